@@ -1,0 +1,150 @@
+import type { Actor, Aggregate, CauseContext, Instant, Refusal } from '@finality/kernel';
+
+/** An event as it stands in the log, envelope and all (DESIGN 4). */
+export interface StoredEvent<Data = unknown> {
+  readonly position: bigint;
+  readonly stream: string;
+  /** 1 for the first event of its stream. */
+  readonly version: number;
+  readonly eventId: string;
+  readonly type: string;
+  readonly schemaVersion: number;
+  /** Changes when the store is promoted after a disaster: part of every cursor. */
+  readonly epoch: number;
+  readonly occurredAt: Instant;
+  readonly recordedAt: Instant;
+  readonly actor: Actor;
+  readonly institutions: readonly string[];
+  readonly causationId: string;
+  readonly correlationId: string;
+  readonly traceparent?: string;
+  readonly data: Data;
+}
+
+/** What others get to know of an event. Headers, position and sequence are the store's business. */
+export interface PublicMessage {
+  readonly topic: string;
+  /** Messages of one key arrive in order, with a gap-free sequence; nothing is promised between keys. */
+  readonly orderingKey: string;
+  /** CloudEvents type: the full name of the protobuf message in `payload`. */
+  readonly type: string;
+  readonly schemaVersion: number;
+  readonly payload: Uint8Array;
+}
+
+/** An aggregate as a service stores it: whom its events concern and what it tells the world, each in one function. */
+export interface StreamType<State, Event extends { readonly type: string }> {
+  readonly aggregate: Aggregate<State, Event>;
+  /** Institutions concerned, for the envelope. */
+  institutions(state: State): readonly string[];
+  /** Called in the appending transaction with the state right after the event. */
+  publish(event: Event, state: State, envelope: EventEnvelope): readonly PublicMessage[];
+}
+
+export type EventEnvelope = Omit<StoredEvent, 'data' | 'position'>;
+
+/** A request key: (principal, rpc, key) is unique for ever, with the fields that came with it (DESIGN 7). */
+export interface IdempotencyClaim {
+  readonly principal: string;
+  readonly rpc: string;
+  readonly key: string;
+  /** Field name → canonical text; compared one by one, so that a refusal can name the difference. Includes a `version` of the list. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** The resource that this request makes or changes, should it be accepted. */
+  readonly resourceId: string;
+}
+
+/** A consumed message, for the inbox: per (topic, orderingKey) each sequence is applied once, in order. */
+export interface MessageRef {
+  readonly topic: string;
+  readonly orderingKey: string;
+  readonly sequence: bigint;
+  readonly id: string;
+  readonly type: string;
+  readonly schemaVersion: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly payload: Uint8Array;
+}
+
+export interface TimerRef {
+  readonly stream: string;
+  readonly kind: string;
+  readonly id: string;
+}
+
+export interface Timer extends TimerRef {
+  readonly dueAt: Instant;
+}
+
+/** One thing to decide, whoever asked: a client (with `idempotency`), a message (with `message`), a timer, or a worker. */
+export interface StoreCommand<Body> {
+  readonly body: Body;
+  readonly cause: CauseContext;
+  readonly idempotency?: IdempotencyClaim;
+  readonly message?: MessageRef;
+  readonly timer?: TimerRef;
+}
+
+export type Outcome<Reply> =
+  | { readonly kind: 'accepted'; readonly reply: Reply; readonly position: bigint }
+  /** The idempotency key was used before with the same fields, for this resource. */
+  | { readonly kind: 'repeated'; readonly resourceId: string }
+  /** Nothing was stored and no key used up. */
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  /** The inbox (or the timer table) says that this has been done. */
+  | { readonly kind: 'skipped' }
+  /** Earlier messages of this key are missing: fetch from `expected` on. */
+  | { readonly kind: 'gap'; readonly expected: bigint }
+  /** This message or an earlier one of its key can't be handled: it is kept aside, visibly, with the cause. */
+  | { readonly kind: 'parked'; readonly cause: string }
+  /** The handler threw on a command that isn't a message. A bug; nothing was stored for it. */
+  | { readonly kind: 'failed'; readonly error: Error };
+
+/** A database session inside the batch's transaction. */
+export interface Session {
+  query<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+}
+
+/** What a handler does its work with. State must have been loaded by `load`; asking for other state throws. */
+export interface Batch {
+  readonly now: Instant;
+  /** Loads the current states of these streams, one round trip however many. Only inside `load`. */
+  loadStreams(session: Session, streams: readonly string[]): Promise<void>;
+  state<State, Event extends { readonly type: string }>(type: StreamType<State, Event>, id: string): State;
+  /** Whether the stream has any event. */
+  exists<State, Event extends { readonly type: string }>(type: StreamType<State, Event>, id: string): boolean;
+  /** Appends in memory; later commands of the batch see it. Returns the new state. Only inside `handle`, before it returns `accepted`. */
+  append<State, Event extends { readonly type: string }>(type: StreamType<State, Event>, id: string, ...events: readonly Event[]): State;
+  schedule(timer: Timer): void;
+  cancel(timer: TimerRef): void;
+  /** A new id (UUIDv7) from the Runtime. */
+  id(): string;
+}
+
+export type Handled<Reply> = { readonly kind: 'accepted'; readonly reply: Reply } | { readonly kind: 'refused'; readonly refusal: Refusal };
+
+/**
+ * A service's side of the batch (DESIGN 4, steps 3 to 5). `World` is whatever it keeps in memory for one batch beyond stream states:
+ * ledger accounts, coins, indices. `handle` is synchronous and pure but for the batch and the world; a refusal must leave both untouched.
+ */
+export interface CommandHandler<Body, World, Reply> {
+  load(session: Session, commands: readonly StoreCommand<Body>[], batch: Batch): Promise<World>;
+  handle(command: StoreCommand<Body>, world: World, batch: Batch): Handled<Reply>;
+  /** Writes inline projections and whatever else the world gathered. `events` are all of the batch, in position order. */
+  save(session: Session, world: World, events: readonly StoredEvent[], batch: Batch): Promise<void>;
+}
+
+/** The append side of a service's store. */
+export interface EventStore<Body, Reply> {
+  /**
+   * Decides and stores, in the order given. Concurrent calls share batches. Resolves when everything accepted is durable;
+   * rejects only when the store can't be reached (nothing is known then: ask again with the same keys).
+   */
+  execute(commands: readonly StoreCommand<Body>[]): Promise<readonly Outcome<Reply>[]>;
+}
+
+/** A row of the published log, as every driver delivers it. */
+export interface PublishedMessage extends MessageRef {
+  readonly position: bigint;
+  readonly ordinal: number;
+}

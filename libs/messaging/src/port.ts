@@ -1,0 +1,33 @@
+import type { MessageRef, PublishedMessage } from '@finality/event-store';
+
+/** A message on its way to a consumer. `acknowledge` of a driver takes the very objects that `poll` gave. */
+export type IncomingMessage = PublishedMessage;
+
+/**
+ * How messages travel. Two drivers, the same bytes (DESIGN 4): `postgres` tails the owners' published messages, `kafka` comes with the
+ * distributed platform. At least once, in order per (topic, ordering key); everything else may be permuted.
+ */
+export interface MessageDriver {
+  consumer(options: ConsumerOptions): MessageConsumer;
+  close(): Promise<void>;
+}
+
+export interface ConsumerOptions {
+  /** The consuming service: progress is kept per service, in its own schema. */
+  readonly service: string;
+  readonly topics: readonly string[];
+}
+
+export interface MessageConsumer {
+  /** The next messages not yet polled, oldest first; empty when there are none at the moment. */
+  poll(limit: number): Promise<readonly IncomingMessage[]>;
+  /** Saves progress: these won't be delivered again after a restart. */
+  acknowledge(messages: readonly IncomingMessage[]): Promise<void>;
+  /** Missing messages of one key, from the owner, whatever the driver's retention. */
+  fetch(key: Pick<MessageRef, 'topic' | 'orderingKey'>, from: bigint, limit: number): Promise<readonly IncomingMessage[]>;
+  /** Calls `listener` when there may be something to poll. */
+  onWake(listener: () => void): void;
+  /** Messages published but not yet acknowledged by this consumer. */
+  lag(): Promise<bigint>;
+  close(): Promise<void>;
+}
