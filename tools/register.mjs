@@ -1,0 +1,58 @@
+/**
+ * Lets Node import our TypeScript: `node --import ./tools/register.mjs file.ts`. Node's own type stripping knows no decorators, which
+ * Nest needs together with their metadata, so SWC translates; results are kept in node_modules/.cache, so that only changed files cost time.
+ */
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { createRequire, registerHooks } from 'node:module';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const require = createRequire(import.meta.url);
+const cache = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../node_modules/.cache/swc');
+
+/** As in tsconfig.json; vitest.config.ts hands the same to its plugin. */
+const options = {
+  swcrc: false,
+  configFile: false,
+  sourceMaps: 'inline',
+  module: { type: 'es6' },
+  jsc: {
+    target: 'es2024',
+    keepClassNames: true,
+    parser: { syntax: 'typescript', decorators: true },
+    transform: { legacyDecorator: true, decoratorMetadata: true, verbatimModuleSyntax: true },
+  },
+};
+const seed = JSON.stringify([require('@swc/core/package.json').version, options]);
+
+let swc;
+
+function translate(filename) {
+  const source = readFileSync(filename, 'utf8');
+  const key = createHash('sha256').update(`${seed}\0${filename}\0${source}`).digest('hex');
+  const cached = path.join(cache, `${key}.js`);
+  try {
+    return readFileSync(cached, 'utf8');
+  } catch {
+    // Not seen yet.
+  }
+  swc ??= require('@swc/core');
+  const { code } = swc.transformSync(source, { ...options, filename });
+  try {
+    mkdirSync(cache, { recursive: true });
+    const unfinished = path.join(cache, `${key}.${process.pid}`);
+    writeFileSync(unfinished, code);
+    renameSync(unfinished, cached);
+  } catch {
+    // A tree that can't be written to only costs time.
+  }
+  return code;
+}
+
+registerHooks({
+  load(url, context, nextLoad) {
+    if (!url.startsWith('file:') || !/\.ts(\?|$)/.test(url)) return nextLoad(url, context);
+    return { format: 'module', source: translate(fileURLToPath(url)), shortCircuit: true };
+  },
+});
