@@ -1,0 +1,2 @@
+export * from './generated/finality/address/v1/address_events.ts';
+export * from './generated/finality/address/v1/address_service.ts';

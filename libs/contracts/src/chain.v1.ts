@@ -1,0 +1,1 @@
+export * from './generated/finality/chain/v1/chain_events.ts';

@@ -1,0 +1,15 @@
+export * as addressV1 from './address.v1.ts';
+export * as amlV1 from './aml.v1.ts';
+export * as chainV1 from './chain.v1.ts';
+export * as googleRpc from './google.rpc.ts';
+export * as institutionV1 from './institution.v1.ts';
+export * as ledgerV1 from './ledger.v1.ts';
+export * as reconciliationV1 from './reconciliation.v1.ts';
+export * as riskV1 from './risk.v1.ts';
+export * as settlementV1 from './settlement.v1.ts';
+export * as signingV1 from './signing.v1.ts';
+export { Timestamp } from './generated/google/protobuf/timestamp.ts';
+export { Any } from './generated/google/protobuf/any.ts';
+export type * from './in-process.ts';
+export * from './time.ts';
+export * from './topics.ts';

@@ -1,0 +1,1 @@
+export * from './generated/finality/ledger/v1/ledger_service.ts';

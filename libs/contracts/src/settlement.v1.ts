@@ -1,0 +1,3 @@
+export * from './generated/finality/settlement/v1/settlement.ts';
+export * from './generated/finality/settlement/v1/settlement_events.ts';
+export * from './generated/finality/settlement/v1/settlement_service.ts';

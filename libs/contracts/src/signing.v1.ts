@@ -1,0 +1,1 @@
+export * from './generated/finality/signing/v1/signing_service.ts';
