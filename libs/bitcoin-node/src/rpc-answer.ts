@@ -1,0 +1,119 @@
+import {
+  bytesFromHex,
+  isHex,
+  type BlockHash,
+  parseBlockHash,
+  parseBtc,
+  parseScriptHex,
+  parseTxid,
+  type ScriptHex,
+  type Txid,
+} from '@finality/bitcoin';
+import type { Sats } from '@finality/kernel';
+import { NodeAnswerMalformed } from './node-errors.ts';
+
+/** A JSON number with a fraction or an exponent, as its source text: amounts never pass through a float. */
+class JsonDecimal {
+  readonly source: string;
+
+  constructor(source: string) {
+    this.source = source;
+  }
+}
+
+/** `JSON.parse` where numbers that aren't safe integers keep their digits. Throws a SyntaxError like it. */
+export function parseExactJson(text: string): unknown {
+  // The third argument (TC39 JSON.parse source text access) is in V8 since Node 22.
+  return JSON.parse(text, (_key, value: unknown, context?: { readonly source?: string }) =>
+    typeof value === 'number' && !Number.isSafeInteger(value)
+      ? new JsonDecimal(context?.source ?? String(value))
+      : value,
+  );
+}
+
+/** Reads a node's answer field by field; what isn't there or isn't what it should be is a `NodeAnswerMalformed` that names it. */
+export class RpcAnswer {
+  readonly #path: string;
+  readonly #value: unknown;
+
+  constructor(path: string, value: unknown) {
+    this.#path = path;
+    this.#value = value;
+  }
+
+  field(name: string): RpcAnswer {
+    const value: unknown =
+      typeof this.#value === 'object' && this.#value !== null
+        ? (this.#value as Record<string, unknown>)[name]
+        : undefined;
+    return new RpcAnswer(`${this.#path}.${name}`, value);
+  }
+
+  items(): readonly RpcAnswer[] {
+    if (!Array.isArray(this.#value)) throw this.#malformed('an array');
+    return this.#value.map((value: unknown, i) => new RpcAnswer(`${this.#path}[${i}]`, value));
+  }
+
+  get isMissing(): boolean {
+    return this.#value === undefined || this.#value === null;
+  }
+
+  text(): string {
+    if (typeof this.#value !== 'string') throw this.#malformed('a string');
+    return this.#value;
+  }
+
+  boolean(): boolean {
+    if (typeof this.#value !== 'boolean') throw this.#malformed('true or false');
+    return this.#value;
+  }
+
+  integer(): number {
+    if (typeof this.#value !== 'number') throw this.#malformed('an integer');
+    return this.#value;
+  }
+
+  bytes(): Uint8Array {
+    const text = this.text();
+    if (!isHex(text)) throw this.#malformed('whole bytes of hex');
+    return bytesFromHex(text);
+  }
+
+  script(): ScriptHex {
+    const parsed = parseScriptHex(this.text());
+    if (!parsed.ok) throw this.#malformed('a script in hex');
+    return parsed.value;
+  }
+
+  txid(): Txid {
+    const parsed = parseTxid(this.text());
+    if (!parsed.ok) throw this.#malformed('a txid');
+    return parsed.value;
+  }
+
+  blockHash(): BlockHash {
+    const parsed = parseBlockHash(this.text());
+    if (!parsed.ok) throw this.#malformed('a block hash');
+    return parsed.value;
+  }
+
+  /** A decimal amount of BTC (or BTC per 1,000 vbytes), exactly. */
+  btc(): Sats {
+    const parsed = parseBtc(this.#decimalSource());
+    if (!parsed.ok) throw this.#malformed(`an amount of BTC (${parsed.error.message})`);
+    return parsed.value;
+  }
+
+  #decimalSource(): string {
+    if (this.#value instanceof JsonDecimal) return this.#value.source;
+    if (typeof this.#value === 'number') return String(this.#value);
+    throw this.#malformed('a number');
+  }
+
+  #malformed(expected: string): NodeAnswerMalformed {
+    const found = this.#value instanceof JsonDecimal ? this.#value.source : (JSON.stringify(this.#value) ?? 'nothing');
+    return new NodeAnswerMalformed(this.#path, expected, found.slice(0, FOUND_LENGTH_MAX));
+  }
+}
+
+const FOUND_LENGTH_MAX = 80;
