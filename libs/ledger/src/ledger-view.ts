@@ -1,0 +1,385 @@
+import { assert, assertNever, err, ok, type Result } from '@finality/kernel';
+import {
+  type Account,
+  type AccountId,
+  creditBalance,
+  creditHeadroom,
+  debitHeadroom,
+  isOverdrawn,
+  openAccount,
+} from './account.ts';
+import { accountSpec, availableAccount, type Claim, heldAccount, inFlightAccount, incomingAccount } from './chart.ts';
+import type { LedgerError } from './ledger.errors.ts';
+import type { RecordedTransfer, Transfer, TransferId } from './transfer.ts';
+
+/** The largest amount of one transfer: what a `bigint` of Postgres and an `int64` hold. */
+export const TRANSFER_AMOUNT_MAX = 2n ** 63n - 1n;
+
+export interface Posted {
+  readonly transferId: TransferId;
+  /** `exists`: the same transfer was made before; nothing moved. */
+  readonly outcome: 'created' | 'exists';
+  /** Accounts that this transfer left past their limit; only a correction can. Whoever owns them must be frozen. */
+  readonly overdrawn: readonly AccountId[];
+}
+
+/** A claim's parts in satoshi. Their sum is what the claim is worth. */
+export interface ClaimBalance {
+  /** Not reserved and free to spend; negative as far as a credit line is drawn, or after a correction. */
+  readonly available: bigint;
+  readonly reserved: bigint;
+  readonly inFlight: bigint;
+  readonly incoming: bigint;
+  readonly held: bigint;
+}
+
+/** What deciders see of the ledger. */
+export interface LedgerReader {
+  account(id: AccountId): Account;
+  balanceOf(claim: Claim): ClaimBalance;
+  /** What the claim can pay now: available plus what is left of the credit line; negative when overdrawn. */
+  spendable(claim: Claim): bigint;
+  /** What {@link LedgerView.post} would say, without doing it. */
+  check(transfers: readonly Transfer[]): Result<readonly Posted[], LedgerError>;
+  transfer(id: TransferId): RecordedTransfer | undefined;
+  /** The post or void that ended a pending transfer. */
+  resolutionOf(pendingId: TransferId): RecordedTransfer | undefined;
+}
+
+/** What a ledger view starts from. */
+export interface LedgerContents {
+  readonly accounts: readonly Account[];
+  readonly transfers: readonly RecordedTransfer[];
+  /**
+   * `everything`: accounts and transfers that aren't listed don't exist. `loaded`: only these accounts may be asked for, and only
+   * transfers listed in `transferIds` are known to exist or not; new ids beyond these are proven new when the view is saved.
+   */
+  readonly extent: 'everything' | 'loaded';
+  readonly transferIds?: readonly TransferId[];
+}
+
+/** What changed since the view was made, for whoever stores it. Transfers in the order they were made. */
+export interface LedgerChanges {
+  readonly accounts: readonly Account[];
+  readonly transfers: readonly RecordedTransfer[];
+}
+
+/** A point to come back to. */
+export type Savepoint = { readonly undoLength: number; readonly transferCount: number };
+
+/**
+ * The ledger in memory: decides, transfer by transfer, whether each may be made, exactly as if they came one at a time, however they
+ * are batched. Not the truth but its arithmetic; a store loads it, and saves what it gathered.
+ */
+export class LedgerView implements LedgerReader {
+  readonly #accounts = new Map<AccountId, Account>();
+  readonly #original = new Map<AccountId, Account>();
+  readonly #transfers = new Map<TransferId, RecordedTransfer>();
+  readonly #resolutions = new Map<TransferId, RecordedTransfer>();
+  readonly #askedFor: ReadonlySet<TransferId>;
+  readonly #complete: boolean;
+  readonly #made: RecordedTransfer[] = [];
+  readonly #undo: (() => void)[] = [];
+
+  constructor(contents: LedgerContents) {
+    this.#complete = contents.extent === 'everything';
+    this.#askedFor = new Set(contents.transferIds);
+    for (const account of contents.accounts) {
+      this.#accounts.set(account.id, account);
+      this.#original.set(account.id, account);
+    }
+    for (const transfer of contents.transfers) {
+      this.#transfers.set(transfer.id, transfer);
+      if (isResolution(transfer)) this.#resolutions.set(transfer.pendingId, transfer);
+    }
+  }
+
+  /** A whole, empty ledger. */
+  static inMemory(): LedgerView {
+    return new LedgerView({ accounts: [], transfers: [], extent: 'everything' });
+  }
+
+  /**
+   * Makes the transfers in order, each seeing those before it: all of them or, with the first error, none. A transfer that was made
+   * before with the same content is a no-op (`exists`).
+   */
+  post(transfers: readonly Transfer[]): Result<readonly Posted[], LedgerError> {
+    const start = this.savepoint();
+    const outcomes: Posted[] = [];
+    for (const transfer of transfers) {
+      const posted = this.#postOne(transfer);
+      if (!posted.ok) {
+        this.rollbackTo(start);
+        return posted;
+      }
+      outcomes.push(posted.value);
+    }
+    return ok(outcomes);
+  }
+
+  /** Each group as {@link post}: a group that fails leaves no trace and doesn't hurt its neighbours. */
+  postGroups(groups: readonly (readonly Transfer[])[]): readonly Result<readonly Posted[], LedgerError>[] {
+    return groups.map((group) => this.post(group));
+  }
+
+  check(transfers: readonly Transfer[]): Result<readonly Posted[], LedgerError> {
+    const start = this.savepoint();
+    const result = this.post(transfers);
+    this.rollbackTo(start);
+    return result;
+  }
+
+  /** Sets a claim's credit line (satoshi, 0 or more). Below what is drawn already it stops further debits and moves nothing. */
+  setCreditLine(claim: Claim, overdraft: bigint): void {
+    assert(overdraft >= 0n && overdraft <= TRANSFER_AMOUNT_MAX, `${overdraft} is no credit line`);
+    const account = this.account(availableAccount(claim));
+    if (account.limit.kind === 'debits_must_not_exceed_credits' && account.limit.overdraft === overdraft) return;
+    this.#setAccount({ ...account, limit: { kind: 'debits_must_not_exceed_credits', overdraft } });
+  }
+
+  account(id: AccountId): Account {
+    const account = this.#accounts.get(id);
+    if (account !== undefined) return account;
+    assert(this.#complete, `account ${id} was not loaded`);
+    return openAccount(accountSpec(id));
+  }
+
+  balanceOf(claim: Claim): ClaimBalance {
+    return claimBalance(claim, (id) => this.account(id));
+  }
+
+  spendable(claim: Claim): bigint {
+    const headroom = debitHeadroom(this.account(availableAccount(claim)));
+    assert(headroom !== undefined, 'available accounts are limited');
+    return headroom;
+  }
+
+  transfer(id: TransferId): RecordedTransfer | undefined {
+    const transfer = this.#transfers.get(id);
+    assert(transfer !== undefined || this.#isAbsent(id), `transfer ${id} was not loaded`);
+    return transfer;
+  }
+
+  resolutionOf(pendingId: TransferId): RecordedTransfer | undefined {
+    return this.#resolutions.get(pendingId);
+  }
+
+  savepoint(): Savepoint {
+    return { undoLength: this.#undo.length, transferCount: this.#made.length };
+  }
+
+  /** Takes back everything since the savepoint: for a handler that posts and then refuses. */
+  rollbackTo(savepoint: Savepoint): void {
+    while (this.#undo.length > savepoint.undoLength) this.#undo.pop()?.();
+    this.#made.length = savepoint.transferCount;
+  }
+
+  /** Every account known to the view. */
+  accounts(): readonly Account[] {
+    return [...this.#accounts.values()];
+  }
+
+  changes(): LedgerChanges {
+    this.assertZeroSum();
+    const accounts = this.accounts().filter((account) => account !== this.#original.get(account.id));
+    return { accounts, transfers: [...this.#made] };
+  }
+
+  /** What was done since the view was made adds up to nothing, posted and pending; in a whole ledger that is all there is. */
+  assertZeroSum(): void {
+    let posted = 0n;
+    let pending = 0n;
+    for (const account of this.#accounts.values()) {
+      const before = this.#complete ? undefined : this.#original.get(account.id);
+      if (account === before) continue;
+      posted += creditBalance(account) - (before === undefined ? 0n : creditBalance(before));
+      pending += pendingBalance(account) - (before === undefined ? 0n : pendingBalance(before));
+    }
+    assert(posted === 0n && pending === 0n, `the ledger is off by ${posted} sat posted, ${pending} sat pending`);
+  }
+
+  #postOne(transfer: Transfer): Result<Posted, LedgerError> {
+    const existing = this.#transfers.get(transfer.id);
+    if (existing !== undefined) return sameOrError(existing, transfer);
+    switch (transfer.kind) {
+      case 'single':
+      case 'pending':
+        return this.#move(transfer, true);
+      case 'correction':
+        if (!this.#transfers.has(transfer.corrects) && this.#isAbsent(transfer.corrects)) {
+          return err({ kind: 'unknown_corrected', transferId: transfer.id, corrects: transfer.corrects });
+        }
+        return this.#move(transfer, false);
+      case 'post':
+      case 'void':
+        return this.#resolve(transfer);
+      default:
+        return assertNever(transfer, 'transfer');
+    }
+  }
+
+  #move(
+    transfer: Extract<Transfer, { kind: 'single' | 'pending' | 'correction' }>,
+    limited: boolean,
+  ): Result<Posted, LedgerError> {
+    const { id: transferId, debit, credit, amount } = transfer;
+    if (debit === credit) return err({ kind: 'same_account', transferId, account: debit });
+    if (!isAmount(amount)) return err({ kind: 'amount_out_of_range', transferId, amount });
+    const debited = this.account(debit);
+    const credited = this.account(credit);
+    if (debited.unit !== credited.unit) return err({ kind: 'unit_mismatch', transferId, debit, credit });
+    if (limited) {
+      const lacking =
+        shortfall(debited, debitHeadroom(debited), amount) ?? shortfall(credited, creditHeadroom(credited), amount);
+      if (lacking !== undefined) return err({ kind: 'insufficient', transferId, ...lacking });
+    }
+    const isPending = transfer.kind === 'pending';
+    this.#setAccount(
+      isPending
+        ? { ...debited, debitsPending: debited.debitsPending + amount }
+        : { ...debited, debitsPosted: debited.debitsPosted + amount },
+    );
+    this.#setAccount(
+      isPending
+        ? { ...credited, creditsPending: credited.creditsPending + amount }
+        : { ...credited, creditsPosted: credited.creditsPosted + amount },
+    );
+    this.#record(transfer);
+    const overdrawn = limited ? [] : [debit, credit].filter((id) => isOverdrawn(this.account(id)));
+    return ok({ transferId, outcome: 'created', overdrawn });
+  }
+
+  #resolve(transfer: Extract<Transfer, { kind: 'post' | 'void' }>): Result<Posted, LedgerError> {
+    const { id: transferId, pendingId } = transfer;
+    const reserved = this.#transfers.get(pendingId);
+    if (reserved === undefined) {
+      assert(this.#isAbsent(pendingId), `pending transfer ${pendingId} was not loaded`);
+      return err({ kind: 'unknown_pending', transferId, pendingId });
+    }
+    if (reserved.kind !== 'pending') return err({ kind: 'not_pending', transferId, pendingId });
+    const ended = this.#resolutions.get(pendingId);
+    if (ended !== undefined) {
+      return err({
+        kind: ended.kind === 'post' ? 'already_posted' : 'already_voided',
+        transferId,
+        pendingId,
+        by: ended.id,
+      });
+    }
+    const amount = transfer.kind === 'post' ? transfer.amount : 0n;
+    if (transfer.kind === 'post') {
+      if (!isAmount(amount)) return err({ kind: 'amount_out_of_range', transferId, amount });
+      if (amount > reserved.amount) {
+        return err({ kind: 'amount_exceeds_pending', transferId, pendingId, pending: reserved.amount, amount });
+      }
+    }
+    const debited = this.account(reserved.debit);
+    const credited = this.account(reserved.credit);
+    assert(debited.debitsPending >= reserved.amount, `${debited.id} has less pending than ${pendingId} reserved`);
+    assert(credited.creditsPending >= reserved.amount, `${credited.id} has less pending than ${pendingId} reserved`);
+    this.#setAccount({
+      ...debited,
+      debitsPending: debited.debitsPending - reserved.amount,
+      debitsPosted: debited.debitsPosted + amount,
+    });
+    this.#setAccount({
+      ...credited,
+      creditsPending: credited.creditsPending - reserved.amount,
+      creditsPosted: credited.creditsPosted + amount,
+    });
+    const recorded: RecordedTransfer = {
+      ...transfer,
+      debit: reserved.debit,
+      credit: reserved.credit,
+      amount: transfer.kind === 'post' ? amount : reserved.amount,
+    };
+    this.#record(recorded);
+    this.#resolutions.set(pendingId, recorded);
+    this.#undo.push(() => this.#resolutions.delete(pendingId));
+    return ok({ transferId, outcome: 'created', overdrawn: [] });
+  }
+
+  #setAccount(account: Account): void {
+    const previous = this.#accounts.get(account.id);
+    this.#accounts.set(account.id, account);
+    this.#undo.push(() =>
+      previous === undefined ? this.#accounts.delete(account.id) : this.#accounts.set(account.id, previous),
+    );
+  }
+
+  #record(transfer: RecordedTransfer): void {
+    this.#transfers.set(transfer.id, transfer);
+    this.#made.push(transfer);
+    this.#undo.push(() => this.#transfers.delete(transfer.id));
+  }
+
+  #isAbsent(id: TransferId): boolean {
+    return this.#complete || this.#askedFor.has(id);
+  }
+}
+
+/** The parts of a claim from its accounts, wherever they are kept. */
+export function claimBalance(claim: Claim, account: (id: AccountId) => Account): ClaimBalance {
+  const available = account(availableAccount(claim));
+  return {
+    available: creditBalance(available) - available.debitsPending,
+    reserved: available.debitsPending,
+    inFlight: creditBalance(account(inFlightAccount(claim))),
+    incoming: creditBalance(account(incomingAccount(claim))),
+    held: creditBalance(account(heldAccount(claim))),
+  };
+}
+
+function isAmount(amount: bigint): boolean {
+  return amount >= 1n && amount <= TRANSFER_AMOUNT_MAX;
+}
+
+function isResolution(transfer: RecordedTransfer): transfer is RecordedTransfer & { readonly pendingId: TransferId } {
+  return transfer.pendingId !== undefined;
+}
+
+function pendingBalance(account: Account): bigint {
+  return account.creditsPending - account.debitsPending;
+}
+
+function shortfall(
+  account: Account,
+  headroom: bigint | undefined,
+  needed: bigint,
+): { account: AccountId; available: bigint; needed: bigint } | undefined {
+  return headroom === undefined || needed <= headroom
+    ? undefined
+    : { account: account.id, available: headroom, needed };
+}
+
+/** The fields that say what a transfer is; a request for a post or void has some of them only. */
+const CONTENT = [
+  'kind',
+  'purpose',
+  'object',
+  'life',
+  'debit',
+  'credit',
+  'amount',
+  'pendingId',
+  'corrects',
+  'settlementId',
+] as const satisfies readonly (keyof RecordedTransfer)[];
+
+const GIVEN_BY_PENDING: ReadonlySet<string> = new Set(['debit', 'credit', 'amount']);
+
+function sameOrError(existing: RecordedTransfer, transfer: Transfer): Result<Posted, LedgerError> {
+  const asked: Partial<RecordedTransfer> = transfer;
+  for (const field of CONTENT) {
+    if (asked[field] === existing[field]) continue;
+    if (asked[field] === undefined && asked.pendingId !== undefined && GIVEN_BY_PENDING.has(field)) continue;
+    return err({
+      kind: 'exists_with_different',
+      transferId: transfer.id,
+      field,
+      expected: String(existing[field]),
+      got: String(asked[field]),
+    });
+  }
+  return ok({ transferId: transfer.id, outcome: 'exists', overdrawn: [] });
+}

@@ -1,0 +1,103 @@
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import { assert, type Brand } from '@finality/kernel';
+import type { AccountId } from './account.ts';
+
+/** Lower-case hex of SHA-256 over what the transfer is for: see {@link transferId}. */
+export type TransferId = Brand<string, 'TransferId'>;
+
+/**
+ * What a transfer is for. The same thing again is the same transfer (a no-op); a deposit confirmed again after a reorg is the same
+ * purpose and object in its next life.
+ */
+export interface TransferKey {
+  /** What is done, as a fixed word: `reserve`, `deposit_final`. */
+  readonly purpose: string;
+  /** What it is done to: a settlement id, an outpoint. */
+  readonly object: string;
+  /** 1, and one more each time that the object comes back after a reorg. */
+  readonly life: number;
+}
+
+interface Move extends TransferKey {
+  readonly id: TransferId;
+  readonly debit: AccountId;
+  readonly credit: AccountId;
+  /** In the accounts' unit, 1 to 2^63 − 1. */
+  readonly amount: bigint;
+  /** For statements: the settlement this belongs to. */
+  readonly settlementId?: string;
+}
+
+interface Resolution extends TransferKey {
+  readonly id: TransferId;
+  readonly pendingId: TransferId;
+  readonly settlementId?: string;
+}
+
+/** One movement as it is asked for. */
+export type Transfer =
+  | ({ readonly kind: 'single' } & Move)
+  /** Reserves: counts against limits, moves nothing until it is posted. */
+  | ({ readonly kind: 'pending' } & Move)
+  /** Moves `amount` of a pending transfer (at most all of it) and releases the rest. */
+  | ({ readonly kind: 'post'; readonly amount: bigint } & Resolution)
+  /** Releases all of a pending transfer. */
+  | ({ readonly kind: 'void' } & Resolution)
+  /** Puts right what an earlier transfer said. Skips limits: it may overdraw an account. */
+  | ({ readonly kind: 'correction'; readonly corrects: TransferId } & Move);
+
+export type TransferKind = Transfer['kind'];
+
+/** A movement as it stands in the ledger: a post or void carries the accounts (and a void the amount) of what it resolves. */
+export interface RecordedTransfer extends TransferKey {
+  readonly id: TransferId;
+  readonly kind: TransferKind;
+  readonly debit: AccountId;
+  readonly credit: AccountId;
+  readonly amount: bigint;
+  readonly pendingId?: TransferId;
+  readonly corrects?: TransferId;
+  readonly settlementId?: string;
+}
+
+type MoveInput = Omit<Move, 'id'>;
+type ResolutionInput = Omit<Resolution, 'id'>;
+
+export const single = (input: MoveInput): Transfer => ({ kind: 'single', ...input, id: transferId(input) });
+
+export const pending = (input: MoveInput): Transfer => ({ kind: 'pending', ...input, id: transferId(input) });
+
+export const post = (input: ResolutionInput & { readonly amount: bigint }): Transfer => ({
+  kind: 'post',
+  ...input,
+  id: transferId(input),
+});
+
+/** Named so because `void` is a reserved word. */
+export const voidPending = (input: ResolutionInput): Transfer => ({ kind: 'void', ...input, id: transferId(input) });
+
+export const correction = (input: MoveInput & { readonly corrects: TransferId }): Transfer => ({
+  kind: 'correction',
+  ...input,
+  id: transferId(input),
+});
+
+/**
+ * SHA-256 over purpose, object and life (decimal), each UTF-8 with its length in bytes before it as four bytes, big-endian.
+ * The vectors in `transfer.spec.ts` are frozen: ids are stored for ever.
+ */
+export function transferId(key: TransferKey): TransferId {
+  assert(key.purpose !== '' && key.object !== '', 'a transfer has a purpose and an object');
+  assert(Number.isSafeInteger(key.life) && key.life >= 1, `${key.life} is no life: they are counted from 1`);
+  const hash = sha256.create();
+  for (const field of [key.purpose, key.object, String(key.life)]) {
+    const bytes = utf8.encode(field);
+    const length = new Uint8Array(4);
+    new DataView(length.buffer).setUint32(0, bytes.length);
+    hash.update(length).update(bytes);
+  }
+  return bytesToHex(hash.digest()) as TransferId;
+}
+
+const utf8 = new TextEncoder();
