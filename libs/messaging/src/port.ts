@@ -16,6 +16,8 @@ export interface ConsumerOptions {
   /** The consuming service: progress is kept per service, in its own schema. */
   readonly service: string;
   readonly topics: readonly string[];
+  /** Progress in memory only: every start reads from the beginning. For tables that are kept in memory (API keys). Default false. */
+  readonly replay?: boolean;
 }
 
 export interface MessageConsumer {

@@ -1,0 +1,66 @@
+import type { DynamicModule, Type } from '@nestjs/common';
+import type { ServiceDefinition as GrpcServiceDefinition } from '@grpc/grpc-js';
+import type { ServiceName, Topic } from '@finality/contracts';
+import type { Runtime, Worker } from '@finality/kernel';
+import type { MessageDriver } from '@finality/messaging';
+import type { Pool } from 'pg';
+import type { DataSource, EntitySchema, MigrationInterface } from 'typeorm';
+
+/** Nest tokens that every service's module provides or uses. */
+export const SERVICE_ENV = Symbol('ServiceEnv');
+/** `Worker[]`: the service's background work, its consumer aside. */
+export const WORKERS = Symbol('Workers');
+/** What other services of ours call: a `ServicePort` of the generated internal service. */
+export const INTERNAL_API = Symbol('InternalApi');
+
+/** What a service is given to live on. Ports meet adapters in the app's module; nothing reads the environment behind this. */
+export interface ServiceEnv<Config = unknown> {
+  readonly config: Config;
+  readonly runtime: Runtime;
+  /** The service's own role on its own schema (also the search_path). */
+  readonly pool: Pool;
+  /** TypeORM with the same role, for list queries over the service's entities. */
+  readonly readModels: DataSource;
+  readonly driver: MessageDriver;
+  /** Crash points for tests and the simulation; does nothing in production. */
+  readonly faults?: FaultPoints;
+}
+
+/** Called around every effect; throwing is a crash at that point. */
+export interface FaultPoints {
+  at(point: string): void;
+}
+
+/** A deployable service: what standalone, the seven processes and the simulation all start (docs/architecture.md). */
+export interface ServiceBlueprint<Env extends ServiceEnv = ServiceEnv> {
+  readonly name: ServiceName;
+  /** Postgres schema: the name with underscores. */
+  readonly schema: string;
+  /** Run as the schema's owner, in order. */
+  migrations(roles: SchemaRoles): readonly Type<MigrationInterface>[];
+  /** Read models for TypeORM. */
+  readonly entities: readonly EntitySchema[];
+  /** Consumed topics; each has an `@EventPattern` handler in the module. */
+  readonly topics: readonly Topic[];
+  /** gRPC services on the public port, by full name. */
+  readonly grpc: Readonly<Record<string, GrpcServiceDefinition>>;
+  module(env: Env): DynamicModule;
+}
+
+export interface SchemaRoles {
+  readonly schema: string;
+  readonly owner: string;
+  readonly service: string;
+  /** The login role that reads published messages and nothing else. */
+  readonly bus: string;
+}
+
+/** A started service, before anything runs in it: loops in production, the scheduler in the simulation step the workers. */
+export interface AssembledService {
+  readonly blueprint: ServiceBlueprint;
+  /** The module's workers and the consumer. */
+  readonly workers: readonly Worker[];
+  /** From the module's container. */
+  get<T>(token: symbol): T;
+  close(): Promise<void>;
+}
