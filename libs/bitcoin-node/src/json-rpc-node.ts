@@ -9,6 +9,7 @@ import type { RpcAnswer } from './rpc-answer.ts';
 /** Bitcoin Core's RPCErrorCode; btcd answers "out of range" with -1 and "not found" with -5. */
 const NOT_FOUND = [-5];
 const OUT_OF_RANGE = [-8, -1];
+const NO_ESTIMATE = [-32603, -1];
 
 /** Blocks mined per call, so that each call ends in time. */
 const MINE_CHUNK = 50;
@@ -81,8 +82,8 @@ export class JsonRpcNode implements RegtestNode {
     const output = await this.#rpc.call('gettxout', [outpoint.txid, outpoint.vout, false]);
     if (output.isMissing) return undefined;
     return {
-      value: output.field('value').btc(),
-      scriptPubKey: output.field('scriptPubKey').field('hex').script(),
+      valueSats: output.field('value').btc(),
+      script: output.field('scriptPubKey').field('hex').script(),
       confirmations: output.field('confirmations').integer(),
       coinbase: output.field('coinbase').boolean(),
       bestBlockHash: output.field('bestblock').blockHash(),
@@ -169,22 +170,18 @@ export class JsonRpcNode implements RegtestNode {
   async #feeRatesOfCore(confirmationsTarget: number): Promise<FeeRates> {
     const estimate = (await this.#rpc.call('estimatesmartfee', [confirmationsTarget])).field('feerate');
     const pool = await this.#rpc.call('getmempoolinfo', []);
-    const floors = [pool.field('mempoolminfee').btc(), pool.field('minrelaytxfee').btc()];
+    const floors = [pool.field('mempoolminfee').feeRate(), pool.field('minrelaytxfee').feeRate()] as const;
     return {
-      estimateSatPerKvb: estimate.isMissing ? undefined : estimate.btc(),
-      floorSatPerKvb: floors[0]! > floors[1]! ? floors[0]! : floors[1]!,
+      estimate: estimate.isMissing ? undefined : estimate.feeRate(),
+      floor: floors[0] > floors[1] ? floors[0] : floors[1],
     };
   }
 
   async #feeRatesOfBtcd(confirmationsTarget: number): Promise<FeeRates> {
-    const floorSatPerKvb = (await this.#rpc.call('getinfo', [])).field('relayfee').btc();
-    try {
-      const estimate = (await this.#rpc.call('estimatefee', [confirmationsTarget])).field('feerate');
-      return { estimateSatPerKvb: estimate.isMissing ? undefined : estimate.btc(), floorSatPerKvb };
-    } catch (error) {
-      if (error instanceof NodeRpcError) return { estimateSatPerKvb: undefined, floorSatPerKvb };
-      throw error;
-    }
+    const floor = (await this.#rpc.call('getinfo', [])).field('relayfee').feeRate();
+    // A bare number, an error while it hasn't seen enough blocks.
+    const estimate = await this.#find('estimatefee', [confirmationsTarget], NO_ESTIMATE);
+    return { estimate: estimate?.feeRate() || undefined, floor };
   }
 
   async #mineOnBtcd(count: number): Promise<readonly BlockHash[]> {
@@ -219,7 +216,7 @@ function mempoolVerdict(verdict: RpcAnswer): MempoolVerdict {
       txid,
       allowed: true,
       vsize: verdict.field('vsize').integer(),
-      fee: verdict.field('fees').field('base').btc(),
+      feeSats: verdict.field('fees').field('base').btc(),
     };
   }
   // Core leaves `allowed` out when the package as a whole is refused or was given up before this transaction.

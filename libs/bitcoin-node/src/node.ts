@@ -1,4 +1,4 @@
-import type { BlockHash, Network, Outpoint, ScriptHex, Txid } from '@finality/bitcoin';
+import type { BlockHash, FeeRate, Network, Outpoint, ScriptHex, Txid } from '@finality/bitcoin';
 import type { Sats } from '@finality/kernel';
 import type { BroadcastAnswer } from './broadcast-answer.ts';
 
@@ -17,8 +17,8 @@ export interface ChainTip {
 
 /** An output that the active chain holds unspent; what the mempool does with it doesn't count. */
 export interface UnspentOutput {
-  readonly value: Sats;
-  readonly scriptPubKey: ScriptHex;
+  readonly valueSats: Sats;
+  readonly script: ScriptHex;
   readonly confirmations: number;
   readonly coinbase: boolean;
   readonly bestBlockHash: BlockHash;
@@ -26,14 +26,14 @@ export interface UnspentOutput {
 
 /** What the node's mempool would say to a transaction, without taking it. */
 export type MempoolVerdict =
-  | { readonly txid: Txid; readonly allowed: true; readonly vsize: number; readonly fee: Sats }
+  | { readonly txid: Txid; readonly allowed: true; readonly vsize: number; readonly feeSats: Sats }
   | { readonly txid: Txid; readonly allowed: false; readonly reason: string };
 
 export interface FeeRates {
-  /** Sat per 1,000 virtual bytes for confirmation within the target; `undefined` without enough history (regtest). */
-  readonly estimateSatPerKvb: bigint | undefined;
-  /** The least that this node relays, in sat per 1,000 virtual bytes. */
-  readonly floorSatPerKvb: bigint;
+  /** For confirmation within the target; `undefined` without enough history, as on regtest. */
+  readonly estimate: FeeRate | undefined;
+  /** The least that this node takes and relays. */
+  readonly floor: FeeRate;
 }
 
 /**

@@ -1,5 +1,7 @@
 import {
   bytesFromHex,
+  type FeeRate,
+  feeRate,
   isHex,
   type BlockHash,
   parseBlockHash,
@@ -97,11 +99,18 @@ export class RpcAnswer {
     return parsed.value;
   }
 
-  /** A decimal amount of BTC (or BTC per 1,000 vbytes), exactly. */
+  /** A decimal amount of BTC, exactly. */
   btc(): Sats {
     const parsed = parseBtc(this.#decimalSource());
     if (!parsed.ok) throw this.#malformed(`an amount of BTC (${parsed.error.message})`);
     return parsed.value;
+  }
+
+  /** A feerate, printed in BTC per 1,000 virtual bytes: a rate, not an amount, and btcd computes it in floats. Rounded up. */
+  feeRate(): FeeRate {
+    const satsPerKvb = Math.ceil(Number(this.#decimalSource()) * 1e8 - FLOAT_ERROR);
+    if (!(satsPerKvb >= 0 && satsPerKvb <= FEE_RATE_MAX)) throw this.#malformed('a feerate in BTC/kvB');
+    return feeRate(BigInt(satsPerKvb));
   }
 
   #decimalSource(): string {
@@ -117,3 +126,7 @@ export class RpcAnswer {
 }
 
 const FOUND_LENGTH_MAX = 80;
+/** Above this `feeRate` takes it for a bug, but here it is the node's. */
+const FEE_RATE_MAX = 10_000_000;
+/** So that 0.00001 BTC/kvB is 1,000 sat/kvB and not 1,001. */
+const FLOAT_ERROR = 1e-4;
