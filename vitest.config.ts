@@ -1,13 +1,43 @@
 import swc from 'unplugin-swc';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+
+/** The kind of a test is its suffix; `.spec.ts` without another is pure. Kinds run one after the other, the quick ones first. */
+const KINDS = [
+  { name: 'unit', suffix: '.spec.ts', testTimeout: 30_000, hookTimeout: 60_000, maxWorkers: 2 },
+  { name: 'int', suffix: '.int.spec.ts', testTimeout: 60_000, hookTimeout: 120_000, maxWorkers: 2 },
+  { name: 'sim', suffix: '.sim.spec.ts', testTimeout: 300_000, hookTimeout: 120_000, maxWorkers: 2 },
+  // The whole platform: one at a time, so that what a test measures or kills is its own.
+  { name: 'e2e', suffix: '.e2e.spec.ts', testTimeout: 300_000, hookTimeout: 300_000, maxWorkers: 1 },
+];
+const PLACES = ['apps/*/src/**', 'libs/*/src/**', 'tools/**'];
+const SUFFIXES_OF_OTHERS = ['**/*.int.spec.ts', '**/*.sim.spec.ts', '**/*.e2e.spec.ts'];
+
+/** As in tools/register.mjs. */
+const translation = {
+  tsconfigFile: false,
+  swcrc: false,
+  module: { type: 'es6' },
+  jsc: {
+    target: 'es2024',
+    keepClassNames: true,
+    parser: { syntax: 'typescript', decorators: true },
+    transform: { legacyDecorator: true, decoratorMetadata: true, verbatimModuleSyntax: true },
+  },
+} as const;
 
 export default defineConfig({
-  plugins: [swc.vite({ module: { type: 'es6' } })],
+  plugins: [swc.vite(translation)],
   test: {
-    include: ['apps/*/src/**/*.spec.ts', 'libs/*/src/**/*.spec.ts', 'tools/**/*.spec.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
     pool: 'forks',
-    maxWorkers: 2,
+    projects: KINDS.map(({ name, suffix, ...limits }, groupOrder): TestProjectInlineConfiguration => ({
+      extends: true,
+      test: {
+        name,
+        include: PLACES.map((place) => `${place}/*${suffix}`),
+        exclude: ['**/node_modules/**', ...(name === 'unit' ? SUFFIXES_OF_OTHERS : [])],
+        sequence: { groupOrder },
+        ...limits,
+      },
+    })),
   },
 });

@@ -11,7 +11,8 @@ const LOCK_POLL_MS = 500;
 const OWNERLESS_MS_MAX = 10_000;
 const LOG_TAIL_LINES = 40;
 /** Settings of the npm that started us (`npm start --json`, NODE_ENV=production) which would change what is installed. */
-const NPM_SETTINGS_DROPPED = /^npm_config_(json|omit|only|include|production|dev|optional|workspaces?|global|location|prefix|local_prefix|dry_run|package_lock_only|loglevel|silent)$/i;
+const NPM_SETTINGS_DROPPED =
+  /^npm_config_(json|omit|only|include|production|dev|optional|workspaces?|global|location|prefix|local_prefix|dry_run|package_lock_only|loglevel|silent)$/i;
 
 /** Something the person at the terminal has to put right: its message is all they need. */
 export class InstallError extends Error {}
@@ -31,7 +32,9 @@ export async function ensureInstalled(root) {
     if (readText(stamp) === digest) return;
     await install(root, work);
     if (!isComplete(root, JSON.parse(lockfile))) {
-      throw new InstallError(`npm ci ended without an error, but packages are missing. Its log: ${path.join(work, 'npm.log')}`);
+      throw new InstallError(
+        `npm ci ended without an error, but packages are missing. Its log: ${path.join(work, 'npm.log')}`,
+      );
     }
     writeStamp(stamp, digest);
   } finally {
@@ -54,7 +57,11 @@ export function isComplete(root, lockfile) {
     if (location === '') return true;
     const found = installed[location];
     if (found === undefined) return wanted.optional === true && !isRuntimeHere(location);
-    return found.version === wanted.version && found.integrity === wanted.integrity && fs.existsSync(path.join(root, location));
+    return (
+      found.version === wanted.version &&
+      found.integrity === wanted.integrity &&
+      fs.existsSync(path.join(root, location))
+    );
   });
 }
 
@@ -80,7 +87,9 @@ export async function acquireLock(lock, waitMsMax = INSTALL_MS_MAX) {
     }
     if (removeIfAbandoned(lock)) continue;
     if (Date.now() > deadline) {
-      throw new InstallError(`Another installation has held ${lock} for ${waitMsMax / 1000} s. If none is running, delete it.`);
+      throw new InstallError(
+        `Another installation has held ${lock} for ${waitMsMax / 1000} s. If none is running, delete it.`,
+      );
     }
     if (!told) process.stderr.write('Waiting for another installation to end …\n');
     told = true;
@@ -120,7 +129,9 @@ function isAlive(pid) {
 async function install(root, work) {
   const first = !fs.existsSync(path.join(root, 'node_modules'));
   process.stderr.write(
-    first ? 'Installing dependencies (first time, about a minute) …\n' : 'Bringing dependencies up to date (about a minute) …\n',
+    first
+      ? 'Installing dependencies (first time, about a minute) …\n'
+      : 'Bringing dependencies up to date (about a minute) …\n',
   );
   const log = path.join(work, 'npm.log');
   const ownCache = path.join(work, 'npm-cache');
@@ -162,7 +173,15 @@ function npmCi(root, log, cache) {
   env.NODE_ENV = 'development';
   env.NX_DAEMON = 'false';
   if (cache !== undefined) env.npm_config_cache = cache;
-  const args = ['ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--no-update-notifier', '--no-progress'];
+  const args = [
+    'ci',
+    '--include=dev',
+    '--include=optional',
+    '--no-audit',
+    '--no-fund',
+    '--no-update-notifier',
+    '--no-progress',
+  ];
   const output = fs.openSync(log, 'w');
   return new Promise((resolve, reject) => {
     const child = spawn('npm', args, { cwd: root, env, stdio: ['ignore', output, output], timeout: INSTALL_MS_MAX });
