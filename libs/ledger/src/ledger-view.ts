@@ -51,16 +51,17 @@ export interface LedgerContents {
   readonly accounts: readonly Account[];
   readonly transfers: readonly RecordedTransfer[];
   /**
-   * `everything`: accounts and transfers that aren't listed don't exist. `loaded`: only these accounts may be asked for, and only
-   * transfers listed in `transferIds` are known to exist or not; new ids beyond these are proven new when the view is saved.
+   * When given, the view is a part of a ledger: these were looked for, and those not listed above don't exist. Asking for any other is a
+   * bug and throws; that other new ids are new is proven when the view is saved. Without it the view is the whole ledger.
    */
-  readonly extent: 'everything' | 'loaded';
-  readonly transferIds?: readonly TransferId[];
+  readonly lookedFor?: { readonly accounts: readonly AccountId[]; readonly transfers: readonly TransferId[] };
 }
 
-/** What changed since the view was made, for whoever stores it. Transfers in the order they were made. */
+/** What changed since the view was made, for whoever stores it. */
 export interface LedgerChanges {
-  readonly accounts: readonly Account[];
+  /** `before` is what the view was given; missing for an account used for the first time. */
+  readonly accounts: readonly { readonly before?: Account; readonly after: Account }[];
+  /** In the order in which they were made. */
   readonly transfers: readonly RecordedTransfer[];
 }
 
@@ -76,14 +77,16 @@ export class LedgerView implements LedgerReader {
   readonly #original = new Map<AccountId, Account>();
   readonly #transfers = new Map<TransferId, RecordedTransfer>();
   readonly #resolutions = new Map<TransferId, RecordedTransfer>();
-  readonly #askedFor: ReadonlySet<TransferId>;
-  readonly #complete: boolean;
+  readonly #whole: boolean;
+  readonly #lookedForAccounts: ReadonlySet<AccountId>;
+  readonly #lookedForTransfers: ReadonlySet<TransferId>;
   readonly #made: RecordedTransfer[] = [];
   readonly #undo: (() => void)[] = [];
 
   constructor(contents: LedgerContents) {
-    this.#complete = contents.extent === 'everything';
-    this.#askedFor = new Set(contents.transferIds);
+    this.#whole = contents.lookedFor === undefined;
+    this.#lookedForAccounts = new Set(contents.lookedFor?.accounts);
+    this.#lookedForTransfers = new Set(contents.lookedFor?.transfers);
     for (const account of contents.accounts) {
       this.#accounts.set(account.id, account);
       this.#original.set(account.id, account);
@@ -96,7 +99,7 @@ export class LedgerView implements LedgerReader {
 
   /** A whole, empty ledger. */
   static inMemory(): LedgerView {
-    return new LedgerView({ accounts: [], transfers: [], extent: 'everything' });
+    return new LedgerView({ accounts: [], transfers: [] });
   }
 
   /**
@@ -140,7 +143,7 @@ export class LedgerView implements LedgerReader {
   account(id: AccountId): Account {
     const account = this.#accounts.get(id);
     if (account !== undefined) return account;
-    assert(this.#complete, `account ${id} was not loaded`);
+    assert(this.#whole || this.#lookedForAccounts.has(id), `account ${id} was not loaded`);
     return openAccount(accountSpec(id));
   }
 
@@ -181,7 +184,11 @@ export class LedgerView implements LedgerReader {
 
   changes(): LedgerChanges {
     this.assertZeroSum();
-    const accounts = this.accounts().filter((account) => account !== this.#original.get(account.id));
+    const accounts: { before?: Account; after: Account }[] = [];
+    for (const after of this.#accounts.values()) {
+      const before = this.#original.get(after.id);
+      if (after !== before) accounts.push(before === undefined ? { after } : { before, after });
+    }
     return { accounts, transfers: [...this.#made] };
   }
 
@@ -190,7 +197,7 @@ export class LedgerView implements LedgerReader {
     let posted = 0n;
     let pending = 0n;
     for (const account of this.#accounts.values()) {
-      const before = this.#complete ? undefined : this.#original.get(account.id);
+      const before = this.#whole ? undefined : this.#original.get(account.id);
       if (account === before) continue;
       posted += creditBalance(account) - (before === undefined ? 0n : creditBalance(before));
       pending += pendingBalance(account) - (before === undefined ? 0n : pendingBalance(before));
@@ -314,7 +321,7 @@ export class LedgerView implements LedgerReader {
   }
 
   #isAbsent(id: TransferId): boolean {
-    return this.#complete || this.#askedFor.has(id);
+    return this.#whole || this.#lookedForTransfers.has(id);
   }
 }
 

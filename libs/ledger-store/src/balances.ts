@@ -1,0 +1,42 @@
+import type { Session } from '@finality/event-store';
+import {
+  type Account,
+  type AccountId,
+  accountSpec,
+  type Claim,
+  CLAIM_PARTS,
+  claimAccount,
+  claimBalance,
+  type ClaimBalance,
+  openAccount,
+} from '@finality/ledger';
+import { ACCOUNT_COLUMNS, accountOf, type AccountRow } from './rows.ts';
+
+/** Every account as it stands, and the position of the last transfer that it includes. */
+export interface LedgerCut {
+  readonly position: bigint;
+  readonly accounts: readonly Account[];
+}
+
+/** The balances of claims at the present, in the order asked; a claim never used is all zero. */
+export async function readBalances(session: Session, claims: readonly Claim[]): Promise<readonly ClaimBalance[]> {
+  const ids = claims.flatMap((claim) => CLAIM_PARTS.map((part) => claimAccount(claim, part)));
+  const rows = await session.query<AccountRow>(
+    `SELECT ${ACCOUNT_COLUMNS} FROM ledger_accounts a WHERE a.id = ANY ($1::text[])`,
+    [ids],
+  );
+  const accounts = new Map(rows.map((row) => [row.id as AccountId, accountOf(row)]));
+  return claims.map((claim) => claimBalance(claim, (id) => accounts.get(id) ?? openAccount(accountSpec(id))));
+}
+
+/** All balances at one moment (one statement, one snapshot), ordered by account: the ledger's side of a reconciliation. */
+export async function readLedgerCut(session: Session): Promise<LedgerCut> {
+  const rows = await session.query<Partial<AccountRow> & { cut: string }>(
+    `SELECT cut.position::text AS cut, ${ACCOUNT_COLUMNS}
+     FROM (SELECT coalesce(max(position), 0) AS position FROM ledger_transfers) cut
+     LEFT JOIN ledger_accounts a ON true
+     ORDER BY a.id COLLATE "C"`,
+  );
+  const accounts = rows.filter((row): row is AccountRow & { cut: string } => typeof row.id === 'string').map(accountOf);
+  return { position: BigInt(rows[0]?.cut ?? '0'), accounts };
+}

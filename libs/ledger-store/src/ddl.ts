@@ -1,0 +1,66 @@
+/** The service's role, as an identifier that needs no quoting. */
+const ROLE = /^[a-z_][a-z0-9_]{0,62}$/;
+
+/**
+ * The ledger's tables, made by their owner with `search_path` on the service's schema. Transfers are the truth and insert-only for
+ * `role` by grants and by trigger; balances of accounts derive from them ({@link verifyLedger} proves it). Account totals are
+ * `numeric`: turnover, unlike a balance, has no bound that an int64 is sure to hold.
+ */
+export function ledgerDdl(role: string): readonly string[] {
+  if (!ROLE.test(role)) throw new Error(`"${role}" can't be a role's name`);
+  return [
+    `CREATE TABLE ledger_accounts (
+       number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+       id text NOT NULL UNIQUE,
+       unit text NOT NULL,
+       limit_kind text NOT NULL
+         CHECK (limit_kind IN ('none', 'debits_must_not_exceed_credits', 'credits_must_not_exceed_debits')),
+       overdraft bigint NOT NULL DEFAULT 0
+         CHECK (overdraft >= 0 AND (overdraft = 0 OR limit_kind = 'debits_must_not_exceed_credits')),
+       debits_posted numeric(38, 0) NOT NULL CHECK (debits_posted >= 0),
+       credits_posted numeric(38, 0) NOT NULL CHECK (credits_posted >= 0),
+       debits_pending numeric(38, 0) NOT NULL CHECK (debits_pending >= 0),
+       credits_pending numeric(38, 0) NOT NULL CHECK (credits_pending >= 0),
+       updated_position bigint NOT NULL,
+       updated_at bigint NOT NULL
+     ) WITH (fillfactor = 60)`,
+    // Accounts go by number here, without foreign keys: these would lock the account rows once per transfer. Ids come from a join with
+    // ledger_accounts in the insert itself, so that a number can't be wrong.
+    `CREATE TABLE ledger_transfers (
+       id bytea PRIMARY KEY CHECK (octet_length(id) = 32),
+       position bigint NOT NULL,
+       ordinal integer NOT NULL,
+       kind text NOT NULL CHECK (kind IN ('single', 'pending', 'post', 'void', 'correction')),
+       debit integer NOT NULL,
+       credit integer NOT NULL CHECK (credit <> debit),
+       amount bigint NOT NULL CHECK (amount > 0),
+       pending_id bytea REFERENCES ledger_transfers (id) CHECK ((pending_id IS NOT NULL) = (kind IN ('post', 'void'))),
+       corrects bytea REFERENCES ledger_transfers (id) CHECK ((corrects IS NOT NULL) = (kind = 'correction')),
+       purpose text NOT NULL,
+       object text NOT NULL,
+       life integer NOT NULL CHECK (life >= 1),
+       settlement_id text,
+       recorded_at bigint NOT NULL,
+       UNIQUE (position, ordinal)
+     )`,
+    // A pending transfer ends once: the state of a pending transfer is whether this index has it.
+    `CREATE UNIQUE INDEX ledger_transfers_resolution ON ledger_transfers (pending_id) WHERE pending_id IS NOT NULL`,
+    `CREATE INDEX ledger_transfers_debit ON ledger_transfers (debit, position, ordinal)`,
+    `CREATE INDEX ledger_transfers_credit ON ledger_transfers (credit, position, ordinal)`,
+    `CREATE FUNCTION ledger_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+     BEGIN
+       RAISE EXCEPTION 'ledger_transfers is insert-only' USING ERRCODE = 'restrict_violation';
+     END $$`,
+    `CREATE TRIGGER ledger_transfers_insert_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_transfers
+       FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change()`,
+    `GRANT SELECT, INSERT ON ledger_transfers TO ${role}`,
+    `GRANT SELECT, INSERT, UPDATE ON ledger_accounts TO ${role}`,
+  ];
+}
+
+/** Takes away what {@link ledgerDdl} made. */
+export const LEDGER_DROP: readonly string[] = [
+  'DROP TABLE ledger_transfers',
+  'DROP TABLE ledger_accounts',
+  'DROP FUNCTION ledger_refuse_change()',
+];

@@ -1,0 +1,6 @@
+export * from './balances.ts';
+export * from './ddl.ts';
+export * from './entries.ts';
+export * from './load.ts';
+export * from './save.ts';
+export * from './verify.ts';
