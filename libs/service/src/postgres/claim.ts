@@ -1,6 +1,6 @@
 import type { Runtime } from '@finality/kernel';
 import pg from 'pg';
-import { waitUntil } from './postmaster.ts';
+import { isAlive, waitUntil } from './postmaster.ts';
 
 /** Any constant: one lock per server, held by the process that owns its data directory. */
 const OWNER_LOCK = 4_606_046_061;
@@ -24,14 +24,14 @@ export interface Claim {
  */
 export async function claimServer(
   url: string,
-  pgdata: string,
+  server: { readonly pid: number; readonly pgdata: string },
   runtime: Runtime,
 ): Promise<Claim | 'in_use' | { readonly unreachable: string }> {
   let client: pg.Client;
   let launch: string | undefined;
   try {
     client = await connect(url);
-    launch = await identify(client, pgdata);
+    launch = await identify(client, server.pgdata);
   } catch (error) {
     return { unreachable: String(error) };
   }
@@ -39,21 +39,23 @@ export async function claimServer(
     await client.end();
     return launch === undefined ? { unreachable: 'another server answers on its port' } : 'in_use';
   }
-  return new HeldClaim(url, launch, client, runtime);
+  return new HeldClaim(url, launch, { client, pid: server.pid }, runtime);
 }
 
 class HeldClaim implements Claim {
   readonly launch: string;
   readonly lost: Promise<string>;
   readonly #url: string;
+  readonly #pid: number;
   readonly #runtime: Runtime;
   #client: pg.Client;
   #released = false;
 
-  constructor(url: string, launch: string, client: pg.Client, runtime: Runtime) {
+  constructor(url: string, launch: string, server: { client: pg.Client; pid: number }, runtime: Runtime) {
     this.#url = url;
     this.launch = launch;
-    this.#client = client;
+    this.#client = server.client;
+    this.#pid = server.pid;
     this.#runtime = runtime;
     this.lost = this.#watch();
   }
@@ -67,13 +69,15 @@ class HeldClaim implements Claim {
     for (;;) {
       const cause = await sessionEnd(this.#client);
       if (this.#released) return new Promise(() => undefined);
-      if (!(await waitUntil(() => this.#reconnect(), this.#runtime, RECOVERY_WAIT_MS))) return cause;
+      const isDecided = async (): Promise<boolean> => !isAlive(this.#pid) || (await this.#reconnect());
+      if (!(await waitUntil(isDecided, this.#runtime, RECOVERY_WAIT_MS)) || !isAlive(this.#pid)) return cause;
     }
   }
 
   async #reconnect(): Promise<boolean> {
     if (this.#released) return true;
     try {
+      await this.#client.end();
       this.#client = await connect(this.#url);
       return await tryLock(this.#client);
     } catch {

@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -96,6 +96,7 @@ describe('startPostgres', () => {
     const first = await start(options);
     await query(first, 'CREATE TABLE kept AS SELECT 1 AS one');
     process.kill(first.pid, 'SIGKILL');
+    expect(typeof (await first.lost)).toBe('string');
     const second = await start(options);
     expect(second.pid).not.toBe(first.pid);
     expect(await query(second, 'SELECT one FROM kept')).toEqual([{ one: 1 }]);
@@ -184,7 +185,6 @@ describe('startPostgres', () => {
   test.runIf(process.getuid?.() === 0)('as a user other than root', async () => {
     const dataDir = join(root, 'ordinary');
     await mkdir(dataDir, { mode: 0o700 });
-    const { chown } = await import('node:fs/promises');
     await chown(dataDir, 65_534, 65_534);
     const owner = await ownerProcess(dataDir, 65_534);
     expect((await stat(`/proc/${owner.pid}`)).uid).toBe(65_534);

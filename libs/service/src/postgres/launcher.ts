@@ -131,7 +131,7 @@ async function initialise(
     throw new StartupError(
       'POSTGRES_INIT',
       `Postgres couldn't make its data directory ${pgdata}: ${errorMessage(error)}`,
-      'Choose a directory this user can write to, or run as a user other than root',
+      'Choose a directory that this user can write to and others can enter, or run as a user other than root',
       { cause: error },
     );
   }
@@ -170,7 +170,7 @@ async function adopt(launch: Launch): Promise<EmbeddedPostgres | undefined> {
   const settled = async (): Promise<boolean> => !isAlive(found.pid) || (await readPostmaster(pgdata))?.ready === true;
   await waitUntil(settled, runtime, READY_TIMEOUT_MS);
   if (!isAlive(found.pid)) return undefined;
-  const claim = await claimServer(urlOf(launch, found.port), pgdata, runtime);
+  const claim = await claimServer(urlOf(launch, found.port), { pid: found.pid, pgdata }, runtime);
   if (claim === 'in_use') {
     throw new StartupError(
       'POSTGRES_IN_USE',
@@ -217,7 +217,7 @@ async function start(launch: Launch): Promise<EmbeddedPostgres | 'again'> {
     throw failed(launch, `it wasn't ready within ${READY_TIMEOUT_MS} ms`);
   }
   if (exited || child.pid === undefined) return explainExit(launch, logStart);
-  const claim = await claimServer(urlOf(launch, port), pgdata, runtime);
+  const claim = await claimServer(urlOf(launch, port), { pid: child.pid, pgdata }, runtime);
   if (claim !== 'in_use' && 'launch' in claim) return handle(launch, claim, child.pid, port, false);
   await stopPostmaster(child.pid, runtime, STOP_FAST_MS);
   throw failed(launch, claim === 'in_use' ? 'another process claimed it' : claim.unreachable);

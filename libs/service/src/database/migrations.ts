@@ -1,0 +1,88 @@
+import pg from 'pg';
+import { DataSource, type MigrationInterface } from 'typeorm';
+import type { Log } from '../logging/log.ts';
+import { StartupError } from '../startup-error.ts';
+import { sqlName } from './roles.ts';
+
+const MIGRATIONS_TABLE = 'migrations';
+const LOCK_WAIT_MS = 120_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+
+/** A TypeORM migration; its name ends in the 13 digits of a JavaScript timestamp, by which migrations are ordered. */
+export type Migration = new () => MigrationInterface;
+
+export interface MigrateOptions {
+  /** The schema's owner, not the service's role. */
+  readonly ownerUrl: string;
+  readonly schema: string;
+  readonly migrations: readonly Migration[];
+  readonly log: Log;
+}
+
+/**
+ * Brings a schema up to date, each migration in its own transaction. Several processes may do so at once: one works, the others wait and
+ * find nothing left to do. Tables belong to the owner; a migration GRANTs the service's role what it may do, and no more.
+ * @returns the names of the migrations that ran
+ * @throws StartupError when the schema has migrations that this release doesn't know
+ */
+export async function runMigrations(options: MigrateOptions): Promise<readonly string[]> {
+  const lock = new pg.Client({
+    connectionString: options.ownerUrl,
+    application_name: 'finality/migrations-lock',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+  });
+  await lock.connect();
+  try {
+    await lock.query(`SET lock_timeout = ${LOCK_WAIT_MS}`);
+    await lock.query(`SELECT pg_advisory_lock(hashtextextended($1, 0))`, [`finality migrations ${options.schema}`]);
+    return await migrate(options);
+  } finally {
+    // Ends the lock too, which belongs to the session.
+    await lock.end();
+  }
+}
+
+async function migrate(options: MigrateOptions): Promise<readonly string[]> {
+  const schema = sqlName(options.schema);
+  const source = new DataSource({
+    type: 'postgres',
+    url: options.ownerUrl,
+    schema,
+    applicationName: 'finality/migrations',
+    connectTimeoutMS: CONNECT_TIMEOUT_MS,
+    poolSize: 2,
+    installExtensions: false,
+    migrations: [...options.migrations],
+    migrationsTableName: MIGRATIONS_TABLE,
+    migrationsTransactionMode: 'each',
+    logging: false,
+    extra: { options: `-c search_path=${schema}` },
+  });
+  await source.initialize();
+  try {
+    await refuseNewer(source, schema);
+    const done = await source.runMigrations();
+    if (done.length > 0) options.log.info({ schema, migrations: done.map(({ name }) => name) }, 'migrated');
+    return done.map(({ name }) => name);
+  } finally {
+    await source.destroy();
+  }
+}
+
+async function refuseNewer(source: DataSource, schema: string): Promise<void> {
+  const exists: { found: string | null }[] = await source.query('SELECT to_regclass($1) AS found', [
+    `${schema}.${MIGRATIONS_TABLE}`,
+  ]);
+  if (!exists[0]?.found) return;
+  const rows: { name: string }[] = await source.query(
+    `SELECT name FROM ${schema}.${MIGRATIONS_TABLE} ORDER BY timestamp`,
+  );
+  const known = new Set(source.migrations.map((migration) => migration.name ?? migration.constructor.name));
+  const unknown = rows.filter(({ name }) => !known.has(name)).map(({ name }) => name);
+  if (unknown.length === 0) return;
+  throw new StartupError(
+    'DATABASE_NEWER',
+    `schema ${schema} was migrated by a newer release: this one doesn't know ${unknown.join(', ')}`,
+    'Start the newer release, or restore the database from a backup made before it',
+  );
+}
