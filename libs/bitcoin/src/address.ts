@@ -6,7 +6,8 @@ import type { ScriptHex } from './ids.ts';
 import { type Network, NETWORKS, networkParams } from './network.ts';
 
 /** Kinds of scriptPubKey. `anchor` is pay-to-anchor (51024e73), `witness_unknown` a segwit version without a meaning yet. */
-export type ScriptType = 'p2pkh' | 'p2sh' | 'p2wpkh' | 'p2wsh' | 'p2tr' | 'anchor' | 'witness_unknown' | 'nulldata' | 'nonstandard';
+export type ScriptType =
+  'p2pkh' | 'p2sh' | 'p2wpkh' | 'p2wsh' | 'p2tr' | 'anchor' | 'witness_unknown' | 'nulldata' | 'nonstandard';
 
 /** The kinds of script that wallets of this platform have, named as their descriptors are. */
 export type WalletScriptType = 'wpkh' | 'tr';
@@ -71,7 +72,12 @@ export function parseAddress(text: string, network: Network): Result<ScriptHex, 
   if (script !== undefined) return ok(script);
   const other = NETWORKS.find((candidate) => decode(text, candidate) !== undefined);
   if (other) return err(fault('WRONG_NETWORK', `expected an address of ${network}, got one of ${other}`));
-  return err(fault('INVALID_ADDRESS', `expected an address of ${network}, got ${JSON.stringify(text.slice(0, TEXT_LENGTH_MAX))}`));
+  return err(
+    fault(
+      'INVALID_ADDRESS',
+      `expected an address of ${network}, got ${JSON.stringify(text.slice(0, TEXT_LENGTH_MAX))}`,
+    ),
+  );
 }
 
 const TEXT_LENGTH_MAX = 100;
@@ -79,7 +85,9 @@ const TEXT_LENGTH_MAX = 100;
 function decode(text: string, network: Network): ScriptHex | undefined {
   if (text.length > TEXT_LENGTH_MAX) return undefined;
   const params = networkParams(network);
-  return text.toLowerCase().startsWith(`${params.bech32Hrp}1`) ? decodeBech32(text, params.bech32Hrp) : decodeBase58(text, network);
+  return text.toLowerCase().startsWith(`${params.bech32Hrp}1`)
+    ? decodeBech32(text, params.bech32Hrp)
+    : decodeBase58(text, network);
 }
 
 function decodeBase58(text: string, network: Network): ScriptHex | undefined {
@@ -97,7 +105,8 @@ function decodeBase58(text: string, network: Network): ScriptHex | undefined {
 function decodeBech32(text: string, hrp: string): ScriptHex | undefined {
   try {
     const { version, prefix, data } = codec.fromBech32(text);
-    const fits = version === 0 ? data.length === 20 || data.length === 32 : version <= 16 && data.length >= 2 && data.length <= 40;
+    const fits =
+      version === 0 ? data.length === 20 || data.length === 32 : version <= 16 && data.length >= 2 && data.length <= 40;
     if (prefix !== hrp || !fits) return undefined;
     const opcode = version === 0 ? 0 : 0x50 + version;
     return hexFromBytes(Uint8Array.of(opcode, data.length, ...data)) as ScriptHex;

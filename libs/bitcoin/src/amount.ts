@@ -13,7 +13,10 @@ const DECIMAL = /^(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,2}))?$/;
  */
 export function parseBtc(text: string): Result<Sats, AmountFault> {
   const match = text.length <= TEXT_LENGTH_MAX ? DECIMAL.exec(text) : null;
-  if (!match) return err(fault('INVALID_AMOUNT', `expected a decimal number of bitcoin, got "${text.slice(0, TEXT_LENGTH_MAX)}"`));
+  if (!match)
+    return err(
+      fault('INVALID_AMOUNT', `expected a decimal number of bitcoin, got "${text.slice(0, TEXT_LENGTH_MAX)}"`),
+    );
   const fraction = match[2] ?? '';
   const shift = DECIMALS - fraction.length + Number(match[3] ?? 0);
   const digits = BigInt(match[1] + fraction);

@@ -53,7 +53,8 @@ const COMMITMENT_HEX_LENGTH = COMMITMENT_PREFIX.length + 64;
 export function parseHeader(raw: string | Uint8Array): Result<BlockHeader, BlockFault> {
   if (typeof raw === 'string' && !isHex(raw)) return err(fault('MALFORMED_HEADER', 'expected whole bytes of hex'));
   const bytes = typeof raw === 'string' ? bytesFromHex(raw) : raw;
-  if (bytes.length !== HEADER_BYTES) return err(fault('MALFORMED_HEADER', `expected ${HEADER_BYTES} bytes, got ${bytes.length}`));
+  if (bytes.length !== HEADER_BYTES)
+    return err(fault('MALFORMED_HEADER', `expected ${HEADER_BYTES} bytes, got ${bytes.length}`));
   return ok(readHeader(new Reader(bytes)));
 }
 
@@ -70,7 +71,11 @@ export function parseBlock(raw: string | Uint8Array): Result<ParsedBlock, BlockF
 }
 
 /** The target's proof of work holds and is at least as hard as the network's easiest; it follows `expectedPrevious` where that is given. */
-export function checkHeader(header: BlockHeader, network: Network, expectedPrevious?: BlockHash): Result<BlockHeader, BlockFault> {
+export function checkHeader(
+  header: BlockHeader,
+  network: Network,
+  expectedPrevious?: BlockHash,
+): Result<BlockHeader, BlockFault> {
   if (expectedPrevious !== undefined && header.previousHash !== expectedPrevious) {
     return err(fault('NOT_LINKED', `expected a block after ${expectedPrevious}, got one after ${header.previousHash}`));
   }
@@ -90,7 +95,11 @@ export function checkHeader(header: BlockHeader, network: Network, expectedPrevi
  * CVE-2012-2459), witness commitment (BIP141), weight. Not whether the target is the right one for its height, scripts, amounts or a
  * signet's signature: a node does that. Because the first transaction must be a coinbase, inner nodes can't pass for transactions.
  */
-export function checkBlock(raw: string | Uint8Array, network: Network, expectedPrevious?: BlockHash): Result<ParsedBlock, BlockFault> {
+export function checkBlock(
+  raw: string | Uint8Array,
+  network: Network,
+  expectedPrevious?: BlockHash,
+): Result<ParsedBlock, BlockFault> {
   const parsed = parseBlock(raw);
   if (!parsed.ok) return parsed;
   const block = parsed.value;
@@ -123,7 +132,7 @@ export function workOf(bits: number): bigint {
 export function merkleRootOf(hashes: readonly string[]): string | undefined {
   let level = new Uint8Array(32 * hashes.length);
   hashes.forEach((hash, i) => level.set(bytesFromReversedHex(hash), 32 * i));
-  for (let count = hashes.length; count > 1; ) {
+  for (let count = hashes.length; count > 1;) {
     const parents = (count + 1) >> 1;
     const above = new Uint8Array(32 * parents);
     for (let i = 0; i < parents; i++) {
@@ -158,17 +167,20 @@ function readHeader(reader: Reader): BlockHeader {
 function readBlock(reader: Reader): ParsedBlock {
   const header = readHeader(reader);
   const count = reader.compactSize();
-  if (count * TRANSACTION_BYTES_MIN > reader.remaining) throw new Malformed(`expected ${count} transactions, got ${reader.remaining} bytes`);
+  if (count * TRANSACTION_BYTES_MIN > reader.remaining)
+    throw new Malformed(`expected ${count} transactions, got ${reader.remaining} bytes`);
   const transactionsStart = reader.offset;
   const transactions: ParsedTransaction[] = [];
   for (let i = 0; i < count; i++) transactions.push(readTransaction(reader));
-  if (reader.remaining > 0) throw new Malformed(`expected the end after ${count} transactions, got ${reader.remaining} bytes more`);
+  if (reader.remaining > 0)
+    throw new Malformed(`expected the end after ${count} transactions, got ${reader.remaining} bytes more`);
   const weight = transactions.reduce((sum, transaction) => sum + transaction.weight, 4 * transactionsStart);
   return { header, transactions, weight };
 }
 
 function coinbaseFault({ transactions }: ParsedBlock): BlockFault | undefined {
-  if (transactions[0]?.isCoinbase && !transactions.slice(1).some((transaction) => transaction.isCoinbase)) return undefined;
+  if (transactions[0]?.isCoinbase && !transactions.slice(1).some((transaction) => transaction.isCoinbase))
+    return undefined;
   return fault('NO_COINBASE', 'expected the first transaction, and no other, to be a coinbase');
 }
 
@@ -182,19 +194,29 @@ function merkleFault({ header, transactions }: ParsedBlock): BlockFault | undefi
 function witnessFault({ transactions }: ParsedBlock): BlockFault | undefined {
   const coinbase = transactions[0]!;
   // Several outputs can look like one; the last counts.
-  const script = coinbase.outputs.findLast((o) => o.script.startsWith(COMMITMENT_PREFIX) && o.script.length >= COMMITMENT_HEX_LENGTH)?.script;
+  const script = coinbase.outputs.findLast(
+    (o) => o.script.startsWith(COMMITMENT_PREFIX) && o.script.length >= COMMITMENT_HEX_LENGTH,
+  )?.script;
   if (script === undefined) {
     const witness = transactions.find((transaction) => transaction.hasWitness);
-    return witness && fault('UNEXPECTED_WITNESS', `expected no witness without a commitment, got one in ${witness.txid}`);
+    return (
+      witness && fault('UNEXPECTED_WITNESS', `expected no witness without a commitment, got one in ${witness.txid}`)
+    );
   }
   const [reserved, ...more] = coinbase.inputs[0]!.witness;
   if (reserved?.length !== 32 || more.length > 0) {
     return fault('WITNESS_COMMITMENT_MISMATCH', 'expected one reserved value of 32 bytes in the coinbase witness');
   }
   const declared = script.slice(COMMITMENT_PREFIX.length, COMMITMENT_HEX_LENGTH);
-  const computed = witnessCommitmentOf(transactions.map((transaction) => transaction.wtxid), reserved);
+  const computed = witnessCommitmentOf(
+    transactions.map((transaction) => transaction.wtxid),
+    reserved,
+  );
   if (computed === declared) return undefined;
-  return fault('WITNESS_COMMITMENT_MISMATCH', `expected witness commitment ${declared}, got ${computed ?? 'a repeated list'}`);
+  return fault(
+    'WITNESS_COMMITMENT_MISMATCH',
+    `expected witness commitment ${declared}, got ${computed ?? 'a repeated list'}`,
+  );
 }
 
 function sameHalves(pair: Uint8Array): boolean {

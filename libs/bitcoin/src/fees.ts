@@ -26,7 +26,10 @@ export const TRANSACTION_WEIGHT_MAX = 400_000;
 
 /** A feerate we computed or configured, in sat per 1,000 vB; anything outside 0 to 10,000,000 is a bug. */
 export function feeRate(satsPerKvb: bigint): FeeRate {
-  assert(satsPerKvb >= 0n && satsPerKvb <= FEE_RATE_MAX, `${satsPerKvb} is not a feerate of 0 to ${FEE_RATE_MAX} sat/kvB`);
+  assert(
+    satsPerKvb >= 0n && satsPerKvb <= FEE_RATE_MAX,
+    `${satsPerKvb} is not a feerate of 0 to ${FEE_RATE_MAX} sat/kvB`,
+  );
   return satsPerKvb as FeeRate;
 }
 
@@ -35,7 +38,12 @@ export function parseFeeRate(satsPerVb: string): Result<FeeRate, FeeRateFault> {
   const match = /^(\d{1,5})(?:\.(\d{1,3}))?$/.exec(satsPerVb);
   const rate = match && BigInt(match[1] + (match[2] ?? '').padEnd(RATE_DECIMALS, '0'));
   if (rate !== null && rate <= FEE_RATE_MAX) return ok(rate as FeeRate);
-  return err(fault('INVALID_FEE_RATE', `expected sat/vB, 0 to ${FEE_RATE_MAX / 1000n}, at most 3 decimals, got "${satsPerVb.slice(0, 40)}"`));
+  return err(
+    fault(
+      'INVALID_FEE_RATE',
+      `expected sat/vB, 0 to ${FEE_RATE_MAX / 1000n}, at most 3 decimals, got "${satsPerVb.slice(0, 40)}"`,
+    ),
+  );
 }
 
 /** Decimal sat/vB without trailing zeros: `1`, `0.1`, `12.345`. */

@@ -1,9 +1,16 @@
 export * from './address.ts';
 export * from './amount.ts';
 export * from './block.ts';
+export * from './coin-selection.ts';
+export * from './descriptor-checksum.ts';
+export * from './descriptor.ts';
 export type * from './fault.ts';
 export * from './fees.ts';
 export * from './hex.ts';
 export * from './ids.ts';
+export * from './keys.ts';
 export * from './network.ts';
+export * from './payout-transaction.ts';
+export * from './psbt.ts';
+export * from './signing.ts';
 export * from './transaction.ts';

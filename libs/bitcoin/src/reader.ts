@@ -56,7 +56,8 @@ export class Reader {
 
   private advance(length: number): number {
     const start = this.offset;
-    if (length > this.remaining) throw new Malformed(`expected ${length} more bytes at offset ${start}, got ${this.remaining}`);
+    if (length > this.remaining)
+      throw new Malformed(`expected ${length} more bytes at offset ${start}, got ${this.remaining}`);
     this.offset = start + length;
     return start;
   }

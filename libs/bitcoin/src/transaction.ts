@@ -53,7 +53,8 @@ export function parseTransaction(raw: string | Uint8Array): Result<ParsedTransac
   const reader = new Reader(typeof raw === 'string' ? bytesFromHex(raw) : raw);
   try {
     const transaction = readTransaction(reader);
-    if (reader.remaining > 0) throw new Malformed(`expected the end after ${reader.offset} bytes, got ${reader.remaining} more`);
+    if (reader.remaining > 0)
+      throw new Malformed(`expected the end after ${reader.offset} bytes, got ${reader.remaining} more`);
     return ok(transaction);
   } catch (error) {
     if (error instanceof Malformed) return err(fault('MALFORMED_TRANSACTION', error.message));
@@ -79,7 +80,8 @@ export function readTransaction(reader: Reader): ParsedTransaction {
   const outputs = readList(reader, OUTPUT_BYTES_MIN, 'output', readOutput);
   const bodyEnd = reader.offset;
   const inputs = hasWitness ? bare.map((input) => ({ ...input, witness: readWitness(reader) })) : bare;
-  if (hasWitness && inputs.every((input) => input.witness.length === 0)) throw new Malformed('expected a witness after the witness flag');
+  if (hasWitness && inputs.every((input) => input.witness.length === 0))
+    throw new Malformed('expected a witness after the witness flag');
   const locktime = reader.u32();
   checkInputs(inputs);
   checkOutputs(outputs);
@@ -107,7 +109,8 @@ function readList<T>(reader: Reader, bytesMin: number, what: string, read: (read
   const count = reader.compactSize();
   if (count === 0) throw new Malformed(`expected at least one ${what}`);
   // Before anything is allocated: a count can't promise more than there are bytes for.
-  if (count * bytesMin > reader.remaining) throw new Malformed(`expected ${count} ${what}s, got ${reader.remaining} bytes`);
+  if (count * bytesMin > reader.remaining)
+    throw new Malformed(`expected ${count} ${what}s, got ${reader.remaining} bytes`);
   const list: T[] = [];
   for (let i = 0; i < count; i++) list.push(read(reader));
   return list;
@@ -159,7 +162,8 @@ function checkInputs(inputs: readonly TransactionInput[]): void {
 function checkOutputs(outputs: readonly TransactionOutput[]): void {
   let total = 0n;
   for (const output of outputs) total += output.valueSats;
-  if (total > MAX_MONEY_SATS) throw new Malformed(`expected outputs of at most ${MAX_MONEY_SATS} sat together, got ${total}`);
+  if (total > MAX_MONEY_SATS)
+    throw new Malformed(`expected outputs of at most ${MAX_MONEY_SATS} sat together, got ${total}`);
 }
 
 /** The serialization that the txid is the hash of: version, inputs and outputs, locktime. */
