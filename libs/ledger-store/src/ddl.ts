@@ -1,15 +1,21 @@
-/** The service's role, as an identifier that needs no quoting. */
-const ROLE = /^[a-z_][a-z0-9_]{0,62}$/;
+import { insertOnlyDdl } from '@finality/event-store';
+
+export interface LedgerDdlOptions {
+  /** The service's schema, whose event store tables exist already (their `refuse_change` function is used). */
+  readonly schema: string;
+  readonly serviceRole: string;
+}
 
 /**
- * The ledger's tables, made by their owner with `search_path` on the service's schema. Transfers are the truth and insert-only for
- * `role` by grants and by trigger; balances of accounts derive from them ({@link verifyLedger} proves it). Account totals are
- * `numeric`: turnover, unlike a balance, has no bound that an int64 is sure to hold.
+ * The ledger's tables, made by their owner. Transfers are the truth and insert-only for the service by grants and by trigger; balances of
+ * accounts derive from them ({@link verifyLedger} proves it). Account totals are `numeric`: turnover, unlike a balance, has no bound that
+ * an int64 is sure to hold.
  */
-export function ledgerDdl(role: string): readonly string[] {
-  if (!ROLE.test(role)) throw new Error(`"${role}" can't be a role's name`);
+export function ledgerDdl(options: LedgerDdlOptions): readonly string[] {
+  const accounts = `"${options.schema}".ledger_accounts`;
+  const transfers = `"${options.schema}".ledger_transfers`;
   return [
-    `CREATE TABLE ledger_accounts (
+    `CREATE TABLE ${accounts} (
        number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
        id text NOT NULL UNIQUE,
        unit text NOT NULL,
@@ -26,7 +32,7 @@ export function ledgerDdl(role: string): readonly string[] {
      ) WITH (fillfactor = 60)`,
     // Accounts go by number here, without foreign keys: these would lock the account rows once per transfer. Ids come from a join with
     // ledger_accounts in the insert itself, so that a number can't be wrong.
-    `CREATE TABLE ledger_transfers (
+    `CREATE TABLE ${transfers} (
        id bytea PRIMARY KEY CHECK (octet_length(id) = 32),
        position bigint NOT NULL,
        ordinal integer NOT NULL,
@@ -34,8 +40,8 @@ export function ledgerDdl(role: string): readonly string[] {
        debit integer NOT NULL,
        credit integer NOT NULL CHECK (credit <> debit),
        amount bigint NOT NULL CHECK (amount > 0),
-       pending_id bytea REFERENCES ledger_transfers (id) CHECK ((pending_id IS NOT NULL) = (kind IN ('post', 'void'))),
-       corrects bytea REFERENCES ledger_transfers (id) CHECK ((corrects IS NOT NULL) = (kind = 'correction')),
+       pending_id bytea REFERENCES ${transfers} (id) CHECK ((pending_id IS NOT NULL) = (kind IN ('post', 'void'))),
+       corrects bytea REFERENCES ${transfers} (id) CHECK ((corrects IS NOT NULL) = (kind = 'correction')),
        purpose text NOT NULL,
        object text NOT NULL,
        life integer NOT NULL CHECK (life >= 1),
@@ -44,23 +50,15 @@ export function ledgerDdl(role: string): readonly string[] {
        UNIQUE (position, ordinal)
      )`,
     // A pending transfer ends once: the state of a pending transfer is whether this index has it.
-    `CREATE UNIQUE INDEX ledger_transfers_resolution ON ledger_transfers (pending_id) WHERE pending_id IS NOT NULL`,
-    `CREATE INDEX ledger_transfers_debit ON ledger_transfers (debit, position, ordinal)`,
-    `CREATE INDEX ledger_transfers_credit ON ledger_transfers (credit, position, ordinal)`,
-    `CREATE FUNCTION ledger_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
-     BEGIN
-       RAISE EXCEPTION 'ledger_transfers is insert-only' USING ERRCODE = 'restrict_violation';
-     END $$`,
-    `CREATE TRIGGER ledger_transfers_insert_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_transfers
-       FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change()`,
-    `GRANT SELECT, INSERT ON ledger_transfers TO ${role}`,
-    `GRANT SELECT, INSERT, UPDATE ON ledger_accounts TO ${role}`,
+    `CREATE UNIQUE INDEX ledger_transfers_resolution ON ${transfers} (pending_id) WHERE pending_id IS NOT NULL`,
+    `CREATE INDEX ledger_transfers_debit ON ${transfers} (debit, position, ordinal)`,
+    `CREATE INDEX ledger_transfers_credit ON ${transfers} (credit, position, ordinal)`,
+    ...insertOnlyDdl({ ...options, table: 'ledger_transfers' }),
+    `GRANT SELECT, INSERT, UPDATE ON ${accounts} TO "${options.serviceRole}"`,
   ];
 }
 
 /** Takes away what {@link ledgerDdl} made. */
-export const LEDGER_DROP: readonly string[] = [
-  'DROP TABLE ledger_transfers',
-  'DROP TABLE ledger_accounts',
-  'DROP FUNCTION ledger_refuse_change()',
-];
+export function ledgerDropDdl(options: Pick<LedgerDdlOptions, 'schema'>): readonly string[] {
+  return [`DROP TABLE "${options.schema}".ledger_transfers`, `DROP TABLE "${options.schema}".ledger_accounts`];
+}

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import type { AccountId } from './account.ts';
+import {
+  accountSpec,
+  availableAccount,
+  ccpAccount,
+  type Claim,
+  claimPath,
+  custodyAccount,
+  heldAccount,
+  incomingAccount,
+  inFlightAccount,
+  networkFeesAccount,
+  parseAccountId,
+  settlementSuspenseAccount,
+  transitAccount,
+  walletSuspenseAccount,
+} from './chart.ts';
+
+const clearing: Claim = { kind: 'clearing', institutionId: 'bank-a' };
+const wallet: Claim = { kind: 'wallet', walletId: '0198c1de-7f00-7000-8000-000000000001' };
+
+describe('the chart of accounts', () => {
+  it.each([
+    [availableAccount(clearing), 'clearing/bank-a/available', { kind: 'claim', claim: clearing, part: 'available' }],
+    [inFlightAccount(clearing), 'clearing/bank-a/in_flight', { kind: 'claim', claim: clearing, part: 'in_flight' }],
+    [
+      incomingAccount(wallet),
+      'wallet/0198c1de-7f00-7000-8000-000000000001/incoming',
+      { kind: 'claim', claim: wallet, part: 'incoming' },
+    ],
+    [
+      heldAccount(wallet),
+      'wallet/0198c1de-7f00-7000-8000-000000000001/held',
+      { kind: 'claim', claim: wallet, part: 'held' },
+    ],
+    [custodyAccount('pool'), 'custody/pool', { kind: 'custody', walletId: 'pool' }],
+    [walletSuspenseAccount('pool'), 'suspense/pool', { kind: 'suspense_wallet', walletId: 'pool' }],
+    [settlementSuspenseAccount(), 'suspense/settlement', { kind: 'suspense_settlement' }],
+    [transitAccount(), 'transit', { kind: 'transit' }],
+    [ccpAccount(), 'ccp', { kind: 'ccp' }],
+    [networkFeesAccount(), 'fees/network', { kind: 'fees_network' }],
+  ])('%s', (id, path, name) => {
+    expect(id).toBe(path);
+    expect(parseAccountId(id)).toEqual(name);
+  });
+
+  it('limits what we decide by what is there, and never what the chain says', () => {
+    const limited = [availableAccount(clearing), inFlightAccount(clearing), heldAccount(clearing), ccpAccount()];
+    const free = [incomingAccount(clearing), custodyAccount('pool'), transitAccount(), settlementSuspenseAccount()];
+    for (const id of limited) {
+      expect(accountSpec(id).limit).toEqual({ kind: 'debits_must_not_exceed_credits', overdraft: 0n });
+    }
+    for (const id of free) expect(accountSpec(id).limit).toEqual({ kind: 'none' });
+  });
+
+  it.each([
+    '',
+    'clearing',
+    'clearing/a',
+    'clearing/a/gone',
+    'wallet//available',
+    'wallet/a/available/x',
+    'fees/other',
+    'custody/a/b',
+  ])('has no account "%s"', (id) => {
+    expect(() => parseAccountId(id as AccountId)).toThrow('no account of the chart');
+  });
+
+  it.each(['', 'a/b', ' a', '../x', 'a'.repeat(129)])('refuses "%s" as an id in a path', (id) => {
+    expect(() => claimPath({ kind: 'wallet', walletId: id })).toThrow("can't be part");
+  });
+
+  it('keeps the suspense of a wallet apart from that of settlements', () => {
+    expect(() => walletSuspenseAccount('settlement')).toThrow('no wallet');
+  });
+});

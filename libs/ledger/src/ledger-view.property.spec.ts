@@ -1,0 +1,120 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Account, type AccountId, isOverdrawn } from './account.ts';
+import { availableAccount, type Claim, inFlightAccount, transitAccount } from './chart.ts';
+import { LedgerView } from './ledger-view.ts';
+import { correction, pending, post, single, type Transfer, transferId, voidPending } from './transfer.ts';
+
+const CLAIMS: readonly Claim[] = ['a', 'b', 'c'].map((institutionId) => ({ kind: 'clearing', institutionId }));
+const ACCOUNTS: readonly AccountId[] = [
+  transitAccount(),
+  ...CLAIMS.flatMap((c) => [availableAccount(c), inFlightAccount(c)]),
+];
+
+/** Few objects and lives, so that repeats, conflicts and second ends of the same reservation are common. */
+const object = fc.constantFrom('o1', 'o2', 'o3', 'o4');
+const amount = fc.oneof(fc.bigInt(0n, 100n), fc.bigInt(2n ** 53n - 2n, 2n ** 53n + 2n));
+const account = fc.constantFrom(...ACCOUNTS);
+const move = fc.record({ object, life: fc.integer({ min: 1, max: 2 }), debit: account, credit: account, amount });
+const resolution = fc.record({ object, life: fc.constant(1), amount });
+const pendingId = (object: string) => transferId({ purpose: 'pending', object, life: 1 });
+
+const transfer: fc.Arbitrary<Transfer> = fc.oneof(
+  move.map((m) => single({ ...m, purpose: 'single' })),
+  move.map((m) => single({ ...m, purpose: 'fund', debit: transitAccount() })),
+  move.map((m) => pending({ ...m, purpose: 'pending', life: 1 })),
+  resolution.map(({ amount: part, ...r }) =>
+    post({ ...r, purpose: 'post', pendingId: pendingId(r.object), amount: part }),
+  ),
+  resolution.map(({ object: o, life }) => voidPending({ object: o, life, purpose: 'void', pendingId: pendingId(o) })),
+  move.map((m) =>
+    correction({ ...m, purpose: 'correct', corrects: transferId({ purpose: 'fund', object: m.object, life: 1 }) }),
+  ),
+);
+const groups = fc.array(fc.array(transfer, { minLength: 1, maxLength: 4 }), { maxLength: 30 });
+
+const sorted = (accounts: readonly Account[]) => [...accounts].sort((x, y) => (x.id < y.id ? -1 : 1));
+
+/** A view of what another holds, as a store would load it between two batches. */
+function reloaded(ledger: LedgerView, transfers: LedgerView[]): LedgerView {
+  return new LedgerView({
+    accounts: ledger.accounts(),
+    transfers: transfers.flatMap((view) => view.changes().transfers),
+  });
+}
+
+describe('any sequence of groups', () => {
+  it('has the same outcome however it is batched', () => {
+    fc.assert(
+      fc.property(
+        groups,
+        fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 30, maxLength: 30 }),
+        (sequence, sizes) => {
+          const atOnce = LedgerView.inMemory();
+          const expected = atOnce.postGroups(sequence);
+          const views: LedgerView[] = [LedgerView.inMemory()];
+          const outcomes = [];
+          for (let start = 0, batch = 0; start < sequence.length; start += sizes[batch++] ?? 1) {
+            const view = reloaded(views.at(-1) ?? LedgerView.inMemory(), views);
+            outcomes.push(...view.postGroups(sequence.slice(start, start + (sizes[batch] ?? 1))));
+            views.push(view);
+          }
+          expect(outcomes).toEqual(expected);
+          expect(sorted(views.at(-1)?.accounts() ?? [])).toEqual(sorted(atOnce.accounts()));
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  it('exceeds no limit but by corrections, adds up to zero, and makes each transfer once', () => {
+    fc.assert(
+      fc.property(groups, (sequence) => {
+        const ledger = LedgerView.inMemory();
+        const created: string[] = [];
+        const excused = new Set<AccountId>();
+        for (const group of sequence) {
+          const before = sorted(ledger.accounts());
+          const result = ledger.post(group);
+          ledger.assertZeroSum();
+          if (!result.ok) {
+            expect(sorted(ledger.accounts())).toEqual(before);
+            continue;
+          }
+          expect(result.value.map((posted) => posted.transferId)).toEqual(group.map((t) => t.id));
+          for (const posted of result.value) {
+            if (posted.outcome === 'created') created.push(posted.transferId);
+            for (const id of posted.overdrawn) excused.add(id);
+          }
+          for (const a of ledger.accounts()) expect(!isOverdrawn(a) || excused.has(a.id)).toBe(true);
+        }
+        expect(new Set(created).size).toBe(created.length);
+        expect(ledger.changes().transfers.map((t) => t.id)).toEqual(created);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('has totals that its transfers explain', () => {
+    fc.assert(
+      fc.property(groups, (sequence) => {
+        const ledger = LedgerView.inMemory();
+        ledger.postGroups(sequence);
+        const { transfers } = ledger.changes();
+        for (const a of ledger.accounts()) {
+          const posted = transfers.filter((t) => t.kind === 'single' || t.kind === 'post' || t.kind === 'correction');
+          const open = transfers.filter((t) => t.kind === 'pending' && ledger.resolutionOf(t.id) === undefined);
+          const sum = (list: typeof transfers, side: 'debit' | 'credit') =>
+            list.filter((t) => t[side] === a.id).reduce((total, t) => total + t.amount, 0n);
+          expect(a).toMatchObject({
+            debitsPosted: sum(posted, 'debit'),
+            creditsPosted: sum(posted, 'credit'),
+            debitsPending: sum(open, 'debit'),
+            creditsPending: sum(open, 'credit'),
+          });
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
