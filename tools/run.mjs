@@ -83,6 +83,8 @@ function environment(node) {
     PATH: [...bins, process.env.PATH ?? ''].join(path.delimiter),
     NX_DAEMON: 'false',
     NX_NO_CLOUD: 'true',
+    // Home directories can't always be written to.
+    BUF_CACHE_DIR: path.join(root, 'node_modules', '.cache', 'buf'),
   };
 }
 
