@@ -1,1 +1,14 @@
 export type * from './port.ts';
+export * from './bench.ts';
+export * from './envelope.ts';
+export * from './errors.ts';
+export * from './faults.ts';
+export * from './hash-chain.ts';
+export * from './leases.ts';
+export * from './migrations.ts';
+export * from './parked.ts';
+export { pgTypes, quoteIdentifier, TIMEOUTS_DEFAULT, type TransactionTimeouts } from './session.ts';
+export * from './reader.ts';
+export * from './store.ts';
+export * from './timers.ts';
+export * from './verify.ts';

@@ -18,6 +18,7 @@ export interface StoredEvent<Data = unknown> {
   readonly causationId: string;
   readonly correlationId: string;
   readonly traceparent?: string;
+  /** The event as it was given to `append`, its `type` included. */
   readonly data: Data;
 }
 
@@ -39,6 +40,19 @@ export interface StreamType<State, Event extends { readonly type: string }> {
   institutions(state: State): readonly string[];
   /** Called in the appending transaction with the state right after the event. */
   publish(event: Event, state: State, envelope: EventEnvelope): readonly PublicMessage[];
+  /** Current version of the stored form per event type; 1 where nothing is said. */
+  readonly schemaVersions?: Readonly<Partial<Record<Event['type'], number>>>;
+  /** Turns a stored event of an older version into today's. Without it every stored version is today's. */
+  upcast?(stored: UpcastInput): Event;
+}
+
+/** Any of a service's stream types, for what goes over all of them. */
+export type AnyStreamType = StreamType<unknown, { readonly type: string }>;
+
+export interface UpcastInput {
+  readonly type: string;
+  readonly schemaVersion: number;
+  readonly data: unknown;
 }
 
 export type EventEnvelope = Omit<StoredEvent, 'data' | 'position'>;
@@ -64,6 +78,21 @@ export interface MessageRef {
   readonly schemaVersion: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly payload: Uint8Array;
+  /** An operator has a parked message tried again: it must be the first one waiting of its key. */
+  readonly replay?: true;
+}
+
+/** A message of which only the inbox gets to know: skipped (unknown type, future version) or parked (its payload can't be decoded). */
+export interface InboxNote {
+  readonly message: MessageRef;
+  readonly cause: CauseContext;
+  readonly note: { readonly kind: 'skip' } | { readonly kind: 'park'; readonly cause: string };
+}
+
+/** A lease that must still be held when the batch commits (its row is locked until then). */
+export interface LeaseRef {
+  readonly name: string;
+  readonly fencing: bigint;
 }
 
 export interface TimerRef {
@@ -81,11 +110,15 @@ export interface StoreCommand<Body> {
   readonly body: Body;
   readonly cause: CauseContext;
   readonly idempotency?: IdempotencyClaim;
+  /** A message that the handler refuses is parked like one it throws on: what doesn't matter is accepted without events. */
   readonly message?: MessageRef;
   readonly timer?: TimerRef;
+  /** Refused as `aborted`, reason LEASE_LOST, when it isn't held any more. */
+  readonly lease?: LeaseRef;
 }
 
 export type Outcome<Reply> =
+  /** `position` is the last one of the log right after this command: a cursor to read one's own writes by. */
   | { readonly kind: 'accepted'; readonly reply: Reply; readonly position: bigint }
   /** The idempotency key was used before with the same fields, for this resource. */
   | { readonly kind: 'repeated'; readonly resourceId: string }
@@ -100,7 +133,7 @@ export type Outcome<Reply> =
   /** The handler threw on a command that isn't a message. A bug; nothing was stored for it. */
   | { readonly kind: 'failed'; readonly error: Error };
 
-/** A database session inside the batch's transaction. */
+/** A database session inside a transaction. `search_path` is the service's schema; `bigint` columns come as `bigint`. */
 export interface Session {
   query<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
 }
@@ -114,14 +147,19 @@ export interface Batch {
   /** Whether the stream has any event. */
   exists<State, Event extends { readonly type: string }>(type: StreamType<State, Event>, id: string): boolean;
   /** Appends in memory; later commands of the batch see it. Returns the new state. Only inside `handle`, before it returns `accepted`. */
-  append<State, Event extends { readonly type: string }>(type: StreamType<State, Event>, id: string, ...events: readonly Event[]): State;
+  append<State, Event extends { readonly type: string }>(
+    type: StreamType<State, Event>,
+    id: string,
+    ...events: readonly Event[]
+  ): State;
   schedule(timer: Timer): void;
   cancel(timer: TimerRef): void;
   /** A new id (UUIDv7) from the Runtime. */
   id(): string;
 }
 
-export type Handled<Reply> = { readonly kind: 'accepted'; readonly reply: Reply } | { readonly kind: 'refused'; readonly refusal: Refusal };
+export type Handled<Reply> =
+  { readonly kind: 'accepted'; readonly reply: Reply } | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 /**
  * A service's side of the batch (DESIGN 4, steps 3 to 5). `World` is whatever it keeps in memory for one batch beyond stream states:
@@ -138,9 +176,9 @@ export interface CommandHandler<Body, World, Reply> {
 export interface EventStore<Body, Reply> {
   /**
    * Decides and stores, in the order given. Concurrent calls share batches. Resolves when everything accepted is durable;
-   * rejects only when the store can't be reached (nothing is known then: ask again with the same keys).
+   * rejects only with `StoreUnavailable`, when the store can't be reached (nothing is known then: ask again with the same keys).
    */
-  execute(commands: readonly StoreCommand<Body>[]): Promise<readonly Outcome<Reply>[]>;
+  execute(commands: readonly (StoreCommand<Body> | InboxNote)[]): Promise<readonly Outcome<Reply>[]>;
 }
 
 /** A row of the published log, as every driver delivers it. */

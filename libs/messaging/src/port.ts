@@ -26,7 +26,11 @@ export interface MessageConsumer {
   /** Saves progress: these won't be delivered again after a restart. */
   acknowledge(messages: readonly IncomingMessage[]): Promise<void>;
   /** Missing messages of one key, from the owner, whatever the driver's retention. */
-  fetch(key: Pick<MessageRef, 'topic' | 'orderingKey'>, from: bigint, limit: number): Promise<readonly IncomingMessage[]>;
+  fetch(
+    key: Pick<MessageRef, 'topic' | 'orderingKey'>,
+    from: bigint,
+    limit: number,
+  ): Promise<readonly IncomingMessage[]>;
   /** Calls `listener` when there may be something to poll. */
   onWake(listener: () => void): void;
   /** Messages published but not yet acknowledged by this consumer. */

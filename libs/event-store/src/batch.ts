@@ -1,0 +1,240 @@
+import { assert, type CauseContext, decodeJson, encodeJson, type Instant, type Runtime } from '@finality/kernel';
+import { assertPlainId, messageHeaders } from './envelope.ts';
+import { chainHash, type HashedEvent } from './hash-chain.ts';
+import type { Batch, EventEnvelope, PublicMessage, Session, StoredEvent, StreamType, Timer, TimerRef } from './port.ts';
+
+/** Where the log ends before the batch. */
+export interface Head {
+  readonly position: bigint;
+  readonly hash: Buffer;
+  readonly epoch: number;
+}
+
+/** An event ready to be inserted. */
+export interface EventRecord extends HashedEvent {
+  readonly hash: Buffer;
+}
+
+/** A published message but for its sequence. */
+export interface MessageDraft {
+  readonly position: bigint;
+  readonly ordinal: number;
+  readonly topic: string;
+  readonly orderingKey: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly payload: Uint8Array;
+}
+
+export interface StateRecord {
+  readonly stream: string;
+  readonly version: number;
+  readonly state: string;
+}
+
+interface Slot {
+  version: number;
+  /** `undefined` while nothing has happened to the stream: then the type's initial state counts. */
+  state: unknown;
+  dirty: boolean;
+}
+
+type AnyEvent = { readonly type: string };
+
+/** Columns and limits that an id must fit; a longer one is a bug of whoever made it. */
+const STREAM_LENGTH_MAX = 500;
+
+/** A batch in memory: loaded states, and what the commands decided so far have added. */
+export class BatchState implements Batch {
+  readonly now: Instant;
+  readonly events: StoredEvent[] = [];
+  readonly records: EventRecord[] = [];
+  readonly messages: MessageDraft[] = [];
+  /** By `timerKey`: what is to be scheduled, or `undefined` for what is to be cancelled. */
+  readonly timers = new Map<string, { readonly ref: TimerRef; readonly timer: Timer | undefined }>();
+  readonly #runtime: Runtime;
+  readonly #service: string;
+  readonly #head: Head;
+  readonly #slots = new Map<string, Slot>();
+  #loading = false;
+  #cause: CauseContext | undefined;
+  #changes = 0;
+
+  constructor(options: { readonly runtime: Runtime; readonly service: string; readonly head: Head }) {
+    this.#runtime = options.runtime;
+    this.#service = options.service;
+    this.#head = options.head;
+    this.now = options.runtime.now();
+  }
+
+  /** Position of the last event of the log, this batch's included. */
+  get position(): bigint {
+    return this.#head.position + BigInt(this.records.length);
+  }
+
+  get hash(): Buffer {
+    return this.records.at(-1)?.hash ?? this.#head.hash;
+  }
+
+  /** Runs the handler's `load`, the only place where states can be loaded. */
+  async loading<T>(load: () => Promise<T>): Promise<T> {
+    this.#loading = true;
+    try {
+      return await load();
+    } finally {
+      this.#loading = false;
+    }
+  }
+
+  /** Runs the handler on one command. A refusal that left something behind is a bug and throws. */
+  handling<T extends { readonly kind: string }>(cause: CauseContext, handle: () => T): T {
+    const changesBefore = this.#changes;
+    this.#cause = cause;
+    try {
+      const handled = handle();
+      assert(
+        handled.kind === 'accepted' || this.#changes === changesBefore,
+        'a refused command appended events or touched timers',
+      );
+      return handled;
+    } finally {
+      this.#cause = undefined;
+    }
+  }
+
+  async loadStreams(session: Session, streams: readonly string[]): Promise<void> {
+    assert(this.#loading, 'loadStreams is for the handler’s load only');
+    const missing = [...new Set(streams)].filter((stream) => !this.#slots.has(stream));
+    if (missing.length === 0) return;
+    const rows = await session.query<StateRecord>(
+      'SELECT stream, version, state FROM stream_states WHERE stream = ANY($1::text[])',
+      [missing],
+    );
+    for (const stream of missing) this.#slots.set(stream, { version: 0, state: undefined, dirty: false });
+    for (const row of rows)
+      this.#slots.set(row.stream, { version: row.version, state: decodeJson(row.state), dirty: false });
+  }
+
+  state<State, Event extends AnyEvent>(type: StreamType<State, Event>, id: string): State {
+    const slot = this.#slot(streamOf(type, id));
+    return slot.version === 0 ? type.aggregate.initialState : (slot.state as State);
+  }
+
+  exists<State, Event extends AnyEvent>(type: StreamType<State, Event>, id: string): boolean {
+    return this.#slot(streamOf(type, id)).version > 0;
+  }
+
+  append<State, Event extends AnyEvent>(
+    type: StreamType<State, Event>,
+    id: string,
+    ...events: readonly Event[]
+  ): State {
+    const cause = this.#cause;
+    if (!cause) throw new Error('append is for the handler’s handle only');
+    const stream = streamOf(type, id);
+    const slot = this.#slot(stream);
+    let state = slot.version === 0 ? type.aggregate.initialState : (slot.state as State);
+    for (const event of events) {
+      state = type.aggregate.evolve(state, event);
+      slot.version += 1;
+      this.#record(type, event, state, this.#envelope(type, event, state, { stream, version: slot.version, cause }));
+    }
+    slot.state = state;
+    slot.dirty ||= events.length > 0;
+    return state;
+  }
+
+  schedule(timer: Timer): void {
+    this.#touchTimer(timer, timer);
+  }
+
+  cancel(timer: TimerRef): void {
+    this.#touchTimer(timer, undefined);
+  }
+
+  id(): string {
+    return this.#runtime.id();
+  }
+
+  /** The states that this batch has changed, as they are to be stored. */
+  changedStates(): StateRecord[] {
+    return [...this.#slots]
+      .filter(([, slot]) => slot.dirty)
+      .map(([stream, slot]) => ({ stream, version: slot.version, state: encodeJson(slot.state) }));
+  }
+
+  #slot(stream: string): Slot {
+    const slot = this.#slots.get(stream);
+    if (!slot) throw new Error(`stream ${stream} wasn't loaded: name it in the handler's load`);
+    return slot;
+  }
+
+  #envelope<State, Event extends AnyEvent>(
+    type: StreamType<State, Event>,
+    event: Event,
+    state: State,
+    where: { readonly stream: string; readonly version: number; readonly cause: CauseContext },
+  ): EventEnvelope {
+    const { stream, version, cause } = where;
+    const institutions = [...new Set(type.institutions(state))].sort();
+    for (const institution of institutions) assertPlainId(institution, 'institution');
+    return {
+      stream,
+      version,
+      eventId: this.#runtime.id(),
+      type: event.type,
+      schemaVersion: type.schemaVersions?.[event.type as Event['type']] ?? 1,
+      epoch: this.#head.epoch,
+      occurredAt: cause.occurredAt,
+      recordedAt: this.now,
+      actor: { kind: cause.actor.kind, id: cause.actor.id },
+      institutions,
+      causationId: cause.causationId,
+      correlationId: cause.correlationId,
+      ...(cause.traceparent ? { traceparent: cause.traceparent } : {}),
+    };
+  }
+
+  #record<State, Event extends AnyEvent>(
+    type: StreamType<State, Event>,
+    event: Event,
+    state: State,
+    envelope: EventEnvelope,
+  ): void {
+    const position = this.position + 1n;
+    const hashed: HashedEvent = { ...envelope, position, payload: encodeJson(event) };
+    const messages = type.publish(event, state, envelope);
+    this.#changes += 1;
+    this.records.push({ ...hashed, hash: chainHash(this.hash, hashed) });
+    this.events.push({ ...envelope, position, data: event });
+    messages.forEach((message, ordinal) => this.messages.push(this.#draft(envelope, position, ordinal, message)));
+  }
+
+  #draft(envelope: EventEnvelope, position: bigint, ordinal: number, message: PublicMessage): MessageDraft {
+    assert(message.orderingKey.length > 0, `a message of ${message.topic} has no ordering key`);
+    return {
+      position,
+      ordinal,
+      topic: message.topic,
+      orderingKey: message.orderingKey,
+      headers: messageHeaders(this.#service, envelope, position, ordinal, message),
+      payload: message.payload,
+    };
+  }
+
+  #touchTimer(ref: TimerRef, timer: Timer | undefined): void {
+    if (!this.#cause) throw new Error('timers are for the handler’s handle only');
+    this.#changes += 1;
+    this.timers.set(timerKey(ref), { ref, timer });
+  }
+}
+
+/** `<aggregate>/<id>`. */
+export function streamOf(type: { readonly aggregate: { readonly name: string } }, id: string): string {
+  const stream = `${type.aggregate.name}/${id}`;
+  assert(id.length > 0 && stream.length <= STREAM_LENGTH_MAX, `${JSON.stringify(id)} can't be the id of a stream`);
+  return stream;
+}
+
+export function timerKey(ref: TimerRef): string {
+  return JSON.stringify([ref.stream, ref.kind, ref.id]);
+}

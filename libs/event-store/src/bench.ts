@@ -1,0 +1,5 @@
+export interface AppendBench {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+}

@@ -1,0 +1,101 @@
+import pg from 'pg';
+import type { PoolClient } from 'pg';
+import { isUnavailable, StoreUnavailable } from './errors.ts';
+import type { Session } from './port.ts';
+
+/** Limits that the database itself enforces on a transaction that holds the store's lock (DESIGN 4): milliseconds. */
+export interface TransactionTimeouts {
+  /** Silence of the client inside the transaction, after which the server ends the session. */
+  readonly idleMs: number;
+  /** The whole transaction, waiting for the lock included. */
+  readonly transactionMs: number;
+  /** Unacknowledged data on the connection. */
+  readonly tcpUserMs: number;
+}
+
+export const TIMEOUTS_DEFAULT: TransactionTimeouts = { idleMs: 4_000, transactionMs: 15_000, tcpUserMs: 5_000 };
+
+const INT8_OID = 20;
+const INT8_ARRAY_OID = 1016;
+
+/** Result parsers whatever the process has set globally: `bigint` for int8, the driver's own for the rest. */
+export const pgTypes: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') => {
+    if (oid === INT8_OID) return BigInt;
+    if (oid === INT8_ARRAY_OID)
+      return (text: string) => (text === '{}' ? [] : text.slice(1, -1).split(',').map(BigInt));
+    return pg.types.getTypeParser(oid, format);
+  }) as typeof pg.types.getTypeParser,
+};
+
+/** A name as it can stand in SQL whatever it contains. */
+export function quoteIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+export function quoteLiteral(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** The session of one transaction. It ends with it: whoever keeps it gets an error instead of somebody else's transaction. */
+export class ClientSession implements Session {
+  readonly #client: PoolClient;
+  #open = true;
+
+  constructor(client: PoolClient) {
+    this.#client = client;
+  }
+
+  async query<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]> {
+    if (!this.#open) throw new Error('this session’s transaction has ended');
+    try {
+      const result = await this.#client.query<Row>({
+        text,
+        types: pgTypes,
+        ...(values ? { values: [...values] } : {}),
+      });
+      return result.rows;
+    } catch (error) {
+      throw unavailableOr(error);
+    }
+  }
+
+  /** Like `query`, planned once per connection. */
+  async prepared<Row extends object>(name: string, text: string, values: readonly unknown[]): Promise<Row[]> {
+    try {
+      const result = await this.#client.query<Row>({ name, text, types: pgTypes, values: [...values] });
+      return result.rows;
+    } catch (error) {
+      throw unavailableOr(error);
+    }
+  }
+
+  end(): void {
+    this.#open = false;
+  }
+}
+
+/** A connection error as {@link StoreUnavailable}, anything else as it is. */
+export function unavailableOr(error: unknown): unknown {
+  if (error instanceof StoreUnavailable || !isUnavailable(error)) return error;
+  return new StoreUnavailable(`the database failed: ${error instanceof Error ? error.message : String(error)}`, error);
+}
+
+/** The statements that open a transaction holding the store's lock. One round trip; `store_head` is read after the lock is had. */
+export function lockStatements(schema: string, timeouts: TransactionTimeouts): string {
+  const text = [
+    'BEGIN',
+    `SET LOCAL search_path = ${quoteIdentifier(schema)}`,
+    `SET LOCAL idle_in_transaction_session_timeout = ${timeouts.idleMs}`,
+    `SET LOCAL transaction_timeout = ${timeouts.transactionMs}`,
+    `SET LOCAL tcp_user_timeout = ${timeouts.tcpUserMs}`,
+    'SET LOCAL jit = off',
+    `SELECT pg_advisory_xact_lock(${storeLockKey(schema)})`,
+  ];
+  return text.join('; ');
+}
+
+/** The advisory lock under which a schema's log grows: one per schema, by its name. */
+export function storeLockKey(schema: string): string {
+  return `hashtextextended(${quoteLiteral(`finality.event-store/${schema}`)}, 0)`;
+}
