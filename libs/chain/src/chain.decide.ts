@@ -1,0 +1,251 @@
+import type { BlockHash, OutpointKey, Txid } from '@finality/bitcoin';
+import { accept, assert, assertNever, type Decision, err, ok, refuse, type Result } from '@finality/kernel';
+import type { BlockRef, BroadcastSuccess, ChainEvent, ChainState } from './chain.ts';
+import type { ChainRefusal } from './chain.errors.ts';
+import type {
+  ObservedTransaction,
+  Prevout,
+  TransactionStatus,
+  WatchedInput,
+  WatchedOutput,
+  WatchedTransaction,
+} from './transaction.ts';
+import type { OwnOutput, WatchView } from './watch-view.ts';
+
+/** What was found out about the outputs that transactions spend, before the batch began. */
+export interface LookedUp {
+  /** Transactions whose foreign inputs were asked for, with or without an answer. */
+  readonly transactions: ReadonlySet<Txid>;
+  readonly prevouts: ReadonlyMap<OutpointKey, Prevout>;
+}
+
+export interface DisconnectedBlock extends BlockRef {
+  readonly previousHash: BlockHash;
+}
+
+export type ChainCommand =
+  | {
+      readonly kind: 'connect_block';
+      readonly height: number;
+      readonly hash: BlockHash;
+      readonly previousHash: BlockHash;
+      readonly time: number;
+      readonly transactions: readonly ObservedTransaction[];
+      readonly lookedUp: LookedUp;
+    }
+  /** A whole reorg's worth, tip first: all or none. */
+  | {
+      readonly kind: 'disconnect_blocks';
+      readonly blocks: readonly DisconnectedBlock[];
+    }
+  | {
+      readonly kind: 'observe_mempool';
+      readonly transactions: readonly ObservedTransaction[];
+      readonly lookedUp: LookedUp;
+    }
+  | {
+      readonly kind: 'evict';
+      readonly txids: readonly Txid[];
+      readonly reason: string;
+    }
+  /** A block of long ago, for scripts that have become watched since. */
+  | {
+      readonly kind: 'rescan_block';
+      readonly height: number;
+      readonly hash: BlockHash;
+      readonly transactions: readonly ObservedTransaction[];
+      readonly lookedUp: LookedUp;
+    }
+  | {
+      readonly kind: 'record_broadcast';
+      readonly txid: Txid;
+      readonly lineageId: string;
+      readonly answer: BroadcastSuccess;
+    };
+
+type CommandOf<Kind extends ChainCommand['kind']> = Extract<ChainCommand, { readonly kind: Kind }>;
+
+export type ChainDecision = Decision<ChainEvent, ChainRefusal>;
+
+/**
+ * The facts that a command leads to. Of a block: those about its transactions first, its own last, so that whoever has consumed the
+ * block's has consumed them all. `view` isn't touched: whoever appends the facts applies them to it.
+ */
+export function decideChain(command: ChainCommand, state: ChainState, view: WatchView): ChainDecision {
+  switch (command.kind) {
+    case 'connect_block':
+      return connectBlock(command, state, view);
+    case 'disconnect_blocks':
+      return disconnectBlocks(command.blocks, state, view);
+    case 'observe_mempool':
+      return observeMempool(command, view);
+    case 'evict':
+      return evict(command, view);
+    case 'rescan_block':
+      return rescanBlock(command, view);
+    case 'record_broadcast':
+      return accept({
+        type: 'transaction_broadcast' as const,
+        txid: command.txid,
+        lineageId: command.lineageId,
+        answer: command.answer,
+      });
+    default:
+      return assertNever(command, 'chain command');
+  }
+}
+
+/** Those that touch watched scripts, in their order; spenders of outputs that the same list makes included. */
+export function concerning(
+  transactions: readonly ObservedTransaction[],
+  view: WatchView,
+): readonly ObservedTransaction[] {
+  const created = new Set<string>();
+  return transactions.filter((transaction) => {
+    const paysUs = transaction.outputs.filter((output) => view.script(output.script) !== undefined);
+    for (const { vout } of paysUs) created.add(`${transaction.txid}:${vout}`);
+    return (
+      paysUs.length > 0 ||
+      transaction.spends.some((outpoint) => view.output(outpoint) !== undefined || created.has(outpoint))
+    );
+  });
+}
+
+function connectBlock(command: CommandOf<'connect_block'>, state: ChainState, view: WatchView): ChainDecision {
+  const { height, hash, previousHash, time } = command;
+  if (state.tip && (state.tip.hash !== previousHash || state.tip.height + 1 !== height)) {
+    const { tip } = state;
+    const message = `expected a block after ${tip.hash} at ${tip.height}, got ${hash} at ${height} after ${previousHash}`;
+    return refuse({ reason: 'NOT_AT_TIP', message });
+  }
+  const ours = describe(command.transactions, command.lookedUp, view);
+  if (!ours.ok) return refuse(ours.error);
+  const facts: ChainEvent[] = [];
+  for (const observed of command.transactions) {
+    const transaction = ours.value.get(observed.txid);
+    if (transaction) facts.push({ type: 'transaction_confirmed', transaction, height, blockHash: hash });
+    facts.push(...replacements(observed, height, view));
+  }
+  return accept<ChainEvent>(...facts, { type: 'block_connected', height, hash, previousHash, time });
+}
+
+function disconnectBlocks(blocks: readonly DisconnectedBlock[], state: ChainState, view: WatchView): ChainDecision {
+  const last = blocks.at(-1);
+  if (!last || state.tip?.hash !== blocks[0]!.hash) {
+    const message = `expected the tip ${state.tip?.hash} first, got ${blocks[0]?.hash}`;
+    return refuse({ reason: 'NOT_AT_TIP', message });
+  }
+  const facts: ChainEvent[] = [];
+  for (const [i, { height, hash, previousHash }] of blocks.entries()) {
+    assert(i === 0 || blocks[i - 1]!.previousHash === hash, 'blocks are disconnected one after the other');
+    for (const txid of confirmedIn(hash, view)) {
+      facts.push({ type: 'transaction_unconfirmed', txid, height, blockHash: hash });
+    }
+    const forkHeight = last.height - 1;
+    facts.push({ type: 'block_disconnected', height, hash, previousHash, forkHeight, depth: blocks.length });
+  }
+  return accept(...facts);
+}
+
+/** In a fixed order, so that the same history gives the same facts. */
+function confirmedIn(blockHash: BlockHash, view: WatchView): readonly Txid[] {
+  return [...view.transactions()]
+    .filter(({ status }) => status.kind === 'confirmed' && status.blockHash === blockHash)
+    .map(({ transaction }) => transaction.txid)
+    .sort();
+}
+
+function observeMempool(command: CommandOf<'observe_mempool'>, view: WatchView): ChainDecision {
+  // A poll that began before a block was connected tells of transactions that the block has settled.
+  const current = command.transactions.filter(({ txid }) => !isSettledByBlock(view.transaction(txid)?.status));
+  const ours = describe(current, command.lookedUp, view);
+  if (!ours.ok) return refuse(ours.error);
+  const facts: ChainEvent[] = [];
+  for (const observed of current) {
+    const transaction = ours.value.get(observed.txid);
+    const known = view.transaction(observed.txid)?.status.kind;
+    // After a reorg it is expected back: nobody was told that it had gone.
+    if (transaction && known !== 'mempool' && known !== 'unconfirmed')
+      facts.push({ type: 'transaction_seen', transaction });
+    facts.push(...replacements(observed, 0, view));
+  }
+  return accept(...facts);
+}
+
+function isSettledByBlock(status: TransactionStatus | undefined): boolean {
+  return status?.kind === 'confirmed' || (status?.kind === 'replaced' && status.byHeight > 0);
+}
+
+function evict(command: CommandOf<'evict'>, view: WatchView): ChainDecision {
+  const pending = command.txids.filter((txid) => {
+    const status = view.transaction(txid)?.status.kind;
+    return status === 'mempool' || status === 'unconfirmed';
+  });
+  return accept(...pending.map((txid) => ({ type: 'transaction_evicted' as const, txid, reason: command.reason })));
+}
+
+function rescanBlock(command: CommandOf<'rescan_block'>, view: WatchView): ChainDecision {
+  const ours = describe(command.transactions, command.lookedUp, view);
+  if (!ours.ok) return refuse(ours.error);
+  const news = [...ours.value.values()].filter((transaction) => {
+    const known = view.transaction(transaction.txid);
+    return known?.status.kind !== 'confirmed' || ownParts(known.transaction) < ownParts(transaction);
+  });
+  const { height, hash } = command;
+  return accept<ChainEvent>(
+    ...news.map((transaction) => ({
+      type: 'transaction_confirmed' as const,
+      transaction,
+      height,
+      blockHash: hash,
+    })),
+  );
+}
+
+const ownParts = ({ inputs, outputs }: WatchedTransaction): number =>
+  outputs.length + inputs.filter((input) => input.walletId !== '').length;
+
+/** Known transactions that this one excludes by spending what they spend, unless that is known already. */
+function replacements(observed: ObservedTransaction, height: number, view: WatchView): readonly ChainEvent[] {
+  const found = new Map<Txid, ChainEvent>();
+  for (const outpoint of observed.spends) {
+    for (const { transaction, status } of view.spenders(outpoint)) {
+      const { txid } = transaction;
+      if (txid === observed.txid || found.has(txid) || isSettledByBlock(status)) continue;
+      if (status.kind === 'replaced' && status.byTxid === observed.txid && status.byHeight === height) continue;
+      found.set(txid, { type: 'transaction_replaced', txid, byTxid: observed.txid, outpoint, byHeight: height });
+    }
+  }
+  return [...found.values()];
+}
+
+/** Transactions of the list that touch watched scripts, with all that is known about what they spend. */
+function describe(
+  list: readonly ObservedTransaction[],
+  lookedUp: LookedUp,
+  view: WatchView,
+): Result<ReadonlyMap<Txid, WatchedTransaction>, ChainRefusal> {
+  const described = new Map<Txid, WatchedTransaction>();
+  const created = new Map<string, OwnOutput>();
+  for (const observed of concerning(list, view)) {
+    const { txid, coinbase } = observed;
+    const known = new Map(view.transaction(txid)?.transaction.inputs.map((input) => [input.outpoint, input]));
+    const inputs = observed.spends.map((outpoint): WatchedInput => {
+      const own = view.output(outpoint) ?? created.get(outpoint);
+      if (own) return { outpoint, ...own };
+      const foreign = lookedUp.prevouts.get(outpoint) ?? known.get(outpoint);
+      return { outpoint, script: foreign?.script ?? '', walletId: '', valueSats: foreign?.valueSats ?? 0n };
+    });
+    const isGuess = inputs.some(({ script }) => script === '') && !lookedUp.transactions.has(txid) && known.size === 0;
+    if (isGuess)
+      return err({ reason: 'PREVOUTS_NOT_LOOKED_UP', message: `expected what ${txid} spends to be looked up` });
+    const outputs = observed.outputs.flatMap((output): WatchedOutput[] => {
+      const watched = view.script(output.script);
+      return watched ? [{ ...output, ...watched }] : [];
+    });
+    for (const { vout, walletId, script, valueSats } of outputs)
+      created.set(`${txid}:${vout}`, { walletId, script, valueSats });
+    described.set(txid, { txid, coinbase, inputs, outputs });
+  }
+  return ok(described);
+}

@@ -1,0 +1,92 @@
+import type { BlockHash, Txid } from '@finality/bitcoin';
+import { type Aggregate, assert, assertNever } from '@finality/kernel';
+import type { WatchedTransaction } from './transaction.ts';
+
+export interface BlockRef {
+  readonly height: number;
+  readonly hash: BlockHash;
+}
+
+/** What the chain says, one fact after the other. The stream of a network is the only order there is. */
+export type ChainEvent =
+  | {
+      readonly type: 'block_connected';
+      readonly height: number;
+      readonly hash: BlockHash;
+      readonly previousHash: BlockHash;
+      /** Seconds since 1970, as its miner says. */
+      readonly time: number;
+    }
+  | {
+      readonly type: 'block_disconnected';
+      readonly height: number;
+      readonly hash: BlockHash;
+      readonly previousHash: BlockHash;
+      /** Height of the last block that both branches have, and how many blocks this reorg disconnects. */
+      readonly forkHeight: number;
+      readonly depth: number;
+    }
+  | { readonly type: 'transaction_seen'; readonly transaction: WatchedTransaction }
+  | {
+      readonly type: 'transaction_confirmed';
+      readonly transaction: WatchedTransaction;
+      readonly height: number;
+      readonly blockHash: BlockHash;
+    }
+  | {
+      readonly type: 'transaction_unconfirmed';
+      readonly txid: Txid;
+      readonly height: number;
+      readonly blockHash: BlockHash;
+    }
+  | {
+      readonly type: 'transaction_replaced';
+      readonly txid: Txid;
+      readonly byTxid: Txid;
+      /** `txid:vout` that both spend. */
+      readonly outpoint: string;
+      /** 0 when the replacement is in the mempool, else the height of its block. */
+      readonly byHeight: number;
+    }
+  | { readonly type: 'transaction_evicted'; readonly txid: Txid; readonly reason: string }
+  | {
+      readonly type: 'transaction_broadcast';
+      readonly txid: Txid;
+      readonly lineageId: string;
+      readonly answer: BroadcastSuccess;
+    };
+
+/** Answers of a node that mean: it has the transaction. */
+export type BroadcastSuccess = 'accepted' | 'already_in_mempool' | 'already_mined';
+
+export interface ChainState {
+  /** The last block whose facts have been published. */
+  readonly tip: BlockRef | null;
+  /** How many facts there are: the source position of the latest. */
+  readonly facts: bigint;
+}
+
+export const chain: Aggregate<ChainState, ChainEvent> = {
+  name: 'chain',
+  initialState: { tip: null, facts: 0n },
+  evolve(state, event) {
+    const facts = state.facts + 1n;
+    switch (event.type) {
+      case 'block_connected':
+        assert(state.tip === null || state.tip.hash === event.previousHash, 'a block connects to the tip');
+        return { facts, tip: { height: event.height, hash: event.hash } };
+      case 'block_disconnected':
+        assert(state.tip?.hash === event.hash, 'the tip is disconnected first');
+        return { facts, tip: { height: event.height - 1, hash: event.previousHash } };
+      case 'transaction_seen':
+      case 'transaction_confirmed':
+      case 'transaction_unconfirmed':
+      case 'transaction_replaced':
+      case 'transaction_evicted':
+      case 'transaction_broadcast':
+        return { ...state, facts };
+      default:
+        return assertNever(event, 'chain event');
+    }
+  },
+};

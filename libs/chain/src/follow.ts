@@ -1,0 +1,34 @@
+import type { BlockHash } from '@finality/bitcoin';
+import type { ChainedHeader, HeaderChain } from './header-chain.ts';
+
+/** What to do next to get from our tip to the node's. */
+export interface FollowPlan {
+  /** Tip first. */
+  readonly disconnect: readonly ChainedHeader[];
+  /** Oldest first; at most as many as a step may take. */
+  readonly connect: readonly ChainedHeader[];
+  /** Why there is nothing to do though the tips differ. */
+  readonly waiting?: 'node_is_behind' | 'no_more_work';
+}
+
+export interface FollowOptions {
+  readonly tip: BlockHash;
+  readonly nodeBest: BlockHash;
+  readonly connectMax: number;
+  /** The node takes our tip for invalid: its own best is right then, whatever the work. */
+  readonly tipInvalid?: boolean;
+}
+
+/**
+ * Leaves our branch only for one with more work: a node that has fallen behind, or forgotten what it knew, takes nothing back. Blocks
+ * up to the fork go first, all of them; those after it come in bounded portions.
+ */
+export function planFollow(tree: HeaderChain, { tip, nodeBest, connectMax, tipInvalid }: FollowOptions): FollowPlan {
+  if (tip === nodeBest) return { disconnect: [], connect: [] };
+  const fork = tree.fork(tip, nodeBest);
+  const disconnect = tree.branch(tip, fork.hash);
+  const connect = tree.branch(nodeBest, fork.hash).toReversed().slice(0, connectMax);
+  const hasMoreWork = tree.get(nodeBest)!.chainWork > tree.get(tip)!.chainWork;
+  if (disconnect.length === 0 || hasMoreWork || tipInvalid) return { disconnect, connect };
+  return { disconnect: [], connect: [], waiting: fork.hash === nodeBest ? 'node_is_behind' : 'no_more_work' };
+}

@@ -1,0 +1,76 @@
+import { type OutpointKey, outpointKey, type ParsedTransaction, type ScriptHex, type Txid } from '@finality/bitcoin';
+import type { Sats } from '@finality/kernel';
+
+/** Receiving (external) or change (internal) addresses of a wallet. */
+export type Branch = 0 | 1;
+
+/** Where a watched script comes from. */
+export interface WatchedScript {
+  readonly walletId: string;
+  readonly branch: Branch;
+  readonly index: number;
+}
+
+/** A transaction as it was read from a block or the mempool, as far as matching needs it. */
+export interface ObservedTransaction {
+  readonly txid: Txid;
+  readonly coinbase: boolean;
+  /** What it spends; empty for a coinbase. */
+  readonly spends: readonly OutpointKey[];
+  readonly outputs: readonly { readonly vout: number; readonly valueSats: Sats; readonly script: ScriptHex }[];
+}
+
+/** What an input spends, as far as it is known. */
+export interface Prevout {
+  readonly script: ScriptHex;
+  readonly valueSats: Sats;
+}
+
+export interface WatchedInput {
+  readonly outpoint: OutpointKey;
+  /** Empty: the node couldn't tell. Screening fails closed on it. */
+  readonly script: string;
+  /** Empty when the spent output isn't a watched one. */
+  readonly walletId: string;
+  /** 0 when unknown. */
+  readonly valueSats: bigint;
+}
+
+export interface WatchedOutput extends WatchedScript {
+  readonly vout: number;
+  readonly valueSats: bigint;
+  readonly script: string;
+}
+
+/** A transaction as far as it concerns watched scripts: all inputs, our outputs. */
+export interface WatchedTransaction {
+  readonly txid: Txid;
+  readonly coinbase: boolean;
+  readonly inputs: readonly WatchedInput[];
+  readonly outputs: readonly WatchedOutput[];
+}
+
+/**
+ * Where a transaction of ours is. `unconfirmed`: a reorg took its block away, it may or may not be in the mempool. `replaced`: another
+ * transaction spends one of its inputs, in the mempool (`byHeight` 0) or in a block. None of them but a final exclusion is an end.
+ */
+export type TransactionStatus =
+  | { readonly kind: 'mempool' }
+  | { readonly kind: 'confirmed'; readonly height: number; readonly blockHash: string }
+  | { readonly kind: 'unconfirmed' }
+  | { readonly kind: 'evicted' }
+  | { readonly kind: 'replaced'; readonly byTxid: string; readonly byHeight: number };
+
+export interface KnownTransaction {
+  readonly transaction: WatchedTransaction;
+  readonly status: TransactionStatus;
+}
+
+export function observe(parsed: ParsedTransaction): ObservedTransaction {
+  return {
+    txid: parsed.txid,
+    coinbase: parsed.isCoinbase,
+    spends: parsed.isCoinbase ? [] : parsed.inputs.map((input) => outpointKey(input.outpoint)),
+    outputs: parsed.outputs.map((output, vout) => ({ vout, valueSats: output.valueSats, script: output.script })),
+  };
+}

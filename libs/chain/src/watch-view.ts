@@ -1,0 +1,115 @@
+import type { OutpointKey, Txid } from '@finality/bitcoin';
+import { assert, assertNever } from '@finality/kernel';
+import type { ChainEvent } from './chain.ts';
+import type {
+  KnownTransaction,
+  TransactionStatus,
+  WatchedInput,
+  WatchedScript,
+  WatchedTransaction,
+} from './transaction.ts';
+
+/** A watched output, as the input that spends it sees it. */
+export type OwnOutput = Omit<WatchedInput, 'outpoint'>;
+
+/**
+ * What matching looks things up in: the part of the watched scripts, and of the transactions known already, that a batch of commands
+ * touches. Whoever makes one must load everything that shares a script, an outpoint or a txid with those commands.
+ */
+export class WatchView {
+  readonly #scripts = new Map<string, WatchedScript>();
+  readonly #transactions = new Map<string, KnownTransaction>();
+  readonly #outputs = new Map<string, OwnOutput>();
+  readonly #spenders = new Map<string, Set<Txid>>();
+  readonly #touched = new Set<Txid>();
+
+  watch(script: string, watched: WatchedScript): void {
+    this.#scripts.set(script, watched);
+  }
+
+  /** Takes over a transaction as it was stored. */
+  load(known: KnownTransaction): void {
+    const { txid, inputs, outputs } = known.transaction;
+    this.#transactions.set(txid, known);
+    for (const output of outputs) {
+      const { walletId, script, valueSats } = output;
+      this.#outputs.set(`${txid}:${output.vout}`, { walletId, script, valueSats });
+    }
+    for (const { outpoint } of inputs) {
+      const spenders = this.#spenders.get(outpoint) ?? new Set();
+      this.#spenders.set(outpoint, spenders.add(txid));
+    }
+  }
+
+  script(script: string): WatchedScript | undefined {
+    return this.#scripts.get(script);
+  }
+
+  transaction(txid: Txid): KnownTransaction | undefined {
+    return this.#transactions.get(txid);
+  }
+
+  /** Of a known transaction, whatever has become of its transaction. */
+  output(outpoint: OutpointKey): OwnOutput | undefined {
+    return this.#outputs.get(outpoint);
+  }
+
+  /** Known transactions that spend it, each excluding the others. */
+  spenders(outpoint: string): readonly KnownTransaction[] {
+    return [...(this.#spenders.get(outpoint) ?? [])].map((txid) => this.#transactions.get(txid)!);
+  }
+
+  *transactions(): Iterable<KnownTransaction> {
+    yield* this.#transactions.values();
+  }
+
+  /** Transactions that facts have changed since they were loaded. */
+  touched(): readonly KnownTransaction[] {
+    return [...this.#touched].map((txid) => this.#transactions.get(txid)!);
+  }
+
+  /** Folds a fact in, so that the next command of the batch sees it. */
+  apply(event: ChainEvent): void {
+    switch (event.type) {
+      case 'transaction_seen':
+        return this.#put(event.transaction, { kind: 'mempool' });
+      case 'transaction_confirmed':
+        return this.#put(event.transaction, {
+          kind: 'confirmed',
+          height: event.height,
+          blockHash: event.blockHash,
+        });
+      case 'transaction_unconfirmed':
+        return this.#setStatus(event.txid, { kind: 'unconfirmed' });
+      case 'transaction_replaced':
+        return this.#setStatus(event.txid, { kind: 'replaced', byTxid: event.byTxid, byHeight: event.byHeight });
+      case 'transaction_evicted':
+        return this.#setStatus(event.txid, { kind: 'evicted' });
+      case 'block_disconnected':
+        return this.#forgetReplacementsAt(event.height);
+      case 'block_connected':
+      case 'transaction_broadcast':
+        return;
+      default:
+        assertNever(event, 'chain event');
+    }
+  }
+
+  #put(transaction: WatchedTransaction, status: TransactionStatus): void {
+    this.load({ transaction, status });
+    this.#touched.add(transaction.txid);
+  }
+
+  #setStatus(txid: Txid, status: TransactionStatus): void {
+    const known = this.#transactions.get(txid);
+    assert(known, `transaction ${txid} is known`);
+    this.#put(known.transaction, status);
+  }
+
+  /** What a block had excluded isn't excluded by it any more, though the mempool may well hold the replacement again. */
+  #forgetReplacementsAt(height: number): void {
+    for (const { transaction, status } of this.#transactions.values()) {
+      if (status.kind === 'replaced' && status.byHeight === height) this.#put(transaction, { ...status, byHeight: 0 });
+    }
+  }
+}
