@@ -82,8 +82,9 @@ async function insertTransfers(
   position: bigint,
   now: Instant,
 ): Promise<void> {
-  const inserted = await session.query<{ one: number }>(
-    `INSERT INTO ledger_transfers (id, position, ordinal, kind, debit, credit, amount, pending_id, corrects, purpose, object, life,
+  const [inserted] = await session.query<{ count: number }>(
+    `WITH stored AS (
+     INSERT INTO ledger_transfers (id, position, ordinal, kind, debit, credit, amount, pending_id, corrects, purpose, object, life,
                                    settlement_id, recorded_at)
      SELECT decode(t.id, 'hex'), $12::bigint, t.ordinality - 1, t.kind, d.number, c.number, t.amount, decode(t.pending_id, 'hex'),
             decode(t.corrects, 'hex'), t.purpose, t.object, t.life, t.settlement_id, $13::bigint
@@ -92,7 +93,8 @@ async function insertTransfers(
           WITH ORDINALITY AS t (id, kind, debit, credit, amount, pending_id, corrects, purpose, object, life, settlement_id, ordinality)
      JOIN ledger_accounts d ON d.id = t.debit
      JOIN ledger_accounts c ON c.id = t.credit
-     RETURNING 1 AS one`,
+     RETURNING 1)
+     SELECT count(*)::integer AS count FROM stored`,
     [
       transfers.map((t) => t.id),
       transfers.map((t) => t.kind),
@@ -109,7 +111,7 @@ async function insertTransfers(
       now,
     ],
   );
-  assert(inserted.length === transfers.length, `${inserted.length} of ${transfers.length} transfers were stored`);
+  assert(inserted?.count === transfers.length, `${inserted?.count} of ${transfers.length} transfers were stored`);
 }
 
 function overdraftOf(account: Account): string {

@@ -1,0 +1,91 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import {
+  type AccountId,
+  availableAccount,
+  type Claim,
+  correction,
+  inFlightAccount,
+  LedgerView,
+  pending,
+  post,
+  single,
+  type Transfer,
+  transferId,
+  transitAccount,
+  voidPending,
+} from '@finality/ledger';
+import { readLedgerCut } from './balances.ts';
+import { type LedgerDatabase, ledgerDatabase, NOW } from './database.fixture.ts';
+import { loadLedger } from './load.ts';
+import { saveLedger } from './save.ts';
+import { verifyLedger } from './verify.ts';
+
+const CLAIMS: readonly Claim[] = ['a', 'b'].map((walletId) => ({ kind: 'wallet', walletId }));
+const ACCOUNTS: readonly AccountId[] = [
+  transitAccount(),
+  ...CLAIMS.flatMap((c) => [availableAccount(c), inFlightAccount(c)]),
+];
+const OBJECTS = ['o1', 'o2', 'o3'];
+
+const move = fc.record({
+  object: fc.constantFrom(...OBJECTS),
+  life: fc.integer({ min: 1, max: 2 }),
+  debit: fc.constantFrom(...ACCOUNTS),
+  credit: fc.constantFrom(...ACCOUNTS),
+  amount: fc.oneof(fc.bigInt(0n, 100n), fc.bigInt(2n ** 53n - 1n, 2n ** 53n + 1n)),
+});
+const idOf = (purpose: string, object: string, life = 1) => transferId({ purpose, object, life });
+const transfer: fc.Arbitrary<Transfer> = fc.oneof(
+  move.map((m) => single({ ...m, purpose: 'single' })),
+  move.map((m) => single({ ...m, purpose: 'fund', debit: transitAccount() })),
+  move.map((m) => pending({ ...m, purpose: 'pending', life: 1 })),
+  move.map(({ object, amount }) =>
+    post({ object, amount, life: 1, purpose: 'post', pendingId: idOf('pending', object) }),
+  ),
+  move.map(({ object }) => voidPending({ object, life: 1, purpose: 'void', pendingId: idOf('pending', object) })),
+  move.map((m) => correction({ ...m, purpose: 'correct', corrects: idOf('fund', m.object) })),
+);
+const batches = fc.array(fc.array(fc.array(transfer, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 4 }), {
+  maxLength: 6,
+});
+const PURPOSES = ['single', 'fund', 'pending', 'post', 'void', 'correct'];
+const EVERY_ID = PURPOSES.flatMap((purpose) =>
+  OBJECTS.flatMap((object) => [1, 2].map((life) => idOf(purpose, object, life))),
+);
+
+let database: LedgerDatabase;
+beforeAll(async () => {
+  database = await ledgerDatabase();
+});
+afterAll(() => database.close());
+
+it('histories over Postgres end as they do in memory, batch by batch', async () => {
+  await fc.assert(
+    fc.asyncProperty(batches, async (history) => {
+      await database.clear();
+      const inMemory = LedgerView.inMemory();
+      let position = 0n;
+      for (const groups of history) {
+        position += 1n;
+        const outcomes = await database.transaction(async (session) => {
+          const ledger = await loadLedger(session, { accounts: ACCOUNTS, transfers: EVERY_ID });
+          const results = ledger.postGroups(groups);
+          await saveLedger(session, ledger, position, NOW);
+          return results;
+        });
+        expect(outcomes).toEqual(inMemory.postGroups(groups));
+      }
+      const used = inMemory
+        .accounts()
+        .filter((a) => a.debitsPosted + a.creditsPosted + a.debitsPending + a.creditsPending > 0n);
+      const stored = new Map((await database.transaction(readLedgerCut)).accounts.map((a) => [a.id, a]));
+      for (const account of used) expect(stored.get(account.id)).toEqual(account);
+      expect(await database.transaction(verifyLedger)).toMatchObject({
+        ok: true,
+        transfers: BigInt(inMemory.changes().transfers.length),
+      });
+    }),
+    { numRuns: 40 },
+  );
+});
