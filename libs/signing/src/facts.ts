@@ -1,0 +1,41 @@
+import type { Branch, FeeRate, OutpointKey, ScriptHex } from '@finality/bitcoin';
+import type { Sats } from '@finality/kernel';
+import type { Account } from './account.ts';
+import type { LineageState } from './lineage.ts';
+
+/** What the signer's operator allows at most. */
+export interface SigningLimits {
+  readonly feeMaxSats: Sats;
+  readonly feeRateMax: FeeRate;
+  /** Most that may leave one wallet within `windowMs`: payees and fees; of the versions of one lineage the dearest counts. */
+  readonly rollingMaxSats: bigint;
+  readonly windowMs: number;
+}
+
+/** What the journal knows of a coin. */
+export interface KnownCoin {
+  /** The lineage that has it, once it was in an accepted transaction. */
+  readonly lineageId?: string;
+  /** From the journal: declared when it was accepted before, or read from the transaction of ours that made it. */
+  readonly valueSats?: Sats;
+  /** Of the transaction of ours that made it. */
+  readonly script?: ScriptHex;
+}
+
+/** All that a decision rests on besides the request. Everything here is the signer's own. */
+export interface SigningFacts {
+  /** The signer's registry of accounts. */
+  account(walletId: string): Account | undefined;
+  /** Derived from the signer's own keys. */
+  scriptOf(account: Account, branch: Branch, index: number): ScriptHex;
+  readonly lineage: LineageState;
+  coin(outpoint: OutpointKey): KnownCoin;
+  /** The lineage that pays this settlement, if any. */
+  lineageOfSettlement(settlementId: string): string | undefined;
+  /** What left the wallet within the window in other lineages. */
+  readonly sentBeforeSats: bigint;
+  /** The most that a version of this lineage sent within the window. */
+  readonly sentInLineageSats: bigint;
+  readonly limits: SigningLimits;
+  readonly epochHighest: number;
+}

@@ -1,0 +1,74 @@
+import type { OutpointKey, Txid } from '@finality/bitcoin';
+import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
+import type { DeclaredInput, SigningRequest } from './request.ts';
+import type { SigningLimits } from './facts.ts';
+import type { SigningRule } from './rules.ts';
+
+/** Version of the rules in policy.ts: recorded with each decision. */
+export const POLICY_VERSION = 1;
+
+/** What a decision rested on besides the request, for whoever decides it again. */
+export interface DecisionRecord {
+  readonly policyVersion: number;
+  readonly limits: SigningLimits;
+  readonly epochHighest: number;
+  /** What had left the wallet in the window before, this lineage aside. */
+  readonly sentBeforeSats: bigint;
+}
+
+/** The journal's entry: from here on, this is what (lineage, version) is. Committed before the signature is made. */
+export interface SigningAccepted {
+  readonly type: 'signing_accepted';
+  readonly request: SigningRequest;
+  readonly txid: Txid;
+  readonly feeSats: Sats;
+  /** All that leaves the wallet: payees and fee. */
+  readonly sentSats: Sats;
+  readonly acceptedAt: Instant;
+  readonly decision: DecisionRecord;
+}
+
+export interface SigningRefused {
+  readonly type: 'signing_refused';
+  readonly request: SigningRequest;
+  readonly rule: SigningRule;
+  readonly message: string;
+  readonly refusedAt: Instant;
+  readonly decision: DecisionRecord;
+}
+
+export type LineageEvent = SigningAccepted | SigningRefused;
+
+export interface SignedVersion {
+  readonly version: number;
+  readonly txid: Txid;
+  readonly inputs: readonly DeclaredInput[];
+}
+
+/** What was ever accepted for signature in one lineage. */
+export interface LineageState {
+  /** null until something is accepted. */
+  readonly fixed: { readonly walletId: string; readonly anchor: OutpointKey } | null;
+  readonly versions: readonly SignedVersion[];
+  readonly refusals: number;
+}
+
+export const lineageAggregate: Aggregate<LineageState, LineageEvent> = {
+  name: 'lineage',
+  initialState: { fixed: null, versions: [], refusals: 0 },
+  evolve(state, event) {
+    switch (event.type) {
+      case 'signing_accepted': {
+        const { walletId, anchor, version, inputs } = event.request;
+        assert(!state.versions.some((signed) => signed.version === version), `version ${version} is signed once`);
+        assert(state.fixed === null || state.fixed.anchor === anchor, 'a lineage keeps its anchor');
+        const versions = [...state.versions, { version, txid: event.txid, inputs }];
+        return { ...state, fixed: { walletId, anchor }, versions };
+      }
+      case 'signing_refused':
+        return { ...state, refusals: state.refusals + 1 };
+      default:
+        return assertNever(event, 'lineage event');
+    }
+  },
+};

@@ -1,0 +1,64 @@
+import type { Account } from './account.ts';
+import type { SigningFacts } from './facts.ts';
+import type { PayeeOutput, PayoutAuthorisation, SigningRequest } from './request.ts';
+import { type Refused, refusedBy } from './rules.ts';
+
+/** Outputs to payees and authorisations match one to one, each settlement once, and in no other lineage. */
+export function checkPayouts(request: SigningRequest, payer: Account, facts: SigningFacts): Refused | undefined {
+  const authorised = new Map(request.payouts.map((payout) => [payout.settlementId, payout]));
+  if (authorised.size !== request.payouts.length) {
+    return refusedBy('NOT_AUTHORISED', 'expected one authorisation per settlement, got several');
+  }
+  const paid = new Set<string>();
+  for (const output of request.outputs) {
+    if (output.kind !== 'payee') continue;
+    const { settlementId } = output;
+    if (paid.has(settlementId)) return refusedBy('SETTLEMENT_PAID_TWICE', `settlement ${settlementId} has two outputs`);
+    paid.add(settlementId);
+    const problem =
+      checkPayout(output, authorised.get(settlementId), payer) ??
+      checkSettlement(settlementId, request.lineageId, facts);
+    if (problem) return problem;
+  }
+  const unpaid = request.payouts.find(({ settlementId }) => !paid.has(settlementId));
+  if (unpaid) return refusedBy('NOT_AUTHORISED', `settlement ${unpaid.settlementId} is authorised and has no output`);
+  return undefined;
+}
+
+function checkPayout(
+  output: PayeeOutput,
+  authorisation: PayoutAuthorisation | undefined,
+  payer: Account,
+): Refused | undefined {
+  if (!authorisation) return refusedBy('NOT_AUTHORISED', `settlement ${output.settlementId} has no authorisation`);
+  const { payerInstitutionId, payeeInstitutionId, amountSats } = authorisation;
+  if (payerInstitutionId !== payer.institutionId) {
+    return refusedBy(
+      'AUTHORISED_PAYER_DIFFERS',
+      `${payerInstitutionId} is to pay, the wallet belongs to ${payer.institutionId}`,
+    );
+  }
+  if (payeeInstitutionId !== output.institutionId) {
+    return refusedBy(
+      'AUTHORISED_PAYEE_DIFFERS',
+      `${payeeInstitutionId} is to be paid, the output is for ${output.institutionId}`,
+    );
+  }
+  if (amountSats !== output.valueSats) {
+    return refusedBy(
+      'AUTHORISED_AMOUNT_DIFFERS',
+      `${amountSats} sat are authorised, the output has ${output.valueSats}`,
+    );
+  }
+  return undefined;
+}
+
+/**
+ * A payout leaves a lineage only when every version that pays it is dead, which the chain says and the signer can't see: it refuses for good,
+ * and leaves it to an operator.
+ */
+function checkSettlement(settlementId: string, lineageId: string, facts: SigningFacts): Refused | undefined {
+  const lineage = facts.lineageOfSettlement(settlementId);
+  if (lineage === undefined || lineage === lineageId) return undefined;
+  return refusedBy('SETTLEMENT_OF_OTHER_LINEAGE', `settlement ${settlementId} is paid by lineage ${lineage}`);
+}

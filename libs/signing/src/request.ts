@@ -1,0 +1,71 @@
+import type { Branch, OutpointKey, ScriptHex } from '@finality/bitcoin';
+import type { Sats } from '@finality/kernel';
+
+/** A coin to spend, in the order of the transaction's inputs. The script is derived from the signer's own keys, never taken from here. */
+export interface DeclaredInput {
+  readonly outpoint: OutpointKey;
+  /** Both signature schemes commit to it (BIP143, BIP341): a wrong value makes the signature worthless. */
+  readonly valueSats: Sats;
+  readonly branch: Branch;
+  readonly index: number;
+}
+
+/** What an output is for, in the order of the transaction's outputs. */
+export type DeclaredOutput = PayeeOutput | ChangeOutput | AnchorOutput;
+
+export interface PayeeOutput {
+  readonly kind: 'payee';
+  readonly valueSats: Sats;
+  readonly settlementId: string;
+  readonly institutionId: string;
+  readonly walletId: string;
+  readonly branch: Branch;
+  readonly index: number;
+}
+
+/** On the internal branch of the spending wallet. */
+export interface ChangeOutput {
+  readonly kind: 'change';
+  readonly valueSats: Sats;
+  readonly index: number;
+}
+
+/** Pay-to-anchor of zero value, for whoever wants to pay for the transaction's child. */
+export interface AnchorOutput {
+  readonly kind: 'anchor';
+  readonly valueSats: Sats;
+}
+
+/** BIP-less but fixed by Bitcoin Core 28: OP_1 and a push of 4e73. */
+export const ANCHOR_SCRIPT = '51024e73' as ScriptHex;
+
+/** What makes one payout legitimate. Signatures are hex, empty where their issuer doesn't sign yet. */
+export interface PayoutAuthorisation {
+  readonly settlementId: string;
+  readonly payerInstitutionId: string;
+  readonly payeeInstitutionId: string;
+  readonly amountSats: Sats;
+  readonly requestSignature: string;
+  readonly requestKeyId: string;
+  readonly requestNonce: string;
+  readonly riskVerdictSignature: string;
+  readonly amlVerdictSignature: string;
+  readonly approvalSignatures: readonly string[];
+}
+
+/** A transaction that somebody wants signed. Plain data, so that it can be stored with the decision and decided again. */
+export interface SigningRequest {
+  readonly lineageId: string;
+  /** From 1. */
+  readonly version: number;
+  readonly walletId: string;
+  /** The coin that every version of the lineage spends (DESIGN 8). */
+  readonly anchor: OutpointKey;
+  /** Unsigned, hex. */
+  readonly unsignedTransaction: string;
+  readonly inputs: readonly DeclaredInput[];
+  readonly outputs: readonly DeclaredOutput[];
+  /** Epoch of the store of whoever asks: a restored old copy has a lower one. */
+  readonly epoch: number;
+  readonly payouts: readonly PayoutAuthorisation[];
+}

@@ -1,0 +1,42 @@
+/** Every rule that can refuse a signature. Stable: recorded in the journal and told to the caller. */
+export const SIGNING_RULES = {
+  EPOCH_TOO_LOW: 'whoever asks works on an older copy of its store than one seen before',
+  UNKNOWN_WALLET: 'the spending wallet has no account of the signer',
+  TRANSACTION_FORM: 'not an unsigned transaction of version 2 with nSequence fffffffd and nLockTime by height',
+  OTHER_WALLET_IN_LINEAGE: 'the lineage spends from another wallet',
+  OTHER_ANCHOR_IN_LINEAGE: 'the lineage has another anchor',
+  ANCHOR_NOT_SPENT: "no input spends the lineage's anchor",
+  VERSION_ALREADY_SIGNED: 'another transaction was signed for this version',
+  INPUT_NOT_DECLARED: 'an input is not the declared one',
+  COIN_OF_OTHER_LINEAGE: 'a coin was offered to another lineage before',
+  COIN_VALUE_DIFFERS: 'the journal knows another value of a coin',
+  COIN_SCRIPT_DIFFERS: 'the journal knows another script of a coin',
+  OUTPUT_NOT_DECLARED: 'an output is not a declared one',
+  OUTPUT_SCRIPT_DIFFERS: "an output doesn't pay the script of its declared destination",
+  OUTPUT_VALUE_DIFFERS: "an output's value is not the declared one",
+  CHANGE_NOT_OURS: "change doesn't go to the internal branch of the spending wallet",
+  SEVERAL_CHANGE_OUTPUTS: 'more than one change output',
+  SEVERAL_ANCHOR_OUTPUTS: 'more than one anchor output',
+  UNKNOWN_PAYEE: "the payee's wallet is not known under that institution",
+  PAYEE_BRANCH: "the payee's script is not on its external branch",
+  NOT_AUTHORISED: 'a payout without authorisation, or an authorisation without payout',
+  AUTHORISED_AMOUNT_DIFFERS: 'a payout of another amount than the authorised one',
+  AUTHORISED_PAYEE_DIFFERS: 'a payout to another institution than the authorised one',
+  AUTHORISED_PAYER_DIFFERS: 'a payout from another institution than the authorised one',
+  SETTLEMENT_PAID_TWICE: 'a settlement is paid by two outputs',
+  SETTLEMENT_OF_OTHER_LINEAGE: 'a settlement was offered to another lineage before',
+  OUTPUTS_EXCEED_INPUTS: 'more goes out than comes in',
+  FEE_TOO_HIGH: 'the fee is above the cap',
+  FEE_RATE_TOO_HIGH: 'the feerate is above the cap',
+  ROLLING_LIMIT: 'too much would leave the wallet within the window',
+} as const;
+
+export type SigningRule = keyof typeof SIGNING_RULES;
+
+export interface Refused {
+  readonly rule: SigningRule;
+  /** What was expected and what was found. */
+  readonly message: string;
+}
+
+export const refusedBy = (rule: SigningRule, message: string): Refused => ({ rule, message });
