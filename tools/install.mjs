@@ -150,14 +150,13 @@ async function install(root, work) {
 /** Whether a directory can be written to; of one that doesn't exist yet, whether it can be made. */
 function isWritable(directory) {
   if (directory === undefined) return true; // npm's own default, tried as it is
-  for (let at = path.resolve(directory); ; at = path.dirname(at)) {
-    if (!fs.existsSync(at) && at !== path.dirname(at)) continue;
-    try {
-      fs.accessSync(at, fs.constants.W_OK);
-      return true;
-    } catch {
-      return false;
-    }
+  let existing = path.resolve(directory);
+  while (!fs.existsSync(existing)) existing = path.dirname(existing);
+  try {
+    fs.accessSync(existing, fs.constants.W_OK);
+    return fs.statSync(existing).isDirectory();
+  } catch {
+    return false;
   }
 }
 
