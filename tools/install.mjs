@@ -9,7 +9,8 @@ const INSTALL_MS_MAX = 15 * 60_000;
 const LOCK_POLL_MS = 500;
 /** Between making the lock and writing its owner a process needs microseconds; past this it has died there. */
 const OWNERLESS_MS_MAX = 10_000;
-const LOG_TAIL_LINES = 40;
+/** Of what npm said: its usage text, which can follow, helps nobody. */
+const LOG_LINES_SHOWN = 30;
 /** Settings of the npm that started us (`npm start --json`, NODE_ENV=production) which would change what is installed. */
 const NPM_SETTINGS_DROPPED =
   /^npm_config_(json|omit|only|include|production|dev|optional|workspaces?|global|location|prefix|local_prefix|dry_run|package_lock_only|loglevel|silent)$/i;
@@ -143,8 +144,10 @@ async function install(root, work) {
     code = await npmCi(root, log, cache);
   }
   if (code === 0) return;
-  const tail = (readText(log) ?? '').trimEnd().split('\n').slice(-LOG_TAIL_LINES).join('\n');
-  throw new InstallError(`${tail}\nnpm ci failed (exit code ${code}). The whole log: ${log}`);
+  const said = (readText(log) ?? '').split('\n').filter((line) => line !== '' && !line.startsWith('npm warn'));
+  throw new InstallError(
+    `${said.slice(0, LOG_LINES_SHOWN).join('\n')}\nnpm ci failed (exit code ${code}). The whole log: ${log}`,
+  );
 }
 
 /** Whether a directory can be written to; of one that doesn't exist yet, whether it can be made. */
