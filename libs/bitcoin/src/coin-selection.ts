@@ -82,11 +82,18 @@ export function selectCoins<C extends Coin>(
 
 /** A set of coins on its way to being a selection, with its sums. */
 interface Draft<C extends Coin> {
-  readonly coins: readonly C[];
+  readonly chain: Chain<C> | undefined;
+  readonly count: number;
   readonly valueSats: bigint;
   readonly inputsWeight: number;
   /** The coin that would be the anchor: the given one, or the first eligible. */
   readonly anchor: C | undefined;
+}
+
+/** Coins as a list from the last one added: drafts share what they have in common. */
+interface Chain<C extends Coin> {
+  readonly coin: C;
+  readonly before: Chain<C> | undefined;
 }
 
 interface Context<C extends Coin> {
@@ -128,7 +135,7 @@ function contextOf<C extends Coin>(request: CoinSelectionRequest<C>): Context<C>
   const pool = coins.filter(
     (coin) => coin !== given && coin.valueSats > feeFor(INPUT_WEIGHT[coin.scriptType], feeRate),
   );
-  const empty: Draft<C> = { coins: [], valueSats: 0n, inputsWeight: 0, anchor: undefined };
+  const empty: Draft<C> = { chain: undefined, count: 0, valueSats: 0n, inputsWeight: 0, anchor: undefined };
   return {
     request,
     targetSats: outputs.reduce((sum, { valueSats }) => sum + valueSats, 0n) as Sats,
@@ -142,7 +149,7 @@ function contextOf<C extends Coin>(request: CoinSelectionRequest<C>): Context<C>
 function candidates<C extends Coin>(context: Context<C>, start: Draft<C>, pool: readonly C[]): readonly Candidate<C>[] {
   const fewest = largestFirst(context, start, pool);
   const found = [branchAndBound(context, start, pool), fewest];
-  if (fewest) found.push(leastValue(context, start, pool, fewest.coins.length - start.coins.length));
+  if (fewest) found.push(leastValue(context, start, pool, fewest.count - start.count));
   return found.filter((candidate) => candidate !== undefined);
 }
 
@@ -246,13 +253,13 @@ function settle<C extends Coin>(context: Context<C>, draft: Draft<C>): Outcome<C
   const { request, targetSats, outputsWeight, changeMinSats } = context;
   const { feeRate, feeCapSats, changeScriptType, outputs } = request;
   const bodyWeight = draft.inputsWeight + outputsWeight;
-  const weight = bodyWeight + overheadWeight(draft.coins.length, outputs.length);
+  const weight = bodyWeight + overheadWeight(draft.count, outputs.length);
   const spareSats = draft.valueSats - targetSats;
   const feeSats = feeFor(weight, feeRate);
-  if (draft.coins.length === 0 || spareSats < feeSats) return { kind: 'short', missingSats: feeSats - spareSats };
+  if (draft.count === 0 || spareSats < feeSats) return { kind: 'short', missingSats: feeSats - spareSats };
 
   const changeWeight =
-    bodyWeight + outputWeight(CHANGE_SCRIPT[changeScriptType]) + overheadWeight(draft.coins.length, outputs.length + 1);
+    bodyWeight + outputWeight(CHANGE_SCRIPT[changeScriptType]) + overheadWeight(draft.count, outputs.length + 1);
   const changeFeeSats = feeFor(changeWeight, feeRate);
   const changeSats = spareSats - changeFeeSats;
   const hasChange = changeSats >= changeMinSats;
@@ -267,7 +274,8 @@ function settle<C extends Coin>(context: Context<C>, draft: Draft<C>): Outcome<C
 
 function add<C extends Coin>(draft: Draft<C>, coin: C): Draft<C> {
   return {
-    coins: [...draft.coins, coin],
+    chain: { coin, before: draft.chain },
+    count: draft.count + 1,
     valueSats: draft.valueSats + coin.valueSats,
     inputsWeight: draft.inputsWeight + INPUT_WEIGHT[coin.scriptType],
     anchor: draft.anchor ?? (coin.anchorEligible ? coin : undefined),
@@ -282,19 +290,18 @@ function cheapest<C extends Coin>(found: readonly Candidate<C>[]): Candidate<C> 
 }
 
 function compare<C extends Coin>(a: Candidate<C>, b: Candidate<C>): number {
-  return (
-    compareBigint(a.costSats, b.costSats) || compareBigint(a.valueSats, b.valueSats) || a.coins.length - b.coins.length
-  );
+  return compareBigint(a.costSats, b.costSats) || compareBigint(a.valueSats, b.valueSats) || a.count - b.count;
 }
 
-function finish<C extends Coin>({ anchor, coins, changeSats, feeSats, weight }: Candidate<C>): CoinSelection<C> {
+function finish<C extends Coin>({ anchor, chain, changeSats, feeSats, weight }: Candidate<C>): CoinSelection<C> {
   assert(anchor, 'a selection has an anchor');
-  const others = coins
-    .filter((coin) => coin !== anchor)
-    .sort((a, b) => (outpointKey(a.outpoint) < outpointKey(b.outpoint) ? -1 : 1));
+  const others: C[] = [];
+  for (let link = chain; link; link = link.before) if (link.coin !== anchor) others.push(link.coin);
+  others.sort((a, b) => (outpointKey(a.outpoint) < outpointKey(b.outpoint) ? -1 : 1));
   return { inputs: [anchor, ...others], changeSats, feeSats, weight };
 }
 
+/** Why nothing was found. The first reason that holds; without a cap on the fee where that is the question. */
 function explain<C extends Coin>(context: Context<C>): CoinSelectionFault {
   const { pool, start, targetSats, request } = context;
   const available = availableSats(context);
@@ -305,16 +312,19 @@ function explain<C extends Coin>(context: Context<C>): CoinSelectionFault {
     return { ...fault('INSUFFICIENT_FUNDS', message), availableSats: available, neededSats };
   }
   const sums = { availableSats: available, neededSats: targetSats };
-  if (!start.anchor && !pool.some((coin) => coin.anchorEligible)) {
+  const eligible = start.anchor ?? pool.find((coin) => coin.anchorEligible);
+  if (!eligible) {
     return { ...fault('NO_ANCHOR_COIN', 'expected at least one coin at deposit finality and in no lineage'), ...sums };
   }
-  const cheapestFeeSats = feeFor(overheadWeight(1, request.outputs.length) + context.outputsWeight, request.feeRate);
-  const fewest = largestFirst({ ...context, request: { ...request, feeCapSats: available } }, start, pool);
-  if (!fewest)
+  const anchored = start.anchor ? start : add(start, eligible);
+  const others = pool.filter((coin) => coin !== eligible);
+  const uncapped = largestFirst({ ...context, request: { ...request, feeCapSats: available } }, anchored, others);
+  if (!uncapped) {
     return { ...fault('TOO_MANY_INPUTS', `expected coins that fit into ${TRANSACTION_WEIGHT_MAX} WU`), ...sums };
-  const feeSats = fewest.feeSats > cheapestFeeSats ? fewest.feeSats : cheapestFeeSats;
-  const message = `expected a fee of at most ${request.feeCapSats} sat, needed about ${feeSats}`;
-  return { ...fault('FEE_ABOVE_CAP', message), availableSats: available, neededSats: (targetSats + feeSats) as Sats };
+  }
+  const message = `expected a fee of at most ${request.feeCapSats} sat, needed about ${uncapped.feeSats}`;
+  const neededSats = (targetSats + uncapped.feeSats) as Sats;
+  return { ...fault('FEE_ABOVE_CAP', message), availableSats: available, neededSats };
 }
 
 function availableSats<C extends Coin>({ start, pool }: Context<C>): Sats {

@@ -18,10 +18,10 @@ export function hexFromBytes(bytes: Uint8Array): string {
 
 /** Hex of the bytes back to front: how Bitcoin displays hashes. */
 export function reversedHex(bytes: Uint8Array): string {
-  return hexFromBytes(Uint8Array.from(bytes).reverse());
+  return hexFromBytes(bytes.toReversed());
 }
 
 /** The inverse of {@link reversedHex}: a displayed hash as it stands in blocks and transactions. */
 export function bytesFromReversedHex(hex: string): Uint8Array {
-  return Uint8Array.from(bytesFromHex(hex)).reverse();
+  return bytesFromHex(hex).toReversed();
 }
