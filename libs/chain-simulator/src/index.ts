@@ -1,0 +1,10 @@
+export { broadcast, type RpcFault } from './broadcast.ts';
+export type { BlockNode, Coin } from './consensus.ts';
+export { NodeFaults, type Outage } from './faults.ts';
+export type { Journal, JournalRecord } from './journal.ts';
+export { JournalFile } from './journal-file.ts';
+export type { MempoolEntry } from './mempool.ts';
+export type { Admission, RejectReason } from './mempool-rules.ts';
+export { type Payment, type PayOptions, RegtestWallet, type WalletCoin } from './regtest-wallet.ts';
+export { type ChainOptions, type MineOptions, SimulatedChain } from './simulated-chain.ts';
+export { SIMULATOR_VERSION, SimulatedNode } from './simulated-node.ts';

@@ -1,0 +1,98 @@
+import { bytesFromHex, type ParsedTransaction, scriptTypeOf } from '@finality/bitcoin';
+import { crypto, script as codec, Transaction } from 'bitcoinjs-lib';
+import * as ecc from 'tiny-secp256k1';
+import type { Coin } from './consensus.ts';
+
+const PUBKEY_BYTES = 33;
+const SCHNORR_BYTES = 64;
+const ANNEX_PREFIX = 0x50;
+const SIGHASH_BASE_MASK = 0x1f;
+
+/**
+ * Checks that every input is signed for the output it spends: P2WPKH (BIP143, with BIP66 and low S) and P2TR by its key (BIP341).
+ * Returns what is wrong, or `undefined`. Outputs of other kinds can be made but not spent here, which it says.
+ */
+export function scriptFault(transaction: ParsedTransaction, coins: readonly Coin[]): string | undefined {
+  const signed = Transaction.fromBuffer(transaction.raw);
+  for (let i = 0; i < coins.length; i++) {
+    const fault = inputFault(transaction, signed, coins, i);
+    if (fault !== undefined) return fault;
+  }
+  return undefined;
+}
+
+function inputFault(
+  transaction: ParsedTransaction,
+  signed: Transaction,
+  coins: readonly Coin[],
+  i: number,
+): string | undefined {
+  const type = scriptTypeOf(coins[i]!.script);
+  if (type !== 'p2wpkh' && type !== 'p2tr') return `The simulator can't check how ${type} outputs are spent`;
+  if (transaction.inputs[i]!.scriptSig.length > 0) return 'Witness requires empty scriptSig';
+  return type === 'p2wpkh'
+    ? witnessKeyHashFault(transaction, signed, coins[i]!, i)
+    : taprootFault(transaction, signed, coins, i);
+}
+
+function witnessKeyHashFault(
+  transaction: ParsedTransaction,
+  signed: Transaction,
+  coin: Coin,
+  i: number,
+): string | undefined {
+  const { witness } = transaction.inputs[i]!;
+  const [encoded, publicKey] = witness;
+  if (witness.length !== 2 || encoded === undefined || publicKey === undefined) return 'Witness program hash mismatch';
+  const program = bytesFromHex(coin.script.slice(4));
+  if (publicKey.length !== PUBKEY_BYTES || !ecc.isPointCompressed(publicKey))
+    return 'Using non-compressed keys in segwit';
+  if (Buffer.compare(crypto.hash160(publicKey), program) !== 0) return 'Witness program hash mismatch';
+  const signature = decodeSignature(encoded);
+  if (signature === undefined) return 'Non-canonical DER signature';
+  const keyHashScript = bytesFromHex(`76a914${coin.script.slice(4)}88ac`);
+  const hash = signed.hashForWitnessV0(i, keyHashScript, coin.valueSats, signature.hashType);
+  // Strict: high S is refused, as every node's mempool does.
+  return ecc.verify(hash, publicKey, signature.signature, true)
+    ? undefined
+    : 'Signature must be zero for failed CHECK(MULTI)SIG operation';
+}
+
+function decodeSignature(
+  encoded: Uint8Array,
+): { readonly signature: Uint8Array; readonly hashType: number } | undefined {
+  try {
+    return codec.signature.decode(encoded);
+  } catch {
+    return undefined;
+  }
+}
+
+function taprootFault(
+  transaction: ParsedTransaction,
+  signed: Transaction,
+  coins: readonly Coin[],
+  i: number,
+): string | undefined {
+  const { witness } = transaction.inputs[i]!;
+  const [signature] = witness;
+  if (signature === undefined) return 'Witness program was passed an empty witness';
+  if (witness.length > 1) {
+    const annex = witness.at(-1)![0] === ANNEX_PREFIX;
+    return annex ? 'The simulator takes no annex' : "The simulator can't check how taproot scripts are spent";
+  }
+  const hashType = signature.length === SCHNORR_BYTES ? Transaction.SIGHASH_DEFAULT : signature[SCHNORR_BYTES];
+  if (hashType === undefined || signature.length > SCHNORR_BYTES + 1) return 'Invalid Schnorr signature size';
+  if (signature.length > SCHNORR_BYTES && !taprootHashTypes.has(hashType)) return 'Invalid Schnorr signature hash type';
+  const single = (hashType & SIGHASH_BASE_MASK) === Transaction.SIGHASH_SINGLE;
+  if (single && i >= transaction.outputs.length) return 'Invalid Schnorr signature hash type';
+  const scripts = coins.map((coin) => bytesFromHex(coin.script));
+  const values = coins.map((coin) => coin.valueSats);
+  const hash = signed.hashForWitnessV1(i, scripts, values, hashType);
+  const key = scripts[i]!.subarray(2);
+  const valid = ecc.isXOnlyPoint(key) && ecc.verifySchnorr(hash, key, signature.subarray(0, SCHNORR_BYTES));
+  return valid ? undefined : 'Invalid Schnorr signature';
+}
+
+/** BIP341: 0x00 is never written out, so it isn't among them. */
+const taprootHashTypes: ReadonlySet<number> = new Set([0x01, 0x02, 0x03, 0x81, 0x82, 0x83]);
