@@ -19,8 +19,8 @@ const { createProjectGraphAsync } = await import('@nx/devkit');
 await createProjectGraphAsync({ exitOnError: false });
 const { default: nx } = await import('@nx/eslint-plugin');
 
-const TESTS = ['**/*.spec.ts'];
-const TESTING = projects.find(({ tags }) => tags.includes('type:testing') && tags.includes('scope:testing'))?.name;
+/** Tests, and what only tests import. */
+const TESTS = ['**/*.spec.ts', '**/*.fixture.ts'];
 const FRAMEWORKS = ['@nestjs/*', 'typeorm', 'kafkajs', 'pg', 'pg-*', '@opentelemetry/*'];
 
 /** The arrows of DESIGN section 3. */
@@ -54,17 +54,16 @@ const arrowsOfTests = [
   { sourceTag: '/^scope:(?!standalone$)/', notDependOnLibsWithTags: ['type:app'] },
 ];
 
-const boundaries = (depConstraints) => [
+const boundaries = (depConstraints, ignoredCircularDependencies = []) => [
   'error',
-  {
-    depConstraints,
-    // Libraries test themselves with @finality/testing, which is made of libraries.
-    ignoredCircularDependencies: projects.map(({ name }) => [TESTING, name]),
-    allow: [],
-  },
+  { depConstraints, ignoredCircularDependencies, allow: [] },
 ];
 
-const restrictedImports = (extra) => ['error', { paths: determinism.restrictedPaths, patterns: extra }];
+/** Libraries are tested with others that are built on them (.nxignore keeps such imports out of the graph). */
+const anyCycle = projects.flatMap(({ name: one }) => projects.map(({ name: other }) => [one, other]));
+
+const TEST_CODE = { regex: '\\.(fixture|spec)\\.ts$', message: 'this is code for tests' };
+const restrictedImports = (extra) => ['error', { paths: determinism.restrictedPaths, patterns: [TEST_CODE, ...extra] }];
 
 const nodeModulesBanned = (except) => {
   const names = builtinModules.filter((name) => !name.startsWith('_'));
@@ -197,6 +196,6 @@ export default defineConfig(
   },
   {
     files: TESTS,
-    rules: { 'max-lines-per-function': 'off', '@nx/enforce-module-boundaries': boundaries(arrowsOfTests) },
+    rules: { 'max-lines-per-function': 'off', '@nx/enforce-module-boundaries': boundaries(arrowsOfTests, anyCycle) },
   },
 );

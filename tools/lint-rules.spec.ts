@@ -46,6 +46,7 @@ describe('arrows between projects', () => {
     ['the kernel importing a package', 'libs/kernel/src/probe.ts', 'zod'],
     ['contracts importing a platform library', 'libs/contracts/src/probe.ts', '@finality/service'],
     ['testing importing an app', 'libs/testing/src/probe.ts', '@finality/settlement-app'],
+    ['two libraries importing each other', 'libs/event-store/src/probe.ts', '@finality/service'],
     ['a test reaching into another app', 'apps/settlement/src/probe.spec.ts', '@finality/risk-app'],
   ];
   it.each(forbidden)('refuse %s', async (_what, file, specifier) => {
@@ -60,6 +61,8 @@ describe('arrows between projects', () => {
     ['standalone importing an app', 'apps/standalone/src/probe.ts', '@finality/settlement-app'],
     ['bitcoinjs-lib in libs/bitcoin', 'libs/bitcoin/src/probe.ts', 'bitcoinjs-lib'],
     ['bitcoinjs-lib in the simulator', 'libs/chain-simulator/src/probe.ts', 'bitcoinjs-lib'],
+    ['a test importing what is built on its subject', 'libs/event-store/src/probe.int.spec.ts', '@finality/service'],
+    ['a fixture importing what is built on its subject', 'libs/event-store/src/probe.fixture.ts', '@finality/testing'],
     ['a test importing fixtures', 'libs/settlement/src/probe.spec.ts', '@finality/testing'],
   ];
   it.each(allowed)('allow %s', async (_what, file, specifier) => {
@@ -69,6 +72,12 @@ describe('arrows between projects', () => {
   it('refuse what package.json does not list, though the arrow is allowed', async () => {
     expect(await refusalsOfImport('libs/risk/src/probe.ts', '@finality/ledger')).toEqual([DECLARED]);
     expect(await refusalsOfImport('apps/settlement/src/probe.ts', 'bip32')).toEqual([DECLARED]);
+  });
+
+  it('keep code for tests out of the rest', async () => {
+    const file = 'libs/event-store/src/probe.ts';
+    expect(await refusalsOfImport(file, './database.fixture.ts')).toEqual(['no-restricted-imports']);
+    expect(await refusalsOfImport('libs/event-store/src/probe.spec.ts', './database.fixture.ts')).toEqual([]);
   });
 
   it('let domains compute hashes, and nothing else of Node', async () => {
