@@ -1,0 +1,58 @@
+import type { ScriptHex } from '@finality/bitcoin';
+import type { Instant } from '@finality/kernel';
+import type { LedgerView } from '@finality/ledger';
+import type { ChainTip, ChainTipEvent } from './chain-tip.ts';
+import type { AddressRecord, CoinBook, WalletRecord } from './coin.ts';
+import type { Deposit, DepositEvent } from './deposit.ts';
+import type { ApiKey, ApiKeyEvent, Institution, InstitutionEvent } from './institution.ts';
+import type { Lineage, LineageEvent } from './lineage.ts';
+import type { SettlementPolicy } from './policy.ts';
+import type { Settlement, SettlementEvent } from './settlement.ts';
+
+/** One kind of aggregate within a batch: what is recorded is seen at once. */
+export interface Records<State, Event> {
+  get(id: string): State;
+  record(id: string, ...events: readonly Event[]): State;
+}
+
+/** Why an object must be looked at once the tip reaches a height. A hint: what is decided then depends on the state it finds. */
+export interface Maturity {
+  readonly dueHeight: number;
+  readonly kind: 'deposit' | 'settlement' | 'lineage';
+  readonly id: string;
+}
+
+/**
+ * Everything the settlement service decides on, as it is within one batch: streams, ledger, coins. The processes read and change it; the
+ * app loads it before and writes what changed after, in one transaction (DESIGN 4).
+ */
+export interface Book {
+  readonly now: Instant;
+  readonly policy: SettlementPolicy;
+  readonly ledger: LedgerView;
+  readonly coins: CoinBook;
+  readonly settlements: Records<Settlement, SettlementEvent>;
+  readonly lineages: Records<Lineage, LineageEvent>;
+  readonly deposits: Records<Deposit, DepositEvent>;
+  readonly institutions: Records<Institution, InstitutionEvent>;
+  readonly apiKeys: Records<ApiKey, ApiKeyEvent>;
+  readonly tip: { get(): ChainTip; record(...events: readonly ChainTipEvent[]): ChainTip };
+  wallet(walletId: string): WalletRecord | undefined;
+  /** The institution's wallet that pays and is paid on-chain: its first custodial one. */
+  walletOf(institutionId: string): WalletRecord | undefined;
+  putWallet(wallet: WalletRecord): void;
+  address(script: ScriptHex): AddressRecord | undefined;
+  putAddress(address: AddressRecord): void;
+  /** The lineage whose offered version has this id. */
+  lineageOf(txid: string): string | undefined;
+  /** Deposits that a foreign transaction is known to exclude, or that are outputs of `txid`. */
+  depositsOf(txid: string): readonly string[];
+  declare(txid: string, lineageId: string): void;
+  matures(maturity: Maturity): void;
+  /** What is due at this height; each is given once. */
+  takeDue(height: number): readonly Maturity[];
+  /** A timer of a settlement's expiry. */
+  schedule(settlementId: string, dueAt: Instant): void;
+  cancelTimer(settlementId: string): void;
+  newId(): string;
+}

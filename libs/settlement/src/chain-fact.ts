@@ -1,0 +1,40 @@
+import type { OutpointKey, ScriptHex, Txid } from '@finality/bitcoin';
+import type { Sats } from '@finality/kernel';
+import type { BlockRef } from './settlement.ts';
+
+/** A transaction as far as it concerns us. */
+export interface WatchedTransaction {
+  readonly txid: Txid;
+  /** All inputs; `script` is empty where the spent output isn't known. */
+  readonly inputs: readonly { readonly outpoint: OutpointKey; readonly script: string; readonly address: string }[];
+  /** Outputs to watched scripts of custodial wallets. */
+  readonly outputs: readonly WatchedOutput[];
+  readonly coinbase: boolean;
+}
+
+export interface WatchedOutput {
+  readonly outpoint: OutpointKey;
+  readonly valueSats: Sats;
+  readonly script: ScriptHex;
+  readonly walletId: string;
+  readonly branch: 0 | 1;
+  readonly index: number;
+  readonly address: string;
+}
+
+/** What the chain-watcher says, in the order in which it saw it: facts of a block's transactions before the block's own. */
+export type ChainFact =
+  | { readonly kind: 'block_connected'; readonly block: BlockRef }
+  | { readonly kind: 'block_disconnected'; readonly block: BlockRef }
+  | { readonly kind: 'transaction_seen'; readonly transaction: WatchedTransaction }
+  | { readonly kind: 'transaction_confirmed'; readonly transaction: WatchedTransaction; readonly block: BlockRef }
+  | { readonly kind: 'transaction_unconfirmed'; readonly txid: Txid; readonly block: BlockRef }
+  | {
+      readonly kind: 'transaction_replaced';
+      readonly txid: Txid;
+      readonly byTxid: Txid;
+      readonly outpoint: string;
+      readonly byHeight?: number;
+    }
+  | { readonly kind: 'transaction_evicted'; readonly txid: Txid }
+  | { readonly kind: 'transaction_broadcast'; readonly txid: Txid; readonly answer: string };

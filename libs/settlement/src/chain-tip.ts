@@ -1,0 +1,40 @@
+import { type Aggregate, assertNever, type Instant } from '@finality/kernel';
+import type { BlockRef } from './settlement.ts';
+
+export type ChainTipEvent = { readonly at: Instant } & (
+  | { readonly type: 'block_connected'; readonly block: BlockRef }
+  | { readonly type: 'block_disconnected'; readonly block: BlockRef }
+);
+
+/** The last block whose facts the ledger has consumed, and those below it as far as a reorg may reach. */
+export interface ChainTip {
+  readonly height: number;
+  /** Newest last, at most {@link RECENT_BLOCKS_MAX}; empty before the first block. */
+  readonly recent: readonly BlockRef[];
+}
+
+export const RECENT_BLOCKS_MAX = 288;
+
+export const chainTipAggregate: Aggregate<ChainTip, ChainTipEvent> = {
+  name: 'chain_tip',
+  initialState: { height: 0, recent: [] },
+  evolve(state, event) {
+    switch (event.type) {
+      case 'block_connected':
+        return { height: event.block.height, recent: [...state.recent, event.block].slice(-RECENT_BLOCKS_MAX) };
+      case 'block_disconnected':
+        return {
+          height: event.block.height - 1,
+          recent: state.recent.filter((block) => block.height < event.block.height),
+        };
+      default:
+        return assertNever(event, 'chain tip event');
+    }
+  },
+};
+
+/** Hash of the tip; empty when it isn't known (nothing consumed yet, or a reorg deeper than what is kept). */
+export function tipHash(tip: ChainTip): string {
+  const last = tip.recent.at(-1);
+  return last !== undefined && last.height === tip.height ? last.hash : '';
+}

@@ -1,0 +1,93 @@
+import { type Aggregate, assert, assertNever, type Instant, type Role } from '@finality/kernel';
+
+export type InstitutionEvent = { readonly at: Instant } & (
+  | {
+      readonly type: 'institution_created';
+      readonly institutionId: string;
+      readonly name: string;
+      readonly creditLineSats: bigint;
+    }
+  | { readonly type: 'institution_frozen'; readonly reason: string }
+);
+
+export type Institution =
+  | { readonly status: 'none' }
+  | {
+      readonly status: 'active' | 'frozen';
+      readonly institutionId: string;
+      readonly name: string;
+      /** Net debit cap on clearing beyond prefunding. */
+      readonly creditLineSats: bigint;
+      readonly reason?: string;
+      readonly createdAt: Instant;
+      readonly updatedAt: Instant;
+    };
+
+export const institutionAggregate: Aggregate<Institution, InstitutionEvent> = {
+  name: 'institution',
+  initialState: { status: 'none' },
+  evolve(state, event) {
+    switch (event.type) {
+      case 'institution_created':
+        assert(state.status === 'none', 'an institution is created once');
+        return {
+          status: 'active',
+          institutionId: event.institutionId,
+          name: event.name,
+          creditLineSats: event.creditLineSats,
+          createdAt: event.at,
+          updatedAt: event.at,
+        };
+      case 'institution_frozen':
+        assert(state.status !== 'none', 'the institution does not exist');
+        return { ...state, status: 'frozen', reason: event.reason, updatedAt: event.at };
+      default:
+        return assertNever(event, 'institution event');
+    }
+  },
+};
+
+export type ApiKeyEvent = { readonly at: Instant } & (
+  | {
+      readonly type: 'api_key_issued';
+      readonly keyId: string;
+      readonly institutionId: string;
+      readonly roles: readonly Role[];
+      readonly label: string;
+      /** Hex; the secret itself is never stored. */
+      readonly secretSha256: string;
+    }
+  | { readonly type: 'api_key_revoked'; readonly reason: string }
+);
+
+export type ApiKey =
+  | { readonly status: 'none' }
+  | {
+      readonly status: 'active' | 'revoked';
+      readonly keyId: string;
+      /** Empty for operators, compliance officers and auditors. */
+      readonly institutionId: string;
+      readonly roles: readonly Role[];
+      readonly label: string;
+      readonly secretSha256: string;
+      readonly createdAt: Instant;
+    };
+
+export const apiKeyAggregate: Aggregate<ApiKey, ApiKeyEvent> = {
+  name: 'api_key',
+  initialState: { status: 'none' },
+  evolve(state, event) {
+    switch (event.type) {
+      case 'api_key_issued': {
+        assert(state.status === 'none', 'a key is issued once');
+        const { type: _type, at, ...issued } = event;
+        return { status: 'active', ...issued, createdAt: at };
+      }
+      case 'api_key_revoked':
+        assert(state.status !== 'none', 'the key does not exist');
+        return { ...state, status: 'revoked' };
+      default:
+        return assertNever(event, 'API key event');
+    }
+  },
+};

@@ -1,0 +1,25 @@
+import type { FeeRate } from '@finality/bitcoin';
+import type { Sats } from '@finality/kernel';
+import type { Mode } from './settlement.ts';
+
+/** The numbers behind decisions: configuration, versioned, recorded with each settlement (REQUIREMENTS S5, DESIGN 7). */
+export interface SettlementPolicy {
+  readonly version: string;
+  /** Confirmations that make an on-chain settlement final. */
+  readonly confirmations: { readonly bilateral: number; readonly blockchain: number };
+  /** Confirmations before a deposit is credited, and before a coin may be spent or anchor a lineage. */
+  readonly depositConfirmations: number;
+  /** A transaction this deep is final: what it excludes is dead (DESIGN 8). */
+  readonly finalDepth: number;
+  /** Blocks that a reopened settlement may stay unconfirmed before it is reversed. */
+  readonly reopenedBlocksMax: number;
+  readonly feeRate: FeeRate;
+  /** Reserved on top of the amount; the network fee never exceeds it. */
+  readonly feeCapSats: Sats;
+  /** A settlement that hasn't begun to execute by then expires. */
+  readonly expiryMs: number;
+}
+
+export function confirmationsRequired(policy: SettlementPolicy, mode: Mode): number {
+  return mode === 'centralized' ? 0 : policy.confirmations[mode];
+}

@@ -1,0 +1,12 @@
+import { availableAccount, ccpAccount, single, type Transfer } from '@finality/ledger';
+import type { Terms } from '../settlement.ts';
+
+/** CENTRALIZED: novation. The payer owes the central counterparty, the central counterparty the payee; both or none. */
+export function novation(terms: Terms): readonly Transfer[] {
+  const { settlementId, amountSats: amount } = terms;
+  const key = { object: settlementId, life: 1, settlementId };
+  return [
+    single({ ...key, purpose: 'novation_payer', debit: availableAccount(terms.payer), credit: ccpAccount(), amount }),
+    single({ ...key, purpose: 'novation_payee', debit: ccpAccount(), credit: availableAccount(terms.payee), amount }),
+  ];
+}

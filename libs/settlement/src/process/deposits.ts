@@ -1,0 +1,127 @@
+import { dustLimitSats } from '@finality/bitcoin';
+import { parseAccountId } from '@finality/ledger';
+import type { Book } from '../book.ts';
+import type { WatchedOutput, WatchedTransaction } from '../chain-fact.ts';
+import { type Beneficiary, known, screeningOf } from '../deposit.ts';
+import { depositBooked, depositCredited, depositHeld, depositUnbooked, depositUndecided } from '../postings/deposit.ts';
+import { mustPost } from '../postings/post.ts';
+import type { BlockRef } from '../settlement.ts';
+import { freeze } from './freeze.ts';
+import { kill } from './lineages.ts';
+
+/** An output that no transaction of ours declared is in the mempool or in a block. */
+export function depositSeen(book: Book, transaction: WatchedTransaction, output: WatchedOutput): void {
+  const before = book.deposits.get(output.outpoint);
+  const at = book.now;
+  if (before.status === 'none') {
+    const { outpoint, walletId, script, address, valueSats } = output;
+    const sources = transaction.coinbase
+      ? []
+      : transaction.inputs.map((input) => ({
+          script: input.script,
+          address: input.address,
+          depositOutpoint: outpoint,
+        }));
+    const terms = { outpoint, txid: transaction.txid, walletId, script, address, valueSats, sources };
+    book.deposits.record(outpoint, {
+      type: 'deposit_detected',
+      at,
+      terms,
+      beneficiary: beneficiaryOf(book, transaction, output),
+    });
+  } else if (before.status === 'gone' || before.status === 'reversed') {
+    book.deposits.record(output.outpoint, { type: 'deposit_seen_again', at });
+  } else {
+    return;
+  }
+  mustPost(book.ledger, depositBooked(known(book.deposits.get(output.outpoint))));
+}
+
+/** It is in a block: the coin is there, the money not yet final. */
+export function depositConfirmed(book: Book, outpoint: string, block: BlockRef): void {
+  book.deposits.record(outpoint, { type: 'deposit_confirmed', at: book.now, block });
+  book.matures({ kind: 'deposit', id: outpoint, dueHeight: block.height + book.policy.depositConfirmations - 1 });
+}
+
+/** A reorg took its block. What was credited is on its way in again; who spent it meanwhile is overdrawn, and frozen. */
+export function depositUnconfirmed(book: Book, outpoint: string, block: BlockRef): void {
+  const deposit = known(book.deposits.get(outpoint));
+  if (deposit.status === 'credited' || deposit.status === 'held') {
+    const overdrawn = mustPost(book.ledger, depositUndecided(deposit));
+    if (
+      overdrawn.some((account) => parseAccountId(account).kind === 'claim') &&
+      deposit.beneficiary.kind === 'institution'
+    ) {
+      freeze(book, deposit.beneficiary.institutionId, `deposit ${outpoint} was spent and then undone by a reorg`);
+    }
+  }
+  book.deposits.record(outpoint, { type: 'deposit_unconfirmed', at: book.now, block });
+  setReleased(book, outpoint, false);
+}
+
+/** Final and screened: credited, or held where a screening doesn't approve. Called whenever one of the two may have become true. */
+export function decideDeposit(book: Book, outpoint: string): void {
+  const deposit = known(book.deposits.get(outpoint));
+  if (deposit.status !== 'confirmed' || deposit.beneficiary.kind === 'suspense') return;
+  if (book.tip.get().height - deposit.block.height + 1 < book.policy.depositConfirmations) return;
+  const screening = screeningOf(deposit);
+  if (screening === 'open') return;
+  const life = deposit.decisions + 1;
+  if (screening === 'approved') {
+    mustPost(book.ledger, depositCredited(deposit, life));
+    book.deposits.record(outpoint, { type: 'deposit_credited', at: book.now });
+    setReleased(book, outpoint, true);
+  } else {
+    mustPost(book.ledger, depositHeld(deposit, life));
+    book.deposits.record(outpoint, { type: 'deposit_held', at: book.now, reason: screening.refusedBecause });
+  }
+}
+
+/** Out of the mempool: replaced, or evicted by a node. In a block it stays what it is. */
+export function depositGone(
+  book: Book,
+  outpoint: string,
+  reason: 'replaced' | 'evicted',
+  by?: { readonly txid: string; readonly height?: number },
+): void {
+  const deposit = known(book.deposits.get(outpoint));
+  if ('block' in deposit || deposit.status === 'reversed' || (deposit.status === 'gone' && reason === 'evicted'))
+    return;
+  if (deposit.status !== 'gone') mustPost(book.ledger, depositUnbooked(deposit));
+  const replacement =
+    by === undefined ? {} : { byTxid: by.txid, ...(by.height === undefined ? {} : { byHeight: by.height }) };
+  book.deposits.record(outpoint, { type: 'deposit_gone', at: book.now, reason, ...replacement });
+  if (by?.height !== undefined)
+    book.matures({ kind: 'deposit', id: outpoint, dueHeight: by.height + book.policy.finalDepth - 1 });
+}
+
+/** The tip has reached a height at which this deposit may be decided: credited, or reversed by a final replacement. */
+export function depositDue(book: Book, outpoint: string): void {
+  const deposit = known(book.deposits.get(outpoint));
+  if (deposit.status !== 'gone') return decideDeposit(book, outpoint);
+  if (deposit.byHeight === undefined || deposit.byTxid === undefined) return;
+  if (book.tip.get().height - deposit.byHeight + 1 < book.policy.finalDepth) return;
+  book.deposits.record(outpoint, { type: 'deposit_reversed', at: book.now, byTxid: deposit.byTxid });
+  const coin = book.coins.find(deposit.terms.outpoint);
+  if (coin?.claimedBy !== undefined)
+    kill(book, coin.claimedBy, `its coin ${outpoint} is excluded by ${deposit.byTxid}, which is final`);
+}
+
+function beneficiaryOf(book: Book, transaction: WatchedTransaction, output: WatchedOutput): Beneficiary {
+  if (transaction.coinbase) return { kind: 'suspense', reason: 'coinbase' };
+  if (output.valueSats < dustLimitSats(output.script)) return { kind: 'suspense', reason: 'dust' };
+  const address = book.address(output.script);
+  if (output.branch === 1 || address?.purpose === 'change') return { kind: 'suspense', reason: 'change_address' };
+  if (address === undefined) return { kind: 'suspense', reason: 'unissued_address' };
+  const { institutionId, purpose, walletId } = address;
+  return {
+    kind: 'institution',
+    institutionId,
+    claim: purpose === 'clearing' ? { kind: 'clearing', institutionId } : { kind: 'wallet', walletId },
+  };
+}
+
+function setReleased(book: Book, outpoint: string, released: boolean): void {
+  const coin = book.coins.get(known(book.deposits.get(outpoint)).terms.outpoint);
+  book.coins.put({ ...coin, released });
+}

@@ -1,0 +1,183 @@
+import { assertNever } from '@finality/kernel';
+import type { Book } from '../book.ts';
+import type { ChainFact, WatchedOutput, WatchedTransaction } from '../chain-fact.ts';
+import type { Coin } from '../coin.ts';
+import { mergeSources } from '../coin.ts';
+import { type DeclaredOutput, offered } from '../lineage.ts';
+import {
+  coinCreated,
+  coinSpent,
+  coinUncreated,
+  coinUnspent,
+  foreignSpend,
+  foreignSpendUndone,
+} from '../postings/coin.ts';
+import { mustPost } from '../postings/post.ts';
+import type { BlockRef } from '../settlement.ts';
+import { depositConfirmed, depositDue, depositGone, depositSeen, depositUnconfirmed } from './deposits.ts';
+import { conflictFound, lineageConfirmed, lineageDue, lineageUnconfirmed, settlementDue } from './lineages.ts';
+
+/** What the chain says, for the ledger, the coins, the deposits and the payouts. Facts come once each and in order. */
+export function applyChainFact(book: Book, fact: ChainFact): void {
+  switch (fact.kind) {
+    case 'transaction_seen':
+      return transactionSeen(book, fact.transaction);
+    case 'transaction_confirmed':
+      return transactionConfirmed(book, fact.transaction, fact.block);
+    case 'transaction_unconfirmed':
+      return transactionUnconfirmed(book, fact.txid, fact.block);
+    case 'transaction_replaced':
+      return transactionReplaced(book, fact);
+    case 'transaction_evicted':
+      for (const outpoint of book.depositsOf(fact.txid)) depositGone(book, outpoint, 'evicted');
+      return;
+    case 'transaction_broadcast':
+      return transactionBroadcast(book, fact.txid, fact.answer);
+    case 'block_connected':
+      return blockConnected(book, fact.block);
+    case 'block_disconnected':
+      book.tip.record({ type: 'block_disconnected', at: book.now, block: fact.block });
+      return;
+    default:
+      return assertNever(fact, 'chain fact');
+  }
+}
+
+function transactionSeen(book: Book, transaction: WatchedTransaction): void {
+  const lineageId = book.lineageOf(transaction.txid);
+  if (lineageId !== undefined) return transactionBroadcast(book, transaction.txid, 'seen');
+  for (const output of transaction.outputs) depositSeen(book, transaction, output);
+}
+
+function transactionBroadcast(book: Book, txid: string, answer: string): void {
+  const lineageId = book.lineageOf(txid);
+  if (lineageId === undefined || offered(book.lineages.get(lineageId)).broadcast) return;
+  book.lineages.record(lineageId, { type: 'version_broadcast', at: book.now, answer });
+}
+
+function transactionConfirmed(book: Book, transaction: WatchedTransaction, block: BlockRef): void {
+  const { txid } = transaction;
+  const lineageId = book.lineageOf(txid);
+  const spent = transaction.inputs.map((input) => book.coins.find(input.outpoint)).filter((coin) => coin !== undefined);
+  for (const coin of spent) spend(book, coin, txid, lineageId === undefined, block);
+  for (const output of transaction.outputs) {
+    if (lineageId === undefined) depositSeen(book, transaction, output);
+    create(book, output, block, lineageId, spent);
+    if (lineageId === undefined) depositConfirmed(book, output.outpoint, block);
+  }
+  if (lineageId !== undefined) lineageConfirmed(book, lineageId, block);
+}
+
+/** The wallet's coin is gone with this block. Somebody else's doing stands in suspense and contends with the lineage that claims it. */
+function spend(book: Book, coin: Coin, txid: string, isForeign: boolean, block: BlockRef): void {
+  const after: Coin = { ...coin, spentBy: txid, spends: coin.spends + 1 };
+  mustPost(book.ledger, coinSpent(after));
+  book.coins.put(after);
+  if (!isForeign) return;
+  mustPost(book.ledger, foreignSpend(after));
+  if (coin.claimedBy !== undefined) {
+    conflictFound(book, coin.claimedBy, { byTxid: txid, outpoint: coin.outpoint, height: block.height });
+  }
+}
+
+function create(
+  book: Book,
+  output: WatchedOutput,
+  block: BlockRef,
+  lineageId: string | undefined,
+  spent: readonly Coin[],
+): void {
+  const { outpoint, walletId, valueSats, script, branch, index } = output;
+  const before = book.coins.find(outpoint);
+  const declared = lineageId === undefined ? undefined : declaredOutput(book, lineageId, outpoint);
+  const after: Coin = {
+    ...(before ?? {
+      outpoint,
+      walletId,
+      valueSats,
+      script,
+      branch,
+      index,
+      spends: 0,
+      life: 0,
+      ...origin(book, output, declared, spent),
+    }),
+    height: block.height,
+    life: (before?.life ?? 0) + 1,
+  };
+  mustPost(book.ledger, coinCreated(after));
+  book.coins.put(after);
+}
+
+/** Change is ours at once; what a payee gets, or anybody brings, is released when it is final. */
+function origin(
+  book: Book,
+  output: WatchedOutput,
+  declared: DeclaredOutput | undefined,
+  spent: readonly Coin[],
+): Pick<Coin, 'released' | 'sources'> {
+  if (declared !== undefined)
+    return { released: declared.role === 'change', sources: mergeSources(spent.map((coin) => coin.sources)) };
+  const deposit = book.deposits.get(output.outpoint);
+  return { released: false, sources: deposit.status === 'none' ? [] : deposit.terms.sources };
+}
+
+function declaredOutput(book: Book, lineageId: string, outpoint: string): DeclaredOutput | undefined {
+  return offered(book.lineages.get(lineageId)).version.outputs.find((output) => output.outpoint === outpoint);
+}
+
+function transactionUnconfirmed(book: Book, txid: WatchedTransaction['txid'], block: BlockRef): void {
+  const lineageId = book.lineageOf(txid);
+  if (lineageId !== undefined) lineageUnconfirmed(book, lineageId, block);
+  for (const coin of book.coins.createdBy(txid)) {
+    if (coin.height === undefined) continue;
+    mustPost(book.ledger, coinUncreated(coin));
+    const { height: _gone, ...rest } = coin;
+    book.coins.put(rest);
+  }
+  for (const outpoint of book.depositsOf(txid)) {
+    const deposit = book.deposits.get(outpoint);
+    if (deposit.status !== 'none' && 'block' in deposit) depositUnconfirmed(book, outpoint, block);
+  }
+  for (const coin of book.coins.spentBy(txid)) unspend(book, coin, txid, lineageId === undefined);
+}
+
+function unspend(book: Book, coin: Coin, txid: string, isForeign: boolean): void {
+  mustPost(book.ledger, coinUnspent(coin));
+  if (isForeign) mustPost(book.ledger, foreignSpendUndone(coin));
+  const { spentBy: _gone, ...rest } = coin;
+  book.coins.put(rest);
+  if (!isForeign || coin.claimedBy === undefined) return;
+  const lineage = book.lineages.get(coin.claimedBy);
+  if (lineage.status === 'offered' && lineage.conflict?.byTxid === txid) {
+    book.lineages.record(coin.claimedBy, { type: 'conflict_withdrawn', at: book.now, byTxid: txid });
+  }
+}
+
+function transactionReplaced(book: Book, fact: Extract<ChainFact, { kind: 'transaction_replaced' }>): void {
+  const { txid, byTxid, outpoint, byHeight } = fact;
+  const height = byHeight === undefined ? {} : { height: byHeight };
+  const lineageId = book.lineageOf(txid);
+  if (lineageId !== undefined) conflictFound(book, lineageId, { byTxid, outpoint, ...height });
+  for (const deposit of book.depositsOf(txid)) depositGone(book, deposit, 'replaced', { txid: byTxid, ...height });
+}
+
+/** All facts of the block have been applied: its height counts, and what waited for it is due. */
+function blockConnected(book: Book, block: BlockRef): void {
+  book.tip.record({ type: 'block_connected', at: book.now, block });
+  for (const due of book.takeDue(block.height)) {
+    switch (due.kind) {
+      case 'deposit':
+        depositDue(book, due.id);
+        break;
+      case 'settlement':
+        settlementDue(book, due.id);
+        break;
+      case 'lineage':
+        lineageDue(book, due.id);
+        break;
+      default:
+        assertNever(due.kind, 'maturity');
+    }
+  }
+}

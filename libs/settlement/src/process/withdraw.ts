@@ -1,0 +1,49 @@
+import { err, ok, refusal, type Refusal, type Result } from '@finality/kernel';
+import type { Book } from '../book.ts';
+import { mustPost } from '../postings/post.ts';
+import { release } from '../postings/payout.ts';
+import { living, type LivingSettlement } from '../settlement.ts';
+import { unreserve } from './reserve.ts';
+
+/** States in which nothing has been offered for signature: a settlement can still be taken back. */
+const WITHDRAWABLE: readonly LivingSettlement['status'][] = [
+  'received',
+  'screening',
+  'under_review',
+  'approved',
+  'queued',
+  'reserved',
+];
+
+/** By the payer, before anything was signed. */
+export function cancel(
+  book: Book,
+  settlementId: string,
+  reason: string,
+  by: string,
+): Result<LivingSettlement, Refusal> {
+  const state = book.settlements.get(settlementId);
+  if (state.status === 'none') return err(refusal('not_found', 'UNKNOWN_SETTLEMENT', `no settlement ${settlementId}`));
+  if (!WITHDRAWABLE.includes(state.status)) {
+    const message = `expected a settlement that isn't being paid yet, got one that is ${state.status}`;
+    return err(refusal('failed_precondition', 'NOT_CANCELLABLE', message));
+  }
+  giveBack(book, state, reason);
+  book.cancelTimer(settlementId);
+  return ok(living(book.settlements.record(settlementId, { type: 'settlement_cancelled', at: book.now, reason, by })));
+}
+
+/** Its time is up. What is being paid goes on. */
+export function expire(book: Book, settlementId: string): void {
+  const state = book.settlements.get(settlementId);
+  if (state.status === 'none' || !WITHDRAWABLE.includes(state.status)) return;
+  const reason = `not executed within ${book.policy.expiryMs} ms`;
+  giveBack(book, state, reason);
+  book.settlements.record(settlementId, { type: 'settlement_expired', at: book.now, reason });
+}
+
+function giveBack(book: Book, state: LivingSettlement, reason: string): void {
+  if (state.status !== 'reserved') return;
+  mustPost(book.ledger, release(state.terms));
+  unreserve(book, state.terms.settlementId, reason);
+}

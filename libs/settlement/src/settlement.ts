@@ -1,0 +1,296 @@
+import type { OutpointKey, Txid } from '@finality/bitcoin';
+import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
+import type { Claim } from '@finality/ledger';
+
+export type Mode = 'centralized' | 'bilateral' | 'blockchain';
+
+/** What was agreed; never changes. */
+export interface Terms {
+  readonly settlementId: string;
+  readonly from: string;
+  readonly to: string;
+  readonly amountSats: Sats;
+  readonly mode: Mode;
+  readonly referenceId: string;
+  readonly callbackUrl?: string;
+  /** API key that asked: it may not review. */
+  readonly submittedBy: string;
+  readonly payer: Claim;
+  readonly payee: Claim;
+  readonly confirmationsRequired: number;
+  readonly policyVersion: string;
+}
+
+export type Recommendation = 'approve' | 'manual_review' | 'reject';
+
+/** What risk or AML said, with the version of the rules that said it. */
+export interface Assessment {
+  readonly recommendation: Recommendation;
+  readonly rulesVersion: string;
+  readonly reason: string;
+}
+
+/** An external script whose deposit funds a coin; empty strings where the node couldn't tell. */
+export interface FundingSource {
+  readonly script: string;
+  readonly address: string;
+  readonly depositOutpoint: string;
+}
+
+export interface BlockRef {
+  readonly height: number;
+  readonly hash: string;
+}
+
+/** The transaction that pays a settlement. */
+export interface Payout {
+  readonly lineageId: string;
+  readonly txid: Txid;
+  readonly outpoint: OutpointKey;
+  readonly feeSats: Sats;
+  /** How often it has been seen in a block. */
+  readonly life: number;
+}
+
+export type SettlementEvent = { readonly at: Instant } & (
+  | { readonly type: 'settlement_received'; readonly terms: Terms }
+  | { readonly type: 'screening_requested'; readonly sources: readonly FundingSource[] }
+  | { readonly type: 'risk_assessed'; readonly assessment: Assessment }
+  | { readonly type: 'aml_assessed'; readonly assessment: Assessment }
+  | { readonly type: 'review_required'; readonly reason: string }
+  | { readonly type: 'settlement_approved'; readonly reason: string; readonly by: string }
+  | { readonly type: 'settlement_rejected'; readonly reason: string; readonly by: string }
+  | { readonly type: 'liquidity_awaited'; readonly reason: string }
+  /** With the lineage that will pay it, for the on-chain modes. */
+  | { readonly type: 'liquidity_reserved'; readonly lineageId?: string }
+  | { readonly type: 'payout_offered'; readonly payout: Payout }
+  | { readonly type: 'payout_confirmed'; readonly block: BlockRef; readonly life: number }
+  /** `height`: of the last block below the one that is gone. */
+  | { readonly type: 'payout_unconfirmed'; readonly reason: string; readonly height: number }
+  | { readonly type: 'settlement_settled' }
+  | { readonly type: 'settlement_reopened'; readonly reason: string; readonly height: number }
+  /** `excluded`: it can't confirm any more. `overdue`: it may, so the amount stays in suspense. */
+  | { readonly type: 'settlement_reversed'; readonly reason: string; readonly because: 'excluded' | 'overdue' }
+  | { readonly type: 'settlement_failed'; readonly reason: string }
+  | { readonly type: 'settlement_cancelled'; readonly reason: string; readonly by: string }
+  | { readonly type: 'settlement_expired'; readonly reason: string }
+);
+
+export interface Transition {
+  readonly status: SettlementStatus;
+  readonly at: Instant;
+  readonly reason: string;
+}
+
+interface Life {
+  readonly terms: Terms;
+  readonly sources: readonly FundingSource[];
+  readonly risk?: Assessment;
+  readonly aml?: Assessment;
+  readonly transitions: readonly Transition[];
+  readonly createdAt: Instant;
+  readonly updatedAt: Instant;
+  /** How often it has become settled: the life of the transfers that say so. */
+  readonly settledTimes: number;
+}
+
+/** States of DESIGN 7; each has only its own fields. */
+export type Settlement = { readonly status: 'none' } | LivingSettlement;
+
+export type LivingSettlement = Life &
+  (
+    | { readonly status: 'received' | 'screening' | 'under_review' | 'approved' | 'queued' }
+    | { readonly status: 'rejected' | 'expired' | 'cancelled' }
+    | { readonly status: 'reserved'; readonly lineageId?: string }
+    | { readonly status: 'executing'; readonly payout: Payout }
+    | { readonly status: 'confirming'; readonly payout: Payout; readonly block: BlockRef }
+    | { readonly status: 'settled'; readonly payout?: Payout; readonly block?: BlockRef }
+    /** Either in a block again, or unconfirmed since the block at that height. */
+    | ({ readonly status: 'reopened'; readonly payout: Payout } & (
+        { readonly block: BlockRef } | { readonly unconfirmedSince: number }
+      ))
+    | {
+        readonly status: 'reversed';
+        readonly payout: Payout;
+        readonly because: 'excluded' | 'overdue';
+        readonly block?: BlockRef;
+      }
+    | { readonly status: 'failed'; readonly payout?: Payout }
+  );
+
+export type SettlementStatus = LivingSettlement['status'];
+
+/** Where each state can lead (DESIGN 7); anything else can't be written. */
+export const NEXT_STATES: Readonly<Record<Settlement['status'], readonly SettlementStatus[]>> = {
+  none: ['received'],
+  received: ['screening', 'cancelled', 'expired'],
+  screening: ['approved', 'under_review', 'rejected', 'cancelled', 'expired'],
+  under_review: ['approved', 'rejected', 'cancelled', 'expired'],
+  approved: ['reserved', 'queued', 'failed', 'cancelled', 'expired'],
+  queued: ['reserved', 'failed', 'cancelled', 'expired'],
+  reserved: ['settled', 'executing', 'cancelled', 'expired'],
+  executing: ['confirming', 'failed'],
+  confirming: ['settled', 'executing'],
+  settled: ['reopened'],
+  reopened: ['settled', 'reversed'],
+  rejected: [],
+  reversed: [],
+  failed: [],
+  cancelled: [],
+  expired: [],
+};
+
+export const settlementAggregate: Aggregate<Settlement, SettlementEvent> = {
+  name: 'settlement',
+  initialState: { status: 'none' },
+  evolve,
+};
+
+/** The settlement, when it must be there. */
+export function living(settlement: Settlement): LivingSettlement {
+  assert(settlement.status !== 'none', 'the settlement does not exist');
+  return settlement;
+}
+
+/** Confirmations at a tip: derived, never stored. */
+export function confirmationsAt(settlement: LivingSettlement, tipHeight: number): number {
+  const block = 'block' in settlement ? settlement.block : undefined;
+  return block === undefined ? 0 : Math.max(0, tipHeight - block.height + 1);
+}
+
+function evolve(state: Settlement, event: SettlementEvent): Settlement {
+  if (event.type === 'settlement_received') {
+    assert(state.status === 'none', 'a settlement is received once');
+    return {
+      status: 'received',
+      terms: event.terms,
+      sources: [],
+      transitions: [{ status: 'received', at: event.at, reason: '' }],
+      createdAt: event.at,
+      updatedAt: event.at,
+      settledTimes: 0,
+    };
+  }
+  return evolveLiving(living(state), event);
+}
+
+function evolveLiving(
+  state: LivingSettlement,
+  event: Exclude<SettlementEvent, { type: 'settlement_received' }>,
+): LivingSettlement {
+  const { at } = event;
+  switch (event.type) {
+    case 'screening_requested':
+      return { ...move(state, 'screening', at), status: 'screening', sources: event.sources };
+    case 'risk_assessed':
+      return { ...state, risk: event.assessment, updatedAt: at };
+    case 'aml_assessed':
+      return { ...state, aml: event.assessment, updatedAt: at };
+    case 'review_required':
+      return { ...move(state, 'under_review', at, event.reason), status: 'under_review' };
+    case 'settlement_approved':
+      return { ...move(state, 'approved', at, event.reason), status: 'approved' };
+    case 'settlement_rejected':
+      return { ...move(state, 'rejected', at, event.reason), status: 'rejected' };
+    case 'liquidity_awaited':
+      return { ...move(state, 'queued', at, event.reason), status: 'queued' };
+    case 'liquidity_reserved':
+      return {
+        ...move(state, 'reserved', at),
+        status: 'reserved',
+        ...(event.lineageId === undefined ? {} : { lineageId: event.lineageId }),
+      };
+    case 'payout_offered':
+      return { ...move(state, 'executing', at), status: 'executing', payout: event.payout };
+    case 'payout_confirmed':
+      return confirmed(state, event);
+    case 'payout_unconfirmed':
+      return unconfirmed(state, event);
+    case 'settlement_settled':
+      return settled(state, at);
+    case 'settlement_reopened':
+      assert(state.status === 'settled' && state.payout !== undefined, 'only a payout on the chain can be reopened');
+      return {
+        ...move(state, 'reopened', at, event.reason),
+        status: 'reopened',
+        payout: state.payout,
+        unconfirmedSince: event.height,
+      };
+    case 'settlement_reversed':
+      assert(state.status === 'reopened', 'only a reopened settlement is reversed');
+      return {
+        ...move(state, 'reversed', at, event.reason),
+        status: 'reversed',
+        payout: state.payout,
+        because: event.because,
+      };
+    case 'settlement_failed':
+      return { ...move(state, 'failed', at, event.reason), status: 'failed', ...payoutOf(state) };
+    case 'settlement_cancelled':
+      return { ...move(state, 'cancelled', at, event.reason), status: 'cancelled' };
+    case 'settlement_expired':
+      return { ...move(state, 'expired', at, event.reason), status: 'expired' };
+    default:
+      return assertNever(event, 'settlement event');
+  }
+}
+
+function confirmed(state: LivingSettlement, event: { block: BlockRef; life: number; at: Instant }): LivingSettlement {
+  const payout = 'payout' in state && state.payout !== undefined ? { ...state.payout, life: event.life } : undefined;
+  if (state.status === 'reopened' && payout !== undefined) {
+    return { ...again(state, event.at), status: 'reopened', payout, block: event.block };
+  }
+  if (state.status === 'reversed' && payout !== undefined) {
+    return { ...again(state, event.at), status: 'reversed', because: state.because, payout, block: event.block };
+  }
+  assert(state.status === 'executing', `a payout confirms while executing, not ${state.status}`);
+  return {
+    ...move(state, 'confirming', event.at),
+    status: 'confirming',
+    payout: { ...state.payout, life: event.life },
+    block: event.block,
+  };
+}
+
+function unconfirmed(
+  state: LivingSettlement,
+  event: { reason: string; at: Instant; height: number },
+): LivingSettlement {
+  if (state.status === 'reopened') {
+    return { ...again(state, event.at), status: 'reopened', payout: state.payout, unconfirmedSince: event.height };
+  }
+  if (state.status === 'reversed')
+    return { ...again(state, event.at), status: 'reversed', because: state.because, payout: state.payout };
+  assert(state.status === 'confirming', `a payout un-confirms while confirming, not ${state.status}`);
+  return { ...move(state, 'executing', event.at, event.reason), status: 'executing', payout: state.payout };
+}
+
+function settled(state: LivingSettlement, at: Instant): LivingSettlement {
+  const life = { ...move(state, 'settled', at), settledTimes: state.settledTimes + 1 };
+  if (state.status !== 'confirming' && state.status !== 'reopened') return { ...life, status: 'settled' };
+  assert('block' in state, 'only what is in a block settles');
+  return { ...life, status: 'settled', payout: state.payout, block: state.block };
+}
+
+const payoutOf = (state: LivingSettlement): { payout?: Payout } =>
+  'payout' in state && state.payout !== undefined ? { payout: state.payout } : {};
+
+function move(state: LivingSettlement, to: SettlementStatus, at: Instant, reason = ''): Life {
+  assert(NEXT_STATES[state.status].includes(to), `a settlement can't go from ${state.status} to ${to}`);
+  return { ...again(state, at), transitions: [...state.transitions, { status: to, at, reason }] };
+}
+
+/** What a settlement keeps whatever state it is in. */
+function again(state: LivingSettlement, at: Instant): Life {
+  const { terms, sources, risk, aml, transitions, createdAt, settledTimes } = state;
+  return {
+    terms,
+    sources,
+    ...(risk === undefined ? {} : { risk }),
+    ...(aml === undefined ? {} : { aml }),
+    transitions,
+    createdAt,
+    updatedAt: at,
+    settledTimes,
+  };
+}
