@@ -1,0 +1,44 @@
+import { insertOnlyDdl } from '@finality/event-store';
+import type { SchemaRoles } from '@finality/service';
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/** All of them can only be added to: what was signed once stays known for ever. */
+const INSERT_ONLY = ['seeds', 'accounts', 'journal', 'journal_coins', 'journal_payouts'];
+
+export function createSigner(roles: SchemaRoles): new () => MigrationInterface {
+  return class CreateSigner1763700000001 implements MigrationInterface {
+    readonly name = 'CreateSigner1763700000001';
+
+    async up(runner: QueryRunner): Promise<void> {
+      for (const statement of tables(roles.schema)) await runner.query(statement);
+      for (const table of INSERT_ONLY) {
+        const options = { schema: roles.schema, table, serviceRole: roles.service };
+        for (const statement of insertOnlyDdl(options)) await runner.query(statement);
+      }
+    }
+
+    down(): Promise<void> {
+      return Promise.reject(new Error('what was signed is kept'));
+    }
+  };
+}
+
+function tables(schema: string): readonly string[] {
+  return [
+    `CREATE TABLE ${schema}.seeds (
+      single boolean PRIMARY KEY DEFAULT true CHECK (single),
+      network text NOT NULL, scrypt_log_n integer NOT NULL, salt bytea NOT NULL, nonce bytea NOT NULL, ciphertext bytea NOT NULL)`,
+    `CREATE TABLE ${schema}.accounts (
+      account_index integer PRIMARY KEY CHECK (account_index >= 0), wallet_id text NOT NULL UNIQUE)`,
+    // The keys are the promise, whatever the program does: one transaction per version, one lineage per coin and per settlement.
+    `CREATE TABLE ${schema}.journal (
+      lineage_id text NOT NULL, version integer NOT NULL, position bigint NOT NULL UNIQUE, wallet_id text NOT NULL, txid text NOT NULL,
+      unsigned_transaction bytea NOT NULL, epoch integer NOT NULL, fee_sats bigint NOT NULL, sent_sats bigint NOT NULL,
+      signed_at bigint NOT NULL, PRIMARY KEY (lineage_id, version))`,
+    `CREATE INDEX journal_txid ON ${schema}.journal (txid)`,
+    `CREATE INDEX journal_window ON ${schema}.journal (wallet_id, signed_at)`,
+    `CREATE INDEX journal_epoch ON ${schema}.journal (epoch)`,
+    `CREATE TABLE ${schema}.journal_coins (outpoint text PRIMARY KEY, lineage_id text NOT NULL, value_sats bigint NOT NULL)`,
+    `CREATE TABLE ${schema}.journal_payouts (settlement_id text PRIMARY KEY, lineage_id text NOT NULL)`,
+  ];
+}

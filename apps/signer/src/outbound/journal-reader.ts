@@ -1,0 +1,47 @@
+import type { Txid } from '@finality/bitcoin';
+import type { Instant } from '@finality/kernel';
+import type { Pool } from 'pg';
+
+export interface JournalRow {
+  readonly position: bigint;
+  readonly lineageId: string;
+  readonly version: number;
+  readonly walletId: string;
+  readonly txid: Txid;
+  readonly unsignedTransaction: Buffer;
+  readonly signedAt: Instant;
+}
+
+export interface JournalPage {
+  readonly entries: readonly JournalRow[];
+  /** Of the whole journal; 0 when it is empty. */
+  readonly lastPosition: bigint;
+}
+
+/** The journal after a position, for reconciliation. */
+export async function readJournalPage(pool: Pool, after: bigint, limit: number): Promise<JournalPage> {
+  const { rows } = await pool.query<{
+    position: bigint;
+    lineage_id: string;
+    version: number;
+    wallet_id: string;
+    txid: Txid;
+    unsigned_transaction: Buffer;
+    signed_at: bigint;
+  }>(
+    `SELECT position, lineage_id, version, wallet_id, txid, unsigned_transaction, signed_at
+     FROM journal WHERE position > $1 ORDER BY position LIMIT $2`,
+    [after, limit],
+  );
+  const { rows: heads } = await pool.query<{ last: bigint }>('SELECT coalesce(max(position), 0) AS last FROM journal');
+  const entries = rows.map((row) => ({
+    position: row.position,
+    lineageId: row.lineage_id,
+    version: row.version,
+    walletId: row.wallet_id,
+    txid: row.txid,
+    unsignedTransaction: row.unsigned_transaction,
+    signedAt: Number(row.signed_at) as Instant,
+  }));
+  return { entries, lastPosition: heads[0]!.last };
+}

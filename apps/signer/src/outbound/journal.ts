@@ -1,0 +1,141 @@
+import { bytesFromHex, hexFromBytes, type OutpointKey } from '@finality/bitcoin';
+import type { Session, StoredEvent } from '@finality/event-store';
+import { assert, type Instant, type Sats } from '@finality/kernel';
+import type { AccountEvent, LineageEvent, SigningAccepted, SigningRequest } from '@finality/signing';
+
+export interface JournalQuestion {
+  readonly outpoints: readonly OutpointKey[];
+  readonly settlements: readonly string[];
+  readonly wallets: readonly string[];
+  readonly lineages: readonly string[];
+  /** Beginning of the rolling window. */
+  readonly since: Instant;
+}
+
+/** What the journal says about the objects asked for; all of it is the signer's own knowledge. */
+export interface JournalAnswer {
+  readonly coins: ReadonlyMap<OutpointKey, { readonly lineageId: string; readonly valueSats: Sats }>;
+  /** Unsigned transactions (hex) of ours that made these outpoints, by txid. */
+  readonly parents: ReadonlyMap<string, string>;
+  readonly lineageOfSettlement: ReadonlyMap<string, string>;
+  /** Per wallet, over its lineages, the most that a version sent within the window. */
+  readonly sent: ReadonlyMap<string, bigint>;
+  readonly sentInLineage: ReadonlyMap<string, bigint>;
+  readonly epochHighest: number;
+}
+
+export async function readJournal(session: Session, question: JournalQuestion): Promise<JournalAnswer> {
+  const { outpoints, settlements, wallets, lineages, since } = question;
+  const coins = await session.query<{ outpoint: OutpointKey; lineage_id: string; value_sats: bigint }>(
+    'SELECT outpoint, lineage_id, value_sats FROM journal_coins WHERE outpoint = ANY($1::text[])',
+    [outpoints],
+  );
+  const parents = await session.query<{ txid: string; unsigned_transaction: Buffer }>(
+    'SELECT txid, unsigned_transaction FROM journal WHERE txid = ANY($1::text[])',
+    [[...new Set(outpoints.map((outpoint) => outpoint.slice(0, 64)))]],
+  );
+  const paid = await session.query<{ settlement_id: string; lineage_id: string }>(
+    'SELECT settlement_id, lineage_id FROM journal_payouts WHERE settlement_id = ANY($1::text[])',
+    [settlements],
+  );
+  const sent = await session.query<{ wallet_id: string; sats: bigint }>(
+    `SELECT wallet_id, sum(sats)::bigint AS sats FROM (
+       SELECT wallet_id, lineage_id, max(sent_sats) AS sats FROM journal
+       WHERE wallet_id = ANY($1::text[]) AND signed_at > $2 GROUP BY wallet_id, lineage_id) lineages GROUP BY wallet_id`,
+    [wallets, since],
+  );
+  const own = await session.query<{ lineage_id: string; sats: bigint }>(
+    `SELECT lineage_id, max(sent_sats) AS sats FROM journal WHERE lineage_id = ANY($1::text[]) AND signed_at > $2 GROUP BY lineage_id`,
+    [lineages, since],
+  );
+  const [epoch] = await session.query<{ highest: number | null }>('SELECT max(epoch) AS highest FROM journal');
+  return {
+    coins: new Map(
+      coins.map((row) => [row.outpoint, { lineageId: row.lineage_id, valueSats: row.value_sats as Sats }]),
+    ),
+    parents: new Map(parents.map((row) => [row.txid, hexFromBytes(row.unsigned_transaction)])),
+    lineageOfSettlement: new Map(paid.map((row) => [row.settlement_id, row.lineage_id])),
+    sent: new Map(sent.map((row) => [row.wallet_id, row.sats])),
+    sentInLineage: new Map(own.map((row) => [row.lineage_id, row.sats])),
+    epochHighest: epoch?.highest ?? 0,
+  };
+}
+
+/** The first account index that no wallet has. */
+export async function nextAccountIndex(session: Session): Promise<number> {
+  const [row] = await session.query<{ next: number }>(
+    'SELECT coalesce(max(account_index) + 1, 0) AS next FROM accounts',
+  );
+  return row!.next;
+}
+
+/** Writes what was accepted, in the batch that accepts it: nothing is signed that isn't in the journal. */
+export async function writeJournal(session: Session, events: readonly StoredEvent[]): Promise<void> {
+  const accounts: { readonly index: number; readonly walletId: string }[] = [];
+  const accepted: { readonly position: bigint; readonly event: SigningAccepted }[] = [];
+  for (const { position, data } of events as readonly StoredEvent<AccountEvent | LineageEvent>[]) {
+    if (data.type === 'account_created')
+      accounts.push({ index: data.account.accountIndex, walletId: data.account.walletId });
+    if (data.type === 'signing_accepted') accepted.push({ position, event: data });
+  }
+  if (accounts.length > 0) {
+    await session.query('INSERT INTO accounts (account_index, wallet_id) SELECT * FROM unnest($1::int[], $2::text[])', [
+      accounts.map(({ index }) => index),
+      accounts.map(({ walletId }) => walletId),
+    ]);
+  }
+  if (accepted.length > 0) await writeAccepted(session, accepted);
+}
+
+async function writeAccepted(
+  session: Session,
+  accepted: readonly { readonly position: bigint; readonly event: SigningAccepted }[],
+): Promise<void> {
+  const requests = accepted.map(({ event }) => event.request);
+  await session.query(
+    `INSERT INTO journal (lineage_id, version, position, wallet_id, txid, unsigned_transaction, epoch, fee_sats, sent_sats, signed_at)
+     SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::bytea[], $7::int[], $8::bigint[], $9::bigint[], $10::bigint[])`,
+    [
+      requests.map(({ lineageId }) => lineageId),
+      requests.map(({ version }) => version),
+      accepted.map(({ position }) => position),
+      requests.map(({ walletId }) => walletId),
+      accepted.map(({ event }) => event.txid),
+      requests.map(({ unsignedTransaction }) => bytesFromHex(unsignedTransaction)),
+      requests.map(({ epoch }) => epoch),
+      accepted.map(({ event }) => event.feeSats),
+      accepted.map(({ event }) => event.sentSats),
+      accepted.map(({ event }) => event.acceptedAt),
+    ],
+  );
+  await writeClaims(session, requests);
+}
+
+/** A later version of a lineage finds its coins and settlements taken by itself; taken by another lineage would be a bug of the policy. */
+async function writeClaims(session: Session, requests: readonly SigningRequest[]): Promise<void> {
+  const coins = requests.flatMap(({ inputs, lineageId }) => inputs.map((input) => ({ ...input, lineageId })));
+  const payouts = requests.flatMap((request) =>
+    request.payouts.map(({ settlementId }) => ({ settlementId, lineageId: request.lineageId })),
+  );
+  const coinColumns = [coins.map(({ outpoint }) => outpoint), coins.map(({ lineageId }) => lineageId)];
+  const payoutColumns = [payouts.map(({ settlementId }) => settlementId), payouts.map(({ lineageId }) => lineageId)];
+  await session.query(
+    `INSERT INTO journal_coins (outpoint, lineage_id, value_sats)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) ON CONFLICT (outpoint) DO NOTHING`,
+    [...coinColumns, coins.map(({ valueSats }) => valueSats)],
+  );
+  await session.query(
+    `INSERT INTO journal_payouts (settlement_id, lineage_id)
+     SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT (settlement_id) DO NOTHING`,
+    payoutColumns,
+  );
+  const foreign = await session.query<{ taken: string }>(
+    `SELECT c.outpoint AS taken FROM journal_coins c JOIN unnest($1::text[], $2::text[]) AS mine (outpoint, lineage_id) USING (outpoint)
+     WHERE c.lineage_id <> mine.lineage_id
+     UNION ALL
+     SELECT p.settlement_id FROM journal_payouts p JOIN unnest($3::text[], $4::text[]) AS mine (settlement_id, lineage_id) USING (settlement_id)
+     WHERE p.lineage_id <> mine.lineage_id`,
+    [...coinColumns, ...payoutColumns],
+  );
+  assert(foreign.length === 0, `${foreign[0]?.taken} belongs to another lineage`);
+}

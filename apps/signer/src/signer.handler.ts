@@ -1,0 +1,201 @@
+import { type OutpointKey, outpointKey, parseTransaction, type ParsedTransaction, type Txid } from '@finality/bitcoin';
+import type { Batch, CommandHandler, Handled, Session, StoreCommand } from '@finality/event-store';
+import { assertNever, type Instant, unwrap } from '@finality/kernel';
+import {
+  type Account,
+  type CreateAccount,
+  decideCreateAccount,
+  decideSigning,
+  type DecisionRecord,
+  type KnownCoin,
+  type LineageState,
+  POLICY_VERSION,
+  type Refused,
+  type SigningFacts,
+  type SigningLimits,
+  type SigningRequest,
+} from '@finality/signing';
+import type { Keyring } from './keyring.ts';
+import { type JournalAnswer, nextAccountIndex, readJournal, writeJournal } from './outbound/journal.ts';
+import { accountStream, accountStreamOf, lineageStream, lineageStreamOf } from './streams.ts';
+
+export type SignerBody =
+  ({ readonly kind: 'create_account' } & CreateAccount) | { readonly kind: 'sign'; readonly request: SigningRequest };
+
+export type SignerReply =
+  | { readonly kind: 'account'; readonly account: Account }
+  /** In the journal, this time or before: the signature may be made. */
+  | { readonly kind: 'accepted'; readonly account: Account; readonly txid: Txid }
+  /** In the log, with its rule. */
+  | { readonly kind: 'refused'; readonly refused: Refused };
+
+export interface SignerHandlerOptions {
+  readonly keyring: Keyring;
+  readonly limits: SigningLimits;
+}
+
+/** Decides on accounts and signatures; whatever it accepts is in the journal when the batch commits, before any signature is made. */
+export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, SignerReply> {
+  readonly #options: SignerHandlerOptions;
+
+  constructor(options: SignerHandlerOptions) {
+    this.#options = options;
+  }
+
+  async load(session: Session, commands: readonly StoreCommand<SignerBody>[], batch: Batch): Promise<SignerWorld> {
+    const bodies = commands.map(({ body }) => body);
+    const requests = bodies.flatMap((body) => (body.kind === 'sign' ? [body.request] : []));
+    const creations = bodies.flatMap((body) => (body.kind === 'create_account' ? [body.walletId] : []));
+    const wallets = [...creations, ...requests.flatMap(walletsOf)];
+    const streams = new Set([
+      ...wallets.map(accountStreamOf),
+      ...requests.map(({ lineageId }) => lineageStreamOf(lineageId)),
+    ]);
+    await batch.loadStreams(session, [...streams]);
+    const since = (batch.now - this.#options.limits.windowMs) as Instant;
+    const journal = await readJournal(session, {
+      outpoints: [...new Set(requests.flatMap(({ inputs }) => inputs.map(({ outpoint }) => outpoint)))],
+      settlements: [
+        ...new Set(
+          requests.flatMap(({ outputs }) => outputs.flatMap((o) => (o.kind === 'payee' ? [o.settlementId] : []))),
+        ),
+      ],
+      wallets: [...new Set(requests.map(({ walletId }) => walletId))],
+      lineages: [...new Set(requests.map(({ lineageId }) => lineageId))],
+      since,
+    });
+    return new SignerWorld(journal, creations.length > 0 ? await nextAccountIndex(session) : 0);
+  }
+
+  handle({ body }: StoreCommand<SignerBody>, world: SignerWorld, batch: Batch): Handled<SignerReply> {
+    switch (body.kind) {
+      case 'create_account':
+        return this.#createAccount(body, world, batch);
+      case 'sign':
+        return { kind: 'accepted', reply: this.#sign(body.request, world, batch) };
+      default:
+        return assertNever(body, 'signer command');
+    }
+  }
+
+  save(session: Session, _world: SignerWorld, events: Parameters<typeof writeJournal>[1]): Promise<void> {
+    return writeJournal(session, events);
+  }
+
+  #createAccount(
+    { walletId, institutionId, scriptType }: CreateAccount,
+    world: SignerWorld,
+    batch: Batch,
+  ): Handled<SignerReply> {
+    const command = { walletId, institutionId, scriptType };
+    const state = batch.state(accountStream, walletId);
+    const decision = decideCreateAccount(command, state, () =>
+      this.#options.keyring.open(command, world.accountIndexNext),
+    );
+    if (decision.kind === 'refused') return { kind: 'refused', refusal: decision.refused };
+    const after = decision.events.length > 0 ? batch.append(accountStream, walletId, ...decision.events) : state;
+    world.accountIndexNext += decision.events.length;
+    return { kind: 'accepted', reply: { kind: 'account', account: after.account! } };
+  }
+
+  /** A refusal is accepted by the store: it is a decision, and decisions are kept. */
+  #sign(request: SigningRequest, world: SignerWorld, batch: Batch): SignerReply {
+    const facts = this.#facts(request, world, batch);
+    const decided = decideSigning(request, facts);
+    const decision: DecisionRecord = {
+      policyVersion: POLICY_VERSION,
+      limits: facts.limits,
+      epochHighest: facts.epochHighest,
+      sentBeforeSats: facts.sentBeforeSats,
+    };
+    if (!decided.ok) {
+      const { rule, message } = decided.error;
+      const refusedAt = batch.now;
+      batch.append(lineageStream, request.lineageId, {
+        type: 'signing_refused',
+        request,
+        rule,
+        message,
+        refusedAt,
+        decision,
+      });
+      return { kind: 'refused', refused: decided.error };
+    }
+    const { transaction, feeSats, sentSats, repeated } = decided.value;
+    const { txid } = transaction;
+    if (!repeated) {
+      const accepted = { request, txid, feeSats, sentSats, acceptedAt: batch.now, decision };
+      batch.append(lineageStream, request.lineageId, { type: 'signing_accepted', ...accepted });
+      world.accepted(request, transaction, sentSats);
+    }
+    return { kind: 'accepted', account: facts.account(request.walletId)!, txid };
+  }
+
+  #facts(request: SigningRequest, world: SignerWorld, batch: Batch): SigningFacts {
+    const { keyring, limits } = this.#options;
+    const lineage: LineageState = batch.state(lineageStream, request.lineageId);
+    const sentInLineageSats = world.sentInLineage.get(request.lineageId) ?? 0n;
+    return {
+      account: (walletId) => batch.state(accountStream, walletId).account ?? undefined,
+      scriptOf: (account, branch, index) => keyring.scriptOf(account, branch, index),
+      lineage,
+      coin: (outpoint) => world.coin(outpoint),
+      lineageOfSettlement: (settlementId) => world.lineageOfSettlement.get(settlementId),
+      // A lineage sends from one wallet only; if this request names another, it is refused for that before limits count.
+      sentBeforeSats:
+        (world.sent.get(request.walletId) ?? 0n) -
+        (lineage.fixed?.walletId === request.walletId ? sentInLineageSats : 0n),
+      sentInLineageSats,
+      limits,
+      epochHighest: world.epochHighest,
+    };
+  }
+}
+
+function walletsOf(request: SigningRequest): readonly string[] {
+  return [request.walletId, ...request.outputs.flatMap((output) => (output.kind === 'payee' ? [output.walletId] : []))];
+}
+
+/** What the journal says, kept up to date within a batch. */
+export class SignerWorld {
+  accountIndexNext: number;
+  epochHighest: number;
+  readonly lineageOfSettlement: Map<string, string>;
+  readonly sent: Map<string, bigint>;
+  readonly sentInLineage: Map<string, bigint>;
+  readonly #coins: Map<
+    OutpointKey,
+    { readonly lineageId: string; readonly valueSats: KnownCoin['valueSats'] & bigint }
+  >;
+  readonly #parents: Map<string, ParsedTransaction>;
+
+  constructor(journal: JournalAnswer, accountIndexNext: number) {
+    this.accountIndexNext = accountIndexNext;
+    this.epochHighest = journal.epochHighest;
+    this.lineageOfSettlement = new Map(journal.lineageOfSettlement);
+    this.sent = new Map(journal.sent);
+    this.sentInLineage = new Map(journal.sentInLineage);
+    this.#coins = new Map(journal.coins);
+    this.#parents = new Map([...journal.parents].map(([txid, raw]) => [txid, unwrap(parseTransaction(raw))]));
+  }
+
+  /** A coin that a transaction of ours makes has the value and script that it has there, whatever was declared before. */
+  coin(outpoint: OutpointKey): KnownCoin {
+    const made = this.#parents.get(outpoint.slice(0, 64))?.outputs[Number(outpoint.slice(65))];
+    return { ...this.#coins.get(outpoint), ...(made ? { valueSats: made.valueSats, script: made.script } : {}) };
+  }
+
+  accepted(request: SigningRequest, transaction: ParsedTransaction, sentSats: bigint): void {
+    const { lineageId, walletId } = request;
+    for (const [i, { valueSats }] of request.inputs.entries()) {
+      this.#coins.set(outpointKey(transaction.inputs[i]!.outpoint), { lineageId, valueSats });
+    }
+    for (const { settlementId } of request.payouts) this.lineageOfSettlement.set(settlementId, lineageId);
+    const before = this.sentInLineage.get(lineageId) ?? 0n;
+    const after = sentSats > before ? sentSats : before;
+    this.sentInLineage.set(lineageId, after);
+    this.sent.set(walletId, (this.sent.get(walletId) ?? 0n) + after - before);
+    if (request.epoch > this.epochHighest) this.epochHighest = request.epoch;
+    this.#parents.set(transaction.txid, transaction);
+  }
+}

@@ -1,0 +1,66 @@
+import type { ServicePort, signingV1 } from '@finality/contracts';
+import { EventReader, PostgresEventStore } from '@finality/event-store';
+import { INTERNAL_API, SERVICE_ENV, type ServiceEnv, WORKERS } from '@finality/service';
+import { type DynamicModule, Module } from '@nestjs/common';
+import type { SignerConfig } from './config.ts';
+import { CreateAccountRpc } from './inbound/create-account.rpc.ts';
+import { DeriveScriptsRpc } from './inbound/derive-scripts.rpc.ts';
+import { ListJournalRpc } from './inbound/list-journal.rpc.ts';
+import { SignTransactionRpc } from './inbound/sign-transaction.rpc.ts';
+import { Keyring } from './keyring.ts';
+import { openSeed } from './outbound/seed-vault.ts';
+import { SignerHandler } from './signer.handler.ts';
+import { KEYRING, SIGNER_READER, SIGNER_STORE, type SignerStore } from './tokens.ts';
+
+export type SignerEnv = ServiceEnv<SignerConfig>;
+
+/** Who asks the signer, and how. */
+export type SigningPort = ServicePort<signingV1.SigningServiceServer>;
+
+export const SIGNER_SCHEMA = 'signer';
+
+const RPCS = [CreateAccountRpc, DeriveScriptsRpc, SignTransactionRpc, ListJournalRpc];
+
+@Module({})
+export class SignerModule {
+  static register(env: SignerEnv): DynamicModule {
+    return {
+      module: SignerModule,
+      controllers: RPCS,
+      providers: [
+        // Controllers can't be injected: these are what INTERNAL_API is made of. They keep no state but caches.
+        ...RPCS,
+        { provide: SERVICE_ENV, useValue: env },
+        { provide: KEYRING, useFactory: () => openKeyring(env) },
+        { provide: SIGNER_STORE, useFactory: (keyring: Keyring) => openStore(env, keyring), inject: [KEYRING] },
+        { provide: SIGNER_READER, useFactory: () => new EventReader({ pool: env.pool, schema: SIGNER_SCHEMA }) },
+        { provide: INTERNAL_API, useFactory: portOf, inject: RPCS },
+        { provide: WORKERS, useValue: [] },
+      ],
+      exports: [INTERNAL_API, WORKERS],
+    };
+  }
+}
+
+async function openKeyring(env: SignerEnv): Promise<Keyring> {
+  return new Keyring(await openSeed(env), env.config.network);
+}
+
+function openStore({ pool, runtime, config }: SignerEnv, keyring: Keyring): SignerStore {
+  const handler = new SignerHandler({ keyring, limits: config.limits });
+  return new PostgresEventStore({ pool, schema: SIGNER_SCHEMA, service: 'signer', handler, runtime });
+}
+
+function portOf(
+  create: CreateAccountRpc,
+  derive: DeriveScriptsRpc,
+  sign: SignTransactionRpc,
+  list: ListJournalRpc,
+): SigningPort {
+  return {
+    createAccount: (request) => create.handle(request),
+    deriveScripts: (request) => derive.handle(request),
+    signTransaction: (request) => sign.handle(request),
+    listJournal: (request) => list.handle(request),
+  };
+}

@@ -1,0 +1,27 @@
+import type { StreamType } from '@finality/event-store';
+import {
+  accountAggregate,
+  type AccountEvent,
+  type AccountState,
+  lineageAggregate,
+  type LineageEvent,
+  type LineageState,
+} from '@finality/signing';
+
+// The signer tells nobody anything by itself: it publishes no messages.
+
+export const accountStream: StreamType<AccountState, AccountEvent> = {
+  aggregate: accountAggregate,
+  institutions: ({ account }) => (account ? [account.institutionId] : []),
+  publish: () => [],
+};
+
+export const lineageStream: StreamType<LineageState, LineageEvent> = {
+  aggregate: lineageAggregate,
+  institutions: () => [],
+  publish: () => [],
+};
+
+export const accountStreamOf = (walletId: string): string => `${accountAggregate.name}/${walletId}`;
+
+export const lineageStreamOf = (lineageId: string): string => `${lineageAggregate.name}/${lineageId}`;
