@@ -1,0 +1,165 @@
+import type { EventEmitter } from 'node:events';
+import { assert, type Runtime } from '@finality/kernel';
+import {
+  type sendUnaryData,
+  type Server,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServiceDefinition,
+  status,
+  type UntypedHandleCall,
+} from '@grpc/grpc-js';
+import { ServerGrpc } from '@nestjs/microservices';
+import { isObservable, lastValueFrom } from 'rxjs';
+import type { Log } from '../logging/log.ts';
+import { SECONDS_BUCKETS, type ServiceMetrics } from '../telemetry/metrics.ts';
+import { withSpan } from '../telemetry/tracing.ts';
+import { type CallEnd, correlationIdOf, setCallContext, traceparentOf } from './call-context.ts';
+import { statusOfError } from './refusal-status.ts';
+import { writeAll } from './streams.ts';
+
+/** The gRPC services of one Nest app, by full name, as generated. */
+export type GrpcServices = Readonly<Record<string, ServiceDefinition>>;
+
+export interface StrategyOptions {
+  readonly services: GrpcServices;
+  /** The common server; `SharedGrpcServer` binds and stops it. */
+  readonly server: Server;
+  /** Aborts when the server is about to stop. */
+  readonly draining: AbortSignal;
+  readonly runtime: Runtime;
+  readonly log: Log;
+  readonly metrics?: ServiceMetrics;
+}
+
+type Handler = (...args: readonly unknown[]) => unknown;
+type AnyCall =
+  ServerUnaryCall<unknown, unknown> | ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>;
+
+/**
+ * Nest's gRPC transport for one app on a server that several apps share. Beyond Nest's own: every RPC must have a handler; a stream's
+ * handler is an async generator (`@GrpcMethod` for a server stream, `@GrpcStreamCall` when the client streams too) whose values are
+ * written as fast as the client reads; refusals become statuses with details, anything else INTERNAL; traces, metrics, correlation ids.
+ */
+export class SharedGrpcStrategy extends ServerGrpc {
+  readonly #options: StrategyOptions;
+  readonly #seconds: { observe(value: number, labels: { method: string; code: string }): void } | undefined;
+
+  constructor(options: StrategyOptions) {
+    const packages = new Set(Object.keys(options.services).map((name) => name.slice(0, name.lastIndexOf('.'))));
+    super({ package: [...packages], packageDefinition: options.services });
+    this.#options = options;
+    this.#seconds = options.metrics?.histogram(
+      'finality_grpc_seconds',
+      'Duration of gRPC calls by outcome',
+      SECONDS_BUCKETS,
+      ['method', 'code'],
+    );
+  }
+
+  override createClient(): Promise<Server> {
+    return Promise.resolve(this.#options.server);
+  }
+
+  /** The server is shared: one app's end isn't its end. */
+  override async close(): Promise<void> {
+    await Promise.resolve();
+  }
+
+  override async createService(
+    grpcService: { prototype: object },
+    name: string,
+  ): Promise<Record<string, UntypedHandleCall>> {
+    const handlers = (await super.createService(grpcService, name)) as Record<string, UntypedHandleCall>;
+    const missing = Object.keys(grpcService.prototype).filter((method) => !(method in handlers));
+    assert(missing.length === 0, `gRPC service ${name} has no handler for ${missing.join(', ')}`);
+    return handlers;
+  }
+
+  override createUnaryServiceMethod(handler: Handler): UntypedHandleCall {
+    return (call: ServerUnaryCall<unknown, unknown>, callback: sendUnaryData<unknown>): void => {
+      void this.#serve(call, async () => {
+        const result = await resolved(handler(call.request, call.metadata, call));
+        callback(null, result);
+      }).then((failure) => failure && callback(failure));
+    };
+  }
+
+  override createStreamServiceMethod(handler: Handler): UntypedHandleCall {
+    return (call: ServerWritableStream<unknown, unknown>): void =>
+      this.#stream(call, () => handler(call.request, call.metadata, call));
+  }
+
+  override createStreamCallMethod(handler: Handler, isResponseStream: boolean): () => Promise<void> {
+    assert(isResponseStream, 'a client stream with a single response is not supported: nothing here has one');
+    // The base class returns what its types say; gRPC calls it with the call.
+    return ((call: ServerDuplexStream<unknown, unknown>) =>
+      this.#stream(call, () => handler(call))) as () => Promise<void>;
+  }
+
+  override createRequestStreamMethod(): never {
+    throw new Error('@GrpcStreamMethod buffers without bound: use @GrpcStreamCall');
+  }
+
+  #stream(
+    call: ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>,
+    handle: () => unknown,
+  ): void {
+    void this.#serve(call, async () => {
+      const responses = await resolved(handle());
+      assert(isAsyncIterable(responses), 'the handler of a stream is an async generator');
+      await writeAll(responses, call, this.#options.runtime);
+      call.end();
+    }).then((failure) => failure && call.emit('error', failure));
+  }
+
+  /** @returns the status to send when the work failed; never rejects, for nobody would notice */
+  async #serve(call: AnyCall, work: () => Promise<void>): Promise<Error | undefined> {
+    const { runtime, log } = this.#options;
+    const startedMs = runtime.monotonicMs();
+    const correlationId = correlationIdOf(call.metadata, runtime);
+    const incoming = traceparentOf(call.metadata, runtime);
+    const method = call.getPath().slice(1);
+    let code: status = status.OK;
+    let failure: Error | undefined;
+    const ends = this.#watchEnd(call);
+    try {
+      await withSpan(method, { traceparent: incoming, kind: 'server' }, (traceparent = incoming) => {
+        setCallContext(call, { correlationId, traceparent, signal: ends.signal });
+        return work();
+      });
+    } catch (error) {
+      const refused = statusOfError(error, correlationId, log);
+      code = refused.code;
+      failure = Object.assign(new Error(refused.details), refused);
+    } finally {
+      ends.forget();
+    }
+    if (call.cancelled) code = status.CANCELLED;
+    this.#seconds?.observe((runtime.monotonicMs() - startedMs) / 1000, { method, code: status[code] });
+    return call.cancelled ? undefined : failure;
+  }
+
+  #watchEnd(call: EventEmitter): { signal: AbortSignal; forget: () => void } {
+    const { draining } = this.#options;
+    const controller = new AbortController();
+    const end = (reason: CallEnd) => (): void => controller.abort(reason);
+    const [cancelled, drained] = [end('cancelled'), end('draining')];
+    call.once('cancelled', cancelled);
+    if (draining.aborted) drained();
+    else draining.addEventListener('abort', drained, { once: true });
+    const forget = (): void => draining.removeEventListener('abort', drained);
+    return { signal: controller.signal, forget };
+  }
+}
+
+/** What a handler gave, be it a value, a promise or (from Nest's filters and interceptors) an observable. */
+async function resolved(result: unknown): Promise<unknown> {
+  const settled: unknown = await result;
+  return isObservable(settled) ? lastValueFrom(settled) : settled;
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value;
+}

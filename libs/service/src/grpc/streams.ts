@@ -1,0 +1,112 @@
+import { refusal, type Runtime } from '@finality/kernel';
+import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
+import { RefusalException } from './refusal-status.ts';
+
+/** A client that doesn't read for so long is cut off: what it is sent has to wait somewhere. */
+const STALL_MAX_MS = 60_000;
+
+type Writable = ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>;
+
+/** The requests of a client stream, one at a time, with backpressure. Leaving the loop early doesn't cut off the responses. */
+export async function* requestsOf<Request>(
+  call: ServerDuplexStream<Request, unknown>,
+): AsyncGenerator<Request, void, undefined> {
+  const iterator: AsyncIterable<Request> = call.iterator({ destroyOnReturn: false });
+  try {
+    for await (const request of iterator) yield request;
+  } catch (error) {
+    // The client is gone: nobody is left to tell.
+    if (!call.cancelled) throw error;
+  }
+}
+
+/**
+ * Items in batches of what has come in while the batch before was being handled: at least one, at most `sizeMax`, and no more than that
+ * waiting. Never waits for a batch to fill up.
+ */
+export async function* inBatches<T>(
+  source: AsyncIterable<T>,
+  sizeMax: number,
+): AsyncGenerator<readonly T[], void, undefined> {
+  const queue = new BoundedQueue<T>(sizeMax);
+  const reading = queue.fill(source);
+  try {
+    for (;;) {
+      const batch = await queue.take();
+      if (batch.length === 0) break;
+      yield batch;
+    }
+    await reading;
+  } finally {
+    queue.close();
+  }
+}
+
+/** Writes what a handler yields, as fast as the client reads and no faster. Returns when the client is gone as well. */
+export async function writeAll(responses: AsyncIterable<unknown>, call: Writable, runtime: Runtime): Promise<void> {
+  for await (const response of responses) {
+    if (call.cancelled) return;
+    if (!call.write(response) && !(await drained(call, runtime))) {
+      throw new RefusalException(
+        refusal('unavailable', 'SLOW_CONSUMER', `nothing was read for ${STALL_MAX_MS} ms`, { retryable: true }),
+      );
+    }
+  }
+}
+
+/** @returns false when the client didn't read anything for STALL_MAX_MS */
+async function drained(call: Writable, runtime: Runtime): Promise<boolean> {
+  const over = new AbortController();
+  const done = (): void => over.abort();
+  for (const event of ['drain', 'cancelled', 'close', 'error']) call.on(event, done);
+  if (call.cancelled || !call.writableNeedDrain) over.abort();
+  await runtime.sleep(STALL_MAX_MS, over.signal);
+  for (const event of ['drain', 'cancelled', 'close', 'error']) call.off(event, done);
+  return over.signal.aborted;
+}
+
+/** One reader, one taker; the reader pauses at `sizeMax`. */
+class BoundedQueue<T> {
+  readonly #sizeMax: number;
+  #items: T[] = [];
+  #ended = false;
+  #closed = false;
+  #changed = Promise.withResolvers<void>();
+
+  constructor(sizeMax: number) {
+    this.#sizeMax = sizeMax;
+  }
+
+  async fill(source: AsyncIterable<T>): Promise<void> {
+    try {
+      for await (const item of source) {
+        while (this.#items.length >= this.#sizeMax && !this.#closed) await this.#changed.promise;
+        if (this.#closed) return;
+        this.#items.push(item);
+        this.#change();
+      }
+    } finally {
+      this.#ended = true;
+      this.#change();
+    }
+  }
+
+  /** Everything that is there; empty at the end. */
+  async take(): Promise<readonly T[]> {
+    while (this.#items.length === 0 && !this.#ended) await this.#changed.promise;
+    const taken = this.#items;
+    this.#items = [];
+    this.#change();
+    return taken;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#change();
+  }
+
+  #change(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+}
