@@ -7,8 +7,17 @@ export * from './hash-chain.ts';
 export * from './leases.ts';
 export * from './migrations.ts';
 export * from './parked.ts';
-export { pgTypes, quoteIdentifier, TIMEOUTS_DEFAULT, type TransactionTimeouts } from './session.ts';
+export {
+  lockedTransaction,
+  pgTypes,
+  quoteIdentifier,
+  readTransaction,
+  TIMEOUTS_DEFAULT,
+  type TransactionTimeouts,
+} from './session.ts';
 export * from './reader.ts';
 export * from './store.ts';
 export * from './timers.ts';
 export * from './verify.ts';
+export { notifyChannel } from './transaction.ts';
+export { streamOf } from './batch.ts';

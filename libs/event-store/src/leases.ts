@@ -2,7 +2,7 @@ import type { Instant, Runtime } from '@finality/kernel';
 import type { Pool } from 'pg';
 import { LeaseLost } from './errors.ts';
 import type { LeaseRef, Session } from './port.ts';
-import { pgTypes, quoteIdentifier, unavailableOr } from './session.ts';
+import { poolQuery, quoteIdentifier } from './session.ts';
 
 /** The right to do a piece of work alone, for a while. */
 export interface Lease extends LeaseRef {
@@ -28,16 +28,8 @@ export async function acquireLease(
       fencing = l.fencing + CASE WHEN l.holder = excluded.holder AND l.expires_at > $4 THEN 0 ELSE 1 END
     WHERE l.holder = excluded.holder OR l.expires_at <= $4
     RETURNING fencing`;
-  try {
-    const { rows } = await store.pool.query<{ fencing: bigint }>({
-      text,
-      values: [lease.name, lease.holder, expiresAt, now],
-      types: pgTypes,
-    });
-    return rows[0] && { name: lease.name, holder: lease.holder, fencing: rows[0].fencing, expiresAt };
-  } catch (error) {
-    throw unavailableOr(error);
-  }
+  const rows = await poolQuery<{ fencing: bigint }>(store.pool, text, [lease.name, lease.holder, expiresAt, now]);
+  return rows[0] && { name: lease.name, holder: lease.holder, fencing: rows[0].fencing, expiresAt };
 }
 
 /** Gives a lease back before its time. What is not held any more stays as it is. */
@@ -46,11 +38,7 @@ export async function releaseLease(
   lease: Lease,
 ): Promise<void> {
   const text = `UPDATE ${quoteIdentifier(store.schema)}.leases SET expires_at = 0 WHERE name = $1 AND holder = $2 AND fencing = $3`;
-  try {
-    await store.pool.query(text, [lease.name, lease.holder, lease.fencing]);
-  } catch (error) {
-    throw unavailableOr(error);
-  }
+  await poolQuery(store.pool, text, [lease.name, lease.holder, lease.fencing]);
 }
 
 /** Throws {@link LeaseLost} unless the lease is still that one; nobody can take it before the session's transaction ends. */

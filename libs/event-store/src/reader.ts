@@ -2,9 +2,8 @@ import { decodeJson } from '@finality/kernel';
 import type { Pool } from 'pg';
 import { streamOf } from './batch.ts';
 import { EVENT_COLUMNS, type EventRow, eventOf } from './envelope.ts';
-import { unavailableOr } from './session.ts';
 import type { StoredEvent, StreamType } from './port.ts';
-import { pgTypes, quoteIdentifier } from './session.ts';
+import { poolQuery, quoteIdentifier } from './session.ts';
 
 const PAGE_EVENTS = 1_000;
 
@@ -85,11 +84,7 @@ export class EventReader {
     return { position: row.position, hash: row.hash.toString('hex'), epoch: row.epoch };
   }
 
-  async #query<Row extends object>(text: string, values: readonly unknown[]): Promise<Row[]> {
-    try {
-      return (await this.#pool.query<Row>({ text, values: [...values], types: pgTypes })).rows;
-    } catch (error) {
-      throw unavailableOr(error);
-    }
+  #query<Row extends object>(text: string, values: readonly unknown[]): Promise<Row[]> {
+    return poolQuery<Row>(this.#pool, text, values);
   }
 }

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { PoolClient } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { isUnavailable, StoreUnavailable } from './errors.ts';
 import type { Session } from './port.ts';
 
@@ -72,6 +72,58 @@ export class ClientSession implements Session {
 
   end(): void {
     this.#open = false;
+  }
+}
+
+/** One statement outside of any batch. */
+export async function poolQuery<Row extends object>(
+  pool: Pool,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<Row[]> {
+  try {
+    return (await pool.query<Row>({ text, types: pgTypes, values: [...values] })).rows;
+  } catch (error) {
+    throw unavailableOr(error);
+  }
+}
+
+/** Reads that all see the log as of one moment, however many they are. */
+export async function readTransaction<T>(
+  store: { readonly pool: Pool; readonly schema: string },
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ${quoteIdentifier(store.schema)}`;
+  return inTransaction(store.pool, begin, work);
+}
+
+/** A transaction of its own under the store's lock: nothing that a batch decides on changes meanwhile, or the other way round. */
+export async function lockedTransaction<T>(
+  store: { readonly pool: Pool; readonly schema: string; readonly timeouts?: TransactionTimeouts },
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  return inTransaction(store.pool, lockStatements(store.schema, store.timeouts ?? TIMEOUTS_DEFAULT), work);
+}
+
+async function inTransaction<T>(pool: Pool, begin: string, work: (session: Session) => Promise<T>): Promise<T> {
+  const client = await pool.connect().catch((error: unknown) => {
+    throw unavailableOr(error);
+  });
+  const ignore = (): void => undefined;
+  client.on('error', ignore);
+  const session = new ClientSession(client);
+  let isDone = false;
+  try {
+    await session.query(begin);
+    const result = await work(session);
+    await session.query('COMMIT');
+    isDone = true;
+    return result;
+  } finally {
+    session.end();
+    client.off('error', ignore);
+    // Without its commit, the transaction goes with its connection.
+    client.release(!isDone);
   }
 }
 

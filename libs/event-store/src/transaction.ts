@@ -1,0 +1,177 @@
+import { assert, type Runtime } from '@finality/kernel';
+import type { Pool, PoolClient } from 'pg';
+import { BatchState, type Head } from './batch.ts';
+import { readClaims } from './claims.sql.ts';
+import { type Decided, Decider, expectedCommands, type Item } from './decide.ts';
+import { StoreUnavailable } from './errors.ts';
+import type { FaultPoint, Faults } from './faults.ts';
+import type { CommandHandler, Outcome } from './port.ts';
+import {
+  ClientSession,
+  lockStatements,
+  pgTypes,
+  quoteLiteral,
+  type TransactionTimeouts,
+  unavailableOr,
+} from './session.ts';
+import { writeBatch } from './write.sql.ts';
+
+export interface TransactionOptions<Body, World, Reply> {
+  readonly pool: Pool;
+  readonly schema: string;
+  readonly service: string;
+  readonly handler: CommandHandler<Body, World, Reply>;
+  readonly runtime: Runtime;
+  readonly timeouts: TransactionTimeouts;
+  readonly faults?: Faults;
+}
+
+export interface Committed<Reply> {
+  readonly outcomes: readonly (Outcome<Reply> | 'deferred')[];
+  readonly events: number;
+  readonly messages: number;
+}
+
+/** The channel that a store notifies when it has published something. */
+export function notifyChannel(schema: string): string {
+  return `finality_${schema}`;
+}
+
+/**
+ * One batch, in one transaction, in the order of DESIGN 4. Rejects with `StoreUnavailable` when the database fails (then nothing is known), with
+ * anything else when handling threw (then nothing is stored).
+ */
+export async function runTransaction<Body, World, Reply>(
+  options: TransactionOptions<Body, World, Reply>,
+  items: readonly Item<Body>[],
+): Promise<Committed<Reply>> {
+  const client = await connect(options.pool);
+  // A session that the server ends between two statements says so by an event; nobody listening would end the process.
+  const ignore = (): void => undefined;
+  client.on('error', ignore);
+  let isBroken = true;
+  try {
+    const committed = await inTransaction(options, client, items);
+    isBroken = false;
+    return committed;
+  } catch (error) {
+    if (error instanceof StoreUnavailable) throw error;
+    await rollback(client);
+    isBroken = false;
+    throw error;
+  } finally {
+    client.off('error', ignore);
+    client.release(isBroken);
+  }
+}
+
+async function inTransaction<Body, World, Reply>(
+  options: TransactionOptions<Body, World, Reply>,
+  client: PoolClient,
+  items: readonly Item<Body>[],
+): Promise<Committed<Reply>> {
+  const { handler, runtime, service } = options;
+  const session = new ClientSession(client);
+  const fault = faultsOf(options.faults);
+  try {
+    const head = await fault('lock', () => lock(client, options));
+    const batch = new BatchState({ runtime, service, head });
+    const claims = await fault('claims', () => readClaims(session, items, batch.now));
+    const expected = expectedCommands(items, claims);
+    const world =
+      expected.length === 0
+        ? undefined
+        : await fault('load', () => batch.loading(() => handler.load(session, expected, batch)));
+    const loaded = new Set(expected);
+    const decider = new Decider<Body, Reply>(claims, batch, (command) => {
+      assert(loaded.has(command), 'a command is handled that was not loaded for');
+      return handler.handle(command, world as World, batch);
+    });
+    const decided = await fault('handle', async () => decider.decideAll(items));
+    if (decided.accepted === 0 && claims.inbox.changes().length === 0) {
+      await rollback(client);
+      return { outcomes: decided.outcomes, events: 0, messages: 0 };
+    }
+    await fault('write', () => writeBatch(session, batch, claims, decided));
+    if (decided.accepted > 0) await fault('save', () => handler.save(session, world as World, batch.events, batch));
+    session.end();
+    await fault('commit', () => commit(client, options.schema, batch.messages.length > 0));
+    return committedOf(decided, batch);
+  } finally {
+    session.end();
+  }
+}
+
+function committedOf<Reply>(decided: Decided<Reply>, batch: BatchState): Committed<Reply> {
+  return { outcomes: decided.outcomes, events: batch.records.length, messages: batch.messages.length };
+}
+
+async function connect(pool: Pool): Promise<PoolClient> {
+  try {
+    return await pool.connect();
+  } catch (error) {
+    throw new StoreUnavailable(`no connection to the database: ${messageOf(error)}`, error);
+  }
+}
+
+async function lock(
+  client: PoolClient,
+  options: { readonly schema: string; readonly timeouts: TransactionTimeouts },
+): Promise<Head> {
+  try {
+    // Several statements in one text: the driver gives a list of results, for which its types have no word.
+    const results: unknown = await client.query({
+      text: `${lockStatements(options.schema, options.timeouts)}; SELECT position, hash, epoch FROM store_head`,
+      types: pgTypes,
+    });
+    const head = (results as { rows: Head[] }[]).at(-1)?.rows[0];
+    if (!head) throw new StoreUnavailable(`${options.schema}.store_head is empty: its migration hasn't run`);
+    return head;
+  } catch (error) {
+    throw unavailableOr(error);
+  }
+}
+
+/** A COMMIT that ends in a rollback says so only by its command tag. */
+async function commit(client: PoolClient, schema: string, notify: boolean): Promise<void> {
+  try {
+    const results: unknown = await client.query(
+      notify ? `SELECT pg_notify(${quoteLiteral(notifyChannel(schema))}, ''); COMMIT` : 'SELECT 1; COMMIT',
+    );
+    const tag = (results as { command: string }[]).at(-1)?.command;
+    if (tag !== 'COMMIT') throw new StoreUnavailable(`COMMIT was answered by ${tag}`);
+  } catch (error) {
+    throw error instanceof StoreUnavailable ? error : new StoreUnavailable(`COMMIT failed: ${messageOf(error)}`, error);
+  }
+}
+
+async function rollback(client: PoolClient): Promise<void> {
+  try {
+    await client.query('ROLLBACK');
+  } catch (error) {
+    throw new StoreUnavailable(`ROLLBACK failed: ${messageOf(error)}`, error);
+  }
+}
+
+/** Runs a step of the batch between the hooks of the tests. A hook that throws is a crash: nothing is known. */
+function faultsOf(faults: Faults | undefined): <T>(point: FaultPoint, step: () => Promise<T>) => Promise<T> {
+  if (!faults) return (_point, step) => step();
+  return async (point, step) => {
+    await crashing(point, 'before', faults);
+    const result = await step();
+    await crashing(point, 'after', faults);
+    return result;
+  };
+}
+
+async function crashing(point: FaultPoint, when: 'before' | 'after', faults: Faults): Promise<void> {
+  try {
+    await faults[when]?.(point);
+  } catch (error) {
+    throw new StoreUnavailable(`crashed ${when} ${point}`, error);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,193 @@
+import { assert, encodeJson, type Instant } from '@finality/kernel';
+import type { BatchState, MessageDraft } from './batch.ts';
+import type { Claims, Decided, FiredTimer } from './decide.ts';
+import { storedHeaders } from './envelope.ts';
+import type { IdempotencyClaim, TimerRef } from './port.ts';
+import type { ClientSession } from './session.ts';
+import { type Inbox, keyName, type ParkedRecord } from './inbox.ts';
+
+/** Step 5 of the batch, but for the handler's `save`: two statements, and one more for each rare thing. */
+export async function writeBatch(
+  session: ClientSession,
+  batch: BatchState,
+  claims: Claims,
+  decided: Decided<unknown>,
+): Promise<void> {
+  const lastSequences = batch.records.length > 0 ? await writeEvents(session, batch) : new Map<string, bigint>();
+  await writeDerived(session, batch, claims.inbox, decided.restoredTimers, sequenced(batch.messages, lastSequences));
+  if (decided.freedKeys.length > 0) await freeKeys(session, decided.freedKeys);
+  const { parked, replayed, failedReplays } = claims.inbox;
+  if (parked.length > 0) await writeParked(session, parked);
+  if (replayed.length > 0 || failedReplays.length > 0) await updateParked(session, claims.inbox, batch.now);
+}
+
+/** Events, the new head, and how many messages each ordering key gets. @returns the last sequence of each of those keys */
+async function writeEvents(session: ClientSession, batch: BatchState): Promise<Map<string, bigint>> {
+  const { records } = batch;
+  const counts = new Map<string, { topic: string; orderingKey: string; count: number }>();
+  for (const message of batch.messages) {
+    const counted = counts.get(keyName(message));
+    if (counted) counted.count += 1;
+    else counts.set(keyName(message), { topic: message.topic, orderingKey: message.orderingKey, count: 1 });
+  }
+  const keys = [...counts.values()];
+  const rows = await session.prepared<{ topic: string; ordering_key: string; last_sequence: bigint }>(
+    'write-events',
+    WRITE_EVENTS,
+    [
+      batch.position,
+      batch.hash,
+      records.map((event) => event.position),
+      records.map((event) => event.stream),
+      records.map((event) => event.version),
+      records.map((event) => event.eventId),
+      records.map((event) => event.type),
+      records.map((event) => event.schemaVersion),
+      records.map((event) => event.epoch),
+      records.map((event) => event.occurredAt),
+      records.map((event) => event.recordedAt),
+      records.map((event) => event.actor.kind),
+      records.map((event) => event.actor.id),
+      records.map((event) => event.institutions.join(',')),
+      records.map((event) => event.causationId),
+      records.map((event) => event.correlationId),
+      records.map((event) => event.traceparent ?? null),
+      records.map((event) => event.payload),
+      records.map((event) => event.hash),
+      keys.map((key) => key.topic),
+      keys.map((key) => key.orderingKey),
+      keys.map((key) => key.count),
+    ],
+  );
+  return new Map(rows.map((row) => [keyName({ topic: row.topic, orderingKey: row.ordering_key }), row.last_sequence]));
+}
+
+const WRITE_EVENTS = `WITH head AS (UPDATE store_head SET position = $1, hash = $2),
+  log AS (INSERT INTO events (position, stream, version, event_id, type, schema_version, epoch, occurred_at, recorded_at, actor_kind, actor_id,
+      institutions, causation_id, correlation_id, traceparent, data, hash)
+    SELECT position, stream, version, event_id, type, schema_version, epoch, occurred_at, recorded_at, actor_kind, actor_id,
+      string_to_array(institutions, ','), causation_id, correlation_id, traceparent, data, hash
+    FROM unnest($3::bigint[], $4::text[], $5::int[], $6::uuid[], $7::text[], $8::int[], $9::int[], $10::bigint[], $11::bigint[], $12::text[], $13::text[],
+      $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::bytea[])
+      AS e(position, stream, version, event_id, type, schema_version, epoch, occurred_at, recorded_at, actor_kind, actor_id,
+        institutions, causation_id, correlation_id, traceparent, data, hash))
+  INSERT INTO published_keys AS k (topic, ordering_key, last_sequence)
+    SELECT topic, ordering_key, added FROM unnest($20::text[], $21::text[], $22::bigint[]) AS a(topic, ordering_key, added)
+    ON CONFLICT (topic, ordering_key) DO UPDATE SET last_sequence = k.last_sequence + excluded.last_sequence
+    RETURNING topic, ordering_key, last_sequence`;
+
+interface SequencedMessage extends MessageDraft {
+  readonly sequence: bigint;
+}
+
+/** Messages of a key get the sequences up to the key's last, in their order. */
+function sequenced(messages: readonly MessageDraft[], lastSequences: Map<string, bigint>): SequencedMessage[] {
+  const next = new Map(lastSequences);
+  const backwards = messages.toReversed().map((message) => {
+    const sequence = next.get(keyName(message));
+    assert(sequence !== undefined && sequence > 0n, `no sequence for ${keyName(message)}`);
+    next.set(keyName(message), sequence - 1n);
+    return { ...message, sequence };
+  });
+  return backwards.reverse();
+}
+
+/** States, published messages, inbox and timers: any of them may be empty. */
+async function writeDerived(
+  session: ClientSession,
+  batch: BatchState,
+  inbox: Inbox,
+  restored: readonly FiredTimer[],
+  messages: readonly SequencedMessage[],
+): Promise<void> {
+  const states = batch.changedStates();
+  const keys = inbox.changes();
+  const changes = [...batch.timers.values()];
+  const set = [...changes.flatMap(({ timer }) => (timer ? [{ ...timer, attempts: 0 }] : [])), ...restored];
+  const cancelled: TimerRef[] = changes.flatMap(({ timer, ref }) => (timer ? [] : [ref]));
+  if (states.length + keys.length + set.length + cancelled.length + messages.length === 0) return;
+  await session.prepared('write-derived', WRITE_DERIVED, [
+    states.map((state) => state.stream),
+    states.map((state) => state.version),
+    states.map((state) => state.state),
+    keys.map((key) => key.topic),
+    keys.map((key) => key.ordering_key),
+    keys.map((key) => key.last_sequence),
+    keys.map((key) => key.parked_at),
+    keys.map((key) => key.cause),
+    cancelled.map((timer) => timer.stream),
+    cancelled.map((timer) => timer.kind),
+    cancelled.map((timer) => timer.id),
+    set.map((timer) => timer.stream),
+    set.map((timer) => timer.kind),
+    set.map((timer) => timer.id),
+    set.map((timer) => timer.dueAt),
+    set.map((timer) => timer.attempts),
+    messages.map((message) => message.position),
+    messages.map((message) => message.ordinal),
+    messages.map((message) => message.topic),
+    messages.map((message) => message.orderingKey),
+    messages.map((message) => message.sequence),
+    messages.map((message) => storedHeaders(message.headers, message.sequence)),
+    messages.map((message) => message.payload),
+  ]);
+}
+
+const WRITE_DERIVED = `WITH states AS (INSERT INTO stream_states (stream, version, state)
+    SELECT * FROM unnest($1::text[], $2::int[], $3::text[]) ON CONFLICT (stream) DO UPDATE SET version = excluded.version, state = excluded.state),
+  inbox AS (INSERT INTO inbox_keys (topic, ordering_key, last_sequence, parked_at, cause)
+    SELECT * FROM unnest($4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::text[])
+    ON CONFLICT (topic, ordering_key) DO UPDATE SET last_sequence = excluded.last_sequence, parked_at = excluded.parked_at, cause = excluded.cause),
+  cancelled AS (DELETE FROM timers t USING unnest($9::text[], $10::text[], $11::text[]) AS a(stream, kind, id)
+    WHERE t.stream = a.stream AND t.kind = a.kind AND t.id = a.id),
+  scheduled AS (INSERT INTO timers (stream, kind, id, due_at, fire_at, attempts)
+    SELECT stream, kind, id, due_at, due_at, attempts FROM unnest($12::text[], $13::text[], $14::text[], $15::bigint[], $16::int[]) AS a(stream, kind, id, due_at, attempts)
+    ON CONFLICT (stream, kind, id) DO UPDATE SET due_at = excluded.due_at, fire_at = excluded.fire_at, attempts = excluded.attempts, cause = NULL)
+  INSERT INTO published_messages (position, ordinal, topic, ordering_key, sequence, headers, payload)
+    SELECT * FROM unnest($17::bigint[], $18::int[], $19::text[], $20::text[], $21::bigint[], $22::text[], $23::bytea[])`;
+
+/** Refused commands use up no key. The table's trigger lets a key go in the transaction that took it only. */
+async function freeKeys(session: ClientSession, claims: readonly IdempotencyClaim[]): Promise<void> {
+  await session.query(
+    `DELETE FROM idempotency_keys k USING unnest($1::text[], $2::text[], $3::text[]) AS a(principal, rpc, key)
+      WHERE k.principal = a.principal AND k.rpc = a.rpc AND k.key = a.key`,
+    [claims.map((claim) => claim.principal), claims.map((claim) => claim.rpc), claims.map((claim) => claim.key)],
+  );
+}
+
+async function writeParked(session: ClientSession, parked: readonly ParkedRecord[]): Promise<void> {
+  await session.query(
+    `INSERT INTO parked_messages (topic, ordering_key, sequence, headers, payload, parked_at, cause)
+      SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bytea[], $6::bigint[], $7::text[])`,
+    [
+      parked.map(({ message }) => message.topic),
+      parked.map(({ message }) => message.orderingKey),
+      parked.map(({ message }) => message.sequence),
+      parked.map(({ message }) => encodeJson(message.headers)),
+      parked.map(({ message }) => message.payload),
+      parked.map((record) => record.parkedAt),
+      parked.map((record) => record.cause),
+    ],
+  );
+}
+
+async function updateParked(session: ClientSession, inbox: Inbox, now: Instant): Promise<void> {
+  const updates = [
+    ...inbox.failedReplays.map(({ message, cause }) => ({ message, cause, done: false })),
+    ...inbox.replayed.map((message) => ({ message, cause: null, done: true })),
+  ];
+  await session.query(
+    `UPDATE parked_messages p SET cause = coalesce(a.cause, p.cause),
+        resolution = CASE WHEN a.done THEN 'replayed' END, resolved_at = CASE WHEN a.done THEN $6::bigint END
+      FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::boolean[]) AS a(topic, ordering_key, sequence, cause, done)
+      WHERE p.topic = a.topic AND p.ordering_key = a.ordering_key AND p.sequence = a.sequence AND p.resolution IS NULL`,
+    [
+      updates.map(({ message }) => message.topic),
+      updates.map(({ message }) => message.orderingKey),
+      updates.map(({ message }) => message.sequence),
+      updates.map(({ cause }) => cause),
+      updates.map(({ done }) => done),
+      now,
+    ],
+  );
+}
