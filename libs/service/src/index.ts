@@ -54,3 +54,4 @@ export {
   withSpan,
 } from './telemetry/tracing.ts';
 export * from './app/definition.ts';
+export { Authenticator } from './app/authenticator.ts';

@@ -96,6 +96,8 @@ export interface WatchedOutput {
   /** 0 external, 1 internal. */
   branch: number;
   index: number;
+  /** The platform holds the wallet's keys; others are followed only. */
+  custodial: boolean;
 }
 
 export interface TransactionSeen {
@@ -951,7 +953,7 @@ export const WatchedInput: MessageFns<WatchedInput> = {
 };
 
 function createBaseWatchedOutput(): WatchedOutput {
-  return { vout: 0, valueSats: 0n, script: "", walletId: "", branch: 0, index: 0 };
+  return { vout: 0, valueSats: 0n, script: "", walletId: "", branch: 0, index: 0, custodial: false };
 }
 
 export const WatchedOutput: MessageFns<WatchedOutput> = {
@@ -976,6 +978,9 @@ export const WatchedOutput: MessageFns<WatchedOutput> = {
     }
     if (message.index !== 0) {
       writer.uint32(48).int32(message.index);
+    }
+    if (message.custodial !== false) {
+      writer.uint32(56).bool(message.custodial);
     }
     return writer;
   },
@@ -1041,6 +1046,14 @@ export const WatchedOutput: MessageFns<WatchedOutput> = {
             message.index = reader.int32();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.custodial = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1069,6 +1082,7 @@ export const WatchedOutput: MessageFns<WatchedOutput> = {
         : "",
       branch: isSet(object.branch) ? globalThis.Number(object.branch) : 0,
       index: isSet(object.index) ? globalThis.Number(object.index) : 0,
+      custodial: isSet(object.custodial) ? globalThis.Boolean(object.custodial) : false,
     };
   },
 
@@ -1092,6 +1106,9 @@ export const WatchedOutput: MessageFns<WatchedOutput> = {
     if (message.index !== 0) {
       obj.index = Math.round(message.index);
     }
+    if (message.custodial !== false) {
+      obj.custodial = message.custodial;
+    }
     return obj;
   },
 
@@ -1106,6 +1123,7 @@ export const WatchedOutput: MessageFns<WatchedOutput> = {
     message.walletId = object.walletId ?? "";
     message.branch = object.branch ?? 0;
     message.index = object.index ?? 0;
+    message.custodial = object.custodial ?? false;
     return message;
   },
 };
