@@ -15,6 +15,8 @@ const projects = readProjects(root);
 process.env.NX_DAEMON = 'false';
 process.env.NX_NO_CLOUD = 'true';
 process.env.NX_SKIP_NATIVE_FILE_CACHE = 'true';
+// Its plugins run in this process: quicker, and no sockets.
+process.env.NX_ISOLATE_PLUGINS = 'false';
 const { createProjectGraphAsync } = await import('@nx/devkit');
 await createProjectGraphAsync({ exitOnError: false });
 const { default: nx } = await import('@nx/eslint-plugin');
