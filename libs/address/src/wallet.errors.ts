@@ -1,0 +1,44 @@
+import { fieldError, type Refusal, refusal } from '@finality/kernel';
+
+/** Refusals that pass by themselves, soon: whoever asks may wait for a moment before telling the caller. */
+export const PASSING_REASONS = ['UNKNOWN_INSTITUTION', 'WALLET_NOT_READY', 'ADDRESS_NOT_WATCHED'] as const;
+
+export const unknownWallet = (walletId: string): Refusal =>
+  refusal('not_found', 'UNKNOWN_WALLET', `there is no wallet ${walletId}`, {
+    fields: [fieldError('wallet_id', 'expected one of the institution’s wallets')],
+  });
+
+export const walletNotReady = (walletId: string): Refusal =>
+  refusal('unavailable', 'WALLET_NOT_READY', `wallet ${walletId} still waits for its keys`, { retryable: true });
+
+export const walletBlocked = (walletId: string, reason: string): Refusal =>
+  refusal('failed_precondition', 'WALLET_BLOCKED', `wallet ${walletId} is blocked: ${reason}`);
+
+export const walletExhausted = (walletId: string): Refusal =>
+  refusal('failed_precondition', 'WALLET_EXHAUSTED', `wallet ${walletId} has no index left on this branch`);
+
+export const addressNotWatched = (walletId: string): Refusal =>
+  refusal('unavailable', 'ADDRESS_NOT_WATCHED', `the next address of wallet ${walletId} isn't watched yet`, {
+    retryable: true,
+  });
+
+export const unknownInstitution = (institutionId: string): Refusal =>
+  refusal('not_found', 'UNKNOWN_INSTITUTION', `there is no institution ${institutionId}`, {
+    fields: [fieldError('institution_id', 'expected an institution of this platform')],
+  });
+
+export const institutionNotActive = (institutionId: string, status: string): Refusal =>
+  refusal('failed_precondition', 'INSTITUTION_NOT_ACTIVE', `institution ${institutionId} is ${status}`);
+
+export const walletDiffers = (walletId: string): Refusal =>
+  refusal('already_exists', 'WALLET_EXISTS', `wallet ${walletId} exists already, with other properties`);
+
+export const keysTaken = (): Refusal =>
+  refusal(
+    'already_exists',
+    'KEYS_ALREADY_REGISTERED',
+    'a wallet with these scripts is registered already: a script belongs to one institution only',
+    {
+      fields: [fieldError('descriptors', 'expected keys that no wallet of this platform has')],
+    },
+  );
