@@ -1,5 +1,5 @@
 import type { Outcome } from '@finality/event-store';
-import type { Worker } from '@finality/kernel';
+import { assert, type Worker } from '@finality/kernel';
 import type { IncomingMessage, MessageConsumer } from './port.ts';
 
 /** What a topic's messages are handed to: resolves with one outcome per message, in their order; rejects when nothing is known (tried again). */
@@ -9,19 +9,115 @@ export interface ConsumerWorkerOptions {
   readonly name: string;
   readonly consumer: MessageConsumer;
   readonly handlerOf: (topic: string) => TopicHandler;
+  /** Messages per step. Default 500. */
   readonly messagesMax?: number;
   readonly pollMs?: number;
 }
 
-/** Polls, hands over, fetches what is missing, then acknowledges. An error leaves everything unacknowledged: the next step tries again. */
+const MESSAGES_MAX_DEFAULT = 500;
+const POLL_MS_DEFAULT = 250;
+const GAP_PAGE_MESSAGES = 500;
+const GAP_PAGES_MAX = 2_000;
+
+/**
+ * Polls, hands over topic by topic, fetches what is missing, then acknowledges: save, then acknowledge. An error leaves the rest unacknowledged and is
+ * thrown on: the next step begins with the same messages.
+ */
 export class ConsumerWorker implements Worker {
   readonly name: string;
   readonly pollMs: number;
-  constructor(readonly options: ConsumerWorkerOptions) {
+  readonly #consumer: MessageConsumer;
+  readonly #handlerOf: (topic: string) => TopicHandler;
+  readonly #messagesMax: number;
+  #pending: readonly IncomingMessage[] = [];
+
+  constructor(options: ConsumerWorkerOptions) {
     this.name = options.name;
-    this.pollMs = options.pollMs ?? 250;
+    this.pollMs = options.pollMs ?? POLL_MS_DEFAULT;
+    this.#consumer = options.consumer;
+    this.#handlerOf = options.handlerOf;
+    this.#messagesMax = options.messagesMax ?? MESSAGES_MAX_DEFAULT;
   }
-  step(): Promise<'progress' | 'idle'> {
-    throw new Error('being written');
+
+  async step(): Promise<'progress' | 'idle'> {
+    if (this.#pending.length === 0) this.#pending = await this.#consumer.poll(this.#messagesMax);
+    if (this.#pending.length === 0) return 'idle';
+    for (const topic of new Set(this.#pending.map((message) => message.topic))) {
+      const messages = this.#pending.filter((message) => message.topic === topic);
+      await this.#handle(topic, messages);
+      await this.#consumer.acknowledge(messages);
+      this.#pending = this.#pending.filter((message) => message.topic !== topic);
+    }
+    return 'progress';
   }
+
+  /** Calls `listener` when there may be something to do. */
+  onWake(listener: () => void): void {
+    this.#consumer.onWake(listener);
+  }
+
+  /** Messages published but not acknowledged. */
+  lag(): Promise<bigint> {
+    return this.#consumer.lag();
+  }
+
+  close(): Promise<void> {
+    return this.#consumer.close();
+  }
+
+  async #handle(topic: string, messages: readonly IncomingMessage[]): Promise<void> {
+    const outcomes = await this.#handOver(topic, messages);
+    const gaps = new Map<string, { expected: bigint; until: bigint }>();
+    outcomes.forEach((outcome, i) => {
+      const message = messages[i]!;
+      if (outcome.kind !== 'gap') return;
+      const gap = gaps.get(message.orderingKey);
+      if (!gap) gaps.set(message.orderingKey, { expected: outcome.expected, until: message.sequence });
+      else if (message.sequence > gap.until) gap.until = message.sequence;
+    });
+    for (const [orderingKey, { expected, until }] of gaps) await this.#fill({ topic, orderingKey }, expected, until);
+  }
+
+  /** Missing messages of a key from its owner, up to and with the one that showed the gap. */
+  async #fill(
+    key: { readonly topic: string; readonly orderingKey: string },
+    expected: bigint,
+    until: bigint,
+  ): Promise<void> {
+    let next = expected;
+    for (let page = 0; page < GAP_PAGES_MAX && next <= until; page++) {
+      const missing = await this.#consumer.fetch(key, next, GAP_PAGE_MESSAGES);
+      const last = missing.at(-1);
+      if (!last)
+        throw new Error(
+          `${key.topic} ${key.orderingKey}: the owner has no message from ${next} on, though ${until} was delivered`,
+        );
+      const outcomes = await this.#handOver(key.topic, missing);
+      const open = outcomes.find((outcome) => outcome.kind === 'gap');
+      if (open?.kind === 'gap')
+        throw new Error(`${key.topic} ${key.orderingKey}: ${open.expected} is missing in the log of its owner`);
+      next = last.sequence + 1n;
+    }
+    if (next <= until)
+      throw new Error(
+        `${key.topic} ${key.orderingKey}: ${until - next + 1n} messages still missing after ${GAP_PAGES_MAX} pages`,
+      );
+  }
+
+  async #handOver(topic: string, messages: readonly IncomingMessage[]): Promise<readonly Outcome<unknown>[]> {
+    const outcomes = await this.#handlerOf(topic)(messages);
+    assert(
+      Array.isArray(outcomes) && outcomes.length === messages.length,
+      `the handler of ${topic} answers each of its ${messages.length} messages with an outcome`,
+    );
+    for (const outcome of outcomes) assertKept(topic, outcome);
+    return outcomes;
+  }
+}
+
+/** Everything but these is on record in the inbox. */
+function assertKept(topic: string, outcome: Outcome<unknown>): void {
+  if (outcome.kind === 'failed') throw outcome.error;
+  if (outcome.kind === 'refused')
+    throw new Error(`a message of ${topic} was refused: ${outcome.refusal.reason}: ${outcome.refusal.message}`);
 }

@@ -1,8 +1,18 @@
+import {
+  type MessageRef,
+  type MessageRow,
+  notifyChannel,
+  pgTypes,
+  type PublishedMessage,
+  publishedMessageOf,
+  quoteIdentifier,
+} from '@finality/event-store';
 import type { Pool } from 'pg';
-import type { ConsumerOptions, MessageConsumer, MessageDriver } from './port.ts';
+import { BusListener } from './bus-listener.ts';
+import type { ConsumerOptions, IncomingMessage, MessageConsumer, MessageDriver } from './port.ts';
 
 export interface PostgresDriverOptions {
-  /** Connections as the bus role, which can read every owner's published messages and nothing else. */
+  /** Connections as the bus role, which can read every owner's published messages and nothing else. One of them listens. */
   readonly bus: Pool;
   /** Connections as the consuming service's role. */
   readonly consumer: Pool;
@@ -14,12 +24,234 @@ export interface PostgresDriverOptions {
   readonly listen?: boolean;
 }
 
+/** What is counted as lag per topic, at most: behind that it doesn't matter any more. */
+const LAG_MAX = 1_000_000;
+
+const COLUMNS = 'm.position, m.ordinal, m.topic, m.ordering_key, m.sequence, m.headers, m.payload';
+
+/** Tails the owners' published messages in their own tables (DESIGN 4): no broker, the order of their commits, nothing skipped. */
 export class PostgresDriver implements MessageDriver {
-  constructor(readonly options: PostgresDriverOptions) {}
-  consumer(_options: ConsumerOptions): MessageConsumer {
-    throw new Error('being written');
+  readonly #options: PostgresDriverOptions;
+  readonly #consumers = new Set<PostgresConsumer>();
+
+  constructor(options: PostgresDriverOptions) {
+    this.#options = options;
   }
+
+  consumer(options: ConsumerOptions): MessageConsumer {
+    const consumer = new PostgresConsumer(this.#options, options.topics);
+    this.#consumers.add(consumer);
+    return consumer;
+  }
+
+  /** Closes its consumers. The pools are the caller's. */
+  async close(): Promise<void> {
+    for (const consumer of this.#consumers) await consumer.close();
+    this.#consumers.clear();
+  }
+}
+
+interface Cursor {
+  readonly position: bigint;
+  readonly ordinal: number;
+  readonly epoch: number;
+}
+
+/** Progress in one topic: where the next poll goes on, and what was polled but isn't acknowledged in full. */
+interface Progress {
+  readonly topic: string;
+  acknowledged: Cursor;
+  polled: Cursor;
+  /** In polled order, the oldest first not acknowledged. */
+  inFlight: { readonly cursor: Cursor; isDone: boolean }[];
+}
+
+const START: Cursor = { position: 0n, ordinal: 0, epoch: 0 };
+
+class PostgresConsumer implements MessageConsumer {
+  readonly #options: PostgresDriverOptions;
+  readonly #topics: readonly string[];
+  readonly #owners: readonly string[];
+  readonly #listeners: (() => void)[] = [];
+  #progress: Map<string, Progress> | undefined;
+  #turn = 0;
+  #unsubscribe: (() => void) | undefined;
+  #isClosed = false;
+
+  constructor(options: PostgresDriverOptions, topics: readonly string[]) {
+    this.#options = options;
+    this.#topics = topics;
+    this.#owners = [...new Set(topics.map(options.schemaOf))];
+  }
+
+  async poll(limit: number): Promise<readonly IncomingMessage[]> {
+    if (this.#isClosed) throw new Error('the consumer is closed');
+    await this.#listen();
+    const progress = await this.#load();
+    const messages: IncomingMessage[] = [];
+    // Another owner begins each time: none can keep the others waiting by having a lot to say.
+    for (let i = 0; i < this.#owners.length && messages.length < limit; i++) {
+      const owner = this.#owners[(this.#turn + i) % this.#owners.length]!;
+      messages.push(...(await this.#pollOwner(owner, progress, limit - messages.length)));
+    }
+    this.#turn += 1;
+    return messages;
+  }
+
+  async acknowledge(messages: readonly IncomingMessage[]): Promise<void> {
+    const progress = await this.#load();
+    const before = new Map([...progress.values()].map((of) => [of.topic, of.acknowledged]));
+    for (const message of messages) {
+      const entry = progress.get(message.topic)?.inFlight.find(({ cursor }) => isAt(cursor, message));
+      if (entry) entry.isDone = true;
+    }
+    for (const of of progress.values()) advance(of);
+    const moved = [...progress.values()].filter((of) => of.acknowledged !== before.get(of.topic));
+    if (moved.length > 0) await this.#save(moved);
+  }
+
+  async fetch(
+    key: Pick<MessageRef, 'topic' | 'orderingKey'>,
+    from: bigint,
+    limit: number,
+  ): Promise<readonly IncomingMessage[]> {
+    const table = this.#tableOf(this.#options.schemaOf(key.topic));
+    const rows = await this.#query<MessageRow>(
+      this.#options.bus,
+      `SELECT ${COLUMNS} FROM ${table} m WHERE m.topic = $1 AND m.ordering_key = $2 AND m.sequence >= $3 ORDER BY m.sequence LIMIT $4`,
+      [key.topic, key.orderingKey, from, limit],
+    );
+    return rows.map(publishedMessageOf);
+  }
+
+  onWake(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  async lag(): Promise<bigint> {
+    const progress = await this.#load();
+    let lag = 0n;
+    for (const owner of this.#owners) {
+      const of = this.#ofOwner(owner, progress);
+      const [row] = await this.#query<{ lag: bigint }>(
+        this.#options.bus,
+        `SELECT coalesce(sum(n), 0)::bigint AS lag FROM unnest($1::text[], $2::bigint[], $3::int[]) AS c(topic, position, ordinal)
+          CROSS JOIN LATERAL (SELECT count(*) AS n FROM (SELECT 1 FROM ${this.#tableOf(owner)} m
+            WHERE m.topic = c.topic AND (m.position, m.ordinal) > (c.position, c.ordinal) LIMIT ${LAG_MAX}) behind) counted`,
+        [
+          of.map(({ topic }) => topic),
+          of.map(({ acknowledged }) => acknowledged.position),
+          of.map(({ acknowledged }) => acknowledged.ordinal),
+        ],
+      );
+      lag += row?.lag ?? 0n;
+    }
+    return lag;
+  }
+
   close(): Promise<void> {
-    throw new Error('being written');
+    this.#isClosed = true;
+    this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
+    return Promise.resolve();
   }
+
+  async #pollOwner(owner: string, progress: Map<string, Progress>, limit: number): Promise<PublishedMessage[]> {
+    const of = this.#ofOwner(owner, progress);
+    const rows = await this.#query<MessageRow>(
+      this.#options.bus,
+      `SELECT ${COLUMNS} FROM unnest($1::text[], $2::bigint[], $3::int[]) AS c(topic, position, ordinal)
+        CROSS JOIN LATERAL (SELECT * FROM ${this.#tableOf(owner)} t WHERE t.topic = c.topic AND (t.position, t.ordinal) > (c.position, c.ordinal)
+          ORDER BY t.position, t.ordinal LIMIT $4) m
+        ORDER BY m.position, m.ordinal LIMIT $4`,
+      [
+        of.map(({ topic }) => topic),
+        of.map(({ polled }) => polled.position),
+        of.map(({ polled }) => polled.ordinal),
+        limit,
+      ],
+    );
+    const messages = rows.map(publishedMessageOf);
+    for (const message of messages) {
+      const cursor = cursorOf(message);
+      const topic = progress.get(message.topic)!;
+      topic.polled = cursor;
+      topic.inFlight.push({ cursor, isDone: false });
+    }
+    return messages;
+  }
+
+  async #load(): Promise<Map<string, Progress>> {
+    if (this.#progress) return this.#progress;
+    const { consumer, consumerSchema } = this.#options;
+    const rows = await this.#query<Cursor & { topic: string }>(
+      consumer,
+      `SELECT topic, position, ordinal, epoch FROM ${quoteIdentifier(consumerSchema)}.consumer_cursors WHERE topic = ANY($1::text[])`,
+      [this.#topics],
+    );
+    const saved = new Map(rows.map((row) => [row.topic, row]));
+    const progress = this.#topics.map((topic): [string, Progress] => {
+      const cursor = saved.get(topic) ?? START;
+      return [topic, { topic, acknowledged: cursor, polled: cursor, inFlight: [] }];
+    });
+    this.#progress = new Map(progress);
+    return this.#progress;
+  }
+
+  /** The inbox has what was handled; a cursor lost in a crash costs repeated messages only, so it needn't wait for the disk. */
+  async #save(moved: readonly Progress[]): Promise<void> {
+    const { consumer, consumerSchema } = this.#options;
+    await this.#query(
+      consumer,
+      `WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true))
+      INSERT INTO ${quoteIdentifier(consumerSchema)}.consumer_cursors (topic, position, ordinal, epoch)
+        SELECT c.* FROM relaxed, unnest($1::text[], $2::bigint[], $3::int[], $4::int[]) AS c(topic, position, ordinal, epoch)
+        ON CONFLICT (topic) DO UPDATE SET position = excluded.position, ordinal = excluded.ordinal, epoch = excluded.epoch`,
+      [
+        moved.map(({ topic }) => topic),
+        moved.map(({ acknowledged }) => acknowledged.position),
+        moved.map(({ acknowledged }) => acknowledged.ordinal),
+        moved.map(({ acknowledged }) => acknowledged.epoch),
+      ],
+    );
+  }
+
+  async #listen(): Promise<void> {
+    if (this.#options.listen === false) return;
+    const bus = BusListener.of(this.#options.bus);
+    this.#unsubscribe ??= bus.subscribe(this.#owners.map(notifyChannel), () => {
+      for (const listener of this.#listeners) listener();
+    });
+    await bus.connected();
+  }
+
+  #ofOwner(owner: string, progress: Map<string, Progress>): Progress[] {
+    return [...progress.values()].filter(({ topic }) => this.#options.schemaOf(topic) === owner);
+  }
+
+  #tableOf(owner: string): string {
+    return `${quoteIdentifier(owner)}.published_messages`;
+  }
+
+  async #query<Row extends object>(pool: Pool, text: string, values: readonly unknown[]): Promise<Row[]> {
+    return (await pool.query<Row>({ text, values: [...values], types: pgTypes })).rows;
+  }
+}
+
+function cursorOf(message: IncomingMessage): Cursor {
+  return { position: message.position, ordinal: message.ordinal, epoch: Number(message.headers['ce_epoch'] ?? 0) };
+}
+
+function isAt(cursor: Cursor, message: IncomingMessage): boolean {
+  return cursor.position === message.position && cursor.ordinal === message.ordinal;
+}
+
+/** The cursor stands behind the last message before which everything is acknowledged. */
+function advance(progress: Progress): void {
+  const open = progress.inFlight.findIndex(({ isDone }) => !isDone);
+  const done = open === -1 ? progress.inFlight.length : open;
+  const last = progress.inFlight[done - 1];
+  if (!last) return;
+  progress.acknowledged = last.cursor;
+  progress.inFlight = progress.inFlight.slice(done);
 }

@@ -1,0 +1,94 @@
+import { quoteIdentifier } from '@finality/event-store';
+import type { Pool, PoolClient } from 'pg';
+
+/**
+ * The one connection of a pool that LISTENs, for all consumers that share the pool. When it is lost, the next poll makes it anew: until then
+ * everybody polls.
+ */
+export class BusListener {
+  static readonly #listeners = new WeakMap<Pool, BusListener>();
+
+  readonly #pool: Pool;
+  readonly #subscribers = new Map<string, Set<() => void>>();
+  #client: Promise<PoolClient> | undefined;
+  #held: PoolClient | undefined;
+  #listening = new Set<string>();
+
+  private constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  static of(pool: Pool): BusListener {
+    const known = BusListener.#listeners.get(pool);
+    if (known) return known;
+    const made = new BusListener(pool);
+    BusListener.#listeners.set(pool, made);
+    return made;
+  }
+
+  /** Calls `listener` at every notification on one of the channels. @returns how to stop that */
+  subscribe(channels: readonly string[], listener: () => void): () => void {
+    for (const channel of channels) {
+      const subscribers = this.#subscribers.get(channel) ?? new Set();
+      this.#subscribers.set(channel, subscribers.add(listener));
+    }
+    return () => {
+      for (const channel of channels) {
+        const subscribers = this.#subscribers.get(channel);
+        subscribers?.delete(listener);
+        if (subscribers?.size === 0) this.#subscribers.delete(channel);
+      }
+      if (this.#subscribers.size === 0) this.#disconnect();
+    };
+  }
+
+  /** Resolves when notifications on all subscribed channels arrive. */
+  async connected(): Promise<void> {
+    this.#client ??= this.#connect();
+    const client = await this.#client;
+    for (const channel of this.#subscribers.keys()) {
+      if (this.#listening.has(channel)) continue;
+      this.#listening.add(channel);
+      await client.query(`LISTEN ${quoteIdentifier(channel)}`);
+    }
+  }
+
+  async #connect(): Promise<PoolClient> {
+    let client: PoolClient;
+    try {
+      client = await this.#pool.connect();
+    } catch (error) {
+      this.#forget();
+      throw error;
+    }
+    if (this.#subscribers.size === 0) {
+      client.release(true);
+      throw new Error('the last consumer was closed while it connected');
+    }
+    client.on('notification', ({ channel }) => {
+      for (const listener of [...(this.#subscribers.get(channel) ?? [])]) listener();
+    });
+    const lost = (): void => {
+      if (this.#held !== client) return;
+      this.#held = undefined;
+      this.#forget();
+      client.release(true);
+    };
+    client.on('error', lost);
+    client.on('end', lost);
+    this.#held = client;
+    return client;
+  }
+
+  #disconnect(): void {
+    const client = this.#held;
+    this.#held = undefined;
+    this.#forget();
+    client?.release(true);
+  }
+
+  #forget(): void {
+    this.#client = undefined;
+    this.#listening = new Set();
+  }
+}
