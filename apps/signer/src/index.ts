@@ -3,7 +3,7 @@ import { createEventStore } from './migrations/create-event-store.migration.ts';
 import { createSigner } from './migrations/create-signer.migration.ts';
 import { SIGNER_SCHEMA, type SignerEnv, SignerModule } from './signer.module.ts';
 
-export { type SignerConfig, signerConfig, signerSettings } from './config.ts';
+export { type SignerConfig, signerConfig } from './config.ts';
 export { openSeed, provisionSeed, type SeedVaultOptions } from './outbound/seed-vault.ts';
 export { type SignerEnv, SignerModule, type SigningPort } from './signer.module.ts';
 

@@ -2,7 +2,7 @@ import type { ServicePort, signingV1 } from '@finality/contracts';
 import { EventReader, PostgresEventStore } from '@finality/event-store';
 import { INTERNAL_API, SERVICE_ENV, type ServiceEnv, WORKERS } from '@finality/service';
 import { type DynamicModule, Module } from '@nestjs/common';
-import type { SignerConfig } from './config.ts';
+import { limitsOf, type SignerConfig } from './config.ts';
 import { CreateAccountRpc } from './inbound/create-account.rpc.ts';
 import { DeriveScriptsRpc } from './inbound/derive-scripts.rpc.ts';
 import { ListJournalRpc } from './inbound/list-journal.rpc.ts';
@@ -43,11 +43,11 @@ export class SignerModule {
 }
 
 async function openKeyring(env: SignerEnv): Promise<Keyring> {
-  return new Keyring(await openSeed(env), env.config.network);
+  return new Keyring(await openSeed(env), env.config.BITCOIN_NETWORK);
 }
 
 function openStore({ pool, runtime, config }: SignerEnv, keyring: Keyring): SignerStore {
-  const handler = new SignerHandler({ keyring, limits: config.limits });
+  const handler = new SignerHandler({ keyring, limits: limitsOf(config) });
   return new PostgresEventStore({ pool, schema: SIGNER_SCHEMA, service: 'signer', handler, runtime });
 }
 

@@ -28,7 +28,7 @@ interface SeedRow {
 export interface SeedVaultOptions {
   readonly pool: Pool;
   readonly runtime: Runtime;
-  readonly config: Pick<SignerConfig, 'network' | 'passphraseFile' | 'scryptLogN'>;
+  readonly config: Pick<SignerConfig, 'BITCOIN_NETWORK' | 'SIGNER_PASSPHRASE_FILE' | 'SIGNER_SCRYPT_LOG_N'>;
 }
 
 /**
@@ -37,9 +37,9 @@ export interface SeedVaultOptions {
  * @throws StartupError saying what is missing or doesn't fit
  */
 export async function openSeed(options: SeedVaultOptions): Promise<Uint8Array> {
-  const { network } = options.config;
+  const network = options.config.BITCOIN_NETWORK;
   const found = await readSeed(options.pool);
-  if (found) return decrypt(found, await readPassphrase(options.config.passphraseFile), network);
+  if (found) return decrypt(found, await readPassphrase(options.config.SIGNER_PASSPHRASE_FILE), network);
   if (network !== 'regtest') {
     throw new StartupError(
       'SEED_MISSING',
@@ -53,20 +53,20 @@ export async function openSeed(options: SeedVaultOptions): Promise<Uint8Array> {
 /** Makes a seed and stores it encrypted, unless there is one; makes the passphrase file too where it is absent. Returns the seed in force. */
 export async function provisionSeed(options: SeedVaultOptions): Promise<Uint8Array> {
   const { pool, runtime, config } = options;
-  const passphrase = await readOrMakePassphrase(config.passphraseFile, runtime);
+  const passphrase = await readOrMakePassphrase(config.SIGNER_PASSPHRASE_FILE, runtime);
   const salt = runtime.randomBytes(SALT_BYTES);
   const nonce = runtime.randomBytes(NONCE_BYTES);
-  const key = deriveKey(passphrase, salt, config.scryptLogN);
-  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(associatedData(config.network));
+  const key = deriveKey(passphrase, salt, config.SIGNER_SCRYPT_LOG_N);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(associatedData(config.BITCOIN_NETWORK));
   const sealed = [cipher.update(runtime.randomBytes(SEED_BYTES)), cipher.final(), cipher.getAuthTag()];
   await pool.query(
     `INSERT INTO seeds (network, scrypt_log_n, salt, nonce, ciphertext) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-    [config.network, config.scryptLogN, salt, nonce, Buffer.concat(sealed)],
+    [config.BITCOIN_NETWORK, config.SIGNER_SCRYPT_LOG_N, salt, nonce, Buffer.concat(sealed)],
   );
   // Somebody else may have been faster: only what is stored counts.
   const stored = await readSeed(pool);
   if (!stored) throw new Error('a seed just stored is there');
-  return decrypt(stored, passphrase, config.network);
+  return decrypt(stored, passphrase, config.BITCOIN_NETWORK);
 }
 
 async function readSeed(pool: Pool): Promise<SeedRow | undefined> {
