@@ -1,3 +1,4 @@
+export * from './broadcast.ts';
 export * from './chain.ts';
 export * from './chain.decide.ts';
 export * from './chain.errors.ts';
@@ -6,4 +7,5 @@ export * from './header-chain.ts';
 export * from './mempool.ts';
 export * from './parents-first.ts';
 export * from './transaction.ts';
+export * from './watch.ts';
 export * from './watch-view.ts';

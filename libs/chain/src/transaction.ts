@@ -1,14 +1,20 @@
-import { type OutpointKey, outpointKey, type ParsedTransaction, type ScriptHex, type Txid } from '@finality/bitcoin';
+import {
+  type Branch,
+  type OutpointKey,
+  outpointKey,
+  type ParsedTransaction,
+  type ScriptHex,
+  type Txid,
+} from '@finality/bitcoin';
 import type { Sats } from '@finality/kernel';
-
-/** Receiving (external) or change (internal) addresses of a wallet. */
-export type Branch = 0 | 1;
 
 /** Where a watched script comes from. */
 export interface WatchedScript {
   readonly walletId: string;
   readonly branch: Branch;
   readonly index: number;
+  /** Whether the keys are the platform's. A non-custodial wallet is followed as a memo. */
+  readonly custodial: boolean;
 }
 
 /** A transaction as it was read from a block or the mempool, as far as matching needs it. */

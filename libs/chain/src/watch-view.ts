@@ -45,6 +45,11 @@ export class WatchView {
     return this.#scripts.get(script);
   }
 
+  /** Wallets that own a loaded script. */
+  watchedWallets(): ReadonlySet<string> {
+    return new Set([...this.#scripts.values()].map(({ walletId }) => walletId));
+  }
+
   transaction(txid: Txid): KnownTransaction | undefined {
     return this.#transactions.get(txid);
   }

@@ -1,0 +1,101 @@
+import type { Network } from '@finality/bitcoin';
+import { type BitcoinNode, connectNode } from '@finality/bitcoin-node';
+import { EventReader, PostgresEventStore } from '@finality/event-store';
+import { type Log, type ServiceEnv, silentLog, WORKERS } from '@finality/service';
+import type { DynamicModule } from '@nestjs/common';
+import type { ChainWatcherCommand } from './commands.ts';
+import { type ChainWatcherConfig, pollMsOf } from './config.ts';
+import { ChainHandler } from './handler.ts';
+import { AddressMessages } from './inbound/address.messages.ts';
+import { TransactionMessages } from './inbound/transaction.messages.ts';
+import { WalletMessages } from './inbound/wallet.messages.ts';
+import { NodeConnection } from './outbound/node-connection.ts';
+import { poolSession } from './outbound/pool-session.ts';
+import { CHAIN_STATUS, ChainStatus } from './status.ts';
+import { STORE } from './tokens.ts';
+import { Broadcast } from './workers/broadcast.worker.ts';
+import type { WorkerContext } from './workers/context.ts';
+import { FollowChain } from './workers/follow-chain.worker.ts';
+import { FollowMempool } from './workers/follow-mempool.worker.ts';
+import { WatchAhead } from './workers/watch-ahead.worker.ts';
+
+export interface ChainWatcherEnv extends ServiceEnv<ChainWatcherConfig> {
+  /** How to reach the node; by default by what the configuration says. Called again after the node was away. */
+  readonly connectNode?: () => Promise<BitcoinNode>;
+  readonly log?: Log;
+}
+
+export const SCHEMA = 'chain_watcher';
+
+/** Where ports meet adapters (DESIGN 3). */
+export class ChainWatcherModule {
+  static register(env: ChainWatcherEnv): DynamicModule {
+    const context = contextOf(env);
+    const workers = [
+      new FollowChain(context),
+      new FollowMempool(context),
+      new WatchAhead(context),
+      new Broadcast(context),
+    ];
+    return {
+      module: ChainWatcherModule,
+      controllers: [WalletMessages, AddressMessages, TransactionMessages],
+      providers: [
+        { provide: STORE, useValue: context.store },
+        { provide: WORKERS, useValue: workers },
+        { provide: CHAIN_STATUS, useValue: context.status },
+        { provide: NodeConnectionCloser, useValue: new NodeConnectionCloser(context.nodes) },
+      ],
+    };
+  }
+}
+
+/** Lets go of the node's connections when the app closes. */
+class NodeConnectionCloser {
+  readonly #nodes: NodeConnection;
+
+  constructor(nodes: NodeConnection) {
+    this.#nodes = nodes;
+  }
+
+  onModuleDestroy(): void {
+    this.#nodes.close();
+  }
+}
+
+function contextOf(env: ChainWatcherEnv): WorkerContext {
+  const { config, pool, runtime } = env;
+  const network: Network = config.BITCOIN_NETWORK;
+  const handler = new ChainHandler({ network, watchAhead: config.WATCH_AHEAD });
+  const store = new PostgresEventStore<ChainWatcherCommand, Awaited<ReturnType<ChainHandler['load']>>, null>({
+    pool,
+    schema: SCHEMA,
+    service: 'chain-watcher',
+    handler,
+    runtime,
+  });
+  return {
+    network,
+    startHeight: config.CHAIN_START_HEIGHT,
+    pollMs: pollMsOf(config),
+    runtime,
+    store,
+    reader: new EventReader({ pool, schema: SCHEMA }),
+    session: poolSession(pool),
+    nodes: new NodeConnection(env.connectNode ?? (() => connectConfigured(env))),
+    status: new ChainStatus(network, runtime),
+    log: env.log ?? silentLog,
+    faults: env.faults ?? { at: () => undefined },
+  };
+}
+
+function connectConfigured({ config, runtime }: ChainWatcherEnv): Promise<BitcoinNode> {
+  const { BITCOIN_RPC_URL, BITCOIN_RPC_USER, BITCOIN_RPC_PASSWORD, BITCOIN_NETWORK } = config;
+  return connectNode({
+    url: BITCOIN_RPC_URL,
+    network: BITCOIN_NETWORK,
+    runtime,
+    ...(BITCOIN_RPC_USER === undefined ? {} : { user: BITCOIN_RPC_USER }),
+    ...(BITCOIN_RPC_PASSWORD === undefined ? {} : { password: BITCOIN_RPC_PASSWORD }),
+  });
+}

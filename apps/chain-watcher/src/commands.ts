@@ -1,0 +1,71 @@
+import type { BlockHash, BlockHeader, Branch, ScriptHex, Txid } from '@finality/bitcoin';
+import type { BroadcastAnswer } from '@finality/bitcoin-node';
+import type { Below, DisconnectedBlock, LookedUp, ObservedTransaction } from '@finality/chain';
+import type { Instant } from '@finality/kernel';
+
+/** A block that has been checked, ready to become facts. */
+export interface CheckedBlock {
+  readonly height: number;
+  readonly header: BlockHeader;
+  readonly transactions: readonly ObservedTransaction[];
+}
+
+export interface RescannedBlock {
+  readonly height: number;
+  readonly hash: BlockHash;
+  readonly transactions: readonly ObservedTransaction[];
+}
+
+/** Everything that changes this service's state. */
+export type ChainWatcherCommand =
+  | { readonly kind: 'connect_block'; readonly block: CheckedBlock; readonly lookedUp: LookedUp }
+  | { readonly kind: 'disconnect_blocks'; readonly blocks: readonly DisconnectedBlock[] }
+  | {
+      readonly kind: 'observe_mempool';
+      readonly transactions: readonly ObservedTransaction[];
+      readonly lookedUp: LookedUp;
+    }
+  | { readonly kind: 'evict'; readonly txids: readonly Txid[]; readonly reason: string }
+  | {
+      readonly kind: 'add_wallet';
+      readonly walletId: string;
+      readonly custodial: boolean;
+      readonly external: string;
+      readonly internal: string;
+      readonly birthdayHeight: number;
+    }
+  | { readonly kind: 'index_used'; readonly walletId: string; readonly branch: Branch; readonly index: number }
+  | {
+      readonly kind: 'store_scripts';
+      readonly walletId: string;
+      readonly scripts: readonly { readonly script: ScriptHex; readonly branch: Branch; readonly index: number }[];
+      readonly watched: Below;
+      readonly rescanFrom: number;
+    }
+  | {
+      readonly kind: 'rescan';
+      readonly walletId: string;
+      readonly blocks: readonly RescannedBlock[];
+      /** Every block below it has been read. */
+      readonly next: number;
+      readonly lookedUp: LookedUp;
+    }
+  | {
+      readonly kind: 'want_broadcast';
+      readonly txid: Txid;
+      readonly lineageId: string;
+      readonly version: number;
+      readonly raw: Uint8Array;
+    }
+  | { readonly kind: 'stop_broadcast'; readonly txid: Txid }
+  /** A message that is none of our business. */
+  | { readonly kind: 'ignore' }
+  | {
+      readonly kind: 'record_answer';
+      readonly txid: Txid;
+      readonly answer: BroadcastAnswer['kind'];
+      readonly conflict: string | null;
+      readonly dueAt: Instant;
+    };
+
+export type CommandOf<Kind extends ChainWatcherCommand['kind']> = Extract<ChainWatcherCommand, { readonly kind: Kind }>;

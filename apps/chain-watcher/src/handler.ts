@@ -1,0 +1,258 @@
+import { type BlockHash, hexFromBytes, type Network } from '@finality/bitcoin';
+import {
+  type ChainCommand,
+  type ChainEvent,
+  decideChain,
+  decideWatch,
+  type WatchCommand,
+  type WatchedTransaction,
+  type WatchState,
+  WatchView,
+} from '@finality/chain';
+import type { Batch, CommandHandler, Handled, Session, StoreCommand, StoredEvent } from '@finality/event-store';
+import { assert, assertNever, refusal } from '@finality/kernel';
+import type { ChainWatcherCommand, CommandOf } from './commands.ts';
+import { isSuccess, makeAllDue, saveAnswer, saveStopped, saveWanted } from './projections/broadcasts.projection.ts';
+import { headersByHash, saveConnected, saveDisconnected, type StoredHeader } from './projections/headers.projection.ts';
+import { loadAround, loadByTxid, loadOfBlocks, saveTransactions } from './projections/transactions.projection.ts';
+import { saveScripts, saveWallet } from './projections/wallets.projection.ts';
+import { broadcastStream, chainStream, watchStream } from './streams.ts';
+
+type Command = StoreCommand<ChainWatcherCommand>;
+
+/** What a batch looks things up in, and what it will write beside events. */
+export interface World {
+  readonly view: WatchView;
+  /** Headers that blocks of the batch follow, or that it reads again; and those it connects. */
+  readonly headers: Map<BlockHash, StoredHeader>;
+  /** In their order; run after the projections that come from events. */
+  readonly writes: ((session: Session) => Promise<void>)[];
+  readonly wallets: Map<string, WatchState>;
+}
+
+const ACCEPTED: Handled<null> = { kind: 'accepted', reply: null };
+
+/** Turns commands into facts (DESIGN 4): all rules are in the chain library, this is where they meet the tables. */
+export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, null> {
+  readonly #network: Network;
+  readonly #watchAhead: number;
+
+  constructor(options: { readonly network: Network; readonly watchAhead: number }) {
+    this.#network = options.network;
+    this.#watchAhead = options.watchAhead;
+  }
+
+  async load(session: Session, commands: readonly Command[], batch: Batch): Promise<World> {
+    const bodies = commands.map(({ body }) => body);
+    const view = new WatchView();
+    await loadAround(session, bodies.flatMap(transactionsOf), view);
+    const disconnected = bodies.flatMap((body) => (body.kind === 'disconnect_blocks' ? body.blocks : []));
+    if (disconnected.length > 0) await loadOfBlocks(session, disconnected, view);
+    const evicted = bodies.flatMap((body) => (body.kind === 'evict' ? body.txids : []));
+    if (evicted.length > 0) await loadByTxid(session, evicted, view);
+    const hashes = bodies.flatMap(headersNeeded);
+    const headers = hashes.length > 0 ? await headersByHash(session, hashes) : [];
+    await batch.loadStreams(session, [
+      `${chainStream.aggregate.name}/${this.#network}`,
+      ...bodies.flatMap(streamsOf),
+      ...[...view.watchedWallets()].map((walletId) => `${watchStream.aggregate.name}/${walletId}`),
+    ]);
+    return {
+      view,
+      headers: new Map(headers.map((header) => [header.hash, header])),
+      writes: [],
+      wallets: new Map(),
+    };
+  }
+
+  handle(command: Command, world: World, batch: Batch): Handled<null> {
+    const { body } = command;
+    switch (body.kind) {
+      case 'connect_block':
+        return this.#connectBlock(body, world, batch);
+      case 'disconnect_blocks':
+        return this.#disconnectBlocks(body, world, batch);
+      case 'observe_mempool':
+      case 'evict':
+        return this.#chain(body, world, batch);
+      case 'add_wallet':
+        this.#watch(body.walletId, { ...body, ahead: this.#watchAhead }, world, batch);
+        return ACCEPTED;
+      case 'index_used':
+        // Of a wallet that we haven't been told of: when we are, more than this index will be watched.
+        if (batch.exists(watchStream, body.walletId)) {
+          this.#watch(body.walletId, { ...body, ahead: this.#watchAhead }, world, batch);
+        }
+        return ACCEPTED;
+      case 'store_scripts':
+        return this.#storeScripts(body, world, batch);
+      case 'rescan':
+        return this.#rescan(body, world, batch);
+      case 'ignore':
+        return ACCEPTED;
+      case 'want_broadcast':
+        return this.#wantBroadcast(body, world, batch);
+      case 'stop_broadcast':
+        return this.#stopBroadcast(body, world, batch);
+      case 'record_answer':
+        return this.#recordAnswer(body, world, batch);
+      default:
+        return assertNever(body, 'command');
+    }
+  }
+
+  async save(session: Session, world: World, _events: readonly StoredEvent[]): Promise<void> {
+    await saveTransactions(session, world.view.touched());
+    for (const state of world.wallets.values()) await saveWallet(session, state);
+    for (const write of world.writes) await write(session);
+  }
+
+  #connectBlock({ block, lookedUp }: CommandOf<'connect_block'>, world: World, batch: Batch): Handled<null> {
+    const { height, header, transactions } = block;
+    const { hash, previousHash, time, work } = header;
+    const command: ChainCommand = { kind: 'connect_block', height, hash, previousHash, time, transactions, lookedUp };
+    const handled = this.#chain(command, world, batch);
+    if (handled.kind === 'refused') return handled;
+    const before = world.headers.get(previousHash)?.chainWork ?? 0n;
+    const connected = { hash, height, previousHash, time, chainWork: before + work, onMain: true };
+    world.headers.set(hash, connected);
+    world.writes.push((session) => saveConnected(session, [connected]));
+    return handled;
+  }
+
+  #disconnectBlocks(body: CommandOf<'disconnect_blocks'>, world: World, batch: Batch): Handled<null> {
+    const handled = this.#chain(body, world, batch);
+    if (handled.kind === 'refused') return handled;
+    const hashes = body.blocks.map(({ hash }) => hash);
+    world.writes.push((session) => saveDisconnected(session, hashes));
+    world.writes.push((session) => makeAllDue(session, batch.now));
+    return handled;
+  }
+
+  #storeScripts(body: CommandOf<'store_scripts'>, world: World, batch: Batch): Handled<null> {
+    const { watched, rescanFrom } = body;
+    const tipHeight = batch.state(chainStream, this.#network).tip?.height ?? -1;
+    this.#watch(body.walletId, { kind: 'scripts_stored', watched, rescanFrom, tipHeight }, world, batch);
+    world.writes.push((session) => saveScripts(session, body));
+    return ACCEPTED;
+  }
+
+  #rescan(body: CommandOf<'rescan'>, world: World, batch: Batch): Handled<null> {
+    for (const { hash } of body.blocks) {
+      if (!world.headers.get(hash)?.onMain) {
+        return refused('NOT_ON_MAIN', `block ${hash} has left the main chain: its successor is read instead`);
+      }
+    }
+    const { lookedUp } = body;
+    const facts: ChainEvent[] = [];
+    for (const block of body.blocks) {
+      const state = batch.state(chainStream, this.#network);
+      const decision = decideChain({ kind: 'rescan_block', ...block, lookedUp }, state, world.view);
+      if (decision.kind === 'refused') return refused(decision.refused.reason, decision.refused.message);
+      facts.push(...decision.events);
+    }
+    this.#append(facts, world, batch);
+    this.#watch(body.walletId, { kind: 'rescanned', next: body.next }, world, batch);
+    return ACCEPTED;
+  }
+
+  #wantBroadcast(body: CommandOf<'want_broadcast'>, world: World, batch: Batch): Handled<null> {
+    const { txid, lineageId, version, raw } = body;
+    if (batch.state(broadcastStream, txid).status !== 'unknown') return ACCEPTED;
+    const event = { type: 'broadcast_wanted' as const, txid, lineageId, version, raw: hexFromBytes(raw) };
+    batch.append(broadcastStream, txid, event);
+    world.writes.push((session) => saveWanted(session, body, batch.now));
+    return ACCEPTED;
+  }
+
+  #stopBroadcast({ txid }: CommandOf<'stop_broadcast'>, world: World, batch: Batch): Handled<null> {
+    if (batch.state(broadcastStream, txid).status !== 'wanted') return ACCEPTED;
+    batch.append(broadcastStream, txid, { type: 'broadcast_stopped' });
+    world.writes.push((session) => saveStopped(session, txid));
+    return ACCEPTED;
+  }
+
+  #recordAnswer(body: CommandOf<'record_answer'>, world: World, batch: Batch): Handled<null> {
+    const { txid, answer } = body;
+    const state = batch.state(broadcastStream, txid);
+    assert(state.status !== 'unknown', `${txid} was handed to us to be broadcast`);
+    if (isSuccess(answer) && !state.announced) {
+      batch.append(broadcastStream, txid, { type: 'broadcast_announced' });
+      const fact = { kind: 'record_broadcast' as const, txid, lineageId: state.lineageId, answer };
+      this.#chain(fact, world, batch);
+    }
+    world.writes.push((session) => saveAnswer(session, body));
+    return ACCEPTED;
+  }
+
+  #chain(command: ChainCommand, world: World, batch: Batch): Handled<null> {
+    const decision = decideChain(command, batch.state(chainStream, this.#network), world.view);
+    if (decision.kind === 'refused') return refused(decision.refused.reason, decision.refused.message);
+    this.#append(decision.events, world, batch);
+    return ACCEPTED;
+  }
+
+  #append(facts: readonly ChainEvent[], world: World, batch: Batch): void {
+    batch.append(chainStream, this.#network, ...facts);
+    for (const fact of facts) {
+      world.view.apply(fact);
+      if (fact.type === 'transaction_seen' || fact.type === 'transaction_confirmed') {
+        this.#markUsed(fact.transaction, world, batch);
+      }
+    }
+  }
+
+  /** Owners of non-custodial wallets hand out addresses without asking us: the watch follows what is paid to. */
+  #markUsed(transaction: WatchedTransaction, world: World, batch: Batch): void {
+    for (const { walletId, branch, index } of transaction.outputs) {
+      if (!batch.exists(watchStream, walletId)) continue;
+      this.#watch(walletId, { kind: 'index_used', branch, index, ahead: this.#watchAhead }, world, batch);
+    }
+  }
+
+  #watch(walletId: string, command: WatchCommand, world: World, batch: Batch): void {
+    const decision = decideWatch(command, batch.state(watchStream, walletId));
+    if (decision.kind === 'refused') return assertNever(decision.refused);
+    if (decision.events.length === 0) return;
+    world.wallets.set(walletId, batch.append(watchStream, walletId, ...decision.events));
+  }
+}
+
+/** Each of these passes: the next step looks at the chain again. */
+function refused(reason: string, message: string): Handled<null> {
+  return { kind: 'refused', refusal: refusal('aborted', reason, message, { retryable: true }) };
+}
+
+function transactionsOf(body: ChainWatcherCommand) {
+  switch (body.kind) {
+    case 'connect_block':
+      return body.block.transactions;
+    case 'observe_mempool':
+      return body.transactions;
+    case 'rescan':
+      return body.blocks.flatMap((block) => block.transactions);
+    default:
+      return [];
+  }
+}
+
+function headersNeeded(body: ChainWatcherCommand): readonly BlockHash[] {
+  if (body.kind === 'connect_block') return [body.block.header.previousHash];
+  return body.kind === 'rescan' ? body.blocks.map((block) => block.hash) : [];
+}
+
+function streamsOf(body: ChainWatcherCommand): readonly string[] {
+  switch (body.kind) {
+    case 'add_wallet':
+    case 'index_used':
+    case 'store_scripts':
+    case 'rescan':
+      return [`${watchStream.aggregate.name}/${body.walletId}`];
+    case 'want_broadcast':
+    case 'stop_broadcast':
+    case 'record_answer':
+      return [`${broadcastStream.aggregate.name}/${body.txid}`];
+    default:
+      return [];
+  }
+}

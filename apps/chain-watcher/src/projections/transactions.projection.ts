@@ -1,0 +1,148 @@
+import type { BlockHash, Txid } from '@finality/bitcoin';
+import {
+  type KnownTransaction,
+  type ObservedTransaction,
+  type TransactionStatus,
+  type WatchedScript,
+  type WatchedTransaction,
+  WatchView,
+} from '@finality/chain';
+import type { Session } from '@finality/event-store';
+import { assertNever, decodeJson, encodeJson } from '@finality/kernel';
+
+// Transactions of ours, and what they spend; watched scripts. Derived from the chain facts and the watch events.
+
+interface TransactionRow {
+  readonly txid: Txid;
+  readonly status: TransactionStatus['kind'];
+  readonly height: number | null;
+  readonly block_hash: string | null;
+  readonly by_txid: string | null;
+  readonly by_height: number | null;
+  readonly data: string;
+}
+
+const COLUMNS = 't.txid, t.status, t.height, t.block_hash, t.by_txid, t.by_height, t.data';
+
+/** Adds what shares a script, an outpoint or a txid with the given transactions: two round trips however many. */
+export async function loadAround(
+  session: Session,
+  observed: readonly ObservedTransaction[],
+  view: WatchView,
+): Promise<void> {
+  if (observed.length === 0) return;
+  const scripts = new Set(observed.flatMap((transaction) => transaction.outputs.map((output) => output.script)));
+  const outpoints = new Set(observed.flatMap((transaction) => transaction.spends));
+  const txids = new Set<string>(observed.map((transaction) => transaction.txid));
+  for (const outpoint of outpoints) txids.add(outpoint.slice(0, outpoint.indexOf(':')));
+  const watched = await session.query<WatchedScript & { readonly script: string }>(
+    `SELECT s.script, s.wallet_id AS "walletId", s.branch, s.index, w.custodial
+     FROM watched_scripts s JOIN watched_wallets w USING (wallet_id) WHERE s.script = ANY($1::text[])`,
+    [[...scripts]],
+  );
+  for (const { script, ...from } of watched) view.watch(script, from);
+  const known = await session.query<TransactionRow>(
+    `SELECT ${COLUMNS} FROM transactions t WHERE t.txid = ANY($1::text[])
+       OR t.txid IN (SELECT i.txid FROM transaction_inputs i WHERE i.outpoint = ANY($2::text[]))
+     ORDER BY t.txid`,
+    [[...txids], [...outpoints]],
+  );
+  for (const row of known) view.load(knownOf(row));
+}
+
+/** Adds what a reorg takes back: transactions of the blocks, and those that these blocks had excluded. */
+export async function loadOfBlocks(
+  session: Session,
+  blocks: readonly { readonly hash: BlockHash; readonly height: number }[],
+  view: WatchView,
+): Promise<void> {
+  const rows = await session.query<TransactionRow>(
+    `SELECT ${COLUMNS} FROM transactions t
+     WHERE t.block_hash = ANY($1::text[]) OR (t.status = 'replaced' AND t.by_height = ANY($2::int[])) ORDER BY t.txid`,
+    [blocks.map(({ hash }) => hash), blocks.map(({ height }) => height)],
+  );
+  for (const row of rows) view.load(knownOf(row));
+}
+
+export async function loadByTxid(session: Session, txids: readonly Txid[], view: WatchView): Promise<void> {
+  const rows = await session.query<TransactionRow>(
+    `SELECT ${COLUMNS} FROM transactions t WHERE t.txid = ANY($1::text[]) ORDER BY t.txid`,
+    [txids],
+  );
+  for (const row of rows) view.load(knownOf(row));
+}
+
+/** Those that no block holds: which the mempool may still have, and which it had once. */
+export async function unconfirmedTxids(
+  session: Session,
+): Promise<{ readonly pending: ReadonlySet<Txid>; readonly gone: ReadonlySet<Txid> }> {
+  const rows = await session.query<Pick<TransactionRow, 'txid' | 'status'>>(
+    `SELECT txid, status FROM transactions t
+     WHERE status <> 'confirmed' AND NOT (status = 'replaced' AND by_height > 0) ORDER BY txid`,
+  );
+  const isPending = (row: Pick<TransactionRow, 'status'>): boolean =>
+    row.status === 'mempool' || row.status === 'unconfirmed';
+  return {
+    pending: new Set(rows.filter(isPending).map((row) => row.txid)),
+    gone: new Set(rows.filter((row) => !isPending(row)).map((row) => row.txid)),
+  };
+}
+
+export async function saveTransactions(session: Session, touched: readonly KnownTransaction[]): Promise<void> {
+  if (touched.length === 0) return;
+  const rows = touched.map(rowOf);
+  const column = <K extends keyof TransactionRow>(name: K): TransactionRow[K][] => rows.map((row) => row[name]);
+  await session.query(
+    `INSERT INTO transactions (txid, status, height, block_hash, by_txid, by_height, data)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[], $6::int[], $7::text[])
+     ON CONFLICT (txid) DO UPDATE SET status = excluded.status, height = excluded.height, block_hash = excluded.block_hash,
+       by_txid = excluded.by_txid, by_height = excluded.by_height, data = excluded.data`,
+    [
+      column('txid'),
+      column('status'),
+      column('height'),
+      column('block_hash'),
+      column('by_txid'),
+      column('by_height'),
+      column('data'),
+    ],
+  );
+  const inputs = touched.flatMap(({ transaction }) =>
+    transaction.inputs.map(({ outpoint }) => ({ outpoint, txid: transaction.txid })),
+  );
+  await session.query(
+    'INSERT INTO transaction_inputs (outpoint, txid) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING',
+    [inputs.map((input) => input.outpoint), inputs.map((input) => input.txid)],
+  );
+}
+
+function knownOf(row: TransactionRow): KnownTransaction {
+  return { transaction: decodeJson(row.data) as WatchedTransaction, status: statusOf(row) };
+}
+
+function statusOf(row: TransactionRow): TransactionStatus {
+  switch (row.status) {
+    case 'confirmed':
+      return { kind: 'confirmed', height: row.height!, blockHash: row.block_hash! };
+    case 'replaced':
+      return { kind: 'replaced', byTxid: row.by_txid!, byHeight: row.by_height! };
+    case 'mempool':
+    case 'unconfirmed':
+    case 'evicted':
+      return { kind: row.status };
+    default:
+      return assertNever(row.status, 'status of a transaction');
+  }
+}
+
+function rowOf({ transaction, status }: KnownTransaction): TransactionRow {
+  return {
+    txid: transaction.txid,
+    status: status.kind,
+    height: status.kind === 'confirmed' ? status.height : null,
+    block_hash: status.kind === 'confirmed' ? status.blockHash : null,
+    by_txid: status.kind === 'replaced' ? status.byTxid : null,
+    by_height: status.kind === 'replaced' ? status.byHeight : null,
+    data: encodeJson(transaction),
+  };
+}

@@ -1,0 +1,90 @@
+import type { BlockHash } from '@finality/bitcoin';
+import type { NodeError } from '@finality/bitcoin-node';
+import type { BlockRef } from '@finality/chain';
+import type { Instant, Runtime } from '@finality/kernel';
+
+/** Nest token of the {@link ChainStatus}. */
+export const CHAIN_STATUS = Symbol('ChainStatus');
+
+/** How following goes, for health and metrics. True as of the last steps. */
+export interface ChainWatcherStatus {
+  readonly network: string;
+  /** -1 before the first block. */
+  readonly tipHeight: number;
+  readonly tipHash: BlockHash | null;
+  /** Since the time that the tip's miner gave; null before there is a tip. */
+  readonly tipAgeMs: number | null;
+  /** What the node said last. */
+  readonly nodeHeight: number | null;
+  /** Blocks that the node has and we haven't processed. */
+  readonly lagBlocks: number | null;
+  readonly nodeReachable: boolean;
+  /** How long ago the node last answered; null when it never has. */
+  readonly nodeSilentMs: number | null;
+  /** Why it doesn't go on: an unreachable node, the wrong network, a bad block. */
+  readonly problem: string | null;
+  /** Transactions of ours to be brought onto the chain, and those of them that something foreign stands in the way of. */
+  readonly broadcastsWanted: number;
+  readonly broadcastsConflicting: number;
+}
+
+/** Gathered by the workers. A bad block is told from a silent node: the first needs a person. */
+export class ChainStatus {
+  readonly #network: string;
+  readonly #runtime: Runtime;
+  #tip: { readonly height: number; readonly hash: BlockHash | null; readonly time: number | null } = {
+    height: -1,
+    hash: null,
+    time: null,
+  };
+  #nodeHeight: number | null = null;
+  #answeredAt: Instant | null = null;
+  #nodeProblem: string | null = null;
+  #chainProblem: string | null = null;
+  #broadcasts = { wanted: 0, conflicts: 0 };
+
+  constructor(network: string, runtime: Runtime) {
+    this.#network = network;
+    this.#runtime = runtime;
+  }
+
+  /** `time` in seconds, as in the block's header. */
+  tipIs({ height, hash }: BlockRef, time: number | null): void {
+    this.#tip = { height, hash, time };
+  }
+
+  nodeAnswered(height: number): void {
+    this.#nodeHeight = height;
+    this.#answeredAt = this.#runtime.now();
+    this.#nodeProblem = null;
+  }
+
+  nodeFailed(error: NodeError): void {
+    this.#nodeProblem = error.message;
+  }
+
+  chainProblem(problem: string | null): void {
+    this.#chainProblem = problem;
+  }
+
+  broadcasts(counts: { readonly wanted: number; readonly conflicts: number }): void {
+    this.#broadcasts = counts;
+  }
+
+  status(): ChainWatcherStatus {
+    const now = this.#runtime.now();
+    return {
+      network: this.#network,
+      tipHeight: this.#tip.height,
+      tipHash: this.#tip.hash,
+      tipAgeMs: this.#tip.time === null ? null : Math.max(0, now - this.#tip.time * 1000),
+      nodeHeight: this.#nodeHeight,
+      lagBlocks: this.#nodeHeight === null ? null : Math.max(0, this.#nodeHeight - this.#tip.height),
+      nodeReachable: this.#answeredAt !== null && this.#nodeProblem === null,
+      nodeSilentMs: this.#answeredAt === null ? null : now - this.#answeredAt,
+      problem: this.#chainProblem ?? this.#nodeProblem,
+      broadcastsWanted: this.#broadcasts.wanted,
+      broadcastsConflicting: this.#broadcasts.conflicts,
+    };
+  }
+}

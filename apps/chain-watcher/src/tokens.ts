@@ -1,0 +1,2 @@
+/** Nest token of the event store. */
+export const STORE = Symbol('ChainWatcherStore');
