@@ -18,6 +18,9 @@ const MINE_ROUNDS_MAX = 20;
 /** Bitcoin Core's limit for a package. */
 export const TEST_ACCEPT_MAX = 25;
 
+/** Bitcoin Core's default, and what btcd's help says is its own; but btcd wants to be told. */
+const FEE_RATE_MAX_BTC_PER_KVB = 0.1;
+
 const TIP_STATUSES: readonly string[] = ['active', 'valid-fork', 'valid-headers', 'headers-only', 'invalid'];
 
 export interface NodeIdentity {
@@ -120,7 +123,9 @@ export class JsonRpcNode implements RegtestNode {
       `at most ${TEST_ACCEPT_MAX} transactions are tested at once, got ${raws.length}`,
     );
     if (raws.length === 0) return [];
-    const verdicts = (await this.#rpc.call('testmempoolaccept', [raws.map(hexFromBytes)])).items();
+    const verdicts = (
+      await this.#rpc.call('testmempoolaccept', [raws.map(hexFromBytes), FEE_RATE_MAX_BTC_PER_KVB])
+    ).items();
     return verdicts.map(mempoolVerdict);
   }
 

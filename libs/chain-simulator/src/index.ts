@@ -5,7 +5,7 @@ export type { Journal, JournalRecord } from './journal.ts';
 export { JournalFile } from './journal-file.ts';
 export type { MempoolEntry } from './mempool.ts';
 export type { Admission, RejectReason } from './mempool-rules.ts';
-export { type Payment, type PayOptions, RegtestWallet, type WalletCoin } from './regtest-wallet.ts';
+export { MINER_WORD, type Payment, type PayOptions, RegtestWallet, type WalletCoin } from './regtest-wallet.ts';
 export { type ChainOptions, type MineOptions, SimulatedChain } from './simulated-chain.ts';
 export { SIMULATOR_VERSION, SimulatedNode } from './simulated-node.ts';
 export { SIMULATOR_PORT_DEFAULT, type Simulator, type SimulatorOptions, startSimulator } from './simulator.ts';

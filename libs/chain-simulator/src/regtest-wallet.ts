@@ -40,6 +40,9 @@ export interface PayOptions {
   readonly sequence?: number;
 }
 
+/** Whose wallet `npm run servers -- up btcd` mines for. */
+export const MINER_WORD = 'miner';
+
 const SIGHASH_ALL = 0x01;
 const SEQUENCE_REPLACEABLE = 0xffff_fffd;
 
