@@ -105,6 +105,8 @@ interface Context<C extends Coin> {
   readonly start: Draft<C>;
   /** Coins worth more than they cost to spend, most valuable first. */
   readonly pool: readonly C[];
+  /** Coins that may be the anchor, even those that cost more than they are worth, most valuable first. */
+  readonly eligible: readonly C[];
 }
 
 /** A draft that pays for everything, with what becomes of the rest. */
@@ -143,6 +145,7 @@ function contextOf<C extends Coin>(request: CoinSelectionRequest<C>): Context<C>
     changeMinSats: dustLimitSats(CHANGE_SCRIPT[changeScriptType]),
     start: given ? { ...add(empty, given), anchor: given } : empty,
     pool: sortByValue(pool),
+    eligible: sortByValue(coins.filter((coin) => coin.anchorEligible)),
   };
 }
 
@@ -156,8 +159,7 @@ function candidates<C extends Coin>(context: Context<C>, start: Draft<C>, pool: 
 /** When what is best has no eligible coin in it: the same again, from the largest and from the smallest eligible coin. */
 function candidatesWithAnchor<C extends Coin>(context: Context<C>): readonly Candidate<C>[] {
   if (context.start.anchor) return [];
-  const eligible = context.pool.filter((coin) => coin.anchorEligible);
-  const starts = new Set([eligible.at(0), eligible.at(-1)]);
+  const starts = new Set([context.eligible.at(0), context.eligible.at(-1)]);
   return [...starts].flatMap((coin) => {
     if (!coin) return [];
     return candidates(
@@ -304,27 +306,27 @@ function finish<C extends Coin>({ anchor, chain, changeSats, feeSats, weight }: 
 /** Why nothing was found. The first reason that holds; without a cap on the fee where that is the question. */
 function explain<C extends Coin>(context: Context<C>): CoinSelectionFault {
   const { pool, start, targetSats, request } = context;
-  const available = availableSats(context);
-  const all = settle(context, pool.reduce<Draft<C>>(add<C>, start));
+  const anchor = start.anchor ?? context.eligible[0];
+  const anchored = anchor && anchor !== start.anchor ? add(start, anchor) : start;
+  const others = pool.filter((coin) => coin !== anchor);
+  const everything = others.reduce<Draft<C>>(add<C>, anchored);
+  const available = everything.valueSats as Sats;
+  const all = settle(context, everything);
   if (all.kind === 'short') {
     const neededSats = (available + all.missingSats) as Sats;
-    const message = `expected ${neededSats} sat (${targetSats} and the fee), got ${available} sat in ${pool.length} coins`;
+    const message = `expected ${neededSats} sat (${targetSats} and the fee), got ${available} sat in ${everything.count} coins`;
     return { ...fault('INSUFFICIENT_FUNDS', message), availableSats: available, neededSats };
   }
   const sums = { availableSats: available, neededSats: targetSats };
-  const eligible = start.anchor ?? pool.find((coin) => coin.anchorEligible);
-  if (!eligible) {
+  if (!anchor) {
     return { ...fault('NO_ANCHOR_COIN', 'expected at least one coin at deposit finality and in no lineage'), ...sums };
   }
-  const anchored = start.anchor ? start : add(start, eligible);
-  const others = pool.filter((coin) => coin !== eligible);
   const uncapped = largestFirst({ ...context, request: { ...request, feeCapSats: available } }, anchored, others);
   if (!uncapped) {
     return { ...fault('TOO_MANY_INPUTS', `expected coins that fit into ${TRANSACTION_WEIGHT_MAX} WU`), ...sums };
   }
   const message = `expected a fee of at most ${request.feeCapSats} sat, needed about ${uncapped.feeSats}`;
-  const neededSats = (targetSats + uncapped.feeSats) as Sats;
-  return { ...fault('FEE_ABOVE_CAP', message), availableSats: available, neededSats };
+  return { ...fault('FEE_ABOVE_CAP', message), ...sums, neededSats: (targetSats + uncapped.feeSats) as Sats };
 }
 
 function availableSats<C extends Coin>({ start, pool }: Context<C>): Sats {

@@ -1,6 +1,5 @@
 import { BIP32Factory } from 'bip32';
 import { initEccLib } from 'bitcoinjs-lib';
-import { ECPairFactory } from 'ecpair';
 import * as ecc from 'tiny-secp256k1';
 
 // bitcoinjs-lib keeps the curve in a module variable; everything here that needs it imports this file.
@@ -8,4 +7,3 @@ initEccLib(ecc);
 
 export { ecc };
 export const bip32 = BIP32Factory(ecc);
-export const ecpair = ECPairFactory(ecc);

@@ -1,10 +1,9 @@
 import { assert } from '@finality/kernel';
 import type { BIP32Interface } from 'bip32';
-import type { ECPairInterface } from 'ecpair';
 import type { WalletScriptType } from './address.ts';
 import { assertIndex, formatPath, HARDENED } from './derivation-path.ts';
 import { type Branch, type Descriptor, descriptorFor } from './descriptor.ts';
-import { bip32, ecpair } from './ecc.ts';
+import { bip32, ecc } from './ecc.ts';
 import { hexFromBytes } from './hex.ts';
 import { bitcoinjsNetwork, type Network, networkParams } from './network.ts';
 import { taprootTweak } from './taproot.ts';
@@ -16,6 +15,9 @@ const PURPOSE: { readonly [T in WalletScriptType]: number } = { wpkh: 84, tr: 86
 
 const SEED_BYTES_MIN = 16;
 const SEED_BYTES_MAX = 64;
+/** Half of all nonces have a low R: past this something is wrong, and a high one is valid too. */
+const LOW_R_ATTEMPTS_MAX = 100;
+const NO_AUXILIARY_DATA = new Uint8Array(32);
 
 /** A BIP32 master key on one network. */
 export class MasterKey {
@@ -80,20 +82,33 @@ export interface AccountOrigin {
 export class SigningKey {
   /** Compressed, 33 bytes. */
   readonly publicKey: Uint8Array;
-  readonly #pair: ECPairInterface;
+  readonly #privateKey: Uint8Array;
 
+  /** From 32 bytes; anything that isn't a private key is a bug. */
   constructor(privateKey: Uint8Array) {
-    this.#pair = ecpair.fromPrivateKey(privateKey);
-    this.publicKey = this.#pair.publicKey;
+    const publicKey = ecc.isPrivate(privateKey) ? ecc.pointFromScalar(privateKey, true) : null;
+    assert(publicKey, 'a private key is a number from 1 to the order of the curve');
+    this.publicKey = publicKey;
+    this.#privateKey = privateKey;
   }
 
-  /** ECDSA as 64 bytes R‖S: RFC 6979 nonce, low S (BIP146), and low R, which makes it 71 bytes with its sighash byte in DER. */
+  /** ECDSA as 64 bytes R‖S: RFC 6979 nonce, low S (BIP146), and low R as Bitcoin Core's wallet has it: one byte less on the chain. */
   signEcdsa(hash: Uint8Array): Uint8Array {
-    return this.#pair.sign(hash, true);
+    let signature = ecc.sign(hash, this.#privateKey);
+    for (let attempt = 1; signature[0]! >= 0x80 && attempt <= LOW_R_ATTEMPTS_MAX; attempt++) {
+      const extraEntropy = new Uint8Array(32);
+      new DataView(extraEntropy.buffer).setUint32(0, attempt, true);
+      signature = ecc.sign(hash, this.#privateKey, extraEntropy);
+    }
+    return signature;
   }
 
   /** Schnorr signature (BIP340) by the key path of the P2TR output whose internal key this is (BIP341), with auxiliary data of zeros. */
   signTaproot(hash: Uint8Array, merkleRoot?: Uint8Array): Uint8Array {
-    return this.#pair.tweak(taprootTweak(this.publicKey.subarray(1), merkleRoot)).signSchnorr(hash);
+    const hasOddY = this.publicKey[0] === 0x03;
+    const internal = hasOddY ? ecc.privateNegate(this.#privateKey) : this.#privateKey;
+    const tweaked = ecc.privateAdd(internal, taprootTweak(this.publicKey.subarray(1), merkleRoot));
+    assert(tweaked !== null, 'a tweaked key is a key (odds against it: 2^128)');
+    return ecc.signSchnorr(hash, tweaked, NO_AUXILIARY_DATA);
   }
 }

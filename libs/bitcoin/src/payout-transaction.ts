@@ -6,7 +6,6 @@ import { transactionWeight } from './fees.ts';
 import { type Fault, fault } from './fault.ts';
 import { bytesFromHex, bytesFromReversedHex, hexFromBytes } from './hex.ts';
 import { type Outpoint, outpointKey, type ScriptHex, type Txid } from './ids.ts';
-import { psbtOf } from './psbt.ts';
 import { type ParsedTransaction, parseTransaction } from './transaction.ts';
 
 /** Where a wallet has a script: for signers to find their key and their change. */
@@ -39,10 +38,8 @@ export interface PayoutPlan {
 
 export interface PayoutTransaction {
   readonly txid: Txid;
-  /** Unsigned, as hex. All inputs are segwit: signing leaves the txid as it is. */
+  /** Unsigned, as hex. All inputs are segwit: signing leaves the txid as it is. `psbtOf` wraps it for a wallet's own signer. */
   readonly unsigned: string;
-  /** The same for a signer of the wallet (BIP174, BIP371), as base64. */
-  readonly psbt: string;
   readonly feeSats: Sats;
   /** The most it can weigh once it is signed. */
   readonly weightMax: number;
@@ -77,7 +74,7 @@ export function buildPayoutTransaction(plan: PayoutPlan): PayoutTransaction {
   const unsigned = hexFromBytes(transaction.toBuffer());
   const checked = checkPayoutTransaction(unsigned, { ...plan, feeSats });
   assert(checked.ok, 'a transaction is built as it was planned');
-  return { txid: checked.value.txid, unsigned, psbt: psbtOf(plan, unsigned), feeSats, weightMax: weightMaxOf(plan) };
+  return { txid: checked.value.txid, unsigned, feeSats, weightMax: weightMaxOf(plan) };
 }
 
 /** What somebody declared about a transaction before it was signed. */

@@ -5,15 +5,18 @@ import { type Fault, fault } from './fault.ts';
 import { bytesFromHex, hexFromBytes } from './hex.ts';
 import { PAYOUT_SEQUENCE, PAYOUT_VERSION, type PayoutPlan, type WalletPlace } from './payout-transaction.ts';
 import { Malformed, Reader } from './reader.ts';
-import { type Prevout, type SignatureFault, verifySignatures } from './signing.ts';
-import type { ParsedTransaction } from './transaction.ts';
+import { type SignatureFault, verifySignatures } from './signing.ts';
+import type { ParsedTransaction, Prevout } from './transaction.ts';
 
 export type PsbtFault = Fault<'MALFORMED_PSBT' | 'OTHER_TRANSACTION' | 'NOT_SIGNED'> | SignatureFault;
 
 const PSBT_TEXT_LENGTH_MAX = 4_000_000;
 const WITNESS_ITEMS_MAX = 10;
 
-/** The plan as a PSBT (BIP174): what each input spends, and the keys of inputs and change where they are known (BIP371 for P2TR). */
+/**
+ * The transaction of a plan as a PSBT in base64 (BIP174): what each input spends, and the keys of inputs and change where they are known
+ * (BIP371 for P2TR).
+ */
 export function psbtOf(plan: PayoutPlan, unsigned: string): string {
   const psbt = new Psbt().setVersion(PAYOUT_VERSION).setLocktime(plan.locktime);
   for (const { outpoint, valueSats, script, place } of plan.inputs) {

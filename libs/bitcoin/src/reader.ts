@@ -68,3 +68,15 @@ export function compactSizeLength(value: number): number {
   if (value < 0xfd) return 1;
   return value <= 0xffff ? 3 : 5;
 }
+
+/** A count or length as {@link Reader.compactSize} reads it. */
+export function compactSize(value: number): Uint8Array {
+  const bytes = Buffer.alloc(compactSizeLength(value));
+  if (bytes.length === 1) bytes.writeUInt8(value);
+  else {
+    bytes.writeUInt8(bytes.length === 3 ? 0xfd : 0xfe);
+    if (bytes.length === 3) bytes.writeUInt16LE(value, 1);
+    else bytes.writeUInt32LE(value, 1);
+  }
+  return bytes;
+}

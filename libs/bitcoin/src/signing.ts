@@ -1,19 +1,14 @@
-import { assert, err, ok, type Result, type Sats } from '@finality/kernel';
-import { crypto, script as bitcoinScript, Transaction } from 'bitcoinjs-lib';
+import { assert, err, ok, type Result } from '@finality/kernel';
+import { script as bitcoinScript, Transaction } from 'bitcoinjs-lib';
 import { scriptTypeOf, walletScriptTypeOf } from './address.ts';
 import { scriptOf } from './descriptor.ts';
 import { ecc } from './ecc.ts';
 import { type Fault, fault } from './fault.ts';
-import { bytesFromHex, hexFromBytes } from './hex.ts';
+import { bytesFromHex } from './hex.ts';
 import type { ScriptHex } from './ids.ts';
 import type { SigningKey } from './keys.ts';
-import { type ParsedTransaction, parseTransaction } from './transaction.ts';
-
-/** What an input spends. */
-export interface Prevout {
-  readonly valueSats: Sats;
-  readonly script: ScriptHex;
-}
+import { SIGHASH_ALL, SIGHASH_DEFAULT, Sighashes } from './sighash.ts';
+import { type ParsedTransaction, parseTransaction, type Prevout } from './transaction.ts';
 
 export interface SigningRequest {
   /** The unsigned transaction as hex. */
@@ -57,10 +52,11 @@ export function signTransaction({
     return err(fault('ALREADY_SIGNED', 'expected inputs without scriptSig and witness'));
   }
   if (prevouts.length !== inputs.length) return err(prevoutsMissing(inputs.length, prevouts.length));
+  const sighashes = new Sighashes(parsed.value, prevouts);
   const transaction = Transaction.fromHex(unsigned);
   for (const [inputIndex, prevout] of prevouts.entries()) {
-    const witness = signInput(transaction, inputIndex, prevouts, prevout, keyFor(inputIndex));
-    if (!witness.ok) return witness;
+    const witness = signInput(sighashes, inputIndex, prevout, keyFor(inputIndex));
+    if (!witness.ok) return err({ ...witness.error, inputIndex });
     transaction.setWitness(inputIndex, [...witness.value]);
   }
   const signed = parseTransaction(transaction.toBuffer());
@@ -81,90 +77,80 @@ export function verifySignatures(
   if (!parsed.ok) return parsed;
   const { inputs } = parsed.value;
   if (prevouts.length !== inputs.length) return err(prevoutsMissing(inputs.length, prevouts.length));
-  const transaction = Transaction.fromBuffer(parsed.value.raw);
-  for (let inputIndex = 0; inputIndex < inputs.length; inputIndex++) {
-    const problem = verifyInput(transaction, inputIndex, prevouts);
-    if (problem) return err({ ...problem, inputIndex });
-  }
+  for (const problem of inputFaults(parsed.value, prevouts)) if (problem) return err(problem);
   return parsed;
 }
 
-/** What is wrong with one input's signature, if anything: {@link verifySignatures} for a transaction that is parsed already. */
-export function verifyInput(
-  transaction: Transaction,
-  inputIndex: number,
+/** What is wrong with each input's signature, undefined where nothing is: lazily, so that the first fault ends the work. */
+export function* inputFaults(
+  transaction: ParsedTransaction,
   prevouts: readonly Prevout[],
-): SignatureFault | undefined {
-  const input = transaction.ins[inputIndex]!;
-  const { script } = prevouts[inputIndex]!;
-  const type = walletScriptTypeOf(script);
-  if (type === undefined) return fault('UNSUPPORTED_SCRIPT', `expected P2WPKH or P2TR, got ${scriptTypeOf(script)}`);
-  if (input.script.length > 0) return fault('MALFORMED_WITNESS', 'expected no scriptSig in a segwit input');
-  return type === 'wpkh'
-    ? verifyWpkh(transaction, inputIndex, prevouts[inputIndex]!)
-    : verifyTaproot(transaction, inputIndex, prevouts);
+): Generator<SignatureFault | undefined> {
+  const sighashes = new Sighashes(transaction, prevouts);
+  for (const [inputIndex, { scriptSig, witness }] of transaction.inputs.entries()) {
+    const { script } = prevouts[inputIndex]!;
+    const problem =
+      scriptSig.length > 0
+        ? fault('MALFORMED_WITNESS', 'expected no scriptSig in a segwit input')
+        : verifyWitness(sighashes, inputIndex, script, witness);
+    yield problem && { ...problem, inputIndex };
+  }
 }
 
 function signInput(
-  transaction: Transaction,
+  sighashes: Sighashes,
   inputIndex: number,
-  prevouts: readonly Prevout[],
-  prevout: Prevout,
+  { script }: Prevout,
   key: SigningKey | undefined,
 ): Result<readonly Uint8Array[], SigningFault> {
-  const type = walletScriptTypeOf(prevout.script);
-  if (type === undefined) {
-    return err({
-      ...fault('UNSUPPORTED_SCRIPT', `expected P2WPKH or P2TR, got ${scriptTypeOf(prevout.script)}`),
-      inputIndex,
-    });
-  }
-  if (!key) return err({ ...fault('NO_KEY', `expected a key for input ${inputIndex}`), inputIndex });
-  if (scriptOf(type, key.publicKey) !== prevout.script) {
-    return err({ ...fault('KEY_MISMATCH', `expected the key of script ${prevout.script}`), inputIndex });
-  }
-  if (type === 'tr')
-    return ok([key.signTaproot(taprootSighash(transaction, inputIndex, prevouts, Transaction.SIGHASH_DEFAULT))]);
-  const signature = key.signEcdsa(wpkhSighash(transaction, inputIndex, prevout));
-  return ok([bitcoinScript.signature.encode(signature, Transaction.SIGHASH_ALL), key.publicKey]);
+  const type = walletScriptTypeOf(script);
+  if (type === undefined) return err(unsupported(script));
+  if (!key) return err(fault('NO_KEY', `expected a key for input ${inputIndex}`));
+  if (scriptOf(type, key.publicKey) !== script)
+    return err(fault('KEY_MISMATCH', `expected the key of script ${script}`));
+  if (type === 'tr') return ok([key.signTaproot(sighashes.taproot(inputIndex, SIGHASH_DEFAULT))]);
+  return ok([bitcoinScript.signature.encode(key.signEcdsa(sighashes.wpkh(inputIndex)), SIGHASH_ALL), key.publicKey]);
 }
 
-/** BIP143 with SIGHASH_ALL. */
-function wpkhSighash(transaction: Transaction, inputIndex: number, { script, valueSats }: Prevout): Uint8Array {
-  const scriptCode = bytesFromHex(`76a914${script.slice(4)}88ac`);
-  return transaction.hashForWitnessV0(inputIndex, scriptCode, valueSats, Transaction.SIGHASH_ALL);
-}
-
-/** BIP341, key path, no annex. */
-function taprootSighash(
-  transaction: Transaction,
-  inputIndex: number,
-  prevouts: readonly Prevout[],
-  sighash: number,
-): Uint8Array {
-  const scripts = prevouts.map((prevout) => bytesFromHex(prevout.script));
-  const values = prevouts.map((prevout) => prevout.valueSats);
-  return transaction.hashForWitnessV1(inputIndex, scripts, values, sighash);
-}
+type Witness = readonly Uint8Array[];
 
 const PUBLIC_KEY_BYTES = 33;
 const SCHNORR_BYTES = 64;
 
-function verifyWpkh(transaction: Transaction, inputIndex: number, prevout: Prevout): SignatureFault | undefined {
-  const [encoded, publicKey, ...more] = transaction.ins[inputIndex]!.witness;
+function verifyWitness(
+  sighashes: Sighashes,
+  inputIndex: number,
+  script: ScriptHex,
+  witness: Witness,
+): SignatureFault | undefined {
+  switch (walletScriptTypeOf(script)) {
+    case 'wpkh':
+      return verifyWpkh(sighashes, inputIndex, script, witness);
+    case 'tr':
+      return verifyTaproot(sighashes, inputIndex, script, witness);
+    case undefined:
+      return unsupported(script);
+  }
+}
+
+function verifyWpkh(
+  sighashes: Sighashes,
+  inputIndex: number,
+  script: ScriptHex,
+  witness: Witness,
+): SignatureFault | undefined {
+  const [encoded, publicKey, ...more] = witness;
   if (!encoded || publicKey?.length !== PUBLIC_KEY_BYTES || more.length > 0 || !ecc.isPoint(publicKey)) {
     return fault('MALFORMED_WITNESS', 'expected a signature and a compressed public key');
   }
-  if (hexFromBytes(crypto.hash160(publicKey)) !== prevout.script.slice(4)) {
+  if (scriptOf('wpkh', publicKey) !== script) {
     return fault('INVALID_SIGNATURE', 'expected the public key that the script is the hash of');
   }
   const decoded = decodeDer(encoded);
   if (!decoded) return fault('MALFORMED_WITNESS', 'expected a DER signature with its sighash byte (BIP66)');
-  if (decoded.hashType !== Transaction.SIGHASH_ALL)
-    return fault('WRONG_SIGHASH', `expected SIGHASH_ALL, got ${decoded.hashType}`);
+  if (decoded.hashType !== SIGHASH_ALL) return fault('WRONG_SIGHASH', `expected SIGHASH_ALL, got ${decoded.hashType}`);
   const strictLowS = true;
-  if (ecc.verify(wpkhSighash(transaction, inputIndex, prevout), publicKey, decoded.signature, strictLowS))
-    return undefined;
+  if (ecc.verify(sighashes.wpkh(inputIndex), publicKey, decoded.signature, strictLowS)) return undefined;
   return fault('INVALID_SIGNATURE', 'expected a valid ECDSA signature with low S');
 }
 
@@ -177,23 +163,27 @@ function decodeDer(encoded: Uint8Array): { readonly signature: Uint8Array; reado
 }
 
 function verifyTaproot(
-  transaction: Transaction,
+  sighashes: Sighashes,
   inputIndex: number,
-  prevouts: readonly Prevout[],
+  script: ScriptHex,
+  witness: Witness,
 ): SignatureFault | undefined {
-  const [item, ...more] = transaction.ins[inputIndex]!.witness;
+  const [item, ...more] = witness;
   if (!item || more.length > 0 || (item.length !== SCHNORR_BYTES && item.length !== SCHNORR_BYTES + 1)) {
     return fault('MALFORMED_WITNESS', 'expected one Schnorr signature (key path, no annex)');
   }
-  const sighash = item.length === SCHNORR_BYTES ? Transaction.SIGHASH_DEFAULT : item[SCHNORR_BYTES]!;
-  if (item.length > SCHNORR_BYTES && sighash !== Transaction.SIGHASH_ALL) {
-    return fault('WRONG_SIGHASH', `expected SIGHASH_DEFAULT or SIGHASH_ALL, got ${sighash}`);
+  const explicit = item[SCHNORR_BYTES];
+  if (explicit !== undefined && explicit !== SIGHASH_ALL) {
+    return fault('WRONG_SIGHASH', `expected SIGHASH_DEFAULT or SIGHASH_ALL, got ${explicit}`);
   }
-  const outputKey = bytesFromHex(prevouts[inputIndex]!.script.slice(4));
-  const hash = taprootSighash(transaction, inputIndex, prevouts, sighash);
-  if (ecc.isXOnlyPoint(outputKey) && ecc.verifySchnorr(hash, outputKey, item.subarray(0, SCHNORR_BYTES)))
-    return undefined;
-  return fault('INVALID_SIGNATURE', 'expected a valid Schnorr signature');
+  const outputKey = bytesFromHex(script.slice(4));
+  const hash = sighashes.taproot(inputIndex, explicit ?? SIGHASH_DEFAULT);
+  const isValid = ecc.isXOnlyPoint(outputKey) && ecc.verifySchnorr(hash, outputKey, item.subarray(0, SCHNORR_BYTES));
+  return isValid ? undefined : fault('INVALID_SIGNATURE', 'expected a valid Schnorr signature');
+}
+
+function unsupported(script: ScriptHex): Fault<'UNSUPPORTED_SCRIPT'> {
+  return fault('UNSUPPORTED_SCRIPT', `expected P2WPKH or P2TR, got ${scriptTypeOf(script)}`);
 }
 
 function prevoutsMissing(inputs: number, prevouts: number): Fault<'PREVOUTS_MISSING'> {

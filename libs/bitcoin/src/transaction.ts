@@ -17,6 +17,9 @@ export interface TransactionOutput {
   readonly script: ScriptHex;
 }
 
+/** What an input spends. */
+export type Prevout = TransactionOutput;
+
 export interface ParsedTransaction {
   readonly txid: Txid;
   /** Hash over the witness as well (BIP141), in display order; equals `txid` where there is none. */
