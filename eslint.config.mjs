@@ -62,7 +62,9 @@ const boundaries = (depConstraints, ignoredCircularDependencies = []) => [
 ];
 
 /** Libraries are tested with others that are built on them (.nxignore keeps such imports out of the graph). */
-const anyCycle = projects.flatMap(({ name: one }) => projects.map(({ name: other }) => [one, other]));
+const anyCycle = projects.flatMap(({ name: one }) =>
+  projects.filter(({ name: other }) => other !== one).map(({ name: other }) => [one, other]),
+);
 
 const TEST_CODE = { regex: '\\.(fixture|spec)\\.ts$', message: 'this is code for tests' };
 const restrictedImports = (extra) => ['error', { paths: determinism.restrictedPaths, patterns: [TEST_CODE, ...extra] }];

@@ -63,6 +63,7 @@ describe('arrows between projects', () => {
     ['bitcoinjs-lib in the simulator', 'libs/chain-simulator/src/probe.ts', 'bitcoinjs-lib'],
     ['a test importing what is built on its subject', 'libs/event-store/src/probe.int.spec.ts', '@finality/service'],
     ['a fixture importing what is built on its subject', 'libs/event-store/src/probe.fixture.ts', '@finality/testing'],
+    ['a test importing its subject', 'apps/settlement/src/probe.spec.ts', './index.ts'],
     ['a test importing fixtures', 'libs/settlement/src/probe.spec.ts', '@finality/testing'],
   ];
   it.each(allowed)('allow %s', async (_what, file, specifier) => {

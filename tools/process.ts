@@ -12,7 +12,8 @@ export interface Ended {
 const GRACE_MS = 10_000;
 
 /**
- * Runs a program to its end, passing on SIGTERM and SIGINT. Rejects only when it can't be started.
+ * Runs a program to its end. Rejects only when it can't be started. A SIGTERM or SIGINT that we get goes to the program, and once it
+ * has ended, ends us as well.
  * @param keep whether to keep what it says (standard output and error together) rather than show it
  */
 export function run(
@@ -32,7 +33,9 @@ export function run(
       child.kill('SIGTERM');
       setTimeout(() => child.kill('SIGKILL'), GRACE_MS).unref();
     }, timeoutMs);
+    let received: NodeJS.Signals | undefined;
     const forward = (signal: NodeJS.Signals): void => {
+      received = signal;
       child.kill(signal);
     };
     process.on('SIGTERM', forward).on('SIGINT', forward);
@@ -46,6 +49,7 @@ export function run(
     });
     child.once('close', (code) => {
       finish();
+      if (received !== undefined) process.kill(process.pid, received);
       resolve({ code: code ?? 1, output, seconds: (performance.now() - started) / 1000 });
     });
   });
