@@ -55,3 +55,5 @@ export {
 } from './telemetry/tracing.ts';
 export * from './app/definition.ts';
 export { Authenticator } from './app/authenticator.ts';
+export { createEventStore } from './app/event-store-migration.ts';
+export { execute, executeAll } from './app/execute.ts';

@@ -1,5 +1,5 @@
 import type { Runtime } from '@finality/kernel';
-import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
+import { Server, ServerCredentials, type ServerOptions, setLogger } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Log } from '../logging/log.ts';
 import { errorMessage, StartupError } from '../startup-error.ts';
@@ -42,6 +42,7 @@ export class SharedGrpcServer {
   constructor(options: SharedGrpcOptions) {
     this.#options = options;
     this.#server = new Server(SERVER_OPTIONS);
+    sendLibraryMessagesTo(options.log);
   }
 
   /** The `strategy` of one Nest app: `NestFactory.createMicroservice(Module, { strategy })`. */
@@ -117,6 +118,13 @@ const SERVER_OPTIONS: ServerOptions = {
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 10_000,
 };
+
+/** grpc-js writes to stderr otherwise, past the log. What it says of failures comes as errors too. */
+function sendLibraryMessagesTo(log: Log): void {
+  const write = (...parts: readonly unknown[]): void =>
+    log.debug({ component: 'grpc-js' }, parts.map(String).join(' '));
+  setLogger({ error: write, info: write, debug: write });
+}
 
 /** grpc-js gives all addresses' errors in one text. */
 function portError(host: string, port: number, variable: string, cause: Error): StartupError {

@@ -5,18 +5,36 @@ import { RefusalException } from './refusal-status.ts';
 /** A client that doesn't read for so long is cut off: what it is sent has to wait somewhere. */
 const STALL_MAX_MS = 60_000;
 
+const ENDS = ['end', 'cancelled', 'close', 'error'] as const;
+
 type Writable = ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>;
 
-/** The requests of a client stream, one at a time, with backpressure. Leaving the loop early doesn't cut off the responses. */
+/**
+ * The requests of a client stream, one at a time, with backpressure; ends when the client has sent all or is gone. Not the stream's own
+ * iterator, which destroys the stream, and with it the status to be sent, when the call fails while it waits.
+ */
 export async function* requestsOf<Request>(
   call: ServerDuplexStream<Request, unknown>,
 ): AsyncGenerator<Request, void, undefined> {
-  const iterator: AsyncIterable<Request> = call.iterator({ destroyOnReturn: false });
+  let changed = Promise.withResolvers<void>();
+  let isOver = false;
+  const change = (): void => changed.resolve();
+  const end = (): void => {
+    isOver = true;
+    change();
+  };
+  call.on('readable', change);
+  for (const event of ENDS) call.on(event, end);
   try {
-    for await (const request of iterator) yield request;
-  } catch (error) {
-    // The client is gone: nobody is left to tell.
-    if (!call.cancelled) throw error;
+    for (;;) {
+      changed = Promise.withResolvers();
+      for (let request = read<Request>(call); request !== null; request = read<Request>(call)) yield request;
+      if (isOver) return;
+      await changed.promise;
+    }
+  } finally {
+    call.off('readable', change);
+    for (const event of ENDS) call.off(event, end);
   }
 }
 
@@ -30,6 +48,8 @@ export async function* inBatches<T>(
 ): AsyncGenerator<readonly T[], void, undefined> {
   const queue = new BoundedQueue<T>(sizeMax);
   const reading = queue.fill(source);
+  // Whoever takes the batches hears of it below; who has stopped taking them doesn't want to.
+  reading.catch(() => undefined);
   try {
     for (;;) {
       const batch = await queue.take();
@@ -63,6 +83,10 @@ async function drained(call: Writable, runtime: Runtime): Promise<boolean> {
   await runtime.sleep(STALL_MAX_MS, over.signal);
   for (const event of ['drain', 'cancelled', 'close', 'error']) call.off(event, done);
   return over.signal.aborted;
+}
+
+function read<Request>(call: ServerDuplexStream<Request, unknown>): Request | null {
+  return call.readableEnded || call.destroyed ? null : (call.read() as Request | null);
 }
 
 /** One reader, one taker; the reader pauses at `sizeMax`. */

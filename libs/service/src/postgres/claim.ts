@@ -113,7 +113,7 @@ async function tryLock(client: pg.Client): Promise<boolean> {
 
 function sessionEnd(client: pg.Client): Promise<string> {
   return new Promise((resolve) => {
-    client.once('error', (error) => resolve(error.message));
+    client.once('error', (error: Error) => resolve(error.message));
     client.once('end', () => resolve('the session ended'));
   });
 }

@@ -1,0 +1,38 @@
+import { type EventStore, type Outcome, type StoreCommand, StoreUnavailable } from '@finality/event-store';
+import { refusal } from '@finality/kernel';
+import { RefusalException } from '../grpc/refusal-status.ts';
+
+/** Hands commands to the store. A store that can't be reached is UNAVAILABLE: asking again with the same keys is safe. */
+export async function executeAll<Body, Reply>(
+  store: EventStore<Body, Reply>,
+  commands: readonly StoreCommand<Body>[],
+): Promise<readonly Outcome<Reply>[]> {
+  return store.execute(commands).catch((error: unknown) => {
+    if (!(error instanceof StoreUnavailable)) throw error;
+    throw new RefusalException(refusal('unavailable', 'STORE_UNAVAILABLE', error.message, { retryable: true }));
+  });
+}
+
+/**
+ * Decides one command of a caller.
+ * @returns the reply, or the resource that an earlier request with this key has made
+ * @throws RefusalException as callers get to see it
+ */
+export async function execute<Body, Reply>(
+  store: EventStore<Body, Reply>,
+  command: StoreCommand<Body>,
+): Promise<{ readonly reply: Reply } | { readonly repeated: string }> {
+  const [outcome] = await executeAll(store, [command]);
+  switch (outcome?.kind) {
+    case 'accepted':
+      return { reply: outcome.reply };
+    case 'repeated':
+      return { repeated: outcome.resourceId };
+    case 'refused':
+      throw new RefusalException(outcome.refusal);
+    case 'failed':
+      throw outcome.error;
+    default:
+      throw new Error(`the command of a caller doesn't end ${outcome?.kind}`);
+  }
+}
