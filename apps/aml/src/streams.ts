@@ -1,0 +1,24 @@
+import { verdict, type VerdictEvent, type VerdictState } from '@finality/aml';
+import { amlV1, TOPICS } from '@finality/contracts';
+import type { StreamType } from '@finality/event-store';
+import { toMessage } from './verdict-message.ts';
+
+const SCHEMA_VERSION = 1;
+
+/** By subject: a settlement's id or a deposit's outpoint. */
+export const verdictStream: StreamType<VerdictState, VerdictEvent> = {
+  aggregate: verdict,
+  institutions: (state) => (state.status === 'monitored' ? state.institutions : []),
+  publish(event) {
+    const message = amlV1.VerdictReached.fromPartial({ verdict: toMessage(event.verdict) });
+    return [
+      {
+        topic: TOPICS.amlVerdict.name,
+        orderingKey: event.verdict.subjectId,
+        type: TOPICS.amlVerdict.message,
+        schemaVersion: SCHEMA_VERSION,
+        payload: amlV1.VerdictReached.encode(message).finish(),
+      },
+    ];
+  },
+};
