@@ -16,7 +16,6 @@ import {
 import type { BitcoinNode } from '@finality/bitcoin-node';
 import { assert, unwrap } from '@finality/kernel';
 import { crypto, script as codec, Transaction } from 'bitcoinjs-lib';
-import { ECPairFactory, type ECPairInterface } from 'ecpair';
 import * as ecc from 'tiny-secp256k1';
 import { REGTEST } from './consensus.ts';
 
@@ -54,18 +53,20 @@ export class RegtestWallet {
   readonly type: WalletScriptType;
   readonly script: ScriptHex;
   readonly address: string;
-  readonly #pair: ECPairInterface;
+  readonly #privateKey: Uint8Array;
+  readonly #publicKey: Uint8Array;
   #coins = new Map<OutpointKey, WalletCoin>();
   #height = 0;
 
   constructor(word: string, type: WalletScriptType = 'wpkh') {
-    const pair = ECPairFactory(ecc).fromPrivateKey(crypto.sha256(Buffer.from(`finality regtest ${word}`)));
+    const untweaked = crypto.sha256(Buffer.from(`finality regtest ${word}`));
     this.type = type;
-    // BIP86: the key tweaked with itself alone.
-    this.#pair = type === 'tr' ? pair.tweak(crypto.taggedHash('TapTweak', pair.publicKey.subarray(1))) : pair;
-    const { publicKey } = this.#pair;
+    this.#privateKey = type === 'tr' ? taprootKey(untweaked) : untweaked;
+    this.#publicKey = publicKeyOf(this.#privateKey);
     const program =
-      type === 'tr' ? `5120${hexFromBytes(publicKey.subarray(1))}` : `0014${hexFromBytes(crypto.hash160(publicKey))}`;
+      type === 'tr'
+        ? `5120${hexFromBytes(this.#publicKey.subarray(1))}`
+        : `0014${hexFromBytes(crypto.hash160(this.#publicKey))}`;
     this.script = program as ScriptHex;
     this.address = addressOf(this.script, 'regtest')!;
   }
@@ -140,10 +141,30 @@ export class RegtestWallet {
     if (this.type === 'tr') {
       const scripts = coins.map(() => bytesFromHex(this.script));
       const values = coins.map((coin) => coin.valueSats);
-      return [this.#pair.signSchnorr(transaction.hashForWitnessV1(i, scripts, values, Transaction.SIGHASH_DEFAULT))];
+      return [
+        ecc.signSchnorr(
+          transaction.hashForWitnessV1(i, scripts, values, Transaction.SIGHASH_DEFAULT),
+          this.#privateKey,
+        ),
+      ];
     }
     const keyHashScript = bytesFromHex(`76a914${this.script.slice(4)}88ac`);
     const hash = transaction.hashForWitnessV0(i, keyHashScript, coins[i]!.valueSats, SIGHASH_ALL);
-    return [codec.signature.encode(this.#pair.sign(hash), SIGHASH_ALL), this.#pair.publicKey];
+    return [codec.signature.encode(ecc.sign(hash, this.#privateKey), SIGHASH_ALL), this.#publicKey];
   }
+}
+
+function publicKeyOf(privateKey: Uint8Array): Uint8Array {
+  const publicKey = ecc.pointFromScalar(privateKey, true);
+  assert(publicKey, 'a hash is a private key');
+  return publicKey;
+}
+
+/** The key of a BIP86 output: with even y, tweaked with itself alone. */
+function taprootKey(privateKey: Uint8Array): Uint8Array {
+  const publicKey = publicKeyOf(privateKey);
+  const even = publicKey[0] === 2 ? privateKey : ecc.privateNegate(privateKey);
+  const tweaked = ecc.privateAdd(even, crypto.taggedHash('TapTweak', publicKey.subarray(1)));
+  assert(tweaked, 'a tweaked key is a private key');
+  return tweaked;
 }

@@ -17,7 +17,7 @@ import { buildBlock } from './block-builder.ts';
 import { checkAgainstParent, connectBlock, disconnectBlock } from './block-rules.ts';
 import { BlockTree, forkOf } from './block-tree.ts';
 import { CoinSet } from './coin-set.ts';
-import { type BlockNode, type Coin, GENESIS_HEX, medianTimePast, REGTEST, subsidySats } from './consensus.ts';
+import { type BlockNode, type Coin, GENESIS_HEX, medianTimePast, subsidySats } from './consensus.ts';
 import type { Journal, JournalRecord } from './journal.ts';
 import { Mempool, type MempoolEntry } from './mempool.ts';
 import { type Admission, checkForMempool, type MempoolContext, type RejectReason } from './mempool-rules.ts';

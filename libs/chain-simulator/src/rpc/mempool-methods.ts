@@ -1,7 +1,7 @@
 import { hexFromBytes, isHex, outpointKey, parseTransaction, type Txid } from '@finality/bitcoin';
 import { BROADCAST_LIMITS, broadcast, exceedsFee, MISSING_INPUTS, RPC } from '../broadcast.ts';
 import { POLICY } from '../mempool-rules.ts';
-import { RpcError, type RpcParams, hashOf } from './rpc-params.ts';
+import { RpcError, hashOf } from './rpc-params.ts';
 import type { RpcMethods } from './rpc-methods.ts';
 import type { RpcValue } from './rpc-json.ts';
 import { headerView, mempoolEntryView, transactionView } from './rpc-views.ts';
