@@ -1,0 +1,108 @@
+import type { addressV1, ServicePort } from '@finality/contracts';
+import { EventReader, PostgresEventStore } from '@finality/event-store';
+import type { Worker } from '@finality/kernel';
+import { Authenticator, INTERNAL_API, SERVICE_ENV, type ServiceEnv, WORKERS } from '@finality/service';
+import { type DynamicModule, Module } from '@nestjs/common';
+import type { IssuerStore } from './commands.ts';
+import type { AddressIssuerConfig } from './config.ts';
+import { InstitutionMessages } from './inbound/institution.messages.ts';
+import { IssueAddressRpc } from './inbound/issue-address.rpc.ts';
+import { IssueInternalAddressRpc } from './inbound/issue-internal-address.rpc.ts';
+import { ListAddressesRpc } from './inbound/list-addresses.rpc.ts';
+import { ListWalletsRpc } from './inbound/list-wallets.rpc.ts';
+import { RegisterWalletRpc } from './inbound/register-wallet.rpc.ts';
+import { WatchMessages } from './inbound/watch.messages.ts';
+import { IssuerHandler } from './issuer.handler.ts';
+import { Issuing } from './issuing.ts';
+import { Registration, type SignerOfAccounts } from './registration.ts';
+import { AUTHENTICATOR, ISSUER_READER, ISSUER_STORE, ISSUING, REGISTRATION } from './tokens.ts';
+import { DerivationWorker } from './workers/derivation.worker.ts';
+import { WalletKeysWorker } from './workers/wallet-keys.worker.ts';
+
+export const ADDRESS_ISSUER_SCHEMA = 'address_issuer';
+
+const SERVICE = 'address-issuer';
+
+export interface AddressIssuerEnv extends ServiceEnv<AddressIssuerConfig> {
+  readonly signer: SignerOfAccounts;
+}
+
+/** Who asks for change and payees' addresses, and how. */
+export type AddressingPort = ServicePort<addressV1.InternalAddressServiceServer>;
+
+@Module({})
+export class AddressIssuerModule {
+  static register(env: AddressIssuerEnv): DynamicModule {
+    const { pool } = env;
+    return {
+      module: AddressIssuerModule,
+      controllers: [
+        RegisterWalletRpc,
+        IssueAddressRpc,
+        ListAddressesRpc,
+        ListWalletsRpc,
+        IssueInternalAddressRpc,
+        InstitutionMessages,
+        WatchMessages,
+      ],
+      providers: [
+        { provide: SERVICE_ENV, useValue: env },
+        { provide: AUTHENTICATOR, useFactory: () => new Authenticator(SERVICE, env.driver) },
+        { provide: ISSUER_STORE, useFactory: () => openStore(env) },
+        { provide: ISSUER_READER, useFactory: () => new EventReader({ pool, schema: ADDRESS_ISSUER_SCHEMA }) },
+        { provide: ISSUING, useFactory: (store: IssuerStore) => openIssuing(env, store), inject: [ISSUER_STORE] },
+        {
+          provide: REGISTRATION,
+          useFactory: (store: IssuerStore, reader: EventReader) => openRegistration(env, store, reader),
+          inject: [ISSUER_STORE, ISSUER_READER],
+        },
+        // A controller can't be injected: this one is what INTERNAL_API is made of. It keeps no state.
+        IssueInternalAddressRpc,
+        { provide: INTERNAL_API, useFactory: portOf, inject: [IssueInternalAddressRpc] },
+        {
+          provide: WORKERS,
+          useFactory: (authenticator: Authenticator, registration: Registration, store: IssuerStore) =>
+            workersOf(env, authenticator, registration, store),
+          inject: [AUTHENTICATOR, REGISTRATION, ISSUER_STORE],
+        },
+      ],
+      exports: [INTERNAL_API, WORKERS],
+    };
+  }
+}
+
+function openStore({ pool, runtime, config }: AddressIssuerEnv): IssuerStore {
+  const handler = new IssuerHandler(config.BITCOIN_NETWORK);
+  return new PostgresEventStore({ pool, schema: ADDRESS_ISSUER_SCHEMA, service: SERVICE, handler, runtime });
+}
+
+function openIssuing({ pool, runtime, config, faults }: AddressIssuerEnv, store: IssuerStore): Issuing {
+  return new Issuing({ store, pool, runtime, waitMs: config.ADDRESS_WAIT_MS, ...(faults && { faults }) });
+}
+
+function openRegistration(
+  { signer, runtime, config }: AddressIssuerEnv,
+  store: IssuerStore,
+  reader: EventReader,
+): Registration {
+  const { BITCOIN_NETWORK: network, ADDRESS_WAIT_MS: waitMs } = config;
+  return new Registration({ store, reader, signer, runtime, network, waitMs });
+}
+
+function workersOf(
+  { pool, runtime, config, signer }: AddressIssuerEnv,
+  authenticator: Authenticator,
+  registration: Registration,
+  store: IssuerStore,
+): readonly Worker[] {
+  const { ADDRESS_POOL_SCRIPT_TYPE: poolScriptType, BITCOIN_NETWORK: network } = config;
+  return [
+    authenticator.worker,
+    new WalletKeysWorker({ registration, pool, runtime, poolScriptType }),
+    new DerivationWorker({ store, pool, signer, runtime, network }),
+  ];
+}
+
+function portOf(issue: IssueInternalAddressRpc): AddressingPort {
+  return { issueInternalAddress: (request) => issue.handle(request) };
+}

@@ -1,0 +1,33 @@
+import type { InstitutionStatus, IssuedAddress, PerBranch, Wallet, WalletRequest } from '@finality/address';
+import type { AddressPurpose, WalletKeys } from '@finality/address';
+import type { Descriptor } from '@finality/bitcoin';
+import type { EventStore } from '@finality/event-store';
+
+/** What the address issuer's store decides on. */
+export type IssuerBody =
+  | { readonly kind: 'request_wallet'; readonly request: WalletRequest }
+  | { readonly kind: 'set_keys'; readonly walletId: string; readonly keys: WalletKeys }
+  | { readonly kind: 'register_wallet'; readonly request: WalletRequest; readonly descriptor: Descriptor }
+  | IssueBody
+  | { readonly kind: 'extend_watch'; readonly walletId: string; readonly below: PerBranch }
+  | { readonly kind: 'verify'; readonly walletId: string; readonly below: PerBranch }
+  | { readonly kind: 'block'; readonly walletId: string; readonly reason: string }
+  | { readonly kind: 'note_institution'; readonly institutionId: string; readonly status: InstitutionStatus };
+
+export interface IssueBody {
+  readonly kind: 'issue';
+  readonly addressId: string;
+  readonly purpose: AddressPurpose;
+  readonly label: string;
+  /** Empty: the only wallet of the institution. */
+  readonly walletId: string;
+  /** Who asks for it for itself: must be active, and own the wallet unless it is the pool. Without it: one of our own services asks. */
+  readonly institutionId?: string;
+}
+
+export type IssuerReply =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'wallet'; readonly wallet: Wallet }
+  | { readonly kind: 'address'; readonly address: IssuedAddress };
+
+export type IssuerStore = EventStore<IssuerBody, IssuerReply>;

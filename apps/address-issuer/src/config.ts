@@ -1,0 +1,23 @@
+import { NETWORKS } from '@finality/bitcoin';
+import { defineConfig, setting } from '@finality/service';
+import type { z } from 'zod';
+
+const [firstNetwork, ...otherNetworks] = NETWORKS;
+
+/** What the address issuer can be told; names are environment variables. */
+export const addressIssuerConfig = defineConfig({
+  BITCOIN_NETWORK: setting
+    .oneOf(firstNetwork!, ...otherNetworks)
+    .default('regtest')
+    .describe('The network that addresses are for: regtest, signet, testnet4 or mainnet.'),
+  ADDRESS_POOL_SCRIPT_TYPE: setting
+    .oneOf('wpkh', 'tr')
+    .default('wpkh')
+    .describe("Script type of the platform's pool wallet, when it is made: wpkh or tr."),
+  ADDRESS_WAIT_MS: setting
+    .integer(0, 60_000)
+    .default(5_000)
+    .describe('How long a request waits for what comes soon (keys, watched addresses) before it is UNAVAILABLE.'),
+});
+
+export type AddressIssuerConfig = z.output<typeof addressIssuerConfig>;

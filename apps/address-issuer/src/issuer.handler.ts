@@ -1,0 +1,271 @@
+import {
+  branchOf,
+  decideBlock,
+  decideIssue,
+  decideKeys,
+  decideRegister,
+  decideRequest,
+  decideVerified,
+  decideWatch,
+  institutionAggregate,
+  institutionRefusal,
+  POOL_WALLET_ID,
+  unknownWallet,
+  type Wallet,
+  walletAggregate,
+  type WalletEvent,
+  type WalletState,
+} from '@finality/address';
+import {
+  type Branch,
+  type DerivedScript,
+  type Descriptor,
+  deriveScript,
+  type Network,
+  parseDescriptor,
+  type ScriptHex,
+} from '@finality/bitcoin';
+import type { Batch, CommandHandler, Handled, Session, StoreCommand, StoredEvent } from '@finality/event-store';
+import {
+  assert,
+  assertNever,
+  type Decision,
+  fieldError,
+  invalid,
+  type Refusal,
+  refusal,
+  unwrap,
+} from '@finality/kernel';
+import type { IssueBody, IssuerBody, IssuerReply } from './commands.ts';
+import { projectAddresses } from './projections/addresses.projection.ts';
+import { firstScripts, projectWallets } from './projections/wallets.projection.ts';
+import { institutionStream, institutionStreamOf, walletStream, walletStreamOf } from './streams.ts';
+
+interface OwnWallets {
+  readonly count: number;
+  readonly walletId: string;
+}
+
+/** What a batch knows beyond the streams. */
+export interface IssuerWorld {
+  /** Of institutions that left it open which wallet they mean. */
+  readonly ownWallets: Map<string, OwnWallets>;
+  /** First scripts of registered wallets' branches, as far as this batch could meet them. */
+  readonly takenScripts: Set<ScriptHex>;
+}
+
+/** Wallets whose parsed descriptors are kept. */
+const DESCRIPTORS_MAX = 10_000;
+
+type HandledReply = Handled<IssuerReply>;
+
+/** Takes derivation indices, many in one batch; each address is durable, and published, before anybody is told of it. */
+export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, IssuerReply> {
+  readonly #network: Network;
+  /** A wallet's keys never change. */
+  readonly #descriptors = new Map<string, Descriptor>();
+
+  constructor(network: Network) {
+    this.#network = network;
+  }
+
+  async load(session: Session, commands: readonly StoreCommand<IssuerBody>[], batch: Batch): Promise<IssuerWorld> {
+    const bodies = commands.map(({ body }) => body);
+    const ownWallets = await loadOwnWallets(session, bodies);
+    const wallets = [...bodies.flatMap(walletsNamed), ...[...ownWallets.values()].map(({ walletId }) => walletId)];
+    const institutions = bodies.flatMap(institutionsNamed);
+    const streams = [...wallets.map(walletStreamOf), ...institutions.map(institutionStreamOf)];
+    await batch.loadStreams(session, [...new Set(streams)]);
+    return { ownWallets, takenScripts: await this.#loadTaken(session, bodies) };
+  }
+
+  handle({ body }: StoreCommand<IssuerBody>, world: IssuerWorld, batch: Batch): HandledReply {
+    switch (body.kind) {
+      case 'request_wallet': {
+        const refused = this.#institutionRefusal(body.request.institutionId, batch);
+        if (refused) return { kind: 'refused', refusal: refused };
+        const { walletId } = body.request;
+        return this.#wallet(walletId, decideRequest(body.request, this.#state(walletId, batch)), batch);
+      }
+      case 'set_keys':
+        return this.#setKeys(body, world, batch);
+      case 'register_wallet':
+        return this.#register(body, world, batch);
+      case 'issue':
+        return this.#issue(body, world, batch);
+      case 'extend_watch':
+        return this.#wallet(body.walletId, decideWatch(body.below, this.#state(body.walletId, batch)), batch);
+      case 'verify':
+        return this.#wallet(body.walletId, decideVerified(body.below, this.#state(body.walletId, batch)), batch);
+      case 'block':
+        return this.#wallet(body.walletId, decideBlock(body.reason, this.#state(body.walletId, batch)), batch);
+      case 'note_institution': {
+        const { institutionId, status } = body;
+        const known = batch.state(institutionStream, institutionId);
+        if (known.status !== status)
+          batch.append(institutionStream, institutionId, { type: 'institution_noted', institutionId, status });
+        return { kind: 'accepted', reply: { kind: 'done' } };
+      }
+      default:
+        return assertNever(body, 'address issuer command');
+    }
+  }
+
+  async save(session: Session, _world: IssuerWorld, events: readonly StoredEvent[]): Promise<void> {
+    const ofWallets = events.filter(({ stream }) =>
+      stream.startsWith(`${walletAggregate.name}/`),
+    ) as readonly StoredEvent<WalletEvent>[];
+    await projectWallets(session, ofWallets, this.#network);
+    await projectAddresses(session, ofWallets);
+  }
+
+  #state(walletId: string, batch: Batch): WalletState {
+    return batch.state(walletStream, walletId);
+  }
+
+  #institutionRefusal(institutionId: string, batch: Batch): Refusal | undefined {
+    return institutionRefusal(institutionId, batch.state(institutionStream, institutionId));
+  }
+
+  #wallet(walletId: string, decision: Decision<WalletEvent, Refusal>, batch: Batch): HandledReply {
+    if (decision.kind === 'refused') return { kind: 'refused', refusal: decision.refused };
+    const before = this.#state(walletId, batch);
+    const state = decision.events.length > 0 ? batch.append(walletStream, walletId, ...decision.events) : before;
+    if (state.status !== 'registered') return { kind: 'accepted', reply: { kind: 'done' } };
+    return { kind: 'accepted', reply: { kind: 'wallet', wallet: state.wallet } };
+  }
+
+  #setKeys(
+    { walletId, keys }: Extract<IssuerBody, { kind: 'set_keys' }>,
+    world: IssuerWorld,
+    batch: Batch,
+  ): HandledReply {
+    const scripts = firstScripts(keys, this.#network);
+    const decision = decideKeys(walletId, keys, this.#state(walletId, batch), batch.now, this.#taken(scripts, world));
+    const handled = this.#wallet(walletId, decision, batch);
+    if (handled.kind === 'accepted') for (const script of scripts) world.takenScripts.add(script);
+    return handled;
+  }
+
+  #register(body: Extract<IssuerBody, { kind: 'register_wallet' }>, world: IssuerWorld, batch: Batch): HandledReply {
+    const { request, descriptor } = body;
+    const refused = this.#institutionRefusal(request.institutionId, batch);
+    if (refused) return { kind: 'refused', refusal: refused };
+    const scripts = firstScripts(descriptor, this.#network);
+    const state = this.#state(request.walletId, batch);
+    const decision = decideRegister(request, descriptor, state, batch.now, this.#taken(scripts, world));
+    const handled = this.#wallet(request.walletId, decision, batch);
+    if (handled.kind === 'accepted') for (const script of scripts) world.takenScripts.add(script);
+    return handled;
+  }
+
+  #taken(scripts: readonly ScriptHex[], world: IssuerWorld): boolean {
+    return scripts.some((script) => world.takenScripts.has(script));
+  }
+
+  #issue(body: IssueBody, world: IssuerWorld, batch: Batch): HandledReply {
+    const { addressId, purpose, label, institutionId } = body;
+    if (institutionId !== undefined) {
+      const refused = this.#institutionRefusal(institutionId, batch);
+      if (refused) return { kind: 'refused', refusal: refused };
+    }
+    const chosen = chooseWallet(body, world);
+    if (chosen.kind === 'refused') return chosen;
+    const { walletId } = chosen;
+    const state = this.#state(walletId, batch);
+    if (institutionId !== undefined && walletId !== POOL_WALLET_ID && ownerOf(state) !== institutionId) {
+      return { kind: 'refused', refusal: unknownWallet(walletId) };
+    }
+    const command = { addressId, walletId, purpose, label, ...(institutionId === undefined ? {} : { institutionId }) };
+    const decision = decideIssue(command, state, batch.now, (wallet, branch, index) =>
+      this.#derive(wallet, branch, index),
+    );
+    if (decision.kind === 'refused') return { kind: 'refused', refusal: decision.refused };
+    const [event] = decision.events;
+    assert(event?.type === 'address_issued', `an address of branch ${branchOf(purpose)} is issued`);
+    batch.append(walletStream, walletId, event);
+    return { kind: 'accepted', reply: { kind: 'address', address: event.address } };
+  }
+
+  #derive(wallet: Wallet, branch: Branch, index: number): DerivedScript {
+    let descriptor = this.#descriptors.get(wallet.walletId);
+    if (!descriptor) {
+      if (this.#descriptors.size >= DESCRIPTORS_MAX) this.#descriptors.clear();
+      descriptor = unwrap(parseDescriptor([wallet.external, wallet.internal], this.#network));
+      this.#descriptors.set(wallet.walletId, descriptor);
+    }
+    return deriveScript(descriptor, branch, index);
+  }
+
+  async #loadTaken(session: Session, bodies: readonly IssuerBody[]): Promise<Set<ScriptHex>> {
+    const scripts = bodies.flatMap((body) => {
+      if (body.kind === 'set_keys') return firstScripts(body.keys, this.#network);
+      return body.kind === 'register_wallet' ? firstScripts(body.descriptor, this.#network) : [];
+    });
+    if (scripts.length === 0) return new Set();
+    const text = 'SELECT first_script FROM wallet_branches WHERE first_script = ANY($1::text[])';
+    const rows = await session.query<{ first_script: ScriptHex }>(text, [scripts]);
+    return new Set(rows.map((row) => row.first_script));
+  }
+}
+
+function ownerOf(state: WalletState): string | undefined {
+  if (state.status === 'none') return undefined;
+  return state.status === 'requested' ? state.request.institutionId : state.wallet.institutionId;
+}
+
+function chooseWallet(
+  { walletId, institutionId }: IssueBody,
+  world: IssuerWorld,
+): { readonly kind: 'chosen'; readonly walletId: string } | { readonly kind: 'refused'; readonly refusal: Refusal } {
+  if (walletId !== '') return { kind: 'chosen', walletId };
+  const own = world.ownWallets.get(institutionId ?? '');
+  if (!own) {
+    const message = `institution ${institutionId} has no wallet: register one first`;
+    return { kind: 'refused', refusal: refusal('failed_precondition', 'NO_WALLET', message) };
+  }
+  if (own.count === 1) return { kind: 'chosen', walletId: own.walletId };
+  return {
+    kind: 'refused',
+    refusal: invalid(fieldError('wallet_id', `expected one of ${own.count} wallets of ${institutionId}`)),
+  };
+}
+
+async function loadOwnWallets(session: Session, bodies: readonly IssuerBody[]): Promise<Map<string, OwnWallets>> {
+  const open = bodies.flatMap((body) =>
+    body.kind === 'issue' && body.walletId === '' && body.institutionId !== undefined ? [body.institutionId] : [],
+  );
+  if (open.length === 0) return new Map();
+  const rows = await session.query<{ institution_id: string; wallets: number; wallet_id: string }>(
+    `SELECT institution_id, count(*)::int AS wallets, min(wallet_id) AS wallet_id FROM wallets
+     WHERE institution_id = ANY($1::text[]) GROUP BY institution_id`,
+    [[...new Set(open)]],
+  );
+  return new Map(rows.map((row) => [row.institution_id, { count: row.wallets, walletId: row.wallet_id }]));
+}
+
+function walletsNamed(body: IssuerBody): readonly string[] {
+  switch (body.kind) {
+    case 'request_wallet':
+    case 'register_wallet':
+      return [body.request.walletId];
+    case 'note_institution':
+      return [];
+    default:
+      return body.walletId === '' ? [] : [body.walletId];
+  }
+}
+
+function institutionsNamed(body: IssuerBody): readonly string[] {
+  switch (body.kind) {
+    case 'request_wallet':
+    case 'register_wallet':
+      return [body.request.institutionId];
+    case 'note_institution':
+      return [body.institutionId];
+    case 'issue':
+      return body.institutionId === undefined ? [] : [body.institutionId];
+    default:
+      return [];
+  }
+}

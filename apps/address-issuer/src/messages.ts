@@ -1,0 +1,63 @@
+import type { AddressPurpose, IssuedAddress, Wallet, WalletKind } from '@finality/address';
+import type { WalletScriptType } from '@finality/bitcoin';
+import { addressV1, toTimestamp } from '@finality/contracts';
+
+// Between the domain's words and those of the contract.
+
+const { AddressPurpose: Purpose, ScriptType, WalletKind: Kind } = addressV1;
+
+const PURPOSES: Readonly<Record<AddressPurpose, addressV1.AddressPurpose>> = {
+  clearing: Purpose.ADDRESS_PURPOSE_CLEARING,
+  wallet: Purpose.ADDRESS_PURPOSE_WALLET,
+  change: Purpose.ADDRESS_PURPOSE_CHANGE,
+  settlement: Purpose.ADDRESS_PURPOSE_SETTLEMENT,
+};
+
+const KINDS: Readonly<Record<WalletKind, addressV1.WalletKind>> = {
+  custodial: Kind.WALLET_KIND_CUSTODIAL,
+  non_custodial: Kind.WALLET_KIND_NON_CUSTODIAL,
+};
+
+const SCRIPT_TYPES: Readonly<Record<WalletScriptType, addressV1.ScriptType>> = {
+  wpkh: ScriptType.SCRIPT_TYPE_WPKH,
+  tr: ScriptType.SCRIPT_TYPE_TR,
+};
+
+export function walletMessage(wallet: Wallet): addressV1.Wallet {
+  return {
+    walletId: wallet.walletId,
+    institutionId: wallet.institutionId,
+    kind: KINDS[wallet.kind],
+    scriptType: SCRIPT_TYPES[wallet.scriptType],
+    externalDescriptor: wallet.external,
+    internalDescriptor: wallet.internal,
+    birthdayHeight: wallet.birthdayHeight,
+    createdAt: toTimestamp(wallet.createdAt),
+  };
+}
+
+export function addressMessage(issued: IssuedAddress): addressV1.Address {
+  const { address, script, walletId, institutionId, purpose, label, branch, index, issuedAt } = issued;
+  return {
+    address,
+    script,
+    walletId,
+    institutionId,
+    purpose: PURPOSES[purpose],
+    label,
+    branch,
+    index,
+    issuedAt: toTimestamp(issuedAt),
+  };
+}
+
+/** undefined for UNSPECIFIED and what this release doesn't know. */
+export function purposeOf(purpose: addressV1.AddressPurpose): AddressPurpose | undefined {
+  return (Object.keys(PURPOSES) as AddressPurpose[]).find((each) => PURPOSES[each] === purpose);
+}
+
+/** wpkh where nothing is said; undefined for what this release doesn't know. */
+export function scriptTypeOf(type: addressV1.ScriptType): WalletScriptType | undefined {
+  if (type === ScriptType.SCRIPT_TYPE_UNSPECIFIED) return 'wpkh';
+  return (Object.keys(SCRIPT_TYPES) as WalletScriptType[]).find((each) => SCRIPT_TYPES[each] === type);
+}

@@ -1,0 +1,45 @@
+import { insertOnlyDdl } from '@finality/event-store';
+import type { SchemaRoles } from '@finality/service';
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+export function createAddresses(roles: SchemaRoles): new () => MigrationInterface {
+  return class CreateAddresses1763700000001 implements MigrationInterface {
+    readonly name = 'CreateAddresses1763700000001';
+
+    async up(runner: QueryRunner): Promise<void> {
+      const { schema, service: serviceRole } = roles;
+      for (const statement of tables(schema)) await runner.query(statement);
+      await runner.query(`GRANT SELECT, INSERT, UPDATE ON ${schema}.wallets TO ${serviceRole}`);
+      for (const table of ['wallet_branches', 'addresses']) {
+        for (const statement of insertOnlyDdl({ schema, table, serviceRole })) await runner.query(statement);
+      }
+    }
+
+    down(): Promise<void> {
+      return Promise.reject(new Error('addresses that were issued are kept'));
+    }
+  };
+}
+
+function tables(schema: string): readonly string[] {
+  return [
+    // Requested ones too: position is that of the request until they are registered.
+    `CREATE TABLE ${schema}.wallets (
+      wallet_id text PRIMARY KEY, position bigint NOT NULL UNIQUE, institution_id text NOT NULL, kind text NOT NULL, status text NOT NULL,
+      script_type text NOT NULL, external text, internal text, birthday_height integer NOT NULL, created_at bigint,
+      watched_external integer NOT NULL DEFAULT 0, watched_internal integer NOT NULL DEFAULT 0,
+      verified_external integer NOT NULL DEFAULT 0, verified_internal integer NOT NULL DEFAULT 0, blocked text)`,
+    `CREATE INDEX wallets_institution ON ${schema}.wallets (institution_id, position)`,
+    `CREATE INDEX wallets_requested ON ${schema}.wallets (position) WHERE status = 'requested'`,
+    `CREATE INDEX wallets_unverified ON ${schema}.wallets (position)
+      WHERE kind = 'custodial' AND blocked IS NULL AND (verified_external < watched_external OR verified_internal < watched_internal)`,
+    // The first script of a branch stands for all of them: two branches have all scripts in common or none.
+    `CREATE TABLE ${schema}.wallet_branches (first_script text PRIMARY KEY, wallet_id text NOT NULL, branch smallint NOT NULL)`,
+    // What the program promises, the keys enforce: an index is issued once, a script belongs to one institution.
+    `CREATE TABLE ${schema}.addresses (
+      address_id text PRIMARY KEY, position bigint NOT NULL UNIQUE, script text NOT NULL UNIQUE, address text NOT NULL, wallet_id text NOT NULL,
+      institution_id text NOT NULL, purpose text NOT NULL, label text NOT NULL, branch smallint NOT NULL, index integer NOT NULL,
+      issued_at bigint NOT NULL, UNIQUE (wallet_id, branch, index))`,
+    `CREATE INDEX addresses_institution ON ${schema}.addresses (institution_id, position)`,
+  ];
+}

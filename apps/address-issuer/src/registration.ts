@@ -1,0 +1,90 @@
+import type { Wallet, WalletRequest } from '@finality/address';
+import { type Descriptor, type Network, parseDescriptor, type WalletScriptType } from '@finality/bitcoin';
+import type { ServicePort, signingV1 } from '@finality/contracts';
+import type { EventReader } from '@finality/event-store';
+import { assert, type CauseContext, type Runtime } from '@finality/kernel';
+import type { IssuerBody, IssuerStore } from './commands.ts';
+import { execute, executePatiently, idempotencyClaim } from './execute.ts';
+import type { Asked } from './issuing.ts';
+import { walletStream } from './streams.ts';
+
+/** The signer as the issuer needs it. */
+export type SignerOfAccounts = Pick<ServicePort<signingV1.SigningServiceServer>, 'createAccount' | 'deriveScripts'>;
+
+export type WalletWanted = {
+  readonly institutionId: string;
+  readonly birthdayHeight: number;
+} & (
+  | { readonly kind: 'custodial'; readonly scriptType: WalletScriptType }
+  | { readonly kind: 'non_custodial'; readonly descriptor: Descriptor }
+);
+
+export interface RegistrationOptions {
+  readonly store: IssuerStore;
+  readonly reader: EventReader;
+  readonly signer: SignerOfAccounts;
+  readonly runtime: Runtime;
+  readonly network: Network;
+  readonly waitMs: number;
+}
+
+/** Registers wallets. A custodial one is requested first, then given the signer's keys: a crash between leaves a request to be continued. */
+export class Registration {
+  readonly #options: RegistrationOptions;
+
+  constructor(options: RegistrationOptions) {
+    this.#options = options;
+  }
+
+  async register(wanted: WalletWanted, asked: Asked): Promise<Wallet> {
+    const { store, runtime, waitMs } = this.#options;
+    const walletId = runtime.id();
+    const body = registrationOf(walletId, wanted);
+    const keys = wanted.kind === 'custodial' ? wanted.scriptType : wanted.descriptor.text;
+    const idempotency = idempotencyClaim(
+      { principal: asked.principal, rpc: asked.rpc, key: asked.idempotencyKey, resourceId: walletId },
+      { institution_id: wanted.institutionId, kind: wanted.kind, keys, birthday_height: wanted.birthdayHeight },
+    );
+    const patience = { runtime, waitMs, ...(asked.signal && { signal: asked.signal }) };
+    const answer = await executePatiently(store, { body, cause: asked.cause, idempotency }, patience);
+    if (answer.kind === 'accepted' && answer.reply.kind === 'wallet') return answer.reply.wallet;
+    return this.complete(answer.kind === 'repeated' ? answer.resourceId : walletId, asked.cause);
+  }
+
+  /** A custodial wallet without idempotency key, as the platform's pool is. */
+  async request(request: WalletRequest, cause: CauseContext): Promise<void> {
+    await execute(this.#options.store, { body: { kind: 'request_wallet', request }, cause });
+  }
+
+  /** Gives a requested wallet its keys, unless it has them. Safe to repeat: the signer gives the same keys again. */
+  async complete(walletId: string, cause: CauseContext): Promise<Wallet> {
+    const { store, reader, signer, network } = this.#options;
+    const { state } = await reader.loadState(walletStream, walletId);
+    assert(state.status !== 'none', `wallet ${walletId} was requested`);
+    if (state.status === 'registered') return state.wallet;
+    const { institutionId, scriptType } = state.request;
+    const account = await signer.createAccount({ walletId, institutionId, scriptType });
+    const parsed = parseDescriptor([account.externalDescriptor, account.internalDescriptor], network);
+    assert(parsed.ok, `the signer's descriptors of wallet ${walletId} are descriptors of ${network}`);
+    const { external, internal } = parsed.value;
+    const body: IssuerBody = {
+      kind: 'set_keys',
+      walletId,
+      keys: { scriptType: parsed.value.scriptType, external, internal },
+    };
+    const answer = await execute(store, { body, cause });
+    assert(answer.kind === 'accepted' && answer.reply.kind === 'wallet', 'keys make a wallet');
+    return answer.reply.wallet;
+  }
+}
+
+function registrationOf(walletId: string, wanted: WalletWanted): IssuerBody {
+  const { institutionId, birthdayHeight } = wanted;
+  const common = { walletId, institutionId, birthdayHeight };
+  if (wanted.kind === 'custodial') {
+    return { kind: 'request_wallet', request: { ...common, kind: 'custodial', scriptType: wanted.scriptType } };
+  }
+  const { descriptor } = wanted;
+  const request: WalletRequest = { ...common, kind: 'non_custodial', scriptType: descriptor.scriptType };
+  return { kind: 'register_wallet', request, descriptor };
+}

@@ -1,0 +1,45 @@
+import {
+  institutionAggregate,
+  type InstitutionEvent,
+  type InstitutionState,
+  walletAggregate,
+  type WalletEvent,
+  type WalletState,
+} from '@finality/address';
+import { addressV1, type Topic, TOPICS } from '@finality/contracts';
+import type { PublicMessage, StreamType } from '@finality/event-store';
+import { addressMessage, walletMessage } from './messages.ts';
+
+export const institutionStream: StreamType<InstitutionState, InstitutionEvent> = {
+  aggregate: institutionAggregate,
+  institutions: () => [],
+  publish: () => [],
+};
+
+/** Others get to know registered wallets and issued addresses; keys on their way and how far derivation is checked are our own business. */
+export const walletStream: StreamType<WalletState, WalletEvent> = {
+  aggregate: walletAggregate,
+  institutions: ({ concerns }) => concerns,
+  publish(event) {
+    switch (event.type) {
+      case 'wallet_registered': {
+        const message = addressV1.WalletChanged.encode({ wallet: walletMessage(event.wallet) });
+        return [messageOf(TOPICS.wallet, event.wallet.walletId, message.finish())];
+      }
+      case 'address_issued': {
+        const message = addressV1.AddressIssued.encode({ address: addressMessage(event.address) });
+        return [messageOf(TOPICS.address, event.address.walletId, message.finish())];
+      }
+      default:
+        return [];
+    }
+  },
+};
+
+function messageOf(topic: Topic, walletId: string, payload: Uint8Array): PublicMessage {
+  return { topic: topic.name, orderingKey: walletId, type: topic.message, schemaVersion: 1, payload };
+}
+
+export const institutionStreamOf = (institutionId: string): string => `${institutionAggregate.name}/${institutionId}`;
+
+export const walletStreamOf = (walletId: string): string => `${walletAggregate.name}/${walletId}`;

@@ -1,0 +1,6 @@
+/** What the module hands to handlers and workers. */
+export const ISSUER_STORE = Symbol('IssuerStore');
+export const ISSUER_READER = Symbol('IssuerReader');
+export const AUTHENTICATOR = Symbol('Authenticator');
+export const ISSUING = Symbol('Issuing');
+export const REGISTRATION = Symbol('Registration');
