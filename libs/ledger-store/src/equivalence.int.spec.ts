@@ -16,7 +16,9 @@ import {
   voidPending,
 } from '@finality/ledger';
 import { readLedgerCut } from './balances.ts';
-import { type LedgerDatabase, ledgerDatabase, NOW } from './database.fixture.ts';
+import { type TestDatabase, testDatabase } from '@finality/testing';
+import { clear, NOW, transaction } from './database.fixture.ts';
+import { ledgerDdl } from './ddl.ts';
 import { loadLedger } from './load.ts';
 import { saveLedger } from './save.ts';
 import { verifyLedger } from './verify.ts';
@@ -54,21 +56,22 @@ const EVERY_ID = PURPOSES.flatMap((purpose) =>
   OBJECTS.flatMap((object) => [1, 2].map((life) => idOf(purpose, object, life))),
 );
 
-let database: LedgerDatabase;
+let database: TestDatabase;
 beforeAll(async () => {
-  database = await ledgerDatabase();
+  database = await testDatabase(['keeper'], { ddl: ledgerDdl });
 });
 afterAll(() => database.close());
 
 it('histories over Postgres end as they do in memory, batch by batch', async () => {
+  const keeper = database.service('keeper');
   await fc.assert(
     fc.asyncProperty(batches, async (history) => {
-      await database.clear();
+      await clear(keeper);
       const inMemory = LedgerView.inMemory();
       let position = 0n;
       for (const groups of history) {
         position += 1n;
-        const outcomes = await database.transaction(async (session) => {
+        const outcomes = await transaction(keeper, async (session) => {
           const ledger = await loadLedger(session, { accounts: ACCOUNTS, transfers: EVERY_ID });
           const results = ledger.postGroups(groups);
           await saveLedger(session, ledger, position, NOW);
@@ -79,9 +82,9 @@ it('histories over Postgres end as they do in memory, batch by batch', async () 
       const used = inMemory
         .accounts()
         .filter((a) => a.debitsPosted + a.creditsPosted + a.debitsPending + a.creditsPending > 0n);
-      const stored = new Map((await database.transaction(readLedgerCut)).accounts.map((a) => [a.id, a]));
+      const stored = new Map((await transaction(keeper, readLedgerCut)).accounts.map((a) => [a.id, a]));
       for (const account of used) expect(stored.get(account.id)).toEqual(account);
-      expect(await database.transaction(verifyLedger)).toMatchObject({
+      expect(await transaction(keeper, verifyLedger)).toMatchObject({
         ok: true,
         transfers: BigInt(inMemory.changes().transfers.length),
       });

@@ -17,7 +17,9 @@ import {
   voidPending,
 } from '@finality/ledger';
 import { readBalances, readLedgerCut } from './balances.ts';
-import { type LedgerDatabase, ledgerDatabase, NOW } from './database.fixture.ts';
+import { type TestDatabase, testDatabase } from '@finality/testing';
+import { clear, type LedgerSchema, NOW, tamper, transaction } from './database.fixture.ts';
+import { ledgerDdl } from './ddl.ts';
 import { type EntriesQuery, type Entry, listEntries } from './entries.ts';
 import { type LedgerRequest, loadLedger } from './load.ts';
 import { saveLedger } from './save.ts';
@@ -54,17 +56,19 @@ const pay = (object: string, amount: bigint): Transfer[] => [
 const reserve = (object: string, amount: bigint): Transfer =>
   pending({ purpose: 'reserve', object, life: 1, debit: availableAccount(A), credit: inFlightAccount(A), amount });
 
-let database: LedgerDatabase;
+let database: TestDatabase;
+let keeper: LedgerSchema;
 
 beforeAll(async () => {
-  database = await ledgerDatabase();
+  database = await testDatabase(['keeper'], { ddl: ledgerDdl });
+  keeper = database.service('keeper');
 });
 afterAll(() => database.close());
-beforeEach(() => database.clear());
+beforeEach(() => clear(keeper));
 
 /** One batch, as the event store runs it. */
 function batch<T>(position: bigint, work: (ledger: LedgerView) => T, request: Partial<LedgerRequest> = {}): Promise<T> {
-  return database.transaction(async (session) => {
+  return transaction(keeper, async (session) => {
     const ledger = await loadLedger(session, { accounts: ALL, ...request });
     const value = work(ledger);
     await saveLedger(session, ledger, position, NOW);
@@ -72,15 +76,15 @@ function batch<T>(position: bigint, work: (ledger: LedgerView) => T, request: Pa
   });
 }
 
-const balances = () => database.transaction((session) => readBalances(session, [A, B]));
-const verify = () => database.transaction(verifyLedger);
+const balances = () => transaction(keeper, (session) => readBalances(session, [A, B]));
+const verify = () => transaction(keeper, verifyLedger);
 
 describe('saving and loading', () => {
   it('keeps amounts above 2^53 exact through every API', async () => {
     await batch(1n, (ledger) => unwrap(ledger.post([fund(A, ABOVE_DOUBLE)])));
     await batch(2n, (ledger) => unwrap(ledger.post(pay('s1', ABOVE_DOUBLE))));
     expect(await balances()).toMatchObject([{ available: 0n }, { available: ABOVE_DOUBLE }]);
-    const cut = await database.transaction(readLedgerCut);
+    const cut = await transaction(keeper, readLedgerCut);
     expect(cut.position).toBe(2n);
     expect(cut.accounts.map((a) => [a.id, a.creditsPosted - a.debitsPosted])).toEqual([
       ['ccp', 0n],
@@ -133,10 +137,10 @@ describe('saving and loading', () => {
 
   it('refuses to save over what another has changed since it was loaded', async () => {
     await batch(1n, (ledger) => unwrap(ledger.post([fund(A, 110n), ...pay('s0', 10n)])));
-    const stale = await database.transaction((session) => loadLedger(session, { accounts: ALL }));
+    const stale = await transaction(keeper, (session) => loadLedger(session, { accounts: ALL }));
     await batch(2n, (ledger) => unwrap(ledger.post(pay('s1', 60n))));
     unwrap(stale.post(pay('s2', 60n)));
-    await expect(database.transaction((session) => saveLedger(session, stale, 3n, NOW))).rejects.toThrow(
+    await expect(transaction(keeper, (session) => saveLedger(session, stale, 3n, NOW))).rejects.toThrow(
       'was changed since',
     );
     expect(await balances()).toMatchObject([{ available: 40n }, { available: 70n }]);
@@ -144,7 +148,7 @@ describe('saving and loading', () => {
 
   it('leaves nothing when the transaction around it does not commit', async () => {
     await batch(1n, (ledger) => unwrap(ledger.post([fund(A, 100n)])));
-    const crash = database.transaction(async (session) => {
+    const crash = transaction(keeper, async (session) => {
       const ledger = await loadLedger(session, { accounts: ALL });
       unwrap(ledger.post(pay('s1', 60n)));
       await saveLedger(session, ledger, 2n, NOW);
@@ -191,13 +195,13 @@ describe('the service’s role', () => {
     'ALTER TABLE ledger_transfers DISABLE TRIGGER insert_only',
     'DELETE FROM ledger_accounts',
   ])('may not %s', async (sql) => {
-    await expect(database.transaction((session) => session.query(sql))).rejects.toMatchObject({ code: '42501' });
+    await expect(transaction(keeper, (session) => session.query(sql))).rejects.toMatchObject({ code: '42501' });
   });
 
   it.each(['UPDATE ledger_transfers SET amount = 1', 'DELETE FROM ledger_transfers', 'TRUNCATE ledger_transfers'])(
     'aside, the owner is stopped by the trigger from: %s',
     async (sql) => {
-      await expect(database.asOwner(sql)).rejects.toMatchObject({ code: '23001' });
+      await expect(keeper.owner.query(sql)).rejects.toMatchObject({ code: '23001' });
     },
   );
 });
@@ -206,13 +210,12 @@ describe('verification', () => {
   beforeEach(() => batch(1n, (ledger) => unwrap(ledger.post([fund(A, 100n), reserve('s1', 70n)]))));
 
   const tampered = async (sql: string) => {
-    await database.asOwner(`ALTER TABLE ledger_transfers DISABLE TRIGGER insert_only; ${sql};
-                            ALTER TABLE ledger_transfers ENABLE ALWAYS TRIGGER insert_only`);
+    await tamper(keeper, sql);
     return verify();
   };
 
   it('finds a balance that the transfers do not explain', async () => {
-    await database.asOwner(`UPDATE ledger_accounts SET credits_posted = 101 WHERE id = 'clearing/bank-a/available'`);
+    await keeper.owner.query(`UPDATE ledger_accounts SET credits_posted = 101 WHERE id = 'clearing/bank-a/available'`);
     expect(await verify()).toEqual({
       ok: false,
       difference: { subject: 'clearing/bank-a/available', field: 'credits_posted', expected: '100', found: '101' },
@@ -252,9 +255,9 @@ describe('verification', () => {
 });
 
 function entries(query: Partial<EntriesQuery>) {
-  return database
-    .transaction((session) => listEntries(session, { accounts: ALL, pageSize: 100, epoch: 1, ...query }))
-    .then(unwrap);
+  return transaction(keeper, (session) =>
+    listEntries(session, { accounts: ALL, pageSize: 100, epoch: 1, ...query }),
+  ).then(unwrap);
 }
 
 describe('entries', () => {
@@ -303,7 +306,7 @@ describe('entries', () => {
   it('refuse a token that is not ours or of another epoch', async () => {
     const { nextPageToken = '' } = await entries({ pageSize: 1 });
     const ask = (query: Partial<EntriesQuery>) =>
-      database.transaction((session) => listEntries(session, { accounts: ALL, pageSize: 1, epoch: 1, ...query }));
+      transaction(keeper, (session) => listEntries(session, { accounts: ALL, pageSize: 1, epoch: 1, ...query }));
     expect(await ask({ pageToken: 'nonsense' })).toMatchObject({ error: { kind: 'invalid_argument' } });
     expect(await ask({ pageToken: nextPageToken, epoch: 2 })).toMatchObject({ error: { reason: 'STALE_PAGE_TOKEN' } });
   });
