@@ -1,0 +1,3 @@
+export * from './account.ts';
+export * from './event-store.contract.ts';
+export * from './messaging.contract.ts';

@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventStoreDdl } from '@finality/event-store';
+import {
+  busRole,
+  createPool,
+  derivePasswords,
+  type EmbeddedPostgres,
+  provisionDatabase,
+  rolesOf,
+  silentLog,
+  startPostgres,
+  systemRuntime,
+  urlWith,
+} from '@finality/service';
+import pg from 'pg';
+
+/** A service's part of a test database. */
+export interface TestSchema {
+  readonly name: string;
+  readonly schema: string;
+  /** As the service: owns nothing, sees its own schema only. */
+  readonly url: string;
+  readonly pool: pg.Pool;
+  readonly serviceRole: string;
+  /** As the owner of the schema: for migrations, and for tampering. */
+  readonly owner: pg.Pool;
+}
+
+/** A database of its own, on a Postgres that the tests of one file share and that ends with their process. */
+export interface TestDatabase {
+  readonly admin: pg.Pool;
+  readonly bus: pg.Pool;
+  readonly busUrl: string;
+  readonly busRole: string;
+  service(name: string): TestSchema;
+  /** Drops the database. The last one closed stops the server. */
+  close(): Promise<void>;
+}
+
+export interface TestDatabaseOptions {
+  /** Makes the store's tables in every schema. Default true. */
+  readonly eventStore?: boolean;
+  /** Further statements run by each schema's owner. */
+  readonly ddl?: (schema: { readonly schema: string; readonly serviceRole: string }) => readonly string[];
+}
+
+interface Server {
+  readonly postgres: EmbeddedPostgres;
+  readonly home: string;
+}
+
+let server: Promise<Server> | undefined;
+let databasesOpen = 0;
+let databasesMade = 0;
+
+/** @param services names as in production (`address-issuer`), each with a schema and roles of its own */
+export async function testDatabase(
+  services: readonly string[],
+  options: TestDatabaseOptions = {},
+): Promise<TestDatabase> {
+  databasesOpen += 1;
+  databasesMade += 1;
+  const { postgres } = await (server ??= startServer());
+  const database = `test_${databasesMade}`;
+  const { adminUrl } = postgres;
+  const provisioned = await provisionDatabase({
+    adminUrl,
+    database,
+    services: services.map((name) => ({ name, schema: schemaName(name) })),
+    passwordOf: derivePasswords(randomBytes(32).toString('hex')),
+    rolePrefix: database,
+  });
+  const pools: pg.Pool[] = [];
+  const open = (url: string): pg.Pool => {
+    const pool = createPool(url, { applicationName: 'finality/test', log: silentLog });
+    pools.push(pool);
+    return pool;
+  };
+  const schemas = new Map<string, TestSchema>();
+  for (const name of services) {
+    const { url, ownerUrl } = provisioned.services[name]!;
+    const made = {
+      name,
+      schema: schemaName(name),
+      url,
+      pool: open(url),
+      owner: open(ownerUrl),
+      serviceRole: rolesOf(name, database).login,
+    };
+    const store = options.eventStore === false ? [] : eventStoreDdl({ ...made, busRole: busRole(database) });
+    await made.owner.query([...store, ...(options.ddl?.(made) ?? [])].join('; '));
+    schemas.set(name, made);
+  }
+  const admin = open(urlWith(adminUrl, database));
+  return {
+    admin,
+    bus: open(provisioned.busUrl),
+    busUrl: provisioned.busUrl,
+    busRole: busRole(database),
+    service: (name) => {
+      const found = schemas.get(name);
+      if (!found) throw new Error(`the test database has no service ${name}`);
+      return found;
+    },
+    close: async () => {
+      await Promise.all(pools.map((pool) => pool.end()));
+      databasesOpen -= 1;
+      if (databasesOpen === 0) await stopServer();
+      else await dropTestDatabase(adminUrl, database);
+    },
+  };
+}
+
+const schemaName = (service: string): string => service.replaceAll('-', '_');
+
+async function startServer(): Promise<Server> {
+  const home = await mkdtemp(join(tmpdir(), 'finality-test-'));
+  await chmod(home, 0o755);
+  const dataDir = join(home, 'postgres');
+  const postgres = await startPostgres({
+    dataDir,
+    durable: false,
+    runtime: systemRuntime(),
+    log: silentLog,
+    tieToParent: true,
+    settings: { max_connections: '400' },
+  });
+  return { postgres, home };
+}
+
+async function stopServer(): Promise<void> {
+  const stopping = server;
+  server = undefined;
+  const running = await stopping;
+  await running?.postgres.stop();
+  if (running) await rm(running.home, { recursive: true, force: true });
+}
+
+async function dropTestDatabase(adminUrl: string, database: string): Promise<void> {
+  const client = new pg.Client({ connectionString: adminUrl });
+  await client.connect();
+  try {
+    await client.query(`DROP DATABASE ${database} WITH (FORCE)`);
+  } finally {
+    await client.end();
+  }
+}
