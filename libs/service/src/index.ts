@@ -14,7 +14,7 @@ export {
 } from './database/provision.ts';
 export { bigintColumn, createReadModels, type ReadModelOptions } from './database/read-models.ts';
 export { busRole, derivePasswords, ROLE_PREFIX, rolesOf, type ServiceRoles } from './database/roles.ts';
-export { type CallContext, callContext, type CallEnd } from './grpc/call-context.ts';
+export { type CallContext, callContext, type CallEnd, setCallContext } from './grpc/call-context.ts';
 export { PassOnErrors } from './grpc/error-filter.ts';
 export {
   ERROR_DOMAIN,

@@ -25,6 +25,7 @@ export function callContext(call: object): CallContext {
   return found;
 }
 
+/** For whoever calls a handler without the server: a port between services in one process, a test. */
 export function setCallContext(call: object, context: CallContext): void {
   contexts.set(call, context);
 }
