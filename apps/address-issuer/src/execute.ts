@@ -1,7 +1,7 @@
 import { PASSING_REASONS } from '@finality/address';
-import { type IdempotencyClaim, type Outcome, type StoreCommand, StoreUnavailable } from '@finality/event-store';
-import { type Refusal, refusal, type Runtime } from '@finality/kernel';
-import { RefusalException } from '@finality/service';
+import type { IdempotencyClaim, Outcome, StoreCommand } from '@finality/event-store';
+import type { Refusal, Runtime } from '@finality/kernel';
+import { type execute, executeAll, RefusalException } from '@finality/service';
 import type { IssuerBody, IssuerReply, IssuerStore } from './commands.ts';
 
 /** How often a waiting request looks whether it can go on; those that wait together share a batch. */
@@ -9,14 +9,7 @@ const POLL_MS = 50;
 /** An institution that settlement has just told its owner about is known here within this time, or doesn't exist. */
 const INSTITUTION_WAIT_MS = 1_500;
 
-export type Answered =
-  | { readonly kind: 'accepted'; readonly reply: IssuerReply }
-  | { readonly kind: 'repeated'; readonly resourceId: string };
-
-/** Decides one command. Refusals and an unreachable database are thrown as callers get to see them. */
-export async function execute(store: IssuerStore, command: StoreCommand<IssuerBody>): Promise<Answered> {
-  return answered(await attempt(store, command));
-}
+export type Answer = Awaited<ReturnType<typeof execute<IssuerBody, IssuerReply>>>;
 
 export interface Patience {
   readonly runtime: Runtime;
@@ -30,11 +23,11 @@ export async function executePatiently(
   store: IssuerStore,
   command: StoreCommand<IssuerBody>,
   patience: Patience,
-): Promise<Answered> {
+): Promise<Answer> {
   const { runtime, waitMs, signal } = patience;
   const startedMs = runtime.monotonicMs();
   for (;;) {
-    const outcome = await attempt(store, command);
+    const outcome = (await executeAll(store, [command]))[0]!;
     const waitedMs = runtime.monotonicMs() - startedMs;
     if (outcome.kind !== 'refused' || signal?.aborted || waitedMs >= waitMaxMs(outcome.refusal, waitMs))
       return answered(outcome);
@@ -47,20 +40,13 @@ function waitMaxMs({ reason }: Refusal, waitMs: number): number {
   return reason === 'UNKNOWN_INSTITUTION' ? Math.min(waitMs, INSTITUTION_WAIT_MS) : waitMs;
 }
 
-async function attempt(store: IssuerStore, command: StoreCommand<IssuerBody>): Promise<Outcome<IssuerReply>> {
-  try {
-    return (await store.execute([command]))[0]!;
-  } catch (error) {
-    if (!(error instanceof StoreUnavailable)) throw error;
-    throw new RefusalException(refusal('unavailable', 'STORE_UNAVAILABLE', error.message, { retryable: true }));
-  }
-}
-
-function answered(outcome: Outcome<IssuerReply>): Answered {
+/** As {@link execute} answers. */
+function answered(outcome: Outcome<IssuerReply>): Answer {
   switch (outcome.kind) {
     case 'accepted':
+      return { reply: outcome.reply };
     case 'repeated':
-      return outcome;
+      return { repeated: outcome.resourceId };
     case 'refused':
       throw new RefusalException(outcome.refusal);
     case 'failed':

@@ -1,8 +1,7 @@
 import { addressV1, TOPICS } from '@finality/contracts';
-import type { ServiceBlueprint } from '@finality/service';
+import { createEventStore, type ServiceBlueprint } from '@finality/service';
 import { ADDRESS_ISSUER_SCHEMA, type AddressIssuerEnv, AddressIssuerModule } from './address-issuer.module.ts';
 import { createAddresses } from './migrations/create-addresses.migration.ts';
-import { createEventStore } from './migrations/create-event-store.migration.ts';
 import { addressEntity } from './projections/addresses.projection.ts';
 import { walletEntity } from './projections/wallets.projection.ts';
 

@@ -52,7 +52,7 @@ export class Issuing {
     const patience = { runtime, waitMs, ...(asked.signal && { signal: asked.signal }) };
     const answer = await executePatiently(store, { body, cause: asked.cause, idempotency }, patience);
     faults?.at('address-issuer.issued');
-    if (answer.kind === 'repeated') return addressById(pool, answer.resourceId);
+    if ('repeated' in answer) return addressById(pool, answer.repeated);
     assert(answer.reply.kind === 'address', 'issuing gives an address');
     return answer.reply.address;
   }

@@ -3,8 +3,9 @@ import { type Descriptor, type Network, parseDescriptor, type WalletScriptType }
 import type { ServicePort, signingV1 } from '@finality/contracts';
 import type { EventReader } from '@finality/event-store';
 import { assert, type CauseContext, type Runtime } from '@finality/kernel';
+import { execute } from '@finality/service';
 import type { IssuerBody, IssuerStore } from './commands.ts';
-import { execute, executePatiently, idempotencyClaim } from './execute.ts';
+import { executePatiently, idempotencyClaim } from './execute.ts';
 import type { Asked } from './issuing.ts';
 import { walletStream } from './streams.ts';
 
@@ -47,8 +48,8 @@ export class Registration {
     );
     const patience = { runtime, waitMs, ...(asked.signal && { signal: asked.signal }) };
     const answer = await executePatiently(store, { body, cause: asked.cause, idempotency }, patience);
-    if (answer.kind === 'accepted' && answer.reply.kind === 'wallet') return answer.reply.wallet;
-    return this.complete(answer.kind === 'repeated' ? answer.resourceId : walletId, asked.cause);
+    if ('repeated' in answer) return this.complete(answer.repeated, asked.cause);
+    return answer.reply.kind === 'wallet' ? answer.reply.wallet : this.complete(walletId, asked.cause);
   }
 
   /** A custodial wallet without idempotency key, as the platform's pool is. */
@@ -73,7 +74,7 @@ export class Registration {
       keys: { scriptType: parsed.value.scriptType, external, internal },
     };
     const answer = await execute(store, { body, cause });
-    assert(answer.kind === 'accepted' && answer.reply.kind === 'wallet', 'keys make a wallet');
+    assert('reply' in answer && answer.reply.kind === 'wallet', 'keys make a wallet');
     return answer.reply.wallet;
   }
 }

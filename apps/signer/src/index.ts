@@ -1,5 +1,4 @@
-import type { ServiceBlueprint } from '@finality/service';
-import { createEventStore } from './migrations/create-event-store.migration.ts';
+import { createEventStore, type ServiceBlueprint } from '@finality/service';
 import { createSigner } from './migrations/create-signer.migration.ts';
 import { SIGNER_SCHEMA, type SignerEnv, SignerModule } from './signer.module.ts';
 

@@ -1,9 +1,9 @@
 import type { PerBranch } from '@finality/address';
 import { type Branch, type Descriptor, deriveScript, type Network, parseDescriptor } from '@finality/bitcoin';
 import { type CauseContext, type Runtime, unwrap, type Worker } from '@finality/kernel';
+import { execute } from '@finality/service';
 import type { Pool } from 'pg';
 import type { IssuerBody, IssuerStore } from '../commands.ts';
-import { execute } from '../execute.ts';
 import type { SignerOfAccounts } from '../registration.ts';
 
 const WALLETS_PER_STEP_MAX = 10;

@@ -1,10 +1,9 @@
 import type { signingV1 } from '@finality/contracts';
-import { type FieldError, fieldError, invalid, type Runtime } from '@finality/kernel';
-import { RefusalException, SERVICE_ENV, type ServiceEnv } from '@finality/service';
+import { assert, type FieldError, fieldError, invalid, type Runtime } from '@finality/kernel';
+import { execute, RefusalException, SERVICE_ENV, type ServiceEnv } from '@finality/service';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { causeOfCall } from '../cause.ts';
-import { execute } from '../execute.ts';
 import { SIGNER_STORE, type SignerStore } from '../tokens.ts';
 
 const ID_LENGTH_MAX = 128;
@@ -30,9 +29,9 @@ export class CreateAccountRpc {
     if (errors.length > 0) throw new RefusalException(invalid(...errors));
     const body = { kind: 'create_account', walletId, institutionId, scriptType } as const;
     const cause = causeOfCall(this.#runtime, 'address-issuer', walletId);
-    const reply = await execute(this.#store, { body, cause });
-    if (reply.kind !== 'account') throw new Error(`expected an account, got ${reply.kind}`);
-    const { external, internal } = reply.account;
+    const answer = await execute(this.#store, { body, cause });
+    assert('reply' in answer && answer.reply.kind === 'account', 'creating an account gives one');
+    const { external, internal } = answer.reply.account;
     return { walletId, externalDescriptor: external, internalDescriptor: internal };
   }
 }

@@ -1,12 +1,11 @@
 import { type ParsedTransaction, type SigningKey, signTransaction } from '@finality/bitcoin';
 import type { signingV1 } from '@finality/contracts';
 import { assert, invalid, refusal, type Runtime, unwrap } from '@finality/kernel';
-import { RefusalException, SERVICE_ENV, type ServiceEnv } from '@finality/service';
+import { execute, RefusalException, SERVICE_ENV, type ServiceEnv } from '@finality/service';
 import type { Account, SigningRequest } from '@finality/signing';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { causeOfCall } from '../cause.ts';
-import { execute } from '../execute.ts';
 import type { Keyring } from '../keyring.ts';
 import { KEYRING, SIGNER_STORE, type SignerStore } from '../tokens.ts';
 import { parseSigningRequest } from './signing-request.ts';
@@ -34,11 +33,12 @@ export class SignTransactionRpc {
     if (!parsed.ok) throw new RefusalException(invalid(...parsed.error));
     const runtime: Runtime = this.#env.runtime;
     const cause = causeOfCall(runtime, 'settlement', parsed.value.lineageId);
-    const reply = await execute(this.#store, { body: { kind: 'sign', request: parsed.value }, cause });
+    const answer = await execute(this.#store, { body: { kind: 'sign', request: parsed.value }, cause });
+    assert('reply' in answer && answer.reply.kind !== 'account', 'a request to sign is decided');
+    const { reply } = answer;
     if (reply.kind === 'refused') {
       throw new RefusalException(refusal('failed_precondition', reply.refused.rule, reply.refused.message));
     }
-    assert(reply.kind === 'accepted', `a request to sign isn't answered with an ${reply.kind}`);
     this.#env.faults?.at('signer.journaled');
     const signed = this.#sign(parsed.value, reply.account);
     assert(signed.txid === reply.txid, 'what is signed is what was accepted');
