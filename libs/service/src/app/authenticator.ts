@@ -38,7 +38,11 @@ export class Authenticator {
   async caller(metadata: Metadata, ...roles: readonly Role[]): Promise<Principal> {
     let principal = authenticate(metadata, this.#keys);
     // A key issued a moment ago may not have been read yet: look before refusing.
-    for (let step = 0; !principal.ok && principal.error.reason === 'API_KEY_INVALID' && step < CATCH_UP_STEPS_MAX; step++) {
+    for (
+      let step = 0;
+      !principal.ok && principal.error.reason === 'API_KEY_INVALID' && step < CATCH_UP_STEPS_MAX;
+      step++
+    ) {
       if ((await this.#follow()) === 'idle') step = CATCH_UP_STEPS_MAX;
       principal = authenticate(metadata, this.#keys);
     }
@@ -64,7 +68,13 @@ export class Authenticator {
       const { apiKey, secretSha256 } = institutionV1.ApiKeyChanged.decode(message.payload);
       if (apiKey === undefined) continue;
       const { keyId, institutionId, roles, revoked } = apiKey;
-      this.#keys.put({ keyId, secretSha256, revoked, roles: roles.flatMap(roleOf), ...(institutionId === '' ? {} : { institutionId }) });
+      this.#keys.put({
+        keyId,
+        secretSha256,
+        revoked,
+        roles: roles.flatMap(roleOf),
+        ...(institutionId === '' ? {} : { institutionId }),
+      });
     }
     await this.#consumer.acknowledge(messages);
     return messages.length === 0 ? 'idle' : 'progress';

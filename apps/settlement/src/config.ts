@@ -1,0 +1,74 @@
+import { feeRate, isNetwork, type Network } from '@finality/bitcoin';
+import { sats } from '@finality/kernel';
+import { defineConfig, setting } from '@finality/service';
+import type { SettlementPolicy } from '@finality/settlement';
+import type { z } from 'zod';
+
+export interface SettlementConfig {
+  readonly network: Network;
+  readonly policy: SettlementPolicy;
+  /** How long a worker leaves what the signer refused before it asks again. */
+  readonly signingRetryMs: number;
+}
+
+const FEE_CAP_MAX = 10_000_000n;
+const CONFIRMATIONS_MAX = 144;
+
+/** The settlement service's variables of the environment. */
+export const settlementSettings = defineConfig({
+  BITCOIN_NETWORK: setting
+    .oneOf('regtest', 'signet', 'testnet4', 'mainnet')
+    .default('regtest')
+    .describe('which network'),
+  BILATERAL_CONFIRMATIONS: setting
+    .integer(1, CONFIRMATIONS_MAX)
+    .default(3)
+    .describe('confirmations that make a BILATERAL settlement final'),
+  BLOCKCHAIN_CONFIRMATIONS: setting
+    .integer(1, CONFIRMATIONS_MAX)
+    .default(6)
+    .describe('confirmations that make a BLOCKCHAIN settlement final'),
+  DEPOSIT_CONFIRMATIONS: setting
+    .integer(1, CONFIRMATIONS_MAX)
+    .default(3)
+    .describe('confirmations before a deposit is credited'),
+  FEE_RATE_SAT_PER_VB: setting.integer(1, 1_000).default(2).describe('feerate of payouts, in sat/vB'),
+  FEE_CAP_SATS: setting
+    .sats(500n, FEE_CAP_MAX)
+    .default(20_000n)
+    .describe('the highest network fee of one settlement, reserved with its amount'),
+  SETTLEMENT_EXPIRY_SECONDS: setting
+    .integer(1, 30 * 86_400)
+    .default(86_400)
+    .describe('a settlement that has not begun to execute by then expires'),
+});
+
+/** Depth at which a transaction is final, and blocks that a reopened settlement may stay unconfirmed (DESIGN 7 and 8). */
+const FINAL_DEPTH = 6;
+const REOPENED_BLOCKS_MAX = 6;
+const SIGNING_RETRY_MS = 30_000;
+const SAT_PER_KVB = 1_000n;
+
+export function settlementConfig(values: z.output<typeof settlementSettings>): SettlementConfig {
+  const network = values.BITCOIN_NETWORK;
+  if (!isNetwork(network)) throw new Error(`"${String(network)}" is no network`);
+  return {
+    network,
+    signingRetryMs: SIGNING_RETRY_MS,
+    policy: {
+      version: [
+        values.BILATERAL_CONFIRMATIONS,
+        values.BLOCKCHAIN_CONFIRMATIONS,
+        values.DEPOSIT_CONFIRMATIONS,
+        values.FEE_CAP_SATS,
+      ].join('/'),
+      confirmations: { bilateral: values.BILATERAL_CONFIRMATIONS, blockchain: values.BLOCKCHAIN_CONFIRMATIONS },
+      depositConfirmations: values.DEPOSIT_CONFIRMATIONS,
+      finalDepth: FINAL_DEPTH,
+      reopenedBlocksMax: REOPENED_BLOCKS_MAX,
+      feeRate: feeRate(BigInt(values.FEE_RATE_SAT_PER_VB) * SAT_PER_KVB),
+      feeCapSats: sats(values.FEE_CAP_SATS),
+      expiryMs: values.SETTLEMENT_EXPIRY_SECONDS * 1_000,
+    },
+  };
+}

@@ -1,0 +1,33 @@
+import { refusal, type Principal } from '@finality/kernel';
+import type { Claim } from '@finality/ledger';
+import type { Session } from '@finality/event-store';
+import { requireInstitution, toRpcException } from '@finality/service';
+import { custodialWalletsOf } from '../projections/registry.ts';
+import { institutionStream } from '../store/streams.ts';
+import type { Gateway } from './gateway.ts';
+
+/** Clearing first, then the wallets in the order of their registration. @throws RefusalException when the caller may not see them */
+export async function claimsOf(
+  gateway: Gateway,
+  session: Session,
+  caller: Principal,
+  institutionId: string,
+): Promise<readonly Claim[]> {
+  if (caller.roles.every((role) => role === 'institution')) {
+    const own = requireInstitution(caller, institutionId);
+    if (!own.ok) throw toRpcException(own.error);
+  }
+  const { state } = await gateway.reader.loadState(institutionStream, institutionId);
+  if (state.status === 'none') {
+    throw toRpcException(refusal('not_found', 'UNKNOWN_INSTITUTION', `no institution is named "${institutionId}"`));
+  }
+  const wallets = await custodialWalletsOf(session, institutionId);
+  return [
+    { kind: 'clearing', institutionId },
+    ...wallets.map(({ walletId }) => ({ kind: 'wallet', walletId }) as const),
+  ];
+}
+
+/** As the API names it. */
+export const claimName = (claim: Claim): string =>
+  claim.kind === 'clearing' ? 'clearing' : `wallet:${claim.walletId}`;

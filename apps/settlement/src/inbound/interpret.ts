@@ -1,0 +1,223 @@
+import {
+  addressOf,
+  type Network,
+  type OutpointKey,
+  outpointKey,
+  parseBlockHash,
+  parseOutpointKey,
+  parseScriptHex,
+  parseTxid,
+  type ScriptHex,
+  type Txid,
+} from '@finality/bitcoin';
+import { addressV1, amlV1, chainV1, riskV1 } from '@finality/contracts';
+import { assert, sats, unwrap } from '@finality/kernel';
+import { command, type Interpreted, type IncomingMessage, unknownMessage } from '@finality/messaging';
+import type {
+  AddressRecord,
+  Assessment,
+  BlockRef,
+  ChainFact,
+  Recommendation,
+  WatchedTransaction,
+} from '@finality/settlement';
+import type { SettlementCommand } from '../store/commands.ts';
+
+// Messages of other services as commands of this one. What can't be read throws, and parks the message with that cause.
+
+type Command = Interpreted<SettlementCommand>;
+
+export function riskVerdict({ payload }: IncomingMessage): Command {
+  const { verdict } = riskV1.VerdictReached.decode(payload);
+  assert(verdict !== undefined, 'expected a verdict, got none');
+  const { RECOMMENDATION_APPROVE, RECOMMENDATION_MANUAL_REVIEW, RECOMMENDATION_REJECT } = riskV1.Recommendation;
+  const names = {
+    [RECOMMENDATION_APPROVE]: 'approve',
+    [RECOMMENDATION_MANUAL_REVIEW]: 'manual_review',
+    [RECOMMENDATION_REJECT]: 'reject',
+  } as const;
+  const assessment = assessmentOf(
+    names[verdict.recommendation as keyof typeof names],
+    verdict.rulesVersion,
+    verdict.reason,
+  );
+  const isSettlement = verdict.subjectKind === riskV1.SubjectKind.SUBJECT_KIND_SETTLEMENT;
+  return command({
+    type: 'verdict',
+    subject: isSettlement ? 'settlement' : 'deposit',
+    id: verdict.subjectId,
+    by: 'risk',
+    assessment,
+  });
+}
+
+export function amlVerdict({ payload }: IncomingMessage): Command {
+  const { verdict } = amlV1.VerdictReached.decode(payload);
+  assert(verdict !== undefined, 'expected a verdict, got none');
+  const { RECOMMENDATION_APPROVE, RECOMMENDATION_MANUAL_REVIEW, RECOMMENDATION_REJECT } = amlV1.Recommendation;
+  const names = {
+    [RECOMMENDATION_APPROVE]: 'approve',
+    [RECOMMENDATION_MANUAL_REVIEW]: 'manual_review',
+    [RECOMMENDATION_REJECT]: 'reject',
+  } as const;
+  const assessment = assessmentOf(
+    names[verdict.recommendation as keyof typeof names],
+    verdict.rulesVersion,
+    verdict.reason,
+  );
+  const isSettlement = verdict.subjectKind === amlV1.SubjectKind.SUBJECT_KIND_SETTLEMENT;
+  return command({
+    type: 'verdict',
+    subject: isSettlement ? 'settlement' : 'deposit',
+    id: verdict.subjectId,
+    by: 'aml',
+    assessment,
+  });
+}
+
+function assessmentOf(recommendation: Recommendation | undefined, rulesVersion: string, reason: string): Assessment {
+  // Fail closed: a recommendation that this release doesn't know isn't an approval.
+  return recommendation === undefined
+    ? { recommendation: 'manual_review', rulesVersion, reason: `unknown recommendation: ${reason}` }
+    : { recommendation, rulesVersion, reason };
+}
+
+export function walletChanged({ payload }: IncomingMessage): Command {
+  const { wallet } = addressV1.WalletChanged.decode(payload);
+  assert(wallet !== undefined, 'expected a wallet, got none');
+  const { SCRIPT_TYPE_TR, SCRIPT_TYPE_WPKH } = addressV1.ScriptType;
+  assert(
+    wallet.scriptType === SCRIPT_TYPE_TR || wallet.scriptType === SCRIPT_TYPE_WPKH,
+    `expected a script type, got ${wallet.scriptType}`,
+  );
+  return command({
+    type: 'wallet_changed',
+    wallet: {
+      walletId: wallet.walletId,
+      institutionId: wallet.institutionId,
+      scriptType: wallet.scriptType === SCRIPT_TYPE_TR ? 'tr' : 'wpkh',
+      custodial: wallet.kind === addressV1.WalletKind.WALLET_KIND_CUSTODIAL,
+    },
+  });
+}
+
+const PURPOSES: Readonly<Record<number, AddressRecord['purpose']>> = {
+  [addressV1.AddressPurpose.ADDRESS_PURPOSE_CLEARING]: 'clearing',
+  [addressV1.AddressPurpose.ADDRESS_PURPOSE_WALLET]: 'wallet',
+  [addressV1.AddressPurpose.ADDRESS_PURPOSE_CHANGE]: 'change',
+  [addressV1.AddressPurpose.ADDRESS_PURPOSE_SETTLEMENT]: 'settlement',
+};
+
+export function addressIssued({ payload }: IncomingMessage): Command {
+  const { address } = addressV1.AddressIssued.decode(payload);
+  assert(address !== undefined, 'expected an address, got none');
+  const purpose = PURPOSES[address.purpose];
+  if (purpose === undefined) return unknownMessage;
+  const { script, walletId, institutionId, index } = address;
+  return command({
+    type: 'address_issued',
+    address: {
+      script: unwrap(parseScriptHex(script)),
+      address: address.address,
+      walletId,
+      institutionId,
+      purpose,
+      branch: branchOf(address.branch),
+      index,
+    },
+  });
+}
+
+/** A fact of another network is a wrong configuration: it parks, visibly. */
+export function chainFact({ payload }: IncomingMessage, network: Network): Command {
+  const fact = chainV1.ChainFact.decode(payload);
+  assert(fact.network === network, `expected facts of ${network}, got ${fact.network}`);
+  const interpreted = factOf(fact, network);
+  return interpreted === undefined ? unknownMessage : command({ type: 'chain_fact', fact: interpreted });
+}
+
+function factOf(fact: chainV1.ChainFact, network: Network): ChainFact | undefined {
+  if (fact.blockConnected) return { kind: 'block_connected', block: blockOf(fact.blockConnected) };
+  if (fact.blockDisconnected) return { kind: 'block_disconnected', block: blockOf(fact.blockDisconnected) };
+  if (fact.transactionSeen)
+    return { kind: 'transaction_seen', transaction: transactionOf(fact.transactionSeen.transaction, network) };
+  if (fact.transactionConfirmed) {
+    return {
+      kind: 'transaction_confirmed',
+      transaction: transactionOf(fact.transactionConfirmed.transaction, network),
+      block: blockOf(fact.transactionConfirmed),
+    };
+  }
+  if (fact.transactionUnconfirmed) {
+    return {
+      kind: 'transaction_unconfirmed',
+      txid: txidOf(fact.transactionUnconfirmed.txid),
+      block: blockOf(fact.transactionUnconfirmed),
+    };
+  }
+  if (fact.transactionReplaced) {
+    const { txid, byTxid, outpoint, byHeight } = fact.transactionReplaced;
+    return {
+      kind: 'transaction_replaced',
+      txid: txidOf(txid),
+      byTxid: txidOf(byTxid),
+      outpoint,
+      ...(byHeight > 0 ? { byHeight } : {}),
+    };
+  }
+  if (fact.transactionEvicted) return { kind: 'transaction_evicted', txid: txidOf(fact.transactionEvicted.txid) };
+  if (fact.transactionBroadcast)
+    return {
+      kind: 'transaction_broadcast',
+      txid: txidOf(fact.transactionBroadcast.txid),
+      answer: fact.transactionBroadcast.answer,
+    };
+  return undefined;
+}
+
+function transactionOf(transaction: chainV1.WatchedTransaction | undefined, network: Network): WatchedTransaction {
+  assert(transaction !== undefined, 'expected a transaction, got none');
+  const txid = txidOf(transaction.txid);
+  return {
+    txid,
+    coinbase: transaction.coinbase,
+    inputs: transaction.inputs.map(({ outpoint, script }) => ({
+      outpoint: outpoint as OutpointKey,
+      script,
+      address: script === '' ? '' : (addressOf(unwrap(parseScriptHex(script)), network) ?? ''),
+    })),
+    // Wallets whose keys are the institution's are followed elsewhere: their coins aren't the platform's.
+    outputs: transaction.outputs.filter((output) => output.custodial).map((output) => outputOf(txid, output, network)),
+  };
+}
+
+function outputOf(txid: Txid, output: chainV1.WatchedOutput, network: Network): WatchedTransaction['outputs'][number] {
+  const script: ScriptHex = unwrap(parseScriptHex(output.script));
+  return {
+    outpoint: unwrapOutpoint(txid, output.vout),
+    valueSats: sats(output.valueSats),
+    script,
+    walletId: output.walletId,
+    branch: branchOf(output.branch),
+    index: output.index,
+    address: addressOf(script, network) ?? '',
+  };
+}
+
+function unwrapOutpoint(txid: Txid, vout: number): OutpointKey {
+  const key = outpointKey({ txid, vout });
+  unwrap(parseOutpointKey(key));
+  return key;
+}
+
+const txidOf = (text: string): Txid => unwrap(parseTxid(text));
+
+const blockOf = ({ height, blockHash }: { height: number; blockHash: string }): BlockRef => ({
+  height,
+  hash: unwrap(parseBlockHash(blockHash)),
+});
+
+function branchOf(branch: number): 0 | 1 {
+  assert(branch === 0 || branch === 1, `expected branch 0 or 1, got ${branch}`);
+  return branch;
+}

@@ -1,0 +1,45 @@
+import type { Metadata } from '@grpc/grpc-js';
+import { settlementV1 } from '@finality/contracts';
+import { fieldError } from '@finality/kernel';
+import { Controller, Inject } from '@nestjs/common';
+import { GrpcMethod } from '@nestjs/microservices';
+import { checkId, checkIdempotencyKey, checkReason, refuseInvalid } from './fields.ts';
+import { Gateway, scopeOf } from './gateway.ts';
+
+const { REVIEW_DECISION_APPROVE, REVIEW_DECISION_REJECT } = settlementV1.ReviewDecision;
+
+/** A compliance officer's decision on a settlement under review; never the submitter's. */
+@Controller()
+export class ReviewSettlementRpc {
+  readonly #gateway: Gateway;
+
+  constructor(@Inject(Gateway) gateway: Gateway) {
+    this.#gateway = gateway;
+  }
+
+  @GrpcMethod('SettlementService', 'reviewSettlement')
+  async handle(
+    request: settlementV1.ReviewSettlementRequest,
+    metadata: Metadata,
+    call: object,
+  ): Promise<settlementV1.Settlement> {
+    const caller = await this.#gateway.caller(metadata, 'compliance');
+    const { settlementId, reason, idempotencyKey } = request;
+    const isDecision = request.decision === REVIEW_DECISION_APPROVE || request.decision === REVIEW_DECISION_REJECT;
+    refuseInvalid(
+      checkIdempotencyKey(idempotencyKey),
+      checkId('settlement_id', settlementId),
+      isDecision ? undefined : fieldError('decision', 'expected APPROVE or REJECT, got neither'),
+      checkReason(reason, 1),
+    );
+    const decision = request.decision === REVIEW_DECISION_APPROVE ? 'approve' : 'reject';
+    const review = { settlementId, decision, reason, reviewer: caller.keyId } as const;
+    return this.#gateway.decideSettlement({ type: 'review', review }, this.#gateway.cause(caller, call), {
+      principal: scopeOf(caller),
+      rpc: 'ReviewSettlement',
+      key: idempotencyKey,
+      resourceId: settlementId,
+      fields: { version: '1', settlement_id: settlementId, decision, reason },
+    });
+  }
+}

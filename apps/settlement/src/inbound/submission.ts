@@ -1,0 +1,119 @@
+import type { IdempotencyClaim } from '@finality/event-store';
+import { settlementV1 } from '@finality/contracts';
+import {
+  err,
+  type FieldError,
+  fieldError,
+  invalid,
+  ok,
+  parseAmount,
+  type Principal,
+  type Refusal,
+  type Result,
+  type Sats,
+} from '@finality/kernel';
+import { requireInstitution } from '@finality/service';
+import type { Mode, Submission } from '@finality/settlement';
+import { checkIdempotencyKey, checkInstitutionId, checkText } from './fields.ts';
+import { scopeOf } from './gateway.ts';
+
+const REFERENCE_MAX = 128;
+const CALLBACK_URL_MAX = 2_048;
+
+/** Which fields an idempotency key is held to; a new list gets a new version. */
+const FIELDS_VERSION = '1';
+
+/** The same scope for one and for many: a request may be repeated either way. */
+const RPC = 'SubmitSettlement';
+
+export interface ParsedSubmission {
+  readonly submission: Submission;
+  readonly idempotency: IdempotencyClaim;
+}
+
+/** A request as it may be decided on. `settlementId` is used if it turns out to be new. */
+export function parseSubmission(
+  request: settlementV1.SubmitSettlementRequest,
+  caller: Principal,
+  settlementId: string,
+): Result<ParsedSubmission, Refusal> {
+  const amount = parseAmount(request.amountSats, 'amount_sats');
+  const mode = MODES[request.settlementMode];
+  const problems: (FieldError | undefined)[] = [
+    checkIdempotencyKey(request.idempotencyKey),
+    checkInstitutionId('from_institution', request.fromInstitution),
+    checkInstitutionId('to_institution', request.toInstitution),
+    request.fromInstitution === request.toInstitution
+      ? fieldError('to_institution', 'expected another institution than from_institution')
+      : undefined,
+    amount.ok ? undefined : amount.error,
+    mode === undefined
+      ? fieldError('settlement_mode', 'expected CENTRALIZED, BILATERAL or BLOCKCHAIN, got none of them')
+      : undefined,
+    checkText('reference_id', request.referenceId, 0, REFERENCE_MAX),
+    request.callbackUrl === undefined ? undefined : checkCallbackUrl(request.callbackUrl),
+  ];
+  const found = problems.filter((problem) => problem !== undefined);
+  if (found.length > 0 || !amount.ok || mode === undefined) return err(invalid(...found));
+  const own = requireInstitution(caller, request.fromInstitution);
+  if (!own.ok) return own;
+  return ok(parsed(request, caller, settlementId, amount.value, mode));
+}
+
+function parsed(
+  request: settlementV1.SubmitSettlementRequest,
+  caller: Principal,
+  settlementId: string,
+  amountSats: Sats,
+  mode: Mode,
+): ParsedSubmission {
+  const { fromInstitution: from, toInstitution: to, referenceId, callbackUrl, idempotencyKey } = request;
+  return {
+    submission: {
+      settlementId,
+      from,
+      to,
+      amountSats,
+      mode,
+      referenceId,
+      submittedBy: caller.keyId,
+      ...(callbackUrl === undefined ? {} : { callbackUrl }),
+    },
+    idempotency: {
+      principal: scopeOf(caller),
+      rpc: RPC,
+      key: idempotencyKey,
+      resourceId: settlementId,
+      fields: {
+        version: FIELDS_VERSION,
+        from_institution: from,
+        to_institution: to,
+        amount_sats: `${amountSats}`,
+        settlement_mode: mode,
+        reference_id: referenceId,
+        callback_url: callbackUrl ?? '',
+      },
+    },
+  };
+}
+
+const MODES: Readonly<Record<number, Mode>> = {
+  [settlementV1.SettlementMode.SETTLEMENT_MODE_CENTRALIZED]: 'centralized',
+  [settlementV1.SettlementMode.SETTLEMENT_MODE_BILATERAL]: 'bilateral',
+  [settlementV1.SettlementMode.SETTLEMENT_MODE_BLOCKCHAIN]: 'blockchain',
+};
+
+const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
+
+/** https, or http to the same machine; no credentials, no fragment. */
+export function checkCallbackUrl(text: string): FieldError | undefined {
+  const wrong = (got: string): FieldError =>
+    fieldError('callback_url', `expected an https URL (http on loopback) without credentials, got ${got}`);
+  if (text.length > CALLBACK_URL_MAX) return wrong(`${text.length} characters`);
+  if (!URL.canParse(text)) return wrong('no URL');
+  const url = new URL(text);
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && LOOPBACK.includes(url.hostname)))
+    return wrong(`"${url.protocol}//${url.hostname}"`);
+  if (url.username !== '' || url.password !== '') return wrong('one with credentials');
+  return url.hash === '' ? undefined : wrong('one with a fragment');
+}

@@ -1,0 +1,82 @@
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { settlementV1 } from '@finality/contracts';
+import type { Outcome, StoreCommand } from '@finality/event-store';
+import { assert, type Principal, type Refusal } from '@finality/kernel';
+import { executeAll, inBatches, requestsOf, rpcStatusOf } from '@finality/service';
+import { Controller, Inject } from '@nestjs/common';
+import { GrpcStreamCall } from '@nestjs/microservices';
+import type { SettlementCommand, SettlementReply } from '../store/commands.ts';
+import { settlementMessage } from '../store/messages.ts';
+import { Gateway } from './gateway.ts';
+import { parseSubmission } from './submission.ts';
+
+const REQUESTS_MAX = 500;
+
+type Call = ServerDuplexStream<settlementV1.SubmitSettlementRequest, settlementV1.SubmitSettlementResult>;
+type Result = settlementV1.SubmitSettlementResult;
+
+/** Many at once: what has come in while the batch before was stored makes the next. Results in the order of the requests. */
+@Controller()
+export class SubmitSettlementsRpc {
+  readonly #gateway: Gateway;
+
+  constructor(@Inject(Gateway) gateway: Gateway) {
+    this.#gateway = gateway;
+  }
+
+  @GrpcStreamCall('SettlementService', 'submitSettlements')
+  async *handle(call: Call): AsyncGenerator<Result, void, undefined> {
+    const caller = await this.#gateway.caller(call.metadata, 'institution');
+    let index = 0n;
+    for await (const requests of inBatches(requestsOf(call), REQUESTS_MAX)) {
+      const results = await this.#submit(requests, caller, call);
+      for (const [i, result] of results.entries()) {
+        yield { index, idempotencyKey: requests[i]!.idempotencyKey, ...result };
+        index += 1n;
+      }
+    }
+  }
+
+  async #submit(
+    requests: readonly settlementV1.SubmitSettlementRequest[],
+    caller: Principal,
+    call: Call,
+  ): Promise<readonly Omit<Result, 'index' | 'idempotencyKey'>[]> {
+    const { env, store } = this.#gateway;
+    const cause = this.#gateway.cause(caller, call);
+    const parsed = requests.map((request) => parseSubmission(request, caller, env.runtime.id()));
+    const commands: StoreCommand<SettlementCommand>[] = parsed.flatMap((each) =>
+      each.ok
+        ? [{ body: { type: 'submit', submission: each.value.submission }, cause, idempotency: each.value.idempotency }]
+        : [],
+    );
+    const outcomes = await executeAll(store, commands);
+    const tipHeight = await this.#gateway.tipHeight();
+    let next = 0;
+    const results: Omit<Result, 'index' | 'idempotencyKey'>[] = [];
+    for (const each of parsed)
+      results.push(each.ok ? await this.#resultOf(outcomes[next++], tipHeight) : failed(each.error));
+    return results;
+  }
+
+  async #resultOf(
+    outcome: Outcome<SettlementReply> | undefined,
+    tipHeight: number,
+  ): Promise<Omit<Result, 'index' | 'idempotencyKey'>> {
+    switch (outcome?.kind) {
+      case 'accepted':
+        assert(outcome.reply.type === 'settlement', 'a settlement was submitted');
+        return { settlement: settlementMessage(outcome.reply.settlement, tipHeight) };
+      case 'repeated':
+        return { settlement: settlementMessage(await this.#gateway.settlement(outcome.resourceId), tipHeight) };
+      case 'refused':
+        return failed(outcome.refusal);
+      case 'failed':
+        throw outcome.error;
+      default:
+        throw new Error(`a submission doesn't end ${outcome?.kind}`);
+    }
+  }
+}
+
+const failed = (error: Refusal): Omit<Result, 'index' | 'idempotencyKey'> => ({ error: rpcStatusOf(error) });

@@ -1,0 +1,27 @@
+import type { Runtime } from '@finality/kernel';
+
+/** Tells those who wait that something has been committed by this process. */
+export class Wakeups {
+  readonly #runtime: Runtime;
+  readonly #waiting = new Set<AbortController>();
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+  }
+
+  notify(): void {
+    for (const waiting of this.#waiting) waiting.abort();
+    this.#waiting.clear();
+  }
+
+  /** Resolves at the next commit, after `timeoutMs`, or when `signal` aborts. Ask before looking, wait after: nothing is missed. */
+  async next(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    const waiting = new AbortController();
+    this.#waiting.add(waiting);
+    const stop = (): void => waiting.abort();
+    signal.addEventListener('abort', stop, { once: true });
+    await this.#runtime.sleep(timeoutMs, waiting.signal);
+    signal.removeEventListener('abort', stop);
+    this.#waiting.delete(waiting);
+  }
+}

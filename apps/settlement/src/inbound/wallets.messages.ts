@@ -1,0 +1,24 @@
+import { TOPICS } from '@finality/contracts';
+import type { Outcome } from '@finality/event-store';
+import { commandsOf, type IncomingMessage } from '@finality/messaging';
+import { Controller, Inject } from '@nestjs/common';
+import { EventPattern } from '@nestjs/microservices';
+import { type SettlementStore, STORE } from '../env.ts';
+import type { SettlementReply } from '../store/commands.ts';
+import { walletChanged } from './interpret.ts';
+
+@Controller()
+export class WalletsMessages {
+  readonly #store: SettlementStore;
+
+  constructor(@Inject(STORE) store: SettlementStore) {
+    this.#store = store;
+  }
+
+  @EventPattern(TOPICS.wallet.name)
+  handle(messages: readonly IncomingMessage[]): Promise<readonly Outcome<SettlementReply>[]> {
+    return this.#store.execute(
+      commandsOf(messages, { interpret: walletChanged, type: TOPICS.wallet.message, schemaVersionMax: 1 }),
+    );
+  }
+}

@@ -1,0 +1,86 @@
+import type { Metadata } from '@grpc/grpc-js';
+import { settlementV1, TOPICS, toTimestamp } from '@finality/contracts';
+import { type Instant, type Principal, refusal } from '@finality/kernel';
+import { callContext, toRpcException } from '@finality/service';
+import { Controller, Inject } from '@nestjs/common';
+import { GrpcMethod } from '@nestjs/microservices';
+import { Gateway } from './gateway.ts';
+import { type LogPlace, decodePlace, encodePlace } from './page-token.ts';
+import { Wakeups } from './wakeups.ts';
+
+const PAGE_MESSAGES = 500;
+/** A change made by another process is seen at the latest after so long. */
+const POLL_MS = 500;
+
+interface MessageRow {
+  readonly position: bigint;
+  readonly ordinal: number;
+  readonly institutions: string;
+  readonly payload: Buffer;
+}
+
+/** The published changes, from the cursor on and then live, until the client leaves or the server drains. */
+@Controller()
+export class WatchSettlementsRpc {
+  readonly #gateway: Gateway;
+  readonly #wakeups: Wakeups;
+
+  constructor(@Inject(Gateway) gateway: Gateway, @Inject(Wakeups) wakeups: Wakeups) {
+    this.#gateway = gateway;
+    this.#wakeups = wakeups;
+  }
+
+  @GrpcMethod('SettlementService', 'watchSettlements')
+  async *handle(
+    request: settlementV1.WatchSettlementsRequest,
+    metadata: Metadata,
+    call: object,
+  ): AsyncGenerator<settlementV1.SettlementEvent, void, undefined> {
+    const caller = await this.#gateway.caller(metadata, 'institution', 'operator', 'compliance', 'auditor');
+    const { signal } = callContext(call);
+    const { epoch } = await this.#gateway.reader.head();
+    let place: LogPlace =
+      request.afterCursor === ''
+        ? { position: 0n, ordinal: 0 }
+        : decodePlace(request.afterCursor, epoch, 'after_cursor');
+    for (;;) {
+      if (signal.aborted) return this.#end(signal, encodePlace(place, epoch));
+      const news = this.#wakeups.next(POLL_MS, signal);
+      const rows = await this.#page(place);
+      for (const row of rows) {
+        if (signal.aborted) return this.#end(signal, encodePlace(place, epoch));
+        place = { position: row.position, ordinal: row.ordinal };
+        const event = mayWatch(caller, row) ? eventOf(row, encodePlace(place, epoch)) : undefined;
+        if (event !== undefined) yield event;
+      }
+      if (rows.length < PAGE_MESSAGES) await news;
+    }
+  }
+
+  #end(signal: AbortSignal, cursor: string): void {
+    if (signal.reason !== 'draining') return;
+    const message = 'the server is shutting down; go on from the cursor in the trailer finality-cursor';
+    throw toRpcException(refusal('unavailable', 'SHUTTING_DOWN', message, { retryable: true }), {
+      'finality-cursor': cursor,
+    });
+  }
+
+  async #page({ position, ordinal }: LogPlace): Promise<readonly MessageRow[]> {
+    const { rows } = await this.#gateway.env.pool.query<MessageRow>(
+      `SELECT position, ordinal, headers::jsonb->>'ce_institutions' AS institutions, payload FROM published_messages
+       WHERE topic = $1 AND (position, ordinal) > ($2::bigint, $3::integer) ORDER BY position, ordinal LIMIT ${PAGE_MESSAGES}`,
+      [TOPICS.settlement.name, position, ordinal],
+    );
+    return rows;
+  }
+}
+
+function mayWatch(caller: Principal, { institutions }: MessageRow): boolean {
+  if (caller.roles.some((role) => role !== 'institution')) return true;
+  return caller.institutionId !== undefined && institutions.split(',').includes(caller.institutionId);
+}
+
+function eventOf(row: MessageRow, cursor: string): settlementV1.SettlementEvent | undefined {
+  const { settlement } = settlementV1.SettlementChanged.decode(row.payload);
+  return settlement && { cursor, settlement, occurredAt: settlement.updatedAt ?? toTimestamp(0 as Instant) };
+}

@@ -1,0 +1,70 @@
+import { ledgerDdl } from '@finality/ledger-store';
+import type { SchemaRoles } from '@finality/service';
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/** The ledger, and the projections that the batches of this service write: derived from its events, so they may be changed and rebuilt. */
+export function createSettlement(roles: SchemaRoles): new () => MigrationInterface {
+  return class CreateSettlement1763700000001 implements MigrationInterface {
+    readonly name = 'CreateSettlement1763700000001';
+
+    async up(runner: QueryRunner): Promise<void> {
+      for (const statement of ledgerDdl({ schema: roles.schema, serviceRole: roles.service }))
+        await runner.query(statement);
+      for (const statement of tables(roles.schema)) await runner.query(statement);
+      for (const table of PROJECTIONS) {
+        await runner.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${roles.schema}.${table} TO ${roles.service}`);
+      }
+    }
+
+    down(): Promise<void> {
+      return Promise.reject(new Error('what happened is kept'));
+    }
+  };
+}
+
+const PROJECTIONS = [
+  'settlements',
+  'institutions',
+  'wallets',
+  'addresses',
+  'coins',
+  'lineages',
+  'deposits',
+  'maturities',
+];
+
+function tables(schema: string): readonly string[] {
+  return [
+    `CREATE TABLE ${schema}.settlements (
+      settlement_id text PRIMARY KEY, from_institution text NOT NULL, to_institution text NOT NULL, status text NOT NULL,
+      on_chain boolean NOT NULL, created_at bigint NOT NULL, created_position bigint NOT NULL, updated_position bigint NOT NULL) WITH (fillfactor = 80)`,
+    `CREATE INDEX settlements_from ON ${schema}.settlements (from_institution, created_position)`,
+    `CREATE INDEX settlements_to ON ${schema}.settlements (to_institution, created_position)`,
+    `CREATE INDEX settlements_created ON ${schema}.settlements (created_position)`,
+    `CREATE INDEX settlements_queued ON ${schema}.settlements (from_institution, on_chain, updated_position) WHERE status = 'queued'`,
+    `CREATE TABLE ${schema}.institutions (
+      institution_id text PRIMARY KEY, name text NOT NULL, status text NOT NULL, created_position bigint NOT NULL)`,
+    `CREATE TABLE ${schema}.wallets (
+      wallet_id text PRIMARY KEY, institution_id text NOT NULL, script_type text NOT NULL, custodial boolean NOT NULL, number bigint GENERATED ALWAYS AS IDENTITY)`,
+    `CREATE INDEX wallets_institution ON ${schema}.wallets (institution_id, number)`,
+    `CREATE TABLE ${schema}.addresses (
+      script text PRIMARY KEY, address text NOT NULL, wallet_id text NOT NULL, institution_id text NOT NULL, purpose text NOT NULL,
+      branch integer NOT NULL, index integer NOT NULL)`,
+    `CREATE TABLE ${schema}.coins (
+      outpoint text PRIMARY KEY, txid text NOT NULL, wallet_id text NOT NULL, value_sats bigint NOT NULL CHECK (value_sats >= 0), script text NOT NULL,
+      branch integer NOT NULL, index integer NOT NULL, height integer, life integer NOT NULL, spent_by text, spends integer NOT NULL,
+      claimed_by text, released boolean NOT NULL, sources text NOT NULL) WITH (fillfactor = 80)`,
+    `CREATE INDEX coins_txid ON ${schema}.coins (txid)`,
+    `CREATE INDEX coins_spent_by ON ${schema}.coins (spent_by) WHERE spent_by IS NOT NULL`,
+    `CREATE INDEX coins_free ON ${schema}.coins (wallet_id) WHERE spent_by IS NULL AND claimed_by IS NULL AND height IS NOT NULL AND released`,
+    `CREATE TABLE ${schema}.lineages (
+      lineage_id text PRIMARY KEY, settlement_id text NOT NULL, wallet_id text NOT NULL, txid text UNIQUE, status text NOT NULL,
+      signed boolean NOT NULL, planned_position bigint NOT NULL) WITH (fillfactor = 80)`,
+    `CREATE INDEX lineages_to_do ON ${schema}.lineages (planned_position) WHERE status IN ('planned', 'offered') AND NOT signed`,
+    `CREATE TABLE ${schema}.deposits (
+      outpoint text PRIMARY KEY, txid text NOT NULL, wallet_id text NOT NULL, script text NOT NULL, status text NOT NULL, suspense text) WITH (fillfactor = 80)`,
+    `CREATE INDEX deposits_txid ON ${schema}.deposits (txid)`,
+    `CREATE INDEX deposits_unissued ON ${schema}.deposits (script) WHERE suspense = 'unissued_address'`,
+    `CREATE TABLE ${schema}.maturities (due_height integer NOT NULL, kind text NOT NULL, id text NOT NULL, PRIMARY KEY (due_height, kind, id))`,
+  ];
+}

@@ -1,0 +1,94 @@
+import type { ScriptHex, WalletScriptType } from '@finality/bitcoin';
+import type { Session } from '@finality/event-store';
+import type { AddressRecord, WalletRecord } from '@finality/settlement';
+
+// Wallets and addresses as their issuer announced them.
+
+interface WalletRow {
+  readonly wallet_id: string;
+  readonly institution_id: string;
+  readonly script_type: WalletScriptType;
+  readonly custodial: boolean;
+}
+
+/** In the order in which they were registered. */
+export async function loadWallets(
+  session: Session,
+  ids: Iterable<string>,
+  institutions: Iterable<string>,
+): Promise<readonly WalletRecord[]> {
+  const [wallets, owners] = [[...ids], [...institutions]];
+  if (wallets.length + owners.length === 0) return [];
+  const rows = await session.query<WalletRow>(
+    `SELECT wallet_id, institution_id, script_type, custodial FROM wallets
+     WHERE wallet_id = ANY($1::text[]) OR institution_id = ANY($2::text[]) ORDER BY number`,
+    [wallets, owners],
+  );
+  return rows.map((row) => ({
+    walletId: row.wallet_id,
+    institutionId: row.institution_id,
+    scriptType: row.script_type,
+    custodial: row.custodial,
+  }));
+}
+
+/** Claims of an institution: one for clearing, one per custodial wallet. */
+export async function custodialWalletsOf(session: Session, institutionId: string): Promise<readonly WalletRecord[]> {
+  return (await loadWallets(session, [], [institutionId])).filter((wallet) => wallet.custodial);
+}
+
+export async function saveWallets(session: Session, wallets: readonly WalletRecord[]): Promise<void> {
+  if (wallets.length === 0) return;
+  await session.query(
+    `INSERT INTO wallets (wallet_id, institution_id, script_type, custodial)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[])`,
+    [
+      wallets.map((w) => w.walletId),
+      wallets.map((w) => w.institutionId),
+      wallets.map((w) => w.scriptType),
+      wallets.map((w) => w.custodial),
+    ],
+  );
+}
+
+interface AddressRow {
+  readonly script: string;
+  readonly address: string;
+  readonly wallet_id: string;
+  readonly institution_id: string;
+  readonly purpose: AddressRecord['purpose'];
+  readonly branch: number;
+  readonly index: number;
+}
+
+export async function loadAddresses(session: Session, scripts: Iterable<string>): Promise<readonly AddressRecord[]> {
+  const wanted = [...scripts];
+  if (wanted.length === 0) return [];
+  const rows = await session.query<AddressRow>('SELECT * FROM addresses WHERE script = ANY($1::text[])', [wanted]);
+  return rows.map((row) => ({
+    script: row.script as ScriptHex,
+    address: row.address,
+    walletId: row.wallet_id,
+    institutionId: row.institution_id,
+    purpose: row.purpose,
+    branch: row.branch === 1 ? 1 : 0,
+    index: row.index,
+  }));
+}
+
+export async function saveAddresses(session: Session, addresses: readonly AddressRecord[]): Promise<void> {
+  if (addresses.length === 0) return;
+  await session.query(
+    `INSERT INTO addresses (script, address, wallet_id, institution_id, purpose, branch, index)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::integer[], $7::integer[])`,
+    [
+      addresses.map((a) => a.script),
+      addresses.map((a) => a.address),
+      addresses.map((a) => a.walletId),
+      addresses.map((a) => a.institutionId),
+      addresses.map((a) => a.purpose),
+      addresses.map((a) => a.branch),
+      addresses.map((a) => a.index),
+    ],
+  );
+}

@@ -1,0 +1,101 @@
+import type { Batch, Session, StoredEvent } from '@finality/event-store';
+import { depositStream, institutionStream, lineageStream, settlementStream } from '../store/streams.ts';
+
+// One row per aggregate, as its last event of the batch leaves it: what lists and workers look for.
+
+/** The id of each aggregate of that name that the batch changed, with the positions of its first and last event there. */
+function changed(events: readonly StoredEvent[], name: string): Map<string, { first: bigint; last: bigint }> {
+  const found = new Map<string, { first: bigint; last: bigint }>();
+  const prefix = `${name}/`;
+  for (const { stream, position } of events) {
+    if (!stream.startsWith(prefix)) continue;
+    const id = stream.slice(prefix.length);
+    found.set(id, { first: found.get(id)?.first ?? position, last: position });
+  }
+  return found;
+}
+
+export async function saveSettlements(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
+  const rows = [...changed(events, settlementStream.aggregate.name)].flatMap(([id, positions]) => {
+    const state = batch.state(settlementStream, id);
+    return state.status === 'none' ? [] : [{ state, ...positions }];
+  });
+  if (rows.length === 0) return;
+  await session.query(
+    `INSERT INTO settlements (settlement_id, from_institution, to_institution, status, on_chain, created_at, created_position, updated_position)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::bigint[], $7::bigint[], $8::bigint[])
+     ON CONFLICT (settlement_id) DO UPDATE SET status = excluded.status, updated_position = excluded.updated_position`,
+    [
+      rows.map(({ state }) => state.terms.settlementId),
+      rows.map(({ state }) => state.terms.from),
+      rows.map(({ state }) => state.terms.to),
+      rows.map(({ state }) => state.status),
+      rows.map(({ state }) => state.terms.mode !== 'centralized'),
+      rows.map(({ state }) => state.createdAt),
+      rows.map(({ first }) => first),
+      rows.map(({ last }) => last),
+    ],
+  );
+}
+
+export async function saveInstitutions(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
+  const rows = [...changed(events, institutionStream.aggregate.name)].flatMap(([id, { first }]) => {
+    const state = batch.state(institutionStream, id);
+    return state.status === 'none' ? [] : [{ state, first }];
+  });
+  if (rows.length === 0) return;
+  await session.query(
+    `INSERT INTO institutions (institution_id, name, status, created_position)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+     ON CONFLICT (institution_id) DO UPDATE SET status = excluded.status`,
+    [
+      rows.map(({ state }) => state.institutionId),
+      rows.map(({ state }) => state.name),
+      rows.map(({ state }) => state.status),
+      rows.map(({ first }) => first),
+    ],
+  );
+}
+
+export async function saveLineages(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
+  const rows = [...changed(events, lineageStream.aggregate.name)].flatMap(([id, { first }]) => {
+    const state = batch.state(lineageStream, id);
+    return state.status === 'none' ? [] : [{ state, first }];
+  });
+  if (rows.length === 0) return;
+  await session.query(
+    `INSERT INTO lineages (lineage_id, settlement_id, wallet_id, txid, status, signed, planned_position)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::bigint[])
+     ON CONFLICT (lineage_id) DO UPDATE SET txid = excluded.txid, status = excluded.status, signed = excluded.signed`,
+    [
+      rows.map(({ state }) => state.plan.lineageId),
+      rows.map(({ state }) => state.plan.settlementId),
+      rows.map(({ state }) => state.plan.walletId),
+      rows.map(({ state }) => ('version' in state ? state.version.txid : null)),
+      rows.map(({ state }) => state.status),
+      rows.map(({ state }) => 'version' in state && state.signedHex !== undefined),
+      rows.map(({ first }) => first),
+    ],
+  );
+}
+
+export async function saveDeposits(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
+  const rows = [...changed(events, depositStream.aggregate.name).keys()].flatMap((id) => {
+    const state = batch.state(depositStream, id);
+    return state.status === 'none' ? [] : [state];
+  });
+  if (rows.length === 0) return;
+  await session.query(
+    `INSERT INTO deposits (outpoint, txid, wallet_id, script, status, suspense)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+     ON CONFLICT (outpoint) DO UPDATE SET status = excluded.status, suspense = excluded.suspense`,
+    [
+      rows.map(({ terms }) => terms.outpoint),
+      rows.map(({ terms }) => terms.txid),
+      rows.map(({ terms }) => terms.walletId),
+      rows.map(({ terms }) => terms.script),
+      rows.map(({ status }) => status),
+      rows.map(({ beneficiary }) => (beneficiary.kind === 'suspense' ? beneficiary.reason : null)),
+    ],
+  );
+}

@@ -1,0 +1,155 @@
+import type { ledgerV1, ServicePort } from '@finality/contracts';
+import { EventReader, PostgresEventStore, type StoreCommand, type Timer, TimerWorker } from '@finality/event-store';
+import { assert, type Worker } from '@finality/kernel';
+import { Authenticator, INTERNAL_API, SERVICE_ENV, WORKERS } from '@finality/service';
+import { type DynamicModule, Module } from '@nestjs/common';
+import {
+  AUTHENTICATOR,
+  READER,
+  SETTLEMENT_SCHEMA,
+  type SettlementEnv,
+  type SettlementReader,
+  type SettlementStore,
+  STORE,
+} from './env.ts';
+import { AddressesMessages } from './inbound/addresses.messages.ts';
+import { AmlVerdictsMessages } from './inbound/aml-verdicts.messages.ts';
+import { Bootstrap } from './inbound/bootstrap.ts';
+import { CancelSettlementRpc } from './inbound/cancel-settlement.rpc.ts';
+import { ChainFactsMessages } from './inbound/chain-facts.messages.ts';
+import { CreateInstitutionRpc } from './inbound/create-institution.rpc.ts';
+import { FreezeInstitutionRpc } from './inbound/freeze-institution.rpc.ts';
+import { Gateway } from './inbound/gateway.ts';
+import { GetBalancesRpc } from './inbound/get-balances.rpc.ts';
+import { GetInstitutionRpc } from './inbound/get-institution.rpc.ts';
+import { GetLedgerCutRpc } from './inbound/get-ledger-cut.rpc.ts';
+import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
+import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
+import { ListEntriesRpc } from './inbound/list-entries.rpc.ts';
+import { ListInstitutionsRpc } from './inbound/list-institutions.rpc.ts';
+import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
+import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
+import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
+import { RiskVerdictsMessages } from './inbound/risk-verdicts.messages.ts';
+import { SubmitSettlementRpc } from './inbound/submit-settlement.rpc.ts';
+import { SubmitSettlementsRpc } from './inbound/submit-settlements.rpc.ts';
+import { Wakeups } from './inbound/wakeups.ts';
+import { WalletsMessages } from './inbound/wallets.messages.ts';
+import { WatchSettlementsRpc } from './inbound/watch-settlements.rpc.ts';
+import { EXPIRY_TIMER } from './store/batch-book.ts';
+import type { SettlementCommand } from './store/commands.ts';
+import { SettlementHandler } from './store/handler.ts';
+import { AssignDestinations } from './workers/assign-destinations.ts';
+import { ReleaseQueued } from './workers/release-queued.ts';
+import { SignPayouts } from './workers/sign-payouts.ts';
+
+/** What others of ours call: reconciliation's side of the ledger. */
+export type LedgerCutPort = ServicePort<ledgerV1.InternalLedgerServiceServer>;
+
+/** Token of {@link Bootstrap}. */
+export const BOOTSTRAP = Symbol('Bootstrap');
+
+const SETTLEMENT_RPCS = [
+  SubmitSettlementRpc,
+  SubmitSettlementsRpc,
+  GetSettlementRpc,
+  ListSettlementsRpc,
+  CancelSettlementRpc,
+  ReviewSettlementRpc,
+  WatchSettlementsRpc,
+];
+const INSTITUTION_RPCS = [
+  CreateInstitutionRpc,
+  GetInstitutionRpc,
+  ListInstitutionsRpc,
+  FreezeInstitutionRpc,
+  IssueApiKeyRpc,
+  RevokeApiKeyRpc,
+];
+const LEDGER_RPCS = [GetBalancesRpc, ListEntriesRpc];
+const MESSAGES = [RiskVerdictsMessages, AmlVerdictsMessages, WalletsMessages, AddressesMessages, ChainFactsMessages];
+
+@Module({})
+export class SettlementModule {
+  static register(env: SettlementEnv): DynamicModule {
+    const wakeups = new Wakeups(env.runtime);
+    return {
+      module: SettlementModule,
+      controllers: [...SETTLEMENT_RPCS, ...INSTITUTION_RPCS, ...LEDGER_RPCS, ...MESSAGES],
+      providers: [
+        Gateway,
+        GetLedgerCutRpc,
+        { provide: SERVICE_ENV, useValue: env },
+        { provide: Wakeups, useValue: wakeups },
+        { provide: STORE, useFactory: () => openStore(env, wakeups) },
+        { provide: READER, useFactory: () => new EventReader({ pool: env.pool, schema: SETTLEMENT_SCHEMA }) },
+        { provide: AUTHENTICATOR, useFactory: () => new Authenticator('settlement', env.driver) },
+        {
+          provide: BOOTSTRAP,
+          useFactory: (store: SettlementStore) => new Bootstrap(store, env.runtime),
+          inject: [STORE],
+        },
+        {
+          provide: INTERNAL_API,
+          useFactory: (cut: GetLedgerCutRpc): LedgerCutPort => ({ getLedgerCut: () => cut.handle() }),
+          inject: [GetLedgerCutRpc],
+        },
+        {
+          provide: WORKERS,
+          useFactory: (store: SettlementStore, reader: SettlementReader, authenticator: Authenticator) =>
+            workersOf(env, store, reader, authenticator),
+          inject: [STORE, READER, AUTHENTICATOR],
+        },
+      ],
+      exports: [INTERNAL_API, WORKERS, BOOTSTRAP],
+    };
+  }
+}
+
+function openStore(env: SettlementEnv, wakeups: Wakeups): SettlementStore {
+  const { pool, runtime, config } = env;
+  const handler = new SettlementHandler(config.policy);
+  return new PostgresEventStore({
+    pool,
+    runtime,
+    schema: SETTLEMENT_SCHEMA,
+    service: 'settlement',
+    handler,
+    onBatch: () => wakeups.notify(),
+  });
+}
+
+function workersOf(
+  env: SettlementEnv,
+  store: SettlementStore,
+  reader: SettlementReader,
+  authenticator: Authenticator,
+): Worker[] {
+  const { pool, runtime } = env;
+  const expiry = new TimerWorker({
+    name: 'settlement expiry',
+    store,
+    pool,
+    schema: SETTLEMENT_SCHEMA,
+    runtime,
+    commandOf: (timer) => expiryOf(env, timer),
+  });
+  return [
+    new AssignDestinations(env, store, reader),
+    new SignPayouts(env, store, reader),
+    new ReleaseQueued(env, store, reader),
+    expiry,
+    authenticator.worker,
+  ];
+}
+
+function expiryOf({ runtime }: SettlementEnv, timer: Timer): StoreCommand<SettlementCommand> {
+  assert(timer.kind === EXPIRY_TIMER, `unknown timer ${timer.kind}`);
+  const cause = {
+    actor: { kind: 'timer', id: timer.kind },
+    occurredAt: runtime.now(),
+    correlationId: timer.id,
+    causationId: timer.id,
+  } as const;
+  return { body: { type: 'expire', settlementId: timer.id }, cause };
+}

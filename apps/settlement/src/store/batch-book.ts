@@ -1,0 +1,187 @@
+import type { ScriptHex } from '@finality/bitcoin';
+import type { Batch, StreamType } from '@finality/event-store';
+import type { Instant } from '@finality/kernel';
+import type { LedgerView } from '@finality/ledger';
+import {
+  type AddressRecord,
+  type Book,
+  type Coin,
+  CoinBook,
+  type Maturity,
+  type Records,
+  type SettlementPolicy,
+  type WalletRecord,
+} from '@finality/settlement';
+import {
+  apiKeyStream,
+  CHAIN_TIP_ID,
+  chainTipStream,
+  depositStream,
+  institutionStream,
+  lineageStream,
+  settlementStream,
+} from './streams.ts';
+
+/** What was read for a batch besides stream states. */
+export interface Loaded {
+  readonly ledger: LedgerView;
+  readonly coins: readonly Coin[];
+  readonly wallets: readonly WalletRecord[];
+  readonly addresses: readonly AddressRecord[];
+  /** txid → lineage. */
+  readonly versions: ReadonlyMap<string, string>;
+  /** Deposits by the transaction they are outputs of. */
+  readonly depositOutpoints: readonly { readonly outpoint: string; readonly txid: string; readonly script: string }[];
+  readonly maturities: readonly Maturity[];
+}
+
+/** The domain's book over a batch of the event store: streams in the batch, the rest here, with what changed kept for saving. */
+export class BatchBook implements Book {
+  readonly now: Instant;
+  readonly policy: SettlementPolicy;
+  readonly ledger: LedgerView;
+  readonly coins: CoinBook;
+  readonly settlements: Book['settlements'];
+  readonly lineages: Book['lineages'];
+  readonly deposits: Book['deposits'];
+  readonly institutions: Book['institutions'];
+  readonly apiKeys: Book['apiKeys'];
+  readonly tip: Book['tip'];
+  readonly newWallets = new Map<string, WalletRecord>();
+  readonly newAddresses = new Map<string, AddressRecord>();
+  readonly newVersions = new Map<string, string>();
+  readonly addedMaturities = new Map<string, Maturity>();
+  readonly takenMaturities = new Map<string, Maturity>();
+  readonly #batch: Batch;
+  readonly #loaded: Loaded;
+  readonly #depositTxids: Map<string, Set<string>>;
+
+  constructor(batch: Batch, policy: SettlementPolicy, loaded: Loaded) {
+    this.#batch = batch;
+    this.#loaded = loaded;
+    this.now = batch.now;
+    this.policy = policy;
+    this.ledger = loaded.ledger;
+    this.coins = new CoinBook(loaded.coins);
+    this.settlements = recordsOf(batch, settlementStream);
+    this.lineages = recordsOf(batch, lineageStream);
+    this.institutions = recordsOf(batch, institutionStream);
+    this.apiKeys = recordsOf(batch, apiKeyStream);
+    this.#depositTxids = new Map();
+    for (const { outpoint, txid } of loaded.depositOutpoints) this.#depositOf(txid).add(outpoint);
+    const deposits = recordsOf(batch, depositStream);
+    this.deposits = {
+      get: deposits.get,
+      record: (id, ...events) => {
+        const state = deposits.record(id, ...events);
+        if (state.status !== 'none') this.#depositOf(state.terms.txid).add(id);
+        return state;
+      },
+    };
+    this.tip = {
+      get: () => batch.state(chainTipStream, CHAIN_TIP_ID),
+      record: (...events) => batch.append(chainTipStream, CHAIN_TIP_ID, ...events),
+    };
+  }
+
+  wallet(walletId: string): WalletRecord | undefined {
+    return this.newWallets.get(walletId) ?? this.#loaded.wallets.find((wallet) => wallet.walletId === walletId);
+  }
+
+  walletOf(institutionId: string): WalletRecord | undefined {
+    return [...this.#loaded.wallets, ...this.newWallets.values()].find(
+      (wallet) => wallet.institutionId === institutionId && wallet.custodial,
+    );
+  }
+
+  putWallet(wallet: WalletRecord): void {
+    if (this.wallet(wallet.walletId) === undefined) this.newWallets.set(wallet.walletId, wallet);
+  }
+
+  address(script: ScriptHex): AddressRecord | undefined {
+    return this.newAddresses.get(script) ?? this.#loaded.addresses.find((address) => address.script === script);
+  }
+
+  putAddress(address: AddressRecord): void {
+    if (this.address(address.script) === undefined) this.newAddresses.set(address.script, address);
+  }
+
+  lineageOf(txid: string): string | undefined {
+    return this.newVersions.get(txid) ?? this.#loaded.versions.get(txid);
+  }
+
+  depositsOf(txid: string): readonly string[] {
+    return [...(this.#depositTxids.get(txid) ?? [])].sort();
+  }
+
+  /** Deposits that came before the notice of their address. */
+  depositsTo(script: string): readonly string[] {
+    return this.#loaded.depositOutpoints
+      .filter((deposit) => deposit.script === script)
+      .map((deposit) => deposit.outpoint);
+  }
+
+  declare(txid: string, lineageId: string): void {
+    this.newVersions.set(txid, lineageId);
+  }
+
+  matures(maturity: Maturity): void {
+    const key = keyOf(maturity);
+    this.takenMaturities.delete(key);
+    this.addedMaturities.set(key, maturity);
+  }
+
+  takeDue(height: number): readonly Maturity[] {
+    const all = new Map([...this.#loaded.maturities.map((m) => [keyOf(m), m] as const), ...this.addedMaturities]);
+    const due = [...all.entries()].filter(
+      ([key, maturity]) => maturity.dueHeight <= height && !this.takenMaturities.has(key),
+    );
+    for (const [key, maturity] of due) {
+      this.addedMaturities.delete(key);
+      this.takenMaturities.set(key, maturity);
+    }
+    return due.map(([, maturity]) => maturity).sort(byHeightKindId);
+  }
+
+  schedule(settlementId: string, dueAt: Instant): void {
+    this.#batch.schedule({ ...timerOf(settlementId), dueAt });
+  }
+
+  cancelTimer(settlementId: string): void {
+    this.#batch.cancel(timerOf(settlementId));
+  }
+
+  newId(): string {
+    return this.#batch.id();
+  }
+
+  #depositOf(txid: string): Set<string> {
+    const found = this.#depositTxids.get(txid) ?? new Set<string>();
+    this.#depositTxids.set(txid, found);
+    return found;
+  }
+}
+
+export const EXPIRY_TIMER = 'expiry';
+
+const timerOf = (settlementId: string): { stream: string; kind: string; id: string } => ({
+  stream: `settlement/${settlementId}`,
+  kind: EXPIRY_TIMER,
+  id: settlementId,
+});
+
+function recordsOf<State, Event extends { readonly type: string }>(
+  batch: Batch,
+  type: StreamType<State, Event>,
+): Records<State, Event> {
+  return { get: (id) => batch.state(type, id), record: (id, ...events) => batch.append(type, id, ...events) };
+}
+
+const keyOf = (maturity: Maturity): string => `${maturity.kind} ${maturity.id} ${maturity.dueHeight}`;
+
+/** A fixed order, whatever order they were stored in. Deposits come before what their coins may pay for. */
+function byHeightKindId(a: Maturity, b: Maturity): number {
+  return (
+    a.dueHeight - b.dueHeight || (a.kind < b.kind ? -1 : a.kind > b.kind ? 1 : a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+  );
+}

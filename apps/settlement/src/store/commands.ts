@@ -1,0 +1,50 @@
+import type { Principal } from '@finality/kernel';
+import type {
+  AddressRecord,
+  ApiKey,
+  Assessment,
+  ChainFact,
+  Destinations,
+  Institution,
+  LivingSettlement,
+  NewApiKey,
+  NewInstitution,
+  Review,
+  Screener,
+  Submission,
+  WalletRecord,
+} from '@finality/settlement';
+
+/** Everything that the settlement service decides, whoever asks. */
+export type SettlementCommand =
+  | { readonly type: 'submit'; readonly submission: Submission }
+  | { readonly type: 'cancel'; readonly settlementId: string; readonly reason: string; readonly caller: Principal }
+  | { readonly type: 'review'; readonly review: Review }
+  | { readonly type: 'expire'; readonly settlementId: string }
+  | { readonly type: 'retry_reservation'; readonly settlementId: string }
+  | { readonly type: 'create_institution'; readonly institution: NewInstitution }
+  | { readonly type: 'freeze_institution'; readonly institutionId: string; readonly reason: string }
+  | { readonly type: 'issue_api_key'; readonly key: NewApiKey }
+  | { readonly type: 'revoke_api_key'; readonly keyId: string; readonly reason: string }
+  | {
+      readonly type: 'verdict';
+      readonly subject: 'settlement' | 'deposit';
+      readonly id: string;
+      readonly by: Screener;
+      readonly assessment: Assessment;
+    }
+  | { readonly type: 'wallet_changed'; readonly wallet: WalletRecord }
+  | { readonly type: 'address_issued'; readonly address: AddressRecord }
+  | { readonly type: 'chain_fact'; readonly fact: ChainFact }
+  | { readonly type: 'destinations_assigned'; readonly lineageId: string; readonly destinations: Destinations }
+  | { readonly type: 'transaction_signed'; readonly lineageId: string; readonly signedHex: string }
+  | { readonly type: 'signing_refused'; readonly lineageId: string; readonly rule: string };
+
+export type CommandOf<Type extends SettlementCommand['type']> = Extract<SettlementCommand, { type: Type }>;
+
+/** What a caller gets to see of what was decided. */
+export type SettlementReply =
+  | { readonly type: 'settlement'; readonly settlement: LivingSettlement }
+  | { readonly type: 'institution'; readonly institution: Exclude<Institution, { status: 'none' }> }
+  | { readonly type: 'api_key'; readonly apiKey: Exclude<ApiKey, { status: 'none' }> }
+  | { readonly type: 'done' };

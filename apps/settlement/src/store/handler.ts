@@ -1,0 +1,149 @@
+import type { Batch, CommandHandler, Handled, Session, StoreCommand, StoredEvent } from '@finality/event-store';
+import { assertNever, refusal, type Refusal, type Result } from '@finality/kernel';
+import { saveLedger } from '@finality/ledger-store';
+import {
+  applyChainFact,
+  attributeDeposits,
+  cancel,
+  createInstitution,
+  depositAssessed,
+  expire,
+  freezeInstitution,
+  issueApiKey,
+  type LivingSettlement,
+  offer,
+  reserve,
+  review,
+  revokeApiKey,
+  settlementAssessed,
+  type SettlementPolicy,
+  signed,
+  signingRefused,
+  submit,
+} from '@finality/settlement';
+import { saveCoins } from '../projections/coins.ts';
+import { saveMaturities } from '../projections/maturities.ts';
+import { saveAddresses, saveWallets } from '../projections/registry.ts';
+import { saveDeposits, saveInstitutions, saveLineages, saveSettlements } from '../projections/streams.ts';
+import type { BatchBook } from './batch-book.ts';
+import type { CommandOf, SettlementCommand, SettlementReply } from './commands.ts';
+import { loadBook } from './load.ts';
+
+const DONE: Handled<SettlementReply> = { kind: 'accepted', reply: { type: 'done' } };
+
+/** The settlement service's side of the batch: loads the book, lets the domain decide on it, writes what changed. */
+export class SettlementHandler implements CommandHandler<SettlementCommand, BatchBook, SettlementReply> {
+  readonly #policy: SettlementPolicy;
+
+  constructor(policy: SettlementPolicy) {
+    this.#policy = policy;
+  }
+
+  load(session: Session, commands: readonly StoreCommand<SettlementCommand>[], batch: Batch): Promise<BatchBook> {
+    return loadBook(session, commands, batch, this.#policy);
+  }
+
+  handle({ body }: StoreCommand<SettlementCommand>, book: BatchBook): Handled<SettlementReply> {
+    switch (body.type) {
+      case 'submit':
+        return settlementReply(submit(book, body.submission));
+      case 'cancel':
+        return settlementReply(cancelBy(book, body));
+      case 'review':
+        return settlementReply(review(book, body.review));
+      case 'create_institution':
+        return institutionReply(createInstitution(book, body.institution));
+      case 'freeze_institution':
+        return institutionReply(freezeInstitution(book, body.institutionId, body.reason));
+      case 'issue_api_key':
+        return apiKeyReply(issueApiKey(book, body.key));
+      case 'revoke_api_key':
+        return apiKeyReply(revokeApiKey(book, body.keyId, body.reason));
+      default:
+        happened(book, body);
+        return DONE;
+    }
+  }
+
+  async save(session: Session, book: BatchBook, events: readonly StoredEvent[], batch: Batch): Promise<void> {
+    const position = events.at(-1)?.position;
+    if (position !== undefined) {
+      await saveLedger(session, book.ledger, position, batch.now);
+      await saveSettlements(session, events, batch);
+      await saveInstitutions(session, events, batch);
+      await saveLineages(session, events, batch);
+      await saveDeposits(session, events, batch);
+    }
+    await saveCoins(session, book.coins.changed());
+    await saveWallets(session, [...book.newWallets.values()]);
+    await saveAddresses(session, [...book.newAddresses.values()]);
+    await saveMaturities(session, [...book.addedMaturities.values()], [...book.takenMaturities.values()]);
+  }
+}
+
+type Happened = Exclude<
+  SettlementCommand,
+  {
+    type:
+      'submit' | 'cancel' | 'review' | 'create_institution' | 'freeze_institution' | 'issue_api_key' | 'revoke_api_key';
+  }
+>;
+
+/** What nobody waits for an answer to: it has happened, and can't be refused. */
+function happened(book: BatchBook, body: Happened): void {
+  switch (body.type) {
+    case 'expire':
+      return expire(book, body.settlementId);
+    case 'retry_reservation':
+      return reserve(book, body.settlementId);
+    case 'verdict':
+      if (body.subject === 'settlement') return settlementAssessed(book, body.id, body.by, body.assessment);
+      return depositAssessed(book, body.id, body.by, body.assessment);
+    case 'wallet_changed':
+      return book.putWallet(body.wallet);
+    case 'address_issued':
+      book.putAddress(body.address);
+      return attributeDeposits(book, book.depositsTo(body.address.script), body.address.institutionId);
+    case 'chain_fact':
+      return applyChainFact(book, body.fact);
+    case 'destinations_assigned':
+      return offer(book, body.lineageId, body.destinations);
+    case 'transaction_signed':
+      return signed(book, body.lineageId, body.signedHex);
+    case 'signing_refused':
+      return signingRefused(book, body.lineageId, body.rule);
+    default:
+      return assertNever(body, 'command');
+  }
+}
+
+/** The payer's to cancel, or an operator's. To anybody but the two parties it doesn't exist. */
+function cancelBy(
+  book: BatchBook,
+  { settlementId, reason, caller }: CommandOf<'cancel'>,
+): Result<LivingSettlement, Refusal> {
+  const state = book.settlements.get(settlementId);
+  if (state.status !== 'none' && !caller.roles.includes('operator')) {
+    if (state.terms.to === caller.institutionId && state.terms.from !== caller.institutionId) {
+      return {
+        ok: false,
+        error: refusal('permission_denied', 'NOT_THE_PAYER', 'only the payer can cancel a settlement'),
+      };
+    }
+    if (state.terms.from !== caller.institutionId) {
+      return { ok: false, error: refusal('not_found', 'UNKNOWN_SETTLEMENT', `no settlement ${settlementId}`) };
+    }
+  }
+  return cancel(book, settlementId, reason, caller.keyId);
+}
+
+function replyOf<T>(result: Result<T, Refusal>, reply: (value: T) => SettlementReply): Handled<SettlementReply> {
+  return result.ok ? { kind: 'accepted', reply: reply(result.value) } : { kind: 'refused', refusal: result.error };
+}
+
+const settlementReply = (result: ReturnType<typeof submit>): Handled<SettlementReply> =>
+  replyOf(result, (settlement) => ({ type: 'settlement', settlement }));
+const institutionReply = (result: ReturnType<typeof createInstitution>): Handled<SettlementReply> =>
+  replyOf(result, (institution) => ({ type: 'institution', institution }));
+const apiKeyReply = (result: ReturnType<typeof issueApiKey>): Handled<SettlementReply> =>
+  replyOf(result, (apiKey) => ({ type: 'api_key', apiKey }));

@@ -1,0 +1,231 @@
+import type { Batch, Session, StoreCommand } from '@finality/event-store';
+import {
+  type AccountId,
+  availableAccount,
+  ccpAccount,
+  type Claim,
+  CLAIM_PARTS,
+  claimAccount,
+  custodyAccount,
+  settlementSuspenseAccount,
+  type TransferId,
+  transitAccount,
+  walletSuspenseAccount,
+} from '@finality/ledger';
+import { loadLedger } from '@finality/ledger-store';
+import {
+  type Coin,
+  coinTransferIds,
+  depositTransferIds,
+  type SettlementPolicy,
+  settlementTransferIds,
+} from '@finality/settlement';
+import { loadCoins } from '../projections/coins.ts';
+import { loadMaturities } from '../projections/maturities.ts';
+import { loadAddresses, loadWallets } from '../projections/registry.ts';
+import { BatchBook, type Loaded } from './batch-book.ts';
+import type { SettlementCommand } from './commands.ts';
+import { Needs } from './needs.ts';
+import {
+  apiKeyStream,
+  CHAIN_TIP_ID,
+  chainTipStream,
+  depositStream,
+  institutionStream,
+  lineageStream,
+  settlementStream,
+} from './streams.ts';
+
+/**
+ * Reads what a batch of commands concerns, in a fixed number of round trips however many commands there are; those that only the chain needs
+ * are left out when no command has to do with it.
+ */
+export async function loadBook(
+  session: Session,
+  commands: readonly StoreCommand<SettlementCommand>[],
+  batch: Batch,
+  policy: SettlementPolicy,
+): Promise<BatchBook> {
+  const needs = Needs.of(commands);
+  const maturities = await loadMaturities(session, needs.dueHeight);
+  for (const { kind, id } of maturities) {
+    if (kind === 'settlement') needs.settlements.add(id);
+    else if (kind === 'lineage') needs.lineages.add(id);
+    else {
+      needs.deposits.add(id);
+      needs.outpoints.add(id);
+    }
+  }
+  const versions = await loadVersions(session, needs);
+  const depositOutpoints = await loadDepositOutpoints(session, needs);
+  const addresses = await loadAddresses(session, needs.scripts);
+  for (const address of addresses) needs.addressOf(address);
+  const states = new States(session, batch, needs);
+  await states.load();
+  const wallets = await loadWallets(session, needs.wallets, needs.walletsOf);
+  const coins = await states.loadCoins(wallets.map((wallet) => wallet.walletId));
+  const { accounts, transfers } = ledgerNeeds(
+    batch,
+    needs,
+    states.loadedCoins,
+    wallets.map((wallet) => wallet.walletId),
+  );
+  const ledger = await loadLedger(session, { accounts, transfers });
+  const loaded: Loaded = { ledger, coins, wallets, addresses, versions, depositOutpoints, maturities };
+  return new BatchBook(batch, policy, loaded);
+}
+
+async function loadVersions(session: Session, needs: Needs): Promise<ReadonlyMap<string, string>> {
+  if (needs.txids.size === 0) return new Map();
+  const rows = await session.query<{ txid: string; lineage_id: string }>(
+    'SELECT txid, lineage_id FROM lineages WHERE txid = ANY($1::text[])',
+    [[...needs.txids]],
+  );
+  for (const row of rows) needs.lineages.add(row.lineage_id);
+  return new Map(rows.map((row) => [row.txid, row.lineage_id]));
+}
+
+async function loadDepositOutpoints(session: Session, needs: Needs): Promise<Loaded['depositOutpoints']> {
+  if (needs.txids.size + needs.attribute.size === 0) return [];
+  const rows = await session.query<{ outpoint: string; txid: string; script: string }>(
+    `SELECT outpoint, txid, script FROM deposits WHERE txid = ANY($1::text[])
+     UNION SELECT outpoint, txid, script FROM deposits WHERE script = ANY($2::text[]) AND suspense = 'unissued_address'
+     ORDER BY outpoint`,
+    [[...needs.txids], [...needs.attribute]],
+  );
+  for (const { outpoint } of rows) {
+    needs.deposits.add(outpoint);
+    needs.outpoints.add(outpoint);
+  }
+  return rows;
+}
+
+/** Follows what the first states name: a coin its lineage, a lineage its settlement and coins, all of them their institutions. */
+class States {
+  loadedCoins: readonly Coin[] = [];
+  readonly #session: Session;
+  readonly #batch: Batch;
+  readonly #needs: Needs;
+
+  constructor(session: Session, batch: Batch, needs: Needs) {
+    this.#session = session;
+    this.#batch = batch;
+    this.#needs = needs;
+  }
+
+  async load(): Promise<void> {
+    const needs = this.#needs;
+    if (needs.chain) {
+      // A coin that a fact spends, or a deposit that falls, may be claimed by a lineage.
+      const touched = await loadCoins(this.#session, { outpoints: needs.outpoints, txids: needs.txids, freeOf: [] });
+      for (const coin of touched) if (coin.claimedBy !== undefined) needs.lineages.add(coin.claimedBy);
+    }
+    await this.#loadStreams();
+    this.#followSettlements();
+    await this.#loadStreams();
+    for (const id of needs.lineages) {
+      const lineage = this.#batch.state(lineageStream, id);
+      if (lineage.status === 'none') continue;
+      needs.settlements.add(lineage.plan.settlementId);
+      for (const input of lineage.plan.inputs) needs.outpoints.add(input.outpoint);
+      if ('version' in lineage) for (const output of lineage.version.outputs) needs.outpoints.add(output.outpoint);
+    }
+    await this.#loadStreams();
+    this.#followSettlements();
+    for (const id of needs.deposits) {
+      const deposit = this.#batch.state(depositStream, id);
+      if (deposit.status !== 'none' && deposit.beneficiary.kind === 'institution')
+        needs.institutions.add(deposit.beneficiary.institutionId);
+    }
+    await this.#loadStreams();
+  }
+
+  /** Coins of all that was found, and the free ones of payers that may reserve. */
+  async loadCoins(walletIds: readonly string[]): Promise<readonly Coin[]> {
+    const needs = this.#needs;
+    const freeOf = new Set<string>();
+    for (const id of needs.reserving) {
+      const settlement = this.#batch.state(settlementStream, id);
+      if (settlement.status !== 'none' && settlement.terms.payer.kind === 'wallet')
+        freeOf.add(settlement.terms.payer.walletId);
+    }
+    // A submission looks at what it would spend.
+    if (needs.walletsOf.size > 0) for (const walletId of walletIds) freeOf.add(walletId);
+    this.loadedCoins = await loadCoins(this.#session, { outpoints: needs.outpoints, txids: needs.txids, freeOf });
+    return this.loadedCoins;
+  }
+
+  #followSettlements(): void {
+    const needs = this.#needs;
+    for (const id of needs.settlements) {
+      const settlement = this.#batch.state(settlementStream, id);
+      if (settlement.status === 'none') continue;
+      const { payer, payee, from, to } = settlement.terms;
+      if (payer.kind === 'clearing' || payee.kind === 'clearing') continue;
+      needs.chain = true;
+      needs.wallets.add(payer.walletId).add(payee.walletId);
+      needs.institutions.add(from).add(to);
+      if ('lineageId' in settlement && settlement.lineageId !== undefined) needs.lineages.add(settlement.lineageId);
+      if ('payout' in settlement && settlement.payout !== undefined) needs.lineages.add(settlement.payout.lineageId);
+    }
+  }
+
+  readonly #loadedStreams = new Set<string>();
+
+  async #loadStreams(): Promise<void> {
+    const needs = this.#needs;
+    const wanted = [
+      ...[...needs.settlements].map((id) => `${settlementStream.aggregate.name}/${id}`),
+      ...[...needs.institutions].map((id) => `${institutionStream.aggregate.name}/${id}`),
+      ...[...needs.lineages].map((id) => `${lineageStream.aggregate.name}/${id}`),
+      ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
+      ...[...needs.apiKeys].map((id) => `${apiKeyStream.aggregate.name}/${id}`),
+      ...(needs.chain ? [`${chainTipStream.aggregate.name}/${CHAIN_TIP_ID}`] : []),
+    ].filter((stream) => !this.#loadedStreams.has(stream));
+    if (wanted.length === 0) return;
+    await this.#batch.loadStreams(this.#session, wanted);
+    for (const stream of wanted) this.#loadedStreams.add(stream);
+  }
+}
+
+function ledgerNeeds(
+  batch: Batch,
+  needs: Needs,
+  coins: readonly Coin[],
+  walletIds: readonly string[],
+): { accounts: ReadonlySet<AccountId>; transfers: ReadonlySet<TransferId> } {
+  const accounts = new Set<AccountId>();
+  const transfers = new Set<TransferId>();
+  const addClaim = (claim: Claim): void => CLAIM_PARTS.forEach((part) => accounts.add(claimAccount(claim, part)));
+  for (const id of needs.clearing) addClaim({ kind: 'clearing', institutionId: id });
+  for (const id of needs.settlements) {
+    const settlement = batch.state(settlementStream, id);
+    if (settlement.status === 'none') continue;
+    const { payer, payee, mode } = settlement.terms;
+    accounts.add(ccpAccount());
+    if (mode === 'centralized') {
+      accounts.add(availableAccount(payer)).add(availableAccount(payee));
+    } else {
+      addClaim(payer);
+      addClaim(payee);
+      for (const transfer of settlementTransferIds(settlement)) transfers.add(transfer);
+    }
+  }
+  if (needs.chain) accounts.add(transitAccount()).add(settlementSuspenseAccount());
+  for (const id of needs.deposits) {
+    const deposit = batch.state(depositStream, id);
+    if (deposit.status === 'none') continue;
+    if (deposit.beneficiary.kind === 'institution') addClaim(deposit.beneficiary.claim);
+    for (const transfer of depositTransferIds(deposit)) transfers.add(transfer);
+  }
+  // What comes in may be for the wallet itself or for the clearing balance of whoever the address was issued to.
+  for (const walletId of walletIds) {
+    addClaim({ kind: 'wallet', walletId });
+    accounts.add(custodyAccount(walletId)).add(walletSuspenseAccount(walletId));
+  }
+  for (const coin of coins) {
+    accounts.add(custodyAccount(coin.walletId)).add(walletSuspenseAccount(coin.walletId));
+    for (const transfer of coinTransferIds(coin)) transfers.add(transfer);
+  }
+  return { accounts, transfers };
+}

@@ -1,0 +1,177 @@
+import { institutionV1, settlementV1, toTimestamp } from '@finality/contracts';
+import { assertNever, type Role } from '@finality/kernel';
+import {
+  type ApiKey,
+  confirmationsAt,
+  type Institution,
+  type KnownDeposit,
+  type LivingSettlement,
+  type Mode,
+  type OfferedLineage,
+  type SettlementStatus,
+} from '@finality/settlement';
+
+/** Domain states as the contracts show them, for answers and for messages alike. */
+
+const { SettlementStatus: Status, SettlementMode, DepositStatus, DepositPurpose, TransactionStatus } = settlementV1;
+
+export const MODES: Readonly<Record<Mode, settlementV1.SettlementMode>> = {
+  centralized: SettlementMode.SETTLEMENT_MODE_CENTRALIZED,
+  bilateral: SettlementMode.SETTLEMENT_MODE_BILATERAL,
+  blockchain: SettlementMode.SETTLEMENT_MODE_BLOCKCHAIN,
+};
+
+export const STATUSES: Readonly<Record<SettlementStatus, settlementV1.SettlementStatus>> = {
+  received: Status.SETTLEMENT_STATUS_RECEIVED,
+  screening: Status.SETTLEMENT_STATUS_SCREENING,
+  under_review: Status.SETTLEMENT_STATUS_UNDER_REVIEW,
+  approved: Status.SETTLEMENT_STATUS_APPROVED,
+  rejected: Status.SETTLEMENT_STATUS_REJECTED,
+  queued: Status.SETTLEMENT_STATUS_QUEUED,
+  reserved: Status.SETTLEMENT_STATUS_RESERVED,
+  executing: Status.SETTLEMENT_STATUS_EXECUTING,
+  confirming: Status.SETTLEMENT_STATUS_CONFIRMING,
+  settled: Status.SETTLEMENT_STATUS_SETTLED,
+  reopened: Status.SETTLEMENT_STATUS_REOPENED,
+  reversed: Status.SETTLEMENT_STATUS_REVERSED,
+  failed: Status.SETTLEMENT_STATUS_FAILED,
+  cancelled: Status.SETTLEMENT_STATUS_CANCELLED,
+  expired: Status.SETTLEMENT_STATUS_EXPIRED,
+};
+
+/**
+ * With a tip: confirmations as they are there (answers). Without: as they were when this happened (messages), 1 in the block that confirms
+ * it, and what was required once it is final.
+ */
+export function settlementMessage(state: LivingSettlement, tipHeight?: number): settlementV1.Settlement {
+  const { terms, transitions } = state;
+  const payout = 'payout' in state ? state.payout : undefined;
+  const reason = transitions.at(-1)?.reason ?? '';
+  return {
+    settlementId: terms.settlementId,
+    fromInstitution: terms.from,
+    toInstitution: terms.to,
+    amountSats: terms.amountSats,
+    settlementMode: MODES[terms.mode],
+    referenceId: terms.referenceId,
+    status: STATUSES[state.status],
+    txid: payout?.txid,
+    confirmations: tipHeight === undefined ? confirmationsThen(state) : confirmationsAt(state, tipHeight),
+    confirmationsRequired: terms.confirmationsRequired,
+    feeSats: payout?.feeSats ?? 0n,
+    reason: reason === '' ? undefined : reason,
+    createdAt: toTimestamp(state.createdAt),
+    updatedAt: toTimestamp(state.updatedAt),
+    transitions: transitions.map(({ status, at, reason: why }) => ({
+      status: STATUSES[status],
+      at: toTimestamp(at),
+      reason: why,
+    })),
+    callbackUrl: terms.callbackUrl,
+  };
+}
+
+function confirmationsThen(state: LivingSettlement): number {
+  if (!('block' in state) || state.block === undefined) return 0;
+  return state.status === 'settled' ? state.terms.confirmationsRequired : 1;
+}
+
+export function depositMessage(deposit: KnownDeposit): settlementV1.DepositChanged {
+  const { terms, beneficiary } = deposit;
+  const block = 'block' in deposit ? deposit.block : undefined;
+  return {
+    outpoint: terms.outpoint,
+    walletId: terms.walletId,
+    institutionId: beneficiary.kind === 'institution' ? beneficiary.institutionId : '',
+    purpose: purposeOf(deposit),
+    valueSats: terms.valueSats,
+    status: depositStatus(deposit),
+    reason: reasonOf(deposit),
+    height: block?.height ?? 0,
+    blockHash: block?.hash ?? '',
+    life: deposit.life,
+    fundingSources: terms.sources.map((source) => ({ ...source })),
+    detectedAt: toTimestamp(deposit.detectedAt),
+    updatedAt: toTimestamp(deposit.updatedAt),
+    address: terms.address,
+  };
+}
+
+function purposeOf({ beneficiary }: KnownDeposit): settlementV1.DepositPurpose {
+  if (beneficiary.kind === 'suspense') return DepositPurpose.DEPOSIT_PURPOSE_SUSPENSE;
+  return beneficiary.claim.kind === 'clearing'
+    ? DepositPurpose.DEPOSIT_PURPOSE_CLEARING
+    : DepositPurpose.DEPOSIT_PURPOSE_WALLET;
+}
+
+function reasonOf(deposit: KnownDeposit): string {
+  if (deposit.status === 'reversed') return `excluded by ${deposit.byTxid}`;
+  if (deposit.status === 'gone')
+    return deposit.byTxid === undefined ? deposit.reason : `${deposit.reason} by ${deposit.byTxid}`;
+  if (deposit.status === 'held') return deposit.reason;
+  return deposit.beneficiary.kind === 'suspense' ? deposit.beneficiary.reason : '';
+}
+
+function depositStatus(deposit: KnownDeposit): settlementV1.DepositStatus {
+  switch (deposit.status) {
+    case 'detected':
+      return DepositStatus.DEPOSIT_STATUS_DETECTED;
+    case 'confirmed':
+      return DepositStatus.DEPOSIT_STATUS_CONFIRMED;
+    case 'held':
+      return DepositStatus.DEPOSIT_STATUS_HELD;
+    case 'credited':
+      return DepositStatus.DEPOSIT_STATUS_CREDITED;
+    case 'unconfirmed':
+      return DepositStatus.DEPOSIT_STATUS_UNCONFIRMED;
+    case 'gone':
+      return DepositStatus.DEPOSIT_STATUS_REPLACED;
+    case 'reversed':
+      return DepositStatus.DEPOSIT_STATUS_REVERSED;
+    default:
+      return assertNever(deposit, 'deposit');
+  }
+}
+
+export function transactionStatus(lineage: OfferedLineage): settlementV1.TransactionStatus {
+  if (lineage.status === 'final') return TransactionStatus.TRANSACTION_STATUS_FINAL;
+  if (lineage.status === 'dead') return TransactionStatus.TRANSACTION_STATUS_DEAD;
+  if (lineage.block !== undefined) return TransactionStatus.TRANSACTION_STATUS_CONFIRMED;
+  return lineage.signedHex === undefined
+    ? TransactionStatus.TRANSACTION_STATUS_SIGNING
+    : TransactionStatus.TRANSACTION_STATUS_SIGNED;
+}
+
+export function institutionMessage(institution: Exclude<Institution, { status: 'none' }>): institutionV1.Institution {
+  const { InstitutionStatus } = institutionV1;
+  return {
+    institutionId: institution.institutionId,
+    name: institution.name,
+    status:
+      institution.status === 'active'
+        ? InstitutionStatus.INSTITUTION_STATUS_ACTIVE
+        : InstitutionStatus.INSTITUTION_STATUS_FROZEN,
+    creditLineSats: institution.creditLineSats,
+    reason: institution.reason,
+    createdAt: toTimestamp(institution.createdAt),
+    updatedAt: toTimestamp(institution.updatedAt),
+  };
+}
+
+export const ROLES: Readonly<Record<Role, institutionV1.Role>> = {
+  institution: institutionV1.Role.ROLE_INSTITUTION,
+  operator: institutionV1.Role.ROLE_OPERATOR,
+  compliance: institutionV1.Role.ROLE_COMPLIANCE,
+  auditor: institutionV1.Role.ROLE_AUDITOR,
+};
+
+export function apiKeyMessage(key: Exclude<ApiKey, { status: 'none' }>): institutionV1.ApiKey {
+  return {
+    keyId: key.keyId,
+    institutionId: key.institutionId,
+    roles: key.roles.map((role) => ROLES[role]),
+    revoked: key.status === 'revoked',
+    label: key.label,
+    createdAt: toTimestamp(key.createdAt),
+  };
+}

@@ -1,0 +1,147 @@
+import { assertNever } from '@finality/kernel';
+import type { StoreCommand } from '@finality/event-store';
+import type { AddressRecord, ChainFact } from '@finality/settlement';
+import type { SettlementCommand } from './commands.ts';
+
+/** What a batch has to be loaded with, gathered from its commands first and from what they turn out to concern then. */
+export class Needs {
+  readonly settlements = new Set<string>();
+  readonly institutions = new Set<string>();
+  readonly lineages = new Set<string>();
+  readonly deposits = new Set<string>();
+  readonly apiKeys = new Set<string>();
+  /** Institutions whose wallets are needed. */
+  readonly walletsOf = new Set<string>();
+  readonly wallets = new Set<string>();
+  readonly scripts = new Set<string>();
+  readonly outpoints = new Set<string>();
+  readonly txids = new Set<string>();
+  /** Scripts whose deposits in suspense may find their owner. */
+  readonly attribute = new Set<string>();
+  /** Settlements that may reserve: the payer's free coins are needed. */
+  readonly reserving = new Set<string>();
+  /** Institutions whose clearing claims are needed. */
+  readonly clearing = new Set<string>();
+  /** Blocks up to this height are connected: what is due then is needed. */
+  dueHeight = -1;
+  chain = false;
+
+  static of(commands: readonly StoreCommand<SettlementCommand>[]): Needs {
+    const needs = new Needs();
+    for (const { body } of commands) needs.#command(body);
+    return needs;
+  }
+
+  /** Money may come in on it: for the clearing balance of whoever it was issued to, or for the wallet. */
+  addressOf({ purpose, institutionId }: AddressRecord): void {
+    this.institutions.add(institutionId);
+    if (purpose === 'clearing') this.clearing.add(institutionId);
+  }
+
+  #command(body: SettlementCommand): void {
+    switch (body.type) {
+      case 'submit':
+        return this.#submission(body.submission);
+      case 'review':
+        this.reserving.add(body.review.settlementId);
+        return void this.settlements.add(body.review.settlementId);
+      case 'retry_reservation':
+        this.reserving.add(body.settlementId);
+        return void this.settlements.add(body.settlementId);
+      case 'cancel':
+      case 'expire':
+        return void this.settlements.add(body.settlementId);
+      case 'create_institution':
+        this.clearing.add(body.institution.institutionId);
+        return void this.institutions.add(body.institution.institutionId);
+      case 'freeze_institution':
+        return void this.institutions.add(body.institutionId);
+      case 'issue_api_key':
+        this.apiKeys.add(body.key.keyId);
+        if (body.key.institutionId !== '') this.institutions.add(body.key.institutionId);
+        return;
+      case 'revoke_api_key':
+        return void this.apiKeys.add(body.keyId);
+      case 'verdict':
+        return this.#verdict(body.subject, body.id);
+      case 'wallet_changed':
+        return void this.wallets.add(body.wallet.walletId);
+      case 'address_issued':
+        this.chain = true;
+        this.scripts.add(body.address.script);
+        this.wallets.add(body.address.walletId);
+        this.addressOf(body.address);
+        return void this.attribute.add(body.address.script);
+      case 'chain_fact':
+        return this.#fact(body.fact);
+      case 'destinations_assigned':
+      case 'transaction_signed':
+      case 'signing_refused':
+        this.chain = true;
+        return void this.lineages.add(body.lineageId);
+      default:
+        return assertNever(body, 'command');
+    }
+  }
+
+  #submission({
+    settlementId,
+    from,
+    to,
+    mode,
+  }: {
+    settlementId: string;
+    from: string;
+    to: string;
+    mode: string;
+  }): void {
+    this.settlements.add(settlementId);
+    for (const id of [from, to]) {
+      this.institutions.add(id);
+      if (mode !== 'centralized') this.walletsOf.add(id);
+    }
+    if (mode !== 'centralized') this.chain = true;
+  }
+
+  #verdict(subject: 'settlement' | 'deposit', id: string): void {
+    if (subject === 'settlement') {
+      this.settlements.add(id);
+      this.reserving.add(id);
+    } else {
+      this.chain = true;
+      this.deposits.add(id);
+      this.outpoints.add(id);
+    }
+  }
+
+  #fact(fact: ChainFact): void {
+    this.chain = true;
+    switch (fact.kind) {
+      case 'transaction_seen':
+      case 'transaction_confirmed': {
+        const { transaction } = fact;
+        this.txids.add(transaction.txid);
+        for (const input of transaction.inputs) this.outpoints.add(input.outpoint);
+        for (const output of transaction.outputs) {
+          this.outpoints.add(output.outpoint);
+          this.deposits.add(output.outpoint);
+          this.scripts.add(output.script);
+          this.wallets.add(output.walletId);
+        }
+        return;
+      }
+      case 'transaction_unconfirmed':
+      case 'transaction_replaced':
+      case 'transaction_evicted':
+      case 'transaction_broadcast':
+        return void this.txids.add(fact.txid);
+      case 'block_connected':
+        this.dueHeight = Math.max(this.dueHeight, fact.block.height);
+        return;
+      case 'block_disconnected':
+        return;
+      default:
+        return assertNever(fact, 'chain fact');
+    }
+  }
+}

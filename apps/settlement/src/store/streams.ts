@@ -1,0 +1,121 @@
+import { institutionV1, settlementV1, TOPICS } from '@finality/contracts';
+import type { PublicMessage, StreamType } from '@finality/event-store';
+import {
+  type ApiKey,
+  apiKeyAggregate,
+  type ApiKeyEvent,
+  type ChainTip,
+  chainTipAggregate,
+  type ChainTipEvent,
+  type Deposit,
+  depositAggregate,
+  type DepositEvent,
+  type Institution,
+  institutionAggregate,
+  type InstitutionEvent,
+  type Lineage,
+  lineageAggregate,
+  type LineageEvent,
+  type Settlement,
+  settlementAggregate,
+  type SettlementEvent,
+} from '@finality/settlement';
+import { apiKeyMessage, depositMessage, institutionMessage, settlementMessage, transactionStatus } from './messages.ts';
+
+/** What is stored of each aggregate, whom it concerns, and what it tells the world. */
+
+export const settlementStream: StreamType<Settlement, SettlementEvent> = {
+  aggregate: settlementAggregate,
+  institutions: (state) => (state.status === 'none' ? [] : [state.terms.from, state.terms.to]),
+  publish(event, state) {
+    // What screening said is published by whoever said it.
+    if (state.status === 'none' || event.type === 'risk_assessed' || event.type === 'aml_assessed') return [];
+    const changed: settlementV1.SettlementChanged = {
+      settlement: settlementMessage(state),
+      previousStatus:
+        settlementMessage(state).transitions.at(-2)?.status ??
+        settlementV1.SettlementStatus.SETTLEMENT_STATUS_UNSPECIFIED,
+      fundingSources: state.sources.map((source) => ({ ...source })),
+      submittedBy: state.terms.submittedBy,
+    };
+    return [
+      message(TOPICS.settlement, state.terms.settlementId, settlementV1.SettlementChanged.encode(changed).finish()),
+    ];
+  },
+};
+
+export const lineageStream: StreamType<Lineage, LineageEvent> = {
+  aggregate: lineageAggregate,
+  institutions: (state) => (state.status === 'none' ? [] : [state.plan.institutionId, state.plan.payeeInstitutionId]),
+  publish(_event, state) {
+    if (!('version' in state)) return [];
+    const changed: settlementV1.TransactionChanged = {
+      lineageId: state.plan.lineageId,
+      version: state.version.version,
+      txid: state.version.txid,
+      walletId: state.plan.walletId,
+      status: transactionStatus(state),
+      raw: Buffer.from(state.signedHex ?? '', 'hex'),
+      settlementIds: [state.plan.settlementId],
+      feeSats: state.plan.feeSats,
+    };
+    return [
+      message(TOPICS.transaction, state.plan.lineageId, settlementV1.TransactionChanged.encode(changed).finish()),
+    ];
+  },
+};
+
+export const depositStream: StreamType<Deposit, DepositEvent> = {
+  aggregate: depositAggregate,
+  institutions: (state) =>
+    state.status !== 'none' && state.beneficiary.kind === 'institution' ? [state.beneficiary.institutionId] : [],
+  publish(event, state) {
+    if (state.status === 'none' || event.type === 'deposit_risk_assessed' || event.type === 'deposit_aml_assessed')
+      return [];
+    return [
+      message(TOPICS.deposit, state.terms.outpoint, settlementV1.DepositChanged.encode(depositMessage(state)).finish()),
+    ];
+  },
+};
+
+export const institutionStream: StreamType<Institution, InstitutionEvent> = {
+  aggregate: institutionAggregate,
+  institutions: (state) => (state.status === 'none' ? [] : [state.institutionId]),
+  publish(_event, state) {
+    if (state.status === 'none') return [];
+    const changed = { institution: institutionMessage(state) };
+    return [
+      message(TOPICS.institution, state.institutionId, institutionV1.InstitutionChanged.encode(changed).finish()),
+    ];
+  },
+};
+
+export const apiKeyStream: StreamType<ApiKey, ApiKeyEvent> = {
+  aggregate: apiKeyAggregate,
+  institutions: (state) => (state.status === 'none' || state.institutionId === '' ? [] : [state.institutionId]),
+  publish(_event, state) {
+    if (state.status === 'none') return [];
+    const changed = { apiKey: apiKeyMessage(state), secretSha256: Buffer.from(state.secretSha256, 'hex') };
+    return [message(TOPICS.apiKey, state.keyId, institutionV1.ApiKeyChanged.encode(changed).finish())];
+  },
+};
+
+/** The ledger's own place on the chain; the chain-watcher tells the world. */
+export const chainTipStream: StreamType<ChainTip, ChainTipEvent> = {
+  aggregate: chainTipAggregate,
+  institutions: () => [],
+  publish: (): readonly PublicMessage[] => [],
+};
+
+/** There is one chain. */
+export const CHAIN_TIP_ID = 'chain';
+
+const SCHEMA_VERSION = 1;
+
+function message(
+  topic: { readonly name: string; readonly message: string },
+  orderingKey: string,
+  payload: Uint8Array,
+): PublicMessage {
+  return { topic: topic.name, orderingKey, type: topic.message, schemaVersion: SCHEMA_VERSION, payload };
+}

@@ -1,0 +1,47 @@
+import type { Worker } from '@finality/kernel';
+import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
+import { causeOfWork } from './cause.ts';
+
+const QUEUED_MAX = 200;
+const POLL_MS = 1_000;
+
+/**
+ * Settlements that wait for liquidity are tried again, first come first served for each payer and kind of claim, whenever something has
+ * happened in the log. A try that changes nothing leaves no trace, so this comes to rest.
+ */
+export class ReleaseQueued implements Worker {
+  readonly name = 'settlement release queued';
+  readonly pollMs = POLL_MS;
+  readonly #env: SettlementEnv;
+  readonly #store: SettlementStore;
+  readonly #reader: SettlementReader;
+  #triedAt = -1n;
+
+  constructor(env: SettlementEnv, store: SettlementStore, reader: SettlementReader) {
+    this.#env = env;
+    this.#store = store;
+    this.#reader = reader;
+  }
+
+  async step(): Promise<'progress' | 'idle'> {
+    const { position } = await this.#reader.head();
+    if (position === this.#triedAt) return 'idle';
+    // The first in line of each payer: whoever comes after waits behind it.
+    const { rows } = await this.#env.pool.query<{ settlement_id: string }>(
+      `SELECT settlement_id FROM (
+         SELECT DISTINCT ON (from_institution, on_chain) settlement_id, updated_position FROM settlements WHERE status = 'queued'
+         ORDER BY from_institution, on_chain, updated_position) first_in_line
+       ORDER BY updated_position LIMIT ${QUEUED_MAX}`,
+    );
+    this.#triedAt = position;
+    if (rows.length === 0) return 'idle';
+    const outcomes = await this.#store.execute(
+      rows.map(({ settlement_id: settlementId }) => ({
+        body: { type: 'retry_reservation', settlementId },
+        cause: causeOfWork(this.#env.runtime, settlementId),
+      })),
+    );
+    for (const outcome of outcomes) if (outcome.kind === 'failed') throw outcome.error;
+    return 'progress';
+  }
+}
