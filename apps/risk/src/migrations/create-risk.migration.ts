@@ -10,12 +10,8 @@ export function createRisk(roles: SchemaRoles): new () => MigrationInterface {
     readonly name = 'CreateRisk1763700000001';
 
     async up(runner: QueryRunner): Promise<void> {
-      for (const statement of tables(roles.schema)) await runner.query(statement);
-      for (const table of INSERT_ONLY) {
-        const options = { schema: roles.schema, table, serviceRole: roles.service };
-        for (const statement of insertOnlyDdl(options)) await runner.query(statement);
-      }
-      await runner.query(`GRANT SELECT, INSERT, UPDATE ON ${roles.schema}.label_lists TO ${roles.service}`);
+      const statements = riskDdl({ schema: roles.schema, serviceRole: roles.service });
+      for (const statement of statements) await runner.query(statement);
     }
 
     down(): Promise<void> {
@@ -24,7 +20,8 @@ export function createRisk(roles: SchemaRoles): new () => MigrationInterface {
   };
 }
 
-function tables(schema: string): readonly string[] {
+/** The labels' tables, beside those of the store. */
+export function riskDdl({ schema, serviceRole }: { schema: string; serviceRole: string }): readonly string[] {
   return [
     `CREATE TABLE ${schema}.label_lists (name text PRIMARY KEY, version text NOT NULL, position bigint NOT NULL)`,
     `CREATE TABLE ${schema}.labels (
@@ -34,5 +31,7 @@ function tables(schema: string): readonly string[] {
     `CREATE TABLE ${schema}.label_quarantine (
       list text NOT NULL, version text NOT NULL, line integer NOT NULL, text text NOT NULL, reason text NOT NULL,
       PRIMARY KEY (list, version, line))`,
+    ...INSERT_ONLY.flatMap((table) => insertOnlyDdl({ schema, table, serviceRole })),
+    `GRANT SELECT, INSERT, UPDATE ON ${schema}.label_lists TO ${serviceRole}`,
   ];
 }
