@@ -28,7 +28,7 @@ export class SubmitSettlementsRpc {
   async *handle(call: Call): AsyncGenerator<Result, void, undefined> {
     const caller = await this.#gateway.caller(call.metadata, 'institution');
     let index = 0n;
-    for await (const requests of inBatches(requestsOf(call), REQUESTS_MAX)) {
+    for await (const requests of inBatches(requestsOf<settlementV1.SubmitSettlementRequest>(call), REQUESTS_MAX)) {
       const results = await this.#submit(requests, caller, call);
       for (const [i, result] of results.entries()) {
         yield { index, idempotencyKey: requests[i]!.idempotencyKey, ...result };
