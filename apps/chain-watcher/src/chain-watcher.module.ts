@@ -2,7 +2,7 @@ import type { Network } from '@finality/bitcoin';
 import { type BitcoinNode, connectNode } from '@finality/bitcoin-node';
 import { EventReader, PostgresEventStore } from '@finality/event-store';
 import { type Log, type ServiceEnv, silentLog, WORKERS } from '@finality/service';
-import type { DynamicModule } from '@nestjs/common';
+import { type DynamicModule, Module } from '@nestjs/common';
 import type { ChainWatcherCommand } from './commands.ts';
 import { type ChainWatcherConfig, pollMsOf } from './config.ts';
 import { ChainHandler } from './handler.ts';
@@ -27,7 +27,21 @@ export interface ChainWatcherEnv extends ServiceEnv<ChainWatcherConfig> {
 
 export const SCHEMA = 'chain_watcher';
 
+/** Lets go of the node's connections when the app closes. */
+class NodeConnectionCloser {
+  readonly #nodes: NodeConnection;
+
+  constructor(nodes: NodeConnection) {
+    this.#nodes = nodes;
+  }
+
+  onModuleDestroy(): void {
+    this.#nodes.close();
+  }
+}
+
 /** Where ports meet adapters (DESIGN 3). */
+@Module({})
 export class ChainWatcherModule {
   static register(env: ChainWatcherEnv): DynamicModule {
     const context = contextOf(env);
@@ -46,20 +60,8 @@ export class ChainWatcherModule {
         { provide: CHAIN_STATUS, useValue: context.status },
         { provide: NodeConnectionCloser, useValue: new NodeConnectionCloser(context.nodes) },
       ],
+      exports: [WORKERS, CHAIN_STATUS],
     };
-  }
-}
-
-/** Lets go of the node's connections when the app closes. */
-class NodeConnectionCloser {
-  readonly #nodes: NodeConnection;
-
-  constructor(nodes: NodeConnection) {
-    this.#nodes = nodes;
-  }
-
-  onModuleDestroy(): void {
-    this.#nodes.close();
   }
 }
 

@@ -79,10 +79,7 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
         this.#watch(body.walletId, { ...body, ahead: this.#watchAhead }, world, batch);
         return ACCEPTED;
       case 'index_used':
-        // Of a wallet that we haven't been told of: when we are, more than this index will be watched.
-        if (batch.exists(watchStream, body.walletId)) {
-          this.#watch(body.walletId, { ...body, ahead: this.#watchAhead }, world, batch);
-        }
+        this.#watch(body.walletId, { ...body, ahead: this.#watchAhead }, world, batch);
         return ACCEPTED;
       case 'store_scripts':
         return this.#storeScripts(body, world, batch);
@@ -214,7 +211,9 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
     const decision = decideWatch(command, batch.state(watchStream, walletId));
     if (decision.kind === 'refused') return assertNever(decision.refused);
     if (decision.events.length === 0) return;
-    world.wallets.set(walletId, batch.append(watchStream, walletId, ...decision.events));
+    const state = batch.append(watchStream, walletId, ...decision.events);
+    // An address was issued before we heard of its wallet.
+    if (state.walletId !== '') world.wallets.set(walletId, state);
   }
 }
 

@@ -1,7 +1,7 @@
 import { TOPICS } from '@finality/contracts';
 import { createEventStore, type ServiceBlueprint } from '@finality/service';
 import { type ChainWatcherEnv, ChainWatcherModule, SCHEMA } from './chain-watcher.module.ts';
-import { chainWatcherTables } from './migrations/1763700001000-chain-watcher.ts';
+import { createChainWatcher } from './migrations/create-chain-watcher.migration.ts';
 
 export { type ChainWatcherEnv, ChainWatcherModule } from './chain-watcher.module.ts';
 export { chainWatcherConfig, type ChainWatcherConfig } from './config.ts';
@@ -11,7 +11,7 @@ export { CHAIN_STATUS, type ChainStatus, type ChainWatcherStatus } from './statu
 export const chainWatcherService: ServiceBlueprint<ChainWatcherEnv> = {
   name: 'chain-watcher',
   schema: SCHEMA,
-  migrations: (roles) => [createEventStore(roles), chainWatcherTables(roles)],
+  migrations: (roles) => [createEventStore(roles), createChainWatcher(roles)],
   entities: [],
   topics: [TOPICS.wallet, TOPICS.address, TOPICS.transaction],
   grpc: {},

@@ -18,6 +18,8 @@ export interface WatchState {
   readonly wanted: Below;
   readonly watched: Below;
   readonly acknowledged: Below;
+  /** An index past those watched has been issued: what was paid to it may have been missed. Only after a loss of this state. */
+  readonly late: boolean;
   /** Blocks that were connected before the scripts were watched and still have to be read for them. */
   readonly rescan: { readonly next: number; readonly through: number } | null;
 }
@@ -32,7 +34,7 @@ export type WatchEvent =
       readonly birthdayHeight: number;
       readonly wanted: Below;
     }
-  | { readonly type: 'watch_wanted'; readonly wanted: Below }
+  | { readonly type: 'watch_wanted'; readonly wanted: Below; readonly late: boolean }
   | { readonly type: 'scripts_watched'; readonly watched: Below; readonly rescan: WatchState['rescan'] }
   | { readonly type: 'blocks_rescanned'; readonly next: number }
   | { readonly type: 'watch_acknowledged'; readonly acknowledged: Below };
@@ -71,6 +73,7 @@ export const watch: Aggregate<WatchState, WatchEvent> = {
     wanted: NONE,
     watched: NONE,
     acknowledged: NONE,
+    late: false,
     rescan: null,
   },
   evolve(state, event) {
@@ -80,9 +83,9 @@ export const watch: Aggregate<WatchState, WatchEvent> = {
         return { ...state, walletId, custodial, external, internal, birthdayHeight, wanted };
       }
       case 'watch_wanted':
-        return { ...state, wanted: event.wanted };
+        return { ...state, wanted: event.wanted, late: state.late || event.late };
       case 'scripts_watched':
-        return { ...state, watched: event.watched, rescan: event.rescan };
+        return { ...state, watched: event.watched, rescan: event.rescan, late: false };
       case 'blocks_rescanned': {
         const done = state.rescan === null || event.next > state.rescan.through;
         return { ...state, rescan: done ? null : { ...state.rescan!, next: event.next } };
@@ -101,7 +104,11 @@ export function decideWatch(command: WatchCommand, state: WatchState): Decision<
     case 'add_wallet': {
       if (state.walletId !== '') return accept();
       const { walletId, custodial, external, internal, birthdayHeight, ahead } = command;
-      const wanted = { external: ahead, internal: ahead };
+      // Indices may have been issued before we hear of the wallet: nothing is promised between topics.
+      const wanted = {
+        external: Math.max(ahead, state.wanted.external),
+        internal: Math.max(ahead, state.wanted.internal),
+      };
       return accept<WatchEvent>({
         type: 'wallet_added',
         walletId,
@@ -117,7 +124,8 @@ export function decideWatch(command: WatchCommand, state: WatchState): Decision<
       // Extended by halves, so that it happens seldom and long before an index is needed.
       if (command.index + command.ahead / 2 < state.wanted[branch]) return accept();
       const wanted = { ...state.wanted, [branch]: command.index + 1 + command.ahead };
-      return accept<WatchEvent>({ type: 'watch_wanted', wanted });
+      const late = command.index >= state.watched[branch] && state.walletId !== '';
+      return accept<WatchEvent>({ type: 'watch_wanted', wanted, late });
     }
     case 'scripts_stored':
       return scriptsStored(command, state);
@@ -131,7 +139,7 @@ export function decideWatch(command: WatchCommand, state: WatchState): Decision<
   }
 }
 
-/** Nobody can have paid to indices that weren't acknowledged; only with the first ones the wallet may have a past. */
+/** Nobody can have paid to indices that weren't acknowledged; only the first ones, and those told of late, may have a past. */
 function scriptsStored(
   command: Extract<WatchCommand, { kind: 'scripts_stored' }>,
   state: WatchState,
@@ -141,8 +149,7 @@ function scriptsStored(
     internal: Math.max(state.watched.internal, command.watched.internal),
   };
   if (sameBelow(watched, state.watched)) return accept();
-  const isFirst = sameBelow(state.watched, NONE);
-  const hasPast = isFirst && command.rescanFrom <= command.tipHeight;
+  const hasPast = (state.late || sameBelow(state.watched, NONE)) && command.rescanFrom <= command.tipHeight;
   const rescan = hasPast ? { next: command.rescanFrom, through: command.tipHeight } : state.rescan;
   const event: WatchEvent = { type: 'scripts_watched', watched, rescan };
   return accept(event, ...acknowledgement(watch.evolve(state, event)));

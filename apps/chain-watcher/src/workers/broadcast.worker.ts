@@ -7,7 +7,6 @@ import {
   broadcastCounts,
   type DueBroadcast,
   dueBroadcasts,
-  isSuccess,
   lineagesOf,
   wantedBroadcasts,
 } from '../projections/broadcasts.projection.ts';

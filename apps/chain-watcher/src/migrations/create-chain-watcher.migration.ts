@@ -2,9 +2,9 @@ import type { SchemaRoles } from '@finality/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** What is looked up for every block: all derived from the events, so the service may change it. */
-export function chainWatcherTables({ schema, service }: SchemaRoles): new () => MigrationInterface {
-  return class ChainWatcherTables1763700001000 implements MigrationInterface {
-    readonly name = 'ChainWatcherTables1763700001000';
+export function createChainWatcher({ schema, service }: SchemaRoles): new () => MigrationInterface {
+  return class CreateChainWatcher1763700000001 implements MigrationInterface {
+    readonly name = 'CreateChainWatcher1763700000001';
 
     async up(runner: QueryRunner): Promise<void> {
       const statements = [

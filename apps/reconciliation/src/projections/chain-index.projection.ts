@@ -1,0 +1,79 @@
+import type { BlockHash } from '@finality/bitcoin';
+import type { Session } from '@finality/event-store';
+import type { ChainOutput, IndexedBlock } from '@finality/reconciliation';
+
+// Our wallets' outputs by block, so that the chain can be seen as it was at any block that the node still has.
+
+export interface IndexTip {
+  readonly height: number;
+  readonly hash: BlockHash;
+}
+
+export async function indexTip(session: Session): Promise<IndexTip | null> {
+  const [tip] = await session.query<IndexTip>('SELECT height, hash FROM index_blocks ORDER BY height DESC LIMIT 1');
+  return tip ?? null;
+}
+
+/** Of the blocks indexed, from `from` to `through`, highest first. */
+export function indexedBlocks(session: Session, from: number, through: number): Promise<IndexTip[]> {
+  return session.query('SELECT height, hash FROM index_blocks WHERE height BETWEEN $1 AND $2 ORDER BY height DESC', [
+    from,
+    through,
+  ]);
+}
+
+/** The wallets of those of these scripts that are ours. */
+export async function walletsOfScripts(
+  session: Session,
+  scripts: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const rows = await session.query<{ script: string; wallet_id: string }>(
+    'SELECT script, wallet_id FROM index_scripts WHERE script = ANY($1::text[])',
+    [scripts],
+  );
+  return new Map(rows.map((row) => [row.script, row.wallet_id]));
+}
+
+export async function saveBlock(session: Session, tip: IndexTip, { created, spent }: IndexedBlock): Promise<void> {
+  await session.query('INSERT INTO index_blocks (height, hash) VALUES ($1, $2)', [tip.height, tip.hash]);
+  if (created.length > 0) {
+    await session.query(
+      `INSERT INTO index_outputs (outpoint, wallet_id, value_sats, script, height)
+       SELECT o, w, v, s, $1 FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[]) AS n (o, w, v, s)`,
+      [
+        tip.height,
+        created.map((output) => output.outpoint),
+        created.map((output) => output.walletId),
+        created.map((output) => output.valueSats),
+        created.map((output) => output.script),
+      ],
+    );
+  }
+  if (spent.length > 0) {
+    await session.query(
+      `UPDATE index_outputs SET spent_height = $1, spent_by = n.by FROM unnest($2::text[], $3::text[]) AS n (o, by)
+       WHERE outpoint = n.o`,
+      [tip.height, spent.map(({ outpoint }) => outpoint), spent.map(({ byTxid }) => byTxid)],
+    );
+  }
+}
+
+export async function rollBack(session: Session, toHeight: number): Promise<void> {
+  await session.query('DELETE FROM index_outputs WHERE height > $1', [toHeight]);
+  await session.query('UPDATE index_outputs SET spent_height = NULL, spent_by = NULL WHERE spent_height > $1', [
+    toHeight,
+  ]);
+  await session.query('DELETE FROM index_blocks WHERE height > $1', [toHeight]);
+}
+
+/** All unspent outputs at a height, and the named ones if they existed by then. */
+export function outputsAt(session: Session, height: number, named: readonly string[]): Promise<ChainOutput[]> {
+  return session.query(
+    `SELECT o.outpoint, o.wallet_id AS "walletId", w.custodial, o.value_sats AS "valueSats", o.script,
+       coalesce(o.spent_height <= $1, false) AS spent
+     FROM index_outputs o JOIN index_wallets w USING (wallet_id)
+     WHERE o.height <= $1 AND (o.spent_height IS NULL OR o.spent_height > $1 OR o.outpoint = ANY($2::text[]))
+     ORDER BY o.outpoint`,
+    [height, named],
+  );
+}

@@ -1,0 +1,38 @@
+import { reconciliationV1 } from '@finality/contracts';
+import type { Session } from '@finality/event-store';
+import type { Report } from '@finality/reconciliation';
+import { reportMessage } from '../report-message.ts';
+
+// Completed reports, to be listed newest first.
+
+export interface ReportPage {
+  readonly reports: readonly reconciliationV1.Report[];
+  /** Position of the last one, when there are more. */
+  readonly next: bigint | undefined;
+}
+
+export async function saveReport(session: Session, report: Report, position: bigint): Promise<void> {
+  const bytes = Buffer.from(reconciliationV1.Report.encode(reportMessage(report)).finish());
+  await session.query('INSERT INTO reports (report_id, position, report) VALUES ($1, $2, $3)', [
+    report.reportId,
+    position,
+    bytes,
+  ]);
+}
+
+/** Reports completed before a position of the log. */
+export async function reportsBefore(
+  session: Session,
+  position: bigint | undefined,
+  pageSize: number,
+): Promise<ReportPage> {
+  const rows = await session.query<{ position: bigint; report: Buffer }>(
+    'SELECT position, report FROM reports WHERE $1::bigint IS NULL OR position < $1 ORDER BY position DESC LIMIT $2',
+    [position ?? null, pageSize + 1],
+  );
+  const page = rows.slice(0, pageSize);
+  return {
+    reports: page.map((row) => reconciliationV1.Report.decode(row.report)),
+    next: rows.length > pageSize ? page.at(-1)!.position : undefined,
+  };
+}

@@ -1,0 +1,33 @@
+import { type Branch, deriveScript, parseDescriptor, type ScriptHex } from '@finality/bitcoin';
+import { unwrap, type Worker } from '@finality/kernel';
+import { walletToDerive } from '../projections/wallets.projection.ts';
+import { type Progress, store, type WorkContext } from './context.ts';
+
+const POLL_MS = 500;
+
+/** Derives the scripts of wallets from their descriptors, by ourselves, a wallet per step. */
+export class DeriveScripts implements Worker {
+  readonly name = 'derive-scripts';
+  readonly pollMs = POLL_MS;
+  readonly #context: WorkContext;
+
+  constructor(context: WorkContext) {
+    this.#context = context;
+  }
+
+  async step(): Promise<Progress> {
+    const wallet = await walletToDerive(this.#context.session);
+    if (!wallet) return 'idle';
+    const { walletId, external, internal } = wallet;
+    const descriptor = unwrap(parseDescriptor([external, internal], this.#context.network));
+    const derive = (branch: Branch, from: number, below: number): readonly ScriptHex[] =>
+      Array.from({ length: Math.max(0, below - from) }, (_, i) => deriveScript(descriptor, branch, from + i).script);
+    const scripts = [
+      ...derive(0, wallet.externalBelow, wallet.externalWanted),
+      ...derive(1, wallet.internalBelow, wallet.internalWanted),
+    ];
+    const below = { externalBelow: wallet.externalWanted, internalBelow: wallet.internalWanted };
+    await store(this.#context, this.name, { kind: 'store_scripts', walletId, scripts, ...below });
+    return 'progress';
+  }
+}

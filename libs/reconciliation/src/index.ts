@@ -1,0 +1,4 @@
+export * from './chain-index.ts';
+export * from './compare.ts';
+export * from './records.ts';
+export * from './report.ts';
