@@ -56,4 +56,11 @@ export {
 export * from './app/definition.ts';
 export { Authenticator } from './app/authenticator.ts';
 export { createEventStore } from './app/event-store-migration.ts';
+export {
+  type AssembleOptions,
+  assembleService,
+  type RunningWorkers,
+  type RunOptions,
+  runWorkers,
+} from './app/assemble.ts';
 export { execute, executeAll } from './app/execute.ts';

@@ -2,7 +2,7 @@ import type { DynamicModule, Type } from '@nestjs/common';
 import type { ServiceDefinition as GrpcServiceDefinition } from '@grpc/grpc-js';
 import type { ServiceName, Topic } from '@finality/contracts';
 import type { Runtime, Worker } from '@finality/kernel';
-import type { MessageDriver } from '@finality/messaging';
+import type { ConsumerWorker, MessageDriver } from '@finality/messaging';
 import type { Pool } from 'pg';
 import type { DataSource, EntitySchema, MigrationInterface } from 'typeorm';
 
@@ -60,7 +60,11 @@ export interface AssembledService {
   readonly blueprint: ServiceBlueprint;
   /** The module's workers and the consumer. */
   readonly workers: readonly Worker[];
+  /** Undefined for a service that consumes nothing. */
+  readonly consumer: ConsumerWorker | undefined;
+  /** Calls `listener` when the consumer or one of the module's workers may have something to do. */
+  onWake(listener: () => void): Promise<void>;
   /** From the module's container. */
-  get<T>(token: symbol): T;
+  get<T>(token: symbol | Type<T>): T;
   close(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import type { Runtime } from '@finality/kernel';
+import type { EventTransport } from '@finality/messaging';
 import { Server, ServerCredentials, type ServerOptions, setLogger } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Log } from '../logging/log.ts';
@@ -45,8 +46,8 @@ export class SharedGrpcServer {
     sendLibraryMessagesTo(options.log);
   }
 
-  /** The `strategy` of one Nest app: `NestFactory.createMicroservice(Module, { strategy })`. */
-  strategyFor(service: string, services: GrpcServices): SharedGrpcStrategy {
+  /** The `strategy` of one Nest app, for its topics too where `events` is given: `NestFactory.createMicroservice(Module, { strategy })`. */
+  strategyFor(service: string, services: GrpcServices, events?: EventTransport): SharedGrpcStrategy {
     for (const name of Object.keys(services)) {
       this.#services.push(name);
       this.#health.setStatus(name, 'NOT_SERVING');
@@ -59,6 +60,7 @@ export class SharedGrpcServer {
       runtime,
       log: log.child({ service }),
       ...(metrics && { metrics: metrics.forService(service) }),
+      ...(events && { events }),
     });
   }
 

@@ -10,7 +10,8 @@ import {
   status,
   type UntypedHandleCall,
 } from '@grpc/grpc-js';
-import { ServerGrpc } from '@nestjs/microservices';
+import type { EventTransport } from '@finality/messaging';
+import { type MessageHandler, ServerGrpc } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 import type { Log } from '../logging/log.ts';
 import { SECONDS_BUCKETS, type ServiceMetrics } from '../telemetry/metrics.ts';
@@ -31,6 +32,8 @@ export interface StrategyOptions {
   readonly runtime: Runtime;
   readonly log: Log;
   readonly metrics?: ServiceMetrics;
+  /** Takes the app's handlers of topics: an app has one strategy, and this is it for its RPCs. Closed with the app. */
+  readonly events?: EventTransport;
 }
 
 type Handler = (...args: readonly unknown[]) => unknown;
@@ -43,6 +46,7 @@ type AnyCall =
  * written as fast as the client reads; refusals become statuses with details, anything else INTERNAL; traces, metrics, correlation ids.
  */
 export class SharedGrpcStrategy extends ServerGrpc {
+  override readonly propagatesEventHandlerErrors = true;
   readonly #options: StrategyOptions;
   readonly #seconds: { observe(value: number, labels: { method: string; code: string }): void } | undefined;
 
@@ -58,13 +62,18 @@ export class SharedGrpcStrategy extends ServerGrpc {
     );
   }
 
+  override addHandler(pattern: unknown, callback: MessageHandler, isEventHandler = false): void {
+    if (isEventHandler && this.#options.events) this.#options.events.addHandler(pattern, callback, true);
+    else super.addHandler(pattern, callback, isEventHandler);
+  }
+
   override createClient(): Promise<Server> {
     return Promise.resolve(this.#options.server);
   }
 
   /** The server is shared: one app's end isn't its end. */
   override async close(): Promise<void> {
-    await Promise.resolve();
+    await this.#options.events?.close();
   }
 
   override async createService(
