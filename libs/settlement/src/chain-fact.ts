@@ -34,7 +34,7 @@ export type ChainFact =
       readonly txid: Txid;
       readonly byTxid: Txid;
       readonly outpoint: string;
-      readonly byHeight?: number;
+      readonly byBlock?: BlockRef;
     }
   | { readonly kind: 'transaction_evicted'; readonly txid: Txid }
   | { readonly kind: 'transaction_broadcast'; readonly txid: Txid; readonly answer: string };

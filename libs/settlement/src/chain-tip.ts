@@ -33,6 +33,11 @@ export const chainTipAggregate: Aggregate<ChainTip, ChainTipEvent> = {
   },
 };
 
+/** Whether the block is on the chain consumed. One below what is kept can't be told, and isn't taken to be. */
+export function isOnChain(tip: ChainTip, block: BlockRef): boolean {
+  return tip.recent.some(({ height, hash }) => height === block.height && hash === block.hash);
+}
+
 /** Hash of the tip; empty when it isn't known (nothing consumed yet, or a reorg deeper than what is kept). */
 export function tipHash(tip: ChainTip): string {
   const last = tip.recent.at(-1);

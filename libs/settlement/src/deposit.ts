@@ -35,7 +35,7 @@ export type DepositEvent = { readonly at: Instant } & (
       readonly type: 'deposit_gone';
       readonly reason: 'replaced' | 'evicted';
       readonly byTxid?: string;
-      readonly byHeight?: number;
+      readonly byBlock?: BlockRef;
     }
   | { readonly type: 'deposit_seen_again' }
   | { readonly type: 'deposit_reversed'; readonly byTxid: string }
@@ -66,7 +66,7 @@ export type Deposit =
         | { readonly status: 'credited'; readonly block: BlockRef }
         /** A reorg took its block away. */
         | { readonly status: 'unconfirmed' }
-        | { readonly status: 'gone'; readonly reason: string; readonly byTxid?: string; readonly byHeight?: number }
+        | { readonly status: 'gone'; readonly reason: string; readonly byTxid?: string; readonly byBlock?: BlockRef }
         | { readonly status: 'reversed'; readonly byTxid: string }
       ));
 
@@ -130,13 +130,13 @@ function evolveKnown(state: KnownDeposit, event: Exclude<DepositEvent, { type: '
       return { ...life, status: 'credited', block: state.block, decisions: state.decisions + 1 };
     case 'deposit_gone': {
       assert(state.status !== 'reversed', 'a reversed deposit is gone already');
-      const { byTxid, byHeight } = event;
+      const { byTxid, byBlock } = event;
       return {
         ...life,
         status: 'gone',
         reason: event.reason,
         ...(byTxid === undefined ? {} : { byTxid }),
-        ...(byHeight === undefined ? {} : { byHeight }),
+        ...(byBlock === undefined ? {} : { byBlock }),
       };
     }
     case 'deposit_seen_again':

@@ -55,8 +55,8 @@ export interface LineageVersion {
 export interface Conflict {
   readonly byTxid: string;
   readonly outpoint: string;
-  /** Of its block; undefined while it is in none. */
-  readonly height?: number;
+  /** Where it is, or was: it counts as long as that block is on the chain. Undefined while it is in none. */
+  readonly block?: BlockRef;
 }
 
 export type LineageEvent = { readonly at: Instant } & (

@@ -156,13 +156,13 @@ function factOf(fact: chainV1.ChainFact, network: Network): ChainFact | undefine
     };
   }
   if (fact.transactionReplaced) {
-    const { txid, byTxid, outpoint, byHeight } = fact.transactionReplaced;
+    const { txid, byTxid, outpoint, byHeight, byBlockHash } = fact.transactionReplaced;
     return {
       kind: 'transaction_replaced',
       txid: txidOf(txid),
       byTxid: txidOf(byTxid),
       outpoint,
-      ...(byHeight > 0 ? { byHeight } : {}),
+      ...(byHeight > 0 ? { byBlock: blockOf({ height: byHeight, blockHash: byBlockHash }) } : {}),
     };
   }
   if (fact.transactionEvicted) return { kind: 'transaction_evicted', txid: txidOf(fact.transactionEvicted.txid) };

@@ -6,6 +6,7 @@ import { type Beneficiary, known, screeningOf } from '../deposit.ts';
 import { depositBooked, depositCredited, depositHeld, depositUnbooked, depositUndecided } from '../postings/deposit.ts';
 import { mustPost } from '../postings/post.ts';
 import type { BlockRef } from '../settlement.ts';
+import { isFinal } from './finality.ts';
 import { freeze } from './freeze.ts';
 import { kill } from './lineages.ts';
 
@@ -82,25 +83,25 @@ export function depositGone(
   book: Book,
   outpoint: string,
   reason: 'replaced' | 'evicted',
-  by?: { readonly txid: string; readonly height?: number },
+  by?: { readonly txid: string; readonly block?: BlockRef },
 ): void {
   const deposit = known(book.deposits.get(outpoint));
   if ('block' in deposit || deposit.status === 'reversed' || (deposit.status === 'gone' && reason === 'evicted'))
     return;
   if (deposit.status !== 'gone') mustPost(book.ledger, depositUnbooked(deposit));
   const replacement =
-    by === undefined ? {} : { byTxid: by.txid, ...(by.height === undefined ? {} : { byHeight: by.height }) };
+    by === undefined ? {} : { byTxid: by.txid, ...(by.block === undefined ? {} : { byBlock: by.block }) };
   book.deposits.record(outpoint, { type: 'deposit_gone', at: book.now, reason, ...replacement });
-  if (by?.height !== undefined)
-    book.matures({ kind: 'deposit', id: outpoint, dueHeight: by.height + book.policy.finalDepth - 1 });
+  if (by?.block !== undefined)
+    book.matures({ kind: 'deposit', id: outpoint, dueHeight: by.block.height + book.policy.finalDepth - 1 });
 }
 
 /** The tip has reached a height at which this deposit may be decided: credited, or reversed by a final replacement. */
 export function depositDue(book: Book, outpoint: string): void {
   const deposit = known(book.deposits.get(outpoint));
   if (deposit.status !== 'gone') return decideDeposit(book, outpoint);
-  if (deposit.byHeight === undefined || deposit.byTxid === undefined) return;
-  if (book.tip.get().height - deposit.byHeight + 1 < book.policy.finalDepth) return;
+  if (deposit.byBlock === undefined || deposit.byTxid === undefined) return;
+  if (!isFinal(book, deposit.byBlock)) return;
   book.deposits.record(outpoint, { type: 'deposit_reversed', at: book.now, byTxid: deposit.byTxid });
   const coin = book.coins.find(deposit.terms.outpoint);
   if (coin?.claimedBy !== undefined)

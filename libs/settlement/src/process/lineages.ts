@@ -16,6 +16,7 @@ import {
 } from '../postings/payout.ts';
 import { mustPost } from '../postings/post.ts';
 import { type BlockRef, living } from '../settlement.ts';
+import { isFinal } from './finality.ts';
 import { freeze } from './freeze.ts';
 import { releaseClaim } from './reserve.ts';
 
@@ -127,7 +128,7 @@ export function lineageDue(book: Book, lineageId: string): void {
     return;
   }
   const { conflict } = lineage;
-  if (conflict?.height !== undefined && height - conflict.height + 1 >= finalDepth) {
+  if (conflict?.block !== undefined && isFinal(book, conflict.block)) {
     kill(book, lineageId, `excluded by ${conflict.byTxid}, which is final`);
   }
 }
@@ -135,10 +136,10 @@ export function lineageDue(book: Book, lineageId: string): void {
 /** Something else spends what this lineage needs. It may still win: only a final one excludes it. */
 export function conflictFound(book: Book, lineageId: string, conflict: Conflict): void {
   const lineage = offered(book.lineages.get(lineageId));
-  if (lineage.conflict?.byTxid === conflict.byTxid && lineage.conflict.height === conflict.height) return;
+  if (lineage.conflict?.byTxid === conflict.byTxid && lineage.conflict.block?.hash === conflict.block?.hash) return;
   book.lineages.record(lineageId, { type: 'conflict_found', at: book.now, conflict });
-  if (conflict.height !== undefined)
-    book.matures({ kind: 'lineage', id: lineageId, dueHeight: conflict.height + book.policy.finalDepth - 1 });
+  if (conflict.block !== undefined)
+    book.matures({ kind: 'lineage', id: lineageId, dueHeight: conflict.block.height + book.policy.finalDepth - 1 });
 }
 
 /** Every transaction that could pay is dead: the payout leaves its lineage, and its unspent coins are free. */

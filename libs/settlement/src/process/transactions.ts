@@ -76,7 +76,7 @@ function spend(book: Book, coin: Coin, txid: string, isForeign: boolean, block: 
   if (!isForeign) return;
   mustPost(book.ledger, foreignSpend(after));
   if (coin.claimedBy !== undefined) {
-    conflictFound(book, coin.claimedBy, { byTxid: txid, outpoint: coin.outpoint, height: block.height });
+    conflictFound(book, coin.claimedBy, { byTxid: txid, outpoint: coin.outpoint, block });
   }
 }
 
@@ -155,11 +155,11 @@ function unspend(book: Book, coin: Coin, txid: string, isForeign: boolean): void
 }
 
 function transactionReplaced(book: Book, fact: Extract<ChainFact, { kind: 'transaction_replaced' }>): void {
-  const { txid, byTxid, outpoint, byHeight } = fact;
-  const height = byHeight === undefined ? {} : { height: byHeight };
+  const { txid, byTxid, outpoint, byBlock } = fact;
+  const block = byBlock === undefined ? {} : { block: byBlock };
   const lineageId = book.lineageOf(txid);
-  if (lineageId !== undefined) conflictFound(book, lineageId, { byTxid, outpoint, ...height });
-  for (const deposit of book.depositsOf(txid)) depositGone(book, deposit, 'replaced', { txid: byTxid, ...height });
+  if (lineageId !== undefined) conflictFound(book, lineageId, { byTxid, outpoint, ...block });
+  for (const deposit of book.depositsOf(txid)) depositGone(book, deposit, 'replaced', { txid: byTxid, ...block });
 }
 
 /** All facts of the block have been applied: its height counts, and what waited for it is due. */

@@ -123,6 +123,11 @@ export interface TransactionReplaced {
   outpoint: string;
   /** 0 when the replacement is in the mempool, else the height of its block. */
   byHeight: number;
+  /**
+   * Hash of that block; empty while it is in the mempool. It excludes nothing once that block is disconnected; if it is in another
+   * block later, this fact comes again.
+   */
+  byBlockHash: string;
 }
 
 export interface TransactionEvicted {
@@ -1410,7 +1415,7 @@ export const TransactionUnconfirmed: MessageFns<TransactionUnconfirmed> = {
 };
 
 function createBaseTransactionReplaced(): TransactionReplaced {
-  return { txid: "", byTxid: "", outpoint: "", byHeight: 0 };
+  return { txid: "", byTxid: "", outpoint: "", byHeight: 0, byBlockHash: "" };
 }
 
 export const TransactionReplaced: MessageFns<TransactionReplaced> = {
@@ -1426,6 +1431,9 @@ export const TransactionReplaced: MessageFns<TransactionReplaced> = {
     }
     if (message.byHeight !== 0) {
       writer.uint32(32).int32(message.byHeight);
+    }
+    if (message.byBlockHash !== "") {
+      writer.uint32(42).string(message.byBlockHash);
     }
     return writer;
   },
@@ -1475,6 +1483,14 @@ export const TransactionReplaced: MessageFns<TransactionReplaced> = {
             message.byHeight = reader.int32();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.byBlockHash = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1501,6 +1517,11 @@ export const TransactionReplaced: MessageFns<TransactionReplaced> = {
         : isSet(object.by_height)
         ? globalThis.Number(object.by_height)
         : 0,
+      byBlockHash: isSet(object.byBlockHash)
+        ? globalThis.String(object.byBlockHash)
+        : isSet(object.by_block_hash)
+        ? globalThis.String(object.by_block_hash)
+        : "",
     };
   },
 
@@ -1518,6 +1539,9 @@ export const TransactionReplaced: MessageFns<TransactionReplaced> = {
     if (message.byHeight !== 0) {
       obj.byHeight = Math.round(message.byHeight);
     }
+    if (message.byBlockHash !== "") {
+      obj.byBlockHash = message.byBlockHash;
+    }
     return obj;
   },
 
@@ -1530,6 +1554,7 @@ export const TransactionReplaced: MessageFns<TransactionReplaced> = {
     message.byTxid = object.byTxid ?? "";
     message.outpoint = object.outpoint ?? "";
     message.byHeight = object.byHeight ?? 0;
+    message.byBlockHash = object.byBlockHash ?? "";
     return message;
   },
 };
