@@ -36,6 +36,8 @@ export interface TestDatabase {
   readonly busUrl: string;
   readonly busRole: string;
   service(name: string): TestSchema;
+  /** Makes further services. */
+  add(...names: readonly string[]): Promise<void>;
   /** Drops the database. The last one closed stops the server. */
   close(): Promise<void>;
 }
@@ -64,54 +66,88 @@ export async function testDatabase(
   databasesOpen += 1;
   databasesMade += 1;
   const { postgres } = await (server ??= startServer());
-  const database = `test_${databasesMade}`;
-  const { adminUrl } = postgres;
-  const provisioned = await provisionDatabase({
-    adminUrl,
-    database,
-    services: services.map((name) => ({ name, schema: schemaName(name) })),
-    passwordOf: derivePasswords(randomBytes(32).toString('hex')),
-    rolePrefix: database,
-  });
-  const pools: pg.Pool[] = [];
-  const open = (url: string): pg.Pool => {
-    const pool = createPool(url, { applicationName: 'finality/test', log: silentLog });
-    pools.push(pool);
-    return pool;
-  };
-  const schemas = new Map<string, TestSchema>();
-  for (const name of services) {
-    const { url, ownerUrl } = provisioned.services[name]!;
-    const made = {
-      name,
-      schema: schemaName(name),
-      url,
-      pool: open(url),
-      owner: open(ownerUrl),
-      serviceRole: rolesOf(name, database).login,
-    };
-    const store = options.eventStore === false ? [] : eventStoreDdl({ ...made, busRole: busRole(database) });
-    await made.owner.query([...store, ...(options.ddl?.(made) ?? [])].join('; '));
-    schemas.set(name, made);
+  const database = new OwnDatabase(postgres.adminUrl, `test_${databasesMade}`, options);
+  await database.add(...services);
+  return database;
+}
+
+class OwnDatabase implements TestDatabase {
+  readonly #adminUrl: string;
+  readonly #name: string;
+  readonly #options: TestDatabaseOptions;
+  readonly #passwordOf = derivePasswords(randomBytes(32).toString('hex'));
+  readonly #pools = new Map<string, pg.Pool>();
+  readonly #schemas = new Map<string, TestSchema>();
+  #busUrl = '';
+
+  constructor(adminUrl: string, name: string, options: TestDatabaseOptions) {
+    this.#adminUrl = adminUrl;
+    this.#name = name;
+    this.#options = options;
   }
-  const admin = open(urlWith(adminUrl, database));
-  return {
-    admin,
-    bus: open(provisioned.busUrl),
-    busUrl: provisioned.busUrl,
-    busRole: busRole(database),
-    service: (name) => {
-      const found = schemas.get(name);
-      if (!found) throw new Error(`the test database has no service ${name}`);
-      return found;
-    },
-    close: async () => {
-      await Promise.all(pools.map((pool) => pool.end()));
-      databasesOpen -= 1;
-      if (databasesOpen === 0) await stopServer();
-      else await dropTestDatabase(adminUrl, database);
-    },
-  };
+
+  get admin(): pg.Pool {
+    return this.#pool(urlWith(this.#adminUrl, this.#name));
+  }
+
+  get busUrl(): string {
+    return this.#busUrl;
+  }
+
+  get bus(): pg.Pool {
+    return this.#pool(this.#busUrl);
+  }
+
+  get busRole(): string {
+    return busRole(this.#name);
+  }
+
+  async add(...names: readonly string[]): Promise<void> {
+    const provisioned = await provisionDatabase({
+      adminUrl: this.#adminUrl,
+      database: this.#name,
+      services: names.map((name) => ({ name, schema: schemaName(name) })),
+      passwordOf: this.#passwordOf,
+      rolePrefix: this.#name,
+    });
+    this.#busUrl = provisioned.busUrl;
+    for (const name of names) {
+      const { url, ownerUrl } = provisioned.services[name]!;
+      const serviceRole = rolesOf(name, this.#name).login;
+      const made = {
+        name,
+        schema: schemaName(name),
+        url,
+        pool: this.#pool(url),
+        owner: this.#pool(ownerUrl),
+        serviceRole,
+      };
+      const store = this.#options.eventStore === false ? [] : eventStoreDdl({ ...made, busRole: this.busRole });
+      await made.owner.query([...store, ...(this.#options.ddl?.(made) ?? [])].join('; '));
+      this.#schemas.set(name, made);
+    }
+  }
+
+  service(name: string): TestSchema {
+    const found = this.#schemas.get(name);
+    if (!found) throw new Error(`the test database has no service ${name}`);
+    return found;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#pools.values()].map((pool) => pool.end()));
+    databasesOpen -= 1;
+    if (databasesOpen === 0) await stopServer();
+    else await dropTestDatabase(this.#adminUrl, this.#name);
+  }
+
+  #pool(url: string): pg.Pool {
+    const known = this.#pools.get(url);
+    if (known) return known;
+    const made = createPool(url, { applicationName: 'finality/test', log: silentLog });
+    this.#pools.set(url, made);
+    return made;
+  }
 }
 
 const schemaName = (service: string): string => service.replaceAll('-', '_');
