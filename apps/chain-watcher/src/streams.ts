@@ -97,8 +97,8 @@ function factOf(event: ChainEvent): FactPart {
       return { transactionUnconfirmed: { txid, height, blockHash } };
     }
     case 'transaction_replaced': {
-      const { txid, byTxid, outpoint, byHeight } = event;
-      return { transactionReplaced: { txid, byTxid, outpoint, byHeight } };
+      const { txid, byTxid, outpoint, byHeight, byBlockHash } = event;
+      return { transactionReplaced: { txid, byTxid, outpoint, byHeight, byBlockHash } };
     }
     case 'transaction_evicted':
       return { transactionEvicted: { txid: event.txid, reason: event.reason } };

@@ -124,7 +124,7 @@ function connectBlock(command: CommandOf<'connect_block'>, state: ChainState, vi
   for (const observed of command.transactions) {
     const transaction = ours.value.get(observed.txid);
     if (transaction) facts.push({ type: 'transaction_confirmed', transaction, height, blockHash: hash });
-    facts.push(...replacements(observed, height, view));
+    facts.push(...replacements(observed, { height, hash }, view));
   }
   return accept<ChainEvent>(...facts, { type: 'block_connected', height, hash, previousHash, time });
 }
@@ -167,7 +167,7 @@ function observeMempool(command: CommandOf<'observe_mempool'>, view: WatchView):
     // After a reorg it is expected back: nobody was told that it had gone.
     if (transaction && known !== 'mempool' && known !== 'unconfirmed')
       facts.push({ type: 'transaction_seen', transaction });
-    facts.push(...replacements(observed, 0, view));
+    facts.push(...replacements(observed, IN_MEMPOOL, view));
   }
   return accept(...facts);
 }
@@ -205,15 +205,26 @@ function rescanBlock(command: CommandOf<'rescan_block'>, view: WatchView): Chain
 const ownParts = ({ inputs, outputs }: WatchedTransaction): number =>
   outputs.length + inputs.filter((input) => input.walletId !== '').length;
 
+/** Where a transaction is. */
+type Place = { readonly height: number; readonly hash: string };
+const IN_MEMPOOL: Place = { height: 0, hash: '' };
+
 /** Known transactions that this one excludes by spending what they spend, unless that is known already. */
-function replacements(observed: ObservedTransaction, height: number, view: WatchView): readonly ChainEvent[] {
+function replacements(observed: ObservedTransaction, { height, hash }: Place, view: WatchView): readonly ChainEvent[] {
   const found = new Map<Txid, ChainEvent>();
   for (const outpoint of observed.spends) {
     for (const { transaction, status } of view.spenders(outpoint)) {
       const { txid } = transaction;
       if (txid === observed.txid || found.has(txid) || isSettledByBlock(status)) continue;
       if (status.kind === 'replaced' && status.byTxid === observed.txid && status.byHeight === height) continue;
-      found.set(txid, { type: 'transaction_replaced', txid, byTxid: observed.txid, outpoint, byHeight: height });
+      found.set(txid, {
+        type: 'transaction_replaced',
+        txid,
+        byTxid: observed.txid,
+        outpoint,
+        byHeight: height,
+        byBlockHash: hash,
+      });
     }
   }
   return [...found.values()];

@@ -47,6 +47,8 @@ export type ChainEvent =
       readonly outpoint: string;
       /** 0 when the replacement is in the mempool, else the height of its block. */
       readonly byHeight: number;
+      /** Empty while it is in the mempool. */
+      readonly byBlockHash: string;
     }
   | { readonly type: 'transaction_evicted'; readonly txid: Txid; readonly reason: string }
   | {
