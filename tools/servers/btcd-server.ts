@@ -3,13 +3,12 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MINER_WORD, RegtestWallet } from '@finality/chain-simulator';
-import { askBtcd, startBtcd } from './btcd.ts';
+import { askBtcd, type BtcdOptions, startBtcd } from './btcd.ts';
 import { ServerUnavailable } from './btcd-install.ts';
 import type { Server } from './server.ts';
 
 /** As in btcd's own defaults for regtest. */
-const RPC_PORT = 18_334;
-const PEER_PORT = 18_444;
+export const BTCD_PORTS: Pick<BtcdOptions, 'port' | 'peerPort'> = { port: 18_334, peerPort: 18_444 };
 const STOP_MS_MAX = 15_000;
 const STOP_POLL_MS = 100;
 
@@ -22,7 +21,7 @@ interface Running {
 }
 
 /** btcd on regtest in the background. Its blocks pay the key that `RegtestWallet(MINER_WORD)` has. */
-export function btcdServer(dataDir: string): Server {
+export function btcdServer(dataDir: string, ports = BTCD_PORTS): Server {
   const file = path.join(dataDir, 'server.json');
   const running = (): Running | undefined =>
     existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Running) : undefined;
@@ -46,8 +45,8 @@ export function btcdServer(dataDir: string): Server {
       const btcd = await startBtcd({
         dataDir,
         miningAddress,
-        port: RPC_PORT,
-        peerPort: PEER_PORT,
+        ...ports,
+
         password,
         detached: true,
         say,

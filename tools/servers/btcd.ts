@@ -12,9 +12,9 @@ export interface BtcdOptions {
   /** Who `generate` pays; btcd can't be told per call. */
   readonly miningAddress: string;
   /** Of the RPC; default: any free one. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** For other nodes; default: it doesn't listen to any. */
-  readonly peerPort?: number;
+  readonly peerPort?: number | undefined;
   readonly user?: string;
   readonly password?: string;
   /** Whether it goes on when this process ends. Default: it ends with it. */
