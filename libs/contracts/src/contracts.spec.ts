@@ -13,7 +13,9 @@ describe('int64 on the wire', () => {
 
 describe('service ports', () => {
   it('turn unary calls into promises', async () => {
-    const port: Pick<ServicePort<signingV1.SigningServiceServer>, 'listJournal'> = { listJournal: async () => ({ entries: [], lastPosition: ABOVE_DOUBLE }) };
+    const port: Pick<ServicePort<signingV1.SigningServiceServer>, 'listJournal'> = {
+      listJournal: async () => ({ entries: [], lastPosition: ABOVE_DOUBLE }),
+    };
     expect((await port.listJournal({ afterPosition: 0n, pageSize: 1 })).lastPosition).toBe(ABOVE_DOUBLE);
   });
 });

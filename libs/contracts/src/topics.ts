@@ -1,5 +1,6 @@
 /** A service that owns topics, by the name of its app and schema. */
-export type ServiceName = 'settlement' | 'address-issuer' | 'chain-watcher' | 'risk' | 'aml' | 'signer' | 'reconciliation';
+export type ServiceName =
+  'settlement' | 'address-issuer' | 'chain-watcher' | 'risk' | 'aml' | 'signer' | 'reconciliation';
 
 /** What a topic carries, who writes it, and by what its messages are ordered (DESIGN 4). */
 export interface Topic {
@@ -18,26 +19,107 @@ export interface Topic {
 
 const PARTITIONS_DEFAULT = 24;
 
-function topic(name: Topic['name'], owner: ServiceName, key: string, message: string, purpose: string, more: Partial<Topic> = {}): Topic {
+function topic(
+  name: Topic['name'],
+  owner: ServiceName,
+  key: string,
+  message: string,
+  purpose: string,
+  more: Partial<Topic> = {},
+): Topic {
   return { name, owner, key, message, partitions: PARTITIONS_DEFAULT, compacted: false, purpose, ...more };
 }
 
 /** Every topic there is. */
 export const TOPICS = {
-  institution: topic('finality.institution.institution.v1', 'settlement', 'institution_id', 'finality.institution.v1.InstitutionChanged', 'Institutions as they change.'),
-  apiKey: topic('finality.institution.api-key.v1', 'settlement', 'key_id', 'finality.institution.v1.ApiKeyChanged', 'What a service needs to authenticate callers: hashes and roles, never secrets.', {
-    compacted: true,
-  }),
-  settlement: topic('finality.settlement.settlement.v1', 'settlement', 'settlement_id', 'finality.settlement.v1.SettlementChanged', 'Settlements, a snapshot per change.'),
-  deposit: topic('finality.settlement.deposit.v1', 'settlement', 'outpoint', 'finality.settlement.v1.DepositChanged', 'Money that came in from outside, from the mempool to credited or reversed.'),
-  transaction: topic('finality.settlement.transaction.v1', 'settlement', 'lineage_id', 'finality.settlement.v1.TransactionChanged', 'Transactions of ours: to broadcast until final.'),
-  wallet: topic('finality.address.wallet.v1', 'address-issuer', 'wallet_id', 'finality.address.v1.WalletChanged', 'Wallets and their descriptors.'),
-  address: topic('finality.address.address.v1', 'address-issuer', 'wallet_id', 'finality.address.v1.AddressIssued', 'Addresses as they are issued.'),
-  chainFact: topic('finality.chain.fact.v1', 'chain-watcher', 'network', 'finality.chain.v1.ChainFact', 'What the chain says, in the order it was seen.', { partitions: 1 }),
-  watch: topic('finality.chain.watch.v1', 'chain-watcher', 'wallet_id', 'finality.chain.v1.WatchExtended', 'How far ahead the addresses of a wallet are watched.'),
-  riskVerdict: topic('finality.risk.verdict.v1', 'risk', 'subject_id', 'finality.risk.v1.VerdictReached', 'Risk verdicts with their factors.'),
-  amlVerdict: topic('finality.aml.verdict.v1', 'aml', 'subject_id', 'finality.aml.v1.VerdictReached', 'Verdicts of transaction monitoring with their alerts.'),
-  reconciliationRun: topic('finality.reconciliation.run.v1', 'reconciliation', 'report_id', 'finality.reconciliation.v1.RunCompleted', 'Reports of reconciliation runs.'),
+  institution: topic(
+    'finality.institution.institution.v1',
+    'settlement',
+    'institution_id',
+    'finality.institution.v1.InstitutionChanged',
+    'Institutions as they change.',
+  ),
+  apiKey: topic(
+    'finality.institution.api-key.v1',
+    'settlement',
+    'key_id',
+    'finality.institution.v1.ApiKeyChanged',
+    'What a service needs to authenticate callers: hashes and roles, never secrets.',
+    {
+      compacted: true,
+    },
+  ),
+  settlement: topic(
+    'finality.settlement.settlement.v1',
+    'settlement',
+    'settlement_id',
+    'finality.settlement.v1.SettlementChanged',
+    'Settlements, a snapshot per change.',
+  ),
+  deposit: topic(
+    'finality.settlement.deposit.v1',
+    'settlement',
+    'outpoint',
+    'finality.settlement.v1.DepositChanged',
+    'Money that came in from outside, from the mempool to credited or reversed.',
+  ),
+  transaction: topic(
+    'finality.settlement.transaction.v1',
+    'settlement',
+    'lineage_id',
+    'finality.settlement.v1.TransactionChanged',
+    'Transactions of ours: to broadcast until final.',
+  ),
+  wallet: topic(
+    'finality.address.wallet.v1',
+    'address-issuer',
+    'wallet_id',
+    'finality.address.v1.WalletChanged',
+    'Wallets and their descriptors.',
+  ),
+  address: topic(
+    'finality.address.address.v1',
+    'address-issuer',
+    'wallet_id',
+    'finality.address.v1.AddressIssued',
+    'Addresses as they are issued.',
+  ),
+  chainFact: topic(
+    'finality.chain.fact.v1',
+    'chain-watcher',
+    'network',
+    'finality.chain.v1.ChainFact',
+    'What the chain says, in the order it was seen.',
+    { partitions: 1 },
+  ),
+  watch: topic(
+    'finality.chain.watch.v1',
+    'chain-watcher',
+    'wallet_id',
+    'finality.chain.v1.WatchExtended',
+    'How far ahead the addresses of a wallet are watched.',
+  ),
+  riskVerdict: topic(
+    'finality.risk.verdict.v1',
+    'risk',
+    'subject_id',
+    'finality.risk.v1.VerdictReached',
+    'Risk verdicts with their factors.',
+  ),
+  amlVerdict: topic(
+    'finality.aml.verdict.v1',
+    'aml',
+    'subject_id',
+    'finality.aml.v1.VerdictReached',
+    'Verdicts of transaction monitoring with their alerts.',
+  ),
+  reconciliationRun: topic(
+    'finality.reconciliation.run.v1',
+    'reconciliation',
+    'report_id',
+    'finality.reconciliation.v1.RunCompleted',
+    'Reports of reconciliation runs.',
+  ),
 } as const satisfies Record<string, Topic>;
 
 /** The topic of that name; an unknown name is a bug. */

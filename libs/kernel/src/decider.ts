@@ -8,7 +8,10 @@ export interface Aggregate<State, Event extends { readonly type: string }> {
 }
 
 /** A state machine as three pure things (STYLE 1): no clock, no ids, no I/O; what it needs arrives in the command. */
-export interface Decider<Command, State, Event extends { readonly type: string }, Refused> extends Aggregate<State, Event> {
+export interface Decider<Command, State, Event extends { readonly type: string }, Refused> extends Aggregate<
+  State,
+  Event
+> {
   decide(command: Command, state: State): Decision<Event, Refused>;
 }
 
@@ -16,6 +19,11 @@ export type Decision<Event, Refused> =
   | { readonly kind: 'accepted'; readonly events: readonly Event[] }
   | { readonly kind: 'refused'; readonly refused: Refused };
 
-export const accept = <Event>(...events: readonly Event[]): { readonly kind: 'accepted'; readonly events: readonly Event[] } => ({ kind: 'accepted', events });
+export const accept = <Event>(
+  ...events: readonly Event[]
+): { readonly kind: 'accepted'; readonly events: readonly Event[] } => ({ kind: 'accepted', events });
 
-export const refuse = <Refused>(refused: Refused): { readonly kind: 'refused'; readonly refused: Refused } => ({ kind: 'refused', refused });
+export const refuse = <Refused>(refused: Refused): { readonly kind: 'refused'; readonly refused: Refused } => ({
+  kind: 'refused',
+  refused,
+});

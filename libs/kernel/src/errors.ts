@@ -32,11 +32,18 @@ export interface Refusal {
   readonly retryable?: boolean;
 }
 
-export function refusal(kind: RefusalKind, reason: string, message: string, more: Partial<Pick<Refusal, 'fields' | 'retryable'>> = {}): Refusal {
+export function refusal(
+  kind: RefusalKind,
+  reason: string,
+  message: string,
+  more: Partial<Pick<Refusal, 'fields' | 'retryable'>> = {},
+): Refusal {
   return { kind, reason, message, ...more };
 }
 
 /** The refusal of a request some of whose fields can't be what they are. */
 export function invalid(...fields: readonly FieldError[]): Refusal {
-  return refusal('invalid_argument', 'INVALID_ARGUMENT', fields.map((f) => `${f.field}: ${f.description}`).join('; '), { fields });
+  return refusal('invalid_argument', 'INVALID_ARGUMENT', fields.map((f) => `${f.field}: ${f.description}`).join('; '), {
+    fields,
+  });
 }

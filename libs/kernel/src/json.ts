@@ -14,10 +14,17 @@ export function encodeJson(value: unknown): string {
     case 'boolean':
       return JSON.stringify(value);
     case 'number':
-      assert(Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value)), `${value} can't be stored as JSON`);
+      assert(
+        Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value)),
+        `${value} can't be stored as JSON`,
+      );
       return JSON.stringify(value);
     case 'object':
-      return value === null ? 'null' : Array.isArray(value) ? `[${value.map(encodeJson).join(',')}]` : encodeObject(value as Record<string, unknown>);
+      return value === null
+        ? 'null'
+        : Array.isArray(value)
+          ? `[${value.map(encodeJson).join(',')}]`
+          : encodeObject(value as Record<string, unknown>);
     default:
       throw new Error(`a ${typeof value} can't be stored as JSON`);
   }
@@ -40,5 +47,7 @@ function encodeObject(value: Record<string, unknown>): string {
 }
 
 function isTaggedBigint(value: unknown): value is { [BIGINT_TAG]: string } {
-  return typeof value === 'object' && value !== null && typeof (value as Record<string, unknown>)[BIGINT_TAG] === 'string';
+  return (
+    typeof value === 'object' && value !== null && typeof (value as Record<string, unknown>)[BIGINT_TAG] === 'string'
+  );
 }

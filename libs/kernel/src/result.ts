@@ -8,5 +8,7 @@ export const err = <E>(error: E): { readonly ok: false; readonly error: E } => (
 /** The value of a result that can't have failed here; a failure is a bug and throws. */
 export function unwrap<T, E>(result: Result<T, E>): T {
   if (result.ok) return result.value;
-  throw new Error(`unexpected failure: ${JSON.stringify(result.error, (_k, v: unknown) => (typeof v === 'bigint' ? `${v}` : v))}`);
+  throw new Error(
+    `unexpected failure: ${JSON.stringify(result.error, (_k, v: unknown) => (typeof v === 'bigint' ? `${v}` : v))}`,
+  );
 }

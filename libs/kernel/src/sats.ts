@@ -20,7 +20,8 @@ export function sats(value: bigint): Sats {
 /** An amount that somebody asks to move: 1 to 21·10^14 sat. */
 export function parseAmount(value: bigint, field: string): Result<Sats, FieldError> {
   if (value < 1n) return err(fieldError(field, `expected at least 1 sat, got ${value}`));
-  if (value > MAX_MONEY_SATS) return err(fieldError(field, `expected at most ${MAX_MONEY_SATS} sat (21 million bitcoin), got ${value}`));
+  if (value > MAX_MONEY_SATS)
+    return err(fieldError(field, `expected at most ${MAX_MONEY_SATS} sat (21 million bitcoin), got ${value}`));
   return ok(value as Sats);
 }
 
