@@ -7,7 +7,6 @@ import {
   decideRequest,
   decideVerified,
   decideWatch,
-  institutionAggregate,
   institutionRefusal,
   POOL_WALLET_ID,
   unknownWallet,

@@ -2,7 +2,6 @@ import {
   feeRateOf,
   formatFeeRate,
   type Branch,
-  type OutpointKey,
   outpointKey,
   parseTransaction,
   type ParsedTransaction,

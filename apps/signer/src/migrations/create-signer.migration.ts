@@ -23,11 +23,15 @@ export function createSigner(roles: SchemaRoles): new () => MigrationInterface {
   };
 }
 
+/** One seed, as ciphertext: AES-256-GCM with its tag at the end. */
+export const seedsDdl = (schema: string): string =>
+  `CREATE TABLE ${schema}.seeds (
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
+    network text NOT NULL, scrypt_log_n integer NOT NULL, salt bytea NOT NULL, nonce bytea NOT NULL, ciphertext bytea NOT NULL)`;
+
 function tables(schema: string): readonly string[] {
   return [
-    `CREATE TABLE ${schema}.seeds (
-      single boolean PRIMARY KEY DEFAULT true CHECK (single),
-      network text NOT NULL, scrypt_log_n integer NOT NULL, salt bytea NOT NULL, nonce bytea NOT NULL, ciphertext bytea NOT NULL)`,
+    seedsDdl(schema),
     `CREATE TABLE ${schema}.accounts (
       account_index integer PRIMARY KEY CHECK (account_index >= 0), wallet_id text NOT NULL UNIQUE)`,
     // The keys are the promise, whatever the program does: one transaction per version, one lineage per coin and per settlement.

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, scryptSync } from 'node:crypto';
-import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Runtime } from '@finality/kernel';
 import { errorCode, StartupError } from '@finality/service';
@@ -120,17 +120,18 @@ async function readPassphrase(path: string): Promise<string> {
   );
 }
 
+/** Complete or not there: moved into place when written. Whoever is later uses what is there. */
 async function readOrMakePassphrase(path: string, runtime: Runtime): Promise<string> {
-  const found = await passphraseIn(path);
-  if (found !== undefined && found !== '') return found;
-  // Empty: killed between making and writing it. Nothing was encrypted with it, or there would be a seed.
-  if (found === '') await rm(path);
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  const made = Buffer.from(runtime.randomBytes(PASSPHRASE_BYTES)).toString('hex');
-  await writeFile(path, `${made}\n`, { mode: 0o600, flag: 'wx', flush: true }).catch((error: unknown) => {
-    if (errorCode(error) !== 'EEXIST') throw error;
-  });
-  await chmod(path, 0o600);
+  if ((await passphraseIn(path)) === undefined) {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    const making = `${path}.${runtime.id()}`;
+    const made = Buffer.from(runtime.randomBytes(PASSPHRASE_BYTES)).toString('hex');
+    await writeFile(making, `${made}\n`, { mode: 0o600, flag: 'wx', flush: true });
+    await link(making, path).catch((error: unknown) => {
+      if (errorCode(error) !== 'EEXIST') throw error;
+    });
+    await rm(making);
+  }
   return readPassphrase(path);
 }
 
