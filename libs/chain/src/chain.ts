@@ -45,8 +45,9 @@ export type ChainEvent =
       readonly byTxid: Txid;
       /** `txid:vout` that both spend. */
       readonly outpoint: string;
-      /** 0 when the replacement is in the mempool, else the height of its block. */
+      /** Of the replacement's block; 0 and empty when it is in the mempool. It excludes nothing once that block is disconnected. */
       readonly byHeight: number;
+      readonly byBlockHash: string;
       /** Empty while it is in the mempool. */
       readonly byBlockHash: string;
     }

@@ -58,14 +58,14 @@ export interface WatchedTransaction {
 
 /**
  * Where a transaction of ours is. `unconfirmed`: a reorg took its block away, it may or may not be in the mempool. `replaced`: another
- * transaction spends one of its inputs, in the mempool (`byHeight` 0) or in a block. None of them but a final exclusion is an end.
+ * transaction spends one of its inputs, in the mempool (no block's hash) or in a block. None of them but a final exclusion is an end.
  */
 export type TransactionStatus =
   | { readonly kind: 'mempool' }
   | { readonly kind: 'confirmed'; readonly height: number; readonly blockHash: string }
   | { readonly kind: 'unconfirmed' }
   | { readonly kind: 'evicted' }
-  | { readonly kind: 'replaced'; readonly byTxid: string; readonly byHeight: number };
+  | { readonly kind: 'replaced'; readonly byTxid: string; readonly byBlockHash: string };
 
 export interface KnownTransaction {
   readonly transaction: WatchedTransaction;

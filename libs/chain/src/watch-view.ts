@@ -87,11 +87,11 @@ export class WatchView {
       case 'transaction_unconfirmed':
         return this.#setStatus(event.txid, { kind: 'unconfirmed' });
       case 'transaction_replaced':
-        return this.#setStatus(event.txid, { kind: 'replaced', byTxid: event.byTxid, byHeight: event.byHeight });
+        return this.#setStatus(event.txid, { kind: 'replaced', byTxid: event.byTxid, byBlockHash: event.byBlockHash });
       case 'transaction_evicted':
         return this.#setStatus(event.txid, { kind: 'evicted' });
       case 'block_disconnected':
-        return this.#forgetReplacementsAt(event.height);
+        return this.#forgetReplacementsIn(event.hash);
       case 'block_connected':
       case 'transaction_broadcast':
         return;
@@ -112,9 +112,10 @@ export class WatchView {
   }
 
   /** What a block had excluded isn't excluded by it any more, though the mempool may well hold the replacement again. */
-  #forgetReplacementsAt(height: number): void {
+  #forgetReplacementsIn(blockHash: string): void {
     for (const { transaction, status } of this.#transactions.values()) {
-      if (status.kind === 'replaced' && status.byHeight === height) this.#put(transaction, { ...status, byHeight: 0 });
+      if (status.kind !== 'replaced' || status.byBlockHash !== blockHash) continue;
+      this.#put(transaction, { ...status, byBlockHash: '' });
     }
   }
 }

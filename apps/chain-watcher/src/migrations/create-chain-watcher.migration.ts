@@ -1,27 +1,31 @@
 import type { SchemaRoles } from '@finality/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** What is looked up for every block: all derived from the events, so the service may change it. */
-export function createChainWatcher({ schema, service }: SchemaRoles): new () => MigrationInterface {
+export function createChainWatcher(roles: SchemaRoles): new () => MigrationInterface {
   return class CreateChainWatcher1763700000001 implements MigrationInterface {
     readonly name = 'CreateChainWatcher1763700000001';
 
     async up(runner: QueryRunner): Promise<void> {
-      const statements = [
-        ...tables.map(([name, columns]) => `CREATE TABLE ${schema}.${name} (${columns})`),
-        `CREATE UNIQUE INDEX headers_main ON ${schema}.headers (height) WHERE on_main`,
-        `CREATE INDEX transactions_block ON ${schema}.transactions (block_hash) WHERE block_hash IS NOT NULL`,
-        `CREATE INDEX transactions_pending ON ${schema}.transactions (status) WHERE status <> 'confirmed'`,
-        `CREATE INDEX broadcasts_due ON ${schema}.broadcasts (due_at) WHERE wanted`,
-        ...tables.map(([name]) => `GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.${name} TO ${service}`),
-      ];
-      for (const statement of statements) await runner.query(statement);
+      for (const statement of chainWatcherDdl({ ...roles, serviceRole: roles.service })) await runner.query(statement);
     }
 
-    async down(): Promise<void> {
-      throw new Error('the first migration has nothing to go back to: drop the schema');
+    down(): Promise<void> {
+      return Promise.reject(new Error('what the chain said is kept'));
     }
   };
+}
+
+/** What is looked up for every block: all derived from the events, so the service may change it. */
+export function chainWatcherDdl(options: { readonly schema: string; readonly serviceRole: string }): readonly string[] {
+  const { schema, serviceRole } = options;
+  return [
+    ...tables.map(([name, columns]) => `CREATE TABLE ${schema}.${name} (${columns})`),
+    `CREATE UNIQUE INDEX headers_main ON ${schema}.headers (height) WHERE on_main`,
+    `CREATE INDEX transactions_block ON ${schema}.transactions (block_hash) WHERE block_hash IS NOT NULL`,
+    `CREATE INDEX transactions_pending ON ${schema}.transactions (status) WHERE status <> 'confirmed'`,
+    `CREATE INDEX broadcasts_due ON ${schema}.broadcasts (due_at) WHERE wanted`,
+    ...tables.map(([name]) => `GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.${name} TO ${serviceRole}`),
+  ];
 }
 
 const tables: readonly (readonly [name: string, columns: string])[] = [

@@ -1,26 +1,33 @@
 import type { SchemaRoles } from '@finality/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** The index of our wallets' outputs, read from the node; and reports, to be listed. All of it can be built again. */
-export function createReconciliation({ schema, service }: SchemaRoles): new () => MigrationInterface {
+export function createReconciliation(roles: SchemaRoles): new () => MigrationInterface {
   return class CreateReconciliation1763700000001 implements MigrationInterface {
     readonly name = 'CreateReconciliation1763700000001';
 
     async up(runner: QueryRunner): Promise<void> {
-      for (const [name, columns] of tables) {
-        await runner.query(`CREATE TABLE ${schema}.${name} (${columns})`);
-        await runner.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.${name} TO ${service}`);
-      }
-      await runner.query(`CREATE INDEX index_outputs_height ON ${schema}.index_outputs (height)`);
-      await runner.query(
-        `CREATE INDEX index_outputs_spent ON ${schema}.index_outputs (spent_height) WHERE spent_height IS NOT NULL`,
-      );
+      for (const statement of reconciliationDdl({ ...roles, serviceRole: roles.service }))
+        await runner.query(statement);
     }
 
     down(): Promise<void> {
       return Promise.reject(new Error('what was reported is kept'));
     }
   };
+}
+
+/** The index of our wallets' outputs, read from the node; and reports, to be listed. All of it can be built again. */
+export function reconciliationDdl(options: {
+  readonly schema: string;
+  readonly serviceRole: string;
+}): readonly string[] {
+  const { schema, serviceRole } = options;
+  return [
+    ...tables.map(([name, columns]) => `CREATE TABLE ${schema}.${name} (${columns})`),
+    `CREATE INDEX index_outputs_height ON ${schema}.index_outputs (height)`,
+    `CREATE INDEX index_outputs_spent ON ${schema}.index_outputs (spent_height) WHERE spent_height IS NOT NULL`,
+    ...tables.map(([name]) => `GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.${name} TO ${serviceRole}`),
+  ];
 }
 
 const tables: readonly (readonly [name: string, columns: string])[] = [
