@@ -5,6 +5,7 @@ import {
   type BlockHash,
   checkBlock,
   HEADER_BYTES,
+  hexFromBytes,
   networkParams,
   type ParsedTransaction,
   type Txid,
@@ -24,10 +25,15 @@ import {
 
 /** A node on a fresh chain, whose blocks pay {@link CONTRACT_MINER}. */
 export interface NodeUnderTest {
+  /** How to reach it over HTTP, or the port itself where it is in this process. */
+  readonly access: HttpAccess | RegtestNode;
+  stop(): Promise<void>;
+}
+
+export interface HttpAccess {
   readonly url: string;
   readonly user: string;
   readonly password: string;
-  stop(): Promise<void>;
 }
 
 export const CONTRACT_MINER = new RegtestWallet('contract miner');
@@ -56,10 +62,6 @@ export function nodeContract(name: string, start: () => Promise<NodeUnderTest>):
     let node: RegtestNode;
     const payee = new RegtestWallet('contract payee', 'tr');
 
-    const connect = (more: Partial<ConnectOptions> = {}): Promise<RegtestNode> => {
-      const { url, user, password } = subject;
-      return connectNode({ url, user, password, network: 'regtest', runtime: timersOnly, ...more });
-    };
     const mine = (count = 1): Promise<readonly BlockHash[]> => node.mine(count, CONTRACT_MINER.address);
     const pay = (valueSats: bigint, feeSats = FEE_SATS): ParsedTransaction =>
       CONTRACT_MINER.pay([{ script: payee.script, valueSats }], { feeSats });
@@ -76,52 +78,14 @@ export function nodeContract(name: string, start: () => Promise<NodeUnderTest>):
 
     beforeAll(async () => {
       subject = await start();
-      node = await connect();
+      const { access } = subject;
+      node = 'url' in access ? await connectNode({ ...access, network: 'regtest', runtime: timersOnly }) : access;
       await mine(120);
       await CONTRACT_MINER.sync(node);
     });
     afterAll(async () => {
       node?.close();
       await subject?.stop();
-    });
-
-    describe('connecting', () => {
-      it('says what it is', () => {
-        expect(node.network).toBe('regtest');
-        expect(node.version).toMatch(node.kind === 'btcd' ? /^\/btcd:0\.\d+\.\d+\/$/ : /Finality|Satoshi/);
-      });
-      it('refuses a node of another network', async () => {
-        await expect(connect({ network: 'mainnet' })).rejects.toBeInstanceOf(WrongNetwork);
-        await expect(connect({ network: 'signet' })).rejects.toMatchObject({
-          genesisHash: networkParams('regtest').genesisHash,
-        });
-      });
-      it('tells a wrong password from a node that is away', async () => {
-        await expect(connect({ password: 'wrong' })).rejects.toBeInstanceOf(NodeUnauthorized);
-        const port = await closedPort();
-        await expect(connect({ url: `http://127.0.0.1:${port}` })).rejects.toBeInstanceOf(NodeUnreachable);
-      });
-      it('gives up on a node that is silent', async () => {
-        const silent = createServer().listen(0, '127.0.0.1');
-        await once(silent, 'listening');
-        const { port } = silent.address() as { port: number };
-        await expect(connect({ url: `http://127.0.0.1:${port}`, timeoutMs: 100 })).rejects.toBeInstanceOf(NodeTimeout);
-        silent.close();
-      });
-      it('takes the credentials from the URL', async () => {
-        const { url, user, password } = subject;
-        const inUrl = await connectNode({
-          url: url.replace('://', `://${user}:${password}@`),
-          network: 'regtest',
-          runtime: timersOnly,
-        });
-        expect((await inUrl.chainInfo()).height).toBeGreaterThan(0);
-        inUrl.close();
-      });
-      it('serves many calls at once over few connections', async () => {
-        const hashes = await Promise.all(Array.from({ length: 100 }, (_each, height) => node.blockHash(height)));
-        expect(new Set(hashes).size).toBe(100);
-      });
     });
 
     describe('the chain', () => {
@@ -174,7 +138,7 @@ export function nodeContract(name: string, start: () => Promise<NodeUnderTest>):
         expect(await node.mempoolTxids()).not.toContain(transaction.txid);
         expect(await send(transaction)).toBe('accepted');
         expect(await node.mempoolTxids()).toContain(transaction.txid);
-        expect(await node.rawTransaction(transaction.txid)).toEqual(Buffer.from(transaction.raw));
+        expect(hexFromBytes((await node.rawTransaction(transaction.txid))!)).toBe(hexFromBytes(transaction.raw));
         expect(await node.mempoolSpenders([transaction.inputs[0]!.outpoint, outpoint])).toEqual([
           transaction.txid,
           undefined,
@@ -283,6 +247,10 @@ export function nodeContract(name: string, start: () => Promise<NodeUnderTest>):
         expect((await node.sendRawTransaction(tampered(pay(9_000n)))).kind).toBe('rejected');
         expect(await send(later)).toBe('rejected');
         expect((await node.sendRawTransaction(Uint8Array.of(1, 2, 3))).kind).toBe('rejected');
+        await expect(node.testMempoolAccept([Uint8Array.of(1, 2, 3)])).rejects.toMatchObject({
+          kind: 'rpc',
+          code: -22,
+        });
       });
       it('of a coinbase’s output before its time is rejected', async () => {
         const [hash] = await mine();
@@ -336,6 +304,62 @@ export function nodeContract(name: string, start: () => Promise<NodeUnderTest>):
         expect(await node.chainInfo()).toEqual({ height: start.height + 3, bestBlockHash: branch[2] });
         expect((await node.chainTips()).filter((tip) => tip.status === 'active')).toHaveLength(1);
       });
+    });
+  });
+}
+
+/** What {@link connectNode} counts on besides, from nodes over HTTP. */
+export function connectingContract(
+  name: string,
+  start: () => Promise<NodeUnderTest & { readonly access: HttpAccess }>,
+): void {
+  describe(`connecting to ${name}`, () => {
+    let subject: NodeUnderTest & { readonly access: HttpAccess };
+    const connect = (more: Partial<ConnectOptions> = {}): Promise<RegtestNode> =>
+      connectNode({ ...subject.access, network: 'regtest', runtime: timersOnly, ...more });
+
+    beforeAll(async () => {
+      subject = await start();
+    });
+    afterAll(() => subject?.stop());
+
+    it('says what it is', async () => {
+      const node = await connect();
+      expect(node.network).toBe('regtest');
+      expect(node.version).toMatch(node.kind === 'btcd' ? /^\/btcd:0\.\d+\.\d+\/$/ : /Finality|Satoshi/);
+      node.close();
+    });
+    it('refuses a node of another network', async () => {
+      await expect(connect({ network: 'mainnet' })).rejects.toBeInstanceOf(WrongNetwork);
+      await expect(connect({ network: 'signet' })).rejects.toMatchObject({
+        genesisHash: networkParams('regtest').genesisHash,
+      });
+    });
+    it('tells a wrong password from a node that is away', async () => {
+      await expect(connect({ password: 'wrong' })).rejects.toBeInstanceOf(NodeUnauthorized);
+      const port = await closedPort();
+      await expect(connect({ url: `http://127.0.0.1:${port}` })).rejects.toBeInstanceOf(NodeUnreachable);
+    });
+    it('gives up on a node that is silent', async () => {
+      const silent = createServer().listen(0, '127.0.0.1');
+      await once(silent, 'listening');
+      const { port } = silent.address() as { port: number };
+      await expect(connect({ url: `http://127.0.0.1:${port}`, timeoutMs: 100 })).rejects.toBeInstanceOf(NodeTimeout);
+      silent.close();
+    });
+    it('takes the credentials from the URL', async () => {
+      const { url, user, password } = subject.access;
+      const inUrl = url.replace('://', `://${user}:${encodeURIComponent(password)}@`);
+      const node = await connectNode({ url: inUrl, network: 'regtest', runtime: timersOnly });
+      expect((await node.chainInfo()).height).toBe(0);
+      node.close();
+    });
+    it('serves many calls at once over few connections', async () => {
+      const node = await connect();
+      await node.mine(40, CONTRACT_MINER.address);
+      const hashes = await Promise.all(Array.from({ length: 100 }, (_each, i) => node.blockHash(i % 40)));
+      expect(new Set(hashes).size).toBe(40);
+      node.close();
     });
   });
 }

@@ -116,7 +116,11 @@ export class SimulatedNode implements RegtestNode {
 
   testMempoolAccept(raws: readonly Uint8Array[]): Promise<readonly MempoolVerdict[]> {
     return this.#answer('testmempoolaccept', () => {
-      const transactions = raws.map((raw) => unwrap(parseTransaction(raw)));
+      const transactions = raws.map((raw) => {
+        const parsed = parseTransaction(raw);
+        if (parsed.ok) return parsed.value;
+        throw rpcError('testmempoolaccept', { code: RPC.deserialization, message: 'TX decode failed' });
+      });
       return this.chain.test(transactions).map((verdict, i): MempoolVerdict => {
         const { txid, vsize } = transactions[i]!;
         if (!verdict.ok) return { txid, allowed: false, reason: verdict.error };
