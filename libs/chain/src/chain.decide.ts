@@ -173,7 +173,7 @@ function observeMempool(command: CommandOf<'observe_mempool'>, view: WatchView):
 }
 
 function isSettledByBlock(status: TransactionStatus | undefined): boolean {
-  return status?.kind === 'confirmed' || (status?.kind === 'replaced' && status.byHeight > 0);
+  return status?.kind === 'confirmed' || (status?.kind === 'replaced' && status.byBlockHash !== '');
 }
 
 function evict(command: CommandOf<'evict'>, view: WatchView): ChainDecision {
@@ -216,7 +216,7 @@ function replacements(observed: ObservedTransaction, { height, hash }: Place, vi
     for (const { transaction, status } of view.spenders(outpoint)) {
       const { txid } = transaction;
       if (txid === observed.txid || found.has(txid) || isSettledByBlock(status)) continue;
-      if (status.kind === 'replaced' && status.byTxid === observed.txid && status.byHeight === height) continue;
+      if (status.kind === 'replaced' && status.byTxid === observed.txid && status.byBlockHash === hash) continue;
       found.set(txid, {
         type: 'transaction_replaced',
         txid,

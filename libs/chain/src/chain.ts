@@ -48,8 +48,6 @@ export type ChainEvent =
       /** Of the replacement's block; 0 and empty when it is in the mempool. It excludes nothing once that block is disconnected. */
       readonly byHeight: number;
       readonly byBlockHash: string;
-      /** Empty while it is in the mempool. */
-      readonly byBlockHash: string;
     }
   | { readonly type: 'transaction_evicted'; readonly txid: Txid; readonly reason: string }
   | {

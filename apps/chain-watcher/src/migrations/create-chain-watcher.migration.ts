@@ -48,7 +48,7 @@ const tables: readonly (readonly [name: string, columns: string])[] = [
   // `data`: the transaction as far as it concerns us, its watched outputs included.
   [
     'transactions',
-    `txid text PRIMARY KEY, status text NOT NULL, height integer, block_hash text, by_txid text, by_height integer,
+    `txid text PRIMARY KEY, status text NOT NULL, height integer, block_hash text, by_txid text, by_block_hash text,
      data text NOT NULL`,
   ],
   ['transaction_inputs', 'outpoint text NOT NULL, txid text NOT NULL, PRIMARY KEY (outpoint, txid)'],

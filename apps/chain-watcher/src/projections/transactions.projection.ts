@@ -18,11 +18,11 @@ interface TransactionRow {
   readonly height: number | null;
   readonly block_hash: string | null;
   readonly by_txid: string | null;
-  readonly by_height: number | null;
+  readonly by_block_hash: string | null;
   readonly data: string;
 }
 
-const COLUMNS = 't.txid, t.status, t.height, t.block_hash, t.by_txid, t.by_height, t.data';
+const COLUMNS = 't.txid, t.status, t.height, t.block_hash, t.by_txid, t.by_block_hash, t.data';
 
 /** Adds what shares a script, an outpoint or a txid with the given transactions: two round trips however many. */
 export async function loadAround(
@@ -53,13 +53,13 @@ export async function loadAround(
 /** Adds what a reorg takes back: transactions of the blocks, and those that these blocks had excluded. */
 export async function loadOfBlocks(
   session: Session,
-  blocks: readonly { readonly hash: BlockHash; readonly height: number }[],
+  blocks: readonly { readonly hash: BlockHash }[],
   view: WatchView,
 ): Promise<void> {
   const rows = await session.query<TransactionRow>(
     `SELECT ${COLUMNS} FROM transactions t
-     WHERE t.block_hash = ANY($1::text[]) OR (t.status = 'replaced' AND t.by_height = ANY($2::int[])) ORDER BY t.txid`,
-    [blocks.map(({ hash }) => hash), blocks.map(({ height }) => height)],
+     WHERE t.block_hash = ANY($1::text[]) OR (t.status = 'replaced' AND t.by_block_hash = ANY($1::text[])) ORDER BY t.txid`,
+    [blocks.map(({ hash }) => hash)],
   );
   for (const row of rows) view.load(knownOf(row));
 }
@@ -78,7 +78,7 @@ export async function unconfirmedTxids(
 ): Promise<{ readonly pending: ReadonlySet<Txid>; readonly gone: ReadonlySet<Txid> }> {
   const rows = await session.query<Pick<TransactionRow, 'txid' | 'status'>>(
     `SELECT txid, status FROM transactions t
-     WHERE status <> 'confirmed' AND NOT (status = 'replaced' AND by_height > 0) ORDER BY txid`,
+     WHERE status <> 'confirmed' AND NOT (status = 'replaced' AND by_block_hash <> '') ORDER BY txid`,
   );
   const isPending = (row: Pick<TransactionRow, 'status'>): boolean =>
     row.status === 'mempool' || row.status === 'unconfirmed';
@@ -93,17 +93,17 @@ export async function saveTransactions(session: Session, touched: readonly Known
   const rows = touched.map(rowOf);
   const column = <K extends keyof TransactionRow>(name: K): TransactionRow[K][] => rows.map((row) => row[name]);
   await session.query(
-    `INSERT INTO transactions (txid, status, height, block_hash, by_txid, by_height, data)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[], $6::int[], $7::text[])
+    `INSERT INTO transactions (txid, status, height, block_hash, by_txid, by_block_hash, data)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[])
      ON CONFLICT (txid) DO UPDATE SET status = excluded.status, height = excluded.height, block_hash = excluded.block_hash,
-       by_txid = excluded.by_txid, by_height = excluded.by_height, data = excluded.data`,
+       by_txid = excluded.by_txid, by_block_hash = excluded.by_block_hash, data = excluded.data`,
     [
       column('txid'),
       column('status'),
       column('height'),
       column('block_hash'),
       column('by_txid'),
-      column('by_height'),
+      column('by_block_hash'),
       column('data'),
     ],
   );
@@ -125,7 +125,7 @@ function statusOf(row: TransactionRow): TransactionStatus {
     case 'confirmed':
       return { kind: 'confirmed', height: row.height!, blockHash: row.block_hash! };
     case 'replaced':
-      return { kind: 'replaced', byTxid: row.by_txid!, byHeight: row.by_height! };
+      return { kind: 'replaced', byTxid: row.by_txid!, byBlockHash: row.by_block_hash! };
     case 'mempool':
     case 'unconfirmed':
     case 'evicted':
@@ -142,7 +142,7 @@ function rowOf({ transaction, status }: KnownTransaction): TransactionRow {
     height: status.kind === 'confirmed' ? status.height : null,
     block_hash: status.kind === 'confirmed' ? status.blockHash : null,
     by_txid: status.kind === 'replaced' ? status.byTxid : null,
-    by_height: status.kind === 'replaced' ? status.byHeight : null,
+    by_block_hash: status.kind === 'replaced' ? status.byBlockHash : null,
     data: encodeJson(transaction),
   };
 }
