@@ -2,7 +2,7 @@ import { institutionV1, ledgerV1, settlementV1, TOPICS } from '@finality/contrac
 import { createEventStore, type ServiceBlueprint } from '@finality/service';
 import { SETTLEMENT_SCHEMA, type SettlementEnv } from './env.ts';
 import { createSettlement } from './migrations/create-settlement.migration.ts';
-import { institutionEntity, settlementEntity } from './projections/entities.ts';
+import { depositEntity, institutionEntity, settlementEntity } from './projections/entities.ts';
 import { SettlementModule } from './settlement.module.ts';
 
 export { type SettlementConfig, settlementConfig, settlementSettings } from './config.ts';
@@ -15,7 +15,7 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
   name: 'settlement',
   schema: SETTLEMENT_SCHEMA,
   migrations: (roles) => [createEventStore(roles), createSettlement(roles)],
-  entities: [settlementEntity, institutionEntity],
+  entities: [settlementEntity, institutionEntity, depositEntity],
   topics: [TOPICS.riskVerdict, TOPICS.amlVerdict, TOPICS.wallet, TOPICS.address, TOPICS.chainFact],
   grpc: {
     'finality.settlement.v1.SettlementService': settlementV1.SettlementServiceService,

@@ -25,9 +25,11 @@ import { GetInstitutionRpc } from './inbound/get-institution.rpc.ts';
 import { GetLedgerCutRpc } from './inbound/get-ledger-cut.rpc.ts';
 import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
 import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
+import { ListDepositsRpc } from './inbound/list-deposits.rpc.ts';
 import { ListEntriesRpc } from './inbound/list-entries.rpc.ts';
 import { ListInstitutionsRpc } from './inbound/list-institutions.rpc.ts';
 import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
+import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
 import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
 import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
 import { RiskVerdictsMessages } from './inbound/risk-verdicts.messages.ts';
@@ -57,6 +59,8 @@ const SETTLEMENT_RPCS = [
   CancelSettlementRpc,
   ReviewSettlementRpc,
   WatchSettlementsRpc,
+  ListDepositsRpc,
+  ReviewDepositRpc,
 ];
 const INSTITUTION_RPCS = [
   CreateInstitutionRpc,

@@ -11,5 +11,6 @@ export * as signingV1 from './signing.v1.ts';
 export { Timestamp } from './generated/google/protobuf/timestamp.ts';
 export { Any } from './generated/google/protobuf/any.ts';
 export type * from './in-process.ts';
+export * from './descriptors.ts';
 export * from './time.ts';
 export * from './topics.ts';

@@ -29,6 +29,12 @@ export type DepositEvent = { readonly at: Instant } & (
   | { readonly type: 'deposit_unconfirmed'; readonly block: BlockRef }
   | { readonly type: 'deposit_risk_assessed'; readonly assessment: Assessment }
   | { readonly type: 'deposit_aml_assessed'; readonly assessment: Assessment }
+  | {
+      readonly type: 'deposit_reviewed';
+      readonly decision: 'approve' | 'reject';
+      readonly reason: string;
+      readonly by: string;
+    }
   | { readonly type: 'deposit_held'; readonly reason: string }
   | { readonly type: 'deposit_credited' }
   | {
@@ -46,6 +52,8 @@ interface DepositLife {
   readonly beneficiary: Beneficiary;
   readonly risk?: Assessment;
   readonly aml?: Assessment;
+  /** A person's decision, which stands above both. */
+  readonly review?: { readonly decision: 'approve' | 'reject'; readonly reason: string; readonly by: string };
   /** How often it has been booked as incoming: the life of those transfers. */
   readonly episode: number;
   /** How often it has been in a block. */
@@ -85,6 +93,11 @@ export function known(deposit: Deposit): KnownDeposit {
 
 /** Both screenings are needed; anything but two approvals isn't one. */
 export function screeningOf(deposit: KnownDeposit): 'open' | 'approved' | { readonly refusedBecause: string } {
+  if (deposit.review !== undefined) {
+    return deposit.review.decision === 'approve'
+      ? 'approved'
+      : { refusedBecause: `rejected: ${deposit.review.reason}` };
+  }
   const refused = [deposit.risk, deposit.aml].find(
     (assessment) => assessment !== undefined && assessment.recommendation !== 'approve',
   );
@@ -119,6 +132,11 @@ function evolveKnown(state: KnownDeposit, event: Exclude<DepositEvent, { type: '
       return { ...state, ...life, risk: event.assessment };
     case 'deposit_aml_assessed':
       return { ...state, ...life, aml: event.assessment };
+    case 'deposit_reviewed': {
+      const { decision, reason, by } = event;
+      const held = state.status === 'held' && decision === 'reject' ? { reason: `rejected: ${reason}` } : {};
+      return { ...state, ...life, ...held, review: { decision, reason, by } };
+    }
     case 'deposit_held':
       assert(state.status === 'confirmed', `a deposit that is ${state.status} can't be held`);
       return { ...life, status: 'held', block: state.block, reason: event.reason, decisions: state.decisions + 1 };
@@ -150,12 +168,13 @@ function evolveKnown(state: KnownDeposit, event: Exclude<DepositEvent, { type: '
 }
 
 function lifeOf(state: KnownDeposit): DepositLife {
-  const { terms, beneficiary, risk, aml, episode, life, decisions, detectedAt, updatedAt } = state;
+  const { terms, beneficiary, risk, aml, review, episode, life, decisions, detectedAt, updatedAt } = state;
   return {
     terms,
     beneficiary,
     ...(risk === undefined ? {} : { risk }),
     ...(aml === undefined ? {} : { aml }),
+    ...(review === undefined ? {} : { review }),
     episode,
     life,
     decisions,

@@ -1,12 +1,10 @@
 import type { Metadata } from '@grpc/grpc-js';
-import { settlementV1 } from '@finality/contracts';
-import { fieldError } from '@finality/kernel';
+import type { settlementV1 } from '@finality/contracts';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { checkId, checkIdempotencyKey, checkReason, refuseInvalid } from './fields.ts';
 import { Gateway, scopeOf } from './gateway.ts';
-
-const { REVIEW_DECISION_APPROVE, REVIEW_DECISION_REJECT } = settlementV1.ReviewDecision;
+import { checkDecision, decisionOf } from './review-decision.ts';
 
 /** A compliance officer's decision on a settlement under review; never the submitter's. */
 @Controller()
@@ -25,14 +23,13 @@ export class ReviewSettlementRpc {
   ): Promise<settlementV1.Settlement> {
     const caller = await this.#gateway.caller(metadata, 'compliance');
     const { settlementId, reason, idempotencyKey } = request;
-    const isDecision = request.decision === REVIEW_DECISION_APPROVE || request.decision === REVIEW_DECISION_REJECT;
     refuseInvalid(
       checkIdempotencyKey(idempotencyKey),
       checkId('settlement_id', settlementId),
-      isDecision ? undefined : fieldError('decision', 'expected APPROVE or REJECT, got neither'),
+      checkDecision(request.decision),
       checkReason(reason, 1),
     );
-    const decision = request.decision === REVIEW_DECISION_APPROVE ? 'approve' : 'reject';
+    const decision = decisionOf(request.decision);
     const review = { settlementId, decision, reason, reviewer: caller.keyId } as const;
     return this.#gateway.decideSettlement({ type: 'review', review }, this.#gateway.cause(caller, call), {
       principal: scopeOf(caller),

@@ -62,7 +62,10 @@ function tables(schema: string): readonly string[] {
       signed boolean NOT NULL, planned_position bigint NOT NULL) WITH (fillfactor = 80)`,
     `CREATE INDEX lineages_to_do ON ${schema}.lineages (planned_position) WHERE status IN ('planned', 'offered') AND NOT signed`,
     `CREATE TABLE ${schema}.deposits (
-      outpoint text PRIMARY KEY, txid text NOT NULL, wallet_id text NOT NULL, script text NOT NULL, status text NOT NULL, suspense text) WITH (fillfactor = 80)`,
+      outpoint text PRIMARY KEY, txid text NOT NULL, wallet_id text NOT NULL, script text NOT NULL, status text NOT NULL, suspense text,
+      institution_id text, created_position bigint NOT NULL) WITH (fillfactor = 80)`,
+    `CREATE INDEX deposits_institution ON ${schema}.deposits (institution_id, created_position)`,
+    `CREATE INDEX deposits_created ON ${schema}.deposits (created_position)`,
     `CREATE INDEX deposits_txid ON ${schema}.deposits (txid)`,
     `CREATE INDEX deposits_unissued ON ${schema}.deposits (script) WHERE suspense = 'unissued_address'`,
     `CREATE TABLE ${schema}.maturities (due_height integer NOT NULL, kind text NOT NULL, id text NOT NULL, PRIMARY KEY (due_height, kind, id))`,

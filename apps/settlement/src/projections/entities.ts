@@ -24,6 +24,26 @@ export const settlementEntity = new EntitySchema<SettlementRow>({
   },
 });
 
+/** Deposits, in the order in which they were first seen. */
+export interface DepositRow {
+  readonly outpoint: string;
+  /** Missing while it is in suspense. */
+  readonly institutionId: string | null;
+  readonly status: string;
+  readonly createdPosition: bigint;
+}
+
+export const depositEntity = new EntitySchema<DepositRow>({
+  name: 'deposit',
+  tableName: 'deposits',
+  columns: {
+    outpoint: { type: 'text', primary: true },
+    institutionId: { type: 'text', name: 'institution_id', nullable: true },
+    status: { type: 'text' },
+    createdPosition: { type: 'bigint', name: 'created_position', transformer: bigintColumn },
+  },
+});
+
 export interface InstitutionRow {
   readonly institutionId: string;
   readonly createdPosition: bigint;

@@ -80,15 +80,15 @@ export async function saveLineages(session: Session, events: readonly StoredEven
 }
 
 export async function saveDeposits(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
-  const rows = [...changed(events, depositStream.aggregate.name).keys()].flatMap((id) => {
+  const rows = [...changed(events, depositStream.aggregate.name)].flatMap(([id, { first }]) => {
     const state = batch.state(depositStream, id);
-    return state.status === 'none' ? [] : [state];
+    return state.status === 'none' ? [] : [{ ...state, first }];
   });
   if (rows.length === 0) return;
   await session.query(
-    `INSERT INTO deposits (outpoint, txid, wallet_id, script, status, suspense)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
-     ON CONFLICT (outpoint) DO UPDATE SET status = excluded.status, suspense = excluded.suspense`,
+    `INSERT INTO deposits (outpoint, txid, wallet_id, script, status, suspense, institution_id, created_position)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[])
+     ON CONFLICT (outpoint) DO UPDATE SET status = excluded.status, suspense = excluded.suspense, institution_id = excluded.institution_id`,
     [
       rows.map(({ terms }) => terms.outpoint),
       rows.map(({ terms }) => terms.txid),
@@ -96,6 +96,8 @@ export async function saveDeposits(session: Session, events: readonly StoredEven
       rows.map(({ terms }) => terms.script),
       rows.map(({ status }) => status),
       rows.map(({ beneficiary }) => (beneficiary.kind === 'suspense' ? beneficiary.reason : null)),
+      rows.map(({ beneficiary }) => (beneficiary.kind === 'institution' ? beneficiary.institutionId : null)),
+      rows.map(({ first }) => first),
     ],
   );
 }

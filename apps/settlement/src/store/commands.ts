@@ -4,8 +4,10 @@ import type {
   ApiKey,
   Assessment,
   ChainFact,
+  DepositReview,
   Destinations,
   Institution,
+  KnownDeposit,
   LivingSettlement,
   NewApiKey,
   NewInstitution,
@@ -20,6 +22,7 @@ export type SettlementCommand =
   | { readonly type: 'submit'; readonly submission: Submission }
   | { readonly type: 'cancel'; readonly settlementId: string; readonly reason: string; readonly caller: Principal }
   | { readonly type: 'review'; readonly review: Review }
+  | { readonly type: 'review_deposit'; readonly review: DepositReview }
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
@@ -47,4 +50,5 @@ export type SettlementReply =
   | { readonly type: 'settlement'; readonly settlement: LivingSettlement }
   | { readonly type: 'institution'; readonly institution: Exclude<Institution, { status: 'none' }> }
   | { readonly type: 'api_key'; readonly apiKey: Exclude<ApiKey, { status: 'none' }> }
+  | { readonly type: 'deposit'; readonly deposit: KnownDeposit }
   | { readonly type: 'done' };

@@ -14,6 +14,7 @@ import {
   offer,
   reserve,
   review,
+  reviewDeposit,
   revokeApiKey,
   settlementAssessed,
   type SettlementPolicy,
@@ -51,6 +52,8 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return settlementReply(cancelBy(book, body));
       case 'review':
         return settlementReply(review(book, body.review));
+      case 'review_deposit':
+        return replyOf(reviewDeposit(book, body.review), (deposit) => ({ type: 'deposit', deposit }));
       case 'create_institution':
         return institutionReply(createInstitution(book, body.institution));
       case 'freeze_institution':
@@ -81,12 +84,16 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
   }
 }
 
-type Happened = Exclude<
-  SettlementCommand,
-  {
-    type:
-      'submit' | 'cancel' | 'review' | 'create_institution' | 'freeze_institution' | 'issue_api_key' | 'revoke_api_key';
-  }
+type Happened = CommandOf<
+  | 'expire'
+  | 'retry_reservation'
+  | 'verdict'
+  | 'wallet_changed'
+  | 'address_issued'
+  | 'chain_fact'
+  | 'destinations_assigned'
+  | 'transaction_signed'
+  | 'signing_refused'
 >;
 
 /** What nobody waits for an answer to: it has happened, and can't be refused. */

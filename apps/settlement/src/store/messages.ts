@@ -1,5 +1,5 @@
 import { institutionV1, settlementV1, toTimestamp } from '@finality/contracts';
-import { assertNever, type Role } from '@finality/kernel';
+import type { Role } from '@finality/kernel';
 import {
   type ApiKey,
   confirmationsAt,
@@ -85,7 +85,7 @@ export function depositMessage(deposit: KnownDeposit): settlementV1.DepositChang
     institutionId: beneficiary.kind === 'institution' ? beneficiary.institutionId : '',
     purpose: purposeOf(deposit),
     valueSats: terms.valueSats,
-    status: depositStatus(deposit),
+    status: DEPOSIT_STATUSES[deposit.status],
     reason: reasonOf(deposit),
     height: block?.height ?? 0,
     blockHash: block?.hash ?? '',
@@ -112,26 +112,15 @@ function reasonOf(deposit: KnownDeposit): string {
   return deposit.beneficiary.kind === 'suspense' ? deposit.beneficiary.reason : '';
 }
 
-function depositStatus(deposit: KnownDeposit): settlementV1.DepositStatus {
-  switch (deposit.status) {
-    case 'detected':
-      return DepositStatus.DEPOSIT_STATUS_DETECTED;
-    case 'confirmed':
-      return DepositStatus.DEPOSIT_STATUS_CONFIRMED;
-    case 'held':
-      return DepositStatus.DEPOSIT_STATUS_HELD;
-    case 'credited':
-      return DepositStatus.DEPOSIT_STATUS_CREDITED;
-    case 'unconfirmed':
-      return DepositStatus.DEPOSIT_STATUS_UNCONFIRMED;
-    case 'gone':
-      return DepositStatus.DEPOSIT_STATUS_REPLACED;
-    case 'reversed':
-      return DepositStatus.DEPOSIT_STATUS_REVERSED;
-    default:
-      return assertNever(deposit, 'deposit');
-  }
-}
+export const DEPOSIT_STATUSES: Readonly<Record<KnownDeposit['status'], settlementV1.DepositStatus>> = {
+  detected: DepositStatus.DEPOSIT_STATUS_DETECTED,
+  confirmed: DepositStatus.DEPOSIT_STATUS_CONFIRMED,
+  held: DepositStatus.DEPOSIT_STATUS_HELD,
+  credited: DepositStatus.DEPOSIT_STATUS_CREDITED,
+  unconfirmed: DepositStatus.DEPOSIT_STATUS_UNCONFIRMED,
+  gone: DepositStatus.DEPOSIT_STATUS_REPLACED,
+  reversed: DepositStatus.DEPOSIT_STATUS_REVERSED,
+};
 
 export function transactionStatus(lineage: OfferedLineage): settlementV1.TransactionStatus {
   if (lineage.status === 'final') return TransactionStatus.TRANSACTION_STATUS_FINAL;

@@ -45,6 +45,10 @@ export class Needs {
       case 'review':
         this.reserving.add(body.review.settlementId);
         return void this.settlements.add(body.review.settlementId);
+      case 'review_deposit':
+        this.chain = true;
+        this.outpoints.add(body.review.outpoint);
+        return void this.deposits.add(body.review.outpoint);
       case 'retry_reservation':
         this.reserving.add(body.settlementId);
         return void this.settlements.add(body.settlementId);

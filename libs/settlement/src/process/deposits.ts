@@ -63,7 +63,9 @@ export function depositUnconfirmed(book: Book, outpoint: string, block: BlockRef
 /** Final and screened: credited, or held where a screening doesn't approve. Called whenever one of the two may have become true. */
 export function decideDeposit(book: Book, outpoint: string): void {
   const deposit = known(book.deposits.get(outpoint));
-  if (deposit.status !== 'confirmed' || deposit.beneficiary.kind === 'suspense') return;
+  const isOpen =
+    deposit.status === 'confirmed' || (deposit.status === 'held' && deposit.review?.decision === 'approve');
+  if (!isOpen || deposit.beneficiary.kind === 'suspense') return;
   if (book.tip.get().height - deposit.block.height + 1 < book.policy.depositConfirmations) return;
   const screening = screeningOf(deposit);
   if (screening === 'open') return;

@@ -1,5 +1,6 @@
 import { err, ok, refusal, type Refusal, type Result } from '@finality/kernel';
 import type { Book } from '../book.ts';
+import { known, type KnownDeposit } from '../deposit.ts';
 import { depositAttributed } from '../postings/deposit.ts';
 import { mustPost } from '../postings/post.ts';
 import { type Assessment, living, type LivingSettlement } from '../settlement.ts';
@@ -86,6 +87,28 @@ export function depositAssessed(book: Book, outpoint: string, by: Screener, asse
     assessment,
   });
   decideDeposit(book, outpoint);
+}
+
+export interface DepositReview {
+  readonly outpoint: string;
+  readonly decision: 'approve' | 'reject';
+  readonly reason: string;
+  readonly reviewer: string;
+}
+
+/** A person's decision on a deposit that screening holds: credited, or held for good. */
+export function reviewDeposit(book: Book, request: DepositReview): Result<KnownDeposit, Refusal> {
+  const { outpoint, decision, reason, reviewer } = request;
+  const deposit = book.deposits.get(outpoint);
+  if (deposit.status === 'none') return err(refusal('not_found', 'UNKNOWN_DEPOSIT', `no deposit ${outpoint}`));
+  if (deposit.status !== 'held') {
+    return err(
+      refusal('failed_precondition', 'NOT_HELD', `expected a deposit that is held, got one that is ${deposit.status}`),
+    );
+  }
+  book.deposits.record(outpoint, { type: 'deposit_reviewed', at: book.now, decision, reason, by: reviewer });
+  decideDeposit(book, outpoint);
+  return ok(known(book.deposits.get(outpoint)));
 }
 
 /** An address was announced after money had arrived on it. */

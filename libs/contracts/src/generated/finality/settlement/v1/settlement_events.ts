@@ -66,8 +66,8 @@ export enum DepositStatus {
   DEPOSIT_STATUS_CREDITED = 5,
   /** DEPOSIT_STATUS_REVERSED - A transaction that excludes it is final. */
   DEPOSIT_STATUS_REVERSED = 6,
+  /** DEPOSIT_STATUS_REPLACED - Out of the mempool: replaced or evicted. It may come back. */
   DEPOSIT_STATUS_REPLACED = 7,
-  DEPOSIT_STATUS_REJECTED = 8,
   UNRECOGNIZED = -1,
 }
 
@@ -97,9 +97,6 @@ export function depositStatusFromJSON(object: any): DepositStatus {
     case 7:
     case "DEPOSIT_STATUS_REPLACED":
       return DepositStatus.DEPOSIT_STATUS_REPLACED;
-    case 8:
-    case "DEPOSIT_STATUS_REJECTED":
-      return DepositStatus.DEPOSIT_STATUS_REJECTED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -125,8 +122,6 @@ export function depositStatusToJSON(object: DepositStatus): string {
       return "DEPOSIT_STATUS_REVERSED";
     case DepositStatus.DEPOSIT_STATUS_REPLACED:
       return "DEPOSIT_STATUS_REPLACED";
-    case DepositStatus.DEPOSIT_STATUS_REJECTED:
-      return "DEPOSIT_STATUS_REJECTED";
     case DepositStatus.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";

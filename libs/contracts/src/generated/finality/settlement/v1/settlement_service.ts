@@ -33,6 +33,7 @@ import {
   settlementStatusFromJSON,
   settlementStatusToJSON,
 } from "./settlement.ts";
+import { DepositChanged, DepositStatus, depositStatusFromJSON, depositStatusToJSON } from "./settlement_events.ts";
 
 export enum ReviewDecision {
   REVIEW_DECISION_UNSPECIFIED = 0,
@@ -71,6 +72,29 @@ export function reviewDecisionToJSON(object: ReviewDecision): string {
     default:
       return "UNRECOGNIZED";
   }
+}
+
+export interface ListDepositsRequest {
+  /** 1 to 1000; 0 means 50. */
+  pageSize: number;
+  /** Opaque; from the previous page. */
+  pageToken: string;
+  status?: DepositStatus | undefined;
+}
+
+export interface ListDepositsResponse {
+  deposits: DepositChanged[];
+  /** Empty on the last page. */
+  nextPageToken: string;
+}
+
+export interface ReviewDepositRequest {
+  idempotencyKey: string;
+  /** txid:vout */
+  outpoint: string;
+  decision: ReviewDecision;
+  /** 1 to 500 characters. */
+  reason: string;
 }
 
 export interface SubmitSettlementRequest {
@@ -158,6 +182,327 @@ export interface SettlementEvent {
   settlement?: Settlement | undefined;
   occurredAt?: Timestamp | undefined;
 }
+
+function createBaseListDepositsRequest(): ListDepositsRequest {
+  return { pageSize: 0, pageToken: "", status: undefined };
+}
+
+export const ListDepositsRequest: MessageFns<ListDepositsRequest> = {
+  encode(message: ListDepositsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
+    if (message.status !== undefined) {
+      writer.uint32(24).int32(message.status);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListDepositsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListDepositsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.status = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListDepositsRequest {
+    return {
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+      status: isSet(object.status) ? depositStatusFromJSON(object.status) : undefined,
+    };
+  },
+
+  toJSON(message: ListDepositsRequest): unknown {
+    const obj: any = {};
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    if (message.status !== undefined) {
+      obj.status = depositStatusToJSON(message.status);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListDepositsRequest>, I>>(base?: I): ListDepositsRequest {
+    return ListDepositsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListDepositsRequest>, I>>(object: I): ListDepositsRequest {
+    const message = createBaseListDepositsRequest();
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    message.status = object.status ?? undefined;
+    return message;
+  },
+};
+
+function createBaseListDepositsResponse(): ListDepositsResponse {
+  return { deposits: [], nextPageToken: "" };
+}
+
+export const ListDepositsResponse: MessageFns<ListDepositsResponse> = {
+  encode(message: ListDepositsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.deposits) {
+      DepositChanged.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListDepositsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListDepositsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deposits.push(DepositChanged.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListDepositsResponse {
+    return {
+      deposits: globalThis.Array.isArray(object?.deposits)
+        ? object.deposits.map((e: any) => DepositChanged.fromJSON(e))
+        : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListDepositsResponse): unknown {
+    const obj: any = {};
+    if (message.deposits?.length) {
+      obj.deposits = message.deposits.map((e) => DepositChanged.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListDepositsResponse>, I>>(base?: I): ListDepositsResponse {
+    return ListDepositsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListDepositsResponse>, I>>(object: I): ListDepositsResponse {
+    const message = createBaseListDepositsResponse();
+    message.deposits = object.deposits?.map((e) => DepositChanged.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseReviewDepositRequest(): ReviewDepositRequest {
+  return { idempotencyKey: "", outpoint: "", decision: 0, reason: "" };
+}
+
+export const ReviewDepositRequest: MessageFns<ReviewDepositRequest> = {
+  encode(message: ReviewDepositRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.outpoint !== "") {
+      writer.uint32(18).string(message.outpoint);
+    }
+    if (message.decision !== 0) {
+      writer.uint32(24).int32(message.decision);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReviewDepositRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReviewDepositRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.outpoint = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.decision = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReviewDepositRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      outpoint: isSet(object.outpoint) ? globalThis.String(object.outpoint) : "",
+      decision: isSet(object.decision) ? reviewDecisionFromJSON(object.decision) : 0,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: ReviewDepositRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.outpoint !== "") {
+      obj.outpoint = message.outpoint;
+    }
+    if (message.decision !== 0) {
+      obj.decision = reviewDecisionToJSON(message.decision);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReviewDepositRequest>, I>>(base?: I): ReviewDepositRequest {
+    return ReviewDepositRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReviewDepositRequest>, I>>(object: I): ReviewDepositRequest {
+    const message = createBaseReviewDepositRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.outpoint = object.outpoint ?? "";
+    message.decision = object.decision ?? 0;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
 
 function createBaseSubmitSettlementRequest(): SubmitSettlementRequest {
   return {
@@ -1385,6 +1730,27 @@ export const SettlementServiceService = {
     responseSerialize: (value: SettlementEvent): Buffer => Buffer.from(SettlementEvent.encode(value).finish()),
     responseDeserialize: (value: Buffer): SettlementEvent => SettlementEvent.decode(value),
   },
+  /** Newest first. An institution sees its own; those who run the platform see all, what is in suspense included. */
+  listDeposits: {
+    path: "/finality.settlement.v1.SettlementService/ListDeposits" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListDepositsRequest): Buffer => Buffer.from(ListDepositsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListDepositsRequest => ListDepositsRequest.decode(value),
+    responseSerialize: (value: ListDepositsResponse): Buffer =>
+      Buffer.from(ListDepositsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListDepositsResponse => ListDepositsResponse.decode(value),
+  },
+  /** A compliance officer's decision on a deposit that screening holds. Rejected, it stays held. */
+  reviewDeposit: {
+    path: "/finality.settlement.v1.SettlementService/ReviewDeposit" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReviewDepositRequest): Buffer => Buffer.from(ReviewDepositRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReviewDepositRequest => ReviewDepositRequest.decode(value),
+    responseSerialize: (value: DepositChanged): Buffer => Buffer.from(DepositChanged.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DepositChanged => DepositChanged.decode(value),
+  },
 } as const;
 
 export interface SettlementServiceServer extends UntypedServiceImplementation {
@@ -1402,6 +1768,10 @@ export interface SettlementServiceServer extends UntypedServiceImplementation {
   reviewSettlement: handleUnaryCall<ReviewSettlementRequest, Settlement>;
   /** Every change after the cursor, then live. Ends with UNAVAILABLE and a cursor in the trailer `finality-cursor` at shutdown. */
   watchSettlements: handleServerStreamingCall<WatchSettlementsRequest, SettlementEvent>;
+  /** Newest first. An institution sees its own; those who run the platform see all, what is in suspense included. */
+  listDeposits: handleUnaryCall<ListDepositsRequest, ListDepositsResponse>;
+  /** A compliance officer's decision on a deposit that screening holds. Rejected, it stays held. */
+  reviewDeposit: handleUnaryCall<ReviewDepositRequest, DepositChanged>;
 }
 
 export interface SettlementServiceClient extends Client {
@@ -1502,6 +1872,38 @@ export interface SettlementServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<SettlementEvent>;
+  /** Newest first. An institution sees its own; those who run the platform see all, what is in suspense included. */
+  listDeposits(
+    request: ListDepositsRequest,
+    callback: (error: ServiceError | null, response: ListDepositsResponse) => void,
+  ): ClientUnaryCall;
+  listDeposits(
+    request: ListDepositsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListDepositsResponse) => void,
+  ): ClientUnaryCall;
+  listDeposits(
+    request: ListDepositsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListDepositsResponse) => void,
+  ): ClientUnaryCall;
+  /** A compliance officer's decision on a deposit that screening holds. Rejected, it stays held. */
+  reviewDeposit(
+    request: ReviewDepositRequest,
+    callback: (error: ServiceError | null, response: DepositChanged) => void,
+  ): ClientUnaryCall;
+  reviewDeposit(
+    request: ReviewDepositRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DepositChanged) => void,
+  ): ClientUnaryCall;
+  reviewDeposit(
+    request: ReviewDepositRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DepositChanged) => void,
+  ): ClientUnaryCall;
 }
 
 export const SettlementServiceClient = makeGenericClientConstructor(
