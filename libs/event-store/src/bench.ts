@@ -17,7 +17,8 @@ const counterType: StreamType<{ readonly total: bigint }, Counted> = {
   aggregate: {
     name: 'bench-counter',
     initialState: { total: 0n },
-    evolve: (state, event) => (event.type === 'counted' ? { total: state.total + event.amount } : assertNever(event.type, 'event')),
+    evolve: (state, event) =>
+      event.type === 'counted' ? { total: state.total + event.amount } : assertNever(event.type, 'event'),
   },
   institutions: () => ['bench'],
   publish: (event, state, { stream }) => [
@@ -56,8 +57,19 @@ export async function benchAppend(
 ): Promise<AppendBench[]> {
   const { runtime } = store;
   let batches = 0;
-  const appender = new PostgresEventStore({ ...store, service: 'bench', handler, onBatch: () => (batches += 1), limits: { queueCommandsMax: commands } });
-  const cause: CauseContext = { actor: { kind: 'service', id: 'bench' }, occurredAt: runtime.now(), correlationId: 'bench', causationId: 'bench' };
+  const appender = new PostgresEventStore({
+    ...store,
+    service: 'bench',
+    handler,
+    onBatch: () => (batches += 1),
+    limits: { queueCommandsMax: commands },
+  });
+  const cause: CauseContext = {
+    actor: { kind: 'service', id: 'bench' },
+    occurredAt: runtime.now(),
+    correlationId: 'bench',
+    causationId: 'bench',
+  };
   const commandOf = (id: string) => ({
     body: { id },
     cause,

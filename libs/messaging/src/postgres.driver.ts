@@ -39,7 +39,7 @@ export class PostgresDriver implements MessageDriver {
   }
 
   consumer(options: ConsumerOptions): MessageConsumer {
-    const consumer = new PostgresConsumer(this.#options, options.topics);
+    const consumer = new PostgresConsumer(this.#options, options);
     this.#consumers.add(consumer);
     return consumer;
   }
@@ -71,6 +71,8 @@ const START: Cursor = { position: 0n, ordinal: 0, epoch: 0 };
 class PostgresConsumer implements MessageConsumer {
   readonly #options: PostgresDriverOptions;
   readonly #topics: readonly string[];
+  /** Progress in memory only. */
+  readonly #isReplay: boolean;
   readonly #owners: readonly string[];
   readonly #listeners: (() => void)[] = [];
   #progress: Map<string, Progress> | undefined;
@@ -78,9 +80,10 @@ class PostgresConsumer implements MessageConsumer {
   #unsubscribe: (() => void) | undefined;
   #isClosed = false;
 
-  constructor(options: PostgresDriverOptions, topics: readonly string[]) {
+  constructor(options: PostgresDriverOptions, { topics, replay = false }: ConsumerOptions) {
     this.#options = options;
     this.#topics = topics;
+    this.#isReplay = replay;
     this.#owners = [...new Set(topics.map(options.schemaOf))];
   }
 
@@ -107,7 +110,7 @@ class PostgresConsumer implements MessageConsumer {
     }
     for (const of of progress.values()) advance(of);
     const moved = [...progress.values()].filter((of) => of.acknowledged !== before.get(of.topic));
-    if (moved.length > 0) await this.#save(moved);
+    if (moved.length > 0 && !this.#isReplay) await this.#save(moved);
   }
 
   async fetch(
@@ -183,12 +186,7 @@ class PostgresConsumer implements MessageConsumer {
 
   async #load(): Promise<Map<string, Progress>> {
     if (this.#progress) return this.#progress;
-    const { consumer, consumerSchema } = this.#options;
-    const rows = await this.#query<Cursor & { topic: string }>(
-      consumer,
-      `SELECT topic, position, ordinal, epoch FROM ${quoteIdentifier(consumerSchema)}.consumer_cursors WHERE topic = ANY($1::text[])`,
-      [this.#topics],
-    );
+    const rows = this.#isReplay ? [] : await this.#savedCursors();
     const saved = new Map(rows.map((row) => [row.topic, row]));
     const progress = this.#topics.map((topic): [string, Progress] => {
       const cursor = saved.get(topic) ?? START;
@@ -196,6 +194,13 @@ class PostgresConsumer implements MessageConsumer {
     });
     this.#progress = new Map(progress);
     return this.#progress;
+  }
+
+  #savedCursors(): Promise<(Cursor & { topic: string })[]> {
+    const { consumer, consumerSchema } = this.#options;
+    const table = `${quoteIdentifier(consumerSchema)}.consumer_cursors`;
+    const text = `SELECT topic, position, ordinal, epoch FROM ${table} WHERE topic = ANY($1::text[])`;
+    return this.#query(consumer, text, [this.#topics]);
   }
 
   /** The inbox has what was handled; a cursor lost in a crash costs repeated messages only, so it needn't wait for the disk. */

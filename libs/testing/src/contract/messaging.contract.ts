@@ -215,6 +215,16 @@ function testConsumer(bench: MessagingBench): void {
     expect(at(await bench.consumer({ topics: ['finality.test.other.v1', ACCOUNT_TOPIC] }).poll(10))).toEqual(['a1']);
   });
 
+  test('one that replays begins anew each time, and leaves the service’s progress alone', async () => {
+    await bench.sourceStore.execute([deposit('a', 1n), deposit('a', 2n)]);
+    const replaying = bench.consumer({ replay: true });
+    await replaying.acknowledge(await replaying.poll(10));
+    expect(await replaying.lag()).toBe(0n);
+    expect(await replaying.poll(10)).toEqual([]);
+    expect(at(await bench.consumer({ replay: true }).poll(10))).toEqual(['a1', 'a2']);
+    expect(at(await bench.consumer().poll(10))).toEqual(['a1', 'a2']);
+  });
+
   test('says when there may be something new', async () => {
     const consumer = bench.consumer();
     const woken = new Promise<void>((resolve) => consumer.onWake(resolve));
