@@ -110,7 +110,20 @@ function refusedSection(refused: readonly RefusedInput[]): string[] {
   const rows = refused.map(
     ({ rpc, input, status, field, reason }) => `| ${rpc} | ${cell(input)} | ${status} | ${field} | ${reason} |`,
   );
-  return ['', '## Refused input', '', '| rpc | input | status | field | reason |', '|---|---|---|---|---|', ...rows];
+  const about =
+    '`status` is the gRPC status (in a stream of requests: of the item, in its result), `field` is ' +
+    '`google.rpc.BadRequest.field_violations.field` (empty where no field is to blame), `reason` is ' +
+    '`google.rpc.ErrorInfo.reason`. Nothing of a refused request is stored, and it uses up no idempotency key.';
+  return [
+    '',
+    '## Refused input',
+    '',
+    about,
+    '',
+    '| rpc | input | status | field | reason |',
+    '|---|---|---|---|---|',
+    ...rows,
+  ];
 }
 
 function fieldType(field: FieldEntry, link: (name: string) => string): string {

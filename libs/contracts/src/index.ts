@@ -12,5 +12,6 @@ export { Timestamp } from './generated/google/protobuf/timestamp.ts';
 export { Any } from './generated/google/protobuf/any.ts';
 export type * from './in-process.ts';
 export * from './descriptors.ts';
+export * from './refused-input.ts';
 export * from './time.ts';
 export * from './topics.ts';

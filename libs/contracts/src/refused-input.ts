@@ -1,0 +1,233 @@
+// Read by `npm run generate` before there is any generated code: it imports nothing.
+
+/** Who sends a request that is refused. */
+export type RefusedCaller =
+  /** An API key of the institution that pays in the good request. */
+  | 'payer'
+  /** An API key of the institution that is paid. */
+  | 'payee'
+  /** An API key of an institution that has nothing to do with it. */
+  | 'stranger'
+  | 'operator'
+  | 'compliance'
+  /** No `authorization` at all. */
+  | 'none'
+  /** Something that doesn't look like an API key. */
+  | 'malformed'
+  /** The id of a key that exists with another secret. */
+  | 'wrong'
+  /** A key of the payer that was revoked. */
+  | 'revoked';
+
+type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+
+/** One way to send bad input, and exactly how it is refused. `docs/api.md` shows these as a table; a test sends each of them. */
+export interface RefusedInput {
+  /** With its service where several have one of that name. */
+  readonly rpc: string;
+  /** In words. */
+  readonly input: string;
+  /** gRPC status. In a stream of requests: of the item, in its result. */
+  readonly status: string;
+  /** `google.rpc.BadRequest.field_violations[].field`, separated by commas; empty where no field is to blame. */
+  readonly field: string;
+  /** `google.rpc.ErrorInfo.reason`. */
+  readonly reason: string;
+  /** Default: the payer, or whoever else may send the good request. */
+  readonly caller?: RefusedCaller;
+  /** What makes of a good request this one, in protobuf's JSON. */
+  readonly change?: Readonly<Record<string, Json>>;
+  /** The good request was sent before with the same idempotency key. */
+  readonly repeated?: true;
+}
+
+const invalid = (rpc: string, input: string, field: string, change: Readonly<Record<string, Json>>): RefusedInput => ({
+  rpc,
+  input,
+  status: 'INVALID_ARGUMENT',
+  field,
+  reason: 'INVALID_ARGUMENT',
+  change,
+});
+
+const KEY_TOO_LONG = 'k'.repeat(129);
+
+const SUBMITTED: readonly RefusedInput[] = [
+  invalid('SubmitSettlement', 'amount 0', 'amount_sats', { amount_sats: '0' }),
+  invalid('SubmitSettlement', 'amount negative', 'amount_sats', { amount_sats: '-1' }),
+  invalid('SubmitSettlement', 'amount above 21·10^14', 'amount_sats', { amount_sats: '2100000000000001' }),
+  invalid('SubmitSettlement', 'amount below 330 sat in a mode that pays on-chain', 'amount_sats', {
+    amount_sats: '329',
+    settlement_mode: 'SETTLEMENT_MODE_BLOCKCHAIN',
+  }),
+  invalid('SubmitSettlement', 'the same institution twice', 'to_institution', { to_institution: '$payer' }),
+  invalid('SubmitSettlement', 'an institution id that can’t be one', 'to_institution', { to_institution: 'No Bank' }),
+  {
+    rpc: 'SubmitSettlement',
+    input: 'unknown institution',
+    status: 'NOT_FOUND',
+    field: 'to_institution',
+    reason: 'UNKNOWN_INSTITUTION',
+    change: { to_institution: 'nobody-knows-it' },
+  },
+  invalid('SubmitSettlement', 'mode unspecified', 'settlement_mode', {
+    settlement_mode: 'SETTLEMENT_MODE_UNSPECIFIED',
+  }),
+  invalid('SubmitSettlement', 'a mode that isn’t in the enum', 'settlement_mode', { settlement_mode: 99 }),
+  invalid('SubmitSettlement', 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
+  invalid('SubmitSettlement', 'idempotency key of 129 characters', 'idempotency_key', {
+    idempotency_key: KEY_TOO_LONG,
+  }),
+  invalid('SubmitSettlement', 'reference of 129 characters', 'reference_id', { reference_id: 'r'.repeat(129) }),
+  invalid('SubmitSettlement', 'callback URL malformed', 'callback_url', { callback_url: 'not a URL' }),
+  invalid('SubmitSettlement', 'callback URL neither https nor on loopback', 'callback_url', {
+    callback_url: 'http://example.com/hook',
+  }),
+  invalid('SubmitSettlement', 'callback URL with a password', 'callback_url', {
+    callback_url: 'https://user:password@example.com/hook',
+  }),
+  invalid('SubmitSettlement', 'several things at once', 'idempotency_key, amount_sats', {
+    idempotency_key: '',
+    amount_sats: '0',
+  }),
+  {
+    rpc: 'SubmitSettlement',
+    input: 'the same idempotency key with another amount',
+    status: 'ALREADY_EXISTS',
+    field: 'amount_sats',
+    reason: 'IDEMPOTENCY_KEY_REUSED',
+    change: { amount_sats: '1234' },
+    repeated: true,
+  },
+  invalid('SubmitSettlements', 'one item with amount 0 among good ones, which go through', 'amount_sats', {
+    amount_sats: '0',
+  }),
+];
+
+const CALLERS: readonly RefusedInput[] = [
+  ['no API key', 'none', 'UNAUTHENTICATED', 'API_KEY_MISSING'],
+  ['something that is no API key', 'malformed', 'UNAUTHENTICATED', 'API_KEY_MALFORMED'],
+  ['an API key with a wrong secret', 'wrong', 'UNAUTHENTICATED', 'API_KEY_INVALID'],
+  ['an API key that was revoked', 'revoked', 'UNAUTHENTICATED', 'API_KEY_INVALID'],
+  ['an API key of another institution than from_institution', 'payee', 'PERMISSION_DENIED', 'FOREIGN_INSTITUTION'],
+  ['an operator’s API key', 'operator', 'PERMISSION_DENIED', 'ROLE_REQUIRED'],
+].map(([input, caller, status, reason]) => ({
+  rpc: 'SubmitSettlement',
+  input: input!,
+  status: status!,
+  field: '',
+  reason: reason!,
+  caller: caller as RefusedCaller,
+}));
+
+const SETTLEMENTS: readonly RefusedInput[] = [
+  {
+    rpc: 'GetSettlement',
+    input: 'a settlement between others',
+    status: 'NOT_FOUND',
+    field: '',
+    reason: 'UNKNOWN_SETTLEMENT',
+    caller: 'stranger',
+  },
+  {
+    rpc: 'GetSettlement',
+    input: 'a settlement that doesn’t exist',
+    status: 'NOT_FOUND',
+    field: '',
+    reason: 'UNKNOWN_SETTLEMENT',
+    change: { settlement_id: '00000000-0000-7000-8000-000000000000' },
+  },
+  invalid('GetSettlement', 'an id that isn’t a UUID', 'settlement_id', { settlement_id: '42' }),
+  {
+    rpc: 'CancelSettlement',
+    input: 'a settlement between others',
+    status: 'NOT_FOUND',
+    field: '',
+    reason: 'UNKNOWN_SETTLEMENT',
+    caller: 'stranger',
+  },
+  {
+    rpc: 'CancelSettlement',
+    input: 'the payee’s API key',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'NOT_THE_PAYER',
+    caller: 'payee',
+  },
+  invalid('CancelSettlement', 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
+  {
+    rpc: 'ReviewSettlement',
+    input: 'an institution’s API key',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'ROLE_REQUIRED',
+    caller: 'payer',
+  },
+  invalid('ReviewSettlement', 'decision unspecified', 'decision', { decision: 'REVIEW_DECISION_UNSPECIFIED' }),
+  invalid('ReviewSettlement', 'no reason', 'reason', { reason: '' }),
+  invalid('ListSettlements', 'page size 1001', 'page_size', { page_size: 1001 }),
+  invalid('ListSettlements', 'page size negative', 'page_size', { page_size: -1 }),
+  invalid('ListSettlements', 'a page token that no answer gave', 'page_token', { page_token: 'MQ' }),
+  invalid('ListSettlements', 'a status that isn’t in the enum', 'status', { status: 99 }),
+  invalid('ListDeposits', 'page size 1001', 'page_size', { page_size: 1001 }),
+  invalid('ReviewDeposit', 'decision unspecified', 'decision', { decision: 'REVIEW_DECISION_UNSPECIFIED' }),
+  invalid('WatchSettlements', 'a cursor that no event gave', 'after_cursor', { after_cursor: 'MQ' }),
+];
+
+const OTHERS: readonly RefusedInput[] = [
+  invalid('CreateInstitution', 'an id that can’t be one', 'institution_id', { institution_id: 'No Bank' }),
+  invalid('CreateInstitution', 'an id that is the platform’s own', 'institution_id', { institution_id: 'platform' }),
+  invalid('CreateInstitution', 'credit line negative', 'credit_line_sats', { credit_line_sats: '-1' }),
+  {
+    rpc: 'CreateInstitution',
+    input: 'an institution’s API key',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'ROLE_REQUIRED',
+    caller: 'payer',
+  },
+  invalid('ListInstitutions', 'page size 1001', 'page_size', { page_size: 1001 }),
+  invalid('IssueApiKey', 'no role', 'roles', { roles: [] }),
+  invalid('IssueApiKey', 'an operator’s key for an institution', 'institution_id', { roles: ['ROLE_OPERATOR'] }),
+  invalid('RegisterWallet', 'neither custodial nor descriptors', 'keys', { custodial: null }),
+  invalid('RegisterWallet', 'a descriptor that can’t be parsed', 'descriptors.external', {
+    custodial: null,
+    descriptors: { external: 'wpkh(nothing)', internal: '' },
+  }),
+  invalid('IssueAddress', 'purpose unspecified', 'purpose', { purpose: 'ADDRESS_PURPOSE_UNSPECIFIED' }),
+  invalid('IssueAddress', 'label of 129 characters', 'label', { label: 'l'.repeat(129) }),
+  {
+    rpc: 'IssueAddress',
+    input: 'another institution’s API key',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'FOREIGN_INSTITUTION',
+    caller: 'stranger',
+  },
+  invalid('ListAddresses', 'page size 1001', 'page_size', { page_size: 1001 }),
+  invalid('ListWallets', 'page size 1001', 'page_size', { page_size: 1001 }),
+  {
+    rpc: 'GetBalances',
+    input: 'another institution’s API key',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'FOREIGN_INSTITUTION',
+    caller: 'stranger',
+  },
+  invalid('ListEntries', 'page size 1001', 'page_size', { page_size: 1001 }),
+  invalid('RunReconciliation', 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
+  {
+    rpc: 'GetReport',
+    input: 'a report that doesn’t exist',
+    status: 'NOT_FOUND',
+    field: '',
+    reason: 'UNKNOWN_REPORT',
+    change: { report_id: '00000000-0000-7000-8000-000000000000' },
+  },
+  invalid('ListReports', 'page size 1001', 'page_size', { page_size: 1001 }),
+  invalid('RiskService.GetVerdict', 'no subject', 'subject_id', { subject_id: '' }),
+  invalid('AmlService.GetVerdict', 'no subject', 'subject_id', { subject_id: '' }),
+];
+
+/** In a `change`, `$payer` stands for the id of the institution that pays in the good request. */
+export const REFUSED_INPUT: readonly RefusedInput[] = [...SUBMITTED, ...CALLERS, ...SETTLEMENTS, ...OTHERS];
