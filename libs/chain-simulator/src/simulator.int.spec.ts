@@ -250,6 +250,8 @@ async function startChild(dataDir: string): Promise<{ readonly child: ChildProce
   `;
   const args = ['--import', path.join(root, 'tools/register.mjs'), '--input-type=module', '--eval', script];
   const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
-  const [line] = (await once(child.stdout!, 'data')) as [Buffer];
+  const ended = once(child, 'exit').then(([code]) => Promise.reject(new Error(`it ended with code ${String(code)}`)));
+  ended.catch(() => undefined);
+  const [line] = (await Promise.race([once(child.stdout, 'data'), ended])) as [Buffer];
   return { child, url: line.toString().trim() };
 }
