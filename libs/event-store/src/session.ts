@@ -24,7 +24,8 @@ export const pgTypes: pg.CustomTypesConfig = {
     if (oid === INT8_OID) return BigInt;
     if (oid === INT8_ARRAY_OID)
       return (text: string) => (text === '{}' ? [] : text.slice(1, -1).split(',').map(BigInt));
-    return pg.types.getTypeParser(oid, format);
+    const parser: unknown = pg.types.getTypeParser(oid, format);
+    return parser;
   }) as typeof pg.types.getTypeParser,
 };
 

@@ -105,14 +105,19 @@ export class ConsumerWorker implements Worker {
   }
 
   async #handOver(topic: string, messages: readonly IncomingMessage[]): Promise<readonly Outcome<unknown>[]> {
-    const outcomes = await this.#handlerOf(topic)(messages);
+    const outcomes: readonly Outcome<unknown>[] = await this.#handlerOf(topic)(messages);
     assert(
-      Array.isArray(outcomes) && outcomes.length === messages.length,
+      isList(outcomes) && outcomes.length === messages.length,
       `the handler of ${topic} answers each of its ${messages.length} messages with an outcome`,
     );
     for (const outcome of outcomes) assertKept(topic, outcome);
     return outcomes;
   }
+}
+
+/** A handler behind Nest is typed by its author's good will only. */
+function isList(value: unknown): boolean {
+  return Array.isArray(value);
 }
 
 /** Everything but these is on record in the inbox. */

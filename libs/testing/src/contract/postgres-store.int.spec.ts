@@ -13,7 +13,7 @@ import { PostgresDriver } from '@finality/messaging';
 import type { Pool } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ACCOUNT_TOPIC, accountType, deposit, keyed, withdraw } from './account.ts';
-import { kinds, StoreBench } from './event-store.contract.ts';
+import { kinds, StoreBench } from './store-bench.ts';
 import { drain, MessagingBench, postgresDriver } from './messaging.contract.ts';
 
 const bench = new StoreBench();
