@@ -2,8 +2,9 @@ import type { Wallet, WalletRequest } from '@finality/address';
 import { type Descriptor, type Network, parseDescriptor, type WalletScriptType } from '@finality/bitcoin';
 import type { ServicePort, signingV1 } from '@finality/contracts';
 import type { EventReader } from '@finality/event-store';
-import { assert, type CauseContext, type Runtime } from '@finality/kernel';
-import { execute } from '@finality/service';
+import { assert, type CauseContext, refusal, type Runtime } from '@finality/kernel';
+import { execute, RefusalException } from '@finality/service';
+import { status } from '@grpc/grpc-js';
 import type { IssuerBody, IssuerStore } from './commands.ts';
 import { executePatiently, idempotencyClaim } from './execute.ts';
 import type { Asked } from './issuing.ts';
@@ -64,7 +65,7 @@ export class Registration {
     assert(state.status !== 'none', `wallet ${walletId} was requested`);
     if (state.status === 'registered') return state.wallet;
     const { institutionId, scriptType } = state.request;
-    const account = await signer.createAccount({ walletId, institutionId, scriptType });
+    const account = await signer.createAccount({ walletId, institutionId, scriptType }).catch(rethrowUnavailable);
     const parsed = parseDescriptor([account.externalDescriptor, account.internalDescriptor], network);
     assert(parsed.ok, `the signer's descriptors of wallet ${walletId} are descriptors of ${network}`);
     const { external, internal } = parsed.value;
@@ -77,6 +78,15 @@ export class Registration {
     assert('reply' in answer && answer.reply.kind === 'wallet', 'keys make a wallet');
     return answer.reply.wallet;
   }
+}
+
+/** A signer that can't be reached is UNAVAILABLE to our caller too: the wallet stays requested, and asking again goes on from there. */
+function rethrowUnavailable(error: unknown): never {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  if (code !== status.UNAVAILABLE && code !== status.DEADLINE_EXCEEDED) throw error;
+  throw new RefusalException(
+    refusal('unavailable', 'SIGNER_UNAVAILABLE', "the signer can't be reached: try again", { retryable: true }),
+  );
 }
 
 function registrationOf(walletId: string, wanted: WalletWanted): IssuerBody {
