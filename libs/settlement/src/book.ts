@@ -54,5 +54,4 @@ export interface Book {
   /** A timer of a settlement's expiry. */
   schedule(settlementId: string, dueAt: Instant): void;
   cancelTimer(settlementId: string): void;
-  newId(): string;
 }

@@ -151,10 +151,6 @@ export class BatchBook implements Book {
     this.#batch.cancel(timerOf(settlementId));
   }
 
-  newId(): string {
-    return this.#batch.id();
-  }
-
   #depositOf(txid: string): Set<string> {
     const found = this.#depositTxids.get(txid) ?? new Set<string>();
     this.#depositTxids.set(txid, found);

@@ -165,6 +165,8 @@ class States {
       needs.chain = true;
       needs.wallets.add(payer.walletId).add(payee.walletId);
       needs.institutions.add(from).add(to);
+      // Its lineage goes by its id, and may be made in this batch.
+      if (needs.reserving.has(id)) needs.lineages.add(id);
       if ('lineageId' in settlement && settlement.lineageId !== undefined) needs.lineages.add(settlement.lineageId);
       if ('payout' in settlement && settlement.payout !== undefined) needs.lineages.add(settlement.payout.lineageId);
     }

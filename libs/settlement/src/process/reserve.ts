@@ -37,7 +37,8 @@ function plan(book: Book, state: LivingSettlement): void {
   if (!choice.ok) return wait(book, state, `coins are in use or not final: ${choice.error}`);
   mustPost(book.ledger, transfer);
   const { coins, feeSats, changeSats } = choice.value;
-  const lineageId = book.newId();
+  // A settlement has one lineage in all its life, so it goes by the same id: known before it is made, the same however often it is tried.
+  const lineageId = terms.settlementId;
   const lineagePlan: LineagePlan = {
     lineageId,
     settlementId: terms.settlementId,

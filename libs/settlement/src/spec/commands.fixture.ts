@@ -1,0 +1,97 @@
+import { assertNever, type Principal } from '@finality/kernel';
+import type { ChainFact } from '../chain-fact.ts';
+import type { AddressRecord, WalletRecord } from '../coin.ts';
+import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
+import { type Destinations, offer, signed, signingRefused } from '../process/offer.ts';
+import { reserve } from '../process/reserve.ts';
+import {
+  attributeDeposits,
+  depositAssessed,
+  type DepositReview,
+  type Review,
+  review,
+  reviewDeposit,
+  type Screener,
+  settlementAssessed,
+} from '../process/screening.ts';
+import { submit, type Submission } from '../process/submit.ts';
+import { applyChainFact } from '../process/transactions.ts';
+import { cancel, expire } from '../process/withdraw.ts';
+import type { Assessment } from '../settlement.ts';
+import type { MemoryBook } from './memory-book.fixture.ts';
+
+/** What the settlement service is told or asked, in the shape in which its store gets it. */
+export type Command =
+  | { readonly type: 'submit'; readonly submission: Submission }
+  | { readonly type: 'cancel'; readonly settlementId: string; readonly reason: string; readonly caller: Principal }
+  | { readonly type: 'review'; readonly review: Review }
+  | { readonly type: 'review_deposit'; readonly review: DepositReview }
+  | { readonly type: 'expire'; readonly settlementId: string }
+  | { readonly type: 'retry_reservation'; readonly settlementId: string }
+  | { readonly type: 'create_institution'; readonly institution: NewInstitution }
+  | { readonly type: 'freeze_institution'; readonly institutionId: string; readonly reason: string }
+  | {
+      readonly type: 'verdict';
+      readonly subject: 'settlement' | 'deposit';
+      readonly id: string;
+      readonly by: Screener;
+      readonly assessment: Assessment;
+    }
+  | { readonly type: 'wallet_changed'; readonly wallet: WalletRecord }
+  | { readonly type: 'address_issued'; readonly address: AddressRecord }
+  | { readonly type: 'chain_fact'; readonly fact: ChainFact }
+  | { readonly type: 'destinations_assigned'; readonly lineageId: string; readonly destinations: Destinations }
+  | { readonly type: 'transaction_signed'; readonly lineageId: string; readonly signedHex: string }
+  | { readonly type: 'signing_refused'; readonly lineageId: string; readonly rule: string };
+
+/** Decides a command on the book. A refusal's reason, or `undefined` when it was accepted. */
+export function apply(book: MemoryBook, command: Command): string | undefined {
+  switch (command.type) {
+    case 'submit':
+      return reasonOf(submit(book, command.submission));
+    case 'cancel':
+      return reasonOf(cancel(book, command.settlementId, command.reason, command.caller.keyId));
+    case 'review':
+      return reasonOf(review(book, command.review));
+    case 'review_deposit':
+      return reasonOf(reviewDeposit(book, command.review));
+    case 'create_institution':
+      return reasonOf(createInstitution(book, command.institution));
+    case 'freeze_institution':
+      return reasonOf(freezeInstitution(book, command.institutionId, command.reason));
+    default:
+      return void happened(book, command);
+  }
+}
+
+type Asked = 'submit' | 'cancel' | 'review' | 'review_deposit' | 'create_institution' | 'freeze_institution';
+
+function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>): void {
+  switch (command.type) {
+    case 'expire':
+      return expire(book, command.settlementId);
+    case 'retry_reservation':
+      return reserve(book, command.settlementId);
+    case 'verdict':
+      if (command.subject === 'settlement') return settlementAssessed(book, command.id, command.by, command.assessment);
+      return depositAssessed(book, command.id, command.by, command.assessment);
+    case 'wallet_changed':
+      return book.putWallet(command.wallet);
+    case 'address_issued':
+      book.putAddress(command.address);
+      return attributeDeposits(book, book.depositsTo(command.address.script), command.address.institutionId);
+    case 'chain_fact':
+      return applyChainFact(book, command.fact);
+    case 'destinations_assigned':
+      return offer(book, command.lineageId, command.destinations);
+    case 'transaction_signed':
+      return signed(book, command.lineageId, command.signedHex);
+    case 'signing_refused':
+      return signingRefused(book, command.lineageId, command.rule);
+    default:
+      return assertNever(command, 'command');
+  }
+}
+
+const reasonOf = (result: { ok: true } | { ok: false; error: { reason: string } }): string | undefined =>
+  result.ok ? undefined : result.error.reason;

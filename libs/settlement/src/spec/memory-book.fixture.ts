@@ -1,0 +1,154 @@
+import { feeRate, type ScriptHex } from '@finality/bitcoin';
+import { type Aggregate, type Instant, sats } from '@finality/kernel';
+import { LedgerView } from '@finality/ledger';
+import type { Book, Maturity, Records } from '../book.ts';
+import { chainTipAggregate, type ChainTip, type ChainTipEvent } from '../chain-tip.ts';
+import { type AddressRecord, CoinBook, type WalletRecord } from '../coin.ts';
+import { depositAggregate } from '../deposit.ts';
+import { apiKeyAggregate, institutionAggregate } from '../institution.ts';
+import { lineageAggregate } from '../lineage.ts';
+import type { SettlementPolicy } from '../policy.ts';
+import { settlementAggregate } from '../settlement.ts';
+
+export const POLICY: SettlementPolicy = {
+  version: 'test',
+  confirmations: { bilateral: 3, blockchain: 6 },
+  depositConfirmations: 3,
+  finalDepth: 6,
+  reopenedBlocksMax: 6,
+  feeRate: feeRate(2_000n),
+  feeCapSats: sats(5_000n),
+  expiryMs: 3_600_000,
+};
+
+/** An event as it was recorded, with its stream. */
+export interface Logged {
+  readonly stream: string;
+  readonly event: { readonly type: string };
+}
+
+/** The whole settlement service's state in memory, over the same pure parts that the app stores. */
+export class MemoryBook implements Book {
+  now = 1_770_000_000_000 as Instant;
+  readonly policy: SettlementPolicy;
+  readonly ledger = LedgerView.inMemory();
+  readonly coins = new CoinBook([]);
+  readonly log: Logged[] = [];
+  readonly settlements = new MemoryRecords(settlementAggregate, this.log);
+  readonly lineages = new MemoryRecords(lineageAggregate, this.log);
+  readonly institutions = new MemoryRecords(institutionAggregate, this.log);
+  readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
+  readonly deposits = new MemoryRecords(depositAggregate, this.log);
+  readonly tip: Book['tip'];
+  /** By settlement. */
+  readonly timers = new Map<string, Instant>();
+  readonly wallets: WalletRecord[] = [];
+  readonly addresses = new Map<ScriptHex, AddressRecord>();
+  readonly versions = new Map<string, string>();
+  readonly #maturities = new Map<string, Maturity>();
+
+  constructor(policy: SettlementPolicy = POLICY) {
+    this.policy = policy;
+    const tips = new MemoryRecords<ChainTip, ChainTipEvent>(chainTipAggregate, this.log);
+    this.tip = { get: () => tips.get('chain'), record: (...events) => tips.record('chain', ...events) };
+  }
+
+  wallet(walletId: string): WalletRecord | undefined {
+    return this.wallets.find((wallet) => wallet.walletId === walletId);
+  }
+
+  walletOf(institutionId: string): WalletRecord | undefined {
+    return this.wallets.find((wallet) => wallet.institutionId === institutionId && wallet.custodial);
+  }
+
+  putWallet(wallet: WalletRecord): void {
+    if (this.wallet(wallet.walletId) === undefined) this.wallets.push(wallet);
+  }
+
+  address(script: ScriptHex): AddressRecord | undefined {
+    return this.addresses.get(script);
+  }
+
+  putAddress(address: AddressRecord): void {
+    if (!this.addresses.has(address.script)) this.addresses.set(address.script, address);
+  }
+
+  lineageOf(txid: string): string | undefined {
+    return this.versions.get(txid);
+  }
+
+  depositsOf(txid: string): readonly string[] {
+    return this.deposits
+      .ids()
+      .filter((id) => id.startsWith(`${txid}:`))
+      .sort();
+  }
+
+  depositsTo(script: string): readonly string[] {
+    return this.deposits.ids().filter((id) => {
+      const deposit = this.deposits.get(id);
+      return deposit.status !== 'none' && deposit.terms.script === script;
+    });
+  }
+
+  declare(txid: string, lineageId: string): void {
+    this.versions.set(txid, lineageId);
+  }
+
+  matures(maturity: Maturity): void {
+    this.#maturities.set(`${maturity.kind} ${maturity.id} ${maturity.dueHeight}`, maturity);
+  }
+
+  takeDue(height: number): readonly Maturity[] {
+    const due = [...this.#maturities].filter(([, maturity]) => maturity.dueHeight <= height);
+    for (const [key] of due) this.#maturities.delete(key);
+    return due.map(([, maturity]) => maturity).sort(byHeightKindId);
+  }
+
+  schedule(settlementId: string, dueAt: Instant): void {
+    this.timers.set(settlementId, dueAt);
+  }
+
+  cancelTimer(settlementId: string): void {
+    this.timers.delete(settlementId);
+  }
+}
+
+class MemoryRecords<State, Event extends { readonly type: string }> implements Records<State, Event> {
+  readonly #aggregate: Aggregate<State, Event>;
+  readonly #log: Logged[];
+  readonly #states = new Map<string, State>();
+
+  constructor(aggregate: Aggregate<State, Event>, log: Logged[]) {
+    this.#aggregate = aggregate;
+    this.#log = log;
+  }
+
+  get(id: string): State {
+    return this.#states.get(id) ?? this.#aggregate.initialState;
+  }
+
+  record(id: string, ...events: readonly Event[]): State {
+    let state = this.get(id);
+    for (const event of events) {
+      state = this.#aggregate.evolve(state, event);
+      this.#log.push({ stream: `${this.#aggregate.name}/${id}`, event });
+    }
+    this.#states.set(id, state);
+    return state;
+  }
+
+  ids(): string[] {
+    return [...this.#states.keys()].sort();
+  }
+
+  all(): State[] {
+    return this.ids().map((id) => this.get(id));
+  }
+}
+
+function byHeightKindId(a: Maturity, b: Maturity): number {
+  return a.dueHeight - b.dueHeight || compare(a.kind, b.kind) || compare(a.id, b.id);
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
