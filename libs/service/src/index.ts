@@ -40,7 +40,12 @@ export { type HttpOptions, type HttpServer, startHttp } from './health/http.ts';
 export { type Log, silentLog } from './logging/log.ts';
 export { createLogger, type LoggerOptions, type LogLevel, redactText } from './logging/logger.ts';
 export { nestLogger } from './logging/nest-logger.ts';
-export { type EmbeddedPostgres, type PostgresOptions, startPostgres } from './postgres/launcher.ts';
+export {
+  type EmbeddedPostgres,
+  type PostgresOptions,
+  startPostgres,
+  stopPostgresLeftRunning,
+} from './postgres/launcher.ts';
 export { systemRuntime } from './runtime/system-runtime.ts';
 export { WorkerLoop, type WorkerLoopOptions, type WorkerStatus } from './runtime/worker-loop.ts';
 export { errorCode, errorMessage, StartupError } from './startup-error.ts';

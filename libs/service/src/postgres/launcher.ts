@@ -82,6 +82,13 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   throw failed(launch, `it didn't come up in ${START_ATTEMPTS_MAX} attempts`);
 }
 
+/** Stops the server that a killed process left running on this data, so that the data can be removed. Its owner must be dead. */
+export async function stopPostgresLeftRunning(dataDir: string, runtime: Runtime): Promise<void> {
+  const home = await realpath(dataDir).catch(() => undefined);
+  const found = home === undefined ? undefined : await livingPostmaster(join(home, 'data'));
+  if (found) await stopPostmaster(found.pid, runtime, STOP_FAST_MS);
+}
+
 async function prepare(options: PostgresOptions): Promise<Launch> {
   const binaries = await findPostgres();
   const identity = await chooseIdentity();

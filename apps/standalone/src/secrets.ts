@@ -1,0 +1,44 @@
+import type { Role, Runtime } from '@finality/kernel';
+import { makeApiKey } from '@finality/service';
+import { readJsonFile, replaceFile } from './data-dir.ts';
+
+const SECRET_BYTES = 32;
+const RPC_PASSWORD_BYTES = 16;
+
+/** A person's API key, as made here for the first of their kind. */
+export interface StaffKey {
+  readonly keyId: string;
+  readonly apiKey: string;
+  /** Hex. */
+  readonly secretSha256: string;
+  readonly role: Role;
+}
+
+/** What is made once per data directory and kept in a file that only its owner can read. */
+export interface Secrets {
+  /** Behind the passwords of the database roles. */
+  readonly database: string;
+  /** Of the simulated node. */
+  readonly bitcoinRpcPassword: string;
+  readonly operator: StaffKey;
+  readonly compliance: StaffKey;
+}
+
+export async function readOrMakeSecrets(file: string, runtime: Runtime): Promise<Secrets> {
+  const kept = (await readJsonFile(file)) as Secrets | undefined;
+  if (kept !== undefined) return kept;
+  const hex = (bytes: number): string => Buffer.from(runtime.randomBytes(bytes)).toString('hex');
+  const made: Secrets = {
+    database: hex(SECRET_BYTES),
+    bitcoinRpcPassword: hex(RPC_PASSWORD_BYTES),
+    operator: staffKey('operator', runtime),
+    compliance: staffKey('compliance', runtime),
+  };
+  await replaceFile(file, `${JSON.stringify(made, undefined, 2)}\n`);
+  return made;
+}
+
+function staffKey(role: Role, runtime: Runtime): StaffKey {
+  const { keyId, apiKey, secretSha256 } = makeApiKey(runtime);
+  return { keyId, apiKey, secretSha256: Buffer.from(secretSha256).toString('hex'), role };
+}
