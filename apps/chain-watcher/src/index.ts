@@ -2,6 +2,7 @@ import { TOPICS } from '@finality/contracts';
 import { createEventStore, type ServiceBlueprint } from '@finality/service';
 import { type ChainWatcherEnv, ChainWatcherModule, SCHEMA } from './chain-watcher.module.ts';
 import { createChainWatcher } from './migrations/create-chain-watcher.migration.ts';
+import { STREAMS } from './streams.ts';
 
 export { type ChainWatcherEnv, ChainWatcherModule } from './chain-watcher.module.ts';
 export { chainWatcherConfig, type ChainWatcherConfig } from './config.ts';
@@ -12,6 +13,7 @@ export const chainWatcherService: ServiceBlueprint<ChainWatcherEnv> = {
   name: 'chain-watcher',
   schema: SCHEMA,
   migrations: (roles) => [createEventStore(roles), createChainWatcher(roles)],
+  streams: STREAMS,
   entities: [],
   topics: [TOPICS.wallet, TOPICS.address, TOPICS.transaction],
   grpc: {},

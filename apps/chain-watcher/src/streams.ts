@@ -10,7 +10,7 @@ import {
   watch,
 } from '@finality/chain';
 import { chainV1, TOPICS, toTimestamp } from '@finality/contracts';
-import type { EventEnvelope, PublicMessage, StreamType } from '@finality/event-store';
+import type { AnyStreamType, EventEnvelope, PublicMessage, StreamType } from '@finality/event-store';
 import { assertNever, type Instant } from '@finality/kernel';
 
 /** The facts of one network; the stream's id is its name. */
@@ -124,3 +124,6 @@ function transactionOf(
     }),
   };
 }
+
+/** Every type of stream in this service's store. */
+export const STREAMS: readonly AnyStreamType[] = [chainStream, watchStream, broadcastStream];
