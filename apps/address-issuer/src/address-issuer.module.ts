@@ -22,6 +22,7 @@ import { WalletKeysWorker } from './workers/wallet-keys.worker.ts';
 export const ADDRESS_ISSUER_SCHEMA = 'address_issuer';
 
 const SERVICE = 'address-issuer';
+const CLOSER = Symbol('Closer');
 
 export interface AddressIssuerEnv extends ServiceEnv<AddressIssuerConfig> {
   readonly signer: SignerOfAccounts;
@@ -48,6 +49,12 @@ export class AddressIssuerModule {
       providers: [
         { provide: SERVICE_ENV, useValue: env },
         { provide: AUTHENTICATOR, useFactory: () => new Authenticator(SERVICE, env.driver) },
+        // Lets go of the keys' consumer when the app closes.
+        {
+          provide: CLOSER,
+          useFactory: (authenticator: Authenticator) => ({ onModuleDestroy: () => authenticator.close() }),
+          inject: [AUTHENTICATOR],
+        },
         { provide: ISSUER_STORE, useFactory: () => openStore(env) },
         { provide: ISSUER_READER, useFactory: () => new EventReader({ pool, schema: ADDRESS_ISSUER_SCHEMA }) },
         { provide: ISSUING, useFactory: (store: IssuerStore) => openIssuing(env, store), inject: [ISSUER_STORE] },

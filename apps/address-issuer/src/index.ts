@@ -4,6 +4,7 @@ import { ADDRESS_ISSUER_SCHEMA, type AddressIssuerEnv, AddressIssuerModule } fro
 import { createAddresses } from './migrations/create-addresses.migration.ts';
 import { addressEntity } from './projections/addresses.projection.ts';
 import { walletEntity } from './projections/wallets.projection.ts';
+import { STREAMS } from './streams.ts';
 
 export { type AddressingPort, type AddressIssuerEnv, AddressIssuerModule } from './address-issuer.module.ts';
 export { type AddressIssuerConfig, addressIssuerConfig } from './config.ts';
@@ -14,6 +15,7 @@ export const addressIssuerService: ServiceBlueprint<AddressIssuerEnv> = {
   name: 'address-issuer',
   schema: ADDRESS_ISSUER_SCHEMA,
   migrations: (roles) => [createEventStore(roles), createAddresses(roles)],
+  streams: STREAMS,
   entities: [walletEntity, addressEntity],
   topics: [TOPICS.institution, TOPICS.watch],
   grpc: { 'finality.address.v1.AddressService': addressV1.AddressServiceService },

@@ -7,7 +7,7 @@ import {
   type WalletState,
 } from '@finality/address';
 import { addressV1, type Topic, TOPICS } from '@finality/contracts';
-import type { PublicMessage, StreamType } from '@finality/event-store';
+import type { AnyStreamType, PublicMessage, StreamType } from '@finality/event-store';
 import { addressMessage, walletMessage } from './messages.ts';
 
 export const institutionStream: StreamType<InstitutionState, InstitutionEvent> = {
@@ -43,3 +43,6 @@ function messageOf(topic: Topic, walletId: string, payload: Uint8Array): PublicM
 export const institutionStreamOf = (institutionId: string): string => `${institutionAggregate.name}/${institutionId}`;
 
 export const walletStreamOf = (walletId: string): string => `${walletAggregate.name}/${walletId}`;
+
+/** Every type of stream in this service's store. */
+export const STREAMS: readonly AnyStreamType[] = [institutionStream, walletStream];

@@ -33,7 +33,7 @@ interface Unverified {
  * is given an address that the signer couldn't spend from. A difference blocks the wallet.
  */
 export class DerivationWorker implements Worker {
-  readonly name = 'derivation check';
+  readonly name = 'address-issuer derivation check';
   readonly pollMs = 100;
   readonly #options: DerivationOptions;
 

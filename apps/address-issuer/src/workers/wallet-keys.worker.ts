@@ -15,7 +15,7 @@ export interface WalletKeysOptions {
 
 /** Sees to it that the pool wallet exists, and gives keys to wallets whose request was cut short by a crash or an absent signer. */
 export class WalletKeysWorker implements Worker {
-  readonly name = 'wallet keys';
+  readonly name = 'address-issuer wallet keys';
   readonly pollMs = 500;
   readonly #options: WalletKeysOptions;
   #poolRequested = false;
