@@ -1,6 +1,7 @@
 import { amlV1, TOPICS } from '@finality/contracts';
 import { createEventStore, type ServiceBlueprint } from '@finality/service';
 import { AML_SCHEMA, type AmlEnv, AmlModule } from './aml.module.ts';
+import { STREAMS } from './streams.ts';
 
 export { type AmlConfig, amlConfig, amlSettings } from './config.ts';
 export { type AmlEnv, AmlModule } from './aml.module.ts';
@@ -10,6 +11,7 @@ export const amlService: ServiceBlueprint<AmlEnv> = {
   name: 'aml',
   schema: AML_SCHEMA,
   migrations: (roles) => [createEventStore(roles)],
+  streams: STREAMS,
   entities: [],
   topics: [TOPICS.settlement, TOPICS.deposit],
   grpc: { 'finality.aml.v1.AmlService': amlV1.AmlServiceService },

@@ -1,6 +1,6 @@
 import { verdict, type VerdictEvent, type VerdictState } from '@finality/aml';
 import { amlV1, TOPICS } from '@finality/contracts';
-import type { StreamType } from '@finality/event-store';
+import type { AnyStreamType, StreamType } from '@finality/event-store';
 import { toMessage } from './verdict-message.ts';
 
 const SCHEMA_VERSION = 1;
@@ -22,3 +22,6 @@ export const verdictStream: StreamType<VerdictState, VerdictEvent> = {
     ];
   },
 };
+
+/** Every type of stream in this service's store. */
+export const STREAMS: readonly AnyStreamType[] = [verdictStream];

@@ -2,6 +2,7 @@ import { reconciliationV1, TOPICS } from '@finality/contracts';
 import { createEventStore, type ServiceBlueprint } from '@finality/service';
 import { createReconciliation } from './migrations/create-reconciliation.migration.ts';
 import { RECONCILIATION_SCHEMA, type ReconciliationEnv, ReconciliationModule } from './reconciliation.module.ts';
+import { STREAMS } from './streams.ts';
 
 export { reconciliationConfig, type ReconciliationConfig } from './config.ts';
 export { type ReconciliationEnv, ReconciliationModule } from './reconciliation.module.ts';
@@ -12,6 +13,7 @@ export const reconciliationService: ServiceBlueprint<ReconciliationEnv> = {
   name: 'reconciliation',
   schema: RECONCILIATION_SCHEMA,
   migrations: (roles) => [createEventStore(roles), createReconciliation(roles)],
+  streams: STREAMS,
   entities: [],
   topics: [TOPICS.wallet, TOPICS.address],
   grpc: { 'finality.reconciliation.v1.ReconciliationService': reconciliationV1.ReconciliationServiceService },

@@ -1,5 +1,5 @@
 import { reconciliationV1, TOPICS } from '@finality/contracts';
-import type { StreamType } from '@finality/event-store';
+import type { AnyStreamType, StreamType } from '@finality/event-store';
 import { type Run, run, type RunEvent } from '@finality/reconciliation';
 import { reportMessage } from './report-message.ts';
 
@@ -21,3 +21,6 @@ export const runStream: StreamType<Run, RunEvent> = {
     ];
   },
 };
+
+/** Every type of stream in this service's store. */
+export const STREAMS: readonly AnyStreamType[] = [runStream];

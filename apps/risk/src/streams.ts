@@ -1,5 +1,5 @@
 import { riskV1, TOPICS } from '@finality/contracts';
-import type { StreamType } from '@finality/event-store';
+import type { AnyStreamType, StreamType } from '@finality/event-store';
 import {
   type AmountHistory,
   type LabelListEvent,
@@ -57,3 +57,6 @@ export const labelListStream: StreamType<LabelListState, LabelListEvent> = {
   institutions: () => [],
   publish: () => [],
 };
+
+/** Every type of stream in this service's store. */
+export const STREAMS: readonly AnyStreamType[] = [verdictStream, merchantStream, scriptStream, labelListStream];

@@ -4,6 +4,7 @@ import { SETTLEMENT_SCHEMA, type SettlementEnv } from './env.ts';
 import { createSettlement } from './migrations/create-settlement.migration.ts';
 import { depositEntity, institutionEntity, settlementEntity } from './projections/entities.ts';
 import { SettlementModule } from './settlement.module.ts';
+import { STREAMS } from './store/streams.ts';
 
 export { type SettlementConfig, settlementConfig, settlementSettings } from './config.ts';
 export type { SettlementEnv } from './env.ts';
@@ -15,6 +16,7 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
   name: 'settlement',
   schema: SETTLEMENT_SCHEMA,
   migrations: (roles) => [createEventStore(roles), createSettlement(roles)],
+  streams: STREAMS,
   entities: [settlementEntity, institutionEntity, depositEntity],
   topics: [TOPICS.riskVerdict, TOPICS.amlVerdict, TOPICS.wallet, TOPICS.address, TOPICS.chainFact],
   grpc: {

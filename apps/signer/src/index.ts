@@ -1,6 +1,7 @@
 import { createEventStore, type ServiceBlueprint } from '@finality/service';
 import { createSigner } from './migrations/create-signer.migration.ts';
 import { SIGNER_SCHEMA, type SignerEnv, SignerModule } from './signer.module.ts';
+import { STREAMS } from './streams.ts';
 
 export { type SignerConfig, signerConfig } from './config.ts';
 export { openSeed, provisionSeed, type SeedVaultOptions } from './outbound/seed-vault.ts';
@@ -11,6 +12,7 @@ export const signerService: ServiceBlueprint<SignerEnv> = {
   name: 'signer',
   schema: SIGNER_SCHEMA,
   migrations: (roles) => [createEventStore(roles), createSigner(roles)],
+  streams: STREAMS,
   entities: [],
   topics: [],
   grpc: {},

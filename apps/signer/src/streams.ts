@@ -1,4 +1,4 @@
-import type { StreamType } from '@finality/event-store';
+import type { AnyStreamType, StreamType } from '@finality/event-store';
 import {
   accountAggregate,
   type AccountEvent,
@@ -25,3 +25,6 @@ export const lineageStream: StreamType<LineageState, LineageEvent> = {
 export const accountStreamOf = (walletId: string): string => `${accountAggregate.name}/${walletId}`;
 
 export const lineageStreamOf = (lineageId: string): string => `${lineageAggregate.name}/${lineageId}`;
+
+/** Every type of stream in this service's store. */
+export const STREAMS: readonly AnyStreamType[] = [accountStream, lineageStream];

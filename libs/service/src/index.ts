@@ -64,6 +64,7 @@ export { createEventStore } from './app/event-store-migration.ts';
 export {
   type AssembleOptions,
   assembleService,
+  type PublicApi,
   type RunningWorkers,
   type RunOptions,
   runWorkers,

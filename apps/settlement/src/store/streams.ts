@@ -1,5 +1,5 @@
 import { institutionV1, settlementV1, TOPICS } from '@finality/contracts';
-import type { PublicMessage, StreamType } from '@finality/event-store';
+import type { AnyStreamType, PublicMessage, StreamType } from '@finality/event-store';
 import {
   type ApiKey,
   apiKeyAggregate,
@@ -119,3 +119,13 @@ function message(
 ): PublicMessage {
   return { topic: topic.name, orderingKey, type: topic.message, schemaVersion: SCHEMA_VERSION, payload };
 }
+
+/** Every type of stream in this service's store. */
+export const STREAMS: readonly AnyStreamType[] = [
+  settlementStream,
+  lineageStream,
+  depositStream,
+  institutionStream,
+  apiKeyStream,
+  chainTipStream,
+];

@@ -3,17 +3,24 @@ import { assert, type Runtime, type Worker } from '@finality/kernel';
 import { EventTransport, type MessageConsumer } from '@finality/messaging';
 import { NestFactory } from '@nestjs/core';
 import type { Type } from '@nestjs/common';
+import type { CustomTransportStrategy } from '@nestjs/microservices';
 import { PassOnErrors } from '../grpc/error-filter.ts';
-import type { SharedGrpcServer } from '../grpc/shared-server.ts';
+import type { GrpcServices } from '../grpc/strategy.ts';
 import { type Log, silentLog } from '../logging/log.ts';
 import { nestLogger } from '../logging/nest-logger.ts';
 import { WorkerLoop } from '../runtime/worker-loop.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type AssembledService, type ServiceBlueprint, type ServiceEnv, WORKERS } from './definition.ts';
 
+/** Where services' public APIs are served: a `SharedGrpcServer`, or in the simulation a call within the process. */
+export interface PublicApi {
+  /** One app's strategy: takes its RPCs, and hands its handlers of topics on to `events`. */
+  strategyFor(service: string, services: GrpcServices, events: EventTransport): CustomTransportStrategy;
+}
+
 export interface AssembleOptions {
-  /** Where the blueprint's public services are served; without it there are none (the simulation). */
-  readonly grpc?: SharedGrpcServer;
+  /** Where the blueprint's public services are served; without it there are none. */
+  readonly grpc?: PublicApi;
   /** What Nest itself has to say; default: nothing. */
   readonly log?: Log;
 }

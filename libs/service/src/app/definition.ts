@@ -1,6 +1,7 @@
 import type { DynamicModule, Type } from '@nestjs/common';
 import type { ServiceDefinition as GrpcServiceDefinition } from '@grpc/grpc-js';
 import type { ServiceName, Topic } from '@finality/contracts';
+import type { AnyStreamType } from '@finality/event-store';
 import type { Runtime, Worker } from '@finality/kernel';
 import type { ConsumerWorker, MessageDriver } from '@finality/messaging';
 import type { Pool } from 'pg';
@@ -38,6 +39,8 @@ export interface ServiceBlueprint<Env extends ServiceEnv = ServiceEnv> {
   readonly schema: string;
   /** Run as the schema's owner, in order. */
   migrations(roles: SchemaRoles): readonly Type<MigrationInterface>[];
+  /** Every stream type of its store: what a replay of all events goes by. */
+  readonly streams: readonly AnyStreamType[];
   /** Read models for TypeORM. */
   readonly entities: readonly EntitySchema[];
   /** Consumed topics; each has an `@EventPattern` handler in the module. */
