@@ -25,7 +25,7 @@ describe('run', () => {
   it('names the commands it knows', async () => {
     const { code, stderr } = await node(RUN, 'nonsense');
     expect(code).toBe(64);
-    expect(stderr).toContain('start|test|bench|sim|servers|lint|typecheck|generate');
+    expect(stderr).toContain('start|test|bench|sim|call|servers|lint|typecheck|generate');
   });
 
   it('passes arguments on and exits as the command did', async () => {

@@ -21,6 +21,7 @@ const COMMANDS = {
   test: ['tools/test.ts'],
   bench: ['tools/bench/main.ts'],
   sim: ['apps/standalone/src/simulation/main.ts'],
+  call: ['tools/call/main.ts'],
   servers: ['tools/servers/main.ts'],
   lint: ['node_modules/eslint/bin/eslint.js', '--max-warnings=0'],
   typecheck: ['node_modules/typescript/bin/tsc', '--project', '.'],
