@@ -12,7 +12,7 @@ export class BusListener {
   readonly #subscribers = new Map<string, Set<() => void>>();
   #client: Promise<PoolClient> | undefined;
   #held: PoolClient | undefined;
-  #listening = new Set<string>();
+  #listening = new Map<string, Promise<unknown>>();
 
   private constructor(pool: Pool) {
     this.#pool = pool;
@@ -47,9 +47,18 @@ export class BusListener {
     this.#client ??= this.#connect();
     const client = await this.#client;
     for (const channel of this.#subscribers.keys()) {
-      if (this.#listening.has(channel)) continue;
-      this.#listening.add(channel);
-      await client.query(`LISTEN ${quoteIdentifier(channel)}`);
+      // One statement at a time, whoever asks; nobody goes on before the channel is listened to.
+      const before = [...this.#listening.values()].at(-1);
+      const listening =
+        this.#listening.get(channel) ??
+        Promise.resolve(before).then(() => client.query(`LISTEN ${quoteIdentifier(channel)}`));
+      this.#listening.set(channel, listening);
+      try {
+        await listening;
+      } catch (error) {
+        if (this.#listening.get(channel) === listening) this.#listening.delete(channel);
+        throw error;
+      }
     }
   }
 
@@ -89,6 +98,6 @@ export class BusListener {
 
   #forget(): void {
     this.#client = undefined;
-    this.#listening = new Set();
+    this.#listening = new Map();
   }
 }

@@ -15,6 +15,7 @@ export {
 export { bigintColumn, createReadModels, type ReadModelOptions } from './database/read-models.ts';
 export { busRole, derivePasswords, ROLE_PREFIX, rolesOf, type ServiceRoles } from './database/roles.ts';
 export { type CallContext, callContext, type CallEnd, setCallContext } from './grpc/call-context.ts';
+export { connectService, type ServiceClient, type ServiceClientOptions } from './grpc/client.ts';
 export { PassOnErrors } from './grpc/error-filter.ts';
 export {
   ERROR_DOMAIN,
