@@ -18,7 +18,6 @@ import { mustPost } from '../postings/post.ts';
 import { type BlockRef, living } from '../settlement.ts';
 import { isFinal } from './finality.ts';
 import { freeze } from './freeze.ts';
-import { releaseClaim } from './reserve.ts';
 
 /** A transaction of ours is in a block. */
 export function lineageConfirmed(book: Book, lineageId: string, block: BlockRef): void {
@@ -142,13 +141,15 @@ export function conflictFound(book: Book, lineageId: string, conflict: Conflict)
     book.matures({ kind: 'lineage', id: lineageId, dueHeight: conflict.block.height + book.policy.finalDepth - 1 });
 }
 
-/** Every transaction that could pay is dead: the payout leaves its lineage, and its unspent coins are free. */
+/**
+ * Every transaction that could pay is dead: the payout leaves its lineage. Its coins keep their claim: the signer, which can't see the chain,
+ * never signs a coin for two lineages, so only an operator can free them.
+ */
 export function kill(book: Book, lineageId: string, reason: string): void {
   const lineage = book.lineages.get(lineageId);
   if (lineage.status !== 'offered') return;
   assert(lineage.block === undefined, 'a transaction in a block is not dead');
   book.lineages.record(lineageId, { type: 'lineage_dead', at: book.now, reason });
-  for (const input of lineage.plan.inputs) releaseClaim(book, input.outpoint, lineageId);
   const state = living(book.settlements.get(lineage.plan.settlementId));
   const { terms } = state;
   const { settlementId } = terms;
