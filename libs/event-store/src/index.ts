@@ -11,6 +11,7 @@ export {
   lockedTransaction,
   pgTypes,
   quoteIdentifier,
+  quoteLiteral,
   readTransaction,
   TIMEOUTS_DEFAULT,
   type TransactionTimeouts,

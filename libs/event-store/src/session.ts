@@ -30,13 +30,10 @@ export const pgTypes: pg.CustomTypesConfig = {
 };
 
 /** A name as it can stand in SQL whatever it contains. */
-export function quoteIdentifier(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`;
-}
+export const quoteIdentifier = (name: string): string => pg.escapeIdentifier(name);
 
-export function quoteLiteral(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`;
-}
+/** Text as it can stand in SQL whatever it contains. */
+export const quoteLiteral = (text: string): string => pg.escapeLiteral(text);
 
 /** The session of one transaction. It ends with it: whoever keeps it gets an error instead of somebody else's transaction. */
 export class ClientSession implements Session {
