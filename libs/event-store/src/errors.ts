@@ -26,6 +26,8 @@ const DEPLOYMENT_STATES = new Set(['3F000', '42P01', '42501', '28000', '28P01', 
 
 /** Whether an error from the database leaves it open what became of the transaction, or concerns the server as a whole. */
 export function isUnavailable(error: unknown): boolean {
+  // The driver couldn't even encode what it was given.
+  if (error instanceof TypeError || error instanceof RangeError) return false;
   const state = sqlState(error);
   if (state === undefined) return true;
   return UNAVAILABLE_CLASSES.has(state.slice(0, 2)) || DEPLOYMENT_STATES.has(state);

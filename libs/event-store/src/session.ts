@@ -35,6 +35,12 @@ export const quoteIdentifier = (name: string): string => pg.escapeIdentifier(nam
 /** Text as it can stand in SQL whatever it contains. */
 export const quoteLiteral = (text: string): string => pg.escapeLiteral(text);
 
+/** What one statement of a text of several gave. */
+export interface StatementResult<Row extends object> {
+  readonly command: string;
+  readonly rows: Row[];
+}
+
 /** The session of one transaction. It ends with it: whoever keeps it gets an error instead of somebody else's transaction. */
 export class ClientSession implements Session {
   readonly #client: PoolClient;
@@ -46,31 +52,41 @@ export class ClientSession implements Session {
 
   async query<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]> {
     if (!this.#open) throw new Error('this session’s transaction has ended');
-    try {
-      const result = await this.#client.query<Row>({
-        text,
-        types: pgTypes,
-        ...(values ? { values: [...values] } : {}),
-      });
-      return result.rows;
-    } catch (error) {
-      throw unavailableOr(error);
-    }
+    return (await this.#run<Row>({ text, ...(values ? { values: [...values] } : {}) })).rows;
   }
 
   /** Like `query`, planned once per connection. */
   async prepared<Row extends object>(name: string, text: string, values: readonly unknown[]): Promise<Row[]> {
+    return (await this.#run<Row>({ name, text, values: [...values] })).rows;
+  }
+
+  /** Several statements in one round trip, without parameters. */
+  async statements<Row extends object>(text: string): Promise<StatementResult<Row>[]> {
+    // The driver gives a list for a text of several statements, for which its types have no word.
+    const results: unknown = await this.#run({ text });
+    return results as StatementResult<Row>[];
+  }
+
+  /** No more queries of the handler. */
+  end(): void {
+    this.#open = false;
+  }
+
+  async #run<Row extends object>(query: pg.QueryConfig): Promise<pg.QueryResult<Row>> {
     try {
-      const result = await this.#client.query<Row>({ name, text, types: pgTypes, values: [...values] });
-      return result.rows;
+      return await this.#client.query<Row>(bounded(query));
     } catch (error) {
       throw unavailableOr(error);
     }
   }
+}
 
-  end(): void {
-    this.#open = false;
-  }
+/** The server limits what runs on it; this is for when it can't be heard any more. */
+const ANSWER_TIMEOUT_MS = 30_000;
+
+function bounded(query: pg.QueryConfig): pg.QueryConfig {
+  const withTimeout = { ...query, types: pgTypes, query_timeout: ANSWER_TIMEOUT_MS };
+  return withTimeout;
 }
 
 /** One statement outside of any batch. */
@@ -80,7 +96,7 @@ export async function poolQuery<Row extends object>(
   values: readonly unknown[] = [],
 ): Promise<Row[]> {
   try {
-    return (await pool.query<Row>({ text, types: pgTypes, values: [...values] })).rows;
+    return (await pool.query<Row>(bounded({ text, values: [...values] }))).rows;
   } catch (error) {
     throw unavailableOr(error);
   }
@@ -112,14 +128,14 @@ async function inTransaction<T>(pool: Pool, begin: string, work: (session: Sessi
   const session = new ClientSession(client);
   let isDone = false;
   try {
-    await session.query(begin);
+    await session.statements(begin);
     const result = await work(session);
     await session.query('COMMIT');
     isDone = true;
     return result;
   } finally {
     session.end();
-    client.off('error', ignore);
+    if (isDone) client.off('error', ignore);
     // Without its commit, the transaction goes with its connection.
     client.release(!isDone);
   }

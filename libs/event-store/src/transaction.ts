@@ -6,14 +6,7 @@ import { type Decided, Decider, expectedCommands, type Item } from './decide.ts'
 import { StoreUnavailable } from './errors.ts';
 import type { FaultPoint, Faults } from './faults.ts';
 import type { CommandHandler, Outcome } from './port.ts';
-import {
-  ClientSession,
-  lockStatements,
-  pgTypes,
-  quoteLiteral,
-  type TransactionTimeouts,
-  unavailableOr,
-} from './session.ts';
+import { ClientSession, lockStatements, quoteLiteral, type TransactionTimeouts } from './session.ts';
 import { writeBatch } from './write.sql.ts';
 
 export interface TransactionOptions<Body, World, Reply> {
@@ -49,32 +42,33 @@ export async function runTransaction<Body, World, Reply>(
   // A session that the server ends between two statements says so by an event; nobody listening would end the process.
   const ignore = (): void => undefined;
   client.on('error', ignore);
+  const session = new ClientSession(client);
   let isBroken = true;
   try {
-    const committed = await inTransaction(options, client, items);
+    const committed = await inTransaction(options, session, items);
     isBroken = false;
     return committed;
   } catch (error) {
     if (error instanceof StoreUnavailable) throw error;
-    await rollback(client);
+    await rollback(session);
     isBroken = false;
     throw error;
   } finally {
-    client.off('error', ignore);
+    // A connection thrown away may still have something to say.
+    if (!isBroken) client.off('error', ignore);
     client.release(isBroken);
   }
 }
 
 async function inTransaction<Body, World, Reply>(
   options: TransactionOptions<Body, World, Reply>,
-  client: PoolClient,
+  session: ClientSession,
   items: readonly Item<Body>[],
 ): Promise<Committed<Reply>> {
   const { handler, runtime, service } = options;
-  const session = new ClientSession(client);
   const fault = faultsOf(options.faults);
   try {
-    const head = await fault('lock', () => lock(client, options));
+    const head = await fault('lock', () => lock(session, options));
     const batch = new BatchState({ runtime, service, head });
     const claims = await fault('claims', () => readClaims(session, items, batch.now));
     const expected = expectedCommands(items, claims);
@@ -89,13 +83,13 @@ async function inTransaction<Body, World, Reply>(
     });
     const decided = await fault('handle', async () => decider.decideAll(items));
     if (decided.accepted === 0 && claims.inbox.changes().length === 0) {
-      await rollback(client);
+      await rollback(session);
       return { outcomes: decided.outcomes, events: 0, messages: 0 };
     }
     await fault('write', () => writeBatch(session, batch, claims, decided));
     if (decided.accepted > 0) await fault('save', () => handler.save(session, world as World, batch.events, batch));
     session.end();
-    await fault('commit', () => commit(client, options.schema, batch.messages.length > 0));
+    await fault('commit', () => commit(session, options.schema, batch.messages.length > 0));
     return committedOf(decided, batch);
   } finally {
     session.end();
@@ -115,39 +109,31 @@ async function connect(pool: Pool): Promise<PoolClient> {
 }
 
 async function lock(
-  client: PoolClient,
+  session: ClientSession,
   options: { readonly schema: string; readonly timeouts: TransactionTimeouts },
 ): Promise<Head> {
-  try {
-    // Several statements in one text: the driver gives a list of results, for which its types have no word.
-    const results: unknown = await client.query({
-      text: `${lockStatements(options.schema, options.timeouts)}; SELECT position, hash, epoch FROM store_head`,
-      types: pgTypes,
-    });
-    const head = (results as { rows: Head[] }[]).at(-1)?.rows[0];
-    if (!head) throw new StoreUnavailable(`${options.schema}.store_head is empty: its migration hasn't run`);
-    return head;
-  } catch (error) {
-    throw unavailableOr(error);
-  }
+  const begin = lockStatements(options.schema, options.timeouts);
+  const results = await session.statements<Head>(`${begin}; SELECT position, hash, epoch FROM store_head`);
+  const head = results.at(-1)?.rows[0];
+  if (!head) throw new StoreUnavailable(`${options.schema}.store_head is empty: its migration hasn't run`);
+  return head;
 }
 
-/** A COMMIT that ends in a rollback says so only by its command tag. */
-async function commit(client: PoolClient, schema: string, notify: boolean): Promise<void> {
+/** A COMMIT that ends in a rollback says so only by its command tag. Whatever goes wrong here leaves it open what was stored. */
+async function commit(session: ClientSession, schema: string, notify: boolean): Promise<void> {
   try {
-    const results: unknown = await client.query(
-      notify ? `SELECT pg_notify(${quoteLiteral(notifyChannel(schema))}, ''); COMMIT` : 'SELECT 1; COMMIT',
-    );
-    const tag = (results as { command: string }[]).at(-1)?.command;
+    const channel = quoteLiteral(notifyChannel(schema));
+    const results = await session.statements(`SELECT ${notify ? `pg_notify(${channel}, '')` : '1'}; COMMIT`);
+    const tag = results.at(-1)?.command;
     if (tag !== 'COMMIT') throw new StoreUnavailable(`COMMIT was answered by ${tag}`);
   } catch (error) {
     throw error instanceof StoreUnavailable ? error : new StoreUnavailable(`COMMIT failed: ${messageOf(error)}`, error);
   }
 }
 
-async function rollback(client: PoolClient): Promise<void> {
+async function rollback(session: ClientSession): Promise<void> {
   try {
-    await client.query('ROLLBACK');
+    await session.statements('ROLLBACK');
   } catch (error) {
     throw new StoreUnavailable(`ROLLBACK failed: ${messageOf(error)}`, error);
   }
