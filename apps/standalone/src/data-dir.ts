@@ -9,7 +9,16 @@ const MARKER = 'finality.json';
 const LOCK = 'lock';
 const OTHERS = ['servers'];
 const LAYOUT = 1;
-const CONTENTS = ['postgres', 'chain', 'secrets.json', 'signer.passphrase', 'demo.json', 'finality.log'];
+const CONTENTS = [
+  'postgres',
+  'chain',
+  'secrets.json',
+  'signer.passphrase',
+  'demo.json',
+  'demo-state.json',
+  'finality.log',
+  'finality.log.1',
+] as const;
 
 /** Which chain everything in a data directory is about. */
 export type ChainKind = 'simulator' | 'node';
@@ -22,6 +31,7 @@ export interface DataDirectory {
   readonly secrets: string;
   readonly passphrase: string;
   readonly demo: string;
+  readonly demoState: string;
   readonly log: string;
   /** Lets others in. */
   release(): Promise<void>;
@@ -59,6 +69,7 @@ export async function openDataDirectory(directory: string, options: DataDirector
     secrets: file('secrets.json'),
     passphrase: file('signer.passphrase'),
     demo: file('demo.json'),
+    demoState: file('demo-state.json'),
     log: file('finality.log'),
     release,
   };

@@ -1,0 +1,46 @@
+import {
+  addressV1,
+  institutionV1,
+  ledgerV1,
+  reconciliationV1,
+  type ServicePort,
+  settlementV1,
+} from '@finality/contracts';
+import type { Runtime } from '@finality/kernel';
+import { connectService } from '@finality/service';
+
+/** The public API as somebody with an API key sees it. */
+export interface Clients {
+  readonly settlements: ServicePort<settlementV1.SettlementServiceServer>;
+  readonly institutions: ServicePort<institutionV1.InstitutionServiceServer>;
+  readonly addresses: ServicePort<addressV1.AddressServiceServer>;
+  readonly ledger: ServicePort<ledgerV1.LedgerServiceServer>;
+  readonly reconciliation: ServicePort<reconciliationV1.ReconciliationServiceServer>;
+  close(): void;
+}
+
+export function connectClients(options: { address: string; apiKey: string; runtime: Runtime }): Clients {
+  const settlements = connectService<settlementV1.SettlementServiceServer>(
+    settlementV1.SettlementServiceService,
+    options,
+  );
+  const institutions = connectService<institutionV1.InstitutionServiceServer>(
+    institutionV1.InstitutionServiceService,
+    options,
+  );
+  const addresses = connectService<addressV1.AddressServiceServer>(addressV1.AddressServiceService, options);
+  const ledger = connectService<ledgerV1.LedgerServiceServer>(ledgerV1.LedgerServiceService, options);
+  const reconciliation = connectService<reconciliationV1.ReconciliationServiceServer>(
+    reconciliationV1.ReconciliationServiceService,
+    options,
+  );
+  const all = [settlements, institutions, addresses, ledger, reconciliation];
+  return {
+    settlements: settlements.calls,
+    institutions: institutions.calls,
+    addresses: addresses.calls,
+    ledger: ledger.calls,
+    reconciliation: reconciliation.calls,
+    close: () => all.forEach((client) => client.close()),
+  };
+}

@@ -1,0 +1,29 @@
+import { readConfig } from '@finality/service';
+import { standaloneSettings } from '../config.ts';
+
+/** Amounts from which the AML service asks a person, satoshi. */
+export const LARGE_SETTLEMENT_SATS = 1_800_000n;
+const LARGE_DEPOSIT_SATS = 20_000_000n;
+
+export interface SimulationSettingsOptions {
+  readonly startHeight: number;
+  readonly passphraseFile: string;
+}
+
+/** As a regtest platform is configured, but small: few addresses ahead, and nobody waits within a step. */
+export function simulationSettings({ startHeight, passphraseFile }: SimulationSettingsOptions) {
+  const settings = readConfig(
+    {
+      SIGNER_SCRYPT_LOG_N: '10',
+      ADDRESS_WAIT_MS: '0',
+      WATCH_AHEAD: '6',
+      RECONCILIATION_DERIVE_AHEAD: '6',
+      CHAIN_START_HEIGHT: `${startHeight}`,
+      SETTLEMENT_EXPIRY_SECONDS: '7200',
+      AML_LARGE_SETTLEMENT_SATS: `${LARGE_SETTLEMENT_SATS}`,
+      AML_LARGE_DEPOSIT_SATS: `${LARGE_DEPOSIT_SATS}`,
+    },
+    standaloneSettings,
+  );
+  return { ...settings, SIGNER_PASSPHRASE_FILE: passphraseFile, BITCOIN_RPC_URL: 'http://127.0.0.1:1' };
+}

@@ -1,0 +1,207 @@
+import process from 'node:process';
+import type { Runtime } from '@finality/kernel';
+import { errorMessage, StartupError } from '@finality/service';
+import type { Flags } from './command-line.ts';
+import { type PortVariable, type StandaloneConfig, wantsColour } from './config.ts';
+import { type DataDirectory, openDataDirectory, replaceFile } from './data-dir.ts';
+import { describeResult, resultJson } from './demo/report.ts';
+import { runScenario, type ScenarioResult } from './demo/scenario.ts';
+import { DemoFile } from './demo/state.ts';
+import { ScenarioFailed } from './demo/wait.ts';
+import { type OpenLog, openLog, type Paint, paintFor } from './output.ts';
+import { type RunningPlatform, startPlatform } from './platform.ts';
+import { choosePort } from './ports.ts';
+
+const EXIT_FAILED = 1;
+/** Whatever hangs, the process ends. */
+const STOP_MS_MAX = 9_500;
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+
+/** `npm start`: claims the data directory, starts the platform, shows the scenario, and stays up until told to end. */
+export class Standalone {
+  readonly #flags: Flags;
+  readonly #config: StandaloneConfig;
+  readonly #runtime: Runtime;
+  readonly #stopping = new AbortController();
+  readonly #paint: Paint;
+
+  constructor(flags: Flags, config: StandaloneConfig, runtime: Runtime) {
+    this.#flags = flags;
+    this.#config = config;
+    this.#runtime = runtime;
+    this.#paint = paintFor(wantsColour(process.stdout.isTTY));
+  }
+
+  /** @returns the exit code. @throws StartupError */
+  async run(): Promise<number> {
+    const { fresh } = this.#flags;
+    for (const signal of SIGNALS) process.on(signal, () => this.#stopping.abort());
+    const chain = this.#config.BITCOIN_RPC_URL === undefined ? 'simulator' : 'node';
+    const directory = await openDataDirectory(this.#config.FINALITY_DATA_DIR, { fresh, chain, runtime: this.#runtime });
+    try {
+      const onStderr = this.#config.LOG_LEVEL !== undefined || !this.#flags.demo;
+      const logging = openLog(directory.log, this.#config.LOG_LEVEL ?? 'info', onStderr);
+      try {
+        return await this.#runIn(directory, logging);
+      } catch (error) {
+        if (!(error instanceof StartupError)) logging.log.error({ err: error }, 'the platform failed');
+        throw error;
+      } finally {
+        logging.close();
+      }
+    } finally {
+      await directory.release();
+    }
+  }
+
+  async #runIn(directory: DataDirectory, { log }: OpenLog): Promise<number> {
+    const startedAt = this.#runtime.monotonicMs();
+    const ports = {
+      grpc: await this.#port('GRPC_PORT'),
+      http: await this.#port('HTTP_PORT'),
+      bitcoinRpc: this.#config.BITCOIN_RPC_URL === undefined ? await this.#port('BITCOIN_RPC_PORT') : 0,
+    };
+    this.#say('Starting Finality: Postgres, a Bitcoin node and seven services');
+    const { fresh } = this.#flags;
+    const config = this.#config;
+    const platform = await startPlatform({ directory, config, ports, fresh, runtime: this.#runtime, log });
+    this.#say(`Up after ${((this.#runtime.monotonicMs() - startedAt) / 1_000).toFixed(1)} s`);
+    try {
+      return await this.#serve(platform, directory);
+    } finally {
+      await this.#stop(platform);
+    }
+  }
+
+  async #serve(platform: RunningPlatform, directory: DataDirectory): Promise<number> {
+    const file = await DemoFile.open(directory.demoState);
+    await this.#writeDemoFile(platform, directory, file.state.apiKeys);
+    const result = this.#flags.demo ? await this.#scenario(platform, file) : undefined;
+    if (result === 'failed') return EXIT_FAILED;
+    if (result) await this.#writeDemoFile(platform, directory, file.state.apiKeys);
+    if (result) this.#print(`${describeResult(result, this.#paint)}\n`);
+    if (!this.#flags.once) this.#print(this.#invitation(platform, directory, result));
+    if (result && this.#flags.json) this.#print(`${resultJson(result)}\n`);
+    if (this.#flags.once) return 0;
+    platform.mine();
+    return this.#untilTold(platform);
+  }
+
+  async #scenario(platform: RunningPlatform, file: DemoFile): Promise<ScenarioResult | 'failed'> {
+    try {
+      return await runScenario({
+        address: `${platform.grpc.host}:${platform.grpc.port}`,
+        operatorKey: platform.secrets.operator.apiKey,
+        node: platform.chain.node,
+        file,
+        runtime: this.#runtime,
+        stopping: this.#stopping.signal,
+        say: (line) => this.#say(line),
+      });
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return 'failed';
+      const what = error instanceof ScenarioFailed ? error.message : ((error as Error).stack ?? errorMessage(error));
+      process.stderr.write(`The scenario failed: ${what}\nMore is in ${this.#config.FINALITY_DATA_DIR}/finality.log\n`);
+      return 'failed';
+    }
+  }
+
+  async #untilTold(platform: RunningPlatform): Promise<number> {
+    const { signal } = this.#stopping;
+    const told = new Promise<undefined>((resolve) => {
+      if (signal.aborted) resolve(undefined);
+      else signal.addEventListener('abort', () => resolve(undefined), { once: true });
+    });
+    const cause = await Promise.race([told, platform.lost]);
+    if (cause === undefined) return 0;
+    process.stderr.write(
+      `Postgres is gone: ${cause}. Its log is ${this.#config.FINALITY_DATA_DIR}/postgres/server.log\n`,
+    );
+    return EXIT_FAILED;
+  }
+
+  async #stop(platform: RunningPlatform): Promise<void> {
+    if (this.#stopping.signal.aborted) process.stderr.write('Stopping\n');
+    const inTime = new AbortController();
+    const late = this.#runtime.sleep(STOP_MS_MAX, inTime.signal).then(() => {
+      if (inTime.signal.aborted) return;
+      process.stderr.write('Not everything stopped in time; what was committed is safe\n');
+      process.exit(EXIT_FAILED);
+    });
+    await Promise.race([platform.stop(), late]);
+    inTime.abort();
+  }
+
+  async #port(variable: PortVariable): Promise<number> {
+    const { port, instead } = await choosePort(variable, this.#config[variable]);
+    if (instead !== undefined) {
+      this.#say(`Port ${instead} is taken by another program: using ${port} instead (${variable} sets it)`);
+    }
+    return port;
+  }
+
+  /** How to reach this platform, for tools and for `npm run call`. */
+  async #writeDemoFile(
+    { grpc, http, chain, secrets }: RunningPlatform,
+    directory: DataDirectory,
+    apiKeys: Readonly<Record<string, string>>,
+  ): Promise<void> {
+    const content = {
+      grpc: `${grpc.host}:${grpc.port}`,
+      http: `http://${http.host}:${http.port}`,
+      bitcoinRpc: chain.rpc,
+      institutions: Object.entries(apiKeys).map(([id, apiKey]) => ({ id, apiKey })),
+      operator: { apiKey: secrets.operator.apiKey },
+      compliance: { apiKey: secrets.compliance.apiKey },
+    };
+    await replaceFile(directory.demo, `${JSON.stringify(content, undefined, 2)}\n`);
+  }
+
+  #invitation(platform: RunningPlatform, directory: DataDirectory, result: ScenarioResult | undefined): string {
+    const { grpc, http, chain, secrets } = platform;
+    const { bold, dim } = this.#paint;
+    const keys = [
+      ...(result?.institutions ?? []),
+      { id: 'operator', apiKey: secrets.operator.apiKey },
+      { id: 'compliance', apiKey: secrets.compliance.apiKey },
+    ];
+    const seconds = this.#config.MINE_INTERVAL_SECONDS;
+    const mining = seconds > 0 && this.#config.BITCOIN_NETWORK === 'regtest';
+    const lines = [
+      '',
+      bold('The platform is up.'),
+      `  gRPC           ${grpc.host}:${grpc.port}`,
+      `  HTTP           http://${http.host}:${http.port}/readyz  /metrics`,
+      `  Bitcoin        ${chain.rpc.url}${mining ? `, a block every ${seconds} s` : ''}`,
+      `  data           ${directory.path}`,
+      '',
+      bold('API keys') + dim('  (metadata "authorization: Bearer <key>"; also in demo.json in the data directory)'),
+      ...keys.map(({ id, apiKey }) => `  ${id.padEnd(13)}  ${apiKey}`),
+      '',
+      ...(result ? this.#examples(result) : []),
+      dim('Ctrl-C ends it. Everything is kept; the next start goes on from here.'),
+      '',
+    ];
+    return lines.join('\n');
+  }
+
+  #examples({ institutions }: ScenarioResult): string[] {
+    const [payer, payee] = institutions;
+    const request = `{"idempotency_key":"my-first","from_institution":"${payer?.id}","to_institution":"${payee?.id}","amount_sats":"1000000","settlement_mode":"SETTLEMENT_MODE_BILATERAL"}`;
+    return [
+      this.#paint.bold('Your first settlement') + this.#paint.dim('  (from another terminal)'),
+      `  npm run call -- SubmitSettlement '${request}' --as ${payer?.id}`,
+      `  npm run call -- WatchSettlements --as ${payer?.id}`,
+      `  npm run call -- GetBalances '{"institution_id":"${payee?.id}"}' --as ${payee?.id}`,
+      '',
+    ];
+  }
+
+  #say(line: string): void {
+    this.#print(`${this.#paint.dim(line)}\n`);
+  }
+
+  #print(text: string): void {
+    process.stdout.write(text);
+  }
+}
