@@ -1,10 +1,22 @@
-import { type Aggregate, assertNever, type Instant } from '@finality/kernel';
+import type { OutpointKey } from '@finality/bitcoin';
+import { type Aggregate, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { BlockRef } from './settlement.ts';
 
 export type ChainTipEvent = { readonly at: Instant } & (
   | { readonly type: 'block_connected'; readonly block: BlockRef }
   | { readonly type: 'block_disconnected'; readonly block: BlockRef }
+  /** A transaction that isn't ours has spent a coin of ours, in this block: its value is in the wallet's suspense. */
+  | { readonly type: 'coin_taken'; readonly coin: TakenCoin; readonly block: BlockRef }
+  /** The block in which that had happened is gone. */
+  | { readonly type: 'coin_returned'; readonly coin: TakenCoin }
 );
+
+export interface TakenCoin {
+  readonly outpoint: OutpointKey;
+  readonly walletId: string;
+  readonly valueSats: Sats;
+  readonly byTxid: string;
+}
 
 /** The last block whose facts the ledger has consumed, and those below it as far as a reorg may reach. */
 export interface ChainTip {
@@ -27,6 +39,9 @@ export const chainTipAggregate: Aggregate<ChainTip, ChainTipEvent> = {
           height: event.block.height - 1,
           recent: state.recent.filter((block) => block.height < event.block.height),
         };
+      case 'coin_taken':
+      case 'coin_returned':
+        return state;
       default:
         return assertNever(event, 'chain tip event');
     }

@@ -19,7 +19,7 @@ export type Beneficiary =
   | { readonly kind: 'institution'; readonly institutionId: string; readonly claim: Claim }
   | { readonly kind: 'suspense'; readonly reason: SuspenseReason };
 
-export type SuspenseReason = 'unissued_address' | 'change_address' | 'settlement_address' | 'dust' | 'coinbase';
+export type SuspenseReason = 'unissued_address' | 'change_address' | 'dust' | 'coinbase';
 
 export type DepositEvent = { readonly at: Instant } & (
   | { readonly type: 'deposit_detected'; readonly terms: DepositTerms; readonly beneficiary: Beneficiary }

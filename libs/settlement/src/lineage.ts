@@ -51,12 +51,11 @@ export interface LineageVersion {
   readonly outputs: readonly DeclaredOutput[];
 }
 
-/** A transaction that isn't ours and spends what this lineage needs. */
+/** Another transaction, in a block, spends what this lineage needs: it wins, unless a reorg takes it back. */
 export interface Conflict {
   readonly byTxid: string;
   readonly outpoint: string;
-  /** Where it is, or was: it counts as long as that block is on the chain. Undefined while it is in none. */
-  readonly block?: BlockRef;
+  readonly block: BlockRef;
 }
 
 export type LineageEvent = { readonly at: Instant } & (
@@ -70,7 +69,7 @@ export type LineageEvent = { readonly at: Instant } & (
   | { readonly type: 'version_confirmed'; readonly block: BlockRef }
   | { readonly type: 'version_unconfirmed'; readonly block: BlockRef }
   | { readonly type: 'conflict_found'; readonly conflict: Conflict }
-  | { readonly type: 'conflict_withdrawn'; readonly byTxid: string }
+  | { readonly type: 'conflict_withdrawn'; readonly outpoint: string }
   | { readonly type: 'lineage_final' }
   | { readonly type: 'lineage_dead'; readonly reason: string }
 );
@@ -84,13 +83,14 @@ interface Offered {
   /** How often the version has been in a block. */
   readonly life: number;
   readonly block?: BlockRef;
-  readonly conflict?: Conflict;
+  /** At most one for each input: a coin is spent once on a chain. */
+  readonly conflicts: readonly Conflict[];
 }
 
 /** `dead` and `final` are the only ends once offered. */
 export type Lineage =
   | { readonly status: 'none' }
-  | { readonly status: 'planned'; readonly plan: LineagePlan }
+  | { readonly status: 'planned'; readonly plan: LineagePlan; readonly conflicts: readonly Conflict[] }
   | { readonly status: 'abandoned'; readonly plan: LineagePlan }
   | (Offered & { readonly status: 'offered' | 'final' | 'dead' });
 
@@ -112,19 +112,33 @@ function evolve(state: Lineage, event: LineageEvent): Lineage {
   switch (event.type) {
     case 'lineage_planned':
       assert(state.status === 'none', 'a lineage is planned once');
-      return { status: 'planned', plan: event.plan };
+      return { status: 'planned', plan: event.plan, conflicts: [] };
     case 'lineage_abandoned':
       assert(state.status === 'planned', `a lineage that is ${state.status} can't be abandoned`);
       return { status: 'abandoned', plan: state.plan };
     case 'version_offered':
       assert(state.status === 'planned', `a first version needs a plan, not ${state.status}`);
-      return { status: 'offered', plan: state.plan, version: event.version, broadcast: false, life: 0 };
+      return { ...state, status: 'offered', version: event.version, broadcast: false, life: 0 };
+    case 'conflict_found':
+    case 'conflict_withdrawn':
+      assert('conflicts' in state, `a lineage that is ${state.status} contends with nobody`);
+      return { ...state, conflicts: contenders(state.conflicts, event) };
     default:
       return evolveOffered(offered(state), event);
   }
 }
 
-type OfferedEvent = Exclude<LineageEvent, { type: 'lineage_planned' | 'lineage_abandoned' | 'version_offered' }>;
+type ConflictEvent = Extract<LineageEvent, { type: 'conflict_found' | 'conflict_withdrawn' }>;
+type OfferedEvent = Exclude<
+  LineageEvent,
+  { type: 'lineage_planned' | 'lineage_abandoned' | 'version_offered' | ConflictEvent['type'] }
+>;
+
+function contenders(conflicts: readonly Conflict[], event: ConflictEvent): readonly Conflict[] {
+  const { outpoint } = event.type === 'conflict_found' ? event.conflict : event;
+  const others = conflicts.filter((conflict) => conflict.outpoint !== outpoint);
+  return event.type === 'conflict_found' ? [...others, event.conflict] : others;
+}
 
 function evolveOffered(state: OfferedLineage, event: OfferedEvent): Lineage {
   switch (event.type) {
@@ -143,14 +157,8 @@ function evolveOffered(state: OfferedLineage, event: OfferedEvent): Lineage {
     case 'version_unconfirmed': {
       assert(state.block?.hash === event.block.hash, 'it leaves the block it was in');
       const { block: _gone, ...rest } = state;
-      // A reorg that deep takes finality back: the lineage goes on.
-      return { ...rest, status: 'offered' };
-    }
-    case 'conflict_found':
-      return { ...state, conflict: event.conflict };
-    case 'conflict_withdrawn': {
-      const { conflict: _gone, ...rest } = state;
-      return rest;
+      // A reorg that deep takes finality back: the lineage goes on. What was given up stays given up.
+      return { ...rest, status: state.status === 'dead' ? 'dead' : 'offered' };
     }
     case 'lineage_final':
       return { ...state, status: 'final' };

@@ -217,13 +217,7 @@ function evolveLiving(
         unconfirmedSince: event.height,
       };
     case 'settlement_reversed':
-      assert(state.status === 'reopened', 'only a reopened settlement is reversed');
-      return {
-        ...move(state, 'reversed', at, event.reason),
-        status: 'reversed',
-        payout: state.payout,
-        because: event.because,
-      };
+      return reversed(state, event);
     case 'settlement_failed':
       return { ...move(state, 'failed', at, event.reason), status: 'failed', ...payoutOf(state) };
     case 'settlement_cancelled':
@@ -263,6 +257,18 @@ function unconfirmed(
     return { ...again(state, event.at), status: 'reversed', because: state.because, payout: state.payout };
   assert(state.status === 'confirming', `a payout un-confirms while confirming, not ${state.status}`);
   return { ...move(state, 'executing', event.at, event.reason), status: 'executing', payout: state.payout };
+}
+
+/** What was overdue may turn out to be excluded later. */
+function reversed(
+  state: LivingSettlement,
+  event: Extract<SettlementEvent, { type: 'settlement_reversed' }>,
+): LivingSettlement {
+  const { at, reason, because } = event;
+  if (state.status === 'reversed' && state.because === 'overdue' && because === 'excluded')
+    return { ...again(state, at), status: 'reversed', payout: state.payout, because };
+  assert(state.status === 'reopened', 'only a reopened settlement is reversed');
+  return { ...move(state, 'reversed', at, reason), status: 'reversed', payout: state.payout, because };
 }
 
 function settled(state: LivingSettlement, at: Instant): LivingSettlement {

@@ -38,8 +38,9 @@ export function depositSeen(book: Book, transaction: WatchedTransaction, output:
   mustPost(book.ledger, depositBooked(known(book.deposits.get(output.outpoint))));
 }
 
-/** It is in a block: the coin is there, the money not yet final. */
+/** It is in a block: the coin is there, the money not yet final. Told again (a rescan of the block): nothing happens. */
 export function depositConfirmed(book: Book, outpoint: string, block: BlockRef): void {
+  if ('block' in book.deposits.get(outpoint)) return;
   book.deposits.record(outpoint, { type: 'deposit_confirmed', at: book.now, block });
   book.matures({ kind: 'deposit', id: outpoint, dueHeight: block.height + book.policy.depositConfirmations - 1 });
 }
@@ -66,7 +67,12 @@ export function decideDeposit(book: Book, outpoint: string): void {
   const isOpen =
     deposit.status === 'confirmed' || (deposit.status === 'held' && deposit.review?.decision === 'approve');
   if (!isOpen || deposit.beneficiary.kind === 'suspense') return;
-  if (book.tip.get().height - deposit.block.height + 1 < book.policy.depositConfirmations) return;
+  const dueHeight = deposit.block.height + book.policy.depositConfirmations - 1;
+  if (book.tip.get().height < dueHeight) {
+    // A reorg above it may have taken blocks away since that height was reached: it is due again.
+    book.matures({ kind: 'deposit', id: outpoint, dueHeight });
+    return;
+  }
   const screening = screeningOf(deposit);
   if (screening === 'open') return;
   const life = deposit.decisions + 1;

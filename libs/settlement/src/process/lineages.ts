@@ -1,6 +1,6 @@
 import { assert } from '@finality/kernel';
 import type { Book } from '../book.ts';
-import { type Conflict, offered, type OfferedLineage } from '../lineage.ts';
+import { type Conflict, type LineagePlan, offered, type OfferedLineage } from '../lineage.ts';
 import {
   lateConfirmation,
   lateConfirmationUndone,
@@ -10,6 +10,7 @@ import {
   payoutReversed,
   payoutSettled,
   payoutUnconfirmed,
+  release,
   reopenedConfirmed,
   reopenedSettled,
   reopenedUnconfirmed,
@@ -18,22 +19,26 @@ import { mustPost } from '../postings/post.ts';
 import { type BlockRef, living } from '../settlement.ts';
 import { isFinal } from './finality.ts';
 import { freeze } from './freeze.ts';
+import { unreserve } from './reserve.ts';
 
-/** A transaction of ours is in a block. */
+/** A transaction of ours is in a block. Told again (a rescan of the block): nothing happens. */
 export function lineageConfirmed(book: Book, lineageId: string, block: BlockRef): void {
-  const lineage = offered(book.lineages.record(lineageId, { type: 'version_confirmed', at: book.now, block }));
-  const { life, plan } = lineage;
+  const before = offered(book.lineages.get(lineageId));
+  if (before.block?.hash === block.hash) return;
+  const { life, plan } = offered(book.lineages.record(lineageId, { type: 'version_confirmed', at: book.now, block }));
   const state = living(book.settlements.get(plan.settlementId));
   const { terms } = state;
-  if (state.status === 'executing') {
-    mustPost(book.ledger, ...payoutConfirmed(terms, state.payout, life));
-  } else if (state.status === 'reopened' || (state.status === 'reversed' && state.because === 'overdue')) {
-    mustPost(book.ledger, reopenedConfirmed(terms, state.payout, life));
-  } else {
-    assert('payout' in state && state.payout !== undefined, `a settlement that is ${state.status} has no payout`);
+  assert('payout' in state && state.payout !== undefined, `a settlement that is ${state.status} has no payout`);
+  if (before.status === 'dead') {
     mustPost(book.ledger, lateConfirmation(terms, state.payout, life));
     freezeBoth(book, plan, `settlement ${terms.settlementId} was paid after it had been given up`);
     return;
+  }
+  if (state.status === 'executing') {
+    mustPost(book.ledger, ...payoutConfirmed(terms, state.payout, life));
+  } else {
+    assert(state.status === 'reopened' || state.status === 'reversed', `${state.status}: nothing is to be paid`);
+    mustPost(book.ledger, reopenedConfirmed(terms, state.payout, life));
   }
   book.settlements.record(terms.settlementId, { type: 'payout_confirmed', at: book.now, block, life });
   book.matures({
@@ -51,6 +56,11 @@ export function lineageUnconfirmed(book: Book, lineageId: string, block: BlockRe
   const { plan } = before;
   const state = living(book.settlements.get(plan.settlementId));
   const { terms } = state;
+  if (before.status === 'dead') {
+    assert('payout' in state && state.payout !== undefined, 'it was paid by a transaction');
+    mustPost(book.ledger, lateConfirmationUndone(terms, state.payout, before.life));
+    return;
+  }
   const at = book.now;
   const height = block.height - 1;
   const dueHeight = height + book.policy.reopenedBlocksMax;
@@ -76,14 +86,8 @@ export function lineageUnconfirmed(book: Book, lineageId: string, block: BlockRe
       book.matures({ kind: 'settlement', id: terms.settlementId, dueHeight });
       return;
     case 'reversed':
-    case 'failed':
-      assert(state.payout !== undefined, 'it was paid by a transaction');
-      if (state.status === 'reversed' && state.because === 'overdue') {
-        mustPost(book.ledger, reopenedUnconfirmed(terms, state.payout));
-        book.settlements.record(terms.settlementId, { type: 'payout_unconfirmed', at, reason, height });
-      } else {
-        mustPost(book.ledger, lateConfirmationUndone(terms, state.payout, before.life));
-      }
+      mustPost(book.ledger, reopenedUnconfirmed(terms, state.payout));
+      book.settlements.record(terms.settlementId, { type: 'payout_unconfirmed', at, reason, height });
       return;
     default:
       throw new Error(`a payout can't un-confirm while ${state.status}`);
@@ -117,39 +121,58 @@ export function settlementDue(book: Book, settlementId: string): void {
 
 /** The tip has reached a height at which this lineage may be final, or dead. */
 export function lineageDue(book: Book, lineageId: string): void {
-  const lineage = offered(book.lineages.get(lineageId));
-  if (lineage.status !== 'offered') return;
-  const { height } = book.tip.get();
-  const { finalDepth } = book.policy;
-  if (lineage.block !== undefined) {
-    if (height - lineage.block.height + 1 >= finalDepth)
-      book.lineages.record(lineageId, { type: 'lineage_final', at: book.now });
+  const lineage = book.lineages.get(lineageId);
+  if (lineage.status !== 'offered' && lineage.status !== 'planned') return;
+  if (lineage.status === 'offered' && lineage.block !== undefined) {
+    if (isFinal(book, lineage.block)) book.lineages.record(lineageId, { type: 'lineage_final', at: book.now });
     return;
   }
-  const { conflict } = lineage;
-  if (conflict?.block !== undefined && isFinal(book, conflict.block)) {
-    kill(book, lineageId, `excluded by ${conflict.byTxid}, which is final`);
-  }
+  const winner = lineage.conflicts.find((conflict) => isFinal(book, conflict.block));
+  if (winner !== undefined) kill(book, lineageId, `excluded by ${winner.byTxid}, which is final`);
 }
 
-/** Something else spends what this lineage needs. It may still win: only a final one excludes it. */
+/** Something else in a block spends what this lineage needs. It may still win: only a final one excludes it. */
 export function conflictFound(book: Book, lineageId: string, conflict: Conflict): void {
-  const lineage = offered(book.lineages.get(lineageId));
-  if (lineage.conflict?.byTxid === conflict.byTxid && lineage.conflict.block?.hash === conflict.block?.hash) return;
+  const { status } = book.lineages.get(lineageId);
+  if (status !== 'planned' && status !== 'offered') return;
   book.lineages.record(lineageId, { type: 'conflict_found', at: book.now, conflict });
-  if (conflict.block !== undefined)
-    book.matures({ kind: 'lineage', id: lineageId, dueHeight: conflict.block.height + book.policy.finalDepth - 1 });
+  book.matures({ kind: 'lineage', id: lineageId, dueHeight: conflict.block.height + book.policy.finalDepth - 1 });
+}
+
+/** The block in which something else had spent it is gone. */
+export function conflictWithdrawn(book: Book, lineageId: string, outpoint: string): void {
+  const lineage = book.lineages.get(lineageId);
+  if (!('conflicts' in lineage) || !lineage.conflicts.some((conflict) => conflict.outpoint === outpoint)) return;
+  book.lineages.record(lineageId, { type: 'conflict_withdrawn', at: book.now, outpoint });
 }
 
 /**
- * Every transaction that could pay is dead: the payout leaves its lineage. Its coins keep their claim: the signer, which can't see the chain,
- * never signs a coin for two lineages, so only an operator can free them.
+ * Every transaction that could pay is dead: the payout leaves its lineage, and so do the payouts that need its outputs. Its coins keep their
+ * claim: the signer, which can't see the chain, never signs a coin for two lineages, so only an operator can free them.
  */
 export function kill(book: Book, lineageId: string, reason: string): void {
   const lineage = book.lineages.get(lineageId);
+  if (lineage.status === 'planned') return withdraw(book, lineage.plan, reason);
   if (lineage.status !== 'offered') return;
   assert(lineage.block === undefined, 'a transaction in a block is not dead');
   book.lineages.record(lineageId, { type: 'lineage_dead', at: book.now, reason });
+  giveUp(book, lineage, reason);
+  for (const { outpoint } of lineage.version.outputs) {
+    const heir = book.coins.find(outpoint)?.claimedBy;
+    if (heir !== undefined) kill(book, heir, `its coin ${outpoint} can't come to be: ${reason}`);
+  }
+}
+
+/** Nothing was offered for signature yet: the settlement is as if it had been cancelled. */
+function withdraw(book: Book, { settlementId }: LineagePlan, reason: string): void {
+  const { terms } = living(book.settlements.get(settlementId));
+  mustPost(book.ledger, release(terms));
+  unreserve(book, settlementId, reason);
+  book.settlements.record(settlementId, { type: 'settlement_cancelled', at: book.now, reason, by: 'settlement' });
+  book.cancelTimer(settlementId);
+}
+
+function giveUp(book: Book, lineage: OfferedLineage, reason: string): void {
   const state = living(book.settlements.get(lineage.plan.settlementId));
   const { terms } = state;
   const { settlementId } = terms;
@@ -164,7 +187,9 @@ export function kill(book: Book, lineageId: string, reason: string): void {
       freezeBoth(book, lineage.plan, `settlement ${settlementId} was reversed: ${reason}`);
       return;
     case 'reversed':
+      // It was overdue: the amount has waited in suspense for this.
       mustPost(book.ledger, ...payoutReversed(terms, state.payout));
+      book.settlements.record(settlementId, { type: 'settlement_reversed', at: book.now, reason, because: 'excluded' });
       return;
     default:
       throw new Error(`a lineage can't die while its settlement is ${state.status}`);

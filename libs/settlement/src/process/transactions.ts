@@ -1,5 +1,6 @@
 import { assertNever } from '@finality/kernel';
 import type { Book } from '../book.ts';
+import type { TakenCoin } from '../chain-tip.ts';
 import type { ChainFact, WatchedOutput, WatchedTransaction } from '../chain-fact.ts';
 import type { Coin } from '../coin.ts';
 import { mergeSources } from '../coin.ts';
@@ -15,9 +16,19 @@ import {
 import { mustPost } from '../postings/post.ts';
 import type { BlockRef } from '../settlement.ts';
 import { depositConfirmed, depositDue, depositGone, depositSeen, depositUnconfirmed } from './deposits.ts';
-import { conflictFound, lineageConfirmed, lineageDue, lineageUnconfirmed, settlementDue } from './lineages.ts';
+import {
+  conflictFound,
+  conflictWithdrawn,
+  lineageConfirmed,
+  lineageDue,
+  lineageUnconfirmed,
+  settlementDue,
+} from './lineages.ts';
 
-/** What the chain says, for the ledger, the coins, the deposits and the payouts. Facts come once each and in order. */
+/**
+ * What the chain says, for the ledger, the coins, the deposits and the payouts. Facts come in order and once each, but a transaction in a block
+ * may be told again, with more of its outputs or inputs known to be ours (a rescan).
+ */
 export function applyChainFact(book: Book, fact: ChainFact): void {
   switch (fact.kind) {
     case 'transaction_seen':
@@ -46,7 +57,12 @@ export function applyChainFact(book: Book, fact: ChainFact): void {
 function transactionSeen(book: Book, transaction: WatchedTransaction): void {
   const lineageId = book.lineageOf(transaction.txid);
   if (lineageId !== undefined) return transactionBroadcast(book, transaction.txid, 'seen');
-  for (const output of transaction.outputs) depositSeen(book, transaction, output);
+  for (const output of ownOutputs(transaction)) depositSeen(book, transaction, output);
+}
+
+/** An output of nothing is valid in a block, and no money. */
+function ownOutputs({ outputs }: WatchedTransaction): readonly WatchedOutput[] {
+  return outputs.filter((output) => output.valueSats > 0n);
 }
 
 function transactionBroadcast(book: Book, txid: string, answer: string): void {
@@ -59,8 +75,8 @@ function transactionConfirmed(book: Book, transaction: WatchedTransaction, block
   const { txid } = transaction;
   const lineageId = book.lineageOf(txid);
   const spent = transaction.inputs.map((input) => book.coins.find(input.outpoint)).filter((coin) => coin !== undefined);
-  for (const coin of spent) spend(book, coin, txid, lineageId === undefined, block);
-  for (const output of transaction.outputs) {
+  for (const coin of spent) if (coin.spentBy !== txid) spend(book, coin, { txid, lineageId, block });
+  for (const output of ownOutputs(transaction)) {
     if (lineageId === undefined) depositSeen(book, transaction, output);
     create(book, output, block, lineageId, spent);
     if (lineageId === undefined) depositConfirmed(book, output.outpoint, block);
@@ -68,17 +84,32 @@ function transactionConfirmed(book: Book, transaction: WatchedTransaction, block
   if (lineageId !== undefined) lineageConfirmed(book, lineageId, block);
 }
 
+interface Spender {
+  readonly txid: string;
+  /** Missing: it isn't ours. */
+  readonly lineageId: string | undefined;
+  readonly block: BlockRef;
+}
+
 /** The wallet's coin is gone with this block. Somebody else's doing stands in suspense and contends with the lineage that claims it. */
-function spend(book: Book, coin: Coin, txid: string, isForeign: boolean, block: BlockRef): void {
+function spend(book: Book, coin: Coin, { txid, lineageId, block }: Spender): void {
   const after: Coin = { ...coin, spentBy: txid, spends: coin.spends + 1 };
   mustPost(book.ledger, coinSpent(after));
   book.coins.put(after);
-  if (!isForeign) return;
-  mustPost(book.ledger, foreignSpend(after));
-  if (coin.claimedBy !== undefined) {
-    conflictFound(book, coin.claimedBy, { byTxid: txid, outpoint: coin.outpoint, block });
+  if (lineageId === undefined) {
+    mustPost(book.ledger, foreignSpend(after));
+    book.tip.record({ type: 'coin_taken', at: book.now, coin: takenCoin(coin, txid), block });
   }
+  if (coin.claimedBy !== undefined && coin.claimedBy !== lineageId)
+    conflictFound(book, coin.claimedBy, { byTxid: txid, outpoint: coin.outpoint, block });
 }
+
+const takenCoin = ({ outpoint, walletId, valueSats }: Coin, byTxid: string): TakenCoin => ({
+  outpoint,
+  walletId,
+  valueSats,
+  byTxid,
+});
 
 function create(
   book: Book,
@@ -89,6 +120,7 @@ function create(
 ): void {
   const { outpoint, walletId, valueSats, script, branch, index } = output;
   const before = book.coins.find(outpoint);
+  if (before?.height !== undefined) return;
   const declared = lineageId === undefined ? undefined : declaredOutput(book, lineageId, outpoint);
   const after: Coin = {
     ...(before ?? {
@@ -139,26 +171,25 @@ function transactionUnconfirmed(book: Book, txid: WatchedTransaction['txid'], bl
     const deposit = book.deposits.get(outpoint);
     if (deposit.status !== 'none' && 'block' in deposit) depositUnconfirmed(book, outpoint, block);
   }
-  for (const coin of book.coins.spentBy(txid)) unspend(book, coin, txid, lineageId === undefined);
+  for (const coin of book.coins.spentBy(txid)) unspend(book, coin, { txid, lineageId, block });
 }
 
-function unspend(book: Book, coin: Coin, txid: string, isForeign: boolean): void {
+function unspend(book: Book, coin: Coin, { txid, lineageId }: Spender): void {
   mustPost(book.ledger, coinUnspent(coin));
-  if (isForeign) mustPost(book.ledger, foreignSpendUndone(coin));
+  if (lineageId === undefined) {
+    mustPost(book.ledger, foreignSpendUndone(coin));
+    book.tip.record({ type: 'coin_returned', at: book.now, coin: takenCoin(coin, txid) });
+  }
   const { spentBy: _gone, ...rest } = coin;
   book.coins.put(rest);
-  if (!isForeign || coin.claimedBy === undefined) return;
-  const lineage = book.lineages.get(coin.claimedBy);
-  if (lineage.status === 'offered' && lineage.conflict?.byTxid === txid) {
-    book.lineages.record(coin.claimedBy, { type: 'conflict_withdrawn', at: book.now, byTxid: txid });
-  }
+  if (coin.claimedBy !== undefined && coin.claimedBy !== lineageId)
+    conflictWithdrawn(book, coin.claimedBy, coin.outpoint);
 }
 
+/** Payouts contend by their coins: what replaces one in a block spends a coin of ours there, and is told as such. */
 function transactionReplaced(book: Book, fact: Extract<ChainFact, { kind: 'transaction_replaced' }>): void {
-  const { txid, byTxid, outpoint, byBlock } = fact;
+  const { txid, byTxid, byBlock } = fact;
   const block = byBlock === undefined ? {} : { block: byBlock };
-  const lineageId = book.lineageOf(txid);
-  if (lineageId !== undefined) conflictFound(book, lineageId, { byTxid, outpoint, ...block });
   for (const deposit of book.depositsOf(txid)) depositGone(book, deposit, 'replaced', { txid: byTxid, ...block });
 }
 

@@ -1,0 +1,196 @@
+import { assertNever, type Sats } from '@finality/kernel';
+import {
+  type AccountId,
+  availableAccount,
+  creditBalance,
+  custodyAccount,
+  debitHeadroom,
+  heldAccount,
+  inFlightAccount,
+  incomingAccount,
+  parseAccountId,
+  settlementSuspenseAccount,
+  transitAccount,
+  walletSuspenseAccount,
+} from '@finality/ledger';
+import { expect } from 'vitest';
+import type { KnownDeposit } from '../deposit.ts';
+import type { LivingSettlement } from '../settlement.ts';
+import type { MemoryBook } from './memory-book.fixture.ts';
+import type { World } from './world.fixture.ts';
+
+/** What must hold whenever all facts so far have been consumed. */
+export function checkWorld(world: World): void {
+  checkLedger(world.book);
+  checkCoins(world);
+  checkClaims(world.book);
+  checkLimits(world.book);
+}
+
+/** Every balance is what the states of settlements, deposits and coins say, by the definitions of DESIGN 6 and nothing else. */
+function checkLedger(book: MemoryBook): void {
+  book.ledger.assertZeroSum();
+  const { posted, reserved } = expectedBalances(book);
+  const found: Record<string, string> = {};
+  const expected: Record<string, string> = {};
+  for (const account of book.ledger.accounts()) {
+    const { id } = account;
+    found[id] = `${creditBalance(account)} reserved ${account.debitsPending}`;
+    expected[id] = `${posted.get(id) ?? 0n} reserved ${reserved.get(id) ?? 0n}`;
+    posted.delete(id);
+    reserved.delete(id);
+  }
+  expect(found).toEqual(expected);
+  expect([...posted].filter(([, amount]) => amount !== 0n)).toEqual([]);
+  expect([...reserved].filter(([, amount]) => amount !== 0n)).toEqual([]);
+}
+
+/** Credit-normal balances by account, and what is reserved on them. */
+function expectedBalances(book: MemoryBook): { posted: Map<AccountId, bigint>; reserved: Map<AccountId, bigint> } {
+  const posted = new Map<AccountId, bigint>();
+  const reserved = new Map<AccountId, bigint>();
+  const add = (account: AccountId, amount: bigint): void =>
+    void posted.set(account, (posted.get(account) ?? 0n) + amount);
+  const inBlock = new Set<string>();
+  for (const { outpoint, walletId, valueSats, height, spentBy } of coinsOf(book)) {
+    if (height === undefined) continue;
+    inBlock.add(outpoint);
+    if (spentBy === undefined) add(custodyAccount(walletId), -valueSats);
+    else if (book.lineageOf(spentBy) === undefined) add(walletSuspenseAccount(walletId), -valueSats);
+  }
+  for (const deposit of book.deposits.all()) if (deposit.status !== 'none') addDeposit(add, deposit);
+  for (const settlement of book.settlements.all()) {
+    if (settlement.status === 'none') continue;
+    addSettlement(add, settlement);
+    const { terms } = settlement;
+    if (settlement.status === 'reserved' && settlement.lineageId !== undefined) {
+      const amount = terms.amountSats + book.policy.feeCapSats;
+      const account = availableAccount(terms.payer);
+      reserved.set(account, (reserved.get(account) ?? 0n) + amount);
+    }
+  }
+  addDeadInBlocks(book, add);
+  return { posted, reserved };
+}
+
+type Add = (account: AccountId, amount: bigint) => void;
+
+function addDeposit(add: Add, deposit: KnownDeposit): void {
+  const { beneficiary, terms } = deposit;
+  const arrival =
+    beneficiary.kind === 'suspense' ? walletSuspenseAccount(terms.walletId) : incomingAccount(beneficiary.claim);
+  switch (deposit.status) {
+    case 'detected':
+    case 'unconfirmed':
+      // Booked as a claim, seen in no block.
+      add(transitAccount(), -terms.valueSats);
+      return add(arrival, terms.valueSats);
+    case 'confirmed':
+      return add(arrival, terms.valueSats);
+    case 'held':
+      if (beneficiary.kind === 'institution') add(heldAccount(beneficiary.claim), terms.valueSats);
+      return;
+    case 'credited':
+      if (beneficiary.kind === 'institution') add(availableAccount(beneficiary.claim), terms.valueSats);
+      return;
+    case 'gone':
+    case 'reversed':
+      return;
+    default:
+      return assertNever(deposit, 'deposit');
+  }
+}
+
+function addSettlement(add: Add, settlement: LivingSettlement): void {
+  const { terms } = settlement;
+  const { amountSats } = terms;
+  const payout = 'payout' in settlement ? settlement.payout : undefined;
+  if (payout === undefined) {
+    if (settlement.status !== 'settled') return;
+    add(availableAccount(terms.payer), -amountSats);
+    return add(availableAccount(terms.payee), amountSats);
+  }
+  const out = amountSats + payout.feeSats;
+  const isBack =
+    settlement.status === 'failed' || (settlement.status === 'reversed' && settlement.because === 'excluded');
+  if (isBack) return;
+  add(availableAccount(terms.payer), -out);
+  switch (settlement.status) {
+    case 'executing':
+      return add(inFlightAccount(terms.payer), out);
+    case 'confirming':
+      return add(incomingAccount(terms.payee), amountSats);
+    case 'settled':
+      return add(availableAccount(terms.payee), amountSats);
+    default:
+      add(settlementSuspenseAccount(), amountSats);
+      if (!('block' in settlement)) add(inFlightAccount(terms.payer), payout.feeSats);
+  }
+}
+
+/** Taken for dead, and in a block all the same: the fee that left is nobody's. */
+function addDeadInBlocks(book: MemoryBook, add: Add): void {
+  for (const lineage of book.lineages.all()) {
+    if (lineage.status === 'dead' && lineage.block !== undefined)
+      add(settlementSuspenseAccount(), -lineage.plan.feeSats);
+  }
+}
+
+/** The coins are the outputs of the chain, each spent by what spends it there. */
+function checkCoins({ book, chain, places }: World): void {
+  const { made, spentBy } = chain.confirmed();
+  const watched = new Map(places.filter((place) => place.watched).map((place) => [place.script, place.walletId]));
+  const expected: Record<string, string> = {};
+  for (const tx of new Set(made.values())) {
+    for (const { vout, script, valueSats } of tx.outputs) {
+      const outpoint = `${tx.txid}:${vout}`;
+      const walletId = watched.get(script);
+      if (walletId === undefined || valueSats === 0n) continue;
+      expected[outpoint] = `${walletId} ${valueSats} spent by ${spentBy.get(outpoint) ?? 'none'}`;
+    }
+  }
+  const found: Record<string, string> = {};
+  for (const { outpoint, walletId, valueSats, height, spentBy: by } of coinsOf(book)) {
+    if (height !== undefined) found[outpoint] = `${walletId} ${valueSats as bigint} spent by ${by ?? 'none'}`;
+    else expect(by).toBeUndefined();
+  }
+  expect(found).toEqual(expected);
+}
+
+const coinsOf = (book: MemoryBook) =>
+  ['pool', 'w-a', 'w-b', 'w-c'].flatMap((walletId) => book.coins.ofWallet(walletId));
+
+/** No coin belongs to two lineages, what was offered keeps its coins for ever, and each settlement fits its lineage. */
+function checkClaims(book: MemoryBook): void {
+  const claimed = new Map<string, string>();
+  for (const lineage of book.lineages.all()) {
+    if (lineage.status === 'none' || lineage.status === 'abandoned') continue;
+    for (const { outpoint } of lineage.plan.inputs) {
+      expect(claimed.get(outpoint), `${outpoint} in two lineages`).toBeUndefined();
+      claimed.set(outpoint, lineage.plan.lineageId);
+    }
+    const settlement = book.settlements.get(lineage.plan.settlementId);
+    if (lineage.status === 'dead') expect(['failed', 'reversed']).toContain(settlement.status);
+    else if (lineage.status === 'planned') expect(settlement.status).toBe('reserved');
+    else if (lineage.block === undefined) expect(['executing', 'reopened', 'reversed']).toContain(settlement.status);
+    else expect(['confirming', 'settled', 'reopened', 'reversed']).toContain(settlement.status);
+  }
+  for (const { outpoint, claimedBy } of coinsOf(book)) expect(claimedBy).toBe(claimed.get(outpoint));
+}
+
+/** Nobody is past a limit, unless a correction took him there and froze him. */
+function checkLimits(book: MemoryBook): void {
+  for (const account of book.ledger.accounts()) {
+    const name = parseAccountId(account.id);
+    if (name.kind === 'ccp') expect(creditBalance(account)).toBe(0n as Sats);
+    if (name.kind !== 'claim') continue;
+    if (name.part !== 'available') {
+      expect(creditBalance(account), account.id).toBeGreaterThanOrEqual(0n);
+      continue;
+    }
+    if ((debitHeadroom(account) ?? 0n) >= 0n) continue;
+    const { claim } = name;
+    const owner = claim.kind === 'clearing' ? claim.institutionId : book.wallet(claim.walletId)!.institutionId;
+    expect(book.institutions.get(owner).status, `${account.id} is overdrawn`).toBe('frozen');
+  }
+}

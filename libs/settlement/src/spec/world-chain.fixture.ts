@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto';
+import type { BlockHash, OutpointKey, ScriptHex, Txid } from '@finality/bitcoin';
+import type { Sats } from '@finality/kernel';
+
+/** A transaction as far as this model knows any: who spends what and pays whom. */
+export interface WorldTx {
+  readonly txid: Txid;
+  readonly coinbase: boolean;
+  readonly spends: readonly OutpointKey[];
+  readonly outputs: readonly { readonly vout: number; readonly valueSats: Sats; readonly script: ScriptHex }[];
+}
+
+export interface WorldBlock {
+  readonly height: number;
+  readonly hash: BlockHash;
+  readonly previousHash: BlockHash;
+  readonly txs: readonly WorldTx[];
+}
+
+export const sha = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/**
+ * A chain with a mempool: transactions need their inputs, exclude those that spend the same, and come back after a reorg. Outpoints made by
+ * `root` are somebody else's old coins, always there to be spent once.
+ */
+export class WorldChain {
+  readonly blocks: WorldBlock[] = [];
+  readonly mempool = new Map<Txid, WorldTx>();
+  /** Every transaction that was ever made. */
+  readonly known = new Map<Txid, WorldTx>();
+  readonly #roots = new Set<string>();
+  #made = 0;
+
+  get tip(): { readonly height: number; readonly hash: BlockHash } {
+    const last = this.blocks.at(-1);
+    return last ?? { height: 100, hash: sha('genesis') as BlockHash };
+  }
+
+  newTxid(): Txid {
+    this.#made += 1;
+    return sha(`tx ${this.#made}`) as Txid;
+  }
+
+  root(): OutpointKey {
+    const outpoint = `${this.newTxid()}:0` as OutpointKey;
+    this.#roots.add(outpoint);
+    return outpoint;
+  }
+
+  isRoot(outpoint: string): boolean {
+    return this.#roots.has(outpoint);
+  }
+
+  /** What the blocks made, and by whom it was spent. */
+  confirmed(): {
+    readonly txids: ReadonlySet<string>;
+    readonly made: ReadonlyMap<string, WorldTx>;
+    readonly spentBy: ReadonlyMap<string, Txid>;
+  } {
+    const txids = new Set<string>();
+    const made = new Map<string, WorldTx>();
+    const spentBy = new Map<string, Txid>();
+    for (const tx of this.blocks.flatMap((block) => block.txs)) {
+      txids.add(tx.txid);
+      for (const outpoint of tx.spends) spentBy.set(outpoint, tx.txid);
+      for (const { vout } of tx.outputs) made.set(`${tx.txid}:${vout}`, tx);
+    }
+    return { txids, made, spentBy };
+  }
+
+  /** Into the mempool, in the place of what spends the same. False: an input isn't there (any more). */
+  accept(tx: WorldTx): boolean {
+    this.known.set(tx.txid, tx);
+    const { txids, made, spentBy } = this.confirmed();
+    if (tx.coinbase || txids.has(tx.txid) || this.mempool.has(tx.txid)) return false;
+    const isThere = (outpoint: string): boolean =>
+      this.isRoot(outpoint) || made.has(outpoint) || this.mempool.has(outpoint.slice(0, 64) as Txid);
+    if (!tx.spends.every((outpoint) => isThere(outpoint) && !spentBy.has(outpoint))) return false;
+    const rivals = [...this.mempool.values()].filter((other) => other.spends.some((o) => tx.spends.includes(o)));
+    // A replacement can't need what it replaces.
+    const gone = new Set(rivals.flatMap((rival) => [rival.txid, ...this.#descendants(rival.txid)]));
+    if (tx.spends.some((outpoint) => gone.has(outpoint.slice(0, 64) as Txid))) return false;
+    for (const txid of gone) this.mempool.delete(txid);
+    this.mempool.set(tx.txid, tx);
+    return true;
+  }
+
+  /** A block of those that are chosen and can be in it, and of some that nobody has seen before. */
+  mine(choose: (tx: WorldTx) => boolean, unseen: readonly WorldTx[] = []): WorldBlock {
+    const { txids, made, spentBy } = this.confirmed();
+    const [present, spent] = [new Set(made.keys()), new Set<string>(spentBy.keys())];
+    const txs: WorldTx[] = [];
+    for (const tx of [...unseen, ...[...this.mempool.values()].filter(choose)]) {
+      this.known.set(tx.txid, tx);
+      const fits = tx.spends.every((o) => (this.isRoot(o) || present.has(o)) && !spent.has(o));
+      if (!fits || txids.has(tx.txid)) continue;
+      txs.push(tx);
+      for (const outpoint of tx.spends) spent.add(outpoint);
+      for (const { vout } of tx.outputs) present.add(`${tx.txid}:${vout}`);
+    }
+    const { height, hash } = this.tip;
+    this.#made += 1;
+    const block = { height: height + 1, hash: sha(`block ${this.#made}`) as BlockHash, previousHash: hash, txs };
+    this.blocks.push(block);
+    this.#tidyMempool();
+    return block;
+  }
+
+  /** Takes blocks off; their transactions go back to the mempool where `keep` says so. @returns tip first */
+  disconnect(count: number, keep: (tx: WorldTx) => boolean): readonly WorldBlock[] {
+    const gone = this.blocks.splice(Math.max(0, this.blocks.length - count)).reverse();
+    const waiting = [...this.mempool.values()];
+    this.mempool.clear();
+    const back = gone.toReversed().flatMap((block) => block.txs);
+    for (const tx of [...back.filter((tx) => !tx.coinbase && keep(tx)), ...waiting]) this.accept(tx);
+    return gone;
+  }
+
+  evict(txid: Txid): void {
+    for (const gone of [txid, ...this.#descendants(txid)]) this.mempool.delete(gone);
+  }
+
+  #tidyMempool(): void {
+    const waiting = [...this.mempool.values()];
+    this.mempool.clear();
+    for (const tx of waiting) this.accept(tx);
+  }
+
+  #descendants(txid: Txid): Txid[] {
+    const children = [...this.mempool.values()].filter((tx) => tx.spends.some((o) => o.startsWith(`${txid}:`)));
+    return children.flatMap((child) => [child.txid, ...this.#descendants(child.txid)]);
+  }
+}

@@ -1,0 +1,119 @@
+import type { OutpointKey, ScriptHex } from '@finality/bitcoin';
+import { chain, type ChainCommand, type ChainEvent, decideChain, type Prevout, WatchView } from '@finality/chain';
+import { assert, assertNever, type Sats } from '@finality/kernel';
+import type { ChainFact, WatchedTransaction } from '../chain-fact.ts';
+import type { WorldBlock, WorldTx } from './world-chain.fixture.ts';
+
+type Described = Extract<ChainEvent, { type: 'transaction_seen' }>['transaction'];
+
+/** What outsiders' coins are locked by: each its own script. */
+export const foreignScript = (outpoint: string): ScriptHex => `0014${outpoint.slice(0, 40)}` as ScriptHex;
+
+/** The chain-watcher's own rules over the model's blocks and mempool: the facts are those that the platform would get. */
+export class WorldWatcher {
+  #state = chain.initialState;
+  readonly #view = new WatchView();
+
+  watch(script: ScriptHex, walletId: string, branch: 0 | 1, index: number): void {
+    this.#view.watch(script, { walletId, branch, index, custodial: true });
+  }
+
+  connected({ height, hash, previousHash, txs }: WorldBlock): readonly ChainFact[] {
+    return this.#facts({ kind: 'connect_block', height, hash, previousHash, time: height, ...observed(txs) });
+  }
+
+  disconnected(blocks: readonly WorldBlock[]): readonly ChainFact[] {
+    return blocks.length === 0 ? [] : this.#facts({ kind: 'disconnect_blocks', blocks });
+  }
+
+  polled(mempool: readonly WorldTx[]): readonly ChainFact[] {
+    return this.#facts({ kind: 'observe_mempool', ...observed(mempool) });
+  }
+
+  /** Everything that should be in the mempool and isn't. */
+  missing(mempool: ReadonlyMap<string, WorldTx>): readonly ChainFact[] {
+    const txids = [...this.#view.transactions()]
+      .filter(({ status }) => status.kind === 'mempool' || status.kind === 'unconfirmed')
+      .map(({ transaction }) => transaction.txid)
+      .filter((txid) => !mempool.has(txid))
+      .sort();
+    return this.#facts({ kind: 'evict', txids, reason: 'not in the mempool' });
+  }
+
+  rescanned({ height, hash, txs }: WorldBlock): readonly ChainFact[] {
+    return this.#facts({ kind: 'rescan_block', height, hash, ...observed(txs) });
+  }
+
+  broadcast(txid: WorldTx['txid'], lineageId: string): readonly ChainFact[] {
+    return this.#facts({ kind: 'record_broadcast', txid, lineageId, answer: 'accepted' });
+  }
+
+  #facts(command: ChainCommand): readonly ChainFact[] {
+    const decision = decideChain(command, this.#state, this.#view);
+    assert(decision.kind === 'accepted', `the watcher refuses ${command.kind}`);
+    return decision.events.map((event) => {
+      this.#state = chain.evolve(this.#state, event);
+      this.#view.apply(event);
+      return factOf(event);
+    });
+  }
+}
+
+function observed(txs: readonly WorldTx[]): {
+  transactions: readonly WorldTx[];
+  lookedUp: Extract<ChainCommand, { kind: 'connect_block' }>['lookedUp'];
+} {
+  const prevouts = new Map<OutpointKey, Prevout>(
+    txs.flatMap((tx) =>
+      tx.spends.map((outpoint) => [outpoint, { script: foreignScript(outpoint), valueSats: 1n as Sats }] as const),
+    ),
+  );
+  return { transactions: txs, lookedUp: { transactions: new Set(txs.map((tx) => tx.txid)), prevouts } };
+}
+
+/** As the settlement service reads the published message. */
+function factOf(event: ChainEvent): ChainFact {
+  switch (event.type) {
+    case 'block_connected':
+    case 'block_disconnected':
+      return { kind: event.type, block: { height: event.height, hash: event.hash } };
+    case 'transaction_seen':
+      return { kind: event.type, transaction: watchedOf(event.transaction) };
+    case 'transaction_confirmed':
+      return {
+        kind: event.type,
+        transaction: watchedOf(event.transaction),
+        block: { height: event.height, hash: event.blockHash },
+      };
+    case 'transaction_unconfirmed':
+      return { kind: event.type, txid: event.txid, block: { height: event.height, hash: event.blockHash } };
+    case 'transaction_replaced': {
+      const { txid, byTxid, outpoint, byHeight, byBlockHash } = event;
+      const inBlock = byHeight > 0 ? { byBlock: { height: byHeight, hash: byBlockHash } } : {};
+      return { kind: event.type, txid, byTxid, outpoint, ...inBlock };
+    }
+    case 'transaction_evicted':
+      return { kind: event.type, txid: event.txid };
+    case 'transaction_broadcast':
+      return { kind: event.type, txid: event.txid, answer: event.answer };
+    default:
+      return assertNever(event, 'chain event');
+  }
+}
+
+function watchedOf({ txid, coinbase, inputs, outputs }: Described): WatchedTransaction {
+  return {
+    txid,
+    coinbase,
+    inputs: inputs.map(({ outpoint, script }) => ({ outpoint, script, address: script === '' ? '' : `of ${script}` })),
+    outputs: outputs.map(({ vout, valueSats, script, walletId, branch, index }) => ({
+      outpoint: `${txid}:${vout}` as OutpointKey,
+      valueSats: valueSats as Sats,
+      script: script as ScriptHex,
+      walletId,
+      branch,
+      index,
+      address: `to ${script}`,
+    })),
+  };
+}

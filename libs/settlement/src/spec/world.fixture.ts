@@ -1,0 +1,248 @@
+import type { OutpointKey, ScriptHex } from '@finality/bitcoin';
+import { assert, type Principal, type Sats } from '@finality/kernel';
+import type { ChainFact } from '../chain-fact.ts';
+import type { AddressRecord } from '../coin.ts';
+import type { LineagePlan } from '../lineage.ts';
+import type { SettlementPolicy } from '../policy.ts';
+import type { Assessment, Mode, Recommendation } from '../settlement.ts';
+import { apply, type Command } from './commands.fixture.ts';
+import { MemoryBook } from './memory-book.fixture.ts';
+import { foreignScript, WorldWatcher } from './world-watcher.fixture.ts';
+import { sha, WorldChain, type WorldTx } from './world-chain.fixture.ts';
+
+/** A command as it was given, and the one that must have been committed before anybody could give it. */
+export interface Told {
+  readonly command: Command;
+  readonly after?: number;
+}
+
+interface Place extends Omit<AddressRecord, 'purpose'> {
+  readonly purpose: AddressRecord['purpose'];
+  watched: boolean;
+}
+
+export const INSTITUTIONS = ['a', 'b', 'c'] as const;
+export const CREDIT_LINES: Readonly<Record<string, bigint>> = { a: 0n, b: 30_000n, c: 0n };
+const WALLETS = [
+  { walletId: 'pool', institutionId: 'platform', scriptType: 'wpkh' },
+  { walletId: 'w-a', institutionId: 'a', scriptType: 'wpkh' },
+  { walletId: 'w-b', institutionId: 'b', scriptType: 'tr' },
+  { walletId: 'w-c', institutionId: 'c', scriptType: 'wpkh' },
+] as const;
+const OPERATOR: Principal = { keyId: 'operator', roles: ['operator'] };
+
+/**
+ * Everybody around the settlement service, in one place: outsiders who pay, double-spend and steal; miners; the chain-watcher; screening;
+ * whoever issues addresses and signs. Each step tells the service something, which decides on a book in memory.
+ */
+export class World {
+  readonly book: MemoryBook;
+  readonly chain = new WorldChain();
+  readonly told: Told[] = [];
+  readonly places: Place[] = [];
+  /** Addresses that are issued, and whose notice is still on its way. */
+  readonly notices: AddressRecord[] = [];
+  /** Signed transactions by lineage. */
+  readonly payouts = new Map<string, WorldTx>();
+  readonly #watcher = new WorldWatcher();
+  readonly #causes = new Map<string, number>();
+  #logged = 0;
+  #made = 0;
+
+  constructor(policy?: SettlementPolicy) {
+    this.book = policy === undefined ? new MemoryBook() : new MemoryBook(policy);
+    for (const institutionId of INSTITUTIONS) {
+      const institution = { institutionId, name: institutionId, creditLineSats: CREDIT_LINES[institutionId]! };
+      this.tell({ type: 'create_institution', institution });
+    }
+    for (const wallet of WALLETS) this.tell({ type: 'wallet_changed', wallet: { ...wallet, custodial: true } });
+  }
+
+  /** Gives the service a command, now; remembers it, and the latest of the events that led to it. */
+  tell(command: Command, ...causes: readonly string[]): string | undefined {
+    const index = this.told.length;
+    const after = causes.map((cause) => {
+      const found = this.#causes.get(cause);
+      assert(found !== undefined, `nothing is known of ${cause}`);
+      return found;
+    });
+    this.told.push({ command, ...(after.length > 0 ? { after: Math.max(...after) } : {}) });
+    const before = this.book.log.length;
+    const refused = apply(this.book, command);
+    assert(refused === undefined || this.book.log.length === before, 'a refusal left events behind');
+    for (const { stream, event } of this.book.log.slice(this.#logged)) {
+      if (!this.#causes.has(stream)) this.#causes.set(stream, index);
+      this.#causes.set(`${stream} ${event.type}`, index);
+    }
+    this.#logged = this.book.log.length;
+    return refused;
+  }
+
+  facts(facts: readonly ChainFact[]): void {
+    for (const fact of facts) {
+      const txid = 'txid' in fact ? fact.txid : 'transaction' in fact ? fact.transaction.txid : '';
+      const lineageId = this.book.lineageOf(txid);
+      // Only what was signed, and stored as such, ever reaches a node.
+      this.tell(
+        { type: 'chain_fact', fact },
+        ...(lineageId === undefined ? [] : [`lineage/${lineageId} version_signed`]),
+      );
+    }
+  }
+
+  /** A script of the next index; watched at once, or by a rescan later. */
+  place(walletId: string, institutionId: string, purpose: AddressRecord['purpose'], watched = true): Place {
+    const branch = purpose === 'change' ? 1 : 0;
+    const index = this.places.length;
+    const { scriptType } = WALLETS.find((wallet) => wallet.walletId === walletId)!;
+    const hash = sha(`${walletId} ${branch} ${index}`);
+    const script = (scriptType === 'wpkh' ? `0014${hash.slice(0, 40)}` : `5120${hash}`) as ScriptHex;
+    const place = {
+      script,
+      address: `to ${script}`,
+      walletId,
+      institutionId,
+      purpose,
+      branch,
+      index,
+      watched,
+    } as const;
+    this.places.push(place);
+    if (watched) this.#watcher.watch(script, walletId, branch, index);
+    return place;
+  }
+
+  /** The notice of an address arrives: at once, or when it likes. */
+  announce(place: Place, late: boolean): void {
+    const { watched: _watched, ...address } = place;
+    if (late) this.notices.push(address);
+    else this.tell({ type: 'address_issued', address });
+  }
+
+  pay(
+    spends: readonly OutpointKey[],
+    outputs: readonly { readonly script: ScriptHex; readonly valueSats: bigint }[],
+    coinbase = false,
+  ): WorldTx {
+    const tx = {
+      txid: this.chain.newTxid(),
+      coinbase,
+      spends,
+      outputs: outputs.map(({ script, valueSats }, vout) => ({ vout, script, valueSats: valueSats as Sats })),
+    };
+    this.chain.known.set(tx.txid, tx);
+    return tx;
+  }
+
+  /** An outsider's script. */
+  elsewhere(): ScriptHex {
+    this.#made += 1;
+    return foreignScript(sha(`elsewhere ${this.#made}`));
+  }
+
+  mine(choose: (tx: WorldTx) => boolean, unseen: readonly WorldTx[] = []): void {
+    this.facts(this.#watcher.connected(this.chain.mine(choose, unseen)));
+  }
+
+  reorg(depth: number, keep: (tx: WorldTx) => boolean): void {
+    this.facts(this.#watcher.disconnected(this.chain.disconnect(depth, keep)));
+  }
+
+  poll(evicting: boolean): void {
+    this.facts(this.#watcher.polled([...this.chain.mempool.values()]));
+    if (evicting) this.facts(this.#watcher.missing(this.chain.mempool));
+  }
+
+  /** Scripts that weren't watched are, from the first block on. */
+  rescan(): void {
+    const late = this.places.filter((place) => !place.watched);
+    if (late.length === 0) return;
+    for (const place of late) {
+      place.watched = true;
+      this.#watcher.watch(place.script, place.walletId, place.branch, place.index);
+    }
+    for (const block of this.chain.blocks) this.facts(this.#watcher.rescanned(block));
+  }
+
+  submit(mode: Mode, from: string, to: string, amountSats: bigint): string {
+    this.#made += 1;
+    const settlementId = `s-${this.#made}`;
+    const submission = {
+      settlementId,
+      from,
+      to,
+      amountSats: amountSats as Sats,
+      mode,
+      referenceId: '',
+      submittedBy: 'k',
+    };
+    this.tell({ type: 'submit', submission });
+    return settlementId;
+  }
+
+  screen(subject: 'settlement' | 'deposit', id: string, by: 'risk' | 'aml', recommendation: Recommendation): void {
+    const assessment: Assessment = { recommendation, rulesVersion: '1', reason: recommendation };
+    this.tell({ type: 'verdict', subject, id, by, assessment }, `${subject}/${id}`);
+  }
+
+  review(settlementId: string, decision: 'approve' | 'reject'): void {
+    const review = { settlementId, decision, reason: 'because', reviewer: 'compliance' };
+    this.tell({ type: 'review', review }, `settlement/${settlementId}`);
+  }
+
+  reviewDeposit(outpoint: string, decision: 'approve' | 'reject'): void {
+    const review = { outpoint, decision, reason: 'because', reviewer: 'compliance' };
+    this.tell({ type: 'review_deposit', review }, `deposit/${outpoint}`);
+  }
+
+  withdraw(settlementId: string, how: 'cancel' | 'expire' | 'retry_reservation'): void {
+    const cause = `settlement/${settlementId}`;
+    if (how === 'cancel') this.tell({ type: how, settlementId, reason: 'because', caller: OPERATOR }, cause);
+    else this.tell({ type: how, settlementId }, cause);
+  }
+
+  assign(plan: LineagePlan, late: boolean): void {
+    const cause = `lineage/${plan.lineageId} lineage_planned`;
+    const payee = this.place(plan.payeeWalletId, plan.payeeInstitutionId, 'settlement');
+    const change = this.place(plan.walletId, plan.institutionId, 'change');
+    for (const place of [payee, change]) this.announce(place, late);
+    this.tell(
+      {
+        type: 'destinations_assigned',
+        lineageId: plan.lineageId,
+        destinations: { payee: destinationOf(payee), change: destinationOf(change) },
+      },
+      cause,
+    );
+  }
+
+  /** Signed once it was offered; from then on somebody may broadcast it. */
+  sign(lineageId: string): void {
+    const lineage = this.book.lineages.get(lineageId);
+    assert('version' in lineage, 'only what was offered is signed');
+    this.tell({ type: 'transaction_signed', lineageId, signedHex: 'ab' }, `lineage/${lineageId} version_offered`);
+    const tx: WorldTx = {
+      txid: lineage.version.txid,
+      coinbase: false,
+      spends: lineage.plan.inputs.map((input) => input.outpoint),
+      outputs: lineage.version.outputs.map(({ valueSats, destination }, vout) => ({
+        vout,
+        valueSats,
+        script: destination.script,
+      })),
+    };
+    this.payouts.set(lineageId, tx);
+    this.chain.known.set(tx.txid, tx);
+  }
+
+  refuseToSign(lineageId: string, rule: string): void {
+    this.tell({ type: 'signing_refused', lineageId, rule }, `lineage/${lineageId} version_offered`);
+  }
+
+  broadcast(lineageId: string): void {
+    const tx = this.payouts.get(lineageId);
+    if (tx !== undefined && this.chain.accept(tx)) this.facts(this.#watcher.broadcast(tx.txid, lineageId));
+  }
+}
+
+const destinationOf = ({ walletId, script, branch, index }: Place) => ({ walletId, script, branch, index });
