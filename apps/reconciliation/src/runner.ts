@@ -10,7 +10,7 @@ import {
   type JournalRecord,
   type LedgerCut,
 } from '@finality/reconciliation';
-import { indexedBlocks, indexTip, outputsAt } from './projections/chain-index.projection.ts';
+import { indexedBlocks, indexTip, outputsAt, walletsOfScripts } from './projections/chain-index.projection.ts';
 import { uncoveredWallets } from './projections/wallets.projection.ts';
 import { snapshot } from './outbound/pool-session.ts';
 import type { JournalPort, LedgerPort } from './tokens.ts';
@@ -21,6 +21,8 @@ import type { FollowIndex } from './workers/follow-index.worker.ts';
 /** Cuts tried: each time a block leaves the chain meanwhile, or the ledger has seen one that our node hasn't. */
 const CUTS_MAX = 10;
 const CUT_RETRY_MS = 300;
+/** Of these, as many wait for addresses that we may not have been told of yet. What is still unknown then isn't ours: a break. */
+const CUTS_PATIENT = 5;
 /** Steps of the index in one run: 2,500 blocks behind, the rest has to be there already. */
 const INDEX_STEPS_MAX = 100;
 const JOURNAL_PAGE = 1_000;
@@ -52,7 +54,7 @@ export class Runner {
       if (attempt > 0) await context.runtime.sleep(CUT_RETRY_MS);
       const endBeforeCut = await this.#journalEnd();
       const cut = cutOf(await ledger.getLedgerCut({}));
-      const chain = await this.#chainAt(cut);
+      const chain = await this.#chainAt(cut, attempt < CUTS_PATIENT);
       if (typeof chain === 'string') {
         reason = chain;
         continue;
@@ -66,12 +68,16 @@ export class Runner {
   }
 
   /** The chain at exactly the cut's block, or why it can't be seen. */
-  async #chainAt(cut: LedgerCut): Promise<ChainView | string> {
+  async #chainAt(cut: LedgerCut, isPatient: boolean): Promise<ChainView | string> {
     const { context } = this.#options;
     const { height, blockHash } = cut;
     if (blockHash === '') return { height, blockHash, outputs: [] };
     const problem = await this.#catchUp(cut);
     if (problem !== undefined) return problem;
+    const scripts = cut.coins.flatMap(({ script }) => (script === '' ? [] : [script]));
+    const known = await walletsOfScripts(context.session, scripts);
+    const unknown = scripts.find((script) => !known.has(script));
+    if (isPatient && unknown !== undefined) return `the address with script ${unknown} hasn't been announced to us yet`;
     const named = [...cut.coins.map((coin) => coin.outpoint), ...cut.settlements.map((s) => s.payeeOutpoint)];
     return snapshot(context.pool, async (session) => {
       const [block] = await indexedBlocks(session, height, height);
