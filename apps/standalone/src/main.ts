@@ -1,4 +1,3 @@
-import process from 'node:process';
 import { StartupError, systemRuntime } from '@finality/service';
 import { parseCommandLine, USAGE } from './command-line.ts';
 import { readEnvironment, settingsHelp } from './config.ts';

@@ -1,4 +1,3 @@
-import process from 'node:process';
 import type { Runtime } from '@finality/kernel';
 import { errorMessage, StartupError } from '@finality/service';
 import type { Flags } from './command-line.ts';
