@@ -1,0 +1,258 @@
+import type { BlockHash, OutpointKey, ScriptHex, Txid } from '@finality/bitcoin';
+import type { Sats } from '@finality/kernel';
+import { describe, expect, it } from 'vitest';
+import { chain, type ChainEvent } from './chain.ts';
+import { type ChainCommand, decideChain, type LookedUp } from './chain.decide.ts';
+import type { ObservedTransaction } from './transaction.ts';
+import { WatchView } from './watch-view.ts';
+
+const id = (name: string): Txid => name as Txid;
+const hash = (name: string): BlockHash => name as BlockHash;
+const OURS = 'script of ours' as ScriptHex;
+const THEIRS = 'script of theirs' as ScriptHex;
+
+/** A transaction that spends those outpoints and pays those scripts 1,000 sat, 1,001 sat, … */
+function tx(name: string, spends: readonly string[], pays: readonly ScriptHex[]): ObservedTransaction {
+  const outputs = pays.map((script, vout) => ({ vout, valueSats: BigInt(1_000 + vout) as Sats, script }));
+  return { txid: id(name), coinbase: false, spends: spends as readonly OutpointKey[], outputs };
+}
+
+const NOT_LOOKED_UP: LookedUp = { transactions: new Set(), prevouts: new Map() };
+const lookedUp = (txid: string, ...scripts: readonly (readonly [string, string])[]): LookedUp => ({
+  transactions: new Set([id(txid)]),
+  prevouts: new Map(
+    scripts.map(([outpoint, script]) => [
+      outpoint as OutpointKey,
+      { script: script as ScriptHex, valueSats: 5_000n as Sats },
+    ]),
+  ),
+});
+
+const connect = (
+  height: number,
+  transactions: readonly ObservedTransaction[] = [],
+  found = NOT_LOOKED_UP,
+  branch = '',
+): ChainCommand => ({
+  kind: 'connect_block',
+  height,
+  hash: hash(`block${height}${branch}`),
+  previousHash: hash(`block${height - 1}`),
+  time: height,
+  transactions,
+  lookedUp: found,
+});
+const see = (...transactions: readonly ObservedTransaction[]): ChainCommand => ({
+  kind: 'observe_mempool',
+  transactions,
+  lookedUp: { transactions: new Set(transactions.map(({ txid }) => txid)), prevouts: new Map() },
+});
+const disconnect = (...heights: readonly number[]): ChainCommand => ({
+  kind: 'disconnect_blocks',
+  blocks: heights.map((height) => ({
+    height,
+    hash: hash(`block${height}`),
+    previousHash: hash(`block${height - 1}`),
+  })),
+});
+
+/** What the facts say, in short; refusals by their reason. */
+function given(...before: readonly ChainCommand[]): { when(command: ChainCommand): readonly string[] } {
+  const view = new WatchView();
+  view.watch(OURS, { walletId: 'w', branch: 0, index: 7, custodial: true });
+  let state = chain.initialState;
+  const handle = (command: ChainCommand): readonly ChainEvent[] | string => {
+    const decision = decideChain(command, state, view);
+    if (decision.kind === 'refused') return decision.refused.reason;
+    for (const event of decision.events) {
+      state = chain.evolve(state, event);
+      view.apply(event);
+    }
+    return decision.events;
+  };
+  for (const command of before) expect(handle(command), 'what is given is accepted').toBeInstanceOf(Array);
+  return {
+    when: (command) => {
+      const facts = handle(command);
+      return typeof facts === 'string' ? [facts] : facts.map(inShort);
+    },
+  };
+}
+
+function inShort(event: ChainEvent): string {
+  switch (event.type) {
+    case 'block_connected':
+      return `connected ${event.hash}`;
+    case 'block_disconnected':
+      return `disconnected ${event.hash} fork ${event.forkHeight} depth ${event.depth}`;
+    case 'transaction_seen':
+      return `seen ${event.transaction.txid}`;
+    case 'transaction_confirmed':
+      return `confirmed ${event.transaction.txid} in ${event.blockHash}`;
+    case 'transaction_unconfirmed':
+      return `unconfirmed ${event.txid} of ${event.blockHash}`;
+    case 'transaction_replaced':
+      return `replaced ${event.txid} by ${event.byTxid} over ${event.outpoint} in ${event.byBlockHash || 'mempool'} @${event.byHeight}`;
+    case 'transaction_evicted':
+      return `evicted ${event.txid}`;
+    case 'transaction_broadcast':
+      return `broadcast ${event.txid}`;
+  }
+}
+
+const deposit = tx('deposit', ['x:0'], [THEIRS, OURS]);
+const theft = tx('theft', ['x:0'], [THEIRS]);
+const found = lookedUp('deposit', ['x:0', THEIRS]);
+
+describe('before any block', () => {
+  it('starts anywhere', () => {
+    expect(given().when(connect(100))).toEqual(['connected block100']);
+  });
+});
+
+describe('at a tip', () => {
+  it('a block that follows, its transactions first', () => {
+    expect(given(connect(1)).when(connect(2, [theft, deposit], found))).toEqual([
+      'confirmed deposit in block2',
+      'connected block2',
+    ]);
+  });
+
+  it('refuses a block that doesn’t follow, or a height that it can’t have', () => {
+    expect(given(connect(1)).when(connect(3))).toEqual(['NOT_AT_TIP']);
+    expect(given(connect(1), connect(2)).when(connect(2))).toEqual(['NOT_AT_TIP']);
+    const wrongHeight = { ...connect(2), height: 5 } as ChainCommand;
+    expect(given(connect(1)).when(wrongHeight)).toEqual(['NOT_AT_TIP']);
+  });
+
+  it('refuses to guess what a deposit spends', () => {
+    expect(given(connect(1)).when(connect(2, [deposit]))).toEqual(['PREVOUTS_NOT_LOOKED_UP']);
+  });
+
+  it('says what is known about inputs: ours, found, seen before, unknown', () => {
+    const view = new WatchView();
+    view.watch(OURS, { walletId: 'w', branch: 1, index: 7, custodial: false });
+    const parent = tx('parent', [], [OURS]);
+    const child = tx('child', ['parent:0', 'x:0', 'y:0'], [OURS]);
+    const decision = decideChain(
+      connect(1, [parent, child], lookedUp('child', ['x:0', THEIRS])),
+      chain.initialState,
+      view,
+    );
+    const facts = decision.kind === 'accepted' ? decision.events : [];
+    const confirmed = facts.flatMap((fact) => (fact.type === 'transaction_confirmed' ? [fact.transaction] : []));
+    expect(confirmed[1]).toEqual({
+      txid: 'child',
+      coinbase: false,
+      inputs: [
+        { outpoint: 'parent:0', walletId: 'w', script: OURS, valueSats: 1_000n },
+        { outpoint: 'x:0', walletId: '', script: THEIRS, valueSats: 5_000n },
+        { outpoint: 'y:0', walletId: '', script: '', valueSats: 0n },
+      ],
+      outputs: [{ vout: 0, valueSats: 1_000n, script: OURS, walletId: 'w', branch: 1, index: 7, custodial: false }],
+    });
+  });
+
+  it('a spender of ours that pays nobody of ours, in the same block as its parent', () => {
+    const parent = tx('parent', [], [OURS]);
+    const child = tx('child', ['parent:0'], [THEIRS]);
+    expect(given(connect(1)).when(connect(2, [parent, child]))).toEqual([
+      'confirmed parent in block2',
+      'confirmed child in block2',
+      'connected block2',
+    ]);
+  });
+});
+
+describe('a reorg', () => {
+  const before = [connect(1), connect(2, [deposit], found), connect(3)];
+
+  it('takes back tip first, the transactions of each block before the block', () => {
+    expect(given(...before).when(disconnect(3, 2))).toEqual([
+      'disconnected block3 fork 1 depth 2',
+      'unconfirmed deposit of block2',
+      'disconnected block2 fork 1 depth 2',
+    ]);
+  });
+
+  it('begins at the tip or not at all', () => {
+    expect(given(...before).when(disconnect(2))).toEqual(['NOT_AT_TIP']);
+    expect(given(...before, disconnect(3)).when(disconnect(3))).toEqual(['NOT_AT_TIP']);
+  });
+
+  it('the transaction confirms again, with what was known about it', () => {
+    expect(given(...before, disconnect(3, 2)).when(connect(2, [deposit], NOT_LOOKED_UP, 'b'))).toEqual([
+      'confirmed deposit in block2b',
+      'connected block2b',
+    ]);
+  });
+
+  it('a transaction that comes back to the mempool isn’t news', () => {
+    expect(given(...before, disconnect(3, 2)).when(see(deposit))).toEqual([]);
+  });
+
+  it('another transaction takes its place', () => {
+    expect(given(...before, disconnect(3, 2)).when(connect(2, [theft], NOT_LOOKED_UP, 'b'))).toEqual([
+      'replaced deposit by theft over x:0 in block2b @2',
+      'connected block2b',
+    ]);
+  });
+
+  it('what a block excluded is excluded again by the next block that does', () => {
+    const excluded = [connect(1), see(deposit), connect(2, [theft])];
+    expect(given(...excluded, disconnect(2)).when(connect(2, [theft], NOT_LOOKED_UP, 'b'))).toEqual([
+      'replaced deposit by theft over x:0 in block2b @2',
+      'connected block2b',
+    ]);
+  });
+});
+
+describe('the mempool', () => {
+  it('tells of a transaction once', () => {
+    expect(given(connect(1)).when(see(deposit))).toEqual(['seen deposit']);
+    expect(given(connect(1), see(deposit)).when(see(deposit))).toEqual([]);
+  });
+
+  it('names a replacement, foreign or not, once', () => {
+    expect(given(connect(1), see(deposit)).when(see(theft))).toEqual([
+      'replaced deposit by theft over x:0 in mempool @0',
+    ]);
+    expect(given(connect(1), see(deposit), see(theft)).when(see(theft))).toEqual([]);
+  });
+
+  it('and again when a block makes it so', () => {
+    expect(given(connect(1), see(deposit), see(theft)).when(connect(2, [theft]))).toEqual([
+      'replaced deposit by theft over x:0 in block2 @2',
+      'connected block2',
+    ]);
+  });
+
+  it('a transaction that was replaced, or evicted, can come back', () => {
+    expect(given(connect(1), see(deposit), see(theft)).when(see(deposit))).toEqual(['seen deposit']);
+    const evict: ChainCommand = { kind: 'evict', txids: [id('deposit')], reason: 'gone' };
+    expect(given(connect(1), see(deposit)).when(evict)).toEqual(['evicted deposit']);
+    expect(given(connect(1), see(deposit), evict).when(evict)).toEqual([]);
+    expect(given(connect(1), see(deposit), evict).when(see(deposit))).toEqual(['seen deposit']);
+  });
+
+  it('a poll older than a block says nothing about what the block has settled', () => {
+    expect(given(connect(1, [deposit], found)).when(see(deposit))).toEqual([]);
+    expect(given(connect(1), see(deposit), connect(2, [theft])).when(see(deposit))).toEqual([]);
+    const evict: ChainCommand = { kind: 'evict', txids: [id('deposit')], reason: 'gone' };
+    expect(given(connect(1, [deposit], found)).when(evict)).toEqual([]);
+  });
+});
+
+describe('blocks read again', () => {
+  const rescan = (transactions: readonly ObservedTransaction[]): ChainCommand => {
+    return { kind: 'rescan_block', height: 1, hash: hash('block1'), transactions, lookedUp: found };
+  };
+
+  it('tell of transactions that nobody had been watching', () => {
+    expect(given(connect(1), connect(2)).when(rescan([theft, deposit]))).toEqual(['confirmed deposit in block1']);
+  });
+
+  it('and of nothing twice', () => {
+    expect(given(connect(1, [deposit], found), connect(2)).when(rescan([deposit]))).toEqual([]);
+  });
+});
