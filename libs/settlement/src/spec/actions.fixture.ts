@@ -15,7 +15,8 @@ export const ACTION_WEIGHTS = {
   pay_in: 10,
   double_spend: 4,
   child: 1,
-  steal: 1,
+  steal: 2,
+  undo: 3,
   mine: 22,
   reorg: 4,
   poll: 6,
@@ -23,21 +24,23 @@ export const ACTION_WEIGHTS = {
   rescan: 1,
   notice: 3,
   submit: 8,
-  verdict: 14,
-  deposit_verdict: 14,
-  approve_all: 6,
+  verdict: 6,
+  deposit_verdict: 6,
+  approve_all: 10,
   review: 2,
   review_deposit: 1,
   withdraw: 2,
-  retry: 4,
-  assign: 6,
-  sign: 8,
-  broadcast: 5,
+  retry: 6,
+  assign: 8,
+  sign: 10,
+  broadcast: 4,
+  hurry: 8,
   freeze: 0.05,
 } as const;
 export type ActionKind = keyof typeof ACTION_WEIGHTS;
 
 const VALUES = [100n, 330n, 1_000n, 20_000n, 50_000n, 120_000n, 200_000n];
+const AMOUNTS = [330n, 4_000n, 12_000n, 20_000n, 35_000n, 80_000n];
 const RECOMMENDATIONS: readonly Recommendation[] = ['approve', 'approve', 'approve', 'manual_review', 'reject'];
 
 const pick = <T>(list: readonly T[], number: number): T | undefined => list[number % Math.max(1, list.length)];
@@ -54,6 +57,8 @@ export function act(world: World, { kind, a, b, c }: Action): void {
       return child(world, a, b);
     case 'steal':
       return steal(world, a, b);
+    case 'undo':
+      return undo(world, a, b, c);
     case 'mine':
       return mine(world, a, b, c);
     case 'reorg':
@@ -108,6 +113,8 @@ function business(world: World, { kind, a, b, c }: Action): void {
       const id = pick(settlementsIn(world, 'queued'), a) ?? pick(book.settlements.ids(), a);
       return id === undefined ? undefined : world.withdraw(id, 'retry_reservation');
     }
+    case 'hurry':
+      return hurry(world);
     case 'freeze': {
       const institutionId = pick(INSTITUTIONS, a)!;
       return void world.tell({ type: 'freeze_institution', institutionId, reason: 'because' });
@@ -119,6 +126,8 @@ function business(world: World, { kind, a, b, c }: Action): void {
 
 function paying(world: World, { kind, a, b }: Action): void {
   const { book } = world;
+  // Somebody has kept it all, and tells the nodes again.
+  if (kind === 'broadcast' && bit(b, 0)) for (const tx of world.chain.known.values()) world.chain.accept(tx);
   const lineages = book.lineages.ids().map((id) => ({ id, lineage: book.lineages.get(id) }));
   if (kind === 'assign') {
     const planned = pick(
@@ -158,11 +167,62 @@ export function approveAll(world: World): void {
   }
 }
 
+/** Money everywhere, final and screened: where most histories begin. */
+export function fund(world: World): void {
+  for (const [i, institutionId] of INSTITUTIONS.entries()) {
+    const wallet = { id: `w-${institutionId}`, values: [40_000n, 90_000n, 15_000n + BigInt(i)] };
+    const pool = { id: 'pool', values: [60_000n] };
+    for (const { id, values } of [wallet, pool]) {
+      for (const valueSats of values) {
+        const place = world.place(id, institutionId, id === 'pool' ? 'clearing' : 'wallet');
+        world.announce(place, false);
+        world.chain.accept(world.pay([world.chain.root()], [{ script: place.script, valueSats }]));
+      }
+    }
+  }
+  world.mine(() => true);
+  approveAll(world);
+  world.mine(() => true);
+  world.mine(() => true);
+}
+
+/** Whatever waits for somebody of ours is done. */
+export function hurry(world: World): void {
+  approveAll(world);
+  for (const id of settlementsIn(world, 'under_review')) world.review(id, 'approve');
+  for (const id of settlementsIn(world, 'queued')) world.withdraw(id, 'retry_reservation');
+  for (const lineage of world.book.lineages.all()) if (lineage.status === 'planned') world.assign(lineage.plan, false);
+  for (const id of world.book.lineages.ids()) {
+    const lineage = world.book.lineages.get(id);
+    if (lineage.status !== 'offered') continue;
+    if (lineage.signedHex === undefined) world.sign(id);
+    world.broadcast(id);
+  }
+}
+
+/** Every notice arrives, everything possible is mined, and the chain goes on for longer than anybody waits. */
+export function settleDown(world: World): void {
+  for (const address of world.notices.splice(0)) world.tell({ type: 'address_issued', address });
+  world.rescan();
+  const { finalDepth, reopenedBlocksMax, confirmations } = world.book.policy;
+  const blocks = 4 + 2 * Math.max(finalDepth, reopenedBlocksMax, confirmations.blockchain);
+  for (let i = 0; i < blocks; i++) {
+    if (i < 4) hurry(world);
+    for (const tx of world.chain.known.values()) if (i < 4 && isFirst(world, tx)) world.chain.accept(tx);
+    world.mine(() => true);
+    world.poll(true);
+  }
+}
+
+/** Not one that would only take the place of another that waits already. */
+const isFirst = (world: World, tx: WorldTx): boolean =>
+  ![...world.chain.mempool.values()].some((other) => other.spends.some((outpoint) => tx.spends.includes(outpoint)));
+
 function submit(world: World, a: number, b: number, c: number): void {
   const mode = (['centralized', 'bilateral', 'blockchain'] as const)[a % 3]!;
   const from = INSTITUTIONS[b % 3]!;
   const to = INSTITUTIONS[(b + 1 + (c % 2)) % 3]!;
-  world.submit(mode, from, to, pick(VALUES.slice(1), c >> 2)!);
+  world.submit(mode, from, to, pick(AMOUNTS, c >> 2)!);
 }
 
 /** Where outsiders pay: mostly to addresses of clearing and wallets, sometimes where nothing should come in. */
@@ -220,14 +280,34 @@ function child(world: World, a: number, b: number): void {
 
 /** Somebody else spends a coin of ours, to himself or to another address of ours. */
 function steal(world: World, a: number, b: number): void {
-  const coins = world.book.settlements.ids().length === 0 ? [] : world.book.coins.ofWallet(`w-${INSTITUTIONS[a % 3]!}`);
-  const coin = pick(coins, a >> 2);
+  const coins = INSTITUTIONS.flatMap((id) => world.book.coins.ofWallet(`w-${id}`));
+  const claimed = coins.filter((coin) => coin.claimedBy !== undefined && coin.spentBy === undefined);
+  const coin = pick(bit(b, 2) && claimed.length > 0 ? claimed : coins, a >> 2);
   if (coin === undefined) return;
   const outputs = [{ script: world.elsewhere(), valueSats: 400n }];
   if (bit(b, 0)) outputs.push(target(world, b, a));
   const tx = world.pay([coin.outpoint], outputs);
   if (bit(b, 1)) world.mine(() => false, [tx]);
   else world.chain.accept(tx);
+}
+
+/** The worst: a reorg that takes a deposit's block, and another branch in which what it came from is spent otherwise. */
+function undo(world: World, a: number, b: number, c: number): void {
+  const recent = world.chain.blocks.slice(-7);
+  const blocks = recent.map((block, i) => ({ depth: recent.length - i, txs: block.txs }));
+  const rivals = blocks.flatMap(({ depth, txs }) =>
+    txs.filter(({ spends }) => spends.some((o) => world.chain.isRoot(o))).map((tx) => ({ depth, tx })),
+  );
+  const isNeeded = ({ tx }: (typeof rivals)[number]): boolean =>
+    tx.outputs.some(({ vout }) => world.book.coins.find(`${tx.txid}:${vout}` as OutpointKey)?.claimedBy !== undefined);
+  const rival = (bit(b, 4) ? undefined : pick(rivals.filter(isNeeded), a)) ?? pick(rivals, a);
+  if (rival === undefined) return;
+  world.reorg(rival.depth, () => bit(b, 0));
+  const outpoint = rival.tx.spends.find((o) => world.chain.isRoot(o))!;
+  const tx = world.pay([outpoint], [{ script: world.elsewhere(), valueSats: 5_000n }]);
+  if (bit(b, 1)) world.chain.accept(tx);
+  else world.mine(() => bit(b, 2), [tx]);
+  for (let i = 0; i < c % 8; i++) world.mine(() => bit(b, 3));
 }
 
 /** One block or a few; all of the mempool, half of it or nothing. */

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { act, ACTION_WEIGHTS, type Action, type ActionKind } from './actions.fixture.ts';
-import { checkWorld } from './invariants.fixture.ts';
+import { act, ACTION_WEIGHTS, type Action, type ActionKind, fund, settleDown } from './actions.fixture.ts';
+import { checkAtRest, checkWorld } from './invariants.fixture.ts';
+import { POLICY } from './memory-book.fixture.ts';
 import { World } from './world.fixture.ts';
 
 const kinds = Object.entries(ACTION_WEIGHTS).map(([kind, weight]) => ({
@@ -11,15 +12,34 @@ const kinds = Object.entries(ACTION_WEIGHTS).map(([kind, weight]) => ({
 const number = fc.integer({ min: 0, max: 0xffff });
 const action: fc.Arbitrary<Action> = fc.record({ kind: fc.oneof(...kinds), a: number, b: number, c: number });
 
+/** With the shorter one, reorgs go past every finality there is. */
+const POLICIES = [
+  ['as deployed', POLICY],
+  [
+    'short',
+    {
+      ...POLICY,
+      confirmations: { bilateral: 1, blockchain: 2 },
+      depositConfirmations: 1,
+      finalDepth: 3,
+      reopenedBlocksMax: 2,
+    },
+  ],
+] as const;
+
 describe('any history', () => {
-  it('keeps ledger, coins and chain together, whatever happens in whatever order', () => {
+  it.each(POLICIES)('keeps ledger, coins and chain together, whatever happens in whatever order (%s)', (_name, policy) => {
     fc.assert(
       fc.property(fc.array(action, { minLength: 20, maxLength: 150, size: 'max' }), (actions) => {
-        const world = new World();
+        const world = new World(policy);
+        fund(world);
         for (const step of actions) {
           act(world, step);
           checkWorld(world);
         }
+        settleDown(world);
+        checkWorld(world);
+        checkAtRest(world);
         expect(world.told.length).toBeGreaterThan(0);
       }),
       {

@@ -194,3 +194,42 @@ function checkLimits(book: MemoryBook): void {
     expect(book.institutions.get(owner).status, `${account.id} is overdrawn`).toBe('frozen');
   }
 }
+
+/** Everybody has done what he could and the chain has gone on: nothing may be left half done. */
+export function checkAtRest({ book, chain }: World): void {
+  const { txids } = chain.confirmed();
+  for (const deposit of book.deposits.all()) {
+    if (deposit.status === 'none') continue;
+    const { outpoint, txid } = deposit.terms;
+    const isIn = txids.has(txid);
+    const mayBe = deposit.beneficiary.kind === 'suspense' ? ['confirmed'] : ['credited', 'held'];
+    expect(isIn ? mayBe : ['gone', 'reversed'], `deposit ${outpoint}`).toContain(deposit.status);
+  }
+  for (const settlement of book.settlements.all()) {
+    if (settlement.status === 'none') continue;
+    const { settlementId } = settlement.terms;
+    const waits = ['executing', 'reopened'].includes(settlement.status) && isHopeless(book, settlementId);
+    const ends = ['queued', 'rejected', 'expired', 'cancelled', 'settled', 'reversed', 'failed'];
+    if (!waits) expect(ends, settlementId).toContain(settlement.status);
+    // Paid once, if the transaction that pays it is on the chain, and not at all otherwise.
+    const payout = 'payout' in settlement ? settlement.payout : undefined;
+    if (payout !== undefined && settlement.status !== 'reversed' && settlement.status !== 'failed')
+      expect(txids.has(payout.txid), `${settlementId} ${settlement.status}`).toBe(settlement.status === 'settled');
+  }
+  for (const lineage of book.lineages.all()) {
+    if (lineage.status === 'none' || isHopeless(book, lineage.plan.lineageId)) continue;
+    expect(['final', 'dead', 'abandoned'], lineage.plan.lineageId).toContain(lineage.status);
+  }
+}
+
+/** It needs a deposit that is gone because what an outsider's transaction needed was spent otherwise: nobody but a person can tell. */
+function isHopeless(book: MemoryBook, lineageId: string): boolean {
+  const lineage = book.lineages.get(lineageId);
+  if (!('version' in lineage)) return false;
+  return lineage.plan.inputs.some(({ outpoint }) => {
+    const parent = book.lineageOf(outpoint.slice(0, 64));
+    if (parent !== undefined) return isHopeless(book, parent);
+    const deposit = book.deposits.get(outpoint);
+    return deposit.status === 'gone' && deposit.byBlock === undefined;
+  });
+}
