@@ -1,7 +1,7 @@
 import type { Network } from '@finality/bitcoin';
 import { type BitcoinNode, connectNode } from '@finality/bitcoin-node';
 import { EventReader, PostgresEventStore } from '@finality/event-store';
-import { type Log, type ServiceEnv, silentLog, WORKERS } from '@finality/service';
+import { type Log, SERVICE_ENV, type ServiceEnv, silentLog, WORKERS } from '@finality/service';
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { ChainWatcherCommand } from './commands.ts';
 import { type ChainWatcherConfig, pollMsOf } from './config.ts';
@@ -35,8 +35,8 @@ class NodeConnectionCloser {
     this.#nodes = nodes;
   }
 
-  onModuleDestroy(): void {
-    this.#nodes.close();
+  async onModuleDestroy(): Promise<void> {
+    await this.#nodes.close();
   }
 }
 
@@ -55,6 +55,7 @@ export class ChainWatcherModule {
       module: ChainWatcherModule,
       controllers: [WalletMessages, AddressMessages, TransactionMessages],
       providers: [
+        { provide: SERVICE_ENV, useValue: env },
         { provide: STORE, useValue: context.store },
         { provide: WORKERS, useValue: workers },
         { provide: CHAIN_STATUS, useValue: context.status },

@@ -40,7 +40,7 @@ class Closer {
   }
 
   async onModuleDestroy(): Promise<void> {
-    this.#nodes.close();
+    await this.#nodes.close();
     await this.#authenticator.close();
   }
 }

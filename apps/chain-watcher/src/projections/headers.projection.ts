@@ -37,7 +37,9 @@ export async function mainHeaders(session: Session, from: number, through: numbe
 
 /** Height of the first block that we have; undefined before there is one. */
 export async function firstHeight(session: Session): Promise<number | undefined> {
-  const [row] = await session.query<{ height: number | null }>('SELECT min(height) AS height FROM headers');
+  const [row] = await session.query<{ height: number | null }>(
+    'SELECT min(height) AS height FROM headers WHERE on_main',
+  );
   return row?.height ?? undefined;
 }
 

@@ -44,7 +44,10 @@ export class Broadcast implements Worker {
   async #sendDue(): Promise<Progress> {
     const { session, runtime, status, nodes } = this.#context;
     const due = await dueBroadcasts(session, runtime.now(), BROADCASTS_PER_STEP);
-    if (due.length === 0) return 'idle';
+    if (due.length === 0) {
+      status.broadcasts(await broadcastCounts(session));
+      return 'idle';
+    }
     const sendings = parentsFirst(await this.#withParents(due));
     const progress = await nodes.use(async (node) => {
       for (const sending of sendings) if ((await this.#send(node, sending)) === 'unanswered') return 'idle';

@@ -9,7 +9,8 @@ import { loadAround } from '../projections/transactions.projection.ts';
 import { type WalletToExtend, walletToExtend } from '../projections/wallets.projection.ts';
 import { execute, type Progress, waitingForNode, type WorkerContext } from './context.ts';
 
-const POLL_MS = 200;
+/** New wallets and addresses wake it; this is for what a crash left undone. */
+const POLL_MS = 500;
 const BLOCKS_PER_STEP = 25;
 
 /**

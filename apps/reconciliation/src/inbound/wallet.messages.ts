@@ -1,18 +1,23 @@
+import { type Network, parseDescriptor } from '@finality/bitcoin';
 import { addressV1, TOPICS } from '@finality/contracts';
 import type { Outcome } from '@finality/event-store';
 import { command, commandsOf, type IncomingMessage } from '@finality/messaging';
+import { SERVICE_ENV, type ServiceEnv } from '@finality/service';
 import { Controller, Inject } from '@nestjs/common';
 import { EventPattern, Payload } from '@nestjs/microservices';
 import type { ReconciliationCommand } from '../commands.ts';
+import type { ReconciliationConfig } from '../config.ts';
 import { type ReconciliationStore, STORE } from '../tokens.ts';
 
 /** A wallet appears: its outputs are indexed from its birthday on. */
 @Controller()
 export class WalletMessages {
   readonly #store: ReconciliationStore;
+  readonly #network: Network;
 
-  constructor(@Inject(STORE) store: ReconciliationStore) {
+  constructor(@Inject(STORE) store: ReconciliationStore, @Inject(SERVICE_ENV) env: ServiceEnv<ReconciliationConfig>) {
     this.#store = store;
+    this.#network = env.config.BITCOIN_NETWORK;
   }
 
   @EventPattern(TOPICS.wallet.name)
@@ -20,15 +25,18 @@ export class WalletMessages {
     const commands = commandsOf<ReconciliationCommand>(messages, {
       type: TOPICS.wallet.message,
       schemaVersionMax: 1,
-      interpret: (message) => command(addWallet(message.payload)),
+      interpret: (message) => command(addWallet(message.payload, this.#network)),
     });
     return this.#store.execute(commands);
   }
 }
 
-function addWallet(payload: Uint8Array): ReconciliationCommand {
+/** What can't be derived from parks here, where it is seen, rather than stop the worker that derives. */
+function addWallet(payload: Uint8Array, network: Network): ReconciliationCommand {
   const { wallet } = addressV1.WalletChanged.decode(payload);
   if (!wallet || wallet.walletId === '') throw new Error('expected a wallet, got none');
+  const descriptor = parseDescriptor([wallet.externalDescriptor, wallet.internalDescriptor], network);
+  if (!descriptor.ok) throw new Error(descriptor.error.message);
   return {
     kind: 'add_wallet',
     walletId: wallet.walletId,
