@@ -1,0 +1,57 @@
+import {
+  addressV1,
+  amlV1,
+  institutionV1,
+  ledgerV1,
+  reconciliationV1,
+  riskV1,
+  type ServicePort,
+  settlementV1,
+} from '@finality/contracts';
+import { connectService, systemRuntime } from '@finality/service';
+import { credentials, Metadata, type ServiceDefinition } from '@grpc/grpc-js';
+
+/** The public API over a connection of its own, as somebody with an API key sees it. */
+export interface Api {
+  readonly settlements: ServicePort<settlementV1.SettlementServiceServer>;
+  readonly institutions: ServicePort<institutionV1.InstitutionServiceServer>;
+  readonly addresses: ServicePort<addressV1.AddressServiceServer>;
+  readonly ledger: ServicePort<ledgerV1.LedgerServiceServer>;
+  readonly reconciliation: ServicePort<reconciliationV1.ReconciliationServiceServer>;
+  readonly risk: ServicePort<riskV1.RiskServiceServer>;
+  readonly aml: ServicePort<amlV1.AmlServiceServer>;
+  /** The generated client, for streams; they want the metadata. */
+  readonly streams: settlementV1.SettlementServiceClient;
+  readonly metadata: Metadata;
+  close(): void;
+}
+
+export function connectApi(address: string, apiKey?: string): Api {
+  const closing: (() => void)[] = [];
+  const connect = <Server>(definition: ServiceDefinition): ServicePort<Server> => {
+    const runtime = systemRuntime();
+    const { calls, close } = connectService<Server>(definition, {
+      address,
+      runtime,
+      ...(apiKey === undefined ? {} : { apiKey }),
+    });
+    closing.push(close);
+    return calls;
+  };
+  const metadata = new Metadata();
+  if (apiKey !== undefined) metadata.set('authorization', `Bearer ${apiKey}`);
+  const streams = new settlementV1.SettlementServiceClient(address, credentials.createInsecure());
+  closing.push(() => streams.close());
+  return {
+    settlements: connect(settlementV1.SettlementServiceService),
+    institutions: connect(institutionV1.InstitutionServiceService),
+    addresses: connect(addressV1.AddressServiceService),
+    ledger: connect(ledgerV1.LedgerServiceService),
+    reconciliation: connect(reconciliationV1.ReconciliationServiceService),
+    risk: connect(riskV1.RiskServiceService),
+    aml: connect(amlV1.AmlServiceService),
+    streams,
+    metadata,
+    close: () => closing.forEach((close) => close()),
+  };
+}

@@ -1,0 +1,222 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { addressV1, institutionV1, type reconciliationV1 } from '@finality/contracts';
+import { type Log, systemRuntime } from '@finality/service';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readEnvironment } from '../config.ts';
+import { openDataDirectory } from '../data-dir.ts';
+import { openLog } from '../output.ts';
+import { type RunningPlatform, startPlatform } from '../platform.ts';
+import { type Api, connectApi } from './api.fixture.ts';
+import { Bank, freshKey } from './bank.fixture.ts';
+import { BTCD, btcdMissing, type NodeKind, SIMULATOR } from './nodes.fixture.ts';
+import { Outside } from './outside.fixture.ts';
+import { patiently, until } from './wait.fixture.ts';
+
+export interface BankOptions {
+  /** `none`: it only clears. Default: wpkh. */
+  readonly wallet?: 'wpkh' | 'tr' | 'none';
+  readonly creditLineSats?: bigint;
+}
+
+/** A whole platform in this process, on a data directory and ports of its own, and those who deal with it. */
+export interface E2e {
+  readonly platform: RunningPlatform;
+  /** Of the gRPC API. */
+  readonly address: string;
+  readonly http: string;
+  readonly outside: Outside;
+  readonly operator: Api;
+  readonly compliance: Api;
+  /** Everything that was logged as an error so far. */
+  readonly errors: readonly string[];
+  api(apiKey?: string): Api;
+  bank(options?: BankOptions): Promise<Bank>;
+  staff(role: 'operator' | 'compliance' | 'auditor'): Promise<{ readonly api: Api; readonly keyId: string }>;
+  /** Compares everything at the node's present tip. */
+  reconcile(): Promise<reconciliationV1.Report>;
+  stop(): Promise<void>;
+}
+
+export interface E2eOptions {
+  readonly node?: NodeKind;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+const QUICK = { MINE_INTERVAL_SECONDS: '0', CHAIN_POLL_MS: '40', RECONCILIATION_POLL_MS: '100' };
+const { Role } = institutionV1;
+const ROLES = { operator: Role.ROLE_OPERATOR, compliance: Role.ROLE_COMPLIANCE, auditor: Role.ROLE_AUDITOR };
+const { ScriptType } = addressV1;
+let banks = 0;
+
+export async function startE2e({ node = SIMULATOR, environment = {} }: E2eOptions = {}): Promise<E2e> {
+  const root = mkdtempSync(path.join(tmpdir(), 'finality-e2e-'));
+  const closing: (() => unknown)[] = [() => rmSync(root, { recursive: true, force: true })];
+  const stop = async (): Promise<void> => {
+    for (const close of closing.splice(0).reverse()) await close();
+  };
+  try {
+    const external = await node.start(root);
+    closing.push(() => external.stop());
+    const config = readEnvironment({
+      ...QUICK,
+      ...environment,
+      ...external.environment,
+      FINALITY_DATA_DIR: path.join(root, 'data'),
+    });
+    const runtime = systemRuntime();
+    const chain = config.BITCOIN_RPC_URL === undefined ? 'simulator' : 'node';
+    const directory = await openDataDirectory(config.FINALITY_DATA_DIR, { fresh: false, chain, runtime });
+    closing.push(() => directory.release());
+    const { log, close } = openLog(directory.log, 'info', false);
+    closing.push(close);
+    const errors: string[] = [];
+    const platform = await startPlatform({
+      directory,
+      config,
+      ports: { grpc: 0, http: 0, bitcoinRpc: 0 },
+      fresh: false,
+      runtime,
+      log: recording(log, errors),
+      database: { durable: false, tieToParent: true },
+    });
+    closing.push(() => platform.stop());
+    return { ...(await meet(platform, errors, (close) => closing.push(close))), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function meet(
+  platform: RunningPlatform,
+  errors: string[],
+  whenStopped: (close: () => unknown) => void,
+): Promise<Omit<E2e, 'stop'>> {
+  const address = `${platform.grpc.host}:${platform.grpc.port}`;
+  const api = (apiKey?: string): Api => {
+    const connected = connectApi(address, apiKey);
+    whenStopped(() => connected.close());
+    return connected;
+  };
+  const operator = api(platform.secrets.operator.apiKey);
+  const outside = await Outside.open(platform.chain.node);
+  const e2e: Omit<E2e, 'stop'> = {
+    platform,
+    address,
+    http: `http://${platform.http.host}:${platform.http.port}`,
+    outside,
+    operator,
+    compliance: api(platform.secrets.compliance.apiKey),
+    errors,
+    api,
+    bank: (options = {}) => makeBank(e2e as E2e, options),
+    staff: async (role) => {
+      const { secret, apiKey } = await operator.institutions.issueApiKey({
+        idempotencyKey: freshKey(),
+        institutionId: '',
+        roles: [ROLES[role]],
+        label: role,
+      });
+      return { api: api(secret), keyId: apiKey!.keyId };
+    },
+    reconcile: () => reconcile(operator, outside),
+  };
+  return e2e;
+}
+
+async function makeBank(e2e: E2e, { wallet = 'wpkh', creditLineSats = 0n }: BankOptions): Promise<Bank> {
+  const { institutions, addresses } = e2e.operator;
+  const id = `bank-${++banks}`;
+  await institutions.createInstitution({ idempotencyKey: freshKey(), institutionId: id, name: id, creditLineSats });
+  const { secret, apiKey } = await institutions.issueApiKey({
+    idempotencyKey: freshKey(),
+    institutionId: id,
+    roles: [Role.ROLE_INSTITUTION],
+    label: 'e2e',
+  });
+  const scriptType = wallet === 'tr' ? ScriptType.SCRIPT_TYPE_TR : ScriptType.SCRIPT_TYPE_WPKH;
+  const registration = {
+    idempotencyKey: freshKey(),
+    institutionId: id,
+    custodial: { scriptType },
+    descriptors: undefined,
+    birthdayHeight: 0,
+  };
+  const registered = wallet === 'none' ? undefined : await patiently(() => addresses.registerWallet(registration));
+  const bank = new Bank(e2e, { id, apiKey: secret, keyId: apiKey!.keyId, wallet: registered });
+  // Both have to have reached every service: a key is news, and so is a wallet.
+  await until(
+    `${id} can see its claims`,
+    () => patiently(() => bank.balances()),
+    (balances) => balances.size === (registered ? 2 : 1),
+  );
+  return bank;
+}
+
+/** Only what is compared at the tip says something about it. */
+async function reconcile(operator: Api, outside: Outside): Promise<reconciliationV1.Report> {
+  return until(
+    'the ledger has consumed the node’s tip',
+    () => patiently(() => operator.reconciliation.runReconciliation({ idempotencyKey: freshKey() })),
+    // Asked for after the run: a block in between only means that another one is needed.
+    await atTip(outside),
+  );
+}
+
+async function atTip(outside: Outside): Promise<(report: reconciliationV1.Report) => boolean> {
+  const tip = await outside.tip();
+  return ({ cut }) => cut?.blockHash === tip;
+}
+
+/** Passes everything on, and remembers what nobody should see in a test. */
+function recording(log: Log, errors: string[]): Log {
+  return {
+    debug: (fields, message) => log.debug(fields, message),
+    info: (fields, message) => log.info(fields, message),
+    warn: (fields, message) => log.warn(fields, message),
+    error: (fields, message) => {
+      const { err, ...others } = fields as { readonly err?: unknown };
+      errors.push(`${message} ${err instanceof Error ? (err.stack ?? err.message) : ''} ${JSON.stringify(others)}`);
+      log.error(fields, message);
+    },
+    child: (fields) => recording(log.child(fields), errors),
+  };
+}
+
+/** The books balance, and nothing has gone wrong behind the scenes. */
+export async function expectInOrder(e2e: E2e): Promise<reconciliationV1.Report> {
+  const report = await e2e.reconcile();
+  expect(report.breaks).toEqual([]);
+  expect(report.checked).toBeGreaterThan(0n);
+  expect(e2e.errors).toEqual([]);
+  return report;
+}
+
+/** A suite on a platform of its own. */
+export function onPlatform(title: string, suite: (e2e: () => E2e) => void, options: E2eOptions = {}): void {
+  describe(title, () => {
+    let e2e: E2e | undefined;
+    beforeAll(async () => {
+      e2e = await startE2e(options);
+    });
+    afterAll(() => e2e?.stop());
+    suite(() => e2e!);
+  });
+}
+
+/** The same suite on the simulated node and on btcd, one after the other. Without Go there is no btcd: CI has it, elsewhere it is skipped. */
+export function onEachNode(
+  title: string,
+  suite: (e2e: () => E2e) => void,
+  options: Pick<E2eOptions, 'environment'> = {},
+): void {
+  onPlatform(`${title}, on the simulator`, suite, { ...options, node: SIMULATOR });
+  if (btcdMissing === undefined) return onPlatform(`${title}, on btcd`, suite, { ...options, node: BTCD });
+  describe(`${title}, on btcd`, () => {
+    it.skipIf(process.env['CI'] !== 'true')(`can be started (${btcdMissing})`, () => {
+      throw new Error(btcdMissing);
+    });
+  });
+}
