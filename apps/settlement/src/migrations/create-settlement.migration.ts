@@ -2,24 +2,28 @@ import { ledgerDdl } from '@finality/ledger-store';
 import type { SchemaRoles } from '@finality/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** The ledger, and the projections that the batches of this service write: derived from its events, so they may be changed and rebuilt. */
 export function createSettlement(roles: SchemaRoles): new () => MigrationInterface {
   return class CreateSettlement1763700000001 implements MigrationInterface {
     readonly name = 'CreateSettlement1763700000001';
 
     async up(runner: QueryRunner): Promise<void> {
-      for (const statement of ledgerDdl({ schema: roles.schema, serviceRole: roles.service }))
-        await runner.query(statement);
-      for (const statement of tables(roles.schema)) await runner.query(statement);
-      for (const table of PROJECTIONS) {
-        await runner.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ${roles.schema}.${table} TO ${roles.service}`);
-      }
+      for (const statement of settlementDdl({ ...roles, serviceRole: roles.service })) await runner.query(statement);
     }
 
     down(): Promise<void> {
       return Promise.reject(new Error('what happened is kept'));
     }
   };
+}
+
+/** The ledger, and the projections that the batches of this service write: derived from its events, so they may be changed and rebuilt. */
+export function settlementDdl(options: { readonly schema: string; readonly serviceRole: string }): readonly string[] {
+  const { schema, serviceRole } = options;
+  return [
+    ...ledgerDdl(options),
+    ...tables(schema),
+    ...PROJECTIONS.map((table) => `GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.${table} TO ${serviceRole}`),
+  ];
 }
 
 const PROJECTIONS = [

@@ -55,6 +55,8 @@ export class BatchBook implements Book {
   readonly #batch: Batch;
   readonly #loaded: Loaded;
   readonly #depositTxids: Map<string, Set<string>>;
+  /** Outpoint → script, of those that this batch has to do with. */
+  readonly #newDeposits = new Map<string, string>();
 
   constructor(batch: Batch, policy: SettlementPolicy, loaded: Loaded) {
     this.#batch = batch;
@@ -74,7 +76,10 @@ export class BatchBook implements Book {
       get: deposits.get,
       record: (id, ...events) => {
         const state = deposits.record(id, ...events);
-        if (state.status !== 'none') this.#depositOf(state.terms.txid).add(id);
+        if (state.status !== 'none') {
+          this.#depositOf(state.terms.txid).add(id);
+          this.#newDeposits.set(id, state.terms.script);
+        }
         return state;
       },
     };
@@ -114,11 +119,11 @@ export class BatchBook implements Book {
     return [...(this.#depositTxids.get(txid) ?? [])].sort();
   }
 
-  /** Deposits that came before the notice of their address. */
+  /** Deposits that came before the notice of their address, in this batch or long ago. */
   depositsTo(script: string): readonly string[] {
-    return this.#loaded.depositOutpoints
-      .filter((deposit) => deposit.script === script)
-      .map((deposit) => deposit.outpoint);
+    const before = this.#loaded.depositOutpoints.map((deposit) => [deposit.outpoint, deposit.script] as const);
+    const all = new Map([...before, ...this.#newDeposits]);
+    return [...all.keys()].filter((outpoint) => all.get(outpoint) === script).sort();
   }
 
   declare(txid: string, lineageId: string): void {

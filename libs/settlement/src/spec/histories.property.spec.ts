@@ -28,25 +28,28 @@ const POLICIES = [
 ] as const;
 
 describe('any history', () => {
-  it.each(POLICIES)('keeps ledger, coins and chain together, whatever happens in whatever order (%s)', (_name, policy) => {
-    fc.assert(
-      fc.property(fc.array(action, { minLength: 20, maxLength: 150, size: 'max' }), (actions) => {
-        const world = new World(policy);
-        fund(world);
-        for (const step of actions) {
-          act(world, step);
+  it.each(POLICIES)(
+    'keeps ledger, coins and chain together, whatever happens in whatever order (%s)',
+    (_name, policy) => {
+      fc.assert(
+        fc.property(fc.array(action, { minLength: 20, maxLength: 150, size: 'max' }), (actions) => {
+          const world = new World(policy);
+          fund(world);
+          for (const step of actions) {
+            act(world, step);
+            checkWorld(world);
+          }
+          settleDown(world);
           checkWorld(world);
-        }
-        settleDown(world);
-        checkWorld(world);
-        checkAtRest(world);
-        expect(world.told.length).toBeGreaterThan(0);
-      }),
-      {
-        numRuns: Number(process.env.RUNS ?? 100),
-        seed: Number(process.env.SEED ?? 1),
-        endOnFailure: process.env.SHRINK === undefined,
-      },
-    );
-  });
+          checkAtRest(world);
+          expect(world.told.length).toBeGreaterThan(0);
+        }),
+        {
+          numRuns: Number(process.env.RUNS ?? 100),
+          seed: Number(process.env.SEED ?? 1),
+          endOnFailure: process.env.SHRINK === undefined,
+        },
+      );
+    },
+  );
 });

@@ -105,6 +105,11 @@ export class MemoryBook implements Book {
     return due.map(([, maturity]) => maturity).sort(byHeightKindId);
   }
 
+  /** What is due at some height still: kind, id and height. */
+  waiting(): string[] {
+    return [...this.#maturities.keys()].sort();
+  }
+
   schedule(settlementId: string, dueAt: Instant): void {
     this.timers.set(settlementId, dueAt);
   }

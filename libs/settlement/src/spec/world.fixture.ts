@@ -14,6 +14,8 @@ import { sha, WorldChain, type WorldTx } from './world-chain.fixture.ts';
 export interface Told {
   readonly command: Command;
   readonly after?: number;
+  /** The reason, when it was. */
+  readonly refused: string | undefined;
 }
 
 interface Place extends Omit<AddressRecord, 'purpose'> {
@@ -66,9 +68,9 @@ export class World {
       assert(found !== undefined, `nothing is known of ${cause}`);
       return found;
     });
-    this.told.push({ command, ...(after.length > 0 ? { after: Math.max(...after) } : {}) });
     const before = this.book.log.length;
     const refused = apply(this.book, command);
+    this.told.push({ command, refused, ...(after.length > 0 ? { after: Math.max(...after) } : {}) });
     assert(refused === undefined || this.book.log.length === before, 'a refusal left events behind');
     for (const { stream, event } of this.book.log.slice(this.#logged)) {
       if (!this.#causes.has(stream)) this.#causes.set(stream, index);

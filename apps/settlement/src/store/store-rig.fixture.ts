@@ -1,0 +1,184 @@
+import { decodeJson, encodeJson } from '@finality/kernel';
+import {
+  type AnyStreamType,
+  checkStates,
+  type Outcome,
+  PostgresEventStore,
+  type Session,
+  type StoreCommand,
+  verifyChain,
+} from '@finality/event-store';
+import { verifyLedger } from '@finality/ledger-store';
+import type { SettlementPolicy } from '@finality/settlement';
+import type { MemoryBook } from '@finality/settlement/spec';
+import { type TestDatabase, testDatabase, TestRuntime } from '@finality/testing';
+import type { Pool } from 'pg';
+import { expect } from 'vitest';
+import { settlementDdl } from '../migrations/create-settlement.migration.ts';
+import type { BatchBook } from './batch-book.ts';
+import type { SettlementCommand, SettlementReply } from './commands.ts';
+import { SettlementHandler } from './handler.ts';
+import {
+  apiKeyStream,
+  chainTipStream,
+  depositStream,
+  institutionStream,
+  lineageStream,
+  settlementStream,
+} from './streams.ts';
+
+const STREAM_TYPES = [
+  settlementStream,
+  lineageStream,
+  depositStream,
+  institutionStream,
+  apiKeyStream,
+  chainTipStream,
+] as unknown as readonly AnyStreamType[];
+
+/** The settlement service's store on a real Postgres, without the rest of the service. */
+export class StoreRig {
+  readonly runtime = new TestRuntime();
+  readonly #database: TestDatabase;
+  readonly #store: PostgresEventStore<SettlementCommand, BatchBook, SettlementReply>;
+  #queries = 0;
+
+  private constructor(database: TestDatabase, policy: SettlementPolicy) {
+    this.#database = database;
+    const { schema, pool } = database.service('settlement');
+    this.#store = new PostgresEventStore({
+      pool: counting(pool, () => (this.#queries += 1)),
+      runtime: this.runtime,
+      schema,
+      service: 'settlement',
+      handler: new SettlementHandler(policy),
+    });
+  }
+
+  static async open(policy: SettlementPolicy): Promise<StoreRig> {
+    return new StoreRig(await testDatabase(['settlement'], { ddl: settlementDdl }), policy);
+  }
+
+  close(): Promise<void> {
+    return this.#database.close();
+  }
+
+  /** One batch. */
+  execute(bodies: readonly SettlementCommand[]): Promise<readonly Outcome<SettlementReply>[]> {
+    const cause = {
+      actor: { kind: 'service', id: 'test' },
+      occurredAt: this.runtime.now(),
+      correlationId: 'test',
+      causationId: 'test',
+    } as const;
+    return this.#store.execute(bodies.map((body): StoreCommand<SettlementCommand> => ({ body, cause })));
+  }
+
+  /** How many statements these batches took. */
+  async queriesOf(work: () => Promise<unknown>): Promise<number> {
+    const before = this.#queries;
+    await work();
+    return this.#queries - before;
+  }
+
+  query<Row extends object>(text: string): Promise<Row[]> {
+    return this.#session.query<Row>(text);
+  }
+
+  /** The log, the states, the ledger, coins, timers and what is due: all as they are in the book. */
+  async compare(book: MemoryBook): Promise<void> {
+    const events = await this.query<{ stream: string; data: string }>(
+      'SELECT stream, data FROM events ORDER BY position',
+    );
+    expect(events).toEqual(book.log.map(({ stream, event }) => ({ stream, data: encodeJson(event) })));
+
+    const accounts = await this.query<{ id: string; totals: string }>(
+      `SELECT id, concat_ws(' ', limit_kind, overdraft, debits_posted, credits_posted, debits_pending, credits_pending) AS totals
+       FROM ledger_accounts ORDER BY id COLLATE "C"`,
+    );
+    expect(accounts).toEqual(accountsOf(book));
+    const transfers = await this.query<{ id: string }>(
+      "SELECT encode(id, 'hex') AS id FROM ledger_transfers ORDER BY id",
+    );
+    const { transfers: made } = book.ledger.changes();
+    expect(transfers.map(({ id }) => id)).toEqual(made.map(({ id }): string => id).sort());
+
+    const coins = await this.query<{ coin: string; sources: string }>(
+      `SELECT sources, concat_ws(' ', outpoint, wallet_id, value_sats, script, branch, index, life, spends, released,
+         coalesce(height::text, '-'), coalesce(spent_by, '-'), coalesce(claimed_by, '-')) AS coin
+       FROM coins ORDER BY outpoint COLLATE "C"`,
+    );
+    expect(coins).toEqual(coinsOf(book));
+    const timers = await this.query<{ id: string }>('SELECT id FROM timers ORDER BY id COLLATE "C"');
+    expect(timers.map(({ id }) => id)).toEqual([...book.timers.keys()].sort());
+    const due = await this.query<{ key: string }>(
+      `SELECT concat_ws(' ', kind, id, due_height) AS key FROM maturities`,
+    );
+    expect(due.map(({ key }) => key).sort()).toEqual(book.waiting());
+  }
+
+  /** Hash chain, states against their events, and the ledger against its transfers. */
+  async verify(): Promise<void> {
+    expect(await verifyChain(this.#session)).toMatchObject({ ok: true });
+    expect((await checkStates(this.#session, STREAM_TYPES)).differences).toEqual([]);
+    expect(await verifyLedger(this.#session)).toMatchObject({ ok: true });
+  }
+
+  get #session(): Session {
+    const { owner, schema } = this.#database.service('settlement');
+    return {
+      query: async <Row extends object>(text: string, values: readonly unknown[] = []) => {
+        const client = await owner.connect();
+        try {
+          await client.query(`SET search_path TO ${schema}`);
+          return (await client.query<Row>(text, [...values])).rows;
+        } finally {
+          client.release();
+        }
+      },
+    };
+  }
+}
+
+/** The same pool, and every statement of its connections counted. */
+function counting(pool: Pool, count: () => void): Pool {
+  const seen = new WeakSet<object>();
+  pool.on('acquire', (client) => {
+    if (seen.has(client)) return;
+    seen.add(client);
+    const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+    Object.assign(client, {
+      query: (...args: unknown[]) => {
+        count();
+        return query(...args);
+      },
+    });
+  });
+  return pool;
+}
+
+function accountsOf(book: MemoryBook): readonly { id: string; totals: string }[] {
+  return book.ledger
+    .accounts()
+    .map((a) => {
+      const overdraft = a.limit.kind === 'debits_must_not_exceed_credits' ? a.limit.overdraft : 0n;
+      const totals = [a.debitsPosted, a.creditsPosted, a.debitsPending, a.creditsPending];
+      return { id: a.id as string, totals: [a.limit.kind, overdraft, ...totals].join(' ') };
+    })
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function coinsOf(book: MemoryBook): readonly { coin: string; sources: string }[] {
+  return [...book.coins.changed()]
+    .sort((a, b) => (a.outpoint < b.outpoint ? -1 : 1))
+    .map((c) => ({
+      sources: encodeJson(c.sources),
+      coin: [
+        ...[c.outpoint, c.walletId, c.valueSats, c.script, c.branch, c.index, c.life, c.spends],
+        ...[c.released ? 't' : 'f', c.height ?? '-', c.spentBy ?? '-', c.claimedBy ?? '-'],
+      ].join(' '),
+    }));
+}
+
+/** What went over JSON and came back is what it was. */
+export const throughJson = <T>(value: T): T => decodeJson(encodeJson(value)) as T;
