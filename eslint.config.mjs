@@ -29,7 +29,14 @@ const FRAMEWORKS = ['@nestjs/*', 'typeorm', 'kafkajs', 'pg', 'pg-*', '@opentelem
 const arrows = [
   {
     sourceTag: 'type:app',
-    onlyDependOnLibsWithTags: ['type:app', 'type:domain', 'type:platform', 'type:contract', 'type:kernel'],
+    onlyDependOnLibsWithTags: [
+      'type:app',
+      'type:domain',
+      'type:platform',
+      'type:contract',
+      'type:kernel',
+      'type:testing',
+    ],
   },
   {
     sourceTag: 'type:platform',
@@ -47,6 +54,8 @@ const arrows = [
     onlyDependOnLibsWithTags: ['type:testing', 'type:platform', 'type:domain', 'type:contract', 'type:kernel'],
   },
   { sourceTag: '/^scope:(?!standalone$)/', notDependOnLibsWithTags: ['type:app'] },
+  // Standalone's simulation, which is a program and no test.
+  { sourceTag: '/^scope:(?!standalone$|testing$)/', notDependOnLibsWithTags: ['type:testing'] },
   { sourceTag: '/^scope:(?!bitcoin$|chain-simulator$)/', bannedExternalImports: ['bitcoinjs-lib', 'ecpair'] },
 ];
 

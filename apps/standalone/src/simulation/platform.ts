@@ -54,6 +54,8 @@ export interface PlatformOptions {
   readonly startHeight: number;
   /** Whether every delivery counts as new. */
   readonly withoutInbox: boolean;
+  /** What goes wrong while a service starts. */
+  readonly startFault?: () => Fault | undefined;
   /** What settlement is given for the signer; by default the signer. */
   readonly signerFor?: (signer: SigningPort) => SigningPort;
 }
@@ -75,7 +77,8 @@ interface Living {
 
 export interface StepResult {
   readonly did: 'progress' | 'idle' | 'failed';
-  readonly error?: unknown;
+  /** Where the fault struck, if it did. */
+  readonly struck: string | undefined;
 }
 
 /** All services in one process under one hand: nothing moves unless it is told to, and each can crash at any of its effects. */
@@ -117,14 +120,15 @@ export class SimulatedPlatform {
 
   /** One step of one worker. What it throws must come from a fault that was injected, or say that it can't go on for now. */
   async step(name: ServiceName, worker: string, fault?: Fault): Promise<StepResult> {
-    return this.#during(name, fault, async ({ service }) => {
+    return this.#during(name, fault, async ({ service, life }) => {
       const found = service.workers.find((each) => each.name === worker);
       assert(found, `${name} has no worker ${worker}`);
       try {
-        return { did: await found.step() };
+        const did = await found.step();
+        return { did, struck: life.struck };
       } catch (error) {
         if (!isPassing(error)) throw new Violation([`${name}: worker ${worker} failed: ${String(error)}`], error);
-        return { did: 'failed', error };
+        return { did: 'failed', struck: life.struck };
       }
     });
   }
@@ -150,11 +154,6 @@ export class SimulatedPlatform {
   async crash(name: ServiceName): Promise<void> {
     this.#get(name).life.end('between two steps');
     await this.#rise();
-  }
-
-  /** Where the fault armed for the last step or call of that service struck. */
-  struck(name: ServiceName): string | undefined {
-    return this.#get(name).life.struck;
   }
 
   async stop(): Promise<void> {
@@ -187,12 +186,19 @@ export class SimulatedPlatform {
   }
 
   async #begin(name: ServiceName, number = 1): Promise<void> {
-    for (let i = 0; i < STARTS_MAX; i++) {
-      const life = new Life(name, number + i);
+    for (let attempt = 0; attempt < STARTS_MAX; attempt++) {
+      const life = new Life(name, number + attempt);
       const api = new InProcessApi();
-      const service = await this.#assemble(name, life, api);
-      this.#living.set(name, { life, service, api });
-      return;
+      life.arm(this.#options.startFault?.());
+      try {
+        const service = await this.#assemble(name, life, api);
+        life.arm(undefined);
+        this.#living.set(name, { life, service, api });
+        return;
+      } catch (error) {
+        if (!isInjected(error)) throw error;
+        this.#crashes += 1;
+      }
     }
     throw new Violation([`${name} doesn't start in ${STARTS_MAX} attempts`]);
   }

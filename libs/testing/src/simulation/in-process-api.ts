@@ -1,7 +1,7 @@
 import type { EventTransport } from '@finality/messaging';
-import { type PublicApi, setCallContext } from '@finality/service';
+import { type GrpcServices, type PublicApi, setCallContext } from '@finality/service';
 import { Metadata } from '@grpc/grpc-js';
-import { type CustomTransportStrategy, type MessageHandler, Server } from '@nestjs/microservices';
+import { type CustomTransportStrategy, type MessageHandler, ServerGrpc } from '@nestjs/microservices';
 import { isObservable, lastValueFrom } from 'rxjs';
 
 type Handler = (...args: readonly unknown[]) => unknown;
@@ -22,8 +22,8 @@ const TRACEPARENT = '00-00000000000000000000000000000001-0000000000000001-01';
 export class InProcessApi implements PublicApi {
   readonly #handlers = new Map<string, Handler>();
 
-  strategyFor(_service: string, _services: object, events: EventTransport): CustomTransportStrategy {
-    return new CollectingStrategy(this.#handlers, events);
+  strategyFor(_service: string, services: GrpcServices, events: EventTransport): CustomTransportStrategy {
+    return new CollectingStrategy(this.#handlers, services, events);
   }
 
   /** Rejects with what the handler throws. Unary calls only. */
@@ -39,13 +39,15 @@ export class InProcessApi implements PublicApi {
   }
 }
 
-class CollectingStrategy extends Server implements CustomTransportStrategy {
+/** Nest gives handlers a call's metadata and the call itself only under a strategy that is its gRPC one. */
+class CollectingStrategy extends ServerGrpc {
   override readonly propagatesEventHandlerErrors = true;
   readonly #handlers: Map<string, Handler>;
   readonly #events: EventTransport;
 
-  constructor(handlers: Map<string, Handler>, events: EventTransport) {
-    super();
+  constructor(handlers: Map<string, Handler>, services: GrpcServices, events: EventTransport) {
+    const packages = Object.keys(services).map((name) => name.slice(0, name.lastIndexOf('.')));
+    super({ package: packages, packageDefinition: services });
     this.#handlers = handlers;
     this.#events = events;
   }
@@ -56,19 +58,12 @@ class CollectingStrategy extends Server implements CustomTransportStrategy {
     this.#handlers.set(`${String(pattern.service)}/${String(pattern.rpc)}`, callback as unknown as Handler);
   }
 
-  listen(callback: (error?: unknown) => void): void {
+  override listen(callback: (error?: unknown) => void): Promise<void> {
     callback();
+    return Promise.resolve();
   }
 
-  close(): Promise<void> {
+  override close(): Promise<void> {
     return this.#events.close();
-  }
-
-  on(): void {
-    throw new Error('calls within the process have no client events');
-  }
-
-  unwrap<T>(): T {
-    throw new Error('calls within the process have no server');
   }
 }

@@ -1,0 +1,262 @@
+import type { ScriptHex } from '@finality/bitcoin';
+import { type ServiceName } from '@finality/contracts';
+import { readTransaction, type Session } from '@finality/event-store';
+import { assert } from '@finality/kernel';
+import {
+  type Account,
+  availableAccount,
+  ccpAccount,
+  creditBalance,
+  custodyAccount,
+  debitHeadroom,
+  isOverdrawn,
+  parseAccountId,
+  transitAccount,
+} from '@finality/ledger';
+import { readLedgerCut, verifyLedger } from '@finality/ledger-store';
+import type { LivingSettlement } from '@finality/settlement';
+import { type CheckedStore, consumptionProblems, storeHeads, storeProblems } from '@finality/testing/simulation';
+import type { Pool } from 'pg';
+import { BLUEPRINTS } from '../services.ts';
+import type { ChainView } from './chain-view.ts';
+import {
+  custodialScripts,
+  institutionsFrozen,
+  type JournalEntry,
+  ledgerPlace,
+  ownersOfWallets,
+  payeeScripts,
+  settlements,
+  signerJournal,
+  spendableSats,
+  unspentCoins,
+} from './records.ts';
+
+const STORES: readonly CheckedStore[] = BLUEPRINTS.map(({ name, schema, streams }) => ({
+  service: name,
+  schema,
+  streams,
+}));
+/** As configured: the fee cap, and how deep a coin is before it may be spent. */
+const FEE_CAP_SATS = 20_000n;
+const DEPOSIT_CONFIRMATIONS = 3;
+
+const ENDS: readonly LivingSettlement['status'][] = [
+  'settled',
+  'rejected',
+  'failed',
+  'cancelled',
+  'expired',
+  'reversed',
+];
+const UNPAID: readonly LivingSettlement['status'][] = ['rejected', 'failed', 'cancelled', 'expired'];
+
+export interface CheckOptions {
+  readonly admin: Pool;
+  readonly chain: ChainView;
+}
+
+export interface CheckResult {
+  readonly problems: readonly string[];
+  /** The ends of all logs, for comparing two runs. */
+  readonly heads: readonly string[];
+  /** Whether the ledger stood at a block, so that it could be compared with the chain. */
+  readonly compared: boolean;
+}
+
+/** What must hold at every moment (DESIGN 2, 4, 6, 8); with `isEnd` also what must hold once everything has come to rest. */
+export function check({ admin, chain }: CheckOptions, isEnd: boolean): Promise<CheckResult> {
+  return readTransaction({ pool: admin, schema: 'settlement' }, async (session) => {
+    const problems: string[] = [];
+    for (const store of STORES) problems.push(...(await storeProblems(session, store)));
+    problems.push(...(await messageProblems(session, isEnd)));
+    await session.query('SET LOCAL search_path = settlement');
+    const all = await settlements(session);
+    problems.push(...(await ledgerProblems(session, isEnd)));
+    const compared = await custodyProblems(session, chain, isEnd);
+    problems.push(...(compared ?? []));
+    problems.push(...(await payoutProblems(session, chain, all, isEnd)));
+    if (isEnd) problems.push(...(await endProblems(session, all)));
+    return { problems, heads: await storeHeads(session, STORES), compared: compared !== undefined };
+  });
+}
+
+/** No consumer has received what its owner hasn't published; in the end every one has received everything. */
+async function messageProblems(session: Session, isEnd: boolean): Promise<readonly string[]> {
+  const problems: string[] = [];
+  for (const { name, topics } of BLUEPRINTS) {
+    for (const topic of topics) {
+      problems.push(...(await consumptionProblems(session, storeOf(name), storeOf(topic.owner), topic.name, isEnd)));
+    }
+  }
+  return problems;
+}
+
+/** The sum over all accounts is zero, every balance follows from the transfers, nobody has spent more than they may. */
+async function ledgerProblems(session: Session, isEnd: boolean): Promise<readonly string[]> {
+  const problems: string[] = [];
+  const verified = await verifyLedger(session);
+  if (!verified.ok) {
+    const { subject, field, expected, found } = verified.difference;
+    problems.push(`ledger: ${subject} ${field}: expected ${expected}, found ${found}`);
+  }
+  const { accounts } = await readLedgerCut(session);
+  const sum = accounts.reduce((total, account) => total + creditBalance(account), 0n);
+  if (sum !== 0n) problems.push(`ledger: the sum over all accounts is ${sum}`);
+  const [frozen, owners] = [await institutionsFrozen(session), await ownersOfWallets(session)];
+  for (const account of accounts.filter(isOverdrawn)) {
+    const owner = ownerOf(account, owners);
+    // A correction may go past a limit, but whoever's it is must be frozen then (DESIGN 6).
+    if (owner === undefined || !frozen.has(owner)) {
+      problems.push(
+        `ledger: ${account.id} is past its limit by ${-(debitHeadroom(account) ?? 0n)} sat, and nobody is frozen`,
+      );
+    }
+  }
+  const byId = new Map<string, Account>(accounts.map((account) => [account.id, account]));
+  const atRest = isEnd ? [transitAccount(), ccpAccount()] : [ccpAccount()];
+  for (const id of atRest) {
+    const account = byId.get(id);
+    if (account && creditBalance(account) !== 0n)
+      problems.push(`ledger: ${id} holds ${creditBalance(account)} sat at rest`);
+  }
+  return problems;
+}
+
+function ownerOf(account: Account, owners: ReadonlyMap<string, string>): string | undefined {
+  const name = parseAccountId(account.id);
+  if (name.kind !== 'claim') return undefined;
+  return name.claim.kind === 'clearing' ? name.claim.institutionId : owners.get(name.claim.walletId);
+}
+
+/** Per wallet: custody account, coins, and the chain's own outputs at the block consumed are the same. Undefined between two blocks. */
+async function custodyProblems(
+  session: Session,
+  chain: ChainView,
+  isEnd: boolean,
+): Promise<readonly string[] | undefined> {
+  const place = await ledgerPlace(session);
+  if (place.hash === '' || (place.isBetween && !isEnd)) return undefined;
+  const problems: string[] = [];
+  const where = `at ${place.height} ${place.hash.slice(0, 12)}`;
+  const unspent = chain.unspentAt(place.hash, await custodialScripts(session));
+  const coins = new Map((await unspentCoins(session)).map((coin) => [coin.outpoint, coin]));
+  for (const [outpoint, { walletId, valueSats }] of unspent) {
+    const coin = coins.get(outpoint);
+    if (coin?.walletId !== walletId || coin.valueSats !== valueSats)
+      problems.push(`coins: ${outpoint} of ${walletId} (${valueSats} sat) is unspent ${where}, and no coin says so`);
+  }
+  for (const { outpoint, walletId } of coins.values()) {
+    if (!unspent.has(outpoint)) problems.push(`coins: ${outpoint} of ${walletId} is not unspent ${where}`);
+  }
+  const sums = new Map<string, bigint>();
+  for (const { walletId, valueSats } of unspent.values()) sums.set(walletId, (sums.get(walletId) ?? 0n) + valueSats);
+  const { accounts } = await readLedgerCut(session);
+  const wallets = new Set([...sums.keys(), ...(await ownersOfWallets(session)).keys()]);
+  for (const walletId of wallets) {
+    const account = accounts.find(({ id }) => id === custodyAccount(walletId));
+    const held = account ? -creditBalance(account) : 0n;
+    const expected = sums.get(walletId) ?? 0n;
+    if (held !== expected) problems.push(`custody of ${walletId} is ${held} sat, the chain has ${expected} ${where}`);
+  }
+  return problems;
+}
+
+/** Nobody is paid twice, and nothing was ever signed that could make it so. */
+async function payoutProblems(
+  session: Session,
+  chain: ChainView,
+  all: readonly LivingSettlement[],
+  isEnd: boolean,
+): Promise<readonly string[]> {
+  const problems: string[] = [];
+  const scripts = await payeeScripts(session);
+  const outputs = chain.outputsByScript();
+  for (const { terms, status } of all) {
+    const { settlementId, amountSats } = terms;
+    const own = scripts.get(settlementId) ?? [];
+    const paid = own.flatMap((script) => outputs.get(script) ?? []);
+    if (paid.length > 1)
+      problems.push(
+        `settlement ${settlementId} is paid ${paid.length} times: ${paid.map((o) => o.outpoint).join(', ')}`,
+      );
+    if (paid.some(({ valueSats }) => valueSats !== amountSats))
+      problems.push(`settlement ${settlementId} is paid another amount than ${amountSats}`);
+    if (!isEnd || terms.mode === 'centralized') continue;
+    if (status === 'settled' && paid.length !== 1)
+      problems.push(`settlement ${settlementId} is settled, and not paid on the chain`);
+    if (UNPAID.includes(status) && (paid.length > 0 || own.some((script) => chain.isPendingTo(script))))
+      problems.push(`settlement ${settlementId} is ${status}, and paid`);
+  }
+  return [...problems, ...exclusionProblems(await signerJournal(session), scripts)];
+}
+
+/** All transactions ever offered for one payout spend one common coin: whatever happens, one of them confirms at most (DESIGN 8). */
+function exclusionProblems(
+  journal: readonly JournalEntry[],
+  scripts: ReadonlyMap<string, readonly ScriptHex[]>,
+): readonly string[] {
+  const problems: string[] = [];
+  const known = new Set([...scripts.keys(), ...journal.flatMap(({ settlementIds }) => settlementIds)]);
+  for (const settlementId of known) {
+    const own = scripts.get(settlementId) ?? [];
+    const paying = journal.filter(
+      (entry) => entry.settlementIds.includes(settlementId) || own.some((script) => entry.scripts.has(script)),
+    );
+    const [first, ...rest] = paying;
+    if (!first || rest.length === 0) continue;
+    const common = [...first.inputs].filter((outpoint) => rest.every(({ inputs }) => inputs.has(outpoint)));
+    if (common.length === 0) {
+      const which = paying
+        .map(({ lineageId, version, txid }) => `${txid.slice(0, 12)} (${lineageId} v${version})`)
+        .join(', ');
+      problems.push(`settlement ${settlementId}: transactions were signed that don't exclude each other: ${which}`);
+    }
+  }
+  return problems;
+}
+
+/** Everything that was accepted has ended, or waits for liquidity that really isn't there. */
+async function endProblems(session: Session, all: readonly LivingSettlement[]): Promise<readonly string[]> {
+  const problems: string[] = [];
+  const { accounts } = await readLedgerCut(session);
+  const place = await ledgerPlace(session);
+  const spendable = await spendableSats(session, place.height - DEPOSIT_CONFIRMATIONS + 1);
+  const frozen = await institutionsFrozen(session);
+  for (const { terms, status } of all.filter(({ status: each }) => !ENDS.includes(each) && each !== 'queued')) {
+    problems.push(`settlement ${terms.settlementId} (${terms.mode}) doesn't end: it is ${status}`);
+  }
+  for (const { terms } of firstInLine(all)) {
+    const account = accounts.find(({ id }) => id === availableAccount(terms.payer));
+    const available = (account && debitHeadroom(account)) ?? 0n;
+    const isOnChain = terms.payer.kind === 'wallet';
+    const needed = terms.amountSats + (isOnChain ? FEE_CAP_SATS : 0n);
+    const coins = terms.payer.kind === 'wallet' ? (spendable.get(terms.payer.walletId) ?? 0n) : needed;
+    if (available >= needed && coins >= needed && !frozen.has(terms.from))
+      problems.push(`settlement ${terms.settlementId} waits for ${needed} sat, and ${available} sat are there`);
+  }
+  const open = await session.query<{ outpoint: string; status: string }>(
+    `SELECT outpoint, status FROM settlement.deposits WHERE suspense IS NULL AND status IN ('detected', 'confirmed', 'unconfirmed') ORDER BY outpoint`,
+  );
+  for (const { outpoint, status } of open) problems.push(`deposit ${outpoint} doesn't end: it is ${status}`);
+  return problems;
+}
+
+/** Whoever comes later waits behind these, whatever is there. */
+function firstInLine(all: readonly LivingSettlement[]): readonly LivingSettlement[] {
+  const first = new Map<string, LivingSettlement>();
+  const queuedAt = (settlement: LivingSettlement): number =>
+    settlement.transitions.find(({ status }) => status === 'queued')?.at ?? 0;
+  for (const settlement of all.filter(({ status }) => status === 'queued')) {
+    const line = `${settlement.terms.from} ${settlement.terms.payer.kind}`;
+    const before = first.get(line);
+    if (!before || queuedAt(settlement) < queuedAt(before)) first.set(line, settlement);
+  }
+  return [...first.values()];
+}
+
+function storeOf(name: ServiceName): CheckedStore {
+  const store = STORES.find(({ service }) => service === name);
+  assert(store, `${name} has a store`);
+  return store;
+}

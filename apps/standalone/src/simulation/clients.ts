@@ -1,0 +1,267 @@
+import { type ScriptHex, parseAddress } from '@finality/bitcoin';
+import { addressV1, institutionV1, type ServiceName, settlementV1 } from '@finality/contracts';
+import { type RefusalKind, unwrap } from '@finality/kernel';
+import { makeApiKey, refusalOf } from '@finality/service';
+import { type Bootstrap, BOOTSTRAP } from '@finality/settlement-app';
+import { type Fault, isInjected, type VirtualRuntime } from '@finality/testing/simulation';
+import type { SimulatedPlatform } from './platform.ts';
+import { Violation } from './violation.ts';
+
+/** A request as a client makes it: with the same key as often as it takes to get an answer. */
+export interface Ask {
+  readonly service: ServiceName;
+  readonly api: string;
+  readonly method: string;
+  readonly request: { readonly idempotencyKey: string } & object;
+  readonly apiKey: string;
+  /** What it may be refused with; anything else but an answer is a bug. */
+  readonly mayBe: readonly RefusalKind[];
+}
+
+export type Answer =
+  | { readonly kind: 'answered'; readonly response: unknown }
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** Nobody knows what became of it. */
+  | { readonly kind: 'unanswered' };
+
+export interface Client {
+  readonly institutionId: string;
+  readonly apiKey: string;
+  /** Where money can be paid in. */
+  readonly scripts: ScriptHex[];
+}
+
+type Settlement = settlementV1.Settlement;
+type Mode = settlementV1.SettlementMode;
+
+const { SETTLEMENT_MODE_CENTRALIZED, SETTLEMENT_MODE_BILATERAL, SETTLEMENT_MODE_BLOCKCHAIN } =
+  settlementV1.SettlementMode;
+export const MODES: readonly Mode[] = [
+  SETTLEMENT_MODE_CENTRALIZED,
+  SETTLEMENT_MODE_BLOCKCHAIN,
+  SETTLEMENT_MODE_BILATERAL,
+];
+const MODE_NAMES: Readonly<Record<number, string>> = {
+  [SETTLEMENT_MODE_CENTRALIZED]: 'CENTRALIZED',
+  [SETTLEMENT_MODE_BLOCKCHAIN]: 'BLOCKCHAIN',
+  [SETTLEMENT_MODE_BILATERAL]: 'BILATERAL',
+};
+export const modeName = (mode: Mode): string => MODE_NAMES[mode] ?? `mode ${mode}`;
+
+/** Institutions with a credit line on their clearing balance, satoshi. */
+const INSTITUTIONS: readonly (readonly [string, bigint])[] = [
+  ['bank-a', 0n],
+  ['bank-b', 300_000n],
+  ['exchange-c', 0n],
+];
+
+/**
+ * Everybody who calls the API, and what they have been told. A client whose call isn't answered asks again with the same key until it is,
+ * and never gets two settlements for one key.
+ */
+export class Clients {
+  readonly institutions: Client[] = [];
+  /** Per settlement, the longest history that a client was shown. */
+  readonly told = new Map<string, readonly settlementV1.SettlementTransition[]>();
+  /** Ids of settlements by the key of their request. */
+  readonly accepted = new Map<string, string>();
+  readonly answered: Ask[] = [];
+  readonly unanswered: Ask[] = [];
+  operatorKey = '';
+  complianceKey = '';
+  readonly #platform: SimulatedPlatform;
+  readonly #runtime: VirtualRuntime;
+  #asks = 0;
+
+  constructor(platform: SimulatedPlatform, runtime: VirtualRuntime) {
+    this.#platform = platform;
+    this.#runtime = runtime;
+  }
+
+  /** The staff's keys, by the way that needs none. */
+  async enrol(): Promise<void> {
+    this.operatorKey = await this.#firstKey('operator');
+    this.complianceKey = await this.#firstKey('compliance');
+  }
+
+  /** Institutions with keys and a wallet each. `between` lets the platform work until it can give what is asked for. */
+  async join(between: () => Promise<void>): Promise<void> {
+    const { ROLE_INSTITUTION } = institutionV1.Role;
+    for (const [institutionId, creditLineSats] of INSTITUTIONS) {
+      const created = { idempotencyKey: this.newKey(), institutionId, name: institutionId, creditLineSats };
+      await this.must(this.#operators('createInstitution', created), between);
+      const key = { idempotencyKey: this.newKey(), institutionId, roles: [ROLE_INSTITUTION], label: 'simulation' };
+      const { secret } = (await this.must(this.#operators('issueApiKey', key), between)) as {
+        secret: string;
+      };
+      this.institutions.push({ institutionId, apiKey: secret, scripts: [] });
+      const scriptType =
+        this.institutions.length % 2 === 0
+          ? addressV1.ScriptType.SCRIPT_TYPE_TR
+          : addressV1.ScriptType.SCRIPT_TYPE_WPKH;
+      const wallet = { idempotencyKey: this.newKey(), institutionId, birthdayHeight: 0, custodial: { scriptType } };
+      await this.must(this.#addresses('registerWallet', wallet, secret), between);
+    }
+    for (const client of this.institutions) {
+      for (const purpose of PURPOSES) {
+        const address = (await this.must(this.addressAsk(client, purpose), between)) as addressV1.Address;
+        this.learn(client, address);
+      }
+    }
+  }
+
+  newKey(): string {
+    return `key-${++this.#asks}`;
+  }
+
+  /** Money may be sent there from now on. */
+  learn(client: Client, { address }: addressV1.Address): void {
+    client.scripts.push(unwrap(parseAddress(address, 'regtest')));
+  }
+
+  addressAsk(client: Client, purpose: addressV1.AddressPurpose): Ask {
+    const { institutionId, apiKey } = client;
+    const request = { idempotencyKey: this.newKey(), institutionId, purpose, label: 'deposits', walletId: '' };
+    return this.#addresses('issueAddress', request, apiKey);
+  }
+
+  submission(from: Client, to: string, mode: Mode, amountSats: bigint): Ask {
+    const request = settlementV1.SubmitSettlementRequest.fromPartial({
+      idempotencyKey: this.newKey(),
+      fromInstitution: from.institutionId,
+      toInstitution: to,
+      amountSats,
+      settlementMode: mode,
+      referenceId: 'simulation',
+    });
+    return this.settlements('submitSettlement', request, from.apiKey, ['failed_precondition']);
+  }
+
+  settlements(method: string, request: Ask['request'], apiKey: string, mayBe: readonly RefusalKind[]): Ask {
+    return { service: 'settlement', api: 'SettlementService', method, request, apiKey, mayBe };
+  }
+
+  /** Asks, and remembers what was told. */
+  async ask(ask: Ask, fault?: Fault): Promise<Answer> {
+    const { service, api, method, request, apiKey } = ask;
+    const isKnown = this.answered.includes(ask);
+    try {
+      const response = await this.#platform.call(service, request, { service: api, method, apiKey }, fault);
+      if (!isKnown) this.answered.push(ask);
+      this.#forget(ask);
+      this.#hear(ask, response);
+      return { kind: 'answered', response };
+    } catch (error) {
+      const refusal = refusalOf(error);
+      if (isInjected(error) || refusal?.kind === 'unavailable') {
+        if (!isKnown && !this.unanswered.includes(ask)) this.unanswered.push(ask);
+        return { kind: 'unanswered' };
+      }
+      if (refusal === undefined || isKnown || !ask.mayBe.includes(refusal.kind)) {
+        if (error instanceof Violation) throw error;
+        const what = refusal ? `${refusal.kind} ${refusal.reason}: ${refusal.message}` : String(error);
+        throw new Violation(
+          [`${method} ${request.idempotencyKey}${isKnown ? ', answered before,' : ''} got ${what}`],
+          error,
+        );
+      }
+      this.#forget(ask);
+      return { kind: 'refused', reason: refusal.reason };
+    }
+  }
+
+  /** A read; undefined when a fault came in between. */
+  async read(settlementId: string, apiKey: string): Promise<Settlement | undefined> {
+    const ask = this.settlements('getSettlement', { idempotencyKey: '', settlementId } as Ask['request'], apiKey, []);
+    const call = { service: ask.api, method: ask.method, apiKey };
+    try {
+      const settlement = (await this.#platform.call('settlement', ask.request, call)) as Settlement;
+      this.#tell(settlement);
+      return settlement;
+    } catch (error) {
+      if (isInjected(error)) return undefined;
+      throw new Violation([`getSettlement ${settlementId} got ${String(error)}`], error);
+    }
+  }
+
+  /** Asks until there is an answer, letting the platform work in between. */
+  async must(ask: Ask, between: () => Promise<void>): Promise<unknown> {
+    for (let i = 0; i < MUST_ATTEMPTS_MAX; i++) {
+      const answer = await this.ask(ask);
+      if (answer.kind === 'answered') return answer.response;
+      await between();
+    }
+    throw new Violation([`${ask.method} isn't answered in ${MUST_ATTEMPTS_MAX} attempts`]);
+  }
+
+  #forget(ask: Ask): void {
+    const at = this.unanswered.indexOf(ask);
+    if (at >= 0) this.unanswered.splice(at, 1);
+  }
+
+  #hear(ask: Ask, response: unknown): void {
+    if (ask.api !== 'SettlementService') return;
+    const settlement = response as Settlement;
+    this.#tell(settlement);
+    if (ask.method !== 'submitSettlement') return;
+    const { idempotencyKey } = ask.request;
+    const { apiKey } = ask;
+    const name = `${apiKey} ${idempotencyKey}`;
+    const before = this.accepted.get(name);
+    if (before !== undefined && before !== settlement.settlementId) {
+      throw new Violation([`${idempotencyKey} made two settlements: ${before} and ${settlement.settlementId}`]);
+    }
+    this.accepted.set(name, settlement.settlementId);
+  }
+
+  /** What was told before must still be the beginning of what is told now. */
+  #tell({ settlementId, transitions }: Settlement): void {
+    const before = this.told.get(settlementId) ?? [];
+    const problem = contradiction(before, transitions);
+    if (problem !== undefined) throw new Violation([`settlement ${settlementId}: ${problem}`]);
+    this.told.set(settlementId, transitions);
+  }
+
+  async #firstKey(role: 'operator' | 'compliance'): Promise<string> {
+    const { keyId, apiKey, secretSha256 } = makeApiKey(this.#runtime);
+    await this.#platform
+      .get<Bootstrap>('settlement', BOOTSTRAP)
+      .registerKey({ keyId, roles: [role], label: role, secretSha256: Buffer.from(secretSha256).toString('hex') });
+    return apiKey;
+  }
+
+  #operators(method: string, request: Ask['request']): Ask {
+    return { service: 'settlement', api: 'InstitutionService', method, request, apiKey: this.operatorKey, mayBe: [] };
+  }
+
+  #addresses(method: string, request: Ask['request'], apiKey: string): Ask {
+    return {
+      service: 'address-issuer',
+      api: 'AddressService',
+      method,
+      request,
+      apiKey,
+      mayBe: ['not_found', 'failed_precondition'],
+    };
+  }
+}
+
+const MUST_ATTEMPTS_MAX = 200;
+export const PURPOSES = [
+  addressV1.AddressPurpose.ADDRESS_PURPOSE_CLEARING,
+  addressV1.AddressPurpose.ADDRESS_PURPOSE_WALLET,
+] as const;
+
+/** Why the earlier history isn't the beginning of the later one. */
+export function contradiction(
+  before: readonly settlementV1.SettlementTransition[],
+  after: readonly settlementV1.SettlementTransition[],
+): string | undefined {
+  for (const [i, { status, at }] of before.entries()) {
+    const now = after[i];
+    const isSame = now?.status === status && now.at?.seconds === at?.seconds && now.at?.nanos === at?.nanos;
+    if (!isSame)
+      return `a client was told of status ${status} as number ${i + 1} of its history, which is now ${now?.status ?? 'missing'}`;
+  }
+  return undefined;
+}

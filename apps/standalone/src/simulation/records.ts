@@ -1,0 +1,159 @@
+import {
+  deriveScript,
+  type OutpointKey,
+  parseDescriptor,
+  parseTransaction,
+  outpointKey,
+  type ScriptHex,
+} from '@finality/bitcoin';
+import { chainV1, TOPICS } from '@finality/contracts';
+import type { Session } from '@finality/event-store';
+import { decodeJson, unwrap } from '@finality/kernel';
+import type { ChainTip, LivingSettlement } from '@finality/settlement';
+
+// What the services' tables hold, for checks only: read as the server's administrator, whom no service ever is.
+
+const NETWORK = 'regtest';
+/** More facts than a block has here. */
+const FACTS_BACK = 200;
+
+/** Scripts of custodial wallets as far as the chain watcher follows them, with the wallet of each. */
+export async function custodialScripts(session: Session): Promise<ReadonlyMap<ScriptHex, string>> {
+  const wallets = await session.query<{
+    wallet_id: string;
+    external: string;
+    internal: string;
+    watched_external: number;
+    watched_internal: number;
+  }>(
+    `SELECT wallet_id, external, internal, watched_external, watched_internal FROM address_issuer.wallets
+     WHERE kind = 'custodial' AND external IS NOT NULL ORDER BY wallet_id`,
+  );
+  const walletOf = new Map<ScriptHex, string>();
+  for (const { wallet_id: walletId, external, internal, ...watched } of wallets) {
+    const descriptor = unwrap(parseDescriptor([external, internal], NETWORK));
+    for (let i = 0; i < watched.watched_external; i++) walletOf.set(deriveScript(descriptor, 0, i).script, walletId);
+    for (let i = 0; i < watched.watched_internal; i++) walletOf.set(deriveScript(descriptor, 1, i).script, walletId);
+  }
+  return walletOf;
+}
+
+/** Addresses issued for settlements to be paid to, by settlement. */
+export async function payeeScripts(session: Session): Promise<ReadonlyMap<string, readonly ScriptHex[]>> {
+  const rows = await session.query<{ label: string; script: ScriptHex }>(
+    `SELECT label, script FROM address_issuer.addresses WHERE purpose = 'settlement' ORDER BY position`,
+  );
+  const scripts = new Map<string, ScriptHex[]>();
+  for (const { label, script } of rows) {
+    const settlementId = label.replace(/^settlement /, '');
+    scripts.set(settlementId, [...(scripts.get(settlementId) ?? []), script]);
+  }
+  return scripts;
+}
+
+export async function settlements(session: Session): Promise<readonly LivingSettlement[]> {
+  const rows = await session.query<{ state: string }>(
+    `SELECT s.state FROM settlement.settlements p JOIN settlement.stream_states s ON s.stream = 'settlement/' || p.settlement_id
+     ORDER BY p.created_position`,
+  );
+  return rows.map(({ state }) => decodeJson(state) as LivingSettlement);
+}
+
+export interface LedgerPlace {
+  readonly height: number;
+  /** Empty before the first block. */
+  readonly hash: string;
+  /** Some facts of a block have been consumed, others haven't: then the ledger is between two blocks. */
+  readonly isBetween: boolean;
+}
+
+/** The block that the ledger has consumed. */
+export async function ledgerPlace(session: Session): Promise<LedgerPlace> {
+  const [row] = await session.query<{ state: string }>(
+    `SELECT state FROM settlement.stream_states WHERE stream = 'chain_tip/chain'`,
+  );
+  if (!row) return { height: 0, hash: '', isBetween: false };
+  const tip = decodeJson(row.state) as ChainTip;
+  const facts = await session.query<{ payload: Buffer }>(
+    `SELECT payload FROM chain_watcher.published_messages WHERE topic = $1 AND sequence <=
+       (SELECT last_sequence FROM settlement.inbox_keys WHERE topic = $1 AND ordering_key = $2) ORDER BY sequence DESC LIMIT $3`,
+    [TOPICS.chainFact.name, NETWORK, FACTS_BACK],
+  );
+  const last = facts
+    .map(({ payload }) => chainV1.ChainFact.decode(payload))
+    .find(
+      (fact) =>
+        fact.blockConnected ?? fact.blockDisconnected ?? fact.transactionConfirmed ?? fact.transactionUnconfirmed,
+    );
+  const isBetween = last?.transactionConfirmed !== undefined || last?.transactionUnconfirmed !== undefined;
+  return { height: tip.height, hash: tip.recent.at(-1)?.hash ?? '', isBetween };
+}
+
+/** Coins that the ledger holds for unspent. */
+export async function unspentCoins(
+  session: Session,
+): Promise<readonly { readonly outpoint: OutpointKey; readonly walletId: string; readonly valueSats: bigint }[]> {
+  const rows = await session.query<{ outpoint: OutpointKey; wallet_id: string; value_sats: bigint }>(
+    'SELECT outpoint, wallet_id, value_sats FROM settlement.coins WHERE spent_by IS NULL AND height IS NOT NULL ORDER BY outpoint',
+  );
+  return rows.map((row) => ({ outpoint: row.outpoint, walletId: row.wallet_id, valueSats: row.value_sats }));
+}
+
+/** What could pay now, per wallet: final, released, claimed by none. */
+export async function spendableSats(session: Session, heightMax: number): Promise<ReadonlyMap<string, bigint>> {
+  const rows = await session.query<{ wallet_id: string; sats: bigint }>(
+    `SELECT wallet_id, sum(value_sats)::bigint AS sats FROM settlement.coins
+     WHERE spent_by IS NULL AND claimed_by IS NULL AND released AND height <= $1 GROUP BY wallet_id ORDER BY wallet_id`,
+    [heightMax],
+  );
+  return new Map(rows.map((row) => [row.wallet_id, row.sats]));
+}
+
+export interface JournalEntry {
+  readonly lineageId: string;
+  readonly version: number;
+  readonly txid: string;
+  readonly inputs: ReadonlySet<OutpointKey>;
+  readonly scripts: ReadonlySet<ScriptHex>;
+  readonly settlementIds: readonly string[];
+}
+
+/** Everything that was ever offered for signature and accepted. */
+export async function signerJournal(session: Session): Promise<readonly JournalEntry[]> {
+  const rows = await session.query<{
+    lineage_id: string;
+    version: number;
+    txid: string;
+    unsigned_transaction: Buffer;
+    settlements: string[];
+  }>(
+    `SELECT j.lineage_id, j.version, j.txid, j.unsigned_transaction,
+       ARRAY(SELECT p.settlement_id FROM signer.journal_payouts p WHERE p.lineage_id = j.lineage_id ORDER BY 1) AS settlements
+     FROM signer.journal j ORDER BY j.position`,
+  );
+  return rows.map((row) => {
+    const { inputs, outputs } = unwrap(parseTransaction(row.unsigned_transaction));
+    return {
+      lineageId: row.lineage_id,
+      version: row.version,
+      txid: row.txid,
+      inputs: new Set(inputs.map(({ outpoint }) => outpointKey(outpoint))),
+      scripts: new Set(outputs.map(({ script }) => script)),
+      settlementIds: row.settlements,
+    };
+  });
+}
+
+export async function institutionsFrozen(session: Session): Promise<ReadonlySet<string>> {
+  const rows = await session.query<{ institution_id: string }>(
+    `SELECT institution_id FROM settlement.institutions WHERE status = 'frozen' ORDER BY 1`,
+  );
+  return new Set(rows.map((row) => row.institution_id));
+}
+
+export async function ownersOfWallets(session: Session): Promise<ReadonlyMap<string, string>> {
+  const rows = await session.query<{ wallet_id: string; institution_id: string }>(
+    'SELECT wallet_id, institution_id FROM settlement.wallets ORDER BY 1',
+  );
+  return new Map(rows.map((row) => [row.wallet_id, row.institution_id]));
+}

@@ -1,0 +1,309 @@
+import { createHash } from 'node:crypto';
+import { assert } from '@finality/kernel';
+import type { reconciliationV1, ServiceName } from '@finality/contracts';
+import {
+  type Fault,
+  pickWeighted,
+  SeededRandom,
+  type SimulationDatabase,
+  type SimulationServer,
+  Trace,
+  VirtualClock,
+  VirtualRuntime,
+} from '@finality/testing/simulation';
+import { ChainView } from './chain-view.ts';
+import { check } from './checks.ts';
+import { type Answer, type Ask, Clients } from './clients.ts';
+import { Outside } from './outside.ts';
+import { SimulatedPlatform } from './platform.ts';
+import { Violation } from './violation.ts';
+import { Workload } from './workload.ts';
+
+export interface SimulationOptions {
+  readonly seed: number;
+  /** Actions between setting up and coming to rest. */
+  readonly steps: number;
+  /** A protection that is switched off, from outside: the simulation has to fail then. */
+  readonly without?: Protection;
+}
+
+export type Protection = 'inbox';
+export const PROTECTIONS: readonly Protection[] = ['inbox'];
+
+export interface SimulationResult {
+  readonly seed: number;
+  readonly steps: number;
+  /** SHA-256 over all that happened and the ends of all logs: the same seed gives the same. */
+  readonly digest: string;
+  readonly settlements: number;
+  readonly crashes: number;
+  readonly blocks: number;
+  /** Empty: every promise was kept. */
+  readonly problems: readonly string[];
+  /** The last of what happened. */
+  readonly trace: readonly string[];
+}
+
+const CHECK_EVERY = 150;
+const TRACE_LINES = 80;
+/** Deposits per institution and kind of address before the first settlement, and their values. */
+const FUNDING_DEPOSITS = 3;
+const FUNDING_SATS = 1_500_000n;
+const FUNDING_BLOCKS = 4;
+/** Rounds of work in which nothing fails: more than any chain of messages needs. */
+const PASSES_MAX = 300;
+/** Blocks mined until everything has come to rest. */
+const QUIET_BLOCKS = 16;
+const QUIET_BLOCKS_MAX = 40;
+/** Longer than a rebroadcast takes to become due. */
+const QUIET_STEP_MS = 31_000;
+
+/** One run from a seed. Never throws because of what it finds: that is in the result. */
+export async function simulate(server: SimulationServer, options: SimulationOptions): Promise<SimulationResult> {
+  const database = await server.database();
+  try {
+    return await new Simulation(database, options).run();
+  } finally {
+    await database.drop();
+  }
+}
+
+class Simulation {
+  readonly #options: SimulationOptions;
+  readonly #database: SimulationDatabase;
+  readonly #random: SeededRandom;
+  readonly #clock = new VirtualClock();
+  readonly #trace = new Trace();
+  #platform!: SimulatedPlatform;
+  #outside!: Outside;
+  #clients!: Clients;
+  #workload!: Workload;
+  #chain!: ChainView;
+  /** Nothing fails while the world is set up, and while it comes to rest. */
+  #isFaulty = false;
+
+  constructor(database: SimulationDatabase, options: SimulationOptions) {
+    this.#options = options;
+    this.#database = database;
+    this.#random = new SeededRandom(`finality ${options.seed}`);
+  }
+
+  async run(): Promise<SimulationResult> {
+    const problems: string[] = [];
+    try {
+      await this.#setUp();
+      this.#isFaulty = true;
+      for (let step = 1; step <= this.#options.steps; step++) {
+        await this.#act();
+        if (step % CHECK_EVERY === 0) await this.#check(false);
+      }
+      await this.#comeToRest();
+    } catch (error) {
+      problems.push(...(error instanceof Violation ? error.problems : [`the simulation failed: ${describe(error)}`]));
+      if (error instanceof Violation && error.cause !== undefined) problems.push(describe(error.cause));
+    } finally {
+      await this.#platform?.stop();
+    }
+    const { seed, steps } = this.#options;
+    return {
+      seed,
+      steps,
+      digest: this.#trace.digest(),
+      settlements: this.#clients?.accepted.size ?? 0,
+      crashes: this.#platform?.crashes ?? 0,
+      blocks: (this.#outside?.chain.tip.height ?? 0) - (this.#outside?.startHeight ?? 0),
+      problems,
+      trace: this.#trace.last(TRACE_LINES),
+    };
+  }
+
+  async #setUp(): Promise<void> {
+    const random = this.#random;
+    this.#outside = await Outside.make(this.#clock);
+    const { node, chain, startHeight } = this.#outside;
+    this.#chain = new ChainView(chain, startHeight);
+    this.#platform = await SimulatedPlatform.start({
+      database: this.#database,
+      clock: this.#clock,
+      random: random.fork('platform'),
+      node,
+      startHeight,
+      withoutInbox: this.#options.without === 'inbox',
+      startFault: () => (this.#isFaulty && this.#random.chance(0.1) ? this.#faultOf('crash') : undefined),
+    });
+    const runtime = new VirtualRuntime(this.#clock, random.fork('clients runtime'));
+    this.#clients = new Clients(this.#platform, runtime);
+    this.#workload = new Workload(this.#clients, this.#outside, random.fork('workload'));
+    await this.#clients.enrol();
+    await this.#clients.join(() => this.#workUntilIdle());
+    for (const { scripts } of this.#clients.institutions) {
+      for (const script of scripts) {
+        for (let i = 0; i < FUNDING_DEPOSITS; i++)
+          assert(this.#outside.deposit(script, FUNDING_SATS), 'a deposit is taken');
+      }
+    }
+    for (let i = 0; i < FUNDING_BLOCKS; i++) {
+      this.#outside.mine();
+      await this.#workUntilIdle();
+    }
+    this.#trace.add(`set up at height ${chain.tip.height}`);
+  }
+
+  async #act(): Promise<void> {
+    this.#clock.advance(this.#random.between(1, 60));
+    const action = pickWeighted(this.#random, [
+      { weight: 760, value: () => this.#step() },
+      { weight: 110, value: () => this.#workload.act((ask) => this.#ask(ask)) },
+      { weight: 50, value: () => this.#mine() },
+      { weight: 16, value: () => this.#reorg() },
+      { weight: 8, value: () => this.#forget() },
+      { weight: 30, value: () => this.#wait() },
+      { weight: 12, value: () => this.#crash() },
+      { weight: this.#outside.outage === 'none' ? 4 : 60, value: () => this.#switchNode() },
+    ]);
+    this.#trace.add(await action());
+  }
+
+  async #step(): Promise<string> {
+    const name = this.#random.pick(this.#platform.services.filter((each) => this.#platform.workersOf(each).length > 0));
+    const worker = this.#random.pick(this.#platform.workersOf(name));
+    const fault = this.#fault();
+    const { did, struck } = await this.#platform.step(name, worker, fault);
+    return `${name}: ${worker}: ${did}${struck === undefined ? '' : ` [${struck}]`}`;
+  }
+
+  async #ask(ask: Ask): Promise<Answer> {
+    return this.#clients.ask(ask, this.#fault());
+  }
+
+  /** Most things go well. */
+  #fault(): Fault | undefined {
+    if (!this.#random.chance(0.12)) return undefined;
+    return this.#faultOf(this.#random.pick(['crash', 'crash', 'disconnect', 'lost_answer']));
+  }
+
+  #faultOf(kind: Fault['kind']): Fault {
+    return {
+      kind,
+      after: kind === 'lost_answer' ? this.#random.below(2) : this.#random.below(14),
+      when: this.#random.pick(['before', 'after']),
+    };
+  }
+
+  #mine(): Promise<string> {
+    this.#outside.mine();
+    return Promise.resolve(`mine ${this.#tip()}`);
+  }
+
+  #reorg(): Promise<string> {
+    const { lost } = this.#outside.reorg(this.#random, 0.2);
+    return Promise.resolve(`reorg to ${this.#tip()}, ${lost} transactions lost`);
+  }
+
+  async #forget(): Promise<string> {
+    const { lost } = this.#outside.evict(this.#random, 0.5);
+    await this.#outside.sync();
+    return `the mempool loses ${lost}`;
+  }
+
+  #wait(): Promise<string> {
+    const ms = this.#random.chance(0.02) ? 3_600_000 : this.#random.between(500, 40_000);
+    this.#clock.advance(ms);
+    return Promise.resolve(`wait ${ms} ms`);
+  }
+
+  async #crash(): Promise<string> {
+    const name = this.#random.pick(this.#platform.services);
+    await this.#platform.crash(name);
+    return `crash ${name}`;
+  }
+
+  #switchNode(): Promise<string> {
+    const outage =
+      this.#outside.outage === 'none' ? this.#random.pick(['refuse', 'hang', 'cut_answer'] as const) : 'none';
+    this.#outside.outage = outage;
+    return Promise.resolve(`node outage: ${outage}`);
+  }
+
+  #tip(): string {
+    const { height, hash } = this.#outside.chain.tip;
+    return `${height} ${hash.slice(0, 12)}`;
+  }
+
+  /** Every worker, over and over, until none finds anything to do. */
+  async #workUntilIdle(): Promise<void> {
+    for (let pass = 0; pass < PASSES_MAX; pass++) {
+      let isIdle = true;
+      for (const name of this.#platform.services) {
+        for (const worker of this.#platform.workersOf(name)) {
+          const { did } = await this.#platform.step(name, worker);
+          if (did !== 'idle') isIdle = false;
+        }
+      }
+      this.#clock.advance(50);
+      if (isIdle) return;
+    }
+    throw new Violation([`the platform doesn't come to rest in ${PASSES_MAX} passes over all workers`]);
+  }
+
+  /** No more faults, no more requests: what was begun has to end. */
+  async #comeToRest(): Promise<void> {
+    this.#isFaulty = false;
+    this.#outside.outage = 'none';
+    this.#trace.add('coming to rest');
+    for (let block = 1; block <= QUIET_BLOCKS_MAX; block++) {
+      await this.#workUntilIdle();
+      await this.#answerEverybody();
+      this.#outside.mine();
+      this.#clock.advance(QUIET_STEP_MS);
+      if (block >= QUIET_BLOCKS && this.#outside.chain.mempool.size === 0) break;
+    }
+    await this.#workUntilIdle();
+    await this.#check(true);
+    await this.#lookAtEverything();
+    await this.#reconcile();
+  }
+
+  async #answerEverybody(): Promise<void> {
+    for (const ask of [...this.#clients.unanswered]) await this.#clients.ask(ask);
+    for (const settlementId of this.#clients.told.keys()) {
+      await this.#clients.read(settlementId, this.#clients.operatorKey);
+    }
+    for (const ask of this.#workload.reviewsDue()) await this.#clients.ask(ask);
+  }
+
+  async #lookAtEverything(): Promise<void> {
+    if (this.#clients.unanswered.length > 0)
+      throw new Violation(
+        this.#clients.unanswered.map(({ method, request }) => `${method} ${request.idempotencyKey} is never answered`),
+      );
+    for (const settlementId of this.#clients.accepted.values()) {
+      await this.#clients.read(settlementId, this.#clients.operatorKey);
+    }
+  }
+
+  /** The platform's own view of whether all is well must agree. */
+  async #reconcile(): Promise<void> {
+    const request = { idempotencyKey: this.#clients.newKey() };
+    const call = { service: 'ReconciliationService', method: 'runReconciliation', apiKey: this.#clients.operatorKey };
+    const name: ServiceName = 'reconciliation';
+    const { breaks } = (await this.#platform.call(name, request, call)) as reconciliationV1.Report;
+    if (breaks.length > 0) {
+      throw new Violation(
+        breaks.map(
+          ({ kind, subject, expectedSats, actualSats, description }) =>
+            `reconciliation break ${kind} on ${subject}: expected ${expectedSats}, got ${actualSats}: ${description}`,
+        ),
+      );
+    }
+  }
+
+  async #check(isEnd: boolean): Promise<void> {
+    const { problems, heads, compared } = await check({ admin: this.#database.admin, chain: this.#chain }, isEnd);
+    const digest = createHash('sha256').update(heads.join('\n')).digest('hex').slice(0, 16);
+    this.#trace.add(`check: logs ${digest}${compared ? '' : ', ledger between two blocks'}`);
+    if (problems.length > 0) throw new Violation(problems);
+  }
+}
+
+const describe = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));

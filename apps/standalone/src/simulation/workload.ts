@@ -1,0 +1,210 @@
+import { addressV1, settlementV1 } from '@finality/contracts';
+import { pickWeighted, type SeededRandom } from '@finality/testing/simulation';
+import { type Answer, type Ask, type Client, type Clients, MODES, modeName, PURPOSES } from './clients.ts';
+import type { Outside } from './outside.ts';
+import { LARGE_SETTLEMENT_SATS } from './settings.ts';
+import { Violation } from './violation.ts';
+
+const { REVIEW_DECISION_APPROVE, REVIEW_DECISION_REJECT } = settlementV1.ReviewDecision;
+
+/** Amounts, satoshi: now and then one for the AML service, and one that nobody has. */
+const AMOUNT_MIN = 1_000;
+const AMOUNT_MAX = 900_000;
+const FORTUNE_SATS = 50_000_000_000n;
+const DEPOSIT_MIN = 150_000;
+const DEPOSIT_MAX = 2_500_000;
+const DUST_SATS = 200n;
+
+/** What an action did, in a line. */
+export type Done = string;
+
+/** What the outside does: institutions, staff, and whoever pays in. Each action is one call or one transaction. */
+export class Workload {
+  readonly #clients: Clients;
+  readonly #outside: Outside;
+  readonly #random: SeededRandom;
+
+  constructor(clients: Clients, outside: Outside, random: SeededRandom) {
+    this.#clients = clients;
+    this.#outside = outside;
+    this.#random = random;
+  }
+
+  /** Something at random. `fault` strikes the service that is called. */
+  act(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
+    const action = pickWeighted(this.#random, [
+      { weight: 34, value: () => this.#submit(ask) },
+      { weight: 14, value: () => this.#payIn() },
+      { weight: 8, value: () => this.retry(ask) },
+      { weight: 6, value: () => this.#repeat(ask) },
+      { weight: 3, value: () => this.#repeatChanged() },
+      { weight: 5, value: () => this.#cancel(ask) },
+      { weight: 6, value: () => this.reviewOne(ask) },
+      { weight: 8, value: () => this.#look() },
+      { weight: 5, value: () => this.#newAddress(ask) },
+      { weight: 6, value: () => this.#badRequest() },
+      { weight: 3, value: () => this.#takeBack() },
+    ]);
+    return action();
+  }
+
+  /** What nobody has answered is asked again, with the same key. */
+  async retry(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
+    const { unanswered } = this.#clients;
+    if (unanswered.length === 0) return 'retry: nothing is open';
+    const again = this.#random.pick(unanswered);
+    return this.#line(again, await ask(again), 'retry');
+  }
+
+  /** The compliance officer looks at a settlement that waits for a person, as far as the clients know of one. */
+  async reviewOne(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
+    const waiting = this.#waiting();
+    const settlementId = waiting.length > 0 ? this.#random.pick(waiting) : this.#known();
+    if (settlementId === undefined) return 'review: nothing to review';
+    const review = this.#review(settlementId);
+    return this.#line(review, await ask(review), settlementId);
+  }
+
+  /** One for each settlement that clients know to be under review. */
+  reviewsDue(): readonly Ask[] {
+    return this.#waiting().map((settlementId) => this.#review(settlementId));
+  }
+
+  #waiting(): readonly string[] {
+    const { SETTLEMENT_STATUS_UNDER_REVIEW } = settlementV1.SettlementStatus;
+    const last = [...this.#clients.told].filter(([, told]) => told.at(-1)?.status === SETTLEMENT_STATUS_UNDER_REVIEW);
+    return last.map(([settlementId]) => settlementId);
+  }
+
+  #review(settlementId: string): Ask {
+    const decision = this.#random.chance(0.7) ? REVIEW_DECISION_APPROVE : REVIEW_DECISION_REJECT;
+    const request = { idempotencyKey: this.#clients.newKey(), settlementId, decision, reason: 'looked at' };
+    return this.#clients.settlements('reviewSettlement', request, this.#clients.complianceKey, ['failed_precondition']);
+  }
+
+  async #submit(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
+    const [from, to] = this.#pair();
+    const mode = this.#random.pick(MODES);
+    const amountSats = this.#amount();
+    const submission = this.#clients.submission(from, to.institutionId, mode, amountSats);
+    const what = `${from.institutionId} to ${to.institutionId} ${amountSats} ${modeName(mode)}`;
+    return this.#line(submission, await ask(submission), what);
+  }
+
+  #payIn(): Promise<Done> {
+    const client = this.#random.pick(this.#clients.institutions);
+    const script = this.#random.pick(client.scripts);
+    const valueSats = this.#random.chance(0.05) ? DUST_SATS : BigInt(this.#random.between(DEPOSIT_MIN, DEPOSIT_MAX));
+    const txid = this.#outside.deposit(script, valueSats);
+    return Promise.resolve(`pay in ${valueSats} for ${client.institutionId}: ${txid?.slice(0, 12) ?? 'not taken'}`);
+  }
+
+  #takeBack(): Promise<Done> {
+    const txid = this.#outside.replaceDeposit(this.#random);
+    return Promise.resolve(`take back ${txid?.slice(0, 12) ?? 'nothing'}`);
+  }
+
+  async #repeat(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
+    const { answered } = this.#clients;
+    if (answered.length === 0) return 'repeat: nothing was answered yet';
+    const again = this.#random.pick(answered);
+    return this.#line(again, await ask(again), 'repeat');
+  }
+
+  /** The same key with another amount is refused, naming the field. */
+  async #repeatChanged(): Promise<Done> {
+    const submissions = this.#clients.answered.filter(({ method }) => method === 'submitSettlement');
+    if (submissions.length === 0) return 'repeat, changed: nothing was answered yet';
+    const { request, ...ask } = this.#random.pick(submissions);
+    const { amountSats } = request as settlementV1.SubmitSettlementRequest;
+    const changed = { ...request, amountSats: amountSats + 1n };
+    return this.#refused({ ...ask, request: changed, mayBe: ['already_exists', 'failed_precondition'] });
+  }
+
+  async #cancel(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
+    const settlementId = this.#known();
+    if (settlementId === undefined) return 'cancel: no settlement yet';
+    const from = this.#random.pick(this.#clients.institutions);
+    const request = { idempotencyKey: this.#clients.newKey(), settlementId, reason: 'changed our mind' };
+    const cancel = this.#clients.settlements('cancelSettlement', request, from.apiKey, [
+      'failed_precondition',
+      'permission_denied',
+      'not_found',
+    ]);
+    return this.#line(cancel, await ask(cancel), settlementId);
+  }
+
+  async #look(): Promise<Done> {
+    const settlementId = this.#known();
+    if (settlementId === undefined) return 'look: no settlement yet';
+    const settlement = await this.#clients.read(settlementId, this.#clients.operatorKey);
+    return `look at ${settlementId}: ${settlement ? `status ${settlement.status}` : 'unanswered'}`;
+  }
+
+  async #newAddress(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
+    const client = this.#random.pick(this.#clients.institutions);
+    const issue = this.#clients.addressAsk(client, this.#random.pick(PURPOSES));
+    const answer = await ask(issue);
+    if (answer.kind === 'answered') this.#clients.learn(client, answer.response as addressV1.Address);
+    return this.#line(issue, answer, client.institutionId);
+  }
+
+  async #badRequest(): Promise<Done> {
+    const [from, to] = this.#pair();
+    const good = this.#clients.submission(from, to.institutionId, this.#random.pick(MODES), 10_000n);
+    const { request } = good;
+    const wrong: readonly Partial<settlementV1.SubmitSettlementRequest>[] = [
+      { amountSats: 0n },
+      { amountSats: -5n },
+      { amountSats: 2_100_000_000_000_001n },
+      { toInstitution: from.institutionId },
+      { toInstitution: 'nobody-knows' },
+      { fromInstitution: to.institutionId },
+      { settlementMode: settlementV1.SettlementMode.SETTLEMENT_MODE_UNSPECIFIED },
+      { idempotencyKey: '' },
+      { callbackUrl: 'ftp://nowhere' },
+    ];
+    const bad = { ...good, request: { ...request, ...this.#random.pick(wrong) } };
+    return this.#refused({
+      ...bad,
+      mayBe: ['invalid_argument', 'not_found', 'permission_denied', 'failed_precondition'],
+    });
+  }
+
+  async #refused(ask: Ask): Promise<Done> {
+    const answer = await this.#clients.ask(ask);
+    if (answer.kind === 'answered')
+      throw new Violation([`a request that can't be accepted was: ${describe(ask.request)}`]);
+    // Whoever sends nonsense doesn't ask again.
+    this.#clients.unanswered.splice(
+      0,
+      this.#clients.unanswered.length,
+      ...this.#clients.unanswered.filter((each) => each !== ask),
+    );
+    return this.#line(ask, answer, 'bad request');
+  }
+
+  #pair(): readonly [Client, Client] {
+    const from = this.#random.pick(this.#clients.institutions);
+    return [from, this.#random.pick(this.#clients.institutions.filter((client) => client !== from))];
+  }
+
+  #amount(): bigint {
+    if (this.#random.chance(0.03)) return FORTUNE_SATS;
+    if (this.#random.chance(0.1)) return LARGE_SETTLEMENT_SATS + BigInt(this.#random.below(AMOUNT_MAX));
+    return BigInt(this.#random.between(AMOUNT_MIN, AMOUNT_MAX));
+  }
+
+  #known(): string | undefined {
+    const ids = [...this.#clients.told.keys()];
+    return ids.length === 0 ? undefined : this.#random.pick(ids);
+  }
+
+  #line({ method, request }: Ask, answer: Answer, what: string): Done {
+    const outcome = answer.kind === 'refused' ? `refused ${answer.reason}` : answer.kind;
+    return `${method} ${request.idempotencyKey} (${what}): ${outcome}`;
+  }
+}
+
+const describe = (request: object): string =>
+  JSON.stringify(request, (_key, value: unknown) => (typeof value === 'bigint' ? `${value}` : value));
