@@ -28,7 +28,7 @@ const WEIGHED = Object.entries(ACTION_WEIGHTS).flatMap(([kind, weight]) =>
 function history(seed: number): World {
   const random = seededRandom(seed);
   const number = (): number => Math.floor(random() * 0x1_0000);
-  const world = new World(seed % 2 === 0 ? POLICY : SHORT);
+  const world = new World(seed % 2 === 0 ? POLICY : SHORT, seed % 4 < 2 ? [] : ['pool', 'w-c']);
   if (seed % 5 !== 0) fund(world);
   for (let i = 0; i < ACTIONS; i++) {
     const action: Action = { kind: WEIGHED[number() % WEIGHED.length]!, a: number(), b: number(), c: number() };

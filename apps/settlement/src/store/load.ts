@@ -64,12 +64,11 @@ export async function loadBook(
   await states.load();
   const wallets = await loadWallets(session, needs.wallets, needs.walletsOf);
   const coins = await states.loadCoins(wallets.map((wallet) => wallet.walletId));
-  const { accounts, transfers } = ledgerNeeds(
-    batch,
-    needs,
-    states.loadedCoins,
-    wallets.map((wallet) => wallet.walletId),
-  );
+  const { accounts, transfers } = ledgerNeeds(batch, needs, states.loadedCoins, [
+    // The chain may know of a wallet before its issuer's notice arrives here: nothing is promised between topics.
+    ...needs.wallets,
+    ...wallets.map((wallet) => wallet.walletId),
+  ]);
   const ledger = await loadLedger(session, { accounts, transfers });
   const loaded: Loaded = { ledger, coins, wallets, addresses, versions, depositOutpoints, maturities };
   return new BatchBook(batch, policy, loaded);
@@ -120,6 +119,7 @@ class States {
       const touched = await loadCoins(this.#session, { outpoints: needs.outpoints, txids: needs.txids, freeOf: [] });
       for (const coin of touched) if (coin.claimedBy !== undefined) needs.lineages.add(coin.claimedBy);
     }
+    if (needs.dueHeight >= 0) await this.#loadHeirs();
     await this.#loadStreams();
     this.#followSettlements();
     await this.#loadStreams();
@@ -138,6 +138,22 @@ class States {
         needs.institutions.add(deposit.beneficiary.institutionId);
     }
     await this.#loadStreams();
+  }
+
+  /** A block may show a lineage to be dead: those that need its outputs, or the outputs of those, die with it. */
+  async #loadHeirs(): Promise<void> {
+    const { lineages } = this.#needs;
+    if (lineages.size === 0) return;
+    const rows = await this.#session.query<{ lineage_id: string }>(
+      `WITH RECURSIVE heirs AS (
+         SELECT lineage_id FROM unnest($1::text[]) AS due(lineage_id)
+         UNION
+         SELECT c.claimed_by FROM heirs h JOIN lineages l ON l.lineage_id = h.lineage_id
+           JOIN coins c ON c.txid = l.txid WHERE c.claimed_by IS NOT NULL)
+       SELECT lineage_id FROM heirs`,
+      [[...lineages]],
+    );
+    for (const row of rows) lineages.add(row.lineage_id);
   }
 
   /** Coins of all that was found, and the free ones of payers that may reserve. */

@@ -111,9 +111,7 @@ export class StoreRig {
     expect(coins).toEqual(coinsOf(book));
     const timers = await this.query<{ id: string }>('SELECT id FROM timers ORDER BY id COLLATE "C"');
     expect(timers.map(({ id }) => id)).toEqual([...book.timers.keys()].sort());
-    const due = await this.query<{ key: string }>(
-      `SELECT concat_ws(' ', kind, id, due_height) AS key FROM maturities`,
-    );
+    const due = await this.query<{ key: string }>(`SELECT concat_ws(' ', kind, id, due_height) AS key FROM maturities`);
     expect(due.map(({ key }) => key).sort()).toEqual(book.waiting());
   }
 

@@ -72,6 +72,8 @@ export function act(world: World, { kind, a, b, c }: Action): void {
     case 'rescan':
       return world.rescan();
     case 'notice': {
+      const wallet = bit(b, 0) ? world.walletNotices.pop() : undefined;
+      if (wallet !== undefined) return void world.tell({ type: 'wallet_changed', wallet });
       const [address] = world.notices.splice(a % Math.max(1, world.notices.length), 1);
       return address === undefined ? undefined : void world.tell({ type: 'address_issued', address });
     }
@@ -202,6 +204,7 @@ export function hurry(world: World): void {
 
 /** Every notice arrives, everything possible is mined, and the chain goes on for longer than anybody waits. */
 export function settleDown(world: World): void {
+  for (const wallet of world.walletNotices.splice(0)) world.tell({ type: 'wallet_changed', wallet });
   for (const address of world.notices.splice(0)) world.tell({ type: 'address_issued', address });
   world.rescan();
   const { finalDepth, reopenedBlocksMax, confirmations } = world.book.policy;

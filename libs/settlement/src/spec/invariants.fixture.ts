@@ -17,7 +17,7 @@ import { expect } from 'vitest';
 import type { KnownDeposit } from '../deposit.ts';
 import type { LivingSettlement } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
-import type { World } from './world.fixture.ts';
+import { WALLETS, type World } from './world.fixture.ts';
 
 /** What must hold whenever all facts so far have been consumed. */
 export function checkWorld(world: World): void {
@@ -190,7 +190,10 @@ function checkLimits(book: MemoryBook): void {
     }
     if ((debitHeadroom(account) ?? 0n) >= 0n) continue;
     const { claim } = name;
-    const owner = claim.kind === 'clearing' ? claim.institutionId : book.wallet(claim.walletId)!.institutionId;
+    const owner =
+      claim.kind === 'clearing'
+        ? claim.institutionId
+        : WALLETS.find(({ walletId }) => walletId === claim.walletId)!.institutionId;
     expect(book.institutions.get(owner).status, `${account.id} is overdrawn`).toBe('frozen');
   }
 }

@@ -1,7 +1,7 @@
 import type { OutpointKey, ScriptHex } from '@finality/bitcoin';
 import { assert, type Principal, type Sats } from '@finality/kernel';
 import type { ChainFact } from '../chain-fact.ts';
-import type { AddressRecord } from '../coin.ts';
+import type { AddressRecord, WalletRecord } from '../coin.ts';
 import type { LineagePlan } from '../lineage.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import type { Assessment, Mode, Recommendation } from '../settlement.ts';
@@ -25,7 +25,7 @@ interface Place extends Omit<AddressRecord, 'purpose'> {
 
 export const INSTITUTIONS = ['a', 'b', 'c'] as const;
 export const CREDIT_LINES: Readonly<Record<string, bigint>> = { a: 0n, b: 30_000n, c: 0n };
-const WALLETS = [
+export const WALLETS = [
   { walletId: 'pool', institutionId: 'platform', scriptType: 'wpkh' },
   { walletId: 'w-a', institutionId: 'a', scriptType: 'wpkh' },
   { walletId: 'w-b', institutionId: 'b', scriptType: 'tr' },
@@ -51,13 +51,19 @@ export class World {
   #logged = 0;
   #made = 0;
 
-  constructor(policy?: SettlementPolicy) {
-    this.book = policy === undefined ? new MemoryBook() : new MemoryBook(policy);
+  /** Wallets that are there, and whose notice is still on its way. */
+  readonly walletNotices: WalletRecord[] = [];
+
+  constructor(policy: SettlementPolicy, late: readonly string[] = []) {
+    this.book = new MemoryBook(policy);
     for (const institutionId of INSTITUTIONS) {
       const institution = { institutionId, name: institutionId, creditLineSats: CREDIT_LINES[institutionId]! };
       this.tell({ type: 'create_institution', institution });
     }
-    for (const wallet of WALLETS) this.tell({ type: 'wallet_changed', wallet: { ...wallet, custodial: true } });
+    for (const wallet of WALLETS) {
+      if (late.includes(wallet.walletId)) this.walletNotices.push({ ...wallet, custodial: true });
+      else this.tell({ type: 'wallet_changed', wallet: { ...wallet, custodial: true } });
+    }
   }
 
   /** Gives the service a command, now; remembers it, and the latest of the events that led to it. */
