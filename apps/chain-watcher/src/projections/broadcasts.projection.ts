@@ -1,4 +1,5 @@
 import type { Txid } from '@finality/bitcoin';
+import { broadcast } from '@finality/chain';
 import type { Session } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
 import type { CommandOf } from '../commands.ts';
@@ -92,4 +93,13 @@ export function isSuccess(
   answer: CommandOf<'record_answer'>['answer'],
 ): answer is 'accepted' | 'already_in_mempool' | 'already_mined' {
   return answer === 'accepted' || answer === 'already_in_mempool' || answer === 'already_mined';
+}
+
+/** The trace of the message that asked for this broadcast, when it had one. */
+export async function traceOf(session: Session, txid: Txid): Promise<string | undefined> {
+  const [row] = await session.query<{ traceparent: string | null }>(
+    'SELECT traceparent FROM events WHERE stream = $1 AND version = 1',
+    [`${broadcast.name}/${txid}`],
+  );
+  return row?.traceparent ?? undefined;
 }

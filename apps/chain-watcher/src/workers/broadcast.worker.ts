@@ -2,12 +2,14 @@ import { outpointKey, parseTransaction, type ParsedTransaction, type Txid } from
 import type { BitcoinNode, BroadcastAnswer } from '@finality/bitcoin-node';
 import { observe, parentsFirst, WatchView } from '@finality/chain';
 import { assertNever, type Instant, unwrap, type Worker } from '@finality/kernel';
+import { withSpan } from '@finality/service';
 import type { CommandOf } from '../commands.ts';
 import {
   broadcastCounts,
   type DueBroadcast,
   dueBroadcasts,
   lineagesOf,
+  traceOf,
   wantedBroadcasts,
 } from '../projections/broadcasts.projection.ts';
 import { loadAround } from '../projections/transactions.projection.ts';
@@ -69,7 +71,18 @@ export class Broadcast implements Worker {
     return [...all.values()];
   }
 
+  /** Part of the trace of the request that the transaction pays. */
   async #send(node: BitcoinNode, sending: Sending): Promise<'answered' | 'unanswered'> {
+    const traceparent = await traceOf(this.#context.session, sending.txid);
+    const span = { traceparent, kind: 'client', attributes: { 'finality.txid': sending.txid } } as const;
+    return withSpan('broadcast', span, (continued) => this.#sendWithin(node, sending, continued));
+  }
+
+  async #sendWithin(
+    node: BitcoinNode,
+    sending: Sending,
+    traceparent: string | undefined,
+  ): Promise<'answered' | 'unanswered'> {
     const { faults, runtime } = this.#context;
     faults.at('chain-watcher.broadcast.before-send');
     const answer = await node.sendRawTransaction(sending.raw);
@@ -83,7 +96,7 @@ export class Broadcast implements Worker {
       conflict: conflict === 'mined' ? null : conflict,
       dueAt: (runtime.now() + delayMs) as Instant,
     };
-    await execute(this.#context, this.name, [body]);
+    await execute(this.#context, this.name, [body], traceparent);
     if (answer.kind !== 'unknown') return 'answered';
     this.#context.status.nodeFailed(answer.cause);
     return 'unanswered';

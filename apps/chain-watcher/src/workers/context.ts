@@ -42,12 +42,15 @@ export async function execute(
   context: WorkerContext,
   worker: string,
   bodies: readonly ChainWatcherCommand[],
+  /** Of the request that led to this, where there is one. */
+  traceparent?: string,
 ): Promise<'stored' | 'refused'> {
   const now = context.runtime.now();
   const commands = bodies.map((body): StoreCommand<ChainWatcherCommand> => {
     const id = context.runtime.id();
     const actor = { kind: 'service' as const, id: `chain-watcher/${worker}` };
-    return { body, cause: { actor, occurredAt: now, correlationId: id, causationId: id } };
+    const cause = { actor, occurredAt: now, correlationId: id, causationId: id };
+    return { body, cause: { ...cause, ...(traceparent === undefined ? {} : { traceparent }) } };
   });
   context.faults.at(`chain-watcher.${worker}.before-store`);
   const outcomes = await context.store.execute(commands);

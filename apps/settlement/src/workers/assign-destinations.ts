@@ -1,10 +1,10 @@
 import { addressV1 } from '@finality/contracts';
 import { parseScriptHex } from '@finality/bitcoin';
 import { assert, unwrap, type Worker } from '@finality/kernel';
-import type { Destination, LineagePlan } from '@finality/settlement';
+import type { Destination, Destinations, LineagePlan } from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import { lineageStream } from '../store/streams.ts';
-import { causeOfWork } from './cause.ts';
+import { causesOfWork } from './cause.ts';
 
 const LINEAGES_MAX = 100;
 const POLL_MS = 1_000;
@@ -33,19 +33,35 @@ export class AssignDestinations implements Worker {
       rows.map((row) => row.lineage_id),
     );
     const plans = loaded.flatMap(({ state }) => (state.status === 'planned' ? [state.plan] : []));
-    // Together, so that the issuer can handle them in one batch; the order of the results is that of the plans.
-    const destinations = await Promise.all(plans.map((plan) => this.#destinationsOf(plan)));
+    // Together, so that the issuer can handle them in one batch. Whoever gets no address doesn't hold up the others.
+    const issued = await Promise.allSettled(plans.map((plan) => this.#destinationsOf(plan)));
     this.#env.faults?.at('settlement.destinations-issued');
-    const commands = plans.map((plan, i) => ({
-      body: { type: 'destinations_assigned', lineageId: plan.lineageId, destinations: destinations[i]! } as const,
-      cause: causeOfWork(this.#env.runtime, plan.settlementId),
-    }));
-    const outcomes = await this.#store.execute(commands);
-    for (const outcome of outcomes) if (outcome.kind === 'failed') throw outcome.error;
+    await this.#assign(
+      plans.flatMap((plan, i) => {
+        const result = issued[i];
+        return result?.status === 'fulfilled' ? [{ plan, destinations: result.value }] : [];
+      }),
+    );
+    const failed = issued.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
     return 'progress';
   }
 
-  async #destinationsOf(plan: LineagePlan): Promise<{ payee: Destination; change?: Destination }> {
+  async #assign(assigned: readonly { plan: LineagePlan; destinations: Destinations }[]): Promise<void> {
+    const causes = await causesOfWork(
+      this.#env,
+      assigned.map(({ plan }) => plan.settlementId),
+    );
+    const outcomes = await this.#store.execute(
+      assigned.map(({ plan, destinations }, i) => ({
+        body: { type: 'destinations_assigned', lineageId: plan.lineageId, destinations },
+        cause: causes[i]!,
+      })),
+    );
+    for (const outcome of outcomes) if (outcome.kind === 'failed') throw outcome.error;
+  }
+
+  async #destinationsOf(plan: LineagePlan): Promise<Destinations> {
     const { ADDRESS_PURPOSE_SETTLEMENT, ADDRESS_PURPOSE_CHANGE } = addressV1.AddressPurpose;
     const payee = await this.#issue(plan, plan.payeeWalletId, ADDRESS_PURPOSE_SETTLEMENT, 'payee');
     if (plan.changeSats === 0n) return { payee };

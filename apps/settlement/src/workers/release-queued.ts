@@ -1,6 +1,6 @@
 import type { Worker } from '@finality/kernel';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
-import { causeOfWork } from './cause.ts';
+import { causesOfWork } from './cause.ts';
 
 const QUEUED_MAX = 200;
 const POLL_MS = 1_000;
@@ -35,10 +35,12 @@ export class ReleaseQueued implements Worker {
     );
     this.#triedAt = position;
     if (rows.length === 0) return 'idle';
+    const settlementIds = rows.map((row) => row.settlement_id);
+    const causes = await causesOfWork(this.#env, settlementIds);
     const outcomes = await this.#store.execute(
-      rows.map(({ settlement_id: settlementId }) => ({
+      settlementIds.map((settlementId, i) => ({
         body: { type: 'retry_reservation', settlementId },
-        cause: causeOfWork(this.#env.runtime, settlementId),
+        cause: causes[i]!,
       })),
     );
     for (const outcome of outcomes) if (outcome.kind === 'failed') throw outcome.error;

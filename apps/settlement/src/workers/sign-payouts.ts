@@ -1,12 +1,12 @@
 import { hexFromBytes, parseOutpointKey, verifySignatures } from '@finality/bitcoin';
 import type { signingV1 } from '@finality/contracts';
 import { assert, type Instant, unwrap, type Worker } from '@finality/kernel';
-import { refusalOf } from '@finality/service';
+import { refusalOf, withSpan } from '@finality/service';
 import { living, type OfferedLineage, type Terms } from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import type { SettlementCommand } from '../store/commands.ts';
 import { lineageStream, settlementStream } from '../store/streams.ts';
-import { causeOfWork } from './cause.ts';
+import { causesOfWork } from './cause.ts';
 
 const LINEAGES_MAX = 50;
 const POLL_MS = 1_000;
@@ -45,12 +45,15 @@ export class SignPayouts implements Worker {
     if (state.status !== 'offered' || state.signedHex !== undefined) return;
     const { terms } = living((await this.#reader.loadState(settlementStream, state.plan.settlementId)).state);
     const { epoch } = await this.#reader.head();
-    const body = await this.#ask(state, terms, epoch);
-    this.#env.faults?.at('settlement.signed');
-    const [outcome] = await this.#store.execute([
-      { body, cause: causeOfWork(this.#env.runtime, state.plan.settlementId) },
-    ]);
-    if (outcome?.kind === 'failed') throw outcome.error;
+    const [cause] = await causesOfWork(this.#env, [state.plan.settlementId]);
+    const span = { traceparent: cause?.traceparent, attributes: { 'finality.txid': state.version.txid } };
+    await withSpan('sign payout', span, async (traceparent) => {
+      const body = await this.#ask(state, terms, epoch);
+      this.#env.faults?.at('settlement.signed');
+      const continued = { ...cause!, ...(traceparent === undefined ? {} : { traceparent }) };
+      const [outcome] = await this.#store.execute([{ body, cause: continued }]);
+      if (outcome?.kind === 'failed') throw outcome.error;
+    });
   }
 
   /** Refusals of the signer's policy are recorded; anything else (it is down, it is busy) is tried again by the next step. */
