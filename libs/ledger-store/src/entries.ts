@@ -44,6 +44,8 @@ export interface EntriesQuery {
   readonly pageToken?: string;
   /** The store's epoch: a token of another one is refused. */
   readonly epoch: number;
+  /** A transfer between two of the accounts gives one entry, its debit, instead of two. */
+  readonly eachTransferOnce?: boolean;
 }
 
 export interface EntriesPage {
@@ -54,7 +56,7 @@ export interface EntriesPage {
 
 /**
  * The entries of some accounts, oldest first, in the order of the ledger. A transfer between two of them gives two entries, the debit
- * first. Costs O(accounts · page size), whatever the length of the ledger.
+ * first, unless each is wanted once. Costs O(accounts · page size), whatever the length of the ledger.
  */
 export async function listEntries(session: Session, query: EntriesQuery): Promise<Result<EntriesPage, Refusal>> {
   assert(query.pageSize >= 1 && query.pageSize <= ENTRIES_PAGE_MAX, `${query.pageSize} entries can't be a page`);
@@ -73,11 +75,12 @@ export async function listEntries(session: Session, query: EntriesQuery): Promis
               (SELECT t.*, 1 AS side FROM ledger_transfers t
                WHERE t.credit = wanted.number AND (t.position, t.ordinal) >= ($2::bigint, $3::integer)
                  AND (t.position, t.ordinal, 1) > ($2::bigint, $3::integer, $4::integer)
+                 AND NOT ($6 AND t.debit IN (SELECT number FROM wanted))
                ORDER BY t.position, t.ordinal LIMIT $5)
             ) e
             ORDER BY e.position, e.ordinal, e.side LIMIT $5)
      SELECT ${TRANSFER_COLUMNS}, t.side FROM page t ${TRANSFER_JOINS} ORDER BY t.position, t.ordinal, t.side`,
-    [query.accounts, String(position), ordinal, side, query.pageSize + 1],
+    [query.accounts, String(position), ordinal, side, query.pageSize + 1, query.eachTransferOnce === true],
   );
   const entries = rows.slice(0, query.pageSize).map(entryOf);
   const last = entries.at(-1);

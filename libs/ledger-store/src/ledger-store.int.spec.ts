@@ -299,6 +299,19 @@ describe('entries', () => {
     ]);
   });
 
+  it('show each transfer once where that is wanted, whatever the page size', async () => {
+    const once: Entry[] = [];
+    let pageToken: string | undefined = '';
+    while (pageToken !== undefined) {
+      const page = await entries({ pageSize: 3, pageToken, eachTransferOnce: true });
+      once.push(...page.entries);
+      pageToken = page.nextPageToken;
+    }
+    const ids = (await entries({})).entries.map(({ transferId }) => transferId);
+    expect(once.map(({ transferId }) => transferId)).toEqual([...new Set(ids)]);
+    expect(once.length).toBeLessThan(ids.length);
+  });
+
   it('end with the account that has none', async () => {
     expect(await entries({ accounts: [inFlightAccount(B)] })).toEqual({ entries: [] });
   });

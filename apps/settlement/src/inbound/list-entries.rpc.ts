@@ -40,7 +40,8 @@ export class ListEntriesRpc {
       }
       const accounts = claims.flatMap((claim) => CLAIM_PARTS.map((part) => claimAccount(claim, part)));
       const { pageSize, pageToken } = request;
-      const page = await listEntries(session, { accounts, pageSize: pageSizeOf(pageSize), pageToken, epoch });
+      const query = { accounts, pageSize: pageSizeOf(pageSize), pageToken, epoch, eachTransferOnce: true };
+      const page = await listEntries(session, query);
       if (!page.ok) throw toRpcException(page.error);
       return { entries: page.value.entries.map(entryMessage), nextPageToken: page.value.nextPageToken ?? '' };
     });
