@@ -1,0 +1,315 @@
+import {
+  addressV1,
+  amlV1,
+  googleRpc,
+  institutionV1,
+  ledgerV1,
+  REFUSED_INPUT,
+  type RefusedCaller,
+  type RefusedInput,
+  reconciliationV1,
+  riskV1,
+  settlementV1,
+} from '@finality/contracts';
+import { Client, credentials, Metadata, type MethodDefinition, type ServiceError, status } from '@grpc/grpc-js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Bank } from './bank.fixture.ts';
+import { type E2e, startE2e } from './e2e.fixture.ts';
+import { patiently, until } from './wait.fixture.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** A request that nothing is wrong with, and who may send it. */
+interface Good {
+  readonly definition: MethodDefinition<never, unknown>;
+  readonly fromJson: (json: unknown) => unknown;
+  readonly caller: RefusedCaller;
+  readonly request: Json;
+  /** What it is answered, if not OK: it is refused for another reason than its form. */
+  readonly answer?: string;
+}
+
+interface Answered {
+  readonly status: string;
+  readonly reason: string;
+  readonly fields: string;
+  readonly responses: readonly unknown[];
+}
+
+const STREAMED = 'SubmitSettlements';
+/** The longest that a revocation may take to be known everywhere (DESIGN 3). */
+const REVOKED_MS_MAX = 5_000;
+
+describe('bad input', () => {
+  let e2e: E2e;
+  let client: Client;
+  let banks: Readonly<Record<'payer' | 'payee' | 'stranger', Bank>>;
+  let keys: Readonly<Record<RefusedCaller, string | undefined>>;
+  let good: Readonly<Record<string, Good>>;
+  let fresh = 0;
+
+  beforeAll(async () => {
+    e2e = await startE2e();
+    client = new Client(e2e.address, credentials.createInsecure());
+    const [payer, payee, stranger] = [
+      await e2e.bank({ creditLineSats: 1_000_000n }),
+      await e2e.bank(),
+      await e2e.bank({ wallet: 'none' }),
+    ];
+    banks = { payer, payee, stranger };
+    keys = {
+      payer: payer.apiKey,
+      payee: payee.apiKey,
+      stranger: stranger.apiKey,
+      operator: e2e.platform.secrets.operator.apiKey,
+      compliance: e2e.platform.secrets.compliance.apiKey,
+      none: undefined,
+      malformed: 'fin_0123',
+      wrong: `${payer.apiKey.slice(0, -4)}AAAA`,
+      revoked: await revokedKey(payer),
+    };
+    good = await goodRequests(e2e, banks);
+  });
+
+  afterAll(async () => {
+    client?.close();
+    await e2e?.stop();
+  });
+
+  async function revokedKey(bank: Bank): Promise<string> {
+    const roles = [institutionV1.Role.ROLE_INSTITUTION];
+    const { institutions } = e2e.operator;
+    const request = { idempotencyKey: 'revoked', institutionId: bank.id, roles, label: 'revoked' };
+    const { secret, apiKey } = await institutions.issueApiKey(request);
+    const api = e2e.api(secret);
+    await api.settlements.listSettlements({ pageSize: 1, pageToken: '' });
+    await institutions.revokeApiKey({ idempotencyKey: 'revoke', keyId: apiKey!.keyId, reason: 'test' });
+    const asked = (): Promise<string> =>
+      api.settlements.listSettlements({ pageSize: 1, pageToken: '' }).then(
+        () => 'accepted',
+        () => 'refused',
+      );
+    await until('the key is refused', asked, (answer) => answer === 'refused', REVOKED_MS_MAX);
+    return secret;
+  }
+
+  /** With an idempotency key of its own, unless it says which. */
+  function requestOf(row: Pick<RefusedInput, 'rpc' | 'change'>): Json {
+    const base = good[row.rpc]!.request;
+    const change = Object.fromEntries(
+      Object.entries(row.change ?? {}).map(([name, value]) => [name, value === '$payer' ? banks.payer.id : value]),
+    );
+    return { ...base, ...('idempotency_key' in base ? { idempotency_key: `bad-${++fresh}` } : {}), ...change };
+  }
+
+  function send(rpc: string, caller: RefusedCaller, ...requests: readonly Json[]): Promise<Answered> {
+    const { definition, fromJson } = good[rpc]!;
+    const metadata = new Metadata();
+    const key = keys[caller];
+    if (key !== undefined) metadata.set('authorization', `Bearer ${key}`);
+    const { path, requestSerialize, responseDeserialize } = definition;
+    // On the wire every kind of call is a stream of requests and one of answers.
+    const call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, {
+      deadline: Date.now() + 30_000,
+    });
+    for (const request of requests) call.write(fromJson(request) as never);
+    call.end();
+    return new Promise((resolve) => {
+      const responses: unknown[] = [];
+      call.on('data', (response: unknown) => responses.push(response));
+      call.on('error', (error) => resolve(refused(error as ServiceError, responses)));
+      call.on('status', ({ code }) => {
+        if (code === status.OK) call.on('end', () => resolve({ status: 'OK', reason: '', fields: '', responses }));
+      });
+    });
+  }
+
+  it.each(REFUSED_INPUT.filter(({ rpc }) => rpc !== STREAMED))(
+    '$rpc: $input is $status $field $reason',
+    async (row) => {
+      const caller = row.caller ?? good[row.rpc]!.caller;
+      const request = requestOf(row);
+      if (row.repeated) {
+        const first = { ...good[row.rpc]!.request, idempotency_key: request['idempotency_key'] };
+        expect(await send(row.rpc, caller, first)).toMatchObject({ status: 'OK' });
+      }
+      expect(await send(row.rpc, caller, request)).toMatchObject({
+        status: row.status,
+        reason: row.reason,
+        fields: row.field,
+        responses: [],
+      });
+    },
+  );
+
+  it.each(REFUSED_INPUT.filter(({ rpc }) => rpc === STREAMED))('$rpc: $input', async (row) => {
+    const [before, bad, after] = [requestOf({ rpc: STREAMED }), requestOf(row), requestOf({ rpc: STREAMED })];
+    const answered = await send(STREAMED, 'payer', before, bad, after);
+    expect(answered.status).toBe('OK');
+    const results = answered.responses as readonly settlementV1.SubmitSettlementResult[];
+    expect(results.map(({ index, idempotencyKey }) => [index, idempotencyKey])).toEqual(
+      [before, bad, after].map((request, i) => [BigInt(i), request['idempotency_key']]),
+    );
+    for (const i of [0, 2]) {
+      const { settlementId } = results[i]!.settlement!;
+      await banks.payer.settlement(settlementId, 'SETTLED');
+    }
+    expect(results[1]!.settlement).toBeUndefined();
+    expect(explained(results[1]!.error!)).toEqual({ status: row.status, reason: row.reason, fields: row.field });
+  });
+
+  it('is all that is wrong with these requests', async () => {
+    const answers: Record<string, string> = {};
+    const expected: Record<string, string> = {};
+    for (const [rpc, { caller, answer = 'OK', definition }] of Object.entries(good)) {
+      // Those that go on until the client leaves don't answer with a status.
+      if (definition.responseStream && rpc !== STREAMED) continue;
+      expected[rpc] = answer;
+      answers[rpc] = (await send(rpc, caller, requestOf({ rpc }))).status;
+    }
+    expect(answers).toEqual(expected);
+    expect(new Set(Object.keys(good))).toEqual(new Set(REFUSED_INPUT.map(({ rpc }) => rpc)));
+  });
+
+  it('is not stored, and uses up no idempotency key', async () => {
+    const { pageSize, pageToken } = { pageSize: 1_000, pageToken: '' };
+    const count = async (): Promise<number> =>
+      (await banks.payer.api.settlements.listSettlements({ pageSize, pageToken })).settlements.length;
+    const before = await count();
+    const key = { idempotency_key: 'used-once' };
+    const bad = { ...requestOf({ rpc: 'SubmitSettlement', change: { amount_sats: '0' } }), ...key };
+    expect(await send('SubmitSettlement', 'payer', bad)).toMatchObject({ status: 'INVALID_ARGUMENT' });
+    expect(await count()).toBe(before);
+    const fine = { ...requestOf({ rpc: 'SubmitSettlement' }), ...key };
+    expect(await send('SubmitSettlement', 'payer', fine)).toMatchObject({ status: 'OK' });
+    expect(await count()).toBe(before + 1);
+  });
+
+  it('is nothing that anybody has to look at', () => expect(e2e.errors).toEqual([]));
+});
+
+function refused(error: ServiceError, responses: readonly unknown[]): Answered {
+  const [bytes] = error.metadata.get('grpc-status-details-bin');
+  const details = Buffer.isBuffer(bytes) ? googleRpc.Status.decode(bytes).details : [];
+  return { ...explained({ code: error.code, message: error.details, details }), responses };
+}
+
+function explained({ code, details }: googleRpc.Status): Omit<Answered, 'responses'> {
+  const [info] = details.filter(({ typeUrl }) => typeUrl.endsWith('/google.rpc.ErrorInfo'));
+  const [badRequest] = details.filter(({ typeUrl }) => typeUrl.endsWith('/google.rpc.BadRequest'));
+  const violations = badRequest ? googleRpc.BadRequest.decode(badRequest.value).fieldViolations : [];
+  expect(violations.every(({ description }) => description !== '')).toBe(true);
+  return {
+    status: status[code] ?? `${code}`,
+    reason: info ? googleRpc.ErrorInfo.decode(info.value).reason : '',
+    fields: violations.map(({ field }) => field).join(', '),
+  };
+}
+
+/** One per rpc of the table. */
+async function goodRequests(
+  e2e: E2e,
+  { payer, payee }: Readonly<Record<'payer' | 'payee', Bank>>,
+): Promise<Readonly<Record<string, Good>>> {
+  const settled = await payer.settle({ to: payee, amountSats: 1_000n, mode: 'CENTRALIZED' });
+  const report = await e2e.reconcile();
+  await patiently(() => payer.address('wallet'));
+  const settlement_id = settled.settlementId;
+  const institution_id = payer.id;
+  const submission = {
+    idempotency_key: '',
+    from_institution: payer.id,
+    to_institution: payee.id,
+    amount_sats: '1000',
+    settlement_mode: 'SETTLEMENT_MODE_CENTRALIZED',
+  };
+  const page = { page_size: 10 };
+  const decided = { idempotency_key: '', decision: 'REVIEW_DECISION_APPROVE', reason: 'looked at' };
+  const outpoint = `${'00'.repeat(32)}:0`;
+  const settlements = settlementV1.SettlementServiceService;
+  const institutions = institutionV1.InstitutionServiceService;
+  const addresses = addressV1.AddressServiceService;
+  const ledger = ledgerV1.LedgerServiceService;
+  const reconciliation = reconciliationV1.ReconciliationServiceService;
+  const by =
+    (caller: RefusedCaller) =>
+    (
+      definition: MethodDefinition<never, unknown>,
+      message: { fromJSON(json: unknown): unknown },
+      request: Json,
+      answer?: string,
+    ): Good => ({
+      definition,
+      fromJson: (json) => message.fromJSON(json),
+      caller,
+      request,
+      ...(answer ? { answer } : {}),
+    });
+  const asPayer = by('payer');
+  const asOperator = by('operator');
+  const asCompliance = by('compliance');
+  return {
+    SubmitSettlement: asPayer(settlements.submitSettlement, settlementV1.SubmitSettlementRequest, submission),
+    SubmitSettlements: asPayer(settlements.submitSettlements, settlementV1.SubmitSettlementRequest, submission),
+    GetSettlement: asPayer(settlements.getSettlement, settlementV1.GetSettlementRequest, { settlement_id }),
+    CancelSettlement: asPayer(
+      settlements.cancelSettlement,
+      settlementV1.CancelSettlementRequest,
+      { idempotency_key: '', settlement_id, reason: 'changed our mind' },
+      'FAILED_PRECONDITION',
+    ),
+    ReviewSettlement: asCompliance(
+      settlements.reviewSettlement,
+      settlementV1.ReviewSettlementRequest,
+      { ...decided, settlement_id },
+      'FAILED_PRECONDITION',
+    ),
+    ListSettlements: asPayer(settlements.listSettlements, settlementV1.ListSettlementsRequest, page),
+    ListDeposits: asPayer(settlements.listDeposits, settlementV1.ListDepositsRequest, page),
+    ReviewDeposit: asCompliance(
+      settlements.reviewDeposit,
+      settlementV1.ReviewDepositRequest,
+      { ...decided, outpoint },
+      'NOT_FOUND',
+    ),
+    WatchSettlements: asPayer(settlements.watchSettlements, settlementV1.WatchSettlementsRequest, {}),
+    CreateInstitution: asOperator(institutions.createInstitution, institutionV1.CreateInstitutionRequest, {
+      idempotency_key: '',
+      institution_id: 'newcomer',
+      name: 'Newcomer',
+      credit_line_sats: '0',
+    }),
+    ListInstitutions: asOperator(institutions.listInstitutions, institutionV1.ListInstitutionsRequest, page),
+    IssueApiKey: asOperator(institutions.issueApiKey, institutionV1.IssueApiKeyRequest, {
+      idempotency_key: '',
+      institution_id,
+      roles: ['ROLE_INSTITUTION'],
+    }),
+    RegisterWallet: asPayer(addresses.registerWallet, addressV1.RegisterWalletRequest, {
+      idempotency_key: '',
+      institution_id,
+      custodial: { script_type: 'SCRIPT_TYPE_TR' },
+    }),
+    IssueAddress: asPayer(addresses.issueAddress, addressV1.IssueAddressRequest, {
+      idempotency_key: '',
+      institution_id,
+      purpose: 'ADDRESS_PURPOSE_CLEARING',
+      label: 'test',
+    }),
+    ListAddresses: asPayer(addresses.listAddresses, addressV1.ListAddressesRequest, { ...page, institution_id }),
+    ListWallets: asPayer(addresses.listWallets, addressV1.ListWalletsRequest, { ...page, institution_id }),
+    GetBalances: asPayer(ledger.getBalances, ledgerV1.GetBalancesRequest, { institution_id }),
+    ListEntries: asPayer(ledger.listEntries, ledgerV1.ListEntriesRequest, { ...page, institution_id }),
+    RunReconciliation: asOperator(reconciliation.runReconciliation, reconciliationV1.RunReconciliationRequest, {
+      idempotency_key: '',
+    }),
+    GetReport: asOperator(reconciliation.getReport, reconciliationV1.GetReportRequest, { report_id: report.reportId }),
+    ListReports: asOperator(reconciliation.listReports, reconciliationV1.ListReportsRequest, page),
+    'RiskService.GetVerdict': asCompliance(riskV1.RiskServiceService.getVerdict, riskV1.GetVerdictRequest, {
+      subject_id: settlement_id,
+    }),
+    'AmlService.GetVerdict': asCompliance(amlV1.AmlServiceService.getVerdict, amlV1.GetVerdictRequest, {
+      subject_id: settlement_id,
+    }),
+  };
+}
