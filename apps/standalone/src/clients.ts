@@ -1,8 +1,10 @@
 import {
   addressV1,
+  amlV1,
   institutionV1,
   ledgerV1,
   reconciliationV1,
+  riskV1,
   type ServicePort,
   settlementV1,
 } from '@finality/contracts';
@@ -16,6 +18,8 @@ export interface Clients {
   readonly addresses: ServicePort<addressV1.AddressServiceServer>;
   readonly ledger: ServicePort<ledgerV1.LedgerServiceServer>;
   readonly reconciliation: ServicePort<reconciliationV1.ReconciliationServiceServer>;
+  readonly risk: ServicePort<riskV1.RiskServiceServer>;
+  readonly aml: ServicePort<amlV1.AmlServiceServer>;
   close(): void;
 }
 
@@ -34,13 +38,17 @@ export function connectClients(options: { address: string; apiKey: string; runti
     reconciliationV1.ReconciliationServiceService,
     options,
   );
-  const all = [settlements, institutions, addresses, ledger, reconciliation];
+  const risk = connectService<riskV1.RiskServiceServer>(riskV1.RiskServiceService, options);
+  const aml = connectService<amlV1.AmlServiceServer>(amlV1.AmlServiceService, options);
+  const all = [settlements, institutions, addresses, ledger, reconciliation, risk, aml];
   return {
     settlements: settlements.calls,
     institutions: institutions.calls,
     addresses: addresses.calls,
     ledger: ledger.calls,
     reconciliation: reconciliation.calls,
+    risk: risk.calls,
+    aml: aml.calls,
     close: () => all.forEach((client) => client.close()),
   };
 }

@@ -1,9 +1,8 @@
-import { googleRpc, institutionV1, REFUSED_INPUT, settlementV1 } from '@finality/contracts';
-import { refusalOf, rpcStatusOf } from '@finality/service';
+import { institutionV1, settlementV1 } from '@finality/contracts';
+import { refusalOf } from '@finality/service';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { statusName } from '../demo/scenario.ts';
-import { BAD_INPUT, type BadInputWorld } from './bad-input.fixture.ts';
 import { type Member, TestPlatform } from './platform.fixture.ts';
 import { collect, endOf, settlementStreams } from './streams.fixture.ts';
 
@@ -12,23 +11,17 @@ const REVOKED_WITHIN_MS = 5_000;
 let platform: TestPlatform;
 let alice: Member;
 let bob: Member;
-let world: BadInputWorld;
+let eve: Member;
+let settledId: string;
 
 beforeAll(async () => {
   platform = await TestPlatform.start({ node: 'simulator' });
   alice = await platform.institution('alice-bank', { creditLineSats: 10_000_000n });
   bob = await platform.institution('bob-bank');
-  const eve = await platform.institution('eve-bank');
-  const walletless = await platform.institution('bare-bank', { wallet: 'none' });
-  const frozen = await platform.institution('cold-bank', { wallet: 'none' });
-  await platform.operator.institutions.freezeInstitution({
-    idempotencyKey: 'freeze',
-    institutionId: frozen.id,
-    reason: 'test',
-  });
+  eve = await platform.institution('eve-bank', { wallet: 'none' });
   const { settlementId } = await alice.submit(bob, 'centralized', 1_000n);
   await platform.reaches(alice, settlementId, 'settled');
-  world = { platform, alice, bob, eve, walletless, frozen, revokedKey: await revokedKey(), settledId: settlementId };
+  settledId = settlementId;
 });
 
 afterAll(() => platform?.stop());
@@ -45,52 +38,6 @@ async function issueKey(): Promise<{ apiKey: string; keyId: string }> {
 
 const revoke = (keyId: string) =>
   platform.operator.institutions.revokeApiKey({ idempotencyKey: platform.runtime.id(), keyId, reason: 'test' });
-
-async function revokedKey(): Promise<string> {
-  const { apiKey, keyId } = await issueKey();
-  await revoke(keyId);
-  await platform.eventually(() =>
-    expect(platform.as(apiKey).settlements.getSettlement({ settlementId: '' })).rejects.toMatchObject({
-      code: status.UNAUTHENTICATED,
-    }),
-  );
-  return apiKey;
-}
-
-describe('refused input, as docs/api.md lists it', () => {
-  it('every row has a request, and every request a row', () => {
-    const listed = REFUSED_INPUT.map(({ rpc, input }) => `${rpc}: ${input}`);
-    const sent = Object.entries(BAD_INPUT).flatMap(([rpc, inputs]) =>
-      Object.keys(inputs).map((input) => `${rpc}: ${input}`),
-    );
-    expect(sent.sort()).toEqual([...listed].sort());
-    expect(new Set(listed).size).toBe(listed.length);
-  });
-
-  it.each(REFUSED_INPUT)('$rpc: $input → $status $field $reason', async ({ rpc, input, ...expected }) => {
-    const error: unknown = await BAD_INPUT[rpc]![input]!(world).then(
-      () => undefined,
-      (thrown: unknown) => thrown,
-    );
-    expect(described(error)).toEqual(expected);
-  });
-});
-
-/** Status, field and reason, of a call's error or of the status of an item. */
-function described(error: unknown): { status: string; field: string; reason: string } | unknown {
-  const refusal = refusalOf(error);
-  const rpcStatus = refusal ? rpcStatusOf(refusal) : (error as googleRpc.Status);
-  if (!Array.isArray(rpcStatus?.details)) return error;
-  const detail = (name: string) => rpcStatus.details.find(({ typeUrl }) => typeUrl.endsWith(name))?.value;
-  const badRequest = detail('google.rpc.BadRequest');
-  const info = detail('google.rpc.ErrorInfo');
-  const fields = badRequest ? googleRpc.BadRequest.decode(badRequest).fieldViolations.map(({ field }) => field) : [];
-  return {
-    status: status[rpcStatus.code],
-    field: fields.join(),
-    reason: info ? googleRpc.ErrorInfo.decode(info).reason : '',
-  };
-}
 
 describe('large numbers', () => {
   it('2^53 + 1 is refused by its exact value', async () => {
@@ -179,14 +126,14 @@ describe('watching', () => {
       states.push(statusName(event.settlement.status));
       if (states.at(-1) === 'settled') break;
     }
-    expect(states[0]).toBe('screening');
+    expect(states[0]).toBe('received');
     expect(states.at(-1)).toBe('settled');
     streams.close();
   });
 
   it("shows nobody others' settlements", async () => {
     const streams = settlementStreams(platform.address);
-    const watched = streams.watch('', world.eve.apiKey);
+    const watched = streams.watch('', eve.apiKey);
     await expect(
       Promise.race([collect(watched, 1), new Promise((resolve) => setTimeout(resolve, 700, 'nothing'))]),
     ).resolves.toBe('nothing');
@@ -229,7 +176,7 @@ describe('keys', () => {
     const calls = [
       () => clients.settlements.listSettlements({ pageSize: 0, pageToken: '' }),
       () => clients.addresses.listAddresses({ institutionId: alice.id, pageSize: 0, pageToken: '' }),
-      () => clients.risk.getVerdict({ subjectId: world.settledId }),
+      () => clients.ledger.getBalances({ institutionId: alice.id }),
     ];
     for (const call of calls) await call();
     await revoke(keyId);
@@ -242,23 +189,25 @@ describe('keys', () => {
 describe('shutting down', () => {
   it('ends a watch with UNAVAILABLE and the cursor to go on from', async () => {
     const streams = settlementStreams(platform.address);
-    const [first] = await collect(streams.watch('', alice.apiKey), 1);
-    const watching = streams.watch(first!.cursor, alice.apiKey);
+    const watching = streams.watch('', alice.apiKey);
+    const seen = new Set<string>();
+    watching.on('data', ({ cursor }: settlementV1.SettlementEvent) => seen.add(cursor));
     const ended = endOf(watching);
-    await new Promise((resolve) => watching.once('data', resolve));
+    await platform.eventually(async () => expect(seen.size).toBeGreaterThan(10));
     const startedAt = performance.now();
     await platform.down();
     expect(performance.now() - startedAt).toBeLessThan(10_000);
     const { code, metadata } = await ended;
     expect(code).toBe(status.UNAVAILABLE);
-    const [cursor] = metadata.get('finality-cursor');
-    expect(cursor).toMatch(/^\S+$/);
+    const cursor = String(metadata.get('finality-cursor')[0]);
     streams.close();
     await platform.up();
-    const again = settlementStreams(platform.address);
     const { settlementId } = await alice.submit(bob, 'centralized', 3n);
-    const [next] = await collect(again.watch(String(cursor), alice.apiKey), 1);
-    expect(next?.settlement?.settlementId).toBe(settlementId);
+    const again = settlementStreams(platform.address);
+    for await (const event of again.watch(cursor, alice.apiKey) as AsyncIterable<settlementV1.SettlementEvent>) {
+      expect(seen).not.toContain(event.cursor);
+      if (event.settlement?.settlementId === settlementId) break;
+    }
     again.close();
   });
 });
