@@ -14,6 +14,8 @@ export type RefusedCaller =
   | 'none'
   /** Something that doesn't look like an API key. */
   | 'malformed'
+  /** A key that was never issued. */
+  | 'unissued'
   /** The id of a key that exists with another secret. */
   | 'wrong'
   /** A key of the payer that was revoked. */
@@ -56,6 +58,7 @@ const SUBMITTED: readonly RefusedInput[] = [
   invalid('SubmitSettlement', 'amount 0', 'amount_sats', { amount_sats: '0' }),
   invalid('SubmitSettlement', 'amount negative', 'amount_sats', { amount_sats: '-1' }),
   invalid('SubmitSettlement', 'amount above 21·10^14', 'amount_sats', { amount_sats: '2100000000000001' }),
+  invalid('SubmitSettlement', 'amount 2^53 + 1', 'amount_sats', { amount_sats: '9007199254740993' }),
   invalid('SubmitSettlement', 'amount below 330 sat in a mode that pays on-chain', 'amount_sats', {
     amount_sats: '329',
     settlement_mode: 'SETTLEMENT_MODE_BLOCKCHAIN',
@@ -69,6 +72,22 @@ const SUBMITTED: readonly RefusedInput[] = [
     field: 'to_institution',
     reason: 'UNKNOWN_INSTITUTION',
     change: { to_institution: 'nobody-knows-it' },
+  },
+  {
+    rpc: 'SubmitSettlement',
+    input: 'an institution that is frozen',
+    status: 'FAILED_PRECONDITION',
+    field: 'to_institution',
+    reason: 'INSTITUTION_FROZEN',
+    change: { to_institution: '$frozen' },
+  },
+  {
+    rpc: 'SubmitSettlement',
+    input: 'on-chain to an institution without a custodial wallet',
+    status: 'FAILED_PRECONDITION',
+    field: 'to_institution',
+    reason: 'NO_CUSTODIAL_WALLET',
+    change: { to_institution: '$stranger', settlement_mode: 'SETTLEMENT_MODE_BILATERAL' },
   },
   invalid('SubmitSettlement', 'mode unspecified', 'settlement_mode', {
     settlement_mode: 'SETTLEMENT_MODE_UNSPECIFIED',
@@ -107,6 +126,7 @@ const SUBMITTED: readonly RefusedInput[] = [
 const CALLERS: readonly RefusedInput[] = [
   ['no API key', 'none', 'UNAUTHENTICATED', 'API_KEY_MISSING'],
   ['something that is no API key', 'malformed', 'UNAUTHENTICATED', 'API_KEY_MALFORMED'],
+  ['an API key that was never issued', 'unissued', 'UNAUTHENTICATED', 'API_KEY_INVALID'],
   ['an API key with a wrong secret', 'wrong', 'UNAUTHENTICATED', 'API_KEY_INVALID'],
   ['an API key that was revoked', 'revoked', 'UNAUTHENTICATED', 'API_KEY_INVALID'],
   ['an API key of another institution than from_institution', 'payee', 'PERMISSION_DENIED', 'FOREIGN_INSTITUTION'],
@@ -187,7 +207,7 @@ const OTHERS: readonly RefusedInput[] = [
     caller: 'payer',
   },
   invalid('ListInstitutions', 'page size 1001', 'page_size', { page_size: 1001 }),
-  invalid('IssueApiKey', 'no role', 'roles', { roles: [] }),
+  invalid('IssueApiKey', 'no role', 'roles', { roles: [], institution_id: '' }),
   invalid('IssueApiKey', 'an operator’s key for an institution', 'institution_id', { roles: ['ROLE_OPERATOR'] }),
   invalid('RegisterWallet', 'neither custodial nor descriptors', 'keys', { custodial: null }),
   invalid('RegisterWallet', 'a descriptor that can’t be parsed', 'descriptors.external', {
@@ -229,5 +249,8 @@ const OTHERS: readonly RefusedInput[] = [
   invalid('AmlService.GetVerdict', 'no subject', 'subject_id', { subject_id: '' }),
 ];
 
-/** In a `change`, `$payer` stands for the id of the institution that pays in the good request. */
+/**
+ * In a `change`, `$payer` stands for the id of the institution that pays in the good request, `$stranger` for one that has no wallet, and
+ * `$frozen` for one that is frozen.
+ */
 export const REFUSED_INPUT: readonly RefusedInput[] = [...SUBMITTED, ...CALLERS, ...SETTLEMENTS, ...OTHERS];
