@@ -1,9 +1,9 @@
 import {
   act,
-  type Action,
   ACTION_WEIGHTS,
   type ActionKind,
   fund,
+  PAYOUT_WEIGHTS,
   POLICY,
   settleDown,
   World,
@@ -21,22 +21,25 @@ const SHORT = {
 };
 
 const ACTIONS = 90;
-const WEIGHED = Object.entries(ACTION_WEIGHTS).flatMap(([kind, weight]) =>
-  Array.from({ length: Math.ceil(weight) }, () => kind as ActionKind),
-);
 
+/** Of all sorts, or of payouts that need each other's change. */
 function history(seed: number): World {
   const random = seededRandom(seed);
   const number = (): number => Math.floor(random() * 0x1_0000);
+  const isOfPayouts = seed % 3 === 0;
+  const kinds = weighed(isOfPayouts ? PAYOUT_WEIGHTS : ACTION_WEIGHTS);
   const world = new World(seed % 2 === 0 ? POLICY : SHORT, seed % 4 < 2 ? [] : ['pool', 'w-c']);
-  if (seed % 5 !== 0) fund(world);
-  for (let i = 0; i < ACTIONS; i++) {
-    const action: Action = { kind: WEIGHED[number() % WEIGHED.length]!, a: number(), b: number(), c: number() };
-    act(world, action);
-  }
-  if (seed % 3 === 0) settleDown(world);
+  if (seed % 5 !== 0) fund(world, isOfPayouts);
+  for (let i = 0; i < ACTIONS; i++)
+    act(world, { kind: kinds[number() % kinds.length]!, a: number(), b: number(), c: number() });
+  if (seed % 7 < 3) settleDown(world);
   return world;
 }
+
+const weighed = (weights: Readonly<Record<ActionKind, number>>): readonly ActionKind[] =>
+  Object.entries(weights).flatMap(([kind, weight]) =>
+    Array.from({ length: Math.ceil(weight) }, () => kind as ActionKind),
+  );
 
 /** Splits a history into batches of any size; nobody answers to what hasn't been committed. */
 function* batches({ told }: World, random: () => number): Generator<World['told']> {

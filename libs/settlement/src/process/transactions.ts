@@ -136,6 +136,8 @@ function create(
     }),
     height: block.height,
     life: (before?.life ?? 0) + 1,
+    // What a payout given up for dead brings after all is nobody's to spend until somebody has looked at it.
+    ...(lineageId !== undefined && book.lineages.get(lineageId).status === 'dead' ? { released: false } : {}),
   };
   mustPost(book.ledger, coinCreated(after));
   book.coins.put(after);

@@ -17,6 +17,7 @@ export const ACTION_WEIGHTS = {
   child: 1,
   steal: 2,
   undo: 3,
+  redo: 1,
   mine: 22,
   reorg: 4,
   poll: 6,
@@ -41,6 +42,24 @@ export type ActionKind = keyof typeof ACTION_WEIGHTS;
 
 const VALUES = [100n, 330n, 1_000n, 20_000n, 50_000n, 120_000n, 200_000n];
 const AMOUNTS = [330n, 4_000n, 12_000n, 20_000n, 35_000n, 80_000n];
+/** For histories that are about payouts. */
+export const PAYOUT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
+  ...zero(),
+  submit: 8,
+  hurry: 14,
+  mine: 16,
+  reorg: 3,
+  undo: 6,
+  redo: 3,
+  steal: 1,
+  broadcast: 4,
+  poll: 1,
+};
+
+function zero(): Record<ActionKind, number> {
+  return Object.fromEntries(Object.keys(ACTION_WEIGHTS).map((kind) => [kind, 0])) as Record<ActionKind, number>;
+}
+
 const RECOMMENDATIONS: readonly Recommendation[] = ['approve', 'approve', 'approve', 'manual_review', 'reject'];
 
 const pick = <T>(list: readonly T[], number: number): T | undefined => list[number % Math.max(1, list.length)];
@@ -59,6 +78,11 @@ export function act(world: World, { kind, a, b, c }: Action): void {
       return steal(world, a, b);
     case 'undo':
       return undo(world, a, b, c);
+    case 'redo':
+      // Back to before, and what was there first is there again.
+      world.reorg(7, () => false);
+      tellAll(world);
+      return mine(world, 1, b, bit(c, 0) ? 0 : c);
     case 'mine':
       return mine(world, a, b, c);
     case 'reorg':
@@ -129,7 +153,7 @@ function business(world: World, { kind, a, b, c }: Action): void {
 function paying(world: World, { kind, a, b }: Action): void {
   const { book } = world;
   // Somebody has kept it all, and tells the nodes again.
-  if (kind === 'broadcast' && bit(b, 0)) for (const tx of world.chain.known.values()) world.chain.accept(tx);
+  if (kind === 'broadcast' && bit(b, 0)) tellAll(world);
   const lineages = book.lineages.ids().map((id) => ({ id, lineage: book.lineages.get(id) }));
   if (kind === 'assign') {
     const planned = pick(
@@ -169,11 +193,11 @@ export function approveAll(world: World): void {
   }
 }
 
-/** Money everywhere, final and screened: where most histories begin. */
-export function fund(world: World): void {
+/** Money everywhere, final and screened: where most histories begin. `lean`: in one coin each, so that payouts need each other's change. */
+export function fund(world: World, lean = false): void {
   for (const [i, institutionId] of INSTITUTIONS.entries()) {
-    const wallet = { id: `w-${institutionId}`, values: [40_000n, 90_000n, 15_000n + BigInt(i)] };
-    const pool = { id: 'pool', values: [60_000n] };
+    const wallet = { id: `w-${institutionId}`, values: lean ? [150_000n] : [40_000n, 90_000n, 15_000n + BigInt(i)] };
+    const pool = { id: 'pool', values: lean ? [] : [60_000n] };
     for (const { id, values } of [wallet, pool]) {
       for (const valueSats of values) {
         const place = world.place(id, institutionId, id === 'pool' ? 'clearing' : 'wallet');
@@ -211,15 +235,19 @@ export function settleDown(world: World): void {
   const blocks = 4 + 2 * Math.max(finalDepth, reopenedBlocksMax, confirmations.blockchain);
   for (let i = 0; i < blocks; i++) {
     if (i < 4) hurry(world);
-    for (const tx of world.chain.known.values()) if (i < 4 && isFirst(world, tx)) world.chain.accept(tx);
+    if (i < 4) tellAll(world);
     world.mine(() => true);
     world.poll(true);
   }
 }
 
-/** Not one that would only take the place of another that waits already. */
-const isFirst = (world: World, tx: WorldTx): boolean =>
-  ![...world.chain.mempool.values()].some((other) => other.spends.some((outpoint) => tx.spends.includes(outpoint)));
+/** Everything there ever was, oldest first; nothing takes the place of what waits already. */
+function tellAll(world: World): void {
+  for (const tx of world.chain.known.values()) {
+    const waiting = [...world.chain.mempool.values()];
+    if (!waiting.some((other) => other.spends.some((o) => tx.spends.includes(o)))) world.chain.accept(tx);
+  }
+}
 
 function submit(world: World, a: number, b: number, c: number): void {
   const mode = (['centralized', 'bilateral', 'blockchain'] as const)[a % 3]!;
