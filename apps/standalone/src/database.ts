@@ -129,11 +129,13 @@ class Sessions {
   readonly #bus: Pool;
   readonly #bases: ReadonlyMap<ServiceName, Base>;
   readonly #runtime: Runtime;
+  readonly #log: Log;
 
-  private constructor(bus: Pool, bases: ReadonlyMap<ServiceName, Base>, runtime: Runtime) {
+  private constructor(bus: Pool, bases: ReadonlyMap<ServiceName, Base>, runtime: Runtime, log: Log) {
     this.#bus = bus;
     this.#bases = bases;
     this.#runtime = runtime;
+    this.#log = log;
   }
 
   static async open(provisioned: Provisioned, runtime: Runtime, log: Log): Promise<Sessions> {
@@ -158,7 +160,7 @@ class Sessions {
       const driver = new PostgresDriver({ bus, consumer: pool, consumerSchema: schema, schemaOf });
       return [name, { runtime, pool, readModels, driver }];
     };
-    return new Sessions(bus, new Map(await Promise.all(BLUEPRINTS.map(open))), runtime);
+    return new Sessions(bus, new Map(await Promise.all(BLUEPRINTS.map(open))), runtime, log);
   }
 
   baseOf(name: ServiceName): Base {
@@ -169,13 +171,17 @@ class Sessions {
 
   /** A session that is still in use ends with the server. */
   async close(): Promise<void> {
-    const ends = [...this.#bases.values()].map(async ({ driver, pool, readModels }) => {
-      await driver.close();
-      await Promise.all([pool.end(), readModels.destroy()]);
-    });
-    const all = Promise.all(ends).then(() => this.#bus.end());
+    const ends = [...this.#bases.values()].flatMap(({ driver, pool, readModels }) => [
+      driver.close(),
+      pool.end(),
+      readModels.destroy(),
+    ]);
     const inTime = new AbortController();
-    await Promise.race([all.catch(() => undefined), this.#runtime.sleep(END_MS_MAX, inTime.signal)]);
+    const all = Promise.allSettled([...ends, this.#bus.end()]).then((results) => {
+      for (const result of results)
+        if (result.status === 'rejected') this.#log.warn({ err: result.reason }, 'a database session did not end well');
+    });
+    await Promise.race([all, this.#runtime.sleep(END_MS_MAX, inTime.signal)]);
     inTime.abort();
   }
 }

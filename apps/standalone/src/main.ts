@@ -1,7 +1,4 @@
-import { StartupError, systemRuntime } from '@finality/service';
 import { parseCommandLine, USAGE } from './command-line.ts';
-import { readEnvironment, settingsHelp } from './config.ts';
-import { Standalone } from './standalone.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -14,11 +11,15 @@ async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`${flags}\n\n${USAGE}`);
     return EXIT_USAGE;
   }
+  // Only now: the platform's modules take a second or two.
+  const { readEnvironment, settingsHelp } = await import('./config.ts');
+  const { StartupError, systemRuntime } = await import('@finality/service');
   if (flags.help) {
     process.stdout.write(`${USAGE}\nEnvironment:\n${settingsHelp().replace(/^/gm, '  ')}\n`);
     return 0;
   }
   try {
+    const { Standalone } = await import('./standalone.ts');
     return await new Standalone(flags, readEnvironment(), systemRuntime()).run();
   } catch (error) {
     if (!(error instanceof StartupError)) throw error;

@@ -22,7 +22,7 @@ import { type Chain, miningWorker, startChain } from './chain.ts';
 import type { StandaloneConfig } from './config.ts';
 import { type Database, openDatabase } from './database.ts';
 import type { DataDirectory } from './data-dir.ts';
-import { chainCheck, watchPlatform } from './metrics.ts';
+import { chainCheck, durationWorker, watchPlatform } from './metrics.ts';
 import { HOST } from './ports.ts';
 import { readOrMakeSecrets, type Secrets } from './secrets.ts';
 import { BLUEPRINTS, composeServices } from './services.ts';
@@ -128,8 +128,11 @@ async function start(options: PlatformOptions, started: Started): Promise<Runnin
   const loops = await runAll({ services, database, health, metrics, runtime, log, started });
   watchPlatform({ services, baseOf: (name) => database.baseOf(name), metrics, runtime });
   const bound = await grpc.listen();
-  const probe = new WorkerLoop({ worker: grpcHealthWorker(health, grpc), runtime, log });
-  probe.start();
+  const probes = [
+    grpcHealthWorker(health, grpc),
+    durationWorker(database.baseOf('settlement').pool, metrics.forService('settlement')),
+  ].map((worker) => new WorkerLoop({ worker, runtime, log }));
+  for (const probe of probes) probe.start();
   const miner = new WorkerLoop({
     worker: miningWorker(chain.node, config.MINE_INTERVAL_SECONDS * 1_000),
     runtime,
@@ -137,7 +140,8 @@ async function start(options: PlatformOptions, started: Started): Promise<Runnin
   });
   started.add(async () => {
     health.drain();
-    await Promise.all([grpc.stop(GRPC_DRAIN_MS_MAX), probe.stop(LOOPS_STOP_MS_MAX), miner.stop(LOOPS_STOP_MS_MAX)]);
+    const loops = [...probes, miner].map((loop) => loop.stop(LOOPS_STOP_MS_MAX));
+    await Promise.all([grpc.stop(GRPC_DRAIN_MS_MAX), ...loops]);
   });
   log.info({ grpc: bound.port, http: http.port, workers: loops }, 'the platform is up');
   return {

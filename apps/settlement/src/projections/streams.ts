@@ -22,14 +22,15 @@ export async function saveSettlements(session: Session, events: readonly StoredE
   });
   if (rows.length === 0) return;
   await session.query(
-    `INSERT INTO settlements (settlement_id, from_institution, to_institution, status, on_chain, created_at, created_position, updated_position)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::bigint[], $7::bigint[], $8::bigint[])
+    `INSERT INTO settlements (settlement_id, from_institution, to_institution, status, mode, on_chain, created_at, created_position, updated_position)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::bigint[], $8::bigint[], $9::bigint[])
      ON CONFLICT (settlement_id) DO UPDATE SET status = excluded.status, updated_position = excluded.updated_position`,
     [
       rows.map(({ state }) => state.terms.settlementId),
       rows.map(({ state }) => state.terms.from),
       rows.map(({ state }) => state.terms.to),
       rows.map(({ state }) => state.status),
+      rows.map(({ state }) => state.terms.mode),
       rows.map(({ state }) => state.terms.mode !== 'centralized'),
       rows.map(({ state }) => state.createdAt),
       rows.map(({ first }) => first),

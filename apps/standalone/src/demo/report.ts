@@ -1,7 +1,8 @@
 import { fromTimestamp, type settlementV1 } from '@finality/contracts';
 import { formatInstant } from '@finality/event-store';
+import { modeName, statusName } from '../names.ts';
 import type { Paint } from '../output.ts';
-import { modeName, type ScenarioResult, statusName } from './scenario.ts';
+import type { ScenarioResult } from './scenario.ts';
 
 const SATS_PER_BITCOIN = 100_000_000n;
 const MODES: Readonly<Record<string, string>> = {

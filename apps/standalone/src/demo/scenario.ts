@@ -3,6 +3,7 @@ import type { RegtestNode } from '@finality/bitcoin-node';
 import type { Runtime } from '@finality/kernel';
 import { minerWallet } from '../chain.ts';
 import { type Clients, connectClients } from '../clients.ts';
+import { statusName } from '../names.ts';
 import { type DemoInstitution, INSTITUTIONS, SETTLEMENTS } from './cast.ts';
 import { broadcastFunding, buildFunding, type Deposit } from './faucet.ts';
 import type { DemoFile } from './state.ts';
@@ -273,13 +274,3 @@ const amountsOf = (balance: ledgerV1.ClaimBalance): bigint[] => [
 ];
 
 const sum = (amounts: readonly bigint[]): bigint => amounts.reduce((total, amount) => total + amount, 0n);
-
-/** As DESIGN section 7 writes it: `settled`. */
-export function statusName(status: settlementV1.SettlementStatus): string {
-  return settlementV1.settlementStatusToJSON(status).replace('SETTLEMENT_STATUS_', '').toLowerCase();
-}
-
-/** `CENTRALIZED` */
-export function modeName(mode: settlementV1.SettlementMode): string {
-  return settlementV1.settlementModeToJSON(mode).replace('SETTLEMENT_MODE_', '');
-}

@@ -2,7 +2,7 @@ import { institutionV1, settlementV1 } from '@finality/contracts';
 import { refusalOf } from '@finality/service';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { statusName } from '../demo/scenario.ts';
+import { statusName } from '../names.ts';
 import { type Member, TestPlatform } from './platform.fixture.ts';
 import { collect, endOf, settlementStreams } from './streams.fixture.ts';
 

@@ -17,7 +17,7 @@ import { type Clients, connectClients } from '../clients.ts';
 import { readEnvironment } from '../config.ts';
 import { type DataDirectory, openDataDirectory } from '../data-dir.ts';
 import { type RunningPlatform, startPlatform } from '../platform.ts';
-import { statusName } from '../demo/scenario.ts';
+import { statusName } from '../names.ts';
 
 export type NodeKind = 'simulator' | 'btcd';
 

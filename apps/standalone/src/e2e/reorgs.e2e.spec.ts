@@ -3,7 +3,7 @@ import type { WalletCoin } from '@finality/chain-simulator';
 import { type settlementV1 } from '@finality/contracts';
 import { unwrap } from '@finality/kernel';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { statusName } from '../demo/scenario.ts';
+import { statusName } from '../names.ts';
 import { describeOnNodes, type Member, TestPlatform, totalClaims } from './platform.fixture.ts';
 
 /** Deep enough for whatever excludes a transaction to be final. */

@@ -6,7 +6,7 @@ import { settlementV1 } from '@finality/contracts';
 import { parseAddress } from '@finality/bitcoin';
 import { unwrap } from '@finality/kernel';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { statusName } from '../demo/scenario.ts';
+import { statusName } from '../names.ts';
 import { describeOnNodes, type Member, TestPlatform, totalClaims } from './platform.fixture.ts';
 
 const { ReviewDecision } = settlementV1;
