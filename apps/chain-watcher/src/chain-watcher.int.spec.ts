@@ -472,6 +472,22 @@ describe('broadcasting', () => {
     expect(inMempool(payout)).toBe(true);
   });
 
+  it('waits without an alarm while a reorg has left the chain too short for it', async () => {
+    const from = await watching();
+    const locktime = rig.simulator.chain.tip.height + 2;
+    const payments = [{ script: rig.miner.script, valueSats: 50_000n }];
+    const payout = rig.payer.pay(payments, { feeSats: 1_000n, locktime });
+    await rig.transaction('lineage-1', payout);
+    await rig.settle();
+    expect(rig.status).toMatchObject({ broadcastsWanted: 1, broadcastsConflicting: 0 });
+    expect(inMempool(payout)).toBe(false);
+    rig.mine(2);
+    rig.runtime.advance(6_000);
+    await rig.settle();
+    expect(inMempool(payout)).toBe(true);
+    expect(await rig.story({ payout: payout.txid }, from)).toContain('broadcast payout accepted');
+  });
+
   it('raises an alarm about a conflict, and fails nothing', async () => {
     const from = await watching();
     const coins = rig.payer.coins().slice(0, 1);

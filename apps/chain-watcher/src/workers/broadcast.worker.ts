@@ -20,8 +20,8 @@ const BROADCASTS_PER_STEP = 50;
 const ANCESTOR_GENERATIONS_MAX = 64;
 /** A mempool forgets; a transaction is sent again until it is final. */
 export const REBROADCAST_MS = 30_000;
-/** After no answer: it may have been taken, and if it was, the next answer says so. */
-const UNANSWERED_RETRY_MS = 5_000;
+/** After no answer: it may have been taken, and if it was, the next answer says so. And until the chain is as long again as it was. */
+const RETRY_SOON_MS = 5_000;
 
 interface Sending extends DueBroadcast {
   readonly parsed: ParsedTransaction;
@@ -87,8 +87,9 @@ export class Broadcast implements Worker {
     faults.at('chain-watcher.broadcast.before-send');
     const answer = await node.sendRawTransaction(sending.raw);
     faults.at('chain-watcher.broadcast.sent');
-    const conflict = await this.#conflictOf(node, sending, answer);
-    const delayMs = answer.kind === 'unknown' ? UNANSWERED_RETRY_MS : REBROADCAST_MS;
+    const isEarly = answer.kind === 'rejected' && (await isBeforeItsTime(node, sending));
+    const conflict = isEarly ? null : await this.#conflictOf(node, sending, answer);
+    const delayMs = answer.kind === 'unknown' || isEarly ? RETRY_SOON_MS : REBROADCAST_MS;
     const body: CommandOf<'record_answer'> = {
       kind: 'record_answer',
       txid: sending.txid,
@@ -145,6 +146,11 @@ export class Broadcast implements Worker {
     this.#context.log.error({ txid, lineageId, conflict }, 'a transaction of ours can’t get onto the chain');
     return conflict;
   }
+}
+
+/** Its nLockTime is the height of the tip that it was built on, and a reorg has made the chain shorter: the blocks will come back. */
+async function isBeforeItsTime(node: BitcoinNode, { parsed }: Sending): Promise<boolean> {
+  return parsed.locktime > (await node.chainInfo()).height;
 }
 
 function sendingOf(row: DueBroadcast): Sending {
