@@ -18,6 +18,8 @@ const CATCH_UP_STEPS_MAX = 20;
 export class Authenticator {
   readonly worker: Worker;
   readonly #keys = new KeyMap();
+  /** Of the newest message of each key: an older one that comes again mustn't bring a revoked key back. */
+  readonly #sequences = new Map<string, bigint>();
   readonly #consumer: MessageConsumer;
   #following: Promise<'progress' | 'idle'> | undefined;
 
@@ -65,6 +67,8 @@ export class Authenticator {
   async #read(): Promise<'progress' | 'idle'> {
     const messages = await this.#consumer.poll(MESSAGES_MAX);
     for (const message of messages) {
+      if (message.sequence <= (this.#sequences.get(message.orderingKey) ?? 0n)) continue;
+      this.#sequences.set(message.orderingKey, message.sequence);
       const { apiKey, secretSha256 } = institutionV1.ApiKeyChanged.decode(message.payload);
       if (apiKey === undefined) continue;
       const { keyId, institutionId, roles, revoked } = apiKey;
