@@ -14,9 +14,10 @@ interface Effects {
   readonly outputs: readonly Output[];
 }
 
-export interface Unspent {
-  readonly walletId: string;
+export interface Unspent<Place> {
+  readonly script: ScriptHex;
   readonly valueSats: bigint;
+  readonly place: Place;
 }
 
 /** What the simulated chain itself says, read from its blocks and from nothing that the platform has computed. */
@@ -31,16 +32,20 @@ export class ChainView {
   }
 
   /** Outputs to those scripts unspent at a block, on whatever branch it is. */
-  unspentAt(hash: string, walletOf: ReadonlyMap<ScriptHex, string>): ReadonlyMap<OutpointKey, Unspent> {
-    const unspent = new Map<OutpointKey, Unspent>();
+  unspentAt<Place>(hash: string, places: ReadonlyMap<ScriptHex, Place>): ReadonlyMap<OutpointKey, Unspent<Place>> {
+    const unspent = new Map<OutpointKey, Unspent<Place>>();
     for (const { spends, outputs } of this.#branch(hash)) {
       for (const { outpoint, script, valueSats } of outputs) {
-        const walletId = walletOf.get(script);
-        if (walletId !== undefined) unspent.set(outpoint, { walletId, valueSats });
+        const place = places.get(script);
+        if (place !== undefined) unspent.set(outpoint, { script, valueSats, place });
       }
       for (const outpoint of spends) unspent.delete(outpoint);
     }
     return unspent;
+  }
+
+  get tipHash(): string {
+    return this.#chain.tip.hash;
   }
 
   /** Outputs of the active chain, spent or not, by script. */

@@ -7,13 +7,18 @@ import { type Fault, isInjected, type VirtualRuntime } from '@finality/testing/s
 import type { SimulatedPlatform } from './platform.ts';
 import { Violation } from './violation.ts';
 
+/** Whoever calls, with the key that they have now. */
+export interface Caller {
+  apiKey: string;
+}
+
 /** A request as a client makes it: with the same key as often as it takes to get an answer. */
 export interface Ask {
   readonly service: ServiceName;
   readonly api: string;
   readonly method: string;
   readonly request: { readonly idempotencyKey: string } & object;
-  readonly apiKey: string;
+  readonly caller: Caller;
   /** What it may be refused with; anything else but an answer is a bug. */
   readonly mayBe: readonly RefusalKind[];
 }
@@ -24,9 +29,10 @@ export type Answer =
   /** Nobody knows what became of it. */
   | { readonly kind: 'unanswered' };
 
-export interface Client {
+export interface Client extends Caller {
   readonly institutionId: string;
-  readonly apiKey: string;
+  /** The first is the one that settlements pay from. */
+  readonly wallets: string[];
   /** Where money can be paid in. */
   readonly scripts: ScriptHex[];
 }
@@ -67,8 +73,8 @@ export class Clients {
   readonly accepted = new Map<string, string>();
   readonly answered: Ask[] = [];
   readonly unanswered: Ask[] = [];
-  operatorKey = '';
-  complianceKey = '';
+  readonly operator: Caller = { apiKey: '' };
+  readonly compliance: Caller = { apiKey: '' };
   readonly #platform: SimulatedPlatform;
   readonly #runtime: VirtualRuntime;
   #asks = 0;
@@ -80,27 +86,20 @@ export class Clients {
 
   /** The staff's keys, by the way that needs none. */
   async enrol(): Promise<void> {
-    this.operatorKey = await this.#firstKey('operator');
-    this.complianceKey = await this.#firstKey('compliance');
+    this.operator.apiKey = await this.#firstKey('operator');
+    this.compliance.apiKey = await this.#firstKey('compliance');
   }
 
   /** Institutions with keys and a wallet each. `between` lets the platform work until it can give what is asked for. */
   async join(between: () => Promise<void>): Promise<void> {
-    const { ROLE_INSTITUTION } = institutionV1.Role;
     for (const [institutionId, creditLineSats] of INSTITUTIONS) {
       const created = { idempotencyKey: this.newKey(), institutionId, name: institutionId, creditLineSats };
-      await this.must(this.#operators('createInstitution', created), between);
-      const key = { idempotencyKey: this.newKey(), institutionId, roles: [ROLE_INSTITUTION], label: 'simulation' };
-      const { secret } = (await this.must(this.#operators('issueApiKey', key), between)) as {
-        secret: string;
-      };
-      this.institutions.push({ institutionId, apiKey: secret, scripts: [] });
-      const scriptType =
-        this.institutions.length % 2 === 0
-          ? addressV1.ScriptType.SCRIPT_TYPE_TR
-          : addressV1.ScriptType.SCRIPT_TYPE_WPKH;
-      const wallet = { idempotencyKey: this.newKey(), institutionId, birthdayHeight: 0, custodial: { scriptType } };
-      await this.must(this.#addresses('registerWallet', wallet, secret), between);
+      await this.must(this.operators('createInstitution', created), between);
+      const { secret } = (await this.must(this.keyAsk(institutionId), between)) as institutionV1.IssueApiKeyResponse;
+      const client: Client = { institutionId, apiKey: secret, wallets: [], scripts: [] };
+      this.institutions.push(client);
+      const { walletId } = (await this.must(this.walletAsk(client), between)) as addressV1.Wallet;
+      client.wallets.push(walletId);
     }
     for (const client of this.institutions) {
       for (const purpose of PURPOSES) {
@@ -119,10 +118,32 @@ export class Clients {
     client.scripts.push(unwrap(parseAddress(address, 'regtest')));
   }
 
-  addressAsk(client: Client, purpose: addressV1.AddressPurpose): Ask {
-    const { institutionId, apiKey } = client;
-    const request = { idempotencyKey: this.newKey(), institutionId, purpose, label: 'deposits', walletId: '' };
-    return this.#addresses('issueAddress', request, apiKey);
+  keyAsk(institutionId: string): Ask {
+    const roles = [institutionV1.Role.ROLE_INSTITUTION];
+    const request = { idempotencyKey: this.newKey(), institutionId, roles, label: 'simulation' };
+    return this.operators('issueApiKey', request);
+  }
+
+  walletAsk(client: Client): Ask {
+    const { institutionId } = client;
+    const { SCRIPT_TYPE_TR, SCRIPT_TYPE_WPKH } = addressV1.ScriptType;
+    const scriptType = institutionId < 'bank-b' ? SCRIPT_TYPE_TR : SCRIPT_TYPE_WPKH;
+    const custodial = { scriptType };
+    const request = { idempotencyKey: this.newKey(), institutionId, birthdayHeight: 0, custodial };
+    return this.#addresses('registerWallet', request, client);
+  }
+
+  addressAsk(client: Client, purpose: addressV1.AddressPurpose, walletId = client.wallets[0]!): Ask {
+    const { institutionId } = client;
+    const { ADDRESS_PURPOSE_CLEARING } = addressV1.AddressPurpose;
+    const request = {
+      idempotencyKey: this.newKey(),
+      institutionId,
+      purpose,
+      label: 'deposits',
+      walletId: purpose === ADDRESS_PURPOSE_CLEARING ? '' : walletId,
+    };
+    return this.#addresses('issueAddress', request, client);
   }
 
   submission(from: Client, to: string, mode: Mode, amountSats: bigint): Ask {
@@ -134,16 +155,17 @@ export class Clients {
       settlementMode: mode,
       referenceId: 'simulation',
     });
-    return this.settlements('submitSettlement', request, from.apiKey, ['failed_precondition']);
+    return this.settlements('submitSettlement', request, from, ['failed_precondition']);
   }
 
-  settlements(method: string, request: Ask['request'], apiKey: string, mayBe: readonly RefusalKind[]): Ask {
-    return { service: 'settlement', api: 'SettlementService', method, request, apiKey, mayBe };
+  settlements(method: string, request: Ask['request'], caller: Caller, mayBe: readonly RefusalKind[]): Ask {
+    return { service: 'settlement', api: 'SettlementService', method, request, caller, mayBe };
   }
 
   /** Asks, and remembers what was told. */
   async ask(ask: Ask, fault?: Fault): Promise<Answer> {
-    const { service, api, method, request, apiKey } = ask;
+    const { service, api, method, request, caller } = ask;
+    const { apiKey } = caller;
     const isKnown = this.answered.includes(ask);
     try {
       const response = await this.#platform.call(service, request, { service: api, method, apiKey }, fault);
@@ -171,17 +193,27 @@ export class Clients {
   }
 
   /** A read; undefined when a fault came in between. */
-  async read(settlementId: string, apiKey: string): Promise<Settlement | undefined> {
-    const ask = this.settlements('getSettlement', { idempotencyKey: '', settlementId } as Ask['request'], apiKey, []);
-    const call = { service: ask.api, method: ask.method, apiKey };
+  async read(settlementId: string, caller: Caller = this.operator): Promise<Settlement | undefined> {
+    const call = { service: 'SettlementService', method: 'getSettlement', apiKey: caller.apiKey };
     try {
-      const settlement = (await this.#platform.call('settlement', ask.request, call)) as Settlement;
+      const settlement = (await this.#platform.call('settlement', { settlementId }, call)) as Settlement;
       this.#tell(settlement);
       return settlement;
     } catch (error) {
       if (isInjected(error)) return undefined;
       throw new Violation([`getSettlement ${settlementId} got ${String(error)}`], error);
     }
+  }
+
+  /** Nobody lets a revoked key in once they have heard of it. */
+  async knock(service: ServiceName, api: string, method: string, apiKey: string): Promise<void> {
+    try {
+      await this.#platform.call(service, {}, { service: api, method, apiKey });
+    } catch (error) {
+      if (refusalOf(error)?.kind === 'unauthenticated') return;
+      throw new Violation([`a revoked key got ${String(error)} from ${service}`], error);
+    }
+    throw new Violation([`${service} answers a revoked key`]);
   }
 
   /** Asks until there is an answer, letting the platform work in between. */
@@ -200,18 +232,16 @@ export class Clients {
   }
 
   #hear(ask: Ask, response: unknown): void {
-    if (ask.api !== 'SettlementService') return;
+    if (ask.api !== 'SettlementService' || ask.method === 'reviewDeposit') return;
     const settlement = response as Settlement;
     this.#tell(settlement);
     if (ask.method !== 'submitSettlement') return;
     const { idempotencyKey } = ask.request;
-    const { apiKey } = ask;
-    const name = `${apiKey} ${idempotencyKey}`;
-    const before = this.accepted.get(name);
+    const before = this.accepted.get(idempotencyKey);
     if (before !== undefined && before !== settlement.settlementId) {
       throw new Violation([`${idempotencyKey} made two settlements: ${before} and ${settlement.settlementId}`]);
     }
-    this.accepted.set(name, settlement.settlementId);
+    this.accepted.set(idempotencyKey, settlement.settlementId);
   }
 
   /** What was told before must still be the beginning of what is told now. */
@@ -230,19 +260,14 @@ export class Clients {
     return apiKey;
   }
 
-  #operators(method: string, request: Ask['request']): Ask {
-    return { service: 'settlement', api: 'InstitutionService', method, request, apiKey: this.operatorKey, mayBe: [] };
+  operators(method: string, request: Ask['request']): Ask {
+    const caller = this.operator;
+    return { service: 'settlement', api: 'InstitutionService', method, request, caller, mayBe: [] };
   }
 
-  #addresses(method: string, request: Ask['request'], apiKey: string): Ask {
-    return {
-      service: 'address-issuer',
-      api: 'AddressService',
-      method,
-      request,
-      apiKey,
-      mayBe: ['not_found', 'failed_precondition'],
-    };
+  #addresses(method: string, request: Ask['request'], caller: Caller): Ask {
+    const mayBe = ['not_found', 'failed_precondition'] as const;
+    return { service: 'address-issuer', api: 'AddressService', method, request, caller, mayBe };
   }
 }
 

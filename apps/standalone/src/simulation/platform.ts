@@ -43,8 +43,6 @@ import { Violation } from './violation.ts';
 const CONNECTIONS_MAX = 4;
 /** A service that crashes while it starts is started again. */
 const STARTS_MAX = 20;
-const REPEAT_PROBABILITY = 0.15;
-const HOLD_PROBABILITY = 0.05;
 
 export interface PlatformOptions {
   readonly database: SimulationDatabase;
@@ -52,6 +50,9 @@ export interface PlatformOptions {
   readonly random: SeededRandom;
   readonly node: SimulatedNode;
   readonly startHeight: number;
+  /** Per message delivered: that one comes again; that the rest waits. */
+  readonly repeatProbability: number;
+  readonly holdProbability: number;
   /** Whether every delivery counts as new. */
   readonly withoutInbox: boolean;
   /** What goes wrong while a service starts. */
@@ -259,12 +260,13 @@ export class SimulatedPlatform {
       schemaOf: (topic) => schemaOf(topicNamed(topic).owner),
       listen: false,
     });
+    const { repeatProbability, holdProbability, withoutInbox } = this.#options;
     const permuting = new PermutingDriver(tail, {
       random: () => random.fraction(),
-      repeatProbability: REPEAT_PROBABILITY,
-      holdProbability: HOLD_PROBABILITY,
+      repeatProbability,
+      holdProbability,
     });
-    return this.#options.withoutInbox ? new UnnumberedDriver(permuting, { pool: consumer, schema }) : permuting;
+    return withoutInbox ? new UnnumberedDriver(permuting, { pool: consumer, schema }) : permuting;
   }
 
   async #seatOf({ name, schema, entities }: (typeof BLUEPRINTS)[number]): Promise<Seat> {

@@ -1,4 +1,5 @@
 import {
+  type Branch,
   deriveScript,
   type OutpointKey,
   parseDescriptor,
@@ -17,8 +18,14 @@ const NETWORK = 'regtest';
 /** More facts than a block has here. */
 const FACTS_BACK = 200;
 
-/** Scripts of custodial wallets as far as the chain watcher follows them, with the wallet of each. */
-export async function custodialScripts(session: Session): Promise<ReadonlyMap<ScriptHex, string>> {
+export interface Place {
+  readonly walletId: string;
+  readonly branch: Branch;
+  readonly index: number;
+}
+
+/** Scripts of custodial wallets as far as the chain watcher follows them, derived anew. */
+export async function custodialScripts(session: Session): Promise<ReadonlyMap<ScriptHex, Place>> {
   const wallets = await session.query<{
     wallet_id: string;
     external: string;
@@ -29,13 +36,17 @@ export async function custodialScripts(session: Session): Promise<ReadonlyMap<Sc
     `SELECT wallet_id, external, internal, watched_external, watched_internal FROM address_issuer.wallets
      WHERE kind = 'custodial' AND external IS NOT NULL ORDER BY wallet_id`,
   );
-  const walletOf = new Map<ScriptHex, string>();
+  const places = new Map<ScriptHex, Place>();
   for (const { wallet_id: walletId, external, internal, ...watched } of wallets) {
     const descriptor = unwrap(parseDescriptor([external, internal], NETWORK));
-    for (let i = 0; i < watched.watched_external; i++) walletOf.set(deriveScript(descriptor, 0, i).script, walletId);
-    for (let i = 0; i < watched.watched_internal; i++) walletOf.set(deriveScript(descriptor, 1, i).script, walletId);
+    const derive = (branch: Branch, below: number): void => {
+      for (let index = 0; index < below; index++)
+        places.set(deriveScript(descriptor, branch, index).script, { walletId, branch, index });
+    };
+    derive(0, watched.watched_external);
+    derive(1, watched.watched_internal);
   }
-  return walletOf;
+  return places;
 }
 
 /** Addresses issued for settlements to be paid to, by settlement. */

@@ -3,7 +3,7 @@ import { standaloneSettings } from '../config.ts';
 
 /** Amounts from which the AML service asks a person, satoshi. */
 export const LARGE_SETTLEMENT_SATS = 1_800_000n;
-const LARGE_DEPOSIT_SATS = 20_000_000n;
+export const LARGE_DEPOSIT_SATS = 20_000_000n;
 
 export interface SimulationSettingsOptions {
   readonly startHeight: number;

@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
-import { assert } from '@finality/kernel';
+import { parseTransaction } from '@finality/bitcoin';
+import { readTransaction } from '@finality/event-store';
+import { assert, unwrap } from '@finality/kernel';
+import type { SigningPort } from '@finality/signer-app';
 import type { reconciliationV1, ServiceName } from '@finality/contracts';
 import {
   type Fault,
@@ -12,10 +15,13 @@ import {
   VirtualRuntime,
 } from '@finality/testing/simulation';
 import { ChainView } from './chain-view.ts';
-import { check } from './checks.ts';
+import { check, isAtRest, isBetweenBlocks } from './checks.ts';
 import { type Answer, type Ask, Clients } from './clients.ts';
 import { Outside } from './outside.ts';
 import { SimulatedPlatform } from './platform.ts';
+import { type Profile, profileOf } from './profile.ts';
+import { rebuildingSigner } from './rebuilding-signer.ts';
+import { custodialScripts } from './records.ts';
 import { Violation } from './violation.ts';
 import { Workload } from './workload.ts';
 
@@ -27,8 +33,8 @@ export interface SimulationOptions {
   readonly without?: Protection;
 }
 
-export type Protection = 'inbox';
-export const PROTECTIONS: readonly Protection[] = ['inbox'];
+export type Protection = 'inbox' | 'anchor';
+export const PROTECTIONS: readonly Protection[] = ['inbox', 'anchor'];
 
 export interface SimulationResult {
   readonly seed: number;
@@ -52,9 +58,12 @@ const FUNDING_SATS = 1_500_000n;
 const FUNDING_BLOCKS = 4;
 /** Rounds of work in which nothing fails: more than any chain of messages needs. */
 const PASSES_MAX = 300;
-/** Blocks mined until everything has come to rest. */
-const QUIET_BLOCKS = 16;
+/** Blocks mined until everything has come to rest: as many as the deepest finality needs, and some for what was lost on the way. */
 const QUIET_BLOCKS_MAX = 40;
+/** Callers' keys are read when they call, too. */
+const READERS_OF_KEYS = / api keys$/;
+/** Tries to have the ledger stand at a block when it is compared with the chain. */
+const BOUNDARY_STEPS_MAX = 8;
 /** Longer than a rebroadcast takes to become due. */
 const QUIET_STEP_MS = 31_000;
 
@@ -74,6 +83,7 @@ class Simulation {
   readonly #random: SeededRandom;
   readonly #clock = new VirtualClock();
   readonly #trace = new Trace();
+  readonly #profile: Profile;
   #platform!: SimulatedPlatform;
   #outside!: Outside;
   #clients!: Clients;
@@ -86,6 +96,7 @@ class Simulation {
     this.#options = options;
     this.#database = database;
     this.#random = new SeededRandom(`finality ${options.seed}`);
+    this.#profile = profileOf(this.#random.fork('profile'));
   }
 
   async run(): Promise<SimulationResult> {
@@ -128,7 +139,10 @@ class Simulation {
       random: random.fork('platform'),
       node,
       startHeight,
+      repeatProbability: this.#profile.repeatProbability,
+      holdProbability: this.#profile.holdProbability,
       withoutInbox: this.#options.without === 'inbox',
+      ...(this.#options.without === 'anchor' && { signerFor: (signer: SigningPort) => this.#withoutAnchor(signer) }),
       startFault: () => (this.#isFaulty && this.#random.chance(0.1) ? this.#faultOf('crash') : undefined),
     });
     const runtime = new VirtualRuntime(this.#clock, random.fork('clients runtime'));
@@ -146,22 +160,41 @@ class Simulation {
       this.#outside.mine();
       await this.#workUntilIdle();
     }
-    this.#trace.add(`set up at height ${chain.tip.height}`);
+    this.#trace.add(`set up at height ${chain.tip.height}: ${JSON.stringify(this.#profile)}`);
+  }
+
+  #withoutAnchor(signer: SigningPort): SigningPort {
+    const random = this.#random.fork('without anchor');
+    const { admin } = this.#database;
+    return rebuildingSigner(signer, {
+      isLost: () => random.chance(0.6),
+      coinsOf: (walletId) =>
+        readTransaction({ pool: admin, schema: 'settlement' }, async (session) => {
+          const unspent = this.#chain.unspentAt(this.#chain.tipHash, await custodialScripts(session));
+          return [...unspent].flatMap(([outpoint, { script, valueSats, place }]) =>
+            place.walletId === walletId ? [{ outpoint, script, valueSats, ...place }] : [],
+          );
+        }),
+      broadcast: (raw) => void this.#outside.chain.accept(unwrap(parseTransaction(raw))),
+      newId: () => new VirtualRuntime(this.#clock, random).id(),
+    });
   }
 
   async #act(): Promise<void> {
     this.#clock.advance(this.#random.between(1, 60));
+    const profile = this.#profile;
     const action = pickWeighted(this.#random, [
       { weight: 760, value: () => this.#step() },
-      { weight: 110, value: () => this.#workload.act((ask) => this.#ask(ask)) },
-      { weight: 50, value: () => this.#mine() },
-      { weight: 16, value: () => this.#reorg() },
-      { weight: 8, value: () => this.#forget() },
+      { weight: profile.workload, value: () => this.#workload.act((ask) => this.#ask(ask)) },
+      { weight: profile.mining, value: () => this.#mine() },
+      { weight: profile.reorgs, value: () => this.#reorg() },
+      { weight: profile.evictions, value: () => this.#forget() },
       { weight: 30, value: () => this.#wait() },
-      { weight: 12, value: () => this.#crash() },
-      { weight: this.#outside.outage === 'none' ? 4 : 60, value: () => this.#switchNode() },
+      { weight: profile.crashes, value: () => this.#crash() },
+      { weight: this.#outside.outage === 'none' ? profile.outages : 60, value: () => this.#switchNode() },
     ]);
-    this.#trace.add(await action());
+    const done = await action();
+    this.#trace.add(done, done.endsWith(': idle'));
   }
 
   async #step(): Promise<string> {
@@ -178,7 +211,7 @@ class Simulation {
 
   /** Most things go well. */
   #fault(): Fault | undefined {
-    if (!this.#random.chance(0.12)) return undefined;
+    if (!this.#random.chance(this.#profile.faultProbability)) return undefined;
     return this.#faultOf(this.#random.pick(['crash', 'crash', 'disconnect', 'lost_answer']));
   }
 
@@ -196,7 +229,7 @@ class Simulation {
   }
 
   #reorg(): Promise<string> {
-    const { lost } = this.#outside.reorg(this.#random, 0.2);
+    const { lost } = this.#outside.reorg(this.#random, this.#profile.lossProbability);
     return Promise.resolve(`reorg to ${this.#tip()}, ${lost} transactions lost`);
   }
 
@@ -207,7 +240,7 @@ class Simulation {
   }
 
   #wait(): Promise<string> {
-    const ms = this.#random.chance(0.02) ? 3_600_000 : this.#random.between(500, 40_000);
+    const ms = this.#random.chance(this.#profile.longWaitProbability) ? 3_600_000 : this.#random.between(500, 40_000);
     this.#clock.advance(ms);
     return Promise.resolve(`wait ${ms} ms`);
   }
@@ -235,7 +268,7 @@ class Simulation {
     for (let pass = 0; pass < PASSES_MAX; pass++) {
       let isIdle = true;
       for (const name of this.#platform.services) {
-        for (const worker of this.#platform.workersOf(name)) {
+        for (const worker of this.#platform.workersOf(name).filter((each) => !READERS_OF_KEYS.test(each))) {
           const { did } = await this.#platform.step(name, worker);
           if (did !== 'idle') isIdle = false;
         }
@@ -251,12 +284,12 @@ class Simulation {
     this.#isFaulty = false;
     this.#outside.outage = 'none';
     this.#trace.add('coming to rest');
-    for (let block = 1; block <= QUIET_BLOCKS_MAX; block++) {
+    for (let block = 0; block < QUIET_BLOCKS_MAX; block++) {
       await this.#workUntilIdle();
       await this.#answerEverybody();
       this.#outside.mine();
       this.#clock.advance(QUIET_STEP_MS);
-      if (block >= QUIET_BLOCKS && this.#outside.chain.mempool.size === 0) break;
+      if (this.#outside.chain.mempool.size === 0 && (await isAtRest(this.#database.admin))) break;
     }
     await this.#workUntilIdle();
     await this.#check(true);
@@ -267,7 +300,7 @@ class Simulation {
   async #answerEverybody(): Promise<void> {
     for (const ask of [...this.#clients.unanswered]) await this.#clients.ask(ask);
     for (const settlementId of this.#clients.told.keys()) {
-      await this.#clients.read(settlementId, this.#clients.operatorKey);
+      await this.#clients.read(settlementId);
     }
     for (const ask of this.#workload.reviewsDue()) await this.#clients.ask(ask);
   }
@@ -278,14 +311,27 @@ class Simulation {
         this.#clients.unanswered.map(({ method, request }) => `${method} ${request.idempotencyKey} is never answered`),
       );
     for (const settlementId of this.#clients.accepted.values()) {
-      await this.#clients.read(settlementId, this.#clients.operatorKey);
+      await this.#clients.read(settlementId);
+    }
+    for (const name of this.#platform.services) {
+      for (const worker of this.#platform.workersOf(name).filter((each) => READERS_OF_KEYS.test(each)))
+        for (let i = 0; i < PASSES_MAX && (await this.#platform.step(name, worker)).did !== 'idle'; i++);
+    }
+    for (const apiKey of this.#workload.keysRevoked()) {
+      await this.#clients.knock('settlement', 'SettlementService', 'getSettlement', apiKey);
+      await this.#clients.knock('address-issuer', 'AddressService', 'listAddresses', apiKey);
+      await this.#clients.knock('risk', 'RiskService', 'getVerdict', apiKey);
     }
   }
 
   /** The platform's own view of whether all is well must agree. */
   async #reconcile(): Promise<void> {
     const request = { idempotencyKey: this.#clients.newKey() };
-    const call = { service: 'ReconciliationService', method: 'runReconciliation', apiKey: this.#clients.operatorKey };
+    const call = {
+      service: 'ReconciliationService',
+      method: 'runReconciliation',
+      apiKey: this.#clients.operator.apiKey,
+    };
     const name: ServiceName = 'reconciliation';
     const { breaks } = (await this.#platform.call(name, request, call)) as reconciliationV1.Report;
     if (breaks.length > 0) {
@@ -299,7 +345,14 @@ class Simulation {
   }
 
   async #check(isEnd: boolean): Promise<void> {
-    const { problems, heads, compared } = await check({ admin: this.#database.admin, chain: this.#chain }, isEnd);
+    const { admin } = this.#database;
+    for (let i = 0; i < BOUNDARY_STEPS_MAX && (await isBetweenBlocks(admin)); i++) {
+      await this.#platform.step('settlement', 'settlement.consumer');
+    }
+    const { problems, heads, compared } = await check(
+      { admin, chain: this.#chain, countsMessages: this.#options.without !== 'inbox' },
+      isEnd,
+    );
     const digest = createHash('sha256').update(heads.join('\n')).digest('hex').slice(0, 16);
     this.#trace.add(`check: logs ${digest}${compared ? '' : ', ledger between two blocks'}`);
     if (problems.length > 0) throw new Violation(problems);

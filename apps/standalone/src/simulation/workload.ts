@@ -1,8 +1,8 @@
-import { addressV1, settlementV1 } from '@finality/contracts';
+import { addressV1, type institutionV1, settlementV1 } from '@finality/contracts';
 import { pickWeighted, type SeededRandom } from '@finality/testing/simulation';
 import { type Answer, type Ask, type Client, type Clients, MODES, modeName, PURPOSES } from './clients.ts';
 import type { Outside } from './outside.ts';
-import { LARGE_SETTLEMENT_SATS } from './settings.ts';
+import { LARGE_DEPOSIT_SATS, LARGE_SETTLEMENT_SATS } from './settings.ts';
 import { Violation } from './violation.ts';
 
 const { REVIEW_DECISION_APPROVE, REVIEW_DECISION_REJECT } = settlementV1.ReviewDecision;
@@ -23,6 +23,8 @@ export class Workload {
   readonly #clients: Clients;
   readonly #outside: Outside;
   readonly #random: SeededRandom;
+  readonly #large: string[] = [];
+  readonly #revoking: { readonly ask: Ask; readonly apiKey: string }[] = [];
 
   constructor(clients: Clients, outside: Outside, random: SeededRandom) {
     this.#clients = clients;
@@ -44,6 +46,9 @@ export class Workload {
       { weight: 5, value: () => this.#newAddress(ask) },
       { weight: 6, value: () => this.#badRequest() },
       { weight: 3, value: () => this.#takeBack() },
+      { weight: 2, value: () => this.#rotateKey(ask) },
+      { weight: 2, value: () => this.#newWallet(ask) },
+      { weight: 3, value: () => this.#reviewDeposit(ask) },
     ]);
     return action();
   }
@@ -79,7 +84,7 @@ export class Workload {
   #review(settlementId: string): Ask {
     const decision = this.#random.chance(0.7) ? REVIEW_DECISION_APPROVE : REVIEW_DECISION_REJECT;
     const request = { idempotencyKey: this.#clients.newKey(), settlementId, decision, reason: 'looked at' };
-    return this.#clients.settlements('reviewSettlement', request, this.#clients.complianceKey, ['failed_precondition']);
+    return this.#clients.settlements('reviewSettlement', request, this.#clients.compliance, ['failed_precondition']);
   }
 
   async #submit(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
@@ -94,9 +99,66 @@ export class Workload {
   #payIn(): Promise<Done> {
     const client = this.#random.pick(this.#clients.institutions);
     const script = this.#random.pick(client.scripts);
-    const valueSats = this.#random.chance(0.05) ? DUST_SATS : BigInt(this.#random.between(DEPOSIT_MIN, DEPOSIT_MAX));
+    const valueSats = this.#deposit();
     const txid = this.#outside.deposit(script, valueSats);
+    if (txid !== undefined && valueSats >= LARGE_DEPOSIT_SATS) this.#large.push(`${txid}:0`);
     return Promise.resolve(`pay in ${valueSats} for ${client.institutionId}: ${txid?.slice(0, 12) ?? 'not taken'}`);
+  }
+
+  #deposit(): bigint {
+    if (this.#random.chance(0.04)) return DUST_SATS;
+    if (this.#random.chance(0.08)) return LARGE_DEPOSIT_SATS;
+    return BigInt(this.#random.between(DEPOSIT_MIN, DEPOSIT_MAX));
+  }
+
+  /** A new key, then the old one's end: both by the operator. An answer that is lost takes the new secret with it. */
+  async #rotateKey(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
+    const client = this.#random.pick(this.#clients.institutions);
+    const { institutionId, apiKey } = client;
+    const answer = await this.#clients.ask(this.#clients.keyAsk(institutionId));
+    if (answer.kind !== 'answered') return `rotate key of ${institutionId}: ${answer.kind}`;
+    const { secret } = answer.response as institutionV1.IssueApiKeyResponse;
+    client.apiKey = secret;
+    const [, keyId] = apiKey.split('_');
+    const request = { idempotencyKey: this.#clients.newKey(), keyId, reason: 'rotated' };
+    const revoke = this.#clients.operators('revokeApiKey', request);
+    const revoked = await ask(revoke);
+    this.#revoking.push({ ask: revoke, apiKey });
+    return this.#line(revoke, revoked, institutionId);
+  }
+
+  /** Keys that must not be of use any more. */
+  keysRevoked(): readonly string[] {
+    return this.#revoking.filter(({ ask }) => this.#clients.answered.includes(ask)).map(({ apiKey }) => apiKey);
+  }
+
+  async #newWallet(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
+    const client = this.#random.pick(this.#clients.institutions);
+    const [, walletId] = client.wallets;
+    if (walletId !== undefined) {
+      const issue = this.#clients.addressAsk(client, addressV1.AddressPurpose.ADDRESS_PURPOSE_WALLET, walletId);
+      const answer = await ask(issue);
+      if (answer.kind === 'answered') this.#clients.learn(client, answer.response as addressV1.Address);
+      return this.#line(issue, answer, `second wallet of ${client.institutionId}`);
+    }
+    const register = this.#clients.walletAsk(client);
+    const answer = await ask(register);
+    if (answer.kind === 'answered') client.wallets.push((answer.response as addressV1.Wallet).walletId);
+    return this.#line(register, answer, client.institutionId);
+  }
+
+  async #reviewDeposit(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
+    const outpoint = this.#large.shift();
+    if (outpoint === undefined) return 'review deposit: nothing is large';
+    const decision = this.#random.chance(0.7) ? REVIEW_DECISION_APPROVE : REVIEW_DECISION_REJECT;
+    const request = { idempotencyKey: this.#clients.newKey(), outpoint, decision, reason: 'looked at' };
+    const mayBe = ['failed_precondition', 'not_found'] as const;
+    const review = this.#clients.settlements('reviewDeposit', request, this.#clients.compliance, mayBe);
+    const answer = await ask(review);
+    // Not held yet: looked at again later.
+    if (answer.kind === 'refused' && answer.reason !== 'NOT_HELD') return this.#line(review, answer, outpoint);
+    if (answer.kind === 'refused') this.#large.push(outpoint);
+    return this.#line(review, answer, outpoint);
   }
 
   #takeBack(): Promise<Done> {
@@ -126,7 +188,7 @@ export class Workload {
     if (settlementId === undefined) return 'cancel: no settlement yet';
     const from = this.#random.pick(this.#clients.institutions);
     const request = { idempotencyKey: this.#clients.newKey(), settlementId, reason: 'changed our mind' };
-    const cancel = this.#clients.settlements('cancelSettlement', request, from.apiKey, [
+    const cancel = this.#clients.settlements('cancelSettlement', request, from, [
       'failed_precondition',
       'permission_denied',
       'not_found',
@@ -137,7 +199,7 @@ export class Workload {
   async #look(): Promise<Done> {
     const settlementId = this.#known();
     if (settlementId === undefined) return 'look: no settlement yet';
-    const settlement = await this.#clients.read(settlementId, this.#clients.operatorKey);
+    const settlement = await this.#clients.read(settlementId);
     return `look at ${settlementId}: ${settlement ? `status ${settlement.status}` : 'unanswered'}`;
   }
 

@@ -8,10 +8,12 @@ export class Trace {
   readonly #lines: string[] = [];
   #count = 0;
 
-  add(line: string): void {
+  /** `isIdle`: nothing came of it, so people needn't read it. */
+  add(line: string, isIdle = false): void {
     this.#hash.update(`${line}\n`);
-    this.#lines.push(`${String(this.#count).padStart(5)} ${line}`);
     this.#count += 1;
+    if (isIdle) return;
+    this.#lines.push(`${String(this.#count).padStart(5)} ${line}`);
     if (this.#lines.length > KEPT_MAX) this.#lines.shift();
   }
 

@@ -1,0 +1,37 @@
+import type { SeededRandom } from '@finality/testing/simulation';
+
+/**
+ * What a seed's world is like. Each seed has its own (swarm testing, Groce et al. 2012): some bugs need a fault often, others need it not to get in
+ * the way. Weights are relative to 760 for the steps of workers.
+ */
+export interface Profile {
+  readonly workload: number;
+  readonly mining: number;
+  readonly reorgs: number;
+  readonly evictions: number;
+  readonly crashes: number;
+  readonly outages: number;
+  /** Per step or call: that something goes wrong inside. */
+  readonly faultProbability: number;
+  /** Per transaction, in a reorg: that the mempool loses it. */
+  readonly lossProbability: number;
+  readonly longWaitProbability: number;
+  readonly repeatProbability: number;
+  readonly holdProbability: number;
+}
+
+export function profileOf(random: SeededRandom): Profile {
+  return {
+    workload: random.pick([60, 110, 180]),
+    mining: random.pick([25, 50, 90]),
+    reorgs: random.pick([0, 16, 50]),
+    evictions: random.pick([0, 8, 30]),
+    crashes: random.pick([0, 12, 40]),
+    outages: random.pick([0, 4, 12]),
+    faultProbability: random.pick([0, 0.1, 0.3]),
+    lossProbability: random.pick([0, 0.2, 0.8]),
+    longWaitProbability: random.pick([0, 0.03, 0.15]),
+    repeatProbability: random.pick([0, 0.15, 0.5]),
+    holdProbability: random.pick([0, 0.05, 0.3]),
+  };
+}
