@@ -1,15 +1,17 @@
+import type { Txid } from '@finality/bitcoin';
 import {
   act,
   ACTION_WEIGHTS,
   type ActionKind,
   fund,
+  hurry,
   PAYOUT_WEIGHTS,
   POLICY,
   settleDown,
   World,
 } from '@finality/settlement/spec';
-import { seededRandom } from '@finality/testing';
-import { describe, expect, it } from 'vitest';
+import { seededRandom, type TestDatabase, testDatabase } from '@finality/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StoreRig } from './store-rig.fixture.ts';
 
 const SHORT = {
@@ -52,31 +54,66 @@ function* batches({ told }: World, random: () => number): Generator<World['told'
   }
 }
 
-const COUNT = Number(process.env['HISTORIES'] ?? 12);
+const COUNT = Number(process.env['HISTORIES'] ?? 8);
 const FIRST = Number(process.env['FIRST'] ?? 1);
+
+/** Keeps the server up from one history to the next. */
+let server: TestDatabase;
+beforeAll(async () => (server = await testDatabase([])));
+afterAll(() => server.close());
 
 describe('any history, in batches of any size', () => {
   it.each(Array.from({ length: COUNT }, (_, i) => FIRST + i))(
     'is stored as it would be in memory (seed %i)',
     async (seed) => {
       const world = history(seed);
-      const rig = await StoreRig.open(world.book.policy);
-      try {
-        const random = seededRandom(seed + 1_000_000);
-        for (const batch of batches(world, random)) {
-          const outcomes = await rig.execute(batch.map(({ command }) => command));
-          for (const [i, outcome] of outcomes.entries()) {
-            if (outcome.kind === 'failed')
-              throw new Error(`${batch[i]!.command.type}: ${outcome.error.message}`, { cause: outcome.error });
-            const reason = outcome.kind === 'refused' ? outcome.refusal.reason : undefined;
-            expect(reason).toBe(batch[i]!.refused);
-          }
-        }
-        await rig.compare(world.book);
-        await rig.verify();
-      } finally {
-        await rig.close();
-      }
+      const random = seededRandom(seed + 1_000_000);
+      await replay(world, batches(world, random));
     },
   );
+
+  it.each(['in one batch', 'one by one'])('payouts die with what they were to be paid from, %s', async (how) => {
+    const world = new World(POLICY);
+    fund(world, true);
+    const first = world.submit('bilateral', 'a', 'b', 4_000n);
+    hurry(world);
+    for (let i = 0; i < 3; i++) world.mine(() => true);
+    const second = world.submit('bilateral', 'a', 'c', 5_000n);
+    hurry(world);
+    world.mine(() => true);
+    const third = world.submit('bilateral', 'b', 'c', 120_000n);
+    hurry(world);
+    const deposit = world.book.coins.ofWallet('w-a').find((coin) => coin.claimedBy === first)!;
+    const root = world.chain.known.get(deposit.outpoint.slice(0, 64) as Txid)!.spends[0]!;
+    const before = world.told.length;
+    world.reorg(7, () => false);
+    world.mine(() => false, [world.pay([root], [{ script: world.elsewhere(), valueSats: 1_000n }])]);
+    for (let i = 0; i < 5; i++) world.mine(() => false);
+    const statuses = [first, second].map((id) => world.book.settlements.get(id).status);
+    expect(statuses).toEqual(['reversed', 'failed']);
+    expect(world.book.settlements.get(third).status).toBe('executing');
+    const undone = world.told.slice(before);
+    await replay(world, [...each(world.told.slice(0, before)), ...(how === 'in one batch' ? [undone] : each(undone))]);
+  });
 });
+
+const each = (told: World['told']): World['told'][] => told.map((one) => [one]);
+
+async function replay(world: World, parts: Iterable<World['told']>): Promise<void> {
+  const rig = await StoreRig.open(world.book.policy);
+  try {
+    for (const part of parts) {
+      const outcomes = await rig.execute(part.map(({ command }) => command));
+      for (const [i, outcome] of outcomes.entries()) {
+        const { command, refused } = part[i]!;
+        if (outcome.kind === 'failed')
+          throw new Error(`${command.type}: ${outcome.error.message}`, { cause: outcome.error });
+        expect(outcome.kind === 'refused' ? outcome.refusal.reason : undefined).toBe(refused);
+      }
+    }
+    await rig.compare(world.book);
+    await rig.verify();
+  } finally {
+    await rig.close();
+  }
+}

@@ -1,0 +1,85 @@
+import type { Sats } from '@finality/kernel';
+import { POLICY, World } from '@finality/settlement/spec';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { SettlementCommand } from './commands.ts';
+import { StoreRig } from './store-rig.fixture.ts';
+
+const FEW = 10;
+const MANY = 1_000;
+
+let rig: StoreRig;
+
+beforeEach(async () => {
+  rig = await StoreRig.open(POLICY);
+  // Institutions, their wallets, and money in them.
+  const world = new World(POLICY);
+  for (const institutionId of ['a', 'b']) {
+    for (const [walletId, purpose] of [
+      ['pool', 'clearing'],
+      [`w-${institutionId}`, 'wallet'],
+    ] as const) {
+      const place = world.place(walletId, institutionId, purpose);
+      world.announce(place, false);
+      world.chain.accept(world.pay([world.chain.root()], [{ script: place.script, valueSats: 50_000_000n }]));
+    }
+  }
+  for (let i = 0; i < 3; i++) world.mine(() => true);
+  for (const outpoint of world.book.deposits.ids())
+    for (const by of ['risk', 'aml'] as const) world.screen('deposit', outpoint, by, 'approve');
+  for (const { command } of world.told) await rig.execute([command]);
+});
+
+afterEach(() => rig.close());
+
+const ids = (count: number): string[] => Array.from({ length: count }, (_, i) => `s-${count}-${i}`);
+
+const submissions = (settlementIds: readonly string[], mode: 'centralized' | 'blockchain'): SettlementCommand[] =>
+  settlementIds.map((settlementId) => ({
+    type: 'submit',
+    submission: {
+      settlementId,
+      from: 'a',
+      to: 'b',
+      amountSats: 1_000n as Sats,
+      mode,
+      referenceId: '',
+      submittedBy: 'k',
+    },
+  }));
+
+const verdicts = (settlementIds: readonly string[], by: 'risk' | 'aml'): SettlementCommand[] =>
+  settlementIds.map((id) => ({
+    type: 'verdict',
+    subject: 'settlement',
+    id,
+    by,
+    assessment: { recommendation: 'approve', rulesVersion: '1', reason: '' },
+  }));
+
+/** Statements of one batch, all of whose commands must be accepted. */
+const statements = (commands: readonly SettlementCommand[]): Promise<number> =>
+  rig.queriesOf(async () => {
+    const outcomes = await rig.execute(commands);
+    expect(outcomes.filter((outcome) => outcome.kind !== 'accepted')).toEqual([]);
+  });
+
+describe('a batch of a thousand takes as many round trips as one of ten', () => {
+  it.each(['centralized', 'blockchain'] as const)('submissions and verdicts, %s', async (mode) => {
+    const [few, many] = [ids(FEW), ids(MANY)];
+    for (const step of [
+      (list: readonly string[]) => submissions(list, mode),
+      (list: readonly string[]) => verdicts(list, 'risk'),
+      (list: readonly string[]) => verdicts(list, 'aml'),
+    ]) {
+      const expected = await statements(step(few));
+      const found = await statements(step(many));
+      expect(found).toBeLessThanOrEqual(expected);
+      expect(found).toBeLessThanOrEqual(24);
+    }
+    const status = mode === 'centralized' ? 'settled' : 'reserved';
+    const done = await rig.query<{ count: bigint }>(`SELECT count(*) FROM settlements WHERE status = '${status}'`);
+    // One coin pays one settlement on-chain; the others wait for its change.
+    expect(done[0]?.count).toBe(mode === 'centralized' ? BigInt(FEW + MANY) : 1n);
+    await rig.verify();
+  });
+});
