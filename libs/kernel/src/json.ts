@@ -32,22 +32,40 @@ export function encodeJson(value: unknown): string {
 
 /** The value that {@link encodeJson} was given. */
 export function decodeJson(text: string): unknown {
-  return JSON.parse(text, (_key, value: unknown) => (isTaggedBigint(value) ? BigInt(value[BIGINT_TAG]) : value));
+  const value: unknown = JSON.parse(text);
+  // A reviver would be called for every member of everything: this is read far more often than it holds a bigint.
+  return text.includes(`"${BIGINT_TAG}"`) ? withBigints(value) : value;
 }
 
 function encodeObject(value: Record<string, unknown>): string {
   const prototype: unknown = Object.getPrototypeOf(value);
   assert(prototype === Object.prototype || prototype === null, 'only plain objects can be stored as JSON');
   assert(!(BIGINT_TAG in value), `"${BIGINT_TAG}" is not a field name`);
-  const members = Object.keys(value)
-    .filter((key) => value[key] !== undefined)
-    .sort()
-    .map((key) => `${JSON.stringify(key)}:${encodeJson(value[key])}`);
-  return `{${members.join(',')}}`;
+  let members = '';
+  for (const key of Object.keys(value).sort()) {
+    const member = value[key];
+    if (member === undefined) continue;
+    members += `${members === '' ? '' : ','}${JSON.stringify(key)}:${encodeJson(member)}`;
+  }
+  return `{${members}}`;
 }
 
-function isTaggedBigint(value: unknown): value is { [BIGINT_TAG]: string } {
-  return (
-    typeof value === 'object' && value !== null && typeof (value as Record<string, unknown>)[BIGINT_TAG] === 'string'
-  );
+/** Puts bigints where their tags are, in place. */
+function withBigints(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (isTaggedBigint(value)) return BigInt(value[BIGINT_TAG]);
+  const members = value as Record<string, unknown>;
+  for (const key of Object.keys(members)) {
+    const member = members[key];
+    const restored = withBigints(member);
+    // Defined, not assigned: a member may be named `__proto__`.
+    if (restored !== member) {
+      Object.defineProperty(members, key, { value: restored, writable: true, enumerable: true, configurable: true });
+    }
+  }
+  return value;
+}
+
+function isTaggedBigint(value: object): value is { [BIGINT_TAG]: string } {
+  return typeof (value as Record<string, unknown>)[BIGINT_TAG] === 'string';
 }

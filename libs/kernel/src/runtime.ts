@@ -27,17 +27,15 @@ export interface Worker {
   readonly pollMs: number;
 }
 
+/** Of every byte. */
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 /** An RFC 9562 version 7 UUID from a time and at least ten random bytes. */
 export function uuidV7(now: Instant, random: Uint8Array): string {
-  const bytes = new Uint8Array(16);
-  let ms = now as number;
-  for (let i = 5; i >= 0; i--) {
-    bytes[i] = ms % 256;
-    ms = Math.floor(ms / 256);
-  }
-  bytes.set(random.subarray(0, 10), 6);
-  bytes[6] = (bytes[6]! & 0x0f) | 0x70;
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  const hex = Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const time = (now as number).toString(16).padStart(12, '0');
+  const hex = (index: number): string => HEX[random[index]!]!;
+  const version = HEX[(random[0]! & 0x0f) | 0x70]!;
+  const variant = HEX[(random[2]! & 0x3f) | 0x80]!;
+  const node = hex(4) + hex(5) + hex(6) + hex(7) + hex(8) + hex(9);
+  return `${time.slice(0, 8)}-${time.slice(8)}-${version}${hex(1)}-${variant}${hex(3)}-${node}`;
 }

@@ -10,7 +10,8 @@ export class Wakeups {
   }
 
   notify(): void {
-    for (const waiting of this.#waiting) waiting.abort();
+    // With a reason of our own: the default one is an exception with a stack, made each time.
+    for (const waiting of this.#waiting) waiting.abort('woken');
     this.#waiting.clear();
   }
 
@@ -18,7 +19,7 @@ export class Wakeups {
   async next(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const waiting = new AbortController();
     this.#waiting.add(waiting);
-    const stop = (): void => waiting.abort();
+    const stop = (): void => waiting.abort('stopped');
     signal.addEventListener('abort', stop, { once: true });
     await this.#runtime.sleep(timeoutMs, waiting.signal);
     signal.removeEventListener('abort', stop);

@@ -4,13 +4,30 @@ import { type Instant, type Runtime, uuidV7 } from '@finality/kernel';
 /** The machine's clock, timers and randomness: the only place in the product that touches them (DESIGN 5). */
 export function systemRuntime(): Runtime {
   const now = (): Instant => Date.now() as Instant;
-  const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
+  const idBytes = idRandomness();
   return {
     now,
     monotonicMs: () => performance.now(),
     sleep,
-    randomBytes: random,
-    id: () => uuidV7(now(), random(10)),
+    randomBytes: (length) => new Uint8Array(randomBytes(length)),
+    id: () => uuidV7(now(), idBytes()),
+  };
+}
+
+const ID_BYTES = 10;
+const IDS_PER_DRAW = 512;
+
+/** Randomness for ids, drawn for many at once: a draw costs about the same however much it gives. Each byte is used once. */
+function idRandomness(): () => Uint8Array {
+  let drawn = new Uint8Array();
+  let used = 0;
+  return () => {
+    if (used === drawn.length) {
+      drawn = new Uint8Array(randomBytes(ID_BYTES * IDS_PER_DRAW));
+      used = 0;
+    }
+    used += ID_BYTES;
+    return drawn.subarray(used - ID_BYTES, used);
   };
 }
 

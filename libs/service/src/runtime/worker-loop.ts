@@ -62,7 +62,8 @@ export class WorkerLoop {
 
   /** There may be something to do: ends the sleep, or makes another step follow the present one. Doesn't shorten the pause after an error. */
   wake(): void {
-    this.#wake.abort();
+    // With a reason of our own: the default one is an exception with a stack, made each time.
+    this.#wake.abort('woken');
   }
 
   /** @returns false when the current step didn't end within `deadlineMs`; it is left to itself, and no other follows */
