@@ -1,0 +1,82 @@
+import { parseArgs } from 'node:util';
+import { table } from './figures.ts';
+import { benchMemory } from './memory.ts';
+import { machine } from './processes.ts';
+import { benchSettlement, type Measured } from './settlement.ts';
+
+const USAGE = `npm run bench -- <group>… [--json] [--profile <directory>]
+
+  settlement   settlement.e2e: CENTRALIZED settlements per second, from the request on a stream to settled as a watcher sees it, each
+               with exactly the changes it should have; settlement.p50, settlement.p99: milliseconds at half that load;
+               settlement.cpu: CPU milliseconds per settlement of services and Postgres
+  memory       memory.standalone: MiB (proportional set size) of services and Postgres after 10,000 settlements
+  all          every group
+
+Each group starts a platform of its own in a temporary directory and takes about a minute. Figures are medians. A limit is measured in
+the same run on the same machine, but for memory's, which is agreed; ratio = value / limit.
+
+  --json       last line: {"machine", "results": [{"name", "value", "unit", "limit", "ratio"}]}
+  --profile    leaves a CPU profile of the services there
+Linux only: it reads /proc.
+`;
+const USAGE_EXIT = 64;
+
+const GROUPS: Readonly<Record<string, (profile?: string) => Promise<Measured>>> = {
+  settlement: benchSettlement,
+  memory: benchMemory,
+};
+
+process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  return 1;
+});
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = parse(args);
+  if (options === undefined || options.groups.length === 0) {
+    process.stderr.write(USAGE);
+    return USAGE_EXIT;
+  }
+  if (options.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const figures = [];
+  for (const group of options.groups) {
+    process.stderr.write(`${group}: measuring\n`);
+    const measured = await GROUPS[group]!(options.profile);
+    figures.push(...measured.figures);
+    process.stdout.write(`\n${table(measured.figures)}\n\n${measured.notes.join('\n')}\n`);
+  }
+  process.stdout.write(`\n${machine()}\n`);
+  if (options.json) {
+    const results = figures.map(({ bound: _bound, ...result }) => result);
+    process.stdout.write(`${JSON.stringify({ machine: machine(), results })}\n`);
+  }
+  return 0;
+}
+
+interface Options {
+  readonly groups: readonly string[];
+  readonly json: boolean;
+  readonly help: boolean;
+  readonly profile?: string;
+}
+
+function parse(args: readonly string[]): Options | undefined {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' }, profile: { type: 'string' } },
+    });
+    const help = values.help === true;
+    const asked = help ? ['all'] : positionals;
+    const groups = asked.flatMap((name) => (name === 'all' ? Object.keys(GROUPS) : [name]));
+    if (groups.some((name) => !Object.hasOwn(GROUPS, name))) return undefined;
+    const { profile } = values;
+    return { groups, json: values.json === true, help, ...(profile === undefined ? {} : { profile }) };
+  } catch {
+    return undefined;
+  }
+}
