@@ -56,7 +56,8 @@ export async function openDataDirectory(directory: string, options: DataDirector
     if (options.fresh) await empty(directory, options.runtime);
     const marker = await readMarker(directory);
     if (marker && marker.chain !== options.chain) throw otherChain(directory, marker.chain);
-    await replaceFile(path.join(directory, MARKER), `${JSON.stringify({ layout: LAYOUT, chain: options.chain })}\n`);
+    const text = `${JSON.stringify({ layout: LAYOUT, chain: options.chain })}\n`;
+    if (marker === undefined) await replaceFile(path.join(directory, MARKER), text);
   } catch (error) {
     await release();
     throw error;

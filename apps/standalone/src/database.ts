@@ -9,6 +9,7 @@ import {
   derivePasswords,
   dropDatabase,
   type EmbeddedPostgres,
+  errorMessage,
   type Log,
   provisionDatabase,
   type Provisioned,
@@ -179,7 +180,8 @@ class Sessions {
     const inTime = new AbortController();
     const all = Promise.allSettled([...ends, this.#bus.end()]).then((results) => {
       for (const result of results)
-        if (result.status === 'rejected') this.#log.warn({ err: result.reason }, 'a database session did not end well');
+        if (result.status === 'rejected')
+          this.#log.warn({ error: errorMessage(result.reason) }, 'a database session did not end well');
     });
     await Promise.race([all, this.#runtime.sleep(END_MS_MAX, inTime.signal)]);
     inTime.abort();

@@ -5,7 +5,11 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { startBtcd } from '@finality/tools/servers/btcd.ts';
+import { ensureBtcd } from '@finality/tools/servers/btcd-install.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+
+import { minerWallet } from './chain.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 const RUN_MS_MAX = 120_000;
@@ -124,16 +128,19 @@ describe('the command line', () => {
     expect(stderr).toContain('--once');
   });
 
-  it.each([
-    ['GRPC_PORT', 'seven', 'a port from 0 to 65535'],
-    ['MINE_INTERVAL_SECONDS', '-1', 'an integer from 0 to 86400'],
-    ['BITCOIN_NETWORK', 'testnet', 'one of'],
-    ['BITCOIN_RPC_URL', 'node', 'a URL'],
-  ])('%s="%s": names the variable, what was expected and what was found', async (variable, value, expected) => {
-    const { code, stderr } = await start(['--once'], { [variable]: value, FINALITY_DATA_DIR: newHome() }).ended;
+  it('wrong settings: names each variable, what was expected and what was found', async () => {
+    const wrong = [
+      ['GRPC_PORT', 'seven', 'a port from 0 to 65535'],
+      ['MINE_INTERVAL_SECONDS', '-1', 'an integer from 0 to 86400'],
+      ['BITCOIN_NETWORK', 'testnet', 'one of mainnet, testnet4, signet, regtest'],
+      ['BITCOIN_RPC_URL', 'node', 'a URL starting with http://'],
+    ] as const;
+    const environment = Object.fromEntries(wrong.map(([variable, value]) => [variable, value]));
+    const { code, stderr } = await start(['--once'], { ...environment, FINALITY_DATA_DIR: newHome() }).ended;
     expect(code).toBe(1);
-    expect(stderr).toContain(`${variable}: expected ${expected}`);
-    expect(stderr).toContain(`found "${value}"`);
+    for (const [variable, value, expected] of wrong) {
+      expect(stderr).toContain(`${variable}: expected ${expected}, found "${value}"`);
+    }
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
   });
 
@@ -251,6 +258,37 @@ describe('the scenario', () => {
   });
 });
 
+describe('the scenario on btcd', () => {
+  it('goes the same way', async ({ skip }) => {
+    const missing = await ensureBtcd(() => undefined).then(
+      () => undefined,
+      (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
+    );
+    if (missing && process.env['CI'] === 'true') throw missing;
+    if (missing) return skip(missing.message);
+    const home = newHome();
+    const btcd = await startBtcd({ dataDir: path.join(home, 'btcd'), miningAddress: minerWallet().address });
+    try {
+      const environment = {
+        BITCOIN_RPC_URL: btcd.url.replace('://', `://${btcd.user}:${btcd.password}@`),
+        FINALITY_DATA_DIR: path.join(home, 'data'),
+      };
+      const { code, stdout, stderr } = await start(['--once', '--json'], environment).ended;
+      expect(stderr).toBe('');
+      expect(code).toBe(0);
+      const { settlements, reconciliation } = JSON.parse(lastLine(stdout)) as ResultJson;
+      expect(settlements.map(({ status }) => status)).toEqual(['settled', 'settled', 'settled']);
+      expect(reconciliation.breaks).toEqual([]);
+
+      const simulated = await start(['--once'], { FINALITY_DATA_DIR: path.join(home, 'data') }).ended;
+      expect(simulated.code).toBe(1);
+      expect(simulated.stderr).toContain('the chain of a Bitcoin node');
+    } finally {
+      await btcd.stop();
+    }
+  });
+});
+
 describe('a port that is taken', () => {
   let taken: Server;
   let port: number;
@@ -263,15 +301,27 @@ describe('a port that is taken', () => {
   });
   afterAll(() => new Promise((resolve) => taken.close(resolve)));
 
-  it.each(['GRPC_PORT', 'HTTP_PORT', 'BITCOIN_RPC_PORT'])(
-    'and was asked for by %s is an error that names it',
-    async (variable) => {
+  it('and was asked for is an error that names the variable', async () => {
+    const variables = ['GRPC_PORT', 'HTTP_PORT', 'BITCOIN_RPC_PORT'];
+    const ends = variables.map(async (variable) => {
       const { code, stderr } = await start(['--once'], { [variable]: `${port}`, FINALITY_DATA_DIR: newHome() }).ended;
       expect(code).toBe(1);
-      expect(stderr).toContain(variable);
-      expect(stderr).toContain(`${port}`);
-    },
-  );
+      expect(stderr).toContain(`${variable}: port ${port}`);
+    });
+    await Promise.all(ends);
+  });
+
+  it('and is the default: the next free one is taken, and that is said', async () => {
+    const own = createServer();
+    // Whoever has it, it isn't free.
+    await new Promise<void>((resolve) => own.once('error', () => resolve()).listen(50_051, '127.0.0.1', resolve));
+    const home = newHome();
+    const { code, stdout } = await start(['--once', '--no-demo'], { GRPC_PORT: '', FINALITY_DATA_DIR: home }).ended;
+    own.close();
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/Port 50051 is taken by another program: using \d+ instead \(GRPC_PORT sets it\)/);
+    expect((JSON.parse(readFileSync(path.join(home, 'demo.json'), 'utf8')) as DemoJson).grpc).not.toContain('50051');
+  });
 });
 
 async function metric(http: string, name: string): Promise<number> {

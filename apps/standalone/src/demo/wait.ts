@@ -33,13 +33,18 @@ export async function until<T>(
   }
 }
 
+/** What one service has just been told, another may not have heard of yet. */
+const PASSING = ['UNKNOWN_INSTITUTION', 'UNKNOWN_WALLET', 'NO_WALLET', 'NO_CUSTODIAL_WALLET', 'API_KEY_INVALID'];
+
 /** Repeats a call that is refused for now: the same key makes that safe. */
 export async function patiently<T>(runtime: Runtime, call: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await call();
     } catch (error) {
-      if (refusalOf(error)?.retryable !== true || attempt >= RETRIES_MAX) throw error;
+      const refused = refusalOf(error);
+      const isPassing = refused !== undefined && (refused.retryable === true || PASSING.includes(refused.reason));
+      if (!isPassing || attempt >= RETRIES_MAX) throw error;
       await runtime.sleep(RETRY_PAUSE_MS);
     }
   }
