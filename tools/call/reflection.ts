@@ -36,16 +36,28 @@ export async function describe(client: Client): Promise<Described> {
   try {
     const names = await reflection.services();
     const files = new Map<string, FileDescriptorProto>();
-    for (const name of names)
-      for (const file of await reflection.files('fileOfSymbol', name)) files.set(file.name, file);
-    for (const name of DETAILS)
-      for (const file of await reflection.files('fileOfSymbol', name).catch(() => [])) files.set(file.name, file);
-    await addImports(reflection, files);
+    for (const name of names) {
+      const found = await filesOf(reflection, name);
+      if (isComplete(found)) for (const [path, file] of found) files.set(path, file);
+    }
+    for (const name of DETAILS) {
+      for (const [path, file] of await filesOf(reflection, name).catch(() => [])) files.set(path, file);
+    }
     const registry = createFileRegistry(inOrder(files));
     const services = names.map((name) => registry.getService(name)).filter((service) => service !== undefined);
     return { services, registry };
   } finally {
     reflection.close();
+  }
+}
+
+/** grpc-js describes services of its own, such as health, without the full names of their types: those can't be called. */
+function isComplete(files: ReadonlyMap<string, FileDescriptorProto>): boolean {
+  try {
+    createFileRegistry(inOrder(files));
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -61,14 +73,18 @@ export function findMethod(services: readonly DescService[], name: string): Desc
 
 export const nameOf = (method: DescMethod): string => `${method.parent.typeName}/${method.name}`;
 
-async function addImports(reflection: Reflection, files: Map<string, FileDescriptorProto>): Promise<void> {
+/** The file that defines a symbol, and all that it imports. */
+async function filesOf(reflection: Reflection, symbol: string): Promise<Map<string, FileDescriptorProto>> {
+  const files = new Map<string, FileDescriptorProto>();
+  const add = (found: readonly FileDescriptorProto[]): void => found.forEach((file) => void files.set(file.name, file));
+  add(await reflection.files('fileOfSymbol', symbol));
   for (let fetched = 0; fetched < FILES_MAX; fetched++) {
     const missing = [...files.values()].flatMap((file) => file.dependency).find((name) => !files.has(name));
-    if (missing === undefined) return;
-    for (const file of await reflection.files('fileByName', missing)) files.set(file.name, file);
+    if (missing === undefined) return files;
+    add(await reflection.files('fileByName', missing));
     if (!files.has(missing)) throw new Error(`the server doesn't give ${missing}, which others import`);
   }
-  throw new Error(`more than ${FILES_MAX} files`);
+  throw new Error(`${symbol} takes more than ${FILES_MAX} files`);
 }
 
 /** Imported files first, as a registry wants them. */
