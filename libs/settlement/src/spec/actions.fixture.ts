@@ -242,7 +242,7 @@ export function settleDown(world: World): void {
 }
 
 /** Everything there ever was, oldest first; nothing takes the place of what waits already. */
-function tellAll(world: World): void {
+export function tellAll(world: World): void {
   for (const tx of world.chain.known.values()) {
     const waiting = [...world.chain.mempool.values()];
     if (!waiting.some((other) => other.spends.some((o) => tx.spends.includes(o)))) world.chain.accept(tx);

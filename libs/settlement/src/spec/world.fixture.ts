@@ -49,7 +49,8 @@ export class World {
   readonly #watcher = new WorldWatcher();
   readonly #causes = new Map<string, number>();
   #logged = 0;
-  #made = 0;
+  #submitted = 0;
+  #elsewhere = 0;
 
   /** Wallets that are there, and whose notice is still on its way. */
   readonly walletNotices: WalletRecord[] = [];
@@ -144,8 +145,8 @@ export class World {
 
   /** An outsider's script. */
   elsewhere(): ScriptHex {
-    this.#made += 1;
-    return foreignScript(sha(`elsewhere ${this.#made}`));
+    this.#elsewhere += 1;
+    return foreignScript(sha(`elsewhere ${this.#elsewhere}`));
   }
 
   mine(choose: (tx: WorldTx) => boolean, unseen: readonly WorldTx[] = []): void {
@@ -173,8 +174,8 @@ export class World {
   }
 
   submit(mode: Mode, from: string, to: string, amountSats: bigint): string {
-    this.#made += 1;
-    const settlementId = `s-${this.#made}`;
+    this.#submitted += 1;
+    const settlementId = `s-${this.#submitted}`;
     const submission = {
       settlementId,
       from,
