@@ -117,6 +117,16 @@ class SettlementRpcs {
   reviewSettlement(): settlementV1.Settlement {
     return settlement('reviewed');
   }
+
+  @GrpcMethod('SettlementService', 'listDeposits')
+  listDeposits(): settlementV1.Settlement {
+    return settlement('reviewed');
+  }
+
+  @GrpcMethod('SettlementService', 'reviewDeposit')
+  reviewDeposit(): settlementV1.Settlement {
+    return settlement('reviewed');
+  }
 }
 
 @Module({ controllers: [SettlementRpcs] })
