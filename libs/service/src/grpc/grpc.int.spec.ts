@@ -119,13 +119,13 @@ class SettlementRpcs {
   }
 
   @GrpcMethod('SettlementService', 'listDeposits')
-  listDeposits(): settlementV1.Settlement {
-    return settlement('reviewed');
+  listDeposits(): settlementV1.ListDepositsResponse {
+    return { deposits: [], nextPageToken: '' };
   }
 
   @GrpcMethod('SettlementService', 'reviewDeposit')
-  reviewDeposit(): settlementV1.Settlement {
-    return settlement('reviewed');
+  reviewDeposit(): never {
+    throw toRpcException(refusal('not_found', 'UNKNOWN_DEPOSIT', 'no such deposit'));
   }
 }
 
