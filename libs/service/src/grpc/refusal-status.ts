@@ -2,6 +2,7 @@ import { type Any, googleRpc } from '@finality/contracts';
 import { fieldError, type Refusal, refusal, type RefusalKind } from '@finality/kernel';
 import { Metadata, status, type StatusObject } from '@grpc/grpc-js';
 import { RpcException } from '@nestjs/microservices';
+import { isDatabaseOutage } from '../database/outage.ts';
 import type { Log } from '../logging/log.ts';
 
 /** `google.rpc.ErrorInfo.domain` of every refusal. */
@@ -58,11 +59,16 @@ export function rpcStatusOf(refused: Refusal): googleRpc.Status {
 }
 
 /**
- * The status that goes over the wire for whatever a handler threw. What isn't a refusal is a bug: it is logged with the correlation id, and
- * the client gets INTERNAL with that id and nothing else.
+ * The status that goes over the wire for whatever a handler threw. A database that is away is UNAVAILABLE, and asking again with the same
+ * key is safe. What else isn't a refusal is a bug: it is logged with the correlation id, and the client gets INTERNAL with that id and
+ * nothing else.
  */
 export function statusOfError(error: unknown, correlationId: string, log: Log): StatusObject {
   if (error instanceof RefusalException) return statusOfRefusal(error.refusal, error.trailers);
+  if (isDatabaseOutage(error)) {
+    log.warn({ err: error, correlationId }, 'a gRPC handler could not reach the database');
+    return statusOfRefusal(refusal('unavailable', 'STORE_UNAVAILABLE', 'the database is away', { retryable: true }));
+  }
   log.error({ err: error, correlationId }, 'a gRPC handler failed');
   const message = `internal error; when reporting it, name ${correlationId}`;
   const info = googleRpc.ErrorInfo.fromPartial({
