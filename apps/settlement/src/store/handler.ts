@@ -1,5 +1,5 @@
 import type { Batch, CommandHandler, Handled, Session, StoreCommand, StoredEvent } from '@finality/event-store';
-import { assertNever, refusal, type Refusal, type Result } from '@finality/kernel';
+import { assert, assertNever, refusal, type Refusal, type Result } from '@finality/kernel';
 import { saveLedger } from '@finality/ledger-store';
 import {
   applyChainFact,
@@ -70,6 +70,10 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
 
   async save(session: Session, book: BatchBook, events: readonly StoredEvent[], batch: Batch): Promise<void> {
     const position = events.at(-1)?.position;
+    assert(
+      position !== undefined || book.ledger.changes().transfers.length === 0,
+      'transfers without an event would be lost',
+    );
     if (position !== undefined) {
       await saveLedger(session, book.ledger, position, batch.now);
       await saveSettlements(session, events, batch);

@@ -18,6 +18,9 @@ export interface CoinChoice {
   readonly changeSats: Sats;
 }
 
+/** More are only looked at when the most valuable of them don't do: a batch may choose a thousand times while it holds the store's lock. */
+const COINS_CONSIDERED_MAX = 200;
+
 /** Stand-ins of the right size: the payee's address is issued once the coins are reserved. */
 const PLACEHOLDER: Readonly<Record<WalletScriptType, ScriptHex>> = {
   wpkh: `0014${'00'.repeat(20)}` as ScriptHex,
@@ -38,14 +41,17 @@ export function chooseCoins(book: Book, terms: Terms): Result<CoinChoice, string
       valueSats: coin.valueSats,
       scriptType: scriptTypeOf(coin.script),
       anchorEligible: true,
-    }));
-  const selection = selectCoins({
-    coins: spendable,
+    }))
+    .sort((a, b) => Number(b.valueSats - a.valueSats) || (a.coin.outpoint < b.coin.outpoint ? -1 : 1));
+  const request = {
     outputs: [{ valueSats: terms.amountSats, script: PLACEHOLDER[walletScriptType(book, terms.payee.walletId)] }],
     feeRate: policy.feeRate,
     feeCapSats: policy.feeCapSats,
     changeScriptType: walletScriptType(book, terms.payer.walletId),
-  });
+  };
+  const fromFew = selectCoins({ ...request, coins: spendable.slice(0, COINS_CONSIDERED_MAX) });
+  const isAll = fromFew.ok || spendable.length <= COINS_CONSIDERED_MAX;
+  const selection = isAll ? fromFew : selectCoins({ ...request, coins: spendable });
   if (!selection.ok) return err(selection.error.message);
   const { inputs, feeSats, changeSats } = selection.value;
   assert(new Set(inputs.map((input) => outpointKey(input.outpoint))).size === inputs.length, 'a coin is chosen once');

@@ -1,3 +1,4 @@
+import { sats } from '@finality/kernel';
 import { describe, expect, it } from 'vitest';
 import {
   approved,
@@ -9,13 +10,14 @@ import {
   lastOf,
   lineageOf,
   mined,
+  screened,
   paying,
   settlementOf,
   submitted,
   WALLET_A,
 } from '../spec/given.fixture.ts';
 import { POLICY } from '../spec/memory-book.fixture.ts';
-import type { World } from '../spec/world.fixture.ts';
+import { World } from '../spec/world.fixture.ts';
 
 const retried =
   (settlementId: string) =>
@@ -131,6 +133,45 @@ describe('on-chain', () => {
     expect(settlementOf(early).status).toBe('queued');
     const world = given(...history, mined(3), submitted('bilateral', 1_000n, 'b', 'c')).when(approved).world;
     expect(settlementOf(world).status).toBe('reserved');
+  });
+});
+
+describe('a wallet of many coins', () => {
+  const coins =
+    (count: number, valueSats: bigint) =>
+    (world: World): void => {
+      const place = world.place('w-a', 'a', 'wallet');
+      world.announce(place, false);
+      const output = { script: place.script, valueSats };
+      world.mine(
+        () => false,
+        [
+          world.pay(
+            [world.chain.root()],
+            Array.from({ length: count }, () => output),
+          ),
+        ],
+      );
+      for (const outpoint of world.book.deposits.ids()) screened(world, outpoint);
+      mined(2)(world);
+    };
+
+  it('pays with a few of them, most valuable first', () => {
+    const world = given(coins(220, 1_000n), funded('a', 'wallet', 50_000n), submitted('bilateral', 20_000n)).when(
+      approved,
+    ).world;
+    const lineage = lineageOf(world);
+    expect(lineage.status === 'planned' && lineage.plan.inputs.map(({ valueSats }) => valueSats)).toEqual([50_000n]);
+  });
+
+  it('pays with as many as it takes', () => {
+    const dear = { ...POLICY, feeCapSats: sats(40_000n) };
+    const world = new World(dear);
+    coins(230, 1_000n)(world);
+    submitted('bilateral', 176_000n)(world);
+    approved(world);
+    const lineage = lineageOf(world);
+    expect(lineage.status === 'planned' && lineage.plan.inputs.length).toBeGreaterThan(200);
   });
 });
 
