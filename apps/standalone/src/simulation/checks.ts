@@ -41,6 +41,8 @@ const STORES: readonly CheckedStore[] = BLUEPRINTS.map(({ name, schema, streams 
 const FEE_CAP_SATS = 20_000n;
 const DEPOSIT_CONFIRMATIONS = 3;
 
+const POOL_WALLET = 'pool';
+
 const ENDS: readonly LivingSettlement['status'][] = [
   'settled',
   'rejected',
@@ -78,7 +80,7 @@ export function check({ admin, chain, countsMessages }: CheckOptions, isEnd: boo
     const compared = await custodyProblems(session, chain, isEnd);
     problems.push(...(compared ?? []));
     problems.push(...(await payoutProblems(session, chain, all, isEnd)));
-    if (isEnd) problems.push(...(await endProblems(session, all)));
+    if (isEnd) problems.push(...(await backingProblems(session)), ...(await endProblems(session, all)));
     return { problems, heads: await storeHeads(session, STORES), compared: compared !== undefined };
   });
 }
@@ -192,6 +194,29 @@ async function custodyProblems(
     if (held !== expected) problems.push(`custody of ${walletId} is ${held} sat, the chain has ${expected} ${where}`);
   }
   return problems;
+}
+
+/** The two kinds of claim aren't mixed (DESIGN 6): each wallet holds exactly what is claimed from it, the pool what is claimed for clearing. */
+async function backingProblems(session: Session): Promise<readonly string[]> {
+  const { accounts } = await readLedgerCut(session);
+  const claimed = new Map<string, bigint>();
+  const held = new Map<string, bigint>();
+  const add = (sums: Map<string, bigint>, walletId: string, sats: bigint): void =>
+    void sums.set(walletId, (sums.get(walletId) ?? 0n) + sats);
+  for (const account of accounts) {
+    const name = parseAccountId(account.id);
+    const sats = creditBalance(account);
+    if (name.kind === 'custody') add(held, name.walletId, -sats);
+    else if (name.kind === 'suspense_wallet') add(claimed, name.walletId, sats);
+    else if (name.kind === 'claim')
+      add(claimed, name.claim.kind === 'clearing' ? POOL_WALLET : name.claim.walletId, sats);
+    // What a deep reorg has put in question belongs to no wallet until it is decided.
+    else if (name.kind === 'suspense_settlement' && sats !== 0n) return [];
+  }
+  return [...new Set([...claimed.keys(), ...held.keys()])].flatMap((walletId) => {
+    const [has, owes] = [held.get(walletId) ?? 0n, claimed.get(walletId) ?? 0n];
+    return has === owes ? [] : [`wallet ${walletId} holds ${has} sat, claims on it are ${owes}`];
+  });
 }
 
 /** Nobody is paid twice, and nothing was ever signed that could make it so. */

@@ -82,14 +82,17 @@ export class Outside {
     return this.chain.accept(replacement).ok ? txid : undefined;
   }
 
-  /** One block is given up for two others. What it held goes back to the mempool, but for what is lost on the way. */
-  reorg(random: SeededRandom, lossProbability: number): { readonly lost: number; readonly mined: number } {
-    this.chain.invalidate(this.chain.tip);
+  /** The last blocks are given up for one more. What they held goes back to the mempool, but for what is lost on the way. */
+  reorg(random: SeededRandom, depth: number, lossProbability: number): { readonly lost: number } {
+    const first = this.chain.nodeAt(this.chain.tip.height - depth + 1);
+    assert(first && first.height > this.startHeight, 'blocks of before the platform stay');
+    this.chain.invalidate(first);
     const { lost } = this.evict(random, lossProbability);
-    const transactions = random.chance(0.5) ? [] : undefined;
-    unwrap(this.chain.mine({ script: this.#wallet.script, ...(transactions && { transactions }) }));
-    unwrap(this.chain.mine({ script: this.#wallet.script, ...(transactions && { transactions }) }));
-    return { lost, mined: 2 };
+    const isEmpty = random.chance(0.5);
+    for (let i = 0; i <= depth; i++) {
+      unwrap(this.chain.mine({ script: this.#wallet.script, ...(isEmpty && { transactions: [] }) }));
+    }
+    return { lost };
   }
 
   /** Transactions that the node forgets. */

@@ -8,6 +8,8 @@ export interface Profile {
   readonly workload: number;
   readonly mining: number;
   readonly reorgs: number;
+  /** Blocks that a reorg takes away, at most. */
+  readonly reorgDepthMax: number;
   readonly evictions: number;
   readonly crashes: number;
   readonly outages: number;
@@ -25,6 +27,7 @@ export function profileOf(random: SeededRandom): Profile {
     workload: random.pick([60, 110, 180]),
     mining: random.pick([25, 50, 90]),
     reorgs: random.pick([0, 16, 50]),
+    reorgDepthMax: random.pick([1, 1, 1, 3]),
     evictions: random.pick([0, 8, 30]),
     crashes: random.pick([0, 12, 40]),
     outages: random.pick([0, 4, 12]),

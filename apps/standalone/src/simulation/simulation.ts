@@ -13,6 +13,7 @@ import {
   Trace,
   VirtualClock,
   VirtualRuntime,
+  type Weighted,
 } from '@finality/testing/simulation';
 import { ChainView } from './chain-view.ts';
 import { check, isAtRest, isBetweenBlocks } from './checks.ts';
@@ -198,11 +199,17 @@ class Simulation {
   }
 
   async #step(): Promise<string> {
-    const name = this.#random.pick(this.#platform.services.filter((each) => this.#platform.workersOf(each).length > 0));
-    const worker = this.#random.pick(this.#platform.workersOf(name));
+    const { name, worker } = pickWeighted(this.#random, this.#workers());
     const fault = this.#fault();
     const { did, struck } = await this.#platform.step(name, worker, fault);
     return `${name}: ${worker}: ${did}${struck === undefined ? '' : ` [${struck}]`}`;
+  }
+
+  /** Those that nearly always find something to do more often. */
+  #workers(): readonly Weighted<{ readonly name: ServiceName; readonly worker: string }>[] {
+    return this.#platform.services.flatMap((name) =>
+      this.#platform.workersOf(name).map((worker) => ({ weight: weightOf(worker), value: { name, worker } })),
+    );
   }
 
   async #ask(ask: Ask): Promise<Answer> {
@@ -229,8 +236,9 @@ class Simulation {
   }
 
   #reorg(): Promise<string> {
-    const { lost } = this.#outside.reorg(this.#random, this.#profile.lossProbability);
-    return Promise.resolve(`reorg to ${this.#tip()}, ${lost} transactions lost`);
+    const depth = this.#random.between(1, this.#profile.reorgDepthMax);
+    const { lost } = this.#outside.reorg(this.#random, depth, this.#profile.lossProbability);
+    return Promise.resolve(`reorg of ${depth} to ${this.#tip()}, ${lost} transactions lost`);
   }
 
   async #forget(): Promise<string> {
@@ -357,6 +365,11 @@ class Simulation {
     this.#trace.add(`check: logs ${digest}${compared ? '' : ', ledger between two blocks'}`);
     if (problems.length > 0) throw new Violation(problems);
   }
+}
+
+function weightOf(worker: string): number {
+  if (worker.endsWith('.consumer')) return 4;
+  return READERS_OF_KEYS.test(worker) || worker.endsWith('.labels') ? 0.5 : 2;
 }
 
 const describe = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
