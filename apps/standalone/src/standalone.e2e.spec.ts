@@ -256,6 +256,26 @@ describe('the scenario', () => {
     expect(demoJson().institutions).toEqual([]);
     expect(statSync(file('demo-state.json'), { throwIfNoEntry: false })).toBeUndefined();
   });
+  it('takes the next free port where the default one is taken, and says so', async () => {
+    const own = createServer();
+    // Whoever has it, it isn't free.
+    await new Promise<void>((resolve) => own.once('error', () => resolve()).listen(50_051, '127.0.0.1', resolve));
+    const { code, stdout } = await start(['--once', '--no-demo'], { ...environment, GRPC_PORT: '' }).ended;
+    own.close();
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/Port 50051 is taken by another program: using \d+ instead \(GRPC_PORT sets it\)/);
+    expect(demoJson().grpc).not.toContain('50051');
+  });
+
+  it('ends when its Postgres is gone', async () => {
+    const running = start(['--no-demo'], environment);
+    await running.until(() => running.stdout.includes('Ctrl-C'));
+    const pid = Number(readFileSync(file('postgres/data/postmaster.pid'), 'utf8').split('\n')[0]);
+    process.kill(pid, 'SIGKILL');
+    const { code, stderr } = await running.ended;
+    expect(code).toBe(1);
+    expect(stderr).toContain('Postgres is gone');
+  });
 });
 
 describe('the scenario on btcd', () => {
@@ -309,18 +329,6 @@ describe('a port that is taken', () => {
       expect(stderr).toContain(`${variable}: port ${port}`);
     });
     await Promise.all(ends);
-  });
-
-  it('and is the default: the next free one is taken, and that is said', async () => {
-    const own = createServer();
-    // Whoever has it, it isn't free.
-    await new Promise<void>((resolve) => own.once('error', () => resolve()).listen(50_051, '127.0.0.1', resolve));
-    const home = newHome();
-    const { code, stdout } = await start(['--once', '--no-demo'], { GRPC_PORT: '', FINALITY_DATA_DIR: home }).ended;
-    own.close();
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/Port 50051 is taken by another program: using \d+ instead \(GRPC_PORT sets it\)/);
-    expect((JSON.parse(readFileSync(path.join(home, 'demo.json'), 'utf8')) as DemoJson).grpc).not.toContain('50051');
   });
 });
 

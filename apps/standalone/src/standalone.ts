@@ -75,15 +75,17 @@ export class Standalone {
   async #serve(platform: RunningPlatform, directory: DataDirectory): Promise<number> {
     const file = await DemoFile.open(directory.demoState);
     await this.#writeDemoFile(platform, directory, file.state.apiKeys);
-    const result = this.#flags.demo ? await this.#scenario(platform, file) : undefined;
-    if (result === 'failed') return EXIT_FAILED;
+    const gone = platform.lost.then((cause) => this.#complain(cause));
+    const result = this.#flags.demo ? await Promise.race([this.#scenario(platform, file), gone]) : undefined;
+    // Told to end: whoever wanted the result doesn't get it, anybody else gets what they asked for.
+    if (result === 'failed') return this.#stopping.signal.aborted && !this.#flags.once ? 0 : EXIT_FAILED;
     if (result) await this.#writeDemoFile(platform, directory, file.state.apiKeys);
     if (result) this.#print(`${describeResult(result, this.#paint)}\n`);
     if (!this.#flags.once) this.#print(this.#invitation(platform, directory, result));
     if (result && this.#flags.json) this.#print(`${resultJson(result)}\n`);
     if (this.#flags.once) return 0;
     platform.mine();
-    return this.#untilTold(platform);
+    return (await Promise.race([this.#told(), gone])) === 'failed' ? EXIT_FAILED : 0;
   }
 
   async #scenario(platform: RunningPlatform, file: DemoFile): Promise<ScenarioResult | 'failed'> {
@@ -105,18 +107,18 @@ export class Standalone {
     }
   }
 
-  async #untilTold(platform: RunningPlatform): Promise<number> {
+  #told(): Promise<void> {
     const { signal } = this.#stopping;
-    const told = new Promise<undefined>((resolve) => {
-      if (signal.aborted) resolve(undefined);
-      else signal.addEventListener('abort', () => resolve(undefined), { once: true });
+    return new Promise((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true });
     });
-    const cause = await Promise.race([told, platform.lost]);
-    if (cause === undefined) return 0;
-    process.stderr.write(
-      `Postgres is gone: ${cause}. Its log is ${this.#config.FINALITY_DATA_DIR}/postgres/server.log\n`,
-    );
-    return EXIT_FAILED;
+  }
+
+  #complain(cause: string): 'failed' {
+    const serverLog = `${this.#config.FINALITY_DATA_DIR}/postgres/server.log`;
+    process.stderr.write(`Postgres is gone: ${cause}. Its log is ${serverLog}\n`);
+    return 'failed';
   }
 
   async #stop(platform: RunningPlatform): Promise<void> {
