@@ -50,12 +50,14 @@ const POLICIES = [
 ] as const;
 
 const SETTINGS = {
-  numRuns: Number(process.env['RUNS'] ?? 40),
+  numRuns: Number(process.env['RUNS'] ?? 25),
   seed: Number(process.env['SEED'] ?? 1),
   endOnFailure: process.env['SHRINK'] === undefined,
 };
 
-describe.each(POLICIES)('any history (%s)', (_name, policy) => {
+const TIMEOUT_MS = 120_000;
+
+describe.each(POLICIES)('any history (%s)', { timeout: TIMEOUT_MS }, (_name, policy) => {
   it('keeps ledger, coins and chain together, whatever happens in whatever order', () => {
     fc.assert(
       fc.property(fc.subarray(['pool', 'w-b', 'w-c']), actionsOf(ACTION_WEIGHTS, 150), (late, actions) => {
