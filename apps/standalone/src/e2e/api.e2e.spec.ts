@@ -1,213 +1,326 @@
-import { institutionV1, settlementV1 } from '@finality/contracts';
+import { googleRpc, institutionV1, settlementV1 } from '@finality/contracts';
+import { type Refusal } from '@finality/kernel';
 import { refusalOf } from '@finality/service';
 import { status } from '@grpc/grpc-js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { statusName } from '../names.ts';
-import { type Member, TestPlatform } from './platform.fixture.ts';
-import { collect, endOf, settlementStreams } from './streams.fixture.ts';
+import { expect, it } from 'vitest';
+import { type Bank, freshKey, lifeOf, NOTHING, statusOf } from './bank.fixture.ts';
+import { expectInOrder, onPlatform } from './e2e.fixture.ts';
+import { Received, watch } from './streams.fixture.ts';
+import { until } from './wait.fixture.ts';
 
+/** No double is this number. */
+const ODD_SATS = 2n ** 53n + 1n;
+const MAX_SATS = 2_100_000_000_000_000n;
 const REVOKED_WITHIN_MS = 5_000;
 
-let platform: TestPlatform;
-let alice: Member;
-let bob: Member;
-let eve: Member;
-let settledId: string;
+onPlatform('the API', (e2e) => {
+  const bankOnCredit = (creditLineSats = 1_000_000n) => e2e().bank({ wallet: 'none', creditLineSats });
 
-beforeAll(async () => {
-  platform = await TestPlatform.start({ node: 'simulator' });
-  alice = await platform.institution('alice-bank', { creditLineSats: 10_000_000n });
-  bob = await platform.institution('bob-bank');
-  eve = await platform.institution('eve-bank', { wallet: 'none' });
-  const { settlementId } = await alice.submit(bob, 'centralized', 1_000n);
-  await platform.reaches(alice, settlementId, 'settled');
-  settledId = settlementId;
-});
-
-afterAll(() => platform?.stop());
-
-async function issueKey(): Promise<{ apiKey: string; keyId: string }> {
-  const { secret, apiKey } = await platform.operator.institutions.issueApiKey({
-    idempotencyKey: platform.runtime.id(),
-    institutionId: alice.id,
-    roles: [institutionV1.Role.ROLE_INSTITUTION],
-    label: 'to be revoked',
-  });
-  return { apiKey: secret, keyId: apiKey!.keyId };
-}
-
-const revoke = (keyId: string) =>
-  platform.operator.institutions.revokeApiKey({ idempotencyKey: platform.runtime.id(), keyId, reason: 'test' });
-
-describe('large numbers', () => {
-  it('2^53 + 1 is refused by its exact value', async () => {
-    const error: unknown = await alice
-      .submit(bob, 'centralized', 9_007_199_254_740_993n)
-      .catch((thrown: unknown) => thrown);
-    expect(refusalOf(error)?.fields?.[0]?.description).toContain('9007199254740993');
+  const requestOf = (payer: Bank, payee: Bank, amountSats: bigint, idempotencyKey = freshKey()) => ({
+    idempotencyKey,
+    fromInstitution: payer.id,
+    toInstitution: payee.id,
+    amountSats,
+    settlementMode: settlementV1.SettlementMode.SETTLEMENT_MODE_CENTRALIZED,
+    referenceId: '',
   });
 
-  it('the largest amount there is passes every API unchanged', async () => {
-    const amountSats = 2_099_999_999_999_999n;
-    const rich = await platform.institution('rich-bank', { creditLineSats: 2_100_000_000_000_000n });
-    const { settlementId } = await rich.submit(bob, 'centralized', amountSats);
-    await platform.reaches(rich, settlementId, 'under_review');
-    await platform.compliance.settlements.reviewSettlement({
-      idempotencyKey: 'large',
-      settlementId,
-      decision: settlementV1.ReviewDecision.REVIEW_DECISION_APPROVE,
-      reason: 'all there is',
-    });
-    const settled = await platform.reaches(rich, settlementId, 'settled');
-    expect(settled.amountSats).toBe(amountSats);
-    expect((await rich.balance('clearing')).available).toBe(-amountSats);
-    expect((await bob.balance('clearing')).available).toBeGreaterThan(amountSats);
-    const { entries } = await rich.clients.ledger.listEntries({
-      institutionId: rich.id,
-      claim: '',
-      pageSize: 0,
-      pageToken: '',
-    });
-    expect(entries.map((entry) => entry.amountSats)).toContain(amountSats);
-    const streams = settlementStreams(platform.address);
-    const events = await collect(streams.watch('', rich.apiKey), 3);
-    expect(events.map(({ settlement }) => settlement?.amountSats)).toEqual([amountSats, amountSats, amountSats]);
-    streams.close();
-    const institution = await platform.operator.institutions.getInstitution({ institutionId: rich.id });
-    expect(institution.creditLineSats).toBe(2_100_000_000_000_000n);
-  });
-});
-
-describe('the same request again', () => {
-  it('is answered with the same settlement in its present state', async () => {
-    const request = { idempotencyKey: 'once', referenceId: 'r-1' };
-    const first = await alice.submit(bob, 'centralized', 5_000n, request);
-    const settled = await platform.reaches(alice, first.settlementId, 'settled');
-    expect(await alice.submit(bob, 'centralized', 5_000n, request)).toEqual(settled);
-  });
-
-  it('a refused request uses up no key', async () => {
-    const idempotencyKey = 'refused first';
-    await expect(alice.submit(bob, 'centralized', 0n, { idempotencyKey })).rejects.toMatchObject({
-      code: status.INVALID_ARGUMENT,
-    });
-    await expect(alice.submit(bob, 'centralized', 1n, { idempotencyKey })).resolves.toMatchObject({ amountSats: 1n });
-  });
-});
-
-describe('lists', () => {
-  it('page through everything once, newest first', async () => {
-    for (let i = 0; i < 5; i++) await bob.submit(alice, 'centralized', 1n, { referenceId: `page-${i}` });
-    const seen: string[] = [];
-    let pageToken = '';
-    do {
-      const page = await bob.clients.settlements.listSettlements({ pageSize: 3, pageToken, counterparty: alice.id });
-      expect(page.settlements.length).toBeLessThanOrEqual(3);
-      seen.push(...page.settlements.map(({ settlementId }) => settlementId));
-      pageToken = page.nextPageToken;
-    } while (pageToken !== '');
-    expect(new Set(seen).size).toBe(seen.length);
-    expect(seen.length).toBeGreaterThanOrEqual(7);
-    expect(seen).toEqual([...seen].sort().reverse());
-  });
-});
-
-describe('watching', () => {
-  it('goes on from a cursor, missing nothing and repeating nothing', async () => {
-    const streams = settlementStreams(platform.address);
-    const all = await collect(streams.watch('', alice.apiKey), 6);
-    const half = await collect(streams.watch(all[2]!.cursor, alice.apiKey), 3);
-    expect(half).toEqual(all.slice(3));
-    const live = streams.watch(all[5]!.cursor, alice.apiKey);
-    const { settlementId } = await alice.submit(bob, 'centralized', 77n);
-    const states: string[] = [];
-    for await (const event of live as AsyncIterable<settlementV1.SettlementEvent>) {
-      if (event.settlement?.settlementId !== settlementId) continue;
-      states.push(statusName(event.settlement.status));
-      if (states.at(-1) === 'settled') break;
-    }
-    expect(states[0]).toBe('received');
-    expect(states.at(-1)).toBe('settled');
-    streams.close();
-  });
-
-  it("shows nobody others' settlements", async () => {
-    const streams = settlementStreams(platform.address);
-    const watched = streams.watch('', eve.apiKey);
-    await expect(
-      Promise.race([collect(watched, 1), new Promise((resolve) => setTimeout(resolve, 700, 'nothing'))]),
-    ).resolves.toBe('nothing');
-    watched.on('error', () => undefined);
-    watched.cancel();
-    streams.close();
-  });
-});
-
-describe('a stream of requests', () => {
-  it('is answered in its order, each with its key', async () => {
-    const streams = settlementStreams(platform.address);
-    const requests = Array.from({ length: 200 }, (_, i) => ({
-      idempotencyKey: `stream-${i}`,
-      fromInstitution: alice.id,
-      toInstitution: bob.id,
-      amountSats: i % 50 === 49 ? -1n : 1n,
-      settlementMode: settlementV1.SettlementMode.SETTLEMENT_MODE_CENTRALIZED,
-      referenceId: '',
-    }));
-    const results = await collect(streams.submitMany(requests, alice.apiKey).results, requests.length);
-    expect(results.map(({ index }) => index)).toEqual(requests.map((_, i) => BigInt(i)));
-    expect(results.map(({ idempotencyKey }) => idempotencyKey)).toEqual(
-      requests.map((request) => request.idempotencyKey),
+  function refused(call: Promise<unknown>): Promise<Refusal | undefined> {
+    return call.then(
+      () => undefined,
+      (error: unknown) => refusalOf(error),
     );
-    expect(results.filter(({ error }) => error !== undefined).map(({ index }) => index)).toEqual([
-      49n,
-      99n,
-      149n,
-      199n,
-    ]);
-    streams.close();
-  });
-});
+  }
 
-describe('keys', () => {
-  it('a revoked key opens nothing any more after 5 s, in any service', async () => {
-    const { apiKey, keyId } = await issueKey();
-    const clients = platform.as(apiKey);
-    const calls = [
-      () => clients.settlements.listSettlements({ pageSize: 0, pageToken: '' }),
-      () => clients.addresses.listAddresses({ institutionId: alice.id, pageSize: 0, pageToken: '' }),
-      () => clients.ledger.getBalances({ institutionId: alice.id }),
+  it('knows 2^53 + 1 from 2^53 wherever an amount goes in', async () => {
+    const [payer, payee] = [await bankOnCredit(), await bankOnCredit()];
+    const asked = [
+      payer.submit({ to: payee, amountSats: ODD_SATS, mode: 'CENTRALIZED' }),
+      e2e().operator.institutions.createInstitution({
+        idempotencyKey: freshKey(),
+        institutionId: 'too-rich',
+        name: 'Too rich',
+        creditLineSats: ODD_SATS,
+      }),
     ];
-    for (const call of calls) await call();
-    await revoke(keyId);
-    await platform.eventually(async () => {
-      for (const call of calls) await expect(call()).rejects.toMatchObject({ code: status.UNAUTHENTICATED });
-    }, REVOKED_WITHIN_MS);
+    for (const refusal of await Promise.all(asked.map(refused)))
+      expect(refusal?.fields?.[0]?.description).toContain('9007199254740993');
+    const stream = payer.api.streams.submitSettlements(payer.api.metadata);
+    const results = new Received(stream);
+    stream.write(requestOf(payer, payee, ODD_SATS));
+    stream.end();
+    await results.end();
+    expect(results.messages[0]!.error!.message).toContain('9007199254740993');
   });
-});
 
-describe('shutting down', () => {
-  it('ends a watch with UNAVAILABLE and the cursor to go on from', async () => {
-    const streams = settlementStreams(platform.address);
-    const watching = streams.watch('', alice.apiKey);
-    const seen = new Set<string>();
-    watching.on('data', ({ cursor }: settlementV1.SettlementEvent) => seen.add(cursor));
-    const ended = endOf(watching);
-    await platform.eventually(async () => expect(seen.size).toBeGreaterThan(10));
-    const startedAt = performance.now();
-    await platform.down();
-    expect(performance.now() - startedAt).toBeLessThan(10_000);
-    const { code, metadata } = await ended;
+  it('knows 2^53 + 1 from 2^53 wherever an amount comes out, and the ledger adds up to it', async () => {
+    const payee = await bankOnCredit();
+    const amounts = [...Array<bigint>(4).fill(MAX_SATS), ODD_SATS - 4n * MAX_SATS];
+    for (const amountSats of amounts) {
+      const payer = await bankOnCredit(MAX_SATS);
+      expect(await payer.institution()).toMatchObject({ creditLineSats: MAX_SATS });
+      const watched = watch(payer.api);
+      const { settlementId, ...echoed } = await payer.submit({ to: payee, amountSats, mode: 'CENTRALIZED' });
+      expect(echoed.amountSats).toBe(amountSats);
+      await payer.settlement(settlementId, 'UNDER_REVIEW');
+      const decision = settlementV1.ReviewDecision.REVIEW_DECISION_APPROVE;
+      const review = { idempotencyKey: freshKey(), settlementId, decision, reason: 'all there is' };
+      expect((await e2e().compliance.settlements.reviewSettlement(review)).amountSats).toBe(amountSats);
+      expect(await payer.balance('clearing')).toEqual({ ...NOTHING, available: -amountSats });
+      expect((await payer.entries('clearing')).map((entry) => entry.amountSats)).toEqual([amountSats]);
+      const events = await watched.until('it is seen to settle', (seen) =>
+        seen.some(({ settlement }) => settlement && statusOf(settlement) === 'SETTLED'),
+      );
+      expect(new Set(events.map(({ settlement }) => settlement?.amountSats))).toEqual(new Set([amountSats]));
+      watched.cancel();
+    }
+    expect(await payee.balance('clearing')).toEqual({ ...NOTHING, available: ODD_SATS });
+    await payee.settle({ to: await bankOnCredit(), amountSats: 1n, mode: 'CENTRALIZED' });
+    expect(await payee.balance('clearing')).toEqual({ ...NOTHING, available: ODD_SATS - 1n });
+    await expectInOrder(e2e());
+  });
+
+  it('answers the same request again with the same settlement in its present state', async () => {
+    const [payer, payee] = [await bankOnCredit(), await bankOnCredit()];
+    const order = { to: payee, amountSats: 5n, mode: 'CENTRALIZED', key: freshKey() } as const;
+    const { settlementId } = await payer.submit(order);
+    const settled = await payer.settlement(settlementId, 'SETTLED');
+    expect(await payer.submit(order)).toEqual(settled);
+    expect(await refused(payer.submit({ ...order, reference: 'another' }))).toMatchObject({
+      kind: 'already_exists',
+      reason: 'IDEMPOTENCY_KEY_REUSED',
+      fields: [{ field: 'reference_id' }],
+    });
+    // A key belongs to the institution, not to all.
+    const other = await payee.submit({ ...order, to: payer });
+    expect(other.settlementId).not.toBe(settlementId);
+    expect(await payee.balance('clearing')).toMatchObject({ available: 5n });
+  });
+
+  it('lists settlements newest first, in pages, by status, counterparty and time', async () => {
+    const [a, b, c] = [await bankOnCredit(), await bankOnCredit(), await bankOnCredit()];
+    const made: settlementV1.Settlement[] = [];
+    for (const [from, to, amountSats] of [
+      [a, b, 1n],
+      [c, a, 2n],
+      [a, b, 3n],
+      [a, c, 9_000_000n],
+      [b, a, 5n],
+      [b, c, 6n],
+    ] as const) {
+      const { settlementId } = await from.submit({ to, amountSats, mode: 'CENTRALIZED' });
+      made.push(await from.settlement(settlementId, amountSats === 9_000_000n ? 'QUEUED' : 'SETTLED'));
+    }
+    type Filter = Partial<settlementV1.ListSettlementsRequest>;
+    const list = async (bank: Bank, filter: Filter, pageSize = 1_000): Promise<readonly bigint[]> => {
+      const amounts: bigint[] = [];
+      let pageToken = '';
+      do {
+        const page = await bank.api.settlements.listSettlements({ pageSize, pageToken, ...filter });
+        expect(page.settlements.length).toBeLessThanOrEqual(pageSize);
+        amounts.push(...page.settlements.map(({ amountSats }) => amountSats));
+        pageToken = page.nextPageToken;
+      } while (pageToken !== '');
+      return amounts;
+    };
+    const { SETTLEMENT_STATUS_QUEUED } = settlementV1.SettlementStatus;
+    for (const pageSize of [1, 2, 3, 5, 1_000])
+      expect(await list(a, {}, pageSize)).toEqual([5n, 9_000_000n, 3n, 2n, 1n]);
+    expect(await list(a, { status: SETTLEMENT_STATUS_QUEUED })).toEqual([9_000_000n]);
+    expect(await list(a, { counterparty: b.id }, 2)).toEqual([5n, 3n, 1n]);
+    expect(await list(c, { counterparty: b.id })).toEqual([6n]);
+    expect(await list(b, { counterparty: e2e().platform.secrets.operator.keyId })).toEqual([]);
+    const [fromTime, toTime] = [made[2]!.createdAt!, made[4]!.createdAt!];
+    expect(await list(a, { fromTime, toTime })).toEqual([9_000_000n, 3n]);
+    const all = await e2e().operator.settlements.listSettlements({ pageSize: 6, pageToken: '' });
+    expect(all.settlements).toEqual(made.toReversed());
+  });
+
+  it('shows a watcher every change, live and from any cursor on, and nothing of others', async () => {
+    const [a, b, stranger] = [await bankOnCredit(), await bankOnCredit(), await bankOnCredit()];
+    const [atPayer, atPayee, atStranger] = [watch(a.api), watch(b.api), watch(stranger.api)];
+    const settled = (await a.settle({ to: b, amountSats: 7n, mode: 'CENTRALIZED' })).settlementId;
+    const { settlementId: queued } = await b.submit({ to: a, amountSats: 9_000_000n, mode: 'CENTRALIZED' });
+    await b.settlement(queued, 'QUEUED');
+    const last = (events: readonly settlementV1.SettlementEvent[]) => {
+      const { settlement } = events.at(-1) ?? {};
+      return settlement?.settlementId === queued && statusOf(settlement) === 'QUEUED';
+    };
+    const events = await atPayer.until('the payer sees the last change', last);
+    expect(await atPayee.until('the payee sees the last change', last)).toEqual(events);
+    for (const [id, life] of [
+      [settled, ['RECEIVED', 'SCREENING', 'APPROVED', 'RESERVED', 'SETTLED']],
+      [queued, ['RECEIVED', 'SCREENING', 'APPROVED', 'QUEUED']],
+    ] as const) {
+      const seen = events.filter(({ settlement }) => settlement?.settlementId === id);
+      expect(lifeOf(seen.at(-1)!.settlement!)).toEqual(life);
+      // Each as it was right after the change: never back, never twice the same.
+      const lengths = seen.map(({ settlement }) => settlement!.transitions.length);
+      expect(lengths).toEqual(lengths.toSorted((x, y) => x - y));
+    }
+    expect(new Set(events.map(({ cursor }) => cursor)).size).toBe(events.length);
+    for (const [i, { cursor }] of events.entries()) {
+      const again = watch(a.api, cursor);
+      const rest = await again.until('the rest has come', (seen) => seen.length >= events.length - 1 - i);
+      expect(rest).toEqual(events.slice(i + 1));
+      again.cancel();
+    }
+    // The stranger's own change comes after all of these, and is the first that it sees.
+    const { settlementId: own } = await stranger.submit({ to: a, amountSats: 1n, mode: 'CENTRALIZED' });
+    await atStranger.until('its own change comes', (seen) => seen.length > 0);
+    expect(new Set(atStranger.messages.map(({ settlement }) => settlement?.settlementId))).toEqual(new Set([own]));
+    for (const watched of [atPayer, atPayee, atStranger]) watched.cancel();
+    expect((await atPayer.end()).code).toBe(status.CANCELLED);
+  });
+
+  it('answers a stream of requests as they come, in their order, the bad ones too', async () => {
+    const [payer, payee] = [await bankOnCredit(), await bankOnCredit()];
+    const stream = payer.api.streams.submitSettlements(payer.api.metadata);
+    const results = new Received(stream);
+    const first = requestOf(payer, payee, 1n);
+    stream.write(first);
+    await results.until('the first is answered before there is a second', (seen) => seen.length === 1);
+    const repeated = { ...first };
+    const other = { ...first, amountSats: 2n };
+    const rest = Array.from({ length: 198 }, (_, i) => requestOf(payer, payee, i % 50 === 49 ? -1n : 1n));
+    const requests = [first, repeated, other, ...rest, requestOf(payee, payer, 1n), requestOf(payer, payer, 1n)];
+    for (const request of requests.slice(1)) stream.write(request);
+    stream.end();
+    expect((await results.end()).code).toBe(status.OK);
+    const { messages } = results;
+    expect(messages.map(({ index, idempotencyKey }) => [index, idempotencyKey])).toEqual(
+      requests.map(({ idempotencyKey }, i) => [BigInt(i), idempotencyKey]),
+    );
+    const failed = messages.filter(({ error }) => error !== undefined);
+    expect(failed.map(({ index, error }) => [Number(index), status[error!.code], reasonOf(error!)])).toEqual([
+      [2, 'ALREADY_EXISTS', 'IDEMPOTENCY_KEY_REUSED'],
+      ...[52, 102, 152].map((index) => [index, 'INVALID_ARGUMENT', 'INVALID_ARGUMENT']),
+      [201, 'PERMISSION_DENIED', 'FOREIGN_INSTITUTION'],
+      [202, 'INVALID_ARGUMENT', 'INVALID_ARGUMENT'],
+    ]);
+    const ids = messages.flatMap(({ settlement }) => settlement?.settlementId ?? []);
+    expect(ids[1]).toBe(ids[0]);
+    expect(new Set(ids).size).toBe(1 + 195);
+    await until(
+      'all good ones are settled, once each',
+      () => payee.balance('clearing'),
+      ({ available }) => available === 196n,
+    );
+    await payer.settle({ to: payee, amountSats: 4n, mode: 'CENTRALIZED' });
+    expect(await payee.balance('clearing')).toEqual({ ...NOTHING, available: 200n });
+  });
+
+  it('refuses a revoked key in every service within 5 s', async () => {
+    const bank = await e2e().bank();
+    const { roles, institutionId } = { roles: [institutionV1.Role.ROLE_INSTITUTION], institutionId: bank.id };
+    const issue = { idempotencyKey: freshKey(), institutionId, roles, label: 'to be revoked' };
+    const issued = await e2e().operator.institutions.issueApiKey(issue);
+    // The secret is said once.
+    expect(await e2e().operator.institutions.issueApiKey(issue)).toEqual({ apiKey: issued.apiKey, secret: '' });
+    const own = e2e().api(issued.secret);
+    const auditor = await e2e().staff('auditor');
+    const page = { pageSize: 1, pageToken: '' };
+    const settlement = await bank.api.settlements.listSettlements(page);
+    expect(settlement.settlements).toEqual([]);
+    const calls = [
+      () => own.settlements.listSettlements(page),
+      () => own.addresses.listAddresses({ ...page, institutionId }),
+      () => own.ledger.getBalances({ institutionId }),
+      () => auditor.api.reconciliation.listReports(page),
+      () => auditor.api.risk.getVerdict({ subjectId: 'nothing' }),
+      () => auditor.api.aml.getVerdict({ subjectId: 'nothing' }),
+    ];
+    const answers = () => Promise.all(calls.map(async (call) => (await refused(call()))?.reason));
+    await until(
+      'both keys are known everywhere',
+      answers,
+      (reasons) => !reasons.includes('API_KEY_INVALID'),
+      REVOKED_WITHIN_MS,
+    );
+    for (const keyId of [issued.apiKey!.keyId, auditor.keyId]) {
+      const revoked = await e2e().operator.institutions.revokeApiKey({
+        idempotencyKey: freshKey(),
+        keyId,
+        reason: 'lost',
+      });
+      expect(revoked.revoked).toBe(true);
+    }
+    await until(
+      'both keys are refused everywhere',
+      answers,
+      (reasons) => reasons.every((reason) => reason === 'API_KEY_INVALID'),
+      REVOKED_WITHIN_MS,
+    );
+    await bank.api.settlements.listSettlements(page);
+  });
+
+  it('shows institutions nothing of each other’s', async () => {
+    const [bank, stranger] = [await e2e().bank(), await e2e().bank()];
+    const { institutionId, pageSize, pageToken } = { institutionId: bank.id, pageSize: 10, pageToken: '' };
+    const page = { institutionId, pageSize, pageToken };
+    const { addresses, ledger, institutions, settlements } = stranger.api;
+    const calls = [
+      addresses.listAddresses(page),
+      addresses.listWallets(page),
+      ledger.getBalances({ institutionId }),
+      ledger.listEntries({ ...page, claim: '' }),
+      institutions.getInstitution({ institutionId }),
+      institutions.listInstitutions({ pageSize, pageToken }),
+      settlements.submitSettlement(requestOf(bank, stranger, 1n)),
+      stranger.api.reconciliation.runReconciliation({ idempotencyKey: freshKey() }),
+    ];
+    const refusals = await Promise.all(calls.map(refused));
+    expect(refusals.map((refusal) => refusal?.kind)).toEqual(calls.map(() => 'permission_denied'));
+    expect((await institutions.getInstitution({ institutionId: stranger.id })).institutionId).toBe(stranger.id);
+  });
+
+  it('lets a frozen institution start nothing, and finishes what is under way', async () => {
+    const [payer, payee] = [await e2e().bank(), await e2e().bank()];
+    await payer.fund({ wallet: [10_000_000n] });
+    const { settlementId } = await payer.submit({ to: payee, amountSats: 1_000_000n, mode: 'BILATERAL' });
+    await payer.executing(settlementId);
+    const request = { idempotencyKey: freshKey(), institutionId: payer.id, reason: 'court order' };
+    const frozen = await e2e().operator.institutions.freezeInstitution(request);
+    expect(frozen).toMatchObject({ status: 2, reason: 'court order' });
+    expect(
+      await refused(payer.api.institutions.freezeInstitution({ ...request, institutionId: payee.id })),
+    ).toMatchObject({ kind: 'permission_denied' });
+    const frozenAt = (field: string) => ({
+      kind: 'failed_precondition',
+      reason: 'INSTITUTION_FROZEN',
+      fields: [{ field }],
+    });
+    const out = payer.submit({ to: payee, amountSats: 1_000n, mode: 'BILATERAL' });
+    expect(await refused(out)).toMatchObject(frozenAt('from_institution'));
+    const back = payee.submit({ to: payer, amountSats: 1_000n, mode: 'CENTRALIZED' });
+    expect(await refused(back)).toMatchObject(frozenAt('to_institution'));
+    await e2e().outside.mine(3);
+    await payer.settlement(settlementId, 'SETTLED');
+    await expectInOrder(e2e());
+  });
+
+  // Last: it stops the platform.
+  it('ends a watch at shutdown with UNAVAILABLE and the cursor to go on from', async () => {
+    const [payer, payee] = [await bankOnCredit(), await bankOnCredit()];
+    const { settlementId: before } = await payer.settle({ to: payee, amountSats: 1n, mode: 'CENTRALIZED' });
+    const watched = watch(payer.api);
+    const isSettled = (id: string) => (seen: readonly settlementV1.SettlementEvent[]) =>
+      seen.some(({ settlement }) => settlement?.settlementId === id && statusOf(settlement) === 'SETTLED');
+    await watched.until('it has caught up', isSettled(before));
+    await e2e().restart();
+    const { code, metadata } = await watched.end();
     expect(code).toBe(status.UNAVAILABLE);
     const cursor = String(metadata.get('finality-cursor')[0]);
-    streams.close();
-    await platform.up();
-    const { settlementId } = await alice.submit(bob, 'centralized', 3n);
-    const again = settlementStreams(platform.address);
-    for await (const event of again.watch(cursor, alice.apiKey) as AsyncIterable<settlementV1.SettlementEvent>) {
-      expect(seen).not.toContain(event.cursor);
-      if (event.settlement?.settlementId === settlementId) break;
-    }
-    again.close();
+    const api = e2e().api(payer.apiKey);
+    const { settlementId } = await api.settlements.submitSettlement(requestOf(payer, payee, 2n));
+    const goesOn = watch(api, cursor);
+    const news = await goesOn.until('what came after is seen', isSettled(settlementId));
+    expect(new Set(news.map(({ settlement }) => settlement?.settlementId))).toEqual(new Set([settlementId]));
+    goesOn.cancel();
   });
 });
+
+function reasonOf({ details }: googleRpc.Status): string | undefined {
+  const info = details.find(({ typeUrl }) => typeUrl.endsWith('/google.rpc.ErrorInfo'));
+  return info && googleRpc.ErrorInfo.decode(info.value).reason;
+}

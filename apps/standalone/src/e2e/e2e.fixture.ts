@@ -20,25 +20,6 @@ export interface BankOptions {
   readonly creditLineSats?: bigint;
 }
 
-/** A whole platform in this process, on a data directory and ports of its own, and those who deal with it. */
-export interface E2e {
-  readonly platform: RunningPlatform;
-  /** Of the gRPC API. */
-  readonly address: string;
-  readonly http: string;
-  readonly outside: Outside;
-  readonly operator: Api;
-  readonly compliance: Api;
-  /** Everything that was logged as an error so far, but alarms about double spends. */
-  readonly errors: readonly string[];
-  api(apiKey?: string): Api;
-  bank(options?: BankOptions): Promise<Bank>;
-  staff(role: 'operator' | 'compliance' | 'auditor'): Promise<{ readonly api: Api; readonly keyId: string }>;
-  /** Compares everything at the node's present tip. */
-  reconcile(): Promise<reconciliationV1.Report>;
-  stop(): Promise<void>;
-}
-
 export interface E2eOptions {
   readonly node?: NodeKind;
   readonly environment?: Readonly<Record<string, string>>;
@@ -60,10 +41,99 @@ const ROLES = { operator: Role.ROLE_OPERATOR, compliance: Role.ROLE_COMPLIANCE, 
 const { ScriptType } = addressV1;
 let banks = 0;
 
+/** A whole platform in this process, on a data directory and ports of its own, and those who deal with it. */
+export class E2e {
+  readonly outside: Outside;
+  readonly operator: Api;
+  readonly compliance: Api;
+  readonly #start: () => Promise<RunningPlatform>;
+  readonly #errors: readonly string[];
+  readonly #cleanUp: () => Promise<void>;
+  readonly #apis: Api[] = [];
+  #platform: RunningPlatform;
+
+  constructor(options: {
+    start: () => Promise<RunningPlatform>;
+    platform: RunningPlatform;
+    outside: Outside;
+    errors: readonly string[];
+    /** What was started besides the platform. */
+    cleanUp: () => Promise<void>;
+  }) {
+    this.#start = options.start;
+    this.#platform = options.platform;
+    this.#errors = options.errors;
+    this.#cleanUp = options.cleanUp;
+    this.outside = options.outside;
+    this.operator = this.api(options.platform.secrets.operator.apiKey);
+    this.compliance = this.api(options.platform.secrets.compliance.apiKey);
+  }
+
+  get platform(): RunningPlatform {
+    return this.#platform;
+  }
+
+  /** Of the gRPC API. */
+  get address(): string {
+    return `${this.#platform.grpc.host}:${this.#platform.grpc.port}`;
+  }
+
+  get http(): string {
+    return `http://${this.#platform.http.host}:${this.#platform.http.port}`;
+  }
+
+  /** Everything that was logged as an error so far, but alarms about double spends. */
+  get errors(): readonly string[] {
+    return this.#errors;
+  }
+
+  api(apiKey?: string): Api {
+    const api = connectApi(this.address, apiKey);
+    this.#apis.push(api);
+    return api;
+  }
+
+  bank(options: BankOptions = {}): Promise<Bank> {
+    return makeBank(this, options);
+  }
+
+  async staff(role: 'operator' | 'compliance' | 'auditor'): Promise<{ readonly api: Api; readonly keyId: string }> {
+    const { secret, apiKey } = await this.operator.institutions.issueApiKey({
+      idempotencyKey: freshKey(),
+      institutionId: '',
+      roles: [ROLES[role]],
+      label: role,
+    });
+    return { api: this.api(secret), keyId: apiKey!.keyId };
+  }
+
+  /** Compares everything at the node's present tip. */
+  async reconcile(): Promise<reconciliationV1.Report> {
+    const tip = await this.outside.tip();
+    return until(
+      'reconciliation has compared everything at the node’s tip',
+      () => patiently(() => this.operator.reconciliation.runReconciliation({ idempotencyKey: freshKey() })),
+      ({ cut }) => cut?.blockHash === tip,
+    );
+  }
+
+  /** Stops the platform and starts it on what it has left, on other ports: who was connected has to connect anew. */
+  async restart(): Promise<void> {
+    await this.#platform.stop();
+    this.#platform = await this.#start();
+  }
+
+  async stop(): Promise<void> {
+    for (const api of this.#apis) api.close();
+    await this.#platform.stop();
+    await this.#cleanUp();
+  }
+}
+
 export async function startE2e({ node = SIMULATOR, environment = {} }: E2eOptions = {}): Promise<E2e> {
   const root = mkdtempSync(path.join(tmpdir(), 'finality-e2e-'));
   const closing: (() => unknown)[] = [() => rmSync(root, { recursive: true, force: true })];
-  const stop = async (): Promise<void> => {
+  const cleanUp = async (): Promise<void> => {
     for (const close of closing.splice(0).reverse()) await close();
   };
   try {
@@ -82,58 +152,18 @@ export async function startE2e({ node = SIMULATOR, environment = {} }: E2eOption
     const { log, close } = openLog(directory.log, 'info', false);
     closing.push(close);
     const errors: string[] = [];
-    const platform = await startPlatform({
-      directory,
-      config,
-      ports: { grpc: 0, http: 0, bitcoinRpc: 0 },
-      fresh: false,
-      runtime,
-      log: recording(log, errors),
-      database: { durable: false, tieToParent: true },
-    });
+    const ports = { grpc: 0, http: 0, bitcoinRpc: 0 };
+    const database = { durable: false, tieToParent: true };
+    const start = (): Promise<RunningPlatform> =>
+      startPlatform({ directory, config, ports, fresh: false, runtime, log: recording(log, errors), database });
+    const platform = await start();
     closing.push(() => platform.stop());
-    return { ...(await meet(platform, errors, (close) => closing.push(close))), stop };
+    const outside = await Outside.open(platform.chain.node);
+    return new E2e({ start, platform, outside, errors, cleanUp });
   } catch (error) {
-    await stop();
+    await cleanUp();
     throw error;
   }
-}
-
-async function meet(
-  platform: RunningPlatform,
-  errors: string[],
-  whenStopped: (close: () => unknown) => void,
-): Promise<Omit<E2e, 'stop'>> {
-  const address = `${platform.grpc.host}:${platform.grpc.port}`;
-  const api = (apiKey?: string): Api => {
-    const connected = connectApi(address, apiKey);
-    whenStopped(() => connected.close());
-    return connected;
-  };
-  const operator = api(platform.secrets.operator.apiKey);
-  const outside = await Outside.open(platform.chain.node);
-  const e2e: Omit<E2e, 'stop'> = {
-    platform,
-    address,
-    http: `http://${platform.http.host}:${platform.http.port}`,
-    outside,
-    operator,
-    compliance: api(platform.secrets.compliance.apiKey),
-    errors,
-    api,
-    bank: (options = {}) => makeBank(e2e as E2e, options),
-    staff: async (role) => {
-      const { secret, apiKey } = await operator.institutions.issueApiKey({
-        idempotencyKey: freshKey(),
-        institutionId: '',
-        roles: [ROLES[role]],
-        label: role,
-      });
-      return { api: api(secret), keyId: apiKey!.keyId };
-    },
-    reconcile: () => reconcile(operator, outside),
-  };
-  return e2e;
 }
 
 async function makeBank(e2e: E2e, { wallet = 'wpkh', creditLineSats = 0n }: BankOptions): Promise<Bank> {
@@ -163,21 +193,6 @@ async function makeBank(e2e: E2e, { wallet = 'wpkh', creditLineSats = 0n }: Bank
     (balances) => balances.size === (registered ? 2 : 1),
   );
   return bank;
-}
-
-/** Only what is compared at the tip says something about it. */
-async function reconcile(operator: Api, outside: Outside): Promise<reconciliationV1.Report> {
-  return until(
-    'the ledger has consumed the node’s tip',
-    () => patiently(() => operator.reconciliation.runReconciliation({ idempotencyKey: freshKey() })),
-    // Asked for after the run: a block in between only means that another one is needed.
-    await atTip(outside),
-  );
-}
-
-async function atTip(outside: Outside): Promise<(report: reconciliationV1.Report) => boolean> {
-  const tip = await outside.tip();
-  return ({ cut }) => cut?.blockHash === tip;
 }
 
 /** Passes everything on, and remembers what nobody should see in a test. */

@@ -1,51 +1,40 @@
-import { settlementV1 } from '@finality/contracts';
-import { type ClientReadableStream, credentials, Metadata } from '@grpc/grpc-js';
+import type { settlementV1 } from '@finality/contracts';
+import type { ClientReadableStream, StatusObject } from '@grpc/grpc-js';
+import type { Api } from './api.fixture.ts';
+import { until } from './wait.fixture.ts';
 
-/** The streaming side of the settlement service, as a client sees it. */
-export function settlementStreams(address: string) {
-  const client = new settlementV1.SettlementServiceClient(address, credentials.createInsecure());
-  return {
-    submit: (request: settlementV1.SubmitSettlementRequest, metadata: Metadata) =>
-      new Promise<settlementV1.Settlement>((resolve, reject) => {
-        client.submitSettlement(request, metadata, (error, response) => (error ? reject(error) : resolve(response)));
-      }),
-    submitMany: (requests: readonly settlementV1.SubmitSettlementRequest[], apiKey: string) => {
-      const call = client.submitSettlements(withKey(apiKey));
-      for (const request of requests) call.write(request);
-      call.end();
-      return { results: call as ClientReadableStream<settlementV1.SubmitSettlementResult> };
-    },
-    watch: (afterCursor: string, apiKey: string) => client.watchSettlements({ afterCursor }, withKey(apiKey)),
-    close: () => client.close(),
-  };
-}
+/** What has come over a stream so far, and how it ended. */
+export class Received<T> {
+  readonly messages: T[] = [];
+  readonly #stream: ClientReadableStream<T>;
+  #end: StatusObject | undefined;
 
-export function withKey(apiKey: string): Metadata {
-  const metadata = new Metadata();
-  metadata.set('authorization', `Bearer ${apiKey}`);
-  return metadata;
-}
-
-/** The next messages of a stream, which is then cancelled. Rejects with the stream's status when it ends before. */
-export function collect<T>(stream: ClientReadableStream<T>, count: number): Promise<T[]> {
-  return new Promise((resolve, reject) => {
-    const collected: T[] = [];
-    stream.on('data', (message: T) => {
-      collected.push(message);
-      if (collected.length < count) return;
-      resolve(collected);
-      stream.cancel();
-    });
-    stream.on('error', reject);
-    stream.on('end', () => reject(new Error(`the stream ended after ${collected.length} messages`)));
-  });
-}
-
-/** Resolves with the status that a stream ends with. */
-export function endOf(stream: ClientReadableStream<unknown>): Promise<{ code: number; metadata: Metadata }> {
-  return new Promise((resolve) => {
-    stream.on('data', () => undefined);
+  constructor(stream: ClientReadableStream<T>) {
+    this.#stream = stream;
+    stream.on('data', (message: T) => this.messages.push(message));
+    stream.on('status', (end: StatusObject) => (this.#end = end));
+    // The status says it all.
     stream.on('error', () => undefined);
-    stream.on('status', resolve);
-  });
+  }
+
+  /** The messages, once they are as expected. */
+  until(what: string, isExpected: (messages: readonly T[]) => boolean): Promise<readonly T[]> {
+    return until(what, () => Promise.resolve(this.messages), isExpected);
+  }
+
+  async end(): Promise<StatusObject> {
+    return (await until(
+      'the stream has ended',
+      () => Promise.resolve(this.#end),
+      (end) => end !== undefined,
+    ))!;
+  }
+
+  cancel(): void {
+    this.#stream.cancel();
+  }
+}
+
+export function watch({ streams, metadata }: Api, afterCursor = ''): Received<settlementV1.SettlementEvent> {
+  return new Received(streams.watchSettlements({ afterCursor }, metadata));
 }

@@ -1,0 +1,168 @@
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Client, credentials, status } from '@grpc/grpc-js';
+import { service as healthService } from 'grpc-health-check';
+import { expect, it } from 'vitest';
+import { freshKey } from './bank.fixture.ts';
+import { onPlatform } from './e2e.fixture.ts';
+import { until } from './wait.fixture.ts';
+
+const root = path.resolve(import.meta.dirname, '../../../..');
+const SERVICES = ['settlement', 'address-issuer', 'chain-watcher', 'risk', 'aml', 'reconciliation'];
+const PUBLIC = [
+  'finality.settlement.v1.SettlementService',
+  'finality.institution.v1.InstitutionService',
+  'finality.address.v1.AddressService',
+  'finality.ledger.v1.LedgerService',
+  'finality.reconciliation.v1.ReconciliationService',
+  'finality.risk.v1.RiskService',
+  'finality.aml.v1.AmlService',
+];
+
+interface Called {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** `npm run call`: a client that knows nothing of our contracts, but what the server tells it by reflection. */
+function call(...args: readonly string[]): Promise<Called> {
+  const register = pathToFileURL(path.join(root, 'tools/register.mjs')).href;
+  const child = spawn(process.execPath, ['--import', register, path.join(root, 'tools/call/main.ts'), ...args]);
+  const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
+  child.stdout.on('data', (data: Buffer) => stdout.push(data));
+  child.stderr.on('data', (data: Buffer) => stderr.push(data));
+  return new Promise((resolve) => {
+    child.once('close', (code) =>
+      resolve({ code, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() }),
+    );
+  });
+}
+
+const jsonOf = ({ stdout, stderr, code }: Called): Record<string, unknown> => {
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return JSON.parse(stdout) as Record<string, unknown>;
+};
+
+onPlatform('operations', (e2e) => {
+  /** Series by name and labels, as Prometheus reads them. */
+  async function metrics(): Promise<ReadonlyMap<string, number>> {
+    const text = await (await fetch(`${e2e().http}/metrics`)).text();
+    const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    return new Map(
+      lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]),
+    );
+  }
+
+  const valueOf = (series: ReadonlyMap<string, number>, name: string, ...labels: readonly string[]) =>
+    [...series].find(([key]) => key.startsWith(name) && labels.every((label) => key.includes(label)))?.[1];
+
+  it('is alive and ready, and says of what', async () => {
+    const alive = await fetch(`${e2e().http}/healthz`);
+    expect([alive.status, await alive.json()]).toEqual([200, { status: 'alive' }]);
+    const ready = await fetch(`${e2e().http}/readyz`);
+    const report = (await ready.json()) as { status: string; checks: Record<string, { status: string }> };
+    expect([ready.status, report.status]).toEqual([200, 'ready']);
+    const names = Object.keys(report.checks);
+    for (const service of [...SERVICES, 'signer']) expect(names).toContain(`${service}/database`);
+    expect(names).toContain('chain-watcher/node');
+  });
+
+  it('isn’t ready while the node is away, stays alive, and recovers', async () => {
+    const { faults } = e2e().platform.chain.simulator!;
+    const readiness = async () => (await fetch(`${e2e().http}/readyz`)).status;
+    faults.outage = 'refuse';
+    await until('it isn’t ready', readiness, (code) => code === 503);
+    expect((await fetch(`${e2e().http}/healthz`)).status).toBe(200);
+    faults.outage = 'none';
+    await until('it is ready again', readiness, (code) => code === 200);
+  });
+
+  it('has the series that dashboards and alarms rest on', async () => {
+    const [payer, payee] = [await e2e().bank(), await e2e().bank()];
+    await payer.fund({ clearing: [2_000_000n], wallet: [3_000_000n] });
+    await payer.settle({ to: payee, amountSats: 1_000_000n, mode: 'CENTRALIZED' });
+    await payer.settle({ to: payee, amountSats: 1_000_000n, mode: 'BILATERAL' });
+    await payer.submit({ to: payee, amountSats: 9_000_000n, mode: 'CENTRALIZED' });
+    const height = await e2e().outside.height();
+    await until(
+      'the watcher has processed the tip',
+      metrics,
+      (series) => valueOf(series, 'finality_chain_tip_height') === height,
+    );
+    const series = await until('counts have been read anew', metrics, (found) =>
+      [
+        ['mode="CENTRALIZED"', 'status="settled"'],
+        ['mode="BILATERAL"', 'status="settled"'],
+        ['mode="CENTRALIZED"', 'status="queued"'],
+      ].every((labels) => (valueOf(found, 'finality_settlements', ...labels) ?? 0) >= 1),
+    );
+    for (const mode of ['CENTRALIZED', 'BILATERAL'])
+      expect(valueOf(series, 'finality_settlement_seconds_count', `mode="${mode}"`)).toBeGreaterThanOrEqual(1);
+    for (const service of SERVICES) {
+      expect([service, valueOf(series, 'finality_consumer_lag_messages', `service="${service}"`)]).toEqual([
+        service,
+        0,
+      ]);
+      expect([service, valueOf(series, 'finality_parked_keys', `service="${service}"`)]).toEqual([service, 0]);
+    }
+    expect(valueOf(series, 'finality_chain_tip_age_seconds')).toBeGreaterThanOrEqual(0);
+    expect(valueOf(series, 'finality_chain_lag_blocks')).toBe(0);
+  });
+
+  it('can be called by a client that learns everything by reflection', async () => {
+    const { address } = e2e();
+    const listed = (await call('--list', '--address', address)).stdout.trim().split('\n');
+    for (const service of PUBLIC) expect(listed.some((name) => name.startsWith(`${service}/`))).toBe(true);
+    expect(listed).toContain('finality.settlement.v1.SettlementService/SubmitSettlement');
+    expect(listed.filter((name) => name.includes('Internal') || name.includes('signing'))).toEqual([]);
+
+    const [payer, payee] = [
+      await e2e().bank({ wallet: 'none', creditLineSats: 5_000n }),
+      await e2e().bank({ wallet: 'none' }),
+    ];
+    const request = {
+      idempotency_key: freshKey(),
+      from_institution: payer.id,
+      to_institution: payee.id,
+      amount_sats: '4999',
+      settlement_mode: 'SETTLEMENT_MODE_CENTRALIZED',
+      reference_id: 'by reflection',
+    };
+    const asPayer = ['--key', payer.apiKey, '--address', address];
+    const submitted = jsonOf(await call('SubmitSettlement', JSON.stringify(request), ...asPayer));
+    expect(submitted).toMatchObject({ from_institution: payer.id, amount_sats: '4999', reference_id: 'by reflection' });
+    const settlementId = String(submitted['settlement_id']);
+    await payer.settlement(settlementId, 'SETTLED');
+    const query = JSON.stringify({ settlement_id: settlementId });
+    expect(jsonOf(await call('GetSettlement', query, ...asPayer))).toMatchObject({
+      status: 'SETTLEMENT_STATUS_SETTLED',
+    });
+
+    const refused = await call('SubmitSettlement', JSON.stringify({ ...request, amount_sats: '0' }), ...asPayer);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('INVALID_ARGUMENT');
+    expect(refused.stderr).toContain('amount_sats');
+  });
+
+  it('answers the standard health check, for the server and for each service', async () => {
+    const client = new Client(e2e().address, credentials.createInsecure());
+    const { path: method, requestSerialize, responseDeserialize } = healthService['Check']!;
+    const check = (service: string): Promise<unknown> =>
+      new Promise((resolve, reject) => {
+        client.makeUnaryRequest(method, requestSerialize, responseDeserialize, { service }, (error, answer) =>
+          error ? reject(error) : resolve(answer),
+        );
+      });
+    for (const service of ['', ...PUBLIC]) {
+      await until(
+        `${service || 'the server'} is served`,
+        () => check(service),
+        (answer) => (answer as { status: string }).status === 'SERVING',
+      );
+    }
+    await expect(check('finality.signing.v1.SigningService')).rejects.toMatchObject({ code: status.NOT_FOUND });
+    client.close();
+  });
+});
