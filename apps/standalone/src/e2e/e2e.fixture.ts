@@ -182,7 +182,7 @@ async function makeBank(e2e: E2e, { wallet = 'wpkh', creditLineSats = 0n }: Bank
     institutionId: id,
     custodial: { scriptType },
     descriptors: undefined,
-    birthdayHeight: 0,
+    birthdayHeight: await e2e.outside.height(),
   };
   const registered = wallet === 'none' ? undefined : await patiently(() => addresses.registerWallet(registration));
   const bank = new Bank(e2e, { id, apiKey: secret, keyId: apiKey!.keyId, wallet: registered });
