@@ -56,8 +56,10 @@ describe('an outage of the database', () => {
 
   test('is what statements under way get when their session, and those after them when the server ends', async () => {
     const ended = [errorOf(pool.query('SELECT pg_sleep(30)')), errorOf(readModels.query('SELECT pg_sleep(30)'))];
-    const others = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)' AND pid <> pg_backend_pid()`;
-    await expect.poll(async () => (await pool.query(others)).rowCount).toBe(2);
+    const others = `FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)' AND pid <> pg_backend_pid()`;
+    // Both first: one that hasn't begun yet would be missed.
+    await expect.poll(async () => (await pool.query(`SELECT pid ${others}`)).rowCount).toBe(2);
+    await pool.query(`SELECT pg_terminate_backend(pid) ${others}`);
     for (const error of await Promise.all(ended)) expect([error, isDatabaseOutage(error)]).toEqual([error, true]);
     const cutOff = errorOf(pool.query('SELECT pg_sleep(30)'));
     await postgres.stop(0);
