@@ -72,6 +72,17 @@ describe('any history, in batches of any size', () => {
     },
   );
 
+  it('a wallet’s coins count from the batch on in which it is announced', async () => {
+    const world = new World(POLICY, ['w-c']);
+    fund(world);
+    const before = world.told.length;
+    world.tell({ type: 'wallet_changed', wallet: world.walletNotices.pop()! });
+    const id = world.submit('bilateral', 'c', 'a', 4_000n);
+    const settlement = world.book.settlements.get(id);
+    expect(settlement.status === 'screening' && settlement.sources).toHaveLength(1);
+    await replay(world, [...each(world.told.slice(0, before)), world.told.slice(before)]);
+  });
+
   it.each(['in one batch', 'one by one'])('payouts die with what they were to be paid from, %s', async (how) => {
     const world = new World(POLICY);
     fund(world, true);

@@ -166,7 +166,7 @@ class States {
         freeOf.add(settlement.terms.payer.walletId);
     }
     // A submission looks at what it would spend.
-    if (needs.walletsOf.size > 0) for (const walletId of walletIds) freeOf.add(walletId);
+    if (needs.walletsOf.size > 0) for (const walletId of [...walletIds, ...needs.announced]) freeOf.add(walletId);
     this.loadedCoins = await loadCoins(this.#session, { outpoints: needs.outpoints, txids: needs.txids, freeOf });
     return this.loadedCoins;
   }

@@ -13,6 +13,8 @@ export class Needs {
   /** Institutions whose wallets are needed. */
   readonly walletsOf = new Set<string>();
   readonly wallets = new Set<string>();
+  /** Wallets that may become known in this batch: they may have coins already. */
+  readonly announced = new Set<string>();
   readonly scripts = new Set<string>();
   readonly outpoints = new Set<string>();
   readonly txids = new Set<string>();
@@ -69,6 +71,7 @@ export class Needs {
       case 'verdict':
         return this.#verdict(body.subject, body.id);
       case 'wallet_changed':
+        this.announced.add(body.wallet.walletId);
         return void this.wallets.add(body.wallet.walletId);
       case 'address_issued':
         this.chain = true;
