@@ -30,11 +30,11 @@ export const settlementStream: StreamType<Settlement, SettlementEvent> = {
   publish(event, state) {
     // What screening said is published by whoever said it.
     if (state.status === 'none' || event.type === 'risk_assessed' || event.type === 'aml_assessed') return [];
+    const settlement = settlementMessage(state);
     const changed: settlementV1.SettlementChanged = {
-      settlement: settlementMessage(state),
+      settlement,
       previousStatus:
-        settlementMessage(state).transitions.at(-2)?.status ??
-        settlementV1.SettlementStatus.SETTLEMENT_STATUS_UNSPECIFIED,
+        settlement.transitions.at(-2)?.status ?? settlementV1.SettlementStatus.SETTLEMENT_STATUS_UNSPECIFIED,
       fundingSources: state.sources.map((source) => ({ ...source })),
       submittedBy: state.terms.submittedBy,
     };

@@ -77,9 +77,10 @@ export async function writeAll(responses: AsyncIterable<unknown>, call: Writable
 /** @returns false when the client didn't read anything for STALL_MAX_MS */
 async function drained(call: Writable, runtime: Runtime): Promise<boolean> {
   const over = new AbortController();
-  const done = (): void => over.abort();
+  // With a reason of our own: the default one is an exception with a stack, made each time.
+  const done = (): void => over.abort('over');
   for (const event of ['drain', 'cancelled', 'close', 'error']) call.on(event, done);
-  if (call.cancelled || !call.writableNeedDrain) over.abort();
+  if (call.cancelled || !call.writableNeedDrain) done();
   await runtime.sleep(STALL_MAX_MS, over.signal);
   for (const event of ['drain', 'cancelled', 'close', 'error']) call.off(event, done);
   return over.signal.aborted;
