@@ -4,9 +4,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pathToFileURL } from 'node:url';
 import { institutionV1 } from '@finality/contracts';
 import { credentials, Metadata } from '@grpc/grpc-js';
+import { onlyChildOf } from './processes.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const READY_MS_MAX = 90_000;
@@ -45,27 +45,19 @@ export async function startPlatform(profile?: string): Promise<BenchPlatform> {
   const log = path.join(directory, 'stderr');
   const logFile = openSync(log, 'w');
   const [grpc, http, bitcoinRpc] = [await freePort(), await freePort(), await freePort()];
-  const child = spawn(
-    process.execPath,
-    [
-      ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${path.resolve(profile)}`]),
-      '--import',
-      pathToFileURL(path.join(root, 'tools/register.mjs')).href,
-      path.join(root, 'apps/standalone/src/main.ts'),
-      '--no-demo',
-    ],
-    {
-      cwd: root,
-      stdio: ['ignore', 'ignore', logFile],
-      env: {
-        ...process.env,
-        FINALITY_DATA_DIR: dataDirectory,
-        GRPC_PORT: `${grpc}`,
-        HTTP_PORT: `${http}`,
-        BITCOIN_RPC_PORT: `${bitcoinRpc}`,
-      },
+  const profiling = profile === undefined ? '' : `--cpu-prof --cpu-prof-dir=${path.resolve(profile)}`;
+  const child = spawn(process.execPath, [path.join(root, 'tools/run.mjs'), 'start', '--no-demo'], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', logFile],
+    env: {
+      ...process.env,
+      NODE_OPTIONS: `${process.env['NODE_OPTIONS'] ?? ''} ${profiling}`.trim(),
+      FINALITY_DATA_DIR: dataDirectory,
+      GRPC_PORT: `${grpc}`,
+      HTTP_PORT: `${http}`,
+      BITCOIN_RPC_PORT: `${bitcoinRpc}`,
     },
-  );
+  });
   closeSync(logFile);
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   let stopping: Promise<void> | undefined;
@@ -94,7 +86,7 @@ export async function startPlatform(profile?: string): Promise<BenchPlatform> {
       operatorKey,
       parties: [first, second],
       databaseUrl: postgres.url,
-      processes: [child.pid!, postgres.pid],
+      processes: [onlyChildOf(child.pid!), postgres.pid],
       stop,
     };
   } catch (error) {

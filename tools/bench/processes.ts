@@ -21,11 +21,21 @@ export function cpuMs(roots: readonly number[]): number {
 export function pssMiB(roots: readonly number[]): number {
   const stats = readStats();
   const kilobytes = treesOf(roots, stats).map((pid) => {
-    const [, kb] = /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')) ?? [];
-    if (kb === undefined) throw new Error(`/proc/${pid}/smaps_rollup has no Pss`);
+    const rollup = readIfThere(`/proc/${pid}/smaps_rollup`);
+    if (rollup === undefined && !roots.includes(pid)) return 0;
+    const [, kb] = /^Pss:\s+(\d+) kB$/m.exec(rollup ?? '') ?? [];
+    if (kb === undefined) throw new Error(`/proc/${pid}/smaps_rollup says no Pss`);
     return Number(kb);
   });
   return kilobytes.reduce((sum, kb) => sum + kb, 0) / 1024;
+}
+
+/** The process that another one runs. */
+export function onlyChildOf(parent: number): number {
+  const children = [...readStats()].filter(([, stat]) => stat.parent === parent).map(([pid]) => pid);
+  const [child] = children;
+  if (child === undefined || children.length > 1) throw new Error(`process ${parent} has ${children.length} children`);
+  return child;
 }
 
 /** What the figures were measured on. */
