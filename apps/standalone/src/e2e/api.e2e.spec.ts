@@ -1,8 +1,7 @@
 import { googleRpc, institutionV1, settlementV1 } from '@finality/contracts';
-import { type Refusal } from '@finality/kernel';
-import { refusalOf } from '@finality/service';
 import { status } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
+import { refused } from './api.fixture.ts';
 import { type Bank, freshKey, lifeOf, NOTHING, statusOf } from './bank.fixture.ts';
 import { expectInOrder, onPlatform } from './e2e.fixture.ts';
 import { Received, watch } from './streams.fixture.ts';
@@ -24,13 +23,6 @@ onPlatform('the API', (e2e) => {
     settlementMode: settlementV1.SettlementMode.SETTLEMENT_MODE_CENTRALIZED,
     referenceId: '',
   });
-
-  function refused(call: Promise<unknown>): Promise<Refusal | undefined> {
-    return call.then(
-      () => undefined,
-      (error: unknown) => refusalOf(error),
-    );
-  }
 
   it('knows 2^53 + 1 from 2^53 wherever an amount goes in', async () => {
     const [payer, payee] = [await bankOnCredit(), await bankOnCredit()];

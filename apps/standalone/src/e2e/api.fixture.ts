@@ -8,7 +8,8 @@ import {
   type ServicePort,
   settlementV1,
 } from '@finality/contracts';
-import { connectService, systemRuntime } from '@finality/service';
+import type { Refusal } from '@finality/kernel';
+import { connectService, refusalOf, systemRuntime } from '@finality/service';
 import { credentials, Metadata, type ServiceDefinition } from '@grpc/grpc-js';
 
 /** The public API over a connection of its own, as somebody with an API key sees it. */
@@ -54,4 +55,12 @@ export function connectApi(address: string, apiKey?: string): Api {
     metadata,
     close: () => closing.forEach((close) => close()),
   };
+}
+
+/** Why a call was refused; undefined when it wasn't. */
+export function refused(call: Promise<unknown>): Promise<Refusal | undefined> {
+  return call.then(
+    () => undefined,
+    (error: unknown) => refusalOf(error),
+  );
 }

@@ -1,5 +1,6 @@
 import { institutionV1 } from '@finality/contracts';
 import { expect, it } from 'vitest';
+import { refused } from './api.fixture.ts';
 import { type Bank, NOTHING } from './bank.fixture.ts';
 import { expectInOrder, onEachNode } from './e2e.fixture.ts';
 import { until } from './wait.fixture.ts';
@@ -96,7 +97,9 @@ onEachNode('a deposit in a reorg', (e2e) => {
     const { status, reason } = await bank.institution();
     expect(status).toBe(INSTITUTION_STATUS_FROZEN);
     expect(reason).toContain(outpoint);
-    await expect(bank.submit({ to: payee, amountSats: 1n, mode: 'CENTRALIZED' })).rejects.toThrow('is frozen');
+    expect(await refused(bank.submit({ to: payee, amountSats: 1n, mode: 'CENTRALIZED' }))).toMatchObject({
+      reason: 'INSTITUTION_FROZEN',
+    });
     await expectInOrder(e2e());
   });
 

@@ -18,6 +18,8 @@ export interface BankOptions {
   /** `none`: it only clears. Default: wpkh. */
   readonly wallet?: 'wpkh' | 'tr' | 'none';
   readonly creditLineSats?: bigint;
+  /** Of the wallet; default: the present height, for which the node is asked. */
+  readonly birthdayHeight?: number;
 }
 
 export interface E2eOptions {
@@ -166,7 +168,8 @@ export async function startE2e({ node = SIMULATOR, environment = {} }: E2eOption
   }
 }
 
-async function makeBank(e2e: E2e, { wallet = 'wpkh', creditLineSats = 0n }: BankOptions): Promise<Bank> {
+async function makeBank(e2e: E2e, options: BankOptions): Promise<Bank> {
+  const { wallet = 'wpkh', creditLineSats = 0n } = options;
   const { institutions, addresses } = e2e.operator;
   const id = `bank-${++banks}`;
   await institutions.createInstitution({ idempotencyKey: freshKey(), institutionId: id, name: id, creditLineSats });
@@ -182,7 +185,7 @@ async function makeBank(e2e: E2e, { wallet = 'wpkh', creditLineSats = 0n }: Bank
     institutionId: id,
     custodial: { scriptType },
     descriptors: undefined,
-    birthdayHeight: await e2e.outside.height(),
+    birthdayHeight: options.birthdayHeight ?? (await e2e.outside.height()),
   };
   const registered = wallet === 'none' ? undefined : await patiently(() => addresses.registerWallet(registration));
   const bank = new Bank(e2e, { id, apiKey: secret, keyId: apiKey!.keyId, wallet: registered });

@@ -1,5 +1,5 @@
-import { refusalOf } from '@finality/service';
 import { expect, it } from 'vitest';
+import { refused } from './api.fixture.ts';
 import { type Bank, freshKey, lifeOf, NOTHING } from './bank.fixture.ts';
 import { expectInOrder, onEachNode, onPlatform } from './e2e.fixture.ts';
 
@@ -86,13 +86,13 @@ onEachNode('liquidity', (e2e) => {
     const [payer, payee] = [await e2e().bank(), await e2e().bank({ wallet: 'none' })];
     const { settlementId } = await payer.submit({ to: payee, amountSats: 1_000n, mode: 'CENTRALIZED' });
     await payer.settlement(settlementId, 'QUEUED');
-    expect(await cancel(payee, settlementId).catch(refusalOf)).toMatchObject({ reason: 'NOT_THE_PAYER' });
+    expect(await refused(cancel(payee, settlementId))).toMatchObject({ reason: 'NOT_THE_PAYER' });
     const key = freshKey();
     const cancelled = await cancel(payer, settlementId, key);
     expect(lifeOf(cancelled)).toEqual(['RECEIVED', 'SCREENING', 'APPROVED', 'QUEUED', 'CANCELLED']);
     expect(cancelled.reason).toBe('changed our mind');
     expect(await cancel(payer, settlementId, key)).toEqual(cancelled);
-    const late = await cancel(payer, settlementId).catch(refusalOf);
+    const late = await refused(cancel(payer, settlementId));
     expect(late).toMatchObject({ kind: 'failed_precondition', reason: 'NOT_CANCELLABLE' });
     await payer.fund({ clearing: [5_000n] });
     await expectInOrder(e2e());
@@ -105,25 +105,26 @@ onEachNode('liquidity', (e2e) => {
     await payer.fund({ wallet: [2_000_000n] });
     const { settlementId } = await payer.submit({ to: payee, amountSats: 1_000_000n, mode: 'BILATERAL' });
     await payer.executing(settlementId);
-    expect(await cancel(payer, settlementId).catch(refusalOf)).toMatchObject({
+    expect(await refused(cancel(payer, settlementId))).toMatchObject({
       kind: 'failed_precondition',
       reason: 'NOT_CANCELLABLE',
     });
     await e2e().outside.mine(3);
     await payer.settlement(settlementId, 'SETTLED');
-    expect(await cancel(payer, settlementId).catch(refusalOf)).toMatchObject({ reason: 'NOT_CANCELLABLE' });
+    expect(await refused(cancel(payer, settlementId))).toMatchObject({ reason: 'NOT_CANCELLABLE' });
     await expectInOrder(e2e());
   });
 });
 
 onPlatform('liquidity, while the node is away', (e2e) => {
   it('is reserved, and given back when the settlement is cancelled before anything was signed', async () => {
-    const [payer] = [await e2e().bank()];
+    const payer = await e2e().bank();
     await payer.fund({ wallet: [5_000_000n] });
     const { faults } = e2e().platform.chain.simulator!;
+    const birthdayHeight = await e2e().outside.height();
     // Nobody can watch the payee's addresses, so none is issued.
     faults.outage = 'refuse';
-    const payee = await e2e().bank();
+    const payee = await e2e().bank({ birthdayHeight });
     const { settlementId } = await payer.submit({ to: payee, amountSats: 1_000_000n, mode: 'BILATERAL' });
     const { settlementId: other } = await payer.submit({ to: payee, amountSats: 2_000_000n, mode: 'BILATERAL' });
     await payer.settlement(settlementId, 'RESERVED');

@@ -5,8 +5,8 @@ import { parseAddress } from '@finality/bitcoin';
 import { RegtestWallet } from '@finality/chain-simulator';
 import { amlV1, institutionV1, riskV1, settlementV1 } from '@finality/contracts';
 import { unwrap } from '@finality/kernel';
-import { refusalOf } from '@finality/service';
 import { afterAll, expect, it } from 'vitest';
+import { refused } from './api.fixture.ts';
 import { type Bank, freshKey, lifeOf, NOTHING } from './bank.fixture.ts';
 import { expectInOrder, onEachNode } from './e2e.fixture.ts';
 
@@ -76,7 +76,9 @@ function screening(e2e: E2eGetter): void {
     expect(verdict.factors[1]!.detail).toContain(new RegtestWallet('sanctioned').address);
     const auditor = await e2e().staff('auditor');
     expect(await auditor.api.risk.getVerdict({ subjectId: outpoint })).toEqual(verdict);
-    await expect(bank.api.risk.getVerdict({ subjectId: outpoint })).rejects.toThrow('PERMISSION_DENIED');
+    expect(await refused(bank.api.risk.getVerdict({ subjectId: outpoint }))).toMatchObject({
+      kind: 'permission_denied',
+    });
 
     const reviewed = await reviewDeposit(outpoint, REVIEW_DECISION_APPROVE, 'licence seen');
     expect(reviewed.status).toBe(settlementV1.DepositStatus.DEPOSIT_STATUS_CREDITED);
@@ -144,7 +146,7 @@ function screening(e2e: E2eGetter): void {
       reason: 'expected',
     };
     for (const api of [bank.api, e2e().operator])
-      await expect(api.settlements.reviewDeposit(request)).rejects.toThrow('PERMISSION_DENIED');
+      expect(await refused(api.settlements.reviewDeposit(request))).toMatchObject({ kind: 'permission_denied' });
     await e2e().compliance.settlements.reviewDeposit(request);
     await bank.deposit(outpoints[0]!, 'CREDITED');
     expect(await bank.balance('clearing')).toEqual({ ...NOTHING, available: 199_999_999n });
@@ -152,7 +154,7 @@ function screening(e2e: E2eGetter): void {
     expect(await e2e().compliance.settlements.reviewDeposit(request)).toMatchObject({
       status: settlementV1.DepositStatus.DEPOSIT_STATUS_CREDITED,
     });
-    const late = await reviewDeposit(outpoints[0]!, REVIEW_DECISION_REJECT, 'too late').catch(refusalOf);
+    const late = await refused(reviewDeposit(outpoints[0]!, REVIEW_DECISION_REJECT, 'too late'));
     expect(late).toMatchObject({ kind: 'failed_precondition', reason: 'NOT_HELD' });
     await expectInOrder(e2e());
   });
@@ -170,14 +172,14 @@ function screening(e2e: E2eGetter): void {
 
     const approval = review(approvedId, REVIEW_DECISION_APPROVE, 'contract seen');
     for (const api of [bank.api, payee.api, e2e().operator])
-      await expect(api.settlements.reviewSettlement(approval)).rejects.toThrow('PERMISSION_DENIED');
+      expect(await refused(api.settlements.reviewSettlement(approval))).toMatchObject({ kind: 'permission_denied' });
     const both = {
       idempotencyKey: freshKey(),
       institutionId: bank.id,
       roles: [institutionV1.Role.ROLE_INSTITUTION, institutionV1.Role.ROLE_COMPLIANCE],
       label: 'both',
     };
-    await expect(e2e().operator.institutions.issueApiKey(both)).rejects.toThrow('INVALID_ARGUMENT');
+    expect(await refused(e2e().operator.institutions.issueApiKey(both))).toMatchObject({ kind: 'invalid_argument' });
 
     const officer = await e2e().staff('compliance');
     await officer.api.settlements.reviewSettlement(approval);
@@ -190,7 +192,7 @@ function screening(e2e: E2eGetter): void {
     expect(rejected.reason).toBe('no contract');
     expect(lifeOf(rejected)).toEqual(['RECEIVED', 'SCREENING', 'UNDER_REVIEW', 'REJECTED']);
     const again = review(rejectedId, REVIEW_DECISION_APPROVE, 'found it');
-    const late = await officer.api.settlements.reviewSettlement(again).catch(refusalOf);
+    const late = await refused(officer.api.settlements.reviewSettlement(again));
     expect(late).toMatchObject({ kind: 'failed_precondition', reason: 'NOT_UNDER_REVIEW' });
     expect(await bank.balance('clearing')).toEqual({ ...NOTHING, available: 197_000_000n });
     expect(await payee.balance('clearing')).toEqual({ ...NOTHING, available: 100_000_000n });

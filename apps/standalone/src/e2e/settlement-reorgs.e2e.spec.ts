@@ -1,7 +1,10 @@
+import { parseAddress } from '@finality/bitcoin';
 import { institutionV1 } from '@finality/contracts';
+import { unwrap } from '@finality/kernel';
 import { expect, it } from 'vitest';
+import { refused } from './api.fixture.ts';
 import { type Bank, lifeOf, NOTHING, type Settlement } from './bank.fixture.ts';
-import { expectInOrder, onEachNode } from './e2e.fixture.ts';
+import { type E2e, expectInOrder, onEachNode, onPlatform } from './e2e.fixture.ts';
 import { steal } from './thief.fixture.ts';
 
 const DEPOSIT_SATS = 40_000_000n;
@@ -9,22 +12,19 @@ const AMOUNT_SATS = 25_000_000n;
 const UNTIL_EXECUTING = ['RECEIVED', 'SCREENING', 'APPROVED', 'RESERVED', 'EXECUTING'];
 const { INSTITUTION_STATUS_ACTIVE, INSTITUTION_STATUS_FROZEN } = institutionV1.InstitutionStatus;
 
-onEachNode('a settlement in a reorg', (e2e) => {
-  /** A BILATERAL settlement of 3 confirmations, as deep as wanted. */
-  async function underWay(confirmations: number) {
-    const { outside } = e2e();
-    const [payer, payee] = [await e2e().bank(), await e2e().bank({ wallet: 'tr' })];
-    const [outpoint = ''] = await payer.fund({ wallet: [DEPOSIT_SATS] });
-    // So that a reorg of the settlement's blocks leaves the deposit where it is.
-    const { settlementId } = await payer.submit({ to: payee, amountSats: AMOUNT_SATS, mode: 'BILATERAL' });
-    const { txid, feeSats } = await payer.executing(settlementId);
-    if (confirmations > 0) {
-      await outside.mine(confirmations);
-      await payer.settlement(settlementId, confirmations < 3 ? 'CONFIRMING' : 'SETTLED', confirmations);
-    }
-    return { outside, payer, payee, outpoint, settlementId, txid, feeSats };
-  }
+/** A BILATERAL settlement of 3 confirmations, as deep as wanted, after a deposit that a reorg of its blocks leaves where it is. */
+async function underWay(e2e: E2e, confirmations: number) {
+  const { outside } = e2e;
+  const [payer, payee] = [await e2e.bank(), await e2e.bank({ wallet: 'tr' })];
+  const [outpoint = ''] = await payer.fund({ wallet: [DEPOSIT_SATS] });
+  const { settlementId } = await payer.submit({ to: payee, amountSats: AMOUNT_SATS, mode: 'BILATERAL' });
+  const { txid, feeSats } = await payer.executing(settlementId);
+  await outside.mine(confirmations);
+  await payer.settlement(settlementId, confirmations < 3 ? 'CONFIRMING' : 'SETTLED', confirmations);
+  return { outside, payer, payee, outpoint, settlementId, txid, feeSats };
+}
 
+onEachNode('a settlement in a reorg', (e2e) => {
   async function expectPaid(settlement: Settlement, { payer, payee }: { payer: Bank; payee: Bank }) {
     const { feeSats } = settlement;
     expect(await payer.balance('wallet')).toEqual({ ...NOTHING, available: DEPOSIT_SATS - AMOUNT_SATS - feeSats });
@@ -37,7 +37,7 @@ onEachNode('a settlement in a reorg', (e2e) => {
   }
 
   it('of 1 block while confirming executes again, confirms again, settles', async () => {
-    const { outside, payer, payee, settlementId, txid, feeSats } = await underWay(1);
+    const { outside, payer, payee, settlementId, txid, feeSats } = await underWay(e2e(), 1);
     await outside.takeBlocksBack(1);
     expect(await payer.settlement(settlementId, 'EXECUTING', 0)).toMatchObject({ txid, feeSats });
     expect(await payee.balance('wallet')).toEqual(NOTHING);
@@ -51,7 +51,7 @@ onEachNode('a settlement in a reorg', (e2e) => {
   });
 
   it('of 1 block above it stays settled', async () => {
-    const { outside, payer, payee, settlementId } = await underWay(3);
+    const { outside, payer, payee, settlementId } = await underWay(e2e(), 3);
     await outside.takeBlocksBack(1);
     await payer.settlement(settlementId, 'SETTLED', 2);
     await outside.mine(2);
@@ -61,7 +61,7 @@ onEachNode('a settlement in a reorg', (e2e) => {
   });
 
   it('of 3 blocks past its target is reopened, then settled again', async () => {
-    const { outside, payer, payee, settlementId, txid, feeSats } = await underWay(3);
+    const { outside, payer, payee, settlementId, txid, feeSats } = await underWay(e2e(), 3);
     await outside.takeBlocksBack(3);
     const reopened = await payer.settlement(settlementId, 'REOPENED', 0);
     expect(reopened.reason).toMatch(/^block [0-9a-f]{64} at height \d+ was disconnected$/);
@@ -81,7 +81,7 @@ onEachNode('a settlement in a reorg', (e2e) => {
   });
 
   it('of 1 block, with its coin spent by somebody else, fails once that is final', async () => {
-    const { outside, payer, payee, outpoint, settlementId } = await underWay(1);
+    const { outside, payer, payee, outpoint, settlementId } = await underWay(e2e(), 1);
     await outside.takeBlocksBack(1);
     await payer.settlement(settlementId, 'EXECUTING');
     const { txid: byTxid } = await steal(e2e(), payer, outpoint);
@@ -98,7 +98,7 @@ onEachNode('a settlement in a reorg', (e2e) => {
   });
 
   it('of 3 blocks, with its coin spent by somebody else, is reversed and both sides are frozen', async () => {
-    const { outside, payer, payee, outpoint, settlementId } = await underWay(3);
+    const { outside, payer, payee, outpoint, settlementId } = await underWay(e2e(), 3);
     await outside.takeBlocksBack(3);
     await payer.settlement(settlementId, 'REOPENED');
     const { txid: byTxid } = await steal(e2e(), payer, outpoint);
@@ -116,7 +116,9 @@ onEachNode('a settlement in a reorg', (e2e) => {
       expect(status).toBe(INSTITUTION_STATUS_FROZEN);
       expect(reason).toContain(settlementId);
     }
-    await expect(payee.submit({ to: payer, amountSats: 1n, mode: 'CENTRALIZED' })).rejects.toThrow('is frozen');
+    expect(await refused(payee.submit({ to: payer, amountSats: 1n, mode: 'CENTRALIZED' }))).toMatchObject({
+      reason: 'INSTITUTION_FROZEN',
+    });
     await expectInOrder(e2e());
   });
 
@@ -168,4 +170,36 @@ onEachNode('a settlement in a reorg', (e2e) => {
     ]);
     await expectInOrder(e2e());
   });
+});
+
+onPlatform('a settlement that miners leave out after a reorg', (e2e) => {
+  it('is reversed after 6 blocks, and its amount waits in suspense for what becomes of it', async () => {
+    const { outside, payer, payee, settlementId, txid, feeSats } = await underWay(e2e(), 3);
+    await outside.takeBlocksBack(3);
+    await payer.settlement(settlementId, 'REOPENED');
+    mineEmpty(5);
+    await expectInOrder(e2e());
+    await payer.settlement(settlementId, 'REOPENED');
+    mineEmpty(1);
+    const reversed = await payer.settlement(settlementId, 'REVERSED');
+    expect(reversed.reason).toBe('unconfirmed for 6 blocks after a reorg');
+    // It may confirm yet, so nobody has it.
+    const change = DEPOSIT_SATS - AMOUNT_SATS - feeSats;
+    expect(await payer.balance('wallet')).toEqual({ ...NOTHING, available: change, inFlight: feeSats });
+    expect(await payee.balance('wallet')).toEqual(NOTHING);
+    for (const bank of [payer, payee]) expect((await bank.institution()).status).toBe(INSTITUTION_STATUS_FROZEN);
+    await expectInOrder(e2e());
+    await outside.inMempool(txid);
+    await outside.mine(3);
+    await payer.settlement(settlementId, 'REVERSED', 3);
+    expect(await payer.balance('wallet')).toEqual({ ...NOTHING, available: change });
+    expect(await payee.balance('wallet')).toEqual(NOTHING);
+    await expectInOrder(e2e());
+  });
+
+  function mineEmpty(count: number): void {
+    const { chain } = e2e().platform.chain.simulator!;
+    const script = unwrap(parseAddress(e2e().outside.address, 'regtest'));
+    unwrap(chain.mine({ script, count, transactions: [] }));
+  }
 });
