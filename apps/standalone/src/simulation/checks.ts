@@ -32,7 +32,7 @@ import {
   unspentCoins,
 } from './records.ts';
 
-const STORES: readonly CheckedStore[] = BLUEPRINTS.map(({ name, schema, streams }) => ({
+export const STORES: readonly CheckedStore[] = BLUEPRINTS.map(({ name, schema, streams }) => ({
   service: name,
   schema,
   streams,

@@ -38,6 +38,14 @@ export class Outside {
     return outside;
   }
 
+  /** Changes whenever the chain or its mempool may have. */
+  get version(): string {
+    return `${this.chain.tip.hash} ${this.chain.mempool
+      .entries()
+      .map(({ transaction }) => transaction.txid)
+      .join(' ')}`;
+  }
+
   get outage(): Outage {
     return this.#faults.outage;
   }

@@ -168,3 +168,11 @@ export async function ownersOfWallets(session: Session): Promise<ReadonlyMap<str
   );
   return new Map(rows.map((row) => [row.wallet_id, row.institution_id]));
 }
+
+/** How often each kind of event happened in the settlement service: what a run has been through. */
+export async function eventCounts(session: Session): Promise<Readonly<Record<string, number>>> {
+  const rows = await session.query<{ type: string; count: bigint }>(
+    'SELECT type, count(*) AS count FROM settlement.events GROUP BY type ORDER BY type',
+  );
+  return Object.fromEntries(rows.map(({ type, count }) => [type, Number(count)]));
+}

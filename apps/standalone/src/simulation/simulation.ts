@@ -15,6 +15,7 @@ import {
   VirtualRuntime,
   type Weighted,
 } from '@finality/testing/simulation';
+import { Calm, READERS_OF_KEYS } from './calm.ts';
 import { ChainView } from './chain-view.ts';
 import { check, isAtRest, isBetweenBlocks } from './checks.ts';
 import { type Answer, type Ask, Clients } from './clients.ts';
@@ -22,7 +23,7 @@ import { Outside } from './outside.ts';
 import { SimulatedPlatform } from './platform.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { rebuildingSigner } from './rebuilding-signer.ts';
-import { custodialScripts } from './records.ts';
+import { custodialScripts, eventCounts } from './records.ts';
 import { Violation } from './violation.ts';
 import { Workload } from './workload.ts';
 
@@ -45,6 +46,8 @@ export interface SimulationResult {
   readonly settlements: number;
   readonly crashes: number;
   readonly blocks: number;
+  /** Of the settlement service, by type. */
+  readonly events: Readonly<Record<string, number>>;
   /** Empty: every promise was kept. */
   readonly problems: readonly string[];
   /** The last of what happened. */
@@ -57,12 +60,10 @@ const TRACE_LINES = 80;
 const FUNDING_DEPOSITS = 3;
 const FUNDING_SATS = 1_500_000n;
 const FUNDING_BLOCKS = 4;
-/** Rounds of work in which nothing fails: more than any chain of messages needs. */
-const PASSES_MAX = 300;
+/** Steps until a worker that reads keys has read them all. */
+const READS_MAX = 100;
 /** Blocks mined until everything has come to rest: as many as the deepest finality needs, and some for what was lost on the way. */
 const QUIET_BLOCKS_MAX = 40;
-/** Callers' keys are read when they call, too. */
-const READERS_OF_KEYS = / api keys$/;
 /** Tries to have the ledger stand at a block when it is compared with the chain. */
 const BOUNDARY_STEPS_MAX = 8;
 /** Longer than a rebroadcast takes to become due. */
@@ -90,6 +91,7 @@ class Simulation {
   #clients!: Clients;
   #workload!: Workload;
   #chain!: ChainView;
+  #calm!: Calm;
   /** Nothing fails while the world is set up, and while it comes to rest. */
   #isFaulty = false;
 
@@ -116,6 +118,7 @@ class Simulation {
     } finally {
       await this.#platform?.stop();
     }
+    const events = await readTransaction({ pool: this.#database.admin, schema: 'settlement' }, eventCounts);
     const { seed, steps } = this.#options;
     return {
       seed,
@@ -124,6 +127,7 @@ class Simulation {
       settlements: this.#clients?.accepted.size ?? 0,
       crashes: this.#platform?.crashes ?? 0,
       blocks: (this.#outside?.chain.tip.height ?? 0) - (this.#outside?.startHeight ?? 0),
+      events,
       problems,
       trace: this.#trace.last(TRACE_LINES),
     };
@@ -146,11 +150,15 @@ class Simulation {
       ...(this.#options.without === 'anchor' && { signerFor: (signer: SigningPort) => this.#withoutAnchor(signer) }),
       startFault: () => (this.#isFaulty && this.#random.chance(0.1) ? this.#faultOf('crash') : undefined),
     });
+    this.#calm = new Calm(this.#platform, this.#database.admin);
     const runtime = new VirtualRuntime(this.#clock, random.fork('clients runtime'));
     this.#clients = new Clients(this.#platform, runtime);
     this.#workload = new Workload(this.#clients, this.#outside, random.fork('workload'));
     await this.#clients.enrol();
-    await this.#clients.join(() => this.#workUntilIdle());
+    await this.#clients.join(() => {
+      this.#clock.advance(1_000);
+      return this.#workUntilIdle();
+    });
     for (const { scripts } of this.#clients.institutions) {
       for (const script of scripts) {
         for (let i = 0; i < FUNDING_DEPOSITS; i++)
@@ -271,20 +279,8 @@ class Simulation {
     return `${height} ${hash.slice(0, 12)}`;
   }
 
-  /** Every worker, over and over, until none finds anything to do. */
-  async #workUntilIdle(): Promise<void> {
-    for (let pass = 0; pass < PASSES_MAX; pass++) {
-      let isIdle = true;
-      for (const name of this.#platform.services) {
-        for (const worker of this.#platform.workersOf(name).filter((each) => !READERS_OF_KEYS.test(each))) {
-          const { did } = await this.#platform.step(name, worker);
-          if (did !== 'idle') isIdle = false;
-        }
-      }
-      this.#clock.advance(50);
-      if (isIdle) return;
-    }
-    throw new Violation([`the platform doesn't come to rest in ${PASSES_MAX} passes over all workers`]);
+  #workUntilIdle(): Promise<void> {
+    return this.#calm.untilIdle(`${this.#clock.now()} ${this.#outside.version}`);
   }
 
   /** No more faults, no more requests: what was begun has to end. */
@@ -323,7 +319,7 @@ class Simulation {
     }
     for (const name of this.#platform.services) {
       for (const worker of this.#platform.workersOf(name).filter((each) => READERS_OF_KEYS.test(each)))
-        for (let i = 0; i < PASSES_MAX && (await this.#platform.step(name, worker)).did !== 'idle'; i++);
+        for (let i = 0; i < READS_MAX && (await this.#platform.step(name, worker)).did !== 'idle'; i++);
     }
     for (const apiKey of this.#workload.keysRevoked()) {
       await this.#clients.knock('settlement', 'SettlementService', 'getSettlement', apiKey);

@@ -1,4 +1,13 @@
-import { type AnyStreamType, checkStates, quoteIdentifier, type Session, verifyChain } from '@finality/event-store';
+import {
+  type AnyStreamType,
+  checkStates,
+  pgTypes,
+  quoteIdentifier,
+  quoteLiteral,
+  type Session,
+  verifyChain,
+} from '@finality/event-store';
+import type { Pool } from 'pg';
 
 export interface CheckedStore {
   readonly service: string;
@@ -43,6 +52,21 @@ export async function consumptionProblems(
       return [`${consumer.service}: received ${got} of ${topic} ${key} and no more, published were ${sent}`];
     return [];
   });
+}
+
+/** Where each log ends. */
+export async function storePositions(
+  pool: Pool,
+  stores: readonly CheckedStore[],
+): Promise<ReadonlyMap<string, bigint>> {
+  const text = stores
+    .map(
+      ({ service, schema }) =>
+        `SELECT ${quoteLiteral(service)} AS service, position FROM ${quoteIdentifier(schema)}.store_head`,
+    )
+    .join(' UNION ALL ');
+  const { rows } = await pool.query<{ service: string; position: bigint }>({ text, types: pgTypes });
+  return new Map(rows.map(({ service, position }) => [service, position]));
 }
 
 /** The ends of all logs: two runs that did the same have the same. */
