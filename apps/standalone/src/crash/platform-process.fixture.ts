@@ -7,6 +7,7 @@ const CHILD = path.join(import.meta.dirname, 'child.fixture.ts');
 const REGISTER = path.resolve(import.meta.dirname, '../../../../tools/register.mjs');
 /** Of what V8 makes of our modules: a third of the time that loading them takes. */
 const COMPILE_CACHE = path.resolve(import.meta.dirname, '../../../../node_modules/.cache/v8');
+const START_MS_MAX = 120_000;
 const STOP_MS_MAX = 15_000;
 const STDERR_LENGTH_MAX = 20_000;
 
@@ -48,13 +49,18 @@ export class PlatformProcess {
     this.loaded = once(this.#child, 'message');
   }
 
-  /** @throws when it ends instead */
+  /** @throws when it ends instead, or takes too long */
   async start(): Promise<Greeting> {
-    await this.#unlessEnded(this.loaded);
-    const greeted = once(this.#child, 'message');
-    this.#child.send('start');
-    const [greeting] = await this.#unlessEnded(greeted);
-    return greeting as Greeting;
+    const late = setTimeout(() => this.#child.kill('SIGKILL'), START_MS_MAX);
+    try {
+      await this.#unlessEnded(this.loaded);
+      const greeted = once(this.#child, 'message');
+      this.#child.send('start');
+      const [greeting] = await this.#unlessEnded(greeted);
+      return greeting as Greeting;
+    } finally {
+      clearTimeout(late);
+    }
   }
 
   /** kill -9. */
@@ -74,7 +80,7 @@ export class PlatformProcess {
 
   #unlessEnded<T>(what: Promise<T>): Promise<T> {
     const ended = this.#ended.then((code) => {
-      throw new Error(`the platform ended with ${code}: ${this.#stderr}`);
+      throw new Error(`the platform ended with ${code ?? 'a signal'}: ${this.#stderr}`);
     });
     return Promise.race([what, ended]);
   }
