@@ -1,14 +1,9 @@
-import { spawn } from 'node:child_process';
-import path from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
 import { expect, it } from 'vitest';
-import { freshKey } from './bank.fixture.ts';
 import { onPlatform } from './e2e.fixture.ts';
 import { until } from './wait.fixture.ts';
 
-const root = path.resolve(import.meta.dirname, '../../../..');
 const SERVICES = ['settlement', 'address-issuer', 'chain-watcher', 'risk', 'aml', 'reconciliation'];
 const PUBLIC = [
   'finality.settlement.v1.SettlementService',
@@ -19,31 +14,6 @@ const PUBLIC = [
   'finality.risk.v1.RiskService',
   'finality.aml.v1.AmlService',
 ];
-
-interface Called {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** `npm run call`: a client that knows nothing of our contracts, but what the server tells it by reflection. */
-function call(...args: readonly string[]): Promise<Called> {
-  const register = pathToFileURL(path.join(root, 'tools/register.mjs')).href;
-  const child = spawn(process.execPath, ['--import', register, path.join(root, 'tools/call/main.ts'), ...args]);
-  const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
-  child.stdout.on('data', (data: Buffer) => stdout.push(data));
-  child.stderr.on('data', (data: Buffer) => stderr.push(data));
-  return new Promise((resolve) => {
-    child.once('close', (code) =>
-      resolve({ code, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() }),
-    );
-  });
-}
-
-const jsonOf = ({ stdout, stderr, code }: Called): Record<string, unknown> => {
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  return JSON.parse(stdout) as Record<string, unknown>;
-};
 
 onPlatform('operations', (e2e) => {
   /** Series by name and labels, as Prometheus reads them. */
@@ -111,47 +81,12 @@ onPlatform('operations', (e2e) => {
     expect(valueOf(series, 'finality_chain_lag_blocks')).toBe(0);
   });
 
-  it('can be called by a client that learns everything by reflection', async () => {
-    const { address } = e2e();
-    const listed = (await call('--list', '--address', address)).stdout.trim().split('\n');
-    for (const service of PUBLIC) expect(listed.some((name) => name.startsWith(`${service}/`))).toBe(true);
-    expect(listed).toContain('finality.settlement.v1.SettlementService/SubmitSettlement');
-    expect(listed.filter((name) => name.includes('Internal') || name.includes('signing'))).toEqual([]);
-
-    const [payer, payee] = [
-      await e2e().bank({ wallet: 'none', creditLineSats: 5_000n }),
-      await e2e().bank({ wallet: 'none' }),
-    ];
-    const request = {
-      idempotency_key: freshKey(),
-      from_institution: payer.id,
-      to_institution: payee.id,
-      amount_sats: '4999',
-      settlement_mode: 'SETTLEMENT_MODE_CENTRALIZED',
-      reference_id: 'by reflection',
-    };
-    const asPayer = ['--key', payer.apiKey, '--address', address];
-    const submitted = jsonOf(await call('SubmitSettlement', JSON.stringify(request), ...asPayer));
-    expect(submitted).toMatchObject({ from_institution: payer.id, amount_sats: '4999', reference_id: 'by reflection' });
-    const settlementId = String(submitted['settlement_id']);
-    await payer.settlement(settlementId, 'SETTLED');
-    const query = JSON.stringify({ settlement_id: settlementId });
-    expect(jsonOf(await call('GetSettlement', query, ...asPayer))).toMatchObject({
-      status: 'SETTLEMENT_STATUS_SETTLED',
-    });
-
-    const refused = await call('SubmitSettlement', JSON.stringify({ ...request, amount_sats: '0' }), ...asPayer);
-    expect(refused.code).toBe(1);
-    expect(refused.stderr).toContain('INVALID_ARGUMENT');
-    expect(refused.stderr).toContain('amount_sats');
-  });
-
   it('answers the standard health check, for the server and for each service', async () => {
     const client = new Client(e2e().address, credentials.createInsecure());
-    const { path: method, requestSerialize, responseDeserialize } = healthService['Check']!;
+    const { path, requestSerialize, responseDeserialize } = healthService['Check']!;
     const check = (service: string): Promise<unknown> =>
       new Promise((resolve, reject) => {
-        client.makeUnaryRequest(method, requestSerialize, responseDeserialize, { service }, (error, answer) =>
+        client.makeUnaryRequest(path, requestSerialize, responseDeserialize, { service }, (error, answer) =>
           error ? reject(error) : resolve(answer),
         );
       });
