@@ -6,8 +6,9 @@ import { type Greeting, PlatformProcess } from './platform-process.fixture.ts';
 
 /** Loading the modules takes longer than a round, so it is done ahead, by the processes that come next. */
 const STANDBYS = 2;
-/** Or as long as a start takes, if that is longer: a machine that is slow at one is slow at the other. */
 const LIFE_MS_MAX = 600;
+/** Or this share of what a start takes, if that is longer: a machine that is busy with other things gets less done in a life. */
+const LIFE_OF_START_MAX = 0.4;
 const KILLED_WHILE_STARTING = 0.12;
 const BLOCKS_MAX = 3;
 const BLOCK_PAUSE_MS_MAX = 250;
@@ -80,7 +81,7 @@ export class CrashRun {
     const work = this.#work(round);
     // Until it is awaited below.
     work.catch(() => undefined);
-    await this.#runtime.sleep(round.life * Math.max(LIFE_MS_MAX, this.startMs));
+    await this.#runtime.sleep(round.life * Math.max(LIFE_MS_MAX, LIFE_OF_START_MAX * this.startMs));
     await this.#kill();
     await work;
     this.outside.leave();

@@ -115,17 +115,19 @@ export class Outside {
     this.leave();
     await this.meet(greeting);
     const { CLEARING, WALLET } = PURPOSES;
-    const first: Deposit[] = [];
-    for (const id of INSTITUTIONS) {
-      first.push(await this.#depositTo(id, CLEARING, 'clearing', CLEARING_SATS));
-      for (let i = 0; i < this.#coinsPerWallet; i++)
-        first.push(await this.#depositTo(id, WALLET, `coin ${i}`, COIN_SATS));
-    }
-    const late: Deposit[] = [];
-    for (let i = 0; i < LATE_DEPOSITS; i++) {
-      const purpose = i % 4 < 2 ? WALLET : CLEARING;
-      late.push(await this.#depositTo(INSTITUTIONS[i % 2]!, purpose, `late ${i}`, LATE_DEPOSIT_SATS + BigInt(i)));
-    }
+    const coins = Array.from({ length: this.#coinsPerWallet }, (_, i) => `coin ${i}`);
+    const first = await Promise.all(
+      INSTITUTIONS.flatMap((id) => [
+        this.#depositTo(id, CLEARING, 'clearing', CLEARING_SATS),
+        ...coins.map((label) => this.#depositTo(id, WALLET, label, COIN_SATS)),
+      ]),
+    );
+    const late = await Promise.all(
+      Array.from({ length: LATE_DEPOSITS }, (_, i) => {
+        const purpose = i % 4 < 2 ? WALLET : CLEARING;
+        return this.#depositTo(INSTITUTIONS[i % 2]!, purpose, `late ${i}`, LATE_DEPOSIT_SATS + BigInt(i));
+      }),
+    );
     await this.#mineMature(LATE_DEPOSITS + 1);
     const funding = this.#miner.pay(first, { feeSats: FEE_SATS });
     this.#late = late.map((deposit) => ({ raw: this.#miner.pay([deposit], { feeSats: FEE_SATS }).raw, deposit }));
