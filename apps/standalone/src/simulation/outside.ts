@@ -46,6 +46,11 @@ export class Outside {
       .join(' ')}`;
   }
 
+  /** Whether the last block has nobody's transactions. */
+  get isTipEmpty(): boolean {
+    return this.chain.block(this.chain.tip).transactions.length === 1;
+  }
+
   get outage(): Outage {
     return this.#faults.outage;
   }

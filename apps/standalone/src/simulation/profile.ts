@@ -25,8 +25,8 @@ export interface Profile {
 export function profileOf(random: SeededRandom): Profile {
   return {
     workload: random.pick([60, 110, 180]),
-    mining: random.pick([25, 50, 90]),
-    reorgs: random.pick([0, 16, 50]),
+    mining: random.pick([12, 25, 50]),
+    reorgs: random.pick([0, 20, 80]),
     reorgDepthMax: random.pick([1, 1, 1, 3]),
     evictions: random.pick([0, 8, 30]),
     crashes: random.pick([0, 12, 40]),

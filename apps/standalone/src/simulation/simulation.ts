@@ -55,6 +55,9 @@ export interface SimulationResult {
 }
 
 const CHECK_EVERY = 150;
+/** Rounds between the turmoil and the rest. */
+const ROUGH_ROUNDS = 24;
+const CHECK_EVERY_ROUNDS = 8;
 const TRACE_LINES = 80;
 /** Deposits per institution and kind of address before the first settlement, and their values. */
 const FUNDING_DEPOSITS = 3;
@@ -111,6 +114,7 @@ class Simulation {
         await this.#act();
         if (step % CHECK_EVERY === 0) await this.#check(false);
       }
+      await this.#roughSea();
       await this.#comeToRest();
     } catch (error) {
       problems.push(...(error instanceof Violation ? error.problems : [`the simulation failed: ${describe(error)}`]));
@@ -196,8 +200,8 @@ class Simulation {
       { weight: 760, value: () => this.#step() },
       { weight: profile.workload, value: () => this.#workload.act((ask) => this.#ask(ask)) },
       { weight: profile.mining, value: () => this.#mine() },
-      { weight: profile.reorgs, value: () => this.#reorg() },
-      { weight: profile.evictions, value: () => this.#forget() },
+      { weight: this.#outside.isTipEmpty ? profile.reorgs / 4 : profile.reorgs * 2, value: () => this.#reorg() },
+      { weight: this.#outside.chain.mempool.size === 0 ? 1 : profile.evictions, value: () => this.#forget() },
       { weight: 30, value: () => this.#wait() },
       { weight: profile.crashes, value: () => this.#crash() },
       { weight: this.#outside.outage === 'none' ? profile.outages : 60, value: () => this.#switchNode() },
@@ -283,10 +287,30 @@ class Simulation {
     return this.#calm.untilIdle(`${this.#clock.now()} ${this.#outside.version}`);
   }
 
-  /** No more faults, no more requests: what was begun has to end. */
-  async #comeToRest(): Promise<void> {
+  /**
+   * Everybody works undisturbed on what there is, then the chain does something, and again: so that what it takes back has been seen in full, which in
+   * the turmoil before is rare.
+   */
+  async #roughSea(): Promise<void> {
     this.#isFaulty = false;
     this.#outside.outage = 'none';
+    const { reorgs, evictions } = this.#profile;
+    for (let round = 1; round <= ROUGH_ROUNDS; round++) {
+      const action = pickWeighted(this.#random, [
+        { weight: 40, value: () => this.#mine() },
+        { weight: reorgs, value: () => this.#reorg() },
+        { weight: evictions, value: () => this.#forget() },
+        { weight: 30, value: () => this.#workload.act((ask) => this.#clients.ask(ask)) },
+      ]);
+      this.#trace.add(await action());
+      this.#clock.advance(this.#random.between(1_000, QUIET_STEP_MS));
+      await this.#workUntilIdle();
+      if (round % CHECK_EVERY_ROUNDS === 0) await this.#check(false);
+    }
+  }
+
+  /** No more faults, no more requests: what was begun has to end. */
+  async #comeToRest(): Promise<void> {
     this.#trace.add('coming to rest');
     for (let block = 0; block < QUIET_BLOCKS_MAX; block++) {
       await this.#workUntilIdle();

@@ -252,7 +252,7 @@ export class Workload {
   }
 
   #amount(): bigint {
-    if (this.#random.chance(0.03)) return FORTUNE_SATS;
+    if (this.#random.chance(0.06)) return FORTUNE_SATS;
     if (this.#random.chance(0.1)) return LARGE_SETTLEMENT_SATS + BigInt(this.#random.below(AMOUNT_MAX));
     return BigInt(this.#random.between(AMOUNT_MIN, AMOUNT_MAX));
   }
