@@ -6,9 +6,8 @@ import { type Greeting, PlatformProcess } from './platform-process.fixture.ts';
 
 /** Loading the modules takes longer than a round, so it is done ahead, by the processes that come next. */
 const STANDBYS = 2;
-const LIFE_MS_MAX = 600;
-/** Or this share of what a start takes, if that is longer: a machine that is busy with other things gets less done in a life. */
-const LIFE_OF_START_MAX = 0.4;
+/** Or as long as a start takes, if that is longer. From its request on a settlement needs about as long to be signed: many lives end sooner. */
+const LIFE_MS_MAX = 900;
 const KILLED_WHILE_STARTING = 0.12;
 const BLOCKS_MAX = 3;
 const BLOCK_PAUSE_MS_MAX = 250;
@@ -81,7 +80,7 @@ export class CrashRun {
     const work = this.#work(round);
     // Until it is awaited below.
     work.catch(() => undefined);
-    await this.#runtime.sleep(round.life * Math.max(LIFE_MS_MAX, LIFE_OF_START_MAX * this.startMs));
+    await this.#runtime.sleep(round.life * Math.max(LIFE_MS_MAX, this.startMs));
     await this.#kill();
     await work;
     this.outside.leave();

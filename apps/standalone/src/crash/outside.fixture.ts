@@ -26,11 +26,11 @@ const LATE_DEPOSIT_SATS = 500_000n;
 /** No two orders are of the same amount. */
 const AMOUNT_SATS_MIN = 10_000;
 const AMOUNT_STEP_SATS = 1_000;
-const SETTLED_MS_MAX = 120_000;
+const SETTLED_MS_MAX = 240_000;
 const FEE_SATS = 20_000n;
 const MATURITY_BLOCKS = 100;
 const BLOCKS_PER_CALL = 20;
-const CREDITED_MS_MAX = 60_000;
+const CREDITED_MS_MAX = 120_000;
 const BLOCK_EVERY_MS = 200;
 const PAGE = 1_000;
 
