@@ -1,5 +1,5 @@
 import type { Runtime } from '@finality/kernel';
-import { errorMessage, StartupError } from '@finality/service';
+import { errorMessage, type HealthReport, StartupError } from '@finality/service';
 import type { Flags } from './command-line.ts';
 import { type PortVariable, type StandaloneConfig, wantsColour } from './config.ts';
 import { type DataDirectory, openDataDirectory, replaceFile } from './data-dir.ts';
@@ -14,6 +14,9 @@ import { choosePort } from './ports.ts';
 const EXIT_FAILED = 1;
 /** Whatever hangs, the process ends. */
 const STOP_MS_MAX = 9_500;
+/** Long enough for the first look at a node; whatever takes longer is shown by /readyz. */
+const READY_MS_MAX = 10_000;
+const READY_POLL_MS = 50;
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
 /** `npm start`: claims the data directory, starts the platform, shows the scenario, and stays up until told to end. */
@@ -64,12 +67,24 @@ export class Standalone {
     const { fresh } = this.#flags;
     const config = this.#config;
     const platform = await startPlatform({ directory, config, ports, fresh, runtime: this.#runtime, log });
-    this.#say(`Up after ${((this.#runtime.monotonicMs() - startedAt) / 1_000).toFixed(1)} s`);
     try {
+      await this.#untilReady(platform);
+      this.#say(`Up after ${((this.#runtime.monotonicMs() - startedAt) / 1_000).toFixed(1)} s`);
       return await this.#serve(platform, directory);
     } finally {
       await this.#stop(platform);
     }
+  }
+
+  /** Who is told that it is up may ask `/readyz` at once. */
+  async #untilReady({ health }: RunningPlatform): Promise<void> {
+    const deadlineMs = this.#runtime.monotonicMs() + READY_MS_MAX;
+    let unready = unreadyOf(await health.report());
+    while (unready.length > 0 && this.#runtime.monotonicMs() < deadlineMs && !this.#stopping.signal.aborted) {
+      await this.#runtime.sleep(READY_POLL_MS);
+      unready = unreadyOf(await health.report());
+    }
+    if (unready.length > 0) this.#say(`Not ready yet: ${unready.join(', ')}`);
   }
 
   async #serve(platform: RunningPlatform, directory: DataDirectory): Promise<number> {
@@ -206,3 +221,6 @@ export class Standalone {
     process.stdout.write(text);
   }
 }
+
+const unreadyOf = ({ checks }: HealthReport): string[] =>
+  Object.entries(checks).flatMap(([name, { ok }]) => (ok ? [] : [name]));

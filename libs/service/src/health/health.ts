@@ -4,7 +4,7 @@ import type { WorkerLoop } from '../runtime/worker-loop.ts';
 
 const CHECK_TIMEOUT_MS = 2_000;
 /** So many who ask at once cost one round of checks. */
-const CACHE_MS = 500;
+const CACHE_MS = 200;
 const STEP_MAX_MS = 60_000;
 const ERRORS_IN_A_ROW_MAX = 5;
 
