@@ -20,5 +20,6 @@ export * from './reader.ts';
 export * from './store.ts';
 export * from './timers.ts';
 export * from './verify.ts';
+export { NotTheWriter, Writer, WRITER_LEASE, type WriterOptions } from './writer.ts';
 export { notifyChannel } from './transaction.ts';
 export { streamOf } from './batch.ts';

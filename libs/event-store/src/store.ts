@@ -7,6 +7,7 @@ import type { CommandHandler, EventStore, InboxNote, Outcome, StoreCommand } fro
 import { type QueueEntry, StoreQueue } from './queue.ts';
 import { TIMEOUTS_DEFAULT, type TransactionTimeouts } from './session.ts';
 import { type Committed, runTransaction, type TransactionOptions } from './transaction.ts';
+import type { Writer } from './writer.ts';
 
 export interface EventStoreOptions<Body, World, Reply> {
   /** Connections as the service's role. One of them appends at a time. */
@@ -19,6 +20,8 @@ export interface EventStoreOptions<Body, World, Reply> {
   readonly limits?: Partial<StoreLimits>;
   readonly timeouts?: Partial<TransactionTimeouts>;
   readonly faults?: Faults;
+  /** Where several processes share the store: only the one that has its lease appends. Without it anybody may. */
+  readonly writer?: Pick<Writer, 'lease' | 'superseded'>;
   /** Told about every committed batch, for metrics. Mustn't throw. */
   readonly onBatch?: (batch: BatchReport) => void;
 }

@@ -8,6 +8,7 @@ import type { FaultPoint, Faults } from './faults.ts';
 import type { CommandHandler, Outcome } from './port.ts';
 import { ClientSession, lockStatements, quoteLiteral, type TransactionTimeouts } from './session.ts';
 import { writeBatch } from './write.sql.ts';
+import { FENCE_STATEMENT, NotTheWriter, type Writer } from './writer.ts';
 
 export interface TransactionOptions<Body, World, Reply> {
   readonly pool: Pool;
@@ -17,6 +18,8 @@ export interface TransactionOptions<Body, World, Reply> {
   readonly runtime: Runtime;
   readonly timeouts: TransactionTimeouts;
   readonly faults?: Faults;
+  /** Where several processes share the store: only the one that has its lease appends. Without it anybody may. */
+  readonly writer?: Pick<Writer, 'lease' | 'superseded'>;
 }
 
 export interface Committed<Reply> {
@@ -110,10 +113,20 @@ async function connect(pool: Pool): Promise<PoolClient> {
 
 async function lock(
   session: ClientSession,
-  options: { readonly schema: string; readonly timeouts: TransactionTimeouts },
+  options: Pick<TransactionOptions<unknown, unknown, unknown>, 'schema' | 'timeouts' | 'writer'>,
 ): Promise<Head> {
+  const { writer } = options;
+  const lease = writer?.lease;
+  if (writer && !lease) throw new NotTheWriter(options.schema);
   const begin = lockStatements(options.schema, options.timeouts);
-  const results = await session.statements<Head>(`${begin}; SELECT position, hash, epoch FROM store_head`);
+  const fence = lease ? [FENCE_STATEMENT] : [];
+  const results = await session.statements<Head & { readonly fencing: bigint }>(
+    [begin, ...fence, 'SELECT position, hash, epoch FROM store_head'].join('; '),
+  );
+  if (lease && results.at(-2)?.rows[0]?.fencing !== lease.fencing) {
+    writer?.superseded();
+    throw new NotTheWriter(options.schema);
+  }
   const head = results.at(-1)?.rows[0];
   if (!head) throw new StoreUnavailable(`${options.schema}.store_head is empty: its migration hasn't run`);
   return head;

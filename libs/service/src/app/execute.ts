@@ -1,4 +1,10 @@
-import { type EventStore, type Outcome, type StoreCommand, StoreUnavailable } from '@finality/event-store';
+import {
+  type EventStore,
+  NotTheWriter,
+  type Outcome,
+  type StoreCommand,
+  StoreUnavailable,
+} from '@finality/event-store';
 import { refusal } from '@finality/kernel';
 import { RefusalException } from '../grpc/refusal-status.ts';
 
@@ -9,7 +15,8 @@ export async function executeAll<Body, Reply>(
 ): Promise<readonly Outcome<Reply>[]> {
   return store.execute(commands).catch((error: unknown) => {
     if (!(error instanceof StoreUnavailable)) throw error;
-    throw new RefusalException(refusal('unavailable', 'STORE_UNAVAILABLE', error.message, { retryable: true }));
+    const reason = error instanceof NotTheWriter ? 'STANDBY' : 'STORE_UNAVAILABLE';
+    throw new RefusalException(refusal('unavailable', reason, error.message, { retryable: true }));
   });
 }
 

@@ -1,18 +1,19 @@
-import { EventReader, PostgresEventStore } from '@finality/event-store';
+import { EventReader, PostgresEventStore, Writer } from '@finality/event-store';
 import { command, commandsOf, ConsumerWorker, PostgresDriver } from '@finality/messaging';
 import { decodeJson } from '@finality/kernel';
 import pg from 'pg';
 import { TestRuntime } from '../test-runtime.ts';
 import { ACCOUNT_MESSAGE, ACCOUNT_TOPIC, type AccountCommand, AccountHandler, deposit } from './account.ts';
 
-// A process of its own for the tests that stop or kill one: `stall` holds the store's lock before its commit until told to go on;
-// `consume` applies messages and says so before it acknowledges them.
+// A process of its own for the tests that stop or kill one: `stall` holds the store's lock before its commit until told to go on (as the one
+// writer, where `writes`); `consume` applies messages and says so before it acknowledges them.
 interface Order {
   readonly role: 'stall' | 'consume';
   readonly url: string;
   readonly busUrl: string;
   readonly schema: string;
   readonly sourceSchema: string;
+  readonly writes?: boolean;
 }
 
 const order = JSON.parse(process.argv[2] ?? '{}') as Order;
@@ -29,7 +30,9 @@ async function stall(): Promise<void> {
     say('holding');
     await goOn;
   };
-  const store = storeOf({ before });
+  const writer = order.writes ? new Writer({ pool, schema: order.schema, holder: 'child' }) : undefined;
+  await writer?.step();
+  const store = storeOf({ before }, writer);
   const outcome = await store.execute([deposit('stalled', 1n)]).then(
     ([first]) => first?.kind ?? 'nothing',
     (error: unknown) => (error instanceof Error ? error.name : 'unknown'),
@@ -68,9 +71,10 @@ async function consume(): Promise<void> {
   await worker.step();
 }
 
-function storeOf(faults: {
-  before?: (point: string) => Promise<void>;
-}): PostgresEventStore<AccountCommand, unknown, unknown> {
+function storeOf(
+  faults: { before?: (point: string) => Promise<void> },
+  writer?: Writer,
+): PostgresEventStore<AccountCommand, unknown, unknown> {
   return new PostgresEventStore({
     pool,
     schema: order.schema,
@@ -78,6 +82,7 @@ function storeOf(faults: {
     handler: new AccountHandler(),
     runtime: new TestRuntime(),
     faults,
+    ...(writer && { writer }),
   });
 }
 
