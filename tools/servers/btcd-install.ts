@@ -1,28 +1,16 @@
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
-import { homedir } from 'node:os';
 import path from 'node:path';
+import { lastLines, programCache, ServerUnavailable } from './program.ts';
 
 export const BTCD_VERSION = 'v0.26.0';
 const BTCD_MODULE = `github.com/btcsuite/btcd@${BTCD_VERSION}`;
 
 /** Downloads and compiles about 30 modules: well under a minute on two cores. */
 const INSTALL_MS_MAX = 10 * 60_000;
-const OUTPUT_LINES_SHOWN = 15;
-
-/** What a person has to do before a server can run; `exitCode` is the command's. */
-export class ServerUnavailable extends Error {
-  readonly exitCode = 2;
-}
-
-/** Where programs are kept that aren't npm packages: outside the tree, shared by all checkouts. */
-export function programCache(): string {
-  const base = process.env['XDG_CACHE_HOME'] || path.join(homedir(), '.cache');
-  return path.join(base, 'finality', 'bin');
-}
 
 /**
- * The path of btcd, built with `go install` if it isn't in the cache yet. Throws {@link ServerUnavailable} without Go.
+ * The path of btcd, built with `go install` if it isn't in the cache yet. Throws {@link ServerUnavailable} `GO_MISSING`, `NOT_FETCHED`.
  * @param say gets a line when it takes a while
  */
 export async function ensureBtcd(say: (line: string) => void): Promise<string> {
@@ -47,8 +35,11 @@ function goInstall(directory: string): Promise<void> {
   return new Promise((resolve, reject) => {
     execFile('go', ['install', BTCD_MODULE], options, (error, _stdout, stderr) => {
       if (!error) resolve();
-      else if (error.code === 'ENOENT') reject(new ServerUnavailable(GO_MISSING));
-      else reject(new ServerUnavailable(`go install ${BTCD_MODULE} failed:\n${lastLines(stderr || error.message)}`));
+      else if (error.code === 'ENOENT') reject(new ServerUnavailable('GO_MISSING', GO_MISSING));
+      else {
+        const said = lastLines(stderr || error.message);
+        reject(new ServerUnavailable('NOT_FETCHED', `go install ${BTCD_MODULE} failed:\n${said}`));
+      }
     });
   });
 }
@@ -56,5 +47,3 @@ function goInstall(directory: string): Promise<void> {
 const GO_MISSING =
   `btcd ${BTCD_VERSION} is built with Go 1.25 or later, and there is no go on the PATH. ` +
   'Get it from https://go.dev/dl/ or your package manager, then run this again.';
-
-export const lastLines = (text: string): string => text.trimEnd().split('\n').slice(-OUTPUT_LINES_SHOWN).join('\n');

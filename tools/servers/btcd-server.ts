@@ -4,7 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MINER_WORD, RegtestWallet } from '@finality/chain-simulator';
 import { askBtcd, type BtcdOptions, startBtcd } from './btcd.ts';
-import { ServerUnavailable } from './btcd-install.ts';
+import { ServerUnavailable } from './program.ts';
 import type { Server } from './server.ts';
 
 /** As in btcd's own defaults for regtest. */
@@ -61,7 +61,8 @@ export function btcdServer(dataDir: string, ports = BTCD_PORTS): Server {
       if (!known || (await askBtcd(known, 'stop')) === undefined) return 'is not running';
       const deadline = performance.now() + STOP_MS_MAX;
       while (isAlive(known.pid)) {
-        if (performance.now() > deadline) throw new ServerUnavailable(`process ${known.pid} doesn't end`);
+        if (performance.now() > deadline)
+          throw new ServerUnavailable('NOT_STOPPED', `process ${known.pid} doesn't end`);
         await sleep(STOP_POLL_MS);
       }
       rmSync(file);

@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { ensureBtcd, lastLines, ServerUnavailable } from './btcd-install.ts';
+import { ensureBtcd } from './btcd-install.ts';
+import { claimData } from './data-owner.ts';
+import { freePort, requireFreePort } from './ports.ts';
+import { ServerProcess } from './server-process.ts';
 
 export interface BtcdOptions {
   /** Made if it isn't there; holds the chain and the logs. */
@@ -17,7 +16,7 @@ export interface BtcdOptions {
   readonly peerPort?: number | undefined;
   readonly user?: string;
   readonly password?: string;
-  /** Whether it goes on when this process ends. Default: it ends with it. */
+  /** Whether it goes on when this process ends. Default: it ends with it, however it ends. */
   readonly detached?: boolean;
   /** Gets a line when btcd has to be built first. */
   readonly say?: (line: string) => void;
@@ -33,14 +32,13 @@ export interface Btcd {
 }
 
 const READY_MS_MAX = 30_000;
-const READY_POLL_MS = 100;
-const STOP_MS_MAX = 10_000;
 /** Another program may take a free port between our look and btcd's. */
 const START_ATTEMPTS_MAX = 3;
 
 /** Starts btcd on regtest, on loopback, and waits until it answers. Throws `ServerUnavailable` when it can't be had or doesn't start. */
 export async function startBtcd(options: BtcdOptions): Promise<Btcd> {
   const program = await ensureBtcd(options.say ?? (() => undefined));
+  for (const port of [options.port, options.peerPort]) if (port !== undefined) await requireFreePort(port, 'btcd');
   mkdirSync(options.dataDir, { recursive: true });
   for (let attempt = 1; ; attempt++) {
     const port = options.port ?? (await freePort());
@@ -54,28 +52,21 @@ export async function startBtcd(options: BtcdOptions): Promise<Btcd> {
 
 async function startOn(port: number, program: string, options: BtcdOptions): Promise<Btcd> {
   const { dataDir, user = 'finality', password = 'finality', detached = false } = options;
-  const outputFile = path.join(dataDir, 'btcd.out');
-  const output = openSync(outputFile, 'w', 0o600);
-  const child = spawn(program, btcdArguments(port, user, password, options), {
-    detached,
-    stdio: ['ignore', output, output],
-  });
-  closeSync(output);
   const url = `http://127.0.0.1:${port}`;
-  const killWithUs = (): boolean => child.kill('SIGKILL');
+  const args = btcdArguments(port, user, password, options);
+  const outputFile = path.join(dataDir, 'btcd.out');
+  const claim = claimData(dataDir, 'btcd');
   try {
-    await untilReady(child, { url, user, password }, outputFile);
+    const server = await ServerProcess.start({ name: 'btcd', file: program, args, outputFile, detached });
+    claim.handTo(server.pid);
+    const isReady = async (): Promise<boolean> =>
+      (await askBtcd({ url, user, password }, 'getblockcount')) !== undefined;
+    await server.untilReady(isReady, READY_MS_MAX);
+    return { url, user, password, pid: server.pid, stop: () => server.stop() };
   } catch (error) {
-    child.kill('SIGKILL');
+    claim.release();
     throw error;
   }
-  if (detached) child.unref();
-  else process.once('exit', killWithUs);
-  const stop = async (): Promise<void> => {
-    process.off('exit', killWithUs);
-    await stopChild(child);
-  };
-  return { url, user, password, pid: child.pid!, stop };
 }
 
 function btcdArguments(port: number, user: string, password: string, options: BtcdOptions): readonly string[] {
@@ -98,27 +89,6 @@ function btcdArguments(port: number, user: string, password: string, options: Bt
   ];
 }
 
-async function untilReady(
-  child: ChildProcess,
-  rpc: Pick<Btcd, 'url' | 'user' | 'password'>,
-  outputFile: string,
-): Promise<void> {
-  let failure: Error | undefined;
-  child.once('error', (error) => (failure = error));
-  const deadline = performance.now() + READY_MS_MAX;
-  while (performance.now() < deadline) {
-    if (failure) throw new ServerUnavailable(`btcd can't be started: ${failure.message}`);
-    if (child.exitCode !== null) {
-      throw new ServerUnavailable(
-        `btcd ended with code ${child.exitCode}:\n${lastLines(readFileSync(outputFile, 'utf8'))}`,
-      );
-    }
-    if ((await askBtcd(rpc, 'getblockcount')) !== undefined) return;
-    await sleep(READY_POLL_MS);
-  }
-  throw new ServerUnavailable(`btcd doesn't answer after ${READY_MS_MAX / 1000} s; its output is in ${outputFile}`);
-}
-
 /** The result of a call without parameters, or `undefined` when nobody answers it properly. */
 export async function askBtcd(
   { url, user, password }: Pick<Btcd, 'url' | 'user' | 'password'>,
@@ -136,26 +106,4 @@ export async function askBtcd(
   } catch {
     return undefined;
   }
-}
-
-async function stopChild(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, 'exit');
-  child.kill('SIGTERM');
-  const cancel = new AbortController();
-  const late = sleep(STOP_MS_MAX, 'late' as const, { signal: cancel.signal }).catch(() => 'cancelled' as const);
-  if ((await Promise.race([ended, late])) === 'late') {
-    child.kill('SIGKILL');
-    await ended;
-  }
-  cancel.abort();
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
-  return address.port;
 }

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { ServerUnavailable } from './btcd-install.ts';
+import { ServerUnavailable } from './program.ts';
 import { btcdServer } from './btcd-server.ts';
 import type { Server } from './server.ts';
 
