@@ -1,84 +1,37 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { MINER_WORD, RegtestWallet } from '@finality/chain-simulator';
-import { askBtcd, type BtcdOptions, startBtcd } from './btcd.ts';
-import { ServerUnavailable } from './program.ts';
-import type { Server } from './server.ts';
+import { askBtcd, startBtcd } from './btcd.ts';
+import { BTCD_VERSION } from './btcd-install.ts';
+import { firstFreePort } from './ports.ts';
+import type { ServerKind } from './server.ts';
 
 /** As in btcd's own defaults for regtest. */
-export const BTCD_PORTS: Pick<BtcdOptions, 'port' | 'peerPort'> = { port: 18_334, peerPort: 18_444 };
-const STOP_MS_MAX = 15_000;
-const STOP_POLL_MS = 100;
+const RPC_PORT_PREFERRED = 18_334;
+const PEER_PORT_PREFERRED = 18_444;
 
-/** How to reach a btcd that was started before, kept beside its data (mode 0600). */
-interface Running {
-  readonly pid: number;
-  readonly url: string;
-  readonly user: string;
-  readonly password: string;
-}
-
-/** btcd on regtest in the background. Its blocks pay the key that `RegtestWallet(MINER_WORD)` has. */
-export function btcdServer(dataDir: string, ports = BTCD_PORTS): Server {
-  const file = path.join(dataDir, 'server.json');
-  const running = (): Running | undefined =>
-    existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Running) : undefined;
-
-  const describe = async (): Promise<string | undefined> => {
-    const known = running();
-    const height = known && (await askBtcd(known, 'getblockcount'));
-    if (!known || height === undefined) return undefined;
-    const { user, password, pid } = known;
-    const url = known.url.replace('://', `://${user}:${password}@`);
-    return `runs as process ${pid}, at height ${String(height)}; for npm start: BITCOIN_RPC_URL=${url}`;
-  };
-
+/**
+ * btcd on regtest. Its blocks pay the key that `RegtestWallet(MINER_WORD)` has.
+ * @param ports default: btcd's own, or any others when those are taken
+ */
+export function btcdServer(ports?: { readonly port: number; readonly peerPort: number }): ServerKind {
   return {
-    async up(say) {
-      const already = await describe();
-      if (already !== undefined) return already;
-      mkdirSync(dataDir, { recursive: true });
-      const miningAddress = new RegtestWallet(MINER_WORD).address;
-      const password = running()?.password ?? randomBytes(16).toString('hex');
+    name: 'btcd',
+    about: `Bitcoin node ${BTCD_VERSION} on regtest; needs Go to be built`,
+    endSignal: 'SIGTERM',
+    async start(options) {
       const btcd = await startBtcd({
-        dataDir,
-        miningAddress,
-        ...ports,
-
-        password,
-        detached: true,
-        say,
+        ...options,
+        miningAddress: new RegtestWallet(MINER_WORD).address,
+        password: randomBytes(16).toString('hex'),
+        port: ports?.port ?? (await firstFreePort(RPC_PORT_PREFERRED)),
+        peerPort: ports?.peerPort ?? (await firstFreePort(PEER_PORT_PREFERRED)),
       });
-      const { pid, url, user } = btcd;
-      writeFileSync(file, `${JSON.stringify({ pid, url, user, password } satisfies Running)}\n`, { mode: 0o600 });
-      return (await describe()) ?? `started as process ${pid}`;
+      return () => btcd.stop();
     },
-    async down() {
-      const known = running();
-      // Asked by RPC, not by signal: a process id may by now belong to somebody else.
-      if (!known || (await askBtcd(known, 'stop')) === undefined) return 'is not running';
-      const deadline = performance.now() + STOP_MS_MAX;
-      while (isAlive(known.pid)) {
-        if (performance.now() > deadline)
-          throw new ServerUnavailable('NOT_STOPPED', `process ${known.pid} doesn't end`);
-        await sleep(STOP_POLL_MS);
-      }
-      rmSync(file);
-      return 'stopped';
-    },
-    async status() {
-      return (await describe()) ?? 'is not running';
+    async ask({ BITCOIN_RPC_URL = '' }) {
+      const { origin, username: user, password } = new URL(BITCOIN_RPC_URL);
+      const height = await askBtcd({ url: origin, user, password }, 'getblockcount');
+      return height === undefined ? undefined : `at height ${String(height)}`;
     },
   };
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -58,7 +58,8 @@ async function startOn(port: number, program: string, options: BtcdOptions): Pro
   const claim = claimData(dataDir, 'btcd');
   try {
     const server = await ServerProcess.start({ name: 'btcd', file: program, args, outputFile, detached });
-    claim.handTo(server.pid);
+    const env = { BITCOIN_RPC_URL: url.replace('://', `://${user}:${password}@`) };
+    claim.handTo({ pid: server.pid, detached, env });
     const isReady = async (): Promise<boolean> =>
       (await askBtcd({ url, user, password }, 'getblockcount')) !== undefined;
     await server.untilReady(isReady, READY_MS_MAX);

@@ -19,17 +19,24 @@ export interface Download {
   readonly file: string;
 }
 
+export interface DownloadOptions {
+  /** Is called after each file with how many there are by now. */
+  readonly progressed: (count: number) => void;
+  /** Where HTTP_PROXY, HTTPS_PROXY and NO_PROXY are looked up. Default: the process's. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Before the second attempt; grows. Default 1 s. */
+  readonly attemptPauseMs?: number;
+}
+
 /**
- * Fetches files, several at a time, each checked against its SHA-256 before it is written. Honours HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
- * @param progressed is called after each file with how many there are by now
+ * Fetches files, several at a time, each checked against its SHA-256 before it is written.
  * @throws ServerUnavailable `NOT_FETCHED` when one can't be had in a few attempts
  */
 export async function downloadAll(
   downloads: readonly Download[],
-  progressed: (count: number) => void,
-  attemptPauseMs = ATTEMPT_PAUSE_MS,
+  { progressed, env = process.env, attemptPauseMs = ATTEMPT_PAUSE_MS }: DownloadOptions,
 ): Promise<void> {
-  const settings = { keepAlive: true, maxSockets: CONNECTIONS_MAX, proxyEnv: process.env };
+  const settings = { keepAlive: true, maxSockets: CONNECTIONS_MAX, proxyEnv: env };
   const agents = { 'http:': new http.Agent(settings), 'https:': new https.Agent(settings) };
   const waiting = [...downloads];
   let count = 0;

@@ -49,10 +49,9 @@ export function kafkaCommand(
 
 async function install(cache: string, directory: string, say: (line: string) => void): Promise<void> {
   const repository = (process.env['MAVEN_CENTRAL_URL'] || MAVEN_CENTRAL).replace(/\/+$/, '');
-  say(`Getting Apache Kafka ${KAFKA_VERSION} from ${new URL(repository).host}, once (45 MB) …`);
-  mkdirSync(cache, { recursive: true });
   // Moved into place in one step when it is complete: others may be getting it right now.
-  const making = mkdtempSync(path.join(cache, '.kafka-'));
+  const making = makeIn(cache);
+  say(`Getting Apache Kafka ${KAFKA_VERSION} from ${repository}, once (45 MB) …`);
   const downloads = KAFKA_JARS.map(([jar, sha256]) => ({
     url: `${repository}/${jar}`,
     sha256,
@@ -65,7 +64,7 @@ async function install(cache: string, directory: string, say: (line: string) => 
     say(`… ${count} of ${downloads.length} files`);
   };
   try {
-    await downloadAll(downloads, progressed);
+    await downloadAll(downloads, { progressed });
     moveIntoPlace(making, directory);
   } catch (error) {
     if (!(error instanceof ServerUnavailable)) throw error;
@@ -74,6 +73,19 @@ async function install(cache: string, directory: string, say: (line: string) => 
     throw new ServerUnavailable(error.reason, `${error.message}. ${hint}`);
   } finally {
     rmSync(making, { recursive: true, force: true });
+  }
+}
+
+function makeIn(cache: string): string {
+  try {
+    mkdirSync(cache, { recursive: true });
+    return mkdtempSync(path.join(cache, '.kafka-'));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ServerUnavailable(
+      'NOT_FETCHED',
+      `Kafka can't be kept in ${cache}: ${why}. XDG_CACHE_HOME names another place.`,
+    );
   }
 }
 

@@ -92,7 +92,7 @@ async function startOnPorts(
   options: KafkaOptions,
   claim: DataClaim,
 ): Promise<RunningKafka> {
-  const { dataDir } = options;
+  const { dataDir, detached = false } = options;
   const scratch = path.join(dataDir, 'tmp');
   mkdirSync(scratch, { recursive: true });
   const settingsFile = path.join(dataDir, 'server.properties');
@@ -108,9 +108,10 @@ async function startOnPorts(
     cwd: dataDir,
     env: javaEnvironment(),
     outputFile: path.join(dataDir, 'kafka.out'),
-    detached: options.detached ?? false,
+    detached,
   });
-  claim.handTo(server.pid);
+  const brokers = [`${HOST}:${ports.plain}`];
+  claim.handTo({ pid: server.pid, detached, env: { KAFKA_BROKERS: brokers.join(',') } });
   const isReady = async (): Promise<boolean> => {
     const cluster = await askKafka(ports.plain);
     return cluster?.id === clusterId && cluster.brokers.length > 0;
@@ -121,7 +122,7 @@ async function startOnPorts(
     throw explain(server.output()) ?? error;
   }
   return {
-    brokers: [`${HOST}:${ports.plain}`],
+    brokers,
     ...(ports.sasl === undefined ? {} : { saslBrokers: [`${HOST}:${ports.sasl}`] }),
     clusterId,
     pid: server.pid,

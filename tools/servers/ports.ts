@@ -29,10 +29,9 @@ export function isPortFree(port: number): Promise<boolean> {
   });
 }
 
-/** The first of these that is free, else any other. */
-export async function firstFreePort(preferred: readonly (number | undefined)[]): Promise<number> {
-  for (const port of preferred) if (port !== undefined && (await isPortFree(port))) return port;
-  return freePort();
+/** This one if it is free, else any other. */
+export async function firstFreePort(preferred: number): Promise<number> {
+  return (await isPortFree(preferred)) ? preferred : freePort();
 }
 
 /** @throws ServerUnavailable `PORT_TAKEN` */
