@@ -102,18 +102,24 @@ export const MESSAGE_COLUMNS = 'position, ordinal, topic, ordering_key, sequence
 
 /** A published message from its row: what every driver delivers (DESIGN 4: the same bytes). */
 export function publishedMessageOf(row: MessageRow): PublishedMessage {
+  const { position, ordinal, topic, ordering_key: orderingKey, sequence } = row;
   const headers = decodeJson(row.headers) as Record<string, string>;
+  return publishedMessage({ position, ordinal, topic, orderingKey, sequence }, headers, row.payload);
+}
+
+/** A published message from its place in the log and what it carries. */
+export function publishedMessage(
+  place: Pick<PublishedMessage, 'position' | 'ordinal' | 'topic' | 'orderingKey' | 'sequence'>,
+  headers: Readonly<Record<string, string>>,
+  payload: Uint8Array,
+): PublishedMessage {
   return {
-    position: row.position,
-    ordinal: row.ordinal,
-    topic: row.topic,
-    orderingKey: row.ordering_key,
-    sequence: row.sequence,
+    ...place,
     id: headers['ce_id'] ?? '',
     type: headers['ce_type'] ?? '',
     schemaVersion: Number(headers['ce_schemaversion']),
     headers,
-    payload: row.payload,
+    payload,
   };
 }
 

@@ -24,6 +24,7 @@ export function eventStoreDdl(options: EventStoreDdlOptions): string[] {
     ['timers', 'SELECT, INSERT, UPDATE, DELETE'],
     ['leases', 'SELECT, INSERT, UPDATE'],
     ['consumer_cursors', 'SELECT, INSERT, UPDATE'],
+    ['relay_progress', 'SELECT, INSERT, UPDATE'],
   ];
   return [
     `REVOKE ALL ON SCHEMA ${schema} FROM PUBLIC`,
@@ -130,5 +131,8 @@ function workerTables(schema: string): string[] {
     `CREATE TABLE ${schema}.leases (name text PRIMARY KEY, holder text NOT NULL, fencing bigint NOT NULL, expires_at bigint NOT NULL)`,
     `CREATE TABLE ${schema}.consumer_cursors (
       topic text PRIMARY KEY, position bigint NOT NULL, ordinal integer NOT NULL, epoch integer NOT NULL) WITH (fillfactor = 50)`,
+    // Per Kafka cluster: a new one is sent everything.
+    `CREATE TABLE ${schema}.relay_progress (
+      cluster_id text PRIMARY KEY, position bigint NOT NULL, ordinal integer NOT NULL) WITH (fillfactor = 50)`,
   ];
 }

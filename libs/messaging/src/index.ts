@@ -5,3 +5,4 @@ export * from './consumer-worker.ts';
 export * from './event-transport.ts';
 export * from './permuting.driver.ts';
 export * from './postgres.driver.ts';
+export * from './kafka/index.ts';

@@ -10,6 +10,7 @@ import {
 } from '@finality/event-store';
 import type { Pool } from 'pg';
 import { BusListener } from './bus-listener.ts';
+import { loadCursors, Progress, saveCursors, START } from './cursors.ts';
 import type { ConsumerOptions, IncomingMessage, MessageConsumer, MessageDriver } from './port.ts';
 
 export interface PostgresDriverOptions {
@@ -52,23 +53,6 @@ export class PostgresDriver implements MessageDriver {
   }
 }
 
-interface Cursor {
-  readonly position: bigint;
-  readonly ordinal: number;
-  readonly epoch: number;
-}
-
-/** Progress in one topic: where the next poll goes on, and what was polled but isn't acknowledged in full. */
-interface Progress {
-  readonly topic: string;
-  acknowledged: Cursor;
-  polled: Cursor;
-  /** In polled order, the oldest first not acknowledged. */
-  inFlight: { readonly cursor: Cursor; isDone: boolean }[];
-}
-
-const START: Cursor = { position: 0n, ordinal: 0, epoch: 0 };
-
 class PostgresConsumer implements MessageConsumer {
   readonly #options: PostgresDriverOptions;
   readonly #topics: readonly string[];
@@ -104,14 +88,9 @@ class PostgresConsumer implements MessageConsumer {
 
   async acknowledge(messages: readonly IncomingMessage[]): Promise<void> {
     const progress = await this.#load();
-    const before = new Map([...progress.values()].map((of) => [of.topic, of.acknowledged]));
-    for (const message of messages) {
-      const entry = progress.get(message.topic)?.inFlight.find(({ cursor }) => isAt(cursor, message));
-      if (entry) entry.isDone = true;
-    }
-    for (const of of progress.values()) advance(of);
-    const moved = [...progress.values()].filter((of) => of.acknowledged !== before.get(of.topic));
-    if (moved.length > 0 && !this.#isReplay) await this.#save(moved);
+    for (const message of messages) progress.get(message.topic)?.acknowledge(message);
+    const moved = [...progress.values()].filter((of) => of.advance());
+    if (moved.length > 0 && !this.#isReplay) await saveCursors(this.#cursorTable, moved);
   }
 
   async fetch(
@@ -169,50 +148,22 @@ class PostgresConsumer implements MessageConsumer {
         ORDER BY t.position, t.ordinal LIMIT ${limit}) m
       ORDER BY m.position, m.ordinal LIMIT ${limit}`);
     const messages = rows.map(publishedMessageOf);
-    for (const message of messages) {
-      const cursor = cursorOf(message);
-      const topic = progress.get(message.topic)!;
-      topic.polled = cursor;
-      topic.inFlight.push({ cursor, isDone: false });
-    }
+    for (const message of messages) progress.get(message.topic)!.poll(message);
     return messages;
   }
 
   async #load(): Promise<Map<string, Progress>> {
     if (this.#progress) return this.#progress;
-    const rows = this.#isReplay ? [] : await this.#savedCursors();
-    const saved = new Map(rows.map((row) => [row.topic, row]));
-    const progress = this.#topics.map((topic): [string, Progress] => {
-      const cursor = saved.get(topic) ?? START;
-      return [topic, { topic, acknowledged: cursor, polled: cursor, inFlight: [] }];
-    });
-    this.#progress = new Map(progress);
+    const saved = this.#isReplay ? undefined : await loadCursors(this.#cursorTable, this.#topics);
+    this.#progress = new Map(
+      this.#topics.map((topic): [string, Progress] => [topic, new Progress(topic, saved?.get(topic) ?? START)]),
+    );
     return this.#progress;
   }
 
-  #savedCursors(): Promise<(Cursor & { topic: string })[]> {
+  get #cursorTable(): { readonly pool: Pool; readonly schema: string } {
     const { consumer, consumerSchema } = this.#options;
-    const table = `${quoteIdentifier(consumerSchema)}.consumer_cursors`;
-    const text = `SELECT topic, position, ordinal, epoch FROM ${table} WHERE topic = ANY($1::text[])`;
-    return this.#query(consumer, text, [this.#topics]);
-  }
-
-  /** The inbox has what was handled; a cursor lost in a crash costs repeated messages only, so it needn't wait for the disk. */
-  async #save(moved: readonly Progress[]): Promise<void> {
-    const { consumer, consumerSchema } = this.#options;
-    await this.#query(
-      consumer,
-      `WITH relaxed AS (SELECT set_config('synchronous_commit', 'off', true))
-      INSERT INTO ${quoteIdentifier(consumerSchema)}.consumer_cursors (topic, position, ordinal, epoch)
-        SELECT c.* FROM relaxed, unnest($1::text[], $2::bigint[], $3::int[], $4::int[]) AS c(topic, position, ordinal, epoch)
-        ON CONFLICT (topic) DO UPDATE SET position = excluded.position, ordinal = excluded.ordinal, epoch = excluded.epoch`,
-      [
-        moved.map(({ topic }) => topic),
-        moved.map(({ acknowledged }) => acknowledged.position),
-        moved.map(({ acknowledged }) => acknowledged.ordinal),
-        moved.map(({ acknowledged }) => acknowledged.epoch),
-      ],
-    );
+    return { pool: consumer, schema: consumerSchema };
   }
 
   async #listen(): Promise<void> {
@@ -245,22 +196,4 @@ class PostgresConsumer implements MessageConsumer {
   async #query<Row extends object>(pool: Pool, text: string, values: readonly unknown[]): Promise<Row[]> {
     return (await pool.query<Row>({ text, values: [...values], types: pgTypes })).rows;
   }
-}
-
-function cursorOf(message: IncomingMessage): Cursor {
-  return { position: message.position, ordinal: message.ordinal, epoch: Number(message.headers['ce_epoch'] ?? 0) };
-}
-
-function isAt(cursor: Cursor, message: IncomingMessage): boolean {
-  return cursor.position === message.position && cursor.ordinal === message.ordinal;
-}
-
-/** The cursor stands behind the last message before which everything is acknowledged. */
-function advance(progress: Progress): void {
-  const open = progress.inFlight.findIndex(({ isDone }) => !isDone);
-  const done = open === -1 ? progress.inFlight.length : open;
-  const last = progress.inFlight[done - 1];
-  if (!last) return;
-  progress.acknowledged = last.cursor;
-  progress.inFlight = progress.inFlight.slice(done);
 }
