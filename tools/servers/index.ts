@@ -17,11 +17,14 @@ export const SERVER_KINDS: Readonly<Record<ServerName, ServerKind>> = {
   btcd: btcdServer(),
 };
 
-/** Where servers keep their data unless told otherwise: `.finality/servers` of this checkout. */
-export const SERVERS_HOME = path.resolve(import.meta.dirname, '../../.finality/servers');
+/** Where servers keep their data unless told otherwise: `servers` under FINALITY_DATA_DIR, by default this checkout's `.finality`. */
+export function serversHome(): string {
+  const root = path.resolve(import.meta.dirname, '../..');
+  return path.join(path.resolve(root, process.env['FINALITY_DATA_DIR'] || '.finality'), 'servers');
+}
 
 /** @param home the directory under which it has one of its own */
-export function serverNamed(name: ServerName, home: string = SERVERS_HOME): Server {
+export function serverNamed(name: ServerName, home: string = serversHome()): Server {
   return new Server(SERVER_KINDS[name], path.join(home, name));
 }
 

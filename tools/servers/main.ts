@@ -15,7 +15,7 @@ npm run servers -- status [name…]   says what runs and how to reach it
   --json                            answers as one line of JSON, progress on stderr
 
 ${NAMES_AND_WHAT}
-All of them when none is named; all on 127.0.0.1. Data: .finality/servers/<name>
+All of them when none is named; all on 127.0.0.1. Data: .finality/servers/<name> (or under FINALITY_DATA_DIR)
 `;
 
 const COMMANDS = ['up', 'down', 'status'] as const;

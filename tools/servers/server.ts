@@ -39,6 +39,8 @@ export interface EnsuredServer {
   readonly name: string;
   readonly pid: number;
   readonly env: ServerEnv;
+  /** The process without which it ends: ours, if we started it. */
+  readonly endsWith?: number;
   /** Otherwise it ran before, and goes on. */
   readonly startedByUs: boolean;
   /** Stops what we started; nothing else. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -24,6 +24,8 @@ const silent = (): void => undefined;
 let directory: string;
 beforeEach(() => {
   directory = mkdtempSync(path.join(tmpdir(), 'finality-servers-'));
+  // PostgreSQL's user isn't always this one.
+  chmodSync(directory, 0o755);
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
@@ -83,32 +85,55 @@ describe('npm run servers', () => {
 });
 
 describe('postgres', () => {
-  it('comes up in the background, stays one, keeps its data, and goes down', async () => {
-    const server = new Server(postgresServer(await freePort()), path.join(directory, 'postgres'));
-    try {
-      const up = await server.up(silent);
-      expect(Object.keys(up.env)).toEqual(['DATABASE_URL', 'DATABASE_ADMIN_URL']);
-      expect(new URL(up.env['DATABASE_URL']!).pathname).toBe('/finality');
-      expect(up).not.toHaveProperty('endsWith');
-      expect(await server.up(silent)).toEqual(up);
-      const client = new pg.Client({ connectionString: up.env['DATABASE_ADMIN_URL'] });
-      await client.connect();
-      await client.query('CREATE TABLE kept AS SELECT 7 AS seven');
-      await client.end();
-      expect(await server.down()).toBe(true);
-      expect(await server.status()).toBeUndefined();
+  const connected = async <T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> => {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    return work(client).finally(() => client.end());
+  };
+  const answer = (output: string) =>
+    (JSON.parse(output) as { pid?: number; running: boolean; env?: Record<string, string> }[])[0]!;
 
-      const ensured = await server.ensure(silent);
-      expect(ensured.startedByUs).toBe(true);
-      const again = new pg.Client({ connectionString: ensured.env['DATABASE_ADMIN_URL'] });
-      await again.connect();
-      expect((await again.query('SELECT seven FROM kept')).rows).toEqual([{ seven: 7 }]);
-      await again.end();
-      await ensured.stop();
+  it('goes on in the background when the command has ended, stays one, and goes down', async () => {
+    const env = { ...process.env, FINALITY_DATA_DIR: directory };
+    const command = async (name: string) => {
+      const { code, output } = await servers([name, 'postgres', '--json'], env);
+      expect(code, output).toBe(0);
+      return answer(output);
+    };
+    try {
+      expect(await command('status')).toEqual({ name: 'postgres', running: false });
+      const up = await command('up');
+      expect(up).toMatchObject({ running: true });
+      expect(await command('up')).toEqual(up);
+      expect(await command('status')).toEqual(up);
     } finally {
-      await server.down();
+      expect(await command('down')).toEqual({ name: 'postgres', running: false });
     }
-    expect(await server.down()).toBe(false);
+    expect(await command('status')).toEqual({ name: 'postgres', running: false });
+  });
+
+  it('is started for a program and stopped by it, and keeps its data', async () => {
+    const server = new Server(postgresServer(await freePort()), path.join(directory, 'postgres'));
+    const first = await server.ensure(silent);
+    try {
+      expect(first).toMatchObject({ startedByUs: true, endsWith: process.pid });
+      expect(new URL(first.env['DATABASE_URL']!).pathname).toBe('/finality');
+      await connected(first.env['DATABASE_ADMIN_URL']!, (client) => client.query('CREATE TABLE kept AS SELECT 7 AS n'));
+      const second = await server.ensure(silent);
+      expect(second).toMatchObject({ pid: first.pid, startedByUs: false });
+      await second.stop();
+      expect(await server.status()).toMatchObject({ pid: first.pid });
+    } finally {
+      await first.stop();
+    }
+    expect(await server.status()).toBeUndefined();
+    const again = await server.ensure(silent);
+    try {
+      const kept = await connected(again.env['DATABASE_ADMIN_URL']!, (client) => client.query('SELECT n FROM kept'));
+      expect(kept.rows).toEqual([{ n: 7 }]);
+    } finally {
+      await again.stop();
+    }
   });
 });
 
