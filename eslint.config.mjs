@@ -202,7 +202,7 @@ export default defineConfig(
 
   // Who may do what the rules above refuse.
   {
-    files: ['apps/*/src/config.ts', 'libs/*/src/config.ts'],
+    files: ['apps/*/src/config.ts', 'libs/service/src/program/config.ts'],
     rules: { 'no-restricted-properties': determinism.restrictedPropertiesInConfig },
   },
   {

@@ -18,11 +18,13 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 
 const COMMANDS = {
   start: ['apps/standalone/src/main.ts'],
+  'start:distributed': ['apps/standalone/src/main.ts', '--distributed'],
   test: ['tools/test.ts'],
   bench: ['tools/bench/main.ts'],
   sim: ['apps/standalone/src/simulation/main.ts'],
   call: ['tools/call/main.ts'],
   servers: ['tools/servers/main.ts'],
+  certificates: ['tools/certificates/main.ts'],
   lint: ['node_modules/eslint/bin/eslint.js', '--max-warnings=0'],
   typecheck: ['node_modules/typescript/bin/tsc', '--project', '.'],
   generate: ['tools/generate.ts'],
@@ -32,7 +34,8 @@ const COMMANDS = {
  * V8 sizes its heap by the machine's memory and leaves garbage lying about while there is plenty. The platform lives in about 50 MiB of heap; ten
  * times that is never needed, and short-lived objects fit in little.
  */
-const NODE_FLAGS = { start: ['--max-old-space-size=512', '--max-semi-space-size=8'] };
+const SMALL_HEAP = ['--max-old-space-size=512', '--max-semi-space-size=8'];
+const NODE_FLAGS = { start: SMALL_HEAP, 'start:distributed': SMALL_HEAP };
 /** glibc keeps freed memory per thread; two arenas are enough for one busy thread. */
 const MALLOC_ARENAS_MAX = '2';
 

@@ -78,9 +78,10 @@ export class AddressIssuerModule {
   }
 }
 
-function openStore({ pool, runtime, config }: AddressIssuerEnv): IssuerStore {
+function openStore({ pool, runtime, config, writer }: AddressIssuerEnv): IssuerStore {
   const handler = new IssuerHandler(config.BITCOIN_NETWORK);
-  return new PostgresEventStore({ pool, schema: ADDRESS_ISSUER_SCHEMA, service: SERVICE, handler, runtime });
+  const options = { pool, schema: ADDRESS_ISSUER_SCHEMA, service: SERVICE, handler, runtime };
+  return new PostgresEventStore({ ...options, ...(writer && { writer }) });
 }
 
 function openIssuing({ pool, runtime, config, faults }: AddressIssuerEnv, store: IssuerStore): Issuing {

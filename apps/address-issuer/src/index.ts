@@ -1,23 +1,5 @@
-import { addressV1, TOPICS } from '@finality/contracts';
-import { createEventStore, type ServiceBlueprint } from '@finality/service';
-import { ADDRESS_ISSUER_SCHEMA, type AddressIssuerEnv, AddressIssuerModule } from './address-issuer.module.ts';
-import { createAddresses } from './migrations/create-addresses.migration.ts';
-import { addressEntity } from './projections/addresses.projection.ts';
-import { walletEntity } from './projections/wallets.projection.ts';
-import { STREAMS } from './streams.ts';
-
 export { type AddressingPort, type AddressIssuerEnv, AddressIssuerModule } from './address-issuer.module.ts';
 export { type AddressIssuerConfig, addressIssuerConfig } from './config.ts';
 export type { SignerOfAccounts } from './registration.ts';
-
-/** Wallets' descriptors in, addresses out. Other services of ours reach it through `INTERNAL_API` (an `AddressingPort`). */
-export const addressIssuerService: ServiceBlueprint<AddressIssuerEnv> = {
-  name: 'address-issuer',
-  schema: ADDRESS_ISSUER_SCHEMA,
-  migrations: (roles) => [createEventStore(roles), createAddresses(roles)],
-  streams: STREAMS,
-  entities: [walletEntity, addressEntity],
-  topics: [TOPICS.institution, TOPICS.watch],
-  grpc: { 'finality.address.v1.AddressService': addressV1.AddressServiceService },
-  module: (env) => AddressIssuerModule.register(env),
-};
+export { addressIssuerProgram } from './program.ts';
+export { addressIssuerService } from './service.ts';

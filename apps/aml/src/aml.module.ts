@@ -35,7 +35,14 @@ export class AmlModule {
   }
 }
 
-function openStore({ pool, runtime, config }: AmlEnv): AmlStore {
-  const options = { pool, schema: AML_SCHEMA, service: 'aml', handler: new AmlHandler(config.rules), runtime };
+function openStore({ pool, runtime, config, writer }: AmlEnv): AmlStore {
+  const options = {
+    pool,
+    schema: AML_SCHEMA,
+    service: 'aml',
+    handler: new AmlHandler(config.rules),
+    runtime,
+    ...(writer && { writer }),
+  };
   return new PostgresEventStore<AmlBody, undefined, AmlReply>(options);
 }

@@ -67,7 +67,7 @@ export class ChainWatcherModule {
 }
 
 function contextOf(env: ChainWatcherEnv): WorkerContext {
-  const { config, pool, runtime } = env;
+  const { config, pool, runtime, writer } = env;
   const network: Network = config.BITCOIN_NETWORK;
   const handler = new ChainHandler({ network, watchAhead: config.WATCH_AHEAD });
   const store = new PostgresEventStore<ChainWatcherCommand, Awaited<ReturnType<ChainHandler['load']>>, null>({
@@ -76,6 +76,7 @@ function contextOf(env: ChainWatcherEnv): WorkerContext {
     service: 'chain-watcher',
     handler,
     runtime,
+    ...(writer && { writer }),
   });
   return {
     network,

@@ -72,7 +72,7 @@ export class ReconciliationModule {
 }
 
 function contextOf(env: ReconciliationEnv): WorkContext {
-  const { config, pool, runtime } = env;
+  const { config, pool, runtime, writer } = env;
   const handler = new ReconciliationHandler({ deriveAhead: config.RECONCILIATION_DERIVE_AHEAD });
   return {
     network: config.BITCOIN_NETWORK,
@@ -86,6 +86,7 @@ function contextOf(env: ReconciliationEnv): WorkContext {
       service: 'reconciliation',
       handler,
       runtime,
+      ...(writer && { writer }),
     }),
     session: poolSession(pool),
     nodes: new NodeConnection(env.connectNode ?? (() => connectConfigured(env))),

@@ -1,20 +1,4 @@
-import { riskV1, TOPICS } from '@finality/contracts';
-import { createEventStore, type ServiceBlueprint } from '@finality/service';
-import { createRisk } from './migrations/create-risk.migration.ts';
-import { RISK_SCHEMA, type RiskEnv, RiskModule } from './risk.module.ts';
-import { STREAMS } from './streams.ts';
-
 export { type LabelListConfig, type RiskConfig, riskConfig, riskSettings } from './config.ts';
 export { type RiskEnv, RiskModule } from './risk.module.ts';
-
-/** Scores settlements and deposits (R1, R2) and publishes a verdict on each. */
-export const riskService: ServiceBlueprint<RiskEnv> = {
-  name: 'risk',
-  schema: RISK_SCHEMA,
-  migrations: (roles) => [createEventStore(roles), createRisk(roles)],
-  streams: STREAMS,
-  entities: [],
-  topics: [TOPICS.settlement, TOPICS.deposit, TOPICS.chainFact],
-  grpc: { 'finality.risk.v1.RiskService': riskV1.RiskServiceService },
-  module: (env) => RiskModule.register(env),
-};
+export { riskProgram } from './program.ts';
+export { riskService } from './service.ts';

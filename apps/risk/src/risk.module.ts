@@ -35,10 +35,10 @@ export class RiskModule {
   }
 }
 
-function openStore({ pool, runtime, config }: RiskEnv): RiskStore {
+function openStore({ pool, runtime, config, writer }: RiskEnv): RiskStore {
   const { rules, labelLists } = config;
   const handler = new RiskHandler({ rules, labelLists: labelLists.map(({ name }) => name) });
-  const options = { pool, schema: RISK_SCHEMA, service: 'risk', handler, runtime };
+  const options = { pool, schema: RISK_SCHEMA, service: 'risk', handler, runtime, ...(writer && { writer }) };
   return new PostgresEventStore<RiskBody, RiskWorld, RiskReply>(options);
 }
 

@@ -1,28 +1,6 @@
-import { institutionV1, ledgerV1, settlementV1, TOPICS } from '@finality/contracts';
-import { createEventStore, type ServiceBlueprint } from '@finality/service';
-import { SETTLEMENT_SCHEMA, type SettlementEnv } from './env.ts';
-import { createSettlement } from './migrations/create-settlement.migration.ts';
-import { depositEntity, institutionEntity, settlementEntity } from './projections/entities.ts';
-import { SettlementModule } from './settlement.module.ts';
-import { STREAMS } from './store/streams.ts';
-
 export { type SettlementConfig, settlementConfig, settlementSettings } from './config.ts';
 export type { SettlementEnv } from './env.ts';
 export { Bootstrap, type FirstKey } from './inbound/bootstrap.ts';
 export { BOOTSTRAP, type LedgerCutPort } from './settlement.module.ts';
-
-/** Institutions' front, settlements and their transactions, and the only writer of the ledger. */
-export const settlementService: ServiceBlueprint<SettlementEnv> = {
-  name: 'settlement',
-  schema: SETTLEMENT_SCHEMA,
-  migrations: (roles) => [createEventStore(roles), createSettlement(roles)],
-  streams: STREAMS,
-  entities: [settlementEntity, institutionEntity, depositEntity],
-  topics: [TOPICS.riskVerdict, TOPICS.amlVerdict, TOPICS.wallet, TOPICS.address, TOPICS.chainFact],
-  grpc: {
-    'finality.settlement.v1.SettlementService': settlementV1.SettlementServiceService,
-    'finality.institution.v1.InstitutionService': institutionV1.InstitutionServiceService,
-    'finality.ledger.v1.LedgerService': ledgerV1.LedgerServiceService,
-  },
-  module: (env) => SettlementModule.register(env),
-};
+export { settlementProgram } from './program.ts';
+export { settlementService } from './service.ts';

@@ -111,7 +111,7 @@ export class SettlementModule {
 }
 
 function openStore(env: SettlementEnv, wakeups: Wakeups): SettlementStore {
-  const { pool, runtime, config } = env;
+  const { pool, runtime, config, writer } = env;
   const handler = new SettlementHandler(config.policy);
   return new PostgresEventStore({
     pool,
@@ -119,6 +119,7 @@ function openStore(env: SettlementEnv, wakeups: Wakeups): SettlementStore {
     schema: SETTLEMENT_SCHEMA,
     service: 'settlement',
     handler,
+    ...(writer && { writer }),
     onBatch: () => wakeups.notify(),
   });
 }

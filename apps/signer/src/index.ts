@@ -1,20 +1,5 @@
-import { createEventStore, type ServiceBlueprint } from '@finality/service';
-import { createSigner } from './migrations/create-signer.migration.ts';
-import { SIGNER_SCHEMA, type SignerEnv, SignerModule } from './signer.module.ts';
-import { STREAMS } from './streams.ts';
-
 export { type SignerConfig, signerConfig } from './config.ts';
 export { openSeed, provisionSeed, type SeedVaultOptions } from './outbound/seed-vault.ts';
 export { type SignerEnv, SignerModule, type SigningPort } from './signer.module.ts';
-
-/** The only holder of keys. Nothing of it is on the public port: other services of ours reach it through `INTERNAL_API` (a `SigningPort`). */
-export const signerService: ServiceBlueprint<SignerEnv> = {
-  name: 'signer',
-  schema: SIGNER_SCHEMA,
-  migrations: (roles) => [createEventStore(roles), createSigner(roles)],
-  streams: STREAMS,
-  entities: [],
-  topics: [],
-  grpc: {},
-  module: (env) => SignerModule.register(env),
-};
+export { signerProgram } from './program.ts';
+export { signerService } from './service.ts';

@@ -46,9 +46,10 @@ async function openKeyring(env: SignerEnv): Promise<Keyring> {
   return new Keyring(await openSeed(env), env.config.BITCOIN_NETWORK);
 }
 
-function openStore({ pool, runtime, config }: SignerEnv, keyring: Keyring): SignerStore {
+function openStore({ pool, runtime, config, writer }: SignerEnv, keyring: Keyring): SignerStore {
   const handler = new SignerHandler({ keyring, limits: limitsOf(config) });
-  return new PostgresEventStore({ pool, schema: SIGNER_SCHEMA, service: 'signer', handler, runtime });
+  const options = { pool, schema: SIGNER_SCHEMA, service: 'signer', handler, runtime };
+  return new PostgresEventStore({ ...options, ...(writer && { writer }) });
 }
 
 function portOf(

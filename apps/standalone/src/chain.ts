@@ -1,7 +1,7 @@
 import type { Network } from '@finality/bitcoin';
 import { connectNode, NodeError, type RegtestNode } from '@finality/bitcoin-node';
 import { MINER_WORD, RegtestWallet, type Simulator, startSimulator } from '@finality/chain-simulator';
-import type { Runtime, Worker } from '@finality/kernel';
+import { assert, type Runtime, type Worker } from '@finality/kernel';
 import { errorCode, StartupError } from '@finality/service';
 import type { ChainKind } from './data-dir.ts';
 
@@ -11,6 +11,24 @@ export interface RpcAccess {
   readonly url: string;
   readonly user: string;
   readonly password: string;
+}
+
+interface NodeVariables {
+  readonly BITCOIN_RPC_URL?: string | undefined;
+  readonly BITCOIN_RPC_USER?: string | undefined;
+  readonly BITCOIN_RPC_PASSWORD?: string | undefined;
+}
+
+/** User and password may stand in the URL. */
+export function accessOf(env: NodeVariables): RpcAccess {
+  const { BITCOIN_RPC_URL: url, BITCOIN_RPC_USER: user, BITCOIN_RPC_PASSWORD: secret } = env;
+  assert(url !== undefined, 'BITCOIN_RPC_URL names a node');
+  const { username, password, origin, pathname } = new URL(url);
+  return {
+    url: origin + pathname,
+    user: user ?? decodeURIComponent(username),
+    password: secret ?? decodeURIComponent(password),
+  };
 }
 
 /** The Bitcoin node that this platform uses: one of its own making, or somebody's. */

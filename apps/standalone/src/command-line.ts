@@ -9,9 +9,12 @@ export interface Flags {
   readonly fresh: boolean;
   readonly demo: boolean;
   readonly help: boolean;
+  /** Each service as a process of its own, over Kafka. */
+  readonly distributed: boolean;
 }
 
-export const USAGE = `npm start [-- flags]    the whole platform in one process, with two demonstration institutions and their settlements
+export const USAGE = `npm start [-- flags]                the whole platform in one process, with two demonstration institutions and their settlements
+npm run start:distributed [-- …]    the same as one process per service, over Kafka, Postgres and btcd, which it gets and starts where needed
 
   --once     end after the scenario; the exit code says whether all went well
   --json     the result as one line of JSON, last on stdout
@@ -30,11 +33,12 @@ export function parseCommandLine(args: readonly string[]): Flags | string {
         json: { type: 'boolean', default: false },
         fresh: { type: 'boolean', default: false },
         'no-demo': { type: 'boolean', default: false },
+        distributed: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false, short: 'h' },
       },
     });
-    const { once, json, fresh, help } = values;
-    return { once, json, fresh, help, demo: !values['no-demo'] };
+    const { once, json, fresh, help, distributed } = values;
+    return { once, json, fresh, help, distributed, demo: !values['no-demo'] };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

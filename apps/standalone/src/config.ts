@@ -8,6 +8,7 @@ import { configHelp, defineConfig, readConfig, setting, StartupError } from '@fi
 import { settlementSettings } from '@finality/settlement-app';
 import { signerConfig } from '@finality/signer-app';
 import type { z } from 'zod';
+import { type DistributedSettings, distributedSettings, type Environment } from './distributed/settings.ts';
 
 export const PORTS_DEFAULT = { GRPC_PORT: 50_051, HTTP_PORT: 8_080, BITCOIN_RPC_PORT: 18_443 } as const;
 export type PortVariable = keyof typeof PORTS_DEFAULT;
@@ -93,6 +94,16 @@ export function readEnvironment(
   }
   return { ...settings, FINALITY_DATA_DIR: path.resolve(settings.FINALITY_DATA_DIR) };
 }
+
+/** The same environment, for `npm run start:distributed`. @throws StartupError */
+export function readDistributedEnvironment(environment: Environment = process.env): {
+  readonly settings: DistributedSettings;
+  readonly environment: Environment;
+} {
+  return { settings: readConfig(environment, distributedSettings), environment };
+}
+
+export const distributedHelp = (): string => configHelp(distributedSettings);
 
 export const settingsHelp = (): string => configHelp(standaloneSettings);
 

@@ -14,6 +14,8 @@ const CONTENTS = [
   'chain',
   'secrets.json',
   'signer.passphrase',
+  'first-keys.json',
+  'tls',
   'demo.json',
   'demo-state.json',
   'finality.log',
@@ -30,6 +32,10 @@ export interface DataDirectory {
   readonly chain: string;
   readonly secrets: string;
   readonly passphrase: string;
+  /** Hashes of the keys that exist from the start, for whoever serves the API. */
+  readonly firstKeys: string;
+  /** Certificates by which processes know each other. */
+  readonly tls: string;
   readonly demo: string;
   readonly demoState: string;
   readonly log: string;
@@ -69,6 +75,8 @@ export async function openDataDirectory(directory: string, options: DataDirector
     chain: file('chain'),
     secrets: file('secrets.json'),
     passphrase: file('signer.passphrase'),
+    firstKeys: file('first-keys.json'),
+    tls: file('tls'),
     demo: file('demo.json'),
     demoState: file('demo-state.json'),
     log: file('finality.log'),

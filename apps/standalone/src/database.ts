@@ -52,6 +52,8 @@ type Base = Omit<ServiceEnv, 'config'>;
 
 export interface Database {
   baseOf(name: ServiceName): Base;
+  /** What a service logs in with. */
+  urlOf(name: ServiceName): string;
   /** Resolves with the cause when the embedded server has gone by itself. */
   readonly lost: Promise<string>;
   /** Sessions first, then the server. */
@@ -74,6 +76,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     const sessions = await Sessions.open(provisioned, runtime, log);
     return {
       baseOf: (name) => sessions.baseOf(name),
+      urlOf: (name) => provisioned.services[name]!.url,
       lost: postgres?.lost ?? new Promise<string>(() => undefined),
       close: async () => {
         await sessions.close();
@@ -103,14 +106,23 @@ async function target(
 ): Promise<{ adminUrl: string; database: string }> {
   if (postgres) return { adminUrl: postgres.adminUrl, database: DATABASE };
   assert(url !== undefined, 'there is a server, ours or somebody else’s');
-  const named = decodeURIComponent(new URL(url).pathname.slice(1));
-  const database = named === '' || named === 'postgres' ? DATABASE : named;
+  const database = databaseNamed(url);
   const adminUrl = urlWith(url, 'postgres');
-  const dropped = fresh ? await dropDatabase({ adminUrl, database }) : undefined;
-  if (dropped?.ok === false) {
-    throw new StartupError(dropped.error.reason, dropped.error.message, 'Start without --fresh to use it as it is');
-  }
+  if (fresh) await dropOurs(adminUrl, database);
   return { adminUrl, database };
+}
+
+/** The database that a URL names, or our own name for one. */
+export function databaseNamed(url: string): string {
+  const named = decodeURIComponent(new URL(url).pathname.slice(1));
+  return named === '' || named === 'postgres' ? DATABASE : named;
+}
+
+/** @throws StartupError when the database isn't one of ours */
+export async function dropOurs(adminUrl: string, database: string): Promise<void> {
+  const dropped = await dropDatabase({ adminUrl, database });
+  if (dropped.ok) return;
+  throw new StartupError(dropped.error.reason, dropped.error.message, 'Start without --fresh to use it as it is');
 }
 
 async function migrate(blueprint: (typeof BLUEPRINTS)[number], provisioned: Provisioned, log: Log): Promise<void> {

@@ -3,26 +3,23 @@ import { DESCRIPTORS_URL, type ServiceName } from '@finality/contracts';
 import type { Runtime } from '@finality/kernel';
 import {
   type AssembledService,
-  databaseCheck,
   grpcHealthWorker,
   HealthRegistry,
   type HttpServer,
   type Log,
   Metrics,
-  runWorkers,
+  operate,
   type RunningWorkers,
   SharedGrpcServer,
   startHttp,
   startTracing,
-  workerCheck,
   WorkerLoop,
 } from '@finality/service';
 import { type Bootstrap, BOOTSTRAP } from '@finality/settlement-app';
-import { type Chain, miningWorker, startChain } from './chain.ts';
+import { accessOf, type Chain, miningWorker, startChain } from './chain.ts';
 import type { StandaloneConfig } from './config.ts';
 import { type Database, openDatabase } from './database.ts';
 import type { DataDirectory } from './data-dir.ts';
-import { chainCheck, durationWorker, watchPlatform } from './metrics.ts';
 import { HOST } from './ports.ts';
 import { readOrMakeSecrets, type Secrets } from './secrets.ts';
 import { BLUEPRINTS, composeServices } from './services.ts';
@@ -47,8 +44,9 @@ export interface RunningPlatform {
   readonly http: { readonly host: string; readonly port: number };
   readonly chain: Chain;
   readonly secrets: Secrets;
-  readonly services: ReadonlyMap<ServiceName, AssembledService>;
   readonly health: HealthRegistry;
+  /** What a service logs in to the database with. */
+  databaseUrl(service: ServiceName): string;
   /** From now on a block every MINE_INTERVAL_SECONDS. */
   mine(): void;
   /** Resolves with the cause when it can't go on: the embedded Postgres has gone. */
@@ -58,7 +56,7 @@ export interface RunningPlatform {
 }
 
 /** What has been started, to be stopped in the reverse order. */
-class Started {
+export class Started {
   readonly #stops: (() => Promise<unknown>)[] = [];
   #stopping: Promise<void> | undefined;
 
@@ -125,14 +123,10 @@ async function start(options: PlatformOptions, started: Started): Promise<Runnin
   const health = new HealthRegistry(runtime);
   const http = await openHttp(options, health, metrics);
   started.add(() => http.close());
-  const loops = await runAll({ services, database, health, metrics, runtime, log, started });
-  watchPlatform({ services, baseOf: (name) => database.baseOf(name), metrics, runtime });
+  const loops = await runAll({ services, database, health, metrics, log, started });
   const bound = await grpc.listen();
-  const probes = [
-    grpcHealthWorker(health, grpc),
-    durationWorker(database.baseOf('settlement').pool, metrics.forService('settlement')),
-  ].map((worker) => new WorkerLoop({ worker, runtime, log }));
-  for (const probe of probes) probe.start();
+  const probe = new WorkerLoop({ worker: grpcHealthWorker(health, grpc), runtime, log });
+  probe.start();
   const miner = new WorkerLoop({
     worker: miningWorker(chain.node, config.MINE_INTERVAL_SECONDS * 1_000),
     runtime,
@@ -140,7 +134,7 @@ async function start(options: PlatformOptions, started: Started): Promise<Runnin
   });
   started.add(async () => {
     health.drain();
-    const loops = [...probes, miner].map((loop) => loop.stop(LOOPS_STOP_MS_MAX));
+    const loops = [probe, miner].map((loop) => loop.stop(LOOPS_STOP_MS_MAX));
     await Promise.all([grpc.stop(GRPC_DRAIN_MS_MAX), ...loops]);
   });
   log.info({ grpc: bound.port, http: http.port, workers: loops }, 'the platform is up');
@@ -149,8 +143,8 @@ async function start(options: PlatformOptions, started: Started): Promise<Runnin
     http,
     chain,
     secrets,
-    services,
     health,
+    databaseUrl: (name) => database.urlOf(name),
     mine: () => {
       if (config.MINE_INTERVAL_SECONDS > 0 && config.BITCOIN_NETWORK === 'regtest') miner.start();
     },
@@ -191,17 +185,9 @@ function startDatabase(options: PlatformOptions, secrets: Secrets): Promise<Data
 }
 
 function startNode({ directory, config, ports, runtime }: PlatformOptions, secrets: Secrets): Promise<Chain> {
-  const { BITCOIN_RPC_URL: url, BITCOIN_RPC_USER, BITCOIN_RPC_PASSWORD, BITCOIN_NETWORK: network } = config;
-  const { bitcoinRpcPassword: password } = secrets;
-  const simulated = { dataDir: directory.chain, port: ports.bitcoinRpc, password };
-  if (url === undefined) return startChain({ network, runtime, simulated });
-  const { username, password: inUrl, origin, pathname } = new URL(url);
-  const external = {
-    url: origin + pathname,
-    user: BITCOIN_RPC_USER ?? decodeURIComponent(username),
-    password: BITCOIN_RPC_PASSWORD ?? decodeURIComponent(inUrl),
-  };
-  return startChain({ network, runtime, external, simulated });
+  const simulated = { dataDir: directory.chain, port: ports.bitcoinRpc, password: secrets.bitcoinRpcPassword };
+  const external = config.BITCOIN_RPC_URL === undefined ? undefined : accessOf(config);
+  return startChain({ network: config.BITCOIN_NETWORK, runtime, external, simulated });
 }
 
 /** The first operator and compliance officer: their keys can't be issued by anybody. */
@@ -221,22 +207,17 @@ interface Running {
   readonly database: Database;
   readonly health: HealthRegistry;
   readonly metrics: Metrics;
-  readonly runtime: Runtime;
   readonly log: Log;
   readonly started: Started;
 }
 
 /** @returns how many loops run */
-async function runAll({ services, database, health, metrics, runtime, log, started }: Running): Promise<number> {
+async function runAll({ services, database, health, metrics, log, started }: Running): Promise<number> {
   const running: RunningWorkers[] = [];
   started.add(() => Promise.all(running.map((workers) => workers.stop(LOOPS_STOP_MS_MAX))));
   for (const { name } of BLUEPRINTS) {
-    const service = services.get(name)!;
-    const workers = await runWorkers(service, { runtime, log: log.child({ service: name }), metrics });
-    running.push(workers);
-    health.register(`${name}/database`, databaseCheck(database.baseOf(name).pool));
-    for (const loop of workers.loops) health.register(`${name}/${loop.status().name}`, workerCheck(loop));
+    const base = database.baseOf(name);
+    running.push(await operate(services.get(name)!, { base, health, metrics, log: log.child({ service: name }) }));
   }
-  health.register('chain-watcher/node', chainCheck(services));
   return running.reduce((total, { loops }) => total + loops.length, 0);
 }

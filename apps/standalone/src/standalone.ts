@@ -1,11 +1,13 @@
 import type { Runtime } from '@finality/kernel';
-import { errorMessage, type HealthReport, StartupError } from '@finality/service';
+import { errorMessage, type HealthReport, type Log, StartupError } from '@finality/service';
 import type { Flags } from './command-line.ts';
 import { type PortVariable, type StandaloneConfig, wantsColour } from './config.ts';
 import { type DataDirectory, openDataDirectory, replaceFile } from './data-dir.ts';
 import { describeResult, resultJson } from './demo/report.ts';
 import { runScenario, type ScenarioResult } from './demo/scenario.ts';
 import { DemoFile } from './demo/state.ts';
+import { startDistributed } from './distributed/platform.ts';
+import type { DistributedSettings, Environment } from './distributed/settings.ts';
 import { ScenarioFailed } from './demo/wait.ts';
 import { type OpenLog, openLog, type Paint, paintFor } from './output.ts';
 import { type RunningPlatform, startPlatform } from './platform.ts';
@@ -16,21 +18,32 @@ const EXIT_FAILED = 1;
 const STOP_MS_MAX = 9_500;
 /** Long enough for the first look at a node; whatever takes longer is shown by /readyz. */
 const READY_MS_MAX = 10_000;
+/** Eight processes have to start, and to find each other. */
+const READY_DISTRIBUTED_MS_MAX = 60_000;
 const READY_POLL_MS = 50;
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+
+/** What `npm run start:distributed` needs to know besides. */
+export interface DistributedConfig {
+  readonly settings: DistributedSettings;
+  readonly environment: Environment;
+}
 
 /** `npm start`: claims the data directory, starts the platform, shows the scenario, and stays up until told to end. */
 export class Standalone {
   readonly #flags: Flags;
   readonly #config: StandaloneConfig;
   readonly #runtime: Runtime;
+  readonly #distributed: DistributedConfig | undefined;
   readonly #stopping = new AbortController();
   readonly #paint: Paint;
 
-  constructor(flags: Flags, config: StandaloneConfig, runtime: Runtime) {
+  /** @param distributed for processes of their own */
+  constructor(flags: Flags, config: StandaloneConfig, runtime: Runtime, distributed?: DistributedConfig) {
     this.#flags = flags;
     this.#config = config;
     this.#runtime = runtime;
+    this.#distributed = distributed;
     this.#paint = paintFor(wantsColour(process.stdout.isTTY));
   }
 
@@ -38,7 +51,7 @@ export class Standalone {
   async run(): Promise<number> {
     const { fresh } = this.#flags;
     for (const signal of SIGNALS) process.on(signal, () => this.#stopping.abort());
-    const chain = this.#config.BITCOIN_RPC_URL === undefined ? 'simulator' : 'node';
+    const chain = this.#config.BITCOIN_RPC_URL === undefined && !this.#flags.distributed ? 'simulator' : 'node';
     const directory = await openDataDirectory(this.#config.FINALITY_DATA_DIR, { fresh, chain, runtime: this.#runtime });
     try {
       const onStderr = this.#config.LOG_LEVEL !== undefined || !this.#flags.demo;
@@ -58,15 +71,7 @@ export class Standalone {
 
   async #runIn(directory: DataDirectory, { log }: OpenLog): Promise<number> {
     const startedAt = this.#runtime.monotonicMs();
-    const ports = {
-      grpc: await this.#port('GRPC_PORT'),
-      http: await this.#port('HTTP_PORT'),
-      bitcoinRpc: this.#config.BITCOIN_RPC_URL === undefined ? await this.#port('BITCOIN_RPC_PORT') : 0,
-    };
-    this.#say('Starting Finality: Postgres, a Bitcoin node and seven services');
-    const { fresh } = this.#flags;
-    const config = this.#config;
-    const platform = await startPlatform({ directory, config, ports, fresh, runtime: this.#runtime, log });
+    const platform = await this.#platform(directory, log);
     try {
       await this.#untilReady(platform);
       this.#say(`Up after ${((this.#runtime.monotonicMs() - startedAt) / 1_000).toFixed(1)} s`);
@@ -76,9 +81,26 @@ export class Standalone {
     }
   }
 
+  async #platform(directory: DataDirectory, log: Log): Promise<RunningPlatform> {
+    const { fresh } = this.#flags;
+    const config = this.#config;
+    const runtime = this.#runtime;
+    const ports = { grpc: await this.#port('GRPC_PORT'), http: await this.#port('HTTP_PORT') };
+    if (this.#distributed) {
+      this.#say('Starting Finality: Kafka, Postgres, a Bitcoin node, and each service as a process of its own');
+      const { environment, settings } = this.#distributed;
+      const say = (line: string): void => this.#say(line);
+      return startDistributed({ directory, config, settings, environment, ports, fresh, runtime, log, say });
+    }
+    const bitcoinRpc = config.BITCOIN_RPC_URL === undefined ? await this.#port('BITCOIN_RPC_PORT') : 0;
+    this.#say('Starting Finality: Postgres, a Bitcoin node and seven services');
+    return startPlatform({ directory, config, ports: { ...ports, bitcoinRpc }, fresh, runtime, log });
+  }
+
   /** Who is told that it is up may ask `/readyz` at once. */
   async #untilReady({ health }: RunningPlatform): Promise<void> {
-    const deadlineMs = this.#runtime.monotonicMs() + READY_MS_MAX;
+    const msMax = this.#distributed ? READY_DISTRIBUTED_MS_MAX : READY_MS_MAX;
+    const deadlineMs = this.#runtime.monotonicMs() + msMax;
     let unready = unreadyOf(await health.report());
     while (unready.length > 0 && this.#runtime.monotonicMs() < deadlineMs && !this.#stopping.signal.aborted) {
       await this.#runtime.sleep(READY_POLL_MS);

@@ -1,6 +1,16 @@
 /** A service that owns topics, by the name of its app and schema. */
-export type ServiceName =
-  'settlement' | 'address-issuer' | 'chain-watcher' | 'risk' | 'aml' | 'signer' | 'reconciliation';
+export type ServiceName = (typeof SERVICE_NAMES)[number];
+
+/** Every service; none calls one that comes later when it starts. */
+export const SERVICE_NAMES = [
+  'signer',
+  'address-issuer',
+  'settlement',
+  'chain-watcher',
+  'risk',
+  'aml',
+  'reconciliation',
+] as const;
 
 /** What a topic carries, who writes it, and by what its messages are ordered (DESIGN 4). */
 export interface Topic {

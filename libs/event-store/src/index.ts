@@ -10,6 +10,7 @@ export * from './parked.ts';
 export {
   lockedTransaction,
   pgTypes,
+  poolQuery,
   quoteIdentifier,
   quoteLiteral,
   readTransaction,

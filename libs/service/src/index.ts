@@ -70,4 +70,17 @@ export {
   type RunOptions,
   runWorkers,
 } from './app/assemble.ts';
+export { operate, type OperateOptions } from './app/operate.ts';
+export { InternalServer, type InternalService } from './internal/internal-server.ts';
+export { type MessagePort, messageService, messagesOf, ownersMessages } from './internal/published-messages.ts';
+export {
+  channelCredentials,
+  identityOf,
+  readTls,
+  serverCredentials,
+  type TlsFiles,
+  type TlsMaterial,
+} from './internal/tls.ts';
+export { addressVariable, kafkaConnection, kafkaSettings, PORTS_DEFAULT, variablePrefix } from './program/config.ts';
+export { type ProgramContext, runProgram, type ServiceProgram, settingsOf } from './program/program.ts';
 export { execute, executeAll } from './app/execute.ts';

@@ -1,6 +1,5 @@
-import { fromTimestamp, type settlementV1 } from '@finality/contracts';
+import { fromTimestamp, modeName, type settlementV1, statusName } from '@finality/contracts';
 import { formatInstant } from '@finality/event-store';
-import { modeName, statusName } from '../names.ts';
 import type { Paint } from '../output.ts';
 import type { ScenarioResult } from './scenario.ts';
 

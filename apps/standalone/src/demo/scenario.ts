@@ -1,9 +1,15 @@
-import { addressV1, institutionV1, type ledgerV1, type reconciliationV1, settlementV1 } from '@finality/contracts';
+import {
+  addressV1,
+  institutionV1,
+  type ledgerV1,
+  type reconciliationV1,
+  settlementV1,
+  statusName,
+} from '@finality/contracts';
 import type { RegtestNode } from '@finality/bitcoin-node';
 import type { Runtime } from '@finality/kernel';
 import { minerWallet } from '../chain.ts';
 import { type Clients, connectClients } from '../clients.ts';
-import { statusName } from '../names.ts';
 import { type DemoInstitution, INSTITUTIONS, SETTLEMENTS } from './cast.ts';
 import { broadcastFunding, buildFunding, type Deposit } from './faucet.ts';
 import type { DemoFile } from './state.ts';

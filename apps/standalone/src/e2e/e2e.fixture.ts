@@ -2,10 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { addressV1, institutionV1, type reconciliationV1 } from '@finality/contracts';
+import type { Runtime } from '@finality/kernel';
 import { type Log, systemRuntime } from '@finality/service';
+import type { SignerConfig } from '@finality/signer-app';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readEnvironment } from '../config.ts';
-import { openDataDirectory } from '../data-dir.ts';
+import { readEnvironment, type StandaloneConfig } from '../config.ts';
+import { type DataDirectory, openDataDirectory } from '../data-dir.ts';
 import { openLog } from '../output.ts';
 import { type RunningPlatform, startPlatform } from '../platform.ts';
 import { type Api, connectApi } from './api.fixture.ts';
@@ -22,8 +24,34 @@ export interface BankOptions {
   readonly birthdayHeight?: number;
 }
 
+/** How the services run: in the test's own process, or each in its own over Kafka. */
+export type PlatformKind = (setting: PlatformSetting) => Promise<RunningPlatform>;
+
+export interface PlatformSetting {
+  readonly directory: DataDirectory;
+  readonly config: StandaloneConfig;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly runtime: Runtime;
+  readonly log: Log;
+  /** At the end, in the reverse order. */
+  onCleanUp(close: () => unknown): void;
+}
+
+const STANDALONE: PlatformKind = ({ directory, config, runtime, log }) =>
+  startPlatform({
+    directory,
+    config,
+    ports: { grpc: 0, http: 0, bitcoinRpc: 0 },
+    fresh: false,
+    runtime,
+    log,
+    database: { durable: false, tieToParent: true },
+  });
+
 export interface E2eOptions {
   readonly node?: NodeKind;
+  /** Default: all services in this process. */
+  readonly kind?: PlatformKind;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
@@ -54,7 +82,11 @@ export class E2e {
   readonly #apis: Api[] = [];
   #platform: RunningPlatform;
 
+  /** What the signer was configured with. */
+  readonly signer: SignerConfig;
+
   constructor(options: {
+    signer: SignerConfig;
     start: () => Promise<RunningPlatform>;
     platform: RunningPlatform;
     outside: Outside;
@@ -62,6 +94,7 @@ export class E2e {
     /** What was started besides the platform. */
     cleanUp: () => Promise<void>;
   }) {
+    this.signer = options.signer;
     this.#start = options.start;
     this.#platform = options.platform;
     this.#errors = options.errors;
@@ -132,7 +165,11 @@ export class E2e {
   }
 }
 
-export async function startE2e({ node = SIMULATOR, environment = {} }: E2eOptions = {}): Promise<E2e> {
+export async function startE2e({
+  node = SIMULATOR,
+  kind = STANDALONE,
+  environment = {},
+}: E2eOptions = {}): Promise<E2e> {
   const root = mkdtempSync(path.join(tmpdir(), 'finality-e2e-'));
   const closing: (() => unknown)[] = [() => rmSync(root, { recursive: true, force: true })];
   const cleanUp = async (): Promise<void> => {
@@ -141,12 +178,8 @@ export async function startE2e({ node = SIMULATOR, environment = {} }: E2eOption
   try {
     const external = await node.start(root);
     closing.push(() => external.stop());
-    const config = readEnvironment({
-      ...QUICK,
-      ...environment,
-      ...external.environment,
-      FINALITY_DATA_DIR: path.join(root, 'data'),
-    });
+    const given = { ...QUICK, ...environment, ...external.environment, FINALITY_DATA_DIR: path.join(root, 'data') };
+    const config = readEnvironment(given);
     const runtime = systemRuntime();
     const chain = config.BITCOIN_RPC_URL === undefined ? 'simulator' : 'node';
     const directory = await openDataDirectory(config.FINALITY_DATA_DIR, { fresh: false, chain, runtime });
@@ -154,14 +187,14 @@ export async function startE2e({ node = SIMULATOR, environment = {} }: E2eOption
     const { log, close } = openLog(directory.log, 'info', false);
     closing.push(close);
     const errors: string[] = [];
-    const ports = { grpc: 0, http: 0, bitcoinRpc: 0 };
-    const database = { durable: false, tieToParent: true };
-    const start = (): Promise<RunningPlatform> =>
-      startPlatform({ directory, config, ports, fresh: false, runtime, log: recording(log, errors), database });
+    const onCleanUp = (clean: () => unknown): void => void closing.push(clean);
+    const setting = { directory, config, environment: given, runtime, log: recording(log, errors), onCleanUp };
+    const start = (): Promise<RunningPlatform> => kind(setting);
     const platform = await start();
     closing.push(() => platform.stop());
     const outside = await Outside.open(platform.chain.node);
-    return new E2e({ start, platform, outside, errors, cleanUp });
+    const signer = { ...config, SIGNER_PASSPHRASE_FILE: config.SIGNER_PASSPHRASE_FILE ?? directory.passphrase };
+    return new E2e({ signer, start, platform, outside, errors, cleanUp });
   } catch (error) {
     await cleanUp();
     throw error;

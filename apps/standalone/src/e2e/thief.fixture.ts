@@ -9,8 +9,8 @@ import {
   signTransaction,
 } from '@finality/bitcoin';
 import { assert, type Sats, unwrap } from '@finality/kernel';
-import { SERVICE_ENV, systemRuntime } from '@finality/service';
-import { openSeed, type SignerEnv } from '@finality/signer-app';
+import { createPool, silentLog, systemRuntime } from '@finality/service';
+import { openSeed } from '@finality/signer-app';
 import type { Bank } from './bank.fixture.ts';
 import type { E2e } from './e2e.fixture.ts';
 
@@ -48,9 +48,10 @@ export async function steal(e2e: E2e, bank: Bank, outpoint: string): Promise<Par
   return transaction;
 }
 
-async function accountKey({ platform }: E2e, { wallet }: Bank): ReturnType<typeof keyOf> {
-  const { pool, config } = platform.services.get('signer')!.get<SignerEnv>(SERVICE_ENV);
-  const seed = await openSeed({ pool, config, runtime: systemRuntime() });
+async function accountKey({ platform, signer }: E2e, { wallet }: Bank): ReturnType<typeof keyOf> {
+  const pool = createPool(platform.databaseUrl('signer'), { applicationName: 'thief', log: silentLog });
+  const seed = await openSeed({ pool, config: signer, runtime: systemRuntime() });
+  await pool.end();
   return keyOf(seed, wallet?.externalDescriptor ?? '');
 }
 

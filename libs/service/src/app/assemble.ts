@@ -86,6 +86,10 @@ export interface RunOptions {
   readonly runtime: Runtime;
   readonly log: Log;
   readonly metrics?: Metrics;
+  /** Default: the service's own. */
+  readonly workers?: readonly Worker[];
+  /** Until then only those work that a standby needs too. Default: all do at once. */
+  readonly leading?: Promise<void>;
 }
 
 export interface RunningWorkers {
@@ -99,8 +103,9 @@ export async function runWorkers(assembled: AssembledService, options: RunOption
   const { runtime, log } = options;
   const metrics = options.metrics?.forService(assembled.blueprint.name);
   const loops: WorkerLoop[] = [];
+  const leaders: WorkerLoop[] = [];
   const wakeAll = (except?: WorkerLoop): void => loops.filter((loop) => loop !== except).forEach((loop) => loop.wake());
-  for (const worker of assembled.workers) {
+  for (const worker of options.workers ?? assembled.workers) {
     const waking: Worker = {
       name: worker.name,
       pollMs: worker.pollMs,
@@ -112,8 +117,10 @@ export async function runWorkers(assembled: AssembledService, options: RunOption
     };
     const loop = new WorkerLoop({ worker: waking, runtime, log, ...(metrics && { metrics }) });
     loops.push(loop);
+    if (!worker.onStandby) leaders.push(loop);
   }
-  for (const loop of loops) loop.start();
+  for (const loop of loops) if (!options.leading || !leaders.includes(loop)) loop.start();
+  void options.leading?.then(() => leaders.forEach((loop) => loop.start()));
   await assembled.onWake(() => wakeAll());
   return {
     loops,

@@ -25,7 +25,7 @@ export class Authenticator {
 
   constructor(service: string, driver: MessageDriver) {
     this.#consumer = driver.consumer({ service, topics: [TOPICS.apiKey.name], replay: true });
-    this.worker = { name: `${service} api keys`, pollMs: POLL_MS, step: () => this.#follow() };
+    this.worker = { name: `${service} api keys`, pollMs: POLL_MS, onStandby: true, step: () => this.#follow() };
   }
 
   /** Calls `listener` when a key may have changed. */

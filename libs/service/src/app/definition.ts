@@ -1,11 +1,14 @@
 import type { DynamicModule, Type } from '@nestjs/common';
 import type { ServiceDefinition as GrpcServiceDefinition } from '@grpc/grpc-js';
 import type { ServiceName, Topic } from '@finality/contracts';
-import type { AnyStreamType } from '@finality/event-store';
+import type { AnyStreamType, Writer } from '@finality/event-store';
 import type { Runtime, Worker } from '@finality/kernel';
 import type { ConsumerWorker, MessageDriver } from '@finality/messaging';
 import type { Pool } from 'pg';
 import type { DataSource, EntitySchema, MigrationInterface } from 'typeorm';
+import type { CheckResult } from '../health/health.ts';
+import type { InternalService } from '../internal/internal-server.ts';
+import type { ServiceMetrics } from '../telemetry/metrics.ts';
 
 /** Nest tokens that every service's module provides or uses. */
 export const SERVICE_ENV = Symbol('ServiceEnv');
@@ -23,6 +26,8 @@ export interface ServiceEnv<Config = unknown> {
   /** TypeORM with the same role, for list queries over the service's entities. */
   readonly readModels: DataSource;
   readonly driver: MessageDriver;
+  /** Where several processes share the service's store: which of them appends. */
+  readonly writer?: Writer;
   /** Crash points for tests and the simulation; does nothing in production. */
   readonly faults?: FaultPoints;
 }
@@ -47,7 +52,19 @@ export interface ServiceBlueprint<Env extends ServiceEnv = ServiceEnv> {
   readonly topics: readonly Topic[];
   /** gRPC services on the public port, by full name. */
   readonly grpc: Readonly<Record<string, GrpcServiceDefinition>>;
+  /** What `INTERNAL_API` offers, and to whom. */
+  readonly internal?: InternalService;
   module(env: Env): DynamicModule;
+  /** Figures and checks beyond those that every service has. @returns what keeps them up to date */
+  observe?(service: AssembledService, to: Observation): readonly Worker[];
+}
+
+/** Where a service's own figures and checks go. */
+export interface Observation {
+  readonly base: Omit<ServiceEnv, 'config'>;
+  readonly metrics: ServiceMetrics;
+  /** `node` becomes `chain-watcher/node`. */
+  check(name: string, run: () => CheckResult | Promise<CheckResult>): void;
 }
 
 export interface SchemaRoles {

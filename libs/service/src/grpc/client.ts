@@ -1,8 +1,23 @@
 import type { ServicePort } from '@finality/contracts';
 import type { Runtime } from '@finality/kernel';
-import { type ChannelCredentials, Client, credentials, Metadata, type ServiceDefinition } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  type ChannelOptions,
+  Client,
+  credentials,
+  Metadata,
+  type ServiceDefinition,
+} from '@grpc/grpc-js';
+import { activeTraceparent } from '../telemetry/tracing.ts';
+import { MESSAGE_BYTES_MAX } from './shared-server.ts';
 
 const TIMEOUT_MS_DEFAULT = 30_000;
+const CHANNEL_OPTIONS: ChannelOptions = {
+  'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
+  // A peer that comes back is found again at once, not after a minute of ever longer pauses.
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 2_000,
+};
 
 export interface ServiceClientOptions {
   /** `127.0.0.1:50051` */
@@ -12,6 +27,8 @@ export interface ServiceClientOptions {
   readonly apiKey?: string;
   /** Default: no TLS. */
   readonly credentials?: ChannelCredentials;
+  /** The name that the server's certificate has to be for, where the address has another. */
+  readonly serverName?: string;
   /** Bound of every call. */
   readonly timeoutMs?: number;
 }
@@ -30,7 +47,10 @@ export function connectService<Server>(
   options: ServiceClientOptions,
 ): ServiceClient<Server> {
   const { address, runtime, apiKey, timeoutMs = TIMEOUT_MS_DEFAULT } = options;
-  const client = new Client(address, options.credentials ?? credentials.createInsecure());
+  const client = new Client(address, options.credentials ?? credentials.createInsecure(), {
+    ...CHANNEL_OPTIONS,
+    ...(options.serverName === undefined ? {} : { 'grpc.ssl_target_name_override': options.serverName }),
+  });
   const metadata = new Metadata();
   if (apiKey !== undefined) metadata.set('authorization', `Bearer ${apiKey}`);
   const calls: Record<string, (request: unknown) => Promise<unknown>> = {};
@@ -45,11 +65,20 @@ export function connectService<Server>(
           requestSerialize,
           responseDeserialize,
           request,
-          metadata,
+          traced(metadata),
           { deadline },
           (error, response) => (error ? reject(error) : resolve(response)),
         );
       });
   }
   return { calls: calls as ServicePort<Server>, close: () => client.close() };
+}
+
+/** With the span around the call, so that the other side's is its child. */
+function traced(metadata: Metadata): Metadata {
+  const traceparent = activeTraceparent();
+  if (traceparent === undefined) return metadata;
+  const own = metadata.clone();
+  own.set('traceparent', traceparent);
+  return own;
 }

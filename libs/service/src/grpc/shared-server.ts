@@ -1,6 +1,13 @@
 import type { Runtime } from '@finality/kernel';
 import type { EventTransport } from '@finality/messaging';
-import { Server, ServerCredentials, type ServerOptions, setLogger } from '@grpc/grpc-js';
+import {
+  Server,
+  ServerCredentials,
+  type ServerOptions,
+  type ServiceDefinition,
+  setLogger,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import type { Log } from '../logging/log.ts';
 import { errorMessage, StartupError } from '../startup-error.ts';
@@ -10,7 +17,8 @@ import { type GrpcServices, SharedGrpcStrategy } from './strategy.ts';
 
 const MEBIBYTE = 1024 * 1024;
 const RECEIVE_BYTES_MAX = 4 * MEBIBYTE;
-const SEND_BYTES_MAX = 16 * MEBIBYTE;
+/** Of a message that a server of ours sends, and so of one that a client takes. */
+export const MESSAGE_BYTES_MAX = 16 * MEBIBYTE;
 const METADATA_BYTES_MAX = 16 * 1024;
 const STREAMS_PER_CONNECTION_MAX = 1_000;
 
@@ -64,19 +72,20 @@ export class SharedGrpcServer {
     });
   }
 
+  /** A service that isn't Nest's: handlers as grpc-js has them. */
+  addRaw(name: string, definition: ServiceDefinition, handlers: UntypedServiceImplementation): void {
+    this.#services.push(name);
+    this.#health.setStatus(name, 'NOT_SERVING');
+    this.#server.addService(definition, handlers);
+  }
+
   /** @throws StartupError PORT_TAKEN */
   async listen(): Promise<{ readonly host: string; readonly port: number }> {
     const { host, port, portVariable, credentials, descriptorSet } = this.#options;
     this.#health.addToServer(this.#server);
     addReflection(this.#server, descriptorSet, this.#services);
-    const bound = await new Promise<number>((resolve, reject) => {
-      this.#server.bindAsync(
-        `${host}:${port}`,
-        credentials ?? ServerCredentials.createInsecure(),
-        (error, boundPort) => (error ? reject(portError(host, port, portVariable, error)) : resolve(boundPort)),
-      );
-    });
-    return { host, port: bound };
+    const binding = { host, port, portVariable, credentials: credentials ?? ServerCredentials.createInsecure() };
+    return { host, port: await bindServer(this.#server, binding) };
   }
 
   /** What the standard health service answers for one of the served services, or (`''`) for the whole. */
@@ -113,13 +122,30 @@ export class SharedGrpcServer {
 
 const SERVER_OPTIONS: ServerOptions = {
   'grpc.max_receive_message_length': RECEIVE_BYTES_MAX,
-  'grpc.max_send_message_length': SEND_BYTES_MAX,
+  'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
   'grpc.max_metadata_size': METADATA_BYTES_MAX,
   'grpc.max_concurrent_streams': STREAMS_PER_CONNECTION_MAX,
   // A client that vanished without a word is noticed within 40 s.
   'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_timeout_ms': 10_000,
 };
+
+/** @returns the port. @throws StartupError PORT_TAKEN */
+export function bindServer(
+  server: Server,
+  {
+    host,
+    port,
+    portVariable,
+    credentials,
+  }: Required<Pick<SharedGrpcOptions, 'host' | 'port' | 'portVariable' | 'credentials'>>,
+): Promise<number> {
+  return new Promise((resolve, reject) =>
+    server.bindAsync(`${host}:${port}`, credentials, (error, bound) =>
+      error ? reject(portError(host, port, portVariable, error)) : resolve(bound),
+    ),
+  );
+}
 
 /** grpc-js writes to stderr otherwise, past the log. What it says of failures comes as errors too. */
 function sendLibraryMessagesTo(log: Log): void {

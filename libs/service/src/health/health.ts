@@ -15,7 +15,8 @@ export interface CheckResult {
 }
 
 export interface HealthReport {
-  readonly status: 'ready' | 'not_ready' | 'draining';
+  /** `standby`: well, while another process of the service writes. */
+  readonly status: 'ready' | 'standby' | 'not_ready' | 'draining';
   readonly checks: Readonly<Record<string, CheckResult>>;
 }
 
@@ -25,6 +26,7 @@ export class HealthRegistry {
   readonly #checks = new Map<string, () => Promise<CheckResult>>();
   #latest: { readonly atMs: number; readonly report: Promise<HealthReport> } | undefined;
   #draining = false;
+  #standsBy = (): boolean => false;
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
@@ -34,6 +36,15 @@ export class HealthRegistry {
   register(name: string, check: () => CheckResult | Promise<CheckResult>): void {
     if (this.#checks.has(name)) throw new Error(`there is a health check ${name} already`);
     this.#checks.set(name, async () => check());
+  }
+
+  has(name: string): boolean {
+    return this.#checks.has(name);
+  }
+
+  /** How to find out whether another process does the work. */
+  standBy(standsBy: () => boolean): void {
+    this.#standsBy = standsBy;
   }
 
   /** From now on not ready: load balancers look elsewhere while what is under way ends. */
@@ -55,10 +66,13 @@ export class HealthRegistry {
       [...this.#checks].map(async ([name, check]) => [name, await this.#run(check)] as const),
     );
     const isReady = results.every(([, result]) => result.ok);
-    return {
-      status: this.#draining ? 'draining' : isReady ? 'ready' : 'not_ready',
-      checks: Object.fromEntries(results),
-    };
+    return { status: this.#statusOf(isReady), checks: Object.fromEntries(results) };
+  }
+
+  #statusOf(isReady: boolean): HealthReport['status'] {
+    if (this.#draining) return 'draining';
+    if (!isReady) return 'not_ready';
+    return this.#standsBy() ? 'standby' : 'ready';
   }
 
   async #run(check: () => Promise<CheckResult>): Promise<CheckResult> {

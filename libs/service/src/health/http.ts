@@ -14,7 +14,7 @@ export interface HttpOptions {
   /** The environment variable that sets the port, for the message when it is taken. */
   readonly portVariable: string;
   readonly health: HealthRegistry;
-  readonly metrics: Metrics;
+  readonly metrics: Pick<Metrics, 'render'>;
 }
 
 export interface HttpServer {
@@ -24,7 +24,8 @@ export interface HttpServer {
 }
 
 /**
- * `/healthz` the process lives · `/readyz` each dependency's state, 200 when all are well, else 503 · `/metrics` for Prometheus.
+ * `/healthz` the process lives · `/readyz` each dependency's state, 200 when all are well, else 503 (also for a standby,
+ * but with `?standby=ok`) · `/metrics` for Prometheus.
  * @throws StartupError PORT_TAKEN
  */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
@@ -35,9 +36,10 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     forceCloseConnections: true,
   }).getInstance();
   app.get('/healthz', () => ({ status: 'alive' }));
-  app.get('/readyz', async (_request, reply) => {
+  app.get<{ Querystring: { standby?: string } }>('/readyz', async (request, reply) => {
     const report = await health.report();
-    return reply.code(report.status === 'ready' ? 200 : 503).send(report);
+    const isWell = report.status === 'ready' || (report.status === 'standby' && request.query.standby === 'ok');
+    return reply.code(isWell ? 200 : 503).send(report);
   });
   app.get('/metrics', async (_request, reply) => {
     const { contentType, body } = await metrics.render();

@@ -1,4 +1,5 @@
 import type { Runtime, Worker } from '@finality/kernel';
+import { isOutage } from '../outage.ts';
 import type { Log } from '../logging/log.ts';
 import { errorMessage } from '../startup-error.ts';
 import type { ServiceMetrics } from '../telemetry/metrics.ts';
@@ -7,6 +8,8 @@ const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 30_000;
 /** After so many steps without a pause others get a turn, even if no step ever waited for anything. */
 const STEPS_IN_A_ROW_MAX = 64;
+/** About ten seconds of them. */
+const OUTAGES_IN_A_ROW_MAX = 8;
 
 export interface WorkerLoopOptions {
   readonly worker: Worker;
@@ -122,10 +125,10 @@ export class WorkerLoop {
       this.#errorsInARow++;
       this.#lastError = errorMessage(error);
       this.#steps?.inc({ worker: this.#worker.name, outcome: 'error' });
-      this.#log.error(
-        { err: error, errorsInARow: this.#errorsInARow },
-        'a step of background work failed and will be tried again',
-      );
+      // What is away comes back, mostly: whoever is called at night is told when it takes long.
+      const isPassing = isOutage(error) && this.#errorsInARow < OUTAGES_IN_A_ROW_MAX;
+      const fields = { err: error, errorsInARow: this.#errorsInARow };
+      this.#log[isPassing ? 'warn' : 'error'](fields, 'a step of background work failed and will be tried again');
       return 'error';
     } finally {
       this.#stepStartedMs = undefined;

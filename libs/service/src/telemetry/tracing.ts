@@ -66,6 +66,12 @@ export async function withSpan<T>(
   }
 }
 
+/** Of the span around; undefined without one, or without tracing. */
+export function activeTraceparent(): string | undefined {
+  const span = trace.getActiveSpan();
+  return span && formatTraceparent(span.spanContext());
+}
+
 /** W3C Trace Context, version 00. Undefined for anything else: a malformed one starts a new trace, as the standard wants. */
 export function parseTraceparent(text: string | undefined): SpanContext | undefined {
   const [, traceId, spanId, flags] = TRACEPARENT.exec(text ?? '') ?? [];

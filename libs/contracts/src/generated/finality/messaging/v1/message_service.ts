@@ -46,13 +46,9 @@ export interface Message {
   sequence: bigint;
   position: bigint;
   ordinal: number;
-  headers: { [key: string]: string };
+  /** A JSON object of texts, as it is stored. */
+  headers: string;
   payload: Buffer;
-}
-
-export interface Message_HeadersEntry {
-  key: string;
-  value: string;
 }
 
 function createBaseListMessagesRequest(): ListMessagesRequest {
@@ -393,7 +389,7 @@ export const ListMessagesResponse: MessageFns<ListMessagesResponse> = {
 };
 
 function createBaseMessage(): Message {
-  return { topic: "", orderingKey: "", sequence: 0n, position: 0n, ordinal: 0, headers: {}, payload: Buffer.alloc(0) };
+  return { topic: "", orderingKey: "", sequence: 0n, position: 0n, ordinal: 0, headers: "", payload: Buffer.alloc(0) };
 }
 
 export const Message: MessageFns<Message> = {
@@ -419,9 +415,9 @@ export const Message: MessageFns<Message> = {
     if (message.ordinal !== 0) {
       writer.uint32(40).int32(message.ordinal);
     }
-    globalThis.Object.entries(message.headers).forEach(([key, value]: [string, string]) => {
-      Message_HeadersEntry.encode({ key: key as any, value }, writer.uint32(50).fork()).join();
-    });
+    if (message.headers !== "") {
+      writer.uint32(50).string(message.headers);
+    }
     if (message.payload.length !== 0) {
       writer.uint32(58).bytes(message.payload);
     }
@@ -486,10 +482,7 @@ export const Message: MessageFns<Message> = {
               break;
             }
 
-            const entry6 = Message_HeadersEntry.decode(reader, reader.uint32());
-            if (entry6.value !== undefined) {
-              message.headers[entry6.key] = entry6.value;
-            }
+            message.headers = reader.string();
             continue;
           }
           case 7: {
@@ -523,20 +516,7 @@ export const Message: MessageFns<Message> = {
       sequence: isSet(object.sequence) ? BigInt(object.sequence) : 0n,
       position: isSet(object.position) ? BigInt(object.position) : 0n,
       ordinal: isSet(object.ordinal) ? globalThis.Number(object.ordinal) : 0,
-      headers: isObject(object.headers)
-        ? (globalThis.Object.entries(object.headers) as [string, any][]).reduce(
-          (acc: { [key: string]: string }, [key, value]: [string, any]) => {
-            globalThis.Object.defineProperty(acc, key, {
-              value: globalThis.String(value),
-              enumerable: true,
-              configurable: true,
-              writable: true,
-            });
-            return acc;
-          },
-          {},
-        )
-        : {},
+      headers: isSet(object.headers) ? globalThis.String(object.headers) : "",
       payload: isSet(object.payload) ? Buffer.from(bytesFromBase64(object.payload)) : Buffer.alloc(0),
     };
   },
@@ -558,14 +538,8 @@ export const Message: MessageFns<Message> = {
     if (message.ordinal !== 0) {
       obj.ordinal = Math.round(message.ordinal);
     }
-    if (message.headers) {
-      const entries = globalThis.Object.entries(message.headers) as [string, string][];
-      if (entries.length > 0) {
-        obj.headers = {};
-        entries.forEach(([k, v]) => {
-          obj.headers[k] = v;
-        });
-      }
+    if (message.headers !== "") {
+      obj.headers = message.headers;
     }
     if (message.payload.length !== 0) {
       obj.payload = base64FromBytes(message.payload);
@@ -583,101 +557,8 @@ export const Message: MessageFns<Message> = {
     message.sequence = (object.sequence !== undefined && object.sequence !== null) ? BigInt(object.sequence) : 0n;
     message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
     message.ordinal = object.ordinal ?? 0;
-    message.headers = (globalThis.Object.entries(object.headers ?? {}) as [string, string][]).reduce(
-      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.String(value);
-        }
-        return acc;
-      },
-      {},
-    );
+    message.headers = object.headers ?? "";
     message.payload = object.payload ?? Buffer.alloc(0);
-    return message;
-  },
-};
-
-function createBaseMessage_HeadersEntry(): Message_HeadersEntry {
-  return { key: "", value: "" };
-}
-
-export const Message_HeadersEntry: MessageFns<Message_HeadersEntry> = {
-  encode(message: Message_HeadersEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.key !== "") {
-      writer.uint32(10).string(message.key);
-    }
-    if (message.value !== "") {
-      writer.uint32(18).string(message.value);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): Message_HeadersEntry {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseMessage_HeadersEntry();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.key = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.value = reader.string();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(object: any): Message_HeadersEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? globalThis.String(object.value) : "",
-    };
-  },
-
-  toJSON(message: Message_HeadersEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== "") {
-      obj.value = message.value;
-    }
-    return obj;
-  },
-
-  create<I extends Exact<DeepPartial<Message_HeadersEntry>, I>>(base?: I): Message_HeadersEntry {
-    return Message_HeadersEntry.fromPartial(base ?? ({} as any));
-  },
-  fromPartial<I extends Exact<DeepPartial<Message_HeadersEntry>, I>>(object: I): Message_HeadersEntry {
-    const message = createBaseMessage_HeadersEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? "";
     return message;
   },
 };
@@ -783,10 +664,6 @@ type DeepPartial<T> = T extends bigint ? string | number | bigint
 type KeysOfUnion<T> = T extends T ? keyof T : never;
 type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
-
-function isObject(value: any): boolean {
-  return typeof value === "object" && value !== null;
-}
 
 function isSet(value: any): boolean {
   return value !== null && value !== undefined;

@@ -1,4 +1,4 @@
-import { settlementV1 } from '@finality/contracts';
+import * as settlementV1 from './settlement.v1.ts';
 
 /** As DESIGN section 7 writes it: `settled`. */
 export function statusName(status: settlementV1.SettlementStatus): string {

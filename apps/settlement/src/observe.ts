@@ -1,10 +1,7 @@
-import { CHAIN_STATUS, type ChainStatus } from '@finality/chain-watcher-app';
-import { fromTimestamp, type ServiceName, settlementV1, TOPICS } from '@finality/contracts';
+import { fromTimestamp, modeName, settlementV1, statusName, TOPICS } from '@finality/contracts';
 import type { Runtime, Worker } from '@finality/kernel';
-import { ParkedKeys } from '@finality/messaging';
-import type { AssembledService, CheckResult, Metrics, ServiceEnv, ServiceMetrics } from '@finality/service';
+import type { AssembledService, Observation, ServiceMetrics } from '@finality/service';
 import type { Pool } from 'pg';
-import { modeName, statusName } from './names.ts';
 
 /** From a tenth of a second (ledger only) to a day (on the chain, with a review). */
 const DURATION_BUCKETS_S = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 1_800, 3_600, 7_200, 21_600, 86_400];
@@ -13,40 +10,10 @@ const COUNTS_KEPT_MS = 5_000;
 const MESSAGES_MAX = 500;
 const POLL_MS = 1_000;
 
-export interface WatchedPlatform {
-  readonly services: ReadonlyMap<ServiceName, AssembledService>;
-  readonly baseOf: (name: ServiceName) => Omit<ServiceEnv, 'config'>;
-  readonly metrics: Metrics;
-  readonly runtime: Runtime;
-}
-
-/** Figures that are read when somebody scrapes. */
-export function watchPlatform({ services, baseOf, metrics, runtime }: WatchedPlatform): void {
-  for (const [name, { blueprint, consumer }] of services) {
-    if (consumer === undefined) continue;
-    const own = metrics.forService(name);
-    const parked = new ParkedKeys({ pool: baseOf(name).pool, schema: blueprint.schema, runtime });
-    own.watch('finality_consumer_lag_messages', 'Messages published but not yet handled', {}, async () =>
-      Number(await consumer.lag()),
-    );
-    own.watch('finality_parked_keys', 'Keys whose messages wait behind one that could not be handled', {}, () =>
-      parked.count(),
-    );
-  }
-  watchChain(metrics.forService('chain-watcher'), chainStatus(services));
-  watchSettlements(metrics.forService('settlement'), baseOf('settlement').pool, runtime);
-}
-
-function watchChain(metrics: ServiceMetrics, chain: ChainStatus): void {
-  const read = (name: string, help: string, value: () => number | null): void =>
-    metrics.watch(name, help, {}, () => value() ?? Number.NaN);
-  read('finality_chain_tip_height', 'Height of the last block processed', () => chain.status().tipHeight);
-  read('finality_chain_tip_age_seconds', 'Since the time of the last block processed', () => {
-    const { tipAgeMs } = chain.status();
-    return tipAgeMs === null ? null : tipAgeMs / 1_000;
-  });
-  read('finality_chain_lag_blocks', 'Blocks of the node not yet processed', () => chain.status().lagBlocks);
-  read('finality_broadcasts_wanted', 'Transactions to be on the chain', () => chain.status().broadcastsWanted);
+/** Settlements by mode and status, and how long they take. */
+export function observeSettlements(_service: AssembledService, { base, metrics }: Observation): readonly Worker[] {
+  watchSettlements(metrics, base.pool, base.runtime);
+  return [durationWorker(base.pool, metrics)];
 }
 
 /** One series per mode and status, read by one query. */
@@ -88,7 +55,7 @@ interface MessageRow {
 }
 
 /** Times settlements by what the settlement service publishes, from its start on: how long from request to finality, by mode. */
-export function durationWorker(pool: Pool, metrics: ServiceMetrics): Worker {
+function durationWorker(pool: Pool, metrics: ServiceMetrics): Worker {
   const seconds = metrics.histogram(
     'finality_settlement_seconds',
     'From request to settled, by mode',
@@ -139,22 +106,3 @@ async function headOf(pool: Pool): Promise<bigint> {
   const { rows } = await pool.query<{ position: bigint }>('SELECT position FROM store_head');
   return rows[0]?.position ?? 0n;
 }
-
-/** Without a node nothing moves on the chain: whoever asks whether we are ready has to know. */
-export function chainCheck(services: ReadonlyMap<ServiceName, AssembledService>): () => CheckResult {
-  const chain = chainStatus(services);
-  return () => {
-    const { nodeReachable, tipHeight, nodeHeight, problem } = chain.status();
-    return {
-      ok: nodeReachable && problem === null,
-      detail: {
-        tipHeight,
-        ...(nodeHeight === null ? {} : { nodeHeight }),
-        ...(problem === null ? {} : { problem }),
-      },
-    };
-  };
-}
-
-const chainStatus = (services: ReadonlyMap<ServiceName, AssembledService>): ChainStatus =>
-  services.get('chain-watcher')!.get<ChainStatus>(CHAIN_STATUS);

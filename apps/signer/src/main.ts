@@ -1,0 +1,4 @@
+import { runProgram } from '@finality/service';
+import { signerProgram } from './program.ts';
+
+process.exitCode = await runProgram(signerProgram, process.argv.slice(2));

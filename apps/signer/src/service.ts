@@ -1,0 +1,26 @@
+import { signingV1 } from '@finality/contracts';
+import { createEventStore, type ServiceBlueprint } from '@finality/service';
+import { createSigner } from './migrations/create-signer.migration.ts';
+import { SIGNER_SCHEMA, type SignerEnv, SignerModule } from './signer.module.ts';
+import { STREAMS } from './streams.ts';
+
+/** The only holder of keys. Nothing of it is on the public port: other services of ours reach it through `INTERNAL_API` (a `SigningPort`). */
+export const signerService: ServiceBlueprint<SignerEnv> = {
+  name: 'signer',
+  schema: SIGNER_SCHEMA,
+  migrations: (roles) => [createEventStore(roles), createSigner(roles)],
+  streams: STREAMS,
+  entities: [],
+  topics: [],
+  grpc: {},
+  internal: {
+    definition: signingV1.SigningServiceService,
+    callers: {
+      createAccount: ['address-issuer'],
+      deriveScripts: ['address-issuer'],
+      signTransaction: ['settlement'],
+      listJournal: ['reconciliation'],
+    },
+  },
+  module: (env) => SignerModule.register(env),
+};

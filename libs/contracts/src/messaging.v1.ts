@@ -1,0 +1,1 @@
+export * from './generated/finality/messaging/v1/message_service.ts';
