@@ -9,7 +9,7 @@ const KINDS = [
   // The whole platform: one at a time, so that what a test measures or kills is its own.
   { name: 'e2e', suffix: '.e2e.spec.ts', testTimeout: 300_000, hookTimeout: 300_000, maxWorkers: 1 },
 ];
-const PLACES = ['apps/*/src/**', 'libs/*/src/**', 'tools/**'];
+const PLACES = ['apps/*/src/**', 'libs/*/src/**', 'tools/**', 'k8s/**', 'docker/**'];
 const SUFFIXES_OF_OTHERS = ['**/*.int.spec.ts', '**/*.sim.spec.ts', '**/*.e2e.spec.ts'];
 
 /** As in tools/register.mjs. */

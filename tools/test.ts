@@ -27,6 +27,7 @@ const CHECKS: readonly (readonly [name: string, ...command: string[]])[] = [
     'libs/contracts/baseline.binpb',
   ],
   ['generated files', ...process.execArgv, path.join(root, 'tools/generate.ts'), '--check'],
+  ['deploy/ is up to date', ...process.execArgv, path.join(root, 'k8s/src/main.ts'), '--check'],
   ['types', program('typescript/bin/tsc'), '--project', '.'],
   ['lint', program('eslint/bin/eslint.js'), '--max-warnings=0', '.'],
 ];

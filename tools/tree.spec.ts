@@ -8,15 +8,16 @@ const REQUIRED = [
   'README.md',
   'LICENSE',
   'apps',
+  'deploy',
+  'docker',
   'docs',
+  'k8s',
   'libs',
   'nx.json',
   'package-lock.json',
   'package.json',
   'tools',
 ];
-/** They appear when they have content. */
-const OPTIONAL = ['deploy', 'docker', 'k8s'];
 const CONFIGURATION = /^(\..+|eslint\.config\.[a-z]+|vitest\.config\.ts|tsconfig[a-z.]*\.json|buf[a-z.]*\.yaml)$/;
 
 /** What .gitignore names is nobody's but the machine's. */
@@ -29,15 +30,13 @@ function manifestsOfProjects(): string[] {
   const projects = ['apps', 'libs'].flatMap((group) =>
     readdirSync(path.join(root, group)).map((name) => `${group}/${name}`),
   );
-  return [...projects, 'tools'].map((directory) => `${directory}/package.json`);
+  return [...projects, 'tools', 'k8s'].map((directory) => `${directory}/package.json`);
 }
 
 describe('the tree', () => {
   it('has at its top level what it should have and nothing else', () => {
     const top = readdirSync(root).filter((name) => !isIgnored(name));
-    expect(top.filter((name) => !CONFIGURATION.test(name) && !OPTIONAL.includes(name)).sort()).toEqual(
-      [...REQUIRED].sort(),
-    );
+    expect(top.filter((name) => !CONFIGURATION.test(name)).sort()).toEqual([...REQUIRED].sort());
   });
 
   it('is under the Apache License, Version 2.0', () => {
@@ -54,8 +53,9 @@ describe('the tree', () => {
     );
     expect(new Set(projects.map(({ name }) => name)).size).toBe(projects.length);
     for (const [i, { name, nx }] of projects.entries()) {
-      const isApp = manifests[i]!.startsWith('apps/');
-      expect(name, manifests[i]).toMatch(isApp ? /^@finality\/[a-z-]+-app$/ : /^@finality\/[a-z-]+(?<!-app)$/);
+      const isService = manifests[i]!.startsWith('apps/');
+      const isApp = isService || name === '@finality/k8s';
+      expect(name, manifests[i]).toMatch(isService ? /^@finality\/[a-z-]+-app$/ : /^@finality\/[a-z-]+(?<!-app)$/);
       expect(nx.tags, name).toEqual([
         expect.stringMatching(/^scope:/),
         expect.stringMatching(isApp ? /^type:app$/ : /^type:(domain|platform|contract|kernel|testing)$/),

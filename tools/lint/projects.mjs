@@ -7,12 +7,12 @@ import path from 'node:path';
  *   `directory` is relative to the root, with slashes.
  */
 
-/** @returns {Project[]} every project under apps/ and libs/, and tools */
+/** @returns {Project[]} every project under apps/ and libs/, tools and k8s */
 export function readProjects(root) {
   const directories = ['apps', 'libs']
     .filter((group) => existsSync(path.join(root, group)))
     .flatMap((group) => readdirSync(path.join(root, group)).map((name) => `${group}/${name}`));
-  return [...directories, 'tools']
+  return [...directories, 'tools', 'k8s']
     .filter((directory) => existsSync(path.join(root, directory, 'package.json')))
     .map((directory) => {
       const manifest = JSON.parse(readFileSync(path.join(root, directory, 'package.json'), 'utf8'));
