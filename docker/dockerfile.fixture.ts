@@ -182,7 +182,7 @@ function machineEnvironment(): Record<string, string | undefined> {
 }
 
 async function run(command: string, directory: string, env: Readonly<Record<string, string>>): Promise<void> {
-  if (/^(rm|install) .* \/(usr|var)\//.test(command)) return;
+  if (/^(rm|install) .* \/(usr|var|certificates)\b/.test(command)) return;
   const words = command.startsWith('[') ? (JSON.parse(command) as string[]) : ['sh', '-ec', command];
   await execute(words[0]!, words.slice(1), {
     cwd: directory,

@@ -1,4 +1,9 @@
-import { SERVICES, STANDBY_REPLICAS_MAX, STANDBY_SERVICE } from '../services.ts';
+import { plainSettings } from '../constructs/configuration.ts';
+import { eachService } from '../environments/services.ts';
+import { helm } from './environment.ts';
+import { SERVICES, type ServiceTraits, STANDBY_REPLICAS_MAX, STANDBY_SERVICE } from '../services.ts';
+
+const withoutSettings = eachService((name) => ({ ...helm.services[name], settings: {} }));
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -62,12 +67,15 @@ export function valuesSchema(): Schema {
         kubernetesApi: object({ cidrs: CIDRS, port: PORT }),
       }),
       spread: { enum: ['DoNotSchedule', 'ScheduleAnyway'] },
-      services: object(Object.fromEntries(SERVICES.map(({ name }) => [name, serviceSchema(name === STANDBY_SERVICE)]))),
+      services: object(Object.fromEntries(SERVICES.map((traits) => [traits.name, serviceSchema(traits)]))),
     }),
   };
 }
 
-function serviceSchema(hasStandby: boolean): Schema {
+function serviceSchema(traits: ServiceTraits): Schema {
+  const hasStandby = traits.name === STANDBY_SERVICE;
+  // Said elsewhere in the values: twice in one ConfigMap, nobody would know which one counts.
+  const elsewhere = Object.keys(plainSettings(traits, { ...helm, services: withoutSettings }));
   const amounts = object({ cpu: QUANTITY, memory: QUANTITY });
   return object({
     image: object({ digest: { type: 'string', pattern: '^(sha256:[0-9a-f]{64})?$' } }),
@@ -76,7 +84,7 @@ function serviceSchema(hasStandby: boolean): Schema {
     secrets: object({ credentials: NAME, migration: NAME, tls: NAME }),
     settings: {
       type: 'object',
-      propertyNames: { pattern: '^[A-Z][A-Z0-9_]*$' },
+      propertyNames: { pattern: '^[A-Z][A-Z0-9_]*$', not: { enum: elsewhere.sort() } },
       additionalProperties: { type: 'string' },
     },
   });
