@@ -106,9 +106,11 @@ async function start(options: DistributedOptions, started: Started): Promise<Dis
     });
     return new ServiceChild({ ...place, environment, runtime, log: log.child({ service: place.service }), say });
   });
+  const platform = await standFor({ options, started, secrets, servers, chain, urls, places, children });
+  // They end first: what they have to say to callers still gets through.
   started.add(() => Promise.all(children.map((child) => child.stop())));
   for (const child of children) child.start();
-  return standFor({ options, started, secrets, servers, chain, urls, places, children });
+  return platform;
 }
 
 interface Parts {

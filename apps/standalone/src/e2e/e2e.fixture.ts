@@ -69,6 +69,8 @@ const ALARM = /^a transaction of ours can’t get onto the chain .*"conflict":"(
 const { Role } = institutionV1;
 const ROLES = { operator: Role.ROLE_OPERATOR, compliance: Role.ROLE_COMPLIANCE, auditor: Role.ROLE_AUDITOR };
 const { ScriptType } = addressV1;
+/** Eight processes on a busy machine. */
+const READY_MS_MAX = 90_000;
 let banks = 0;
 
 /** A whole platform in this process, on a data directory and ports of its own, and those who deal with it. */
@@ -189,7 +191,16 @@ export async function startE2e({
     const errors: string[] = [];
     const onCleanUp = (clean: () => unknown): void => void closing.push(clean);
     const setting = { directory, config, environment: given, runtime, log: recording(log, errors), onCleanUp };
-    const start = (): Promise<RunningPlatform> => kind(setting);
+    const start = async (): Promise<RunningPlatform> => {
+      const started = await kind(setting);
+      await until(
+        'the platform is ready',
+        () => started.health.report(),
+        ({ status }) => status === 'ready',
+        READY_MS_MAX,
+      );
+      return started;
+    };
     const platform = await start();
     closing.push(() => platform.stop());
     const outside = await Outside.open(platform.chain.node);

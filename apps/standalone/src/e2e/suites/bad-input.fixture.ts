@@ -1,0 +1,327 @@
+import {
+  addressV1,
+  amlV1,
+  googleRpc,
+  institutionV1,
+  ledgerV1,
+  REFUSED_INPUT,
+  type RefusedCaller,
+  type RefusedInput,
+  reconciliationV1,
+  riskV1,
+  settlementV1,
+} from '@finality/contracts';
+import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Bank } from '../bank.fixture.ts';
+import type { E2e } from '../e2e.fixture.ts';
+import { patiently, until } from '../wait.fixture.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+/** A request that nothing is wrong with, and who may send it. */
+interface Good {
+  readonly path: string;
+  readonly encode: (json: Json) => Buffer;
+  readonly decode: (bytes: Buffer) => unknown;
+  /** Goes on until the client leaves. */
+  readonly isEndless: boolean;
+  readonly caller: RefusedCaller;
+  readonly request: Json;
+  /** What it is answered, if not OK: it is refused for another reason than its form. */
+  readonly answer?: string;
+}
+
+interface Method<Request> {
+  readonly path: string;
+  readonly requestStream: boolean;
+  readonly responseStream: boolean;
+  readonly requestSerialize: (request: Request) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => unknown;
+}
+
+interface Answered {
+  readonly status: string;
+  readonly reason: string;
+  readonly fields: string;
+  readonly responses: readonly unknown[];
+}
+
+const STREAMED = 'SubmitSettlements';
+/** The longest that a revocation may take to be known everywhere (DESIGN 3). */
+const REVOKED_MS_MAX = 5_000;
+const CALL_MS_MAX = 30_000;
+
+/** Bad input: what holds whatever the services run on. */
+export function badInput(platform: () => E2e): void {
+  let e2e: E2e;
+  let client: Client;
+  let banks: Readonly<Record<'payer' | 'payee' | 'stranger' | 'frozen', Bank>>;
+  let keys: Readonly<Record<RefusedCaller, string | undefined>>;
+  let good: Readonly<Record<string, Good>>;
+  let fresh = 0;
+
+  beforeAll(async () => {
+    e2e = platform();
+    client = new Client(e2e.address, credentials.createInsecure());
+    const payer = await e2e.bank({ creditLineSats: 1_000_000n });
+    const [payee, stranger, frozen] = [await e2e.bank(), await e2e.bank({ wallet: 'none' }), await e2e.bank()];
+    banks = { payer, payee, stranger, frozen };
+    const freezing = { idempotencyKey: 'freeze', institutionId: frozen.id, reason: 'test' };
+    await e2e.operator.institutions.freezeInstitution(freezing);
+    keys = {
+      payer: payer.apiKey,
+      payee: payee.apiKey,
+      stranger: stranger.apiKey,
+      operator: e2e.platform.secrets.operator.apiKey,
+      compliance: e2e.platform.secrets.compliance.apiKey,
+      none: undefined,
+      malformed: 'fin_0123',
+      unissued: `fin_${'0'.repeat(16)}_${'A'.repeat(43)}`,
+      wrong: `${payer.apiKey.slice(0, -43)}${'A'.repeat(43)}`,
+      revoked: await revokedKey(payer),
+    };
+    good = await goodRequests(e2e, banks);
+  });
+
+  afterAll(() => client?.close());
+
+  async function revokedKey(bank: Bank): Promise<string> {
+    const roles = [institutionV1.Role.ROLE_INSTITUTION];
+    const { institutions } = e2e.operator;
+    const request = { idempotencyKey: 'revoked', institutionId: bank.id, roles, label: 'revoked' };
+    const { secret, apiKey } = await institutions.issueApiKey(request);
+    const api = e2e.api(secret);
+    await api.settlements.listSettlements({ pageSize: 1, pageToken: '' });
+    await institutions.revokeApiKey({ idempotencyKey: 'revoke', keyId: apiKey!.keyId, reason: 'test' });
+    const asked = (): Promise<string> =>
+      api.settlements.listSettlements({ pageSize: 1, pageToken: '' }).then(
+        () => 'accepted',
+        () => 'refused',
+      );
+    await until('the key is refused', asked, (answer) => answer === 'refused', REVOKED_MS_MAX);
+    return secret;
+  }
+
+  /** `$payer` is the payer's id. */
+  function named(value: unknown): unknown {
+    return typeof value === 'string' && value.startsWith('$') ? banks[value.slice(1) as keyof typeof banks].id : value;
+  }
+
+  /** With an idempotency key of its own, unless it says which. */
+  function requestOf(row: Pick<RefusedInput, 'rpc' | 'change'>): Json {
+    const base = good[row.rpc]!.request;
+    const change = Object.fromEntries(Object.entries(row.change ?? {}).map(([name, value]) => [name, named(value)]));
+    return { ...base, ...('idempotency_key' in base ? { idempotency_key: `bad-${++fresh}` } : {}), ...change };
+  }
+
+  function send(rpc: string, caller: RefusedCaller, ...requests: readonly Json[]): Promise<Answered> {
+    const { path, encode, decode } = good[rpc]!;
+    const metadata = new Metadata();
+    const key = keys[caller];
+    if (key !== undefined) metadata.set('authorization', `Bearer ${key}`);
+    const options = { deadline: Date.now() + CALL_MS_MAX };
+    // On the wire every kind of call is a stream of requests and one of answers.
+    const call = client.makeBidiStreamRequest(path, encode, decode, metadata, options);
+    for (const request of requests) call.write(request);
+    call.end();
+    return new Promise((resolve) => {
+      const responses: unknown[] = [];
+      call.on('data', (response: unknown) => responses.push(response));
+      call.on('error', (error) => resolve(refused(error as ServiceError, responses)));
+      call.on('status', ({ code }) => {
+        if (code === status.OK) call.on('end', () => resolve({ status: 'OK', reason: '', fields: '', responses }));
+      });
+    });
+  }
+
+  it.each(REFUSED_INPUT.filter(({ rpc }) => rpc !== STREAMED))(
+    '$rpc: $input is $status $field $reason',
+    async (row) => {
+      const caller = row.caller ?? good[row.rpc]!.caller;
+      const request = requestOf(row);
+      if (row.repeated) {
+        const first = { ...good[row.rpc]!.request, idempotency_key: request['idempotency_key'] };
+        expect(await send(row.rpc, caller, first)).toMatchObject({ status: 'OK' });
+      }
+      expect(await send(row.rpc, caller, request)).toMatchObject({
+        status: row.status,
+        reason: row.reason,
+        fields: row.field,
+        responses: [],
+      });
+    },
+  );
+
+  it.each(REFUSED_INPUT.filter(({ rpc }) => rpc === STREAMED))('$rpc: $input', async (row) => {
+    const [before, bad, after] = [requestOf({ rpc: STREAMED }), requestOf(row), requestOf({ rpc: STREAMED })];
+    const answered = await send(STREAMED, 'payer', before, bad, after);
+    expect(answered.status).toBe('OK');
+    const results = answered.responses as readonly settlementV1.SubmitSettlementResult[];
+    expect(results.map(({ index, idempotencyKey }) => [index, idempotencyKey])).toEqual(
+      [before, bad, after].map((request, i) => [BigInt(i), request['idempotency_key']]),
+    );
+    for (const i of [0, 2]) {
+      const { settlementId } = results[i]!.settlement!;
+      await banks.payer.settlement(settlementId, 'SETTLED');
+    }
+    expect(results[1]!.settlement).toBeUndefined();
+    expect(explained(results[1]!.error!)).toEqual({ status: row.status, reason: row.reason, fields: row.field });
+  });
+
+  it('is all that is wrong with these requests', async () => {
+    const answers: Record<string, string> = {};
+    const expected: Record<string, string> = {};
+    for (const [rpc, { caller, answer = 'OK', isEndless }] of Object.entries(good)) {
+      if (isEndless) continue;
+      expected[rpc] = answer;
+      answers[rpc] = (await send(rpc, caller, requestOf({ rpc }))).status;
+    }
+    expect(answers).toEqual(expected);
+    expect(new Set(Object.keys(good))).toEqual(new Set(REFUSED_INPUT.map(({ rpc }) => rpc)));
+  });
+
+  it('is not stored, and uses up no idempotency key', async () => {
+    const { pageSize, pageToken } = { pageSize: 1_000, pageToken: '' };
+    const count = async (): Promise<number> =>
+      (await banks.payer.api.settlements.listSettlements({ pageSize, pageToken })).settlements.length;
+    const before = await count();
+    const key = { idempotency_key: 'used-once' };
+    const bad = { ...requestOf({ rpc: 'SubmitSettlement', change: { amount_sats: '0' } }), ...key };
+    expect(await send('SubmitSettlement', 'payer', bad)).toMatchObject({ status: 'INVALID_ARGUMENT' });
+    expect(await count()).toBe(before);
+    const fine = { ...requestOf({ rpc: 'SubmitSettlement' }), ...key };
+    expect(await send('SubmitSettlement', 'payer', fine)).toMatchObject({ status: 'OK' });
+    expect(await count()).toBe(before + 1);
+  });
+
+  it('is nothing that anybody has to look at', () => expect(e2e.errors).toEqual([]));
+}
+
+function refused(error: ServiceError, responses: readonly unknown[]): Answered {
+  const [bytes] = error.metadata.get('grpc-status-details-bin');
+  const details = Buffer.isBuffer(bytes) ? googleRpc.Status.decode(bytes).details : [];
+  return { ...explained({ code: error.code, message: error.details, details }), responses };
+}
+
+function explained({ code, details }: googleRpc.Status): Omit<Answered, 'responses'> {
+  const [info] = details.filter(({ typeUrl }) => typeUrl.endsWith('/google.rpc.ErrorInfo'));
+  const [badRequest] = details.filter(({ typeUrl }) => typeUrl.endsWith('/google.rpc.BadRequest'));
+  const violations = badRequest ? googleRpc.BadRequest.decode(badRequest.value).fieldViolations : [];
+  expect(violations.every(({ description }) => description !== '')).toBe(true);
+  return {
+    status: status[code] ?? `${code}`,
+    reason: info ? googleRpc.ErrorInfo.decode(info.value).reason : '',
+    fields: violations.map(({ field }) => field).join(', '),
+  };
+}
+
+/** One per rpc of the table. */
+async function goodRequests(
+  e2e: E2e,
+  { payer, payee }: Readonly<Record<'payer' | 'payee', Bank>>,
+): Promise<Readonly<Record<string, Good>>> {
+  const settled = await payer.settle({ to: payee, amountSats: 1_000n, mode: 'CENTRALIZED' });
+  const report = await e2e.reconcile();
+  await patiently(() => payer.address('wallet'));
+  const settlement_id = settled.settlementId;
+  const institution_id = payer.id;
+  const submission = {
+    idempotency_key: '',
+    from_institution: payer.id,
+    to_institution: payee.id,
+    amount_sats: '1000',
+    settlement_mode: 'SETTLEMENT_MODE_CENTRALIZED',
+  };
+  const page = { page_size: 10 };
+  const decided = { idempotency_key: '', decision: 'REVIEW_DECISION_APPROVE', reason: 'looked at' };
+  const outpoint = `${'00'.repeat(32)}:0`;
+  const settlements = settlementV1.SettlementServiceService;
+  const institutions = institutionV1.InstitutionServiceService;
+  const addresses = addressV1.AddressServiceService;
+  const ledger = ledgerV1.LedgerServiceService;
+  const reconciliation = reconciliationV1.ReconciliationServiceService;
+  const by =
+    (caller: RefusedCaller) =>
+    <Request>(
+      { path, requestSerialize, responseDeserialize, requestStream, responseStream }: Method<Request>,
+      message: { fromJSON(json: unknown): Request },
+      request: Json,
+      answer?: string,
+    ): Good => ({
+      path,
+      encode: (json) => requestSerialize(message.fromJSON(json)),
+      decode: responseDeserialize,
+      isEndless: responseStream && !requestStream,
+      caller,
+      request,
+      ...(answer === undefined ? {} : { answer }),
+    });
+  const asPayer = by('payer');
+  const asOperator = by('operator');
+  const asCompliance = by('compliance');
+  return {
+    SubmitSettlement: asPayer(settlements.submitSettlement, settlementV1.SubmitSettlementRequest, submission),
+    SubmitSettlements: asPayer(settlements.submitSettlements, settlementV1.SubmitSettlementRequest, submission),
+    GetSettlement: asPayer(settlements.getSettlement, settlementV1.GetSettlementRequest, { settlement_id }),
+    CancelSettlement: asPayer(
+      settlements.cancelSettlement,
+      settlementV1.CancelSettlementRequest,
+      { idempotency_key: '', settlement_id, reason: 'changed our mind' },
+      'FAILED_PRECONDITION',
+    ),
+    ReviewSettlement: asCompliance(
+      settlements.reviewSettlement,
+      settlementV1.ReviewSettlementRequest,
+      { ...decided, settlement_id },
+      'FAILED_PRECONDITION',
+    ),
+    ListSettlements: asPayer(settlements.listSettlements, settlementV1.ListSettlementsRequest, page),
+    ListDeposits: asPayer(settlements.listDeposits, settlementV1.ListDepositsRequest, page),
+    ReviewDeposit: asCompliance(
+      settlements.reviewDeposit,
+      settlementV1.ReviewDepositRequest,
+      { ...decided, outpoint },
+      'NOT_FOUND',
+    ),
+    WatchSettlements: asPayer(settlements.watchSettlements, settlementV1.WatchSettlementsRequest, {}),
+    CreateInstitution: asOperator(institutions.createInstitution, institutionV1.CreateInstitutionRequest, {
+      idempotency_key: '',
+      institution_id: 'newcomer',
+      name: 'Newcomer',
+      credit_line_sats: '0',
+    }),
+    ListInstitutions: asOperator(institutions.listInstitutions, institutionV1.ListInstitutionsRequest, page),
+    IssueApiKey: asOperator(institutions.issueApiKey, institutionV1.IssueApiKeyRequest, {
+      idempotency_key: '',
+      institution_id,
+      roles: ['ROLE_INSTITUTION'],
+    }),
+    RegisterWallet: asPayer(addresses.registerWallet, addressV1.RegisterWalletRequest, {
+      idempotency_key: '',
+      institution_id,
+      custodial: { script_type: 'SCRIPT_TYPE_TR' },
+    }),
+    IssueAddress: asPayer(addresses.issueAddress, addressV1.IssueAddressRequest, {
+      idempotency_key: '',
+      institution_id,
+      purpose: 'ADDRESS_PURPOSE_CLEARING',
+      label: 'test',
+    }),
+    ListAddresses: asPayer(addresses.listAddresses, addressV1.ListAddressesRequest, { ...page, institution_id }),
+    ListWallets: asPayer(addresses.listWallets, addressV1.ListWalletsRequest, { ...page, institution_id }),
+    GetBalances: asPayer(ledger.getBalances, ledgerV1.GetBalancesRequest, { institution_id }),
+    ListEntries: asPayer(ledger.listEntries, ledgerV1.ListEntriesRequest, { ...page, institution_id }),
+    RunReconciliation: asOperator(reconciliation.runReconciliation, reconciliationV1.RunReconciliationRequest, {
+      idempotency_key: '',
+    }),
+    GetReport: asOperator(reconciliation.getReport, reconciliationV1.GetReportRequest, { report_id: report.reportId }),
+    ListReports: asOperator(reconciliation.listReports, reconciliationV1.ListReportsRequest, page),
+    'RiskService.GetVerdict': asCompliance(riskV1.RiskServiceService.getVerdict, riskV1.GetVerdictRequest, {
+      subject_id: settlement_id,
+    }),
+    'AmlService.GetVerdict': asCompliance(amlV1.AmlServiceService.getVerdict, amlV1.GetVerdictRequest, {
+      subject_id: settlement_id,
+    }),
+  };
+}
