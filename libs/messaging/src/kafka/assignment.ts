@@ -24,6 +24,7 @@ export class Assignment {
   readonly #ends = new Map<PartitionLog, bigint>();
   /** Up to there everything of a topic is handled. */
   readonly #handled = new Map<string, Cursor>();
+  readonly #begun = new AbortController();
   #turn = 0;
 
   constructor(partitions: readonly { readonly topic: string; readonly partition: number }[]) {
@@ -126,8 +127,18 @@ export class Assignment {
     });
   }
 
+  /** Aborts when it was decided for the first time. */
+  get begun(): AbortSignal {
+    return this.#begun.signal;
+  }
+
+  haveBegun(): void {
+    this.#begun.abort('begun');
+  }
+
   /** Its partitions belong to others, or to a later assignment. */
   end(): void {
+    this.haveBegun();
     for (const log of this.#logs.values()) log.isGone = true;
   }
 

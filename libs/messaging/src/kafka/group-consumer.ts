@@ -119,6 +119,11 @@ export class GroupConsumer implements MessageConsumer, Feed {
     return lag;
   }
 
+  /** The topics that are being read from their owners. */
+  get backfilling(): readonly string[] {
+    return [...(this.#assignment?.backfills.keys() ?? [])];
+  }
+
   /** Whether all that owners and broker have at this moment has arrived here, polled or not. */
   async isCaughtUp(): Promise<boolean> {
     const assignment = this.#assignment;
@@ -140,6 +145,10 @@ export class GroupConsumer implements MessageConsumer, Feed {
     this.#drop();
     await this.#membership?.stop();
     this.#membership = undefined;
+  }
+
+  get begun(): AbortSignal {
+    return this.#assignment?.begun ?? AbortSignal.abort('none');
   }
 
   get hasRoom(): boolean {
@@ -212,7 +221,10 @@ export class GroupConsumer implements MessageConsumer, Feed {
     void this.#membership.start(topics.map((topic) => topicIn(connection, topic)));
   }
 
-  /** Decides where each partition begins that hasn't begun: from the owner, or from the broker. */
+  /**
+   * Decides where each partition begins that hasn't begun: from the owner, or from the broker. Until then what the broker gives has to wait; it will
+   * mostly be what is wanted.
+   */
   async #begin(assignment: Assignment): Promise<void> {
     if (assignment.isBeginning) return;
     assignment.isBeginning = true;
@@ -231,6 +243,7 @@ export class GroupConsumer implements MessageConsumer, Feed {
       }
     }
     assignment.isBeginning = false;
+    assignment.haveBegun();
     this.#wake();
   }
 
@@ -243,7 +256,9 @@ export class GroupConsumer implements MessageConsumer, Feed {
       assignment.backfills.set(topic, new Backfill(topic, from, this.#options));
     }
     this.#membership?.pause(waiting.map((log) => this.#nameOf(log)));
-    this.#follow(begun);
+    this.#follow(begun.filter((log) => log.resumeAt !== undefined));
+    // By itself kafkajs begins where the group has come to.
+    this.#membership?.resume(begun.map((log) => this.#nameOf(log)));
   }
 
   async #pollBackfills(limit: number): Promise<IncomingMessage[]> {

@@ -17,6 +17,8 @@ export interface TopicOffset extends TopicPartition {
 export interface Feed {
   /** A new assignment: it replaces the former one, and what was fetched under that may still come. */
   assigned(partitions: readonly TopicPartition[]): void;
+  /** Aborts when it is decided where the present partitions begin. */
+  readonly begun: AbortSignal;
   received(batch: FetchedBatch): void;
   /** A part of the log without any message for consumers (the marks of transactions), up to this offset. */
   passed(partition: TopicPartition, lastOffset: bigint): void;
@@ -129,10 +131,15 @@ export class Membership {
   }
 
   async #handOver({ batch, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
-    if (this.#hasEnded || isStale()) return;
+    const isWanted = (): boolean => isRunning() && !isStale() && !this.#hasEnded;
+    while (isWanted() && !this.#feed.begun.aborted) {
+      await this.#runtime.sleep(HEARTBEAT_MS, this.#feed.begun);
+      await heartbeat();
+    }
+    if (!isWanted()) return;
     this.#feed.received(batch as FetchedBatch);
     await this.#pause();
-    while (isRunning() && !isStale() && !this.#hasEnded && !this.#feed.hasRoom) {
+    while (isWanted() && !this.#feed.hasRoom) {
       await this.#runtime.sleep(HEARTBEAT_MS, this.#feed.room);
       await heartbeat();
     }

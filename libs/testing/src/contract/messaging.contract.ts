@@ -33,13 +33,26 @@ type Store = PostgresEventStore<AccountCommand, unknown, AccountReply>;
 export interface DriverSetting {
   readonly db: TestDatabase;
   readonly consumer: TestSchema;
-  readonly schemaOf: (topic: string) => string;
+  /** The service that publishes everything. */
+  readonly source: TestSchema;
 }
 
 export type MakeDriver = (setting: DriverSetting) => MessageDriver;
 
-export const postgresDriver: MakeDriver = ({ db, consumer, schemaOf }) =>
-  new PostgresDriver({ bus: db.bus, consumer: consumer.pool, consumerSchema: consumer.schema, schemaOf });
+export const postgresDriver: MakeDriver = ({ db, consumer, source }) =>
+  new PostgresDriver({
+    bus: db.bus,
+    consumer: consumer.pool,
+    consumerSchema: consumer.schema,
+    schemaOf: () => source.schema,
+  });
+
+export interface ContractOptions {
+  /** Before each test, when its services are there. */
+  readonly prepare?: (bench: MessagingBench) => Promise<void>;
+  /** Whether all consumers of a service have all messages, each from the service's progress on, rather than share them. */
+  readonly isOverlapping?: boolean;
+}
 
 /** A publishing service `source` and a consuming one `sink`, new ones for each test. */
 export class MessagingBench {
@@ -50,7 +63,7 @@ export class MessagingBench {
   sourceStore!: Store;
   sinkStore!: Store;
   readonly #makeDriver: MakeDriver;
-  readonly #drivers: MessageDriver[] = [];
+  #drivers: MessageDriver[] = [];
   #tests = 0;
 
   constructor(makeDriver: MakeDriver) {
@@ -63,6 +76,7 @@ export class MessagingBench {
 
   /** The next test's services. */
   async next(): Promise<void> {
+    await this.#closeDrivers();
     const [source, sink] = [`source-${++this.#tests}`, `sink-${this.#tests}`];
     await this.db.add(source, sink);
     this.source = this.db.service(source);
@@ -72,8 +86,14 @@ export class MessagingBench {
   }
 
   async close(): Promise<void> {
-    for (const driver of this.#drivers) await driver.close();
+    await this.#closeDrivers();
     await this.db.close();
+  }
+
+  async #closeDrivers(): Promise<void> {
+    const drivers = this.#drivers;
+    this.#drivers = [];
+    await Promise.all(drivers.map((driver) => driver.close()));
   }
 
   storeOf(service: TestSchema): Store {
@@ -88,7 +108,7 @@ export class MessagingBench {
   }
 
   driver(consumer: TestSchema = this.sink): MessageDriver {
-    const driver = this.#makeDriver({ db: this.db, consumer, schemaOf: () => this.source.schema });
+    const driver = this.#makeDriver({ db: this.db, consumer, source: this.source });
     this.#drivers.push(driver);
     return driver;
   }
@@ -135,13 +155,17 @@ export async function drain(worker: { step(): Promise<'progress' | 'idle'> }, st
 const at = (messages: readonly IncomingMessage[]): string[] => messages.map((of) => `${of.orderingKey}${of.sequence}`);
 
 /** What every driver of messages does (DESIGN 4): at least once, in order per key, nothing skipped. */
-export function messagingContract(makeDriver: MakeDriver): void {
+export function messagingContract(makeDriver: MakeDriver, options: ContractOptions = {}): void {
   const bench = new MessagingBench(makeDriver);
   beforeAll(() => bench.open());
-  beforeEach(() => bench.next());
+  beforeEach(async () => {
+    await bench.next();
+    await options.prepare?.(bench);
+  });
   afterAll(() => bench.close());
 
   describe('a consumer', () => testConsumer(bench));
+  if (options.isOverlapping) describe('consumers at the same time', () => testOverlapping(bench));
   describe('the consumer worker', () => testWorker(bench));
 }
 
@@ -179,16 +203,22 @@ function testConsumer(bench: MessagingBench): void {
     const before = bench.consumer();
     const polled = await before.poll(10);
     await before.acknowledge(polled.slice(0, 2));
+    await before.close();
     expect(at(await bench.consumer().poll(10))).toEqual(['a3', 'a4', 'a5', 'a6']);
   });
 
   test('acknowledging out of order skips nothing', async () => {
     await bench.sourceStore.execute(Array.from({ length: 5 }, () => deposit('a', 1n)));
-    const consumer = bench.consumer();
-    const polled = await consumer.poll(10);
-    await consumer.acknowledge([polled[0]!, polled[2]!, polled[3]!]);
-    expect(at(await bench.consumer().poll(10))).toEqual(['a2', 'a3', 'a4', 'a5']);
-    await consumer.acknowledge([polled[1]!, polled[1]!]);
+    const first = bench.consumer();
+    const polled = await first.poll(10);
+    await first.acknowledge([polled[0]!, polled[2]!, polled[3]!]);
+    await first.close();
+    const second = bench.consumer();
+    const again = await second.poll(10);
+    expect(at(again)).toEqual(['a2', 'a3', 'a4', 'a5']);
+    await second.acknowledge([again[2]!, again[1]!]);
+    await second.acknowledge([again[0]!, again[0]!]);
+    await second.close();
     expect(at(await bench.consumer().poll(10))).toEqual(['a5']);
   });
 
@@ -212,6 +242,7 @@ function testConsumer(bench: MessagingBench): void {
     await bench.sourceStore.execute([deposit('a', 1n)]);
     const other = bench.consumer({ topics: ['finality.test.other.v1'] });
     await other.acknowledge(await other.poll(10));
+    await other.close();
     expect(at(await bench.consumer({ topics: ['finality.test.other.v1', ACCOUNT_TOPIC] }).poll(10))).toEqual(['a1']);
   });
 
@@ -244,6 +275,18 @@ function testConsumer(bench: MessagingBench): void {
       '9007199254740993',
       2n ** 53n + 1n,
     ]);
+  });
+}
+
+function testOverlapping(bench: MessagingBench): void {
+  test('each begins at what was acknowledged when it began', async () => {
+    await bench.sourceStore.execute(Array.from({ length: 5 }, () => deposit('a', 1n)));
+    const consumer = bench.consumer();
+    const polled = await consumer.poll(10);
+    await consumer.acknowledge([polled[0]!, polled[2]!, polled[3]!]);
+    expect(at(await bench.consumer().poll(10))).toEqual(['a2', 'a3', 'a4', 'a5']);
+    await consumer.acknowledge([polled[1]!, polled[1]!]);
+    expect(at(await bench.consumer().poll(10))).toEqual(['a5']);
   });
 }
 
@@ -288,6 +331,7 @@ function testWorker(bench: MessagingBench): void {
       throw new Error('kill -9');
     });
     await expect(crashing.step()).rejects.toThrow('kill -9');
+    await crashing.close();
     await drain(bench.worker());
     expect(await bench.amounts(bench.sink)).toEqual({ 'account/a': [1n, 2n] });
   });

@@ -3,7 +3,7 @@ import { describe } from 'vitest';
 import { seededRandom } from '../test-runtime.ts';
 import { messagingContract, postgresDriver } from './messaging.contract.ts';
 
-describe('PostgresDriver', () => messagingContract(postgresDriver));
+describe('PostgresDriver', () => messagingContract(postgresDriver, { isOverlapping: true }));
 
 describe('PermutingDriver', () =>
   messagingContract((setting) => {

@@ -1,0 +1,37 @@
+import { ensureKafka } from '@finality/tools/servers/kafka-install.ts';
+import { afterAll, beforeAll, describe, test } from 'vitest';
+import { KafkaRig, type RelayLoop, SettledDriver } from './kafka-rig.fixture.ts';
+import { messagingContract } from './messaging.contract.ts';
+
+const missing = await ensureKafka((line) => process.stdout.write(`${line}\n`)).then(
+  () => undefined,
+  (error: unknown) => (error instanceof Error ? error.message : String(error)),
+);
+
+if (missing === undefined) {
+  const rig = new KafkaRig();
+  beforeAll(() => rig.open());
+  afterAll(() => rig.close());
+
+  describe('KafkaDriver', () => {
+    const relays = new Map<string, RelayLoop>();
+    messagingContract(
+      (setting) => {
+        const prefix = `${setting.source.name}.`;
+        return new SettledDriver(rig.driver(setting, prefix), relays.get(prefix)!);
+      },
+      {
+        prepare: async ({ source, sink }) => {
+          const prefix = `${source.name}.`;
+          await rig.topics(prefix);
+          await rig.beginAtStart(prefix, sink.name);
+          relays.set(prefix, rig.relay(source, prefix));
+        },
+      },
+    );
+  });
+} else {
+  test.skipIf(process.env['CI'] !== 'true')(`KafkaDriver (${missing})`, () => {
+    throw new Error(missing);
+  });
+}
