@@ -3,8 +3,6 @@ import { eachService } from '../environments/services.ts';
 import { helm } from './environment.ts';
 import { SERVICES, type ServiceTraits, STANDBY_REPLICAS_MAX, STANDBY_SERVICE } from '../services.ts';
 
-const withoutSettings = eachService((name) => ({ ...helm.services[name], settings: {} }));
-
 type Schema = Readonly<Record<string, unknown>>;
 
 const NAME = { type: 'string', pattern: '^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$' } as const;
@@ -17,6 +15,8 @@ const CIDRS = {
   items: { type: 'string', pattern: '^[0-9a-fA-F:.]+/[0-9]{1,3}$' },
 } as const;
 const QUANTITY = { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?$' } as const;
+
+const withoutSettings = eachService((name) => ({ ...helm.services[name], settings: {} }));
 
 /** Only what is named, all of it. */
 function object(properties: Readonly<Record<string, Schema>>): Schema {
