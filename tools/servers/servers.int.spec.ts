@@ -4,9 +4,11 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writ
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { MINER_WORD, RegtestWallet } from '@finality/chain-simulator';
 import { Kafka, logLevel, type SASLOptions } from 'kafkajs';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { askBtcd, startBtcd } from './btcd.ts';
 import { btcdServer } from './btcd-server.ts';
 import { ensureBtcd } from './btcd-install.ts';
 import { endProcess, isRunning, ownerOf } from './data-owner.ts';
@@ -157,6 +159,28 @@ describe.skipIf(isSkipped(noBtcd))(`btcd ${noBtcd}`, () => {
     }
     expect(await server.status()).toBeUndefined();
     expect(await server.down()).toBe(false);
+  });
+
+  it('has its chain again after a restart, branches that were left aside too, even killed', async () => {
+    const options = { dataDir: directory, miningAddress: new RegtestWallet(MINER_WORD).address };
+    let btcd = await startBtcd(options);
+    try {
+      const left = (await askBtcd(btcd, 'generate', [5])) as string[];
+      await askBtcd(btcd, 'invalidateblock', [left[3]]);
+      await askBtcd(btcd, 'generate', [4]);
+      const best = await askBtcd(btcd, 'getbestblockhash');
+      for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+        process.kill(btcd.pid, signal);
+        await expect.poll(() => askBtcd(btcd, 'getblockcount')).toBeUndefined();
+        await btcd.stop();
+        btcd = await startBtcd(options);
+        expect(await askBtcd(btcd, 'getbestblockhash')).toBe(best);
+        expect(await askBtcd(btcd, 'getblockcount')).toBe(7);
+      }
+      expect(await askBtcd(btcd, 'getblock', [left[4], 0])).toMatch(/^[0-9a-f]{160}/);
+    } finally {
+      await btcd.stop();
+    }
   });
 });
 

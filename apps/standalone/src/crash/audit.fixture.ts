@@ -92,7 +92,7 @@ export async function wrongPayments(outside: Outside, chain: ChainAccount): Prom
   return [...wrong, ...unexplained.map(({ txid }) => `${txid} pays more than one settlement and its change`)];
 }
 
-/** The embedded Postgres from behind: as its superuser, whoever else is using it. */
+/** A Postgres of ours from behind: as its superuser, whoever else is using it. */
 export class DatabaseView {
   readonly #pool: Pool;
 
@@ -100,9 +100,10 @@ export class DatabaseView {
     this.#pool = pool;
   }
 
-  static async open(dataDir: string): Promise<DatabaseView> {
-    const password = (await readFile(path.join(dataDir, 'postgres', 'password'), 'utf8')).trim();
-    const lines = (await readFile(path.join(dataDir, 'postgres', 'data', 'postmaster.pid'), 'utf8')).split('\n');
+  /** @param postgresDir where its server lives */
+  static async open(postgresDir: string): Promise<DatabaseView> {
+    const password = (await readFile(path.join(postgresDir, 'password'), 'utf8')).trim();
+    const lines = (await readFile(path.join(postgresDir, 'data', 'postmaster.pid'), 'utf8')).split('\n');
     const url = `postgres://finality_admin:${password}@127.0.0.1:${lines[POSTMASTER_PORT_LINE]}/${DATABASE}`;
     const options = { applicationName: 'finality/audit', connectionsMax: SESSIONS_MAX, log: silentLog };
     return new DatabaseView(createPool(url, options));

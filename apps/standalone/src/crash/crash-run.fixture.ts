@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { Runtime } from '@finality/kernel';
 import { seededRandom } from '@finality/testing';
 import { DatabaseView } from './audit.fixture.ts';
@@ -169,7 +170,7 @@ export class CrashRun {
     await this.#running!.kill();
     this.#running = undefined;
     this.kills += 1;
-    const database = await DatabaseView.open(this.#dataDir);
+    const database = await DatabaseView.open(path.join(this.#dataDir, 'postgres'));
     const steps = await database.unsettled();
     await database.close();
     if (steps.length > 0) this.killsWithWork += 1;

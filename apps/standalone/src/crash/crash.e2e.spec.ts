@@ -49,7 +49,7 @@ describe(`kill -9 of the platform while settlements are under way, CRASH_SEED=${
     expect(steps.length).toBeGreaterThanOrEqual(STEPS_INTERRUPTED_MIN);
   });
 
-  testNothingIsLostOrPaidTwice(() => ({ outside: run.outside, dataDir }));
+  testNothingIsLostOrPaidTwice(() => ({ outside: run.outside, postgresDir: path.join(dataDir, 'postgres') }));
 
   test('it ends well when told to', async () => {
     expect(await run.stop()).toBe(0);

@@ -7,7 +7,7 @@ import { type Outside, sum } from './outside.fixture.ts';
 
 export interface Survivor {
   readonly outside: Outside;
-  readonly dataDir: string;
+  readonly postgresDir: string;
 }
 
 /** Tests of what has to be so after any crashes, once all has come to rest. */
@@ -60,7 +60,7 @@ export function testNothingIsLostOrPaidTwice(survivor: () => Survivor): void {
   });
 
   test('every hash chain holds, states are what events make them, the ledger adds up, and nothing is parked', async () => {
-    const database = await DatabaseView.open(survivor().dataDir);
+    const database = await DatabaseView.open(survivor().postgresDir);
     try {
       expect(await database.problems()).toEqual([]);
     } finally {

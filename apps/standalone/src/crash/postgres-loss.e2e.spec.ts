@@ -55,7 +55,7 @@ describe(`kill -9 of the embedded Postgres under a running platform, CRASH_SEED=
 
   test('a backend that is killed costs nothing but a moment: Postgres recovers by itself, and the platform goes on', async () => {
     await work();
-    const database = await DatabaseView.open(dataDir);
+    const database = await DatabaseView.open(path.join(dataDir, 'postgres'));
     const [backend] = await database.backendsOf('finality/settlement');
     await database.close();
     process.kill(backend!, 'SIGKILL');
@@ -83,7 +83,7 @@ describe(`kill -9 of the embedded Postgres under a running platform, CRASH_SEED=
     await outside.settleDown();
   });
 
-  testNothingIsLostOrPaidTwice(() => ({ outside, dataDir }));
+  testNothingIsLostOrPaidTwice(() => ({ outside, postgresDir: path.join(dataDir, 'postgres') }));
 
   test('it ends well when told to', async () => {
     expect(await platform.stop()).toBe(0);

@@ -8,7 +8,7 @@ import type { Log } from '@finality/service';
 const BACKOFF_MIN_MS = 100;
 const BACKOFF_MAX_MS = 30_000;
 /** Whoever lived so long begins anew with the shortest pause. */
-const HEALTHY_MS = 30_000;
+const HEALTHY_MS = 5_000;
 const STOP_MS_MAX = 9_500;
 const LOADER = new URL('../../../../tools/register.mjs', import.meta.url);
 const TIE = new URL('tied-to-parent.ts', import.meta.url);

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { silentLog, startPostgres } from '@finality/service';
+import { type EmbeddedPostgres, silentLog, startPostgres } from '@finality/service';
 import { ensureKafka } from '@finality/tools/servers/kafka-install.ts';
 import { type RunningKafka, startKafka } from '@finality/tools/servers/kafka.ts';
 import { readDistributedEnvironment } from '../config.ts';
@@ -13,31 +13,88 @@ export const kafkaMissing: string | undefined = await ensureKafka((line) => proc
 );
 
 /** The servers under one test's platform: they outlive the platform's restarts, and end with the test. */
-export interface TestServers {
-  readonly kafka: RunningKafka;
-  readonly postgres: Awaited<ReturnType<typeof startPostgres>>;
+export class TestServers {
+  readonly #setting: Pick<PlatformSetting, 'directory' | 'runtime'>;
+  #kafka: RunningKafka;
+  #postgres: EmbeddedPostgres;
+
+  private constructor(
+    setting: Pick<PlatformSetting, 'directory' | 'runtime'>,
+    kafka: RunningKafka,
+    postgres: EmbeddedPostgres,
+  ) {
+    this.#setting = setting;
+    this.#kafka = kafka;
+    this.#postgres = postgres;
+  }
+
+  static async start(setting: Pick<PlatformSetting, 'directory' | 'runtime'>): Promise<TestServers> {
+    const dataDir = path.join(setting.directory.path, 'servers', 'kafka');
+    const [kafka, postgres] = await Promise.all([startKafka({ dataDir }), postgresOf(setting)]);
+    return new TestServers(setting, kafka, postgres);
+  }
+
+  get environment(): { readonly KAFKA_BROKERS: string; readonly DATABASE_ADMIN_URL: string } {
+    return { KAFKA_BROKERS: this.#kafka.brokers.join(','), DATABASE_ADMIN_URL: this.#postgres.adminUrl };
+  }
+
+  get postgresDir(): string {
+    return postgresDirOf(this.#setting);
+  }
+
+  /** kill -9 and a new start on the same data and port. */
+  async restartKafka(): Promise<void> {
+    await this.#kafka.kill();
+    this.#kafka = await startKafka(this.#kafka.again);
+  }
+
+  /** Every session ends; a new start on the same data and port. */
+  async restartPostgres(): Promise<void> {
+    const { port } = this.#postgres;
+    await this.#postgres.stop();
+    this.#postgres = await postgresOf(this.#setting, port);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([this.#kafka.stop(), this.#postgres.stop(POSTGRES_STOP_MS_MAX)]);
+  }
+}
+
+const POSTGRES_STOP_MS_MAX = 2_000;
+const postgresDirOf = ({ directory }: Pick<PlatformSetting, 'directory'>): string =>
+  path.join(directory.path, 'servers', 'postgres');
+
+function postgresOf(setting: Pick<PlatformSetting, 'directory' | 'runtime'>, port = 0): Promise<EmbeddedPostgres> {
+  const { runtime } = setting;
+  return startPostgres({
+    dataDir: postgresDirOf(setting),
+    port,
+    durable: false,
+    tieToParent: true,
+    runtime,
+    log: silentLog,
+  });
 }
 
 const servers = new WeakMap<PlatformSetting, Promise<TestServers>>();
 
 /** Each service in a process of its own, over a Kafka and a Postgres of this test's own. */
-export const DISTRIBUTED = (setting: PlatformSetting): Promise<DistributedPlatform> => startOn(setting);
-
-async function startOn(setting: PlatformSetting): Promise<DistributedPlatform> {
+export async function DISTRIBUTED(setting: PlatformSetting): Promise<DistributedPlatform> {
   const starting = servers.get(setting) ?? startServers(setting);
   servers.set(setting, starting);
-  const { kafka, postgres } = await starting;
-  const environment = {
-    ...process.env,
-    ...setting.environment,
-    KAFKA_BROKERS: kafka.brokers.join(','),
-    DATABASE_ADMIN_URL: postgres.adminUrl,
-  };
-  const { directory, config, runtime, log } = setting;
+  const { environment } = await starting;
+  return startProcesses(setting, environment);
+}
+
+/** The processes of a platform on servers that are there. */
+export function startProcesses(
+  { directory, config, runtime, log, environment }: Omit<PlatformSetting, 'onCleanUp'>,
+  servers: TestServers['environment'],
+): Promise<DistributedPlatform> {
   return startDistributed({
     directory,
     config,
-    ...readDistributedEnvironment(environment),
+    ...readDistributedEnvironment({ ...process.env, ...environment, ...servers }),
     ports: { grpc: 0, http: 0 },
     fresh: false,
     runtime,
@@ -46,18 +103,8 @@ async function startOn(setting: PlatformSetting): Promise<DistributedPlatform> {
   });
 }
 
-export async function startServers({ directory, runtime, onCleanUp }: PlatformSetting): Promise<TestServers> {
-  const [kafka, postgres] = await Promise.all([
-    startKafka({ dataDir: path.join(directory.path, 'servers', 'kafka') }),
-    startPostgres({
-      dataDir: path.join(directory.path, 'servers', 'postgres'),
-      durable: false,
-      tieToParent: true,
-      runtime,
-      log: silentLog,
-    }),
-  ]);
-  onCleanUp(() => kafka.stop());
-  onCleanUp(() => postgres.stop(2_000));
-  return { kafka, postgres };
+async function startServers(setting: PlatformSetting): Promise<TestServers> {
+  const started = await TestServers.start(setting);
+  setting.onCleanUp(() => started.stop());
+  return started;
 }
