@@ -145,7 +145,8 @@ async function format(
   if (known !== undefined) return known;
   // What is there without an id is left from a format that was killed: no broker has ever run on it.
   rmSync(data, { recursive: true, force: true });
-  const clusterId = randomBytes(16).toString('base64url');
+  // Kafka's own tools take what begins with a dash for an option.
+  const clusterId = randomBytes(16).toString('base64url').replace(/^-/, '_');
   const scram = Object.entries(saslUsers).flatMap(([user, password]) =>
     ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
       '--add-scram',
