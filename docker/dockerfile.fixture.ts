@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
@@ -94,10 +94,10 @@ export class DockerfileRun {
 
   /** Earlier stages are carried out once, however many services are built. */
   service(app: string): Promise<Built> {
-    return this.#stage('service', { APP: app });
+    return this.stage('service', { APP: app });
   }
 
-  #stage(name: string, args: Readonly<Record<string, string>>): Promise<Built> {
+  stage(name: string, args: Readonly<Record<string, string>> = {}): Promise<Built> {
     const key = [name, ...Object.values(args)].join('-');
     let built = this.#built.get(key);
     if (!built) this.#built.set(key, (built = this.#carryOut(name, args)));
@@ -108,6 +108,7 @@ export class DockerfileRun {
     const stage = this.#stages.find((each) => each.name === name);
     if (!stage) throw new Error(`the Dockerfile has no stage ${name}`);
     const directory = mkdtempSync(path.join(this.#scratch, `${name}-`));
+    chmodSync(directory, 0o755);
     let env: Record<string, string> = { ...args };
     let entrypoint: string[] = [];
     let user = '0:0';
@@ -130,7 +131,7 @@ export class DockerfileRun {
       copyFiles(files.map(({ file, below }) => [path.join(this.#root, file), placeOf(to, file, below, isFolder)]));
       return;
     }
-    const { directory: source } = await this.#stage(from, {});
+    const { directory: source } = await this.stage(from);
     if (words.join(' ') !== '/app ./') throw new Error(`COPY --from ${words.join(' ')} isn't known here`);
     // Links instead of copies: quick, and nothing changes a file that is there.
     await execute('cp', ['--archive', '--link', `${source}/.`, directory]);
@@ -182,7 +183,7 @@ function machineEnvironment(): Record<string, string | undefined> {
 }
 
 async function run(command: string, directory: string, env: Readonly<Record<string, string>>): Promise<void> {
-  if (/^(rm|install) .* \/(usr|var|certificates)\b/.test(command)) return;
+  if (/^(rm|install) .* \/(usr|certificates)\b/.test(command)) return;
   const words = command.startsWith('[') ? (JSON.parse(command) as string[]) : ['sh', '-ec', command];
   await execute(words[0]!, words.slice(1), {
     cwd: directory,
