@@ -84,6 +84,8 @@ function certainReason({ name = '', type = '', message = '' }: KafkaJsError): Ka
   if (type.endsWith('_AUTHORIZATION_FAILED')) return 'NOT_AUTHORIZED';
   if (type === 'UNSUPPORTED_VERSION' || message === 'API Versions not supported') return 'BROKER_UNSUPPORTED';
   if (name === 'KafkaJSServerDoesNotSupportApiKey') return 'BROKER_UNSUPPORTED';
+  // What kafkajs says, by no error of its own, when it has lost a broker before it got to know it.
+  if (message === 'Broker not connected') return 'BROKER_UNREACHABLE';
   if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return 'TOPIC_MISSING';
   if (type === 'INVALID_REPLICATION_FACTOR' || type === 'POLICY_VIOLATION' || type === 'INVALID_CONFIG')
     return 'TOPIC_REFUSED';

@@ -14,6 +14,8 @@ const REPLICATION_MAX_DEFAULT = 3;
 /** From so many replicas on, a write is acknowledged by two of them: one broker may go for good. */
 const REPLICATION_SAFE = 3;
 const CREATE_MS_MAX = 15_000;
+/** A process that starts says soon what is wrong; whoever started it may try again. */
+const RETRIES_MAX = 2;
 /** The version of the metadata request that brokers know since Kafka 2.0; kafkajs knows no later one and uses an earlier one silently. */
 const METADATA_VERSION_MIN = 6;
 
@@ -26,7 +28,7 @@ export async function ensureTopics(
   topics: readonly Pick<Topic, 'name' | 'partitions' | 'compacted'>[],
   options: EnsureTopicsOptions = {},
 ): Promise<Result<void, KafkaProblem>> {
-  const admin = kafkaClient(connection, options.log).admin();
+  const admin = kafkaClient(connection, options.log, RETRIES_MAX).admin();
   try {
     await admin.connect();
     const outdated = await versionProblem(admin, connection);

@@ -17,8 +17,9 @@ import {
   type MessageDriver,
 } from '@finality/messaging';
 import { messagesOf, ownersMessages, systemRuntime } from '@finality/service';
-import { type RunningKafka, startKafka } from '@finality/tools/servers/kafka.ts';
-import { type Admin, Kafka, logLevel, type Producer } from 'kafkajs';
+import { ensureKafka } from '@finality/tools/servers/kafka-install.ts';
+import { type KafkaOptions, type RunningKafka, startKafka } from '@finality/tools/servers/kafka.ts';
+import { type Admin, Kafka, type KafkaMessage, logLevel, type Message, type Producer } from 'kafkajs';
 import type { TestSchema } from '../database.ts';
 import { ACCOUNT_TOPIC } from './account.ts';
 import type { DriverSetting } from './messaging.contract.ts';
@@ -30,29 +31,59 @@ export const TEST_TOPICS = [
   { name: OTHER_TOPIC, partitions: PARTITIONS, compacted: false },
 ] as const;
 
-const ARRIVE_MS_MAX = 20_000;
+const WAIT_MS_MAX = 30_000;
 const LOOK_MS = 10;
+
+/** Why there is no Kafka on this machine. */
+export const kafkaMissing = await ensureKafka((line) => process.stdout.write(`${line}\n`)).then(
+  () => undefined,
+  (error: unknown) => (error instanceof Error ? error.message : String(error)),
+);
+
+/** A record as anybody sees it. */
+export interface SeenRecord {
+  readonly key: string;
+  readonly sequence: bigint;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly payload: string;
+}
 
 /** A broker of its own, and what the tests have on it: each pair of services has topics and groups of its own by its prefix. */
 export class KafkaRig {
   readonly dataDir = mkdtempSync(path.join(tmpdir(), 'finality-kafka-'));
   readonly runtime = systemRuntime();
+  /** Why records were skipped, as counted. */
   readonly foreign: string[] = [];
+  /** How often an owner was asked for its history. */
+  listed = 0;
   kafka!: RunningKafka;
+  readonly #settings: Partial<KafkaOptions>;
+  readonly #strangers: Producer[] = [];
   #client: { readonly admin: Admin; readonly producer: Producer } | undefined;
 
+  constructor(settings: Partial<KafkaOptions> = {}) {
+    this.#settings = settings;
+  }
+
   async open(): Promise<void> {
-    this.kafka = await startKafka({
-      dataDir: this.dataDir,
-      saslUsers: { finality: 'right' },
-      say: (line) => process.stdout.write(`${line}\n`),
-    });
+    this.kafka = await startKafka({ dataDir: this.dataDir, ...this.#settings });
+    // A new broker isn't ready for groups at once; whoever asks first waits for seconds.
+    await this.topics('first.');
+    await this.beginAtStart('first.', 'group');
+  }
+
+  /** A new broker in the place of the present one, which loses all it has. */
+  async replace(): Promise<void> {
+    await this.kafka.kill();
+    await this.#disconnect();
+    rmSync(path.join(this.dataDir, 'data'), { recursive: true });
+    this.kafka = await startKafka(this.kafka.again);
   }
 
   async close(): Promise<void> {
-    await this.#client?.producer.disconnect();
-    await this.#client?.admin.disconnect();
-    await this.kafka.stop();
+    await this.#disconnect();
+    // Undefined when it couldn't be started.
+    await (this.kafka as RunningKafka | undefined)?.stop();
     rmSync(this.dataDir, { recursive: true, force: true });
   }
 
@@ -72,13 +103,21 @@ export class KafkaRig {
     { consumer, source }: DriverSetting,
     prefix: string,
     isOwn: (topic: string) => boolean = () => false,
+    brokers: readonly string[] = this.kafka.brokers,
   ): KafkaDriver {
+    const owners = ownersMessages(() => messagesOf(source, [ACCOUNT_TOPIC, OTHER_TOPIC]));
     return new KafkaDriver({
-      connection: this.connection(prefix),
+      connection: { ...this.connection(prefix), brokers },
       pool: consumer.pool,
       schema: consumer.schema,
       isOwn,
-      owners: ownersMessages(() => messagesOf(source, [ACCOUNT_TOPIC, OTHER_TOPIC])),
+      owners: {
+        list: (...args) => {
+          this.listed += 1;
+          return owners.list(...args);
+        },
+        ofKey: (...args) => owners.ofKey(...args),
+      },
       runtime: this.runtime,
       counter: { foreign: (_topic: string, reason: ForeignReason) => void this.foreign.push(reason) },
     });
@@ -100,7 +139,6 @@ export class KafkaRig {
     const consumer = this.#kafka().consumer({ groupId, allowAutoTopicCreation: false, maxWaitTimeInMs: 10 });
     await consumer.connect();
     await consumer.subscribe({ topics: TEST_TOPICS.map(({ name }) => `${prefix}${name}`) });
-    // A new broker isn't ready for groups at once; until then it is tried again.
     const joined = new Promise<void>((resolve) => consumer.on(consumer.events.GROUP_JOIN, () => resolve()));
     await consumer.run({ eachBatch: () => Promise.resolve() });
     await joined;
@@ -111,10 +149,101 @@ export class KafkaRig {
     await consumer.disconnect();
   }
 
+  /** Where the broker says that a group has come to, by partition. */
+  async committed(prefix: string, service: string): Promise<{ readonly partition: number; readonly offset: string }[]> {
+    const { admin } = await this.client();
+    const topics = [`${prefix}${ACCOUNT_TOPIC}`];
+    const [found] = await admin.fetchOffsets({ groupId: `${prefix}finality.${service}`, topics });
+    return found!.partitions.filter(({ offset }) => Number(offset) >= 0).toSorted((a, b) => a.partition - b.partition);
+  }
+
+  /** All records of a topic, partition by partition in their order. */
+  async records(topic: string): Promise<SeenRecord[]> {
+    const { admin } = await this.client();
+    const ends = await admin.fetchTopicOffsets(topic);
+    const wanted = ends.reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0);
+    const consumer = this.#kafka().consumer({ groupId: `stranger-${this.runtime.id()}`, maxWaitTimeInMs: 50 });
+    const byPartition = new Map<number, SeenRecord[]>(ends.map(({ partition }) => [partition, []]));
+    await consumer.connect();
+    await consumer.subscribe({ topics: [topic], fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachBatch: ({ batch }) => {
+        byPartition.get(batch.partition)!.push(...batch.messages.map(seenRecord));
+        return Promise.resolve();
+      },
+    });
+    await until('all records were read', () => [...byPartition.values()].flat().length >= wanted);
+    await consumer.disconnect();
+    return [...byPartition.values()].flat();
+  }
+
+  /** Everything that a stranger could get onto a topic of ours; three transactions among it, one of which never ends. */
+  async sendForeign(topic: string): Promise<void> {
+    const { producer } = await this.client();
+    await producer.send({ topic, messages: foreignRecords() });
+    const stranger = this.#kafka().producer({ transactionalId: topic, idempotent: true, maxInFlightRequests: 1 });
+    this.#strangers.push(stranger);
+    await stranger.connect();
+    const messages = Array.from({ length: PARTITIONS }, (_, partition) => ({ partition, key: 'a', value: 'x' }));
+    for (const end of ['commit', 'abort', undefined] as const) {
+      const transaction = await stranger.transaction();
+      await transaction.send({ topic, messages });
+      if (end) await transaction[end]();
+    }
+  }
+
+  async #disconnect(): Promise<void> {
+    const client = this.#client;
+    this.#client = undefined;
+    await Promise.all(this.#strangers.map((each) => each.disconnect()));
+    await client?.producer.disconnect();
+    await client?.admin.disconnect();
+  }
+
   #kafka(): Kafka {
     const retry = { initialRetryTime: 100, maxRetryTime: 200, retries: 50 };
     return new Kafka({ clientId: 'stranger', brokers: this.kafka.brokers, logLevel: logLevel.NOTHING, retry });
   }
+}
+
+/** Each is foreign by one thing: its key, its payload or a header. */
+function foreignRecords(): Message[] {
+  const good = {
+    ce_specversion: '1.0',
+    ce_id: 'x',
+    ce_source: '/finality/nobody',
+    ce_type: 't',
+    ce_sequence: '1',
+    ce_position: '1',
+    ce_ordinal: '0',
+    ce_schemaversion: '1',
+  };
+  const value = Buffer.of(1);
+  const without = (name: keyof typeof good): Record<string, string> =>
+    Object.fromEntries(Object.entries(good).filter(([of]) => of !== name));
+  return [
+    { value, headers: good },
+    { key: '', value, headers: good },
+    { key: Buffer.of(0xff, 0xfe), value, headers: good },
+    { key: 'a', value: null, headers: good },
+    { key: 'a', value, headers: { ...good, ce_sequence: ['1', '2'] } },
+    { key: 'a', value, headers: { ...good, ce_subject: Buffer.of(0xff) } },
+    { key: 'a', value },
+    { key: 'a', value, headers: { ...good, ce_source: 'https://elsewhere.example' } },
+    { key: 'a', value, headers: without('ce_id') },
+    { key: 'a', value, headers: without('ce_sequence') },
+    { key: 'a', value, headers: { ...good, ce_sequence: '0' } },
+    { key: 'a', value, headers: { ...good, ce_sequence: '9223372036854775808' } },
+    { key: 'a', value, headers: without('ce_position') },
+    { key: 'a', value, headers: { ...good, ce_ordinal: '-1' } },
+    { key: 'a', value, headers: without('ce_schemaversion') },
+  ];
+}
+
+function seenRecord({ key, value, headers = {} }: KafkaMessage): SeenRecord {
+  const texts = Object.fromEntries(Object.entries(headers).map(([name, text]) => [name, String(text)]));
+  return { key: String(key), sequence: BigInt(texts['ce_sequence'] ?? '0'), headers: texts, payload: String(value) };
 }
 
 /** Works whenever it is woken, as production's loop does; one step at a time. */
@@ -211,14 +340,21 @@ class SettledConsumer implements MessageConsumer {
 
 /** What a poll gives once everything is there. */
 export async function arrived(consumer: GroupConsumer, limit: number): Promise<readonly IncomingMessage[]> {
-  const deadline = performance.now() + ARRIVE_MS_MAX;
-  await consumer.poll(0);
-  while (!(await consumer.isCaughtUp())) {
-    const isBackfilling = consumer.backfilling.length > 0;
-    const messages = isBackfilling ? await consumer.poll(limit) : [];
-    if (messages.length > 0) return messages;
-    if (performance.now() > deadline) throw new Error(`nothing arrived in ${ARRIVE_MS_MAX} ms`);
+  let messages: readonly IncomingMessage[] = await consumer.poll(0);
+  await until('everything has arrived', async () => {
+    if (await consumer.isCaughtUp()) return true;
+    // A backfill goes on only when it's polled.
+    if (consumer.backfilling.length > 0) messages = await consumer.poll(limit);
+    return messages.length > 0;
+  });
+  return messages.length > 0 ? messages : consumer.poll(limit);
+}
+
+/** Looks again and again; what `isSo` throws is thrown. */
+export async function until(what: string, isSo: () => boolean | Promise<boolean>, msMax = WAIT_MS_MAX): Promise<void> {
+  const deadline = performance.now() + msMax;
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error(`after ${msMax} ms it still isn't so that ${what}`);
     await sleep(LOOK_MS);
   }
-  return consumer.poll(limit);
 }

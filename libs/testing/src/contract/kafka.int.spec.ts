@@ -1,14 +1,8 @@
-import { ensureKafka } from '@finality/tools/servers/kafka-install.ts';
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import { KafkaRig, type RelayLoop, SettledDriver } from './kafka-rig.fixture.ts';
+import { kafkaMissing, KafkaRig, type RelayLoop, SettledDriver } from './kafka-rig.fixture.ts';
 import { messagingContract } from './messaging.contract.ts';
 
-const missing = await ensureKafka((line) => process.stdout.write(`${line}\n`)).then(
-  () => undefined,
-  (error: unknown) => (error instanceof Error ? error.message : String(error)),
-);
-
-if (missing === undefined) {
+if (kafkaMissing === undefined) {
   const rig = new KafkaRig();
   beforeAll(() => rig.open());
   afterAll(() => rig.close());
@@ -31,7 +25,7 @@ if (missing === undefined) {
     );
   });
 } else {
-  test.skipIf(process.env['CI'] !== 'true')(`KafkaDriver (${missing})`, () => {
-    throw new Error(missing);
+  test.skipIf(process.env['CI'] !== 'true')(`KafkaDriver (${kafkaMissing})`, () => {
+    throw new Error(kafkaMissing);
   });
 }

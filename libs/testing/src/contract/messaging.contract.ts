@@ -118,14 +118,19 @@ export class MessagingBench {
   }
 
   /** The sink's service logic: every change of the source's account is a deposit of the same amount to an account of the same name. */
-  readonly handler: TopicHandler = (messages) =>
-    this.sinkStore.execute(
-      commandsOf(messages, {
-        type: ACCOUNT_MESSAGE,
-        schemaVersionMax: 1,
-        interpret: (message) => command({ kind: 'deposit', account: message.orderingKey, amount: amountOf(message) }),
-      }),
-    );
+  readonly handler: TopicHandler = (messages) => this.handlerOf(this.sinkStore)(messages);
+
+  /** The same logic on another store. */
+  handlerOf(store: Store): TopicHandler {
+    return (messages) =>
+      store.execute(
+        commandsOf(messages, {
+          type: ACCOUNT_MESSAGE,
+          schemaVersionMax: 1,
+          interpret: (message) => command({ kind: 'deposit', account: message.orderingKey, amount: amountOf(message) }),
+        }),
+      );
+  }
 
   worker(driver: MessageDriver = this.driver(), handler: TopicHandler = this.handler): ConsumerWorker {
     const consumer = driver.consumer({ service: this.sink.name, topics: [ACCOUNT_TOPIC] });
