@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { PeerCertificate } from 'node:tls';
+import { createSecureContext, type PeerCertificate } from 'node:tls';
 import type { ServiceName } from '@finality/contracts';
 import { ChannelCredentials, ServerCredentials } from '@grpc/grpc-js';
 import { errorMessage, StartupError } from '../startup-error.ts';
@@ -23,7 +23,7 @@ const IDENTITY = /^URI:spiffe:\/\/finality\/([a-z-]+)$/;
 /** How a certificate names a service of ours: a URI in its subject alternative names (https://spiffe.io). */
 export const identityOf = (service: ServiceName): string => `spiffe://finality/${service}`;
 
-/** @throws StartupError naming the file that can't be read */
+/** @throws StartupError naming the file that can't be read, or when they don't belong together */
 export function readTls(files: TlsFiles): TlsMaterial {
   const read = (file: string, variable: string): Buffer => {
     try {
@@ -33,40 +33,35 @@ export function readTls(files: TlsFiles): TlsMaterial {
       throw new StartupError('CONFIG_INVALID', message, 'Correct it and start again', { cause: error });
     }
   };
-  return {
-    ca: read(files.ca, 'TLS_CA_FILE'),
-    certificate: read(files.certificate, 'TLS_CERT_FILE'),
-    key: read(files.key, 'TLS_KEY_FILE'),
-  };
+  const [ca, certificate, key] = [
+    read(files.ca, 'TLS_CA_FILE'),
+    read(files.certificate, 'TLS_CERT_FILE'),
+    read(files.key, 'TLS_KEY_FILE'),
+  ];
+  try {
+    // Refuses what isn't PEM, and a key that is another certificate's: gRPC would find out with the first call.
+    createSecureContext({ ca, cert: certificate, key });
+  } catch (error) {
+    const message = `TLS_CA_FILE, TLS_CERT_FILE, TLS_KEY_FILE: ${errorMessage(error)}`;
+    throw new StartupError('CONFIG_INVALID', message, 'They are PEM files that belong together', { cause: error });
+  }
+  return { ca, certificate, key };
 }
 
-/** Nobody without a certificate of our authority gets as far as a handler. @throws StartupError when the material is none */
+/** Nobody without a certificate of our authority gets as far as a handler. */
 export function serverCredentials({ ca, certificate, key }: TlsMaterial): ServerCredentials {
-  return checked(() => ServerCredentials.createSsl(ca, [{ private_key: key, cert_chain: certificate }], true));
+  return ServerCredentials.createSsl(ca, [{ private_key: key, cert_chain: certificate }], true);
 }
 
 /** Talks to `peer` and to nobody else, even if it has a certificate of our authority. */
 export function channelCredentials({ ca, certificate, key }: TlsMaterial, peer: ServiceName): ChannelCredentials {
   const checkServerIdentity = (_host: string, presented: PeerCertificate): Error | undefined =>
     serviceOf(presented) === peer ? undefined : new Error(`the certificate isn't that of ${peer}`);
-  return checked(() => ChannelCredentials.createSsl(ca, key, certificate, { checkServerIdentity }));
+  return ChannelCredentials.createSsl(ca, key, certificate, { checkServerIdentity });
 }
 
 /** The service that a certificate was made for; undefined for any other. */
 export function serviceOf({ subjectaltname }: Partial<PeerCertificate>): string | undefined {
   const names = (subjectaltname ?? '').split(', ').flatMap((name) => IDENTITY.exec(name)?.[1] ?? []);
   return names.length === 1 ? names[0] : undefined;
-}
-
-function checked<T>(make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    throw new StartupError(
-      'CONFIG_INVALID',
-      `TLS_CA_FILE, TLS_CERT_FILE, TLS_KEY_FILE: ${errorMessage(error)}`,
-      'They must be PEM files that belong together',
-      { cause: error },
-    );
-  }
 }
