@@ -55,7 +55,7 @@ describe('the tree', () => {
     for (const [i, { name, nx }] of projects.entries()) {
       const isService = manifests[i]!.startsWith('apps/');
       const isApp = isService || name === '@finality/k8s';
-      expect(name, manifests[i]).toMatch(isService ? /^@finality\/[a-z-]+-app$/ : /^@finality\/[a-z-]+(?<!-app)$/);
+      expect(name, manifests[i]).toMatch(isService ? /^@finality\/[a-z-]+-app$/ : /^@finality\/[a-z0-9-]+(?<!-app)$/);
       expect(nx.tags, name).toEqual([
         expect.stringMatching(/^scope:/),
         expect.stringMatching(isApp ? /^type:app$/ : /^type:(domain|platform|contract|kernel|testing)$/),
