@@ -33,6 +33,8 @@ export interface GroupConsumerOptions {
 
 /** Acknowledgements of so long are committed together: what a crash in between repeats, the inbox knows. */
 const COMMIT_MS = 250;
+/** A broker that is away doesn't keep anybody from closing. */
+const LAST_COMMIT_MS_MAX = 2_000;
 /** After a membership has ended by an error. */
 const REJOIN_MS = 1_000;
 const BEGIN_ATTEMPTS_MAX = 10;
@@ -140,8 +142,10 @@ export class GroupConsumer implements MessageConsumer, Feed {
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort('closed');
-    await this.#committing;
-    await this.#commit();
+    const inTime = new AbortController();
+    const committed = this.#committing.then(() => this.#commit());
+    await Promise.race([committed, this.#options.runtime.sleep(LAST_COMMIT_MS_MAX, inTime.signal)]);
+    inTime.abort('committed');
     this.#drop();
     await this.#membership?.stop();
     this.#membership = undefined;

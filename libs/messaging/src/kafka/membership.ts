@@ -42,6 +42,8 @@ const REJOIN_MS_MAX = 10_000;
 /** All batches of an answer are handed over at once; waiting for room is common to them. */
 const BATCHES_AT_ONCE = 64;
 const CLOSE_MS_MAX = 5_000;
+/** About ten seconds: the brokers of a cluster have found a new coordinator by then. */
+const RETRIES_MAX = 12;
 
 /** Being a member of a consumer group, from joining to leaving or to the first error that kafkajs doesn't get over by itself. */
 export class Membership {
@@ -66,8 +68,9 @@ export class Membership {
       rebalanceTimeout: REJOIN_MS_MAX,
       // A producer that isn't ours can't hold ours up with a transaction that it never ends.
       readUncommitted: true,
-      // Whoever polls starts anew, at his own pace.
-      retry: { restartOnFailure: () => Promise.resolve(false) },
+      // As long as it is tried again it stays the same member; a new one waits until the old one's session has ended. After that, whoever polls
+      // starts anew, at his own pace.
+      retry: { retries: RETRIES_MAX, restartOnFailure: () => Promise.resolve(false) },
     });
     this.#listen();
   }

@@ -43,7 +43,7 @@ function deliveryTests(): void {
     await bench.next();
     prefix = `${bench.source.name}.`;
     await rig.topics(prefix);
-    relay = rig.relay(bench.source, prefix);
+    relay = rig.relayLoop(bench.source, prefix);
   });
   afterAll(async () => {
     await relay.close();
@@ -244,12 +244,7 @@ function deliveryTests(): void {
     const topic = (): string => `${prefix}${ACCOUNT_TOPIC}`;
     const relays: KafkaRelay[] = [];
     const another = (more: Partial<KafkaRelayOptions> = {}): KafkaRelay => {
-      const made = new KafkaRelay({
-        ...bench.source,
-        connection: rig.connection(prefix),
-        runtime: rig.runtime,
-        ...more,
-      });
+      const made = rig.relay(bench.source, prefix, more);
       relays.push(made);
       return made;
     };

@@ -4,7 +4,7 @@ import { startKafka } from '@finality/tools/servers/kafka.ts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { ACCOUNT_TOPIC, deposit } from './account.ts';
 import { KafkaRig, kafkaMissing, until } from './kafka-rig.fixture.ts';
-import { MessagingBench } from './messaging.contract.ts';
+import { drain, MessagingBench } from './messaging.contract.ts';
 
 if (kafkaMissing === undefined) describe('a broker that is away for a while', () => outageTests());
 else {
@@ -54,7 +54,7 @@ function outageTests(): void {
       const worker = bench.worker();
       const errors: string[] = [];
       const loops = [
-        loop(relay.relay, (error) => errors.push(nameOf(error))),
+        loop(relay, (error) => errors.push(nameOf(error))),
         loop(worker, (error) => errors.push(nameOf(error))),
       ];
       const publishing = publish(MESSAGES);
@@ -64,7 +64,7 @@ function outageTests(): void {
       expect(await applied()).toBeLessThan(MESSAGES);
       rig.kafka = await startKafka(rig.kafka.again);
       await until('everything is applied', async () => (await applied()) >= MESSAGES, TEST_MS_MAX);
-      await until('nothing is left', async () => (await worker.lag()) === 0n && (await relay.relay.lag()) === 0n);
+      await until('nothing is left', async () => (await worker.lag()) === 0n && (await relay.lag()) === 0n);
       expect(await bench.amounts(bench.sink)).toEqual(await bench.amounts(bench.source));
       for (const stop of loops) await stop();
       await Promise.all([relay.close(), worker.close()]);
@@ -91,13 +91,13 @@ function outageTests(): void {
       const relay = rig.relay(bench.source, prefix);
       const worker = bench.worker();
       await publish(2 * BATCH);
-      await relay.settle();
+      await drain(relay);
       const stop = loop(worker, () => undefined);
       await until('all is applied', async () => (await applied()) >= 2 * BATCH);
       await publish(2 * BATCH);
       await rig.replace();
       await rig.topics(prefix);
-      const stopRelay = loop(relay.relay, () => undefined);
+      const stopRelay = loop(relay, () => undefined);
       await until('all is applied', async () => (await applied()) >= 4 * BATCH);
       await publish(BATCH);
       await until('what is new is applied', async () => (await applied()) >= 5 * BATCH);

@@ -156,7 +156,7 @@ function problemTests(): void {
     await expect(polling()).rejects.toMatchObject(unreachable);
     await expect(consumer.lag()).rejects.toMatchObject(unreachable);
     await bench.sourceStore.execute([deposit('a', 1n)]);
-    await expect(relay.relay.step()).rejects.toMatchObject({ problem: { reason: 'TOPIC_MISSING' } });
+    await expect(relay.step()).rejects.toMatchObject({ problem: { reason: 'TOPIC_MISSING' } });
     await relay.close();
     await bench.close();
   });

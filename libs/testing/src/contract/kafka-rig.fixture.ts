@@ -95,8 +95,13 @@ export class KafkaRig {
     unwrap(await ensureTopics(this.connection(prefix), TEST_TOPICS));
   }
 
-  relay(source: TestSchema, prefix: string): RelayLoop {
-    return new RelayLoop({ ...source, connection: this.connection(prefix), runtime: this.runtime });
+  relay(source: TestSchema, prefix: string, more: Partial<KafkaRelayOptions> = {}): KafkaRelay {
+    return new KafkaRelay({ ...source, connection: this.connection(prefix), runtime: this.runtime, ...more });
+  }
+
+  /** A relay that works by itself. */
+  relayLoop(source: TestSchema, prefix: string): RelayLoop {
+    return new RelayLoop((onSent) => this.relay(source, prefix, { onSent }));
   }
 
   driver(
@@ -252,8 +257,8 @@ export class RelayLoop {
   #working: Promise<unknown> = Promise.resolve();
   #sent = 0;
 
-  constructor(options: KafkaRelayOptions) {
-    this.relay = new KafkaRelay({ ...options, onSent: (count) => (this.#sent += count) });
+  constructor(make: (onSent: (count: number) => void) => KafkaRelay) {
+    this.relay = make((count) => (this.#sent += count));
     this.relay.onWake(() => void this.settle().catch(() => undefined));
   }
 

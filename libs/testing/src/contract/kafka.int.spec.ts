@@ -19,7 +19,7 @@ if (kafkaMissing === undefined) {
           const prefix = `${source.name}.`;
           await rig.topics(prefix);
           await rig.beginAtStart(prefix, sink.name);
-          relays.set(prefix, rig.relay(source, prefix));
+          relays.set(prefix, rig.relayLoop(source, prefix));
         },
       },
     );
