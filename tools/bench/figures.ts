@@ -10,6 +10,12 @@ export interface Figure {
   readonly bound: string;
 }
 
+export interface Measured {
+  readonly figures: readonly Figure[];
+  /** For people. */
+  readonly notes: readonly string[];
+}
+
 export function figure(name: string, value: number, unit: string, limit: number, bound: string): Figure {
   return { name, value: rounded(value), unit, limit: rounded(limit), ratio: rounded(value / limit), bound };
 }

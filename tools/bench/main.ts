@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util';
-import { table } from './figures.ts';
+import { type Measured, table } from './figures.ts';
+import { benchKafka } from './kafka.ts';
 import { benchMemory } from './memory.ts';
 import { machine } from './processes.ts';
-import { benchSettlement, type Measured } from './settlement.ts';
+import { benchSettlement } from './settlement.ts';
 
 const USAGE = `npm run bench -- <group>… [--json] [--profile <directory>]
 
@@ -10,13 +11,17 @@ const USAGE = `npm run bench -- <group>… [--json] [--profile <directory>]
                with exactly the changes it should have; settlement.p50, settlement.p99: milliseconds at half that load;
                settlement.cpu: CPU milliseconds per settlement of services and Postgres
   memory       memory.standalone: MiB (proportional set size) of services and Postgres after 10,000 settlements
+  kafka        kafka.relay: published messages per second from a service's table to a Kafka of the bench's own;
+               kafka.e2e, kafka.p50, kafka.p99: as settlement's, with each service a process of its own, over Kafka;
+               kafka.cpu: CPU milliseconds per settlement of all processes but Kafka and Postgres, beside those of one process for all;
+               kafka.memory: MiB of the service processes after that. Needs Java and Go
   all          every group
 
-Each group starts a platform of its own in a temporary directory and takes about a minute. Figures are medians. A limit is measured in
-the same run on the same machine, but for memory's, which is agreed; ratio = value / limit.
+Each group starts platforms of its own in a temporary directory and takes a minute or two. Figures are medians. A limit is measured in
+the same run on the same machine, but for memory.standalone's, which is agreed; ratio = value / limit.
 
   --json       last line: {"machine", "results": [{"name", "value", "unit", "limit", "ratio"}]}
-  --profile    leaves a CPU profile of the services there
+  --profile    leaves CPU profiles of the services there
 Linux only: it reads /proc.
 `;
 const USAGE_EXIT = 64;
@@ -24,6 +29,7 @@ const USAGE_EXIT = 64;
 const GROUPS: Readonly<Record<string, (profile?: string) => Promise<Measured>>> = {
   settlement: benchSettlement,
   memory: benchMemory,
+  kafka: benchKafka,
 };
 
 process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { figure, median } from './figures.ts';
+import { figure, type Measured, median } from './figures.ts';
 import { startGenerator } from './generator.ts';
 import { startPlatform } from './platform.ts';
 import { pssMiB } from './processes.ts';
-import type { Measured } from './settlement.ts';
 
 const SETTLEMENTS = 10_000;
 const LIMIT_MIB = 900;

@@ -38,6 +38,11 @@ export function onlyChildOf(parent: number): number {
   return child;
 }
 
+/** All that a process runs, directly or not. */
+export function processesBelow(root: number): number[] {
+  return treesOf([root], readStats()).filter((pid) => pid !== root);
+}
+
 /** What the figures were measured on. */
 export function machine(): string {
   const [first] = cpus();

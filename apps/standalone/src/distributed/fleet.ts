@@ -110,7 +110,7 @@ export function environmentOf(place: Place, options: EnvironmentOptions): Record
 }
 
 /** Beside its settings: what Node and the C library read themselves. */
-const INHERITED = ['PATH', 'HOME', 'TZ', 'LANG', 'MALLOC_ARENA_MAX', 'NODE_EXTRA_CA_CERTS', 'TMPDIR'];
+const INHERITED = ['PATH', 'HOME', 'TZ', 'LANG', 'MALLOC_ARENA_MAX', 'NODE_EXTRA_CA_CERTS', 'NODE_OPTIONS', 'TMPDIR'];
 
 /** The SDK reads its own variables. */
 const openTelemetry = (given: Environment): string[] => Object.keys(given).filter((name) => name.startsWith('OTEL_'));
