@@ -1,6 +1,6 @@
 import { type ServiceName, TOPICS } from '@finality/contracts';
 import { assert, type Runtime } from '@finality/kernel';
-import { ensureTopics } from '@finality/messaging';
+import { dropTopics, ensureTopics, type KafkaConnection, topicsThere } from '@finality/messaging';
 import {
   derivePasswords,
   HealthRegistry,
@@ -181,12 +181,23 @@ function startNode({ directory, config, runtime }: DistributedOptions, { node }:
 }
 
 /** All at once, rather than each service those that it needs while others do the same. */
-async function makeTopics({ settings, log }: DistributedOptions, { kafka }: Servers): Promise<void> {
+async function makeTopics({ settings, fresh, log }: DistributedOptions, { kafka, ours }: Servers): Promise<void> {
   const connection = kafkaConnection({ ...settings, KAFKA_BROKERS: kafka.join(',') }, 'finality');
+  if (fresh) await dropOurTopics(connection, ours.has('kafka'));
   const { KAFKA_REPLICATION: replication } = settings;
   const options = { ...(replication === undefined ? {} : { replication }), log };
   const made = await ensureTopics(connection, Object.values(TOPICS), options);
   if (!made.ok) throw new StartupError(made.error.reason, made.error.message, made.error.hint);
+}
+
+/** @throws StartupError when the cluster is somebody's own, where nothing is removed */
+async function dropOurTopics(connection: KafkaConnection, isOurs: boolean): Promise<void> {
+  const topics = Object.values(TOPICS);
+  if (isOurs) return dropTopics(connection, topics);
+  const [first] = await topicsThere(connection, topics);
+  if (first === undefined) return;
+  const remedy = 'Remove the topics yourself, or set KAFKA_PREFIX to one that is new';
+  throw new StartupError('TOPICS_EXIST', `--fresh doesn't remove topics from your Kafka, which has ${first}`, remedy);
 }
 
 /** Every service's schema and roles. @returns the URL that each logs in with */

@@ -1,4 +1,5 @@
 export type { KafkaConnection, KafkaLog } from './connection.ts';
+export { dropTopics, topicsThere } from './drop-topics.ts';
 export { type ForeignCounter, GroupConsumer } from './group-consumer.ts';
 export * from './kafka.driver.ts';
 export type { OwnerMessages } from './owner-messages.ts';

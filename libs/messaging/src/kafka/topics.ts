@@ -14,6 +14,8 @@ const REPLICATION_MAX_DEFAULT = 3;
 /** From so many replicas on, a write is acknowledged by two of them: one broker may go for good. */
 const REPLICATION_SAFE = 3;
 const CREATE_MS_MAX = 15_000;
+/** A topic that was made a moment ago isn't known to every broker yet: a look takes milliseconds, that a good second at most. */
+const LOOKS_MAX = 300;
 /** A process that starts says soon what is wrong; whoever started it may try again. */
 const RETRIES_MAX = 2;
 /** The version of the metadata request that brokers know since Kafka 2.0; kafkajs knows no later one and uses an earlier one silently. */
@@ -69,6 +71,8 @@ async function createMissing(
   await admin.createTopics({
     topics: missing.map((topic) => topicConfig(connection, topic, factor)),
     timeout: CREATE_MS_MAX,
+    // Its way of waiting asks for topics by name, and fails on those that aren't known yet.
+    waitForLeaders: false,
   });
 }
 
@@ -99,16 +103,27 @@ async function checkPartitions(
   topics: readonly Pick<Topic, 'name' | 'partitions'>[],
 ): Promise<Result<void, KafkaProblem>> {
   if (topics.length === 0) return ok(undefined);
-  const { topics: found } = await admin.fetchTopicMetadata({
-    topics: topics.map(({ name }) => topicIn(connection, name)),
-  });
+  const counts = await partitionCounts(
+    admin,
+    topics.map(({ name }) => topicIn(connection, name)),
+  );
   for (const { name, partitions } of topics) {
     const topic = topicIn(connection, name);
-    const count = found.find((each) => each.name === topic)?.partitions.length ?? 0;
+    const count = counts.get(topic) ?? 0;
     if (count !== partitions) {
       const message = `the topic ${topic} has ${count} partitions, where the catalogue has ${partitions}`;
       return err(problem('TOPIC_PARTITIONS', message));
     }
   }
   return ok(undefined);
+}
+
+/** By topic, once all of them are known and led. */
+async function partitionCounts(admin: Admin, wanted: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  for (let look = 1; ; look++) {
+    const { topics } = await admin.fetchTopicMetadata();
+    const led = topics.filter(({ partitions }) => partitions.every(({ leader }) => leader >= 0));
+    const counts = new Map(led.map(({ name, partitions }) => [name, partitions.length]));
+    if (look >= LOOKS_MAX || wanted.every((name) => (counts.get(name) ?? 0) > 0)) return counts;
+  }
 }
