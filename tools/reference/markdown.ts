@@ -55,6 +55,7 @@ export function topicReference(files: readonly FileEntry[], topics: readonly Top
       `| [${topic.name}](#${anchor(topic.name)}) | ${topic.owner} | ${topic.key} | ${topic.partitions} | ${compacted} | ${link(topic.message)} |`,
     );
   }
+  out.push(...kafkaSection());
   for (const topic of topics) {
     out.push('', `## ${topic.name}`, '', topic.purpose, '');
     out.push(`Written by ${topic.owner}, ordered by ${topic.key}, carries ${link(topic.message)}.`);
@@ -66,6 +67,64 @@ export function topicReference(files: readonly FileEntry[], topics: readonly Top
   }
   return `${out.join('\n')}\n`;
 }
+
+/** What somebody needs who reads the topics without any code of ours. */
+function kafkaSection(): string[] {
+  const header = ([name, meaning]: readonly [string, string]): string => `| \`${name}\` | ${meaning} |`;
+  return [
+    '',
+    '## On Kafka',
+    '',
+    'Records are CloudEvents 1.0 in binary mode (Kafka protocol binding). Topics have the names above, after `KAFKA_PREFIX` if one is set; nothing in',
+    'them expires, so a new consumer group that begins at the earliest offset gets the whole history (compacted topics: the newest message of each key).',
+    '',
+    '| part | what |',
+    '|---|---|',
+    '| key | the ordering key, UTF-8; the partition is chosen by it as by the Java client (murmur2) |',
+    '| value | the protobuf message, without any framing |',
+    '| headers | texts in UTF-8, each at most once |',
+    '',
+    '| header | |',
+    '|---|---|',
+    ...RECORD_HEADERS.map(header),
+    '',
+    'A record may come more than once: after a restart the last batch is sent again. It is the same message when `ce_sequence` is not higher than the last',
+    'one of its key; the first of each comes in order and, but on compacted topics, without gaps. Skip types and schema versions that you don’t know: fields are only ever added.',
+    '',
+    'With [kcat](https://github.com/edenhill/kcat), the headers of everything, and one payload as JSON (from a checkout of this repository):',
+    '',
+    '```sh',
+    "kcat -b 127.0.0.1:9092 -t finality.settlement.settlement.v1 -C -o beginning -e -f '%k %o %h\\n'",
+    "kcat -b 127.0.0.1:9092 -t finality.settlement.settlement.v1 -C -o beginning -c 1 -D '' -f '%s' |",
+    "  npx buf convert libs/contracts --type finality.settlement.v1.SettlementChanged --from '-#format=binpb'",
+    '```',
+  ];
+}
+
+/** In the order in which they are sent. */
+const RECORD_HEADERS: readonly (readonly [name: string, meaning: string])[] = [
+  ['ce_specversion', '`1.0`'],
+  [
+    'ce_id',
+    'unique within the source: the event’s id, for a second and later message of one event followed by `-` and its ordinal',
+  ],
+  ['ce_source', '`/finality/` and the owner'],
+  ['ce_type', 'full name of the protobuf message'],
+  ['ce_subject', 'the aggregate, as type and id: `settlement/…`'],
+  ['ce_time', 'when it happened, RFC 3339 in UTC with milliseconds'],
+  ['ce_recordedtime', 'when it was stored'],
+  ['ce_position', 'place of the event in its owner’s log; higher is later, in any topic of that owner'],
+  ['ce_epoch', 'changes when the owner’s database was replaced after a disaster; positions count within it'],
+  ['ce_schemaversion', 'version of the message’s meaning, from 1'],
+  ['ce_correlationid', 'the same in everything that one request led to'],
+  ['ce_causationid', '`ce_id` of the message that it answers, or the id of the request'],
+  ['ce_actor', 'who did it: kind and id'],
+  ['ce_institutions', 'ids of the institutions concerned, comma-separated; may be empty'],
+  ['content-type', '`application/protobuf`'],
+  ['traceparent', 'W3C trace context; not on every record'],
+  ['ce_sequence', 'number of the message within (topic, key), from 1, without gaps'],
+  ['ce_ordinal', 'which of the messages of one event, from 0'],
+];
 
 function isEventFile(file: FileEntry): boolean {
   return file.package.startsWith('finality.') && file.path.endsWith('_events.proto');

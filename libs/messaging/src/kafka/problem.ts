@@ -92,12 +92,18 @@ function certainReason({ name = '', type = '', message = '' }: KafkaJsError): Ka
   return undefined;
 }
 
-function described(reason: KafkaProblem['reason'], { message = '' }: KafkaJsError, brokers: readonly string[]): string {
+function described(
+  reason: KafkaProblem['reason'],
+  { message = '', type }: KafkaJsError,
+  brokers: readonly string[],
+): string {
   const said = message.replace(/\.$/, '');
   const at = brokers.join(',');
   switch (reason) {
     case 'BROKER_UNREACHABLE':
-      return `no Kafka broker answers at ${at} (${said})`;
+      return type === undefined
+        ? `no Kafka broker answers at ${at} (${said})`
+        : `the Kafka broker at ${at} can't do it at present (${said})`;
     case 'BROKER_UNSUPPORTED':
       return `the Kafka broker at ${at} is of a version that can't be used (${said})`;
     case 'CREDENTIALS_REFUSED':

@@ -1,3 +1,5 @@
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { acquireLease, LeaseLost } from '@finality/event-store';
 import {
@@ -289,7 +291,7 @@ function deliveryTests(): void {
       expect((await rig.records(topic())).map(({ sequence }) => sequence)).toEqual([1n, 2n, 3n, 3n]);
     });
 
-    test('a stranger can read the records: key, payload, CloudEvents headers', async () => {
+    test('a stranger can read the records: key, payload, CloudEvents headers, all of which are documented', async () => {
       await publish(['a', 1], ['b', 2]);
       await relay.settle();
       const [record] = (await rig.records(topic())).filter(({ key }) => key === 'a');
@@ -303,6 +305,8 @@ function deliveryTests(): void {
         ce_ordinal: '0',
         'content-type': 'application/protobuf',
       });
+      const documented = await readFile(path.resolve(import.meta.dirname, '../../../../docs/topics.md'), 'utf8');
+      for (const name of Object.keys(record!.headers)) expect(documented).toContain(`\n| \`${name}\` |`);
       expect(record!.payload).toBe('{"amount":{"$bigint":"1"},"balance":{"$bigint":"1"},"kind":"deposited"}');
     });
   });
