@@ -11,9 +11,11 @@ import {
   releaseLease,
 } from '@finality/event-store';
 import type { Runtime, Worker } from '@finality/kernel';
+import type { Kafka } from 'kafkajs';
 import type { Pool } from 'pg';
 import { BusListener } from '../bus-listener.ts';
-import { type KafkaConnection, kafkaClient, type KafkaLog } from './connection.ts';
+import { describeCluster } from './cluster.ts';
+import { type KafkaConnection, kafkaClient, type KafkaLog, SharedAdmin } from './connection.ts';
 import { kafkaErrorOf } from './problem.ts';
 import { recordBytes } from './record.ts';
 import { RelayProducer } from './relay-producer.ts';
@@ -42,6 +44,8 @@ const BATCH_MESSAGES_MAX = 2_000;
 const BATCH_BYTES_MAX = 768 * 1024;
 /** Under load, what is published meanwhile makes the next batch bigger: fewer round trips for the same messages. */
 const PAUSE_MS = 4;
+/** How often it is made sure, while there is something to send, that the brokers are still the same cluster. */
+const SAME_CLUSTER_MS = 1_000;
 /** What is counted as lag, at most: behind that it doesn't matter any more. */
 const LAG_MAX = 1_000_000;
 
@@ -61,6 +65,8 @@ export class KafkaRelay implements Worker {
   readonly #options: KafkaRelayOptions;
   readonly #table: string;
   readonly #holder: string;
+  readonly #client: Kafka;
+  readonly #admin: SharedAdmin;
   readonly #listeners: (() => void)[] = [];
   #unsubscribe: (() => void) | undefined;
   #own: Lease | undefined;
@@ -68,6 +74,7 @@ export class KafkaRelay implements Worker {
   #producer: RelayProducer | undefined;
   #sent: Place | undefined;
   #sentAtMs = -Infinity;
+  #sameClusterAtMs = -Infinity;
   #isClosed = false;
 
   constructor(options: KafkaRelayOptions) {
@@ -75,6 +82,8 @@ export class KafkaRelay implements Worker {
     this.name = `${options.connection.clientId}.relay`;
     this.#table = quoteIdentifier(options.schema);
     this.#holder = options.runtime.id();
+    this.#client = kafkaClient(options.connection, options.log);
+    this.#admin = new SharedAdmin(this.#client);
   }
 
   async step(): Promise<'progress' | 'idle'> {
@@ -115,6 +124,7 @@ export class KafkaRelay implements Worker {
     const producer = this.#producer;
     this.#producer = undefined;
     await producer?.close();
+    await this.#admin.close();
     const lease = this.#own;
     this.#own = undefined;
     if (lease) await releaseLease(this.#options, lease);
@@ -130,6 +140,10 @@ export class KafkaRelay implements Worker {
     const batch = bounded(await this.#read(this.#sent));
     const last = batch.at(-1);
     if (!last) return 'idle';
+    if (!(await this.#isSameCluster(producer))) {
+      this.#disconnect();
+      return 'progress';
+    }
     await producer.send(batch);
     const place = { position: last.position, ordinal: last.ordinal };
     await this.#save(producer.clusterId, place, lease);
@@ -139,9 +153,18 @@ export class KafkaRelay implements Worker {
   }
 
   async #connected(): Promise<RelayProducer> {
-    const { connection, log } = this.#options;
-    this.#producer ??= await RelayProducer.connect(kafkaClient(connection, log), connection);
+    this.#producer ??= await RelayProducer.connect(this.#client, this.#options.connection);
     return this.#producer;
+  }
+
+  /** A connection that was lost while nothing was sent comes back without a word, even to brokers that have lost their data meanwhile. */
+  async #isSameCluster({ clusterId }: RelayProducer): Promise<boolean> {
+    const { connection, runtime } = this.#options;
+    const now = runtime.monotonicMs();
+    if (now < this.#sameClusterAtMs + SAME_CLUSTER_MS) return true;
+    const found = await this.#admin.use((admin) => describeCluster(admin, connection.brokers));
+    this.#sameClusterAtMs = now;
+    return found.clusterId === clusterId;
   }
 
   #disconnect(): void {

@@ -1,6 +1,7 @@
 import type { Topic } from '@finality/contracts';
 import { err, ok, type Result } from '@finality/kernel';
 import type { Admin, ITopicConfig } from 'kafkajs';
+import { describeCluster } from './cluster.ts';
 import { type KafkaConnection, kafkaClient, type KafkaLog, topicIn } from './connection.ts';
 import { type KafkaProblem, problem, problemOf } from './problem.ts';
 
@@ -51,7 +52,7 @@ async function versionProblem(admin: Admin, { brokers }: KafkaConnection): Promi
   const forget = admin.on(admin.events.REQUEST, ({ payload: { apiName, apiVersion } }) => {
     if (apiName === 'Metadata') used.push(apiVersion);
   });
-  await admin.describeCluster();
+  await describeCluster(admin, brokers);
   forget();
   if (used.every((version) => version >= METADATA_VERSION_MIN)) return undefined;
   return problem('BROKER_UNSUPPORTED', `the Kafka broker at ${brokers.join(',')} is older than 2.1`);
@@ -66,7 +67,7 @@ async function createMissing(
   const there = new Set(await admin.listTopics());
   const missing = topics.filter(({ name }) => !there.has(topicIn(connection, name)));
   if (missing.length === 0) return;
-  const { brokers } = await admin.describeCluster();
+  const { brokers } = await describeCluster(admin, connection.brokers);
   const factor = replication ?? Math.min(brokers.length, REPLICATION_MAX_DEFAULT);
   await admin.createTopics({
     topics: missing.map((topic) => topicConfig(connection, topic, factor)),
