@@ -138,12 +138,19 @@ export class ServiceProcess<Config, Env extends ServiceEnv> {
       connectionsMax: READ_CONNECTIONS_MAX,
     });
     this.#onStop(() => this.#within(SESSIONS_END_MS_MAX, readModels.destroy()));
+    const foreign = this.#metrics
+      .forService(name)
+      .counter('finality_foreign_records_total', 'Records on our topics that are no messages of ours', [
+        'topic',
+        'reason',
+      ]);
     const driver = new KafkaDriver({
       connection: kafka,
       pool,
       schema,
       isOwn: (topic) => topicNamed(topic).owner === name,
       owners: peers.messages(),
+      counter: { foreign: (topic, reason) => foreign.inc({ topic, reason }) },
       runtime,
       log,
     });
