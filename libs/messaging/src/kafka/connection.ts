@@ -1,4 +1,5 @@
 import { type Admin, Kafka, type KafkaConfig, type logCreator, logLevel } from 'kafkajs';
+import './record-encoder.patch.ts';
 import './request-queue.patch.ts';
 
 /** Where the brokers are and who we are to them. */
