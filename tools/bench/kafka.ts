@@ -39,7 +39,8 @@ async function inOneProcess(): Promise<Alone> {
   const generator = startGenerator(platform);
   try {
     const full = await fullLoad(platform, generator);
-    return { full, memoryMiB: memoryOf([platform.processes[0]]) };
+    const [, postgres] = platform.processes;
+    return { full, memoryMiB: memoryOf(platform.processes) - memoryOf([postgres]) };
   } finally {
     generator.close();
     await platform.stop();

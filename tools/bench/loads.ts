@@ -7,6 +7,8 @@ import type { BenchPlatform } from './platform.ts';
 import { cpuMs } from './processes.ts';
 
 const WARM_UP = 3_000;
+/** Once warm: how fast it is, so how many make a round. */
+const TRIAL = 1_000;
 const ROUNDS = 3;
 const ROUND_SECONDS = 6;
 const ROUND_MIN = 500;
@@ -29,8 +31,9 @@ export interface FullLoad {
 
 /** As many CENTRALIZED settlements as the platform takes, each from the stream in to `settled` seen by a watcher. */
 export async function fullLoad({ processes, databaseUrl }: BenchPlatform, generator: Generator): Promise<FullLoad> {
-  const warm = await generator.run({ count: WARM_UP });
-  const count = clamp(Math.round((WARM_UP / warm.seconds) * ROUND_SECONDS), ROUND_MIN, ROUND_MAX);
+  await generator.run({ count: WARM_UP });
+  const trial = await generator.run({ count: TRIAL });
+  const count = clamp(Math.round((TRIAL / trial.seconds) * ROUND_SECONDS), ROUND_MIN, ROUND_MAX);
   const client = await connect(databaseUrl);
   try {
     const before = await stored(client);

@@ -13,22 +13,21 @@ const SAMPLE_MS = 1_000;
 export async function benchMemory(profile?: string): Promise<Measured> {
   const platform = await startPlatform(profile);
   const generator = startGenerator(platform);
-  const [node, postgres] = platform.processes;
+  const [, postgres] = platform.processes;
   try {
     const fresh = pssMiB(platform.processes);
     await generator.run({ count: SETTLEMENTS });
-    const samples: { readonly node: number; readonly postgres: number }[] = [];
+    const samples: { readonly all: number; readonly postgres: number }[] = [];
     for (let i = 0; i < SAMPLES; i++) {
-      samples.push({ node: pssMiB([node]), postgres: pssMiB([postgres]) });
+      samples.push({ all: pssMiB(platform.processes), postgres: pssMiB([postgres]) });
       await sleep(SAMPLE_MS);
     }
-    const nodeMiB = median(samples.map((sample) => sample.node));
+    const total = median(samples.map((sample) => sample.all));
     const postgresMiB = median(samples.map((sample) => sample.postgres));
-    const total = median(samples.map((sample) => sample.node + sample.postgres));
     return {
       figures: [figure('memory.standalone', total, 'MiB', LIMIT_MIB, `agreed, after ${SETTLEMENTS} settlements`)],
       notes: [
-        `Node ${Math.round(nodeMiB)} MiB, Postgres ${Math.round(postgresMiB)} MiB; before the first settlement ${Math.round(fresh)} MiB together.`,
+        `Node ${Math.round(total - postgresMiB)} MiB, Postgres ${Math.round(postgresMiB)} MiB; before the first settlement ${Math.round(fresh)} MiB together.`,
       ],
     };
   } finally {

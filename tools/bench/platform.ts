@@ -21,7 +21,7 @@ export interface BenchPlatform {
   readonly parties: readonly [Party, Party];
   /** Of Postgres's superuser. */
   readonly databaseUrl: string;
-  /** The process of all services or the one that runs theirs, and Postgres's first: neither is below the other. */
+  /** The process of all services or the one that runs theirs, and Postgres's first, which may be below that. */
   readonly processes: readonly [node: number, postgres: number];
   stop(): Promise<void>;
 }

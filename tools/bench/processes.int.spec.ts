@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { cpuMs, onlyChildOf, pssMiB } from './processes.ts';
+import { cpuMs, onlyChildOf, processesBelow, pssMiB } from './processes.ts';
 
 const CPU_MS = 300;
 /** Takes memory and time in a child of its own, says so, and stays. */
@@ -26,6 +26,7 @@ afterEach(() => stop());
 
 it('counts what the children of a process take', () => {
   const child = onlyChildOf(pid);
+  expect(processesBelow(pid)).toEqual([child]);
   expect(cpuMs([child])).toBeGreaterThanOrEqual(CPU_MS);
   expect(cpuMs([pid])).toBeGreaterThanOrEqual(cpuMs([child]));
   expect(pssMiB([child])).toBeGreaterThan(64);
