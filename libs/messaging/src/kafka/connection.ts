@@ -1,5 +1,4 @@
 import { type Admin, Kafka, type KafkaConfig, type logCreator, logLevel } from 'kafkajs';
-import './record-encoder.patch.ts';
 import './request-queue.patch.ts';
 
 /** Where the brokers are and who we are to them. */

@@ -1,8 +1,7 @@
 import type { MessageRow } from '@finality/event-store';
 import { assert } from '@finality/kernel';
-import type { Kafka, Message, Producer } from 'kafkajs';
+import { type Kafka, type Message, Partitioners, type Producer } from 'kafkajs';
 import { type KafkaConnection, topicIn } from './connection.ts';
-import { partitionOf } from './partitioner.ts';
 import { recordOf } from './record.ts';
 
 const ALL_IN_SYNC = -1;
@@ -34,11 +33,11 @@ export class RelayProducer {
       allowAutoTopicCreation: false,
       retry: { retries: 0 },
       createPartitioner: () => {
-        return ({ topic, message, partitionMetadata }) => {
-          const { key } = message;
-          assert(typeof key === 'string', 'a message of ours has a key');
-          const partition = partitionOf(key, partitionMetadata.length);
-          chosen.add(`${topic} ${partition}`);
+        // Murmur2 over the key's bytes, as Kafka's Java client does it.
+        const choose = Partitioners.DefaultPartitioner();
+        return (args) => {
+          const partition = choose(args);
+          chosen.add(`${args.topic} ${partition}`);
           return partition;
         };
       },
