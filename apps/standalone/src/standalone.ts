@@ -6,7 +6,6 @@ import { type DataDirectory, openDataDirectory, replaceFile } from './data-dir.t
 import { describeResult, resultJson } from './demo/report.ts';
 import { runScenario, type ScenarioResult } from './demo/scenario.ts';
 import { DemoFile } from './demo/state.ts';
-import { startDistributed } from './distributed/platform.ts';
 import type { DistributedSettings, Environment } from './distributed/settings.ts';
 import { ScenarioFailed } from './demo/wait.ts';
 import { type OpenLog, openLog, type Paint, paintFor } from './output.ts';
@@ -88,6 +87,8 @@ export class Standalone {
     const ports = { grpc: await this.#port('GRPC_PORT'), http: await this.#port('HTTP_PORT') };
     if (this.#distributed) {
       this.#say('Starting Finality: Kafka, Postgres, a Bitcoin node, and each service as a process of its own');
+      // Only now: who runs everything in one process needs none of it.
+      const { startDistributed } = await import('./distributed/platform.ts');
       const { environment, settings } = this.#distributed;
       const say = (line: string): void => this.#say(line);
       return startDistributed({ directory, config, settings, environment, ports, fresh, runtime, log, say });

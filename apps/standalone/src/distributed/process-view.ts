@@ -57,7 +57,9 @@ export class ProcessView implements Worker {
   async #ask({ ports }: Place): Promise<Seen> {
     const inTime = new AbortController();
     const ended = new AbortController();
-    void this.#runtime.sleep(ANSWER_MS_MAX, ended.signal).then(() => inTime.abort());
+    void this.#runtime.sleep(ANSWER_MS_MAX, ended.signal).then(() => {
+      if (!ended.signal.aborted) inTime.abort('late');
+    });
     try {
       const answer = await fetch(`http://${HOST}:${ports.http}/readyz`, { signal: inTime.signal });
       const { status, checks } = (await answer.json()) as HealthReport;
@@ -66,7 +68,8 @@ export class ProcessView implements Worker {
     } catch {
       return { status: UNREACHABLE, failing: '' };
     } finally {
-      ended.abort();
+      // With a reason of our own: the default one is an exception with a stack, made each time.
+      ended.abort('answered');
     }
   }
 }
