@@ -106,9 +106,13 @@ function handOn(call: Call, client: Client, path: string): void {
   passOn(onward, call);
   // The status says it too.
   onward.on('error', () => undefined);
+  // The status is told when it comes, which may be before a slow reader has got what came before it.
+  const handedOn = new Promise<void>((resolve) => onward.once('end', resolve));
   onward.on('status', ({ code, details, metadata }: StatusObject) => {
-    if (code === status.OK) call.end(metadata);
-    else call.emit('error', { code, details, metadata });
+    void handedOn.then(() => {
+      if (code === status.OK) call.end(metadata);
+      else call.emit('error', { code, details, metadata });
+    });
   });
 }
 
