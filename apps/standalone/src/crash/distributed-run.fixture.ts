@@ -46,6 +46,7 @@ export class DistributedRun {
   #platform!: DistributedPlatform;
   #btcd!: Btcd;
   #btcdDir = '';
+  readonly #betweenRounds: (() => Promise<void>)[] = [];
   #world: Promise<void> | undefined;
 
   constructor({ random, runtime }: { readonly random: () => number; readonly runtime: Runtime }) {
@@ -119,8 +120,14 @@ export class DistributedRun {
     return this.#servers.restartPostgres();
   }
 
-  /** Its mempool is empty afterwards. */
-  async restartNode(): Promise<void> {
+  /** Its mempool is empty afterwards. Nobody mines until it has its chain again: a miner's reorg would hit the part that is there by then. */
+  restartNode(): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#betweenRounds.push(() => this.#restartNode().then(resolve, reject));
+    return promise;
+  }
+
+  async #restartNode(): Promise<void> {
     const port = Number(new URL(this.#btcd.url).port);
     await this.#btcd.stop();
     this.#btcd = await startBtcd({ dataDir: this.#btcdDir, miningAddress: minerWallet().address, port });
@@ -160,6 +167,7 @@ export class DistributedRun {
   async #goOn(): Promise<void> {
     let round = 0;
     while (!this.#calm.signal.aborted) {
+      for (const task of this.#betweenRounds.splice(0)) await task();
       if (round++ % 3 === 0) for (const mode of MODES) this.outside.order(mode, this.#random);
       await Promise.all(this.outside.unanswered.map((order) => this.outside.submit(order)));
       if (this.#random() < REORG) await this.outside.reorganise();
