@@ -5,14 +5,14 @@ import { addressV1, institutionV1, type reconciliationV1 } from '@finality/contr
 import type { Runtime } from '@finality/kernel';
 import { type Log, systemRuntime } from '@finality/service';
 import type { SignerConfig } from '@finality/signer-app';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { readEnvironment, type StandaloneConfig } from '../config.ts';
 import { type DataDirectory, openDataDirectory } from '../data-dir.ts';
 import { openLog } from '../output.ts';
 import { type RunningPlatform, startPlatform } from '../platform.ts';
 import { type Api, connectApi } from './api.fixture.ts';
 import { Bank, freshKey } from './bank.fixture.ts';
-import { BTCD, btcdMissing, type NodeKind, SIMULATOR } from './nodes.fixture.ts';
+import { type NodeKind, SIMULATOR } from './nodes.fixture.ts';
 import { Outside } from './outside.fixture.ts';
 import { patiently, until } from './wait.fixture.ts';
 
@@ -267,7 +267,7 @@ export async function expectInOrder(e2e: E2e): Promise<reconciliationV1.Report> 
   return report;
 }
 
-/** A suite on a platform of its own. */
+/** A suite on a platform of its own: in this process on the simulated node, unless told otherwise. On btcd the same suites run in `distributed.e2e.spec.ts`. */
 export function onPlatform(title: string, suite: (e2e: () => E2e) => void, options: E2eOptions = {}): void {
   describe(title, () => {
     let e2e: E2e | undefined;
@@ -276,20 +276,5 @@ export function onPlatform(title: string, suite: (e2e: () => E2e) => void, optio
     });
     afterAll(() => e2e?.stop());
     suite(() => e2e!);
-  });
-}
-
-/** The same suite on the simulated node and on btcd, one after the other. Without Go there is no btcd: CI has it, elsewhere it is skipped. */
-export function onEachNode(
-  title: string,
-  suite: (e2e: () => E2e) => void,
-  options: Pick<E2eOptions, 'environment'> = {},
-): void {
-  onPlatform(`${title}, on the simulator`, suite, { ...options, node: SIMULATOR });
-  if (btcdMissing === undefined) return onPlatform(`${title}, on btcd`, suite, { ...options, node: BTCD });
-  describe(`${title}, on btcd`, () => {
-    it.skipIf(process.env['CI'] !== 'true')(`can be started (${btcdMissing})`, () => {
-      throw new Error(btcdMissing);
-    });
   });
 }

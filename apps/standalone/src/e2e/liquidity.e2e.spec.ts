@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
 import { lifeOf, NOTHING } from './bank.fixture.ts';
-import { expectInOrder, onEachNode, onPlatform } from './e2e.fixture.ts';
+import { expectInOrder, onPlatform } from './e2e.fixture.ts';
 import { cancel, liquidity } from './suites/liquidity.fixture.ts';
 
-onEachNode('liquidity', liquidity);
+onPlatform('liquidity', liquidity);
 
 onPlatform('liquidity, while the node is away', (e2e) => {
   it('is reserved, and given back when the settlement is cancelled before anything was signed', async () => {

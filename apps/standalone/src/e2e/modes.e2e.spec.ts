@@ -1,4 +1,4 @@
-import { onEachNode } from './e2e.fixture.ts';
+import { onPlatform } from './e2e.fixture.ts';
 import { threeModes } from './suites/modes.fixture.ts';
 
-onEachNode('three modes', threeModes);
+onPlatform('three modes', threeModes);

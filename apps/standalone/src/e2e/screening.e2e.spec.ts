@@ -1,4 +1,4 @@
-import { onEachNode } from './e2e.fixture.ts';
+import { onPlatform } from './e2e.fixture.ts';
 import { SCREENED, screening } from './suites/screening.fixture.ts';
 
-onEachNode('screening', screening, { environment: SCREENED });
+onPlatform('screening', screening, { environment: SCREENED });

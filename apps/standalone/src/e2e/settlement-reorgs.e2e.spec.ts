@@ -3,12 +3,12 @@ import { institutionV1 } from '@finality/contracts';
 import { unwrap } from '@finality/kernel';
 import { expect, it } from 'vitest';
 import { NOTHING } from './bank.fixture.ts';
-import { expectInOrder, onEachNode, onPlatform } from './e2e.fixture.ts';
+import { expectInOrder, onPlatform } from './e2e.fixture.ts';
 import { AMOUNT_SATS, DEPOSIT_SATS, settlementInReorg, underWay } from './suites/settlement-reorgs.fixture.ts';
 
 const { INSTITUTION_STATUS_FROZEN } = institutionV1.InstitutionStatus;
 
-onEachNode('a settlement in a reorg', settlementInReorg);
+onPlatform('a settlement in a reorg', settlementInReorg);
 
 onPlatform('a settlement that miners leave out after a reorg', (e2e) => {
   it('is reversed after 6 blocks, and its amount waits in suspense for what becomes of it', async () => {

@@ -33,6 +33,8 @@ export const TEST_TOPICS = [
 
 const WAIT_MS_MAX = 30_000;
 const LOOK_MS = 10;
+const ATTEMPTS_MAX = 3;
+const RETRY_MS = 100;
 
 /** Why there is no Kafka on this machine. */
 export const kafkaMissing = await ensureKafka((line) => process.stdout.write(`${line}\n`)).then(
@@ -270,10 +272,21 @@ export class RelayLoop {
   /** Until there is nothing left to send. */
   settle(): Promise<void> {
     const settled = this.#working.then(async () => {
-      while ((await this.relay.step()) === 'progress');
+      while ((await this.#step()) === 'progress');
     });
     this.#working = settled.catch(() => undefined);
     return settled;
+  }
+
+  /** What fails is tried again, as in production: a partition that was made a moment ago may be without its leader yet. */
+  async #step(attempt = 1): Promise<'progress' | 'idle'> {
+    try {
+      return await this.relay.step();
+    } catch (error) {
+      if (attempt >= ATTEMPTS_MAX) throw error;
+      await sleep(RETRY_MS);
+      return this.#step(attempt + 1);
+    }
   }
 
   async close(): Promise<void> {
