@@ -10,6 +10,7 @@ import { minerWallet } from '../chain.ts';
 import { readEnvironment } from '../config.ts';
 import { openDataDirectory } from '../data-dir.ts';
 import type { DistributedPlatform } from '../distributed/platform.ts';
+import type { ServiceChild } from '../distributed/service-child.ts';
 import { startProcesses, TestServers } from '../e2e/distributed.fixture.ts';
 import { openLog } from '../output.ts';
 import { DatabaseView } from './audit.fixture.ts';
@@ -151,16 +152,24 @@ export class DistributedRun {
   }
 
   async #kill(service: ServiceName): Promise<void> {
-    const child = this.#platform.leader(service);
-    const deadlineMs = this.#runtime.monotonicMs() + READY_MS_MAX;
-    // It may be on its way up from the last time.
-    while (child.pid === undefined && this.#runtime.monotonicMs() < deadlineMs) await this.#runtime.sleep(POLL_MS);
+    const child = await this.#writerOf(service);
     child.kill('SIGKILL');
     this.kills.set(service, this.kills.get(service)! + 1);
     const database = await DatabaseView.open(this.postgresDir);
     const steps = await database.unsettled().finally(() => database.close());
     if (steps.length > 0) this.killsWithWork += 1;
     for (const step of new Set(steps)) this.stepsInterrupted.set(step, (this.stepsInterrupted.get(step) ?? 0) + 1);
+  }
+
+  /** It may be on its way up from the last time. */
+  async #writerOf(service: ServiceName): Promise<ServiceChild> {
+    const deadlineMs = this.#runtime.monotonicMs() + READY_MS_MAX;
+    for (;;) {
+      const child = this.#platform.leader(service);
+      if (child?.pid !== undefined) return child;
+      if (this.#runtime.monotonicMs() > deadlineMs) throw new Error(`no process of ${service} writes`);
+      await this.#runtime.sleep(POLL_MS);
+    }
   }
 
   /** Institutions go on submitting, miners go on mining, whatever the platform is going through. */

@@ -52,8 +52,8 @@ export interface DistributedPlatform extends RunningPlatform {
   readonly children: readonly ServiceChild[];
   readonly places: readonly Place[];
   readonly servers: Servers;
-  /** The process of a service that writes right now; its first one while none does. */
-  leader(service: ServiceName): ServiceChild;
+  /** The process of a service that writes right now; undefined while none does. */
+  leader(service: ServiceName): ServiceChild | undefined;
 }
 
 /**
@@ -133,7 +133,7 @@ async function standFor(parts: Parts): Promise<DistributedPlatform> {
   viewLoop.start();
   const health = new HealthRegistry(runtime);
   for (const { service } of places) if (!health.has(service)) health.register(service, () => view.check(service));
-  const metrics = new ProcessMetrics(() => places.filter((place) => view.isWriter(place)));
+  const metrics = new ProcessMetrics(() => places.filter((place) => view.backend(place.service) === place));
   const http = await startHttp({ host: HOST, port: options.ports.http, portVariable: 'HTTP_PORT', health, metrics });
   started.add(() => http.close());
   const grpc = await startGateway({
@@ -143,7 +143,7 @@ async function standFor(parts: Parts): Promise<DistributedPlatform> {
     backendOf: (name) => {
       const service = PUBLIC_SERVICES.get(name);
       assert(service, `${name} is one of ours`);
-      return `${HOST}:${view.writer(service).ports.grpc}`;
+      return `${HOST}:${view.backend(service).ports.grpc}`;
     },
     runtime,
     log,
@@ -165,7 +165,7 @@ async function standFor(parts: Parts): Promise<DistributedPlatform> {
     places,
     servers,
     databaseUrl: (name) => urls.get(name)!,
-    leader: (service) => children[places.indexOf(view.writer(service))]!,
+    leader: (service) => children.find(({ instance }) => instance === view.writer(service)?.instance),
     mine: () => {
       if (config.MINE_INTERVAL_SECONDS > 0 && config.BITCOIN_NETWORK === 'regtest') miner.start();
     },

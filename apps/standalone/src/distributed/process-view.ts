@@ -10,9 +10,12 @@ const UNREACHABLE = 'unreachable';
 
 interface Seen {
   readonly status: HealthReport['status'] | typeof UNREACHABLE;
+  readonly writes: boolean;
   /** Checks that fail. */
   readonly failing: string;
 }
+
+const LOST: Seen = { status: UNREACHABLE, writes: false, failing: '' };
 
 /** How every process is, as its `/readyz` says, and so which one of a service writes. */
 export class ProcessView implements Worker {
@@ -32,22 +35,28 @@ export class ProcessView implements Worker {
     return 'idle';
   }
 
-  isWriter(place: Place): boolean {
-    return this.writer(place.service) === place;
+  /** Undefined while none does, as far as is known. One that is well comes first: of two that say so, the other was stopped and doesn't know yet. */
+  writer(service: ServiceName): Place | undefined {
+    const writing = this.#of(service).filter((place) => this.#seen.get(place)?.writes);
+    return writing.find((place) => this.#seen.get(place)?.status === 'ready') ?? writing[0];
   }
 
-  /** The first one while it isn't known. */
-  writer(service: ServiceName): Place {
-    const places = this.#places.filter((place) => place.service === service);
-    const writes = places.find((place) => this.#seen.get(place)?.status === 'ready');
-    return writes ?? places.find((place) => this.#seen.get(place)?.status === 'not_ready') ?? places[0]!;
+  /** Whom to ask: the one that writes; while there is none, one that can at least say so. */
+  backend(service: ServiceName): Place {
+    const places = this.#of(service);
+    const answers = (place: Place): boolean => (this.#seen.get(place)?.status ?? UNREACHABLE) !== UNREACHABLE;
+    return this.writer(service) ?? places.find(answers) ?? places[0]!;
+  }
+
+  #of(service: ServiceName): readonly Place[] {
+    return this.#places.filter((place) => place.service === service);
   }
 
   /** A service is well when one of its processes writes; whether another one stands by is told besides. */
   async check(service: ServiceName): Promise<CheckResult> {
     await this.step();
-    const places = this.#places.filter((place) => place.service === service);
-    const states = places.map((place) => this.#seen.get(place) ?? { status: UNREACHABLE, failing: '' });
+    const places = this.#of(service);
+    const states = places.map((place) => this.#seen.get(place) ?? LOST);
     const detail = Object.fromEntries(
       places.map(({ instance }, i) => [instance, [states[i]!.status, states[i]!.failing].filter(Boolean).join(': ')]),
     );
@@ -62,11 +71,11 @@ export class ProcessView implements Worker {
     });
     try {
       const answer = await fetch(`http://${HOST}:${ports.http}/readyz`, { signal: inTime.signal });
-      const { status, checks } = (await answer.json()) as HealthReport;
+      const { status, writes, checks } = (await answer.json()) as HealthReport;
       const failing = Object.entries(checks).flatMap(([name, { ok }]) => (ok ? [] : [name]));
-      return { status, failing: failing.join(', ') };
+      return { status, writes, failing: failing.join(', ') };
     } catch {
-      return { status: UNREACHABLE, failing: '' };
+      return LOST;
     } finally {
       // With a reason of our own: the default one is an exception with a stack, made each time.
       ended.abort('answered');

@@ -6,6 +6,7 @@ import { ensureKafka, kafkaCommand } from '@finality/tools/servers/kafka-install
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DistributedPlatform } from '../distributed/platform.ts';
+import type { ServiceChild } from '../distributed/service-child.ts';
 import { connectApi } from './api.fixture.ts';
 import { freshKey } from './bank.fixture.ts';
 import { DISTRIBUTED, kafkaMissing } from './distributed.fixture.ts';
@@ -89,8 +90,9 @@ describe('seven services as processes', () => {
   }
 
   it('a standby serves reads, and says of writes that another process does them', async () => {
+    const writer = await theWriter();
     const standby = platform.places.find(
-      ({ service, instance }) => service === 'settlement' && instance !== platform.leader('settlement').instance,
+      ({ service, instance }) => service === 'settlement' && instance !== writer.instance,
     )!;
     const api = connectApi(`127.0.0.1:${standby.ports.grpc}`, platform.secrets.operator.apiKey);
     try {
@@ -117,7 +119,7 @@ describe('seven services as processes', () => {
 
   it('a writer that is stopped between decision and commit is replaced within 10 s; its commit fails, and it ends', async () => {
     const [payer, payee] = [await e2e.bank({ wallet: 'none', creditLineSats: 1_000_000n }), await e2e.bank()];
-    const stalled = platform.leader('settlement');
+    const stalled = await theWriter();
     const [pid, starts] = [stalled.pid!, stalled.starts];
     const database = new pg.Client(adminUrl());
     await database.connect();
@@ -147,8 +149,8 @@ describe('seven services as processes', () => {
     }
     await until(
       'the standby writes',
-      () => Promise.resolve(platform.leader('settlement').instance),
-      (instance) => instance !== stalled.instance,
+      () => Promise.resolve(platform.leader('settlement')?.instance),
+      (instance) => instance !== undefined && instance !== stalled.instance,
     );
     expect(performance.now() - stoppedAtMs).toBeLessThan(TAKEOVER_MS_MAX);
     await payer.settle({ to: payee, amountSats: 7_000n, mode: 'CENTRALIZED' });
@@ -171,6 +173,15 @@ describe('seven services as processes', () => {
     expect(await keys()).toEqual([5_000n, 7_000n]);
     await expectInOrder(e2e);
   });
+
+  async function theWriter(): Promise<ServiceChild> {
+    const found = await until(
+      'a process of settlement writes',
+      () => Promise.resolve(platform.leader('settlement')),
+      (child) => child !== undefined,
+    );
+    return found!;
+  }
 
   function adminUrl(): string {
     const url = new URL(platform.servers.postgres);

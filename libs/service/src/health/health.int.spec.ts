@@ -39,13 +39,14 @@ describe('over HTTP', () => {
     );
     expect(await ready()).toEqual({
       status: 200,
-      report: { status: 'ready', checks: { 'settlement/database': { ok: true, detail: { ms: 1 } } } },
+      report: { status: 'ready', writes: true, checks: { 'settlement/database': { ok: true, detail: { ms: 1 } } } },
     });
     up = false;
     expect(await ready()).toEqual({
       status: 503,
       report: {
         status: 'not_ready',
+        writes: true,
         checks: { 'settlement/database': { ok: false, detail: { error: 'connection refused' } } },
       },
     });

@@ -17,6 +17,8 @@ export interface CheckResult {
 export interface HealthReport {
   /** `standby`: well, while another process of the service writes. */
   readonly status: 'ready' | 'standby' | 'not_ready' | 'draining';
+  /** Whether it is this process that writes, well or not. */
+  readonly writes: boolean;
   readonly checks: Readonly<Record<string, CheckResult>>;
 }
 
@@ -66,7 +68,7 @@ export class HealthRegistry {
       [...this.#checks].map(async ([name, check]) => [name, await this.#run(check)] as const),
     );
     const isReady = results.every(([, result]) => result.ok);
-    return { status: this.#statusOf(isReady), checks: Object.fromEntries(results) };
+    return { status: this.#statusOf(isReady), writes: !this.#standsBy(), checks: Object.fromEntries(results) };
   }
 
   #statusOf(isReady: boolean): HealthReport['status'] {

@@ -54,11 +54,16 @@ export class ServiceProcess<Config, Env extends ServiceEnv> {
   readonly #leading = Promise.withResolvers<void>();
   readonly #end = Promise.withResolvers<number>();
   #topicsProblem: string | undefined;
+  #writer: Writer | undefined;
+  #isListening = false;
 
   constructor(options: ServiceProcessOptions<Config, Env>) {
     this.#options = options;
     this.#health = new HealthRegistry(options.runtime);
     this.#metrics = new Metrics(options.log);
+    // Before anybody can ask: a process that is still starting is neither ready nor the one that writes.
+    this.#health.register(`${options.program.blueprint.name}/listening`, () => ({ ok: this.#isListening }));
+    this.#health.standBy(() => this.#writer?.lease === undefined);
   }
 
   /** @returns the exit code. @throws StartupError */
@@ -113,13 +118,11 @@ export class ServiceProcess<Config, Env extends ServiceEnv> {
       ),
     );
     await this.#operate(service, base, topics);
-    let isListening = false;
-    this.#health.register(`${blueprint.name}/listening`, () => ({ ok: isListening }));
     const internalBound = await internal.listen();
     this.#onStop(() => internal.stop(CALLS_DRAIN_MS_MAX));
     const bound = await grpc?.listen();
     if (grpc) this.#serve(grpc);
-    isListening = true;
+    this.#isListening = true;
     log.info({ grpc: bound?.port ?? 0, internal: internalBound.port, http: http.port }, 'the service is up');
   }
 
@@ -155,11 +158,11 @@ export class ServiceProcess<Config, Env extends ServiceEnv> {
       log,
     });
     this.#onStop(() => driver.close());
-    return { runtime, pool, readModels, driver, writer: await this.#writer(pool, schema) };
+    return { runtime, pool, readModels, driver, writer: await this.#lead(pool, schema) };
   }
 
   /** Whoever is alone leads before anything else happens. */
-  async #writer(pool: Pool, schema: string): Promise<Writer> {
+  async #lead(pool: Pool, schema: string): Promise<Writer> {
     const { config, runtime, log } = this.#options;
     const writer = new Writer({
       pool,
@@ -174,7 +177,7 @@ export class ServiceProcess<Config, Env extends ServiceEnv> {
         this.#end.resolve(EXIT_FAILED);
       },
     });
-    this.#health.standBy(() => writer.lease === undefined);
+    this.#writer = writer;
     const loop = new WorkerLoop({ worker: writer, runtime, log });
     await writer.step();
     loop.start();
