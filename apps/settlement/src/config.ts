@@ -1,5 +1,5 @@
 import { feeRate, isNetwork, type Network } from '@finality/bitcoin';
-import { sats } from '@finality/kernel';
+import { MAX_MONEY_SATS, sats } from '@finality/kernel';
 import { defineConfig, setting } from '@finality/service';
 import type { SettlementPolicy } from '@finality/settlement';
 import type { z } from 'zod';
@@ -13,6 +13,8 @@ export interface SettlementConfig {
 
 const FEE_CAP_MAX = 10_000_000n;
 const CONFIRMATIONS_MAX = 144;
+/** With their inputs they stay within the 100 kvB that nodes relay. */
+const PAYOUTS_MAX = 1_000;
 
 /** The settlement service's variables of the environment. */
 export const settlementSettings = defineConfig({
@@ -37,6 +39,16 @@ export const settlementSettings = defineConfig({
     .sats(500n, FEE_CAP_MAX)
     .default(20_000n)
     .describe('the highest network fee of one settlement, reserved with its amount'),
+  PAYOUT_BATCH_SECONDS: setting
+    .integer(0, 86_400)
+    .default(0)
+    .describe('a BILATERAL payout waits so long for others of its wallet to share a transaction with'),
+  PAYOUT_BATCH_COUNT: setting.integer(1, PAYOUTS_MAX).default(200).describe('... until there are so many of them'),
+  PAYOUT_BATCH_SATS: setting.sats(1n, MAX_MONEY_SATS).default(1_000_000_000n).describe('... or so much is to be paid'),
+  BUMP_AFTER_BLOCKS: setting
+    .integer(1, CONFIRMATIONS_MAX)
+    .default(6)
+    .describe('a payout that is in no block after so many is replaced by one with a higher fee'),
   SETTLEMENT_EXPIRY_SECONDS: setting
     .integer(1, 30 * 86_400)
     .default(86_400)
@@ -48,6 +60,8 @@ const FINAL_DEPTH = 6;
 const REOPENED_BLOCKS_MAX = 6;
 const SIGNING_RETRY_MS = 30_000;
 const SAT_PER_KVB = 1_000n;
+/** What btcd, and Bitcoin Core before 30, ask of a replacement on top of what it replaces. */
+const INCREMENTAL_SAT_PER_KVB = 1_000n;
 
 export function settlementConfig(values: z.output<typeof settlementSettings>): SettlementConfig {
   const network = values.BITCOIN_NETWORK;
@@ -68,6 +82,12 @@ export function settlementConfig(values: z.output<typeof settlementSettings>): S
       reopenedBlocksMax: REOPENED_BLOCKS_MAX,
       feeRate: feeRate(BigInt(values.FEE_RATE_SAT_PER_VB) * SAT_PER_KVB),
       feeCapSats: sats(values.FEE_CAP_SATS),
+      batch: {
+        waitMs: values.PAYOUT_BATCH_SECONDS * 1_000,
+        payoutsMax: values.PAYOUT_BATCH_COUNT,
+        valueMaxSats: sats(values.PAYOUT_BATCH_SATS),
+      },
+      bump: { afterBlocks: values.BUMP_AFTER_BLOCKS, incrementalFeeRate: feeRate(INCREMENTAL_SAT_PER_KVB) },
       expiryMs: values.SETTLEMENT_EXPIRY_SECONDS * 1_000,
     },
   };

@@ -15,6 +15,7 @@ import {
 import { AddressesMessages } from './inbound/addresses.messages.ts';
 import { AmlVerdictsMessages } from './inbound/aml-verdicts.messages.ts';
 import { Bootstrap } from './inbound/bootstrap.ts';
+import { BumpFeeRpc } from './inbound/bump-fee.rpc.ts';
 import { CancelSettlementRpc } from './inbound/cancel-settlement.rpc.ts';
 import { ChainFactsMessages } from './inbound/chain-facts.messages.ts';
 import { CreateInstitutionRpc } from './inbound/create-institution.rpc.ts';
@@ -57,6 +58,7 @@ const SETTLEMENT_RPCS = [
   GetSettlementRpc,
   ListSettlementsRpc,
   CancelSettlementRpc,
+  BumpFeeRpc,
   ReviewSettlementRpc,
   WatchSettlementsRpc,
   ListDepositsRpc,

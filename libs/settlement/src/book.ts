@@ -18,7 +18,8 @@ export interface Records<State, Event> {
 /** Why an object must be looked at once the tip reaches a height. A hint: what is decided then depends on the state it finds. */
 export interface Maturity {
   readonly dueHeight: number;
-  readonly kind: 'deposit' | 'settlement' | 'lineage';
+  /** `bump`: a lineage whose last version may have waited for too long. */
+  readonly kind: 'deposit' | 'settlement' | 'lineage' | 'bump';
   readonly id: string;
 }
 
@@ -43,8 +44,10 @@ export interface Book {
   putWallet(wallet: WalletRecord): void;
   address(script: ScriptHex): AddressRecord | undefined;
   putAddress(address: AddressRecord): void;
-  /** The lineage whose offered version has this id. */
+  /** The lineage that has offered a version with this id. */
   lineageOf(txid: string): string | undefined;
+  /** A lineage of the wallet that is planned and that other payouts may still join. */
+  openLineageOf(walletId: string): string | undefined;
   /** Deposits that a foreign transaction is known to exclude, or that are outputs of `txid`. */
   depositsOf(txid: string): readonly string[];
   declare(txid: string, lineageId: string): void;

@@ -19,28 +19,48 @@ export interface Destination {
   readonly index: number;
 }
 
-/** What is to be paid, from what, before any address or transaction exists. Inputs and anchor are fixed here, for good (DESIGN 8). */
-export interface LineagePlan {
-  readonly lineageId: string;
+/** What a settlement's payee is to get. */
+export interface LineagePayout {
   readonly settlementId: string;
-  readonly walletId: string;
-  readonly institutionId: string;
   readonly payeeWalletId: string;
   readonly payeeInstitutionId: string;
-  readonly anchor: OutpointKey;
-  readonly inputs: readonly LineageInput[];
   readonly amountSats: Sats;
+}
+
+/** Whose transactions these are, and the coin that every one of them spends: fixed when the first is planned, for good (DESIGN 8). */
+export interface LineageIdentity {
+  readonly lineageId: string;
+  readonly walletId: string;
+  readonly institutionId: string;
+  readonly anchor: OutpointKey;
+}
+
+/** The version that is to be offered next, before its addresses and its transaction exist. */
+export interface LineagePlan extends LineageIdentity {
+  /** From 1. */
+  readonly version: number;
+  readonly payouts: readonly LineagePayout[];
+  /** The anchor first. */
+  readonly inputs: readonly LineageInput[];
   readonly feeSats: Sats;
   /** 0: no change output. */
   readonly changeSats: Sats;
+  /** Until then other payouts of the wallet may join the first version. */
+  readonly offerAt: Instant;
 }
 
 /** Every output of ours is declared before signing: a chain fact about it advances this, and is no deposit (DESIGN 6). */
-export interface DeclaredOutput {
+export type DeclaredOutput = {
   readonly outpoint: OutpointKey;
-  readonly role: 'payee' | 'change';
   readonly valueSats: Sats;
   readonly destination: Destination;
+} & ({ readonly role: 'payee'; readonly settlementId: string } | { readonly role: 'change' });
+
+/** A payout as one version pays it. */
+export interface VersionPayout extends LineagePayout {
+  readonly outpoint: OutpointKey;
+  /** Its share of the version's fee; the shares add up to the fee. */
+  readonly feeSats: Sats;
 }
 
 /** A transaction offered for signature. */
@@ -48,43 +68,63 @@ export interface LineageVersion {
   readonly version: number;
   readonly txid: Txid;
   readonly unsignedHex: string;
+  readonly inputs: readonly LineageInput[];
   readonly outputs: readonly DeclaredOutput[];
+  readonly payouts: readonly VersionPayout[];
+  readonly feeSats: Sats;
+}
+
+/** A version with what has become of it. */
+export interface OfferedVersion extends LineageVersion {
+  readonly signedHex?: string;
+  /** Of the signer's policy, which has refused it and may not always. */
+  readonly refusedRule?: string;
+  /** A node has had it. */
+  readonly broadcast: boolean;
 }
 
 /** Another transaction, in a block, spends what this lineage needs: it wins, unless a reorg takes it back. */
 export interface Conflict {
   readonly byTxid: string;
-  readonly outpoint: string;
+  readonly outpoint: OutpointKey;
   readonly block: BlockRef;
 }
 
 export type LineageEvent = { readonly at: Instant } & (
   | { readonly type: 'lineage_planned'; readonly plan: LineagePlan }
+  /** A payout has joined the first version, or left it, before anything was offered. */
+  | { readonly type: 'plan_changed'; readonly plan: LineagePlan }
   | { readonly type: 'lineage_abandoned'; readonly reason: string }
+  /** Another version is to replace the last one. */
+  | { readonly type: 'version_planned'; readonly plan: LineagePlan }
+  | { readonly type: 'version_dropped'; readonly reason: string }
   | { readonly type: 'version_offered'; readonly version: LineageVersion }
-  | { readonly type: 'version_signed'; readonly signedHex: string }
+  | { readonly type: 'version_signed'; readonly version: number; readonly signedHex: string }
   /** The signer's policy says no; asked again later, never built anew. */
-  | { readonly type: 'signing_refused'; readonly rule: string }
-  | { readonly type: 'version_broadcast'; readonly answer: string }
-  | { readonly type: 'version_confirmed'; readonly block: BlockRef }
-  | { readonly type: 'version_unconfirmed'; readonly block: BlockRef }
+  | { readonly type: 'signing_refused'; readonly version: number; readonly rule: string }
+  | { readonly type: 'version_broadcast'; readonly version: number; readonly answer: string }
+  | { readonly type: 'version_confirmed'; readonly version: number; readonly block: BlockRef }
+  | { readonly type: 'version_unconfirmed'; readonly version: number; readonly block: BlockRef }
   | { readonly type: 'conflict_found'; readonly conflict: Conflict }
   | { readonly type: 'conflict_withdrawn'; readonly outpoint: string }
+  /** Excluded for good: whatever version spends it is dead. */
+  | { readonly type: 'input_lost'; readonly outpoint: OutpointKey; readonly reason: string }
   | { readonly type: 'lineage_final' }
   | { readonly type: 'lineage_dead'; readonly reason: string }
 );
 
-interface Offered {
-  readonly plan: LineagePlan;
-  readonly version: LineageVersion;
-  readonly signedHex?: string;
-  readonly refusedRule?: string;
-  readonly broadcast: boolean;
-  /** How often the version has been in a block. */
+interface Offered extends LineageIdentity {
+  /** All that were ever offered, in order: at most one of them is ever in a block, and it needn't be the last. */
+  readonly versions: readonly OfferedVersion[];
+  /** Planned, and not offered yet. */
+  readonly next?: LineagePlan;
+  /** How often a version has been in a block. */
   readonly life: number;
-  readonly block?: BlockRef;
+  readonly inBlock?: { readonly version: number; readonly block: BlockRef };
   /** At most one for each input: a coin is spent once on a chain. */
   readonly conflicts: readonly Conflict[];
+  /** Inputs that can't be spent any more. */
+  readonly lost: readonly OutpointKey[];
 }
 
 /** `dead` and `final` are the only ends once offered. */
@@ -94,7 +134,7 @@ export type Lineage =
   | { readonly status: 'abandoned'; readonly plan: LineagePlan }
   | (Offered & { readonly status: 'offered' | 'final' | 'dead' });
 
-export type OfferedLineage = Extract<Lineage, { version: LineageVersion }>;
+export type OfferedLineage = Extract<Lineage, { versions: readonly OfferedVersion[] }>;
 
 export const lineageAggregate: Aggregate<Lineage, LineageEvent> = {
   name: 'lineage',
@@ -104,21 +144,65 @@ export const lineageAggregate: Aggregate<Lineage, LineageEvent> = {
 
 /** The lineage once a version of it has been offered for signature. */
 export function offered(lineage: Lineage): OfferedLineage {
-  assert('version' in lineage, `no version of this lineage has been offered (${lineage.status})`);
+  assert('versions' in lineage, `no version of this lineage has been offered (${lineage.status})`);
   return lineage;
+}
+
+export const latest = ({ versions }: OfferedLineage): OfferedVersion => versions.at(-1)!;
+
+export function versionNumbered({ versions }: OfferedLineage, version: number): OfferedVersion {
+  const found = versions[version - 1];
+  assert(found !== undefined, `version ${version} was never offered`);
+  return found;
+}
+
+/** The version with this transaction. */
+export function versionWith({ versions }: OfferedLineage, txid: string): OfferedVersion {
+  const found = versions.find((version) => version.txid === txid);
+  assert(found !== undefined, `${txid} was never offered`);
+  return found;
+}
+
+/** Something that it needs is excluded for good. */
+export const isDead = ({ inputs }: LineageVersion, { lost }: OfferedLineage): boolean =>
+  inputs.some(({ outpoint }) => lost.includes(outpoint));
+
+/** What is to be offered next, if anything. */
+export function planOf(lineage: Lineage): LineagePlan | undefined {
+  if (lineage.status === 'planned') return lineage.plan;
+  return lineage.status === 'offered' ? lineage.next : undefined;
+}
+
+/** Settlements that a lineage pays in any version, or is to. */
+export function settlementsOf(lineage: Lineage): readonly string[] {
+  const versions = 'versions' in lineage ? lineage.versions : [];
+  const plan = 'plan' in lineage ? lineage.plan : planOf(lineage);
+  return [
+    ...new Set([...versions, ...(plan ? [plan] : [])].flatMap(({ payouts }) => payouts.map((p) => p.settlementId))),
+  ];
+}
+
+/** Coins that a lineage has: of all versions, and of the plan. */
+export function inputsOf(lineage: Lineage): readonly LineageInput[] {
+  const versions = 'versions' in lineage ? lineage.versions : [];
+  const plan = planOf(lineage);
+  const inputs = [...versions, ...(plan ? [plan] : [])].flatMap((version) => version.inputs);
+  return [...new Map(inputs.map((input) => [input.outpoint, input])).values()];
 }
 
 function evolve(state: Lineage, event: LineageEvent): Lineage {
   switch (event.type) {
     case 'lineage_planned':
-      assert(state.status === 'none', 'a lineage is planned once');
+      assert(state.status === 'none' || state.status === 'abandoned', 'a lineage is planned once');
       return { status: 'planned', plan: event.plan, conflicts: [] };
+    case 'plan_changed':
+      assert(state.status === 'planned', `a plan changes before it is offered, not when it is ${state.status}`);
+      return { ...state, plan: event.plan };
     case 'lineage_abandoned':
       assert(state.status === 'planned', `a lineage that is ${state.status} can't be abandoned`);
       return { status: 'abandoned', plan: state.plan };
     case 'version_offered':
-      assert(state.status === 'planned', `a first version needs a plan, not ${state.status}`);
-      return { ...state, status: 'offered', version: event.version, broadcast: false, life: 0 };
+      return withVersion(state, event.version);
     case 'conflict_found':
     case 'conflict_withdrawn':
       assert('conflicts' in state, `a lineage that is ${state.status} contends with nobody`);
@@ -128,10 +212,29 @@ function evolve(state: Lineage, event: LineageEvent): Lineage {
   }
 }
 
+function withVersion(state: Lineage, version: LineageVersion): Lineage {
+  const added = { ...version, broadcast: false };
+  if (state.status === 'planned') {
+    const { lineageId, walletId, institutionId, anchor } = state.plan;
+    const { conflicts } = state;
+    const identity = { lineageId, walletId, institutionId, anchor };
+    return { ...identity, status: 'offered', versions: [added], life: 0, conflicts, lost: [] };
+  }
+  const { next, ...rest } = offered(state);
+  assert(next?.version === version.version, `version ${version.version} was planned`);
+  assert(
+    version.inputs.some(({ outpoint }) => outpoint === rest.anchor),
+    'every version spends the anchor',
+  );
+  return { ...rest, versions: [...rest.versions, added] };
+}
+
 type ConflictEvent = Extract<LineageEvent, { type: 'conflict_found' | 'conflict_withdrawn' }>;
 type OfferedEvent = Exclude<
   LineageEvent,
-  { type: 'lineage_planned' | 'lineage_abandoned' | 'version_offered' | ConflictEvent['type'] }
+  {
+    type: 'lineage_planned' | 'plan_changed' | 'lineage_abandoned' | 'version_offered' | ConflictEvent['type'];
+  }
 >;
 
 function contenders(conflicts: readonly Conflict[], event: ConflictEvent): readonly Conflict[] {
@@ -142,24 +245,36 @@ function contenders(conflicts: readonly Conflict[], event: ConflictEvent): reado
 
 function evolveOffered(state: OfferedLineage, event: OfferedEvent): Lineage {
   switch (event.type) {
-    case 'version_signed': {
-      const { refusedRule: _past, ...rest } = state;
-      return { ...rest, signedHex: event.signedHex };
+    case 'version_planned':
+      assert(state.next === undefined, 'one version is planned at a time');
+      return { ...state, next: event.plan };
+    case 'version_dropped': {
+      const { next: _gone, ...rest } = state;
+      return rest;
     }
+    case 'version_signed':
+      return changed(state, event.version, ({ refusedRule: _past, ...rest }) => ({
+        ...rest,
+        signedHex: event.signedHex,
+      }));
     case 'signing_refused':
-      return { ...state, refusedRule: event.rule };
+      return changed(state, event.version, (version) => ({ ...version, refusedRule: event.rule }));
     case 'version_broadcast':
-      return { ...state, broadcast: true };
+      return changed(state, event.version, (version) => ({ ...version, broadcast: true }));
     case 'version_confirmed': {
-      assert(state.block === undefined, 'a transaction is in one block at a time');
-      return { ...state, block: event.block, life: state.life + 1, broadcast: true };
+      assert(state.inBlock === undefined, 'one version of a lineage is in one block at a time');
+      const { version, block } = event;
+      const seen = changed(state, version, (each) => ({ ...each, broadcast: true }));
+      return { ...seen, inBlock: { version, block }, life: state.life + 1 };
     }
     case 'version_unconfirmed': {
-      assert(state.block?.hash === event.block.hash, 'it leaves the block it was in');
-      const { block: _gone, ...rest } = state;
+      assert(state.inBlock?.block.hash === event.block.hash, 'it leaves the block it was in');
+      const { inBlock: _gone, ...rest } = state;
       // A reorg that deep takes finality back: the lineage goes on. What was given up stays given up.
       return { ...rest, status: state.status === 'dead' ? 'dead' : 'offered' };
     }
+    case 'input_lost':
+      return { ...state, lost: [...state.lost, event.outpoint] };
     case 'lineage_final':
       return { ...state, status: 'final' };
     case 'lineage_dead':
@@ -167,4 +282,12 @@ function evolveOffered(state: OfferedLineage, event: OfferedEvent): Lineage {
     default:
       return assertNever(event, 'lineage event');
   }
+}
+
+function changed(
+  state: OfferedLineage,
+  version: number,
+  change: (version: OfferedVersion) => OfferedVersion,
+): OfferedLineage {
+  return { ...state, versions: state.versions.map((each) => (each.version === version ? change(each) : each)) };
 }

@@ -16,6 +16,10 @@ export interface SettlementPolicy {
   readonly feeRate: FeeRate;
   /** Reserved on top of the amount; the network fee never exceeds it. */
   readonly feeCapSats: Sats;
+  /** Payouts of a wallet that may share a transaction wait for others: so long at most, until so many or so much is to be paid. */
+  readonly batch: { readonly waitMs: number; readonly payoutsMax: number; readonly valueMaxSats: Sats };
+  /** A transaction that isn't in a block so many blocks after it was offered is replaced by one that pays more. */
+  readonly bump: { readonly afterBlocks: number; readonly incrementalFeeRate: FeeRate };
   /** A settlement that hasn't begun to execute by then expires. */
   readonly expiryMs: number;
 }

@@ -33,6 +33,7 @@ const payout: Payout = {
   txid: 'bb' as Txid,
   outpoint: 'bb:0' as OutpointKey,
   feeSats: sats(300n),
+  heldSats: sats(300n),
   life: 0,
 };
 
@@ -46,7 +47,7 @@ const INTO: Readonly<Record<SettlementStatus, SettlementEvent>> = {
   queued: { type: 'liquidity_awaited', at, reason: 'insufficient' },
   reserved: { type: 'liquidity_reserved', at, lineageId: 's' },
   executing: { type: 'payout_offered', at, payout },
-  confirming: { type: 'payout_confirmed', at, block, life: 1 },
+  confirming: { type: 'payout_confirmed', at, block, payout: { ...payout, life: 1 } },
   settled: { type: 'settlement_settled', at },
   reopened: { type: 'settlement_reopened', at, reason: 'reorg', height: 99 },
   reversed: { type: 'settlement_reversed', at, reason: 'excluded', because: 'excluded' },
@@ -89,7 +90,7 @@ const eventFor = (from: Settlement['status'], to: SettlementStatus): SettlementE
     ? { type: 'payout_unconfirmed', at, reason: 'reorg', height: 99 }
     : INTO[to];
 
-const confirmedAgain: SettlementEvent = { type: 'payout_confirmed', at, block, life: 2 };
+const confirmedAgain: SettlementEvent = { type: 'payout_confirmed', at, block, payout: { ...payout, life: 2 } };
 const unconfirmedAgain: SettlementEvent = { type: 'payout_unconfirmed', at, reason: 'reorg', height: 99 };
 
 describe.each(Object.keys(NEXT_STATES) as Settlement['status'][])('%s', (from) => {

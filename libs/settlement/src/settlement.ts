@@ -42,12 +42,15 @@ export interface BlockRef {
   readonly hash: string;
 }
 
-/** The transaction that pays a settlement. */
+/** How a settlement is paid: by the version of its lineage that is in a block, else by the one offered last. */
 export interface Payout {
   readonly lineageId: string;
   readonly txid: Txid;
   readonly outpoint: OutpointKey;
+  /** Its share of that version's fee. */
   readonly feeSats: Sats;
+  /** In flight for the fee: the most that a version offered so far may take; just the fee once it has been paid. */
+  readonly heldSats: Sats;
   /** How often it has been seen in a block. */
   readonly life: number;
 }
@@ -64,7 +67,9 @@ export type SettlementEvent = { readonly at: Instant } & (
   /** With the lineage that will pay it, for the on-chain modes. */
   | { readonly type: 'liquidity_reserved'; readonly lineageId?: string }
   | { readonly type: 'payout_offered'; readonly payout: Payout }
-  | { readonly type: 'payout_confirmed'; readonly block: BlockRef; readonly life: number }
+  /** Another version of its transaction is offered. */
+  | { readonly type: 'payout_replaced'; readonly payout: Payout }
+  | { readonly type: 'payout_confirmed'; readonly block: BlockRef; readonly payout: Payout }
   /** `height`: of the last block below the one that is gone. */
   | { readonly type: 'payout_unconfirmed'; readonly reason: string; readonly height: number }
   | { readonly type: 'settlement_settled' }
@@ -202,6 +207,9 @@ function evolveLiving(
       };
     case 'payout_offered':
       return { ...move(state, 'executing', at), status: 'executing', payout: event.payout };
+    case 'payout_replaced':
+      assert(state.status === 'executing', `a version is replaced while executing, not ${state.status}`);
+      return { ...again(state, at), status: 'executing', payout: event.payout };
     case 'payout_confirmed':
       return confirmed(state, event);
     case 'payout_unconfirmed':
@@ -229,21 +237,13 @@ function evolveLiving(
   }
 }
 
-function confirmed(state: LivingSettlement, event: { block: BlockRef; life: number; at: Instant }): LivingSettlement {
-  const payout = 'payout' in state && state.payout !== undefined ? { ...state.payout, life: event.life } : undefined;
-  if (state.status === 'reopened' && payout !== undefined) {
-    return { ...again(state, event.at), status: 'reopened', payout, block: event.block };
-  }
-  if (state.status === 'reversed' && payout !== undefined) {
-    return { ...again(state, event.at), status: 'reversed', because: state.because, payout, block: event.block };
-  }
+function confirmed(state: LivingSettlement, event: { block: BlockRef; payout: Payout; at: Instant }): LivingSettlement {
+  const { block, payout, at } = event;
+  if (state.status === 'reopened') return { ...again(state, at), status: 'reopened', payout, block };
+  if (state.status === 'reversed')
+    return { ...again(state, at), status: 'reversed', because: state.because, payout, block };
   assert(state.status === 'executing', `a payout confirms while executing, not ${state.status}`);
-  return {
-    ...move(state, 'confirming', event.at),
-    status: 'confirming',
-    payout: { ...state.payout, life: event.life },
-    block: event.block,
-  };
+  return { ...move(state, 'confirming', at), status: 'confirming', payout, block };
 }
 
 function unconfirmed(
@@ -275,7 +275,8 @@ function settled(state: LivingSettlement, at: Instant): LivingSettlement {
   const life = { ...move(state, 'settled', at), settledTimes: state.settledTimes + 1 };
   if (state.status !== 'confirming' && state.status !== 'reopened') return { ...life, status: 'settled' };
   assert('block' in state, 'only what is in a block settles');
-  return { ...life, status: 'settled', payout: state.payout, block: state.block };
+  const { payout } = state;
+  return { ...life, status: 'settled', payout: { ...payout, heldSats: payout.feeSats }, block: state.block };
 }
 
 const payoutOf = (state: LivingSettlement): { payout?: Payout } =>

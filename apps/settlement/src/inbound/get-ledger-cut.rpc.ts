@@ -3,7 +3,15 @@ import type { Session } from '@finality/event-store';
 import { readLedgerCut } from '@finality/ledger-store';
 import { SERVICE_ENV } from '@finality/service';
 import { decodeJson } from '@finality/kernel';
-import { type ChainTip, type Lineage, type Settlement, tipHash } from '@finality/settlement';
+import {
+  type ChainTip,
+  isDead,
+  type Lineage,
+  type OfferedLineage,
+  type OfferedVersion,
+  type Settlement,
+  tipHash,
+} from '@finality/settlement';
 import { Inject, Injectable } from '@nestjs/common';
 import type { SettlementEnv } from '../env.ts';
 import { readTransaction } from '../outbound/read-transaction.ts';
@@ -31,7 +39,7 @@ export class GetLedgerCutRpc {
       );
       const settlements = await states<Settlement>(
         session,
-        `IN (SELECT '${settlementStream.aggregate.name}/' || settlement_id FROM lineages)`,
+        `IN (SELECT '${settlementStream.aggregate.name}/' || settlement_id FROM settlements WHERE lineage_id IS NOT NULL)`,
       );
       return {
         position: head?.position ?? 0n,
@@ -44,7 +52,7 @@ export class GetLedgerCutRpc {
         })),
         coins: coins.map(({ outpoint, walletId, valueSats, script }) => ({ outpoint, walletId, valueSats, script })),
         settlements: settlements.flatMap((settlement) => settlementOf(settlement)),
-        transactions: lineages.flatMap((lineage) => transactionOf(lineage)),
+        transactions: lineages.flatMap((lineage) => transactionsOf(lineage)),
       };
     });
   }
@@ -76,23 +84,20 @@ function settlementOf(settlement: Settlement): ledgerV1.CutSettlement[] {
   ];
 }
 
-function transactionOf(lineage: Lineage): ledgerV1.CutTransaction[] {
-  if (!('version' in lineage)) return [];
-  const { plan, version, status, signedHex } = lineage;
-  return [
-    {
-      lineageId: plan.lineageId,
-      version: version.version,
-      txid: version.txid,
-      status:
-        status === 'offered'
-          ? lineage.block !== undefined
-            ? 'confirmed'
-            : signedHex === undefined
-              ? 'offered'
-              : 'signed'
-          : status,
-      walletId: plan.walletId,
-    },
-  ];
+/** Every version that was ever offered for signature. */
+function transactionsOf(lineage: Lineage): ledgerV1.CutTransaction[] {
+  if (!('versions' in lineage)) return [];
+  const { lineageId, walletId } = lineage;
+  return lineage.versions.map((version) => {
+    const { txid } = version;
+    return { lineageId, version: version.version, txid, status: statusOf(lineage, version), walletId };
+  });
+}
+
+function statusOf(lineage: OfferedLineage, version: OfferedVersion): string {
+  const isInBlock = lineage.inBlock?.version === version.version;
+  if (lineage.status === 'final' && isInBlock) return 'final';
+  if (lineage.status !== 'offered' || isDead(version, lineage)) return 'dead';
+  if (isInBlock) return 'confirmed';
+  return version.signedHex === undefined ? 'offered' : 'signed';
 }

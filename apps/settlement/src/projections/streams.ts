@@ -1,4 +1,5 @@
 import type { Batch, Session, StoredEvent } from '@finality/event-store';
+import { latest, type LivingSettlement, planOf } from '@finality/settlement';
 import { depositStream, institutionStream, lineageStream, settlementStream } from '../store/streams.ts';
 
 // One row per aggregate, as its last event of the batch leaves it: what lists and workers look for.
@@ -22,9 +23,9 @@ export async function saveSettlements(session: Session, events: readonly StoredE
   });
   if (rows.length === 0) return;
   await session.query(
-    `INSERT INTO settlements (settlement_id, from_institution, to_institution, status, mode, on_chain, created_at, created_position, updated_position)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::bigint[], $8::bigint[], $9::bigint[])
-     ON CONFLICT (settlement_id) DO UPDATE SET status = excluded.status, updated_position = excluded.updated_position`,
+    `INSERT INTO settlements (settlement_id, from_institution, to_institution, status, mode, on_chain, lineage_id, created_at, created_position, updated_position)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[])
+     ON CONFLICT (settlement_id) DO UPDATE SET status = excluded.status, lineage_id = excluded.lineage_id, updated_position = excluded.updated_position`,
     [
       rows.map(({ state }) => state.terms.settlementId),
       rows.map(({ state }) => state.terms.from),
@@ -32,11 +33,17 @@ export async function saveSettlements(session: Session, events: readonly StoredE
       rows.map(({ state }) => state.status),
       rows.map(({ state }) => state.terms.mode),
       rows.map(({ state }) => state.terms.mode !== 'centralized'),
+      rows.map(({ state }) => lineageOf(state) ?? null),
       rows.map(({ state }) => state.createdAt),
       rows.map(({ first }) => first),
       rows.map(({ last }) => last),
     ],
   );
+}
+
+function lineageOf(state: LivingSettlement): string | undefined {
+  if ('payout' in state && state.payout !== undefined) return state.payout.lineageId;
+  return 'lineageId' in state ? state.lineageId : undefined;
 }
 
 export async function saveInstitutions(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
@@ -65,19 +72,27 @@ export async function saveLineages(session: Session, events: readonly StoredEven
   });
   if (rows.length === 0) return;
   await session.query(
-    `INSERT INTO lineages (lineage_id, settlement_id, wallet_id, txid, status, signed, planned_position)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::bigint[])
-     ON CONFLICT (lineage_id) DO UPDATE SET txid = excluded.txid, status = excluded.status, signed = excluded.signed`,
+    `INSERT INTO lineages (lineage_id, wallet_id, status, offer_at, to_sign, planned_position)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::boolean[], $6::bigint[])
+     ON CONFLICT (lineage_id) DO UPDATE SET status = excluded.status, offer_at = excluded.offer_at, to_sign = excluded.to_sign`,
     [
-      rows.map(({ state }) => state.plan.lineageId),
-      rows.map(({ state }) => state.plan.settlementId),
-      rows.map(({ state }) => state.plan.walletId),
-      rows.map(({ state }) => ('version' in state ? state.version.txid : null)),
+      rows.map(({ state }) => ('plan' in state ? state.plan : state).lineageId),
+      rows.map(({ state }) => ('plan' in state ? state.plan : state).walletId),
       rows.map(({ state }) => state.status),
-      rows.map(({ state }) => 'version' in state && state.signedHex !== undefined),
+      rows.map(({ state }) => planOf(state)?.offerAt ?? null),
+      rows.map(({ state }) => state.status === 'offered' && latest(state).signedHex === undefined),
       rows.map(({ first }) => first),
     ],
   );
+}
+
+/** Transactions that were offered, and the lineage that each is a version of. */
+export async function saveVersions(session: Session, versions: ReadonlyMap<string, string>): Promise<void> {
+  if (versions.size === 0) return;
+  await session.query('INSERT INTO lineage_versions (txid, lineage_id) SELECT * FROM unnest($1::text[], $2::text[])', [
+    [...versions.keys()],
+    [...versions.values()],
+  ]);
 }
 
 export async function saveDeposits(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {

@@ -7,6 +7,7 @@ import {
   type Book,
   type Coin,
   CoinBook,
+  isOpen,
   type Maturity,
   type Records,
   type SettlementPolicy,
@@ -33,6 +34,8 @@ export interface Loaded {
   /** Deposits by the transaction they are outputs of. */
   readonly depositOutpoints: readonly { readonly outpoint: string; readonly txid: string; readonly script: string }[];
   readonly maturities: readonly Maturity[];
+  /** Lineages that were planned for a wallet that may reserve. */
+  readonly open: readonly string[];
 }
 
 /** The domain's book over a batch of the event store: streams in the batch, the rest here, with what changed kept for saving. */
@@ -57,6 +60,7 @@ export class BatchBook implements Book {
   readonly #depositTxids: Map<string, Set<string>>;
   /** Outpoint → script, of those that this batch has to do with. */
   readonly #newDeposits = new Map<string, string>();
+  readonly #planned: Set<string>;
 
   constructor(batch: Batch, policy: SettlementPolicy, loaded: Loaded) {
     this.#batch = batch;
@@ -66,7 +70,16 @@ export class BatchBook implements Book {
     this.ledger = loaded.ledger;
     this.coins = new CoinBook(loaded.coins);
     this.settlements = recordsOf(batch, settlementStream);
-    this.lineages = recordsOf(batch, lineageStream);
+    this.#planned = new Set(loaded.open);
+    const lineages = recordsOf(batch, lineageStream);
+    this.lineages = {
+      get: lineages.get,
+      record: (id, ...events) => {
+        const state = lineages.record(id, ...events);
+        if (state.status === 'planned') this.#planned.add(id);
+        return state;
+      },
+    };
     this.institutions = recordsOf(batch, institutionStream);
     this.apiKeys = recordsOf(batch, apiKeyStream);
     this.#depositTxids = new Map();
@@ -113,6 +126,10 @@ export class BatchBook implements Book {
 
   lineageOf(txid: string): string | undefined {
     return this.newVersions.get(txid) ?? this.#loaded.versions.get(txid);
+  }
+
+  openLineageOf(walletId: string): string | undefined {
+    return [...this.#planned].sort().find((id) => isOpen(this, walletId, this.lineages.get(id)));
   }
 
   depositsOf(txid: string): readonly string[] {

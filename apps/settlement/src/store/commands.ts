@@ -1,3 +1,4 @@
+import type { FeeRate } from '@finality/bitcoin';
 import type { Principal } from '@finality/kernel';
 import type {
   AddressRecord,
@@ -39,9 +40,20 @@ export type SettlementCommand =
   | { readonly type: 'wallet_changed'; readonly wallet: WalletRecord }
   | { readonly type: 'address_issued'; readonly address: AddressRecord }
   | { readonly type: 'chain_fact'; readonly fact: ChainFact }
-  | { readonly type: 'destinations_assigned'; readonly lineageId: string; readonly destinations: Destinations }
-  | { readonly type: 'transaction_signed'; readonly lineageId: string; readonly signedHex: string }
-  | { readonly type: 'signing_refused'; readonly lineageId: string; readonly rule: string };
+  | { readonly type: 'bump'; readonly settlementId: string; readonly feeRate: FeeRate; readonly caller: Principal }
+  | {
+      readonly type: 'destinations_assigned';
+      readonly lineageId: string;
+      readonly version: number;
+      readonly destinations: Destinations;
+    }
+  | {
+      readonly type: 'transaction_signed';
+      readonly lineageId: string;
+      readonly version: number;
+      readonly signedHex: string;
+    }
+  | { readonly type: 'signing_refused'; readonly lineageId: string; readonly version: number; readonly rule: string };
 
 export type CommandOf<Type extends SettlementCommand['type']> = Extract<SettlementCommand, { type: Type }>;
 

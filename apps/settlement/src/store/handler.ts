@@ -1,9 +1,10 @@
 import type { Batch, CommandHandler, Handled, Session, StoreCommand, StoredEvent } from '@finality/event-store';
-import { assert, assertNever, refusal, type Refusal, type Result } from '@finality/kernel';
+import { assert, assertNever, err, type Principal, refusal, type Refusal, type Result } from '@finality/kernel';
 import { saveLedger } from '@finality/ledger-store';
 import {
   applyChainFact,
   attributeDeposits,
+  bumpSettlement,
   cancel,
   createInstitution,
   depositAssessed,
@@ -25,7 +26,7 @@ import {
 import { saveCoins } from '../projections/coins.ts';
 import { saveMaturities } from '../projections/maturities.ts';
 import { saveAddresses, saveWallets } from '../projections/registry.ts';
-import { saveDeposits, saveInstitutions, saveLineages, saveSettlements } from '../projections/streams.ts';
+import { saveDeposits, saveInstitutions, saveLineages, saveSettlements, saveVersions } from '../projections/streams.ts';
 import type { BatchBook } from './batch-book.ts';
 import type { CommandOf, SettlementCommand, SettlementReply } from './commands.ts';
 import { loadBook } from './load.ts';
@@ -50,6 +51,8 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return settlementReply(submit(book, body.submission));
       case 'cancel':
         return settlementReply(cancelBy(book, body));
+      case 'bump':
+        return settlementReply(bumpBy(book, body));
       case 'review':
         return settlementReply(review(book, body.review));
       case 'review_deposit':
@@ -81,6 +84,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       await saveLineages(session, events, batch);
       await saveDeposits(session, events, batch);
     }
+    await saveVersions(session, book.newVersions);
     await saveCoins(session, book.coins.changed());
     await saveWallets(session, [...book.newWallets.values()]);
     await saveAddresses(session, [...book.newAddresses.values()]);
@@ -118,34 +122,40 @@ function happened(book: BatchBook, body: Happened): void {
     case 'chain_fact':
       return applyChainFact(book, body.fact);
     case 'destinations_assigned':
-      return offer(book, body.lineageId, body.destinations);
+      return offer(book, body.lineageId, body.version, body.destinations);
     case 'transaction_signed':
-      return signed(book, body.lineageId, body.signedHex);
+      return signed(book, body.lineageId, body.version, body.signedHex);
     case 'signing_refused':
-      return signingRefused(book, body.lineageId, body.rule);
+      return signingRefused(book, body.lineageId, body.version, body.rule);
     default:
       return assertNever(body, 'command');
   }
 }
 
-/** The payer's to cancel, or an operator's. To anybody but the two parties it doesn't exist. */
 function cancelBy(
   book: BatchBook,
   { settlementId, reason, caller }: CommandOf<'cancel'>,
 ): Result<LivingSettlement, Refusal> {
+  const notTheirs = payersOnly(book, settlementId, caller);
+  return notTheirs ? err(notTheirs) : cancel(book, settlementId, reason, caller.keyId);
+}
+
+function bumpBy(
+  book: BatchBook,
+  { settlementId, feeRate, caller }: CommandOf<'bump'>,
+): Result<LivingSettlement, Refusal> {
+  const notTheirs = payersOnly(book, settlementId, caller);
+  return notTheirs ? err(notTheirs) : bumpSettlement(book, settlementId, feeRate);
+}
+
+/** The payer's, or an operator's. To anybody but the two parties it doesn't exist. */
+function payersOnly(book: BatchBook, settlementId: string, caller: Principal): Refusal | undefined {
   const state = book.settlements.get(settlementId);
-  if (state.status !== 'none' && !caller.roles.includes('operator')) {
-    if (state.terms.to === caller.institutionId && state.terms.from !== caller.institutionId) {
-      return {
-        ok: false,
-        error: refusal('permission_denied', 'NOT_THE_PAYER', 'only the payer can cancel a settlement'),
-      };
-    }
-    if (state.terms.from !== caller.institutionId) {
-      return { ok: false, error: refusal('not_found', 'UNKNOWN_SETTLEMENT', `no settlement ${settlementId}`) };
-    }
-  }
-  return cancel(book, settlementId, reason, caller.keyId);
+  if (state.status === 'none' || caller.roles.includes('operator')) return undefined;
+  if (state.terms.from === caller.institutionId) return undefined;
+  if (state.terms.to === caller.institutionId)
+    return refusal('permission_denied', 'NOT_THE_PAYER', 'only the payer can do this to a settlement');
+  return refusal('not_found', 'UNKNOWN_SETTLEMENT', `no settlement ${settlementId}`);
 }
 
 function replyOf<T>(result: Result<T, Refusal>, reply: (value: T) => SettlementReply): Handled<SettlementReply> {

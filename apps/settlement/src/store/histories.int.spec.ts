@@ -5,6 +5,7 @@ import {
   type ActionKind,
   fund,
   hurry,
+  PAYING,
   PAYOUT_WEIGHTS,
   POLICY,
   settleDown,
@@ -15,7 +16,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StoreRig } from './store-rig.fixture.ts';
 
 const SHORT = {
-  ...POLICY,
+  ...PAYING,
   confirmations: { bilateral: 1, blockchain: 2 },
   depositConfirmations: 1,
   finalDepth: 3,
@@ -30,7 +31,7 @@ function history(seed: number): World {
   const number = (): number => Math.floor(random() * 0x1_0000);
   const isOfPayouts = seed % 3 === 0;
   const kinds = weighed(isOfPayouts ? PAYOUT_WEIGHTS : ACTION_WEIGHTS);
-  const world = new World(seed % 2 === 0 ? POLICY : SHORT, seed % 4 < 2 ? [] : ['pool', 'w-c']);
+  const world = new World(seed % 2 === 0 ? PAYING : SHORT, seed % 4 < 2 ? [] : ['pool', 'w-c']);
   if (seed % 5 !== 0) fund(world, isOfPayouts);
   for (let i = 0; i < ACTIONS; i++)
     act(world, { kind: kinds[number() % kinds.length]!, a: number(), b: number(), c: number() });

@@ -17,7 +17,9 @@ import {
   type Coin,
   coinTransferIds,
   depositTransferIds,
+  inputsOf,
   type SettlementPolicy,
+  settlementsOf,
   settlementTransferIds,
 } from '@finality/settlement';
 import { loadCoins } from '../projections/coins.ts';
@@ -50,11 +52,12 @@ export async function loadBook(
   const maturities = await loadMaturities(session, needs.dueHeight);
   for (const { kind, id } of maturities) {
     if (kind === 'settlement') needs.settlements.add(id);
-    else if (kind === 'lineage') needs.lineages.add(id);
+    else if (kind === 'lineage' || kind === 'bump') needs.lineages.add(id);
     else {
       needs.deposits.add(id);
       needs.outpoints.add(id);
     }
+    if (kind === 'bump') needs.bumping.lineages.add(id);
   }
   const versions = await loadVersions(session, needs);
   const depositOutpoints = await loadDepositOutpoints(session, needs);
@@ -70,14 +73,23 @@ export async function loadBook(
     ...wallets.map((wallet) => wallet.walletId),
   ]);
   const ledger = await loadLedger(session, { accounts, transfers });
-  const loaded: Loaded = { ledger, coins, wallets, addresses, versions, depositOutpoints, maturities };
+  const loaded: Loaded = {
+    ledger,
+    coins,
+    wallets,
+    addresses,
+    versions,
+    depositOutpoints,
+    maturities,
+    open: states.openLineages,
+  };
   return new BatchBook(batch, policy, loaded);
 }
 
 async function loadVersions(session: Session, needs: Needs): Promise<ReadonlyMap<string, string>> {
   if (needs.txids.size === 0) return new Map();
   const rows = await session.query<{ txid: string; lineage_id: string }>(
-    'SELECT txid, lineage_id FROM lineages WHERE txid = ANY($1::text[])',
+    'SELECT txid, lineage_id FROM lineage_versions WHERE txid = ANY($1::text[])',
     [[...needs.txids]],
   );
   for (const row of rows) needs.lineages.add(row.lineage_id);
@@ -102,6 +114,8 @@ async function loadDepositOutpoints(session: Session, needs: Needs): Promise<Loa
 /** Follows what the first states name: a coin its lineage, a lineage its settlement and coins, all of them their institutions. */
 class States {
   loadedCoins: readonly Coin[] = [];
+  /** Lineages that a payout which may reserve could join. */
+  openLineages: readonly string[] = [];
   readonly #session: Session;
   readonly #batch: Batch;
   readonly #needs: Needs;
@@ -122,13 +136,14 @@ class States {
     if (needs.dueHeight >= 0) await this.#loadHeirs();
     await this.#loadStreams();
     this.#followSettlements();
+    if (needs.reserving.size > 0) await this.#loadOpenLineages();
     await this.#loadStreams();
     for (const id of needs.lineages) {
       const lineage = this.#batch.state(lineageStream, id);
-      if (lineage.status === 'none') continue;
-      needs.settlements.add(lineage.plan.settlementId);
-      for (const input of lineage.plan.inputs) needs.outpoints.add(input.outpoint);
-      if ('version' in lineage) for (const output of lineage.version.outputs) needs.outpoints.add(output.outpoint);
+      for (const settlementId of settlementsOf(lineage)) needs.settlements.add(settlementId);
+      for (const { outpoint } of inputsOf(lineage)) needs.outpoints.add(outpoint);
+      if (!('versions' in lineage)) continue;
+      for (const { outpoint } of lineage.versions.flatMap(({ outputs }) => outputs)) needs.outpoints.add(outpoint);
     }
     await this.#loadStreams();
     this.#followSettlements();
@@ -148,22 +163,40 @@ class States {
       `WITH RECURSIVE heirs AS (
          SELECT lineage_id FROM unnest($1::text[]) AS due(lineage_id)
          UNION
-         SELECT c.claimed_by FROM heirs h JOIN lineages l ON l.lineage_id = h.lineage_id
-           JOIN coins c ON c.txid = l.txid WHERE c.claimed_by IS NOT NULL)
+         SELECT c.claimed_by FROM heirs h JOIN lineage_versions v ON v.lineage_id = h.lineage_id
+           JOIN coins c ON c.txid = v.txid WHERE c.claimed_by IS NOT NULL)
        SELECT lineage_id FROM heirs`,
       [[...lineages]],
     );
     for (const row of rows) lineages.add(row.lineage_id);
   }
 
+  async #loadOpenLineages(): Promise<void> {
+    const rows = await this.#session.query<{ lineage_id: string }>(
+      "SELECT lineage_id FROM lineages WHERE status = 'planned' AND wallet_id = ANY($1::text[]) ORDER BY lineage_id",
+      [[...this.#payersOf(this.#needs.reserving)]],
+    );
+    this.openLineages = rows.map((row) => row.lineage_id);
+    for (const id of this.openLineages) this.#needs.lineages.add(id);
+  }
+
+  #payersOf(settlementIds: Iterable<string>): ReadonlySet<string> {
+    const walletIds = new Set<string>();
+    for (const id of settlementIds) {
+      const settlement = this.#batch.state(settlementStream, id);
+      if (settlement.status !== 'none' && settlement.terms.payer.kind === 'wallet')
+        walletIds.add(settlement.terms.payer.walletId);
+    }
+    return walletIds;
+  }
+
   /** Coins of all that was found, and the free ones of payers that may reserve. */
   async loadCoins(walletIds: readonly string[]): Promise<readonly Coin[]> {
     const needs = this.#needs;
-    const freeOf = new Set<string>();
-    for (const id of needs.reserving) {
-      const settlement = this.#batch.state(settlementStream, id);
-      if (settlement.status !== 'none' && settlement.terms.payer.kind === 'wallet')
-        freeOf.add(settlement.terms.payer.walletId);
+    const freeOf = new Set(this.#payersOf([...needs.reserving, ...needs.bumping.settlements]));
+    for (const id of needs.bumping.lineages) {
+      const lineage = this.#batch.state(lineageStream, id);
+      if ('versions' in lineage) freeOf.add(lineage.walletId);
     }
     // A submission looks at what it would spend.
     if (needs.walletsOf.size > 0) for (const walletId of [...walletIds, ...needs.announced]) freeOf.add(walletId);

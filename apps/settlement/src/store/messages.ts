@@ -4,10 +4,12 @@ import {
   type ApiKey,
   confirmationsAt,
   type Institution,
+  isDead,
   type KnownDeposit,
   type LivingSettlement,
   type Mode,
   type OfferedLineage,
+  type OfferedVersion,
   type SettlementStatus,
 } from '@finality/settlement';
 
@@ -122,11 +124,12 @@ export const DEPOSIT_STATUSES: Readonly<Record<KnownDeposit['status'], settlemen
   reversed: DepositStatus.DEPOSIT_STATUS_REVERSED,
 };
 
-export function transactionStatus(lineage: OfferedLineage): settlementV1.TransactionStatus {
-  if (lineage.status === 'final') return TransactionStatus.TRANSACTION_STATUS_FINAL;
-  if (lineage.status === 'dead') return TransactionStatus.TRANSACTION_STATUS_DEAD;
-  if (lineage.block !== undefined) return TransactionStatus.TRANSACTION_STATUS_CONFIRMED;
-  return lineage.signedHex === undefined
+export function transactionStatus(lineage: OfferedLineage, version: OfferedVersion): settlementV1.TransactionStatus {
+  const isInBlock = lineage.inBlock?.version === version.version;
+  if (lineage.status === 'final' && isInBlock) return TransactionStatus.TRANSACTION_STATUS_FINAL;
+  if (lineage.status !== 'offered' || isDead(version, lineage)) return TransactionStatus.TRANSACTION_STATUS_DEAD;
+  if (isInBlock) return TransactionStatus.TRANSACTION_STATUS_CONFIRMED;
+  return version.signedHex === undefined
     ? TransactionStatus.TRANSACTION_STATUS_SIGNING
     : TransactionStatus.TRANSACTION_STATUS_SIGNED;
 }

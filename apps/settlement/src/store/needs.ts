@@ -22,6 +22,8 @@ export class Needs {
   readonly attribute = new Set<string>();
   /** Settlements that may reserve: the payer's free coins are needed. */
   readonly reserving = new Set<string>();
+  /** Settlements, and lineages, whose transaction may be replaced: the payer's free coins are needed. */
+  readonly bumping = { settlements: new Set<string>(), lineages: new Set<string>() };
   /** Institutions whose clearing claims are needed. */
   readonly clearing = new Set<string>();
   /** Blocks up to this height are connected: what is due then is needed. */
@@ -53,6 +55,9 @@ export class Needs {
         return void this.deposits.add(body.review.outpoint);
       case 'retry_reservation':
         this.reserving.add(body.settlementId);
+        return void this.settlements.add(body.settlementId);
+      case 'bump':
+        this.bumping.settlements.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
       case 'cancel':
       case 'expire':

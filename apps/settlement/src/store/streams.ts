@@ -16,9 +16,12 @@ import {
   type Lineage,
   lineageAggregate,
   type LineageEvent,
+  type OfferedLineage,
+  type OfferedVersion,
   type Settlement,
   settlementAggregate,
   type SettlementEvent,
+  versionNumbered,
 } from '@finality/settlement';
 import { apiKeyMessage, depositMessage, institutionMessage, settlementMessage, transactionStatus } from './messages.ts';
 
@@ -46,24 +49,50 @@ export const settlementStream: StreamType<Settlement, SettlementEvent> = {
 
 export const lineageStream: StreamType<Lineage, LineageEvent> = {
   aggregate: lineageAggregate,
-  institutions: (state) => (state.status === 'none' ? [] : [state.plan.institutionId, state.plan.payeeInstitutionId]),
-  publish(_event, state) {
-    if (!('version' in state)) return [];
-    const changed: settlementV1.TransactionChanged = {
-      lineageId: state.plan.lineageId,
-      version: state.version.version,
-      txid: state.version.txid,
-      walletId: state.plan.walletId,
-      status: transactionStatus(state),
-      raw: Buffer.from(state.signedHex ?? '', 'hex'),
-      settlementIds: [state.plan.settlementId],
-      feeSats: state.plan.feeSats,
-    };
-    return [
-      message(TOPICS.transaction, state.plan.lineageId, settlementV1.TransactionChanged.encode(changed).finish()),
-    ];
+  institutions(state) {
+    if (state.status === 'none') return [];
+    const { institutionId } = 'plan' in state ? state.plan : state;
+    const payouts = [...('versions' in state ? state.versions : []), ...('plan' in state ? [state.plan] : [])];
+    const payees = payouts.flatMap((version) => version.payouts.map((payout) => payout.payeeInstitutionId));
+    return [...new Set([institutionId, ...payees])];
+  },
+  publish(event, state) {
+    if (!('versions' in state)) return [];
+    return versionsChanged(event, state).map((version) => {
+      const changed: settlementV1.TransactionChanged = {
+        lineageId: state.lineageId,
+        version: version.version,
+        txid: version.txid,
+        walletId: state.walletId,
+        status: transactionStatus(state, version),
+        raw: Buffer.from(version.signedHex ?? '', 'hex'),
+        settlementIds: version.payouts.map(({ settlementId }) => settlementId),
+        feeSats: version.feeSats,
+      };
+      return message(TOPICS.transaction, state.lineageId, settlementV1.TransactionChanged.encode(changed).finish());
+    });
   },
 };
+
+/** What an event means for one version, or for all: of two that exclude each other, what one does counts for the other. */
+function versionsChanged(event: LineageEvent, state: OfferedLineage): readonly OfferedVersion[] {
+  switch (event.type) {
+    case 'version_offered':
+      return [versionNumbered(state, event.version.version)];
+    case 'version_signed':
+    case 'signing_refused':
+    case 'version_broadcast':
+    case 'version_confirmed':
+      return [versionNumbered(state, event.version)];
+    case 'version_unconfirmed':
+    case 'input_lost':
+    case 'lineage_final':
+    case 'lineage_dead':
+      return state.versions;
+    default:
+      return [];
+  }
+}
 
 export const depositStream: StreamType<Deposit, DepositEvent> = {
   aggregate: depositAggregate,

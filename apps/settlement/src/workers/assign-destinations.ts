@@ -1,7 +1,7 @@
 import { addressV1 } from '@finality/contracts';
 import { parseScriptHex } from '@finality/bitcoin';
 import { assert, unwrap, type Worker } from '@finality/kernel';
-import type { Destination, Destinations, LineagePlan } from '@finality/settlement';
+import { type Destination, type Destinations, type LineagePlan, planOf } from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import { lineageStream } from '../store/streams.ts';
 import { causesOfWork } from './cause.ts';
@@ -9,7 +9,7 @@ import { causesOfWork } from './cause.ts';
 const LINEAGES_MAX = 100;
 const POLL_MS = 1_000;
 
-/** Planned payouts get the addresses that they pay and that their change goes to; then the transaction is built and offered. */
+/** What is planned, and waits for no more payouts, gets the addresses that it pays and that its change goes to; then it is built and offered. */
 export class AssignDestinations implements Worker {
   readonly name = 'settlement assign destinations';
   readonly pollMs = POLL_MS;
@@ -25,14 +25,15 @@ export class AssignDestinations implements Worker {
 
   async step(): Promise<'progress' | 'idle'> {
     const { rows } = await this.#env.pool.query<{ lineage_id: string }>(
-      `SELECT lineage_id FROM lineages WHERE status = 'planned' ORDER BY planned_position LIMIT ${LINEAGES_MAX}`,
+      `SELECT lineage_id FROM lineages WHERE offer_at <= $1 ORDER BY offer_at, planned_position LIMIT ${LINEAGES_MAX}`,
+      [this.#env.runtime.now()],
     );
     if (rows.length === 0) return 'idle';
     const loaded = await this.#reader.loadStates(
       lineageStream,
       rows.map((row) => row.lineage_id),
     );
-    const plans = loaded.flatMap(({ state }) => (state.status === 'planned' ? [state.plan] : []));
+    const plans = loaded.flatMap(({ state }) => planOf(state) ?? []);
     // Together, so that the issuer can handle them in one batch. Whoever gets no address doesn't hold up the others.
     const issued = await Promise.allSettled(plans.map((plan) => this.#destinationsOf(plan)));
     this.#env.faults?.at('settlement.destinations-issued');
@@ -50,11 +51,11 @@ export class AssignDestinations implements Worker {
   async #assign(assigned: readonly { plan: LineagePlan; destinations: Destinations }[]): Promise<void> {
     const causes = await causesOfWork(
       this.#env,
-      assigned.map(({ plan }) => plan.settlementId),
+      assigned.map(({ plan }) => plan.payouts[0]!.settlementId),
     );
     const outcomes = await this.#store.execute(
       assigned.map(({ plan, destinations }, i) => ({
-        body: { type: 'destinations_assigned', lineageId: plan.lineageId, destinations },
+        body: { type: 'destinations_assigned', lineageId: plan.lineageId, version: plan.version, destinations },
         cause: causes[i]!,
       })),
     );
@@ -62,25 +63,27 @@ export class AssignDestinations implements Worker {
   }
 
   async #destinationsOf(plan: LineagePlan): Promise<Destinations> {
-    const { ADDRESS_PURPOSE_SETTLEMENT, ADDRESS_PURPOSE_CHANGE } = addressV1.AddressPurpose;
-    const payee = await this.#issue(plan, plan.payeeWalletId, ADDRESS_PURPOSE_SETTLEMENT, 'payee');
-    if (plan.changeSats === 0n) return { payee };
-    return { payee, change: await this.#issue(plan, plan.walletId, ADDRESS_PURPOSE_CHANGE, 'change') };
+    const { ADDRESS_PURPOSE_SETTLEMENT: payee, ADDRESS_PURPOSE_CHANGE: change } = addressV1.AddressPurpose;
+    const { lineageId, walletId, payouts } = plan;
+    const issued = await Promise.all(
+      payouts.map(async ({ settlementId, payeeWalletId }) => {
+        const label = `settlement ${settlementId}`;
+        return [settlementId, await this.#issue(`${settlementId}:payee`, payeeWalletId, payee, label)] as const;
+      }),
+    );
+    const payees = Object.fromEntries(issued);
+    if (plan.changeSats === 0n) return { payees };
+    return { payees, change: await this.#issue(`${lineageId}:change`, walletId, change, `payouts of ${lineageId}`) };
   }
 
-  /** The same key gives the same address, however often it is asked for. */
+  /** The same key gives the same address, however often it is asked for, for whatever version. */
   async #issue(
-    plan: LineagePlan,
+    idempotencyKey: string,
     walletId: string,
     purpose: addressV1.AddressPurpose,
-    role: string,
+    label: string,
   ): Promise<Destination> {
-    const address = await this.#env.addresses.issueInternalAddress({
-      idempotencyKey: `${plan.lineageId}:${role}`,
-      walletId,
-      purpose,
-      label: `settlement ${plan.settlementId}`,
-    });
+    const address = await this.#env.addresses.issueInternalAddress({ idempotencyKey, walletId, purpose, label });
     assert(address.walletId === walletId, `asked for an address of ${walletId}, got one of ${address.walletId}`);
     assert(address.branch === 0 || address.branch === 1, `expected branch 0 or 1, got ${address.branch}`);
     return { walletId, script: unwrap(parseScriptHex(address.script)), branch: address.branch, index: address.index };

@@ -1,8 +1,8 @@
-import { hexFromBytes, parseOutpointKey, verifySignatures } from '@finality/bitcoin';
+import { hexFromBytes, verifySignatures } from '@finality/bitcoin';
 import type { signingV1 } from '@finality/contracts';
-import { assert, type Instant, unwrap, type Worker } from '@finality/kernel';
+import { assert, type Instant, type Worker } from '@finality/kernel';
 import { refusalOf, withSpan } from '@finality/service';
-import { living, type OfferedLineage, type Terms } from '@finality/settlement';
+import { latest, living, type OfferedLineage, type OfferedVersion, type Terms } from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import type { SettlementCommand } from '../store/commands.ts';
 import { lineageStream, settlementStream } from '../store/streams.ts';
@@ -31,7 +31,7 @@ export class SignPayouts implements Worker {
     const { pool, runtime } = this.#env;
     const refused = [...this.#retryAt].filter(([, at]) => at > runtime.now()).map(([lineageId]) => lineageId);
     const { rows } = await pool.query<{ lineage_id: string }>(
-      `SELECT lineage_id FROM lineages WHERE status = 'offered' AND NOT signed AND NOT lineage_id = ANY($1::text[])
+      `SELECT lineage_id FROM lineages WHERE to_sign AND NOT lineage_id = ANY($1::text[])
        ORDER BY planned_position LIMIT ${LINEAGES_MAX}`,
       [refused],
     );
@@ -41,14 +41,18 @@ export class SignPayouts implements Worker {
   }
 
   async #sign(lineageId: string): Promise<void> {
-    const { state } = await this.#reader.loadState(lineageStream, lineageId);
-    if (state.status !== 'offered' || state.signedHex !== undefined) return;
-    const { terms } = living((await this.#reader.loadState(settlementStream, state.plan.settlementId)).state);
+    const { state: lineage } = await this.#reader.loadState(lineageStream, lineageId);
+    if (lineage.status !== 'offered') return;
+    const version = latest(lineage);
+    if (version.signedHex !== undefined) return;
+    const settlementIds = version.payouts.map(({ settlementId }) => settlementId);
+    const settlements = await this.#reader.loadStates(settlementStream, settlementIds);
     const { epoch } = await this.#reader.head();
-    const [cause] = await causesOfWork(this.#env, [state.plan.settlementId]);
-    const span = { traceparent: cause?.traceparent, attributes: { 'finality.txid': state.version.txid } };
+    const [cause] = await causesOfWork(this.#env, settlementIds.slice(0, 1));
+    const span = { traceparent: cause?.traceparent, attributes: { 'finality.txid': version.txid } };
     await withSpan('sign payout', span, async (traceparent) => {
-      const body = await this.#ask(state, terms, epoch);
+      const terms = settlements.map(({ state }) => living(state).terms);
+      const body = await this.#ask(lineage, version, requestOf(lineage, version, terms, epoch));
       this.#env.faults?.at('settlement.signed');
       const continued = { ...cause!, ...(traceparent === undefined ? {} : { traceparent }) };
       const [outcome] = await this.#store.execute([{ body, cause: continued }]);
@@ -57,60 +61,64 @@ export class SignPayouts implements Worker {
   }
 
   /** Refusals of the signer's policy are recorded; anything else (it is down, it is busy) is tried again by the next step. */
-  async #ask(lineage: OfferedLineage, terms: Terms, epoch: number): Promise<SettlementCommand> {
-    const { lineageId } = lineage.plan;
+  async #ask(
+    { lineageId }: OfferedLineage,
+    { version, inputs }: OfferedVersion,
+    request: signingV1.SignTransactionRequest,
+  ): Promise<SettlementCommand> {
     try {
-      const { signedTransaction } = await this.#env.signer.signTransaction(requestOf(lineage, terms, epoch));
+      const { signedTransaction } = await this.#env.signer.signTransaction(request);
       this.#retryAt.delete(lineageId);
-      const checked = verifySignatures(signedTransaction, lineage.plan.inputs);
+      const checked = verifySignatures(signedTransaction, inputs);
       assert(checked.ok, 'the signer gave a transaction whose signatures do not hold');
-      return { type: 'transaction_signed', lineageId, signedHex: hexFromBytes(signedTransaction) };
+      return { type: 'transaction_signed', lineageId, version, signedHex: hexFromBytes(signedTransaction) };
     } catch (error) {
       const refusal = refusalOf(error);
       if (refusal?.kind !== 'failed_precondition') throw error;
       this.#retryAt.set(lineageId, (this.#env.runtime.now() + this.#env.config.signingRetryMs) as Instant);
-      return { type: 'signing_refused', lineageId, rule: refusal.reason };
+      return { type: 'signing_refused', lineageId, version, rule: refusal.reason };
     }
   }
 }
 
-function requestOf({ plan, version }: OfferedLineage, terms: Terms, epoch: number): signingV1.SignTransactionRequest {
+function requestOf(
+  { lineageId, walletId, anchor }: OfferedLineage,
+  version: OfferedVersion,
+  terms: readonly Terms[],
+  epoch: number,
+): signingV1.SignTransactionRequest {
+  const payees = new Map(version.payouts.map((payout) => [payout.settlementId, payout.payeeInstitutionId]));
   return {
-    lineageId: plan.lineageId,
+    lineageId,
     version: version.version,
-    walletId: plan.walletId,
-    anchor: plan.anchor,
+    walletId,
+    anchor,
     unsignedTransaction: Buffer.from(version.unsignedHex, 'hex'),
     epoch,
-    inputs: plan.inputs.map(({ outpoint, valueSats, branch, index }) => {
-      unwrap(parseOutpointKey(outpoint));
-      return { outpoint, valueSats, branch, index };
+    inputs: version.inputs.map(({ outpoint, valueSats, branch, index }) => ({ outpoint, valueSats, branch, index })),
+    outputs: version.outputs.map((output) => {
+      const { valueSats, destination } = output;
+      const { branch, index } = destination;
+      if (output.role === 'change') return { valueSats, change: { index }, payee: undefined };
+      const { settlementId } = output;
+      const institutionId = payees.get(settlementId)!;
+      const payee = { settlementId, institutionId, walletId: destination.walletId, branch, index };
+      return { valueSats, change: undefined, payee };
     }),
-    outputs: version.outputs.map(({ role, valueSats, destination: { walletId, branch, index } }) =>
-      role === 'change'
-        ? { valueSats, change: { index }, payee: undefined }
-        : {
-            valueSats,
-            change: undefined,
-            payee: { settlementId: plan.settlementId, institutionId: plan.payeeInstitutionId, walletId, branch, index },
-          },
-    ),
-    authorisation: {
-      payouts: [
-        {
-          settlementId: terms.settlementId,
-          payerInstitutionId: terms.from,
-          payeeInstitutionId: terms.to,
-          amountSats: terms.amountSats,
-          // None of these issuers signs yet: the fields are empty until they do (DESIGN 9).
-          requestSignature: Buffer.alloc(0),
-          requestKeyId: '',
-          requestNonce: '',
-          riskVerdictSignature: Buffer.alloc(0),
-          amlVerdictSignature: Buffer.alloc(0),
-          approvalSignatures: [],
-        },
-      ],
-    },
+    authorisation: { payouts: terms.map(authorisationOf) },
   };
 }
+
+/** None of these issuers signs yet: the fields are empty until they do (DESIGN 9). */
+const authorisationOf = ({ settlementId, from, to, amountSats }: Terms): signingV1.PayoutAuthorisation => ({
+  settlementId,
+  payerInstitutionId: from,
+  payeeInstitutionId: to,
+  amountSats,
+  requestSignature: Buffer.alloc(0),
+  requestKeyId: '',
+  requestNonce: '',
+  riskVerdictSignature: Buffer.alloc(0),
+  amlVerdictSignature: Buffer.alloc(0),
+  approvalSignatures: [],
+});

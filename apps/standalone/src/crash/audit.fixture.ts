@@ -116,8 +116,8 @@ export class DatabaseView {
   /** Steps between which settlements are that haven't ended: `executing` alone would hide whether anything is signed. */
   async unsettled(): Promise<readonly string[]> {
     const { rows } = await this.#pool.query<{ step: string }>(
-      `SELECT s.status || CASE WHEN s.status <> 'executing' THEN '' WHEN l.signed THEN ', signed' ELSE ', ' || coalesce(l.status, 'no lineage') END AS step
-       FROM settlement.settlements s LEFT JOIN settlement.lineages l USING (settlement_id)
+      `SELECT s.status || CASE WHEN s.status <> 'executing' THEN '' WHEN NOT l.to_sign THEN ', signed' ELSE ', ' || coalesce(l.status, 'no lineage') END AS step
+       FROM settlement.settlements s LEFT JOIN settlement.lineages l USING (lineage_id)
        WHERE s.status NOT IN ('settled', 'rejected', 'failed', 'cancelled', 'expired', 'reversed')`,
     );
     return rows.map(({ step }) => step);

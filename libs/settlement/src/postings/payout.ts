@@ -28,13 +28,22 @@ export const reservation = (terms: Terms, feeCapSats: bigint): Transfer =>
 export const commitment = (terms: Terms, feeSats: bigint): Transfer =>
   post({ ...keyOf(terms, 'commit'), pendingId: reservationId(terms.settlementId), amount: terms.amountSats + feeSats });
 
+/** Another version may take a larger share of the fee. */
+export const heldMore = (terms: Terms, version: number, amount: bigint): Transfer =>
+  single({
+    ...keyOf(terms, 'bump', version),
+    debit: availableAccount(terms.payer),
+    credit: inFlightAccount(terms.payer),
+    amount,
+  });
+
 /** Nothing will be paid: everything reserved is free again. */
 export const release = (terms: Terms): Transfer =>
   voidPending({ ...keyOf(terms, 'release'), pendingId: reservationId(terms.settlementId) });
 
 /** In a block: the fee has left, the amount is the payee's, not yet final. */
-export function payoutConfirmed(terms: Terms, payout: Payout, life: number): readonly Transfer[] {
-  return [feeSpent(terms, payout, life), amountMoved(terms, life)];
+export function payoutConfirmed(terms: Terms, payout: Payout): readonly Transfer[] {
+  return [feeSpent(terms, payout, payout.life), amountMoved(terms, payout.life)];
 }
 
 /** Out of the block it was in, before it was final: all as before. */
@@ -42,14 +51,17 @@ export function payoutUnconfirmed(terms: Terms, payout: Payout): readonly Transf
   return [feeUnspent(terms, payout), amountMovedBack(terms, payout.life)];
 }
 
-/** Final: the payee may spend it. */
-export const payoutSettled = (terms: Terms, settledTimes: number): Transfer =>
-  single({
+/** Final: the payee may spend it, and the payer what was held for dearer versions. */
+export function payoutSettled(terms: Terms, payout: Payout, settledTimes: number): readonly Transfer[] {
+  const settled = single({
     ...keyOf(terms, 'settle', settledTimes),
     debit: incomingAccount(terms.payee),
     credit: availableAccount(terms.payee),
     amount: terms.amountSats,
   });
+  const restSats = payout.heldSats - payout.feeSats;
+  return restSats === 0n ? [settled] : [settled, heldLess(terms, 'rest', settledTimes, restSats)];
+}
 
 /** A reorg past the target: what the payee has is put in suspense, even if it spent it since. */
 export function payoutReopened(state: LivingSettlement, payout: Payout): readonly Transfer[] {
@@ -66,9 +78,25 @@ export function payoutReopened(state: LivingSettlement, payout: Payout): readonl
   ];
 }
 
-/** In a block again while reopened: the fee has left once more; the amount stays in suspense until it is final. */
-export const reopenedConfirmed = (terms: Terms, payout: Payout, life: number): Transfer =>
-  feeSpent(terms, payout, life);
+/**
+ * In a block again while reopened: the fee has left once more; the amount stays in suspense until it is final. Another version than before
+ * costs more or less: that is the payer's, whether he has it or not.
+ */
+export function reopenedConfirmed(terms: Terms, before: Payout, payout: Payout): readonly Transfer[] {
+  const { life, feeSats } = payout;
+  const moreSats = feeSats - before.heldSats;
+  const spent = feeSpent(terms, payout, life);
+  if (moreSats < 0n) return [spent, heldLess(terms, 'cheaper', life, -moreSats)];
+  if (moreSats === 0n) return [spent];
+  const dearer = correction({
+    ...keyOf(terms, 'dearer', life),
+    corrects: feeId(terms.settlementId, before.life),
+    debit: availableAccount(terms.payer),
+    credit: inFlightAccount(terms.payer),
+    amount: moreSats,
+  });
+  return [dearer, spent];
+}
 
 export const reopenedUnconfirmed = (terms: Terms, payout: Payout): Transfer => feeUnspent(terms, payout);
 
@@ -94,7 +122,7 @@ export function payoutReversed(terms: Terms, payout: Payout): readonly Transfer[
       ...keyOf(terms, 'reverse_fee'),
       debit: inFlightAccount(terms.payer),
       credit: availableAccount(terms.payer),
-      amount: payout.feeSats,
+      amount: payout.heldSats,
     }),
   ];
 }
@@ -105,7 +133,7 @@ export const payoutFailed = (terms: Terms, payout: Payout): Transfer =>
     ...keyOf(terms, 'fail'),
     debit: inFlightAccount(terms.payer),
     credit: availableAccount(terms.payer),
-    amount: terms.amountSats + payout.feeSats,
+    amount: terms.amountSats + payout.heldSats,
   });
 
 /** Ids of transfers that later ones of this settlement may name. */
@@ -132,6 +160,14 @@ const settledId = (state: LivingSettlement): TransferId =>
     purpose: state.settledTimes === 1 ? 'settle' : 'resettle',
     object: state.terms.settlementId,
     life: state.settledTimes,
+  });
+
+const heldLess = (terms: Terms, purpose: string, life: number, amount: bigint): Transfer =>
+  single({
+    ...keyOf(terms, purpose, life),
+    debit: inFlightAccount(terms.payer),
+    credit: availableAccount(terms.payer),
+    amount,
   });
 
 const feeSpent = (terms: Terms, payout: Payout, life: number): Transfer =>
@@ -177,18 +213,18 @@ function keyOf(
 }
 
 /** In a block although it was taken for dead (a reorg past finality): the fee is nobody's until somebody has looked at it. */
-export const lateConfirmation = (terms: Terms, payout: Payout, life: number): Transfer =>
+export const lateConfirmation = (terms: Terms, feeSats: bigint, life: number): Transfer =>
   single({
     ...keyOf(terms, 'late_fee', life),
     debit: settlementSuspenseAccount(),
     credit: transitAccount(),
-    amount: payout.feeSats,
+    amount: feeSats,
   });
 
-export const lateConfirmationUndone = (terms: Terms, payout: Payout, life: number): Transfer =>
+export const lateConfirmationUndone = (terms: Terms, feeSats: bigint, life: number): Transfer =>
   single({
     ...keyOf(terms, 'late_fee_back', life),
     debit: transitAccount(),
     credit: settlementSuspenseAccount(),
-    amount: payout.feeSats,
+    amount: feeSats,
   });

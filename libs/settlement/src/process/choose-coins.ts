@@ -1,15 +1,27 @@
 import {
   outpointKey,
+  outputWeight,
   parseOutpointKey,
   type ScriptHex,
   selectCoins,
+  transactionWeight,
   type WalletScriptType,
   walletScriptTypeOf,
 } from '@finality/bitcoin';
 import { assert, err, ok, type Result, type Sats, unwrap } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import { type Coin, isSpendable } from '../coin.ts';
-import type { Terms } from '../settlement.ts';
+import { feeShares } from '../fee-shares.ts';
+import type { LineagePayout, LineagePlan } from '../lineage.ts';
+
+export interface CoinRequest {
+  readonly walletId: string;
+  readonly payouts: readonly Pick<LineagePayout, 'payeeWalletId' | 'amountSats'>[];
+  /** A plan that there is already: its anchor stays, its coins are used first or again. */
+  readonly plan?: LineagePlan;
+  /** Whether other coins of the wallet may be used too. */
+  readonly own?: 'only';
+}
 
 export interface CoinChoice {
   /** Anchor first. */
@@ -27,36 +39,62 @@ const PLACEHOLDER: Readonly<Record<WalletScriptType, ScriptHex>> = {
   tr: `5120${'00'.repeat(32)}` as ScriptHex,
 };
 
-/** Coins that pay these terms within the fee cap, at today's feerate; otherwise why there are none, in words. Claims nothing. */
-export function chooseCoins(book: Book, terms: Terms): Result<CoinChoice, string> {
-  assert(terms.payer.kind === 'wallet' && terms.payee.kind === 'wallet', 'only wallets hold coins');
+/** Coins that pay all of it within the fee caps, at today's feerate; otherwise why there are none, in words. Claims nothing. */
+export function chooseCoins(book: Book, request: CoinRequest): Result<CoinChoice, string> {
+  const { walletId, payouts, plan } = request;
   const { policy } = book;
-  const { height } = book.tip.get();
-  const spendable = book.coins
-    .ofWallet(terms.payer.walletId)
-    .filter((coin) => isSpendable(coin, height, policy.depositConfirmations))
-    .map((coin) => ({
-      coin,
-      outpoint: unwrap(parseOutpointKey(coin.outpoint)),
-      valueSats: coin.valueSats,
-      scriptType: scriptTypeOf(coin.script),
-      anchorEligible: true,
-    }))
-    .sort((a, b) => Number(b.valueSats - a.valueSats) || (a.coin.outpoint < b.coin.outpoint ? -1 : 1));
-  const request = {
-    outputs: [{ valueSats: terms.amountSats, script: PLACEHOLDER[walletScriptType(book, terms.payee.walletId)] }],
+  const own = (plan?.inputs ?? []).map(({ outpoint }) => candidate(book.coins.get(outpoint)));
+  const free = request.own === 'only' ? [] : spendable(book, walletId).map(candidate);
+  const selection = {
+    outputs: payouts.map(({ payeeWalletId, amountSats }) => ({
+      valueSats: amountSats,
+      script: placeholderFor(book, payeeWalletId),
+    })),
     feeRate: policy.feeRate,
-    feeCapSats: policy.feeCapSats,
-    changeScriptType: walletScriptType(book, terms.payer.walletId),
+    feeCapSats: (policy.feeCapSats * BigInt(payouts.length)) as Sats,
+    changeScriptType: walletScriptType(book, walletId),
+    ...(plan && { anchor: unwrap(parseOutpointKey(plan.anchor)) }),
   };
-  const fromFew = selectCoins({ ...request, coins: spendable.slice(0, COINS_CONSIDERED_MAX) });
-  const isAll = fromFew.ok || spendable.length <= COINS_CONSIDERED_MAX;
-  const selection = isAll ? fromFew : selectCoins({ ...request, coins: spendable });
-  if (!selection.ok) return err(selection.error.message);
-  const { inputs, feeSats, changeSats } = selection.value;
+  const fromFew = selectCoins({ ...selection, coins: [...own, ...free.slice(0, COINS_CONSIDERED_MAX)] });
+  const isAll = fromFew.ok || free.length <= COINS_CONSIDERED_MAX;
+  const selected = isAll ? fromFew : selectCoins({ ...selection, coins: [...own, ...free] });
+  if (!selected.ok) return err(selected.error.message);
+  const { inputs, feeSats, changeSats } = selected.value;
+  const scripts = selection.outputs.map(({ script }) => script);
+  const shares = feeShares(feeSats, scripts.map(outputWeight), selected.value.weight);
+  if (shares.some((share) => share > policy.feeCapSats))
+    return err(`expected at most ${policy.feeCapSats} sat of fee for each payout`);
   assert(new Set(inputs.map((input) => outpointKey(input.outpoint))).size === inputs.length, 'a coin is chosen once');
   return ok({ coins: inputs.map((input) => input.coin), feeSats, changeSats });
 }
+
+/** Coins that no lineage has and that are final, the most valuable first. */
+export function spendable(book: Book, walletId: string): readonly Coin[] {
+  const { height } = book.tip.get();
+  return book.coins
+    .ofWallet(walletId)
+    .filter((coin) => isSpendable(coin, height, book.policy.depositConfirmations))
+    .sort((a, b) => Number(b.valueSats - a.valueSats) || (a.outpoint < b.outpoint ? -1 : 1));
+}
+
+const candidate = (coin: Coin) => ({
+  coin,
+  outpoint: unwrap(parseOutpointKey(coin.outpoint)),
+  valueSats: coin.valueSats,
+  scriptType: scriptTypeOf(coin.script),
+  anchorEligible: true,
+});
+
+/** Of the size that an output to this wallet has. */
+export const placeholderFor = (book: Book, walletId: string): ScriptHex =>
+  PLACEHOLDER[walletScriptType(book, walletId)];
+
+/** The most that a transaction with these inputs and outputs can weigh. */
+export const weightOf = (inputs: readonly { readonly script: ScriptHex }[], scripts: readonly ScriptHex[]): number =>
+  transactionWeight(
+    inputs.map(({ script }) => scriptTypeOf(script)),
+    scripts,
+  );
 
 function scriptTypeOf(script: ScriptHex): WalletScriptType {
   const type = walletScriptTypeOf(script);

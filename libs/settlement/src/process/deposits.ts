@@ -8,7 +8,7 @@ import { mustPost } from '../postings/post.ts';
 import type { BlockRef } from '../settlement.ts';
 import { isFinal } from './finality.ts';
 import { freeze } from './freeze.ts';
-import { kill } from './lineages.ts';
+import { lose } from './lineages.ts';
 
 /** An output that no transaction of ours declared is in the mempool or in a block. */
 export function depositSeen(book: Book, transaction: WatchedTransaction, output: WatchedOutput): void {
@@ -113,7 +113,7 @@ export function depositDue(book: Book, outpoint: string): void {
   book.deposits.record(outpoint, { type: 'deposit_reversed', at: book.now, byTxid: deposit.byTxid });
   const coin = book.coins.find(deposit.terms.outpoint);
   if (coin?.claimedBy !== undefined)
-    kill(book, coin.claimedBy, `its coin ${outpoint} is excluded by ${deposit.byTxid}, which is final`);
+    lose(book, coin.claimedBy, coin.outpoint, `its coin ${outpoint} is excluded by ${deposit.byTxid}, which is final`);
 }
 
 function beneficiaryOf(book: Book, transaction: WatchedTransaction, output: WatchedOutput): Beneficiary {

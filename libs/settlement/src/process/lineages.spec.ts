@@ -1,6 +1,5 @@
-import type { OutpointKey } from '@finality/bitcoin';
 import { describe, expect, it } from 'vitest';
-import { offered } from '../lineage.ts';
+import { inputsOf, latest, offered } from '../lineage.ts';
 import {
   approved,
   assigned,
@@ -30,9 +29,8 @@ const ofDeposit = (world: World) => depositTx(world, 0);
 
 /** A block in which an outsider spends the coin of the payout submitted first. */
 const stolen = (world: World): void => {
-  const plan = lineageOf(world, 's-1');
-  if (plan.status === 'none') return;
-  const tx = world.pay([plan.plan.anchor], [{ script: world.elsewhere(), valueSats: 1_000n }]);
+  const [anchor] = inputsOf(lineageOf(world, 's-1'));
+  const tx = world.pay([anchor!.outpoint], [{ script: world.elsewhere(), valueSats: 1_000n }]);
   world.mine(() => false, [tx]);
 };
 /** Blocks are gone, and nobody has what was in them. */
@@ -42,7 +40,7 @@ const forgotten =
     world.reorg(depth, () => false);
 /** Whoever came first comes first again. */
 const rebroadcast = tellAll;
-const feeOf = (world: World): bigint => offered(lineageOf(world, 's-1')).plan.feeSats;
+const feeOf = (world: World): bigint => latest(offered(lineageOf(world, 's-1'))).feeSats;
 const statusOf = (world: World, id = 's-1'): string => settlementOf(world, id).status;
 
 describe('executing', () => {
@@ -81,10 +79,10 @@ describe('executing', () => {
     expect(statusOf(given(...PAID, stolen).when(empty(4)).world)).toBe('executing');
     const world = given(...PAID, stolen, empty(4))
       .when(empty(1))
-      .then('tip block_connected', 'lineage/s-1 lineage_dead', 's-1 settlement_failed');
+      .then('tip block_connected', 'lineage/s-1 input_lost', 'lineage/s-1 lineage_dead', 's-1 settlement_failed');
     // What was stolen is missing in the wallet's suspense, not in the claim.
     expect(balance(world, WALLET_A)).toEqual({ available: 90_000n });
-    expect(world.book.coins.get(offered(lineageOf(world)).plan.anchor).claimedBy).toBe('s-1');
+    expect(world.book.coins.get(offered(lineageOf(world)).anchor).claimedBy).toBe('s-1');
   });
 
   it('paid from a deposit that is excluded: failed when that is final', () => {
@@ -92,7 +90,13 @@ describe('executing', () => {
     expect(statusOf(given(...history).when(empty(4)).world)).toBe('executing');
     const world = given(...history, empty(4))
       .when(empty(1))
-      .then('tip block_connected', 'deposit deposit_reversed', 'lineage/s-1 lineage_dead', 's-1 settlement_failed');
+      .then(
+        'tip block_connected',
+        'deposit deposit_reversed',
+        'lineage/s-1 input_lost',
+        'lineage/s-1 lineage_dead',
+        's-1 settlement_failed',
+      );
     expect(balance(world, WALLET_A)).toEqual({});
   });
 });
@@ -279,7 +283,7 @@ describe('dead', () => {
 
 it('a coin is spent by its own payout: no conflict', () => {
   const world = given(...PAID).when(mined(6)).world;
-  const { plan, conflicts } = offered(lineageOf(world));
+  const { anchor, conflicts, versions } = offered(lineageOf(world));
   expect(conflicts).toEqual([]);
-  expect(world.book.coins.get(plan.anchor as OutpointKey).spentBy).toBe(offered(lineageOf(world)).version.txid);
+  expect(world.book.coins.get(anchor).spentBy).toBe(versions[0]?.txid);
 });

@@ -1,6 +1,18 @@
+import type { OutpointKey, Txid } from '@finality/bitcoin';
 import { assert } from '@finality/kernel';
 import type { Book } from '../book.ts';
-import { type Conflict, type LineagePlan, offered, type OfferedLineage } from '../lineage.ts';
+import {
+  type Conflict,
+  isDead,
+  type LineagePlan,
+  offered,
+  type OfferedLineage,
+  type OfferedVersion,
+  settlementsOf,
+  type VersionPayout,
+  versionNumbered,
+  versionWith,
+} from '../lineage.ts';
 import {
   lateConfirmation,
   lateConfirmationUndone,
@@ -17,50 +29,86 @@ import {
 } from '../postings/payout.ts';
 import { mustPost } from '../postings/post.ts';
 import { type BlockRef, living } from '../settlement.ts';
+import { dropNext } from './bump.ts';
 import { isFinal } from './finality.ts';
 import { freeze } from './freeze.ts';
-import { unreserve } from './reserve.ts';
+import { abandon } from './reserve.ts';
 
-/** A transaction of ours is in a block. Told again (a rescan of the block): nothing happens. */
-export function lineageConfirmed(book: Book, lineageId: string, block: BlockRef): void {
+/** A transaction of ours is in a block, whichever version it is. Told again (a rescan of the block): nothing happens. */
+export function lineageConfirmed(book: Book, lineageId: string, txid: Txid, block: BlockRef): void {
   const before = offered(book.lineages.get(lineageId));
-  if (before.block?.hash === block.hash) return;
-  const { life, plan } = offered(book.lineages.record(lineageId, { type: 'version_confirmed', at: book.now, block }));
-  const state = living(book.settlements.get(plan.settlementId));
+  if (before.inBlock?.block.hash === block.hash) return;
+  dropNext(book, lineageId, `${txid} is in a block`);
+  const { version, payouts } = versionWith(before, txid);
+  const { life } = offered(
+    book.lineages.record(lineageId, { type: 'version_confirmed', at: book.now, version, block }),
+  );
+  for (const payout of payouts) {
+    if (before.status === 'dead') lateInBlock(book, before, payout, life);
+    else payoutInBlock(book, before, { payout, txid, life, block });
+  }
+  if (before.status !== 'dead')
+    book.matures({ kind: 'lineage', id: lineageId, dueHeight: block.height + book.policy.finalDepth - 1 });
+}
+
+interface PaidInBlock {
+  readonly payout: VersionPayout;
+  readonly txid: Txid;
+  readonly life: number;
+  readonly block: BlockRef;
+}
+
+function payoutInBlock(book: Book, lineage: OfferedLineage, { payout, txid, life, block }: PaidInBlock): void {
+  const { settlementId, outpoint, feeSats } = payout;
+  const state = living(book.settlements.get(settlementId));
   const { terms } = state;
   assert('payout' in state && state.payout !== undefined, `a settlement that is ${state.status} has no payout`);
-  if (before.status === 'dead') {
-    mustPost(book.ledger, lateConfirmation(terms, state.payout, life));
-    freezeBoth(book, plan, `settlement ${terms.settlementId} was paid after it had been given up`);
-    return;
-  }
+  const { lineageId } = lineage;
+  const { heldSats } = state.payout;
+  const paid = { lineageId, txid, outpoint, feeSats, life };
   if (state.status === 'executing') {
-    mustPost(book.ledger, ...payoutConfirmed(terms, state.payout, life));
+    const now = { ...paid, heldSats };
+    mustPost(book.ledger, ...payoutConfirmed(terms, now));
+    book.settlements.record(settlementId, { type: 'payout_confirmed', at: book.now, block, payout: now });
   } else {
     assert(state.status === 'reopened' || state.status === 'reversed', `${state.status}: nothing is to be paid`);
-    mustPost(book.ledger, reopenedConfirmed(terms, state.payout, life));
+    const now = { ...paid, heldSats: feeSats };
+    const overdrawn = mustPost(book.ledger, ...reopenedConfirmed(terms, state.payout, now));
+    if (overdrawn.length > 0) freeze(book, terms.from, `settlement ${settlementId} was paid by a dearer transaction`);
+    book.settlements.record(settlementId, { type: 'payout_confirmed', at: book.now, block, payout: now });
   }
-  book.settlements.record(terms.settlementId, { type: 'payout_confirmed', at: book.now, block, life });
-  book.matures({
-    kind: 'settlement',
-    id: terms.settlementId,
-    dueHeight: block.height + terms.confirmationsRequired - 1,
-  });
-  book.matures({ kind: 'lineage', id: lineageId, dueHeight: block.height + book.policy.finalDepth - 1 });
+  book.matures({ kind: 'settlement', id: settlementId, dueHeight: block.height + terms.confirmationsRequired - 1 });
+}
+
+function lateInBlock(book: Book, lineage: OfferedLineage, payout: VersionPayout, life: number): void {
+  const { settlementId, feeSats, payeeInstitutionId } = payout;
+  const { terms } = living(book.settlements.get(settlementId));
+  mustPost(book.ledger, lateConfirmation(terms, feeSats, life));
+  freezeBoth(
+    book,
+    lineage.institutionId,
+    payeeInstitutionId,
+    `settlement ${settlementId} was paid after it had been given up`,
+  );
 }
 
 /** Its block is gone. Nearly all transactions confirm again: nothing is reversed yet. */
 export function lineageUnconfirmed(book: Book, lineageId: string, block: BlockRef): void {
   const before = offered(book.lineages.get(lineageId));
-  book.lineages.record(lineageId, { type: 'version_unconfirmed', at: book.now, block });
-  const { plan } = before;
-  const state = living(book.settlements.get(plan.settlementId));
-  const { terms } = state;
-  if (before.status === 'dead') {
-    assert('payout' in state && state.payout !== undefined, 'it was paid by a transaction');
-    mustPost(book.ledger, lateConfirmationUndone(terms, state.payout, before.life));
-    return;
+  assert(before.inBlock !== undefined, 'it was in a block');
+  const { version, payouts } = versionNumbered(before, before.inBlock.version);
+  book.lineages.record(lineageId, { type: 'version_unconfirmed', at: book.now, version, block });
+  for (const payout of payouts) {
+    const { terms } = living(book.settlements.get(payout.settlementId));
+    if (before.status === 'dead') mustPost(book.ledger, lateConfirmationUndone(terms, payout.feeSats, before.life));
+    else payoutOutOfBlock(book, before, payout, block);
   }
+}
+
+function payoutOutOfBlock(book: Book, lineage: OfferedLineage, payout: VersionPayout, block: BlockRef): void {
+  const { settlementId } = payout;
+  const state = living(book.settlements.get(settlementId));
+  const { terms } = state;
   const at = book.now;
   const height = block.height - 1;
   const dueHeight = height + book.policy.reopenedBlocksMax;
@@ -68,29 +116,29 @@ export function lineageUnconfirmed(book: Book, lineageId: string, block: BlockRe
   switch (state.status) {
     case 'confirming':
       mustPost(book.ledger, ...payoutUnconfirmed(terms, state.payout));
-      book.settlements.record(terms.settlementId, { type: 'payout_unconfirmed', at, reason, height });
+      book.settlements.record(settlementId, { type: 'payout_unconfirmed', at, reason, height });
       return;
     case 'settled': {
       assert(state.payout !== undefined, 'a settlement on the chain has a payout');
       const overdrawn = mustPost(book.ledger, ...payoutReopened(state, state.payout));
-      book.settlements.record(terms.settlementId, { type: 'settlement_reopened', at, reason, height });
-      setPayeeCoin(book, before, false);
+      book.settlements.record(settlementId, { type: 'settlement_reopened', at, reason, height });
+      setPayeeCoin(book, payout, false);
       if (overdrawn.length > 0)
-        freeze(book, terms.to, `settlement ${terms.settlementId} was spent and then undone by a reorg`);
-      book.matures({ kind: 'settlement', id: terms.settlementId, dueHeight });
+        freeze(book, terms.to, `settlement ${settlementId} was spent and then undone by a reorg`);
+      book.matures({ kind: 'settlement', id: settlementId, dueHeight });
       return;
     }
     case 'reopened':
       mustPost(book.ledger, reopenedUnconfirmed(terms, state.payout));
-      book.settlements.record(terms.settlementId, { type: 'payout_unconfirmed', at, reason, height });
-      book.matures({ kind: 'settlement', id: terms.settlementId, dueHeight });
+      book.settlements.record(settlementId, { type: 'payout_unconfirmed', at, reason, height });
+      book.matures({ kind: 'settlement', id: settlementId, dueHeight });
       return;
     case 'reversed':
       mustPost(book.ledger, reopenedUnconfirmed(terms, state.payout));
-      book.settlements.record(terms.settlementId, { type: 'payout_unconfirmed', at, reason, height });
+      book.settlements.record(settlementId, { type: 'payout_unconfirmed', at, reason, height });
       return;
     default:
-      throw new Error(`a payout can't un-confirm while ${state.status}`);
+      throw new Error(`a payout of ${lineage.lineageId} can't un-confirm while ${state.status}`);
   }
 }
 
@@ -103,32 +151,40 @@ export function settlementDue(book: Book, settlementId: string): void {
   if ('block' in state) {
     if (height - state.block.height + 1 < terms.confirmationsRequired) return;
     const life = state.settledTimes + 1;
-    mustPost(book.ledger, state.status === 'confirming' ? payoutSettled(terms, life) : reopenedSettled(terms, life));
+    const { payout } = state;
+    const transfers =
+      state.status === 'confirming' ? payoutSettled(terms, payout, life) : [reopenedSettled(terms, life)];
+    mustPost(book.ledger, ...transfers);
     book.settlements.record(settlementId, { type: 'settlement_settled', at: book.now });
-    setPayeeCoin(book, offered(book.lineages.get(state.payout.lineageId)), true);
+    setPayeeCoin(book, payout, true);
     return;
   }
   if (height - state.unconfirmedSince >= book.policy.reopenedBlocksMax) {
     const reason = `unconfirmed for ${book.policy.reopenedBlocksMax} blocks after a reorg`;
     book.settlements.record(settlementId, { type: 'settlement_reversed', at: book.now, reason, because: 'overdue' });
-    freezeBoth(
-      book,
-      offered(book.lineages.get(state.payout.lineageId)).plan,
-      `settlement ${settlementId} was reversed: ${reason}`,
-    );
+    freezeBoth(book, terms.from, terms.to, `settlement ${settlementId} was reversed: ${reason}`);
   }
 }
 
-/** The tip has reached a height at which this lineage may be final, or dead. */
+/** The tip has reached a height at which this lineage may be final, or lose what it needs. */
 export function lineageDue(book: Book, lineageId: string): void {
   const lineage = book.lineages.get(lineageId);
   if (lineage.status !== 'offered' && lineage.status !== 'planned') return;
-  if (lineage.status === 'offered' && lineage.block !== undefined) {
-    if (isFinal(book, lineage.block)) book.lineages.record(lineageId, { type: 'lineage_final', at: book.now });
+  if (lineage.status === 'offered' && lineage.inBlock !== undefined) {
+    if (isFinal(book, lineage.inBlock.block)) won(book, lineage, lineage.inBlock.version);
     return;
   }
-  const winner = lineage.conflicts.find((conflict) => isFinal(book, conflict.block));
-  if (winner !== undefined) kill(book, lineageId, `excluded by ${winner.byTxid}, which is final`);
+  for (const { outpoint, byTxid, block } of lineage.conflicts)
+    if (isFinal(book, block)) lose(book, lineageId, outpoint, `excluded by ${byTxid}, which is final`);
+}
+
+/** Final: the other versions are dead, whatever once needed their outputs with them. */
+function won(book: Book, lineage: OfferedLineage, version: number): void {
+  const { lineageId } = lineage;
+  book.lineages.record(lineageId, { type: 'lineage_final', at: book.now });
+  const { txid } = versionNumbered(lineage, version);
+  for (const other of lineage.versions)
+    if (other.version !== version) disinherit(book, other, `excluded by ${txid}, which is final`);
 }
 
 /** Something else in a block spends what this lineage needs. It may still win: only a final one excludes it. */
@@ -147,35 +203,50 @@ export function conflictWithdrawn(book: Book, lineageId: string, outpoint: strin
 }
 
 /**
- * Every transaction that could pay is dead: the payout leaves its lineage, and so do the payouts that need its outputs. Its coins keep their
- * claim: the signer, which can't see the chain, never signs a coin for two lineages, so only an operator can free them.
+ * What a lineage needs is excluded for good: versions that spend it are dead, and with the last of them the lineage: its payouts leave it, and so
+ * do payouts that need its outputs. Its coins keep their claim: the signer, which can't see the chain, never signs a coin for two lineages, so
+ * only an operator can free them.
  */
-export function kill(book: Book, lineageId: string, reason: string): void {
+export function lose(book: Book, lineageId: string, outpoint: OutpointKey, reason: string): void {
   const lineage = book.lineages.get(lineageId);
   if (lineage.status === 'planned') return withdraw(book, lineage.plan, reason);
-  if (lineage.status !== 'offered') return;
-  assert(lineage.block === undefined, 'a transaction in a block is not dead');
-  book.lineages.record(lineageId, { type: 'lineage_dead', at: book.now, reason });
-  giveUp(book, lineage, reason);
-  for (const { outpoint } of lineage.version.outputs) {
+  if (lineage.status !== 'offered' || lineage.lost.includes(outpoint)) return;
+  dropNext(book, lineageId, reason);
+  const after = offered(book.lineages.record(lineageId, { type: 'input_lost', at: book.now, outpoint, reason }));
+  const dead = after.versions.filter((version) => isDead(version, after) && !isDead(version, lineage));
+  assert(
+    dead.every(({ version }) => version !== after.inBlock?.version),
+    'a transaction in a block is not dead',
+  );
+  if (after.versions.every((version) => isDead(version, after))) {
+    book.lineages.record(lineageId, { type: 'lineage_dead', at: book.now, reason });
+    for (const settlementId of settlementsOf(after)) giveUp(book, settlementId, reason);
+  }
+  for (const version of dead) disinherit(book, version, reason);
+}
+
+/** The outputs of a dead version can't come to be. */
+function disinherit(book: Book, { outputs }: OfferedVersion, reason: string): void {
+  for (const { outpoint } of outputs) {
     const heir = book.coins.find(outpoint)?.claimedBy;
-    if (heir !== undefined) kill(book, heir, `its coin ${outpoint} can't come to be: ${reason}`);
+    if (heir !== undefined) lose(book, heir, outpoint, `its coin ${outpoint} can't come to be: ${reason}`);
   }
 }
 
-/** Nothing was offered for signature yet: the settlement is as if it had been cancelled. */
-function withdraw(book: Book, { settlementId }: LineagePlan, reason: string): void {
-  const { terms } = living(book.settlements.get(settlementId));
-  mustPost(book.ledger, release(terms));
-  unreserve(book, settlementId, reason);
-  book.settlements.record(settlementId, { type: 'settlement_cancelled', at: book.now, reason, by: 'settlement' });
-  book.cancelTimer(settlementId);
+/** Nothing was offered for signature yet: its settlements are as if they had been cancelled. */
+function withdraw(book: Book, { lineageId, payouts }: LineagePlan, reason: string): void {
+  abandon(book, lineageId, reason);
+  for (const { settlementId } of payouts) {
+    const { terms } = living(book.settlements.get(settlementId));
+    mustPost(book.ledger, release(terms));
+    book.settlements.record(settlementId, { type: 'settlement_cancelled', at: book.now, reason, by: 'settlement' });
+    book.cancelTimer(settlementId);
+  }
 }
 
-function giveUp(book: Book, lineage: OfferedLineage, reason: string): void {
-  const state = living(book.settlements.get(lineage.plan.settlementId));
+function giveUp(book: Book, settlementId: string, reason: string): void {
+  const state = living(book.settlements.get(settlementId));
   const { terms } = state;
-  const { settlementId } = terms;
   switch (state.status) {
     case 'executing':
       mustPost(book.ledger, payoutFailed(terms, state.payout));
@@ -184,7 +255,7 @@ function giveUp(book: Book, lineage: OfferedLineage, reason: string): void {
     case 'reopened':
       mustPost(book.ledger, ...payoutReversed(terms, state.payout));
       book.settlements.record(settlementId, { type: 'settlement_reversed', at: book.now, reason, because: 'excluded' });
-      freezeBoth(book, lineage.plan, `settlement ${settlementId} was reversed: ${reason}`);
+      freezeBoth(book, terms.from, terms.to, `settlement ${settlementId} was reversed: ${reason}`);
       return;
     case 'reversed':
       // It was overdue: the amount has waited in suspense for this.
@@ -196,18 +267,12 @@ function giveUp(book: Book, lineage: OfferedLineage, reason: string): void {
   }
 }
 
-function setPayeeCoin(book: Book, lineage: OfferedLineage, released: boolean): void {
-  const payee = lineage.version.outputs.find((output) => output.role === 'payee');
-  assert(payee !== undefined, 'every version pays somebody');
-  const coin = book.coins.find(payee.outpoint);
+function setPayeeCoin(book: Book, { outpoint }: Pick<VersionPayout, 'outpoint'>, released: boolean): void {
+  const coin = book.coins.find(outpoint);
   if (coin !== undefined) book.coins.put({ ...coin, released });
 }
 
-function freezeBoth(
-  book: Book,
-  plan: { readonly institutionId: string; readonly payeeInstitutionId: string },
-  reason: string,
-): void {
-  freeze(book, plan.institutionId, reason);
-  freeze(book, plan.payeeInstitutionId, reason);
+function freezeBoth(book: Book, payer: string, payee: string, reason: string): void {
+  freeze(book, payer, reason);
+  freeze(book, payee, reason);
 }

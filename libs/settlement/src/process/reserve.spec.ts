@@ -74,12 +74,12 @@ describe('on-chain', () => {
     const lineage = lineageOf(world);
     expect(lineage).toMatchObject({
       status: 'planned',
-      plan: { settlementId: 's-1', walletId: 'w-a', payeeWalletId: 'w-b', amountSats: 20_000n },
+      plan: { walletId: 'w-a', payouts: [{ settlementId: 's-1', payeeWalletId: 'w-b', amountSats: 20_000n }] },
     });
     if (lineage.status !== 'planned') return;
-    const { anchor, inputs, amountSats, feeSats, changeSats } = lineage.plan;
+    const { anchor, inputs, feeSats, changeSats } = lineage.plan;
     expect(inputs[0]?.outpoint).toBe(anchor);
-    expect(inputs.reduce((sum, input) => sum + input.valueSats, 0n)).toBe(amountSats + feeSats + changeSats);
+    expect(inputs.reduce((sum, input) => sum + input.valueSats, 0n)).toBe(20_000n + feeSats + changeSats);
     expect(feeSats).toBeLessThanOrEqual(POLICY.feeCapSats);
     expect(world.book.coins.get(anchor).claimedBy).toBe('s-1');
   });

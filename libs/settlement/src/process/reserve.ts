@@ -1,12 +1,13 @@
-import { assert } from '@finality/kernel';
+import { assert, type Instant, type Sats } from '@finality/kernel';
 import type { LedgerError } from '@finality/ledger';
 import type { Book } from '../book.ts';
-import type { LineagePlan } from '../lineage.ts';
+import type { Coin } from '../coin.ts';
+import type { Lineage, LineageInput, LineagePayout, LineagePlan } from '../lineage.ts';
 import { novation } from '../postings/clearing.ts';
 import { mustPost } from '../postings/post.ts';
 import { reservation } from '../postings/payout.ts';
-import { living, type LivingSettlement } from '../settlement.ts';
-import { chooseCoins } from './choose-coins.ts';
+import type { LivingSettlement, Terms } from '../settlement.ts';
+import { chooseCoins, type CoinChoice } from './choose-coins.ts';
 
 /** Approved, or queued and tried again: takes the liquidity, or waits for it. Anything else is left as it is. */
 export function reserve(book: Book, settlementId: string): void {
@@ -33,34 +34,106 @@ function plan(book: Book, state: LivingSettlement): void {
   const transfer = reservation(terms, book.policy.feeCapSats);
   const affordable = book.ledger.check([transfer]);
   if (!affordable.ok) return wait(book, state, shortage(affordable.error));
-  const choice = chooseCoins(book, terms);
-  if (!choice.ok) return wait(book, state, `coins are in use or not final: ${choice.error}`);
+  const { settlementId, from, to, amountSats } = terms;
+  const payout = { settlementId, payeeWalletId: terms.payee.walletId, payeeInstitutionId: to, amountSats };
+  const shared = terms.mode === 'bilateral' ? book.openLineageOf(terms.payer.walletId) : undefined;
+  const planned = shared === undefined ? undefined : join(book, shared, payout);
+  if (planned === undefined) {
+    const choice = chooseCoins(book, { walletId: terms.payer.walletId, payouts: [payout] });
+    if (!choice.ok) return wait(book, state, `coins are in use or not final: ${choice.error}`);
+    const lineagePlan: LineagePlan = {
+      // The settlement that comes first gives the lineage its id: known before it is made, the same however often it is tried.
+      lineageId: settlementId,
+      walletId: terms.payer.walletId,
+      institutionId: from,
+      anchor: choice.value.coins[0]!.outpoint,
+      version: 1,
+      payouts: [payout],
+      ...chosen(choice.value),
+      offerAt: offerAt(book, terms, [payout]),
+    };
+    claim(book, settlementId, choice.value.coins);
+    book.lineages.record(settlementId, { type: 'lineage_planned', at: book.now, plan: lineagePlan });
+  }
   mustPost(book.ledger, transfer);
-  const { coins, feeSats, changeSats } = choice.value;
-  // A settlement has one lineage in all its life, so it goes by the same id: known before it is made, the same however often it is tried.
-  const lineageId = terms.settlementId;
-  const lineagePlan: LineagePlan = {
-    lineageId,
-    settlementId: terms.settlementId,
-    walletId: terms.payer.walletId,
-    institutionId: terms.from,
-    payeeWalletId: terms.payee.walletId,
-    payeeInstitutionId: terms.to,
-    anchor: coins[0]!.outpoint,
-    inputs: coins.map(({ outpoint, valueSats, script, branch, index }) => ({
-      outpoint,
-      valueSats,
-      script,
-      branch,
-      index,
-    })),
-    amountSats: terms.amountSats,
-    feeSats,
-    changeSats,
-  };
-  for (const coin of coins) book.coins.put({ ...coin, claimedBy: lineageId });
-  book.lineages.record(lineageId, { type: 'lineage_planned', at: book.now, plan: lineagePlan });
-  book.settlements.record(terms.settlementId, { type: 'liquidity_reserved', at: book.now, lineageId });
+  const lineageId = planned ?? settlementId;
+  book.settlements.record(settlementId, { type: 'liquidity_reserved', at: book.now, lineageId });
+}
+
+/** When a payout of its own, or the first of several, is offered: what may share a transaction waits for others. */
+function offerAt(book: Book, { mode }: Pick<Terms, 'mode'>, payouts: readonly LineagePayout[]): Instant {
+  const { waitMs, payoutsMax, valueMaxSats } = book.policy.batch;
+  const valueSats = payouts.reduce((sum, { amountSats }) => sum + amountSats, 0n);
+  const isFull = payouts.length >= payoutsMax || valueSats >= valueMaxSats;
+  return (mode === 'bilateral' && !isFull ? book.now + waitMs : book.now) as Instant;
+}
+
+/** Whether another payout of the wallet may join what is planned. */
+export function isOpen({ now, policy }: Pick<Book, 'now' | 'policy'>, walletId: string, lineage: Lineage): boolean {
+  if (lineage.status !== 'planned' || lineage.conflicts.length > 0) return false;
+  const { plan: planned } = lineage;
+  return planned.walletId === walletId && now < planned.offerAt && planned.payouts.length < policy.batch.payoutsMax;
+}
+
+/** Pays one more with a transaction that is planned. @returns its lineage, or undefined when the wallet's coins don't do for both */
+function join(book: Book, lineageId: string, payout: LineagePayout): string | undefined {
+  const lineage = book.lineages.get(lineageId);
+  assert(lineage.status === 'planned', `a lineage that is ${lineage.status} isn't open`);
+  const before = lineage.plan;
+  const payouts = [...before.payouts, payout];
+  const choice = chooseCoins(book, { walletId: before.walletId, payouts, plan: before });
+  if (!choice.ok) return undefined;
+  replan(
+    book,
+    before,
+    { payouts, ...chosen(choice.value), offerAt: sooner(book, before, payouts) },
+    choice.value.coins,
+  );
+  return lineageId;
+}
+
+function sooner(book: Book, before: LineagePlan, payouts: readonly LineagePayout[]): Instant {
+  const full = offerAt(book, { mode: 'bilateral' }, payouts);
+  return full < before.offerAt ? full : before.offerAt;
+}
+
+function replan(
+  book: Book,
+  before: LineagePlan,
+  changes: Pick<LineagePlan, 'payouts' | 'inputs' | 'feeSats' | 'changeSats'> & { readonly offerAt?: Instant },
+  coins: readonly Coin[],
+): void {
+  const { lineageId } = before;
+  for (const { outpoint } of before.inputs) releaseClaim(book, outpoint, lineageId);
+  claim(book, lineageId, coins);
+  book.lineages.record(lineageId, { type: 'plan_changed', at: book.now, plan: { ...before, ...changes } });
+}
+
+const chosen = ({
+  coins,
+  feeSats,
+  changeSats,
+}: CoinChoice): { inputs: readonly LineageInput[]; feeSats: Sats; changeSats: Sats } => ({
+  inputs: coins.map(inputOf),
+  feeSats,
+  changeSats,
+});
+
+export const inputOf = ({ outpoint, valueSats, script, branch, index }: Coin): LineageInput => ({
+  outpoint,
+  valueSats,
+  script,
+  branch,
+  index,
+});
+
+/** From the copies in the book: a coin may have been let go a moment before. */
+export function claim(book: Book, lineageId: string, coins: readonly Pick<Coin, 'outpoint'>[]): void {
+  for (const { outpoint } of coins) {
+    const coin = book.coins.get(outpoint);
+    assert(coin.claimedBy === undefined, `coin ${outpoint} is claimed by ${coin.claimedBy ?? 'none'}`);
+    book.coins.put({ ...coin, claimedBy: lineageId });
+  }
 }
 
 function wait(book: Book, state: LivingSettlement, reason: string): void {
@@ -73,14 +146,30 @@ function shortage(error: LedgerError): string {
   return `insufficient liquidity: expected ${error.needed} sat, ${error.available} sat available`;
 }
 
-/** Gives back what `reserve` took, as long as nothing was offered for signature. */
-export function unreserve(book: Book, settlementId: string, reason: string): void {
-  const state = living(book.settlements.get(settlementId));
-  if (state.status !== 'reserved' || state.lineageId === undefined) return;
-  const lineage = book.lineages.get(state.lineageId);
+/**
+ * Takes a settlement out of the transaction that is planned for it, as long as nothing was offered for signature.
+ * @returns whether that could be done: what is left must still be payable with the anchor
+ */
+export function leave(book: Book, settlementId: string, lineageId: string, reason: string): boolean {
+  const lineage = book.lineages.get(lineageId);
   assert(lineage.status === 'planned', 'a reserved settlement has a plan and no transaction');
-  for (const input of lineage.plan.inputs) releaseClaim(book, input.outpoint, state.lineageId);
-  book.lineages.record(state.lineageId, { type: 'lineage_abandoned', at: book.now, reason });
+  const payouts = lineage.plan.payouts.filter((payout) => payout.settlementId !== settlementId);
+  if (payouts.length === 0) {
+    abandon(book, lineageId, reason);
+    return true;
+  }
+  const choice = chooseCoins(book, { walletId: lineage.plan.walletId, payouts, plan: lineage.plan, own: 'only' });
+  if (!choice.ok) return false;
+  replan(book, lineage.plan, { payouts, ...chosen(choice.value) }, choice.value.coins);
+  return true;
+}
+
+/** Nothing of it was ever offered: its coins are free again. */
+export function abandon(book: Book, lineageId: string, reason: string): void {
+  const lineage = book.lineages.get(lineageId);
+  assert(lineage.status === 'planned', `a lineage that is ${lineage.status} can't be abandoned`);
+  for (const { outpoint } of lineage.plan.inputs) releaseClaim(book, outpoint, lineageId);
+  book.lineages.record(lineageId, { type: 'lineage_abandoned', at: book.now, reason });
 }
 
 /** The coin belongs to no lineage any more. */

@@ -1,11 +1,11 @@
 import { err, fieldError, invalid, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { Book } from '../book.ts';
-import { isSpendable, mergeSources } from '../coin.ts';
+import { mergeSources } from '../coin.ts';
 import { confirmationsRequired } from '../policy.ts';
 import type { FundingSource, LivingSettlement, Mode, Terms } from '../settlement.ts';
 import { living } from '../settlement.ts';
-import { chooseCoins } from './choose-coins.ts';
+import { chooseCoins, spendable } from './choose-coins.ts';
 
 export interface Submission {
   readonly settlementId: string;
@@ -87,12 +87,9 @@ function claimOf(book: Book, institutionId: string, mode: Mode, field: string): 
  */
 function sourcesOf(book: Book, terms: Terms): readonly FundingSource[] {
   if (terms.payer.kind === 'clearing' || terms.payee.kind === 'clearing') return [];
-  const choice = chooseCoins(book, terms);
-  const { height } = book.tip.get();
-  const coins = choice.ok
-    ? choice.value.coins
-    : book.coins
-        .ofWallet(terms.payer.walletId)
-        .filter((coin) => isSpendable(coin, height, book.policy.depositConfirmations));
+  const { walletId } = terms.payer;
+  const payouts = [{ payeeWalletId: terms.payee.walletId, amountSats: terms.amountSats }];
+  const choice = chooseCoins(book, { walletId, payouts });
+  const coins = choice.ok ? choice.value.coins : spendable(book, walletId);
   return mergeSources(coins.map((coin) => coin.sources));
 }

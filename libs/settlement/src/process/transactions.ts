@@ -4,7 +4,7 @@ import type { TakenCoin } from '../chain-tip.ts';
 import type { ChainFact, WatchedOutput, WatchedTransaction } from '../chain-fact.ts';
 import type { Coin } from '../coin.ts';
 import { mergeSources } from '../coin.ts';
-import { type DeclaredOutput, offered } from '../lineage.ts';
+import { type DeclaredOutput, offered, versionWith } from '../lineage.ts';
 import {
   coinCreated,
   coinSpent,
@@ -15,6 +15,7 @@ import {
 } from '../postings/coin.ts';
 import { mustPost } from '../postings/post.ts';
 import type { BlockRef } from '../settlement.ts';
+import { bumpDue } from './bump.ts';
 import { depositConfirmed, depositDue, depositGone, depositSeen, depositUnconfirmed } from './deposits.ts';
 import {
   conflictFound,
@@ -67,8 +68,9 @@ function ownOutputs({ outputs }: WatchedTransaction): readonly WatchedOutput[] {
 
 function transactionBroadcast(book: Book, txid: string, answer: string): void {
   const lineageId = book.lineageOf(txid);
-  if (lineageId === undefined || offered(book.lineages.get(lineageId)).broadcast) return;
-  book.lineages.record(lineageId, { type: 'version_broadcast', at: book.now, answer });
+  if (lineageId === undefined) return;
+  const { version, broadcast } = versionWith(offered(book.lineages.get(lineageId)), txid);
+  if (!broadcast) book.lineages.record(lineageId, { type: 'version_broadcast', at: book.now, version, answer });
 }
 
 function transactionConfirmed(book: Book, transaction: WatchedTransaction, block: BlockRef): void {
@@ -81,7 +83,7 @@ function transactionConfirmed(book: Book, transaction: WatchedTransaction, block
     create(book, output, block, lineageId, spent);
     if (lineageId === undefined) depositConfirmed(book, output.outpoint, block);
   }
-  if (lineageId !== undefined) lineageConfirmed(book, lineageId, block);
+  if (lineageId !== undefined) lineageConfirmed(book, lineageId, txid, block);
 }
 
 interface Spender {
@@ -157,7 +159,8 @@ function origin(
 }
 
 function declaredOutput(book: Book, lineageId: string, outpoint: string): DeclaredOutput | undefined {
-  return offered(book.lineages.get(lineageId)).version.outputs.find((output) => output.outpoint === outpoint);
+  const { versions } = offered(book.lineages.get(lineageId));
+  return versions.flatMap(({ outputs }) => outputs).find((output) => output.outpoint === outpoint);
 }
 
 function transactionUnconfirmed(book: Book, txid: WatchedTransaction['txid'], block: BlockRef): void {
@@ -200,6 +203,9 @@ function blockConnected(book: Book, block: BlockRef): void {
   book.tip.record({ type: 'block_connected', at: book.now, block });
   for (const due of book.takeDue(block.height)) {
     switch (due.kind) {
+      case 'bump':
+        bumpDue(book, due.id);
+        break;
       case 'deposit':
         depositDue(book, due.id);
         break;

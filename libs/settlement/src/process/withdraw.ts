@@ -3,7 +3,7 @@ import type { Book } from '../book.ts';
 import { mustPost } from '../postings/post.ts';
 import { release } from '../postings/payout.ts';
 import { living, type LivingSettlement } from '../settlement.ts';
-import { unreserve } from './reserve.ts';
+import { leave } from './reserve.ts';
 
 /** States in which nothing has been offered for signature: a settlement can still be taken back. */
 const WITHDRAWABLE: readonly LivingSettlement['status'][] = [
@@ -28,7 +28,10 @@ export function cancel(
     const message = `expected a settlement that isn't being paid yet, got one that is ${state.status}`;
     return err(refusal('failed_precondition', 'NOT_CANCELLABLE', message));
   }
-  giveBack(book, state, reason);
+  if (!giveBack(book, state, reason)) {
+    const message = 'expected a settlement whose transaction the others in it can do without';
+    return err(refusal('failed_precondition', 'NOT_CANCELLABLE', message));
+  }
   book.cancelTimer(settlementId);
   return ok(living(book.settlements.record(settlementId, { type: 'settlement_cancelled', at: book.now, reason, by })));
 }
@@ -38,12 +41,13 @@ export function expire(book: Book, settlementId: string): void {
   const state = book.settlements.get(settlementId);
   if (state.status === 'none' || !WITHDRAWABLE.includes(state.status)) return;
   const reason = `not executed within ${book.policy.expiryMs} ms`;
-  giveBack(book, state, reason);
-  book.settlements.record(settlementId, { type: 'settlement_expired', at: book.now, reason });
+  if (giveBack(book, state, reason))
+    book.settlements.record(settlementId, { type: 'settlement_expired', at: book.now, reason });
 }
 
-function giveBack(book: Book, state: LivingSettlement, reason: string): void {
-  if (state.status !== 'reserved') return;
+function giveBack(book: Book, state: LivingSettlement, reason: string): boolean {
+  if (state.status !== 'reserved' || state.lineageId === undefined) return true;
+  if (!leave(book, state.terms.settlementId, state.lineageId, reason)) return false;
   mustPost(book.ledger, release(state.terms));
-  unreserve(book, state.terms.settlementId, reason);
+  return true;
 }

@@ -1,4 +1,6 @@
 import type { OutpointKey } from '@finality/bitcoin';
+import { sats } from '@finality/kernel';
+import { latest, type Lineage, type LineagePlan, planOf } from '../lineage.ts';
 import type { Recommendation } from '../settlement.ts';
 import { INSTITUTIONS, type World } from './world.fixture.ts';
 import type { WorldTx } from './world-chain.fixture.ts';
@@ -35,6 +37,7 @@ export const ACTION_WEIGHTS = {
   assign: 8,
   sign: 10,
   broadcast: 4,
+  bump: 5,
   hurry: 8,
   freeze: 0.05,
 } as const;
@@ -51,6 +54,7 @@ export const PAYOUT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   reorg: 3,
   undo: 6,
   redo: 3,
+  bump: 8,
   steal: 1,
   broadcast: 4,
   poll: 1,
@@ -139,6 +143,10 @@ function business(world: World, { kind, a, b, c }: Action): void {
       const id = pick(settlementsIn(world, 'queued'), a) ?? pick(book.settlements.ids(), a);
       return id === undefined ? undefined : world.withdraw(id, 'retry_reservation');
     }
+    case 'bump': {
+      const id = pick(settlementsIn(world, 'executing'), a) ?? pick(book.settlements.ids(), a);
+      return id === undefined ? undefined : void world.bump(id, BigInt(1_000 + (b % 20) * 1_000));
+    }
     case 'hurry':
       return hurry(world);
     case 'freeze': {
@@ -156,15 +164,12 @@ function paying(world: World, { kind, a, b }: Action): void {
   if (kind === 'broadcast' && bit(b, 0)) tellAll(world);
   const lineages = book.lineages.ids().map((id) => ({ id, lineage: book.lineages.get(id) }));
   if (kind === 'assign') {
-    const planned = pick(
-      lineages.filter(({ lineage }) => lineage.status === 'planned' || (bit(b, 6) && lineage.status !== 'none')),
-      a,
-    );
-    if (planned !== undefined && planned.lineage.status !== 'none') world.assign(planned.lineage.plan, bit(b, 0));
-    return;
+    const plans = lineages.flatMap(({ lineage }) => planOf(lineage) ?? (bit(b, 6) ? planBefore(lineage) : []));
+    const plan = pick(plans, a);
+    return plan === undefined ? undefined : world.assign(plan, bit(b, 0));
   }
   const offered = pick(
-    lineages.filter(({ lineage }) => 'version' in lineage && lineage.status === 'offered'),
+    lineages.filter(({ lineage }) => lineage.status === 'offered'),
     a,
   );
   if (offered === undefined) return;
@@ -173,6 +178,26 @@ function paying(world: World, { kind, a, b }: Action): void {
     world.sign(offered.id);
   }
   world.broadcast(offered.id);
+}
+
+/** As it was before its last version was offered: the addresses come once more. */
+function planBefore(lineage: Lineage): LineagePlan | [] {
+  if (lineage.status === 'abandoned') return lineage.plan;
+  if (!('versions' in lineage)) return [];
+  const { lineageId, walletId, institutionId, anchor } = lineage;
+  const { version, payouts, inputs, feeSats } = latest(lineage);
+  return {
+    lineageId,
+    walletId,
+    institutionId,
+    anchor,
+    version,
+    payouts,
+    inputs,
+    feeSats,
+    changeSats: sats(0n),
+    offerAt: 0 as LineagePlan['offerAt'],
+  };
 }
 
 const settlementsIn = (world: World, status: string): string[] =>
@@ -217,11 +242,11 @@ export function hurry(world: World): void {
   approveAll(world);
   for (const id of settlementsIn(world, 'under_review')) world.review(id, 'approve');
   for (const id of settlementsIn(world, 'queued')) world.withdraw(id, 'retry_reservation');
-  for (const lineage of world.book.lineages.all()) if (lineage.status === 'planned') world.assign(lineage.plan, false);
+  for (const plan of world.book.lineages.all().map(planOf)) if (plan !== undefined) world.assign(plan, false);
   for (const id of world.book.lineages.ids()) {
     const lineage = world.book.lineages.get(id);
     if (lineage.status !== 'offered') continue;
-    if (lineage.signedHex === undefined) world.sign(id);
+    if (latest(lineage).signedHex === undefined) world.sign(id);
     world.broadcast(id);
   }
 }

@@ -1,6 +1,8 @@
+import type { FeeRate } from '@finality/bitcoin';
 import { assertNever, type Principal } from '@finality/kernel';
 import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
+import { bumpSettlement } from '../process/bump.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
 import { type Destinations, offer, signed, signingRefused } from '../process/offer.ts';
 import { reserve } from '../process/reserve.ts';
@@ -40,9 +42,20 @@ export type Command =
   | { readonly type: 'wallet_changed'; readonly wallet: WalletRecord }
   | { readonly type: 'address_issued'; readonly address: AddressRecord }
   | { readonly type: 'chain_fact'; readonly fact: ChainFact }
-  | { readonly type: 'destinations_assigned'; readonly lineageId: string; readonly destinations: Destinations }
-  | { readonly type: 'transaction_signed'; readonly lineageId: string; readonly signedHex: string }
-  | { readonly type: 'signing_refused'; readonly lineageId: string; readonly rule: string };
+  | {
+      readonly type: 'destinations_assigned';
+      readonly lineageId: string;
+      readonly version: number;
+      readonly destinations: Destinations;
+    }
+  | { readonly type: 'bump'; readonly settlementId: string; readonly feeRate: FeeRate; readonly caller: Principal }
+  | {
+      readonly type: 'transaction_signed';
+      readonly lineageId: string;
+      readonly version: number;
+      readonly signedHex: string;
+    }
+  | { readonly type: 'signing_refused'; readonly lineageId: string; readonly version: number; readonly rule: string };
 
 /** Decides a command on the book. A refusal's reason, or `undefined` when it was accepted. */
 export function apply(book: MemoryBook, command: Command): string | undefined {
@@ -51,6 +64,8 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(submit(book, command.submission));
     case 'cancel':
       return reasonOf(cancel(book, command.settlementId, command.reason, command.caller.keyId));
+    case 'bump':
+      return reasonOf(bumpSettlement(book, command.settlementId, command.feeRate));
     case 'review':
       return reasonOf(review(book, command.review));
     case 'review_deposit':
@@ -64,7 +79,7 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
   }
 }
 
-type Asked = 'submit' | 'cancel' | 'review' | 'review_deposit' | 'create_institution' | 'freeze_institution';
+type Asked = 'submit' | 'cancel' | 'bump' | 'review' | 'review_deposit' | 'create_institution' | 'freeze_institution';
 
 function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>): void {
   switch (command.type) {
@@ -83,11 +98,11 @@ function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>):
     case 'chain_fact':
       return applyChainFact(book, command.fact);
     case 'destinations_assigned':
-      return offer(book, command.lineageId, command.destinations);
+      return offer(book, command.lineageId, command.version, command.destinations);
     case 'transaction_signed':
-      return signed(book, command.lineageId, command.signedHex);
+      return signed(book, command.lineageId, command.version, command.signedHex);
     case 'signing_refused':
-      return signingRefused(book, command.lineageId, command.rule);
+      return signingRefused(book, command.lineageId, command.version, command.rule);
     default:
       return assertNever(command, 'command');
   }

@@ -4,6 +4,7 @@ import type { Claim, ClaimBalance } from '@finality/ledger';
 import { expect } from 'vitest';
 import type { KnownDeposit } from '../deposit.ts';
 import type { Lineage } from '../lineage.ts';
+import type { SettlementPolicy } from '../policy.ts';
 import type { LivingSettlement, Mode, Recommendation } from '../settlement.ts';
 import type { Command } from './commands.fixture.ts';
 import { checkWorld } from './invariants.fixture.ts';
@@ -17,10 +18,12 @@ type Step = (world: World) => unknown;
 type Happened = string;
 
 /** A history, what is done then, and what comes of it. After all of it the books must be straight. */
-export function given(...history: readonly Step[]) {
+export const given = (...history: readonly Step[]) => givenUnder(POLICY, ...history);
+
+export function givenUnder(policy: SettlementPolicy, ...history: readonly Step[]) {
   return {
     when(...steps: readonly (Step | Command)[]) {
-      const world = new World(POLICY);
+      const world = new World(policy);
       for (const step of history) step(world);
       const before = world.book.log.length;
       let refused: unknown;

@@ -10,7 +10,7 @@ import {
   settleDown,
 } from './actions.fixture.ts';
 import { checkAtRest, checkWorld } from './invariants.fixture.ts';
-import { POLICY } from './memory-book.fixture.ts';
+import { PAYING } from './memory-book.fixture.ts';
 import { World } from './world.fixture.ts';
 
 const number = fc.integer({ min: 0, max: 0xffff });
@@ -36,11 +36,11 @@ function run(world: World, actions: readonly Action[]): void {
 
 /** With the shorter one, reorgs go past every finality there is. */
 const POLICIES = [
-  ['as deployed', POLICY],
+  ['as deployed', PAYING],
   [
     'short',
     {
-      ...POLICY,
+      ...PAYING,
       confirmations: { bilateral: 1, blockchain: 2 },
       depositConfirmations: 1,
       finalDepth: 3,

@@ -15,6 +15,7 @@ import {
 } from '@finality/ledger';
 import { expect } from 'vitest';
 import type { KnownDeposit } from '../deposit.ts';
+import { inputsOf, type Lineage, type OfferedLineage, settlementsOf, versionNumbered } from '../lineage.ts';
 import type { LivingSettlement } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 import { WALLETS, type World } from './world.fixture.ts';
@@ -110,7 +111,8 @@ function addSettlement(add: Add, settlement: LivingSettlement): void {
     add(availableAccount(terms.payer), -amountSats);
     return add(availableAccount(terms.payee), amountSats);
   }
-  const out = amountSats + payout.feeSats;
+  const { feeSats, heldSats } = payout;
+  const out = amountSats + heldSats;
   const isBack =
     settlement.status === 'failed' || (settlement.status === 'reversed' && settlement.because === 'excluded');
   if (isBack) return;
@@ -119,20 +121,21 @@ function addSettlement(add: Add, settlement: LivingSettlement): void {
     case 'executing':
       return add(inFlightAccount(terms.payer), out);
     case 'confirming':
+      add(inFlightAccount(terms.payer), heldSats - feeSats);
       return add(incomingAccount(terms.payee), amountSats);
     case 'settled':
       return add(availableAccount(terms.payee), amountSats);
     default:
       add(settlementSuspenseAccount(), amountSats);
-      if (!('block' in settlement)) add(inFlightAccount(terms.payer), payout.feeSats);
+      if (!('block' in settlement)) add(inFlightAccount(terms.payer), heldSats);
   }
 }
 
 /** Taken for dead, and in a block all the same: the fee that left is nobody's. */
 function addDeadInBlocks(book: MemoryBook, add: Add): void {
   for (const lineage of book.lineages.all()) {
-    if (lineage.status === 'dead' && lineage.block !== undefined)
-      add(settlementSuspenseAccount(), -lineage.plan.feeSats);
+    if (lineage.status === 'dead' && lineage.inBlock !== undefined)
+      add(settlementSuspenseAccount(), -versionNumbered(lineage, lineage.inBlock.version).feeSats);
   }
 }
 
@@ -165,17 +168,42 @@ function checkClaims(book: MemoryBook): void {
   const claimed = new Map<string, string>();
   for (const lineage of book.lineages.all()) {
     if (lineage.status === 'none' || lineage.status === 'abandoned') continue;
-    for (const { outpoint } of lineage.plan.inputs) {
+    const lineageId = 'plan' in lineage ? lineage.plan.lineageId : lineage.lineageId;
+    for (const { outpoint } of inputsOf(lineage)) {
       expect(claimed.get(outpoint), `${outpoint} in two lineages`).toBeUndefined();
-      claimed.set(outpoint, lineage.plan.lineageId);
+      claimed.set(outpoint, lineageId);
     }
-    const settlement = book.settlements.get(lineage.plan.settlementId);
-    if (lineage.status === 'dead') expect(['failed', 'reversed']).toContain(settlement.status);
-    else if (lineage.status === 'planned') expect(settlement.status).toBe('reserved');
-    else if (lineage.block === undefined) expect(['executing', 'reopened', 'reversed']).toContain(settlement.status);
-    else expect(['confirming', 'settled', 'reopened', 'reversed']).toContain(settlement.status);
+    for (const settlementId of settlementsOf(lineage))
+      expect(STATUSES_IN[stageOf(lineage)], settlementId).toContain(book.settlements.get(settlementId).status);
+    if ('versions' in lineage) checkVersions(lineage);
   }
   for (const { outpoint, claimedBy } of coinsOf(book)) expect(claimedBy).toBe(claimed.get(outpoint));
+}
+
+const STATUSES_IN = {
+  planned: ['reserved'],
+  dead: ['failed', 'reversed'],
+  waiting: ['executing', 'reopened', 'reversed'],
+  in_block: ['confirming', 'settled', 'reopened', 'reversed'],
+} as const;
+
+function stageOf(lineage: Exclude<Lineage, { status: 'none' | 'abandoned' }>): keyof typeof STATUSES_IN {
+  if (lineage.status === 'planned' || lineage.status === 'dead') return lineage.status;
+  return lineage.inBlock === undefined ? 'waiting' : 'in_block';
+}
+
+/** All that was ever offered for a payout excludes each other, and each pays exactly what it should. */
+function checkVersions({ versions, anchor }: OfferedLineage): void {
+  for (const { txid, inputs, outputs, payouts, feeSats } of versions) {
+    expect(inputs[0]?.outpoint, `${txid} spends the anchor`).toBe(anchor);
+    const paid = outputs.flatMap((output) =>
+      output.role === 'payee' ? [[output.settlementId, output.valueSats]] : [],
+    );
+    expect(paid).toEqual(payouts.map(({ settlementId, amountSats }) => [settlementId, amountSats]));
+    const sum = (list: readonly { readonly valueSats: bigint }[]): bigint => list.reduce((s, o) => s + o.valueSats, 0n);
+    expect(sum(inputs) - sum(outputs)).toBe(feeSats);
+    expect(payouts.reduce<bigint>((s, payout) => s + payout.feeSats, 0n)).toBe(feeSats);
+  }
 }
 
 /** Nobody is past a limit, unless a correction took him there and froze him. */
@@ -211,28 +239,32 @@ export function checkAtRest({ book, chain }: World): void {
   for (const settlement of book.settlements.all()) {
     if (settlement.status === 'none') continue;
     const { settlementId } = settlement.terms;
-    const waits = ['executing', 'reopened'].includes(settlement.status) && isHopeless(book, settlementId);
+    const payout = 'payout' in settlement ? settlement.payout : undefined;
+    const waits =
+      ['executing', 'reopened'].includes(settlement.status) && isHopeless(book, payout?.lineageId ?? settlementId);
     const ends = ['queued', 'rejected', 'expired', 'cancelled', 'settled', 'reversed', 'failed'];
     if (!waits) expect(ends, settlementId).toContain(settlement.status);
     // Paid once, if the transaction that pays it is on the chain, and not at all otherwise.
-    const payout = 'payout' in settlement ? settlement.payout : undefined;
     if (payout !== undefined && settlement.status !== 'reversed' && settlement.status !== 'failed')
       expect(txids.has(payout.txid), `${settlementId} ${settlement.status}`).toBe(settlement.status === 'settled');
   }
   for (const lineage of book.lineages.all()) {
-    if (lineage.status === 'none' || isHopeless(book, lineage.plan.lineageId)) continue;
-    expect(['final', 'dead', 'abandoned'], lineage.plan.lineageId).toContain(lineage.status);
+    if (lineage.status === 'none') continue;
+    const { lineageId } = 'plan' in lineage ? lineage.plan : lineage;
+    if (!isHopeless(book, lineageId)) expect(['final', 'dead', 'abandoned'], lineageId).toContain(lineage.status);
   }
 }
 
 /** It needs a deposit that is gone because what an outsider's transaction needed was spent otherwise: nobody but a person can tell. */
 function isHopeless(book: MemoryBook, lineageId: string): boolean {
   const lineage = book.lineages.get(lineageId);
-  if (!('version' in lineage)) return false;
-  return lineage.plan.inputs.some(({ outpoint }) => {
-    const parent = book.lineageOf(outpoint.slice(0, 64));
-    if (parent !== undefined) return isHopeless(book, parent);
-    const deposit = book.deposits.get(outpoint);
-    return deposit.status === 'gone' && deposit.byBlock === undefined;
-  });
+  if (!('versions' in lineage)) return false;
+  return lineage.versions.every(({ inputs }) => inputs.some(({ outpoint }) => isGone(book, outpoint)));
+}
+
+function isGone(book: MemoryBook, outpoint: string): boolean {
+  const parent = book.lineageOf(outpoint.slice(0, 64));
+  if (parent !== undefined) return isHopeless(book, parent);
+  const deposit = book.deposits.get(outpoint);
+  return deposit.status === 'gone' && deposit.byBlock === undefined;
 }

@@ -7,6 +7,7 @@ import { type AddressRecord, CoinBook, type WalletRecord } from '../coin.ts';
 import { depositAggregate } from '../deposit.ts';
 import { apiKeyAggregate, institutionAggregate } from '../institution.ts';
 import { lineageAggregate } from '../lineage.ts';
+import { isOpen } from '../process/reserve.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { settlementAggregate } from '../settlement.ts';
 
@@ -18,7 +19,17 @@ export const POLICY: SettlementPolicy = {
   reopenedBlocksMax: 6,
   feeRate: feeRate(2_000n),
   feeCapSats: sats(5_000n),
+  batch: { waitMs: 0, payoutsMax: 3, valueMaxSats: sats(60_000n) },
+  // Most histories are about something else.
+  bump: { afterBlocks: 1_000, incrementalFeeRate: feeRate(1_000n) },
   expiryMs: 3_600_000,
+};
+
+/** Payouts share transactions, and what isn't in a block soon is replaced. */
+export const PAYING: SettlementPolicy = {
+  ...POLICY,
+  batch: { ...POLICY.batch, waitMs: 1_000 },
+  bump: { ...POLICY.bump, afterBlocks: 3 },
 };
 
 /** An event as it was recorded, with its stream. */
@@ -75,6 +86,10 @@ export class MemoryBook implements Book {
 
   lineageOf(txid: string): string | undefined {
     return this.versions.get(txid);
+  }
+
+  openLineageOf(walletId: string): string | undefined {
+    return this.lineages.ids().find((id) => isOpen(this, walletId, this.lineages.get(id)));
   }
 
   depositsOf(txid: string): readonly string[] {

@@ -1,8 +1,8 @@
-import type { OutpointKey, ScriptHex } from '@finality/bitcoin';
+import { feeRate, type OutpointKey, type ScriptHex } from '@finality/bitcoin';
 import { assert, type Principal, type Sats } from '@finality/kernel';
 import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
-import type { LineagePlan } from '../lineage.ts';
+import { latest, type LineagePlan, offered, type OfferedVersion } from '../lineage.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import type { Assessment, Mode, Recommendation } from '../settlement.ts';
 import { apply, type Command } from './commands.fixture.ts';
@@ -44,8 +44,10 @@ export class World {
   readonly places: Place[] = [];
   /** Addresses that are issued, and whose notice is still on its way. */
   readonly notices: AddressRecord[] = [];
-  /** Signed transactions by lineage. */
-  readonly payouts = new Map<string, WorldTx>();
+  /** Where each payee and each change goes: asked for again, the same. */
+  readonly #issued = new Map<string, Place>();
+  /** What had to happen before a transaction of ours could be seen anywhere. */
+  readonly #signed = new Map<string, string>();
   readonly #watcher = new WorldWatcher();
   readonly #causes = new Map<string, number>();
   #logged = 0;
@@ -90,12 +92,9 @@ export class World {
   facts(facts: readonly ChainFact[]): void {
     for (const fact of facts) {
       const txid = 'txid' in fact ? fact.txid : 'transaction' in fact ? fact.transaction.txid : '';
-      const lineageId = this.book.lineageOf(txid);
       // Only what was signed, and stored as such, ever reaches a node.
-      this.tell(
-        { type: 'chain_fact', fact },
-        ...(lineageId === undefined ? [] : [`lineage/${lineageId} version_signed`]),
-      );
+      const signed = this.#signed.get(txid);
+      this.tell({ type: 'chain_fact', fact }, ...(signed === undefined ? [] : [signed]));
     }
   }
 
@@ -211,46 +210,66 @@ export class World {
   }
 
   assign(plan: LineagePlan, late: boolean): void {
-    const cause = `lineage/${plan.lineageId} lineage_planned`;
-    const payee = this.place(plan.payeeWalletId, plan.payeeInstitutionId, 'settlement');
-    const change = this.place(plan.walletId, plan.institutionId, 'change');
-    for (const place of [payee, change]) this.announce(place, late);
-    this.tell(
-      {
-        type: 'destinations_assigned',
-        lineageId: plan.lineageId,
-        destinations: { payee: destinationOf(payee), change: destinationOf(change) },
-      },
-      cause,
-    );
+    const { lineageId, version } = plan;
+    const cause = `lineage/${lineageId} ${version === 1 ? 'lineage_planned' : 'version_planned'}`;
+    const payees = plan.payouts.map(({ settlementId, payeeWalletId, payeeInstitutionId }) => {
+      const place = this.#issue(`${lineageId}:${settlementId}`, late, [
+        payeeWalletId,
+        payeeInstitutionId,
+        'settlement',
+      ]);
+      return [settlementId, destinationOf(place)] as const;
+    });
+    const change = this.#issue(`${lineageId}:change`, late, [plan.walletId, plan.institutionId, 'change']);
+    const destinations = { payees: Object.fromEntries(payees), change: destinationOf(change) };
+    this.tell({ type: 'destinations_assigned', lineageId, version, destinations }, cause);
   }
 
-  /** Signed once it was offered; from then on somebody may broadcast it. */
+  #issue(key: string, late: boolean, of: readonly [string, string, AddressRecord['purpose']]): Place {
+    const known = this.#issued.get(key);
+    if (known !== undefined) return known;
+    const place = this.place(...of);
+    this.#issued.set(key, place);
+    this.announce(place, late);
+    return place;
+  }
+
+  /** The last version, once it was offered; from then on somebody may broadcast it. */
   sign(lineageId: string): void {
-    const lineage = this.book.lineages.get(lineageId);
-    assert('version' in lineage, 'only what was offered is signed');
-    this.tell({ type: 'transaction_signed', lineageId, signedHex: 'ab' }, `lineage/${lineageId} version_offered`);
-    const tx: WorldTx = {
-      txid: lineage.version.txid,
+    const { version, txid, inputs, outputs } = this.#latest(lineageId);
+    const command = { type: 'transaction_signed', lineageId, version, signedHex: 'ab' } as const;
+    this.tell(command, `lineage/${lineageId} version_offered`);
+    if (this.chain.known.has(txid)) return;
+    this.#signed.set(txid, `lineage/${lineageId} version_signed`);
+    this.chain.known.set(txid, {
+      txid,
       coinbase: false,
-      spends: lineage.plan.inputs.map((input) => input.outpoint),
-      outputs: lineage.version.outputs.map(({ valueSats, destination }, vout) => ({
-        vout,
-        valueSats,
-        script: destination.script,
-      })),
-    };
-    this.payouts.set(lineageId, tx);
-    this.chain.known.set(tx.txid, tx);
+      spends: inputs.map(({ outpoint }) => outpoint),
+      outputs: outputs.map(({ valueSats, destination }, vout) => ({ vout, valueSats, script: destination.script })),
+    });
   }
 
   refuseToSign(lineageId: string, rule: string): void {
-    this.tell({ type: 'signing_refused', lineageId, rule }, `lineage/${lineageId} version_offered`);
+    const { version } = this.#latest(lineageId);
+    this.tell({ type: 'signing_refused', lineageId, version, rule }, `lineage/${lineageId} version_offered`);
   }
 
+  #latest(lineageId: string): OfferedVersion {
+    return latest(offered(this.book.lineages.get(lineageId)));
+  }
+
+  bump(settlementId: string, satsPerKvb: bigint): string | undefined {
+    const command = { type: 'bump', settlementId, feeRate: feeRate(satsPerKvb), caller: OPERATOR } as const;
+    const isThere = this.book.settlements.get(settlementId).status !== 'none';
+    return this.tell(command, ...(isThere ? [`settlement/${settlementId}`] : []));
+  }
+
+  /** What is signed of it goes to the nodes, the last version last. */
   broadcast(lineageId: string): void {
-    const tx = this.payouts.get(lineageId);
-    if (tx !== undefined && this.chain.accept(tx)) this.facts(this.#watcher.broadcast(tx.txid, lineageId));
+    for (const { txid } of offered(this.book.lineages.get(lineageId)).versions) {
+      const tx = this.chain.known.get(txid);
+      if (tx !== undefined && this.chain.accept(tx)) this.facts(this.#watcher.broadcast(tx.txid, lineageId));
+    }
   }
 }
 

@@ -163,6 +163,13 @@ export interface CancelSettlementRequest {
   reason: string;
 }
 
+export interface BumpFeeRequest {
+  idempotencyKey: string;
+  settlementId: string;
+  /** Satoshi per 1,000 virtual bytes, 1,000 to 10,000,000. Where nodes ask for more to replace a transaction, that is paid. */
+  feeRateSatsPerKvb: bigint;
+}
+
 export interface ReviewSettlementRequest {
   idempotencyKey: string;
   settlementId: string;
@@ -1342,6 +1349,124 @@ export const CancelSettlementRequest: MessageFns<CancelSettlementRequest> = {
   },
 };
 
+function createBaseBumpFeeRequest(): BumpFeeRequest {
+  return { idempotencyKey: "", settlementId: "", feeRateSatsPerKvb: 0n };
+}
+
+export const BumpFeeRequest: MessageFns<BumpFeeRequest> = {
+  encode(message: BumpFeeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.settlementId !== "") {
+      writer.uint32(18).string(message.settlementId);
+    }
+    if (message.feeRateSatsPerKvb !== 0n) {
+      if (BigInt.asIntN(64, message.feeRateSatsPerKvb) !== message.feeRateSatsPerKvb) {
+        throw new globalThis.Error("value provided for field message.feeRateSatsPerKvb of type int64 too large");
+      }
+      writer.uint32(24).int64(message.feeRateSatsPerKvb);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BumpFeeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBumpFeeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.settlementId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.feeRateSatsPerKvb = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BumpFeeRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      settlementId: isSet(object.settlementId)
+        ? globalThis.String(object.settlementId)
+        : isSet(object.settlement_id)
+        ? globalThis.String(object.settlement_id)
+        : "",
+      feeRateSatsPerKvb: isSet(object.feeRateSatsPerKvb)
+        ? BigInt(object.feeRateSatsPerKvb)
+        : isSet(object.fee_rate_sats_per_kvb)
+        ? BigInt(object.fee_rate_sats_per_kvb)
+        : 0n,
+    };
+  },
+
+  toJSON(message: BumpFeeRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.settlementId !== "") {
+      obj.settlementId = message.settlementId;
+    }
+    if (message.feeRateSatsPerKvb !== 0n) {
+      obj.feeRateSatsPerKvb = message.feeRateSatsPerKvb.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<BumpFeeRequest>, I>>(base?: I): BumpFeeRequest {
+    return BumpFeeRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BumpFeeRequest>, I>>(object: I): BumpFeeRequest {
+    const message = createBaseBumpFeeRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.settlementId = object.settlementId ?? "";
+    message.feeRateSatsPerKvb = (object.feeRateSatsPerKvb !== undefined && object.feeRateSatsPerKvb !== null)
+      ? BigInt(object.feeRateSatsPerKvb)
+      : 0n;
+    return message;
+  },
+};
+
 function createBaseReviewSettlementRequest(): ReviewSettlementRequest {
   return { idempotencyKey: "", settlementId: "", decision: 0, reason: "" };
 }
@@ -1708,6 +1833,19 @@ export const SettlementServiceService = {
     responseSerialize: (value: Settlement): Buffer => Buffer.from(Settlement.encode(value).finish()),
     responseDeserialize: (value: Buffer): Settlement => Settlement.decode(value),
   },
+  /**
+   * By the payer or an operator: replaces the transaction of a settlement that is executing by one that pays a higher fee to the network,
+   * within the fee cap. It happens by itself when a transaction is in no block for too long. All settlements that share the transaction gain.
+   */
+  bumpFee: {
+    path: "/finality.settlement.v1.SettlementService/BumpFee" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: BumpFeeRequest): Buffer => Buffer.from(BumpFeeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): BumpFeeRequest => BumpFeeRequest.decode(value),
+    responseSerialize: (value: Settlement): Buffer => Buffer.from(Settlement.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Settlement => Settlement.decode(value),
+  },
   /** A compliance officer's decision on a settlement under review; never the submitter's. */
   reviewSettlement: {
     path: "/finality.settlement.v1.SettlementService/ReviewSettlement" as const,
@@ -1764,6 +1902,11 @@ export interface SettlementServiceServer extends UntypedServiceImplementation {
   listSettlements: handleUnaryCall<ListSettlementsRequest, ListSettlementsResponse>;
   /** By the payer, before anything was signed. */
   cancelSettlement: handleUnaryCall<CancelSettlementRequest, Settlement>;
+  /**
+   * By the payer or an operator: replaces the transaction of a settlement that is executing by one that pays a higher fee to the network,
+   * within the fee cap. It happens by itself when a transaction is in no block for too long. All settlements that share the transaction gain.
+   */
+  bumpFee: handleUnaryCall<BumpFeeRequest, Settlement>;
   /** A compliance officer's decision on a settlement under review; never the submitter's. */
   reviewSettlement: handleUnaryCall<ReviewSettlementRequest, Settlement>;
   /** Every change after the cursor, then live. Ends with UNAVAILABLE and a cursor in the trailer `finality-cursor` at shutdown. */
@@ -1842,6 +1985,25 @@ export interface SettlementServiceClient extends Client {
   ): ClientUnaryCall;
   cancelSettlement(
     request: CancelSettlementRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Settlement) => void,
+  ): ClientUnaryCall;
+  /**
+   * By the payer or an operator: replaces the transaction of a settlement that is executing by one that pays a higher fee to the network,
+   * within the fee cap. It happens by itself when a transaction is in no block for too long. All settlements that share the transaction gain.
+   */
+  bumpFee(
+    request: BumpFeeRequest,
+    callback: (error: ServiceError | null, response: Settlement) => void,
+  ): ClientUnaryCall;
+  bumpFee(
+    request: BumpFeeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Settlement) => void,
+  ): ClientUnaryCall;
+  bumpFee(
+    request: BumpFeeRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Settlement) => void,

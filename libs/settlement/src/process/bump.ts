@@ -1,0 +1,173 @@
+import { dustLimitSats, type FeeRate, feeFor, feeRateOf, outputWeight } from '@finality/bitcoin';
+import { addSats, assert, err, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
+import type { Transfer } from '@finality/ledger';
+import type { Book } from '../book.ts';
+import { latest, type LineageInput, type LineagePlan, type OfferedLineage, type OfferedVersion } from '../lineage.ts';
+import { heldMore } from '../postings/payout.ts';
+import { feeShares } from '../fee-shares.ts';
+import { living, type LivingSettlement } from '../settlement.ts';
+import { placeholderFor, spendable, weightOf } from './choose-coins.ts';
+import { claim, inputOf, releaseClaim } from './reserve.ts';
+
+/** Versions of one lineage: each is asked for by a person, or a wait of blocks apart. */
+const VERSIONS_MAX = 50;
+/** Coins that one version may add to those of the last. */
+const COINS_ADDED_MAX = 20;
+/** Without a person's wish or a higher feerate to go by: a quarter more than before. */
+const STEP_PERCENT = 125n;
+
+/**
+ * Plans a version that pays the same payees and a higher fee, at `feeRate` if that is high enough for nodes to take it in the place of the last
+ * one (reference: Bitcoin Core's replacement rules, and btcd's): it spends the same coins, adds only confirmed ones, and takes what the fee
+ * needs from the change. The fee stays within the cap of each payout.
+ */
+function bump(book: Book, lineageId: string, feeRate: FeeRate): Result<void, Refusal> {
+  const lineage = book.lineages.get(lineageId);
+  const waits =
+    lineage.status === 'offered' &&
+    lineage.inBlock === undefined &&
+    lineage.conflicts.length + lineage.lost.length === 0;
+  if (!waits) return refused('NOT_WAITING', 'expected a transaction that waits for its first confirmation');
+  const last = latest(lineage);
+  if (lineage.next !== undefined || last.signedHex === undefined)
+    return refused('VERSION_UNDER_WAY', `version ${(lineage.next ?? last).version} is being signed`);
+  if (lineage.versions.length >= VERSIONS_MAX)
+    return refused('TOO_MANY_VERSIONS', `expected at most ${VERSIONS_MAX} versions`);
+  if (last.payouts.some(({ settlementId }) => book.settlements.get(settlementId).status !== 'executing'))
+    return refused('NOT_WAITING', 'expected payouts that have never been final');
+  const funded = fund(book, lineage, last, feeRate);
+  if (!funded.ok) return funded;
+  const { lineageId: id, walletId, institutionId, anchor } = lineage;
+  const version = last.version + 1;
+  const plan = { lineageId: id, walletId, institutionId, anchor, version, payouts: last.payouts, ...funded.value };
+  const affordable = book.ledger.check(held(book, plan));
+  if (!affordable.ok) return refused('INSUFFICIENT_LIQUIDITY', 'the payer has not got what the fee takes more');
+  const known = new Set(last.inputs.map(({ outpoint }) => outpoint));
+  claim(
+    book,
+    lineageId,
+    plan.inputs.filter(({ outpoint }) => !known.has(outpoint)),
+  );
+  const next: LineagePlan = { ...plan, payouts: last.payouts.map(payoutOf), offerAt: book.now };
+  book.lineages.record(lineageId, { type: 'version_planned', at: book.now, plan: next });
+  return ok(undefined);
+}
+
+const payoutOf = ({ settlementId, payeeWalletId, payeeInstitutionId, amountSats }: LineagePlan['payouts'][number]) => ({
+  settlementId,
+  payeeWalletId,
+  payeeInstitutionId,
+  amountSats,
+});
+
+/** What bumps the transaction that pays a settlement, on request. */
+export function bumpSettlement(book: Book, settlementId: string, feeRate: FeeRate): Result<LivingSettlement, Refusal> {
+  const state = book.settlements.get(settlementId);
+  if (state.status === 'none') return err(refusal('not_found', 'UNKNOWN_SETTLEMENT', `no settlement ${settlementId}`));
+  if (state.status !== 'executing')
+    return refused('NOT_WAITING', `expected a settlement that is executing, got one that is ${state.status}`);
+  const bumped = bump(book, state.payout.lineageId, feeRate);
+  return bumped.ok ? ok(living(book.settlements.get(settlementId))) : bumped;
+}
+
+/** It has waited for so many blocks. Whatever keeps it from being replaced now is looked at again as many blocks later. */
+export function bumpDue(book: Book, lineageId: string): void {
+  const lineage = book.lineages.get(lineageId);
+  if (lineage.status !== 'offered' || lineage.inBlock !== undefined) return;
+  const last = latest(lineage);
+  const higher = ((rateOf(last) * STEP_PERCENT) / 100n) as FeeRate;
+  const { feeRate } = book.policy;
+  const bumped = bump(book, lineageId, feeRate > higher ? feeRate : higher);
+  if (!bumped.ok) waitForBlock(book, lineageId);
+}
+
+/** From now on: replaced when it isn't in a block in time. */
+export function waitForBlock(book: Book, lineageId: string): void {
+  book.matures({ kind: 'bump', id: lineageId, dueHeight: book.tip.get().height + book.policy.bump.afterBlocks });
+}
+
+/** The next version isn't needed any more: the coins that only it has are free again. */
+export function dropNext(book: Book, lineageId: string, reason: string): void {
+  const lineage = book.lineages.get(lineageId);
+  if (!('next' in lineage) || lineage.next === undefined) return;
+  const offered = new Set(lineage.versions.flatMap(({ inputs }) => inputs.map(({ outpoint }) => outpoint)));
+  for (const { outpoint } of lineage.next.inputs) if (!offered.has(outpoint)) releaseClaim(book, outpoint, lineageId);
+  book.lineages.record(lineageId, { type: 'version_dropped', at: book.now, reason });
+}
+
+type Paying = Pick<LineagePlan, 'walletId' | 'payouts' | 'inputs' | 'feeSats' | 'changeSats'>;
+
+/** What each payout bears of a plan's fee, in the order of its payouts. */
+export function sharesOf(book: Book, { walletId, payouts, inputs, feeSats, changeSats }: Paying): readonly Sats[] {
+  const payees = payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
+  const scripts = changeSats === 0n ? payees : [...payees, placeholderFor(book, walletId)];
+  return feeShares(feeSats, payees.map(outputWeight), weightOf(inputs, scripts));
+}
+
+/** What has to be held beside what is: each payout's share of the fee may be larger than in any version before. */
+export function held(book: Book, plan: Paying & { readonly version: number }): readonly Transfer[] {
+  return sharesOf(book, plan).flatMap((feeSats, i) => {
+    const state = living(book.settlements.get(plan.payouts[i]!.settlementId));
+    assert(state.status === 'executing', `a settlement that is ${state.status} isn't paid by another version`);
+    const moreSats = feeSats - state.payout.heldSats;
+    return moreSats > 0n ? [heldMore(state.terms, plan.version, moreSats)] : [];
+  });
+}
+
+interface Funding {
+  readonly inputs: readonly LineageInput[];
+  readonly feeSats: Sats;
+  readonly changeSats: Sats;
+}
+
+/** The coins of the last version, and as few more as the fee needs. */
+function fund(book: Book, lineage: OfferedLineage, last: OfferedVersion, feeRate: FeeRate): Result<Funding, Refusal> {
+  const payees = last.payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
+  const change = placeholderFor(book, lineage.walletId);
+  const amountSats = addSats(...last.payouts.map((payout) => payout.amountSats));
+  const free = spendable(book, lineage.walletId).slice(0, COINS_ADDED_MAX).map(inputOf);
+  for (let added = 0; added <= free.length; added++) {
+    const inputs = [...last.inputs, ...free.slice(0, added)];
+    const restSats = addSats(...inputs.map(({ valueSats }) => valueSats)) - amountSats;
+    const withChange = feeOf(book, last, weightOf(inputs, [...payees, change]), feeRate);
+    const without = feeOf(book, last, weightOf(inputs, payees), feeRate);
+    if (withChange === undefined || without === undefined)
+      return refused('FEE_ABOVE_CAP', `expected a fee of at most ${book.policy.feeCapSats} sat for each payout`);
+    const changeSats = restSats - withChange;
+    const funding =
+      changeSats >= dustLimitSats(change)
+        ? { inputs, feeSats: withChange, changeSats: changeSats as Sats }
+        : restSats >= without
+          ? { inputs, feeSats: restSats as Sats, changeSats: 0n as Sats }
+          : undefined;
+    if (funding === undefined) continue;
+    const parts = sharesOf(book, { walletId: lineage.walletId, payouts: last.payouts, ...funding });
+    if (parts.every((feeSats) => feeSats <= book.policy.feeCapSats)) return ok(funding);
+  }
+  return refused('NO_COINS', 'the wallet has no confirmed coins for the fee');
+}
+
+/** What nodes ask of a replacement of this weight, or the feerate asked for if that is more; undefined when the cap isn't enough. */
+function feeOf(book: Book, last: OfferedVersion, weight: number, feeRate: FeeRate): Sats | undefined {
+  const { bump: policy, feeCapSats } = book.policy;
+  const capSats = feeCapSats * BigInt(last.payouts.length);
+  const more = last.feeSats + feeFor(weight, policy.incrementalFeeRate);
+  const higher = feeFor(weight, (rateOf(last) + policy.incrementalFeeRate) as FeeRate);
+  const least = more > higher ? more : higher;
+  if (least > capSats) return undefined;
+  const asked = feeFor(weight, feeRate);
+  const wanted = asked > least ? asked : least;
+  return (wanted > capSats ? capSats : wanted) as Sats;
+}
+
+const rateOf = ({ feeSats, inputs, outputs }: OfferedVersion): FeeRate =>
+  feeRateOf(
+    feeSats,
+    weightOf(
+      inputs,
+      outputs.map(({ destination }) => destination.script),
+    ),
+  );
+
+const refused = (reason: string, message: string): { readonly ok: false; readonly error: Refusal } =>
+  err(refusal('failed_precondition', reason, message));
