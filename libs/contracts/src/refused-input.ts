@@ -176,6 +176,16 @@ const SETTLEMENTS: readonly RefusedInput[] = [
   },
   invalid('CancelSettlement', 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
   {
+    rpc: 'BumpFee',
+    input: 'the payee’s API key',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'NOT_THE_PAYER',
+    caller: 'payee',
+  },
+  invalid('BumpFee', 'less than 1 sat/vB', 'fee_rate_sats_per_kvb', { fee_rate_sats_per_kvb: '999' }),
+  invalid('BumpFee', 'more than 10,000 sat/vB', 'fee_rate_sats_per_kvb', { fee_rate_sats_per_kvb: '10000001' }),
+  {
     rpc: 'ReviewSettlement',
     input: 'an institution’s API key',
     status: 'PERMISSION_DENIED',

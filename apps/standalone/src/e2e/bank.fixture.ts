@@ -127,6 +127,16 @@ export class Bank {
     return { ...settlement, txid };
   }
 
+  /** Another transaction than this one is to pay it. */
+  async replaced(settlementId: string, before: string): Promise<Settlement & { txid: string }> {
+    const settlement = await until(
+      `settlement ${settlementId} of ${this.id} is paid by another transaction`,
+      () => this.get(settlementId),
+      ({ txid }) => txid !== undefined && txid !== before,
+    );
+    return { ...settlement, txid: settlement.txid! };
+  }
+
   /** Submitted, and mined until it is settled. */
   async settle(order: Order): Promise<Settlement> {
     const { settlementId } = await this.submit(order);

@@ -8,6 +8,7 @@ import { genericClient } from './suites/call.fixture.ts';
 import { depositInReorg } from './suites/deposit-reorgs.fixture.ts';
 import { liquidity } from './suites/liquidity.fixture.ts';
 import { threeModes } from './suites/modes.fixture.ts';
+import { bumpedPayouts } from './suites/payouts.fixture.ts';
 import { SCREENED, screening } from './suites/screening.fixture.ts';
 import { settlementInReorg } from './suites/settlement-reorgs.fixture.ts';
 
@@ -21,6 +22,7 @@ if (missing === undefined) {
       describe('a deposit in a reorg', () => depositInReorg(e2e));
       describe('a settlement in a reorg', () => settlementInReorg(e2e));
       describe('liquidity', () => liquidity(e2e));
+      describe('a payout that waits', () => bumpedPayouts(e2e));
       describe('screening', () => screening(e2e));
       describe('bad input', () => badInput(e2e));
       describe('a generic client', () => genericClient(e2e));

@@ -270,6 +270,12 @@ async function goodRequests(
       { idempotency_key: '', settlement_id, reason: 'changed our mind' },
       'FAILED_PRECONDITION',
     ),
+    BumpFee: asPayer(
+      settlements.bumpFee,
+      settlementV1.BumpFeeRequest,
+      { idempotency_key: '', settlement_id, fee_rate_sats_per_kvb: '5000' },
+      'FAILED_PRECONDITION',
+    ),
     ReviewSettlement: asCompliance(
       settlements.reviewSettlement,
       settlementV1.ReviewSettlementRequest,

@@ -1,0 +1,55 @@
+import { expect, it } from 'vitest';
+import { NOTHING } from './bank.fixture.ts';
+import { expectInOrder, onPlatform } from './e2e.fixture.ts';
+import { bumpedPayouts } from './suites/payouts.fixture.ts';
+
+const COUNT = 3;
+
+onPlatform(
+  'payouts',
+  (e2e) => {
+    bumpedPayouts(e2e);
+
+    it('of one wallet share a transaction once there are enough of them, each with its share of the fee', async () => {
+      const payer = await e2e().bank();
+      const payees = [await e2e().bank(), await e2e().bank({ wallet: 'tr' }), await e2e().bank()];
+      await payer.fund({ wallet: [5_000_000n] });
+      const amounts = [400_000n, 500_000n, 600_000n];
+      const submitted = [];
+      for (const [i, to] of payees.entries())
+        submitted.push(await payer.submit({ to, amountSats: amounts[i]!, mode: 'BILATERAL' }));
+      const executing = [];
+      for (const { settlementId } of submitted) executing.push(await payer.executing(settlementId));
+      expect(new Set(executing.map(({ txid }) => txid)).size).toBe(1);
+      const fees = executing.map(({ feeSats }) => feeSats);
+      expect([fees[0]! === fees[2]! || fees[0]! === fees[2]! + 1n, fees[1]! > fees[0]!]).toEqual([true, true]);
+      await e2e().outside.mine(3);
+      for (const { settlementId } of submitted) await payer.settlement(settlementId, 'SETTLED');
+      for (const [i, payee] of payees.entries())
+        expect(await payee.balance('wallet')).toEqual({ ...NOTHING, available: amounts[i]! });
+      const total = [...amounts, ...fees].reduce((sum, each) => sum + each, 0n);
+      expect(await payer.balance('wallet')).toEqual({ ...NOTHING, available: 5_000_000n - total });
+      await expectInOrder(e2e());
+    });
+
+    it('that wait for others can be cancelled, and the others are paid', async () => {
+      const [payer, payee] = [await e2e().bank(), await e2e().bank()];
+      await payer.fund({ wallet: [5_000_000n] });
+      const orders = [];
+      for (const amountSats of [100_000n, 200_000n])
+        orders.push(await payer.submit({ to: payee, amountSats, mode: 'BILATERAL' }));
+      for (const { settlementId } of orders) await payer.settlement(settlementId, 'RESERVED');
+      const [{ settlementId }] = orders as [(typeof orders)[number]];
+      await payer.api.settlements.cancelSettlement({ idempotencyKey: 'cancel', settlementId, reason: 'no more' });
+      for (const amountSats of [300_000n, 400_000n])
+        orders.push(await payer.submit({ to: payee, amountSats, mode: 'BILATERAL' }));
+      await payer.executing(orders.at(-1)!.settlementId);
+      await e2e().outside.mine(3);
+      for (const order of orders.slice(1)) await payer.settlement(order.settlementId, 'SETTLED');
+      await payer.settlement(settlementId, 'CANCELLED');
+      expect(await payee.balance('wallet')).toEqual({ ...NOTHING, available: 900_000n });
+      await expectInOrder(e2e());
+    });
+  },
+  { environment: { PAYOUT_BATCH_SECONDS: '600', PAYOUT_BATCH_COUNT: String(COUNT) } },
+);
