@@ -14,6 +14,9 @@ const FORTUNE_SATS = 50_000_000_000n;
 const DEPOSIT_MIN = 150_000;
 const DEPOSIT_MAX = 2_500_000;
 const DUST_SATS = 200n;
+/** Satoshi per 1,000 virtual bytes. */
+const FEE_RATE_MIN = 1_000;
+const FEE_RATE_MAX = 60_000;
 
 /** What an action did, in a line. */
 export type Done = string;
@@ -41,6 +44,7 @@ export class Workload {
       { weight: 6, value: () => this.#repeat(ask) },
       { weight: 3, value: () => this.#repeatChanged() },
       { weight: 5, value: () => this.#cancel(ask) },
+      { weight: 4, value: () => this.#bumpFee(ask) },
       { weight: 6, value: () => this.reviewOne(ask) },
       { weight: 8, value: () => this.#look() },
       { weight: 5, value: () => this.#newAddress(ask) },
@@ -76,9 +80,12 @@ export class Workload {
   }
 
   #waiting(): readonly string[] {
-    const { SETTLEMENT_STATUS_UNDER_REVIEW } = settlementV1.SettlementStatus;
-    const last = [...this.#clients.told].filter(([, told]) => told.at(-1)?.status === SETTLEMENT_STATUS_UNDER_REVIEW);
-    return last.map(([settlementId]) => settlementId);
+    return this.#lastTold(settlementV1.SettlementStatus.SETTLEMENT_STATUS_UNDER_REVIEW);
+  }
+
+  /** Settlements that had this status when a client heard of them last. */
+  #lastTold(status: settlementV1.SettlementStatus): readonly string[] {
+    return [...this.#clients.told].filter(([, told]) => told.at(-1)?.status === status).map(([id]) => id);
   }
 
   #review(settlementId: string): Ask {
@@ -194,6 +201,19 @@ export class Workload {
       'not_found',
     ]);
     return this.#line(cancel, await ask(cancel), settlementId);
+  }
+
+  async #bumpFee(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
+    // Mostly one that wasn't final when somebody heard of it last; the operator may ask for any.
+    const open = this.#lastTold(settlementV1.SettlementStatus.SETTLEMENT_STATUS_EXECUTING);
+    const settlementId = open.length > 0 ? this.#random.pick(open) : this.#known();
+    if (settlementId === undefined) return 'bump: no settlement yet';
+    const from = this.#random.pick([this.#clients.operator, ...this.#clients.institutions]);
+    const feeRateSatsPerKvb = BigInt(this.#random.between(FEE_RATE_MIN, FEE_RATE_MAX));
+    const request = { idempotencyKey: this.#clients.newKey(), settlementId, feeRateSatsPerKvb };
+    const mayBe = ['failed_precondition', 'permission_denied', 'not_found'] as const;
+    const bump = this.#clients.settlements('bumpFee', request, from, mayBe);
+    return this.#line(bump, await ask(bump), settlementId);
   }
 
   async #look(): Promise<Done> {
