@@ -34,6 +34,10 @@ export const settlementSettings = defineConfig({
     .integer(1, CONFIRMATIONS_MAX)
     .default(3)
     .describe('confirmations before a deposit is credited'),
+  DEEP_REORG_BLOCKS: setting
+    .integer(1, CONFIRMATIONS_MAX)
+    .default(10)
+    .describe('a reorg of more blocks stops crediting and signing until an operator has confirmed it'),
   FEE_RATE_SAT_PER_VB: setting.integer(1, 1_000).default(2).describe('feerate of payouts, in sat/vB'),
   FEE_CAP_SATS: setting
     .sats(500n, FEE_CAP_MAX)
@@ -79,6 +83,7 @@ export function settlementConfig(values: z.output<typeof settlementSettings>): S
       confirmations: { bilateral: values.BILATERAL_CONFIRMATIONS, blockchain: values.BLOCKCHAIN_CONFIRMATIONS },
       depositConfirmations: values.DEPOSIT_CONFIRMATIONS,
       finalDepth: FINAL_DEPTH,
+      deepReorgBlocks: values.DEEP_REORG_BLOCKS,
       reopenedBlocksMax: REOPENED_BLOCKS_MAX,
       feeRate: feeRate(BigInt(values.FEE_RATE_SAT_PER_VB) * SAT_PER_KVB),
       feeCapSats: sats(values.FEE_CAP_SATS),

@@ -2,6 +2,9 @@ import { fromTimestamp, modeName, settlementV1, statusName, TOPICS } from '@fina
 import type { Runtime, Worker } from '@finality/kernel';
 import type { AssembledService, Observation, ServiceMetrics } from '@finality/service';
 import type { Pool } from 'pg';
+import { EventReader } from '@finality/event-store';
+import { SETTLEMENT_SCHEMA } from './env.ts';
+import { CHAIN_TIP_ID, chainTipStream } from './store/streams.ts';
 
 /** From a tenth of a second (ledger only) to a day (on the chain, with a review). */
 const DURATION_BUCKETS_S = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 1_800, 3_600, 7_200, 21_600, 86_400];
@@ -13,6 +16,11 @@ const POLL_MS = 1_000;
 /** Settlements by mode and status, and how long they take. */
 export function observeSettlements(_service: AssembledService, { base, metrics }: Observation): readonly Worker[] {
   watchSettlements(metrics, base.pool, base.runtime);
+  const reader = new EventReader({ pool: base.pool, schema: SETTLEMENT_SCHEMA });
+  metrics.watch('finality_incidents_open', 'Incidents that wait for an operator: they stop signing', {}, async () => {
+    const { state } = await reader.loadState(chainTipStream, CHAIN_TIP_ID);
+    return state.incidents.length;
+  });
   return [durationWorker(base.pool, metrics)];
 }
 

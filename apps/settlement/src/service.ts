@@ -17,6 +17,7 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
   topics: [TOPICS.riskVerdict, TOPICS.amlVerdict, TOPICS.wallet, TOPICS.address, TOPICS.chainFact],
   grpc: {
     'finality.settlement.v1.SettlementService': settlementV1.SettlementServiceService,
+    'finality.settlement.v1.OperationsService': settlementV1.OperationsServiceService,
     'finality.institution.v1.InstitutionService': institutionV1.InstitutionServiceService,
     'finality.ledger.v1.LedgerService': ledgerV1.LedgerServiceService,
   },

@@ -18,6 +18,7 @@ import { Bootstrap } from './inbound/bootstrap.ts';
 import { BumpFeeRpc } from './inbound/bump-fee.rpc.ts';
 import { CancelSettlementRpc } from './inbound/cancel-settlement.rpc.ts';
 import { ChainFactsMessages } from './inbound/chain-facts.messages.ts';
+import { ConfirmIncidentRpc } from './inbound/confirm-incident.rpc.ts';
 import { CreateInstitutionRpc } from './inbound/create-institution.rpc.ts';
 import { FreezeInstitutionRpc } from './inbound/freeze-institution.rpc.ts';
 import { Gateway } from './inbound/gateway.ts';
@@ -28,6 +29,7 @@ import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
 import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
 import { ListDepositsRpc } from './inbound/list-deposits.rpc.ts';
 import { ListEntriesRpc } from './inbound/list-entries.rpc.ts';
+import { ListIncidentsRpc } from './inbound/list-incidents.rpc.ts';
 import { ListInstitutionsRpc } from './inbound/list-institutions.rpc.ts';
 import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
 import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
@@ -73,6 +75,7 @@ const INSTITUTION_RPCS = [
   RevokeApiKeyRpc,
 ];
 const LEDGER_RPCS = [GetBalancesRpc, ListEntriesRpc];
+const OPERATIONS_RPCS = [ListIncidentsRpc, ConfirmIncidentRpc];
 const MESSAGES = [RiskVerdictsMessages, AmlVerdictsMessages, WalletsMessages, AddressesMessages, ChainFactsMessages];
 
 @Module({})
@@ -81,7 +84,7 @@ export class SettlementModule {
     const wakeups = new Wakeups(env.runtime);
     return {
       module: SettlementModule,
-      controllers: [...SETTLEMENT_RPCS, ...INSTITUTION_RPCS, ...LEDGER_RPCS, ...MESSAGES],
+      controllers: [...SETTLEMENT_RPCS, ...INSTITUTION_RPCS, ...LEDGER_RPCS, ...OPERATIONS_RPCS, ...MESSAGES],
       providers: [
         Gateway,
         GetLedgerCutRpc,

@@ -176,6 +176,23 @@ const SETTLEMENTS: readonly RefusedInput[] = [
   },
   invalid('CancelSettlement', 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
   {
+    rpc: 'ConfirmIncident',
+    input: 'an institution’s API key',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'ROLE_REQUIRED',
+    caller: 'payer',
+  },
+  invalid('ConfirmIncident', 'no reason', 'reason', { reason: '' }),
+  {
+    rpc: 'ListIncidents',
+    input: 'an institution’s API key',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'ROLE_REQUIRED',
+    caller: 'payer',
+  },
+  {
     rpc: 'BumpFee',
     input: 'the payee’s API key',
     status: 'PERMISSION_DENIED',

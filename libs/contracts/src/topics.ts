@@ -73,6 +73,13 @@ export const TOPICS = {
     'finality.settlement.v1.DepositChanged',
     'Money that came in from outside, from the mempool to credited or reversed.',
   ),
+  incident: topic(
+    'finality.settlement.incident.v1',
+    'settlement',
+    'incident_id',
+    'finality.settlement.v1.IncidentChanged',
+    'What stops signing, or crediting too, until an operator has confirmed it.',
+  ),
   transaction: topic(
     'finality.settlement.transaction.v1',
     'settlement',

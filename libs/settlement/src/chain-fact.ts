@@ -25,7 +25,8 @@ export interface WatchedOutput {
 /** What the chain-watcher says, in the order in which it saw it: facts of a block's transactions before the block's own. */
 export type ChainFact =
   | { readonly kind: 'block_connected'; readonly block: BlockRef }
-  | { readonly kind: 'block_disconnected'; readonly block: BlockRef }
+  /** `forkHeight`: of the last block that both branches have. */
+  | { readonly kind: 'block_disconnected'; readonly block: BlockRef; readonly forkHeight: number }
   | { readonly kind: 'transaction_seen'; readonly transaction: WatchedTransaction }
   | { readonly kind: 'transaction_confirmed'; readonly transaction: WatchedTransaction; readonly block: BlockRef }
   | { readonly kind: 'transaction_unconfirmed'; readonly txid: Txid; readonly block: BlockRef }

@@ -9,7 +9,20 @@ export type ChainTipEvent = { readonly at: Instant } & (
   | { readonly type: 'coin_taken'; readonly coin: TakenCoin; readonly block: BlockRef }
   /** The block in which that had happened is gone. */
   | { readonly type: 'coin_returned'; readonly coin: TakenCoin }
+  | { readonly type: 'incident_opened'; readonly incident: Incident }
+  | { readonly type: 'incident_confirmed'; readonly incident: Incident; readonly by: string; readonly reason: string }
 );
+
+/**
+ * What the platform doesn't go on after without a person (DESIGN 7, issue of the chain): a reorg deeper than any that is to be expected stops
+ * crediting and signing; a transaction that spends a coin of ours and isn't ours stops signing.
+ */
+export interface Incident {
+  readonly incidentId: string;
+  readonly kind: 'deep_reorg' | 'unknown_spend';
+  readonly reason: string;
+  readonly openedAt: Instant;
+}
 
 export interface TakenCoin {
   readonly outpoint: OutpointKey;
@@ -23,21 +36,39 @@ export interface ChainTip {
   readonly height: number;
   /** Newest last, at most {@link RECENT_BLOCKS_MAX}; empty before the first block. */
   readonly recent: readonly BlockRef[];
+  /** Those that nobody has confirmed yet. */
+  readonly incidents: readonly Incident[];
+  /** Ids of those that somebody has, newest last, at most {@link CONFIRMED_MAX}: told again, they aren't news. */
+  readonly confirmed: readonly string[];
 }
 
 export const RECENT_BLOCKS_MAX = 288;
+const CONFIRMED_MAX = 1_000;
 
 export const chainTipAggregate: Aggregate<ChainTip, ChainTipEvent> = {
   name: 'chain_tip',
-  initialState: { height: 0, recent: [] },
+  initialState: { height: 0, recent: [], incidents: [], confirmed: [] },
   evolve(state, event) {
     switch (event.type) {
       case 'block_connected':
-        return { height: event.block.height, recent: [...state.recent, event.block].slice(-RECENT_BLOCKS_MAX) };
+        return {
+          ...state,
+          height: event.block.height,
+          recent: [...state.recent, event.block].slice(-RECENT_BLOCKS_MAX),
+        };
       case 'block_disconnected':
         return {
+          ...state,
           height: event.block.height - 1,
           recent: state.recent.filter((block) => block.height < event.block.height),
+        };
+      case 'incident_opened':
+        return { ...state, incidents: [...state.incidents, event.incident] };
+      case 'incident_confirmed':
+        return {
+          ...state,
+          incidents: state.incidents.filter(({ incidentId }) => incidentId !== event.incident.incidentId),
+          confirmed: [...state.confirmed, event.incident.incidentId].slice(-CONFIRMED_MAX),
         };
       case 'coin_taken':
       case 'coin_returned':
@@ -47,6 +78,12 @@ export const chainTipAggregate: Aggregate<ChainTip, ChainTipEvent> = {
     }
   },
 };
+
+/** Nothing is signed while somebody has to look at something. */
+export const stopsSigning = ({ incidents }: ChainTip): boolean => incidents.length > 0;
+
+/** After a deep reorg nothing becomes final by itself. */
+export const stopsCrediting = ({ incidents }: ChainTip): boolean => incidents.some(({ kind }) => kind === 'deep_reorg');
 
 /** Whether the block is on the chain consumed. One below what is kept can't be told, and isn't taken to be. */
 export function isOnChain(tip: ChainTip, block: BlockRef): boolean {

@@ -138,7 +138,10 @@ export function chainFact({ payload }: IncomingMessage, network: Network): Comma
 
 function factOf(fact: chainV1.ChainFact, network: Network): ChainFact | undefined {
   if (fact.blockConnected) return { kind: 'block_connected', block: blockOf(fact.blockConnected) };
-  if (fact.blockDisconnected) return { kind: 'block_disconnected', block: blockOf(fact.blockDisconnected) };
+  if (fact.blockDisconnected) {
+    const { forkHeight } = fact.blockDisconnected;
+    return { kind: 'block_disconnected', block: blockOf(fact.blockDisconnected), forkHeight };
+  }
   if (fact.transactionSeen)
     return { kind: 'transaction_seen', transaction: transactionOf(fact.transactionSeen.transaction, network) };
   if (fact.transactionConfirmed) {

@@ -40,6 +40,12 @@ export type SettlementCommand =
   | { readonly type: 'wallet_changed'; readonly wallet: WalletRecord }
   | { readonly type: 'address_issued'; readonly address: AddressRecord }
   | { readonly type: 'chain_fact'; readonly fact: ChainFact }
+  | {
+      readonly type: 'confirm_incident';
+      readonly incidentId: string;
+      readonly reason: string;
+      readonly caller: Principal;
+    }
   | { readonly type: 'bump'; readonly settlementId: string; readonly feeRate: FeeRate; readonly caller: Principal }
   | {
       readonly type: 'destinations_assigned';

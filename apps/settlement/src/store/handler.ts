@@ -6,6 +6,7 @@ import {
   attributeDeposits,
   bumpSettlement,
   cancel,
+  confirmIncident,
   createInstitution,
   depositAssessed,
   expire,
@@ -51,6 +52,10 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return settlementReply(submit(book, body.submission));
       case 'cancel':
         return settlementReply(cancelBy(book, body));
+      case 'confirm_incident':
+        return replyOf(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason), () => ({
+          type: 'done',
+        }));
       case 'bump':
         return settlementReply(bumpBy(book, body));
       case 'review':

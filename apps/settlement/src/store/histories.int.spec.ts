@@ -20,6 +20,7 @@ const SHORT = {
   confirmations: { bilateral: 1, blockchain: 2 },
   depositConfirmations: 1,
   finalDepth: 3,
+  deepReorgBlocks: 4,
   reopenedBlocksMax: 2,
 };
 

@@ -2,7 +2,9 @@ import { institutionV1, settlementV1, toTimestamp } from '@finality/contracts';
 import type { Role } from '@finality/kernel';
 import {
   type ApiKey,
+  type ChainTipEvent,
   confirmationsAt,
+  type Incident,
   type Institution,
   isDead,
   type KnownDeposit,
@@ -132,6 +134,31 @@ export function transactionStatus(lineage: OfferedLineage, version: OfferedVersi
   return version.signedHex === undefined
     ? TransactionStatus.TRANSACTION_STATUS_SIGNING
     : TransactionStatus.TRANSACTION_STATUS_SIGNED;
+}
+
+const INCIDENT_KINDS: Readonly<Record<Incident['kind'], settlementV1.IncidentKind>> = {
+  deep_reorg: settlementV1.IncidentKind.INCIDENT_KIND_DEEP_REORG,
+  unknown_spend: settlementV1.IncidentKind.INCIDENT_KIND_UNKNOWN_SPEND,
+};
+
+export function openIncident({ incidentId, kind, reason, openedAt }: Incident): settlementV1.Incident {
+  return {
+    incidentId,
+    kind: INCIDENT_KINDS[kind],
+    reason,
+    openedAt: toTimestamp(openedAt),
+    confirmedAt: undefined,
+    confirmedBy: '',
+    confirmationReason: '',
+  };
+}
+
+/** What an event says about an incident; undefined where it is about something else. */
+export function incidentMessage(event: ChainTipEvent): settlementV1.Incident | undefined {
+  if (event.type === 'incident_opened') return openIncident(event.incident);
+  if (event.type !== 'incident_confirmed') return undefined;
+  const { incident, at, by, reason } = event;
+  return { ...openIncident(incident), confirmedAt: toTimestamp(at), confirmedBy: by, confirmationReason: reason };
 }
 
 export function institutionMessage(institution: Exclude<Institution, { status: 'none' }>): institutionV1.Institution {

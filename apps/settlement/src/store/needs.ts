@@ -56,6 +56,9 @@ export class Needs {
       case 'retry_reservation':
         this.reserving.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
+      case 'confirm_incident':
+        this.chain = true;
+        return;
       case 'bump':
         this.bumping.settlements.add(body.settlementId);
         return void this.settlements.add(body.settlementId);

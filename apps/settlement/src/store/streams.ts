@@ -23,7 +23,14 @@ import {
   type SettlementEvent,
   versionNumbered,
 } from '@finality/settlement';
-import { apiKeyMessage, depositMessage, institutionMessage, settlementMessage, transactionStatus } from './messages.ts';
+import {
+  apiKeyMessage,
+  depositMessage,
+  incidentMessage,
+  institutionMessage,
+  settlementMessage,
+  transactionStatus,
+} from './messages.ts';
 
 /** What is stored of each aggregate, whom it concerns, and what it tells the world. */
 
@@ -129,11 +136,16 @@ export const apiKeyStream: StreamType<ApiKey, ApiKeyEvent> = {
   },
 };
 
-/** The ledger's own place on the chain; the chain-watcher tells the world. */
+/** The ledger's own place on the chain, which the chain-watcher tells the world; and what has to be looked at, which this service does. */
 export const chainTipStream: StreamType<ChainTip, ChainTipEvent> = {
   aggregate: chainTipAggregate,
   institutions: () => [],
-  publish: (): readonly PublicMessage[] => [],
+  publish(event): readonly PublicMessage[] {
+    const incident = incidentMessage(event);
+    if (incident === undefined) return [];
+    const payload = settlementV1.IncidentChanged.encode({ incident }).finish();
+    return [message(TOPICS.incident, incident.incidentId, payload)];
+  },
 };
 
 /** There is one chain. */

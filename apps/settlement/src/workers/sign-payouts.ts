@@ -2,10 +2,17 @@ import { hexFromBytes, verifySignatures } from '@finality/bitcoin';
 import type { signingV1 } from '@finality/contracts';
 import { assert, type Instant, type Worker } from '@finality/kernel';
 import { refusalOf, withSpan } from '@finality/service';
-import { latest, living, type OfferedLineage, type OfferedVersion, type Terms } from '@finality/settlement';
+import {
+  latest,
+  living,
+  type OfferedLineage,
+  type OfferedVersion,
+  stopsSigning,
+  type Terms,
+} from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import type { SettlementCommand } from '../store/commands.ts';
-import { lineageStream, settlementStream } from '../store/streams.ts';
+import { CHAIN_TIP_ID, chainTipStream, lineageStream, settlementStream } from '../store/streams.ts';
 import { causesOfWork } from './cause.ts';
 
 const LINEAGES_MAX = 50;
@@ -35,7 +42,9 @@ export class SignPayouts implements Worker {
        ORDER BY planned_position LIMIT ${LINEAGES_MAX}`,
       [refused],
     );
-    if (rows.length === 0) return 'idle';
+    // Asked anew each time: while somebody has to look at something, nothing is signed.
+    const { state: tip } = await this.#reader.loadState(chainTipStream, CHAIN_TIP_ID);
+    if (rows.length === 0 || stopsSigning(tip)) return 'idle';
     for (const { lineage_id: lineageId } of rows) await this.#sign(lineageId);
     return 'progress';
   }

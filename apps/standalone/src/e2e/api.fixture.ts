@@ -15,6 +15,7 @@ import { credentials, Metadata, type ServiceDefinition } from '@grpc/grpc-js';
 /** The public API over a connection of its own, as somebody with an API key sees it. */
 export interface Api {
   readonly settlements: ServicePort<settlementV1.SettlementServiceServer>;
+  readonly operations: ServicePort<settlementV1.OperationsServiceServer>;
   readonly institutions: ServicePort<institutionV1.InstitutionServiceServer>;
   readonly addresses: ServicePort<addressV1.AddressServiceServer>;
   readonly ledger: ServicePort<ledgerV1.LedgerServiceServer>;
@@ -45,6 +46,7 @@ export function connectApi(address: string, apiKey?: string): Api {
   closing.push(() => streams.close());
   return {
     settlements: connect(settlementV1.SettlementServiceService),
+    operations: connect(settlementV1.OperationsServiceService),
     institutions: connect(institutionV1.InstitutionServiceService),
     addresses: connect(addressV1.AddressServiceService),
     ledger: connect(ledgerV1.LedgerServiceService),

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { addressV1, institutionV1, type reconciliationV1 } from '@finality/contracts';
+import { addressV1, institutionV1, type reconciliationV1, type settlementV1 } from '@finality/contracts';
 import type { Runtime } from '@finality/kernel';
 import { type Log, systemRuntime } from '@finality/service';
 import type { SignerConfig } from '@finality/signer-app';
@@ -142,6 +142,15 @@ export class E2e {
       label: role,
     });
     return { api: this.api(secret), keyId: apiKey!.keyId };
+  }
+
+  /** An operator has looked at everything that stops signing or crediting. @returns the kinds of what there was */
+  async confirmIncidents(): Promise<readonly settlementV1.IncidentKind[]> {
+    const { operations } = this.operator;
+    const { incidents } = await operations.listIncidents({});
+    for (const { incidentId } of incidents)
+      await operations.confirmIncident({ idempotencyKey: freshKey(), incidentId, reason: 'looked at' });
+    return incidents.map(({ kind }) => kind);
   }
 
   /** Compares everything at the node's present tip. */

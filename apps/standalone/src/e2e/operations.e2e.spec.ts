@@ -7,6 +7,7 @@ import { until } from './wait.fixture.ts';
 const SERVICES = ['settlement', 'address-issuer', 'chain-watcher', 'risk', 'aml', 'reconciliation'];
 const PUBLIC = [
   'finality.settlement.v1.SettlementService',
+  'finality.settlement.v1.OperationsService',
   'finality.institution.v1.InstitutionService',
   'finality.address.v1.AddressService',
   'finality.ledger.v1.LedgerService',

@@ -1,6 +1,7 @@
 import { dustLimitSats } from '@finality/bitcoin';
 import { parseAccountId } from '@finality/ledger';
 import type { Book } from '../book.ts';
+import { stopsCrediting } from '../chain-tip.ts';
 import type { WatchedOutput, WatchedTransaction } from '../chain-fact.ts';
 import { type Beneficiary, known, screeningOf } from '../deposit.ts';
 import { depositBooked, depositCredited, depositHeld, depositUnbooked, depositUndecided } from '../postings/deposit.ts';
@@ -67,8 +68,10 @@ export function decideDeposit(book: Book, outpoint: string): void {
   const isOpen =
     deposit.status === 'confirmed' || (deposit.status === 'held' && deposit.review?.decision === 'approve');
   if (!isOpen || deposit.beneficiary.kind === 'suspense') return;
-  const dueHeight = deposit.block.height + book.policy.depositConfirmations - 1;
-  if (book.tip.get().height < dueHeight) {
+  const tip = book.tip.get();
+  const finalHeight = deposit.block.height + book.policy.depositConfirmations - 1;
+  const dueHeight = stopsCrediting(tip) ? Math.max(finalHeight, tip.height + 1) : finalHeight;
+  if (tip.height < dueHeight) {
     // A reorg above it may have taken blocks away since that height was reached: it is due again.
     book.matures({ kind: 'deposit', id: outpoint, dueHeight });
     return;

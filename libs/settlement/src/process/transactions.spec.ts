@@ -49,7 +49,7 @@ describe('a coin', () => {
   });
 
   it('taken by somebody else is missing, in the open', () => {
-    const world = given(MONEY).when(stolen).then('tip coin_taken', 'tip block_connected');
+    const world = given(MONEY).when(stolen).then('tip incident_opened', 'tip coin_taken', 'tip block_connected');
     expect([custody(world), missing(world)]).toEqual([0n, 90_000n]);
     expect(balance(world, WALLET_A)).toEqual({ available: 90_000n });
   });
@@ -82,7 +82,7 @@ describe('a coin', () => {
     };
     const world = given(MONEY)
       .when(shuffled)
-      .then('tip coin_taken', 'deposit deposit_detected', 'deposit deposit_confirmed', 'tip block_connected');
+      .then('tip incident_opened', 'tip coin_taken', 'deposit deposit_detected', 'deposit deposit_confirmed', 'tip block_connected');
     expect(missing(world)).toBe(90_000n);
   });
 });

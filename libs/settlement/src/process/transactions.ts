@@ -1,6 +1,6 @@
 import { assertNever } from '@finality/kernel';
 import type { Book } from '../book.ts';
-import type { TakenCoin } from '../chain-tip.ts';
+import { stopsCrediting, type TakenCoin } from '../chain-tip.ts';
 import type { ChainFact, WatchedOutput, WatchedTransaction } from '../chain-fact.ts';
 import type { Coin } from '../coin.ts';
 import { mergeSources } from '../coin.ts';
@@ -17,6 +17,7 @@ import { mustPost } from '../postings/post.ts';
 import type { BlockRef } from '../settlement.ts';
 import { bumpDue } from './bump.ts';
 import { depositConfirmed, depositDue, depositGone, depositSeen, depositUnconfirmed } from './deposits.ts';
+import { reorgSeen, unknownSpend } from './incidents.ts';
 import {
   conflictFound,
   conflictWithdrawn,
@@ -48,6 +49,7 @@ export function applyChainFact(book: Book, fact: ChainFact): void {
     case 'block_connected':
       return blockConnected(book, fact.block);
     case 'block_disconnected':
+      reorgSeen(book, fact);
       book.tip.record({ type: 'block_disconnected', at: book.now, block: fact.block });
       return;
     default:
@@ -58,6 +60,8 @@ export function applyChainFact(book: Book, fact: ChainFact): void {
 function transactionSeen(book: Book, transaction: WatchedTransaction): void {
   const lineageId = book.lineageOf(transaction.txid);
   if (lineageId !== undefined) return transactionBroadcast(book, transaction.txid, 'seen');
+  for (const { outpoint } of transaction.inputs)
+    if (book.coins.find(outpoint) !== undefined) unknownSpend(book, transaction.txid, outpoint);
   for (const output of ownOutputs(transaction)) depositSeen(book, transaction, output);
 }
 
@@ -100,6 +104,7 @@ function spend(book: Book, coin: Coin, { txid, lineageId, block }: Spender): voi
   book.coins.put(after);
   if (lineageId === undefined) {
     mustPost(book.ledger, foreignSpend(after));
+    unknownSpend(book, txid, coin.outpoint);
     book.tip.record({ type: 'coin_taken', at: book.now, coin: takenCoin(coin, txid), block });
   }
   if (coin.claimedBy !== undefined && coin.claimedBy !== lineageId)
@@ -201,6 +206,8 @@ function transactionReplaced(book: Book, fact: Extract<ChainFact, { kind: 'trans
 /** All facts of the block have been applied: its height counts, and what waited for it is due. */
 function blockConnected(book: Book, block: BlockRef): void {
   book.tip.record({ type: 'block_connected', at: book.now, block });
+  // What is due stays due until somebody has confirmed the reorg.
+  if (stopsCrediting(book.tip.get())) return;
   for (const due of book.takeDue(block.height)) {
     switch (due.kind) {
       case 'bump':

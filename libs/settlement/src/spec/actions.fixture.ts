@@ -38,6 +38,7 @@ export const ACTION_WEIGHTS = {
   sign: 10,
   broadcast: 4,
   bump: 5,
+  confirm: 3,
   hurry: 8,
   freeze: 0.05,
 } as const;
@@ -55,6 +56,7 @@ export const PAYOUT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   undo: 6,
   redo: 3,
   bump: 8,
+  confirm: 4,
   steal: 1,
   broadcast: 4,
   poll: 1,
@@ -147,6 +149,8 @@ function business(world: World, { kind, a, b, c }: Action): void {
       const id = pick(settlementsIn(world, 'executing'), a) ?? pick(book.settlements.ids(), a);
       return id === undefined ? undefined : void world.bump(id, BigInt(1_000 + (b % 20) * 1_000));
     }
+    case 'confirm':
+      return world.confirmIncidents();
     case 'hurry':
       return hurry(world);
     case 'freeze': {
@@ -259,6 +263,7 @@ export function settleDown(world: World): void {
   const { finalDepth, reopenedBlocksMax, confirmations } = world.book.policy;
   const blocks = 4 + 2 * Math.max(finalDepth, reopenedBlocksMax, confirmations.blockchain);
   for (let i = 0; i < blocks; i++) {
+    world.confirmIncidents();
     if (i < 4) hurry(world);
     if (i < 4) tellAll(world);
     world.mine(() => true);

@@ -3,6 +3,7 @@ import { assertNever, type Principal } from '@finality/kernel';
 import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
 import { bumpSettlement } from '../process/bump.ts';
+import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
 import { type Destinations, offer, signed, signingRefused } from '../process/offer.ts';
 import { reserve } from '../process/reserve.ts';
@@ -39,6 +40,12 @@ export type Command =
       readonly by: Screener;
       readonly assessment: Assessment;
     }
+  | {
+      readonly type: 'confirm_incident';
+      readonly incidentId: string;
+      readonly reason: string;
+      readonly caller: Principal;
+    }
   | { readonly type: 'wallet_changed'; readonly wallet: WalletRecord }
   | { readonly type: 'address_issued'; readonly address: AddressRecord }
   | { readonly type: 'chain_fact'; readonly fact: ChainFact }
@@ -64,6 +71,8 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(submit(book, command.submission));
     case 'cancel':
       return reasonOf(cancel(book, command.settlementId, command.reason, command.caller.keyId));
+    case 'confirm_incident':
+      return reasonOf(confirmIncident(book, command.incidentId, command.caller.keyId, command.reason));
     case 'bump':
       return reasonOf(bumpSettlement(book, command.settlementId, command.feeRate));
     case 'review':
@@ -79,7 +88,15 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
   }
 }
 
-type Asked = 'submit' | 'cancel' | 'bump' | 'review' | 'review_deposit' | 'create_institution' | 'freeze_institution';
+type Asked =
+  | 'submit'
+  | 'cancel'
+  | 'bump'
+  | 'confirm_incident'
+  | 'review'
+  | 'review_deposit'
+  | 'create_institution'
+  | 'freeze_institution';
 
 function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>): void {
   switch (command.type) {

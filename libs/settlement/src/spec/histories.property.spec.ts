@@ -44,6 +44,7 @@ const POLICIES = [
       confirmations: { bilateral: 1, blockchain: 2 },
       depositConfirmations: 1,
       finalDepth: 3,
+      deepReorgBlocks: 4,
       reopenedBlocksMax: 2,
     },
   ],

@@ -16,6 +16,7 @@ export const POLICY: SettlementPolicy = {
   confirmations: { bilateral: 3, blockchain: 6 },
   depositConfirmations: 3,
   finalDepth: 6,
+  deepReorgBlocks: 10,
   reopenedBlocksMax: 6,
   feeRate: feeRate(2_000n),
   feeCapSats: sats(5_000n),

@@ -75,8 +75,11 @@ function observed(txs: readonly WorldTx[]): {
 function factOf(event: ChainEvent): ChainFact {
   switch (event.type) {
     case 'block_connected':
-    case 'block_disconnected':
       return { kind: event.type, block: { height: event.height, hash: event.hash } };
+    case 'block_disconnected': {
+      const { type: kind, height, hash, forkHeight } = event;
+      return { kind, block: { height, hash }, forkHeight };
+    }
     case 'transaction_seen':
       return { kind: event.type, transaction: watchedOf(event.transaction) };
     case 'transaction_confirmed':

@@ -258,6 +258,12 @@ export class World {
     return latest(offered(this.book.lineages.get(lineageId)));
   }
 
+  /** The operator has looked at everything that is open. */
+  confirmIncidents(): void {
+    for (const { incidentId } of this.book.tip.get().incidents)
+      this.tell({ type: 'confirm_incident', incidentId, reason: 'looked at', caller: OPERATOR });
+  }
+
   bump(settlementId: string, satsPerKvb: bigint): string | undefined {
     const command = { type: 'bump', settlementId, feeRate: feeRate(satsPerKvb), caller: OPERATOR } as const;
     const isThere = this.book.settlements.get(settlementId).status !== 'none';

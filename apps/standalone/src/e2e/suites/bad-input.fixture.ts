@@ -237,6 +237,7 @@ async function goodRequests(
   const decided = { idempotency_key: '', decision: 'REVIEW_DECISION_APPROVE', reason: 'looked at' };
   const outpoint = `${'00'.repeat(32)}:0`;
   const settlements = settlementV1.SettlementServiceService;
+  const operations = settlementV1.OperationsServiceService;
   const institutions = institutionV1.InstitutionServiceService;
   const addresses = addressV1.AddressServiceService;
   const ledger = ledgerV1.LedgerServiceService;
@@ -269,6 +270,13 @@ async function goodRequests(
       settlementV1.CancelSettlementRequest,
       { idempotency_key: '', settlement_id, reason: 'changed our mind' },
       'FAILED_PRECONDITION',
+    ),
+    ListIncidents: asOperator(operations.listIncidents, settlementV1.ListIncidentsRequest, {}),
+    ConfirmIncident: asOperator(
+      operations.confirmIncident,
+      settlementV1.ConfirmIncidentRequest,
+      { idempotency_key: '', incident_id: 'deep_reorg:0', reason: 'looked at' },
+      'NOT_FOUND',
     ),
     BumpFee: asPayer(
       settlements.bumpFee,

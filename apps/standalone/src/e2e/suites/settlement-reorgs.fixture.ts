@@ -1,9 +1,10 @@
-import { institutionV1 } from '@finality/contracts';
+import { institutionV1, settlementV1 } from '@finality/contracts';
 import { expect, it } from 'vitest';
 import { refused } from '../api.fixture.ts';
 import { type Bank, lifeOf, NOTHING, type Settlement } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
 import { steal } from '../thief.fixture.ts';
+import { until } from '../wait.fixture.ts';
 
 export const DEPOSIT_SATS = 40_000_000n;
 export const AMOUNT_SATS = 25_000_000n;
@@ -84,6 +85,7 @@ export function settlementInReorg(e2e: () => E2e): void {
     await outside.takeBlocksBack(1);
     await payer.settlement(settlementId, 'EXECUTING');
     const { txid: byTxid } = await steal(e2e(), payer, outpoint);
+    await lookedAt(e2e());
     await outside.mine(5);
     await expectInOrder(e2e());
     await payer.settlement(settlementId, 'EXECUTING');
@@ -101,6 +103,7 @@ export function settlementInReorg(e2e: () => E2e): void {
     await outside.takeBlocksBack(3);
     await payer.settlement(settlementId, 'REOPENED');
     const { txid: byTxid } = await steal(e2e(), payer, outpoint);
+    await lookedAt(e2e());
     await outside.mine(5);
     await expectInOrder(e2e());
     await payer.settlement(settlementId, 'REOPENED');
@@ -169,4 +172,15 @@ export function settlementInReorg(e2e: () => E2e): void {
     ]);
     await expectInOrder(e2e());
   });
+}
+
+/** Nothing is signed from a theft on until an operator has confirmed it. */
+async function lookedAt(e2e: E2e): Promise<void> {
+  const { INCIDENT_KIND_UNKNOWN_SPEND } = settlementV1.IncidentKind;
+  const kinds = await until(
+    'the theft is an incident',
+    () => e2e.confirmIncidents(),
+    (confirmed) => confirmed.length > 0,
+  );
+  expect(kinds).toEqual([INCIDENT_KIND_UNKNOWN_SPEND]);
 }
