@@ -1,6 +1,7 @@
 export * from './address.ts';
 export * from './amount.ts';
 export * from './block.ts';
+export { LONG_TERM_FEE_RATE } from './coin-selection-terms.ts';
 export * from './coin-selection.ts';
 export * from './descriptor-checksum.ts';
 export * from './descriptor.ts';

@@ -1,6 +1,7 @@
 import {
   outpointKey,
   parseOutpointKey,
+  PLACEHOLDER_SCRIPT,
   type ScriptHex,
   selectCoins,
   type WalletScriptType,
@@ -21,12 +22,6 @@ export interface CoinChoice {
 /** More are only looked at when the most valuable of them don't do: a batch may choose a thousand times while it holds the store's lock. */
 const COINS_CONSIDERED_MAX = 200;
 
-/** Stand-ins of the right size: the payee's address is issued once the coins are reserved. */
-const PLACEHOLDER: Readonly<Record<WalletScriptType, ScriptHex>> = {
-  wpkh: `0014${'00'.repeat(20)}` as ScriptHex,
-  tr: `5120${'00'.repeat(32)}` as ScriptHex,
-};
-
 /** Coins that pay these terms within the fee cap, at today's feerate; otherwise why there are none, in words. Claims nothing. */
 export function chooseCoins(book: Book, terms: Terms): Result<CoinChoice, string> {
   assert(terms.payer.kind === 'wallet' && terms.payee.kind === 'wallet', 'only wallets hold coins');
@@ -39,15 +34,18 @@ export function chooseCoins(book: Book, terms: Terms): Result<CoinChoice, string
       coin,
       outpoint: unwrap(parseOutpointKey(coin.outpoint)),
       valueSats: coin.valueSats,
-      scriptType: scriptTypeOf(coin.script),
+      spend: { type: scriptTypeOf(coin.script) },
       anchorEligible: true,
     }))
     .sort((a, b) => Number(b.valueSats - a.valueSats) || (a.coin.outpoint < b.coin.outpoint ? -1 : 1));
   const request = {
-    outputs: [{ valueSats: terms.amountSats, script: PLACEHOLDER[walletScriptType(book, terms.payee.walletId)] }],
+    // The payee's address is issued once the coins are reserved.
+    outputs: [
+      { valueSats: terms.amountSats, script: PLACEHOLDER_SCRIPT[walletScriptType(book, terms.payee.walletId)] },
+    ],
     feeRate: policy.feeRate,
     feeCapSats: policy.feeCapSats,
-    changeScriptType: walletScriptType(book, terms.payer.walletId),
+    change: { type: walletScriptType(book, terms.payer.walletId) },
   };
   const fromFew = selectCoins({ ...request, coins: spendable.slice(0, COINS_CONSIDERED_MAX) });
   const isAll = fromFew.ok || spendable.length <= COINS_CONSIDERED_MAX;
