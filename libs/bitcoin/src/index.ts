@@ -6,6 +6,7 @@ export * from './coin-selection.ts';
 export * from './descriptor-checksum.ts';
 export * from './descriptor.ts';
 export type * from './fault.ts';
+export * from './fee-policy.ts';
 export * from './fee-shares.ts';
 export * from './fees.ts';
 export * from './hex.ts';
