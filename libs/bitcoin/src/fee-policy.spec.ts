@@ -90,8 +90,12 @@ describe('decideFeeRates', () => {
     ]);
   });
 
-  it('takes a floor above the cap for a bug', () => {
-    expect(() => decide({ floor: perVb(301) })).toThrow('floor');
+  it('pays no more than the cap to nodes that ask for more', () => {
+    expect(decide({ floor: perVb(301), estimates: { fast: perVb(5) } })).toEqual({
+      fast: [300, 'cap'],
+      normal: [300, 'cap'],
+      slow: [300, 'cap'],
+    });
   });
 
   it('keeps between floor and cap, in order, whatever it is given, and ignores the order of buckets', () => {

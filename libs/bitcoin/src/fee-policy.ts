@@ -33,7 +33,7 @@ export interface TargetFee {
   readonly blocks: number;
   /** Until the first confirmation, expected. */
   readonly delaySeconds: number;
-  /** What the feerate comes from; `cap`: it would have to be higher, and the delay may be longer. */
+  /** What the feerate comes from; `cap`: it would have to be higher, and it may take longer, or not even be relayed (a floor above the cap). */
   readonly basis: 'estimate' | 'mempool' | 'floor' | 'cap';
 }
 
@@ -56,9 +56,7 @@ const BUCKETS_MAX = 10_000;
  * least the floor, at most the cap; a faster target never pays less than a slower one. Pure: recorded with its inputs, it can be made again.
  */
 export function decideFeeRates(inputs: FeeInputs): FeeDecision {
-  const { floor, cap, mempool } = inputs;
-  assert(floor <= cap, `a floor of ${floor} sat/kvB is below the cap of ${cap}`);
-  assert((mempool?.length ?? 0) <= BUCKETS_MAX, `at most ${BUCKETS_MAX} buckets`);
+  assert((inputs.mempool?.length ?? 0) <= BUCKETS_MAX, `at most ${BUCKETS_MAX} buckets`);
   const slow = targetFee(inputs, 'slow');
   const normal = atLeast(targetFee(inputs, 'normal'), slow);
   const fast = atLeast(targetFee(inputs, 'fast'), normal);
@@ -71,7 +69,7 @@ function targetFee({ estimates, mempool, floor, cap }: FeeInputs, target: FeeTar
   const outbidding = mempool ? outbid(mempool, (blocks * BLOCK_VSIZE) / ROOM_DIVISOR) : 0n;
   const seen = estimate >= outbidding ? estimate : outbidding;
   const common = { blocks, delaySeconds: blocks * BLOCK_SECONDS };
-  if (seen > cap) return { ...common, feeRate: cap, basis: 'cap' };
+  if (seen > cap || floor > cap) return { ...common, feeRate: cap, basis: 'cap' };
   if (seen <= floor) return { ...common, feeRate: floor, basis: 'floor' };
   return { ...common, feeRate: seen as FeeRate, basis: estimate >= outbidding ? 'estimate' : 'mempool' };
 }

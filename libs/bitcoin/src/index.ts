@@ -1,8 +1,10 @@
 export * from './address.ts';
 export * from './amount.ts';
 export * from './block.ts';
+export * from './bump-policy.ts';
 export { LONG_TERM_FEE_RATE } from './coin-selection-terms.ts';
 export * from './coin-selection.ts';
+export * from './consolidation-policy.ts';
 export * from './descriptor-checksum.ts';
 export * from './descriptor.ts';
 export type * from './fault.ts';
