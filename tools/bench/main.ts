@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { benchChain } from './chain/index.ts';
 import { type Measured, table } from './figures.ts';
 import { benchKafka } from './kafka.ts';
 import { benchMemory } from './memory.ts';
@@ -15,6 +16,9 @@ const USAGE = `npm run bench -- <group>… [--json] [--profile <directory>]
                kafka.e2e, kafka.p50, kafka.p99: as settlement's, with each service a process of its own, over Kafka;
                kafka.cpu: CPU milliseconds per settlement of all processes but Kafka and Postgres, beside those of one process for all;
                kafka.memory: MiB of the service processes after that. Needs Java and Go
+  chain        coinselect.10k, coinselect.200k: milliseconds to choose the coins of a payment; coinselect.….waste: what that wastes, in percent
+               of the fee, beyond the best that ten seconds of search find; payout.batch: milliseconds to select, build, check and
+               sign a transaction of 500 payouts and 200 inputs
   all          every group
 
 Each group starts platforms of its own in a temporary directory and takes a minute or two. Figures are medians. A limit is measured in
@@ -30,6 +34,7 @@ const GROUPS: Readonly<Record<string, (profile?: string) => Promise<Measured>>> 
   settlement: benchSettlement,
   memory: benchMemory,
   kafka: benchKafka,
+  chain: benchChain,
 };
 
 process.exitCode = await main(process.argv.slice(2)).catch((error: unknown) => {

@@ -1,7 +1,7 @@
 import { type Result, type Sats, unwrap } from '@finality/kernel';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { dustLimitSats, type WalletScriptType } from './address.ts';
+import { dustLimitSats } from './address.ts';
 import {
   type Coin,
   type CoinSelection,
@@ -9,18 +9,27 @@ import {
   type CoinSelectionRequest,
   selectCoins,
 } from './coin-selection.ts';
-import { feeFor, feeRate, feeRateOf, transactionWeight } from './fees.ts';
+import {
+  feeFor,
+  feeRate,
+  feeRateOf,
+  inputWeight,
+  PLACEHOLDER_SCRIPT,
+  type SpendKind,
+  transactionWeight,
+} from './fees.ts';
 import { outpointKey, type ScriptHex, type Txid } from './ids.ts';
 
 const PAYEE = `0014${'77'.repeat(20)}` as ScriptHex;
-const CHANGE = { wpkh: `0014${'00'.repeat(20)}` as ScriptHex, tr: `5120${'00'.repeat(32)}` as ScriptHex };
+const WPKH: SpendKind = { type: 'wpkh' };
+const TR: SpendKind = { type: 'tr' };
 const PLENTY = (10n ** 12n) as Sats;
 const sats = (value: bigint): Sats => value as Sats;
 
-const coin = (number: number, value: bigint, anchorEligible = true, scriptType: WalletScriptType = 'wpkh'): Coin => ({
+const coin = (number: number, value: bigint, anchorEligible = true, spend: SpendKind = WPKH): Coin => ({
   outpoint: { txid: number.toString(16).padStart(64, '0') as Txid, vout: 0 },
   valueSats: sats(value),
-  scriptType,
+  spend,
   anchorEligible,
 });
 
@@ -35,7 +44,8 @@ function select(
     outputs,
     feeRate: feeRate(2_000n),
     feeCapSats: PLENTY,
-    changeScriptType: 'wpkh',
+    longTermFeeRate: feeRate(2_000n),
+    change: WPKH,
     ...more,
   });
 }
@@ -49,7 +59,7 @@ describe('selectCoins', () => {
   });
 
   it('finds coins that need no change', () => {
-    const fee = feeFor(transactionWeight(['wpkh', 'wpkh'], [PAYEE]), feeRate(2_000n));
+    const fee = feeFor(transactionWeight([WPKH, WPKH], [PAYEE]), feeRate(2_000n));
     const coins = [coin(1, 1_000_000n), coin(2, 20_000n), coin(3, 30_000n + fee), coin(4, 11_111n), coin(5, 700_000n)];
     const selection = unwrap(select(coins, 50_000n));
     expect(values(selection).sort()).toEqual([20_000n, 30_000n + fee].sort());
@@ -64,8 +74,8 @@ describe('selectCoins', () => {
   });
 
   it('puts change below the dust limit into the fee', () => {
-    const fee = feeFor(transactionWeight(['wpkh'], [PAYEE]), feeRate(2_000n));
-    const withChange = feeFor(transactionWeight(['wpkh'], [PAYEE, PAYEE]), feeRate(2_000n));
+    const fee = feeFor(transactionWeight([WPKH], [PAYEE]), feeRate(2_000n));
+    const withChange = feeFor(transactionWeight([WPKH], [PAYEE, PAYEE]), feeRate(2_000n));
     expect(unwrap(select([coin(1, 30_000n + withChange + 293n)], 30_000n))).toMatchObject({
       changeSats: 0n,
       feeSats: withChange + 293n,
@@ -99,6 +109,49 @@ describe('selectCoins', () => {
     ]);
   });
 
+  it("spends coins of one kind where one kind suffices, and mixes them where it doesn't", () => {
+    const coins = [coin(1, 60_000n), coin(2, 50_000n, true, TR), coin(3, 40_000n), coin(4, 45_000n, true, TR)];
+    const kindsFor = (pay: bigint, more: Partial<CoinSelectionRequest> = {}): Set<string> =>
+      new Set(unwrap(select(coins, pay, more)).inputs.map(({ spend }) => spend.type));
+    expect(kindsFor(90_000n)).toEqual(new Set(['tr']));
+    expect(kindsFor(98_000n)).toEqual(new Set(['wpkh']));
+    expect(kindsFor(150_000n)).toEqual(new Set(['wpkh', 'tr']));
+    expect(kindsFor(50_000n, { anchor: coins[3]!.outpoint })).toEqual(new Set(['tr']));
+    const multisig = { type: 'wsh-sortedmulti', keys: 3 } as const;
+    const ofTwo = coin(6, 80_000n, true, { ...multisig, required: 2 });
+    const ofThree = coin(7, 80_000n, true, { ...multisig, required: 3 });
+    expect(unwrap(select([ofThree, ofTwo], 70_000n)).inputs).toEqual([ofTwo]);
+  });
+
+  it('pays the least fee that a replacement needs, whatever the feerate', () => {
+    const selection = unwrap(select([coin(1, 100_000n)], 30_000n, { feeMinSats: sats(5_000n) }));
+    expect(selection).toMatchObject({ feeSats: 5_000n, changeSats: 65_000n });
+    const short = select([coin(1, 34_999n)], 30_000n, { feeMinSats: sats(5_000n) });
+    expect(short).toMatchObject({ error: { reason: 'INSUFFICIENT_FUNDS', neededSats: 35_000n } });
+  });
+
+  it('spends more coins without change rather than fewer with it, unless coins are dear', () => {
+    const fee = feeFor(transactionWeight([WPKH, WPKH], [PAYEE]), feeRate(20_000n));
+    const coins = [coin(1, 200_000n), coin(2, 60_000n), coin(3, 40_000n + fee)];
+    const at = (longTermFeeRate: bigint): number =>
+      unwrap(select(coins, 100_000n, { feeRate: feeRate(20_000n), longTermFeeRate: feeRate(longTermFeeRate) })).inputs
+        .length;
+    // Change: 31 vB now, 68 vB later. One coin more: 68 vB at 20 sat/vB less what it would cost later.
+    expect(at(10_000n)).toBe(2);
+    expect(at(1_000n)).toBe(1);
+  });
+
+  it('makes no change that costs more to spend later than it is worth', () => {
+    const withChange = feeFor(transactionWeight([WPKH], [PAYEE, PAYEE]), feeRate(2_000n));
+    const changeFor = (left: bigint, more: Partial<CoinSelectionRequest> = {}): bigint =>
+      unwrap(select([coin(1, 30_000n + withChange + left)], 30_000n, { longTermFeeRate: feeRate(10_000n), ...more }))
+        .changeSats;
+    expect(changeFor(679n)).toBe(0n);
+    expect(changeFor(680n)).toBe(680n);
+    // Better than a fee above the cap.
+    expect(changeFor(679n, { feeCapSats: withChange })).toBe(679n);
+  });
+
   it('keeps the anchor that a lineage has, even one not worth its fee', () => {
     const anchor = coin(3, 10n, false);
     const selection = unwrap(select([coin(1, 1_000_000n), anchor], 500_000n, { anchor: anchor.outpoint }));
@@ -108,7 +161,7 @@ describe('selectCoins', () => {
 
   it('says what is there and what is needed', () => {
     const short = select([coin(1, 30_000n), coin(2, 20n)], 30_000n);
-    const fee = feeFor(transactionWeight(['wpkh'], [PAYEE]), feeRate(2_000n));
+    const fee = feeFor(transactionWeight([WPKH], [PAYEE]), feeRate(2_000n));
     expect(short).toMatchObject({
       error: { reason: 'INSUFFICIENT_FUNDS', availableSats: 30_000n, neededSats: 30_000n + fee },
     });
@@ -117,33 +170,45 @@ describe('selectCoins', () => {
     const capped = select([coin(1, 50_000n)], 30_000n, { feeCapSats: sats(281n) });
     expect(capped).toMatchObject({ error: { reason: 'FEE_ABOVE_CAP', neededSats: 30_282n } });
     expect(select([coin(1, 50_000n)], 293n)).toMatchObject({ error: { reason: 'DUST_OUTPUT' } });
-    expect(() => select([coin(1, 1n), coin(1, 2n)], 30_000n)).toThrow('offered once');
+    expect(() => select([coin(1, 20_000n), coin(1, 20_000n)], 30_000n)).toThrow('offered once');
   });
 
   it('never builds what nodes would not relay for its weight', () => {
     const many = Array.from({ length: 2_000 }, (_, i) => coin(i, 10_000n));
-    expect(select(many, 19_000_000n)).toMatchObject({ error: { reason: 'TOO_MANY_INPUTS' } });
+    expect(select(many, 19_000_000n)).toMatchObject({ error: { reason: 'TRANSACTION_TOO_HEAVY' } });
     const most = unwrap(select(many, 13_000_000n));
     expect(most.weight).toBeLessThanOrEqual(400_000);
   });
 
-  it('is quick with 10,000 coins', () => {
+  it('finds hardly any waste to avoid among 10,000 coins, quickly', () => {
     const coins = Array.from({ length: 10_000 }, (_, i) =>
       coin(i, 1_000n + BigInt((i * 7_919) % 100_003), i % 3 === 0),
     );
     const started = performance.now();
-    expect(select(coins, 5_000_000n).ok).toBe(true);
+    const selection = unwrap(select(coins, 5_000_000n, { longTermFeeRate: feeRate(1_000n) }));
     expect(performance.now() - started).toBeLessThan(1_000);
+    expect(selection.changeSats).toBe(0n);
+    // The fewest coins that can pay at all, and no more than a hundredth of the fee too much.
+    const fewest = unwrap(select(coins, 5_000_000n, { longTermFeeRate: feeRate(0n) })).inputs.length;
+    const inputsWaste = (BigInt(fewest * inputWeight(WPKH)) * 1_000n) / 4_000n;
+    expect(selection.wasteSats - inputsWaste).toBeLessThanOrEqual(selection.feeSats / 100n);
   });
 });
 
 describe('selectCoins, whatever it is given', () => {
-  const scriptType = fc.constantFrom<WalletScriptType>('wpkh', 'tr');
+  const spend = fc.constantFrom<SpendKind>(
+    WPKH,
+    WPKH,
+    TR,
+    { type: 'pkh' },
+    { type: 'sh-wpkh' },
+    { type: 'wsh-sortedmulti', required: 2, keys: 3 },
+  );
   const coinList = fc.array(
     fc.record({
       value: fc.oneof(fc.bigInt({ min: 0n, max: 3_000n }), fc.bigInt({ min: 1n, max: 500_000n })),
       eligible: fc.boolean(),
-      scriptType,
+      spend,
     }),
     { maxLength: 30 },
   );
@@ -153,18 +218,24 @@ describe('selectCoins, whatever it is given', () => {
       outputs: fc.array(fc.bigInt({ min: 330n, max: 400_000n }), { minLength: 1, maxLength: 4 }),
       rate: fc.bigInt({ min: 0n, max: 50_000n }),
       cap: fc.bigInt({ min: 0n, max: 30_000n }),
-      changeScriptType: scriptType,
+      longTerm: fc.bigInt({ min: 0n, max: 20_000n }),
+      feeMin: fc.oneof(fc.constant(0n), fc.bigInt({ min: 0n, max: 5_000n })),
+      weightMax: fc.oneof(fc.constant(400_000), fc.integer({ min: 400, max: 4_000 })),
+      change: spend,
       keepsAnchor: fc.boolean(),
       shuffle: fc.infiniteStream(fc.nat()),
     })
-    .map(({ list, outputs, rate, cap, changeScriptType, keepsAnchor, shuffle }) => {
-      const coins = list.map(({ value, eligible, scriptType: type }, i) => coin(i, value, eligible, type));
+    .map(({ list, outputs, rate, longTerm, cap, feeMin, weightMax, change, keepsAnchor, shuffle }) => {
+      const coins = list.map(({ value, eligible, spend: kind }, i) => coin(i, value, eligible, kind));
       const request: CoinSelectionRequest = {
         coins,
         outputs: outputs.map((valueSats) => ({ script: PAYEE, valueSats: sats(valueSats) })),
         feeRate: feeRate(rate),
+        longTermFeeRate: feeRate(longTerm),
+        feeMinSats: sats(feeMin),
         feeCapSats: sats(cap),
-        changeScriptType,
+        weightMax,
+        change,
         ...(keepsAnchor && coins[0] ? { anchor: coins[0].outpoint } : {}),
       };
       const order = coins.map((item) => ({ item, key: shuffle.next().value as number })).sort((a, b) => a.key - b.key);
@@ -191,15 +262,21 @@ describe('selectCoins, whatever it is given', () => {
     expect(feeSats).toBeLessThanOrEqual(request.feeCapSats);
     expect(new Set(inputs.map(({ outpoint }) => outpointKey(outpoint))).size).toBe(inputs.length);
     expect(inputs.every((input) => request.coins.includes(input))).toBe(true);
-    const change = CHANGE[request.changeScriptType];
+    const change = PLACEHOLDER_SCRIPT[request.change.type];
     const scripts = [...request.outputs.map(({ script }) => script), ...(changeSats > 0n ? [change] : [])];
     expect(weight).toBe(
       transactionWeight(
-        inputs.map((input) => input.scriptType),
+        inputs.map((input) => input.spend),
         scripts,
       ),
     );
+    expect(weight).toBeLessThanOrEqual(request.weightMax!);
+    const atRate = feeFor(weight, request.feeRate);
+    const least = atRate > request.feeMinSats! ? atRate : request.feeMinSats!;
     expect(feeRateOf(feeSats, weight)).toBeGreaterThanOrEqual(request.feeRate);
+    // With change the fee is exact; without, what is too much is less than change would have cost and been worth.
+    if (changeSats > 0n) expect(feeSats).toBe(least);
+    else expect(feeSats).toBeGreaterThanOrEqual(least);
     expect(changeSats === 0n || changeSats >= dustLimitSats(change)).toBe(true);
     const [anchor] = inputs;
     if (request.anchor) expect(anchor!.outpoint).toEqual(request.anchor);
@@ -221,6 +298,7 @@ describe('selectCoins, whatever it is given', () => {
         selectCoins({
           ...request,
           feeCapSats: PLENTY,
+          weightMax: 400_000,
           coins: request.coins.map((item) => ({ ...item, anchorEligible: true })),
         }).ok,
       ).toBe(true);
@@ -256,10 +334,10 @@ describe('selectCoins, whatever it is given', () => {
 
   function isPossible(subset: readonly Coin[], pay: bigint, rate: bigint, cap: bigint): boolean {
     if (!subset.some((item) => item.anchorEligible)) return false;
-    const types = subset.map((item) => item.scriptType);
+    const types = subset.map((item) => item.spend);
     const spare = subset.reduce((sum, { valueSats }) => sum + valueSats, -pay);
     if (spare < feeFor(transactionWeight(types, [PAYEE]), feeRate(rate))) return false;
-    const feeWithChange = feeFor(transactionWeight(types, [PAYEE, CHANGE.wpkh]), feeRate(rate));
+    const feeWithChange = feeFor(transactionWeight(types, [PAYEE, PLACEHOLDER_SCRIPT.wpkh]), feeRate(rate));
     return (spare - feeWithChange >= 294n ? feeWithChange : spare) <= cap;
   }
 });

@@ -155,7 +155,7 @@ function assertPlan({ inputs, outputs, locktime }: PayoutPlan): Sats {
 function weightMaxOf({ inputs, outputs }: PayoutPlan): number {
   const types = inputs.map(({ script }) => walletScriptTypeOf(script)).filter((type) => type !== undefined);
   return transactionWeight(
-    types,
+    types.map((type) => ({ type })),
     outputs.map(({ script }) => script),
   );
 }

@@ -164,7 +164,7 @@ describe.each(TYPES)('a payout from a %s wallet', (type) => {
     expect(many.weightMax - actual.weight).toBeLessThanOrEqual(type === 'wpkh' ? 2 * count : 0);
     expect(
       transactionWeight(
-        Array<typeof type>(count).fill(type),
+        Array.from({ length: count }, () => ({ type })),
         actual.outputs.map(({ script }) => script),
       ),
     ).toBe(many.weightMax);

@@ -205,9 +205,9 @@ function feeOf({ request, transaction }: Case): bigint {
 function checkFee({ facts, account, transaction }: Case, feeSats: Sats): Refused | undefined {
   const { feeMaxSats, feeRateMax } = facts.limits;
   if (feeSats > feeMaxSats) return refusedBy('FEE_TOO_HIGH', `expected at most ${feeMaxSats} sat, got ${feeSats}`);
-  const types = transaction.inputs.map(() => account.scriptType);
+  const kinds = transaction.inputs.map(() => ({ type: account.scriptType }));
   const weight = transactionWeight(
-    types,
+    kinds,
     transaction.outputs.map(({ script }) => script),
   );
   assert(weight > 0, 'a transaction weighs something');

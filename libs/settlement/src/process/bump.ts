@@ -1,10 +1,17 @@
-import { dustLimitSats, type FeeRate, feeFor, feeRateOf, outputWeight } from '@finality/bitcoin';
+import {
+  decideBump,
+  dustLimitSats,
+  type FeeRate,
+  feeRateOf,
+  feeShares,
+  formatFeeRate,
+  vsizeOf,
+} from '@finality/bitcoin';
 import { addSats, assert, err, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
 import type { Transfer } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { latest, type LineageInput, type LineagePlan, type OfferedLineage, type OfferedVersion } from '../lineage.ts';
 import { heldMore } from '../postings/payout.ts';
-import { feeShares } from '../fee-shares.ts';
 import { living, type LivingSettlement } from '../settlement.ts';
 import { placeholderFor, spendable, weightOf } from './choose-coins.ts';
 import { claim, inputOf, releaseClaim } from './reserve.ts';
@@ -101,7 +108,8 @@ type Paying = Pick<LineagePlan, 'walletId' | 'payouts' | 'inputs' | 'feeSats' | 
 export function sharesOf(book: Book, { walletId, payouts, inputs, feeSats, changeSats }: Paying): readonly Sats[] {
   const payees = payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
   const scripts = changeSats === 0n ? payees : [...payees, placeholderFor(book, walletId)];
-  return feeShares(feeSats, payees.map(outputWeight), weightOf(inputs, scripts));
+  const feeRate = feeRateOf(feeSats, weightOf(inputs, scripts));
+  return feeShares({ feeSats, feeRate, scripts: payees });
 }
 
 /** What has to be held beside what is: each payout's share of the fee may be larger than in any version before. */
@@ -131,13 +139,13 @@ function fund(book: Book, lineage: OfferedLineage, last: OfferedVersion, feeRate
     const restSats = addSats(...inputs.map(({ valueSats }) => valueSats)) - amountSats;
     const withChange = feeOf(book, last, weightOf(inputs, [...payees, change]), feeRate);
     const without = feeOf(book, last, weightOf(inputs, payees), feeRate);
-    if (withChange === undefined || without === undefined)
-      return refused('FEE_ABOVE_CAP', `expected a fee of at most ${book.policy.feeCapSats} sat for each payout`);
-    const changeSats = restSats - withChange;
+    if (!withChange.ok) return withChange;
+    if (!without.ok) return without;
+    const changeSats = restSats - withChange.value;
     const funding =
       changeSats >= dustLimitSats(change)
-        ? { inputs, feeSats: withChange, changeSats: changeSats as Sats }
-        : restSats >= without
+        ? { inputs, feeSats: withChange.value, changeSats: changeSats as Sats }
+        : restSats >= without.value
           ? { inputs, feeSats: restSats as Sats, changeSats: 0n as Sats }
           : undefined;
     if (funding === undefined) continue;
@@ -147,27 +155,36 @@ function fund(book: Book, lineage: OfferedLineage, last: OfferedVersion, feeRate
   return refused('NO_COINS', 'the wallet has no confirmed coins for the fee');
 }
 
-/** What nodes ask of a replacement of this weight, or the feerate asked for if that is more; undefined when the cap isn't enough. */
-function feeOf(book: Book, last: OfferedVersion, weight: number, feeRate: FeeRate): Sats | undefined {
+/** The fee of a replacement of this weight at the feerate asked for, or at what nodes ask for if that is more. */
+function feeOf(book: Book, last: OfferedVersion, weight: number, target: FeeRate): Result<Sats, Refusal> {
   const { bump: policy, feeCapSats } = book.policy;
-  const capSats = feeCapSats * BigInt(last.payouts.length);
-  const more = last.feeSats + feeFor(weight, policy.incrementalFeeRate);
-  const higher = feeFor(weight, (rateOf(last) + policy.incrementalFeeRate) as FeeRate);
-  const least = more > higher ? more : higher;
-  if (least > capSats) return undefined;
-  const asked = feeFor(weight, feeRate);
-  const wanted = asked > least ? asked : least;
-  return (wanted > capSats ? capSats : wanted) as Sats;
+  const { version, feeSats } = last;
+  const decision = decideBump({
+    // Nobody tells what payees have made of its outputs: those that follow ours are spent when they are final.
+    versions: [{ version, feeSats, vsize: vsizeOf(weightOfVersion(last)), descendants: [] }],
+    target,
+    incremental: policy.incrementalFeeRate,
+    floor: policy.incrementalFeeRate,
+    feeCapSats: (feeCapSats * BigInt(last.payouts.length)) as Sats,
+    replacement: { vsize: vsizeOf(weight), isFunded: true },
+  });
+  switch (decision.kind) {
+    case 'replace':
+      return ok(decision.feeSats);
+    case 'none':
+      return refused('PAYS_ENOUGH', `version ${version} pays ${formatFeeRate(rateOf(last))} sat/vB already`);
+    default:
+      return refused('FEE_ABOVE_CAP', `expected a fee of at most ${feeCapSats} sat for each payout`);
+  }
 }
 
-const rateOf = ({ feeSats, inputs, outputs }: OfferedVersion): FeeRate =>
-  feeRateOf(
-    feeSats,
-    weightOf(
-      inputs,
-      outputs.map(({ destination }) => destination.script),
-    ),
+const weightOfVersion = ({ inputs, outputs }: OfferedVersion): number =>
+  weightOf(
+    inputs,
+    outputs.map(({ destination }) => destination.script),
   );
+
+const rateOf = (version: OfferedVersion): FeeRate => feeRateOf(version.feeSats, weightOfVersion(version));
 
 const refused = (reason: string, message: string): { readonly ok: false; readonly error: Refusal } =>
   err(refusal('failed_precondition', reason, message));

@@ -1,7 +1,9 @@
 import {
+  feeRateOf,
+  feeShares,
   outpointKey,
-  outputWeight,
   parseOutpointKey,
+  PLACEHOLDER_SCRIPT,
   type ScriptHex,
   selectCoins,
   transactionWeight,
@@ -11,7 +13,6 @@ import {
 import { assert, err, ok, type Result, type Sats, unwrap } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import { type Coin, isSpendable } from '../coin.ts';
-import { feeShares } from '../fee-shares.ts';
 import type { LineagePayout, LineagePlan } from '../lineage.ts';
 
 export interface CoinRequest {
@@ -33,12 +34,6 @@ export interface CoinChoice {
 /** More are only looked at when the most valuable of them don't do: a batch may choose a thousand times while it holds the store's lock. */
 const COINS_CONSIDERED_MAX = 200;
 
-/** Stand-ins of the right size: the payee's address is issued once the coins are reserved. */
-const PLACEHOLDER: Readonly<Record<WalletScriptType, ScriptHex>> = {
-  wpkh: `0014${'00'.repeat(20)}` as ScriptHex,
-  tr: `5120${'00'.repeat(32)}` as ScriptHex,
-};
-
 /** Coins that pay all of it within the fee caps, at today's feerate; otherwise why there are none, in words. Claims nothing. */
 export function chooseCoins(book: Book, request: CoinRequest): Result<CoinChoice, string> {
   const { walletId, payouts, plan } = request;
@@ -52,7 +47,7 @@ export function chooseCoins(book: Book, request: CoinRequest): Result<CoinChoice
     })),
     feeRate: policy.feeRate,
     feeCapSats: (policy.feeCapSats * BigInt(payouts.length)) as Sats,
-    changeScriptType: walletScriptType(book, walletId),
+    change: { type: walletScriptType(book, walletId) },
     ...(plan && { anchor: unwrap(parseOutpointKey(plan.anchor)) }),
   };
   const fromFew = selectCoins({ ...selection, coins: [...own, ...free.slice(0, COINS_CONSIDERED_MAX)] });
@@ -61,7 +56,7 @@ export function chooseCoins(book: Book, request: CoinRequest): Result<CoinChoice
   if (!selected.ok) return err(selected.error.message);
   const { inputs, feeSats, changeSats } = selected.value;
   const scripts = selection.outputs.map(({ script }) => script);
-  const shares = feeShares(feeSats, scripts.map(outputWeight), selected.value.weight);
+  const shares = feeShares({ feeSats, feeRate: feeRateOf(feeSats, selected.value.weight), scripts });
   if (shares.some((share) => share > policy.feeCapSats))
     return err(`expected at most ${policy.feeCapSats} sat of fee for each payout`);
   assert(new Set(inputs.map((input) => outpointKey(input.outpoint))).size === inputs.length, 'a coin is chosen once');
@@ -81,18 +76,18 @@ const candidate = (coin: Coin) => ({
   coin,
   outpoint: unwrap(parseOutpointKey(coin.outpoint)),
   valueSats: coin.valueSats,
-  scriptType: scriptTypeOf(coin.script),
+  spend: { type: scriptTypeOf(coin.script) },
   anchorEligible: true,
 });
 
 /** Of the size that an output to this wallet has. */
 export const placeholderFor = (book: Book, walletId: string): ScriptHex =>
-  PLACEHOLDER[walletScriptType(book, walletId)];
+  PLACEHOLDER_SCRIPT[walletScriptType(book, walletId)];
 
 /** The most that a transaction with these inputs and outputs can weigh. */
 export const weightOf = (inputs: readonly { readonly script: ScriptHex }[], scripts: readonly ScriptHex[]): number =>
   transactionWeight(
-    inputs.map(({ script }) => scriptTypeOf(script)),
+    inputs.map(({ script }) => ({ type: scriptTypeOf(script) })),
     scripts,
   );
 

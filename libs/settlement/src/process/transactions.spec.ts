@@ -82,7 +82,13 @@ describe('a coin', () => {
     };
     const world = given(MONEY)
       .when(shuffled)
-      .then('tip incident_opened', 'tip coin_taken', 'deposit deposit_detected', 'deposit deposit_confirmed', 'tip block_connected');
+      .then(
+        'tip incident_opened',
+        'tip coin_taken',
+        'deposit deposit_detected',
+        'deposit deposit_confirmed',
+        'tip block_connected',
+      );
     expect(missing(world)).toBe(90_000n);
   });
 });
