@@ -1,5 +1,5 @@
 import type { AddressPurpose, IssuedAddress, Wallet, WalletKind } from '@finality/address';
-import type { WalletScriptType } from '@finality/bitcoin';
+import type { CustodialScriptType, WalletScriptType } from '@finality/bitcoin';
 import { addressV1, toTimestamp } from '@finality/contracts';
 
 // Between the domain's words and those of the contract.
@@ -19,8 +19,12 @@ const KINDS: Readonly<Record<WalletKind, addressV1.WalletKind>> = {
 };
 
 const SCRIPT_TYPES: Readonly<Record<WalletScriptType, addressV1.ScriptType>> = {
+  pkh: ScriptType.SCRIPT_TYPE_PKH,
+  'sh-wpkh': ScriptType.SCRIPT_TYPE_SH_WPKH,
   wpkh: ScriptType.SCRIPT_TYPE_WPKH,
   tr: ScriptType.SCRIPT_TYPE_TR,
+  'wsh-sortedmulti': ScriptType.SCRIPT_TYPE_WSH_SORTEDMULTI,
+  'sh-wsh-sortedmulti': ScriptType.SCRIPT_TYPE_SH_WSH_SORTEDMULTI,
 };
 
 export function walletMessage(wallet: Wallet): addressV1.Wallet {
@@ -56,8 +60,13 @@ export function purposeOf(purpose: addressV1.AddressPurpose): AddressPurpose | u
   return (Object.keys(PURPOSES) as AddressPurpose[]).find((each) => PURPOSES[each] === purpose);
 }
 
-/** wpkh where nothing is said; undefined for what this release doesn't know. */
+/** wpkh where nothing is said; undefined for what the signer has no wallets of. */
+export function custodialScriptTypeOf(type: addressV1.ScriptType): CustodialScriptType | undefined {
+  const named = type === ScriptType.SCRIPT_TYPE_UNSPECIFIED ? 'wpkh' : scriptTypeOf(type);
+  return named === 'wpkh' || named === 'tr' ? named : undefined;
+}
+
+/** undefined for UNSPECIFIED and what this release doesn't know. */
 export function scriptTypeOf(type: addressV1.ScriptType): WalletScriptType | undefined {
-  if (type === ScriptType.SCRIPT_TYPE_UNSPECIFIED) return 'wpkh';
   return (Object.keys(SCRIPT_TYPES) as WalletScriptType[]).find((each) => SCRIPT_TYPES[each] === type);
 }

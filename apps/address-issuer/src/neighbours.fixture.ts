@@ -130,9 +130,9 @@ const unavailable = (): Error => Object.assign(new Error('14 UNAVAILABLE: no con
 
 /** Keys of an institution's own. */
 export function foreignDescriptor(account: number): { external: string; internal: string; text: string; xpub: string } {
-  const { external, internal, text, accountXpub } = new MasterKey(new Uint8Array(32).fill(77), 'regtest').account(
+  const { external, internal, text, keys } = new MasterKey(new Uint8Array(32).fill(77), 'regtest').account(
     'wpkh',
     account,
   ).descriptor;
-  return { external, internal, text, xpub: accountXpub };
+  return { external, internal, text, xpub: keys[0]!.xpub };
 }

@@ -1,7 +1,7 @@
 import { type Result, type Sats, unwrap } from '@finality/kernel';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { dustLimitSats, type WalletScriptType } from './address.ts';
+import { dustLimitSats, type CustodialScriptType as WalletScriptType } from './address.ts';
 import {
   type Coin,
   type CoinSelection,

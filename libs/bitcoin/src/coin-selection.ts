@@ -1,5 +1,5 @@
 import { assert, err, ok, type Result, type Sats } from '@finality/kernel';
-import { dustLimitSats, type WalletScriptType } from './address.ts';
+import { type CustodialScriptType as WalletScriptType, dustLimitSats } from './address.ts';
 import { type Fault, fault } from './fault.ts';
 import { type FeeRate, feeFor, INPUT_WEIGHT, outputWeight, overheadWeight, TRANSACTION_WEIGHT_MAX } from './fees.ts';
 import { type Outpoint, outpointKey, type ScriptHex } from './ids.ts';

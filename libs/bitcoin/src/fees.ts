@@ -1,5 +1,5 @@
 import { assert, type Brand, err, ok, type Result, type Sats } from '@finality/kernel';
-import type { WalletScriptType } from './address.ts';
+import type { CustodialScriptType as WalletScriptType } from './address.ts';
 import { type Fault, fault } from './fault.ts';
 import type { ScriptHex } from './ids.ts';
 import { compactSizeLength } from './reader.ts';

@@ -1,6 +1,6 @@
 import { assert, err, type Result } from '@finality/kernel';
 import { Psbt, script as bitcoinScript, Transaction } from 'bitcoinjs-lib';
-import { derivationOf, deriveScript } from './descriptor.ts';
+import { type KeyPlace, keyPlaces } from './derivation.ts';
 import { type Fault, fault } from './fault.ts';
 import { bytesFromHex, hexFromBytes } from './hex.ts';
 import { PAYOUT_SEQUENCE, PAYOUT_VERSION, type PayoutPlan, type WalletPlace } from './payout-transaction.ts';
@@ -58,8 +58,7 @@ function keyFields(
 ): Partial<Parameters<Psbt['addOutput']>[0] & Parameters<Psbt['addInput']>[0]> {
   if (!place) return {};
   const { descriptor, branch, index } = place;
-  const { fingerprint, path } = derivationOf(descriptor, branch, index);
-  const pubkey = bytesFromHex(deriveScript(descriptor, branch, index).publicKey);
+  const [{ fingerprint, path, publicKey: pubkey }] = keyPlaces(descriptor, branch, index) as [KeyPlace];
   const derivation = { masterFingerprint: bytesFromHex(fingerprint), path: `m/${path.replaceAll('h', "'")}` };
   if (descriptor.scriptType === 'wpkh') return { bip32Derivation: [{ ...derivation, pubkey }] };
   const tapInternalKey = pubkey.subarray(1);

@@ -1,7 +1,7 @@
 import { type Sats, unwrap } from '@finality/kernel';
 import { script as bitcoinScript, Transaction } from 'bitcoinjs-lib';
 import { describe, expect, it } from 'vitest';
-import { deriveScript } from './descriptor.ts';
+import { deriveScript } from './derivation.ts';
 import { transactionWeight } from './fees.ts';
 import { bytesFromHex, hexFromBytes } from './hex.ts';
 import { type ScriptHex, type Txid } from './ids.ts';

@@ -1,7 +1,6 @@
 import { assert, err, ok, type Result } from '@finality/kernel';
 import { script as bitcoinScript, Transaction } from 'bitcoinjs-lib';
 import { scriptTypeOf, walletScriptTypeOf } from './address.ts';
-import { scriptOf } from './descriptor.ts';
 import { ecc } from './ecc.ts';
 import { type Fault, fault } from './fault.ts';
 import { bytesFromHex } from './hex.ts';
@@ -9,6 +8,7 @@ import type { ScriptHex } from './ids.ts';
 import type { SigningKey } from './keys.ts';
 import { SIGHASH_ALL, SIGHASH_DEFAULT, Sighashes } from './sighash.ts';
 import { type ParsedTransaction, parseTransaction, type Prevout } from './transaction.ts';
+import { scriptOf } from './wallet-script.ts';
 
 export interface SigningRequest {
   /** The unsigned transaction as hex. */

@@ -1,4 +1,5 @@
 import {
+  type CustodialScriptType,
   outpointKey,
   parseOutpointKey,
   type ScriptHex,
@@ -23,8 +24,12 @@ const COINS_CONSIDERED_MAX = 200;
 
 /** Stand-ins of the right size: the payee's address is issued once the coins are reserved. */
 const PLACEHOLDER: Readonly<Record<WalletScriptType, ScriptHex>> = {
+  pkh: `76a914${'00'.repeat(20)}88ac` as ScriptHex,
+  'sh-wpkh': `a914${'00'.repeat(20)}87` as ScriptHex,
   wpkh: `0014${'00'.repeat(20)}` as ScriptHex,
   tr: `5120${'00'.repeat(32)}` as ScriptHex,
+  'wsh-sortedmulti': `0020${'00'.repeat(32)}` as ScriptHex,
+  'sh-wsh-sortedmulti': `a914${'00'.repeat(20)}87` as ScriptHex,
 };
 
 /** Coins that pay these terms within the fee cap, at today's feerate; otherwise why there are none, in words. Claims nothing. */
@@ -47,7 +52,7 @@ export function chooseCoins(book: Book, terms: Terms): Result<CoinChoice, string
     outputs: [{ valueSats: terms.amountSats, script: PLACEHOLDER[walletScriptType(book, terms.payee.walletId)] }],
     feeRate: policy.feeRate,
     feeCapSats: policy.feeCapSats,
-    changeScriptType: walletScriptType(book, terms.payer.walletId),
+    changeScriptType: payingScriptType(book, terms.payer.walletId),
   };
   const fromFew = selectCoins({ ...request, coins: spendable.slice(0, COINS_CONSIDERED_MAX) });
   const isAll = fromFew.ok || spendable.length <= COINS_CONSIDERED_MAX;
@@ -58,7 +63,7 @@ export function chooseCoins(book: Book, terms: Terms): Result<CoinChoice, string
   return ok({ coins: inputs.map((input) => input.coin), feeSats, changeSats });
 }
 
-function scriptTypeOf(script: ScriptHex): WalletScriptType {
+function scriptTypeOf(script: ScriptHex): CustodialScriptType {
   const type = walletScriptTypeOf(script);
   assert(type !== undefined, `${script} is no script of a wallet`);
   return type;
@@ -68,4 +73,11 @@ function walletScriptType(book: Book, walletId: string): WalletScriptType {
   const wallet = book.wallet(walletId);
   assert(wallet !== undefined, `wallet ${walletId} is not known`);
   return wallet.scriptType;
+}
+
+/** Only wallets whose keys are the signer's pay. */
+function payingScriptType(book: Book, walletId: string): CustodialScriptType {
+  const type = walletScriptType(book, walletId);
+  assert(type === 'wpkh' || type === 'tr', `wallet ${walletId} of ${type} has keys of the signer`);
+  return type;
 }

@@ -65,6 +65,13 @@ export enum ScriptType {
   SCRIPT_TYPE_UNSPECIFIED = 0,
   SCRIPT_TYPE_WPKH = 1,
   SCRIPT_TYPE_TR = 2,
+  /** SCRIPT_TYPE_PKH - The following for descriptors only: the signer has no such wallets. Legacy; can be followed and paid to, and can't pay. */
+  SCRIPT_TYPE_PKH = 3,
+  /** SCRIPT_TYPE_SH_WPKH - P2WPKH in P2SH. */
+  SCRIPT_TYPE_SH_WPKH = 4,
+  /** SCRIPT_TYPE_WSH_SORTEDMULTI - k of n keys, in P2WSH; with P2SH around it. */
+  SCRIPT_TYPE_WSH_SORTEDMULTI = 5,
+  SCRIPT_TYPE_SH_WSH_SORTEDMULTI = 6,
   UNRECOGNIZED = -1,
 }
 
@@ -79,6 +86,18 @@ export function scriptTypeFromJSON(object: any): ScriptType {
     case 2:
     case "SCRIPT_TYPE_TR":
       return ScriptType.SCRIPT_TYPE_TR;
+    case 3:
+    case "SCRIPT_TYPE_PKH":
+      return ScriptType.SCRIPT_TYPE_PKH;
+    case 4:
+    case "SCRIPT_TYPE_SH_WPKH":
+      return ScriptType.SCRIPT_TYPE_SH_WPKH;
+    case 5:
+    case "SCRIPT_TYPE_WSH_SORTEDMULTI":
+      return ScriptType.SCRIPT_TYPE_WSH_SORTEDMULTI;
+    case 6:
+    case "SCRIPT_TYPE_SH_WSH_SORTEDMULTI":
+      return ScriptType.SCRIPT_TYPE_SH_WSH_SORTEDMULTI;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -94,6 +113,14 @@ export function scriptTypeToJSON(object: ScriptType): string {
       return "SCRIPT_TYPE_WPKH";
     case ScriptType.SCRIPT_TYPE_TR:
       return "SCRIPT_TYPE_TR";
+    case ScriptType.SCRIPT_TYPE_PKH:
+      return "SCRIPT_TYPE_PKH";
+    case ScriptType.SCRIPT_TYPE_SH_WPKH:
+      return "SCRIPT_TYPE_SH_WPKH";
+    case ScriptType.SCRIPT_TYPE_WSH_SORTEDMULTI:
+      return "SCRIPT_TYPE_WSH_SORTEDMULTI";
+    case ScriptType.SCRIPT_TYPE_SH_WSH_SORTEDMULTI:
+      return "SCRIPT_TYPE_SH_WSH_SORTEDMULTI";
     case ScriptType.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -185,9 +212,11 @@ export interface CustodialWallet {
 }
 
 export interface DescriptorPair {
-  /** Either both, or external alone with `<0;1>`. */
+  /** Either both, or external alone: a descriptor with `<0;1>`, or the account's extended public key. */
   external: string;
   internal: string;
+  /** With an extended key that doesn't say it (xpub, tpub). */
+  scriptType: ScriptType;
 }
 
 export interface Address {
@@ -686,7 +715,7 @@ export const CustodialWallet: MessageFns<CustodialWallet> = {
 };
 
 function createBaseDescriptorPair(): DescriptorPair {
-  return { external: "", internal: "" };
+  return { external: "", internal: "", scriptType: 0 };
 }
 
 export const DescriptorPair: MessageFns<DescriptorPair> = {
@@ -696,6 +725,9 @@ export const DescriptorPair: MessageFns<DescriptorPair> = {
     }
     if (message.internal !== "") {
       writer.uint32(18).string(message.internal);
+    }
+    if (message.scriptType !== 0) {
+      writer.uint32(24).int32(message.scriptType);
     }
     return writer;
   },
@@ -729,6 +761,14 @@ export const DescriptorPair: MessageFns<DescriptorPair> = {
             message.internal = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.scriptType = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -745,6 +785,11 @@ export const DescriptorPair: MessageFns<DescriptorPair> = {
     return {
       external: isSet(object.external) ? globalThis.String(object.external) : "",
       internal: isSet(object.internal) ? globalThis.String(object.internal) : "",
+      scriptType: isSet(object.scriptType)
+        ? scriptTypeFromJSON(object.scriptType)
+        : isSet(object.script_type)
+        ? scriptTypeFromJSON(object.script_type)
+        : 0,
     };
   },
 
@@ -756,6 +801,9 @@ export const DescriptorPair: MessageFns<DescriptorPair> = {
     if (message.internal !== "") {
       obj.internal = message.internal;
     }
+    if (message.scriptType !== 0) {
+      obj.scriptType = scriptTypeToJSON(message.scriptType);
+    }
     return obj;
   },
 
@@ -766,6 +814,7 @@ export const DescriptorPair: MessageFns<DescriptorPair> = {
     const message = createBaseDescriptorPair();
     message.external = object.external ?? "";
     message.internal = object.internal ?? "";
+    message.scriptType = object.scriptType ?? 0;
     return message;
   },
 };
