@@ -1,5 +1,6 @@
 export * from './address.ts';
 export * from './amount.ts';
+export { type MessageFault, type SignedMessage, signMessage, verifyMessage } from './bip322.ts';
 export * from './block.ts';
 export * from './coin-selection.ts';
 export * from './descriptor-checksum.ts';
@@ -10,6 +11,7 @@ export type * from './fault.ts';
 export * from './fees.ts';
 export * from './hex.ts';
 export * from './ids.ts';
+export type { InputFault } from './input-signature.ts';
 export * from './keys.ts';
 export * from './network.ts';
 export * from './payout-transaction.ts';

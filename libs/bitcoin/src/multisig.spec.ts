@@ -5,10 +5,11 @@ import { describe, expect, it } from 'vitest';
 import { addressOf } from './address.ts';
 import { deriveScript, keyPlaces } from './derivation.ts';
 import { parseDescriptor } from './descriptor.ts';
-import { bip32, ecc } from './ecc.ts';
+import { bip32 } from './ecc.ts';
 import { bytesFromHex, hexFromBytes } from './hex.ts';
 import type { ScriptHex } from './ids.ts';
 import { bitcoinjsNetwork } from './network.ts';
+import { keyOfWif } from './wif.fixture.ts';
 import vectors from './vectors/multisig.json' with { type: 'json' };
 import { multisigScript, scriptsOf, sortedKeys } from './wallet-script.ts';
 
@@ -55,7 +56,7 @@ describe('BIP383', () => {
 
   it('20 keys: the count as a byte', () => {
     const { descriptor, scripts } = find('wsh(multi(20,');
-    const keys = descriptor.match(/[KL][1-9A-HJ-NP-Za-km-z]{51}/g)!.map(publicKeyOfWif);
+    const keys = descriptor.match(/[KL][1-9A-HJ-NP-Za-km-z]{51}/g)!.map((wif) => keyOfWif(wif).publicKey);
     expect(keys).toHaveLength(20);
     expect(`0020${hexFromBytes(sha256(multisigScript(20, keys)))}`).toBe(scripts[0]);
   });
@@ -136,13 +137,4 @@ function sha256(scriptHex: string): Uint8Array {
 function p2shOfP2wsh(witnessScript: ScriptHex): string {
   const program = bytesFromHex(`0020${hexFromBytes(sha256(witnessScript))}`);
   return `a914${hexFromBytes(crypto.hash160(program))}87`;
-}
-
-const BASE_58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz';
-
-/** Version, 32 bytes, 01 for a compressed public key, checksum. */
-function publicKeyOfWif(wif: string): Uint8Array {
-  const value = [...wif].reduce((sum, character) => sum * 58n + BigInt(BASE_58.indexOf(character)), 0n);
-  const privateKey = bytesFromHex(value.toString(16).padStart(76, '0').slice(2, 66));
-  return ecc.pointFromScalar(privateKey, true)!;
 }

@@ -1,6 +1,7 @@
 import { assert } from '@finality/kernel';
 import { crypto } from 'bitcoinjs-lib';
 import { isMultisig, type MultisigScriptType, type SingleKeyScriptType, type WalletScriptType } from './address.ts';
+import { ecc } from './ecc.ts';
 import { sha256 } from './hashing.ts';
 import { bytesFromHex, hexFromBytes } from './hex.ts';
 import type { ScriptHex } from './ids.ts';
@@ -54,6 +55,26 @@ export function sortedKeys(publicKeys: readonly Uint8Array[]): readonly Uint8Arr
 export function multisigScript(required: number, publicKeys: readonly Uint8Array[]): ScriptHex {
   const keys = publicKeys.map((key) => `21${hexFromBytes(key)}`).join('');
   return `${smallNumber(required)}${keys}${smallNumber(publicKeys.length)}ae` as ScriptHex;
+}
+
+export interface MultisigParts {
+  readonly required: number;
+  /** In the order of the script. */
+  readonly publicKeys: readonly Uint8Array[];
+}
+
+/** The inverse of {@link multisigScript}: undefined for other scripts, and other spellings of this one. */
+export function parseMultisigScript(script: ScriptHex): MultisigParts | undefined {
+  const keys = /^(?:5[1-9a-f]|60|01[0-9a-f]{2})((?:210[23][0-9a-f]{64}){1,20})(?:5[1-9a-f]|60|01[0-9a-f]{2})ae$/.exec(
+    script,
+  )?.[1];
+  if (keys === undefined) return undefined;
+  const publicKeys = keys.match(/.{68}/g)!.map((push) => bytesFromHex(push.slice(2)));
+  const required = script.startsWith('01')
+    ? Number.parseInt(script.slice(2, 4), 16)
+    : Number.parseInt(script.slice(0, 2), 16) - 0x50;
+  const isSpelledSo = required <= publicKeys.length && multisigScript(required, publicKeys) === script;
+  return isSpelledSo && publicKeys.every((key) => ecc.isPoint(key)) ? { required, publicKeys } : undefined;
 }
 
 function singleKeyScripts(scriptType: SingleKeyScriptType, publicKey: Uint8Array): WalletScripts {
