@@ -11,6 +11,7 @@ import { IssueInternalAddressRpc } from './inbound/issue-internal-address.rpc.ts
 import { ListAddressesRpc } from './inbound/list-addresses.rpc.ts';
 import { ListWalletsRpc } from './inbound/list-wallets.rpc.ts';
 import { RegisterWalletRpc } from './inbound/register-wallet.rpc.ts';
+import { RequestWalletChallengeRpc } from './inbound/request-wallet-challenge.rpc.ts';
 import { WatchMessages } from './inbound/watch.messages.ts';
 import { IssuerHandler } from './issuer.handler.ts';
 import { Issuing } from './issuing.ts';
@@ -39,6 +40,7 @@ export class AddressIssuerModule {
       module: AddressIssuerModule,
       controllers: [
         RegisterWalletRpc,
+        RequestWalletChallengeRpc,
         IssueAddressRpc,
         ListAddressesRpc,
         ListWalletsRpc,
@@ -94,7 +96,8 @@ function openRegistration(
   reader: EventReader,
 ): Registration {
   const { BITCOIN_NETWORK: network, ADDRESS_WAIT_MS: waitMs } = config;
-  return new Registration({ store, reader, signer, runtime, network, waitMs });
+  const proofs = { proofDomain: config.WALLET_PROOF_DOMAIN, proofMs: config.WALLET_PROOF_MS };
+  return new Registration({ store, reader, signer, runtime, network, waitMs, ...proofs });
 }
 
 function workersOf(

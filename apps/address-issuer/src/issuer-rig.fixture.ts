@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { readFile } from 'node:fs/promises';
 import { addressV1, institutionV1, topicNamed } from '@finality/contracts';
 import { PostgresDriver } from '@finality/messaging';
-import type { Runtime } from '@finality/kernel';
+import type { Instant, Runtime } from '@finality/kernel';
 import {
   assembleService,
   type AssembledService,
@@ -20,7 +20,7 @@ import { credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import type { QueryRunner } from 'typeorm';
 import { type AddressingPort, addressIssuerConfig, addressIssuerService } from './index.ts';
 import { createAddresses } from './migrations/create-addresses.migration.ts';
-import { KeysOfTest, Neighbour } from './neighbours.fixture.ts';
+import { type ForeignWallet, KeysOfTest, Neighbour } from './neighbours.fixture.ts';
 
 // The address issuer on a real database, with neighbours that publish what they are told to.
 
@@ -46,8 +46,34 @@ export interface Started {
   close(): Promise<void>;
 }
 
+/** The machine's, but for a clock that can be put forward. */
+class LateRuntime implements Runtime {
+  readonly #system = systemRuntime();
+  lateMs = 0;
+
+  now(): Instant {
+    return (this.#system.now() + this.lateMs) as Instant;
+  }
+
+  monotonicMs(): number {
+    return this.#system.monotonicMs();
+  }
+
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+    return this.#system.sleep(delayMs, signal);
+  }
+
+  randomBytes(length: number): Uint8Array {
+    return this.#system.randomBytes(length);
+  }
+
+  id(): string {
+    return this.#system.id();
+  }
+}
+
 export class IssuerRig {
-  readonly runtime: Runtime;
+  readonly runtime: LateRuntime;
   readonly keys = new KeysOfTest();
   readonly settlement: Neighbour;
   readonly database: TestDatabase;
@@ -56,7 +82,7 @@ export class IssuerRig {
   #keysMade = 0;
   #issuer: Started | undefined;
 
-  private constructor(database: TestDatabase, runtime: Runtime) {
+  private constructor(database: TestDatabase, runtime: LateRuntime) {
     this.database = database;
     this.runtime = runtime;
     this.settlement = new Neighbour('settlement', 'settlement', database.service('settlement').pool, runtime);
@@ -69,7 +95,8 @@ export class IssuerRig {
   }
 
   /** Two banks that have keys; the pool is watched. */
-  static async open(runtime: Runtime = systemRuntime()): Promise<IssuerRig> {
+  static async open(): Promise<IssuerRig> {
+    const runtime = new LateRuntime();
     const database = await testDatabase(SERVICES);
     const { schema, serviceRole, owner } = database.service('address-issuer');
     const roles = { schema, owner: '', service: serviceRole, bus: database.busRole };
@@ -178,6 +205,27 @@ export class IssuerRig {
     const keysOf =
       over.descriptors || 'custodial' in over ? {} : { custodial: { scriptType: ScriptType.SCRIPT_TYPE_UNSPECIFIED } };
     return this.call(on.client.registerWallet, { ...base, ...keysOf, ...over }, caller, on);
+  }
+
+  challenge({
+    caller = 'bank-a',
+    on = this.issuer,
+    ...over
+  }: Over<addressV1.RequestWalletChallengeRequest> = {}): Promise<addressV1.WalletChallenge> {
+    const base = { idempotencyKey: this.idempotencyKey(), institutionId: 'bank-a', descriptors: undefined };
+    return this.call(on.client.requestWalletChallenge, { ...base, ...over }, caller, on);
+  }
+
+  /** Registers a wallet by its descriptors, with proof that its keys are there. */
+  async registerOwn(
+    wallet: ForeignWallet,
+    { descriptors, ...over }: Over<addressV1.RegisterWalletRequest> = {},
+  ): Promise<addressV1.Wallet> {
+    const pair = descriptors ?? { external: wallet.text, internal: '', scriptType: 0 };
+    const { caller = 'bank-a', institutionId = 'bank-a' } = over;
+    const { challengeId, message } = await this.challenge({ caller, institutionId, descriptors: pair });
+    const proof = { challengeId, signature: wallet.sign(message) };
+    return this.register({ ...over, descriptors: pair, proof });
   }
 
   issue({ on = this.issuer, ...over }: Over<addressV1.IssueAddressRequest> = {}): Promise<addressV1.Address> {

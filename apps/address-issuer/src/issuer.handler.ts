@@ -1,5 +1,6 @@
 import {
   branchOf,
+  decideAnswer,
   decideBlock,
   decideIssue,
   decideKeys,
@@ -35,10 +36,17 @@ import {
   refusal,
   unwrap,
 } from '@finality/kernel';
-import type { IssueBody, IssuerBody, IssuerReply } from './commands.ts';
+import type { IssueBody, IssuerBody, IssuerReply, RegisterBody } from './commands.ts';
 import { projectAddresses } from './projections/addresses.projection.ts';
 import { firstScripts, projectWallets } from './projections/wallets.projection.ts';
-import { institutionStream, institutionStreamOf, walletStream, walletStreamOf } from './streams.ts';
+import {
+  challengeStream,
+  challengeStreamOf,
+  institutionStream,
+  institutionStreamOf,
+  walletStream,
+  walletStreamOf,
+} from './streams.ts';
 
 interface OwnWallets {
   readonly count: number;
@@ -73,7 +81,12 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
     const ownWallets = await loadOwnWallets(session, bodies);
     const wallets = [...bodies.flatMap(walletsNamed), ...[...ownWallets.values()].map(({ walletId }) => walletId)];
     const institutions = bodies.flatMap(institutionsNamed);
-    const streams = [...wallets.map(walletStreamOf), ...institutions.map(institutionStreamOf)];
+    const challenges = bodies.flatMap(challengesNamed);
+    const streams = [
+      ...wallets.map(walletStreamOf),
+      ...institutions.map(institutionStreamOf),
+      ...challenges.map(challengeStreamOf),
+    ];
     await batch.loadStreams(session, [...new Set(streams)]);
     return { ownWallets, takenScripts: await this.#loadTaken(session, bodies) };
   }
@@ -88,6 +101,8 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
       }
       case 'set_keys':
         return this.#setKeys(body, world, batch);
+      case 'issue_challenge':
+        return this.#issueChallenge(body, batch);
       case 'register_wallet':
         return this.#register(body, world, batch);
       case 'issue':
@@ -146,15 +161,28 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
     return handled;
   }
 
-  #register(body: Extract<IssuerBody, { kind: 'register_wallet' }>, world: IssuerWorld, batch: Batch): HandledReply {
-    const { request, descriptor } = body;
+  #issueChallenge({ challenge }: Extract<IssuerBody, { kind: 'issue_challenge' }>, batch: Batch): HandledReply {
+    const refused = this.#institutionRefusal(challenge.institutionId, batch);
+    if (refused) return { kind: 'refused', refusal: refused };
+    batch.append(challengeStream, challenge.challengeId, { type: 'challenge_issued', challenge });
+    return { kind: 'accepted', reply: { kind: 'challenge', challenge } };
+  }
+
+  #register(body: RegisterBody, world: IssuerWorld, batch: Batch): HandledReply {
+    const { request, descriptor, proof } = body;
     const refused = this.#institutionRefusal(request.institutionId, batch);
     if (refused) return { kind: 'refused', refusal: refused };
     const scripts = firstScripts(descriptor, this.#network);
     const state = this.#state(request.walletId, batch);
+    const { walletId, institutionId } = request;
+    const answer = { ...proof, walletId, institutionId, descriptor: descriptor.text };
+    const answered = decideAnswer(answer, batch.state(challengeStream, proof.challengeId), batch.now);
+    if (answered.kind === 'refused') return { kind: 'refused', refusal: answered.refused };
     const decision = decideRegister(request, descriptor, state, batch.now, this.#taken(scripts, world));
-    const handled = this.#wallet(request.walletId, decision, batch);
-    if (handled.kind === 'accepted') for (const script of scripts) world.takenScripts.add(script);
+    const handled = this.#wallet(walletId, decision, batch);
+    if (handled.kind !== 'accepted') return handled;
+    batch.append(challengeStream, proof.challengeId, ...answered.events);
+    for (const script of scripts) world.takenScripts.add(script);
     return handled;
   }
 
@@ -243,12 +271,18 @@ async function loadOwnWallets(session: Session, bodies: readonly IssuerBody[]): 
   return new Map(rows.map((row) => [row.institution_id, { count: row.wallets, walletId: row.wallet_id }]));
 }
 
+function challengesNamed(body: IssuerBody): readonly string[] {
+  if (body.kind === 'issue_challenge') return [body.challenge.challengeId];
+  return body.kind === 'register_wallet' ? [body.proof.challengeId] : [];
+}
+
 function walletsNamed(body: IssuerBody): readonly string[] {
   switch (body.kind) {
     case 'request_wallet':
     case 'register_wallet':
       return [body.request.walletId];
     case 'note_institution':
+    case 'issue_challenge':
       return [];
     default:
       return body.walletId === '' ? [] : [body.walletId];
@@ -260,6 +294,8 @@ function institutionsNamed(body: IssuerBody): readonly string[] {
     case 'request_wallet':
     case 'register_wallet':
       return [body.request.institutionId];
+    case 'issue_challenge':
+      return [body.challenge.institutionId];
     case 'note_institution':
       return [body.institutionId];
     case 'issue':

@@ -1,4 +1,4 @@
-import type { AddressPurpose, IssuedAddress, Wallet, WalletKind } from '@finality/address';
+import type { AddressPurpose, Challenge, IssuedAddress, Wallet, WalletKind } from '@finality/address';
 import type { CustodialScriptType, WalletScriptType } from '@finality/bitcoin';
 import { addressV1, toTimestamp } from '@finality/contracts';
 
@@ -38,6 +38,12 @@ export function walletMessage(wallet: Wallet): addressV1.Wallet {
     birthdayHeight: wallet.birthdayHeight,
     createdAt: toTimestamp(wallet.createdAt),
   };
+}
+
+/** `address`: the first external one, which signs. */
+export function challengeMessage(challenge: Challenge, address: string): addressV1.WalletChallenge {
+  const { challengeId, message, descriptor, expiresAt } = challenge;
+  return { challengeId, message, address, descriptor, expiresAt: toTimestamp(expiresAt) };
 }
 
 export function addressMessage(issued: IssuedAddress): addressV1.Address {

@@ -42,3 +42,28 @@ export const keysTaken = (): Refusal =>
       fields: [fieldError('descriptors', 'expected keys that no wallet of this platform has')],
     },
   );
+
+export const unknownChallenge = (challengeId: string): Refusal =>
+  refusal('not_found', 'UNKNOWN_CHALLENGE', `there is no challenge ${challengeId} of this institution`, {
+    fields: [fieldError('proof.challenge_id', 'expected a challenge that this institution has requested')],
+  });
+
+export const challengeDiffers = (challengeId: string): Refusal =>
+  refusal('failed_precondition', 'CHALLENGE_DIFFERS', `challenge ${challengeId} is for another wallet`, {
+    fields: [fieldError('proof.challenge_id', 'expected a challenge for these descriptors')],
+  });
+
+export const challengeAnswered = (challengeId: string): Refusal =>
+  refusal('failed_precondition', 'CHALLENGE_ANSWERED', `challenge ${challengeId} has been answered: request another`, {
+    fields: [fieldError('proof.challenge_id', 'expected a challenge that wasn’t answered before')],
+  });
+
+export const challengeExpired = (challengeId: string): Refusal =>
+  refusal('failed_precondition', 'CHALLENGE_EXPIRED', `challenge ${challengeId} has expired: request another`, {
+    fields: [fieldError('proof.challenge_id', 'expected a challenge that hasn’t expired')],
+  });
+
+export const proofInvalid = (why: string): Refusal =>
+  refusal('invalid_argument', 'PROOF_INVALID', 'the signature doesn’t prove control of the wallet', {
+    fields: [fieldError('proof.signature', why)],
+  });

@@ -52,11 +52,12 @@ function wantedOf(
   network: Network,
   fields: Fields,
 ): WalletWanted | undefined {
-  const { institutionId, birthdayHeight, custodial, descriptors } = request;
+  const { institutionId, birthdayHeight, custodial, descriptors, proof } = request;
   if (birthdayHeight < 0 || birthdayHeight > HEIGHT_MAX) {
     fields.add('birthday_height', `expected 0 (the present tip) to ${HEIGHT_MAX}, got ${birthdayHeight}`);
   }
   if (custodial) {
+    if (proof) fields.add('proof', 'expected none: the signer has the keys');
     const scriptType = custodialScriptTypeOf(custodial.scriptType);
     if (scriptType) return { kind: 'custodial', institutionId, birthdayHeight, scriptType };
     fields.add('custodial.script_type', 'expected SCRIPT_TYPE_WPKH or SCRIPT_TYPE_TR');
@@ -64,7 +65,18 @@ function wantedOf(
   }
   if (descriptors) {
     const descriptor = descriptorOf(descriptors, network, fields);
-    return descriptor && { kind: 'non_custodial', institutionId, birthdayHeight, descriptor };
+    const { challengeId = '', signature = '' } = proof ?? {};
+    fields.id('proof.challenge_id', challengeId);
+    if (signature === '') fields.add('proof.signature', 'expected the challenge’s message, signed (BIP322)');
+    return (
+      descriptor && {
+        kind: 'non_custodial',
+        institutionId,
+        birthdayHeight,
+        descriptor,
+        proof: { challengeId, signature },
+      }
+    );
   }
   fields.add('keys', 'expected either custodial or descriptors');
   return undefined;

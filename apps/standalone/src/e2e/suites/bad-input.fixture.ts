@@ -10,6 +10,7 @@ import {
   reconciliationV1,
   riskV1,
   settlementV1,
+  WELL_FORMED_DESCRIPTOR,
 } from '@finality/contracts';
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -301,6 +302,11 @@ async function goodRequests(
       idempotency_key: '',
       institution_id,
       custodial: { script_type: 'SCRIPT_TYPE_TR' },
+    }),
+    RequestWalletChallenge: asPayer(addresses.requestWalletChallenge, addressV1.RequestWalletChallengeRequest, {
+      idempotency_key: '',
+      institution_id,
+      descriptors: { external: WELL_FORMED_DESCRIPTOR },
     }),
     IssueAddress: asPayer(addresses.issueAddress, addressV1.IssueAddressRequest, {
       idempotency_key: '',

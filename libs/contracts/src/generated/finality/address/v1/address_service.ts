@@ -204,6 +204,32 @@ export interface RegisterWalletRequest {
     | undefined;
   /** 0: the present tip. */
   birthdayHeight: number;
+  /** With descriptors: that whoever registers them has the keys. */
+  proof?: WalletProof | undefined;
+}
+
+export interface RequestWalletChallengeRequest {
+  idempotencyKey: string;
+  institutionId: string;
+  /** Of the wallet that is going to be registered. */
+  descriptors?: DescriptorPair | undefined;
+}
+
+/** To be signed once, for the wallet's first external address, before it expires. */
+export interface WalletChallenge {
+  challengeId: string;
+  /** To be signed as it is. */
+  message: string;
+  address: string;
+  /** The wallet in canonical form, both branches in one. */
+  descriptor: string;
+  expiresAt?: Timestamp | undefined;
+}
+
+export interface WalletProof {
+  challengeId: string;
+  /** BIP322 (2.0) of the challenge's message by its address: `smp…` for P2WPKH, P2WSH and P2TR, `ful…` for the others. Of k of n keys by k. */
+  signature: string;
 }
 
 export interface CustodialWallet {
@@ -493,7 +519,14 @@ export const Wallet: MessageFns<Wallet> = {
 };
 
 function createBaseRegisterWalletRequest(): RegisterWalletRequest {
-  return { idempotencyKey: "", institutionId: "", custodial: undefined, descriptors: undefined, birthdayHeight: 0 };
+  return {
+    idempotencyKey: "",
+    institutionId: "",
+    custodial: undefined,
+    descriptors: undefined,
+    birthdayHeight: 0,
+    proof: undefined,
+  };
 }
 
 export const RegisterWalletRequest: MessageFns<RegisterWalletRequest> = {
@@ -512,6 +545,9 @@ export const RegisterWalletRequest: MessageFns<RegisterWalletRequest> = {
     }
     if (message.birthdayHeight !== 0) {
       writer.uint32(40).int32(message.birthdayHeight);
+    }
+    if (message.proof !== undefined) {
+      WalletProof.encode(message.proof, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -569,6 +605,14 @@ export const RegisterWalletRequest: MessageFns<RegisterWalletRequest> = {
             message.birthdayHeight = reader.int32();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.proof = WalletProof.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -600,6 +644,7 @@ export const RegisterWalletRequest: MessageFns<RegisterWalletRequest> = {
         : isSet(object.birthday_height)
         ? globalThis.Number(object.birthday_height)
         : 0,
+      proof: isSet(object.proof) ? WalletProof.fromJSON(object.proof) : undefined,
     };
   },
 
@@ -620,6 +665,9 @@ export const RegisterWalletRequest: MessageFns<RegisterWalletRequest> = {
     if (message.birthdayHeight !== 0) {
       obj.birthdayHeight = Math.round(message.birthdayHeight);
     }
+    if (message.proof !== undefined) {
+      obj.proof = WalletProof.toJSON(message.proof);
+    }
     return obj;
   },
 
@@ -637,6 +685,354 @@ export const RegisterWalletRequest: MessageFns<RegisterWalletRequest> = {
       ? DescriptorPair.fromPartial(object.descriptors)
       : undefined;
     message.birthdayHeight = object.birthdayHeight ?? 0;
+    message.proof = (object.proof !== undefined && object.proof !== null)
+      ? WalletProof.fromPartial(object.proof)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRequestWalletChallengeRequest(): RequestWalletChallengeRequest {
+  return { idempotencyKey: "", institutionId: "", descriptors: undefined };
+}
+
+export const RequestWalletChallengeRequest: MessageFns<RequestWalletChallengeRequest> = {
+  encode(message: RequestWalletChallengeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    if (message.descriptors !== undefined) {
+      DescriptorPair.encode(message.descriptors, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestWalletChallengeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestWalletChallengeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.descriptors = DescriptorPair.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RequestWalletChallengeRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      descriptors: isSet(object.descriptors) ? DescriptorPair.fromJSON(object.descriptors) : undefined,
+    };
+  },
+
+  toJSON(message: RequestWalletChallengeRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.descriptors !== undefined) {
+      obj.descriptors = DescriptorPair.toJSON(message.descriptors);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RequestWalletChallengeRequest>, I>>(base?: I): RequestWalletChallengeRequest {
+    return RequestWalletChallengeRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RequestWalletChallengeRequest>, I>>(
+    object: I,
+  ): RequestWalletChallengeRequest {
+    const message = createBaseRequestWalletChallengeRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.institutionId = object.institutionId ?? "";
+    message.descriptors = (object.descriptors !== undefined && object.descriptors !== null)
+      ? DescriptorPair.fromPartial(object.descriptors)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseWalletChallenge(): WalletChallenge {
+  return { challengeId: "", message: "", address: "", descriptor: "", expiresAt: undefined };
+}
+
+export const WalletChallenge: MessageFns<WalletChallenge> = {
+  encode(message: WalletChallenge, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.challengeId !== "") {
+      writer.uint32(10).string(message.challengeId);
+    }
+    if (message.message !== "") {
+      writer.uint32(18).string(message.message);
+    }
+    if (message.address !== "") {
+      writer.uint32(26).string(message.address);
+    }
+    if (message.descriptor !== "") {
+      writer.uint32(34).string(message.descriptor);
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(message.expiresAt, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WalletChallenge {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWalletChallenge();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.challengeId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.descriptor = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.expiresAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WalletChallenge {
+    return {
+      challengeId: isSet(object.challengeId)
+        ? globalThis.String(object.challengeId)
+        : isSet(object.challenge_id)
+        ? globalThis.String(object.challenge_id)
+        : "",
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      descriptor: isSet(object.descriptor) ? globalThis.String(object.descriptor) : "",
+      expiresAt: isSet(object.expiresAt)
+        ? fromJsonTimestamp(object.expiresAt)
+        : isSet(object.expires_at)
+        ? fromJsonTimestamp(object.expires_at)
+        : undefined,
+    };
+  },
+
+  toJSON(message: WalletChallenge): unknown {
+    const obj: any = {};
+    if (message.challengeId !== "") {
+      obj.challengeId = message.challengeId;
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.descriptor !== "") {
+      obj.descriptor = message.descriptor;
+    }
+    if (message.expiresAt !== undefined) {
+      obj.expiresAt = fromTimestamp(message.expiresAt).toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WalletChallenge>, I>>(base?: I): WalletChallenge {
+    return WalletChallenge.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WalletChallenge>, I>>(object: I): WalletChallenge {
+    const message = createBaseWalletChallenge();
+    message.challengeId = object.challengeId ?? "";
+    message.message = object.message ?? "";
+    message.address = object.address ?? "";
+    message.descriptor = object.descriptor ?? "";
+    message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null)
+      ? Timestamp.fromPartial(object.expiresAt)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseWalletProof(): WalletProof {
+  return { challengeId: "", signature: "" };
+}
+
+export const WalletProof: MessageFns<WalletProof> = {
+  encode(message: WalletProof, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.challengeId !== "") {
+      writer.uint32(10).string(message.challengeId);
+    }
+    if (message.signature !== "") {
+      writer.uint32(18).string(message.signature);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WalletProof {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWalletProof();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.challengeId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.signature = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WalletProof {
+    return {
+      challengeId: isSet(object.challengeId)
+        ? globalThis.String(object.challengeId)
+        : isSet(object.challenge_id)
+        ? globalThis.String(object.challenge_id)
+        : "",
+      signature: isSet(object.signature) ? globalThis.String(object.signature) : "",
+    };
+  },
+
+  toJSON(message: WalletProof): unknown {
+    const obj: any = {};
+    if (message.challengeId !== "") {
+      obj.challengeId = message.challengeId;
+    }
+    if (message.signature !== "") {
+      obj.signature = message.signature;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WalletProof>, I>>(base?: I): WalletProof {
+    return WalletProof.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WalletProof>, I>>(object: I): WalletProof {
+    const message = createBaseWalletProof();
+    message.challengeId = object.challengeId ?? "";
+    message.signature = object.signature ?? "";
     return message;
   },
 };
@@ -1729,6 +2125,17 @@ export const AddressServiceService = {
     responseSerialize: (value: Wallet): Buffer => Buffer.from(Wallet.encode(value).finish()),
     responseDeserialize: (value: Buffer): Wallet => Wallet.decode(value),
   },
+  /** What the holder of a wallet's keys signs before it is registered by its descriptors. */
+  requestWalletChallenge: {
+    path: "/finality.address.v1.AddressService/RequestWalletChallenge" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RequestWalletChallengeRequest): Buffer =>
+      Buffer.from(RequestWalletChallengeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RequestWalletChallengeRequest => RequestWalletChallengeRequest.decode(value),
+    responseSerialize: (value: WalletChallenge): Buffer => Buffer.from(WalletChallenge.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WalletChallenge => WalletChallenge.decode(value),
+  },
   /** A fresh address, watched before it leaves. */
   issueAddress: {
     path: "/finality.address.v1.AddressService/IssueAddress" as const,
@@ -1762,6 +2169,8 @@ export const AddressServiceService = {
 
 export interface AddressServiceServer extends UntypedServiceImplementation {
   registerWallet: handleUnaryCall<RegisterWalletRequest, Wallet>;
+  /** What the holder of a wallet's keys signs before it is registered by its descriptors. */
+  requestWalletChallenge: handleUnaryCall<RequestWalletChallengeRequest, WalletChallenge>;
   /** A fresh address, watched before it leaves. */
   issueAddress: handleUnaryCall<IssueAddressRequest, Address>;
   listAddresses: handleUnaryCall<ListAddressesRequest, ListAddressesResponse>;
@@ -1783,6 +2192,22 @@ export interface AddressServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Wallet) => void,
+  ): ClientUnaryCall;
+  /** What the holder of a wallet's keys signs before it is registered by its descriptors. */
+  requestWalletChallenge(
+    request: RequestWalletChallengeRequest,
+    callback: (error: ServiceError | null, response: WalletChallenge) => void,
+  ): ClientUnaryCall;
+  requestWalletChallenge(
+    request: RequestWalletChallengeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: WalletChallenge) => void,
+  ): ClientUnaryCall;
+  requestWalletChallenge(
+    request: RequestWalletChallengeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: WalletChallenge) => void,
   ): ClientUnaryCall;
   /** A fresh address, watched before it leaves. */
   issueAddress(
