@@ -1,4 +1,11 @@
-import type { Challenge, InstitutionStatus, IssuedAddress, PerBranch, Wallet, WalletRequest } from '@finality/address';
+import type {
+  Challenge,
+  InstitutionStatus,
+  IssuedAddress,
+  PerBranch,
+  RegisteredWallet,
+  WalletRequest,
+} from '@finality/address';
 import type { AddressPurpose, WalletKeys } from '@finality/address';
 import type { Descriptor } from '@finality/bitcoin';
 import type { EventStore } from '@finality/event-store';
@@ -10,7 +17,12 @@ export type IssuerBody =
   | { readonly kind: 'issue_challenge'; readonly challenge: Challenge }
   | RegisterBody
   | IssueBody
-  | { readonly kind: 'extend_watch'; readonly walletId: string; readonly below: PerBranch }
+  | {
+      readonly kind: 'extend_watch';
+      readonly walletId: string;
+      readonly below: PerBranch;
+      readonly scanning: boolean;
+    }
   | { readonly kind: 'verify'; readonly walletId: string; readonly below: PerBranch }
   | { readonly kind: 'block'; readonly walletId: string; readonly reason: string }
   | { readonly kind: 'note_institution'; readonly institutionId: string; readonly status: InstitutionStatus };
@@ -33,6 +45,8 @@ export interface IssueBody {
   readonly addressId: string;
   readonly purpose: AddressPurpose;
   readonly label: string;
+  /** Empty where the institution has no name of its own for it. */
+  readonly externalId: string;
   /** Empty: the only wallet of the institution. */
   readonly walletId: string;
   /** Who asks for it for itself: must be active, and own the wallet unless it is the pool. Without it: one of our own services asks. */
@@ -41,8 +55,11 @@ export interface IssueBody {
 
 export type IssuerReply =
   | { readonly kind: 'done' }
-  | { readonly kind: 'wallet'; readonly wallet: Wallet }
+  | { readonly kind: 'wallet'; readonly registered: WalletInUse }
   | { readonly kind: 'challenge'; readonly challenge: Challenge }
   | { readonly kind: 'address'; readonly address: IssuedAddress };
+
+/** A registered wallet, and whether it can be used already. */
+export type WalletInUse = Pick<RegisteredWallet, 'wallet' | 'scanning'>;
 
 export type IssuerStore = EventStore<IssuerBody, IssuerReply>;

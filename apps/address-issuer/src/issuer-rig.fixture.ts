@@ -168,8 +168,8 @@ export class IssuerRig {
     throw new Error(`workers aren't idle after ${STEPS_MAX} steps`);
   }
 
-  async watch(walletId: string, external: number, internal = 0): Promise<void> {
-    await this.#chainWatcher.watch(walletId, external, internal);
+  async watch(walletId: string, external: number, internal = 0, scanning = false): Promise<void> {
+    await this.#chainWatcher.watch(walletId, external, internal, scanning);
     await this.drain();
   }
 
@@ -236,9 +236,22 @@ export class IssuerRig {
       purpose: Purpose.ADDRESS_PURPOSE_CLEARING,
       label: '',
       walletId: '',
+      externalId: '',
     };
     const { caller: _caller, ...request } = over;
     return this.call(on.client.issueAddress, { ...base, ...request }, caller, on);
+  }
+
+  async issueMany({
+    caller = 'bank-a',
+    on = this.issuer,
+    ...over
+  }: Over<addressV1.IssueAddressesRequest> = {}): Promise<addressV1.Address[]> {
+    const base = { institutionId: 'bank-a', purpose: Purpose.ADDRESS_PURPOSE_WALLET, walletId: '', addresses: [] };
+    const call = on.client.issueAddresses({ ...base, ...over }, this.metadata(caller));
+    const issued: addressV1.Address[] = [];
+    for await (const address of call as AsyncIterable<addressV1.Address>) issued.push(address);
+    return issued;
   }
 
   listWallets(request: addressV1.ListWalletsRequest, caller: Caller): Promise<addressV1.ListWalletsResponse> {
@@ -246,8 +259,12 @@ export class IssuerRig {
     return this.call<addressV1.ListWalletsRequest, addressV1.ListWalletsResponse>(client.listWallets, request, caller);
   }
 
-  listAddresses(request: addressV1.ListAddressesRequest, caller: Caller): Promise<addressV1.ListAddressesResponse> {
+  listAddresses(
+    asked: Partial<addressV1.ListAddressesRequest>,
+    caller: Caller,
+  ): Promise<addressV1.ListAddressesResponse> {
     const { client } = this.issuer;
+    const request = addressV1.ListAddressesRequest.fromPartial(asked);
     return this.call<addressV1.ListAddressesRequest, addressV1.ListAddressesResponse>(
       client.listAddresses,
       request,

@@ -2,6 +2,7 @@ import { deriveScript, parseDescriptor } from '@finality/bitcoin';
 import { addressV1, institutionV1, TOPICS } from '@finality/contracts';
 import { unwrap } from '@finality/kernel';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { foreignMultisig, foreignWallet } from './neighbours.fixture.ts';
 import { IssuerRig, onWallet, type Over, refusalBy, wrong } from './issuer-rig.fixture.ts';
 
 const { AddressPurpose: Purpose } = addressV1;
@@ -130,6 +131,93 @@ describe('IssueAddress', () => {
     ['an empty idempotency key', { idempotencyKey: '' }, wrong('idempotency_key')],
   ])('refuses %s', async (_what, over, refused) => {
     expect(await refusalBy(rig.issue(over))).toEqual(refused);
+  });
+});
+
+describe('external ids', () => {
+  const named = { externalId: 'customer-1', label: 'retail' };
+
+  it('have one address each, whichever key it is asked for with', async () => {
+    const first = await rig.issue(named);
+    expect(first.externalId).toBe('customer-1');
+    const request = { idempotencyKey: rig.idempotencyKey(), ...named };
+    expect(await rig.issue(request)).toEqual(first);
+    expect(await rig.issue(request)).toEqual(first);
+    expect(await refusalBy(rig.issue({ ...named, label: 'other' }))).toEqual(['EXTERNAL_ID_TAKEN', 'label']);
+    const theirs = await rig.issue({ ...named, caller: 'bank-b', institutionId: 'bank-b' });
+    expect(theirs.script).not.toBe(first.script);
+    const asked = Array.from({ length: 20 }, () => rig.issue({ ...named, externalId: 'customer-2' }));
+    expect(new Set((await Promise.all(asked)).map(({ script }) => script)).size).toBe(1);
+  });
+
+  it('and labels find addresses', async () => {
+    const list = async (by: Partial<addressV1.ListAddressesRequest>): Promise<number> =>
+      (await rig.listAddresses({ institutionId: 'bank-a', ...by }, 'bank-a')).addresses.length;
+    expect(await list({ externalId: 'customer-1' })).toBe(1);
+    expect(await list({ label: 'retail' })).toBe(2);
+    expect(await list({ label: 'retail', walletId: 'nowhere' })).toBe(0);
+  });
+});
+
+describe('IssueAddresses', () => {
+  const wantedOf = (count: number, from = 0): addressV1.AddressWanted[] =>
+    Array.from({ length: count }, (_, i) => ({ externalId: `invoice-${from + i}`, label: 'bulk' }));
+  const indices = (of: readonly addressV1.Address[]): number[] => of.map(({ index }) => index);
+  const upTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+  it('gives many in their order, of a wallet of whatever keys, and the same again', async () => {
+    const wallet = await rig.registerOwn(foreignMultisig(1));
+    const { walletId } = wallet;
+    await rig.watch(walletId, 40, 5);
+    const addresses = wantedOf(40);
+    const issued = await rig.issueMany({ walletId, addresses });
+    expect(issued.map(({ externalId }) => externalId)).toEqual(addresses.map(({ externalId }) => externalId));
+    expect(indices(issued)).toEqual(upTo(40));
+    for (const address of issued) expectDerived(address, wallet);
+    expect(await rig.issueMany({ walletId, addresses })).toEqual(issued);
+    expect(await rig.issue({ ...onWallet(walletId), ...addresses[7] })).toEqual(issued[7]);
+  });
+
+  it('goes on as more become watched, from where it was cut short, in several processes at once', async () => {
+    const { walletId } = await rig.registerOwn(foreignWallet(31));
+    await rig.watch(walletId, 600);
+    const addresses = wantedOf(900, 1_000);
+    expect(await refusalBy(rig.issueMany({ walletId, addresses }))).toEqual(['ADDRESS_NOT_WATCHED']);
+    const other = await rig.start();
+    const waiting = [rig.issueMany({ walletId, addresses }), rig.issueMany({ walletId, addresses, on: other })];
+    await rig.watch(walletId, 800);
+    await rig.watch(walletId, 1_000);
+    const [first, second] = (await Promise.all(waiting)) as [addressV1.Address[], addressV1.Address[]];
+    expect(indices(first)).toEqual(upTo(900));
+    expect(second).toEqual(first);
+    await other.close();
+    expect((await rig.issue(onWallet(walletId))).index).toBe(900);
+  });
+
+  it('gives none of a wallet that is being scanned from its birthday, until it is', async () => {
+    const registered = await rig.registerOwn(foreignWallet(32), { birthdayHeight: 100 });
+    expect(registered.scanning).toBe(true);
+    const { walletId } = registered;
+    await rig.watch(walletId, 0, 0, true);
+    const scanning = ['WALLET_SCANNING'];
+    expect(await refusalBy(rig.issueMany({ walletId, addresses: wantedOf(1, 5_000) }))).toEqual(scanning);
+    await rig.watch(walletId, 10, 10);
+    const { wallets } = await rig.listWallets({ institutionId: 'bank-a', pageSize: 1_000, pageToken: '' }, 'bank-a');
+    expect(wallets.find((wallet) => wallet.walletId === walletId)?.scanning).toBe(false);
+    expect(await rig.issueMany({ walletId, addresses: wantedOf(1, 5_000) })).toHaveLength(1);
+  });
+
+  it.each<[string, Over<addressV1.IssueAddressesRequest>, readonly string[]]>([
+    ['none', { addresses: [] }, wrong('addresses')],
+    ['too many', { addresses: wantedOf(10_001) }, wrong('addresses')],
+    ['an empty external id', { addresses: [{ externalId: '', label: '' }] }, wrong('addresses[0].external_id')],
+    ['an external id twice', { addresses: [...wantedOf(2), ...wantedOf(1)] }, wrong('addresses[2].external_id')],
+    ['an over-long label', { addresses: [{ externalId: 'a', label: 'x'.repeat(129) }] }, wrong('addresses[0].label')],
+    ['no purpose', { addresses: wantedOf(1), purpose: Purpose.ADDRESS_PURPOSE_UNSPECIFIED }, wrong('purpose')],
+    ['another institution', { addresses: wantedOf(1), institutionId: 'bank-b' }, ['FOREIGN_INSTITUTION']],
+    ['an unknown wallet', { addresses: wantedOf(1, 9_000), walletId: 'nowhere' }, ['UNKNOWN_WALLET', 'wallet_id']],
+  ])('refuses %s', async (_what, over, refused) => {
+    expect(await refusalBy(rig.issueMany(over))).toEqual(refused);
   });
 });
 

@@ -1,6 +1,7 @@
-import type { AddressPurpose, Challenge, IssuedAddress, Wallet, WalletKind } from '@finality/address';
+import type { AddressPurpose, Challenge, IssuedAddress, WalletKind } from '@finality/address';
 import type { CustodialScriptType, WalletScriptType } from '@finality/bitcoin';
 import { addressV1, toTimestamp } from '@finality/contracts';
+import type { WalletInUse } from './commands.ts';
 
 // Between the domain's words and those of the contract.
 
@@ -27,7 +28,7 @@ const SCRIPT_TYPES: Readonly<Record<WalletScriptType, addressV1.ScriptType>> = {
   'sh-wsh-sortedmulti': ScriptType.SCRIPT_TYPE_SH_WSH_SORTEDMULTI,
 };
 
-export function walletMessage(wallet: Wallet): addressV1.Wallet {
+export function walletMessage({ wallet, scanning }: WalletInUse): addressV1.Wallet {
   return {
     walletId: wallet.walletId,
     institutionId: wallet.institutionId,
@@ -37,6 +38,7 @@ export function walletMessage(wallet: Wallet): addressV1.Wallet {
     internalDescriptor: wallet.internal,
     birthdayHeight: wallet.birthdayHeight,
     createdAt: toTimestamp(wallet.createdAt),
+    scanning,
   };
 }
 
@@ -47,7 +49,7 @@ export function challengeMessage(challenge: Challenge, address: string): address
 }
 
 export function addressMessage(issued: IssuedAddress): addressV1.Address {
-  const { address, script, walletId, institutionId, purpose, label, branch, index, issuedAt } = issued;
+  const { address, script, walletId, institutionId, purpose, label, externalId, branch, index, issuedAt } = issued;
   return {
     address,
     script,
@@ -58,6 +60,7 @@ export function addressMessage(issued: IssuedAddress): addressV1.Address {
     branch,
     index,
     issuedAt: toTimestamp(issuedAt),
+    externalId,
   };
 }
 

@@ -70,8 +70,8 @@ export class Neighbour {
     return apiKey;
   }
 
-  async watch(walletId: string, externalBelow: number, internalBelow: number): Promise<void> {
-    const message = chainV1.WatchExtended.encode({ walletId, externalBelow, internalBelow });
+  async watch(walletId: string, externalBelow: number, internalBelow: number, scanning: boolean): Promise<void> {
+    const message = chainV1.WatchExtended.encode({ walletId, externalBelow, internalBelow, scanning });
     await this.#publish(TOPICS.watch, walletId, message.finish());
   }
 

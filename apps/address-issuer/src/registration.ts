@@ -1,11 +1,4 @@
-import {
-  type Challenge,
-  challengeOf,
-  proofRefusal,
-  unknownChallenge,
-  type Wallet,
-  type WalletRequest,
-} from '@finality/address';
+import { type Challenge, challengeOf, proofRefusal, unknownChallenge, type WalletRequest } from '@finality/address';
 import {
   type CustodialScriptType,
   type Descriptor,
@@ -18,7 +11,7 @@ import type { EventReader } from '@finality/event-store';
 import { assert, type CauseContext, type Instant, refusal, type Runtime } from '@finality/kernel';
 import { execute, RefusalException } from '@finality/service';
 import { status } from '@grpc/grpc-js';
-import type { IssuerBody, IssuerStore, WalletProof } from './commands.ts';
+import type { IssuerBody, IssuerStore, WalletInUse, WalletProof } from './commands.ts';
 import { executePatiently, idempotencyClaim, type Patience } from './execute.ts';
 import type { Asked } from './issuing.ts';
 import { challengeStream, walletStream } from './streams.ts';
@@ -78,7 +71,7 @@ export class Registration {
     return 'repeated' in answer ? this.#challengeNamed(answer.repeated) : challenge;
   }
 
-  async register(wanted: WalletWanted, asked: Asked): Promise<Wallet> {
+  async register(wanted: WalletWanted, asked: Asked): Promise<WalletInUse> {
     const { store, runtime } = this.#options;
     if (wanted.kind === 'non_custodial') await this.#verify(wanted.descriptor, wanted.proof);
     const walletId = runtime.id();
@@ -90,7 +83,7 @@ export class Registration {
     );
     const answer = await executePatiently(store, { body, cause: asked.cause, idempotency }, this.#patience(asked));
     if ('repeated' in answer) return this.complete(answer.repeated, asked.cause);
-    return answer.reply.kind === 'wallet' ? answer.reply.wallet : this.complete(walletId, asked.cause);
+    return answer.reply.kind === 'wallet' ? answer.reply.registered : this.complete(walletId, asked.cause);
   }
 
   /** A custodial wallet without idempotency key, as the platform's pool is. */
@@ -99,11 +92,11 @@ export class Registration {
   }
 
   /** Gives a requested wallet its keys, unless it has them. Safe to repeat: the signer gives the same keys again. */
-  async complete(walletId: string, cause: CauseContext): Promise<Wallet> {
+  async complete(walletId: string, cause: CauseContext): Promise<WalletInUse> {
     const { store, reader, signer, network } = this.#options;
     const { state } = await reader.loadState(walletStream, walletId);
     assert(state.status !== 'none', `wallet ${walletId} was requested`);
-    if (state.status === 'registered') return state.wallet;
+    if (state.status === 'registered') return state;
     const { institutionId, scriptType } = state.request;
     const account = await signer.createAccount({ walletId, institutionId, scriptType }).catch(rethrowUnavailable);
     const parsed = parseDescriptor([account.externalDescriptor, account.internalDescriptor], network);
@@ -116,7 +109,7 @@ export class Registration {
     };
     const answer = await execute(store, { body, cause });
     assert('reply' in answer && answer.reply.kind === 'wallet', 'keys make a wallet');
-    return answer.reply.wallet;
+    return answer.reply.registered;
   }
 
   /** Before the batch: verifying many signatures takes longer than the store's lock should be held. */

@@ -23,10 +23,11 @@ export const institutionStream: StreamType<InstitutionState, InstitutionEvent> =
 export const walletStream: StreamType<WalletState, WalletEvent> = {
   aggregate: walletAggregate,
   institutions: ({ concerns }) => concerns,
-  publish(event) {
+  publish(event, state) {
     switch (event.type) {
       case 'wallet_registered': {
-        const message = addressV1.WalletChanged.encode({ wallet: walletMessage(event.wallet) });
+        const scanning = state.status === 'registered' && state.scanning;
+        const message = addressV1.WalletChanged.encode({ wallet: walletMessage({ wallet: event.wallet, scanning }) });
         return [messageOf(TOPICS.wallet, event.wallet.walletId, message.finish())];
       }
       case 'address_issued': {

@@ -1,7 +1,12 @@
 import { fieldError, type Refusal, refusal } from '@finality/kernel';
 
 /** Refusals that pass by themselves, soon: whoever asks may wait for a moment before telling the caller. */
-export const PASSING_REASONS = ['UNKNOWN_INSTITUTION', 'WALLET_NOT_READY', 'ADDRESS_NOT_WATCHED'] as const;
+export const PASSING_REASONS = [
+  'UNKNOWN_INSTITUTION',
+  'WALLET_NOT_READY',
+  'WALLET_SCANNING',
+  'ADDRESS_NOT_WATCHED',
+] as const;
 
 export const unknownWallet = (walletId: string): Refusal =>
   refusal('not_found', 'UNKNOWN_WALLET', `there is no wallet ${walletId}`, {
@@ -13,6 +18,16 @@ export const walletNotReady = (walletId: string): Refusal =>
 
 export const walletBlocked = (walletId: string, reason: string): Refusal =>
   refusal('failed_precondition', 'WALLET_BLOCKED', `wallet ${walletId} is blocked: ${reason}`);
+
+export const walletScanning = (walletId: string): Refusal =>
+  refusal('unavailable', 'WALLET_SCANNING', `wallet ${walletId} is still being scanned from its birthday`, {
+    retryable: true,
+  });
+
+export const externalIdTaken = (externalId: string, differing: string): Refusal =>
+  refusal('already_exists', 'EXTERNAL_ID_TAKEN', `${externalId} has an address with another ${differing}`, {
+    fields: [fieldError(differing, 'expected as it was when the address was issued')],
+  });
 
 export const walletExhausted = (walletId: string): Refusal =>
   refusal('failed_precondition', 'WALLET_EXHAUSTED', `wallet ${walletId} has no index left on this branch`);

@@ -219,7 +219,7 @@ const OTHERS: readonly RefusedInput[] = [
     descriptors: { external: 'wpkh(nothing)', internal: '' },
     proof: { challenge_id: 'c', signature: 'smp' },
   }),
-  invalid('RegisterWallet', 'descriptors without proof of control', 'proof.challenge_id,proof.signature', {
+  invalid('RegisterWallet', 'descriptors without proof of control', 'proof.challenge_id, proof.signature', {
     custodial: null,
     descriptors: { external: WELL_FORMED_DESCRIPTOR, internal: '' },
   }),
@@ -236,6 +236,7 @@ const OTHERS: readonly RefusedInput[] = [
     reason: 'FOREIGN_INSTITUTION',
     caller: 'stranger',
   },
+  invalid('IssueAddresses', 'no addresses', 'addresses', { addresses: [] }),
   invalid('ListAddresses', 'page size 1001', 'page_size', { page_size: 1001 }),
   invalid('ListWallets', 'page size 1001', 'page_size', { page_size: 1001 }),
   {

@@ -314,6 +314,11 @@ async function goodRequests(
       purpose: 'ADDRESS_PURPOSE_CLEARING',
       label: 'test',
     }),
+    IssueAddresses: asPayer(addresses.issueAddresses, addressV1.IssueAddressesRequest, {
+      institution_id,
+      purpose: 'ADDRESS_PURPOSE_CLEARING',
+      addresses: [{ external_id: 'customer', label: 'test' }],
+    }),
     ListAddresses: asPayer(addresses.listAddresses, addressV1.ListAddressesRequest, { ...page, institution_id }),
     ListWallets: asPayer(addresses.listWallets, addressV1.ListWalletsRequest, { ...page, institution_id }),
     GetBalances: asPayer(ledger.getBalances, ledgerV1.GetBalancesRequest, { institution_id }),

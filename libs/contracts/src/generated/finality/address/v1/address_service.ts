@@ -11,7 +11,9 @@ import {
   type ChannelCredentials,
   Client,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -192,7 +194,11 @@ export interface Wallet {
   internalDescriptor: string;
   /** No transaction of it is older than this height. */
   birthdayHeight: number;
-  createdAt?: Timestamp | undefined;
+  createdAt?:
+    | Timestamp
+    | undefined;
+  /** Blocks since its birthday are still being read: until then it neither issues nor pays. */
+  scanning: boolean;
 }
 
 export interface RegisterWalletRequest {
@@ -256,7 +262,11 @@ export interface Address {
   /** 0 external, 1 internal. */
   branch: number;
   index: number;
-  issuedAt?: Timestamp | undefined;
+  issuedAt?:
+    | Timestamp
+    | undefined;
+  /** What the institution calls it; empty where it said nothing. */
+  externalId: string;
 }
 
 export interface IssueAddressRequest {
@@ -267,6 +277,23 @@ export interface IssueAddressRequest {
   label: string;
   /** With WALLET: which one; empty when the institution has just one. */
   walletId: string;
+  /** A customer, an invoice: of one institution each has one address. Asked for again it is the same, whatever the idempotency key. */
+  externalId: string;
+}
+
+export interface IssueAddressesRequest {
+  institutionId: string;
+  purpose: AddressPurpose;
+  /** As in IssueAddressRequest. */
+  walletId: string;
+  /** 1 to 10,000, each external id once. */
+  addresses: AddressWanted[];
+}
+
+export interface AddressWanted {
+  externalId: string;
+  /** Up to 128 characters. */
+  label: string;
 }
 
 export interface IssueInternalAddressRequest {
@@ -280,6 +307,10 @@ export interface ListAddressesRequest {
   institutionId: string;
   pageSize: number;
   pageToken: string;
+  /** Where given: with exactly this label, of this external id, of this wallet. */
+  label: string;
+  externalId: string;
+  walletId: string;
 }
 
 export interface ListAddressesResponse {
@@ -308,6 +339,7 @@ function createBaseWallet(): Wallet {
     internalDescriptor: "",
     birthdayHeight: 0,
     createdAt: undefined,
+    scanning: false,
   };
 }
 
@@ -336,6 +368,9 @@ export const Wallet: MessageFns<Wallet> = {
     }
     if (message.createdAt !== undefined) {
       Timestamp.encode(message.createdAt, writer.uint32(66).fork()).join();
+    }
+    if (message.scanning !== false) {
+      writer.uint32(72).bool(message.scanning);
     }
     return writer;
   },
@@ -417,6 +452,14 @@ export const Wallet: MessageFns<Wallet> = {
             message.createdAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.scanning = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -467,6 +510,7 @@ export const Wallet: MessageFns<Wallet> = {
         : isSet(object.created_at)
         ? fromJsonTimestamp(object.created_at)
         : undefined,
+      scanning: isSet(object.scanning) ? globalThis.Boolean(object.scanning) : false,
     };
   },
 
@@ -496,6 +540,9 @@ export const Wallet: MessageFns<Wallet> = {
     if (message.createdAt !== undefined) {
       obj.createdAt = fromTimestamp(message.createdAt).toISOString();
     }
+    if (message.scanning !== false) {
+      obj.scanning = message.scanning;
+    }
     return obj;
   },
 
@@ -514,6 +561,7 @@ export const Wallet: MessageFns<Wallet> = {
     message.createdAt = (object.createdAt !== undefined && object.createdAt !== null)
       ? Timestamp.fromPartial(object.createdAt)
       : undefined;
+    message.scanning = object.scanning ?? false;
     return message;
   },
 };
@@ -1226,6 +1274,7 @@ function createBaseAddress(): Address {
     branch: 0,
     index: 0,
     issuedAt: undefined,
+    externalId: "",
   };
 }
 
@@ -1257,6 +1306,9 @@ export const Address: MessageFns<Address> = {
     }
     if (message.issuedAt !== undefined) {
       Timestamp.encode(message.issuedAt, writer.uint32(74).fork()).join();
+    }
+    if (message.externalId !== "") {
+      writer.uint32(82).string(message.externalId);
     }
     return writer;
   },
@@ -1346,6 +1398,14 @@ export const Address: MessageFns<Address> = {
             message.issuedAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.externalId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1381,6 +1441,11 @@ export const Address: MessageFns<Address> = {
         : isSet(object.issued_at)
         ? fromJsonTimestamp(object.issued_at)
         : undefined,
+      externalId: isSet(object.externalId)
+        ? globalThis.String(object.externalId)
+        : isSet(object.external_id)
+        ? globalThis.String(object.external_id)
+        : "",
     };
   },
 
@@ -1413,6 +1478,9 @@ export const Address: MessageFns<Address> = {
     if (message.issuedAt !== undefined) {
       obj.issuedAt = fromTimestamp(message.issuedAt).toISOString();
     }
+    if (message.externalId !== "") {
+      obj.externalId = message.externalId;
+    }
     return obj;
   },
 
@@ -1432,12 +1500,13 @@ export const Address: MessageFns<Address> = {
     message.issuedAt = (object.issuedAt !== undefined && object.issuedAt !== null)
       ? Timestamp.fromPartial(object.issuedAt)
       : undefined;
+    message.externalId = object.externalId ?? "";
     return message;
   },
 };
 
 function createBaseIssueAddressRequest(): IssueAddressRequest {
-  return { idempotencyKey: "", institutionId: "", purpose: 0, label: "", walletId: "" };
+  return { idempotencyKey: "", institutionId: "", purpose: 0, label: "", walletId: "", externalId: "" };
 }
 
 export const IssueAddressRequest: MessageFns<IssueAddressRequest> = {
@@ -1456,6 +1525,9 @@ export const IssueAddressRequest: MessageFns<IssueAddressRequest> = {
     }
     if (message.walletId !== "") {
       writer.uint32(42).string(message.walletId);
+    }
+    if (message.externalId !== "") {
+      writer.uint32(50).string(message.externalId);
     }
     return writer;
   },
@@ -1513,6 +1585,14 @@ export const IssueAddressRequest: MessageFns<IssueAddressRequest> = {
             message.walletId = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.externalId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1544,6 +1624,11 @@ export const IssueAddressRequest: MessageFns<IssueAddressRequest> = {
         : isSet(object.wallet_id)
         ? globalThis.String(object.wallet_id)
         : "",
+      externalId: isSet(object.externalId)
+        ? globalThis.String(object.externalId)
+        : isSet(object.external_id)
+        ? globalThis.String(object.external_id)
+        : "",
     };
   },
 
@@ -1564,6 +1649,9 @@ export const IssueAddressRequest: MessageFns<IssueAddressRequest> = {
     if (message.walletId !== "") {
       obj.walletId = message.walletId;
     }
+    if (message.externalId !== "") {
+      obj.externalId = message.externalId;
+    }
     return obj;
   },
 
@@ -1577,6 +1665,223 @@ export const IssueAddressRequest: MessageFns<IssueAddressRequest> = {
     message.purpose = object.purpose ?? 0;
     message.label = object.label ?? "";
     message.walletId = object.walletId ?? "";
+    message.externalId = object.externalId ?? "";
+    return message;
+  },
+};
+
+function createBaseIssueAddressesRequest(): IssueAddressesRequest {
+  return { institutionId: "", purpose: 0, walletId: "", addresses: [] };
+}
+
+export const IssueAddressesRequest: MessageFns<IssueAddressesRequest> = {
+  encode(message: IssueAddressesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    if (message.purpose !== 0) {
+      writer.uint32(16).int32(message.purpose);
+    }
+    if (message.walletId !== "") {
+      writer.uint32(26).string(message.walletId);
+    }
+    for (const v of message.addresses) {
+      AddressWanted.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IssueAddressesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIssueAddressesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.purpose = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.walletId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.addresses.push(AddressWanted.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): IssueAddressesRequest {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      purpose: isSet(object.purpose) ? addressPurposeFromJSON(object.purpose) : 0,
+      walletId: isSet(object.walletId)
+        ? globalThis.String(object.walletId)
+        : isSet(object.wallet_id)
+        ? globalThis.String(object.wallet_id)
+        : "",
+      addresses: globalThis.Array.isArray(object?.addresses)
+        ? object.addresses.map((e: any) => AddressWanted.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: IssueAddressesRequest): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.purpose !== 0) {
+      obj.purpose = addressPurposeToJSON(message.purpose);
+    }
+    if (message.walletId !== "") {
+      obj.walletId = message.walletId;
+    }
+    if (message.addresses?.length) {
+      obj.addresses = message.addresses.map((e) => AddressWanted.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<IssueAddressesRequest>, I>>(base?: I): IssueAddressesRequest {
+    return IssueAddressesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<IssueAddressesRequest>, I>>(object: I): IssueAddressesRequest {
+    const message = createBaseIssueAddressesRequest();
+    message.institutionId = object.institutionId ?? "";
+    message.purpose = object.purpose ?? 0;
+    message.walletId = object.walletId ?? "";
+    message.addresses = object.addresses?.map((e) => AddressWanted.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseAddressWanted(): AddressWanted {
+  return { externalId: "", label: "" };
+}
+
+export const AddressWanted: MessageFns<AddressWanted> = {
+  encode(message: AddressWanted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.externalId !== "") {
+      writer.uint32(10).string(message.externalId);
+    }
+    if (message.label !== "") {
+      writer.uint32(18).string(message.label);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AddressWanted {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAddressWanted();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.externalId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.label = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AddressWanted {
+    return {
+      externalId: isSet(object.externalId)
+        ? globalThis.String(object.externalId)
+        : isSet(object.external_id)
+        ? globalThis.String(object.external_id)
+        : "",
+      label: isSet(object.label) ? globalThis.String(object.label) : "",
+    };
+  },
+
+  toJSON(message: AddressWanted): unknown {
+    const obj: any = {};
+    if (message.externalId !== "") {
+      obj.externalId = message.externalId;
+    }
+    if (message.label !== "") {
+      obj.label = message.label;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AddressWanted>, I>>(base?: I): AddressWanted {
+    return AddressWanted.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AddressWanted>, I>>(object: I): AddressWanted {
+    const message = createBaseAddressWanted();
+    message.externalId = object.externalId ?? "";
+    message.label = object.label ?? "";
     return message;
   },
 };
@@ -1707,7 +2012,7 @@ export const IssueInternalAddressRequest: MessageFns<IssueInternalAddressRequest
 };
 
 function createBaseListAddressesRequest(): ListAddressesRequest {
-  return { institutionId: "", pageSize: 0, pageToken: "" };
+  return { institutionId: "", pageSize: 0, pageToken: "", label: "", externalId: "", walletId: "" };
 }
 
 export const ListAddressesRequest: MessageFns<ListAddressesRequest> = {
@@ -1720,6 +2025,15 @@ export const ListAddressesRequest: MessageFns<ListAddressesRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(26).string(message.pageToken);
+    }
+    if (message.label !== "") {
+      writer.uint32(34).string(message.label);
+    }
+    if (message.externalId !== "") {
+      writer.uint32(42).string(message.externalId);
+    }
+    if (message.walletId !== "") {
+      writer.uint32(50).string(message.walletId);
     }
     return writer;
   },
@@ -1761,6 +2075,30 @@ export const ListAddressesRequest: MessageFns<ListAddressesRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.label = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.externalId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.walletId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1790,6 +2128,17 @@ export const ListAddressesRequest: MessageFns<ListAddressesRequest> = {
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      label: isSet(object.label) ? globalThis.String(object.label) : "",
+      externalId: isSet(object.externalId)
+        ? globalThis.String(object.externalId)
+        : isSet(object.external_id)
+        ? globalThis.String(object.external_id)
+        : "",
+      walletId: isSet(object.walletId)
+        ? globalThis.String(object.walletId)
+        : isSet(object.wallet_id)
+        ? globalThis.String(object.wallet_id)
+        : "",
     };
   },
 
@@ -1804,6 +2153,15 @@ export const ListAddressesRequest: MessageFns<ListAddressesRequest> = {
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.label !== "") {
+      obj.label = message.label;
+    }
+    if (message.externalId !== "") {
+      obj.externalId = message.externalId;
+    }
+    if (message.walletId !== "") {
+      obj.walletId = message.walletId;
+    }
     return obj;
   },
 
@@ -1815,6 +2173,9 @@ export const ListAddressesRequest: MessageFns<ListAddressesRequest> = {
     message.institutionId = object.institutionId ?? "";
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.label = object.label ?? "";
+    message.externalId = object.externalId ?? "";
+    message.walletId = object.walletId ?? "";
     return message;
   },
 };
@@ -2146,6 +2507,20 @@ export const AddressServiceService = {
     responseSerialize: (value: Address): Buffer => Buffer.from(Address.encode(value).finish()),
     responseDeserialize: (value: Buffer): Address => Address.decode(value),
   },
+  /**
+   * Up to 10,000 fresh addresses, in the order asked for, as they are issued. Repeating it goes on where it was cut short: an external id
+   * that has an address gets the same again.
+   */
+  issueAddresses: {
+    path: "/finality.address.v1.AddressService/IssueAddresses" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: IssueAddressesRequest): Buffer =>
+      Buffer.from(IssueAddressesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): IssueAddressesRequest => IssueAddressesRequest.decode(value),
+    responseSerialize: (value: Address): Buffer => Buffer.from(Address.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Address => Address.decode(value),
+  },
   listAddresses: {
     path: "/finality.address.v1.AddressService/ListAddresses" as const,
     requestStream: false as const,
@@ -2173,6 +2548,11 @@ export interface AddressServiceServer extends UntypedServiceImplementation {
   requestWalletChallenge: handleUnaryCall<RequestWalletChallengeRequest, WalletChallenge>;
   /** A fresh address, watched before it leaves. */
   issueAddress: handleUnaryCall<IssueAddressRequest, Address>;
+  /**
+   * Up to 10,000 fresh addresses, in the order asked for, as they are issued. Repeating it goes on where it was cut short: an external id
+   * that has an address gets the same again.
+   */
+  issueAddresses: handleServerStreamingCall<IssueAddressesRequest, Address>;
   listAddresses: handleUnaryCall<ListAddressesRequest, ListAddressesResponse>;
   listWallets: handleUnaryCall<ListWalletsRequest, ListWalletsResponse>;
 }
@@ -2225,6 +2605,16 @@ export interface AddressServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Address) => void,
   ): ClientUnaryCall;
+  /**
+   * Up to 10,000 fresh addresses, in the order asked for, as they are issued. Repeating it goes on where it was cut short: an external id
+   * that has an address gets the same again.
+   */
+  issueAddresses(request: IssueAddressesRequest, options?: Partial<CallOptions>): ClientReadableStream<Address>;
+  issueAddresses(
+    request: IssueAddressesRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<Address>;
   listAddresses(
     request: ListAddressesRequest,
     callback: (error: ServiceError | null, response: ListAddressesResponse) => void,
