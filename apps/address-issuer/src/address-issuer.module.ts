@@ -5,17 +5,20 @@ import { Authenticator, INTERNAL_API, SERVICE_ENV, type ServiceEnv, WORKERS } fr
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { IssuerStore } from './commands.ts';
 import type { AddressIssuerConfig } from './config.ts';
+import { Derivations } from './derivations.ts';
 import { InstitutionMessages } from './inbound/institution.messages.ts';
 import { IssueAddressRpc } from './inbound/issue-address.rpc.ts';
+import { IssueAddressesRpc } from './inbound/issue-addresses.rpc.ts';
 import { IssueInternalAddressRpc } from './inbound/issue-internal-address.rpc.ts';
 import { ListAddressesRpc } from './inbound/list-addresses.rpc.ts';
 import { ListWalletsRpc } from './inbound/list-wallets.rpc.ts';
 import { RegisterWalletRpc } from './inbound/register-wallet.rpc.ts';
+import { RequestWalletChallengeRpc } from './inbound/request-wallet-challenge.rpc.ts';
 import { WatchMessages } from './inbound/watch.messages.ts';
 import { IssuerHandler } from './issuer.handler.ts';
 import { Issuing } from './issuing.ts';
 import { Registration, type SignerOfAccounts } from './registration.ts';
-import { AUTHENTICATOR, ISSUER_READER, ISSUER_STORE, ISSUING, REGISTRATION } from './tokens.ts';
+import { AUTHENTICATOR, DERIVATIONS, ISSUER_READER, ISSUER_STORE, ISSUING, REGISTRATION } from './tokens.ts';
 import { DerivationWorker } from './workers/derivation.worker.ts';
 import { WalletKeysWorker } from './workers/wallet-keys.worker.ts';
 
@@ -39,7 +42,9 @@ export class AddressIssuerModule {
       module: AddressIssuerModule,
       controllers: [
         RegisterWalletRpc,
+        RequestWalletChallengeRpc,
         IssueAddressRpc,
+        IssueAddressesRpc,
         ListAddressesRpc,
         ListWalletsRpc,
         IssueInternalAddressRpc,
@@ -55,7 +60,12 @@ export class AddressIssuerModule {
           useFactory: (authenticator: Authenticator) => ({ onModuleDestroy: () => authenticator.close() }),
           inject: [AUTHENTICATOR],
         },
-        { provide: ISSUER_STORE, useFactory: () => openStore(env) },
+        { provide: DERIVATIONS, useFactory: () => new Derivations(env.config.BITCOIN_NETWORK) },
+        {
+          provide: ISSUER_STORE,
+          useFactory: (derivations: Derivations) => openStore(env, derivations),
+          inject: [DERIVATIONS],
+        },
         { provide: ISSUER_READER, useFactory: () => new EventReader({ pool, schema: ADDRESS_ISSUER_SCHEMA }) },
         { provide: ISSUING, useFactory: (store: IssuerStore) => openIssuing(env, store), inject: [ISSUER_STORE] },
         {
@@ -68,9 +78,13 @@ export class AddressIssuerModule {
         { provide: INTERNAL_API, useFactory: portOf, inject: [IssueInternalAddressRpc] },
         {
           provide: WORKERS,
-          useFactory: (authenticator: Authenticator, registration: Registration, store: IssuerStore) =>
-            workersOf(env, authenticator, registration, store),
-          inject: [AUTHENTICATOR, REGISTRATION, ISSUER_STORE],
+          useFactory: (
+            authenticator: Authenticator,
+            registration: Registration,
+            store: IssuerStore,
+            derivations: Derivations,
+          ) => [authenticator.worker, ...workersOf(env, registration, store, derivations)],
+          inject: [AUTHENTICATOR, REGISTRATION, ISSUER_STORE, DERIVATIONS],
         },
       ],
       exports: [INTERNAL_API, WORKERS],
@@ -78,8 +92,8 @@ export class AddressIssuerModule {
   }
 }
 
-function openStore({ pool, runtime, config, writer }: AddressIssuerEnv): IssuerStore {
-  const handler = new IssuerHandler(config.BITCOIN_NETWORK);
+function openStore({ pool, runtime, config, writer }: AddressIssuerEnv, derivations: Derivations): IssuerStore {
+  const handler = new IssuerHandler(config.BITCOIN_NETWORK, derivations);
   const options = { pool, schema: ADDRESS_ISSUER_SCHEMA, service: SERVICE, handler, runtime };
   return new PostgresEventStore({ ...options, ...(writer && { writer }) });
 }
@@ -94,20 +108,20 @@ function openRegistration(
   reader: EventReader,
 ): Registration {
   const { BITCOIN_NETWORK: network, ADDRESS_WAIT_MS: waitMs } = config;
-  return new Registration({ store, reader, signer, runtime, network, waitMs });
+  const proofs = { proofDomain: config.WALLET_PROOF_DOMAIN, proofMs: config.WALLET_PROOF_MS };
+  return new Registration({ store, reader, signer, runtime, network, waitMs, ...proofs });
 }
 
 function workersOf(
   { pool, runtime, config, signer }: AddressIssuerEnv,
-  authenticator: Authenticator,
   registration: Registration,
   store: IssuerStore,
+  derivations: Derivations,
 ): readonly Worker[] {
-  const { ADDRESS_POOL_SCRIPT_TYPE: poolScriptType, BITCOIN_NETWORK: network } = config;
+  const { ADDRESS_POOL_SCRIPT_TYPE: poolScriptType } = config;
   return [
-    authenticator.worker,
     new WalletKeysWorker({ registration, pool, runtime, poolScriptType }),
-    new DerivationWorker({ store, pool, signer, runtime, network }),
+    new DerivationWorker({ store, pool, signer, runtime, derivations }),
   ];
 }
 

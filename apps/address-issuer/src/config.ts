@@ -14,6 +14,14 @@ export const addressIssuerConfig = defineConfig({
     .oneOf('wpkh', 'tr')
     .default('wpkh')
     .describe("Script type of the platform's pool wallet, when it is made: wpkh or tr."),
+  WALLET_PROOF_DOMAIN: setting
+    .text()
+    .default('finality')
+    .describe('Who asks for proofs of control, in the message that is signed: the domain this platform is known by.'),
+  WALLET_PROOF_MS: setting
+    .integer(1_000, 30 * 86_400_000)
+    .default(86_400_000)
+    .describe('How long a challenge can be answered; cosigners of several places need hours.'),
   ADDRESS_WAIT_MS: setting
     .integer(0, 60_000)
     .default(5_000)

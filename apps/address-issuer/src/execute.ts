@@ -1,11 +1,11 @@
 import { PASSING_REASONS } from '@finality/address';
 import type { IdempotencyClaim, Outcome, StoreCommand } from '@finality/event-store';
-import type { Refusal, Runtime } from '@finality/kernel';
+import type { Runtime } from '@finality/kernel';
 import { type execute, executeAll, RefusalException } from '@finality/service';
 import type { IssuerBody, IssuerReply, IssuerStore } from './commands.ts';
 
 /** How often a waiting request looks whether it can go on; those that wait together share a batch. */
-const POLL_MS = 50;
+export const POLL_MS = 50;
 /** An institution that settlement has just told its owner about is known here within this time, or doesn't exist. */
 const INSTITUTION_WAIT_MS = 1_500;
 
@@ -29,19 +29,21 @@ export async function executePatiently(
   for (;;) {
     const outcome = (await executeAll(store, [command]))[0]!;
     const waitedMs = runtime.monotonicMs() - startedMs;
-    if (outcome.kind !== 'refused' || signal?.aborted || waitedMs >= waitMaxMs(outcome.refusal, waitMs))
-      return answered(outcome);
+    if (signal?.aborted || waitedMs >= waitMaxMs(outcome, waitMs)) return answered(outcome);
     await runtime.sleep(POLL_MS, signal);
   }
 }
 
-function waitMaxMs({ reason }: Refusal, waitMs: number): number {
+/** How long to wait for what was refused to pass; 0 for what isn't refused, or won't pass. */
+export function waitMaxMs(outcome: Outcome<IssuerReply>, waitMs: number): number {
+  if (outcome.kind !== 'refused') return 0;
+  const { reason } = outcome.refusal;
   if (!PASSING_REASONS.some((passing) => passing === reason)) return 0;
   return reason === 'UNKNOWN_INSTITUTION' ? Math.min(waitMs, INSTITUTION_WAIT_MS) : waitMs;
 }
 
 /** As {@link execute} answers. */
-function answered(outcome: Outcome<IssuerReply>): Answer {
+export function answered(outcome: Outcome<IssuerReply>): Answer {
   switch (outcome.kind) {
     case 'accepted':
       return { reply: outcome.reply };

@@ -1,44 +1,39 @@
 import {
   branchOf,
+  decideAnswer,
   decideBlock,
   decideIssue,
+  decideIssuedBefore,
   decideKeys,
   decideRegister,
   decideRequest,
   decideVerified,
   decideWatch,
+  type IssueCommand,
+  type IssuedAddress,
   institutionRefusal,
   POOL_WALLET_ID,
   unknownWallet,
-  type Wallet,
   walletAggregate,
   type WalletEvent,
   type WalletState,
 } from '@finality/address';
-import {
-  type Branch,
-  type DerivedScript,
-  type Descriptor,
-  deriveScript,
-  type Network,
-  parseDescriptor,
-  type ScriptHex,
-} from '@finality/bitcoin';
+import type { Network, ScriptHex } from '@finality/bitcoin';
 import type { Batch, CommandHandler, Handled, Session, StoreCommand, StoredEvent } from '@finality/event-store';
-import {
-  assert,
-  assertNever,
-  type Decision,
-  fieldError,
-  invalid,
-  type Refusal,
-  refusal,
-  unwrap,
-} from '@finality/kernel';
-import type { IssueBody, IssuerBody, IssuerReply } from './commands.ts';
+import { assert, assertNever, type Decision, fieldError, invalid, type Refusal, refusal } from '@finality/kernel';
+import type { IssueBody, IssuerBody, IssuerReply, RegisterBody } from './commands.ts';
+import type { Derivations } from './derivations.ts';
+import { addressesNamed } from './outbound/read-addresses.ts';
 import { projectAddresses } from './projections/addresses.projection.ts';
 import { firstScripts, projectWallets } from './projections/wallets.projection.ts';
-import { institutionStream, institutionStreamOf, walletStream, walletStreamOf } from './streams.ts';
+import {
+  challengeStream,
+  challengeStreamOf,
+  institutionStream,
+  institutionStreamOf,
+  walletStream,
+  walletStreamOf,
+} from './streams.ts';
 
 interface OwnWallets {
   readonly count: number;
@@ -51,21 +46,20 @@ export interface IssuerWorld {
   readonly ownWallets: Map<string, OwnWallets>;
   /** First scripts of registered wallets' branches, as far as this batch could meet them. */
   readonly takenScripts: Set<ScriptHex>;
+  /** Addresses that names asked for in this batch have, by {@link nameOf}. */
+  readonly named: Map<string, IssuedAddress>;
 }
-
-/** Wallets whose parsed descriptors are kept. */
-const DESCRIPTORS_MAX = 10_000;
 
 type HandledReply = Handled<IssuerReply>;
 
 /** Takes derivation indices, many in one batch; each address is durable, and published, before anybody is told of it. */
 export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, IssuerReply> {
   readonly #network: Network;
-  /** A wallet's keys never change. */
-  readonly #descriptors = new Map<string, Descriptor>();
+  readonly #derivations: Derivations;
 
-  constructor(network: Network) {
+  constructor(network: Network, derivations: Derivations) {
     this.#network = network;
+    this.#derivations = derivations;
   }
 
   async load(session: Session, commands: readonly StoreCommand<IssuerBody>[], batch: Batch): Promise<IssuerWorld> {
@@ -73,9 +67,15 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
     const ownWallets = await loadOwnWallets(session, bodies);
     const wallets = [...bodies.flatMap(walletsNamed), ...[...ownWallets.values()].map(({ walletId }) => walletId)];
     const institutions = bodies.flatMap(institutionsNamed);
-    const streams = [...wallets.map(walletStreamOf), ...institutions.map(institutionStreamOf)];
+    const challenges = bodies.flatMap(challengesNamed);
+    const streams = [
+      ...wallets.map(walletStreamOf),
+      ...institutions.map(institutionStreamOf),
+      ...challenges.map(challengeStreamOf),
+    ];
     await batch.loadStreams(session, [...new Set(streams)]);
-    return { ownWallets, takenScripts: await this.#loadTaken(session, bodies) };
+    const [takenScripts, named] = [await this.#loadTaken(session, bodies), await loadNamed(session, bodies)];
+    return { ownWallets, takenScripts, named };
   }
 
   handle({ body }: StoreCommand<IssuerBody>, world: IssuerWorld, batch: Batch): HandledReply {
@@ -88,12 +88,18 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
       }
       case 'set_keys':
         return this.#setKeys(body, world, batch);
+      case 'issue_challenge':
+        return this.#issueChallenge(body, batch);
       case 'register_wallet':
         return this.#register(body, world, batch);
       case 'issue':
         return this.#issue(body, world, batch);
       case 'extend_watch':
-        return this.#wallet(body.walletId, decideWatch(body.below, this.#state(body.walletId, batch)), batch);
+        return this.#wallet(
+          body.walletId,
+          decideWatch(body.below, body.scanning, this.#state(body.walletId, batch)),
+          batch,
+        );
       case 'verify':
         return this.#wallet(body.walletId, decideVerified(body.below, this.#state(body.walletId, batch)), batch);
       case 'block':
@@ -131,7 +137,7 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
     const before = this.#state(walletId, batch);
     const state = decision.events.length > 0 ? batch.append(walletStream, walletId, ...decision.events) : before;
     if (state.status !== 'registered') return { kind: 'accepted', reply: { kind: 'done' } };
-    return { kind: 'accepted', reply: { kind: 'wallet', wallet: state.wallet } };
+    return { kind: 'accepted', reply: { kind: 'wallet', registered: state } };
   }
 
   #setKeys(
@@ -146,15 +152,28 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
     return handled;
   }
 
-  #register(body: Extract<IssuerBody, { kind: 'register_wallet' }>, world: IssuerWorld, batch: Batch): HandledReply {
-    const { request, descriptor } = body;
+  #issueChallenge({ challenge }: Extract<IssuerBody, { kind: 'issue_challenge' }>, batch: Batch): HandledReply {
+    const refused = this.#institutionRefusal(challenge.institutionId, batch);
+    if (refused) return { kind: 'refused', refusal: refused };
+    batch.append(challengeStream, challenge.challengeId, { type: 'challenge_issued', challenge });
+    return { kind: 'accepted', reply: { kind: 'challenge', challenge } };
+  }
+
+  #register(body: RegisterBody, world: IssuerWorld, batch: Batch): HandledReply {
+    const { request, descriptor, proof } = body;
     const refused = this.#institutionRefusal(request.institutionId, batch);
     if (refused) return { kind: 'refused', refusal: refused };
     const scripts = firstScripts(descriptor, this.#network);
     const state = this.#state(request.walletId, batch);
+    const { walletId, institutionId } = request;
+    const answer = { ...proof, walletId, institutionId, descriptor: descriptor.text };
+    const answered = decideAnswer(answer, batch.state(challengeStream, proof.challengeId), batch.now);
+    if (answered.kind === 'refused') return { kind: 'refused', refusal: answered.refused };
     const decision = decideRegister(request, descriptor, state, batch.now, this.#taken(scripts, world));
-    const handled = this.#wallet(request.walletId, decision, batch);
-    if (handled.kind === 'accepted') for (const script of scripts) world.takenScripts.add(script);
+    const handled = this.#wallet(walletId, decision, batch);
+    if (handled.kind !== 'accepted') return handled;
+    batch.append(challengeStream, proof.challengeId, ...answered.events);
+    for (const script of scripts) world.takenScripts.add(script);
     return handled;
   }
 
@@ -163,7 +182,7 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
   }
 
   #issue(body: IssueBody, world: IssuerWorld, batch: Batch): HandledReply {
-    const { addressId, purpose, label, institutionId } = body;
+    const { addressId, purpose, label, externalId, institutionId } = body;
     if (institutionId !== undefined) {
       const refused = this.#institutionRefusal(institutionId, batch);
       if (refused) return { kind: 'refused', refusal: refused };
@@ -175,25 +194,24 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
     if (institutionId !== undefined && walletId !== POOL_WALLET_ID && ownerOf(state) !== institutionId) {
       return { kind: 'refused', refusal: unknownWallet(walletId) };
     }
-    const command = { addressId, walletId, purpose, label, ...(institutionId === undefined ? {} : { institutionId }) };
+    const whose = institutionId === undefined ? {} : { institutionId };
+    const command: IssueCommand = { addressId, walletId, purpose, label, externalId, ...whose };
+    const name = nameOf(body);
+    const before = name === undefined ? undefined : world.named.get(name);
+    if (before) {
+      const decision = decideIssuedBefore(command, before);
+      if (decision.kind === 'refused') return { kind: 'refused', refusal: decision.refused };
+      return { kind: 'accepted', reply: { kind: 'address', address: before } };
+    }
     const decision = decideIssue(command, state, batch.now, (wallet, branch, index) =>
-      this.#derive(wallet, branch, index),
+      this.#derivations.derive(wallet, branch, index),
     );
     if (decision.kind === 'refused') return { kind: 'refused', refusal: decision.refused };
     const [event] = decision.events;
     assert(event?.type === 'address_issued', `an address of branch ${branchOf(purpose)} is issued`);
     batch.append(walletStream, walletId, event);
+    if (name !== undefined) world.named.set(name, event.address);
     return { kind: 'accepted', reply: { kind: 'address', address: event.address } };
-  }
-
-  #derive(wallet: Wallet, branch: Branch, index: number): DerivedScript {
-    let descriptor = this.#descriptors.get(wallet.walletId);
-    if (!descriptor) {
-      if (this.#descriptors.size >= DESCRIPTORS_MAX) this.#descriptors.clear();
-      descriptor = unwrap(parseDescriptor([wallet.external, wallet.internal], this.#network));
-      this.#descriptors.set(wallet.walletId, descriptor);
-    }
-    return deriveScript(descriptor, branch, index);
   }
 
   async #loadTaken(session: Session, bodies: readonly IssuerBody[]): Promise<Set<ScriptHex>> {
@@ -230,6 +248,21 @@ function chooseWallet(
   };
 }
 
+/** What an institution calls the address it asks for; undefined where it has no name for it. */
+function nameOf({ institutionId, externalId }: Pick<IssueBody, 'institutionId' | 'externalId'>): string | undefined {
+  return institutionId === undefined || externalId === '' ? undefined : JSON.stringify([institutionId, externalId]);
+}
+
+async function loadNamed(session: Session, bodies: readonly IssuerBody[]): Promise<Map<string, IssuedAddress>> {
+  const names = bodies.flatMap((body) => {
+    if (body.kind !== 'issue' || body.institutionId === undefined || body.externalId === '') return [];
+    return [{ institutionId: body.institutionId, externalId: body.externalId }];
+  });
+  if (names.length === 0) return new Map();
+  const issued = await addressesNamed(session, names);
+  return new Map(issued.map((address) => [nameOf(address)!, address]));
+}
+
 async function loadOwnWallets(session: Session, bodies: readonly IssuerBody[]): Promise<Map<string, OwnWallets>> {
   const open = bodies.flatMap((body) =>
     body.kind === 'issue' && body.walletId === '' && body.institutionId !== undefined ? [body.institutionId] : [],
@@ -243,12 +276,18 @@ async function loadOwnWallets(session: Session, bodies: readonly IssuerBody[]): 
   return new Map(rows.map((row) => [row.institution_id, { count: row.wallets, walletId: row.wallet_id }]));
 }
 
+function challengesNamed(body: IssuerBody): readonly string[] {
+  if (body.kind === 'issue_challenge') return [body.challenge.challengeId];
+  return body.kind === 'register_wallet' ? [body.proof.challengeId] : [];
+}
+
 function walletsNamed(body: IssuerBody): readonly string[] {
   switch (body.kind) {
     case 'request_wallet':
     case 'register_wallet':
       return [body.request.walletId];
     case 'note_institution':
+    case 'issue_challenge':
       return [];
     default:
       return body.walletId === '' ? [] : [body.walletId];
@@ -260,6 +299,8 @@ function institutionsNamed(body: IssuerBody): readonly string[] {
     case 'request_wallet':
     case 'register_wallet':
       return [body.request.institutionId];
+    case 'issue_challenge':
+      return [body.challenge.institutionId];
     case 'note_institution':
       return [body.institutionId];
     case 'issue':

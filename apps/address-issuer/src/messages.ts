@@ -1,6 +1,7 @@
-import type { AddressPurpose, IssuedAddress, Wallet, WalletKind } from '@finality/address';
-import type { WalletScriptType } from '@finality/bitcoin';
+import type { AddressPurpose, Challenge, IssuedAddress, WalletKind } from '@finality/address';
+import type { CustodialScriptType, WalletScriptType } from '@finality/bitcoin';
 import { addressV1, toTimestamp } from '@finality/contracts';
+import type { WalletInUse } from './commands.ts';
 
 // Between the domain's words and those of the contract.
 
@@ -19,11 +20,15 @@ const KINDS: Readonly<Record<WalletKind, addressV1.WalletKind>> = {
 };
 
 const SCRIPT_TYPES: Readonly<Record<WalletScriptType, addressV1.ScriptType>> = {
+  pkh: ScriptType.SCRIPT_TYPE_PKH,
+  'sh-wpkh': ScriptType.SCRIPT_TYPE_SH_WPKH,
   wpkh: ScriptType.SCRIPT_TYPE_WPKH,
   tr: ScriptType.SCRIPT_TYPE_TR,
+  'wsh-sortedmulti': ScriptType.SCRIPT_TYPE_WSH_SORTEDMULTI,
+  'sh-wsh-sortedmulti': ScriptType.SCRIPT_TYPE_SH_WSH_SORTEDMULTI,
 };
 
-export function walletMessage(wallet: Wallet): addressV1.Wallet {
+export function walletMessage({ wallet, scanning }: WalletInUse): addressV1.Wallet {
   return {
     walletId: wallet.walletId,
     institutionId: wallet.institutionId,
@@ -33,11 +38,18 @@ export function walletMessage(wallet: Wallet): addressV1.Wallet {
     internalDescriptor: wallet.internal,
     birthdayHeight: wallet.birthdayHeight,
     createdAt: toTimestamp(wallet.createdAt),
+    scanning,
   };
 }
 
+/** `address`: the first external one, which signs. */
+export function challengeMessage(challenge: Challenge, address: string): addressV1.WalletChallenge {
+  const { challengeId, message, descriptor, expiresAt } = challenge;
+  return { challengeId, message, address, descriptor, expiresAt: toTimestamp(expiresAt) };
+}
+
 export function addressMessage(issued: IssuedAddress): addressV1.Address {
-  const { address, script, walletId, institutionId, purpose, label, branch, index, issuedAt } = issued;
+  const { address, script, walletId, institutionId, purpose, label, externalId, branch, index, issuedAt } = issued;
   return {
     address,
     script,
@@ -48,6 +60,7 @@ export function addressMessage(issued: IssuedAddress): addressV1.Address {
     branch,
     index,
     issuedAt: toTimestamp(issuedAt),
+    externalId,
   };
 }
 
@@ -56,8 +69,13 @@ export function purposeOf(purpose: addressV1.AddressPurpose): AddressPurpose | u
   return (Object.keys(PURPOSES) as AddressPurpose[]).find((each) => PURPOSES[each] === purpose);
 }
 
-/** wpkh where nothing is said; undefined for what this release doesn't know. */
+/** wpkh where nothing is said; undefined for what the signer has no wallets of. */
+export function custodialScriptTypeOf(type: addressV1.ScriptType): CustodialScriptType | undefined {
+  const named = type === ScriptType.SCRIPT_TYPE_UNSPECIFIED ? 'wpkh' : scriptTypeOf(type);
+  return named === 'wpkh' || named === 'tr' ? named : undefined;
+}
+
+/** undefined for UNSPECIFIED and what this release doesn't know. */
 export function scriptTypeOf(type: addressV1.ScriptType): WalletScriptType | undefined {
-  if (type === ScriptType.SCRIPT_TYPE_UNSPECIFIED) return 'wpkh';
   return (Object.keys(SCRIPT_TYPES) as WalletScriptType[]).find((each) => SCRIPT_TYPES[each] === type);
 }

@@ -1,7 +1,15 @@
-import { deriveScript, MasterKey } from '@finality/bitcoin';
+import {
+  type Descriptor,
+  deriveScript,
+  MasterKey,
+  parseDescriptor,
+  signMessage,
+  type SigningKey,
+  type SingleKeyScriptType,
+} from '@finality/bitcoin';
 import { chainV1, institutionV1, type ServiceName, type Topic, TOPICS } from '@finality/contracts';
 import { PostgresEventStore, type PublicMessage, type StreamType } from '@finality/event-store';
-import type { Runtime } from '@finality/kernel';
+import { type Runtime, unwrap } from '@finality/kernel';
 import { makeApiKey } from '@finality/service';
 import type { Pool } from 'pg';
 import type { SignerOfAccounts } from './registration.ts';
@@ -62,8 +70,8 @@ export class Neighbour {
     return apiKey;
   }
 
-  async watch(walletId: string, externalBelow: number, internalBelow: number): Promise<void> {
-    const message = chainV1.WatchExtended.encode({ walletId, externalBelow, internalBelow });
+  async watch(walletId: string, externalBelow: number, internalBelow: number, scanning: boolean): Promise<void> {
+    const message = chainV1.WatchExtended.encode({ walletId, externalBelow, internalBelow, scanning });
     await this.#publish(TOPICS.watch, walletId, message.finish());
   }
 
@@ -128,11 +136,34 @@ export class KeysOfTest implements SignerOfAccounts {
 /** What a gRPC client gives when nobody listens. */
 const unavailable = (): Error => Object.assign(new Error('14 UNAVAILABLE: no connection established'), { code: 14 });
 
-/** Keys of an institution's own. */
-export function foreignDescriptor(account: number): { external: string; internal: string; text: string; xpub: string } {
-  const { external, internal, text, accountXpub } = new MasterKey(new Uint8Array(32).fill(77), 'regtest').account(
-    'wpkh',
-    account,
-  ).descriptor;
-  return { external, internal, text, xpub: accountXpub };
+/** A wallet whose keys an institution holds itself. */
+export interface ForeignWallet extends Pick<Descriptor, 'external' | 'internal' | 'text'> {
+  /** Of its (first) key. */
+  readonly xpub: string;
+  /** BIP322, by its first external script. */
+  sign(message: string): string;
+}
+
+const FOREIGN_MASTER = new MasterKey(new Uint8Array(32).fill(77), 'regtest');
+
+export function foreignWallet(account: number, type: SingleKeyScriptType = 'wpkh'): ForeignWallet {
+  const key = FOREIGN_MASTER.account(type, account);
+  return signedBy(key.descriptor, [key.signingKey(0, 0)]);
+}
+
+/** Two of three keys. */
+export function foreignMultisig(account: number): ForeignWallet {
+  const keys = [0, 1, 2].map((i) => FOREIGN_MASTER.account('wpkh', 10 * account + i));
+  const texts = keys.map(({ xpub }) => `${xpub}/<0;1>/*`).join(',');
+  const descriptor = unwrap(parseDescriptor(`wsh(sortedmulti(2,${texts}))`, 'regtest'));
+  return signedBy(
+    descriptor,
+    keys.slice(1).map((key) => key.signingKey(0, 0)),
+  );
+}
+
+function signedBy(descriptor: Descriptor, signers: readonly SigningKey[]): ForeignWallet {
+  const { external, internal, text, keys } = descriptor;
+  const sign = (message: string): string => signMessage(message, descriptor, deriveScript(descriptor, 0, 0), signers);
+  return { external, internal, text, xpub: keys[0]!.xpub, sign };
 }

@@ -1,4 +1,7 @@
 import {
+  challengeAggregate,
+  type ChallengeEvent,
+  type ChallengeState,
   institutionAggregate,
   type InstitutionEvent,
   type InstitutionState,
@@ -20,10 +23,11 @@ export const institutionStream: StreamType<InstitutionState, InstitutionEvent> =
 export const walletStream: StreamType<WalletState, WalletEvent> = {
   aggregate: walletAggregate,
   institutions: ({ concerns }) => concerns,
-  publish(event) {
+  publish(event, state) {
     switch (event.type) {
       case 'wallet_registered': {
-        const message = addressV1.WalletChanged.encode({ wallet: walletMessage(event.wallet) });
+        const scanning = state.status === 'registered' && state.scanning;
+        const message = addressV1.WalletChanged.encode({ wallet: walletMessage({ wallet: event.wallet, scanning }) });
         return [messageOf(TOPICS.wallet, event.wallet.walletId, message.finish())];
       }
       case 'address_issued': {
@@ -36,6 +40,13 @@ export const walletStream: StreamType<WalletState, WalletEvent> = {
   },
 };
 
+/** Between the institution and us: the signature is kept, and told nobody. */
+export const challengeStream: StreamType<ChallengeState, ChallengeEvent> = {
+  aggregate: challengeAggregate,
+  institutions: (state) => (state.status === 'none' ? [] : [state.challenge.institutionId]),
+  publish: () => [],
+};
+
 function messageOf(topic: Topic, walletId: string, payload: Uint8Array): PublicMessage {
   return { topic: topic.name, orderingKey: walletId, type: topic.message, schemaVersion: 1, payload };
 }
@@ -44,5 +55,7 @@ export const institutionStreamOf = (institutionId: string): string => `${institu
 
 export const walletStreamOf = (walletId: string): string => `${walletAggregate.name}/${walletId}`;
 
+export const challengeStreamOf = (challengeId: string): string => `${challengeAggregate.name}/${challengeId}`;
+
 /** Every type of stream in this service's store. */
-export const STREAMS: readonly AnyStreamType[] = [institutionStream, walletStream];
+export const STREAMS: readonly AnyStreamType[] = [institutionStream, walletStream, challengeStream];

@@ -2,5 +2,6 @@
 export const ISSUER_STORE = Symbol('IssuerStore');
 export const ISSUER_READER = Symbol('IssuerReader');
 export const AUTHENTICATOR = Symbol('Authenticator');
+export const DERIVATIONS = Symbol('Derivations');
 export const ISSUING = Symbol('Issuing');
 export const REGISTRATION = Symbol('Registration');

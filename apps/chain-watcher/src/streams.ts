@@ -30,7 +30,12 @@ export const watchStream: StreamType<WatchState, WatchEvent> = {
   publish(event, state) {
     if (event.type !== 'watch_acknowledged') return [];
     const { external, internal } = event.acknowledged;
-    const message = { walletId: state.walletId, externalBelow: external, internalBelow: internal };
+    const message = {
+      walletId: state.walletId,
+      externalBelow: external,
+      internalBelow: internal,
+      scanning: state.rescan !== null,
+    };
     return [
       {
         topic: TOPICS.watch.name,

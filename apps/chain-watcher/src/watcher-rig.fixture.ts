@@ -7,7 +7,7 @@ import {
   type ParsedTransaction,
   type ScriptHex,
   type Txid,
-  type WalletScriptType,
+  type SingleKeyScriptType,
 } from '@finality/bitcoin';
 import { type BitcoinNode, connectNode } from '@finality/bitcoin-node';
 import { RegtestWallet, type Simulator, startSimulator } from '@finality/chain-simulator';
@@ -317,7 +317,7 @@ export interface TestWallet {
   script(branch: 0 | 1, index: number): ScriptHex;
 }
 
-export function testWallet(walletId: string, seed: number, type: WalletScriptType = 'wpkh'): TestWallet {
+export function testWallet(walletId: string, seed: number, type: SingleKeyScriptType = 'wpkh'): TestWallet {
   const { descriptor } = new MasterKey(new Uint8Array(32).fill(seed), 'regtest').account(type, 0);
   return { walletId, descriptor, script: (branch, index) => deriveScript(descriptor, branch, index).script };
 }

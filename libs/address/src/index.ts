@@ -1,3 +1,5 @@
+export * from './challenge.ts';
+export * from './challenge.decide.ts';
 export * from './institution.ts';
 export * from './wallet.ts';
 export * from './wallet.decide.ts';

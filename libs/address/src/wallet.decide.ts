@@ -3,6 +3,7 @@ import { accept, assert, type Decision, type Instant, refuse, type Refusal } fro
 import type { InstitutionState } from './institution.ts';
 import {
   type AddressPurpose,
+  type IssuedAddress,
   onBranch,
   type PerBranch,
   type RegisteredWallet,
@@ -13,6 +14,7 @@ import {
 } from './wallet.ts';
 import {
   addressNotWatched,
+  externalIdTaken,
   institutionNotActive,
   keysTaken,
   unknownInstitution,
@@ -21,6 +23,7 @@ import {
   walletDiffers,
   walletExhausted,
   walletNotReady,
+  walletScanning,
 } from './wallet.errors.ts';
 
 type Decided = Decision<WalletEvent, Refusal>;
@@ -91,10 +94,11 @@ export function decideRegister(
 }
 
 /** The chain watcher never watches less than before; what isn't registered here is none of ours. */
-export function decideWatch(below: PerBranch, state: WalletState): Decided {
+export function decideWatch(below: PerBranch, scanning: boolean, state: WalletState): Decided {
   if (state.status !== 'registered') return accept();
   const extended = larger(state.watchedBelow, below);
-  return extended ? accept<WalletEvent>({ type: 'watch_extended', below: extended }) : accept();
+  if (!extended && scanning === state.scanning) return accept();
+  return accept<WalletEvent>({ type: 'watch_extended', below: extended ?? state.watchedBelow, scanning });
 }
 
 export function decideVerified(below: PerBranch, state: WalletState): Decided {
@@ -115,37 +119,49 @@ export interface IssueCommand {
   readonly institutionId?: string;
   readonly purpose: AddressPurpose;
   readonly label: string;
+  readonly externalId: string;
+}
+
+/** An address that an external id has already: asked for again with the same properties it is given again. */
+export function decideIssuedBefore(command: IssueCommand, issued: IssuedAddress): Decision<never, Refusal> {
+  const { externalId } = command;
+  if (issued.walletId !== command.walletId) return refuse(externalIdTaken(externalId, 'wallet_id'));
+  if (issued.purpose !== command.purpose) return refuse(externalIdTaken(externalId, 'purpose'));
+  return issued.label === command.label ? accept() : refuse(externalIdTaken(externalId, 'label'));
 }
 
 export const branchOf = (purpose: AddressPurpose): Branch => (purpose === 'change' ? 1 : 0);
 
 /**
- * The next index of the branch, taken for good. Refused for a while where the chain watcher, or for custodial wallets the signer, hasn't
- * acknowledged it yet: an address leaves only when deposits to it will be seen, and when its keys are known to exist.
+ * The next index of the branch, taken for good. Refused for a while where the chain watcher hasn't acknowledged it yet, or nobody has derived
+ * it a second time: an address leaves only when deposits to it will be seen, and when its keys are known to exist.
  */
 export function decideIssue(
   command: IssueCommand,
   state: WalletState,
   now: Instant,
-  derive: (wallet: Wallet, branch: Branch, index: number) => DerivedScript,
+  derive: (wallet: Wallet, branch: Branch, index: number) => Pick<DerivedScript, 'script' | 'address'>,
 ): Decided {
-  const { walletId, addressId, purpose, label } = command;
+  const { walletId, addressId, purpose, label, externalId } = command;
   if (state.status === 'none') return refuse(unknownWallet(walletId));
   if (state.status === 'requested') return refuse(walletNotReady(walletId));
   if (state.blocked !== null) return refuse(walletBlocked(walletId, state.blocked));
+  if (state.scanning) return refuse(walletScanning(walletId));
   const branch = branchOf(purpose);
   const index = onBranch(state.next, branch);
   if (index > INDEX_MAX) return refuse(walletExhausted(walletId));
   if (index >= onBranch(issuableBelow(state), branch)) return refuse(addressNotWatched(walletId));
   const { script, address } = derive(state.wallet, branch, index);
   const institutionId = command.institutionId ?? state.wallet.institutionId;
-  const issued = { addressId, walletId, institutionId, purpose, label, branch, index, script, address, issuedAt: now };
-  return accept<WalletEvent>({ type: 'address_issued', address: issued });
+  const whose = { addressId, walletId, institutionId, purpose, label, externalId };
+  return accept<WalletEvent>({
+    type: 'address_issued',
+    address: { ...whose, branch, index, script, address, issuedAt: now },
+  });
 }
 
-/** Indices below may be issued: watched, and for custodial wallets derived by the signer too. */
-export function issuableBelow({ wallet, watchedBelow, verifiedBelow }: RegisteredWallet): PerBranch {
-  if (wallet.kind === 'non_custodial') return watchedBelow;
+/** Indices below may be issued: watched, and derived a second time. */
+export function issuableBelow({ watchedBelow, verifiedBelow }: RegisteredWallet): PerBranch {
   return {
     external: Math.min(watchedBelow.external, verifiedBelow.external),
     internal: Math.min(watchedBelow.internal, verifiedBelow.internal),

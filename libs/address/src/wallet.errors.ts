@@ -1,7 +1,12 @@
 import { fieldError, type Refusal, refusal } from '@finality/kernel';
 
 /** Refusals that pass by themselves, soon: whoever asks may wait for a moment before telling the caller. */
-export const PASSING_REASONS = ['UNKNOWN_INSTITUTION', 'WALLET_NOT_READY', 'ADDRESS_NOT_WATCHED'] as const;
+export const PASSING_REASONS = [
+  'UNKNOWN_INSTITUTION',
+  'WALLET_NOT_READY',
+  'WALLET_SCANNING',
+  'ADDRESS_NOT_WATCHED',
+] as const;
 
 export const unknownWallet = (walletId: string): Refusal =>
   refusal('not_found', 'UNKNOWN_WALLET', `there is no wallet ${walletId}`, {
@@ -13,6 +18,16 @@ export const walletNotReady = (walletId: string): Refusal =>
 
 export const walletBlocked = (walletId: string, reason: string): Refusal =>
   refusal('failed_precondition', 'WALLET_BLOCKED', `wallet ${walletId} is blocked: ${reason}`);
+
+export const walletScanning = (walletId: string): Refusal =>
+  refusal('unavailable', 'WALLET_SCANNING', `wallet ${walletId} is still being scanned from its birthday`, {
+    retryable: true,
+  });
+
+export const externalIdTaken = (externalId: string, differing: string): Refusal =>
+  refusal('already_exists', 'EXTERNAL_ID_TAKEN', `${externalId} has an address with another ${differing}`, {
+    fields: [fieldError(differing, 'expected as it was when the address was issued')],
+  });
 
 export const walletExhausted = (walletId: string): Refusal =>
   refusal('failed_precondition', 'WALLET_EXHAUSTED', `wallet ${walletId} has no index left on this branch`);
@@ -42,3 +57,28 @@ export const keysTaken = (): Refusal =>
       fields: [fieldError('descriptors', 'expected keys that no wallet of this platform has')],
     },
   );
+
+export const unknownChallenge = (challengeId: string): Refusal =>
+  refusal('not_found', 'UNKNOWN_CHALLENGE', `there is no challenge ${challengeId} of this institution`, {
+    fields: [fieldError('proof.challenge_id', 'expected a challenge that this institution has requested')],
+  });
+
+export const challengeDiffers = (challengeId: string): Refusal =>
+  refusal('failed_precondition', 'CHALLENGE_DIFFERS', `challenge ${challengeId} is for another wallet`, {
+    fields: [fieldError('proof.challenge_id', 'expected a challenge for these descriptors')],
+  });
+
+export const challengeAnswered = (challengeId: string): Refusal =>
+  refusal('failed_precondition', 'CHALLENGE_ANSWERED', `challenge ${challengeId} has been answered: request another`, {
+    fields: [fieldError('proof.challenge_id', 'expected a challenge that wasn’t answered before')],
+  });
+
+export const challengeExpired = (challengeId: string): Refusal =>
+  refusal('failed_precondition', 'CHALLENGE_EXPIRED', `challenge ${challengeId} has expired: request another`, {
+    fields: [fieldError('proof.challenge_id', 'expected a challenge that hasn’t expired')],
+  });
+
+export const proofInvalid = (why: string): Refusal =>
+  refusal('invalid_argument', 'PROOF_INVALID', 'the signature doesn’t prove control of the wallet', {
+    fields: [fieldError('proof.signature', why)],
+  });

@@ -6,6 +6,7 @@ import {
   branchOf,
   decideBlock,
   decideIssue,
+  decideIssuedBefore,
   decideKeys,
   decideRegister,
   decideRequest,
@@ -44,10 +45,10 @@ const given = (...events: readonly WalletEvent[]): WalletState =>
 
 const requested: WalletEvent = { type: 'wallet_requested', request };
 const registered: WalletEvent = { type: 'wallet_registered', wallet };
-const watched = (below: PerBranch): WalletEvent => ({ type: 'watch_extended', below });
+const watched = (below: PerBranch, scanning = false): WalletEvent => ({ type: 'watch_extended', below, scanning });
 const verified = (below: PerBranch): WalletEvent => ({ type: 'derivation_verified', below });
 
-const wanted: IssueCommand = { addressId: 'a-1', walletId: 'w-1', purpose: 'wallet', label: '' };
+const wanted: IssueCommand = { addressId: 'a-1', walletId: 'w-1', purpose: 'wallet', label: '', externalId: '' };
 const issue = (state: WalletState, command: Partial<IssueCommand> = {}): Decision<WalletEvent, Refusal> =>
   decideIssue({ ...wanted, ...command }, state, NOW, derive);
 
@@ -61,7 +62,7 @@ describe('a wallet that nobody asked for', () => {
     expect(outcome(decideKeys('w-1', wallet, given(), NOW, false))).toBe('UNKNOWN_WALLET'));
   it('issues nothing', () => expect(outcome(issue(given()))).toBe('UNKNOWN_WALLET'));
   it('may be watched for all we know', () =>
-    expect(outcome(decideWatch({ external: 5, internal: 5 }, given()))).toEqual([]));
+    expect(outcome(decideWatch({ external: 5, internal: 5 }, false, given()))).toEqual([]));
   it('can be registered with keys of the institution’s own', () => {
     const own = { ...request, kind: 'non_custodial' } as const;
     expect(outcome(decideRegister(own, descriptor, given(), NOW, false))).toEqual([
@@ -104,14 +105,44 @@ describe('a registered wallet', () => {
     ['watched on the other branch only', given(registered, watched({ external: 0, internal: 5 }), verified(five))],
   ])('issues nothing that is %s', (_what, state) => expect(outcome(issue(state))).toBe('ADDRESS_NOT_WATCHED'));
 
-  it('needs no signer where the keys are the institution’s', () => {
-    const own = given({ type: 'wallet_registered', wallet: { ...wallet, kind: 'non_custodial' } }, watched(five));
-    expect(issue(own).kind).toBe('accepted');
+  it('needs a second derivation as well where the keys are the institution’s', () => {
+    const own: WalletEvent = { type: 'wallet_registered', wallet: { ...wallet, kind: 'non_custodial' } };
+    expect(outcome(issue(given(own, watched(five))))).toBe('ADDRESS_NOT_WATCHED');
+    expect(issue(given(own, watched(five), verified(five))).kind).toBe('accepted');
+  });
+
+  it('issues nothing while the blocks since its birthday are being read', () => {
+    const old: WalletEvent = { type: 'wallet_registered', wallet: { ...wallet, birthdayHeight: 5 } };
+    expect(outcome(issue(given(old)))).toBe('WALLET_SCANNING');
+    const scanning = given(old, watched(five, true), verified(five));
+    expect(outcome(issue(scanning))).toBe('WALLET_SCANNING');
+    expect(outcome(decideWatch(five, true, scanning))).toEqual([]);
+    expect(outcome(decideWatch({ external: 0, internal: 0 }, false, scanning))).toEqual([watched(five)]);
+    expect(issue(given(old, watched(five, true), watched(five), verified(five))).kind).toBe('accepted');
+  });
+
+  it('gives what has an external id again, as it was', () => {
+    const command = { ...wanted, institutionId: 'bank-a', externalId: 'customer-7' };
+    const [event] = outcome(issue(ready, command)) as readonly [Extract<WalletEvent, { type: 'address_issued' }>];
+    expect(event.address.externalId).toBe('customer-7');
+    const again = (over: Partial<IssueCommand>): unknown => decideIssuedBefore({ ...command, ...over }, event.address);
+    expect(again({ addressId: 'a-2' })).toMatchObject({ kind: 'accepted' });
+    for (const over of [{ label: 'x' }, { walletId: 'w-2' }, { purpose: 'clearing' as const }])
+      expect(again(over)).toMatchObject({ refused: { reason: 'EXTERNAL_ID_TAKEN' } });
   });
 
   it('issues the next address of its branch, for whom it is said, else for its owner', () => {
     const { script, address } = derive(wallet, 0, 0);
-    const first = { ...wanted, institutionId: 'bank-a', branch: 0, index: 0, script, address, issuedAt: NOW };
+    const first = {
+      ...wanted,
+      institutionId: 'bank-a',
+      externalId: '',
+      branch: 0,
+      index: 0,
+      script,
+      address,
+      issuedAt: NOW,
+    };
     expect(outcome(issue(ready))).toEqual([{ type: 'address_issued', address: first }]);
     expect(outcome(issue(ready, { institutionId: 'bank-c' }))).toMatchObject([
       { address: { institutionId: 'bank-c' } },
@@ -126,8 +157,10 @@ describe('a registered wallet', () => {
   });
 
   it('is never watched or verified less than before', () => {
-    expect(outcome(decideWatch({ external: 3, internal: 9 }, ready))).toEqual([watched({ external: 5, internal: 9 })]);
-    expect(outcome(decideWatch({ external: 3, internal: 4 }, ready))).toEqual([]);
+    expect(outcome(decideWatch({ external: 3, internal: 9 }, false, ready))).toEqual([
+      watched({ external: 5, internal: 9 }),
+    ]);
+    expect(outcome(decideWatch({ external: 3, internal: 4 }, false, ready))).toEqual([]);
     expect(outcome(decideVerified({ external: 6, internal: 0 }, ready))).toEqual([
       verified({ external: 6, internal: 5 }),
     ]);
@@ -151,7 +184,7 @@ describe('indices', () => {
         for (const each of steps) {
           const decision =
             each.kind === 'watch'
-              ? decideWatch(each.below, state)
+              ? decideWatch(each.below, false, state)
               : each.kind === 'verify'
                 ? decideVerified(each.below, state)
                 : issue(state, { purpose: each.purpose });

@@ -30,6 +30,8 @@ export interface IssuedAddress {
   readonly institutionId: string;
   readonly purpose: AddressPurpose;
   readonly label: string;
+  /** What its institution calls it, once; empty where it said nothing. */
+  readonly externalId: string;
   readonly branch: Branch;
   readonly index: number;
   readonly script: ScriptHex;
@@ -61,8 +63,10 @@ export interface RegisteredWallet {
   readonly next: PerBranch;
   /** Scripts below are watched, as the chain watcher acknowledged. */
   readonly watchedBelow: PerBranch;
-  /** Scripts below were derived by the signer as well, and are the same. Custodial wallets only. */
+  /** Scripts below were derived a second time, by the signer or where it has no keys by other arithmetic, and are the same. */
   readonly verifiedBelow: PerBranch;
+  /** The blocks since its birthday are still being read: what it holds isn't known yet. */
+  readonly scanning: boolean;
   /** Why nothing is issued any more. */
   readonly blocked: string | null;
   /** Institutions that the last event concerns. */
@@ -72,7 +76,7 @@ export interface RegisteredWallet {
 export type WalletEvent =
   | { readonly type: 'wallet_requested'; readonly request: WalletRequest }
   | { readonly type: 'wallet_registered'; readonly wallet: Wallet }
-  | { readonly type: 'watch_extended'; readonly below: PerBranch }
+  | { readonly type: 'watch_extended'; readonly below: PerBranch; readonly scanning: boolean }
   | { readonly type: 'derivation_verified'; readonly below: PerBranch }
   | { readonly type: 'wallet_blocked'; readonly reason: string }
   | { readonly type: 'address_issued'; readonly address: IssuedAddress };
@@ -103,6 +107,8 @@ function registered(wallet: Wallet): RegisteredWallet {
     next: NO_INDICES,
     watchedBelow: NO_INDICES,
     verifiedBelow: NO_INDICES,
+    // From the present tip on there is nothing to read.
+    scanning: wallet.birthdayHeight > 0,
     blocked: null,
     concerns: [wallet.institutionId],
   };
@@ -115,7 +121,7 @@ function evolveRegistered(
   const own = { ...state, concerns: [state.wallet.institutionId] };
   switch (event.type) {
     case 'watch_extended':
-      return { ...own, watchedBelow: event.below };
+      return { ...own, watchedBelow: event.below, scanning: event.scanning };
     case 'derivation_verified':
       return { ...own, verifiedBelow: event.below };
     case 'wallet_blocked':

@@ -10,7 +10,17 @@ export type ScriptType =
   'p2pkh' | 'p2sh' | 'p2wpkh' | 'p2wsh' | 'p2tr' | 'anchor' | 'witness_unknown' | 'nulldata' | 'nonstandard';
 
 /** The kinds of script that wallets of this platform have, named as their descriptors are. */
-export type WalletScriptType = 'wpkh' | 'tr';
+export type WalletScriptType = 'pkh' | 'sh-wpkh' | 'wpkh' | 'tr' | 'wsh-sortedmulti' | 'sh-wsh-sortedmulti';
+
+/** Those of k of n keys (BIP383). */
+export type MultisigScriptType = 'wsh-sortedmulti' | 'sh-wsh-sortedmulti';
+
+export type SingleKeyScriptType = Exclude<WalletScriptType, MultisigScriptType>;
+
+/** Those of wallets whose keys are the signer's. */
+export type CustodialScriptType = 'wpkh' | 'tr';
+
+export const isMultisig = (type: WalletScriptType): type is MultisigScriptType => type.endsWith('-sortedmulti');
 
 export type AddressFault = Fault<'INVALID_ADDRESS' | 'WRONG_NETWORK'>;
 
@@ -25,8 +35,8 @@ export function scriptTypeOf(script: ScriptHex): ScriptType {
   return witnessProgramOf(script) ? 'witness_unknown' : 'nonstandard';
 }
 
-/** `wpkh` or `tr`; undefined for scripts that no wallet here has. */
-export function walletScriptTypeOf(script: ScriptHex): WalletScriptType | undefined {
+/** `wpkh` or `tr`; undefined for scripts that say nothing of how they are spent, or that no custodial wallet has. */
+export function walletScriptTypeOf(script: ScriptHex): CustodialScriptType | undefined {
   const type = scriptTypeOf(script);
   if (type === 'p2wpkh') return 'wpkh';
   return type === 'p2tr' ? 'tr' : undefined;

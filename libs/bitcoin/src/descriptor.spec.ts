@@ -2,22 +2,18 @@ import { unwrap } from '@finality/kernel';
 import { describe, expect, it } from 'vitest';
 import { HARDENED, parsePath } from './derivation-path.ts';
 import { descriptorChecksum } from './descriptor-checksum.ts';
-import {
-  type Branch,
-  derivationOf,
-  type Descriptor,
-  descriptorFor,
-  deriveScript,
-  parseDescriptor,
-  scriptOf,
-  withChecksum,
-} from './descriptor.ts';
+import { type Branch, deriveScript, keyPlaces } from './derivation.ts';
+import { describeKey, type Descriptor, descriptorFor, parseDescriptor, withChecksum } from './descriptor.ts';
 import { bip32 } from './ecc.ts';
 import { bytesFromHex, hexFromBytes } from './hex.ts';
+import { MasterKey } from './keys.ts';
 import { bitcoinjsNetwork } from './network.ts';
 import bip32Vectors from './vectors/bip32.json' with { type: 'json' };
 import bip86 from './vectors/bip86.json' with { type: 'json' };
+import bip84 from './vectors/bip84.json' with { type: 'json' };
 import vectors from './vectors/descriptors.json' with { type: 'json' };
+import slip132 from './vectors/slip132.json' with { type: 'json' };
+import { scriptOf } from './wallet-script.ts';
 
 const XPUB = bip86.accountXpub;
 const TPUB = bip32
@@ -82,12 +78,12 @@ describe('descriptor keys (BIP380, 382, 386, 389)', () => {
     expect(parseDescriptor(descriptor, 'mainnet').ok).toBe(false);
   });
 
-  it.each(vectors.scripts.filter(({ descriptor }) => /^(wpkh|tr)\([0-9a-f]+\)$/.test(descriptor)))(
+  it.each(vectors.scripts.filter(({ descriptor }) => /^(pkh|wpkh|tr)\((\[.*\])?[0-9a-f]{64,66}\)$/.test(descriptor)))(
     'script of $descriptor',
     (vector) => {
-      const [, type, key] = /^(wpkh|tr)\((.*)\)$/.exec(vector.descriptor)!;
+      const [, type, key] = /^(pkh|wpkh|tr)\((?:\[.*\])?(.*)\)$/.exec(vector.descriptor)!;
       const compressed = bytesFromHex(key!.length === 64 ? `02${key}` : key!);
-      expect(scriptOf(type as 'wpkh' | 'tr', compressed)).toBe(vector.scripts[0]);
+      expect(scriptOf(type as 'pkh' | 'wpkh' | 'tr', compressed)).toBe(vector.scripts[0]);
     },
   );
 
@@ -103,7 +99,7 @@ describe('parseDescriptor', () => {
     expect(one).toMatchObject({
       scriptType: 'wpkh',
       network: 'mainnet',
-      origin: { fingerprint: 'aabbccdd', path: '84h/0h/0h' },
+      keys: [{ origin: { fingerprint: 'aabbccdd', path: '84h/0h/0h' } }],
     });
     expect(unwrap(parseDescriptor([one.external, one.internal], 'mainnet'))).toEqual(one);
     expect(unwrap(parseDescriptor(one.text, 'mainnet'))).toEqual(one);
@@ -114,17 +110,18 @@ describe('parseDescriptor', () => {
 
   it('reads a key without an origin, which then is its own', () => {
     const descriptor = unwrap(parseDescriptor(`tr(${XPUB}/<0;1>/*)`, 'mainnet'));
-    expect(descriptor.origin).toBeUndefined();
+    expect(descriptor.keys).toEqual([{ xpub: XPUB }]);
     const fingerprint = hexFromBytes(bip32.fromBase58(XPUB).fingerprint);
-    expect(derivationOf(descriptor, 1, 7)).toEqual({ fingerprint, path: '1/7' });
+    expect(keyPlaces(descriptor, 1, 7)).toMatchObject([{ fingerprint, path: '1/7' }]);
   });
 
   it.each([
     ['WRONG_NETWORK', `wpkh(${TPUB}/<0;1>/*)`],
-    ['UNSUPPORTED_SCRIPT', `sh(wpkh(${XPUB}/<0;1>/*))`],
+    ['UNSUPPORTED_SCRIPT', `sh(pkh(${XPUB}/<0;1>/*))`],
+    ['UNSUPPORTED_SCRIPT', `sh(sortedmulti(1,${XPUB}/<0;1>/*))`],
+    ['UNSUPPORTED_SCRIPT', `wpkh(${XPUB}/<0;1>/*,${XPUB}/<0;1>/*)`],
     ['UNSUPPORTED_SCRIPT', `wsh(multi(1,${XPUB}/<0;1>/*))`],
     ['UNSUPPORTED_SCRIPT', `tr(${XPUB}/<0;1>/*,pk(${XPUB}/2/*))`],
-    ['UNSUPPORTED_SCRIPT', `pkh(${XPUB}/<0;1>/*)`],
     ['MISSING_RANGE', `wpkh(${XPUB}/<0;1>)`],
     ['MISSING_RANGE', `wpkh(${XPUB})`],
     ['HARDENED_DERIVATION', `wpkh(${XPUB}/<0;1>/*h)`],
@@ -135,13 +132,13 @@ describe('parseDescriptor', () => {
     ['UNSUPPORTED_PATH', `wpkh(${XPUB}/*)`],
     ['INVALID_KEY', `wpkh(${XPUB.slice(0, -1)}x/<0;1>/*)`],
     [
-      'INVALID_KEY',
-      `wpkh(zpub6rFR7y4Q2AijBEqTUquhVz398htDFrtymD9xYYfG1m4wAcvPhXNfE3EfH1r1ADqtfSdVCToUG868RvUUkgDKf31mGDtKsAYz2oz2AGutZYs/<0;1>/*)`,
+      'SCRIPT_TYPE_DIFFERS',
+      `tr(zpub6rFR7y4Q2AijBEqTUquhVz398htDFrtymD9xYYfG1m4wAcvPhXNfE3EfH1r1ADqtfSdVCToUG868RvUUkgDKf31mGDtKsAYz2oz2AGutZYs/<0;1>/*)`,
     ],
     ['INVALID_KEY', 'wpkh()'],
     ['MALFORMED_DESCRIPTOR', ''],
     ['MALFORMED_DESCRIPTOR', ` wpkh(${XPUB}/<0;1>/*)`],
-    ['MALFORMED_DESCRIPTOR', 'x'.repeat(501)],
+    ['MALFORMED_DESCRIPTOR', 'x'.repeat(7_001)],
   ])('%s: %s', (reason, text) => {
     expect(parseDescriptor(text, 'mainnet')).toMatchObject({ ok: false, error: { reason } });
   });
@@ -164,16 +161,16 @@ describe('parseDescriptor', () => {
 });
 
 describe('deriveScript', () => {
-  it.each(['wpkh', 'tr'] as const)('derives what bip32 derives: %s', (scriptType) => {
+  it.each(['pkh', 'wpkh', 'tr'] as const)('derives what bip32 derives: %s', (scriptType) => {
     const descriptor = unwrap(parseDescriptor(`${scriptType}(${TPUB}/<0;1>/*)`, 'regtest'));
     const account = bip32.fromBase58(TPUB, bitcoinjsNetwork('regtest'));
     for (const branch of [0, 1] as Branch[]) {
       for (const index of [0, 1, 2, 1_000, 2 ** 31 - 1]) {
         const key = account.derive(branch).derive(index).publicKey;
         const derived = deriveScript(descriptor, branch, index);
-        expect(derived.publicKey).toBe(hexFromBytes(key));
+        expect(derived.publicKeys).toEqual([hexFromBytes(key)]);
         expect(derived.script).toBe(scriptOf(scriptType, key));
-        expect(derived.address).toMatch(scriptType === 'wpkh' ? /^bcrt1q/ : /^bcrt1p/);
+        expect(derived.address).toMatch({ pkh: /^[mn]/, wpkh: /^bcrt1q/, tr: /^bcrt1p/ }[scriptType]);
       }
     }
   });
@@ -193,5 +190,47 @@ describe('derivation paths', () => {
     for (const text of ['m/', 'm//0', 'm/0H', 'm/01', 'm/-1', 'm/2147483648', 'm/x', 'm/0/', `m${'/0'.repeat(30)}`]) {
       expect(parsePath(text), text).toBeUndefined();
     }
+  });
+});
+
+describe('extended keys by themselves (SLIP-132)', () => {
+  it.each(slip132.accounts)('$path', ({ scriptType, publicKey, firstAddress, privateKey, path }) => {
+    const type = scriptType as 'pkh' | 'sh-wpkh' | 'wpkh';
+    const described = unwrap(describeKey(publicKey, 'mainnet', type));
+    expect(deriveScript(described, 0, 0).address).toBe(firstAddress);
+    const ours = new MasterKey(bytesFromHex(bip84.seed), 'mainnet').account(type, 0).descriptor;
+    expect(described.keys).toEqual([{ xpub: ours.keys[0]!.xpub }]);
+    const withOrigin = `[${ours.keys[0]!.origin!.fingerprint}${path.slice(1)}]${publicKey}`;
+    expect(unwrap(describeKey(withOrigin, 'mainnet', type))).toEqual(ours);
+    const untold = describeKey(publicKey, 'mainnet');
+    expect(untold).toMatchObject(type === 'pkh' ? { error: { reason: 'SCRIPT_TYPE_MISSING' } } : { value: described });
+    expect(describeKey(privateKey, 'mainnet', type)).toMatchObject({ error: { reason: 'PRIVATE_KEY' } });
+    const reason = publicKey.startsWith('xpub') ? 'UNSUPPORTED_SCRIPT' : undefined;
+    if (!reason)
+      expect(describeKey(publicKey, 'mainnet', 'tr')).toMatchObject({ error: { reason: 'SCRIPT_TYPE_DIFFERS' } });
+  });
+
+  it('BIP49: the account of testnet, shown as a descriptor', () => {
+    const { accountUpub, accountUprv, publicKey, address } = slip132.bip49;
+    const described = unwrap(describeKey(accountUpub, 'testnet4'));
+    expect(described.text).toMatch(/^sh\(wpkh\(tpub\w+\/<0;1>\/\*\)\)#/);
+    expect(deriveScript(described, 0, 0)).toMatchObject({ publicKeys: [publicKey], address });
+    const inside = `sh(wpkh(${accountUpub}/<0;1>/*))`;
+    expect(unwrap(parseDescriptor(inside, 'testnet4'))).toEqual(described);
+    expect(parseDescriptor(inside, 'mainnet')).toMatchObject({ error: { reason: 'WRONG_NETWORK' } });
+    expect(describeKey(accountUprv, 'testnet4')).toMatchObject({ error: { reason: 'PRIVATE_KEY' } });
+  });
+
+  it.each([
+    ['SCRIPT_TYPE_MISSING', XPUB, undefined],
+    ['UNSUPPORTED_SCRIPT', XPUB, 'wsh-sortedmulti'],
+    ['WRONG_NETWORK', TPUB, 'wpkh'],
+    ['UNSUPPORTED_PATH', `${XPUB}/0/*`, 'wpkh'],
+    ['HARDENED_DERIVATION', `${XPUB}/0h`, 'wpkh'],
+    ['INVALID_KEY', `${XPUB}x`, 'wpkh'],
+    ['MALFORMED_DESCRIPTOR', `${XPUB}#abcdefgh`, 'wpkh'],
+    ['MALFORMED_DESCRIPTOR', 'x'.repeat(7_001), 'wpkh'],
+  ] as const)('%s: %s', (reason, text, scriptType) => {
+    expect(describeKey(text, 'mainnet', scriptType)).toMatchObject({ ok: false, error: { reason } });
   });
 });

@@ -1,69 +1,59 @@
 import { assert, err, ok, type Result, unwrap } from '@finality/kernel';
-import type { BIP32Interface } from 'bip32';
-import { crypto } from 'bitcoinjs-lib';
-import { addressOf, type WalletScriptType } from './address.ts';
-import { assertIndex, formatPath, parsePath } from './derivation-path.ts';
+import { isMultisig, type MultisigScriptType, type SingleKeyScriptType, type WalletScriptType } from './address.ts';
+import { formatPath, parsePath } from './derivation-path.ts';
+import {
+  type BranchSteps,
+  derivationIdentity,
+  formatKey,
+  type KeyFault,
+  parseRangedKey,
+  privateKeyFault,
+  type RangedKey,
+  scriptTypeOfKey,
+  type WalletKey,
+} from './descriptor-key.ts';
 import { CHECKSUM_LENGTH, descriptorChecksum } from './descriptor-checksum.ts';
-import { bip32, ecc } from './ecc.ts';
 import { type Fault, fault } from './fault.ts';
-import { hmacSha512 } from './hashing.ts';
-import { hexFromBytes } from './hex.ts';
-import type { ScriptHex } from './ids.ts';
-import { bitcoinjsNetwork, type Network, networkParams } from './network.ts';
-import { taprootOutputKey } from './taproot.ts';
+import type { Network } from './network.ts';
+import { MULTISIG_KEYS_MAX } from './wallet-script.ts';
 
-/** 0: external, for addresses that are handed out; 1: internal, for change (BIP44). */
-export type Branch = 0 | 1;
-
-/** Where the account key comes from, so that a signer finds its private half. */
-export interface KeyOrigin {
-  /** First four bytes of the master key's hash160, 8 lower-case hex digits. */
-  readonly fingerprint: string;
-  /** From the master key to the account key: `84h/0h/0h`; empty where the account key is the master key. */
-  readonly path: string;
-}
-
-/** A wallet's scripts: one account key, one script type, both branches. Plain data: it can be stored as JSON. */
+/** A wallet's scripts: one script type, its account keys, both branches. Plain data: it can be stored as JSON. */
 export interface Descriptor {
   readonly network: Network;
   readonly scriptType: WalletScriptType;
-  readonly origin?: KeyOrigin;
-  /** Account key as `xpub…` or `tpub…`. */
-  readonly accountXpub: string;
+  /** Signatures that spend from it: k of a multisig wallet, else 1. */
+  readonly required: number;
+  /** One; of a multisig wallet its cosigners', ordered by their xpubs: which order they were given in changes no script. */
+  readonly keys: readonly WalletKey[];
   /** Canonical form with checksum of both branches in one (BIP389, `/<0;1>/*`), and of each by itself. */
   readonly text: string;
   readonly external: string;
   readonly internal: string;
 }
 
-export interface DerivedScript {
-  readonly script: ScriptHex;
-  readonly address: string;
-  /** The key behind it, compressed, as hex; for `tr` the internal key with its parity. */
-  readonly publicKey: string;
-}
+export type DescriptorFault =
+  | KeyFault
+  | Fault<
+      | 'MALFORMED_DESCRIPTOR'
+      | 'BAD_CHECKSUM'
+      | 'UNSUPPORTED_SCRIPT'
+      | 'INVALID_THRESHOLD'
+      | 'TOO_MANY_KEYS'
+      | 'DUPLICATE_KEY'
+      | 'BRANCHES_DIFFER'
+      | 'SCRIPT_TYPE_MISSING'
+    >;
 
-export type DescriptorFault = Fault<
-  | 'MALFORMED_DESCRIPTOR'
-  | 'BAD_CHECKSUM'
-  | 'UNSUPPORTED_SCRIPT'
-  | 'INVALID_KEY_ORIGIN'
-  | 'INVALID_KEY'
-  | 'PRIVATE_KEY'
-  | 'WRONG_NETWORK'
-  | 'HARDENED_DERIVATION'
-  | 'MISSING_RANGE'
-  | 'UNSUPPORTED_PATH'
-  | 'BRANCHES_DIFFER'
->;
-
-const TEXT_LENGTH_MAX = 500;
+/** Twenty keys with origins of twenty steps. */
+const TEXT_LENGTH_MAX = 7_000;
 
 /**
- * Parses `wpkh(KEY)` or `tr(KEY)` (BIP380, 382, 386) of an account: one text with `/<0;1>/*` (BIP389), or the external and the internal
- * one as a pair with `/0/*` and `/1/*`. Key origin and checksum may be missing, but must be right where they are there. Refused with a
- * reason of its own: private keys (never echoed), keys of the other kind of network, hardened steps after the key, no range at the end,
- * other scripts. `tpub` serves testnet4, signet and regtest alike: which one is said by `network`.
+ * Parses the descriptor of an account (BIP380 to 383, 386): `pkh(KEY)`, `sh(wpkh(KEY))`, `wpkh(KEY)`, `tr(KEY)`, `wsh(sortedmulti(k,KEY,…))` or
+ * `sh(wsh(sortedmulti(k,KEY,…)))`; one text with `/<0;1>/*` (BIP389), or the external and the internal one as a pair with `/0/*` and `/1/*`.
+ * Key origin and checksum may be missing, but must be right where they are there. Keys in SLIP-132's forms (`ypub…`, `Zpub…`) are converted
+ * where they fit the script. Refused with a reason of its own: private keys (never echoed), keys of the other kind of network, hardened
+ * steps after the key, no range at the end, more keys than allowed, the same key twice, k above n, other scripts. `tpub` serves testnet4,
+ * signet and regtest alike: which one is said by `network`.
  */
 export function parseDescriptor(
   text: string | readonly [external: string, internal: string],
@@ -92,13 +82,46 @@ export function parseDescriptor(
   const descriptor = describe(external.value);
   if (descriptor.text === describe(internal.value).text) return ok(descriptor);
   return err(
-    fault('BRANCHES_DIFFER', 'expected the same script, origin and key in the external and the internal descriptor'),
+    fault('BRANCHES_DIFFER', 'expected the same script, origins and keys in the external and the internal descriptor'),
   );
+}
+
+/**
+ * The descriptor of a bare extended key, with or without origin. `ypub`, `zpub`, `upub` and `vpub` say their script type (SLIP-132); of an
+ * `xpub` or `tpub` it must be told. A cosigner's key alone (`Ypub…`, `Zpub…`) is refused: the others and k aren't known.
+ */
+export function describeKey(
+  text: string,
+  network: Network,
+  scriptType?: WalletScriptType,
+): Result<Descriptor, DescriptorFault> {
+  const secret = privateKeyFault(text);
+  if (secret) return err(secret);
+  const type = scriptType ?? scriptTypeOfKey(text);
+  if (type === undefined) {
+    return err(
+      fault('SCRIPT_TYPE_MISSING', 'expected a script type with this key, or a descriptor: the key itself says none'),
+    );
+  }
+  if (isMultisig(type)) {
+    return err(
+      fault(
+        'UNSUPPORTED_SCRIPT',
+        `expected ${wrapped(type, 'k,KEY,KEY,…')} with the keys of all cosigners, got one key`,
+      ),
+    );
+  }
+  if (text.length > TEXT_LENGTH_MAX) return err(tooLong(text));
+  if (/[(){},#]/.test(text)) return err(fault('MALFORMED_DESCRIPTOR', 'expected an extended key and nothing else'));
+  const key = parseRangedKey(`${text}/<0;1>/*`, type, network);
+  return key.ok
+    ? ok(describe({ network, scriptType: type, required: 1, keys: [key.value.key], branch: key.value.branch }))
+    : key;
 }
 
 export interface DescriptorParts {
   readonly network: Network;
-  readonly scriptType: WalletScriptType;
+  readonly scriptType: SingleKeyScriptType;
   /** Of the master key, 8 hex digits. */
   readonly fingerprint: string;
   /** `m/84'/0'/0'`. */
@@ -116,32 +139,8 @@ export function descriptorFor({
 }: DescriptorParts): Descriptor {
   const path = parsePath(accountPath);
   assert(path !== undefined, `${accountPath} is a derivation path`);
-  const origin = [fingerprint, formatPath(path)].filter((part) => part !== '').join('/');
-  return unwrap(parseDescriptor(`${scriptType}([${origin}]${accountXpub}/<0;1>/*)`, network));
-}
-
-/** Script, address and key of one index of a branch (BIP32 public derivation). The keys of the branches are kept between calls. */
-export function deriveScript(descriptor: Descriptor, branch: Branch, index: number): DerivedScript {
-  assertIndex(index);
-  const publicKey = childOf(branchKeys(descriptor)[branch], index).publicKey;
-  const script = scriptOf(descriptor.scriptType, publicKey);
-  const address = addressOf(script, descriptor.network);
-  assert(address !== undefined, 'scripts of wallets have addresses');
-  return { script, address, publicKey: hexFromBytes(publicKey) };
-}
-
-/** The scriptPubKey of a compressed public key in a wallet of this type. */
-export function scriptOf(scriptType: WalletScriptType, publicKey: Uint8Array): ScriptHex {
-  return scriptType === 'wpkh'
-    ? (`0014${hexFromBytes(crypto.hash160(publicKey))}` as ScriptHex)
-    : (`5120${hexFromBytes(taprootOutputKey(publicKey.subarray(1)))}` as ScriptHex);
-}
-
-/** Fingerprint of the key that paths start from, and the path to one index: what PSBTs tell signers (BIP174, BIP371). */
-export function derivationOf(descriptor: Descriptor, branch: Branch, index: number): KeyOrigin {
-  assertIndex(index);
-  const { fingerprint, path } = descriptor.origin ?? { fingerprint: accountFingerprint(descriptor), path: '' };
-  return { fingerprint, path: `${path === '' ? '' : `${path}/`}${branch}/${index}` };
+  const key = formatKey({ origin: { fingerprint, path: formatPath(path) }, xpub: accountXpub });
+  return unwrap(parseDescriptor(wrapped(scriptType, `${key}/<0;1>/*`), network));
 }
 
 /** Adds the checksum (BIP380) to an expression without one. */
@@ -151,44 +150,89 @@ export function withChecksum(expression: string): string {
   return `${expression}#${checksum}`;
 }
 
-// --- parsing
+/** What stands around the keys. The longest first: of two that fit, it is meant. */
+const WRAPPERS: readonly { readonly scriptType: WalletScriptType; readonly open: string; readonly close: string }[] = [
+  { scriptType: 'sh-wsh-sortedmulti', open: 'sh(wsh(sortedmulti(', close: ')))' },
+  { scriptType: 'wsh-sortedmulti', open: 'wsh(sortedmulti(', close: '))' },
+  { scriptType: 'sh-wpkh', open: 'sh(wpkh(', close: '))' },
+  { scriptType: 'wpkh', open: 'wpkh(', close: ')' },
+  { scriptType: 'pkh', open: 'pkh(', close: ')' },
+  { scriptType: 'tr', open: 'tr(', close: ')' },
+];
+
+const EXPECTED = `expected one of ${WRAPPERS.map(({ open, close, scriptType }) => `${open}${isMultisig(scriptType) ? 'k,KEY,…' : 'KEY'}${close}`).join(', ')}`;
 
 interface Expression {
   readonly network: Network;
   readonly scriptType: WalletScriptType;
-  readonly origin: KeyOrigin | undefined;
-  readonly accountXpub: string;
-  readonly branch: '0' | '1' | '<0;1>';
+  readonly required: number;
+  readonly keys: readonly WalletKey[];
+  readonly branch: BranchSteps;
 }
 
-function describe({ network, scriptType, origin, accountXpub }: Expression): Descriptor {
-  const originText = origin ? `[${[origin.fingerprint, origin.path].filter((part) => part !== '').join('/')}]` : '';
-  const branchText = (branch: string): string => withChecksum(`${scriptType}(${originText}${accountXpub}/${branch}/*)`);
-  return {
-    network,
-    scriptType,
-    ...(origin ? { origin } : {}),
-    accountXpub,
-    text: branchText('<0;1>'),
-    external: branchText('0'),
-    internal: branchText('1'),
+function describe({ network, scriptType, required, keys: given }: Expression): Descriptor {
+  const keys = given.toSorted((a, b) => (a.xpub < b.xpub ? -1 : 1));
+  const textOf = (branch: BranchSteps): string => {
+    const ranged = keys.map((key) => `${formatKey(key)}/${branch}/*`);
+    return withChecksum(wrapped(scriptType, (isMultisig(scriptType) ? [`${required}`, ...ranged] : ranged).join(',')));
   };
+  return { network, scriptType, required, keys, text: textOf('<0;1>'), external: textOf('0'), internal: textOf('1') };
+}
+
+function wrapped(scriptType: WalletScriptType, content: string): string {
+  const wrapper = WRAPPERS.find((each) => each.scriptType === scriptType);
+  assert(wrapper, `${scriptType} has a descriptor`);
+  return `${wrapper.open}${content}${wrapper.close}`;
 }
 
 function parseExpression(text: string, network: Network): Result<Expression, DescriptorFault> {
-  if (text.length > TEXT_LENGTH_MAX) {
-    return err(fault('MALFORMED_DESCRIPTOR', `expected at most ${TEXT_LENGTH_MAX} characters, got ${text.length}`));
-  }
+  if (text.length > TEXT_LENGTH_MAX) return err(tooLong(text));
   const expression = checkChecksum(text);
   if (!expression.ok) return expression;
-  const match = /^([a-z_]+)\((.*)\)$/.exec(expression.value);
-  if (!match) return err(fault('MALFORMED_DESCRIPTOR', 'expected wpkh(KEY) or tr(KEY)'));
-  const [, name, argument] = match as unknown as [string, string, string];
-  if (name !== 'wpkh' && name !== 'tr')
-    return err(fault('UNSUPPORTED_SCRIPT', `expected wpkh(KEY) or tr(KEY), got ${name}()`));
-  if (/[(){},]/.test(argument))
-    return err(fault('UNSUPPORTED_SCRIPT', `expected one key and nothing else in ${name}()`));
-  return parseKey(argument, name, network);
+  const { value } = expression;
+  if (!/^[a-z_]+\(.*\)$/.test(value)) return err(fault('MALFORMED_DESCRIPTOR', EXPECTED));
+  const wrapper = WRAPPERS.find(({ open, close }) => value.startsWith(open) && value.endsWith(close));
+  if (!wrapper) return err(fault('UNSUPPORTED_SCRIPT', `${EXPECTED}, got ${/^[a-z_(]+/.exec(value)![0]}`));
+  const { scriptType, open, close } = wrapper;
+  const content = value.slice(open.length, value.length - close.length);
+  if (/[(){}]/.test(content)) return err(fault('UNSUPPORTED_SCRIPT', `expected keys and nothing else in ${open}`));
+  if (isMultisig(scriptType)) return parseMultisig(content, scriptType, network);
+  if (content.includes(',')) return err(fault('UNSUPPORTED_SCRIPT', `expected one key and nothing else in ${open}`));
+  const key = parseRangedKey(content, scriptType, network);
+  if (!key.ok) return key;
+  return ok({ network, scriptType, required: 1, keys: [key.value.key], branch: key.value.branch });
+}
+
+function parseMultisig(
+  content: string,
+  scriptType: MultisigScriptType,
+  network: Network,
+): Result<Expression, DescriptorFault> {
+  const [threshold, ...texts] = content.split(',');
+  const keysMax = MULTISIG_KEYS_MAX[scriptType];
+  if (texts.length > keysMax) {
+    return err(
+      fault('TOO_MANY_KEYS', `expected at most ${keysMax} keys in ${wrapped(scriptType, '')}, got ${texts.length}`),
+    );
+  }
+  const required = /^[1-9][0-9]?$/.test(threshold!) ? Number(threshold) : 0;
+  if (required < 1 || required > texts.length) {
+    const message = `expected 1 to ${texts.length} keys required of ${texts.length}, got ${threshold!.slice(0, 20)}`;
+    return err(fault('INVALID_THRESHOLD', message));
+  }
+  const ranged: RangedKey[] = [];
+  for (const text of texts) {
+    const parsed = parseRangedKey(text, scriptType, network);
+    if (!parsed.ok) return parsed;
+    ranged.push(parsed.value);
+  }
+  const identities = new Set(ranged.map(({ key }) => derivationIdentity(key.xpub, network)));
+  if (identities.size < ranged.length)
+    return err(fault('DUPLICATE_KEY', 'expected a key of its own for each cosigner'));
+  const { branch } = ranged[0]!;
+  if (ranged.some((each) => each.branch !== branch))
+    return err(fault('UNSUPPORTED_PATH', 'expected the same steps after all keys'));
+  return ok({ network, scriptType, required, keys: ranged.map(({ key }) => key), branch });
 }
 
 function checkChecksum(text: string): Result<string, DescriptorFault> {
@@ -204,109 +248,10 @@ function checkChecksum(text: string): Result<string, DescriptorFault> {
   return err(
     fault(
       'BAD_CHECKSUM',
-      `expected the ${CHECKSUM_LENGTH} characters of this descriptor's checksum after #, got "${given}"`,
+      `expected the ${CHECKSUM_LENGTH} characters of this descriptor's checksum after #, got "${given.slice(0, 20)}"`,
     ),
   );
 }
 
-function parseKey(text: string, scriptType: WalletScriptType, network: Network): Result<Expression, DescriptorFault> {
-  const origin = parseOrigin(text);
-  if (!origin.ok) return origin;
-  const rest = text.slice(text.indexOf(']') + 1);
-  const slash = rest.indexOf('/');
-  const key = slash < 0 ? rest : rest.slice(0, slash);
-  const keyFault = checkAccountKey(key, network);
-  if (keyFault) return err(keyFault);
-  const branch = parseBranch(slash < 0 ? '' : rest.slice(slash));
-  if (!branch.ok) return branch;
-  return ok({ network, scriptType, origin: origin.value, accountXpub: key, branch: branch.value });
-}
-
-function parseOrigin(text: string): Result<KeyOrigin | undefined, DescriptorFault> {
-  if (!text.includes('[') && !text.includes(']')) return ok(undefined);
-  const match = /^\[([0-9a-fA-F]{8})((?:\/[^/[\]]+)*)\][^[\]]*$/.exec(text);
-  const path = match && parsePath(match[2]!);
-  if (path) return ok({ fingerprint: match[1]!.toLowerCase(), path: formatPath(path) });
-  return err(fault('INVALID_KEY_ORIGIN', 'expected [8 hex digits of fingerprint/path], such as [d34db33f/84h/0h/0h]'));
-}
-
-function checkAccountKey(key: string, network: Network): DescriptorFault | undefined {
-  if (/^([xtyzuv]prv|[5KL9c][1-9A-HJ-NP-Za-km-z]{50,51}$)/i.test(key)) {
-    return fault(
-      'PRIVATE_KEY',
-      'expected a public key; a private key never leaves its owner: treat this one as exposed',
-    );
-  }
-  if (/^(0[23])?[0-9a-f]{64}$/i.test(key))
-    return fault('MISSING_RANGE', 'expected an extended key with a range, got a single key');
-  const mainnet = networkParams(network).coinType === 0;
-  if (key.startsWith(mainnet ? 'tpub' : 'xpub')) {
-    return fault(
-      'WRONG_NETWORK',
-      `expected a key of ${network} (${mainnet ? 'xpub' : 'tpub'}…), got ${key.slice(0, 4)}…`,
-    );
-  }
-  if (accountNode(key, network)) return undefined;
-  return fault('INVALID_KEY', `expected a valid ${mainnet ? 'xpub' : 'tpub'} key (BIP32)`);
-}
-
-function parseBranch(steps: string): Result<Expression['branch'], DescriptorFault> {
-  if (/['hH]/.test(steps)) {
-    return err(
-      fault('HARDENED_DERIVATION', 'expected unhardened steps after the account key: its public half has no others'),
-    );
-  }
-  if (!steps.endsWith('/*'))
-    return err(fault('MISSING_RANGE', 'expected /<0;1>/*, /0/* or /1/* after the account key'));
-  const branch = steps.slice(1, -2);
-  if (branch === '0' || branch === '1' || branch === '<0;1>') return ok(branch);
-  return err(fault('UNSUPPORTED_PATH', `expected /<0;1>/*, /0/* or /1/* after the account key, got ${steps}`));
-}
-
-// --- derivation
-
-interface PublicNode {
-  readonly publicKey: Uint8Array;
-  readonly chainCode: Uint8Array;
-}
-
-/** Wallets whose branch keys are kept; derived again when forgotten. */
-const BRANCH_KEYS_MAX = 10_000;
-const branchKeysByXpub = new Map<string, readonly [PublicNode, PublicNode]>();
-
-function branchKeys({ accountXpub, network }: Descriptor): readonly [PublicNode, PublicNode] {
-  const known = branchKeysByXpub.get(accountXpub);
-  if (known) return known;
-  const account = accountNode(accountXpub, network);
-  assert(account, 'a parsed descriptor has a valid account key');
-  const keys = [childOf(account, 0), childOf(account, 1)] as const;
-  if (branchKeysByXpub.size >= BRANCH_KEYS_MAX) branchKeysByXpub.clear();
-  branchKeysByXpub.set(accountXpub, keys);
-  return keys;
-}
-
-/** BIP32's CKDpub. bip32 does the same, ten times slower, because it hashes in JavaScript and prepares for more. */
-function childOf(parent: PublicNode, index: number): PublicNode {
-  const data = new Uint8Array(37);
-  data.set(parent.publicKey);
-  new DataView(data.buffer).setUint32(33, index);
-  const digest = hmacSha512(parent.chainCode, data);
-  const publicKey = ecc.pointAddScalar(parent.publicKey, digest.subarray(0, 32), true);
-  assert(publicKey !== null, 'a child key is a point (odds against it: 2^127)');
-  return { publicKey, chainCode: digest.subarray(32) };
-}
-
-function accountNode(xpub: string, network: Network): BIP32Interface | undefined {
-  try {
-    const node = bip32.fromBase58(xpub, bitcoinjsNetwork(network));
-    return node.isNeutered() && ecc.isPoint(node.publicKey) ? node : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function accountFingerprint({ accountXpub, network }: Descriptor): string {
-  const account = accountNode(accountXpub, network);
-  assert(account, 'a parsed descriptor has a valid account key');
-  return hexFromBytes(account.fingerprint);
-}
+const tooLong = (text: string): Fault<'MALFORMED_DESCRIPTOR'> =>
+  fault('MALFORMED_DESCRIPTOR', `expected at most ${TEXT_LENGTH_MAX} characters, got ${text.length}`);

@@ -1,7 +1,7 @@
 import { pbkdf2Sync } from 'node:crypto';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { type Branch, deriveScript } from './descriptor.ts';
+import { type Branch, deriveScript } from './derivation.ts';
 import { bip32, ecc } from './ecc.ts';
 import { bytesFromHex, hexFromBytes } from './hex.ts';
 import { MasterKey, SigningKey } from './keys.ts';
@@ -33,7 +33,7 @@ describe('keys', () => {
 
   it('BIP84: account, addresses, change', () => {
     const account = new MasterKey(SEED, 'mainnet').account('wpkh', 0);
-    expect(account.descriptor.origin).toEqual({ fingerprint: '73c5da0a', path: '84h/0h/0h' });
+    expect(account.descriptor.keys[0]?.origin).toEqual({ fingerprint: '73c5da0a', path: '84h/0h/0h' });
     const zpubVersion = {
       ...bip32.fromBase58(account.xpub).network,
       bip32: { public: 0x04b24746, private: 0x04b2430c },
@@ -41,7 +41,10 @@ describe('keys', () => {
     const zpub = bip32.fromBase58(bip84.accountZpub, zpubVersion);
     expect(hexFromBytes(zpub.publicKey)).toBe(hexFromBytes(bip32.fromBase58(account.xpub).publicKey));
     for (const { branch, index, publicKey, address } of bip84.keys) {
-      expect(deriveScript(account.descriptor, branch as Branch, index)).toMatchObject({ publicKey, address });
+      expect(deriveScript(account.descriptor, branch as Branch, index)).toMatchObject({
+        publicKeys: [publicKey],
+        address,
+      });
       expect(hexFromBytes(account.signingKey(branch as Branch, index).publicKey)).toBe(publicKey);
     }
   });
@@ -52,7 +55,7 @@ describe('keys', () => {
     for (const { branch, index, internalKey, outputKey, script, address } of bip86.keys) {
       const derived = deriveScript(account.descriptor, branch as Branch, index);
       expect(derived).toMatchObject({ script, address });
-      expect(derived.publicKey.slice(2)).toBe(internalKey);
+      expect(derived.publicKeys[0]?.slice(2)).toBe(internalKey);
       expect(script).toBe(`5120${outputKey}`);
       const signature = account.signingKey(branch as Branch, index).signTaproot(new Uint8Array(32));
       expect(ecc.verifySchnorr(new Uint8Array(32), bytesFromHex(outputKey), signature)).toBe(true);
@@ -61,7 +64,7 @@ describe('keys', () => {
 
   it('has coin type 1 and a tpub off mainnet', () => {
     const account = new MasterKey(SEED, 'regtest').account('wpkh', 3);
-    expect(account.descriptor.origin?.path).toBe('84h/1h/3h');
+    expect(account.descriptor.keys[0]?.origin?.path).toBe('84h/1h/3h');
     expect(account.xpub).toMatch(/^tpub/);
   });
 

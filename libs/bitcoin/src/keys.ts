@@ -1,8 +1,9 @@
 import { assert } from '@finality/kernel';
 import type { BIP32Interface } from 'bip32';
-import type { WalletScriptType } from './address.ts';
+import type { SingleKeyScriptType } from './address.ts';
 import { assertIndex, formatPath, HARDENED } from './derivation-path.ts';
-import { type Branch, type Descriptor, descriptorFor } from './descriptor.ts';
+import type { Branch } from './derivation.ts';
+import { type Descriptor, descriptorFor } from './descriptor.ts';
 import { bip32, ecc } from './ecc.ts';
 import { hexFromBytes } from './hex.ts';
 import { bitcoinjsNetwork, type Network, networkParams } from './network.ts';
@@ -10,8 +11,8 @@ import { taprootTweak } from './taproot.ts';
 
 // Private keys: the signer (and tests) alone use this file. What holds one keeps it in a #private field, which neither JSON nor a log sees.
 
-/** BIP43 purposes: BIP84 for P2WPKH, BIP86 for P2TR by key. */
-const PURPOSE: { readonly [T in WalletScriptType]: number } = { wpkh: 84, tr: 86 };
+/** BIP43 purposes: BIP44, BIP49, BIP84, BIP86. */
+const PURPOSE: { readonly [T in SingleKeyScriptType]: number } = { pkh: 44, 'sh-wpkh': 49, wpkh: 84, tr: 86 };
 
 const SEED_BYTES_MIN = 16;
 const SEED_BYTES_MAX = 64;
@@ -34,8 +35,8 @@ export class MasterKey {
     this.fingerprint = hexFromBytes(this.#node.fingerprint);
   }
 
-  /** The account `m/purpose'/coin'/account'`, purpose by script type (84 or 86), coin by network. */
-  account(scriptType: WalletScriptType, accountIndex: number): AccountKey {
+  /** The account `m/purpose'/coin'/account'`, purpose by script type, coin by network. */
+  account(scriptType: SingleKeyScriptType, accountIndex: number): AccountKey {
     assertIndex(accountIndex);
     const indices = [PURPOSE[scriptType], networkParams(this.network).coinType, accountIndex];
     const node = indices.reduce((parent, index) => parent.deriveHardened(index), this.#node);
@@ -73,7 +74,7 @@ export class AccountKey {
 
 export interface AccountOrigin {
   readonly network: Network;
-  readonly scriptType: WalletScriptType;
+  readonly scriptType: SingleKeyScriptType;
   readonly fingerprint: string;
   readonly path: string;
 }

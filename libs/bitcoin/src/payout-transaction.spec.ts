@@ -1,7 +1,7 @@
 import { type Sats, unwrap } from '@finality/kernel';
 import { Psbt } from 'bitcoinjs-lib';
 import { describe, expect, it } from 'vitest';
-import { derivationOf, deriveScript } from './descriptor.ts';
+import { deriveScript, type KeyPlace, keyPlaces } from './derivation.ts';
 import { bytesFromHex, hexFromBytes } from './hex.ts';
 import type { ScriptHex, Txid } from './ids.ts';
 import { type AccountKey, MasterKey } from './keys.ts';
@@ -76,13 +76,13 @@ describe.each(['wpkh', 'tr'] as const)('a payout of a %s wallet', (type) => {
     expect(psbt.data.inputs.map(({ witnessUtxo }) => witnessUtxo?.value)).toEqual(
       plan.inputs.map(({ valueSats }) => valueSats),
     );
-    const { fingerprint, path } = derivationOf(account.descriptor, 1, 5);
+    const [{ fingerprint, path }] = keyPlaces(account.descriptor, 1, 5) as [KeyPlace];
     const [payee, change] = psbt.data.outputs;
     expect(payee).toEqual({});
     const [derivation] = (type === 'wpkh' ? change!.bip32Derivation : change!.tapBip32Derivation) ?? [];
     expect(derivation?.path).toBe(`m/${path.replaceAll('h', "'")}`);
     expect(hexFromBytes(derivation!.masterFingerprint)).toBe(fingerprint);
-    const { publicKey } = deriveScript(account.descriptor, 1, 5);
+    const [publicKey] = deriveScript(account.descriptor, 1, 5).publicKeys as [string];
     expect(hexFromBytes(derivation!.pubkey)).toBe(type === 'wpkh' ? publicKey : publicKey.slice(2));
   });
 

@@ -1,7 +1,8 @@
 import { assert, err, MAX_MONEY_SATS, ok, type Result, type Sats } from '@finality/kernel';
 import { Transaction } from 'bitcoinjs-lib';
 import { walletScriptTypeOf } from './address.ts';
-import type { Branch, Descriptor } from './descriptor.ts';
+import type { Branch } from './derivation.ts';
+import type { Descriptor } from './descriptor.ts';
 import { transactionWeight } from './fees.ts';
 import { type Fault, fault } from './fault.ts';
 import { bytesFromHex, bytesFromReversedHex, hexFromBytes } from './hex.ts';

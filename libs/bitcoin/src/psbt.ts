@@ -1,17 +1,16 @@
 import { assert, err, type Result } from '@finality/kernel';
 import { Psbt, script as bitcoinScript, Transaction } from 'bitcoinjs-lib';
-import { derivationOf, deriveScript } from './descriptor.ts';
+import { type KeyPlace, keyPlaces } from './derivation.ts';
 import { type Fault, fault } from './fault.ts';
 import { bytesFromHex, hexFromBytes } from './hex.ts';
 import { PAYOUT_SEQUENCE, PAYOUT_VERSION, type PayoutPlan, type WalletPlace } from './payout-transaction.ts';
-import { Malformed, Reader } from './reader.ts';
 import { type SignatureFault, verifySignatures } from './signing.ts';
 import type { ParsedTransaction, Prevout } from './transaction.ts';
+import { readWitness } from './witness.ts';
 
 export type PsbtFault = Fault<'MALFORMED_PSBT' | 'OTHER_TRANSACTION' | 'NOT_SIGNED'> | SignatureFault;
 
 const PSBT_TEXT_LENGTH_MAX = 4_000_000;
-const WITNESS_ITEMS_MAX = 10;
 
 /**
  * The transaction of a plan as a PSBT in base64 (BIP174): what each input spends, and the keys of inputs and change where they are known
@@ -48,7 +47,7 @@ export function finalisePsbt(
   for (let inputIndex = 0; inputIndex < psbt.inputCount; inputIndex++) {
     const witness = witnessOf(psbt, inputIndex);
     if (!witness) return err(fault('NOT_SIGNED', `expected one signature in input ${inputIndex}`));
-    transaction.setWitness(inputIndex, witness);
+    transaction.setWitness(inputIndex, [...witness]);
   }
   return verifySignatures(transaction.toBuffer(), prevouts);
 }
@@ -58,8 +57,7 @@ function keyFields(
 ): Partial<Parameters<Psbt['addOutput']>[0] & Parameters<Psbt['addInput']>[0]> {
   if (!place) return {};
   const { descriptor, branch, index } = place;
-  const { fingerprint, path } = derivationOf(descriptor, branch, index);
-  const pubkey = bytesFromHex(deriveScript(descriptor, branch, index).publicKey);
+  const [{ fingerprint, path, publicKey: pubkey }] = keyPlaces(descriptor, branch, index) as [KeyPlace];
   const derivation = { masterFingerprint: bytesFromHex(fingerprint), path: `m/${path.replaceAll('h', "'")}` };
   if (descriptor.scriptType === 'wpkh') return { bip32Derivation: [{ ...derivation, pubkey }] };
   const tapInternalKey = pubkey.subarray(1);
@@ -78,7 +76,7 @@ function parsePsbt(base64: string): Psbt | undefined {
 const unsignedOf = (psbt: Psbt): string => hexFromBytes(psbt.data.globalMap.unsignedTx.toBuffer());
 
 /** The witness that an input's signatures make, by whichever field the signer left them in. */
-function witnessOf(psbt: Psbt, inputIndex: number): Uint8Array[] | undefined {
+function witnessOf(psbt: Psbt, inputIndex: number): readonly Uint8Array[] | undefined {
   const { finalScriptWitness, tapKeySig, partialSig } = psbt.data.inputs[inputIndex]!;
   if (finalScriptWitness) return readWitness(finalScriptWitness);
   if (tapKeySig) return [tapKeySig];
@@ -86,17 +84,4 @@ function witnessOf(psbt: Psbt, inputIndex: number): Uint8Array[] | undefined {
   return only && more.length === 0 && bitcoinScript.isCanonicalScriptSignature(only.signature)
     ? [only.signature, only.pubkey]
     : undefined;
-}
-
-function readWitness(bytes: Uint8Array): Uint8Array[] | undefined {
-  const reader = new Reader(bytes);
-  try {
-    const count = reader.compactSize();
-    if (count > WITNESS_ITEMS_MAX) return undefined;
-    const items = Array.from({ length: count }, () => reader.varBytes());
-    return reader.remaining === 0 ? items : undefined;
-  } catch (error) {
-    if (error instanceof Malformed) return undefined;
-    throw error;
-  }
 }

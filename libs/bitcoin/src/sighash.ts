@@ -1,6 +1,7 @@
 import { crypto } from 'bitcoinjs-lib';
 import { sha256, sha256d } from './hashing.ts';
 import { bytesFromHex, bytesFromReversedHex } from './hex.ts';
+import type { ScriptHex } from './ids.ts';
 import { compactSize } from './reader.ts';
 import type { ParsedTransaction, Prevout } from './transaction.ts';
 
@@ -33,13 +34,17 @@ export class Sighashes {
     );
   }
 
-  /** BIP143 for a P2WPKH input with SIGHASH_ALL. */
-  wpkh(inputIndex: number): Uint8Array {
+  /** BIP143 for an input that spends P2WPKH, by itself or in P2SH, with SIGHASH_ALL; `program` is `0014…`. */
+  wpkh(inputIndex: number, program: ScriptHex): Uint8Array {
+    return this.segwit(inputIndex, `76a914${program.slice(4)}88ac` as ScriptHex);
+  }
+
+  /** BIP143 with SIGHASH_ALL; `script` is what is executed: of P2WSH the witness script. */
+  segwit(inputIndex: number, script: ScriptHex): Uint8Array {
     this.#segwit ??= [Buffer.concat(this.#outpoints), Buffer.concat(this.#sequences), this.#outputs].map(sha256d);
     const [prevoutsHash, sequencesHash, outputsHash] = this.#segwit;
-    const { script, valueSats } = this.#prevouts[inputIndex]!;
-    const scriptCode = withLength(`76a914${script.slice(4)}88ac`);
-    const own = [this.#outpoints[inputIndex]!, scriptCode, u64(valueSats), this.#sequences[inputIndex]!];
+    const { valueSats } = this.#prevouts[inputIndex]!;
+    const own = [this.#outpoints[inputIndex]!, withLength(script), u64(valueSats), this.#sequences[inputIndex]!];
     const { version, locktime } = this.#transaction;
     return sha256d(
       Buffer.concat([
@@ -51,6 +56,19 @@ export class Sighashes {
         u32(locktime),
         u32(SIGHASH_ALL),
       ]),
+    );
+  }
+
+  /** The sighash from before segwit, of an input that spends the prevout's own script with SIGHASH_ALL. */
+  legacy(inputIndex: number): Uint8Array {
+    const { version, locktime, outputs } = this.#transaction;
+    const inputs = this.#outpoints.flatMap((outpoint, i) => {
+      const script = i === inputIndex ? this.#prevouts[i]!.script : '';
+      return [outpoint, withLength(script), this.#sequences[i]!];
+    });
+    const counts = [compactSize(this.#outpoints.length), compactSize(outputs.length)];
+    return sha256d(
+      Buffer.concat([u32(version), counts[0]!, ...inputs, counts[1]!, this.#outputs, u32(locktime), u32(SIGHASH_ALL)]),
     );
   }
 

@@ -1,14 +1,13 @@
 import { assert, err, ok, type Result } from '@finality/kernel';
 import { script as bitcoinScript, Transaction } from 'bitcoinjs-lib';
 import { scriptTypeOf, walletScriptTypeOf } from './address.ts';
-import { scriptOf } from './descriptor.ts';
-import { ecc } from './ecc.ts';
 import { type Fault, fault } from './fault.ts';
-import { bytesFromHex } from './hex.ts';
 import type { ScriptHex } from './ids.ts';
+import { type InputFault, verifyInput } from './input-signature.ts';
 import type { SigningKey } from './keys.ts';
 import { SIGHASH_ALL, SIGHASH_DEFAULT, Sighashes } from './sighash.ts';
 import { type ParsedTransaction, parseTransaction, type Prevout } from './transaction.ts';
+import { scriptOf } from './wallet-script.ts';
 
 export interface SigningRequest {
   /** The unsigned transaction as hex. */
@@ -25,14 +24,7 @@ export interface SigningFault extends Fault<
   readonly inputIndex?: number;
 }
 
-export interface SignatureFault extends Fault<
-  | 'MALFORMED_TRANSACTION'
-  | 'PREVOUTS_MISSING'
-  | 'UNSUPPORTED_SCRIPT'
-  | 'MALFORMED_WITNESS'
-  | 'WRONG_SIGHASH'
-  | 'INVALID_SIGNATURE'
-> {
+export interface SignatureFault extends Fault<'MALFORMED_TRANSACTION' | 'PREVOUTS_MISSING' | InputFault['reason']> {
   readonly inputIndex?: number;
 }
 
@@ -65,9 +57,8 @@ export function signTransaction({
 }
 
 /**
- * Whether every input of a finalised transaction is rightly signed for what it spends: P2WPKH with SIGHASH_ALL and low S, P2TR by key with
- * SIGHASH_DEFAULT or SIGHASH_ALL and no annex. Stricter than consensus on purpose (DESIGN 9). That it is the transaction that was meant
- * is shown by its txid, which covers everything but the signatures.
+ * Whether every input of a finalised transaction is rightly signed for what it spends ({@link verifyInput}). That it is the transaction that
+ * was meant is shown by its txid, which covers everything but witnesses.
  */
 export function verifySignatures(
   rawSigned: string | Uint8Array,
@@ -87,12 +78,8 @@ export function* inputFaults(
   prevouts: readonly Prevout[],
 ): Generator<SignatureFault | undefined> {
   const sighashes = new Sighashes(transaction, prevouts);
-  for (const [inputIndex, { scriptSig, witness }] of transaction.inputs.entries()) {
-    const { script } = prevouts[inputIndex]!;
-    const problem =
-      scriptSig.length > 0
-        ? fault('MALFORMED_WITNESS', 'expected no scriptSig in a segwit input')
-        : verifyWitness(sighashes, inputIndex, script, witness);
+  for (const [inputIndex, input] of transaction.inputs.entries()) {
+    const problem = verifyInput(sighashes, inputIndex, prevouts[inputIndex]!.script, input);
     yield problem && { ...problem, inputIndex };
   }
 }
@@ -109,77 +96,10 @@ function signInput(
   if (scriptOf(type, key.publicKey) !== script)
     return err(fault('KEY_MISMATCH', `expected the key of script ${script}`));
   if (type === 'tr') return ok([key.signTaproot(sighashes.taproot(inputIndex, SIGHASH_DEFAULT))]);
-  return ok([bitcoinScript.signature.encode(key.signEcdsa(sighashes.wpkh(inputIndex)), SIGHASH_ALL), key.publicKey]);
-}
-
-type Witness = readonly Uint8Array[];
-
-const PUBLIC_KEY_BYTES = 33;
-const SCHNORR_BYTES = 64;
-
-function verifyWitness(
-  sighashes: Sighashes,
-  inputIndex: number,
-  script: ScriptHex,
-  witness: Witness,
-): SignatureFault | undefined {
-  switch (walletScriptTypeOf(script)) {
-    case 'wpkh':
-      return verifyWpkh(sighashes, inputIndex, script, witness);
-    case 'tr':
-      return verifyTaproot(sighashes, inputIndex, script, witness);
-    case undefined:
-      return unsupported(script);
-  }
-}
-
-function verifyWpkh(
-  sighashes: Sighashes,
-  inputIndex: number,
-  script: ScriptHex,
-  witness: Witness,
-): SignatureFault | undefined {
-  const [encoded, publicKey, ...more] = witness;
-  if (!encoded || publicKey?.length !== PUBLIC_KEY_BYTES || more.length > 0 || !ecc.isPoint(publicKey)) {
-    return fault('MALFORMED_WITNESS', 'expected a signature and a compressed public key');
-  }
-  if (scriptOf('wpkh', publicKey) !== script) {
-    return fault('INVALID_SIGNATURE', 'expected the public key that the script is the hash of');
-  }
-  const decoded = decodeDer(encoded);
-  if (!decoded) return fault('MALFORMED_WITNESS', 'expected a DER signature with its sighash byte (BIP66)');
-  if (decoded.hashType !== SIGHASH_ALL) return fault('WRONG_SIGHASH', `expected SIGHASH_ALL, got ${decoded.hashType}`);
-  const strictLowS = true;
-  if (ecc.verify(sighashes.wpkh(inputIndex), publicKey, decoded.signature, strictLowS)) return undefined;
-  return fault('INVALID_SIGNATURE', 'expected a valid ECDSA signature with low S');
-}
-
-function decodeDer(encoded: Uint8Array): { readonly signature: Uint8Array; readonly hashType: number } | undefined {
-  try {
-    return bitcoinScript.signature.decode(encoded);
-  } catch {
-    return undefined;
-  }
-}
-
-function verifyTaproot(
-  sighashes: Sighashes,
-  inputIndex: number,
-  script: ScriptHex,
-  witness: Witness,
-): SignatureFault | undefined {
-  const [item, ...more] = witness;
-  if (!item || more.length > 0 || (item.length !== SCHNORR_BYTES && item.length !== SCHNORR_BYTES + 1)) {
-    return fault('MALFORMED_WITNESS', 'expected one Schnorr signature (key path, no annex)');
-  }
-  const explicit = item[SCHNORR_BYTES];
-  if (explicit !== undefined && explicit !== SIGHASH_ALL) {
-    return fault('WRONG_SIGHASH', `expected SIGHASH_DEFAULT or SIGHASH_ALL, got ${explicit}`);
-  }
-  const outputKey = bytesFromHex(script.slice(4));
-  const hash = sighashes.taproot(inputIndex, explicit ?? SIGHASH_DEFAULT);
-  const isValid = ecc.isXOnlyPoint(outputKey) && ecc.verifySchnorr(hash, outputKey, item.subarray(0, SCHNORR_BYTES));
-  return isValid ? undefined : fault('INVALID_SIGNATURE', 'expected a valid Schnorr signature');
+  return ok([
+    bitcoinScript.signature.encode(key.signEcdsa(sighashes.wpkh(inputIndex, script)), SIGHASH_ALL),
+    key.publicKey,
+  ]);
 }
 
 function unsupported(script: ScriptHex): Fault<'UNSUPPORTED_SCRIPT'> {

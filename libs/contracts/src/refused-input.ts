@@ -52,6 +52,10 @@ const invalid = (rpc: string, input: string, field: string, change: Readonly<Rec
   change,
 });
 
+/** Of a wallet on regtest whose keys are nobody's secret. */
+export const WELL_FORMED_DESCRIPTOR =
+  'wpkh([c163c532/84h/1h/0h]tpubDC8wxcMxXLeuuu8gy2NGKV9tGAQVCbU8ZuSWWAVTnZ3SQosrFspPbpNcwfoDBhMrhi5oK3UpbfrsrYMZFbwGXTfsfEpkjgYVAa1GA4Jns77/<0;1>/*)#00ldv5m2';
+
 const KEY_TOO_LONG = 'k'.repeat(129);
 
 const SUBMITTED: readonly RefusedInput[] = [
@@ -240,6 +244,14 @@ const OTHERS: readonly RefusedInput[] = [
   invalid('RegisterWallet', 'a descriptor that can’t be parsed', 'descriptors.external', {
     custodial: null,
     descriptors: { external: 'wpkh(nothing)', internal: '' },
+    proof: { challenge_id: 'c', signature: 'smp' },
+  }),
+  invalid('RegisterWallet', 'descriptors without proof of control', 'proof.challenge_id, proof.signature', {
+    custodial: null,
+    descriptors: { external: WELL_FORMED_DESCRIPTOR, internal: '' },
+  }),
+  invalid('RequestWalletChallenge', 'a private key', 'descriptors.external', {
+    descriptors: { external: 'xprv', internal: '' },
   }),
   invalid('IssueAddress', 'purpose unspecified', 'purpose', { purpose: 'ADDRESS_PURPOSE_UNSPECIFIED' }),
   invalid('IssueAddress', 'label of 129 characters', 'label', { label: 'l'.repeat(129) }),
@@ -251,6 +263,7 @@ const OTHERS: readonly RefusedInput[] = [
     reason: 'FOREIGN_INSTITUTION',
     caller: 'stranger',
   },
+  invalid('IssueAddresses', 'no addresses', 'addresses', { addresses: [] }),
   invalid('ListAddresses', 'page size 1001', 'page_size', { page_size: 1001 }),
   invalid('ListWallets', 'page size 1001', 'page_size', { page_size: 1001 }),
   {

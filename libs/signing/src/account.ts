@@ -1,11 +1,11 @@
-import type { WalletScriptType } from '@finality/bitcoin';
+import type { CustodialScriptType } from '@finality/bitcoin';
 import { accept, assert, type Aggregate, type Decision, refusal, refuse, type Refusal } from '@finality/kernel';
 
 /** Keys of one wallet: an account of the signer's seed (BIP84 for `wpkh`, BIP86 for `tr`). Says where keys are, holds none. */
 export interface Account {
   readonly walletId: string;
   readonly institutionId: string;
-  readonly scriptType: WalletScriptType;
+  readonly scriptType: CustodialScriptType;
   /** `account'` of the derivation path; never used for two wallets, whatever their script type. */
   readonly accountIndex: number;
   /** Descriptors with origin and checksum. */
@@ -38,7 +38,7 @@ export const accountAggregate: Aggregate<AccountState, AccountEvent> = {
 export interface CreateAccount {
   readonly walletId: string;
   readonly institutionId: string;
-  readonly scriptType: WalletScriptType;
+  readonly scriptType: CustodialScriptType;
 }
 
 /**

@@ -1,4 +1,3 @@
-import { POOL_WALLET_ID } from '@finality/address';
 import type { addressV1 } from '@finality/contracts';
 import { assert } from '@finality/kernel';
 import { Authenticator, SERVICE_ENV, type ServiceEnv } from '@finality/service';
@@ -6,9 +5,10 @@ import type { Metadata } from '@grpc/grpc-js';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import type { Issuing } from '../issuing.ts';
-import { addressMessage, purposeOf } from '../messages.ts';
+import { addressMessage } from '../messages.ts';
 import { AUTHENTICATOR, ISSUING } from '../tokens.ts';
 import { askedBy } from './asked.ts';
+import { depositPurpose, depositWallet } from './deposit-fields.ts';
 import { Fields, requireActingFor } from './validation.ts';
 
 /** A fresh address for deposits: to the institution's clearing balance (on the pool wallet), or to a wallet of its own. */
@@ -31,24 +31,18 @@ export class IssueAddressRpc {
   @GrpcMethod('AddressService', 'issueAddress')
   async handle(request: addressV1.IssueAddressRequest, metadata: Metadata, call: object): Promise<addressV1.Address> {
     const principal = await this.#authenticator.caller(metadata, 'institution', 'operator');
-    const { institutionId, label, walletId } = request;
+    const { institutionId, label, walletId, externalId } = request;
     const fields = new Fields();
     fields.idempotencyKey(request.idempotencyKey);
     fields.id('institution_id', institutionId);
     fields.label(label);
     fields.id('wallet_id', walletId, 0);
-    const purpose = purposeOf(request.purpose);
-    if (purpose !== 'clearing' && purpose !== 'wallet') {
-      fields.add('purpose', 'expected ADDRESS_PURPOSE_CLEARING or ADDRESS_PURPOSE_WALLET');
-    }
-    if (purpose === 'clearing' && walletId !== '')
-      fields.add('wallet_id', 'expected none: clearing has the pool wallet');
-    if (purpose === 'wallet' && walletId === POOL_WALLET_ID)
-      fields.add('wallet_id', 'expected a wallet of the institution');
+    fields.id('external_id', externalId, 0);
+    const purpose = depositPurpose(request, fields);
     fields.done();
     assert(purpose !== undefined, 'a request without wrong fields has a purpose');
     requireActingFor(principal, institutionId, ['operator']);
-    const wanted = { purpose, label, institutionId, walletId: purpose === 'clearing' ? POOL_WALLET_ID : walletId };
+    const wanted = { purpose, label, externalId, institutionId, walletId: depositWallet(purpose, walletId) };
     const asked = askedBy(principal, 'IssueAddress', request.idempotencyKey, call, this.#env.runtime);
     return addressMessage(await this.#issuing.issue(wanted, asked));
   }

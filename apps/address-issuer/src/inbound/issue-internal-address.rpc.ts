@@ -39,6 +39,6 @@ export class IssueInternalAddressRpc {
     const actor = { kind: 'service', id: 'settlement' } as const;
     const cause = { actor, occurredAt: runtime.now(), correlationId: idempotencyKey, causationId: runtime.id() };
     const asked = { principal: 'service/settlement', rpc: 'IssueInternalAddress', idempotencyKey, cause };
-    return addressMessage(await this.#issuing.issue({ purpose, label, walletId }, asked));
+    return addressMessage(await this.#issuing.issue({ purpose, label, walletId, externalId: '' }, asked));
   }
 }

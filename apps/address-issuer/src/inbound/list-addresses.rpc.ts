@@ -31,7 +31,7 @@ export class ListAddressesRpc {
   async handle(request: addressV1.ListAddressesRequest, metadata: Metadata): Promise<addressV1.ListAddressesResponse> {
     const readers = ['operator', 'compliance', 'auditor'] as const;
     const principal = await this.#authenticator.caller(metadata, 'institution', ...readers);
-    const { institutionId } = request;
+    const { institutionId, label, externalId, walletId } = request;
     const { epoch } = await this.#reader.head();
     const fields = new Fields();
     fields.id('institution_id', institutionId);
@@ -39,7 +39,8 @@ export class ListAddressesRpc {
     const after = positionOf(request.pageToken, epoch, fields);
     fields.done();
     requireActingFor(principal, institutionId, readers);
-    const where = { institutionId, position: MoreThan(after) };
+    const chosen = { ...(label && { label }), ...(externalId && { externalId }), ...(walletId && { walletId }) };
+    const where = { institutionId, position: MoreThan(after), ...chosen };
     const rows = await this.#addresses.find({ where, order: { position: 'ASC' }, take: size + 1 });
     const page = rows.slice(0, size);
     return {

@@ -1,4 +1,4 @@
-import { type Descriptor, type Network, parseDescriptor } from '@finality/bitcoin';
+import type { Network } from '@finality/bitcoin';
 import type { addressV1 } from '@finality/contracts';
 import { assert } from '@finality/kernel';
 import { Authenticator, SERVICE_ENV, type ServiceEnv } from '@finality/service';
@@ -6,10 +6,11 @@ import type { Metadata } from '@grpc/grpc-js';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import type { AddressIssuerConfig } from '../config.ts';
-import { scriptTypeOf, walletMessage } from '../messages.ts';
+import { custodialScriptTypeOf, walletMessage } from '../messages.ts';
 import type { Registration, WalletWanted } from '../registration.ts';
 import { AUTHENTICATOR, REGISTRATION } from '../tokens.ts';
 import { askedBy } from './asked.ts';
+import { descriptorOf } from './descriptor-fields.ts';
 import { Fields, requireActingFor } from './validation.ts';
 
 const HEIGHT_MAX = 10_000_000;
@@ -51,44 +52,32 @@ function wantedOf(
   network: Network,
   fields: Fields,
 ): WalletWanted | undefined {
-  const { institutionId, birthdayHeight, custodial, descriptors } = request;
+  const { institutionId, birthdayHeight, custodial, descriptors, proof } = request;
   if (birthdayHeight < 0 || birthdayHeight > HEIGHT_MAX) {
     fields.add('birthday_height', `expected 0 (the present tip) to ${HEIGHT_MAX}, got ${birthdayHeight}`);
   }
   if (custodial) {
-    const scriptType = scriptTypeOf(custodial.scriptType);
+    if (proof) fields.add('proof', 'expected none: the signer has the keys');
+    const scriptType = custodialScriptTypeOf(custodial.scriptType);
     if (scriptType) return { kind: 'custodial', institutionId, birthdayHeight, scriptType };
     fields.add('custodial.script_type', 'expected SCRIPT_TYPE_WPKH or SCRIPT_TYPE_TR');
     return undefined;
   }
   if (descriptors) {
     const descriptor = descriptorOf(descriptors, network, fields);
-    return descriptor && { kind: 'non_custodial', institutionId, birthdayHeight, descriptor };
+    const { challengeId = '', signature = '' } = proof ?? {};
+    fields.id('proof.challenge_id', challengeId);
+    if (signature === '') fields.add('proof.signature', 'expected the challenge’s message, signed (BIP322)');
+    return (
+      descriptor && {
+        kind: 'non_custodial',
+        institutionId,
+        birthdayHeight,
+        descriptor,
+        proof: { challengeId, signature },
+      }
+    );
   }
   fields.add('keys', 'expected either custodial or descriptors');
   return undefined;
-}
-
-/** A pair, or one text with `<0;1>`. The description ends with the reason by its stable name. */
-function descriptorOf(
-  { external, internal }: addressV1.DescriptorPair,
-  network: Network,
-  fields: Fields,
-): Descriptor | undefined {
-  if (external === '') {
-    fields.add('descriptors.external', 'expected wpkh(KEY) or tr(KEY) of an account');
-    return undefined;
-  }
-  const parsed = parseDescriptor(internal === '' ? external : [external, internal], network);
-  if (parsed.ok) return parsed.value;
-  // In a pair, whichever of the two can't be parsed by itself is to blame.
-  const { error } = parsed;
-  const externalAlone = internal === '' || faultyAlone(external, network, error.reason);
-  fields.add(externalAlone ? 'descriptors.external' : 'descriptors.internal', `${error.message} (${error.reason})`);
-  return undefined;
-}
-
-function faultyAlone(text: string, network: Network, reason: string): boolean {
-  const alone = parseDescriptor(text, network);
-  return !alone.ok && alone.error.reason === reason;
 }

@@ -23,9 +23,9 @@ export class Fields {
     this.#length(field, value, min, ID_LENGTH_MAX);
   }
 
-  label(value: string): void {
-    this.#length('label', value, 0, LABEL_LENGTH_MAX);
-    if (/\p{Cc}/u.test(value)) this.add('label', 'expected no control characters');
+  label(value: string, field = 'label'): void {
+    this.#length(field, value, 0, LABEL_LENGTH_MAX);
+    if (/\p{Cc}/u.test(value)) this.add(field, 'expected no control characters');
   }
 
   /** @throws RefusalException INVALID_ARGUMENT that names every wrong field */

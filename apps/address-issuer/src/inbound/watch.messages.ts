@@ -22,7 +22,8 @@ export class WatchMessages {
 }
 
 function interpret({ payload }: IncomingMessage): Interpreted<IssuerBody> {
-  const { walletId, externalBelow, internalBelow } = chainV1.WatchExtended.decode(payload);
+  const { walletId, externalBelow, internalBelow, scanning } = chainV1.WatchExtended.decode(payload);
   if (walletId === '') throw new Error('expected a wallet');
-  return command({ kind: 'extend_watch', walletId, below: { external: externalBelow, internal: internalBelow } });
+  const below = { external: externalBelow, internal: internalBelow };
+  return command({ kind: 'extend_watch', walletId, below, scanning });
 }

@@ -28,18 +28,20 @@ function tables(schema: string): readonly string[] {
       wallet_id text PRIMARY KEY, position bigint NOT NULL UNIQUE, institution_id text NOT NULL, kind text NOT NULL, status text NOT NULL,
       script_type text NOT NULL, external text, internal text, birthday_height integer NOT NULL, created_at bigint,
       watched_external integer NOT NULL DEFAULT 0, watched_internal integer NOT NULL DEFAULT 0,
-      verified_external integer NOT NULL DEFAULT 0, verified_internal integer NOT NULL DEFAULT 0, blocked text)`,
+      verified_external integer NOT NULL DEFAULT 0, verified_internal integer NOT NULL DEFAULT 0, scanning boolean NOT NULL, blocked text)`,
     `CREATE INDEX wallets_institution ON ${schema}.wallets (institution_id, position)`,
     `CREATE INDEX wallets_requested ON ${schema}.wallets (position) WHERE status = 'requested'`,
     `CREATE INDEX wallets_unverified ON ${schema}.wallets (position)
-      WHERE kind = 'custodial' AND blocked IS NULL AND (verified_external < watched_external OR verified_internal < watched_internal)`,
+      WHERE blocked IS NULL AND (verified_external < watched_external OR verified_internal < watched_internal)`,
     // The first script of a branch stands for all of them: two branches have all scripts in common or none.
     `CREATE TABLE ${schema}.wallet_branches (first_script text PRIMARY KEY, wallet_id text NOT NULL, branch smallint NOT NULL)`,
     // What the program promises, the keys enforce: an index is issued once, a script belongs to one institution.
     `CREATE TABLE ${schema}.addresses (
       address_id text PRIMARY KEY, position bigint NOT NULL UNIQUE, script text NOT NULL UNIQUE, address text NOT NULL, wallet_id text NOT NULL,
-      institution_id text NOT NULL, purpose text NOT NULL, label text NOT NULL, branch smallint NOT NULL, index integer NOT NULL,
+      institution_id text NOT NULL, purpose text NOT NULL, label text NOT NULL, external_id text NOT NULL, branch smallint NOT NULL, index integer NOT NULL,
       issued_at bigint NOT NULL, UNIQUE (wallet_id, branch, index))`,
     `CREATE INDEX addresses_institution ON ${schema}.addresses (institution_id, position)`,
+    `CREATE INDEX addresses_label ON ${schema}.addresses (institution_id, label, position) WHERE label <> ''`,
+    `CREATE UNIQUE INDEX addresses_external_id ON ${schema}.addresses (institution_id, external_id) WHERE external_id <> ''`,
   ];
 }

@@ -14,6 +14,7 @@ export interface AddressRow {
   readonly institutionId: string;
   readonly purpose: AddressPurpose;
   readonly label: string;
+  readonly externalId: string;
   readonly branch: Branch;
   readonly index: number;
   readonly issuedAt: bigint;
@@ -31,6 +32,7 @@ export const addressEntity = new EntitySchema<AddressRow>({
     institutionId: { name: 'institution_id', type: 'text' },
     purpose: { type: 'text' },
     label: { type: 'text' },
+    externalId: { name: 'external_id', type: 'text' },
     branch: { type: 'smallint' },
     index: { type: 'integer' },
     issuedAt: { name: 'issued_at', type: 'bigint', transformer: bigintColumn },
@@ -48,9 +50,10 @@ export async function projectAddresses(session: Session, events: readonly Stored
   );
   if (issued.length === 0) return;
   await session.query(
-    `INSERT INTO addresses (address_id, position, script, address, wallet_id, institution_id, purpose, label, branch, index, issued_at)
-     SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::smallint[],
-       $10::int[], $11::bigint[])`,
+    `INSERT INTO addresses (address_id, position, script, address, wallet_id, institution_id, purpose, label, external_id, branch, index,
+       issued_at)
+     SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+       $10::smallint[], $11::int[], $12::bigint[])`,
     [
       issued.map(({ addressId }) => addressId),
       issued.map(({ position }) => position),
@@ -60,6 +63,7 @@ export async function projectAddresses(session: Session, events: readonly Stored
       issued.map(({ institutionId }) => institutionId),
       issued.map(({ purpose }) => purpose),
       issued.map(({ label }) => label),
+      issued.map(({ externalId }) => externalId),
       issued.map(({ branch }) => branch),
       issued.map(({ index }) => index),
       issued.map(({ issuedAt }) => issuedAt),

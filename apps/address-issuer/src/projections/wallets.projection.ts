@@ -11,6 +11,7 @@ import type { Session, StoredEvent } from '@finality/event-store';
 import { assertNever, type Instant, unwrap } from '@finality/kernel';
 import { bigintColumn } from '@finality/service';
 import { EntitySchema } from 'typeorm';
+import type { WalletInUse } from '../commands.ts';
 
 export interface WalletRow {
   readonly walletId: string;
@@ -27,6 +28,7 @@ export interface WalletRow {
   readonly watchedInternal: number;
   readonly verifiedExternal: number;
   readonly verifiedInternal: number;
+  readonly scanning: boolean;
   readonly blocked: string | null;
 }
 
@@ -48,25 +50,19 @@ export const walletEntity = new EntitySchema<WalletRow>({
     watchedInternal: { name: 'watched_internal', type: 'integer' },
     verifiedExternal: { name: 'verified_external', type: 'integer' },
     verifiedInternal: { name: 'verified_internal', type: 'integer' },
+    scanning: { type: 'boolean' },
     blocked: { type: 'text', nullable: true },
   },
 });
 
 /** A registered wallet as it stands in the table. */
-export function walletOf(row: WalletRow): Wallet {
+export function walletOf(row: WalletRow): WalletInUse {
   const { walletId, institutionId, kind, scriptType, external, internal, birthdayHeight, createdAt } = row;
   if (external === null || internal === null || createdAt === null)
     throw new Error(`wallet ${walletId} has no keys yet`);
-  return {
-    walletId,
-    institutionId,
-    kind,
-    scriptType,
-    external,
-    internal,
-    birthdayHeight,
-    createdAt: Number(createdAt) as Instant,
-  };
+  const keys = { scriptType, external, internal };
+  const wallet = { walletId, institutionId, kind, ...keys, birthdayHeight, createdAt: Number(createdAt) as Instant };
+  return { wallet, scanning: row.scanning };
 }
 
 /** The first script of each branch: stands for all scripts of the wallet. */
@@ -84,7 +80,7 @@ export async function projectWallets(
   events: readonly StoredEvent<WalletEvent>[],
   network: Network,
 ): Promise<void> {
-  const watched = new Map<string, PerBranch>();
+  const watched = new Map<string, Watched>();
   const verified = new Map<string, PerBranch>();
   for (const { data, position, stream } of events) {
     const walletId = stream.slice(stream.indexOf('/') + 1);
@@ -96,7 +92,7 @@ export async function projectWallets(
         await projectRegistered(session, data.wallet, position, network);
         break;
       case 'watch_extended':
-        watched.set(walletId, data.below);
+        watched.set(walletId, data);
         break;
       case 'derivation_verified':
         verified.set(walletId, data.below);
@@ -110,29 +106,43 @@ export async function projectWallets(
         assertNever(data, 'wallet event');
     }
   }
-  await updateBelow(session, 'watched', watched);
-  await updateBelow(session, 'verified', verified);
+  await updateWatched(session, watched);
+  await updateVerified(session, verified);
 }
 
-async function updateBelow(
-  session: Session,
-  what: 'watched' | 'verified',
-  below: ReadonlyMap<string, PerBranch>,
-): Promise<void> {
-  if (below.size === 0) return;
-  const counts = [...below.values()];
+type Watched = Pick<Extract<WalletEvent, { readonly type: 'watch_extended' }>, 'below' | 'scanning'>;
+
+async function updateWatched(session: Session, watched: ReadonlyMap<string, Watched>): Promise<void> {
+  if (watched.size === 0) return;
+  const news = [...watched.values()];
   await session.query(
-    `UPDATE wallets SET ${what}_external = b.external, ${what}_internal = b.internal
-     FROM unnest($1::text[], $2::int[], $3::int[]) AS b (wallet_id, external, internal) WHERE wallets.wallet_id = b.wallet_id`,
-    [[...below.keys()], counts.map(({ external }) => external), counts.map(({ internal }) => internal)],
+    `UPDATE wallets SET watched_external = n.external, watched_internal = n.internal, scanning = n.scanning
+     FROM unnest($1::text[], $2::int[], $3::int[], $4::boolean[]) AS n (wallet_id, external, internal, scanning)
+     WHERE wallets.wallet_id = n.wallet_id`,
+    [
+      [...watched.keys()],
+      news.map(({ below }) => below.external),
+      news.map(({ below }) => below.internal),
+      news.map(({ scanning }) => scanning),
+    ],
+  );
+}
+
+async function updateVerified(session: Session, verified: ReadonlyMap<string, PerBranch>): Promise<void> {
+  if (verified.size === 0) return;
+  const counts = [...verified.values()];
+  await session.query(
+    `UPDATE wallets SET verified_external = n.external, verified_internal = n.internal
+     FROM unnest($1::text[], $2::int[], $3::int[]) AS n (wallet_id, external, internal) WHERE wallets.wallet_id = n.wallet_id`,
+    [[...verified.keys()], counts.map(({ external }) => external), counts.map(({ internal }) => internal)],
   );
 }
 
 async function projectRequested(session: Session, request: WalletRequest, position: bigint): Promise<void> {
   const { walletId, institutionId, kind, scriptType, birthdayHeight } = request;
   await session.query(
-    `INSERT INTO wallets (wallet_id, position, institution_id, kind, status, script_type, birthday_height)
-     VALUES ($1, $2, $3, $4, 'requested', $5, $6)`,
+    `INSERT INTO wallets (wallet_id, position, institution_id, kind, status, script_type, birthday_height, scanning)
+     VALUES ($1, $2, $3, $4, 'requested', $5, $6, $6 > 0)`,
     [walletId, position, institutionId, kind, scriptType, birthdayHeight],
   );
 }
@@ -140,8 +150,8 @@ async function projectRequested(session: Session, request: WalletRequest, positi
 async function projectRegistered(session: Session, wallet: Wallet, position: bigint, network: Network): Promise<void> {
   const { walletId, institutionId, kind, scriptType, external, internal, birthdayHeight, createdAt } = wallet;
   await session.query(
-    `INSERT INTO wallets (wallet_id, position, institution_id, kind, status, script_type, external, internal, birthday_height, created_at)
-     VALUES ($1, $2, $3, $4, 'registered', $5, $6, $7, $8, $9)
+    `INSERT INTO wallets (wallet_id, position, institution_id, kind, status, script_type, external, internal, birthday_height, created_at, scanning)
+     VALUES ($1, $2, $3, $4, 'registered', $5, $6, $7, $8, $9, $8 > 0)
      ON CONFLICT (wallet_id) DO UPDATE SET position = excluded.position, status = excluded.status, external = excluded.external,
        internal = excluded.internal, created_at = excluded.created_at`,
     [walletId, position, institutionId, kind, scriptType, external, internal, birthdayHeight, createdAt],

@@ -1,5 +1,5 @@
 import { PLATFORM_INSTITUTION_ID, POOL_WALLET_ID } from '@finality/address';
-import type { WalletScriptType } from '@finality/bitcoin';
+import type { CustodialScriptType } from '@finality/bitcoin';
 import type { CauseContext, Runtime, Worker } from '@finality/kernel';
 import type { Pool } from 'pg';
 import type { Registration } from '../registration.ts';
@@ -10,7 +10,7 @@ export interface WalletKeysOptions {
   readonly registration: Registration;
   readonly pool: Pool;
   readonly runtime: Runtime;
-  readonly poolScriptType: WalletScriptType;
+  readonly poolScriptType: CustodialScriptType;
 }
 
 /** Sees to it that the pool wallet exists, and gives keys to wallets whose request was cut short by a crash or an absent signer. */

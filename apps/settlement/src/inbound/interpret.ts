@@ -19,6 +19,7 @@ import type {
   BlockRef,
   ChainFact,
   Recommendation,
+  WalletRecord,
   WatchedTransaction,
 } from '@finality/settlement';
 import type { SettlementCommand } from '../store/commands.ts';
@@ -82,20 +83,26 @@ function assessmentOf(recommendation: Recommendation | undefined, rulesVersion: 
     : { recommendation, rulesVersion, reason };
 }
 
+const SCRIPT_TYPES: Readonly<Record<number, WalletRecord['scriptType']>> = {
+  [addressV1.ScriptType.SCRIPT_TYPE_WPKH]: 'wpkh',
+  [addressV1.ScriptType.SCRIPT_TYPE_TR]: 'tr',
+  [addressV1.ScriptType.SCRIPT_TYPE_PKH]: 'pkh',
+  [addressV1.ScriptType.SCRIPT_TYPE_SH_WPKH]: 'sh-wpkh',
+  [addressV1.ScriptType.SCRIPT_TYPE_WSH_SORTEDMULTI]: 'wsh-sortedmulti',
+  [addressV1.ScriptType.SCRIPT_TYPE_SH_WSH_SORTEDMULTI]: 'sh-wsh-sortedmulti',
+};
+
 export function walletChanged({ payload }: IncomingMessage): Command {
   const { wallet } = addressV1.WalletChanged.decode(payload);
   assert(wallet !== undefined, 'expected a wallet, got none');
-  const { SCRIPT_TYPE_TR, SCRIPT_TYPE_WPKH } = addressV1.ScriptType;
-  assert(
-    wallet.scriptType === SCRIPT_TYPE_TR || wallet.scriptType === SCRIPT_TYPE_WPKH,
-    `expected a script type, got ${wallet.scriptType}`,
-  );
+  const scriptType = SCRIPT_TYPES[wallet.scriptType];
+  assert(scriptType !== undefined, `expected a script type, got ${wallet.scriptType}`);
   return command({
     type: 'wallet_changed',
     wallet: {
       walletId: wallet.walletId,
       institutionId: wallet.institutionId,
-      scriptType: wallet.scriptType === SCRIPT_TYPE_TR ? 'tr' : 'wpkh',
+      scriptType,
       custodial: wallet.kind === addressV1.WalletKind.WALLET_KIND_CUSTODIAL,
     },
   });

@@ -274,7 +274,9 @@ export class Outside {
     for (const institutionId of INSTITUTIONS) {
       let pageToken = '';
       do {
-        const page = await this.operator.addresses.listAddresses({ institutionId, pageSize: PAGE, pageToken });
+        const page = await this.operator.addresses.listAddresses(
+          addressV1.ListAddressesRequest.fromPartial({ institutionId, pageSize: PAGE, pageToken }),
+        );
         found.push(...page.addresses);
         pageToken = page.nextPageToken;
       } while (pageToken !== '');
@@ -319,7 +321,7 @@ export class Outside {
     label: string,
     valueSats: bigint,
   ): Promise<Deposit> {
-    const request = { idempotencyKey: label, institutionId, purpose, label, walletId: '' };
+    const request = { idempotencyKey: label, institutionId, purpose, label, walletId: '', externalId: '' };
     const { address } = await patiently(this.#runtime, () =>
       this.#here.banks.get(institutionId)!.addresses.issueAddress(request),
     );

@@ -137,7 +137,14 @@ async function depositAddresses(
     ];
     for (const [i, { valueSats, purpose }] of wanted.entries()) {
       const idempotencyKey = `demo-address-${id}-${i}`;
-      const request = { idempotencyKey, institutionId: id, purpose, label: 'first deposit', walletId: '' };
+      const request = {
+        idempotencyKey,
+        institutionId: id,
+        purpose,
+        label: 'first deposit',
+        walletId: '',
+        externalId: '',
+      };
       const { address } = await patiently(runtime, () => banks.get(id)!.addresses.issueAddress(request));
       deposits.push({ address, valueSats });
     }

@@ -53,7 +53,14 @@ export class Bank {
   async address(claim: 'clearing' | 'wallet'): Promise<string> {
     const purpose =
       claim === 'clearing' ? AddressPurpose.ADDRESS_PURPOSE_CLEARING : AddressPurpose.ADDRESS_PURPOSE_WALLET;
-    const request = { idempotencyKey: freshKey(), institutionId: this.id, purpose, label: 'e2e', walletId: '' };
+    const request = {
+      idempotencyKey: freshKey(),
+      institutionId: this.id,
+      purpose,
+      label: 'e2e',
+      walletId: '',
+      externalId: '',
+    };
     return (await patiently(() => this.api.addresses.issueAddress(request))).address;
   }
 

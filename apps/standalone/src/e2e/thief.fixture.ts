@@ -28,6 +28,9 @@ export async function steal(e2e: E2e, bank: Bank, outpoint: string): Promise<Par
     institutionId: bank.id,
     pageSize: 1_000,
     pageToken: '',
+    label: '',
+    externalId: '',
+    walletId: '',
   });
   const place = addresses.find(({ address }) => address === deposit.address);
   assert(place, `${deposit.address} is an address of ${bank.id}`);

@@ -142,6 +142,7 @@ export class Clients {
       purpose,
       label: 'deposits',
       walletId: purpose === ADDRESS_PURPOSE_CLEARING ? '' : walletId,
+      externalId: '',
     };
     return this.#addresses('issueAddress', request, client);
   }

@@ -1,4 +1,5 @@
 import {
+  type CustodialScriptType,
   feeRateOf,
   feeShares,
   outpointKey,
@@ -47,7 +48,7 @@ export function chooseCoins(book: Book, request: CoinRequest): Result<CoinChoice
     })),
     feeRate: policy.feeRate,
     feeCapSats: (policy.feeCapSats * BigInt(payouts.length)) as Sats,
-    change: { type: walletScriptType(book, walletId) },
+    change: { type: payingScriptType(book, walletId) },
     ...(plan && { anchor: unwrap(parseOutpointKey(plan.anchor)) }),
   };
   const fromFew = selectCoins({ ...selection, coins: [...own, ...free.slice(0, COINS_CONSIDERED_MAX)] });
@@ -91,9 +92,16 @@ export const weightOf = (inputs: readonly { readonly script: ScriptHex }[], scri
     scripts,
   );
 
-function scriptTypeOf(script: ScriptHex): WalletScriptType {
+function scriptTypeOf(script: ScriptHex): CustodialScriptType {
   const type = walletScriptTypeOf(script);
   assert(type !== undefined, `${script} is no script of a wallet`);
+  return type;
+}
+
+/** Only wallets whose keys are the signer's pay. */
+function payingScriptType(book: Book, walletId: string): CustodialScriptType {
+  const type = walletScriptType(book, walletId);
+  assert(type === 'wpkh' || type === 'tr', `wallet ${walletId} of ${type} has keys of the signer`);
   return type;
 }
 

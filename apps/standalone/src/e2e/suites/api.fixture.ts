@@ -217,7 +217,7 @@ export function theApi(e2e: () => E2e): void {
     expect(settlement.settlements).toEqual([]);
     const calls = [
       () => own.settlements.listSettlements(page),
-      () => own.addresses.listAddresses({ ...page, institutionId }),
+      () => own.addresses.listAddresses({ ...page, institutionId, label: '', externalId: '', walletId: '' }),
       () => own.ledger.getBalances({ institutionId }),
       () => auditor.api.reconciliation.listReports(page),
       () => auditor.api.risk.getVerdict({ subjectId: 'nothing' }),
@@ -253,7 +253,7 @@ export function theApi(e2e: () => E2e): void {
     const page = { institutionId, pageSize, pageToken };
     const { addresses, ledger, institutions, settlements } = stranger.api;
     const calls = [
-      addresses.listAddresses(page),
+      addresses.listAddresses({ ...page, label: '', externalId: '', walletId: '' }),
       addresses.listWallets(page),
       ledger.getBalances({ institutionId }),
       ledger.listEntries({ ...page, claim: '' }),

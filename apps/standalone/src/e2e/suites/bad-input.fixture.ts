@@ -10,6 +10,7 @@ import {
   reconciliationV1,
   riskV1,
   settlementV1,
+  WELL_FORMED_DESCRIPTOR,
 } from '@finality/contracts';
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -316,11 +317,21 @@ async function goodRequests(
       institution_id,
       custodial: { script_type: 'SCRIPT_TYPE_TR' },
     }),
+    RequestWalletChallenge: asPayer(addresses.requestWalletChallenge, addressV1.RequestWalletChallengeRequest, {
+      idempotency_key: '',
+      institution_id,
+      descriptors: { external: WELL_FORMED_DESCRIPTOR },
+    }),
     IssueAddress: asPayer(addresses.issueAddress, addressV1.IssueAddressRequest, {
       idempotency_key: '',
       institution_id,
       purpose: 'ADDRESS_PURPOSE_CLEARING',
       label: 'test',
+    }),
+    IssueAddresses: asPayer(addresses.issueAddresses, addressV1.IssueAddressesRequest, {
+      institution_id,
+      purpose: 'ADDRESS_PURPOSE_CLEARING',
+      addresses: [{ external_id: 'customer', label: 'test' }],
     }),
     ListAddresses: asPayer(addresses.listAddresses, addressV1.ListAddressesRequest, { ...page, institution_id }),
     ListWallets: asPayer(addresses.listWallets, addressV1.ListWalletsRequest, { ...page, institution_id }),

@@ -11,7 +11,9 @@ import {
   type ChannelCredentials,
   Client,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -65,6 +67,13 @@ export enum ScriptType {
   SCRIPT_TYPE_UNSPECIFIED = 0,
   SCRIPT_TYPE_WPKH = 1,
   SCRIPT_TYPE_TR = 2,
+  /** SCRIPT_TYPE_PKH - The following for descriptors only: the signer has no such wallets. Legacy; can be followed and paid to, and can't pay. */
+  SCRIPT_TYPE_PKH = 3,
+  /** SCRIPT_TYPE_SH_WPKH - P2WPKH in P2SH. */
+  SCRIPT_TYPE_SH_WPKH = 4,
+  /** SCRIPT_TYPE_WSH_SORTEDMULTI - k of n keys, in P2WSH; with P2SH around it. */
+  SCRIPT_TYPE_WSH_SORTEDMULTI = 5,
+  SCRIPT_TYPE_SH_WSH_SORTEDMULTI = 6,
   UNRECOGNIZED = -1,
 }
 
@@ -79,6 +88,18 @@ export function scriptTypeFromJSON(object: any): ScriptType {
     case 2:
     case "SCRIPT_TYPE_TR":
       return ScriptType.SCRIPT_TYPE_TR;
+    case 3:
+    case "SCRIPT_TYPE_PKH":
+      return ScriptType.SCRIPT_TYPE_PKH;
+    case 4:
+    case "SCRIPT_TYPE_SH_WPKH":
+      return ScriptType.SCRIPT_TYPE_SH_WPKH;
+    case 5:
+    case "SCRIPT_TYPE_WSH_SORTEDMULTI":
+      return ScriptType.SCRIPT_TYPE_WSH_SORTEDMULTI;
+    case 6:
+    case "SCRIPT_TYPE_SH_WSH_SORTEDMULTI":
+      return ScriptType.SCRIPT_TYPE_SH_WSH_SORTEDMULTI;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -94,6 +115,14 @@ export function scriptTypeToJSON(object: ScriptType): string {
       return "SCRIPT_TYPE_WPKH";
     case ScriptType.SCRIPT_TYPE_TR:
       return "SCRIPT_TYPE_TR";
+    case ScriptType.SCRIPT_TYPE_PKH:
+      return "SCRIPT_TYPE_PKH";
+    case ScriptType.SCRIPT_TYPE_SH_WPKH:
+      return "SCRIPT_TYPE_SH_WPKH";
+    case ScriptType.SCRIPT_TYPE_WSH_SORTEDMULTI:
+      return "SCRIPT_TYPE_WSH_SORTEDMULTI";
+    case ScriptType.SCRIPT_TYPE_SH_WSH_SORTEDMULTI:
+      return "SCRIPT_TYPE_SH_WSH_SORTEDMULTI";
     case ScriptType.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -165,7 +194,11 @@ export interface Wallet {
   internalDescriptor: string;
   /** No transaction of it is older than this height. */
   birthdayHeight: number;
-  createdAt?: Timestamp | undefined;
+  createdAt?:
+    | Timestamp
+    | undefined;
+  /** Blocks since its birthday are still being read: until then it neither issues nor pays. */
+  scanning: boolean;
 }
 
 export interface RegisterWalletRequest {
@@ -177,6 +210,32 @@ export interface RegisterWalletRequest {
     | undefined;
   /** 0: the present tip. */
   birthdayHeight: number;
+  /** With descriptors: that whoever registers them has the keys. */
+  proof?: WalletProof | undefined;
+}
+
+export interface RequestWalletChallengeRequest {
+  idempotencyKey: string;
+  institutionId: string;
+  /** Of the wallet that is going to be registered. */
+  descriptors?: DescriptorPair | undefined;
+}
+
+/** To be signed once, for the wallet's first external address, before it expires. */
+export interface WalletChallenge {
+  challengeId: string;
+  /** To be signed as it is. */
+  message: string;
+  address: string;
+  /** The wallet in canonical form, both branches in one. */
+  descriptor: string;
+  expiresAt?: Timestamp | undefined;
+}
+
+export interface WalletProof {
+  challengeId: string;
+  /** BIP322 (2.0) of the challenge's message by its address: `smp…` for P2WPKH, P2WSH and P2TR, `ful…` for the others. Of k of n keys by k. */
+  signature: string;
 }
 
 export interface CustodialWallet {
@@ -185,9 +244,11 @@ export interface CustodialWallet {
 }
 
 export interface DescriptorPair {
-  /** Either both, or external alone with `<0;1>`. */
+  /** Either both, or external alone: a descriptor with `<0;1>`, or the account's extended public key. */
   external: string;
   internal: string;
+  /** With an extended key that doesn't say it (xpub, tpub). */
+  scriptType: ScriptType;
 }
 
 export interface Address {
@@ -201,7 +262,11 @@ export interface Address {
   /** 0 external, 1 internal. */
   branch: number;
   index: number;
-  issuedAt?: Timestamp | undefined;
+  issuedAt?:
+    | Timestamp
+    | undefined;
+  /** What the institution calls it; empty where it said nothing. */
+  externalId: string;
 }
 
 export interface IssueAddressRequest {
@@ -212,6 +277,23 @@ export interface IssueAddressRequest {
   label: string;
   /** With WALLET: which one; empty when the institution has just one. */
   walletId: string;
+  /** A customer, an invoice: of one institution each has one address. Asked for again it is the same, whatever the idempotency key. */
+  externalId: string;
+}
+
+export interface IssueAddressesRequest {
+  institutionId: string;
+  purpose: AddressPurpose;
+  /** As in IssueAddressRequest. */
+  walletId: string;
+  /** 1 to 10,000, each external id once. */
+  addresses: AddressWanted[];
+}
+
+export interface AddressWanted {
+  externalId: string;
+  /** Up to 128 characters. */
+  label: string;
 }
 
 export interface IssueInternalAddressRequest {
@@ -225,6 +307,10 @@ export interface ListAddressesRequest {
   institutionId: string;
   pageSize: number;
   pageToken: string;
+  /** Where given: with exactly this label, of this external id, of this wallet. */
+  label: string;
+  externalId: string;
+  walletId: string;
 }
 
 export interface ListAddressesResponse {
@@ -253,6 +339,7 @@ function createBaseWallet(): Wallet {
     internalDescriptor: "",
     birthdayHeight: 0,
     createdAt: undefined,
+    scanning: false,
   };
 }
 
@@ -281,6 +368,9 @@ export const Wallet: MessageFns<Wallet> = {
     }
     if (message.createdAt !== undefined) {
       Timestamp.encode(message.createdAt, writer.uint32(66).fork()).join();
+    }
+    if (message.scanning !== false) {
+      writer.uint32(72).bool(message.scanning);
     }
     return writer;
   },
@@ -362,6 +452,14 @@ export const Wallet: MessageFns<Wallet> = {
             message.createdAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.scanning = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -412,6 +510,7 @@ export const Wallet: MessageFns<Wallet> = {
         : isSet(object.created_at)
         ? fromJsonTimestamp(object.created_at)
         : undefined,
+      scanning: isSet(object.scanning) ? globalThis.Boolean(object.scanning) : false,
     };
   },
 
@@ -441,6 +540,9 @@ export const Wallet: MessageFns<Wallet> = {
     if (message.createdAt !== undefined) {
       obj.createdAt = fromTimestamp(message.createdAt).toISOString();
     }
+    if (message.scanning !== false) {
+      obj.scanning = message.scanning;
+    }
     return obj;
   },
 
@@ -459,12 +561,20 @@ export const Wallet: MessageFns<Wallet> = {
     message.createdAt = (object.createdAt !== undefined && object.createdAt !== null)
       ? Timestamp.fromPartial(object.createdAt)
       : undefined;
+    message.scanning = object.scanning ?? false;
     return message;
   },
 };
 
 function createBaseRegisterWalletRequest(): RegisterWalletRequest {
-  return { idempotencyKey: "", institutionId: "", custodial: undefined, descriptors: undefined, birthdayHeight: 0 };
+  return {
+    idempotencyKey: "",
+    institutionId: "",
+    custodial: undefined,
+    descriptors: undefined,
+    birthdayHeight: 0,
+    proof: undefined,
+  };
 }
 
 export const RegisterWalletRequest: MessageFns<RegisterWalletRequest> = {
@@ -483,6 +593,9 @@ export const RegisterWalletRequest: MessageFns<RegisterWalletRequest> = {
     }
     if (message.birthdayHeight !== 0) {
       writer.uint32(40).int32(message.birthdayHeight);
+    }
+    if (message.proof !== undefined) {
+      WalletProof.encode(message.proof, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -540,6 +653,14 @@ export const RegisterWalletRequest: MessageFns<RegisterWalletRequest> = {
             message.birthdayHeight = reader.int32();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.proof = WalletProof.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -571,6 +692,7 @@ export const RegisterWalletRequest: MessageFns<RegisterWalletRequest> = {
         : isSet(object.birthday_height)
         ? globalThis.Number(object.birthday_height)
         : 0,
+      proof: isSet(object.proof) ? WalletProof.fromJSON(object.proof) : undefined,
     };
   },
 
@@ -591,6 +713,9 @@ export const RegisterWalletRequest: MessageFns<RegisterWalletRequest> = {
     if (message.birthdayHeight !== 0) {
       obj.birthdayHeight = Math.round(message.birthdayHeight);
     }
+    if (message.proof !== undefined) {
+      obj.proof = WalletProof.toJSON(message.proof);
+    }
     return obj;
   },
 
@@ -608,6 +733,354 @@ export const RegisterWalletRequest: MessageFns<RegisterWalletRequest> = {
       ? DescriptorPair.fromPartial(object.descriptors)
       : undefined;
     message.birthdayHeight = object.birthdayHeight ?? 0;
+    message.proof = (object.proof !== undefined && object.proof !== null)
+      ? WalletProof.fromPartial(object.proof)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRequestWalletChallengeRequest(): RequestWalletChallengeRequest {
+  return { idempotencyKey: "", institutionId: "", descriptors: undefined };
+}
+
+export const RequestWalletChallengeRequest: MessageFns<RequestWalletChallengeRequest> = {
+  encode(message: RequestWalletChallengeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    if (message.descriptors !== undefined) {
+      DescriptorPair.encode(message.descriptors, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestWalletChallengeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestWalletChallengeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.descriptors = DescriptorPair.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RequestWalletChallengeRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      descriptors: isSet(object.descriptors) ? DescriptorPair.fromJSON(object.descriptors) : undefined,
+    };
+  },
+
+  toJSON(message: RequestWalletChallengeRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.descriptors !== undefined) {
+      obj.descriptors = DescriptorPair.toJSON(message.descriptors);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RequestWalletChallengeRequest>, I>>(base?: I): RequestWalletChallengeRequest {
+    return RequestWalletChallengeRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RequestWalletChallengeRequest>, I>>(
+    object: I,
+  ): RequestWalletChallengeRequest {
+    const message = createBaseRequestWalletChallengeRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.institutionId = object.institutionId ?? "";
+    message.descriptors = (object.descriptors !== undefined && object.descriptors !== null)
+      ? DescriptorPair.fromPartial(object.descriptors)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseWalletChallenge(): WalletChallenge {
+  return { challengeId: "", message: "", address: "", descriptor: "", expiresAt: undefined };
+}
+
+export const WalletChallenge: MessageFns<WalletChallenge> = {
+  encode(message: WalletChallenge, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.challengeId !== "") {
+      writer.uint32(10).string(message.challengeId);
+    }
+    if (message.message !== "") {
+      writer.uint32(18).string(message.message);
+    }
+    if (message.address !== "") {
+      writer.uint32(26).string(message.address);
+    }
+    if (message.descriptor !== "") {
+      writer.uint32(34).string(message.descriptor);
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(message.expiresAt, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WalletChallenge {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWalletChallenge();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.challengeId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.descriptor = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.expiresAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WalletChallenge {
+    return {
+      challengeId: isSet(object.challengeId)
+        ? globalThis.String(object.challengeId)
+        : isSet(object.challenge_id)
+        ? globalThis.String(object.challenge_id)
+        : "",
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      descriptor: isSet(object.descriptor) ? globalThis.String(object.descriptor) : "",
+      expiresAt: isSet(object.expiresAt)
+        ? fromJsonTimestamp(object.expiresAt)
+        : isSet(object.expires_at)
+        ? fromJsonTimestamp(object.expires_at)
+        : undefined,
+    };
+  },
+
+  toJSON(message: WalletChallenge): unknown {
+    const obj: any = {};
+    if (message.challengeId !== "") {
+      obj.challengeId = message.challengeId;
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.descriptor !== "") {
+      obj.descriptor = message.descriptor;
+    }
+    if (message.expiresAt !== undefined) {
+      obj.expiresAt = fromTimestamp(message.expiresAt).toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WalletChallenge>, I>>(base?: I): WalletChallenge {
+    return WalletChallenge.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WalletChallenge>, I>>(object: I): WalletChallenge {
+    const message = createBaseWalletChallenge();
+    message.challengeId = object.challengeId ?? "";
+    message.message = object.message ?? "";
+    message.address = object.address ?? "";
+    message.descriptor = object.descriptor ?? "";
+    message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null)
+      ? Timestamp.fromPartial(object.expiresAt)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseWalletProof(): WalletProof {
+  return { challengeId: "", signature: "" };
+}
+
+export const WalletProof: MessageFns<WalletProof> = {
+  encode(message: WalletProof, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.challengeId !== "") {
+      writer.uint32(10).string(message.challengeId);
+    }
+    if (message.signature !== "") {
+      writer.uint32(18).string(message.signature);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WalletProof {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWalletProof();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.challengeId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.signature = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WalletProof {
+    return {
+      challengeId: isSet(object.challengeId)
+        ? globalThis.String(object.challengeId)
+        : isSet(object.challenge_id)
+        ? globalThis.String(object.challenge_id)
+        : "",
+      signature: isSet(object.signature) ? globalThis.String(object.signature) : "",
+    };
+  },
+
+  toJSON(message: WalletProof): unknown {
+    const obj: any = {};
+    if (message.challengeId !== "") {
+      obj.challengeId = message.challengeId;
+    }
+    if (message.signature !== "") {
+      obj.signature = message.signature;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WalletProof>, I>>(base?: I): WalletProof {
+    return WalletProof.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WalletProof>, I>>(object: I): WalletProof {
+    const message = createBaseWalletProof();
+    message.challengeId = object.challengeId ?? "";
+    message.signature = object.signature ?? "";
     return message;
   },
 };
@@ -686,7 +1159,7 @@ export const CustodialWallet: MessageFns<CustodialWallet> = {
 };
 
 function createBaseDescriptorPair(): DescriptorPair {
-  return { external: "", internal: "" };
+  return { external: "", internal: "", scriptType: 0 };
 }
 
 export const DescriptorPair: MessageFns<DescriptorPair> = {
@@ -696,6 +1169,9 @@ export const DescriptorPair: MessageFns<DescriptorPair> = {
     }
     if (message.internal !== "") {
       writer.uint32(18).string(message.internal);
+    }
+    if (message.scriptType !== 0) {
+      writer.uint32(24).int32(message.scriptType);
     }
     return writer;
   },
@@ -729,6 +1205,14 @@ export const DescriptorPair: MessageFns<DescriptorPair> = {
             message.internal = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.scriptType = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -745,6 +1229,11 @@ export const DescriptorPair: MessageFns<DescriptorPair> = {
     return {
       external: isSet(object.external) ? globalThis.String(object.external) : "",
       internal: isSet(object.internal) ? globalThis.String(object.internal) : "",
+      scriptType: isSet(object.scriptType)
+        ? scriptTypeFromJSON(object.scriptType)
+        : isSet(object.script_type)
+        ? scriptTypeFromJSON(object.script_type)
+        : 0,
     };
   },
 
@@ -756,6 +1245,9 @@ export const DescriptorPair: MessageFns<DescriptorPair> = {
     if (message.internal !== "") {
       obj.internal = message.internal;
     }
+    if (message.scriptType !== 0) {
+      obj.scriptType = scriptTypeToJSON(message.scriptType);
+    }
     return obj;
   },
 
@@ -766,6 +1258,7 @@ export const DescriptorPair: MessageFns<DescriptorPair> = {
     const message = createBaseDescriptorPair();
     message.external = object.external ?? "";
     message.internal = object.internal ?? "";
+    message.scriptType = object.scriptType ?? 0;
     return message;
   },
 };
@@ -781,6 +1274,7 @@ function createBaseAddress(): Address {
     branch: 0,
     index: 0,
     issuedAt: undefined,
+    externalId: "",
   };
 }
 
@@ -812,6 +1306,9 @@ export const Address: MessageFns<Address> = {
     }
     if (message.issuedAt !== undefined) {
       Timestamp.encode(message.issuedAt, writer.uint32(74).fork()).join();
+    }
+    if (message.externalId !== "") {
+      writer.uint32(82).string(message.externalId);
     }
     return writer;
   },
@@ -901,6 +1398,14 @@ export const Address: MessageFns<Address> = {
             message.issuedAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.externalId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -936,6 +1441,11 @@ export const Address: MessageFns<Address> = {
         : isSet(object.issued_at)
         ? fromJsonTimestamp(object.issued_at)
         : undefined,
+      externalId: isSet(object.externalId)
+        ? globalThis.String(object.externalId)
+        : isSet(object.external_id)
+        ? globalThis.String(object.external_id)
+        : "",
     };
   },
 
@@ -968,6 +1478,9 @@ export const Address: MessageFns<Address> = {
     if (message.issuedAt !== undefined) {
       obj.issuedAt = fromTimestamp(message.issuedAt).toISOString();
     }
+    if (message.externalId !== "") {
+      obj.externalId = message.externalId;
+    }
     return obj;
   },
 
@@ -987,12 +1500,13 @@ export const Address: MessageFns<Address> = {
     message.issuedAt = (object.issuedAt !== undefined && object.issuedAt !== null)
       ? Timestamp.fromPartial(object.issuedAt)
       : undefined;
+    message.externalId = object.externalId ?? "";
     return message;
   },
 };
 
 function createBaseIssueAddressRequest(): IssueAddressRequest {
-  return { idempotencyKey: "", institutionId: "", purpose: 0, label: "", walletId: "" };
+  return { idempotencyKey: "", institutionId: "", purpose: 0, label: "", walletId: "", externalId: "" };
 }
 
 export const IssueAddressRequest: MessageFns<IssueAddressRequest> = {
@@ -1011,6 +1525,9 @@ export const IssueAddressRequest: MessageFns<IssueAddressRequest> = {
     }
     if (message.walletId !== "") {
       writer.uint32(42).string(message.walletId);
+    }
+    if (message.externalId !== "") {
+      writer.uint32(50).string(message.externalId);
     }
     return writer;
   },
@@ -1068,6 +1585,14 @@ export const IssueAddressRequest: MessageFns<IssueAddressRequest> = {
             message.walletId = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.externalId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1099,6 +1624,11 @@ export const IssueAddressRequest: MessageFns<IssueAddressRequest> = {
         : isSet(object.wallet_id)
         ? globalThis.String(object.wallet_id)
         : "",
+      externalId: isSet(object.externalId)
+        ? globalThis.String(object.externalId)
+        : isSet(object.external_id)
+        ? globalThis.String(object.external_id)
+        : "",
     };
   },
 
@@ -1119,6 +1649,9 @@ export const IssueAddressRequest: MessageFns<IssueAddressRequest> = {
     if (message.walletId !== "") {
       obj.walletId = message.walletId;
     }
+    if (message.externalId !== "") {
+      obj.externalId = message.externalId;
+    }
     return obj;
   },
 
@@ -1132,6 +1665,223 @@ export const IssueAddressRequest: MessageFns<IssueAddressRequest> = {
     message.purpose = object.purpose ?? 0;
     message.label = object.label ?? "";
     message.walletId = object.walletId ?? "";
+    message.externalId = object.externalId ?? "";
+    return message;
+  },
+};
+
+function createBaseIssueAddressesRequest(): IssueAddressesRequest {
+  return { institutionId: "", purpose: 0, walletId: "", addresses: [] };
+}
+
+export const IssueAddressesRequest: MessageFns<IssueAddressesRequest> = {
+  encode(message: IssueAddressesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    if (message.purpose !== 0) {
+      writer.uint32(16).int32(message.purpose);
+    }
+    if (message.walletId !== "") {
+      writer.uint32(26).string(message.walletId);
+    }
+    for (const v of message.addresses) {
+      AddressWanted.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IssueAddressesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIssueAddressesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.purpose = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.walletId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.addresses.push(AddressWanted.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): IssueAddressesRequest {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      purpose: isSet(object.purpose) ? addressPurposeFromJSON(object.purpose) : 0,
+      walletId: isSet(object.walletId)
+        ? globalThis.String(object.walletId)
+        : isSet(object.wallet_id)
+        ? globalThis.String(object.wallet_id)
+        : "",
+      addresses: globalThis.Array.isArray(object?.addresses)
+        ? object.addresses.map((e: any) => AddressWanted.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: IssueAddressesRequest): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.purpose !== 0) {
+      obj.purpose = addressPurposeToJSON(message.purpose);
+    }
+    if (message.walletId !== "") {
+      obj.walletId = message.walletId;
+    }
+    if (message.addresses?.length) {
+      obj.addresses = message.addresses.map((e) => AddressWanted.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<IssueAddressesRequest>, I>>(base?: I): IssueAddressesRequest {
+    return IssueAddressesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<IssueAddressesRequest>, I>>(object: I): IssueAddressesRequest {
+    const message = createBaseIssueAddressesRequest();
+    message.institutionId = object.institutionId ?? "";
+    message.purpose = object.purpose ?? 0;
+    message.walletId = object.walletId ?? "";
+    message.addresses = object.addresses?.map((e) => AddressWanted.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseAddressWanted(): AddressWanted {
+  return { externalId: "", label: "" };
+}
+
+export const AddressWanted: MessageFns<AddressWanted> = {
+  encode(message: AddressWanted, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.externalId !== "") {
+      writer.uint32(10).string(message.externalId);
+    }
+    if (message.label !== "") {
+      writer.uint32(18).string(message.label);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AddressWanted {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAddressWanted();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.externalId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.label = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AddressWanted {
+    return {
+      externalId: isSet(object.externalId)
+        ? globalThis.String(object.externalId)
+        : isSet(object.external_id)
+        ? globalThis.String(object.external_id)
+        : "",
+      label: isSet(object.label) ? globalThis.String(object.label) : "",
+    };
+  },
+
+  toJSON(message: AddressWanted): unknown {
+    const obj: any = {};
+    if (message.externalId !== "") {
+      obj.externalId = message.externalId;
+    }
+    if (message.label !== "") {
+      obj.label = message.label;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AddressWanted>, I>>(base?: I): AddressWanted {
+    return AddressWanted.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AddressWanted>, I>>(object: I): AddressWanted {
+    const message = createBaseAddressWanted();
+    message.externalId = object.externalId ?? "";
+    message.label = object.label ?? "";
     return message;
   },
 };
@@ -1262,7 +2012,7 @@ export const IssueInternalAddressRequest: MessageFns<IssueInternalAddressRequest
 };
 
 function createBaseListAddressesRequest(): ListAddressesRequest {
-  return { institutionId: "", pageSize: 0, pageToken: "" };
+  return { institutionId: "", pageSize: 0, pageToken: "", label: "", externalId: "", walletId: "" };
 }
 
 export const ListAddressesRequest: MessageFns<ListAddressesRequest> = {
@@ -1275,6 +2025,15 @@ export const ListAddressesRequest: MessageFns<ListAddressesRequest> = {
     }
     if (message.pageToken !== "") {
       writer.uint32(26).string(message.pageToken);
+    }
+    if (message.label !== "") {
+      writer.uint32(34).string(message.label);
+    }
+    if (message.externalId !== "") {
+      writer.uint32(42).string(message.externalId);
+    }
+    if (message.walletId !== "") {
+      writer.uint32(50).string(message.walletId);
     }
     return writer;
   },
@@ -1316,6 +2075,30 @@ export const ListAddressesRequest: MessageFns<ListAddressesRequest> = {
             message.pageToken = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.label = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.externalId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.walletId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1345,6 +2128,17 @@ export const ListAddressesRequest: MessageFns<ListAddressesRequest> = {
         : isSet(object.page_token)
         ? globalThis.String(object.page_token)
         : "",
+      label: isSet(object.label) ? globalThis.String(object.label) : "",
+      externalId: isSet(object.externalId)
+        ? globalThis.String(object.externalId)
+        : isSet(object.external_id)
+        ? globalThis.String(object.external_id)
+        : "",
+      walletId: isSet(object.walletId)
+        ? globalThis.String(object.walletId)
+        : isSet(object.wallet_id)
+        ? globalThis.String(object.wallet_id)
+        : "",
     };
   },
 
@@ -1359,6 +2153,15 @@ export const ListAddressesRequest: MessageFns<ListAddressesRequest> = {
     if (message.pageToken !== "") {
       obj.pageToken = message.pageToken;
     }
+    if (message.label !== "") {
+      obj.label = message.label;
+    }
+    if (message.externalId !== "") {
+      obj.externalId = message.externalId;
+    }
+    if (message.walletId !== "") {
+      obj.walletId = message.walletId;
+    }
     return obj;
   },
 
@@ -1370,6 +2173,9 @@ export const ListAddressesRequest: MessageFns<ListAddressesRequest> = {
     message.institutionId = object.institutionId ?? "";
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
+    message.label = object.label ?? "";
+    message.externalId = object.externalId ?? "";
+    message.walletId = object.walletId ?? "";
     return message;
   },
 };
@@ -1680,6 +2486,17 @@ export const AddressServiceService = {
     responseSerialize: (value: Wallet): Buffer => Buffer.from(Wallet.encode(value).finish()),
     responseDeserialize: (value: Buffer): Wallet => Wallet.decode(value),
   },
+  /** What the holder of a wallet's keys signs before it is registered by its descriptors. */
+  requestWalletChallenge: {
+    path: "/finality.address.v1.AddressService/RequestWalletChallenge" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RequestWalletChallengeRequest): Buffer =>
+      Buffer.from(RequestWalletChallengeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RequestWalletChallengeRequest => RequestWalletChallengeRequest.decode(value),
+    responseSerialize: (value: WalletChallenge): Buffer => Buffer.from(WalletChallenge.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WalletChallenge => WalletChallenge.decode(value),
+  },
   /** A fresh address, watched before it leaves. */
   issueAddress: {
     path: "/finality.address.v1.AddressService/IssueAddress" as const,
@@ -1687,6 +2504,20 @@ export const AddressServiceService = {
     responseStream: false as const,
     requestSerialize: (value: IssueAddressRequest): Buffer => Buffer.from(IssueAddressRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): IssueAddressRequest => IssueAddressRequest.decode(value),
+    responseSerialize: (value: Address): Buffer => Buffer.from(Address.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Address => Address.decode(value),
+  },
+  /**
+   * Up to 10,000 fresh addresses, in the order asked for, as they are issued. Repeating it goes on where it was cut short: an external id
+   * that has an address gets the same again.
+   */
+  issueAddresses: {
+    path: "/finality.address.v1.AddressService/IssueAddresses" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: IssueAddressesRequest): Buffer =>
+      Buffer.from(IssueAddressesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): IssueAddressesRequest => IssueAddressesRequest.decode(value),
     responseSerialize: (value: Address): Buffer => Buffer.from(Address.encode(value).finish()),
     responseDeserialize: (value: Buffer): Address => Address.decode(value),
   },
@@ -1713,8 +2544,15 @@ export const AddressServiceService = {
 
 export interface AddressServiceServer extends UntypedServiceImplementation {
   registerWallet: handleUnaryCall<RegisterWalletRequest, Wallet>;
+  /** What the holder of a wallet's keys signs before it is registered by its descriptors. */
+  requestWalletChallenge: handleUnaryCall<RequestWalletChallengeRequest, WalletChallenge>;
   /** A fresh address, watched before it leaves. */
   issueAddress: handleUnaryCall<IssueAddressRequest, Address>;
+  /**
+   * Up to 10,000 fresh addresses, in the order asked for, as they are issued. Repeating it goes on where it was cut short: an external id
+   * that has an address gets the same again.
+   */
+  issueAddresses: handleServerStreamingCall<IssueAddressesRequest, Address>;
   listAddresses: handleUnaryCall<ListAddressesRequest, ListAddressesResponse>;
   listWallets: handleUnaryCall<ListWalletsRequest, ListWalletsResponse>;
 }
@@ -1735,6 +2573,22 @@ export interface AddressServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Wallet) => void,
   ): ClientUnaryCall;
+  /** What the holder of a wallet's keys signs before it is registered by its descriptors. */
+  requestWalletChallenge(
+    request: RequestWalletChallengeRequest,
+    callback: (error: ServiceError | null, response: WalletChallenge) => void,
+  ): ClientUnaryCall;
+  requestWalletChallenge(
+    request: RequestWalletChallengeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: WalletChallenge) => void,
+  ): ClientUnaryCall;
+  requestWalletChallenge(
+    request: RequestWalletChallengeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: WalletChallenge) => void,
+  ): ClientUnaryCall;
   /** A fresh address, watched before it leaves. */
   issueAddress(
     request: IssueAddressRequest,
@@ -1751,6 +2605,16 @@ export interface AddressServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Address) => void,
   ): ClientUnaryCall;
+  /**
+   * Up to 10,000 fresh addresses, in the order asked for, as they are issued. Repeating it goes on where it was cut short: an external id
+   * that has an address gets the same again.
+   */
+  issueAddresses(request: IssueAddressesRequest, options?: Partial<CallOptions>): ClientReadableStream<Address>;
+  issueAddresses(
+    request: IssueAddressesRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<Address>;
   listAddresses(
     request: ListAddressesRequest,
     callback: (error: ServiceError | null, response: ListAddressesResponse) => void,

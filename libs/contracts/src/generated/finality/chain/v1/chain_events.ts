@@ -142,11 +142,16 @@ export interface TransactionBroadcast {
   answer: string;
 }
 
-/** Topic finality.chain.watch.v1, key wallet_id: scripts below these indices are watched; addresses may be issued below them. */
+/**
+ * Topic finality.chain.watch.v1, key wallet_id: scripts below these indices are watched, and all blocks since the wallet's birthday have been
+ * read for them; addresses may be issued below them.
+ */
 export interface WatchExtended {
   walletId: string;
   externalBelow: number;
   internalBelow: number;
+  /** Blocks of the past are still being read for scripts of this wallet: what it holds isn't known yet. */
+  scanning: boolean;
 }
 
 function createBaseChainFact(): ChainFact {
@@ -1750,7 +1755,7 @@ export const TransactionBroadcast: MessageFns<TransactionBroadcast> = {
 };
 
 function createBaseWatchExtended(): WatchExtended {
-  return { walletId: "", externalBelow: 0, internalBelow: 0 };
+  return { walletId: "", externalBelow: 0, internalBelow: 0, scanning: false };
 }
 
 export const WatchExtended: MessageFns<WatchExtended> = {
@@ -1763,6 +1768,9 @@ export const WatchExtended: MessageFns<WatchExtended> = {
     }
     if (message.internalBelow !== 0) {
       writer.uint32(24).int32(message.internalBelow);
+    }
+    if (message.scanning !== false) {
+      writer.uint32(32).bool(message.scanning);
     }
     return writer;
   },
@@ -1804,6 +1812,14 @@ export const WatchExtended: MessageFns<WatchExtended> = {
             message.internalBelow = reader.int32();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.scanning = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1833,6 +1849,7 @@ export const WatchExtended: MessageFns<WatchExtended> = {
         : isSet(object.internal_below)
         ? globalThis.Number(object.internal_below)
         : 0,
+      scanning: isSet(object.scanning) ? globalThis.Boolean(object.scanning) : false,
     };
   },
 
@@ -1847,6 +1864,9 @@ export const WatchExtended: MessageFns<WatchExtended> = {
     if (message.internalBelow !== 0) {
       obj.internalBelow = Math.round(message.internalBelow);
     }
+    if (message.scanning !== false) {
+      obj.scanning = message.scanning;
+    }
     return obj;
   },
 
@@ -1858,6 +1878,7 @@ export const WatchExtended: MessageFns<WatchExtended> = {
     message.walletId = object.walletId ?? "";
     message.externalBelow = object.externalBelow ?? 0;
     message.internalBelow = object.internalBelow ?? 0;
+    message.scanning = object.scanning ?? false;
     return message;
   },
 };
