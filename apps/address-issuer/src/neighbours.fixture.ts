@@ -63,7 +63,7 @@ export class Neighbour {
   }
 
   async watch(walletId: string, externalBelow: number, internalBelow: number): Promise<void> {
-    const message = chainV1.WatchExtended.encode({ walletId, externalBelow, internalBelow });
+    const message = chainV1.WatchExtended.encode({ walletId, externalBelow, internalBelow, scanning: false });
     await this.#publish(TOPICS.watch, walletId, message.finish());
   }
 

@@ -43,7 +43,10 @@ describe('following', () => {
     const all = await rig.facts();
     expect(all.map((fact) => fact.sourcePosition)).toEqual(all.map((_, i) => BigInt(i + 1)));
     expect(all.map((fact) => fact.blockConnected?.height)).toEqual(all.map((_, i) => i));
-    expect(await rig.watchExtended()).toEqual([{ walletId: 'wallet-a', externalBelow: 10, internalBelow: 10 }]);
+    expect(await rig.watchExtended()).toEqual([
+      { walletId: 'wallet-a', externalBelow: 0, internalBelow: 0, scanning: true },
+      { walletId: 'wallet-a', externalBelow: 10, internalBelow: 10, scanning: false },
+    ]);
     expect(rig.status).toMatchObject({
       tipHeight: 105,
       nodeHeight: 105,
@@ -204,71 +207,6 @@ describe('reorgs', () => {
     chain.reconsider(chain.node((await rig.facts()).at(-1)!.blockDisconnected!.blockHash as BlockHash)!);
     await rig.settle();
     expect((await rig.story({}, from)).slice(3)).toEqual(['connected @107']);
-  });
-});
-
-describe('the mempool', () => {
-  it('names what replaces a deposit, foreign transactions included', async () => {
-    const from = await watching();
-    const coins = rig.payer.coins().slice(0, 1);
-    const pay = (script: typeof rig.miner.script, feeSats: bigint) =>
-      rig.payer.pay([{ script, valueSats: 50_000n }], { feeSats, coins });
-    const first = pay(wallet.script(0, 0), 1_000n);
-    const bumped = pay(wallet.script(0, 0), 5_000n);
-    const foreign = pay(rig.miner.script, 20_000n);
-    for (const transaction of [first, bumped, foreign]) {
-      rig.send(transaction);
-      await rig.settle();
-    }
-    rig.mine();
-    await rig.settle();
-    const story = await rig.story({ first: first.txid, bumped: bumped.txid, foreign: foreign.txid }, from);
-    expect(story.slice(0, 3)).toEqual(['seen first', 'seen bumped', 'replaced first by bumped @0']);
-    expect(story.slice(3, 5).sort()).toEqual(['replaced bumped by foreign @0', 'replaced first by foreign @0']);
-    expect(story.slice(5, 7).sort()).toEqual(['replaced bumped by foreign @106', 'replaced first by foreign @106']);
-    expect(story.slice(7)).toEqual(['connected @106']);
-  });
-
-  it('takes a transaction for evicted after it has stayed away, and for seen when it is back', async () => {
-    const from = await watching();
-    const [deposit, other] = [0, 1].map((index) =>
-      rig.payment([{ script: wallet.script(0, index), valueSats: 50_000n }]),
-    );
-    rig.send(deposit!);
-    rig.send(other!);
-    await rig.settle();
-    rig.simulator.chain.evict(deposit!.txid);
-    await rig.settle();
-    await rig.settle();
-    await rig.settle();
-    rig.send(deposit!);
-    await rig.settle();
-    expect((await rig.story({ deposit: deposit!.txid }, from)).slice(2)).toEqual(['evicted deposit', 'seen deposit']);
-  });
-
-  it('doesn’t take a node’s forgotten mempool for evictions until much later', async () => {
-    const from = await watching();
-    const deposit = rig.payment([{ script: wallet.script(0, 0), valueSats: 50_000n }]);
-    rig.send(deposit);
-    await rig.settle();
-    rig.simulator.chain.evict(deposit.txid);
-    for (let i = 0; i < 5; i++) await rig.settle();
-    expect(await rig.story({ deposit: deposit.txid }, from)).toEqual(['seen deposit']);
-    rig.runtime.advance(601_000);
-    await rig.settle();
-    expect((await rig.story({ deposit: deposit.txid }, from)).slice(1)).toEqual(['evicted deposit']);
-  });
-
-  it('finds the scripts behind a deposit on a node without an index of transactions', async () => {
-    const from = await watching({ txIndex: false });
-    const seen = rig.payment([{ script: wallet.script(0, 0), valueSats: 50_000n }]);
-    const unseen = rig.payment([{ script: wallet.script(0, 1), valueSats: 60_000n }]);
-    rig.send(seen);
-    await rig.settle();
-    rig.mine(1, rig.miner, [seen, unseen]);
-    await rig.settle();
-    const confirmed = (await rig.facts()).slice(from).flatMap((fact) => fact.transactionConfirmed ?? []);
-    expect(confirmed.map(({ transaction }) => transaction!.inputs[0]!.script)).toEqual([rig.payer.script, '']);
   });
 });
 

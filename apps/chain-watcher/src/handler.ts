@@ -75,10 +75,13 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
       case 'observe_mempool':
       case 'evict':
         return this.#chain(body, world, batch);
+      case 'mempool_lost':
+        world.writes.push((session) => makeAllDue(session, batch.now));
+        return ACCEPTED;
       case 'add_wallet':
         this.#watch(body.walletId, { ...body, ahead: this.#watchAhead }, world, batch);
         return ACCEPTED;
-      case 'index_used':
+      case 'index_issued':
         this.#watch(body.walletId, { ...body, ahead: this.#watchAhead }, world, batch);
         return ACCEPTED;
       case 'store_scripts':
@@ -104,10 +107,10 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
     for (const write of world.writes) await write(session);
   }
 
-  #connectBlock({ block, lookedUp }: CommandOf<'connect_block'>, world: World, batch: Batch): Handled<null> {
+  #connectBlock({ block, ...rest }: CommandOf<'connect_block'>, world: World, batch: Batch): Handled<null> {
     const { height, header, transactions } = block;
     const { hash, previousHash, time, work } = header;
-    const command: ChainCommand = { kind: 'connect_block', height, hash, previousHash, time, transactions, lookedUp };
+    const command: ChainCommand = { ...rest, height, hash, previousHash, time, transactions };
     const handled = this.#chain(command, world, batch);
     if (handled.kind === 'refused') return handled;
     const before = world.headers.get(previousHash)?.chainWork ?? 0n;
@@ -128,7 +131,7 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
 
   #storeScripts(body: CommandOf<'store_scripts'>, world: World, batch: Batch): Handled<null> {
     const { watched, rescanFrom } = body;
-    const tipHeight = batch.state(chainStream, this.#network).tip?.height ?? -1;
+    const tipHeight = this.#tipHeight(batch);
     this.#watch(body.walletId, { kind: 'scripts_stored', watched, rescanFrom, tipHeight }, world, batch);
     world.writes.push((session) => saveScripts(session, body));
     return ACCEPTED;
@@ -149,7 +152,8 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
       facts.push(...decision.events);
     }
     this.#append(facts, world, batch);
-    this.#watch(body.walletId, { kind: 'rescanned', next: body.next }, world, batch);
+    const tipHeight = this.#tipHeight(batch);
+    this.#watch(body.walletId, { kind: 'rescanned', next: body.next, tipHeight }, world, batch);
     return ACCEPTED;
   }
 
@@ -193,18 +197,21 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
     batch.append(chainStream, this.#network, ...facts);
     for (const fact of facts) {
       world.view.apply(fact);
-      if (fact.type === 'transaction_seen' || fact.type === 'transaction_confirmed') {
-        this.#markUsed(fact.transaction, world, batch);
-      }
+      if (fact.type === 'transaction_seen') this.#markPaid(fact.transaction, this.#tipHeight(batch) + 1, world, batch);
+      if (fact.type === 'transaction_confirmed') this.#markPaid(fact.transaction, fact.height, world, batch);
     }
   }
 
   /** Owners of non-custodial wallets hand out addresses without asking us: the watch follows what is paid to. */
-  #markUsed(transaction: WatchedTransaction, world: World, batch: Batch): void {
+  #markPaid(transaction: WatchedTransaction, height: number, world: World, batch: Batch): void {
     for (const { walletId, branch, index } of transaction.outputs) {
       if (!batch.exists(watchStream, walletId)) continue;
-      this.#watch(walletId, { kind: 'index_used', branch, index, ahead: this.#watchAhead }, world, batch);
+      this.#watch(walletId, { kind: 'index_paid', branch, index, height, ahead: this.#watchAhead }, world, batch);
     }
+  }
+
+  #tipHeight(batch: Batch): number {
+    return batch.state(chainStream, this.#network).tip?.height ?? -1;
   }
 
   #watch(walletId: string, command: WatchCommand, world: World, batch: Batch): void {
@@ -243,7 +250,7 @@ function headersNeeded(body: ChainWatcherCommand): readonly BlockHash[] {
 function streamsOf(body: ChainWatcherCommand): readonly string[] {
   switch (body.kind) {
     case 'add_wallet':
-    case 'index_used':
+    case 'index_issued':
     case 'store_scripts':
     case 'rescan':
       return [`${watchStream.aggregate.name}/${body.walletId}`];

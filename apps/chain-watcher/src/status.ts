@@ -23,6 +23,8 @@ export interface ChainWatcherStatus {
   readonly nodeSilentMs: number | null;
   /** Why it doesn't go on: an unreachable node, the wrong network, a bad block. */
   readonly problem: string | null;
+  /** The node was started again with an empty mempool, or has lost most of it: what isn't there says nothing for a while. */
+  readonly mempoolLost: boolean;
   /** Transactions of ours to be brought onto the chain, and those of them that something foreign stands in the way of. */
   readonly broadcastsWanted: number;
   readonly broadcastsConflicting: number;
@@ -41,6 +43,7 @@ export class ChainStatus {
   #answeredAt: Instant | null = null;
   #nodeProblem: string | null = null;
   #chainProblem: string | null = null;
+  #mempoolLost = false;
   #broadcasts = { wanted: 0, conflicts: 0 };
 
   constructor(network: string, runtime: Runtime) {
@@ -67,6 +70,10 @@ export class ChainStatus {
     this.#chainProblem = problem;
   }
 
+  mempoolLost(lost: boolean): void {
+    this.#mempoolLost = lost;
+  }
+
   broadcasts(counts: { readonly wanted: number; readonly conflicts: number }): void {
     this.#broadcasts = counts;
   }
@@ -83,6 +90,7 @@ export class ChainStatus {
       nodeReachable: this.#answeredAt !== null && this.#nodeProblem === null,
       nodeSilentMs: this.#answeredAt === null ? null : now - this.#answeredAt,
       problem: this.#chainProblem ?? this.#nodeProblem,
+      mempoolLost: this.#mempoolLost,
       broadcastsWanted: this.#broadcasts.wanted,
       broadcastsConflicting: this.#broadcasts.conflicts,
     };

@@ -28,9 +28,15 @@ export const watchStream: StreamType<WatchState, WatchEvent> = {
   aggregate: watch,
   institutions: () => [],
   publish(event, state) {
-    if (event.type !== 'watch_acknowledged') return [];
-    const { external, internal } = event.acknowledged;
-    const message = { walletId: state.walletId, externalBelow: external, internalBelow: internal };
+    const hasBegunToScan = event.type === 'scripts_watched' && event.rescan !== null;
+    if (event.type !== 'watch_acknowledged' && !hasBegunToScan) return [];
+    const { external, internal } = state.acknowledged;
+    const message = {
+      walletId: state.walletId,
+      externalBelow: external,
+      internalBelow: internal,
+      scanning: state.rescan !== null,
+    };
     return [
       {
         topic: TOPICS.watch.name,
@@ -97,11 +103,13 @@ function factOf(event: ChainEvent): FactPart {
       return { transactionUnconfirmed: { txid, height, blockHash } };
     }
     case 'transaction_replaced': {
-      const { txid, byTxid, outpoint, byHeight, byBlockHash } = event;
-      return { transactionReplaced: { txid, byTxid, outpoint, byHeight, byBlockHash } };
+      const { txid, byTxid, outpoint, byHeight, byBlockHash, node } = event;
+      return { transactionReplaced: { txid, byTxid, outpoint, byHeight, byBlockHash, node } };
     }
-    case 'transaction_evicted':
-      return { transactionEvicted: { txid: event.txid, reason: event.reason } };
+    case 'transaction_evicted': {
+      const { txid, reason, conflictingTxid, node } = event;
+      return { transactionEvicted: { txid, reason, conflictingTxid, node } };
+    }
     case 'transaction_broadcast': {
       const { txid, lineageId, answer } = event;
       return { transactionBroadcast: { txid, lineageId, answer } };

@@ -11,6 +11,8 @@ const NOT_FOUND = [-5];
 const OUT_OF_RANGE = [-8, -1];
 const NO_ESTIMATE = [-32603, -1];
 
+const MS_PER_SECOND = 1_000;
+
 /** Blocks mined per call, so that each call ends in time. */
 const MINE_CHUNK = 50;
 /** btcd's `generate` also counts blocks that its own chain refused: ask again for what is missing, this many times. */
@@ -46,6 +48,10 @@ export class JsonRpcNode implements RegtestNode {
   async chainInfo(): Promise<ChainInfo> {
     const info = await this.#rpc.call('getblockchaininfo', []);
     return { height: info.field('blocks').integer(), bestBlockHash: info.field('bestblockhash').blockHash() };
+  }
+
+  async uptimeMs(): Promise<number> {
+    return (await this.#rpc.call('uptime', [])).integer() * MS_PER_SECOND;
   }
 
   async blockHash(height: number): Promise<BlockHash | undefined> {

@@ -48,6 +48,8 @@ export interface BitcoinNode {
   readonly network: Network;
 
   chainInfo(): Promise<ChainInfo>;
+  /** Milliseconds since the node was started, to the second: what it holds in memory alone is no older. */
+  uptimeMs(): Promise<number>;
   /** Of the active chain; `undefined` above its tip. */
   blockHash(height: number): Promise<BlockHash | undefined>;
   /** A serialized block with witnesses, of any branch that the node has; `undefined` when it hasn't. */

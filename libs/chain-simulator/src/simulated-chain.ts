@@ -62,13 +62,20 @@ export class SimulatedChain {
   readonly #failures = new Map<BlockHash, RejectReason>();
   readonly #verified = new Set<string>();
   #journal: Journal | undefined;
+  #startedMs: number;
 
   constructor(options: ChainOptions) {
     this.#now = options.now;
+    this.#startedMs = options.now();
     const genesis = bytesFromHex(GENESIS_HEX);
     this.#active.push(this.#tree.add(unwrap(parseBlock(genesis)), genesis, undefined));
     for (const record of options.records ?? []) this.#replay(record);
     this.#journal = options.journal;
+  }
+
+  /** Since it was made, or made anew by {@link loseMempool}. */
+  get uptimeSeconds(): number {
+    return Math.floor((this.#now() - this.#startedMs) / 1_000);
   }
 
   get tip(): BlockNode {
@@ -140,6 +147,12 @@ export class SimulatedChain {
     if (!this.#mempool.has(txid)) return [];
     this.#journal?.append({ kind: 'evicted', txid });
     return this.#mempool.removeWithDescendants(txid);
+  }
+
+  /** What becomes of a node that doesn't keep its mempool and is started again. */
+  loseMempool(): void {
+    for (const { transaction } of this.#mempool.entries()) this.evict(transaction.txid);
+    this.#startedMs = this.#now();
   }
 
   /** Mines blocks and returns their hashes, or why the transactions asked for can't be in a block. */

@@ -59,6 +59,10 @@ export class SimulatedNode implements RegtestNode {
     }));
   }
 
+  uptimeMs(): Promise<number> {
+    return this.#answer('uptime', () => this.chain.uptimeSeconds * 1_000);
+  }
+
   blockHash(height: number): Promise<BlockHash | undefined> {
     return this.#answer('getblockhash', () => this.chain.nodeAt(height)?.hash);
   }

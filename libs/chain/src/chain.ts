@@ -1,6 +1,6 @@
 import type { BlockHash, Txid } from '@finality/bitcoin';
-import { type Aggregate, assert, assertNever } from '@finality/kernel';
-import type { WatchedTransaction } from './transaction.ts';
+import { type Aggregate, assert, assertNever, type Instant } from '@finality/kernel';
+import type { AncestorInput, WatchedTransaction } from './transaction.ts';
 
 export interface BlockRef {
   readonly height: number;
@@ -26,7 +26,13 @@ export type ChainEvent =
       readonly forkHeight: number;
       readonly depth: number;
     }
-  | { readonly type: 'transaction_seen'; readonly transaction: WatchedTransaction }
+  | {
+      readonly type: 'transaction_seen';
+      readonly transaction: WatchedTransaction;
+      /** What the unconfirmed transactions that it needs spend: whoever else spends one of these excludes it. */
+      readonly ancestorInputs: readonly AncestorInput[];
+      readonly at: Instant;
+    }
   | {
       readonly type: 'transaction_confirmed';
       readonly transaction: WatchedTransaction;
@@ -48,14 +54,30 @@ export type ChainEvent =
       /** Of the replacement's block; 0 and empty when it is in the mempool. It excludes nothing once that block is disconnected. */
       readonly byHeight: number;
       readonly byBlockHash: string;
+      /** As the node that said so names itself. */
+      readonly node: string;
     }
-  | { readonly type: 'transaction_evicted'; readonly txid: Txid; readonly reason: string }
+  | {
+      readonly type: 'transaction_evicted';
+      readonly txid: Txid;
+      readonly reason: EvictionReason;
+      /** With `double_spent` the transaction that was seen, else empty. */
+      readonly conflictingTxid: string;
+      /** As the node that said so names itself. */
+      readonly node: string;
+    }
   | {
       readonly type: 'transaction_broadcast';
       readonly txid: Txid;
       readonly lineageId: string;
       readonly answer: BroadcastSuccess;
     };
+
+/**
+ * Why a transaction isn't in a node's mempool any more. `evicted`: the node doesn't say. `expired`: it had been there for as long as the
+ * node keeps any. `double_spent`: a transaction was seen that spends what an unconfirmed ancestor of it spends.
+ */
+export type EvictionReason = 'evicted' | 'expired' | 'double_spent';
 
 /** Answers of a node that mean: it has the transaction. */
 export type BroadcastSuccess = 'accepted' | 'already_in_mempool' | 'already_mined';

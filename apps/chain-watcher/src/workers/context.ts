@@ -1,5 +1,6 @@
 import type { Network } from '@finality/bitcoin';
-import { NodeError } from '@finality/bitcoin-node';
+import { type BitcoinNode, NodeError } from '@finality/bitcoin-node';
+import type { Observer } from '@finality/chain';
 import type { EventReader, EventStore, Outcome, Session, StoreCommand } from '@finality/event-store';
 import type { Runtime } from '@finality/kernel';
 import type { FaultPoints, Log } from '@finality/service';
@@ -35,6 +36,10 @@ export async function waitingForNode(context: WorkerContext, step: () => Promise
     context.log.warn({ kind: error.kind, error: error.message }, 'the bitcoin node can’t be asked');
     return 'idle';
   }
+}
+
+export function observer({ runtime }: WorkerContext, node: BitcoinNode): Observer {
+  return { node: node.version, at: runtime.now() };
 }
 
 /** Stores what a worker found out. What is refused is looked at again in the next step; what fails is a bug. */

@@ -15,7 +15,7 @@ import { lookUpPrevouts } from '../outbound/prevouts.ts';
 import { mainHeaders } from '../projections/headers.projection.ts';
 import { loadAround } from '../projections/transactions.projection.ts';
 import { chainStream } from '../streams.ts';
-import { execute, type Progress, waitingForNode, type WorkerContext } from './context.ts';
+import { execute, observer, type Progress, waitingForNode, type WorkerContext } from './context.ts';
 
 /** Blocks per step, and their bytes together: a step takes well under a second of a node's time. */
 const BLOCKS_PER_STEP = 25;
@@ -210,8 +210,9 @@ export class FollowChain implements Worker {
     const transactions = blocks.flatMap((block) => block.transactions);
     const view = new WatchView();
     await loadAround(session, transactions, view);
-    const lookedUp = await lookUpPrevouts(node, transactions, view, false);
-    const bodies = blocks.map((block): CommandOf<'connect_block'> => ({ kind: 'connect_block', block, lookedUp }));
+    const lookedUp = await lookUpPrevouts(node, transactions, view);
+    const rest = { lookedUp, observer: observer(this.#context, node) };
+    const bodies = blocks.map((block): CommandOf<'connect_block'> => ({ kind: 'connect_block', block, ...rest }));
     const outcome = await execute(this.#context, this.name, bodies);
     if (outcome === 'refused') return 'idle';
     const { height, header } = blocks.at(-1)!;

@@ -1,31 +1,38 @@
-import { type BlockHash, parseTransaction, type Txid } from '@finality/bitcoin';
+import { type BlockHash, parseOutpointKey, parseTransaction, type Txid } from '@finality/bitcoin';
 import type { BitcoinNode } from '@finality/bitcoin-node';
 import {
   type Absences,
   concerning,
+  detectLoss,
   diffMempool,
   evicted,
-  type EvictionPolicy,
+  type MempoolPolicy,
+  type MempoolSight,
   observe,
   type ObservedTransaction,
   parentsFirst,
+  relevant,
   trackAbsences,
   WatchView,
 } from '@finality/chain';
-import type { Worker } from '@finality/kernel';
-import { lookUpPrevouts } from '../outbound/prevouts.ts';
+import { type Instant, unwrap, type Worker } from '@finality/kernel';
+import { lookUpInMempool } from '../outbound/prevouts.ts';
 import { wantedTxids } from '../projections/broadcasts.projection.ts';
-import { loadAround, unconfirmedTxids } from '../projections/transactions.projection.ts';
+import { loadAround, loadByTxid, unconfirmedTxids } from '../projections/transactions.projection.ts';
 import { watchGeneration } from '../projections/wallets.projection.ts';
 import { chainStream } from '../streams.ts';
-import { execute, type Progress, waitingForNode, type WorkerContext } from './context.ts';
+import { execute, observer, type Progress, waitingForNode, type WorkerContext } from './context.ts';
 
 /** Transactions fetched per step. */
 const FETCHES_PER_STEP = 200;
-/** Remembered as none of our business: more than any node's mempool has held. */
+/** Outpoints asked about in one call. */
+const SPENDERS_MAX = 1_000;
+/** Remembered as none of our business, but for what it may have excluded: more than any node's mempool has held. */
 const IRRELEVANT_MAX = 500_000;
 
-export const EVICTION_POLICY: EvictionPolicy = { pollsMin: 4, emptiedWaitMs: 600_000 };
+export const MEMPOOL_POLICY: MempoolPolicy = { pollsMin: 4, recoveryMs: 600_000, lossSizeMin: 20 };
+/** Bitcoin Core's -mempoolexpiry, 336 hours unless changed. btcd keeps everything. */
+const CORE_EXPIRY_MS = 336 * 3_600_000;
 
 /**
  * Polls the mempool, the only way that all nodes offer. Says what has come, what has taken another's place, and, after it has stayed away
@@ -38,6 +45,8 @@ export class FollowMempool implements Worker {
   #irrelevant = new Set<Txid>();
   #generation = '';
   #absences: Absences = new Map();
+  #sight: MempoolSight | undefined;
+  #lostSince: Instant | null = null;
 
   constructor(context: WorkerContext) {
     this.#context = context;
@@ -54,6 +63,7 @@ export class FollowMempool implements Worker {
     // Before any block has been followed, what confirmed long ago can't be told from what is new.
     if (tip === undefined) return 'idle';
     const before = await node.chainInfo();
+    const uptimeMs = await node.uptimeMs();
     const listed = await node.mempoolTxids();
     const after = await node.chainInfo();
     const isSteady = before.bestBlockHash === tip && after.bestBlockHash === tip;
@@ -66,8 +76,26 @@ export class FollowMempool implements Worker {
     if (seen === 'refused' || !diff.complete) return 'progress';
     // What isn't there may be in a block that we haven't processed.
     if (!isSteady) return 'idle';
-    await this.#evictAbsent(diff.absent, listed.length === 0);
+    await this.#noticeLoss({ tip, txids: new Set(listed), uptimeMs }, diff.absent.length);
+    await this.#evictAbsent(node, diff.absent);
     return 'idle';
+  }
+
+  /** A node that was started again isn't a wave of evictions: what is ours is sent to it again, the rest has time to come back. */
+  async #noticeLoss(sight: MempoolSight, absent: number): Promise<void> {
+    const { runtime, log, status } = this.#context;
+    const now = runtime.now();
+    const loss = detectLoss(this.#sight, sight, absent, MEMPOOL_POLICY);
+    this.#sight = sight;
+    if (this.#lostSince !== null && now - this.#lostSince >= MEMPOOL_POLICY.recoveryMs) this.#lostSince = null;
+    if (loss) {
+      // From the latest loss on, but told once.
+      const isNew = this.#lostSince === null;
+      this.#lostSince = now;
+      if (isNew) log.error({ why: loss, absent }, 'the node has lost its mempool');
+      await execute(this.#context, this.name, [{ kind: 'mempool_lost' }]);
+    }
+    status.mempoolLost(this.#lostSince !== null);
   }
 
   async #tip(): Promise<BlockHash | undefined> {
@@ -85,12 +113,20 @@ export class FollowMempool implements Worker {
     if (observed.length === 0) return 'nothing';
     const view = new WatchView();
     await loadAround(session, observed, view);
-    const ours = new Set(concerning(observed, view));
-    const relevant = observed.filter((transaction) => ours.has(transaction) || conflicts(transaction, view));
-    this.#remember(observed, new Set(relevant), listed);
-    if (relevant.length === 0) return 'nothing';
-    const lookedUp = await lookUpPrevouts(node, relevant, view, true);
-    return execute(this.#context, this.name, [{ kind: 'observe_mempool', transactions: relevant, lookedUp }]);
+    const transactions = relevant(observed, view);
+    const outcome = transactions.length === 0 ? 'nothing' : await this.#tell(node, transactions, view);
+    if (outcome !== 'refused') this.#remember(observed, new Set(concerning(observed, view)), listed);
+    return outcome;
+  }
+
+  async #tell(
+    node: BitcoinNode,
+    transactions: readonly ObservedTransaction[],
+    view: WatchView,
+  ): Promise<'stored' | 'refused'> {
+    const lookedUp = await lookUpInMempool(node, transactions, view);
+    const said = { lookedUp, observer: observer(this.#context, node) };
+    return execute(this.#context, this.name, [{ kind: 'observe_mempool', transactions, ...said }]);
   }
 
   /** Parents before children, so that a child that spends an output of ours is known by it. */
@@ -109,12 +145,12 @@ export class FollowMempool implements Worker {
   /** What has an unexamined parent may yet turn out to spend from us. */
   #remember(
     observed: readonly ObservedTransaction[],
-    relevant: ReadonlySet<ObservedTransaction>,
+    ours: ReadonlySet<ObservedTransaction>,
     listed: ReadonlySet<Txid>,
   ): void {
     const examined = new Set(observed.map(({ txid }) => txid));
     for (const transaction of observed) {
-      if (relevant.has(transaction) || this.#irrelevant.size >= IRRELEVANT_MAX) continue;
+      if (ours.has(transaction) || this.#irrelevant.size >= IRRELEVANT_MAX) continue;
       const isUndecided = transaction.spends.some((outpoint) => {
         const parent = outpoint.slice(0, outpoint.indexOf(':')) as Txid;
         return listed.has(parent) && !examined.has(parent) && !this.#irrelevant.has(parent);
@@ -133,20 +169,29 @@ export class FollowMempool implements Worker {
     this.#irrelevant = new Set(listed.filter((txid) => this.#irrelevant.has(txid)));
   }
 
-  async #evictAbsent(absent: readonly Txid[], mempoolEmpty: boolean): Promise<void> {
+  async #evictAbsent(node: BitcoinNode, absent: readonly Txid[]): Promise<void> {
     const { session, runtime } = this.#context;
     const wanted = await wantedTxids(session, absent);
     const now = runtime.now();
     const foreign = absent.filter((txid) => !wanted.has(txid));
-    this.#absences = trackAbsences(this.#absences, foreign, now);
-    const txids = evicted(this.#absences, mempoolEmpty, now, EVICTION_POLICY);
+    this.#absences = trackAbsences(this.#absences, foreign);
+    const txids = evicted(this.#absences, this.#lostSince, now, MEMPOOL_POLICY);
     if (txids.length === 0) return;
-    await execute(this.#context, this.name, [{ kind: 'evict', txids, reason: 'not in the node’s mempool any more' }]);
+    // What stands in its way may have been looked at before it was known what for.
+    await this.#examine(node, await this.#spendersInMempool(node, txids), new Set());
+    const expiryMs = node.kind === 'btcd' ? null : CORE_EXPIRY_MS;
+    await execute(this.#context, this.name, [
+      { kind: 'evict', txids, expiryMs, observer: observer(this.#context, node) },
+    ]);
   }
-}
 
-function conflicts(transaction: ObservedTransaction, view: WatchView): boolean {
-  return transaction.spends.some((outpoint) =>
-    view.spenders(outpoint).some((known) => known.transaction.txid !== transaction.txid),
-  );
+  async #spendersInMempool(node: BitcoinNode, txids: readonly Txid[]): Promise<readonly Txid[]> {
+    const view = new WatchView();
+    await loadByTxid(this.#context.session, txids, view);
+    const outpoints = txids
+      .flatMap((txid) => view.transaction(txid)?.transaction.inputs ?? [])
+      .map(({ outpoint }) => unwrap(parseOutpointKey(outpoint)));
+    const spenders = await node.mempoolSpenders(outpoints.slice(0, SPENDERS_MAX));
+    return [...new Set(spenders.filter((spender) => spender !== undefined))];
+  }
 }

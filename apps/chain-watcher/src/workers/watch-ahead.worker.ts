@@ -4,14 +4,19 @@ import { observe, WatchView } from '@finality/chain';
 import { unwrap, type Worker } from '@finality/kernel';
 import type { CommandOf, RescannedBlock } from '../commands.ts';
 import { lookUpPrevouts } from '../outbound/prevouts.ts';
-import { firstHeight, mainHeaders } from '../projections/headers.projection.ts';
+import { firstHeight, lastHeightBefore, mainHeaders } from '../projections/headers.projection.ts';
 import { loadAround } from '../projections/transactions.projection.ts';
-import { type WalletToExtend, walletToExtend } from '../projections/wallets.projection.ts';
+import { type WalletToExtend, walletsToExtend } from '../projections/wallets.projection.ts';
 import { execute, type Progress, waitingForNode, type WorkerContext } from './context.ts';
 
 /** New wallets and addresses wake it; this is for what a crash left undone. */
 const POLL_MS = 500;
 const BLOCKS_PER_STEP = 25;
+/** Looked at per step. */
+const WALLETS_MAX = 100;
+/** A block's time may be two hours ahead of the network's, and is later than the median of the eleven before it. */
+const BLOCK_TIME_TOLERANCE_SECONDS = 3 * 3_600;
+const MS_PER_SECOND = 1_000;
 
 /**
  * Derives and stores the scripts that are wanted, a wallet per step; where the wallet is older than our tip, reads the blocks since its
@@ -28,17 +33,32 @@ export class WatchAhead implements Worker {
 
   step(): Promise<Progress> {
     return waitingForNode(this.#context, async () => {
-      const wallet = await walletToExtend(this.#context.session);
-      if (!wallet) return 'idle';
-      const { watched, wanted } = wallet;
-      const isBehind = watched.external < wanted.external || watched.internal < wanted.internal;
-      return isBehind ? this.#deriveScripts(wallet) : this.#context.nodes.use((node) => this.#rescan(node, wallet));
+      // Blocks that the node hasn't got for one wallet don't keep the others waiting.
+      for (const wallet of await walletsToExtend(this.#context.session, WALLETS_MAX))
+        if ((await this.#extend(wallet)) === 'progress') return 'progress';
+      return 'idle';
     });
   }
 
+  #extend(wallet: WalletToExtend): Promise<Progress> {
+    const { watched, wanted } = wallet;
+    const isBehind = watched.external < wanted.external || watched.internal < wanted.internal;
+    return isBehind ? this.#deriveScripts(wallet) : this.#context.nodes.use((node) => this.#rescan(node, wallet));
+  }
+
+  /** Nothing was paid to the wallet below this height. */
+  async #birthday({ birthdayHeight, createdAt }: WalletToExtend): Promise<number> {
+    const { session } = this.#context;
+    const first = (await firstHeight(session)) ?? 0;
+    if (birthdayHeight > 0 || createdAt === null) return Math.max(birthdayHeight, first);
+    const seconds = Math.floor(createdAt / MS_PER_SECOND) - BLOCK_TIME_TOLERANCE_SECONDS;
+    const before = await lastHeightBefore(session, seconds);
+    return before === undefined ? first : before + 1;
+  }
+
   async #deriveScripts(wallet: WalletToExtend): Promise<Progress> {
-    const { network, session } = this.#context;
-    const { walletId, external, internal, watched, wanted, birthdayHeight } = wallet;
+    const { network } = this.#context;
+    const { walletId, external, internal, watched, wanted } = wallet;
     const descriptor = unwrap(parseDescriptor([external, internal], network));
     const derive = (branch: Branch, from: number, below: number): CommandOf<'store_scripts'>['scripts'] =>
       Array.from({ length: Math.max(0, below - from) }, (_, i) => {
@@ -46,7 +66,7 @@ export class WatchAhead implements Worker {
         return { branch, index, script: deriveScript(descriptor, branch, index).script };
       });
     const scripts = [...derive(0, watched.external, wanted.external), ...derive(1, watched.internal, wanted.internal)];
-    const rescanFrom = Math.max(birthdayHeight, (await firstHeight(session)) ?? 0);
+    const rescanFrom = await this.#birthday(wallet);
     const body: CommandOf<'store_scripts'> = { kind: 'store_scripts', walletId, scripts, watched: wanted, rescanFrom };
     await execute(this.#context, this.name, [body]);
     return 'progress';
@@ -67,7 +87,7 @@ export class WatchAhead implements Worker {
     const transactions = blocks.flatMap((block) => block.transactions);
     const view = new WatchView();
     await loadAround(session, transactions, view);
-    const lookedUp = await lookUpPrevouts(node, transactions, view, false);
+    const lookedUp = await lookUpPrevouts(node, transactions, view);
     // Where a reorg has made the chain shorter, what comes instead is matched when it is connected.
     const body: CommandOf<'rescan'> = { kind: 'rescan', walletId, blocks, next: through + 1, lookedUp };
     const outcome = await execute(this.#context, this.name, [body]);

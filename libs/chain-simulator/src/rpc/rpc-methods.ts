@@ -32,6 +32,7 @@ const nodeMethods: RpcMethods = {
     incrementalfee: POLICY.incrementalFeeSatPerKvb,
     warnings: [],
   }),
+  uptime: ({ chain }) => chain.uptimeSeconds,
   getconnectioncount: () => 0,
   getpeerinfo: () => [],
   getindexinfo: ({ chain, txIndex }) =>
