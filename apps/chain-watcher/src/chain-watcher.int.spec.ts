@@ -192,6 +192,30 @@ describe('reorgs', () => {
     ]);
   });
 
+  it('a hundred and ten blocks, and a deposit that vanishes with them and is paid again', async () => {
+    const from = await watching();
+    const deposit = rig.payment([{ script: wallet.script(0, 0), valueSats: 50_000n }]);
+    rig.mine(1, rig.miner, [deposit]);
+    rig.mine(109);
+    await rig.settle();
+    const before = await rig.story({ deposit: deposit.txid }, from);
+    expect([before[0], before.length]).toEqual(['confirmed deposit @106', 111]);
+    rig.reorg(110);
+    rig.simulator.chain.evict(deposit.txid);
+    await rig.settle();
+    rig.mine(1, rig.miner, [deposit]);
+    await rig.settle();
+    const after = (await rig.story({ deposit: deposit.txid }, from)).slice(before.length);
+    expect(after.slice(0, 2)).toEqual(['disconnected @215 fork 105 depth 110', 'disconnected @214 fork 105 depth 110']);
+    expect(after.slice(109, 112)).toEqual([
+      'unconfirmed deposit @106',
+      'disconnected @106 fork 105 depth 110',
+      'connected @106',
+    ]);
+    expect(after.slice(-2)).toEqual(['confirmed deposit @217', 'connected @217']);
+    expect(rig.status).toMatchObject({ tipHeight: 217, lagBlocks: 0, problem: null });
+  });
+
   it('stays with its branch while the node has no more work, and follows what the node takes for invalid', async () => {
     const from = await watching();
     rig.mine(2);
@@ -229,6 +253,29 @@ describe('trouble', () => {
       'connected @107',
     ]);
     expect(rig.status).toMatchObject({ nodeReachable: true, tipHeight: 166, problem: null });
+  });
+
+  it('says so when the node answers too slowly, or isn’t the one that has the blocks, and credits nothing', async () => {
+    let pruned = false;
+    const wrapNode = (node: BitcoinNode): BitcoinNode =>
+      instead(node, { rawBlock: async (hash: BlockHash) => (pruned ? undefined : node.rawBlock(hash)) });
+    const from = await watching({ timeoutMs: 100, wrapNode });
+    const deposit = rig.payment([{ script: wallet.script(0, 0), valueSats: 50_000n }]);
+    rig.mine(1, rig.miner, [deposit]);
+    rig.simulator.faults.outage = 'hang';
+    await rig.settle();
+    expect(rig.status.problem).toContain("didn't answer");
+    rig.simulator.faults.outage = 'none';
+    pruned = true;
+    await rig.addWallet(testWallet('wallet-b', 2), 100);
+    await rig.settle();
+    expect(rig.status.problem).toContain("doesn't give it");
+    expect(rig.status.scanProblem).toContain('wallet wallet-b waits for block');
+    expect((await rig.facts()).length).toBe(from);
+    pruned = false;
+    await rig.settle();
+    expect(rig.status).toMatchObject({ problem: null, scanProblem: null });
+    expect(await rig.story({ deposit: deposit.txid }, from)).toEqual(['confirmed deposit @106', 'connected @106']);
   });
 
   it('refuses a node of another network', async () => {

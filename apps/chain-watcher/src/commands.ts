@@ -1,6 +1,6 @@
 import type { BlockHash, BlockHeader, Branch, ScriptHex, Txid } from '@finality/bitcoin';
 import type { BroadcastAnswer } from '@finality/bitcoin-node';
-import type { Below, DisconnectedBlock, LookedUp, ObservedTransaction, Observer } from '@finality/chain';
+import type { Below, BlockRef, DisconnectedBlock, LookedUp, ObservedTransaction, Observer } from '@finality/chain';
 import type { Instant } from '@finality/kernel';
 
 /** A block that has been checked, ready to become facts. */
@@ -37,6 +37,8 @@ export type ChainWatcherCommand =
       readonly expiryMs: number | null;
       readonly observer: Observer;
     }
+  | { readonly kind: 'agree'; readonly blocks: readonly BlockRef[] }
+  | { readonly kind: 'dispute'; readonly blocks: readonly DisconnectedBlock[] }
   /** The node has lost its mempool: what we want on the chain is sent again at once. */
   | { readonly kind: 'mempool_lost' }
   | {

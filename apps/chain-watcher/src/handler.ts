@@ -72,6 +72,9 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
         return this.#connectBlock(body, world, batch);
       case 'disconnect_blocks':
         return this.#disconnectBlocks(body, world, batch);
+      case 'agree':
+        return this.#agree(body, world, batch);
+      case 'dispute':
       case 'observe_mempool':
       case 'evict':
         return this.#chain(body, world, batch);
@@ -129,6 +132,10 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
     return handled;
   }
 
+  #agree(body: CommandOf<'agree'>, world: World, batch: Batch): Handled<null> {
+    return notOnMain(body.blocks, world) ?? this.#chain(body, world, batch);
+  }
+
   #storeScripts(body: CommandOf<'store_scripts'>, world: World, batch: Batch): Handled<null> {
     const { watched, rescanFrom } = body;
     const tipHeight = this.#tipHeight(batch);
@@ -138,11 +145,8 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
   }
 
   #rescan(body: CommandOf<'rescan'>, world: World, batch: Batch): Handled<null> {
-    for (const { hash } of body.blocks) {
-      if (!world.headers.get(hash)?.onMain) {
-        return refused('NOT_ON_MAIN', `block ${hash} has left the main chain: its successor is read instead`);
-      }
-    }
+    const gone = notOnMain(body.blocks, world);
+    if (gone) return gone;
     const { lookedUp } = body;
     const facts: ChainEvent[] = [];
     for (const block of body.blocks) {
@@ -224,6 +228,12 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
   }
 }
 
+/** A block that left it while it was being looked at: its successor is looked at instead. */
+function notOnMain(blocks: readonly { readonly hash: BlockHash }[], world: World): Handled<null> | undefined {
+  const gone = blocks.find(({ hash }) => !world.headers.get(hash)?.onMain);
+  return gone && refused('NOT_ON_MAIN', `block ${gone.hash} has left the main chain`);
+}
+
 /** Each of these passes: the next step looks at the chain again. */
 function refused(reason: string, message: string): Handled<null> {
   return { kind: 'refused', refusal: refusal('aborted', reason, message, { retryable: true }) };
@@ -244,7 +254,7 @@ function transactionsOf(body: ChainWatcherCommand) {
 
 function headersNeeded(body: ChainWatcherCommand): readonly BlockHash[] {
   if (body.kind === 'connect_block') return [body.block.header.previousHash];
-  return body.kind === 'rescan' ? body.blocks.map((block) => block.hash) : [];
+  return body.kind === 'rescan' || body.kind === 'agree' ? body.blocks.map((block) => block.hash) : [];
 }
 
 function streamsOf(body: ChainWatcherCommand): readonly string[] {

@@ -110,6 +110,10 @@ function factOf(event: ChainEvent): FactPart {
       const { txid, reason, conflictingTxid, node } = event;
       return { transactionEvicted: { txid, reason, conflictingTxid, node } };
     }
+    case 'block_agreed':
+      return { blockAgreed: { height: event.height, blockHash: event.hash } };
+    case 'block_disputed':
+      return { blockDisputed: { height: event.height, blockHash: event.hash } };
     case 'transaction_broadcast': {
       const { txid, lineageId, answer } = event;
       return { transactionBroadcast: { txid, lineageId, answer } };

@@ -49,6 +49,9 @@ export interface RigOptions {
   /** Puts something between the watcher and the node. */
   readonly wrapNode?: (node: BitcoinNode) => BitcoinNode;
   readonly txIndex?: boolean;
+  readonly second?: BitcoinNode;
+  /** Of the watcher's calls to the node; default 2 s. */
+  readonly timeoutMs?: number;
 }
 
 /** The chain watcher on a real Postgres and a simulated node over HTTP, with the outside world and the neighbouring services by hand. */
@@ -135,6 +138,8 @@ export class WatcherRig {
       BITCOIN_NETWORK: 'regtest',
       BITCOIN_RPC_URL: this.simulator.url,
       CHAIN_START_HEIGHT: 0,
+      CHAIN_DISAGREEMENT_BLOCKS_MAX: 2,
+      CHAIN_DISAGREEMENT_MINUTES_MAX: 30,
       WATCH_AHEAD: 10,
       ...this.#options.config,
     };
@@ -145,6 +150,7 @@ export class WatcherRig {
       readModels,
       driver,
       connectNode: () => this.#connect(config),
+      ...(this.#options.second && { connectSecondNode: () => Promise.resolve(this.#options.second!) }),
       faults: { at: (point) => this.#pass(point) },
     });
     this.#stop = async () => {
@@ -161,7 +167,7 @@ export class WatcherRig {
       password: 'p',
       network: config.BITCOIN_NETWORK,
       runtime: systemRuntime(),
-      timeoutMs: 2_000,
+      timeoutMs: this.#options.timeoutMs ?? 2_000,
     });
     return this.#options.wrapNode ? this.#options.wrapNode(node) : node;
   }
@@ -375,6 +381,8 @@ function inShort(fact: chainV1.ChainFact, name: (txid: string) => string): strin
     const { txid, reason, conflictingTxid } = fact.transactionEvicted;
     return `${reason} ${name(txid)}${conflictingTxid && ` by ${name(conflictingTxid)}`}`;
   }
+  if (fact.blockAgreed) return `agreed @${fact.blockAgreed.height}`;
+  if (fact.blockDisputed) return `disputed @${fact.blockDisputed.height}`;
   assert(fact.transactionBroadcast, 'a fact says something');
   return `broadcast ${name(fact.transactionBroadcast.txid)} ${fact.transactionBroadcast.answer}`;
 }

@@ -119,6 +119,10 @@ function inShort(event: ChainEvent): string {
       return `${event.reason} ${event.txid}${event.conflictingTxid && ` by ${event.conflictingTxid}`}`;
     case 'transaction_broadcast':
       return `broadcast ${event.txid}`;
+    case 'block_agreed':
+      return `agreed ${event.hash}`;
+    case 'block_disputed':
+      return `disputed ${event.hash}`;
   }
 }
 
@@ -314,5 +318,37 @@ describe('blocks read again', () => {
 
   it('and of nothing twice', () => {
     expect(given(connect(1, [deposit], found), connect(2)).when(rescan([deposit]))).toEqual([]);
+  });
+});
+
+describe('a second node', () => {
+  const blocks = (...heights: readonly number[]) => heights.map((height) => ({ height, hash: hash(`block${height}`) }));
+  const agree = (...heights: readonly number[]): ChainCommand => ({ kind: 'agree', blocks: blocks(...heights) });
+  const dispute = (...heights: readonly number[]): ChainCommand => ({
+    kind: 'dispute',
+    blocks: blocks(...heights).map((block) => ({ ...block, previousHash: hash(`block${block.height - 1}`) })),
+  });
+  const three = [connect(1), connect(2), connect(3)];
+
+  it('agrees to one block after the other, up to the tip', () => {
+    expect(given(...three).when(agree(1, 2))).toEqual(['agreed block1', 'agreed block2']);
+    expect(given(...three, agree(1, 2)).when(agree(3))).toEqual(['agreed block3']);
+    expect(given(...three, agree(1, 2)).when(agree(2))).toEqual(['NOT_AGREED_UPON']);
+    expect(given(...three).when(agree(3, 4))).toEqual(['NOT_AGREED_UPON']);
+    expect(given().when(agree(1))).toEqual(['NOT_AGREED_UPON']);
+  });
+
+  it('can take it back, the last block first', () => {
+    const left = given(...three, agree(1, 2, 3));
+    expect(left.when(dispute(3, 2))).toEqual(['disputed block3', 'disputed block2']);
+    expect(left.when(agree(2))).toEqual(['agreed block2']);
+    expect(left.when(dispute(1))).toEqual(['NOT_AGREED_UPON']);
+  });
+
+  it('has agreed to nothing that a reorg took', () => {
+    const reorged = given(...three, agree(1, 2, 3), disconnect(3, 2));
+    expect(reorged.when(dispute(3))).toEqual(['NOT_AGREED_UPON']);
+    reorged.when(connect(2, [], NOT_LOOKED_UP, 'b'));
+    expect(reorged.when(agree(2))).toEqual(['agreed block2']);
   });
 });

@@ -81,6 +81,10 @@ export type ChainCommand =
       readonly transactions: readonly ObservedTransaction[];
       readonly lookedUp: LookedUp;
     }
+  /** Blocks that the second node has as well, oldest first, from the one after the last agreed on. */
+  | { readonly kind: 'agree'; readonly blocks: readonly BlockRef[] }
+  /** Blocks agreed on that the second node has left, the last first. */
+  | { readonly kind: 'dispute'; readonly blocks: readonly DisconnectedBlock[] }
   | {
       readonly kind: 'record_broadcast';
       readonly txid: Txid;
@@ -108,6 +112,10 @@ export function decideChain(command: ChainCommand, state: ChainState, view: Watc
       return evict(command, view);
     case 'rescan_block':
       return rescanBlock(command, view);
+    case 'agree':
+      return agree(command.blocks, state);
+    case 'dispute':
+      return dispute(command.blocks, state);
     case 'record_broadcast':
       return accept({
         type: 'transaction_broadcast' as const,
@@ -187,6 +195,33 @@ function disconnectBlocks(blocks: readonly DisconnectedBlock[], state: ChainStat
     facts.push({ type: 'block_disconnected', height, hash, previousHash, forkHeight, depth: blocks.length });
   }
   return accept(...facts);
+}
+
+/** Whoever asked the second node has compared the hashes with ours; what we have gone over to since isn't at its place any more. */
+function agree(blocks: readonly BlockRef[], { tip, agreed }: ChainState): ChainDecision {
+  const [first] = blocks;
+  const last = blocks.at(-1);
+  const follows = first && last && tip && (agreed === null || agreed.height + 1 === first.height);
+  if (!follows || last.height > tip.height) {
+    const message = `expected blocks from ${(agreed?.height ?? -1) + 1} to ${tip?.height}, got ${first?.height} to ${last?.height}`;
+    return refuse({ reason: 'NOT_AGREED_UPON', message });
+  }
+  return accept(...blocks.map(({ height, hash }) => ({ type: 'block_agreed' as const, height, hash })));
+}
+
+function dispute(blocks: readonly DisconnectedBlock[], { agreed }: ChainState): ChainDecision {
+  if (blocks[0]?.hash !== agreed?.hash || !agreed) {
+    const message = `expected the block agreed on last, ${agreed?.hash}, first, got ${blocks[0]?.hash}`;
+    return refuse({ reason: 'NOT_AGREED_UPON', message });
+  }
+  return accept(
+    ...blocks.map(({ height, hash, previousHash }) => ({
+      type: 'block_disputed' as const,
+      height,
+      hash,
+      previousHash,
+    })),
+  );
 }
 
 /** In a fixed order, so that the same history gives the same facts. */

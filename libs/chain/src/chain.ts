@@ -71,6 +71,15 @@ export type ChainEvent =
       readonly txid: Txid;
       readonly lineageId: string;
       readonly answer: BroadcastSuccess;
+    }
+  /** A second node has this block, the next after the last agreed on, on its best chain. */
+  | { readonly type: 'block_agreed'; readonly height: number; readonly hash: BlockHash }
+  /** It has left this block, the last agreed on, for another branch. */
+  | {
+      readonly type: 'block_disputed';
+      readonly height: number;
+      readonly hash: BlockHash;
+      readonly previousHash: BlockHash;
     };
 
 /**
@@ -85,22 +94,30 @@ export type BroadcastSuccess = 'accepted' | 'already_in_mempool' | 'already_mine
 export interface ChainState {
   /** The last block whose facts have been published. */
   readonly tip: BlockRef | null;
+  /** The last block of our chain that the second node has too. */
+  readonly agreed: BlockRef | null;
   /** How many facts there are: the source position of the latest. */
   readonly facts: bigint;
 }
 
 export const chain: Aggregate<ChainState, ChainEvent> = {
   name: 'chain',
-  initialState: { tip: null, facts: 0n },
+  initialState: { tip: null, agreed: null, facts: 0n },
   evolve(state, event) {
     const facts = state.facts + 1n;
     switch (event.type) {
       case 'block_connected':
         assert(state.tip === null || state.tip.hash === event.previousHash, 'a block connects to the tip');
-        return { facts, tip: { height: event.height, hash: event.hash } };
-      case 'block_disconnected':
+        return { ...state, facts, tip: { height: event.height, hash: event.hash } };
+      case 'block_disconnected': {
         assert(state.tip?.hash === event.hash, 'the tip is disconnected first');
-        return { facts, tip: { height: event.height - 1, hash: event.previousHash } };
+        const tip = { height: event.height - 1, hash: event.previousHash };
+        return { facts, tip, agreed: state.agreed && state.agreed.height > tip.height ? tip : state.agreed };
+      }
+      case 'block_agreed':
+        return { ...state, facts, agreed: { height: event.height, hash: event.hash } };
+      case 'block_disputed':
+        return { ...state, facts, agreed: { height: event.height - 1, hash: event.previousHash } };
       case 'transaction_seen':
       case 'transaction_confirmed':
       case 'transaction_unconfirmed':

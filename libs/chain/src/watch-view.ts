@@ -105,6 +105,8 @@ export class WatchView {
       case 'block_disconnected':
         return this.#forgetReplacementsIn(event.hash);
       case 'block_connected':
+      case 'block_agreed':
+      case 'block_disputed':
       case 'transaction_broadcast':
         return;
       default:

@@ -196,7 +196,10 @@ export class FollowChain implements Worker {
     previous: BlockHash | undefined,
   ): Promise<{ readonly block: CheckedBlock; readonly bytes: number } | undefined> {
     const raw = await node.rawBlock(hash);
-    if (!raw) return undefined;
+    if (!raw) {
+      if ((await node.blockHash(height)) !== hash) return undefined;
+      throw new BadBlock(`block ${hash} at ${height}: the node says that it has it, and doesn't give it`);
+    }
     const checked = checkBlock(raw, this.#context.network);
     if (!checked.ok) throw new BadBlock(`block ${hash} at ${height}: ${checked.error.message}`);
     const { header, transactions } = checked.value;

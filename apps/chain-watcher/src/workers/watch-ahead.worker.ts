@@ -1,5 +1,5 @@
-import { type Branch, checkBlock, deriveScript, parseDescriptor } from '@finality/bitcoin';
-import type { BitcoinNode } from '@finality/bitcoin-node';
+import { type BlockHash, type Branch, checkBlock, deriveScript, parseDescriptor } from '@finality/bitcoin';
+import { type BitcoinNode, NodeError } from '@finality/bitcoin-node';
 import { observe, WatchView } from '@finality/chain';
 import { unwrap, type Worker } from '@finality/kernel';
 import type { CommandOf, RescannedBlock } from '../commands.ts';
@@ -26,6 +26,7 @@ export class WatchAhead implements Worker {
   readonly name = 'watch-ahead';
   readonly pollMs = POLL_MS;
   readonly #context: WorkerContext;
+  #problem: string | null = null;
 
   constructor(context: WorkerContext) {
     this.#context = context;
@@ -34,9 +35,15 @@ export class WatchAhead implements Worker {
   step(): Promise<Progress> {
     return waitingForNode(this.#context, async () => {
       // Blocks that the node hasn't got for one wallet don't keep the others waiting.
-      for (const wallet of await walletsToExtend(this.#context.session, WALLETS_MAX))
-        if ((await this.#extend(wallet)) === 'progress') return 'progress';
-      return 'idle';
+      const { session, status } = this.#context;
+      this.#problem = null;
+      let progress: Progress = 'idle';
+      for (const wallet of await walletsToExtend(session, WALLETS_MAX)) {
+        progress = await this.#extend(wallet);
+        if (progress === 'progress') break;
+      }
+      status.scanProblem(this.#problem);
+      return progress;
     });
   }
 
@@ -78,11 +85,14 @@ export class WatchAhead implements Worker {
     const through = Math.min(rescan.through, rescan.next + BLOCKS_PER_STEP - 1);
     const blocks: RescannedBlock[] = [];
     for (const { hash, height } of await mainHeaders(session, rescan.next, through)) {
-      const raw = await node.rawBlock(hash);
-      // The node has pruned it, or is another one: this waits until it is there.
-      if (!raw) return 'idle';
-      const checked = unwrap(checkBlock(raw, network));
-      blocks.push({ height, hash, transactions: checked.transactions.map(observe) });
+      const raw = await rawBlockOf(node, hash);
+      const checked = typeof raw === 'string' ? undefined : checkBlock(raw, network);
+      if (!checked?.ok || checked.value.header.hash !== hash) {
+        const problem = typeof raw === 'string' ? raw : checked?.ok ? 'it gave another block' : checked?.error.message;
+        this.#problem = `wallet ${walletId} waits for block ${hash} at ${height}: ${problem}`;
+        return 'idle';
+      }
+      blocks.push({ height, hash, transactions: checked.value.transactions.map(observe) });
     }
     const transactions = blocks.flatMap((block) => block.transactions);
     const view = new WatchView();
@@ -92,5 +102,15 @@ export class WatchAhead implements Worker {
     const body: CommandOf<'rescan'> = { kind: 'rescan', walletId, blocks, next: through + 1, lookedUp };
     const outcome = await execute(this.#context, this.name, [body]);
     return outcome === 'stored' ? 'progress' : 'idle';
+  }
+}
+
+/** The block, or why the node doesn't give it: it has pruned it, or is another one than before. */
+async function rawBlockOf(node: BitcoinNode, hash: BlockHash): Promise<Uint8Array | string> {
+  try {
+    return (await node.rawBlock(hash)) ?? 'the node hasn’t got it';
+  } catch (error) {
+    if (error instanceof NodeError && error.kind === 'rpc') return error.message;
+    throw error;
   }
 }

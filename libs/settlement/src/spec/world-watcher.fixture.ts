@@ -101,6 +101,9 @@ function factOf(event: ChainEvent): ChainFact {
       return { kind: event.type, txid: event.txid };
     case 'transaction_broadcast':
       return { kind: event.type, txid: event.txid, answer: event.answer };
+    case 'block_agreed':
+    case 'block_disputed':
+      throw new Error('the model has one node');
     default:
       return assertNever(event, 'chain event');
   }
