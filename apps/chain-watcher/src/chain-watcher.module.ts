@@ -18,6 +18,8 @@ import { CompareNodes } from './workers/compare-nodes.worker.ts';
 import type { WorkerContext } from './workers/context.ts';
 import { FollowChain } from './workers/follow-chain.worker.ts';
 import { FollowMempool } from './workers/follow-mempool.worker.ts';
+import { Hints } from './workers/hints.ts';
+import { Listen } from './workers/listen.worker.ts';
 import { WatchAhead } from './workers/watch-ahead.worker.ts';
 
 export interface ChainWatcherEnv extends ServiceEnv<ChainWatcherConfig> {
@@ -32,13 +34,16 @@ export const SCHEMA = 'chain_watcher';
 
 /** Lets go of the node's connections when the app closes. */
 class NodeConnectionCloser {
+  readonly #listen: Listen;
   readonly #connections: readonly NodeConnection[];
 
-  constructor(connections: readonly NodeConnection[]) {
+  constructor(listen: Listen, connections: readonly NodeConnection[]) {
+    this.#listen = listen;
     this.#connections = connections;
   }
 
   async onModuleDestroy(): Promise<void> {
+    this.#listen.close();
     await Promise.all(this.#connections.map((connection) => connection.close()));
   }
 }
@@ -49,7 +54,10 @@ export class ChainWatcherModule {
   static register(env: ChainWatcherEnv): DynamicModule {
     const context = contextOf(env);
     const second = secondConnection(env);
+    const listen = new Listen(context);
+    const closer = new NodeConnectionCloser(listen, second ? [context.nodes, second] : [context.nodes]);
     const workers = [
+      listen,
       new FollowChain(context),
       new FollowMempool(context),
       new WatchAhead(context),
@@ -64,10 +72,7 @@ export class ChainWatcherModule {
         { provide: STORE, useValue: context.store },
         { provide: WORKERS, useValue: workers },
         { provide: CHAIN_STATUS, useValue: context.status },
-        {
-          provide: NodeConnectionCloser,
-          useValue: new NodeConnectionCloser(second ? [context.nodes, second] : [context.nodes]),
-        },
+        { provide: NodeConnectionCloser, useValue: closer },
       ],
       exports: [WORKERS, CHAIN_STATUS],
     };
@@ -95,6 +100,7 @@ function contextOf(env: ChainWatcherEnv): WorkerContext {
     reader: new EventReader({ pool, schema: SCHEMA }),
     session: poolSession(pool),
     nodes: new NodeConnection(env.connectNode ?? (() => connectConfigured(env))),
+    hints: new Hints(),
     status: new ChainStatus(network, runtime, healthLimitsOf(config)),
     log: env.log ?? silentLog,
     faults: env.faults ?? { at: () => undefined },

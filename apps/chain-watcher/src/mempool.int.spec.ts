@@ -1,5 +1,6 @@
 import type { ParsedTransaction } from '@finality/bitcoin';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { BitcoinNode } from '@finality/bitcoin-node';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type TestDatabase, testDatabase } from '@finality/testing';
 import { testWallet, WatcherRig } from './watcher-rig.fixture.ts';
 
@@ -165,5 +166,43 @@ describe('the mempool', () => {
     await rig.settle();
     expect([...(await rig.story(names, from))].sort()).toEqual([seen[0], 'evicted d2', ...seen.slice(1)]);
     expect(rig.status.mempoolLost).toBe(false);
+  });
+});
+
+describe('push', () => {
+  const deposit = (index: number) => rig.payment([{ script: wallet.script(0, index), valueSats: 50_000n }]);
+
+  it('brings what comes without listing the mempool; a gap in it is found', async () => {
+    let listings = 0;
+    const wrapNode = (node: BitcoinNode): BitcoinNode =>
+      new Proxy(node, {
+        get(target, property) {
+          if (property === 'mempoolTxids') listings += 1;
+          const value: unknown = Reflect.get(target, property);
+          return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+        },
+      });
+    const from = await watching({ zmq: true, wrapNode, config: { CHAIN_POLL_MS: 20 } });
+    expect(rig.status.channel).toBe('zmq');
+    const [told, missed, after] = [0, 1, 2].map(deposit);
+    const names = { told: told!.txid, missed: missed!.txid, after: after!.txid };
+    const seen = async (...expected: readonly string[]): Promise<void> =>
+      vi.waitFor(
+        async () => {
+          await rig.step('listen', 'follow-mempool');
+          expect([...(await rig.story(names, from))].sort()).toEqual(expected);
+        },
+        { timeout: 10_000 },
+      );
+    const before = listings;
+    rig.send(told!);
+    await seen('seen told');
+    expect(listings).toBe(before);
+    rig.simulator.faults.dropsMessages = true;
+    rig.send(missed!);
+    rig.simulator.faults.dropsMessages = false;
+    rig.send(after!);
+    await seen('seen after', 'seen missed', 'seen told');
+    expect(listings).toBeGreaterThan(before);
   });
 });

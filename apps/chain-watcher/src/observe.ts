@@ -21,13 +21,14 @@ export function observeChain(service: AssembledService, { metrics, check }: Obse
   });
   // Without a node nothing moves on the chain: whoever asks whether we are ready has to know.
   check('node', () => {
-    const { nodeReachable, tipHeight, nodeHeight, lagBlocks, mempoolLost, problem } = chain.status();
+    const { nodeReachable, tipHeight, nodeHeight, lagBlocks, mempoolLost, channel, problem } = chain.status();
     return {
       ok: nodeReachable && problem === null,
       detail: {
         tipHeight,
         ...(nodeHeight === null ? {} : { nodeHeight }),
         ...(lagBlocks === null ? {} : { lagBlocks }),
+        channel,
         mempoolLost,
         ...(problem === null ? {} : { problem }),
       },

@@ -3,6 +3,7 @@ import type { NodeError } from '@finality/bitcoin-node';
 import type { BlockRef } from '@finality/chain';
 import type { Instant, Runtime } from '@finality/kernel';
 import type { HealthLimits } from './config.ts';
+import type { PushChannel } from './workers/hints.ts';
 
 /** Nest token of the {@link ChainStatus}. */
 export const CHAIN_STATUS = Symbol('ChainStatus');
@@ -24,6 +25,8 @@ export interface ChainWatcherStatus {
   readonly nodeSilentMs: number | null;
   /** Why it doesn't go on: an unreachable node, the wrong network, a bad block. */
   readonly problem: string | null;
+  /** How the node lets us know that something has happened. */
+  readonly channel: PushChannel;
   /** Why blocks that a wallet's scripts need can't be read; null while none is waited for. */
   readonly scanProblem: string | null;
   /** The tip is older than it may be. */
@@ -68,6 +71,7 @@ export class ChainStatus {
   #answeredAt: Instant | null = null;
   #nodeProblem: string | null = null;
   #chainProblem: string | null = null;
+  #channel: PushChannel = 'polling';
   #scanProblem: string | null = null;
   #second: SecondNode | null = null;
   #disagreeingSince: Instant | null = null;
@@ -97,6 +101,10 @@ export class ChainStatus {
 
   chainProblem(problem: string | null): void {
     this.#chainProblem = problem;
+  }
+
+  channel(channel: PushChannel): void {
+    this.#channel = channel;
   }
 
   scanProblem(problem: string | null): void {
@@ -132,6 +140,7 @@ export class ChainStatus {
       tipHash: this.#tip.hash,
       tipAgeMs,
       stale: tipAgeMs !== null && tipAgeMsMax !== null && tipAgeMs > tipAgeMsMax,
+      channel: this.#channel,
       scanProblem: this.#scanProblem,
       secondNode: this.#second && this.#secondNode(this.#second, now),
       nodeHeight: this.#nodeHeight,

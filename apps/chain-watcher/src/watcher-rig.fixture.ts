@@ -49,6 +49,7 @@ export interface RigOptions {
   /** Puts something between the watcher and the node. */
   readonly wrapNode?: (node: BitcoinNode) => BitcoinNode;
   readonly txIndex?: boolean;
+  readonly zmq?: boolean;
   readonly second?: BitcoinNode;
   /** Of the watcher's calls to the node; default 2 s. */
   readonly timeoutMs?: number;
@@ -96,6 +97,7 @@ export class WatcherRig {
       port: 0,
       now: () => (clock.seconds += 1) * 1_000,
       txIndex: options.txIndex ?? true,
+      zmq: options.zmq ?? false,
     });
     const node = await connectNode({ ...access, url: simulator.url, network: 'regtest', runtime: systemRuntime() });
     const rig = new WatcherRig(database, simulator, node, options, clock);
@@ -200,6 +202,11 @@ export class WatcherRig {
         await this.restart();
       }
     }
+  }
+
+  /** A step of each of these workers. */
+  async step(...names: readonly string[]): Promise<void> {
+    for (const worker of this.#service.workers) if (names.includes(worker.name)) await worker.step();
   }
 
   async #round(): Promise<boolean> {

@@ -1,6 +1,7 @@
 import type { BlockHash, FeeRate, Network, Outpoint, ScriptHex, Txid } from '@finality/bitcoin';
 import type { Sats } from '@finality/kernel';
 import type { BroadcastAnswer } from './broadcast-answer.ts';
+import type { PushFeed } from './push/push.ts';
 
 export interface ChainInfo {
   readonly height: number;
@@ -71,6 +72,9 @@ export interface BitcoinNode {
   /** Verdicts in order. Core takes up to 25 as a package, parents first; btcd looks at each alone. */
   testMempoolAccept(raws: readonly Uint8Array[]): Promise<readonly MempoolVerdict[]>;
   feeRates(confirmationsTarget: number): Promise<FeeRates>;
+
+  /** Listens to what the node tells unasked, in the way that it offers; `undefined` when it offers none and has to be polled. */
+  openPush(): Promise<PushFeed | undefined>;
 
   /** Lets go of connections. Calls under way fail. */
   close(): void;

@@ -161,6 +161,11 @@ export class SimulatedNode implements RegtestNode {
     });
   }
 
+  /** Whoever is in the same process asks when it is their turn. */
+  openPush(): Promise<undefined> {
+    return this.#answer('getzmqnotifications', () => undefined);
+  }
+
   close(): void {
     // Nothing is held.
   }

@@ -7,6 +7,7 @@ import type { FaultPoints, Log } from '@finality/service';
 import type { ChainWatcherCommand } from '../commands.ts';
 import type { NodeConnection } from '../outbound/node-connection.ts';
 import type { ChainStatus } from '../status.ts';
+import type { Hints } from './hints.ts';
 
 /** What the workers of this service work with. */
 export interface WorkerContext {
@@ -19,6 +20,7 @@ export interface WorkerContext {
   /** Reads outside of batches. */
   readonly session: Session;
   readonly nodes: NodeConnection;
+  readonly hints: Hints;
   readonly status: ChainStatus;
   readonly log: Log;
   readonly faults: FaultPoints;
