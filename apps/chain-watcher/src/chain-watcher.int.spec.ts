@@ -43,7 +43,10 @@ describe('following', () => {
     const all = await rig.facts();
     expect(all.map((fact) => fact.sourcePosition)).toEqual(all.map((_, i) => BigInt(i + 1)));
     expect(all.map((fact) => fact.blockConnected?.height)).toEqual(all.map((_, i) => i));
-    expect(await rig.watchExtended()).toEqual([{ walletId: 'wallet-a', externalBelow: 10, internalBelow: 10 }]);
+    expect(await rig.watchExtended()).toEqual([
+      { walletId: 'wallet-a', externalBelow: 0, internalBelow: 0, scanning: true },
+      { walletId: 'wallet-a', externalBelow: 10, internalBelow: 10, scanning: false },
+    ]);
     expect(rig.status).toMatchObject({
       tipHeight: 105,
       nodeHeight: 105,
@@ -189,6 +192,30 @@ describe('reorgs', () => {
     ]);
   });
 
+  it('a hundred and ten blocks, and a deposit that vanishes with them and is paid again', async () => {
+    const from = await watching();
+    const deposit = rig.payment([{ script: wallet.script(0, 0), valueSats: 50_000n }]);
+    rig.mine(1, rig.miner, [deposit]);
+    rig.mine(109);
+    await rig.settle();
+    const before = await rig.story({ deposit: deposit.txid }, from);
+    expect([before[0], before.length]).toEqual(['confirmed deposit @106', 111]);
+    rig.reorg(110);
+    rig.simulator.chain.evict(deposit.txid);
+    await rig.settle();
+    rig.mine(1, rig.miner, [deposit]);
+    await rig.settle();
+    const after = (await rig.story({ deposit: deposit.txid }, from)).slice(before.length);
+    expect(after.slice(0, 2)).toEqual(['disconnected @215 fork 105 depth 110', 'disconnected @214 fork 105 depth 110']);
+    expect(after.slice(109, 112)).toEqual([
+      'unconfirmed deposit @106',
+      'disconnected @106 fork 105 depth 110',
+      'connected @106',
+    ]);
+    expect(after.slice(-2)).toEqual(['confirmed deposit @217', 'connected @217']);
+    expect(rig.status).toMatchObject({ tipHeight: 217, lagBlocks: 0, problem: null });
+  });
+
   it('stays with its branch while the node has no more work, and follows what the node takes for invalid', async () => {
     const from = await watching();
     rig.mine(2);
@@ -204,71 +231,6 @@ describe('reorgs', () => {
     chain.reconsider(chain.node((await rig.facts()).at(-1)!.blockDisconnected!.blockHash as BlockHash)!);
     await rig.settle();
     expect((await rig.story({}, from)).slice(3)).toEqual(['connected @107']);
-  });
-});
-
-describe('the mempool', () => {
-  it('names what replaces a deposit, foreign transactions included', async () => {
-    const from = await watching();
-    const coins = rig.payer.coins().slice(0, 1);
-    const pay = (script: typeof rig.miner.script, feeSats: bigint) =>
-      rig.payer.pay([{ script, valueSats: 50_000n }], { feeSats, coins });
-    const first = pay(wallet.script(0, 0), 1_000n);
-    const bumped = pay(wallet.script(0, 0), 5_000n);
-    const foreign = pay(rig.miner.script, 20_000n);
-    for (const transaction of [first, bumped, foreign]) {
-      rig.send(transaction);
-      await rig.settle();
-    }
-    rig.mine();
-    await rig.settle();
-    const story = await rig.story({ first: first.txid, bumped: bumped.txid, foreign: foreign.txid }, from);
-    expect(story.slice(0, 3)).toEqual(['seen first', 'seen bumped', 'replaced first by bumped @0']);
-    expect(story.slice(3, 5).sort()).toEqual(['replaced bumped by foreign @0', 'replaced first by foreign @0']);
-    expect(story.slice(5, 7).sort()).toEqual(['replaced bumped by foreign @106', 'replaced first by foreign @106']);
-    expect(story.slice(7)).toEqual(['connected @106']);
-  });
-
-  it('takes a transaction for evicted after it has stayed away, and for seen when it is back', async () => {
-    const from = await watching();
-    const [deposit, other] = [0, 1].map((index) =>
-      rig.payment([{ script: wallet.script(0, index), valueSats: 50_000n }]),
-    );
-    rig.send(deposit!);
-    rig.send(other!);
-    await rig.settle();
-    rig.simulator.chain.evict(deposit!.txid);
-    await rig.settle();
-    await rig.settle();
-    await rig.settle();
-    rig.send(deposit!);
-    await rig.settle();
-    expect((await rig.story({ deposit: deposit!.txid }, from)).slice(2)).toEqual(['evicted deposit', 'seen deposit']);
-  });
-
-  it('doesn’t take a node’s forgotten mempool for evictions until much later', async () => {
-    const from = await watching();
-    const deposit = rig.payment([{ script: wallet.script(0, 0), valueSats: 50_000n }]);
-    rig.send(deposit);
-    await rig.settle();
-    rig.simulator.chain.evict(deposit.txid);
-    for (let i = 0; i < 5; i++) await rig.settle();
-    expect(await rig.story({ deposit: deposit.txid }, from)).toEqual(['seen deposit']);
-    rig.runtime.advance(601_000);
-    await rig.settle();
-    expect((await rig.story({ deposit: deposit.txid }, from)).slice(1)).toEqual(['evicted deposit']);
-  });
-
-  it('finds the scripts behind a deposit on a node without an index of transactions', async () => {
-    const from = await watching({ txIndex: false });
-    const seen = rig.payment([{ script: wallet.script(0, 0), valueSats: 50_000n }]);
-    const unseen = rig.payment([{ script: wallet.script(0, 1), valueSats: 60_000n }]);
-    rig.send(seen);
-    await rig.settle();
-    rig.mine(1, rig.miner, [seen, unseen]);
-    await rig.settle();
-    const confirmed = (await rig.facts()).slice(from).flatMap((fact) => fact.transactionConfirmed ?? []);
-    expect(confirmed.map(({ transaction }) => transaction!.inputs[0]!.script)).toEqual([rig.payer.script, '']);
   });
 });
 
@@ -291,6 +253,29 @@ describe('trouble', () => {
       'connected @107',
     ]);
     expect(rig.status).toMatchObject({ nodeReachable: true, tipHeight: 166, problem: null });
+  });
+
+  it('says so when the node answers too slowly, or isn’t the one that has the blocks, and credits nothing', async () => {
+    let pruned = false;
+    const wrapNode = (node: BitcoinNode): BitcoinNode =>
+      instead(node, { rawBlock: async (hash: BlockHash) => (pruned ? undefined : node.rawBlock(hash)) });
+    const from = await watching({ timeoutMs: 100, wrapNode });
+    const deposit = rig.payment([{ script: wallet.script(0, 0), valueSats: 50_000n }]);
+    rig.mine(1, rig.miner, [deposit]);
+    rig.simulator.faults.outage = 'hang';
+    await rig.settle();
+    expect(rig.status.problem).toContain("didn't answer");
+    rig.simulator.faults.outage = 'none';
+    pruned = true;
+    await rig.addWallet(testWallet('wallet-b', 2), 100);
+    await rig.settle();
+    expect(rig.status.problem).toContain("doesn't give it");
+    expect(rig.status.scanProblem).toContain('wallet wallet-b waits for block');
+    expect((await rig.facts()).length).toBe(from);
+    pruned = false;
+    await rig.settle();
+    expect(rig.status).toMatchObject({ problem: null, scanProblem: null });
+    expect(await rig.story({ deposit: deposit.txid }, from)).toEqual(['confirmed deposit @106', 'connected @106']);
   });
 
   it('refuses a node of another network', async () => {

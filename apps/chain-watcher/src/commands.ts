@@ -1,6 +1,6 @@
 import type { BlockHash, BlockHeader, Branch, ScriptHex, Txid } from '@finality/bitcoin';
 import type { BroadcastAnswer } from '@finality/bitcoin-node';
-import type { Below, DisconnectedBlock, LookedUp, ObservedTransaction } from '@finality/chain';
+import type { Below, BlockRef, DisconnectedBlock, LookedUp, ObservedTransaction, Observer } from '@finality/chain';
 import type { Instant } from '@finality/kernel';
 
 /** A block that has been checked, ready to become facts. */
@@ -18,14 +18,29 @@ export interface RescannedBlock {
 
 /** Everything that changes this service's state. */
 export type ChainWatcherCommand =
-  | { readonly kind: 'connect_block'; readonly block: CheckedBlock; readonly lookedUp: LookedUp }
+  | {
+      readonly kind: 'connect_block';
+      readonly block: CheckedBlock;
+      readonly lookedUp: LookedUp;
+      readonly observer: Observer;
+    }
   | { readonly kind: 'disconnect_blocks'; readonly blocks: readonly DisconnectedBlock[] }
   | {
       readonly kind: 'observe_mempool';
       readonly transactions: readonly ObservedTransaction[];
       readonly lookedUp: LookedUp;
+      readonly observer: Observer;
     }
-  | { readonly kind: 'evict'; readonly txids: readonly Txid[]; readonly reason: string }
+  | {
+      readonly kind: 'evict';
+      readonly txids: readonly Txid[];
+      readonly expiryMs: number | null;
+      readonly observer: Observer;
+    }
+  | { readonly kind: 'agree'; readonly blocks: readonly BlockRef[] }
+  | { readonly kind: 'dispute'; readonly blocks: readonly DisconnectedBlock[] }
+  /** The node has lost its mempool: what we want on the chain is sent again at once. */
+  | { readonly kind: 'mempool_lost' }
   | {
       readonly kind: 'add_wallet';
       readonly walletId: string;
@@ -33,8 +48,9 @@ export type ChainWatcherCommand =
       readonly external: string;
       readonly internal: string;
       readonly birthdayHeight: number;
+      readonly createdAt: Instant | null;
     }
-  | { readonly kind: 'index_used'; readonly walletId: string; readonly branch: Branch; readonly index: number }
+  | { readonly kind: 'index_issued'; readonly walletId: string; readonly branch: Branch; readonly index: number }
   | {
       readonly kind: 'store_scripts';
       readonly walletId: string;

@@ -19,6 +19,28 @@ export const chainWatcherConfig = defineConfig({
   BITCOIN_RPC_PASSWORD: setting.secret(
     setting.text().optional().describe('Password of the JSON-RPC, where the URL has none.'),
   ),
+  BITCOIN_RPC_URL_2: setting
+    .url('http')
+    .optional()
+    .describe(
+      'JSON-RPC of a second node, run by somebody else if possible: its headers are compared with the first one’s.',
+    ),
+  BITCOIN_RPC_USER_2: setting.text().optional().describe('User of the second node, where the URL has none.'),
+  BITCOIN_RPC_PASSWORD_2: setting.secret(
+    setting.text().optional().describe('Password of the second node, where the URL has none.'),
+  ),
+  CHAIN_DISAGREEMENT_BLOCKS_MAX: setting
+    .integer(0, 100)
+    .default(2)
+    .describe('By how many blocks the two nodes may disagree before the service isn’t ready.'),
+  CHAIN_DISAGREEMENT_MINUTES_MAX: setting
+    .integer(1, 10_080)
+    .default(30)
+    .describe('For how long the two nodes may disagree before the service isn’t ready.'),
+  CHAIN_TIP_AGE_MINUTES_MAX: setting
+    .integer(1, 10_080)
+    .optional()
+    .describe('How old the last block may be before the service isn’t ready; default 120, and on regtest any age.'),
   CHAIN_START_HEIGHT: setting
     .integer(0, HEIGHT_MAX)
     .default(0)
@@ -34,6 +56,26 @@ export const chainWatcherConfig = defineConfig({
 });
 
 export type ChainWatcherConfig = z.output<typeof chainWatcherConfig>;
+
+const TIP_AGE_MINUTES_DEFAULT = 120;
+const MS_PER_MINUTE = 60_000;
+
+export interface HealthLimits {
+  readonly disagreementBlocksMax: number;
+  readonly disagreementMsMax: number;
+  /** null: any age. */
+  readonly tipAgeMsMax: number | null;
+}
+
+export function healthLimitsOf(config: ChainWatcherConfig): HealthLimits {
+  const isRegtest = config.BITCOIN_NETWORK === 'regtest';
+  const tipAgeMinutes = config.CHAIN_TIP_AGE_MINUTES_MAX ?? (isRegtest ? null : TIP_AGE_MINUTES_DEFAULT);
+  return {
+    disagreementBlocksMax: config.CHAIN_DISAGREEMENT_BLOCKS_MAX,
+    disagreementMsMax: config.CHAIN_DISAGREEMENT_MINUTES_MAX * MS_PER_MINUTE,
+    tipAgeMsMax: tipAgeMinutes === null ? null : tipAgeMinutes * MS_PER_MINUTE,
+  };
+}
 
 const POLL_MS_REGTEST = 500;
 const POLL_MS_DEFAULT = 2_000;

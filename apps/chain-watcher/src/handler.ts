@@ -72,13 +72,19 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
         return this.#connectBlock(body, world, batch);
       case 'disconnect_blocks':
         return this.#disconnectBlocks(body, world, batch);
+      case 'agree':
+        return this.#agree(body, world, batch);
+      case 'dispute':
       case 'observe_mempool':
       case 'evict':
         return this.#chain(body, world, batch);
+      case 'mempool_lost':
+        world.writes.push((session) => makeAllDue(session, batch.now));
+        return ACCEPTED;
       case 'add_wallet':
         this.#watch(body.walletId, { ...body, ahead: this.#watchAhead }, world, batch);
         return ACCEPTED;
-      case 'index_used':
+      case 'index_issued':
         this.#watch(body.walletId, { ...body, ahead: this.#watchAhead }, world, batch);
         return ACCEPTED;
       case 'store_scripts':
@@ -104,10 +110,10 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
     for (const write of world.writes) await write(session);
   }
 
-  #connectBlock({ block, lookedUp }: CommandOf<'connect_block'>, world: World, batch: Batch): Handled<null> {
+  #connectBlock({ block, ...rest }: CommandOf<'connect_block'>, world: World, batch: Batch): Handled<null> {
     const { height, header, transactions } = block;
     const { hash, previousHash, time, work } = header;
-    const command: ChainCommand = { kind: 'connect_block', height, hash, previousHash, time, transactions, lookedUp };
+    const command: ChainCommand = { ...rest, height, hash, previousHash, time, transactions };
     const handled = this.#chain(command, world, batch);
     if (handled.kind === 'refused') return handled;
     const before = world.headers.get(previousHash)?.chainWork ?? 0n;
@@ -126,20 +132,21 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
     return handled;
   }
 
+  #agree(body: CommandOf<'agree'>, world: World, batch: Batch): Handled<null> {
+    return notOnMain(body.blocks, world) ?? this.#chain(body, world, batch);
+  }
+
   #storeScripts(body: CommandOf<'store_scripts'>, world: World, batch: Batch): Handled<null> {
     const { watched, rescanFrom } = body;
-    const tipHeight = batch.state(chainStream, this.#network).tip?.height ?? -1;
+    const tipHeight = this.#tipHeight(batch);
     this.#watch(body.walletId, { kind: 'scripts_stored', watched, rescanFrom, tipHeight }, world, batch);
     world.writes.push((session) => saveScripts(session, body));
     return ACCEPTED;
   }
 
   #rescan(body: CommandOf<'rescan'>, world: World, batch: Batch): Handled<null> {
-    for (const { hash } of body.blocks) {
-      if (!world.headers.get(hash)?.onMain) {
-        return refused('NOT_ON_MAIN', `block ${hash} has left the main chain: its successor is read instead`);
-      }
-    }
+    const gone = notOnMain(body.blocks, world);
+    if (gone) return gone;
     const { lookedUp } = body;
     const facts: ChainEvent[] = [];
     for (const block of body.blocks) {
@@ -149,7 +156,8 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
       facts.push(...decision.events);
     }
     this.#append(facts, world, batch);
-    this.#watch(body.walletId, { kind: 'rescanned', next: body.next }, world, batch);
+    const tipHeight = this.#tipHeight(batch);
+    this.#watch(body.walletId, { kind: 'rescanned', next: body.next, tipHeight }, world, batch);
     return ACCEPTED;
   }
 
@@ -193,18 +201,21 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
     batch.append(chainStream, this.#network, ...facts);
     for (const fact of facts) {
       world.view.apply(fact);
-      if (fact.type === 'transaction_seen' || fact.type === 'transaction_confirmed') {
-        this.#markUsed(fact.transaction, world, batch);
-      }
+      if (fact.type === 'transaction_seen') this.#markPaid(fact.transaction, this.#tipHeight(batch) + 1, world, batch);
+      if (fact.type === 'transaction_confirmed') this.#markPaid(fact.transaction, fact.height, world, batch);
     }
   }
 
   /** Owners of non-custodial wallets hand out addresses without asking us: the watch follows what is paid to. */
-  #markUsed(transaction: WatchedTransaction, world: World, batch: Batch): void {
+  #markPaid(transaction: WatchedTransaction, height: number, world: World, batch: Batch): void {
     for (const { walletId, branch, index } of transaction.outputs) {
       if (!batch.exists(watchStream, walletId)) continue;
-      this.#watch(walletId, { kind: 'index_used', branch, index, ahead: this.#watchAhead }, world, batch);
+      this.#watch(walletId, { kind: 'index_paid', branch, index, height, ahead: this.#watchAhead }, world, batch);
     }
+  }
+
+  #tipHeight(batch: Batch): number {
+    return batch.state(chainStream, this.#network).tip?.height ?? -1;
   }
 
   #watch(walletId: string, command: WatchCommand, world: World, batch: Batch): void {
@@ -215,6 +226,12 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
     // An address was issued before we heard of its wallet.
     if (state.walletId !== '') world.wallets.set(walletId, state);
   }
+}
+
+/** A block that left it while it was being looked at: its successor is looked at instead. */
+function notOnMain(blocks: readonly { readonly hash: BlockHash }[], world: World): Handled<null> | undefined {
+  const gone = blocks.find(({ hash }) => !world.headers.get(hash)?.onMain);
+  return gone && refused('NOT_ON_MAIN', `block ${gone.hash} has left the main chain`);
 }
 
 /** Each of these passes: the next step looks at the chain again. */
@@ -237,13 +254,13 @@ function transactionsOf(body: ChainWatcherCommand) {
 
 function headersNeeded(body: ChainWatcherCommand): readonly BlockHash[] {
   if (body.kind === 'connect_block') return [body.block.header.previousHash];
-  return body.kind === 'rescan' ? body.blocks.map((block) => block.hash) : [];
+  return body.kind === 'rescan' || body.kind === 'agree' ? body.blocks.map((block) => block.hash) : [];
 }
 
 function streamsOf(body: ChainWatcherCommand): readonly string[] {
   switch (body.kind) {
     case 'add_wallet':
-    case 'index_used':
+    case 'index_issued':
     case 'store_scripts':
     case 'rescan':
       return [`${watchStream.aggregate.name}/${body.walletId}`];

@@ -28,8 +28,9 @@ export const watchStream: StreamType<WatchState, WatchEvent> = {
   aggregate: watch,
   institutions: () => [],
   publish(event, state) {
-    if (event.type !== 'watch_acknowledged') return [];
-    const { external, internal } = event.acknowledged;
+    const hasBegunToScan = event.type === 'scripts_watched' && event.rescan !== null;
+    if (event.type !== 'watch_acknowledged' && !hasBegunToScan) return [];
+    const { external, internal } = state.acknowledged;
     const message = {
       walletId: state.walletId,
       externalBelow: external,
@@ -102,11 +103,17 @@ function factOf(event: ChainEvent): FactPart {
       return { transactionUnconfirmed: { txid, height, blockHash } };
     }
     case 'transaction_replaced': {
-      const { txid, byTxid, outpoint, byHeight, byBlockHash } = event;
-      return { transactionReplaced: { txid, byTxid, outpoint, byHeight, byBlockHash } };
+      const { txid, byTxid, outpoint, byHeight, byBlockHash, node } = event;
+      return { transactionReplaced: { txid, byTxid, outpoint, byHeight, byBlockHash, node } };
     }
-    case 'transaction_evicted':
-      return { transactionEvicted: { txid: event.txid, reason: event.reason } };
+    case 'transaction_evicted': {
+      const { txid, reason, conflictingTxid, node } = event;
+      return { transactionEvicted: { txid, reason, conflictingTxid, node } };
+    }
+    case 'block_agreed':
+      return { blockAgreed: { height: event.height, blockHash: event.hash } };
+    case 'block_disputed':
+      return { blockDisputed: { height: event.height, blockHash: event.hash } };
     case 'transaction_broadcast': {
       const { txid, lineageId, answer } = event;
       return { transactionBroadcast: { txid, lineageId, answer } };

@@ -1,4 +1,5 @@
 import {
+  buildPayoutTransaction,
   bytesFromHex,
   type Descriptor,
   deriveScript,
@@ -6,14 +7,15 @@ import {
   MasterKey,
   type ParsedTransaction,
   type ScriptHex,
+  signTransaction,
   type Txid,
   type SingleKeyScriptType,
 } from '@finality/bitcoin';
 import { type BitcoinNode, connectNode } from '@finality/bitcoin-node';
 import { RegtestWallet, type Simulator, startSimulator } from '@finality/chain-simulator';
-import { addressV1, chainV1, settlementV1, TOPICS, topicNamed } from '@finality/contracts';
+import { addressV1, chainV1, settlementV1, TOPICS, topicNamed, toTimestamp } from '@finality/contracts';
 import { PostgresEventStore, type PublicMessage, type StreamType } from '@finality/event-store';
-import { assert, unwrap } from '@finality/kernel';
+import { assert, type Instant, sats, unwrap } from '@finality/kernel';
 import { PermutingDriver, PostgresDriver } from '@finality/messaging';
 import { type AssembledService, assembleService, createReadModels, systemRuntime } from '@finality/service';
 import { seededRandom, type TestDatabase, testDatabase, TestRuntime } from '@finality/testing';
@@ -28,6 +30,7 @@ import { chainWatcherDdl } from './migrations/create-chain-watcher.migration.ts'
 
 const NEIGHBOURS = ['address-issuer', 'settlement'] as const;
 const ROUNDS_MAX = 400;
+const CHAIN_START_SECONDS = 1_770_000_000;
 /** Coinbases of the payer mature after a hundred blocks. */
 const BLOCKS_AT_START = 105;
 
@@ -46,6 +49,10 @@ export interface RigOptions {
   /** Puts something between the watcher and the node. */
   readonly wrapNode?: (node: BitcoinNode) => BitcoinNode;
   readonly txIndex?: boolean;
+  readonly zmq?: boolean;
+  readonly second?: BitcoinNode;
+  /** Of the watcher's calls to the node; default 2 s. */
+  readonly timeoutMs?: number;
 }
 
 /** The chain watcher on a real Postgres and a simulated node over HTTP, with the outside world and the neighbouring services by hand. */
@@ -56,6 +63,8 @@ export class WatcherRig {
   readonly database: TestDatabase;
   readonly simulator: Simulator;
   readonly node: BitcoinNode;
+  /** Of the simulated chain: a second later at each look. */
+  readonly clock: { seconds: number };
   readonly #options: RigOptions;
   readonly #publishers = new Map<string, PostgresEventStore<PublicMessage, undefined, undefined>>();
   #service!: AssembledService;
@@ -63,11 +72,18 @@ export class WatcherRig {
   #crashIn = Number.POSITIVE_INFINITY;
   crashes = 0;
 
-  private constructor(database: TestDatabase, simulator: Simulator, node: BitcoinNode, options: RigOptions) {
+  private constructor(
+    database: TestDatabase,
+    simulator: Simulator,
+    node: BitcoinNode,
+    options: RigOptions,
+    clock: { seconds: number },
+  ) {
     this.database = database;
     this.simulator = simulator;
     this.node = node;
     this.#options = options;
+    this.clock = clock;
   }
 
   static async start(options: RigOptions = {}): Promise<WatcherRig> {
@@ -75,15 +91,16 @@ export class WatcherRig {
       ddl: (schema) => (schema.schema === 'chain_watcher' ? chainWatcherDdl(schema) : []),
     });
     const access = { user: 'u', password: 'p' };
-    let seconds = 1_770_000_000;
+    const clock = { seconds: CHAIN_START_SECONDS };
     const simulator = await startSimulator({
       ...access,
       port: 0,
-      now: () => (seconds += 1) * 1000,
+      now: () => (clock.seconds += 1) * 1_000,
       txIndex: options.txIndex ?? true,
+      zmq: options.zmq ?? false,
     });
     const node = await connectNode({ ...access, url: simulator.url, network: 'regtest', runtime: systemRuntime() });
-    const rig = new WatcherRig(database, simulator, node, options);
+    const rig = new WatcherRig(database, simulator, node, options, clock);
     rig.mine(BLOCKS_AT_START, rig.payer);
     await rig.payer.sync(node);
     await rig.assemble();
@@ -123,6 +140,8 @@ export class WatcherRig {
       BITCOIN_NETWORK: 'regtest',
       BITCOIN_RPC_URL: this.simulator.url,
       CHAIN_START_HEIGHT: 0,
+      CHAIN_DISAGREEMENT_BLOCKS_MAX: 2,
+      CHAIN_DISAGREEMENT_MINUTES_MAX: 30,
       WATCH_AHEAD: 10,
       ...this.#options.config,
     };
@@ -133,6 +152,7 @@ export class WatcherRig {
       readModels,
       driver,
       connectNode: () => this.#connect(config),
+      ...(this.#options.second && { connectSecondNode: () => Promise.resolve(this.#options.second!) }),
       faults: { at: (point) => this.#pass(point) },
     });
     this.#stop = async () => {
@@ -149,7 +169,7 @@ export class WatcherRig {
       password: 'p',
       network: config.BITCOIN_NETWORK,
       runtime: systemRuntime(),
-      timeoutMs: 2_000,
+      timeoutMs: this.#options.timeoutMs ?? 2_000,
     });
     return this.#options.wrapNode ? this.#options.wrapNode(node) : node;
   }
@@ -184,6 +204,11 @@ export class WatcherRig {
     }
   }
 
+  /** A step of each of these workers. */
+  async step(...names: readonly string[]): Promise<void> {
+    for (const worker of this.#service.workers) if (names.includes(worker.name)) await worker.step();
+  }
+
   async #round(): Promise<boolean> {
     let progress = false;
     for (const worker of this.#service.workers) if ((await worker.step()) === 'progress') progress = true;
@@ -212,15 +237,22 @@ export class WatcherRig {
   }
 
   /** Registers a wallet, as the address issuer would announce it. */
-  async addWallet(wallet: TestWallet, birthdayHeight = this.simulator.chain.tip.height): Promise<void> {
+  async addWallet(
+    wallet: TestWallet,
+    birthdayHeight = this.simulator.chain.tip.height,
+    options: { readonly nonCustodial?: boolean; readonly createdAtSeconds?: number } = {},
+  ): Promise<void> {
+    const { nonCustodial = false, createdAtSeconds } = options;
+    const { WALLET_KIND_CUSTODIAL, WALLET_KIND_NON_CUSTODIAL } = addressV1.WalletKind;
     const changed = addressV1.WalletChanged.fromPartial({
       wallet: {
         walletId: wallet.walletId,
         institutionId: 'bank-a',
-        kind: addressV1.WalletKind.WALLET_KIND_CUSTODIAL,
+        kind: nonCustodial ? WALLET_KIND_NON_CUSTODIAL : WALLET_KIND_CUSTODIAL,
         externalDescriptor: wallet.descriptor.external,
         internalDescriptor: wallet.descriptor.internal,
         birthdayHeight,
+        ...(createdAtSeconds !== undefined && { createdAt: toTimestamp((createdAtSeconds * 1_000) as Instant) }),
       },
     });
     await this.publish(TOPICS.wallet, wallet.walletId, addressV1.WalletChanged.encode(changed).finish());
@@ -315,11 +347,23 @@ export interface TestWallet {
   readonly walletId: string;
   readonly descriptor: Descriptor;
   script(branch: 0 | 1, index: number): ScriptHex;
+  /** Signed: all of an output of the external branch, less a fee. */
+  sweep(deposit: ParsedTransaction, vout: number, index: number, to: ScriptHex): ParsedTransaction;
 }
 
 export function testWallet(walletId: string, seed: number, type: SingleKeyScriptType = 'wpkh'): TestWallet {
-  const { descriptor } = new MasterKey(new Uint8Array(32).fill(seed), 'regtest').account(type, 0);
-  return { walletId, descriptor, script: (branch, index) => deriveScript(descriptor, branch, index).script };
+  const account = new MasterKey(new Uint8Array(32).fill(seed), 'regtest').account(type, 0);
+  const { descriptor } = account;
+  const script = (branch: 0 | 1, index: number): ScriptHex => deriveScript(descriptor, branch, index).script;
+  const sweep: TestWallet['sweep'] = (deposit, vout, index, to) => {
+    const { valueSats } = deposit.outputs[vout]!;
+    const input = { outpoint: { txid: deposit.txid, vout }, valueSats, script: script(0, index) };
+    const outputs = [{ valueSats: sats(valueSats - 1_000n), script: to }];
+    const { unsigned } = buildPayoutTransaction({ inputs: [input], outputs, locktime: 0 });
+    const keyFor = () => account.signingKey(0, index);
+    return unwrap(signTransaction({ unsigned, prevouts: [input], keyFor }));
+  };
+  return { walletId, descriptor, script, sweep };
 }
 
 function inShort(fact: chainV1.ChainFact, name: (txid: string) => string): string {
@@ -340,7 +384,12 @@ function inShort(fact: chainV1.ChainFact, name: (txid: string) => string): strin
     const { txid, byTxid, byHeight } = fact.transactionReplaced;
     return `replaced ${name(txid)} by ${name(byTxid)} @${byHeight}`;
   }
-  if (fact.transactionEvicted) return `evicted ${name(fact.transactionEvicted.txid)}`;
+  if (fact.transactionEvicted) {
+    const { txid, reason, conflictingTxid } = fact.transactionEvicted;
+    return `${reason} ${name(txid)}${conflictingTxid && ` by ${name(conflictingTxid)}`}`;
+  }
+  if (fact.blockAgreed) return `agreed @${fact.blockAgreed.height}`;
+  if (fact.blockDisputed) return `disputed @${fact.blockDisputed.height}`;
   assert(fact.transactionBroadcast, 'a fact says something');
   return `broadcast ${name(fact.transactionBroadcast.txid)} ${fact.transactionBroadcast.answer}`;
 }

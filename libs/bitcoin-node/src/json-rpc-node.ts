@@ -4,12 +4,20 @@ import { type BroadcastAnswer, interpretBroadcastError } from './broadcast-answe
 import type { JsonRpc } from './json-rpc.ts';
 import type { ChainInfo, ChainTip, FeeRates, MempoolVerdict, RegtestNode, UnspentOutput } from './node.ts';
 import { NodeAnswerMalformed, NodeError, NodeRpcError } from './node-errors.ts';
+import type { PushFeed } from './push/push.ts';
+import { openWebsocketFeed } from './push/websocket-feed.ts';
+import { openZmqFeed, type ZmqPublisher } from './push/zmq-feed.ts';
 import type { RpcAnswer } from './rpc-answer.ts';
 
 /** Bitcoin Core's RPCErrorCode; btcd answers "out of range" with -1 and "not found" with -5. */
 const NOT_FOUND = [-5];
 const OUT_OF_RANGE = [-8, -1];
 const NO_ESTIMATE = [-32603, -1];
+/** A Bitcoin Core that was built without ZeroMQ. */
+const METHOD_NOT_FOUND = -32601;
+const ANY_INTERFACE = ['*', '0.0.0.0', '[::]'];
+
+const MS_PER_SECOND = 1_000;
 
 /** Blocks mined per call, so that each call ends in time. */
 const MINE_CHUNK = 50;
@@ -46,6 +54,10 @@ export class JsonRpcNode implements RegtestNode {
   async chainInfo(): Promise<ChainInfo> {
     const info = await this.#rpc.call('getblockchaininfo', []);
     return { height: info.field('blocks').integer(), bestBlockHash: info.field('bestblockhash').blockHash() };
+  }
+
+  async uptimeMs(): Promise<number> {
+    return (await this.#rpc.call('uptime', [])).integer() * MS_PER_SECOND;
   }
 
   async blockHash(height: number): Promise<BlockHash | undefined> {
@@ -158,6 +170,14 @@ export class JsonRpcNode implements RegtestNode {
     return answer.isMissing ? undefined : answer.text();
   }
 
+  async openPush(): Promise<PushFeed | undefined> {
+    const { options } = this.#rpc;
+    if (this.kind === 'btcd') return openWebsocketFeed(options);
+    const offered = await this.#find('getzmqnotifications', [], [METHOD_NOT_FOUND]);
+    const publishers = zmqPublishers(offered?.items() ?? [], options.url.hostname);
+    return publishers.length === 0 ? undefined : openZmqFeed(publishers, options.runtime);
+  }
+
   close(): void {
     this.#rpc.close();
   }
@@ -207,6 +227,21 @@ export class JsonRpcNode implements RegtestNode {
     }
     return hashes;
   }
+}
+
+/** By address, with what each publishes of what we listen to. A node that binds every interface is reached where its JSON-RPC is. */
+function zmqPublishers(offered: readonly RpcAnswer[], rpcHost: string): readonly ZmqPublisher[] {
+  const publishers = new Map<string, ZmqPublisher>();
+  for (const notification of offered) {
+    const topic = notification.field('type').text().replace(/^pub/, '');
+    const address = /^tcp:\/\/(.+):(\d+)$/.exec(notification.field('address').text());
+    if (!address || (topic !== 'hashblock' && topic !== 'sequence')) continue;
+    const host = ANY_INTERFACE.includes(address[1]!) ? rpcHost : address[1]!.replace(/^\[|\]$/g, '');
+    const key = `${host}:${address[2]}`;
+    const { topics } = publishers.get(key) ?? { topics: [] };
+    publishers.set(key, { host, port: Number(address[2]), topics: [...topics, topic] });
+  }
+  return [...publishers.values()];
 }
 
 function tipStatus(status: string): ChainTip['status'] {

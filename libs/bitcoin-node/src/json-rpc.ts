@@ -58,6 +58,11 @@ export class JsonRpc {
     return this.#read(method, answer);
   }
 
+  /** Where and as whom it calls: for the connections on which a node tells unasked. */
+  get options(): JsonRpcOptions {
+    return this.#options;
+  }
+
   close(): void {
     this.#agent.destroy();
   }

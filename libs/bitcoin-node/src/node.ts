@@ -1,6 +1,7 @@
 import type { BlockHash, FeeRate, Network, Outpoint, ScriptHex, Txid } from '@finality/bitcoin';
 import type { Sats } from '@finality/kernel';
 import type { BroadcastAnswer } from './broadcast-answer.ts';
+import type { PushFeed } from './push/push.ts';
 
 export interface ChainInfo {
   readonly height: number;
@@ -48,6 +49,8 @@ export interface BitcoinNode {
   readonly network: Network;
 
   chainInfo(): Promise<ChainInfo>;
+  /** Milliseconds since the node was started, to the second: what it holds in memory alone is no older. */
+  uptimeMs(): Promise<number>;
   /** Of the active chain; `undefined` above its tip. */
   blockHash(height: number): Promise<BlockHash | undefined>;
   /** A serialized block with witnesses, of any branch that the node has; `undefined` when it hasn't. */
@@ -69,6 +72,9 @@ export interface BitcoinNode {
   /** Verdicts in order. Core takes up to 25 as a package, parents first; btcd looks at each alone. */
   testMempoolAccept(raws: readonly Uint8Array[]): Promise<readonly MempoolVerdict[]>;
   feeRates(confirmationsTarget: number): Promise<FeeRates>;
+
+  /** Listens to what the node tells unasked, in the way that it offers; `undefined` when it offers none and has to be polled. */
+  openPush(): Promise<PushFeed | undefined>;
 
   /** Lets go of connections. Calls under way fail. */
   close(): void;

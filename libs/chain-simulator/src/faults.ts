@@ -8,4 +8,6 @@ export type Outage = 'none' | 'refuse' | 'hang' | 'cut_answer';
 /** Switches faults of a simulated node on and off, for tests. */
 export class NodeFaults {
   outage: Outage = 'none';
+  /** What is published by ZeroMQ is counted, and doesn't leave. */
+  dropsMessages = false;
 }

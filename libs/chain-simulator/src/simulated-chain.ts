@@ -32,6 +32,12 @@ export interface ChainOptions {
   readonly records?: readonly JournalRecord[];
 }
 
+/** What a node tells those who listen to it. */
+export type ChainNotice =
+  | { readonly kind: 'connected' | 'disconnected' | 'tip'; readonly hash: BlockHash }
+  /** To the mempool, or from it for another reason than a block's taking it. */
+  | { readonly kind: 'added' | 'removed'; readonly txid: Txid };
+
 export interface MineOptions {
   /** Who is paid. */
   readonly script: ScriptHex;
@@ -62,17 +68,30 @@ export class SimulatedChain {
   readonly #failures = new Map<BlockHash, RejectReason>();
   readonly #verified = new Set<string>();
   #journal: Journal | undefined;
+  #startedMs: number;
+  #listener: (notice: ChainNotice) => void = () => undefined;
 
   constructor(options: ChainOptions) {
     this.#now = options.now;
+    this.#startedMs = options.now();
     const genesis = bytesFromHex(GENESIS_HEX);
     this.#active.push(this.#tree.add(unwrap(parseBlock(genesis)), genesis, undefined));
     for (const record of options.records ?? []) this.#replay(record);
     this.#journal = options.journal;
   }
 
+  /** Since it was made, or made anew by {@link loseMempool}. */
+  get uptimeSeconds(): number {
+    return Math.floor((this.#now() - this.#startedMs) / 1_000);
+  }
+
   get tip(): BlockNode {
     return this.#active.at(-1)!;
+  }
+
+  /** Who is told what happens from now on, while it happens. */
+  listen(listener: (notice: ChainNotice) => void): void {
+    this.#listener = listener;
   }
 
   get coins(): Pick<CoinSet, 'get' | 'entries' | 'size' | 'hasOutputOf'> {
@@ -139,7 +158,13 @@ export class SimulatedChain {
   evict(txid: Txid): readonly Txid[] {
     if (!this.#mempool.has(txid)) return [];
     this.#journal?.append({ kind: 'evicted', txid });
-    return this.#mempool.removeWithDescendants(txid);
+    return this.#removed(this.#mempool.removeWithDescendants(txid));
+  }
+
+  /** What becomes of a node that doesn't keep its mempool and is started again. */
+  loseMempool(): void {
+    for (const { transaction } of this.#mempool.entries()) this.evict(transaction.txid);
+    this.#startedMs = this.#now();
   }
 
   /** Mines blocks and returns their hashes, or why the transactions asked for can't be in a block. */
@@ -259,6 +284,7 @@ export class SimulatedChain {
 
   /** Goes over to the best branch, if it is another, and brings the mempool in line with it. */
   #activate(returnDepthMax = Number.POSITIVE_INFINITY): void {
+    const before = this.tip;
     const returned: ParsedTransaction[][] = [];
     // Each round that finds an invalid block leaves one branch less.
     for (let best = this.#tree.best(); best !== this.tip; best = this.#tree.best()) {
@@ -272,6 +298,7 @@ export class SimulatedChain {
       for (const node of path.reverse()) if (!this.#connect(node)) break;
     }
     if (returned.length > 0) this.#readmit(returned.reverse().flat());
+    if (this.tip !== before) this.#listener({ kind: 'tip', hash: this.tip.hash });
   }
 
   #connect(node: BlockNode): boolean {
@@ -284,6 +311,7 @@ export class SimulatedChain {
     }
     node.spent = connected.value;
     this.#active.push(node);
+    this.#listener({ kind: 'connected', hash: node.hash });
     for (const transaction of block.transactions) {
       this.#blockOf.set(transaction.txid, node);
       this.#mempool.remove(transaction.txid);
@@ -296,7 +324,7 @@ export class SimulatedChain {
   #dropConflicts(mined: ParsedTransaction): void {
     for (const { outpoint } of mined.inputs) {
       const conflict = this.#mempool.spenderOf(outpointKey(outpoint));
-      if (conflict !== undefined) this.#mempool.removeWithDescendants(conflict);
+      if (conflict !== undefined) this.#removed(this.#mempool.removeWithDescendants(conflict));
     }
   }
 
@@ -306,12 +334,14 @@ export class SimulatedChain {
     const block = this.block(node);
     disconnectBlock(block, node.spent, this.#coins);
     for (const transaction of block.transactions) this.#blockOf.delete(transaction.txid);
+    this.#listener({ kind: 'disconnected', hash: node.hash });
     return block.transactions.slice(1);
   }
 
   /** After a reorg: what the old branch held and what the mempool held, as far as they go together with the new branch. */
   #readmit(returned: readonly ParsedTransaction[]): void {
     const waiting = this.#mempool.entries();
+    const before = new Set(waiting.map((entry) => entry.transaction.txid));
     this.#mempool.clear();
     const time = Math.floor(this.#now() / 1000);
     const candidates: readonly Pick<MempoolEntry, 'transaction' | 'time' | 'height'>[] = [
@@ -322,6 +352,14 @@ export class SimulatedChain {
       const verdict = checkForMempool(transaction, this.#context(), { returning: true });
       if (verdict.ok) admit(this.#mempool, transaction, verdict.value, since, height);
     }
+    const after = this.#mempool.entries().map((entry) => entry.transaction.txid);
+    for (const txid of after) if (!before.delete(txid)) this.#listener({ kind: 'added', txid });
+    this.#removed([...before]);
+  }
+
+  #removed(txids: readonly Txid[]): readonly Txid[] {
+    for (const txid of txids) this.#listener({ kind: 'removed', txid });
+    return txids;
   }
 
   #accept(transaction: ParsedTransaction, time: number): Result<Admission, RejectReason> {
@@ -330,6 +368,8 @@ export class SimulatedChain {
     this.#journal?.append({ kind: 'transaction', time, raw: transaction.raw });
     admit(this.#mempool, transaction, verdict.value, time, this.tip.height);
     this.#remember(transaction);
+    this.#removed([...verdict.value.evicted]);
+    this.#listener({ kind: 'added', txid: transaction.txid });
     return verdict;
   }
 

@@ -59,6 +59,10 @@ export class SimulatedNode implements RegtestNode {
     }));
   }
 
+  uptimeMs(): Promise<number> {
+    return this.#answer('uptime', () => this.chain.uptimeSeconds * 1_000);
+  }
+
   blockHash(height: number): Promise<BlockHash | undefined> {
     return this.#answer('getblockhash', () => this.chain.nodeAt(height)?.hash);
   }
@@ -155,6 +159,11 @@ export class SimulatedNode implements RegtestNode {
       const taken = this.chain.submitBlock(Uint8Array.from(raw));
       return taken.ok ? undefined : taken.error;
     });
+  }
+
+  /** Whoever is in the same process asks when it is their turn. */
+  openPush(): Promise<undefined> {
+    return this.#answer('getzmqnotifications', () => undefined);
   }
 
   close(): void {

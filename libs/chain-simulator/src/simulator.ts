@@ -4,6 +4,7 @@ import { JournalFile } from './journal-file.ts';
 import type { RpcNode } from './rpc/rpc-methods.ts';
 import { startRpcServer } from './rpc/rpc-server.ts';
 import { SimulatedChain } from './simulated-chain.ts';
+import { startZmqPublisher } from './zmq-publisher.ts';
 
 export interface SimulatorOptions {
   /** Where the chain is kept; without it, it lives in memory. One simulator at a time. */
@@ -18,6 +19,8 @@ export interface SimulatorOptions {
   readonly now: () => number;
   /** Whether getrawtransaction finds what is mined, as with Bitcoin Core's -txindex. Default true. */
   readonly txIndex?: boolean;
+  /** Whether it publishes by ZeroMQ, on a port of its own. Default false. */
+  readonly zmq?: boolean;
 }
 
 export interface Simulator {
@@ -44,18 +47,23 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     assert(node, 'requests are served once the chain is there');
     return node;
   };
-  const server = await startRpcServer(current, { host, port, user, password, faults });
+  const publisher = options.zmq ? await startZmqPublisher(host, faults) : undefined;
+  const closing: (() => void | Promise<void>)[] = publisher ? [() => publisher.close()] : [];
+  const close = async (): Promise<void> => {
+    for (const each of closing.toReversed()) await each();
+  };
   try {
+    const server = await startRpcServer(current, { host, port, user, password, faults });
+    closing.push(() => server.close());
     const journal = options.dataDir === undefined ? undefined : JournalFile.open(options.dataDir);
+    // After the server: what was asked before is answered by a chain whose journal is still open.
+    if (journal) closing.unshift(() => journal.close());
     const chain = new SimulatedChain({ now, ...(journal && { journal, records: journal.records }) });
-    node = { chain, txIndex };
-    const close = async (): Promise<void> => {
-      await server.close();
-      journal?.close();
-    };
+    if (publisher) chain.listen((notice) => publisher.publish(notice));
+    node = { chain, txIndex, ...(publisher && { zmqAddress: publisher.address }) };
     return { url: `http://${host}:${server.port}`, port: server.port, chain, faults, close };
   } catch (error) {
-    await server.close();
+    await close();
     throw error;
   }
 }

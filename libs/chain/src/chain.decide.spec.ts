@@ -1,5 +1,5 @@
 import type { BlockHash, OutpointKey, ScriptHex, Txid } from '@finality/bitcoin';
-import type { Sats } from '@finality/kernel';
+import type { Instant, Sats } from '@finality/kernel';
 import { describe, expect, it } from 'vitest';
 import { chain, type ChainEvent } from './chain.ts';
 import { type ChainCommand, decideChain, type LookedUp } from './chain.decide.ts';
@@ -17,8 +17,10 @@ function tx(name: string, spends: readonly string[], pays: readonly ScriptHex[])
   return { txid: id(name), coinbase: false, spends: spends as readonly OutpointKey[], outputs };
 }
 
-const NOT_LOOKED_UP: LookedUp = { transactions: new Set(), prevouts: new Map() };
+const NOT_LOOKED_UP: LookedUp = { transactions: new Set(), prevouts: new Map(), ancestorInputs: new Map() };
+const observer = { node: '/node:1/', at: 1_000 as Instant };
 const lookedUp = (txid: string, ...scripts: readonly (readonly [string, string])[]): LookedUp => ({
+  ...NOT_LOOKED_UP,
   transactions: new Set([id(txid)]),
   prevouts: new Map(
     scripts.map(([outpoint, script]) => [
@@ -41,11 +43,31 @@ const connect = (
   time: height,
   transactions,
   lookedUp: found,
+  observer,
 });
 const see = (...transactions: readonly ObservedTransaction[]): ChainCommand => ({
   kind: 'observe_mempool',
   transactions,
-  lookedUp: { transactions: new Set(transactions.map(({ txid }) => txid)), prevouts: new Map() },
+  lookedUp: { ...NOT_LOOKED_UP, transactions: new Set(transactions.map(({ txid }) => txid)) },
+  observer,
+});
+/** The transaction in the mempool, with unconfirmed ancestors: `[outpoint, ancestor]`. */
+const seeAbove = (
+  transaction: ObservedTransaction,
+  ...ancestors: readonly (readonly [string, string])[]
+): ChainCommand => {
+  const inputs = ancestors.map(([outpoint, ancestor]) => ({
+    outpoint: outpoint as OutpointKey,
+    ancestor: id(ancestor),
+  }));
+  const found = { ...lookedUp(transaction.txid), ancestorInputs: new Map([[transaction.txid, inputs]]) };
+  return { kind: 'observe_mempool', transactions: [transaction], lookedUp: found, observer };
+};
+const evict = (txid: string, expiryMs: number | null = null, at = 2_000): ChainCommand => ({
+  kind: 'evict',
+  txids: [id(txid)],
+  expiryMs,
+  observer: { node: observer.node, at: at as Instant },
 });
 const disconnect = (...heights: readonly number[]): ChainCommand => ({
   kind: 'disconnect_blocks',
@@ -94,9 +116,13 @@ function inShort(event: ChainEvent): string {
     case 'transaction_replaced':
       return `replaced ${event.txid} by ${event.byTxid} over ${event.outpoint} in ${event.byBlockHash || 'mempool'} @${event.byHeight}`;
     case 'transaction_evicted':
-      return `evicted ${event.txid}`;
+      return `${event.reason} ${event.txid}${event.conflictingTxid && ` by ${event.conflictingTxid}`}`;
     case 'transaction_broadcast':
       return `broadcast ${event.txid}`;
+    case 'block_agreed':
+      return `agreed ${event.hash}`;
+    case 'block_disputed':
+      return `disputed ${event.hash}`;
   }
 }
 
@@ -229,17 +255,55 @@ describe('the mempool', () => {
 
   it('a transaction that was replaced, or evicted, can come back', () => {
     expect(given(connect(1), see(deposit), see(theft)).when(see(deposit))).toEqual(['seen deposit']);
-    const evict: ChainCommand = { kind: 'evict', txids: [id('deposit')], reason: 'gone' };
-    expect(given(connect(1), see(deposit)).when(evict)).toEqual(['evicted deposit']);
-    expect(given(connect(1), see(deposit), evict).when(evict)).toEqual([]);
-    expect(given(connect(1), see(deposit), evict).when(see(deposit))).toEqual(['seen deposit']);
+    const gone = evict('deposit');
+    expect(given(connect(1), see(deposit)).when(gone)).toEqual(['evicted deposit']);
+    expect(given(connect(1), see(deposit), gone).when(gone)).toEqual([]);
+    expect(given(connect(1), see(deposit), gone).when(see(deposit))).toEqual(['seen deposit']);
   });
 
   it('a poll older than a block says nothing about what the block has settled', () => {
     expect(given(connect(1, [deposit], found)).when(see(deposit))).toEqual([]);
     expect(given(connect(1), see(deposit), connect(2, [theft])).when(see(deposit))).toEqual([]);
-    const evict: ChainCommand = { kind: 'evict', txids: [id('deposit')], reason: 'gone' };
-    expect(given(connect(1, [deposit], found)).when(evict)).toEqual([]);
+    expect(given(connect(1, [deposit], found)).when(evict('deposit'))).toEqual([]);
+  });
+
+  it('a chain of replacements, and the first of it back: A(x), B(x,y), C(y,z)', () => {
+    const a = tx('a', ['x:0'], [OURS]);
+    const b = tx('b', ['x:0', 'y:0'], [OURS]);
+    const c = tx('c', ['y:0', 'z:0'], [THEIRS]);
+    const replaced = given(connect(1), see(a), see(b));
+    expect(replaced.when(see(c))).toEqual(['replaced b by c over y:0 in mempool @0']);
+    expect(replaced.when(see(a, c))).toEqual(['seen a', 'replaced b by a over x:0 in mempool @0']);
+    expect(replaced.when(see(a))).toEqual([]);
+  });
+
+  it('has expired once it was there for as long as the node keeps it', () => {
+    expect(given(connect(1), see(deposit)).when(evict('deposit', 1_000, 1_999))).toEqual(['evicted deposit']);
+    expect(given(connect(1), see(deposit)).when(evict('deposit', 1_000, 2_000))).toEqual(['expired deposit']);
+    expect(given(connect(1), see(deposit)).when(evict('deposit', null, 9_000_000))).toEqual(['evicted deposit']);
+  });
+});
+
+describe('a deposit with unconfirmed ancestors', () => {
+  const rival = tx('rival', ['g:0'], [THEIRS]);
+  const parent = tx('x', ['g:0'], [THEIRS, THEIRS]);
+  const before = [connect(1), seeAbove(deposit, ['g:0', 'x'])];
+
+  it('is double-spent by whatever else spends what an ancestor spends, once', () => {
+    expect(given(...before).when(see(rival))).toEqual(['double_spent deposit by rival']);
+    expect(given(...before, see(rival)).when(see(rival))).toEqual([]);
+    expect(given(...before).when(connect(2, [rival]))).toEqual(['double_spent deposit by rival', 'connected block2']);
+    expect(given(...before, see(rival)).when(see(deposit))).toEqual(['seen deposit']);
+  });
+
+  it('not by the ancestor, and not any more when it is in a block itself', () => {
+    expect(given(...before).when(connect(2, [parent]))).toEqual(['connected block2']);
+    expect(given(...before, connect(2, [parent, deposit], found)).when(see(rival))).toEqual([]);
+  });
+
+  it('is replaced when the other spends an input of its own as well', () => {
+    const both = tx('both', ['g:0', 'x:0'], [THEIRS]);
+    expect(given(...before).when(see(both))).toEqual(['replaced deposit by both over x:0 in mempool @0']);
   });
 });
 
@@ -254,5 +318,37 @@ describe('blocks read again', () => {
 
   it('and of nothing twice', () => {
     expect(given(connect(1, [deposit], found), connect(2)).when(rescan([deposit]))).toEqual([]);
+  });
+});
+
+describe('a second node', () => {
+  const blocks = (...heights: readonly number[]) => heights.map((height) => ({ height, hash: hash(`block${height}`) }));
+  const agree = (...heights: readonly number[]): ChainCommand => ({ kind: 'agree', blocks: blocks(...heights) });
+  const dispute = (...heights: readonly number[]): ChainCommand => ({
+    kind: 'dispute',
+    blocks: blocks(...heights).map((block) => ({ ...block, previousHash: hash(`block${block.height - 1}`) })),
+  });
+  const three = [connect(1), connect(2), connect(3)];
+
+  it('agrees to one block after the other, up to the tip', () => {
+    expect(given(...three).when(agree(1, 2))).toEqual(['agreed block1', 'agreed block2']);
+    expect(given(...three, agree(1, 2)).when(agree(3))).toEqual(['agreed block3']);
+    expect(given(...three, agree(1, 2)).when(agree(2))).toEqual(['NOT_AGREED_UPON']);
+    expect(given(...three).when(agree(3, 4))).toEqual(['NOT_AGREED_UPON']);
+    expect(given().when(agree(1))).toEqual(['NOT_AGREED_UPON']);
+  });
+
+  it('can take it back, the last block first', () => {
+    const left = given(...three, agree(1, 2, 3));
+    expect(left.when(dispute(3, 2))).toEqual(['disputed block3', 'disputed block2']);
+    expect(left.when(agree(2))).toEqual(['agreed block2']);
+    expect(left.when(dispute(1))).toEqual(['NOT_AGREED_UPON']);
+  });
+
+  it('has agreed to nothing that a reorg took', () => {
+    const reorged = given(...three, agree(1, 2, 3), disconnect(3, 2));
+    expect(reorged.when(dispute(3))).toEqual(['NOT_AGREED_UPON']);
+    reorged.when(connect(2, [], NOT_LOOKED_UP, 'b'));
+    expect(reorged.when(agree(2))).toEqual(['agreed block2']);
   });
 });

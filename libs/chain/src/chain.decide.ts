@@ -1,8 +1,19 @@
 import type { BlockHash, OutpointKey, Txid } from '@finality/bitcoin';
-import { accept, assert, assertNever, type Decision, err, ok, refuse, type Result } from '@finality/kernel';
+import {
+  accept,
+  assert,
+  assertNever,
+  type Decision,
+  err,
+  type Instant,
+  ok,
+  refuse,
+  type Result,
+} from '@finality/kernel';
 import type { BlockRef, BroadcastSuccess, ChainEvent, ChainState } from './chain.ts';
 import type { ChainRefusal } from './chain.errors.ts';
 import type {
+  AncestorInput,
   ObservedTransaction,
   Prevout,
   TransactionStatus,
@@ -17,6 +28,15 @@ export interface LookedUp {
   /** Transactions whose foreign inputs were asked for, with or without an answer. */
   readonly transactions: ReadonlySet<Txid>;
   readonly prevouts: ReadonlyMap<OutpointKey, Prevout>;
+  /** Of transactions in the mempool: what the unconfirmed ones that they need spend. */
+  readonly ancestorInputs: ReadonlyMap<Txid, readonly AncestorInput[]>;
+}
+
+/** Whose word it is, and when it was given. */
+export interface Observer {
+  /** As the node names itself. */
+  readonly node: string;
+  readonly at: Instant;
 }
 
 export interface DisconnectedBlock extends BlockRef {
@@ -32,6 +52,7 @@ export type ChainCommand =
       readonly time: number;
       readonly transactions: readonly ObservedTransaction[];
       readonly lookedUp: LookedUp;
+      readonly observer: Observer;
     }
   /** A whole reorg's worth, tip first: all or none. */
   | {
@@ -42,11 +63,15 @@ export type ChainCommand =
       readonly kind: 'observe_mempool';
       readonly transactions: readonly ObservedTransaction[];
       readonly lookedUp: LookedUp;
+      readonly observer: Observer;
     }
+  /** Transactions that have been absent from the mempool for long enough. */
   | {
       readonly kind: 'evict';
       readonly txids: readonly Txid[];
-      readonly reason: string;
+      /** For how long the node keeps a transaction; null when for ever. */
+      readonly expiryMs: number | null;
+      readonly observer: Observer;
     }
   /** A block of long ago, for scripts that have become watched since. */
   | {
@@ -56,6 +81,10 @@ export type ChainCommand =
       readonly transactions: readonly ObservedTransaction[];
       readonly lookedUp: LookedUp;
     }
+  /** Blocks that the second node has as well, oldest first, from the one after the last agreed on. */
+  | { readonly kind: 'agree'; readonly blocks: readonly BlockRef[] }
+  /** Blocks agreed on that the second node has left, the last first. */
+  | { readonly kind: 'dispute'; readonly blocks: readonly DisconnectedBlock[] }
   | {
       readonly kind: 'record_broadcast';
       readonly txid: Txid;
@@ -83,6 +112,10 @@ export function decideChain(command: ChainCommand, state: ChainState, view: Watc
       return evict(command, view);
     case 'rescan_block':
       return rescanBlock(command, view);
+    case 'agree':
+      return agree(command.blocks, state);
+    case 'dispute':
+      return dispute(command.blocks, state);
     case 'record_broadcast':
       return accept({
         type: 'transaction_broadcast' as const,
@@ -93,6 +126,23 @@ export function decideChain(command: ChainCommand, state: ChainState, view: Watc
     default:
       return assertNever(command, 'chain command');
   }
+}
+
+/** Those that touch watched scripts or exclude a known transaction, in their order. */
+export function relevant(
+  transactions: readonly ObservedTransaction[],
+  view: WatchView,
+): readonly ObservedTransaction[] {
+  const ours = new Set(concerning(transactions, view));
+  return transactions.filter((transaction) => ours.has(transaction) || mayExclude(transaction, view));
+}
+
+function mayExclude({ txid, spends }: ObservedTransaction, view: WatchView): boolean {
+  return spends.some(
+    (outpoint) =>
+      view.spenders(outpoint).some((known) => known.transaction.txid !== txid) ||
+      view.dependents(outpoint).some(({ ancestor }) => ancestor !== txid),
+  );
 }
 
 /** Those that touch watched scripts, in their order; spenders of outputs that the same list makes included. */
@@ -112,7 +162,7 @@ export function concerning(
 }
 
 function connectBlock(command: CommandOf<'connect_block'>, state: ChainState, view: WatchView): ChainDecision {
-  const { height, hash, previousHash, time } = command;
+  const { height, hash, previousHash, time, observer } = command;
   if (state.tip && (state.tip.hash !== previousHash || state.tip.height + 1 !== height)) {
     const { tip } = state;
     const message = `expected a block after ${tip.hash} at ${tip.height}, got ${hash} at ${height} after ${previousHash}`;
@@ -124,7 +174,7 @@ function connectBlock(command: CommandOf<'connect_block'>, state: ChainState, vi
   for (const observed of command.transactions) {
     const transaction = ours.value.get(observed.txid);
     if (transaction) facts.push({ type: 'transaction_confirmed', transaction, height, blockHash: hash });
-    facts.push(...replacements(observed, { height, hash }, view));
+    facts.push(...exclusions(observed, { height, hash }, observer, view));
   }
   return accept<ChainEvent>(...facts, { type: 'block_connected', height, hash, previousHash, time });
 }
@@ -147,6 +197,33 @@ function disconnectBlocks(blocks: readonly DisconnectedBlock[], state: ChainStat
   return accept(...facts);
 }
 
+/** Whoever asked the second node has compared the hashes with ours; what we have gone over to since isn't at its place any more. */
+function agree(blocks: readonly BlockRef[], { tip, agreed }: ChainState): ChainDecision {
+  const [first] = blocks;
+  const last = blocks.at(-1);
+  const follows = first && last && tip && (agreed === null || agreed.height + 1 === first.height);
+  if (!follows || last.height > tip.height) {
+    const message = `expected blocks from ${(agreed?.height ?? -1) + 1} to ${tip?.height}, got ${first?.height} to ${last?.height}`;
+    return refuse({ reason: 'NOT_AGREED_UPON', message });
+  }
+  return accept(...blocks.map(({ height, hash }) => ({ type: 'block_agreed' as const, height, hash })));
+}
+
+function dispute(blocks: readonly DisconnectedBlock[], { agreed }: ChainState): ChainDecision {
+  if (blocks[0]?.hash !== agreed?.hash || !agreed) {
+    const message = `expected the block agreed on last, ${agreed?.hash}, first, got ${blocks[0]?.hash}`;
+    return refuse({ reason: 'NOT_AGREED_UPON', message });
+  }
+  return accept(
+    ...blocks.map(({ height, hash, previousHash }) => ({
+      type: 'block_disputed' as const,
+      height,
+      hash,
+      previousHash,
+    })),
+  );
+}
+
 /** In a fixed order, so that the same history gives the same facts. */
 function confirmedIn(blockHash: BlockHash, view: WatchView): readonly Txid[] {
   return [...view.transactions()]
@@ -165,9 +242,11 @@ function observeMempool(command: CommandOf<'observe_mempool'>, view: WatchView):
     const transaction = ours.value.get(observed.txid);
     const known = view.transaction(observed.txid)?.status.kind;
     // After a reorg it is expected back: nobody was told that it had gone.
-    if (transaction && known !== 'mempool' && known !== 'unconfirmed')
-      facts.push({ type: 'transaction_seen', transaction });
-    facts.push(...replacements(observed, IN_MEMPOOL, view));
+    if (transaction && known !== 'mempool' && known !== 'unconfirmed') {
+      const ancestorInputs = command.lookedUp.ancestorInputs.get(observed.txid) ?? [];
+      facts.push({ type: 'transaction_seen', transaction, ancestorInputs, at: command.observer.at });
+    }
+    facts.push(...exclusions(observed, IN_MEMPOOL, command.observer, view));
   }
   return accept(...facts);
 }
@@ -177,11 +256,19 @@ function isSettledByBlock(status: TransactionStatus | undefined): boolean {
 }
 
 function evict(command: CommandOf<'evict'>, view: WatchView): ChainDecision {
-  const pending = command.txids.filter((txid) => {
-    const status = view.transaction(txid)?.status.kind;
-    return status === 'mempool' || status === 'unconfirmed';
+  const { expiryMs, observer } = command;
+  const facts = command.txids.flatMap((txid): ChainEvent[] => {
+    const status = view.transaction(txid)?.status;
+    if (!isPending(status)) return [];
+    const hasExpired = expiryMs !== null && status.kind === 'mempool' && observer.at - status.since >= expiryMs;
+    const reason = hasExpired ? 'expired' : 'evicted';
+    return [{ type: 'transaction_evicted', txid, reason, conflictingTxid: '', node: observer.node }];
   });
-  return accept(...pending.map((txid) => ({ type: 'transaction_evicted' as const, txid, reason: command.reason })));
+  return accept(...facts);
+}
+
+function isPending(status: TransactionStatus | undefined): status is TransactionStatus {
+  return status?.kind === 'mempool' || status?.kind === 'unconfirmed';
 }
 
 function rescanBlock(command: CommandOf<'rescan_block'>, view: WatchView): ChainDecision {
@@ -209,8 +296,31 @@ const ownParts = ({ inputs, outputs }: WatchedTransaction): number =>
 type Place = { readonly height: number; readonly hash: string };
 const IN_MEMPOOL: Place = { height: 0, hash: '' };
 
-/** Known transactions that this one excludes by spending what they spend, unless that is known already. */
-function replacements(observed: ObservedTransaction, { height, hash }: Place, view: WatchView): readonly ChainEvent[] {
+/** Known transactions that this one excludes: by spending what they spend, or what an ancestor of theirs spends. */
+function exclusions(
+  observed: ObservedTransaction,
+  place: Place,
+  { node }: Observer,
+  view: WatchView,
+): readonly ChainEvent[] {
+  const replaced = replacements(observed, place, node, view);
+  const found = new Map<Txid, ChainEvent>();
+  for (const { known, ancestor } of observed.spends.flatMap((outpoint) => view.dependents(outpoint))) {
+    const { txid } = known.transaction;
+    if (ancestor === observed.txid || replaced.has(txid) || !isPending(known.status)) continue;
+    const conflictingTxid = observed.txid;
+    found.set(txid, { type: 'transaction_evicted', txid, reason: 'double_spent', conflictingTxid, node });
+  }
+  return [...replaced.values(), ...found.values()];
+}
+
+/** Unless it is known already. */
+function replacements(
+  observed: ObservedTransaction,
+  { height, hash }: Place,
+  node: string,
+  view: WatchView,
+): ReadonlyMap<Txid, ChainEvent> {
   const found = new Map<Txid, ChainEvent>();
   for (const outpoint of observed.spends) {
     for (const { transaction, status } of view.spenders(outpoint)) {
@@ -224,10 +334,11 @@ function replacements(observed: ObservedTransaction, { height, hash }: Place, vi
         outpoint,
         byHeight: height,
         byBlockHash: hash,
+        node,
       });
     }
   }
-  return [...found.values()];
+  return found;
 }
 
 /** Transactions of the list that touch watched scripts, with all that is known about what they spend. */

@@ -1,7 +1,7 @@
-import type { Txid } from '@finality/bitcoin';
+import type { BlockHash, Txid } from '@finality/bitcoin';
 import type { Instant } from '@finality/kernel';
 import { describe, expect, it } from 'vitest';
-import { type Absences, diffMempool, evicted, trackAbsences } from './mempool.ts';
+import { type Absences, detectLoss, diffMempool, evicted, type MempoolSight, trackAbsences } from './mempool.ts';
 import { parentsFirst } from './parents-first.ts';
 
 const ids = (...names: readonly string[]): readonly Txid[] => names as readonly Txid[];
@@ -24,30 +24,58 @@ describe('a poll of the mempool', () => {
   });
 });
 
+const policy = { pollsMin: 3, recoveryMs: 1_000, lossSizeMin: 4 };
+
 describe('absences', () => {
-  const policy = { pollsMin: 3, emptiedWaitMs: 1_000 };
   const after = (polls: readonly (readonly string[])[]): Absences =>
-    polls.reduce<Absences>((absences, absent, i) => trackAbsences(absences, ids(...absent), at(100 * i)), new Map());
+    polls.reduce<Absences>((absences, absent) => trackAbsences(absences, ids(...absent)), new Map());
 
   it('count from the first poll on, and end when the transaction is back', () => {
     expect(after([['a'], ['a', 'b']])).toEqual(
       new Map([
-        ['a', { polls: 2, since: 0 }],
-        ['b', { polls: 1, since: 100 }],
+        ['a', 2],
+        ['b', 1],
       ]),
     );
-    expect(after([['a'], [], ['a']]).get('a' as Txid)).toEqual({ polls: 1, since: 200 });
+    expect(after([['a'], [], ['a']]).get('a' as Txid)).toBe(1);
   });
 
   it('are evictions once they have lasted', () => {
-    expect(evicted(after([['a'], ['a']]), false, at(5_000), policy)).toEqual([]);
-    expect(evicted(after([['a'], ['a'], ['a', 'b']]), false, at(300), policy)).toEqual(['a']);
+    expect(evicted(after([['a'], ['a']]), null, at(5_000), policy)).toEqual([]);
+    expect(evicted(after([['a'], ['a'], ['a', 'b']]), null, at(300), policy)).toEqual(['a']);
   });
 
-  it('mean little while the whole mempool is empty', () => {
+  it('mean little until a mempool that was lost has had time to fill again', () => {
     const absences = after([['a'], ['a'], ['a']]);
-    expect(evicted(absences, true, at(999), policy)).toEqual([]);
-    expect(evicted(absences, true, at(1_000), policy)).toEqual(['a']);
+    expect(evicted(absences, at(500), at(1_499), policy)).toEqual([]);
+    expect(evicted(absences, at(500), at(1_500), policy)).toEqual(['a']);
+  });
+});
+
+describe('the loss of a mempool', () => {
+  const sight = (txids: readonly string[], uptimeMs = 5_000, tip = 't'): MempoolSight => {
+    return { tip: tip as BlockHash, txids: new Set(ids(...txids)), uptimeMs };
+  };
+  const full = ['a', 'b', 'c', 'd'];
+
+  it('is seen when the node was started again and something is missing', () => {
+    expect(detectLoss(sight(full, 9_000), sight(['d'], 8_999, 'u'), 1, policy)).toBe('restarted');
+    expect(detectLoss(sight(full, 9_000), sight(full, 1), 0, policy)).toBeUndefined();
+    expect(detectLoss(undefined, sight(full, 999), 1, policy)).toBe('restarted');
+    expect(detectLoss(undefined, sight(full, 1_000), 1, policy)).toBeUndefined();
+  });
+
+  it('is seen when most of it goes at once and no block has come', () => {
+    expect(detectLoss(sight(['a']), sight([]), 0, policy)).toBe('emptied');
+    expect(detectLoss(sight(full), sight(['d', 'e']), 0, policy)).toBe('emptied');
+    expect(detectLoss(undefined, sight([]), 1, policy)).toBe('emptied');
+  });
+
+  it('isn’t what blocks, replacements in a small mempool and single evictions look like', () => {
+    expect(detectLoss(sight(full), sight([], 5_000, 'u'), 0, policy)).toBeUndefined();
+    expect(detectLoss(sight(['a']), sight(['b']), 1, policy)).toBeUndefined();
+    expect(detectLoss(sight(full), sight(['c', 'd']), 2, policy)).toBeUndefined();
+    expect(detectLoss(sight([]), sight([]), 0, policy)).toBeUndefined();
   });
 });
 

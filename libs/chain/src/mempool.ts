@@ -1,13 +1,8 @@
-import type { Txid } from '@finality/bitcoin';
+import type { BlockHash, Txid } from '@finality/bitcoin';
 import type { Instant } from '@finality/kernel';
 
-/** For how long a transaction hasn't been in the mempool where it was. */
-export interface Absence {
-  readonly polls: number;
-  readonly since: Instant;
-}
-
-export type Absences = ReadonlyMap<Txid, Absence>;
+/** In how many polls in a row a transaction hasn't been in the mempool where it was. */
+export type Absences = ReadonlyMap<Txid, number>;
 
 export interface MempoolDiff {
   /** Listed, never looked at: to be fetched. At most as many as a step may take. */
@@ -37,31 +32,58 @@ export function diffMempool(
 }
 
 /** Absences after one more poll: those that are back are forgotten. */
-export function trackAbsences(previous: Absences, absent: readonly Txid[], now: Instant): Absences {
-  return new Map(
-    absent.map((txid) => {
-      const before = previous.get(txid);
-      return [txid, { polls: (before?.polls ?? 0) + 1, since: before?.since ?? now }];
-    }),
-  );
+export function trackAbsences(previous: Absences, absent: readonly Txid[]): Absences {
+  return new Map(absent.map((txid) => [txid, (previous.get(txid) ?? 0) + 1]));
 }
 
-export interface EvictionPolicy {
+export interface MempoolPolicy {
   /** A poll may come between a transaction's leaving the mempool and its block's arrival here. */
   readonly pollsMin: number;
-  /** When the whole mempool has gone, as in a restart of a node that doesn't keep it: time for it to fill again. */
-  readonly emptiedWaitMs: number;
+  /** How long a mempool that was lost has to fill again, before absence from it says anything. */
+  readonly recoveryMs: number;
+  /** Smaller ones lose half of what they hold in the ordinary course of things. */
+  readonly lossSizeMin: number;
 }
 
-/** Absences that have lasted: evicted. `mempoolEmpty`: the node lists nothing, so it says nothing about each single one. */
+/** What one poll showed of a node's mempool. */
+export interface MempoolSight {
+  /** Of the node, when it was asked. */
+  readonly tip: BlockHash;
+  readonly txids: ReadonlySet<Txid>;
+  /** Since the node was started. */
+  readonly uptimeMs: number;
+}
+
+/** How a mempool was lost: the node was started again, or most of what it held went at once and no block took it. */
+export type MempoolLoss = 'restarted' | 'emptied';
+
+/**
+ * Whether the node has lost its mempool since the poll before, or, where there was none, seems to have lost it lately. `absent`: how many
+ * transactions of ours it should have and doesn't.
+ */
+export function detectLoss(
+  before: MempoolSight | undefined,
+  now: MempoolSight,
+  absent: number,
+  policy: MempoolPolicy,
+): MempoolLoss | undefined {
+  const isYoung = now.uptimeMs < (before?.uptimeMs ?? policy.recoveryMs);
+  if (isYoung && absent > 0) return 'restarted';
+  if (!before) return now.txids.size === 0 && absent > 0 ? 'emptied' : undefined;
+  if (before.tip !== now.tip || before.txids.size === 0) return undefined;
+  if (now.txids.size === 0) return 'emptied';
+  if (before.txids.size < policy.lossSizeMin) return undefined;
+  const kept = [...before.txids].filter((txid) => now.txids.has(txid)).length;
+  return kept * 2 < before.txids.size ? 'emptied' : undefined;
+}
+
+/** Absences that have lasted: evicted. `lostSince`: the node lost its mempool then, so it says nothing about each single transaction. */
 export function evicted(
   absences: Absences,
-  mempoolEmpty: boolean,
+  lostSince: Instant | null,
   now: Instant,
-  policy: EvictionPolicy,
+  policy: MempoolPolicy,
 ): readonly Txid[] {
-  const lasting = [...absences].filter(
-    ([, { polls, since }]) => polls >= policy.pollsMin && (!mempoolEmpty || now - since >= policy.emptiedWaitMs),
-  );
-  return lasting.map(([txid]) => txid);
+  if (lostSince !== null && now - lostSince < policy.recoveryMs) return [];
+  return [...absences].filter(([, polls]) => polls >= policy.pollsMin).map(([txid]) => txid);
 }

@@ -6,7 +6,7 @@ import {
   type ScriptHex,
   type Txid,
 } from '@finality/bitcoin';
-import type { Sats } from '@finality/kernel';
+import type { Instant, Sats } from '@finality/kernel';
 
 /** Where a watched script comes from. */
 export interface WatchedScript {
@@ -56,12 +56,18 @@ export interface WatchedTransaction {
   readonly outputs: readonly WatchedOutput[];
 }
 
+/** What an unconfirmed transaction of somebody else, that one of ours needs, spends. */
+export interface AncestorInput {
+  readonly outpoint: OutpointKey;
+  readonly ancestor: Txid;
+}
+
 /**
  * Where a transaction of ours is. `unconfirmed`: a reorg took its block away, it may or may not be in the mempool. `replaced`: another
  * transaction spends one of its inputs, in the mempool (no block's hash) or in a block. None of them but a final exclusion is an end.
  */
 export type TransactionStatus =
-  | { readonly kind: 'mempool' }
+  | { readonly kind: 'mempool'; readonly since: Instant }
   | { readonly kind: 'confirmed'; readonly height: number; readonly blockHash: string }
   | { readonly kind: 'unconfirmed' }
   | { readonly kind: 'evicted' }
@@ -70,6 +76,8 @@ export type TransactionStatus =
 export interface KnownTransaction {
   readonly transaction: WatchedTransaction;
   readonly status: TransactionStatus;
+  /** As they were when it was last seen in the mempool. */
+  readonly ancestorInputs: readonly AncestorInput[];
 }
 
 export function observe(parsed: ParsedTransaction): ObservedTransaction {

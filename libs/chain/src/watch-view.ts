@@ -2,6 +2,7 @@ import type { OutpointKey, Txid } from '@finality/bitcoin';
 import { assert, assertNever } from '@finality/kernel';
 import type { ChainEvent } from './chain.ts';
 import type {
+  AncestorInput,
   KnownTransaction,
   TransactionStatus,
   WatchedInput,
@@ -21,6 +22,7 @@ export class WatchView {
   readonly #transactions = new Map<string, KnownTransaction>();
   readonly #outputs = new Map<string, OwnOutput>();
   readonly #spenders = new Map<string, Set<Txid>>();
+  readonly #dependents = new Map<string, Map<Txid, Txid>>();
   readonly #touched = new Set<Txid>();
 
   watch(script: string, watched: WatchedScript): void {
@@ -38,6 +40,10 @@ export class WatchView {
     for (const { outpoint } of inputs) {
       const spenders = this.#spenders.get(outpoint) ?? new Set();
       this.#spenders.set(outpoint, spenders.add(txid));
+    }
+    for (const { outpoint, ancestor } of known.ancestorInputs) {
+      const dependents = this.#dependents.get(outpoint) ?? new Map<Txid, Txid>();
+      this.#dependents.set(outpoint, dependents.set(txid, ancestor));
     }
   }
 
@@ -64,6 +70,14 @@ export class WatchView {
     return [...(this.#spenders.get(outpoint) ?? [])].map((txid) => this.#transactions.get(txid)!);
   }
 
+  /** Known transactions that need this outpoint to be spent by a certain other one, an unconfirmed ancestor of theirs. */
+  dependents(outpoint: string): readonly { readonly known: KnownTransaction; readonly ancestor: Txid }[] {
+    return [...(this.#dependents.get(outpoint) ?? [])].map(([txid, ancestor]) => ({
+      known: this.#transactions.get(txid)!,
+      ancestor,
+    }));
+  }
+
   *transactions(): Iterable<KnownTransaction> {
     yield* this.#transactions.values();
   }
@@ -77,13 +91,11 @@ export class WatchView {
   apply(event: ChainEvent): void {
     switch (event.type) {
       case 'transaction_seen':
-        return this.#put(event.transaction, { kind: 'mempool' });
-      case 'transaction_confirmed':
-        return this.#put(event.transaction, {
-          kind: 'confirmed',
-          height: event.height,
-          blockHash: event.blockHash,
-        });
+        return this.#put(event.transaction, { kind: 'mempool', since: event.at }, event.ancestorInputs);
+      case 'transaction_confirmed': {
+        const { transaction, height, blockHash } = event;
+        return this.#put(transaction, { kind: 'confirmed', height, blockHash }, this.#ancestorInputs(transaction));
+      }
       case 'transaction_unconfirmed':
         return this.#setStatus(event.txid, { kind: 'unconfirmed' });
       case 'transaction_replaced':
@@ -93,6 +105,8 @@ export class WatchView {
       case 'block_disconnected':
         return this.#forgetReplacementsIn(event.hash);
       case 'block_connected':
+      case 'block_agreed':
+      case 'block_disputed':
       case 'transaction_broadcast':
         return;
       default:
@@ -100,22 +114,26 @@ export class WatchView {
     }
   }
 
-  #put(transaction: WatchedTransaction, status: TransactionStatus): void {
-    this.load({ transaction, status });
+  #put(transaction: WatchedTransaction, status: TransactionStatus, ancestorInputs: readonly AncestorInput[]): void {
+    this.load({ transaction, status, ancestorInputs });
     this.#touched.add(transaction.txid);
   }
 
   #setStatus(txid: Txid, status: TransactionStatus): void {
     const known = this.#transactions.get(txid);
     assert(known, `transaction ${txid} is known`);
-    this.#put(known.transaction, status);
+    this.#put(known.transaction, status, known.ancestorInputs);
   }
 
   /** What a block had excluded isn't excluded by it any more, though the mempool may well hold the replacement again. */
   #forgetReplacementsIn(blockHash: string): void {
-    for (const { transaction, status } of this.#transactions.values()) {
+    for (const { transaction, status, ancestorInputs } of this.#transactions.values()) {
       if (status.kind !== 'replaced' || status.byBlockHash !== blockHash) continue;
-      this.#put(transaction, { ...status, byBlockHash: '' });
+      this.#put(transaction, { ...status, byBlockHash: '' }, ancestorInputs);
     }
+  }
+
+  #ancestorInputs({ txid }: WatchedTransaction): readonly AncestorInput[] {
+    return this.#transactions.get(txid)?.ancestorInputs ?? [];
   }
 }

@@ -8,9 +8,15 @@ const add: WatchCommand = {
   external: 'e',
   internal: 'i',
   birthdayHeight: 50,
+  createdAt: null,
   ahead: 10,
 };
-const used = (index: number, branch: 0 | 1 = 0): WatchCommand => ({ kind: 'index_used', branch, index, ahead: 10 });
+const nonCustodial: WatchCommand = { ...add, custodial: false };
+const used = (index: number, branch: 0 | 1 = 0): WatchCommand => ({ kind: 'index_issued', branch, index, ahead: 10 });
+const paid = (index: number, height: number): WatchCommand => {
+  return { kind: 'index_paid', branch: 0, index, height, ahead: 10 };
+};
+const rescanned = (next: number, tipHeight = 60): WatchCommand => ({ kind: 'rescanned', next, tipHeight });
 const stored = (external: number, internal: number, rescanFrom = 50, tipHeight = 40): WatchCommand => {
   return { kind: 'scripts_stored', watched: { external, internal }, rescanFrom, tipHeight };
 };
@@ -59,12 +65,9 @@ describe('a new wallet', () => {
     const late = [add, stored(10, 10, 50, 60)];
     expect(given(...late).state.rescan).toEqual({ next: 50, through: 60 });
     expect(given(...late).state.acknowledged).toEqual({ external: 0, internal: 0 });
-    expect(typesOf(given(...late).when({ kind: 'rescanned', next: 60 }))).toEqual(['blocks_rescanned']);
-    expect(typesOf(given(...late).when({ kind: 'rescanned', next: 61 }))).toEqual([
-      'blocks_rescanned',
-      'watch_acknowledged',
-    ]);
-    expect(given(...late, { kind: 'rescanned', next: 61 }).when({ kind: 'rescanned', next: 61 })).toEqual([]);
+    expect(typesOf(given(...late).when(rescanned(60)))).toEqual(['blocks_rescanned']);
+    expect(typesOf(given(...late).when(rescanned(61)))).toEqual(['blocks_rescanned', 'watch_acknowledged']);
+    expect(given(...late, rescanned(61)).when(rescanned(61))).toEqual([]);
   });
 });
 
@@ -84,6 +87,35 @@ describe('an index that is used', () => {
     const late = given(add, stored(10, 10), used(25), stored(36, 10, 50, 60));
     expect(late.state.rescan).toEqual({ next: 50, through: 60 });
     expect(late.state.acknowledged).toEqual({ external: 10, internal: 10 });
-    expect(late.state.late).toBe(false);
+    expect(late.state.lateFrom).toBeNull();
+  });
+
+  it('has a past when it was paid to and others hold the keys: from that block on', () => {
+    const far = given(nonCustodial, stored(10, 10), paid(8, 58), paid(9, 57), paid(18, 59));
+    expect(far.state.lateFrom).toBe(58);
+    far.when(stored(29, 10, 50, 60));
+    expect(far.state).toMatchObject({
+      rescan: { next: 58, through: 60 },
+      acknowledged: { external: 10, internal: 10 },
+    });
+    far.when(rescanned(61));
+    expect(far.state).toMatchObject({ rescan: null, acknowledged: { external: 29, internal: 10 } });
+  });
+
+  it('and none when the keys are ours: nobody has been given the next ones', () => {
+    expect(given(add, stored(10, 10), paid(8, 58), stored(19, 10, 50, 60)).state.rescan).toBeNull();
+  });
+});
+
+describe('blocks that are read again', () => {
+  it('are those up to the tip as it is at the end', () => {
+    const scanning = given(add, stored(10, 10, 50, 60), rescanned(61, 63));
+    expect(scanning.state).toMatchObject({ rescan: { next: 61, through: 63 }, acknowledged: { external: 0 } });
+    expect(typesOf(scanning.when(rescanned(64, 63)))).toEqual(['blocks_rescanned', 'watch_acknowledged']);
+  });
+
+  it('begin with the first that any of the scripts needs', () => {
+    const scanning = given(nonCustodial, stored(10, 10, 50, 60), rescanned(53), paid(9, 54), stored(20, 10, 50, 62));
+    expect(scanning.state.rescan).toEqual({ next: 53, through: 62 });
   });
 });

@@ -20,16 +20,16 @@ export class AddressMessages {
     const commands = commandsOf<ChainWatcherCommand>(messages, {
       type: TOPICS.address.message,
       schemaVersionMax: 1,
-      interpret: (message) => command(indexUsed(message.payload)),
+      interpret: (message) => command(indexIssued(message.payload)),
     });
     return this.#store.execute(commands);
   }
 }
 
-function indexUsed(payload: Uint8Array): ChainWatcherCommand {
+function indexIssued(payload: Uint8Array): ChainWatcherCommand {
   const { address } = addressV1.AddressIssued.decode(payload);
   if (!address) throw new Error('expected an address, got none');
   const { walletId, branch, index } = address;
   if (branch !== 0 && branch !== 1) throw new Error(`expected branch 0 or 1, got ${branch}`);
-  return { kind: 'index_used', walletId, branch, index };
+  return { kind: 'index_issued', walletId, branch, index };
 }

@@ -1,5 +1,5 @@
 import { type Network, parseDescriptor } from '@finality/bitcoin';
-import { addressV1, TOPICS } from '@finality/contracts';
+import { addressV1, fromTimestamp, TOPICS } from '@finality/contracts';
 import type { EventStore, Outcome } from '@finality/event-store';
 import { command, commandsOf, type IncomingMessage } from '@finality/messaging';
 import { SERVICE_ENV, type ServiceEnv } from '@finality/service';
@@ -47,5 +47,6 @@ function addWallet(payload: Uint8Array, network: Network): ChainWatcherCommand {
     external: wallet.externalDescriptor,
     internal: wallet.internalDescriptor,
     birthdayHeight: wallet.birthdayHeight,
+    createdAt: wallet.createdAt ? fromTimestamp(wallet.createdAt) : null,
   };
 }

@@ -37,7 +37,7 @@ const tables: readonly (readonly [name: string, columns: string])[] = [
   [
     'watched_wallets',
     `wallet_id text PRIMARY KEY, custodial boolean NOT NULL, external_descriptor text NOT NULL, internal_descriptor text NOT NULL,
-     birthday_height integer NOT NULL, external_wanted integer NOT NULL, internal_wanted integer NOT NULL,
+     birthday_height integer NOT NULL, created_at bigint, external_wanted integer NOT NULL, internal_wanted integer NOT NULL,
      external_below integer NOT NULL, internal_below integer NOT NULL, rescan_next integer, rescan_through integer`,
   ],
   [
@@ -45,12 +45,13 @@ const tables: readonly (readonly [name: string, columns: string])[] = [
     `script text PRIMARY KEY, wallet_id text NOT NULL, branch smallint NOT NULL, index integer NOT NULL,
      UNIQUE (wallet_id, branch, index)`,
   ],
-  // `data`: the transaction as far as it concerns us, its watched outputs included.
+  // `data`: the transaction as far as it concerns us, its watched outputs included. `since`: in the mempool, milliseconds.
   [
     'transactions',
     `txid text PRIMARY KEY, status text NOT NULL, height integer, block_hash text, by_txid text, by_block_hash text,
-     data text NOT NULL`,
+     since bigint, data text NOT NULL, ancestor_inputs text NOT NULL`,
   ],
+  // Inputs of unconfirmed ancestors included.
   ['transaction_inputs', 'outpoint text NOT NULL, txid text NOT NULL, PRIMARY KEY (outpoint, txid)'],
   // due_at, attempts, last_answer and conflict aren't history: losing them costs one more broadcast.
   [

@@ -43,6 +43,15 @@ export async function firstHeight(session: Session): Promise<number | undefined>
   return row?.height ?? undefined;
 }
 
+/** Height of the last block of the main chain whose miner gave a time before this (seconds); undefined when none did. */
+export async function lastHeightBefore(session: Session, time: number): Promise<number | undefined> {
+  const [row] = await session.query<{ height: number | null }>(
+    'SELECT max(height) AS height FROM headers WHERE on_main AND time < $1',
+    [time],
+  );
+  return row?.height ?? undefined;
+}
+
 export async function saveConnected(session: Session, headers: readonly Omit<StoredHeader, 'onMain'>[]): Promise<void> {
   await session.query(
     `INSERT INTO headers (hash, height, previous_hash, time, chain_work, on_main)

@@ -1,5 +1,6 @@
 import type { BlockHash, Txid } from '@finality/bitcoin';
 import {
+  type AncestorInput,
   type KnownTransaction,
   type ObservedTransaction,
   type TransactionStatus,
@@ -8,7 +9,7 @@ import {
   WatchView,
 } from '@finality/chain';
 import type { Session } from '@finality/event-store';
-import { assertNever, decodeJson, encodeJson } from '@finality/kernel';
+import { assertNever, decodeJson, encodeJson, type Instant } from '@finality/kernel';
 
 // Transactions of ours, and what they spend; watched scripts. Derived from the chain facts and the watch events.
 
@@ -19,10 +20,23 @@ interface TransactionRow {
   readonly block_hash: string | null;
   readonly by_txid: string | null;
   readonly by_block_hash: string | null;
+  readonly since: bigint | null;
   readonly data: string;
+  readonly ancestor_inputs: string;
 }
 
-const COLUMNS = 't.txid, t.status, t.height, t.block_hash, t.by_txid, t.by_block_hash, t.data';
+const NAMES = [
+  'txid',
+  'status',
+  'height',
+  'block_hash',
+  'by_txid',
+  'by_block_hash',
+  'since',
+  'data',
+  'ancestor_inputs',
+] as const satisfies readonly (keyof TransactionRow)[];
+const COLUMNS = NAMES.map((name) => `t.${name}`).join(', ');
 
 /** Adds what shares a script, an outpoint or a txid with the given transactions: two round trips however many. */
 export async function loadAround(
@@ -91,24 +105,16 @@ export async function unconfirmedTxids(
 export async function saveTransactions(session: Session, touched: readonly KnownTransaction[]): Promise<void> {
   if (touched.length === 0) return;
   const rows = touched.map(rowOf);
-  const column = <K extends keyof TransactionRow>(name: K): TransactionRow[K][] => rows.map((row) => row[name]);
   await session.query(
-    `INSERT INTO transactions (txid, status, height, block_hash, by_txid, by_block_hash, data)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[])
+    `INSERT INTO transactions (${NAMES.join(', ')})
+     SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::text[])
      ON CONFLICT (txid) DO UPDATE SET status = excluded.status, height = excluded.height, block_hash = excluded.block_hash,
-       by_txid = excluded.by_txid, by_block_hash = excluded.by_block_hash, data = excluded.data`,
-    [
-      column('txid'),
-      column('status'),
-      column('height'),
-      column('block_hash'),
-      column('by_txid'),
-      column('by_block_hash'),
-      column('data'),
-    ],
+       by_txid = excluded.by_txid, by_block_hash = excluded.by_block_hash, since = excluded.since, data = excluded.data,
+       ancestor_inputs = excluded.ancestor_inputs`,
+    NAMES.map((name) => rows.map((row) => row[name])),
   );
-  const inputs = touched.flatMap(({ transaction }) =>
-    transaction.inputs.map(({ outpoint }) => ({ outpoint, txid: transaction.txid })),
+  const inputs = touched.flatMap(({ transaction: { txid, inputs: own }, ancestorInputs }) =>
+    [...own, ...ancestorInputs].map(({ outpoint }) => ({ outpoint, txid })),
   );
   await session.query(
     'INSERT INTO transaction_inputs (outpoint, txid) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING',
@@ -117,7 +123,11 @@ export async function saveTransactions(session: Session, touched: readonly Known
 }
 
 function knownOf(row: TransactionRow): KnownTransaction {
-  return { transaction: decodeJson(row.data) as WatchedTransaction, status: statusOf(row) };
+  return {
+    transaction: decodeJson(row.data) as WatchedTransaction,
+    status: statusOf(row),
+    ancestorInputs: decodeJson(row.ancestor_inputs) as readonly AncestorInput[],
+  };
 }
 
 function statusOf(row: TransactionRow): TransactionStatus {
@@ -127,6 +137,7 @@ function statusOf(row: TransactionRow): TransactionStatus {
     case 'replaced':
       return { kind: 'replaced', byTxid: row.by_txid!, byBlockHash: row.by_block_hash! };
     case 'mempool':
+      return { kind: 'mempool', since: Number(row.since!) as Instant };
     case 'unconfirmed':
     case 'evicted':
       return { kind: row.status };
@@ -135,7 +146,7 @@ function statusOf(row: TransactionRow): TransactionStatus {
   }
 }
 
-function rowOf({ transaction, status }: KnownTransaction): TransactionRow {
+function rowOf({ transaction, status, ancestorInputs }: KnownTransaction): TransactionRow {
   return {
     txid: transaction.txid,
     status: status.kind,
@@ -143,6 +154,8 @@ function rowOf({ transaction, status }: KnownTransaction): TransactionRow {
     block_hash: status.kind === 'confirmed' ? status.blockHash : null,
     by_txid: status.kind === 'replaced' ? status.byTxid : null,
     by_block_hash: status.kind === 'replaced' ? status.byBlockHash : null,
+    since: status.kind === 'mempool' ? BigInt(status.since) : null,
     data: encodeJson(transaction),
+    ancestor_inputs: encodeJson(ancestorInputs),
   };
 }

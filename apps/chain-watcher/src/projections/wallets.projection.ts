@@ -1,5 +1,6 @@
 import type { WatchState } from '@finality/chain';
 import type { Session } from '@finality/event-store';
+import type { Instant } from '@finality/kernel';
 import type { CommandOf } from '../commands.ts';
 
 // Wallets as they are watched, for the worker that extends the watch.
@@ -9,18 +10,20 @@ export interface WalletToExtend {
   readonly external: string;
   readonly internal: string;
   readonly birthdayHeight: number;
+  readonly createdAt: Instant | null;
   readonly wanted: WatchState['wanted'];
   readonly watched: WatchState['watched'];
   readonly rescan: WatchState['rescan'];
 }
 
-/** The first wallet with scripts to derive or blocks to read again. */
-export async function walletToExtend(session: Session): Promise<WalletToExtend | undefined> {
-  const [row] = await session.query<{
+/** Wallets with scripts to derive, then those with blocks to read again. */
+export async function walletsToExtend(session: Session, limit: number): Promise<readonly WalletToExtend[]> {
+  const rows = await session.query<{
     wallet_id: string;
     external_descriptor: string;
     internal_descriptor: string;
     birthday_height: number;
+    created_at: bigint | null;
     external_wanted: number;
     internal_wanted: number;
     external_below: number;
@@ -30,21 +33,22 @@ export async function walletToExtend(session: Session): Promise<WalletToExtend |
   }>(
     `SELECT * FROM watched_wallets
      WHERE external_below < external_wanted OR internal_below < internal_wanted OR rescan_next IS NOT NULL
-     ORDER BY wallet_id LIMIT 1`,
+     ORDER BY (external_below < external_wanted OR internal_below < internal_wanted) DESC, wallet_id LIMIT $1`,
+    [limit],
   );
-  if (!row) return undefined;
-  return {
+  return rows.map((row) => ({
     walletId: row.wallet_id,
     external: row.external_descriptor,
     internal: row.internal_descriptor,
     birthdayHeight: row.birthday_height,
+    createdAt: row.created_at === null ? null : (Number(row.created_at) as Instant),
     wanted: { external: row.external_wanted, internal: row.internal_wanted },
     watched: { external: row.external_below, internal: row.internal_below },
     rescan:
       row.rescan_next === null || row.rescan_through === null
         ? null
         : { next: row.rescan_next, through: row.rescan_through },
-  };
+  }));
 }
 
 /** Changes whenever more scripts are watched: what didn't concern us before it may do so now. */
@@ -57,7 +61,7 @@ export async function watchGeneration(session: Session): Promise<string> {
 
 export async function saveWallet(session: Session, state: WatchState): Promise<void> {
   await session.query(
-    `INSERT INTO watched_wallets VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    `INSERT INTO watched_wallets VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
      ON CONFLICT (wallet_id) DO UPDATE SET external_wanted = excluded.external_wanted,
        internal_wanted = excluded.internal_wanted, external_below = excluded.external_below,
        internal_below = excluded.internal_below, rescan_next = excluded.rescan_next,
@@ -68,6 +72,7 @@ export async function saveWallet(session: Session, state: WatchState): Promise<v
       state.external,
       state.internal,
       state.birthdayHeight,
+      state.createdAt,
       state.wanted.external,
       state.wanted.internal,
       state.watched.external,

@@ -1,11 +1,13 @@
 import type { Network } from '@finality/bitcoin';
-import { NodeError } from '@finality/bitcoin-node';
+import { type BitcoinNode, NodeError } from '@finality/bitcoin-node';
+import type { Observer } from '@finality/chain';
 import type { EventReader, EventStore, Outcome, Session, StoreCommand } from '@finality/event-store';
 import type { Runtime } from '@finality/kernel';
 import type { FaultPoints, Log } from '@finality/service';
 import type { ChainWatcherCommand } from '../commands.ts';
 import type { NodeConnection } from '../outbound/node-connection.ts';
 import type { ChainStatus } from '../status.ts';
+import type { Hints } from './hints.ts';
 
 /** What the workers of this service work with. */
 export interface WorkerContext {
@@ -18,6 +20,7 @@ export interface WorkerContext {
   /** Reads outside of batches. */
   readonly session: Session;
   readonly nodes: NodeConnection;
+  readonly hints: Hints;
   readonly status: ChainStatus;
   readonly log: Log;
   readonly faults: FaultPoints;
@@ -35,6 +38,10 @@ export async function waitingForNode(context: WorkerContext, step: () => Promise
     context.log.warn({ kind: error.kind, error: error.message }, 'the bitcoin node can’t be asked');
     return 'idle';
   }
+}
+
+export function observer({ runtime }: WorkerContext, node: BitcoinNode): Observer {
+  return { node: node.version, at: runtime.now() };
 }
 
 /** Stores what a worker found out. What is refused is looked at again in the next step; what fails is a bug. */

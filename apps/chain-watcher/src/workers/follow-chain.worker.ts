@@ -15,7 +15,7 @@ import { lookUpPrevouts } from '../outbound/prevouts.ts';
 import { mainHeaders } from '../projections/headers.projection.ts';
 import { loadAround } from '../projections/transactions.projection.ts';
 import { chainStream } from '../streams.ts';
-import { execute, type Progress, waitingForNode, type WorkerContext } from './context.ts';
+import { execute, observer, type Progress, waitingForNode, type WorkerContext } from './context.ts';
 
 /** Blocks per step, and their bytes together: a step takes well under a second of a node's time. */
 const BLOCKS_PER_STEP = 25;
@@ -196,7 +196,10 @@ export class FollowChain implements Worker {
     previous: BlockHash | undefined,
   ): Promise<{ readonly block: CheckedBlock; readonly bytes: number } | undefined> {
     const raw = await node.rawBlock(hash);
-    if (!raw) return undefined;
+    if (!raw) {
+      if ((await node.blockHash(height)) !== hash) return undefined;
+      throw new BadBlock(`block ${hash} at ${height}: the node says that it has it, and doesn't give it`);
+    }
     const checked = checkBlock(raw, this.#context.network);
     if (!checked.ok) throw new BadBlock(`block ${hash} at ${height}: ${checked.error.message}`);
     const { header, transactions } = checked.value;
@@ -210,8 +213,9 @@ export class FollowChain implements Worker {
     const transactions = blocks.flatMap((block) => block.transactions);
     const view = new WatchView();
     await loadAround(session, transactions, view);
-    const lookedUp = await lookUpPrevouts(node, transactions, view, false);
-    const bodies = blocks.map((block): CommandOf<'connect_block'> => ({ kind: 'connect_block', block, lookedUp }));
+    const lookedUp = await lookUpPrevouts(node, transactions, view);
+    const rest = { lookedUp, observer: observer(this.#context, node) };
+    const bodies = blocks.map((block): CommandOf<'connect_block'> => ({ kind: 'connect_block', block, ...rest }));
     const outcome = await execute(this.#context, this.name, bodies);
     if (outcome === 'refused') return 'idle';
     const { height, header } = blocks.at(-1)!;

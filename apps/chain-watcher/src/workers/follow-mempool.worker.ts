@@ -1,34 +1,44 @@
-import { type BlockHash, parseTransaction, type Txid } from '@finality/bitcoin';
+import { type BlockHash, parseOutpointKey, parseTransaction, type Txid } from '@finality/bitcoin';
 import type { BitcoinNode } from '@finality/bitcoin-node';
 import {
   type Absences,
   concerning,
+  detectLoss,
   diffMempool,
   evicted,
-  type EvictionPolicy,
+  type MempoolPolicy,
+  type MempoolSight,
   observe,
   type ObservedTransaction,
   parentsFirst,
+  relevant,
   trackAbsences,
   WatchView,
 } from '@finality/chain';
-import type { Worker } from '@finality/kernel';
-import { lookUpPrevouts } from '../outbound/prevouts.ts';
+import { type Instant, unwrap, type Worker } from '@finality/kernel';
+import { lookUpInMempool } from '../outbound/prevouts.ts';
 import { wantedTxids } from '../projections/broadcasts.projection.ts';
-import { loadAround, unconfirmedTxids } from '../projections/transactions.projection.ts';
+import { loadAround, loadByTxid, unconfirmedTxids } from '../projections/transactions.projection.ts';
 import { watchGeneration } from '../projections/wallets.projection.ts';
 import { chainStream } from '../streams.ts';
-import { execute, type Progress, waitingForNode, type WorkerContext } from './context.ts';
+import { execute, observer, type Progress, waitingForNode, type WorkerContext } from './context.ts';
 
-/** Transactions fetched per step. */
-const FETCHES_PER_STEP = 200;
-/** Remembered as none of our business: more than any node's mempool has held. */
+/** Transactions fetched per step, and how many of them at once: as many as there are connections to the node. */
+const FETCHES_PER_STEP = 1_000;
+const FETCHES_AT_ONCE = 4;
+/** A node that tells what comes is asked for all that it has only so often: for what has gone, and for what was missed. */
+const LISTING_MS_WITH_PUSH = 10_000;
+/** Outpoints asked about in one call. */
+const SPENDERS_MAX = 1_000;
+/** Remembered as none of our business, but for what it may have excluded: more than any node's mempool has held. */
 const IRRELEVANT_MAX = 500_000;
 
-export const EVICTION_POLICY: EvictionPolicy = { pollsMin: 4, emptiedWaitMs: 600_000 };
+export const MEMPOOL_POLICY: MempoolPolicy = { pollsMin: 4, recoveryMs: 600_000, lossSizeMin: 20 };
+/** Bitcoin Core's -mempoolexpiry, 336 hours unless changed. btcd keeps everything. */
+const CORE_EXPIRY_MS = 336 * 3_600_000;
 
 /**
- * Polls the mempool, the only way that all nodes offer. Says what has come, what has taken another's place, and, after it has stayed away
+ * Follows the mempool: looks at what the node has told of, and lists it, the only way that all nodes offer. Says what has come, what has taken another's place, and, after it has stayed away
  * for a while, what has gone. Transactions of ours are never gone: they are sent again.
  */
 export class FollowMempool implements Worker {
@@ -38,6 +48,10 @@ export class FollowMempool implements Worker {
   #irrelevant = new Set<Txid>();
   #generation = '';
   #absences: Absences = new Map();
+  #listed = new Set<Txid>();
+  #listedAt: Instant | undefined;
+  #sight: MempoolSight | undefined;
+  #lostSince: Instant | null = null;
 
   constructor(context: WorkerContext) {
     this.#context = context;
@@ -49,25 +63,65 @@ export class FollowMempool implements Worker {
   }
 
   async #poll(node: BitcoinNode): Promise<Progress> {
-    const { session } = this.#context;
+    const { session, runtime } = this.#context;
     const tip = await this.#tip();
     // Before any block has been followed, what confirmed long ago can't be told from what is new.
     if (tip === undefined) return 'idle';
+    if (!this.#isListingDue()) return this.#lookAtArrived(node);
     const before = await node.chainInfo();
+    const uptimeMs = await node.uptimeMs();
     const listed = await node.mempoolTxids();
     const after = await node.chainInfo();
     const isSteady = before.bestBlockHash === tip && after.bestBlockHash === tip;
     await this.#forgetIfMoreIsWatched();
     this.#forgetUnlisted(listed);
+    this.#listed = new Set(listed);
     const { pending, gone } = await unconfirmedTxids(session);
     const known = { pending, gone, isIrrelevant: (txid: Txid) => this.#irrelevant.has(txid) };
     const diff = diffMempool(listed, known, FETCHES_PER_STEP);
-    const seen = await this.#examine(node, [...diff.unexamined, ...diff.returned], new Set(listed));
+    const seen = await this.#examine(node, [...diff.unexamined, ...diff.returned]);
     if (seen === 'refused' || !diff.complete) return 'progress';
+    this.#listedAt = runtime.now();
     // What isn't there may be in a block that we haven't processed.
     if (!isSteady) return 'idle';
-    await this.#evictAbsent(diff.absent, listed.length === 0);
+    await this.#noticeLoss({ tip, txids: new Set(listed), uptimeMs }, diff.absent.length);
+    await this.#evictAbsent(node, diff.absent);
     return 'idle';
+  }
+
+  /** Where the node tells nothing, always. */
+  #isListingDue(): boolean {
+    const { hints, runtime } = this.#context;
+    if (hints.takeMissed()) this.#listedAt = undefined;
+    if (hints.channel === 'polling' || this.#listedAt === undefined) return true;
+    return runtime.now() - this.#listedAt >= LISTING_MS_WITH_PUSH;
+  }
+
+  /** What the node has told of is fetched without listing the rest. */
+  async #lookAtArrived(node: BitcoinNode): Promise<Progress> {
+    const arrived = this.#context.hints.takeArrived(FETCHES_PER_STEP);
+    if (arrived.length === 0) return 'idle';
+    for (const txid of arrived) this.#listed.add(txid);
+    await this.#forgetIfMoreIsWatched();
+    if ((await this.#examine(node, arrived)) === 'refused') this.#listedAt = undefined;
+    return 'progress';
+  }
+
+  /** A node that was started again isn't a wave of evictions: what is ours is sent to it again, the rest has time to come back. */
+  async #noticeLoss(sight: MempoolSight, absent: number): Promise<void> {
+    const { runtime, log, status } = this.#context;
+    const now = runtime.now();
+    const loss = detectLoss(this.#sight, sight, absent, MEMPOOL_POLICY);
+    this.#sight = sight;
+    if (this.#lostSince !== null && now - this.#lostSince >= MEMPOOL_POLICY.recoveryMs) this.#lostSince = null;
+    if (loss) {
+      // From the latest loss on, but told once.
+      const isNew = this.#lostSince === null;
+      this.#lostSince = now;
+      if (isNew) log.error({ why: loss, absent }, 'the node has lost its mempool');
+      await execute(this.#context, this.name, [{ kind: 'mempool_lost' }]);
+    }
+    status.mempoolLost(this.#lostSince !== null);
   }
 
   async #tip(): Promise<BlockHash | undefined> {
@@ -75,49 +129,52 @@ export class FollowMempool implements Worker {
     return (await reader.loadState(chainStream, network)).state.tip?.hash;
   }
 
-  async #examine(
-    node: BitcoinNode,
-    txids: readonly Txid[],
-    listed: ReadonlySet<Txid>,
-  ): Promise<'stored' | 'refused' | 'nothing'> {
+  async #examine(node: BitcoinNode, txids: readonly Txid[]): Promise<'stored' | 'refused' | 'nothing'> {
     const { session } = this.#context;
     const observed = await this.#fetch(node, txids);
     if (observed.length === 0) return 'nothing';
     const view = new WatchView();
     await loadAround(session, observed, view);
-    const ours = new Set(concerning(observed, view));
-    const relevant = observed.filter((transaction) => ours.has(transaction) || conflicts(transaction, view));
-    this.#remember(observed, new Set(relevant), listed);
-    if (relevant.length === 0) return 'nothing';
-    const lookedUp = await lookUpPrevouts(node, relevant, view, true);
-    return execute(this.#context, this.name, [{ kind: 'observe_mempool', transactions: relevant, lookedUp }]);
+    const transactions = relevant(observed, view);
+    const outcome = transactions.length === 0 ? 'nothing' : await this.#tell(node, transactions, view);
+    if (outcome !== 'refused') this.#remember(observed, new Set(concerning(observed, view)));
+    return outcome;
+  }
+
+  async #tell(
+    node: BitcoinNode,
+    transactions: readonly ObservedTransaction[],
+    view: WatchView,
+  ): Promise<'stored' | 'refused'> {
+    const lookedUp = await lookUpInMempool(node, transactions, view);
+    const said = { lookedUp, observer: observer(this.#context, node) };
+    return execute(this.#context, this.name, [{ kind: 'observe_mempool', transactions, ...said }]);
   }
 
   /** Parents before children, so that a child that spends an output of ours is known by it. */
   async #fetch(node: BitcoinNode, txids: readonly Txid[]): Promise<readonly ObservedTransaction[]> {
     const fetched: (ObservedTransaction & { readonly parents: readonly Txid[] })[] = [];
-    for (const txid of txids) {
-      const raw = await node.rawTransaction(txid);
-      // Has left again, or a node that serves nonsense: looked at again as long as it is listed.
-      const parsed = raw && parseTransaction(raw);
-      if (!parsed?.ok || parsed.value.txid !== txid) continue;
-      fetched.push({ ...observe(parsed.value), parents: parsed.value.inputs.map((input) => input.outpoint.txid) });
+    for (let from = 0; from < txids.length; from += FETCHES_AT_ONCE) {
+      const some = txids.slice(from, from + FETCHES_AT_ONCE);
+      const raws = await Promise.all(some.map((txid) => node.rawTransaction(txid)));
+      for (const [i, raw] of raws.entries()) {
+        // Has left again, or a node that serves nonsense: looked at again as long as it is listed.
+        const parsed = raw && parseTransaction(raw);
+        if (!parsed?.ok || parsed.value.txid !== some[i]) continue;
+        fetched.push({ ...observe(parsed.value), parents: parsed.value.inputs.map((input) => input.outpoint.txid) });
+      }
     }
     return parentsFirst(fetched).map(({ parents: _, ...transaction }) => transaction);
   }
 
   /** What has an unexamined parent may yet turn out to spend from us. */
-  #remember(
-    observed: readonly ObservedTransaction[],
-    relevant: ReadonlySet<ObservedTransaction>,
-    listed: ReadonlySet<Txid>,
-  ): void {
+  #remember(observed: readonly ObservedTransaction[], ours: ReadonlySet<ObservedTransaction>): void {
     const examined = new Set(observed.map(({ txid }) => txid));
     for (const transaction of observed) {
-      if (relevant.has(transaction) || this.#irrelevant.size >= IRRELEVANT_MAX) continue;
+      if (ours.has(transaction) || this.#irrelevant.size >= IRRELEVANT_MAX) continue;
       const isUndecided = transaction.spends.some((outpoint) => {
         const parent = outpoint.slice(0, outpoint.indexOf(':')) as Txid;
-        return listed.has(parent) && !examined.has(parent) && !this.#irrelevant.has(parent);
+        return this.#listed.has(parent) && !examined.has(parent) && !this.#irrelevant.has(parent);
       });
       if (!isUndecided) this.#irrelevant.add(transaction.txid);
     }
@@ -125,7 +182,11 @@ export class FollowMempool implements Worker {
 
   async #forgetIfMoreIsWatched(): Promise<void> {
     const generation = await watchGeneration(this.#context.session);
-    if (generation !== this.#generation) this.#irrelevant = new Set();
+    if (generation !== this.#generation) {
+      this.#irrelevant = new Set();
+      // What has come before may concern us now.
+      this.#listedAt = undefined;
+    }
     this.#generation = generation;
   }
 
@@ -133,20 +194,29 @@ export class FollowMempool implements Worker {
     this.#irrelevant = new Set(listed.filter((txid) => this.#irrelevant.has(txid)));
   }
 
-  async #evictAbsent(absent: readonly Txid[], mempoolEmpty: boolean): Promise<void> {
+  async #evictAbsent(node: BitcoinNode, absent: readonly Txid[]): Promise<void> {
     const { session, runtime } = this.#context;
     const wanted = await wantedTxids(session, absent);
     const now = runtime.now();
     const foreign = absent.filter((txid) => !wanted.has(txid));
-    this.#absences = trackAbsences(this.#absences, foreign, now);
-    const txids = evicted(this.#absences, mempoolEmpty, now, EVICTION_POLICY);
+    this.#absences = trackAbsences(this.#absences, foreign);
+    const txids = evicted(this.#absences, this.#lostSince, now, MEMPOOL_POLICY);
     if (txids.length === 0) return;
-    await execute(this.#context, this.name, [{ kind: 'evict', txids, reason: 'not in the node’s mempool any more' }]);
+    // What stands in its way may have been looked at before it was known what for.
+    await this.#examine(node, await this.#spendersInMempool(node, txids));
+    const expiryMs = node.kind === 'btcd' ? null : CORE_EXPIRY_MS;
+    await execute(this.#context, this.name, [
+      { kind: 'evict', txids, expiryMs, observer: observer(this.#context, node) },
+    ]);
   }
-}
 
-function conflicts(transaction: ObservedTransaction, view: WatchView): boolean {
-  return transaction.spends.some((outpoint) =>
-    view.spenders(outpoint).some((known) => known.transaction.txid !== transaction.txid),
-  );
+  async #spendersInMempool(node: BitcoinNode, txids: readonly Txid[]): Promise<readonly Txid[]> {
+    const view = new WatchView();
+    await loadByTxid(this.#context.session, txids, view);
+    const outpoints = txids
+      .flatMap((txid) => view.transaction(txid)?.transaction.inputs ?? [])
+      .map(({ outpoint }) => unwrap(parseOutpointKey(outpoint)));
+    const spenders = await node.mempoolSpenders(outpoints.slice(0, SPENDERS_MAX));
+    return [...new Set(spenders.filter((spender) => spender !== undefined))];
+  }
 }

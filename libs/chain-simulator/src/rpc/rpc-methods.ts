@@ -12,6 +12,8 @@ export interface RpcNode {
   readonly chain: SimulatedChain;
   /** Whether getrawtransaction finds what is mined, as with Bitcoin Core's -txindex. */
   readonly txIndex: boolean;
+  /** Where it publishes by ZeroMQ, if it does. */
+  readonly zmqAddress?: string;
 }
 
 /** A method answers, or throws an `RpcError`. */
@@ -19,6 +21,7 @@ export type RpcMethod = (node: RpcNode, params: RpcParams) => RpcValue;
 export type RpcMethods = Readonly<Record<string, RpcMethod>>;
 
 const PROTOCOL_VERSION = 70_016;
+const ZMQ_HIGH_WATER_MARK = 1_000;
 const CLIENT_VERSION = 310_000;
 
 const nodeMethods: RpcMethods = {
@@ -32,6 +35,11 @@ const nodeMethods: RpcMethods = {
     incrementalfee: POLICY.incrementalFeeSatPerKvb,
     warnings: [],
   }),
+  uptime: ({ chain }) => chain.uptimeSeconds,
+  getzmqnotifications: ({ zmqAddress }) =>
+    zmqAddress === undefined
+      ? []
+      : ['pubhashblock', 'pubsequence'].map((type) => ({ type, address: zmqAddress, hwm: ZMQ_HIGH_WATER_MARK })),
   getconnectioncount: () => 0,
   getpeerinfo: () => [],
   getindexinfo: ({ chain, txIndex }) =>

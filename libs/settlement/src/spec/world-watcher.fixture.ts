@@ -1,8 +1,10 @@
 import type { OutpointKey, ScriptHex } from '@finality/bitcoin';
 import { chain, type ChainCommand, type ChainEvent, decideChain, type Prevout, WatchView } from '@finality/chain';
-import { assert, assertNever, type Sats } from '@finality/kernel';
+import { assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { ChainFact, WatchedTransaction } from '../chain-fact.ts';
 import type { WorldBlock, WorldTx } from './world-chain.fixture.ts';
+
+const observer = { node: 'the model', at: 0 as Instant };
 
 type Described = Extract<ChainEvent, { type: 'transaction_seen' }>['transaction'];
 
@@ -19,7 +21,7 @@ export class WorldWatcher {
   }
 
   connected({ height, hash, previousHash, txs }: WorldBlock): readonly ChainFact[] {
-    return this.#facts({ kind: 'connect_block', height, hash, previousHash, time: height, ...observed(txs) });
+    return this.#facts({ kind: 'connect_block', height, hash, previousHash, time: height, observer, ...observed(txs) });
   }
 
   disconnected(blocks: readonly WorldBlock[]): readonly ChainFact[] {
@@ -27,7 +29,7 @@ export class WorldWatcher {
   }
 
   polled(mempool: readonly WorldTx[]): readonly ChainFact[] {
-    return this.#facts({ kind: 'observe_mempool', ...observed(mempool) });
+    return this.#facts({ kind: 'observe_mempool', observer, ...observed(mempool) });
   }
 
   /** Everything that should be in the mempool and isn't. */
@@ -37,7 +39,7 @@ export class WorldWatcher {
       .map(({ transaction }) => transaction.txid)
       .filter((txid) => !mempool.has(txid))
       .sort();
-    return this.#facts({ kind: 'evict', txids, reason: 'not in the mempool' });
+    return this.#facts({ kind: 'evict', txids, expiryMs: null, observer });
   }
 
   rescanned({ height, hash, txs }: WorldBlock): readonly ChainFact[] {
@@ -68,7 +70,10 @@ function observed(txs: readonly WorldTx[]): {
       tx.spends.map((outpoint) => [outpoint, { script: foreignScript(outpoint), valueSats: 1n as Sats }] as const),
     ),
   );
-  return { transactions: txs, lookedUp: { transactions: new Set(txs.map((tx) => tx.txid)), prevouts } };
+  return {
+    transactions: txs,
+    lookedUp: { transactions: new Set(txs.map((tx) => tx.txid)), prevouts, ancestorInputs: new Map() },
+  };
 }
 
 /** As the settlement service reads the published message. */
@@ -99,6 +104,9 @@ function factOf(event: ChainEvent): ChainFact {
       return { kind: event.type, txid: event.txid };
     case 'transaction_broadcast':
       return { kind: event.type, txid: event.txid, answer: event.answer };
+    case 'block_agreed':
+    case 'block_disputed':
+      throw new Error('the model has one node');
     default:
       return assertNever(event, 'chain event');
   }

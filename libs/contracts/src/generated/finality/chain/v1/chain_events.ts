@@ -49,7 +49,15 @@ export interface ChainFact {
     | TransactionEvicted
     | undefined;
   /** tx.broadcast */
-  transactionBroadcast?: TransactionBroadcast | undefined;
+  transactionBroadcast?:
+    | TransactionBroadcast
+    | undefined;
+  /** A second node has the block on its best chain. */
+  blockAgreed?:
+    | BlockAgreed
+    | undefined;
+  /** It had it there, and has it no more. */
+  blockDisputed?: BlockDisputed | undefined;
 }
 
 export interface BlockConnected {
@@ -65,6 +73,24 @@ export interface BlockDisconnected {
   /** Height of the last block that both branches have, and how many blocks this reorg disconnects. */
   forkHeight: number;
   depth: number;
+}
+
+/**
+ * Only where a second node is configured, and after the block's own block.connected: its headers from a block agreed on before, checked by
+ * us, lead to the block. Never for a block that the second node doesn't have, or has on a branch with less work than its best.
+ */
+export interface BlockAgreed {
+  height: number;
+  blockHash: string;
+}
+
+/**
+ * The second node has gone over to a branch without the block, which our first node still has. Ends what block_agreed said; it may come again.
+ * Nothing of this kind is said about a block that is disconnected: whatever was agreed about it ends with it.
+ */
+export interface BlockDisputed {
+  height: number;
+  blockHash: string;
 }
 
 /** A transaction as far as it concerns watched scripts. */
@@ -128,11 +154,24 @@ export interface TransactionReplaced {
    * block later, this fact comes again.
    */
   byBlockHash: string;
+  /** The node that said so, as it names itself: /Satoshi:31.0.0/. */
+  node: string;
 }
 
+/** Gone from a node's mempool, as that node sees it: it may come back, and then transaction_seen comes again. */
 export interface TransactionEvicted {
   txid: string;
+  /**
+   * evicted: the node doesn't say why (its mempool was full, a reorg, a parent of it went).
+   * expired: it had been there for as long as the node keeps any.
+   * double_spent: a transaction was seen that spends what an unconfirmed ancestor of it spends. One that spends an input of its own is
+   * told by transaction_replaced.
+   */
   reason: string;
+  /** With double_spent: the transaction that was seen. */
+  conflictingTxid: string;
+  /** The node that said so, as it names itself. */
+  node: string;
 }
 
 export interface TransactionBroadcast {
@@ -167,6 +206,8 @@ function createBaseChainFact(): ChainFact {
     transactionReplaced: undefined,
     transactionEvicted: undefined,
     transactionBroadcast: undefined,
+    blockAgreed: undefined,
+    blockDisputed: undefined,
   };
 }
 
@@ -207,6 +248,12 @@ export const ChainFact: MessageFns<ChainFact> = {
     }
     if (message.transactionBroadcast !== undefined) {
       TransactionBroadcast.encode(message.transactionBroadcast, writer.uint32(90).fork()).join();
+    }
+    if (message.blockAgreed !== undefined) {
+      BlockAgreed.encode(message.blockAgreed, writer.uint32(98).fork()).join();
+    }
+    if (message.blockDisputed !== undefined) {
+      BlockDisputed.encode(message.blockDisputed, writer.uint32(106).fork()).join();
     }
     return writer;
   },
@@ -312,6 +359,22 @@ export const ChainFact: MessageFns<ChainFact> = {
             message.transactionBroadcast = TransactionBroadcast.decode(reader, reader.uint32());
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.blockAgreed = BlockAgreed.decode(reader, reader.uint32());
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.blockDisputed = BlockDisputed.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -377,6 +440,16 @@ export const ChainFact: MessageFns<ChainFact> = {
         : isSet(object.transaction_broadcast)
         ? TransactionBroadcast.fromJSON(object.transaction_broadcast)
         : undefined,
+      blockAgreed: isSet(object.blockAgreed)
+        ? BlockAgreed.fromJSON(object.blockAgreed)
+        : isSet(object.block_agreed)
+        ? BlockAgreed.fromJSON(object.block_agreed)
+        : undefined,
+      blockDisputed: isSet(object.blockDisputed)
+        ? BlockDisputed.fromJSON(object.blockDisputed)
+        : isSet(object.block_disputed)
+        ? BlockDisputed.fromJSON(object.block_disputed)
+        : undefined,
     };
   },
 
@@ -414,6 +487,12 @@ export const ChainFact: MessageFns<ChainFact> = {
     }
     if (message.transactionBroadcast !== undefined) {
       obj.transactionBroadcast = TransactionBroadcast.toJSON(message.transactionBroadcast);
+    }
+    if (message.blockAgreed !== undefined) {
+      obj.blockAgreed = BlockAgreed.toJSON(message.blockAgreed);
+    }
+    if (message.blockDisputed !== undefined) {
+      obj.blockDisputed = BlockDisputed.toJSON(message.blockDisputed);
     }
     return obj;
   },
@@ -454,6 +533,12 @@ export const ChainFact: MessageFns<ChainFact> = {
       : undefined;
     message.transactionBroadcast = (object.transactionBroadcast !== undefined && object.transactionBroadcast !== null)
       ? TransactionBroadcast.fromPartial(object.transactionBroadcast)
+      : undefined;
+    message.blockAgreed = (object.blockAgreed !== undefined && object.blockAgreed !== null)
+      ? BlockAgreed.fromPartial(object.blockAgreed)
+      : undefined;
+    message.blockDisputed = (object.blockDisputed !== undefined && object.blockDisputed !== null)
+      ? BlockDisputed.fromPartial(object.blockDisputed)
       : undefined;
     return message;
   },
@@ -711,6 +796,184 @@ export const BlockDisconnected: MessageFns<BlockDisconnected> = {
     message.blockHash = object.blockHash ?? "";
     message.forkHeight = object.forkHeight ?? 0;
     message.depth = object.depth ?? 0;
+    return message;
+  },
+};
+
+function createBaseBlockAgreed(): BlockAgreed {
+  return { height: 0, blockHash: "" };
+}
+
+export const BlockAgreed: MessageFns<BlockAgreed> = {
+  encode(message: BlockAgreed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.height !== 0) {
+      writer.uint32(8).int32(message.height);
+    }
+    if (message.blockHash !== "") {
+      writer.uint32(18).string(message.blockHash);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BlockAgreed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBlockAgreed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.height = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.blockHash = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BlockAgreed {
+    return {
+      height: isSet(object.height) ? globalThis.Number(object.height) : 0,
+      blockHash: isSet(object.blockHash)
+        ? globalThis.String(object.blockHash)
+        : isSet(object.block_hash)
+        ? globalThis.String(object.block_hash)
+        : "",
+    };
+  },
+
+  toJSON(message: BlockAgreed): unknown {
+    const obj: any = {};
+    if (message.height !== 0) {
+      obj.height = Math.round(message.height);
+    }
+    if (message.blockHash !== "") {
+      obj.blockHash = message.blockHash;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<BlockAgreed>, I>>(base?: I): BlockAgreed {
+    return BlockAgreed.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BlockAgreed>, I>>(object: I): BlockAgreed {
+    const message = createBaseBlockAgreed();
+    message.height = object.height ?? 0;
+    message.blockHash = object.blockHash ?? "";
+    return message;
+  },
+};
+
+function createBaseBlockDisputed(): BlockDisputed {
+  return { height: 0, blockHash: "" };
+}
+
+export const BlockDisputed: MessageFns<BlockDisputed> = {
+  encode(message: BlockDisputed, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.height !== 0) {
+      writer.uint32(8).int32(message.height);
+    }
+    if (message.blockHash !== "") {
+      writer.uint32(18).string(message.blockHash);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BlockDisputed {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBlockDisputed();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.height = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.blockHash = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BlockDisputed {
+    return {
+      height: isSet(object.height) ? globalThis.Number(object.height) : 0,
+      blockHash: isSet(object.blockHash)
+        ? globalThis.String(object.blockHash)
+        : isSet(object.block_hash)
+        ? globalThis.String(object.block_hash)
+        : "",
+    };
+  },
+
+  toJSON(message: BlockDisputed): unknown {
+    const obj: any = {};
+    if (message.height !== 0) {
+      obj.height = Math.round(message.height);
+    }
+    if (message.blockHash !== "") {
+      obj.blockHash = message.blockHash;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<BlockDisputed>, I>>(base?: I): BlockDisputed {
+    return BlockDisputed.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BlockDisputed>, I>>(object: I): BlockDisputed {
+    const message = createBaseBlockDisputed();
+    message.height = object.height ?? 0;
+    message.blockHash = object.blockHash ?? "";
     return message;
   },
 };
@@ -1420,7 +1683,7 @@ export const TransactionUnconfirmed: MessageFns<TransactionUnconfirmed> = {
 };
 
 function createBaseTransactionReplaced(): TransactionReplaced {
-  return { txid: "", byTxid: "", outpoint: "", byHeight: 0, byBlockHash: "" };
+  return { txid: "", byTxid: "", outpoint: "", byHeight: 0, byBlockHash: "", node: "" };
 }
 
 export const TransactionReplaced: MessageFns<TransactionReplaced> = {
@@ -1439,6 +1702,9 @@ export const TransactionReplaced: MessageFns<TransactionReplaced> = {
     }
     if (message.byBlockHash !== "") {
       writer.uint32(42).string(message.byBlockHash);
+    }
+    if (message.node !== "") {
+      writer.uint32(50).string(message.node);
     }
     return writer;
   },
@@ -1496,6 +1762,14 @@ export const TransactionReplaced: MessageFns<TransactionReplaced> = {
             message.byBlockHash = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.node = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1527,6 +1801,7 @@ export const TransactionReplaced: MessageFns<TransactionReplaced> = {
         : isSet(object.by_block_hash)
         ? globalThis.String(object.by_block_hash)
         : "",
+      node: isSet(object.node) ? globalThis.String(object.node) : "",
     };
   },
 
@@ -1547,6 +1822,9 @@ export const TransactionReplaced: MessageFns<TransactionReplaced> = {
     if (message.byBlockHash !== "") {
       obj.byBlockHash = message.byBlockHash;
     }
+    if (message.node !== "") {
+      obj.node = message.node;
+    }
     return obj;
   },
 
@@ -1560,12 +1838,13 @@ export const TransactionReplaced: MessageFns<TransactionReplaced> = {
     message.outpoint = object.outpoint ?? "";
     message.byHeight = object.byHeight ?? 0;
     message.byBlockHash = object.byBlockHash ?? "";
+    message.node = object.node ?? "";
     return message;
   },
 };
 
 function createBaseTransactionEvicted(): TransactionEvicted {
-  return { txid: "", reason: "" };
+  return { txid: "", reason: "", conflictingTxid: "", node: "" };
 }
 
 export const TransactionEvicted: MessageFns<TransactionEvicted> = {
@@ -1575,6 +1854,12 @@ export const TransactionEvicted: MessageFns<TransactionEvicted> = {
     }
     if (message.reason !== "") {
       writer.uint32(18).string(message.reason);
+    }
+    if (message.conflictingTxid !== "") {
+      writer.uint32(26).string(message.conflictingTxid);
+    }
+    if (message.node !== "") {
+      writer.uint32(34).string(message.node);
     }
     return writer;
   },
@@ -1608,6 +1893,22 @@ export const TransactionEvicted: MessageFns<TransactionEvicted> = {
             message.reason = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.conflictingTxid = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.node = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1624,6 +1925,12 @@ export const TransactionEvicted: MessageFns<TransactionEvicted> = {
     return {
       txid: isSet(object.txid) ? globalThis.String(object.txid) : "",
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      conflictingTxid: isSet(object.conflictingTxid)
+        ? globalThis.String(object.conflictingTxid)
+        : isSet(object.conflicting_txid)
+        ? globalThis.String(object.conflicting_txid)
+        : "",
+      node: isSet(object.node) ? globalThis.String(object.node) : "",
     };
   },
 
@@ -1635,6 +1942,12 @@ export const TransactionEvicted: MessageFns<TransactionEvicted> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.conflictingTxid !== "") {
+      obj.conflictingTxid = message.conflictingTxid;
+    }
+    if (message.node !== "") {
+      obj.node = message.node;
+    }
     return obj;
   },
 
@@ -1645,6 +1958,8 @@ export const TransactionEvicted: MessageFns<TransactionEvicted> = {
     const message = createBaseTransactionEvicted();
     message.txid = object.txid ?? "";
     message.reason = object.reason ?? "";
+    message.conflictingTxid = object.conflictingTxid ?? "";
+    message.node = object.node ?? "";
     return message;
   },
 };
