@@ -45,12 +45,19 @@ export function poolOf<C extends Coin>({ feeRate }: Terms, coins: readonly C[]):
   });
 }
 
+/** Whether a coin is in pools at all: it brings more than its input costs. */
+export const isWorthSpending = ({ feeRate }: Terms, { valueSats, spend }: Coin): boolean =>
+  Number(valueSats) > inputFeeSats(inputWeight(spend), feeRate);
+
 /** The same coins but one. */
 export function without<C extends Coin>(pool: CoinPool<C>, coin: C): CoinPool<C> {
+  const index = pool.coins.indexOf(coin);
+  if (index < 0) return pool;
+  const scores = new Float64Array(pool.scores.length - 1);
+  scores.set(pool.scores.subarray(0, index));
+  scores.set(pool.scores.subarray(index + 1), index);
   const { kind, inputWeightMin } = pool;
-  const coins = pool.coins.filter((other) => other !== coin);
-  const index = pool.coins.length === coins.length ? -1 : pool.coins.indexOf(coin);
-  return columnsOf({ coins, scores: pool.scores.filter((_score, i) => i !== index), kind, inputWeightMin });
+  return columnsOf({ coins: pool.coins.toSpliced(index, 1), scores, kind, inputWeightMin });
 }
 
 /** Bits that one pass of the sort looks at. */

@@ -34,7 +34,12 @@ export function searchPool<C extends Coin>(
 ): readonly Candidate<C>[] {
   const fewest = fewestCoins(terms, pool, start);
   if (fewest === undefined) return [];
-  const found = fewest.candidate ? [fewest.candidate, ...leastValue(terms, pool, start, fewest.picks)] : [];
+  const found: Candidate<C>[] = [];
+  if (fewest.candidate) {
+    found.push(fewest.candidate, ...leastValue(terms, pool, start, fewest.picks));
+    // The fewest may leave too little for change and too much to give away.
+    found.push(...leastValue(terms, pool, start, fewest.picks + 1));
+  }
   let steps = Math.ceil(effort * (STEPS_BASE + STEPS_PER_COIN * pool.coins.length));
   for (let picks = Math.max(1, fewest.picks); picks <= pool.coins.length && steps > 0; picks++) {
     const need = needOf(terms, pool, start, picks);
@@ -89,7 +94,7 @@ function leastValue<C extends Coin>(
   start: Draft<C>,
   picks: number,
 ): readonly Candidate<C>[] {
-  if (picks === 0) return [];
+  if (picks === 0 || picks > pool.coins.length) return [];
   const need = needOf(terms, pool, start, picks);
   const needed = need.scoreSats + need.changeSats;
   // The sums fall from left to right, so the last run that does is found by halving.

@@ -89,8 +89,10 @@ describe('selectCoins', () => {
 
   it('adds a coin rather than put more than the cap into the fee', () => {
     const coins = [coin(1, 30_500n), coin(2, 10_000n)];
-    expect(unwrap(select(coins, 30_000n, { feeCapSats: sats(500n) })).feeSats).toBe(500n);
-    const selection = unwrap(select(coins, 30_000n, { feeCapSats: sats(499n) }));
+    const capped = (cap: bigint): CoinSelection =>
+      unwrap(select(coins, 30_000n, { feeCapSats: sats(cap), longTermFeeRate: feeRate(10_000n) }));
+    expect(capped(500n).feeSats).toBe(500n);
+    const selection = capped(499n);
     expect(selection).toMatchObject({ feeSats: 418n, changeSats: 10_082n });
   });
 
@@ -328,6 +330,51 @@ describe('selectCoins, whatever it is given', () => {
     );
     expect(found).toBeGreaterThan(100);
   });
+
+  it('wastes as little as the best of all subsets of a few coins, but for a thousandth of the fee', () => {
+    const few = fc.record({
+      values: fc.array(fc.bigInt({ min: 1n, max: 60_000n }), { maxLength: 9 }),
+      pay: fc.bigInt({ min: 294n, max: 120_000n }),
+      rate: fc.bigInt({ min: 500n, max: 40_000n }),
+      longTerm: fc.bigInt({ min: 0n, max: 20_000n }),
+    });
+    let compared = 0;
+    fc.assert(
+      fc.property(few, ({ values: list, pay, rate, longTerm }) => {
+        const coins = list.map((value, i) => coin(i, value));
+        const result = select(coins, pay, { feeRate: feeRate(rate), longTermFeeRate: feeRate(longTerm) });
+        if (!result.ok) return;
+        const { wasteSats, feeSats } = result.value;
+        const worthIt = coins.filter(({ valueSats }) => valueSats * 4_000n > BigInt(inputWeight(WPKH)) * rate);
+        const possible = subsets(worthIt).map((subset) => ({
+          count: subset.length,
+          waste: wasteOf(subset, pay, rate, longTerm),
+        }));
+        const paying = possible.filter(({ waste }) => waste !== undefined);
+        // More than three coins beyond the fewest aren't spent for less waste: each would make every bump dearer.
+        const countMax = Math.min(...paying.map(({ count }) => count)) + 3;
+        const best = Math.min(...paying.filter(({ count }) => count <= countMax).map(({ waste }) => waste!));
+        expect(Number(wasteSats)).toBeLessThanOrEqual(best + Number(feeSats) / 1_000 + 1);
+        expect(Number(wasteSats)).toBeGreaterThanOrEqual(Math.floor(best));
+        compared++;
+      }),
+      { numRuns: 500 },
+    );
+    expect(compared).toBeGreaterThan(100);
+  });
+
+  /** By the definition; undefined where the coins don't suffice. */
+  function wasteOf(subset: readonly Coin[], pay: bigint, rate: bigint, longTerm: bigint): number | undefined {
+    const kinds = subset.map((item) => item.spend);
+    const spare = subset.reduce((sum, { valueSats }) => sum + valueSats, -pay);
+    const bare = feeFor(transactionWeight(kinds, [PAYEE]), feeRate(rate));
+    if (subset.length === 0 || spare < bare) return undefined;
+    const changed = feeFor(transactionWeight(kinds, [PAYEE, PLACEHOLDER_SCRIPT.wpkh]), feeRate(rate));
+    const later = feeFor(inputWeight(WPKH), feeRate(longTerm));
+    const inputs = (subset.length * inputWeight(WPKH) * Math.max(0, Number(rate - longTerm))) / 4_000;
+    const canChange = spare - changed >= (later > 294n ? later : 294n);
+    return inputs + Number(canChange ? changed - bare + later : spare - bare);
+  }
 
   const subsets = (coins: readonly Coin[]): readonly Coin[][] =>
     Array.from({ length: 2 ** coins.length }, (_, bits) => coins.filter((_coin, i) => (bits >> i) & 1));

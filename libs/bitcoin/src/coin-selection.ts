@@ -1,6 +1,6 @@
 import { assert, err, ok, type Result, type Sats } from '@finality/kernel';
 import { dustLimitSats } from './address.ts';
-import { type CoinPool, compareOutpoints, poolOf, spendKey, without } from './coin-selection-pool.ts';
+import { type CoinPool, compareOutpoints, isWorthSpending, poolOf, spendKey, without } from './coin-selection-pool.ts';
 import { searchPool } from './coin-selection-search.ts';
 import {
   type Candidate,
@@ -145,20 +145,22 @@ function bestOf<C extends Coin>(
   const best = cheapest(free);
   if (best && anchorOf(best.draft, start)) return best;
   if (start.coins.length > 0) return undefined;
-  const kind = pool.kind && spendKey(pool.kind);
-  const eligible = eligibleOf(kind === undefined ? coins : coins.filter((coin) => spendKey(coin.spend) === kind));
-  const anchored = eligible.flatMap((coin) =>
-    searchPool(terms, without(pool, coin), draftOf([coin]), 1 / eligible.length),
-  );
+  const tried = anchorsToTry(terms, pool, coins);
+  const anchored = tried.flatMap((coin) => searchPool(terms, without(pool, coin), draftOf([coin]), 1 / tried.length));
   return cheapest([...free.filter(({ draft }) => anchorOf(draft, start)), ...anchored]);
 }
 
-/** Coins to begin with, each in turn: all that may be the anchor, or of many the most and the least valuable. */
-function eligibleOf<C extends Coin>(coins: readonly C[]): readonly C[] {
-  const eligible = coins.filter((coin) => coin.anchorEligible).sort(byValue);
-  if (eligible.length <= ANCHORS_TRIED_MAX) return eligible;
+/** Coins to begin with, each in turn: all that may be the anchor, or of many the most and the least valuable; not worth spending last. */
+function anchorsToTry<C extends Coin>(terms: Terms, pool: CoinPool<C>, coins: readonly C[]): readonly C[] {
+  const worthIt = pool.coins.filter((coin) => coin.anchorEligible);
   const half = ANCHORS_TRIED_MAX / 2;
-  return [...eligible.slice(0, half), ...eligible.slice(-half)];
+  if (worthIt.length > ANCHORS_TRIED_MAX) return [...worthIt.slice(0, half), ...worthIt.slice(-half)];
+  const kind = pool.kind && spendKey(pool.kind);
+  const others = coins.filter(
+    (coin) =>
+      coin.anchorEligible && !isWorthSpending(terms, coin) && (kind === undefined || spendKey(coin.spend) === kind),
+  );
+  return [...worthIt, ...others.sort(byValue)].slice(0, ANCHORS_TRIED_MAX);
 }
 
 /** The given anchor, or the most valuable eligible coin. */

@@ -1,0 +1,460 @@
+import {
+  type AccountKey,
+  buildPayoutTransaction,
+  deriveScript,
+  type FeeRate,
+  hexFromBytes,
+  MasterKey,
+  type Network,
+  type OutpointKey,
+  outpointKey,
+  parseOutpointKey,
+  type ParsedTransaction,
+  parseTransaction,
+  type Prevout,
+  rawHex,
+  type ScriptHex,
+  type SigningKey,
+  signTransaction,
+  type Txid,
+  verifySignatures,
+} from '@finality/bitcoin';
+import { type Instant, type Sats, unwrap } from '@finality/kernel';
+import { describe, expect, it } from 'vitest';
+import {
+  type Account,
+  decideSigning,
+  type DeclaredInput,
+  type DeclaredOutput,
+  lineageAggregate,
+  type LineageState,
+  type PayoutAuthorisation,
+  POLICY_VERSION,
+  type SigningFacts,
+  type SigningRequest,
+  type SigningRule,
+} from './index.ts';
+
+/** What a compromised settlement service may try, over several requests, against a signer that remembers. */
+
+const SEED = new Uint8Array(32).fill(11);
+const master = new MasterKey(SEED, 'regtest');
+const sats = (value: bigint): Sats => value as Sats;
+const LIMIT_SATS = 1_000_000n;
+const FEE = 1_000n;
+const FOREIGN = `0014${'66'.repeat(20)}` as ScriptHex;
+
+function account(
+  walletId: string,
+  institutionId: string,
+  accountIndex: number,
+  scriptType: Account['scriptType'],
+): Account {
+  const { external, internal } = master.account(scriptType, accountIndex).descriptor;
+  return { walletId, institutionId, scriptType, accountIndex, external, internal };
+}
+
+const BANK_A = account('a-1', 'bank-a', 0, 'wpkh');
+const BANK_A_TAPROOT = account('a-2', 'bank-a', 1, 'tr');
+const BANK_B = account('b-1', 'bank-b', 2, 'wpkh');
+const ACCOUNTS = [BANK_A, BANK_A_TAPROOT, BANK_B];
+
+const keys = new Map<string, AccountKey>();
+
+/** Derived once each. */
+function keyOf({ scriptType, accountIndex }: Account, network: Network = 'regtest'): AccountKey {
+  const name = `${network} ${scriptType} ${accountIndex}`;
+  const key = keys.get(name) ?? new MasterKey(SEED, network).account(scriptType, accountIndex);
+  keys.set(name, key);
+  return key;
+}
+
+const scriptOn = (network: Network, of: Account, branch: 0 | 1, index: number): ScriptHex =>
+  deriveScript(keyOf(of, network).descriptor, branch, index).script;
+const scriptOf = (of: Account, branch: 0 | 1, index: number): ScriptHex => scriptOn('regtest', of, branch, index);
+
+interface Coin extends DeclaredInput {
+  readonly script: ScriptHex;
+}
+
+let coins = 0;
+const coin = (of: Account, value: bigint, index = 0): Coin => ({
+  outpoint: outpointKey({ txid: (++coins).toString(16).padStart(64, 'c') as Txid, vout: 0 }),
+  valueSats: sats(value),
+  branch: 0,
+  index,
+  script: scriptOf(of, 0, index),
+});
+
+interface Output {
+  readonly declared: DeclaredOutput;
+  readonly script: ScriptHex;
+  /** Where it isn't the declared one. */
+  readonly valueSats?: Sats;
+}
+
+const pay = (settlementId: string, value: bigint, script = scriptOf(BANK_B, 0, 3)): Output => ({
+  declared: {
+    kind: 'payee',
+    valueSats: sats(value),
+    settlementId,
+    institutionId: 'bank-b',
+    walletId: 'b-1',
+    branch: 0,
+    index: 3,
+  },
+  script,
+});
+
+const change = (value: bigint, script = scriptOf(BANK_A, 1, 5), index = 5): Output => ({
+  declared: { kind: 'change', valueSats: sats(value), index },
+  script,
+});
+
+interface Attempt {
+  readonly lineageId?: string;
+  readonly version?: number;
+  readonly from?: Account;
+  readonly inputs: readonly Coin[];
+  readonly outputs: readonly Output[];
+  readonly payouts?: readonly PayoutAuthorisation[];
+}
+
+function authorised({ declared }: Output): readonly PayoutAuthorisation[] {
+  if (declared.kind !== 'payee') return [];
+  return [
+    {
+      settlementId: declared.settlementId,
+      payerInstitutionId: 'bank-a',
+      payeeInstitutionId: declared.institutionId,
+      amountSats: declared.valueSats,
+      requestSignature: '',
+      requestKeyId: '',
+      requestNonce: '',
+      riskVerdictSignature: '',
+      amlVerdictSignature: '',
+      approvalSignatures: [],
+    },
+  ];
+}
+
+function requestOf({
+  lineageId = 'l-1',
+  version = 1,
+  from = BANK_A,
+  inputs,
+  outputs,
+  payouts,
+}: Attempt): SigningRequest {
+  const { unsigned } = buildPayoutTransaction({
+    // The caller builds what it likes: these values are in no signature and no byte of it.
+    inputs: inputs.map(({ outpoint, script }) => ({
+      outpoint: unwrap(parseOutpointKey(outpoint)),
+      valueSats: sats(10n ** 9n),
+      script,
+    })),
+    outputs: outputs.map(({ declared, script, valueSats }) => ({ script, valueSats: valueSats ?? declared.valueSats })),
+    locktime: 100,
+  });
+  return {
+    lineageId,
+    version,
+    walletId: from.walletId,
+    anchor: inputs[0]!.outpoint,
+    unsignedTransaction: unsigned,
+    inputs: inputs.map(({ outpoint, valueSats, branch, index }) => ({ outpoint, valueSats, branch, index })),
+    outputs: outputs.map(({ declared }) => declared),
+    epoch: 1,
+    payouts: payouts ?? outputs.flatMap(authorised),
+  };
+}
+
+/** A signer's journal, as far as decisions rest on it. */
+class Journal {
+  readonly #lineages = new Map<string, LineageState>();
+  readonly #settlements = new Map<string, string>();
+  readonly #coins = new Map<OutpointKey, { readonly lineageId: string; readonly valueSats: Sats }>();
+  readonly #made = new Map<OutpointKey, Prevout>();
+  readonly #sent = new Map<string, { readonly walletId: string; readonly sats: bigint }>();
+
+  ask(attempt: Attempt): SigningRule | 'signed' {
+    const request = requestOf(attempt);
+    const facts = this.#facts(request);
+    const decided = decideSigning(request, facts);
+    if (!decided.ok) return decided.error.rule;
+    if (!decided.value.repeated) this.#record(request, decided.value, facts);
+    return 'signed';
+  }
+
+  #facts({ lineageId, walletId }: SigningRequest): SigningFacts {
+    const others = [...this.#sent].filter(([id, sent]) => id !== lineageId && sent.walletId === walletId);
+    return {
+      account: (id) => ACCOUNTS.find((each) => each.walletId === id),
+      scriptOf,
+      lineage: this.#lineages.get(lineageId) ?? lineageAggregate.initialState,
+      coin: (outpoint) => ({ ...this.#coins.get(outpoint), ...this.#made.get(outpoint) }),
+      lineageOfSettlement: (id) => this.#settlements.get(id),
+      sentBeforeSats: others.reduce((sum, [, sent]) => sum + sent.sats, 0n),
+      sentInLineageSats: this.#sent.get(lineageId)?.sats ?? 0n,
+      limits: {
+        feeMaxSats: sats(20_000n),
+        feeRateMax: 100_000n as FeeRate,
+        rollingMaxSats: LIMIT_SATS,
+        windowMs: 86_400_000,
+      },
+      epochHighest: 1,
+    };
+  }
+
+  #record(
+    request: SigningRequest,
+    { transaction, feeSats, sentSats }: { transaction: ParsedTransaction; feeSats: Sats; sentSats: Sats },
+    { lineage, limits, sentBeforeSats, sentInLineageSats }: SigningFacts,
+  ): void {
+    const { lineageId, walletId } = request;
+    const { txid } = transaction;
+    const decision = { policyVersion: POLICY_VERSION, limits, epochHighest: 1, sentBeforeSats };
+    const event = {
+      type: 'signing_accepted',
+      request,
+      txid,
+      feeSats,
+      sentSats,
+      acceptedAt: 1 as Instant,
+      decision,
+    } as const;
+    this.#lineages.set(lineageId, lineageAggregate.evolve(lineage, event));
+    for (const { settlementId } of request.payouts) this.#settlements.set(settlementId, lineageId);
+    for (const { outpoint, valueSats } of request.inputs) this.#coins.set(outpoint, { lineageId, valueSats });
+    for (const [vout, output] of transaction.outputs.entries()) this.#made.set(outpointKey({ txid, vout }), output);
+    const most = sentSats > sentInLineageSats ? sentSats : sentInLineageSats;
+    this.#sent.set(lineageId, { walletId, sats: most });
+  }
+}
+
+const fresh = (attempt: Attempt): SigningRule | 'signed' => new Journal().ask(attempt);
+
+/** 60,000 sat of 100,000, with the change. */
+const GOOD: Attempt = { inputs: [coin(BANK_A, 100_000n)], outputs: [pay('s-1', 60_000n), change(39_000n)] };
+const withChange = (output: Output): Attempt => ({ ...GOOD, outputs: [pay('s-1', 60_000n), output] });
+
+it('signs what everything is right with', () => {
+  expect(fresh(GOOD)).toBe('signed');
+});
+
+describe('change', () => {
+  it.each<[string, ScriptHex]>([
+    ['on the external branch, where a payee could be told to look', scriptOf(BANK_A, 0, 5)],
+    ['at another index than the declared one', scriptOf(BANK_A, 1, 6)],
+    ['in another wallet of the same institution', scriptOf(BANK_A_TAPROOT, 1, 5)],
+    ['in the payee’s wallet', scriptOf(BANK_B, 1, 5)],
+    ['of the right key and another script type', scriptOf({ ...BANK_A, scriptType: 'tr' }, 1, 5)],
+    ['of somebody else', FOREIGN],
+  ])('%s is refused', (_what, script) => {
+    expect(fresh(withChange(change(39_000n, script)))).toBe('CHANGE_NOT_OURS');
+  });
+
+  it('of another value than declared is refused, and so are two', () => {
+    expect(fresh(withChange({ ...change(39_000n), valueSats: sats(38_000n) }))).toBe('OUTPUT_VALUE_DIFFERS');
+    const two = [pay('s-1', 60_000n), change(20_000n), change(19_000n)];
+    expect(fresh({ ...GOOD, outputs: two })).toBe('SEVERAL_CHANGE_OUTPUTS');
+  });
+});
+
+describe('lies about what inputs spend', () => {
+  it.each([BANK_A, BANK_A_TAPROOT])('make signatures that are worth nothing: %j', (of) => {
+    const inputs = [coin(of, 100_000n), coin(of, 50_000n, 1)];
+    const request = requestOf({ ...GOOD, from: of, inputs });
+    const key = keyOf(of);
+    const keyFor = (i: number): SigningKey => key.signingKey(0, inputs[i]!.index);
+    const sign = (prevouts: readonly Prevout[]): ParsedTransaction =>
+      unwrap(signTransaction({ unsigned: request.unsignedTransaction, prevouts, keyFor }));
+    expect(verifySignatures(rawHex(sign(inputs)), inputs).ok).toBe(true);
+    const less = inputs.with(1, { ...inputs[1]!, valueSats: sats(10_000n) });
+    expect(verifySignatures(rawHex(sign(less)), inputs)).toMatchObject({ error: { reason: 'INVALID_SIGNATURE' } });
+  });
+
+  it('hold for ever once they are told: the same coin is worth the same in every version', () => {
+    const journal = new Journal();
+    expect(journal.ask(GOOD)).toBe('signed');
+    const [first] = GOOD.inputs;
+    const more = { ...first!, valueSats: sats(110_000n) };
+    const outputs = [pay('s-1', 60_000n), change(49_000n)];
+    expect(journal.ask({ version: 2, inputs: [more], outputs })).toBe('COIN_VALUE_DIFFERS');
+    expect(journal.ask({ version: 1, inputs: [more], outputs: GOOD.outputs })).toBe('VERSION_ALREADY_SIGNED');
+  });
+
+  it('don’t help where the signer has made the coin itself', () => {
+    const journal = new Journal();
+    expect(journal.ask(GOOD)).toBe('signed');
+    const { txid } = unwrap(parseTransaction(requestOf(GOOD).unsignedTransaction));
+    const own: Coin = { ...coin(BANK_A, 39_000n, 5), branch: 1, outpoint: outpointKey({ txid, vout: 1 }) };
+    const next = { lineageId: 'l-2', outputs: [pay('s-2', 30_000n), change(8_000n)] };
+    expect(journal.ask({ ...next, inputs: [{ ...own, valueSats: sats(40_000n) }] })).toBe('COIN_VALUE_DIFFERS');
+    expect(journal.ask({ ...next, inputs: [{ ...own, index: 6 }] })).toBe('COIN_SCRIPT_DIFFERS');
+    expect(journal.ask({ ...next, inputs: [{ ...own, branch: 0 }] })).toBe('COIN_SCRIPT_DIFFERS');
+    expect(journal.ask({ ...next, inputs: [own] })).toBe('signed');
+  });
+});
+
+describe('sighash types', () => {
+  const signedBy = (of: Account, inputs: readonly Coin[]): ParsedTransaction => {
+    const { unsignedTransaction: unsigned } = requestOf({ ...GOOD, from: of, inputs });
+    const keyFor = (): SigningKey => keyOf(of).signingKey(0, 0);
+    return unwrap(signTransaction({ unsigned, prevouts: inputs, keyFor }));
+  };
+
+  it('other than ALL and DEFAULT can’t be asked for', () => {
+    const [der] = signedBy(BANK_A, [coin(BANK_A, 100_000n)]).inputs[0]!.witness;
+    expect(der!.at(-1)).toBe(1);
+    const [schnorr] = signedBy(BANK_A_TAPROOT, [coin(BANK_A_TAPROOT, 100_000n)]).inputs[0]!.witness;
+    expect(schnorr).toHaveLength(64);
+  });
+
+  // NONE, SINGLE, and each with ANYONECANPAY; ALL with ANYONECANPAY; DEFAULT spelled out, which BIP341 forbids.
+  it.each([0x02, 0x03, 0x81, 0x82, 0x83, 0x00])('%i is refused in what comes back signed', (type) => {
+    const hashType = type.toString(16).padStart(2, '0');
+    for (const owner of [BANK_A, BANK_A_TAPROOT]) {
+      const inputs = [coin(owner, 100_000n)];
+      const signed = signedBy(owner, inputs);
+      const signature = hexFromBytes(signed.inputs[0]!.witness[0]!);
+      const other = owner === BANK_A ? `${signature.slice(0, -2)}${hashType}` : `${signature}${hashType}`;
+      const length = (hex: string): string => (hex.length / 2).toString(16);
+      const raw = rawHex(signed).replace(`${length(signature)}${signature}`, `${length(other)}${other}`);
+      const verified = verifySignatures(raw, inputs);
+      expect(verified.ok ? 'valid' : verified.error.reason).toMatch(/WRONG_SIGHASH|MALFORMED_WITNESS/);
+    }
+  });
+});
+
+describe('paying twice', () => {
+  const twice = (...outputs: readonly Output[]): Attempt => ({ ...GOOD, outputs: [...outputs, change(9_000n)] });
+
+  it.each<[string, Attempt, SigningRule]>([
+    ['one settlement by two outputs', twice(pay('s-1', 45_000n), pay('s-1', 45_000n)), 'NOT_AUTHORISED'],
+    [
+      'one settlement by two outputs, authorised once',
+      { ...twice(pay('s-1', 45_000n), pay('s-1', 45_000n)), payouts: authorised(pay('s-1', 45_000n)) },
+      'SETTLEMENT_PAID_TWICE',
+    ],
+    [
+      'by a second output of a settlement that nobody authorised',
+      { ...twice(pay('s-1', 45_000n), pay('s-2', 45_000n)), payouts: authorised(pay('s-1', 45_000n)) },
+      'NOT_AUTHORISED',
+    ],
+    [
+      'by an output that isn’t declared',
+      { ...GOOD, outputs: [pay('s-1', 60_000n), { ...change(39_000n), script: scriptOf(BANK_B, 0, 3) }] },
+      'CHANGE_NOT_OURS',
+    ],
+  ])('%s is refused', (_what, attempt, rule) => {
+    expect(fresh(attempt)).toBe(rule);
+  });
+
+  it('in another lineage is refused, whatever coins, amount and version', () => {
+    const journal = new Journal();
+    expect(journal.ask(GOOD)).toBe('signed');
+    for (const version of [1, 2, 9]) {
+      const again = {
+        lineageId: 'l-2',
+        version,
+        inputs: [coin(BANK_A, 50_000n)],
+        outputs: [pay('s-1', 40_000n + BigInt(version))],
+      };
+      expect(journal.ask({ ...again, outputs: [...again.outputs, change(9_000n)] })).toBe(
+        'SETTLEMENT_OF_OTHER_LINEAGE',
+      );
+    }
+  });
+
+  it('hidden among others in another lineage is refused, and the others aren’t taken', () => {
+    const journal = new Journal();
+    expect(journal.ask(GOOD)).toBe('signed');
+    const batch = { lineageId: 'l-2', inputs: [coin(BANK_A, 100_000n)] };
+    expect(journal.ask({ ...batch, outputs: [pay('s-2', 30_000n), pay('s-1', 60_000n), change(9_000n)] })).toBe(
+      'SETTLEMENT_OF_OTHER_LINEAGE',
+    );
+    expect(journal.ask({ ...batch, outputs: [pay('s-2', 30_000n), change(69_000n)] })).toBe('signed');
+  });
+
+  it('by a version without the anchor, or with a coin of another lineage, is refused', () => {
+    const journal = new Journal();
+    expect(journal.ask(GOOD)).toBe('signed');
+    expect(journal.ask({ ...GOOD, version: 2, inputs: [coin(BANK_A, 100_000n)] })).toBe('OTHER_ANCHOR_IN_LINEAGE');
+    const other = { lineageId: 'l-2', outputs: [pay('s-2', 60_000n), change(89_000n)] };
+    expect(journal.ask({ ...other, inputs: [coin(BANK_A, 50_000n), ...GOOD.inputs] })).toBe('COIN_OF_OTHER_LINEAGE');
+    // Nor can the settlement's own lineage be left by taking it out of a later version first.
+    const without = { version: 2, inputs: GOOD.inputs, outputs: [pay('s-3', 50_000n), change(49_000n)] };
+    expect(journal.ask(without)).toBe('signed');
+    expect(journal.ask({ lineageId: 'l-3', inputs: [coin(BANK_A, 100_000n)], outputs: GOOD.outputs })).toBe(
+      'SETTLEMENT_OF_OTHER_LINEAGE',
+    );
+  });
+});
+
+describe('another network', () => {
+  it('has other scripts on mainnet: a request made for it is refused', () => {
+    const outputs = [pay('s-1', 60_000n, scriptOn('mainnet', BANK_B, 0, 3)), change(39_000n)];
+    expect(fresh({ ...GOOD, outputs })).toBe('OUTPUT_SCRIPT_DIFFERS');
+    expect(fresh(withChange(change(39_000n, scriptOn('mainnet', BANK_A, 1, 5))))).toBe('CHANGE_NOT_OURS');
+  });
+
+  it('has coins of other keys on mainnet: what is signed here spends none of them', () => {
+    const inputs = [{ ...coin(BANK_A, 100_000n), script: scriptOn('mainnet', BANK_A, 0, 0) }];
+    const { unsignedTransaction: unsigned } = requestOf({ ...GOOD, inputs });
+    const keyFor = (): SigningKey => keyOf(BANK_A).signingKey(0, 0);
+    expect(signTransaction({ unsigned, prevouts: inputs, keyFor })).toMatchObject({
+      error: { reason: 'KEY_MISMATCH' },
+    });
+  });
+});
+
+describe('limits', () => {
+  /** What can be taken with requests that are each within all limits, one after the other. */
+  function taken(attempt: (journal: Journal, round: number) => SigningRule | 'signed', rounds = 40): number {
+    const journal = new Journal();
+    return Array.from({ length: rounds }, (_, round) => attempt(journal, round)).filter((answer) => answer === 'signed')
+      .length;
+  }
+
+  it('count what leaves in many lineages together', () => {
+    const each = 99_000n + FEE;
+    const signed = taken((journal, i) =>
+      journal.ask({ lineageId: `l-${i}`, inputs: [coin(BANK_A, 100_000n)], outputs: [pay(`s-${i}`, 99_000n)] }),
+    );
+    expect(signed).toBe(Number(LIMIT_SATS / each));
+  });
+
+  it('count what leaves in many outputs of one transaction together', () => {
+    const outputs = Array.from({ length: 11 }, (_, i) => pay(`s-${i}`, 99_000n));
+    const inputs = [coin(BANK_A, 11n * 99_000n + FEE)];
+    expect(fresh({ inputs, outputs })).toBe('ROLLING_LIMIT');
+    expect(fresh({ inputs: [coin(BANK_A, 10n * 99_000n + FEE)], outputs: outputs.slice(0, 10) })).toBe('signed');
+  });
+
+  it('count the dearest version of a lineage, which alone can confirm, and nothing less', () => {
+    const journal = new Journal();
+    const inputs = [coin(BANK_A, 2_000_000n)];
+    const version = (number: number, value: bigint): SigningRule | 'signed' =>
+      journal.ask({
+        version: number,
+        inputs,
+        outputs: [pay(`s-${number}`, value), change(2_000_000n - value - FEE)],
+      });
+    expect(version(1, 900_000n)).toBe('signed');
+    expect(version(2, 100_000n)).toBe('signed');
+    expect(version(3, LIMIT_SATS)).toBe('ROLLING_LIMIT');
+    const more = { lineageId: 'l-2', inputs: [coin(BANK_A, 101_000n)], outputs: [pay('s-9', 100_000n)] };
+    expect(journal.ask(more)).toBe('ROLLING_LIMIT');
+  });
+
+  it('count fees: many transactions that only burn come to an end', () => {
+    const burnt = 10_000n;
+    const signed = taken(
+      (journal, i) =>
+        journal.ask({ lineageId: `l-${i}`, inputs: [coin(BANK_A, 100_000n)], outputs: [change(100_000n - burnt)] }),
+      100,
+    );
+    expect(signed).toBe(Number(LIMIT_SATS / burnt));
+  });
+});
