@@ -160,7 +160,6 @@ function replacement(
   const underpaid = replacementFeeFault(
     transaction,
     feeSats,
-    [...conflicts].map((c) => mempool.get(c)!),
     [...evicted].map((e) => mempool.get(e)!),
   );
   return underpaid === undefined ? ok(evicted) : err(underpaid);
@@ -169,7 +168,6 @@ function replacement(
 function replacementFeeFault(
   { txid, vsize }: ParsedTransaction,
   feeSats: bigint,
-  conflicts: readonly MempoolEntry[],
   evicted: readonly MempoolEntry[],
 ): RejectReason | undefined {
   const refused = `insufficient fee, rejecting replacement ${txid}`;
@@ -180,7 +178,8 @@ function replacementFeeFault(
   if (feeSats - paidBefore < relay) {
     return `${refused}, not enough additional fees to relay; ${formatBtc(feeSats - paidBefore)} < ${formatBtc(relay)}`;
   }
-  const better = conflicts.every((entry) => feeSats * BigInt(entry.transaction.vsize) > entry.feeSats * BigInt(vsize));
+  // As btcd has it: better than all that goes, not only than what spends the same.
+  const better = evicted.every((entry) => feeSats * BigInt(entry.transaction.vsize) > entry.feeSats * BigInt(vsize));
   return better ? undefined : 'replacement-failed, insufficient feerate: does not improve feerate diagram';
 }
 

@@ -1,6 +1,6 @@
 import type { OutpointKey, Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
-import type { DeclaredInput, SigningRequest } from './request.ts';
+import type { DeclaredInput, DeclaredOutput, PayeeOutput, SigningRequest } from './request.ts';
 import type { SigningLimits } from './facts.ts';
 import type { SigningRule } from './rules.ts';
 
@@ -39,6 +39,12 @@ export interface SigningRefused {
 
 export type LineageEvent = SigningAccepted | SigningRefused;
 
+/** What a settlement's payee was to get when it was accepted first: no later version may say otherwise. */
+export type FixedPayout = Pick<
+  PayeeOutput,
+  'settlementId' | 'institutionId' | 'walletId' | 'branch' | 'index' | 'valueSats'
+>;
+
 export interface SignedVersion {
   readonly version: number;
   readonly txid: Txid;
@@ -50,12 +56,14 @@ export interface LineageState {
   /** null until something is accepted. */
   readonly fixed: { readonly walletId: string; readonly anchor: OutpointKey } | null;
   readonly versions: readonly SignedVersion[];
+  /** By settlement. */
+  readonly payouts: Readonly<Record<string, FixedPayout>>;
   readonly refusals: number;
 }
 
 export const lineageAggregate: Aggregate<LineageState, LineageEvent> = {
   name: 'lineage',
-  initialState: { fixed: null, versions: [], refusals: 0 },
+  initialState: { fixed: null, versions: [], payouts: {}, refusals: 0 },
   evolve(state, event) {
     switch (event.type) {
       case 'signing_accepted': {
@@ -63,7 +71,8 @@ export const lineageAggregate: Aggregate<LineageState, LineageEvent> = {
         assert(!state.versions.some((signed) => signed.version === version), `version ${version} is signed once`);
         assert(state.fixed === null || state.fixed.anchor === anchor, 'a lineage keeps its anchor');
         const versions = [...state.versions, { version, txid: event.txid, inputs }];
-        return { ...state, fixed: { walletId, anchor }, versions };
+        const payouts = { ...payoutsOf(event.request.outputs), ...state.payouts };
+        return { ...state, fixed: { walletId, anchor }, versions, payouts };
       }
       case 'signing_refused':
         return { ...state, refusals: state.refusals + 1 };
@@ -72,3 +81,10 @@ export const lineageAggregate: Aggregate<LineageState, LineageEvent> = {
     }
   },
 };
+
+function payoutsOf(outputs: readonly DeclaredOutput[]): Readonly<Record<string, FixedPayout>> {
+  const payees = outputs.filter((output) => output.kind === 'payee');
+  return Object.fromEntries(
+    payees.map(({ kind: _payee, ...payout }): [string, FixedPayout] => [payout.settlementId, payout]),
+  );
+}

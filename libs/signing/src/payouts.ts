@@ -1,5 +1,6 @@
 import type { Account } from './account.ts';
 import type { SigningFacts } from './facts.ts';
+import type { FixedPayout } from './lineage.ts';
 import type { PayeeOutput, PayoutAuthorisation, SigningRequest } from './request.ts';
 import { type Refused, refusedBy } from './rules.ts';
 
@@ -17,6 +18,7 @@ export function checkPayouts(request: SigningRequest, payer: Account, facts: Sig
     paid.add(settlementId);
     const problem =
       checkPayout(output, authorised.get(settlementId), payer) ??
+      checkSame(output, facts.lineage.payouts[settlementId]) ??
       checkSettlement(settlementId, request.lineageId, facts);
     if (problem) return problem;
   }
@@ -51,6 +53,15 @@ function checkPayout(
     );
   }
   return undefined;
+}
+
+/** Whatever an authorisation says by now: a version pays a settlement as the ones before did. */
+function checkSame(output: PayeeOutput, before: FixedPayout | undefined): Refused | undefined {
+  if (before === undefined) return undefined;
+  const text = ({ valueSats, institutionId, walletId, branch, index }: FixedPayout): string =>
+    `${valueSats} sat to ${branch}/${index} of wallet ${walletId} of ${institutionId}`;
+  if (text(output) === text(before)) return undefined;
+  return refusedBy('PAYOUT_DIFFERS', `settlement ${output.settlementId} was ${text(before)}, now ${text(output)}`);
 }
 
 /**

@@ -249,6 +249,9 @@ const refused: Readonly<Record<SigningRule, Draft>> = {
       ],
     },
   ),
+  PAYOUT_DIFFERS: knowing({
+    lineage: { ...lineageAggregate.initialState, payouts: { 's-1': { ...toPayee, index: toPayee.index + 1 } } },
+  }),
   SETTLEMENT_OF_OTHER_LINEAGE: knowing({ lineageOfSettlement: () => 'l-0' }),
   OUTPUTS_EXCEED_INPUTS: asking({ inputs: draft().request.inputs.map((input) => ({ ...input, valueSats: sats(1n) })) }),
   FEE_TOO_HIGH: asking({}, { outputs: [payment], declared: [toPayee] }),

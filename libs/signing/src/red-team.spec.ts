@@ -367,6 +367,17 @@ describe('paying twice', () => {
     }
   });
 
+  it('in a later version pays what it paid before to whom it paid it, whatever the authorisation says by now', () => {
+    const journal = new Journal();
+    expect(journal.ask(GOOD)).toBe('signed');
+    const later = (payee: Output, left: bigint) => journal.ask({ ...GOOD, version: 2, outputs: [payee, change(left)] });
+    expect(later(pay('s-1', 70_000n), 28_000n)).toBe('PAYOUT_DIFFERS');
+    const elsewhere = pay('s-1', 60_000n, scriptOf(BANK_B, 0, 4));
+    const moved = { ...elsewhere, declared: { ...elsewhere.declared, index: 4 } as DeclaredOutput };
+    expect(later(moved, 38_000n)).toBe('PAYOUT_DIFFERS');
+    expect(later(pay('s-1', 60_000n), 38_000n)).toBe('signed');
+  });
+
   it('hidden among others in another lineage is refused, and the others aren’t taken', () => {
     const journal = new Journal();
     expect(journal.ask(GOOD)).toBe('signed');
