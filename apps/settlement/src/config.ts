@@ -34,6 +34,10 @@ export const settlementSettings = defineConfig({
     .integer(1, CONFIRMATIONS_MAX)
     .default(3)
     .describe('confirmations before a deposit is credited'),
+  AGREE_FROM_SATS: setting
+    .sats(1n, MAX_MONEY_SATS)
+    .optional()
+    .describe('from this amount on, a second node of the chain-watcher must have the block too before it counts'),
   DEEP_REORG_BLOCKS: setting
     .integer(1, CONFIRMATIONS_MAX)
     .default(10)
@@ -83,6 +87,7 @@ export function settlementConfig(values: z.output<typeof settlementSettings>): S
       confirmations: { bilateral: values.BILATERAL_CONFIRMATIONS, blockchain: values.BLOCKCHAIN_CONFIRMATIONS },
       depositConfirmations: values.DEPOSIT_CONFIRMATIONS,
       finalDepth: FINAL_DEPTH,
+      ...(values.AGREE_FROM_SATS === undefined ? {} : { agreeFromSats: sats(values.AGREE_FROM_SATS) }),
       deepReorgBlocks: values.DEEP_REORG_BLOCKS,
       reopenedBlocksMax: REOPENED_BLOCKS_MAX,
       feeRate: feeRate(BigInt(values.FEE_RATE_SAT_PER_VB) * SAT_PER_KVB),

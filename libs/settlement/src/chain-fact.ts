@@ -27,6 +27,7 @@ export type ChainFact =
   | { readonly kind: 'block_connected'; readonly block: BlockRef }
   /** `forkHeight`: of the last block that both branches have. */
   | { readonly kind: 'block_disconnected'; readonly block: BlockRef; readonly forkHeight: number }
+  | { readonly kind: 'block_agreed' | 'block_disputed'; readonly block: BlockRef }
   | { readonly kind: 'transaction_seen'; readonly transaction: WatchedTransaction }
   | { readonly kind: 'transaction_confirmed'; readonly transaction: WatchedTransaction; readonly block: BlockRef }
   | { readonly kind: 'transaction_unconfirmed'; readonly txid: Txid; readonly block: BlockRef }

@@ -9,6 +9,9 @@ export type ChainTipEvent = { readonly at: Instant } & (
   | { readonly type: 'coin_taken'; readonly coin: TakenCoin; readonly block: BlockRef }
   /** The block in which that had happened is gone. */
   | { readonly type: 'coin_returned'; readonly coin: TakenCoin }
+  /** A second node has the block on its best chain, and with it all below; or has it no more. */
+  | { readonly type: 'block_agreed'; readonly block: BlockRef }
+  | { readonly type: 'block_disputed'; readonly block: BlockRef }
   | { readonly type: 'incident_opened'; readonly incident: Incident }
   | { readonly type: 'incident_confirmed'; readonly incident: Incident; readonly by: string; readonly reason: string }
 );
@@ -36,6 +39,8 @@ export interface ChainTip {
   readonly height: number;
   /** Newest last, at most {@link RECENT_BLOCKS_MAX}; empty before the first block. */
   readonly recent: readonly BlockRef[];
+  /** The highest block that a second node has too; undefined where none is known, or none is asked. */
+  readonly agreed?: BlockRef;
   /** Those that nobody has confirmed yet. */
   readonly incidents: readonly Incident[];
   /** Ids of those that somebody has, newest last, at most {@link CONFIRMED_MAX}: told again, they aren't news. */
@@ -58,10 +63,16 @@ export const chainTipAggregate: Aggregate<ChainTip, ChainTipEvent> = {
         };
       case 'block_disconnected':
         return {
-          ...state,
+          ...below(state, event.block.height),
           height: event.block.height - 1,
           recent: state.recent.filter((block) => block.height < event.block.height),
         };
+      case 'block_agreed':
+        return isOnChain(state, event.block) && (state.agreed?.height ?? -1) < event.block.height
+          ? { ...state, agreed: event.block }
+          : state;
+      case 'block_disputed':
+        return below(state, event.block.height);
       case 'incident_opened':
         return { ...state, incidents: [...state.incidents, event.incident] };
       case 'incident_confirmed':
@@ -78,6 +89,16 @@ export const chainTipAggregate: Aggregate<ChainTip, ChainTipEvent> = {
     }
   },
 };
+
+/** Whatever was agreed about a block ends with it: what is below has to be agreed again. */
+function below(state: ChainTip, height: number): ChainTip {
+  if (state.agreed === undefined || state.agreed.height < height) return state;
+  const { agreed: _ended, ...rest } = state;
+  return rest;
+}
+
+/** Whether a second node has the block at this height of our chain too. */
+export const isAgreed = ({ agreed }: ChainTip, height: number): boolean => (agreed?.height ?? -1) >= height;
 
 /** Nothing is signed while somebody has to look at something. */
 export const stopsSigning = ({ incidents }: ChainTip): boolean => incidents.length > 0;

@@ -11,6 +11,8 @@ export interface SettlementPolicy {
   readonly depositConfirmations: number;
   /** A transaction this deep is final: what it excludes is dead (DESIGN 8). */
   readonly finalDepth: number;
+  /** What is worth as much counts once a second node has its block too (REQUIREMENTS C7); undefined: there is no second node. */
+  readonly agreeFromSats?: Sats;
   /** A reorg of more blocks isn't to be expected: crediting and signing stop until somebody confirms it. */
   readonly deepReorgBlocks: number;
   /** Blocks that a reopened settlement may stay unconfirmed before it is reversed. */

@@ -149,6 +149,8 @@ function factOf(fact: chainV1.ChainFact, network: Network): ChainFact | undefine
     const { forkHeight } = fact.blockDisconnected;
     return { kind: 'block_disconnected', block: blockOf(fact.blockDisconnected), forkHeight };
   }
+  if (fact.blockAgreed) return { kind: 'block_agreed', block: blockOf(fact.blockAgreed) };
+  if (fact.blockDisputed) return { kind: 'block_disputed', block: blockOf(fact.blockDisputed) };
   if (fact.transactionSeen)
     return { kind: 'transaction_seen', transaction: transactionOf(fact.transactionSeen.transaction, network) };
   if (fact.transactionConfirmed) {

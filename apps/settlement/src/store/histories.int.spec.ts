@@ -1,4 +1,5 @@
 import type { Txid } from '@finality/bitcoin';
+import { sats } from '@finality/kernel';
 import {
   act,
   ACTION_WEIGHTS,
@@ -21,6 +22,7 @@ const SHORT = {
   depositConfirmations: 1,
   finalDepth: 3,
   deepReorgBlocks: 4,
+  agreeFromSats: sats(60_000n),
   reopenedBlocksMax: 2,
 };
 

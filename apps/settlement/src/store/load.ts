@@ -12,8 +12,10 @@ import {
   transitAccount,
   walletSuspenseAccount,
 } from '@finality/ledger';
+import { decodeJson } from '@finality/kernel';
 import { loadLedger } from '@finality/ledger-store';
 import {
+  type ChainTip,
   type Coin,
   coinTransferIds,
   depositTransferIds,
@@ -49,6 +51,7 @@ export async function loadBook(
   policy: SettlementPolicy,
 ): Promise<BatchBook> {
   const needs = Needs.of(commands);
+  if (needs.agreed) needs.dueHeight = Math.max(needs.dueHeight, await tipHeight(session));
   const maturities = await loadMaturities(session, needs.dueHeight);
   for (const { kind, id } of maturities) {
     if (kind === 'settlement') needs.settlements.add(id);
@@ -84,6 +87,12 @@ export async function loadBook(
     open: states.openLineages,
   };
   return new BatchBook(batch, policy, loaded);
+}
+
+async function tipHeight(session: Session): Promise<number> {
+  const stream = `${chainTipStream.aggregate.name}/${CHAIN_TIP_ID}`;
+  const [row] = await session.query<{ state: string }>('SELECT state FROM stream_states WHERE stream = $1', [stream]);
+  return row === undefined ? -1 : (decodeJson(row.state) as ChainTip).height;
 }
 
 async function loadVersions(session: Session, needs: Needs): Promise<ReadonlyMap<string, string>> {

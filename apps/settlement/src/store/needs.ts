@@ -28,6 +28,8 @@ export class Needs {
   readonly clearing = new Set<string>();
   /** Blocks up to this height are connected: what is due then is needed. */
   dueHeight = -1;
+  /** A block is agreed on: what is due at the tip is needed. */
+  agreed = false;
   chain = false;
 
   static of(commands: readonly StoreCommand<SettlementCommand>[]): Needs {
@@ -153,7 +155,12 @@ export class Needs {
       case 'block_connected':
         this.dueHeight = Math.max(this.dueHeight, fact.block.height);
         return;
+      case 'block_agreed':
+        // What is due may be due since a block that came after this one.
+        this.agreed = true;
+        return;
       case 'block_disconnected':
+      case 'block_disputed':
         return;
       default:
         return assertNever(fact, 'chain fact');

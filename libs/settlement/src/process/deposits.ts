@@ -7,7 +7,7 @@ import { type Beneficiary, known, screeningOf } from '../deposit.ts';
 import { depositBooked, depositCredited, depositHeld, depositUnbooked, depositUndecided } from '../postings/deposit.ts';
 import { mustPost } from '../postings/post.ts';
 import type { BlockRef } from '../settlement.ts';
-import { isFinal } from './finality.ts';
+import { isFinal, isTrusted } from './finality.ts';
 import { freeze } from './freeze.ts';
 import { lose } from './lineages.ts';
 
@@ -73,6 +73,11 @@ export function decideDeposit(book: Book, outpoint: string): void {
   const dueHeight = stopsCrediting(tip) ? Math.max(finalHeight, tip.height + 1) : finalHeight;
   if (tip.height < dueHeight) {
     // A reorg above it may have taken blocks away since that height was reached: it is due again.
+    book.matures({ kind: 'deposit', id: outpoint, dueHeight });
+    return;
+  }
+  if (!isTrusted(book, deposit.block, deposit.terms.valueSats)) {
+    // Looked at again with each block, and when the second node has it.
     book.matures({ kind: 'deposit', id: outpoint, dueHeight });
     return;
   }

@@ -30,7 +30,7 @@ import {
 import { mustPost } from '../postings/post.ts';
 import { type BlockRef, living } from '../settlement.ts';
 import { dropNext } from './bump.ts';
-import { isFinal } from './finality.ts';
+import { isFinal, isTrusted } from './finality.ts';
 import { freeze } from './freeze.ts';
 import { abandon } from './reserve.ts';
 
@@ -150,6 +150,10 @@ export function settlementDue(book: Book, settlementId: string): void {
   const { height } = book.tip.get();
   if ('block' in state) {
     if (height - state.block.height + 1 < terms.confirmationsRequired) return;
+    if (!isTrusted(book, state.block, terms.amountSats)) {
+      book.matures({ kind: 'settlement', id: settlementId, dueHeight: height });
+      return;
+    }
     const life = state.settledTimes + 1;
     const { payout } = state;
     const transfers =

@@ -48,6 +48,11 @@ export function applyChainFact(book: Book, fact: ChainFact): void {
       return transactionBroadcast(book, fact.txid, fact.answer);
     case 'block_connected':
       return blockConnected(book, fact.block);
+    case 'block_agreed':
+      return blockAgreed(book, fact.block);
+    case 'block_disputed':
+      book.tip.record({ type: 'block_disputed', at: book.now, block: fact.block });
+      return;
     case 'block_disconnected':
       reorgSeen(book, fact);
       book.tip.record({ type: 'block_disconnected', at: book.now, block: fact.block });
@@ -206,9 +211,19 @@ function transactionReplaced(book: Book, fact: Extract<ChainFact, { kind: 'trans
 /** All facts of the block have been applied: its height counts, and what waited for it is due. */
 function blockConnected(book: Book, block: BlockRef): void {
   book.tip.record({ type: 'block_connected', at: book.now, block });
-  // What is due stays due until somebody has confirmed the reorg.
+  whatIsDue(book, block.height);
+}
+
+/** A second node has the block: what waited for it, and is deep enough, counts. */
+function blockAgreed(book: Book, block: BlockRef): void {
+  book.tip.record({ type: 'block_agreed', at: book.now, block });
+  whatIsDue(book, book.tip.get().height);
+}
+
+function whatIsDue(book: Book, height: number): void {
+  // It stays due until somebody has confirmed the reorg.
   if (stopsCrediting(book.tip.get())) return;
-  for (const due of book.takeDue(block.height)) {
+  for (const due of book.takeDue(height)) {
     switch (due.kind) {
       case 'bump':
         bumpDue(book, due.id);

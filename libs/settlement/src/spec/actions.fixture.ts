@@ -39,6 +39,8 @@ export const ACTION_WEIGHTS = {
   broadcast: 4,
   bump: 5,
   confirm: 3,
+  agree: 6,
+  dispute: 1,
   hurry: 8,
   freeze: 0.05,
 } as const;
@@ -57,6 +59,8 @@ export const PAYOUT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   redo: 3,
   bump: 8,
   confirm: 4,
+  agree: 6,
+  dispute: 1,
   steal: 1,
   broadcast: 4,
   poll: 1,
@@ -93,6 +97,12 @@ export function act(world: World, { kind, a, b, c }: Action): void {
       return mine(world, a, b, c);
     case 'reorg':
       return world.reorg(1 + (a % 7), (tx) => bit(b, Number.parseInt(tx.txid.slice(0, 1), 16)) || bit(c, 0));
+    case 'agree':
+      return world.agree();
+    case 'dispute': {
+      const block = pick(world.chain.blocks.slice(-4), a);
+      return block === undefined ? undefined : world.dispute(block);
+    }
     case 'poll':
       return world.poll(bit(a, 0));
     case 'evict': {
@@ -267,6 +277,7 @@ export function settleDown(world: World): void {
     if (i < 4) hurry(world);
     if (i < 4) tellAll(world);
     world.mine(() => true);
+    world.agree();
     world.poll(true);
   }
 }

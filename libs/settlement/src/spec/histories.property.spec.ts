@@ -1,3 +1,4 @@
+import { sats } from '@finality/kernel';
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
 import {
@@ -45,6 +46,7 @@ const POLICIES = [
       depositConfirmations: 1,
       finalDepth: 3,
       deepReorgBlocks: 4,
+      agreeFromSats: sats(60_000n),
       reopenedBlocksMax: 2,
     },
   ],

@@ -8,7 +8,7 @@ import type { Assessment, Mode, Recommendation } from '../settlement.ts';
 import { apply, type Command } from './commands.fixture.ts';
 import { MemoryBook } from './memory-book.fixture.ts';
 import { foreignScript, WorldWatcher } from './world-watcher.fixture.ts';
-import { sha, WorldChain, type WorldTx } from './world-chain.fixture.ts';
+import { sha, type WorldBlock, WorldChain, type WorldTx } from './world-chain.fixture.ts';
 
 /** A command as it was given, and the one that must have been committed before anybody could give it. */
 export interface Told {
@@ -154,6 +154,16 @@ export class World {
 
   reorg(depth: number, keep: (tx: WorldTx) => boolean): void {
     this.facts(this.#watcher.disconnected(this.chain.disconnect(depth, keep)));
+  }
+
+  /** The second node has our tip, or has gone over to another branch than this block's. */
+  agree(): void {
+    const { height, hash } = this.chain.tip;
+    if (this.chain.blocks.length > 0) this.facts([{ kind: 'block_agreed', block: { height, hash } }]);
+  }
+
+  dispute({ height, hash }: WorldBlock): void {
+    this.facts([{ kind: 'block_disputed', block: { height, hash } }]);
   }
 
   poll(evicting: boolean): void {
