@@ -6,6 +6,8 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import type { IssuerStore } from './commands.ts';
 import type { AddressIssuerConfig } from './config.ts';
 import { Derivations } from './derivations.ts';
+import { ChainFactMessages } from './inbound/chain-facts.messages.ts';
+import { GetGapReportRpc } from './inbound/get-gap-report.rpc.ts';
 import { InstitutionMessages } from './inbound/institution.messages.ts';
 import { IssueAddressRpc } from './inbound/issue-address.rpc.ts';
 import { IssueAddressesRpc } from './inbound/issue-addresses.rpc.ts';
@@ -47,9 +49,11 @@ export class AddressIssuerModule {
         IssueAddressesRpc,
         ListAddressesRpc,
         ListWalletsRpc,
+        GetGapReportRpc,
         IssueInternalAddressRpc,
         InstitutionMessages,
         WatchMessages,
+        ChainFactMessages,
       ],
       providers: [
         { provide: SERVICE_ENV, useValue: env },

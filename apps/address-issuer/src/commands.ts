@@ -1,4 +1,5 @@
 import type {
+  AddressUse,
   Challenge,
   InstitutionStatus,
   IssuedAddress,
@@ -25,6 +26,7 @@ export type IssuerBody =
     }
   | { readonly kind: 'verify'; readonly walletId: string; readonly below: PerBranch }
   | { readonly kind: 'block'; readonly walletId: string; readonly reason: string }
+  | { readonly kind: 'mark_used'; readonly uses: readonly AddressUse[] }
   | { readonly kind: 'note_institution'; readonly institutionId: string; readonly status: InstitutionStatus };
 
 export interface RegisterBody {

@@ -173,6 +173,17 @@ export class IssuerRig {
     await this.drain();
   }
 
+  /** Addresses are paid, and the issuer gets to know. */
+  async pay(...addresses: readonly addressV1.Address[]): Promise<void> {
+    await this.#chainWatcher.pays(...addresses);
+    await this.drain();
+  }
+
+  gapReport(request: Partial<addressV1.GetGapReportRequest>, caller: Caller = 'bank-a'): Promise<addressV1.GapReport> {
+    const asked = addressV1.GetGapReportRequest.fromPartial({ institutionId: 'bank-a', ...request });
+    return this.call(this.issuer.client.getGapReport, asked, caller);
+  }
+
   idempotencyKey(): string {
     this.#keysMade += 1;
     return `key-${this.#keysMade}`;

@@ -24,6 +24,7 @@ import { assert, assertNever, type Decision, fieldError, invalid, type Refusal, 
 import type { IssueBody, IssuerBody, IssuerReply, RegisterBody } from './commands.ts';
 import type { Derivations } from './derivations.ts';
 import { addressesNamed } from './outbound/read-addresses.ts';
+import { loadUnused, projectUses } from './projections/address-uses.projection.ts';
 import { projectAddresses } from './projections/addresses.projection.ts';
 import { firstScripts, projectWallets } from './projections/wallets.projection.ts';
 import {
@@ -46,6 +47,8 @@ export interface IssuerWorld {
   readonly ownWallets: Map<string, OwnWallets>;
   /** First scripts of registered wallets' branches, as far as this batch could meet them. */
   readonly takenScripts: Set<ScriptHex>;
+  /** Scripts that this batch says are paid: those issued, and not known to be paid before. */
+  readonly unused: Set<string>;
   /** Addresses that names asked for in this batch have, by {@link nameOf}. */
   readonly named: Map<string, IssuedAddress>;
 }
@@ -75,7 +78,7 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
     ];
     await batch.loadStreams(session, [...new Set(streams)]);
     const [takenScripts, named] = [await this.#loadTaken(session, bodies), await loadNamed(session, bodies)];
-    return { ownWallets, takenScripts, named };
+    return { ownWallets, takenScripts, named, unused: await loadUnused(session, bodies) };
   }
 
   handle({ body }: StoreCommand<IssuerBody>, world: IssuerWorld, batch: Batch): HandledReply {
@@ -104,6 +107,12 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
         return this.#wallet(body.walletId, decideVerified(body.below, this.#state(body.walletId, batch)), batch);
       case 'block':
         return this.#wallet(body.walletId, decideBlock(body.reason, this.#state(body.walletId, batch)), batch);
+      case 'mark_used': {
+        for (const use of body.uses) {
+          if (world.unused.delete(use.script)) batch.append(walletStream, use.walletId, { type: 'address_used', use });
+        }
+        return { kind: 'accepted', reply: { kind: 'done' } };
+      }
       case 'note_institution': {
         const { institutionId, status } = body;
         const known = batch.state(institutionStream, institutionId);
@@ -122,6 +131,7 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
     ) as readonly StoredEvent<WalletEvent>[];
     await projectWallets(session, ofWallets, this.#network);
     await projectAddresses(session, ofWallets);
+    await projectUses(session, ofWallets);
   }
 
   #state(walletId: string, batch: Batch): WalletState {
@@ -286,6 +296,8 @@ function walletsNamed(body: IssuerBody): readonly string[] {
     case 'request_wallet':
     case 'register_wallet':
       return [body.request.walletId];
+    case 'mark_used':
+      return body.uses.map(({ walletId }) => walletId);
     case 'note_institution':
     case 'issue_challenge':
       return [];

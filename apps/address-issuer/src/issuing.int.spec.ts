@@ -221,6 +221,39 @@ describe('IssueAddresses', () => {
   });
 });
 
+describe('GetGapReport', () => {
+  it('says how many are issued and used, and where the longest run of unused ones is', async () => {
+    const { walletId } = await rig.registerOwn(foreignWallet(41));
+    await rig.watch(walletId, 50, 10);
+    const none = { issued: 0, used: 0, largestGap: 0, largestGapFrom: 0, exceedsLimit: false };
+    expect((await rig.gapReport({ walletId })).branches).toEqual([
+      { branch: 0, watchedBelow: 50, ...none },
+      { branch: 1, watchedBelow: 10, ...none },
+    ]);
+    const names = Array.from({ length: 30 }, (_, i) => ({ externalId: `gap-${i}`, label: '' }));
+    const issued = await rig.issueMany({ walletId, addresses: names });
+    await rig.pay(issued[2]!, issued[3]!);
+    await rig.pay(issued[3]!, issued[20]!);
+    const { branches } = await rig.gapReport({ walletId, gapLimit: 15 });
+    const gap = { largestGap: 16, largestGapFrom: 4, exceedsLimit: true };
+    expect(branches[0]).toEqual({ branch: 0, issued: 30, used: 3, watchedBelow: 50, ...gap });
+    expect((await rig.gapReport({ walletId })).branches[0]?.exceedsLimit).toBe(false);
+    await rig.pay(issued[12]!);
+    const after = (await rig.gapReport({ walletId })).branches[0];
+    expect([after?.largestGap, after?.largestGapFrom]).toEqual([9, 21]);
+  });
+
+  it.each<[string, Partial<addressV1.GetGapReportRequest>, readonly string[]]>([
+    ['an unknown wallet', { walletId: 'nowhere' }, ['UNKNOWN_WALLET', 'wallet_id']],
+    ['a wallet of another', { walletId: 'pool' }, ['UNKNOWN_WALLET', 'wallet_id']],
+    ['another institution', { walletId: 'pool', institutionId: 'bank-b' }, ['FOREIGN_INSTITUTION']],
+    ['no wallet', { walletId: '' }, wrong('wallet_id')],
+    ['a negative limit', { walletId: 'pool', gapLimit: -1 }, wrong('gap_limit')],
+  ])('refuses %s', async (_what, request, refused) => {
+    expect(await refusalBy(rig.gapReport(request))).toEqual(refused);
+  });
+});
+
 describe('IssueInternalAddress', () => {
   const request = (purpose: addressV1.AddressPurpose, walletId: string): addressV1.IssueInternalAddressRequest => ({
     idempotencyKey: rig.idempotencyKey(),

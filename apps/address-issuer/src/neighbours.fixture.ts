@@ -7,7 +7,7 @@ import {
   type SigningKey,
   type SingleKeyScriptType,
 } from '@finality/bitcoin';
-import { chainV1, institutionV1, type ServiceName, type Topic, TOPICS } from '@finality/contracts';
+import { type addressV1, chainV1, institutionV1, type ServiceName, type Topic, TOPICS } from '@finality/contracts';
 import { PostgresEventStore, type PublicMessage, type StreamType } from '@finality/event-store';
 import { type Runtime, unwrap } from '@finality/kernel';
 import { makeApiKey } from '@finality/service';
@@ -73,6 +73,22 @@ export class Neighbour {
   async watch(walletId: string, externalBelow: number, internalBelow: number, scanning: boolean): Promise<void> {
     const message = chainV1.WatchExtended.encode({ walletId, externalBelow, internalBelow, scanning });
     await this.#publish(TOPICS.watch, walletId, message.finish());
+  }
+
+  /** A transaction in the mempool that pays these addresses. */
+  async pays(...addresses: readonly addressV1.Address[]): Promise<void> {
+    const outputs = addresses.map(({ script, walletId, branch, index }, vout) => ({
+      vout,
+      script,
+      walletId,
+      branch,
+      index,
+    }));
+    const fact = chainV1.ChainFact.fromPartial({
+      network: 'regtest',
+      transactionSeen: { transaction: { txid: 'ab'.repeat(32), outputs } },
+    });
+    await this.#publish(TOPICS.chainFact, 'regtest', chainV1.ChainFact.encode(fact).finish());
   }
 
   async #publish(topic: Topic, orderingKey: string, payload: Uint8Array): Promise<void> {

@@ -13,7 +13,7 @@ export const addressIssuerService: ServiceBlueprint<AddressIssuerEnv> = {
   migrations: (roles) => [createEventStore(roles), createAddresses(roles)],
   streams: STREAMS,
   entities: [walletEntity, addressEntity],
-  topics: [TOPICS.institution, TOPICS.watch],
+  topics: [TOPICS.institution, TOPICS.watch, TOPICS.chainFact],
   grpc: { 'finality.address.v1.AddressService': addressV1.AddressServiceService },
   internal: {
     definition: addressV1.InternalAddressServiceService,

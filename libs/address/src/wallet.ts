@@ -39,6 +39,15 @@ export interface IssuedAddress {
   readonly issuedAt: Instant;
 }
 
+/** That an issued address has been paid. */
+export interface AddressUse {
+  readonly walletId: string;
+  readonly branch: Branch;
+  readonly index: number;
+  readonly script: ScriptHex;
+  readonly txid: string;
+}
+
 /** A number of indices per branch, counted from 0. */
 export interface PerBranch {
   readonly external: number;
@@ -79,7 +88,9 @@ export type WalletEvent =
   | { readonly type: 'watch_extended'; readonly below: PerBranch; readonly scanning: boolean }
   | { readonly type: 'derivation_verified'; readonly below: PerBranch }
   | { readonly type: 'wallet_blocked'; readonly reason: string }
-  | { readonly type: 'address_issued'; readonly address: IssuedAddress };
+  | { readonly type: 'address_issued'; readonly address: IssuedAddress }
+  /** For the first time that a transaction pays it. */
+  | { readonly type: 'address_used'; readonly use: AddressUse };
 
 /** A wallet and its derivation indices: one stream, so that an index is taken once whatever happens at the same time. */
 export const walletAggregate: Aggregate<WalletState, WalletEvent> = {
@@ -126,6 +137,8 @@ function evolveRegistered(
       return { ...own, verifiedBelow: event.below };
     case 'wallet_blocked':
       return { ...own, blocked: event.reason };
+    case 'address_used':
+      return own;
     case 'address_issued': {
       const { branch, index, institutionId } = event.address;
       assert(index === onBranch(state.next, branch), `index ${index} of branch ${branch} is the next one`);

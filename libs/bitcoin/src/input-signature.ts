@@ -82,6 +82,14 @@ function verifyNested(
   return verifyProgram(sighashes, inputIndex, program, witness);
 }
 
+/** Whether a DER signature with its sighash byte is one of this key, with SIGHASH_ALL and low S. Undefined: it is. */
+export function verifyEcdsa(publicKey: Uint8Array, hash: Uint8Array, encoded: Uint8Array): InputFault | undefined {
+  const signature = decodeSignature(encoded);
+  if ('reason' in signature) return signature;
+  if (ecc.isPoint(publicKey) && isSignedBy(publicKey, hash, signature.bytes)) return undefined;
+  return fault('INVALID_SIGNATURE', 'expected a valid ECDSA signature with low S');
+}
+
 /** A signature and the key that hashes to the script. */
 function verifyKey(
   script: ScriptHex,
@@ -94,10 +102,7 @@ function verifyKey(
     return fault('MALFORMED_WITNESS', 'expected a signature and a compressed public key');
   if (scriptOf(type, publicKey) !== script)
     return fault('INVALID_SIGNATURE', 'expected the public key that the script is the hash of');
-  const signature = decodeSignature(encoded);
-  if ('reason' in signature) return signature;
-  if (isSignedBy(publicKey, sighash(), signature.bytes)) return undefined;
-  return fault('INVALID_SIGNATURE', 'expected a valid ECDSA signature with low S');
+  return verifyEcdsa(publicKey, sighash(), encoded);
 }
 
 /** `OP_0 signature… script`: exactly k signatures, in the order of their keys. */

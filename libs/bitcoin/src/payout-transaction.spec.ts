@@ -1,8 +1,7 @@
 import { type Sats, unwrap } from '@finality/kernel';
-import { Psbt } from 'bitcoinjs-lib';
 import { describe, expect, it } from 'vitest';
-import { deriveScript, type KeyPlace, keyPlaces } from './derivation.ts';
-import { bytesFromHex, hexFromBytes } from './hex.ts';
+import { deriveScript } from './derivation.ts';
+import { bytesFromHex } from './hex.ts';
 import type { ScriptHex, Txid } from './ids.ts';
 import { type AccountKey, MasterKey } from './keys.ts';
 import {
@@ -11,10 +10,8 @@ import {
   type DeclaredPayout,
   type PayoutPlan,
 } from './payout-transaction.ts';
-import { finalisePsbt, psbtOf } from './psbt.ts';
 import { signTransaction } from './signing.ts';
 import { rawHex } from './transaction.ts';
-import bip371 from './vectors/bip371.json' with { type: 'json' };
 
 const MASTER = new MasterKey(bytesFromHex('42'.repeat(32)), 'regtest');
 const PAYEE = `0020${'77'.repeat(32)}` as ScriptHex;
@@ -24,7 +21,6 @@ describe.each(['wpkh', 'tr'] as const)('a payout of a %s wallet', (type) => {
   const account = MASTER.account(type, 0);
   const plan = planOf(account);
   const payout = buildPayoutTransaction(plan);
-  const handedOut = psbtOf(plan, payout.unsigned);
   const declared: DeclaredPayout = { ...plan, feeSats: sats(1_000n) };
 
   it('is built as DESIGN 8 asks: version 2, nSequence 0xfffffffd, nLockTime = tip, in the order given', () => {
@@ -70,44 +66,6 @@ describe.each(['wpkh', 'tr'] as const)('a payout of a %s wallet', (type) => {
     );
     expect(checkPayoutTransaction(rawHex(signed), declared)).toMatchObject({ error: { reason: 'ALREADY_SIGNED' } });
   });
-
-  it('has a PSBT that tells a signer what is spent, with which keys, and which output is change', () => {
-    const psbt = Psbt.fromBase64(handedOut);
-    expect(psbt.data.inputs.map(({ witnessUtxo }) => witnessUtxo?.value)).toEqual(
-      plan.inputs.map(({ valueSats }) => valueSats),
-    );
-    const [{ fingerprint, path }] = keyPlaces(account.descriptor, 1, 5) as [KeyPlace];
-    const [payee, change] = psbt.data.outputs;
-    expect(payee).toEqual({});
-    const [derivation] = (type === 'wpkh' ? change!.bip32Derivation : change!.tapBip32Derivation) ?? [];
-    expect(derivation?.path).toBe(`m/${path.replaceAll('h', "'")}`);
-    expect(hexFromBytes(derivation!.masterFingerprint)).toBe(fingerprint);
-    const [publicKey] = deriveScript(account.descriptor, 1, 5).publicKeys as [string];
-    expect(hexFromBytes(derivation!.pubkey)).toBe(type === 'wpkh' ? publicKey : publicKey.slice(2));
-  });
-
-  it('comes back from a signer of the wallet, finalised or not', () => {
-    const signed = signedPsbt(handedOut, account);
-    const transaction = unwrap(finalisePsbt(signed.toBase64(), payout.unsigned, plan.inputs));
-    expect(transaction.txid).toBe(payout.txid);
-    const finalised = signed.clone().finalizeAllInputs();
-    expect(rawHex(unwrap(finalisePsbt(finalised.toBase64(), payout.unsigned, plan.inputs)))).toBe(rawHex(transaction));
-  });
-
-  it('is refused when it comes back unsigned, as another transaction, or signed for other amounts', () => {
-    const signed = signedPsbt(handedOut, account).toBase64();
-    const other = buildPayoutTransaction({ ...plan, locktime: 1 });
-    const dearer = plan.inputs.map((input) => ({ ...input, valueSats: sats(input.valueSats + 1n) }));
-    expect(finalisePsbt(handedOut, payout.unsigned, plan.inputs)).toMatchObject({ error: { reason: 'NOT_SIGNED' } });
-    expect(finalisePsbt(signed, other.unsigned, plan.inputs)).toMatchObject({ error: { reason: 'OTHER_TRANSACTION' } });
-    expect(finalisePsbt(signed, payout.unsigned, dearer)).toMatchObject({ error: { reason: 'INVALID_SIGNATURE' } });
-    for (const text of ['', 'cHNidP8=', '!', payout.unsigned, signed.slice(4)]) {
-      expect(finalisePsbt(text, payout.unsigned, plan.inputs)).toMatchObject({
-        ok: false,
-        error: { reason: 'MALFORMED_PSBT' },
-      });
-    }
-  });
 });
 
 describe('plans that are bugs', () => {
@@ -128,23 +86,6 @@ describe('plans that are bugs', () => {
   });
 });
 
-describe('BIP371', () => {
-  it.each(bip371.invalid)('invalid: $case', ({ psbt }) => {
-    expect(finalisePsbt(psbt, '', [])).toMatchObject({ ok: false, error: { reason: 'MALFORMED_PSBT' } });
-  });
-
-  it.each(bip371.valid)('valid: $case', ({ psbt, case: what }) => {
-    const parsed = Psbt.fromBase64(psbt);
-    const unsigned = hexFromBytes(parsed.data.globalMap.unsignedTx.toBuffer());
-    const { script, value } = parsed.data.inputs[0]!.witnessUtxo!;
-    const prevouts = [{ script: hexFromBytes(script) as ScriptHex, valueSats: sats(value) }];
-    const signed = what.includes('key only') && what.includes('signature');
-    expect(finalisePsbt(psbt, unsigned, prevouts)).toMatchObject(
-      signed ? { ok: true } : { ok: false, error: { reason: 'NOT_SIGNED' } },
-    );
-  });
-});
-
 function planOf(account: AccountKey): PayoutPlan {
   const inputs = [250_000n, 120_000n].map((value, index) => ({
     outpoint: { txid: `${index}f`.repeat(32) as Txid, vout: index },
@@ -155,22 +96,4 @@ function planOf(account: AccountKey): PayoutPlan {
   const place = { descriptor: account.descriptor, branch: 1 as const, index: 5 };
   const change = { script: deriveScript(account.descriptor, 1, 5).script, valueSats: sats(69_000n), place };
   return { inputs, outputs: [{ script: PAYEE, valueSats: sats(300_000n) }, change], locktime: 812_345 };
-}
-
-/** What a wallet's own software does with a PSBT, by bitcoinjs-lib's signer rather than ours. */
-function signedPsbt(base64: string, account: AccountKey): Psbt {
-  const psbt = Psbt.fromBase64(base64);
-  for (let index = 0; index < psbt.inputCount; index++) {
-    const key = account.signingKey(0, index);
-    const { tapInternalKey, witnessUtxo } = psbt.data.inputs[index]!;
-    const publicKey = Buffer.from(
-      tapInternalKey ? bytesFromHex(`02${hexFromBytes(witnessUtxo!.script.subarray(2))}`) : key.publicKey,
-    );
-    psbt.signInput(index, {
-      publicKey,
-      sign: (hash) => key.signEcdsa(hash),
-      signSchnorr: (hash) => key.signTaproot(hash),
-    });
-  }
-  return psbt;
 }

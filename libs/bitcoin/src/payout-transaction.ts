@@ -39,7 +39,7 @@ export interface PayoutPlan {
 
 export interface PayoutTransaction {
   readonly txid: Txid;
-  /** Unsigned, as hex. All inputs are segwit: signing leaves the txid as it is. `psbtOf` wraps it for a wallet's own signer. */
+  /** Unsigned, as hex. All inputs are segwit: signing leaves the txid as it is. */
   readonly unsigned: string;
   readonly feeSats: Sats;
   /** The most it can weigh once it is signed. */
@@ -66,16 +66,26 @@ const LOCKTIME_HEIGHT_MAX = 499_999_999;
 /** Builds the unsigned transaction of a plan. A plan that doesn't add up, spends a coin twice or isn't segwit is a bug. */
 export function buildPayoutTransaction(plan: PayoutPlan): PayoutTransaction {
   const feeSats = assertPlan(plan);
+  assert(
+    plan.inputs.every(({ script }) => walletScriptTypeOf(script) !== undefined),
+    'coins of custodial wallets are P2WPKH or P2TR',
+  );
+  const unsigned = unsignedPayout(plan);
+  const checked = checkPayoutTransaction(unsigned, { ...plan, feeSats });
+  assert(checked.ok, 'a transaction is built as it was planned');
+  return { txid: checked.value.txid, unsigned, feeSats, weightMax: weightMaxOf(plan) };
+}
+
+/** The unsigned transaction of a plan as hex, of whatever wallet. A plan that doesn't add up or spends a coin twice is a bug. */
+export function unsignedPayout(plan: PayoutPlan): string {
+  assertPlan(plan);
   const transaction = new Transaction();
   transaction.version = PAYOUT_VERSION;
   transaction.locktime = plan.locktime;
   for (const { outpoint } of plan.inputs)
     transaction.addInput(bytesFromReversedHex(outpoint.txid), outpoint.vout, PAYOUT_SEQUENCE);
   for (const { script, valueSats } of plan.outputs) transaction.addOutput(bytesFromHex(script), valueSats);
-  const unsigned = hexFromBytes(transaction.toBuffer());
-  const checked = checkPayoutTransaction(unsigned, { ...plan, feeSats });
-  assert(checked.ok, 'a transaction is built as it was planned');
-  return { txid: checked.value.txid, unsigned, feeSats, weightMax: weightMaxOf(plan) };
+  return hexFromBytes(transaction.toBuffer());
 }
 
 /** What somebody declared about a transaction before it was signed. */
@@ -140,10 +150,6 @@ function assertPlan({ inputs, outputs, locktime }: PayoutPlan): Sats {
   assert(
     new Set(inputs.map(({ outpoint }) => outpointKey(outpoint))).size === inputs.length,
     'each coin is spent once',
-  );
-  assert(
-    inputs.every(({ script }) => walletScriptTypeOf(script) !== undefined),
-    'coins of wallets are P2WPKH or P2TR',
   );
   for (const { valueSats } of [...inputs, ...outputs])
     assert(valueSats >= 0n && valueSats <= MAX_MONEY_SATS, `${valueSats} is an amount`);

@@ -265,6 +265,7 @@ const OTHERS: readonly RefusedInput[] = [
   },
   invalid('IssueAddresses', 'no addresses', 'addresses', { addresses: [] }),
   invalid('ListAddresses', 'page size 1001', 'page_size', { page_size: 1001 }),
+  invalid('GetGapReport', 'gap limit negative', 'gap_limit', { gap_limit: -1 }),
   invalid('ListWallets', 'page size 1001', 'page_size', { page_size: 1001 }),
   {
     rpc: 'GetBalances',

@@ -10,7 +10,7 @@ export function createAddresses(roles: SchemaRoles): new () => MigrationInterfac
       const { schema, service: serviceRole } = roles;
       for (const statement of tables(schema)) await runner.query(statement);
       await runner.query(`GRANT SELECT, INSERT, UPDATE ON ${schema}.wallets TO ${serviceRole}`);
-      for (const table of ['wallet_branches', 'addresses']) {
+      for (const table of ['wallet_branches', 'addresses', 'address_uses']) {
         for (const statement of insertOnlyDdl({ schema, table, serviceRole })) await runner.query(statement);
       }
     }
@@ -40,6 +40,8 @@ function tables(schema: string): readonly string[] {
       address_id text PRIMARY KEY, position bigint NOT NULL UNIQUE, script text NOT NULL UNIQUE, address text NOT NULL, wallet_id text NOT NULL,
       institution_id text NOT NULL, purpose text NOT NULL, label text NOT NULL, external_id text NOT NULL, branch smallint NOT NULL, index integer NOT NULL,
       issued_at bigint NOT NULL, UNIQUE (wallet_id, branch, index))`,
+    `CREATE TABLE ${schema}.address_uses (script text PRIMARY KEY, position bigint NOT NULL UNIQUE, wallet_id text NOT NULL,
+      branch smallint NOT NULL, index integer NOT NULL, txid text NOT NULL)`,
     `CREATE INDEX addresses_institution ON ${schema}.addresses (institution_id, position)`,
     `CREATE INDEX addresses_label ON ${schema}.addresses (institution_id, label, position) WHERE label <> ''`,
     `CREATE UNIQUE INDEX addresses_external_id ON ${schema}.addresses (institution_id, external_id) WHERE external_id <> ''`,

@@ -101,6 +101,7 @@ export async function projectWallets(
         await session.query('UPDATE wallets SET blocked = $2 WHERE wallet_id = $1', [walletId, data.reason]);
         break;
       case 'address_issued':
+      case 'address_used':
         break;
       default:
         assertNever(data, 'wallet event');

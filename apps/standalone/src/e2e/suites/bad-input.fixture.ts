@@ -334,6 +334,12 @@ async function goodRequests(
       addresses: [{ external_id: 'customer', label: 'test' }],
     }),
     ListAddresses: asPayer(addresses.listAddresses, addressV1.ListAddressesRequest, { ...page, institution_id }),
+    GetGapReport: asPayer(
+      addresses.getGapReport,
+      addressV1.GetGapReportRequest,
+      { institution_id, wallet_id: 'nowhere' },
+      'NOT_FOUND',
+    ),
     ListWallets: asPayer(addresses.listWallets, addressV1.ListWalletsRequest, { ...page, institution_id }),
     GetBalances: asPayer(ledger.getBalances, ledgerV1.GetBalancesRequest, { institution_id }),
     ListEntries: asPayer(ledger.listEntries, ledgerV1.ListEntriesRequest, { ...page, institution_id }),

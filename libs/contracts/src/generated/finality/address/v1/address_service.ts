@@ -329,6 +329,35 @@ export interface ListWalletsResponse {
   nextPageToken: string;
 }
 
+export interface GetGapReportRequest {
+  institutionId: string;
+  walletId: string;
+  /** Unused addresses in a row after which such software gives up; 0: 20, as most has it (BIP44). */
+  gapLimit: number;
+}
+
+export interface GapReport {
+  walletId: string;
+  gapLimit: number;
+  /** External, internal. */
+  branches: BranchGaps[];
+}
+
+export interface BranchGaps {
+  /** 0 external, 1 internal. */
+  branch: number;
+  issued: number;
+  /** Those that a transaction in a block or in a mempool has paid. */
+  used: number;
+  /** Scripts below this index are watched. */
+  watchedBelow: number;
+  /** The longest run of issued addresses that nothing has paid yet, and its first index. */
+  largestGap: number;
+  largestGapFrom: number;
+  /** What is paid to the end of that run would be overlooked. */
+  exceedsLimit: boolean;
+}
+
 function createBaseWallet(): Wallet {
   return {
     walletId: "",
@@ -2473,6 +2502,411 @@ export const ListWalletsResponse: MessageFns<ListWalletsResponse> = {
   },
 };
 
+function createBaseGetGapReportRequest(): GetGapReportRequest {
+  return { institutionId: "", walletId: "", gapLimit: 0 };
+}
+
+export const GetGapReportRequest: MessageFns<GetGapReportRequest> = {
+  encode(message: GetGapReportRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    if (message.walletId !== "") {
+      writer.uint32(18).string(message.walletId);
+    }
+    if (message.gapLimit !== 0) {
+      writer.uint32(24).int32(message.gapLimit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetGapReportRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetGapReportRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.walletId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.gapLimit = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetGapReportRequest {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      walletId: isSet(object.walletId)
+        ? globalThis.String(object.walletId)
+        : isSet(object.wallet_id)
+        ? globalThis.String(object.wallet_id)
+        : "",
+      gapLimit: isSet(object.gapLimit)
+        ? globalThis.Number(object.gapLimit)
+        : isSet(object.gap_limit)
+        ? globalThis.Number(object.gap_limit)
+        : 0,
+    };
+  },
+
+  toJSON(message: GetGapReportRequest): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.walletId !== "") {
+      obj.walletId = message.walletId;
+    }
+    if (message.gapLimit !== 0) {
+      obj.gapLimit = Math.round(message.gapLimit);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetGapReportRequest>, I>>(base?: I): GetGapReportRequest {
+    return GetGapReportRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetGapReportRequest>, I>>(object: I): GetGapReportRequest {
+    const message = createBaseGetGapReportRequest();
+    message.institutionId = object.institutionId ?? "";
+    message.walletId = object.walletId ?? "";
+    message.gapLimit = object.gapLimit ?? 0;
+    return message;
+  },
+};
+
+function createBaseGapReport(): GapReport {
+  return { walletId: "", gapLimit: 0, branches: [] };
+}
+
+export const GapReport: MessageFns<GapReport> = {
+  encode(message: GapReport, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.walletId !== "") {
+      writer.uint32(10).string(message.walletId);
+    }
+    if (message.gapLimit !== 0) {
+      writer.uint32(16).int32(message.gapLimit);
+    }
+    for (const v of message.branches) {
+      BranchGaps.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GapReport {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGapReport();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.walletId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.gapLimit = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.branches.push(BranchGaps.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GapReport {
+    return {
+      walletId: isSet(object.walletId)
+        ? globalThis.String(object.walletId)
+        : isSet(object.wallet_id)
+        ? globalThis.String(object.wallet_id)
+        : "",
+      gapLimit: isSet(object.gapLimit)
+        ? globalThis.Number(object.gapLimit)
+        : isSet(object.gap_limit)
+        ? globalThis.Number(object.gap_limit)
+        : 0,
+      branches: globalThis.Array.isArray(object?.branches)
+        ? object.branches.map((e: any) => BranchGaps.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: GapReport): unknown {
+    const obj: any = {};
+    if (message.walletId !== "") {
+      obj.walletId = message.walletId;
+    }
+    if (message.gapLimit !== 0) {
+      obj.gapLimit = Math.round(message.gapLimit);
+    }
+    if (message.branches?.length) {
+      obj.branches = message.branches.map((e) => BranchGaps.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GapReport>, I>>(base?: I): GapReport {
+    return GapReport.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GapReport>, I>>(object: I): GapReport {
+    const message = createBaseGapReport();
+    message.walletId = object.walletId ?? "";
+    message.gapLimit = object.gapLimit ?? 0;
+    message.branches = object.branches?.map((e) => BranchGaps.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseBranchGaps(): BranchGaps {
+  return { branch: 0, issued: 0, used: 0, watchedBelow: 0, largestGap: 0, largestGapFrom: 0, exceedsLimit: false };
+}
+
+export const BranchGaps: MessageFns<BranchGaps> = {
+  encode(message: BranchGaps, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.branch !== 0) {
+      writer.uint32(8).int32(message.branch);
+    }
+    if (message.issued !== 0) {
+      writer.uint32(16).int32(message.issued);
+    }
+    if (message.used !== 0) {
+      writer.uint32(24).int32(message.used);
+    }
+    if (message.watchedBelow !== 0) {
+      writer.uint32(32).int32(message.watchedBelow);
+    }
+    if (message.largestGap !== 0) {
+      writer.uint32(40).int32(message.largestGap);
+    }
+    if (message.largestGapFrom !== 0) {
+      writer.uint32(48).int32(message.largestGapFrom);
+    }
+    if (message.exceedsLimit !== false) {
+      writer.uint32(56).bool(message.exceedsLimit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BranchGaps {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBranchGaps();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.branch = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.issued = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.used = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.watchedBelow = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.largestGap = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.largestGapFrom = reader.int32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.exceedsLimit = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BranchGaps {
+    return {
+      branch: isSet(object.branch) ? globalThis.Number(object.branch) : 0,
+      issued: isSet(object.issued) ? globalThis.Number(object.issued) : 0,
+      used: isSet(object.used) ? globalThis.Number(object.used) : 0,
+      watchedBelow: isSet(object.watchedBelow)
+        ? globalThis.Number(object.watchedBelow)
+        : isSet(object.watched_below)
+        ? globalThis.Number(object.watched_below)
+        : 0,
+      largestGap: isSet(object.largestGap)
+        ? globalThis.Number(object.largestGap)
+        : isSet(object.largest_gap)
+        ? globalThis.Number(object.largest_gap)
+        : 0,
+      largestGapFrom: isSet(object.largestGapFrom)
+        ? globalThis.Number(object.largestGapFrom)
+        : isSet(object.largest_gap_from)
+        ? globalThis.Number(object.largest_gap_from)
+        : 0,
+      exceedsLimit: isSet(object.exceedsLimit)
+        ? globalThis.Boolean(object.exceedsLimit)
+        : isSet(object.exceeds_limit)
+        ? globalThis.Boolean(object.exceeds_limit)
+        : false,
+    };
+  },
+
+  toJSON(message: BranchGaps): unknown {
+    const obj: any = {};
+    if (message.branch !== 0) {
+      obj.branch = Math.round(message.branch);
+    }
+    if (message.issued !== 0) {
+      obj.issued = Math.round(message.issued);
+    }
+    if (message.used !== 0) {
+      obj.used = Math.round(message.used);
+    }
+    if (message.watchedBelow !== 0) {
+      obj.watchedBelow = Math.round(message.watchedBelow);
+    }
+    if (message.largestGap !== 0) {
+      obj.largestGap = Math.round(message.largestGap);
+    }
+    if (message.largestGapFrom !== 0) {
+      obj.largestGapFrom = Math.round(message.largestGapFrom);
+    }
+    if (message.exceedsLimit !== false) {
+      obj.exceedsLimit = message.exceedsLimit;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<BranchGaps>, I>>(base?: I): BranchGaps {
+    return BranchGaps.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BranchGaps>, I>>(object: I): BranchGaps {
+    const message = createBaseBranchGaps();
+    message.branch = object.branch ?? 0;
+    message.issued = object.issued ?? 0;
+    message.used = object.used ?? 0;
+    message.watchedBelow = object.watchedBelow ?? 0;
+    message.largestGap = object.largestGap ?? 0;
+    message.largestGapFrom = object.largestGapFrom ?? 0;
+    message.exceedsLimit = object.exceedsLimit ?? false;
+    return message;
+  },
+};
+
 /** Wallets and the addresses derived from them. An index is never used twice. */
 export type AddressServiceService = typeof AddressServiceService;
 export const AddressServiceService = {
@@ -2540,6 +2974,16 @@ export const AddressServiceService = {
     responseSerialize: (value: ListWalletsResponse): Buffer => Buffer.from(ListWalletsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListWalletsResponse => ListWalletsResponse.decode(value),
   },
+  /** Whether software that looks for a wallet's coins by its descriptor alone would find them all. */
+  getGapReport: {
+    path: "/finality.address.v1.AddressService/GetGapReport" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetGapReportRequest): Buffer => Buffer.from(GetGapReportRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetGapReportRequest => GetGapReportRequest.decode(value),
+    responseSerialize: (value: GapReport): Buffer => Buffer.from(GapReport.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GapReport => GapReport.decode(value),
+  },
 } as const;
 
 export interface AddressServiceServer extends UntypedServiceImplementation {
@@ -2555,6 +2999,8 @@ export interface AddressServiceServer extends UntypedServiceImplementation {
   issueAddresses: handleServerStreamingCall<IssueAddressesRequest, Address>;
   listAddresses: handleUnaryCall<ListAddressesRequest, ListAddressesResponse>;
   listWallets: handleUnaryCall<ListWalletsRequest, ListWalletsResponse>;
+  /** Whether software that looks for a wallet's coins by its descriptor alone would find them all. */
+  getGapReport: handleUnaryCall<GetGapReportRequest, GapReport>;
 }
 
 export interface AddressServiceClient extends Client {
@@ -2644,6 +3090,22 @@ export interface AddressServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListWalletsResponse) => void,
+  ): ClientUnaryCall;
+  /** Whether software that looks for a wallet's coins by its descriptor alone would find them all. */
+  getGapReport(
+    request: GetGapReportRequest,
+    callback: (error: ServiceError | null, response: GapReport) => void,
+  ): ClientUnaryCall;
+  getGapReport(
+    request: GetGapReportRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GapReport) => void,
+  ): ClientUnaryCall;
+  getGapReport(
+    request: GetGapReportRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GapReport) => void,
   ): ClientUnaryCall;
 }
 
