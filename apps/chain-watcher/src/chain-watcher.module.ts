@@ -11,6 +11,7 @@ import { TransactionMessages } from './inbound/transaction.messages.ts';
 import { WalletMessages } from './inbound/wallet.messages.ts';
 import { NodeConnection } from './outbound/node-connection.ts';
 import { poolSession } from './outbound/pool-session.ts';
+import { WatchIndex } from './projections/watch-index.ts';
 import { CHAIN_STATUS, ChainStatus } from './status.ts';
 import { STORE } from './tokens.ts';
 import { Broadcast } from './workers/broadcast.worker.ts';
@@ -82,7 +83,8 @@ export class ChainWatcherModule {
 function contextOf(env: ChainWatcherEnv): WorkerContext {
   const { config, pool, runtime, writer } = env;
   const network: Network = config.BITCOIN_NETWORK;
-  const handler = new ChainHandler({ network, watchAhead: config.WATCH_AHEAD });
+  const index = new WatchIndex(runtime);
+  const handler = new ChainHandler({ network, watchAhead: config.WATCH_AHEAD, index });
   const store = new PostgresEventStore<ChainWatcherCommand, Awaited<ReturnType<ChainHandler['load']>>, null>({
     pool,
     schema: SCHEMA,
@@ -99,6 +101,7 @@ function contextOf(env: ChainWatcherEnv): WorkerContext {
     store,
     reader: new EventReader({ pool, schema: SCHEMA }),
     session: poolSession(pool),
+    index,
     nodes: new NodeConnection(env.connectNode ?? (() => connectConfigured(env))),
     hints: new Hints(),
     status: new ChainStatus(network, runtime, healthLimitsOf(config)),

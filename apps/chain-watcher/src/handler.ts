@@ -4,6 +4,7 @@ import {
   type ChainEvent,
   decideChain,
   decideWatch,
+  type ObservedTransaction,
   type WatchCommand,
   type WatchedTransaction,
   type WatchState,
@@ -16,6 +17,7 @@ import { isSuccess, makeAllDue, saveAnswer, saveStopped, saveWanted } from './pr
 import { headersByHash, saveConnected, saveDisconnected, type StoredHeader } from './projections/headers.projection.ts';
 import { loadAround, loadByTxid, loadOfBlocks, saveTransactions } from './projections/transactions.projection.ts';
 import { saveScripts, saveWallet } from './projections/wallets.projection.ts';
+import type { WatchIndex } from './projections/watch-index.ts';
 import { broadcastStream, chainStream, watchStream } from './streams.ts';
 
 type Command = StoreCommand<ChainWatcherCommand>;
@@ -23,6 +25,8 @@ type Command = StoreCommand<ChainWatcherCommand>;
 /** What a batch looks things up in, and what it will write beside events. */
 export interface World {
   readonly view: WatchView;
+  /** Of all transactions that the batch tells of, those that may concern us: the others are nobody's. */
+  readonly matching: ReadonlySet<ObservedTransaction>;
   /** Headers that blocks of the batch follow, or that it reads again; and those it connects. */
   readonly headers: Map<BlockHash, StoredHeader>;
   /** In their order; run after the projections that come from events. */
@@ -36,16 +40,20 @@ const ACCEPTED: Handled<null> = { kind: 'accepted', reply: null };
 export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, null> {
   readonly #network: Network;
   readonly #watchAhead: number;
+  readonly #index: WatchIndex;
 
-  constructor(options: { readonly network: Network; readonly watchAhead: number }) {
+  constructor(options: { readonly network: Network; readonly watchAhead: number; readonly index: WatchIndex }) {
     this.#network = options.network;
+    this.#index = options.index;
     this.#watchAhead = options.watchAhead;
   }
 
   async load(session: Session, commands: readonly Command[], batch: Batch): Promise<World> {
     const bodies = commands.map(({ body }) => body);
     const view = new WatchView();
-    await loadAround(session, bodies.flatMap(transactionsOf), view);
+    await this.#index.sync(session);
+    const matching = this.#index.matching(bodies.flatMap(transactionsOf));
+    await loadAround(session, matching, view);
     const disconnected = bodies.flatMap((body) => (body.kind === 'disconnect_blocks' ? body.blocks : []));
     if (disconnected.length > 0) await loadOfBlocks(session, disconnected, view);
     const evicted = bodies.flatMap((body) => (body.kind === 'evict' ? body.txids : []));
@@ -59,6 +67,7 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
     ]);
     return {
       view,
+      matching: new Set(matching),
       headers: new Map(headers.map((header) => [header.hash, header])),
       writes: [],
       wallets: new Map(),
@@ -113,7 +122,8 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
   #connectBlock({ block, ...rest }: CommandOf<'connect_block'>, world: World, batch: Batch): Handled<null> {
     const { height, header, transactions } = block;
     const { hash, previousHash, time, work } = header;
-    const command: ChainCommand = { ...rest, height, hash, previousHash, time, transactions };
+    const ours = transactions.filter((transaction) => world.matching.has(transaction));
+    const command: ChainCommand = { ...rest, height, hash, previousHash, time, transactions: ours };
     const handled = this.#chain(command, world, batch);
     if (handled.kind === 'refused') return handled;
     const before = world.headers.get(previousHash)?.chainWork ?? 0n;
@@ -151,7 +161,9 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
     const facts: ChainEvent[] = [];
     for (const block of body.blocks) {
       const state = batch.state(chainStream, this.#network);
-      const decision = decideChain({ kind: 'rescan_block', ...block, lookedUp }, state, world.view);
+      const transactions = block.transactions.filter((transaction) => world.matching.has(transaction));
+      const command: ChainCommand = { kind: 'rescan_block', ...block, transactions, lookedUp };
+      const decision = decideChain(command, state, world.view);
       if (decision.kind === 'refused') return refused(decision.refused.reason, decision.refused.message);
       facts.push(...decision.events);
     }

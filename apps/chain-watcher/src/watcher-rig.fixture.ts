@@ -49,6 +49,8 @@ export interface RigOptions {
   /** Puts something between the watcher and the node. */
   readonly wrapNode?: (node: BitcoinNode) => BitcoinNode;
   readonly txIndex?: boolean;
+  /** Instead of the simulator: the node that the watcher follows. */
+  readonly access?: { readonly url: string; readonly user: string; readonly password: string };
   readonly zmq?: boolean;
   readonly second?: BitcoinNode;
   /** Of the watcher's calls to the node; default 2 s. */
@@ -164,9 +166,7 @@ export class WatcherRig {
 
   async #connect(config: ChainWatcherConfig): Promise<BitcoinNode> {
     const node = await connectNode({
-      url: this.simulator.url,
-      user: 'u',
-      password: 'p',
+      ...(this.#options.access ?? { url: this.simulator.url, user: 'u', password: 'p' }),
       network: config.BITCOIN_NETWORK,
       runtime: systemRuntime(),
       timeoutMs: this.#options.timeoutMs ?? 2_000,

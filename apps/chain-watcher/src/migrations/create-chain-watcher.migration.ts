@@ -28,6 +28,9 @@ export function chainWatcherDdl(options: { readonly schema: string; readonly ser
   ];
 }
 
+/** Whoever keeps a copy of the table reads on from the last row that it has: rows are only added, and those that come later have higher ones. */
+const ORDINAL = 'ordinal bigint GENERATED ALWAYS AS IDENTITY UNIQUE';
+
 const tables: readonly (readonly [name: string, columns: string])[] = [
   [
     'headers',
@@ -42,7 +45,7 @@ const tables: readonly (readonly [name: string, columns: string])[] = [
   ],
   [
     'watched_scripts',
-    `script text PRIMARY KEY, wallet_id text NOT NULL, branch smallint NOT NULL, index integer NOT NULL,
+    `script text PRIMARY KEY, wallet_id text NOT NULL, branch smallint NOT NULL, index integer NOT NULL, ${ORDINAL},
      UNIQUE (wallet_id, branch, index)`,
   ],
   // `data`: the transaction as far as it concerns us, its watched outputs included. `since`: in the mempool, milliseconds.
@@ -51,8 +54,8 @@ const tables: readonly (readonly [name: string, columns: string])[] = [
     `txid text PRIMARY KEY, status text NOT NULL, height integer, block_hash text, by_txid text, by_block_hash text,
      since bigint, data text NOT NULL, ancestor_inputs text NOT NULL`,
   ],
-  // Inputs of unconfirmed ancestors included.
-  ['transaction_inputs', 'outpoint text NOT NULL, txid text NOT NULL, PRIMARY KEY (outpoint, txid)'],
+  // What a transaction of ours spends, what the unconfirmed ones that it needs spend, and its own outputs to us.
+  ['transaction_outpoints', `outpoint text NOT NULL, txid text NOT NULL, ${ORDINAL}, PRIMARY KEY (outpoint, txid)`],
   // due_at, attempts, last_answer and conflict aren't history: losing them costs one more broadcast.
   [
     'broadcasts',

@@ -16,6 +16,12 @@ export const PREVOUTS_PER_TRANSACTION_MAX = 200;
 /** Bitcoin Core's clusters hold 64 transactions. */
 const ANCESTORS_MAX = 63;
 
+/** What is known already, and all transactions that were read together with those in question. */
+export interface Surroundings {
+  readonly view: WatchView;
+  readonly around: readonly ObservedTransaction[];
+}
+
 /** Where foreign outputs may still be found. */
 interface Places {
   readonly node: BitcoinNode;
@@ -30,10 +36,10 @@ interface Places {
 export async function lookUpPrevouts(
   node: BitcoinNode,
   observed: readonly ObservedTransaction[],
-  view: WatchView,
+  { view, around }: Surroundings,
 ): Promise<LookedUp> {
   const prevouts = new Map<OutpointKey, Prevout>();
-  const places = placesAround(node, observed);
+  const places = placesAround(node, observed.length === 0 ? [] : around);
   const ours = concerning(observed, view);
   for (const outpoint of ours.flatMap((transaction) => unknownSpends(transaction, view))) {
     const { txid, vout } = unwrap(parseOutpointKey(outpoint));
@@ -51,11 +57,11 @@ export async function lookUpPrevouts(
 export async function lookUpInMempool(
   node: BitcoinNode,
   observed: readonly ObservedTransaction[],
-  view: WatchView,
+  { view, around }: Surroundings,
 ): Promise<LookedUp> {
   const prevouts = new Map<OutpointKey, Prevout>();
   const ancestorInputs = new Map<Txid, readonly AncestorInput[]>();
-  const places = placesAround(node, observed);
+  const places = placesAround(node, observed.length === 0 ? [] : around);
   const ours = concerning(observed, view);
   for (const transaction of ours) {
     const asked = new Set(unknownSpends(transaction, view));
@@ -99,8 +105,8 @@ function inputsOf(ancestors: readonly ObservedTransaction[]): readonly AncestorI
   return ancestors.flatMap(({ txid, spends }) => spends.map((outpoint) => ({ outpoint, ancestor: txid })));
 }
 
-function placesAround(node: BitcoinNode, observed: readonly ObservedTransaction[]): Places {
-  const nearby = new Map(observed.map((transaction) => [transaction.txid as string, transaction]));
+function placesAround(node: BitcoinNode, around: readonly ObservedTransaction[]): Places {
+  const nearby = new Map(around.map((transaction) => [transaction.txid as string, transaction]));
   return { node, nearby, fetched: new Map() };
 }
 

@@ -1,4 +1,4 @@
-import type { BlockHash, Txid } from '@finality/bitcoin';
+import { type BlockHash, outpointKey, type Txid } from '@finality/bitcoin';
 import {
   type AncestorInput,
   type KnownTransaction,
@@ -38,7 +38,7 @@ const NAMES = [
 ] as const satisfies readonly (keyof TransactionRow)[];
 const COLUMNS = NAMES.map((name) => `t.${name}`).join(', ');
 
-/** Adds what shares a script, an outpoint or a txid with the given transactions: two round trips however many. */
+/** Adds what shares a script, an outpoint or a txid with the given transactions, those that may concern us: two round trips however many. */
 export async function loadAround(
   session: Session,
   observed: readonly ObservedTransaction[],
@@ -47,8 +47,6 @@ export async function loadAround(
   if (observed.length === 0) return;
   const scripts = new Set(observed.flatMap((transaction) => transaction.outputs.map((output) => output.script)));
   const outpoints = new Set(observed.flatMap((transaction) => transaction.spends));
-  const txids = new Set<string>(observed.map((transaction) => transaction.txid));
-  for (const outpoint of outpoints) txids.add(outpoint.slice(0, outpoint.indexOf(':')));
   const watched = await session.query<WatchedScript & { readonly script: string }>(
     `SELECT s.script, s.wallet_id AS "walletId", s.branch, s.index, w.custodial
      FROM watched_scripts s JOIN watched_wallets w USING (wallet_id) WHERE s.script = ANY($1::text[])`,
@@ -57,9 +55,9 @@ export async function loadAround(
   for (const { script, ...from } of watched) view.watch(script, from);
   const known = await session.query<TransactionRow>(
     `SELECT ${COLUMNS} FROM transactions t WHERE t.txid = ANY($1::text[])
-       OR t.txid IN (SELECT i.txid FROM transaction_inputs i WHERE i.outpoint = ANY($2::text[]))
+       OR t.txid IN (SELECT o.txid FROM transaction_outpoints o WHERE o.outpoint = ANY($2::text[]))
      ORDER BY t.txid`,
-    [[...txids], [...outpoints]],
+    [observed.map(({ txid }) => txid), [...outpoints]],
   );
   for (const row of known) view.load(knownOf(row));
 }
@@ -113,12 +111,13 @@ export async function saveTransactions(session: Session, touched: readonly Known
        ancestor_inputs = excluded.ancestor_inputs`,
     NAMES.map((name) => rows.map((row) => row[name])),
   );
-  const inputs = touched.flatMap(({ transaction: { txid, inputs: own }, ancestorInputs }) =>
-    [...own, ...ancestorInputs].map(({ outpoint }) => ({ outpoint, txid })),
-  );
+  const outpoints = touched.flatMap(({ transaction: { txid, inputs, outputs }, ancestorInputs }) => [
+    ...[...inputs, ...ancestorInputs].map(({ outpoint }) => ({ outpoint, txid })),
+    ...outputs.map(({ vout }) => ({ outpoint: outpointKey({ txid, vout }), txid })),
+  ]);
   await session.query(
-    'INSERT INTO transaction_inputs (outpoint, txid) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING',
-    [inputs.map((input) => input.outpoint), inputs.map((input) => input.txid)],
+    'INSERT INTO transaction_outpoints (outpoint, txid) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING',
+    [outpoints.map(({ outpoint }) => outpoint), outpoints.map(({ txid }) => txid)],
   );
 }
 

@@ -1,11 +1,13 @@
 import type { Network } from '@finality/bitcoin';
 import { type BitcoinNode, NodeError } from '@finality/bitcoin-node';
-import type { Observer } from '@finality/chain';
+import { type ObservedTransaction, type Observer, WatchView } from '@finality/chain';
 import type { EventReader, EventStore, Outcome, Session, StoreCommand } from '@finality/event-store';
 import type { Runtime } from '@finality/kernel';
 import type { FaultPoints, Log } from '@finality/service';
 import type { ChainWatcherCommand } from '../commands.ts';
 import type { NodeConnection } from '../outbound/node-connection.ts';
+import { loadAround } from '../projections/transactions.projection.ts';
+import type { WatchIndex } from '../projections/watch-index.ts';
 import type { ChainStatus } from '../status.ts';
 import type { Hints } from './hints.ts';
 
@@ -19,6 +21,7 @@ export interface WorkerContext {
   readonly reader: EventReader;
   /** Reads outside of batches. */
   readonly session: Session;
+  readonly index: WatchIndex;
   readonly nodes: NodeConnection;
   readonly hints: Hints;
   readonly status: ChainStatus;
@@ -42,6 +45,18 @@ export async function waitingForNode(context: WorkerContext, step: () => Promise
 
 export function observer({ runtime }: WorkerContext, node: BitcoinNode): Observer {
   return { node: node.version, at: runtime.now() };
+}
+
+/** Of these, the transactions that may concern us, and all that is known around them. */
+export async function matched(
+  { index, session }: WorkerContext,
+  observed: readonly ObservedTransaction[],
+): Promise<{ readonly transactions: readonly ObservedTransaction[]; readonly view: WatchView }> {
+  const view = new WatchView();
+  await index.sync(session);
+  const transactions = index.matching(observed);
+  await loadAround(session, transactions, view);
+  return { transactions, view };
 }
 
 /** Stores what a worker found out. What is refused is looked at again in the next step; what fails is a bug. */

@@ -1,21 +1,12 @@
 import { type BlockHash, checkBlock, checkHeader, parseHeader, type BlockHeader } from '@finality/bitcoin';
 import type { BitcoinNode } from '@finality/bitcoin-node';
-import {
-  type BlockRef,
-  type ChainedHeader,
-  type FollowPlan,
-  HeaderChain,
-  observe,
-  planFollow,
-  WatchView,
-} from '@finality/chain';
+import { type BlockRef, type ChainedHeader, type FollowPlan, HeaderChain, observe, planFollow } from '@finality/chain';
 import { assert, type Worker } from '@finality/kernel';
 import type { CheckedBlock, CommandOf } from '../commands.ts';
 import { lookUpPrevouts } from '../outbound/prevouts.ts';
 import { mainHeaders } from '../projections/headers.projection.ts';
-import { loadAround } from '../projections/transactions.projection.ts';
 import { chainStream } from '../streams.ts';
-import { execute, observer, type Progress, waitingForNode, type WorkerContext } from './context.ts';
+import { execute, matched, observer, type Progress, waitingForNode, type WorkerContext } from './context.ts';
 
 /** Blocks per step, and their bytes together: a step takes well under a second of a node's time. */
 const BLOCKS_PER_STEP = 25;
@@ -209,11 +200,10 @@ export class FollowChain implements Worker {
   }
 
   async #store(node: BitcoinNode, blocks: readonly CheckedBlock[]): Promise<Progress> {
-    const { session, status } = this.#context;
-    const transactions = blocks.flatMap((block) => block.transactions);
-    const view = new WatchView();
-    await loadAround(session, transactions, view);
-    const lookedUp = await lookUpPrevouts(node, transactions, view);
+    const { status } = this.#context;
+    const around = blocks.flatMap((block) => block.transactions);
+    const { transactions, view } = await matched(this.#context, around);
+    const lookedUp = await lookUpPrevouts(node, transactions, { view, around });
     const rest = { lookedUp, observer: observer(this.#context, node) };
     const bodies = blocks.map((block): CommandOf<'connect_block'> => ({ kind: 'connect_block', block, ...rest }));
     const outcome = await execute(this.#context, this.name, bodies);

@@ -16,12 +16,12 @@ import {
   WatchView,
 } from '@finality/chain';
 import { type Instant, unwrap, type Worker } from '@finality/kernel';
-import { lookUpInMempool } from '../outbound/prevouts.ts';
+import { lookUpInMempool, type Surroundings } from '../outbound/prevouts.ts';
 import { wantedTxids } from '../projections/broadcasts.projection.ts';
-import { loadAround, loadByTxid, unconfirmedTxids } from '../projections/transactions.projection.ts';
+import { loadByTxid, unconfirmedTxids } from '../projections/transactions.projection.ts';
 import { watchGeneration } from '../projections/wallets.projection.ts';
 import { chainStream } from '../streams.ts';
-import { execute, observer, type Progress, waitingForNode, type WorkerContext } from './context.ts';
+import { execute, matched, observer, type Progress, waitingForNode, type WorkerContext } from './context.ts';
 
 /** Transactions fetched per step, and how many of them at once: as many as there are connections to the node. */
 const FETCHES_PER_STEP = 1_000;
@@ -130,23 +130,22 @@ export class FollowMempool implements Worker {
   }
 
   async #examine(node: BitcoinNode, txids: readonly Txid[]): Promise<'stored' | 'refused' | 'nothing'> {
-    const { session } = this.#context;
     const observed = await this.#fetch(node, txids);
     if (observed.length === 0) return 'nothing';
-    const view = new WatchView();
-    await loadAround(session, observed, view);
-    const transactions = relevant(observed, view);
-    const outcome = transactions.length === 0 ? 'nothing' : await this.#tell(node, transactions, view);
-    if (outcome !== 'refused') this.#remember(observed, new Set(concerning(observed, view)));
+    const { transactions: candidates, view } = await matched(this.#context, observed);
+    const transactions = relevant(candidates, view);
+    const outcome =
+      transactions.length === 0 ? 'nothing' : await this.#tell(node, transactions, { view, around: observed });
+    if (outcome !== 'refused') this.#remember(observed, new Set(concerning(candidates, view)));
     return outcome;
   }
 
   async #tell(
     node: BitcoinNode,
     transactions: readonly ObservedTransaction[],
-    view: WatchView,
+    surroundings: Surroundings,
   ): Promise<'stored' | 'refused'> {
-    const lookedUp = await lookUpInMempool(node, transactions, view);
+    const lookedUp = await lookUpInMempool(node, transactions, surroundings);
     const said = { lookedUp, observer: observer(this.#context, node) };
     return execute(this.#context, this.name, [{ kind: 'observe_mempool', transactions, ...said }]);
   }

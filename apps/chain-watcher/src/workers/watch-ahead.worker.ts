@@ -1,13 +1,12 @@
 import { type BlockHash, type Branch, checkBlock, deriveScript, parseDescriptor } from '@finality/bitcoin';
 import { type BitcoinNode, NodeError } from '@finality/bitcoin-node';
-import { observe, WatchView } from '@finality/chain';
+import { observe } from '@finality/chain';
 import { unwrap, type Worker } from '@finality/kernel';
 import type { CommandOf, RescannedBlock } from '../commands.ts';
 import { lookUpPrevouts } from '../outbound/prevouts.ts';
 import { firstHeight, lastHeightBefore, mainHeaders } from '../projections/headers.projection.ts';
-import { loadAround } from '../projections/transactions.projection.ts';
 import { type WalletToExtend, walletsToExtend } from '../projections/wallets.projection.ts';
-import { execute, type Progress, waitingForNode, type WorkerContext } from './context.ts';
+import { execute, matched, type Progress, waitingForNode, type WorkerContext } from './context.ts';
 
 /** New wallets and addresses wake it; this is for what a crash left undone. */
 const POLL_MS = 500;
@@ -94,10 +93,9 @@ export class WatchAhead implements Worker {
       }
       blocks.push({ height, hash, transactions: checked.value.transactions.map(observe) });
     }
-    const transactions = blocks.flatMap((block) => block.transactions);
-    const view = new WatchView();
-    await loadAround(session, transactions, view);
-    const lookedUp = await lookUpPrevouts(node, transactions, view);
+    const around = blocks.flatMap((block) => block.transactions);
+    const { transactions, view } = await matched(this.#context, around);
+    const lookedUp = await lookUpPrevouts(node, transactions, { view, around });
     // Where a reorg has made the chain shorter, what comes instead is matched when it is connected.
     const body: CommandOf<'rescan'> = { kind: 'rescan', walletId, blocks, next: through + 1, lookedUp };
     const outcome = await execute(this.#context, this.name, [body]);
