@@ -1,7 +1,7 @@
 import { feeRate, isNetwork, type Network } from '@finality/bitcoin';
 import { MAX_MONEY_SATS, sats } from '@finality/kernel';
 import { defineConfig, setting } from '@finality/service';
-import type { SettlementPolicy } from '@finality/settlement';
+import { type SettlementPolicy, STALE_WINDOW } from '@finality/settlement';
 import type { z } from 'zod';
 
 export interface SettlementConfig {
@@ -34,6 +34,30 @@ export const settlementSettings = defineConfig({
     .integer(1, CONFIRMATIONS_MAX)
     .default(3)
     .describe('confirmations before a deposit is credited'),
+  LARGE_FROM_SATS: setting
+    .sats(1n, MAX_MONEY_SATS)
+    .default(1_000_000_000n)
+    .describe('from this amount on, deposits and settlements need LARGE_CONFIRMATIONS more'),
+  LARGE_CONFIRMATIONS: setting
+    .integer(0, CONFIRMATIONS_MAX)
+    .default(6)
+    .describe('confirmations more for large amounts'),
+  REVIEWED_CONFIRMATIONS: setting
+    .integer(0, CONFIRMATIONS_MAX)
+    .default(0)
+    .describe('confirmations more for what screening has left to a person'),
+  FOREIGN_CONFIRMATIONS: setting
+    .integer(0, CONFIRMATIONS_MAX)
+    .default(0)
+    .describe('confirmations more where somebody else has signed the inputs: for deposits'),
+  STALE_BLOCKS: setting
+    .integer(1, STALE_WINDOW)
+    .optional()
+    .describe('when so many of the last 1,008 blocks went stale, everything needs STALE_CONFIRMATIONS more'),
+  STALE_CONFIRMATIONS: setting
+    .integer(0, CONFIRMATIONS_MAX)
+    .default(3)
+    .describe('confirmations more on a restless chain'),
   AGREE_FROM_SATS: setting
     .sats(1n, MAX_MONEY_SATS)
     .optional()
@@ -83,9 +107,27 @@ export function settlementConfig(values: z.output<typeof settlementSettings>): S
         values.BLOCKCHAIN_CONFIRMATIONS,
         values.DEPOSIT_CONFIRMATIONS,
         values.FEE_CAP_SATS,
+        values.LARGE_FROM_SATS,
+        values.LARGE_CONFIRMATIONS,
+        values.REVIEWED_CONFIRMATIONS,
+        values.FOREIGN_CONFIRMATIONS,
+        values.STALE_BLOCKS ?? 'none',
+        values.STALE_CONFIRMATIONS,
+        values.AGREE_FROM_SATS ?? 'none',
       ].join('/'),
-      confirmations: { bilateral: values.BILATERAL_CONFIRMATIONS, blockchain: values.BLOCKCHAIN_CONFIRMATIONS },
-      depositConfirmations: values.DEPOSIT_CONFIRMATIONS,
+      confirmations: {
+        base: {
+          deposit: values.DEPOSIT_CONFIRMATIONS,
+          bilateral: values.BILATERAL_CONFIRMATIONS,
+          blockchain: values.BLOCKCHAIN_CONFIRMATIONS,
+        },
+        amounts: [{ fromSats: sats(values.LARGE_FROM_SATS), more: values.LARGE_CONFIRMATIONS }],
+        reviewed: values.REVIEWED_CONFIRMATIONS,
+        foreignInputs: values.FOREIGN_CONFIRMATIONS,
+        ...(values.STALE_BLOCKS === undefined
+          ? {}
+          : { stale: { blocks: values.STALE_BLOCKS, more: values.STALE_CONFIRMATIONS } }),
+      },
       finalDepth: FINAL_DEPTH,
       ...(values.AGREE_FROM_SATS === undefined ? {} : { agreeFromSats: sats(values.AGREE_FROM_SATS) }),
       deepReorgBlocks: values.DEEP_REORG_BLOCKS,

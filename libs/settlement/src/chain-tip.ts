@@ -1,5 +1,6 @@
 import type { OutpointKey } from '@finality/bitcoin';
 import { type Aggregate, assertNever, type Instant, type Sats } from '@finality/kernel';
+import { STALE_WINDOW } from './confirmation-policy.ts';
 import type { BlockRef } from './settlement.ts';
 
 export type ChainTipEvent = { readonly at: Instant } & (
@@ -41,6 +42,8 @@ export interface ChainTip {
   readonly recent: readonly BlockRef[];
   /** The highest block that a second node has too; undefined where none is known, or none is asked. */
   readonly agreed?: BlockRef;
+  /** Heights at which a reorg took a block, of the last {@link STALE_WINDOW}. */
+  readonly stale: readonly number[];
   /** Those that nobody has confirmed yet. */
   readonly incidents: readonly Incident[];
   /** Ids of those that somebody has, newest last, at most {@link CONFIRMED_MAX}: told again, they aren't news. */
@@ -52,7 +55,7 @@ const CONFIRMED_MAX = 1_000;
 
 export const chainTipAggregate: Aggregate<ChainTip, ChainTipEvent> = {
   name: 'chain_tip',
-  initialState: { height: 0, recent: [], incidents: [], confirmed: [] },
+  initialState: { height: 0, recent: [], stale: [], incidents: [], confirmed: [] },
   evolve(state, event) {
     switch (event.type) {
       case 'block_connected':
@@ -60,12 +63,14 @@ export const chainTipAggregate: Aggregate<ChainTip, ChainTipEvent> = {
           ...state,
           height: event.block.height,
           recent: [...state.recent, event.block].slice(-RECENT_BLOCKS_MAX),
+          stale: state.stale.filter((height) => height > event.block.height - STALE_WINDOW),
         };
       case 'block_disconnected':
         return {
           ...below(state, event.block.height),
           height: event.block.height - 1,
           recent: state.recent.filter((block) => block.height < event.block.height),
+          stale: [...state.stale, event.block.height].slice(-STALE_WINDOW),
         };
       case 'block_agreed':
         return isOnChain(state, event.block) && (state.agreed?.height ?? -1) < event.block.height

@@ -1,6 +1,7 @@
 import type { OutpointKey, ScriptHex, Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
+import type { ConfirmationDecision } from './confirmation-policy.ts';
 import type { Assessment, BlockRef, FundingSource } from './settlement.ts';
 
 /** Money from outside, by its outpoint. */
@@ -36,7 +37,7 @@ export type DepositEvent = { readonly at: Instant } & (
       readonly by: string;
     }
   | { readonly type: 'deposit_held'; readonly reason: string }
-  | { readonly type: 'deposit_credited' }
+  | { readonly type: 'deposit_credited'; readonly confirmations: ConfirmationDecision }
   | {
       readonly type: 'deposit_gone';
       readonly reason: 'replaced' | 'evicted';

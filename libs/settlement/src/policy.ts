@@ -1,14 +1,12 @@
 import type { FeeRate } from '@finality/bitcoin';
 import type { Sats } from '@finality/kernel';
-import type { Mode } from './settlement.ts';
+import type { ConfirmationPolicy } from './confirmation-policy.ts';
 
 /** The numbers behind decisions: configuration, versioned, recorded with each settlement (REQUIREMENTS S5, DESIGN 7). */
 export interface SettlementPolicy {
   readonly version: string;
-  /** Confirmations that make an on-chain settlement final. */
-  readonly confirmations: { readonly bilateral: number; readonly blockchain: number };
-  /** Confirmations before a deposit is credited, and before a coin may be spent or anchor a lineage. */
-  readonly depositConfirmations: number;
+  /** What makes deposits and on-chain settlements final. */
+  readonly confirmations: ConfirmationPolicy;
   /** A transaction this deep is final: what it excludes is dead (DESIGN 8). */
   readonly finalDepth: number;
   /** What is worth as much counts once a second node has its block too (REQUIREMENTS C7); undefined: there is no second node. */
@@ -26,8 +24,4 @@ export interface SettlementPolicy {
   readonly bump: { readonly afterBlocks: number; readonly incrementalFeeRate: FeeRate };
   /** A settlement that hasn't begun to execute by then expires. */
   readonly expiryMs: number;
-}
-
-export function confirmationsRequired(policy: SettlementPolicy, mode: Mode): number {
-  return mode === 'centralized' ? 0 : policy.confirmations[mode];
 }

@@ -25,7 +25,6 @@ const terms: Terms = {
   submittedBy: 'k',
   payer: { kind: 'wallet', walletId: 'w-a' },
   payee: { kind: 'wallet', walletId: 'w-b' },
-  confirmationsRequired: 6,
   policyVersion: '1',
 };
 const payout: Payout = {

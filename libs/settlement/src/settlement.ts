@@ -1,6 +1,7 @@
 import type { OutpointKey, Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
+import type { ConfirmationDecision } from './confirmation-policy.ts';
 
 export type Mode = 'centralized' | 'bilateral' | 'blockchain';
 
@@ -17,7 +18,6 @@ export interface Terms {
   readonly submittedBy: string;
   readonly payer: Claim;
   readonly payee: Claim;
-  readonly confirmationsRequired: number;
   readonly policyVersion: string;
 }
 
@@ -55,31 +55,39 @@ export interface Payout {
   readonly life: number;
 }
 
-export type SettlementEvent = { readonly at: Instant } & (
-  | { readonly type: 'settlement_received'; readonly terms: Terms }
-  | { readonly type: 'screening_requested'; readonly sources: readonly FundingSource[] }
-  | { readonly type: 'risk_assessed'; readonly assessment: Assessment }
-  | { readonly type: 'aml_assessed'; readonly assessment: Assessment }
-  | { readonly type: 'review_required'; readonly reason: string }
-  | { readonly type: 'settlement_approved'; readonly reason: string; readonly by: string }
-  | { readonly type: 'settlement_rejected'; readonly reason: string; readonly by: string }
-  | { readonly type: 'liquidity_awaited'; readonly reason: string }
-  /** With the lineage that will pay it, for the on-chain modes. */
-  | { readonly type: 'liquidity_reserved'; readonly lineageId?: string }
-  | { readonly type: 'payout_offered'; readonly payout: Payout }
-  /** Another version of its transaction is offered. */
-  | { readonly type: 'payout_replaced'; readonly payout: Payout }
-  | { readonly type: 'payout_confirmed'; readonly block: BlockRef; readonly payout: Payout }
-  /** `height`: of the last block below the one that is gone. */
-  | { readonly type: 'payout_unconfirmed'; readonly reason: string; readonly height: number }
-  | { readonly type: 'settlement_settled' }
-  | { readonly type: 'settlement_reopened'; readonly reason: string; readonly height: number }
-  /** `excluded`: it can't confirm any more. `overdue`: it may, so the amount stays in suspense. */
-  | { readonly type: 'settlement_reversed'; readonly reason: string; readonly because: 'excluded' | 'overdue' }
-  | { readonly type: 'settlement_failed'; readonly reason: string }
-  | { readonly type: 'settlement_cancelled'; readonly reason: string; readonly by: string }
-  | { readonly type: 'settlement_expired'; readonly reason: string }
-);
+export type SettlementEvent = { readonly at: Instant } &
+  /** With what makes it final; CENTRALIZED is at once. */
+  (
+    | { readonly type: 'settlement_received'; readonly terms: Terms; readonly confirmations?: ConfirmationDecision }
+    | { readonly type: 'screening_requested'; readonly sources: readonly FundingSource[] }
+    | { readonly type: 'risk_assessed'; readonly assessment: Assessment }
+    | { readonly type: 'aml_assessed'; readonly assessment: Assessment }
+    | { readonly type: 'review_required'; readonly reason: string }
+    /** A person's approval may ask for more confirmations. */
+    | {
+        readonly type: 'settlement_approved';
+        readonly reason: string;
+        readonly by: string;
+        readonly confirmations?: ConfirmationDecision;
+      }
+    | { readonly type: 'settlement_rejected'; readonly reason: string; readonly by: string }
+    | { readonly type: 'liquidity_awaited'; readonly reason: string }
+    /** With the lineage that will pay it, for the on-chain modes. */
+    | { readonly type: 'liquidity_reserved'; readonly lineageId?: string }
+    | { readonly type: 'payout_offered'; readonly payout: Payout }
+    /** Another version of its transaction is offered. */
+    | { readonly type: 'payout_replaced'; readonly payout: Payout }
+    | { readonly type: 'payout_confirmed'; readonly block: BlockRef; readonly payout: Payout }
+    /** `height`: of the last block below the one that is gone. */
+    | { readonly type: 'payout_unconfirmed'; readonly reason: string; readonly height: number }
+    | { readonly type: 'settlement_settled' }
+    | { readonly type: 'settlement_reopened'; readonly reason: string; readonly height: number }
+    /** `excluded`: it can't confirm any more. `overdue`: it may, so the amount stays in suspense. */
+    | { readonly type: 'settlement_reversed'; readonly reason: string; readonly because: 'excluded' | 'overdue' }
+    | { readonly type: 'settlement_failed'; readonly reason: string }
+    | { readonly type: 'settlement_cancelled'; readonly reason: string; readonly by: string }
+    | { readonly type: 'settlement_expired'; readonly reason: string }
+  );
 
 export interface Transition {
   readonly status: SettlementStatus;
@@ -89,6 +97,8 @@ export interface Transition {
 
 interface Life {
   readonly terms: Terms;
+  /** Missing: final at once. */
+  readonly confirmations?: ConfirmationDecision;
   readonly sources: readonly FundingSource[];
   readonly risk?: Assessment;
   readonly aml?: Assessment;
@@ -157,6 +167,9 @@ export function living(settlement: Settlement): LivingSettlement {
   return settlement;
 }
 
+/** Confirmations that make it final. */
+export const confirmationsRequired = ({ confirmations }: LivingSettlement): number => confirmations?.required ?? 0;
+
 /** Confirmations at a tip: derived, never stored. */
 export function confirmationsAt(settlement: LivingSettlement, tipHeight: number): number {
   const block = 'block' in settlement ? settlement.block : undefined;
@@ -169,6 +182,7 @@ function evolve(state: Settlement, event: SettlementEvent): Settlement {
     return {
       status: 'received',
       terms: event.terms,
+      ...(event.confirmations && { confirmations: event.confirmations }),
       sources: [],
       transitions: [{ status: 'received', at: event.at, reason: '' }],
       createdAt: event.at,
@@ -194,7 +208,11 @@ function evolveLiving(
     case 'review_required':
       return { ...move(state, 'under_review', at, event.reason), status: 'under_review' };
     case 'settlement_approved':
-      return { ...move(state, 'approved', at, event.reason), status: 'approved' };
+      return {
+        ...move(state, 'approved', at, event.reason),
+        status: 'approved',
+        ...(event.confirmations && { confirmations: event.confirmations }),
+      };
     case 'settlement_rejected':
       return { ...move(state, 'rejected', at, event.reason), status: 'rejected' };
     case 'liquidity_awaited':
@@ -289,9 +307,10 @@ function move(state: LivingSettlement, to: SettlementStatus, at: Instant, reason
 
 /** What a settlement keeps whatever state it is in. */
 function again(state: LivingSettlement, at: Instant): Life {
-  const { terms, sources, risk, aml, transitions, createdAt, settledTimes } = state;
+  const { terms, confirmations, sources, risk, aml, transitions, createdAt, settledTimes } = state;
   return {
     terms,
+    ...(confirmations === undefined ? {} : { confirmations }),
     sources,
     ...(risk === undefined ? {} : { risk }),
     ...(aml === undefined ? {} : { aml }),

@@ -18,8 +18,13 @@ import { StoreRig } from './store-rig.fixture.ts';
 
 const SHORT = {
   ...PAYING,
-  confirmations: { bilateral: 1, blockchain: 2 },
-  depositConfirmations: 1,
+  confirmations: {
+    base: { deposit: 1, bilateral: 1, blockchain: 2 },
+    amounts: [{ fromSats: sats(70_000n), more: 1 }],
+    reviewed: 1,
+    foreignInputs: 0,
+    stale: { blocks: 12, more: 1 },
+  },
   finalDepth: 3,
   deepReorgBlocks: 4,
   agreeFromSats: sats(60_000n),

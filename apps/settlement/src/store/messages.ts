@@ -4,6 +4,7 @@ import {
   type ApiKey,
   type ChainTipEvent,
   confirmationsAt,
+  confirmationsRequired,
   type Incident,
   type Institution,
   isDead,
@@ -61,7 +62,7 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     status: STATUSES[state.status],
     txid: payout?.txid,
     confirmations: tipHeight === undefined ? confirmationsThen(state) : confirmationsAt(state, tipHeight),
-    confirmationsRequired: terms.confirmationsRequired,
+    confirmationsRequired: confirmationsRequired(state),
     feeSats: payout?.feeSats ?? 0n,
     reason: reason === '' ? undefined : reason,
     createdAt: toTimestamp(state.createdAt),
@@ -77,7 +78,7 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
 
 function confirmationsThen(state: LivingSettlement): number {
   if (!('block' in state) || state.block === undefined) return 0;
-  return state.status === 'settled' ? state.terms.confirmationsRequired : 1;
+  return state.status === 'settled' ? confirmationsRequired(state) : 1;
 }
 
 export function depositMessage(deposit: KnownDeposit): settlementV1.DepositChanged {

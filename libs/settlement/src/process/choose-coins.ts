@@ -69,7 +69,7 @@ export function spendable(book: Book, walletId: string): readonly Coin[] {
   const { height } = book.tip.get();
   return book.coins
     .ofWallet(walletId)
-    .filter((coin) => isSpendable(coin, height, book.policy.depositConfirmations))
+    .filter((coin) => isSpendable(coin, height, book.policy.confirmations.base.deposit))
     .sort((a, b) => Number(b.valueSats - a.valueSats) || (a.outpoint < b.outpoint ? -1 : 1));
 }
 

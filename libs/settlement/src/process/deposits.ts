@@ -7,7 +7,7 @@ import { type Beneficiary, known, screeningOf } from '../deposit.ts';
 import { depositBooked, depositCredited, depositHeld, depositUnbooked, depositUndecided } from '../postings/deposit.ts';
 import { mustPost } from '../postings/post.ts';
 import type { BlockRef } from '../settlement.ts';
-import { isFinal, isTrusted } from './finality.ts';
+import { depositConfirmations, isFinal, isTrusted } from './finality.ts';
 import { freeze } from './freeze.ts';
 import { lose } from './lineages.ts';
 
@@ -43,7 +43,9 @@ export function depositSeen(book: Book, transaction: WatchedTransaction, output:
 export function depositConfirmed(book: Book, outpoint: string, block: BlockRef): void {
   if ('block' in book.deposits.get(outpoint)) return;
   book.deposits.record(outpoint, { type: 'deposit_confirmed', at: book.now, block });
-  book.matures({ kind: 'deposit', id: outpoint, dueHeight: block.height + book.policy.depositConfirmations - 1 });
+  const { valueSats } = known(book.deposits.get(outpoint)).terms;
+  const { required } = depositConfirmations(book, valueSats, false);
+  book.matures({ kind: 'deposit', id: outpoint, dueHeight: block.height + required - 1 });
 }
 
 /** A reorg took its block. What was credited is on its way in again; who spent it meanwhile is overdrawn, and frozen. */
@@ -69,7 +71,8 @@ export function decideDeposit(book: Book, outpoint: string): void {
     deposit.status === 'confirmed' || (deposit.status === 'held' && deposit.review?.decision === 'approve');
   if (!isOpen || deposit.beneficiary.kind === 'suspense') return;
   const tip = book.tip.get();
-  const finalHeight = deposit.block.height + book.policy.depositConfirmations - 1;
+  const confirmations = depositConfirmations(book, deposit.terms.valueSats, deposit.status === 'held');
+  const finalHeight = deposit.block.height + confirmations.required - 1;
   const dueHeight = stopsCrediting(tip) ? Math.max(finalHeight, tip.height + 1) : finalHeight;
   if (tip.height < dueHeight) {
     // A reorg above it may have taken blocks away since that height was reached: it is due again.
@@ -86,7 +89,7 @@ export function decideDeposit(book: Book, outpoint: string): void {
   const life = deposit.decisions + 1;
   if (screening === 'approved') {
     mustPost(book.ledger, depositCredited(deposit, life));
-    book.deposits.record(outpoint, { type: 'deposit_credited', at: book.now });
+    book.deposits.record(outpoint, { type: 'deposit_credited', at: book.now, confirmations });
     setReleased(book, outpoint, true);
   } else {
     mustPost(book.ledger, depositHeld(deposit, life));

@@ -1,7 +1,31 @@
 import type { Book } from '../book.ts';
 import type { Sats } from '@finality/kernel';
 import { isAgreed, isOnChain } from '../chain-tip.ts';
-import type { BlockRef } from '../settlement.ts';
+import { type ConfirmationDecision, decideConfirmations } from '../confirmation-policy.ts';
+import type { BlockRef, Terms } from '../settlement.ts';
+
+/** What makes a payout of ours final. CENTRALIZED is at once: undefined. */
+export function payoutConfirmations(
+  { tip, policy }: Pick<Book, 'tip' | 'policy'>,
+  { mode, amountSats }: Pick<Terms, 'mode' | 'amountSats'>,
+  reviewed: boolean,
+): { readonly confirmations?: ConfirmationDecision } {
+  if (mode === 'centralized') return {};
+  const staleBlocks = tip.get().stale.length;
+  const inputs = { purpose: mode, amountSats, reviewed, ownInputs: true, staleBlocks };
+  return { confirmations: decideConfirmations(inputs, policy.confirmations) };
+}
+
+/** What makes a deposit final. */
+export function depositConfirmations(
+  { tip, policy }: Pick<Book, 'tip' | 'policy'>,
+  amountSats: Sats,
+  reviewed: boolean,
+): ConfirmationDecision {
+  const staleBlocks = tip.get().stale.length;
+  const inputs = { purpose: 'deposit', amountSats, reviewed, ownInputs: false, staleBlocks } as const;
+  return decideConfirmations(inputs, policy.confirmations);
+}
 
 /** Whether a block is enough of a proof for so much: from a limit on, two nodes have to have it. */
 export function isTrusted({ tip, policy }: Pick<Book, 'tip' | 'policy'>, block: BlockRef, valueSats: Sats): boolean {

@@ -28,7 +28,7 @@ import {
   reopenedUnconfirmed,
 } from '../postings/payout.ts';
 import { mustPost } from '../postings/post.ts';
-import { type BlockRef, living } from '../settlement.ts';
+import { type BlockRef, confirmationsRequired, living } from '../settlement.ts';
 import { dropNext } from './bump.ts';
 import { isFinal, isTrusted } from './finality.ts';
 import { freeze } from './freeze.ts';
@@ -77,7 +77,7 @@ function payoutInBlock(book: Book, lineage: OfferedLineage, { payout, txid, life
     if (overdrawn.length > 0) freeze(book, terms.from, `settlement ${settlementId} was paid by a dearer transaction`);
     book.settlements.record(settlementId, { type: 'payout_confirmed', at: book.now, block, payout: now });
   }
-  book.matures({ kind: 'settlement', id: settlementId, dueHeight: block.height + terms.confirmationsRequired - 1 });
+  book.matures({ kind: 'settlement', id: settlementId, dueHeight: block.height + confirmationsRequired(state) - 1 });
 }
 
 function lateInBlock(book: Book, lineage: OfferedLineage, payout: VersionPayout, life: number): void {
@@ -149,7 +149,7 @@ export function settlementDue(book: Book, settlementId: string): void {
   const { terms } = state;
   const { height } = book.tip.get();
   if ('block' in state) {
-    if (height - state.block.height + 1 < terms.confirmationsRequired) return;
+    if (height - state.block.height + 1 < confirmationsRequired(state)) return;
     if (!isTrusted(book, state.block, terms.amountSats)) {
       book.matures({ kind: 'settlement', id: settlementId, dueHeight: height });
       return;

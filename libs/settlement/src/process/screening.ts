@@ -5,6 +5,7 @@ import { depositAttributed } from '../postings/deposit.ts';
 import { mustPost } from '../postings/post.ts';
 import { type Assessment, living, type LivingSettlement } from '../settlement.ts';
 import { decideDeposit } from './deposits.ts';
+import { payoutConfirmations } from './finality.ts';
 import { reserve } from './reserve.ts';
 
 export type Screener = 'risk' | 'aml';
@@ -72,7 +73,8 @@ export function review(
     book.cancelTimer(settlementId);
     return ok(living(book.settlements.record(settlementId, { type: 'settlement_rejected', at, reason, by: reviewer })));
   }
-  book.settlements.record(settlementId, { type: 'settlement_approved', at, reason, by: reviewer });
+  const confirmations = payoutConfirmations(book, state.terms, true);
+  book.settlements.record(settlementId, { type: 'settlement_approved', at, reason, by: reviewer, ...confirmations });
   reserve(book, settlementId);
   return ok(living(book.settlements.get(settlementId)));
 }

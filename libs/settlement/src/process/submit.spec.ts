@@ -10,6 +10,7 @@ import {
   submitted,
   WALLET_A,
 } from '../spec/given.fixture.ts';
+import { confirmationsRequired } from '../settlement.ts';
 import type { World } from '../spec/world.fixture.ts';
 
 const freeze = (institutionId: string) => (world: World) =>
@@ -31,13 +32,9 @@ describe('a settlement', () => {
       const world = given().when(submitted(mode, 1_000n)).then('s-1 settlement_received', 's-1 screening_requested');
       expect(settlementOf(world)).toMatchObject({
         status: 'screening',
-        terms: {
-          from: 'a',
-          to: 'b',
-          mode,
-          confirmationsRequired: { centralized: 0, bilateral: 3, blockchain: 6 }[mode],
-        },
+        terms: { from: 'a', to: 'b', mode },
       });
+      expect(confirmationsRequired(settlementOf(world))).toBe({ centralized: 0, bilateral: 3, blockchain: 6 }[mode]);
       expect(world.book.timers.get(lastOf(world))).toBe(world.book.now + world.book.policy.expiryMs);
     },
   );

@@ -2,9 +2,9 @@ import { err, fieldError, invalid, ok, refusal, type Refusal, type Result, type 
 import type { Claim } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { mergeSources } from '../coin.ts';
-import { confirmationsRequired } from '../policy.ts';
 import type { FundingSource, LivingSettlement, Mode, Terms } from '../settlement.ts';
 import { living } from '../settlement.ts';
+import { payoutConfirmations } from './finality.ts';
 import { chooseCoins, spendable } from './choose-coins.ts';
 
 export interface Submission {
@@ -41,13 +41,12 @@ export function submit(book: Book, submission: Submission): Result<LivingSettlem
     ...submission,
     payer: payer.value,
     payee: payee.value,
-    confirmationsRequired: confirmationsRequired(book.policy, mode),
     policyVersion: book.policy.version,
   };
   book.schedule(settlementId, (book.now + book.policy.expiryMs) as typeof book.now);
   const state = book.settlements.record(
     settlementId,
-    { type: 'settlement_received', at: book.now, terms },
+    { type: 'settlement_received', at: book.now, terms, ...payoutConfirmations(book, terms, false) },
     { type: 'screening_requested', at: book.now, sources: sourcesOf(book, terms) },
   );
   return ok(living(state));

@@ -271,7 +271,7 @@ export function settleDown(world: World): void {
   for (const address of world.notices.splice(0)) world.tell({ type: 'address_issued', address });
   world.rescan();
   const { finalDepth, reopenedBlocksMax, confirmations } = world.book.policy;
-  const blocks = 4 + 2 * Math.max(finalDepth, reopenedBlocksMax, confirmations.blockchain);
+  const blocks = 4 + 2 * Math.max(finalDepth, reopenedBlocksMax, confirmations.base.blockchain + 2);
   for (let i = 0; i < blocks; i++) {
     world.confirmIncidents();
     if (i < 4) hurry(world);

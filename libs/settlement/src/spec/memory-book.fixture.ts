@@ -13,8 +13,7 @@ import { settlementAggregate } from '../settlement.ts';
 
 export const POLICY: SettlementPolicy = {
   version: 'test',
-  confirmations: { bilateral: 3, blockchain: 6 },
-  depositConfirmations: 3,
+  confirmations: { base: { deposit: 3, bilateral: 3, blockchain: 6 }, amounts: [], reviewed: 0, foreignInputs: 0 },
   finalDepth: 6,
   deepReorgBlocks: 10,
   reopenedBlocksMax: 6,
