@@ -265,6 +265,17 @@ export class IssuerRig {
     return issued;
   }
 
+  /** Repeated as often as it is cut short because too few are watched yet. */
+  async issueAll(over: Over<addressV1.IssueAddressesRequest>): Promise<addressV1.Address[]> {
+    for (;;) {
+      try {
+        return await this.issueMany(over);
+      } catch (error) {
+        if (refusalOf(error)?.reason !== 'ADDRESS_NOT_WATCHED') throw error;
+      }
+    }
+  }
+
   listWallets(request: addressV1.ListWalletsRequest, caller: Caller): Promise<addressV1.ListWalletsResponse> {
     const { client } = this.issuer;
     return this.call<addressV1.ListWalletsRequest, addressV1.ListWalletsResponse>(client.listWallets, request, caller);

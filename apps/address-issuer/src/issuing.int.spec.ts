@@ -184,7 +184,7 @@ describe('IssueAddresses', () => {
     const addresses = wantedOf(900, 1_000);
     expect(await refusalBy(rig.issueMany({ walletId, addresses }))).toEqual(['ADDRESS_NOT_WATCHED']);
     const other = await rig.start();
-    const waiting = [rig.issueMany({ walletId, addresses }), rig.issueMany({ walletId, addresses, on: other })];
+    const waiting = [rig.issueAll({ walletId, addresses }), rig.issueAll({ walletId, addresses, on: other })];
     await rig.watch(walletId, 800);
     await rig.watch(walletId, 1_000);
     const [first, second] = (await Promise.all(waiting)) as [addressV1.Address[], addressV1.Address[]];

@@ -1,8 +1,9 @@
 import type { Measured } from '../figures.ts';
+import { benchAddresses } from './address.ts';
 import { benchPayout } from './payout.ts';
 import { benchSelect } from './select.ts';
 
-const PARTS: readonly (() => Promise<Measured>)[] = [benchSelect, benchPayout];
+const PARTS: readonly (() => Promise<Measured>)[] = [benchAddresses, benchSelect, benchPayout];
 
 /** What is on the chain and on its way there; one after the other, as each wants the processor to itself. */
 export async function benchChain(): Promise<Measured> {
