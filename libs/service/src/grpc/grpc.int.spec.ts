@@ -109,6 +109,11 @@ class SettlementRpcs {
   listSettlements(): settlementV1.ListSettlementsResponse {
     return { settlements: [], nextPageToken: '' };
   }
+  @GrpcMethod('SettlementService', 'bumpFee')
+  bumpFee(): settlementV1.Settlement {
+    return settlement('bumped');
+  }
+
   @GrpcMethod('SettlementService', 'cancelSettlement')
   cancelSettlement(): settlementV1.Settlement {
     return settlement('cancelled');
