@@ -16,9 +16,12 @@ const USAGE = `npm run bench -- <group>… [--json] [--profile <directory>]
                kafka.e2e, kafka.p50, kafka.p99: as settlement's, with each service a process of its own, over Kafka;
                kafka.cpu: CPU milliseconds per settlement of all processes but Kafka and Postgres, beside those of one process for all;
                kafka.memory: MiB of the service processes after that. Needs Java and Go
-  chain        coinselect.10k, coinselect.200k: milliseconds to choose the coins of a payment; coinselect.….waste: what that wastes, in percent
+  chain        address.issue: addresses per second, derived, derived again and stored, ten thousand in a call;
+               coinselect.10k, coinselect.200k: milliseconds to choose the coins of a payment; coinselect.….waste: what that wastes, in percent
                of the fee, beyond the best that ten seconds of search find; payout.batch: milliseconds to select, build, check and
-               sign a transaction of 500 payouts and 200 inputs
+               sign a transaction of 500 payouts and 200 inputs; block.match, block.match.memory: a block of 4,000 transactions among a
+               million scripts and outpoints; detect.p99: milliseconds from the node's mempool of 50,000 to published;
+               chain.catchup: seconds for 1,008 blocks of 4,000 transactions, from a part of them. Takes some minutes
   all          every group
 
 Each group starts platforms of its own in a temporary directory and takes a minute or two. Figures are medians. A limit is measured in

@@ -49,7 +49,7 @@ export async function withParties(
 }
 
 /** The embedded Postgres tells in its data directory how to reach it (postmaster.pid: process on line 1, port on line 4). */
-function postgresIn(directory: string): { url: string; pid: number } {
+export function postgresIn(directory: string): { url: string; pid: number } {
   const home = path.join(directory, 'postgres');
   const lines = readFileSync(path.join(home, 'data/postmaster.pid'), 'utf8').split('\n');
   const password = readFileSync(path.join(home, 'password'), 'utf8').trim();

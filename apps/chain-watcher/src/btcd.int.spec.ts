@@ -92,10 +92,13 @@ describe.skipIf(missing !== undefined && process.env['CI'] !== 'true')(
     /** Hands the blocks of one to the other: they aren't peers, as btcd makes and keeps connections of its own accord. */
     async function bring(from: RealNode, to: RealNode): Promise<void> {
       const { height, bestBlockHash } = await from.node.chainInfo();
-      for (let at = 1; at <= height; at++) {
+      const blocks: Uint8Array[] = [];
+      for (let at = height; ; at--) {
         const hash = (await from.node.blockHash(at))!;
-        if ((await to.node.blockHash(at)) !== hash) await to.node.submitBlock((await from.node.rawBlock(hash))!);
+        if ((await to.node.blockHash(at)) === hash) break;
+        blocks.push((await from.node.rawBlock(hash))!);
       }
+      for (const block of blocks.toReversed()) await to.node.submitBlock(block);
       expect((await to.node.chainInfo()).bestBlockHash).toBe(bestBlockHash);
     }
     const deposit = (index: number): ParsedTransaction =>

@@ -5,9 +5,13 @@
  */
 export type Outage = 'none' | 'refuse' | 'hang' | 'cut_answer';
 
+/** What a node that isn't one, or is broken, answers: `not_json`: a page of HTML · `wrong_type`: a number, whatever was asked. */
+export type WrongAnswer = 'not_json' | 'wrong_type';
+
 /** Switches faults of a simulated node on and off, for tests. */
 export class NodeFaults {
   outage: Outage = 'none';
+  wrongAnswer: WrongAnswer | undefined;
   /** What is published by ZeroMQ is counted, and doesn't leave. */
   dropsMessages = false;
 }

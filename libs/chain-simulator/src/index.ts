@@ -1,6 +1,7 @@
+export { type BlockPlan, buildBlock } from './block-builder.ts';
 export { broadcast, type RpcFault } from './broadcast.ts';
 export type { BlockNode, Coin } from './consensus.ts';
-export { NodeFaults, type Outage } from './faults.ts';
+export { NodeFaults, type Outage, type WrongAnswer } from './faults.ts';
 export type { Journal, JournalRecord } from './journal.ts';
 export { JournalFile } from './journal-file.ts';
 export type { MempoolEntry } from './mempool.ts';
@@ -8,4 +9,5 @@ export type { Admission, RejectReason } from './mempool-rules.ts';
 export { MINER_WORD, type Payment, type PayOptions, RegtestWallet, type WalletCoin } from './regtest-wallet.ts';
 export { type ChainOptions, type MineOptions, SimulatedChain } from './simulated-chain.ts';
 export { SIMULATOR_VERSION, SimulatedNode } from './simulated-node.ts';
+export { startZmqPublisher, type ZmqPublisher } from './zmq-publisher.ts';
 export { SIMULATOR_PORT_DEFAULT, type Simulator, type SimulatorOptions, startSimulator } from './simulator.ts';

@@ -220,3 +220,20 @@ describe('a block that can’t hold it all', () => {
     expect(chain.mempool.size).toBe(0);
   });
 });
+
+describe('a mempool that keeps nothing for long', () => {
+  it('drops what has been there longer, with what spends it', async () => {
+    const { chain, miner, payee, to } = await chainWith(2);
+    const [first, second] = miner.coins();
+    const old = miner.pay([{ script: miner.script, valueSats: COIN }], { feeSats: FEE_SATS, coins: [first!] });
+    unwrap(chain.accept(old));
+    const child = miner.pay(to(COIN / 2n), { feeSats: FEE_SATS, coins: [miner.coinOf(old, 0)] });
+    unwrap(chain.accept(child));
+    expect(chain.expire(1_000_000)).toEqual([]);
+    expect([...chain.expire(-1_000_000)].sort()).toEqual([old.txid, child.txid].sort());
+    unwrap(
+      chain.accept(miner.pay([{ script: payee.script, valueSats: COIN }], { feeSats: FEE_SATS, coins: [second!] })),
+    );
+    expect(chain.mempool.size).toBe(1);
+  });
+});

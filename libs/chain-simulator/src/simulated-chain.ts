@@ -80,6 +80,9 @@ export class SimulatedChain {
     this.#journal = options.journal;
   }
 
+  /** What its node estimates for any target, sat per 1,000 virtual bytes; undefined as on a regtest without history. */
+  feeEstimateSatPerKvb: bigint | undefined;
+
   /** Since it was made, or made anew by {@link loseMempool}. */
   get uptimeSeconds(): number {
     return Math.floor((this.#now() - this.#startedMs) / 1_000);
@@ -159,6 +162,13 @@ export class SimulatedChain {
     if (!this.#mempool.has(txid)) return [];
     this.#journal?.append({ kind: 'evicted', txid });
     return this.#removed(this.#mempool.removeWithDescendants(txid));
+  }
+
+  /** What a node does that keeps no transaction for longer than that. Returns what went. */
+  expire(keptSeconds: number): readonly Txid[] {
+    const before = Math.floor(this.#now() / 1_000) - keptSeconds;
+    const old = this.#mempool.entries().filter((entry) => entry.time < before);
+    return old.flatMap(({ transaction }) => this.evict(transaction.txid));
   }
 
   /** What becomes of a node that doesn't keep its mempool and is started again. */

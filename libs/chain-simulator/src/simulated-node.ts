@@ -16,6 +16,7 @@ import {
   type FeeRates,
   interpretBroadcastError,
   type MempoolVerdict,
+  NodeAnswerMalformed,
   NodeError,
   NodeRpcError,
   NodeTimeout,
@@ -134,7 +135,10 @@ export class SimulatedNode implements RegtestNode {
   }
 
   feeRates(): Promise<FeeRates> {
-    return this.#answer('estimatesmartfee', () => ({ estimate: undefined, floor: feeRate(POLICY.relayFeeSatPerKvb) }));
+    return this.#answer('estimatesmartfee', () => ({
+      estimate: this.chain.feeEstimateSatPerKvb === undefined ? undefined : feeRate(this.chain.feeEstimateSatPerKvb),
+      floor: feeRate(POLICY.relayFeeSatPerKvb),
+    }));
   }
 
   mine(count: number, address: string): Promise<readonly BlockHash[]> {
@@ -182,6 +186,7 @@ export class SimulatedNode implements RegtestNode {
     if (outage === 'refuse') throw new NodeUnreachable(URL_IN_PROCESS, 'outage');
     if (outage === 'hang') throw new NodeTimeout(method, 0);
     const answer = call();
+    if (this.faults.wrongAnswer) throw new NodeAnswerMalformed(method, 'an answer', this.faults.wrongAnswer);
     if (outage === 'cut_answer') throw new NodeUnreachable(URL_IN_PROCESS, 'cut off before the answer');
     return answer;
   }

@@ -1,9 +1,19 @@
 import type { Measured } from '../figures.ts';
 import { benchAddresses } from './address.ts';
+import { benchCatchup } from './catchup.ts';
+import { benchDetect } from './detect.ts';
+import { benchMatch } from './match.ts';
 import { benchPayout } from './payout.ts';
 import { benchSelect } from './select.ts';
 
-const PARTS: readonly (() => Promise<Measured>)[] = [benchAddresses, benchSelect, benchPayout];
+const PARTS: readonly (() => Promise<Measured>)[] = [
+  benchAddresses,
+  benchSelect,
+  benchPayout,
+  benchMatch,
+  benchDetect,
+  benchCatchup,
+];
 
 /** What is on the chain and on its way there; one after the other, as each wants the processor to itself. */
 export async function benchChain(): Promise<Measured> {

@@ -10,7 +10,7 @@ import { execute, matched, observer, type Progress, waitingForNode, type WorkerC
 
 /** Blocks per step, and their bytes together: a step takes well under a second of a node's time. */
 const BLOCKS_PER_STEP = 25;
-const BLOCK_BYTES_PER_STEP = 16_000_000;
+const BLOCK_BYTES_PER_STEP = 8_000_000;
 /** Headers of one reorg: six weeks of blocks. A deeper one needs a person, not a loop. */
 const REORG_HEADERS_MAX = 6_000;
 const HEADERS_PER_READ = 100;

@@ -103,7 +103,8 @@ export class FollowMempool implements Worker {
     if (arrived.length === 0) return 'idle';
     for (const txid of arrived) this.#listed.add(txid);
     await this.#forgetIfMoreIsWatched();
-    if ((await this.#examine(node, arrived)) === 'refused') this.#listedAt = undefined;
+    const unexamined = arrived.filter((txid) => !this.#irrelevant.has(txid));
+    if ((await this.#examine(node, unexamined)) === 'refused') this.#listedAt = undefined;
     return 'progress';
   }
 

@@ -3,6 +3,9 @@ import type { Txid } from '@finality/bitcoin';
 /** How the node lets us know that something has happened. */
 export type PushChannel = 'polling' | 'zmq' | 'websocket';
 
+/** More than that waiting: all is looked at instead. */
+const ARRIVED_MAX = 50_000;
+
 /** What the node has told unasked and nobody has looked at yet. Lost with the process: polling finds the same, later. */
 export class Hints {
   #arrived: readonly Txid[] = [];
@@ -10,8 +13,9 @@ export class Hints {
   channel: PushChannel = 'polling';
 
   add(arrived: readonly Txid[], missed: boolean): void {
-    this.#arrived = [...this.#arrived, ...arrived];
-    this.#missed ||= missed;
+    const isTooMuch = this.#arrived.length + arrived.length > ARRIVED_MAX;
+    this.#arrived = isTooMuch ? [] : [...this.#arrived, ...arrived];
+    this.#missed ||= missed || isTooMuch;
   }
 
   /** At most `max` transactions that have come into the mempool; each is handed out once. */

@@ -92,10 +92,11 @@ export const mempoolMethods: RpcMethods = {
       const outpoint = outpointParam(output);
       return { ...outpoint, spendingtxid: chain.mempool.spenderOf(outpointKey(outpoint)) };
     }),
-  estimatesmartfee: (_node, params) => ({
-    errors: ['Insufficient data or no feerate found'],
-    blocks: params.integer(0, 'conf_target'),
-  }),
+  estimatesmartfee: ({ chain }, params) => {
+    const blocks = params.integer(0, 'conf_target');
+    const feerate = chain.feeEstimateSatPerKvb;
+    return feerate === undefined ? { errors: ['Insufficient data or no feerate found'], blocks } : { feerate, blocks };
+  },
 };
 
 /** Bitcoin Core keeps what follows the comma for `reject-details`. */

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { RPC } from '../broadcast.ts';
-import type { NodeFaults } from '../faults.ts';
+import type { NodeFaults, WrongAnswer } from '../faults.ts';
 import { encodeRpcValue, type RpcValue } from './rpc-json.ts';
 import { RPC_METHODS, type RpcNode } from './rpc-methods.ts';
 import { RpcError, RpcParams } from './rpc-params.ts';
@@ -61,7 +61,8 @@ async function serve(
   const { outage } = options.faults;
   if (outage === 'refuse') return void request.socket.destroy();
   if (outage === 'hang') return;
-  const answer = body === undefined ? plain(413, 'Request too large') : answerTo(node, request, body, options);
+  const right = body === undefined ? plain(413, 'Request too large') : answerTo(node, request, body, options);
+  const answer = WRONG_ANSWERS[options.faults.wrongAnswer ?? 'none'] ?? right;
   // Only now: what was asked for has been done.
   if (outage === 'cut_answer') return void request.socket.destroy();
   response.writeHead(answer.status, { 'content-type': answer.type, ...answer.headers });
@@ -151,6 +152,12 @@ const digest = (text: string): Uint8Array => createHash('sha256').update(text).d
 
 const plain = (status: number, text: string): HttpAnswer => ({ status, type: 'text/plain', text });
 const json = (status: number, text: string): HttpAnswer => ({ status, type: 'application/json', text: `${text}\n` });
+
+const WRONG_ANSWERS: Readonly<Record<WrongAnswer | 'none', HttpAnswer | undefined>> = {
+  none: undefined,
+  not_json: { status: 200, type: 'text/html', text: '<html><body>It works!</body></html>' },
+  wrong_type: json(200, '{"result":42,"error":null,"id":1}'),
+};
 
 /** `undefined` when it is too large. */
 async function readBody(request: http.IncomingMessage): Promise<string | undefined> {
