@@ -35,7 +35,7 @@ export const signerConfig = defineConfig({
   SIGNER_ROLLING_MAX_SATS: setting
     .sats(0n, MAX_MONEY_SATS)
     .default(1_000_000_000_000n)
-    .describe('The most that may leave one wallet within 24 hours, in satoshi.'),
+    .describe('The most that may leave all wallets of one institution within 24 hours, in satoshi.'),
 });
 
 export type SignerConfig = z.output<typeof signerConfig>;

@@ -11,6 +11,7 @@ import {
   type LineageState,
   POLICY_VERSION,
   type Refused,
+  type SigningAccepted,
   type SigningFacts,
   type SigningLimits,
   type SigningRequest,
@@ -60,7 +61,11 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
           requests.flatMap(({ outputs }) => outputs.flatMap((o) => (o.kind === 'payee' ? [o.settlementId] : []))),
         ),
       ],
-      wallets: [...new Set(requests.map(({ walletId }) => walletId))],
+      institutions: [
+        ...new Set(
+          requests.flatMap(({ walletId }) => batch.state(accountStream, walletId).account?.institutionId ?? []),
+        ),
+      ],
       lineages: [...new Set(requests.map(({ lineageId }) => lineageId))],
       since,
     });
@@ -124,9 +129,10 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
     const { transaction, feeSats, sentSats, repeated } = decided.value;
     const { txid } = transaction;
     if (!repeated) {
-      const accepted = { request, txid, feeSats, sentSats, acceptedAt: batch.now, decision };
+      const { institutionId } = facts.account(request.walletId)!;
+      const accepted = { request, institutionId, txid, feeSats, sentSats, acceptedAt: batch.now, decision };
       batch.append(lineageStream, request.lineageId, { type: 'signing_accepted', ...accepted });
-      world.accepted(request, transaction, sentSats);
+      world.accepted(accepted, transaction);
     }
     return { kind: 'accepted', account: facts.account(request.walletId)!, txid };
   }
@@ -134,6 +140,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
   #facts(request: SigningRequest, world: SignerWorld, batch: Batch): SigningFacts {
     const { keyring, limits } = this.#options;
     const lineage: LineageState = batch.state(lineageStream, request.lineageId);
+    const account = batch.state(accountStream, request.walletId).account;
     const sentInLineageSats = world.sentInLineage.get(request.lineageId) ?? 0n;
     return {
       account: (walletId) => batch.state(accountStream, walletId).account ?? undefined,
@@ -143,7 +150,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       lineageOfSettlement: (settlementId) => world.lineageOfSettlement.get(settlementId),
       // A lineage sends from one wallet only; if this request names another, it is refused for that before limits count.
       sentBeforeSats:
-        (world.sent.get(request.walletId) ?? 0n) -
+        (world.sent.get(account?.institutionId ?? '') ?? 0n) -
         (lineage.fixed?.walletId === request.walletId ? sentInLineageSats : 0n),
       sentInLineageSats,
       limits,
@@ -185,8 +192,11 @@ export class SignerWorld {
     return { ...this.#coins.get(outpoint), ...(made ? { valueSats: made.valueSats, script: made.script } : {}) };
   }
 
-  accepted(request: SigningRequest, transaction: ParsedTransaction, sentSats: bigint): void {
-    const { lineageId, walletId } = request;
+  accepted(
+    { request, institutionId, sentSats }: Pick<SigningAccepted, 'request' | 'institutionId' | 'sentSats'>,
+    transaction: ParsedTransaction,
+  ): void {
+    const { lineageId } = request;
     for (const [i, { valueSats }] of request.inputs.entries()) {
       this.#coins.set(outpointKey(transaction.inputs[i]!.outpoint), { lineageId, valueSats });
     }
@@ -194,7 +204,7 @@ export class SignerWorld {
     const before = this.sentInLineage.get(lineageId) ?? 0n;
     const after = sentSats > before ? sentSats : before;
     this.sentInLineage.set(lineageId, after);
-    this.sent.set(walletId, (this.sent.get(walletId) ?? 0n) + after - before);
+    this.sent.set(institutionId, (this.sent.get(institutionId) ?? 0n) + after - before);
     if (request.epoch > this.epochHighest) this.epochHighest = request.epoch;
     this.#parents.set(transaction.txid, transaction);
   }

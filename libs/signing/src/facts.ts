@@ -7,7 +7,7 @@ import type { LineageState } from './lineage.ts';
 export interface SigningLimits {
   readonly feeMaxSats: Sats;
   readonly feeRateMax: FeeRate;
-  /** Most that may leave one wallet within `windowMs`: payees and fees; of the versions of one lineage the dearest counts. */
+  /** Most that may leave all wallets of one institution within `windowMs`: payees and fees; of the versions of one lineage the dearest counts. */
   readonly rollingMaxSats: bigint;
   readonly windowMs: number;
 }
@@ -32,7 +32,7 @@ export interface SigningFacts {
   coin(outpoint: OutpointKey): KnownCoin;
   /** The lineage that pays this settlement, if any. */
   lineageOfSettlement(settlementId: string): string | undefined;
-  /** What left the wallet within the window in other lineages. */
+  /** What left the institution's wallets within the window in other lineages. */
   readonly sentBeforeSats: bigint;
   /** The most that a version of this lineage sent within the window. */
   readonly sentInLineageSats: bigint;

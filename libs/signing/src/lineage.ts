@@ -12,7 +12,7 @@ export interface DecisionRecord {
   readonly policyVersion: number;
   readonly limits: SigningLimits;
   readonly epochHighest: number;
-  /** What had left the wallet in the window before, this lineage aside. */
+  /** What had left the institution's wallets in the window before, this lineage aside. */
   readonly sentBeforeSats: bigint;
 }
 
@@ -20,6 +20,8 @@ export interface DecisionRecord {
 export interface SigningAccepted {
   readonly type: 'signing_accepted';
   readonly request: SigningRequest;
+  /** Whose wallet it is. */
+  readonly institutionId: string;
   readonly txid: Txid;
   readonly feeSats: Sats;
   /** All that leaves the wallet: payees and fee. */

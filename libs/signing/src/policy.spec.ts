@@ -165,6 +165,7 @@ function signedBefore(request: SigningRequest): LineageState {
   const event = {
     type: 'signing_accepted',
     request,
+    institutionId: 'bank-a',
     txid: decided.transaction.txid,
     feeSats: decided.feeSats,
     sentSats: decided.sentSats,

@@ -219,13 +219,13 @@ function checkFee({ facts, account, transaction }: Case, feeSats: Sats): Refused
   );
 }
 
-function checkRolling({ request, facts }: Case, sentSats: Sats): Refused | undefined {
+function checkRolling({ account, facts }: Case, sentSats: Sats): Refused | undefined {
   const { limits, sentBeforeSats, sentInLineageSats } = facts;
   const total = sentBeforeSats + (sentSats > sentInLineageSats ? sentSats : sentInLineageSats);
   if (total <= limits.rollingMaxSats) return undefined;
   const hours = limits.windowMs / 3_600_000;
   return refusedBy(
     'ROLLING_LIMIT',
-    `wallet ${request.walletId} may send ${limits.rollingMaxSats} sat in ${hours} h, this makes it ${total}`,
+    `${account.institutionId} may send ${limits.rollingMaxSats} sat in ${hours} h, this makes it ${total}`,
   );
 }

@@ -175,7 +175,7 @@ class Journal {
   readonly #settlements = new Map<string, string>();
   readonly #coins = new Map<OutpointKey, { readonly lineageId: string; readonly valueSats: Sats }>();
   readonly #made = new Map<OutpointKey, Prevout>();
-  readonly #sent = new Map<string, { readonly walletId: string; readonly sats: bigint }>();
+  readonly #sent = new Map<string, { readonly institutionId: string; readonly sats: bigint }>();
 
   ask(attempt: Attempt): SigningRule | 'signed' {
     const request = requestOf(attempt);
@@ -187,7 +187,8 @@ class Journal {
   }
 
   #facts({ lineageId, walletId }: SigningRequest): SigningFacts {
-    const others = [...this.#sent].filter(([id, sent]) => id !== lineageId && sent.walletId === walletId);
+    const { institutionId } = ACCOUNTS.find((each) => each.walletId === walletId)!;
+    const others = [...this.#sent].filter(([id, sent]) => id !== lineageId && sent.institutionId === institutionId);
     return {
       account: (id) => ACCOUNTS.find((each) => each.walletId === id),
       scriptOf,
@@ -212,11 +213,13 @@ class Journal {
     { lineage, limits, sentBeforeSats, sentInLineageSats }: SigningFacts,
   ): void {
     const { lineageId, walletId } = request;
+    const { institutionId } = ACCOUNTS.find((each) => each.walletId === walletId)!;
     const { txid } = transaction;
     const decision = { policyVersion: POLICY_VERSION, limits, epochHighest: 1, sentBeforeSats };
     const event = {
       type: 'signing_accepted',
       request,
+      institutionId,
       txid,
       feeSats,
       sentSats,
@@ -228,7 +231,7 @@ class Journal {
     for (const { outpoint, valueSats } of request.inputs) this.#coins.set(outpoint, { lineageId, valueSats });
     for (const [vout, output] of transaction.outputs.entries()) this.#made.set(outpointKey({ txid, vout }), output);
     const most = sentSats > sentInLineageSats ? sentSats : sentInLineageSats;
-    this.#sent.set(lineageId, { walletId, sats: most });
+    this.#sent.set(lineageId, { institutionId, sats: most });
   }
 }
 
@@ -434,6 +437,15 @@ describe('limits', () => {
       journal.ask({ lineageId: `l-${i}`, inputs: [coin(BANK_A, 100_000n)], outputs: [pay(`s-${i}`, 99_000n)] }),
     );
     expect(signed).toBe(Number(LIMIT_SATS / each));
+  });
+
+  it('count what leaves several wallets of an institution together', () => {
+    const journal = new Journal();
+    const from = (of: Account, lineageId: string, value: bigint): SigningRule | 'signed' =>
+      journal.ask({ lineageId, from: of, inputs: [coin(of, value + FEE)], outputs: [pay(lineageId, value)] });
+    expect(from(BANK_A, 'l-1', 600_000n)).toBe('signed');
+    expect(from(BANK_A_TAPROOT, 'l-2', 400_000n)).toBe('ROLLING_LIMIT');
+    expect(from(BANK_A_TAPROOT, 'l-2', 300_000n)).toBe('signed');
   });
 
   it('count what leaves in many outputs of one transaction together', () => {

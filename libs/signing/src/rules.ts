@@ -29,7 +29,7 @@ export const SIGNING_RULES = {
   OUTPUTS_EXCEED_INPUTS: 'more goes out than comes in',
   FEE_TOO_HIGH: 'the fee is above the cap',
   FEE_RATE_TOO_HIGH: 'the feerate is above the cap',
-  ROLLING_LIMIT: 'too much would leave the wallet within the window',
+  ROLLING_LIMIT: "too much would leave the institution's wallets within the window",
 } as const;
 
 export type SigningRule = keyof typeof SIGNING_RULES;

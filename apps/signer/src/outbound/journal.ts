@@ -6,7 +6,7 @@ import type { AccountEvent, LineageEvent, SigningAccepted, SigningRequest } from
 export interface JournalQuestion {
   readonly outpoints: readonly OutpointKey[];
   readonly settlements: readonly string[];
-  readonly wallets: readonly string[];
+  readonly institutions: readonly string[];
   readonly lineages: readonly string[];
   /** Beginning of the rolling window. */
   readonly since: Instant;
@@ -18,14 +18,14 @@ export interface JournalAnswer {
   /** Unsigned transactions (hex) of ours that made these outpoints, by txid. */
   readonly parents: ReadonlyMap<string, string>;
   readonly lineageOfSettlement: ReadonlyMap<string, string>;
-  /** Per wallet, over its lineages, the most that a version sent within the window. */
+  /** Per institution, over the lineages of its wallets, the most that a version sent within the window. */
   readonly sent: ReadonlyMap<string, bigint>;
   readonly sentInLineage: ReadonlyMap<string, bigint>;
   readonly epochHighest: number;
 }
 
 export async function readJournal(session: Session, question: JournalQuestion): Promise<JournalAnswer> {
-  const { outpoints, settlements, wallets, lineages, since } = question;
+  const { outpoints, settlements, institutions, lineages, since } = question;
   const coins = await session.query<{ outpoint: OutpointKey; lineage_id: string; value_sats: bigint }>(
     'SELECT outpoint, lineage_id, value_sats FROM journal_coins WHERE outpoint = ANY($1::text[])',
     [outpoints],
@@ -38,11 +38,11 @@ export async function readJournal(session: Session, question: JournalQuestion): 
     'SELECT settlement_id, lineage_id FROM journal_payouts WHERE settlement_id = ANY($1::text[])',
     [settlements],
   );
-  const sent = await session.query<{ wallet_id: string; sats: bigint }>(
-    `SELECT wallet_id, sum(sats)::bigint AS sats FROM (
-       SELECT wallet_id, lineage_id, max(sent_sats) AS sats FROM journal
-       WHERE wallet_id = ANY($1::text[]) AND signed_at > $2 GROUP BY wallet_id, lineage_id) lineages GROUP BY wallet_id`,
-    [wallets, since],
+  const sent = await session.query<{ institution_id: string; sats: bigint }>(
+    `SELECT institution_id, sum(sats)::bigint AS sats FROM (
+       SELECT institution_id, lineage_id, max(sent_sats) AS sats FROM journal
+       WHERE institution_id = ANY($1::text[]) AND signed_at > $2 GROUP BY institution_id, lineage_id) lineages GROUP BY institution_id`,
+    [institutions, since],
   );
   const own = await session.query<{ lineage_id: string; sats: bigint }>(
     `SELECT lineage_id, max(sent_sats) AS sats FROM journal WHERE lineage_id = ANY($1::text[]) AND signed_at > $2 GROUP BY lineage_id`,
@@ -55,7 +55,7 @@ export async function readJournal(session: Session, question: JournalQuestion): 
     ),
     parents: new Map(parents.map((row) => [row.txid, hexFromBytes(row.unsigned_transaction)])),
     lineageOfSettlement: new Map(paid.map((row) => [row.settlement_id, row.lineage_id])),
-    sent: new Map(sent.map((row) => [row.wallet_id, row.sats])),
+    sent: new Map(sent.map((row) => [row.institution_id, row.sats])),
     sentInLineage: new Map(own.map((row) => [row.lineage_id, row.sats])),
     epochHighest: epoch?.highest ?? 0,
   };
@@ -93,13 +93,14 @@ async function writeAccepted(
 ): Promise<void> {
   const requests = accepted.map(({ event }) => event.request);
   await session.query(
-    `INSERT INTO journal (lineage_id, version, position, wallet_id, txid, unsigned_transaction, epoch, fee_sats, sent_sats, signed_at)
-     SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::bytea[], $7::int[], $8::bigint[], $9::bigint[], $10::bigint[])`,
+    `INSERT INTO journal (lineage_id, version, position, wallet_id, institution_id, txid, unsigned_transaction, epoch, fee_sats, sent_sats, signed_at)
+     SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bytea[], $8::int[], $9::bigint[], $10::bigint[], $11::bigint[])`,
     [
       requests.map(({ lineageId }) => lineageId),
       requests.map(({ version }) => version),
       accepted.map(({ position }) => position),
       requests.map(({ walletId }) => walletId),
+      accepted.map(({ event }) => event.institutionId),
       accepted.map(({ event }) => event.txid),
       requests.map(({ unsignedTransaction }) => bytesFromHex(unsignedTransaction)),
       requests.map(({ epoch }) => epoch),
