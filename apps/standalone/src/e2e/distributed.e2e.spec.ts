@@ -6,6 +6,7 @@ import { theApi } from './suites/api.fixture.ts';
 import { badInput } from './suites/bad-input.fixture.ts';
 import { genericClient } from './suites/call.fixture.ts';
 import { depositInReorg } from './suites/deposit-reorgs.fixture.ts';
+import { oddDeposits } from './suites/deposits.fixture.ts';
 import { liquidity } from './suites/liquidity.fixture.ts';
 import { threeModes } from './suites/modes.fixture.ts';
 import { bumpedPayouts } from './suites/payouts.fixture.ts';
@@ -19,6 +20,7 @@ if (missing === undefined) {
     'over Kafka, each service a process of its own',
     (e2e) => {
       describe('three modes', () => threeModes(e2e));
+      describe('a deposit', () => oddDeposits(e2e));
       describe('a deposit in a reorg', () => depositInReorg(e2e));
       describe('a settlement in a reorg', () => settlementInReorg(e2e));
       describe('liquidity', () => liquidity(e2e));

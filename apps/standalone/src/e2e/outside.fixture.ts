@@ -95,6 +95,13 @@ export class Outside {
     return back.txid;
   }
 
+  /** Spends what a payment spent on other payments, at a fee that replaces it in any mempool. */
+  async payOtherwise({ coin }: PaidIn, ...payIns: readonly PayIn[]): Promise<PaidIn> {
+    const transaction = this.#wallet.pay(payIns.map(paymentOf), { feeSats: FEE_SATS * 20n, coins: [coin] });
+    await this.send(transaction);
+    return { transaction, outpoints: payIns.map((_payIn, vout) => `${transaction.txid}:${vout}`), coin };
+  }
+
   async send({ raw, txid }: ParsedTransaction): Promise<void> {
     const answer = await this.node.sendRawTransaction(raw);
     assert(answer.kind === 'accepted', `the node takes ${txid}: ${JSON.stringify(answer)} ${hexFromBytes(raw)}`);
