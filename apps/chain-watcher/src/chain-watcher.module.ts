@@ -17,6 +17,7 @@ import { STORE } from './tokens.ts';
 import { Broadcast } from './workers/broadcast.worker.ts';
 import { CompareNodes } from './workers/compare-nodes.worker.ts';
 import type { WorkerContext } from './workers/context.ts';
+import { EstimateFees } from './workers/estimate-fees.worker.ts';
 import { FollowChain } from './workers/follow-chain.worker.ts';
 import { FollowMempool } from './workers/follow-mempool.worker.ts';
 import { Hints } from './workers/hints.ts';
@@ -63,6 +64,7 @@ export class ChainWatcherModule {
       new FollowMempool(context),
       new WatchAhead(context),
       new Broadcast(context),
+      new EstimateFees(context),
       ...(second ? [new CompareNodes(context, second)] : []),
     ];
     return {

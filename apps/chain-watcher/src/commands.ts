@@ -1,6 +1,14 @@
 import type { BlockHash, BlockHeader, Branch, ScriptHex, Txid } from '@finality/bitcoin';
 import type { BroadcastAnswer } from '@finality/bitcoin-node';
-import type { Below, BlockRef, DisconnectedBlock, LookedUp, ObservedTransaction, Observer } from '@finality/chain';
+import type {
+  Below,
+  BlockRef,
+  DisconnectedBlock,
+  FeeEstimates,
+  LookedUp,
+  ObservedTransaction,
+  Observer,
+} from '@finality/chain';
 import type { Instant } from '@finality/kernel';
 
 /** A block that has been checked, ready to become facts. */
@@ -39,6 +47,7 @@ export type ChainWatcherCommand =
     }
   | { readonly kind: 'agree'; readonly blocks: readonly BlockRef[] }
   | { readonly kind: 'dispute'; readonly blocks: readonly DisconnectedBlock[] }
+  | { readonly kind: 'estimate_fees'; readonly fees: FeeEstimates; readonly node: string }
   /** The node has lost its mempool: what we want on the chain is sent again at once. */
   | { readonly kind: 'mempool_lost' }
   | {

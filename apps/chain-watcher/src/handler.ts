@@ -84,6 +84,7 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
       case 'agree':
         return this.#agree(body, world, batch);
       case 'dispute':
+      case 'estimate_fees':
       case 'observe_mempool':
       case 'evict':
         return this.#chain(body, world, batch);

@@ -110,6 +110,10 @@ function factOf(event: ChainEvent): FactPart {
       const { txid, reason, conflictingTxid, node } = event;
       return { transactionEvicted: { txid, reason, conflictingTxid, node } };
     }
+    case 'fees_estimated': {
+      const { fast, normal, slow, floor } = event.fees;
+      return { feesEstimated: { fast: fast ?? 0n, normal: normal ?? 0n, slow: slow ?? 0n, floor, node: event.node } };
+    }
     case 'block_agreed':
       return { blockAgreed: { height: event.height, blockHash: event.hash } };
     case 'block_disputed':

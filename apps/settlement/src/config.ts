@@ -1,4 +1,4 @@
-import { feeRate, isNetwork, type Network } from '@finality/bitcoin';
+import { feeRate, type FeeRate, isNetwork, type Network } from '@finality/bitcoin';
 import { MAX_MONEY_SATS, sats } from '@finality/kernel';
 import { defineConfig, setting } from '@finality/service';
 import { type SettlementPolicy, STALE_WINDOW } from '@finality/settlement';
@@ -66,7 +66,18 @@ export const settlementSettings = defineConfig({
     .integer(1, CONFIRMATIONS_MAX)
     .default(10)
     .describe('a reorg of more blocks stops crediting and signing until an operator has confirmed it'),
-  FEE_RATE_SAT_PER_VB: setting.integer(1, 1_000).default(2).describe('feerate of payouts, in sat/vB'),
+  FEE_RATE_SAT_PER_VB: setting
+    .integer(1, 1_000)
+    .optional()
+    .describe('feerate of payouts, in sat/vB; default: what the node estimates for six blocks, on regtest 2'),
+  FEE_RATE_MIN_SAT_PER_VB: setting
+    .integer(1, 1_000)
+    .default(1)
+    .describe('the least that payouts pay, whatever is estimated, in sat/vB'),
+  FEE_RATE_MAX_SAT_PER_VB: setting
+    .integer(1, 10_000)
+    .default(200)
+    .describe('the most that payouts pay, whatever is estimated, in sat/vB'),
   FEE_CAP_SATS: setting
     .sats(500n, FEE_CAP_MAX)
     .default(20_000n)
@@ -92,8 +103,19 @@ const FINAL_DEPTH = 6;
 const REOPENED_BLOCKS_MAX = 6;
 const SIGNING_RETRY_MS = 30_000;
 const SAT_PER_KVB = 1_000n;
+const REGTEST_SAT_PER_VB = 2;
 /** What btcd, and Bitcoin Core before 30, ask of a replacement on top of what it replaces. */
 const INCREMENTAL_SAT_PER_KVB = 1_000n;
+
+/** On regtest nobody competes for room in blocks. */
+function feesOf(network: Network, values: z.output<typeof settlementSettings>): SettlementPolicy['fees'] {
+  const perVb = values.FEE_RATE_SAT_PER_VB ?? (network === 'regtest' ? REGTEST_SAT_PER_VB : undefined);
+  if (perVb !== undefined) return { fixed: feeRate(BigInt(perVb) * SAT_PER_KVB) };
+  const [floor, cap] = [values.FEE_RATE_MIN_SAT_PER_VB, values.FEE_RATE_MAX_SAT_PER_VB].map((rate) =>
+    feeRate(BigInt(rate) * SAT_PER_KVB),
+  ) as [FeeRate, FeeRate];
+  return { floor, cap };
+}
 
 export function settlementConfig(values: z.output<typeof settlementSettings>): SettlementConfig {
   const network = values.BITCOIN_NETWORK;
@@ -132,7 +154,7 @@ export function settlementConfig(values: z.output<typeof settlementSettings>): S
       ...(values.AGREE_FROM_SATS === undefined ? {} : { agreeFromSats: sats(values.AGREE_FROM_SATS) }),
       deepReorgBlocks: values.DEEP_REORG_BLOCKS,
       reopenedBlocksMax: REOPENED_BLOCKS_MAX,
-      feeRate: feeRate(BigInt(values.FEE_RATE_SAT_PER_VB) * SAT_PER_KVB),
+      fees: feesOf(network, values),
       feeCapSats: sats(values.FEE_CAP_SATS),
       batch: {
         waitMs: values.PAYOUT_BATCH_SECONDS * 1_000,

@@ -20,6 +20,7 @@ import { CancelSettlementRpc } from './inbound/cancel-settlement.rpc.ts';
 import { ChainFactsMessages } from './inbound/chain-facts.messages.ts';
 import { ConfirmIncidentRpc } from './inbound/confirm-incident.rpc.ts';
 import { CreateInstitutionRpc } from './inbound/create-institution.rpc.ts';
+import { EstimateFeesRpc } from './inbound/estimate-fees.rpc.ts';
 import { FreezeInstitutionRpc } from './inbound/freeze-institution.rpc.ts';
 import { Gateway } from './inbound/gateway.ts';
 import { GetBalancesRpc } from './inbound/get-balances.rpc.ts';
@@ -61,6 +62,7 @@ const SETTLEMENT_RPCS = [
   ListSettlementsRpc,
   CancelSettlementRpc,
   BumpFeeRpc,
+  EstimateFeesRpc,
   ReviewSettlementRpc,
   WatchSettlementsRpc,
   ListDepositsRpc,

@@ -1,4 +1,4 @@
-import type { BlockHash, OutpointKey, ScriptHex, Txid } from '@finality/bitcoin';
+import type { BlockHash, FeeRate, OutpointKey, ScriptHex, Txid } from '@finality/bitcoin';
 import type { Instant, Sats } from '@finality/kernel';
 import { describe, expect, it } from 'vitest';
 import { chain, type ChainEvent } from './chain.ts';
@@ -123,6 +123,8 @@ function inShort(event: ChainEvent): string {
       return `agreed ${event.hash}`;
     case 'block_disputed':
       return `disputed ${event.hash}`;
+    case 'fees_estimated':
+      return `fees ${event.fees.fast} ${event.fees.normal} ${event.fees.slow} ${event.fees.floor}`;
   }
 }
 
@@ -133,6 +135,20 @@ const found = lookedUp('deposit', ['x:0', THEIRS]);
 describe('before any block', () => {
   it('starts anywhere', () => {
     expect(given().when(connect(100))).toEqual(['connected block100']);
+  });
+});
+
+describe('what the node estimates', () => {
+  const fees = (fast: bigint | null): ChainCommand => ({
+    kind: 'estimate_fees',
+    fees: { fast: fast as FeeRate | null, normal: null, slow: null, floor: 1_000n as FeeRate },
+    node: '/node/',
+  });
+
+  it('is told when it has changed', () => {
+    expect(given(fees(null)).when(fees(5_000n))).toEqual(['fees 5000 null null 1000']);
+    expect(given(fees(5_000n)).when(fees(5_000n))).toEqual([]);
+    expect(given(fees(5_000n)).when(fees(null))).toEqual(['fees null null null 1000']);
   });
 });
 

@@ -10,7 +10,7 @@ import {
   refuse,
   type Result,
 } from '@finality/kernel';
-import type { BlockRef, BroadcastSuccess, ChainEvent, ChainState } from './chain.ts';
+import type { BlockRef, FeeEstimates, BroadcastSuccess, ChainEvent, ChainState } from './chain.ts';
 import type { ChainRefusal } from './chain.errors.ts';
 import type {
   AncestorInput,
@@ -81,6 +81,8 @@ export type ChainCommand =
       readonly transactions: readonly ObservedTransaction[];
       readonly lookedUp: LookedUp;
     }
+  /** What the node estimates. The same as before is no news. */
+  | { readonly kind: 'estimate_fees'; readonly fees: FeeEstimates; readonly node: string }
   /** Blocks that the second node has as well, oldest first, from the one after the last agreed on. */
   | { readonly kind: 'agree'; readonly blocks: readonly BlockRef[] }
   /** Blocks agreed on that the second node has left, the last first. */
@@ -112,6 +114,10 @@ export function decideChain(command: ChainCommand, state: ChainState, view: Watc
       return evict(command, view);
     case 'rescan_block':
       return rescanBlock(command, view);
+    case 'estimate_fees':
+      return sameFees(state.fees, command.fees)
+        ? accept()
+        : accept({ type: 'fees_estimated' as const, fees: command.fees, node: command.node });
     case 'agree':
       return agree(command.blocks, state);
     case 'dispute':
@@ -196,6 +202,11 @@ function disconnectBlocks(blocks: readonly DisconnectedBlock[], state: ChainStat
   }
   return accept(...facts);
 }
+
+const FEES = ['fast', 'normal', 'slow', 'floor'] as const;
+
+const sameFees = (before: FeeEstimates | null, now: FeeEstimates): boolean =>
+  before !== null && FEES.every((target) => before[target] === now[target]);
 
 /** Whoever asked the second node has compared the hashes with ours; what we have gone over to since isn't at its place any more. */
 function agree(blocks: readonly BlockRef[], { tip, agreed }: ChainState): ChainDecision {

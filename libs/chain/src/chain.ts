@@ -1,4 +1,4 @@
-import type { BlockHash, Txid } from '@finality/bitcoin';
+import type { BlockHash, FeeRate, Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant } from '@finality/kernel';
 import type { AncestorInput, WatchedTransaction } from './transaction.ts';
 
@@ -72,6 +72,8 @@ export type ChainEvent =
       readonly lineageId: string;
       readonly answer: BroadcastSuccess;
     }
+  /** Of the node, and other than before. */
+  | { readonly type: 'fees_estimated'; readonly fees: FeeEstimates; readonly node: string }
   /** A second node has this block, the next after the last agreed on, on its best chain. */
   | { readonly type: 'block_agreed'; readonly height: number; readonly hash: BlockHash }
   /** It has left this block, the last agreed on, for another branch. */
@@ -81,6 +83,15 @@ export type ChainEvent =
       readonly hash: BlockHash;
       readonly previousHash: BlockHash;
     };
+
+/** Satoshi per 1,000 virtual bytes; null where the node has seen too little to tell. */
+export interface FeeEstimates {
+  readonly fast: FeeRate | null;
+  readonly normal: FeeRate | null;
+  readonly slow: FeeRate | null;
+  /** The least that it takes and relays. */
+  readonly floor: FeeRate;
+}
 
 /**
  * Why a transaction isn't in a node's mempool any more. `evicted`: the node doesn't say. `expired`: it had been there for as long as the
@@ -96,13 +107,15 @@ export interface ChainState {
   readonly tip: BlockRef | null;
   /** The last block of our chain that the second node has too. */
   readonly agreed: BlockRef | null;
+  /** What the node estimated last. */
+  readonly fees: FeeEstimates | null;
   /** How many facts there are: the source position of the latest. */
   readonly facts: bigint;
 }
 
 export const chain: Aggregate<ChainState, ChainEvent> = {
   name: 'chain',
-  initialState: { tip: null, agreed: null, facts: 0n },
+  initialState: { tip: null, agreed: null, fees: null, facts: 0n },
   evolve(state, event) {
     const facts = state.facts + 1n;
     switch (event.type) {
@@ -112,12 +125,14 @@ export const chain: Aggregate<ChainState, ChainEvent> = {
       case 'block_disconnected': {
         assert(state.tip?.hash === event.hash, 'the tip is disconnected first');
         const tip = { height: event.height - 1, hash: event.previousHash };
-        return { facts, tip, agreed: state.agreed && state.agreed.height > tip.height ? tip : state.agreed };
+        return { ...state, facts, tip, agreed: state.agreed && state.agreed.height > tip.height ? tip : state.agreed };
       }
       case 'block_agreed':
         return { ...state, facts, agreed: { height: event.height, hash: event.hash } };
       case 'block_disputed':
         return { ...state, facts, agreed: { height: event.height - 1, hash: event.previousHash } };
+      case 'fees_estimated':
+        return { ...state, facts, fees: event.fees };
       case 'transaction_seen':
       case 'transaction_confirmed':
       case 'transaction_unconfirmed':

@@ -107,6 +107,7 @@ export class WatchView {
       case 'block_connected':
       case 'block_agreed':
       case 'block_disputed':
+      case 'fees_estimated':
       case 'transaction_broadcast':
         return;
       default:

@@ -197,6 +197,14 @@ const SETTLEMENTS: readonly RefusedInput[] = [
     caller: 'payer',
   },
   {
+    rpc: 'EstimateFees',
+    input: 'an API key with a wrong secret',
+    status: 'UNAUTHENTICATED',
+    field: '',
+    reason: 'API_KEY_INVALID',
+    caller: 'wrong',
+  },
+  {
     rpc: 'BumpFee',
     input: 'the payee’s API key',
     status: 'PERMISSION_DENIED',

@@ -1,4 +1,4 @@
-import type { OutpointKey, ScriptHex, Txid } from '@finality/bitcoin';
+import type { FeeInputs, FeeRate, OutpointKey, ScriptHex, Txid } from '@finality/bitcoin';
 import type { Sats } from '@finality/kernel';
 import type { BlockRef } from './settlement.ts';
 
@@ -22,12 +22,19 @@ export interface WatchedOutput {
   readonly address: string;
 }
 
+/** A node's estimates, satoshi per 1,000 virtual bytes; missing where it has seen too little. */
+export interface NodeFees {
+  readonly estimates: FeeInputs['estimates'];
+  readonly floor: FeeRate;
+}
+
 /** What the chain-watcher says, in the order in which it saw it: facts of a block's transactions before the block's own. */
 export type ChainFact =
   | { readonly kind: 'block_connected'; readonly block: BlockRef }
   /** `forkHeight`: of the last block that both branches have. */
   | { readonly kind: 'block_disconnected'; readonly block: BlockRef; readonly forkHeight: number }
   | { readonly kind: 'block_agreed' | 'block_disputed'; readonly block: BlockRef }
+  | { readonly kind: 'fees_estimated'; readonly fees: NodeFees }
   | { readonly kind: 'transaction_seen'; readonly transaction: WatchedTransaction }
   | { readonly kind: 'transaction_confirmed'; readonly transaction: WatchedTransaction; readonly block: BlockRef }
   | { readonly kind: 'transaction_unconfirmed'; readonly txid: Txid; readonly block: BlockRef }

@@ -1,5 +1,6 @@
 import type { OutpointKey } from '@finality/bitcoin';
 import { type Aggregate, assertNever, type Instant, type Sats } from '@finality/kernel';
+import type { NodeFees } from './chain-fact.ts';
 import { STALE_WINDOW } from './confirmation-policy.ts';
 import type { BlockRef } from './settlement.ts';
 
@@ -13,6 +14,7 @@ export type ChainTipEvent = { readonly at: Instant } & (
   /** A second node has the block on its best chain, and with it all below; or has it no more. */
   | { readonly type: 'block_agreed'; readonly block: BlockRef }
   | { readonly type: 'block_disputed'; readonly block: BlockRef }
+  | { readonly type: 'fees_estimated'; readonly fees: NodeFees }
   | { readonly type: 'incident_opened'; readonly incident: Incident }
   | { readonly type: 'incident_confirmed'; readonly incident: Incident; readonly by: string; readonly reason: string }
 );
@@ -42,6 +44,8 @@ export interface ChainTip {
   readonly recent: readonly BlockRef[];
   /** The highest block that a second node has too; undefined where none is known, or none is asked. */
   readonly agreed?: BlockRef;
+  /** What the node estimated last. */
+  readonly fees?: NodeFees & { readonly at: Instant };
   /** Heights at which a reorg took a block, of the last {@link STALE_WINDOW}. */
   readonly stale: readonly number[];
   /** Those that nobody has confirmed yet. */
@@ -78,6 +82,8 @@ export const chainTipAggregate: Aggregate<ChainTip, ChainTipEvent> = {
           : state;
       case 'block_disputed':
         return below(state, event.block.height);
+      case 'fees_estimated':
+        return { ...state, fees: { ...event.fees, at: event.at } };
       case 'incident_opened':
         return { ...state, incidents: [...state.incidents, event.incident] };
       case 'incident_confirmed':

@@ -11,6 +11,7 @@ export { coinTransferIds } from './postings/coin.ts';
 export { depositTransferIds } from './postings/deposit.ts';
 export { settlementTransferIds } from './postings/payout.ts';
 export { bumpSettlement } from './process/bump.ts';
+export { feesNow } from './process/fees.ts';
 export { confirmIncident } from './process/incidents.ts';
 export * from './process/institutions.ts';
 export * from './process/offer.ts';

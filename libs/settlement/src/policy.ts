@@ -15,7 +15,8 @@ export interface SettlementPolicy {
   readonly deepReorgBlocks: number;
   /** Blocks that a reopened settlement may stay unconfirmed before it is reversed. */
   readonly reopenedBlocksMax: number;
-  readonly feeRate: FeeRate;
+  /** What payouts pay: always this, or what is decided for the `normal` target between the floor and the cap. */
+  readonly fees: { readonly fixed: FeeRate } | { readonly floor: FeeRate; readonly cap: FeeRate };
   /** Reserved on top of the amount; the network fee never exceeds it. */
   readonly feeCapSats: Sats;
   /** Payouts of a wallet that may share a transaction wait for others: so long at most, until so many or so much is to be paid. */

@@ -1,5 +1,6 @@
 import {
   addressOf,
+  feeRate,
   type Network,
   type OutpointKey,
   outpointKey,
@@ -18,6 +19,7 @@ import type {
   Assessment,
   BlockRef,
   ChainFact,
+  NodeFees,
   Recommendation,
   WalletRecord,
   WatchedTransaction,
@@ -149,6 +151,7 @@ function factOf(fact: chainV1.ChainFact, network: Network): ChainFact | undefine
     const { forkHeight } = fact.blockDisconnected;
     return { kind: 'block_disconnected', block: blockOf(fact.blockDisconnected), forkHeight };
   }
+  if (fact.feesEstimated) return { kind: 'fees_estimated', fees: feesOf(fact.feesEstimated) };
   if (fact.blockAgreed) return { kind: 'block_agreed', block: blockOf(fact.blockAgreed) };
   if (fact.blockDisputed) return { kind: 'block_disputed', block: blockOf(fact.blockDisputed) };
   if (fact.transactionSeen)
@@ -185,6 +188,14 @@ function factOf(fact: chainV1.ChainFact, network: Network): ChainFact | undefine
       answer: fact.transactionBroadcast.answer,
     };
   return undefined;
+}
+
+function feesOf({ fast, normal, slow, floor }: chainV1.FeesEstimated): NodeFees {
+  const known = Object.entries({ fast, normal, slow }).filter(([, rate]) => rate > 0n);
+  return {
+    estimates: Object.fromEntries(known.map(([target, rate]) => [target, feeRate(rate)])),
+    floor: feeRate(floor),
+  };
 }
 
 function transactionOf(transaction: chainV1.WatchedTransaction | undefined, network: Network): WatchedTransaction {

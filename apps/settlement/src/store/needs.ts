@@ -161,6 +161,7 @@ export class Needs {
         return;
       case 'block_disconnected':
       case 'block_disputed':
+      case 'fees_estimated':
         return;
       default:
         return assertNever(fact, 'chain fact');

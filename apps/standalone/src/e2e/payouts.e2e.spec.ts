@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { NOTHING } from './bank.fixture.ts';
 import { expectInOrder, onPlatform } from './e2e.fixture.ts';
+import { until } from './wait.fixture.ts';
 import { bumpedPayouts } from './suites/payouts.fixture.ts';
 
 const COUNT = 3;
@@ -9,6 +10,20 @@ onPlatform(
   'payouts',
   (e2e) => {
     bumpedPayouts(e2e);
+
+    it('pay the feerate that is fixed, which is what EstimateFees says', async () => {
+      const payer = await e2e().bank({ wallet: 'none' });
+      const { estimates } = await until(
+        'the node has estimated',
+        () => payer.api.settlements.estimateFees({}),
+        ({ estimatedAt }) => estimatedAt !== undefined,
+      );
+      expect(estimates).toMatchObject([
+        { target: 'fast', satPerVb: '2', feeRateSatsPerKvb: 2_000n, blocks: 2, expectedDelaySeconds: 1_200 },
+        { target: 'normal', satPerVb: '2', feeRateSatsPerKvb: 2_000n, blocks: 6, expectedDelaySeconds: 3_600 },
+        { target: 'slow', satPerVb: '2', feeRateSatsPerKvb: 2_000n, blocks: 144, expectedDelaySeconds: 86_400 },
+      ]);
+    });
 
     it('of one wallet share a transaction once there are enough of them, each with its share of the fee', async () => {
       const payer = await e2e().bank();

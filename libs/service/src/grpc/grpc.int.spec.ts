@@ -109,6 +109,11 @@ class SettlementRpcs {
   listSettlements(): settlementV1.ListSettlementsResponse {
     return { settlements: [], nextPageToken: '' };
   }
+  @GrpcMethod('SettlementService', 'estimateFees')
+  estimateFees(): settlementV1.EstimateFeesResponse {
+    return { estimates: [], estimatedAt: undefined };
+  }
+
   @GrpcMethod('SettlementService', 'bumpFee')
   bumpFee(): settlementV1.Settlement {
     return settlement('bumped');

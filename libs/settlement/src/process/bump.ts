@@ -14,6 +14,7 @@ import { latest, type LineageInput, type LineagePlan, type OfferedLineage, type 
 import { heldMore } from '../postings/payout.ts';
 import { living, type LivingSettlement } from '../settlement.ts';
 import { placeholderFor, spendable, weightOf } from './choose-coins.ts';
+import { feeRateNow } from './fees.ts';
 import { claim, inputOf, releaseClaim } from './reserve.ts';
 
 /** Versions of one lineage: each is asked for by a person, or a wait of blocks apart. */
@@ -83,7 +84,7 @@ export function bumpDue(book: Book, lineageId: string): void {
   if (lineage.status !== 'offered' || lineage.inBlock !== undefined) return;
   const last = latest(lineage);
   const higher = ((rateOf(last) * STEP_PERCENT) / 100n) as FeeRate;
-  const { feeRate } = book.policy;
+  const feeRate = feeRateNow(book);
   const bumped = bump(book, lineageId, feeRate > higher ? feeRate : higher);
   if (!bumped.ok) waitForBlock(book, lineageId);
 }

@@ -14,6 +14,7 @@ import {
 import { assert, err, ok, type Result, type Sats, unwrap } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import { type Coin, isSpendable } from '../coin.ts';
+import { feeRateNow } from './fees.ts';
 import type { LineagePayout, LineagePlan } from '../lineage.ts';
 
 export interface CoinRequest {
@@ -46,7 +47,7 @@ export function chooseCoins(book: Book, request: CoinRequest): Result<CoinChoice
       valueSats: amountSats,
       script: placeholderFor(book, payeeWalletId),
     })),
-    feeRate: policy.feeRate,
+    feeRate: feeRateNow(book),
     feeCapSats: (policy.feeCapSats * BigInt(payouts.length)) as Sats,
     change: { type: payingScriptType(book, walletId) },
     ...(plan && { anchor: unwrap(parseOutpointKey(plan.anchor)) }),

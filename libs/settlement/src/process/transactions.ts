@@ -50,6 +50,9 @@ export function applyChainFact(book: Book, fact: ChainFact): void {
       return blockConnected(book, fact.block);
     case 'block_agreed':
       return blockAgreed(book, fact.block);
+    case 'fees_estimated':
+      book.tip.record({ type: 'fees_estimated', at: book.now, fees: fact.fees });
+      return;
     case 'block_disputed':
       book.tip.record({ type: 'block_disputed', at: book.now, block: fact.block });
       return;

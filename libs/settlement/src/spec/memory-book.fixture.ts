@@ -17,7 +17,7 @@ export const POLICY: SettlementPolicy = {
   finalDepth: 6,
   deepReorgBlocks: 10,
   reopenedBlocksMax: 6,
-  feeRate: feeRate(2_000n),
+  fees: { fixed: feeRate(2_000n) },
   feeCapSats: sats(5_000n),
   batch: { waitMs: 0, payoutsMax: 3, valueMaxSats: sats(60_000n) },
   // Most histories are about something else.

@@ -106,7 +106,8 @@ function factOf(event: ChainEvent): ChainFact {
       return { kind: event.type, txid: event.txid, answer: event.answer };
     case 'block_agreed':
     case 'block_disputed':
-      throw new Error('the model has one node');
+    case 'fees_estimated':
+      throw new Error('the model has one node, and no market');
     default:
       return assertNever(event, 'chain event');
   }

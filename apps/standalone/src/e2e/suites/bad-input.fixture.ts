@@ -279,6 +279,7 @@ async function goodRequests(
       { idempotency_key: '', incident_id: 'deep_reorg:0', reason: 'looked at' },
       'NOT_FOUND',
     ),
+    EstimateFees: asPayer(settlements.estimateFees, settlementV1.EstimateFeesRequest, {}),
     BumpFee: asPayer(
       settlements.bumpFee,
       settlementV1.BumpFeeRequest,

@@ -57,7 +57,11 @@ export interface ChainFact {
     | BlockAgreed
     | undefined;
   /** It had it there, and has it no more. */
-  blockDisputed?: BlockDisputed | undefined;
+  blockDisputed?:
+    | BlockDisputed
+    | undefined;
+  /** Only when it has changed. */
+  feesEstimated?: FeesEstimated | undefined;
 }
 
 export interface BlockConnected {
@@ -174,6 +178,18 @@ export interface TransactionEvicted {
   node: string;
 }
 
+/** What the node takes for a place in one of the next blocks, in satoshi per 1,000 virtual bytes. */
+export interface FeesEstimated {
+  /** 0: it has seen too little, as on regtest. */
+  fast: bigint;
+  normal: bigint;
+  slow: bigint;
+  /** The least that it takes and relays. */
+  floor: bigint;
+  /** The node that said so, as it names itself. */
+  node: string;
+}
+
 export interface TransactionBroadcast {
   txid: string;
   lineageId: string;
@@ -208,6 +224,7 @@ function createBaseChainFact(): ChainFact {
     transactionBroadcast: undefined,
     blockAgreed: undefined,
     blockDisputed: undefined,
+    feesEstimated: undefined,
   };
 }
 
@@ -254,6 +271,9 @@ export const ChainFact: MessageFns<ChainFact> = {
     }
     if (message.blockDisputed !== undefined) {
       BlockDisputed.encode(message.blockDisputed, writer.uint32(106).fork()).join();
+    }
+    if (message.feesEstimated !== undefined) {
+      FeesEstimated.encode(message.feesEstimated, writer.uint32(114).fork()).join();
     }
     return writer;
   },
@@ -375,6 +395,14 @@ export const ChainFact: MessageFns<ChainFact> = {
             message.blockDisputed = BlockDisputed.decode(reader, reader.uint32());
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.feesEstimated = FeesEstimated.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -450,6 +478,11 @@ export const ChainFact: MessageFns<ChainFact> = {
         : isSet(object.block_disputed)
         ? BlockDisputed.fromJSON(object.block_disputed)
         : undefined,
+      feesEstimated: isSet(object.feesEstimated)
+        ? FeesEstimated.fromJSON(object.feesEstimated)
+        : isSet(object.fees_estimated)
+        ? FeesEstimated.fromJSON(object.fees_estimated)
+        : undefined,
     };
   },
 
@@ -493,6 +526,9 @@ export const ChainFact: MessageFns<ChainFact> = {
     }
     if (message.blockDisputed !== undefined) {
       obj.blockDisputed = BlockDisputed.toJSON(message.blockDisputed);
+    }
+    if (message.feesEstimated !== undefined) {
+      obj.feesEstimated = FeesEstimated.toJSON(message.feesEstimated);
     }
     return obj;
   },
@@ -539,6 +575,9 @@ export const ChainFact: MessageFns<ChainFact> = {
       : undefined;
     message.blockDisputed = (object.blockDisputed !== undefined && object.blockDisputed !== null)
       ? BlockDisputed.fromPartial(object.blockDisputed)
+      : undefined;
+    message.feesEstimated = (object.feesEstimated !== undefined && object.feesEstimated !== null)
+      ? FeesEstimated.fromPartial(object.feesEstimated)
       : undefined;
     return message;
   },
@@ -1959,6 +1998,151 @@ export const TransactionEvicted: MessageFns<TransactionEvicted> = {
     message.txid = object.txid ?? "";
     message.reason = object.reason ?? "";
     message.conflictingTxid = object.conflictingTxid ?? "";
+    message.node = object.node ?? "";
+    return message;
+  },
+};
+
+function createBaseFeesEstimated(): FeesEstimated {
+  return { fast: 0n, normal: 0n, slow: 0n, floor: 0n, node: "" };
+}
+
+export const FeesEstimated: MessageFns<FeesEstimated> = {
+  encode(message: FeesEstimated, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fast !== 0n) {
+      if (BigInt.asIntN(64, message.fast) !== message.fast) {
+        throw new globalThis.Error("value provided for field message.fast of type int64 too large");
+      }
+      writer.uint32(8).int64(message.fast);
+    }
+    if (message.normal !== 0n) {
+      if (BigInt.asIntN(64, message.normal) !== message.normal) {
+        throw new globalThis.Error("value provided for field message.normal of type int64 too large");
+      }
+      writer.uint32(16).int64(message.normal);
+    }
+    if (message.slow !== 0n) {
+      if (BigInt.asIntN(64, message.slow) !== message.slow) {
+        throw new globalThis.Error("value provided for field message.slow of type int64 too large");
+      }
+      writer.uint32(24).int64(message.slow);
+    }
+    if (message.floor !== 0n) {
+      if (BigInt.asIntN(64, message.floor) !== message.floor) {
+        throw new globalThis.Error("value provided for field message.floor of type int64 too large");
+      }
+      writer.uint32(32).int64(message.floor);
+    }
+    if (message.node !== "") {
+      writer.uint32(42).string(message.node);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FeesEstimated {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFeesEstimated();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.fast = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.normal = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.slow = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.floor = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.node = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FeesEstimated {
+    return {
+      fast: isSet(object.fast) ? BigInt(object.fast) : 0n,
+      normal: isSet(object.normal) ? BigInt(object.normal) : 0n,
+      slow: isSet(object.slow) ? BigInt(object.slow) : 0n,
+      floor: isSet(object.floor) ? BigInt(object.floor) : 0n,
+      node: isSet(object.node) ? globalThis.String(object.node) : "",
+    };
+  },
+
+  toJSON(message: FeesEstimated): unknown {
+    const obj: any = {};
+    if (message.fast !== 0n) {
+      obj.fast = message.fast.toString();
+    }
+    if (message.normal !== 0n) {
+      obj.normal = message.normal.toString();
+    }
+    if (message.slow !== 0n) {
+      obj.slow = message.slow.toString();
+    }
+    if (message.floor !== 0n) {
+      obj.floor = message.floor.toString();
+    }
+    if (message.node !== "") {
+      obj.node = message.node;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<FeesEstimated>, I>>(base?: I): FeesEstimated {
+    return FeesEstimated.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FeesEstimated>, I>>(object: I): FeesEstimated {
+    const message = createBaseFeesEstimated();
+    message.fast = (object.fast !== undefined && object.fast !== null) ? BigInt(object.fast) : 0n;
+    message.normal = (object.normal !== undefined && object.normal !== null) ? BigInt(object.normal) : 0n;
+    message.slow = (object.slow !== undefined && object.slow !== null) ? BigInt(object.slow) : 0n;
+    message.floor = (object.floor !== undefined && object.floor !== null) ? BigInt(object.floor) : 0n;
     message.node = object.node ?? "";
     return message;
   },

@@ -163,6 +163,29 @@ export interface CancelSettlementRequest {
   reason: string;
 }
 
+export interface EstimateFeesRequest {
+}
+
+export interface EstimateFeesResponse {
+  /** Fast, normal, slow. Payouts are built for normal, unless a feerate is fixed. */
+  estimates: FeeEstimate[];
+  /** When the node estimated; missing where it hasn't. */
+  estimatedAt?: Timestamp | undefined;
+}
+
+export interface FeeEstimate {
+  /** fast, normal or slow. */
+  target: string;
+  /** Satoshi per virtual byte, up to three decimals: what people compare. */
+  satPerVb: string;
+  feeRateSatsPerKvb: bigint;
+  /** Blocks until it should be in one, and the time that this takes on average. */
+  blocks: number;
+  expectedDelaySeconds: number;
+  /** Where the feerate comes from: estimate, mempool, floor, or cap (it would have to be higher). */
+  basis: string;
+}
+
 export interface BumpFeeRequest {
   idempotencyKey: string;
   settlementId: string;
@@ -1349,6 +1372,317 @@ export const CancelSettlementRequest: MessageFns<CancelSettlementRequest> = {
   },
 };
 
+function createBaseEstimateFeesRequest(): EstimateFeesRequest {
+  return {};
+}
+
+export const EstimateFeesRequest: MessageFns<EstimateFeesRequest> = {
+  encode(_: EstimateFeesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EstimateFeesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEstimateFeesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): EstimateFeesRequest {
+    return {};
+  },
+
+  toJSON(_: EstimateFeesRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<EstimateFeesRequest>, I>>(base?: I): EstimateFeesRequest {
+    return EstimateFeesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<EstimateFeesRequest>, I>>(_: I): EstimateFeesRequest {
+    const message = createBaseEstimateFeesRequest();
+    return message;
+  },
+};
+
+function createBaseEstimateFeesResponse(): EstimateFeesResponse {
+  return { estimates: [], estimatedAt: undefined };
+}
+
+export const EstimateFeesResponse: MessageFns<EstimateFeesResponse> = {
+  encode(message: EstimateFeesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.estimates) {
+      FeeEstimate.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.estimatedAt !== undefined) {
+      Timestamp.encode(message.estimatedAt, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EstimateFeesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEstimateFeesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.estimates.push(FeeEstimate.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.estimatedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EstimateFeesResponse {
+    return {
+      estimates: globalThis.Array.isArray(object?.estimates)
+        ? object.estimates.map((e: any) => FeeEstimate.fromJSON(e))
+        : [],
+      estimatedAt: isSet(object.estimatedAt)
+        ? fromJsonTimestamp(object.estimatedAt)
+        : isSet(object.estimated_at)
+        ? fromJsonTimestamp(object.estimated_at)
+        : undefined,
+    };
+  },
+
+  toJSON(message: EstimateFeesResponse): unknown {
+    const obj: any = {};
+    if (message.estimates?.length) {
+      obj.estimates = message.estimates.map((e) => FeeEstimate.toJSON(e));
+    }
+    if (message.estimatedAt !== undefined) {
+      obj.estimatedAt = fromTimestamp(message.estimatedAt).toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<EstimateFeesResponse>, I>>(base?: I): EstimateFeesResponse {
+    return EstimateFeesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<EstimateFeesResponse>, I>>(object: I): EstimateFeesResponse {
+    const message = createBaseEstimateFeesResponse();
+    message.estimates = object.estimates?.map((e) => FeeEstimate.fromPartial(e)) || [];
+    message.estimatedAt = (object.estimatedAt !== undefined && object.estimatedAt !== null)
+      ? Timestamp.fromPartial(object.estimatedAt)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseFeeEstimate(): FeeEstimate {
+  return { target: "", satPerVb: "", feeRateSatsPerKvb: 0n, blocks: 0, expectedDelaySeconds: 0, basis: "" };
+}
+
+export const FeeEstimate: MessageFns<FeeEstimate> = {
+  encode(message: FeeEstimate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.target !== "") {
+      writer.uint32(10).string(message.target);
+    }
+    if (message.satPerVb !== "") {
+      writer.uint32(18).string(message.satPerVb);
+    }
+    if (message.feeRateSatsPerKvb !== 0n) {
+      if (BigInt.asIntN(64, message.feeRateSatsPerKvb) !== message.feeRateSatsPerKvb) {
+        throw new globalThis.Error("value provided for field message.feeRateSatsPerKvb of type int64 too large");
+      }
+      writer.uint32(24).int64(message.feeRateSatsPerKvb);
+    }
+    if (message.blocks !== 0) {
+      writer.uint32(32).int32(message.blocks);
+    }
+    if (message.expectedDelaySeconds !== 0) {
+      writer.uint32(40).int32(message.expectedDelaySeconds);
+    }
+    if (message.basis !== "") {
+      writer.uint32(50).string(message.basis);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FeeEstimate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFeeEstimate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.target = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.satPerVb = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.feeRateSatsPerKvb = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.blocks = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.expectedDelaySeconds = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.basis = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FeeEstimate {
+    return {
+      target: isSet(object.target) ? globalThis.String(object.target) : "",
+      satPerVb: isSet(object.satPerVb)
+        ? globalThis.String(object.satPerVb)
+        : isSet(object.sat_per_vb)
+        ? globalThis.String(object.sat_per_vb)
+        : "",
+      feeRateSatsPerKvb: isSet(object.feeRateSatsPerKvb)
+        ? BigInt(object.feeRateSatsPerKvb)
+        : isSet(object.fee_rate_sats_per_kvb)
+        ? BigInt(object.fee_rate_sats_per_kvb)
+        : 0n,
+      blocks: isSet(object.blocks) ? globalThis.Number(object.blocks) : 0,
+      expectedDelaySeconds: isSet(object.expectedDelaySeconds)
+        ? globalThis.Number(object.expectedDelaySeconds)
+        : isSet(object.expected_delay_seconds)
+        ? globalThis.Number(object.expected_delay_seconds)
+        : 0,
+      basis: isSet(object.basis) ? globalThis.String(object.basis) : "",
+    };
+  },
+
+  toJSON(message: FeeEstimate): unknown {
+    const obj: any = {};
+    if (message.target !== "") {
+      obj.target = message.target;
+    }
+    if (message.satPerVb !== "") {
+      obj.satPerVb = message.satPerVb;
+    }
+    if (message.feeRateSatsPerKvb !== 0n) {
+      obj.feeRateSatsPerKvb = message.feeRateSatsPerKvb.toString();
+    }
+    if (message.blocks !== 0) {
+      obj.blocks = Math.round(message.blocks);
+    }
+    if (message.expectedDelaySeconds !== 0) {
+      obj.expectedDelaySeconds = Math.round(message.expectedDelaySeconds);
+    }
+    if (message.basis !== "") {
+      obj.basis = message.basis;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<FeeEstimate>, I>>(base?: I): FeeEstimate {
+    return FeeEstimate.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FeeEstimate>, I>>(object: I): FeeEstimate {
+    const message = createBaseFeeEstimate();
+    message.target = object.target ?? "";
+    message.satPerVb = object.satPerVb ?? "";
+    message.feeRateSatsPerKvb = (object.feeRateSatsPerKvb !== undefined && object.feeRateSatsPerKvb !== null)
+      ? BigInt(object.feeRateSatsPerKvb)
+      : 0n;
+    message.blocks = object.blocks ?? 0;
+    message.expectedDelaySeconds = object.expectedDelaySeconds ?? 0;
+    message.basis = object.basis ?? "";
+    return message;
+  },
+};
+
 function createBaseBumpFeeRequest(): BumpFeeRequest {
   return { idempotencyKey: "", settlementId: "", feeRateSatsPerKvb: 0n };
 }
@@ -1846,6 +2180,17 @@ export const SettlementServiceService = {
     responseSerialize: (value: Settlement): Buffer => Buffer.from(Settlement.encode(value).finish()),
     responseDeserialize: (value: Buffer): Settlement => Settlement.decode(value),
   },
+  /** What payouts would pay to the network now, and how long they would take. */
+  estimateFees: {
+    path: "/finality.settlement.v1.SettlementService/EstimateFees" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: EstimateFeesRequest): Buffer => Buffer.from(EstimateFeesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): EstimateFeesRequest => EstimateFeesRequest.decode(value),
+    responseSerialize: (value: EstimateFeesResponse): Buffer =>
+      Buffer.from(EstimateFeesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): EstimateFeesResponse => EstimateFeesResponse.decode(value),
+  },
   /** A compliance officer's decision on a settlement under review; never the submitter's. */
   reviewSettlement: {
     path: "/finality.settlement.v1.SettlementService/ReviewSettlement" as const,
@@ -1907,6 +2252,8 @@ export interface SettlementServiceServer extends UntypedServiceImplementation {
    * within the fee cap. It happens by itself when a transaction is in no block for too long. All settlements that share the transaction gain.
    */
   bumpFee: handleUnaryCall<BumpFeeRequest, Settlement>;
+  /** What payouts would pay to the network now, and how long they would take. */
+  estimateFees: handleUnaryCall<EstimateFeesRequest, EstimateFeesResponse>;
   /** A compliance officer's decision on a settlement under review; never the submitter's. */
   reviewSettlement: handleUnaryCall<ReviewSettlementRequest, Settlement>;
   /** Every change after the cursor, then live. Ends with UNAVAILABLE and a cursor in the trailer `finality-cursor` at shutdown. */
@@ -2007,6 +2354,22 @@ export interface SettlementServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Settlement) => void,
+  ): ClientUnaryCall;
+  /** What payouts would pay to the network now, and how long they would take. */
+  estimateFees(
+    request: EstimateFeesRequest,
+    callback: (error: ServiceError | null, response: EstimateFeesResponse) => void,
+  ): ClientUnaryCall;
+  estimateFees(
+    request: EstimateFeesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: EstimateFeesResponse) => void,
+  ): ClientUnaryCall;
+  estimateFees(
+    request: EstimateFeesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: EstimateFeesResponse) => void,
   ): ClientUnaryCall;
   /** A compliance officer's decision on a settlement under review; never the submitter's. */
   reviewSettlement(

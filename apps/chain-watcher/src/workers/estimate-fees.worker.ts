@@ -1,0 +1,35 @@
+import { FEE_TARGET_BLOCKS } from '@finality/bitcoin';
+import type { BitcoinNode } from '@finality/bitcoin-node';
+import type { Worker } from '@finality/kernel';
+import { execute, type Progress, waitingForNode, type WorkerContext } from './context.ts';
+
+const POLL_MS = 30_000;
+
+/** What the node estimates for a place in one of the next blocks, told when it has changed. */
+export class EstimateFees implements Worker {
+  readonly name = 'estimate-fees';
+  readonly pollMs = POLL_MS;
+  readonly #context: WorkerContext;
+
+  constructor(context: WorkerContext) {
+    this.#context = context;
+  }
+
+  step(): Promise<Progress> {
+    return waitingForNode(this.#context, () => this.#context.nodes.use((node) => this.#ask(node)));
+  }
+
+  async #ask(node: BitcoinNode): Promise<Progress> {
+    const fast = await node.feeRates(FEE_TARGET_BLOCKS.fast);
+    const normal = await node.feeRates(FEE_TARGET_BLOCKS.normal);
+    const slow = await node.feeRates(FEE_TARGET_BLOCKS.slow);
+    const fees = {
+      fast: fast.estimate ?? null,
+      normal: normal.estimate ?? null,
+      slow: slow.estimate ?? null,
+      floor: normal.floor,
+    };
+    await execute(this.#context, this.name, [{ kind: 'estimate_fees', fees, node: node.version }]);
+    return 'idle';
+  }
+}
