@@ -39,6 +39,7 @@ import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
 import { RiskVerdictsMessages } from './inbound/risk-verdicts.messages.ts';
 import { SubmitSettlementRpc } from './inbound/submit-settlement.rpc.ts';
 import { SubmitSettlementsRpc } from './inbound/submit-settlements.rpc.ts';
+import { UnfreezeInstitutionRpc } from './inbound/unfreeze-institution.rpc.ts';
 import { Wakeups } from './inbound/wakeups.ts';
 import { WalletsMessages } from './inbound/wallets.messages.ts';
 import { WatchSettlementsRpc } from './inbound/watch-settlements.rpc.ts';
@@ -73,6 +74,7 @@ const INSTITUTION_RPCS = [
   GetInstitutionRpc,
   ListInstitutionsRpc,
   FreezeInstitutionRpc,
+  UnfreezeInstitutionRpc,
   IssueApiKeyRpc,
   RevokeApiKeyRpc,
 ];

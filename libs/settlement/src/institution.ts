@@ -8,6 +8,8 @@ export type InstitutionEvent = { readonly at: Instant } & (
       readonly creditLineSats: bigint;
     }
   | { readonly type: 'institution_frozen'; readonly reason: string }
+  /** By a person, who has looked at why. */
+  | { readonly type: 'institution_unfrozen'; readonly reason: string }
 );
 
 export type Institution =
@@ -41,6 +43,9 @@ export const institutionAggregate: Aggregate<Institution, InstitutionEvent> = {
       case 'institution_frozen':
         assert(state.status !== 'none', 'the institution does not exist');
         return { ...state, status: 'frozen', reason: event.reason, updatedAt: event.at };
+      case 'institution_unfrozen':
+        assert(state.status === 'frozen', 'only a frozen institution is unfrozen');
+        return { ...state, status: 'active', reason: event.reason, updatedAt: event.at };
       default:
         return assertNever(event, 'institution event');
     }

@@ -27,7 +27,11 @@ export type SettlementCommand =
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
-  | { readonly type: 'freeze_institution'; readonly institutionId: string; readonly reason: string }
+  | {
+      readonly type: 'freeze_institution' | 'unfreeze_institution';
+      readonly institutionId: string;
+      readonly reason: string;
+    }
   | { readonly type: 'issue_api_key'; readonly key: NewApiKey }
   | { readonly type: 'revoke_api_key'; readonly keyId: string; readonly reason: string }
   | {

@@ -23,6 +23,7 @@ import {
   signed,
   signingRefused,
   submit,
+  unfreezeInstitution,
 } from '@finality/settlement';
 import { saveCoins } from '../projections/coins.ts';
 import { saveMaturities } from '../projections/maturities.ts';
@@ -66,6 +67,8 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return institutionReply(createInstitution(book, body.institution));
       case 'freeze_institution':
         return institutionReply(freezeInstitution(book, body.institutionId, body.reason));
+      case 'unfreeze_institution':
+        return institutionReply(unfreezeInstitution(book, body.institutionId, body.reason));
       case 'issue_api_key':
         return apiKeyReply(issueApiKey(book, body.key));
       case 'revoke_api_key':

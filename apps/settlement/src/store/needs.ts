@@ -71,6 +71,7 @@ export class Needs {
         this.clearing.add(body.institution.institutionId);
         return void this.institutions.add(body.institution.institutionId);
       case 'freeze_institution':
+      case 'unfreeze_institution':
         return void this.institutions.add(body.institutionId);
       case 'issue_api_key':
         this.apiKeys.add(body.key.keyId);

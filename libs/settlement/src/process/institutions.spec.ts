@@ -3,7 +3,13 @@ import type { ApiKey, Institution } from '../institution.ts';
 import { given } from '../spec/given.fixture.ts';
 import { MemoryBook } from '../spec/memory-book.fixture.ts';
 import { freeze } from './freeze.ts';
-import { createInstitution, freezeInstitution, issueApiKey, revokeApiKey } from './institutions.ts';
+import {
+  createInstitution,
+  freezeInstitution,
+  issueApiKey,
+  revokeApiKey,
+  unfreezeInstitution,
+} from './institutions.ts';
 
 const NEW = { institutionId: 'd', name: 'Bank D', creditLineSats: 500n };
 const KEY = { keyId: 'k-1', institutionId: '', roles: ['operator'], label: 'first', secretSha256: 'ab' } as const;
@@ -58,6 +64,20 @@ describe('an API key', () => {
     expect((book.apiKeys.get('k-1') as Extract<ApiKey, { keyId: string }>).secretSha256).toBe('ab');
     expect(revokeApiKey(book, 'k-9', '')).toMatchObject({ ok: false, error: { reason: 'UNKNOWN_API_KEY' } });
   });
+});
+
+it('a freeze is taken back by hand, once, with the reason', () => {
+  const book = new MemoryBook();
+  expect(unfreezeInstitution(book, 'd', 'why')).toMatchObject({ ok: false, error: { reason: 'UNKNOWN_INSTITUTION' } });
+  createInstitution(book, NEW);
+  freezeInstitution(book, 'd', 'asked to');
+  expect(unfreezeInstitution(book, 'd', 'looked at')).toMatchObject({
+    ok: true,
+    value: { status: 'active', reason: 'looked at' },
+  });
+  const { length } = book.log;
+  expect(unfreezeInstitution(book, 'd', 'again')).toMatchObject({ ok: true, value: { reason: 'looked at' } });
+  expect(book.log).toHaveLength(length);
 });
 
 it('a freeze by hand says who is frozen', () => {

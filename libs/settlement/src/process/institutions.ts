@@ -38,6 +38,18 @@ export function freezeInstitution(
   return existing(book.institutions.record(institutionId, { type: 'institution_frozen', at: book.now, reason }));
 }
 
+/** Somebody has looked at why it was frozen, and answers for it: also for an account that is overdrawn still. */
+export function unfreezeInstitution(
+  book: Book,
+  institutionId: string,
+  reason: string,
+): Result<Existing<Institution>, Refusal> {
+  const institution = book.institutions.get(institutionId);
+  if (institution.status === 'none') return err(unknownInstitution(institutionId));
+  if (institution.status === 'active') return ok(institution);
+  return existing(book.institutions.record(institutionId, { type: 'institution_unfrozen', at: book.now, reason }));
+}
+
 export interface NewApiKey {
   readonly keyId: string;
   readonly institutionId: string;

@@ -1,7 +1,7 @@
 import { institutionV1, settlementV1 } from '@finality/contracts';
 import { expect, it } from 'vitest';
 import { refused } from '../api.fixture.ts';
-import { type Bank, lifeOf, NOTHING, type Settlement } from '../bank.fixture.ts';
+import { type Bank, freshKey, lifeOf, NOTHING, type Settlement } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
 import { steal } from '../thief.fixture.ts';
 import { until } from '../wait.fixture.ts';
@@ -121,6 +121,13 @@ export function settlementInReorg(e2e: () => E2e): void {
     expect(await refused(payee.submit({ to: payer, amountSats: 1n, mode: 'CENTRALIZED' }))).toMatchObject({
       reason: 'INSTITUTION_FROZEN',
     });
+    const { operator } = e2e();
+    for (const { id: institutionId } of [payer, payee]) {
+      const unfrozen = { idempotencyKey: freshKey(), institutionId, reason: 'the thief is known' };
+      expect((await operator.institutions.unfreezeInstitution(unfrozen)).status).toBe(INSTITUTION_STATUS_ACTIVE);
+    }
+    await payer.fund({ clearing: [1_000n] });
+    await payer.settle({ to: payee, amountSats: 1_000n, mode: 'CENTRALIZED' });
     await expectInOrder(e2e());
   });
 

@@ -149,6 +149,13 @@ export interface ListInstitutionsResponse {
   nextPageToken: string;
 }
 
+export interface UnfreezeInstitutionRequest {
+  idempotencyKey: string;
+  institutionId: string;
+  /** What was found; 1 to 500 characters. */
+  reason: string;
+}
+
 export interface FreezeInstitutionRequest {
   idempotencyKey: string;
   institutionId: string;
@@ -772,6 +779,115 @@ export const ListInstitutionsResponse: MessageFns<ListInstitutionsResponse> = {
     const message = createBaseListInstitutionsResponse();
     message.institutions = object.institutions?.map((e) => Institution.fromPartial(e)) || [];
     message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseUnfreezeInstitutionRequest(): UnfreezeInstitutionRequest {
+  return { idempotencyKey: "", institutionId: "", reason: "" };
+}
+
+export const UnfreezeInstitutionRequest: MessageFns<UnfreezeInstitutionRequest> = {
+  encode(message: UnfreezeInstitutionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnfreezeInstitutionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnfreezeInstitutionRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UnfreezeInstitutionRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: UnfreezeInstitutionRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<UnfreezeInstitutionRequest>, I>>(base?: I): UnfreezeInstitutionRequest {
+    return UnfreezeInstitutionRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UnfreezeInstitutionRequest>, I>>(object: I): UnfreezeInstitutionRequest {
+    const message = createBaseUnfreezeInstitutionRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.institutionId = object.institutionId ?? "";
+    message.reason = object.reason ?? "";
     return message;
   },
 };
@@ -1446,6 +1562,17 @@ export const InstitutionServiceService = {
     responseSerialize: (value: Institution): Buffer => Buffer.from(Institution.encode(value).finish()),
     responseDeserialize: (value: Buffer): Institution => Institution.decode(value),
   },
+  /** Somebody has looked at why; also where an account is overdrawn still. */
+  unfreezeInstitution: {
+    path: "/finality.institution.v1.InstitutionService/UnfreezeInstitution" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: UnfreezeInstitutionRequest): Buffer =>
+      Buffer.from(UnfreezeInstitutionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): UnfreezeInstitutionRequest => UnfreezeInstitutionRequest.decode(value),
+    responseSerialize: (value: Institution): Buffer => Buffer.from(Institution.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Institution => Institution.decode(value),
+  },
   /** The secret is in this answer and nowhere else; we store its hash. */
   issueApiKey: {
     path: "/finality.institution.v1.InstitutionService/IssueApiKey" as const,
@@ -1474,6 +1601,8 @@ export interface InstitutionServiceServer extends UntypedServiceImplementation {
   listInstitutions: handleUnaryCall<ListInstitutionsRequest, ListInstitutionsResponse>;
   /** Stops new settlements from and to it; what is under way goes on. */
   freezeInstitution: handleUnaryCall<FreezeInstitutionRequest, Institution>;
+  /** Somebody has looked at why; also where an account is overdrawn still. */
+  unfreezeInstitution: handleUnaryCall<UnfreezeInstitutionRequest, Institution>;
   /** The secret is in this answer and nowhere else; we store its hash. */
   issueApiKey: handleUnaryCall<IssueApiKeyRequest, IssueApiKeyResponse>;
   /** Takes effect everywhere within 5 s. */
@@ -1538,6 +1667,22 @@ export interface InstitutionServiceClient extends Client {
   ): ClientUnaryCall;
   freezeInstitution(
     request: FreezeInstitutionRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Institution) => void,
+  ): ClientUnaryCall;
+  /** Somebody has looked at why; also where an account is overdrawn still. */
+  unfreezeInstitution(
+    request: UnfreezeInstitutionRequest,
+    callback: (error: ServiceError | null, response: Institution) => void,
+  ): ClientUnaryCall;
+  unfreezeInstitution(
+    request: UnfreezeInstitutionRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Institution) => void,
+  ): ClientUnaryCall;
+  unfreezeInstitution(
+    request: UnfreezeInstitutionRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Institution) => void,
