@@ -6,11 +6,12 @@ const KINDS = [
   { name: 'unit', suffix: '.spec.ts', testTimeout: 30_000, hookTimeout: 60_000, maxWorkers: 2 },
   { name: 'int', suffix: '.int.spec.ts', testTimeout: 60_000, hookTimeout: 120_000, maxWorkers: 2 },
   { name: 'sim', suffix: '.sim.spec.ts', testTimeout: 300_000, hookTimeout: 120_000, maxWorkers: 2 },
-  // The whole platform: it keeps two cores busy by itself.
-  { name: 'e2e', suffix: '.e2e.spec.ts', testTimeout: 300_000, hookTimeout: 300_000, maxWorkers: 1 },
+  { name: 'e2e', suffix: '.e2e.spec.ts', testTimeout: 300_000, hookTimeout: 300_000, maxWorkers: 2 },
+  // Of those the ones that keep two cores busy by themselves: many processes, kills, start and end of the whole platform.
+  { name: 'soak', suffix: '.soak.spec.ts', testTimeout: 300_000, hookTimeout: 300_000, maxWorkers: 1 },
 ];
 const PLACES = ['apps/*/src/**', 'libs/*/src/**', 'tools/**', 'k8s/**', 'docker/**'];
-const SUFFIXES_OF_OTHERS = ['**/*.int.spec.ts', '**/*.sim.spec.ts', '**/*.e2e.spec.ts'];
+const SUFFIXES_OF_OTHERS = ['**/*.int.spec.ts', '**/*.sim.spec.ts', '**/*.e2e.spec.ts', '**/*.soak.spec.ts'];
 
 /** As in tools/register.mjs. */
 const translation = {

@@ -4,10 +4,10 @@ import path from 'node:path';
 import { run } from './process.ts';
 
 const USAGE = `npm test                              everything
-npm test -- --only <kinds>            of: static, unit, int, sim, e2e (separated by commas)
+npm test -- --only <kinds>            of: static, unit, int, sim, e2e, soak (separated by commas)
 npm test -- <filters and options>     tests only, handed to vitest: npm test -- libs/ledger -t 'two-phase'
 `;
-const KINDS = ['unit', 'int', 'sim', 'e2e'] as const;
+const KINDS = ['unit', 'int', 'sim', 'e2e', 'soak'] as const;
 const STATIC_MS_MAX = 10 * 60_000;
 const TESTS_MS_MAX = 50 * 60_000;
 

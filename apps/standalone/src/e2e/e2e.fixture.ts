@@ -276,7 +276,7 @@ export async function expectInOrder(e2e: E2e): Promise<reconciliationV1.Report> 
   return report;
 }
 
-/** A suite on a platform of its own: in this process on the simulated node, unless told otherwise. On btcd the same suites run in `distributed.e2e.spec.ts`. */
+/** A suite on a platform of its own: in this process on the simulated node, unless told otherwise. On btcd the same suites run in `distributed.soak.spec.ts`. */
 export function onPlatform(title: string, suite: (e2e: () => E2e) => void, options: E2eOptions = {}): void {
   describe(title, () => {
     let e2e: E2e | undefined;

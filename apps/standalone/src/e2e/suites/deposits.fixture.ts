@@ -8,8 +8,9 @@ import { regtestAddress } from '../outside.fixture.ts';
 import { until } from '../wait.fixture.ts';
 
 const { DepositPurpose } = settlementV1;
-const DUST_SATS = 200n;
-const DUST_COUNT = 50;
+/** As little as nodes relay to P2WPKH, and a little more. */
+const CRUMB_SATS = 300n;
+const CRUMBS = 50;
 
 /** Money that comes in as it shouldn't, or as nobody expects: what holds whatever the services run on. */
 export function oddDeposits(e2e: () => E2e): void {
@@ -57,23 +58,40 @@ export function oddDeposits(e2e: () => E2e): void {
     await expectInOrder(e2e());
   });
 
-  it('of dust, however much of it, to change, or by a miner is nobody’s: in suspense with the reason', async () => {
+  it('of next to nothing, however often, is credited, and costs nobody a fee', async () => {
+    const { outside } = e2e();
+    const [payer, payee] = [await e2e().bank(), await e2e().bank()];
+    await payer.fund({ wallet: [2_000_000n] });
+    const address = await payer.address('wallet');
+    const { outpoints } = await outside.payIn(
+      ...Array.from({ length: CRUMBS }, () => ({ address, valueSats: CRUMB_SATS })),
+    );
+    await outside.mine(3);
+    for (const outpoint of outpoints) await payer.deposit(outpoint, 'CREDITED');
+    const settled = await payer.settle({ to: payee, amountSats: 500_000n, mode: 'BILATERAL' });
+    // One input of 68 vB more would already cost this much at 2 sat/vB.
+    expect(settled.feeSats).toBeLessThan(400n);
+    const available = 2_000_000n + BigInt(CRUMBS) * CRUMB_SATS - 500_000n - settled.feeSats;
+    expect(await payer.balance('wallet')).toEqual({ ...NOTHING, available });
+    await expectInOrder(e2e());
+  });
+
+  it('to change, or by a miner, is nobody’s: in suspense with the reason', async () => {
     const { outside } = e2e();
     const [payer, payee] = [await e2e().bank(), await e2e().bank()];
     await payer.fund({ wallet: [2_000_000n] });
     const settled = await payer.settle({ to: payee, amountSats: 500_000n, mode: 'BILATERAL' });
     const before = await payer.balance('wallet');
-    const address = await payer.address('wallet');
     const change = await changeAddressOf(e2e(), settled.txid!, 500_000n);
-    const dust = await outside.payIn(...Array.from({ length: DUST_COUNT }, () => ({ address, valueSats: DUST_SATS })));
     const toChange = await outside.payIn({ address: change, valueSats: 40_000n });
-    await outside.node.mine(1, address);
+    await outside.node.mine(1, await payer.address('wallet'));
     await outside.mine(3);
     await expectInOrder(e2e());
-    const reasons = await suspended(e2e(), payer, 2 + DUST_COUNT);
-    expect(dust.outpoints.map((outpoint) => reasons.get(outpoint))).toEqual(dust.outpoints.map(() => 'dust'));
+    // btcd mines for the address that it was started with.
+    const isMinedFor = e2e().platform.chain.node.kind !== 'btcd';
+    const reasons = await suspended(e2e(), payer, isMinedFor ? 2 : 1);
     expect(reasons.get(toChange.outpoints[0]!)).toBe('change_address');
-    expect([...reasons.values()].filter((reason) => reason === 'coinbase')).toHaveLength(1);
+    expect([...reasons.values()].includes('coinbase')).toBe(isMinedFor);
     expect(await payer.balance('wallet')).toEqual(before);
   });
 }
