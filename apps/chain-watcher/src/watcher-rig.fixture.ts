@@ -319,8 +319,17 @@ export class WatcherRig {
     return publisher;
   }
 
-  /** Every fact published so far, in order, as consumers read them. */
+  /** Every fact published so far about the chain, in order, as consumers read them. */
   async facts(): Promise<readonly chainV1.ChainFact[]> {
+    return (await this.#facts()).filter((fact) => fact.feesEstimated === undefined);
+  }
+
+  /** What the node has estimated, told whenever it changed. */
+  async fees(): Promise<readonly chainV1.FeesEstimated[]> {
+    return (await this.#facts()).flatMap(({ feesEstimated }) => feesEstimated ?? []);
+  }
+
+  async #facts(): Promise<readonly chainV1.ChainFact[]> {
     return (await this.#messages(TOPICS.chainFact.name)).map((payload) => chainV1.ChainFact.decode(payload));
   }
 

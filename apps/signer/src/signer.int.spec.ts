@@ -240,15 +240,15 @@ describe('signing', () => {
     expect(await attempt(payout({ from, to, coins: [own], amount: 10_000n }))).toBe('signed');
   });
 
-  it('limits what leaves a wallet within 24 hours of its own clock', async () => {
-    const [from, to] = [await wallet('bank-a'), await wallet('bank-b')];
+  it('limits what leaves the wallets of an institution within 24 hours of its own clock', async () => {
+    const [from, other, to] = [await wallet('bank-l'), await wallet('bank-l'), await wallet('bank-b')];
     const strict = await start({ config: config({ SIGNER_ROLLING_MAX_SATS: '100000' }) });
-    const send = (amount: bigint): Promise<string> =>
-      attempt(payout({ from, to, coins: [coin(200_000n)], amount }), strict);
+    const send = (amount: bigint, payer = from): Promise<string> =>
+      attempt(payout({ from: payer, to, coins: [coin(200_000n)], amount }), strict);
     expect(await send(60_000n)).toBe('signed');
     expect(await send(60_000n)).toBe('ROLLING_LIMIT');
-    expect(await send(39_000n)).toBe('signed');
-    expect(await send(1_000n)).toBe('ROLLING_LIMIT');
+    expect(await send(39_000n, other)).toBe('signed');
+    expect(await send(1_000n, other)).toBe('ROLLING_LIMIT');
     runtime.advance(24 * 60 * MINUTE_MS);
     expect(await send(60_000n)).toBe('signed');
   });
