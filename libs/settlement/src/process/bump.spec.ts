@@ -194,6 +194,21 @@ describe('without anybody asking', () => {
   });
 });
 
+describe('after a reorg', () => {
+  const impatient = { ...POLICY, bump: { ...POLICY.bump, afterBlocks: 3 } };
+
+  it('a payout that was in a block waits for its turn again', () => {
+    const world = givenUnder(impatient, ...PAID, mined(1)).when(reorged(1), empty(3)).world;
+    expect(planOf(lineageOf(world))).toMatchObject({ version: 2 });
+  });
+
+  it('as does one whose next version was dropped for the one in the block', () => {
+    const history = [...PAID, bumped(10_000n), firstMined];
+    const world = givenUnder(impatient, ...history).when(reorged(1), empty(3)).world;
+    expect(planOf(lineageOf(world))).toMatchObject({ version: 2 });
+  });
+});
+
 describe('is refused', () => {
   it.each([
     ['when nothing is there', 'UNKNOWN_SETTLEMENT', []],

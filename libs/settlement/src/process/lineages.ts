@@ -29,7 +29,7 @@ import {
 } from '../postings/payout.ts';
 import { mustPost } from '../postings/post.ts';
 import { type BlockRef, confirmationsRequired, living } from '../settlement.ts';
-import { dropNext } from './bump.ts';
+import { dropNext, waitForBlock } from './bump.ts';
 import { isFinal, isTrusted } from './finality.ts';
 import { freeze } from './freeze.ts';
 import { abandon } from './reserve.ts';
@@ -98,6 +98,7 @@ export function lineageUnconfirmed(book: Book, lineageId: string, block: BlockRe
   assert(before.inBlock !== undefined, 'it was in a block');
   const { version, payouts } = versionNumbered(before, before.inBlock.version);
   book.lineages.record(lineageId, { type: 'version_unconfirmed', at: book.now, version, block });
+  if (before.status !== 'dead') waitForBlock(book, lineageId);
   for (const payout of payouts) {
     const { terms } = living(book.settlements.get(payout.settlementId));
     if (before.status === 'dead') mustPost(book.ledger, lateConfirmationUndone(terms, payout.feeSats, before.life));

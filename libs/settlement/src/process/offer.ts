@@ -36,7 +36,10 @@ export function offer(book: Book, lineageId: string, version: number, destinatio
   if (lineage.status === 'offered') {
     const more = held(book, plan);
     // What could be afforded when this was planned has been spent since.
-    if (!book.ledger.check(more).ok) return dropNext(book, lineageId, 'the payer has not got what the fee takes more');
+    if (!book.ledger.check(more).ok) {
+      dropNext(book, lineageId, 'the payer has not got what the fee takes more');
+      return waitForBlock(book, lineageId);
+    }
     mustPost(book.ledger, ...more);
   }
   const outputs = outputsOf(plan, destinations);
