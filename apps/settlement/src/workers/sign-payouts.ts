@@ -42,10 +42,13 @@ export class SignPayouts implements Worker {
        ORDER BY planned_position LIMIT ${LINEAGES_MAX}`,
       [refused],
     );
-    // Asked anew each time: while somebody has to look at something, nothing is signed.
-    const { state: tip } = await this.#reader.loadState(chainTipStream, CHAIN_TIP_ID);
-    if (rows.length === 0 || stopsSigning(tip)) return 'idle';
-    for (const { lineage_id: lineageId } of rows) await this.#sign(lineageId);
+    if (rows.length === 0) return 'idle';
+    for (const { lineage_id: lineageId } of rows) {
+      // Asked anew before each: while somebody has to look at something, nothing is signed.
+      const { state: tip } = await this.#reader.loadState(chainTipStream, CHAIN_TIP_ID);
+      if (stopsSigning(tip)) return 'idle';
+      await this.#sign(lineageId);
+    }
     return 'progress';
   }
 
