@@ -321,15 +321,16 @@ export class WatcherRig {
 
   /** Every fact published so far about the chain, in order, as consumers read them. */
   async facts(): Promise<readonly chainV1.ChainFact[]> {
-    return (await this.#facts()).filter((fact) => fact.feesEstimated === undefined);
+    return (await this.everyFact()).filter((fact) => fact.feesEstimated === undefined);
   }
 
   /** What the node has estimated, told whenever it changed. */
   async fees(): Promise<readonly chainV1.FeesEstimated[]> {
-    return (await this.#facts()).flatMap(({ feesEstimated }) => feesEstimated ?? []);
+    return (await this.everyFact()).flatMap(({ feesEstimated }) => feesEstimated ?? []);
   }
 
-  async #facts(): Promise<readonly chainV1.ChainFact[]> {
+  /** The whole topic: facts about the chain, and estimates wherever the clock had them asked for. */
+  async everyFact(): Promise<readonly chainV1.ChainFact[]> {
     return (await this.#messages(TOPICS.chainFact.name)).map((payload) => chainV1.ChainFact.decode(payload));
   }
 

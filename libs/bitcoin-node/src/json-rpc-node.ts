@@ -12,7 +12,8 @@ import type { RpcAnswer } from './rpc-answer.ts';
 /** Bitcoin Core's RPCErrorCode; btcd answers "out of range" with -1 and "not found" with -5. */
 const NOT_FOUND = [-5];
 const OUT_OF_RANGE = [-8, -1];
-const NO_ESTIMATE = [-32603, -1];
+/** btcd calls a request malformed (-32600) when its estimator fails: it hasn't seen enough transactions confirm. */
+const NO_ESTIMATE = [-32603, -32600, -1];
 /** A Bitcoin Core that was built without ZeroMQ. */
 const METHOD_NOT_FOUND = -32601;
 const ANY_INTERFACE = ['*', '0.0.0.0', '[::]'];
