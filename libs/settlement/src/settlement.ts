@@ -74,6 +74,12 @@ export type SettlementEvent = { readonly at: Instant } &
     | { readonly type: 'liquidity_awaited'; readonly reason: string }
     /** With the lineage that will pay it, for the on-chain modes. */
     | { readonly type: 'liquidity_reserved'; readonly lineageId?: string }
+    /** The payer's wallet signs for itself: what it is to sign can be asked for. */
+    | { readonly type: 'signature_awaited' }
+    /** What it is to sign has left: from here on it may be paid. */
+    | { readonly type: 'psbt_handed_out'; readonly payout: Payout }
+    /** Signed by all who have to, or seen on the network as such. */
+    | { readonly type: 'payout_signed'; readonly payout: Payout }
     | { readonly type: 'payout_offered'; readonly payout: Payout }
     /** Another version of its transaction is offered. */
     | { readonly type: 'payout_replaced'; readonly payout: Payout }
@@ -105,6 +111,8 @@ interface Life {
   readonly transitions: readonly Transition[];
   readonly createdAt: Instant;
   readonly updatedAt: Instant;
+  /** How often liquidity has been reserved for it: the life of those transfers. */
+  readonly reservedTimes: number;
   /** How often it has become settled: the life of the transfers that say so. */
   readonly settledTimes: number;
 }
@@ -117,6 +125,8 @@ export type LivingSettlement = Life &
     | { readonly status: 'received' | 'screening' | 'under_review' | 'approved' | 'queued' }
     | { readonly status: 'rejected' | 'expired' | 'cancelled' }
     | { readonly status: 'reserved'; readonly lineageId?: string }
+    /** With a payout once a PSBT has been handed out: until then it can be taken back. */
+    | ({ readonly status: 'awaiting_signature' } & ({ readonly lineageId: string } | { readonly payout: Payout }))
     | { readonly status: 'executing'; readonly payout: Payout }
     | { readonly status: 'confirming'; readonly payout: Payout; readonly block: BlockRef }
     | { readonly status: 'settled'; readonly payout?: Payout; readonly block?: BlockRef }
@@ -143,7 +153,8 @@ export const NEXT_STATES: Readonly<Record<Settlement['status'], readonly Settlem
   under_review: ['approved', 'rejected', 'cancelled', 'expired'],
   approved: ['reserved', 'queued', 'failed', 'cancelled', 'expired'],
   queued: ['reserved', 'failed', 'cancelled', 'expired'],
-  reserved: ['settled', 'executing', 'cancelled', 'expired'],
+  reserved: ['settled', 'executing', 'awaiting_signature', 'queued', 'cancelled', 'expired'],
+  awaiting_signature: ['executing', 'queued', 'failed', 'cancelled', 'expired'],
   executing: ['confirming', 'failed'],
   confirming: ['settled', 'executing'],
   settled: ['reopened'],
@@ -167,6 +178,12 @@ export function living(settlement: Settlement): LivingSettlement {
   return settlement;
 }
 
+/** The lineage that pays it, or is to. */
+export function lineageIdOf(state: LivingSettlement): string | undefined {
+  if ('payout' in state && state.payout !== undefined) return state.payout.lineageId;
+  return 'lineageId' in state ? state.lineageId : undefined;
+}
+
 /** Confirmations that make it final. */
 export const confirmationsRequired = ({ confirmations }: LivingSettlement): number => confirmations?.required ?? 0;
 
@@ -187,6 +204,7 @@ function evolve(state: Settlement, event: SettlementEvent): Settlement {
       transitions: [{ status: 'received', at: event.at, reason: '' }],
       createdAt: event.at,
       updatedAt: event.at,
+      reservedTimes: 0,
       settledTimes: 0,
     };
   }
@@ -221,13 +239,15 @@ function evolveLiving(
       return {
         ...move(state, 'reserved', at),
         status: 'reserved',
+        reservedTimes: state.reservedTimes + 1,
         ...(event.lineageId === undefined ? {} : { lineageId: event.lineageId }),
       };
+    case 'signature_awaited':
+    case 'psbt_handed_out':
+    case 'payout_signed':
     case 'payout_offered':
-      return { ...move(state, 'executing', at), status: 'executing', payout: event.payout };
     case 'payout_replaced':
-      assert(state.status === 'executing', `a version is replaced while executing, not ${state.status}`);
-      return { ...again(state, at), status: 'executing', payout: event.payout };
+      return offered(state, event);
     case 'payout_confirmed':
       return confirmed(state, event);
     case 'payout_unconfirmed':
@@ -250,6 +270,39 @@ function evolveLiving(
       return { ...move(state, 'cancelled', at, event.reason), status: 'cancelled' };
     case 'settlement_expired':
       return { ...move(state, 'expired', at, event.reason), status: 'expired' };
+    default:
+      return assertNever(event, 'settlement event');
+  }
+}
+
+type OfferedEvent = Extract<
+  SettlementEvent,
+  { type: 'signature_awaited' | 'psbt_handed_out' | 'payout_signed' | 'payout_offered' | 'payout_replaced' }
+>;
+
+/** On its way to whoever signs, and from him. */
+function offered(state: LivingSettlement, event: OfferedEvent): LivingSettlement {
+  const { at } = event;
+  switch (event.type) {
+    case 'signature_awaited':
+      assert(state.status === 'reserved' && state.lineageId !== undefined, 'what is signed was reserved on the chain');
+      return { ...move(state, 'awaiting_signature', at), status: 'awaiting_signature', lineageId: state.lineageId };
+    case 'psbt_handed_out':
+      assert(state.status === 'awaiting_signature', `nothing is handed out to sign while ${state.status}`);
+      return { ...again(state, at), status: 'awaiting_signature', payout: event.payout };
+    case 'payout_signed':
+      assert(state.status === 'awaiting_signature', `no signature is awaited while ${state.status}`);
+      return { ...move(state, 'executing', at), status: 'executing', payout: event.payout };
+    case 'payout_offered':
+      return { ...move(state, 'executing', at), status: 'executing', payout: event.payout };
+    case 'payout_replaced':
+      assert(
+        state.status === 'executing' || state.status === 'awaiting_signature',
+        `a version is replaced before it is in a block, not while ${state.status}`,
+      );
+      return state.status === 'executing'
+        ? { ...again(state, at), status: 'executing', payout: event.payout }
+        : { ...again(state, at), status: 'awaiting_signature', payout: event.payout };
     default:
       return assertNever(event, 'settlement event');
   }
@@ -307,7 +360,7 @@ function move(state: LivingSettlement, to: SettlementStatus, at: Instant, reason
 
 /** What a settlement keeps whatever state it is in. */
 function again(state: LivingSettlement, at: Instant): Life {
-  const { terms, confirmations, sources, risk, aml, transitions, createdAt, settledTimes } = state;
+  const { terms, confirmations, sources, risk, aml, transitions, createdAt, reservedTimes, settledTimes } = state;
   return {
     terms,
     ...(confirmations === undefined ? {} : { confirmations }),
@@ -317,6 +370,7 @@ function again(state: LivingSettlement, at: Instant): Life {
     transitions,
     createdAt,
     updatedAt: at,
+    reservedTimes,
     settledTimes,
   };
 }

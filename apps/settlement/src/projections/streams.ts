@@ -1,5 +1,6 @@
 import type { Batch, Session, StoredEvent } from '@finality/event-store';
-import { latest, type LivingSettlement, planOf } from '@finality/settlement';
+import type { Instant } from '@finality/kernel';
+import { latest, type Lineage, lineageIdOf, planOf } from '@finality/settlement';
 import { depositStream, institutionStream, lineageStream, settlementStream } from '../store/streams.ts';
 
 // One row per aggregate, as its last event of the batch leaves it: what lists and workers look for.
@@ -33,17 +34,12 @@ export async function saveSettlements(session: Session, events: readonly StoredE
       rows.map(({ state }) => state.status),
       rows.map(({ state }) => state.terms.mode),
       rows.map(({ state }) => state.terms.mode !== 'centralized'),
-      rows.map(({ state }) => lineageOf(state) ?? null),
+      rows.map(({ state }) => lineageIdOf(state) ?? null),
       rows.map(({ state }) => state.createdAt),
       rows.map(({ first }) => first),
       rows.map(({ last }) => last),
     ],
   );
-}
-
-function lineageOf(state: LivingSettlement): string | undefined {
-  if ('payout' in state && state.payout !== undefined) return state.payout.lineageId;
-  return 'lineageId' in state ? state.lineageId : undefined;
 }
 
 export async function saveInstitutions(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
@@ -79,11 +75,17 @@ export async function saveLineages(session: Session, events: readonly StoredEven
       rows.map(({ state }) => ('plan' in state ? state.plan : state).lineageId),
       rows.map(({ state }) => ('plan' in state ? state.plan : state).walletId),
       rows.map(({ state }) => state.status),
-      rows.map(({ state }) => planOf(state)?.offerAt ?? null),
-      rows.map(({ state }) => state.status === 'offered' && latest(state).signedHex === undefined),
+      rows.map(({ state }) => offerAt(state)),
+      rows.map(({ state }) => state.status === 'offered' && state.custodial && latest(state).signedHex === undefined),
       rows.map(({ first }) => first),
     ],
   );
+}
+
+/** What is planned and has its addresses waits for its payer to ask for it. */
+function offerAt(lineage: Lineage): Instant | null {
+  const plan = planOf(lineage);
+  return plan === undefined || plan.destinations !== undefined ? null : plan.offerAt;
 }
 
 /** Transactions that were offered, and the lineage that each is a version of. */

@@ -1,6 +1,7 @@
 import type { FeeRate } from '@finality/bitcoin';
 import type { Principal } from '@finality/kernel';
 import type {
+  AddedSignatures,
   AddressRecord,
   ApiKey,
   Assessment,
@@ -63,7 +64,14 @@ export type SettlementCommand =
       readonly version: number;
       readonly signedHex: string;
     }
-  | { readonly type: 'signing_refused'; readonly lineageId: string; readonly version: number; readonly rule: string };
+  | { readonly type: 'signing_refused'; readonly lineageId: string; readonly version: number; readonly rule: string }
+  | { readonly type: 'prepare_psbt'; readonly settlementId: string; readonly caller: Principal }
+  | {
+      readonly type: 'add_signatures';
+      readonly settlementId: string;
+      readonly added: AddedSignatures;
+      readonly caller: Principal;
+    };
 
 export type CommandOf<Type extends SettlementCommand['type']> = Extract<SettlementCommand, { type: Type }>;
 

@@ -34,6 +34,7 @@ export const STATUSES: Readonly<Record<SettlementStatus, settlementV1.Settlement
   rejected: Status.SETTLEMENT_STATUS_REJECTED,
   queued: Status.SETTLEMENT_STATUS_QUEUED,
   reserved: Status.SETTLEMENT_STATUS_RESERVED,
+  awaiting_signature: Status.SETTLEMENT_STATUS_AWAITING_SIGNATURE,
   executing: Status.SETTLEMENT_STATUS_EXECUTING,
   confirming: Status.SETTLEMENT_STATUS_CONFIRMING,
   settled: Status.SETTLEMENT_STATUS_SETTLED,

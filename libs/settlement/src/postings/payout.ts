@@ -15,18 +15,24 @@ import {
 } from '@finality/ledger';
 import type { LivingSettlement, Payout, Terms } from '../settlement.ts';
 
-/** Sets amount plus fee cap aside until the transaction is built. */
-export const reservation = (terms: Terms, feeCapSats: bigint): Transfer =>
+type Reserved = Pick<LivingSettlement, 'terms' | 'reservedTimes'>;
+
+/** Sets amount plus fee cap aside until the transaction is built. `life`: how often that has been done for this settlement. */
+export const reservation = (terms: Terms, feeCapSats: bigint, life: number): Transfer =>
   pending({
-    ...keyOf(terms, 'reserve'),
+    ...keyOf(terms, 'reserve', life),
     debit: availableAccount(terms.payer),
     credit: inFlightAccount(terms.payer),
     amount: terms.amountSats + feeCapSats,
   });
 
 /** The transaction is built: amount and its fee are on their way, the rest of the cap is free again. */
-export const commitment = (terms: Terms, feeSats: bigint): Transfer =>
-  post({ ...keyOf(terms, 'commit'), pendingId: reservationId(terms.settlementId), amount: terms.amountSats + feeSats });
+export const commitment = ({ terms, reservedTimes }: Reserved, feeSats: bigint): Transfer =>
+  post({
+    ...keyOf(terms, 'commit'),
+    pendingId: reservationId(terms.settlementId, reservedTimes),
+    amount: terms.amountSats + feeSats,
+  });
 
 /** Another version may take a larger share of the fee. */
 export const heldMore = (terms: Terms, version: number, amount: bigint): Transfer =>
@@ -38,8 +44,11 @@ export const heldMore = (terms: Terms, version: number, amount: bigint): Transfe
   });
 
 /** Nothing will be paid: everything reserved is free again. */
-export const release = (terms: Terms): Transfer =>
-  voidPending({ ...keyOf(terms, 'release'), pendingId: reservationId(terms.settlementId) });
+export const release = ({ terms, reservedTimes }: Reserved): Transfer =>
+  voidPending({
+    ...keyOf(terms, 'release', reservedTimes),
+    pendingId: reservationId(terms.settlementId, reservedTimes),
+  });
 
 /** In a block: the fee has left, the amount is the payee's, not yet final. */
 export function payoutConfirmed(terms: Terms, payout: Payout): readonly Transfer[] {
@@ -139,7 +148,7 @@ export const payoutFailed = (terms: Terms, payout: Payout): Transfer =>
 /** Ids of transfers that later ones of this settlement may name. */
 export function settlementTransferIds(state: LivingSettlement): readonly TransferId[] {
   const { settlementId } = state.terms;
-  const ids = [reservationId(settlementId)];
+  const ids = [reservationId(settlementId, Math.max(1, state.reservedTimes))];
   const payout = 'payout' in state ? state.payout : undefined;
   if (payout !== undefined && payout.life > 0)
     ids.push(feeId(settlementId, payout.life), amountId(settlementId, payout.life));
@@ -147,8 +156,8 @@ export function settlementTransferIds(state: LivingSettlement): readonly Transfe
   return ids;
 }
 
-const reservationId = (settlementId: string): TransferId =>
-  transferId({ purpose: 'reserve', object: settlementId, life: 1 });
+const reservationId = (settlementId: string, life: number): TransferId =>
+  transferId({ purpose: 'reserve', object: settlementId, life });
 const feeId = (settlementId: string, life: number): TransferId =>
   transferId({ purpose: 'fee', object: settlementId, life });
 const amountId = (settlementId: string, life: number): TransferId =>

@@ -5,6 +5,7 @@ import {
   feeRateOf,
   feeShares,
   formatFeeRate,
+  type SpendKind,
   vsizeOf,
 } from '@finality/bitcoin';
 import { addSats, assert, err, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
@@ -12,8 +13,8 @@ import type { Transfer } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { latest, type LineageInput, type LineagePlan, type OfferedLineage, type OfferedVersion } from '../lineage.ts';
 import { heldMore } from '../postings/payout.ts';
-import { living, type LivingSettlement } from '../settlement.ts';
-import { placeholderFor, spendable, weightOf } from './choose-coins.ts';
+import { living, type LivingSettlement, type Payout, type Settlement } from '../settlement.ts';
+import { placeholderFor, spendable, spendOf, weightOf } from './choose-coins.ts';
 import { feeRateNow } from './fees.ts';
 import { claim, inputOf, releaseClaim } from './reserve.ts';
 
@@ -37,17 +38,19 @@ function bump(book: Book, lineageId: string, feeRate: FeeRate): Result<void, Ref
     lineage.conflicts.length + lineage.lost.length === 0;
   if (!waits) return refused('NOT_WAITING', 'expected a transaction that waits for its first confirmation');
   const last = latest(lineage);
-  if (lineage.next !== undefined || last.signedHex === undefined)
+  // Whoever signs for himself may leave a version unsigned, and want another.
+  if (lineage.next !== undefined || (lineage.custodial && last.signedHex === undefined))
     return refused('VERSION_UNDER_WAY', `version ${(lineage.next ?? last).version} is being signed`);
   if (lineage.versions.length >= VERSIONS_MAX)
     return refused('TOO_MANY_VERSIONS', `expected at most ${VERSIONS_MAX} versions`);
-  if (last.payouts.some(({ settlementId }) => book.settlements.get(settlementId).status !== 'executing'))
+  if (last.payouts.some(({ settlementId }) => !isWaiting(book.settlements.get(settlementId))))
     return refused('NOT_WAITING', 'expected payouts that have never been final');
   const funded = fund(book, lineage, last, feeRate);
   if (!funded.ok) return funded;
-  const { lineageId: id, walletId, institutionId, anchor } = lineage;
+  const { lineageId: id, walletId, institutionId, custodial, anchor } = lineage;
   const version = last.version + 1;
-  const plan = { lineageId: id, walletId, institutionId, anchor, version, payouts: last.payouts, ...funded.value };
+  const identity = { lineageId: id, walletId, institutionId, custodial, anchor };
+  const plan = { ...identity, version, payouts: last.payouts, ...funded.value };
   const affordable = book.ledger.check(held(book, plan));
   if (!affordable.ok) return refused('INSUFFICIENT_LIQUIDITY', 'the payer has not got what the fee takes more');
   const known = new Set(last.inputs.map(({ outpoint }) => outpoint));
@@ -68,22 +71,26 @@ const payoutOf = ({ settlementId, payeeWalletId, payeeInstitutionId, amountSats 
   amountSats,
 });
 
+/** Offered, and in no block. */
+const isWaiting = (state: Settlement): state is Extract<LivingSettlement, { payout: Payout }> =>
+  state.status === 'executing' || (state.status === 'awaiting_signature' && 'payout' in state);
+
 /** What bumps the transaction that pays a settlement, on request. */
 export function bumpSettlement(book: Book, settlementId: string, feeRate: FeeRate): Result<LivingSettlement, Refusal> {
   const state = book.settlements.get(settlementId);
   if (state.status === 'none') return err(refusal('not_found', 'UNKNOWN_SETTLEMENT', `no settlement ${settlementId}`));
-  if (state.status !== 'executing')
+  if (!isWaiting(state))
     return refused('NOT_WAITING', `expected a settlement that is executing, got one that is ${state.status}`);
   const bumped = bump(book, state.payout.lineageId, feeRate);
   return bumped.ok ? ok(living(book.settlements.get(settlementId))) : bumped;
 }
 
-/** It has waited for so many blocks. Whatever keeps it from being replaced now is looked at again as many blocks later. */
+/** It has waited for so many blocks: a payout that the signer signs is replaced, others on request only. Whatever keeps it from being replaced now is looked at again as many blocks later. */
 export function bumpDue(book: Book, lineageId: string): void {
   const lineage = book.lineages.get(lineageId);
-  if (lineage.status !== 'offered' || lineage.inBlock !== undefined) return;
+  if (lineage.status !== 'offered' || lineage.inBlock !== undefined || !lineage.custodial) return;
   const last = latest(lineage);
-  const higher = ((rateOf(last) * STEP_PERCENT) / 100n) as FeeRate;
+  const higher = ((rateOf(spendOf(book, lineage.walletId), last) * STEP_PERCENT) / 100n) as FeeRate;
   const feeRate = feeRateNow(book);
   const bumped = bump(book, lineageId, feeRate > higher ? feeRate : higher);
   if (!bumped.ok) waitForBlock(book, lineageId);
@@ -109,7 +116,7 @@ type Paying = Pick<LineagePlan, 'walletId' | 'payouts' | 'inputs' | 'feeSats' | 
 export function sharesOf(book: Book, { walletId, payouts, inputs, feeSats, changeSats }: Paying): readonly Sats[] {
   const payees = payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
   const scripts = changeSats === 0n ? payees : [...payees, placeholderFor(book, walletId)];
-  const feeRate = feeRateOf(feeSats, weightOf(inputs, scripts));
+  const feeRate = feeRateOf(feeSats, weightOf(spendOf(book, walletId), inputs, scripts));
   return feeShares({ feeSats, feeRate, scripts: payees });
 }
 
@@ -117,7 +124,7 @@ export function sharesOf(book: Book, { walletId, payouts, inputs, feeSats, chang
 export function held(book: Book, plan: Paying & { readonly version: number }): readonly Transfer[] {
   return sharesOf(book, plan).flatMap((feeSats, i) => {
     const state = living(book.settlements.get(plan.payouts[i]!.settlementId));
-    assert(state.status === 'executing', `a settlement that is ${state.status} isn't paid by another version`);
+    assert(isWaiting(state), `a settlement that is ${state.status} isn't paid by another version`);
     const moreSats = feeSats - state.payout.heldSats;
     return moreSats > 0n ? [heldMore(state.terms, plan.version, moreSats)] : [];
   });
@@ -133,13 +140,14 @@ interface Funding {
 function fund(book: Book, lineage: OfferedLineage, last: OfferedVersion, feeRate: FeeRate): Result<Funding, Refusal> {
   const payees = last.payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
   const change = placeholderFor(book, lineage.walletId);
+  const spend = spendOf(book, lineage.walletId);
   const amountSats = addSats(...last.payouts.map((payout) => payout.amountSats));
   const free = spendable(book, lineage.walletId).slice(0, COINS_ADDED_MAX).map(inputOf);
   for (let added = 0; added <= free.length; added++) {
     const inputs = [...last.inputs, ...free.slice(0, added)];
     const restSats = addSats(...inputs.map(({ valueSats }) => valueSats)) - amountSats;
-    const withChange = feeOf(book, last, weightOf(inputs, [...payees, change]), feeRate);
-    const without = feeOf(book, last, weightOf(inputs, payees), feeRate);
+    const withChange = feeOf(book, last, { spend, weight: weightOf(spend, inputs, [...payees, change]) }, feeRate);
+    const without = feeOf(book, last, { spend, weight: weightOf(spend, inputs, payees) }, feeRate);
     if (!withChange.ok) return withChange;
     if (!without.ok) return without;
     const changeSats = restSats - withChange.value;
@@ -157,12 +165,17 @@ function fund(book: Book, lineage: OfferedLineage, last: OfferedVersion, feeRate
 }
 
 /** The fee of a replacement of this weight at the feerate asked for, or at what nodes ask for if that is more. */
-function feeOf(book: Book, last: OfferedVersion, weight: number, target: FeeRate): Result<Sats, Refusal> {
+function feeOf(
+  book: Book,
+  last: OfferedVersion,
+  { spend, weight }: { readonly spend: SpendKind; readonly weight: number },
+  target: FeeRate,
+): Result<Sats, Refusal> {
   const { bump: policy, feeCapSats } = book.policy;
   const { version, feeSats } = last;
   const decision = decideBump({
     // Nobody tells what payees have made of its outputs: those that follow ours are spent when they are final.
-    versions: [{ version, feeSats, vsize: vsizeOf(weightOfVersion(last)), descendants: [] }],
+    versions: [{ version, feeSats, vsize: vsizeOf(weightOfVersion(spend, last)), descendants: [] }],
     target,
     incremental: policy.incrementalFeeRate,
     floor: policy.incrementalFeeRate,
@@ -173,19 +186,21 @@ function feeOf(book: Book, last: OfferedVersion, weight: number, target: FeeRate
     case 'replace':
       return ok(decision.feeSats);
     case 'none':
-      return refused('PAYS_ENOUGH', `version ${version} pays ${formatFeeRate(rateOf(last))} sat/vB already`);
+      return refused('PAYS_ENOUGH', `version ${version} pays ${formatFeeRate(rateOf(spend, last))} sat/vB already`);
     default:
       return refused('FEE_ABOVE_CAP', `expected a fee of at most ${feeCapSats} sat for each payout`);
   }
 }
 
-const weightOfVersion = ({ inputs, outputs }: OfferedVersion): number =>
+const weightOfVersion = (spend: SpendKind, { inputs, outputs }: OfferedVersion): number =>
   weightOf(
+    spend,
     inputs,
     outputs.map(({ destination }) => destination.script),
   );
 
-const rateOf = (version: OfferedVersion): FeeRate => feeRateOf(version.feeSats, weightOfVersion(version));
+const rateOf = (spend: SpendKind, version: OfferedVersion): FeeRate =>
+  feeRateOf(version.feeSats, weightOfVersion(spend, version));
 
 const refused = (reason: string, message: string): { readonly ok: false; readonly error: Refusal } =>
   err(refusal('failed_precondition', reason, message));

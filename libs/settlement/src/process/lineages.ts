@@ -31,15 +31,18 @@ import { mustPost } from '../postings/post.ts';
 import { type BlockRef, confirmationsRequired, living } from '../settlement.ts';
 import { dropNext, waitForBlock } from './bump.ts';
 import { isFinal, isTrusted } from './finality.ts';
-import { freeze } from './freeze.ts';
-import { abandon } from './reserve.ts';
+import { freeze, isOwed } from './freeze.ts';
+import { signedByOwner } from './psbt.ts';
+import { abandon, requeue } from './reserve.ts';
 
 /** A transaction of ours is in a block, whichever version it is. Told again (a rescan of the block): nothing happens. */
 export function lineageConfirmed(book: Book, lineageId: string, txid: Txid, block: BlockRef): void {
   const before = offered(book.lineages.get(lineageId));
   if (before.inBlock?.block.hash === block.hash) return;
   dropNext(book, lineageId, `${txid} is in a block`);
-  const { version, payouts } = versionWith(before, txid);
+  const found = versionWith(before, txid);
+  const { version, payouts } = found;
+  if (!before.custodial) signedByOwner(book, lineageId, found);
   const { life } = offered(
     book.lineages.record(lineageId, { type: 'version_confirmed', at: book.now, version, block }),
   );
@@ -74,7 +77,8 @@ function payoutInBlock(book: Book, lineage: OfferedLineage, { payout, txid, life
     assert(state.status === 'reopened' || state.status === 'reversed', `${state.status}: nothing is to be paid`);
     const now = { ...paid, heldSats: feeSats };
     const overdrawn = mustPost(book.ledger, ...reopenedConfirmed(terms, state.payout, now));
-    if (overdrawn.length > 0) freeze(book, terms.from, `settlement ${settlementId} was paid by a dearer transaction`);
+    if (isOwed(book, overdrawn))
+      freeze(book, terms.from, `settlement ${settlementId} was paid by a dearer transaction`);
     book.settlements.record(settlementId, { type: 'payout_confirmed', at: book.now, block, payout: now });
   }
   book.matures({ kind: 'settlement', id: settlementId, dueHeight: block.height + confirmationsRequired(state) - 1 });
@@ -124,7 +128,7 @@ function payoutOutOfBlock(book: Book, lineage: OfferedLineage, payout: VersionPa
       const overdrawn = mustPost(book.ledger, ...payoutReopened(state, state.payout));
       book.settlements.record(settlementId, { type: 'settlement_reopened', at, reason, height });
       setPayeeCoin(book, payout, false);
-      if (overdrawn.length > 0)
+      if (isOwed(book, overdrawn))
         freeze(book, terms.to, `settlement ${settlementId} was spent and then undone by a reorg`);
       book.matures({ kind: 'settlement', id: settlementId, dueHeight });
       return;
@@ -194,8 +198,10 @@ function won(book: Book, lineage: OfferedLineage, version: number): void {
 
 /** Something else in a block spends what this lineage needs. It may still win: only a final one excludes it. */
 export function conflictFound(book: Book, lineageId: string, conflict: Conflict): void {
-  const { status } = book.lineages.get(lineageId);
-  if (status !== 'planned' && status !== 'offered') return;
+  const lineage = book.lineages.get(lineageId);
+  if (lineage.status !== 'planned' && lineage.status !== 'offered') return;
+  if (lineage.status === 'planned' && !lineage.plan.custodial)
+    return requeue(book, lineage.plan, `${conflict.byTxid} spends its coin ${conflict.outpoint}`);
   book.lineages.record(lineageId, { type: 'conflict_found', at: book.now, conflict });
   book.matures({ kind: 'lineage', id: lineageId, dueHeight: conflict.block.height + book.policy.finalDepth - 1 });
 }
@@ -214,7 +220,8 @@ export function conflictWithdrawn(book: Book, lineageId: string, outpoint: strin
  */
 export function lose(book: Book, lineageId: string, outpoint: OutpointKey, reason: string): void {
   const lineage = book.lineages.get(lineageId);
-  if (lineage.status === 'planned') return withdraw(book, lineage.plan, reason);
+  if (lineage.status === 'planned')
+    return lineage.plan.custodial ? withdraw(book, lineage.plan, reason) : requeue(book, lineage.plan, reason);
   if (lineage.status !== 'offered' || lineage.lost.includes(outpoint)) return;
   dropNext(book, lineageId, reason);
   const after = offered(book.lineages.record(lineageId, { type: 'input_lost', at: book.now, outpoint, reason }));
@@ -242,8 +249,7 @@ function disinherit(book: Book, { outputs }: OfferedVersion, reason: string): vo
 function withdraw(book: Book, { lineageId, payouts }: LineagePlan, reason: string): void {
   abandon(book, lineageId, reason);
   for (const { settlementId } of payouts) {
-    const { terms } = living(book.settlements.get(settlementId));
-    mustPost(book.ledger, release(terms));
+    mustPost(book.ledger, release(living(book.settlements.get(settlementId))));
     book.settlements.record(settlementId, { type: 'settlement_cancelled', at: book.now, reason, by: 'settlement' });
     book.cancelTimer(settlementId);
   }
@@ -253,7 +259,9 @@ function giveUp(book: Book, settlementId: string, reason: string): void {
   const state = living(book.settlements.get(settlementId));
   const { terms } = state;
   switch (state.status) {
+    case 'awaiting_signature':
     case 'executing':
+      assert('payout' in state, 'of what was offered there is a payout');
       mustPost(book.ledger, payoutFailed(terms, state.payout));
       book.settlements.record(settlementId, { type: 'settlement_failed', at: book.now, reason });
       return;

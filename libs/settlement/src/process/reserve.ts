@@ -5,9 +5,9 @@ import type { Coin } from '../coin.ts';
 import type { Lineage, LineageInput, LineagePayout, LineagePlan } from '../lineage.ts';
 import { novation } from '../postings/clearing.ts';
 import { mustPost } from '../postings/post.ts';
-import { reservation } from '../postings/payout.ts';
-import type { LivingSettlement, Terms } from '../settlement.ts';
-import { chooseCoins, type CoinChoice } from './choose-coins.ts';
+import { release, reservation } from '../postings/payout.ts';
+import { living, type LivingSettlement, type Terms } from '../settlement.ts';
+import { chooseCoins, type CoinChoice, knownWallet } from './choose-coins.ts';
 
 /** Approved, or queued and tried again: takes the liquidity, or waits for it. Anything else is left as it is. */
 export function reserve(book: Book, settlementId: string): void {
@@ -31,7 +31,7 @@ function clear(book: Book, state: LivingSettlement): void {
 function plan(book: Book, state: LivingSettlement): void {
   const { terms } = state;
   assert(terms.payer.kind === 'wallet' && terms.payee.kind === 'wallet', 'on-chain settlements are between wallets');
-  const transfer = reservation(terms, book.policy.feeCapSats);
+  const transfer = reservation(terms, book.policy.feeCapSats, state.reservedTimes + 1);
   const affordable = book.ledger.check([transfer]);
   if (!affordable.ok) return wait(book, state, shortage(affordable.error));
   const { settlementId, from, to, amountSats } = terms;
@@ -46,6 +46,7 @@ function plan(book: Book, state: LivingSettlement): void {
       lineageId: settlementId,
       walletId: terms.payer.walletId,
       institutionId: from,
+      custodial: knownWallet(book, terms.payer.walletId).custodial,
       anchor: choice.value.coins[0]!.outpoint,
       version: 1,
       payouts: [payout],
@@ -70,7 +71,8 @@ function offerAt(book: Book, { mode }: Pick<Terms, 'mode'>, payouts: readonly Li
 
 /** Whether another payout of the wallet may join what is planned. */
 export function isOpen({ now, policy }: Pick<Book, 'now' | 'policy'>, walletId: string, lineage: Lineage): boolean {
-  if (lineage.status !== 'planned' || lineage.conflicts.length > 0) return false;
+  if (lineage.status !== 'planned' || lineage.conflicts.length > 0 || lineage.plan.destinations !== undefined)
+    return false;
   const { plan: planned } = lineage;
   return planned.walletId === walletId && now < planned.offerAt && planned.payouts.length < policy.batch.payoutsMax;
 }
@@ -103,10 +105,12 @@ function replan(
   changes: Pick<LineagePlan, 'payouts' | 'inputs' | 'feeSats' | 'changeSats'> & { readonly offerAt?: Instant },
   coins: readonly Coin[],
 ): void {
-  const { lineageId } = before;
+  // Where it goes is asked for again: there may be change now.
+  const { destinations: _before, ...plan } = before;
+  const { lineageId } = plan;
   for (const { outpoint } of before.inputs) releaseClaim(book, outpoint, lineageId);
   claim(book, lineageId, coins);
-  book.lineages.record(lineageId, { type: 'plan_changed', at: book.now, plan: { ...before, ...changes } });
+  book.lineages.record(lineageId, { type: 'plan_changed', at: book.now, plan: { ...plan, ...changes } });
 }
 
 const chosen = ({
@@ -162,6 +166,16 @@ export function leave(book: Book, settlementId: string, lineageId: string, reaso
   if (!choice.ok) return false;
   replan(book, lineage.plan, { payouts, ...chosen(choice.value) }, choice.value.coins);
   return true;
+}
+
+/** The wallet's owner has spent what was to be paid from, and nothing was offered yet: its settlements wait for other coins. */
+export function requeue(book: Book, { lineageId, payouts }: LineagePlan, reason: string): void {
+  abandon(book, lineageId, reason);
+  for (const { settlementId } of payouts) {
+    const state = living(book.settlements.get(settlementId));
+    mustPost(book.ledger, release(state));
+    book.settlements.record(settlementId, { type: 'liquidity_awaited', at: book.now, reason });
+  }
 }
 
 /** Nothing of it was ever offered: its coins are free again. */

@@ -1,3 +1,4 @@
+import { dustLimitSats } from '@finality/bitcoin';
 import { err, fieldError, invalid, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { Book } from '../book.ts';
@@ -5,7 +6,7 @@ import { mergeSources } from '../coin.ts';
 import type { FundingSource, LivingSettlement, Mode, Terms } from '../settlement.ts';
 import { living } from '../settlement.ts';
 import { payoutConfirmations } from './finality.ts';
-import { chooseCoins, spendable } from './choose-coins.ts';
+import { chooseCoins, placeholderFor, spendable } from './choose-coins.ts';
 
 export interface Submission {
   readonly settlementId: string;
@@ -37,6 +38,8 @@ export function submit(book: Book, submission: Submission): Result<LivingSettlem
   if (!payer.ok) return payer;
   const payee = claimOf(book, to, mode, 'to_institution');
   if (!payee.ok) return payee;
+  const dust = dustRefusal(book, payee.value, submission.amountSats);
+  if (dust !== undefined) return err(dust);
   const terms: Terms = {
     ...submission,
     payer: payer.value,
@@ -72,12 +75,27 @@ function institutionRefusal(book: Book, institutionId: string, field: string): R
   return undefined;
 }
 
-function claimOf(book: Book, institutionId: string, mode: Mode, field: string): Result<Claim, Refusal> {
+type Party = 'from_institution' | 'to_institution';
+
+/** On-chain: the first custodial wallet, or the first of those whose keys are the institution's. */
+function claimOf(book: Book, institutionId: string, mode: Mode, party: Party): Result<Claim, Refusal> {
   if (mode === 'centralized') return ok({ kind: 'clearing', institutionId });
-  const wallet = book.walletOf(institutionId);
+  const wallets = book.walletsOf(institutionId);
+  // What a legacy coin is spent by has no txid that is known before it is signed: such wallets are paid, and don't pay.
+  const able = party === 'to_institution' ? wallets : wallets.filter(({ scriptType }) => scriptType !== 'pkh');
+  const wallet = able.find(({ custodial }) => custodial) ?? able[0];
   if (wallet !== undefined) return ok({ kind: 'wallet', walletId: wallet.walletId });
-  const message = `${institutionId} has no custodial wallet: register one before settling on-chain`;
-  return err(refusal('failed_precondition', 'NO_CUSTODIAL_WALLET', message, { fields: [fieldError(field, message)] }));
+  const message = `${institutionId} has no wallet that can ${party === 'to_institution' ? 'be paid' : 'pay'}: register one before settling on-chain`;
+  return err(refusal('failed_precondition', 'NO_WALLET', message, { fields: [fieldError(party, message)] }));
+}
+
+function dustRefusal(book: Book, payee: Claim, amountSats: Sats): Refusal | undefined {
+  if (payee.kind === 'clearing') return undefined;
+  const least = dustLimitSats(placeholderFor(book, payee.walletId));
+  if (amountSats >= least) return undefined;
+  return invalid(
+    fieldError('amount_sats', `expected at least ${least} sat to a wallet of that type, got ${amountSats}`),
+  );
 }
 
 /**

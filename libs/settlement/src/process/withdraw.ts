@@ -2,10 +2,9 @@ import { err, ok, refusal, type Refusal, type Result } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import { mustPost } from '../postings/post.ts';
 import { release } from '../postings/payout.ts';
-import { living, type LivingSettlement } from '../settlement.ts';
+import { lineageIdOf, living, type LivingSettlement } from '../settlement.ts';
 import { leave } from './reserve.ts';
 
-/** States in which nothing has been offered for signature: a settlement can still be taken back. */
 const WITHDRAWABLE: readonly LivingSettlement['status'][] = [
   'received',
   'screening',
@@ -13,7 +12,12 @@ const WITHDRAWABLE: readonly LivingSettlement['status'][] = [
   'approved',
   'queued',
   'reserved',
+  'awaiting_signature',
 ];
+
+/** Whether a settlement can still be taken back: nothing has left that somebody could sign. */
+const isWithdrawable = (state: LivingSettlement): boolean =>
+  WITHDRAWABLE.includes(state.status) && !('payout' in state);
 
 /** By the payer, before anything was signed. */
 export function cancel(
@@ -24,7 +28,7 @@ export function cancel(
 ): Result<LivingSettlement, Refusal> {
   const state = book.settlements.get(settlementId);
   if (state.status === 'none') return err(refusal('not_found', 'UNKNOWN_SETTLEMENT', `no settlement ${settlementId}`));
-  if (!WITHDRAWABLE.includes(state.status)) {
+  if (!isWithdrawable(state)) {
     const message = `expected a settlement that isn't being paid yet, got one that is ${state.status}`;
     return err(refusal('failed_precondition', 'NOT_CANCELLABLE', message));
   }
@@ -39,15 +43,16 @@ export function cancel(
 /** Its time is up. What is being paid goes on. */
 export function expire(book: Book, settlementId: string): void {
   const state = book.settlements.get(settlementId);
-  if (state.status === 'none' || !WITHDRAWABLE.includes(state.status)) return;
+  if (state.status === 'none' || !isWithdrawable(state)) return;
   const reason = `not executed within ${book.policy.expiryMs} ms`;
   if (giveBack(book, state, reason))
     book.settlements.record(settlementId, { type: 'settlement_expired', at: book.now, reason });
 }
 
 function giveBack(book: Book, state: LivingSettlement, reason: string): boolean {
-  if (state.status !== 'reserved' || state.lineageId === undefined) return true;
-  if (!leave(book, state.terms.settlementId, state.lineageId, reason)) return false;
-  mustPost(book.ledger, release(state.terms));
+  const lineageId = lineageIdOf(state);
+  if (lineageId === undefined) return true;
+  if (!leave(book, state.terms.settlementId, lineageId, reason)) return false;
+  mustPost(book.ledger, release(state));
   return true;
 }

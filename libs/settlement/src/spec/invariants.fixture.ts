@@ -18,7 +18,7 @@ import type { KnownDeposit } from '../deposit.ts';
 import { inputsOf, type Lineage, type OfferedLineage, settlementsOf, versionNumbered } from '../lineage.ts';
 import type { LivingSettlement } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
-import { WALLETS, type World } from './world.fixture.ts';
+import { walletCalled, WALLETS, type World } from './world.fixture.ts';
 
 /** What must hold whenever all facts so far have been consumed. */
 export function checkWorld(world: World): void {
@@ -53,18 +53,24 @@ function expectedBalances(book: MemoryBook): { posted: Map<AccountId, bigint>; r
   const add = (account: AccountId, amount: bigint): void =>
     void posted.set(account, (posted.get(account) ?? 0n) + amount);
   const inBlock = new Set<string>();
-  for (const { outpoint, walletId, valueSats, height, spentBy } of coinsOf(book)) {
+  for (const { outpoint, walletId, custodial, valueSats, height, spentBy } of coinsOf(book)) {
     if (height === undefined) continue;
     inBlock.add(outpoint);
     if (spentBy === undefined) add(custodyAccount(walletId), -valueSats);
-    else if (book.lineageOf(spentBy) === undefined) add(walletSuspenseAccount(walletId), -valueSats);
+    else if (book.lineageOf(spentBy) === undefined)
+      add(
+        custodial || isImmature(book, outpoint)
+          ? walletSuspenseAccount(walletId)
+          : availableAccount({ kind: 'wallet', walletId }),
+        -valueSats,
+      );
   }
   for (const deposit of book.deposits.all()) if (deposit.status !== 'none') addDeposit(add, deposit);
   for (const settlement of book.settlements.all()) {
     if (settlement.status === 'none') continue;
     addSettlement(add, settlement);
     const { terms } = settlement;
-    if (settlement.status === 'reserved' && settlement.lineageId !== undefined) {
+    if ('lineageId' in settlement && settlement.lineageId !== undefined) {
       const amount = terms.amountSats + book.policy.feeCapSats;
       const account = availableAccount(terms.payer);
       reserved.set(account, (reserved.get(account) ?? 0n) + amount);
@@ -72,6 +78,12 @@ function expectedBalances(book: MemoryBook): { posted: Map<AccountId, bigint>; r
   }
   addDeadInBlocks(book, add);
   return { posted, reserved };
+}
+
+/** Coinbase is nobody's to pay with, and stays in suspense. */
+function isImmature(book: MemoryBook, outpoint: string): boolean {
+  const deposit = book.deposits.get(outpoint);
+  return deposit.status !== 'none' && deposit.beneficiary.kind === 'suspense' && deposit.terms.coinbase;
 }
 
 type Add = (account: AccountId, amount: bigint) => void;
@@ -118,6 +130,7 @@ function addSettlement(add: Add, settlement: LivingSettlement): void {
   if (isBack) return;
   add(availableAccount(terms.payer), -out);
   switch (settlement.status) {
+    case 'awaiting_signature':
     case 'executing':
       return add(inFlightAccount(terms.payer), out);
     case 'confirming':
@@ -160,8 +173,7 @@ function checkCoins({ book, chain, places }: World): void {
   expect(found).toEqual(expected);
 }
 
-const coinsOf = (book: MemoryBook) =>
-  ['pool', 'w-a', 'w-b', 'w-c'].flatMap((walletId) => book.coins.ofWallet(walletId));
+const coinsOf = (book: MemoryBook) => WALLETS.flatMap(({ walletId }) => book.coins.ofWallet(walletId));
 
 /** No coin belongs to two lineages, what was offered keeps its coins for ever, and each settlement fits its lineage. */
 function checkClaims(book: MemoryBook): void {
@@ -181,9 +193,9 @@ function checkClaims(book: MemoryBook): void {
 }
 
 const STATUSES_IN = {
-  planned: ['reserved'],
+  planned: ['reserved', 'awaiting_signature'],
   dead: ['failed', 'reversed'],
-  waiting: ['executing', 'reopened', 'reversed'],
+  waiting: ['awaiting_signature', 'executing', 'reopened', 'reversed'],
   in_block: ['confirming', 'settled', 'reopened', 'reversed'],
 } as const;
 
@@ -218,6 +230,8 @@ function checkLimits(book: MemoryBook): void {
     }
     if ((debitHeadroom(account) ?? 0n) >= 0n) continue;
     const { claim } = name;
+    // Whoever has the keys takes what he likes.
+    if (claim.kind === 'wallet' && !walletCalled(claim.walletId).custodial) continue;
     const owner =
       claim.kind === 'clearing'
         ? claim.institutionId
@@ -241,7 +255,8 @@ export function checkAtRest({ book, chain }: World): void {
     const { settlementId } = settlement.terms;
     const payout = 'payout' in settlement ? settlement.payout : undefined;
     const waits =
-      ['executing', 'reopened'].includes(settlement.status) && isHopeless(book, payout?.lineageId ?? settlementId);
+      ['awaiting_signature', 'executing', 'reopened'].includes(settlement.status) &&
+      isHopeless(book, payout?.lineageId ?? settlementId);
     const ends = ['queued', 'rejected', 'expired', 'cancelled', 'settled', 'reversed', 'failed'];
     if (!waits) expect(ends, settlementId).toContain(settlement.status);
     // Paid once, if the transaction that pays it is on the chain, and not at all otherwise.
