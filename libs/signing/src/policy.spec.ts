@@ -410,6 +410,14 @@ describe('decideSigning', () => {
     );
   });
 
+  it('accepts another version that pays nobody but the wallet', () => {
+    const all = { ...change, valueSats: sats(INPUTS - 2_000n) };
+    const known = { lineage: signedBefore(draft().request), coin: () => ({ lineageId: 'l-1' }) };
+    const declared: readonly DeclaredOutput[] = [{ ...toChange, valueSats: all.valueSats }];
+    const cancelling = asking({ version: 2, payouts: [] }, { outputs: [all], declared });
+    expect(decide({ ...cancelling, facts: facts(known) })).toBe('accepted');
+  });
+
   it('accepts one anchor output of nothing, and refuses one with value', () => {
     const outputs = [payment, change, anchorOutput()];
     const anchor: DeclaredOutput = { kind: 'anchor', valueSats: sats(0n) };

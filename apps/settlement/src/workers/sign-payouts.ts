@@ -61,7 +61,7 @@ export class SignPayouts implements Worker {
     const settlements = await this.#reader.loadStates(settlementStream, settlementIds);
     const { epoch } = await this.#reader.head();
     const { network } = this.#env.config;
-    const [cause] = await causesOfWork(this.#env, settlementIds.slice(0, 1));
+    const [cause] = await causesOfWork(this.#env, [settlementIds[0] ?? lineageId]);
     const span = { traceparent: cause?.traceparent, attributes: { 'finality.txid': version.txid } };
     await withSpan('sign payout', span, async (traceparent) => {
       const terms = settlements.map(({ state }) => living(state).terms);
