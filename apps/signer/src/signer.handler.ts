@@ -14,6 +14,7 @@ import {
   decideCreateAccount,
   decideSigning,
   type DecisionRecord,
+  isPaid,
   type KnownCoin,
   type LineageState,
   POLICY_VERSION,
@@ -32,21 +33,43 @@ import {
   readJournal,
   writeJournal,
 } from './outbound/journal.ts';
-import { accountStream, accountStreamOf, lineageStream, lineageStreamOf } from './streams.ts';
+import {
+  accountStream,
+  accountStreamOf,
+  destinationStream,
+  destinationStreamOf,
+  lineageStream,
+  lineageStreamOf,
+} from './streams.ts';
+import {
+  type AllowListBody,
+  type AllowListReply,
+  type AllowListTerms,
+  decideAllowList,
+  isAllowListBody,
+  loadUsedNonces,
+  streamsOf,
+  type UsedNonces,
+  writeUsedNonces,
+} from './allow-list.ts';
 
 export type SignerBody =
-  ({ readonly kind: 'create_account' } & CreateAccount) | { readonly kind: 'sign'; readonly request: SigningRequest };
+  | ({ readonly kind: 'create_account' } & CreateAccount)
+  | { readonly kind: 'sign'; readonly request: SigningRequest }
+  | AllowListBody;
 
 export type SignerReply =
   | { readonly kind: 'account'; readonly account: Account }
   /** In the journal, this time or before: the signature may be made. */
   | { readonly kind: 'accepted'; readonly account: Account; readonly txid: Txid }
   /** In the log, with its rule. */
-  | { readonly kind: 'refused'; readonly refused: Refused };
+  | { readonly kind: 'refused'; readonly refused: Refused }
+  | AllowListReply;
 
 export interface SignerHandlerOptions {
   readonly keyring: Keyring;
   readonly limits: SigningLimits;
+  readonly allowList: AllowListTerms;
 }
 
 /** Decides on accounts and signatures; whatever it accepts is in the journal when the batch commits, before any signature is made. */
@@ -65,15 +88,15 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
     const streams = new Set([
       ...wallets.map(accountStreamOf),
       ...requests.map(({ lineageId }) => lineageStreamOf(lineageId)),
+      ...requests.flatMap(destinationsOf).map(destinationStreamOf),
+      ...bodies.flatMap((body) => (isAllowListBody(body) ? streamsOf(body) : [])),
     ]);
     await batch.loadStreams(session, [...streams]);
     const since = (batch.now - this.#options.limits.windowMs) as Instant;
     const journal = await readJournal(session, {
       outpoints: [...new Set(requests.flatMap(({ inputs }) => inputs.map(({ outpoint }) => outpoint)))],
       settlements: [
-        ...new Set(
-          requests.flatMap(({ outputs }) => outputs.flatMap((o) => (o.kind === 'payee' ? [o.settlementId] : []))),
-        ),
+        ...new Set(requests.flatMap(({ outputs }) => outputs.flatMap((o) => (isPaid(o) ? [o.settlementId] : [])))),
       ],
       institutions: [
         ...new Set(
@@ -84,7 +107,8 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       wallets: [...new Set(requests.flatMap(walletsOf))],
       since,
     });
-    return new SignerWorld(journal, creations.length > 0 ? await nextAccountIndex(session) : 0);
+    const usedNonces = await loadUsedNonces(session, bodies.filter(isAllowListBody));
+    return new SignerWorld(journal, creations.length > 0 ? await nextAccountIndex(session) : 0, usedNonces);
   }
 
   handle({ body }: StoreCommand<SignerBody>, world: SignerWorld, batch: Batch): Handled<SignerReply> {
@@ -93,13 +117,18 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
         return this.#createAccount(body, world, batch);
       case 'sign':
         return { kind: 'accepted', reply: this.#sign(body.request, world, batch) };
+      case 'register_signatory':
+      case 'register_destination':
+      case 'remove_destination':
+        return decideAllowList(body, world.usedNonces, batch, this.#options.allowList);
       default:
         return assertNever(body, 'signer command');
     }
   }
 
-  save(session: Session, _world: SignerWorld, events: Parameters<typeof writeJournal>[1]): Promise<void> {
-    return writeJournal(session, events);
+  async save(session: Session, _world: SignerWorld, events: Parameters<typeof writeJournal>[1]): Promise<void> {
+    await writeJournal(session, events);
+    await writeUsedNonces(session, events);
   }
 
   #createAccount(
@@ -163,6 +192,8 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       account: (walletId) => batch.state(accountStream, walletId).account ?? undefined,
       scriptOf: (account, branch, index) => keyring.scriptOf(account, branch, index),
       indexHighest: (walletId, branch) => world.indexHighest(walletId, branch),
+      destination: (destinationId) => batch.state(destinationStream, destinationId),
+      now: batch.now,
       lineage,
       coin: (outpoint) => world.coin(outpoint),
       lineageOfSettlement: (settlementId) => world.lineageOfSettlement.get(settlementId),
@@ -181,10 +212,14 @@ function walletsOf(request: SigningRequest): readonly string[] {
   return [request.walletId, ...request.outputs.flatMap((output) => (output.kind === 'payee' ? [output.walletId] : []))];
 }
 
+const destinationsOf = ({ outputs }: SigningRequest): readonly string[] =>
+  outputs.flatMap((output) => (output.kind === 'destination' ? [output.destinationId] : []));
+
 /** What the journal says, kept up to date within a batch. */
 export class SignerWorld {
   accountIndexNext: number;
   epochHighest: number;
+  readonly usedNonces: UsedNonces;
   readonly lineageOfSettlement: Map<string, string>;
   readonly sent: Map<string, bigint>;
   readonly sentInLineage: Map<string, bigint>;
@@ -195,7 +230,8 @@ export class SignerWorld {
   >;
   readonly #parents: Map<string, ParsedTransaction>;
 
-  constructor(journal: JournalAnswer, accountIndexNext: number) {
+  constructor(journal: JournalAnswer, accountIndexNext: number, usedNonces: UsedNonces) {
+    this.usedNonces = usedNonces;
     this.accountIndexNext = accountIndexNext;
     this.epochHighest = journal.epochHighest;
     this.lineageOfSettlement = new Map(journal.lineageOfSettlement);
