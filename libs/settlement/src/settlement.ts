@@ -91,6 +91,8 @@ export type SettlementEvent = { readonly at: Instant } &
     /** `excluded`: it can't confirm any more. `overdue`: it may, so the amount stays in suspense. */
     | { readonly type: 'settlement_reversed'; readonly reason: string; readonly because: 'excluded' | 'overdue' }
     | { readonly type: 'settlement_failed'; readonly reason: string }
+    /** After a transaction was offered: it ends cancelled if one that leaves it out is final, and settled if one that pays it is. */
+    | { readonly type: 'cancellation_requested'; readonly reason: string; readonly by: string }
     | { readonly type: 'settlement_cancelled'; readonly reason: string; readonly by: string }
     | { readonly type: 'settlement_expired'; readonly reason: string }
   );
@@ -115,6 +117,8 @@ interface Life {
   readonly reservedTimes: number;
   /** How often it has become settled: the life of the transfers that say so. */
   readonly settledTimes: number;
+  /** The payer wants it back, and a transaction may pay it still. */
+  readonly cancelling?: { readonly reason: string; readonly by: string };
 }
 
 /** States of DESIGN 7; each has only its own fields. */
@@ -155,7 +159,7 @@ export const NEXT_STATES: Readonly<Record<Settlement['status'], readonly Settlem
   queued: ['reserved', 'failed', 'cancelled', 'expired'],
   reserved: ['settled', 'executing', 'awaiting_signature', 'queued', 'cancelled', 'expired'],
   awaiting_signature: ['executing', 'queued', 'failed', 'cancelled', 'expired'],
-  executing: ['confirming', 'failed'],
+  executing: ['confirming', 'failed', 'cancelled'],
   confirming: ['settled', 'executing'],
   settled: ['reopened'],
   reopened: ['settled', 'reversed'],
@@ -183,6 +187,12 @@ export function lineageIdOf(state: LivingSettlement): string | undefined {
   if ('payout' in state && state.payout !== undefined) return state.payout.lineageId;
   return 'lineageId' in state ? state.lineageId : undefined;
 }
+
+/** Every transaction that could pay it is dead, and its money was given back: for good, whatever a reorg past all finality brings. */
+export const isGivenUp = (state: LivingSettlement): boolean =>
+  state.status === 'failed' ||
+  state.status === 'cancelled' ||
+  (state.status === 'reversed' && state.because === 'excluded');
 
 /** Confirmations that make it final. */
 export const confirmationsRequired = ({ confirmations }: LivingSettlement): number => confirmations?.required ?? 0;
@@ -266,6 +276,8 @@ function evolveLiving(
       return reversed(state, event);
     case 'settlement_failed':
       return { ...move(state, 'failed', at, event.reason), status: 'failed', ...payoutOf(state) };
+    case 'cancellation_requested':
+      return offered({ ...state, cancelling: { reason: event.reason, by: event.by } }, event);
     case 'settlement_cancelled':
       return { ...move(state, 'cancelled', at, event.reason), status: 'cancelled' };
     case 'settlement_expired':
@@ -277,7 +289,15 @@ function evolveLiving(
 
 type OfferedEvent = Extract<
   SettlementEvent,
-  { type: 'signature_awaited' | 'psbt_handed_out' | 'payout_signed' | 'payout_offered' | 'payout_replaced' }
+  {
+    type:
+      | 'signature_awaited'
+      | 'psbt_handed_out'
+      | 'payout_signed'
+      | 'payout_offered'
+      | 'payout_replaced'
+      | 'cancellation_requested';
+  }
 >;
 
 /** On its way to whoever signs, and from him. */
@@ -296,16 +316,24 @@ function offered(state: LivingSettlement, event: OfferedEvent): LivingSettlement
     case 'payout_offered':
       return { ...move(state, 'executing', at), status: 'executing', payout: event.payout };
     case 'payout_replaced':
-      assert(
-        state.status === 'executing' || state.status === 'awaiting_signature',
-        `a version is replaced before it is in a block, not while ${state.status}`,
-      );
-      return state.status === 'executing'
-        ? { ...again(state, at), status: 'executing', payout: event.payout }
-        : { ...again(state, at), status: 'awaiting_signature', payout: event.payout };
+      return waiting(state, at, event.payout);
+    case 'cancellation_requested':
+      return waiting(state, at);
     default:
       return assertNever(event, 'settlement event');
   }
+}
+
+/** Offered, and in no block: what is going to pay it, or may, is another transaction now. */
+function waiting(state: LivingSettlement, at: Instant, payout?: Payout): LivingSettlement {
+  const { status } = state;
+  assert(
+    (status === 'executing' || status === 'awaiting_signature') && 'payout' in state,
+    `a transaction is replaced before it is in a block, not while ${status}`,
+  );
+  return status === 'executing'
+    ? { ...again(state, at), status, payout: payout ?? state.payout }
+    : { ...again(state, at), status, payout: payout ?? state.payout };
 }
 
 function confirmed(state: LivingSettlement, event: { block: BlockRef; payout: Payout; at: Instant }): LivingSettlement {
@@ -360,7 +388,8 @@ function move(state: LivingSettlement, to: SettlementStatus, at: Instant, reason
 
 /** What a settlement keeps whatever state it is in. */
 function again(state: LivingSettlement, at: Instant): Life {
-  const { terms, confirmations, sources, risk, aml, transitions, createdAt, reservedTimes, settledTimes } = state;
+  const { terms, confirmations, sources, risk, aml, transitions, createdAt, ...more } = state;
+  const { reservedTimes, settledTimes, cancelling } = more;
   return {
     terms,
     ...(confirmations === undefined ? {} : { confirmations }),
@@ -372,5 +401,6 @@ function again(state: LivingSettlement, at: Instant): Life {
     updatedAt: at,
     reservedTimes,
     settledTimes,
+    ...(cancelling === undefined ? {} : { cancelling }),
   };
 }

@@ -61,6 +61,7 @@ export class Needs {
       case 'confirm_incident':
         this.chain = true;
         return;
+      case 'cancel':
       case 'bump':
         this.bumping.settlements.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
@@ -68,7 +69,6 @@ export class Needs {
         this.chain = true;
         return void this.settlements.add(body.settlementId);
       case 'add_signatures':
-      case 'cancel':
       case 'expire':
         return void this.settlements.add(body.settlementId);
       case 'create_institution':

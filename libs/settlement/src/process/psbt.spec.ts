@@ -91,9 +91,37 @@ describe('a payer who signs for himself', () => {
     given(...awaiting())
       .when((world) => world.withdraw(lastOf(world), how))
       .then('lineage/s-1 lineage_abandoned', how === 'cancel' ? 's-1 settlement_cancelled' : 's-1 settlement_expired');
+  });
+
+  it('once handed out, doesn’t expire; cancelled, it is handed a transaction that pays nobody but himself', () => {
     given(...awaiting(), prepared)
-      .when((world) => world.withdraw(lastOf(world), how))
+      .when((world) => world.withdraw('s-1', 'expire'))
       .then();
+    const world = given(...awaiting(), prepared)
+      .when((each: World) => each.withdraw('s-1', 'cancel'), nextAssigned, prepared, cosigned(2))
+      .then(
+        'lineage/s-1 version_planned',
+        's-1 cancellation_requested',
+        'lineage/s-1 destinations_assigned',
+        'lineage/s-1 version_offered',
+        'lineage/s-1 signatures_collected',
+        'lineage/s-1 version_signed',
+      );
+    broadcast(world);
+    mined(6)(world);
+    expect(settlementOf(world).status).toBe('cancelled');
+    const [, second] = offered(lineageOf(world)).versions;
+    expect(second!.payouts).toEqual([]);
+    expect(balance(world, WALLET_D)).toEqual({ available: 50_000n - second!.feeSats });
+  });
+
+  it('cancelled after it was handed out, is paid all the same if that is what he signs', () => {
+    const world = given(...awaiting(), prepared, (each: World) => each.withdraw('s-1', 'cancel')).when(
+      (each: World) => each.ownersSign('s-1', 1),
+      (each: World) => each.broadcast('s-1'),
+      mined(6),
+    ).world;
+    expect(settlementOf(world).status).toBe('settled');
   });
 
   it('gives signatures back one by one; with the last it executes', () => {

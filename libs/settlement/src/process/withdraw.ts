@@ -3,6 +3,7 @@ import type { Book } from '../book.ts';
 import { mustPost } from '../postings/post.ts';
 import { release } from '../postings/payout.ts';
 import { lineageIdOf, living, type LivingSettlement } from '../settlement.ts';
+import { isWaiting, replaceWithout, type WaitingSettlement } from './bump.ts';
 import { leave } from './reserve.ts';
 
 const WITHDRAWABLE: readonly LivingSettlement['status'][] = [
@@ -15,11 +16,14 @@ const WITHDRAWABLE: readonly LivingSettlement['status'][] = [
   'awaiting_signature',
 ];
 
-/** Whether a settlement can still be taken back: nothing has left that somebody could sign. */
+/** Whether a settlement can still be taken back at once: nothing has left that somebody could sign. */
 const isWithdrawable = (state: LivingSettlement): boolean =>
   WITHDRAWABLE.includes(state.status) && !('payout' in state);
 
-/** By the payer, before anything was signed. */
+/**
+ * By the payer. Once a transaction was offered for it, another that leaves it out is to take its place: until one of them is final, it may
+ * end either way.
+ */
 export function cancel(
   book: Book,
   settlementId: string,
@@ -28,6 +32,7 @@ export function cancel(
 ): Result<LivingSettlement, Refusal> {
   const state = book.settlements.get(settlementId);
   if (state.status === 'none') return err(refusal('not_found', 'UNKNOWN_SETTLEMENT', `no settlement ${settlementId}`));
+  if (isWaiting(state)) return drop(book, state, reason, by);
   if (!isWithdrawable(state)) {
     const message = `expected a settlement that isn't being paid yet, got one that is ${state.status}`;
     return err(refusal('failed_precondition', 'NOT_CANCELLABLE', message));
@@ -38,6 +43,16 @@ export function cancel(
   }
   book.cancelTimer(settlementId);
   return ok(living(book.settlements.record(settlementId, { type: 'settlement_cancelled', at: book.now, reason, by })));
+}
+
+function drop(book: Book, state: WaitingSettlement, reason: string, by: string): Result<LivingSettlement, Refusal> {
+  if (state.cancelling !== undefined) return ok(state);
+  const { settlementId } = state.terms;
+  const planned = replaceWithout(book, state.payout.lineageId, settlementId);
+  if (!planned.ok) return planned;
+  return ok(
+    living(book.settlements.record(settlementId, { type: 'cancellation_requested', at: book.now, reason, by })),
+  );
 }
 
 /** Its time is up. What is being paid goes on. */

@@ -35,6 +35,7 @@ export const ACTION_WEIGHTS = {
   review: 2,
   review_deposit: 1,
   withdraw: 2,
+  drop: 2,
   retry: 6,
   assign: 8,
   sign: 10,
@@ -66,6 +67,8 @@ export const PAYOUT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   prepare: 3,
   cosign: 3,
   own_spend: 1,
+  drop: 4,
+  assign: 2,
   confirm: 4,
   agree: 6,
   dispute: 1,
@@ -160,6 +163,11 @@ function business(world: World, { kind, a, b, c }: Action): void {
     case 'withdraw': {
       const id = pick(book.settlements.ids(), a);
       return id === undefined ? undefined : world.withdraw(id, bit(b, 0) ? 'cancel' : 'expire');
+    }
+    case 'drop': {
+      const waiting = [...settlementsIn(world, 'executing'), ...settlementsIn(world, 'awaiting_signature')];
+      const id = pick(waiting, a);
+      return id === undefined ? undefined : world.withdraw(id, 'cancel');
     }
     case 'retry': {
       const id = pick(settlementsIn(world, 'queued'), a) ?? pick(book.settlements.ids(), a);

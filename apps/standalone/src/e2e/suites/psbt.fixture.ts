@@ -52,8 +52,6 @@ export function ownWallets(e2e: () => E2e): void {
     const first = await prepare(payer, settlementId);
     const { psbt, txid } = first;
     expect(await prepare(payer, settlementId)).toMatchObject({ psbt, txid, version: 1 });
-    const cancel = { idempotencyKey: freshKey(), settlementId, reason: 'too late' };
-    expect(await reasonOf(payer.api.settlements.cancelSettlement(cancel))).toBe('NOT_CANCELLABLE');
     await expectRefusals(payer, settlementId, {
       MALFORMED_PSBT: psbt.slice(4),
       NOT_SIGNED: psbt,

@@ -2523,7 +2523,11 @@ export const SettlementServiceService = {
       Buffer.from(ListSettlementsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListSettlementsResponse => ListSettlementsResponse.decode(value),
   },
-  /** By the payer, before anything was signed. */
+  /**
+   * By the payer. Until a transaction was offered for signature it is CANCELLED at once. After that another one that leaves it out is to take its
+   * place, at a higher fee that the payer bears; until one of them is final it stays where it is (EXECUTING, CONFIRMING, AWAITING_SIGNATURE), with the reason, and ends
+   * CANCELLED or SETTLED.
+   */
   cancelSettlement: {
     path: "/finality.settlement.v1.SettlementService/CancelSettlement" as const,
     requestStream: false as const,
@@ -2549,8 +2553,8 @@ export const SettlementServiceService = {
   },
   /**
    * By the payer whose wallet's keys are its own, while its settlement is AWAITING_SIGNATURE (or EXECUTING, after BumpFee): what it is to sign.
-   * The same each time, with the signatures there are. From the first time on it counts as broadcast: the settlement can't be cancelled any
-   * more. Settlements that share the transaction share its PSBT.
+   * The same each time, with the signatures there are. From the first time on it counts as offered: what CancelSettlement asks for then is
+   * another transaction, which it has to sign too. Settlements that share the transaction share its PSBT.
    */
   preparePsbt: {
     path: "/finality.settlement.v1.SettlementService/PreparePsbt" as const,
@@ -2640,7 +2644,11 @@ export interface SettlementServiceServer extends UntypedServiceImplementation {
   getSettlement: handleUnaryCall<GetSettlementRequest, Settlement>;
   /** Newest first. An institution sees those it pays or receives. */
   listSettlements: handleUnaryCall<ListSettlementsRequest, ListSettlementsResponse>;
-  /** By the payer, before anything was signed. */
+  /**
+   * By the payer. Until a transaction was offered for signature it is CANCELLED at once. After that another one that leaves it out is to take its
+   * place, at a higher fee that the payer bears; until one of them is final it stays where it is (EXECUTING, CONFIRMING, AWAITING_SIGNATURE), with the reason, and ends
+   * CANCELLED or SETTLED.
+   */
   cancelSettlement: handleUnaryCall<CancelSettlementRequest, Settlement>;
   /**
    * By the payer or an operator: replaces the transaction of a settlement that is executing by one that pays a higher fee to the network,
@@ -2649,8 +2657,8 @@ export interface SettlementServiceServer extends UntypedServiceImplementation {
   bumpFee: handleUnaryCall<BumpFeeRequest, Settlement>;
   /**
    * By the payer whose wallet's keys are its own, while its settlement is AWAITING_SIGNATURE (or EXECUTING, after BumpFee): what it is to sign.
-   * The same each time, with the signatures there are. From the first time on it counts as broadcast: the settlement can't be cancelled any
-   * more. Settlements that share the transaction share its PSBT.
+   * The same each time, with the signatures there are. From the first time on it counts as offered: what CancelSettlement asks for then is
+   * another transaction, which it has to sign too. Settlements that share the transaction share its PSBT.
    */
   preparePsbt: handleUnaryCall<PreparePsbtRequest, SettlementPsbt>;
   /**
@@ -2726,7 +2734,11 @@ export interface SettlementServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListSettlementsResponse) => void,
   ): ClientUnaryCall;
-  /** By the payer, before anything was signed. */
+  /**
+   * By the payer. Until a transaction was offered for signature it is CANCELLED at once. After that another one that leaves it out is to take its
+   * place, at a higher fee that the payer bears; until one of them is final it stays where it is (EXECUTING, CONFIRMING, AWAITING_SIGNATURE), with the reason, and ends
+   * CANCELLED or SETTLED.
+   */
   cancelSettlement(
     request: CancelSettlementRequest,
     callback: (error: ServiceError | null, response: Settlement) => void,
@@ -2763,8 +2775,8 @@ export interface SettlementServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * By the payer whose wallet's keys are its own, while its settlement is AWAITING_SIGNATURE (or EXECUTING, after BumpFee): what it is to sign.
-   * The same each time, with the signatures there are. From the first time on it counts as broadcast: the settlement can't be cancelled any
-   * more. Settlements that share the transaction share its PSBT.
+   * The same each time, with the signatures there are. From the first time on it counts as offered: what CancelSettlement asks for then is
+   * another transaction, which it has to sign too. Settlements that share the transaction share its PSBT.
    */
   preparePsbt(
     request: PreparePsbtRequest,
