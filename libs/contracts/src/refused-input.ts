@@ -93,6 +93,18 @@ const SUBMITTED: readonly RefusedInput[] = [
     reason: 'NO_WALLET',
     change: { to_institution: '$stranger', settlement_mode: 'SETTLEMENT_MODE_BILATERAL' },
   },
+  {
+    rpc: 'SubmitSettlement',
+    input: 'a wallet that isn’t the payer’s',
+    status: 'NOT_FOUND',
+    field: 'payer_wallet_id',
+    reason: 'UNKNOWN_WALLET',
+    change: { payer_wallet_id: 'somebody-elses', settlement_mode: 'SETTLEMENT_MODE_BILATERAL' },
+  },
+  invalid('SubmitSettlement', 'a wallet for a mode that pays from none', 'payer_wallet_id', {
+    payer_wallet_id: 'any',
+    settlement_mode: 'SETTLEMENT_MODE_CENTRALIZED',
+  }),
   invalid('SubmitSettlement', 'mode unspecified', 'settlement_mode', {
     settlement_mode: 'SETTLEMENT_MODE_UNSPECIFIED',
   }),

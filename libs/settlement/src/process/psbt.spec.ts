@@ -3,6 +3,7 @@ import { sats, unwrap } from '@finality/kernel';
 import { describe, expect, it } from 'vitest';
 import { latest, offered, versionToSign } from '../lineage.ts';
 import { psbtPlanOf } from '../psbt.ts';
+import { confirmationsRequired } from '../settlement.ts';
 import {
   approved,
   arrive,
@@ -12,6 +13,7 @@ import {
   empty,
   funded,
   given,
+  givenUnder,
   lastOf,
   lineageOf,
   mined,
@@ -20,6 +22,7 @@ import {
   submitted,
   WALLET_A,
 } from '../spec/given.fixture.ts';
+import { POLICY } from '../spec/memory-book.fixture.ts';
 import { walletCalled, type World } from '../spec/world.fixture.ts';
 
 const WALLET_D = { kind: 'wallet', walletId: 'w-d' } as const;
@@ -349,11 +352,27 @@ describe('wallets of one institution', () => {
       .then('s-9 settlement_received', 's-9 screening_requested');
   });
 
-  it('the custodial one comes first', () => {
+  const two = (world: World): void => {
     const own = { ...walletCalled('w-d'), walletId: 'w-a-own', institutionId: 'a' };
-    const world = given((each) => void each.tell({ type: 'wallet_changed', wallet: own })).when(
-      asked('a', 'd', 1_000n),
-    ).world;
+    world.tell({ type: 'wallet_changed', wallet: own });
+  };
+
+  it('the custodial one comes first, unless the payer wants another of his', () => {
+    const world = given(two).when(asked('a', 'd', 1_000n)).world;
     expect(settlementOf(world, 's-9').terms).toMatchObject({ payer: WALLET_A, payee: WALLET_D });
+    const from = (payerWalletId: string) => {
+      const command = asked('a', 'd', 1_000n);
+      return { ...command, submission: { ...command.submission, payerWalletId } };
+    };
+    const other = given(two).when(from('w-a-own')).world;
+    expect(settlementOf(other, 's-9').terms.payer).toEqual({ kind: 'wallet', walletId: 'w-a-own' });
+    given(two).when(from('w-b')).refused('UNKNOWN_WALLET');
+  });
+
+  it('need more confirmations where somebody else signs', () => {
+    const policy = { ...POLICY, confirmations: { ...POLICY.confirmations, foreignInputs: 2 } };
+    const required = (from: string): number =>
+      confirmationsRequired(settlementOf(givenUnder(policy).when(asked(from, 'b', 1_000n)).world, 's-9'));
+    expect([required('a'), required('d')]).toEqual([3, 5]);
   });
 });

@@ -17,13 +17,15 @@ export interface Submission {
   readonly referenceId: string;
   readonly callbackUrl?: string;
   readonly submittedBy: string;
+  /** Which of the payer's wallets pays on-chain. */
+  readonly payerWalletId?: string;
 }
 
 /** No output below this is relayed for every kind of script a payee's wallet can have (P2TR's dust limit). */
 export const ON_CHAIN_MIN_SATS = 330n;
 
 /** Accepts a settlement and asks for its screening. */
-export function submit(book: Book, submission: Submission): Result<LivingSettlement, Refusal> {
+export function submit(book: Book, { payerWalletId, ...submission }: Submission): Result<LivingSettlement, Refusal> {
   const { settlementId, from, to, mode } = submission;
   const refused = institutionRefusal(book, from, 'from_institution') ?? institutionRefusal(book, to, 'to_institution');
   if (refused !== undefined) return err(refused);
@@ -34,7 +36,7 @@ export function submit(book: Book, submission: Submission): Result<LivingSettlem
       ),
     );
   }
-  const payer = claimOf(book, from, mode, 'from_institution');
+  const payer = claimOf(book, from, mode, 'from_institution', payerWalletId);
   if (!payer.ok) return payer;
   const payee = claimOf(book, to, mode, 'to_institution');
   if (!payee.ok) return payee;
@@ -78,15 +80,21 @@ function institutionRefusal(book: Book, institutionId: string, field: string): R
 type Party = 'from_institution' | 'to_institution';
 
 /** On-chain: the first custodial wallet, or the first of those whose keys are the institution's. */
-function claimOf(book: Book, institutionId: string, mode: Mode, party: Party): Result<Claim, Refusal> {
+function claimOf(book: Book, institutionId: string, mode: Mode, party: Party, wanted?: string): Result<Claim, Refusal> {
   if (mode === 'centralized') return ok({ kind: 'clearing', institutionId });
-  const wallets = book.walletsOf(institutionId);
+  const wallets = book.walletsOf(institutionId).filter(({ walletId }) => wanted === undefined || walletId === wanted);
+  if (wanted !== undefined && wallets.length === 0) return err(unknownWallet(institutionId, wanted));
   // What a legacy coin is spent by has no txid that is known before it is signed: such wallets are paid, and don't pay.
   const able = party === 'to_institution' ? wallets : wallets.filter(({ scriptType }) => scriptType !== 'pkh');
   const wallet = able.find(({ custodial }) => custodial) ?? able[0];
   if (wallet !== undefined) return ok({ kind: 'wallet', walletId: wallet.walletId });
   const message = `${institutionId} has no wallet that can ${party === 'to_institution' ? 'be paid' : 'pay'}: register one before settling on-chain`;
   return err(refusal('failed_precondition', 'NO_WALLET', message, { fields: [fieldError(party, message)] }));
+}
+
+function unknownWallet(institutionId: string, walletId: string): Refusal {
+  const message = `expected a wallet of ${institutionId}, got "${walletId}"`;
+  return refusal('not_found', 'UNKNOWN_WALLET', message, { fields: [fieldError('payer_wallet_id', message)] });
 }
 
 function dustRefusal(book: Book, payee: Claim, amountSats: Sats): Refusal | undefined {

@@ -115,7 +115,11 @@ export interface SubmitSettlementRequest {
   /** The institution's signature over the request; reserved, verified once keys are registered. */
   signature?: Buffer | undefined;
   keyId?: string | undefined;
-  nonce?: string | undefined;
+  nonce?:
+    | string
+    | undefined;
+  /** On-chain: the payer's wallet that pays. Default: its first custodial one, else its first whose keys are its own. */
+  payerWalletId?: string | undefined;
 }
 
 export interface SubmitSettlementResult {
@@ -572,6 +576,7 @@ function createBaseSubmitSettlementRequest(): SubmitSettlementRequest {
     signature: undefined,
     keyId: undefined,
     nonce: undefined,
+    payerWalletId: undefined,
   };
 }
 
@@ -609,6 +614,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     }
     if (message.nonce !== undefined) {
       writer.uint32(82).string(message.nonce);
+    }
+    if (message.payerWalletId !== undefined) {
+      writer.uint32(90).string(message.payerWalletId);
     }
     return writer;
   },
@@ -706,6 +714,14 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
             message.nonce = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.payerWalletId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -762,6 +778,11 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
         ? globalThis.String(object.key_id)
         : undefined,
       nonce: isSet(object.nonce) ? globalThis.String(object.nonce) : undefined,
+      payerWalletId: isSet(object.payerWalletId)
+        ? globalThis.String(object.payerWalletId)
+        : isSet(object.payer_wallet_id)
+        ? globalThis.String(object.payer_wallet_id)
+        : undefined,
     };
   },
 
@@ -797,6 +818,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     if (message.nonce !== undefined) {
       obj.nonce = message.nonce;
     }
+    if (message.payerWalletId !== undefined) {
+      obj.payerWalletId = message.payerWalletId;
+    }
     return obj;
   },
 
@@ -817,6 +841,7 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     message.signature = object.signature ?? undefined;
     message.keyId = object.keyId ?? undefined;
     message.nonce = object.nonce ?? undefined;
+    message.payerWalletId = object.payerWalletId ?? undefined;
     return message;
   },
 };
