@@ -1,5 +1,6 @@
 import type { Batch, Session, StoredEvent } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
+import { claimPath } from '@finality/ledger';
 import { latest, type Lineage, lineageIdOf, planOf } from '@finality/settlement';
 import { depositStream, institutionStream, lineageStream, settlementStream } from '../store/streams.ts';
 
@@ -24,8 +25,8 @@ export async function saveSettlements(session: Session, events: readonly StoredE
   });
   if (rows.length === 0) return;
   await session.query(
-    `INSERT INTO settlements (settlement_id, from_institution, to_institution, status, mode, on_chain, lineage_id, created_at, created_position, updated_position)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[])
+    `INSERT INTO settlements (settlement_id, from_institution, to_institution, status, mode, payer_claim, lineage_id, created_at, created_position, updated_position)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[])
      ON CONFLICT (settlement_id) DO UPDATE SET status = excluded.status, lineage_id = excluded.lineage_id, updated_position = excluded.updated_position`,
     [
       rows.map(({ state }) => state.terms.settlementId),
@@ -33,7 +34,7 @@ export async function saveSettlements(session: Session, events: readonly StoredE
       rows.map(({ state }) => state.terms.to),
       rows.map(({ state }) => state.status),
       rows.map(({ state }) => state.terms.mode),
-      rows.map(({ state }) => state.terms.mode !== 'centralized'),
+      rows.map(({ state }) => claimPath(state.terms.payer)),
       rows.map(({ state }) => lineageIdOf(state) ?? null),
       rows.map(({ state }) => state.createdAt),
       rows.map(({ first }) => first),
