@@ -2,6 +2,7 @@ import type { ScriptHex } from '@finality/bitcoin';
 import type { Batch, StreamType } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
 import type { LedgerView } from '@finality/ledger';
+import type { LoadedLedger } from '@finality/ledger-store';
 import {
   type AddressRecord,
   type Book,
@@ -25,7 +26,7 @@ import {
 
 /** What was read for a batch besides stream states. */
 export interface Loaded {
-  readonly ledger: LedgerView;
+  readonly ledger: LoadedLedger;
   readonly coins: readonly Coin[];
   readonly wallets: readonly WalletRecord[];
   readonly addresses: readonly AddressRecord[];
@@ -67,7 +68,7 @@ export class BatchBook implements Book {
     this.#loaded = loaded;
     this.now = batch.now;
     this.policy = policy;
-    this.ledger = loaded.ledger;
+    this.ledger = loaded.ledger.view;
     this.coins = new CoinBook(loaded.coins);
     this.settlements = recordsOf(batch, settlementStream);
     this.#planned = new Set(loaded.open);
@@ -122,6 +123,11 @@ export class BatchBook implements Book {
 
   putAddress(address: AddressRecord): void {
     if (this.address(address.script) === undefined) this.newAddresses.set(address.script, address);
+  }
+
+  /** What the ledger's part of the batch is saved from. */
+  get loadedLedger(): LoadedLedger {
+    return this.#loaded.ledger;
   }
 
   lineageOf(txid: string): string | undefined {

@@ -86,7 +86,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       'transfers without an event would be lost',
     );
     if (position !== undefined) {
-      await saveLedger(session, book.ledger, position, batch.now);
+      await saveLedger(session, book.loadedLedger, position, batch.now);
       await saveSettlements(session, events, batch);
       await saveInstitutions(session, events, batch);
       await saveLineages(session, events, batch);
