@@ -111,6 +111,7 @@ function draft({
 function authorisation(settlementId: string): SigningRequest['payouts'][number] {
   return {
     settlementId,
+    network: 'regtest',
     payerInstitutionId: 'bank-a',
     payeeInstitutionId: 'bank-b',
     amountSats: sats(AMOUNT),
@@ -123,10 +124,15 @@ function authorisation(settlementId: string): SigningRequest['payouts'][number] 
   };
 }
 
+/** Beyond index 0, which is all that is known. */
+const INDEX_GAP = 10;
+
 function facts(over: Partial<SigningFacts> = {}): SigningFacts {
   return {
+    network: 'regtest',
     account: (walletId) => accounts.find((each) => each.walletId === walletId),
     scriptOf,
+    indexHighest: () => 0,
     lineage: lineageAggregate.initialState,
     coin: () => ({}),
     lineageOfSettlement: () => undefined,
@@ -137,6 +143,7 @@ function facts(over: Partial<SigningFacts> = {}): SigningFacts {
       feeRateMax: 50_000n as FeeRate,
       rollingMaxSats: 1_000_000n,
       windowMs: 86_400_000,
+      indexGapMax: INDEX_GAP,
     },
     epochHighest: 4,
     ...over,
@@ -161,7 +168,13 @@ const outputsOf = (...declared: readonly DeclaredOutput[]): Draft => asking({ ou
 /** What was accepted before as version 1 of the lineage. */
 function signedBefore(request: SigningRequest): LineageState {
   const decided = unwrap(decideSigning(request, facts()));
-  const decision = { policyVersion: 1, limits: facts().limits, epochHighest: 4, sentBeforeSats: 0n };
+  const decision = {
+    policyVersion: 1,
+    limits: facts().limits,
+    epochHighest: 4,
+    sentBeforeSats: 0n,
+    indicesHighest: {},
+  };
   const event = {
     type: 'signing_accepted',
     request,
@@ -233,7 +246,15 @@ const refused: Readonly<Record<SigningRule, Draft>> = {
       declared: [{ ...toPayee, branch: 1 }, toChange],
     },
   ),
+  INDEX_TOO_FAR: asking(
+    {},
+    {
+      outputs: [payment, { ...change, script: scriptOf(payer, 1, INDEX_GAP + 1) }],
+      declared: [toPayee, { ...toChange, index: INDEX_GAP + 1 }],
+    },
+  ),
   NOT_AUTHORISED: asking({ payouts: [] }),
+  AUTHORISED_NETWORK_DIFFERS: asking({ payouts: [{ ...authorisation('s-1'), network: 'signet' }] }),
   AUTHORISED_AMOUNT_DIFFERS: asking({ payouts: [{ ...authorisation('s-1'), amountSats: sats(AMOUNT - 1n) }] }),
   AUTHORISED_PAYEE_DIFFERS: asking({ payouts: [{ ...authorisation('s-1'), payeeInstitutionId: 'bank-c' }] }),
   AUTHORISED_PAYER_DIFFERS: asking({ payouts: [{ ...authorisation('s-1'), payerInstitutionId: 'bank-c' }] }),
@@ -326,6 +347,14 @@ describe('decideSigning', () => {
     expect(decide({ ...next, facts: facts({ ...known, sentBeforeSats: 1_000_000n - sent + 1n }) })).toBe(
       'ROLLING_LIMIT',
     );
+  });
+
+  it('accepts another version that pays nobody but the wallet', () => {
+    const all = { ...change, valueSats: sats(INPUTS - 2_000n) };
+    const known = { lineage: signedBefore(draft().request), coin: () => ({ lineageId: 'l-1' }) };
+    const declared: readonly DeclaredOutput[] = [{ ...toChange, valueSats: all.valueSats }];
+    const cancelling = asking({ version: 2, payouts: [] }, { outputs: [all], declared });
+    expect(decide({ ...cancelling, facts: facts(known) })).toBe('accepted');
   });
 
   it('accepts one anchor output of nothing, and refuses one with value', () => {

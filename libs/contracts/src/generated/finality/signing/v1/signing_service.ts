@@ -103,6 +103,8 @@ export interface PayoutAuthorisation {
   riskVerdictSignature: Buffer;
   amlVerdictSignature: Buffer;
   approvalSignatures: Buffer[];
+  /** regtest, signet, testnet4 or mainnet: the signer refuses what is meant for another than its own. */
+  network: string;
 }
 
 export interface SignTransactionResponse {
@@ -1300,6 +1302,7 @@ function createBasePayoutAuthorisation(): PayoutAuthorisation {
     riskVerdictSignature: Buffer.alloc(0),
     amlVerdictSignature: Buffer.alloc(0),
     approvalSignatures: [],
+    network: "",
   };
 }
 
@@ -1337,6 +1340,9 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     }
     for (const v of message.approvalSignatures) {
       writer.uint32(82).bytes(v!);
+    }
+    if (message.network !== "") {
+      writer.uint32(90).string(message.network);
     }
     return writer;
   },
@@ -1434,6 +1440,14 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
             message.approvalSignatures.push(Buffer.from(reader.bytes()));
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.network = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1498,6 +1512,7 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
         : globalThis.Array.isArray(object?.approval_signatures)
         ? object.approval_signatures.map((e: any) => Buffer.from(bytesFromBase64(e)))
         : [],
+      network: isSet(object.network) ? globalThis.String(object.network) : "",
     };
   },
 
@@ -1533,6 +1548,9 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     if (message.approvalSignatures?.length) {
       obj.approvalSignatures = message.approvalSignatures.map((e) => base64FromBytes(e));
     }
+    if (message.network !== "") {
+      obj.network = message.network;
+    }
     return obj;
   },
 
@@ -1553,6 +1571,7 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     message.riskVerdictSignature = object.riskVerdictSignature ?? Buffer.alloc(0);
     message.amlVerdictSignature = object.amlVerdictSignature ?? Buffer.alloc(0);
     message.approvalSignatures = object.approvalSignatures?.map((e) => e) || [];
+    message.network = object.network ?? "";
     return message;
   },
 };
