@@ -20,6 +20,7 @@ export const signerService: ServiceBlueprint<SignerEnv> = {
       deriveScripts: ['address-issuer'],
       signTransaction: ['settlement'],
       listJournal: ['reconciliation'],
+      signLedgerHead: ['settlement'],
     },
   },
   module: (env) => SignerModule.register(env),

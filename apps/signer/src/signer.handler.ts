@@ -8,13 +8,16 @@ import {
 } from '@finality/bitcoin';
 import type { Batch, CommandHandler, Handled, Session, StoreCommand } from '@finality/event-store';
 import { assertNever, type Instant, unwrap } from '@finality/kernel';
+import type { LedgerHead } from '@finality/ledger';
 import {
   type Account,
   type CreateAccount,
   decideCreateAccount,
+  decideLedgerHead,
   decideSigning,
   type DecisionRecord,
   type KnownCoin,
+  type LedgerHeadRefused,
   type LineageState,
   POLICY_VERSION,
   type Refused,
@@ -32,17 +35,28 @@ import {
   readJournal,
   writeJournal,
 } from './outbound/journal.ts';
-import { accountStream, accountStreamOf, lineageStream, lineageStreamOf } from './streams.ts';
+import {
+  accountStream,
+  accountStreamOf,
+  LEDGER_ID,
+  ledgerHeadsStream,
+  lineageStream,
+  lineageStreamOf,
+} from './streams.ts';
 
 export type SignerBody =
-  ({ readonly kind: 'create_account' } & CreateAccount) | { readonly kind: 'sign'; readonly request: SigningRequest };
+  | ({ readonly kind: 'create_account' } & CreateAccount)
+  | { readonly kind: 'sign'; readonly request: SigningRequest }
+  | { readonly kind: 'sign_head'; readonly head: LedgerHead };
 
 export type SignerReply =
   | { readonly kind: 'account'; readonly account: Account }
   /** In the journal, this time or before: the signature may be made. */
   | { readonly kind: 'accepted'; readonly account: Account; readonly txid: Txid }
+  /** The head of a segment of the ledger is on record, this time or before. */
+  | { readonly kind: 'head_accepted' }
   /** In the log, with its rule. */
-  | { readonly kind: 'refused'; readonly refused: Refused };
+  | { readonly kind: 'refused'; readonly refused: Refused | LedgerHeadRefused };
 
 export interface SignerHandlerOptions {
   readonly keyring: Keyring;
@@ -65,6 +79,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
     const streams = new Set([
       ...wallets.map(accountStreamOf),
       ...requests.map(({ lineageId }) => lineageStreamOf(lineageId)),
+      ...(bodies.some(({ kind }) => kind === 'sign_head') ? [`${ledgerHeadsStream.aggregate.name}/${LEDGER_ID}`] : []),
     ]);
     await batch.loadStreams(session, [...streams]);
     const since = (batch.now - this.#options.limits.windowMs) as Instant;
@@ -93,6 +108,8 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
         return this.#createAccount(body, world, batch);
       case 'sign':
         return { kind: 'accepted', reply: this.#sign(body.request, world, batch) };
+      case 'sign_head':
+        return { kind: 'accepted', reply: acceptHead(body.head, batch) };
       default:
         return assertNever(body, 'signer command');
     }
@@ -175,6 +192,19 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       epochHighest: world.epochHighest,
     };
   }
+}
+
+/** A refusal is kept here too. */
+function acceptHead(head: LedgerHead, batch: Batch): SignerReply {
+  const decided = decideLedgerHead(head, batch.state(ledgerHeadsStream, LEDGER_ID));
+  if (!decided.ok) {
+    const { rule, message } = decided.error;
+    batch.append(ledgerHeadsStream, LEDGER_ID, { type: 'head_refused', head, rule, message, refusedAt: batch.now });
+    return { kind: 'refused', refused: decided.error };
+  }
+  if (!decided.value.repeated)
+    batch.append(ledgerHeadsStream, LEDGER_ID, { type: 'head_accepted', head, acceptedAt: batch.now });
+  return { kind: 'head_accepted' };
 }
 
 function walletsOf(request: SigningRequest): readonly string[] {

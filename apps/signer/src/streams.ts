@@ -3,6 +3,9 @@ import {
   accountAggregate,
   type AccountEvent,
   type AccountState,
+  ledgerHeadsAggregate,
+  type LedgerHeadsEvent,
+  type LedgerHeadsState,
   lineageAggregate,
   type LineageEvent,
   type LineageState,
@@ -22,9 +25,18 @@ export const lineageStream: StreamType<LineageState, LineageEvent> = {
   publish: () => [],
 };
 
+export const ledgerHeadsStream: StreamType<LedgerHeadsState, LedgerHeadsEvent> = {
+  aggregate: ledgerHeadsAggregate,
+  institutions: () => [],
+  publish: () => [],
+};
+
+/** There is one ledger. */
+export const LEDGER_ID = 'ledger';
+
 export const accountStreamOf = (walletId: string): string => `${accountAggregate.name}/${walletId}`;
 
 export const lineageStreamOf = (lineageId: string): string => `${lineageAggregate.name}/${lineageId}`;
 
 /** Every type of stream in this service's store. */
-export const STREAMS: readonly AnyStreamType[] = [accountStream, lineageStream];
+export const STREAMS: readonly AnyStreamType[] = [accountStream, lineageStream, ledgerHeadsStream];

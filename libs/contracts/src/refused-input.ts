@@ -284,6 +284,16 @@ const OTHERS: readonly RefusedInput[] = [
     caller: 'stranger',
   },
   invalid('ListEntries', 'page size 1001', 'page_size', { page_size: 1001 }),
+  invalid('GetInclusionProof', 'a transfer id that is none', 'transfer_id', { transfer_id: 'mine' }),
+  {
+    rpc: 'GetInclusionProof',
+    input: 'a transfer that is on no account of the institution',
+    status: 'NOT_FOUND',
+    field: '',
+    reason: 'UNKNOWN_TRANSFER',
+  },
+  invalid('ListLedgerHeads', 'page size 1001', 'page_size', { page_size: 1001 }),
+  invalid('ListLedgerHeads', 'a segment below 0', 'from_segment', { from_segment: -1 }),
   invalid('RunReconciliation', 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
   {
     rpc: 'GetReport',

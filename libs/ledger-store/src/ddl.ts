@@ -57,7 +57,7 @@ export function ledgerDdl(options: LedgerDdlOptions): readonly string[] {
     `INSERT INTO ${schema}.ledger_head (number, chain, position) VALUES (0, decode(repeat('00', 32), 'hex'), 0)`,
     // Sealed and signed: from the events that say so.
     `CREATE TABLE ${schema}.ledger_segments (
-       segment integer PRIMARY KEY, previous bytea NOT NULL, first_entry bigint NOT NULL UNIQUE, last_entry bigint NOT NULL UNIQUE,
+       segment integer PRIMARY KEY, epoch integer NOT NULL, previous bytea NOT NULL, first_entry bigint NOT NULL UNIQUE, last_entry bigint NOT NULL UNIQUE,
        root bytea NOT NULL, chain bytea NOT NULL, position bigint NOT NULL, event_hash bytea NOT NULL, sealed_at bigint NOT NULL,
        signature bytea NOT NULL, public_key bytea NOT NULL)`,
     // A pending transfer ends once: the state of a pending transfer is whether this index has it.

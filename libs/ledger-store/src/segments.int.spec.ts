@@ -29,6 +29,7 @@ const A = { kind: 'clearing', institutionId: 'bank-a' } as const;
 const { privateKey, publicKey } = generateKeyPairSync('ed25519');
 const KEY = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('hex');
 const SEALED_AT = (NOW + 60_000) as Instant;
+const SEALING = { epoch: 1, sealedAt: SEALED_AT };
 
 let database: TestDatabase;
 let keeper: LedgerSchema;
@@ -40,6 +41,7 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
+const OWN = new Set([availableAccount(A)]);
 const idOf = (n: number) => transferId({ purpose: 'fund', object: `${n}`, life: 1 });
 
 /** Entries in batches of three, each with an event of its position. */
@@ -73,7 +75,7 @@ const signed = (head: LedgerHead): SignedHead => ({
 });
 
 async function sealNext(): Promise<SignedHead> {
-  const head = (await transaction(keeper, (session) => nextHead(session, seals, SEALED_AT)))!;
+  const head = (await transaction(keeper, (session) => nextHead(session, seals, SEALING)))!;
   const sealed = seal(seals, head, SEALED_AT);
   expect(sealed).toHaveLength(1);
   record(sealed);
@@ -86,13 +88,13 @@ async function sealNext(): Promise<SignedHead> {
   return whole;
 }
 
-const prove = (n: number) => transaction(keeper, (session) => proveInclusion(session, idOf(n)));
+const prove = (n: number) => transaction(keeper, (session) => proveInclusion(session, idOf(n), OWN));
 const verify = () => transaction(keeper, (session) => verifyLedger(session, KEY));
 
 describe('segments', () => {
   it('seal all that has been entered since the last one, one after the other', async () => {
     expect(await transaction(keeper, (session) => readUnsealed(session, seals))).toBeUndefined();
-    expect(await transaction(keeper, (session) => nextHead(session, seals, SEALED_AT))).toBeUndefined();
+    expect(await transaction(keeper, (session) => nextHead(session, seals, SEALING))).toBeUndefined();
     await enter(1, 7);
     expect(await transaction(keeper, (session) => readUnsealed(session, seals))).toEqual({ entries: 7n, since: NOW });
     expect(await sealNext()).toMatchObject({ segment: 1, firstEntry: 1n, lastEntry: 7n, position: 7n });
@@ -105,19 +107,25 @@ describe('segments', () => {
       lastEntry: 8n,
       previous: expect.not.stringMatching(/^0+$/) as string,
     });
-    await enter(9, 10);
-    expect(await transaction(keeper, (session) => readHeads(session, 2, 10))).toEqual([second]);
-    expect(await verify()).toMatchObject({ ok: true, transfers: 10n, segments: 2, publicKey: KEY });
+    // Numbers of one digit and of two: sorted as text, they would be in another order.
+    await enter(9, 12);
+    const third = await sealNext();
+    await enter(13, 14);
+    expect(await transaction(keeper, (session) => readHeads(session, 2, 10))).toEqual([second, third]);
+    expect(await verify()).toMatchObject({ ok: true, transfers: 14n, segments: 3, publicKey: KEY });
   });
 
   it('prove what is in them, to whoever knows the key', async () => {
-    for (const n of [1, 2, 6, 7, 8]) {
+    for (const n of [1, 2, 6, 7, 8, 9, 10, 12]) {
       const proof = (await prove(n)) as InclusionProof;
       expect(proof.entry).toMatchObject({ object: `${n}`, amount: BigInt(n) });
       expect(problemOf(proof, KEY)).toBeUndefined();
       expect(problemOf({ ...proof, entry: { ...proof.entry, amount: 99n } }, KEY)).toBe('path_leads_elsewhere');
     }
-    expect(await prove(11)).toBeUndefined();
+    expect(await prove(14)).toBe('unsealed');
+    expect(await prove(15)).toBeUndefined();
+    const others = new Set([availableAccount({ kind: 'clearing', institutionId: 'bank-b' })]);
+    expect(await transaction(keeper, (session) => proveInclusion(session, idOf(1), others))).toBeUndefined();
   });
 
   it('that were changed are found', async () => {
@@ -146,8 +154,8 @@ describe('segments', () => {
     }
     const at = (moved: number) => `UPDATE ledger_segments SET sealed_at = sealed_at + ${moved} WHERE segment = 1`;
     expect(await tampered(at(1), at(-1))).toMatchObject({ subject: 'segment 1', field: 'signature' });
-    const longer = (moved: number) => `UPDATE ledger_segments SET last_entry = last_entry + ${moved} WHERE segment = 2`;
-    expect(await tampered(longer(9), longer(-9))).toMatchObject({ subject: 'segment 2', field: 'lastEntry' });
+    const longer = (moved: number) => `UPDATE ledger_segments SET last_entry = last_entry + ${moved} WHERE segment = 3`;
+    expect(await tampered(longer(9), longer(-9))).toMatchObject({ subject: 'segment 3', field: 'lastEntry' });
     expect(await verify()).toMatchObject({ ok: true });
     expect(await transaction(keeper, (session) => verifyLedger(session, '11'.repeat(32)))).toMatchObject({
       difference: { subject: 'segment 1', field: 'signature' },

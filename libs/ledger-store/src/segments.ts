@@ -1,6 +1,7 @@
 import type { Session } from '@finality/event-store';
 import { assert, type Instant } from '@finality/kernel';
 import {
+  type AccountId,
   chainAfter,
   type Hash,
   inclusionPath,
@@ -30,7 +31,11 @@ export async function readUnsealed(
 }
 
 /** The head of the segment that comes after those sealed, over all that has been committed, at most {@link SEGMENT_ENTRIES_MAX} entries. */
-export async function nextHead(session: Session, sealed: Seals, sealedAt: Instant): Promise<LedgerHead | undefined> {
+export async function nextHead(
+  session: Session,
+  sealed: Seals,
+  { epoch, sealedAt }: Pick<LedgerHead, 'epoch' | 'sealedAt'>,
+): Promise<LedgerHead | undefined> {
   const leaves = await readLeaves(session, sealed.lastEntry + 1n, sealed.lastEntry + BigInt(SEGMENT_ENTRIES_MAX));
   const last = leaves.at(-1);
   if (last === undefined) return undefined;
@@ -38,6 +43,7 @@ export async function nextHead(session: Session, sealed: Seals, sealedAt: Instan
   const [event] = await session.query<{ hash: Buffer }>('SELECT hash FROM events WHERE position = $1', [last.position]);
   assert(event !== undefined, `entry ${last.number} belongs to an event`);
   return {
+    epoch,
     segment: sealed.segment + 1,
     previous: sealed.head,
     firstEntry: sealed.lastEntry + 1n,
@@ -53,8 +59,8 @@ export async function nextHead(session: Session, sealed: Seals, sealedAt: Instan
 /** Keeps a signed head for proofs, in the batch that stores the event saying so. */
 export async function saveSegment(session: Session, head: SignedHead): Promise<void> {
   await session.query(
-    `INSERT INTO ledger_segments (segment, previous, first_entry, last_entry, root, chain, position, event_hash, sealed_at, signature, public_key)
-     VALUES ($1, decode($2, 'hex'), $3, $4, decode($5, 'hex'), decode($6, 'hex'), $7, decode($8, 'hex'), $9, decode($10, 'hex'), decode($11, 'hex'))`,
+    `INSERT INTO ledger_segments (segment, epoch, previous, first_entry, last_entry, root, chain, position, event_hash, sealed_at, signature, public_key)
+     VALUES ($1, $12, decode($2, 'hex'), $3, $4, decode($5, 'hex'), decode($6, 'hex'), $7, decode($8, 'hex'), $9, decode($10, 'hex'), decode($11, 'hex'))`,
     [
       head.segment,
       head.previous,
@@ -67,12 +73,14 @@ export async function saveSegment(session: Session, head: SignedHead): Promise<v
       head.sealedAt,
       head.signature,
       head.publicKey,
+      head.epoch,
     ],
   );
 }
 
 interface SegmentRow {
   readonly segment: number;
+  readonly epoch: number;
   readonly previous: string;
   readonly first_entry: string;
   readonly last_entry: string;
@@ -85,7 +93,7 @@ interface SegmentRow {
   readonly public_key: string;
 }
 
-const SEGMENT_COLUMNS = `segment, encode(previous, 'hex') AS previous, first_entry::text, last_entry::text, encode(root, 'hex') AS root,
+const SEGMENT_COLUMNS = `segment, epoch, encode(previous, 'hex') AS previous, first_entry::text, last_entry::text, encode(root, 'hex') AS root,
   encode(chain, 'hex') AS chain, position::text, encode(event_hash, 'hex') AS event_hash, sealed_at::text,
   encode(signature, 'hex') AS signature, encode(public_key, 'hex') AS public_key`;
 
@@ -98,23 +106,28 @@ export async function readHeads(session: Session, fromSegment: number, count: nu
   return rows.map(headOf);
 }
 
-/** That a transfer is part of the ledger. `unsealed`: it is too young, ask again later; undefined: there is no such transfer. */
+/**
+ * That a transfer is part of the ledger. `unsealed`: it is too young, ask again later; undefined: there is no such transfer on any of these
+ * accounts.
+ */
 export async function proveInclusion(
   session: Session,
   transferId: TransferId,
+  accounts: ReadonlySet<AccountId>,
 ): Promise<InclusionProof | 'unsealed' | undefined> {
   const [row] = await session.query<TransferRow>(
     `SELECT ${TRANSFER_COLUMNS} FROM ledger_transfers t ${TRANSFER_JOINS} WHERE t.id = decode($1, 'hex')`,
     [transferId],
   );
   if (row === undefined) return undefined;
+  const entry = ledgerEntryOf(row);
+  if (!accounts.has(entry.debit) && !accounts.has(entry.credit)) return undefined;
   const [segment] = await session.query<SegmentRow>(
-    `SELECT ${SEGMENT_COLUMNS} FROM ledger_segments WHERE last_entry >= $1::bigint ORDER BY last_entry LIMIT 1`,
+    `SELECT ${SEGMENT_COLUMNS} FROM ledger_segments s WHERE s.last_entry >= $1::bigint ORDER BY s.last_entry LIMIT 1`,
     [row.number],
   );
   if (segment === undefined) return 'unsealed';
   const head = headOf(segment);
-  const entry = ledgerEntryOf(row);
   const leaves = await readLeaves(session, head.firstEntry, head.lastEntry);
   const path = inclusionPath(
     leaves.map(({ hash }) => hash),
@@ -131,13 +144,16 @@ interface Leaf {
 
 function readLeaves(session: Session, first: bigint, last: bigint): Promise<Leaf[]> {
   return session.query<Leaf>(
-    'SELECT number::text, position::text, hash FROM ledger_transfers WHERE number BETWEEN $1::bigint AND $2::bigint ORDER BY number',
+    // Qualified: by its bare name the order would be that of the text.
+    `SELECT t.number::text, t.position::text, t.hash FROM ledger_transfers t
+     WHERE t.number BETWEEN $1::bigint AND $2::bigint ORDER BY t.number`,
     [String(first), String(last)],
   );
 }
 
 function headOf(row: SegmentRow): SignedHead {
   return {
+    epoch: row.epoch,
     segment: row.segment,
     previous: row.previous,
     firstEntry: BigInt(row.first_entry),

@@ -1,5 +1,6 @@
 export * from './account.ts';
 export type * from './facts.ts';
+export * from './ledger-heads.ts';
 export * from './lineage.ts';
 export * from './policy.ts';
 export * from './request.ts';

@@ -1,7 +1,7 @@
 import type { ScriptHex } from '@finality/bitcoin';
 import type { Batch, StreamType } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
-import type { LedgerView } from '@finality/ledger';
+import type { LedgerView, Seals, SealsEvent, SignedHead } from '@finality/ledger';
 import type { LoadedLedger } from '@finality/ledger-store';
 import {
   type AddressRecord,
@@ -20,7 +20,9 @@ import {
   chainTipStream,
   depositStream,
   institutionStream,
+  LEDGER_ID,
   lineageStream,
+  sealsStream,
   settlementStream,
 } from './streams.ts';
 
@@ -54,6 +56,8 @@ export class BatchBook implements Book {
   readonly newWallets = new Map<string, WalletRecord>();
   readonly newAddresses = new Map<string, AddressRecord>();
   readonly newVersions = new Map<string, string>();
+  readonly newSegments: SignedHead[] = [];
+  readonly seals: { get(): Seals; record(...events: readonly SealsEvent[]): Seals };
   readonly addedMaturities = new Map<string, Maturity>();
   readonly takenMaturities = new Map<string, Maturity>();
   readonly #batch: Batch;
@@ -96,6 +100,10 @@ export class BatchBook implements Book {
         }
         return state;
       },
+    };
+    this.seals = {
+      get: () => batch.state(sealsStream, LEDGER_ID),
+      record: (...events) => batch.append(sealsStream, LEDGER_ID, ...events),
     };
     this.tip = {
       get: () => batch.state(chainTipStream, CHAIN_TIP_ID),

@@ -40,6 +40,7 @@ export function rebuildingSigner(signer: SigningPort, options: RebuildingOptions
     createAccount: (request) => signer.createAccount(request),
     deriveScripts: (request) => signer.deriveScripts(request),
     listJournal: (request) => signer.listJournal(request),
+    signLedgerHead: (request) => signer.signLedgerHead(request),
     signTransaction: async (request) => {
       const answer = await signer.signTransaction(request);
       if (options.isLost()) await payAgain(signer, request, options);

@@ -7,6 +7,8 @@ import { encodeFields, type Hash } from './entry.ts';
  * an entry was part of the ledger then, and whether a later ledger still has the same past.
  */
 export interface LedgerHead {
+  /** Of the settlement service's store: it is raised when an older backup is restored, and only then may heads fork. */
+  readonly epoch: number;
   /** 1 for the first. */
   readonly segment: number;
   /** Hex of the head before, 64 zeros for the first segment: heads are a chain of their own. */
@@ -43,6 +45,7 @@ export function headBytes(head: LedgerHead): Buffer {
   return encodeFields(
     [
       FORMAT,
+      `${head.epoch}`,
       `${head.segment}`,
       head.previous,
       `${head.firstEntry}`,

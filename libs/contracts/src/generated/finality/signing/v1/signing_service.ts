@@ -19,6 +19,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { LedgerHead, SignedLedgerHead } from "../../ledger/v1/ledger_service.ts";
 
 export interface CreateAccountRequest {
   walletId: string;
@@ -2098,6 +2099,16 @@ export const SigningServiceService = {
     responseSerialize: (value: ListJournalResponse): Buffer => Buffer.from(ListJournalResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListJournalResponse => ListJournalResponse.decode(value),
   },
+  /** Signs the head of a sealed segment of the ledger: one per segment, each after the one before. */
+  signLedgerHead: {
+    path: "/finality.signing.v1.SigningService/SignLedgerHead" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: LedgerHead): Buffer => Buffer.from(LedgerHead.encode(value).finish()),
+    requestDeserialize: (value: Buffer): LedgerHead => LedgerHead.decode(value),
+    responseSerialize: (value: SignedLedgerHead): Buffer => Buffer.from(SignedLedgerHead.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SignedLedgerHead => SignedLedgerHead.decode(value),
+  },
 } as const;
 
 export interface SigningServiceServer extends UntypedServiceImplementation {
@@ -2108,6 +2119,8 @@ export interface SigningServiceServer extends UntypedServiceImplementation {
   /** Signs if the signer's own policy accepts; FAILED_PRECONDITION with the rule that refuses otherwise. Repeating it gives the same bytes. */
   signTransaction: handleUnaryCall<SignTransactionRequest, SignTransactionResponse>;
   listJournal: handleUnaryCall<ListJournalRequest, ListJournalResponse>;
+  /** Signs the head of a sealed segment of the ledger: one per segment, each after the one before. */
+  signLedgerHead: handleUnaryCall<LedgerHead, SignedLedgerHead>;
 }
 
 export interface SigningServiceClient extends Client {
@@ -2173,6 +2186,22 @@ export interface SigningServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListJournalResponse) => void,
+  ): ClientUnaryCall;
+  /** Signs the head of a sealed segment of the ledger: one per segment, each after the one before. */
+  signLedgerHead(
+    request: LedgerHead,
+    callback: (error: ServiceError | null, response: SignedLedgerHead) => void,
+  ): ClientUnaryCall;
+  signLedgerHead(
+    request: LedgerHead,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SignedLedgerHead) => void,
+  ): ClientUnaryCall;
+  signLedgerHead(
+    request: LedgerHead,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SignedLedgerHead) => void,
   ): ClientUnaryCall;
 }
 
