@@ -2,7 +2,6 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { readTransaction, verifyChain } from '@finality/event-store';
 import { type LedgerVerification, verifyLedger } from '@finality/ledger-store';
-import { createPool, errorMessage, runningPostgres, silentLog } from '@finality/service';
 
 const USAGE = `npm run ledger -- verify [--database-url <postgres://…>] [--public-key <hex>] [--json]
 
@@ -87,12 +86,14 @@ function parse(args: readonly string[]): Asked | string | undefined {
 async function urlOf({ url }: Asked): Promise<string> {
   if (url !== undefined) return url;
   const directory = path.resolve(process.env['FINALITY_DATA_DIR'] ?? '.finality');
+  const { runningPostgres } = await import('@finality/service');
   const running = await runningPostgres(path.join(directory, 'postgres'));
   if (running === undefined) throw new Error(`no 'npm start' runs on ${directory}; start it, or say --database-url`);
   return new URL(`/${DATABASE}`, running.adminUrl).href;
 }
 
 async function verify(url: string, publicKey: string | undefined): Promise<Report> {
+  const { createPool, silentLog } = await import('@finality/service');
   const pool = createPool(url, { applicationName: 'ledger verify', log: silentLog });
   try {
     return await readTransaction({ pool, schema: SCHEMA }, async (session): Promise<Report> => {
@@ -121,4 +122,8 @@ function textOf(report: Report): string {
 
 function jsonOf(report: Report): string {
   return `${JSON.stringify(report, (_name, value: unknown) => (typeof value === 'bigint' ? String(value) : value))}\n`;
+}
+
+function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -3,6 +3,12 @@ import {
   accountAggregate,
   type AccountEvent,
   type AccountState,
+  destinationAggregate,
+  type DestinationEvent,
+  type DestinationState,
+  signatoriesAggregate,
+  type SignatoriesState,
+  type SignatoryRegistered,
   ledgerHeadsAggregate,
   type LedgerHeadsEvent,
   type LedgerHeadsState,
@@ -12,6 +18,18 @@ import {
 } from '@finality/signing';
 
 // The signer tells nobody anything by itself: it publishes no messages.
+
+export const signatoriesStream: StreamType<SignatoriesState, SignatoryRegistered> = {
+  aggregate: signatoriesAggregate,
+  institutions: () => [],
+  publish: () => [],
+};
+
+export const destinationStream: StreamType<DestinationState, DestinationEvent> = {
+  aggregate: destinationAggregate,
+  institutions: (state) => ('destination' in state && state.destination ? [state.destination.institutionId] : []),
+  publish: () => [],
+};
 
 export const accountStream: StreamType<AccountState, AccountEvent> = {
   aggregate: accountAggregate,
@@ -38,5 +56,15 @@ export const accountStreamOf = (walletId: string): string => `${accountAggregate
 
 export const lineageStreamOf = (lineageId: string): string => `${lineageAggregate.name}/${lineageId}`;
 
+export const signatoriesStreamOf = (institutionId: string): string => `${signatoriesAggregate.name}/${institutionId}`;
+
+export const destinationStreamOf = (destinationId: string): string => `${destinationAggregate.name}/${destinationId}`;
+
 /** Every type of stream in this service's store. */
-export const STREAMS: readonly AnyStreamType[] = [accountStream, lineageStream, ledgerHeadsStream];
+export const STREAMS: readonly AnyStreamType[] = [
+  accountStream,
+  lineageStream,
+  signatoriesStream,
+  destinationStream,
+  ledgerHeadsStream,
+];
