@@ -82,6 +82,12 @@ export const settlementSettings = defineConfig({
     .sats(500n, FEE_CAP_MAX)
     .default(20_000n)
     .describe('the highest network fee of one settlement, reserved with its amount'),
+  BUMP_FEE_PAID_BY: setting
+    .oneOf('payer', 'platform')
+    .default('payer')
+    .describe(
+      'who bears what a payout costs more than it was quoted, when its transaction is replaced by a dearer one',
+    ),
   PAYOUT_BATCH_SECONDS: setting
     .integer(0, 86_400)
     .default(0)
@@ -129,6 +135,7 @@ export function settlementConfig(values: z.output<typeof settlementSettings>): S
         values.BLOCKCHAIN_CONFIRMATIONS,
         values.DEPOSIT_CONFIRMATIONS,
         values.FEE_CAP_SATS,
+        values.BUMP_FEE_PAID_BY,
         values.LARGE_FROM_SATS,
         values.LARGE_CONFIRMATIONS,
         values.REVIEWED_CONFIRMATIONS,
@@ -156,6 +163,7 @@ export function settlementConfig(values: z.output<typeof settlementSettings>): S
       reopenedBlocksMax: REOPENED_BLOCKS_MAX,
       fees: feesOf(network, values),
       feeCapSats: sats(values.FEE_CAP_SATS),
+      bumpBearer: values.BUMP_FEE_PAID_BY,
       batch: {
         waitMs: values.PAYOUT_BATCH_SECONDS * 1_000,
         payoutsMax: values.PAYOUT_BATCH_COUNT,

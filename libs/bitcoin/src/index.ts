@@ -22,6 +22,7 @@ export * from './network.ts';
 export * from './payout-batch.ts';
 export * from './payout-transaction.ts';
 export * from './psbt.ts';
+export * from './quoted-selection.ts';
 export * from './second-derivation.ts';
 export * from './signing.ts';
 export * from './transaction.ts';

@@ -21,6 +21,7 @@ const terms: Terms = {
   to: 'b',
   amountSats: sats(1_000n),
   mode: 'blockchain',
+  fees: { bearer: 'payer', bumpBearer: 'payer' },
   referenceId: '',
   submittedBy: 'k',
   payer: { kind: 'wallet', walletId: 'w-a' },
@@ -32,6 +33,9 @@ const payout: Payout = {
   txid: 'bb' as Txid,
   outpoint: 'bb:0' as OutpointKey,
   feeSats: sats(300n),
+  droppedSats: sats(0n),
+  quoteSats: sats(300n),
+  payeeFeeSats: sats(0n),
   heldSats: sats(300n),
   life: 0,
 };

@@ -1,4 +1,4 @@
-import type { OutpointKey, Txid } from '@finality/bitcoin';
+import { chargeFee, type FeeTerms, type OutpointKey, type Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { ConfirmationDecision } from './confirmation-policy.ts';
@@ -18,6 +18,8 @@ export interface Terms {
   readonly submittedBy: string;
   readonly payer: Claim;
   readonly payee: Claim;
+  /** Who bears the network fee of the on-chain modes. */
+  readonly fees: FeeTerms;
   readonly policyVersion: string;
 }
 
@@ -49,6 +51,12 @@ export interface Payout {
   readonly outpoint: OutpointKey;
   /** Its share of that version's fee. */
   readonly feeSats: Sats;
+  /** Of the share: its part of what was too little for change. */
+  readonly droppedSats: Sats;
+  /** Its share of the first version's fee, without what was dropped. */
+  readonly quoteSats: Sats;
+  /** The payee's part of the quote: what its output has less than the amount. */
+  readonly payeeFeeSats: Sats;
   /** In flight for the fee: the most that a version offered so far may take; just the fee once it has been paid. */
   readonly heldSats: Sats;
   /** How often it has been seen in a block. */
@@ -72,8 +80,8 @@ export type SettlementEvent = { readonly at: Instant } &
       }
     | { readonly type: 'settlement_rejected'; readonly reason: string; readonly by: string }
     | { readonly type: 'liquidity_awaited'; readonly reason: string }
-    /** With the lineage that will pay it, for the on-chain modes. */
-    | { readonly type: 'liquidity_reserved'; readonly lineageId?: string }
+    /** With the lineage that will pay it and what is reserved beside the amount, for the on-chain modes. */
+    | { readonly type: 'liquidity_reserved'; readonly lineageId?: string; readonly feeReservedSats?: Sats }
     | { readonly type: 'payout_offered'; readonly payout: Payout }
     /** Another version of its transaction is offered. */
     | { readonly type: 'payout_replaced'; readonly payout: Payout }
@@ -116,7 +124,7 @@ export type LivingSettlement = Life &
   (
     | { readonly status: 'received' | 'screening' | 'under_review' | 'approved' | 'queued' }
     | { readonly status: 'rejected' | 'expired' | 'cancelled' }
-    | { readonly status: 'reserved'; readonly lineageId?: string }
+    | { readonly status: 'reserved'; readonly lineageId?: string; readonly feeReservedSats?: Sats }
     | { readonly status: 'executing'; readonly payout: Payout }
     | { readonly status: 'confirming'; readonly payout: Payout; readonly block: BlockRef }
     | { readonly status: 'settled'; readonly payout?: Payout; readonly block?: BlockRef }
@@ -170,6 +178,14 @@ export function living(settlement: Settlement): LivingSettlement {
 /** Confirmations that make it final. */
 export const confirmationsRequired = ({ confirmations }: LivingSettlement): number => confirmations?.required ?? 0;
 
+/** What the payee's output has: the amount less its part of the fee. */
+export const paidSats = ({ amountSats }: Terms, { payeeFeeSats }: Pick<Payout, 'payeeFeeSats'>): Sats =>
+  (amountSats - payeeFeeSats) as Sats;
+
+/** What the payer gets back from the platform: bumps that it bears. */
+export const refundSats = ({ fees }: Terms, { feeSats, droppedSats, quoteSats }: Payout): Sats =>
+  chargeFee((feeSats - droppedSats) as Sats, quoteSats, fees).platformSats;
+
 /** Confirmations at a tip: derived, never stored. */
 export function confirmationsAt(settlement: LivingSettlement, tipHeight: number): number {
   const block = 'block' in settlement ? settlement.block : undefined;
@@ -222,6 +238,7 @@ function evolveLiving(
         ...move(state, 'reserved', at),
         status: 'reserved',
         ...(event.lineageId === undefined ? {} : { lineageId: event.lineageId }),
+        ...(event.feeReservedSats === undefined ? {} : { feeReservedSats: event.feeReservedSats }),
       };
     case 'payout_offered':
       return { ...move(state, 'executing', at), status: 'executing', payout: event.payout };

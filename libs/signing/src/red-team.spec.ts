@@ -128,6 +128,7 @@ function authorised({ declared }: Output): readonly PayoutAuthorisation[] {
       payerInstitutionId: 'bank-a',
       payeeInstitutionId: declared.institutionId,
       amountSats: declared.valueSats,
+      payeeFeeMaxSats: sats(0n),
       requestSignature: '',
       requestKeyId: '',
       requestNonce: '',

@@ -7,6 +7,7 @@ import {
   CLAIM_PARTS,
   claimAccount,
   custodyAccount,
+  networkFeesAccount,
   settlementSuspenseAccount,
   type TransferId,
   transitAccount,
@@ -268,6 +269,9 @@ function ledgerNeeds(
     } else {
       addClaim(payer);
       addClaim(payee);
+      // What the platform bears of the fee goes to the payer's clearing balance.
+      addClaim({ kind: 'clearing', institutionId: settlement.terms.from });
+      accounts.add(networkFeesAccount());
       for (const transfer of settlementTransferIds(settlement)) transfers.add(transfer);
     }
   }

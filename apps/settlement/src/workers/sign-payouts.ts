@@ -4,6 +4,7 @@ import { assert, type Instant, type Worker } from '@finality/kernel';
 import { refusalOf, withSpan } from '@finality/service';
 import {
   latest,
+  type LineagePayout,
   living,
   type OfferedLineage,
   type OfferedVersion,
@@ -99,7 +100,7 @@ function requestOf(
   terms: readonly Terms[],
   epoch: number,
 ): signingV1.SignTransactionRequest {
-  const payees = new Map(version.payouts.map((payout) => [payout.settlementId, payout.payeeInstitutionId]));
+  const payouts = new Map(version.payouts.map((payout) => [payout.settlementId, payout]));
   return {
     lineageId,
     version: version.version,
@@ -113,20 +114,24 @@ function requestOf(
       const { branch, index } = destination;
       if (output.role === 'change') return { valueSats, change: { index }, payee: undefined };
       const { settlementId } = output;
-      const institutionId = payees.get(settlementId)!;
+      const institutionId = payouts.get(settlementId)!.payeeInstitutionId;
       const payee = { settlementId, institutionId, walletId: destination.walletId, branch, index };
       return { valueSats, change: undefined, payee };
     }),
-    authorisation: { payouts: terms.map(authorisationOf) },
+    authorisation: { payouts: terms.map((each) => authorisationOf(each, payouts.get(each.settlementId)!)) },
   };
 }
 
 /** None of these issuers signs yet: the fields are empty until they do (DESIGN 9). */
-const authorisationOf = ({ settlementId, from, to, amountSats }: Terms): signingV1.PayoutAuthorisation => ({
+const authorisationOf = (
+  { settlementId, from, to, amountSats }: Terms,
+  { payeeFeeSats }: LineagePayout,
+): signingV1.PayoutAuthorisation => ({
   settlementId,
   payerInstitutionId: from,
   payeeInstitutionId: to,
   amountSats,
+  payeeFeeMaxSats: payeeFeeSats,
   requestSignature: Buffer.alloc(0),
   requestKeyId: '',
   requestNonce: '',

@@ -3,14 +3,23 @@ import {
   dustLimitSats,
   type FeeRate,
   feeRateOf,
-  feeShares,
   formatFeeRate,
+  type PayoutFee,
+  payoutFees,
   vsizeOf,
 } from '@finality/bitcoin';
 import { addSats, assert, err, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
 import type { Transfer } from '@finality/ledger';
 import type { Book } from '../book.ts';
-import { latest, type LineageInput, type LineagePlan, type OfferedLineage, type OfferedVersion } from '../lineage.ts';
+import {
+  latest,
+  type LineageInput,
+  type LineagePayout,
+  type LineagePlan,
+  type OfferedLineage,
+  type OfferedVersion,
+  type VersionPayout,
+} from '../lineage.ts';
 import { heldMore } from '../postings/payout.ts';
 import { living, type LivingSettlement } from '../settlement.ts';
 import { placeholderFor, spendable, weightOf } from './choose-coins.ts';
@@ -61,12 +70,12 @@ function bump(book: Book, lineageId: string, feeRate: FeeRate): Result<void, Ref
   return ok(undefined);
 }
 
-const payoutOf = ({ settlementId, payeeWalletId, payeeInstitutionId, amountSats }: LineagePlan['payouts'][number]) => ({
-  settlementId,
-  payeeWalletId,
-  payeeInstitutionId,
-  amountSats,
-});
+const payoutOf = ({
+  outpoint: _outpoint,
+  feeSats: _fee,
+  droppedSats: _dropped,
+  ...payout
+}: VersionPayout): LineagePayout => payout;
 
 /** What bumps the transaction that pays a settlement, on request. */
 export function bumpSettlement(book: Book, settlementId: string, feeRate: FeeRate): Result<LivingSettlement, Refusal> {
@@ -103,19 +112,19 @@ export function dropNext(book: Book, lineageId: string, reason: string): void {
   book.lineages.record(lineageId, { type: 'version_dropped', at: book.now, reason });
 }
 
-type Paying = Pick<LineagePlan, 'walletId' | 'payouts' | 'inputs' | 'feeSats' | 'changeSats'>;
+type Paying = Pick<LineagePlan, 'walletId' | 'payouts' | 'inputs' | 'feeSats' | 'droppedSats' | 'changeSats'>;
 
 /** What each payout bears of a plan's fee, in the order of its payouts. */
-export function sharesOf(book: Book, { walletId, payouts, inputs, feeSats, changeSats }: Paying): readonly Sats[] {
+export function sharesOf(book: Book, plan: Paying): readonly PayoutFee[] {
+  const { walletId, payouts, inputs, feeSats, droppedSats, changeSats } = plan;
   const payees = payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
   const scripts = changeSats === 0n ? payees : [...payees, placeholderFor(book, walletId)];
-  const feeRate = feeRateOf(feeSats, weightOf(inputs, scripts));
-  return feeShares({ feeSats, feeRate, scripts: payees });
+  return payoutFees({ feeSats, droppedSats, weight: weightOf(inputs, scripts), scripts: payees });
 }
 
 /** What has to be held beside what is: each payout's share of the fee may be larger than in any version before. */
 export function held(book: Book, plan: Paying & { readonly version: number }): readonly Transfer[] {
-  return sharesOf(book, plan).flatMap((feeSats, i) => {
+  return sharesOf(book, plan).flatMap(({ feeSats }, i) => {
     const state = living(book.settlements.get(plan.payouts[i]!.settlementId));
     assert(state.status === 'executing', `a settlement that is ${state.status} isn't paid by another version`);
     const moreSats = feeSats - state.payout.heldSats;
@@ -126,6 +135,7 @@ export function held(book: Book, plan: Paying & { readonly version: number }): r
 interface Funding {
   readonly inputs: readonly LineageInput[];
   readonly feeSats: Sats;
+  readonly droppedSats: Sats;
   readonly changeSats: Sats;
 }
 
@@ -145,13 +155,18 @@ function fund(book: Book, lineage: OfferedLineage, last: OfferedVersion, feeRate
     const changeSats = restSats - withChange.value;
     const funding =
       changeSats >= dustLimitSats(change)
-        ? { inputs, feeSats: withChange.value, changeSats: changeSats as Sats }
+        ? { inputs, feeSats: withChange.value, droppedSats: 0n as Sats, changeSats: changeSats as Sats }
         : restSats >= without.value
-          ? { inputs, feeSats: restSats as Sats, changeSats: 0n as Sats }
+          ? {
+              inputs,
+              feeSats: restSats as Sats,
+              droppedSats: (restSats - without.value) as Sats,
+              changeSats: 0n as Sats,
+            }
           : undefined;
     if (funding === undefined) continue;
     const parts = sharesOf(book, { walletId: lineage.walletId, payouts: last.payouts, ...funding });
-    if (parts.every((feeSats) => feeSats <= book.policy.feeCapSats)) return ok(funding);
+    if (parts.every(({ feeSats }) => feeSats <= book.policy.feeCapSats)) return ok(funding);
   }
   return refused('NO_COINS', 'the wallet has no confirmed coins for the fee');
 }

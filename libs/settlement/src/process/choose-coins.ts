@@ -1,12 +1,10 @@
 import {
   type CustodialScriptType,
-  feeRateOf,
-  feeShares,
   outpointKey,
   parseOutpointKey,
   PLACEHOLDER_SCRIPT,
   type ScriptHex,
-  selectCoins,
+  selectQuoted,
   transactionWeight,
   type WalletScriptType,
   walletScriptTypeOf,
@@ -19,7 +17,8 @@ import type { LineagePayout, LineagePlan } from '../lineage.ts';
 
 export interface CoinRequest {
   readonly walletId: string;
-  readonly payouts: readonly Pick<LineagePayout, 'payeeWalletId' | 'amountSats'>[];
+  /** With any quotes: they are quoted anew. */
+  readonly payouts: readonly LineagePayout[];
   /** A plan that there is already: its anchor stays, its coins are used first or again. */
   readonly plan?: LineagePlan;
   /** Whether other coins of the wallet may be used too. */
@@ -29,7 +28,10 @@ export interface CoinRequest {
 export interface CoinChoice {
   /** Anchor first. */
   readonly coins: readonly Coin[];
+  /** Those of the request, with what their payees get and bear. */
+  readonly payouts: readonly LineagePayout[];
   readonly feeSats: Sats;
+  readonly droppedSats: Sats;
   readonly changeSats: Sats;
 }
 
@@ -43,26 +45,28 @@ export function chooseCoins(book: Book, request: CoinRequest): Result<CoinChoice
   const own = (plan?.inputs ?? []).map(({ outpoint }) => candidate(book.coins.get(outpoint)));
   const free = request.own === 'only' ? [] : spendable(book, walletId).map(candidate);
   const selection = {
-    outputs: payouts.map(({ payeeWalletId, amountSats }) => ({
-      valueSats: amountSats,
+    payouts: payouts.map(({ payeeWalletId, amountSats, payeeFeeSats, feeBearer, feeReservedSats }) => ({
+      amountSats: (amountSats + payeeFeeSats) as Sats,
       script: placeholderFor(book, payeeWalletId),
+      bearer: feeBearer,
+      shareMaxSats: policy.feeCapSats,
+      payerMaxSats: feeReservedSats,
     })),
     feeRate: feeRateNow(book),
     feeCapSats: (policy.feeCapSats * BigInt(payouts.length)) as Sats,
     change: { type: payingScriptType(book, walletId) },
     ...(plan && { anchor: unwrap(parseOutpointKey(plan.anchor)) }),
   };
-  const fromFew = selectCoins({ ...selection, coins: [...own, ...free.slice(0, COINS_CONSIDERED_MAX)] });
+  const fromFew = selectQuoted({ ...selection, coins: [...own, ...free.slice(0, COINS_CONSIDERED_MAX)] });
   const isAll = fromFew.ok || free.length <= COINS_CONSIDERED_MAX;
-  const selected = isAll ? fromFew : selectCoins({ ...selection, coins: [...own, ...free] });
+  const selected = isAll ? fromFew : selectQuoted({ ...selection, coins: [...own, ...free] });
   if (!selected.ok) return err(selected.error.message);
-  const { inputs, feeSats, changeSats } = selected.value;
-  const scripts = selection.outputs.map(({ script }) => script);
-  const shares = feeShares({ feeSats, feeRate: feeRateOf(feeSats, selected.value.weight), scripts });
-  if (shares.some((share) => share > policy.feeCapSats))
-    return err(`expected at most ${policy.feeCapSats} sat of fee for each payout`);
+  const { inputs, feeSats, droppedSats, changeSats } = selected.value;
   assert(new Set(inputs.map((input) => outpointKey(input.outpoint))).size === inputs.length, 'a coin is chosen once');
-  return ok({ coins: inputs.map((input) => input.coin), feeSats, changeSats });
+  const quoted = selected.value.payouts.map(({ paidSats, payeeFeeSats }, i): LineagePayout => {
+    return { ...payouts[i]!, amountSats: paidSats, payeeFeeSats };
+  });
+  return ok({ coins: inputs.map((input) => input.coin), payouts: quoted, feeSats, droppedSats, changeSats });
 }
 
 /** Coins that no lineage has and that are final, the most valuable first. */

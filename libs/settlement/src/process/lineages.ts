@@ -1,5 +1,6 @@
 import type { OutpointKey, Txid } from '@finality/bitcoin';
 import { assert } from '@finality/kernel';
+import { availableAccount } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import {
   type Conflict,
@@ -22,6 +23,7 @@ import {
   payoutReversed,
   payoutSettled,
   payoutUnconfirmed,
+  refundAccount,
   release,
   reopenedConfirmed,
   reopenedSettled,
@@ -59,15 +61,14 @@ interface PaidInBlock {
 }
 
 function payoutInBlock(book: Book, lineage: OfferedLineage, { payout, txid, life, block }: PaidInBlock): void {
-  const { settlementId, outpoint, feeSats } = payout;
+  const { settlementId, outpoint, feeSats, droppedSats } = payout;
   const state = living(book.settlements.get(settlementId));
   const { terms } = state;
   assert('payout' in state && state.payout !== undefined, `a settlement that is ${state.status} has no payout`);
   const { lineageId } = lineage;
-  const { heldSats } = state.payout;
-  const paid = { lineageId, txid, outpoint, feeSats, life };
+  const paid = { ...state.payout, lineageId, txid, outpoint, feeSats, droppedSats, life };
   if (state.status === 'executing') {
-    const now = { ...paid, heldSats };
+    const now = paid;
     mustPost(book.ledger, ...payoutConfirmed(terms, now));
     book.settlements.record(settlementId, { type: 'payout_confirmed', at: book.now, block, payout: now });
   } else {
@@ -124,18 +125,20 @@ function payoutOutOfBlock(book: Book, lineage: OfferedLineage, payout: VersionPa
       const overdrawn = mustPost(book.ledger, ...payoutReopened(state, state.payout));
       book.settlements.record(settlementId, { type: 'settlement_reopened', at, reason, height });
       setPayeeCoin(book, payout, false);
-      if (overdrawn.length > 0)
+      if (overdrawn.includes(availableAccount(terms.payee)))
         freeze(book, terms.to, `settlement ${settlementId} was spent and then undone by a reorg`);
+      if (overdrawn.includes(refundAccount(terms)))
+        freeze(book, terms.from, `what the platform paid for settlement ${settlementId} was spent and then undone`);
       book.matures({ kind: 'settlement', id: settlementId, dueHeight });
       return;
     }
     case 'reopened':
-      mustPost(book.ledger, reopenedUnconfirmed(terms, state.payout));
+      mustPost(book.ledger, ...reopenedUnconfirmed(terms, state.payout));
       book.settlements.record(settlementId, { type: 'payout_unconfirmed', at, reason, height });
       book.matures({ kind: 'settlement', id: settlementId, dueHeight });
       return;
     case 'reversed':
-      mustPost(book.ledger, reopenedUnconfirmed(terms, state.payout));
+      mustPost(book.ledger, ...reopenedUnconfirmed(terms, state.payout));
       book.settlements.record(settlementId, { type: 'payout_unconfirmed', at, reason, height });
       return;
     default:
@@ -158,7 +161,7 @@ export function settlementDue(book: Book, settlementId: string): void {
     const life = state.settledTimes + 1;
     const { payout } = state;
     const transfers =
-      state.status === 'confirming' ? payoutSettled(terms, payout, life) : [reopenedSettled(terms, life)];
+      state.status === 'confirming' ? payoutSettled(terms, payout, life) : reopenedSettled(terms, payout, life);
     mustPost(book.ledger, ...transfers);
     book.settlements.record(settlementId, { type: 'settlement_settled', at: book.now });
     setPayeeCoin(book, payout, true);

@@ -87,7 +87,7 @@ function payoutsOf(book: Book, plan: LineagePlan, txid: LineageVersion['txid']):
   return plan.payouts.map((payout, vout) => ({
     ...payout,
     outpoint: outpointKey({ txid, vout }),
-    feeSats: parts[vout]!,
+    ...parts[vout]!,
   }));
 }
 
@@ -108,17 +108,19 @@ type NewOutput = DeclaredOutput extends infer Output
 
 /** For the first time, or by another version. */
 function pay(book: Book, lineageId: string, txid: LineageVersion['txid'], paid: VersionPayout): void {
-  const { settlementId, outpoint, feeSats } = paid;
+  const { settlementId, outpoint, feeSats, droppedSats, payeeFeeSats } = paid;
   const state = living(book.settlements.get(settlementId));
   const at = book.now;
   if (state.status === 'executing') {
     const heldSats = feeSats > state.payout.heldSats ? feeSats : state.payout.heldSats;
-    const payout: Payout = { ...state.payout, txid, outpoint, feeSats, heldSats };
+    const payout: Payout = { ...state.payout, txid, outpoint, feeSats, droppedSats, heldSats };
     book.settlements.record(settlementId, { type: 'payout_replaced', at, payout });
     return;
   }
-  mustPost(book.ledger, commitment(state.terms, feeSats));
-  const payout: Payout = { lineageId, txid, outpoint, feeSats, heldSats: feeSats, life: 0 };
+  // Its first version: the fee is quoted for good.
+  const fee = { feeSats, droppedSats, quoteSats: (feeSats - droppedSats) as Sats, payeeFeeSats, heldSats: feeSats };
+  const payout: Payout = { lineageId, txid, outpoint, ...fee, life: 0 };
+  mustPost(book.ledger, commitment(state.terms, payout));
   book.settlements.record(settlementId, { type: 'payout_offered', at, payout });
   book.cancelTimer(settlementId);
 }

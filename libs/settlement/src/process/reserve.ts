@@ -31,11 +31,12 @@ function clear(book: Book, state: LivingSettlement): void {
 function plan(book: Book, state: LivingSettlement): void {
   const { terms } = state;
   assert(terms.payer.kind === 'wallet' && terms.payee.kind === 'wallet', 'on-chain settlements are between wallets');
-  const transfer = reservation(terms, book.policy.feeCapSats);
+  const payout = unquoted(book, terms, terms.payee.walletId);
+  const { feeReservedSats } = payout;
+  const transfer = reservation(terms, feeReservedSats);
   const affordable = book.ledger.check([transfer]);
   if (!affordable.ok) return wait(book, state, shortage(affordable.error));
-  const { settlementId, from, to, amountSats } = terms;
-  const payout = { settlementId, payeeWalletId: terms.payee.walletId, payeeInstitutionId: to, amountSats };
+  const { settlementId, from } = terms;
   const shared = terms.mode === 'bilateral' ? book.openLineageOf(terms.payer.walletId) : undefined;
   const planned = shared === undefined ? undefined : join(book, shared, payout);
   if (planned === undefined) {
@@ -48,7 +49,6 @@ function plan(book: Book, state: LivingSettlement): void {
       institutionId: from,
       anchor: choice.value.coins[0]!.outpoint,
       version: 1,
-      payouts: [payout],
       ...chosen(choice.value),
       offerAt: offerAt(book, terms, [payout]),
     };
@@ -57,7 +57,24 @@ function plan(book: Book, state: LivingSettlement): void {
   }
   mustPost(book.ledger, transfer);
   const lineageId = planned ?? settlementId;
-  book.settlements.record(settlementId, { type: 'liquidity_reserved', at: book.now, lineageId });
+  book.settlements.record(settlementId, { type: 'liquidity_reserved', at: book.now, lineageId, feeReservedSats });
+}
+
+/** A payout before its coins are chosen. Where the payee bears the fee, the payer adds at most what he has beside the amount: too little for change. */
+export function unquoted(book: Book, terms: Terms, payeeWalletId: string): LineagePayout {
+  const { settlementId, to, amountSats, fees, payer } = terms;
+  const { feeCapSats } = book.policy;
+  const besideSats = book.ledger.spendable(payer) - amountSats;
+  const isAll = fees.bearer !== 'payee' || besideSats >= feeCapSats;
+  return {
+    settlementId,
+    payeeWalletId,
+    payeeInstitutionId: to,
+    amountSats,
+    payeeFeeSats: 0n as Sats,
+    feeBearer: fees.bearer,
+    feeReservedSats: isAll ? feeCapSats : ((besideSats > 0n ? besideSats : 0n) as Sats),
+  };
 }
 
 /** When a payout of its own, or the first of several, is offered: what may share a transaction waits for others. */
@@ -83,12 +100,7 @@ function join(book: Book, lineageId: string, payout: LineagePayout): string | un
   const payouts = [...before.payouts, payout];
   const choice = chooseCoins(book, { walletId: before.walletId, payouts, plan: before });
   if (!choice.ok) return undefined;
-  replan(
-    book,
-    before,
-    { payouts, ...chosen(choice.value), offerAt: sooner(book, before, payouts) },
-    choice.value.coins,
-  );
+  replan(book, before, { ...chosen(choice.value), offerAt: sooner(book, before, payouts) }, choice.value.coins);
   return lineageId;
 }
 
@@ -100,7 +112,7 @@ function sooner(book: Book, before: LineagePlan, payouts: readonly LineagePayout
 function replan(
   book: Book,
   before: LineagePlan,
-  changes: Pick<LineagePlan, 'payouts' | 'inputs' | 'feeSats' | 'changeSats'> & { readonly offerAt?: Instant },
+  changes: Chosen & { readonly offerAt?: Instant },
   coins: readonly Coin[],
 ): void {
   const { lineageId } = before;
@@ -109,15 +121,9 @@ function replan(
   book.lineages.record(lineageId, { type: 'plan_changed', at: book.now, plan: { ...before, ...changes } });
 }
 
-const chosen = ({
-  coins,
-  feeSats,
-  changeSats,
-}: CoinChoice): { inputs: readonly LineageInput[]; feeSats: Sats; changeSats: Sats } => ({
-  inputs: coins.map(inputOf),
-  feeSats,
-  changeSats,
-});
+type Chosen = Pick<LineagePlan, 'payouts' | 'inputs' | 'feeSats' | 'droppedSats' | 'changeSats'>;
+
+const chosen = ({ coins, ...rest }: CoinChoice): Chosen => ({ ...rest, inputs: coins.map(inputOf) });
 
 export const inputOf = ({ outpoint, valueSats, script, branch, index }: Coin): LineageInput => ({
   outpoint,
@@ -160,7 +166,7 @@ export function leave(book: Book, settlementId: string, lineageId: string, reaso
   }
   const choice = chooseCoins(book, { walletId: lineage.plan.walletId, payouts, plan: lineage.plan, own: 'only' });
   if (!choice.ok) return false;
-  replan(book, lineage.plan, { payouts, ...chosen(choice.value) }, choice.value.coins);
+  replan(book, lineage.plan, chosen(choice.value), choice.value.coins);
   return true;
 }
 

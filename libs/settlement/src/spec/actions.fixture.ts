@@ -200,6 +200,7 @@ function planBefore(lineage: Lineage): LineagePlan | [] {
   if (!('versions' in lineage)) return [];
   const { lineageId, walletId, institutionId, anchor } = lineage;
   const { version, payouts, inputs, feeSats } = latest(lineage);
+
   return {
     lineageId,
     walletId,
@@ -209,6 +210,7 @@ function planBefore(lineage: Lineage): LineagePlan | [] {
     payouts,
     inputs,
     feeSats,
+    droppedSats: sats(0n),
     changeSats: sats(0n),
     offerAt: 0 as LineagePlan['offerAt'],
   };
@@ -294,7 +296,8 @@ function submit(world: World, a: number, b: number, c: number): void {
   const mode = (['centralized', 'bilateral', 'blockchain'] as const)[a % 3]!;
   const from = INSTITUTIONS[b % 3]!;
   const to = INSTITUTIONS[(b + 1 + (c % 2)) % 3]!;
-  world.submit(mode, from, to, pick(AMOUNTS, c >> 2)!);
+  const bearer = mode === 'centralized' ? 'payer' : (['payer', 'payee', 'shared', 'payer'] as const)[(c >> 6) % 4]!;
+  world.submit(mode, from, to, pick(AMOUNTS, c >> 2)!, bearer);
 }
 
 /** Where outsiders pay: mostly to addresses of clearing and wallets, sometimes where nothing should come in. */

@@ -19,6 +19,7 @@ export const POLICY: SettlementPolicy = {
   reopenedBlocksMax: 6,
   fees: { fixed: feeRate(2_000n) },
   feeCapSats: sats(5_000n),
+  bumpBearer: 'payer',
   batch: { waitMs: 0, payoutsMax: 3, valueMaxSats: sats(60_000n) },
   // Most histories are about something else.
   bump: { afterBlocks: 1_000, incrementalFeeRate: feeRate(1_000n) },

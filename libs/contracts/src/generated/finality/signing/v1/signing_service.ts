@@ -103,6 +103,8 @@ export interface PayoutAuthorisation {
   riskVerdictSignature: Buffer;
   amlVerdictSignature: Buffer;
   approvalSignatures: Buffer[];
+  /** The most that the payee's part of the network fee may be, satoshi: its output has at least amount_sats less this. */
+  payeeFeeMaxSats: bigint;
 }
 
 export interface SignTransactionResponse {
@@ -1300,6 +1302,7 @@ function createBasePayoutAuthorisation(): PayoutAuthorisation {
     riskVerdictSignature: Buffer.alloc(0),
     amlVerdictSignature: Buffer.alloc(0),
     approvalSignatures: [],
+    payeeFeeMaxSats: 0n,
   };
 }
 
@@ -1337,6 +1340,12 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     }
     for (const v of message.approvalSignatures) {
       writer.uint32(82).bytes(v!);
+    }
+    if (message.payeeFeeMaxSats !== 0n) {
+      if (BigInt.asIntN(64, message.payeeFeeMaxSats) !== message.payeeFeeMaxSats) {
+        throw new globalThis.Error("value provided for field message.payeeFeeMaxSats of type int64 too large");
+      }
+      writer.uint32(104).int64(message.payeeFeeMaxSats);
     }
     return writer;
   },
@@ -1434,6 +1443,14 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
             message.approvalSignatures.push(Buffer.from(reader.bytes()));
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.payeeFeeMaxSats = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1498,6 +1515,11 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
         : globalThis.Array.isArray(object?.approval_signatures)
         ? object.approval_signatures.map((e: any) => Buffer.from(bytesFromBase64(e)))
         : [],
+      payeeFeeMaxSats: isSet(object.payeeFeeMaxSats)
+        ? BigInt(object.payeeFeeMaxSats)
+        : isSet(object.payee_fee_max_sats)
+        ? BigInt(object.payee_fee_max_sats)
+        : 0n,
     };
   },
 
@@ -1533,6 +1555,9 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     if (message.approvalSignatures?.length) {
       obj.approvalSignatures = message.approvalSignatures.map((e) => base64FromBytes(e));
     }
+    if (message.payeeFeeMaxSats !== 0n) {
+      obj.payeeFeeMaxSats = message.payeeFeeMaxSats.toString();
+    }
     return obj;
   },
 
@@ -1553,6 +1578,9 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     message.riskVerdictSignature = object.riskVerdictSignature ?? Buffer.alloc(0);
     message.amlVerdictSignature = object.amlVerdictSignature ?? Buffer.alloc(0);
     message.approvalSignatures = object.approvalSignatures?.map((e) => e) || [];
+    message.payeeFeeMaxSats = (object.payeeFeeMaxSats !== undefined && object.payeeFeeMaxSats !== null)
+      ? BigInt(object.payeeFeeMaxSats)
+      : 0n;
     return message;
   },
 };
