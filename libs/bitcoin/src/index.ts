@@ -11,6 +11,7 @@ export * from './derivation.ts';
 export * from './descriptor.ts';
 export type { KeyOrigin, WalletKey } from './descriptor-key.ts';
 export type * from './fault.ts';
+export * from './fee-histogram.ts';
 export * from './fee-policy.ts';
 export * from './fee-shares.ts';
 export * from './fees.ts';

@@ -19,7 +19,14 @@ onPlatform(
         ({ estimatedAt }) => estimatedAt !== undefined,
       );
       expect(estimates).toMatchObject([
-        { target: 'fast', satPerVb: '2', feeRateSatsPerKvb: 2_000n, blocks: 2, expectedDelaySeconds: 1_200 },
+        {
+          target: 'fast',
+          satPerVb: '2',
+          feeRateSatsPerKvb: 2_000n,
+          blocks: 2,
+          expectedDelaySeconds: 1_200,
+          basis: 'fixed',
+        },
         { target: 'normal', satPerVb: '2', feeRateSatsPerKvb: 2_000n, blocks: 6, expectedDelaySeconds: 3_600 },
         { target: 'slow', satPerVb: '2', feeRateSatsPerKvb: 2_000n, blocks: 144, expectedDelaySeconds: 86_400 },
       ]);

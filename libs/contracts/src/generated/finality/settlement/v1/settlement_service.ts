@@ -189,7 +189,10 @@ export interface FeeEstimate {
   /** Blocks until it should be in one, and the time that this takes on average. */
   blocks: number;
   expectedDelaySeconds: number;
-  /** Where the feerate comes from: estimate, mempool, floor, or cap (it would have to be higher). */
+  /**
+   * Where the feerate comes from: what the node estimates or what outbids its mempool, whichever is more (estimate, mempool), floor, cap (it
+   * would have to be higher), or fixed.
+   */
   basis: string;
 }
 
