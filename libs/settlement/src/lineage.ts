@@ -38,6 +38,8 @@ export interface LineageIdentity {
   readonly lineageId: string;
   readonly walletId: string;
   readonly institutionId: string;
+  /** It makes one coin of many, and pays nobody. */
+  readonly consolidates?: true;
   readonly anchor: OutpointKey;
 }
 
@@ -225,9 +227,9 @@ function evolve(state: Lineage, event: LineageEvent): Lineage {
 function withVersion(state: Lineage, version: LineageVersion): Lineage {
   const added = { ...version, broadcast: false };
   if (state.status === 'planned') {
-    const { lineageId, walletId, institutionId, anchor } = state.plan;
+    const { lineageId, walletId, institutionId, consolidates, anchor } = state.plan;
     const { conflicts } = state;
-    const identity = { lineageId, walletId, institutionId, anchor };
+    const identity = { lineageId, walletId, institutionId, ...(consolidates && { consolidates }), anchor };
     return { ...identity, status: 'offered', versions: [added], life: 0, conflicts, lost: [] };
   }
   const { next, ...rest } = offered(state);

@@ -1,4 +1,4 @@
-import type { FeeRate, FeeTerms } from '@finality/bitcoin';
+import type { ConsolidationRules, FeeRate, FeeTerms } from '@finality/bitcoin';
 import type { Sats } from '@finality/kernel';
 import type { ConfirmationPolicy } from './confirmation-policy.ts';
 
@@ -23,6 +23,8 @@ export interface SettlementPolicy {
   readonly bumpBearer: FeeTerms['bumpBearer'];
   /** Payouts of a wallet that may share a transaction wait for others: so long at most, until so many or so much is to be paid. */
   readonly batch: { readonly waitMs: number; readonly payoutsMax: number; readonly valueMaxSats: Sats };
+  /** When small coins of a wallet become one; undefined: never. */
+  readonly consolidation?: ConsolidationRules;
   /** A transaction that isn't in a block so many blocks after it was offered is replaced by one that pays more. */
   readonly bump: { readonly afterBlocks: number; readonly incrementalFeeRate: FeeRate };
   /** A settlement that hasn't begun to execute by then expires. */

@@ -47,7 +47,7 @@ const INTO: Readonly<Record<SettlementStatus, SettlementEvent>> = {
   under_review: { type: 'review_required', at, reason: 'large' },
   approved: { type: 'settlement_approved', at, reason: '', by: 'screening' },
   rejected: { type: 'settlement_rejected', at, reason: 'listed', by: 'screening' },
-  queued: { type: 'liquidity_awaited', at, reason: 'insufficient' },
+  queued: { type: 'liquidity_awaited', at, waitsFor: 'INSUFFICIENT_LIQUIDITY', reason: 'insufficient' },
   reserved: { type: 'liquidity_reserved', at, lineageId: 's' },
   executing: { type: 'payout_offered', at, payout },
   confirming: { type: 'payout_confirmed', at, block, payout: { ...payout, life: 1 } },

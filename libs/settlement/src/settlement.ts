@@ -1,4 +1,4 @@
-import { chargeFee, type FeeTerms, type OutpointKey, type Txid } from '@finality/bitcoin';
+import { chargeFee, type CoinSelectionFault, type FeeTerms, type OutpointKey, type Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { ConfirmationDecision } from './confirmation-policy.ts';
@@ -63,6 +63,9 @@ export interface Payout {
   readonly life: number;
 }
 
+/** What a queued settlement waits for: liquidity of the payer, or coins of its wallet and why those there are don't do. */
+export type WaitReason = 'INSUFFICIENT_LIQUIDITY' | CoinSelectionFault['reason'];
+
 export type SettlementEvent = { readonly at: Instant } &
   /** With what makes it final; CENTRALIZED is at once. */
   (
@@ -79,7 +82,9 @@ export type SettlementEvent = { readonly at: Instant } &
         readonly confirmations?: ConfirmationDecision;
       }
     | { readonly type: 'settlement_rejected'; readonly reason: string; readonly by: string }
-    | { readonly type: 'liquidity_awaited'; readonly reason: string }
+    | { readonly type: 'liquidity_awaited'; readonly reason: string; readonly waitsFor: WaitReason }
+    /** Still queued, and for something else. */
+    | { readonly type: 'wait_changed'; readonly waitsFor: WaitReason }
     /** With the lineage that will pay it and what is reserved beside the amount, for the on-chain modes. */
     | { readonly type: 'liquidity_reserved'; readonly lineageId?: string; readonly feeReservedSats?: Sats }
     | { readonly type: 'payout_offered'; readonly payout: Payout }
@@ -122,7 +127,8 @@ export type Settlement = { readonly status: 'none' } | LivingSettlement;
 
 export type LivingSettlement = Life &
   (
-    | { readonly status: 'received' | 'screening' | 'under_review' | 'approved' | 'queued' }
+    | { readonly status: 'received' | 'screening' | 'under_review' | 'approved' }
+    | { readonly status: 'queued'; readonly waitsFor: WaitReason }
     | { readonly status: 'rejected' | 'expired' | 'cancelled' }
     | { readonly status: 'reserved'; readonly lineageId?: string; readonly feeReservedSats?: Sats }
     | { readonly status: 'executing'; readonly payout: Payout }
@@ -174,6 +180,10 @@ export function living(settlement: Settlement): LivingSettlement {
   assert(settlement.status !== 'none', 'the settlement does not exist');
   return settlement;
 }
+
+/** Queued, for something that consolidating the payer's coins would make scarcer. */
+export const waitsForCoins = (state: Settlement): state is Extract<LivingSettlement, { status: 'queued' }> =>
+  state.status === 'queued' && state.terms.payer.kind === 'wallet' && state.waitsFor !== 'TRANSACTION_TOO_HEAVY';
 
 /** Confirmations that make it final. */
 export const confirmationsRequired = ({ confirmations }: LivingSettlement): number => confirmations?.required ?? 0;
@@ -232,7 +242,14 @@ function evolveLiving(
     case 'settlement_rejected':
       return { ...move(state, 'rejected', at, event.reason), status: 'rejected' };
     case 'liquidity_awaited':
-      return { ...move(state, 'queued', at, event.reason), status: 'queued' };
+      return {
+        ...move(state, 'queued', at, event.reason),
+        status: 'queued',
+        waitsFor: event.waitsFor,
+      };
+    case 'wait_changed':
+      assert(state.status === 'queued', `a settlement that is ${state.status} waits for nothing`);
+      return { ...again(state, at), status: 'queued', waitsFor: event.waitsFor };
     case 'liquidity_reserved':
       return {
         ...move(state, 'reserved', at),

@@ -19,6 +19,7 @@ import {
   type ChainTip,
   type Coin,
   coinTransferIds,
+  consolidationTransferIds,
   depositTransferIds,
   inputsOf,
   type SettlementPolicy,
@@ -86,6 +87,7 @@ export async function loadBook(
     depositOutpoints,
     maturities,
     open: states.openLineages,
+    waiting: await loadWaiting(session, needs),
   };
   return new BatchBook(batch, policy, loaded);
 }
@@ -121,6 +123,18 @@ async function loadDepositOutpoints(session: Session, needs: Needs): Promise<Loa
   return rows;
 }
 
+/** How many payouts of an institution are queued that coins of its wallet could pay. */
+async function loadWaiting(session: Session, { consolidating }: Needs): Promise<ReadonlyMap<string, number>> {
+  if (consolidating.institutions.size === 0) return new Map();
+  const rows = await session.query<{ from_institution: string; waiting: bigint }>(
+    `SELECT from_institution, count(*) AS waiting FROM settlements
+     WHERE status = 'queued' AND on_chain AND from_institution = ANY($1::text[]) AND waits_for_coins
+     GROUP BY from_institution`,
+    [[...consolidating.institutions]],
+  );
+  return new Map(rows.map((row) => [row.from_institution, Number(row.waiting)]));
+}
+
 /** Follows what the first states name: a coin its lineage, a lineage its settlement and coins, all of them their institutions. */
 class States {
   loadedCoins: readonly Coin[] = [];
@@ -152,7 +166,9 @@ class States {
       const lineage = this.#batch.state(lineageStream, id);
       for (const settlementId of settlementsOf(lineage)) needs.settlements.add(settlementId);
       for (const { outpoint } of inputsOf(lineage)) needs.outpoints.add(outpoint);
+      if ('plan' in lineage) needs.wallets.add(lineage.plan.walletId);
       if (!('versions' in lineage)) continue;
+      needs.wallets.add(lineage.walletId);
       for (const { outpoint } of lineage.versions.flatMap(({ outputs }) => outputs)) needs.outpoints.add(outpoint);
     }
     await this.#loadStreams();
@@ -204,6 +220,7 @@ class States {
   async loadCoins(walletIds: readonly string[]): Promise<readonly Coin[]> {
     const needs = this.#needs;
     const freeOf = new Set(this.#payersOf([...needs.reserving, ...needs.bumping.settlements]));
+    for (const walletId of needs.consolidating.wallets) freeOf.add(walletId);
     for (const id of needs.bumping.lineages) {
       const lineage = this.#batch.state(lineageStream, id);
       if ('versions' in lineage) freeOf.add(lineage.walletId);
@@ -273,6 +290,15 @@ function ledgerNeeds(
       addClaim({ kind: 'clearing', institutionId: settlement.terms.from });
       accounts.add(networkFeesAccount());
       for (const transfer of settlementTransferIds(settlement)) transfers.add(transfer);
+    }
+  }
+  for (const id of needs.lineages) {
+    const lineage = batch.state(lineageStream, id);
+    if ('plan' in lineage && lineage.plan.consolidates) {
+      for (const transfer of consolidationTransferIds(lineage.plan, 0)) transfers.add(transfer);
+    }
+    if ('versions' in lineage && lineage.consolidates) {
+      for (const transfer of consolidationTransferIds(lineage, lineage.life)) transfers.add(transfer);
     }
   }
   if (needs.chain) accounts.add(transitAccount()).add(settlementSuspenseAccount());

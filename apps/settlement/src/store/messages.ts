@@ -88,6 +88,7 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
       reason: why,
     })),
     callbackUrl: terms.callbackUrl,
+    waitsFor: state.status === 'queued' ? state.waitsFor : undefined,
     feePayer: FEE_PAYERS[terms.fees.bearer],
     payeeFeeSats: payout?.payeeFeeSats ?? 0n,
     platformFeeSats: payout === undefined ? 0n : refundSats(terms, payout),

@@ -14,7 +14,7 @@ import {
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import type { SettlementCommand } from '../store/commands.ts';
 import { CHAIN_TIP_ID, chainTipStream, lineageStream, settlementStream } from '../store/streams.ts';
-import { causesOfWork } from './cause.ts';
+import { causesOfLineages } from './cause.ts';
 
 const LINEAGES_MAX = 50;
 const POLL_MS = 1_000;
@@ -61,7 +61,7 @@ export class SignPayouts implements Worker {
     const settlementIds = version.payouts.map(({ settlementId }) => settlementId);
     const settlements = await this.#reader.loadStates(settlementStream, settlementIds);
     const { epoch } = await this.#reader.head();
-    const [cause] = await causesOfWork(this.#env, settlementIds.slice(0, 1));
+    const [cause] = await causesOfLineages(this.#env, [{ lineageId, payouts: version.payouts }]);
     const span = { traceparent: cause?.traceparent, attributes: { 'finality.txid': version.txid } };
     await withSpan('sign payout', span, async (traceparent) => {
       const terms = settlements.map(({ state }) => living(state).terms);

@@ -90,7 +90,7 @@ export function bumpSettlement(book: Book, settlementId: string, feeRate: FeeRat
 /** It has waited for so many blocks. Whatever keeps it from being replaced now is looked at again as many blocks later. */
 export function bumpDue(book: Book, lineageId: string): void {
   const lineage = book.lineages.get(lineageId);
-  if (lineage.status !== 'offered' || lineage.inBlock !== undefined) return;
+  if (lineage.status !== 'offered' || lineage.inBlock !== undefined || lineage.consolidates) return;
   const last = latest(lineage);
   const higher = ((rateOf(last) * STEP_PERCENT) / 100n) as FeeRate;
   const feeRate = feeRateNow(book);
@@ -117,6 +117,7 @@ type Paying = Pick<LineagePlan, 'walletId' | 'payouts' | 'inputs' | 'feeSats' | 
 /** What each payout bears of a plan's fee, in the order of its payouts. */
 export function sharesOf(book: Book, plan: Paying): readonly PayoutFee[] {
   const { walletId, payouts, inputs, feeSats, droppedSats, changeSats } = plan;
+  if (payouts.length === 0) return [];
   const payees = payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
   const scripts = changeSats === 0n ? payees : [...payees, placeholderFor(book, walletId)];
   return payoutFees({ feeSats, droppedSats, weight: weightOf(inputs, scripts), scripts: payees });

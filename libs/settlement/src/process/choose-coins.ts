@@ -1,4 +1,5 @@
 import {
+  type CoinSelectionFault,
   type CustodialScriptType,
   outpointKey,
   parseOutpointKey,
@@ -9,7 +10,7 @@ import {
   type WalletScriptType,
   walletScriptTypeOf,
 } from '@finality/bitcoin';
-import { assert, err, ok, type Result, type Sats, unwrap } from '@finality/kernel';
+import { assert, ok, type Result, type Sats, unwrap } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import { type Coin, isSpendable } from '../coin.ts';
 import { feeRateNow } from './fees.ts';
@@ -38,8 +39,8 @@ export interface CoinChoice {
 /** More are only looked at when the most valuable of them don't do: a batch may choose a thousand times while it holds the store's lock. */
 const COINS_CONSIDERED_MAX = 200;
 
-/** Coins that pay all of it within the fee caps, at today's feerate; otherwise why there are none, in words. Claims nothing. */
-export function chooseCoins(book: Book, request: CoinRequest): Result<CoinChoice, string> {
+/** Coins that pay all of it within the fee caps, at today's feerate; otherwise why there are none. Claims nothing. */
+export function chooseCoins(book: Book, request: CoinRequest): Result<CoinChoice, CoinSelectionFault> {
   const { walletId, payouts, plan } = request;
   const { policy } = book;
   const own = (plan?.inputs ?? []).map(({ outpoint }) => candidate(book.coins.get(outpoint)));
@@ -60,7 +61,7 @@ export function chooseCoins(book: Book, request: CoinRequest): Result<CoinChoice
   const fromFew = selectQuoted({ ...selection, coins: [...own, ...free.slice(0, COINS_CONSIDERED_MAX)] });
   const isAll = fromFew.ok || free.length <= COINS_CONSIDERED_MAX;
   const selected = isAll ? fromFew : selectQuoted({ ...selection, coins: [...own, ...free] });
-  if (!selected.ok) return err(selected.error.message);
+  if (!selected.ok) return selected;
   const { inputs, feeSats, droppedSats, changeSats } = selected.value;
   assert(new Set(inputs.map((input) => outpointKey(input.outpoint))).size === inputs.length, 'a coin is chosen once');
   const quoted = selected.value.payouts.map(({ paidSats, payeeFeeSats }, i): LineagePayout => {
@@ -78,7 +79,7 @@ export function spendable(book: Book, walletId: string): readonly Coin[] {
     .sort((a, b) => Number(b.valueSats - a.valueSats) || (a.outpoint < b.outpoint ? -1 : 1));
 }
 
-const candidate = (coin: Coin) => ({
+export const candidate = (coin: Coin) => ({
   coin,
   outpoint: unwrap(parseOutpointKey(coin.outpoint)),
   valueSats: coin.valueSats,
@@ -104,7 +105,7 @@ function scriptTypeOf(script: ScriptHex): CustodialScriptType {
 }
 
 /** Only wallets whose keys are the signer's pay. */
-function payingScriptType(book: Book, walletId: string): CustodialScriptType {
+export function payingScriptType(book: Book, walletId: string): CustodialScriptType {
   const type = walletScriptType(book, walletId);
   assert(type === 'wpkh' || type === 'tr', `wallet ${walletId} of ${type} has keys of the signer`);
   return type;

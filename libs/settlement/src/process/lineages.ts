@@ -32,6 +32,12 @@ import {
 import { mustPost } from '../postings/post.ts';
 import { type BlockRef, confirmationsRequired, living } from '../settlement.ts';
 import { dropNext, waitForBlock } from './bump.ts';
+import {
+  consolidationConfirmed,
+  consolidationDead,
+  consolidationUnconfirmed,
+  consolidationWithdrawn,
+} from './consolidation.ts';
 import { isFinal, isTrusted } from './finality.ts';
 import { freeze } from './freeze.ts';
 import { abandon } from './reserve.ts';
@@ -49,6 +55,7 @@ export function lineageConfirmed(book: Book, lineageId: string, txid: Txid, bloc
     if (before.status === 'dead') lateInBlock(book, before, payout, life);
     else payoutInBlock(book, before, { payout, txid, life, block });
   }
+  if (before.consolidates) consolidationConfirmed(book, before, life);
   if (before.status !== 'dead')
     book.matures({ kind: 'lineage', id: lineageId, dueHeight: block.height + book.policy.finalDepth - 1 });
 }
@@ -100,6 +107,7 @@ export function lineageUnconfirmed(book: Book, lineageId: string, block: BlockRe
   const { version, payouts } = versionNumbered(before, before.inBlock.version);
   book.lineages.record(lineageId, { type: 'version_unconfirmed', at: book.now, version, block });
   if (before.status !== 'dead') waitForBlock(book, lineageId);
+  if (before.consolidates) consolidationUnconfirmed(book, before);
   for (const payout of payouts) {
     const { terms } = living(book.settlements.get(payout.settlementId));
     if (before.status === 'dead') mustPost(book.ledger, lateConfirmationUndone(terms, payout.feeSats, before.life));
@@ -229,6 +237,7 @@ export function lose(book: Book, lineageId: string, outpoint: OutpointKey, reaso
   if (after.versions.every((version) => isDead(version, after))) {
     book.lineages.record(lineageId, { type: 'lineage_dead', at: book.now, reason });
     for (const settlementId of settlementsOf(after)) giveUp(book, settlementId, reason);
+    if (after.consolidates) consolidationDead(book, after);
   }
   for (const version of dead) disinherit(book, version, reason);
 }
@@ -242,8 +251,10 @@ function disinherit(book: Book, { outputs }: OfferedVersion, reason: string): vo
 }
 
 /** Nothing was offered for signature yet: its settlements are as if they had been cancelled. */
-function withdraw(book: Book, { lineageId, payouts }: LineagePlan, reason: string): void {
+function withdraw(book: Book, plan: LineagePlan, reason: string): void {
+  const { lineageId, payouts } = plan;
   abandon(book, lineageId, reason);
+  if (plan.consolidates) consolidationWithdrawn(book, plan);
   for (const { settlementId } of payouts) {
     const { terms } = living(book.settlements.get(settlementId));
     mustPost(book.ledger, release(terms));

@@ -14,6 +14,7 @@ import {
 import { mustPost } from '../postings/post.ts';
 import { commitment } from '../postings/payout.ts';
 import { living, type Payout } from '../settlement.ts';
+import { consolidationOffered } from './consolidation.ts';
 import { dropNext, held, sharesOf, waitForBlock } from './bump.ts';
 
 export interface Destinations {
@@ -57,6 +58,7 @@ export function offer(book: Book, lineageId: string, version: number, destinatio
   book.declare(txid, lineageId);
   book.lineages.record(lineageId, { type: 'version_offered', at: book.now, version: offering });
   for (const payout of offering.payouts) pay(book, lineageId, txid, payout);
+  if (plan.consolidates) consolidationOffered(book, plan);
   waitForBlock(book, lineageId);
 }
 

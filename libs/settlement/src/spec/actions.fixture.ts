@@ -2,7 +2,7 @@ import type { OutpointKey } from '@finality/bitcoin';
 import { sats } from '@finality/kernel';
 import { latest, type Lineage, type LineagePlan, planOf } from '../lineage.ts';
 import type { Recommendation } from '../settlement.ts';
-import { INSTITUTIONS, type World } from './world.fixture.ts';
+import { INSTITUTIONS, WALLETS, type World } from './world.fixture.ts';
 import type { WorldTx } from './world-chain.fixture.ts';
 
 /** A step of a history: what happens, and three numbers that say to whom and how much. */
@@ -38,6 +38,7 @@ export const ACTION_WEIGHTS = {
   sign: 10,
   broadcast: 4,
   bump: 5,
+  consolidate: 3,
   confirm: 3,
   agree: 6,
   dispute: 1,
@@ -58,6 +59,7 @@ export const PAYOUT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   undo: 6,
   redo: 3,
   bump: 8,
+  consolidate: 3,
   confirm: 4,
   agree: 6,
   dispute: 1,
@@ -158,6 +160,10 @@ function business(world: World, { kind, a, b, c }: Action): void {
     case 'bump': {
       const id = pick(settlementsIn(world, 'executing'), a) ?? pick(book.settlements.ids(), a);
       return id === undefined ? undefined : void world.bump(id, BigInt(1_000 + (b % 20) * 1_000));
+    }
+    case 'consolidate': {
+      const wallet = pick(WALLETS, a)!;
+      return void world.consolidate(wallet.walletId, wallet.institutionId);
     }
     case 'confirm':
       return world.confirmIncidents();

@@ -80,6 +80,7 @@ function expectedBalances(book: MemoryBook): { posted: Map<AccountId, bigint>; r
     }
   }
   addDeadInBlocks(book, add);
+  for (const lineage of book.lineages.all()) addConsolidation(lineage, add, reserved);
   return { posted, reserved };
 }
 
@@ -146,6 +147,20 @@ function addSettlement(add: Add, settlement: LivingSettlement): void {
   }
 }
 
+/** What a wallet's owner pays for having fewer coins. */
+function addConsolidation(lineage: Lineage, add: Add, reserved: Map<AccountId, bigint>): void {
+  if (lineage.status === 'planned') {
+    if (!lineage.plan.consolidates) return;
+    const account = availableAccount({ kind: 'wallet', walletId: lineage.plan.walletId });
+    reserved.set(account, (reserved.get(account) ?? 0n) + lineage.plan.feeSats);
+  }
+  if (!('versions' in lineage) || !lineage.consolidates || lineage.status === 'dead') return;
+  const claim = { kind: 'wallet', walletId: lineage.walletId } as const;
+  const { feeSats } = versionNumbered(lineage, 1);
+  add(availableAccount(claim), -feeSats);
+  if (lineage.inBlock === undefined) add(inFlightAccount(claim), feeSats);
+}
+
 /** Taken for dead, and in a block all the same: the fee that left is nobody's. */
 function addDeadInBlocks(book: MemoryBook, add: Add): void {
   for (const lineage of book.lineages.all()) {
@@ -208,7 +223,7 @@ function stageOf(lineage: Exclude<Lineage, { status: 'none' | 'abandoned' }>): k
 }
 
 /** All that was ever offered for a payout excludes each other, and each pays exactly what it should. */
-function checkVersions(book: MemoryBook, { versions, anchor }: OfferedLineage): void {
+function checkVersions(book: MemoryBook, { versions, anchor, consolidates }: OfferedLineage): void {
   for (const { txid, inputs, outputs, payouts, feeSats } of versions) {
     expect(inputs[0]?.outpoint, `${txid} spends the anchor`).toBe(anchor);
     const paid = outputs.flatMap((output) =>
@@ -217,6 +232,10 @@ function checkVersions(book: MemoryBook, { versions, anchor }: OfferedLineage): 
     expect(paid).toEqual(payouts.map(({ settlementId, amountSats }) => [settlementId, amountSats]));
     const sum = (list: readonly { readonly valueSats: bigint }[]): bigint => list.reduce((s, o) => s + o.valueSats, 0n);
     expect(sum(inputs) - sum(outputs)).toBe(feeSats);
+    if (consolidates) {
+      expect([paid, outputs.length]).toEqual([[], 1]);
+      continue;
+    }
     expect(payouts.reduce<bigint>((s, payout) => s + payout.feeSats, 0n)).toBe(feeSats);
     for (const payout of payouts) checkQuote(payout, versions[0]!, living(book.settlements.get(payout.settlementId)));
   }

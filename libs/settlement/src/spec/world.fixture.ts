@@ -281,6 +281,14 @@ export class World {
     return this.tell(command, ...(isThere ? [`settlement/${settlementId}`] : []));
   }
 
+  /** Somebody looks whether a wallet has too many small coins. */
+  consolidate(walletId: string, institutionId: string): string {
+    this.#submitted += 1;
+    const lineageId = `c-${this.#submitted}`;
+    this.tell({ type: 'consolidate', request: { lineageId, walletId, institutionId } });
+    return lineageId;
+  }
+
   /** What is signed of it goes to the nodes, the last version last. */
   broadcast(lineageId: string): void {
     for (const { txid } of offered(this.book.lineages.get(lineageId)).versions) {

@@ -268,6 +268,12 @@ export interface Settlement {
   payeeFeeSats: bigint;
   /** The platform's part of the fee, satoshi: paid on the payer's clearing balance once settled. */
   platformFeeSats: bigint;
+  /**
+   * What it waits for while it is queued: INSUFFICIENT_LIQUIDITY, or what the coins of the payer's wallet lack: INSUFFICIENT_FUNDS or
+   * NO_ANCHOR_COIN (they are in use, or not final), FEE_ABOVE_CAP, DUST_OUTPUT (the payee's part of the fee leaves too little), or
+   * TRANSACTION_TOO_HEAVY (they are too small for one transaction).
+   */
+  waitsFor?: string | undefined;
 }
 
 export interface SettlementTransition {
@@ -297,6 +303,7 @@ function createBaseSettlement(): Settlement {
     feePayer: 0,
     payeeFeeSats: 0n,
     platformFeeSats: 0n,
+    waitsFor: undefined,
   };
 }
 
@@ -370,6 +377,9 @@ export const Settlement: MessageFns<Settlement> = {
         throw new globalThis.Error("value provided for field message.platformFeeSats of type int64 too large");
       }
       writer.uint32(184).int64(message.platformFeeSats);
+    }
+    if (message.waitsFor !== undefined) {
+      writer.uint32(194).string(message.waitsFor);
     }
     return writer;
   },
@@ -539,6 +549,14 @@ export const Settlement: MessageFns<Settlement> = {
             message.platformFeeSats = reader.int64() as bigint;
             continue;
           }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.waitsFor = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -626,6 +644,11 @@ export const Settlement: MessageFns<Settlement> = {
         : isSet(object.platform_fee_sats)
         ? BigInt(object.platform_fee_sats)
         : 0n,
+      waitsFor: isSet(object.waitsFor)
+        ? globalThis.String(object.waitsFor)
+        : isSet(object.waits_for)
+        ? globalThis.String(object.waits_for)
+        : undefined,
     };
   },
 
@@ -688,6 +711,9 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.platformFeeSats !== 0n) {
       obj.platformFeeSats = message.platformFeeSats.toString();
     }
+    if (message.waitsFor !== undefined) {
+      obj.waitsFor = message.waitsFor;
+    }
     return obj;
   },
 
@@ -725,6 +751,7 @@ export const Settlement: MessageFns<Settlement> = {
     message.platformFeeSats = (object.platformFeeSats !== undefined && object.platformFeeSats !== null)
       ? BigInt(object.platformFeeSats)
       : 0n;
+    message.waitsFor = object.waitsFor ?? undefined;
     return message;
   },
 };
