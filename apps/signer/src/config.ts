@@ -5,6 +5,8 @@ import type { SigningLimits } from '@finality/signing';
 import { z } from 'zod';
 
 const WINDOW_MS = 24 * 3_600_000;
+/** Every address is derived here before it is issued: what lies further has been lost count of, or was never issued. Searched in a second. */
+const INDEX_GAP_MAX = 1_000;
 const FEE_RATE_MAX_DEFAULT = feeRate(1_000_000n);
 const [firstNetwork, ...otherNetworks] = NETWORKS;
 
@@ -47,5 +49,6 @@ export function limitsOf(config: SignerConfig): SigningLimits {
     feeRateMax: config.SIGNER_FEE_RATE_MAX_SAT_PER_VB,
     rollingMaxSats: config.SIGNER_ROLLING_MAX_SATS,
     windowMs: WINDOW_MS,
+    indexGapMax: INDEX_GAP_MAX,
   };
 }

@@ -1,4 +1,11 @@
-import { type OutpointKey, outpointKey, parseTransaction, type ParsedTransaction, type Txid } from '@finality/bitcoin';
+import {
+  type Branch,
+  type OutpointKey,
+  outpointKey,
+  parseTransaction,
+  type ParsedTransaction,
+  type Txid,
+} from '@finality/bitcoin';
 import type { Batch, CommandHandler, Handled, Session, StoreCommand } from '@finality/event-store';
 import { assertNever, type Instant, unwrap } from '@finality/kernel';
 import {
@@ -17,7 +24,14 @@ import {
   type SigningRequest,
 } from '@finality/signing';
 import type { Keyring } from './keyring.ts';
-import { type JournalAnswer, nextAccountIndex, readJournal, writeJournal } from './outbound/journal.ts';
+import {
+  branchName,
+  indicesOf,
+  type JournalAnswer,
+  nextAccountIndex,
+  readJournal,
+  writeJournal,
+} from './outbound/journal.ts';
 import { accountStream, accountStreamOf, lineageStream, lineageStreamOf } from './streams.ts';
 
 export type SignerBody =
@@ -67,6 +81,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
         ),
       ],
       lineages: [...new Set(requests.map(({ lineageId }) => lineageId))],
+      wallets: [...new Set(requests.flatMap(walletsOf))],
       since,
     });
     return new SignerWorld(journal, creations.length > 0 ? await nextAccountIndex(session) : 0);
@@ -112,6 +127,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       limits: facts.limits,
       epochHighest: facts.epochHighest,
       sentBeforeSats: facts.sentBeforeSats,
+      indicesHighest: world.highestOf(request),
     };
     if (!decided.ok) {
       const { rule, message } = decided.error;
@@ -143,8 +159,10 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
     const account = batch.state(accountStream, request.walletId).account;
     const sentInLineageSats = world.sentInLineage.get(request.lineageId) ?? 0n;
     return {
+      network: keyring.network,
       account: (walletId) => batch.state(accountStream, walletId).account ?? undefined,
       scriptOf: (account, branch, index) => keyring.scriptOf(account, branch, index),
+      indexHighest: (walletId, branch) => world.indexHighest(walletId, branch),
       lineage,
       coin: (outpoint) => world.coin(outpoint),
       lineageOfSettlement: (settlementId) => world.lineageOfSettlement.get(settlementId),
@@ -170,6 +188,7 @@ export class SignerWorld {
   readonly lineageOfSettlement: Map<string, string>;
   readonly sent: Map<string, bigint>;
   readonly sentInLineage: Map<string, bigint>;
+  readonly #indicesHighest: Map<string, number>;
   readonly #coins: Map<
     OutpointKey,
     { readonly lineageId: string; readonly valueSats: KnownCoin['valueSats'] & bigint }
@@ -182,6 +201,7 @@ export class SignerWorld {
     this.lineageOfSettlement = new Map(journal.lineageOfSettlement);
     this.sent = new Map(journal.sent);
     this.sentInLineage = new Map(journal.sentInLineage);
+    this.#indicesHighest = new Map(journal.indicesHighest);
     this.#coins = new Map(journal.coins);
     this.#parents = new Map([...journal.parents].map(([txid, raw]) => [txid, unwrap(parseTransaction(raw))]));
   }
@@ -190,6 +210,19 @@ export class SignerWorld {
   coin(outpoint: OutpointKey): KnownCoin {
     const made = this.#parents.get(outpoint.slice(0, 64))?.outputs[Number(outpoint.slice(65))];
     return { ...this.#coins.get(outpoint), ...(made ? { valueSats: made.valueSats, script: made.script } : {}) };
+  }
+
+  /** -1: none is known. */
+  indexHighest(walletId: string, branch: Branch): number {
+    return this.#indicesHighest.get(branchName(walletId, branch)) ?? -1;
+  }
+
+  /** Of the branches that a request has to do with, as the decision on it found them. */
+  highestOf(request: SigningRequest): Readonly<Record<string, number>> {
+    const places = indicesOf(request);
+    return Object.fromEntries(
+      places.map(({ walletId, branch }) => [branchName(walletId, branch), this.indexHighest(walletId, branch)]),
+    );
   }
 
   accepted(
@@ -207,5 +240,8 @@ export class SignerWorld {
     this.sent.set(institutionId, (this.sent.get(institutionId) ?? 0n) + after - before);
     if (request.epoch > this.epochHighest) this.epochHighest = request.epoch;
     this.#parents.set(transaction.txid, transaction);
+    for (const { walletId, branch, index } of indicesOf(request)) {
+      if (index > this.indexHighest(walletId, branch)) this.#indicesHighest.set(branchName(walletId, branch), index);
+    }
   }
 }

@@ -98,6 +98,8 @@ export type SettlementEvent = { readonly at: Instant } &
     /** `excluded`: it can't confirm any more. `overdue`: it may, so the amount stays in suspense. */
     | { readonly type: 'settlement_reversed'; readonly reason: string; readonly because: 'excluded' | 'overdue' }
     | { readonly type: 'settlement_failed'; readonly reason: string }
+    /** After a transaction was offered: it ends cancelled if one that leaves it out is final, and settled if one that pays it is. */
+    | { readonly type: 'cancellation_requested'; readonly reason: string; readonly by: string }
     | { readonly type: 'settlement_cancelled'; readonly reason: string; readonly by: string }
     | { readonly type: 'settlement_expired'; readonly reason: string }
   );
@@ -120,6 +122,8 @@ interface Life {
   readonly updatedAt: Instant;
   /** How often it has become settled: the life of the transfers that say so. */
   readonly settledTimes: number;
+  /** The payer wants it back, and a transaction may pay it still. */
+  readonly cancelling?: { readonly reason: string; readonly by: string };
 }
 
 /** States of DESIGN 7; each has only its own fields. */
@@ -158,7 +162,7 @@ export const NEXT_STATES: Readonly<Record<Settlement['status'], readonly Settlem
   approved: ['reserved', 'queued', 'failed', 'cancelled', 'expired'],
   queued: ['reserved', 'failed', 'cancelled', 'expired'],
   reserved: ['settled', 'executing', 'cancelled', 'expired'],
-  executing: ['confirming', 'failed'],
+  executing: ['confirming', 'failed', 'cancelled'],
   confirming: ['settled', 'executing'],
   settled: ['reopened'],
   reopened: ['settled', 'reversed'],
@@ -184,6 +188,12 @@ export function living(settlement: Settlement): LivingSettlement {
 /** Queued, for something that consolidating the payer's coins would make scarcer. */
 export const waitsForCoins = (state: Settlement): state is Extract<LivingSettlement, { status: 'queued' }> =>
   state.status === 'queued' && state.terms.payer.kind === 'wallet' && state.waitsFor !== 'TRANSACTION_TOO_HEAVY';
+
+/** Every transaction that could pay it is dead, and its money was given back: for good, whatever a reorg past all finality brings. */
+export const isGivenUp = (state: LivingSettlement): boolean =>
+  state.status === 'failed' ||
+  state.status === 'cancelled' ||
+  (state.status === 'reversed' && state.because === 'excluded');
 
 /** Confirmations that make it final. */
 export const confirmationsRequired = ({ confirmations }: LivingSettlement): number => confirmations?.required ?? 0;
@@ -242,21 +252,12 @@ function evolveLiving(
     case 'settlement_rejected':
       return { ...move(state, 'rejected', at, event.reason), status: 'rejected' };
     case 'liquidity_awaited':
-      return {
-        ...move(state, 'queued', at, event.reason),
-        status: 'queued',
-        waitsFor: event.waitsFor,
-      };
+      return { ...move(state, 'queued', at, event.reason), status: 'queued', waitsFor: event.waitsFor };
     case 'wait_changed':
       assert(state.status === 'queued', `a settlement that is ${state.status} waits for nothing`);
       return { ...again(state, at), status: 'queued', waitsFor: event.waitsFor };
     case 'liquidity_reserved':
-      return {
-        ...move(state, 'reserved', at),
-        status: 'reserved',
-        ...(event.lineageId === undefined ? {} : { lineageId: event.lineageId }),
-        ...(event.feeReservedSats === undefined ? {} : { feeReservedSats: event.feeReservedSats }),
-      };
+      return reserved(state, event);
     case 'payout_offered':
       return { ...move(state, 'executing', at), status: 'executing', payout: event.payout };
     case 'payout_replaced':
@@ -280,6 +281,14 @@ function evolveLiving(
       return reversed(state, event);
     case 'settlement_failed':
       return { ...move(state, 'failed', at, event.reason), status: 'failed', ...payoutOf(state) };
+    case 'cancellation_requested':
+      assert(state.status === 'executing', `a payout is dropped while executing, not ${state.status}`);
+      return {
+        ...again(state, at),
+        status: 'executing',
+        payout: state.payout,
+        cancelling: { reason: event.reason, by: event.by },
+      };
     case 'settlement_cancelled':
       return { ...move(state, 'cancelled', at, event.reason), status: 'cancelled' };
     case 'settlement_expired':
@@ -287,6 +296,18 @@ function evolveLiving(
     default:
       return assertNever(event, 'settlement event');
   }
+}
+
+function reserved(
+  state: LivingSettlement,
+  { at, lineageId, feeReservedSats }: Extract<SettlementEvent, { type: 'liquidity_reserved' }>,
+): LivingSettlement {
+  return {
+    ...move(state, 'reserved', at),
+    status: 'reserved',
+    ...(lineageId === undefined ? {} : { lineageId }),
+    ...(feeReservedSats === undefined ? {} : { feeReservedSats }),
+  };
 }
 
 function confirmed(state: LivingSettlement, event: { block: BlockRef; payout: Payout; at: Instant }): LivingSettlement {
@@ -341,7 +362,7 @@ function move(state: LivingSettlement, to: SettlementStatus, at: Instant, reason
 
 /** What a settlement keeps whatever state it is in. */
 function again(state: LivingSettlement, at: Instant): Life {
-  const { terms, confirmations, sources, risk, aml, transitions, createdAt, settledTimes } = state;
+  const { terms, confirmations, sources, risk, aml, transitions, createdAt, settledTimes, cancelling } = state;
   return {
     terms,
     ...(confirmations === undefined ? {} : { confirmations }),
@@ -352,5 +373,6 @@ function again(state: LivingSettlement, at: Instant): Life {
     createdAt,
     updatedAt: at,
     settledTimes,
+    ...(cancelling === undefined ? {} : { cancelling }),
   };
 }

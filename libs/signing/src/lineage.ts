@@ -5,7 +5,7 @@ import type { SigningLimits } from './facts.ts';
 import type { SigningRule } from './rules.ts';
 
 /** Version of the rules in policy.ts: recorded with each decision. */
-export const POLICY_VERSION = 1;
+export const POLICY_VERSION = 2;
 
 /** What a decision rested on besides the request, for whoever decides it again. */
 export interface DecisionRecord {
@@ -14,6 +14,8 @@ export interface DecisionRecord {
   readonly epochHighest: number;
   /** What had left the institution's wallets in the window before, this lineage aside. */
   readonly sentBeforeSats: bigint;
+  /** Highest index known of each branch that an output is on, by `wallet/branch`. */
+  readonly indicesHighest: Readonly<Record<string, number>>;
 }
 
 /** The journal's entry: from here on, this is what (lineage, version) is. Committed before the signature is made. */

@@ -26,7 +26,7 @@ export function checkPayouts(
     if (paid.has(settlementId)) return refusedBy('SETTLEMENT_PAID_TWICE', `settlement ${settlementId} has two outputs`);
     paid.add(settlementId);
     const problem =
-      checkPayout(output, authorised.get(settlementId), payer) ??
+      checkPayout(output, authorised.get(settlementId), payer, facts) ??
       checkSame(output, facts.lineage.payouts[settlementId]) ??
       checkSettlement(settlementId, request.lineageId, facts);
     if (problem) return problem;
@@ -46,9 +46,16 @@ function checkPayout(
   output: PayeeOutput,
   authorisation: PayoutAuthorisation | undefined,
   payer: Account,
+  { network }: Pick<SigningFacts, 'network'>,
 ): Refused | undefined {
   if (!authorisation) return refusedBy('NOT_AUTHORISED', `settlement ${output.settlementId} has no authorisation`);
   const { payerInstitutionId, payeeInstitutionId, amountSats, payeeFeeMaxSats } = authorisation;
+  if (authorisation.network !== network) {
+    return refusedBy(
+      'AUTHORISED_NETWORK_DIFFERS',
+      `the keys are for ${network}, settlement ${output.settlementId} is authorised for "${authorisation.network}"`,
+    );
+  }
   if (payerInstitutionId !== payer.institutionId) {
     return refusedBy(
       'AUTHORISED_PAYER_DIFFERS',

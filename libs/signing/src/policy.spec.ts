@@ -118,6 +118,7 @@ const deducting = (deductedSats: bigint, maxSats: bigint): SigningRequest['payou
 function authorisation(settlementId: string): SigningRequest['payouts'][number] {
   return {
     settlementId,
+    network: 'regtest',
     payerInstitutionId: 'bank-a',
     payeeInstitutionId: 'bank-b',
     amountSats: sats(AMOUNT),
@@ -131,10 +132,15 @@ function authorisation(settlementId: string): SigningRequest['payouts'][number] 
   };
 }
 
+/** Beyond index 0, which is all that is known. */
+const INDEX_GAP = 10;
+
 function facts(over: Partial<SigningFacts> = {}): SigningFacts {
   return {
+    network: 'regtest',
     account: (walletId) => accounts.find((each) => each.walletId === walletId),
     scriptOf,
+    indexHighest: () => 0,
     lineage: lineageAggregate.initialState,
     coin: () => ({}),
     lineageOfSettlement: () => undefined,
@@ -145,6 +151,7 @@ function facts(over: Partial<SigningFacts> = {}): SigningFacts {
       feeRateMax: 50_000n as FeeRate,
       rollingMaxSats: 1_000_000n,
       windowMs: 86_400_000,
+      indexGapMax: INDEX_GAP,
     },
     epochHighest: 4,
     ...over,
@@ -169,7 +176,13 @@ const outputsOf = (...declared: readonly DeclaredOutput[]): Draft => asking({ ou
 /** What was accepted before as version 1 of the lineage. */
 function signedBefore(request: SigningRequest): LineageState {
   const decided = unwrap(decideSigning(request, facts()));
-  const decision = { policyVersion: 1, limits: facts().limits, epochHighest: 4, sentBeforeSats: 0n };
+  const decision = {
+    policyVersion: 1,
+    limits: facts().limits,
+    epochHighest: 4,
+    sentBeforeSats: 0n,
+    indicesHighest: {},
+  };
   const event = {
     type: 'signing_accepted',
     request,
@@ -241,7 +254,15 @@ const refused: Readonly<Record<SigningRule, Draft>> = {
       declared: [{ ...toPayee, branch: 1 }, toChange],
     },
   ),
+  INDEX_TOO_FAR: asking(
+    {},
+    {
+      outputs: [payment, { ...change, script: scriptOf(payer, 1, INDEX_GAP + 1) }],
+      declared: [toPayee, { ...toChange, index: INDEX_GAP + 1 }],
+    },
+  ),
   NOT_AUTHORISED: asking({ payouts: [] }),
+  AUTHORISED_NETWORK_DIFFERS: asking({ payouts: [{ ...authorisation('s-1'), network: 'signet' }] }),
   AUTHORISED_AMOUNT_DIFFERS: asking({ payouts: [{ ...authorisation('s-1'), amountSats: sats(AMOUNT - 1n) }] }),
   PAYEES_BEAR_MORE_THAN_FEE: asking({ payouts: [deducting(FEE + 1n, FEE + 1n)] }),
   AUTHORISED_PAYEE_DIFFERS: asking({ payouts: [{ ...authorisation('s-1'), payeeInstitutionId: 'bank-c' }] }),
@@ -342,6 +363,14 @@ describe('decideSigning', () => {
     expect(decide(asking({ payouts: [deducting(FEE - 1n, FEE)] }))).toBe('accepted');
     expect(decide(asking({ payouts: [deducting(FEE, FEE - 1n)] }))).toBe('AUTHORISED_AMOUNT_DIFFERS');
     expect(decide(asking({ payouts: [deducting(-1n, FEE)] }))).toBe('AUTHORISED_AMOUNT_DIFFERS');
+  });
+
+  it('accepts another version that pays nobody but the wallet', () => {
+    const all = { ...change, valueSats: sats(INPUTS - 2_000n) };
+    const known = { lineage: signedBefore(draft().request), coin: () => ({ lineageId: 'l-1' }) };
+    const declared: readonly DeclaredOutput[] = [{ ...toChange, valueSats: all.valueSats }];
+    const cancelling = asking({ version: 2, payouts: [] }, { outputs: [all], declared });
+    expect(decide({ ...cancelling, facts: facts(known) })).toBe('accepted');
   });
 
   it('accepts one anchor output of nothing, and refuses one with value', () => {

@@ -184,7 +184,7 @@ function expectedScript(
   account: Account,
   facts: SigningFacts,
 ): Result<ScriptHex, Refused> {
-  if (output.kind === 'change') return ok(facts.scriptOf(account, INTERNAL, output.index));
+  if (output.kind === 'change') return scriptWithin(account, INTERNAL, output.index, facts);
   if (output.kind === 'anchor') {
     if (output.valueSats === 0n) return ok(ANCHOR_SCRIPT);
     return err(refusedBy('OUTPUT_NOT_DECLARED', `expected 0 sat in an anchor, got ${output.valueSats}`));
@@ -197,7 +197,21 @@ function expectedScript(
   }
   if (output.branch !== 0)
     return err(refusedBy('PAYEE_BRANCH', `expected the payee's external branch, got ${output.branch}`));
-  return ok(facts.scriptOf(payee, output.branch, output.index));
+  return scriptWithin(payee, output.branch, output.index, facts);
+}
+
+/** Far beyond what was ever used, whoever looks for the wallet's coins by its keys alone wouldn't find what is paid there. */
+function scriptWithin(
+  account: Account,
+  branch: Branch,
+  index: number,
+  facts: SigningFacts,
+): Result<ScriptHex, Refused> {
+  const { walletId } = account;
+  const indexMax = facts.indexHighest(walletId, branch) + facts.limits.indexGapMax;
+  if (index <= indexMax) return ok(facts.scriptOf(account, branch, index));
+  const message = `expected at most index ${indexMax} on branch ${branch} of wallet ${walletId}, got ${index}`;
+  return err(refusedBy('INDEX_TOO_FAR', message));
 }
 
 function feeOf({ request, transaction }: Case): bigint {

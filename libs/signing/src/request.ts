@@ -42,6 +42,8 @@ export const ANCHOR_SCRIPT = '51024e73' as ScriptHex;
 /** What makes one payout legitimate. Signatures are hex, empty where their issuer doesn't sign yet. */
 export interface PayoutAuthorisation {
   readonly settlementId: string;
+  /** Scripts of signet, testnet4 and regtest can be the same, and so can ids: what is meant for one is worth nothing on another. */
+  readonly network: string;
   readonly payerInstitutionId: string;
   readonly payeeInstitutionId: string;
   readonly amountSats: Sats;

@@ -19,7 +19,9 @@ export const SIGNING_RULES = {
   SEVERAL_ANCHOR_OUTPUTS: 'more than one anchor output',
   UNKNOWN_PAYEE: "the payee's wallet is not known under that institution",
   PAYEE_BRANCH: "the payee's script is not on its external branch",
+  INDEX_TOO_FAR: "an address further along its branch than the wallet's keys are searched for",
   NOT_AUTHORISED: 'a payout without authorisation, or an authorisation without payout',
+  AUTHORISED_NETWORK_DIFFERS: 'a payout authorised for another network',
   AUTHORISED_AMOUNT_DIFFERS:
     'a payout of another amount than the authorised one, less what the payee may bear of the fee',
   PAYEES_BEAR_MORE_THAN_FEE: 'payees get less than their amounts by more than the fee',

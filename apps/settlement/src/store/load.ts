@@ -19,9 +19,10 @@ import {
   type ChainTip,
   type Coin,
   coinTransferIds,
-  consolidationTransferIds,
+  consolidationReservationId,
   depositTransferIds,
   inputsOf,
+  lineageTransferIds,
   type SettlementPolicy,
   settlementsOf,
   settlementTransferIds,
@@ -169,6 +170,7 @@ class States {
       if ('plan' in lineage) needs.wallets.add(lineage.plan.walletId);
       if (!('versions' in lineage)) continue;
       needs.wallets.add(lineage.walletId);
+      needs.institutions.add(lineage.institutionId);
       for (const { outpoint } of lineage.versions.flatMap(({ outputs }) => outputs)) needs.outpoints.add(outpoint);
     }
     await this.#loadStreams();
@@ -292,15 +294,6 @@ function ledgerNeeds(
       for (const transfer of settlementTransferIds(settlement)) transfers.add(transfer);
     }
   }
-  for (const id of needs.lineages) {
-    const lineage = batch.state(lineageStream, id);
-    if ('plan' in lineage && lineage.plan.consolidates) {
-      for (const transfer of consolidationTransferIds(lineage.plan, 0)) transfers.add(transfer);
-    }
-    if ('versions' in lineage && lineage.consolidates) {
-      for (const transfer of consolidationTransferIds(lineage, lineage.life)) transfers.add(transfer);
-    }
-  }
   if (needs.chain) accounts.add(transitAccount()).add(settlementSuspenseAccount());
   for (const id of needs.deposits) {
     const deposit = batch.state(depositStream, id);
@@ -312,6 +305,11 @@ function ledgerNeeds(
   for (const walletId of walletIds) {
     addClaim({ kind: 'wallet', walletId });
     accounts.add(custodyAccount(walletId)).add(walletSuspenseAccount(walletId));
+  }
+  for (const id of needs.lineages) {
+    const lineage = batch.state(lineageStream, id);
+    if ('plan' in lineage && lineage.plan.consolidates) transfers.add(consolidationReservationId(lineage.plan));
+    if ('versions' in lineage) for (const transfer of lineageTransferIds(lineage)) transfers.add(transfer);
   }
   for (const coin of coins) {
     accounts.add(custodyAccount(coin.walletId)).add(walletSuspenseAccount(coin.walletId));

@@ -1,4 +1,5 @@
 import { assert, type CauseContext } from '@finality/kernel';
+import type { LineagePlan } from '@finality/settlement';
 import type { SettlementEnv } from '../env.ts';
 import { settlementStream } from '../store/streams.ts';
 
@@ -10,16 +11,16 @@ export const ownCause = ({ runtime }: Pick<SettlementEnv, 'runtime'>, id: string
   causationId: id,
 });
 
-/** Why a worker does something for a lineage: for the first that it pays, or by itself where it pays nobody. */
+/** Why a worker does something for a lineage: for the first that it pays, else for the one that it has its id from; or by itself. */
 export async function causesOfLineages(
   env: Pick<SettlementEnv, 'pool' | 'runtime'>,
-  lineages: readonly { readonly lineageId: string; readonly payouts: readonly { readonly settlementId: string }[] }[],
+  lineages: readonly Pick<LineagePlan, 'lineageId' | 'payouts' | 'consolidates'>[],
 ): Promise<readonly CauseContext[]> {
-  const paid = lineages.flatMap(({ payouts }) => payouts.slice(0, 1).map(({ settlementId }) => settlementId));
-  const causes = new Map((await causesOfWork(env, paid)).map((cause, i) => [paid[i]!, cause]));
-  return lineages.map(({ lineageId, payouts: [first] }) =>
-    first === undefined ? ownCause(env, lineageId) : causes.get(first.settlementId)!,
-  );
+  const idOf = ({ lineageId, payouts }: (typeof lineages)[number]): string => payouts[0]?.settlementId ?? lineageId;
+  const settlementIds = lineages.filter(({ consolidates }) => !consolidates).map(idOf);
+  const causes = await causesOfWork(env, settlementIds);
+  const byId = new Map(causes.map((cause, i) => [settlementIds[i]!, cause]));
+  return lineages.map((lineage) => byId.get(idOf(lineage)) ?? ownCause(env, lineage.lineageId));
 }
 
 /**

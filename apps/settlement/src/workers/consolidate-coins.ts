@@ -4,18 +4,19 @@ import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts
 import { CHAIN_TIP_ID, chainTipStream } from '../store/streams.ts';
 import { ownCause } from './cause.ts';
 
-/** At once, those with most coins first; the others have their turn at the next block. */
+/** At once, those with most coins first; the others have their turn the next time. */
 const WALLETS_MAX = 20;
-const POLL_MS = 60_000;
+/** All free coins are counted: seldom enough, and only when something has happened since. */
+const POLL_MS = 5_000;
 
-/** While fees are low, looks once a block for wallets with many small coins, one consolidation of each at a time. Which become one is decided in the batch. */
+/** While fees are low, looks for wallets with many small coins, one consolidation of each at a time. Which become one is decided in the batch. */
 export class ConsolidateCoins implements Worker {
   readonly name = 'settlement consolidate coins';
   readonly pollMs = POLL_MS;
   readonly #env: SettlementEnv;
   readonly #store: SettlementStore;
   readonly #reader: SettlementReader;
-  #lookedAt = -1;
+  #lookedAt = { position: -1n, at: Number.NEGATIVE_INFINITY };
 
   constructor(env: SettlementEnv, store: SettlementStore, reader: SettlementReader) {
     this.#env = env;
@@ -27,9 +28,10 @@ export class ConsolidateCoins implements Worker {
     const { pool, runtime, config } = this.#env;
     const { consolidation } = config.policy;
     assert(consolidation !== undefined, 'consolidation is switched on');
+    const { position } = await this.#reader.head();
+    if (position === this.#lookedAt.position || runtime.now() < this.#lookedAt.at + POLL_MS) return 'idle';
+    this.#lookedAt = { position, at: runtime.now() };
     const { state: tip } = await this.#reader.loadState(chainTipStream, CHAIN_TIP_ID);
-    if (tip.height === this.#lookedAt) return 'idle';
-    this.#lookedAt = tip.height;
     if (feesNow(tip, config.policy).targets.slow.feeRate > consolidation.feeRateMax) return 'idle';
     const { rows } = await pool.query<{ wallet_id: string; institution_id: string }>(
       `SELECT w.wallet_id, w.institution_id FROM wallets w JOIN coins c ON c.wallet_id = w.wallet_id

@@ -61,11 +61,12 @@ export class SignPayouts implements Worker {
     const settlementIds = version.payouts.map(({ settlementId }) => settlementId);
     const settlements = await this.#reader.loadStates(settlementStream, settlementIds);
     const { epoch } = await this.#reader.head();
-    const [cause] = await causesOfLineages(this.#env, [{ lineageId, payouts: version.payouts }]);
+    const { network } = this.#env.config;
+    const [cause] = await causesOfLineages(this.#env, [{ ...lineage, payouts: version.payouts }]);
     const span = { traceparent: cause?.traceparent, attributes: { 'finality.txid': version.txid } };
     await withSpan('sign payout', span, async (traceparent) => {
       const terms = settlements.map(({ state }) => living(state).terms);
-      const body = await this.#ask(lineage, version, requestOf(lineage, version, terms, epoch));
+      const body = await this.#ask(lineage, version, requestOf(lineage, version, terms, { epoch, network }));
       this.#env.faults?.at('settlement.signed');
       const continued = { ...cause!, ...(traceparent === undefined ? {} : { traceparent }) };
       const [outcome] = await this.#store.execute([{ body, cause: continued }]);
@@ -98,7 +99,7 @@ function requestOf(
   { lineageId, walletId, anchor }: OfferedLineage,
   version: OfferedVersion,
   terms: readonly Terms[],
-  epoch: number,
+  { epoch, network }: { readonly epoch: number; readonly network: string },
 ): signingV1.SignTransactionRequest {
   const payouts = new Map(version.payouts.map((payout) => [payout.settlementId, payout]));
   return {
@@ -118,7 +119,7 @@ function requestOf(
       const payee = { settlementId, institutionId, walletId: destination.walletId, branch, index };
       return { valueSats, change: undefined, payee };
     }),
-    authorisation: { payouts: terms.map((each) => authorisationOf(each, payouts.get(each.settlementId)!)) },
+    authorisation: { payouts: terms.map((each) => authorisationOf(each, payouts.get(each.settlementId)!, network)) },
   };
 }
 
@@ -126,8 +127,10 @@ function requestOf(
 const authorisationOf = (
   { settlementId, from, to, amountSats }: Terms,
   { payeeFeeSats }: LineagePayout,
+  network: string,
 ): signingV1.PayoutAuthorisation => ({
   settlementId,
+  network,
   payerInstitutionId: from,
   payeeInstitutionId: to,
   amountSats,

@@ -146,6 +146,7 @@ function parsePayout(payout: signingV1.PayoutAuthorisation, at: string, fields: 
   );
   return {
     settlementId: fields.id(payout.settlementId, `${at}.settlement_id`),
+    network: fields.id(payout.network, `${at}.network`),
     payerInstitutionId: fields.id(payout.payerInstitutionId, `${at}.payer_institution_id`),
     payeeInstitutionId: fields.id(payout.payeeInstitutionId, `${at}.payee_institution_id`),
     amountSats: fields.sats(payout.amountSats, `${at}.amount_sats`),

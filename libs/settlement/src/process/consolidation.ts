@@ -1,17 +1,9 @@
 import { decideConsolidation } from '@finality/bitcoin';
 import type { Sats } from '@finality/kernel';
 import type { Book } from '../book.ts';
-import { type LineagePlan, type OfferedLineage, versionNumbered } from '../lineage.ts';
-import {
-  consolidationCommitted,
-  consolidationFailed,
-  consolidationReleased,
-  consolidationReserved,
-  consolidationSpent,
-  consolidationUnspent,
-  lateConsolidation,
-  lateConsolidationUndone,
-} from '../postings/consolidation.ts';
+import type { LineagePlan } from '../lineage.ts';
+import { consolidationReleased, consolidationReserved } from '../postings/consolidation.ts';
+import { ownFeeHeld } from '../postings/lineage.ts';
 import { mustPost } from '../postings/post.ts';
 import { candidate, payingScriptType, spendable } from './choose-coins.ts';
 import { feesNow } from './fees.ts';
@@ -65,28 +57,10 @@ export function consolidate(book: Book, { lineageId, walletId, institutionId }: 
   book.lineages.record(lineageId, { type: 'lineage_planned', at: book.now, plan });
 }
 
-/** Its only version is offered. */
+/** Its only version is offered: its fee is on its way. */
 export const consolidationOffered = (book: Book, plan: LineagePlan): void =>
-  void mustPost(book.ledger, consolidationCommitted(plan, plan.feeSats));
+  void mustPost(book.ledger, consolidationReleased(plan), ownFeeHeld(plan, plan.version, plan.feeSats));
 
 /** What it needs was spent otherwise before anything was offered. */
 export const consolidationWithdrawn = (book: Book, plan: LineagePlan): void =>
   void mustPost(book.ledger, consolidationReleased(plan));
-
-/** In a block, for the so manieth time. */
-export function consolidationConfirmed(book: Book, lineage: OfferedLineage, life: number): void {
-  const { feeSats } = versionNumbered(lineage, 1);
-  const isDead = lineage.status === 'dead';
-  mustPost(book.ledger, (isDead ? lateConsolidation : consolidationSpent)(lineage, feeSats, life));
-}
-
-/** Its block is gone. */
-export function consolidationUnconfirmed(book: Book, lineage: OfferedLineage): void {
-  const { feeSats } = versionNumbered(lineage, 1);
-  const isDead = lineage.status === 'dead';
-  mustPost(book.ledger, (isDead ? lateConsolidationUndone : consolidationUnspent)(lineage, feeSats, lineage.life));
-}
-
-/** What it needs is excluded for good. */
-export const consolidationDead = (book: Book, lineage: OfferedLineage): void =>
-  void mustPost(book.ledger, consolidationFailed(lineage, versionNumbered(lineage, 1).feeSats));

@@ -21,11 +21,12 @@ import {
   type Lineage,
   type LineageVersion,
   type OfferedLineage,
+  ownFeeInBlock,
   settlementsOf,
   type VersionPayout,
   versionNumbered,
 } from '../lineage.ts';
-import { living, type LivingSettlement } from '../settlement.ts';
+import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 import { WALLETS, type World } from './world.fixture.ts';
 
@@ -79,8 +80,12 @@ function expectedBalances(book: MemoryBook): { posted: Map<AccountId, bigint>; r
       reserved.set(account, (reserved.get(account) ?? 0n) + amount);
     }
   }
-  addDeadInBlocks(book, add);
-  for (const lineage of book.lineages.all()) addConsolidation(lineage, add, reserved);
+  for (const lineage of book.lineages.all()) {
+    if ('versions' in lineage) addLineage(book, add, lineage);
+    if (lineage.status !== 'planned' || !lineage.plan.consolidates) continue;
+    const account = availableAccount({ kind: 'wallet', walletId: lineage.plan.walletId });
+    reserved.set(account, (reserved.get(account) ?? 0n) + lineage.plan.feeSats);
+  }
   return { posted, reserved };
 }
 
@@ -147,26 +152,14 @@ function addSettlement(add: Add, settlement: LivingSettlement): void {
   }
 }
 
-/** What a wallet's owner pays for having fewer coins. */
-function addConsolidation(lineage: Lineage, add: Add, reserved: Map<AccountId, bigint>): void {
-  if (lineage.status === 'planned') {
-    if (!lineage.plan.consolidates) return;
-    const account = availableAccount({ kind: 'wallet', walletId: lineage.plan.walletId });
-    reserved.set(account, (reserved.get(account) ?? 0n) + lineage.plan.feeSats);
-  }
-  if (!('versions' in lineage) || !lineage.consolidates || lineage.status === 'dead') return;
-  const claim = { kind: 'wallet', walletId: lineage.walletId } as const;
-  const { feeSats } = versionNumbered(lineage, 1);
-  add(availableAccount(claim), -feeSats);
-  if (lineage.inBlock === undefined) add(inFlightAccount(claim), feeSats);
-}
-
-/** Taken for dead, and in a block all the same: the fee that left is nobody's. */
-function addDeadInBlocks(book: MemoryBook, add: Add): void {
-  for (const lineage of book.lineages.all()) {
-    if (lineage.status === 'dead' && lineage.inBlock !== undefined)
-      add(settlementSuspenseAccount(), -versionNumbered(lineage, lineage.inBlock.version).feeSats);
-  }
+/** What versions that pay nobody cost; and what was given up and is in a block all the same: the fee that left is nobody's. */
+function addLineage(book: MemoryBook, add: Add, lineage: OfferedLineage): void {
+  const wallet = { kind: 'wallet', walletId: lineage.walletId } as const;
+  add(availableAccount(wallet), -lineage.ownHeldSats);
+  add(inFlightAccount(wallet), lineage.ownHeldSats - ownFeeInBlock(lineage));
+  if (lineage.inBlock === undefined) return;
+  for (const { settlementId, feeSats } of versionNumbered(lineage, lineage.inBlock.version).payouts)
+    if (isGivenUp(living(book.settlements.get(settlementId)))) add(settlementSuspenseAccount(), -feeSats);
 }
 
 /** The coins are the outputs of the chain, each spent by what spends it there. */
@@ -204,26 +197,30 @@ function checkClaims(book: MemoryBook): void {
       claimed.set(outpoint, lineageId);
     }
     for (const settlementId of settlementsOf(lineage))
-      expect(STATUSES_IN[stageOf(lineage)], settlementId).toContain(book.settlements.get(settlementId).status);
+      expect(statusesIn(lineage, settlementId), settlementId).toContain(book.settlements.get(settlementId).status);
     if ('versions' in lineage) checkVersions(book, lineage);
   }
   for (const { outpoint, claimedBy } of coinsOf(book)) expect(claimedBy).toBe(claimed.get(outpoint));
 }
 
-const STATUSES_IN = {
-  planned: ['reserved'],
-  dead: ['failed', 'reversed'],
-  waiting: ['executing', 'reopened', 'reversed'],
-  in_block: ['confirming', 'settled', 'reopened', 'reversed'],
-} as const;
+/** What was given up stays given up, whatever a reorg past finality brings. */
+const GIVEN_UP = ['failed', 'cancelled', 'reversed'] as const;
 
-function stageOf(lineage: Exclude<Lineage, { status: 'none' | 'abandoned' }>): keyof typeof STATUSES_IN {
-  if (lineage.status === 'planned' || lineage.status === 'dead') return lineage.status;
-  return lineage.inBlock === undefined ? 'waiting' : 'in_block';
+function statusesIn(
+  lineage: Exclude<Lineage, { status: 'none' | 'abandoned' }>,
+  settlementId: string,
+): readonly LivingSettlement['status'][] {
+  if (lineage.status === 'planned') return ['reserved'];
+  if (lineage.status === 'dead') return GIVEN_UP;
+  if (lineage.inBlock === undefined) return ['executing', 'reopened', ...GIVEN_UP];
+  const { payouts } = versionNumbered(lineage, lineage.inBlock.version);
+  const isPaid = payouts.some((payout) => payout.settlementId === settlementId);
+  if (isPaid) return ['confirming', 'settled', 'reopened', ...GIVEN_UP];
+  return lineage.status === 'final' ? GIVEN_UP : ['executing', 'reopened', ...GIVEN_UP];
 }
 
 /** All that was ever offered for a payout excludes each other, and each pays exactly what it should. */
-function checkVersions(book: MemoryBook, { versions, anchor, consolidates }: OfferedLineage): void {
+function checkVersions(book: MemoryBook, { versions, anchor }: OfferedLineage): void {
   for (const { txid, inputs, outputs, payouts, feeSats } of versions) {
     expect(inputs[0]?.outpoint, `${txid} spends the anchor`).toBe(anchor);
     const paid = outputs.flatMap((output) =>
@@ -232,20 +229,18 @@ function checkVersions(book: MemoryBook, { versions, anchor, consolidates }: Off
     expect(paid).toEqual(payouts.map(({ settlementId, amountSats }) => [settlementId, amountSats]));
     const sum = (list: readonly { readonly valueSats: bigint }[]): bigint => list.reduce((s, o) => s + o.valueSats, 0n);
     expect(sum(inputs) - sum(outputs)).toBe(feeSats);
-    if (consolidates) {
-      expect([paid, outputs.length]).toEqual([[], 1]);
-      continue;
-    }
-    expect(payouts.reduce<bigint>((s, payout) => s + payout.feeSats, 0n)).toBe(feeSats);
-    for (const payout of payouts) checkQuote(payout, versions[0]!, living(book.settlements.get(payout.settlementId)));
+    // With nobody to pay it is the wallet's own.
+    if (payouts.length > 0) expect(payouts.reduce<bigint>((s, payout) => s + payout.feeSats, 0n)).toBe(feeSats);
+    else expect(outputs.map(({ role }) => role)).toEqual(['change']);
+    for (const payout of payouts) checkQuote(payout, versions, living(book.settlements.get(payout.settlementId)));
   }
 }
 
-/** What the payee gets and bears is the amount, by the first version's fee whatever the version. */
-function checkQuote(payout: VersionPayout, first: LineageVersion, { terms }: LivingSettlement): void {
+/** What the payee gets and bears is the amount, by the fee of the first version that pays it, whatever the version. */
+function checkQuote(payout: VersionPayout, versions: readonly LineageVersion[], { terms }: LivingSettlement): void {
   const { settlementId, amountSats, payeeFeeSats } = payout;
   expect(amountSats + payeeFeeSats, settlementId).toBe(terms.amountSats);
-  const quoted = first.payouts.find((each) => each.settlementId === settlementId)!;
+  const quoted = versions.flatMap(({ payouts }) => payouts).find((each) => each.settlementId === settlementId)!;
   const part = { payer: 0n, payee: 2n, shared: 1n }[terms.fees.bearer];
   expect(payeeFeeSats, settlementId).toBe(((quoted.feeSats - quoted.droppedSats) * part) / 2n);
 }

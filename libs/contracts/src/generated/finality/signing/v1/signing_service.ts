@@ -103,6 +103,8 @@ export interface PayoutAuthorisation {
   riskVerdictSignature: Buffer;
   amlVerdictSignature: Buffer;
   approvalSignatures: Buffer[];
+  /** regtest, signet, testnet4 or mainnet: the signer refuses what is meant for another than its own. */
+  network: string;
   /** The most that the payee's part of the network fee may be, satoshi: its output has at least amount_sats less this. */
   payeeFeeMaxSats: bigint;
 }
@@ -1302,6 +1304,7 @@ function createBasePayoutAuthorisation(): PayoutAuthorisation {
     riskVerdictSignature: Buffer.alloc(0),
     amlVerdictSignature: Buffer.alloc(0),
     approvalSignatures: [],
+    network: "",
     payeeFeeMaxSats: 0n,
   };
 }
@@ -1340,6 +1343,9 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     }
     for (const v of message.approvalSignatures) {
       writer.uint32(82).bytes(v!);
+    }
+    if (message.network !== "") {
+      writer.uint32(90).string(message.network);
     }
     if (message.payeeFeeMaxSats !== 0n) {
       if (BigInt.asIntN(64, message.payeeFeeMaxSats) !== message.payeeFeeMaxSats) {
@@ -1443,6 +1449,14 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
             message.approvalSignatures.push(Buffer.from(reader.bytes()));
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.network = reader.string();
+            continue;
+          }
           case 13: {
             if (tag !== 104) {
               break;
@@ -1515,6 +1529,7 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
         : globalThis.Array.isArray(object?.approval_signatures)
         ? object.approval_signatures.map((e: any) => Buffer.from(bytesFromBase64(e)))
         : [],
+      network: isSet(object.network) ? globalThis.String(object.network) : "",
       payeeFeeMaxSats: isSet(object.payeeFeeMaxSats)
         ? BigInt(object.payeeFeeMaxSats)
         : isSet(object.payee_fee_max_sats)
@@ -1555,6 +1570,9 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     if (message.approvalSignatures?.length) {
       obj.approvalSignatures = message.approvalSignatures.map((e) => base64FromBytes(e));
     }
+    if (message.network !== "") {
+      obj.network = message.network;
+    }
     if (message.payeeFeeMaxSats !== 0n) {
       obj.payeeFeeMaxSats = message.payeeFeeMaxSats.toString();
     }
@@ -1578,6 +1596,7 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     message.riskVerdictSignature = object.riskVerdictSignature ?? Buffer.alloc(0);
     message.amlVerdictSignature = object.amlVerdictSignature ?? Buffer.alloc(0);
     message.approvalSignatures = object.approvalSignatures?.map((e) => e) || [];
+    message.network = object.network ?? "";
     message.payeeFeeMaxSats = (object.payeeFeeMaxSats !== undefined && object.payeeFeeMaxSats !== null)
       ? BigInt(object.payeeFeeMaxSats)
       : 0n;
