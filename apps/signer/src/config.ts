@@ -3,6 +3,7 @@ import { MAX_MONEY_SATS, type Sats } from '@finality/kernel';
 import { defineConfig, setting } from '@finality/service';
 import type { SigningLimits } from '@finality/signing';
 import { z } from 'zod';
+import type { AllowListTerms } from './allow-list.ts';
 
 const WINDOW_MS = 24 * 3_600_000;
 /** Every address is derived here before it is issued: what lies further has been lost count of, or was never issued. Searched in a second. */
@@ -34,6 +35,14 @@ export const signerConfig = defineConfig({
   SIGNER_FEE_RATE_MAX_SAT_PER_VB: feeRateSetting
     .default(FEE_RATE_MAX_DEFAULT)
     .describe('The highest feerate of one transaction, in sat/vB (default: 1000).'),
+  SIGNER_DESTINATION_COOLING_SECONDS: setting
+    .integer(0, 30 * 86_400)
+    .default(86_400)
+    .describe('How long after its approval a destination gets its first payment at the earliest.'),
+  WALLET_PROOF_DOMAIN: setting
+    .text()
+    .default('finality')
+    .describe('The domain this platform is known by, in what signatories sign.'),
   SIGNER_ROLLING_MAX_SATS: setting
     .sats(0n, MAX_MONEY_SATS)
     .default(1_000_000_000_000n)
@@ -52,3 +61,10 @@ export function limitsOf(config: SignerConfig): SigningLimits {
     indexGapMax: INDEX_GAP_MAX,
   };
 }
+
+/** How destinations come to be payable here. */
+export const allowListTermsOf = (config: SignerConfig): AllowListTerms => ({
+  network: config.BITCOIN_NETWORK,
+  domain: config.WALLET_PROOF_DOMAIN,
+  coolingMs: config.SIGNER_DESTINATION_COOLING_SECONDS * 1_000,
+});

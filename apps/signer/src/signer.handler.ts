@@ -12,9 +12,12 @@ import {
   type Account,
   type CreateAccount,
   decideCreateAccount,
+  decideLedgerHead,
   decideSigning,
   type DecisionRecord,
+  isPaid,
   type KnownCoin,
+  type LedgerHeadRefused,
   type LineageState,
   POLICY_VERSION,
   type Refused,
@@ -23,6 +26,7 @@ import {
   type SigningLimits,
   type SigningRequest,
 } from '@finality/signing';
+import type { LedgerHead } from '@finality/ledger';
 import type { Keyring } from './keyring.ts';
 import {
   branchName,
@@ -32,21 +36,48 @@ import {
   readJournal,
   writeJournal,
 } from './outbound/journal.ts';
-import { accountStream, accountStreamOf, lineageStream, lineageStreamOf } from './streams.ts';
+import {
+  accountStream,
+  accountStreamOf,
+  destinationStream,
+  destinationStreamOf,
+  LEDGER_ID,
+  ledgerHeadsStream,
+  lineageStream,
+  lineageStreamOf,
+} from './streams.ts';
+import {
+  type AllowListBody,
+  type AllowListReply,
+  type AllowListTerms,
+  decideAllowList,
+  isAllowListBody,
+  loadUsedNonces,
+  streamsOf,
+  type UsedNonces,
+  writeUsedNonces,
+} from './allow-list.ts';
 
 export type SignerBody =
-  ({ readonly kind: 'create_account' } & CreateAccount) | { readonly kind: 'sign'; readonly request: SigningRequest };
+  | ({ readonly kind: 'create_account' } & CreateAccount)
+  | { readonly kind: 'sign'; readonly request: SigningRequest }
+  | { readonly kind: 'sign_head'; readonly head: LedgerHead }
+  | AllowListBody;
 
 export type SignerReply =
   | { readonly kind: 'account'; readonly account: Account }
   /** In the journal, this time or before: the signature may be made. */
   | { readonly kind: 'accepted'; readonly account: Account; readonly txid: Txid }
   /** In the log, with its rule. */
-  | { readonly kind: 'refused'; readonly refused: Refused };
+  | { readonly kind: 'refused'; readonly refused: Refused | LedgerHeadRefused }
+  /** The head of a segment of the ledger is on record, this time or before. */
+  | { readonly kind: 'head_accepted' }
+  | AllowListReply;
 
 export interface SignerHandlerOptions {
   readonly keyring: Keyring;
   readonly limits: SigningLimits;
+  readonly allowList: AllowListTerms;
 }
 
 /** Decides on accounts and signatures; whatever it accepts is in the journal when the batch commits, before any signature is made. */
@@ -65,15 +96,16 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
     const streams = new Set([
       ...wallets.map(accountStreamOf),
       ...requests.map(({ lineageId }) => lineageStreamOf(lineageId)),
+      ...requests.flatMap(destinationsOf).map(destinationStreamOf),
+      ...(bodies.some(({ kind }) => kind === 'sign_head') ? [`${ledgerHeadsStream.aggregate.name}/${LEDGER_ID}`] : []),
+      ...bodies.flatMap((body) => (isAllowListBody(body) ? streamsOf(body) : [])),
     ]);
     await batch.loadStreams(session, [...streams]);
     const since = (batch.now - this.#options.limits.windowMs) as Instant;
     const journal = await readJournal(session, {
       outpoints: [...new Set(requests.flatMap(({ inputs }) => inputs.map(({ outpoint }) => outpoint)))],
       settlements: [
-        ...new Set(
-          requests.flatMap(({ outputs }) => outputs.flatMap((o) => (o.kind === 'payee' ? [o.settlementId] : []))),
-        ),
+        ...new Set(requests.flatMap(({ outputs }) => outputs.flatMap((o) => (isPaid(o) ? [o.settlementId] : [])))),
       ],
       institutions: [
         ...new Set(
@@ -84,7 +116,8 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       wallets: [...new Set(requests.flatMap(walletsOf))],
       since,
     });
-    return new SignerWorld(journal, creations.length > 0 ? await nextAccountIndex(session) : 0);
+    const usedNonces = await loadUsedNonces(session, bodies.filter(isAllowListBody));
+    return new SignerWorld(journal, creations.length > 0 ? await nextAccountIndex(session) : 0, usedNonces);
   }
 
   handle({ body }: StoreCommand<SignerBody>, world: SignerWorld, batch: Batch): Handled<SignerReply> {
@@ -93,13 +126,20 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
         return this.#createAccount(body, world, batch);
       case 'sign':
         return { kind: 'accepted', reply: this.#sign(body.request, world, batch) };
+      case 'sign_head':
+        return { kind: 'accepted', reply: acceptHead(body.head, batch) };
+      case 'register_signatory':
+      case 'register_destination':
+      case 'remove_destination':
+        return decideAllowList(body, world.usedNonces, batch, this.#options.allowList);
       default:
         return assertNever(body, 'signer command');
     }
   }
 
-  save(session: Session, _world: SignerWorld, events: Parameters<typeof writeJournal>[1]): Promise<void> {
-    return writeJournal(session, events);
+  async save(session: Session, _world: SignerWorld, events: Parameters<typeof writeJournal>[1]): Promise<void> {
+    await writeJournal(session, events);
+    await writeUsedNonces(session, events);
   }
 
   #createAccount(
@@ -163,6 +203,8 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       account: (walletId) => batch.state(accountStream, walletId).account ?? undefined,
       scriptOf: (account, branch, index) => keyring.scriptOf(account, branch, index),
       indexHighest: (walletId, branch) => world.indexHighest(walletId, branch),
+      destination: (destinationId) => batch.state(destinationStream, destinationId),
+      now: batch.now,
       lineage,
       coin: (outpoint) => world.coin(outpoint),
       lineageOfSettlement: (settlementId) => world.lineageOfSettlement.get(settlementId),
@@ -177,14 +219,31 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
   }
 }
 
+/** A refusal is kept here too. */
+function acceptHead(head: LedgerHead, batch: Batch): SignerReply {
+  const decided = decideLedgerHead(head, batch.state(ledgerHeadsStream, LEDGER_ID));
+  if (!decided.ok) {
+    const { rule, message } = decided.error;
+    batch.append(ledgerHeadsStream, LEDGER_ID, { type: 'head_refused', head, rule, message, refusedAt: batch.now });
+    return { kind: 'refused', refused: decided.error };
+  }
+  if (!decided.value.repeated)
+    batch.append(ledgerHeadsStream, LEDGER_ID, { type: 'head_accepted', head, acceptedAt: batch.now });
+  return { kind: 'head_accepted' };
+}
+
 function walletsOf(request: SigningRequest): readonly string[] {
   return [request.walletId, ...request.outputs.flatMap((output) => (output.kind === 'payee' ? [output.walletId] : []))];
 }
+
+const destinationsOf = ({ outputs }: SigningRequest): readonly string[] =>
+  outputs.flatMap((output) => (output.kind === 'destination' ? [output.destinationId] : []));
 
 /** What the journal says, kept up to date within a batch. */
 export class SignerWorld {
   accountIndexNext: number;
   epochHighest: number;
+  readonly usedNonces: UsedNonces;
   readonly lineageOfSettlement: Map<string, string>;
   readonly sent: Map<string, bigint>;
   readonly sentInLineage: Map<string, bigint>;
@@ -195,7 +254,8 @@ export class SignerWorld {
   >;
   readonly #parents: Map<string, ParsedTransaction>;
 
-  constructor(journal: JournalAnswer, accountIndexNext: number) {
+  constructor(journal: JournalAnswer, accountIndexNext: number, usedNonces: UsedNonces) {
+    this.usedNonces = usedNonces;
     this.accountIndexNext = accountIndexNext;
     this.epochHighest = journal.epochHighest;
     this.lineageOfSettlement = new Map(journal.lineageOfSettlement);

@@ -403,7 +403,7 @@ describe('after a restart', () => {
 });
 
 describe('the journal', () => {
-  it.each(['journal', 'journal_coins', 'journal_payouts', 'accounts', 'seeds', 'events'])(
+  it.each(['journal', 'journal_coins', 'journal_payouts', 'used_nonces', 'accounts', 'seeds', 'events'])(
     'can only be added to by the service: %s',
     async (table) => {
       const { pool } = rig.database.service('signer');

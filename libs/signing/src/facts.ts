@@ -1,6 +1,7 @@
 import type { Branch, FeeRate, Network, OutpointKey, ScriptHex } from '@finality/bitcoin';
-import type { Sats } from '@finality/kernel';
+import type { Instant, Sats } from '@finality/kernel';
 import type { Account } from './account.ts';
+import type { DestinationState } from './destination.ts';
 import type { LineageState } from './lineage.ts';
 
 /** What the signer's operator allows at most. */
@@ -34,6 +35,8 @@ export interface SigningFacts {
   scriptOf(account: Account, branch: Branch, index: number): ScriptHex;
   /** The highest index of a wallet's branch that was derived for its issuer, or is in the journal; -1: none. */
   indexHighest(walletId: string, branch: Branch): number;
+  destination(destinationId: string): DestinationState;
+  readonly now: Instant;
   readonly lineage: LineageState;
   coin(outpoint: OutpointKey): KnownCoin;
   /** The lineage that pays this settlement, if any. */

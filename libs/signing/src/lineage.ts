@@ -1,6 +1,6 @@
 import type { OutpointKey, Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
-import type { DeclaredInput, DeclaredOutput, PayeeOutput, SigningRequest } from './request.ts';
+import { type DeclaredInput, type DeclaredOutput, isPaid, type PaidOutput, type SigningRequest } from './request.ts';
 import type { SigningLimits } from './facts.ts';
 import type { SigningRule } from './rules.ts';
 
@@ -44,10 +44,7 @@ export interface SigningRefused {
 export type LineageEvent = SigningAccepted | SigningRefused;
 
 /** What a settlement's payee was to get when it was accepted first: no later version may say otherwise. */
-export type FixedPayout = Pick<
-  PayeeOutput,
-  'settlementId' | 'institutionId' | 'walletId' | 'branch' | 'index' | 'valueSats'
->;
+export type FixedPayout = PaidOutput;
 
 export interface SignedVersion {
   readonly version: number;
@@ -87,8 +84,7 @@ export const lineageAggregate: Aggregate<LineageState, LineageEvent> = {
 };
 
 function payoutsOf(outputs: readonly DeclaredOutput[]): Readonly<Record<string, FixedPayout>> {
-  const payees = outputs.filter((output) => output.kind === 'payee');
   return Object.fromEntries(
-    payees.map(({ kind: _payee, ...payout }): [string, FixedPayout] => [payout.settlementId, payout]),
+    outputs.filter(isPaid).map((payout): [string, FixedPayout] => [payout.settlementId, payout]),
   );
 }

@@ -1,8 +1,9 @@
 import type { Sats } from '@finality/kernel';
 import type { Account } from './account.ts';
+import { usableRefusal } from './destination.ts';
 import type { SigningFacts } from './facts.ts';
 import type { FixedPayout } from './lineage.ts';
-import type { PayeeOutput, PayoutAuthorisation, SigningRequest } from './request.ts';
+import { isPaid, type PaidOutput, type PayoutAuthorisation, type SigningRequest } from './request.ts';
 import { type Refused, refusedBy } from './rules.ts';
 
 /**
@@ -21,14 +22,15 @@ export function checkPayouts(
   }
   const paid = new Set<string>();
   for (const output of request.outputs) {
-    if (output.kind !== 'payee') continue;
+    if (!isPaid(output)) continue;
     const { settlementId } = output;
     if (paid.has(settlementId)) return refusedBy('SETTLEMENT_PAID_TWICE', `settlement ${settlementId} has two outputs`);
     paid.add(settlementId);
     const problem =
       checkPayout(output, authorised.get(settlementId), payer, facts) ??
       checkSame(output, facts.lineage.payouts[settlementId]) ??
-      checkSettlement(settlementId, request.lineageId, facts);
+      checkSettlement(settlementId, request.lineageId, facts) ??
+      checkUsable(output, facts);
     if (problem) return problem;
   }
   const deductedSats = request.outputs.reduce((sum, output) => {
@@ -43,7 +45,7 @@ export function checkPayouts(
 }
 
 function checkPayout(
-  output: PayeeOutput,
+  output: PaidOutput,
   authorisation: PayoutAuthorisation | undefined,
   payer: Account,
   { network }: Pick<SigningFacts, 'network'>,
@@ -79,10 +81,9 @@ function checkPayout(
 }
 
 /** Whatever an authorisation says by now: a version pays a settlement as the ones before did. */
-function checkSame(output: PayeeOutput, before: FixedPayout | undefined): Refused | undefined {
+function checkSame(output: PaidOutput, before: FixedPayout | undefined): Refused | undefined {
   if (before === undefined) return undefined;
-  const text = ({ valueSats, institutionId, walletId, branch, index }: FixedPayout): string =>
-    `${valueSats} sat to ${branch}/${index} of wallet ${walletId} of ${institutionId}`;
+  const text = (paid: FixedPayout): string => `${paid.valueSats} sat to ${placeOf(paid)} of ${paid.institutionId}`;
   if (text(output) === text(before)) return undefined;
   return refusedBy('PAYOUT_DIFFERS', `settlement ${output.settlementId} was ${text(before)}, now ${text(output)}`);
 }
@@ -95,4 +96,18 @@ function checkSettlement(settlementId: string, lineageId: string, facts: Signing
   const lineage = facts.lineageOfSettlement(settlementId);
   if (lineage === undefined || lineage === lineageId) return undefined;
   return refusedBy('SETTLEMENT_OF_OTHER_LINEAGE', `settlement ${settlementId} is paid by lineage ${lineage}`);
+}
+
+const placeOf = (paid: PaidOutput): string =>
+  paid.kind === 'destination'
+    ? `destination ${paid.destinationId}`
+    : `${paid.branch}/${paid.index} of wallet ${paid.walletId}`;
+
+/**
+ * A destination that is removed, or still cools, gets no first signature. Once there is one, the money is on its way whatever happens here: later
+ * versions pay the same, or they would hold up all others in the transaction.
+ */
+function checkUsable(output: PaidOutput, facts: SigningFacts): Refused | undefined {
+  if (output.kind === 'payee' || facts.lineage.payouts[output.settlementId] !== undefined) return undefined;
+  return usableRefusal(facts.destination(output.destinationId), output, facts.now);
 }

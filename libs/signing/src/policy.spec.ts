@@ -19,6 +19,7 @@ import {
   decideCreateAccount,
   decideSigning,
   type DeclaredOutput,
+  type RegisteredDestination,
   lineageAggregate,
   type LineageState,
   SIGNING_RULES,
@@ -132,6 +133,30 @@ function authorisation(settlementId: string): SigningRequest['payouts'][number] 
   };
 }
 
+const DESTINATION: RegisteredDestination = {
+  destinationId: 'd-1',
+  institutionId: 'bank-b',
+  address: 'bcrt1p',
+  script: `5120${'37'.repeat(32)}` as ScriptHex,
+  usableAt: 1_000 as Instant,
+};
+
+/** A payout to a destination of the payee's. */
+function toDestination(over: Partial<SigningFacts> = {}, of: Partial<DeclaredOutput> = {}): Draft {
+  const declared = {
+    kind: 'destination',
+    valueSats: sats(AMOUNT),
+    settlementId: 's-1',
+    institutionId: 'bank-b',
+    destinationId: 'd-1',
+  } as const;
+  const { request } = draft({
+    outputs: [{ script: DESTINATION.script, valueSats: sats(AMOUNT) }, change],
+    declared: [{ ...declared, ...of } as DeclaredOutput, toChange],
+  });
+  return { request, facts: facts(over) };
+}
+
 /** Beyond index 0, which is all that is known. */
 const INDEX_GAP = 10;
 
@@ -141,6 +166,9 @@ function facts(over: Partial<SigningFacts> = {}): SigningFacts {
     account: (walletId) => accounts.find((each) => each.walletId === walletId),
     scriptOf,
     indexHighest: () => 0,
+    destination: (id) =>
+      id === DESTINATION.destinationId ? { status: 'registered', destination: DESTINATION } : { status: 'none' },
+    now: DESTINATION.usableAt,
     lineage: lineageAggregate.initialState,
     coin: () => ({}),
     lineageOfSettlement: () => undefined,
@@ -254,6 +282,9 @@ const refused: Readonly<Record<SigningRule, Draft>> = {
       declared: [{ ...toPayee, branch: 1 }, toChange],
     },
   ),
+  UNKNOWN_DESTINATION: toDestination({}, { destinationId: 'd-2' } as Partial<DeclaredOutput>),
+  DESTINATION_COOLING: toDestination({ now: (DESTINATION.usableAt - 1) as Instant }),
+  DESTINATION_REMOVED: toDestination({ destination: () => ({ status: 'removed', destination: DESTINATION }) }),
   INDEX_TOO_FAR: asking(
     {},
     {
@@ -311,6 +342,36 @@ describe('decideSigning', () => {
     const { request, facts: known } = refused[rule];
     const decided = decideSigning(request, known);
     expect(decided.ok ? 'accepted' : decided.error.rule, decided.ok ? '' : decided.error.message).toBe(rule);
+  });
+
+  it('pays destinations of the payee, nobody else’s, and no other script', () => {
+    expect(decide(toDestination())).toBe('accepted');
+    expect(decide(toDestination({}, { institutionId: 'bank-c' } as Partial<DeclaredOutput>))).toBe(
+      'UNKNOWN_DESTINATION',
+    );
+    const { request, facts: known } = toDestination();
+    const elsewhere = draft({
+      outputs: [{ script: FOREIGN_SCRIPT, valueSats: sats(AMOUNT) }, change],
+      declared: request.outputs,
+    });
+    expect(decide({ request: elsewhere.request, facts: known })).toBe('OUTPUT_SCRIPT_DIFFERS');
+  });
+
+  it('signs for a destination that was removed what it has signed for it before', () => {
+    const { request } = toDestination();
+    const removed = { destination: () => ({ status: 'removed' as const, destination: DESTINATION }) };
+    const lineage = signedBefore(request);
+    expect(decide(toDestination({ ...removed, lineage }))).toBe('repeated');
+    const dearer = {
+      outputs: [
+        { script: DESTINATION.script, valueSats: sats(AMOUNT) },
+        { ...change, valueSats: sats(38_000n) },
+      ],
+    };
+    const declared = [request.outputs[0]!, { ...toChange, valueSats: sats(38_000n) }];
+    const second = { ...draft({ ...dearer, declared }).request, version: 2 };
+    expect(decide({ request: second, facts: facts({ ...removed, lineage }) })).toBe('accepted');
+    expect(decide({ request: second, facts: facts(removed) })).toBe('DESTINATION_REMOVED');
   });
 
   it('accepts the limits themselves', () => {

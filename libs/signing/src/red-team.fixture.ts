@@ -197,6 +197,8 @@ export class Journal {
       network: 'regtest',
       account: (id) => ACCOUNTS.find((each) => each.walletId === id),
       scriptOf,
+      destination: () => ({ status: 'none' }),
+      now: 1 as Instant,
       indexHighest: (id, branch) => this.#indices.get(`${id}/${branch}`) ?? -1,
       lineage: this.#lineages.get(lineageId) ?? lineageAggregate.initialState,
       coin: (outpoint) => ({ ...this.#coins.get(outpoint), ...this.#made.get(outpoint) }),

@@ -17,7 +17,7 @@ import {
   type Txid,
   verifySignatures,
 } from '@finality/bitcoin';
-import { assert, type Sats, unwrap } from '@finality/kernel';
+import { assert, type Instant, type Sats, unwrap } from '@finality/kernel';
 import {
   type Account,
   decideSigning,
@@ -163,6 +163,8 @@ function factsOf(accounts: readonly Account[], keys: readonly AccountKey[]): Sig
     account: (walletId) => accounts.find((account) => account.walletId === walletId),
     scriptOf: ({ accountIndex }, branch, index) => deriveScript(keys[accountIndex]!.descriptor, branch, index).script,
     indexHighest: () => 0,
+    destination: () => ({ status: 'none' }),
+    now: 1 as Instant,
     lineage: lineageAggregate.initialState,
     coin: () => ({}),
     lineageOfSettlement: () => undefined,

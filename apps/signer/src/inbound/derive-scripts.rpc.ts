@@ -1,6 +1,5 @@
 import type { Branch } from '@finality/bitcoin';
 import type { signingV1 } from '@finality/contracts';
-import type { Session } from '@finality/event-store';
 import { type FieldError, fieldError, invalid, refusal } from '@finality/kernel';
 import { RefusalException, SERVICE_ENV, type ServiceEnv } from '@finality/service';
 import type { Account } from '@finality/signing';
@@ -9,6 +8,7 @@ import { GrpcMethod } from '@nestjs/microservices';
 import type { Pool } from 'pg';
 import type { Keyring } from '../keyring.ts';
 import { branchName, writeIndices } from '../outbound/journal.ts';
+import { poolSession } from '../outbound/pool-session.ts';
 import { accountStream } from '../streams.ts';
 import { KEYRING, SIGNER_READER, type SignerReader } from '../tokens.ts';
 
@@ -61,12 +61,7 @@ export class DeriveScriptsRpc {
     const index = Math.max(-1, ...indices);
     const name = branchName(walletId, branch);
     if (index <= (this.#noted.get(name) ?? -1)) return;
-    const pool = this.#pool;
-    const session: Session = {
-      query: async <Row extends object>(text: string, values: readonly unknown[] = []) =>
-        (await pool.query<Row>(text, [...values])).rows,
-    };
-    await writeIndices(session, [{ walletId, branch, index }]);
+    await writeIndices(poolSession(this.#pool), [{ walletId, branch, index }]);
     if (this.#noted.size >= ACCOUNTS_CACHED_MAX) this.#noted.clear();
     this.#noted.set(name, index);
   }

@@ -17,7 +17,7 @@ const SIGNATURE_BYTES_MAX = 1_024;
 const APPROVALS_MAX = 20;
 
 /** Collects what is wrong with a request; the values it returns count only if nothing is. */
-class Fields {
+export class Fields {
   readonly errors: FieldError[] = [];
 
   check(holds: boolean, field: string, description: string): void {
@@ -125,6 +125,16 @@ function parseOutput(output: signingV1.OutputToSign, at: string, fields: Fields)
       walletId: fields.id(walletId, `${at}.payee.wallet_id`),
       branch: fields.branch(branch, `${at}.payee.branch`),
       index: fields.integer(index, 0, `${at}.payee.index`),
+    };
+  }
+  if (output.toDestination) {
+    const { settlementId, institutionId, destinationId } = output.toDestination;
+    return {
+      kind: 'destination',
+      valueSats,
+      settlementId: fields.id(settlementId, `${at}.to_destination.settlement_id`),
+      institutionId: fields.id(institutionId, `${at}.to_destination.institution_id`),
+      destinationId: fields.id(destinationId, `${at}.to_destination.destination_id`),
     };
   }
   if (output.change)

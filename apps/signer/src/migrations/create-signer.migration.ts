@@ -3,7 +3,7 @@ import type { SchemaRoles } from '@finality/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** These can only be added to: what was signed once stays known for ever. */
-const INSERT_ONLY = ['seeds', 'accounts', 'journal', 'journal_coins', 'journal_payouts'];
+const INSERT_ONLY = ['seeds', 'accounts', 'journal', 'journal_coins', 'journal_payouts', 'used_nonces'];
 
 export function createSigner(roles: SchemaRoles): new () => MigrationInterface {
   return class CreateSigner1763700000001 implements MigrationInterface {
@@ -46,6 +46,8 @@ function tables(schema: string): readonly string[] {
     `CREATE TABLE ${schema}.journal_coins (outpoint text PRIMARY KEY, lineage_id text NOT NULL, value_sats bigint NOT NULL)`,
     // The highest index of each branch that was derived for the issuer or accepted in a transaction; it only grows.
     `CREATE TABLE ${schema}.indices_highest (wallet_id text, branch smallint, highest integer NOT NULL, PRIMARY KEY (wallet_id, branch))`,
+    // What a signatory has signed is good once.
+    `CREATE TABLE ${schema}.used_nonces (institution_id text, nonce text, PRIMARY KEY (institution_id, nonce))`,
     `CREATE TABLE ${schema}.journal_payouts (settlement_id text PRIMARY KEY, lineage_id text NOT NULL)`,
   ];
 }
