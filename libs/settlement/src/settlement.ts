@@ -1,4 +1,4 @@
-import type { OutpointKey, Txid } from '@finality/bitcoin';
+import { chargeFee, type CoinSelectionFault, type FeeTerms, type OutpointKey, type Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { ConfirmationDecision } from './confirmation-policy.ts';
@@ -18,6 +18,8 @@ export interface Terms {
   readonly submittedBy: string;
   readonly payer: Claim;
   readonly payee: Claim;
+  /** Who bears the network fee of the on-chain modes. */
+  readonly fees: FeeTerms;
   readonly policyVersion: string;
 }
 
@@ -49,11 +51,20 @@ export interface Payout {
   readonly outpoint: OutpointKey;
   /** Its share of that version's fee. */
   readonly feeSats: Sats;
+  /** Of the share: its part of what was too little for change. */
+  readonly droppedSats: Sats;
+  /** Its share of the first version's fee, without what was dropped. */
+  readonly quoteSats: Sats;
+  /** The payee's part of the quote: what its output has less than the amount. */
+  readonly payeeFeeSats: Sats;
   /** In flight for the fee: the most that a version offered so far may take; just the fee once it has been paid. */
   readonly heldSats: Sats;
   /** How often it has been seen in a block. */
   readonly life: number;
 }
+
+/** What a queued settlement waits for: liquidity of the payer, or coins of its wallet and why those there are don't do. */
+export type WaitReason = 'INSUFFICIENT_LIQUIDITY' | CoinSelectionFault['reason'];
 
 export type SettlementEvent = { readonly at: Instant } &
   /** With what makes it final; CENTRALIZED is at once. */
@@ -71,9 +82,11 @@ export type SettlementEvent = { readonly at: Instant } &
         readonly confirmations?: ConfirmationDecision;
       }
     | { readonly type: 'settlement_rejected'; readonly reason: string; readonly by: string }
-    | { readonly type: 'liquidity_awaited'; readonly reason: string }
-    /** With the lineage that will pay it, for the on-chain modes. */
-    | { readonly type: 'liquidity_reserved'; readonly lineageId?: string }
+    | { readonly type: 'liquidity_awaited'; readonly reason: string; readonly waitsFor: WaitReason }
+    /** Still queued, and for something else. */
+    | { readonly type: 'wait_changed'; readonly waitsFor: WaitReason }
+    /** With the lineage that will pay it and what is reserved beside the amount, for the on-chain modes. */
+    | { readonly type: 'liquidity_reserved'; readonly lineageId?: string; readonly feeReservedSats?: Sats }
     /** The payer's wallet signs for itself: what it is to sign can be asked for. */
     | { readonly type: 'signature_awaited' }
     /** What it is to sign has left: from here on it may be paid. */
@@ -126,11 +139,14 @@ export type Settlement = { readonly status: 'none' } | LivingSettlement;
 
 export type LivingSettlement = Life &
   (
-    | { readonly status: 'received' | 'screening' | 'under_review' | 'approved' | 'queued' }
+    | { readonly status: 'received' | 'screening' | 'under_review' | 'approved' }
+    | { readonly status: 'queued'; readonly waitsFor: WaitReason }
     | { readonly status: 'rejected' | 'expired' | 'cancelled' }
-    | { readonly status: 'reserved'; readonly lineageId?: string }
+    | { readonly status: 'reserved'; readonly lineageId?: string; readonly feeReservedSats?: Sats }
     /** With a payout once a PSBT has been handed out: until then it can be taken back. */
-    | ({ readonly status: 'awaiting_signature' } & ({ readonly lineageId: string } | { readonly payout: Payout }))
+    | ({ readonly status: 'awaiting_signature' } & (
+        { readonly lineageId: string; readonly feeReservedSats: Sats } | { readonly payout: Payout }
+      ))
     | { readonly status: 'executing'; readonly payout: Payout }
     | { readonly status: 'confirming'; readonly payout: Payout; readonly block: BlockRef }
     | { readonly status: 'settled'; readonly payout?: Payout; readonly block?: BlockRef }
@@ -188,6 +204,10 @@ export function lineageIdOf(state: LivingSettlement): string | undefined {
   return 'lineageId' in state ? state.lineageId : undefined;
 }
 
+/** Queued, for something that consolidating the payer's coins would make scarcer. */
+export const waitsForCoins = (state: Settlement): state is Extract<LivingSettlement, { status: 'queued' }> =>
+  state.status === 'queued' && state.terms.payer.kind === 'wallet' && state.waitsFor !== 'TRANSACTION_TOO_HEAVY';
+
 /** Every transaction that could pay it is dead, and its money was given back: for good, whatever a reorg past all finality brings. */
 export const isGivenUp = (state: LivingSettlement): boolean =>
   state.status === 'failed' ||
@@ -196,6 +216,14 @@ export const isGivenUp = (state: LivingSettlement): boolean =>
 
 /** Confirmations that make it final. */
 export const confirmationsRequired = ({ confirmations }: LivingSettlement): number => confirmations?.required ?? 0;
+
+/** What the payee's output has: the amount less its part of the fee. */
+export const paidSats = ({ amountSats }: Terms, { payeeFeeSats }: Pick<Payout, 'payeeFeeSats'>): Sats =>
+  (amountSats - payeeFeeSats) as Sats;
+
+/** What the payer gets back from the platform: bumps that it bears. */
+export const refundSats = ({ fees }: Terms, { feeSats, droppedSats, quoteSats }: Payout): Sats =>
+  chargeFee((feeSats - droppedSats) as Sats, quoteSats, fees).platformSats;
 
 /** Confirmations at a tip: derived, never stored. */
 export function confirmationsAt(settlement: LivingSettlement, tipHeight: number): number {
@@ -244,14 +272,12 @@ function evolveLiving(
     case 'settlement_rejected':
       return { ...move(state, 'rejected', at, event.reason), status: 'rejected' };
     case 'liquidity_awaited':
-      return { ...move(state, 'queued', at, event.reason), status: 'queued' };
+      return { ...move(state, 'queued', at, event.reason), status: 'queued', waitsFor: event.waitsFor };
+    case 'wait_changed':
+      assert(state.status === 'queued', `a settlement that is ${state.status} waits for nothing`);
+      return { ...again(state, at), status: 'queued', waitsFor: event.waitsFor };
     case 'liquidity_reserved':
-      return {
-        ...move(state, 'reserved', at),
-        status: 'reserved',
-        reservedTimes: state.reservedTimes + 1,
-        ...(event.lineageId === undefined ? {} : { lineageId: event.lineageId }),
-      };
+      return reserved(state, event);
     case 'signature_awaited':
     case 'psbt_handed_out':
     case 'payout_signed':
@@ -305,8 +331,7 @@ function offered(state: LivingSettlement, event: OfferedEvent): LivingSettlement
   const { at } = event;
   switch (event.type) {
     case 'signature_awaited':
-      assert(state.status === 'reserved' && state.lineageId !== undefined, 'what is signed was reserved on the chain');
-      return { ...move(state, 'awaiting_signature', at), status: 'awaiting_signature', lineageId: state.lineageId };
+      return awaited(state, at);
     case 'psbt_handed_out':
       assert(state.status === 'awaiting_signature', `nothing is handed out to sign while ${state.status}`);
       return { ...again(state, at), status: 'awaiting_signature', payout: event.payout };
@@ -334,6 +359,26 @@ function waiting(state: LivingSettlement, at: Instant, payout?: Payout): LivingS
   return status === 'executing'
     ? { ...again(state, at), status, payout: payout ?? state.payout }
     : { ...again(state, at), status, payout: payout ?? state.payout };
+}
+
+function awaited(state: LivingSettlement, at: Instant): LivingSettlement {
+  assert(state.status === 'reserved', `a signature is awaited for what is reserved, not ${state.status}`);
+  const { lineageId, feeReservedSats } = state;
+  assert(lineageId !== undefined && feeReservedSats !== undefined, 'what is signed was reserved on the chain');
+  return { ...move(state, 'awaiting_signature', at), status: 'awaiting_signature', lineageId, feeReservedSats };
+}
+
+function reserved(
+  state: LivingSettlement,
+  { at, lineageId, feeReservedSats }: Extract<SettlementEvent, { type: 'liquidity_reserved' }>,
+): LivingSettlement {
+  return {
+    ...move(state, 'reserved', at),
+    status: 'reserved',
+    reservedTimes: state.reservedTimes + 1,
+    ...(lineageId === undefined ? {} : { lineageId }),
+    ...(feeReservedSats === undefined ? {} : { feeReservedSats }),
+  };
 }
 
 function confirmed(state: LivingSettlement, event: { block: BlockRef; payout: Payout; at: Instant }): LivingSettlement {

@@ -1,11 +1,13 @@
 import type { FeeRate } from '@finality/bitcoin';
 import type { Principal } from '@finality/kernel';
+import type { LedgerHead, SignedHead } from '@finality/ledger';
 import type {
   AddedSignatures,
   AddressRecord,
   ApiKey,
   Assessment,
   ChainFact,
+  ConsolidationRequest,
   DepositReview,
   Destinations,
   Institution,
@@ -27,6 +29,7 @@ export type SettlementCommand =
   | { readonly type: 'review_deposit'; readonly review: DepositReview }
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
+  | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
   | {
       readonly type: 'freeze_institution' | 'unfreeze_institution';
@@ -64,6 +67,9 @@ export type SettlementCommand =
       readonly version: number;
       readonly signedHex: string;
     }
+  /** A segment of the ledger ends here; its head is on record before it is signed. */
+  | { readonly type: 'segment_sealed'; readonly head: LedgerHead }
+  | { readonly type: 'head_signed'; readonly head: SignedHead }
   | { readonly type: 'signing_refused'; readonly lineageId: string; readonly version: number; readonly rule: string }
   | { readonly type: 'prepare_psbt'; readonly settlementId: string; readonly caller: Principal }
   | {

@@ -5,7 +5,7 @@ import {
   type PayoutTransaction,
   preparePsbt,
 } from '@finality/bitcoin';
-import { addSats, assert, unwrap } from '@finality/kernel';
+import { addSats, assert, type Sats, unwrap } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import {
   type DeclaredOutput,
@@ -22,6 +22,7 @@ import { mustPost } from '../postings/post.ts';
 import { commitment } from '../postings/payout.ts';
 import { psbtPlan } from '../psbt.ts';
 import { living, type Payout } from '../settlement.ts';
+import { consolidationOffered } from './consolidation.ts';
 import { dropNext, held, sharesOf, waitForBlock } from './bump.ts';
 import { knownWallet } from './choose-coins.ts';
 
@@ -78,6 +79,7 @@ export function offerVersion(book: Book, plan: LineagePlan, destinations: Destin
   book.declare(txid, lineageId);
   book.lineages.record(lineageId, { type: 'version_offered', at: book.now, version: offering });
   for (const payout of offering.payouts) pay(book, plan, txid, payout);
+  if (plan.consolidates) consolidationOffered(book, plan);
 }
 
 function build(
@@ -111,7 +113,7 @@ function payoutsOf(book: Book, plan: LineagePlan, txid: LineageVersion['txid']):
   return plan.payouts.map((payout, vout) => ({
     ...payout,
     outpoint: outpointKey({ txid, vout }),
-    feeSats: parts[vout]!,
+    ...parts[vout]!,
   }));
 }
 
@@ -135,7 +137,7 @@ function pay(
   book: Book,
   { lineageId, custodial }: LineagePlan,
   txid: LineageVersion['txid'],
-  { settlementId, outpoint, feeSats }: VersionPayout,
+  { settlementId, outpoint, feeSats, droppedSats, payeeFeeSats }: VersionPayout,
 ): void {
   const state = living(book.settlements.get(settlementId));
   const at = book.now;
@@ -143,12 +145,14 @@ function pay(
     const heldSats = feeSats > state.payout.heldSats ? feeSats : state.payout.heldSats;
     // What is signed and waits isn't given up for what may never be signed.
     const isShown = custodial || state.status === 'awaiting_signature';
-    const payout: Payout = { ...state.payout, ...(isShown && { txid, outpoint, feeSats }), heldSats };
+    const payout: Payout = { ...state.payout, ...(isShown && { txid, outpoint, feeSats, droppedSats }), heldSats };
     book.settlements.record(settlementId, { type: 'payout_replaced', at, payout });
     return;
   }
-  mustPost(book.ledger, commitment(state, feeSats));
-  const payout: Payout = { lineageId, txid, outpoint, feeSats, heldSats: feeSats, life: 0 };
+  // Its first version: the fee is quoted for good.
+  const fee = { feeSats, droppedSats, quoteSats: (feeSats - droppedSats) as Sats, payeeFeeSats, heldSats: feeSats };
+  const payout: Payout = { lineageId, txid, outpoint, ...fee, life: 0 };
+  mustPost(book.ledger, commitment(state, payout));
   book.settlements.record(settlementId, { type: custodial ? 'payout_offered' : 'psbt_handed_out', at, payout });
   book.cancelTimer(settlementId);
 }

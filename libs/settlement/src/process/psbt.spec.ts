@@ -335,6 +335,7 @@ describe('wallets of one institution', () => {
         to,
         amountSats: sats(amountSats),
         mode: 'bilateral',
+        feeBearer: 'payer',
         referenceId: '',
         submittedBy: 'k',
       },

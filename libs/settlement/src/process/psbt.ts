@@ -88,13 +88,13 @@ export function addSignatures(
 /** A version of a wallet that signs for itself is signed, whoever tells so: from here on its settlements execute. */
 export function signedByOwner(book: Book, lineageId: string, { version, txid, payouts }: OfferedVersion): void {
   const { versions } = offered(book.lineages.get(lineageId));
-  for (const { settlementId, outpoint, feeSats } of payouts) {
+  for (const { settlementId, outpoint, feeSats, droppedSats } of payouts) {
     const state = living(book.settlements.get(settlementId));
     const isAwaited = state.status === 'awaiting_signature';
     if ((!isAwaited && state.status !== 'executing') || !('payout' in state)) continue;
     const shown = versions.find((each) => each.txid === state.payout.txid);
     if (!isAwaited && shown !== undefined && shown.version >= version) continue;
-    const payout = { ...state.payout, txid, outpoint, feeSats };
+    const payout = { ...state.payout, txid, outpoint, feeSats, droppedSats };
     book.settlements.record(settlementId, {
       type: isAwaited ? 'payout_signed' : 'payout_replaced',
       at: book.now,

@@ -1,4 +1,4 @@
-import { dustLimitSats } from '@finality/bitcoin';
+import { dustLimitSats, type FeeTerms } from '@finality/bitcoin';
 import { err, fieldError, invalid, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { Book } from '../book.ts';
@@ -7,6 +7,7 @@ import type { FundingSource, LivingSettlement, Mode, Terms } from '../settlement
 import { living } from '../settlement.ts';
 import { payoutConfirmations } from './finality.ts';
 import { chooseCoins, placeholderFor, spendable } from './choose-coins.ts';
+import { unquoted } from './reserve.ts';
 
 export interface Submission {
   readonly settlementId: string;
@@ -14,6 +15,8 @@ export interface Submission {
   readonly to: string;
   readonly amountSats: Sats;
   readonly mode: Mode;
+  /** Of the network fee; nobody's in CENTRALIZED, which has none. */
+  readonly feeBearer: FeeTerms['bearer'];
   readonly referenceId: string;
   readonly callbackUrl?: string;
   readonly submittedBy: string;
@@ -42,8 +45,10 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   if (!payee.ok) return payee;
   const dust = dustRefusal(book, payee.value, submission.amountSats);
   if (dust !== undefined) return err(dust);
+  const { feeBearer, ...agreed } = submission;
   const terms: Terms = {
-    ...submission,
+    ...agreed,
+    fees: { bearer: feeBearer, bumpBearer: book.policy.bumpBearer },
     payer: payer.value,
     payee: payee.value,
     policyVersion: book.policy.version,
@@ -113,8 +118,7 @@ function dustRefusal(book: Book, payee: Claim, amountSats: Sats): Refusal | unde
 function sourcesOf(book: Book, terms: Terms): readonly FundingSource[] {
   if (terms.payer.kind === 'clearing' || terms.payee.kind === 'clearing') return [];
   const { walletId } = terms.payer;
-  const payouts = [{ payeeWalletId: terms.payee.walletId, amountSats: terms.amountSats }];
-  const choice = chooseCoins(book, { walletId, payouts });
+  const choice = chooseCoins(book, { walletId, payouts: [unquoted(book, terms, terms.payee.walletId)] });
   const coins = choice.ok ? choice.value.coins : spendable(book, walletId);
   return mergeSources(coins.map((coin) => coin.sources));
 }

@@ -4,7 +4,7 @@ import type { Coin } from '../coin.ts';
 import { latest, type Lineage, type LineagePlan, offered, planOf, versionToSign } from '../lineage.ts';
 import { lineageIdOf, living } from '../settlement.ts';
 import type { Recommendation } from '../settlement.ts';
-import { INSTITUTIONS, type World } from './world.fixture.ts';
+import { INSTITUTIONS, WALLETS, type World } from './world.fixture.ts';
 import type { WorldTx } from './world-chain.fixture.ts';
 
 /** A step of a history: what happens, and three numbers that say to whom and how much. */
@@ -44,6 +44,7 @@ export const ACTION_WEIGHTS = {
   own_spend: 3,
   broadcast: 4,
   bump: 5,
+  consolidate: 3,
   confirm: 3,
   agree: 6,
   dispute: 1,
@@ -67,6 +68,7 @@ export const PAYOUT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   prepare: 3,
   cosign: 3,
   own_spend: 1,
+  consolidate: 3,
   drop: 4,
   assign: 2,
   confirm: 4,
@@ -183,6 +185,10 @@ function business(world: World, { kind, a, b, c }: Action): void {
     }
     case 'cosign':
       return cosign(world, a, b);
+    case 'consolidate': {
+      const wallet = pick(WALLETS, a)!;
+      return void world.consolidate(wallet.walletId, wallet.institutionId);
+    }
     case 'confirm':
       return world.confirmIncidents();
     case 'hurry':
@@ -242,6 +248,7 @@ function planBefore(lineage: Lineage): LineagePlan | [] {
   if (!('versions' in lineage)) return [];
   const { lineageId, walletId, institutionId, custodial, anchor } = lineage;
   const { version, payouts, inputs, feeSats } = latest(lineage);
+
   return {
     lineageId,
     walletId,
@@ -252,6 +259,7 @@ function planBefore(lineage: Lineage): LineagePlan | [] {
     payouts,
     inputs,
     feeSats,
+    droppedSats: sats(0n),
     changeSats: sats(0n),
     offerAt: 0 as LineagePlan['offerAt'],
   };
@@ -350,7 +358,8 @@ function submit(world: World, a: number, b: number, c: number): void {
   const mode = (['centralized', 'bilateral', 'blockchain'] as const)[a % 3]!;
   const from = pick(INSTITUTIONS, b)!;
   const to = pick(INSTITUTIONS, b + 1 + (c % (INSTITUTIONS.length - 1)))!;
-  world.submit(mode, from, to, pick(AMOUNTS, c >> 2)!);
+  const bearer = mode === 'centralized' ? 'payer' : (['payer', 'payee', 'shared', 'payer'] as const)[(c >> 6) % 4]!;
+  world.submit(mode, from, to, pick(AMOUNTS, c >> 2)!, bearer);
 }
 
 /** Where outsiders pay: mostly to addresses of clearing and wallets, sometimes where nothing should come in. */

@@ -2,6 +2,7 @@ import {
   bytesFromHex,
   deriveScript,
   feeRate,
+  type FeeTerms,
   MasterKey,
   type OutpointKey,
   parseDescriptor,
@@ -208,7 +209,7 @@ export class World {
     for (const block of this.chain.blocks) this.facts(this.#watcher.rescanned(block));
   }
 
-  submit(mode: Mode, from: string, to: string, amountSats: bigint): string {
+  submit(mode: Mode, from: string, to: string, amountSats: bigint, feeBearer: FeeTerms['bearer'] = 'payer'): string {
     this.#submitted += 1;
     const settlementId = `s-${this.#submitted}`;
     const submission = {
@@ -217,6 +218,7 @@ export class World {
       to,
       amountSats: amountSats as Sats,
       mode,
+      feeBearer,
       referenceId: '',
       submittedBy: 'k',
     };
@@ -337,6 +339,14 @@ export class World {
     const command = { type: 'bump', settlementId, feeRate: feeRate(satsPerKvb), caller: OPERATOR } as const;
     const isThere = this.book.settlements.get(settlementId).status !== 'none';
     return this.tell(command, ...(isThere ? [`settlement/${settlementId}`] : []));
+  }
+
+  /** Somebody looks whether a wallet has too many small coins. */
+  consolidate(walletId: string, institutionId: string): string {
+    this.#submitted += 1;
+    const lineageId = `c-${this.#submitted}`;
+    this.tell({ type: 'consolidate', request: { lineageId, walletId, institutionId } });
+    return lineageId;
   }
 
   /** What is signed of it goes to the nodes, the last version last. */

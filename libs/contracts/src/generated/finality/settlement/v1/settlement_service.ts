@@ -25,6 +25,9 @@ import {
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { Status } from "../../../google/rpc/status.ts";
 import {
+  FeePayer,
+  feePayerFromJSON,
+  feePayerToJSON,
   Settlement,
   SettlementMode,
   settlementModeFromJSON,
@@ -119,7 +122,11 @@ export interface SubmitSettlementRequest {
     | string
     | undefined;
   /** On-chain: the payer's wallet that pays. Default: its first custodial one, else its first whose keys are its own. */
-  payerWalletId?: string | undefined;
+  payerWalletId?:
+    | string
+    | undefined;
+  /** Who bears the network fee; unspecified: the payer. CENTRALIZED settlements have no fee. */
+  feePayer?: FeePayer | undefined;
 }
 
 export interface SubmitSettlementResult {
@@ -186,7 +193,10 @@ export interface FeeEstimate {
   /** Blocks until it should be in one, and the time that this takes on average. */
   blocks: number;
   expectedDelaySeconds: number;
-  /** Where the feerate comes from: estimate, mempool, floor, or cap (it would have to be higher). */
+  /**
+   * Where the feerate comes from: what the node estimates or what outbids its mempool, whichever is more (estimate, mempool), floor, cap (it
+   * would have to be higher), or fixed.
+   */
   basis: string;
 }
 
@@ -577,6 +587,7 @@ function createBaseSubmitSettlementRequest(): SubmitSettlementRequest {
     keyId: undefined,
     nonce: undefined,
     payerWalletId: undefined,
+    feePayer: undefined,
   };
 }
 
@@ -617,6 +628,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     }
     if (message.payerWalletId !== undefined) {
       writer.uint32(90).string(message.payerWalletId);
+    }
+    if (message.feePayer !== undefined) {
+      writer.uint32(104).int32(message.feePayer);
     }
     return writer;
   },
@@ -722,6 +736,14 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
             message.payerWalletId = reader.string();
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.feePayer = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -783,6 +805,11 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
         : isSet(object.payer_wallet_id)
         ? globalThis.String(object.payer_wallet_id)
         : undefined,
+      feePayer: isSet(object.feePayer)
+        ? feePayerFromJSON(object.feePayer)
+        : isSet(object.fee_payer)
+        ? feePayerFromJSON(object.fee_payer)
+        : undefined,
     };
   },
 
@@ -821,6 +848,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     if (message.payerWalletId !== undefined) {
       obj.payerWalletId = message.payerWalletId;
     }
+    if (message.feePayer !== undefined) {
+      obj.feePayer = feePayerToJSON(message.feePayer);
+    }
     return obj;
   },
 
@@ -842,6 +872,7 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     message.keyId = object.keyId ?? undefined;
     message.nonce = object.nonce ?? undefined;
     message.payerWalletId = object.payerWalletId ?? undefined;
+    message.feePayer = object.feePayer ?? undefined;
     return message;
   },
 };
