@@ -60,7 +60,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     if (journal) closing.unshift(() => journal.close());
     const chain = new SimulatedChain({ now, ...(journal && { journal, records: journal.records }) });
     if (publisher) chain.listen((notice) => publisher.publish(notice));
-    node = { chain, txIndex, ...(publisher && { zmqAddress: publisher.address }) };
+    node = { chain, txIndex, faults, ...(publisher && { zmqAddress: publisher.address }) };
     return { url: `http://${host}:${server.port}`, port: server.port, chain, faults, close };
   } catch (error) {
     await close();

@@ -63,6 +63,7 @@ async function serve(
   if (outage === 'hang') return;
   const right = body === undefined ? plain(413, 'Request too large') : answerTo(node, request, body, options);
   const answer = WRONG_ANSWERS[options.faults.wrongAnswer ?? 'none'] ?? right;
+  await options.faults.delay?.();
   // Only now: what was asked for has been done.
   if (outage === 'cut_answer') return void request.socket.destroy();
   response.writeHead(answer.status, { 'content-type': answer.type, ...answer.headers });
