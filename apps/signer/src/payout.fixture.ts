@@ -6,8 +6,8 @@ import {
   type PayoutOutput,
   type ScriptHex,
 } from '@finality/bitcoin';
-import { signingV1 } from '@finality/contracts';
-import { type Sats, unwrap } from '@finality/kernel';
+import { signingV1, toTimestamp } from '@finality/contracts';
+import { type Instant, type Sats, unwrap } from '@finality/kernel';
 
 // Payouts for tests to have signed.
 
@@ -79,6 +79,15 @@ export function payout({ from, to, coins, amount, fee = 500n, ...more }: Payout)
           payerInstitutionId: from.institutionId,
           payeeInstitutionId: to.institutionId,
           amountSats: amount,
+          request: {
+            idempotencyKey: `key of ${settlementId}`,
+            mode: 'bilateral',
+            referenceId: 'reference',
+            callbackUrl: 'https://bank.example/settled',
+            submittedBy: 'api-key',
+            policyVersion: '1',
+            receivedAt: toTimestamp(1_700_000_000_000 as Instant),
+          },
         },
       ],
     },

@@ -18,15 +18,26 @@ import {
 } from '@finality/signing';
 import type { Keyring } from './keyring.ts';
 import { type JournalAnswer, nextAccountIndex, readJournal, writeJournal } from './outbound/journal.ts';
-import { accountStream, accountStreamOf, lineageStream, lineageStreamOf } from './streams.ts';
+import {
+  accountStream,
+  accountStreamOf,
+  EPOCH_ID,
+  epochStream,
+  epochStreamKey,
+  lineageStream,
+  lineageStreamOf,
+} from './streams.ts';
 
 export type SignerBody =
-  ({ readonly kind: 'create_account' } & CreateAccount) | { readonly kind: 'sign'; readonly request: SigningRequest };
+  | ({ readonly kind: 'create_account' } & CreateAccount)
+  | { readonly kind: 'sign'; readonly request: SigningRequest }
+  | { readonly kind: 'raise_epoch'; readonly above: number };
 
 export type SignerReply =
   | { readonly kind: 'account'; readonly account: Account }
   /** In the journal, this time or before: the signature may be made. */
   | { readonly kind: 'accepted'; readonly account: Account; readonly txid: Txid }
+  | { readonly kind: 'epoch'; readonly epoch: number }
   /** In the log, with its rule. */
   | { readonly kind: 'refused'; readonly refused: Refused };
 
@@ -49,6 +60,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
     const creations = bodies.flatMap((body) => (body.kind === 'create_account' ? [body.walletId] : []));
     const wallets = [...creations, ...requests.flatMap(walletsOf)];
     const streams = new Set([
+      ...(bodies.some(({ kind }) => kind === 'raise_epoch') ? [epochStreamKey] : []),
       ...wallets.map(accountStreamOf),
       ...requests.map(({ lineageId }) => lineageStreamOf(lineageId)),
     ]);
@@ -78,6 +90,8 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
         return this.#createAccount(body, world, batch);
       case 'sign':
         return { kind: 'accepted', reply: this.#sign(body.request, world, batch) };
+      case 'raise_epoch':
+        return { kind: 'accepted', reply: raiseEpoch(body.above, world, batch) };
       default:
         return assertNever(body, 'signer command');
     }
@@ -157,6 +171,13 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       epochHighest: world.epochHighest,
     };
   }
+}
+
+function raiseEpoch(above: number, world: SignerWorld, batch: Batch): SignerReply {
+  const epoch = Math.max(above, world.epochHighest) + 1;
+  batch.append(epochStream, EPOCH_ID, { type: 'epoch_raised', epoch, raisedAt: batch.now });
+  world.epochHighest = epoch;
+  return { kind: 'epoch', epoch };
 }
 
 function walletsOf(request: SigningRequest): readonly string[] {

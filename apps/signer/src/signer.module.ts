@@ -6,6 +6,8 @@ import { limitsOf, type SignerConfig } from './config.ts';
 import { CreateAccountRpc } from './inbound/create-account.rpc.ts';
 import { DeriveScriptsRpc } from './inbound/derive-scripts.rpc.ts';
 import { ListJournalRpc } from './inbound/list-journal.rpc.ts';
+import { ListSignedRpc } from './inbound/list-signed.rpc.ts';
+import { RaiseEpochRpc } from './inbound/raise-epoch.rpc.ts';
 import { SignTransactionRpc } from './inbound/sign-transaction.rpc.ts';
 import { Keyring } from './keyring.ts';
 import { openSeed } from './outbound/seed-vault.ts';
@@ -19,7 +21,7 @@ export type SigningPort = ServicePort<signingV1.SigningServiceServer>;
 
 export const SIGNER_SCHEMA = 'signer';
 
-const RPCS = [CreateAccountRpc, DeriveScriptsRpc, SignTransactionRpc, ListJournalRpc];
+const RPCS = [CreateAccountRpc, DeriveScriptsRpc, SignTransactionRpc, ListJournalRpc, ListSignedRpc, RaiseEpochRpc];
 
 @Module({})
 export class SignerModule {
@@ -57,11 +59,15 @@ function portOf(
   derive: DeriveScriptsRpc,
   sign: SignTransactionRpc,
   list: ListJournalRpc,
+  listSigned: ListSignedRpc,
+  raise: RaiseEpochRpc,
 ): SigningPort {
   return {
     createAccount: (request) => create.handle(request),
     deriveScripts: (request) => derive.handle(request),
     signTransaction: (request) => sign.handle(request),
     listJournal: (request) => list.handle(request),
+    listSigned: (request) => listSigned.handle(request),
+    raiseEpoch: (request) => raise.handle(request),
   };
 }

@@ -3,6 +3,9 @@ import {
   accountAggregate,
   type AccountEvent,
   type AccountState,
+  epochAggregate,
+  type EpochRaised,
+  type EpochState,
   lineageAggregate,
   type LineageEvent,
   type LineageState,
@@ -26,5 +29,16 @@ export const accountStreamOf = (walletId: string): string => `${accountAggregate
 
 export const lineageStreamOf = (lineageId: string): string => `${lineageAggregate.name}/${lineageId}`;
 
+export const epochStream: StreamType<EpochState, EpochRaised> = {
+  aggregate: epochAggregate,
+  institutions: () => [],
+  publish: () => [],
+};
+
+/** There is one settlement store. */
+export const EPOCH_ID = 'settlement';
+
+export const epochStreamKey = `${epochAggregate.name}/${EPOCH_ID}`;
+
 /** Every type of stream in this service's store. */
-export const STREAMS: readonly AnyStreamType[] = [accountStream, lineageStream];
+export const STREAMS: readonly AnyStreamType[] = [accountStream, lineageStream, epochStream];

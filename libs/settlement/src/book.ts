@@ -7,6 +7,7 @@ import type { Deposit, DepositEvent } from './deposit.ts';
 import type { ApiKey, ApiKeyEvent, Institution, InstitutionEvent } from './institution.ts';
 import type { Lineage, LineageEvent } from './lineage.ts';
 import type { SettlementPolicy } from './policy.ts';
+import type { Recovery, RecoveryEvent } from './recovery.ts';
 import type { Settlement, SettlementEvent } from './settlement.ts';
 
 /** One kind of aggregate within a batch: what is recorded is seen at once. */
@@ -37,6 +38,7 @@ export interface Book {
   readonly deposits: Records<Deposit, DepositEvent>;
   readonly institutions: Records<Institution, InstitutionEvent>;
   readonly apiKeys: Records<ApiKey, ApiKeyEvent>;
+  readonly recovery: { get(): Recovery; record(...events: readonly RecoveryEvent[]): Recovery };
   readonly tip: { get(): ChainTip; record(...events: readonly ChainTipEvent[]): ChainTip };
   wallet(walletId: string): WalletRecord | undefined;
   /** The institution's wallet that pays and is paid on-chain: its first custodial one. */
@@ -48,6 +50,8 @@ export interface Book {
   lineageOf(txid: string): string | undefined;
   /** A lineage of the wallet that is planned and that other payouts may still join. */
   openLineageOf(walletId: string): string | undefined;
+  /** All lineages that are planned; loaded for the end of an import only. */
+  plannedLineages(): readonly string[];
   /** Deposits that a foreign transaction is known to exclude, or that are outputs of `txid`. */
   depositsOf(txid: string): readonly string[];
   declare(txid: string, lineageId: string): void;

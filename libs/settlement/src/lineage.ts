@@ -56,6 +56,13 @@ export type DeclaredOutput = {
   readonly destination: Destination;
 } & ({ readonly role: 'payee'; readonly settlementId: string } | { readonly role: 'change' });
 
+/** Before the transaction is built, and has an id. */
+export type NewOutput = DeclaredOutput extends infer Output
+  ? Output extends unknown
+    ? Omit<Output, 'outpoint'>
+    : never
+  : never;
+
 /** A payout as one version pays it. */
 export interface VersionPayout extends LineagePayout {
   readonly outpoint: OutpointKey;

@@ -22,6 +22,7 @@ const terms: Terms = {
   amountSats: sats(1_000n),
   mode: 'blockchain',
   referenceId: '',
+  idempotencyKey: 'key',
   submittedBy: 'k',
   payer: { kind: 'wallet', walletId: 'w-a' },
   payee: { kind: 'wallet', walletId: 'w-b' },

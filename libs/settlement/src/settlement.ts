@@ -13,6 +13,8 @@ export interface Terms {
   readonly amountSats: Sats;
   readonly mode: Mode;
   readonly referenceId: string;
+  /** Of the request that made it. */
+  readonly idempotencyKey: string;
   readonly callbackUrl?: string;
   /** API key that asked: it may not review. */
   readonly submittedBy: string;
@@ -75,7 +77,7 @@ export type SettlementEvent = { readonly at: Instant } &
     /** With the lineage that will pay it, for the on-chain modes. */
     | { readonly type: 'liquidity_reserved'; readonly lineageId?: string }
     | { readonly type: 'payout_offered'; readonly payout: Payout }
-    /** Another version of its transaction is offered. */
+    /** Another version of its transaction is offered; to a restored store, maybe while one it knew is in a block. */
     | { readonly type: 'payout_replaced'; readonly payout: Payout }
     | { readonly type: 'payout_confirmed'; readonly block: BlockRef; readonly payout: Payout }
     /** `height`: of the last block below the one that is gone. */
@@ -226,6 +228,8 @@ function evolveLiving(
     case 'payout_offered':
       return { ...move(state, 'executing', at), status: 'executing', payout: event.payout };
     case 'payout_replaced':
+      if (state.status === 'confirming')
+        return { ...again(state, at), status: 'confirming', payout: event.payout, block: state.block };
       assert(state.status === 'executing', `a version is replaced while executing, not ${state.status}`);
       return { ...again(state, at), status: 'executing', payout: event.payout };
     case 'payout_confirmed':

@@ -1,4 +1,5 @@
 export * from './account.ts';
+export * from './epoch.ts';
 export type * from './facts.ts';
 export * from './lineage.ts';
 export * from './policy.ts';

@@ -15,7 +15,6 @@ import {
 import { requireInstitution } from '@finality/service';
 import type { Mode, Submission } from '@finality/settlement';
 import { checkIdempotencyKey, checkInstitutionId, checkText } from './fields.ts';
-import { scopeOf } from './gateway.ts';
 
 const REFERENCE_MAX = 128;
 const CALLBACK_URL_MAX = 2_048;
@@ -76,23 +75,39 @@ function parsed(
       amountSats,
       mode,
       referenceId,
+      idempotencyKey,
       submittedBy: caller.keyId,
       ...(callbackUrl === undefined ? {} : { callbackUrl }),
     },
-    idempotency: {
-      principal: scopeOf(caller),
-      rpc: RPC,
-      key: idempotencyKey,
-      resourceId: settlementId,
-      fields: {
-        version: FIELDS_VERSION,
-        from_institution: from,
-        to_institution: to,
-        amount_sats: `${amountSats}`,
-        settlement_mode: mode,
-        reference_id: referenceId,
-        callback_url: callbackUrl ?? '',
-      },
+    idempotency: claimOf({
+      settlementId,
+      from,
+      to,
+      amountSats,
+      mode,
+      referenceId,
+      idempotencyKey,
+      ...(callbackUrl === undefined ? {} : { callbackUrl }),
+    }),
+  };
+}
+
+/** The key of a submission, and what it is held to. The payer is who asks: its keys are its own. */
+export function claimOf(submission: Omit<Submission, 'submittedBy'>): IdempotencyClaim {
+  const { settlementId, from, to, amountSats, mode, referenceId, callbackUrl, idempotencyKey } = submission;
+  return {
+    principal: from,
+    rpc: RPC,
+    key: idempotencyKey,
+    resourceId: settlementId,
+    fields: {
+      version: FIELDS_VERSION,
+      from_institution: from,
+      to_institution: to,
+      amount_sats: `${amountSats}`,
+      settlement_mode: mode,
+      reference_id: referenceId,
+      callback_url: callbackUrl ?? '',
     },
   };
 }

@@ -20,6 +20,8 @@ import {
   depositStream,
   institutionStream,
   lineageStream,
+  RECOVERY_ID,
+  recoveryStream,
   settlementStream,
 } from './streams.ts';
 
@@ -34,7 +36,7 @@ export interface Loaded {
   /** Deposits by the transaction they are outputs of. */
   readonly depositOutpoints: readonly { readonly outpoint: string; readonly txid: string; readonly script: string }[];
   readonly maturities: readonly Maturity[];
-  /** Lineages that were planned for a wallet that may reserve. */
+  /** Lineages that were planned: for a wallet that may reserve, or all of them at the end of an import. */
   readonly open: readonly string[];
 }
 
@@ -50,6 +52,7 @@ export class BatchBook implements Book {
   readonly institutions: Book['institutions'];
   readonly apiKeys: Book['apiKeys'];
   readonly tip: Book['tip'];
+  readonly recovery: Book['recovery'];
   readonly newWallets = new Map<string, WalletRecord>();
   readonly newAddresses = new Map<string, AddressRecord>();
   readonly newVersions = new Map<string, string>();
@@ -100,6 +103,10 @@ export class BatchBook implements Book {
       get: () => batch.state(chainTipStream, CHAIN_TIP_ID),
       record: (...events) => batch.append(chainTipStream, CHAIN_TIP_ID, ...events),
     };
+    this.recovery = {
+      get: () => batch.state(recoveryStream, RECOVERY_ID),
+      record: (...events) => batch.append(recoveryStream, RECOVERY_ID, ...events),
+    };
   }
 
   wallet(walletId: string): WalletRecord | undefined {
@@ -130,6 +137,10 @@ export class BatchBook implements Book {
 
   openLineageOf(walletId: string): string | undefined {
     return [...this.#planned].sort().find((id) => isOpen(this, walletId, this.lineages.get(id)));
+  }
+
+  plannedLineages(): readonly string[] {
+    return [...this.#planned].sort();
   }
 
   depositsOf(txid: string): readonly string[] {

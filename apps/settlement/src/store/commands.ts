@@ -1,5 +1,5 @@
 import type { FeeRate } from '@finality/bitcoin';
-import type { Principal } from '@finality/kernel';
+import type { Instant, Principal } from '@finality/kernel';
 import type {
   AddressRecord,
   ApiKey,
@@ -12,9 +12,12 @@ import type {
   LivingSettlement,
   NewApiKey,
   NewInstitution,
+  RecoveryReport,
   Review,
   Screener,
+  SignedTransaction,
   Submission,
+  Terms,
   WalletRecord,
 } from '@finality/settlement';
 
@@ -63,6 +66,13 @@ export type SettlementCommand =
       readonly version: number;
       readonly signedHex: string;
     }
+  | { readonly type: 'begin_recovery'; readonly epoch: number; readonly reason: string }
+  | { readonly type: 'journal_checked'; readonly position: bigint }
+  | { readonly type: 'adopt_settlement'; readonly terms: Terms; readonly receivedAt: Instant }
+  | { readonly type: 'import_transaction'; readonly signed: SignedTransaction }
+  | { readonly type: 'journal_imported'; readonly position: bigint; readonly ledgerPosition: bigint }
+  | { readonly type: 'reconciled'; readonly report: RecoveryReport; readonly ledgerPosition: bigint }
+  | { readonly type: 'finish_recovery'; readonly reason: string; readonly caller: Principal }
   | { readonly type: 'signing_refused'; readonly lineageId: string; readonly version: number; readonly rule: string };
 
 export type CommandOf<Type extends SettlementCommand['type']> = Extract<SettlementCommand, { type: Type }>;

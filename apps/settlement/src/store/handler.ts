@@ -2,18 +2,26 @@ import type { Batch, CommandHandler, Handled, Session, StoreCommand, StoredEvent
 import { assert, assertNever, err, type Principal, refusal, type Refusal, type Result } from '@finality/kernel';
 import { saveLedger } from '@finality/ledger-store';
 import {
+  adoptSettlement,
   applyChainFact,
   attributeDeposits,
+  beginRecovery,
   bumpSettlement,
   cancel,
   confirmIncident,
   createInstitution,
   depositAssessed,
   expire,
+  finishRecovery,
   freezeInstitution,
+  importTransaction,
   issueApiKey,
+  journalChecked,
+  journalImported,
   type LivingSettlement,
   offer,
+  reconciled,
+  type RecoveryEvent,
   reserve,
   review,
   reviewDeposit,
@@ -57,6 +65,8 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return replyOf(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason), () => ({
           type: 'done',
         }));
+      case 'finish_recovery':
+        return replyOf(finishRecovery(book, body.caller.keyId, body.reason), () => ({ type: 'done' }));
       case 'bump':
         return settlementReply(bumpBy(book, body));
       case 'review':
@@ -92,12 +102,19 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       await saveLineages(session, events, batch);
       await saveDeposits(session, events, batch);
     }
+    await beginEpoch(session, events);
     await saveVersions(session, book.newVersions);
     await saveCoins(session, book.coins.changed());
     await saveWallets(session, [...book.newWallets.values()]);
     await saveAddresses(session, [...book.newAddresses.values()]);
     await saveMaturities(session, [...book.addedMaturities.values()], [...book.takenMaturities.values()]);
   }
+}
+
+/** What is decided after this batch has numbers that the lost store never gave out. */
+async function beginEpoch(session: Session, events: readonly StoredEvent[]): Promise<void> {
+  for (const { data } of events as readonly StoredEvent<RecoveryEvent | { readonly type: '' }>[])
+    if (data.type === 'recovery_begun') await session.query('SELECT begin_epoch($1)', [data.epoch]);
 }
 
 type Happened = CommandOf<
@@ -110,7 +127,11 @@ type Happened = CommandOf<
   | 'destinations_assigned'
   | 'transaction_signed'
   | 'signing_refused'
+  | Recovered
 >;
+
+type Recovered =
+  'begin_recovery' | 'journal_checked' | 'adopt_settlement' | 'import_transaction' | 'journal_imported' | 'reconciled';
 
 /** What nobody waits for an answer to: it has happened, and can't be refused. */
 function happened(book: BatchBook, body: Happened): void {
@@ -135,6 +156,25 @@ function happened(book: BatchBook, body: Happened): void {
       return signed(book, body.lineageId, body.version, body.signedHex);
     case 'signing_refused':
       return signingRefused(book, body.lineageId, body.version, body.rule);
+    default:
+      return recovered(book, body);
+  }
+}
+
+function recovered(book: BatchBook, body: CommandOf<Recovered>): void {
+  switch (body.type) {
+    case 'begin_recovery':
+      return beginRecovery(book, body.epoch, body.reason);
+    case 'journal_checked':
+      return journalChecked(book, body.position);
+    case 'adopt_settlement':
+      return adoptSettlement(book, body.terms, body.receivedAt);
+    case 'import_transaction':
+      return importTransaction(book, body.signed);
+    case 'journal_imported':
+      return journalImported(book, body.position, body.ledgerPosition);
+    case 'reconciled':
+      return reconciled(book, body.report, body.ledgerPosition);
     default:
       return assertNever(body, 'command');
   }

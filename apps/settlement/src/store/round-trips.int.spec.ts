@@ -43,6 +43,7 @@ const submissions = (settlementIds: readonly string[], mode: 'centralized' | 'bl
       amountSats: 1_000n as Sats,
       mode,
       referenceId: '',
+      idempotencyKey: 'k',
       submittedBy: 'k',
     },
   }));

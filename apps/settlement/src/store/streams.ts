@@ -18,6 +18,9 @@ import {
   type LineageEvent,
   type OfferedLineage,
   type OfferedVersion,
+  type Recovery,
+  recoveryAggregate,
+  type RecoveryEvent,
   type Settlement,
   settlementAggregate,
   type SettlementEvent,
@@ -151,6 +154,16 @@ export const chainTipStream: StreamType<ChainTip, ChainTipEvent> = {
 /** There is one chain. */
 export const CHAIN_TIP_ID = 'chain';
 
+/** Nobody else needs to know: what it changes is told by what it changes. */
+export const recoveryStream: StreamType<Recovery, RecoveryEvent> = {
+  aggregate: recoveryAggregate,
+  institutions: () => [],
+  publish: () => [],
+};
+
+/** There is one store. */
+export const RECOVERY_ID = 'settlement';
+
 const SCHEMA_VERSION = 1;
 
 function message(
@@ -169,4 +182,5 @@ export const STREAMS: readonly AnyStreamType[] = [
   institutionStream,
   apiKeyStream,
   chainTipStream,
+  recoveryStream,
 ];

@@ -1,18 +1,19 @@
 import { hexFromBytes, verifySignatures } from '@finality/bitcoin';
-import type { signingV1 } from '@finality/contracts';
+import { type signingV1, toTimestamp } from '@finality/contracts';
 import { assert, type Instant, type Worker } from '@finality/kernel';
 import { refusalOf, withSpan } from '@finality/service';
 import {
   latest,
   living,
+  type LivingSettlement,
   type OfferedLineage,
   type OfferedVersion,
   stopsSigning,
-  type Terms,
 } from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import type { SettlementCommand } from '../store/commands.ts';
 import { CHAIN_TIP_ID, chainTipStream, lineageStream, settlementStream } from '../store/streams.ts';
+import type { RecoveryGate } from '../recovery-gate.ts';
 import { causesOfWork } from './cause.ts';
 
 const LINEAGES_MAX = 50;
@@ -25,16 +26,19 @@ export class SignPayouts implements Worker {
   readonly #env: SettlementEnv;
   readonly #store: SettlementStore;
   readonly #reader: SettlementReader;
+  readonly #gate: RecoveryGate;
   /** When to ask again for what was refused. In memory: after a restart everything is asked for at once. */
   readonly #retryAt = new Map<string, Instant>();
 
-  constructor(env: SettlementEnv, store: SettlementStore, reader: SettlementReader) {
+  constructor(env: SettlementEnv, store: SettlementStore, reader: SettlementReader, gate: RecoveryGate) {
     this.#env = env;
     this.#store = store;
     this.#reader = reader;
+    this.#gate = gate;
   }
 
   async step(): Promise<'progress' | 'idle'> {
+    if (!this.#gate.isOpen) return 'idle';
     const { pool, runtime } = this.#env;
     const refused = [...this.#retryAt].filter(([, at]) => at > runtime.now()).map(([lineageId]) => lineageId);
     const { rows } = await pool.query<{ lineage_id: string }>(
@@ -63,8 +67,8 @@ export class SignPayouts implements Worker {
     const [cause] = await causesOfWork(this.#env, settlementIds.slice(0, 1));
     const span = { traceparent: cause?.traceparent, attributes: { 'finality.txid': version.txid } };
     await withSpan('sign payout', span, async (traceparent) => {
-      const terms = settlements.map(({ state }) => living(state).terms);
-      const body = await this.#ask(lineage, version, requestOf(lineage, version, terms, epoch));
+      const paid = settlements.map(({ state }) => living(state));
+      const body = await this.#ask(lineage, version, requestOf(lineage, version, paid, epoch));
       this.#env.faults?.at('settlement.signed');
       const continued = { ...cause!, ...(traceparent === undefined ? {} : { traceparent }) };
       const [outcome] = await this.#store.execute([{ body, cause: continued }]);
@@ -96,7 +100,7 @@ export class SignPayouts implements Worker {
 function requestOf(
   { lineageId, walletId, anchor }: OfferedLineage,
   version: OfferedVersion,
-  terms: readonly Terms[],
+  settlements: readonly LivingSettlement[],
   epoch: number,
 ): signingV1.SignTransactionRequest {
   const payees = new Map(version.payouts.map((payout) => [payout.settlementId, payout.payeeInstitutionId]));
@@ -117,20 +121,29 @@ function requestOf(
       const payee = { settlementId, institutionId, walletId: destination.walletId, branch, index };
       return { valueSats, change: undefined, payee };
     }),
-    authorisation: { payouts: terms.map(authorisationOf) },
+    authorisation: { payouts: settlements.map(authorisationOf) },
   };
 }
 
 /** None of these issuers signs yet: the fields are empty until they do (DESIGN 9). */
-const authorisationOf = ({ settlementId, from, to, amountSats }: Terms): signingV1.PayoutAuthorisation => ({
-  settlementId,
-  payerInstitutionId: from,
-  payeeInstitutionId: to,
-  amountSats,
+const authorisationOf = ({ terms, createdAt }: LivingSettlement): signingV1.PayoutAuthorisation => ({
+  settlementId: terms.settlementId,
+  payerInstitutionId: terms.from,
+  payeeInstitutionId: terms.to,
+  amountSats: terms.amountSats,
   requestSignature: Buffer.alloc(0),
   requestKeyId: '',
   requestNonce: '',
   riskVerdictSignature: Buffer.alloc(0),
   amlVerdictSignature: Buffer.alloc(0),
   approvalSignatures: [],
+  request: {
+    idempotencyKey: terms.idempotencyKey,
+    mode: terms.mode,
+    referenceId: terms.referenceId,
+    callbackUrl: terms.callbackUrl,
+    submittedBy: terms.submittedBy,
+    policyVersion: terms.policyVersion,
+    receivedAt: toTimestamp(createdAt),
+  },
 });

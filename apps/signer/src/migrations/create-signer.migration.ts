@@ -3,7 +3,7 @@ import type { SchemaRoles } from '@finality/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** All of them can only be added to: what was signed once stays known for ever. */
-const INSERT_ONLY = ['seeds', 'accounts', 'journal', 'journal_coins', 'journal_payouts'];
+const INSERT_ONLY = ['seeds', 'accounts', 'journal', 'journal_coins', 'journal_payouts', 'journal_epochs'];
 
 export function createSigner(roles: SchemaRoles): new () => MigrationInterface {
   return class CreateSigner1763700000001 implements MigrationInterface {
@@ -43,6 +43,7 @@ function tables(schema: string): readonly string[] {
     `CREATE INDEX journal_window ON ${schema}.journal (institution_id, signed_at)`,
     `CREATE INDEX journal_epoch ON ${schema}.journal (epoch)`,
     `CREATE TABLE ${schema}.journal_coins (outpoint text PRIMARY KEY, lineage_id text NOT NULL, value_sats bigint NOT NULL)`,
+    `CREATE TABLE ${schema}.journal_epochs (epoch integer PRIMARY KEY)`,
     `CREATE TABLE ${schema}.journal_payouts (settlement_id text PRIMARY KEY, lineage_id text NOT NULL)`,
   ];
 }

@@ -40,6 +40,8 @@ export function rebuildingSigner(signer: SigningPort, options: RebuildingOptions
     createAccount: (request) => signer.createAccount(request),
     deriveScripts: (request) => signer.deriveScripts(request),
     listJournal: (request) => signer.listJournal(request),
+    listSigned: (request) => signer.listSigned(request),
+    raiseEpoch: (request) => signer.raiseEpoch(request),
     signTransaction: async (request) => {
       const answer = await signer.signTransaction(request);
       if (options.isLost()) await payAgain(signer, request, options);

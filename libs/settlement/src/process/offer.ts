@@ -2,10 +2,10 @@ import { buildPayoutTransaction, outpointKey, parseOutpointKey, type PayoutTrans
 import { assert, type Sats, unwrap } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import {
-  type DeclaredOutput,
   type Destination,
   type LineagePlan,
   type LineageVersion,
+  type NewOutput,
   offered,
   planOf,
   type VersionPayout,
@@ -100,14 +100,8 @@ function outputsOf(plan: LineagePlan, { payees, change }: Destinations): NewOutp
   return [...paid, { role: 'change', valueSats: plan.changeSats, destination: change }];
 }
 
-type NewOutput = DeclaredOutput extends infer Output
-  ? Output extends unknown
-    ? Omit<Output, 'outpoint'>
-    : never
-  : never;
-
 /** For the first time, or by another version. */
-function pay(book: Book, lineageId: string, txid: LineageVersion['txid'], paid: VersionPayout): void {
+export function pay(book: Book, lineageId: string, txid: LineageVersion['txid'], paid: VersionPayout): void {
   const { settlementId, outpoint, feeSats } = paid;
   const state = living(book.settlements.get(settlementId));
   const at = book.now;

@@ -14,6 +14,8 @@ export interface Submission {
   readonly amountSats: Sats;
   readonly mode: Mode;
   readonly referenceId: string;
+  /** Of the request that made it: kept with it, so that a restored store can tell when it is asked for again. */
+  readonly idempotencyKey: string;
   readonly callbackUrl?: string;
   readonly submittedBy: string;
 }

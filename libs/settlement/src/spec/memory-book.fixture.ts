@@ -9,6 +9,7 @@ import { apiKeyAggregate, institutionAggregate } from '../institution.ts';
 import { lineageAggregate } from '../lineage.ts';
 import { isOpen } from '../process/reserve.ts';
 import type { SettlementPolicy } from '../policy.ts';
+import { recoveryAggregate } from '../recovery.ts';
 import { settlementAggregate } from '../settlement.ts';
 
 export const POLICY: SettlementPolicy = {
@@ -51,6 +52,7 @@ export class MemoryBook implements Book {
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
   readonly deposits = new MemoryRecords(depositAggregate, this.log);
   readonly tip: Book['tip'];
+  readonly recovery: Book['recovery'];
   /** By settlement. */
   readonly timers = new Map<string, Instant>();
   readonly wallets: WalletRecord[] = [];
@@ -62,6 +64,11 @@ export class MemoryBook implements Book {
     this.policy = policy;
     const tips = new MemoryRecords<ChainTip, ChainTipEvent>(chainTipAggregate, this.log);
     this.tip = { get: () => tips.get('chain'), record: (...events) => tips.record('chain', ...events) };
+    const recoveries = new MemoryRecords(recoveryAggregate, this.log);
+    this.recovery = {
+      get: () => recoveries.get('settlement'),
+      record: (...events) => recoveries.record('settlement', ...events),
+    };
   }
 
   wallet(walletId: string): WalletRecord | undefined {
@@ -90,6 +97,10 @@ export class MemoryBook implements Book {
 
   openLineageOf(walletId: string): string | undefined {
     return this.lineages.ids().find((id) => isOpen(this, walletId, this.lineages.get(id)));
+  }
+
+  plannedLineages(): readonly string[] {
+    return this.lineages.ids().filter((id) => this.lineages.get(id).status === 'planned');
   }
 
   depositsOf(txid: string): readonly string[] {

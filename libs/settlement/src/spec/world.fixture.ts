@@ -192,6 +192,7 @@ export class World {
       amountSats: amountSats as Sats,
       mode,
       referenceId: '',
+      idempotencyKey: `key of ${settlementId}`,
       submittedBy: 'k',
     };
     this.tell({ type: 'submit', submission });
