@@ -1,3 +1,4 @@
+import { BlockList } from 'node:net';
 import type { Environment } from './environment.ts';
 import { manifestsOf } from './deploy.ts';
 import type { Manifest } from './platform.ts';
@@ -112,6 +113,26 @@ export class Cluster {
     const isIn = into.flatMap(({ ingress = [] }) => ingress).some((rule) => isLet(rule.from, rule.ports, from, port));
     return (out.length === 0 || isOut) && (into.length === 0 || isIn);
   }
+
+  /** Whether policies let a pod with these labels connect to an address outside the cluster (IPv4). */
+  allowsAddress(from: Labels, address: string, port: number): boolean {
+    return this.ofKind('NetworkPolicy')
+      .map(({ spec }) => spec as Policy)
+      .filter((each) => matches(each.podSelector.matchLabels, from))
+      .flatMap(({ egress = [] }) => egress)
+      .some(
+        (rule) =>
+          rule.to?.some(({ ipBlock }) => ipBlock && isWithin(ipBlock.cidr, address)) &&
+          rule.ports?.some((each) => each.port === port),
+      );
+  }
+}
+
+function isWithin(cidr: string, address: string): boolean {
+  const [network, prefix] = cidr.split('/');
+  const block = new BlockList();
+  block.addSubnet(network!, Number(prefix));
+  return block.check(address);
 }
 
 function isLet(

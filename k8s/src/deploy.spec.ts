@@ -13,7 +13,7 @@ describe('deploy/', () => {
   });
 
   it('has nothing else among what is generated', () => {
-    const present = ['deploy/manifests', 'deploy/helm'].flatMap((directory) =>
+    const present = ['deploy/manifests', 'deploy/helm', 'deploy/monitoring'].flatMap((directory) =>
       readdirSync(path.join(root, directory), { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile())
         .map((entry) => path.relative(root, path.join(entry.parentPath, entry.name))),

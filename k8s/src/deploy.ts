@@ -4,6 +4,8 @@ import { production } from './environments/production.ts';
 import { LocalServers } from './constructs/local-servers.ts';
 import { selectorOf } from './constructs/pod.ts';
 import { helmChart } from './helm/chart.ts';
+import { alertRules } from './monitoring/alerts.ts';
+import { dashboard } from './monitoring/dashboard.ts';
 import { type ManifestFiles, synthesize } from './platform.ts';
 import { MIGRATIONS } from './constructs/pod.ts';
 import { SERVICES } from './services.ts';
@@ -35,5 +37,9 @@ export function deployment(): ReadonlyMap<string, string> {
     `deploy/helm/finality/${name}`,
     text,
   ]);
-  return new Map([...manifests, ...chart]);
+  const monitoring: [string, string][] = [
+    ['deploy/monitoring/alerts.yaml', alertRules()],
+    ['deploy/monitoring/dashboard.json', dashboard()],
+  ];
+  return new Map([...manifests, ...chart, ...monitoring]);
 }

@@ -18,7 +18,7 @@ export interface Resources {
 
 /** Names of Secrets that somebody else makes; this repository never holds what is in them (docs/deployment.md lists their keys). */
 export interface SecretNames {
-  /** `database-url`, and where they are used `kafka-username`, `kafka-password`, `bitcoin-rpc-user`, `bitcoin-rpc-password`. */
+  /** `database-url`, and where they are used `kafka-username`, `kafka-password`, `bitcoin-rpc-user`, `bitcoin-rpc-password`, of a second node `bitcoin-rpc-user-2`, `bitcoin-rpc-password-2`. */
   readonly credentials: string;
   /** `database-admin-url`: for the migration alone. */
   readonly migration: string;
@@ -51,7 +51,10 @@ export interface Environment {
   readonly bitcoin: {
     readonly network: BitcoinNetwork;
     readonly rpcUrl: string;
-    readonly node: Destination;
+    /** A node that somebody else runs, whose blocks chain-watcher compares; without it one node decides. */
+    readonly secondRpcUrl?: string;
+    /** Where the nodes are: JSON-RPC and, where it is offered, ZeroMQ. */
+    readonly nodes: Destination;
   };
   readonly kafka: {
     /** host:port, separated by commas. */

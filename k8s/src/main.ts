@@ -9,14 +9,14 @@ import { local } from './environments/local.ts';
 import { type CertificateTexts, composeEnv, makeSecrets, secretManifests } from './secrets.ts';
 import { SERVICES } from './services.ts';
 
-const USAGE = `npm run k8s                        writes manifests and the Helm chart to deploy/, from k8s/
+const USAGE = `npm run k8s                        writes manifests, the Helm chart, alerts and the dashboard to deploy/, from k8s/
 npm run k8s -- --check             fails when what is committed isn't what would be written
 npm run k8s -- --secrets compose   random secrets for docker/compose.yaml, into docker/.env; what is there stays
 npm run k8s -- --secrets local     random Secrets for deploy/manifests/local, to standard output: | kubectl apply -f -
 `;
 const EXIT_USAGE = 64;
 /** Below deploy/; what else is there is written by hand. */
-const GENERATED = ['deploy/manifests', 'deploy/helm'];
+const GENERATED = ['deploy/manifests', 'deploy/helm', 'deploy/monitoring'];
 
 const root = path.resolve(import.meta.dirname, '../..');
 

@@ -94,6 +94,25 @@ describe('the network of local', () => {
   });
 });
 
+describe('the network of production', () => {
+  const cluster = new Cluster(production);
+  const [first, second] = ['192.0.2.33', '198.51.100.33'];
+
+  it('lets chain-watcher and reconciliation reach both nodes, their JSON-RPC and what they publish, and nobody else', () => {
+    for (const { name, talksToNode } of SERVICES)
+      for (const address of [first!, second!])
+        for (const port of [8_332, 28_332])
+          expect(cluster.allowsAddress(pod(name), address, port), `${name} → ${address}:${port}`).toBe(talksToNode);
+  });
+
+  it('tells chain-watcher of the second node, and asks for its login where there is one', () => {
+    const container = cluster.workload('chain-watcher').pod.containers.find(({ name }) => name === 'chain-watcher')!;
+    expect(cluster.environmentOf(container).get('BITCOIN_RPC_URL_2')).toBe(production.bitcoin.secondRpcUrl);
+    const login = container.env!.find(({ name }) => name === 'BITCOIN_RPC_PASSWORD_2')!;
+    expect(login.valueFrom?.secretKeyRef).toMatchObject({ key: 'bitcoin-rpc-password-2', optional: true });
+  });
+});
+
 describe('a destination', () => {
   it('without addresses is refused rather than open to all', () => {
     const open: Environment = {

@@ -5,22 +5,22 @@ import type { Pool } from 'pg';
 import { EventReader } from '@finality/event-store';
 import { SETTLEMENT_SCHEMA } from './env.ts';
 import { RecoveryGate } from './recovery-gate.ts';
+import { kept, watchStakes } from './stakes.ts';
 import { CHAIN_TIP_ID, chainTipStream } from './store/streams.ts';
 
 /** From a tenth of a second (ledger only) to a day (on the chain, with a review). */
 const DURATION_BUCKETS_S = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 1_800, 3_600, 7_200, 21_600, 86_400];
-/** Counting takes longer the more there are: so many who scrape at once cost one count. */
-const COUNTS_KEPT_MS = 5_000;
 const MESSAGES_MAX = 500;
 const POLL_MS = 1_000;
 
-/** Settlements by mode and status, and how long they take. */
+/** Settlements by mode and status, how long they take, and how much money is where. */
 export function observeSettlements(
   service: AssembledService,
   { base, metrics, check }: Observation,
 ): readonly Worker[] {
   watchSettlements(metrics, base.pool, base.runtime);
   watchRecovery(service.get<RecoveryGate>(RecoveryGate), { base, metrics, check });
+  watchStakes(metrics, base.pool, base.runtime);
   const reader = new EventReader({ pool: base.pool, schema: SETTLEMENT_SCHEMA });
   metrics.watch('finality_incidents_open', 'Incidents that wait for an operator: they stop signing', {}, async () => {
     const { state } = await reader.loadState(chainTipStream, CHAIN_TIP_ID);
@@ -45,13 +45,7 @@ function watchRecovery(gate: RecoveryGate, { base, metrics, check }: Observation
 
 /** One series per mode and status, read by one query. */
 function watchSettlements(metrics: ServiceMetrics, pool: Pool, runtime: Runtime): void {
-  let counted: { readonly atMs: number; readonly counts: Promise<ReadonlyMap<string, number>> } | undefined;
-  const counts = (): Promise<ReadonlyMap<string, number>> => {
-    if (counted === undefined || runtime.monotonicMs() - counted.atMs > COUNTS_KEPT_MS) {
-      counted = { atMs: runtime.monotonicMs(), counts: countSettlements(pool) };
-    }
-    return counted.counts;
-  };
+  const counts = kept(runtime, () => countSettlements(pool));
   const { SettlementMode, SettlementStatus, settlementModeFromJSON, settlementStatusFromJSON } = settlementV1;
   for (const mode of Object.keys(SettlementMode).map(settlementModeFromJSON).filter(isKnown).map(modeName)) {
     for (const status of Object.keys(SettlementStatus).map(settlementStatusFromJSON).filter(isKnown).map(statusName)) {

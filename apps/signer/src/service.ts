@@ -22,6 +22,12 @@ export const signerService: ServiceBlueprint<SignerEnv> = {
       listJournal: ['reconciliation', 'settlement'],
       listSigned: ['settlement'],
       raiseEpoch: ['settlement'],
+      // Whoever asks for signatures doesn't get to say what may be paid.
+      registerSignatory: ['address-issuer'],
+      checkDestinationRequest: ['address-issuer'],
+      registerDestination: ['address-issuer'],
+      removeDestination: ['address-issuer'],
+      checkDestinations: ['settlement'],
     },
   },
   module: (env) => SignerModule.register(env),

@@ -1,4 +1,11 @@
-import { type OutpointKey, outpointKey, parseTransaction, type ParsedTransaction, type Txid } from '@finality/bitcoin';
+import {
+  type Branch,
+  type OutpointKey,
+  outpointKey,
+  parseTransaction,
+  type ParsedTransaction,
+  type Txid,
+} from '@finality/bitcoin';
 import type { Batch, CommandHandler, Handled, Session, StoreCommand } from '@finality/event-store';
 import { assertNever, type Instant, unwrap } from '@finality/kernel';
 import {
@@ -7,6 +14,7 @@ import {
   decideCreateAccount,
   decideSigning,
   type DecisionRecord,
+  isPaid,
   type KnownCoin,
   type LineageState,
   POLICY_VERSION,
@@ -17,21 +25,42 @@ import {
   type SigningRequest,
 } from '@finality/signing';
 import type { Keyring } from './keyring.ts';
-import { type JournalAnswer, nextAccountIndex, readJournal, writeJournal } from './outbound/journal.ts';
+import {
+  branchName,
+  indicesOf,
+  type JournalAnswer,
+  nextAccountIndex,
+  readJournal,
+  writeJournal,
+} from './outbound/journal.ts';
 import {
   accountStream,
   accountStreamOf,
+  destinationStream,
+  destinationStreamOf,
   EPOCH_ID,
   epochStream,
   epochStreamKey,
   lineageStream,
   lineageStreamOf,
 } from './streams.ts';
+import {
+  type AllowListBody,
+  type AllowListReply,
+  type AllowListTerms,
+  decideAllowList,
+  isAllowListBody,
+  loadUsedNonces,
+  streamsOf,
+  type UsedNonces,
+  writeUsedNonces,
+} from './allow-list.ts';
 
 export type SignerBody =
   | ({ readonly kind: 'create_account' } & CreateAccount)
   | { readonly kind: 'sign'; readonly request: SigningRequest }
-  | { readonly kind: 'raise_epoch'; readonly above: number };
+  | { readonly kind: 'raise_epoch'; readonly above: number }
+  | AllowListBody;
 
 export type SignerReply =
   | { readonly kind: 'account'; readonly account: Account }
@@ -39,11 +68,13 @@ export type SignerReply =
   | { readonly kind: 'accepted'; readonly account: Account; readonly txid: Txid }
   | { readonly kind: 'epoch'; readonly epoch: number }
   /** In the log, with its rule. */
-  | { readonly kind: 'refused'; readonly refused: Refused };
+  | { readonly kind: 'refused'; readonly refused: Refused }
+  | AllowListReply;
 
 export interface SignerHandlerOptions {
   readonly keyring: Keyring;
   readonly limits: SigningLimits;
+  readonly allowList: AllowListTerms;
 }
 
 /** Decides on accounts and signatures; whatever it accepts is in the journal when the batch commits, before any signature is made. */
@@ -63,15 +94,15 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       ...(bodies.some(({ kind }) => kind === 'raise_epoch') ? [epochStreamKey] : []),
       ...wallets.map(accountStreamOf),
       ...requests.map(({ lineageId }) => lineageStreamOf(lineageId)),
+      ...requests.flatMap(destinationsOf).map(destinationStreamOf),
+      ...bodies.flatMap((body) => (isAllowListBody(body) ? streamsOf(body) : [])),
     ]);
     await batch.loadStreams(session, [...streams]);
     const since = (batch.now - this.#options.limits.windowMs) as Instant;
     const journal = await readJournal(session, {
       outpoints: [...new Set(requests.flatMap(({ inputs }) => inputs.map(({ outpoint }) => outpoint)))],
       settlements: [
-        ...new Set(
-          requests.flatMap(({ outputs }) => outputs.flatMap((o) => (o.kind === 'payee' ? [o.settlementId] : []))),
-        ),
+        ...new Set(requests.flatMap(({ outputs }) => outputs.flatMap((o) => (isPaid(o) ? [o.settlementId] : [])))),
       ],
       institutions: [
         ...new Set(
@@ -79,9 +110,11 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
         ),
       ],
       lineages: [...new Set(requests.map(({ lineageId }) => lineageId))],
+      wallets: [...new Set(requests.flatMap(walletsOf))],
       since,
     });
-    return new SignerWorld(journal, creations.length > 0 ? await nextAccountIndex(session) : 0);
+    const usedNonces = await loadUsedNonces(session, bodies.filter(isAllowListBody));
+    return new SignerWorld(journal, creations.length > 0 ? await nextAccountIndex(session) : 0, usedNonces);
   }
 
   handle({ body }: StoreCommand<SignerBody>, world: SignerWorld, batch: Batch): Handled<SignerReply> {
@@ -92,13 +125,18 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
         return { kind: 'accepted', reply: this.#sign(body.request, world, batch) };
       case 'raise_epoch':
         return { kind: 'accepted', reply: raiseEpoch(body.above, world, batch) };
+      case 'register_signatory':
+      case 'register_destination':
+      case 'remove_destination':
+        return decideAllowList(body, world.usedNonces, batch, this.#options.allowList);
       default:
         return assertNever(body, 'signer command');
     }
   }
 
-  save(session: Session, _world: SignerWorld, events: Parameters<typeof writeJournal>[1]): Promise<void> {
-    return writeJournal(session, events);
+  async save(session: Session, _world: SignerWorld, events: Parameters<typeof writeJournal>[1]): Promise<void> {
+    await writeJournal(session, events);
+    await writeUsedNonces(session, events);
   }
 
   #createAccount(
@@ -126,6 +164,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       limits: facts.limits,
       epochHighest: facts.epochHighest,
       sentBeforeSats: facts.sentBeforeSats,
+      indicesHighest: world.highestOf(request),
     };
     if (!decided.ok) {
       const { rule, message } = decided.error;
@@ -157,8 +196,12 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
     const account = batch.state(accountStream, request.walletId).account;
     const sentInLineageSats = world.sentInLineage.get(request.lineageId) ?? 0n;
     return {
+      network: keyring.network,
       account: (walletId) => batch.state(accountStream, walletId).account ?? undefined,
       scriptOf: (account, branch, index) => keyring.scriptOf(account, branch, index),
+      indexHighest: (walletId, branch) => world.indexHighest(walletId, branch),
+      destination: (destinationId) => batch.state(destinationStream, destinationId),
+      now: batch.now,
       lineage,
       coin: (outpoint) => world.coin(outpoint),
       lineageOfSettlement: (settlementId) => world.lineageOfSettlement.get(settlementId),
@@ -184,25 +227,32 @@ function walletsOf(request: SigningRequest): readonly string[] {
   return [request.walletId, ...request.outputs.flatMap((output) => (output.kind === 'payee' ? [output.walletId] : []))];
 }
 
+const destinationsOf = ({ outputs }: SigningRequest): readonly string[] =>
+  outputs.flatMap((output) => (output.kind === 'destination' ? [output.destinationId] : []));
+
 /** What the journal says, kept up to date within a batch. */
 export class SignerWorld {
   accountIndexNext: number;
   epochHighest: number;
+  readonly usedNonces: UsedNonces;
   readonly lineageOfSettlement: Map<string, string>;
   readonly sent: Map<string, bigint>;
   readonly sentInLineage: Map<string, bigint>;
+  readonly #indicesHighest: Map<string, number>;
   readonly #coins: Map<
     OutpointKey,
     { readonly lineageId: string; readonly valueSats: KnownCoin['valueSats'] & bigint }
   >;
   readonly #parents: Map<string, ParsedTransaction>;
 
-  constructor(journal: JournalAnswer, accountIndexNext: number) {
+  constructor(journal: JournalAnswer, accountIndexNext: number, usedNonces: UsedNonces) {
+    this.usedNonces = usedNonces;
     this.accountIndexNext = accountIndexNext;
     this.epochHighest = journal.epochHighest;
     this.lineageOfSettlement = new Map(journal.lineageOfSettlement);
     this.sent = new Map(journal.sent);
     this.sentInLineage = new Map(journal.sentInLineage);
+    this.#indicesHighest = new Map(journal.indicesHighest);
     this.#coins = new Map(journal.coins);
     this.#parents = new Map([...journal.parents].map(([txid, raw]) => [txid, unwrap(parseTransaction(raw))]));
   }
@@ -211,6 +261,19 @@ export class SignerWorld {
   coin(outpoint: OutpointKey): KnownCoin {
     const made = this.#parents.get(outpoint.slice(0, 64))?.outputs[Number(outpoint.slice(65))];
     return { ...this.#coins.get(outpoint), ...(made ? { valueSats: made.valueSats, script: made.script } : {}) };
+  }
+
+  /** -1: none is known. */
+  indexHighest(walletId: string, branch: Branch): number {
+    return this.#indicesHighest.get(branchName(walletId, branch)) ?? -1;
+  }
+
+  /** Of the branches that a request has to do with, as the decision on it found them. */
+  highestOf(request: SigningRequest): Readonly<Record<string, number>> {
+    const places = indicesOf(request);
+    return Object.fromEntries(
+      places.map(({ walletId, branch }) => [branchName(walletId, branch), this.indexHighest(walletId, branch)]),
+    );
   }
 
   accepted(
@@ -228,5 +291,8 @@ export class SignerWorld {
     this.sent.set(institutionId, (this.sent.get(institutionId) ?? 0n) + after - before);
     if (request.epoch > this.epochHighest) this.epochHighest = request.epoch;
     this.#parents.set(transaction.txid, transaction);
+    for (const { walletId, branch, index } of indicesOf(request)) {
+      if (index > this.indexHighest(walletId, branch)) this.#indicesHighest.set(branchName(walletId, branch), index);
+    }
   }
 }

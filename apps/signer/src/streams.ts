@@ -6,12 +6,30 @@ import {
   epochAggregate,
   type EpochRaised,
   type EpochState,
+  destinationAggregate,
+  type DestinationEvent,
+  type DestinationState,
+  signatoriesAggregate,
+  type SignatoriesState,
+  type SignatoryRegistered,
   lineageAggregate,
   type LineageEvent,
   type LineageState,
 } from '@finality/signing';
 
 // The signer tells nobody anything by itself: it publishes no messages.
+
+export const signatoriesStream: StreamType<SignatoriesState, SignatoryRegistered> = {
+  aggregate: signatoriesAggregate,
+  institutions: () => [],
+  publish: () => [],
+};
+
+export const destinationStream: StreamType<DestinationState, DestinationEvent> = {
+  aggregate: destinationAggregate,
+  institutions: (state) => ('destination' in state && state.destination ? [state.destination.institutionId] : []),
+  publish: () => [],
+};
 
 export const accountStream: StreamType<AccountState, AccountEvent> = {
   aggregate: accountAggregate,
@@ -40,5 +58,15 @@ export const EPOCH_ID = 'settlement';
 
 export const epochStreamKey = `${epochAggregate.name}/${EPOCH_ID}`;
 
+export const signatoriesStreamOf = (institutionId: string): string => `${signatoriesAggregate.name}/${institutionId}`;
+
+export const destinationStreamOf = (destinationId: string): string => `${destinationAggregate.name}/${destinationId}`;
+
 /** Every type of stream in this service's store. */
-export const STREAMS: readonly AnyStreamType[] = [accountStream, lineageStream, epochStream];
+export const STREAMS: readonly AnyStreamType[] = [
+  accountStream,
+  lineageStream,
+  signatoriesStream,
+  destinationStream,
+  epochStream,
+];

@@ -2,7 +2,7 @@ import type { ServiceName } from '@finality/contracts';
 import type { k8s } from 'cdk8s-plus-33';
 import type { Environment } from '../environment.ts';
 import { addressesOf, addressVariable, HTTP_PORT, type ServiceTraits, STANDBY_SERVICE } from '../services.ts';
-import { fromField, fromSecret } from './pod.ts';
+import { fromField, fromSecret, fromSecretIfThere } from './pod.ts';
 
 const TLS_DIRECTORY = '/var/run/finality/tls';
 const KAFKA_CA_DIRECTORY = '/var/run/finality/kafka';
@@ -19,6 +19,7 @@ export function plainSettings(traits: ServiceTraits, environment: Environment): 
   return {
     ...(hasNetwork(traits.name) ? { BITCOIN_NETWORK: bitcoin.network } : {}),
     ...(traits.talksToNode ? { BITCOIN_RPC_URL: bitcoin.rpcUrl } : {}),
+    ...(comparesNodes(traits.name, environment) ? { BITCOIN_RPC_URL_2: bitcoin.secondRpcUrl } : {}),
     ...(traits.grpcPort === undefined ? {} : { GRPC_HOST: '0.0.0.0', GRPC_PORT: String(traits.grpcPort) }),
     HTTP_HOST: '0.0.0.0',
     HTTP_PORT: String(HTTP_PORT),
@@ -47,6 +48,9 @@ export function plainSettings(traits: ServiceTraits, environment: Environment): 
 /** Screening is the same on every network. */
 const hasNetwork = (name: ServiceName): boolean => name !== 'risk' && name !== 'aml';
 
+const comparesNodes = (name: ServiceName, { bitcoin }: Environment): boolean =>
+  name === 'chain-watcher' && bitcoin.secondRpcUrl !== undefined;
+
 /** What a container is given one by one: its own name, and secrets by reference. */
 export function variables(traits: ServiceTraits, environment: Environment): k8s.EnvVar[] {
   const { credentials } = environment.services[traits.name].secrets;
@@ -59,6 +63,13 @@ export function variables(traits: ServiceTraits, environment: Environment): k8s.
       : []),
     ...(traits.talksToNode
       ? [secret('BITCOIN_RPC_USER', 'bitcoin-rpc-user'), secret('BITCOIN_RPC_PASSWORD', 'bitcoin-rpc-password')]
+      : []),
+    // Whether there is a second node is said where it is: a chart has the same variables with and without.
+    ...(comparesNodes(traits.name, environment)
+      ? [
+          fromSecretIfThere('BITCOIN_RPC_USER_2', credentials, 'bitcoin-rpc-user-2'),
+          fromSecretIfThere('BITCOIN_RPC_PASSWORD_2', credentials, 'bitcoin-rpc-password-2'),
+        ]
       : []),
   ];
 }

@@ -79,7 +79,7 @@ function egressOf({ name, peers, talksToNode }: ServiceTraits, environment: Envi
       to: [{ podSelector: { matchLabels: selectorOf(peer.name, 'service') } }],
       ports: ports([peer.internalPort]),
     })),
-    ...(talksToNode ? [to(bitcoin.node)] : []),
+    ...(talksToNode ? [to(bitcoin.nodes)] : []),
     ...(telemetry ? [to(telemetry.collector)] : []),
     ...(name === STANDBY_SERVICE ? [to(access.kubernetesApi)] : []),
   ];

@@ -105,6 +105,12 @@ export const fromSecret = (name: string, secret: string, key: string): k8s.EnvVa
   valueFrom: { secretKeyRef: { name: secret, key } },
 });
 
+/** The variable is missing where the secret has no such key. */
+export const fromSecretIfThere = (name: string, secret: string, key: string): k8s.EnvVar => ({
+  name,
+  valueFrom: { secretKeyRef: { name: secret, key, optional: true } },
+});
+
 export const fromField = (name: string, fieldPath: string): k8s.EnvVar => ({
   name,
   valueFrom: { fieldRef: { fieldPath } },

@@ -20,7 +20,7 @@ export const local: Environment = {
   bitcoin: {
     network: 'regtest',
     rpcUrl: 'http://bitcoin:18443',
-    node: { kind: 'pods', name: 'bitcoin', ports: [18_443] },
+    nodes: { kind: 'pods', name: 'bitcoin', ports: [18_443] },
   },
   kafka: { brokers: 'kafka:9092', cluster: { kind: 'pods', name: 'kafka', ports: [9_092] } },
   postgres: { server: { kind: 'pods', name: 'postgres', ports: [5_432] } },

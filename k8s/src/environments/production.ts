@@ -32,14 +32,23 @@ const RESOURCES: Readonly<Record<ServiceName, Resources>> = {
 
 /** What an institution decides for itself; everything else is as the services have it by default. */
 const SETTINGS: Readonly<Partial<Record<ServiceName, Record<string, string>>>> = {
-  settlement: { BILATERAL_CONFIRMATIONS: '3', BLOCKCHAIN_CONFIRMATIONS: '6', DEPOSIT_CONFIRMATIONS: '6' },
+  // Ten bitcoin and more count once both nodes have the block.
+  settlement: {
+    AGREE_FROM_SATS: '1000000000',
+    BILATERAL_CONFIRMATIONS: '3',
+    BLOCKCHAIN_CONFIRMATIONS: '6',
+    DEPOSIT_CONFIRMATIONS: '6',
+  },
   // The first block that can hold a transaction of the platform's: the day before it opened.
   'chain-watcher': { CHAIN_START_HEIGHT: '900000' },
   reconciliation: { CHAIN_START_HEIGHT: '900000' },
   signer: { SIGNER_FEE_MAX_SATS: '1000000', SIGNER_ROLLING_MAX_SATS: '100000000000' },
 };
 
-/** Mainnet, on Kafka, PostgreSQL and a Bitcoin node that others run. Addresses are examples (RFC 5737) for whoever installs to replace. */
+/** What nodes commonly publish new blocks and transactions on. */
+const ZEROMQ_PORT = 28_332;
+
+/** Mainnet, on Kafka, PostgreSQL and two Bitcoin nodes that others run. Addresses are examples (RFC 5737) for whoever installs to replace. */
 export const production: Environment = {
   name: 'production',
   namespace: 'finality',
@@ -49,7 +58,8 @@ export const production: Environment = {
   bitcoin: {
     network: 'mainnet',
     rpcUrl: 'http://bitcoin.example.com:8332',
-    node: { kind: 'addresses', cidrs: ['192.0.2.32/28'], ports: [8_332] },
+    secondRpcUrl: 'http://bitcoin.example.net:8332',
+    nodes: { kind: 'addresses', cidrs: ['192.0.2.32/28', '198.51.100.32/28'], ports: [8_332, ZEROMQ_PORT] },
   },
   kafka: {
     brokers: 'kafka-0.example.com:9094,kafka-1.example.com:9094,kafka-2.example.com:9094',

@@ -1,7 +1,7 @@
 import type { ServiceName } from '@finality/contracts';
 import type { Environment } from '../environment.ts';
 import { eachService } from '../environments/services.ts';
-import { each, number, settings, text } from './expression.ts';
+import { each, eachNumber, number, settings, text } from './expression.ts';
 
 const service = (name: ServiceName): string => `(index .Values.services ${JSON.stringify(name)})`;
 
@@ -15,7 +15,8 @@ export const helm: Environment = {
   bitcoin: {
     network: text('.Values.bitcoin.network'),
     rpcUrl: text('.Values.bitcoin.rpcUrl'),
-    node: { kind: 'addresses', cidrs: each('.Values.bitcoin.cidrs'), ports: [number('.Values.bitcoin.port')] },
+    secondRpcUrl: text('include "finality.secondRpcUrl" .'),
+    nodes: { kind: 'addresses', cidrs: each('.Values.bitcoin.cidrs'), ports: eachNumber('.Values.bitcoin.ports') },
   },
   kafka: {
     brokers: text('join "," .Values.kafka.brokers'),

@@ -2,7 +2,7 @@
  * Helm's template language knows text only. The constructs, though, are made of values: so an environment can hold stand-ins, which are written out like
  * any other value and then replaced in the text. A stand-in says how: as a quoted text, a bare number, or one list item for each of several.
  */
-type Kind = 'text' | 'number' | 'each' | 'settings';
+type Kind = 'text' | 'number' | 'each' | 'eachNumber' | 'settings';
 
 const standIn = (kind: Kind, expression: string): string => `⟦${kind} ${expression}⟧`;
 
@@ -14,6 +14,11 @@ export const number = (expression: string): number => standIn('number', expressi
 
 /** Where a list of texts goes that become `cidr`s or `name`s, an item each. */
 export const each = (expression: string): readonly string[] => [standIn('each', expression)];
+
+/** Where a list of numbers goes that become `port`s of TCP, an item each. */
+export const eachNumber = (expression: string): readonly number[] => [
+  standIn('eachNumber', expression) as unknown as number,
+];
 
 /** Where a map of settings goes. */
 export const settings = (expression: string): Readonly<Record<string, string>> => ({
@@ -34,6 +39,11 @@ export function toTemplate(yaml: string): string {
       /^( *)- name: ⟦each (.*)⟧$/gm,
       (_all, indent: string, list: string) =>
         `${indent}{{- range ${list} }}\n${indent}- name: {{ . | quote }}\n${indent}{{- end }}`,
+    )
+    .replace(
+      /^( *)- port: ⟦eachNumber (.*)⟧\n +protocol: TCP$/gm,
+      (_all, indent: string, list: string) =>
+        `${indent}{{- range ${list} }}\n${indent}- port: {{ . }}\n${indent}  protocol: TCP\n${indent}{{- end }}`,
     )
     .replace(
       /^( *)⟦settings (.*)⟧: .*$/gm,

@@ -97,6 +97,18 @@ describe.runIf(isHelmHere)('the Helm chart', () => {
     });
   });
 
+  it('runs with one node, where nothing waits for two to agree', async () => {
+    const bitcoin = { secondRpcUrl: '', cidrs: ['10.1.0.0/16'], ports: [8_332] };
+    const settlement = { settings: { AGREE_FROM_SATS: '' } };
+    const manifests = await template(values({ bitcoin, services: { settlement } }));
+    expect(find(manifests, 'ConfigMap', 'chain-watcher')['data']).toMatchObject({ BITCOIN_RPC_URL_2: '' });
+    const { egress } = find(manifests, 'NetworkPolicy', 'chain-watcher')['spec'] as { egress: unknown[] };
+    expect(egress).toContainEqual({
+      ports: [{ port: 8_332, protocol: 'TCP' }],
+      to: [{ ipBlock: { cidr: '10.1.0.0/16' } }],
+    });
+  });
+
   it('leaves certificates to others where cert-manager is not', async () => {
     const manifests = await template(values({ certificates: { certManager: false } }));
     expect(manifests.filter(({ kind }) => kind === 'Certificate')).toEqual([]);
@@ -153,6 +165,7 @@ describe.runIf(isHelmHere)('the Helm chart', () => {
       { services: { aml: { image: { digest: '' } } } },
       'services.aml.image.digest or image.tag',
     ],
+    ['amounts that would wait for a second node for ever', { bitcoin: { secondRpcUrl: '' } }, 'AGREE_FROM_SATS'],
     ['a password in the address of the node', { bitcoin: { rpcUrl: 'http://u:p@node:8332' } }, '/bitcoin/rpcUrl'],
   ];
   it.each(refused)('refuses %s', async (_what, over, says) => {

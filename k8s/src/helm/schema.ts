@@ -39,8 +39,9 @@ export function valuesSchema(): Schema {
       bitcoin: object({
         network: { enum: ['regtest', 'signet', 'testnet4', 'mainnet'] },
         rpcUrl: { type: 'string', pattern: '^http://[^\\s@]+$' },
+        secondRpcUrl: { type: 'string', pattern: '^(http://[^\\s@]+)?$' },
         cidrs: CIDRS,
-        port: PORT,
+        ports: { type: 'array', minItems: 1, items: PORT },
       }),
       kafka: object({
         brokers: { type: 'array', minItems: 1, items: { type: 'string', pattern: '^[^\\s,:]+:[0-9]+$' } },

@@ -7,7 +7,8 @@ import { withHeader } from '../yaml.ts';
 const COMMENTS: Readonly<Record<string, string>> = {
   image:
     'Every service has an image of its own, <registry>/<service>. A digest says exactly what runs; where it is empty, the tag does.',
-  bitcoin: 'The node, and where it is: policies let chain-watcher and reconciliation through to these addresses.',
+  bitcoin:
+    'The node, a second one run by somebody else (empty: none), and where they are: policies let chain-watcher and reconciliation through to these addresses, for JSON-RPC and ZeroMQ.',
   kafka: 'Always over TLS and with a login. caSecret holds ca.crt.',
   postgres:
     'caSecret holds ca.crt; database-url names it: ?sslmode=verify-full&sslrootcert=/var/run/finality/postgres/ca.crt',
@@ -37,7 +38,13 @@ export function valuesOf(environment: Environment): Record<string, unknown> {
       pullSecrets: environment.imagePullSecrets,
     },
     logLevel: environment.logLevel,
-    bitcoin: { network: bitcoin.network, rpcUrl: bitcoin.rpcUrl, ...addresses(bitcoin.node) },
+    bitcoin: {
+      network: bitcoin.network,
+      rpcUrl: bitcoin.rpcUrl,
+      secondRpcUrl: bitcoin.secondRpcUrl ?? '',
+      cidrs: addresses(bitcoin.nodes).cidrs,
+      ports: bitcoin.nodes.ports,
+    },
     kafka: {
       brokers: kafka.brokers.split(','),
       ...addresses(kafka.cluster),

@@ -9,6 +9,7 @@ export * from './lineage.ts';
 export * from './policy.ts';
 export { coinTransferIds } from './postings/coin.ts';
 export { depositTransferIds } from './postings/deposit.ts';
+export { lineageTransferIds } from './postings/lineage.ts';
 export { settlementTransferIds } from './postings/payout.ts';
 export { bumpSettlement } from './process/bump.ts';
 export { feesNow } from './process/fees.ts';

@@ -132,6 +132,8 @@ interface Offered extends LineageIdentity {
   readonly conflicts: readonly Conflict[];
   /** Inputs that can't be spent any more. */
   readonly lost: readonly OutpointKey[];
+  /** In flight for versions that pay nobody but the wallet: nobody's share, so their fee is held for the lineage itself. */
+  readonly ownHeldSats: Sats;
 }
 
 /** `dead` and `final` are the only ends once offered. */
@@ -158,7 +160,8 @@ export function offered(lineage: Lineage): OfferedLineage {
 export const latest = ({ versions }: OfferedLineage): OfferedVersion => versions.at(-1)!;
 
 export function versionNumbered({ versions }: OfferedLineage, version: number): OfferedVersion {
-  const found = versions[version - 1];
+  // Numbers may be missing: a restored store doesn't learn of versions that were offered and never signed.
+  const found = versions.find((each) => each.version === version);
   assert(found !== undefined, `version ${version} was never offered`);
   return found;
 }
@@ -173,6 +176,9 @@ export function versionWith({ versions }: OfferedLineage, txid: string): Offered
 /** Something that it needs is excluded for good. */
 export const isDead = ({ inputs }: LineageVersion, { lost }: OfferedLineage): boolean =>
   inputs.some(({ outpoint }) => lost.includes(outpoint));
+
+/** It pays the wallet alone: what it was to pay has been cancelled. */
+export const paysNobody = ({ payouts }: Pick<LineageVersion, 'payouts'>): boolean => payouts.length === 0;
 
 /** What is to be offered next, if anything. */
 export function planOf(lineage: Lineage): LineagePlan | undefined {
@@ -195,6 +201,13 @@ export function inputsOf(lineage: Lineage): readonly LineageInput[] {
   const plan = planOf(lineage);
   const inputs = [...versions, ...(plan ? [plan] : [])].flatMap((version) => version.inputs);
   return [...new Map(inputs.map((input) => [input.outpoint, input])).values()];
+}
+
+/** What a version in a block costs that pays nobody; 0 where there is none. */
+export function ownFeeInBlock(lineage: OfferedLineage): Sats {
+  if (lineage.inBlock === undefined) return 0n as Sats;
+  const version = versionNumbered(lineage, lineage.inBlock.version);
+  return paysNobody(version) ? version.feeSats : (0n as Sats);
 }
 
 function evolve(state: Lineage, event: LineageEvent): Lineage {
@@ -225,7 +238,8 @@ function withVersion(state: Lineage, version: LineageVersion): Lineage {
     const { lineageId, walletId, institutionId, anchor } = state.plan;
     const { conflicts } = state;
     const identity = { lineageId, walletId, institutionId, anchor };
-    return { ...identity, status: 'offered', versions: [added], life: 0, conflicts, lost: [] };
+    const ownHeldSats = ownHeld(version, 0n as Sats);
+    return { ...identity, status: 'offered', versions: [added], life: 0, conflicts, lost: [], ownHeldSats };
   }
   const { next, ...rest } = offered(state);
   assert(next?.version === version.version, `version ${version.version} was planned`);
@@ -233,8 +247,12 @@ function withVersion(state: Lineage, version: LineageVersion): Lineage {
     version.inputs.some(({ outpoint }) => outpoint === rest.anchor),
     'every version spends the anchor',
   );
-  return { ...rest, versions: [...rest.versions, added] };
+  return { ...rest, versions: [...rest.versions, added], ownHeldSats: ownHeld(version, rest.ownHeldSats) };
 }
+
+/** The dearest of the versions that pay nobody counts. */
+const ownHeld = (version: LineageVersion, before: Sats): Sats =>
+  paysNobody(version) && version.feeSats > before ? version.feeSats : before;
 
 type ConflictEvent = Extract<LineageEvent, { type: 'conflict_found' | 'conflict_withdrawn' }>;
 type OfferedEvent = Exclude<
@@ -272,20 +290,22 @@ function evolveOffered(state: OfferedLineage, event: OfferedEvent): Lineage {
       assert(state.inBlock === undefined, 'one version of a lineage is in one block at a time');
       const { version, block } = event;
       const seen = changed(state, version, (each) => ({ ...each, broadcast: true }));
-      return { ...seen, inBlock: { version, block }, life: state.life + 1 };
+      const ownHeldSats = ownHeld(versionNumbered(state, version), state.ownHeldSats);
+      return { ...seen, inBlock: { version, block }, life: state.life + 1, ownHeldSats };
     }
     case 'version_unconfirmed': {
       assert(state.inBlock?.block.hash === event.block.hash, 'it leaves the block it was in');
       const { inBlock: _gone, ...rest } = state;
       // A reorg that deep takes finality back: the lineage goes on. What was given up stays given up.
-      return { ...rest, status: state.status === 'dead' ? 'dead' : 'offered' };
+      if (state.status === 'dead') return { ...rest, ownHeldSats: 0n as Sats };
+      return { ...rest, status: 'offered' };
     }
     case 'input_lost':
       return { ...state, lost: [...state.lost, event.outpoint] };
     case 'lineage_final':
-      return { ...state, status: 'final' };
+      return { ...state, status: 'final', ownHeldSats: ownFeeInBlock(state) };
     case 'lineage_dead':
-      return { ...state, status: 'dead' };
+      return { ...state, status: 'dead', ownHeldSats: 0n as Sats };
     default:
       return assertNever(event, 'lineage event');
   }

@@ -87,6 +87,8 @@ export type SettlementEvent = { readonly at: Instant } &
     /** `excluded`: it can't confirm any more. `overdue`: it may, so the amount stays in suspense. */
     | { readonly type: 'settlement_reversed'; readonly reason: string; readonly because: 'excluded' | 'overdue' }
     | { readonly type: 'settlement_failed'; readonly reason: string }
+    /** After a transaction was offered: it ends cancelled if one that leaves it out is final, and settled if one that pays it is. */
+    | { readonly type: 'cancellation_requested'; readonly reason: string; readonly by: string }
     | { readonly type: 'settlement_cancelled'; readonly reason: string; readonly by: string }
     | { readonly type: 'settlement_expired'; readonly reason: string }
   );
@@ -109,6 +111,8 @@ interface Life {
   readonly updatedAt: Instant;
   /** How often it has become settled: the life of the transfers that say so. */
   readonly settledTimes: number;
+  /** The payer wants it back, and a transaction may pay it still. */
+  readonly cancelling?: { readonly reason: string; readonly by: string };
 }
 
 /** States of DESIGN 7; each has only its own fields. */
@@ -146,7 +150,7 @@ export const NEXT_STATES: Readonly<Record<Settlement['status'], readonly Settlem
   approved: ['reserved', 'queued', 'failed', 'cancelled', 'expired'],
   queued: ['reserved', 'failed', 'cancelled', 'expired'],
   reserved: ['settled', 'executing', 'cancelled', 'expired'],
-  executing: ['confirming', 'failed'],
+  executing: ['confirming', 'failed', 'cancelled'],
   confirming: ['settled', 'executing'],
   settled: ['reopened'],
   reopened: ['settled', 'reversed'],
@@ -168,6 +172,12 @@ export function living(settlement: Settlement): LivingSettlement {
   assert(settlement.status !== 'none', 'the settlement does not exist');
   return settlement;
 }
+
+/** Every transaction that could pay it is dead, and its money was given back: for good, whatever a reorg past all finality brings. */
+export const isGivenUp = (state: LivingSettlement): boolean =>
+  state.status === 'failed' ||
+  state.status === 'cancelled' ||
+  (state.status === 'reversed' && state.because === 'excluded');
 
 /** Confirmations that make it final. */
 export const confirmationsRequired = ({ confirmations }: LivingSettlement): number => confirmations?.required ?? 0;
@@ -250,6 +260,14 @@ function evolveLiving(
       return reversed(state, event);
     case 'settlement_failed':
       return { ...move(state, 'failed', at, event.reason), status: 'failed', ...payoutOf(state) };
+    case 'cancellation_requested':
+      assert(state.status === 'executing', `a payout is dropped while executing, not ${state.status}`);
+      return {
+        ...again(state, at),
+        status: 'executing',
+        payout: state.payout,
+        cancelling: { reason: event.reason, by: event.by },
+      };
     case 'settlement_cancelled':
       return { ...move(state, 'cancelled', at, event.reason), status: 'cancelled' };
     case 'settlement_expired':
@@ -311,7 +329,7 @@ function move(state: LivingSettlement, to: SettlementStatus, at: Instant, reason
 
 /** What a settlement keeps whatever state it is in. */
 function again(state: LivingSettlement, at: Instant): Life {
-  const { terms, confirmations, sources, risk, aml, transitions, createdAt, settledTimes } = state;
+  const { terms, confirmations, sources, risk, aml, transitions, createdAt, settledTimes, cancelling } = state;
   return {
     terms,
     ...(confirmations === undefined ? {} : { confirmations }),
@@ -322,5 +340,6 @@ function again(state: LivingSettlement, at: Instant): Life {
     createdAt,
     updatedAt: at,
     settledTimes,
+    ...(cancelling === undefined ? {} : { cancelling }),
   };
 }

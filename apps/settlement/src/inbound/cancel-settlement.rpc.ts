@@ -5,7 +5,7 @@ import { GrpcMethod } from '@nestjs/microservices';
 import { checkId, checkIdempotencyKey, checkReason, refuseInvalid } from './fields.ts';
 import { Gateway, scopeOf } from './gateway.ts';
 
-/** The payer takes it back, or an operator does, as long as nothing has been offered for signature. */
+/** The payer takes it back, or an operator does; once a transaction pays it, by another that leaves it out. */
 @Controller()
 export class CancelSettlementRpc {
   readonly #gateway: Gateway;

@@ -60,6 +60,7 @@ function tables(schema: string): readonly string[] {
       branch integer NOT NULL, index integer NOT NULL, height integer, life integer NOT NULL, spent_by text, spends integer NOT NULL,
       claimed_by text, released boolean NOT NULL, sources text NOT NULL) WITH (fillfactor = 80)`,
     `CREATE INDEX coins_txid ON ${schema}.coins (txid)`,
+    `CREATE INDEX coins_height ON ${schema}.coins (height) WHERE height IS NOT NULL`,
     `CREATE INDEX coins_spent_by ON ${schema}.coins (spent_by) WHERE spent_by IS NOT NULL`,
     `CREATE INDEX coins_free ON ${schema}.coins (wallet_id) WHERE spent_by IS NULL AND claimed_by IS NULL AND height IS NOT NULL AND released`,
     `CREATE TABLE ${schema}.lineages (

@@ -20,6 +20,7 @@ import {
   coinTransferIds,
   depositTransferIds,
   inputsOf,
+  lineageTransferIds,
   type SettlementPolicy,
   settlementsOf,
   settlementTransferIds,
@@ -154,6 +155,8 @@ class States {
       for (const settlementId of settlementsOf(lineage)) needs.settlements.add(settlementId);
       for (const { outpoint } of inputsOf(lineage)) needs.outpoints.add(outpoint);
       if (!('versions' in lineage)) continue;
+      needs.wallets.add(lineage.walletId);
+      needs.institutions.add(lineage.institutionId);
       for (const { outpoint } of lineage.versions.flatMap(({ outputs }) => outputs)) needs.outpoints.add(outpoint);
     }
     await this.#loadStreams();
@@ -285,6 +288,10 @@ function ledgerNeeds(
   for (const walletId of walletIds) {
     addClaim({ kind: 'wallet', walletId });
     accounts.add(custodyAccount(walletId)).add(walletSuspenseAccount(walletId));
+  }
+  for (const id of needs.lineages) {
+    const lineage = batch.state(lineageStream, id);
+    if ('versions' in lineage) for (const transfer of lineageTransferIds(lineage)) transfers.add(transfer);
   }
   for (const coin of coins) {
     accounts.add(custodyAccount(coin.walletId)).add(walletSuspenseAccount(coin.walletId));

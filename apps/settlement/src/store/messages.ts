@@ -51,7 +51,7 @@ export const STATUSES: Readonly<Record<SettlementStatus, settlementV1.Settlement
 export function settlementMessage(state: LivingSettlement, tipHeight?: number): settlementV1.Settlement {
   const { terms, transitions } = state;
   const payout = 'payout' in state ? state.payout : undefined;
-  const reason = transitions.at(-1)?.reason ?? '';
+  const reason = reasonFor(state);
   return {
     settlementId: terms.settlementId,
     fromInstitution: terms.from,
@@ -74,6 +74,13 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     })),
     callbackUrl: terms.callbackUrl,
   };
+}
+
+/** Why it is where it is; while it may still be paid or not, who wanted it back has the word. */
+function reasonFor({ status, cancelling, transitions }: LivingSettlement): string {
+  const isOpen = status === 'executing' || status === 'confirming';
+  if (isOpen && cancelling !== undefined) return `cancellation requested: ${cancelling.reason}`;
+  return transitions.at(-1)?.reason ?? '';
 }
 
 function confirmationsThen(state: LivingSettlement): number {

@@ -64,10 +64,10 @@ export class Needs {
       case 'confirm_incident':
         this.chain = true;
         return;
+      case 'cancel':
       case 'bump':
         this.bumping.settlements.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
-      case 'cancel':
       case 'expire':
         return void this.settlements.add(body.settlementId);
       case 'create_institution':

@@ -55,7 +55,8 @@ export class AssignDestinations implements Worker {
   async #assign(assigned: readonly { plan: LineagePlan; destinations: Destinations }[]): Promise<void> {
     const causes = await causesOfWork(
       this.#env,
-      assigned.map(({ plan }) => plan.payouts[0]!.settlementId),
+      // What pays nobody any more was begun by the settlement that the lineage has its id from.
+      assigned.map(({ plan }) => plan.payouts[0]?.settlementId ?? plan.lineageId),
     );
     const outcomes = await this.#store.execute(
       assigned.map(({ plan, destinations }, i) => ({

@@ -6,11 +6,21 @@ import { settlementStream } from '../store/streams.ts';
  * Why a worker does something for these settlements, in their order: it goes on under the correlation id and the trace of the request that
  * each began with.
  */
-export async function causesOfWork(
-  { pool, runtime }: Pick<SettlementEnv, 'pool' | 'runtime'>,
+export function causesOfWork(
+  env: Pick<SettlementEnv, 'pool' | 'runtime'>,
   settlementIds: readonly string[],
 ): Promise<readonly CauseContext[]> {
-  const streams = settlementIds.map((id) => `${settlementStream.aggregate.name}/${id}`);
+  return causesOf(
+    env,
+    settlementIds.map((id) => `${settlementStream.aggregate.name}/${id}`),
+  );
+}
+
+/** The same for any streams: a lineage that pays nobody any more has no settlement, and in a restored store may never have had one. */
+export async function causesOf(
+  { pool, runtime }: Pick<SettlementEnv, 'pool' | 'runtime'>,
+  streams: readonly string[],
+): Promise<readonly CauseContext[]> {
   const { rows } = await pool.query<{
     stream: string;
     event_id: string;

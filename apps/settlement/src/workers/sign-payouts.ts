@@ -1,6 +1,7 @@
 import { hexFromBytes, verifySignatures } from '@finality/bitcoin';
 import { type signingV1, toTimestamp } from '@finality/contracts';
 import { assert, type Instant, type Worker } from '@finality/kernel';
+import { streamOf } from '@finality/event-store';
 import { refusalOf, withSpan } from '@finality/service';
 import {
   latest,
@@ -14,7 +15,7 @@ import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts
 import type { SettlementCommand } from '../store/commands.ts';
 import { CHAIN_TIP_ID, chainTipStream, lineageStream, settlementStream } from '../store/streams.ts';
 import type { RecoveryGate } from '../recovery-gate.ts';
-import { causesOfWork } from './cause.ts';
+import { causesOf } from './cause.ts';
 
 const LINEAGES_MAX = 50;
 const POLL_MS = 1_000;
@@ -64,11 +65,14 @@ export class SignPayouts implements Worker {
     const settlementIds = version.payouts.map(({ settlementId }) => settlementId);
     const settlements = await this.#reader.loadStates(settlementStream, settlementIds);
     const { epoch } = await this.#reader.head();
-    const [cause] = await causesOfWork(this.#env, settlementIds.slice(0, 1));
+    const { network } = this.#env.config;
+    const [first] = settlementIds;
+    const begun = first === undefined ? streamOf(lineageStream, lineageId) : streamOf(settlementStream, first);
+    const [cause] = await causesOf(this.#env, [begun]);
     const span = { traceparent: cause?.traceparent, attributes: { 'finality.txid': version.txid } };
     await withSpan('sign payout', span, async (traceparent) => {
       const paid = settlements.map(({ state }) => living(state));
-      const body = await this.#ask(lineage, version, requestOf(lineage, version, paid, epoch));
+      const body = await this.#ask(lineage, version, requestOf(lineage, version, paid, { epoch, network }));
       this.#env.faults?.at('settlement.signed');
       const continued = { ...cause!, ...(traceparent === undefined ? {} : { traceparent }) };
       const [outcome] = await this.#store.execute([{ body, cause: continued }]);
@@ -101,7 +105,7 @@ function requestOf(
   { lineageId, walletId, anchor }: OfferedLineage,
   version: OfferedVersion,
   settlements: readonly LivingSettlement[],
-  epoch: number,
+  { epoch, network }: { readonly epoch: number; readonly network: string },
 ): signingV1.SignTransactionRequest {
   const payees = new Map(version.payouts.map((payout) => [payout.settlementId, payout.payeeInstitutionId]));
   return {
@@ -121,13 +125,14 @@ function requestOf(
       const payee = { settlementId, institutionId, walletId: destination.walletId, branch, index };
       return { valueSats, change: undefined, payee };
     }),
-    authorisation: { payouts: settlements.map(authorisationOf) },
+    authorisation: { payouts: settlements.map((each) => authorisationOf(each, network)) },
   };
 }
 
 /** None of these issuers signs yet: the fields are empty until they do (DESIGN 9). */
-const authorisationOf = ({ terms, createdAt }: LivingSettlement): signingV1.PayoutAuthorisation => ({
+const authorisationOf = ({ terms, createdAt }: LivingSettlement, network: string): signingV1.PayoutAuthorisation => ({
   settlementId: terms.settlementId,
+  network,
   payerInstitutionId: terms.from,
   payeeInstitutionId: terms.to,
   amountSats: terms.amountSats,

@@ -1,6 +1,6 @@
 import { bytesFromHex } from '@finality/bitcoin';
 import { type signingV1, toTimestamp } from '@finality/contracts';
-import { assert, fieldError, invalid } from '@finality/kernel';
+import { assert, assertNever, fieldError, invalid } from '@finality/kernel';
 import { RefusalException, SERVICE_ENV, type ServiceEnv } from '@finality/service';
 import type { Account, DeclaredOutput, PayoutAuthorisation, SigningRequest } from '@finality/signing';
 import { Controller, Inject } from '@nestjs/common';
@@ -86,10 +86,23 @@ function requestMessage(request: SigningRequest): signingV1.SignTransactionReque
 
 function outputMessage(output: DeclaredOutput): signingV1.OutputToSign {
   const { valueSats } = output;
-  if (output.kind === 'anchor') return { valueSats, payee: undefined, change: undefined };
-  if (output.kind === 'change') return { valueSats, payee: undefined, change: { index: output.index } };
-  const { settlementId, institutionId, walletId, branch, index } = output;
-  return { valueSats, payee: { settlementId, institutionId, walletId, branch, index }, change: undefined };
+  const none = { payee: undefined, change: undefined, toDestination: undefined };
+  switch (output.kind) {
+    case 'anchor':
+      return { ...none, valueSats };
+    case 'change':
+      return { ...none, valueSats, change: { index: output.index } };
+    case 'destination': {
+      const { settlementId, institutionId, destinationId } = output;
+      return { ...none, valueSats, toDestination: { settlementId, institutionId, destinationId } };
+    }
+    case 'payee': {
+      const { settlementId, institutionId, walletId, branch, index } = output;
+      return { ...none, valueSats, payee: { settlementId, institutionId, walletId, branch, index } };
+    }
+    default:
+      return assertNever(output, 'output');
+  }
 }
 
 const bytes = (hex: string): Buffer => Buffer.from(bytesFromHex(hex));

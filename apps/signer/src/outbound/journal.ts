@@ -1,4 +1,4 @@
-import { bytesFromHex, hexFromBytes, type OutpointKey } from '@finality/bitcoin';
+import { type Branch, bytesFromHex, hexFromBytes, type OutpointKey } from '@finality/bitcoin';
 import type { Session, StoredEvent } from '@finality/event-store';
 import { assert, type Instant, type Sats } from '@finality/kernel';
 import type { AccountEvent, EpochRaised, LineageEvent, SigningAccepted, SigningRequest } from '@finality/signing';
@@ -8,6 +8,7 @@ export interface JournalQuestion {
   readonly settlements: readonly string[];
   readonly institutions: readonly string[];
   readonly lineages: readonly string[];
+  readonly wallets: readonly string[];
   /** Beginning of the rolling window. */
   readonly since: Instant;
 }
@@ -22,10 +23,12 @@ export interface JournalAnswer {
   readonly sent: ReadonlyMap<string, bigint>;
   readonly sentInLineage: ReadonlyMap<string, bigint>;
   readonly epochHighest: number;
+  /** By {@link branchName}. */
+  readonly indicesHighest: ReadonlyMap<string, number>;
 }
 
 export async function readJournal(session: Session, question: JournalQuestion): Promise<JournalAnswer> {
-  const { outpoints, settlements, institutions, lineages, since } = question;
+  const { outpoints, settlements, institutions, lineages, wallets, since } = question;
   const coins = await session.query<{ outpoint: OutpointKey; lineage_id: string; value_sats: bigint }>(
     'SELECT outpoint, lineage_id, value_sats FROM journal_coins WHERE outpoint = ANY($1::text[])',
     [outpoints],
@@ -49,7 +52,12 @@ export async function readJournal(session: Session, question: JournalQuestion): 
     [lineages, since],
   );
   const [epoch] = await session.query<{ highest: number }>(EPOCH_HIGHEST);
+  const indices = await session.query<{ wallet_id: string; branch: Branch; highest: number }>(
+    'SELECT wallet_id, branch, highest FROM indices_highest WHERE wallet_id = ANY($1::text[])',
+    [wallets],
+  );
   return {
+    indicesHighest: new Map(indices.map((row) => [branchName(row.wallet_id, row.branch), row.highest])),
     coins: new Map(
       coins.map((row) => [row.outpoint, { lineageId: row.lineage_id, valueSats: row.value_sats as Sats }]),
     ),
@@ -63,6 +71,7 @@ export async function readJournal(session: Session, question: JournalQuestion): 
 
 /** Of all that was asked for, or that settlement was told to go on in. */
 export const EPOCH_HIGHEST = `SELECT greatest((SELECT max(epoch) FROM journal), (SELECT max(epoch) FROM journal_epochs), 0) AS highest`;
+export const branchName = (walletId: string, branch: Branch): string => `${walletId}/${branch}`;
 
 /** The first account index that no wallet has. */
 export async function nextAccountIndex(session: Session): Promise<number> {
@@ -116,6 +125,7 @@ async function writeAccepted(
     ],
   );
   await writeClaims(session, requests);
+  await writeIndices(session, requests.flatMap(indicesOf));
 }
 
 /** A later version of a lineage finds its coins and settlements taken by itself; taken by another lineage would be a bug of the policy. */
@@ -145,4 +155,32 @@ async function writeClaims(session: Session, requests: readonly SigningRequest[]
     [...coinColumns, ...payoutColumns],
   );
   assert(foreign.length === 0, `${foreign[0]?.taken} belongs to another lineage`);
+}
+
+/** An index of a wallet's branch. */
+export interface IndexPlace {
+  readonly walletId: string;
+  readonly branch: Branch;
+  readonly index: number;
+}
+
+/** All indices that a transaction has to do with. */
+export function indicesOf({ walletId, inputs, outputs }: SigningRequest): readonly IndexPlace[] {
+  const spent = inputs.map(({ branch, index }): IndexPlace => ({ walletId, branch, index }));
+  const paid = outputs.flatMap((output): readonly IndexPlace[] => {
+    if (output.kind === 'payee') return [output];
+    return output.kind === 'change' ? [{ walletId, branch: 1, index: output.index }] : [];
+  });
+  return [...spent, ...paid];
+}
+
+/** Notes the highest index of each branch; lower ones than those known change nothing. */
+export async function writeIndices(session: Session, places: readonly IndexPlace[]): Promise<void> {
+  await session.query(
+    `INSERT INTO indices_highest (wallet_id, branch, highest)
+     SELECT wallet_id, branch, max(index) FROM unnest($1::text[], $2::smallint[], $3::int[]) AS places (wallet_id, branch, index)
+     GROUP BY wallet_id, branch ORDER BY wallet_id, branch
+     ON CONFLICT (wallet_id, branch) DO UPDATE SET highest = EXCLUDED.highest WHERE indices_highest.highest < EXCLUDED.highest`,
+    [places.map(({ walletId }) => walletId), places.map(({ branch }) => branch), places.map(({ index }) => index)],
+  );
 }

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import { service as healthService } from 'grpc-health-check';
 import { expect, it } from 'vitest';
@@ -15,6 +16,16 @@ const PUBLIC = [
   'finality.risk.v1.RiskService',
   'finality.aml.v1.AmlService',
 ];
+
+/** Where services are processes of their own, and Kafka is between them. */
+const ONE_PROCESS_EACH = ['finality_relay_lag_messages'];
+
+/** The metrics that what we give to Prometheus and Grafana asks for. */
+function namedInMonitoring(): readonly string[] {
+  const monitoring = new URL('../../../../deploy/monitoring/', import.meta.url);
+  const text = readdirSync(monitoring).map((file) => readFileSync(new URL(file, monitoring), 'utf8'));
+  return [...new Set(text.join('\n').match(/\bfinality_[a-z_]+/g))];
+}
 
 onPlatform('operations', (e2e) => {
   /** Series by name and labels, as Prometheus reads them. */
@@ -80,6 +91,27 @@ onPlatform('operations', (e2e) => {
     }
     expect(valueOf(series, 'finality_chain_tip_age_seconds')).toBeGreaterThanOrEqual(0);
     expect(valueOf(series, 'finality_chain_lag_blocks')).toBe(0);
+  });
+
+  it('has every metric that alerts and dashboard name, and tells where the money is', async () => {
+    const bank = await e2e().bank();
+    await bank.fund({ clearing: [700_000n] });
+    const series = await until(
+      'the deposit is in the sums',
+      metrics,
+      (found) => valueOf(found, 'finality_reorg_stake_sats', 'blocks="6"')! >= 700_000,
+    );
+    for (const name of namedInMonitoring()) {
+      expect([name, valueOf(series, name) !== undefined]).toEqual([name, !ONE_PROCESS_EACH.includes(name)]);
+    }
+    const sats = (where: string) => valueOf(series, 'finality_ledger_sats', `where="${where}"`)!;
+    expect(sats('custody')).toBeGreaterThanOrEqual(sats('available'));
+    expect(sats('available')).toBeGreaterThanOrEqual(700_000);
+    expect(sats('suspense')).toBe(0);
+    const depths = ['1', '3', '6', '10'].map((blocks) =>
+      valueOf(series, 'finality_reorg_stake_sats', `blocks="${blocks}"`)!,
+    );
+    expect(depths).toEqual(depths.toSorted((a, b) => a - b));
   });
 
   it('answers the standard health check, for the server and for each service', async () => {

@@ -42,6 +42,11 @@ export function rebuildingSigner(signer: SigningPort, options: RebuildingOptions
     listJournal: (request) => signer.listJournal(request),
     listSigned: (request) => signer.listSigned(request),
     raiseEpoch: (request) => signer.raiseEpoch(request),
+    registerSignatory: (request) => signer.registerSignatory(request),
+    checkDestinationRequest: (request) => signer.checkDestinationRequest(request),
+    registerDestination: (request) => signer.registerDestination(request),
+    removeDestination: (request) => signer.removeDestination(request),
+    checkDestinations: (request) => signer.checkDestinations(request),
     signTransaction: async (request) => {
       const answer = await signer.signTransaction(request);
       if (options.isLost()) await payAgain(signer, request, options);

@@ -23,6 +23,14 @@
 {{- end }}
 {{- end }}
 
+{{/* Empty where one node decides: then nothing may wait for two to agree. */}}
+{{- define "finality.secondRpcUrl" -}}
+{{- if and (not .Values.bitcoin.secondRpcUrl) (index .Values.services.settlement.settings "AGREE_FROM_SATS") }}
+{{- fail "bitcoin.secondRpcUrl is empty, but services.settlement.settings.AGREE_FROM_SATS makes amounts wait for a second node" }}
+{{- end }}
+{{- .Values.bitcoin.secondRpcUrl }}
+{{- end }}
+
 {{/* Changes with whatever a service's ConfigMap is made of, and replaces its pods then. */}}
 {{- define "finality.settingsDigest" -}}
 {{- $values := (index . 0).Values }}

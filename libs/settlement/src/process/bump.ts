@@ -10,9 +10,19 @@ import {
 import { addSats, assert, err, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
 import type { Transfer } from '@finality/ledger';
 import type { Book } from '../book.ts';
-import { latest, type LineageInput, type LineagePlan, type OfferedLineage, type OfferedVersion } from '../lineage.ts';
+import {
+  latest,
+  type LineageInput,
+  type LineagePayout,
+  type LineagePlan,
+  offered,
+  type OfferedLineage,
+  type OfferedVersion,
+  settlementsOf,
+} from '../lineage.ts';
+import { ownFeeHeld } from '../postings/lineage.ts';
 import { heldMore } from '../postings/payout.ts';
-import { living, type LivingSettlement } from '../settlement.ts';
+import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
 import { placeholderFor, spendable, weightOf } from './choose-coins.ts';
 import { feeRateNow } from './fees.ts';
 import { claim, inputOf, releaseClaim } from './reserve.ts';
@@ -24,44 +34,83 @@ const COINS_ADDED_MAX = 20;
 /** Without a person's wish or a higher feerate to go by: a quarter more than before. */
 const STEP_PERCENT = 125n;
 
-/**
- * Plans a version that pays the same payees and a higher fee, at `feeRate` if that is high enough for nodes to take it in the place of the last
- * one (reference: Bitcoin Core's replacement rules, and btcd's): it spends the same coins, adds only confirmed ones, and takes what the fee
- * needs from the change. The fee stays within the cap of each payout.
- */
+/** Plans a version that pays a higher fee, unless another is on its way. */
 function bump(book: Book, lineageId: string, feeRate: FeeRate): Result<void, Refusal> {
+  const waits = waiting(book, lineageId);
+  if (!waits.ok) return waits;
+  const lineage = waits.value;
+  const last = latest(lineage);
+  if (lineage.next !== undefined || last.signedHex === undefined)
+    return refused('VERSION_UNDER_WAY', `version ${(lineage.next ?? last).version} is being signed`);
+  if (lineage.versions.length >= VERSIONS_MAX)
+    return refused('TOO_MANY_VERSIONS', `expected at most ${VERSIONS_MAX} versions`);
+  return replace(book, lineage, stillPaid(book, last), feeRate);
+}
+
+/**
+ * Plans a version that leaves this settlement out, in the place of one that is planned. The last one needn't have been signed: it may be
+ * the signer that refuses it.
+ */
+export function replaceWithout(book: Book, lineageId: string, settlementId: string): Result<void, Refusal> {
+  const waits = waiting(book, lineageId);
+  if (!waits.ok) return waits;
+  const payouts = stillPaid(book, latest(waits.value)).filter((payout) => payout.settlementId !== settlementId);
+  return replace(book, waits.value, payouts, dearer(book, latest(waits.value)));
+}
+
+/** A lineage that a version can still be added to: none is in a block, all of them are possible, and none has ever been final. */
+function waiting(book: Book, lineageId: string): Result<OfferedLineage, Refusal> {
   const lineage = book.lineages.get(lineageId);
   const waits =
     lineage.status === 'offered' &&
     lineage.inBlock === undefined &&
     lineage.conflicts.length + lineage.lost.length === 0;
   if (!waits) return refused('NOT_WAITING', 'expected a transaction that waits for its first confirmation');
-  const last = latest(lineage);
-  if (lineage.next !== undefined || last.signedHex === undefined)
-    return refused('VERSION_UNDER_WAY', `version ${(lineage.next ?? last).version} is being signed`);
-  if (lineage.versions.length >= VERSIONS_MAX)
-    return refused('TOO_MANY_VERSIONS', `expected at most ${VERSIONS_MAX} versions`);
-  if (last.payouts.some(({ settlementId }) => book.settlements.get(settlementId).status !== 'executing'))
+  const states = settlementsOf(lineage).map((id) => living(book.settlements.get(id)));
+  if (states.some((state) => state.status !== 'executing' && !isGivenUp(state)))
     return refused('NOT_WAITING', 'expected payouts that have never been final');
-  const funded = fund(book, lineage, last, feeRate);
+  return ok(lineage);
+}
+
+/** What the next version pays: whatever the last one does, without what has been cancelled. */
+function stillPaid(book: Book, { payouts }: OfferedVersion): readonly LineagePayout[] {
+  return payouts.map(payoutOf).filter(({ settlementId }) => {
+    const { status, cancelling } = living(book.settlements.get(settlementId));
+    return status === 'executing' && cancelling === undefined;
+  });
+}
+
+/**
+ * Plans a version with a higher fee, at `feeRate` if that is high enough for nodes to take it in the place of the last one (reference: Bitcoin
+ * Core's replacement rules, and btcd's): it spends the same coins, adds only confirmed ones, and takes what the fee needs from the change. The
+ * fee stays within the cap of each payout. With nothing to pay it pays the wallet itself.
+ */
+function replace(
+  book: Book,
+  lineage: OfferedLineage,
+  payouts: readonly LineagePayout[],
+  feeRate: FeeRate,
+): Result<void, Refusal> {
+  const last = latest(lineage);
+  const funded = fund(book, lineage, payouts, feeRate);
   if (!funded.ok) return funded;
-  const { lineageId: id, walletId, institutionId, anchor } = lineage;
+  const { lineageId, walletId, institutionId, anchor } = lineage;
   const version = last.version + 1;
-  const plan = { lineageId: id, walletId, institutionId, anchor, version, payouts: last.payouts, ...funded.value };
+  const plan = { lineageId, walletId, institutionId, anchor, version, payouts, ...funded.value };
   const affordable = book.ledger.check(held(book, plan));
   if (!affordable.ok) return refused('INSUFFICIENT_LIQUIDITY', 'the payer has not got what the fee takes more');
+  dropNext(book, lineageId, 'another version is planned in its place');
   const known = new Set(last.inputs.map(({ outpoint }) => outpoint));
   claim(
     book,
     lineageId,
     plan.inputs.filter(({ outpoint }) => !known.has(outpoint)),
   );
-  const next: LineagePlan = { ...plan, payouts: last.payouts.map(payoutOf), offerAt: book.now };
-  book.lineages.record(lineageId, { type: 'version_planned', at: book.now, plan: next });
+  book.lineages.record(lineageId, { type: 'version_planned', at: book.now, plan: { ...plan, offerAt: book.now } });
   return ok(undefined);
 }
 
-const payoutOf = ({ settlementId, payeeWalletId, payeeInstitutionId, amountSats }: LineagePlan['payouts'][number]) => ({
+const payoutOf = ({ settlementId, payeeWalletId, payeeInstitutionId, amountSats }: LineagePayout): LineagePayout => ({
   settlementId,
   payeeWalletId,
   payeeInstitutionId,
@@ -82,11 +131,15 @@ export function bumpSettlement(book: Book, settlementId: string, feeRate: FeeRat
 export function bumpDue(book: Book, lineageId: string): void {
   const lineage = book.lineages.get(lineageId);
   if (lineage.status !== 'offered' || lineage.inBlock !== undefined) return;
-  const last = latest(lineage);
+  const bumped = bump(book, lineageId, dearer(book, latest(lineage)));
+  if (!bumped.ok) waitForBlock(book, lineageId);
+}
+
+/** What is paid today, or a step more than before. */
+function dearer(book: Book, last: OfferedVersion): FeeRate {
   const higher = ((rateOf(last) * STEP_PERCENT) / 100n) as FeeRate;
   const feeRate = feeRateNow(book);
-  const bumped = bump(book, lineageId, feeRate > higher ? feeRate : higher);
-  if (!bumped.ok) waitForBlock(book, lineageId);
+  return feeRate > higher ? feeRate : higher;
 }
 
 /** From now on: replaced when it isn't in a block in time. */
@@ -107,6 +160,7 @@ type Paying = Pick<LineagePlan, 'walletId' | 'payouts' | 'inputs' | 'feeSats' | 
 
 /** What each payout bears of a plan's fee, in the order of its payouts. */
 export function sharesOf(book: Book, { walletId, payouts, inputs, feeSats, changeSats }: Paying): readonly Sats[] {
+  if (payouts.length === 0) return [];
   const payees = payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
   const scripts = changeSats === 0n ? payees : [...payees, placeholderFor(book, walletId)];
   const feeRate = feeRateOf(feeSats, weightOf(inputs, scripts));
@@ -114,7 +168,11 @@ export function sharesOf(book: Book, { walletId, payouts, inputs, feeSats, chang
 }
 
 /** What has to be held beside what is: each payout's share of the fee may be larger than in any version before. */
-export function held(book: Book, plan: Paying & { readonly version: number }): readonly Transfer[] {
+export function held(book: Book, plan: Paying & Pick<LineagePlan, 'lineageId' | 'version'>): readonly Transfer[] {
+  if (plan.payouts.length === 0) {
+    const moreSats = plan.feeSats - offered(book.lineages.get(plan.lineageId)).ownHeldSats;
+    return moreSats > 0n ? [ownFeeHeld(plan, plan.version, moreSats)] : [];
+  }
   return sharesOf(book, plan).flatMap((feeSats, i) => {
     const state = living(book.settlements.get(plan.payouts[i]!.settlementId));
     assert(state.status === 'executing', `a settlement that is ${state.status} isn't paid by another version`);
@@ -130,43 +188,56 @@ interface Funding {
 }
 
 /** The coins of the last version, and as few more as the fee needs. */
-function fund(book: Book, lineage: OfferedLineage, last: OfferedVersion, feeRate: FeeRate): Result<Funding, Refusal> {
-  const payees = last.payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
+function fund(
+  book: Book,
+  lineage: OfferedLineage,
+  payouts: readonly LineagePayout[],
+  feeRate: FeeRate,
+): Result<Funding, Refusal> {
+  const last = latest(lineage);
+  const payees = payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
   const change = placeholderFor(book, lineage.walletId);
-  const amountSats = addSats(...last.payouts.map((payout) => payout.amountSats));
+  const amountSats = addSats(...payouts.map((payout) => payout.amountSats));
+  // Who pays nobody any more bears what all that were to be paid would have.
+  const bearers = payees.length > 0 ? payees.length : settlementsOf(lineage).length;
+  const target = { feeRate, feeCapSats: (book.policy.feeCapSats * BigInt(bearers)) as Sats };
   const free = spendable(book, lineage.walletId).slice(0, COINS_ADDED_MAX).map(inputOf);
   for (let added = 0; added <= free.length; added++) {
     const inputs = [...last.inputs, ...free.slice(0, added)];
     const restSats = addSats(...inputs.map(({ valueSats }) => valueSats)) - amountSats;
-    const withChange = feeOf(book, last, weightOf(inputs, [...payees, change]), feeRate);
-    const without = feeOf(book, last, weightOf(inputs, payees), feeRate);
+    const withChange = feeOf(book, last, weightOf(inputs, [...payees, change]), target);
+    const without = feeOf(book, last, weightOf(inputs, payees), target);
     if (!withChange.ok) return withChange;
     if (!without.ok) return without;
     const changeSats = restSats - withChange.value;
     const funding =
       changeSats >= dustLimitSats(change)
         ? { inputs, feeSats: withChange.value, changeSats: changeSats as Sats }
-        : restSats >= without.value
+        : payees.length > 0 && restSats >= without.value
           ? { inputs, feeSats: restSats as Sats, changeSats: 0n as Sats }
           : undefined;
     if (funding === undefined) continue;
-    const parts = sharesOf(book, { walletId: lineage.walletId, payouts: last.payouts, ...funding });
+    const parts = sharesOf(book, { walletId: lineage.walletId, payouts, ...funding });
     if (parts.every((feeSats) => feeSats <= book.policy.feeCapSats)) return ok(funding);
   }
   return refused('NO_COINS', 'the wallet has no confirmed coins for the fee');
 }
 
 /** The fee of a replacement of this weight at the feerate asked for, or at what nodes ask for if that is more. */
-function feeOf(book: Book, last: OfferedVersion, weight: number, target: FeeRate): Result<Sats, Refusal> {
-  const { bump: policy, feeCapSats } = book.policy;
+function feeOf(
+  { policy: { bump: policy } }: Book,
+  last: OfferedVersion,
+  weight: number,
+  { feeRate, feeCapSats }: { readonly feeRate: FeeRate; readonly feeCapSats: Sats },
+): Result<Sats, Refusal> {
   const { version, feeSats } = last;
   const decision = decideBump({
     // Nobody tells what payees have made of its outputs: those that follow ours are spent when they are final.
     versions: [{ version, feeSats, vsize: vsizeOf(weightOfVersion(last)), descendants: [] }],
-    target,
+    target: feeRate,
     incremental: policy.incrementalFeeRate,
     floor: policy.incrementalFeeRate,
-    feeCapSats: (feeCapSats * BigInt(last.payouts.length)) as Sats,
+    feeCapSats,
     replacement: { vsize: vsizeOf(weight), isFunded: true },
   });
   switch (decision.kind) {
@@ -175,7 +246,7 @@ function feeOf(book: Book, last: OfferedVersion, weight: number, target: FeeRate
     case 'none':
       return refused('PAYS_ENOUGH', `version ${version} pays ${formatFeeRate(rateOf(last))} sat/vB already`);
     default:
-      return refused('FEE_ABOVE_CAP', `expected a fee of at most ${feeCapSats} sat for each payout`);
+      return refused('FEE_ABOVE_CAP', `expected a fee of at most ${feeCapSats} sat`);
   }
 }
 

@@ -13,6 +13,7 @@ import type {
   NewOutput,
   VersionPayout,
 } from '../lineage.ts';
+import { ownFeeHeld } from '../postings/lineage.ts';
 import { heldMore, release, reservation } from '../postings/payout.ts';
 import { mustImpose, mustPost } from '../postings/post.ts';
 import { living, type LivingSettlement, type Terms } from '../settlement.ts';
@@ -82,6 +83,7 @@ export function importTransaction(book: Book, signed: SignedTransaction): void {
   for (const input of signed.inputs) take(book, signed, input);
   plan(book, lineage, signed);
   for (const payout of payouts) hold(book, signed, payout);
+  if (payouts.length === 0) holdOwnFee(book, lineage, signed);
   const { version, txid, unsignedHex, inputs, feeSats } = signed;
   const offering: LineageVersion = { version, txid, unsignedHex, inputs, outputs, payouts, feeSats };
   book.declare(txid, signed.lineageId);
@@ -97,8 +99,8 @@ function contradiction(book: Book, lineage: Lineage, signed: SignedTransaction):
   const versions = 'versions' in lineage ? lineage.versions : [];
   if (lineage.status === 'final' || lineage.status === 'dead')
     return `lineage ${lineageId} is ${lineage.status} here, and was offered version ${version} since`;
-  if (version !== versions.length + 1)
-    return `expected version ${versions.length + 1} of lineage ${lineageId}, got ${version}`;
+  const last = versions.at(-1)?.version ?? 0;
+  if (version <= last) return `expected a version of lineage ${lineageId} after ${last}, got ${version}`;
   for (const { settlementId, amountSats } of signed.payouts) {
     const state = book.settlements.get(settlementId);
     if (state.status === 'none') return `settlement ${settlementId} isn't known, and can't be made up`;
@@ -145,13 +147,15 @@ function plan(book: Book, before: Lineage, signed: SignedTransaction): void {
   const changeSats = signed.outputs.find(({ role }) => role === 'change')?.valueSats ?? (0n as Sats);
   const identity = { lineageId, walletId, institutionId, anchor };
   const planned: LineagePlan = { ...identity, version, payouts, inputs, feeSats, changeSats, offerAt: book.now };
-  const type = before.status === 'planned' ? 'plan_changed' : version === 1 ? 'lineage_planned' : 'version_planned';
+  const type =
+    before.status === 'planned' ? 'plan_changed' : 'versions' in before ? 'version_planned' : 'lineage_planned';
   book.lineages.record(lineageId, { type, at: book.now, plan: planned });
 }
 
 /** What each bears of the fee, by the same rule as when it was offered. */
 function payoutsOf(signed: SignedTransaction, outputs: readonly DeclaredOutput[]): readonly VersionPayout[] {
   const { payouts, inputs, feeSats } = signed;
+  if (payouts.length === 0) return [];
   const paid = payouts.map(({ settlementId }) =>
     outputs.find((output) => output.role === 'payee' && output.settlementId === settlementId),
   );
@@ -179,6 +183,12 @@ function hold(book: Book, { lineageId, version }: SignedTransaction, { settlemen
   const { feeCapSats } = book.policy;
   mustImpose(book.ledger, reservation(terms, feeSats > feeCapSats ? feeSats : feeCapSats));
   book.settlements.record(settlementId, { type: 'liquidity_reserved', at, lineageId });
+}
+
+/** It pays the wallet alone: what it was to pay had been cancelled. */
+function holdOwnFee(book: Book, lineage: Lineage, signed: SignedTransaction): void {
+  const moreSats = signed.feeSats - ('versions' in lineage ? lineage.ownHeldSats : 0n);
+  if (moreSats > 0n) mustImpose(book.ledger, ownFeeHeld(signed, signed.version, moreSats));
 }
 
 function commit(book: Book, { lineageId, txid }: SignedTransaction, paid: VersionPayout): void {

@@ -28,10 +28,11 @@ import {
   reopenedUnconfirmed,
 } from '../postings/payout.ts';
 import { mustPost } from '../postings/post.ts';
-import { type BlockRef, confirmationsRequired, living } from '../settlement.ts';
+import { type BlockRef, confirmationsRequired, isGivenUp, living } from '../settlement.ts';
 import { dropNext, waitForBlock } from './bump.ts';
 import { isFinal, isTrusted } from './finality.ts';
 import { freeze } from './freeze.ts';
+import { ownFeeConfirmed, ownFeeDecided, ownFeeFree, ownFeeUnconfirmed } from './own-fee.ts';
 import { abandon } from './reserve.ts';
 
 /** A transaction of ours is in a block, whichever version it is. Told again (a rescan of the block): nothing happens. */
@@ -44,9 +45,10 @@ export function lineageConfirmed(book: Book, lineageId: string, txid: Txid, bloc
     book.lineages.record(lineageId, { type: 'version_confirmed', at: book.now, version, block }),
   );
   for (const payout of payouts) {
-    if (before.status === 'dead') lateInBlock(book, before, payout, life);
+    if (isGivenUp(living(book.settlements.get(payout.settlementId)))) lateInBlock(book, before, payout, life);
     else payoutInBlock(book, before, { payout, txid, life, block });
   }
+  ownFeeConfirmed(book, before, versionNumbered(before, version), life);
   if (before.status !== 'dead')
     book.matures({ kind: 'lineage', id: lineageId, dueHeight: block.height + book.policy.finalDepth - 1 });
 }
@@ -100,10 +102,11 @@ export function lineageUnconfirmed(book: Book, lineageId: string, block: BlockRe
   book.lineages.record(lineageId, { type: 'version_unconfirmed', at: book.now, version, block });
   if (before.status !== 'dead') waitForBlock(book, lineageId);
   for (const payout of payouts) {
-    const { terms } = living(book.settlements.get(payout.settlementId));
-    if (before.status === 'dead') mustPost(book.ledger, lateConfirmationUndone(terms, payout.feeSats, before.life));
+    const state = living(book.settlements.get(payout.settlementId));
+    if (isGivenUp(state)) mustPost(book.ledger, lateConfirmationUndone(state.terms, payout.feeSats, before.life));
     else payoutOutOfBlock(book, before, payout, block);
   }
+  ownFeeUnconfirmed(book, before);
 }
 
 function payoutOutOfBlock(book: Book, lineage: OfferedLineage, payout: VersionPayout, block: BlockRef): void {
@@ -183,13 +186,16 @@ export function lineageDue(book: Book, lineageId: string): void {
     if (isFinal(book, block)) lose(book, lineageId, outpoint, `excluded by ${byTxid}, which is final`);
 }
 
-/** Final: the other versions are dead, whatever once needed their outputs with them. */
+/** Final: the other versions are dead, whatever once needed their outputs with them, and so is what they alone were to pay. */
 function won(book: Book, lineage: OfferedLineage, version: number): void {
   const { lineageId } = lineage;
+  ownFeeDecided(book, lineage);
   book.lineages.record(lineageId, { type: 'lineage_final', at: book.now });
-  const { txid } = versionNumbered(lineage, version);
-  for (const other of lineage.versions)
-    if (other.version !== version) disinherit(book, other, `excluded by ${txid}, which is final`);
+  const { txid, payouts } = versionNumbered(lineage, version);
+  const reason = `excluded by ${txid}, which is final`;
+  for (const other of lineage.versions) if (other.version !== version) disinherit(book, other, reason);
+  const paid = new Set(payouts.map(({ settlementId }) => settlementId));
+  for (const settlementId of settlementsOf(lineage)) if (!paid.has(settlementId)) giveUp(book, settlementId, reason);
 }
 
 /** Something else in a block spends what this lineage needs. It may still win: only a final one excludes it. */
@@ -224,6 +230,7 @@ export function lose(book: Book, lineageId: string, outpoint: OutpointKey, reaso
     'a transaction in a block is not dead',
   );
   if (after.versions.every((version) => isDead(version, after))) {
+    ownFeeFree(book, after);
     book.lineages.record(lineageId, { type: 'lineage_dead', at: book.now, reason });
     for (const settlementId of settlementsOf(after)) giveUp(book, settlementId, reason);
   }
@@ -249,14 +256,23 @@ function withdraw(book: Book, { lineageId, payouts }: LineagePlan, reason: strin
   }
 }
 
+/** Every version that pays it is dead. */
 function giveUp(book: Book, settlementId: string, reason: string): void {
   const state = living(book.settlements.get(settlementId));
+  if (isGivenUp(state)) return;
   const { terms } = state;
   switch (state.status) {
-    case 'executing':
+    case 'executing': {
       mustPost(book.ledger, payoutFailed(terms, state.payout));
-      book.settlements.record(settlementId, { type: 'settlement_failed', at: book.now, reason });
+      const at = book.now;
+      book.settlements.record(
+        settlementId,
+        state.cancelling === undefined
+          ? { type: 'settlement_failed', at, reason }
+          : { type: 'settlement_cancelled', at, ...state.cancelling },
+      );
       return;
+    }
     case 'reopened':
       mustPost(book.ledger, ...payoutReversed(terms, state.payout));
       book.settlements.record(settlementId, { type: 'settlement_reversed', at: book.now, reason, because: 'excluded' });

@@ -33,6 +33,7 @@ export function offer(book: Book, lineageId: string, version: number, destinatio
   const plan = planOf(lineage);
   if (plan?.version !== version || !plan.payouts.every(({ settlementId }) => settlementId in destinations.payees))
     return;
+  if (plan.changeSats > 0n && destinations.change === undefined) return;
   if (lineage.status === 'offered') {
     const more = held(book, plan);
     // What could be afforded when this was planned has been spent since.

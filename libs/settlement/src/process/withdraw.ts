@@ -3,6 +3,7 @@ import type { Book } from '../book.ts';
 import { mustPost } from '../postings/post.ts';
 import { release } from '../postings/payout.ts';
 import { living, type LivingSettlement } from '../settlement.ts';
+import { replaceWithout } from './bump.ts';
 import { leave } from './reserve.ts';
 
 /** States in which nothing has been offered for signature: a settlement can still be taken back. */
@@ -15,7 +16,10 @@ const WITHDRAWABLE: readonly LivingSettlement['status'][] = [
   'reserved',
 ];
 
-/** By the payer, before anything was signed. */
+/**
+ * By the payer. Once a transaction was offered for it, another that leaves it out is to take its place: until one of them is final, it may
+ * end either way.
+ */
 export function cancel(
   book: Book,
   settlementId: string,
@@ -24,6 +28,7 @@ export function cancel(
 ): Result<LivingSettlement, Refusal> {
   const state = book.settlements.get(settlementId);
   if (state.status === 'none') return err(refusal('not_found', 'UNKNOWN_SETTLEMENT', `no settlement ${settlementId}`));
+  if (state.status === 'executing') return drop(book, state, reason, by);
   if (!WITHDRAWABLE.includes(state.status)) {
     const message = `expected a settlement that isn't being paid yet, got one that is ${state.status}`;
     return err(refusal('failed_precondition', 'NOT_CANCELLABLE', message));
@@ -34,6 +39,21 @@ export function cancel(
   }
   book.cancelTimer(settlementId);
   return ok(living(book.settlements.record(settlementId, { type: 'settlement_cancelled', at: book.now, reason, by })));
+}
+
+function drop(
+  book: Book,
+  state: LivingSettlement & { readonly status: 'executing' },
+  reason: string,
+  by: string,
+): Result<LivingSettlement, Refusal> {
+  if (state.cancelling !== undefined) return ok(state);
+  const { settlementId } = state.terms;
+  const planned = replaceWithout(book, state.payout.lineageId, settlementId);
+  if (!planned.ok) return planned;
+  return ok(
+    living(book.settlements.record(settlementId, { type: 'cancellation_requested', at: book.now, reason, by })),
+  );
 }
 
 /** Its time is up. What is being paid goes on. */

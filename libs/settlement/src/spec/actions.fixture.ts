@@ -33,6 +33,7 @@ export const ACTION_WEIGHTS = {
   review: 2,
   review_deposit: 1,
   withdraw: 2,
+  drop: 2,
   retry: 6,
   assign: 8,
   sign: 10,
@@ -58,6 +59,8 @@ export const PAYOUT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   undo: 6,
   redo: 3,
   bump: 8,
+  drop: 4,
+  assign: 2,
   confirm: 4,
   agree: 6,
   dispute: 1,
@@ -150,6 +153,10 @@ function business(world: World, { kind, a, b, c }: Action): void {
     case 'withdraw': {
       const id = pick(book.settlements.ids(), a);
       return id === undefined ? undefined : world.withdraw(id, bit(b, 0) ? 'cancel' : 'expire');
+    }
+    case 'drop': {
+      const id = pick(settlementsIn(world, 'executing'), a);
+      return id === undefined ? undefined : world.withdraw(id, 'cancel');
     }
     case 'retry': {
       const id = pick(settlementsIn(world, 'queued'), a) ?? pick(book.settlements.ids(), a);

@@ -15,8 +15,15 @@ import {
 } from '@finality/ledger';
 import { expect } from 'vitest';
 import type { KnownDeposit } from '../deposit.ts';
-import { inputsOf, type Lineage, type OfferedLineage, settlementsOf, versionNumbered } from '../lineage.ts';
-import type { LivingSettlement } from '../settlement.ts';
+import {
+  inputsOf,
+  type Lineage,
+  type OfferedLineage,
+  ownFeeInBlock,
+  settlementsOf,
+  versionNumbered,
+} from '../lineage.ts';
+import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 import { WALLETS, type World } from './world.fixture.ts';
 
@@ -70,7 +77,7 @@ function expectedBalances(book: MemoryBook): { posted: Map<AccountId, bigint>; r
       reserved.set(account, (reserved.get(account) ?? 0n) + amount);
     }
   }
-  addDeadInBlocks(book, add);
+  for (const lineage of book.lineages.all()) if ('versions' in lineage) addLineage(book, add, lineage);
   return { posted, reserved };
 }
 
@@ -131,12 +138,14 @@ function addSettlement(add: Add, settlement: LivingSettlement): void {
   }
 }
 
-/** Taken for dead, and in a block all the same: the fee that left is nobody's. */
-function addDeadInBlocks(book: MemoryBook, add: Add): void {
-  for (const lineage of book.lineages.all()) {
-    if (lineage.status === 'dead' && lineage.inBlock !== undefined)
-      add(settlementSuspenseAccount(), -versionNumbered(lineage, lineage.inBlock.version).feeSats);
-  }
+/** What versions that pay nobody cost; and what was given up and is in a block all the same: the fee that left is nobody's. */
+function addLineage(book: MemoryBook, add: Add, lineage: OfferedLineage): void {
+  const wallet = { kind: 'wallet', walletId: lineage.walletId } as const;
+  add(availableAccount(wallet), -lineage.ownHeldSats);
+  add(inFlightAccount(wallet), lineage.ownHeldSats - ownFeeInBlock(lineage));
+  if (lineage.inBlock === undefined) return;
+  for (const { settlementId, feeSats } of versionNumbered(lineage, lineage.inBlock.version).payouts)
+    if (isGivenUp(living(book.settlements.get(settlementId)))) add(settlementSuspenseAccount(), -feeSats);
 }
 
 /** The coins are the outputs of the chain, each spent by what spends it there. */
@@ -174,22 +183,26 @@ function checkClaims(book: MemoryBook): void {
       claimed.set(outpoint, lineageId);
     }
     for (const settlementId of settlementsOf(lineage))
-      expect(STATUSES_IN[stageOf(lineage)], settlementId).toContain(book.settlements.get(settlementId).status);
+      expect(statusesIn(lineage, settlementId), settlementId).toContain(book.settlements.get(settlementId).status);
     if ('versions' in lineage) checkVersions(lineage);
   }
   for (const { outpoint, claimedBy } of coinsOf(book)) expect(claimedBy).toBe(claimed.get(outpoint));
 }
 
-const STATUSES_IN = {
-  planned: ['reserved'],
-  dead: ['failed', 'reversed'],
-  waiting: ['executing', 'reopened', 'reversed'],
-  in_block: ['confirming', 'settled', 'reopened', 'reversed'],
-} as const;
+/** What was given up stays given up, whatever a reorg past finality brings. */
+const GIVEN_UP = ['failed', 'cancelled', 'reversed'] as const;
 
-function stageOf(lineage: Exclude<Lineage, { status: 'none' | 'abandoned' }>): keyof typeof STATUSES_IN {
-  if (lineage.status === 'planned' || lineage.status === 'dead') return lineage.status;
-  return lineage.inBlock === undefined ? 'waiting' : 'in_block';
+function statusesIn(
+  lineage: Exclude<Lineage, { status: 'none' | 'abandoned' }>,
+  settlementId: string,
+): readonly LivingSettlement['status'][] {
+  if (lineage.status === 'planned') return ['reserved'];
+  if (lineage.status === 'dead') return GIVEN_UP;
+  if (lineage.inBlock === undefined) return ['executing', 'reopened', ...GIVEN_UP];
+  const { payouts } = versionNumbered(lineage, lineage.inBlock.version);
+  const isPaid = payouts.some((payout) => payout.settlementId === settlementId);
+  if (isPaid) return ['confirming', 'settled', 'reopened', ...GIVEN_UP];
+  return lineage.status === 'final' ? GIVEN_UP : ['executing', 'reopened', ...GIVEN_UP];
 }
 
 /** All that was ever offered for a payout excludes each other, and each pays exactly what it should. */
@@ -202,7 +215,9 @@ function checkVersions({ versions, anchor }: OfferedLineage): void {
     expect(paid).toEqual(payouts.map(({ settlementId, amountSats }) => [settlementId, amountSats]));
     const sum = (list: readonly { readonly valueSats: bigint }[]): bigint => list.reduce((s, o) => s + o.valueSats, 0n);
     expect(sum(inputs) - sum(outputs)).toBe(feeSats);
-    expect(payouts.reduce<bigint>((s, payout) => s + payout.feeSats, 0n)).toBe(feeSats);
+    // With nobody to pay it is the wallet's own.
+    if (payouts.length > 0) expect(payouts.reduce<bigint>((s, payout) => s + payout.feeSats, 0n)).toBe(feeSats);
+    else expect(outputs.map(({ role }) => role)).toEqual(['change']);
   }
 }
 

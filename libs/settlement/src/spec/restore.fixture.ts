@@ -1,5 +1,5 @@
 import { assert } from '@finality/kernel';
-import type { LineageEvent } from '../lineage.ts';
+import { type LineageEvent, versionNumbered } from '../lineage.ts';
 import { adoptSettlement, importTransaction, type SignedTransaction } from '../process/import.ts';
 import { beginRecovery, finishRecovery, journalImported } from '../process/recover.ts';
 import { living } from '../settlement.ts';
@@ -50,7 +50,7 @@ export function journalOf({ book }: World): readonly SignedTransaction[] {
     if (seen.has(key)) return [];
     seen.add(key);
     const { lineageId, walletId, institutionId, anchor } = lineage;
-    const { txid, unsignedHex, inputs, outputs, payouts, feeSats } = lineage.versions[version - 1]!;
+    const { txid, unsignedHex, inputs, outputs, payouts, feeSats } = versionNumbered(lineage, version);
     const paid = payouts.map(({ settlementId, payeeWalletId, payeeInstitutionId, amountSats }) => {
       return { settlementId, payeeWalletId, payeeInstitutionId, amountSats };
     });

@@ -2156,7 +2156,11 @@ export const SettlementServiceService = {
       Buffer.from(ListSettlementsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListSettlementsResponse => ListSettlementsResponse.decode(value),
   },
-  /** By the payer, before anything was signed. */
+  /**
+   * By the payer. Until a transaction was offered for signature it is CANCELLED at once. After that another one that leaves it out is to take its
+   * place, at a higher fee that the payer bears; until one of them is final it stays EXECUTING (or CONFIRMING), with the reason, and ends
+   * CANCELLED or SETTLED.
+   */
   cancelSettlement: {
     path: "/finality.settlement.v1.SettlementService/CancelSettlement" as const,
     requestStream: false as const,
@@ -2245,7 +2249,11 @@ export interface SettlementServiceServer extends UntypedServiceImplementation {
   getSettlement: handleUnaryCall<GetSettlementRequest, Settlement>;
   /** Newest first. An institution sees those it pays or receives. */
   listSettlements: handleUnaryCall<ListSettlementsRequest, ListSettlementsResponse>;
-  /** By the payer, before anything was signed. */
+  /**
+   * By the payer. Until a transaction was offered for signature it is CANCELLED at once. After that another one that leaves it out is to take its
+   * place, at a higher fee that the payer bears; until one of them is final it stays EXECUTING (or CONFIRMING), with the reason, and ends
+   * CANCELLED or SETTLED.
+   */
   cancelSettlement: handleUnaryCall<CancelSettlementRequest, Settlement>;
   /**
    * By the payer or an operator: replaces the transaction of a settlement that is executing by one that pays a higher fee to the network,
@@ -2320,7 +2328,11 @@ export interface SettlementServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListSettlementsResponse) => void,
   ): ClientUnaryCall;
-  /** By the payer, before anything was signed. */
+  /**
+   * By the payer. Until a transaction was offered for signature it is CANCELLED at once. After that another one that leaves it out is to take its
+   * place, at a higher fee that the payer bears; until one of them is final it stays EXECUTING (or CONFIRMING), with the reason, and ends
+   * CANCELLED or SETTLED.
+   */
   cancelSettlement(
     request: CancelSettlementRequest,
     callback: (error: ServiceError | null, response: Settlement) => void,
