@@ -26,6 +26,7 @@ import { FinishRecoveryRpc } from './inbound/finish-recovery.rpc.ts';
 import { FreezeInstitutionRpc } from './inbound/freeze-institution.rpc.ts';
 import { Gateway } from './inbound/gateway.ts';
 import { GetBalancesRpc } from './inbound/get-balances.rpc.ts';
+import { GetInclusionProofRpc } from './inbound/get-inclusion-proof.rpc.ts';
 import { GetInstitutionRpc } from './inbound/get-institution.rpc.ts';
 import { GetLedgerCutRpc } from './inbound/get-ledger-cut.rpc.ts';
 import { GetRecoveryRpc } from './inbound/get-recovery.rpc.ts';
@@ -35,6 +36,7 @@ import { ListDepositsRpc } from './inbound/list-deposits.rpc.ts';
 import { ListEntriesRpc } from './inbound/list-entries.rpc.ts';
 import { ListIncidentsRpc } from './inbound/list-incidents.rpc.ts';
 import { ListInstitutionsRpc } from './inbound/list-institutions.rpc.ts';
+import { ListLedgerHeadsRpc } from './inbound/list-ledger-heads.rpc.ts';
 import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
 import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
@@ -54,6 +56,7 @@ import { SettlementHandler } from './store/handler.ts';
 import { AssignDestinations } from './workers/assign-destinations.ts';
 import { Recover } from './workers/recover.ts';
 import { ReleaseQueued } from './workers/release-queued.ts';
+import { SealLedger } from './workers/seal-ledger.ts';
 import { SignPayouts } from './workers/sign-payouts.ts';
 
 /** What others of ours call: reconciliation's side of the ledger. */
@@ -84,7 +87,7 @@ const INSTITUTION_RPCS = [
   IssueApiKeyRpc,
   RevokeApiKeyRpc,
 ];
-const LEDGER_RPCS = [GetBalancesRpc, ListEntriesRpc];
+const LEDGER_RPCS = [GetBalancesRpc, ListEntriesRpc, GetInclusionProofRpc, ListLedgerHeadsRpc];
 const OPERATIONS_RPCS = [ListIncidentsRpc, ConfirmIncidentRpc, GetRecoveryRpc, BeginRecoveryRpc, FinishRecoveryRpc];
 const MESSAGES = [
   RiskVerdictsMessages,
@@ -170,6 +173,7 @@ function workersOf(env: SettlementEnv, { store, reader, authenticator, gate }: W
     new AssignDestinations(env, store, reader, gate),
     new SignPayouts(env, store, reader, gate),
     new ReleaseQueued(env, store, reader, gate),
+    new SealLedger(env, store, reader, gate),
     expiry,
     authenticator.worker,
   ];

@@ -12,10 +12,12 @@ import {
   type Account,
   type CreateAccount,
   decideCreateAccount,
+  decideLedgerHead,
   decideSigning,
   type DecisionRecord,
   isPaid,
   type KnownCoin,
+  type LedgerHeadRefused,
   type LineageState,
   POLICY_VERSION,
   type Refused,
@@ -24,6 +26,7 @@ import {
   type SigningLimits,
   type SigningRequest,
 } from '@finality/signing';
+import type { LedgerHead } from '@finality/ledger';
 import type { Keyring } from './keyring.ts';
 import {
   branchName,
@@ -41,6 +44,8 @@ import {
   EPOCH_ID,
   epochStream,
   epochStreamKey,
+  LEDGER_ID,
+  ledgerHeadsStream,
   lineageStream,
   lineageStreamOf,
 } from './streams.ts';
@@ -60,6 +65,7 @@ export type SignerBody =
   | ({ readonly kind: 'create_account' } & CreateAccount)
   | { readonly kind: 'sign'; readonly request: SigningRequest }
   | { readonly kind: 'raise_epoch'; readonly above: number }
+  | { readonly kind: 'sign_head'; readonly head: LedgerHead }
   | AllowListBody;
 
 export type SignerReply =
@@ -68,7 +74,9 @@ export type SignerReply =
   | { readonly kind: 'accepted'; readonly account: Account; readonly txid: Txid }
   | { readonly kind: 'epoch'; readonly epoch: number }
   /** In the log, with its rule. */
-  | { readonly kind: 'refused'; readonly refused: Refused }
+  | { readonly kind: 'refused'; readonly refused: Refused | LedgerHeadRefused }
+  /** The head of a segment of the ledger is on record, this time or before. */
+  | { readonly kind: 'head_accepted' }
   | AllowListReply;
 
 export interface SignerHandlerOptions {
@@ -95,6 +103,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       ...wallets.map(accountStreamOf),
       ...requests.map(({ lineageId }) => lineageStreamOf(lineageId)),
       ...requests.flatMap(destinationsOf).map(destinationStreamOf),
+      ...(bodies.some(({ kind }) => kind === 'sign_head') ? [`${ledgerHeadsStream.aggregate.name}/${LEDGER_ID}`] : []),
       ...bodies.flatMap((body) => (isAllowListBody(body) ? streamsOf(body) : [])),
     ]);
     await batch.loadStreams(session, [...streams]);
@@ -125,6 +134,8 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
         return { kind: 'accepted', reply: this.#sign(body.request, world, batch) };
       case 'raise_epoch':
         return { kind: 'accepted', reply: raiseEpoch(body.above, world, batch) };
+      case 'sign_head':
+        return { kind: 'accepted', reply: acceptHead(body.head, batch) };
       case 'register_signatory':
       case 'register_destination':
       case 'remove_destination':
@@ -221,6 +232,19 @@ function raiseEpoch(above: number, world: SignerWorld, batch: Batch): SignerRepl
   batch.append(epochStream, EPOCH_ID, { type: 'epoch_raised', epoch, raisedAt: batch.now });
   world.epochHighest = epoch;
   return { kind: 'epoch', epoch };
+}
+
+/** A refusal is kept here too. */
+function acceptHead(head: LedgerHead, batch: Batch): SignerReply {
+  const decided = decideLedgerHead(head, batch.state(ledgerHeadsStream, LEDGER_ID));
+  if (!decided.ok) {
+    const { rule, message } = decided.error;
+    batch.append(ledgerHeadsStream, LEDGER_ID, { type: 'head_refused', head, rule, message, refusedAt: batch.now });
+    return { kind: 'refused', refused: decided.error };
+  }
+  if (!decided.value.repeated)
+    batch.append(ledgerHeadsStream, LEDGER_ID, { type: 'head_accepted', head, acceptedAt: batch.now });
+  return { kind: 'head_accepted' };
 }
 
 function walletsOf(request: SigningRequest): readonly string[] {

@@ -13,6 +13,7 @@ import { RaiseEpochRpc } from './inbound/raise-epoch.rpc.ts';
 import { RegisterDestinationRpc } from './inbound/register-destination.rpc.ts';
 import { RegisterSignatoryRpc } from './inbound/register-signatory.rpc.ts';
 import { RemoveDestinationRpc } from './inbound/remove-destination.rpc.ts';
+import { SignLedgerHeadRpc } from './inbound/sign-ledger-head.rpc.ts';
 import { SignTransactionRpc } from './inbound/sign-transaction.rpc.ts';
 import { Keyring } from './keyring.ts';
 import { openSeed } from './outbound/seed-vault.ts';
@@ -38,6 +39,7 @@ const RPCS = [
   RegisterDestinationRpc,
   RemoveDestinationRpc,
   CheckDestinationsRpc,
+  SignLedgerHeadRpc,
 ];
 
 @Module({})
@@ -84,9 +86,10 @@ function portOf(
     RegisterDestinationRpc,
     RemoveDestinationRpc,
     CheckDestinationsRpc,
+    SignLedgerHeadRpc,
   ]
 ): SigningPort {
-  const [listSigned, raise, signatory, checkRequest, register, remove, check] = more;
+  const [listSigned, raise, signatory, checkRequest, register, remove, check, head] = more;
   return {
     createAccount: (request) => create.handle(request),
     deriveScripts: (request) => derive.handle(request),
@@ -99,5 +102,6 @@ function portOf(
     registerDestination: (request) => register.handle(request),
     removeDestination: (request) => remove.handle(request),
     checkDestinations: (request) => check.handle(request),
+    signLedgerHead: (request) => head.handle(request),
   };
 }

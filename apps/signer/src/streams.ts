@@ -12,6 +12,9 @@ import {
   signatoriesAggregate,
   type SignatoriesState,
   type SignatoryRegistered,
+  ledgerHeadsAggregate,
+  type LedgerHeadsEvent,
+  type LedgerHeadsState,
   lineageAggregate,
   type LineageEvent,
   type LineageState,
@@ -43,6 +46,15 @@ export const lineageStream: StreamType<LineageState, LineageEvent> = {
   publish: () => [],
 };
 
+export const ledgerHeadsStream: StreamType<LedgerHeadsState, LedgerHeadsEvent> = {
+  aggregate: ledgerHeadsAggregate,
+  institutions: () => [],
+  publish: () => [],
+};
+
+/** There is one ledger. */
+export const LEDGER_ID = 'ledger';
+
 export const accountStreamOf = (walletId: string): string => `${accountAggregate.name}/${walletId}`;
 
 export const lineageStreamOf = (lineageId: string): string => `${lineageAggregate.name}/${lineageId}`;
@@ -69,4 +81,5 @@ export const STREAMS: readonly AnyStreamType[] = [
   signatoriesStream,
   destinationStream,
   epochStream,
+  ledgerHeadsStream,
 ];

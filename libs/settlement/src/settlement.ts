@@ -238,10 +238,7 @@ function evolveLiving(
     case 'payout_offered':
       return { ...move(state, 'executing', at), status: 'executing', payout: event.payout };
     case 'payout_replaced':
-      if (state.status === 'confirming')
-        return { ...again(state, at), status: 'confirming', payout: event.payout, block: state.block };
-      assert(state.status === 'executing', `a version is replaced while executing, not ${state.status}`);
-      return { ...again(state, at), status: 'executing', payout: event.payout };
+      return replaced(state, event.payout, at);
     case 'payout_confirmed':
       return confirmed(state, event);
     case 'payout_unconfirmed':
@@ -275,6 +272,12 @@ function evolveLiving(
     default:
       return assertNever(event, 'settlement event');
   }
+}
+
+function replaced(state: LivingSettlement, payout: Payout, at: Instant): LivingSettlement {
+  if (state.status === 'confirming') return { ...again(state, at), status: 'confirming', payout, block: state.block };
+  assert(state.status === 'executing', `a version is replaced while executing, not ${state.status}`);
+  return { ...again(state, at), status: 'executing', payout };
 }
 
 function confirmed(state: LivingSettlement, event: { block: BlockRef; payout: Payout; at: Instant }): LivingSettlement {

@@ -174,7 +174,7 @@ function signedBy(
   signed: SignedStatement,
   facts: DestinationFacts,
 ): Refusal | undefined {
-  const signatory = signatoryNamed(facts.signatories, statement.institutionId, signed.signatory, facts.network);
+  const signatory = signatoryNamed(facts.signatories, statement, signed.signatory, facts.network);
   return signatory.ok ? statementRefusal(statement, signed, signatory.value.script, facts) : signatory.error;
 }
 

@@ -2,6 +2,7 @@ export * from './account.ts';
 export * from './epoch.ts';
 export * from './destination.ts';
 export type * from './facts.ts';
+export * from './ledger-heads.ts';
 export * from './lineage.ts';
 export * from './policy.ts';
 export * from './request.ts';

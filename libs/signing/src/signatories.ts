@@ -5,6 +5,7 @@ import {
   assert,
   type Decision,
   err,
+  fieldError,
   type Instant,
   ok,
   refusal,
@@ -12,7 +13,14 @@ import {
   type Refusal,
   type Result,
 } from '@finality/kernel';
-import { scriptOfAddress, type SignedStatement, type StatementFacts, statementRefusal } from './statement.ts';
+import {
+  scriptOfAddress,
+  type SignedStatement,
+  type Statement,
+  STATEMENT_FIELD,
+  type StatementFacts,
+  statementRefusal,
+} from './statement.ts';
 
 /** Somebody who signs for an institution: known by an address, of one key or of several. */
 export interface Signatory {
@@ -76,7 +84,7 @@ export function decideRegisterSignatory(
   if (signatories.length >= FIRST_SIGNATORIES) {
     if (!endorsement)
       return refused('ENDORSEMENT_REQUIRED', `expected an endorsement by a signatory that ${institutionId} has`);
-    const by = signatoryNamed(state, institutionId, endorsement.signatory, facts.network);
+    const by = signatoryNamed(state, { ...about, purpose: 'endorse signatory' }, endorsement.signatory, facts.network);
     if (!by.ok) return refuse(by.error);
     const other = proof.nonce === endorsement.nonce ? { ...facts, isUsed: () => true } : facts;
     const unendorsed = statementRefusal(
@@ -97,18 +105,20 @@ export function decideRegisterSignatory(
   });
 }
 
-/** The signatory of that address. */
+/** The signatory of that address, who may say so. */
 export function signatoryNamed(
   { signatories }: SignatoriesState,
-  institutionId: string,
+  { institutionId, purpose }: Pick<Statement, 'institutionId' | 'purpose'>,
   address: string,
   network: Network,
 ): Result<Signatory, Refusal> {
-  const script = scriptOfAddress(address, network, 'signatory');
+  const field = `${STATEMENT_FIELD[purpose]}.signatory`;
+  const script = scriptOfAddress(address, network, field);
   if (!script.ok) return script;
   const found = signatories.find((each) => each.script === script.value);
   if (found) return ok(found);
-  return err(refusal('failed_precondition', 'UNKNOWN_SIGNATORY', `${address} is no signatory of ${institutionId}`));
+  const message = `${address} is no signatory of ${institutionId}`;
+  return err(refusal('failed_precondition', 'UNKNOWN_SIGNATORY', message, { fields: [fieldError(field, message)] }));
 }
 
 const refused = (reason: string, message: string): Decision<SignatoryRegistered, Refusal> =>

@@ -36,6 +36,14 @@ export interface SignedStatement {
   readonly signature: string;
 }
 
+/** The field of requests that a statement comes in. */
+export const STATEMENT_FIELD: Readonly<Record<StatementPurpose, string>> = {
+  'register signatory': 'proof',
+  'endorse signatory': 'endorsement',
+  'register destination': 'request',
+  'approve destination': 'approval',
+};
+
 /** A second person may be away for a weekend; longer, and nobody remembers what was asked for. */
 export const STATEMENT_VALID_MAX_MS = 7 * 86_400_000;
 
@@ -83,12 +91,14 @@ export function statementRefusal(
   if (validUntil - now > STATEMENT_VALID_MAX_MS) {
     const message = `expected to be valid for at most ${STATEMENT_VALID_MAX_MS / 86_400_000} days`;
     return refusal('failed_precondition', 'VALID_FOR_TOO_LONG', message, {
-      fields: [fieldError('valid_until', message)],
+      fields: [fieldError(`${STATEMENT_FIELD[statement.purpose]}.valid_until`, message)],
     });
   }
   if (isUsed(nonce))
     return refusal('failed_precondition', 'SIGNATURE_REPLAYED', `the nonce "${nonce}" was used before`, {
-      fields: [fieldError('nonce', 'expected one that the institution has not used')],
+      fields: [
+        fieldError(`${STATEMENT_FIELD[statement.purpose]}.nonce`, 'expected one that the institution has not used'),
+      ],
     });
   const verified = verifyMessage(statementText({ ...statement, domain, network }, signed), script, signature);
   if (verified.ok && verified.value.locktime === 0) return undefined;
@@ -98,7 +108,9 @@ export function statementRefusal(
     'SIGNATURE_INVALID',
     `the signature to ${statement.purpose} doesn't hold: ${found}`,
     {
-      fields: [fieldError('signature', `expected one of the statement by ${signatory}`)],
+      fields: [
+        fieldError(`${STATEMENT_FIELD[statement.purpose]}.signature`, `expected one of the statement by ${signatory}`),
+      ],
     },
   );
 }

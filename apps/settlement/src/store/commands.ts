@@ -1,5 +1,6 @@
 import type { FeeRate } from '@finality/bitcoin';
 import type { Instant, Principal } from '@finality/kernel';
+import type { LedgerHead, SignedHead } from '@finality/ledger';
 import type {
   AddressRecord,
   ApiKey,
@@ -73,6 +74,9 @@ export type SettlementCommand =
   | { readonly type: 'journal_imported'; readonly position: bigint; readonly ledgerPosition: bigint }
   | { readonly type: 'reconciled'; readonly report: RecoveryReport; readonly ledgerPosition: bigint }
   | { readonly type: 'finish_recovery'; readonly reason: string; readonly caller: Principal }
+  /** A segment of the ledger ends here; its head is on record before it is signed. */
+  | { readonly type: 'segment_sealed'; readonly head: LedgerHead }
+  | { readonly type: 'head_signed'; readonly head: SignedHead }
   | { readonly type: 'signing_refused'; readonly lineageId: string; readonly version: number; readonly rule: string };
 
 export type CommandOf<Type extends SettlementCommand['type']> = Extract<SettlementCommand, { type: Type }>;

@@ -1,6 +1,7 @@
 import type { Batch, CommandHandler, Handled, Session, StoreCommand, StoredEvent } from '@finality/event-store';
 import { assert, assertNever, err, type Principal, refusal, type Refusal, type Result } from '@finality/kernel';
-import { saveLedger } from '@finality/ledger-store';
+import { seal, type SealsEvent, sign } from '@finality/ledger';
+import { saveLedger, saveSegment } from '@finality/ledger-store';
 import {
   adoptSettlement,
   applyChainFact,
@@ -96,13 +97,14 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       'transfers without an event would be lost',
     );
     if (position !== undefined) {
-      await saveLedger(session, book.ledger, position, batch.now);
+      await saveLedger(session, book.loadedLedger, position, batch.now);
       await saveSettlements(session, events, batch);
       await saveInstitutions(session, events, batch);
       await saveLineages(session, events, batch);
       await saveDeposits(session, events, batch);
     }
     await beginEpoch(session, events);
+    for (const head of book.newSegments) await saveSegment(session, head);
     await saveVersions(session, book.newVersions);
     await saveCoins(session, book.coins.changed());
     await saveWallets(session, [...book.newWallets.values()]);
@@ -127,8 +129,14 @@ type Happened = CommandOf<
   | 'destinations_assigned'
   | 'transaction_signed'
   | 'signing_refused'
+  | 'segment_sealed'
+  | 'head_signed'
   | Recovered
 >;
+
+function recordSeals(book: BatchBook, events: readonly SealsEvent[]): void {
+  if (events.length > 0) book.seals.record(...events);
+}
 
 type Recovered =
   'begin_recovery' | 'journal_checked' | 'adopt_settlement' | 'import_transaction' | 'journal_imported' | 'reconciled';
@@ -154,6 +162,13 @@ function happened(book: BatchBook, body: Happened): void {
       return offer(book, body.lineageId, body.version, body.destinations);
     case 'transaction_signed':
       return signed(book, body.lineageId, body.version, body.signedHex);
+    case 'segment_sealed':
+      return recordSeals(book, seal(book.seals.get(), body.head, book.now));
+    case 'head_signed': {
+      const events = sign(book.seals.get(), body.head, book.now);
+      if (events.length > 0) book.newSegments.push(body.head);
+      return recordSeals(book, events);
+    }
     case 'signing_refused':
       return signingRefused(book, body.lineageId, body.version, body.rule);
     default:

@@ -37,9 +37,11 @@ import {
   chainTipStream,
   depositStream,
   institutionStream,
+  LEDGER_ID,
   lineageStream,
   RECOVERY_ID,
   recoveryStream,
+  sealsStream,
   settlementStream,
 } from './streams.ts';
 
@@ -246,6 +248,7 @@ class States {
       ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
       ...[...needs.apiKeys].map((id) => `${apiKeyStream.aggregate.name}/${id}`),
       ...(needs.recovery ? [`${recoveryStream.aggregate.name}/${RECOVERY_ID}`] : []),
+      ...(needs.seals ? [`${sealsStream.aggregate.name}/${LEDGER_ID}`] : []),
       ...(needs.chain ? [`${chainTipStream.aggregate.name}/${CHAIN_TIP_ID}`] : []),
     ].filter((stream) => !this.#loadedStreams.has(stream));
     if (wanted.length === 0) return;

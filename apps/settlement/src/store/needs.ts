@@ -34,6 +34,8 @@ export class Needs {
   recovery = false;
   /** All lineages that are planned. */
   allPlanned = false;
+  /** How far the ledger is sealed. */
+  seals = false;
 
   static of(commands: readonly StoreCommand<SettlementCommand>[]): Needs {
     const needs = new Needs();
@@ -79,6 +81,10 @@ export class Needs {
       case 'issue_api_key':
         this.apiKeys.add(body.key.keyId);
         if (body.key.institutionId !== '') this.institutions.add(body.key.institutionId);
+        return;
+      case 'segment_sealed':
+      case 'head_signed':
+        this.seals = true;
         return;
       case 'revoke_api_key':
         return void this.apiKeys.add(body.keyId);

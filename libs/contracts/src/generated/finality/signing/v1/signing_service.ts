@@ -19,6 +19,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { LedgerHead, SignedLedgerHead } from "../../ledger/v1/ledger_service.ts";
 
 /** What a signatory of an institution declares, as docs/api.md spells it. */
 export interface SignedStatement {
@@ -4255,6 +4256,16 @@ export const SigningServiceService = {
     responseSerialize: (value: RaiseEpochResponse): Buffer => Buffer.from(RaiseEpochResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RaiseEpochResponse => RaiseEpochResponse.decode(value),
   },
+  /** Signs the head of a sealed segment of the ledger: one per segment, each after the one before. */
+  signLedgerHead: {
+    path: "/finality.signing.v1.SigningService/SignLedgerHead" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: LedgerHead): Buffer => Buffer.from(LedgerHead.encode(value).finish()),
+    requestDeserialize: (value: Buffer): LedgerHead => LedgerHead.decode(value),
+    responseSerialize: (value: SignedLedgerHead): Buffer => Buffer.from(SignedLedgerHead.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SignedLedgerHead => SignedLedgerHead.decode(value),
+  },
   /** A signatory more of an institution; repeating it changes nothing. The first two are taken as told, later ones endorsed by one of them. */
   registerSignatory: {
     path: "/finality.signing.v1.SigningService/RegisterSignatory" as const,
@@ -4330,6 +4341,8 @@ export interface SigningServiceServer extends UntypedServiceImplementation {
   listSigned: handleUnaryCall<ListSignedRequest, ListSignedResponse>;
   /** A new epoch: whoever works on a copy of the settlement store of an earlier one gets no signature any more. */
   raiseEpoch: handleUnaryCall<RaiseEpochRequest, RaiseEpochResponse>;
+  /** Signs the head of a sealed segment of the ledger: one per segment, each after the one before. */
+  signLedgerHead: handleUnaryCall<LedgerHead, SignedLedgerHead>;
   /** A signatory more of an institution; repeating it changes nothing. The first two are taken as told, later ones endorsed by one of them. */
   registerSignatory: handleUnaryCall<RegisterSignatoryRequest, RegisterSignatoryResponse>;
   /** Whether a signed request for a destination holds; refuses it otherwise. Nothing is stored. */
@@ -4437,6 +4450,22 @@ export interface SigningServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RaiseEpochResponse) => void,
+  ): ClientUnaryCall;
+  /** Signs the head of a sealed segment of the ledger: one per segment, each after the one before. */
+  signLedgerHead(
+    request: LedgerHead,
+    callback: (error: ServiceError | null, response: SignedLedgerHead) => void,
+  ): ClientUnaryCall;
+  signLedgerHead(
+    request: LedgerHead,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SignedLedgerHead) => void,
+  ): ClientUnaryCall;
+  signLedgerHead(
+    request: LedgerHead,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SignedLedgerHead) => void,
   ): ClientUnaryCall;
   /** A signatory more of an institution; repeating it changes nothing. The first two are taken as told, later ones endorsed by one of them. */
   registerSignatory(
