@@ -26,6 +26,7 @@ const PAYING: ReadonlySet<SettlementCommand['type']> = new Set([
   'submit',
   'bump',
   'retry_reservation',
+  'consolidate',
   'destinations_assigned',
   'transaction_signed',
   'signing_refused',

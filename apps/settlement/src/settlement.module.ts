@@ -55,6 +55,7 @@ import type { SettlementCommand } from './store/commands.ts';
 import { SettlementHandler } from './store/handler.ts';
 import { AssignDestinations } from './workers/assign-destinations.ts';
 import { Recover } from './workers/recover.ts';
+import { ConsolidateCoins } from './workers/consolidate-coins.ts';
 import { ReleaseQueued } from './workers/release-queued.ts';
 import { SealLedger } from './workers/seal-ledger.ts';
 import { SignPayouts } from './workers/sign-payouts.ts';
@@ -173,6 +174,7 @@ function workersOf(env: SettlementEnv, { store, reader, authenticator, gate }: W
     new AssignDestinations(env, store, reader, gate),
     new SignPayouts(env, store, reader, gate),
     new ReleaseQueued(env, store, reader, gate),
+    ...(env.config.policy.consolidation === undefined ? [] : [new ConsolidateCoins(env, store, reader, gate)]),
     new SealLedger(env, store, reader, gate),
     expiry,
     authenticator.worker,

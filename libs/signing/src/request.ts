@@ -62,6 +62,8 @@ export interface PayoutAuthorisation {
   readonly payerInstitutionId: string;
   readonly payeeInstitutionId: string;
   readonly amountSats: Sats;
+  /** The most that the payee's part of the network fee may be: its output has at least the amount less this. */
+  readonly payeeFeeMaxSats: Sats;
   readonly requestSignature: string;
   readonly requestKeyId: string;
   readonly requestNonce: string;
@@ -80,6 +82,12 @@ export interface RequestedSettlement {
   /** API key id. */
   readonly submittedBy: string;
   readonly policyVersion: string;
+  readonly feeBearer: string;
+  readonly bumpBearer: string;
+  /** The payout's share of the version's fee, and what else settlement needs to book it again. */
+  readonly feeSats: Sats;
+  readonly droppedSats: Sats;
+  readonly feeReservedSats: Sats;
   readonly receivedAt: Instant;
 }
 

@@ -1,7 +1,7 @@
 import { outpointKey, parseOutpointKey, parseScriptHex, parseTransaction, type Txid } from '@finality/bitcoin';
 import { fromTimestamp, type signingV1 } from '@finality/contracts';
 import { assert, type Instant, type Sats, sats, unwrap } from '@finality/kernel';
-import type { LineagePayout, Mode, SignedTransaction, Terms } from '@finality/settlement';
+import type { Mode, SignedTransaction, Terms } from '@finality/settlement';
 
 /** A settlement as its payout's authorisation describes it. */
 export interface SignedSettlement {
@@ -40,7 +40,10 @@ export function entryOf(entry: signingV1.SignedTransaction): JournalEntry {
       index,
     })),
     outputs: request.outputs.map((output, i) => outputOf(output, request.walletId, scripts[i]!)),
-    payouts: request.outputs.flatMap(({ payee, valueSats }) => (payee ? [payoutOf(payee, sats(valueSats))] : [])),
+    payouts: request.outputs.flatMap(({ payee, valueSats }) => {
+      const authorisation = authorised.find(({ settlementId }) => settlementId === payee?.settlementId);
+      return payee === undefined ? [] : [payoutOf(payee, sats(valueSats), authorisation)];
+    }),
   };
   return { signed, settlements: authorised.flatMap((payout) => settlementOf(payout, signed)) };
 }
@@ -67,15 +70,35 @@ function outputOf(
   return { role: 'change', valueSats, destination: { walletId: ownWalletId, script, branch: 1, index: change.index } };
 }
 
-const payoutOf = (
+function payoutOf(
   { settlementId, walletId, institutionId }: signingV1.PayeeOutput,
   amountSats: Sats,
-): LineagePayout => ({
-  settlementId,
-  payeeWalletId: walletId,
-  payeeInstitutionId: institutionId,
-  amountSats,
-});
+  authorisation: signingV1.PayoutAuthorisation | undefined,
+): SignedTransaction['payouts'][number] {
+  assert(authorisation?.request !== undefined, `the payout of ${settlementId} is authorised, with its request`);
+  const { feeSats, droppedSats, feeReservedSats, feeBearer } = authorisation.request;
+  return {
+    settlementId,
+    payeeWalletId: walletId,
+    payeeInstitutionId: institutionId,
+    amountSats,
+    payeeFeeSats: sats(authorisation.amountSats - amountSats),
+    feeBearer: bearerOf(feeBearer),
+    feeSats: sats(feeSats),
+    droppedSats: sats(droppedSats),
+    feeReservedSats: sats(feeReservedSats),
+  };
+}
+
+function bearerOf(text: string): Terms['fees']['bearer'] {
+  assert(text === 'payer' || text === 'payee' || text === 'shared', `"${text}" bears no fee`);
+  return text;
+}
+
+function bumpBearerOf(text: string): Terms['fees']['bumpBearer'] {
+  assert(text === 'payer' || text === 'platform', `"${text}" bears no bump`);
+  return text;
+}
 
 function settlementOf(payout: signingV1.PayoutAuthorisation, signed: SignedTransaction): SignedSettlement[] {
   const { request, settlementId, payerInstitutionId: from, payeeInstitutionId: to } = payout;
@@ -86,8 +109,9 @@ function settlementOf(payout: signingV1.PayoutAuthorisation, signed: SignedTrans
     settlementId,
     from,
     to,
-    amountSats: paid.amountSats,
+    amountSats: sats(payout.amountSats),
     mode: modeOf(mode),
+    fees: { bearer: bearerOf(request.feeBearer), bumpBearer: bumpBearerOf(request.bumpBearer) },
     referenceId,
     idempotencyKey,
     submittedBy,

@@ -11,7 +11,9 @@ import {
   isOpen,
   type Maturity,
   type Records,
+  type Settlement,
   type SettlementPolicy,
+  waitsForCoins,
   type WalletRecord,
 } from '@finality/settlement';
 import {
@@ -41,6 +43,8 @@ export interface Loaded {
   readonly maturities: readonly Maturity[];
   /** Lineages that were planned: for a wallet that may reserve, or all of them at the end of an import. */
   readonly open: readonly string[];
+  /** How many payouts are queued for coins, by institution, of those whose coins may be consolidated. */
+  readonly waiting: ReadonlyMap<string, number>;
 }
 
 /** The domain's book over a batch of the event store: streams in the batch, the rest here, with what changed kept for saving. */
@@ -69,6 +73,7 @@ export class BatchBook implements Book {
   /** Outpoint → script, of those that this batch has to do with. */
   readonly #newDeposits = new Map<string, string>();
   readonly #planned: Set<string>;
+  readonly #waiting: Map<string, number>;
 
   constructor(batch: Batch, policy: SettlementPolicy, loaded: Loaded) {
     this.#batch = batch;
@@ -77,7 +82,18 @@ export class BatchBook implements Book {
     this.policy = policy;
     this.ledger = loaded.ledger.view;
     this.coins = new CoinBook(loaded.coins);
-    this.settlements = recordsOf(batch, settlementStream);
+    this.#waiting = new Map(loaded.waiting);
+    const settlements = recordsOf(batch, settlementStream);
+    this.settlements = {
+      get: settlements.get,
+      record: (id, ...events) => {
+        const before = settlements.get(id);
+        const state = settlements.record(id, ...events);
+        this.#countWaiting(before, -1);
+        this.#countWaiting(state, 1);
+        return state;
+      },
+    };
     this.#planned = new Set(loaded.open);
     const lineages = recordsOf(batch, lineageStream);
     this.lineages = {
@@ -149,8 +165,19 @@ export class BatchBook implements Book {
     return this.newVersions.get(txid) ?? this.#loaded.versions.get(txid);
   }
 
-  openLineageOf(walletId: string): string | undefined {
-    return [...this.#planned].sort().find((id) => isOpen(this, walletId, this.lineages.get(id)));
+  openLineagesOf(walletId: string): readonly string[] {
+    return [...this.#planned].sort().filter((id) => isOpen(this, walletId, this.lineages.get(id)));
+  }
+
+  waitsForCoins(walletId: string): boolean {
+    const wallet = this.wallet(walletId);
+    return wallet !== undefined && (this.#waiting.get(wallet.institutionId) ?? 0) > 0;
+  }
+
+  #countWaiting(state: Settlement, change: 1 | -1): void {
+    if (!waitsForCoins(state)) return;
+    const { from } = state.terms;
+    this.#waiting.set(from, (this.#waiting.get(from) ?? 0) + change);
   }
 
   plannedLineages(): readonly string[] {

@@ -6,6 +6,7 @@ import type {
   ApiKey,
   Assessment,
   ChainFact,
+  ConsolidationRequest,
   DepositReview,
   Destinations,
   Institution,
@@ -30,6 +31,7 @@ export type SettlementCommand =
   | { readonly type: 'review_deposit'; readonly review: DepositReview }
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
+  | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
   | {
       readonly type: 'freeze_institution' | 'unfreeze_institution';
@@ -78,6 +80,16 @@ export type SettlementCommand =
   | { readonly type: 'segment_sealed'; readonly head: LedgerHead }
   | { readonly type: 'head_signed'; readonly head: SignedHead }
   | { readonly type: 'signing_refused'; readonly lineageId: string; readonly version: number; readonly rule: string };
+
+/** What a restored store is brought up to date by. */
+export type RecoveryCommand =
+  | 'begin_recovery'
+  | 'journal_checked'
+  | 'adopt_settlement'
+  | 'import_transaction'
+  | 'journal_imported'
+  | 'reconciled'
+  | 'finish_recovery';
 
 export type CommandOf<Type extends SettlementCommand['type']> = Extract<SettlementCommand, { type: Type }>;
 

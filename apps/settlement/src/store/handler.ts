@@ -10,6 +10,7 @@ import {
   bumpSettlement,
   cancel,
   confirmIncident,
+  consolidate,
   createInstitution,
   depositAssessed,
   expire,
@@ -39,7 +40,7 @@ import { saveMaturities } from '../projections/maturities.ts';
 import { saveAddresses, saveWallets } from '../projections/registry.ts';
 import { saveDeposits, saveInstitutions, saveLineages, saveSettlements, saveVersions } from '../projections/streams.ts';
 import type { BatchBook } from './batch-book.ts';
-import type { CommandOf, SettlementCommand, SettlementReply } from './commands.ts';
+import type { CommandOf, RecoveryCommand, SettlementCommand, SettlementReply } from './commands.ts';
 import { loadBook } from './load.ts';
 
 const DONE: Handled<SettlementReply> = { kind: 'accepted', reply: { type: 'done' } };
@@ -122,6 +123,7 @@ async function beginEpoch(session: Session, events: readonly StoredEvent[]): Pro
 type Happened = CommandOf<
   | 'expire'
   | 'retry_reservation'
+  | 'consolidate'
   | 'verdict'
   | 'wallet_changed'
   | 'address_issued'
@@ -138,8 +140,7 @@ function recordSeals(book: BatchBook, events: readonly SealsEvent[]): void {
   if (events.length > 0) book.seals.record(...events);
 }
 
-type Recovered =
-  'begin_recovery' | 'journal_checked' | 'adopt_settlement' | 'import_transaction' | 'journal_imported' | 'reconciled';
+type Recovered = Exclude<RecoveryCommand, 'finish_recovery'>;
 
 /** What nobody waits for an answer to: it has happened, and can't be refused. */
 function happened(book: BatchBook, body: Happened): void {
@@ -148,6 +149,8 @@ function happened(book: BatchBook, body: Happened): void {
       return expire(book, body.settlementId);
     case 'retry_reservation':
       return reserve(book, body.settlementId);
+    case 'consolidate':
+      return consolidate(book, body.request);
     case 'verdict':
       if (body.subject === 'settlement') return settlementAssessed(book, body.id, body.by, body.assessment);
       return depositAssessed(book, body.id, body.by, body.assessment);

@@ -1,7 +1,7 @@
 import { assertNever } from '@finality/kernel';
 import type { StoreCommand } from '@finality/event-store';
-import type { AddressRecord, ChainFact, SignedTransaction, Terms } from '@finality/settlement';
-import type { SettlementCommand } from './commands.ts';
+import type { AddressRecord, ChainFact, ConsolidationRequest, SignedTransaction, Terms } from '@finality/settlement';
+import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.ts';
 
 /** What a batch has to be loaded with, gathered from its commands first and from what they turn out to concern then. */
 export class Needs {
@@ -26,6 +26,8 @@ export class Needs {
   readonly bumping = { settlements: new Set<string>(), lineages: new Set<string>() };
   /** Institutions whose clearing claims are needed. */
   readonly clearing = new Set<string>();
+  /** Wallets whose small coins may become one, and their institutions. */
+  readonly consolidating = { wallets: new Set<string>(), institutions: new Set<string>() };
   /** Blocks up to this height are connected: what is due then is needed. */
   dueHeight = -1;
   /** A block is agreed on: what is due at the tip is needed. */
@@ -63,6 +65,8 @@ export class Needs {
       case 'retry_reservation':
         this.reserving.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
+      case 'consolidate':
+        return this.#consolidation(body.request);
       case 'confirm_incident':
         this.chain = true;
         return;
@@ -101,6 +105,18 @@ export class Needs {
         return void this.attribute.add(body.address.script);
       case 'chain_fact':
         return this.#fact(body.fact);
+      case 'destinations_assigned':
+      case 'transaction_signed':
+      case 'signing_refused':
+        this.chain = true;
+        return void this.lineages.add(body.lineageId);
+      default:
+        return this.#recovering(body);
+    }
+  }
+
+  #recovering(body: CommandOf<RecoveryCommand>): void {
+    switch (body.type) {
       case 'begin_recovery':
       case 'journal_checked':
       case 'reconciled':
@@ -114,14 +130,18 @@ export class Needs {
         return this.#adopted(body.terms);
       case 'import_transaction':
         return this.#signed(body.signed);
-      case 'destinations_assigned':
-      case 'transaction_signed':
-      case 'signing_refused':
-        this.chain = true;
-        return void this.lineages.add(body.lineageId);
       default:
         return assertNever(body, 'command');
     }
+  }
+
+  #consolidation({ lineageId, walletId, institutionId }: ConsolidationRequest): void {
+    this.chain = true;
+    this.lineages.add(lineageId);
+    this.wallets.add(walletId);
+    this.institutions.add(institutionId);
+    this.consolidating.wallets.add(walletId);
+    this.consolidating.institutions.add(institutionId);
   }
 
   #submission({

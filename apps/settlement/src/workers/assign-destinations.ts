@@ -5,7 +5,7 @@ import { type Destination, type Destinations, type LineagePlan, planOf } from '@
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import { lineageStream } from '../store/streams.ts';
 import type { RecoveryGate } from '../recovery-gate.ts';
-import { causesOfWork } from './cause.ts';
+import { causesOfLineages } from './cause.ts';
 
 const LINEAGES_MAX = 100;
 const POLL_MS = 1_000;
@@ -53,10 +53,9 @@ export class AssignDestinations implements Worker {
   }
 
   async #assign(assigned: readonly { plan: LineagePlan; destinations: Destinations }[]): Promise<void> {
-    const causes = await causesOfWork(
+    const causes = await causesOfLineages(
       this.#env,
-      // What pays nobody any more was begun by the settlement that the lineage has its id from.
-      assigned.map(({ plan }) => plan.payouts[0]?.settlementId ?? plan.lineageId),
+      assigned.map(({ plan }) => plan),
     );
     const outcomes = await this.#store.execute(
       assigned.map(({ plan, destinations }, i) => ({

@@ -1,26 +1,49 @@
 import { assert, type CauseContext } from '@finality/kernel';
+import type { LineagePlan } from '@finality/settlement';
 import type { SettlementEnv } from '../env.ts';
 import { settlementStream } from '../store/streams.ts';
+
+/** Why a worker does something that nobody has asked for: by itself. */
+export const ownCause = ({ runtime }: Pick<SettlementEnv, 'runtime'>, id: string): CauseContext => ({
+  actor: { kind: 'service', id: 'settlement' },
+  occurredAt: runtime.now(),
+  correlationId: id,
+  causationId: id,
+});
+
+/** Why a worker does something for a lineage: for the first that it pays, else for the one that it has its id from; or by itself. */
+export async function causesOfLineages(
+  env: Pick<SettlementEnv, 'pool' | 'runtime'>,
+  lineages: readonly Pick<LineagePlan, 'lineageId' | 'payouts' | 'consolidates'>[],
+): Promise<readonly CauseContext[]> {
+  const idOf = ({ lineageId, payouts }: (typeof lineages)[number]): string => payouts[0]?.settlementId ?? lineageId;
+  // In a restored store a lineage may have its id from a settlement that is lost.
+  const byId = await causesOfBegun(env, lineages.filter(({ consolidates }) => !consolidates).map(idOf));
+  return lineages.map((lineage) => byId.get(idOf(lineage)) ?? ownCause(env, lineage.lineageId));
+}
 
 /**
  * Why a worker does something for these settlements, in their order: it goes on under the correlation id and the trace of the request that
  * each began with.
  */
-export function causesOfWork(
+export async function causesOfWork(
   env: Pick<SettlementEnv, 'pool' | 'runtime'>,
   settlementIds: readonly string[],
 ): Promise<readonly CauseContext[]> {
-  return causesOf(
-    env,
-    settlementIds.map((id) => `${settlementStream.aggregate.name}/${id}`),
-  );
+  const causes = await causesOfBegun(env, settlementIds);
+  return settlementIds.map((id) => {
+    const cause = causes.get(id);
+    assert(cause !== undefined, `settlement ${id} has begun`);
+    return cause;
+  });
 }
 
-/** The same for any streams: a lineage that pays nobody any more has no settlement, and in a restored store may never have had one. */
-export async function causesOf(
+/** By settlement, of those that have begun. */
+async function causesOfBegun(
   { pool, runtime }: Pick<SettlementEnv, 'pool' | 'runtime'>,
-  streams: readonly string[],
-): Promise<readonly CauseContext[]> {
+  settlementIds: readonly string[],
+): Promise<ReadonlyMap<string, CauseContext>> {
+  const prefix = `${settlementStream.aggregate.name}/`;
   const { rows } = await pool.query<{
     stream: string;
     event_id: string;
@@ -28,18 +51,17 @@ export async function causesOf(
     traceparent: string | null;
   }>(
     'SELECT stream, event_id, correlation_id, traceparent FROM events WHERE version = 1 AND stream = ANY($1::text[])',
-    [streams],
+    [settlementIds.map((id) => `${prefix}${id}`)],
   );
-  const first = new Map(rows.map((row) => [row.stream, row]));
-  return streams.map((stream): CauseContext => {
-    const row = first.get(stream);
-    assert(row !== undefined, `${stream} has begun`);
-    return {
+  const causes = rows.map((row): [string, CauseContext] => [
+    row.stream.slice(prefix.length),
+    {
       actor: { kind: 'service', id: 'settlement' },
       occurredAt: runtime.now(),
       correlationId: row.correlation_id,
       causationId: row.event_id,
       ...(row.traceparent === null ? {} : { traceparent: row.traceparent }),
-    };
-  });
+    },
+  ]);
+  return new Map(causes);
 }

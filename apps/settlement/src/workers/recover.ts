@@ -93,7 +93,7 @@ export class Recover implements Worker {
     const adoptions = settlements.map(({ terms, receivedAt }): StoreCommand<SettlementCommand> => ({
       body: { type: 'adopt_settlement', terms, receivedAt },
       cause: this.#cause(),
-      idempotency: claimOf(terms),
+      idempotency: claimOf({ ...terms, feeBearer: terms.fees.bearer }),
     }));
     const outcomes = await this.#store.execute([
       ...adoptions,

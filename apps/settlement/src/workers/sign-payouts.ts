@@ -1,7 +1,6 @@
 import { hexFromBytes, verifySignatures } from '@finality/bitcoin';
 import { type signingV1, toTimestamp } from '@finality/contracts';
 import { assert, type Instant, type Worker } from '@finality/kernel';
-import { streamOf } from '@finality/event-store';
 import { refusalOf, withSpan } from '@finality/service';
 import {
   latest,
@@ -10,12 +9,13 @@ import {
   type OfferedLineage,
   type OfferedVersion,
   stopsSigning,
+  type VersionPayout,
 } from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import type { SettlementCommand } from '../store/commands.ts';
 import { CHAIN_TIP_ID, chainTipStream, lineageStream, settlementStream } from '../store/streams.ts';
 import type { RecoveryGate } from '../recovery-gate.ts';
-import { causesOf } from './cause.ts';
+import { causesOfLineages } from './cause.ts';
 
 const LINEAGES_MAX = 50;
 const POLL_MS = 1_000;
@@ -66,9 +66,7 @@ export class SignPayouts implements Worker {
     const settlements = await this.#reader.loadStates(settlementStream, settlementIds);
     const { epoch } = await this.#reader.head();
     const { network } = this.#env.config;
-    const [first] = settlementIds;
-    const begun = first === undefined ? streamOf(lineageStream, lineageId) : streamOf(settlementStream, first);
-    const [cause] = await causesOf(this.#env, [begun]);
+    const [cause] = await causesOfLineages(this.#env, [{ ...lineage, payouts: version.payouts }]);
     const span = { traceparent: cause?.traceparent, attributes: { 'finality.txid': version.txid } };
     await withSpan('sign payout', span, async (traceparent) => {
       const paid = settlements.map(({ state }) => living(state));
@@ -107,7 +105,7 @@ function requestOf(
   settlements: readonly LivingSettlement[],
   { epoch, network }: { readonly epoch: number; readonly network: string },
 ): signingV1.SignTransactionRequest {
-  const payees = new Map(version.payouts.map((payout) => [payout.settlementId, payout.payeeInstitutionId]));
+  const payouts = new Map(version.payouts.map((payout) => [payout.settlementId, payout]));
   return {
     lineageId,
     version: version.version,
@@ -121,21 +119,28 @@ function requestOf(
       const { branch, index } = destination;
       if (output.role === 'change') return { valueSats, change: { index }, payee: undefined };
       const { settlementId } = output;
-      const institutionId = payees.get(settlementId)!;
+      const institutionId = payouts.get(settlementId)!.payeeInstitutionId;
       const payee = { settlementId, institutionId, walletId: destination.walletId, branch, index };
       return { valueSats, change: undefined, payee };
     }),
-    authorisation: { payouts: settlements.map((each) => authorisationOf(each, network)) },
+    authorisation: {
+      payouts: settlements.map((each) => authorisationOf(each, payouts.get(each.terms.settlementId)!, network)),
+    },
   };
 }
 
 /** None of these issuers signs yet: the fields are empty until they do (DESIGN 9). */
-const authorisationOf = ({ terms, createdAt }: LivingSettlement, network: string): signingV1.PayoutAuthorisation => ({
+const authorisationOf = (
+  { terms, createdAt }: LivingSettlement,
+  payout: VersionPayout,
+  network: string,
+): signingV1.PayoutAuthorisation => ({
   settlementId: terms.settlementId,
   network,
   payerInstitutionId: terms.from,
   payeeInstitutionId: terms.to,
   amountSats: terms.amountSats,
+  payeeFeeMaxSats: payout.payeeFeeSats,
   requestSignature: Buffer.alloc(0),
   requestKeyId: '',
   requestNonce: '',
@@ -149,6 +154,11 @@ const authorisationOf = ({ terms, createdAt }: LivingSettlement, network: string
     callbackUrl: terms.callbackUrl,
     submittedBy: terms.submittedBy,
     policyVersion: terms.policyVersion,
+    feeBearer: terms.fees.bearer,
+    bumpBearer: terms.fees.bumpBearer,
+    feeSats: payout.feeSats,
+    droppedSats: payout.droppedSats,
+    feeReservedSats: payout.feeReservedSats,
     receivedAt: toTimestamp(createdAt),
   },
 });

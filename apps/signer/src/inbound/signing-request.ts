@@ -171,6 +171,7 @@ function parsePayout(payout: signingV1.PayoutAuthorisation, at: string, fields: 
     payerInstitutionId: fields.id(payout.payerInstitutionId, `${at}.payer_institution_id`),
     payeeInstitutionId: fields.id(payout.payeeInstitutionId, `${at}.payee_institution_id`),
     amountSats: fields.sats(payout.amountSats, `${at}.amount_sats`),
+    payeeFeeMaxSats: fields.sats(payout.payeeFeeMaxSats, `${at}.payee_fee_max_sats`),
     requestSignature: fields.signature(payout.requestSignature, `${at}.request_signature`),
     requestKeyId: payout.requestKeyId,
     requestNonce: payout.requestNonce,
@@ -185,7 +186,9 @@ function parsePayout(payout: signingV1.PayoutAuthorisation, at: string, fields: 
 
 function parseRequested(request: signingV1.RequestedSettlement, at: string, fields: Fields): RequestedSettlement {
   const { idempotencyKey, mode, referenceId, callbackUrl, submittedBy, policyVersion, receivedAt } = request;
-  for (const [name, value] of Object.entries({ idempotencyKey, mode, referenceId, submittedBy, policyVersion }))
+  const { feeBearer, bumpBearer } = request;
+  const texts = { idempotencyKey, mode, referenceId, submittedBy, policyVersion, feeBearer, bumpBearer };
+  for (const [name, value] of Object.entries(texts))
     fields.check(value.length <= ID_LENGTH_MAX, `${at}.${name}`, `expected at most ${ID_LENGTH_MAX} characters`);
   const isUrl = (callbackUrl ?? '').length <= URL_LENGTH_MAX;
   fields.check(isUrl, `${at}.callback_url`, `expected at most ${URL_LENGTH_MAX} characters`);
@@ -196,6 +199,11 @@ function parseRequested(request: signingV1.RequestedSettlement, at: string, fiel
     referenceId,
     submittedBy,
     policyVersion,
+    feeBearer,
+    bumpBearer,
+    feeSats: fields.sats(request.feeSats, `${at}.fee_sats`),
+    droppedSats: fields.sats(request.droppedSats, `${at}.dropped_sats`),
+    feeReservedSats: fields.sats(request.feeReservedSats, `${at}.fee_reserved_sats`),
     receivedAt: receivedAt === undefined ? (0 as Instant) : fromTimestamp(receivedAt),
     ...(callbackUrl !== undefined && { callbackUrl }),
   };

@@ -1,5 +1,5 @@
-import { feeRateOf, feeShares, type OutpointKey, outpointKey, type Txid } from '@finality/bitcoin';
-import type { Instant, Sats } from '@finality/kernel';
+import { type OutpointKey, outpointKey, type Txid } from '@finality/bitcoin';
+import { addSats, assert, type Instant, type Sats } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import type { Coin } from '../coin.ts';
 import type {
@@ -18,7 +18,7 @@ import { heldMore, release, reservation } from '../postings/payout.ts';
 import { mustImpose, mustPost } from '../postings/post.ts';
 import { living, type LivingSettlement, type Terms } from '../settlement.ts';
 import { waitForBlock } from './bump.ts';
-import { weightOf } from './choose-coins.ts';
+import { consolidationWithdrawn } from './consolidation.ts';
 import { payoutConfirmations } from './finality.ts';
 import { pay } from './offer.ts';
 
@@ -30,7 +30,7 @@ export interface SignedTransaction extends LineageIdentity {
   /** In the order of the transaction. */
   readonly inputs: readonly LineageInput[];
   readonly outputs: readonly NewOutput[];
-  readonly payouts: readonly LineagePayout[];
+  readonly payouts: readonly Omit<VersionPayout, 'outpoint'>[];
   readonly feeSats: Sats;
 }
 
@@ -78,7 +78,7 @@ export function importTransaction(book: Book, signed: SignedTransaction): void {
   const outputs = signed.outputs.map((output, vout): DeclaredOutput => {
     return { ...output, outpoint: outpointKey({ txid: signed.txid, vout }) };
   });
-  const payouts = payoutsOf(signed, outputs);
+  const payouts = signed.payouts.map((payout) => ({ ...payout, outpoint: outpointOf(outputs, payout.settlementId) }));
   letGo(book, lineage, signed);
   for (const input of signed.inputs) take(book, signed, input);
   plan(book, lineage, signed);
@@ -93,6 +93,12 @@ export function importTransaction(book: Book, signed: SignedTransaction): void {
   book.recovery.record({ type: 'transaction_imported', at: book.now, txid });
 }
 
+function outpointOf(outputs: readonly DeclaredOutput[], settlementId: string): OutpointKey {
+  const paid = outputs.find((output) => output.role === 'payee' && output.settlementId === settlementId);
+  assert(paid !== undefined, `settlement ${settlementId} has an output`);
+  return paid.outpoint;
+}
+
 /** What can't be if both this store and the journal are right. */
 function contradiction(book: Book, lineage: Lineage, signed: SignedTransaction): string | undefined {
   const { version, lineageId } = signed;
@@ -101,11 +107,11 @@ function contradiction(book: Book, lineage: Lineage, signed: SignedTransaction):
     return `lineage ${lineageId} is ${lineage.status} here, and was offered version ${version} since`;
   const last = versions.at(-1)?.version ?? 0;
   if (version <= last) return `expected a version of lineage ${lineageId} after ${last}, got ${version}`;
-  for (const { settlementId, amountSats } of signed.payouts) {
+  for (const { settlementId, amountSats, payeeFeeSats } of signed.payouts) {
     const state = book.settlements.get(settlementId);
     if (state.status === 'none') return `settlement ${settlementId} isn't known, and can't be made up`;
-    if (state.terms.amountSats !== amountSats)
-      return `settlement ${settlementId} is of ${state.terms.amountSats} sat here, paid were ${amountSats}`;
+    if (state.terms.amountSats !== amountSats + payeeFeeSats)
+      return `settlement ${settlementId} is of ${state.terms.amountSats} sat here, paid were ${amountSats} and ${payeeFeeSats} of the fee`;
     const isElsewhere =
       (state.status === 'reserved' && state.lineageId !== lineageId) ||
       ('payout' in state && state.payout?.lineageId !== lineageId);
@@ -146,27 +152,39 @@ function plan(book: Book, before: Lineage, signed: SignedTransaction): void {
   const { lineageId, walletId, institutionId, anchor, version, payouts, inputs, feeSats } = signed;
   const changeSats = signed.outputs.find(({ role }) => role === 'change')?.valueSats ?? (0n as Sats);
   const identity = { lineageId, walletId, institutionId, anchor };
-  const planned: LineagePlan = { ...identity, version, payouts, inputs, feeSats, changeSats, offerAt: book.now };
+  const droppedSats = addSats(...payouts.map((payout) => payout.droppedSats));
+  const sums = { feeSats, droppedSats, changeSats };
+  // Only what makes one coin of many pays nobody from the beginning; what was cancelled was paid by a version before.
+  const consolidates = version === 1 && payouts.length === 0 && { consolidates: true as const };
+  const planned: LineagePlan = {
+    ...identity,
+    ...consolidates,
+    version,
+    payouts: payouts.map(payoutOf),
+    inputs,
+    ...sums,
+    offerAt: book.now,
+  };
   const type =
     before.status === 'planned' ? 'plan_changed' : 'versions' in before ? 'version_planned' : 'lineage_planned';
   book.lineages.record(lineageId, { type, at: book.now, plan: planned });
 }
 
-/** What each bears of the fee, by the same rule as when it was offered. */
-function payoutsOf(signed: SignedTransaction, outputs: readonly DeclaredOutput[]): readonly VersionPayout[] {
-  const { payouts, inputs, feeSats } = signed;
-  if (payouts.length === 0) return [];
-  const paid = payouts.map(({ settlementId }) =>
-    outputs.find((output) => output.role === 'payee' && output.settlementId === settlementId),
-  );
-  const scripts = outputs.map(({ destination }) => destination.script);
-  const feeRate = feeRateOf(feeSats, weightOf(inputs, scripts));
-  const shares = feeShares({ feeSats, feeRate, scripts: paid.map((output) => output!.destination.script) });
-  return payouts.map((payout, i) => ({ ...payout, outpoint: paid[i]!.outpoint, feeSats: shares[i]! }));
+/** As it is planned: what it takes of the fee is the version's. */
+function payoutOf({
+  feeSats: _share,
+  droppedSats: _dropped,
+  ...payout
+}: SignedTransaction['payouts'][number]): LineagePayout {
+  return payout;
 }
 
 /** Brings a settlement to where its payout can be offered, with what that takes set aside. */
-function hold(book: Book, { lineageId, version }: SignedTransaction, { settlementId, feeSats }: VersionPayout): void {
+function hold(
+  book: Book,
+  { lineageId, version }: SignedTransaction,
+  { settlementId, feeSats, feeReservedSats: reservedSats }: VersionPayout,
+): void {
   const at = book.now;
   const state = living(book.settlements.get(settlementId));
   const { terms } = state;
@@ -180,13 +198,14 @@ function hold(book: Book, { lineageId, version }: SignedTransaction, { settlemen
   if (state.status === 'received' || state.status === 'screening' || state.status === 'under_review')
     book.settlements.record(settlementId, { type: 'settlement_approved', at, reason: REASON, by: BY });
   if (state.status === 'reserved') return;
-  const { feeCapSats } = book.policy;
-  mustImpose(book.ledger, reservation(terms, feeSats > feeCapSats ? feeSats : feeCapSats));
-  book.settlements.record(settlementId, { type: 'liquidity_reserved', at, lineageId });
+  const feeReservedSats = feeSats > reservedSats ? feeSats : reservedSats;
+  mustImpose(book.ledger, reservation(terms, feeReservedSats));
+  book.settlements.record(settlementId, { type: 'liquidity_reserved', at, lineageId, feeReservedSats });
 }
 
-/** It pays the wallet alone: what it was to pay had been cancelled. */
+/** It pays the wallet alone: what it was to pay had been cancelled, or it makes one coin of many. */
 function holdOwnFee(book: Book, lineage: Lineage, signed: SignedTransaction): void {
+  if (lineage.status === 'planned' && lineage.plan.consolidates) consolidationWithdrawn(book, lineage.plan);
   const moreSats = signed.feeSats - ('versions' in lineage ? lineage.ownHeldSats : 0n);
   if (moreSats > 0n) mustImpose(book.ledger, ownFeeHeld(signed, signed.version, moreSats));
 }
@@ -209,6 +228,7 @@ export function takenPlans(book: Book): void {
     if (inputs.every(({ outpoint }) => book.coins.find(outpoint)?.claimedBy === lineageId)) continue;
     for (const { outpoint } of inputs) leaveCoin(book, outpoint, lineageId);
     book.lineages.record(lineageId, { type: 'lineage_abandoned', at: book.now, reason: TAKEN });
+    if (lineage.plan.consolidates) consolidationWithdrawn(book, lineage.plan);
     for (const { settlementId } of payouts) callOff(book, settlementId, TAKEN);
   }
 }

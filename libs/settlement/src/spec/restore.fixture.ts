@@ -51,9 +51,7 @@ export function journalOf({ book }: World): readonly SignedTransaction[] {
     seen.add(key);
     const { lineageId, walletId, institutionId, anchor } = lineage;
     const { txid, unsignedHex, inputs, outputs, payouts, feeSats } = versionNumbered(lineage, version);
-    const paid = payouts.map(({ settlementId, payeeWalletId, payeeInstitutionId, amountSats }) => {
-      return { settlementId, payeeWalletId, payeeInstitutionId, amountSats };
-    });
+    const paid = payouts.map(({ outpoint: _made, ...payout }) => payout);
     const signed = { lineageId, walletId, institutionId, anchor, version, txid, unsignedHex, inputs, outputs, feeSats };
     return [{ ...signed, payouts: paid }];
   });

@@ -186,6 +186,8 @@ export interface PayoutAuthorisation {
   approvalSignatures: Buffer[];
   /** regtest, signet, testnet4 or mainnet: the signer refuses what is meant for another than its own. */
   network: string;
+  /** The most that the payee's part of the network fee may be, satoshi: its output has at least amount_sats less this. */
+  payeeFeeMaxSats: bigint;
   /** What the institution asked for, kept in the journal: without it a restored settlement service couldn't tell when it is asked for again. */
   request?: RequestedSettlement | undefined;
 }
@@ -201,7 +203,16 @@ export interface RequestedSettlement {
   /** API key id. */
   submittedBy: string;
   policyVersion: string;
-  receivedAt?: Timestamp | undefined;
+  receivedAt?:
+    | Timestamp
+    | undefined;
+  /** Who bears the network fee: payer, payee or shared; and who what later versions cost more: payer or platform. */
+  feeBearer: string;
+  bumpBearer: string;
+  /** This payout's share of this version's fee, of that what was too little for change, and what was reserved for the payer's part of it. */
+  feeSats: bigint;
+  droppedSats: bigint;
+  feeReservedSats: bigint;
 }
 
 export interface SignTransactionResponse {
@@ -2680,6 +2691,7 @@ function createBasePayoutAuthorisation(): PayoutAuthorisation {
     amlVerdictSignature: Buffer.alloc(0),
     approvalSignatures: [],
     network: "",
+    payeeFeeMaxSats: 0n,
     request: undefined,
   };
 }
@@ -2721,6 +2733,12 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     }
     if (message.network !== "") {
       writer.uint32(90).string(message.network);
+    }
+    if (message.payeeFeeMaxSats !== 0n) {
+      if (BigInt.asIntN(64, message.payeeFeeMaxSats) !== message.payeeFeeMaxSats) {
+        throw new globalThis.Error("value provided for field message.payeeFeeMaxSats of type int64 too large");
+      }
+      writer.uint32(104).int64(message.payeeFeeMaxSats);
     }
     if (message.request !== undefined) {
       RequestedSettlement.encode(message.request, writer.uint32(98).fork()).join();
@@ -2829,6 +2847,14 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
             message.network = reader.string();
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.payeeFeeMaxSats = reader.int64() as bigint;
+            continue;
+          }
           case 12: {
             if (tag !== 98) {
               break;
@@ -2902,6 +2928,11 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
         ? object.approval_signatures.map((e: any) => Buffer.from(bytesFromBase64(e)))
         : [],
       network: isSet(object.network) ? globalThis.String(object.network) : "",
+      payeeFeeMaxSats: isSet(object.payeeFeeMaxSats)
+        ? BigInt(object.payeeFeeMaxSats)
+        : isSet(object.payee_fee_max_sats)
+        ? BigInt(object.payee_fee_max_sats)
+        : 0n,
       request: isSet(object.request) ? RequestedSettlement.fromJSON(object.request) : undefined,
     };
   },
@@ -2941,6 +2972,9 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     if (message.network !== "") {
       obj.network = message.network;
     }
+    if (message.payeeFeeMaxSats !== 0n) {
+      obj.payeeFeeMaxSats = message.payeeFeeMaxSats.toString();
+    }
     if (message.request !== undefined) {
       obj.request = RequestedSettlement.toJSON(message.request);
     }
@@ -2965,6 +2999,9 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     message.amlVerdictSignature = object.amlVerdictSignature ?? Buffer.alloc(0);
     message.approvalSignatures = object.approvalSignatures?.map((e) => e) || [];
     message.network = object.network ?? "";
+    message.payeeFeeMaxSats = (object.payeeFeeMaxSats !== undefined && object.payeeFeeMaxSats !== null)
+      ? BigInt(object.payeeFeeMaxSats)
+      : 0n;
     message.request = (object.request !== undefined && object.request !== null)
       ? RequestedSettlement.fromPartial(object.request)
       : undefined;
@@ -2981,6 +3018,11 @@ function createBaseRequestedSettlement(): RequestedSettlement {
     submittedBy: "",
     policyVersion: "",
     receivedAt: undefined,
+    feeBearer: "",
+    bumpBearer: "",
+    feeSats: 0n,
+    droppedSats: 0n,
+    feeReservedSats: 0n,
   };
 }
 
@@ -3006,6 +3048,30 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     }
     if (message.receivedAt !== undefined) {
       Timestamp.encode(message.receivedAt, writer.uint32(58).fork()).join();
+    }
+    if (message.feeBearer !== "") {
+      writer.uint32(66).string(message.feeBearer);
+    }
+    if (message.bumpBearer !== "") {
+      writer.uint32(74).string(message.bumpBearer);
+    }
+    if (message.feeSats !== 0n) {
+      if (BigInt.asIntN(64, message.feeSats) !== message.feeSats) {
+        throw new globalThis.Error("value provided for field message.feeSats of type int64 too large");
+      }
+      writer.uint32(80).int64(message.feeSats);
+    }
+    if (message.droppedSats !== 0n) {
+      if (BigInt.asIntN(64, message.droppedSats) !== message.droppedSats) {
+        throw new globalThis.Error("value provided for field message.droppedSats of type int64 too large");
+      }
+      writer.uint32(88).int64(message.droppedSats);
+    }
+    if (message.feeReservedSats !== 0n) {
+      if (BigInt.asIntN(64, message.feeReservedSats) !== message.feeReservedSats) {
+        throw new globalThis.Error("value provided for field message.feeReservedSats of type int64 too large");
+      }
+      writer.uint32(96).int64(message.feeReservedSats);
     }
     return writer;
   },
@@ -3079,6 +3145,46 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
             message.receivedAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.feeBearer = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.bumpBearer = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.feeSats = reader.int64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.droppedSats = reader.int64() as bigint;
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.feeReservedSats = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3124,6 +3230,27 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
         : isSet(object.received_at)
         ? fromJsonTimestamp(object.received_at)
         : undefined,
+      feeBearer: isSet(object.feeBearer)
+        ? globalThis.String(object.feeBearer)
+        : isSet(object.fee_bearer)
+        ? globalThis.String(object.fee_bearer)
+        : "",
+      bumpBearer: isSet(object.bumpBearer)
+        ? globalThis.String(object.bumpBearer)
+        : isSet(object.bump_bearer)
+        ? globalThis.String(object.bump_bearer)
+        : "",
+      feeSats: isSet(object.feeSats) ? BigInt(object.feeSats) : isSet(object.fee_sats) ? BigInt(object.fee_sats) : 0n,
+      droppedSats: isSet(object.droppedSats)
+        ? BigInt(object.droppedSats)
+        : isSet(object.dropped_sats)
+        ? BigInt(object.dropped_sats)
+        : 0n,
+      feeReservedSats: isSet(object.feeReservedSats)
+        ? BigInt(object.feeReservedSats)
+        : isSet(object.fee_reserved_sats)
+        ? BigInt(object.fee_reserved_sats)
+        : 0n,
     };
   },
 
@@ -3150,6 +3277,21 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     if (message.receivedAt !== undefined) {
       obj.receivedAt = fromTimestamp(message.receivedAt).toISOString();
     }
+    if (message.feeBearer !== "") {
+      obj.feeBearer = message.feeBearer;
+    }
+    if (message.bumpBearer !== "") {
+      obj.bumpBearer = message.bumpBearer;
+    }
+    if (message.feeSats !== 0n) {
+      obj.feeSats = message.feeSats.toString();
+    }
+    if (message.droppedSats !== 0n) {
+      obj.droppedSats = message.droppedSats.toString();
+    }
+    if (message.feeReservedSats !== 0n) {
+      obj.feeReservedSats = message.feeReservedSats.toString();
+    }
     return obj;
   },
 
@@ -3167,6 +3309,15 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     message.receivedAt = (object.receivedAt !== undefined && object.receivedAt !== null)
       ? Timestamp.fromPartial(object.receivedAt)
       : undefined;
+    message.feeBearer = object.feeBearer ?? "";
+    message.bumpBearer = object.bumpBearer ?? "";
+    message.feeSats = (object.feeSats !== undefined && object.feeSats !== null) ? BigInt(object.feeSats) : 0n;
+    message.droppedSats = (object.droppedSats !== undefined && object.droppedSats !== null)
+      ? BigInt(object.droppedSats)
+      : 0n;
+    message.feeReservedSats = (object.feeReservedSats !== undefined && object.feeReservedSats !== null)
+      ? BigInt(object.feeReservedSats)
+      : 0n;
     return message;
   },
 };
