@@ -78,6 +78,13 @@ export type DeclaredOutput = {
   readonly destination: Destination;
 } & ({ readonly role: 'payee'; readonly settlementId: string } | { readonly role: 'change' });
 
+/** Before the transaction is built, and has an id. */
+export type NewOutput = DeclaredOutput extends infer Output
+  ? Output extends unknown
+    ? Omit<Output, 'outpoint'>
+    : never
+  : never;
+
 /** A payout as one version pays it. */
 export interface VersionPayout extends LineagePayout {
   readonly outpoint: OutpointKey;
@@ -191,7 +198,8 @@ export function offered(lineage: Lineage): OfferedLineage {
 export const latest = ({ versions }: OfferedLineage): OfferedVersion => versions.at(-1)!;
 
 export function versionNumbered({ versions }: OfferedLineage, version: number): OfferedVersion {
-  const found = versions[version - 1];
+  // Numbers may be missing: a restored store doesn't learn of versions that were offered and never signed.
+  const found = versions.find((each) => each.version === version);
   assert(found !== undefined, `version ${version} was never offered`);
   return found;
 }

@@ -12,7 +12,7 @@ import {
   type ScriptHex,
   type Txid,
 } from '@finality/bitcoin';
-import { addressV1, amlV1, chainV1, riskV1 } from '@finality/contracts';
+import { addressV1, amlV1, chainV1, reconciliationV1, riskV1 } from '@finality/contracts';
 import { assert, sats, unwrap } from '@finality/kernel';
 import { command, type Interpreted, type IncomingMessage, unknownMessage } from '@finality/messaging';
 import type {
@@ -52,6 +52,17 @@ export function riskVerdict({ payload }: IncomingMessage): Command {
     id: verdict.subjectId,
     by: 'risk',
     assessment,
+  });
+}
+
+export function reconciliationRun({ payload }: IncomingMessage): Command {
+  const { report } = reconciliationV1.RunCompleted.decode(payload);
+  assert(report?.cut !== undefined, 'expected a report with its cut');
+  const { reportId, breaks, cut } = report;
+  return command({
+    type: 'reconciled',
+    report: { reportId, breaks: breaks.length },
+    ledgerPosition: cut.ledgerPosition,
   });
 }
 

@@ -4,6 +4,7 @@ import { assert, unwrap, type Worker } from '@finality/kernel';
 import { type Destination, type Destinations, type LineagePlan, planOf } from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import { lineageStream } from '../store/streams.ts';
+import type { RecoveryGate } from '../recovery-gate.ts';
 import { causesOfLineages } from './cause.ts';
 
 const LINEAGES_MAX = 100;
@@ -16,14 +17,17 @@ export class AssignDestinations implements Worker {
   readonly #env: SettlementEnv;
   readonly #store: SettlementStore;
   readonly #reader: SettlementReader;
+  readonly #gate: RecoveryGate;
 
-  constructor(env: SettlementEnv, store: SettlementStore, reader: SettlementReader) {
+  constructor(env: SettlementEnv, store: SettlementStore, reader: SettlementReader, gate: RecoveryGate) {
     this.#env = env;
     this.#store = store;
     this.#reader = reader;
+    this.#gate = gate;
   }
 
   async step(): Promise<'progress' | 'idle'> {
+    if (!this.#gate.isOpen) return 'idle';
     const { rows } = await this.#env.pool.query<{ lineage_id: string }>(
       `SELECT lineage_id FROM lineages WHERE offer_at <= $1 ORDER BY offer_at, planned_position LIMIT ${LINEAGES_MAX}`,
       [this.#env.runtime.now()],

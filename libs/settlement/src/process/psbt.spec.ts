@@ -337,6 +337,7 @@ describe('wallets of one institution', () => {
         mode: 'bilateral',
         feeBearer: 'payer',
         referenceId: '',
+        idempotencyKey: 's-9',
         submittedBy: 'k',
       },
     }) as const;

@@ -18,6 +18,8 @@ export interface Submission {
   /** Of the network fee; nobody's in CENTRALIZED, which has none. */
   readonly feeBearer: FeeTerms['bearer'];
   readonly referenceId: string;
+  /** Of the request that made it: kept with it, so that a restored store can tell when it is asked for again. */
+  readonly idempotencyKey: string;
   readonly callbackUrl?: string;
   readonly submittedBy: string;
   /** Which of the payer's wallets pays on-chain. */
@@ -48,6 +50,7 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   const { feeBearer, ...agreed } = submission;
   const terms: Terms = {
     ...agreed,
+    ...(payerWalletId === undefined ? {} : { payerWalletId }),
     fees: { bearer: feeBearer, bumpBearer: book.policy.bumpBearer },
     payer: payer.value,
     payee: payee.value,

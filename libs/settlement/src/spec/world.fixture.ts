@@ -220,6 +220,7 @@ export class World {
       mode,
       feeBearer,
       referenceId: '',
+      idempotencyKey: `key of ${settlementId}`,
       submittedBy: 'k',
     };
     this.tell({ type: 'submit', submission });
