@@ -2,8 +2,7 @@ import { decideConsolidation } from '@finality/bitcoin';
 import type { Sats } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import type { LineagePlan } from '../lineage.ts';
-import { consolidationReleased, consolidationReserved } from '../postings/consolidation.ts';
-import { ownFeeHeld } from '../postings/lineage.ts';
+import { consolidationHeld, consolidationReleased, consolidationReserved } from '../postings/consolidation.ts';
 import { mustPost } from '../postings/post.ts';
 import { candidateOf, spendable, spendOf } from './choose-coins.ts';
 import { feesNow } from './fees.ts';
@@ -61,7 +60,7 @@ export function consolidate(book: Book, { lineageId, walletId, institutionId }: 
 
 /** Its only version is offered: its fee is on its way. */
 export const consolidationOffered = (book: Book, plan: LineagePlan): void =>
-  void mustPost(book.ledger, consolidationReleased(plan), ownFeeHeld(plan, plan.version, plan.feeSats));
+  void mustPost(book.ledger, consolidationHeld(plan, plan.version, plan.feeSats));
 
 /** What it needs was spent otherwise before anything was offered. */
 export const consolidationWithdrawn = (book: Book, plan: LineagePlan): void =>
