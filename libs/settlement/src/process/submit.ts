@@ -6,7 +6,7 @@ import { mergeSources } from '../coin.ts';
 import type { FundingSource, LivingSettlement, Mode, Terms } from '../settlement.ts';
 import { living } from '../settlement.ts';
 import { payoutConfirmations } from './finality.ts';
-import { chooseCoins, placeholderFor, spendable } from './choose-coins.ts';
+import { chooseCoins, knownWallet, placeholderFor, spendable } from './choose-coins.ts';
 import { unquoted } from './reserve.ts';
 
 export interface Submission {
@@ -45,8 +45,9 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   if (!payer.ok) return payer;
   const payee = claimOf(book, to, mode, 'to_institution');
   if (!payee.ok) return payee;
-  const dust = dustRefusal(book, payee.value, submission.amountSats);
-  if (dust !== undefined) return err(dust);
+  const problem =
+    ownWalletRefusal(book, payer.value, payee.value) ?? dustRefusal(book, payee.value, submission.amountSats);
+  if (problem !== undefined) return err(problem);
   const { feeBearer, ...agreed } = submission;
   const terms: Terms = {
     ...agreed,
@@ -103,6 +104,16 @@ function claimOf(book: Book, institutionId: string, mode: Mode, party: Party, wa
 function unknownWallet(institutionId: string, walletId: string): Refusal {
   const message = `expected a wallet of ${institutionId}, got "${walletId}"`;
   return refusal('not_found', 'UNKNOWN_WALLET', message, { fields: [fieldError('payer_wallet_id', message)] });
+}
+
+/** The signer pays accounts of its own, and scripts that were registered with it: of a wallet whose keys are others' it knows nothing. */
+function ownWalletRefusal(book: Book, payer: Claim, payee: Claim): Refusal | undefined {
+  if (payer.kind === 'clearing' || payee.kind === 'clearing') return undefined;
+  if (!knownWallet(book, payer.walletId).custodial || knownWallet(book, payee.walletId).custodial) return undefined;
+  const message = 'expected a payee with a custodial wallet: the signer pays no wallet whose keys are the payee’s own';
+  return refusal('failed_precondition', 'PAYEE_NOT_PAYABLE', message, {
+    fields: [fieldError('to_institution', message)],
+  });
 }
 
 function dustRefusal(book: Book, payee: Claim, amountSats: Sats): Refusal | undefined {
