@@ -30,7 +30,8 @@ export class SealLedger implements Worker {
     // What a restored ledger has is sealed in its new epoch, not in the one that it was copied in.
     if (!this.#gate.isOpen) return 'idle';
     const { state: seals } = await this.#reader.loadState(sealsStream, LEDGER_ID);
-    if (seals.unsigned !== undefined) {
+    const { epoch } = await this.#reader.head();
+    if (seals.unsigned?.epoch === epoch) {
       await this.#execute({ type: 'head_signed', head: await this.#sign(seals.unsigned) });
       return 'progress';
     }
@@ -41,7 +42,6 @@ export class SealLedger implements Worker {
         unsealed !== undefined &&
         (unsealed.entries >= SEGMENT_ENTRIES_MAX || runtime.now() - unsealed.since >= config.sealAfterMs);
       if (!isDue) return undefined;
-      const { epoch } = await this.#reader.head();
       return nextHead(session, seals, { epoch, sealedAt: runtime.now() });
     });
     if (head === undefined) return 'idle';

@@ -4,7 +4,7 @@ import { headHash, type LedgerHead, NO_HEAD, type SignedHead } from './head.ts';
 
 /** How far the ledger is sealed. A head is fixed before it is signed, so that whoever signs never sees two of one segment. */
 export interface Seals {
-  /** The last segment sealed; 0 before the first. */
+  /** The last segment sealed and signed; 0 before the first. */
   readonly segment: number;
   /** Hex of its head. */
   readonly head: string;
@@ -25,14 +25,11 @@ export const sealsAggregate: Aggregate<Seals, SealsEvent> = {
   initialState: { segment: 0, head: NO_HEAD, lastEntry: 0n, chain: GENESIS.toString('hex') },
   evolve(state, event) {
     switch (event.type) {
-      case 'segment_sealed': {
-        const { head } = event;
-        const { segment, lastEntry, chain } = head;
-        return { segment, head: headHash(head).toString('hex'), lastEntry, chain, unsigned: head };
-      }
+      case 'segment_sealed':
+        return { ...state, unsigned: event.head };
       case 'head_signed': {
-        const { unsigned: _signed, ...sealed } = state;
-        return sealed;
+        const { segment, lastEntry, chain } = event.head;
+        return { segment, head: hashOf(event.head), lastEntry, chain };
       }
       default:
         return assertNever(event, 'event');
@@ -40,10 +37,10 @@ export const sealsAggregate: Aggregate<Seals, SealsEvent> = {
   },
 };
 
-/** Nothing, when this has been done or another segment comes first. */
+/** Nothing, when this has been done or another segment comes first. In a higher epoch, after a backup was restored, what nobody will sign any more is sealed anew. */
 export function seal(state: Seals, head: LedgerHead, at: Instant): readonly SealsEvent[] {
   const isNext =
-    state.unsigned === undefined &&
+    (state.unsigned === undefined || state.unsigned.epoch < head.epoch) &&
     head.segment === state.segment + 1 &&
     head.previous === state.head &&
     head.firstEntry === state.lastEntry + 1n &&
@@ -53,6 +50,8 @@ export function seal(state: Seals, head: LedgerHead, at: Instant): readonly Seal
 
 /** Nothing, when it is signed already. @throws never: a signature of another head is no event either */
 export function sign(state: Seals, head: SignedHead, at: Instant): readonly SealsEvent[] {
-  const isThis = state.unsigned !== undefined && headHash(head).toString('hex') === state.head;
+  const isThis = state.unsigned !== undefined && hashOf(head) === hashOf(state.unsigned);
   return isThis ? [{ type: 'head_signed', at, head }] : [];
 }
+
+const hashOf = (head: LedgerHead): string => headHash(head).toString('hex');
