@@ -38,6 +38,7 @@ import { ListIncidentsRpc } from './inbound/list-incidents.rpc.ts';
 import { ListInstitutionsRpc } from './inbound/list-institutions.rpc.ts';
 import { ListLedgerHeadsRpc } from './inbound/list-ledger-heads.rpc.ts';
 import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
+import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
 import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
 import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
@@ -45,6 +46,7 @@ import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
 import { RiskVerdictsMessages } from './inbound/risk-verdicts.messages.ts';
 import { SubmitSettlementRpc } from './inbound/submit-settlement.rpc.ts';
 import { SubmitSettlementsRpc } from './inbound/submit-settlements.rpc.ts';
+import { SubmitSignedPsbtRpc } from './inbound/submit-signed-psbt.rpc.ts';
 import { UnfreezeInstitutionRpc } from './inbound/unfreeze-institution.rpc.ts';
 import { Wakeups } from './inbound/wakeups.ts';
 import { WalletsMessages } from './inbound/wallets.messages.ts';
@@ -73,6 +75,8 @@ const SETTLEMENT_RPCS = [
   ListSettlementsRpc,
   CancelSettlementRpc,
   BumpFeeRpc,
+  PreparePsbtRpc,
+  SubmitSignedPsbtRpc,
   EstimateFeesRpc,
   ReviewSettlementRpc,
   WatchSettlementsRpc,

@@ -19,11 +19,13 @@ export { adoptSettlement, importTransaction, type SignedTransaction } from './pr
 export { confirmIncident } from './process/incidents.ts';
 export * from './process/institutions.ts';
 export * from './process/offer.ts';
+export { type AddedSignatures, addSignatures, preparePayout } from './process/psbt.ts';
 export * from './process/recover.ts';
 export { isOpen, reserve } from './process/reserve.ts';
 export * from './process/screening.ts';
 export * from './process/submit.ts';
 export * from './process/transactions.ts';
 export * from './process/withdraw.ts';
+export { psbtPlanOf } from './psbt.ts';
 export * from './recovery.ts';
 export * from './settlement.ts';

@@ -79,6 +79,7 @@ export interface RequestedSettlement {
   readonly mode: string;
   readonly referenceId: string;
   readonly callbackUrl?: string;
+  readonly payerWalletId?: string;
   /** API key id. */
   readonly submittedBy: string;
   readonly policyVersion: string;

@@ -17,6 +17,7 @@ import { checkIdempotencyKey, checkInstitutionId, checkText } from './fields.ts'
 
 const REFERENCE_MAX = 128;
 const CALLBACK_URL_MAX = 2_048;
+const WALLET_ID_MAX = 128;
 
 /** Which fields an idempotency key is held to; a new list gets a new version. */
 const FIELDS_VERSION = '1';
@@ -52,6 +53,7 @@ export function parseSubmission(
     checkFeePayer(feeBearer, mode),
     checkText('reference_id', request.referenceId, 0, REFERENCE_MAX),
     request.callbackUrl === undefined ? undefined : checkCallbackUrl(request.callbackUrl),
+    request.payerWalletId === undefined ? undefined : checkPayerWallet(request.payerWalletId, mode),
   ];
   const found = problems.filter((problem) => problem !== undefined);
   if (found.length > 0 || !amount.ok || mode === undefined || feeBearer === undefined) return err(invalid(...found));
@@ -66,7 +68,7 @@ function parsed(
   settlementId: string,
   { amountSats, mode, feeBearer }: Pick<Submission, 'amountSats' | 'mode' | 'feeBearer'>,
 ): ParsedSubmission {
-  const { fromInstitution: from, toInstitution: to, referenceId, callbackUrl, idempotencyKey } = request;
+  const { fromInstitution: from, toInstitution: to, referenceId, callbackUrl, idempotencyKey, payerWalletId } = request;
   return {
     submission: {
       settlementId,
@@ -79,6 +81,7 @@ function parsed(
       idempotencyKey,
       submittedBy: caller.keyId,
       ...(callbackUrl === undefined ? {} : { callbackUrl }),
+      ...(payerWalletId === undefined ? {} : { payerWalletId }),
     },
     idempotency: claimOf({
       settlementId,
@@ -90,6 +93,7 @@ function parsed(
       referenceId,
       idempotencyKey,
       ...(callbackUrl === undefined ? {} : { callbackUrl }),
+      ...(payerWalletId === undefined ? {} : { payerWalletId }),
     }),
   };
 }
@@ -97,6 +101,7 @@ function parsed(
 /** The key of a submission, and what it is held to. The payer is who asks: its keys are its own. */
 export function claimOf(submission: Omit<Submission, 'submittedBy'>): IdempotencyClaim {
   const { settlementId, from, to, amountSats, mode, feeBearer, referenceId, callbackUrl, idempotencyKey } = submission;
+  const { payerWalletId } = submission;
   return {
     principal: from,
     rpc: RPC,
@@ -111,6 +116,7 @@ export function claimOf(submission: Omit<Submission, 'submittedBy'>): Idempotenc
       fee_payer: feeBearer,
       reference_id: referenceId,
       callback_url: callbackUrl ?? '',
+      payer_wallet_id: payerWalletId ?? '',
     },
   };
 }
@@ -120,6 +126,11 @@ const MODES: Readonly<Record<number, Mode>> = {
   [settlementV1.SettlementMode.SETTLEMENT_MODE_BILATERAL]: 'bilateral',
   [settlementV1.SettlementMode.SETTLEMENT_MODE_BLOCKCHAIN]: 'blockchain',
 };
+
+function checkPayerWallet(walletId: string, mode: Mode | undefined): FieldError | undefined {
+  if (mode === 'centralized') return fieldError('payer_wallet_id', 'expected none: CENTRALIZED pays from clearing');
+  return checkText('payer_wallet_id', walletId, 1, WALLET_ID_MAX);
+}
 
 const { FeePayer } = settlementV1;
 const FEE_BEARERS: Readonly<Record<number, Submission['feeBearer']>> = {

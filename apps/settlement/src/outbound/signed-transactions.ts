@@ -104,7 +104,7 @@ function settlementOf(payout: signingV1.PayoutAuthorisation, signed: SignedTrans
   const { request, settlementId, payerInstitutionId: from, payeeInstitutionId: to } = payout;
   const paid = signed.payouts.find((each) => each.settlementId === settlementId);
   if (request?.receivedAt === undefined || paid === undefined) return [];
-  const { idempotencyKey, mode, referenceId, callbackUrl, submittedBy, policyVersion } = request;
+  const { idempotencyKey, mode, referenceId, callbackUrl, payerWalletId, submittedBy, policyVersion } = request;
   const terms: Terms = {
     settlementId,
     from,
@@ -119,6 +119,7 @@ function settlementOf(payout: signingV1.PayoutAuthorisation, signed: SignedTrans
     payer: { kind: 'wallet', walletId: signed.walletId },
     payee: { kind: 'wallet', walletId: paid.payeeWalletId },
     ...(callbackUrl !== undefined && { callbackUrl }),
+    ...(payerWalletId !== undefined && { payerWalletId }),
   };
   return [{ terms, receivedAt: fromTimestamp(request.receivedAt) }];
 }

@@ -2,6 +2,7 @@ import type { FeeRate } from '@finality/bitcoin';
 import type { Instant, Principal } from '@finality/kernel';
 import type { LedgerHead, SignedHead } from '@finality/ledger';
 import type {
+  AddedSignatures,
   AddressRecord,
   ApiKey,
   Assessment,
@@ -79,7 +80,14 @@ export type SettlementCommand =
   /** A segment of the ledger ends here; its head is on record before it is signed. */
   | { readonly type: 'segment_sealed'; readonly head: LedgerHead }
   | { readonly type: 'head_signed'; readonly head: SignedHead }
-  | { readonly type: 'signing_refused'; readonly lineageId: string; readonly version: number; readonly rule: string };
+  | { readonly type: 'signing_refused'; readonly lineageId: string; readonly version: number; readonly rule: string }
+  | { readonly type: 'prepare_psbt'; readonly settlementId: string; readonly caller: Principal }
+  | {
+      readonly type: 'add_signatures';
+      readonly settlementId: string;
+      readonly added: AddedSignatures;
+      readonly caller: Principal;
+    };
 
 /** What a restored store is brought up to date by. */
 export type RecoveryCommand =

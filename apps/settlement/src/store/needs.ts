@@ -74,6 +74,10 @@ export class Needs {
       case 'bump':
         this.bumping.settlements.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
+      case 'prepare_psbt':
+        this.chain = true;
+        return void this.settlements.add(body.settlementId);
+      case 'add_signatures':
       case 'expire':
         return void this.settlements.add(body.settlementId);
       case 'create_institution':

@@ -152,6 +152,7 @@ const authorisationOf = (
     mode: terms.mode,
     referenceId: terms.referenceId,
     callbackUrl: terms.callbackUrl,
+    payerWalletId: terms.payerWalletId,
     submittedBy: terms.submittedBy,
     policyVersion: terms.policyVersion,
     feeBearer: terms.fees.bearer,

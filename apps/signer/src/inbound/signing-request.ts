@@ -206,5 +206,8 @@ function parseRequested(request: signingV1.RequestedSettlement, at: string, fiel
     feeReservedSats: fields.sats(request.feeReservedSats, `${at}.fee_reserved_sats`),
     receivedAt: receivedAt === undefined ? (0 as Instant) : fromTimestamp(receivedAt),
     ...(callbackUrl !== undefined && { callbackUrl }),
+    ...(request.payerWalletId !== undefined && {
+      payerWalletId: fields.id(request.payerWalletId, `${at}.payer_wallet_id`),
+    }),
   };
 }

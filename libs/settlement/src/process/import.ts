@@ -23,7 +23,7 @@ import { payoutConfirmations } from './finality.ts';
 import { pay } from './offer.ts';
 
 /** A transaction as the signer's journal has it. */
-export interface SignedTransaction extends LineageIdentity {
+export interface SignedTransaction extends Omit<LineageIdentity, 'custodial'> {
   readonly version: number;
   readonly txid: Txid;
   readonly unsignedHex: string;
@@ -144,14 +144,15 @@ function leaveCoin(book: Book, outpoint: OutpointKey, lineageId: string): void {
 
 /** A coin that came after the copy was made isn't known yet: its own facts are still to come. */
 function take(book: Book, { lineageId, walletId }: SignedTransaction, input: LineageInput): void {
-  const unseen: Coin = { ...input, walletId, life: 0, spends: 0, released: false, sources: [] };
+  const unseen: Coin = { ...input, walletId, custodial: true, life: 0, spends: 0, released: false, sources: [] };
   book.coins.put({ ...(book.coins.find(input.outpoint) ?? unseen), claimedBy: lineageId });
 }
 
 function plan(book: Book, before: Lineage, signed: SignedTransaction): void {
   const { lineageId, walletId, institutionId, anchor, version, payouts, inputs, feeSats } = signed;
   const changeSats = signed.outputs.find(({ role }) => role === 'change')?.valueSats ?? (0n as Sats);
-  const identity = { lineageId, walletId, institutionId, anchor };
+  // What others sign isn't in the signer's journal.
+  const identity = { lineageId, walletId, institutionId, custodial: true, anchor };
   const droppedSats = addSats(...payouts.map((payout) => payout.droppedSats));
   const sums = { feeSats, droppedSats, changeSats };
   // Only what makes one coin of many pays nobody from the beginning; what was cancelled was paid by a version before.
@@ -199,7 +200,7 @@ function hold(
     book.settlements.record(settlementId, { type: 'settlement_approved', at, reason: REASON, by: BY });
   if (state.status === 'reserved') return;
   const feeReservedSats = feeSats > reservedSats ? feeSats : reservedSats;
-  mustImpose(book.ledger, reservation(terms, feeReservedSats));
+  mustImpose(book.ledger, reservation(terms, feeReservedSats, state.reservedTimes + 1));
   book.settlements.record(settlementId, { type: 'liquidity_reserved', at, lineageId, feeReservedSats });
 }
 
@@ -212,7 +213,7 @@ function holdOwnFee(book: Book, lineage: Lineage, signed: SignedTransaction): vo
 
 function commit(book: Book, { lineageId, txid }: SignedTransaction, paid: VersionPayout): void {
   const state = book.settlements.get(paid.settlementId);
-  if (state.status !== 'confirming') return pay(book, lineageId, txid, paid);
+  if (state.status !== 'confirming') return pay(book, { lineageId, custodial: true }, txid, paid);
   // Still paid by the version in the block; what is held must do for the other one as well.
   const heldSats = paid.feeSats > state.payout.heldSats ? paid.feeSats : state.payout.heldSats;
   const payout = { ...state.payout, heldSats };
@@ -235,8 +236,7 @@ export function takenPlans(book: Book): void {
 
 /** Reserved, and never offered: as if it had been cancelled. */
 function callOff(book: Book, settlementId: string, reason: string): void {
-  const { terms } = living(book.settlements.get(settlementId));
-  mustPost(book.ledger, release(terms));
+  mustPost(book.ledger, release(living(book.settlements.get(settlementId))));
   book.settlements.record(settlementId, { type: 'settlement_cancelled', at: book.now, reason, by: BY });
   book.cancelTimer(settlementId);
 }

@@ -1,4 +1,4 @@
-import type { FeeTerms } from '@finality/bitcoin';
+import { dustLimitSats, type FeeTerms } from '@finality/bitcoin';
 import { err, fieldError, invalid, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { Book } from '../book.ts';
@@ -6,7 +6,7 @@ import { mergeSources } from '../coin.ts';
 import type { FundingSource, LivingSettlement, Mode, Terms } from '../settlement.ts';
 import { living } from '../settlement.ts';
 import { payoutConfirmations } from './finality.ts';
-import { chooseCoins, spendable } from './choose-coins.ts';
+import { chooseCoins, knownWallet, placeholderFor, spendable } from './choose-coins.ts';
 import { unquoted } from './reserve.ts';
 
 export interface Submission {
@@ -22,13 +22,15 @@ export interface Submission {
   readonly idempotencyKey: string;
   readonly callbackUrl?: string;
   readonly submittedBy: string;
+  /** Which of the payer's wallets pays on-chain. */
+  readonly payerWalletId?: string;
 }
 
 /** No output below this is relayed for every kind of script a payee's wallet can have (P2TR's dust limit). */
 export const ON_CHAIN_MIN_SATS = 330n;
 
 /** Accepts a settlement and asks for its screening. */
-export function submit(book: Book, submission: Submission): Result<LivingSettlement, Refusal> {
+export function submit(book: Book, { payerWalletId, ...submission }: Submission): Result<LivingSettlement, Refusal> {
   const { settlementId, from, to, mode } = submission;
   const refused = institutionRefusal(book, from, 'from_institution') ?? institutionRefusal(book, to, 'to_institution');
   if (refused !== undefined) return err(refused);
@@ -39,13 +41,17 @@ export function submit(book: Book, submission: Submission): Result<LivingSettlem
       ),
     );
   }
-  const payer = claimOf(book, from, mode, 'from_institution');
+  const payer = claimOf(book, from, mode, 'from_institution', payerWalletId);
   if (!payer.ok) return payer;
   const payee = claimOf(book, to, mode, 'to_institution');
   if (!payee.ok) return payee;
+  const problem =
+    ownWalletRefusal(book, payer.value, payee.value) ?? dustRefusal(book, payee.value, submission.amountSats);
+  if (problem !== undefined) return err(problem);
   const { feeBearer, ...agreed } = submission;
   const terms: Terms = {
     ...agreed,
+    ...(payerWalletId === undefined ? {} : { payerWalletId }),
     fees: { bearer: feeBearer, bumpBearer: book.policy.bumpBearer },
     payer: payer.value,
     payee: payee.value,
@@ -80,12 +86,43 @@ function institutionRefusal(book: Book, institutionId: string, field: string): R
   return undefined;
 }
 
-function claimOf(book: Book, institutionId: string, mode: Mode, field: string): Result<Claim, Refusal> {
+type Party = 'from_institution' | 'to_institution';
+
+/** On-chain: the first custodial wallet, or the first of those whose keys are the institution's. */
+function claimOf(book: Book, institutionId: string, mode: Mode, party: Party, wanted?: string): Result<Claim, Refusal> {
   if (mode === 'centralized') return ok({ kind: 'clearing', institutionId });
-  const wallet = book.walletOf(institutionId);
+  const wallets = book.walletsOf(institutionId).filter(({ walletId }) => wanted === undefined || walletId === wanted);
+  if (wanted !== undefined && wallets.length === 0) return err(unknownWallet(institutionId, wanted));
+  // What a legacy coin is spent by has no txid that is known before it is signed: such wallets are paid, and don't pay.
+  const able = party === 'to_institution' ? wallets : wallets.filter(({ scriptType }) => scriptType !== 'pkh');
+  const wallet = able.find(({ custodial }) => custodial) ?? able[0];
   if (wallet !== undefined) return ok({ kind: 'wallet', walletId: wallet.walletId });
-  const message = `${institutionId} has no custodial wallet: register one before settling on-chain`;
-  return err(refusal('failed_precondition', 'NO_CUSTODIAL_WALLET', message, { fields: [fieldError(field, message)] }));
+  const message = `${institutionId} has no wallet that can ${party === 'to_institution' ? 'be paid' : 'pay'}: register one before settling on-chain`;
+  return err(refusal('failed_precondition', 'NO_WALLET', message, { fields: [fieldError(party, message)] }));
+}
+
+function unknownWallet(institutionId: string, walletId: string): Refusal {
+  const message = `expected a wallet of ${institutionId}, got "${walletId}"`;
+  return refusal('not_found', 'UNKNOWN_WALLET', message, { fields: [fieldError('payer_wallet_id', message)] });
+}
+
+/** The signer pays accounts of its own, and scripts that were registered with it: of a wallet whose keys are others' it knows nothing. */
+function ownWalletRefusal(book: Book, payer: Claim, payee: Claim): Refusal | undefined {
+  if (payer.kind === 'clearing' || payee.kind === 'clearing') return undefined;
+  if (!knownWallet(book, payer.walletId).custodial || knownWallet(book, payee.walletId).custodial) return undefined;
+  const message = 'expected a payee with a custodial wallet: the signer pays no wallet whose keys are the payee’s own';
+  return refusal('failed_precondition', 'PAYEE_NOT_PAYABLE', message, {
+    fields: [fieldError('to_institution', message)],
+  });
+}
+
+function dustRefusal(book: Book, payee: Claim, amountSats: Sats): Refusal | undefined {
+  if (payee.kind === 'clearing') return undefined;
+  const least = dustLimitSats(placeholderFor(book, payee.walletId));
+  if (amountSats >= least) return undefined;
+  return invalid(
+    fieldError('amount_sats', `expected at least ${least} sat to a wallet of that type, got ${amountSats}`),
+  );
 }
 
 /**

@@ -213,6 +213,8 @@ export interface RequestedSettlement {
   feeSats: bigint;
   droppedSats: bigint;
   feeReservedSats: bigint;
+  /** The wallet that was asked to pay, where one was named. */
+  payerWalletId?: string | undefined;
 }
 
 export interface SignTransactionResponse {
@@ -3023,6 +3025,7 @@ function createBaseRequestedSettlement(): RequestedSettlement {
     feeSats: 0n,
     droppedSats: 0n,
     feeReservedSats: 0n,
+    payerWalletId: undefined,
   };
 }
 
@@ -3072,6 +3075,9 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
         throw new globalThis.Error("value provided for field message.feeReservedSats of type int64 too large");
       }
       writer.uint32(96).int64(message.feeReservedSats);
+    }
+    if (message.payerWalletId !== undefined) {
+      writer.uint32(106).string(message.payerWalletId);
     }
     return writer;
   },
@@ -3185,6 +3191,14 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
             message.feeReservedSats = reader.int64() as bigint;
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.payerWalletId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3251,6 +3265,11 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
         : isSet(object.fee_reserved_sats)
         ? BigInt(object.fee_reserved_sats)
         : 0n,
+      payerWalletId: isSet(object.payerWalletId)
+        ? globalThis.String(object.payerWalletId)
+        : isSet(object.payer_wallet_id)
+        ? globalThis.String(object.payer_wallet_id)
+        : undefined,
     };
   },
 
@@ -3292,6 +3311,9 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     if (message.feeReservedSats !== 0n) {
       obj.feeReservedSats = message.feeReservedSats.toString();
     }
+    if (message.payerWalletId !== undefined) {
+      obj.payerWalletId = message.payerWalletId;
+    }
     return obj;
   },
 
@@ -3318,6 +3340,7 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     message.feeReservedSats = (object.feeReservedSats !== undefined && object.feeReservedSats !== null)
       ? BigInt(object.feeReservedSats)
       : 0n;
+    message.payerWalletId = object.payerWalletId ?? undefined;
     return message;
   },
 };
