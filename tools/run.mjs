@@ -28,6 +28,7 @@ const COMMANDS = {
   lint: ['node_modules/eslint/bin/eslint.js', '--max-warnings=0'],
   typecheck: ['node_modules/typescript/bin/tsc', '--project', '.'],
   ledger: ['tools/ledger/main.ts'],
+  recover: ['tools/recover/main.ts'],
   generate: ['tools/generate.ts'],
   k8s: ['k8s/src/main.ts'],
 };

@@ -27,6 +27,7 @@ const PAYING: ReadonlySet<SettlementCommand['type']> = new Set([
   'bump',
   'retry_reservation',
   'consolidate',
+  'prepare_psbt',
   'destinations_assigned',
   'transaction_signed',
   'signing_refused',

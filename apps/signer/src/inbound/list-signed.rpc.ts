@@ -114,6 +114,11 @@ function payoutMessage({ request, ...payout }: PayoutAuthorisation): signingV1.P
     riskVerdictSignature: bytes(payout.riskVerdictSignature),
     amlVerdictSignature: bytes(payout.amlVerdictSignature),
     approvalSignatures: payout.approvalSignatures.map(bytes),
-    request: request && { ...request, receivedAt: toTimestamp(request.receivedAt) },
+    request: request && {
+      ...request,
+      callbackUrl: request.callbackUrl,
+      payerWalletId: request.payerWalletId,
+      receivedAt: toTimestamp(request.receivedAt),
+    },
   };
 }

@@ -31,7 +31,7 @@ export class Outliving implements NodeKind {
         BITCOIN_RPC_URL: node.url,
         BITCOIN_RPC_USER: USER,
         BITCOIN_RPC_PASSWORD: password,
-        DATABASE_URL: this.#url,
+        DATABASE_URL: this.url,
       },
       stop: async () => {
         await node.close();
@@ -40,7 +40,8 @@ export class Outliving implements NodeKind {
     };
   }
 
-  get #url(): string {
+  /** Of the database, as its superuser. */
+  get url(): string {
     const url = new URL(this.#postgres!.adminUrl);
     url.pathname = DATABASE;
     return url.href;
@@ -48,7 +49,7 @@ export class Outliving implements NodeKind {
 
   /** A copy of a service's schema as it is now. @returns what puts it back */
   async copy(schema: string): Promise<() => Promise<void>> {
-    const pool = () => createPool(this.#url, { applicationName: 'backup', connectionsMax: 1, log: silentLog });
+    const pool = () => createPool(this.url, { applicationName: 'backup', connectionsMax: 1, log: silentLog });
     const taking = pool();
     const copy = await SchemaCopy.take(taking, schema).finally(() => taking.end());
     return async () => {

@@ -1,4 +1,12 @@
-import { settlementV1 } from '@finality/contracts';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { hexFromBytes } from '@finality/bitcoin';
+import { addressV1, settlementV1 } from '@finality/contracts';
+import { createPool, silentLog, systemRuntime } from '@finality/service';
+import { openSeed } from '@finality/signer-app';
+import { drill, type DrillResult } from '@finality/tools/recover/drill.ts';
 import { expect, it } from 'vitest';
 import { refused } from './api.fixture.ts';
 import { Outliving } from './backup.fixture.ts';
@@ -96,9 +104,54 @@ onPlatform(
       expect(await operations.listIncidents({})).toEqual({ incidents: [] });
       await expectInOrder(e2e());
     });
+
+    it('has no coins but those that the seed and the descriptors alone bring back', async () => {
+      const { platform, signer, operator } = e2e();
+      const pool = createPool(platform.databaseUrl('signer'), { applicationName: 'drill', log: silentLog });
+      const seed = await openSeed({ pool, config: signer, runtime: systemRuntime() }).finally(() => pool.end());
+      const { institutions } = await operator.institutions.listInstitutions({ pageSize: 100, pageToken: '' });
+      const owners = ['platform', ...institutions.map(({ institutionId }) => institutionId)];
+      const directory = mkdtempSync(path.join(tmpdir(), 'finality-drill-'));
+      try {
+        const seedFile = path.join(directory, 'seed');
+        writeFileSync(seedFile, hexFromBytes(seed), { mode: 0o600 });
+        const files: string[] = [];
+        for (const institutionId of owners) {
+          const listed = await operator.addresses.listWallets({ institutionId, pageSize: 100, pageToken: '' });
+          files.push(path.join(directory, institutionId));
+          writeFileSync(files.at(-1)!, JSON.stringify(addressV1.ListWalletsResponse.toJSON(listed)));
+        }
+        const { url, user, password } = platform.chain.rpc;
+        const node = new URL(url);
+        [node.username, node.password] = [user, password];
+        const places = ['--seed-file', seedFile, '--node-url', node.href, '--database-url', outliving.url];
+        const found = await run([...places, ...files.flatMap((file) => ['--wallets', file])]);
+        expect(found).toMatchObject({ code: 0 });
+        const result = JSON.parse(found.text) as DrillResult;
+        expect(result).toMatchObject({ foreign: [], differences: [] });
+        expect(result.wallets.length).toBeGreaterThanOrEqual(3);
+        expect(result.wallets.every(({ coins }) => coins > 0)).toBe(true);
+        const ledger = createPool(outliving.url, { applicationName: 'drill', log: silentLog });
+        const asked = { network: 'regtest', seed, wallets: [], node: platform.chain.node, pool: ledger } as const;
+        const lacking = await drill({ ...asked, gapLimit: 1, onProgress: () => undefined }).finally(() => ledger.end());
+        expect(lacking.differences).toHaveLength(result.wallets.reduce((sum, { coins }) => sum + coins, 0));
+      } finally {
+        rmSync(directory, { recursive: true, force: true });
+      }
+    });
   },
   { node: outliving },
 );
+
+/** The command, as a person gives it. */
+function run(args: readonly string[]): Promise<{ readonly code: number; readonly text: string }> {
+  const script = path.resolve(import.meta.dirname, '../../../../tools/run.mjs');
+  return new Promise((resolve) => {
+    execFile(process.execPath, [script, 'recover', ...args, '--gap-limit', '30', '--json'], (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code), text: stdout === '' ? stderr : stdout }),
+    );
+  });
+}
 
 /** The same institution over a line to where the platform is now. */
 const reconnected = (e2e: E2e, { id, apiKey, keyId, wallet }: Bank): Bank =>
