@@ -157,7 +157,7 @@ export class ReconciliationHandler implements CommandHandler<ReconciliationComma
     for (const { height, hash, transactions } of blocks) {
       const indexed = indexBlock(transactions, (script) => world.walletOfScript.get(script));
       const tip = { height, hash };
-      world.writes.push((session) => saveBlock(session, tip, indexed));
+      world.writes.push((session) => saveBlock(session, tip, indexed, transactions));
       world.tip = tip;
     }
     return NOTHING;

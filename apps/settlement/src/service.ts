@@ -14,7 +14,7 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
   migrations: (roles) => [createEventStore(roles), createSettlement(roles)],
   streams: STREAMS,
   entities: [settlementEntity, institutionEntity, depositEntity],
-  topics: [TOPICS.riskVerdict, TOPICS.amlVerdict, TOPICS.wallet, TOPICS.address, TOPICS.chainFact],
+  topics: [TOPICS.riskVerdict, TOPICS.amlVerdict, TOPICS.wallet, TOPICS.address, TOPICS.destination, TOPICS.chainFact],
   grpc: {
     'finality.settlement.v1.SettlementService': settlementV1.SettlementServiceService,
     'finality.settlement.v1.OperationsService': settlementV1.OperationsServiceService,

@@ -41,6 +41,7 @@ import { SubmitSettlementRpc } from './inbound/submit-settlement.rpc.ts';
 import { SubmitSettlementsRpc } from './inbound/submit-settlements.rpc.ts';
 import { UnfreezeInstitutionRpc } from './inbound/unfreeze-institution.rpc.ts';
 import { Wakeups } from './inbound/wakeups.ts';
+import { DestinationsMessages } from './inbound/destinations.messages.ts';
 import { WalletsMessages } from './inbound/wallets.messages.ts';
 import { WatchSettlementsRpc } from './inbound/watch-settlements.rpc.ts';
 import { EXPIRY_TIMER } from './store/batch-book.ts';
@@ -80,7 +81,14 @@ const INSTITUTION_RPCS = [
 ];
 const LEDGER_RPCS = [GetBalancesRpc, ListEntriesRpc];
 const OPERATIONS_RPCS = [ListIncidentsRpc, ConfirmIncidentRpc];
-const MESSAGES = [RiskVerdictsMessages, AmlVerdictsMessages, WalletsMessages, AddressesMessages, ChainFactsMessages];
+const MESSAGES = [
+  RiskVerdictsMessages,
+  AmlVerdictsMessages,
+  WalletsMessages,
+  AddressesMessages,
+  DestinationsMessages,
+  ChainFactsMessages,
+];
 
 @Module({})
 export class SettlementModule {

@@ -14,7 +14,7 @@ import {
 } from '@finality/kernel';
 import { requireInstitution } from '@finality/service';
 import type { Mode, Submission } from '@finality/settlement';
-import { checkIdempotencyKey, checkInstitutionId, checkText } from './fields.ts';
+import { checkId, checkIdempotencyKey, checkInstitutionId, checkText } from './fields.ts';
 import { scopeOf } from './gateway.ts';
 
 const REFERENCE_MAX = 128;
@@ -52,6 +52,7 @@ export function parseSubmission(
       : undefined,
     checkText('reference_id', request.referenceId, 0, REFERENCE_MAX),
     request.callbackUrl === undefined ? undefined : checkCallbackUrl(request.callbackUrl),
+    request.destinationId === undefined ? undefined : checkDestinationId(request.destinationId, mode),
   ];
   const found = problems.filter((problem) => problem !== undefined);
   if (found.length > 0 || !amount.ok || mode === undefined) return err(invalid(...found));
@@ -67,7 +68,7 @@ function parsed(
   amountSats: Sats,
   mode: Mode,
 ): ParsedSubmission {
-  const { fromInstitution: from, toInstitution: to, referenceId, callbackUrl, idempotencyKey } = request;
+  const { fromInstitution: from, toInstitution: to, referenceId, callbackUrl, idempotencyKey, destinationId } = request;
   return {
     submission: {
       settlementId,
@@ -78,6 +79,7 @@ function parsed(
       referenceId,
       submittedBy: caller.keyId,
       ...(callbackUrl === undefined ? {} : { callbackUrl }),
+      ...(destinationId === undefined ? {} : { destinationId }),
     },
     idempotency: {
       principal: scopeOf(caller),
@@ -92,9 +94,15 @@ function parsed(
         settlement_mode: mode,
         reference_id: referenceId,
         callback_url: callbackUrl ?? '',
+        destination_id: destinationId ?? '',
       },
     },
   };
+}
+
+function checkDestinationId(id: string, mode: Mode | undefined): FieldError | undefined {
+  if (mode === 'centralized') return fieldError('destination_id', 'expected none: nothing is paid on-chain');
+  return checkId('destination_id', id);
 }
 
 const MODES: Readonly<Record<number, Mode>> = {

@@ -7,6 +7,7 @@ import {
   type Book,
   type Coin,
   CoinBook,
+  type DestinationRecord,
   isOpen,
   type Maturity,
   type Records,
@@ -29,6 +30,7 @@ export interface Loaded {
   readonly coins: readonly Coin[];
   readonly wallets: readonly WalletRecord[];
   readonly addresses: readonly AddressRecord[];
+  readonly destinations: readonly DestinationRecord[];
   /** txid → lineage. */
   readonly versions: ReadonlyMap<string, string>;
   /** Deposits by the transaction they are outputs of. */
@@ -52,6 +54,7 @@ export class BatchBook implements Book {
   readonly tip: Book['tip'];
   readonly newWallets = new Map<string, WalletRecord>();
   readonly newAddresses = new Map<string, AddressRecord>();
+  readonly changedDestinations = new Map<string, DestinationRecord>();
   readonly newVersions = new Map<string, string>();
   readonly addedMaturities = new Map<string, Maturity>();
   readonly takenMaturities = new Map<string, Maturity>();
@@ -122,6 +125,17 @@ export class BatchBook implements Book {
 
   putAddress(address: AddressRecord): void {
     if (this.address(address.script) === undefined) this.newAddresses.set(address.script, address);
+  }
+
+  destination(destinationId: string): DestinationRecord | undefined {
+    return (
+      this.changedDestinations.get(destinationId) ??
+      this.#loaded.destinations.find((destination) => destination.destinationId === destinationId)
+    );
+  }
+
+  putDestination(destination: DestinationRecord): void {
+    this.changedDestinations.set(destination.destinationId, destination);
   }
 
   lineageOf(txid: string): string | undefined {

@@ -73,6 +73,8 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
       reason: why,
     })),
     callbackUrl: terms.callbackUrl,
+    destinationId: terms.payee.kind === 'destination' ? terms.payee.destinationId : undefined,
+    destinationAddress: terms.payee.kind === 'destination' ? terms.payee.address : undefined,
   };
 }
 

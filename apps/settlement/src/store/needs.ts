@@ -1,6 +1,6 @@
 import { assertNever } from '@finality/kernel';
 import type { StoreCommand } from '@finality/event-store';
-import type { AddressRecord, ChainFact } from '@finality/settlement';
+import type { AddressRecord, ChainFact, Submission } from '@finality/settlement';
 import type { SettlementCommand } from './commands.ts';
 
 /** What a batch has to be loaded with, gathered from its commands first and from what they turn out to concern then. */
@@ -16,6 +16,7 @@ export class Needs {
   /** Wallets that may become known in this batch: they may have coins already. */
   readonly announced = new Set<string>();
   readonly scripts = new Set<string>();
+  readonly destinations = new Set<string>();
   readonly outpoints = new Set<string>();
   readonly txids = new Set<string>();
   /** Scripts whose deposits in suspense may find their owner. */
@@ -92,6 +93,12 @@ export class Needs {
         return void this.attribute.add(body.address.script);
       case 'chain_fact':
         return this.#fact(body.fact);
+      case 'destination_changed':
+        return;
+      case 'destination_refused':
+        this.chain = true;
+        this.lineages.add(body.lineageId);
+        return void this.settlements.add(body.settlementId);
       case 'destinations_assigned':
       case 'transaction_signed':
       case 'signing_refused':
@@ -102,18 +109,9 @@ export class Needs {
     }
   }
 
-  #submission({
-    settlementId,
-    from,
-    to,
-    mode,
-  }: {
-    settlementId: string;
-    from: string;
-    to: string;
-    mode: string;
-  }): void {
+  #submission({ settlementId, from, to, mode, destinationId }: Submission): void {
     this.settlements.add(settlementId);
+    if (destinationId !== undefined) this.destinations.add(destinationId);
     for (const id of [from, to]) {
       this.institutions.add(id);
       if (mode !== 'centralized') this.walletsOf.add(id);

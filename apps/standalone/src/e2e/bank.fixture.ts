@@ -17,6 +17,8 @@ export interface Order {
   readonly mode: Mode;
   readonly key?: string;
   readonly reference?: string;
+  /** Of the payee. */
+  readonly destinationId?: string;
 }
 
 export const NOTHING: Balance = { available: 0n, reserved: 0n, inFlight: 0n, incoming: 0n, held: 0n };
@@ -93,7 +95,7 @@ export class Bank {
     return found!;
   }
 
-  submit({ to, amountSats, mode, key = freshKey(), reference = '' }: Order): Promise<Settlement> {
+  submit({ to, amountSats, mode, key = freshKey(), reference = '', destinationId }: Order): Promise<Settlement> {
     return this.api.settlements.submitSettlement({
       idempotencyKey: key,
       fromInstitution: this.id,
@@ -101,6 +103,7 @@ export class Bank {
       amountSats,
       settlementMode: SettlementMode[`SETTLEMENT_MODE_${mode}`],
       referenceId: reference,
+      ...(destinationId !== undefined && { destinationId }),
     });
   }
 

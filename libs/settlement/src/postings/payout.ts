@@ -1,4 +1,5 @@
 import {
+  type AccountId,
   availableAccount,
   correction,
   inFlightAccount,
@@ -13,7 +14,7 @@ import {
   transitAccount,
   voidPending,
 } from '@finality/ledger';
-import type { LivingSettlement, Payout, Terms } from '../settlement.ts';
+import type { DestinationPayee, LivingSettlement, Payee, Payout, Terms } from '../settlement.ts';
 
 /** Sets amount plus fee cap aside until the transaction is built. */
 export const reservation = (terms: Terms, feeCapSats: bigint): Transfer =>
@@ -53,14 +54,19 @@ export function payoutUnconfirmed(terms: Terms, payout: Payout): readonly Transf
 
 /** Final: the payee may spend it, and the payer what was held for dearer versions. */
 export function payoutSettled(terms: Terms, payout: Payout, settledTimes: number): readonly Transfer[] {
-  const settled = single({
-    ...keyOf(terms, 'settle', settledTimes),
-    debit: incomingAccount(terms.payee),
-    credit: availableAccount(terms.payee),
-    amount: terms.amountSats,
-  });
+  const { payee } = terms;
+  const settled = isOutside(payee)
+    ? []
+    : [
+        single({
+          ...keyOf(terms, 'settle', settledTimes),
+          debit: incomingAccount(payee),
+          credit: availableAccount(payee),
+          amount: terms.amountSats,
+        }),
+      ];
   const restSats = payout.heldSats - payout.feeSats;
-  return restSats === 0n ? [settled] : [settled, heldLess(terms, 'rest', settledTimes, restSats)];
+  return restSats === 0n ? settled : [...settled, heldLess(terms, 'rest', settledTimes, restSats)];
 }
 
 /** A reorg past the target: what the payee has is put in suspense, even if it spent it since. */
@@ -70,8 +76,8 @@ export function payoutReopened(state: LivingSettlement, payout: Payout): readonl
     feeUnspent(terms, payout),
     correction({
       ...keyOf(terms, 'reopen', settledTimes),
-      corrects: settledId(state),
-      debit: availableAccount(terms.payee),
+      corrects: isOutside(terms.payee) ? leftThen(state, payout) : settledId(state),
+      debit: isOutside(terms.payee) ? transitAccount() : availableAccount(terms.payee),
       credit: settlementSuspenseAccount(),
       amount: terms.amountSats,
     }),
@@ -85,9 +91,9 @@ export function payoutReopened(state: LivingSettlement, payout: Payout): readonl
 export function reopenedConfirmed(terms: Terms, before: Payout, payout: Payout): readonly Transfer[] {
   const { life, feeSats } = payout;
   const moreSats = feeSats - before.heldSats;
-  const spent = feeSpent(terms, payout, life);
-  if (moreSats < 0n) return [spent, heldLess(terms, 'cheaper', life, -moreSats)];
-  if (moreSats === 0n) return [spent];
+  const spent = [feeSpent(terms, payout, life), ...(isOutside(terms.payee) ? [leftAgain(terms, life)] : [])];
+  if (moreSats < 0n) return [...spent, heldLess(terms, 'cheaper', life, -moreSats)];
+  if (moreSats === 0n) return spent;
   const dearer = correction({
     ...keyOf(terms, 'dearer', life),
     corrects: feeId(terms.settlementId, before.life),
@@ -95,19 +101,26 @@ export function reopenedConfirmed(terms: Terms, before: Payout, payout: Payout):
     credit: inFlightAccount(terms.payer),
     amount: moreSats,
   });
-  return [dearer, spent];
+  return [dearer, ...spent];
 }
 
-export const reopenedUnconfirmed = (terms: Terms, payout: Payout): Transfer => feeUnspent(terms, payout);
+export const reopenedUnconfirmed = (terms: Terms, payout: Payout): readonly Transfer[] => [
+  feeUnspent(terms, payout),
+  ...(isOutside(terms.payee) ? [leftAgainUndone(terms, payout.life)] : []),
+];
 
 /** Final after all. */
-export const reopenedSettled = (terms: Terms, settledTimes: number): Transfer =>
-  single({
+export function reopenedSettled(terms: Terms, settledTimes: number): readonly Transfer[] {
+  const { payee } = terms;
+  if (isOutside(payee)) return [];
+  const settled = single({
     ...keyOf(terms, 'resettle', settledTimes),
     debit: settlementSuspenseAccount(),
-    credit: availableAccount(terms.payee),
+    credit: availableAccount(payee),
     amount: terms.amountSats,
   });
+  return [settled];
+}
 
 /** It can't confirm any more: amount and fee are the payer's again. */
 export function payoutReversed(terms: Terms, payout: Payout): readonly Transfer[] {
@@ -142,7 +155,7 @@ export function settlementTransferIds(state: LivingSettlement): readonly Transfe
   const ids = [reservationId(settlementId)];
   const payout = 'payout' in state ? state.payout : undefined;
   if (payout !== undefined && payout.life > 0)
-    ids.push(feeId(settlementId, payout.life), amountId(settlementId, payout.life));
+    ids.push(...[feeId, amountId, leftId].map((idOf) => idOf(settlementId, payout.life)));
   if (state.settledTimes > 0) ids.push(settledId(state));
   return ids;
 }
@@ -153,6 +166,13 @@ const feeId = (settlementId: string, life: number): TransferId =>
   transferId({ purpose: 'fee', object: settlementId, life });
 const amountId = (settlementId: string, life: number): TransferId =>
   transferId({ purpose: 'payout', object: settlementId, life });
+
+const leftId = (settlementId: string, life: number): TransferId =>
+  transferId({ purpose: 'left', object: settlementId, life });
+
+/** What took the amount out of the platform when it was last in a block. */
+const leftThen = ({ terms, settledTimes }: LivingSettlement, { life }: Payout): TransferId =>
+  settledTimes === 1 ? amountId(terms.settlementId, life) : leftId(terms.settlementId, life);
 
 /** The first time a settlement settles from `incoming`, later ones from suspense. */
 const settledId = (state: LivingSettlement): TransferId =>
@@ -191,7 +211,7 @@ const amountMoved = (terms: Terms, life: number): Transfer =>
   single({
     ...keyOf(terms, 'payout', life),
     debit: inFlightAccount(terms.payer),
-    credit: incomingAccount(terms.payee),
+    credit: arrivalAccount(terms.payee),
     amount: terms.amountSats,
   });
 
@@ -199,10 +219,33 @@ const amountMovedBack = (terms: Terms, life: number): Transfer =>
   correction({
     ...keyOf(terms, 'payout_back', life),
     corrects: amountId(terms.settlementId, life),
-    debit: incomingAccount(terms.payee),
+    debit: arrivalAccount(terms.payee),
     credit: inFlightAccount(terms.payer),
     amount: terms.amountSats,
   });
+
+/** In a block again, after it was in suspense: the amount has left once more. */
+const leftAgain = (terms: Terms, life: number): Transfer =>
+  single({
+    ...keyOf(terms, 'left', life),
+    debit: settlementSuspenseAccount(),
+    credit: transitAccount(),
+    amount: terms.amountSats,
+  });
+
+const leftAgainUndone = (terms: Terms, life: number): Transfer =>
+  correction({
+    ...keyOf(terms, 'left_back', life),
+    corrects: leftId(terms.settlementId, life),
+    debit: transitAccount(),
+    credit: settlementSuspenseAccount(),
+    amount: terms.amountSats,
+  });
+
+/** What is paid at a destination isn't on the platform any more: it leaves as fees do. */
+const isOutside = (payee: Payee): payee is DestinationPayee => payee.kind === 'destination';
+
+const arrivalAccount = (payee: Payee): AccountId => (isOutside(payee) ? transitAccount() : incomingAccount(payee));
 
 function keyOf(
   terms: Terms,
@@ -218,13 +261,16 @@ export const lateConfirmation = (terms: Terms, feeSats: bigint, life: number): T
     ...keyOf(terms, 'late_fee', life),
     debit: settlementSuspenseAccount(),
     credit: transitAccount(),
-    amount: feeSats,
+    amount: goneLate(terms, feeSats),
   });
+
+const goneLate = ({ payee, amountSats }: Terms, feeSats: bigint): bigint =>
+  isOutside(payee) ? amountSats + feeSats : feeSats;
 
 export const lateConfirmationUndone = (terms: Terms, feeSats: bigint, life: number): Transfer =>
   single({
     ...keyOf(terms, 'late_fee_back', life),
     debit: transitAccount(),
     credit: settlementSuspenseAccount(),
-    amount: feeSats,
+    amount: goneLate(terms, feeSats),
   });

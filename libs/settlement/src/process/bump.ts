@@ -23,7 +23,7 @@ import {
 import { ownFeeHeld } from '../postings/lineage.ts';
 import { heldMore } from '../postings/payout.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
-import { placeholderFor, spendable, weightOf } from './choose-coins.ts';
+import { placeholderFor, scriptSized, spendable, weightOf } from './choose-coins.ts';
 import { feeRateNow } from './fees.ts';
 import { claim, inputOf, releaseClaim } from './reserve.ts';
 
@@ -110,9 +110,9 @@ function replace(
   return ok(undefined);
 }
 
-const payoutOf = ({ settlementId, payeeWalletId, payeeInstitutionId, amountSats }: LineagePayout): LineagePayout => ({
+const payoutOf = ({ settlementId, payee, payeeInstitutionId, amountSats }: LineagePayout): LineagePayout => ({
   settlementId,
-  payeeWalletId,
+  payee,
   payeeInstitutionId,
   amountSats,
 });
@@ -161,7 +161,7 @@ type Paying = Pick<LineagePlan, 'walletId' | 'payouts' | 'inputs' | 'feeSats' | 
 /** What each payout bears of a plan's fee, in the order of its payouts. */
 export function sharesOf(book: Book, { walletId, payouts, inputs, feeSats, changeSats }: Paying): readonly Sats[] {
   if (payouts.length === 0) return [];
-  const payees = payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
+  const payees = payouts.map(({ payee }) => scriptSized(book, payee));
   const scripts = changeSats === 0n ? payees : [...payees, placeholderFor(book, walletId)];
   const feeRate = feeRateOf(feeSats, weightOf(inputs, scripts));
   return feeShares({ feeSats, feeRate, scripts: payees });
@@ -195,7 +195,7 @@ function fund(
   feeRate: FeeRate,
 ): Result<Funding, Refusal> {
   const last = latest(lineage);
-  const payees = payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
+  const payees = payouts.map(({ payee }) => scriptSized(book, payee));
   const change = placeholderFor(book, lineage.walletId);
   const amountSats = addSats(...payouts.map((payout) => payout.amountSats));
   // Who pays nobody any more bears what all that were to be paid would have.

@@ -15,11 +15,11 @@ import { assert, err, ok, type Result, type Sats, unwrap } from '@finality/kerne
 import type { Book } from '../book.ts';
 import { type Coin, isSpendable } from '../coin.ts';
 import { feeRateNow } from './fees.ts';
-import type { LineagePayout, LineagePlan } from '../lineage.ts';
+import type { LineagePayout, LineagePlan, OnChainPayee } from '../lineage.ts';
 
 export interface CoinRequest {
   readonly walletId: string;
-  readonly payouts: readonly Pick<LineagePayout, 'payeeWalletId' | 'amountSats'>[];
+  readonly payouts: readonly Pick<LineagePayout, 'payee' | 'amountSats'>[];
   /** A plan that there is already: its anchor stays, its coins are used first or again. */
   readonly plan?: LineagePlan;
   /** Whether other coins of the wallet may be used too. */
@@ -43,9 +43,9 @@ export function chooseCoins(book: Book, request: CoinRequest): Result<CoinChoice
   const own = (plan?.inputs ?? []).map(({ outpoint }) => candidate(book.coins.get(outpoint)));
   const free = request.own === 'only' ? [] : spendable(book, walletId).map(candidate);
   const selection = {
-    outputs: payouts.map(({ payeeWalletId, amountSats }) => ({
+    outputs: payouts.map(({ payee, amountSats }) => ({
       valueSats: amountSats,
-      script: placeholderFor(book, payeeWalletId),
+      script: scriptSized(book, payee),
     })),
     feeRate: feeRateNow(book),
     feeCapSats: (policy.feeCapSats * BigInt(payouts.length)) as Sats,
@@ -81,6 +81,10 @@ const candidate = (coin: Coin) => ({
   spend: { type: scriptTypeOf(coin.script) },
   anchorEligible: true,
 });
+
+/** Of the size that the payee's output has. */
+export const scriptSized = (book: Book, payee: OnChainPayee): ScriptHex =>
+  payee.kind === 'destination' ? payee.script : placeholderFor(book, payee.walletId);
 
 /** Of the size that an output to this wallet has. */
 export const placeholderFor = (book: Book, walletId: string): ScriptHex =>

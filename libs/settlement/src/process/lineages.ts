@@ -133,12 +133,12 @@ function payoutOutOfBlock(book: Book, lineage: OfferedLineage, payout: VersionPa
       return;
     }
     case 'reopened':
-      mustPost(book.ledger, reopenedUnconfirmed(terms, state.payout));
+      mustPost(book.ledger, ...reopenedUnconfirmed(terms, state.payout));
       book.settlements.record(settlementId, { type: 'payout_unconfirmed', at, reason, height });
       book.matures({ kind: 'settlement', id: settlementId, dueHeight });
       return;
     case 'reversed':
-      mustPost(book.ledger, reopenedUnconfirmed(terms, state.payout));
+      mustPost(book.ledger, ...reopenedUnconfirmed(terms, state.payout));
       book.settlements.record(settlementId, { type: 'payout_unconfirmed', at, reason, height });
       return;
     default:
@@ -160,8 +160,7 @@ export function settlementDue(book: Book, settlementId: string): void {
     }
     const life = state.settledTimes + 1;
     const { payout } = state;
-    const transfers =
-      state.status === 'confirming' ? payoutSettled(terms, payout, life) : [reopenedSettled(terms, life)];
+    const transfers = state.status === 'confirming' ? payoutSettled(terms, payout, life) : reopenedSettled(terms, life);
     mustPost(book.ledger, ...transfers);
     book.settlements.record(settlementId, { type: 'settlement_settled', at: book.now });
     setPayeeCoin(book, payout, true);

@@ -10,6 +10,7 @@ import {
   planOf,
   type VersionPayout,
   versionNumbered,
+  type WalletPlace,
 } from '../lineage.ts';
 import { mustPost } from '../postings/post.ts';
 import { commitment } from '../postings/payout.ts';
@@ -20,7 +21,7 @@ export interface Destinations {
   /** By settlement. */
   readonly payees: Readonly<Record<string, Destination>>;
   /** Needed when the plan has change. */
-  readonly change?: Destination;
+  readonly change?: WalletPlace;
 }
 
 /**

@@ -30,12 +30,12 @@ function clear(book: Book, state: LivingSettlement): void {
 /** On-chain: reservation, claim on the coins and the intent to pay commit together (DESIGN 3). */
 function plan(book: Book, state: LivingSettlement): void {
   const { terms } = state;
-  assert(terms.payer.kind === 'wallet' && terms.payee.kind === 'wallet', 'on-chain settlements are between wallets');
+  assert(terms.payer.kind === 'wallet' && terms.payee.kind !== 'clearing', 'on-chain settlements are paid by wallets');
   const transfer = reservation(terms, book.policy.feeCapSats);
   const affordable = book.ledger.check([transfer]);
   if (!affordable.ok) return wait(book, state, shortage(affordable.error));
   const { settlementId, from, to, amountSats } = terms;
-  const payout = { settlementId, payeeWalletId: terms.payee.walletId, payeeInstitutionId: to, amountSats };
+  const payout = { settlementId, payee: terms.payee, payeeInstitutionId: to, amountSats };
   const shared = terms.mode === 'bilateral' ? book.openLineageOf(terms.payer.walletId) : undefined;
   const planned = shared === undefined ? undefined : join(book, shared, payout);
   if (planned === undefined) {

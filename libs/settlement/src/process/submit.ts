@@ -1,8 +1,10 @@
-import { err, fieldError, invalid, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
+import { dustLimitSats } from '@finality/bitcoin';
+import { assert, err, fieldError, invalid, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { mergeSources } from '../coin.ts';
-import type { FundingSource, LivingSettlement, Mode, Terms } from '../settlement.ts';
+import { destinationRefusal } from '../destination.ts';
+import type { FundingSource, LivingSettlement, Mode, Payee, Terms } from '../settlement.ts';
 import { living } from '../settlement.ts';
 import { payoutConfirmations } from './finality.ts';
 import { chooseCoins, spendable } from './choose-coins.ts';
@@ -15,6 +17,8 @@ export interface Submission {
   readonly mode: Mode;
   readonly referenceId: string;
   readonly callbackUrl?: string;
+  /** On-chain only. Default: an address of the payee's own wallet. */
+  readonly destinationId?: string;
   readonly submittedBy: string;
 }
 
@@ -35,10 +39,11 @@ export function submit(book: Book, submission: Submission): Result<LivingSettlem
   }
   const payer = claimOf(book, from, mode, 'from_institution');
   if (!payer.ok) return payer;
-  const payee = claimOf(book, to, mode, 'to_institution');
+  const payee = payeeOf(book, submission);
   if (!payee.ok) return payee;
+  const { destinationId: _named, ...agreed } = submission;
   const terms: Terms = {
-    ...submission,
+    ...agreed,
     payer: payer.value,
     payee: payee.value,
     policyVersion: book.policy.version,
@@ -72,6 +77,22 @@ function institutionRefusal(book: Book, institutionId: string, field: string): R
   return undefined;
 }
 
+function payeeOf(book: Book, submission: Submission): Result<Payee, Refusal> {
+  const { to, mode, amountSats, destinationId } = submission;
+  if (destinationId === undefined) return claimOf(book, to, mode, 'to_institution');
+  const destination = book.destination(destinationId);
+  const refused = destinationRefusal(destination, { destinationId, payeeInstitutionId: to }, book.now);
+  if (refused) return err(refused);
+  assert(destination !== undefined, 'a destination that isn’t refused is known');
+  const { script, address } = destination;
+  const dustSats = dustLimitSats(script);
+  if (amountSats < dustSats) {
+    const message = `expected at least ${dustSats} sat to this destination, got ${amountSats}`;
+    return err(invalid(fieldError('amount_sats', message)));
+  }
+  return ok({ kind: 'destination', destinationId, script, address });
+}
+
 function claimOf(book: Book, institutionId: string, mode: Mode, field: string): Result<Claim, Refusal> {
   if (mode === 'centralized') return ok({ kind: 'clearing', institutionId });
   const wallet = book.walletOf(institutionId);
@@ -87,7 +108,7 @@ function claimOf(book: Book, institutionId: string, mode: Mode, field: string): 
 function sourcesOf(book: Book, terms: Terms): readonly FundingSource[] {
   if (terms.payer.kind === 'clearing' || terms.payee.kind === 'clearing') return [];
   const { walletId } = terms.payer;
-  const payouts = [{ payeeWalletId: terms.payee.walletId, amountSats: terms.amountSats }];
+  const payouts = [{ payee: terms.payee, amountSats: terms.amountSats }];
   const choice = chooseCoins(book, { walletId, payouts });
   const coins = choice.ok ? choice.value.coins : spendable(book, walletId);
   return mergeSources(coins.map((coin) => coin.sources));

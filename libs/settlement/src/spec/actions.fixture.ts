@@ -1,8 +1,8 @@
 import type { OutpointKey } from '@finality/bitcoin';
 import { sats } from '@finality/kernel';
-import { latest, type Lineage, type LineagePlan, planOf } from '../lineage.ts';
+import { latest, type Lineage, type LineagePlan, planOf, settlementsOf } from '../lineage.ts';
 import type { Recommendation } from '../settlement.ts';
-import { INSTITUTIONS, type World } from './world.fixture.ts';
+import { destinationIdOf, INSTITUTIONS, type World } from './world.fixture.ts';
 import type { WorldTx } from './world-chain.fixture.ts';
 
 /** A step of a history: what happens, and three numbers that say to whom and how much. */
@@ -36,6 +36,7 @@ export const ACTION_WEIGHTS = {
   drop: 2,
   retry: 6,
   assign: 8,
+  unlist: 1,
   sign: 10,
   broadcast: 4,
   bump: 5,
@@ -60,6 +61,7 @@ export const PAYOUT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   redo: 3,
   bump: 8,
   drop: 4,
+  unlist: 1,
   assign: 2,
   confirm: 4,
   agree: 6,
@@ -189,6 +191,15 @@ function paying(world: World, { kind, a, b }: Action): void {
     const plan = pick(plans, a);
     return plan === undefined ? undefined : world.assign(plan, bit(b, 0));
   }
+  if (kind === 'unlist') {
+    const planned = lineages.flatMap(({ id, lineage }) =>
+      lineage.status === 'planned' || bit(b, 0)
+        ? settlementsOf(lineage).map((settlementId) => ({ id, settlementId }))
+        : [],
+    );
+    const one = pick(planned, a);
+    return one === undefined ? undefined : world.refuseDestination(one.id, one.settlementId);
+  }
   const offered = pick(
     lineages.filter(({ lineage }) => lineage.status === 'offered'),
     a,
@@ -301,7 +312,8 @@ function submit(world: World, a: number, b: number, c: number): void {
   const mode = (['centralized', 'bilateral', 'blockchain'] as const)[a % 3]!;
   const from = INSTITUTIONS[b % 3]!;
   const to = INSTITUTIONS[(b + 1 + (c % 2)) % 3]!;
-  world.submit(mode, from, to, pick(AMOUNTS, c >> 2)!);
+  const isOutside = mode !== 'centralized' && bit(c, 1);
+  world.submit(mode, from, to, pick(AMOUNTS, c >> 2)!, isOutside ? destinationIdOf(to) : undefined);
 }
 
 /** Where outsiders pay: mostly to addresses of clearing and wallets, sometimes where nothing should come in. */

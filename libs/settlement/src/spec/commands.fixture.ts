@@ -2,6 +2,7 @@ import type { FeeRate } from '@finality/bitcoin';
 import { assertNever, type Principal } from '@finality/kernel';
 import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
+import type { DestinationRecord } from '../destination.ts';
 import { bumpSettlement } from '../process/bump.ts';
 import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
@@ -19,7 +20,7 @@ import {
 } from '../process/screening.ts';
 import { submit, type Submission } from '../process/submit.ts';
 import { applyChainFact } from '../process/transactions.ts';
-import { cancel, expire } from '../process/withdraw.ts';
+import { cancel, destinationRefused, expire } from '../process/withdraw.ts';
 import type { Assessment } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 
@@ -48,6 +49,13 @@ export type Command =
     }
   | { readonly type: 'wallet_changed'; readonly wallet: WalletRecord }
   | { readonly type: 'address_issued'; readonly address: AddressRecord }
+  | { readonly type: 'destination_changed'; readonly destination: DestinationRecord }
+  | {
+      readonly type: 'destination_refused';
+      readonly lineageId: string;
+      readonly settlementId: string;
+      readonly rule: string;
+    }
   | { readonly type: 'chain_fact'; readonly fact: ChainFact }
   | {
       readonly type: 'destinations_assigned';
@@ -112,6 +120,10 @@ function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>):
     case 'address_issued':
       book.putAddress(command.address);
       return attributeDeposits(book, book.depositsTo(command.address.script), command.address.institutionId);
+    case 'destination_changed':
+      return book.putDestination(command.destination);
+    case 'destination_refused':
+      return destinationRefused(book, command.lineageId, command.settlementId, command.rule);
     case 'chain_fact':
       return applyChainFact(book, command.fact);
     case 'destinations_assigned':

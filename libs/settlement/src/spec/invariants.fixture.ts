@@ -1,4 +1,4 @@
-import { assertNever, type Sats } from '@finality/kernel';
+import { assert, assertNever, type Sats } from '@finality/kernel';
 import {
   type AccountId,
   availableAccount,
@@ -116,10 +116,12 @@ function addSettlement(add: Add, settlement: LivingSettlement): void {
   if (payout === undefined) {
     if (settlement.status !== 'settled') return;
     add(availableAccount(terms.payer), -amountSats);
+    assert(terms.payee.kind === 'clearing', 'what settles without a payout is cleared');
     return add(availableAccount(terms.payee), amountSats);
   }
   const { feeSats, heldSats } = payout;
   const out = amountSats + heldSats;
+  const payee = terms.payee.kind === 'destination' ? undefined : terms.payee;
   const isBack =
     settlement.status === 'failed' || (settlement.status === 'reversed' && settlement.because === 'excluded');
   if (isBack) return;
@@ -129,11 +131,14 @@ function addSettlement(add: Add, settlement: LivingSettlement): void {
       return add(inFlightAccount(terms.payer), out);
     case 'confirming':
       add(inFlightAccount(terms.payer), heldSats - feeSats);
-      return add(incomingAccount(terms.payee), amountSats);
+      if (payee !== undefined) add(incomingAccount(payee), amountSats);
+      return;
     case 'settled':
-      return add(availableAccount(terms.payee), amountSats);
+      if (payee !== undefined) add(availableAccount(payee), amountSats);
+      return;
     default:
-      add(settlementSuspenseAccount(), amountSats);
+      // What is paid outside and is in a block has left.
+      if (payee !== undefined || !('block' in settlement)) add(settlementSuspenseAccount(), amountSats);
       if (!('block' in settlement)) add(inFlightAccount(terms.payer), heldSats);
   }
 }
@@ -144,8 +149,12 @@ function addLineage(book: MemoryBook, add: Add, lineage: OfferedLineage): void {
   add(availableAccount(wallet), -lineage.ownHeldSats);
   add(inFlightAccount(wallet), lineage.ownHeldSats - ownFeeInBlock(lineage));
   if (lineage.inBlock === undefined) return;
-  for (const { settlementId, feeSats } of versionNumbered(lineage, lineage.inBlock.version).payouts)
-    if (isGivenUp(living(book.settlements.get(settlementId)))) add(settlementSuspenseAccount(), -feeSats);
+  for (const { settlementId, feeSats } of versionNumbered(lineage, lineage.inBlock.version).payouts) {
+    const state = living(book.settlements.get(settlementId));
+    if (!isGivenUp(state)) continue;
+    const { payee, amountSats } = state.terms;
+    add(settlementSuspenseAccount(), -(feeSats + (payee.kind === 'destination' ? amountSats : 0n)));
+  }
 }
 
 /** The coins are the outputs of the chain, each spent by what spends it there. */

@@ -209,7 +209,12 @@ export interface Settlement {
     | undefined;
   /** Every state it has been in, oldest first. */
   transitions: SettlementTransition[];
-  callbackUrl?: string | undefined;
+  callbackUrl?:
+    | string
+    | undefined;
+  /** Where the payee is paid outside the platform: its destination, as it was when the settlement was submitted. */
+  destinationId?: string | undefined;
+  destinationAddress?: string | undefined;
 }
 
 export interface SettlementTransition {
@@ -236,6 +241,8 @@ function createBaseSettlement(): Settlement {
     updatedAt: undefined,
     transitions: [],
     callbackUrl: undefined,
+    destinationId: undefined,
+    destinationAddress: undefined,
   };
 }
 
@@ -294,6 +301,12 @@ export const Settlement: MessageFns<Settlement> = {
     }
     if (message.callbackUrl !== undefined) {
       writer.uint32(130).string(message.callbackUrl);
+    }
+    if (message.destinationId !== undefined) {
+      writer.uint32(162).string(message.destinationId);
+    }
+    if (message.destinationAddress !== undefined) {
+      writer.uint32(170).string(message.destinationAddress);
     }
     return writer;
   },
@@ -439,6 +452,22 @@ export const Settlement: MessageFns<Settlement> = {
             message.callbackUrl = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.destinationAddress = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -511,6 +540,16 @@ export const Settlement: MessageFns<Settlement> = {
         : isSet(object.callback_url)
         ? globalThis.String(object.callback_url)
         : undefined,
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : undefined,
+      destinationAddress: isSet(object.destinationAddress)
+        ? globalThis.String(object.destinationAddress)
+        : isSet(object.destination_address)
+        ? globalThis.String(object.destination_address)
+        : undefined,
     };
   },
 
@@ -564,6 +603,12 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.callbackUrl !== undefined) {
       obj.callbackUrl = message.callbackUrl;
     }
+    if (message.destinationId !== undefined) {
+      obj.destinationId = message.destinationId;
+    }
+    if (message.destinationAddress !== undefined) {
+      obj.destinationAddress = message.destinationAddress;
+    }
     return obj;
   },
 
@@ -594,6 +639,8 @@ export const Settlement: MessageFns<Settlement> = {
       : undefined;
     message.transitions = object.transitions?.map((e) => SettlementTransition.fromPartial(e)) || [];
     message.callbackUrl = object.callbackUrl ?? undefined;
+    message.destinationId = object.destinationId ?? undefined;
+    message.destinationAddress = object.destinationAddress ?? undefined;
     return message;
   },
 };

@@ -115,7 +115,11 @@ export interface SubmitSettlementRequest {
   /** The institution's signature over the request; reserved, verified once keys are registered. */
   signature?: Buffer | undefined;
   keyId?: string | undefined;
-  nonce?: string | undefined;
+  nonce?:
+    | string
+    | undefined;
+  /** On-chain only: pays this destination of the payee instead of its wallet here. It must be ACTIVE. */
+  destinationId?: string | undefined;
 }
 
 export interface SubmitSettlementResult {
@@ -546,6 +550,7 @@ function createBaseSubmitSettlementRequest(): SubmitSettlementRequest {
     signature: undefined,
     keyId: undefined,
     nonce: undefined,
+    destinationId: undefined,
   };
 }
 
@@ -583,6 +588,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     }
     if (message.nonce !== undefined) {
       writer.uint32(82).string(message.nonce);
+    }
+    if (message.destinationId !== undefined) {
+      writer.uint32(162).string(message.destinationId);
     }
     return writer;
   },
@@ -680,6 +688,14 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
             message.nonce = reader.string();
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -736,6 +752,11 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
         ? globalThis.String(object.key_id)
         : undefined,
       nonce: isSet(object.nonce) ? globalThis.String(object.nonce) : undefined,
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : undefined,
     };
   },
 
@@ -771,6 +792,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     if (message.nonce !== undefined) {
       obj.nonce = message.nonce;
     }
+    if (message.destinationId !== undefined) {
+      obj.destinationId = message.destinationId;
+    }
     return obj;
   },
 
@@ -791,6 +815,7 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     message.signature = object.signature ?? undefined;
     message.keyId = object.keyId ?? undefined;
     message.nonce = object.nonce ?? undefined;
+    message.destinationId = object.destinationId ?? undefined;
     return message;
   },
 };
