@@ -26,6 +26,7 @@ export const signerService: ServiceBlueprint<SignerEnv> = {
       registerDestination: ['address-issuer'],
       removeDestination: ['address-issuer'],
       checkDestinations: ['settlement'],
+      signLedgerHead: ['settlement'],
     },
   },
   module: (env) => SignerModule.register(env),

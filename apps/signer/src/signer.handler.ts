@@ -12,10 +12,12 @@ import {
   type Account,
   type CreateAccount,
   decideCreateAccount,
+  decideLedgerHead,
   decideSigning,
   type DecisionRecord,
   isPaid,
   type KnownCoin,
+  type LedgerHeadRefused,
   type LineageState,
   POLICY_VERSION,
   type Refused,
@@ -24,6 +26,7 @@ import {
   type SigningLimits,
   type SigningRequest,
 } from '@finality/signing';
+import type { LedgerHead } from '@finality/ledger';
 import type { Keyring } from './keyring.ts';
 import {
   branchName,
@@ -38,6 +41,8 @@ import {
   accountStreamOf,
   destinationStream,
   destinationStreamOf,
+  LEDGER_ID,
+  ledgerHeadsStream,
   lineageStream,
   lineageStreamOf,
 } from './streams.ts';
@@ -56,6 +61,7 @@ import {
 export type SignerBody =
   | ({ readonly kind: 'create_account' } & CreateAccount)
   | { readonly kind: 'sign'; readonly request: SigningRequest }
+  | { readonly kind: 'sign_head'; readonly head: LedgerHead }
   | AllowListBody;
 
 export type SignerReply =
@@ -63,7 +69,9 @@ export type SignerReply =
   /** In the journal, this time or before: the signature may be made. */
   | { readonly kind: 'accepted'; readonly account: Account; readonly txid: Txid }
   /** In the log, with its rule. */
-  | { readonly kind: 'refused'; readonly refused: Refused }
+  | { readonly kind: 'refused'; readonly refused: Refused | LedgerHeadRefused }
+  /** The head of a segment of the ledger is on record, this time or before. */
+  | { readonly kind: 'head_accepted' }
   | AllowListReply;
 
 export interface SignerHandlerOptions {
@@ -89,6 +97,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       ...wallets.map(accountStreamOf),
       ...requests.map(({ lineageId }) => lineageStreamOf(lineageId)),
       ...requests.flatMap(destinationsOf).map(destinationStreamOf),
+      ...(bodies.some(({ kind }) => kind === 'sign_head') ? [`${ledgerHeadsStream.aggregate.name}/${LEDGER_ID}`] : []),
       ...bodies.flatMap((body) => (isAllowListBody(body) ? streamsOf(body) : [])),
     ]);
     await batch.loadStreams(session, [...streams]);
@@ -117,6 +126,8 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
         return this.#createAccount(body, world, batch);
       case 'sign':
         return { kind: 'accepted', reply: this.#sign(body.request, world, batch) };
+      case 'sign_head':
+        return { kind: 'accepted', reply: acceptHead(body.head, batch) };
       case 'register_signatory':
       case 'register_destination':
       case 'remove_destination':
@@ -206,6 +217,19 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       epochHighest: world.epochHighest,
     };
   }
+}
+
+/** A refusal is kept here too. */
+function acceptHead(head: LedgerHead, batch: Batch): SignerReply {
+  const decided = decideLedgerHead(head, batch.state(ledgerHeadsStream, LEDGER_ID));
+  if (!decided.ok) {
+    const { rule, message } = decided.error;
+    batch.append(ledgerHeadsStream, LEDGER_ID, { type: 'head_refused', head, rule, message, refusedAt: batch.now });
+    return { kind: 'refused', refused: decided.error };
+  }
+  if (!decided.value.repeated)
+    batch.append(ledgerHeadsStream, LEDGER_ID, { type: 'head_accepted', head, acceptedAt: batch.now });
+  return { kind: 'head_accepted' };
 }
 
 function walletsOf(request: SigningRequest): readonly string[] {

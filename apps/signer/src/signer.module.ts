@@ -11,6 +11,7 @@ import { ListJournalRpc } from './inbound/list-journal.rpc.ts';
 import { RegisterDestinationRpc } from './inbound/register-destination.rpc.ts';
 import { RegisterSignatoryRpc } from './inbound/register-signatory.rpc.ts';
 import { RemoveDestinationRpc } from './inbound/remove-destination.rpc.ts';
+import { SignLedgerHeadRpc } from './inbound/sign-ledger-head.rpc.ts';
 import { SignTransactionRpc } from './inbound/sign-transaction.rpc.ts';
 import { Keyring } from './keyring.ts';
 import { openSeed } from './outbound/seed-vault.ts';
@@ -34,6 +35,7 @@ const RPCS = [
   RegisterDestinationRpc,
   RemoveDestinationRpc,
   CheckDestinationsRpc,
+  SignLedgerHeadRpc,
 ];
 
 @Module({})
@@ -78,9 +80,10 @@ function portOf(
     RegisterDestinationRpc,
     RemoveDestinationRpc,
     CheckDestinationsRpc,
+    SignLedgerHeadRpc,
   ]
 ): SigningPort {
-  const [signatory, checkRequest, register, remove, check] = more;
+  const [signatory, checkRequest, register, remove, check, head] = more;
   return {
     createAccount: (request) => create.handle(request),
     deriveScripts: (request) => derive.handle(request),
@@ -91,5 +94,6 @@ function portOf(
     registerDestination: (request) => register.handle(request),
     removeDestination: (request) => remove.handle(request),
     checkDestinations: (request) => check.handle(request),
+    signLedgerHead: (request) => head.handle(request),
   };
 }

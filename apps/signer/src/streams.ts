@@ -9,6 +9,9 @@ import {
   signatoriesAggregate,
   type SignatoriesState,
   type SignatoryRegistered,
+  ledgerHeadsAggregate,
+  type LedgerHeadsEvent,
+  type LedgerHeadsState,
   lineageAggregate,
   type LineageEvent,
   type LineageState,
@@ -40,6 +43,15 @@ export const lineageStream: StreamType<LineageState, LineageEvent> = {
   publish: () => [],
 };
 
+export const ledgerHeadsStream: StreamType<LedgerHeadsState, LedgerHeadsEvent> = {
+  aggregate: ledgerHeadsAggregate,
+  institutions: () => [],
+  publish: () => [],
+};
+
+/** There is one ledger. */
+export const LEDGER_ID = 'ledger';
+
 export const accountStreamOf = (walletId: string): string => `${accountAggregate.name}/${walletId}`;
 
 export const lineageStreamOf = (lineageId: string): string => `${lineageAggregate.name}/${lineageId}`;
@@ -49,4 +61,10 @@ export const signatoriesStreamOf = (institutionId: string): string => `${signato
 export const destinationStreamOf = (destinationId: string): string => `${destinationAggregate.name}/${destinationId}`;
 
 /** Every type of stream in this service's store. */
-export const STREAMS: readonly AnyStreamType[] = [accountStream, lineageStream, signatoriesStream, destinationStream];
+export const STREAMS: readonly AnyStreamType[] = [
+  accountStream,
+  lineageStream,
+  signatoriesStream,
+  destinationStream,
+  ledgerHeadsStream,
+];

@@ -97,6 +97,10 @@ const SUBMITTED: readonly RefusedInput[] = [
     settlement_mode: 'SETTLEMENT_MODE_UNSPECIFIED',
   }),
   invalid('SubmitSettlement', 'a mode that isn’t in the enum', 'settlement_mode', { settlement_mode: 99 }),
+  invalid('SubmitSettlement', 'a fee payer that isn’t in the enum', 'fee_payer', { fee_payer: 99 }),
+  invalid('SubmitSettlement', 'a fee payer where there is no network fee', 'fee_payer', {
+    fee_payer: 'FEE_PAYER_PAYEE',
+  }),
   invalid('SubmitSettlement', 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
   invalid('SubmitSettlement', 'idempotency key of 129 characters', 'idempotency_key', {
     idempotency_key: KEY_TOO_LONG,
@@ -284,6 +288,16 @@ const OTHERS: readonly RefusedInput[] = [
     caller: 'stranger',
   },
   invalid('ListEntries', 'page size 1001', 'page_size', { page_size: 1001 }),
+  invalid('GetInclusionProof', 'a transfer id that is none', 'transfer_id', { transfer_id: 'mine' }),
+  {
+    rpc: 'GetInclusionProof',
+    input: 'a transfer that is on no account of the institution',
+    status: 'NOT_FOUND',
+    field: '',
+    reason: 'UNKNOWN_TRANSFER',
+  },
+  invalid('ListLedgerHeads', 'page size 1001', 'page_size', { page_size: 1001 }),
+  invalid('ListLedgerHeads', 'a segment below 0', 'from_segment', { from_segment: -1 }),
   invalid('RunReconciliation', 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
   {
     rpc: 'GetReport',

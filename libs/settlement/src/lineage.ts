@@ -1,4 +1,4 @@
-import type { OutpointKey, ScriptHex, Txid } from '@finality/bitcoin';
+import type { FeeTerms, OutpointKey, ScriptHex, Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { BlockRef, Payee } from './settlement.ts';
 
@@ -29,7 +29,13 @@ export interface LineagePayout {
   readonly settlementId: string;
   readonly payee: OnChainPayee;
   readonly payeeInstitutionId: string;
+  /** What its output has: the settlement's amount less `payeeFeeSats`. */
   readonly amountSats: Sats;
+  /** The payee's part of the fee, quoted anew with each plan until the first version is offered. */
+  readonly payeeFeeSats: Sats;
+  readonly feeBearer: FeeTerms['bearer'];
+  /** What is reserved beside the settlement's amount: the most that the payer's part of the first version's fee may be. */
+  readonly feeReservedSats: Sats;
 }
 
 /** Whose transactions these are, and the coin that every one of them spends: fixed when the first is planned, for good (DESIGN 8). */
@@ -37,6 +43,8 @@ export interface LineageIdentity {
   readonly lineageId: string;
   readonly walletId: string;
   readonly institutionId: string;
+  /** It makes one coin of many, and pays nobody. */
+  readonly consolidates?: true;
   readonly anchor: OutpointKey;
 }
 
@@ -48,6 +56,8 @@ export interface LineagePlan extends LineageIdentity {
   /** The anchor first. */
   readonly inputs: readonly LineageInput[];
   readonly feeSats: Sats;
+  /** Of the fee: what was left over and too little for change. */
+  readonly droppedSats: Sats;
   /** 0: no change output. */
   readonly changeSats: Sats;
   /** Until then other payouts of the wallet may join the first version. */
@@ -68,6 +78,8 @@ export interface VersionPayout extends LineagePayout {
   readonly outpoint: OutpointKey;
   /** Its share of the version's fee; the shares add up to the fee. */
   readonly feeSats: Sats;
+  /** Of the share: its part of what was too little for change. */
+  readonly droppedSats: Sats;
 }
 
 /** A transaction offered for signature. */
@@ -234,9 +246,9 @@ function evolve(state: Lineage, event: LineageEvent): Lineage {
 function withVersion(state: Lineage, version: LineageVersion): Lineage {
   const added = { ...version, broadcast: false };
   if (state.status === 'planned') {
-    const { lineageId, walletId, institutionId, anchor } = state.plan;
+    const { lineageId, walletId, institutionId, consolidates, anchor } = state.plan;
     const { conflicts } = state;
-    const identity = { lineageId, walletId, institutionId, anchor };
+    const identity = { lineageId, walletId, institutionId, ...(consolidates && { consolidates }), anchor };
     const ownHeldSats = ownHeld(version, 0n as Sats);
     return { ...identity, status: 'offered', versions: [added], life: 0, conflicts, lost: [], ownHeldSats };
   }

@@ -1,6 +1,7 @@
 export * from './account.ts';
 export * from './destination.ts';
 export type * from './facts.ts';
+export * from './ledger-heads.ts';
 export * from './lineage.ts';
 export * from './policy.ts';
 export * from './request.ts';

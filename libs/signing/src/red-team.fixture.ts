@@ -124,6 +124,7 @@ export function authorised({ declared }: Output): readonly PayoutAuthorisation[]
       payerInstitutionId: 'bank-a',
       payeeInstitutionId: declared.institutionId,
       amountSats: declared.valueSats,
+      payeeFeeMaxSats: sats(0n),
       requestSignature: '',
       requestKeyId: '',
       requestNonce: '',

@@ -1,7 +1,8 @@
 import type { ScriptHex } from '@finality/bitcoin';
 import type { Batch, StreamType } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
-import type { LedgerView } from '@finality/ledger';
+import type { LedgerView, Seals, SealsEvent, SignedHead } from '@finality/ledger';
+import type { LoadedLedger } from '@finality/ledger-store';
 import {
   type AddressRecord,
   type Book,
@@ -11,7 +12,9 @@ import {
   isOpen,
   type Maturity,
   type Records,
+  type Settlement,
   type SettlementPolicy,
+  waitsForCoins,
   type WalletRecord,
 } from '@finality/settlement';
 import {
@@ -20,13 +23,15 @@ import {
   chainTipStream,
   depositStream,
   institutionStream,
+  LEDGER_ID,
   lineageStream,
+  sealsStream,
   settlementStream,
 } from './streams.ts';
 
 /** What was read for a batch besides stream states. */
 export interface Loaded {
-  readonly ledger: LedgerView;
+  readonly ledger: LoadedLedger;
   readonly coins: readonly Coin[];
   readonly wallets: readonly WalletRecord[];
   readonly addresses: readonly AddressRecord[];
@@ -38,6 +43,8 @@ export interface Loaded {
   readonly maturities: readonly Maturity[];
   /** Lineages that were planned for a wallet that may reserve. */
   readonly open: readonly string[];
+  /** How many payouts are queued for coins, by institution, of those whose coins may be consolidated. */
+  readonly waiting: ReadonlyMap<string, number>;
 }
 
 /** The domain's book over a batch of the event store: streams in the batch, the rest here, with what changed kept for saving. */
@@ -56,6 +63,8 @@ export class BatchBook implements Book {
   readonly newAddresses = new Map<string, AddressRecord>();
   readonly changedDestinations = new Map<string, DestinationRecord>();
   readonly newVersions = new Map<string, string>();
+  readonly newSegments: SignedHead[] = [];
+  readonly seals: { get(): Seals; record(...events: readonly SealsEvent[]): Seals };
   readonly addedMaturities = new Map<string, Maturity>();
   readonly takenMaturities = new Map<string, Maturity>();
   readonly #batch: Batch;
@@ -64,15 +73,27 @@ export class BatchBook implements Book {
   /** Outpoint → script, of those that this batch has to do with. */
   readonly #newDeposits = new Map<string, string>();
   readonly #planned: Set<string>;
+  readonly #waiting: Map<string, number>;
 
   constructor(batch: Batch, policy: SettlementPolicy, loaded: Loaded) {
     this.#batch = batch;
     this.#loaded = loaded;
     this.now = batch.now;
     this.policy = policy;
-    this.ledger = loaded.ledger;
+    this.ledger = loaded.ledger.view;
     this.coins = new CoinBook(loaded.coins);
-    this.settlements = recordsOf(batch, settlementStream);
+    this.#waiting = new Map(loaded.waiting);
+    const settlements = recordsOf(batch, settlementStream);
+    this.settlements = {
+      get: settlements.get,
+      record: (id, ...events) => {
+        const before = settlements.get(id);
+        const state = settlements.record(id, ...events);
+        this.#countWaiting(before, -1);
+        this.#countWaiting(state, 1);
+        return state;
+      },
+    };
     this.#planned = new Set(loaded.open);
     const lineages = recordsOf(batch, lineageStream);
     this.lineages = {
@@ -98,6 +119,10 @@ export class BatchBook implements Book {
         }
         return state;
       },
+    };
+    this.seals = {
+      get: () => batch.state(sealsStream, LEDGER_ID),
+      record: (...events) => batch.append(sealsStream, LEDGER_ID, ...events),
     };
     this.tip = {
       get: () => batch.state(chainTipStream, CHAIN_TIP_ID),
@@ -138,12 +163,28 @@ export class BatchBook implements Book {
     this.changedDestinations.set(destination.destinationId, destination);
   }
 
+  /** What the ledger's part of the batch is saved from. */
+  get loadedLedger(): LoadedLedger {
+    return this.#loaded.ledger;
+  }
+
   lineageOf(txid: string): string | undefined {
     return this.newVersions.get(txid) ?? this.#loaded.versions.get(txid);
   }
 
-  openLineageOf(walletId: string): string | undefined {
-    return [...this.#planned].sort().find((id) => isOpen(this, walletId, this.lineages.get(id)));
+  openLineagesOf(walletId: string): readonly string[] {
+    return [...this.#planned].sort().filter((id) => isOpen(this, walletId, this.lineages.get(id)));
+  }
+
+  waitsForCoins(walletId: string): boolean {
+    const wallet = this.wallet(walletId);
+    return wallet !== undefined && (this.#waiting.get(wallet.institutionId) ?? 0) > 0;
+  }
+
+  #countWaiting(state: Settlement, change: 1 | -1): void {
+    if (!waitsForCoins(state)) return;
+    const { from } = state.terms;
+    this.#waiting.set(from, (this.#waiting.get(from) ?? 0) + change);
   }
 
   depositsOf(txid: string): readonly string[] {

@@ -1,10 +1,12 @@
 import type { FeeRate } from '@finality/bitcoin';
 import type { Principal } from '@finality/kernel';
+import type { LedgerHead, SignedHead } from '@finality/ledger';
 import type {
   AddressRecord,
   ApiKey,
   Assessment,
   ChainFact,
+  ConsolidationRequest,
   DepositReview,
   DestinationRecord,
   Destinations,
@@ -27,6 +29,7 @@ export type SettlementCommand =
   | { readonly type: 'review_deposit'; readonly review: DepositReview }
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
+  | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
   | {
       readonly type: 'freeze_institution' | 'unfreeze_institution';
@@ -71,6 +74,9 @@ export type SettlementCommand =
       readonly version: number;
       readonly signedHex: string;
     }
+  /** A segment of the ledger ends here; its head is on record before it is signed. */
+  | { readonly type: 'segment_sealed'; readonly head: LedgerHead }
+  | { readonly type: 'head_signed'; readonly head: SignedHead }
   | { readonly type: 'signing_refused'; readonly lineageId: string; readonly version: number; readonly rule: string };
 
 export type CommandOf<Type extends SettlementCommand['type']> = Extract<SettlementCommand, { type: Type }>;

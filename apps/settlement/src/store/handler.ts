@@ -1,12 +1,14 @@
 import type { Batch, CommandHandler, Handled, Session, StoreCommand, StoredEvent } from '@finality/event-store';
 import { assert, assertNever, err, type Principal, refusal, type Refusal, type Result } from '@finality/kernel';
-import { saveLedger } from '@finality/ledger-store';
+import { seal, type SealsEvent, sign } from '@finality/ledger';
+import { saveLedger, saveSegment } from '@finality/ledger-store';
 import {
   applyChainFact,
   attributeDeposits,
   bumpSettlement,
   cancel,
   confirmIncident,
+  consolidate,
   createInstitution,
   depositAssessed,
   destinationRefused,
@@ -87,12 +89,13 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       'transfers without an event would be lost',
     );
     if (position !== undefined) {
-      await saveLedger(session, book.ledger, position, batch.now);
+      await saveLedger(session, book.loadedLedger, position, batch.now);
       await saveSettlements(session, events, batch);
       await saveInstitutions(session, events, batch);
       await saveLineages(session, events, batch);
       await saveDeposits(session, events, batch);
     }
+    for (const head of book.newSegments) await saveSegment(session, head);
     await saveVersions(session, book.newVersions);
     await saveCoins(session, book.coins.changed());
     await saveWallets(session, [...book.newWallets.values()]);
@@ -105,6 +108,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
 type Happened = CommandOf<
   | 'expire'
   | 'retry_reservation'
+  | 'consolidate'
   | 'verdict'
   | 'wallet_changed'
   | 'address_issued'
@@ -114,7 +118,13 @@ type Happened = CommandOf<
   | 'destinations_assigned'
   | 'transaction_signed'
   | 'signing_refused'
+  | 'segment_sealed'
+  | 'head_signed'
 >;
+
+function recordSeals(book: BatchBook, events: readonly SealsEvent[]): void {
+  if (events.length > 0) book.seals.record(...events);
+}
 
 /** What nobody waits for an answer to: it has happened, and can't be refused. */
 function happened(book: BatchBook, body: Happened): void {
@@ -123,6 +133,8 @@ function happened(book: BatchBook, body: Happened): void {
       return expire(book, body.settlementId);
     case 'retry_reservation':
       return reserve(book, body.settlementId);
+    case 'consolidate':
+      return consolidate(book, body.request);
     case 'verdict':
       if (body.subject === 'settlement') return settlementAssessed(book, body.id, body.by, body.assessment);
       return depositAssessed(book, body.id, body.by, body.assessment);
@@ -141,6 +153,13 @@ function happened(book: BatchBook, body: Happened): void {
       return offer(book, body.lineageId, body.version, body.destinations);
     case 'transaction_signed':
       return signed(book, body.lineageId, body.version, body.signedHex);
+    case 'segment_sealed':
+      return recordSeals(book, seal(book.seals.get(), body.head, book.now));
+    case 'head_signed': {
+      const events = sign(book.seals.get(), body.head, book.now);
+      if (events.length > 0) book.newSegments.push(body.head);
+      return recordSeals(book, events);
+    }
     case 'signing_refused':
       return signingRefused(book, body.lineageId, body.version, body.rule);
     default:

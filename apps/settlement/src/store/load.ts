@@ -7,6 +7,7 @@ import {
   CLAIM_PARTS,
   claimAccount,
   custodyAccount,
+  networkFeesAccount,
   settlementSuspenseAccount,
   type TransferId,
   transitAccount,
@@ -18,6 +19,7 @@ import {
   type ChainTip,
   type Coin,
   coinTransferIds,
+  consolidationReservationId,
   depositTransferIds,
   inputsOf,
   lineageTransferIds,
@@ -37,7 +39,9 @@ import {
   chainTipStream,
   depositStream,
   institutionStream,
+  LEDGER_ID,
   lineageStream,
+  sealsStream,
   settlementStream,
 } from './streams.ts';
 
@@ -88,6 +92,7 @@ export async function loadBook(
     depositOutpoints,
     maturities,
     open: states.openLineages,
+    waiting: await loadWaiting(session, needs),
   };
   return new BatchBook(batch, policy, loaded);
 }
@@ -123,6 +128,18 @@ async function loadDepositOutpoints(session: Session, needs: Needs): Promise<Loa
   return rows;
 }
 
+/** How many payouts of an institution are queued that coins of its wallet could pay. */
+async function loadWaiting(session: Session, { consolidating }: Needs): Promise<ReadonlyMap<string, number>> {
+  if (consolidating.institutions.size === 0) return new Map();
+  const rows = await session.query<{ from_institution: string; waiting: bigint }>(
+    `SELECT from_institution, count(*) AS waiting FROM settlements
+     WHERE status = 'queued' AND on_chain AND from_institution = ANY($1::text[]) AND waits_for_coins
+     GROUP BY from_institution`,
+    [[...consolidating.institutions]],
+  );
+  return new Map(rows.map((row) => [row.from_institution, Number(row.waiting)]));
+}
+
 /** Follows what the first states name: a coin its lineage, a lineage its settlement and coins, all of them their institutions. */
 class States {
   loadedCoins: readonly Coin[] = [];
@@ -154,6 +171,7 @@ class States {
       const lineage = this.#batch.state(lineageStream, id);
       for (const settlementId of settlementsOf(lineage)) needs.settlements.add(settlementId);
       for (const { outpoint } of inputsOf(lineage)) needs.outpoints.add(outpoint);
+      if ('plan' in lineage) needs.wallets.add(lineage.plan.walletId);
       if (!('versions' in lineage)) continue;
       needs.wallets.add(lineage.walletId);
       needs.institutions.add(lineage.institutionId);
@@ -208,6 +226,7 @@ class States {
   async loadCoins(walletIds: readonly string[]): Promise<readonly Coin[]> {
     const needs = this.#needs;
     const freeOf = new Set(this.#payersOf([...needs.reserving, ...needs.bumping.settlements]));
+    for (const walletId of needs.consolidating.wallets) freeOf.add(walletId);
     for (const id of needs.bumping.lineages) {
       const lineage = this.#batch.state(lineageStream, id);
       if ('versions' in lineage) freeOf.add(lineage.walletId);
@@ -246,6 +265,7 @@ class States {
       ...[...needs.lineages].map((id) => `${lineageStream.aggregate.name}/${id}`),
       ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
       ...[...needs.apiKeys].map((id) => `${apiKeyStream.aggregate.name}/${id}`),
+      ...(needs.seals ? [`${sealsStream.aggregate.name}/${LEDGER_ID}`] : []),
       ...(needs.chain ? [`${chainTipStream.aggregate.name}/${CHAIN_TIP_ID}`] : []),
     ].filter((stream) => !this.#loadedStreams.has(stream));
     if (wanted.length === 0) return;
@@ -274,6 +294,9 @@ function ledgerNeeds(
     } else {
       addClaim(payer);
       if (payee.kind !== 'destination') addClaim(payee);
+      // What the platform bears of the fee goes to the payer's clearing balance.
+      addClaim({ kind: 'clearing', institutionId: settlement.terms.from });
+      accounts.add(networkFeesAccount());
       for (const transfer of settlementTransferIds(settlement)) transfers.add(transfer);
     }
   }
@@ -291,6 +314,7 @@ function ledgerNeeds(
   }
   for (const id of needs.lineages) {
     const lineage = batch.state(lineageStream, id);
+    if ('plan' in lineage && lineage.plan.consolidates) transfers.add(consolidationReservationId(lineage.plan));
     if ('versions' in lineage) for (const transfer of lineageTransferIds(lineage)) transfers.add(transfer);
   }
   for (const coin of coins) {

@@ -1,6 +1,6 @@
 import { addressV1 } from '@finality/contracts';
 import { parseScriptHex } from '@finality/bitcoin';
-import { assert, unwrap, type Worker } from '@finality/kernel';
+import { assert, type CauseContext, unwrap, type Worker } from '@finality/kernel';
 import {
   type Destination,
   type Destinations,
@@ -12,7 +12,7 @@ import {
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import type { SettlementCommand } from '../store/commands.ts';
 import { lineageStream } from '../store/streams.ts';
-import { causesOfWork } from './cause.ts';
+import { causesOfLineages, causesOfWork } from './cause.ts';
 
 const LINEAGES_MAX = 100;
 const POLL_MS = 1_000;
@@ -77,7 +77,10 @@ export class AssignDestinations implements Worker {
     const gone = refused.filter(({ rule }) => rule !== COOLING);
     await this.#tell(
       gone.map(({ settlementId, lineageId, rule }) => ({ type: 'destination_refused', lineageId, settlementId, rule })),
-      gone.map(({ settlementId }) => settlementId),
+      await causesOfWork(
+        this.#env,
+        gone.map(({ settlementId }) => settlementId),
+      ),
     );
     return new Set(refused.map(({ lineageId }) => lineageId));
   }
@@ -90,14 +93,14 @@ export class AssignDestinations implements Worker {
         version,
         destinations,
       })),
-      // What pays nobody any more was begun by the settlement that the lineage has its id from.
-      assigned.map(({ plan }) => plan.payouts[0]?.settlementId ?? plan.lineageId),
+      await causesOfLineages(
+        this.#env,
+        assigned.map(({ plan }) => plan),
+      ),
     );
   }
 
-  async #tell(bodies: readonly SettlementCommand[], settlementIds: readonly string[]): Promise<void> {
-    if (bodies.length === 0) return;
-    const causes = await causesOfWork(this.#env, settlementIds);
+  async #tell(bodies: readonly SettlementCommand[], causes: readonly CauseContext[]): Promise<void> {
     const outcomes = await this.#store.execute(bodies.map((body, i) => ({ body, cause: causes[i]! })));
     for (const outcome of outcomes) if (outcome.kind === 'failed') throw outcome.error;
   }

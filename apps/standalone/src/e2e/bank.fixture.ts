@@ -4,7 +4,7 @@ import type { E2e } from './e2e.fixture.ts';
 import { patiently, until } from './wait.fixture.ts';
 
 const { AddressPurpose } = addressV1;
-const { DepositStatus, SettlementMode, SettlementStatus } = settlementV1;
+const { DepositStatus, FeePayer, SettlementMode, SettlementStatus } = settlementV1;
 
 export type Settlement = settlementV1.Settlement;
 export type Deposit = settlementV1.DepositChanged;
@@ -19,6 +19,7 @@ export interface Order {
   readonly reference?: string;
   /** Of the payee. */
   readonly destinationId?: string;
+  readonly feePayer?: 'PAYER' | 'PAYEE' | 'SHARED';
 }
 
 export const NOTHING: Balance = { available: 0n, reserved: 0n, inFlight: 0n, incoming: 0n, held: 0n };
@@ -95,7 +96,8 @@ export class Bank {
     return found!;
   }
 
-  submit({ to, amountSats, mode, key = freshKey(), reference = '', destinationId }: Order): Promise<Settlement> {
+  submit(order: Order): Promise<Settlement> {
+    const { to, amountSats, mode, key = freshKey(), reference = '', feePayer = 'PAYER', destinationId } = order;
     return this.api.settlements.submitSettlement({
       idempotencyKey: key,
       fromInstitution: this.id,
@@ -104,6 +106,7 @@ export class Bank {
       settlementMode: SettlementMode[`SETTLEMENT_MODE_${mode}`],
       referenceId: reference,
       ...(destinationId !== undefined && { destinationId }),
+      feePayer: FeePayer[`FEE_PAYER_${feePayer}`],
     });
   }
 

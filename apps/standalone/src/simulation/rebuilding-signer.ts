@@ -45,6 +45,7 @@ export function rebuildingSigner(signer: SigningPort, options: RebuildingOptions
     registerDestination: (request) => signer.registerDestination(request),
     removeDestination: (request) => signer.removeDestination(request),
     checkDestinations: (request) => signer.checkDestinations(request),
+    signLedgerHead: (request) => signer.signLedgerHead(request),
     signTransaction: async (request) => {
       const answer = await signer.signTransaction(request);
       if (options.isLost()) await payAgain(signer, request, options);

@@ -4,6 +4,7 @@ import {
   correction,
   inFlightAccount,
   incomingAccount,
+  networkFeesAccount,
   pending,
   post,
   settlementSuspenseAccount,
@@ -14,20 +15,32 @@ import {
   transitAccount,
   voidPending,
 } from '@finality/ledger';
-import type { DestinationPayee, LivingSettlement, Payee, Payout, Terms } from '../settlement.ts';
+import {
+  type DestinationPayee,
+  type LivingSettlement,
+  paidSats,
+  type Payee,
+  type Payout,
+  refundSats,
+  type Terms,
+} from '../settlement.ts';
 
-/** Sets amount plus fee cap aside until the transaction is built. */
-export const reservation = (terms: Terms, feeCapSats: bigint): Transfer =>
+/** Sets amount plus what the fee may take aside until the transaction is built. */
+export const reservation = (terms: Terms, feeReservedSats: bigint): Transfer =>
   pending({
     ...keyOf(terms, 'reserve'),
     debit: availableAccount(terms.payer),
     credit: inFlightAccount(terms.payer),
-    amount: terms.amountSats + feeCapSats,
+    amount: terms.amountSats + feeReservedSats,
   });
 
-/** The transaction is built: amount and its fee are on their way, the rest of the cap is free again. */
-export const commitment = (terms: Terms, feeSats: bigint): Transfer =>
-  post({ ...keyOf(terms, 'commit'), pendingId: reservationId(terms.settlementId), amount: terms.amountSats + feeSats });
+/** The transaction is built: what is paid and its fee are on their way, the rest of what was reserved is free again. */
+export const commitment = (terms: Terms, payout: Payout): Transfer =>
+  post({
+    ...keyOf(terms, 'commit'),
+    pendingId: reservationId(terms.settlementId),
+    amount: paidSats(terms, payout) + payout.feeSats,
+  });
 
 /** Another version may take a larger share of the fee. */
 export const heldMore = (terms: Terms, version: number, amount: bigint): Transfer =>
@@ -42,17 +55,17 @@ export const heldMore = (terms: Terms, version: number, amount: bigint): Transfe
 export const release = (terms: Terms): Transfer =>
   voidPending({ ...keyOf(terms, 'release'), pendingId: reservationId(terms.settlementId) });
 
-/** In a block: the fee has left, the amount is the payee's, not yet final. */
+/** In a block: the fee has left, what was paid is the payee's, not yet final. */
 export function payoutConfirmed(terms: Terms, payout: Payout): readonly Transfer[] {
-  return [feeSpent(terms, payout, payout.life), amountMoved(terms, payout.life)];
+  return [...feeSpent(terms, payout), amountMoved(terms, payout)];
 }
 
 /** Out of the block it was in, before it was final: all as before. */
 export function payoutUnconfirmed(terms: Terms, payout: Payout): readonly Transfer[] {
-  return [feeUnspent(terms, payout), amountMovedBack(terms, payout.life)];
+  return [...feeUnspent(terms, payout), amountMovedBack(terms, payout)];
 }
 
-/** Final: the payee may spend it, and the payer what was held for dearer versions. */
+/** Final: the payee may spend it, and the payer what was held for dearer versions, and what the platform bears of this one. */
 export function payoutSettled(terms: Terms, payout: Payout, settledTimes: number): readonly Transfer[] {
   const { payee } = terms;
   const settled = isOutside(payee)
@@ -62,24 +75,46 @@ export function payoutSettled(terms: Terms, payout: Payout, settledTimes: number
           ...keyOf(terms, 'settle', settledTimes),
           debit: incomingAccount(payee),
           credit: availableAccount(payee),
-          amount: terms.amountSats,
+          amount: paidSats(terms, payout),
         }),
       ];
   const restSats = payout.heldSats - payout.feeSats;
-  return restSats === 0n ? settled : [...settled, heldLess(terms, 'rest', settledTimes, restSats)];
+  const rest = restSats === 0n ? [] : [heldLess(terms, 'rest', settledTimes, restSats)];
+  return [...settled, ...rest, ...refunded(terms, payout, settledTimes)];
 }
+
+/** The platform pays for a bump: the fee has left the payer's wallet, so it pays on the payer's clearing balance. */
+function refunded(terms: Terms, payout: Payout, settledTimes: number): readonly Transfer[] {
+  const amount = refundSats(terms, payout);
+  if (amount === 0n) return [];
+  const key = keyOf(terms, 'bump_refund', settledTimes);
+  return [single({ ...key, debit: networkFeesAccount(), credit: refundAccount(terms), amount })];
+}
+
+function unrefunded(terms: Terms, payout: Payout, settledTimes: number): readonly Transfer[] {
+  const amount = refundSats(terms, payout);
+  if (amount === 0n) return [];
+  const key = keyOf(terms, 'bump_refund_back', settledTimes);
+  const corrects = refundId(terms.settlementId, settledTimes);
+  return [correction({ ...key, corrects, debit: refundAccount(terms), credit: networkFeesAccount(), amount })];
+}
+
+/** Where the payer gets what the platform bears. */
+export const refundAccount = ({ from }: Terms): AccountId =>
+  availableAccount({ kind: 'clearing', institutionId: from });
 
 /** A reorg past the target: what the payee has is put in suspense, even if it spent it since. */
 export function payoutReopened(state: LivingSettlement, payout: Payout): readonly Transfer[] {
   const { terms, settledTimes } = state;
   return [
-    feeUnspent(terms, payout),
+    ...feeUnspent(terms, payout),
+    ...unrefunded(terms, payout, settledTimes),
     correction({
       ...keyOf(terms, 'reopen', settledTimes),
       corrects: isOutside(terms.payee) ? leftThen(state, payout) : settledId(state),
       debit: isOutside(terms.payee) ? transitAccount() : availableAccount(terms.payee),
       credit: settlementSuspenseAccount(),
-      amount: terms.amountSats,
+      amount: paidSats(terms, payout),
     }),
   ];
 }
@@ -91,12 +126,12 @@ export function payoutReopened(state: LivingSettlement, payout: Payout): readonl
 export function reopenedConfirmed(terms: Terms, before: Payout, payout: Payout): readonly Transfer[] {
   const { life, feeSats } = payout;
   const moreSats = feeSats - before.heldSats;
-  const spent = [feeSpent(terms, payout, life), ...(isOutside(terms.payee) ? [leftAgain(terms, life)] : [])];
+  const spent = [...feeSpent(terms, payout), ...(isOutside(terms.payee) ? [leftAgain(terms, payout)] : [])];
   if (moreSats < 0n) return [...spent, heldLess(terms, 'cheaper', life, -moreSats)];
   if (moreSats === 0n) return spent;
   const dearer = correction({
     ...keyOf(terms, 'dearer', life),
-    corrects: feeId(terms.settlementId, before.life),
+    corrects: transferId(keyOf(terms, feeParts(before)[0]!.purpose, before.life)),
     debit: availableAccount(terms.payer),
     credit: inFlightAccount(terms.payer),
     amount: moreSats,
@@ -105,21 +140,22 @@ export function reopenedConfirmed(terms: Terms, before: Payout, payout: Payout):
 }
 
 export const reopenedUnconfirmed = (terms: Terms, payout: Payout): readonly Transfer[] => [
-  feeUnspent(terms, payout),
-  ...(isOutside(terms.payee) ? [leftAgainUndone(terms, payout.life)] : []),
+  ...feeUnspent(terms, payout),
+  ...(isOutside(terms.payee) ? [leftAgainUndone(terms, payout)] : []),
 ];
 
 /** Final after all. */
-export function reopenedSettled(terms: Terms, settledTimes: number): readonly Transfer[] {
+export function reopenedSettled(terms: Terms, payout: Payout, settledTimes: number): readonly Transfer[] {
   const { payee } = terms;
-  if (isOutside(payee)) return [];
+  const refund = refunded(terms, payout, settledTimes);
+  if (isOutside(payee)) return refund;
   const settled = single({
     ...keyOf(terms, 'resettle', settledTimes),
     debit: settlementSuspenseAccount(),
     credit: availableAccount(payee),
-    amount: terms.amountSats,
+    amount: paidSats(terms, payout),
   });
-  return [settled];
+  return [settled, ...refund];
 }
 
 /** It can't confirm any more: amount and fee are the payer's again. */
@@ -129,7 +165,7 @@ export function payoutReversed(terms: Terms, payout: Payout): readonly Transfer[
       ...keyOf(terms, 'reverse'),
       debit: settlementSuspenseAccount(),
       credit: availableAccount(terms.payer),
-      amount: terms.amountSats,
+      amount: paidSats(terms, payout),
     }),
     single({
       ...keyOf(terms, 'reverse_fee'),
@@ -146,7 +182,7 @@ export const payoutFailed = (terms: Terms, payout: Payout): Transfer =>
     ...keyOf(terms, 'fail'),
     debit: inFlightAccount(terms.payer),
     credit: availableAccount(terms.payer),
-    amount: terms.amountSats + payout.heldSats,
+    amount: paidSats(terms, payout) + payout.heldSats,
   });
 
 /** Ids of transfers that later ones of this settlement may name. */
@@ -154,16 +190,18 @@ export function settlementTransferIds(state: LivingSettlement): readonly Transfe
   const { settlementId } = state.terms;
   const ids = [reservationId(settlementId)];
   const payout = 'payout' in state ? state.payout : undefined;
-  if (payout !== undefined && payout.life > 0)
-    ids.push(...[feeId, amountId, leftId].map((idOf) => idOf(settlementId, payout.life)));
-  if (state.settledTimes > 0) ids.push(settledId(state));
+  if (payout !== undefined && payout.life > 0) {
+    const parts = feeParts(payout).map(({ purpose }) => transferId(keyOf(state.terms, purpose, payout.life)));
+    ids.push(...parts, amountId(settlementId, payout.life), leftId(settlementId, payout.life));
+  }
+  if (state.settledTimes > 0) ids.push(settledId(state), refundId(settlementId, state.settledTimes));
   return ids;
 }
 
 const reservationId = (settlementId: string): TransferId =>
   transferId({ purpose: 'reserve', object: settlementId, life: 1 });
-const feeId = (settlementId: string, life: number): TransferId =>
-  transferId({ purpose: 'fee', object: settlementId, life });
+const refundId = (settlementId: string, life: number): TransferId =>
+  transferId({ purpose: 'bump_refund', object: settlementId, life });
 const amountId = (settlementId: string, life: number): TransferId =>
   transferId({ purpose: 'payout', object: settlementId, life });
 
@@ -190,56 +228,78 @@ const heldLess = (terms: Terms, purpose: string, life: number, amount: bigint): 
     amount,
   });
 
-const feeSpent = (terms: Terms, payout: Payout, life: number): Transfer =>
-  single({
-    ...keyOf(terms, 'fee', life),
-    debit: inFlightAccount(terms.payer),
-    credit: transitAccount(),
-    amount: payout.feeSats,
-  });
+interface FeePart {
+  readonly purpose: 'fee' | 'payee_fee' | 'dropped_change';
+  readonly amount: bigint;
+}
 
-const feeUnspent = (terms: Terms, payout: Payout): Transfer =>
-  correction({
-    ...keyOf(terms, 'fee_back', payout.life),
-    corrects: feeId(terms.settlementId, payout.life),
-    debit: transitAccount(),
-    credit: inFlightAccount(terms.payer),
-    amount: payout.feeSats,
-  });
+/** A share of the fee by what it is: the payer's for room in the block, the payee's, and what was too little for change. */
+function feeParts({ feeSats, droppedSats, payeeFeeSats }: Payout): readonly FeePart[] {
+  const neededSats = feeSats - droppedSats;
+  // A version may cost less than the payee was quoted: the rest of the quote is the payer's.
+  const payeesSats = payeeFeeSats < neededSats ? payeeFeeSats : neededSats;
+  const parts: readonly FeePart[] = [
+    { purpose: 'fee', amount: neededSats - payeesSats },
+    { purpose: 'payee_fee', amount: payeesSats },
+    { purpose: 'dropped_change', amount: droppedSats },
+  ];
+  return parts.filter(({ amount }) => amount > 0n);
+}
 
-const amountMoved = (terms: Terms, life: number): Transfer =>
+const feeSpent = (terms: Terms, payout: Payout): readonly Transfer[] =>
+  feeParts(payout).map(({ purpose, amount }) =>
+    single({
+      ...keyOf(terms, purpose, payout.life),
+      debit: inFlightAccount(terms.payer),
+      credit: transitAccount(),
+      amount,
+    }),
+  );
+
+const feeUnspent = (terms: Terms, payout: Payout): readonly Transfer[] =>
+  feeParts(payout).map(({ purpose, amount }) =>
+    correction({
+      ...keyOf(terms, `${purpose}_back`, payout.life),
+      corrects: transferId(keyOf(terms, purpose, payout.life)),
+      debit: transitAccount(),
+      credit: inFlightAccount(terms.payer),
+      amount,
+    }),
+  );
+
+const amountMoved = (terms: Terms, payout: Payout): Transfer =>
   single({
-    ...keyOf(terms, 'payout', life),
+    ...keyOf(terms, 'payout', payout.life),
     debit: inFlightAccount(terms.payer),
     credit: arrivalAccount(terms.payee),
-    amount: terms.amountSats,
+    amount: paidSats(terms, payout),
   });
 
-const amountMovedBack = (terms: Terms, life: number): Transfer =>
+const amountMovedBack = (terms: Terms, payout: Payout): Transfer =>
   correction({
-    ...keyOf(terms, 'payout_back', life),
-    corrects: amountId(terms.settlementId, life),
+    ...keyOf(terms, 'payout_back', payout.life),
+    corrects: amountId(terms.settlementId, payout.life),
     debit: arrivalAccount(terms.payee),
     credit: inFlightAccount(terms.payer),
-    amount: terms.amountSats,
+    amount: paidSats(terms, payout),
   });
 
 /** In a block again, after it was in suspense: the amount has left once more. */
-const leftAgain = (terms: Terms, life: number): Transfer =>
+const leftAgain = (terms: Terms, payout: Payout): Transfer =>
   single({
-    ...keyOf(terms, 'left', life),
+    ...keyOf(terms, 'left', payout.life),
     debit: settlementSuspenseAccount(),
     credit: transitAccount(),
-    amount: terms.amountSats,
+    amount: paidSats(terms, payout),
   });
 
-const leftAgainUndone = (terms: Terms, life: number): Transfer =>
+const leftAgainUndone = (terms: Terms, payout: Payout): Transfer =>
   correction({
-    ...keyOf(terms, 'left_back', life),
-    corrects: leftId(terms.settlementId, life),
+    ...keyOf(terms, 'left_back', payout.life),
+    corrects: leftId(terms.settlementId, payout.life),
     debit: transitAccount(),
     credit: settlementSuspenseAccount(),
-    amount: terms.amountSats,
+    amount: paidSats(terms, payout),
   });
 
 /** What is paid at a destination isn't on the platform any more: it leaves as fees do. */
@@ -256,21 +316,27 @@ function keyOf(
 }
 
 /** In a block although it was taken for dead (a reorg past finality): the fee is nobody's until somebody has looked at it. */
-export const lateConfirmation = (terms: Terms, feeSats: bigint, life: number): Transfer =>
+export const lateConfirmation = (terms: Terms, payout: LatePayout, life: number): Transfer =>
   single({
     ...keyOf(terms, 'late_fee', life),
     debit: settlementSuspenseAccount(),
     credit: transitAccount(),
-    amount: goneLate(terms, feeSats),
+    amount: goneLate(terms, payout),
   });
 
-const goneLate = ({ payee, amountSats }: Terms, feeSats: bigint): bigint =>
+/** As the version in the block pays it. */
+interface LatePayout {
+  readonly amountSats: bigint;
+  readonly feeSats: bigint;
+}
+
+const goneLate = ({ payee }: Terms, { amountSats, feeSats }: LatePayout): bigint =>
   isOutside(payee) ? amountSats + feeSats : feeSats;
 
-export const lateConfirmationUndone = (terms: Terms, feeSats: bigint, life: number): Transfer =>
+export const lateConfirmationUndone = (terms: Terms, payout: LatePayout, life: number): Transfer =>
   single({
     ...keyOf(terms, 'late_fee_back', life),
     debit: transitAccount(),
     credit: settlementSuspenseAccount(),
-    amount: goneLate(terms, feeSats),
+    amount: goneLate(terms, payout),
   });

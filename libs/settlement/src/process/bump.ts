@@ -3,8 +3,9 @@ import {
   dustLimitSats,
   type FeeRate,
   feeRateOf,
-  feeShares,
   formatFeeRate,
+  type PayoutFee,
+  payoutFees,
   vsizeOf,
 } from '@finality/bitcoin';
 import { addSats, assert, err, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
@@ -19,6 +20,7 @@ import {
   type OfferedLineage,
   type OfferedVersion,
   settlementsOf,
+  type VersionPayout,
 } from '../lineage.ts';
 import { ownFeeHeld } from '../postings/lineage.ts';
 import { heldMore } from '../postings/payout.ts';
@@ -110,12 +112,12 @@ function replace(
   return ok(undefined);
 }
 
-const payoutOf = ({ settlementId, payee, payeeInstitutionId, amountSats }: LineagePayout): LineagePayout => ({
-  settlementId,
-  payee,
-  payeeInstitutionId,
-  amountSats,
-});
+const payoutOf = ({
+  outpoint: _outpoint,
+  feeSats: _fee,
+  droppedSats: _dropped,
+  ...payout
+}: VersionPayout): LineagePayout => payout;
 
 /** What bumps the transaction that pays a settlement, on request. */
 export function bumpSettlement(book: Book, settlementId: string, feeRate: FeeRate): Result<LivingSettlement, Refusal> {
@@ -130,7 +132,7 @@ export function bumpSettlement(book: Book, settlementId: string, feeRate: FeeRat
 /** It has waited for so many blocks. Whatever keeps it from being replaced now is looked at again as many blocks later. */
 export function bumpDue(book: Book, lineageId: string): void {
   const lineage = book.lineages.get(lineageId);
-  if (lineage.status !== 'offered' || lineage.inBlock !== undefined) return;
+  if (lineage.status !== 'offered' || lineage.inBlock !== undefined || lineage.consolidates) return;
   const bumped = bump(book, lineageId, dearer(book, latest(lineage)));
   if (!bumped.ok) waitForBlock(book, lineageId);
 }
@@ -156,15 +158,15 @@ export function dropNext(book: Book, lineageId: string, reason: string): void {
   book.lineages.record(lineageId, { type: 'version_dropped', at: book.now, reason });
 }
 
-type Paying = Pick<LineagePlan, 'walletId' | 'payouts' | 'inputs' | 'feeSats' | 'changeSats'>;
+type Paying = Pick<LineagePlan, 'walletId' | 'payouts' | 'inputs' | 'feeSats' | 'droppedSats' | 'changeSats'>;
 
 /** What each payout bears of a plan's fee, in the order of its payouts. */
-export function sharesOf(book: Book, { walletId, payouts, inputs, feeSats, changeSats }: Paying): readonly Sats[] {
+export function sharesOf(book: Book, plan: Paying): readonly PayoutFee[] {
+  const { walletId, payouts, inputs, feeSats, droppedSats, changeSats } = plan;
   if (payouts.length === 0) return [];
   const payees = payouts.map(({ payee }) => scriptSized(book, payee));
   const scripts = changeSats === 0n ? payees : [...payees, placeholderFor(book, walletId)];
-  const feeRate = feeRateOf(feeSats, weightOf(inputs, scripts));
-  return feeShares({ feeSats, feeRate, scripts: payees });
+  return payoutFees({ feeSats, droppedSats, weight: weightOf(inputs, scripts), scripts: payees });
 }
 
 /** What has to be held beside what is: each payout's share of the fee may be larger than in any version before. */
@@ -173,7 +175,7 @@ export function held(book: Book, plan: Paying & Pick<LineagePlan, 'lineageId' | 
     const moreSats = plan.feeSats - offered(book.lineages.get(plan.lineageId)).ownHeldSats;
     return moreSats > 0n ? [ownFeeHeld(plan, plan.version, moreSats)] : [];
   }
-  return sharesOf(book, plan).flatMap((feeSats, i) => {
+  return sharesOf(book, plan).flatMap(({ feeSats }, i) => {
     const state = living(book.settlements.get(plan.payouts[i]!.settlementId));
     assert(state.status === 'executing', `a settlement that is ${state.status} isn't paid by another version`);
     const moreSats = feeSats - state.payout.heldSats;
@@ -184,6 +186,7 @@ export function held(book: Book, plan: Paying & Pick<LineagePlan, 'lineageId' | 
 interface Funding {
   readonly inputs: readonly LineageInput[];
   readonly feeSats: Sats;
+  readonly droppedSats: Sats;
   readonly changeSats: Sats;
 }
 
@@ -212,13 +215,18 @@ function fund(
     const changeSats = restSats - withChange.value;
     const funding =
       changeSats >= dustLimitSats(change)
-        ? { inputs, feeSats: withChange.value, changeSats: changeSats as Sats }
+        ? { inputs, feeSats: withChange.value, droppedSats: 0n as Sats, changeSats: changeSats as Sats }
         : payees.length > 0 && restSats >= without.value
-          ? { inputs, feeSats: restSats as Sats, changeSats: 0n as Sats }
+          ? {
+              inputs,
+              feeSats: restSats as Sats,
+              droppedSats: (restSats - without.value) as Sats,
+              changeSats: 0n as Sats,
+            }
           : undefined;
     if (funding === undefined) continue;
     const parts = sharesOf(book, { walletId: lineage.walletId, payouts, ...funding });
-    if (parts.every((feeSats) => feeSats <= book.policy.feeCapSats)) return ok(funding);
+    if (parts.every(({ feeSats }) => feeSats <= book.policy.feeCapSats)) return ok(funding);
   }
   return refused('NO_COINS', 'the wallet has no confirmed coins for the fee');
 }

@@ -26,10 +26,10 @@ const AMOUNT = 20_000n;
 const MONEY = funded('a', 'wallet', 90_000n);
 
 const paid =
-  (to = 'b', amountSats = AMOUNT, of = to, mode: 'bilateral' | 'blockchain' = 'bilateral') =>
+  (to = 'b', amountSats = AMOUNT, of = to, feeBearer: 'payer' | 'payee' = 'payer') =>
   (world: World): string | undefined => {
     const told = world.told.length;
-    world.submit(mode, 'a', to, amountSats, destinationIdOf(of));
+    world.submit('bilateral', 'a', to, amountSats, { destinationId: destinationIdOf(of), feeBearer });
     return world.told[told]!.refused;
   };
 

@@ -1,5 +1,6 @@
 import type { OutpointKey, Txid } from '@finality/bitcoin';
 import { assert } from '@finality/kernel';
+import { availableAccount } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import {
   type Conflict,
@@ -22,6 +23,7 @@ import {
   payoutReversed,
   payoutSettled,
   payoutUnconfirmed,
+  refundAccount,
   release,
   reopenedConfirmed,
   reopenedSettled,
@@ -30,6 +32,7 @@ import {
 import { mustPost } from '../postings/post.ts';
 import { type BlockRef, confirmationsRequired, isGivenUp, living } from '../settlement.ts';
 import { dropNext, waitForBlock } from './bump.ts';
+import { consolidationWithdrawn } from './consolidation.ts';
 import { isFinal, isTrusted } from './finality.ts';
 import { freeze } from './freeze.ts';
 import { ownFeeConfirmed, ownFeeDecided, ownFeeFree, ownFeeUnconfirmed } from './own-fee.ts';
@@ -61,15 +64,14 @@ interface PaidInBlock {
 }
 
 function payoutInBlock(book: Book, lineage: OfferedLineage, { payout, txid, life, block }: PaidInBlock): void {
-  const { settlementId, outpoint, feeSats } = payout;
+  const { settlementId, outpoint, feeSats, droppedSats } = payout;
   const state = living(book.settlements.get(settlementId));
   const { terms } = state;
   assert('payout' in state && state.payout !== undefined, `a settlement that is ${state.status} has no payout`);
   const { lineageId } = lineage;
-  const { heldSats } = state.payout;
-  const paid = { lineageId, txid, outpoint, feeSats, life };
+  const paid = { ...state.payout, lineageId, txid, outpoint, feeSats, droppedSats, life };
   if (state.status === 'executing') {
-    const now = { ...paid, heldSats };
+    const now = paid;
     mustPost(book.ledger, ...payoutConfirmed(terms, now));
     book.settlements.record(settlementId, { type: 'payout_confirmed', at: book.now, block, payout: now });
   } else {
@@ -83,9 +85,9 @@ function payoutInBlock(book: Book, lineage: OfferedLineage, { payout, txid, life
 }
 
 function lateInBlock(book: Book, lineage: OfferedLineage, payout: VersionPayout, life: number): void {
-  const { settlementId, feeSats, payeeInstitutionId } = payout;
+  const { settlementId, payeeInstitutionId } = payout;
   const { terms } = living(book.settlements.get(settlementId));
-  mustPost(book.ledger, lateConfirmation(terms, feeSats, life));
+  mustPost(book.ledger, lateConfirmation(terms, payout, life));
   freezeBoth(
     book,
     lineage.institutionId,
@@ -103,7 +105,7 @@ export function lineageUnconfirmed(book: Book, lineageId: string, block: BlockRe
   if (before.status !== 'dead') waitForBlock(book, lineageId);
   for (const payout of payouts) {
     const state = living(book.settlements.get(payout.settlementId));
-    if (isGivenUp(state)) mustPost(book.ledger, lateConfirmationUndone(state.terms, payout.feeSats, before.life));
+    if (isGivenUp(state)) mustPost(book.ledger, lateConfirmationUndone(state.terms, payout, before.life));
     else payoutOutOfBlock(book, before, payout, block);
   }
   ownFeeUnconfirmed(book, before);
@@ -127,8 +129,10 @@ function payoutOutOfBlock(book: Book, lineage: OfferedLineage, payout: VersionPa
       const overdrawn = mustPost(book.ledger, ...payoutReopened(state, state.payout));
       book.settlements.record(settlementId, { type: 'settlement_reopened', at, reason, height });
       setPayeeCoin(book, payout, false);
-      if (overdrawn.length > 0)
+      if (terms.payee.kind !== 'destination' && overdrawn.includes(availableAccount(terms.payee)))
         freeze(book, terms.to, `settlement ${settlementId} was spent and then undone by a reorg`);
+      if (overdrawn.includes(refundAccount(terms)))
+        freeze(book, terms.from, `what the platform paid for settlement ${settlementId} was spent and then undone`);
       book.matures({ kind: 'settlement', id: settlementId, dueHeight });
       return;
     }
@@ -160,7 +164,8 @@ export function settlementDue(book: Book, settlementId: string): void {
     }
     const life = state.settledTimes + 1;
     const { payout } = state;
-    const transfers = state.status === 'confirming' ? payoutSettled(terms, payout, life) : reopenedSettled(terms, life);
+    const transfers =
+      state.status === 'confirming' ? payoutSettled(terms, payout, life) : reopenedSettled(terms, payout, life);
     mustPost(book.ledger, ...transfers);
     book.settlements.record(settlementId, { type: 'settlement_settled', at: book.now });
     setPayeeCoin(book, payout, true);
@@ -245,8 +250,10 @@ function disinherit(book: Book, { outputs }: OfferedVersion, reason: string): vo
 }
 
 /** Nothing was offered for signature yet: its settlements are as if they had been cancelled. */
-function withdraw(book: Book, { lineageId, payouts }: LineagePlan, reason: string): void {
+function withdraw(book: Book, plan: LineagePlan, reason: string): void {
+  const { lineageId, payouts } = plan;
   abandon(book, lineageId, reason);
+  if (plan.consolidates) consolidationWithdrawn(book, plan);
   for (const { settlementId } of payouts) {
     const { terms } = living(book.settlements.get(settlementId));
     mustPost(book.ledger, release(terms));

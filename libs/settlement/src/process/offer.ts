@@ -15,6 +15,7 @@ import {
 import { mustPost } from '../postings/post.ts';
 import { commitment } from '../postings/payout.ts';
 import { living, type Payout } from '../settlement.ts';
+import { consolidationOffered } from './consolidation.ts';
 import { dropNext, held, sharesOf, waitForBlock } from './bump.ts';
 
 export interface Destinations {
@@ -59,6 +60,7 @@ export function offer(book: Book, lineageId: string, version: number, destinatio
   book.declare(txid, lineageId);
   book.lineages.record(lineageId, { type: 'version_offered', at: book.now, version: offering });
   for (const payout of offering.payouts) pay(book, lineageId, txid, payout);
+  if (plan.consolidates) consolidationOffered(book, plan);
   waitForBlock(book, lineageId);
 }
 
@@ -89,7 +91,7 @@ function payoutsOf(book: Book, plan: LineagePlan, txid: LineageVersion['txid']):
   return plan.payouts.map((payout, vout) => ({
     ...payout,
     outpoint: outpointKey({ txid, vout }),
-    feeSats: parts[vout]!,
+    ...parts[vout]!,
   }));
 }
 
@@ -110,17 +112,19 @@ type NewOutput = DeclaredOutput extends infer Output
 
 /** For the first time, or by another version. */
 function pay(book: Book, lineageId: string, txid: LineageVersion['txid'], paid: VersionPayout): void {
-  const { settlementId, outpoint, feeSats } = paid;
+  const { settlementId, outpoint, feeSats, droppedSats, payeeFeeSats } = paid;
   const state = living(book.settlements.get(settlementId));
   const at = book.now;
   if (state.status === 'executing') {
     const heldSats = feeSats > state.payout.heldSats ? feeSats : state.payout.heldSats;
-    const payout: Payout = { ...state.payout, txid, outpoint, feeSats, heldSats };
+    const payout: Payout = { ...state.payout, txid, outpoint, feeSats, droppedSats, heldSats };
     book.settlements.record(settlementId, { type: 'payout_replaced', at, payout });
     return;
   }
-  mustPost(book.ledger, commitment(state.terms, feeSats));
-  const payout: Payout = { lineageId, txid, outpoint, feeSats, heldSats: feeSats, life: 0 };
+  // Its first version: the fee is quoted for good.
+  const fee = { feeSats, droppedSats, quoteSats: (feeSats - droppedSats) as Sats, payeeFeeSats, heldSats: feeSats };
+  const payout: Payout = { lineageId, txid, outpoint, ...fee, life: 0 };
+  mustPost(book.ledger, commitment(state.terms, payout));
   book.settlements.record(settlementId, { type: 'payout_offered', at, payout });
   book.cancelTimer(settlementId);
 }

@@ -1,4 +1,4 @@
-import { dustLimitSats } from '@finality/bitcoin';
+import { dustLimitSats, type FeeTerms } from '@finality/bitcoin';
 import { assert, err, fieldError, invalid, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { Book } from '../book.ts';
@@ -8,6 +8,7 @@ import type { FundingSource, LivingSettlement, Mode, Payee, Terms } from '../set
 import { living } from '../settlement.ts';
 import { payoutConfirmations } from './finality.ts';
 import { chooseCoins, spendable } from './choose-coins.ts';
+import { unquoted } from './reserve.ts';
 
 export interface Submission {
   readonly settlementId: string;
@@ -15,6 +16,8 @@ export interface Submission {
   readonly to: string;
   readonly amountSats: Sats;
   readonly mode: Mode;
+  /** Of the network fee; nobody's in CENTRALIZED, which has none. */
+  readonly feeBearer: FeeTerms['bearer'];
   readonly referenceId: string;
   readonly callbackUrl?: string;
   /** On-chain only. Default: an address of the payee's own wallet. */
@@ -41,9 +44,10 @@ export function submit(book: Book, submission: Submission): Result<LivingSettlem
   if (!payer.ok) return payer;
   const payee = payeeOf(book, submission);
   if (!payee.ok) return payee;
-  const { destinationId: _named, ...agreed } = submission;
+  const { feeBearer, destinationId: _named, ...agreed } = submission;
   const terms: Terms = {
     ...agreed,
+    fees: { bearer: feeBearer, bumpBearer: book.policy.bumpBearer },
     payer: payer.value,
     payee: payee.value,
     policyVersion: book.policy.version,
@@ -108,8 +112,7 @@ function claimOf(book: Book, institutionId: string, mode: Mode, field: string): 
 function sourcesOf(book: Book, terms: Terms): readonly FundingSource[] {
   if (terms.payer.kind === 'clearing' || terms.payee.kind === 'clearing') return [];
   const { walletId } = terms.payer;
-  const payouts = [{ payee: terms.payee, amountSats: terms.amountSats }];
-  const choice = chooseCoins(book, { walletId, payouts });
+  const choice = chooseCoins(book, { walletId, payouts: [unquoted(book, terms, terms.payee)] });
   const coins = choice.ok ? choice.value.coins : spendable(book, walletId);
   return mergeSources(coins.map((coin) => coin.sources));
 }

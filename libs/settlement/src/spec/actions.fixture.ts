@@ -2,7 +2,7 @@ import type { OutpointKey } from '@finality/bitcoin';
 import { sats } from '@finality/kernel';
 import { latest, type Lineage, type LineagePlan, planOf, settlementsOf } from '../lineage.ts';
 import type { Recommendation } from '../settlement.ts';
-import { destinationIdOf, INSTITUTIONS, type World } from './world.fixture.ts';
+import { destinationIdOf, INSTITUTIONS, WALLETS, type World } from './world.fixture.ts';
 import type { WorldTx } from './world-chain.fixture.ts';
 
 /** A step of a history: what happens, and three numbers that say to whom and how much. */
@@ -40,6 +40,7 @@ export const ACTION_WEIGHTS = {
   sign: 10,
   broadcast: 4,
   bump: 5,
+  consolidate: 3,
   confirm: 3,
   agree: 6,
   dispute: 1,
@@ -60,6 +61,7 @@ export const PAYOUT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   undo: 6,
   redo: 3,
   bump: 8,
+  consolidate: 3,
   drop: 4,
   unlist: 1,
   assign: 2,
@@ -168,6 +170,10 @@ function business(world: World, { kind, a, b, c }: Action): void {
       const id = pick(settlementsIn(world, 'executing'), a) ?? pick(book.settlements.ids(), a);
       return id === undefined ? undefined : void world.bump(id, BigInt(1_000 + (b % 20) * 1_000));
     }
+    case 'consolidate': {
+      const wallet = pick(WALLETS, a)!;
+      return void world.consolidate(wallet.walletId, wallet.institutionId);
+    }
     case 'confirm':
       return world.confirmIncidents();
     case 'hurry':
@@ -218,6 +224,7 @@ function planBefore(lineage: Lineage): LineagePlan | [] {
   if (!('versions' in lineage)) return [];
   const { lineageId, walletId, institutionId, anchor } = lineage;
   const { version, payouts, inputs, feeSats } = latest(lineage);
+
   return {
     lineageId,
     walletId,
@@ -227,6 +234,7 @@ function planBefore(lineage: Lineage): LineagePlan | [] {
     payouts,
     inputs,
     feeSats,
+    droppedSats: sats(0n),
     changeSats: sats(0n),
     offerAt: 0 as LineagePlan['offerAt'],
   };
@@ -312,8 +320,10 @@ function submit(world: World, a: number, b: number, c: number): void {
   const mode = (['centralized', 'bilateral', 'blockchain'] as const)[a % 3]!;
   const from = INSTITUTIONS[b % 3]!;
   const to = INSTITUTIONS[(b + 1 + (c % 2)) % 3]!;
+  const feeBearer = mode === 'centralized' ? 'payer' : (['payer', 'payee', 'shared', 'payer'] as const)[(c >> 6) % 4]!;
   const isOutside = mode !== 'centralized' && bit(c, 1);
-  world.submit(mode, from, to, pick(AMOUNTS, c >> 2)!, isOutside ? destinationIdOf(to) : undefined);
+  const more = { feeBearer, ...(isOutside && { destinationId: destinationIdOf(to) }) };
+  world.submit(mode, from, to, pick(AMOUNTS, c >> 2)!, more);
 }
 
 /** Where outsiders pay: mostly to addresses of clearing and wallets, sometimes where nothing should come in. */

@@ -8,6 +8,7 @@ import {
   heldAccount,
   inFlightAccount,
   incomingAccount,
+  networkFeesAccount,
   parseAccountId,
   settlementSuspenseAccount,
   transitAccount,
@@ -18,9 +19,11 @@ import type { KnownDeposit } from '../deposit.ts';
 import {
   inputsOf,
   type Lineage,
+  type LineageVersion,
   type OfferedLineage,
   ownFeeInBlock,
   settlementsOf,
+  type VersionPayout,
   versionNumbered,
 } from '../lineage.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
@@ -72,12 +75,17 @@ function expectedBalances(book: MemoryBook): { posted: Map<AccountId, bigint>; r
     addSettlement(add, settlement);
     const { terms } = settlement;
     if (settlement.status === 'reserved' && settlement.lineageId !== undefined) {
-      const amount = terms.amountSats + book.policy.feeCapSats;
+      const amount = terms.amountSats + settlement.feeReservedSats!;
       const account = availableAccount(terms.payer);
       reserved.set(account, (reserved.get(account) ?? 0n) + amount);
     }
   }
-  for (const lineage of book.lineages.all()) if ('versions' in lineage) addLineage(book, add, lineage);
+  for (const lineage of book.lineages.all()) {
+    if ('versions' in lineage) addLineage(book, add, lineage);
+    if (lineage.status !== 'planned' || !lineage.plan.consolidates) continue;
+    const account = availableAccount({ kind: 'wallet', walletId: lineage.plan.walletId });
+    reserved.set(account, (reserved.get(account) ?? 0n) + lineage.plan.feeSats);
+  }
   return { posted, reserved };
 }
 
@@ -111,15 +119,15 @@ function addDeposit(add: Add, deposit: KnownDeposit): void {
 
 function addSettlement(add: Add, settlement: LivingSettlement): void {
   const { terms } = settlement;
-  const { amountSats } = terms;
   const payout = 'payout' in settlement ? settlement.payout : undefined;
   if (payout === undefined) {
     if (settlement.status !== 'settled') return;
-    add(availableAccount(terms.payer), -amountSats);
+    add(availableAccount(terms.payer), -terms.amountSats);
     assert(terms.payee.kind === 'clearing', 'what settles without a payout is cleared');
-    return add(availableAccount(terms.payee), amountSats);
+    return add(availableAccount(terms.payee), terms.amountSats);
   }
-  const { feeSats, heldSats } = payout;
+  const { feeSats, heldSats, droppedSats, quoteSats, payeeFeeSats } = payout;
+  const amountSats = terms.amountSats - payeeFeeSats;
   const out = amountSats + heldSats;
   const payee = terms.payee.kind === 'destination' ? undefined : terms.payee;
   const isBack =
@@ -133,9 +141,15 @@ function addSettlement(add: Add, settlement: LivingSettlement): void {
       add(inFlightAccount(terms.payer), heldSats - feeSats);
       if (payee !== undefined) add(incomingAccount(payee), amountSats);
       return;
-    case 'settled':
+    case 'settled': {
+      const bumpSats = feeSats - droppedSats - quoteSats;
+      if (terms.fees.bumpBearer === 'platform' && bumpSats > 0n) {
+        add(networkFeesAccount(), -bumpSats);
+        add(availableAccount({ kind: 'clearing', institutionId: terms.from }), bumpSats);
+      }
       if (payee !== undefined) add(availableAccount(payee), amountSats);
       return;
+    }
     default:
       // What is paid outside and is in a block has left.
       if (payee !== undefined || !('block' in settlement)) add(settlementSuspenseAccount(), amountSats);
@@ -149,10 +163,10 @@ function addLineage(book: MemoryBook, add: Add, lineage: OfferedLineage): void {
   add(availableAccount(wallet), -lineage.ownHeldSats);
   add(inFlightAccount(wallet), lineage.ownHeldSats - ownFeeInBlock(lineage));
   if (lineage.inBlock === undefined) return;
-  for (const { settlementId, feeSats } of versionNumbered(lineage, lineage.inBlock.version).payouts) {
+  for (const { settlementId, feeSats, amountSats } of versionNumbered(lineage, lineage.inBlock.version).payouts) {
     const state = living(book.settlements.get(settlementId));
     if (!isGivenUp(state)) continue;
-    const { payee, amountSats } = state.terms;
+    const { payee } = state.terms;
     add(settlementSuspenseAccount(), -(feeSats + (payee.kind === 'destination' ? amountSats : 0n)));
   }
 }
@@ -193,7 +207,7 @@ function checkClaims(book: MemoryBook): void {
     }
     for (const settlementId of settlementsOf(lineage))
       expect(statusesIn(lineage, settlementId), settlementId).toContain(book.settlements.get(settlementId).status);
-    if ('versions' in lineage) checkVersions(lineage);
+    if ('versions' in lineage) checkVersions(book, lineage);
   }
   for (const { outpoint, claimedBy } of coinsOf(book)) expect(claimedBy).toBe(claimed.get(outpoint));
 }
@@ -215,7 +229,7 @@ function statusesIn(
 }
 
 /** All that was ever offered for a payout excludes each other, and each pays exactly what it should. */
-function checkVersions({ versions, anchor }: OfferedLineage): void {
+function checkVersions(book: MemoryBook, { versions, anchor }: OfferedLineage): void {
   for (const { txid, inputs, outputs, payouts, feeSats } of versions) {
     expect(inputs[0]?.outpoint, `${txid} spends the anchor`).toBe(anchor);
     const paid = outputs.flatMap((output) =>
@@ -227,7 +241,17 @@ function checkVersions({ versions, anchor }: OfferedLineage): void {
     // With nobody to pay it is the wallet's own.
     if (payouts.length > 0) expect(payouts.reduce<bigint>((s, payout) => s + payout.feeSats, 0n)).toBe(feeSats);
     else expect(outputs.map(({ role }) => role)).toEqual(['change']);
+    for (const payout of payouts) checkQuote(payout, versions, living(book.settlements.get(payout.settlementId)));
   }
+}
+
+/** What the payee gets and bears is the amount, by the fee of the first version that pays it, whatever the version. */
+function checkQuote(payout: VersionPayout, versions: readonly LineageVersion[], { terms }: LivingSettlement): void {
+  const { settlementId, amountSats, payeeFeeSats } = payout;
+  expect(amountSats + payeeFeeSats, settlementId).toBe(terms.amountSats);
+  const quoted = versions.flatMap(({ payouts }) => payouts).find((each) => each.settlementId === settlementId)!;
+  const part = { payer: 0n, payee: 2n, shared: 1n }[terms.fees.bearer];
+  expect(payeeFeeSats, settlementId).toBe(((quoted.feeSats - quoted.droppedSats) * part) / 2n);
 }
 
 /** Nobody is past a limit, unless a correction took him there and froze him. */

@@ -397,6 +397,13 @@ async function goodRequests(
     }),
     GetBalances: asPayer(ledger.getBalances, ledgerV1.GetBalancesRequest, { institution_id }),
     ListEntries: asPayer(ledger.listEntries, ledgerV1.ListEntriesRequest, { ...page, institution_id }),
+    GetInclusionProof: asPayer(
+      ledger.getInclusionProof,
+      ledgerV1.GetInclusionProofRequest,
+      { institution_id, transfer_id: '00'.repeat(32) },
+      'NOT_FOUND',
+    ),
+    ListLedgerHeads: asPayer(ledger.listLedgerHeads, ledgerV1.ListLedgerHeadsRequest, { page_size: 10 }),
     RunReconciliation: asOperator(reconciliation.runReconciliation, reconciliationV1.RunReconciliationRequest, {
       idempotency_key: '',
     }),

@@ -25,6 +25,9 @@ import {
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { Status } from "../../../google/rpc/status.ts";
 import {
+  FeePayer,
+  feePayerFromJSON,
+  feePayerToJSON,
   Settlement,
   SettlementMode,
   settlementModeFromJSON,
@@ -118,6 +121,10 @@ export interface SubmitSettlementRequest {
   nonce?:
     | string
     | undefined;
+  /** Who bears the network fee; unspecified: the payer. CENTRALIZED settlements have no fee. */
+  feePayer?:
+    | FeePayer
+    | undefined;
   /** On-chain only: pays this destination of the payee instead of its wallet here. It must be ACTIVE. */
   destinationId?: string | undefined;
 }
@@ -186,7 +193,10 @@ export interface FeeEstimate {
   /** Blocks until it should be in one, and the time that this takes on average. */
   blocks: number;
   expectedDelaySeconds: number;
-  /** Where the feerate comes from: estimate, mempool, floor, or cap (it would have to be higher). */
+  /**
+   * Where the feerate comes from: what the node estimates or what outbids its mempool, whichever is more (estimate, mempool), floor, cap (it
+   * would have to be higher), or fixed.
+   */
   basis: string;
 }
 
@@ -550,6 +560,7 @@ function createBaseSubmitSettlementRequest(): SubmitSettlementRequest {
     signature: undefined,
     keyId: undefined,
     nonce: undefined,
+    feePayer: undefined,
     destinationId: undefined,
   };
 }
@@ -588,6 +599,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     }
     if (message.nonce !== undefined) {
       writer.uint32(82).string(message.nonce);
+    }
+    if (message.feePayer !== undefined) {
+      writer.uint32(104).int32(message.feePayer);
     }
     if (message.destinationId !== undefined) {
       writer.uint32(162).string(message.destinationId);
@@ -688,6 +702,14 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
             message.nonce = reader.string();
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.feePayer = reader.int32() as any;
+            continue;
+          }
           case 20: {
             if (tag !== 162) {
               break;
@@ -752,6 +774,11 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
         ? globalThis.String(object.key_id)
         : undefined,
       nonce: isSet(object.nonce) ? globalThis.String(object.nonce) : undefined,
+      feePayer: isSet(object.feePayer)
+        ? feePayerFromJSON(object.feePayer)
+        : isSet(object.fee_payer)
+        ? feePayerFromJSON(object.fee_payer)
+        : undefined,
       destinationId: isSet(object.destinationId)
         ? globalThis.String(object.destinationId)
         : isSet(object.destination_id)
@@ -792,6 +819,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     if (message.nonce !== undefined) {
       obj.nonce = message.nonce;
     }
+    if (message.feePayer !== undefined) {
+      obj.feePayer = feePayerToJSON(message.feePayer);
+    }
     if (message.destinationId !== undefined) {
       obj.destinationId = message.destinationId;
     }
@@ -815,6 +845,7 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     message.signature = object.signature ?? undefined;
     message.keyId = object.keyId ?? undefined;
     message.nonce = object.nonce ?? undefined;
+    message.feePayer = object.feePayer ?? undefined;
     message.destinationId = object.destinationId ?? undefined;
     return message;
   },

@@ -19,6 +19,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { LedgerHead, SignedLedgerHead } from "../../ledger/v1/ledger_service.ts";
 
 /** What a signatory of an institution declares, as docs/api.md spells it. */
 export interface SignedStatement {
@@ -185,6 +186,8 @@ export interface PayoutAuthorisation {
   approvalSignatures: Buffer[];
   /** regtest, signet, testnet4 or mainnet: the signer refuses what is meant for another than its own. */
   network: string;
+  /** The most that the payee's part of the network fee may be, satoshi: its output has at least amount_sats less this. */
+  payeeFeeMaxSats: bigint;
 }
 
 export interface SignTransactionResponse {
@@ -2623,6 +2626,7 @@ function createBasePayoutAuthorisation(): PayoutAuthorisation {
     amlVerdictSignature: Buffer.alloc(0),
     approvalSignatures: [],
     network: "",
+    payeeFeeMaxSats: 0n,
   };
 }
 
@@ -2663,6 +2667,12 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     }
     if (message.network !== "") {
       writer.uint32(90).string(message.network);
+    }
+    if (message.payeeFeeMaxSats !== 0n) {
+      if (BigInt.asIntN(64, message.payeeFeeMaxSats) !== message.payeeFeeMaxSats) {
+        throw new globalThis.Error("value provided for field message.payeeFeeMaxSats of type int64 too large");
+      }
+      writer.uint32(104).int64(message.payeeFeeMaxSats);
     }
     return writer;
   },
@@ -2768,6 +2778,14 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
             message.network = reader.string();
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.payeeFeeMaxSats = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2833,6 +2851,11 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
         ? object.approval_signatures.map((e: any) => Buffer.from(bytesFromBase64(e)))
         : [],
       network: isSet(object.network) ? globalThis.String(object.network) : "",
+      payeeFeeMaxSats: isSet(object.payeeFeeMaxSats)
+        ? BigInt(object.payeeFeeMaxSats)
+        : isSet(object.payee_fee_max_sats)
+        ? BigInt(object.payee_fee_max_sats)
+        : 0n,
     };
   },
 
@@ -2871,6 +2894,9 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     if (message.network !== "") {
       obj.network = message.network;
     }
+    if (message.payeeFeeMaxSats !== 0n) {
+      obj.payeeFeeMaxSats = message.payeeFeeMaxSats.toString();
+    }
     return obj;
   },
 
@@ -2892,6 +2918,9 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     message.amlVerdictSignature = object.amlVerdictSignature ?? Buffer.alloc(0);
     message.approvalSignatures = object.approvalSignatures?.map((e) => e) || [];
     message.network = object.network ?? "";
+    message.payeeFeeMaxSats = (object.payeeFeeMaxSats !== undefined && object.payeeFeeMaxSats !== null)
+      ? BigInt(object.payeeFeeMaxSats)
+      : 0n;
     return message;
   },
 };
@@ -3418,6 +3447,16 @@ export const SigningServiceService = {
     responseSerialize: (value: ListJournalResponse): Buffer => Buffer.from(ListJournalResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListJournalResponse => ListJournalResponse.decode(value),
   },
+  /** Signs the head of a sealed segment of the ledger: one per segment, each after the one before. */
+  signLedgerHead: {
+    path: "/finality.signing.v1.SigningService/SignLedgerHead" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: LedgerHead): Buffer => Buffer.from(LedgerHead.encode(value).finish()),
+    requestDeserialize: (value: Buffer): LedgerHead => LedgerHead.decode(value),
+    responseSerialize: (value: SignedLedgerHead): Buffer => Buffer.from(SignedLedgerHead.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SignedLedgerHead => SignedLedgerHead.decode(value),
+  },
   /** A signatory more of an institution; repeating it changes nothing. The first two are taken as told, later ones endorsed by one of them. */
   registerSignatory: {
     path: "/finality.signing.v1.SigningService/RegisterSignatory" as const,
@@ -3489,6 +3528,8 @@ export interface SigningServiceServer extends UntypedServiceImplementation {
   /** Signs if the signer's own policy accepts; FAILED_PRECONDITION with the rule that refuses otherwise. Repeating it gives the same bytes. */
   signTransaction: handleUnaryCall<SignTransactionRequest, SignTransactionResponse>;
   listJournal: handleUnaryCall<ListJournalRequest, ListJournalResponse>;
+  /** Signs the head of a sealed segment of the ledger: one per segment, each after the one before. */
+  signLedgerHead: handleUnaryCall<LedgerHead, SignedLedgerHead>;
   /** A signatory more of an institution; repeating it changes nothing. The first two are taken as told, later ones endorsed by one of them. */
   registerSignatory: handleUnaryCall<RegisterSignatoryRequest, RegisterSignatoryResponse>;
   /** Whether a signed request for a destination holds; refuses it otherwise. Nothing is stored. */
@@ -3564,6 +3605,22 @@ export interface SigningServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListJournalResponse) => void,
+  ): ClientUnaryCall;
+  /** Signs the head of a sealed segment of the ledger: one per segment, each after the one before. */
+  signLedgerHead(
+    request: LedgerHead,
+    callback: (error: ServiceError | null, response: SignedLedgerHead) => void,
+  ): ClientUnaryCall;
+  signLedgerHead(
+    request: LedgerHead,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SignedLedgerHead) => void,
+  ): ClientUnaryCall;
+  signLedgerHead(
+    request: LedgerHead,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SignedLedgerHead) => void,
   ): ClientUnaryCall;
   /** A signatory more of an institution; repeating it changes nothing. The first two are taken as told, later ones endorsed by one of them. */
   registerSignatory(
