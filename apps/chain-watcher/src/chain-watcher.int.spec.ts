@@ -256,29 +256,6 @@ describe('trouble', () => {
     expect(rig.status).toMatchObject({ nodeReachable: true, tipHeight: 166, problem: null });
   });
 
-  it('says so when the node answers too slowly, or isn’t the one that has the blocks, and credits nothing', async () => {
-    let pruned = false;
-    const wrapNode = (node: BitcoinNode): BitcoinNode =>
-      instead(node, { rawBlock: async (hash: BlockHash) => (pruned ? undefined : node.rawBlock(hash)) });
-    const from = await watching({ timeoutMs: 100, wrapNode });
-    const deposit = rig.payment([{ script: wallet.script(0, 0), valueSats: 50_000n }]);
-    rig.mine(1, rig.miner, [deposit]);
-    rig.simulator.faults.outage = 'hang';
-    await rig.settle();
-    expect(rig.status.problem).toContain("didn't answer");
-    rig.simulator.faults.outage = 'none';
-    pruned = true;
-    await rig.addWallet(testWallet('wallet-b', 2), 100);
-    await rig.settle();
-    expect(rig.status.problem).toContain("doesn't give it");
-    expect(rig.status.scanProblem).toContain('wallet wallet-b waits for block');
-    expect((await rig.facts()).length).toBe(from);
-    pruned = false;
-    await rig.settle();
-    expect(rig.status).toMatchObject({ problem: null, scanProblem: null });
-    expect(await rig.story({ deposit: deposit.txid }, from)).toEqual(['confirmed deposit @106', 'connected @106']);
-  });
-
   it('refuses a node of another network', async () => {
     rig = await WatcherRig.start({ config: { BITCOIN_NETWORK: 'signet' } });
     await rig.settle();

@@ -7,6 +7,12 @@ export interface BlockToIndex {
   readonly transactions: readonly ParsedTransaction[];
 }
 
+export interface DerivedPlace {
+  readonly script: ScriptHex;
+  readonly branch: Branch;
+  readonly index: number;
+}
+
 /** Everything that changes this service's state. */
 export type ReconciliationCommand =
   | {
@@ -21,7 +27,7 @@ export type ReconciliationCommand =
   | {
       readonly kind: 'store_scripts';
       readonly walletId: string;
-      readonly scripts: readonly ScriptHex[];
+      readonly scripts: readonly DerivedPlace[];
       readonly externalBelow: number;
       readonly internalBelow: number;
     }

@@ -5,9 +5,10 @@ import type { CommandOf, ReconciliationCommand } from './commands.ts';
 import {
   indexTip,
   type IndexTip,
+  placesOfScripts,
   rollBack,
   saveBlock,
-  walletsOfScripts,
+  type ScriptPlace,
 } from './projections/chain-index.projection.ts';
 import { saveReport } from './projections/reports.projection.ts';
 import {
@@ -25,7 +26,7 @@ type Command = StoreCommand<ReconciliationCommand>;
 
 export interface World {
   tip: IndexTip | null;
-  readonly walletOfScript: ReadonlyMap<string, string>;
+  readonly placeOfScript: ReadonlyMap<string, ScriptPlace>;
   readonly wallets: Map<string, IndexedWallet>;
   readonly issued: Map<string, Issued>;
   /** In the order of the commands. */
@@ -48,17 +49,19 @@ export class ReconciliationHandler implements CommandHandler<ReconciliationComma
     const bodies = commands.map(({ body }) => body);
     const runs = bodies.flatMap((body) => ('reportId' in body ? [`${runStream.aggregate.name}/${body.reportId}`] : []));
     await batch.loadStreams(session, runs);
-    const walletIds = bodies.flatMap((body) => ('walletId' in body ? [body.walletId] : []));
-    const wallets = walletIds.length > 0 ? await walletsById(session, walletIds) : [];
     const scripts = new Set(
       bodies
         .flatMap((body) => (body.kind === 'index_blocks' ? body.blocks : []))
         .flatMap((block) => block.transactions)
         .flatMap((transaction) => transaction.outputs.map((output) => output.script)),
     );
+    const placeOfScript = await placesOfScripts(session, [...scripts]);
+    const named = bodies.flatMap((body) => ('walletId' in body ? [body.walletId] : []));
+    const walletIds = [...new Set([...named, ...[...placeOfScript.values()].map(({ walletId }) => walletId)])];
+    const wallets = walletIds.length > 0 ? await walletsById(session, walletIds) : [];
     return {
       tip: await indexTip(session),
-      walletOfScript: await walletsOfScripts(session, [...scripts]),
+      placeOfScript,
       wallets: new Map(wallets.map((wallet) => [wallet.walletId, wallet])),
       issued: walletIds.length > 0 ? await issuedByWallet(session, walletIds) : new Map<string, Issued>(),
       writes: [],
@@ -107,7 +110,10 @@ export class ReconciliationHandler implements CommandHandler<ReconciliationComma
       internalWanted: issued.internal + this.#deriveAhead,
     };
     const keys = { walletId, custodial, external, internal, birthdayHeight };
-    return this.#putWallet({ ...keys, ...wanted, externalBelow: 0, internalBelow: 0, rescan: true }, world);
+    return this.#putWallet(
+      { ...keys, ...wanted, externalBelow: 0, internalBelow: 0, rescanFrom: birthdayHeight },
+      world,
+    );
   }
 
   #indexUsed({ walletId, branch, index }: CommandOf<'index_used'>, world: World): Handled<Run> {
@@ -117,19 +123,23 @@ export class ReconciliationHandler implements CommandHandler<ReconciliationComma
     world.writes.push((session) => saveIssued(session, walletId, branch, index));
     const wallet = world.wallets.get(walletId);
     if (!wallet) return NOTHING;
-    const [wanted, below] =
-      branch === 0 ? [wallet.externalWanted, wallet.externalBelow] : [wallet.internalWanted, wallet.internalBelow];
+    const below = branch === 0 ? wallet.externalBelow : wallet.internalBelow;
+    // Told too late: the address may have been paid in blocks that were read without its script.
+    return this.#extend(wallet, { branch, index }, index >= below ? wallet.birthdayHeight : null, world);
+  }
+
+  /** By halves, so that it happens seldom and long before an index is needed. */
+  #extend(
+    wallet: IndexedWallet,
+    { branch, index }: Pick<ScriptPlace, 'branch' | 'index'>,
+    from: number | null,
+    world: World,
+  ): Handled<Run> {
+    const wanted = branch === 0 ? wallet.externalWanted : wallet.internalWanted;
     if (index + this.#deriveAhead / 2 < wanted) return NOTHING;
     const next = index + 1 + this.#deriveAhead;
-    return this.#putWallet(
-      {
-        ...wallet,
-        ...(branch === 0 ? { externalWanted: next } : { internalWanted: next }),
-        // Told too late: the address may have been paid in blocks that were read without its script.
-        rescan: wallet.rescan || index >= below,
-      },
-      world,
-    );
+    const more = branch === 0 ? { externalWanted: next } : { internalWanted: next };
+    return this.#putWallet({ ...wallet, ...more, rescanFrom: earlier(wallet.rescanFrom, from) }, world);
   }
 
   #storeScripts(
@@ -139,8 +149,8 @@ export class ReconciliationHandler implements CommandHandler<ReconciliationComma
     const wallet = world.wallets.get(walletId);
     assert(wallet, `wallet ${walletId} is there to have scripts derived`);
     world.writes.push((session) => saveScripts(session, walletId, scripts));
-    if (wallet.rescan) this.#rollBack(wallet.birthdayHeight - 1, world);
-    return this.#putWallet({ ...wallet, externalBelow, internalBelow, rescan: false }, world);
+    if (wallet.rescanFrom !== null) this.#rollBack(wallet.rescanFrom - 1, world);
+    return this.#putWallet({ ...wallet, externalBelow, internalBelow, rescanFrom: null }, world);
   }
 
   #putWallet(wallet: IndexedWallet, world: World): Handled<Run> {
@@ -155,12 +165,20 @@ export class ReconciliationHandler implements CommandHandler<ReconciliationComma
       return { kind: 'refused', refusal: refusal('aborted', 'NOT_AT_TIP', message, { retryable: true }) };
     }
     for (const { height, hash, transactions } of blocks) {
-      const indexed = indexBlock(transactions, (script) => world.walletOfScript.get(script));
+      const indexed = indexBlock(transactions, (script) => world.placeOfScript.get(script)?.walletId);
       const tip = { height, hash };
+      for (const { script } of indexed.created) this.#paid(world.placeOfScript.get(script)!, height, world);
       world.writes.push((session) => saveBlock(session, tip, indexed, transactions));
       world.tip = tip;
     }
     return NOTHING;
+  }
+
+  /** Whoever has a wallet's keys hands out addresses without asking us: the next ones may have been paid in the same block. */
+  #paid(place: ScriptPlace, height: number, world: World): void {
+    const wallet = world.wallets.get(place.walletId);
+    assert(wallet, `wallet ${place.walletId} has scripts`);
+    if (!wallet.custodial) this.#extend(wallet, place, height, world);
   }
 
   #rollBack(toHeight: number, world: World): Handled<Run> {
@@ -178,3 +196,6 @@ export class ReconciliationHandler implements CommandHandler<ReconciliationComma
     return { kind: 'accepted', reply };
   }
 }
+
+const earlier = (a: number | null, b: number | null): number | null =>
+  a === null || b === null ? (a ?? b) : Math.min(a, b);

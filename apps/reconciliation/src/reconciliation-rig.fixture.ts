@@ -301,12 +301,13 @@ export class ReconciliationRig {
     };
   }
 
-  async addWallet({ walletId, descriptor }: TestWallet, birthdayHeight = 0): Promise<void> {
+  async addWallet({ walletId, descriptor }: TestWallet, birthdayHeight = 0, custodial = true): Promise<void> {
+    const { WALLET_KIND_CUSTODIAL, WALLET_KIND_NON_CUSTODIAL } = addressV1.WalletKind;
     const changed = addressV1.WalletChanged.fromPartial({
       wallet: {
         walletId,
         institutionId: 'bank-a',
-        kind: addressV1.WalletKind.WALLET_KIND_CUSTODIAL,
+        kind: custodial ? WALLET_KIND_CUSTODIAL : WALLET_KIND_NON_CUSTODIAL,
         externalDescriptor: descriptor.external,
         internalDescriptor: descriptor.internal,
         birthdayHeight,

@@ -184,6 +184,18 @@ describe('the index', () => {
     expect(summary(await rig.run('far'))).toEqual([3n, 3n, []]);
   });
 
+  it('stays ahead of the addresses that the owner of a wallet gives out himself', async () => {
+    await rig.addWallet(wallet, 0, false);
+    await rig.settle();
+    const together = [9, 15].map((index) => rig.payment(wallet.script(0, index), VALUE));
+    rig.mine(1, rig.miner, together);
+    await rig.settle();
+    const later = deposit(24);
+    await rig.settle();
+    rig.cut = () => rig.cutOf([...together, later].map((transaction) => coinOf(transaction)));
+    expect(summary(await rig.run('owner'))).toEqual([5n, 5n, []]);
+  });
+
   it('isn’t taken for complete while a wallet of the ledger is unknown', async () => {
     const coins = [coinOf(deposit())];
     rig.cut = () => rig.cutOf(coins);

@@ -10,7 +10,7 @@ import {
   type JournalRecord,
   type LedgerCut,
 } from '@finality/reconciliation';
-import { indexedBlocks, indexTip, outputsAt, walletsOfScripts } from './projections/chain-index.projection.ts';
+import { indexedBlocks, indexTip, outputsAt, placesOfScripts } from './projections/chain-index.projection.ts';
 import { uncoveredWallets } from './projections/wallets.projection.ts';
 import { snapshot } from './outbound/pool-session.ts';
 import type { JournalPort, LedgerPort } from './tokens.ts';
@@ -75,7 +75,7 @@ export class Runner {
     const problem = await this.#catchUp(cut);
     if (problem !== undefined) return problem;
     const scripts = cut.coins.flatMap(({ script }) => (script === '' ? [] : [script]));
-    const known = await walletsOfScripts(context.session, scripts);
+    const known = await placesOfScripts(context.session, scripts);
     const unknown = scripts.find((script) => !known.has(script));
     if (isPatient && unknown !== undefined) return `the address with script ${unknown} hasn't been announced to us yet`;
     const named = [...cut.coins.map((coin) => coin.outpoint), ...cut.settlements.map((s) => s.payeeOutpoint)];

@@ -54,7 +54,9 @@ export const settlementSettings = defineConfig({
   FOREIGN_CONFIRMATIONS: setting
     .integer(0, CONFIRMATIONS_MAX)
     .default(0)
-    .describe('confirmations more where somebody else has signed the inputs: for deposits'),
+    .describe(
+      'confirmations more where somebody else has signed the inputs: deposits, settlements of wallets that sign for themselves',
+    ),
   STALE_BLOCKS: setting
     .integer(1, STALE_WINDOW)
     .optional()

@@ -35,12 +35,14 @@ import { ListIncidentsRpc } from './inbound/list-incidents.rpc.ts';
 import { ListInstitutionsRpc } from './inbound/list-institutions.rpc.ts';
 import { ListLedgerHeadsRpc } from './inbound/list-ledger-heads.rpc.ts';
 import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
+import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
 import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
 import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
 import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
 import { RiskVerdictsMessages } from './inbound/risk-verdicts.messages.ts';
 import { SubmitSettlementRpc } from './inbound/submit-settlement.rpc.ts';
 import { SubmitSettlementsRpc } from './inbound/submit-settlements.rpc.ts';
+import { SubmitSignedPsbtRpc } from './inbound/submit-signed-psbt.rpc.ts';
 import { UnfreezeInstitutionRpc } from './inbound/unfreeze-institution.rpc.ts';
 import { Wakeups } from './inbound/wakeups.ts';
 import { DestinationsMessages } from './inbound/destinations.messages.ts';
@@ -68,6 +70,8 @@ const SETTLEMENT_RPCS = [
   ListSettlementsRpc,
   CancelSettlementRpc,
   BumpFeeRpc,
+  PreparePsbtRpc,
+  SubmitSignedPsbtRpc,
   EstimateFeesRpc,
   ReviewSettlementRpc,
   WatchSettlementsRpc,

@@ -57,7 +57,9 @@ async function sumBalances(pool: Pool): Promise<ReadonlyMap<string, number>> {
   const cases = Object.entries(WHERE).map(([where, { like }]) => `WHEN id LIKE '${like}' THEN '${where}'`);
   const { rows } = await pool.query<{ where: keyof typeof WHERE | null; balance: string; pending: string }>(
     `SELECT CASE ${cases.join(' ')} END AS where, sum(credits_posted - debits_posted) AS balance, sum(debits_pending) AS pending
-     FROM ledger_accounts GROUP BY 1`,
+     FROM ledger_accounts LEFT JOIN wallets ON wallet_id = split_part(id, '/', 2) AND split_part(id, '/', 1) IN ('custody', 'wallet', 'suspense')
+     -- Memos of what others hold are no money of ours.
+     WHERE coalesce(custodial, true) GROUP BY 1`,
   );
   // Gauges are floating-point numbers: exact up to 90 million bitcoin.
   const sums = new Map<string, number>();
@@ -73,7 +75,7 @@ async function sumYoungCoins(pool: Pool): Promise<ReadonlyMap<number, number>> {
   const reader = new EventReader({ pool, schema: SETTLEMENT_SCHEMA });
   const { height } = (await reader.loadState(chainTipStream, CHAIN_TIP_ID)).state;
   const { rows } = await pool.query<{ blocks: number; sats: string }>(
-    `SELECT blocks, coalesce((SELECT sum(value_sats) FROM coins WHERE height > $1::integer - blocks), 0) AS sats
+    `SELECT blocks, coalesce((SELECT sum(value_sats) FROM coins WHERE custodial AND height > $1::integer - blocks), 0) AS sats
      FROM unnest($2::integer[]) AS blocks`,
     [height, REORG_DEPTHS],
   );

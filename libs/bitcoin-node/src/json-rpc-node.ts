@@ -22,6 +22,8 @@ const NOT_FOUND = [-5];
 const OUT_OF_RANGE = [-8, -1];
 /** btcd calls a request malformed (-32600) when its estimator fails: it hasn't seen enough transactions confirm. */
 const NO_ESTIMATE = [-32603, -32600, -1];
+/** rpc/blockchain.cpp: "(pruned data)" or "(not fully downloaded)", with the code for whatever else went wrong. */
+const BLOCK_GONE = 'Block not available';
 /** A Bitcoin Core that was built without ZeroMQ. */
 const METHOD_NOT_FOUND = -32601;
 const ANY_INTERFACE = ['*', '0.0.0.0', '[::]'];
@@ -81,7 +83,13 @@ export class JsonRpcNode implements RegtestNode {
   }
 
   async rawBlock(hash: BlockHash): Promise<Uint8Array | undefined> {
-    return (await this.#find('getblock', [hash, 0], NOT_FOUND))?.bytes();
+    try {
+      return (await this.#find('getblock', [hash, 0], NOT_FOUND))?.bytes();
+    } catch (error) {
+      // Bitcoin Core knows the block and has deleted it, or hasn't got it yet.
+      if (error instanceof NodeRpcError && error.rpcMessage.startsWith(BLOCK_GONE)) return undefined;
+      throw error;
+    }
   }
 
   async rawHeader(hash: BlockHash): Promise<Uint8Array | undefined> {

@@ -148,6 +148,30 @@ describe('what isn’t a node in order', () => {
     expect(cut).toBe(1);
     node.close();
   });
+  it('has a mempool too large to be asked for at once: a part stands for it, without what has gone meanwhile', async () => {
+    const SIZE = 3_000;
+    const txids = Array.from({ length: SIZE }, (_, i) => i.toString(16).padStart(64, '0'));
+    let asked = 0;
+    answer = (method, response) => {
+      if (asCore(method, response)) return;
+      if (method === 'getmempoolinfo') return result(response, { size: SIZE, bytes: SIZE * 200 });
+      if (method === 'getrawmempool') return result(response, txids);
+      asked += 1;
+      if (asked % 100 === 0)
+        return void response
+          .writeHead(500)
+          .end(JSON.stringify({ result: null, error: { code: -5, message: 'gone' }, id: 1 }));
+      // As it is written: amounts in BTC.
+      response.end(
+        '{"result":{"vsize":200,"ancestorsize":300,"fees":{"base":0.00000600,"ancestor":0.00000700}},"error":null,"id":1}',
+      );
+    };
+    const node = await connect();
+    const sample = await node.mempoolSample();
+    expect([asked, sample?.transactions.length, sample?.vsize]).toEqual([1_000, 990, 600_000]);
+    expect(sample?.transactions[0]).toEqual({ feeSats: 600n, vsize: 200, ancestors: { feeSats: 700n, vsize: 300 } });
+    node.close();
+  });
   it('gives errors with their code', async () => {
     answer = (method, response) => {
       if (asCore(method, response)) return;

@@ -1,13 +1,13 @@
-import { SimulatedChain, SimulatedNode, startSimulator } from '@finality/chain-simulator';
+import { SimulatedChain, SimulatedNode, type SimulatorOptions, startSimulator } from '@finality/chain-simulator';
 import { systemRuntime } from '@finality/service';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { connectNode, NodeAnswerMalformed } from './index.ts';
-import { connectingContract, nodeContract } from './node-contract.fixture.ts';
+import { CONTRACT_MINER, connectingContract, nodeContract } from './node-contract.fixture.ts';
 
 const CREDENTIALS = { user: 'u', password: 'p:with @ and colon' };
 
-async function start() {
-  const simulator = await startSimulator({ ...CREDENTIALS, port: 0, now: Date.now });
+async function start(options: Pick<SimulatorOptions, 'btcd'> = {}) {
+  const simulator = await startSimulator({ ...CREDENTIALS, port: 0, now: Date.now, ...options });
   return { access: { ...CREDENTIALS, url: simulator.url }, stop: () => simulator.close() };
 }
 
@@ -55,8 +55,12 @@ describe('the simulator’s script', () => {
   );
 });
 
+const startAsBtcd = () => start({ btcd: { miningScript: CONTRACT_MINER.script } });
+
 connectingContract('the simulator', start);
 nodeContract('the simulator', start);
+// The very expectations that btcd itself meets.
+nodeContract('the simulator in btcd’s dialect', startAsBtcd);
 nodeContract('the simulator in the same process', () => {
   const access = new SimulatedNode(new SimulatedChain({ now: Date.now }));
   return Promise.resolve({ access, stop: () => Promise.resolve() });

@@ -1,7 +1,7 @@
 import type { Sats } from '@finality/kernel';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chargeFee, type FeeTerms, feeShares, payoutFees, sharedFeeCap } from './fee-shares.ts';
+import { chargeFee, type FeeTerms, feeShares, payoutFees } from './fee-shares.ts';
 import { feeFor, feeRate, outputWeight, PLACEHOLDER_SCRIPT, transactionWeight } from './fees.ts';
 
 const { wpkh, tr, pkh } = PLACEHOLDER_SCRIPT;
@@ -53,35 +53,6 @@ describe('feeShares', () => {
       }),
       { numRuns: 200 },
     );
-  });
-});
-
-describe('sharedFeeCap', () => {
-  const payouts = fc.array(
-    fc.record({ script: fc.constantFrom(wpkh, tr, pkh), feeCapSats: fc.bigInt({ min: 0n, max: 9_000n }).map(sats) }),
-    { minLength: 1, maxLength: 12 },
-  );
-
-  it('is the last fee that keeps every share to its cap', () => {
-    let found = 0;
-    fc.assert(
-      fc.property(payouts, fc.bigInt({ min: 0n, max: 50_000n }), (capped, rate) => {
-        const cap = sharedFeeCap(capped, feeRate(rate));
-        const scripts = capped.map(({ script }) => script);
-        const own = scripts.reduce((total, script) => total + BigInt(outputWeight(script) / 4) * rate, 0n);
-        if (cap * 1_000n < own) return;
-        found++;
-        const isKept = (feeSats: bigint): boolean =>
-          feeShares({ feeSats: sats(feeSats), feeRate: feeRate(rate), scripts }).every(
-            (share, i) => share <= capped[i]!.feeCapSats,
-          );
-        expect(isKept(cap)).toBe(true);
-        // Up to a satoshi each may be rounded down.
-        expect(isKept(cap + BigInt(capped.length))).toBe(false);
-      }),
-      { numRuns: 200 },
-    );
-    expect(found).toBeGreaterThan(20);
   });
 });
 

@@ -36,23 +36,6 @@ export function feeShares({ feeSats, feeRate, scripts }: SharedFee): readonly Sa
   return floors.map((share, index) => (share + (rounded.has(index) ? 1n : 0n)) as Sats);
 }
 
-/** A payout's output, and the most that its share of the fee may be. */
-export interface CappedOutput {
-  readonly script: ScriptHex;
-  readonly feeCapSats: Sats;
-}
-
-/** The most that the fee of these payouts' transaction may be so that nobody's share is above its cap; negative where no fee is low enough. */
-export function sharedFeeCap(payouts: readonly CappedOutput[], feeRate: FeeRate): bigint {
-  assert(payouts.length > 0, 'a fee is shared by somebody');
-  // In 1/1000 sat an output's bytes at the feerate are a whole number.
-  const own = payouts.map(({ script }) => BigInt(outputWeight(script) / 4) * feeRate);
-  const overheads = payouts.map(({ feeCapSats }, i) => feeCapSats * 1000n - own[i]!);
-  const overheadMax = overheads.reduce((least, overhead) => (overhead < least ? overhead : least));
-  const cap = own.reduce((sum, units) => sum + units, 0n) + overheadMax * BigInt(payouts.length);
-  return cap < 0n ? -1n : cap / 1000n;
-}
-
 /** A version's fee as it is charged to its payouts. */
 export interface VersionFee {
   readonly feeSats: Sats;

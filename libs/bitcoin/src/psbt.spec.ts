@@ -7,9 +7,10 @@ import { bip32 } from './ecc.ts';
 import { bytesFromHex, hexFromBytes } from './hex.ts';
 import type { ScriptHex, Txid } from './ids.ts';
 import { MasterKey, SigningKey } from './keys.ts';
-import { collectSignatures, finalisePsbt, preparePsbt, type PsbtPlan } from './psbt.ts';
+import { collectSignatures, finalisePsbt, preparePsbt, type PsbtPlan, transactionOfPsbt } from './psbt.ts';
 import { readSignatures } from './psbt-signatures.ts';
-import { SIGHASH_ALL, Sighashes } from './sighash.ts';
+import { forgePsbt, type KeyAt, otherPsbt, signPsbt } from './psbt-signer.fixture.ts';
+import { Sighashes } from './sighash.ts';
 import { parseTransaction, rawHex } from './transaction.ts';
 import bip174 from './vectors/bip174.json' with { type: 'json' };
 import bip371 from './vectors/bip371.json' with { type: 'json' };
@@ -18,8 +19,6 @@ const MASTER = new MasterKey(bytesFromHex('42'.repeat(32)), 'mainnet');
 const NODES = [1, 2, 3].map((seed) => bip32.fromSeed(new Uint8Array(32).fill(seed)));
 const PAYEE = `0020${'77'.repeat(32)}` as ScriptHex;
 const sats = (value: bigint): Sats => value as Sats;
-
-type KeyAt = (branch: 0 | 1, index: number) => SigningKey;
 
 interface Wallet {
   readonly type: string;
@@ -54,7 +53,8 @@ describe.each(WALLETS)('a payout of a $type wallet', ({ type, descriptor, signer
   const plan = planOf(descriptor);
   const prepared = unwrap(preparePsbt(plan));
   const { required } = descriptor;
-  const signedBy = (keyAt: KeyAt, sighash?: number): string => signed(prepared.base64, keyAt, sighash);
+  const signedBy = (keyAt: KeyAt, sighash?: number): string =>
+    signPsbt(prepared.base64, keyAt, sighash === undefined ? {} : { sighash });
   const all = signers.slice(0, required).map((keyAt) => signedBy(keyAt));
 
   it('has a PSBT that tells signers what is spent, by which scripts and keys, and which output is change', () => {
@@ -79,7 +79,7 @@ describe.each(WALLETS)('a payout of a $type wallet', ({ type, descriptor, signer
     expect(rawHex(unwrap(finalisePsbt(plan, all.toReversed())))).toBe(rawHex(transaction));
     let kept = prepared.base64;
     for (const [i, keyAt] of signers.slice(0, required).entries()) {
-      const progress = unwrap(collectSignatures(plan, [kept, signed(kept, keyAt)]));
+      const progress = unwrap(collectSignatures(plan, [kept, signPsbt(kept, keyAt)]));
       expect(progress.missing).toBe(2 * (required - i - 1));
       kept = progress.combined;
     }
@@ -101,10 +101,11 @@ describe.each(WALLETS)('a payout of a $type wallet', ({ type, descriptor, signer
   });
 
   it('is refused unsigned, partly signed, or as another transaction', () => {
+    expect(unwrap(transactionOfPsbt(prepared.base64))).toBe(prepared.unsigned);
     expect(finalisePsbt(plan, [])).toMatchObject({ error: { reason: 'NOT_SIGNED' } });
     expect(finalisePsbt(plan, [prepared.base64])).toMatchObject({ error: { reason: 'NOT_SIGNED' } });
     const [first] = signers;
-    const partly = signed(prepared.base64, first!, undefined, [0]);
+    const partly = signPsbt(prepared.base64, first!, { only: [0] });
     expect(finalisePsbt(plan, [partly])).toMatchObject({ error: { reason: 'NOT_SIGNED' } });
     expect(unwrap(collectSignatures(plan, [partly])).missing).toBe(2 * required - 1);
     const dearer = {
@@ -128,20 +129,16 @@ describe.each(WALLETS)('a payout of a $type wallet', ({ type, descriptor, signer
       expect(finalisePsbt(plan, [signedBy(signers[0]!, sighash)])).toMatchObject({
         error: { reason: 'WRONG_SIGHASH' },
       });
-    const foreign = Psbt.fromBase64(prepared.base64);
-    const key = MASTER.account('wpkh', 9).signingKey(0, 0);
-    if (type === 'tr') foreign.updateInput(0, { tapKeySig: key.signTaproot(new Uint8Array(32)) });
-    else {
-      const signature = Buffer.concat([derOf(key.signEcdsa(new Uint8Array(32))), Uint8Array.of(SIGHASH_ALL)]);
-      foreign.updateInput(0, { partialSig: [{ pubkey: key.publicKey, signature }] });
-    }
+    const foreign = forgePsbt(prepared.base64, MASTER.account('wpkh', 9).signingKey(0, 0));
     const reason = type === 'tr' ? 'INVALID_SIGNATURE' : 'FOREIGN_SIGNATURE';
-    expect(finalisePsbt(plan, [foreign.toBase64()])).toMatchObject({ error: { reason, inputIndex: 0 } });
+    expect(finalisePsbt(plan, [foreign])).toMatchObject({ error: { reason, inputIndex: 0 } });
+    expect(finalisePsbt(plan, [otherPsbt(all[0]!)])).toMatchObject({ error: { reason: 'OTHER_TRANSACTION' } });
   });
 
   it('is refused where it isn’t a PSBT, or there are too many', () => {
     for (const text of ['', 'cHNidP8=', '!', prepared.unsigned, all[0]!.slice(4)])
-      expect(finalisePsbt(plan, [text])).toMatchObject({ error: { reason: 'MALFORMED_PSBT' } });
+      for (const read of [finalisePsbt(plan, [text]), transactionOfPsbt(text)])
+        expect(read).toMatchObject({ error: { reason: 'MALFORMED_PSBT' } });
     const many = Array<string>(21).fill(all[0]!);
     expect(finalisePsbt(plan, many)).toMatchObject({ error: { reason: 'TOO_MANY_PSBTS' } });
   });
@@ -203,36 +200,4 @@ function planOf(descriptor: Descriptor): PsbtPlan {
   const place = { descriptor, branch: 1 as const, index: 5 };
   const change = { script: deriveScript(descriptor, 1, 5).script, valueSats: sats(69_000n), place };
   return { inputs, outputs: [{ script: PAYEE, valueSats: sats(300_000n) }, change], locktime: 812_345 };
-}
-
-/** What a wallet's own software does with a PSBT, by bitcoinjs-lib's signer rather than ours. */
-function signed(base64: string, keyAt: KeyAt, sighash?: number, only: readonly number[] = [0, 1]): string {
-  const psbt = Psbt.fromBase64(base64);
-  for (const index of only) {
-    const key = keyAt(0, index);
-    const { tapInternalKey, witnessUtxo } = psbt.data.inputs[index]!;
-    const publicKey = Buffer.from(
-      tapInternalKey ? bytesFromHex(`02${hexFromBytes(witnessUtxo!.script.subarray(2))}`) : key.publicKey,
-    );
-    if (sighash !== undefined) psbt.updateInput(index, { sighashType: sighash });
-    const signer = {
-      publicKey,
-      sign: (hash: Uint8Array) => key.signEcdsa(hash),
-      signSchnorr: (hash: Uint8Array) => key.signTaproot(hash),
-    };
-    psbt.signInput(index, signer, sighash === undefined ? undefined : [sighash]);
-  }
-  return psbt.toBase64();
-}
-
-/** DER of 64 bytes R‖S. */
-function derOf(signature: Uint8Array): Uint8Array {
-  const integer = (bytes: Uint8Array): Uint8Array => {
-    const first = bytes.findIndex((byte) => byte !== 0);
-    const shortest = bytes.subarray(first);
-    const padded = shortest[0]! >= 0x80 ? Uint8Array.of(0, ...shortest) : shortest;
-    return Uint8Array.of(2, padded.length, ...padded);
-  };
-  const body = Uint8Array.of(...integer(signature.subarray(0, 32)), ...integer(signature.subarray(32)));
-  return Uint8Array.of(0x30, body.length, ...body);
 }

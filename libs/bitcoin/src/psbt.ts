@@ -118,7 +118,7 @@ export function collectSignatures(plan: PsbtPlan, psbts: readonly string[]): Res
   }));
   for (const text of psbts) {
     const psbt = parsePsbt(text);
-    if (!psbt) return err(fault('MALFORMED_PSBT', 'expected a PSBT (BIP174) as base64'));
+    if (!psbt) return err(notAPsbt());
     if (unsignedOf(psbt) !== unsigned)
       return err(fault('OTHER_TRANSACTION', 'expected the transaction that was handed out'));
     for (const [inputIndex, input] of inputs.entries()) {
@@ -135,6 +135,12 @@ export function collectSignatures(plan: PsbtPlan, psbts: readonly string[]): Res
   return ok({ combined, missing, transaction: transaction.value });
 }
 
+/** The unsigned transaction of a PSBT as hex: tells which one that was handed out it is. */
+export function transactionOfPsbt(base64: string): Result<string, PsbtFault> {
+  const psbt = parsePsbt(base64);
+  return psbt ? ok(unsignedOf(psbt)) : err(notAPsbt());
+}
+
 /** The finalised transaction of a plan; `NOT_SIGNED` where signatures are missing. */
 export function finalisePsbt(plan: PsbtPlan, psbts: readonly string[]): Result<ParsedTransaction, PsbtFault> {
   const collected = collectSignatures(plan, psbts);
@@ -143,6 +149,8 @@ export function finalisePsbt(plan: PsbtPlan, psbts: readonly string[]): Result<P
   if (transaction) return ok(transaction);
   return err(fault('NOT_SIGNED', `expected ${missing} more signatures`));
 }
+
+const notAPsbt = (): PsbtFault => fault('MALFORMED_PSBT', 'expected a PSBT (BIP174) as base64');
 
 const scriptsAt = ({ descriptor, branch, index }: WalletPlace): DerivedScript =>
   deriveScript(descriptor, branch, index);

@@ -1,3 +1,5 @@
+import type { Network } from '@finality/bitcoin';
+
 /**
  * What a node can do to whoever asks it:
  * `refuse`: connections are cut before the call is carried out · `hang`: no answer ever comes ·
@@ -12,6 +14,12 @@ export type WrongAnswer = 'not_json' | 'wrong_type';
 export class NodeFaults {
   outage: Outage = 'none';
   wrongAnswer: WrongAnswer | undefined;
+  /** Each answer waits for this: a node that takes ten seconds. */
+  delay: (() => Promise<void>) | undefined;
+  /** Answers with the genesis block of this network: the wrong node behind the right address. */
+  network: Network | undefined;
+  /** Blocks below this height have been deleted, as with Bitcoin Core's -prune: their headers are there. */
+  prunedBelow = 0;
   /** What is published by ZeroMQ is counted, and doesn't leave. */
   dropsMessages = false;
 }

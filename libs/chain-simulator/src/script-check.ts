@@ -1,4 +1,13 @@
-import { bytesFromHex, type ParsedTransaction, type Prevout, scriptTypeOf, verifySignatures } from '@finality/bitcoin';
+import {
+  bytesFromHex,
+  hexFromBytes,
+  type ParsedTransaction,
+  parseMultisigScript,
+  type Prevout,
+  type ScriptHex,
+  scriptTypeOf,
+  verifySignatures,
+} from '@finality/bitcoin';
 import { sats } from '@finality/kernel';
 import { crypto, script as codec, Transaction } from 'bitcoinjs-lib';
 import * as ecc from 'tiny-secp256k1';
@@ -11,8 +20,8 @@ const SIGHASH_BASE_MASK = 0x1f;
 const SLOW_INPUTS_MAX = 100;
 
 /**
- * Checks that every input is signed for the output it spends: P2WPKH (BIP143, with BIP66 and low S) and P2TR by its key (BIP341), with
- * any hash type. Returns what is wrong, or `undefined`. Outputs of other kinds can be made but not spent here, which it says.
+ * Checks that every input is signed for the output it spends: P2WPKH and k of n keys in P2WSH (BIP143, with BIP66 and low S), each in P2SH too,
+ * and P2TR by its key (BIP341), with any hash type. Returns what is wrong, or `undefined`. Outputs of other kinds can be made but not spent here, which it says.
  * bitcoinjs-lib hashes here, so that what `@finality/bitcoin` signs is checked by other code than its own; but not where its
  * time, which grows with the square of the inputs, would be felt.
  */
@@ -37,12 +46,49 @@ function inputFault(
   coins: readonly Coin[],
   i: number,
 ): string | undefined {
-  const type = scriptTypeOf(coins[i]!.script);
-  if (type !== 'p2wpkh' && type !== 'p2tr') return `The simulator can't check how ${type} outputs are spent`;
-  if (transaction.inputs[i]!.scriptSig.length > 0) return 'Witness requires empty scriptSig';
-  return type === 'p2wpkh'
-    ? witnessKeyHashFault(transaction, signed, coins[i]!, i)
-    : taprootFault(transaction, signed, coins, i);
+  const { scriptSig } = transaction.inputs[i]!;
+  const coin = coins[i]!;
+  if (scriptTypeOf(coin.script) === 'p2sh') {
+    const [redeem, ...more] = codec.decompile(scriptSig) ?? [];
+    if (!(redeem instanceof Uint8Array) || more.length > 0) return 'Witness requires only-redeemscript scriptSig';
+    if (`a914${hexFromBytes(crypto.hash160(redeem))}87` !== coin.script)
+      return 'Script evaluated without error but finished with a false/empty top stack element';
+    return programFault(transaction, signed, { ...coin, script: hexFromBytes(redeem) as ScriptHex }, i);
+  }
+  const isLegacy = !['p2wpkh', 'p2wsh', 'p2tr'].includes(scriptTypeOf(coin.script));
+  if (scriptSig.length > 0 && !isLegacy) return 'Witness requires empty scriptSig';
+  if (scriptTypeOf(coin.script) === 'p2tr') return taprootFault(transaction, signed, coins, i);
+  return programFault(transaction, signed, coin, i);
+}
+
+function programFault(transaction: ParsedTransaction, signed: Transaction, coin: Coin, i: number): string | undefined {
+  const type = scriptTypeOf(coin.script);
+  if (type === 'p2wpkh') return witnessKeyHashFault(transaction, signed, coin, i);
+  if (type === 'p2wsh') return multisigFault(transaction, signed, coin, i);
+  return `The simulator can't check how ${type} outputs are spent`;
+}
+
+/** OP_CHECKMULTISIG takes as many signatures as it asks for, in the order of their keys, and one item that is empty. */
+function multisigFault(transaction: ParsedTransaction, signed: Transaction, coin: Coin, i: number): string | undefined {
+  const { witness } = transaction.inputs[i]!;
+  const script = witness.at(-1);
+  if (script === undefined) return 'Witness program was passed an empty witness';
+  if (`0020${hexFromBytes(crypto.sha256(script))}` !== coin.script) return 'Witness program hash mismatch';
+  const multisig = parseMultisigScript(hexFromBytes(script) as ScriptHex);
+  if (multisig === undefined) return "The simulator can't check how witness scripts other than k of n keys are spent";
+  const [empty, ...encoded] = witness.slice(0, -1);
+  if (empty === undefined || encoded.length !== multisig.required)
+    return 'Stack size must be exactly one after execution';
+  if (empty.length > 0) return 'Dummy CHECKMULTISIG argument must be zero';
+  let next = 0;
+  for (const publicKey of multisig.publicKeys) {
+    if (next === encoded.length) break;
+    const signature = decodeSignature(encoded[next]!);
+    if (signature === undefined) return 'Non-canonical DER signature';
+    const hash = signed.hashForWitnessV0(i, script, coin.valueSats, signature.hashType);
+    if (ecc.verify(hash, publicKey, signature.signature, true)) next += 1;
+  }
+  return next === encoded.length ? undefined : 'Signature must be zero for failed CHECK(MULTI)SIG operation';
 }
 
 function witnessKeyHashFault(

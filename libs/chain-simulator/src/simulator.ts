@@ -1,3 +1,4 @@
+import type { ScriptHex } from '@finality/bitcoin';
 import { assert } from '@finality/kernel';
 import { NodeFaults } from './faults.ts';
 import { JournalFile } from './journal-file.ts';
@@ -21,6 +22,8 @@ export interface SimulatorOptions {
   readonly txIndex?: boolean;
   /** Whether it publishes by ZeroMQ, on a port of its own. Default false. */
   readonly zmq?: boolean;
+  /** Speaks btcd's dialect instead of Bitcoin Core's, but for its websocket: `generate` pays this script. */
+  readonly btcd?: { readonly miningScript: ScriptHex };
 }
 
 export interface Simulator {
@@ -35,7 +38,7 @@ export interface Simulator {
 export const SIMULATOR_PORT_DEFAULT = 18_443;
 
 /**
- * A regtest node with Bitcoin Core's JSON-RPC. Rejects with the system's error when the port is taken (`EADDRINUSE`), before the data
+ * A regtest node with Bitcoin Core's JSON-RPC, or btcd's. Rejects with the system's error when the port is taken (`EADDRINUSE`), before the data
  * directory is touched, or when what is there isn't a journal of ours.
  */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
@@ -60,7 +63,13 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
     if (journal) closing.unshift(() => journal.close());
     const chain = new SimulatedChain({ now, ...(journal && { journal, records: journal.records }) });
     if (publisher) chain.listen((notice) => publisher.publish(notice));
-    node = { chain, txIndex, ...(publisher && { zmqAddress: publisher.address }) };
+    node = {
+      chain,
+      txIndex,
+      faults,
+      ...(options.btcd && { btcd: options.btcd }),
+      ...(publisher && { zmqAddress: publisher.address }),
+    };
     return { url: `http://${host}:${server.port}`, port: server.port, chain, faults, close };
   } catch (error) {
     await close();

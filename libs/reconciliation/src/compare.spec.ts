@@ -6,7 +6,7 @@ const coin = (outpoint: string, valueSats: bigint, walletId = 'pool'): CoinRecor
   return { outpoint, walletId, valueSats, script: `00${outpoint}` };
 };
 const output = (outpoint: string, valueSats: bigint, more: Partial<ChainOutput> = {}): ChainOutput => {
-  return { outpoint, walletId: 'pool', custodial: true, valueSats, script: `00${outpoint}`, spent: false, ...more };
+  return { outpoint, walletId: 'pool', valueSats, script: `00${outpoint}`, spent: false, ...more };
 };
 
 /** 2^53 + 1: one more than a float can tell from its neighbour. */
@@ -39,12 +39,7 @@ const cut: LedgerCut = {
 const chain: ChainView = {
   height: 110,
   blockHash: 'b',
-  outputs: [
-    output('a:0', ODD),
-    output('b:1', 400n, { walletId: 'w1' }),
-    output('c:0', 300n, { walletId: 'w1' }),
-    output('d:0', 5_000n, { walletId: 'theirs', custodial: false }),
-  ],
+  outputs: [output('a:0', ODD), output('b:1', 400n, { walletId: 'w1' }), output('c:0', 300n, { walletId: 'w1' })],
 };
 const journal: Journal = {
   endBeforeCut: 2n,

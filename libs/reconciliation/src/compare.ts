@@ -93,8 +93,8 @@ function compareCustody(accounts: readonly AccountRecord[], outputs: readonly Ch
   for (const { account, debitsSats, creditsSats } of accounts) {
     if (account.startsWith(CUSTODY)) side(account.slice(CUSTODY.length)).ledger += debitsSats - creditsSats;
   }
-  for (const { walletId, custodial, valueSats, spent } of outputs) {
-    if (custodial && !spent) side(walletId).chain += valueSats;
+  for (const { walletId, valueSats, spent } of outputs) {
+    if (!spent) side(walletId).chain += valueSats;
   }
   return [...wallets].map(([walletId, { ledger, chain }]) =>
     ledger === chain
@@ -116,7 +116,7 @@ function compareCoins(coins: readonly CoinRecord[], outputs: readonly ChainOutpu
     return compareCoin(coin, onChain.get(outpoint));
   });
   const missing = outputs
-    .filter(({ outpoint, custodial, spent }) => custodial && !spent && !seen.has(outpoint))
+    .filter(({ outpoint, spent }) => !spent && !seen.has(outpoint))
     .map(({ outpoint, walletId, valueSats }) => {
       return found(
         'missing_in_ledger',
@@ -217,7 +217,7 @@ function compareSignatures(
 
 const versionOf = ({ lineageId, version }: { lineageId: string; version: number }): string => `${lineageId}/${version}`;
 
-const IN_FLIGHT: ReadonlySet<string> = new Set(['executing', 'confirming', 'reopened']);
+const IN_FLIGHT: ReadonlySet<string> = new Set(['awaiting_signature', 'executing', 'confirming', 'reopened']);
 
 function settlementsInFlight(settlements: readonly SettlementRecord[]): readonly TimingItem[] {
   return settlements

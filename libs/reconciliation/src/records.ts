@@ -49,8 +49,6 @@ export interface LedgerCut {
 export interface ChainOutput {
   readonly outpoint: string;
   readonly walletId: string;
-  /** Whether the platform holds its keys: only then does the ledger own it. */
-  readonly custodial: boolean;
   readonly valueSats: bigint;
   readonly script: string;
   /** Spent at the cut's block or before. */

@@ -40,8 +40,8 @@ export interface Book {
   readonly apiKeys: Records<ApiKey, ApiKeyEvent>;
   readonly tip: { get(): ChainTip; record(...events: readonly ChainTipEvent[]): ChainTip };
   wallet(walletId: string): WalletRecord | undefined;
-  /** The institution's wallet that pays and is paid on-chain: its first custodial one. */
-  walletOf(institutionId: string): WalletRecord | undefined;
+  /** The institution's wallets, in the order in which they were registered. */
+  walletsOf(institutionId: string): readonly WalletRecord[];
   putWallet(wallet: WalletRecord): void;
   address(script: ScriptHex): AddressRecord | undefined;
   putAddress(address: AddressRecord): void;

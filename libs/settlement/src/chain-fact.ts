@@ -7,7 +7,7 @@ export interface WatchedTransaction {
   readonly txid: Txid;
   /** All inputs; `script` is empty where the spent output isn't known. */
   readonly inputs: readonly { readonly outpoint: OutpointKey; readonly script: string; readonly address: string }[];
-  /** Outputs to watched scripts of custodial wallets. */
+  /** Outputs to watched scripts. */
   readonly outputs: readonly WatchedOutput[];
   readonly coinbase: boolean;
 }
@@ -17,6 +17,7 @@ export interface WatchedOutput {
   readonly valueSats: Sats;
   readonly script: ScriptHex;
   readonly walletId: string;
+  readonly custodial: boolean;
   readonly branch: 0 | 1;
   readonly index: number;
   readonly address: string;

@@ -6,6 +6,7 @@ import { type Coin, CoinBook, isSpendable, mergeSources, SOURCES_MAX } from './c
 const coin: Coin = {
   outpoint: 'aa:0' as OutpointKey,
   walletId: 'w',
+  custodial: true,
   valueSats: sats(1_000n),
   script: '0014' as ScriptHex,
   branch: 0,

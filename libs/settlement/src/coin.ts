@@ -1,11 +1,13 @@
-import type { OutpointKey, ScriptHex, WalletScriptType } from '@finality/bitcoin';
+import type { Descriptor, OutpointKey, ScriptHex, WalletScriptType } from '@finality/bitcoin';
 import { assert, type Sats } from '@finality/kernel';
 import type { FundingSource } from './settlement.ts';
 
-/** An output of a custodial wallet, as the chain facts consumed so far describe it, and the lineage that has a claim on it. */
+/** An output of a wallet, as the chain facts consumed so far describe it, and the lineage that has a claim on it. */
 export interface Coin {
   readonly outpoint: OutpointKey;
   readonly walletId: string;
+  /** The signer has its key; otherwise its owner spends it as he likes, and it is kept as a memo. */
+  readonly custodial: boolean;
   readonly valueSats: Sats;
   readonly script: ScriptHex;
   readonly branch: 0 | 1;
@@ -92,12 +94,14 @@ export function mergeSources(lists: readonly (readonly FundingSource[])[]): read
     .slice(0, SOURCES_MAX);
 }
 
-/** A custodial wallet of an institution or of the platform. */
+/** A wallet of an institution or of the platform. */
 export interface WalletRecord {
   readonly walletId: string;
   readonly institutionId: string;
   readonly scriptType: WalletScriptType;
   readonly custodial: boolean;
+  /** Of a wallet whose keys are its institution's. */
+  readonly descriptor?: Descriptor;
 }
 
 /** An address as its issuer announced it. */

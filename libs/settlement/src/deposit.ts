@@ -8,7 +8,10 @@ import type { Assessment, BlockRef, FundingSource } from './settlement.ts';
 export interface DepositTerms {
   readonly outpoint: OutpointKey;
   readonly txid: Txid;
+  readonly coinbase: boolean;
   readonly walletId: string;
+  /** The signer has the wallet's keys. Otherwise this is a memo of what its owner has. */
+  readonly custodial: boolean;
   readonly script: ScriptHex;
   readonly address: string;
   readonly valueSats: Sats;

@@ -18,10 +18,12 @@ export { consolidate, type ConsolidationRequest } from './process/consolidation.
 export { feesNow } from './process/fees.ts';
 export { confirmIncident } from './process/incidents.ts';
 export * from './process/institutions.ts';
-export * from './process/offer.ts';
+export { offer, signed, signingRefused } from './process/offer.ts';
+export { type AddedSignatures, addSignatures, preparePayout } from './process/psbt.ts';
 export { isOpen, reserve } from './process/reserve.ts';
 export * from './process/screening.ts';
 export * from './process/submit.ts';
 export * from './process/transactions.ts';
 export * from './process/withdraw.ts';
+export { psbtPlanOf } from './psbt.ts';
 export * from './settlement.ts';

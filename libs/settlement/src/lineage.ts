@@ -43,9 +43,19 @@ export interface LineageIdentity {
   readonly lineageId: string;
   readonly walletId: string;
   readonly institutionId: string;
+  /** The signer signs; otherwise the wallet's owner does. */
+  readonly custodial: boolean;
   /** It makes one coin of many, and pays nobody. */
   readonly consolidates?: true;
   readonly anchor: OutpointKey;
+}
+
+/** Where a version's outputs go. */
+export interface Destinations {
+  /** By settlement. */
+  readonly payees: Readonly<Record<string, Destination>>;
+  /** Needed when the plan has change. */
+  readonly change?: WalletPlace;
 }
 
 /** The version that is to be offered next, before its addresses and its transaction exist. */
@@ -62,6 +72,8 @@ export interface LineagePlan extends LineageIdentity {
   readonly changeSats: Sats;
   /** Until then other payouts of the wallet may join the first version. */
   readonly offerAt: Instant;
+  /** Of what waits for its PSBT to be asked for. */
+  readonly destinations?: Destinations;
 }
 
 /** Every output of ours is declared before signing: a chain fact about it advances this, and is no deposit (DESIGN 6). */
@@ -93,9 +105,20 @@ export interface LineageVersion {
   readonly feeSats: Sats;
 }
 
+/** What the owners of a wallet's keys have signed of a version so far. */
+export interface CollectedSignatures {
+  /** PSBT with all of them, base64. */
+  readonly psbt: string;
+  /** Over all inputs. */
+  readonly missing: number;
+  /** How often some were added: who adds more must have seen them. */
+  readonly revision: number;
+}
+
 /** A version with what has become of it. */
 export interface OfferedVersion extends LineageVersion {
   readonly signedHex?: string;
+  readonly signatures?: CollectedSignatures;
   /** Of the signer's policy, which has refused it and may not always. */
   readonly refusedRule?: string;
   /** A node has had it. */
@@ -117,7 +140,10 @@ export type LineageEvent = { readonly at: Instant } & (
   /** Another version is to replace the last one. */
   | { readonly type: 'version_planned'; readonly plan: LineagePlan }
   | { readonly type: 'version_dropped'; readonly reason: string }
+  /** The wallet's owner may ask for the version's PSBT. */
+  | { readonly type: 'destinations_assigned'; readonly version: number; readonly destinations: Destinations }
   | { readonly type: 'version_offered'; readonly version: LineageVersion }
+  | { readonly type: 'signatures_collected'; readonly version: number; readonly signatures: CollectedSignatures }
   | { readonly type: 'version_signed'; readonly version: number; readonly signedHex: string }
   /** The signer's policy says no; asked again later, never built anew. */
   | { readonly type: 'signing_refused'; readonly version: number; readonly rule: string }
@@ -188,6 +214,12 @@ export function versionWith({ versions }: OfferedLineage, txid: string): Offered
 export const isDead = ({ inputs }: LineageVersion, { lost }: OfferedLineage): boolean =>
   inputs.some(({ outpoint }) => lost.includes(outpoint));
 
+/** What the wallet's owner has still to sign: the last version that can win, unless it is signed. */
+export function versionToSign(lineage: OfferedLineage): OfferedVersion | undefined {
+  const last = lineage.status === 'offered' ? lineage.versions.findLast((each) => !isDead(each, lineage)) : undefined;
+  return lineage.custodial || last?.signedHex !== undefined ? undefined : last;
+}
+
 /** It pays the wallet alone: what it was to pay has been cancelled. */
 export const paysNobody = ({ payouts }: Pick<LineageVersion, 'payouts'>): boolean => payouts.length === 0;
 
@@ -232,6 +264,8 @@ function evolve(state: Lineage, event: LineageEvent): Lineage {
     case 'lineage_abandoned':
       assert(state.status === 'planned', `a lineage that is ${state.status} can't be abandoned`);
       return { status: 'abandoned', plan: state.plan };
+    case 'destinations_assigned':
+      return assigned(state, event);
     case 'version_offered':
       return withVersion(state, event.version);
     case 'conflict_found':
@@ -243,12 +277,19 @@ function evolve(state: Lineage, event: LineageEvent): Lineage {
   }
 }
 
+function assigned(state: Lineage, { version, destinations }: Extract<LineageEvent, { type: 'destinations_assigned' }>) {
+  assert(planOf(state)?.version === version, `version ${version} is planned`);
+  if (state.status === 'planned') return { ...state, plan: { ...state.plan, destinations } };
+  assert(state.status === 'offered' && state.next !== undefined, 'what is planned has a plan');
+  return { ...state, next: { ...state.next, destinations } };
+}
+
 function withVersion(state: Lineage, version: LineageVersion): Lineage {
   const added = { ...version, broadcast: false };
   if (state.status === 'planned') {
-    const { lineageId, walletId, institutionId, consolidates, anchor } = state.plan;
+    const { lineageId, walletId, institutionId, custodial, consolidates, anchor } = state.plan;
     const { conflicts } = state;
-    const identity = { lineageId, walletId, institutionId, ...(consolidates && { consolidates }), anchor };
+    const identity = { lineageId, walletId, institutionId, custodial, ...(consolidates && { consolidates }), anchor };
     const ownHeldSats = ownHeld(version, 0n as Sats);
     return { ...identity, status: 'offered', versions: [added], life: 0, conflicts, lost: [], ownHeldSats };
   }
@@ -269,7 +310,13 @@ type ConflictEvent = Extract<LineageEvent, { type: 'conflict_found' | 'conflict_
 type OfferedEvent = Exclude<
   LineageEvent,
   {
-    type: 'lineage_planned' | 'plan_changed' | 'lineage_abandoned' | 'version_offered' | ConflictEvent['type'];
+    type:
+      | 'lineage_planned'
+      | 'plan_changed'
+      | 'lineage_abandoned'
+      | 'destinations_assigned'
+      | 'version_offered'
+      | ConflictEvent['type'];
   }
 >;
 
@@ -288,6 +335,8 @@ function evolveOffered(state: OfferedLineage, event: OfferedEvent): Lineage {
       const { next: _gone, ...rest } = state;
       return rest;
     }
+    case 'signatures_collected':
+      return changed(state, event.version, (version) => ({ ...version, signatures: event.signatures }));
     case 'version_signed':
       return changed(state, event.version, ({ refusedRule: _past, ...rest }) => ({
         ...rest,

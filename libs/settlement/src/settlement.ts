@@ -105,6 +105,12 @@ export type SettlementEvent = { readonly at: Instant } &
     | { readonly type: 'wait_changed'; readonly waitsFor: WaitReason }
     /** With the lineage that will pay it and what is reserved beside the amount, for the on-chain modes. */
     | { readonly type: 'liquidity_reserved'; readonly lineageId?: string; readonly feeReservedSats?: Sats }
+    /** The payer's wallet signs for itself: what it is to sign can be asked for. */
+    | { readonly type: 'signature_awaited' }
+    /** What it is to sign has left: from here on it may be paid. */
+    | { readonly type: 'psbt_handed_out'; readonly payout: Payout }
+    /** Signed by all who have to, or seen on the network as such. */
+    | { readonly type: 'payout_signed'; readonly payout: Payout }
     | { readonly type: 'payout_offered'; readonly payout: Payout }
     /** Another version of its transaction is offered. */
     | { readonly type: 'payout_replaced'; readonly payout: Payout }
@@ -138,6 +144,8 @@ interface Life {
   readonly transitions: readonly Transition[];
   readonly createdAt: Instant;
   readonly updatedAt: Instant;
+  /** How often liquidity has been reserved for it: the life of those transfers. */
+  readonly reservedTimes: number;
   /** How often it has become settled: the life of the transfers that say so. */
   readonly settledTimes: number;
   /** The payer wants it back, and a transaction may pay it still. */
@@ -153,6 +161,10 @@ export type LivingSettlement = Life &
     | { readonly status: 'queued'; readonly waitsFor: WaitReason }
     | { readonly status: 'rejected' | 'expired' | 'cancelled' }
     | { readonly status: 'reserved'; readonly lineageId?: string; readonly feeReservedSats?: Sats }
+    /** With a payout once a PSBT has been handed out: until then it can be taken back. */
+    | ({ readonly status: 'awaiting_signature' } & (
+        { readonly lineageId: string; readonly feeReservedSats: Sats } | { readonly payout: Payout }
+      ))
     | { readonly status: 'executing'; readonly payout: Payout }
     | { readonly status: 'confirming'; readonly payout: Payout; readonly block: BlockRef }
     | { readonly status: 'settled'; readonly payout?: Payout; readonly block?: BlockRef }
@@ -179,7 +191,8 @@ export const NEXT_STATES: Readonly<Record<Settlement['status'], readonly Settlem
   under_review: ['approved', 'rejected', 'cancelled', 'expired'],
   approved: ['reserved', 'queued', 'failed', 'cancelled', 'expired'],
   queued: ['reserved', 'failed', 'cancelled', 'expired'],
-  reserved: ['settled', 'executing', 'failed', 'cancelled', 'expired'],
+  reserved: ['settled', 'executing', 'awaiting_signature', 'queued', 'failed', 'cancelled', 'expired'],
+  awaiting_signature: ['executing', 'queued', 'failed', 'cancelled', 'expired'],
   executing: ['confirming', 'failed', 'cancelled'],
   confirming: ['settled', 'executing'],
   settled: ['reopened'],
@@ -201,6 +214,12 @@ export const settlementAggregate: Aggregate<Settlement, SettlementEvent> = {
 export function living(settlement: Settlement): LivingSettlement {
   assert(settlement.status !== 'none', 'the settlement does not exist');
   return settlement;
+}
+
+/** The lineage that pays it, or is to. */
+export function lineageIdOf(state: LivingSettlement): string | undefined {
+  if ('payout' in state && state.payout !== undefined) return state.payout.lineageId;
+  return 'lineageId' in state ? state.lineageId : undefined;
 }
 
 /** Queued, for something that consolidating the payer's coins would make scarcer. */
@@ -241,6 +260,7 @@ function evolve(state: Settlement, event: SettlementEvent): Settlement {
       transitions: [{ status: 'received', at: event.at, reason: '' }],
       createdAt: event.at,
       updatedAt: event.at,
+      reservedTimes: 0,
       settledTimes: 0,
     };
   }
@@ -276,11 +296,12 @@ function evolveLiving(
       return { ...again(state, at), status: 'queued', waitsFor: event.waitsFor };
     case 'liquidity_reserved':
       return reserved(state, event);
+    case 'signature_awaited':
+    case 'psbt_handed_out':
+    case 'payout_signed':
     case 'payout_offered':
-      return { ...move(state, 'executing', at), status: 'executing', payout: event.payout };
     case 'payout_replaced':
-      assert(state.status === 'executing', `a version is replaced while executing, not ${state.status}`);
-      return { ...again(state, at), status: 'executing', payout: event.payout };
+      return offered(state, event);
     case 'payout_confirmed':
       return confirmed(state, event);
     case 'payout_unconfirmed':
@@ -300,13 +321,7 @@ function evolveLiving(
     case 'settlement_failed':
       return { ...move(state, 'failed', at, event.reason), status: 'failed', ...payoutOf(state) };
     case 'cancellation_requested':
-      assert(state.status === 'executing', `a payout is dropped while executing, not ${state.status}`);
-      return {
-        ...again(state, at),
-        status: 'executing',
-        payout: state.payout,
-        cancelling: { reason: event.reason, by: event.by },
-      };
+      return offered({ ...state, cancelling: { reason: event.reason, by: event.by } }, event);
     case 'settlement_cancelled':
       return { ...move(state, 'cancelled', at, event.reason), status: 'cancelled' };
     case 'settlement_expired':
@@ -316,6 +331,61 @@ function evolveLiving(
   }
 }
 
+type OfferedEvent = Extract<
+  SettlementEvent,
+  {
+    type:
+      | 'signature_awaited'
+      | 'psbt_handed_out'
+      | 'payout_signed'
+      | 'payout_offered'
+      | 'payout_replaced'
+      | 'cancellation_requested';
+  }
+>;
+
+/** On its way to whoever signs, and from him. */
+function offered(state: LivingSettlement, event: OfferedEvent): LivingSettlement {
+  const { at } = event;
+  switch (event.type) {
+    case 'signature_awaited':
+      return awaited(state, at);
+    case 'psbt_handed_out':
+      assert(state.status === 'awaiting_signature', `nothing is handed out to sign while ${state.status}`);
+      return { ...again(state, at), status: 'awaiting_signature', payout: event.payout };
+    case 'payout_signed':
+      assert(state.status === 'awaiting_signature', `no signature is awaited while ${state.status}`);
+      return { ...move(state, 'executing', at), status: 'executing', payout: event.payout };
+    case 'payout_offered':
+      return { ...move(state, 'executing', at), status: 'executing', payout: event.payout };
+    case 'payout_replaced':
+      return waiting(state, at, event.payout);
+    case 'cancellation_requested':
+      return waiting(state, at);
+    default:
+      return assertNever(event, 'settlement event');
+  }
+}
+
+/** Offered, and in no block: what is going to pay it, or may, is another transaction now. */
+function waiting(state: LivingSettlement, at: Instant, payout?: Payout): LivingSettlement {
+  const { status } = state;
+  assert(
+    (status === 'executing' || status === 'awaiting_signature') && 'payout' in state,
+    `a transaction is replaced before it is in a block, not while ${status}`,
+  );
+  return status === 'executing'
+    ? { ...again(state, at), status, payout: payout ?? state.payout }
+    : { ...again(state, at), status, payout: payout ?? state.payout };
+}
+
+function awaited(state: LivingSettlement, at: Instant): LivingSettlement {
+  assert(state.status === 'reserved', `a signature is awaited for what is reserved, not ${state.status}`);
+  const { lineageId, feeReservedSats } = state;
+  assert(lineageId !== undefined && feeReservedSats !== undefined, 'what is signed was reserved on the chain');
+  return { ...move(state, 'awaiting_signature', at), status: 'awaiting_signature', lineageId, feeReservedSats };
+}
+
 function reserved(
   state: LivingSettlement,
   { at, lineageId, feeReservedSats }: Extract<SettlementEvent, { type: 'liquidity_reserved' }>,
@@ -323,6 +393,7 @@ function reserved(
   return {
     ...move(state, 'reserved', at),
     status: 'reserved',
+    reservedTimes: state.reservedTimes + 1,
     ...(lineageId === undefined ? {} : { lineageId }),
     ...(feeReservedSats === undefined ? {} : { feeReservedSats }),
   };
@@ -380,7 +451,8 @@ function move(state: LivingSettlement, to: SettlementStatus, at: Instant, reason
 
 /** What a settlement keeps whatever state it is in. */
 function again(state: LivingSettlement, at: Instant): Life {
-  const { terms, confirmations, sources, risk, aml, transitions, createdAt, settledTimes, cancelling } = state;
+  const { terms, confirmations, sources, risk, aml, transitions, createdAt, ...more } = state;
+  const { reservedTimes, settledTimes, cancelling } = more;
   return {
     terms,
     ...(confirmations === undefined ? {} : { confirmations }),
@@ -390,6 +462,7 @@ function again(state: LivingSettlement, at: Instant): Life {
     transitions,
     createdAt,
     updatedAt: at,
+    reservedTimes,
     settledTimes,
     ...(cancelling === undefined ? {} : { cancelling }),
   };

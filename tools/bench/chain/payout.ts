@@ -1,7 +1,5 @@
 import {
   type AccountKey,
-  type BatchedPayout,
-  type BatchPlan,
   buildPayoutTransaction,
   type Coin,
   deriveScript,
@@ -9,10 +7,12 @@ import {
   MasterKey,
   outpointKey,
   type PayoutInput,
-  planBatches,
   type Prevout,
+  type QuotedPayout,
+  type QuotedSelection,
   rawHex,
   type ScriptHex,
+  selectQuoted,
   signTransaction,
   type Txid,
   verifySignatures,
@@ -44,7 +44,7 @@ interface WalletCoin extends Coin {
   readonly script: ScriptHex;
 }
 
-interface Payout extends BatchedPayout {
+interface Payout extends QuotedPayout {
   readonly settlementId: string;
   readonly index: number;
 }
@@ -86,34 +86,35 @@ function payOnce(
   facts: SigningFacts,
 ): Record<Step, number> & { readonly weight: number } {
   const started = performance.now();
-  const plan: BatchPlan<WalletCoin, Payout> = planBatches({
-    coins,
-    payouts,
-    feeRate: RATE,
-    feeCapSats: (FEE_CAP * BigInt(PAYOUTS)) as Sats,
-    change: { type: 'wpkh' },
-  });
-  const [batch] = plan.batches;
-  assert(batch && plan.batches.length === 1 && plan.waiting.length === 0, 'all fit into one transaction');
-  assert(batch.selection.inputs.length === INPUTS, `${INPUTS} coins pay, not ${batch.selection.inputs.length}`);
+  const selection: QuotedSelection<WalletCoin> = unwrap(
+    selectQuoted({
+      coins,
+      payouts,
+      feeRate: RATE,
+      feeCapSats: (FEE_CAP * BigInt(PAYOUTS)) as Sats,
+      change: { type: 'wpkh' },
+    }),
+  );
+  assert(selection.inputs.length === INPUTS, `${INPUTS} coins pay, not ${selection.inputs.length}`);
   const selected = performance.now();
 
-  const { changeSats } = batch.selection;
-  const inputs: PayoutInput[] = batch.selection.inputs.map(({ outpoint, valueSats, script }) => ({
+  const { changeSats } = selection;
+  const inputs: PayoutInput[] = selection.inputs.map(({ outpoint, valueSats, script }) => ({
     outpoint,
     valueSats,
     script,
   }));
   const change = { script: deriveScript(payer.descriptor, 1, 0).script, valueSats: changeSats };
-  const outputs = [...batch.payouts, ...(changeSats > 0n ? [change] : [])];
+  const paid = payouts.map(({ script }, i) => ({ script, valueSats: selection.payouts[i]!.paidSats }));
+  const outputs = [...paid, ...(changeSats > 0n ? [change] : [])];
   const transaction = buildPayoutTransaction({ inputs, outputs, locktime: TIP_HEIGHT });
   const built = performance.now();
 
-  unwrap(decideSigning(requestOf(batch, transaction.unsigned), facts));
+  unwrap(decideSigning(requestOf(payouts, selection, transaction.unsigned), facts));
   const checked = performance.now();
 
   const prevouts: readonly Prevout[] = inputs;
-  const keyFor = (input: number) => payer.signingKey(0, batch.selection.inputs[input]!.index);
+  const keyFor = (input: number) => payer.signingKey(0, selection.inputs[input]!.index);
   const signed = unwrap(signTransaction({ unsigned: transaction.unsigned, prevouts, keyFor }));
   unwrap(verifySignatures(rawHex(signed), prevouts));
   const ended = performance.now();
@@ -144,9 +145,11 @@ function payoutsOf(account: AccountKey, coins: readonly WalletCoin[]): Payout[] 
   const total = values.slice(0, INPUTS - 1).reduce((sum, value) => sum + value, 0n);
   return Array.from({ length: PAYOUTS }, (_, index) => ({
     settlementId: `settlement-${index}`,
-    valueSats: (total / BigInt(PAYOUTS)) as Sats,
+    amountSats: (total / BigInt(PAYOUTS)) as Sats,
     script: deriveScript(account.descriptor, 0, index).script,
-    feeCapSats: FEE_CAP,
+    bearer: 'payer',
+    shareMaxSats: FEE_CAP,
+    payerMaxSats: FEE_CAP,
     index,
   }));
 }
@@ -182,7 +185,8 @@ function factsOf(accounts: readonly Account[], keys: readonly AccountKey[]): Sig
 }
 
 function requestOf(
-  { payouts, selection }: BatchPlan<WalletCoin, Payout>['batches'][number],
+  payouts: readonly Payout[],
+  selection: QuotedSelection<WalletCoin>,
   unsignedTransaction: string,
 ): SigningRequest {
   const inputs = selection.inputs.map(({ outpoint, valueSats, index }) => ({
@@ -191,9 +195,9 @@ function requestOf(
     branch: 0 as const,
     index,
   }));
-  const paid = payouts.map(({ settlementId, valueSats, index }) => ({
+  const paid = payouts.map(({ settlementId, amountSats, index }) => ({
     kind: 'payee' as const,
-    valueSats,
+    valueSats: amountSats,
     settlementId,
     institutionId: `bank-${PAYEE_WALLET}`,
     walletId: PAYEE_WALLET,
@@ -210,12 +214,12 @@ function requestOf(
     inputs,
     outputs: [...paid, ...(changeSats > 0n ? [{ kind: 'change' as const, valueSats: changeSats, index: 0 }] : [])],
     epoch: 1,
-    payouts: payouts.map(({ settlementId, valueSats }) => ({
+    payouts: payouts.map(({ settlementId, amountSats }) => ({
       settlementId,
       network: 'regtest',
       payerInstitutionId: `bank-${WALLET}`,
       payeeInstitutionId: `bank-${PAYEE_WALLET}`,
-      amountSats: valueSats,
+      amountSats,
       payeeFeeMaxSats: 0n as Sats,
       requestSignature: '',
       requestKeyId: '',

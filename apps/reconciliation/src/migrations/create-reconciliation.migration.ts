@@ -32,20 +32,23 @@ export function reconciliationDdl(options: {
 }
 
 const tables: readonly (readonly [name: string, columns: string])[] = [
-  // `rescan`: some of the scripts wanted may have been paid in blocks that were read without them.
+  // `rescan_from`: some of the scripts wanted may have been paid in blocks from there on that were read without them.
   [
     'index_wallets',
     `wallet_id text PRIMARY KEY, custodial boolean NOT NULL, external_descriptor text NOT NULL,
      internal_descriptor text NOT NULL, birthday_height integer NOT NULL, external_wanted integer NOT NULL,
      internal_wanted integer NOT NULL, external_below integer NOT NULL, internal_below integer NOT NULL,
-     rescan boolean NOT NULL`,
+     rescan_from integer`,
   ],
   // Highest index issued; kept apart, as nothing is promised between topics: the wallet may come later.
   [
     'index_issued',
     'wallet_id text NOT NULL, branch smallint NOT NULL, highest integer NOT NULL, PRIMARY KEY (wallet_id, branch)',
   ],
-  ['index_scripts', 'script text PRIMARY KEY, wallet_id text NOT NULL'],
+  [
+    'index_scripts',
+    'script text PRIMARY KEY, wallet_id text NOT NULL, branch smallint NOT NULL, index integer NOT NULL',
+  ],
   ['index_blocks', 'height integer PRIMARY KEY, hash text NOT NULL'],
   [
     'index_outputs',

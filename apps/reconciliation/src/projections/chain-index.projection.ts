@@ -22,16 +22,23 @@ export function indexedBlocks(session: Session, from: number, through: number): 
   ]);
 }
 
-/** The wallets of those of these scripts that are ours. */
-export async function walletsOfScripts(
+/** Where a wallet has a script. */
+export interface ScriptPlace {
+  readonly walletId: string;
+  readonly branch: number;
+  readonly index: number;
+}
+
+/** The places of those of these scripts that are ours. */
+export async function placesOfScripts(
   session: Session,
   scripts: readonly string[],
-): Promise<ReadonlyMap<string, string>> {
-  const rows = await session.query<{ script: string; wallet_id: string }>(
-    'SELECT script, wallet_id FROM index_scripts WHERE script = ANY($1::text[])',
+): Promise<ReadonlyMap<string, ScriptPlace>> {
+  const rows = await session.query<ScriptPlace & { readonly script: string }>(
+    'SELECT script, wallet_id AS "walletId", branch, index FROM index_scripts WHERE script = ANY($1::text[])',
     [scripts],
   );
-  return new Map(rows.map((row) => [row.script, row.wallet_id]));
+  return new Map(rows.map(({ script, ...place }) => [script, place]));
 }
 
 export async function saveBlock(
@@ -102,15 +109,15 @@ export async function rollBack(session: Session, toHeight: number): Promise<void
   await session.query('DELETE FROM index_blocks WHERE height > $1', [toHeight]);
 }
 
-/** All unspent outputs at a height, and the named ones if they existed by then; those of others are nobody's wallet. */
+/** All unspent outputs at a height, and the named ones if they existed by then; those of others are in no wallet, and as good as spent. */
 export function outputsAt(session: Session, height: number, named: readonly string[]): Promise<ChainOutput[]> {
   return session.query(
-    `SELECT o.outpoint, o.wallet_id AS "walletId", w.custodial, o.value_sats AS "valueSats", o.script,
+    `SELECT o.outpoint, o.wallet_id AS "walletId", o.value_sats AS "valueSats", o.script,
        coalesce(o.spent_height <= $1, false) AS spent
-     FROM index_outputs o JOIN index_wallets w USING (wallet_id)
+     FROM index_outputs o
      WHERE o.height <= $1 AND (o.spent_height IS NULL OR o.spent_height > $1 OR o.outpoint = ANY($2::text[]))
      UNION ALL
-     SELECT outpoint, '', false, value_sats, script, false FROM index_paid
+     SELECT outpoint, '', value_sats, script, true FROM index_paid
      WHERE height <= $1 AND outpoint = ANY($2::text[])
      ORDER BY 1`,
     [height, named],

@@ -1,4 +1,5 @@
 import type { Session } from '@finality/event-store';
+import type { DerivedPlace } from '../commands.ts';
 
 // Wallets whose outputs are indexed, as the address issuer announces them.
 
@@ -12,13 +13,13 @@ export interface IndexedWallet {
   readonly internalWanted: number;
   readonly externalBelow: number;
   readonly internalBelow: number;
-  /** Blocks since the birthday have to be read again once the scripts wanted are there. */
-  readonly rescan: boolean;
+  /** Blocks from this height on have to be read again once the scripts wanted are there; null: none have to. */
+  readonly rescanFrom: number | null;
 }
 
 const COLUMNS = `wallet_id AS "walletId", custodial, external_descriptor AS external, internal_descriptor AS internal,
   birthday_height AS "birthdayHeight", external_wanted AS "externalWanted", internal_wanted AS "internalWanted",
-  external_below AS "externalBelow", internal_below AS "internalBelow", rescan`;
+  external_below AS "externalBelow", internal_below AS "internalBelow", rescan_from AS "rescanFrom"`;
 
 const IS_BEHIND = 'external_below < external_wanted OR internal_below < internal_wanted';
 
@@ -49,7 +50,7 @@ export async function saveWallet(session: Session, wallet: IndexedWallet): Promi
     `INSERT INTO index_wallets VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
      ON CONFLICT (wallet_id) DO UPDATE SET external_wanted = excluded.external_wanted,
        internal_wanted = excluded.internal_wanted, external_below = excluded.external_below,
-       internal_below = excluded.internal_below, rescan = excluded.rescan`,
+       internal_below = excluded.internal_below, rescan_from = excluded.rescan_from`,
     [
       wallet.walletId,
       wallet.custodial,
@@ -60,7 +61,7 @@ export async function saveWallet(session: Session, wallet: IndexedWallet): Promi
       wallet.internalWanted,
       wallet.externalBelow,
       wallet.internalBelow,
-      wallet.rescan,
+      wallet.rescanFrom,
     ],
   );
 }
@@ -92,9 +93,15 @@ export async function saveIssued(session: Session, walletId: string, branch: num
   );
 }
 
-export async function saveScripts(session: Session, walletId: string, scripts: readonly string[]): Promise<void> {
+export async function saveScripts(session: Session, walletId: string, scripts: readonly DerivedPlace[]): Promise<void> {
   await session.query(
-    'INSERT INTO index_scripts (script, wallet_id) SELECT s, $1 FROM unnest($2::text[]) AS n (s) ON CONFLICT DO NOTHING',
-    [walletId, scripts],
+    `INSERT INTO index_scripts (script, wallet_id, branch, index)
+     SELECT s, $1, b, i FROM unnest($2::text[], $3::smallint[], $4::integer[]) AS n (s, b, i) ON CONFLICT DO NOTHING`,
+    [
+      walletId,
+      scripts.map((each) => each.script),
+      scripts.map((each) => each.branch),
+      scripts.map((each) => each.index),
+    ],
   );
 }

@@ -1,5 +1,6 @@
-import { type Branch, deriveScript, parseDescriptor, type ScriptHex } from '@finality/bitcoin';
+import { type Branch, deriveScript, parseDescriptor } from '@finality/bitcoin';
 import { unwrap, type Worker } from '@finality/kernel';
+import type { DerivedPlace } from '../commands.ts';
 import { walletToDerive } from '../projections/wallets.projection.ts';
 import { type Progress, store, type WorkContext } from './context.ts';
 
@@ -20,8 +21,11 @@ export class DeriveScripts implements Worker {
     if (!wallet) return 'idle';
     const { walletId, external, internal } = wallet;
     const descriptor = unwrap(parseDescriptor([external, internal], this.#context.network));
-    const derive = (branch: Branch, from: number, below: number): readonly ScriptHex[] =>
-      Array.from({ length: Math.max(0, below - from) }, (_, i) => deriveScript(descriptor, branch, from + i).script);
+    const derive = (branch: Branch, from: number, below: number): readonly DerivedPlace[] =>
+      Array.from({ length: Math.max(0, below - from) }, (_, i) => {
+        const index = from + i;
+        return { script: deriveScript(descriptor, branch, index).script, branch, index };
+      });
     const scripts = [
       ...derive(0, wallet.externalBelow, wallet.externalWanted),
       ...derive(1, wallet.internalBelow, wallet.internalWanted),

@@ -2,7 +2,7 @@ import { refusal, type Principal } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { Session } from '@finality/event-store';
 import { requireInstitution, toRpcException } from '@finality/service';
-import { custodialWalletsOf } from '../projections/registry.ts';
+import { loadWallets } from '../projections/registry.ts';
 import { institutionStream } from '../store/streams.ts';
 import type { Gateway } from './gateway.ts';
 
@@ -21,7 +21,7 @@ export async function claimsOf(
   if (state.status === 'none') {
     throw toRpcException(refusal('not_found', 'UNKNOWN_INSTITUTION', `no institution is named "${institutionId}"`));
   }
-  const wallets = await custodialWalletsOf(session, institutionId);
+  const wallets = await loadWallets(session, [], [institutionId]);
   return [
     { kind: 'clearing', institutionId },
     ...wallets.map(({ walletId }) => ({ kind: 'wallet', walletId }) as const),

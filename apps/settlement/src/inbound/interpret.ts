@@ -5,6 +5,7 @@ import {
   type OutpointKey,
   outpointKey,
   parseBlockHash,
+  parseDescriptor,
   parseOutpointKey,
   parseScriptHex,
   parseTxid,
@@ -95,20 +96,17 @@ const SCRIPT_TYPES: Readonly<Record<number, WalletRecord['scriptType']>> = {
   [addressV1.ScriptType.SCRIPT_TYPE_SH_WSH_SORTEDMULTI]: 'sh-wsh-sortedmulti',
 };
 
-export function walletChanged({ payload }: IncomingMessage): Command {
+export function walletChanged({ payload }: IncomingMessage, network: Network): Command {
   const { wallet } = addressV1.WalletChanged.decode(payload);
   assert(wallet !== undefined, 'expected a wallet, got none');
   const scriptType = SCRIPT_TYPES[wallet.scriptType];
   assert(scriptType !== undefined, `expected a script type, got ${wallet.scriptType}`);
-  return command({
-    type: 'wallet_changed',
-    wallet: {
-      walletId: wallet.walletId,
-      institutionId: wallet.institutionId,
-      scriptType,
-      custodial: wallet.kind === addressV1.WalletKind.WALLET_KIND_CUSTODIAL,
-    },
-  });
+  const { walletId, institutionId, externalDescriptor, internalDescriptor } = wallet;
+  const custodial = wallet.kind === addressV1.WalletKind.WALLET_KIND_CUSTODIAL;
+  const known = { walletId, institutionId, scriptType, custodial };
+  if (custodial) return command({ type: 'wallet_changed', wallet: known });
+  const descriptor = unwrap(parseDescriptor([externalDescriptor, internalDescriptor], network));
+  return command({ type: 'wallet_changed', wallet: { ...known, descriptor } });
 }
 
 const DESTINATION_STATUSES: Readonly<Record<number, DestinationRecord['status']>> = {
@@ -244,8 +242,7 @@ function transactionOf(transaction: chainV1.WatchedTransaction | undefined, netw
       script,
       address: script === '' ? '' : (addressOf(unwrap(parseScriptHex(script)), network) ?? ''),
     })),
-    // Wallets whose keys are the institution's are followed elsewhere: their coins aren't the platform's.
-    outputs: transaction.outputs.filter((output) => output.custodial).map((output) => outputOf(txid, output, network)),
+    outputs: transaction.outputs.map((output) => outputOf(txid, output, network)),
   };
 }
 
@@ -256,6 +253,7 @@ function outputOf(txid: Txid, output: chainV1.WatchedOutput, network: Network): 
     valueSats: sats(output.valueSats),
     script,
     walletId: output.walletId,
+    custodial: output.custodial,
     branch: branchOf(output.branch),
     index: output.index,
     address: addressOf(script, network) ?? '',

@@ -18,6 +18,7 @@ import { scopeOf } from './gateway.ts';
 
 const REFERENCE_MAX = 128;
 const CALLBACK_URL_MAX = 2_048;
+const WALLET_ID_MAX = 128;
 
 /** Which fields an idempotency key is held to; a new list gets a new version. */
 const FIELDS_VERSION = '1';
@@ -54,6 +55,7 @@ export function parseSubmission(
     checkText('reference_id', request.referenceId, 0, REFERENCE_MAX),
     request.callbackUrl === undefined ? undefined : checkCallbackUrl(request.callbackUrl),
     request.destinationId === undefined ? undefined : checkDestinationId(request.destinationId, mode),
+    request.payerWalletId === undefined ? undefined : checkPayerWallet(request.payerWalletId, mode),
   ];
   const found = problems.filter((problem) => problem !== undefined);
   if (found.length > 0 || !amount.ok || mode === undefined || feeBearer === undefined) return err(invalid(...found));
@@ -68,7 +70,8 @@ function parsed(
   settlementId: string,
   { amountSats, mode, feeBearer }: Pick<Submission, 'amountSats' | 'mode' | 'feeBearer'>,
 ): ParsedSubmission {
-  const { fromInstitution: from, toInstitution: to, referenceId, callbackUrl, idempotencyKey, destinationId } = request;
+  const { fromInstitution: from, toInstitution: to, referenceId, callbackUrl, idempotencyKey } = request;
+  const { destinationId, payerWalletId } = request;
   return {
     submission: {
       settlementId,
@@ -81,6 +84,7 @@ function parsed(
       submittedBy: caller.keyId,
       ...(callbackUrl === undefined ? {} : { callbackUrl }),
       ...(destinationId === undefined ? {} : { destinationId }),
+      ...(payerWalletId === undefined ? {} : { payerWalletId }),
     },
     idempotency: {
       principal: scopeOf(caller),
@@ -97,6 +101,7 @@ function parsed(
         reference_id: referenceId,
         callback_url: callbackUrl ?? '',
         destination_id: destinationId ?? '',
+        payer_wallet_id: payerWalletId ?? '',
       },
     },
   };
@@ -112,6 +117,11 @@ const MODES: Readonly<Record<number, Mode>> = {
   [settlementV1.SettlementMode.SETTLEMENT_MODE_BILATERAL]: 'bilateral',
   [settlementV1.SettlementMode.SETTLEMENT_MODE_BLOCKCHAIN]: 'blockchain',
 };
+
+function checkPayerWallet(walletId: string, mode: Mode | undefined): FieldError | undefined {
+  if (mode === 'centralized') return fieldError('payer_wallet_id', 'expected none: CENTRALIZED pays from clearing');
+  return checkText('payer_wallet_id', walletId, 1, WALLET_ID_MAX);
+}
 
 const { FeePayer } = settlementV1;
 const FEE_BEARERS: Readonly<Record<number, Submission['feeBearer']>> = {

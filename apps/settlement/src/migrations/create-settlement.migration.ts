@@ -43,23 +43,23 @@ function tables(schema: string): readonly string[] {
   return [
     `CREATE TABLE ${schema}.settlements (
       settlement_id text PRIMARY KEY, from_institution text NOT NULL, to_institution text NOT NULL, status text NOT NULL, waits_for_coins boolean NOT NULL,
-      mode text NOT NULL, on_chain boolean NOT NULL, lineage_id text, created_at bigint NOT NULL, created_position bigint NOT NULL, updated_position bigint NOT NULL) WITH (fillfactor = 80)`,
+      mode text NOT NULL, payer_claim text NOT NULL, lineage_id text, created_at bigint NOT NULL, created_position bigint NOT NULL, updated_position bigint NOT NULL) WITH (fillfactor = 80)`,
     `CREATE INDEX settlements_from ON ${schema}.settlements (from_institution, created_position)`,
     `CREATE INDEX settlements_to ON ${schema}.settlements (to_institution, created_position)`,
     `CREATE INDEX settlements_created ON ${schema}.settlements (created_position)`,
-    `CREATE INDEX settlements_queued ON ${schema}.settlements (from_institution, on_chain, updated_position) WHERE status = 'queued'`,
+    `CREATE INDEX settlements_queued ON ${schema}.settlements (payer_claim, updated_position) WHERE status = 'queued'`,
     `CREATE TABLE ${schema}.institutions (
       institution_id text PRIMARY KEY, name text NOT NULL, status text NOT NULL, created_position bigint NOT NULL)`,
     `CREATE TABLE ${schema}.destinations (destination_id text PRIMARY KEY, institution_id text NOT NULL, script text NOT NULL,
       address text NOT NULL, status text NOT NULL, usable_at bigint NOT NULL)`,
     `CREATE TABLE ${schema}.wallets (
-      wallet_id text PRIMARY KEY, institution_id text NOT NULL, script_type text NOT NULL, custodial boolean NOT NULL, number bigint GENERATED ALWAYS AS IDENTITY)`,
+      wallet_id text PRIMARY KEY, institution_id text NOT NULL, script_type text NOT NULL, custodial boolean NOT NULL, descriptor text, number bigint GENERATED ALWAYS AS IDENTITY)`,
     `CREATE INDEX wallets_institution ON ${schema}.wallets (institution_id, number)`,
     `CREATE TABLE ${schema}.addresses (
       script text PRIMARY KEY, address text NOT NULL, wallet_id text NOT NULL, institution_id text NOT NULL, purpose text NOT NULL,
       branch integer NOT NULL, index integer NOT NULL)`,
     `CREATE TABLE ${schema}.coins (
-      outpoint text PRIMARY KEY, txid text NOT NULL, wallet_id text NOT NULL, value_sats bigint NOT NULL CHECK (value_sats >= 0), script text NOT NULL,
+      outpoint text PRIMARY KEY, txid text NOT NULL, wallet_id text NOT NULL, custodial boolean NOT NULL, value_sats bigint NOT NULL CHECK (value_sats >= 0), script text NOT NULL,
       branch integer NOT NULL, index integer NOT NULL, height integer, life integer NOT NULL, spent_by text, spends integer NOT NULL,
       claimed_by text, released boolean NOT NULL, sources text NOT NULL) WITH (fillfactor = 80)`,
     `CREATE INDEX coins_txid ON ${schema}.coins (txid)`,
@@ -82,6 +82,7 @@ function tables(schema: string): readonly string[] {
     `CREATE INDEX deposits_created ON ${schema}.deposits (created_position)`,
     `CREATE INDEX deposits_txid ON ${schema}.deposits (txid)`,
     `CREATE INDEX deposits_unissued ON ${schema}.deposits (script) WHERE suspense = 'unissued_address'`,
+    `CREATE INDEX deposits_unannounced ON ${schema}.deposits (wallet_id) WHERE suspense = 'unissued_address'`,
     `CREATE TABLE ${schema}.maturities (due_height integer NOT NULL, kind text NOT NULL, id text NOT NULL, PRIMARY KEY (due_height, kind, id))`,
   ];
 }

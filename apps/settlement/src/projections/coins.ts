@@ -6,6 +6,7 @@ import type { Coin, FundingSource } from '@finality/settlement';
 interface CoinRow {
   readonly outpoint: string;
   readonly wallet_id: string;
+  readonly custodial: boolean;
   readonly value_sats: bigint;
   readonly script: string;
   readonly branch: number;
@@ -20,7 +21,7 @@ interface CoinRow {
 }
 
 const COLUMNS =
-  'outpoint, wallet_id, value_sats, script, branch, index, height, life, spent_by, spends, claimed_by, released, sources';
+  'outpoint, wallet_id, custodial, value_sats, script, branch, index, height, life, spent_by, spends, claimed_by, released, sources';
 const FREE = 'spent_by IS NULL AND claimed_by IS NULL AND height IS NOT NULL AND released';
 
 export interface CoinsWanted {
@@ -56,15 +57,16 @@ export async function unspentCoins(session: Session): Promise<readonly Coin[]> {
 export async function saveCoins(session: Session, coins: readonly Coin[]): Promise<void> {
   if (coins.length === 0) return;
   await session.query(
-    `INSERT INTO coins (outpoint, txid, wallet_id, value_sats, script, branch, index, height, life, spent_by, spends, claimed_by, released, sources)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::integer[], $7::integer[], $8::integer[], $9::integer[],
-       $10::text[], $11::integer[], $12::text[], $13::boolean[], $14::text[])
+    `INSERT INTO coins (outpoint, txid, wallet_id, custodial, value_sats, script, branch, index, height, life, spent_by, spends, claimed_by, released, sources)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::bigint[], $6::text[], $7::integer[], $8::integer[], $9::integer[],
+       $10::integer[], $11::text[], $12::integer[], $13::text[], $14::boolean[], $15::text[])
      ON CONFLICT (outpoint) DO UPDATE SET height = excluded.height, life = excluded.life, spent_by = excluded.spent_by, spends = excluded.spends,
        claimed_by = excluded.claimed_by, released = excluded.released`,
     [
       coins.map((coin) => coin.outpoint),
       coins.map((coin) => coin.outpoint.slice(0, coin.outpoint.indexOf(':'))),
       coins.map((coin) => coin.walletId),
+      coins.map((coin) => coin.custodial),
       coins.map((coin) => coin.valueSats),
       coins.map((coin) => coin.script),
       coins.map((coin) => coin.branch),
@@ -84,6 +86,7 @@ function coinOf(row: CoinRow): Coin {
   return {
     outpoint: row.outpoint as OutpointKey,
     walletId: row.wallet_id,
+    custodial: row.custodial,
     valueSats: sats(row.value_sats),
     script: row.script as ScriptHex,
     branch: row.branch === 1 ? 1 : 0,

@@ -1,6 +1,6 @@
-import type { ScriptHex, WalletScriptType } from '@finality/bitcoin';
+import type { Descriptor, ScriptHex, WalletScriptType } from '@finality/bitcoin';
 import type { Session } from '@finality/event-store';
-import type { Instant } from '@finality/kernel';
+import { decodeJson, encodeJson, type Instant } from '@finality/kernel';
 import type { AddressRecord, DestinationRecord, WalletRecord } from '@finality/settlement';
 
 // Wallets and addresses as their issuer announced them.
@@ -10,6 +10,7 @@ interface WalletRow {
   readonly institution_id: string;
   readonly script_type: WalletScriptType;
   readonly custodial: boolean;
+  readonly descriptor: string | null;
 }
 
 /** In the order in which they were registered. */
@@ -21,7 +22,7 @@ export async function loadWallets(
   const [wallets, owners] = [[...ids], [...institutions]];
   if (wallets.length + owners.length === 0) return [];
   const rows = await session.query<WalletRow>(
-    `SELECT wallet_id, institution_id, script_type, custodial FROM wallets
+    `SELECT wallet_id, institution_id, script_type, custodial, descriptor FROM wallets
      WHERE wallet_id = ANY($1::text[]) OR institution_id = ANY($2::text[]) ORDER BY number`,
     [wallets, owners],
   );
@@ -30,24 +31,21 @@ export async function loadWallets(
     institutionId: row.institution_id,
     scriptType: row.script_type,
     custodial: row.custodial,
+    ...(row.descriptor !== null && { descriptor: decodeJson(row.descriptor) as Descriptor }),
   }));
-}
-
-/** Claims of an institution: one for clearing, one per custodial wallet. */
-export async function custodialWalletsOf(session: Session, institutionId: string): Promise<readonly WalletRecord[]> {
-  return (await loadWallets(session, [], [institutionId])).filter((wallet) => wallet.custodial);
 }
 
 export async function saveWallets(session: Session, wallets: readonly WalletRecord[]): Promise<void> {
   if (wallets.length === 0) return;
   await session.query(
-    `INSERT INTO wallets (wallet_id, institution_id, script_type, custodial)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[])`,
+    `INSERT INTO wallets (wallet_id, institution_id, script_type, custodial, descriptor)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::text[])`,
     [
       wallets.map((w) => w.walletId),
       wallets.map((w) => w.institutionId),
       wallets.map((w) => w.scriptType),
       wallets.map((w) => w.custodial),
+      wallets.map((w) => (w.descriptor === undefined ? null : encodeJson(w.descriptor))),
     ],
   );
 }

@@ -1,5 +1,7 @@
 import type { Batch, Session, StoredEvent } from '@finality/event-store';
-import { latest, type LivingSettlement, planOf, waitsForCoins } from '@finality/settlement';
+import type { Instant } from '@finality/kernel';
+import { claimPath } from '@finality/ledger';
+import { latest, type Lineage, lineageIdOf, planOf, waitsForCoins } from '@finality/settlement';
 import { depositStream, institutionStream, lineageStream, settlementStream } from '../store/streams.ts';
 
 // One row per aggregate, as its last event of the batch leaves it: what lists and workers look for.
@@ -23,8 +25,8 @@ export async function saveSettlements(session: Session, events: readonly StoredE
   });
   if (rows.length === 0) return;
   await session.query(
-    `INSERT INTO settlements (settlement_id, from_institution, to_institution, status, waits_for_coins, mode, on_chain, lineage_id, created_at, created_position, updated_position)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::boolean[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])
+    `INSERT INTO settlements (settlement_id, from_institution, to_institution, status, waits_for_coins, mode, payer_claim, lineage_id, created_at, created_position, updated_position)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])
      ON CONFLICT (settlement_id) DO UPDATE SET status = excluded.status, waits_for_coins = excluded.waits_for_coins, lineage_id = excluded.lineage_id, updated_position = excluded.updated_position`,
     [
       rows.map(({ state }) => state.terms.settlementId),
@@ -33,18 +35,13 @@ export async function saveSettlements(session: Session, events: readonly StoredE
       rows.map(({ state }) => state.status),
       rows.map(({ state }) => waitsForCoins(state)),
       rows.map(({ state }) => state.terms.mode),
-      rows.map(({ state }) => state.terms.mode !== 'centralized'),
-      rows.map(({ state }) => lineageOf(state) ?? null),
+      rows.map(({ state }) => claimPath(state.terms.payer)),
+      rows.map(({ state }) => lineageIdOf(state) ?? null),
       rows.map(({ state }) => state.createdAt),
       rows.map(({ first }) => first),
       rows.map(({ last }) => last),
     ],
   );
-}
-
-function lineageOf(state: LivingSettlement): string | undefined {
-  if ('payout' in state && state.payout !== undefined) return state.payout.lineageId;
-  return 'lineageId' in state ? state.lineageId : undefined;
 }
 
 export async function saveInstitutions(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
@@ -81,11 +78,17 @@ export async function saveLineages(session: Session, events: readonly StoredEven
       rows.map(({ state }) => ('plan' in state ? state.plan : state).walletId),
       rows.map(({ state }) => ('plan' in state ? state.plan : state).consolidates ?? false),
       rows.map(({ state }) => state.status),
-      rows.map(({ state }) => planOf(state)?.offerAt ?? null),
-      rows.map(({ state }) => state.status === 'offered' && latest(state).signedHex === undefined),
+      rows.map(({ state }) => offerAt(state)),
+      rows.map(({ state }) => state.status === 'offered' && state.custodial && latest(state).signedHex === undefined),
       rows.map(({ first }) => first),
     ],
   );
+}
+
+/** What is planned and has its addresses waits for its payer to ask for it. */
+function offerAt(lineage: Lineage): Instant | null {
+  const plan = planOf(lineage);
+  return plan === undefined || plan.destinations !== undefined ? null : plan.offerAt;
 }
 
 /** Transactions that were offered, and the lineage that each is a version of. */

@@ -39,12 +39,19 @@ export interface Loaded {
   /** txid → lineage. */
   readonly versions: ReadonlyMap<string, string>;
   /** Deposits by the transaction they are outputs of. */
-  readonly depositOutpoints: readonly { readonly outpoint: string; readonly txid: string; readonly script: string }[];
+  readonly depositOutpoints: readonly DepositPlace[];
   readonly maturities: readonly Maturity[];
   /** Lineages that were planned for a wallet that may reserve. */
   readonly open: readonly string[];
   /** How many payouts are queued for coins, by institution, of those whose coins may be consolidated. */
   readonly waiting: ReadonlyMap<string, number>;
+}
+
+export interface DepositPlace {
+  readonly outpoint: string;
+  readonly txid: string;
+  readonly script: string;
+  readonly walletId: string;
 }
 
 /** The domain's book over a batch of the event store: streams in the batch, the rest here, with what changed kept for saving. */
@@ -70,8 +77,8 @@ export class BatchBook implements Book {
   readonly #batch: Batch;
   readonly #loaded: Loaded;
   readonly #depositTxids: Map<string, Set<string>>;
-  /** Outpoint → script, of those that this batch has to do with. */
-  readonly #newDeposits = new Map<string, string>();
+  /** By outpoint, of those that this batch has to do with. */
+  readonly #newDeposits = new Map<string, Pick<DepositPlace, 'script' | 'walletId'>>();
   readonly #planned: Set<string>;
   readonly #waiting: Map<string, number>;
 
@@ -115,7 +122,7 @@ export class BatchBook implements Book {
         const state = deposits.record(id, ...events);
         if (state.status !== 'none') {
           this.#depositOf(state.terms.txid).add(id);
-          this.#newDeposits.set(id, state.terms.script);
+          this.#newDeposits.set(id, state.terms);
         }
         return state;
       },
@@ -134,9 +141,9 @@ export class BatchBook implements Book {
     return this.newWallets.get(walletId) ?? this.#loaded.wallets.find((wallet) => wallet.walletId === walletId);
   }
 
-  walletOf(institutionId: string): WalletRecord | undefined {
-    return [...this.#loaded.wallets, ...this.newWallets.values()].find(
-      (wallet) => wallet.institutionId === institutionId && wallet.custodial,
+  walletsOf(institutionId: string): readonly WalletRecord[] {
+    return [...this.#loaded.wallets, ...this.newWallets.values()].filter(
+      (wallet) => wallet.institutionId === institutionId,
     );
   }
 
@@ -193,9 +200,18 @@ export class BatchBook implements Book {
 
   /** Deposits that came before the notice of their address, in this batch or long ago. */
   depositsTo(script: string): readonly string[] {
-    const before = this.#loaded.depositOutpoints.map((deposit) => [deposit.outpoint, deposit.script] as const);
+    return this.#depositsWhere((deposit) => deposit.script === script);
+  }
+
+  /** Deposits that came before the notice of their wallet. */
+  depositsOn(walletId: string): readonly string[] {
+    return this.#depositsWhere((deposit) => deposit.walletId === walletId);
+  }
+
+  #depositsWhere(is: (deposit: Pick<DepositPlace, 'script' | 'walletId'>) => boolean): readonly string[] {
+    const before = this.#loaded.depositOutpoints.map((deposit) => [deposit.outpoint, deposit] as const);
     const all = new Map([...before, ...this.#newDeposits]);
-    return [...all.keys()].filter((outpoint) => all.get(outpoint) === script).sort();
+    return [...all.keys()].filter((outpoint) => is(all.get(outpoint)!)).sort();
   }
 
   declare(txid: string, lineageId: string): void {

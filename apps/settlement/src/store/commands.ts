@@ -2,6 +2,7 @@ import type { FeeRate } from '@finality/bitcoin';
 import type { Principal } from '@finality/kernel';
 import type { LedgerHead, SignedHead } from '@finality/ledger';
 import type {
+  AddedSignatures,
   AddressRecord,
   ApiKey,
   Assessment,
@@ -77,7 +78,14 @@ export type SettlementCommand =
   /** A segment of the ledger ends here; its head is on record before it is signed. */
   | { readonly type: 'segment_sealed'; readonly head: LedgerHead }
   | { readonly type: 'head_signed'; readonly head: SignedHead }
-  | { readonly type: 'signing_refused'; readonly lineageId: string; readonly version: number; readonly rule: string };
+  | { readonly type: 'signing_refused'; readonly lineageId: string; readonly version: number; readonly rule: string }
+  | { readonly type: 'prepare_psbt'; readonly settlementId: string; readonly caller: Principal }
+  | {
+      readonly type: 'add_signatures';
+      readonly settlementId: string;
+      readonly added: AddedSignatures;
+      readonly caller: Principal;
+    };
 
 export type CommandOf<Type extends SettlementCommand['type']> = Extract<SettlementCommand, { type: Type }>;
 

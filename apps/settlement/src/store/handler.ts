@@ -3,6 +3,7 @@ import { assert, assertNever, err, type Principal, refusal, type Refusal, type R
 import { seal, type SealsEvent, sign } from '@finality/ledger';
 import { saveLedger, saveSegment } from '@finality/ledger-store';
 import {
+  addSignatures,
   applyChainFact,
   attributeDeposits,
   bumpSettlement,
@@ -17,10 +18,12 @@ import {
   issueApiKey,
   type LivingSettlement,
   offer,
+  preparePayout,
   reserve,
   review,
   reviewDeposit,
   revokeApiKey,
+  type Settlement,
   settlementAssessed,
   type SettlementPolicy,
   signed,
@@ -55,13 +58,19 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'submit':
         return settlementReply(submit(book, body.submission));
       case 'cancel':
-        return settlementReply(cancelBy(book, body));
+        return settlementReply(
+          byPayer(book, body, () => cancel(book, body.settlementId, body.reason, body.caller.keyId)),
+        );
       case 'confirm_incident':
         return replyOf(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason), () => ({
           type: 'done',
         }));
       case 'bump':
-        return settlementReply(bumpBy(book, body));
+        return settlementReply(byPayer(book, body, () => bumpSettlement(book, body.settlementId, body.feeRate)));
+      case 'prepare_psbt':
+        return settlementReply(byPayer(book, body, () => preparePayout(book, body.settlementId)));
+      case 'add_signatures':
+        return settlementReply(byPayer(book, body, () => addSignatures(book, body.settlementId, body.added)));
       case 'review':
         return settlementReply(review(book, body.review));
       case 'review_deposit':
@@ -139,10 +148,11 @@ function happened(book: BatchBook, body: Happened): void {
       if (body.subject === 'settlement') return settlementAssessed(book, body.id, body.by, body.assessment);
       return depositAssessed(book, body.id, body.by, body.assessment);
     case 'wallet_changed':
-      return book.putWallet(body.wallet);
+      book.putWallet(body.wallet);
+      return attributeDeposits(book, book.depositsOn(body.wallet.walletId));
     case 'address_issued':
       book.putAddress(body.address);
-      return attributeDeposits(book, book.depositsTo(body.address.script), body.address.institutionId);
+      return attributeDeposits(book, book.depositsTo(body.address.script));
     case 'destination_changed':
       return book.putDestination(body.destination);
     case 'destination_refused':
@@ -167,30 +177,22 @@ function happened(book: BatchBook, body: Happened): void {
   }
 }
 
-function cancelBy(
+function byPayer(
   book: BatchBook,
-  { settlementId, reason, caller }: CommandOf<'cancel'>,
+  { settlementId, caller }: { readonly settlementId: string; readonly caller: Principal },
+  decide: () => Result<LivingSettlement, Refusal>,
 ): Result<LivingSettlement, Refusal> {
-  const notTheirs = payersOnly(book, settlementId, caller);
-  return notTheirs ? err(notTheirs) : cancel(book, settlementId, reason, caller.keyId);
-}
-
-function bumpBy(
-  book: BatchBook,
-  { settlementId, feeRate, caller }: CommandOf<'bump'>,
-): Result<LivingSettlement, Refusal> {
-  const notTheirs = payersOnly(book, settlementId, caller);
-  return notTheirs ? err(notTheirs) : bumpSettlement(book, settlementId, feeRate);
+  const notTheirs = payersOnly(book.settlements.get(settlementId), caller);
+  return notTheirs ? err(notTheirs) : decide();
 }
 
 /** The payer's, or an operator's. To anybody but the two parties it doesn't exist. */
-function payersOnly(book: BatchBook, settlementId: string, caller: Principal): Refusal | undefined {
-  const state = book.settlements.get(settlementId);
+export function payersOnly(state: Settlement, caller: Principal): Refusal | undefined {
   if (state.status === 'none' || caller.roles.includes('operator')) return undefined;
   if (state.terms.from === caller.institutionId) return undefined;
   if (state.terms.to === caller.institutionId)
     return refusal('permission_denied', 'NOT_THE_PAYER', 'only the payer can do this to a settlement');
-  return refusal('not_found', 'UNKNOWN_SETTLEMENT', `no settlement ${settlementId}`);
+  return refusal('not_found', 'UNKNOWN_SETTLEMENT', `no settlement ${state.terms.settlementId}`);
 }
 
 function replyOf<T>(result: Result<T, Refusal>, reply: (value: T) => SettlementReply): Handled<SettlementReply> {

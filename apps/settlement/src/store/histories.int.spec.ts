@@ -29,6 +29,7 @@ const SHORT = {
   deepReorgBlocks: 4,
   agreeFromSats: sats(60_000n),
   reopenedBlocksMax: 2,
+  bumpBearer: 'platform' as const,
 };
 
 const ACTIONS = 90;

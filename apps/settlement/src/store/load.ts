@@ -30,7 +30,7 @@ import {
 import { loadCoins } from '../projections/coins.ts';
 import { loadMaturities } from '../projections/maturities.ts';
 import { loadAddresses, loadDestinations, loadWallets } from '../projections/registry.ts';
-import { BatchBook, type Loaded } from './batch-book.ts';
+import { BatchBook, type DepositPlace, type Loaded } from './batch-book.ts';
 import type { SettlementCommand } from './commands.ts';
 import { Needs } from './needs.ts';
 import {
@@ -114,13 +114,16 @@ async function loadVersions(session: Session, needs: Needs): Promise<ReadonlyMap
 }
 
 async function loadDepositOutpoints(session: Session, needs: Needs): Promise<Loaded['depositOutpoints']> {
-  if (needs.txids.size + needs.attribute.size === 0) return [];
-  const rows = await session.query<{ outpoint: string; txid: string; script: string }>(
-    `SELECT outpoint, txid, script FROM deposits WHERE txid = ANY($1::text[])
-     UNION SELECT outpoint, txid, script FROM deposits WHERE script = ANY($2::text[]) AND suspense = 'unissued_address'
+  if (needs.txids.size + needs.attribute.size + needs.announced.size === 0) return [];
+  const columns = 'outpoint, txid, script, wallet_id AS "walletId"';
+  const rows = await session.query<DepositPlace>(
+    `SELECT ${columns} FROM deposits WHERE txid = ANY($1::text[])
+     UNION SELECT ${columns} FROM deposits WHERE script = ANY($2::text[]) AND suspense = 'unissued_address'
+     UNION SELECT ${columns} FROM deposits WHERE wallet_id = ANY($3::text[]) AND suspense = 'unissued_address'
      ORDER BY outpoint`,
-    [[...needs.txids], [...needs.attribute]],
+    [[...needs.txids], [...needs.attribute], [...needs.announced]],
   );
+  if (rows.length > 0) needs.chain = true;
   for (const { outpoint } of rows) {
     needs.deposits.add(outpoint);
     needs.outpoints.add(outpoint);
@@ -133,7 +136,7 @@ async function loadWaiting(session: Session, { consolidating }: Needs): Promise<
   if (consolidating.institutions.size === 0) return new Map();
   const rows = await session.query<{ from_institution: string; waiting: bigint }>(
     `SELECT from_institution, count(*) AS waiting FROM settlements
-     WHERE status = 'queued' AND on_chain AND from_institution = ANY($1::text[]) AND waits_for_coins
+     WHERE status = 'queued' AND mode <> 'centralized' AND from_institution = ANY($1::text[]) AND waits_for_coins
      GROUP BY from_institution`,
     [[...consolidating.institutions]],
   );
@@ -160,7 +163,11 @@ class States {
     if (needs.chain) {
       // A coin that a fact spends, or a deposit that falls, may be claimed by a lineage.
       const touched = await loadCoins(this.#session, { outpoints: needs.outpoints, txids: needs.txids, freeOf: [] });
-      for (const coin of touched) if (coin.claimedBy !== undefined) needs.lineages.add(coin.claimedBy);
+      for (const coin of touched) {
+        if (coin.claimedBy !== undefined) needs.lineages.add(coin.claimedBy);
+        // What its owner spends is taken from where it counts.
+        if (!coin.custodial) needs.deposits.add(coin.outpoint);
+      }
     }
     if (needs.dueHeight >= 0) await this.#loadHeirs();
     await this.#loadStreams();
@@ -319,6 +326,7 @@ function ledgerNeeds(
   }
   for (const coin of coins) {
     accounts.add(custodyAccount(coin.walletId)).add(walletSuspenseAccount(coin.walletId));
+    if (!coin.custodial) accounts.add(availableAccount({ kind: 'wallet', walletId: coin.walletId }));
     for (const transfer of coinTransferIds(coin)) transfers.add(transfer);
   }
   return { accounts, transfers };

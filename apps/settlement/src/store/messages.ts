@@ -49,6 +49,7 @@ export const STATUSES: Readonly<Record<SettlementStatus, settlementV1.Settlement
   rejected: Status.SETTLEMENT_STATUS_REJECTED,
   queued: Status.SETTLEMENT_STATUS_QUEUED,
   reserved: Status.SETTLEMENT_STATUS_RESERVED,
+  awaiting_signature: Status.SETTLEMENT_STATUS_AWAITING_SIGNATURE,
   executing: Status.SETTLEMENT_STATUS_EXECUTING,
   confirming: Status.SETTLEMENT_STATUS_CONFIRMING,
   settled: Status.SETTLEMENT_STATUS_SETTLED,
@@ -99,7 +100,7 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
 
 /** Why it is where it is; while it may still be paid or not, who wanted it back has the word. */
 function reasonFor({ status, cancelling, transitions }: LivingSettlement): string {
-  const isOpen = status === 'executing' || status === 'confirming';
+  const isOpen = status === 'awaiting_signature' || status === 'executing' || status === 'confirming';
   if (isOpen && cancelling !== undefined) return `cancellation requested: ${cancelling.reason}`;
   return transitions.at(-1)?.reason ?? '';
 }

@@ -72,6 +72,10 @@ export class Needs {
       case 'bump':
         this.bumping.settlements.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
+      case 'prepare_psbt':
+        this.chain = true;
+        return void this.settlements.add(body.settlementId);
+      case 'add_signatures':
       case 'expire':
         return void this.settlements.add(body.settlementId);
       case 'create_institution':
@@ -106,9 +110,6 @@ export class Needs {
       case 'destination_changed':
         return;
       case 'destination_refused':
-        this.chain = true;
-        this.lineages.add(body.lineageId);
-        return void this.settlements.add(body.settlementId);
       case 'destinations_assigned':
       case 'transaction_signed':
       case 'signing_refused':

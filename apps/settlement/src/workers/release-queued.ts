@@ -6,7 +6,7 @@ const QUEUED_MAX = 200;
 const POLL_MS = 1_000;
 
 /**
- * Settlements that wait for liquidity are tried again, first come first served for each payer and kind of claim, whenever something has
+ * Settlements that wait for liquidity are tried again, first come first served for each claim that pays, whenever something has
  * happened in the log. A try that changes nothing leaves no trace, so this comes to rest.
  */
 export class ReleaseQueued implements Worker {
@@ -26,11 +26,11 @@ export class ReleaseQueued implements Worker {
   async step(): Promise<'progress' | 'idle'> {
     const { position } = await this.#reader.head();
     if (position === this.#triedAt) return 'idle';
-    // The first in line of each payer: whoever comes after waits behind it.
+    // The first in line of each claim: whoever comes after waits behind it.
     const { rows } = await this.#env.pool.query<{ settlement_id: string }>(
       `SELECT settlement_id FROM (
-         SELECT DISTINCT ON (from_institution, on_chain) settlement_id, updated_position FROM settlements WHERE status = 'queued'
-         ORDER BY from_institution, on_chain, updated_position) first_in_line
+         SELECT DISTINCT ON (payer_claim) settlement_id, updated_position FROM settlements WHERE status = 'queued'
+         ORDER BY payer_claim, updated_position) first_in_line
        ORDER BY updated_position LIMIT ${QUEUED_MAX}`,
     );
     this.#triedAt = position;

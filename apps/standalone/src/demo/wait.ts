@@ -34,7 +34,7 @@ export async function until<T>(
 }
 
 /** What one service has just been told, another may not have heard of yet. */
-const PASSING = ['UNKNOWN_INSTITUTION', 'UNKNOWN_WALLET', 'NO_WALLET', 'NO_CUSTODIAL_WALLET', 'API_KEY_INVALID'];
+const PASSING = ['UNKNOWN_INSTITUTION', 'UNKNOWN_WALLET', 'NO_WALLET', 'API_KEY_INVALID'];
 
 /** Repeats a call that is refused for now: the same key makes that safe. */
 export async function patiently<T>(runtime: Runtime, call: () => Promise<T>): Promise<T> {

@@ -1,4 +1,12 @@
-import { type BlockHash, HEADER_BYTES, hexFromBytes, type Outpoint, parseAddress, type Txid } from '@finality/bitcoin';
+import {
+  type BlockHash,
+  HEADER_BYTES,
+  hexFromBytes,
+  networkParams,
+  type Outpoint,
+  parseAddress,
+  type Txid,
+} from '@finality/bitcoin';
 import { RPC } from '../broadcast.ts';
 import { chainTips } from '../chain-tips.ts';
 import { type BlockNode, medianTimePast, REGTEST, REGTEST_TARGET } from '../consensus.ts';
@@ -9,7 +17,7 @@ import { blockView, DIFFICULTY, headerView, hex64, scriptView } from './rpc-view
 
 /** Blocks and coins of the chain: reading only. */
 export const chainMethods: RpcMethods = {
-  getblockchaininfo: ({ chain }) => ({
+  getblockchaininfo: ({ chain, faults }) => ({
     chain: 'regtest',
     blocks: chain.tip.height,
     headers: chain.tip.height,
@@ -22,18 +30,22 @@ export const chainMethods: RpcMethods = {
     verificationprogress: 1,
     initialblockdownload: false,
     chainwork: hex64(chain.tip.chainWork),
-    pruned: false,
+    pruned: faults.prunedBelow > 0,
+    ...(faults.prunedBelow > 0 && { pruneheight: faults.prunedBelow }),
     warnings: [],
   }),
   getbestblockhash: ({ chain }) => chain.tip.hash,
   getblockcount: ({ chain }) => chain.tip.height,
-  getblockhash: ({ chain }, params) => {
-    const node = chain.nodeAt(params.integer(0, 'height'));
+  getblockhash: ({ chain, faults }, params) => {
+    const height = params.integer(0, 'height');
+    if (faults.network !== undefined && height === 0) return networkParams(faults.network).genesisHash;
+    const node = chain.nodeAt(height);
     if (!node) throw new RpcError(RPC.invalidParameter, 'Block height out of range');
     return node.hash;
   },
-  getblock: ({ chain }, params) => {
+  getblock: ({ chain, faults }, params) => {
     const node = blockParam(chain, params);
+    if (node.height < faults.prunedBelow) throw new RpcError(RPC.miscError, 'Block not available (pruned data)');
     const verbosity = params.verbosity(1, 'verbosity', 1);
     return verbosity <= 0 ? hexFromBytes(node.raw) : blockView(chain, node, verbosity);
   },

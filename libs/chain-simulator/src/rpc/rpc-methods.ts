@@ -1,4 +1,5 @@
-import { parseAddress } from '@finality/bitcoin';
+import { parseAddress, type ScriptHex } from '@finality/bitcoin';
+import type { NodeFaults } from '../faults.ts';
 import { POLICY } from '../mempool-rules.ts';
 import type { SimulatedChain } from '../simulated-chain.ts';
 import { SIMULATOR_VERSION } from '../simulated-node.ts';
@@ -12,6 +13,9 @@ export interface RpcNode {
   readonly chain: SimulatedChain;
   /** Whether getrawtransaction finds what is mined, as with Bitcoin Core's -txindex. */
   readonly txIndex: boolean;
+  /** It speaks btcd's dialect: `generate` pays this script. */
+  readonly btcd?: { readonly miningScript: ScriptHex };
+  readonly faults: Pick<NodeFaults, 'network' | 'prunedBelow'>;
   /** Where it publishes by ZeroMQ, if it does. */
   readonly zmqAddress?: string;
 }

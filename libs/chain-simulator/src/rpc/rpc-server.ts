@@ -3,6 +3,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { RPC } from '../broadcast.ts';
 import type { NodeFaults, WrongAnswer } from '../faults.ts';
+import { BTCD_METHODS } from './btcd-methods.ts';
 import { encodeRpcValue, type RpcValue } from './rpc-json.ts';
 import { RPC_METHODS, type RpcNode } from './rpc-methods.ts';
 import { RpcError, RpcParams } from './rpc-params.ts';
@@ -63,6 +64,7 @@ async function serve(
   if (outage === 'hang') return;
   const right = body === undefined ? plain(413, 'Request too large') : answerTo(node, request, body, options);
   const answer = WRONG_ANSWERS[options.faults.wrongAnswer ?? 'none'] ?? right;
+  await options.faults.delay?.();
   // Only now: what was asked for has been done.
   if (outage === 'cut_answer') return void request.socket.destroy();
   response.writeHead(answer.status, { 'content-type': answer.type, ...answer.headers });
@@ -112,13 +114,15 @@ function call(node: RpcNode, asked: unknown): { readonly status: number; readonl
     code: number,
     message: string,
   ): { readonly status: number; readonly text: string } => ({
-    status: isNew ? 200 : status,
+    // btcd's errors are in the body alone.
+    status: isNew || node.btcd ? 200 : status,
     text: reply(about, undefined, { code, message }),
   });
   if (typeof method !== 'string') return refuse(400, RPC.invalidRequest, 'Method must be a string');
   if (params !== undefined && params !== null && !Array.isArray(params))
     return refuse(400, RPC.invalidRequest, 'Params must be an array');
-  const run = Object.hasOwn(RPC_METHODS, method) ? RPC_METHODS[method] : undefined;
+  const methods = node.btcd ? BTCD_METHODS : RPC_METHODS;
+  const run = Object.hasOwn(methods, method) ? methods[method] : undefined;
   if (!run) return refuse(404, RPC.methodNotFound, 'Method not found');
   try {
     return { status: 200, text: reply(about, run(node, new RpcParams(method, params ?? [])), undefined) };

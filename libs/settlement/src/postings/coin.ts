@@ -1,4 +1,5 @@
 import {
+  type AccountId,
   correction,
   custodyAccount,
   single,
@@ -51,7 +52,7 @@ export const coinUnspent = (coin: Coin): Transfer =>
 export function coinTransferIds(coin: Coin): readonly TransferId[] {
   return [
     ...(coin.life > 0 ? [transferId(createdKey(coin))] : []),
-    ...(coin.spends > 0 ? [transferId(spentKey(coin)), transferId(foreignKey(coin))] : []),
+    ...(coin.spends > 0 ? [spentKey, foreignKey, ownerKey].map((key) => transferId(key(coin))) : []),
   ];
 }
 
@@ -88,6 +89,33 @@ export const foreignSpendUndone = (coin: Coin): Transfer =>
 
 const foreignKey = (coin: Coin): { purpose: string; object: string; life: number } => ({
   purpose: 'foreign_spend',
+  object: coin.outpoint,
+  life: coin.spends,
+});
+
+/** Spent by its owner, who has the key. He may do so before it is final, or while it is reserved: that his claim may be overdrawn stops nothing. */
+export const ownerSpend = (coin: Coin, from: AccountId): Transfer =>
+  correction({
+    ...ownerKey(coin),
+    corrects: transferId(createdKey(coin)),
+    debit: from,
+    credit: transitAccount(),
+    amount: coin.valueSats,
+  });
+
+export const ownerSpendUndone = (coin: Coin, from: AccountId): Transfer =>
+  correction({
+    purpose: 'owner_spend_undone',
+    object: coin.outpoint,
+    life: coin.spends,
+    corrects: transferId(ownerKey(coin)),
+    debit: transitAccount(),
+    credit: from,
+    amount: coin.valueSats,
+  });
+
+const ownerKey = (coin: Coin): { purpose: string; object: string; life: number } => ({
+  purpose: 'owner_spend',
   object: coin.outpoint,
   life: coin.spends,
 });

@@ -3,12 +3,14 @@ import {
   type Claim,
   inFlightAccount,
   pending,
+  post,
   type Transfer,
   transferId,
   type TransferId,
   voidPending,
 } from '@finality/ledger';
 import type { LineageIdentity } from '../lineage.ts';
+import { heldKey } from './lineage.ts';
 
 /** Whose coins become fewer: the wallet's claim bears the fee, as that of any version that pays nobody (lineage.ts). */
 type Owner = Pick<LineageIdentity, 'lineageId' | 'walletId'>;
@@ -22,11 +24,15 @@ export const consolidationReserved = (owner: Owner, amount: bigint): Transfer =>
     amount,
   });
 
-/** The transaction is built, or never will be. */
+/** The transaction is built: its fee is in flight, even where a reorg has taken since what it was reserved from. */
+export const consolidationHeld = (owner: Owner, version: number, amount: bigint): Transfer =>
+  post({ ...heldKey(owner, version), pendingId: consolidationReservationId(owner), amount });
+
+/** The transaction will never be built. */
 export const consolidationReleased = (owner: Owner): Transfer =>
   voidPending({ ...keyOf(owner, 'consolidation_release'), pendingId: consolidationReservationId(owner) });
 
-/** The transfer that the release of this consolidation names. */
+/** The transfer that ends with either. */
 export const consolidationReservationId = (owner: Owner): TransferId =>
   transferId(keyOf(owner, 'consolidation_reserve'));
 

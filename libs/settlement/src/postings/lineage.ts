@@ -59,7 +59,8 @@ export function lineageTransferIds(lineage: OfferedLineage): readonly TransferId
   return lineage.life === 0 ? held : [...held, transferId(spentKey(lineage, lineage.life))];
 }
 
-const heldKey = (lineage: Owner, version: number) => keyOf(lineage, 'own_hold', version);
+/** Whatever holds the fee of a version: a transfer of its own, or what ends a reservation for it. */
+export const heldKey = (lineage: Owner, version: number) => keyOf(lineage, 'own_hold', version);
 const spentKey = (lineage: Owner, life: number) => keyOf(lineage, 'own_fee', life);
 const claimOf = ({ walletId }: Owner): Claim => ({ kind: 'wallet', walletId });
 const available = (lineage: Owner) => availableAccount(claimOf(lineage));

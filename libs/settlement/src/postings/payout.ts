@@ -25,20 +25,22 @@ import {
   type Terms,
 } from '../settlement.ts';
 
-/** Sets amount plus what the fee may take aside until the transaction is built. */
-export const reservation = (terms: Terms, feeReservedSats: bigint): Transfer =>
+type Reserved = Pick<LivingSettlement, 'terms' | 'reservedTimes'>;
+
+/** Sets amount plus what the fee may take aside until the transaction is built. `life`: how often that has been done for this settlement. */
+export const reservation = (terms: Terms, feeReservedSats: bigint, life: number): Transfer =>
   pending({
-    ...keyOf(terms, 'reserve'),
+    ...keyOf(terms, 'reserve', life),
     debit: availableAccount(terms.payer),
     credit: inFlightAccount(terms.payer),
     amount: terms.amountSats + feeReservedSats,
   });
 
 /** The transaction is built: what is paid and its fee are on their way, the rest of what was reserved is free again. */
-export const commitment = (terms: Terms, payout: Payout): Transfer =>
+export const commitment = ({ terms, reservedTimes }: Reserved, payout: Payout): Transfer =>
   post({
     ...keyOf(terms, 'commit'),
-    pendingId: reservationId(terms.settlementId),
+    pendingId: reservationId(terms.settlementId, reservedTimes),
     amount: paidSats(terms, payout) + payout.feeSats,
   });
 
@@ -52,8 +54,11 @@ export const heldMore = (terms: Terms, version: number, amount: bigint): Transfe
   });
 
 /** Nothing will be paid: everything reserved is free again. */
-export const release = (terms: Terms): Transfer =>
-  voidPending({ ...keyOf(terms, 'release'), pendingId: reservationId(terms.settlementId) });
+export const release = ({ terms, reservedTimes }: Reserved): Transfer =>
+  voidPending({
+    ...keyOf(terms, 'release', reservedTimes),
+    pendingId: reservationId(terms.settlementId, reservedTimes),
+  });
 
 /** In a block: the fee has left, what was paid is the payee's, not yet final. */
 export function payoutConfirmed(terms: Terms, payout: Payout): readonly Transfer[] {
@@ -188,7 +193,7 @@ export const payoutFailed = (terms: Terms, payout: Payout): Transfer =>
 /** Ids of transfers that later ones of this settlement may name. */
 export function settlementTransferIds(state: LivingSettlement): readonly TransferId[] {
   const { settlementId } = state.terms;
-  const ids = [reservationId(settlementId)];
+  const ids = [reservationId(settlementId, Math.max(1, state.reservedTimes))];
   const payout = 'payout' in state ? state.payout : undefined;
   if (payout !== undefined && payout.life > 0) {
     const parts = feeParts(payout).map(({ purpose }) => transferId(keyOf(state.terms, purpose, payout.life)));
@@ -198,8 +203,8 @@ export function settlementTransferIds(state: LivingSettlement): readonly Transfe
   return ids;
 }
 
-const reservationId = (settlementId: string): TransferId =>
-  transferId({ purpose: 'reserve', object: settlementId, life: 1 });
+const reservationId = (settlementId: string, life: number): TransferId =>
+  transferId({ purpose: 'reserve', object: settlementId, life });
 const refundId = (settlementId: string, life: number): TransferId =>
   transferId({ purpose: 'bump_refund', object: settlementId, life });
 const amountId = (settlementId: string, life: number): TransferId =>

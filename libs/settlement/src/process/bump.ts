@@ -6,6 +6,7 @@ import {
   formatFeeRate,
   type PayoutFee,
   payoutFees,
+  type SpendKind,
   vsizeOf,
 } from '@finality/bitcoin';
 import { addSats, assert, err, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
@@ -24,8 +25,8 @@ import {
 } from '../lineage.ts';
 import { ownFeeHeld } from '../postings/lineage.ts';
 import { heldMore } from '../postings/payout.ts';
-import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
-import { placeholderFor, scriptSized, spendable, weightOf } from './choose-coins.ts';
+import { isGivenUp, living, type LivingSettlement, type Payout, type Settlement } from '../settlement.ts';
+import { placeholderFor, scriptSized, spendable, spendOf, weightOf } from './choose-coins.ts';
 import { feeRateNow } from './fees.ts';
 import { claim, inputOf, releaseClaim } from './reserve.ts';
 
@@ -42,7 +43,8 @@ function bump(book: Book, lineageId: string, feeRate: FeeRate): Result<void, Ref
   if (!waits.ok) return waits;
   const lineage = waits.value;
   const last = latest(lineage);
-  if (lineage.next !== undefined || last.signedHex === undefined)
+  // Whoever signs for himself may leave a version unsigned, and want another.
+  if (lineage.next !== undefined || (lineage.custodial && last.signedHex === undefined))
     return refused('VERSION_UNDER_WAY', `version ${(lineage.next ?? last).version} is being signed`);
   if (lineage.versions.length >= VERSIONS_MAX)
     return refused('TOO_MANY_VERSIONS', `expected at most ${VERSIONS_MAX} versions`);
@@ -57,7 +59,7 @@ export function replaceWithout(book: Book, lineageId: string, settlementId: stri
   const waits = waiting(book, lineageId);
   if (!waits.ok) return waits;
   const payouts = stillPaid(book, latest(waits.value)).filter((payout) => payout.settlementId !== settlementId);
-  return replace(book, waits.value, payouts, dearer(book, latest(waits.value)));
+  return replace(book, waits.value, payouts, dearer(book, waits.value));
 }
 
 /** A lineage that a version can still be added to: none is in a block, all of them are possible, and none has ever been final. */
@@ -69,7 +71,7 @@ function waiting(book: Book, lineageId: string): Result<OfferedLineage, Refusal>
     lineage.conflicts.length + lineage.lost.length === 0;
   if (!waits) return refused('NOT_WAITING', 'expected a transaction that waits for its first confirmation');
   const states = settlementsOf(lineage).map((id) => living(book.settlements.get(id)));
-  if (states.some((state) => state.status !== 'executing' && !isGivenUp(state)))
+  if (!states.every((state) => isWaiting(state) || isGivenUp(state)))
     return refused('NOT_WAITING', 'expected payouts that have never been final');
   return ok(lineage);
 }
@@ -77,8 +79,8 @@ function waiting(book: Book, lineageId: string): Result<OfferedLineage, Refusal>
 /** What the next version pays: whatever the last one does, without what has been cancelled. */
 function stillPaid(book: Book, { payouts }: OfferedVersion): readonly LineagePayout[] {
   return payouts.map(payoutOf).filter(({ settlementId }) => {
-    const { status, cancelling } = living(book.settlements.get(settlementId));
-    return status === 'executing' && cancelling === undefined;
+    const state = living(book.settlements.get(settlementId));
+    return isWaiting(state) && state.cancelling === undefined;
   });
 }
 
@@ -96,9 +98,10 @@ function replace(
   const last = latest(lineage);
   const funded = fund(book, lineage, payouts, feeRate);
   if (!funded.ok) return funded;
-  const { lineageId, walletId, institutionId, anchor } = lineage;
+  const { lineageId, walletId, institutionId, custodial, anchor } = lineage;
   const version = last.version + 1;
-  const plan = { lineageId, walletId, institutionId, anchor, version, payouts, ...funded.value };
+  const identity = { lineageId, walletId, institutionId, custodial, anchor };
+  const plan = { ...identity, version, payouts, ...funded.value };
   const affordable = book.ledger.check(held(book, plan));
   if (!affordable.ok) return refused('INSUFFICIENT_LIQUIDITY', 'the payer has not got what the fee takes more');
   dropNext(book, lineageId, 'another version is planned in its place');
@@ -119,27 +122,40 @@ const payoutOf = ({
   ...payout
 }: VersionPayout): LineagePayout => payout;
 
+/** Offered, and in no block. */
+export type WaitingSettlement = Extract<
+  LivingSettlement,
+  { status: 'executing' | 'awaiting_signature'; payout: Payout }
+>;
+
+export const isWaiting = (state: Settlement): state is WaitingSettlement =>
+  state.status === 'executing' || (state.status === 'awaiting_signature' && 'payout' in state);
+
 /** What bumps the transaction that pays a settlement, on request. */
 export function bumpSettlement(book: Book, settlementId: string, feeRate: FeeRate): Result<LivingSettlement, Refusal> {
   const state = book.settlements.get(settlementId);
   if (state.status === 'none') return err(refusal('not_found', 'UNKNOWN_SETTLEMENT', `no settlement ${settlementId}`));
-  if (state.status !== 'executing')
+  if (!isWaiting(state))
     return refused('NOT_WAITING', `expected a settlement that is executing, got one that is ${state.status}`);
   const bumped = bump(book, state.payout.lineageId, feeRate);
   return bumped.ok ? ok(living(book.settlements.get(settlementId))) : bumped;
 }
 
-/** It has waited for so many blocks. Whatever keeps it from being replaced now is looked at again as many blocks later. */
+/**
+ * It has waited for so many blocks: what the signer signs is replaced, the rest on request only. Whatever keeps it from being replaced now is
+ * looked at again as many blocks later.
+ */
 export function bumpDue(book: Book, lineageId: string): void {
   const lineage = book.lineages.get(lineageId);
-  if (lineage.status !== 'offered' || lineage.inBlock !== undefined || lineage.consolidates) return;
-  const bumped = bump(book, lineageId, dearer(book, latest(lineage)));
+  if (lineage.status !== 'offered' || lineage.inBlock !== undefined || lineage.consolidates || !lineage.custodial)
+    return;
+  const bumped = bump(book, lineageId, dearer(book, lineage));
   if (!bumped.ok) waitForBlock(book, lineageId);
 }
 
 /** What is paid today, or a step more than before. */
-function dearer(book: Book, last: OfferedVersion): FeeRate {
-  const higher = ((rateOf(last) * STEP_PERCENT) / 100n) as FeeRate;
+function dearer(book: Book, lineage: OfferedLineage): FeeRate {
+  const higher = ((rateOf(spendOf(book, lineage.walletId), latest(lineage)) * STEP_PERCENT) / 100n) as FeeRate;
   const feeRate = feeRateNow(book);
   return feeRate > higher ? feeRate : higher;
 }
@@ -166,7 +182,12 @@ export function sharesOf(book: Book, plan: Paying): readonly PayoutFee[] {
   if (payouts.length === 0) return [];
   const payees = payouts.map(({ payee }) => scriptSized(book, payee));
   const scripts = changeSats === 0n ? payees : [...payees, placeholderFor(book, walletId)];
-  return payoutFees({ feeSats, droppedSats, weight: weightOf(inputs, scripts), scripts: payees });
+  return payoutFees({
+    feeSats,
+    droppedSats,
+    weight: weightOf(spendOf(book, walletId), inputs, scripts),
+    scripts: payees,
+  });
 }
 
 /** What has to be held beside what is: each payout's share of the fee may be larger than in any version before. */
@@ -177,7 +198,7 @@ export function held(book: Book, plan: Paying & Pick<LineagePlan, 'lineageId' | 
   }
   return sharesOf(book, plan).flatMap(({ feeSats }, i) => {
     const state = living(book.settlements.get(plan.payouts[i]!.settlementId));
-    assert(state.status === 'executing', `a settlement that is ${state.status} isn't paid by another version`);
+    assert(isWaiting(state), `a settlement that is ${state.status} isn't paid by another version`);
     const moreSats = feeSats - state.payout.heldSats;
     return moreSats > 0n ? [heldMore(state.terms, plan.version, moreSats)] : [];
   });
@@ -200,16 +221,17 @@ function fund(
   const last = latest(lineage);
   const payees = payouts.map(({ payee }) => scriptSized(book, payee));
   const change = placeholderFor(book, lineage.walletId);
+  const spend = spendOf(book, lineage.walletId);
   const amountSats = addSats(...payouts.map((payout) => payout.amountSats));
   // Who pays nobody any more bears what all that were to be paid would have.
   const bearers = payees.length > 0 ? payees.length : settlementsOf(lineage).length;
-  const target = { feeRate, feeCapSats: (book.policy.feeCapSats * BigInt(bearers)) as Sats };
+  const target = { spend, feeRate, feeCapSats: (book.policy.feeCapSats * BigInt(bearers)) as Sats };
   const free = spendable(book, lineage.walletId).slice(0, COINS_ADDED_MAX).map(inputOf);
   for (let added = 0; added <= free.length; added++) {
     const inputs = [...last.inputs, ...free.slice(0, added)];
     const restSats = addSats(...inputs.map(({ valueSats }) => valueSats)) - amountSats;
-    const withChange = feeOf(book, last, weightOf(inputs, [...payees, change]), target);
-    const without = feeOf(book, last, weightOf(inputs, payees), target);
+    const withChange = feeOf(book, last, weightOf(spend, inputs, [...payees, change]), target);
+    const without = feeOf(book, last, weightOf(spend, inputs, payees), target);
     if (!withChange.ok) return withChange;
     if (!without.ok) return without;
     const changeSats = restSats - withChange.value;
@@ -236,12 +258,12 @@ function feeOf(
   { policy: { bump: policy } }: Book,
   last: OfferedVersion,
   weight: number,
-  { feeRate, feeCapSats }: { readonly feeRate: FeeRate; readonly feeCapSats: Sats },
+  { spend, feeRate, feeCapSats }: { readonly spend: SpendKind; readonly feeRate: FeeRate; readonly feeCapSats: Sats },
 ): Result<Sats, Refusal> {
   const { version, feeSats } = last;
   const decision = decideBump({
     // Nobody tells what payees have made of its outputs: those that follow ours are spent when they are final.
-    versions: [{ version, feeSats, vsize: vsizeOf(weightOfVersion(last)), descendants: [] }],
+    versions: [{ version, feeSats, vsize: vsizeOf(weightOfVersion(spend, last)), descendants: [] }],
     target: feeRate,
     incremental: policy.incrementalFeeRate,
     floor: policy.incrementalFeeRate,
@@ -252,19 +274,21 @@ function feeOf(
     case 'replace':
       return ok(decision.feeSats);
     case 'none':
-      return refused('PAYS_ENOUGH', `version ${version} pays ${formatFeeRate(rateOf(last))} sat/vB already`);
+      return refused('PAYS_ENOUGH', `version ${version} pays ${formatFeeRate(rateOf(spend, last))} sat/vB already`);
     default:
       return refused('FEE_ABOVE_CAP', `expected a fee of at most ${feeCapSats} sat`);
   }
 }
 
-const weightOfVersion = ({ inputs, outputs }: OfferedVersion): number =>
+const weightOfVersion = (spend: SpendKind, { inputs, outputs }: OfferedVersion): number =>
   weightOf(
+    spend,
     inputs,
     outputs.map(({ destination }) => destination.script),
   );
 
-const rateOf = (version: OfferedVersion): FeeRate => feeRateOf(version.feeSats, weightOfVersion(version));
+const rateOf = (spend: SpendKind, version: OfferedVersion): FeeRate =>
+  feeRateOf(version.feeSats, weightOfVersion(spend, version));
 
 const refused = (reason: string, message: string): { readonly ok: false; readonly error: Refusal } =>
   err(refusal('failed_precondition', reason, message));

@@ -1,18 +1,17 @@
 import {
   type CoinSelectionFault,
-  type CustodialScriptType,
+  isMultisig,
   outpointKey,
   parseOutpointKey,
   PLACEHOLDER_SCRIPT,
   type ScriptHex,
   selectQuoted,
+  type SpendKind,
   transactionWeight,
-  type WalletScriptType,
-  walletScriptTypeOf,
 } from '@finality/bitcoin';
 import { assert, ok, type Result, type Sats, unwrap } from '@finality/kernel';
 import type { Book } from '../book.ts';
-import { type Coin, isSpendable } from '../coin.ts';
+import { type Coin, isSpendable, type WalletRecord } from '../coin.ts';
 import { feeRateNow } from './fees.ts';
 import type { LineagePayout, LineagePlan, OnChainPayee } from '../lineage.ts';
 
@@ -43,6 +42,8 @@ const COINS_CONSIDERED_MAX = 200;
 export function chooseCoins(book: Book, request: CoinRequest): Result<CoinChoice, CoinSelectionFault> {
   const { walletId, payouts, plan } = request;
   const { policy } = book;
+  const spend = spendOf(book, walletId);
+  const candidate = candidateOf(spend);
   const own = (plan?.inputs ?? []).map(({ outpoint }) => candidate(book.coins.get(outpoint)));
   const free = request.own === 'only' ? [] : spendable(book, walletId).map(candidate);
   const selection = {
@@ -55,7 +56,7 @@ export function chooseCoins(book: Book, request: CoinRequest): Result<CoinChoice
     })),
     feeRate: feeRateNow(book),
     feeCapSats: (policy.feeCapSats * BigInt(payouts.length)) as Sats,
-    change: { type: payingScriptType(book, walletId) },
+    change: spend,
     ...(plan && { anchor: unwrap(parseOutpointKey(plan.anchor)) }),
   };
   const fromFew = selectQuoted({ ...selection, coins: [...own, ...free.slice(0, COINS_CONSIDERED_MAX)] });
@@ -79,11 +80,11 @@ export function spendable(book: Book, walletId: string): readonly Coin[] {
     .sort((a, b) => Number(b.valueSats - a.valueSats) || (a.outpoint < b.outpoint ? -1 : 1));
 }
 
-export const candidate = (coin: Coin) => ({
+export const candidateOf = (spend: SpendKind) => (coin: Coin) => ({
   coin,
   outpoint: unwrap(parseOutpointKey(coin.outpoint)),
   valueSats: coin.valueSats,
-  spend: { type: scriptTypeOf(coin.script) },
+  spend,
   anchorEligible: true,
 });
 
@@ -93,30 +94,26 @@ export const scriptSized = (book: Book, payee: OnChainPayee): ScriptHex =>
 
 /** Of the size that an output to this wallet has. */
 export const placeholderFor = (book: Book, walletId: string): ScriptHex =>
-  PLACEHOLDER_SCRIPT[walletScriptType(book, walletId)];
+  PLACEHOLDER_SCRIPT[knownWallet(book, walletId).scriptType];
 
-/** The most that a transaction with these inputs and outputs can weigh. */
-export const weightOf = (inputs: readonly { readonly script: ScriptHex }[], scripts: readonly ScriptHex[]): number =>
+/** The most that a transaction with these inputs, all of one wallet, and outputs can weigh. */
+export const weightOf = (spend: SpendKind, inputs: readonly unknown[], scripts: readonly ScriptHex[]): number =>
   transactionWeight(
-    inputs.map(({ script }) => ({ type: scriptTypeOf(script) })),
+    inputs.map(() => spend),
     scripts,
   );
 
-function scriptTypeOf(script: ScriptHex): CustodialScriptType {
-  const type = walletScriptTypeOf(script);
-  assert(type !== undefined, `${script} is no script of a wallet`);
-  return type;
+/** What it takes to spend a coin of this wallet. */
+export function spendOf(book: Book, walletId: string): SpendKind {
+  const { scriptType, descriptor } = knownWallet(book, walletId);
+  if (!isMultisig(scriptType)) return { type: scriptType };
+  assert(descriptor !== undefined, `wallet ${walletId} of several keys has a descriptor`);
+  return { type: scriptType, required: descriptor.required, keys: descriptor.keys.length };
 }
 
-/** Only wallets whose keys are the signer's pay. */
-export function payingScriptType(book: Book, walletId: string): CustodialScriptType {
-  const type = walletScriptType(book, walletId);
-  assert(type === 'wpkh' || type === 'tr', `wallet ${walletId} of ${type} has keys of the signer`);
-  return type;
-}
-
-function walletScriptType(book: Book, walletId: string): WalletScriptType {
+/** The wallet, when it must be there. */
+export function knownWallet(book: Book, walletId: string): WalletRecord {
   const wallet = book.wallet(walletId);
   assert(wallet !== undefined, `wallet ${walletId} is not known`);
-  return wallet.scriptType;
+  return wallet;
 }

@@ -16,6 +16,7 @@ import {
   submitted,
   WALLET_A,
 } from '../spec/given.fixture.ts';
+import { checkWorld } from '../spec/invariants.fixture.ts';
 import { POLICY } from '../spec/memory-book.fixture.ts';
 import type { World } from '../spec/world.fixture.ts';
 
@@ -131,6 +132,18 @@ describe('consolidation', () => {
     expect(balance(world, WALLET_A)).toEqual({ available: TOTAL - FEE });
   });
 
+  it('is built although a reorg has taken what its fee was reserved from', () => {
+    const world = givenUnder(TIDY, ...COINS, consolidated).when().world;
+    // The rest is reserved for a payout, and the last deposit isn't in a block any more: the wallet is overdrawn.
+    world.submit('blockchain', 'a', 'b', 80_000n);
+    approved(world);
+    world.reorg(3, () => false);
+    world.assign(planOf(world.book.lineages.get(lineageId))!, false);
+    checkWorld(world);
+    expect(world.book.lineages.get(lineageId).status).toBe('offered');
+    expect(balance(world, WALLET_A).available).toBeLessThan(0n);
+  });
+
   it('gives the fee back when a coin of its can’t be spent any more', () => {
     const world = givenUnder(TIDY, ...COINS, consolidated, sent).when((w) => {
       const { outpoint } = offered(w.book.lineages.get(lineageId)).versions[0]!.inputs[0]!;
@@ -204,6 +217,14 @@ describe('a wallet of coins too small', () => {
 });
 
 describe('what a queued payout waits for', () => {
+  it('is money, where the wallet is empty: paid as soon as there is some', () => {
+    const world = givenUnder(POLICY, submitted('blockchain', 10_000n), approved).when().world;
+    expect(settlementOf(world)).toMatchObject({ status: 'queued', waitsFor: 'INSUFFICIENT_LIQUIDITY' });
+    funded('a', 'wallet', 50_000n)(world);
+    world.withdraw('s-1', 'retry_reservation');
+    expect(settlementOf(world).status).toBe('reserved');
+  });
+
   it('is told, and told anew when it is something else', () => {
     const more = [submitted('bilateral', 80_000n), approved];
     const one = [funded('a', 'wallet', 90_000n), submitted('bilateral', 10_000n), approved];

@@ -2,10 +2,9 @@ import { decideConsolidation } from '@finality/bitcoin';
 import type { Sats } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import type { LineagePlan } from '../lineage.ts';
-import { consolidationReleased, consolidationReserved } from '../postings/consolidation.ts';
-import { ownFeeHeld } from '../postings/lineage.ts';
+import { consolidationHeld, consolidationReleased, consolidationReserved } from '../postings/consolidation.ts';
 import { mustPost } from '../postings/post.ts';
-import { candidate, payingScriptType, spendable } from './choose-coins.ts';
+import { candidateOf, spendable, spendOf } from './choose-coins.ts';
 import { feesNow } from './fees.ts';
 import { claim, inputOf } from './reserve.ts';
 
@@ -28,10 +27,11 @@ export function consolidate(book: Book, { lineageId, walletId, institutionId }: 
   if (book.lineages.get(lineageId).status !== 'none' || book.institutions.get(institutionId).status !== 'active')
     return;
   if (book.waitsForCoins(walletId)) return;
+  const spend = spendOf(book, walletId);
   const decision = decideConsolidation({
-    coins: spendable(book, walletId).map(candidate),
+    coins: spendable(book, walletId).map(candidateOf(spend)),
     feeRate: feesNow(book.tip.get(), book.policy).targets.slow.feeRate,
-    change: { type: payingScriptType(book, walletId) },
+    change: spend,
     rules,
   });
   if (decision.kind === 'leave') return;
@@ -40,6 +40,7 @@ export function consolidate(book: Book, { lineageId, walletId, institutionId }: 
     lineageId,
     walletId,
     institutionId,
+    custodial: true,
     consolidates: true,
     anchor: coins[0]!.outpoint,
     version: 1,
@@ -59,7 +60,7 @@ export function consolidate(book: Book, { lineageId, walletId, institutionId }: 
 
 /** Its only version is offered: its fee is on its way. */
 export const consolidationOffered = (book: Book, plan: LineagePlan): void =>
-  void mustPost(book.ledger, consolidationReleased(plan), ownFeeHeld(plan, plan.version, plan.feeSats));
+  void mustPost(book.ledger, consolidationHeld(plan, plan.version, plan.feeSats));
 
 /** What it needs was spent otherwise before anything was offered. */
 export const consolidationWithdrawn = (book: Book, plan: LineagePlan): void =>

@@ -1,9 +1,10 @@
-import { dustLimitSats } from '@finality/bitcoin';
+import { dustLimitSats, type OutpointKey } from '@finality/bitcoin';
 import { parseAccountId } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { stopsCrediting } from '../chain-tip.ts';
 import type { WatchedOutput, WatchedTransaction } from '../chain-fact.ts';
-import { type Beneficiary, known, screeningOf } from '../deposit.ts';
+import { mergeSources } from '../coin.ts';
+import { type Beneficiary, type DepositTerms, known, screeningOf } from '../deposit.ts';
 import { depositBooked, depositCredited, depositHeld, depositUnbooked, depositUndecided } from '../postings/deposit.ts';
 import { mustPost } from '../postings/post.ts';
 import type { BlockRef } from '../settlement.ts';
@@ -16,21 +17,12 @@ export function depositSeen(book: Book, transaction: WatchedTransaction, output:
   const before = book.deposits.get(output.outpoint);
   const at = book.now;
   if (before.status === 'none') {
-    const { outpoint, walletId, script, address, valueSats } = output;
-    const sources = transaction.coinbase
-      ? []
-      : transaction.inputs.map((input) => ({
-          script: input.script,
-          address: input.address,
-          depositOutpoint: outpoint,
-        }));
-    const terms = { outpoint, txid: transaction.txid, walletId, script, address, valueSats, sources };
-    book.deposits.record(outpoint, {
-      type: 'deposit_detected',
-      at,
-      terms,
-      beneficiary: beneficiaryOf(book, transaction, output),
-    });
+    const { outpoint, walletId, custodial, script, address, valueSats } = output;
+    const { txid, coinbase } = transaction;
+    const sources = sourcesOf(book, transaction, outpoint);
+    const terms = { outpoint, txid, coinbase, walletId, custodial, script, address, valueSats, sources };
+    const beneficiary = beneficiaryOf(book, terms, output.branch);
+    book.deposits.record(outpoint, { type: 'deposit_detected', at, terms, beneficiary });
   } else if (before.status === 'gone' || before.status === 'reversed') {
     book.deposits.record(output.outpoint, { type: 'deposit_seen_again', at });
   } else {
@@ -55,7 +47,8 @@ export function depositUnconfirmed(book: Book, outpoint: string, block: BlockRef
     const overdrawn = mustPost(book.ledger, depositUndecided(deposit));
     if (
       overdrawn.some((account) => parseAccountId(account).kind === 'claim') &&
-      deposit.beneficiary.kind === 'institution'
+      deposit.beneficiary.kind === 'institution' &&
+      deposit.terms.custodial
     ) {
       freeze(book, deposit.beneficiary.institutionId, `deposit ${outpoint} was spent and then undone by a reorg`);
     }
@@ -84,7 +77,8 @@ export function decideDeposit(book: Book, outpoint: string): void {
     book.matures({ kind: 'deposit', id: outpoint, dueHeight });
     return;
   }
-  const screening = screeningOf(deposit);
+  // What isn't ours can't be held back: its coins' sources are screened with each settlement that they pay.
+  const screening = deposit.terms.custodial ? screeningOf(deposit) : 'approved';
   if (screening === 'open') return;
   const life = deposit.decisions + 1;
   if (screening === 'approved') {
@@ -127,11 +121,29 @@ export function depositDue(book: Book, outpoint: string): void {
     lose(book, coin.claimedBy, coin.outpoint, `its coin ${outpoint} is excluded by ${deposit.byTxid}, which is final`);
 }
 
-function beneficiaryOf(book: Book, transaction: WatchedTransaction, output: WatchedOutput): Beneficiary {
-  if (transaction.coinbase) return { kind: 'suspense', reason: 'coinbase' };
-  if (output.valueSats < dustLimitSats(output.script)) return { kind: 'suspense', reason: 'dust' };
-  const address = book.address(output.script);
-  if (output.branch === 1 || address?.purpose === 'change') return { kind: 'suspense', reason: 'change_address' };
+/** Whom the inputs were; of what the owner of a wallet passes on in it, what that was funded from. */
+function sourcesOf(book: Book, { coinbase, inputs }: WatchedTransaction, depositOutpoint: OutpointKey) {
+  if (coinbase) return [];
+  const lists = inputs.map(({ outpoint, script, address }) => {
+    const coin = book.coins.find(outpoint);
+    return coin !== undefined && !coin.custodial ? coin.sources : [{ script, address, depositOutpoint }];
+  });
+  return mergeSources(lists);
+}
+
+/** Whose a deposit is. The owner of a wallet gives out its addresses himself: all that comes to it is his, change and dust too. */
+export function beneficiaryOf(book: Book, terms: Omit<DepositTerms, 'sources'>, branch: 0 | 1): Beneficiary {
+  const { coinbase, custodial, script, valueSats } = terms;
+  if (coinbase) return { kind: 'suspense', reason: 'coinbase' };
+  if (!custodial) {
+    const wallet = book.wallet(terms.walletId);
+    if (wallet === undefined) return { kind: 'suspense', reason: 'unissued_address' };
+    const { institutionId, walletId } = wallet;
+    return { kind: 'institution', institutionId, claim: { kind: 'wallet', walletId } };
+  }
+  if (valueSats < dustLimitSats(script)) return { kind: 'suspense', reason: 'dust' };
+  const address = book.address(script);
+  if (branch === 1 || address?.purpose === 'change') return { kind: 'suspense', reason: 'change_address' };
   if (address === undefined) return { kind: 'suspense', reason: 'unissued_address' };
   const { institutionId, purpose, walletId } = address;
   return {

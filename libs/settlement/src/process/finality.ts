@@ -6,14 +6,16 @@ import type { BlockRef, Terms } from '../settlement.ts';
 
 /** What makes a payout of ours final. CENTRALIZED is at once: undefined. */
 export function payoutConfirmations(
-  { tip, policy }: Pick<Book, 'tip' | 'policy'>,
-  { mode, amountSats }: Pick<Terms, 'mode' | 'amountSats'>,
+  book: Pick<Book, 'tip' | 'policy' | 'wallet'>,
+  { mode, amountSats, payer }: Pick<Terms, 'mode' | 'amountSats' | 'payer'>,
   reviewed: boolean,
 ): { readonly confirmations?: ConfirmationDecision } {
-  if (mode === 'centralized') return {};
-  const staleBlocks = tip.get().stale.length;
-  const inputs = { purpose: mode, amountSats, reviewed, ownInputs: true, staleBlocks };
-  return { confirmations: decideConfirmations(inputs, policy.confirmations) };
+  if (mode === 'centralized' || payer.kind === 'clearing') return {};
+  // Whoever signs for himself may sign something else.
+  const ownInputs = book.wallet(payer.walletId)?.custodial === true;
+  const staleBlocks = book.tip.get().stale.length;
+  const inputs = { purpose: mode, amountSats, reviewed, ownInputs, staleBlocks };
+  return { confirmations: decideConfirmations(inputs, book.policy.confirmations) };
 }
 
 /** What makes a deposit final. */

@@ -11,15 +11,15 @@ import {
   unfreezeInstitution,
 } from './institutions.ts';
 
-const NEW = { institutionId: 'd', name: 'Bank D', creditLineSats: 500n };
+const NEW = { institutionId: 'e', name: 'Bank D', creditLineSats: 500n };
 const KEY = { keyId: 'k-1', institutionId: '', roles: ['operator'], label: 'first', secretSha256: 'ab' } as const;
 
 describe('an institution', () => {
   it('is created once, with its credit line', () => {
     const world = given()
       .when({ type: 'create_institution', institution: NEW })
-      .then('institution/d institution_created');
-    expect(world.book.ledger.spendable({ kind: 'clearing', institutionId: 'd' })).toBe(500n);
+      .then('institution/e institution_created');
+    expect(world.book.ledger.spendable({ kind: 'clearing', institutionId: 'e' })).toBe(500n);
     given()
       .when({ type: 'create_institution', institution: { ...NEW, institutionId: 'a' } })
       .refused('INSTITUTION_EXISTS');
@@ -46,12 +46,12 @@ describe('an API key', () => {
   it('of an operator needs no institution; any other must be known', () => {
     const book = new MemoryBook();
     expect(issueApiKey(book, KEY)).toMatchObject({ ok: true, value: { status: 'active', keyId: 'k-1' } });
-    expect(issueApiKey(book, { ...KEY, keyId: 'k-2', institutionId: 'd' })).toMatchObject({
+    expect(issueApiKey(book, { ...KEY, keyId: 'k-2', institutionId: 'e' })).toMatchObject({
       ok: false,
       error: { reason: 'UNKNOWN_INSTITUTION' },
     });
     createInstitution(book, NEW);
-    expect(issueApiKey(book, { ...KEY, keyId: 'k-2', institutionId: 'd' })).toMatchObject({ ok: true });
+    expect(issueApiKey(book, { ...KEY, keyId: 'k-2', institutionId: 'e' })).toMatchObject({ ok: true });
   });
 
   it('is revoked for good, once', () => {
@@ -68,22 +68,22 @@ describe('an API key', () => {
 
 it('a freeze is taken back by hand, once, with the reason', () => {
   const book = new MemoryBook();
-  expect(unfreezeInstitution(book, 'd', 'why')).toMatchObject({ ok: false, error: { reason: 'UNKNOWN_INSTITUTION' } });
+  expect(unfreezeInstitution(book, 'e', 'why')).toMatchObject({ ok: false, error: { reason: 'UNKNOWN_INSTITUTION' } });
   createInstitution(book, NEW);
-  freezeInstitution(book, 'd', 'asked to');
-  expect(unfreezeInstitution(book, 'd', 'looked at')).toMatchObject({
+  freezeInstitution(book, 'e', 'asked to');
+  expect(unfreezeInstitution(book, 'e', 'looked at')).toMatchObject({
     ok: true,
     value: { status: 'active', reason: 'looked at' },
   });
   const { length } = book.log;
-  expect(unfreezeInstitution(book, 'd', 'again')).toMatchObject({ ok: true, value: { reason: 'looked at' } });
+  expect(unfreezeInstitution(book, 'e', 'again')).toMatchObject({ ok: true, value: { reason: 'looked at' } });
   expect(book.log).toHaveLength(length);
 });
 
 it('a freeze by hand says who is frozen', () => {
   const book = new MemoryBook();
   createInstitution(book, NEW);
-  expect(freezeInstitution(book, 'd', 'asked to')).toMatchObject({
+  expect(freezeInstitution(book, 'e', 'asked to')).toMatchObject({
     ok: true,
     value: { status: 'frozen', reason: 'asked to' },
   });

@@ -34,16 +34,19 @@ import { type BlockRef, confirmationsRequired, isGivenUp, living } from '../sett
 import { dropNext, waitForBlock } from './bump.ts';
 import { consolidationWithdrawn } from './consolidation.ts';
 import { isFinal, isTrusted } from './finality.ts';
-import { freeze } from './freeze.ts';
+import { freeze, isOwed } from './freeze.ts';
 import { ownFeeConfirmed, ownFeeDecided, ownFeeFree, ownFeeUnconfirmed } from './own-fee.ts';
-import { abandon } from './reserve.ts';
+import { signedByOwner } from './psbt.ts';
+import { abandon, requeue } from './reserve.ts';
 
 /** A transaction of ours is in a block, whichever version it is. Told again (a rescan of the block): nothing happens. */
 export function lineageConfirmed(book: Book, lineageId: string, txid: Txid, block: BlockRef): void {
   const before = offered(book.lineages.get(lineageId));
   if (before.inBlock?.block.hash === block.hash) return;
   dropNext(book, lineageId, `${txid} is in a block`);
-  const { version, payouts } = versionWith(before, txid);
+  const found = versionWith(before, txid);
+  const { version, payouts } = found;
+  if (!before.custodial) signedByOwner(book, lineageId, found);
   const { life } = offered(
     book.lineages.record(lineageId, { type: 'version_confirmed', at: book.now, version, block }),
   );
@@ -78,7 +81,8 @@ function payoutInBlock(book: Book, lineage: OfferedLineage, { payout, txid, life
     assert(state.status === 'reopened' || state.status === 'reversed', `${state.status}: nothing is to be paid`);
     const now = { ...paid, heldSats: feeSats };
     const overdrawn = mustPost(book.ledger, ...reopenedConfirmed(terms, state.payout, now));
-    if (overdrawn.length > 0) freeze(book, terms.from, `settlement ${settlementId} was paid by a dearer transaction`);
+    if (isOwed(book, overdrawn))
+      freeze(book, terms.from, `settlement ${settlementId} was paid by a dearer transaction`);
     book.settlements.record(settlementId, { type: 'payout_confirmed', at: book.now, block, payout: now });
   }
   book.matures({ kind: 'settlement', id: settlementId, dueHeight: block.height + confirmationsRequired(state) - 1 });
@@ -129,7 +133,11 @@ function payoutOutOfBlock(book: Book, lineage: OfferedLineage, payout: VersionPa
       const overdrawn = mustPost(book.ledger, ...payoutReopened(state, state.payout));
       book.settlements.record(settlementId, { type: 'settlement_reopened', at, reason, height });
       setPayeeCoin(book, payout, false);
-      if (terms.payee.kind !== 'destination' && overdrawn.includes(availableAccount(terms.payee)))
+      if (
+        terms.payee.kind !== 'destination' &&
+        overdrawn.includes(availableAccount(terms.payee)) &&
+        isOwed(book, overdrawn)
+      )
         freeze(book, terms.to, `settlement ${settlementId} was spent and then undone by a reorg`);
       if (overdrawn.includes(refundAccount(terms)))
         freeze(book, terms.from, `what the platform paid for settlement ${settlementId} was spent and then undone`);
@@ -204,8 +212,10 @@ function won(book: Book, lineage: OfferedLineage, version: number): void {
 
 /** Something else in a block spends what this lineage needs. It may still win: only a final one excludes it. */
 export function conflictFound(book: Book, lineageId: string, conflict: Conflict): void {
-  const { status } = book.lineages.get(lineageId);
-  if (status !== 'planned' && status !== 'offered') return;
+  const lineage = book.lineages.get(lineageId);
+  if (lineage.status !== 'planned' && lineage.status !== 'offered') return;
+  if (lineage.status === 'planned' && !lineage.plan.custodial)
+    return requeue(book, lineage.plan, `${conflict.byTxid} spends its coin ${conflict.outpoint}`);
   book.lineages.record(lineageId, { type: 'conflict_found', at: book.now, conflict });
   book.matures({ kind: 'lineage', id: lineageId, dueHeight: conflict.block.height + book.policy.finalDepth - 1 });
 }
@@ -224,7 +234,8 @@ export function conflictWithdrawn(book: Book, lineageId: string, outpoint: strin
  */
 export function lose(book: Book, lineageId: string, outpoint: OutpointKey, reason: string): void {
   const lineage = book.lineages.get(lineageId);
-  if (lineage.status === 'planned') return withdraw(book, lineage.plan, reason);
+  if (lineage.status === 'planned')
+    return lineage.plan.custodial ? withdraw(book, lineage.plan, reason) : requeue(book, lineage.plan, reason);
   if (lineage.status !== 'offered' || lineage.lost.includes(outpoint)) return;
   dropNext(book, lineageId, reason);
   const after = offered(book.lineages.record(lineageId, { type: 'input_lost', at: book.now, outpoint, reason }));
@@ -255,8 +266,7 @@ function withdraw(book: Book, plan: LineagePlan, reason: string): void {
   abandon(book, lineageId, reason);
   if (plan.consolidates) consolidationWithdrawn(book, plan);
   for (const { settlementId } of payouts) {
-    const { terms } = living(book.settlements.get(settlementId));
-    mustPost(book.ledger, release(terms));
+    mustPost(book.ledger, release(living(book.settlements.get(settlementId))));
     book.settlements.record(settlementId, { type: 'settlement_cancelled', at: book.now, reason, by: 'settlement' });
     book.cancelTimer(settlementId);
   }
@@ -268,7 +278,9 @@ function giveUp(book: Book, settlementId: string, reason: string): void {
   if (isGivenUp(state)) return;
   const { terms } = state;
   switch (state.status) {
+    case 'awaiting_signature':
     case 'executing': {
+      assert('payout' in state, 'of what was offered there is a payout');
       mustPost(book.ledger, payoutFailed(terms, state.payout));
       const at = book.now;
       book.settlements.record(

@@ -1,29 +1,30 @@
-import { buildPayoutTransaction, outpointKey, parseOutpointKey, type PayoutTransaction } from '@finality/bitcoin';
-import { assert, type Sats, unwrap } from '@finality/kernel';
+import {
+  buildPayoutTransaction,
+  outpointKey,
+  parseOutpointKey,
+  type PayoutTransaction,
+  preparePsbt,
+} from '@finality/bitcoin';
+import { addSats, assert, type Sats, unwrap } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import {
   type DeclaredOutput,
-  type Destination,
+  type Destinations,
+  type Lineage,
   type LineagePlan,
   type LineageVersion,
   offered,
   planOf,
   type VersionPayout,
   versionNumbered,
-  type WalletPlace,
 } from '../lineage.ts';
 import { mustPost } from '../postings/post.ts';
 import { commitment } from '../postings/payout.ts';
+import { psbtPlan } from '../psbt.ts';
 import { living, type Payout } from '../settlement.ts';
 import { consolidationOffered } from './consolidation.ts';
 import { dropNext, held, sharesOf, waitForBlock } from './bump.ts';
-
-export interface Destinations {
-  /** By settlement. */
-  readonly payees: Readonly<Record<string, Destination>>;
-  /** Needed when the plan has change. */
-  readonly change?: WalletPlace;
-}
+import { knownWallet } from './choose-coins.ts';
 
 /**
  * The addresses are there: builds the transaction, declares its outputs and offers it for signature. From here on its settlements end
@@ -33,18 +34,36 @@ export interface Destinations {
 export function offer(book: Book, lineageId: string, version: number, destinations: Destinations): void {
   const lineage = book.lineages.get(lineageId);
   const plan = planOf(lineage);
-  if (plan?.version !== version || !plan.payouts.every(({ settlementId }) => settlementId in destinations.payees))
-    return;
-  if (plan.changeSats > 0n && destinations.change === undefined) return;
-  if (lineage.status === 'offered') {
-    const more = held(book, plan);
-    // What could be afforded when this was planned has been spent since.
-    if (!book.ledger.check(more).ok) {
-      dropNext(book, lineageId, 'the payer has not got what the fee takes more');
-      return waitForBlock(book, lineageId);
-    }
-    mustPost(book.ledger, ...more);
+  if (plan?.version !== version || !fits(plan, destinations)) return;
+  if (!plan.custodial) return awaitSignature(book, plan, destinations);
+  // What could be afforded when this was planned may have been spent since.
+  if (isAffordable(book, lineage, plan)) offerVersion(book, plan, destinations);
+  else dropNext(book, lineageId, 'the payer has not got what the fee takes more');
+  waitForBlock(book, lineageId);
+}
+
+const fits = ({ payouts, changeSats }: LineagePlan, { payees, change }: Destinations): boolean =>
+  payouts.every(({ settlementId }) => settlementId in payees) && (changeSats === 0n || change !== undefined);
+
+/** Whoever signs for himself gets it when he asks for it: until then nothing is offered. */
+function awaitSignature(book: Book, plan: LineagePlan, destinations: Destinations): void {
+  if (plan.destinations !== undefined) return;
+  const { lineageId, version, payouts } = plan;
+  book.lineages.record(lineageId, { type: 'destinations_assigned', at: book.now, version, destinations });
+  for (const { settlementId } of payouts) {
+    if (book.settlements.get(settlementId).status === 'reserved')
+      book.settlements.record(settlementId, { type: 'signature_awaited', at: book.now });
   }
+}
+
+/** Whether the payers have what a dearer version may take; the first was reserved. */
+export const isAffordable = (book: Book, lineage: Lineage, plan: LineagePlan): boolean =>
+  lineage.status !== 'offered' || book.ledger.check(held(book, plan)).ok;
+
+/** Builds a version and commits to it, before anybody can sign it. */
+export function offerVersion(book: Book, plan: LineagePlan, destinations: Destinations): void {
+  const { lineageId, version } = plan;
+  if (book.lineages.get(lineageId).status === 'offered') mustPost(book.ledger, ...held(book, plan));
   const outputs = outputsOf(plan, destinations);
   const transaction = build(book, plan, outputs);
   const { txid } = transaction;
@@ -59,30 +78,33 @@ export function offer(book: Book, lineageId: string, version: number, destinatio
   };
   book.declare(txid, lineageId);
   book.lineages.record(lineageId, { type: 'version_offered', at: book.now, version: offering });
-  for (const payout of offering.payouts) pay(book, lineageId, txid, payout);
+  for (const payout of offering.payouts) pay(book, plan, txid, payout);
   if (plan.consolidates) consolidationOffered(book, plan);
-  waitForBlock(book, lineageId);
 }
 
 function build(
   book: Book,
   plan: LineagePlan,
-  outputs: readonly { readonly valueSats: Sats; readonly destination: Destination }[],
-): PayoutTransaction {
-  const transaction = buildPayoutTransaction({
+  outputs: readonly Pick<DeclaredOutput, 'valueSats' | 'destination' | 'role'>[],
+): Pick<PayoutTransaction, 'txid' | 'unsigned'> {
+  const feeSats =
+    addSats(...plan.inputs.map((input) => input.valueSats)) - addSats(...outputs.map((output) => output.valueSats));
+  assert(feeSats === plan.feeSats, `the transaction pays ${feeSats} sat of fee, planned were ${plan.feeSats}`);
+  const locktime = book.tip.get().height;
+  if (!plan.custodial) {
+    const { descriptor } = knownWallet(book, plan.walletId);
+    assert(descriptor !== undefined, `wallet ${plan.walletId} has a descriptor`);
+    return unwrap(preparePsbt(psbtPlan({ inputs: plan.inputs, outputs, locktime }, descriptor)));
+  }
+  return buildPayoutTransaction({
     inputs: plan.inputs.map(({ outpoint, valueSats, script }) => ({
       outpoint: unwrap(parseOutpointKey(outpoint)),
       valueSats,
       script,
     })),
     outputs: outputs.map(({ valueSats, destination }) => ({ valueSats, script: destination.script })),
-    locktime: book.tip.get().height,
+    locktime,
   });
-  assert(
-    transaction.feeSats === plan.feeSats,
-    `the transaction pays ${transaction.feeSats} sat of fee, planned were ${plan.feeSats}`,
-  );
-  return transaction;
 }
 
 /** Payees in the order in which they joined, change last: an output's place is its payout's. */
@@ -111,21 +133,27 @@ type NewOutput = DeclaredOutput extends infer Output
   : never;
 
 /** For the first time, or by another version. */
-function pay(book: Book, lineageId: string, txid: LineageVersion['txid'], paid: VersionPayout): void {
-  const { settlementId, outpoint, feeSats, droppedSats, payeeFeeSats } = paid;
+function pay(
+  book: Book,
+  { lineageId, custodial }: LineagePlan,
+  txid: LineageVersion['txid'],
+  { settlementId, outpoint, feeSats, droppedSats, payeeFeeSats }: VersionPayout,
+): void {
   const state = living(book.settlements.get(settlementId));
   const at = book.now;
-  if (state.status === 'executing') {
+  if ('payout' in state && state.payout !== undefined) {
     const heldSats = feeSats > state.payout.heldSats ? feeSats : state.payout.heldSats;
-    const payout: Payout = { ...state.payout, txid, outpoint, feeSats, droppedSats, heldSats };
+    // What is signed and waits isn't given up for what may never be signed.
+    const isShown = custodial || state.status === 'awaiting_signature';
+    const payout: Payout = { ...state.payout, ...(isShown && { txid, outpoint, feeSats, droppedSats }), heldSats };
     book.settlements.record(settlementId, { type: 'payout_replaced', at, payout });
     return;
   }
   // Its first version: the fee is quoted for good.
   const fee = { feeSats, droppedSats, quoteSats: (feeSats - droppedSats) as Sats, payeeFeeSats, heldSats: feeSats };
   const payout: Payout = { lineageId, txid, outpoint, ...fee, life: 0 };
-  mustPost(book.ledger, commitment(state.terms, payout));
-  book.settlements.record(settlementId, { type: 'payout_offered', at, payout });
+  mustPost(book.ledger, commitment(state, payout));
+  book.settlements.record(settlementId, { type: custodial ? 'payout_offered' : 'psbt_handed_out', at, payout });
   book.cancelTimer(settlementId);
 }
 

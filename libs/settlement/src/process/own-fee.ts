@@ -2,7 +2,7 @@ import type { Book } from '../book.ts';
 import { type OfferedLineage, type OfferedVersion, ownFeeInBlock, paysNobody } from '../lineage.ts';
 import { ownFeeDearer, ownFeeFreed, ownFeeRest, ownFeeSpent, ownFeeUnspent } from '../postings/lineage.ts';
 import { mustPost } from '../postings/post.ts';
-import { freeze } from './freeze.ts';
+import { freeze, isOwed } from './freeze.ts';
 
 /** A version is in a block: if it pays nobody, its fee has left. `life`: of the lineage, with this block. */
 export function ownFeeConfirmed(book: Book, before: OfferedLineage, version: OfferedVersion, life: number): void {
@@ -10,7 +10,7 @@ export function ownFeeConfirmed(book: Book, before: OfferedLineage, version: Off
   const moreSats = version.feeSats - before.ownHeldSats;
   if (moreSats > 0n) {
     const overdrawn = mustPost(book.ledger, ownFeeDearer(before, version.version, life, moreSats));
-    if (overdrawn.length > 0)
+    if (isOwed(book, overdrawn))
       freeze(book, before.institutionId, `lineage ${before.lineageId} was ended by a transaction given up before`);
   }
   mustPost(book.ledger, ownFeeSpent(before, life, version.feeSats));

@@ -6,9 +6,9 @@ import type { Coin } from '../coin.ts';
 import type { Lineage, LineageInput, LineagePayout, LineagePlan, OnChainPayee } from '../lineage.ts';
 import { novation } from '../postings/clearing.ts';
 import { mustPost } from '../postings/post.ts';
-import { reservation } from '../postings/payout.ts';
-import type { LivingSettlement, Terms, WaitReason } from '../settlement.ts';
-import { chooseCoins, type CoinChoice } from './choose-coins.ts';
+import { release, reservation } from '../postings/payout.ts';
+import { living, type LivingSettlement, type Terms, type WaitReason } from '../settlement.ts';
+import { chooseCoins, type CoinChoice, knownWallet } from './choose-coins.ts';
 
 /** Approved, or queued and tried again: takes the liquidity, or waits for it. Anything else is left as it is. */
 export function reserve(book: Book, settlementId: string): void {
@@ -34,7 +34,7 @@ function plan(book: Book, state: LivingSettlement): void {
   assert(terms.payer.kind === 'wallet' && terms.payee.kind !== 'clearing', 'on-chain settlements are paid by wallets');
   const payout = unquoted(book, terms, terms.payee);
   const { feeReservedSats } = payout;
-  const transfer = reservation(terms, feeReservedSats);
+  const transfer = reservation(terms, feeReservedSats, state.reservedTimes + 1);
   const affordable = book.ledger.check([transfer]);
   if (!affordable.ok) return wait(book, state, 'INSUFFICIENT_LIQUIDITY', shortage(affordable.error));
   const { settlementId, from } = terms;
@@ -47,6 +47,7 @@ function plan(book: Book, state: LivingSettlement): void {
       lineageId: settlementId,
       walletId: terms.payer.walletId,
       institutionId: from,
+      custodial: knownWallet(book, terms.payer.walletId).custodial,
       anchor: choice.value.coins[0]!.outpoint,
       version: 1,
       ...chosen(choice.value),
@@ -87,7 +88,8 @@ function offerAt(book: Book, { mode }: Pick<Terms, 'mode'>, payouts: readonly Li
 
 /** Whether another payout of the wallet may join what is planned. */
 export function isOpen({ now, policy }: Pick<Book, 'now' | 'policy'>, walletId: string, lineage: Lineage): boolean {
-  if (lineage.status !== 'planned' || lineage.conflicts.length > 0) return false;
+  if (lineage.status !== 'planned' || lineage.conflicts.length > 0 || lineage.plan.destinations !== undefined)
+    return false;
   const { plan: planned } = lineage;
   if (planned.consolidates) return false;
   return planned.walletId === walletId && now < planned.offerAt && planned.payouts.length < policy.batch.payoutsMax;
@@ -126,10 +128,12 @@ function replan(
   changes: Chosen & { readonly offerAt?: Instant },
   coins: readonly Coin[],
 ): void {
-  const { lineageId } = before;
+  // Where it goes is asked for again: there may be change now.
+  const { destinations: _before, ...plan } = before;
+  const { lineageId } = plan;
   for (const { outpoint } of before.inputs) releaseClaim(book, outpoint, lineageId);
   claim(book, lineageId, coins);
-  book.lineages.record(lineageId, { type: 'plan_changed', at: book.now, plan: { ...before, ...changes } });
+  book.lineages.record(lineageId, { type: 'plan_changed', at: book.now, plan: { ...plan, ...changes } });
 }
 
 type Chosen = Pick<LineagePlan, 'payouts' | 'inputs' | 'feeSats' | 'droppedSats' | 'changeSats'>;
@@ -189,6 +193,21 @@ export function leave(book: Book, settlementId: string, lineageId: string, reaso
   if (!choice.ok) return false;
   replan(book, lineage.plan, chosen(choice.value), choice.value.coins);
   return true;
+}
+
+/** The wallet's owner has spent what was to be paid from, and nothing was offered yet: its settlements wait for other coins. */
+export function requeue(book: Book, { lineageId, payouts }: LineagePlan, reason: string): void {
+  abandon(book, lineageId, reason);
+  for (const { settlementId } of payouts) {
+    const state = living(book.settlements.get(settlementId));
+    mustPost(book.ledger, release(state));
+    book.settlements.record(settlementId, {
+      type: 'liquidity_awaited',
+      at: book.now,
+      reason,
+      waitsFor: 'INSUFFICIENT_FUNDS',
+    });
+  }
 }
 
 /** Nothing of it was ever offered: its coins are free again. */

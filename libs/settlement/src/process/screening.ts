@@ -4,7 +4,7 @@ import { known, type KnownDeposit } from '../deposit.ts';
 import { depositAttributed } from '../postings/deposit.ts';
 import { mustPost } from '../postings/post.ts';
 import { type Assessment, living, type LivingSettlement } from '../settlement.ts';
-import { decideDeposit } from './deposits.ts';
+import { beneficiaryOf, decideDeposit } from './deposits.ts';
 import { payoutConfirmations } from './finality.ts';
 import { reserve } from './reserve.ts';
 
@@ -113,8 +113,8 @@ export function reviewDeposit(book: Book, request: DepositReview): Result<KnownD
   return ok(known(book.deposits.get(outpoint)));
 }
 
-/** An address was announced after money had arrived on it. */
-export function attributeDeposits(book: Book, outpoints: readonly string[], institutionId: string): void {
+/** An address, or the wallet of its owner, was announced after money had arrived. */
+export function attributeDeposits(book: Book, outpoints: readonly string[]): void {
   for (const outpoint of outpoints) {
     const deposit = book.deposits.get(outpoint);
     if (
@@ -123,13 +123,8 @@ export function attributeDeposits(book: Book, outpoints: readonly string[], inst
       deposit.beneficiary.reason !== 'unissued_address'
     )
       continue;
-    const address = book.address(deposit.terms.script);
-    if (address === undefined || address.purpose === 'change') continue;
-    const claim =
-      address.purpose === 'clearing'
-        ? ({ kind: 'clearing', institutionId } as const)
-        : ({ kind: 'wallet', walletId: address.walletId } as const);
-    const beneficiary = { kind: 'institution', institutionId, claim } as const;
+    const beneficiary = beneficiaryOf(book, deposit.terms, 0);
+    if (beneficiary.kind === 'suspense') continue;
     if (deposit.status !== 'gone' && deposit.status !== 'reversed')
       mustPost(book.ledger, depositAttributed(deposit, beneficiary));
     book.deposits.record(outpoint, { type: 'deposit_attributed', at: book.now, beneficiary });

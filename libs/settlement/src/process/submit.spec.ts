@@ -90,17 +90,17 @@ describe('refused, with nothing stored', () => {
     const noWallet = (world: World): void =>
       void world.tell({
         type: 'create_institution',
-        institution: { institutionId: 'd', name: 'd', creditLineSats: 0n },
+        institution: { institutionId: 'e', name: 'e', creditLineSats: 0n },
       });
     given(noWallet)
-      .when(asked('bilateral', 1_000n, 'a', 'd'))
-      .refused('NO_CUSTODIAL_WALLET');
+      .when(asked('bilateral', 1_000n, 'a', 'e'))
+      .refused('NO_WALLET');
     given(noWallet)
-      .when(asked('bilateral', 1_000n, 'd', 'a'))
-      .refused('NO_CUSTODIAL_WALLET');
+      .when(asked('bilateral', 1_000n, 'e', 'a'))
+      .refused('NO_WALLET');
     expect(
       given(noWallet)
-        .when(asked('centralized', 1n, 'a', 'd'))
+        .when(asked('centralized', 1n, 'a', 'e'))
         .world.book.settlements.ids(),
     ).toHaveLength(1);
   });

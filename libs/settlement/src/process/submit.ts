@@ -7,7 +7,7 @@ import { destinationRefusal } from '../destination.ts';
 import type { FundingSource, LivingSettlement, Mode, Payee, Terms } from '../settlement.ts';
 import { living } from '../settlement.ts';
 import { payoutConfirmations } from './finality.ts';
-import { chooseCoins, spendable } from './choose-coins.ts';
+import { chooseCoins, scriptSized, spendable } from './choose-coins.ts';
 import { unquoted } from './reserve.ts';
 
 export interface Submission {
@@ -23,13 +23,15 @@ export interface Submission {
   /** On-chain only. Default: an address of the payee's own wallet. */
   readonly destinationId?: string;
   readonly submittedBy: string;
+  /** Which of the payer's wallets pays on-chain. */
+  readonly payerWalletId?: string;
 }
 
 /** No output below this is relayed for every kind of script a payee's wallet can have (P2TR's dust limit). */
 export const ON_CHAIN_MIN_SATS = 330n;
 
 /** Accepts a settlement and asks for its screening. */
-export function submit(book: Book, submission: Submission): Result<LivingSettlement, Refusal> {
+export function submit(book: Book, { payerWalletId, ...submission }: Submission): Result<LivingSettlement, Refusal> {
   const { settlementId, from, to, mode } = submission;
   const refused = institutionRefusal(book, from, 'from_institution') ?? institutionRefusal(book, to, 'to_institution');
   if (refused !== undefined) return err(refused);
@@ -40,10 +42,12 @@ export function submit(book: Book, submission: Submission): Result<LivingSettlem
       ),
     );
   }
-  const payer = claimOf(book, from, mode, 'from_institution');
+  const payer = claimOf(book, from, mode, 'from_institution', payerWalletId);
   if (!payer.ok) return payer;
   const payee = payeeOf(book, submission);
   if (!payee.ok) return payee;
+  const dust = dustRefusal(book, payee.value, submission.amountSats);
+  if (dust !== undefined) return err(dust);
   const { feeBearer, destinationId: _named, ...agreed } = submission;
   const terms: Terms = {
     ...agreed,
@@ -81,28 +85,43 @@ function institutionRefusal(book: Book, institutionId: string, field: string): R
   return undefined;
 }
 
-function payeeOf(book: Book, submission: Submission): Result<Payee, Refusal> {
-  const { to, mode, amountSats, destinationId } = submission;
+function payeeOf(book: Book, { to, mode, destinationId }: Submission): Result<Payee, Refusal> {
   if (destinationId === undefined) return claimOf(book, to, mode, 'to_institution');
   const destination = book.destination(destinationId);
   const refused = destinationRefusal(destination, { destinationId, payeeInstitutionId: to }, book.now);
   if (refused) return err(refused);
   assert(destination !== undefined, 'a destination that isn’t refused is known');
   const { script, address } = destination;
-  const dustSats = dustLimitSats(script);
-  if (amountSats < dustSats) {
-    const message = `expected at least ${dustSats} sat to this destination, got ${amountSats}`;
-    return err(invalid(fieldError('amount_sats', message)));
-  }
   return ok({ kind: 'destination', destinationId, script, address });
 }
 
-function claimOf(book: Book, institutionId: string, mode: Mode, field: string): Result<Claim, Refusal> {
+type Party = 'from_institution' | 'to_institution';
+
+/** On-chain: the first custodial wallet, or the first of those whose keys are the institution's. */
+function claimOf(book: Book, institutionId: string, mode: Mode, party: Party, wanted?: string): Result<Claim, Refusal> {
   if (mode === 'centralized') return ok({ kind: 'clearing', institutionId });
-  const wallet = book.walletOf(institutionId);
+  const wallets = book.walletsOf(institutionId).filter(({ walletId }) => wanted === undefined || walletId === wanted);
+  if (wanted !== undefined && wallets.length === 0) return err(unknownWallet(institutionId, wanted));
+  // What a legacy coin is spent by has no txid that is known before it is signed: such wallets are paid, and don't pay.
+  const able = party === 'to_institution' ? wallets : wallets.filter(({ scriptType }) => scriptType !== 'pkh');
+  const wallet = able.find(({ custodial }) => custodial) ?? able[0];
   if (wallet !== undefined) return ok({ kind: 'wallet', walletId: wallet.walletId });
-  const message = `${institutionId} has no custodial wallet: register one before settling on-chain`;
-  return err(refusal('failed_precondition', 'NO_CUSTODIAL_WALLET', message, { fields: [fieldError(field, message)] }));
+  const message = `${institutionId} has no wallet that can ${party === 'to_institution' ? 'be paid' : 'pay'}: register one before settling on-chain`;
+  return err(refusal('failed_precondition', 'NO_WALLET', message, { fields: [fieldError(party, message)] }));
+}
+
+function unknownWallet(institutionId: string, walletId: string): Refusal {
+  const message = `expected a wallet of ${institutionId}, got "${walletId}"`;
+  return refusal('not_found', 'UNKNOWN_WALLET', message, { fields: [fieldError('payer_wallet_id', message)] });
+}
+
+function dustRefusal(book: Book, payee: Payee, amountSats: Sats): Refusal | undefined {
+  if (payee.kind === 'clearing') return undefined;
+  const least = dustLimitSats(scriptSized(book, payee));
+  if (amountSats >= least) return undefined;
+  return invalid(
+    fieldError('amount_sats', `expected at least ${least} sat to a script of that type, got ${amountSats}`),
+  );
 }
 
 /**

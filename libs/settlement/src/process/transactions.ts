@@ -1,4 +1,5 @@
 import { assertNever } from '@finality/kernel';
+import { type AccountId, availableAccount, walletSuspenseAccount } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { stopsCrediting, type TakenCoin } from '../chain-tip.ts';
 import type { ChainFact, WatchedOutput, WatchedTransaction } from '../chain-fact.ts';
@@ -12,6 +13,8 @@ import {
   coinUnspent,
   foreignSpend,
   foreignSpendUndone,
+  ownerSpend,
+  ownerSpendUndone,
 } from '../postings/coin.ts';
 import { mustPost } from '../postings/post.ts';
 import type { BlockRef } from '../settlement.ts';
@@ -26,6 +29,7 @@ import {
   lineageUnconfirmed,
   settlementDue,
 } from './lineages.ts';
+import { signedByOwner } from './psbt.ts';
 
 /**
  * What the chain says, for the ledger, the coins, the deposits and the payouts. Facts come in order and once each, but a transaction in a block
@@ -69,7 +73,7 @@ function transactionSeen(book: Book, transaction: WatchedTransaction): void {
   const lineageId = book.lineageOf(transaction.txid);
   if (lineageId !== undefined) return transactionBroadcast(book, transaction.txid, 'seen');
   for (const { outpoint } of transaction.inputs)
-    if (book.coins.find(outpoint) !== undefined) unknownSpend(book, transaction.txid, outpoint);
+    if (book.coins.find(outpoint)?.custodial) unknownSpend(book, transaction.txid, outpoint);
   for (const output of ownOutputs(transaction)) depositSeen(book, transaction, output);
 }
 
@@ -81,8 +85,12 @@ function ownOutputs({ outputs }: WatchedTransaction): readonly WatchedOutput[] {
 function transactionBroadcast(book: Book, txid: string, answer: string): void {
   const lineageId = book.lineageOf(txid);
   if (lineageId === undefined) return;
-  const { version, broadcast } = versionWith(offered(book.lineages.get(lineageId)), txid);
-  if (!broadcast) book.lineages.record(lineageId, { type: 'version_broadcast', at: book.now, version, answer });
+  const lineage = offered(book.lineages.get(lineageId));
+  const version = versionWith(lineage, txid);
+  if (version.broadcast) return;
+  book.lineages.record(lineageId, { type: 'version_broadcast', at: book.now, version: version.version, answer });
+  // Whoever has the keys may have broadcast it himself.
+  if (!lineage.custodial && version.signedHex === undefined) signedByOwner(book, lineageId, version);
 }
 
 function transactionConfirmed(book: Book, transaction: WatchedTransaction, block: BlockRef): void {
@@ -106,18 +114,29 @@ interface Spender {
   readonly block: BlockRef;
 }
 
-/** The wallet's coin is gone with this block. Somebody else's doing stands in suspense and contends with the lineage that claims it. */
+/**
+ * The wallet's coin is gone with this block. Somebody else's doing contends with the lineage that claims it; where we have the key it stands in
+ * suspense, otherwise its owner has used what is his.
+ */
 function spend(book: Book, coin: Coin, { txid, lineageId, block }: Spender): void {
   const after: Coin = { ...coin, spentBy: txid, spends: coin.spends + 1 };
   mustPost(book.ledger, coinSpent(after));
   book.coins.put(after);
   if (lineageId === undefined) {
-    mustPost(book.ledger, foreignSpend(after));
-    unknownSpend(book, txid, coin.outpoint);
+    mustPost(book.ledger, coin.custodial ? foreignSpend(after) : ownerSpend(after, memoOf(book, coin)));
+    if (coin.custodial) unknownSpend(book, txid, coin.outpoint);
     book.tip.record({ type: 'coin_taken', at: book.now, coin: takenCoin(coin, txid), block });
   }
   if (coin.claimedBy !== undefined && coin.claimedBy !== lineageId)
     conflictFound(book, coin.claimedBy, { byTxid: txid, outpoint: coin.outpoint, block });
+}
+
+/** Where a coin whose owner has its key counts, whatever is decided about it meanwhile. */
+function memoOf(book: Book, { outpoint, walletId }: Coin): AccountId {
+  const deposit = book.deposits.get(outpoint);
+  const isImmature =
+    deposit.status !== 'none' && deposit.beneficiary.kind === 'suspense' && deposit.beneficiary.reason === 'coinbase';
+  return isImmature ? walletSuspenseAccount(walletId) : availableAccount({ kind: 'wallet', walletId });
 }
 
 const takenCoin = ({ outpoint, walletId, valueSats }: Coin, byTxid: string): TakenCoin => ({
@@ -134,7 +153,7 @@ function create(
   lineageId: string | undefined,
   spent: readonly Coin[],
 ): void {
-  const { outpoint, walletId, valueSats, script, branch, index } = output;
+  const { outpoint, walletId, custodial, valueSats, script, branch, index } = output;
   const before = book.coins.find(outpoint);
   if (before?.height !== undefined) return;
   const declared = lineageId === undefined ? undefined : declaredOutput(book, lineageId, outpoint);
@@ -142,6 +161,7 @@ function create(
     ...(before ?? {
       outpoint,
       walletId,
+      custodial,
       valueSats,
       script,
       branch,
@@ -202,7 +222,7 @@ function transactionUnconfirmed(book: Book, txid: WatchedTransaction['txid'], bl
 function unspend(book: Book, coin: Coin, { txid, lineageId }: Spender): void {
   mustPost(book.ledger, coinUnspent(coin));
   if (lineageId === undefined) {
-    mustPost(book.ledger, foreignSpendUndone(coin));
+    mustPost(book.ledger, coin.custodial ? foreignSpendUndone(coin) : ownerSpendUndone(coin, memoOf(book, coin)));
     book.tip.record({ type: 'coin_returned', at: book.now, coin: takenCoin(coin, txid) });
   }
   const { spentBy: _gone, ...rest } = coin;

@@ -2,11 +2,10 @@ import { err, ok, refusal, type Refusal, type Result } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import { mustPost } from '../postings/post.ts';
 import { release } from '../postings/payout.ts';
-import { living, type LivingSettlement } from '../settlement.ts';
-import { replaceWithout } from './bump.ts';
+import { lineageIdOf, living, type LivingSettlement } from '../settlement.ts';
+import { isWaiting, replaceWithout, type WaitingSettlement } from './bump.ts';
 import { leave } from './reserve.ts';
 
-/** States in which nothing has been offered for signature: a settlement can still be taken back. */
 const WITHDRAWABLE: readonly LivingSettlement['status'][] = [
   'received',
   'screening',
@@ -14,7 +13,12 @@ const WITHDRAWABLE: readonly LivingSettlement['status'][] = [
   'approved',
   'queued',
   'reserved',
+  'awaiting_signature',
 ];
+
+/** Whether a settlement can still be taken back at once: nothing has left that somebody could sign. */
+const isWithdrawable = (state: LivingSettlement): boolean =>
+  WITHDRAWABLE.includes(state.status) && !('payout' in state);
 
 /**
  * By the payer. Once a transaction was offered for it, another that leaves it out is to take its place: until one of them is final, it may
@@ -28,8 +32,8 @@ export function cancel(
 ): Result<LivingSettlement, Refusal> {
   const state = book.settlements.get(settlementId);
   if (state.status === 'none') return err(refusal('not_found', 'UNKNOWN_SETTLEMENT', `no settlement ${settlementId}`));
-  if (state.status === 'executing') return drop(book, state, reason, by);
-  if (!WITHDRAWABLE.includes(state.status)) {
+  if (isWaiting(state)) return drop(book, state, reason, by);
+  if (!isWithdrawable(state)) {
     const message = `expected a settlement that isn't being paid yet, got one that is ${state.status}`;
     return err(refusal('failed_precondition', 'NOT_CANCELLABLE', message));
   }
@@ -41,12 +45,7 @@ export function cancel(
   return ok(living(book.settlements.record(settlementId, { type: 'settlement_cancelled', at: book.now, reason, by })));
 }
 
-function drop(
-  book: Book,
-  state: LivingSettlement & { readonly status: 'executing' },
-  reason: string,
-  by: string,
-): Result<LivingSettlement, Refusal> {
+function drop(book: Book, state: WaitingSettlement, reason: string, by: string): Result<LivingSettlement, Refusal> {
   if (state.cancelling !== undefined) return ok(state);
   const { settlementId } = state.terms;
   const planned = replaceWithout(book, state.payout.lineageId, settlementId);
@@ -59,7 +58,7 @@ function drop(
 /** Its time is up. What is being paid goes on. */
 export function expire(book: Book, settlementId: string): void {
   const state = book.settlements.get(settlementId);
-  if (state.status === 'none' || !WITHDRAWABLE.includes(state.status)) return;
+  if (state.status === 'none' || !isWithdrawable(state)) return;
   const reason = `not executed within ${book.policy.expiryMs} ms`;
   if (giveBack(book, state, reason))
     book.settlements.record(settlementId, { type: 'settlement_expired', at: book.now, reason });
@@ -76,8 +75,9 @@ export function destinationRefused(book: Book, lineageId: string, settlementId: 
 }
 
 function giveBack(book: Book, state: LivingSettlement, reason: string): boolean {
-  if (state.status !== 'reserved' || state.lineageId === undefined) return true;
-  if (!leave(book, state.terms.settlementId, state.lineageId, reason)) return false;
-  mustPost(book.ledger, release(state.terms));
+  const lineageId = lineageIdOf(state);
+  if (lineageId === undefined) return true;
+  if (!leave(book, state.terms.settlementId, lineageId, reason)) return false;
+  mustPost(book.ledger, release(state));
   return true;
 }

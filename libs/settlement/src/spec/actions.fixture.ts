@@ -1,6 +1,8 @@
 import type { OutpointKey } from '@finality/bitcoin';
 import { sats } from '@finality/kernel';
-import { latest, type Lineage, type LineagePlan, planOf, settlementsOf } from '../lineage.ts';
+import type { Coin } from '../coin.ts';
+import { latest, type Lineage, type LineagePlan, offered, planOf, settlementsOf, versionToSign } from '../lineage.ts';
+import { lineageIdOf, living } from '../settlement.ts';
 import type { Recommendation } from '../settlement.ts';
 import { destinationIdOf, INSTITUTIONS, WALLETS, type World } from './world.fixture.ts';
 import type { WorldTx } from './world-chain.fixture.ts';
@@ -38,6 +40,9 @@ export const ACTION_WEIGHTS = {
   assign: 8,
   unlist: 1,
   sign: 10,
+  prepare: 5,
+  cosign: 8,
+  own_spend: 3,
   broadcast: 4,
   bump: 5,
   consolidate: 3,
@@ -61,6 +66,9 @@ export const PAYOUT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   undo: 6,
   redo: 3,
   bump: 8,
+  prepare: 3,
+  cosign: 3,
+  own_spend: 1,
   consolidate: 3,
   drop: 4,
   unlist: 1,
@@ -93,6 +101,8 @@ export function act(world: World, { kind, a, b, c }: Action): void {
       return child(world, a, b);
     case 'steal':
       return steal(world, a, b);
+    case 'own_spend':
+      return ownSpend(world, a, b);
     case 'undo':
       return undo(world, a, b, c);
     case 'redo':
@@ -159,7 +169,8 @@ function business(world: World, { kind, a, b, c }: Action): void {
       return id === undefined ? undefined : world.withdraw(id, bit(b, 0) ? 'cancel' : 'expire');
     }
     case 'drop': {
-      const id = pick(settlementsIn(world, 'executing'), a);
+      const waiting = [...settlementsIn(world, 'executing'), ...settlementsIn(world, 'awaiting_signature')];
+      const id = pick(waiting, a);
       return id === undefined ? undefined : world.withdraw(id, 'cancel');
     }
     case 'retry': {
@@ -170,6 +181,12 @@ function business(world: World, { kind, a, b, c }: Action): void {
       const id = pick(settlementsIn(world, 'executing'), a) ?? pick(book.settlements.ids(), a);
       return id === undefined ? undefined : void world.bump(id, BigInt(1_000 + (b % 20) * 1_000));
     }
+    case 'prepare': {
+      const id = pick(settlementsIn(world, 'awaiting_signature'), a) ?? pick(book.settlements.ids(), a);
+      return id === undefined ? undefined : void world.prepare(id);
+    }
+    case 'cosign':
+      return cosign(world, a, b);
     case 'consolidate': {
       const wallet = pick(WALLETS, a)!;
       return void world.consolidate(wallet.walletId, wallet.institutionId);
@@ -211,24 +228,43 @@ function paying(world: World, { kind, a, b }: Action): void {
     a,
   );
   if (offered === undefined) return;
-  if (kind === 'sign') {
+  if (kind === 'sign' && offered.lineage.status === 'offered' && offered.lineage.custodial) {
     if (b % 8 === 0) return world.refuseToSign(offered.id, bit(b, 4) ? 'RULE' : 'OTHER_RULE');
     world.sign(offered.id);
   }
   world.broadcast(offered.id);
 }
 
+/** A version that was handed out, the last or an older one, is signed by those who have the keys; some broadcast it themselves. */
+function cosign(world: World, a: number, b: number): void {
+  const handedOut = world.book.lineages.all().flatMap((lineage) => {
+    if (!('versions' in lineage) || lineage.custodial) return [];
+    return lineage.versions.map((version) => ({ lineageId: lineage.lineageId, version }));
+  });
+  const chosen = pick(handedOut, a);
+  if (chosen === undefined) return;
+  const { lineageId, version } = chosen;
+  const { settlementId } = pick(version.payouts, b >> 4)!;
+  // Signed by all, there is nothing more to be signed; told or not, it can be broadcast.
+  if (bit(b, 0)) world.ownersSign(lineageId, version.version);
+  if (bit(b, 1) || !bit(b, 0)) world.cosign(settlementId, lineageId, version.version, bit(b, 2));
+  const { signedHex } = offered(world.book.lineages.get(lineageId)).versions[version.version - 1]!;
+  if (signedHex !== undefined) world.ownersSign(lineageId, version.version);
+  world.broadcast(lineageId);
+}
+
 /** As it was before its last version was offered: the addresses come once more. */
 function planBefore(lineage: Lineage): LineagePlan | [] {
   if (lineage.status === 'abandoned') return lineage.plan;
   if (!('versions' in lineage)) return [];
-  const { lineageId, walletId, institutionId, anchor } = lineage;
+  const { lineageId, walletId, institutionId, custodial, anchor } = lineage;
   const { version, payouts, inputs, feeSats } = latest(lineage);
 
   return {
     lineageId,
     walletId,
     institutionId,
+    custodial,
     anchor,
     version,
     payouts,
@@ -286,9 +322,22 @@ export function hurry(world: World): void {
   for (const id of world.book.lineages.ids()) {
     const lineage = world.book.lineages.get(id);
     if (lineage.status !== 'offered') continue;
-    if (latest(lineage).signedHex === undefined) world.sign(id);
+    if (lineage.custodial && latest(lineage).signedHex === undefined) world.sign(id);
     world.broadcast(id);
   }
+  for (const id of world.book.settlements.ids()) ownersPay(world, id);
+}
+
+/** What the payer is to sign is asked for, signed and taken back. */
+function ownersPay(world: World, settlementId: string): void {
+  const { book } = world;
+  const before = book.settlements.get(settlementId);
+  if (before.status !== 'awaiting_signature' || world.prepare(settlementId) !== undefined) return;
+  const lineageId = lineageIdOf(living(book.settlements.get(settlementId)))!;
+  const { version } = versionToSign(offered(book.lineages.get(lineageId)))!;
+  if (world.cosign(settlementId, lineageId, version, true) !== undefined) return;
+  world.ownersSign(lineageId, version);
+  world.broadcast(lineageId);
 }
 
 /** Every notice arrives, everything possible is mined, and the chain goes on for longer than anybody waits. */
@@ -318,8 +367,8 @@ export function tellAll(world: World): void {
 
 function submit(world: World, a: number, b: number, c: number): void {
   const mode = (['centralized', 'bilateral', 'blockchain'] as const)[a % 3]!;
-  const from = INSTITUTIONS[b % 3]!;
-  const to = INSTITUTIONS[(b + 1 + (c % 2)) % 3]!;
+  const from = pick(INSTITUTIONS, b)!;
+  const to = pick(INSTITUTIONS, b + 1 + (c % (INSTITUTIONS.length - 1)))!;
   const feeBearer = mode === 'centralized' ? 'payer' : (['payer', 'payee', 'shared', 'payer'] as const)[(c >> 6) % 4]!;
   const isOutside = mode !== 'centralized' && bit(c, 1);
   const more = { feeBearer, ...(isOutside && { destinationId: destinationIdOf(to) }) };
@@ -332,11 +381,11 @@ function target(
   a: number,
   b: number,
 ): { script: WorldTx['outputs'][number]['script']; valueSats: bigint } {
-  const institutionId = INSTITUTIONS[a % 3]!;
+  const institutionId = pick(INSTITUTIONS, a)!;
   const valueSats = pick(VALUES, b)! * (bit(b, 8) ? 0n : 1n);
   const reused = pick(world.places, b >> 3);
   if (bit(a, 4) && bit(a, 5) && reused !== undefined) return { script: reused.script, valueSats };
-  const isClearing = bit(a, 2);
+  const isClearing = bit(a, 3);
   const watched = a % 11 !== 0;
   const purpose = a % 13 === 0 ? 'change' : isClearing ? 'clearing' : 'wallet';
   const place = world.place(isClearing ? 'pool' : `w-${institutionId}`, institutionId, purpose, watched);
@@ -382,6 +431,15 @@ function child(world: World, a: number, b: number): void {
 /** Somebody else spends a coin of ours, to himself or to another address of ours. */
 function steal(world: World, a: number, b: number): void {
   const coins = INSTITUTIONS.flatMap((id) => world.book.coins.ofWallet(`w-${id}`));
+  spendOf(world, coins, a, b);
+}
+
+/** Whoever has the keys spends what is his, for himself and with change. */
+function ownSpend(world: World, a: number, b: number): void {
+  spendOf(world, world.book.coins.ofWallet('w-d'), a, b | 1);
+}
+
+function spendOf(world: World, coins: readonly Coin[], a: number, b: number): void {
   const claimed = coins.filter((coin) => coin.claimedBy !== undefined && coin.spentBy === undefined);
   const coin = pick(bit(b, 2) && claimed.length > 0 ? claimed : coins, a >> 2);
   if (coin === undefined) return;

@@ -3,11 +3,13 @@ import { assertNever, type Principal } from '@finality/kernel';
 import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
+import type { Destinations } from '../lineage.ts';
 import { bumpSettlement } from '../process/bump.ts';
 import { consolidate, type ConsolidationRequest } from '../process/consolidation.ts';
 import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
-import { type Destinations, offer, signed, signingRefused } from '../process/offer.ts';
+import { offer, signed, signingRefused } from '../process/offer.ts';
+import { type AddedSignatures, addSignatures, preparePayout } from '../process/psbt.ts';
 import { reserve } from '../process/reserve.ts';
 import {
   attributeDeposits,
@@ -72,7 +74,14 @@ export type Command =
       readonly version: number;
       readonly signedHex: string;
     }
-  | { readonly type: 'signing_refused'; readonly lineageId: string; readonly version: number; readonly rule: string };
+  | { readonly type: 'signing_refused'; readonly lineageId: string; readonly version: number; readonly rule: string }
+  | { readonly type: 'prepare_psbt'; readonly settlementId: string; readonly caller: Principal }
+  | {
+      readonly type: 'add_signatures';
+      readonly settlementId: string;
+      readonly added: AddedSignatures;
+      readonly caller: Principal;
+    };
 
 /** Decides a command on the book. A refusal's reason, or `undefined` when it was accepted. */
 export function apply(book: MemoryBook, command: Command): string | undefined {
@@ -85,6 +94,10 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(confirmIncident(book, command.incidentId, command.caller.keyId, command.reason));
     case 'bump':
       return reasonOf(bumpSettlement(book, command.settlementId, command.feeRate));
+    case 'prepare_psbt':
+      return reasonOf(preparePayout(book, command.settlementId));
+    case 'add_signatures':
+      return reasonOf(addSignatures(book, command.settlementId, command.added));
     case 'review':
       return reasonOf(review(book, command.review));
     case 'review_deposit':
@@ -102,6 +115,8 @@ type Asked =
   | 'submit'
   | 'cancel'
   | 'bump'
+  | 'prepare_psbt'
+  | 'add_signatures'
   | 'confirm_incident'
   | 'review'
   | 'review_deposit'
@@ -120,10 +135,11 @@ function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>):
       if (command.subject === 'settlement') return settlementAssessed(book, command.id, command.by, command.assessment);
       return depositAssessed(book, command.id, command.by, command.assessment);
     case 'wallet_changed':
-      return book.putWallet(command.wallet);
+      book.putWallet(command.wallet);
+      return attributeDeposits(book, book.depositsOn(command.wallet.walletId));
     case 'address_issued':
       book.putAddress(command.address);
-      return attributeDeposits(book, book.depositsTo(command.address.script), command.address.institutionId);
+      return attributeDeposits(book, book.depositsTo(command.address.script));
     case 'destination_changed':
       return book.putDestination(command.destination);
     case 'destination_refused':

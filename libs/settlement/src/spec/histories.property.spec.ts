@@ -69,7 +69,7 @@ const TIMEOUT_MS = 120_000;
 describe.each(POLICIES)('any history (%s)', { timeout: TIMEOUT_MS }, (_name, policy) => {
   it('keeps ledger, coins and chain together, whatever happens in whatever order', () => {
     fc.assert(
-      fc.property(fc.subarray(['pool', 'w-b', 'w-c']), actionsOf(ACTION_WEIGHTS, 150), (late, actions) => {
+      fc.property(fc.subarray(['pool', 'w-b', 'w-c', 'w-d']), actionsOf(ACTION_WEIGHTS, 150), (late, actions) => {
         const world = new World(policy, late);
         fund(world);
         run(world, actions);

@@ -28,7 +28,7 @@ import {
 } from '../lineage.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
-import { WALLETS, type World } from './world.fixture.ts';
+import { walletCalled, WALLETS, type World } from './world.fixture.ts';
 
 /** What must hold whenever all facts so far have been consumed. */
 export function checkWorld(world: World): void {
@@ -63,18 +63,24 @@ function expectedBalances(book: MemoryBook): { posted: Map<AccountId, bigint>; r
   const add = (account: AccountId, amount: bigint): void =>
     void posted.set(account, (posted.get(account) ?? 0n) + amount);
   const inBlock = new Set<string>();
-  for (const { outpoint, walletId, valueSats, height, spentBy } of coinsOf(book)) {
+  for (const { outpoint, walletId, custodial, valueSats, height, spentBy } of coinsOf(book)) {
     if (height === undefined) continue;
     inBlock.add(outpoint);
     if (spentBy === undefined) add(custodyAccount(walletId), -valueSats);
-    else if (book.lineageOf(spentBy) === undefined) add(walletSuspenseAccount(walletId), -valueSats);
+    else if (book.lineageOf(spentBy) === undefined)
+      add(
+        custodial || isImmature(book, outpoint)
+          ? walletSuspenseAccount(walletId)
+          : availableAccount({ kind: 'wallet', walletId }),
+        -valueSats,
+      );
   }
   for (const deposit of book.deposits.all()) if (deposit.status !== 'none') addDeposit(add, deposit);
   for (const settlement of book.settlements.all()) {
     if (settlement.status === 'none') continue;
     addSettlement(add, settlement);
     const { terms } = settlement;
-    if (settlement.status === 'reserved' && settlement.lineageId !== undefined) {
+    if ('lineageId' in settlement && settlement.lineageId !== undefined) {
       const amount = terms.amountSats + settlement.feeReservedSats!;
       const account = availableAccount(terms.payer);
       reserved.set(account, (reserved.get(account) ?? 0n) + amount);
@@ -87,6 +93,12 @@ function expectedBalances(book: MemoryBook): { posted: Map<AccountId, bigint>; r
     reserved.set(account, (reserved.get(account) ?? 0n) + lineage.plan.feeSats);
   }
   return { posted, reserved };
+}
+
+/** Coinbase is nobody's to pay with, and stays in suspense. */
+function isImmature(book: MemoryBook, outpoint: string): boolean {
+  const deposit = book.deposits.get(outpoint);
+  return deposit.status !== 'none' && deposit.beneficiary.kind === 'suspense' && deposit.terms.coinbase;
 }
 
 type Add = (account: AccountId, amount: bigint) => void;
@@ -135,6 +147,7 @@ function addSettlement(add: Add, settlement: LivingSettlement): void {
   if (isBack) return;
   add(availableAccount(terms.payer), -out);
   switch (settlement.status) {
+    case 'awaiting_signature':
     case 'executing':
       return add(inFlightAccount(terms.payer), out);
     case 'confirming':
@@ -192,8 +205,7 @@ function checkCoins({ book, chain, places }: World): void {
   expect(found).toEqual(expected);
 }
 
-const coinsOf = (book: MemoryBook) =>
-  ['pool', 'w-a', 'w-b', 'w-c'].flatMap((walletId) => book.coins.ofWallet(walletId));
+const coinsOf = (book: MemoryBook) => WALLETS.flatMap(({ walletId }) => book.coins.ofWallet(walletId));
 
 /** No coin belongs to two lineages, what was offered keeps its coins for ever, and each settlement fits its lineage. */
 function checkClaims(book: MemoryBook): void {
@@ -214,18 +226,19 @@ function checkClaims(book: MemoryBook): void {
 
 /** What was given up stays given up, whatever a reorg past finality brings. */
 const GIVEN_UP = ['failed', 'cancelled', 'reversed'] as const;
+const WAITING = ['awaiting_signature', 'executing', 'reopened'] as const;
 
 function statusesIn(
   lineage: Exclude<Lineage, { status: 'none' | 'abandoned' }>,
   settlementId: string,
 ): readonly LivingSettlement['status'][] {
-  if (lineage.status === 'planned') return ['reserved'];
+  if (lineage.status === 'planned') return ['reserved', 'awaiting_signature'];
   if (lineage.status === 'dead') return GIVEN_UP;
-  if (lineage.inBlock === undefined) return ['executing', 'reopened', ...GIVEN_UP];
+  if (lineage.inBlock === undefined) return [...WAITING, ...GIVEN_UP];
   const { payouts } = versionNumbered(lineage, lineage.inBlock.version);
   const isPaid = payouts.some((payout) => payout.settlementId === settlementId);
   if (isPaid) return ['confirming', 'settled', 'reopened', ...GIVEN_UP];
-  return lineage.status === 'final' ? GIVEN_UP : ['executing', 'reopened', ...GIVEN_UP];
+  return lineage.status === 'final' ? GIVEN_UP : [...WAITING, ...GIVEN_UP];
 }
 
 /** All that was ever offered for a payout excludes each other, and each pays exactly what it should. */
@@ -266,6 +279,8 @@ function checkLimits(book: MemoryBook): void {
     }
     if ((debitHeadroom(account) ?? 0n) >= 0n) continue;
     const { claim } = name;
+    // Whoever has the keys takes what he likes.
+    if (claim.kind === 'wallet' && !walletCalled(claim.walletId).custodial) continue;
     const owner =
       claim.kind === 'clearing'
         ? claim.institutionId
@@ -289,7 +304,8 @@ export function checkAtRest({ book, chain }: World): void {
     const { settlementId } = settlement.terms;
     const payout = 'payout' in settlement ? settlement.payout : undefined;
     const waits =
-      ['executing', 'reopened'].includes(settlement.status) && isHopeless(book, payout?.lineageId ?? settlementId);
+      ['awaiting_signature', 'executing', 'reopened'].includes(settlement.status) &&
+      isHopeless(book, payout?.lineageId ?? settlementId);
     const ends = ['queued', 'rejected', 'expired', 'cancelled', 'settled', 'reversed', 'failed'];
     if (!waits) expect(ends, settlementId).toContain(settlement.status);
     // Paid once, if the transaction that pays it is on the chain, and not at all otherwise.

@@ -79,8 +79,8 @@ export class MemoryBook implements Book {
     return this.wallets.find((wallet) => wallet.walletId === walletId);
   }
 
-  walletOf(institutionId: string): WalletRecord | undefined {
-    return this.wallets.find((wallet) => wallet.institutionId === institutionId && wallet.custodial);
+  walletsOf(institutionId: string): readonly WalletRecord[] {
+    return this.wallets.filter((wallet) => wallet.institutionId === institutionId);
   }
 
   putWallet(wallet: WalletRecord): void {
@@ -129,6 +129,13 @@ export class MemoryBook implements Book {
     return this.deposits.ids().filter((id) => {
       const deposit = this.deposits.get(id);
       return deposit.status !== 'none' && deposit.terms.script === script;
+    });
+  }
+
+  depositsOn(walletId: string): readonly string[] {
+    return this.deposits.ids().filter((id) => {
+      const deposit = this.deposits.get(id);
+      return deposit.status !== 'none' && deposit.terms.walletId === walletId;
     });
   }
 

@@ -16,8 +16,8 @@ export class WorldWatcher {
   #state = chain.initialState;
   readonly #view = new WatchView();
 
-  watch(script: ScriptHex, walletId: string, branch: 0 | 1, index: number): void {
-    this.#view.watch(script, { walletId, branch, index, custodial: true });
+  watch(script: ScriptHex, walletId: string, branch: 0 | 1, index: number, custodial: boolean): void {
+    this.#view.watch(script, { walletId, branch, index, custodial });
   }
 
   connected({ height, hash, previousHash, txs }: WorldBlock): readonly ChainFact[] {
@@ -118,11 +118,12 @@ function watchedOf({ txid, coinbase, inputs, outputs }: Described): WatchedTrans
     txid,
     coinbase,
     inputs: inputs.map(({ outpoint, script }) => ({ outpoint, script, address: script === '' ? '' : `of ${script}` })),
-    outputs: outputs.map(({ vout, valueSats, script, walletId, branch, index }) => ({
+    outputs: outputs.map(({ vout, valueSats, script, walletId, custodial, branch, index }) => ({
       outpoint: `${txid}:${vout}` as OutpointKey,
       valueSats: valueSats as Sats,
       script: script as ScriptHex,
       walletId,
+      custodial,
       branch,
       index,
       address: `to ${script}`,

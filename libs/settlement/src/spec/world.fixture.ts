@@ -1,5 +1,14 @@
-import { feeRate, type FeeTerms, type OutpointKey, type ScriptHex } from '@finality/bitcoin';
-import { assert, type Instant, type Principal, type Sats } from '@finality/kernel';
+import {
+  bytesFromHex,
+  deriveScript,
+  feeRate,
+  type FeeTerms,
+  MasterKey,
+  type OutpointKey,
+  parseDescriptor,
+  type ScriptHex,
+} from '@finality/bitcoin';
+import { assert, type Instant, type Principal, type Sats, unwrap } from '@finality/kernel';
 import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
 import { latest, type LineagePlan, offered, type OfferedVersion } from '../lineage.ts';
@@ -23,14 +32,33 @@ interface Place extends Omit<AddressRecord, 'purpose'> {
   watched: boolean;
 }
 
-export const INSTITUTIONS = ['a', 'b', 'c'] as const;
-export const CREDIT_LINES: Readonly<Record<string, bigint>> = { a: 0n, b: 30_000n, c: 0n };
-export const WALLETS = [
-  { walletId: 'pool', institutionId: 'platform', scriptType: 'wpkh' },
-  { walletId: 'w-a', institutionId: 'a', scriptType: 'wpkh' },
-  { walletId: 'w-b', institutionId: 'b', scriptType: 'tr' },
-  { walletId: 'w-c', institutionId: 'c', scriptType: 'wpkh' },
-] as const;
+/** The last one signs for itself. */
+export const INSTITUTIONS = ['a', 'b', 'c', 'd'] as const;
+export const CREDIT_LINES: Readonly<Record<string, bigint>> = { a: 0n, b: 30_000n, c: 0n, d: 0n };
+const COSIGNERS = ['11', '22', '33'].map(
+  (seed) => new MasterKey(bytesFromHex(seed.repeat(32)), 'regtest').account('wpkh', 0).descriptor.keys[0]!.xpub,
+);
+const OWN_KEYS = unwrap(
+  parseDescriptor(`wsh(sortedmulti(2,${COSIGNERS.map((xpub) => `${xpub}/<0;1>/*`).join(',')}))`, 'regtest'),
+);
+export const WALLETS: readonly WalletRecord[] = [
+  { walletId: 'pool', institutionId: 'platform', scriptType: 'wpkh', custodial: true },
+  { walletId: 'w-a', institutionId: 'a', scriptType: 'wpkh', custodial: true },
+  { walletId: 'w-b', institutionId: 'b', scriptType: 'tr', custodial: true },
+  { walletId: 'w-c', institutionId: 'c', scriptType: 'wpkh', custodial: true },
+  { walletId: 'w-d', institutionId: 'd', scriptType: 'wsh-sortedmulti', custodial: false, descriptor: OWN_KEYS },
+];
+/** Derived once for all histories: their indices are the same. */
+const OWN_SCRIPTS = new Map<string, ScriptHex>();
+
+function scriptOf({ scriptType, custodial, walletId }: WalletRecord, branch: 0 | 1, index: number): ScriptHex {
+  const key = `${walletId} ${branch} ${index}`;
+  const hash = sha(key);
+  if (custodial) return (scriptType === 'wpkh' ? `0014${hash.slice(0, 40)}` : `5120${hash}`) as ScriptHex;
+  const script = OWN_SCRIPTS.get(key) ?? deriveScript(OWN_KEYS, branch, index).script;
+  OWN_SCRIPTS.set(key, script);
+  return script;
+}
 const OPERATOR: Principal = { keyId: 'operator', roles: ['operator'] };
 
 /**
@@ -64,8 +92,8 @@ export class World {
       this.tell({ type: 'create_institution', institution });
     }
     for (const wallet of WALLETS) {
-      if (late.includes(wallet.walletId)) this.walletNotices.push({ ...wallet, custodial: true });
-      else this.tell({ type: 'wallet_changed', wallet: { ...wallet, custodial: true } });
+      if (late.includes(wallet.walletId)) this.walletNotices.push(wallet);
+      else this.tell({ type: 'wallet_changed', wallet });
     }
     for (const institutionId of INSTITUTIONS) this.#list(institutionId);
   }
@@ -124,9 +152,7 @@ export class World {
   place(walletId: string, institutionId: string, purpose: AddressRecord['purpose'], watched = true): Place {
     const branch = purpose === 'change' ? 1 : 0;
     const index = this.places.length;
-    const { scriptType } = WALLETS.find((wallet) => wallet.walletId === walletId)!;
-    const hash = sha(`${walletId} ${branch} ${index}`);
-    const script = (scriptType === 'wpkh' ? `0014${hash.slice(0, 40)}` : `5120${hash}`) as ScriptHex;
+    const script = scriptOf(walletCalled(walletId), branch, index);
     const place = {
       script,
       address: `to ${script}`,
@@ -138,7 +164,7 @@ export class World {
       watched,
     } as const;
     this.places.push(place);
-    if (watched) this.#watcher.watch(script, walletId, branch, index);
+    if (watched) this.#watcher.watch(script, walletId, branch, index, walletCalled(walletId).custodial);
     return place;
   }
 
@@ -199,7 +225,8 @@ export class World {
     if (late.length === 0) return;
     for (const place of late) {
       place.watched = true;
-      this.#watcher.watch(place.script, place.walletId, place.branch, place.index);
+      const { custodial } = walletCalled(place.walletId);
+      this.#watcher.watch(place.script, place.walletId, place.branch, place.index, custodial);
     }
     for (const block of this.chain.blocks) this.facts(this.#watcher.rescanned(block));
   }
@@ -277,11 +304,44 @@ export class World {
 
   /** The last version, once it was offered; from then on somebody may broadcast it. */
   sign(lineageId: string): void {
-    const { version, txid, inputs, outputs } = this.#latest(lineageId);
+    const last = this.#latest(lineageId);
+    const { version } = last;
     const command = { type: 'transaction_signed', lineageId, version, signedHex: 'ab' } as const;
     this.tell(command, `lineage/${lineageId} version_offered`);
+    this.#isBroadcastable(last, `lineage/${lineageId} version_signed`);
+  }
+
+  /** The payer asks for what he is to sign. */
+  prepare(settlementId: string): string | undefined {
+    const cause = `settlement/${settlementId}`;
+    return this.tell({ type: 'prepare_psbt', settlementId, caller: OPERATOR }, cause);
+  }
+
+  /** The payer signs a version that was handed out, with one key of those it needs, or with all. */
+  cosign(settlementId: string, lineageId: string, number: number, whole: boolean): string | undefined {
+    const version = offered(this.book.lineages.get(lineageId)).versions[number - 1]!;
+    const after = version.signatures?.revision ?? 0;
+    const isWhole = whole || after > 0;
+    const psbt = `${version.signatures?.psbt ?? 'psbt'}+${isWhole ? 'all' : 'one'}`;
+    const signed = { version: number, after, psbt, missing: isWhole ? 0 : 1 };
+    const added = isWhole ? { ...signed, signedHex: 'ab' } : signed;
+    const offeredBy = `lineage/${lineageId} version_offered`;
+    return this.tell(
+      { type: 'add_signatures', settlementId, added, caller: OPERATOR },
+      `settlement/${settlementId}`,
+      offeredBy,
+    );
+  }
+
+  /** Whoever has the keys signs it, and tells us or not. */
+  ownersSign(lineageId: string, number: number): void {
+    const version = offered(this.book.lineages.get(lineageId)).versions[number - 1]!;
+    this.#isBroadcastable(version, `lineage/${lineageId} version_offered`);
+  }
+
+  #isBroadcastable({ txid, inputs, outputs }: OfferedVersion, since: string): void {
     if (this.chain.known.has(txid)) return;
-    this.#signed.set(txid, `lineage/${lineageId} version_signed`);
+    this.#signed.set(txid, since);
     this.chain.known.set(txid, {
       txid,
       coinbase: false,
@@ -329,5 +389,6 @@ export class World {
 }
 
 export const destinationIdOf = (institutionId: string): string => `d-${institutionId}`;
+export const walletCalled = (walletId: string): WalletRecord => WALLETS.find((wallet) => wallet.walletId === walletId)!;
 
 const destinationOf = ({ walletId, script, branch, index }: Place) => ({ walletId, script, branch, index });

@@ -306,6 +306,18 @@ async function goodRequests(
       { idempotency_key: '', settlement_id, fee_rate_sats_per_kvb: '5000' },
       'FAILED_PRECONDITION',
     ),
+    PreparePsbt: asPayer(
+      settlements.preparePsbt,
+      settlementV1.PreparePsbtRequest,
+      { idempotency_key: '', settlement_id },
+      'FAILED_PRECONDITION',
+    ),
+    SubmitSignedPsbt: asPayer(
+      settlements.submitSignedPsbt,
+      settlementV1.SubmitSignedPsbtRequest,
+      { idempotency_key: '', settlement_id, psbt: 'cHNidP8=' },
+      'FAILED_PRECONDITION',
+    ),
     ReviewSettlement: asCompliance(
       settlements.reviewSettlement,
       settlementV1.ReviewSettlementRequest,

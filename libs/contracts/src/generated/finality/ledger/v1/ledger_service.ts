@@ -30,9 +30,9 @@ export interface GetBalancesResponse {
 
 /** One claim: on the platform's pool (clearing) or on the coins of a wallet. Satoshi. */
 export interface ClaimBalance {
-  /** "clearing" or "wallet:<wallet_id>". */
+  /** "clearing" or "wallet:<wallet_id>". Of a wallet whose keys are the institution's own it is a memo of what the chain has. */
   claim: string;
-  /** Can be settled or reserved now. Negative: a correction took more than there was. */
+  /** Can be settled or reserved now. Negative: a correction took more than there was; of a memo, its owner did. */
   available: bigint;
   reserved: bigint;
   /** On its way out, not yet in a block. */

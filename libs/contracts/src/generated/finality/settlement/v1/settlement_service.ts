@@ -121,6 +121,10 @@ export interface SubmitSettlementRequest {
   nonce?:
     | string
     | undefined;
+  /** On-chain: the payer's wallet that pays. Default: its first custodial one, else its first whose keys are its own. */
+  payerWalletId?:
+    | string
+    | undefined;
   /** Who bears the network fee; unspecified: the payer. CENTRALIZED settlements have no fee. */
   feePayer?:
     | FeePayer
@@ -205,6 +209,32 @@ export interface BumpFeeRequest {
   settlementId: string;
   /** Satoshi per 1,000 virtual bytes, 1,000 to 10,000,000. Where nodes ask for more to replace a transaction, that is paid. */
   feeRateSatsPerKvb: bigint;
+}
+
+export interface PreparePsbtRequest {
+  idempotencyKey: string;
+  settlementId: string;
+}
+
+export interface SubmitSignedPsbtRequest {
+  idempotencyKey: string;
+  settlementId: string;
+  /** BIP174, version 0, base64, up to 1,500,000 characters: the transaction that was handed out, with signatures, or final. */
+  psbt: string;
+}
+
+export interface SettlementPsbt {
+  settlement?:
+    | Settlement
+    | undefined;
+  /** Of the transaction that pays it, from 1; each bump makes another. */
+  version: number;
+  /** Once it is signed (display byte order, hex). */
+  txid: string;
+  /** With all signatures there are: for the next signer. */
+  psbt: string;
+  /** Over all inputs; 0: it is signed, and broadcast by the platform. */
+  signaturesMissing: number;
 }
 
 export interface ReviewSettlementRequest {
@@ -560,6 +590,7 @@ function createBaseSubmitSettlementRequest(): SubmitSettlementRequest {
     signature: undefined,
     keyId: undefined,
     nonce: undefined,
+    payerWalletId: undefined,
     feePayer: undefined,
     destinationId: undefined,
   };
@@ -599,6 +630,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     }
     if (message.nonce !== undefined) {
       writer.uint32(82).string(message.nonce);
+    }
+    if (message.payerWalletId !== undefined) {
+      writer.uint32(90).string(message.payerWalletId);
     }
     if (message.feePayer !== undefined) {
       writer.uint32(104).int32(message.feePayer);
@@ -702,6 +736,14 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
             message.nonce = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.payerWalletId = reader.string();
+            continue;
+          }
           case 13: {
             if (tag !== 104) {
               break;
@@ -774,6 +816,11 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
         ? globalThis.String(object.key_id)
         : undefined,
       nonce: isSet(object.nonce) ? globalThis.String(object.nonce) : undefined,
+      payerWalletId: isSet(object.payerWalletId)
+        ? globalThis.String(object.payerWalletId)
+        : isSet(object.payer_wallet_id)
+        ? globalThis.String(object.payer_wallet_id)
+        : undefined,
       feePayer: isSet(object.feePayer)
         ? feePayerFromJSON(object.feePayer)
         : isSet(object.fee_payer)
@@ -819,6 +866,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     if (message.nonce !== undefined) {
       obj.nonce = message.nonce;
     }
+    if (message.payerWalletId !== undefined) {
+      obj.payerWalletId = message.payerWalletId;
+    }
     if (message.feePayer !== undefined) {
       obj.feePayer = feePayerToJSON(message.feePayer);
     }
@@ -845,6 +895,7 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     message.signature = object.signature ?? undefined;
     message.keyId = object.keyId ?? undefined;
     message.nonce = object.nonce ?? undefined;
+    message.payerWalletId = object.payerWalletId ?? undefined;
     message.feePayer = object.feePayer ?? undefined;
     message.destinationId = object.destinationId ?? undefined;
     return message;
@@ -1857,6 +1908,347 @@ export const BumpFeeRequest: MessageFns<BumpFeeRequest> = {
   },
 };
 
+function createBasePreparePsbtRequest(): PreparePsbtRequest {
+  return { idempotencyKey: "", settlementId: "" };
+}
+
+export const PreparePsbtRequest: MessageFns<PreparePsbtRequest> = {
+  encode(message: PreparePsbtRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.settlementId !== "") {
+      writer.uint32(18).string(message.settlementId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PreparePsbtRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePreparePsbtRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.settlementId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PreparePsbtRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      settlementId: isSet(object.settlementId)
+        ? globalThis.String(object.settlementId)
+        : isSet(object.settlement_id)
+        ? globalThis.String(object.settlement_id)
+        : "",
+    };
+  },
+
+  toJSON(message: PreparePsbtRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.settlementId !== "") {
+      obj.settlementId = message.settlementId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PreparePsbtRequest>, I>>(base?: I): PreparePsbtRequest {
+    return PreparePsbtRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PreparePsbtRequest>, I>>(object: I): PreparePsbtRequest {
+    const message = createBasePreparePsbtRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.settlementId = object.settlementId ?? "";
+    return message;
+  },
+};
+
+function createBaseSubmitSignedPsbtRequest(): SubmitSignedPsbtRequest {
+  return { idempotencyKey: "", settlementId: "", psbt: "" };
+}
+
+export const SubmitSignedPsbtRequest: MessageFns<SubmitSignedPsbtRequest> = {
+  encode(message: SubmitSignedPsbtRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.settlementId !== "") {
+      writer.uint32(18).string(message.settlementId);
+    }
+    if (message.psbt !== "") {
+      writer.uint32(26).string(message.psbt);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SubmitSignedPsbtRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSubmitSignedPsbtRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.settlementId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.psbt = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SubmitSignedPsbtRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      settlementId: isSet(object.settlementId)
+        ? globalThis.String(object.settlementId)
+        : isSet(object.settlement_id)
+        ? globalThis.String(object.settlement_id)
+        : "",
+      psbt: isSet(object.psbt) ? globalThis.String(object.psbt) : "",
+    };
+  },
+
+  toJSON(message: SubmitSignedPsbtRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.settlementId !== "") {
+      obj.settlementId = message.settlementId;
+    }
+    if (message.psbt !== "") {
+      obj.psbt = message.psbt;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SubmitSignedPsbtRequest>, I>>(base?: I): SubmitSignedPsbtRequest {
+    return SubmitSignedPsbtRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SubmitSignedPsbtRequest>, I>>(object: I): SubmitSignedPsbtRequest {
+    const message = createBaseSubmitSignedPsbtRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.settlementId = object.settlementId ?? "";
+    message.psbt = object.psbt ?? "";
+    return message;
+  },
+};
+
+function createBaseSettlementPsbt(): SettlementPsbt {
+  return { settlement: undefined, version: 0, txid: "", psbt: "", signaturesMissing: 0 };
+}
+
+export const SettlementPsbt: MessageFns<SettlementPsbt> = {
+  encode(message: SettlementPsbt, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.settlement !== undefined) {
+      Settlement.encode(message.settlement, writer.uint32(10).fork()).join();
+    }
+    if (message.version !== 0) {
+      writer.uint32(16).int32(message.version);
+    }
+    if (message.txid !== "") {
+      writer.uint32(26).string(message.txid);
+    }
+    if (message.psbt !== "") {
+      writer.uint32(34).string(message.psbt);
+    }
+    if (message.signaturesMissing !== 0) {
+      writer.uint32(40).int32(message.signaturesMissing);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettlementPsbt {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettlementPsbt();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.settlement = Settlement.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.version = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.txid = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.psbt = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.signaturesMissing = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SettlementPsbt {
+    return {
+      settlement: isSet(object.settlement) ? Settlement.fromJSON(object.settlement) : undefined,
+      version: isSet(object.version) ? globalThis.Number(object.version) : 0,
+      txid: isSet(object.txid) ? globalThis.String(object.txid) : "",
+      psbt: isSet(object.psbt) ? globalThis.String(object.psbt) : "",
+      signaturesMissing: isSet(object.signaturesMissing)
+        ? globalThis.Number(object.signaturesMissing)
+        : isSet(object.signatures_missing)
+        ? globalThis.Number(object.signatures_missing)
+        : 0,
+    };
+  },
+
+  toJSON(message: SettlementPsbt): unknown {
+    const obj: any = {};
+    if (message.settlement !== undefined) {
+      obj.settlement = Settlement.toJSON(message.settlement);
+    }
+    if (message.version !== 0) {
+      obj.version = Math.round(message.version);
+    }
+    if (message.txid !== "") {
+      obj.txid = message.txid;
+    }
+    if (message.psbt !== "") {
+      obj.psbt = message.psbt;
+    }
+    if (message.signaturesMissing !== 0) {
+      obj.signaturesMissing = Math.round(message.signaturesMissing);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SettlementPsbt>, I>>(base?: I): SettlementPsbt {
+    return SettlementPsbt.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SettlementPsbt>, I>>(object: I): SettlementPsbt {
+    const message = createBaseSettlementPsbt();
+    message.settlement = (object.settlement !== undefined && object.settlement !== null)
+      ? Settlement.fromPartial(object.settlement)
+      : undefined;
+    message.version = object.version ?? 0;
+    message.txid = object.txid ?? "";
+    message.psbt = object.psbt ?? "";
+    message.signaturesMissing = object.signaturesMissing ?? 0;
+    return message;
+  },
+};
+
 function createBaseReviewSettlementRequest(): ReviewSettlementRequest {
   return { idempotencyKey: "", settlementId: "", decision: 0, reason: "" };
 }
@@ -2214,7 +2606,7 @@ export const SettlementServiceService = {
   },
   /**
    * By the payer. Until a transaction was offered for signature it is CANCELLED at once. After that another one that leaves it out is to take its
-   * place, at a higher fee that the payer bears; until one of them is final it stays EXECUTING (or CONFIRMING), with the reason, and ends
+   * place, at a higher fee that the payer bears; until one of them is final it stays where it is (EXECUTING, CONFIRMING, AWAITING_SIGNATURE), with the reason, and ends
    * CANCELLED or SETTLED.
    */
   cancelSettlement: {
@@ -2239,6 +2631,34 @@ export const SettlementServiceService = {
     requestDeserialize: (value: Buffer): BumpFeeRequest => BumpFeeRequest.decode(value),
     responseSerialize: (value: Settlement): Buffer => Buffer.from(Settlement.encode(value).finish()),
     responseDeserialize: (value: Buffer): Settlement => Settlement.decode(value),
+  },
+  /**
+   * By the payer whose wallet's keys are its own, while its settlement is AWAITING_SIGNATURE (or EXECUTING, after BumpFee): what it is to sign.
+   * The same each time, with the signatures there are. From the first time on it counts as offered: what CancelSettlement asks for then is
+   * another transaction, which it has to sign too. Settlements that share the transaction share its PSBT.
+   */
+  preparePsbt: {
+    path: "/finality.settlement.v1.SettlementService/PreparePsbt" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: PreparePsbtRequest): Buffer => Buffer.from(PreparePsbtRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): PreparePsbtRequest => PreparePsbtRequest.decode(value),
+    responseSerialize: (value: SettlementPsbt): Buffer => Buffer.from(SettlementPsbt.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SettlementPsbt => SettlementPsbt.decode(value),
+  },
+  /**
+   * By the payer: what its signers have signed, together or one after the other. Each signature is verified; the last one that is missing
+   * makes it EXECUTING. Versions that were handed out before the last can be signed too. Nothing of what is refused is kept.
+   */
+  submitSignedPsbt: {
+    path: "/finality.settlement.v1.SettlementService/SubmitSignedPsbt" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SubmitSignedPsbtRequest): Buffer =>
+      Buffer.from(SubmitSignedPsbtRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SubmitSignedPsbtRequest => SubmitSignedPsbtRequest.decode(value),
+    responseSerialize: (value: SettlementPsbt): Buffer => Buffer.from(SettlementPsbt.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SettlementPsbt => SettlementPsbt.decode(value),
   },
   /** What payouts would pay to the network now, and how long they would take. */
   estimateFees: {
@@ -2307,7 +2727,7 @@ export interface SettlementServiceServer extends UntypedServiceImplementation {
   listSettlements: handleUnaryCall<ListSettlementsRequest, ListSettlementsResponse>;
   /**
    * By the payer. Until a transaction was offered for signature it is CANCELLED at once. After that another one that leaves it out is to take its
-   * place, at a higher fee that the payer bears; until one of them is final it stays EXECUTING (or CONFIRMING), with the reason, and ends
+   * place, at a higher fee that the payer bears; until one of them is final it stays where it is (EXECUTING, CONFIRMING, AWAITING_SIGNATURE), with the reason, and ends
    * CANCELLED or SETTLED.
    */
   cancelSettlement: handleUnaryCall<CancelSettlementRequest, Settlement>;
@@ -2316,6 +2736,17 @@ export interface SettlementServiceServer extends UntypedServiceImplementation {
    * within the fee cap. It happens by itself when a transaction is in no block for too long. All settlements that share the transaction gain.
    */
   bumpFee: handleUnaryCall<BumpFeeRequest, Settlement>;
+  /**
+   * By the payer whose wallet's keys are its own, while its settlement is AWAITING_SIGNATURE (or EXECUTING, after BumpFee): what it is to sign.
+   * The same each time, with the signatures there are. From the first time on it counts as offered: what CancelSettlement asks for then is
+   * another transaction, which it has to sign too. Settlements that share the transaction share its PSBT.
+   */
+  preparePsbt: handleUnaryCall<PreparePsbtRequest, SettlementPsbt>;
+  /**
+   * By the payer: what its signers have signed, together or one after the other. Each signature is verified; the last one that is missing
+   * makes it EXECUTING. Versions that were handed out before the last can be signed too. Nothing of what is refused is kept.
+   */
+  submitSignedPsbt: handleUnaryCall<SubmitSignedPsbtRequest, SettlementPsbt>;
   /** What payouts would pay to the network now, and how long they would take. */
   estimateFees: handleUnaryCall<EstimateFeesRequest, EstimateFeesResponse>;
   /** A compliance officer's decision on a settlement under review; never the submitter's. */
@@ -2386,7 +2817,7 @@ export interface SettlementServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * By the payer. Until a transaction was offered for signature it is CANCELLED at once. After that another one that leaves it out is to take its
-   * place, at a higher fee that the payer bears; until one of them is final it stays EXECUTING (or CONFIRMING), with the reason, and ends
+   * place, at a higher fee that the payer bears; until one of them is final it stays where it is (EXECUTING, CONFIRMING, AWAITING_SIGNATURE), with the reason, and ends
    * CANCELLED or SETTLED.
    */
   cancelSettlement(
@@ -2422,6 +2853,45 @@ export interface SettlementServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Settlement) => void,
+  ): ClientUnaryCall;
+  /**
+   * By the payer whose wallet's keys are its own, while its settlement is AWAITING_SIGNATURE (or EXECUTING, after BumpFee): what it is to sign.
+   * The same each time, with the signatures there are. From the first time on it counts as offered: what CancelSettlement asks for then is
+   * another transaction, which it has to sign too. Settlements that share the transaction share its PSBT.
+   */
+  preparePsbt(
+    request: PreparePsbtRequest,
+    callback: (error: ServiceError | null, response: SettlementPsbt) => void,
+  ): ClientUnaryCall;
+  preparePsbt(
+    request: PreparePsbtRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SettlementPsbt) => void,
+  ): ClientUnaryCall;
+  preparePsbt(
+    request: PreparePsbtRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SettlementPsbt) => void,
+  ): ClientUnaryCall;
+  /**
+   * By the payer: what its signers have signed, together or one after the other. Each signature is verified; the last one that is missing
+   * makes it EXECUTING. Versions that were handed out before the last can be signed too. Nothing of what is refused is kept.
+   */
+  submitSignedPsbt(
+    request: SubmitSignedPsbtRequest,
+    callback: (error: ServiceError | null, response: SettlementPsbt) => void,
+  ): ClientUnaryCall;
+  submitSignedPsbt(
+    request: SubmitSignedPsbtRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SettlementPsbt) => void,
+  ): ClientUnaryCall;
+  submitSignedPsbt(
+    request: SubmitSignedPsbtRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SettlementPsbt) => void,
   ): ClientUnaryCall;
   /** What payouts would pay to the network now, and how long they would take. */
   estimateFees(

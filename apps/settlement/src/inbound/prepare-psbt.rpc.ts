@@ -1,0 +1,37 @@
+import type { Metadata } from '@grpc/grpc-js';
+import type { settlementV1 } from '@finality/contracts';
+import { Controller, Inject } from '@nestjs/common';
+import { GrpcMethod } from '@nestjs/microservices';
+import { checkId, checkIdempotencyKey, refuseInvalid } from './fields.ts';
+import { Gateway, scopeOf } from './gateway.ts';
+import { settlementPsbt } from './psbt-view.ts';
+
+/** The payer fetches what it is to sign. It is committed to before it leaves. */
+@Controller()
+export class PreparePsbtRpc {
+  readonly #gateway: Gateway;
+
+  constructor(@Inject(Gateway) gateway: Gateway) {
+    this.#gateway = gateway;
+  }
+
+  @GrpcMethod('SettlementService', 'preparePsbt')
+  async handle(
+    request: settlementV1.PreparePsbtRequest,
+    metadata: Metadata,
+    call: object,
+  ): Promise<settlementV1.SettlementPsbt> {
+    const caller = await this.#gateway.caller(metadata, 'institution');
+    const { settlementId, idempotencyKey } = request;
+    refuseInvalid(checkIdempotencyKey(idempotencyKey), checkId('settlement_id', settlementId));
+    await this.#gateway.decide({ type: 'prepare_psbt', settlementId, caller }, this.#gateway.cause(caller, call), {
+      principal: scopeOf(caller),
+      rpc: 'PreparePsbt',
+      key: idempotencyKey,
+      resourceId: settlementId,
+      fields: { version: '1', settlement_id: settlementId },
+    });
+    this.#gateway.env.faults?.at('settlement.psbt-committed');
+    return settlementPsbt(this.#gateway, settlementId);
+  }
+}

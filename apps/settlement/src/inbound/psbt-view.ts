@@ -1,0 +1,79 @@
+import { collectSignatures, type Descriptor, preparePsbt } from '@finality/bitcoin';
+import type { settlementV1 } from '@finality/contracts';
+import { assert, refusal, unwrap } from '@finality/kernel';
+import { toRpcException } from '@finality/service';
+import {
+  latest,
+  lineageIdOf,
+  type LivingSettlement,
+  type OfferedLineage,
+  type OfferedVersion,
+  psbtPlanOf,
+  versionToSign,
+} from '@finality/settlement';
+import { readTransaction } from '../outbound/read-transaction.ts';
+import { loadWallets } from '../projections/registry.ts';
+import { lineageStream } from '../store/streams.ts';
+import type { Gateway } from './gateway.ts';
+
+/** What a payer who signs for himself has been handed out, or will be. */
+export interface OwnPayout {
+  readonly settlement: LivingSettlement;
+  readonly lineage: OfferedLineage;
+  readonly descriptor: Descriptor;
+}
+
+/** @throws RefusalException NOT_AWAITING_SIGNATURE where nothing was handed out */
+export async function ownPayout({ env, reader }: Gateway, settlement: LivingSettlement): Promise<OwnPayout> {
+  const lineageId = lineageIdOf(settlement);
+  const lineage = lineageId === undefined ? undefined : (await reader.loadState(lineageStream, lineageId)).state;
+  if (lineage === undefined || !('versions' in lineage) || lineage.custodial) throw nothingToSign(settlement);
+  const { walletId } = lineage;
+  const [wallet] = await readTransaction(env.pool, (session) => loadWallets(session, [walletId], []));
+  assert(wallet?.descriptor !== undefined, `wallet ${walletId} has a descriptor`);
+  return { settlement, lineage, descriptor: wallet.descriptor };
+}
+
+/** The PSBT of a version, the one that is to be signed where none is named, in its present state. */
+export async function settlementPsbt(
+  gateway: Gateway,
+  settlementId: string,
+  number?: number,
+): Promise<settlementV1.SettlementPsbt> {
+  const { settlement, lineage, descriptor } = await ownPayout(gateway, await gateway.settlement(settlementId));
+  const named = lineage.versions.find(({ version }) => version === number);
+  const version = named ?? versionToSign(lineage) ?? latest(lineage);
+  return {
+    settlement: await gateway.show(settlement),
+    version: version.version,
+    txid: version.txid,
+    ...progressOf(version, descriptor),
+  };
+}
+
+function progressOf(
+  version: OfferedVersion,
+  descriptor: Descriptor,
+): Pick<settlementV1.SettlementPsbt, 'psbt' | 'signaturesMissing'> {
+  const { signatures } = version;
+  if (signatures !== undefined) return { psbt: signatures.psbt, signaturesMissing: signatures.missing };
+  const plan = psbtPlanOf(version, descriptor);
+  return {
+    psbt: unwrap(preparePsbt(plan)).base64,
+    signaturesMissing: unwrap(collectSignatures(plan, [])).missing,
+  };
+}
+
+/** The version whose transaction this is. */
+export function versionOf({ versions }: OfferedLineage, unsigned: string): OfferedVersion | undefined {
+  return versions.find(({ unsignedHex }) => unsignedHex === unsigned);
+}
+
+export const nothingToSign = ({ status }: LivingSettlement): Error =>
+  toRpcException(
+    refusal(
+      'failed_precondition',
+      'NOT_AWAITING_SIGNATURE',
+      `expected a settlement whose payer has something to sign, got one that is ${status}`,
+    ),
+  );

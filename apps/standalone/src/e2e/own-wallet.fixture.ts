@@ -1,0 +1,129 @@
+import {
+  addressOf,
+  buildPayoutTransaction,
+  type Descriptor,
+  deriveScript,
+  MasterKey,
+  parseAddress,
+  parseDescriptor,
+  parseOutpointKey,
+  parseTransaction,
+  type ScriptHex,
+  type SigningKey,
+  signMessage,
+  signTransaction,
+} from '@finality/bitcoin';
+import { type KeyAt, signPsbt } from '@finality/bitcoin/spec';
+import { addressV1 } from '@finality/contracts';
+import { assert, type Sats, unwrap } from '@finality/kernel';
+import { Bank, freshKey } from './bank.fixture.ts';
+import type { E2e } from './e2e.fixture.ts';
+import { patiently, until } from './wait.fixture.ts';
+
+export type OwnWalletType = 'wpkh' | 'tr' | 'wsh(sortedmulti)';
+
+const FEE_SATS = 5_000n;
+let masters = 0x40;
+
+/** Keys that the platform never sees: of one signer, or of three of whom two have to sign. */
+export class OwnWallet {
+  readonly descriptor: Descriptor;
+  /** One for each signer. */
+  readonly signers: readonly KeyAt[];
+
+  constructor(type: OwnWalletType) {
+    const scriptType = type === 'tr' ? 'tr' : 'wpkh';
+    const accounts = Array.from({ length: type === 'wsh(sortedmulti)' ? 3 : 1 }, () => {
+      masters += 1;
+      return new MasterKey(new Uint8Array(32).fill(masters), 'regtest').account(scriptType, 0);
+    });
+    const keys = accounts.map(({ xpub }) => `${xpub}/<0;1>/*`).join(',');
+    this.descriptor =
+      accounts.length === 1
+        ? accounts[0]!.descriptor
+        : unwrap(parseDescriptor(`wsh(sortedmulti(2,${keys}))`, 'regtest'));
+    this.signers = accounts.map(
+      (account): KeyAt =>
+        (branch, index) =>
+          account.signingKey(branch, index),
+    );
+  }
+
+  script(branch: 0 | 1, index: number): ScriptHex {
+    return deriveScript(this.descriptor, branch, index).script;
+  }
+
+  address(index: number): string {
+    return addressOf(this.script(0, index), 'regtest')!;
+  }
+
+  keyOf(signer: number, index: number): SigningKey {
+    return this.signers[signer]!(0, index);
+  }
+
+  /** What a signer's own software makes of it. */
+  sign(psbt: string, signer = 0): string {
+    return signPsbt(psbt, this.signers[signer]!);
+  }
+
+  /** That the keys are there, for whoever wants to register it. */
+  prove(message: string): string {
+    const keys = this.signers.slice(0, this.descriptor.required).map((keyAt) => keyAt(0, 0));
+    return signMessage(message, this.descriptor, deriveScript(this.descriptor, 0, 0), keys);
+  }
+}
+
+/** Of a wallet of one key: its own software pays somebody outside from a coin at index 0, with change. In a block when this resolves. */
+export async function ownSpend(
+  e2e: E2e,
+  own: OwnWallet,
+  coin: { readonly outpoint: string; readonly valueSats: bigint; readonly paidSats: bigint },
+): Promise<{ readonly changeSats: bigint }> {
+  const prevout = { valueSats: coin.valueSats as Sats, script: own.script(0, 0) };
+  const changeSats = coin.valueSats - coin.paidSats - FEE_SATS;
+  const { unsigned } = buildPayoutTransaction({
+    inputs: [{ outpoint: unwrap(parseOutpointKey(coin.outpoint)), ...prevout }],
+    outputs: [
+      { script: unwrap(parseAddress(e2e.outside.address, 'regtest')), valueSats: coin.paidSats as Sats },
+      { script: own.script(1, 3), valueSats: changeSats as Sats },
+    ],
+    locktime: await e2e.outside.height(),
+  });
+  const signed = signTransaction({ unsigned, prevouts: [prevout], keyFor: () => own.keyOf(0, 0) });
+  await e2e.outside.send(unwrap(parseTransaction(unwrap(signed).raw)));
+  await e2e.outside.mine(1);
+  return { changeSats };
+}
+
+/** An institution whose wallet's keys are its own, registered with proof, and caught up with. */
+export async function ownBank(e2e: E2e, own: OwnWallet): Promise<Bank> {
+  const bank = await e2e.bank({ wallet: 'none' });
+  const { addresses } = bank.api;
+  const { id: institutionId } = bank;
+  const descriptors = { external: own.descriptor.text, internal: '', scriptType: 0 };
+  const asked = { idempotencyKey: freshKey(), institutionId, descriptors };
+  const { challengeId, message } = await patiently(() => addresses.requestWalletChallenge(asked));
+  const wallet = await addresses.registerWallet({
+    idempotencyKey: freshKey(),
+    institutionId,
+    custodial: undefined,
+    descriptors,
+    birthdayHeight: await e2e.outside.height(),
+    proof: { challengeId, signature: own.prove(message) },
+  });
+  assert(wallet.kind === addressV1.WalletKind.WALLET_KIND_NON_CUSTODIAL, 'its keys are its own');
+  const { apiKey, keyId } = bank;
+  const registered = new Bank(e2e, { id: institutionId, apiKey, keyId, wallet });
+  await until(
+    `${institutionId} can see its claims`,
+    () => registered.balances(),
+    (balances) => balances.size === 2,
+  );
+  const listed = { institutionId, pageSize: 10, pageToken: '' };
+  await until(
+    `the wallet of ${institutionId} is watched`,
+    () => addresses.listWallets(listed),
+    ({ wallets }) => wallets.every(({ scanning }) => !scanning),
+  );
+  return registered;
+}
