@@ -19,7 +19,7 @@ export const SERVICES: readonly ServiceTraits[] = [
     name: 'settlement',
     grpcPort: 50_051,
     internalPort: 50_061,
-    peers: ['address-issuer', 'signer', 'risk', 'aml', 'chain-watcher'],
+    peers: ['address-issuer', 'signer', 'risk', 'aml', 'chain-watcher', 'reconciliation'],
     talksToNode: false,
   },
   {

@@ -114,7 +114,10 @@ const RECORD_HEADERS: readonly (readonly [name: string, meaning: string])[] = [
   ['ce_time', 'when it happened, RFC 3339 in UTC with milliseconds'],
   ['ce_recordedtime', 'when it was stored'],
   ['ce_position', 'place of the event in its owner’s log; higher is later, in any topic of that owner'],
-  ['ce_epoch', 'rises when the owner’s database was restored from an older copy; positions and sequences go on far above'],
+  [
+    'ce_epoch',
+    'rises when the owner’s database was restored from an older copy; positions and sequences go on far above',
+  ],
   ['ce_schemaversion', 'version of the message’s meaning, from 1'],
   ['ce_correlationid', 'the same in everything that one request led to'],
   ['ce_causationid', '`ce_id` of the message that it answers, or the id of the request'],

@@ -1,8 +1,7 @@
 import type { addressV1, ServicePort, signingV1 } from '@finality/contracts';
-import type { EventReader, PostgresEventStore } from '@finality/event-store';
+import type { EventReader, EventStore } from '@finality/event-store';
 import type { ServiceEnv } from '@finality/service';
 import type { SettlementConfig } from './config.ts';
-import type { BatchBook } from './store/batch-book.ts';
 import type { SettlementCommand, SettlementReply } from './store/commands.ts';
 
 /** What the settlement service lives on: its own schema, and two services of ours that it calls. */
@@ -10,7 +9,7 @@ export interface SettlementEnv extends ServiceEnv<SettlementConfig> {
   readonly addresses: ServicePort<addressV1.InternalAddressServiceServer>;
   readonly signer: Pick<
     ServicePort<signingV1.SigningServiceServer>,
-    'signTransaction' | 'checkDestinations' | 'signLedgerHead'
+    'signTransaction' | 'checkDestinations' | 'listJournal' | 'listSigned' | 'raiseEpoch' | 'signLedgerHead'
   >;
 }
 
@@ -20,5 +19,5 @@ export const STORE = Symbol('SettlementStore');
 export const READER = Symbol('EventReader');
 export const AUTHENTICATOR = Symbol('Authenticator');
 
-export type SettlementStore = PostgresEventStore<SettlementCommand, BatchBook, SettlementReply>;
+export type SettlementStore = EventStore<SettlementCommand, SettlementReply>;
 export type SettlementReader = EventReader;

@@ -4,6 +4,7 @@ import type { AssembledService, Observation, ServiceMetrics } from '@finality/se
 import type { Pool } from 'pg';
 import { EventReader } from '@finality/event-store';
 import { SETTLEMENT_SCHEMA } from './env.ts';
+import { RecoveryGate } from './recovery-gate.ts';
 import { kept, watchStakes } from './stakes.ts';
 import { CHAIN_TIP_ID, chainTipStream } from './store/streams.ts';
 
@@ -13,8 +14,12 @@ const MESSAGES_MAX = 500;
 const POLL_MS = 1_000;
 
 /** Settlements by mode and status, how long they take, and how much money is where. */
-export function observeSettlements(_service: AssembledService, { base, metrics }: Observation): readonly Worker[] {
+export function observeSettlements(
+  service: AssembledService,
+  { base, metrics, check }: Observation,
+): readonly Worker[] {
   watchSettlements(metrics, base.pool, base.runtime);
+  watchRecovery(service.get<RecoveryGate>(RecoveryGate), { base, metrics, check });
   watchStakes(metrics, base.pool, base.runtime);
   const reader = new EventReader({ pool: base.pool, schema: SETTLEMENT_SCHEMA });
   metrics.watch('finality_incidents_open', 'Incidents that wait for an operator: they stop signing', {}, async () => {
@@ -22,6 +27,20 @@ export function observeSettlements(_service: AssembledService, { base, metrics }
     return state.incidents.length;
   });
   return [durationWorker(base.pool, metrics)];
+}
+
+/** Whoever asks whether we are ready has to know that nothing is paid. A process that stands by doesn't find out. */
+function watchRecovery(gate: RecoveryGate, { base, metrics, check }: Observation): void {
+  metrics.watch(
+    'finality_recovering',
+    '1 while nothing new is paid: the store was restored from an older copy',
+    {},
+    () => (gate.status === 'importing' || gate.status === 'reconciling' ? 1 : 0),
+  );
+  check('recovery', () => {
+    const standsBy = base.writer !== undefined && base.writer.lease === undefined;
+    return { ok: standsBy || gate.isOpen, detail: { status: gate.status } };
+  });
 }
 
 /** One series per mode and status, read by one query. */

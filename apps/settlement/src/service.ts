@@ -14,7 +14,15 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
   migrations: (roles) => [createEventStore(roles), createSettlement(roles)],
   streams: STREAMS,
   entities: [settlementEntity, institutionEntity, depositEntity],
-  topics: [TOPICS.riskVerdict, TOPICS.amlVerdict, TOPICS.wallet, TOPICS.address, TOPICS.destination, TOPICS.chainFact],
+  topics: [
+    TOPICS.riskVerdict,
+    TOPICS.amlVerdict,
+    TOPICS.wallet,
+    TOPICS.address,
+    TOPICS.destination,
+    TOPICS.chainFact,
+    TOPICS.reconciliationRun,
+  ],
   grpc: {
     'finality.settlement.v1.SettlementService': settlementV1.SettlementServiceService,
     'finality.settlement.v1.OperationsService': settlementV1.OperationsServiceService,

@@ -15,18 +15,21 @@ import {
 import { AddressesMessages } from './inbound/addresses.messages.ts';
 import { AmlVerdictsMessages } from './inbound/aml-verdicts.messages.ts';
 import { Bootstrap } from './inbound/bootstrap.ts';
+import { BeginRecoveryRpc } from './inbound/begin-recovery.rpc.ts';
 import { BumpFeeRpc } from './inbound/bump-fee.rpc.ts';
 import { CancelSettlementRpc } from './inbound/cancel-settlement.rpc.ts';
 import { ChainFactsMessages } from './inbound/chain-facts.messages.ts';
 import { ConfirmIncidentRpc } from './inbound/confirm-incident.rpc.ts';
 import { CreateInstitutionRpc } from './inbound/create-institution.rpc.ts';
 import { EstimateFeesRpc } from './inbound/estimate-fees.rpc.ts';
+import { FinishRecoveryRpc } from './inbound/finish-recovery.rpc.ts';
 import { FreezeInstitutionRpc } from './inbound/freeze-institution.rpc.ts';
 import { Gateway } from './inbound/gateway.ts';
 import { GetBalancesRpc } from './inbound/get-balances.rpc.ts';
 import { GetInclusionProofRpc } from './inbound/get-inclusion-proof.rpc.ts';
 import { GetInstitutionRpc } from './inbound/get-institution.rpc.ts';
 import { GetLedgerCutRpc } from './inbound/get-ledger-cut.rpc.ts';
+import { GetRecoveryRpc } from './inbound/get-recovery.rpc.ts';
 import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
 import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
 import { ListDepositsRpc } from './inbound/list-deposits.rpc.ts';
@@ -36,6 +39,7 @@ import { ListInstitutionsRpc } from './inbound/list-institutions.rpc.ts';
 import { ListLedgerHeadsRpc } from './inbound/list-ledger-heads.rpc.ts';
 import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
 import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
+import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
 import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
 import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
 import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
@@ -48,10 +52,12 @@ import { Wakeups } from './inbound/wakeups.ts';
 import { DestinationsMessages } from './inbound/destinations.messages.ts';
 import { WalletsMessages } from './inbound/wallets.messages.ts';
 import { WatchSettlementsRpc } from './inbound/watch-settlements.rpc.ts';
+import { RecoveryGate } from './recovery-gate.ts';
 import { EXPIRY_TIMER } from './store/batch-book.ts';
 import type { SettlementCommand } from './store/commands.ts';
 import { SettlementHandler } from './store/handler.ts';
 import { AssignDestinations } from './workers/assign-destinations.ts';
+import { Recover } from './workers/recover.ts';
 import { ConsolidateCoins } from './workers/consolidate-coins.ts';
 import { ReleaseQueued } from './workers/release-queued.ts';
 import { SealLedger } from './workers/seal-ledger.ts';
@@ -88,7 +94,7 @@ const INSTITUTION_RPCS = [
   RevokeApiKeyRpc,
 ];
 const LEDGER_RPCS = [GetBalancesRpc, ListEntriesRpc, GetInclusionProofRpc, ListLedgerHeadsRpc];
-const OPERATIONS_RPCS = [ListIncidentsRpc, ConfirmIncidentRpc];
+const OPERATIONS_RPCS = [ListIncidentsRpc, ConfirmIncidentRpc, GetRecoveryRpc, BeginRecoveryRpc, FinishRecoveryRpc];
 const MESSAGES = [
   RiskVerdictsMessages,
   AmlVerdictsMessages,
@@ -96,12 +102,14 @@ const MESSAGES = [
   AddressesMessages,
   DestinationsMessages,
   ChainFactsMessages,
+  ReconciliationRunsMessages,
 ];
 
 @Module({})
 export class SettlementModule {
   static register(env: SettlementEnv): DynamicModule {
     const wakeups = new Wakeups(env.runtime);
+    const gate = new RecoveryGate();
     return {
       module: SettlementModule,
       controllers: [...SETTLEMENT_RPCS, ...INSTITUTION_RPCS, ...LEDGER_RPCS, ...OPERATIONS_RPCS, ...MESSAGES],
@@ -110,7 +118,8 @@ export class SettlementModule {
         GetLedgerCutRpc,
         { provide: SERVICE_ENV, useValue: env },
         { provide: Wakeups, useValue: wakeups },
-        { provide: STORE, useFactory: () => openStore(env, wakeups) },
+        { provide: RecoveryGate, useValue: gate },
+        { provide: STORE, useFactory: () => gate.before(openStore(env, wakeups)) },
         { provide: READER, useFactory: () => new EventReader({ pool: env.pool, schema: SETTLEMENT_SCHEMA }) },
         { provide: AUTHENTICATOR, useFactory: () => new Authenticator('settlement', env.driver) },
         {
@@ -126,7 +135,7 @@ export class SettlementModule {
         {
           provide: WORKERS,
           useFactory: (store: SettlementStore, reader: SettlementReader, authenticator: Authenticator) =>
-            workersOf(env, store, reader, authenticator),
+            workersOf(env, { store, reader, authenticator, gate }),
           inject: [STORE, READER, AUTHENTICATOR],
         },
       ],
@@ -149,12 +158,14 @@ function openStore(env: SettlementEnv, wakeups: Wakeups): SettlementStore {
   });
 }
 
-function workersOf(
-  env: SettlementEnv,
-  store: SettlementStore,
-  reader: SettlementReader,
-  authenticator: Authenticator,
-): Worker[] {
+interface WorkingWith {
+  readonly store: SettlementStore;
+  readonly reader: SettlementReader;
+  readonly authenticator: Authenticator;
+  readonly gate: RecoveryGate;
+}
+
+function workersOf(env: SettlementEnv, { store, reader, authenticator, gate }: WorkingWith): Worker[] {
   const { pool, runtime } = env;
   const expiry = new TimerWorker({
     name: 'settlement expiry',
@@ -165,11 +176,12 @@ function workersOf(
     commandOf: (timer) => expiryOf(env, timer),
   });
   return [
-    new AssignDestinations(env, store, reader),
-    new SignPayouts(env, store, reader),
-    new ReleaseQueued(env, store, reader),
-    ...(env.config.policy.consolidation === undefined ? [] : [new ConsolidateCoins(env, store, reader)]),
-    new SealLedger(env, store, reader),
+    new Recover(env, store, reader, gate),
+    new AssignDestinations(env, store, reader, gate),
+    new SignPayouts(env, store, reader, gate),
+    new ReleaseQueued(env, store, reader, gate),
+    ...(env.config.policy.consolidation === undefined ? [] : [new ConsolidateCoins(env, store, reader, gate)]),
+    new SealLedger(env, store, reader, gate),
     expiry,
     authenticator.worker,
   ];

@@ -6,8 +6,8 @@ import {
   type PayoutOutput,
   type ScriptHex,
 } from '@finality/bitcoin';
-import { signingV1 } from '@finality/contracts';
-import { type Sats, unwrap } from '@finality/kernel';
+import { signingV1, toTimestamp } from '@finality/contracts';
+import { type Instant, type Sats, unwrap } from '@finality/kernel';
 
 // Payouts for tests to have signed.
 
@@ -83,6 +83,20 @@ export function payout({ from, to, coins, amount, fee = 500n, ...more }: Payout)
           payeeInstitutionId: to.institutionId,
           amountSats: amount,
           payeeFeeMaxSats: 0n,
+          request: {
+            idempotencyKey: `key of ${settlementId}`,
+            mode: 'bilateral',
+            referenceId: 'reference',
+            callbackUrl: 'https://bank.example/settled',
+            submittedBy: 'api-key',
+            policyVersion: '1',
+            feeBearer: 'payer',
+            bumpBearer: 'payer',
+            feeSats: fee,
+            droppedSats: 0n,
+            feeReservedSats: 5_000n,
+            receivedAt: toTimestamp(1_700_000_000_000 as Instant),
+          },
         },
       ],
     },

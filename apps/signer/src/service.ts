@@ -19,7 +19,9 @@ export const signerService: ServiceBlueprint<SignerEnv> = {
       createAccount: ['address-issuer'],
       deriveScripts: ['address-issuer'],
       signTransaction: ['settlement'],
-      listJournal: ['reconciliation'],
+      listJournal: ['reconciliation', 'settlement'],
+      listSigned: ['settlement'],
+      raiseEpoch: ['settlement'],
       // Whoever asks for signatures doesn't get to say what may be paid.
       registerSignatory: ['address-issuer'],
       checkDestinationRequest: ['address-issuer'],

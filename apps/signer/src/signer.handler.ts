@@ -41,6 +41,9 @@ import {
   accountStreamOf,
   destinationStream,
   destinationStreamOf,
+  EPOCH_ID,
+  epochStream,
+  epochStreamKey,
   LEDGER_ID,
   ledgerHeadsStream,
   lineageStream,
@@ -61,6 +64,7 @@ import {
 export type SignerBody =
   | ({ readonly kind: 'create_account' } & CreateAccount)
   | { readonly kind: 'sign'; readonly request: SigningRequest }
+  | { readonly kind: 'raise_epoch'; readonly above: number }
   | { readonly kind: 'sign_head'; readonly head: LedgerHead }
   | AllowListBody;
 
@@ -68,6 +72,7 @@ export type SignerReply =
   | { readonly kind: 'account'; readonly account: Account }
   /** In the journal, this time or before: the signature may be made. */
   | { readonly kind: 'accepted'; readonly account: Account; readonly txid: Txid }
+  | { readonly kind: 'epoch'; readonly epoch: number }
   /** In the log, with its rule. */
   | { readonly kind: 'refused'; readonly refused: Refused | LedgerHeadRefused }
   /** The head of a segment of the ledger is on record, this time or before. */
@@ -94,6 +99,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
     const creations = bodies.flatMap((body) => (body.kind === 'create_account' ? [body.walletId] : []));
     const wallets = [...creations, ...requests.flatMap(walletsOf)];
     const streams = new Set([
+      ...(bodies.some(({ kind }) => kind === 'raise_epoch') ? [epochStreamKey] : []),
       ...wallets.map(accountStreamOf),
       ...requests.map(({ lineageId }) => lineageStreamOf(lineageId)),
       ...requests.flatMap(destinationsOf).map(destinationStreamOf),
@@ -126,6 +132,8 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
         return this.#createAccount(body, world, batch);
       case 'sign':
         return { kind: 'accepted', reply: this.#sign(body.request, world, batch) };
+      case 'raise_epoch':
+        return { kind: 'accepted', reply: raiseEpoch(body.above, world, batch) };
       case 'sign_head':
         return { kind: 'accepted', reply: acceptHead(body.head, batch) };
       case 'register_signatory':
@@ -217,6 +225,13 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       epochHighest: world.epochHighest,
     };
   }
+}
+
+function raiseEpoch(above: number, world: SignerWorld, batch: Batch): SignerReply {
+  const epoch = Math.max(above, world.epochHighest) + 1;
+  batch.append(epochStream, EPOCH_ID, { type: 'epoch_raised', epoch, raisedAt: batch.now });
+  world.epochHighest = epoch;
+  return { kind: 'epoch', epoch };
 }
 
 /** A refusal is kept here too. */

@@ -421,6 +421,17 @@ describe('the journal', () => {
     },
   );
 
+  it('tells each request as it was accepted, and fences off older copies of the store that asked', async () => {
+    const { lastPosition, epochHighest } = await signer.port.listSigned({ afterPosition: 0n, pageSize: 1 });
+    const [from, to] = [await wallet('bank-told'), await wallet('bank-asked')];
+    const request = { ...payout({ from, to, coins: [coin(50_000n)], amount: 30_000n }), epoch: epochHighest };
+    const { txid } = await signer.port.signTransaction(request);
+    const { signed } = await signer.port.listSigned({ afterPosition: lastPosition, pageSize: 50 });
+    expect(signed).toMatchObject([{ txid, feeSats: 500n, request, inputScripts: [scriptOf(from, 0, 0)] }]);
+    expect(await signer.port.raiseEpoch({ above: 1 })).toEqual({ epoch: epochHighest + 1 });
+    expect(await attempt(request)).toBe('EPOCH_TOO_LOW');
+  });
+
   it('can’t be changed by its owner either while the trigger is on', async () => {
     await expect(rig.database.service('signer').owner.query(`UPDATE signer.journal SET txid = ''`)).rejects.toThrow(
       'insert-only',

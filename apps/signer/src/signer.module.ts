@@ -8,6 +8,8 @@ import { CheckDestinationsRpc } from './inbound/check-destinations.rpc.ts';
 import { CreateAccountRpc } from './inbound/create-account.rpc.ts';
 import { DeriveScriptsRpc } from './inbound/derive-scripts.rpc.ts';
 import { ListJournalRpc } from './inbound/list-journal.rpc.ts';
+import { ListSignedRpc } from './inbound/list-signed.rpc.ts';
+import { RaiseEpochRpc } from './inbound/raise-epoch.rpc.ts';
 import { RegisterDestinationRpc } from './inbound/register-destination.rpc.ts';
 import { RegisterSignatoryRpc } from './inbound/register-signatory.rpc.ts';
 import { RemoveDestinationRpc } from './inbound/remove-destination.rpc.ts';
@@ -30,6 +32,8 @@ const RPCS = [
   DeriveScriptsRpc,
   SignTransactionRpc,
   ListJournalRpc,
+  ListSignedRpc,
+  RaiseEpochRpc,
   RegisterSignatoryRpc,
   CheckDestinationRequestRpc,
   RegisterDestinationRpc,
@@ -75,6 +79,8 @@ function portOf(
   sign: SignTransactionRpc,
   list: ListJournalRpc,
   ...more: readonly [
+    ListSignedRpc,
+    RaiseEpochRpc,
     RegisterSignatoryRpc,
     CheckDestinationRequestRpc,
     RegisterDestinationRpc,
@@ -83,12 +89,14 @@ function portOf(
     SignLedgerHeadRpc,
   ]
 ): SigningPort {
-  const [signatory, checkRequest, register, remove, check, head] = more;
+  const [listSigned, raise, signatory, checkRequest, register, remove, check, head] = more;
   return {
     createAccount: (request) => create.handle(request),
     deriveScripts: (request) => derive.handle(request),
     signTransaction: (request) => sign.handle(request),
     listJournal: (request) => list.handle(request),
+    listSigned: (request) => listSigned.handle(request),
+    raiseEpoch: (request) => raise.handle(request),
     registerSignatory: (request) => signatory.handle(request),
     checkDestinationRequest: (request) => checkRequest.handle(request),
     registerDestination: (request) => register.handle(request),

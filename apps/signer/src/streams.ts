@@ -3,6 +3,9 @@ import {
   accountAggregate,
   type AccountEvent,
   type AccountState,
+  epochAggregate,
+  type EpochRaised,
+  type EpochState,
   destinationAggregate,
   type DestinationEvent,
   type DestinationState,
@@ -56,6 +59,17 @@ export const accountStreamOf = (walletId: string): string => `${accountAggregate
 
 export const lineageStreamOf = (lineageId: string): string => `${lineageAggregate.name}/${lineageId}`;
 
+export const epochStream: StreamType<EpochState, EpochRaised> = {
+  aggregate: epochAggregate,
+  institutions: () => [],
+  publish: () => [],
+};
+
+/** There is one settlement store. */
+export const EPOCH_ID = 'settlement';
+
+export const epochStreamKey = `${epochAggregate.name}/${EPOCH_ID}`;
+
 export const signatoriesStreamOf = (institutionId: string): string => `${signatoriesAggregate.name}/${institutionId}`;
 
 export const destinationStreamOf = (destinationId: string): string => `${destinationAggregate.name}/${destinationId}`;
@@ -66,5 +80,6 @@ export const STREAMS: readonly AnyStreamType[] = [
   lineageStream,
   signatoriesStream,
   destinationStream,
+  epochStream,
   ledgerHeadsStream,
 ];

@@ -212,6 +212,17 @@ const SETTLEMENTS: readonly RefusedInput[] = [
     reason: 'ROLE_REQUIRED',
     caller: 'payer',
   },
+  ...['GetRecovery', 'BeginRecovery', 'FinishRecovery'].map((rpc): RefusedInput => ({
+    rpc,
+    input: 'an institution’s API key',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'ROLE_REQUIRED',
+    caller: 'payer',
+  })),
+  invalid('BeginRecovery', 'no reason', 'reason', { reason: '' }),
+  invalid('FinishRecovery', 'no reason', 'reason', { reason: '' }),
+  invalid('FinishRecovery', 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
   {
     rpc: 'EstimateFees',
     input: 'an API key with a wrong secret',

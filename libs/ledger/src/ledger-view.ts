@@ -107,10 +107,19 @@ export class LedgerView implements LedgerReader {
    * before with the same content is a no-op (`exists`).
    */
   post(transfers: readonly Transfer[]): Result<readonly Posted[], LedgerError> {
+    return this.#postAll(transfers, true);
+  }
+
+  /** As {@link post}, whatever the accounts' limits: for what has happened already. */
+  impose(transfers: readonly Transfer[]): Result<readonly Posted[], LedgerError> {
+    return this.#postAll(transfers, false);
+  }
+
+  #postAll(transfers: readonly Transfer[], isLimited: boolean): Result<readonly Posted[], LedgerError> {
     const start = this.savepoint();
     const outcomes: Posted[] = [];
     for (const transfer of transfers) {
-      const posted = this.#postOne(transfer);
+      const posted = this.#postOne(transfer, isLimited);
       if (!posted.ok) {
         this.rollbackTo(start);
         return posted;
@@ -205,13 +214,13 @@ export class LedgerView implements LedgerReader {
     assert(posted === 0n && pending === 0n, `the ledger is off by ${posted} sat posted, ${pending} sat pending`);
   }
 
-  #postOne(transfer: Transfer): Result<Posted, LedgerError> {
+  #postOne(transfer: Transfer, isLimited: boolean): Result<Posted, LedgerError> {
     const existing = this.#transfers.get(transfer.id);
     if (existing !== undefined) return sameOrError(existing, transfer);
     switch (transfer.kind) {
       case 'single':
       case 'pending':
-        return this.#move(transfer, true);
+        return this.#move(transfer, isLimited);
       case 'correction':
         if (!this.#transfers.has(transfer.corrects) && this.#isAbsent(transfer.corrects)) {
           return err({ kind: 'unknown_corrected', transferId: transfer.id, corrects: transfer.corrects });

@@ -8,6 +8,7 @@ import type { Deposit, DepositEvent } from './deposit.ts';
 import type { ApiKey, ApiKeyEvent, Institution, InstitutionEvent } from './institution.ts';
 import type { Lineage, LineageEvent } from './lineage.ts';
 import type { SettlementPolicy } from './policy.ts';
+import type { Recovery, RecoveryEvent } from './recovery.ts';
 import type { Settlement, SettlementEvent } from './settlement.ts';
 
 /** One kind of aggregate within a batch: what is recorded is seen at once. */
@@ -38,6 +39,7 @@ export interface Book {
   readonly deposits: Records<Deposit, DepositEvent>;
   readonly institutions: Records<Institution, InstitutionEvent>;
   readonly apiKeys: Records<ApiKey, ApiKeyEvent>;
+  readonly recovery: { get(): Recovery; record(...events: readonly RecoveryEvent[]): Recovery };
   readonly tip: { get(): ChainTip; record(...events: readonly ChainTipEvent[]): ChainTip };
   wallet(walletId: string): WalletRecord | undefined;
   /** The institution's wallets, in the order in which they were registered. */
@@ -49,6 +51,8 @@ export interface Book {
   putDestination(destination: DestinationRecord): void;
   /** The lineage that has offered a version with this id. */
   lineageOf(txid: string): string | undefined;
+  /** All lineages that are planned; loaded for the end of an import only. */
+  plannedLineages(): readonly string[];
   /** Lineages of the wallet that are planned and that other payouts may still join. */
   openLineagesOf(walletId: string): readonly string[];
   /** Whether a payout of the wallet is queued that fewer, larger coins wouldn't help. */

@@ -69,7 +69,8 @@ interface DepositLife {
 }
 
 export type Deposit =
-  | { readonly status: 'none' }
+  /** A verdict may be heard before the deposit itself: a restored store hears everything again, in any order. */
+  | { readonly status: 'none'; readonly risk?: Assessment; readonly aml?: Assessment }
   | (DepositLife &
       (
         | { readonly status: 'detected' }
@@ -113,8 +114,11 @@ function evolve(state: Deposit, event: DepositEvent): Deposit {
   if (event.type === 'deposit_detected') {
     assert(state.status === 'none', 'a deposit is detected once');
     const { terms, beneficiary, at } = event;
-    return { status: 'detected', terms, beneficiary, episode: 1, life: 0, decisions: 0, detectedAt: at, updatedAt: at };
+    const life = { episode: 1, life: 0, decisions: 0, detectedAt: at, updatedAt: at };
+    return { ...state, status: 'detected', terms, beneficiary, ...life };
   }
+  if (state.status === 'none' && event.type === 'deposit_risk_assessed') return { ...state, risk: event.assessment };
+  if (state.status === 'none' && event.type === 'deposit_aml_assessed') return { ...state, aml: event.assessment };
   return evolveKnown(known(state), event);
 }
 

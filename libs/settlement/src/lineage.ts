@@ -85,6 +85,13 @@ export type DeclaredOutput = {
   | { readonly role: 'change'; readonly destination: WalletPlace }
 );
 
+/** Before the transaction is built, and has an id. */
+export type NewOutput = DeclaredOutput extends infer Output
+  ? Output extends unknown
+    ? Omit<Output, 'outpoint'>
+    : never
+  : never;
+
 /** A payout as one version pays it. */
 export interface VersionPayout extends LineagePayout {
   readonly outpoint: OutpointKey;
@@ -198,7 +205,8 @@ export function offered(lineage: Lineage): OfferedLineage {
 export const latest = ({ versions }: OfferedLineage): OfferedVersion => versions.at(-1)!;
 
 export function versionNumbered({ versions }: OfferedLineage, version: number): OfferedVersion {
-  const found = versions[version - 1];
+  // Numbers may be missing: a restored store doesn't learn of versions that were offered and never signed.
+  const found = versions.find((each) => each.version === version);
   assert(found !== undefined, `version ${version} was never offered`);
   return found;
 }

@@ -23,6 +23,7 @@ const terms: Terms = {
   mode: 'blockchain',
   fees: { bearer: 'payer', bumpBearer: 'payer' },
   referenceId: '',
+  idempotencyKey: 'key',
   submittedBy: 'k',
   payer: { kind: 'wallet', walletId: 'w-a' },
   payee: { kind: 'wallet', walletId: 'w-b' },

@@ -31,7 +31,11 @@ export interface Terms {
   readonly amountSats: Sats;
   readonly mode: Mode;
   readonly referenceId: string;
+  /** Of the request that made it. */
+  readonly idempotencyKey: string;
   readonly callbackUrl?: string;
+  /** Which of its wallets pays, where the payer has said so. */
+  readonly payerWalletId?: string;
   /** API key that asked: it may not review. */
   readonly submittedBy: string;
   readonly payer: Claim;
@@ -112,7 +116,7 @@ export type SettlementEvent = { readonly at: Instant } &
     /** Signed by all who have to, or seen on the network as such. */
     | { readonly type: 'payout_signed'; readonly payout: Payout }
     | { readonly type: 'payout_offered'; readonly payout: Payout }
-    /** Another version of its transaction is offered. */
+    /** Another version of its transaction is offered; to a restored store, maybe while one it knew is in a block. */
     | { readonly type: 'payout_replaced'; readonly payout: Payout }
     | { readonly type: 'payout_confirmed'; readonly block: BlockRef; readonly payout: Payout }
     /** `height`: of the last block below the one that is gone. */
@@ -370,6 +374,9 @@ function offered(state: LivingSettlement, event: OfferedEvent): LivingSettlement
 /** Offered, and in no block: what is going to pay it, or may, is another transaction now. */
 function waiting(state: LivingSettlement, at: Instant, payout?: Payout): LivingSettlement {
   const { status } = state;
+  // An import learns of a version that was offered before a block had another one.
+  if (status === 'confirming' && payout !== undefined)
+    return { ...again(state, at), status, payout, block: state.block };
   assert(
     (status === 'executing' || status === 'awaiting_signature') && 'payout' in state,
     `a transaction is replaced before it is in a block, not while ${status}`,

@@ -1,4 +1,5 @@
 export * from './account.ts';
+export * from './epoch.ts';
 export * from './destination.ts';
 export type * from './facts.ts';
 export * from './ledger-heads.ts';

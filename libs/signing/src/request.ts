@@ -1,5 +1,5 @@
 import type { Branch, OutpointKey, ScriptHex } from '@finality/bitcoin';
-import type { Sats } from '@finality/kernel';
+import type { Instant, Sats } from '@finality/kernel';
 
 /** A coin to spend, in the order of the transaction's inputs. The script is derived from the signer's own keys, never taken from here. */
 export interface DeclaredInput {
@@ -70,6 +70,26 @@ export interface PayoutAuthorisation {
   readonly riskVerdictSignature: string;
   readonly amlVerdictSignature: string;
   readonly approvalSignatures: readonly string[];
+  /** What the institution asked for. No rule looks at it: it is kept for a settlement store that has to be restored. */
+  readonly request?: RequestedSettlement;
+}
+
+export interface RequestedSettlement {
+  readonly idempotencyKey: string;
+  readonly mode: string;
+  readonly referenceId: string;
+  readonly callbackUrl?: string;
+  readonly payerWalletId?: string;
+  /** API key id. */
+  readonly submittedBy: string;
+  readonly policyVersion: string;
+  readonly feeBearer: string;
+  readonly bumpBearer: string;
+  /** The payout's share of the version's fee, and what else settlement needs to book it again. */
+  readonly feeSats: Sats;
+  readonly droppedSats: Sats;
+  readonly feeReservedSats: Sats;
+  readonly receivedAt: Instant;
 }
 
 /** A transaction that somebody wants signed. Plain data, so that it can be stored with the decision and decided again. */

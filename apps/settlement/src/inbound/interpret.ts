@@ -12,7 +12,7 @@ import {
   type ScriptHex,
   type Txid,
 } from '@finality/bitcoin';
-import { addressV1, amlV1, chainV1, fromTimestamp, riskV1 } from '@finality/contracts';
+import { addressV1, amlV1, chainV1, fromTimestamp, reconciliationV1, riskV1 } from '@finality/contracts';
 import { assert, type Instant, sats, unwrap } from '@finality/kernel';
 import { command, type Interpreted, type IncomingMessage, unknownMessage } from '@finality/messaging';
 import type {
@@ -53,6 +53,17 @@ export function riskVerdict({ payload }: IncomingMessage): Command {
     id: verdict.subjectId,
     by: 'risk',
     assessment,
+  });
+}
+
+export function reconciliationRun({ payload }: IncomingMessage): Command {
+  const { report } = reconciliationV1.RunCompleted.decode(payload);
+  assert(report?.cut !== undefined, 'expected a report with its cut');
+  const { reportId, breaks, cut } = report;
+  return command({
+    type: 'reconciled',
+    report: { reportId, breaks: breaks.length },
+    ledgerPosition: cut.ledgerPosition,
   });
 }
 

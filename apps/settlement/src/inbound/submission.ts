@@ -14,7 +14,6 @@ import {
 import { requireInstitution } from '@finality/service';
 import type { Mode, Submission } from '@finality/settlement';
 import { checkId, checkIdempotencyKey, checkInstitutionId, checkText } from './fields.ts';
-import { scopeOf } from './gateway.ts';
 
 const REFERENCE_MAX = 128;
 const CALLBACK_URL_MAX = 2_048;
@@ -81,28 +80,48 @@ function parsed(
       mode,
       feeBearer,
       referenceId,
+      idempotencyKey,
       submittedBy: caller.keyId,
       ...(callbackUrl === undefined ? {} : { callbackUrl }),
       ...(destinationId === undefined ? {} : { destinationId }),
       ...(payerWalletId === undefined ? {} : { payerWalletId }),
     },
-    idempotency: {
-      principal: scopeOf(caller),
-      rpc: RPC,
-      key: idempotencyKey,
-      resourceId: settlementId,
-      fields: {
-        version: FIELDS_VERSION,
-        from_institution: from,
-        to_institution: to,
-        amount_sats: `${amountSats}`,
-        settlement_mode: mode,
-        fee_payer: feeBearer,
-        reference_id: referenceId,
-        callback_url: callbackUrl ?? '',
-        destination_id: destinationId ?? '',
-        payer_wallet_id: payerWalletId ?? '',
-      },
+    idempotency: claimOf({
+      settlementId,
+      from,
+      to,
+      amountSats,
+      mode,
+      feeBearer,
+      referenceId,
+      idempotencyKey,
+      ...(callbackUrl === undefined ? {} : { callbackUrl }),
+      ...(payerWalletId === undefined ? {} : { payerWalletId }),
+      ...(destinationId === undefined ? {} : { destinationId }),
+    }),
+  };
+}
+
+/** The key of a submission, and what it is held to. The payer is who asks: its keys are its own. */
+export function claimOf(submission: Omit<Submission, 'submittedBy'>): IdempotencyClaim {
+  const { settlementId, from, to, amountSats, mode, feeBearer, referenceId, callbackUrl, idempotencyKey } = submission;
+  const { payerWalletId, destinationId } = submission;
+  return {
+    principal: from,
+    rpc: RPC,
+    key: idempotencyKey,
+    resourceId: settlementId,
+    fields: {
+      version: FIELDS_VERSION,
+      from_institution: from,
+      to_institution: to,
+      amount_sats: `${amountSats}`,
+      settlement_mode: mode,
+      fee_payer: feeBearer,
+      reference_id: referenceId,
+      callback_url: callbackUrl ?? '',
+      destination_id: destinationId ?? '',
+      payer_wallet_id: payerWalletId ?? '',
     },
   };
 }

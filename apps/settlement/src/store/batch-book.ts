@@ -25,6 +25,8 @@ import {
   institutionStream,
   LEDGER_ID,
   lineageStream,
+  RECOVERY_ID,
+  recoveryStream,
   sealsStream,
   settlementStream,
 } from './streams.ts';
@@ -41,7 +43,7 @@ export interface Loaded {
   /** Deposits by the transaction they are outputs of. */
   readonly depositOutpoints: readonly DepositPlace[];
   readonly maturities: readonly Maturity[];
-  /** Lineages that were planned for a wallet that may reserve. */
+  /** Lineages that were planned: for a wallet that may reserve, or all of them at the end of an import. */
   readonly open: readonly string[];
   /** How many payouts are queued for coins, by institution, of those whose coins may be consolidated. */
   readonly waiting: ReadonlyMap<string, number>;
@@ -66,6 +68,7 @@ export class BatchBook implements Book {
   readonly institutions: Book['institutions'];
   readonly apiKeys: Book['apiKeys'];
   readonly tip: Book['tip'];
+  readonly recovery: Book['recovery'];
   readonly newWallets = new Map<string, WalletRecord>();
   readonly newAddresses = new Map<string, AddressRecord>();
   readonly changedDestinations = new Map<string, DestinationRecord>();
@@ -135,6 +138,10 @@ export class BatchBook implements Book {
       get: () => batch.state(chainTipStream, CHAIN_TIP_ID),
       record: (...events) => batch.append(chainTipStream, CHAIN_TIP_ID, ...events),
     };
+    this.recovery = {
+      get: () => batch.state(recoveryStream, RECOVERY_ID),
+      record: (...events) => batch.append(recoveryStream, RECOVERY_ID, ...events),
+    };
   }
 
   wallet(walletId: string): WalletRecord | undefined {
@@ -192,6 +199,10 @@ export class BatchBook implements Book {
     if (!waitsForCoins(state)) return;
     const { from } = state.terms;
     this.#waiting.set(from, (this.#waiting.get(from) ?? 0) + change);
+  }
+
+  plannedLineages(): readonly string[] {
+    return [...this.#planned].sort();
   }
 
   depositsOf(txid: string): readonly string[] {

@@ -1,5 +1,5 @@
 import type { FeeRate } from '@finality/bitcoin';
-import type { Principal } from '@finality/kernel';
+import type { Instant, Principal } from '@finality/kernel';
 import type { LedgerHead, SignedHead } from '@finality/ledger';
 import type {
   AddedSignatures,
@@ -16,9 +16,12 @@ import type {
   LivingSettlement,
   NewApiKey,
   NewInstitution,
+  RecoveryReport,
   Review,
   Screener,
+  SignedTransaction,
   Submission,
+  Terms,
   WalletRecord,
 } from '@finality/settlement';
 
@@ -75,6 +78,13 @@ export type SettlementCommand =
       readonly version: number;
       readonly signedHex: string;
     }
+  | { readonly type: 'begin_recovery'; readonly epoch: number; readonly reason: string }
+  | { readonly type: 'journal_checked'; readonly position: bigint }
+  | { readonly type: 'adopt_settlement'; readonly terms: Terms; readonly receivedAt: Instant }
+  | { readonly type: 'import_transaction'; readonly signed: SignedTransaction }
+  | { readonly type: 'journal_imported'; readonly position: bigint; readonly ledgerPosition: bigint }
+  | { readonly type: 'reconciled'; readonly report: RecoveryReport; readonly ledgerPosition: bigint }
+  | { readonly type: 'finish_recovery'; readonly reason: string; readonly caller: Principal }
   /** A segment of the ledger ends here; its head is on record before it is signed. */
   | { readonly type: 'segment_sealed'; readonly head: LedgerHead }
   | { readonly type: 'head_signed'; readonly head: SignedHead }
@@ -86,6 +96,16 @@ export type SettlementCommand =
       readonly added: AddedSignatures;
       readonly caller: Principal;
     };
+
+/** What a restored store is brought up to date by. */
+export type RecoveryCommand =
+  | 'begin_recovery'
+  | 'journal_checked'
+  | 'adopt_settlement'
+  | 'import_transaction'
+  | 'journal_imported'
+  | 'reconciled'
+  | 'finish_recovery';
 
 export type CommandOf<Type extends SettlementCommand['type']> = Extract<SettlementCommand, { type: Type }>;
 

@@ -4,8 +4,10 @@ import { seal, type SealsEvent, sign } from '@finality/ledger';
 import { saveLedger, saveSegment } from '@finality/ledger-store';
 import {
   addSignatures,
+  adoptSettlement,
   applyChainFact,
   attributeDeposits,
+  beginRecovery,
   bumpSettlement,
   cancel,
   confirmIncident,
@@ -14,11 +16,17 @@ import {
   depositAssessed,
   destinationRefused,
   expire,
+  finishRecovery,
   freezeInstitution,
+  importTransaction,
   issueApiKey,
+  journalChecked,
+  journalImported,
   type LivingSettlement,
   offer,
   preparePayout,
+  reconciled,
+  type RecoveryEvent,
   reserve,
   review,
   reviewDeposit,
@@ -36,7 +44,7 @@ import { saveMaturities } from '../projections/maturities.ts';
 import { saveAddresses, saveDestinations, saveWallets } from '../projections/registry.ts';
 import { saveDeposits, saveInstitutions, saveLineages, saveSettlements, saveVersions } from '../projections/streams.ts';
 import type { BatchBook } from './batch-book.ts';
-import type { CommandOf, SettlementCommand, SettlementReply } from './commands.ts';
+import type { CommandOf, RecoveryCommand, SettlementCommand, SettlementReply } from './commands.ts';
 import { loadBook } from './load.ts';
 
 const DONE: Handled<SettlementReply> = { kind: 'accepted', reply: { type: 'done' } };
@@ -65,6 +73,8 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return replyOf(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason), () => ({
           type: 'done',
         }));
+      case 'finish_recovery':
+        return replyOf(finishRecovery(book, body.caller.keyId, body.reason), () => ({ type: 'done' }));
       case 'bump':
         return settlementReply(byPayer(book, body, () => bumpSettlement(book, body.settlementId, body.feeRate)));
       case 'prepare_psbt':
@@ -104,6 +114,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       await saveLineages(session, events, batch);
       await saveDeposits(session, events, batch);
     }
+    await beginEpoch(session, events);
     for (const head of book.newSegments) await saveSegment(session, head);
     await saveVersions(session, book.newVersions);
     await saveCoins(session, book.coins.changed());
@@ -112,6 +123,12 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
     await saveDestinations(session, [...book.changedDestinations.values()]);
     await saveMaturities(session, [...book.addedMaturities.values()], [...book.takenMaturities.values()]);
   }
+}
+
+/** What is decided after this batch has numbers that the lost store never gave out. */
+async function beginEpoch(session: Session, events: readonly StoredEvent[]): Promise<void> {
+  for (const { data } of events as readonly StoredEvent<RecoveryEvent | { readonly type: '' }>[])
+    if (data.type === 'recovery_begun') await session.query('SELECT begin_epoch($1)', [data.epoch]);
 }
 
 type Happened = CommandOf<
@@ -129,11 +146,14 @@ type Happened = CommandOf<
   | 'signing_refused'
   | 'segment_sealed'
   | 'head_signed'
+  | Recovered
 >;
 
 function recordSeals(book: BatchBook, events: readonly SealsEvent[]): void {
   if (events.length > 0) book.seals.record(...events);
 }
+
+type Recovered = Exclude<RecoveryCommand, 'finish_recovery'>;
 
 /** What nobody waits for an answer to: it has happened, and can't be refused. */
 function happened(book: BatchBook, body: Happened): void {
@@ -172,6 +192,25 @@ function happened(book: BatchBook, body: Happened): void {
     }
     case 'signing_refused':
       return signingRefused(book, body.lineageId, body.version, body.rule);
+    default:
+      return recovered(book, body);
+  }
+}
+
+function recovered(book: BatchBook, body: CommandOf<Recovered>): void {
+  switch (body.type) {
+    case 'begin_recovery':
+      return beginRecovery(book, body.epoch, body.reason);
+    case 'journal_checked':
+      return journalChecked(book, body.position);
+    case 'adopt_settlement':
+      return adoptSettlement(book, body.terms, body.receivedAt);
+    case 'import_transaction':
+      return importTransaction(book, body.signed);
+    case 'journal_imported':
+      return journalImported(book, body.position, body.ledgerPosition);
+    case 'reconciled':
+      return reconciled(book, body.report, body.ledgerPosition);
     default:
       return assertNever(body, 'command');
   }

@@ -41,6 +41,8 @@ import {
   institutionStream,
   LEDGER_ID,
   lineageStream,
+  RECOVERY_ID,
+  recoveryStream,
   sealsStream,
   settlementStream,
 } from './streams.ts';
@@ -172,7 +174,7 @@ class States {
     if (needs.dueHeight >= 0) await this.#loadHeirs();
     await this.#loadStreams();
     this.#followSettlements();
-    if (needs.reserving.size > 0) await this.#loadOpenLineages();
+    if (needs.reserving.size > 0 || needs.allPlanned) await this.#loadOpenLineages();
     await this.#loadStreams();
     for (const id of needs.lineages) {
       const lineage = this.#batch.state(lineageStream, id);
@@ -212,8 +214,8 @@ class States {
 
   async #loadOpenLineages(): Promise<void> {
     const rows = await this.#session.query<{ lineage_id: string }>(
-      "SELECT lineage_id FROM lineages WHERE status = 'planned' AND wallet_id = ANY($1::text[]) ORDER BY lineage_id",
-      [[...this.#payersOf(this.#needs.reserving)]],
+      "SELECT lineage_id FROM lineages WHERE status = 'planned' AND (wallet_id = ANY($1::text[]) OR $2) ORDER BY lineage_id",
+      [[...this.#payersOf(this.#needs.reserving)], this.#needs.allPlanned],
     );
     this.openLineages = rows.map((row) => row.lineage_id);
     for (const id of this.openLineages) this.#needs.lineages.add(id);
@@ -272,6 +274,7 @@ class States {
       ...[...needs.lineages].map((id) => `${lineageStream.aggregate.name}/${id}`),
       ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
       ...[...needs.apiKeys].map((id) => `${apiKeyStream.aggregate.name}/${id}`),
+      ...(needs.recovery ? [`${recoveryStream.aggregate.name}/${RECOVERY_ID}`] : []),
       ...(needs.seals ? [`${sealsStream.aggregate.name}/${LEDGER_ID}`] : []),
       ...(needs.chain ? [`${chainTipStream.aggregate.name}/${CHAIN_TIP_ID}`] : []),
     ].filter((stream) => !this.#loadedStreams.has(stream));

@@ -1,7 +1,14 @@
 import { assertNever } from '@finality/kernel';
 import type { StoreCommand } from '@finality/event-store';
-import type { AddressRecord, ChainFact, ConsolidationRequest, Submission } from '@finality/settlement';
-import type { SettlementCommand } from './commands.ts';
+import type {
+  AddressRecord,
+  ChainFact,
+  ConsolidationRequest,
+  SignedTransaction,
+  Submission,
+  Terms,
+} from '@finality/settlement';
+import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.ts';
 
 /** What a batch has to be loaded with, gathered from its commands first and from what they turn out to concern then. */
 export class Needs {
@@ -34,6 +41,9 @@ export class Needs {
   /** A block is agreed on: what is due at the tip is needed. */
   agreed = false;
   chain = false;
+  recovery = false;
+  /** All lineages that are planned. */
+  allPlanned = false;
   /** How far the ledger is sealed. */
   seals = false;
 
@@ -116,6 +126,26 @@ export class Needs {
         this.chain = true;
         return void this.lineages.add(body.lineageId);
       default:
+        return this.#recovering(body);
+    }
+  }
+
+  #recovering(body: CommandOf<RecoveryCommand>): void {
+    switch (body.type) {
+      case 'begin_recovery':
+      case 'journal_checked':
+      case 'reconciled':
+      case 'finish_recovery':
+        this.recovery = true;
+        return;
+      case 'journal_imported':
+        this.recovery = this.chain = this.allPlanned = true;
+        return;
+      case 'adopt_settlement':
+        return this.#adopted(body.terms);
+      case 'import_transaction':
+        return this.#signed(body.signed);
+      default:
         return assertNever(body, 'command');
     }
   }
@@ -137,6 +167,23 @@ export class Needs {
       if (mode !== 'centralized') this.walletsOf.add(id);
     }
     if (mode !== 'centralized') this.chain = true;
+  }
+
+  #adopted({ settlementId, payer, payee }: Terms): void {
+    this.chain = true;
+    this.settlements.add(settlementId);
+    for (const claim of [payer, payee]) if (claim.kind === 'wallet') this.wallets.add(claim.walletId);
+  }
+
+  #signed({ lineageId, walletId, inputs, payouts }: SignedTransaction): void {
+    this.recovery = this.chain = true;
+    this.lineages.add(lineageId);
+    this.wallets.add(walletId);
+    for (const { outpoint } of inputs) this.outpoints.add(outpoint);
+    for (const { settlementId, payee } of payouts) {
+      this.settlements.add(settlementId);
+      if (payee.kind === 'wallet') this.wallets.add(payee.walletId);
+    }
   }
 
   #verdict(subject: 'settlement' | 'deposit', id: string): void {

@@ -44,6 +44,7 @@ const submissions = (settlementIds: readonly string[], mode: 'centralized' | 'bl
       mode,
       feeBearer: 'payer',
       referenceId: '',
+      idempotencyKey: 'k',
       submittedBy: 'k',
     },
   }));

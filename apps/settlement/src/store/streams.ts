@@ -19,6 +19,9 @@ import {
   type LineageEvent,
   type OfferedLineage,
   type OfferedVersion,
+  type Recovery,
+  recoveryAggregate,
+  type RecoveryEvent,
   type Settlement,
   settlementAggregate,
   type SettlementEvent,
@@ -162,6 +165,16 @@ export const LEDGER_ID = 'ledger';
 /** There is one chain. */
 export const CHAIN_TIP_ID = 'chain';
 
+/** Nobody else needs to know: what it changes is told by what it changes. */
+export const recoveryStream: StreamType<Recovery, RecoveryEvent> = {
+  aggregate: recoveryAggregate,
+  institutions: () => [],
+  publish: () => [],
+};
+
+/** There is one store. */
+export const RECOVERY_ID = 'settlement';
+
 const SCHEMA_VERSION = 1;
 
 function message(
@@ -180,5 +193,6 @@ export const STREAMS: readonly AnyStreamType[] = [
   institutionStream,
   apiKeyStream,
   chainTipStream,
+  recoveryStream,
   sealsStream,
 ];

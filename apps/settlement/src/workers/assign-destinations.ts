@@ -12,6 +12,7 @@ import {
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import type { SettlementCommand } from '../store/commands.ts';
 import { lineageStream } from '../store/streams.ts';
+import type { RecoveryGate } from '../recovery-gate.ts';
 import { causesOfLineages, causesOfWork } from './cause.ts';
 
 const LINEAGES_MAX = 100;
@@ -26,14 +27,17 @@ export class AssignDestinations implements Worker {
   readonly #env: SettlementEnv;
   readonly #store: SettlementStore;
   readonly #reader: SettlementReader;
+  readonly #gate: RecoveryGate;
 
-  constructor(env: SettlementEnv, store: SettlementStore, reader: SettlementReader) {
+  constructor(env: SettlementEnv, store: SettlementStore, reader: SettlementReader, gate: RecoveryGate) {
     this.#env = env;
     this.#store = store;
     this.#reader = reader;
+    this.#gate = gate;
   }
 
   async step(): Promise<'progress' | 'idle'> {
+    if (!this.#gate.isOpen) return 'idle';
     const { rows } = await this.#env.pool.query<{ lineage_id: string }>(
       `SELECT lineage_id FROM lineages WHERE offer_at <= $1 ORDER BY offer_at, planned_position LIMIT ${LINEAGES_MAX}`,
       [this.#env.runtime.now()],

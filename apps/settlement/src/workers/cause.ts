@@ -17,9 +17,8 @@ export async function causesOfLineages(
   lineages: readonly Pick<LineagePlan, 'lineageId' | 'payouts' | 'consolidates'>[],
 ): Promise<readonly CauseContext[]> {
   const idOf = ({ lineageId, payouts }: (typeof lineages)[number]): string => payouts[0]?.settlementId ?? lineageId;
-  const settlementIds = lineages.filter(({ consolidates }) => !consolidates).map(idOf);
-  const causes = await causesOfWork(env, settlementIds);
-  const byId = new Map(causes.map((cause, i) => [settlementIds[i]!, cause]));
+  // In a restored store a lineage may have its id from a settlement that is lost.
+  const byId = await causesOfBegun(env, lineages.filter(({ consolidates }) => !consolidates).map(idOf));
   return lineages.map((lineage) => byId.get(idOf(lineage)) ?? ownCause(env, lineage.lineageId));
 }
 
@@ -28,10 +27,23 @@ export async function causesOfLineages(
  * each began with.
  */
 export async function causesOfWork(
-  { pool, runtime }: Pick<SettlementEnv, 'pool' | 'runtime'>,
+  env: Pick<SettlementEnv, 'pool' | 'runtime'>,
   settlementIds: readonly string[],
 ): Promise<readonly CauseContext[]> {
-  const streams = settlementIds.map((id) => `${settlementStream.aggregate.name}/${id}`);
+  const causes = await causesOfBegun(env, settlementIds);
+  return settlementIds.map((id) => {
+    const cause = causes.get(id);
+    assert(cause !== undefined, `settlement ${id} has begun`);
+    return cause;
+  });
+}
+
+/** By settlement, of those that have begun. */
+async function causesOfBegun(
+  { pool, runtime }: Pick<SettlementEnv, 'pool' | 'runtime'>,
+  settlementIds: readonly string[],
+): Promise<ReadonlyMap<string, CauseContext>> {
+  const prefix = `${settlementStream.aggregate.name}/`;
   const { rows } = await pool.query<{
     stream: string;
     event_id: string;
@@ -39,18 +51,17 @@ export async function causesOfWork(
     traceparent: string | null;
   }>(
     'SELECT stream, event_id, correlation_id, traceparent FROM events WHERE version = 1 AND stream = ANY($1::text[])',
-    [streams],
+    [settlementIds.map((id) => `${prefix}${id}`)],
   );
-  const first = new Map(rows.map((row) => [row.stream, row]));
-  return streams.map((stream): CauseContext => {
-    const row = first.get(stream);
-    assert(row !== undefined, `${stream} has begun`);
-    return {
+  const causes = rows.map((row): [string, CauseContext] => [
+    row.stream.slice(prefix.length),
+    {
       actor: { kind: 'service', id: 'settlement' },
       occurredAt: runtime.now(),
       correlationId: row.correlation_id,
       causationId: row.event_id,
       ...(row.traceparent === null ? {} : { traceparent: row.traceparent }),
-    };
-  });
+    },
+  ]);
+  return new Map(causes);
 }

@@ -2,6 +2,7 @@ import { assert, type Worker } from '@finality/kernel';
 import { feesNow } from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import { CHAIN_TIP_ID, chainTipStream } from '../store/streams.ts';
+import type { RecoveryGate } from '../recovery-gate.ts';
 import { ownCause } from './cause.ts';
 
 /** At once, those with most coins first; the others have their turn the next time. */
@@ -16,15 +17,18 @@ export class ConsolidateCoins implements Worker {
   readonly #env: SettlementEnv;
   readonly #store: SettlementStore;
   readonly #reader: SettlementReader;
+  readonly #gate: RecoveryGate;
   #lookedAt = { position: -1n, at: Number.NEGATIVE_INFINITY };
 
-  constructor(env: SettlementEnv, store: SettlementStore, reader: SettlementReader) {
+  constructor(env: SettlementEnv, store: SettlementStore, reader: SettlementReader, gate: RecoveryGate) {
     this.#env = env;
     this.#store = store;
     this.#reader = reader;
+    this.#gate = gate;
   }
 
   async step(): Promise<'progress' | 'idle'> {
+    if (!this.#gate.isOpen) return 'idle';
     const { pool, runtime, config } = this.#env;
     const { consolidation } = config.policy;
     assert(consolidation !== undefined, 'consolidation is switched on');

@@ -1,5 +1,6 @@
 import type { Worker } from '@finality/kernel';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
+import type { RecoveryGate } from '../recovery-gate.ts';
 import { causesOfWork } from './cause.ts';
 
 const QUEUED_MAX = 200;
@@ -15,15 +16,18 @@ export class ReleaseQueued implements Worker {
   readonly #env: SettlementEnv;
   readonly #store: SettlementStore;
   readonly #reader: SettlementReader;
+  readonly #gate: RecoveryGate;
   #triedAt = -1n;
 
-  constructor(env: SettlementEnv, store: SettlementStore, reader: SettlementReader) {
+  constructor(env: SettlementEnv, store: SettlementStore, reader: SettlementReader, gate: RecoveryGate) {
     this.#env = env;
     this.#store = store;
     this.#reader = reader;
+    this.#gate = gate;
   }
 
   async step(): Promise<'progress' | 'idle'> {
+    if (!this.#gate.isOpen) return 'idle';
     const { position } = await this.#reader.head();
     if (position === this.#triedAt) return 'idle';
     // The first in line of each claim: whoever comes after waits behind it.

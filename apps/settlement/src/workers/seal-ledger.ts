@@ -4,6 +4,7 @@ import { type Instant, type Worker } from '@finality/kernel';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import { readTransaction } from '../outbound/read-transaction.ts';
 import type { SettlementCommand } from '../store/commands.ts';
+import type { RecoveryGate } from '../recovery-gate.ts';
 import { headMessage } from '../inbound/ledger-head-view.ts';
 import { LEDGER_ID, sealsStream } from '../store/streams.ts';
 
@@ -16,14 +17,18 @@ export class SealLedger implements Worker {
   readonly #env: SettlementEnv;
   readonly #store: SettlementStore;
   readonly #reader: SettlementReader;
+  readonly #gate: RecoveryGate;
 
-  constructor(env: SettlementEnv, store: SettlementStore, reader: SettlementReader) {
+  constructor(env: SettlementEnv, store: SettlementStore, reader: SettlementReader, gate: RecoveryGate) {
     this.#env = env;
     this.#store = store;
     this.#reader = reader;
+    this.#gate = gate;
   }
 
   async step(): Promise<'progress' | 'idle'> {
+    // What a restored ledger has is sealed in its new epoch, not in the one that it was copied in.
+    if (!this.#gate.isOpen) return 'idle';
     const { state: seals } = await this.#reader.loadState(sealsStream, LEDGER_ID);
     if (seals.unsigned !== undefined) {
       await this.#execute({ type: 'head_signed', head: await this.#sign(seals.unsigned) });

@@ -1,19 +1,20 @@
 import { hexFromBytes, verifySignatures } from '@finality/bitcoin';
-import type { signingV1 } from '@finality/contracts';
+import { type signingV1, toTimestamp } from '@finality/contracts';
 import { assert, type Instant, type Worker } from '@finality/kernel';
 import { refusalOf, withSpan } from '@finality/service';
 import {
   latest,
-  type LineagePayout,
   living,
+  type LivingSettlement,
   type OfferedLineage,
   type OfferedVersion,
   stopsSigning,
-  type Terms,
+  type VersionPayout,
 } from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import type { SettlementCommand } from '../store/commands.ts';
 import { CHAIN_TIP_ID, chainTipStream, lineageStream, settlementStream } from '../store/streams.ts';
+import type { RecoveryGate } from '../recovery-gate.ts';
 import { causesOfLineages } from './cause.ts';
 
 const LINEAGES_MAX = 50;
@@ -26,16 +27,19 @@ export class SignPayouts implements Worker {
   readonly #env: SettlementEnv;
   readonly #store: SettlementStore;
   readonly #reader: SettlementReader;
+  readonly #gate: RecoveryGate;
   /** When to ask again for what was refused. In memory: after a restart everything is asked for at once. */
   readonly #retryAt = new Map<string, Instant>();
 
-  constructor(env: SettlementEnv, store: SettlementStore, reader: SettlementReader) {
+  constructor(env: SettlementEnv, store: SettlementStore, reader: SettlementReader, gate: RecoveryGate) {
     this.#env = env;
     this.#store = store;
     this.#reader = reader;
+    this.#gate = gate;
   }
 
   async step(): Promise<'progress' | 'idle'> {
+    if (!this.#gate.isOpen) return 'idle';
     const { pool, runtime } = this.#env;
     const refused = [...this.#retryAt].filter(([, at]) => at > runtime.now()).map(([lineageId]) => lineageId);
     const { rows } = await pool.query<{ lineage_id: string }>(
@@ -65,8 +69,8 @@ export class SignPayouts implements Worker {
     const [cause] = await causesOfLineages(this.#env, [{ ...lineage, payouts: version.payouts }]);
     const span = { traceparent: cause?.traceparent, attributes: { 'finality.txid': version.txid } };
     await withSpan('sign payout', span, async (traceparent) => {
-      const terms = settlements.map(({ state }) => living(state).terms);
-      const body = await this.#ask(lineage, version, requestOf(lineage, version, terms, { epoch, network }));
+      const paid = settlements.map(({ state }) => living(state));
+      const body = await this.#ask(lineage, version, requestOf(lineage, version, paid, { epoch, network }));
       this.#env.faults?.at('settlement.signed');
       const continued = { ...cause!, ...(traceparent === undefined ? {} : { traceparent }) };
       const [outcome] = await this.#store.execute([{ body, cause: continued }]);
@@ -98,7 +102,7 @@ export class SignPayouts implements Worker {
 function requestOf(
   { lineageId, walletId, anchor }: OfferedLineage,
   version: OfferedVersion,
-  terms: readonly Terms[],
+  settlements: readonly LivingSettlement[],
   { epoch, network }: { readonly epoch: number; readonly network: string },
 ): signingV1.SignTransactionRequest {
   const payouts = new Map(version.payouts.map((payout) => [payout.settlementId, payout]));
@@ -120,26 +124,43 @@ function requestOf(
       const { walletId: payeeWalletId, branch, index } = destination;
       return { valueSats, payee: { settlementId, institutionId, walletId: payeeWalletId, branch, index } };
     }),
-    authorisation: { payouts: terms.map((each) => authorisationOf(each, payouts.get(each.settlementId)!, network)) },
+    authorisation: {
+      payouts: settlements.map((each) => authorisationOf(each, payouts.get(each.terms.settlementId)!, network)),
+    },
   };
 }
 
 /** None of these issuers signs yet: the fields are empty until they do (DESIGN 9). */
 const authorisationOf = (
-  { settlementId, from, to, amountSats }: Terms,
-  { payeeFeeSats }: LineagePayout,
+  { terms, createdAt }: LivingSettlement,
+  payout: VersionPayout,
   network: string,
 ): signingV1.PayoutAuthorisation => ({
-  settlementId,
+  settlementId: terms.settlementId,
   network,
-  payerInstitutionId: from,
-  payeeInstitutionId: to,
-  amountSats,
-  payeeFeeMaxSats: payeeFeeSats,
+  payerInstitutionId: terms.from,
+  payeeInstitutionId: terms.to,
+  amountSats: terms.amountSats,
+  payeeFeeMaxSats: payout.payeeFeeSats,
   requestSignature: Buffer.alloc(0),
   requestKeyId: '',
   requestNonce: '',
   riskVerdictSignature: Buffer.alloc(0),
   amlVerdictSignature: Buffer.alloc(0),
   approvalSignatures: [],
+  request: {
+    idempotencyKey: terms.idempotencyKey,
+    mode: terms.mode,
+    referenceId: terms.referenceId,
+    callbackUrl: terms.callbackUrl,
+    payerWalletId: terms.payerWalletId,
+    submittedBy: terms.submittedBy,
+    policyVersion: terms.policyVersion,
+    feeBearer: terms.fees.bearer,
+    bumpBearer: terms.fees.bumpBearer,
+    feeSats: payout.feeSats,
+    droppedSats: payout.droppedSats,
+    feeReservedSats: payout.feeReservedSats,
+    receivedAt: toTimestamp(createdAt),
+  },
 });

@@ -1,17 +1,28 @@
 import { type Branch, hexFromBytes, type OutpointKey, outpointKey, parseOutpointKey } from '@finality/bitcoin';
-import type { signingV1 } from '@finality/contracts';
-import { err, type FieldError, fieldError, MAX_MONEY_SATS, ok, type Result, type Sats } from '@finality/kernel';
+import { fromTimestamp, type signingV1 } from '@finality/contracts';
+import {
+  err,
+  type FieldError,
+  fieldError,
+  type Instant,
+  MAX_MONEY_SATS,
+  ok,
+  type Result,
+  type Sats,
+} from '@finality/kernel';
 import {
   type DeclaredInput,
   type DeclaredOutput,
   INPUTS_MAX,
   OUTPUTS_MAX,
   type PayoutAuthorisation,
+  type RequestedSettlement,
   type SigningRequest,
 } from '@finality/signing';
 
 const ID_LENGTH_MAX = 128;
 const TRANSACTION_BYTES_MAX = 400_000;
+const URL_LENGTH_MAX = 2_048;
 const INDEX_MAX = 2 ** 31 - 1;
 const SIGNATURE_BYTES_MAX = 1_024;
 const APPROVALS_MAX = 20;
@@ -169,5 +180,34 @@ function parsePayout(payout: signingV1.PayoutAuthorisation, at: string, fields: 
     approvalSignatures: payout.approvalSignatures.map((signature, i) =>
       fields.signature(signature, `${at}.approval_signatures[${i}]`),
     ),
+    ...(payout.request && { request: parseRequested(payout.request, `${at}.request`, fields) }),
+  };
+}
+
+function parseRequested(request: signingV1.RequestedSettlement, at: string, fields: Fields): RequestedSettlement {
+  const { idempotencyKey, mode, referenceId, callbackUrl, submittedBy, policyVersion, receivedAt } = request;
+  const { feeBearer, bumpBearer } = request;
+  const texts = { idempotencyKey, mode, referenceId, submittedBy, policyVersion, feeBearer, bumpBearer };
+  for (const [name, value] of Object.entries(texts))
+    fields.check(value.length <= ID_LENGTH_MAX, `${at}.${name}`, `expected at most ${ID_LENGTH_MAX} characters`);
+  const isUrl = (callbackUrl ?? '').length <= URL_LENGTH_MAX;
+  fields.check(isUrl, `${at}.callback_url`, `expected at most ${URL_LENGTH_MAX} characters`);
+  fields.check(receivedAt !== undefined, `${at}.received_at`, 'expected a time');
+  return {
+    idempotencyKey,
+    mode,
+    referenceId,
+    submittedBy,
+    policyVersion,
+    feeBearer,
+    bumpBearer,
+    feeSats: fields.sats(request.feeSats, `${at}.fee_sats`),
+    droppedSats: fields.sats(request.droppedSats, `${at}.dropped_sats`),
+    feeReservedSats: fields.sats(request.feeReservedSats, `${at}.fee_reserved_sats`),
+    receivedAt: receivedAt === undefined ? (0 as Instant) : fromTimestamp(receivedAt),
+    ...(callbackUrl !== undefined && { callbackUrl }),
+    ...(request.payerWalletId !== undefined && {
+      payerWalletId: fields.id(request.payerWalletId, `${at}.payer_wallet_id`),
+    }),
   };
 }

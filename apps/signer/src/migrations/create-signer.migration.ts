@@ -3,7 +3,15 @@ import type { SchemaRoles } from '@finality/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 /** These can only be added to: what was signed once stays known for ever. */
-const INSERT_ONLY = ['seeds', 'accounts', 'journal', 'journal_coins', 'journal_payouts', 'used_nonces'];
+const INSERT_ONLY = [
+  'seeds',
+  'accounts',
+  'journal',
+  'journal_coins',
+  'journal_payouts',
+  'journal_epochs',
+  'used_nonces',
+];
 
 export function createSigner(roles: SchemaRoles): new () => MigrationInterface {
   return class CreateSigner1763700000001 implements MigrationInterface {
@@ -44,6 +52,7 @@ function tables(schema: string): readonly string[] {
     `CREATE INDEX journal_window ON ${schema}.journal (institution_id, signed_at)`,
     `CREATE INDEX journal_epoch ON ${schema}.journal (epoch)`,
     `CREATE TABLE ${schema}.journal_coins (outpoint text PRIMARY KEY, lineage_id text NOT NULL, value_sats bigint NOT NULL)`,
+    `CREATE TABLE ${schema}.journal_epochs (epoch integer PRIMARY KEY)`,
     // The highest index of each branch that was derived for the issuer or accepted in a transaction; it only grows.
     `CREATE TABLE ${schema}.indices_highest (wallet_id text, branch smallint, highest integer NOT NULL, PRIMARY KEY (wallet_id, branch))`,
     // What a signatory has signed is good once.

@@ -1,6 +1,8 @@
 import type { Txid } from '@finality/bitcoin';
-import type { Instant } from '@finality/kernel';
+import { decodeJson, type Instant } from '@finality/kernel';
+import type { SigningAccepted } from '@finality/signing';
 import type { Pool } from 'pg';
+import { EPOCH_HIGHEST } from './journal.ts';
 
 export interface JournalRow {
   readonly position: bigint;
@@ -44,4 +46,28 @@ export async function readJournalPage(pool: Pool, after: bigint, limit: number):
     signedAt: Number(row.signed_at) as Instant,
   }));
   return { entries, lastPosition: heads[0]!.last };
+}
+
+export interface SignedRow {
+  readonly position: bigint;
+  readonly accepted: SigningAccepted;
+}
+
+/** The journal after a position, each entry with the event that it stands for. */
+export async function readSignedPage(
+  pool: Pool,
+  after: bigint,
+  limit: number,
+): Promise<{ readonly rows: readonly SignedRow[]; readonly lastPosition: bigint; readonly epochHighest: number }> {
+  const { rows } = await pool.query<{ position: bigint; data: string }>(
+    'SELECT position, e.data FROM journal JOIN events e USING (position) WHERE position > $1 ORDER BY position LIMIT $2',
+    [after, limit],
+  );
+  const { rows: heads } = await pool.query<{ last: bigint }>('SELECT coalesce(max(position), 0) AS last FROM journal');
+  const { rows: epochs } = await pool.query<{ highest: number }>(EPOCH_HIGHEST);
+  return {
+    rows: rows.map(({ position, data }) => ({ position, accepted: decodeJson(data) as SigningAccepted })),
+    lastPosition: heads[0]!.last,
+    epochHighest: epochs[0]!.highest,
+  };
 }

@@ -1,7 +1,7 @@
 import { type Branch, bytesFromHex, hexFromBytes, type OutpointKey } from '@finality/bitcoin';
 import type { Session, StoredEvent } from '@finality/event-store';
 import { assert, type Instant, type Sats } from '@finality/kernel';
-import type { AccountEvent, LineageEvent, SigningAccepted, SigningRequest } from '@finality/signing';
+import type { AccountEvent, EpochRaised, LineageEvent, SigningAccepted, SigningRequest } from '@finality/signing';
 
 export interface JournalQuestion {
   readonly outpoints: readonly OutpointKey[];
@@ -51,7 +51,7 @@ export async function readJournal(session: Session, question: JournalQuestion): 
     `SELECT lineage_id, max(sent_sats) AS sats FROM journal WHERE lineage_id = ANY($1::text[]) AND signed_at > $2 GROUP BY lineage_id`,
     [lineages, since],
   );
-  const [epoch] = await session.query<{ highest: number | null }>('SELECT max(epoch) AS highest FROM journal');
+  const [epoch] = await session.query<{ highest: number }>(EPOCH_HIGHEST);
   const indices = await session.query<{ wallet_id: string; branch: Branch; highest: number }>(
     'SELECT wallet_id, branch, highest FROM indices_highest WHERE wallet_id = ANY($1::text[])',
     [wallets],
@@ -65,10 +65,12 @@ export async function readJournal(session: Session, question: JournalQuestion): 
     lineageOfSettlement: new Map(paid.map((row) => [row.settlement_id, row.lineage_id])),
     sent: new Map(sent.map((row) => [row.institution_id, row.sats])),
     sentInLineage: new Map(own.map((row) => [row.lineage_id, row.sats])),
-    epochHighest: epoch?.highest ?? 0,
+    epochHighest: epoch!.highest,
   };
 }
 
+/** Of all that was asked for, or that settlement was told to go on in. */
+export const EPOCH_HIGHEST = `SELECT greatest((SELECT max(epoch) FROM journal), (SELECT max(epoch) FROM journal_epochs), 0) AS highest`;
 export const branchName = (walletId: string, branch: Branch): string => `${walletId}/${branch}`;
 
 /** The first account index that no wallet has. */
@@ -83,7 +85,9 @@ export async function nextAccountIndex(session: Session): Promise<number> {
 export async function writeJournal(session: Session, events: readonly StoredEvent[]): Promise<void> {
   const accounts: { readonly index: number; readonly walletId: string }[] = [];
   const accepted: { readonly position: bigint; readonly event: SigningAccepted }[] = [];
-  for (const { position, data } of events as readonly StoredEvent<AccountEvent | LineageEvent>[]) {
+  const epochs: number[] = [];
+  for (const { position, data } of events as readonly StoredEvent<AccountEvent | LineageEvent | EpochRaised>[]) {
+    if (data.type === 'epoch_raised') epochs.push(data.epoch);
     if (data.type === 'account_created')
       accounts.push({ index: data.account.accountIndex, walletId: data.account.walletId });
     if (data.type === 'signing_accepted') accepted.push({ position, event: data });
@@ -94,6 +98,7 @@ export async function writeJournal(session: Session, events: readonly StoredEven
       accounts.map(({ walletId }) => walletId),
     ]);
   }
+  if (epochs.length > 0) await session.query('INSERT INTO journal_epochs SELECT * FROM unnest($1::int[])', [epochs]);
   if (accepted.length > 0) await writeAccepted(session, accepted);
 }
 

@@ -73,23 +73,32 @@ const { ScriptType } = addressV1;
 const READY_MS_MAX = 90_000;
 let banks = 0;
 
+/** Resolves when the platform says that it is ready, or anything else that is asked for. */
+type Start = (readiness?: Restart['readiness']) => Promise<RunningPlatform>;
+
+interface Restart {
+  /** While nothing runs. */
+  readonly meanwhile?: () => Promise<void>;
+  readonly readiness?: (report: Awaited<ReturnType<RunningPlatform['health']['report']>>) => boolean;
+}
+
 /** A whole platform in this process, on a data directory and ports of its own, and those who deal with it. */
 export class E2e {
   readonly outside: Outside;
-  readonly operator: Api;
-  readonly compliance: Api;
-  readonly #start: () => Promise<RunningPlatform>;
+  readonly #start: Start;
   readonly #errors: readonly string[];
   readonly #cleanUp: () => Promise<void>;
   readonly #apis: Api[] = [];
   #platform: RunningPlatform;
+  #operator: Api;
+  #compliance: Api;
 
   /** What the signer was configured with. */
   readonly signer: SignerConfig;
 
   constructor(options: {
     signer: SignerConfig;
-    start: () => Promise<RunningPlatform>;
+    start: Start;
     platform: RunningPlatform;
     outside: Outside;
     errors: readonly string[];
@@ -102,8 +111,16 @@ export class E2e {
     this.#errors = options.errors;
     this.#cleanUp = options.cleanUp;
     this.outside = options.outside;
-    this.operator = this.api(options.platform.secrets.operator.apiKey);
-    this.compliance = this.api(options.platform.secrets.compliance.apiKey);
+    this.#operator = this.api(options.platform.secrets.operator.apiKey);
+    this.#compliance = this.api(options.platform.secrets.compliance.apiKey);
+  }
+
+  get operator(): Api {
+    return this.#operator;
+  }
+
+  get compliance(): Api {
+    return this.#compliance;
   }
 
   get platform(): RunningPlatform {
@@ -163,10 +180,15 @@ export class E2e {
     );
   }
 
-  /** Stops the platform and starts it on what it has left, on other ports: who was connected has to connect anew. */
-  async restart(): Promise<void> {
+  /** Stops the platform and starts it on what it has left, on other ports: institutions have to connect anew. */
+  async restart({ meanwhile, readiness }: Restart = {}): Promise<void> {
     await this.#platform.stop();
-    this.#platform = await this.#start();
+    await meanwhile?.();
+    this.#platform = await this.#start(readiness);
+    this.outside.reconnect(this.#platform.chain.node);
+    const { operator, compliance } = this.#platform.secrets;
+    this.#operator = this.api(operator.apiKey);
+    this.#compliance = this.api(compliance.apiKey);
   }
 
   async stop(): Promise<void> {
@@ -200,14 +222,9 @@ export async function startE2e({
     const errors: string[] = [];
     const onCleanUp = (clean: () => unknown): void => void closing.push(clean);
     const setting = { directory, config, environment: given, runtime, log: recording(log, errors), onCleanUp };
-    const start = async (): Promise<RunningPlatform> => {
+    const start: Start = async (readiness = ({ status }) => status === 'ready') => {
       const started = await kind(setting);
-      await until(
-        'the platform is ready',
-        () => started.health.report(),
-        ({ status }) => status === 'ready',
-        READY_MS_MAX,
-      );
+      await until('the platform is ready', () => started.health.report(), readiness, READY_MS_MAX);
       return started;
     };
     const platform = await start();

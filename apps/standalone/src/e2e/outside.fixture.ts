@@ -34,13 +34,13 @@ export interface PayIn {
 
 /** Everybody who isn't one of us: a miner, somebody who pays in, and double-spends. */
 export class Outside {
-  readonly node: RegtestNode;
+  #node: RegtestNode;
   readonly #miner = new RegtestWallet(MINER_WORD);
   readonly #wallet: RegtestWallet;
   readonly #coins: WalletCoin[];
 
   private constructor(node: RegtestNode, wallet: RegtestWallet, coins: WalletCoin[]) {
-    this.node = node;
+    this.#node = node;
     this.#wallet = wallet;
     this.#coins = coins;
   }
@@ -61,6 +61,15 @@ export class Outside {
     await outside.send(fanOut);
     await outside.mine(1);
     return outside;
+  }
+
+  get node(): RegtestNode {
+    return this.#node;
+  }
+
+  /** The same node over another line. */
+  reconnect(node: RegtestNode): void {
+    this.#node = node;
   }
 
   /** Of whoever pays in. */

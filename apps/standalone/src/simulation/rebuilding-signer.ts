@@ -40,6 +40,8 @@ export function rebuildingSigner(signer: SigningPort, options: RebuildingOptions
     createAccount: (request) => signer.createAccount(request),
     deriveScripts: (request) => signer.deriveScripts(request),
     listJournal: (request) => signer.listJournal(request),
+    listSigned: (request) => signer.listSigned(request),
+    raiseEpoch: (request) => signer.raiseEpoch(request),
     registerSignatory: (request) => signer.registerSignatory(request),
     checkDestinationRequest: (request) => signer.checkDestinationRequest(request),
     registerDestination: (request) => signer.registerDestination(request),

@@ -11,5 +11,11 @@ export function mustPost(ledger: LedgerView, ...transfers: readonly Transfer[]):
   return result.value.flatMap((posted) => posted.overdrawn);
 }
 
+/** What has happened, whether the accounts' limits allow it or not: for a restored store, which may not know yet what made it possible. */
+export function mustImpose(ledger: LedgerView, ...transfers: readonly Transfer[]): void {
+  const result = ledger.impose(transfers);
+  assert(result.ok, `the ledger refuses what has happened: ${result.ok ? '' : describe(result.error)}`);
+}
+
 const describe = (error: object): string =>
   JSON.stringify(error, (_key, value: unknown) => (typeof value === 'bigint' ? `${value}` : value));

@@ -13,6 +13,7 @@ import {
   type Lineage,
   type LineagePlan,
   type LineageVersion,
+  type NewOutput,
   offered,
   planOf,
   type VersionPayout,
@@ -126,16 +127,10 @@ function outputsOf(plan: LineagePlan, { payees, change }: Destinations): NewOutp
   return [...paid, { role: 'change', valueSats: plan.changeSats, destination: change }];
 }
 
-type NewOutput = DeclaredOutput extends infer Output
-  ? Output extends unknown
-    ? Omit<Output, 'outpoint'>
-    : never
-  : never;
-
 /** For the first time, or by another version. */
-function pay(
+export function pay(
   book: Book,
-  { lineageId, custodial }: LineagePlan,
+  { lineageId, custodial }: Pick<LineagePlan, 'lineageId' | 'custodial'>,
   txid: LineageVersion['txid'],
   { settlementId, outpoint, feeSats, droppedSats, payeeFeeSats }: VersionPayout,
 ): void {

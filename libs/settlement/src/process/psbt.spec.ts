@@ -306,11 +306,12 @@ describe('what comes to a wallet that signs for itself', () => {
   });
 
   it('in a settlement is credited to it', () => {
-    const world = given(funded('a', 'wallet', 50_000n), submitted('bilateral', 20_000n, 'a', 'd')).when(
+    const world = given(funded('d2', 'wallet', 50_000n), submitted('bilateral', 20_000n, 'd2', 'd')).when(
       approved,
       assigned,
-      (each: World) => each.sign('s-1'),
-      (each: World) => each.broadcast('s-1'),
+      prepared,
+      cosigned(1),
+      broadcast,
       mined(3),
     ).world;
     expect(settlementOf(world).status).toBe('settled');
@@ -337,6 +338,7 @@ describe('wallets of one institution', () => {
         mode: 'bilateral',
         feeBearer: 'payer',
         referenceId: '',
+        idempotencyKey: 's-9',
         submittedBy: 'k',
       },
     }) as const;
@@ -346,10 +348,10 @@ describe('wallets of one institution', () => {
       .when(asked('e', 'a', 1_000n))
       .refused('NO_WALLET');
     given(named)
-      .when(asked('a', 'e', 545n))
+      .when(asked('d', 'e', 545n))
       .refused('INVALID_ARGUMENT');
     given(named)
-      .when(asked('a', 'e', 546n))
+      .when(asked('d', 'e', 546n))
       .then('s-9 settlement_received', 's-9 screening_requested');
   });
 
@@ -359,8 +361,8 @@ describe('wallets of one institution', () => {
   };
 
   it('the custodial one comes first, unless the payer wants another of his', () => {
-    const world = given(two).when(asked('a', 'd', 1_000n)).world;
-    expect(settlementOf(world, 's-9').terms).toMatchObject({ payer: WALLET_A, payee: WALLET_D });
+    const world = given(two).when(asked('d', 'a', 1_000n)).world;
+    expect(settlementOf(world, 's-9').terms).toMatchObject({ payer: WALLET_D, payee: WALLET_A });
     const from = (payerWalletId: string) => {
       const command = asked('a', 'd', 1_000n);
       return { ...command, submission: { ...command.submission, payerWalletId } };
@@ -368,6 +370,12 @@ describe('wallets of one institution', () => {
     const other = given(two).when(from('w-a-own')).world;
     expect(settlementOf(other, 's-9').terms.payer).toEqual({ kind: 'wallet', walletId: 'w-a-own' });
     given(two).when(from('w-b')).refused('UNKNOWN_WALLET');
+  });
+
+  it('are not paid by the signer, which doesn’t know them', () => {
+    given()
+      .when(asked('a', 'd', 1_000n))
+      .refused('PAYEE_NOT_PAYABLE');
   });
 
   it('need more confirmations where somebody else signs', () => {

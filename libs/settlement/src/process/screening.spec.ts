@@ -83,7 +83,6 @@ describe('screening', () => {
   it('a verdict on what nobody asked for changes nothing', () => {
     const assessment = { recommendation: 'approve', rulesVersion: '1', reason: '' } as const;
     given().when({ type: 'verdict', subject: 'settlement', id: 'x', by: 'risk', assessment }).then();
-    given().when({ type: 'verdict', subject: 'deposit', id: 'x:0', by: 'risk', assessment }).then();
   });
 });
 
@@ -135,6 +134,22 @@ describe('a deposit', () => {
       const review = { outpoint: depositOf(world).terms.outpoint, decision, reason: 'looked at', reviewer: 'c' };
       return world.tell({ type: 'review_deposit', review });
     };
+
+  it('may have been judged before it was heard of: a restored store hears everything again, in any order', () => {
+    const outpoint = (world: World): string => `${[...world.chain.known.values()].at(-1)!.txid}:0`;
+    const unheard = (world: World): void => {
+      const place = world.place('w-a', 'a', 'wallet');
+      world.announce(place, false);
+      world.chain.accept(world.pay([world.chain.root()], [{ script: place.script, valueSats: 20_000n }]));
+    };
+    const early = (world: World): void => {
+      const assessment = { recommendation: 'approve', rulesVersion: '1', reason: '' } as const;
+      for (const by of ['risk', 'aml', 'risk'] as const)
+        world.tell({ type: 'verdict', subject: 'deposit', id: outpoint(world), by, assessment });
+    };
+    const world = given(unheard).when(early, mined(3));
+    expect(balance(world.world, WALLET_A)).toEqual({ available: 20_000n });
+  });
 
   it('approved before it is final, is credited when it is', () => {
     const world = given(arrived, judged('approve', 'approve'), mined(2))

@@ -79,16 +79,16 @@ export function review(
   return ok(living(book.settlements.get(settlementId)));
 }
 
-/** A verdict on a deposit: credited or held, as soon as it is final as well. */
+/** A verdict on a deposit: credited or held, as soon as it is final as well. One that isn't known yet will have it when it is. */
 export function depositAssessed(book: Book, outpoint: string, by: Screener, assessment: Assessment): void {
   const deposit = book.deposits.get(outpoint);
-  if (deposit.status === 'none' || deposit[by] !== undefined) return;
+  if (deposit[by] !== undefined) return;
   book.deposits.record(outpoint, {
     type: by === 'risk' ? 'deposit_risk_assessed' : 'deposit_aml_assessed',
     at: book.now,
     assessment,
   });
-  decideDeposit(book, outpoint);
+  if (deposit.status !== 'none') decideDeposit(book, outpoint);
 }
 
 export interface DepositReview {

@@ -7,7 +7,7 @@ import { destinationRefusal } from '../destination.ts';
 import type { FundingSource, LivingSettlement, Mode, Payee, Terms } from '../settlement.ts';
 import { living } from '../settlement.ts';
 import { payoutConfirmations } from './finality.ts';
-import { chooseCoins, scriptSized, spendable } from './choose-coins.ts';
+import { chooseCoins, knownWallet, scriptSized, spendable } from './choose-coins.ts';
 import { unquoted } from './reserve.ts';
 
 export interface Submission {
@@ -19,6 +19,8 @@ export interface Submission {
   /** Of the network fee; nobody's in CENTRALIZED, which has none. */
   readonly feeBearer: FeeTerms['bearer'];
   readonly referenceId: string;
+  /** Of the request that made it: kept with it, so that a restored store can tell when it is asked for again. */
+  readonly idempotencyKey: string;
   readonly callbackUrl?: string;
   /** On-chain only. Default: an address of the payee's own wallet. */
   readonly destinationId?: string;
@@ -46,11 +48,13 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   if (!payer.ok) return payer;
   const payee = payeeOf(book, submission);
   if (!payee.ok) return payee;
-  const dust = dustRefusal(book, payee.value, submission.amountSats);
-  if (dust !== undefined) return err(dust);
+  const problem =
+    ownWalletRefusal(book, payer.value, payee.value) ?? dustRefusal(book, payee.value, submission.amountSats);
+  if (problem !== undefined) return err(problem);
   const { feeBearer, destinationId: _named, ...agreed } = submission;
   const terms: Terms = {
     ...agreed,
+    ...(payerWalletId === undefined ? {} : { payerWalletId }),
     fees: { bearer: feeBearer, bumpBearer: book.policy.bumpBearer },
     payer: payer.value,
     payee: payee.value,
@@ -113,6 +117,16 @@ function claimOf(book: Book, institutionId: string, mode: Mode, party: Party, wa
 function unknownWallet(institutionId: string, walletId: string): Refusal {
   const message = `expected a wallet of ${institutionId}, got "${walletId}"`;
   return refusal('not_found', 'UNKNOWN_WALLET', message, { fields: [fieldError('payer_wallet_id', message)] });
+}
+
+/** The signer pays accounts of its own, and scripts that were registered with it: of a wallet whose keys are others' it knows nothing. */
+function ownWalletRefusal(book: Book, payer: Claim, payee: Payee): Refusal | undefined {
+  if (payer.kind !== 'wallet' || payee.kind !== 'wallet') return undefined;
+  if (!knownWallet(book, payer.walletId).custodial || knownWallet(book, payee.walletId).custodial) return undefined;
+  const message = 'expected a payee with a custodial wallet: the signer pays no wallet whose keys are the payee’s own';
+  return refusal('failed_precondition', 'PAYEE_NOT_PAYABLE', message, {
+    fields: [fieldError('to_institution', message)],
+  });
 }
 
 function dustRefusal(book: Book, payee: Payee, amountSats: Sats): Refusal | undefined {

@@ -157,21 +157,13 @@ function create(
   const before = book.coins.find(outpoint);
   if (before?.height !== undefined) return;
   const declared = lineageId === undefined ? undefined : declaredOutput(book, lineageId, outpoint);
+  const place = { outpoint, walletId, custodial, valueSats, script, branch, index, spends: 0, life: 0 };
+  // A coin of which an import knew before the chain told of it has its origin from here, too.
+  const seen = before?.life ? before : { ...place, ...before, ...origin(book, output, declared, spent) };
   const after: Coin = {
-    ...(before ?? {
-      outpoint,
-      walletId,
-      custodial,
-      valueSats,
-      script,
-      branch,
-      index,
-      spends: 0,
-      life: 0,
-      ...origin(book, output, declared, spent),
-    }),
+    ...seen,
     height: block.height,
-    life: (before?.life ?? 0) + 1,
+    life: seen.life + 1,
     // What a payout given up for dead brings after all is nobody's to spend until somebody has looked at it.
     ...(lineageId !== undefined && book.lineages.get(lineageId).status === 'dead' ? { released: false } : {}),
   };

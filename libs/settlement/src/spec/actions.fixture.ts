@@ -436,7 +436,7 @@ function steal(world: World, a: number, b: number): void {
 
 /** Whoever has the keys spends what is his, for himself and with change. */
 function ownSpend(world: World, a: number, b: number): void {
-  spendOf(world, world.book.coins.ofWallet('w-d'), a, b | 1);
+  spendOf(world, world.book.coins.ofWallet(bit(b, 3) ? 'w-d' : 'w-d2'), a, b | 1);
 }
 
 function spendOf(world: World, coins: readonly Coin[], a: number, b: number): void {

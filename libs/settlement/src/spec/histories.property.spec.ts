@@ -1,29 +1,11 @@
 import { sats } from '@finality/kernel';
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
-import {
-  act,
-  ACTION_WEIGHTS,
-  type Action,
-  type ActionKind,
-  fund,
-  PAYOUT_WEIGHTS,
-  settleDown,
-} from './actions.fixture.ts';
+import { act, ACTION_WEIGHTS, type Action, fund, PAYOUT_WEIGHTS, settleDown } from './actions.fixture.ts';
+import { actionsOf } from './any-actions.fixture.ts';
 import { checkAtRest, checkWorld } from './invariants.fixture.ts';
 import { PAYING } from './memory-book.fixture.ts';
 import { World } from './world.fixture.ts';
-
-const number = fc.integer({ min: 0, max: 0xffff });
-
-function actionsOf(weights: Readonly<Record<ActionKind, number>>, maxLength: number): fc.Arbitrary<Action[]> {
-  const kinds = Object.entries(weights).map(([kind, weight]) => ({
-    arbitrary: fc.constant(kind as ActionKind),
-    weight: Math.ceil(weight * 20),
-  }));
-  const action = fc.record({ kind: fc.oneof(...kinds), a: number, b: number, c: number });
-  return fc.array(action, { minLength: 20, maxLength, size: 'max' });
-}
 
 function run(world: World, actions: readonly Action[]): void {
   for (const step of actions) {

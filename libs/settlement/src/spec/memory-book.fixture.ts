@@ -10,6 +10,7 @@ import { apiKeyAggregate, institutionAggregate } from '../institution.ts';
 import { lineageAggregate } from '../lineage.ts';
 import { isOpen } from '../process/reserve.ts';
 import type { SettlementPolicy } from '../policy.ts';
+import { recoveryAggregate } from '../recovery.ts';
 import { settlementAggregate, waitsForCoins } from '../settlement.ts';
 
 export const POLICY: SettlementPolicy = {
@@ -61,6 +62,7 @@ export class MemoryBook implements Book {
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
   readonly deposits = new MemoryRecords(depositAggregate, this.log);
   readonly tip: Book['tip'];
+  readonly recovery: Book['recovery'];
   /** By settlement. */
   readonly timers = new Map<string, Instant>();
   readonly wallets: WalletRecord[] = [];
@@ -73,6 +75,11 @@ export class MemoryBook implements Book {
     this.policy = policy;
     const tips = new MemoryRecords<ChainTip, ChainTipEvent>(chainTipAggregate, this.log);
     this.tip = { get: () => tips.get('chain'), record: (...events) => tips.record('chain', ...events) };
+    const recoveries = new MemoryRecords(recoveryAggregate, this.log);
+    this.recovery = {
+      get: () => recoveries.get('settlement'),
+      record: (...events) => recoveries.record('settlement', ...events),
+    };
   }
 
   wallet(walletId: string): WalletRecord | undefined {
@@ -116,6 +123,10 @@ export class MemoryBook implements Book {
       if (!waitsForCoins(settlement)) return false;
       return settlement.terms.payer.kind === 'wallet' && settlement.terms.payer.walletId === walletId;
     });
+  }
+
+  plannedLineages(): readonly string[] {
+    return this.lineages.ids().filter((id) => this.lineages.get(id).status === 'planned');
   }
 
   depositsOf(txid: string): readonly string[] {

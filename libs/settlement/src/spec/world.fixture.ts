@@ -32,30 +32,33 @@ interface Place extends Omit<AddressRecord, 'purpose'> {
   watched: boolean;
 }
 
-/** The last one signs for itself. */
-export const INSTITUTIONS = ['a', 'b', 'c', 'd'] as const;
-export const CREDIT_LINES: Readonly<Record<string, bigint>> = { a: 0n, b: 30_000n, c: 0n, d: 0n };
+/** The last two sign for themselves. */
+export const INSTITUTIONS = ['a', 'b', 'c', 'd', 'd2'] as const;
+export const CREDIT_LINES: Readonly<Record<string, bigint>> = { a: 0n, b: 30_000n, c: 0n, d: 0n, d2: 0n };
 const COSIGNERS = ['11', '22', '33'].map(
   (seed) => new MasterKey(bytesFromHex(seed.repeat(32)), 'regtest').account('wpkh', 0).descriptor.keys[0]!.xpub,
 );
 const OWN_KEYS = unwrap(
   parseDescriptor(`wsh(sortedmulti(2,${COSIGNERS.map((xpub) => `${xpub}/<0;1>/*`).join(',')}))`, 'regtest'),
 );
+const OWN_KEY = new MasterKey(bytesFromHex('44'.repeat(32)), 'regtest').account('tr', 0).descriptor;
 export const WALLETS: readonly WalletRecord[] = [
   { walletId: 'pool', institutionId: 'platform', scriptType: 'wpkh', custodial: true },
   { walletId: 'w-a', institutionId: 'a', scriptType: 'wpkh', custodial: true },
   { walletId: 'w-b', institutionId: 'b', scriptType: 'tr', custodial: true },
   { walletId: 'w-c', institutionId: 'c', scriptType: 'wpkh', custodial: true },
   { walletId: 'w-d', institutionId: 'd', scriptType: 'wsh-sortedmulti', custodial: false, descriptor: OWN_KEYS },
+  { walletId: 'w-d2', institutionId: 'd2', scriptType: 'tr', custodial: false, descriptor: OWN_KEY },
 ];
 /** Derived once for all histories: their indices are the same. */
 const OWN_SCRIPTS = new Map<string, ScriptHex>();
 
-function scriptOf({ scriptType, custodial, walletId }: WalletRecord, branch: 0 | 1, index: number): ScriptHex {
+function scriptOf({ scriptType, descriptor, walletId }: WalletRecord, branch: 0 | 1, index: number): ScriptHex {
   const key = `${walletId} ${branch} ${index}`;
   const hash = sha(key);
-  if (custodial) return (scriptType === 'wpkh' ? `0014${hash.slice(0, 40)}` : `5120${hash}`) as ScriptHex;
-  const script = OWN_SCRIPTS.get(key) ?? deriveScript(OWN_KEYS, branch, index).script;
+  if (descriptor === undefined)
+    return (scriptType === 'wpkh' ? `0014${hash.slice(0, 40)}` : `5120${hash}`) as ScriptHex;
+  const script = OWN_SCRIPTS.get(key) ?? deriveScript(descriptor, branch, index).script;
   OWN_SCRIPTS.set(key, script);
   return script;
 }
@@ -248,6 +251,7 @@ export class World {
       mode,
       feeBearer,
       referenceId: '',
+      idempotencyKey: `key of ${settlementId}`,
       submittedBy: 'k',
       ...(destinationId !== undefined && { destinationId }),
     };

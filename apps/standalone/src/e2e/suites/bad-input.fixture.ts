@@ -299,6 +299,17 @@ async function goodRequests(
       { idempotency_key: '', incident_id: 'deep_reorg:0', reason: 'looked at' },
       'NOT_FOUND',
     ),
+    GetRecovery: asOperator(operations.getRecovery, settlementV1.GetRecoveryRequest, {}),
+    BeginRecovery: asOperator(
+      operations.beginRecovery,
+      settlementV1.BeginRecoveryRequest,
+      { epoch: 7, reason: 'restored' },
+      'FAILED_PRECONDITION',
+    ),
+    FinishRecovery: asOperator(operations.finishRecovery, settlementV1.FinishRecoveryRequest, {
+      idempotency_key: '',
+      reason: 'looked at',
+    }),
     EstimateFees: asPayer(settlements.estimateFees, settlementV1.EstimateFeesRequest, {}),
     BumpFee: asPayer(
       settlements.bumpFee,

@@ -49,6 +49,8 @@ export function ownWallets(e2e: () => E2e): void {
     const payee = await e2e().bank();
     await fund(e2e(), payer, own);
     const settlementId = await submitted(payer, payee, 'BILATERAL');
+    const back = payee.submit({ to: payer, amountSats: AMOUNT_SATS, mode: 'BILATERAL' });
+    expect(await reasonOf(back)).toBe('PAYEE_NOT_PAYABLE');
     const first = await prepare(payer, settlementId);
     const { psbt, txid } = first;
     expect(await prepare(payer, settlementId)).toMatchObject({ psbt, txid, version: 1 });

@@ -20,6 +20,53 @@ import {
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 
+export enum RecoveryStatus {
+  RECOVERY_STATUS_UNSPECIFIED = 0,
+  RECOVERY_STATUS_NORMAL = 1,
+  /** RECOVERY_STATUS_IMPORTING - The signer's journal is being imported: nothing else is decided. */
+  RECOVERY_STATUS_IMPORTING = 2,
+  /** RECOVERY_STATUS_RECONCILING - What happened meanwhile is heard again from the other services; nothing new is paid until reconciliation, or an operator, ends it. */
+  RECOVERY_STATUS_RECONCILING = 3,
+  UNRECOGNIZED = -1,
+}
+
+export function recoveryStatusFromJSON(object: any): RecoveryStatus {
+  switch (object) {
+    case 0:
+    case "RECOVERY_STATUS_UNSPECIFIED":
+      return RecoveryStatus.RECOVERY_STATUS_UNSPECIFIED;
+    case 1:
+    case "RECOVERY_STATUS_NORMAL":
+      return RecoveryStatus.RECOVERY_STATUS_NORMAL;
+    case 2:
+    case "RECOVERY_STATUS_IMPORTING":
+      return RecoveryStatus.RECOVERY_STATUS_IMPORTING;
+    case 3:
+    case "RECOVERY_STATUS_RECONCILING":
+      return RecoveryStatus.RECOVERY_STATUS_RECONCILING;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return RecoveryStatus.UNRECOGNIZED;
+  }
+}
+
+export function recoveryStatusToJSON(object: RecoveryStatus): string {
+  switch (object) {
+    case RecoveryStatus.RECOVERY_STATUS_UNSPECIFIED:
+      return "RECOVERY_STATUS_UNSPECIFIED";
+    case RecoveryStatus.RECOVERY_STATUS_NORMAL:
+      return "RECOVERY_STATUS_NORMAL";
+    case RecoveryStatus.RECOVERY_STATUS_IMPORTING:
+      return "RECOVERY_STATUS_IMPORTING";
+    case RecoveryStatus.RECOVERY_STATUS_RECONCILING:
+      return "RECOVERY_STATUS_RECONCILING";
+    case RecoveryStatus.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 export enum IncidentKind {
   INCIDENT_KIND_UNSPECIFIED = 0,
   /** INCIDENT_KIND_DEEP_REORG - A reorg deeper than any that is to be expected: nothing becomes final and nothing is signed. */
@@ -61,6 +108,50 @@ export function incidentKindToJSON(object: IncidentKind): string {
   }
 }
 
+export interface Recovery {
+  status: RecoveryStatus;
+  /** Of the ledger's store: 1, and one more at least after each restore. Page tokens and cursors of another one are refused. */
+  epoch: number;
+  /** Why it began; empty while there is none. */
+  reason: string;
+  begunAt?:
+    | Timestamp
+    | undefined;
+  /** Transactions of the signer's journal that the store didn't know. */
+  importedTransactions: number;
+  /** What the signer's journal and the store contradict each other in. */
+  differences: RecoveryDifference[];
+  /** The last reconciliation of a cut after the import; its breaks keep the recovery from ending by itself. */
+  lastReport?: RecoveryReport | undefined;
+}
+
+export interface RecoveryDifference {
+  /** A txid. */
+  subject: string;
+  description: string;
+}
+
+export interface RecoveryReport {
+  reportId: string;
+  breaks: number;
+}
+
+export interface GetRecoveryRequest {
+}
+
+export interface BeginRecoveryRequest {
+  /** The one that ends, as GetRecovery tells it; FAILED_PRECONDITION when another one has begun. So a repeated request changes nothing. */
+  epoch: number;
+  /** What was restored; 1 to 500 characters. */
+  reason: string;
+}
+
+export interface FinishRecoveryRequest {
+  idempotencyKey: string;
+  /** What was found; 1 to 500 characters. */
+  reason: string;
+}
+
 export interface Incident {
   incidentId: string;
   kind: IncidentKind;
@@ -100,6 +191,597 @@ export interface ConfirmIncidentResponse {
 export interface IncidentChanged {
   incident?: Incident | undefined;
 }
+
+function createBaseRecovery(): Recovery {
+  return {
+    status: 0,
+    epoch: 0,
+    reason: "",
+    begunAt: undefined,
+    importedTransactions: 0,
+    differences: [],
+    lastReport: undefined,
+  };
+}
+
+export const Recovery: MessageFns<Recovery> = {
+  encode(message: Recovery, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.status !== 0) {
+      writer.uint32(8).int32(message.status);
+    }
+    if (message.epoch !== 0) {
+      writer.uint32(16).int32(message.epoch);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.begunAt !== undefined) {
+      Timestamp.encode(message.begunAt, writer.uint32(34).fork()).join();
+    }
+    if (message.importedTransactions !== 0) {
+      writer.uint32(40).int32(message.importedTransactions);
+    }
+    for (const v of message.differences) {
+      RecoveryDifference.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.lastReport !== undefined) {
+      RecoveryReport.encode(message.lastReport, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Recovery {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecovery();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.status = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.epoch = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.begunAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.importedTransactions = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.differences.push(RecoveryDifference.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.lastReport = RecoveryReport.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Recovery {
+    return {
+      status: isSet(object.status) ? recoveryStatusFromJSON(object.status) : 0,
+      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      begunAt: isSet(object.begunAt)
+        ? fromJsonTimestamp(object.begunAt)
+        : isSet(object.begun_at)
+        ? fromJsonTimestamp(object.begun_at)
+        : undefined,
+      importedTransactions: isSet(object.importedTransactions)
+        ? globalThis.Number(object.importedTransactions)
+        : isSet(object.imported_transactions)
+        ? globalThis.Number(object.imported_transactions)
+        : 0,
+      differences: globalThis.Array.isArray(object?.differences)
+        ? object.differences.map((e: any) => RecoveryDifference.fromJSON(e))
+        : [],
+      lastReport: isSet(object.lastReport)
+        ? RecoveryReport.fromJSON(object.lastReport)
+        : isSet(object.last_report)
+        ? RecoveryReport.fromJSON(object.last_report)
+        : undefined,
+    };
+  },
+
+  toJSON(message: Recovery): unknown {
+    const obj: any = {};
+    if (message.status !== 0) {
+      obj.status = recoveryStatusToJSON(message.status);
+    }
+    if (message.epoch !== 0) {
+      obj.epoch = Math.round(message.epoch);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.begunAt !== undefined) {
+      obj.begunAt = fromTimestamp(message.begunAt).toISOString();
+    }
+    if (message.importedTransactions !== 0) {
+      obj.importedTransactions = Math.round(message.importedTransactions);
+    }
+    if (message.differences?.length) {
+      obj.differences = message.differences.map((e) => RecoveryDifference.toJSON(e));
+    }
+    if (message.lastReport !== undefined) {
+      obj.lastReport = RecoveryReport.toJSON(message.lastReport);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Recovery>, I>>(base?: I): Recovery {
+    return Recovery.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Recovery>, I>>(object: I): Recovery {
+    const message = createBaseRecovery();
+    message.status = object.status ?? 0;
+    message.epoch = object.epoch ?? 0;
+    message.reason = object.reason ?? "";
+    message.begunAt = (object.begunAt !== undefined && object.begunAt !== null)
+      ? Timestamp.fromPartial(object.begunAt)
+      : undefined;
+    message.importedTransactions = object.importedTransactions ?? 0;
+    message.differences = object.differences?.map((e) => RecoveryDifference.fromPartial(e)) || [];
+    message.lastReport = (object.lastReport !== undefined && object.lastReport !== null)
+      ? RecoveryReport.fromPartial(object.lastReport)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRecoveryDifference(): RecoveryDifference {
+  return { subject: "", description: "" };
+}
+
+export const RecoveryDifference: MessageFns<RecoveryDifference> = {
+  encode(message: RecoveryDifference, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.subject !== "") {
+      writer.uint32(10).string(message.subject);
+    }
+    if (message.description !== "") {
+      writer.uint32(18).string(message.description);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecoveryDifference {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecoveryDifference();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.subject = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.description = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RecoveryDifference {
+    return {
+      subject: isSet(object.subject) ? globalThis.String(object.subject) : "",
+      description: isSet(object.description) ? globalThis.String(object.description) : "",
+    };
+  },
+
+  toJSON(message: RecoveryDifference): unknown {
+    const obj: any = {};
+    if (message.subject !== "") {
+      obj.subject = message.subject;
+    }
+    if (message.description !== "") {
+      obj.description = message.description;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RecoveryDifference>, I>>(base?: I): RecoveryDifference {
+    return RecoveryDifference.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RecoveryDifference>, I>>(object: I): RecoveryDifference {
+    const message = createBaseRecoveryDifference();
+    message.subject = object.subject ?? "";
+    message.description = object.description ?? "";
+    return message;
+  },
+};
+
+function createBaseRecoveryReport(): RecoveryReport {
+  return { reportId: "", breaks: 0 };
+}
+
+export const RecoveryReport: MessageFns<RecoveryReport> = {
+  encode(message: RecoveryReport, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reportId !== "") {
+      writer.uint32(10).string(message.reportId);
+    }
+    if (message.breaks !== 0) {
+      writer.uint32(16).int32(message.breaks);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecoveryReport {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecoveryReport();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reportId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.breaks = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RecoveryReport {
+    return {
+      reportId: isSet(object.reportId)
+        ? globalThis.String(object.reportId)
+        : isSet(object.report_id)
+        ? globalThis.String(object.report_id)
+        : "",
+      breaks: isSet(object.breaks) ? globalThis.Number(object.breaks) : 0,
+    };
+  },
+
+  toJSON(message: RecoveryReport): unknown {
+    const obj: any = {};
+    if (message.reportId !== "") {
+      obj.reportId = message.reportId;
+    }
+    if (message.breaks !== 0) {
+      obj.breaks = Math.round(message.breaks);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RecoveryReport>, I>>(base?: I): RecoveryReport {
+    return RecoveryReport.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RecoveryReport>, I>>(object: I): RecoveryReport {
+    const message = createBaseRecoveryReport();
+    message.reportId = object.reportId ?? "";
+    message.breaks = object.breaks ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetRecoveryRequest(): GetRecoveryRequest {
+  return {};
+}
+
+export const GetRecoveryRequest: MessageFns<GetRecoveryRequest> = {
+  encode(_: GetRecoveryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetRecoveryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetRecoveryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): GetRecoveryRequest {
+    return {};
+  },
+
+  toJSON(_: GetRecoveryRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetRecoveryRequest>, I>>(base?: I): GetRecoveryRequest {
+    return GetRecoveryRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetRecoveryRequest>, I>>(_: I): GetRecoveryRequest {
+    const message = createBaseGetRecoveryRequest();
+    return message;
+  },
+};
+
+function createBaseBeginRecoveryRequest(): BeginRecoveryRequest {
+  return { epoch: 0, reason: "" };
+}
+
+export const BeginRecoveryRequest: MessageFns<BeginRecoveryRequest> = {
+  encode(message: BeginRecoveryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.epoch !== 0) {
+      writer.uint32(16).int32(message.epoch);
+    }
+    if (message.reason !== "") {
+      writer.uint32(10).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BeginRecoveryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBeginRecoveryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.epoch = reader.int32();
+            continue;
+          }
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BeginRecoveryRequest {
+    return {
+      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: BeginRecoveryRequest): unknown {
+    const obj: any = {};
+    if (message.epoch !== 0) {
+      obj.epoch = Math.round(message.epoch);
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<BeginRecoveryRequest>, I>>(base?: I): BeginRecoveryRequest {
+    return BeginRecoveryRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BeginRecoveryRequest>, I>>(object: I): BeginRecoveryRequest {
+    const message = createBaseBeginRecoveryRequest();
+    message.epoch = object.epoch ?? 0;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseFinishRecoveryRequest(): FinishRecoveryRequest {
+  return { idempotencyKey: "", reason: "" };
+}
+
+export const FinishRecoveryRequest: MessageFns<FinishRecoveryRequest> = {
+  encode(message: FinishRecoveryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FinishRecoveryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFinishRecoveryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FinishRecoveryRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: FinishRecoveryRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<FinishRecoveryRequest>, I>>(base?: I): FinishRecoveryRequest {
+    return FinishRecoveryRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FinishRecoveryRequest>, I>>(object: I): FinishRecoveryRequest {
+    const message = createBaseFinishRecoveryRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
 
 function createBaseIncident(): Incident {
   return {
@@ -696,6 +1378,43 @@ export const OperationsServiceService = {
       Buffer.from(ConfirmIncidentResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ConfirmIncidentResponse => ConfirmIncidentResponse.decode(value),
   },
+  /** Whether the ledger was restored from an older copy, and how far it has got since. */
+  getRecovery: {
+    path: "/finality.settlement.v1.OperationsService/GetRecovery" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetRecoveryRequest): Buffer => Buffer.from(GetRecoveryRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetRecoveryRequest => GetRecoveryRequest.decode(value),
+    responseSerialize: (value: Recovery): Buffer => Buffer.from(Recovery.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Recovery => Recovery.decode(value),
+  },
+  /**
+   * For a store of which nothing shows that it was restored: no payout was signed since its copy was made. A new epoch begins, and the signer's
+   * journal is imported.
+   */
+  beginRecovery: {
+    path: "/finality.settlement.v1.OperationsService/BeginRecovery" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: BeginRecoveryRequest): Buffer => Buffer.from(BeginRecoveryRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): BeginRecoveryRequest => BeginRecoveryRequest.decode(value),
+    responseSerialize: (value: Recovery): Buffer => Buffer.from(Recovery.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Recovery => Recovery.decode(value),
+  },
+  /**
+   * An operator takes the responsibility for what differs; with nothing that does, the next clean reconciliation ends it. FAILED_PRECONDITION while
+   * the journal is being imported.
+   */
+  finishRecovery: {
+    path: "/finality.settlement.v1.OperationsService/FinishRecovery" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: FinishRecoveryRequest): Buffer =>
+      Buffer.from(FinishRecoveryRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): FinishRecoveryRequest => FinishRecoveryRequest.decode(value),
+    responseSerialize: (value: Recovery): Buffer => Buffer.from(Recovery.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Recovery => Recovery.decode(value),
+  },
 } as const;
 
 export interface OperationsServiceServer extends UntypedServiceImplementation {
@@ -703,6 +1422,18 @@ export interface OperationsServiceServer extends UntypedServiceImplementation {
   listIncidents: handleUnaryCall<ListIncidentsRequest, ListIncidentsResponse>;
   /** An operator has looked at it: what it stopped goes on. */
   confirmIncident: handleUnaryCall<ConfirmIncidentRequest, ConfirmIncidentResponse>;
+  /** Whether the ledger was restored from an older copy, and how far it has got since. */
+  getRecovery: handleUnaryCall<GetRecoveryRequest, Recovery>;
+  /**
+   * For a store of which nothing shows that it was restored: no payout was signed since its copy was made. A new epoch begins, and the signer's
+   * journal is imported.
+   */
+  beginRecovery: handleUnaryCall<BeginRecoveryRequest, Recovery>;
+  /**
+   * An operator takes the responsibility for what differs; with nothing that does, the next clean reconciliation ends it. FAILED_PRECONDITION while
+   * the journal is being imported.
+   */
+  finishRecovery: handleUnaryCall<FinishRecoveryRequest, Recovery>;
 }
 
 export interface OperationsServiceClient extends Client {
@@ -737,6 +1468,60 @@ export interface OperationsServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ConfirmIncidentResponse) => void,
+  ): ClientUnaryCall;
+  /** Whether the ledger was restored from an older copy, and how far it has got since. */
+  getRecovery(
+    request: GetRecoveryRequest,
+    callback: (error: ServiceError | null, response: Recovery) => void,
+  ): ClientUnaryCall;
+  getRecovery(
+    request: GetRecoveryRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Recovery) => void,
+  ): ClientUnaryCall;
+  getRecovery(
+    request: GetRecoveryRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Recovery) => void,
+  ): ClientUnaryCall;
+  /**
+   * For a store of which nothing shows that it was restored: no payout was signed since its copy was made. A new epoch begins, and the signer's
+   * journal is imported.
+   */
+  beginRecovery(
+    request: BeginRecoveryRequest,
+    callback: (error: ServiceError | null, response: Recovery) => void,
+  ): ClientUnaryCall;
+  beginRecovery(
+    request: BeginRecoveryRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Recovery) => void,
+  ): ClientUnaryCall;
+  beginRecovery(
+    request: BeginRecoveryRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Recovery) => void,
+  ): ClientUnaryCall;
+  /**
+   * An operator takes the responsibility for what differs; with nothing that does, the next clean reconciliation ends it. FAILED_PRECONDITION while
+   * the journal is being imported.
+   */
+  finishRecovery(
+    request: FinishRecoveryRequest,
+    callback: (error: ServiceError | null, response: Recovery) => void,
+  ): ClientUnaryCall;
+  finishRecovery(
+    request: FinishRecoveryRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Recovery) => void,
+  ): ClientUnaryCall;
+  finishRecovery(
+    request: FinishRecoveryRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Recovery) => void,
   ): ClientUnaryCall;
 }
 

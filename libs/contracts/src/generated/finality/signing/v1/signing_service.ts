@@ -188,6 +188,33 @@ export interface PayoutAuthorisation {
   network: string;
   /** The most that the payee's part of the network fee may be, satoshi: its output has at least amount_sats less this. */
   payeeFeeMaxSats: bigint;
+  /** What the institution asked for, kept in the journal: without it a restored settlement service couldn't tell when it is asked for again. */
+  request?: RequestedSettlement | undefined;
+}
+
+export interface RequestedSettlement {
+  idempotencyKey: string;
+  /** BILATERAL or BLOCKCHAIN, in lower case. */
+  mode: string;
+  referenceId: string;
+  callbackUrl?:
+    | string
+    | undefined;
+  /** API key id. */
+  submittedBy: string;
+  policyVersion: string;
+  receivedAt?:
+    | Timestamp
+    | undefined;
+  /** Who bears the network fee: payer, payee or shared; and who what later versions cost more: payer or platform. */
+  feeBearer: string;
+  bumpBearer: string;
+  /** This payout's share of this version's fee, of that what was too little for change, and what was reserved for the payer's part of it. */
+  feeSats: bigint;
+  droppedSats: bigint;
+  feeReservedSats: bigint;
+  /** The wallet that was asked to pay, where one was named. */
+  payerWalletId?: string | undefined;
 }
 
 export interface SignTransactionResponse {
@@ -213,6 +240,46 @@ export interface JournalEntry {
   txid: string;
   unsignedTransaction: Buffer;
   signedAt?: Timestamp | undefined;
+}
+
+export interface ListSignedRequest {
+  afterPosition: bigint;
+  /** 1 to 50; 0: 20. */
+  pageSize: number;
+}
+
+export interface ListSignedResponse {
+  signed: SignedTransaction[];
+  /** Of the newest entry of the whole journal; 0 when it is empty. */
+  lastPosition: bigint;
+  /** The highest epoch that anything was asked for, or raised to. */
+  epochHighest: number;
+}
+
+export interface SignedTransaction {
+  position: bigint;
+  txid: string;
+  /** Whose wallet it spends from. */
+  institutionId: string;
+  feeSats: bigint;
+  signedAt?:
+    | Timestamp
+    | undefined;
+  /** As it was accepted; asking for it again gives the same signatures. */
+  request?:
+    | SignTransactionRequest
+    | undefined;
+  /** Hex, in the order of the inputs. */
+  inputScripts: string[];
+}
+
+export interface RaiseEpochRequest {
+  /** The new one is higher than this, too. */
+  above: number;
+}
+
+export interface RaiseEpochResponse {
+  epoch: number;
 }
 
 function createBaseSignedStatement(): SignedStatement {
@@ -2627,6 +2694,7 @@ function createBasePayoutAuthorisation(): PayoutAuthorisation {
     approvalSignatures: [],
     network: "",
     payeeFeeMaxSats: 0n,
+    request: undefined,
   };
 }
 
@@ -2673,6 +2741,9 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
         throw new globalThis.Error("value provided for field message.payeeFeeMaxSats of type int64 too large");
       }
       writer.uint32(104).int64(message.payeeFeeMaxSats);
+    }
+    if (message.request !== undefined) {
+      RequestedSettlement.encode(message.request, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -2786,6 +2857,14 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
             message.payeeFeeMaxSats = reader.int64() as bigint;
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.request = RequestedSettlement.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2856,6 +2935,7 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
         : isSet(object.payee_fee_max_sats)
         ? BigInt(object.payee_fee_max_sats)
         : 0n,
+      request: isSet(object.request) ? RequestedSettlement.fromJSON(object.request) : undefined,
     };
   },
 
@@ -2897,6 +2977,9 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     if (message.payeeFeeMaxSats !== 0n) {
       obj.payeeFeeMaxSats = message.payeeFeeMaxSats.toString();
     }
+    if (message.request !== undefined) {
+      obj.request = RequestedSettlement.toJSON(message.request);
+    }
     return obj;
   },
 
@@ -2921,6 +3004,343 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     message.payeeFeeMaxSats = (object.payeeFeeMaxSats !== undefined && object.payeeFeeMaxSats !== null)
       ? BigInt(object.payeeFeeMaxSats)
       : 0n;
+    message.request = (object.request !== undefined && object.request !== null)
+      ? RequestedSettlement.fromPartial(object.request)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRequestedSettlement(): RequestedSettlement {
+  return {
+    idempotencyKey: "",
+    mode: "",
+    referenceId: "",
+    callbackUrl: undefined,
+    submittedBy: "",
+    policyVersion: "",
+    receivedAt: undefined,
+    feeBearer: "",
+    bumpBearer: "",
+    feeSats: 0n,
+    droppedSats: 0n,
+    feeReservedSats: 0n,
+    payerWalletId: undefined,
+  };
+}
+
+export const RequestedSettlement: MessageFns<RequestedSettlement> = {
+  encode(message: RequestedSettlement, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.mode !== "") {
+      writer.uint32(18).string(message.mode);
+    }
+    if (message.referenceId !== "") {
+      writer.uint32(26).string(message.referenceId);
+    }
+    if (message.callbackUrl !== undefined) {
+      writer.uint32(34).string(message.callbackUrl);
+    }
+    if (message.submittedBy !== "") {
+      writer.uint32(42).string(message.submittedBy);
+    }
+    if (message.policyVersion !== "") {
+      writer.uint32(50).string(message.policyVersion);
+    }
+    if (message.receivedAt !== undefined) {
+      Timestamp.encode(message.receivedAt, writer.uint32(58).fork()).join();
+    }
+    if (message.feeBearer !== "") {
+      writer.uint32(66).string(message.feeBearer);
+    }
+    if (message.bumpBearer !== "") {
+      writer.uint32(74).string(message.bumpBearer);
+    }
+    if (message.feeSats !== 0n) {
+      if (BigInt.asIntN(64, message.feeSats) !== message.feeSats) {
+        throw new globalThis.Error("value provided for field message.feeSats of type int64 too large");
+      }
+      writer.uint32(80).int64(message.feeSats);
+    }
+    if (message.droppedSats !== 0n) {
+      if (BigInt.asIntN(64, message.droppedSats) !== message.droppedSats) {
+        throw new globalThis.Error("value provided for field message.droppedSats of type int64 too large");
+      }
+      writer.uint32(88).int64(message.droppedSats);
+    }
+    if (message.feeReservedSats !== 0n) {
+      if (BigInt.asIntN(64, message.feeReservedSats) !== message.feeReservedSats) {
+        throw new globalThis.Error("value provided for field message.feeReservedSats of type int64 too large");
+      }
+      writer.uint32(96).int64(message.feeReservedSats);
+    }
+    if (message.payerWalletId !== undefined) {
+      writer.uint32(106).string(message.payerWalletId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestedSettlement {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestedSettlement();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.mode = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.referenceId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.callbackUrl = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.submittedBy = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.policyVersion = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.receivedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.feeBearer = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.bumpBearer = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.feeSats = reader.int64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.droppedSats = reader.int64() as bigint;
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.feeReservedSats = reader.int64() as bigint;
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.payerWalletId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RequestedSettlement {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      mode: isSet(object.mode) ? globalThis.String(object.mode) : "",
+      referenceId: isSet(object.referenceId)
+        ? globalThis.String(object.referenceId)
+        : isSet(object.reference_id)
+        ? globalThis.String(object.reference_id)
+        : "",
+      callbackUrl: isSet(object.callbackUrl)
+        ? globalThis.String(object.callbackUrl)
+        : isSet(object.callback_url)
+        ? globalThis.String(object.callback_url)
+        : undefined,
+      submittedBy: isSet(object.submittedBy)
+        ? globalThis.String(object.submittedBy)
+        : isSet(object.submitted_by)
+        ? globalThis.String(object.submitted_by)
+        : "",
+      policyVersion: isSet(object.policyVersion)
+        ? globalThis.String(object.policyVersion)
+        : isSet(object.policy_version)
+        ? globalThis.String(object.policy_version)
+        : "",
+      receivedAt: isSet(object.receivedAt)
+        ? fromJsonTimestamp(object.receivedAt)
+        : isSet(object.received_at)
+        ? fromJsonTimestamp(object.received_at)
+        : undefined,
+      feeBearer: isSet(object.feeBearer)
+        ? globalThis.String(object.feeBearer)
+        : isSet(object.fee_bearer)
+        ? globalThis.String(object.fee_bearer)
+        : "",
+      bumpBearer: isSet(object.bumpBearer)
+        ? globalThis.String(object.bumpBearer)
+        : isSet(object.bump_bearer)
+        ? globalThis.String(object.bump_bearer)
+        : "",
+      feeSats: isSet(object.feeSats) ? BigInt(object.feeSats) : isSet(object.fee_sats) ? BigInt(object.fee_sats) : 0n,
+      droppedSats: isSet(object.droppedSats)
+        ? BigInt(object.droppedSats)
+        : isSet(object.dropped_sats)
+        ? BigInt(object.dropped_sats)
+        : 0n,
+      feeReservedSats: isSet(object.feeReservedSats)
+        ? BigInt(object.feeReservedSats)
+        : isSet(object.fee_reserved_sats)
+        ? BigInt(object.fee_reserved_sats)
+        : 0n,
+      payerWalletId: isSet(object.payerWalletId)
+        ? globalThis.String(object.payerWalletId)
+        : isSet(object.payer_wallet_id)
+        ? globalThis.String(object.payer_wallet_id)
+        : undefined,
+    };
+  },
+
+  toJSON(message: RequestedSettlement): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.mode !== "") {
+      obj.mode = message.mode;
+    }
+    if (message.referenceId !== "") {
+      obj.referenceId = message.referenceId;
+    }
+    if (message.callbackUrl !== undefined) {
+      obj.callbackUrl = message.callbackUrl;
+    }
+    if (message.submittedBy !== "") {
+      obj.submittedBy = message.submittedBy;
+    }
+    if (message.policyVersion !== "") {
+      obj.policyVersion = message.policyVersion;
+    }
+    if (message.receivedAt !== undefined) {
+      obj.receivedAt = fromTimestamp(message.receivedAt).toISOString();
+    }
+    if (message.feeBearer !== "") {
+      obj.feeBearer = message.feeBearer;
+    }
+    if (message.bumpBearer !== "") {
+      obj.bumpBearer = message.bumpBearer;
+    }
+    if (message.feeSats !== 0n) {
+      obj.feeSats = message.feeSats.toString();
+    }
+    if (message.droppedSats !== 0n) {
+      obj.droppedSats = message.droppedSats.toString();
+    }
+    if (message.feeReservedSats !== 0n) {
+      obj.feeReservedSats = message.feeReservedSats.toString();
+    }
+    if (message.payerWalletId !== undefined) {
+      obj.payerWalletId = message.payerWalletId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RequestedSettlement>, I>>(base?: I): RequestedSettlement {
+    return RequestedSettlement.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RequestedSettlement>, I>>(object: I): RequestedSettlement {
+    const message = createBaseRequestedSettlement();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.mode = object.mode ?? "";
+    message.referenceId = object.referenceId ?? "";
+    message.callbackUrl = object.callbackUrl ?? undefined;
+    message.submittedBy = object.submittedBy ?? "";
+    message.policyVersion = object.policyVersion ?? "";
+    message.receivedAt = (object.receivedAt !== undefined && object.receivedAt !== null)
+      ? Timestamp.fromPartial(object.receivedAt)
+      : undefined;
+    message.feeBearer = object.feeBearer ?? "";
+    message.bumpBearer = object.bumpBearer ?? "";
+    message.feeSats = (object.feeSats !== undefined && object.feeSats !== null) ? BigInt(object.feeSats) : 0n;
+    message.droppedSats = (object.droppedSats !== undefined && object.droppedSats !== null)
+      ? BigInt(object.droppedSats)
+      : 0n;
+    message.feeReservedSats = (object.feeReservedSats !== undefined && object.feeReservedSats !== null)
+      ? BigInt(object.feeReservedSats)
+      : 0n;
+    message.payerWalletId = object.payerWalletId ?? undefined;
     return message;
   },
 };
@@ -3402,6 +3822,549 @@ export const JournalEntry: MessageFns<JournalEntry> = {
   },
 };
 
+function createBaseListSignedRequest(): ListSignedRequest {
+  return { afterPosition: 0n, pageSize: 0 };
+}
+
+export const ListSignedRequest: MessageFns<ListSignedRequest> = {
+  encode(message: ListSignedRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.afterPosition !== 0n) {
+      if (BigInt.asIntN(64, message.afterPosition) !== message.afterPosition) {
+        throw new globalThis.Error("value provided for field message.afterPosition of type int64 too large");
+      }
+      writer.uint32(8).int64(message.afterPosition);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSignedRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSignedRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.afterPosition = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListSignedRequest {
+    return {
+      afterPosition: isSet(object.afterPosition)
+        ? BigInt(object.afterPosition)
+        : isSet(object.after_position)
+        ? BigInt(object.after_position)
+        : 0n,
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+    };
+  },
+
+  toJSON(message: ListSignedRequest): unknown {
+    const obj: any = {};
+    if (message.afterPosition !== 0n) {
+      obj.afterPosition = message.afterPosition.toString();
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListSignedRequest>, I>>(base?: I): ListSignedRequest {
+    return ListSignedRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListSignedRequest>, I>>(object: I): ListSignedRequest {
+    const message = createBaseListSignedRequest();
+    message.afterPosition = (object.afterPosition !== undefined && object.afterPosition !== null)
+      ? BigInt(object.afterPosition)
+      : 0n;
+    message.pageSize = object.pageSize ?? 0;
+    return message;
+  },
+};
+
+function createBaseListSignedResponse(): ListSignedResponse {
+  return { signed: [], lastPosition: 0n, epochHighest: 0 };
+}
+
+export const ListSignedResponse: MessageFns<ListSignedResponse> = {
+  encode(message: ListSignedResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.signed) {
+      SignedTransaction.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.lastPosition !== 0n) {
+      if (BigInt.asIntN(64, message.lastPosition) !== message.lastPosition) {
+        throw new globalThis.Error("value provided for field message.lastPosition of type int64 too large");
+      }
+      writer.uint32(16).int64(message.lastPosition);
+    }
+    if (message.epochHighest !== 0) {
+      writer.uint32(24).int32(message.epochHighest);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSignedResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSignedResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.signed.push(SignedTransaction.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.lastPosition = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.epochHighest = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListSignedResponse {
+    return {
+      signed: globalThis.Array.isArray(object?.signed)
+        ? object.signed.map((e: any) => SignedTransaction.fromJSON(e))
+        : [],
+      lastPosition: isSet(object.lastPosition)
+        ? BigInt(object.lastPosition)
+        : isSet(object.last_position)
+        ? BigInt(object.last_position)
+        : 0n,
+      epochHighest: isSet(object.epochHighest)
+        ? globalThis.Number(object.epochHighest)
+        : isSet(object.epoch_highest)
+        ? globalThis.Number(object.epoch_highest)
+        : 0,
+    };
+  },
+
+  toJSON(message: ListSignedResponse): unknown {
+    const obj: any = {};
+    if (message.signed?.length) {
+      obj.signed = message.signed.map((e) => SignedTransaction.toJSON(e));
+    }
+    if (message.lastPosition !== 0n) {
+      obj.lastPosition = message.lastPosition.toString();
+    }
+    if (message.epochHighest !== 0) {
+      obj.epochHighest = Math.round(message.epochHighest);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListSignedResponse>, I>>(base?: I): ListSignedResponse {
+    return ListSignedResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListSignedResponse>, I>>(object: I): ListSignedResponse {
+    const message = createBaseListSignedResponse();
+    message.signed = object.signed?.map((e) => SignedTransaction.fromPartial(e)) || [];
+    message.lastPosition = (object.lastPosition !== undefined && object.lastPosition !== null)
+      ? BigInt(object.lastPosition)
+      : 0n;
+    message.epochHighest = object.epochHighest ?? 0;
+    return message;
+  },
+};
+
+function createBaseSignedTransaction(): SignedTransaction {
+  return {
+    position: 0n,
+    txid: "",
+    institutionId: "",
+    feeSats: 0n,
+    signedAt: undefined,
+    request: undefined,
+    inputScripts: [],
+  };
+}
+
+export const SignedTransaction: MessageFns<SignedTransaction> = {
+  encode(message: SignedTransaction, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.position !== 0n) {
+      if (BigInt.asIntN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type int64 too large");
+      }
+      writer.uint32(8).int64(message.position);
+    }
+    if (message.txid !== "") {
+      writer.uint32(18).string(message.txid);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(26).string(message.institutionId);
+    }
+    if (message.feeSats !== 0n) {
+      if (BigInt.asIntN(64, message.feeSats) !== message.feeSats) {
+        throw new globalThis.Error("value provided for field message.feeSats of type int64 too large");
+      }
+      writer.uint32(32).int64(message.feeSats);
+    }
+    if (message.signedAt !== undefined) {
+      Timestamp.encode(message.signedAt, writer.uint32(42).fork()).join();
+    }
+    if (message.request !== undefined) {
+      SignTransactionRequest.encode(message.request, writer.uint32(50).fork()).join();
+    }
+    for (const v of message.inputScripts) {
+      writer.uint32(58).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignedTransaction {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignedTransaction();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.position = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.txid = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.feeSats = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.signedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.request = SignTransactionRequest.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.inputScripts.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SignedTransaction {
+    return {
+      position: isSet(object.position) ? BigInt(object.position) : 0n,
+      txid: isSet(object.txid) ? globalThis.String(object.txid) : "",
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      feeSats: isSet(object.feeSats) ? BigInt(object.feeSats) : isSet(object.fee_sats) ? BigInt(object.fee_sats) : 0n,
+      signedAt: isSet(object.signedAt)
+        ? fromJsonTimestamp(object.signedAt)
+        : isSet(object.signed_at)
+        ? fromJsonTimestamp(object.signed_at)
+        : undefined,
+      request: isSet(object.request) ? SignTransactionRequest.fromJSON(object.request) : undefined,
+      inputScripts: globalThis.Array.isArray(object?.inputScripts)
+        ? object.inputScripts.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.input_scripts)
+        ? object.input_scripts.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: SignedTransaction): unknown {
+    const obj: any = {};
+    if (message.position !== 0n) {
+      obj.position = message.position.toString();
+    }
+    if (message.txid !== "") {
+      obj.txid = message.txid;
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.feeSats !== 0n) {
+      obj.feeSats = message.feeSats.toString();
+    }
+    if (message.signedAt !== undefined) {
+      obj.signedAt = fromTimestamp(message.signedAt).toISOString();
+    }
+    if (message.request !== undefined) {
+      obj.request = SignTransactionRequest.toJSON(message.request);
+    }
+    if (message.inputScripts?.length) {
+      obj.inputScripts = message.inputScripts;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SignedTransaction>, I>>(base?: I): SignedTransaction {
+    return SignedTransaction.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SignedTransaction>, I>>(object: I): SignedTransaction {
+    const message = createBaseSignedTransaction();
+    message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    message.txid = object.txid ?? "";
+    message.institutionId = object.institutionId ?? "";
+    message.feeSats = (object.feeSats !== undefined && object.feeSats !== null) ? BigInt(object.feeSats) : 0n;
+    message.signedAt = (object.signedAt !== undefined && object.signedAt !== null)
+      ? Timestamp.fromPartial(object.signedAt)
+      : undefined;
+    message.request = (object.request !== undefined && object.request !== null)
+      ? SignTransactionRequest.fromPartial(object.request)
+      : undefined;
+    message.inputScripts = object.inputScripts?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseRaiseEpochRequest(): RaiseEpochRequest {
+  return { above: 0 };
+}
+
+export const RaiseEpochRequest: MessageFns<RaiseEpochRequest> = {
+  encode(message: RaiseEpochRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.above !== 0) {
+      writer.uint32(8).int32(message.above);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RaiseEpochRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRaiseEpochRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.above = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RaiseEpochRequest {
+    return { above: isSet(object.above) ? globalThis.Number(object.above) : 0 };
+  },
+
+  toJSON(message: RaiseEpochRequest): unknown {
+    const obj: any = {};
+    if (message.above !== 0) {
+      obj.above = Math.round(message.above);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RaiseEpochRequest>, I>>(base?: I): RaiseEpochRequest {
+    return RaiseEpochRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RaiseEpochRequest>, I>>(object: I): RaiseEpochRequest {
+    const message = createBaseRaiseEpochRequest();
+    message.above = object.above ?? 0;
+    return message;
+  },
+};
+
+function createBaseRaiseEpochResponse(): RaiseEpochResponse {
+  return { epoch: 0 };
+}
+
+export const RaiseEpochResponse: MessageFns<RaiseEpochResponse> = {
+  encode(message: RaiseEpochResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.epoch !== 0) {
+      writer.uint32(8).int32(message.epoch);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RaiseEpochResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRaiseEpochResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.epoch = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RaiseEpochResponse {
+    return { epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0 };
+  },
+
+  toJSON(message: RaiseEpochResponse): unknown {
+    const obj: any = {};
+    if (message.epoch !== 0) {
+      obj.epoch = Math.round(message.epoch);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RaiseEpochResponse>, I>>(base?: I): RaiseEpochResponse {
+    return RaiseEpochResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RaiseEpochResponse>, I>>(object: I): RaiseEpochResponse {
+    const message = createBaseRaiseEpochResponse();
+    message.epoch = object.epoch ?? 0;
+    return message;
+  },
+};
+
 /** The only holder of keys. For our own services only: never on the public port. */
 export type SigningServiceService = typeof SigningServiceService;
 export const SigningServiceService = {
@@ -3446,6 +4409,26 @@ export const SigningServiceService = {
     requestDeserialize: (value: Buffer): ListJournalRequest => ListJournalRequest.decode(value),
     responseSerialize: (value: ListJournalResponse): Buffer => Buffer.from(ListJournalResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListJournalResponse => ListJournalResponse.decode(value),
+  },
+  /** The journal with all that was asked for: what a restored settlement store is brought up to date by. */
+  listSigned: {
+    path: "/finality.signing.v1.SigningService/ListSigned" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListSignedRequest): Buffer => Buffer.from(ListSignedRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListSignedRequest => ListSignedRequest.decode(value),
+    responseSerialize: (value: ListSignedResponse): Buffer => Buffer.from(ListSignedResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListSignedResponse => ListSignedResponse.decode(value),
+  },
+  /** A new epoch: whoever works on a copy of the settlement store of an earlier one gets no signature any more. */
+  raiseEpoch: {
+    path: "/finality.signing.v1.SigningService/RaiseEpoch" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RaiseEpochRequest): Buffer => Buffer.from(RaiseEpochRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RaiseEpochRequest => RaiseEpochRequest.decode(value),
+    responseSerialize: (value: RaiseEpochResponse): Buffer => Buffer.from(RaiseEpochResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RaiseEpochResponse => RaiseEpochResponse.decode(value),
   },
   /** Signs the head of a sealed segment of the ledger: one per segment, each after the one before. */
   signLedgerHead: {
@@ -3528,6 +4511,10 @@ export interface SigningServiceServer extends UntypedServiceImplementation {
   /** Signs if the signer's own policy accepts; FAILED_PRECONDITION with the rule that refuses otherwise. Repeating it gives the same bytes. */
   signTransaction: handleUnaryCall<SignTransactionRequest, SignTransactionResponse>;
   listJournal: handleUnaryCall<ListJournalRequest, ListJournalResponse>;
+  /** The journal with all that was asked for: what a restored settlement store is brought up to date by. */
+  listSigned: handleUnaryCall<ListSignedRequest, ListSignedResponse>;
+  /** A new epoch: whoever works on a copy of the settlement store of an earlier one gets no signature any more. */
+  raiseEpoch: handleUnaryCall<RaiseEpochRequest, RaiseEpochResponse>;
   /** Signs the head of a sealed segment of the ledger: one per segment, each after the one before. */
   signLedgerHead: handleUnaryCall<LedgerHead, SignedLedgerHead>;
   /** A signatory more of an institution; repeating it changes nothing. The first two are taken as told, later ones endorsed by one of them. */
@@ -3605,6 +4592,38 @@ export interface SigningServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListJournalResponse) => void,
+  ): ClientUnaryCall;
+  /** The journal with all that was asked for: what a restored settlement store is brought up to date by. */
+  listSigned(
+    request: ListSignedRequest,
+    callback: (error: ServiceError | null, response: ListSignedResponse) => void,
+  ): ClientUnaryCall;
+  listSigned(
+    request: ListSignedRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListSignedResponse) => void,
+  ): ClientUnaryCall;
+  listSigned(
+    request: ListSignedRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListSignedResponse) => void,
+  ): ClientUnaryCall;
+  /** A new epoch: whoever works on a copy of the settlement store of an earlier one gets no signature any more. */
+  raiseEpoch(
+    request: RaiseEpochRequest,
+    callback: (error: ServiceError | null, response: RaiseEpochResponse) => void,
+  ): ClientUnaryCall;
+  raiseEpoch(
+    request: RaiseEpochRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RaiseEpochResponse) => void,
+  ): ClientUnaryCall;
+  raiseEpoch(
+    request: RaiseEpochRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RaiseEpochResponse) => void,
   ): ClientUnaryCall;
   /** Signs the head of a sealed segment of the ledger: one per segment, each after the one before. */
   signLedgerHead(

@@ -1,0 +1,242 @@
+import { type OutpointKey, outpointKey, type Txid } from '@finality/bitcoin';
+import { addSats, assert, type Instant, type Sats } from '@finality/kernel';
+import type { Book } from '../book.ts';
+import type { Coin } from '../coin.ts';
+import type {
+  DeclaredOutput,
+  Lineage,
+  LineageIdentity,
+  LineageInput,
+  LineagePayout,
+  LineagePlan,
+  LineageVersion,
+  NewOutput,
+  VersionPayout,
+} from '../lineage.ts';
+import { ownFeeHeld } from '../postings/lineage.ts';
+import { heldMore, release, reservation } from '../postings/payout.ts';
+import { mustImpose, mustPost } from '../postings/post.ts';
+import { living, type LivingSettlement, type Terms } from '../settlement.ts';
+import { waitForBlock } from './bump.ts';
+import { consolidationWithdrawn } from './consolidation.ts';
+import { payoutConfirmations } from './finality.ts';
+import { pay } from './offer.ts';
+
+/** A transaction as the signer's journal has it. */
+export interface SignedTransaction extends Omit<LineageIdentity, 'custodial'> {
+  readonly version: number;
+  readonly txid: Txid;
+  readonly unsignedHex: string;
+  /** In the order of the transaction. */
+  readonly inputs: readonly LineageInput[];
+  readonly outputs: readonly NewOutput[];
+  readonly payouts: readonly Omit<VersionPayout, 'outpoint'>[];
+  readonly feeSats: Sats;
+}
+
+const BY = 'signer’s journal';
+const REASON = 'its transaction was signed before this store was restored';
+const LEFT = 'the transaction was signed without it before this store was restored';
+const TAKEN = 'its coins were spent by another transaction before this store was restored';
+
+/** States that a settlement may be in here while its transaction has been signed already. */
+const PAYABLE: readonly LivingSettlement['status'][] = [
+  'received',
+  'screening',
+  'under_review',
+  'approved',
+  'queued',
+  'reserved',
+  'executing',
+  // In a block that a reorg has taken since: only then another version was offered.
+  'confirming',
+];
+
+/** A settlement that was accepted after the copy was made, and paid: it is taken up where its payout begins. Known already: nothing happens. */
+export function adoptSettlement(book: Book, terms: Terms, receivedAt: Instant): void {
+  const { settlementId } = terms;
+  if (book.settlements.get(settlementId).status !== 'none') return;
+  const confirmations = payoutConfirmations(book, terms, false);
+  book.settlements.record(settlementId, { type: 'settlement_received', at: receivedAt, terms, ...confirmations });
+}
+
+/**
+ * Learns of a transaction that was offered, and signed, after the copy was made that this store is: its lineage, its coins, its outputs, and what
+ * is held for it are as if this service had offered it again. What the journal says can't be refused: coins are taken from whatever is only
+ * planned, and amounts from accounts whether they have them or not; the chain's facts, which follow, put that straight.
+ */
+export function importTransaction(book: Book, signed: SignedTransaction): void {
+  const lineage = book.lineages.get(signed.lineageId);
+  const versions = 'versions' in lineage ? lineage.versions : [];
+  if (versions.some(({ txid }) => txid === signed.txid)) return;
+  const description = contradiction(book, lineage, signed);
+  if (description !== undefined) {
+    const difference = { subject: signed.txid, description };
+    book.recovery.record({ type: 'difference_found', at: book.now, difference });
+    return;
+  }
+  const outputs = signed.outputs.map((output, vout): DeclaredOutput => {
+    return { ...output, outpoint: outpointKey({ txid: signed.txid, vout }) };
+  });
+  const payouts = signed.payouts.map((payout) => ({ ...payout, outpoint: outpointOf(outputs, payout.settlementId) }));
+  letGo(book, lineage, signed);
+  for (const input of signed.inputs) take(book, signed, input);
+  plan(book, lineage, signed);
+  for (const payout of payouts) hold(book, signed, payout);
+  if (payouts.length === 0) holdOwnFee(book, lineage, signed);
+  const { version, txid, unsignedHex, inputs, feeSats } = signed;
+  const offering: LineageVersion = { version, txid, unsignedHex, inputs, outputs, payouts, feeSats };
+  book.declare(txid, signed.lineageId);
+  book.lineages.record(signed.lineageId, { type: 'version_offered', at: book.now, version: offering });
+  for (const payout of payouts) commit(book, signed, payout);
+  waitForBlock(book, signed.lineageId);
+  book.recovery.record({ type: 'transaction_imported', at: book.now, txid });
+}
+
+function outpointOf(outputs: readonly DeclaredOutput[], settlementId: string): OutpointKey {
+  const paid = outputs.find((output) => output.role === 'payee' && output.settlementId === settlementId);
+  assert(paid !== undefined, `settlement ${settlementId} has an output`);
+  return paid.outpoint;
+}
+
+/** What can't be if both this store and the journal are right. */
+function contradiction(book: Book, lineage: Lineage, signed: SignedTransaction): string | undefined {
+  const { version, lineageId } = signed;
+  const versions = 'versions' in lineage ? lineage.versions : [];
+  if (lineage.status === 'final' || lineage.status === 'dead')
+    return `lineage ${lineageId} is ${lineage.status} here, and was offered version ${version} since`;
+  const last = versions.at(-1)?.version ?? 0;
+  if (version <= last) return `expected a version of lineage ${lineageId} after ${last}, got ${version}`;
+  for (const { settlementId, amountSats, payeeFeeSats } of signed.payouts) {
+    const state = book.settlements.get(settlementId);
+    if (state.status === 'none') return `settlement ${settlementId} isn't known, and can't be made up`;
+    if (state.terms.amountSats !== amountSats + payeeFeeSats)
+      return `settlement ${settlementId} is of ${state.terms.amountSats} sat here, paid were ${amountSats} and ${payeeFeeSats} of the fee`;
+    const isElsewhere =
+      (state.status === 'reserved' && state.lineageId !== lineageId) ||
+      ('payout' in state && state.payout?.lineageId !== lineageId);
+    if (!PAYABLE.includes(state.status) || isElsewhere)
+      return `settlement ${settlementId} is ${state.status} here, and was paid by lineage ${lineageId}`;
+  }
+  return undefined;
+}
+
+/** Whatever was planned here for this lineage is overtaken. A payout that isn't in the transaction had left it: cancelled, or expired. */
+function letGo(book: Book, lineage: Lineage, signed: SignedTransaction): void {
+  const { lineageId } = signed;
+  if (lineage.status === 'planned') {
+    for (const { outpoint } of lineage.plan.inputs) leaveCoin(book, outpoint, lineageId);
+    const paid = new Set(signed.payouts.map(({ settlementId }) => settlementId));
+    for (const { settlementId } of lineage.plan.payouts) if (!paid.has(settlementId)) callOff(book, settlementId, LEFT);
+  }
+  if (lineage.status !== 'offered' || lineage.next === undefined) return;
+  const kept = new Set(lineage.versions.flatMap(({ inputs }) => inputs.map(({ outpoint }) => outpoint)));
+  for (const { outpoint } of lineage.next.inputs) if (!kept.has(outpoint)) leaveCoin(book, outpoint, lineageId);
+  book.lineages.record(lineageId, { type: 'version_dropped', at: book.now, reason: REASON });
+}
+
+function leaveCoin(book: Book, outpoint: OutpointKey, lineageId: string): void {
+  const coin = book.coins.find(outpoint);
+  if (coin?.claimedBy !== lineageId) return;
+  const { claimedBy: _left, ...free } = coin;
+  book.coins.put(free);
+}
+
+/** A coin that came after the copy was made isn't known yet: its own facts are still to come. */
+function take(book: Book, { lineageId, walletId }: SignedTransaction, input: LineageInput): void {
+  const unseen: Coin = { ...input, walletId, custodial: true, life: 0, spends: 0, released: false, sources: [] };
+  book.coins.put({ ...(book.coins.find(input.outpoint) ?? unseen), claimedBy: lineageId });
+}
+
+function plan(book: Book, before: Lineage, signed: SignedTransaction): void {
+  const { lineageId, walletId, institutionId, anchor, version, payouts, inputs, feeSats } = signed;
+  const changeSats = signed.outputs.find(({ role }) => role === 'change')?.valueSats ?? (0n as Sats);
+  // What others sign isn't in the signer's journal.
+  const identity = { lineageId, walletId, institutionId, custodial: true, anchor };
+  const droppedSats = addSats(...payouts.map((payout) => payout.droppedSats));
+  const sums = { feeSats, droppedSats, changeSats };
+  // Only what makes one coin of many pays nobody from the beginning; what was cancelled was paid by a version before.
+  const consolidates = version === 1 && payouts.length === 0 && { consolidates: true as const };
+  const planned: LineagePlan = {
+    ...identity,
+    ...consolidates,
+    version,
+    payouts: payouts.map(payoutOf),
+    inputs,
+    ...sums,
+    offerAt: book.now,
+  };
+  const type =
+    before.status === 'planned' ? 'plan_changed' : 'versions' in before ? 'version_planned' : 'lineage_planned';
+  book.lineages.record(lineageId, { type, at: book.now, plan: planned });
+}
+
+/** As it is planned: what it takes of the fee is the version's. */
+function payoutOf({
+  feeSats: _share,
+  droppedSats: _dropped,
+  ...payout
+}: SignedTransaction['payouts'][number]): LineagePayout {
+  return payout;
+}
+
+/** Brings a settlement to where its payout can be offered, with what that takes set aside. */
+function hold(
+  book: Book,
+  { lineageId, version }: SignedTransaction,
+  { settlementId, feeSats, feeReservedSats: reservedSats }: VersionPayout,
+): void {
+  const at = book.now;
+  const state = living(book.settlements.get(settlementId));
+  const { terms } = state;
+  if (state.status === 'executing' || state.status === 'confirming') {
+    const moreSats = feeSats - state.payout.heldSats;
+    if (moreSats > 0n) mustImpose(book.ledger, heldMore(terms, version, moreSats));
+    return;
+  }
+  if (state.status === 'received')
+    book.settlements.record(settlementId, { type: 'screening_requested', at, sources: [] });
+  if (state.status === 'received' || state.status === 'screening' || state.status === 'under_review')
+    book.settlements.record(settlementId, { type: 'settlement_approved', at, reason: REASON, by: BY });
+  if (state.status === 'reserved') return;
+  const feeReservedSats = feeSats > reservedSats ? feeSats : reservedSats;
+  mustImpose(book.ledger, reservation(terms, feeReservedSats, state.reservedTimes + 1));
+  book.settlements.record(settlementId, { type: 'liquidity_reserved', at, lineageId, feeReservedSats });
+}
+
+/** It pays the wallet alone: what it was to pay had been cancelled, or it makes one coin of many. */
+function holdOwnFee(book: Book, lineage: Lineage, signed: SignedTransaction): void {
+  if (lineage.status === 'planned' && lineage.plan.consolidates) consolidationWithdrawn(book, lineage.plan);
+  const moreSats = signed.feeSats - ('versions' in lineage ? lineage.ownHeldSats : 0n);
+  if (moreSats > 0n) mustImpose(book.ledger, ownFeeHeld(signed, signed.version, moreSats));
+}
+
+function commit(book: Book, { lineageId, txid }: SignedTransaction, paid: VersionPayout): void {
+  const state = book.settlements.get(paid.settlementId);
+  if (state.status !== 'confirming') return pay(book, { lineageId, custodial: true }, txid, paid);
+  // Still paid by the version in the block; what is held must do for the other one as well.
+  const heldSats = paid.feeSats > state.payout.heldSats ? paid.feeSats : state.payout.heldSats;
+  const payout = { ...state.payout, heldSats };
+  book.settlements.record(paid.settlementId, { type: 'payout_replaced', at: book.now, payout });
+}
+
+/** Plans that the journal says nothing of, and whose coins it says others have. */
+export function takenPlans(book: Book): void {
+  for (const lineageId of book.plannedLineages()) {
+    const lineage = book.lineages.get(lineageId);
+    if (lineage.status !== 'planned') continue;
+    const { inputs, payouts } = lineage.plan;
+    if (inputs.every(({ outpoint }) => book.coins.find(outpoint)?.claimedBy === lineageId)) continue;
+    for (const { outpoint } of inputs) leaveCoin(book, outpoint, lineageId);
+    book.lineages.record(lineageId, { type: 'lineage_abandoned', at: book.now, reason: TAKEN });
+    if (lineage.plan.consolidates) consolidationWithdrawn(book, lineage.plan);
+    for (const { settlementId } of payouts) callOff(book, settlementId, TAKEN);
+  }
+}
+
+/** Reserved, and never offered: as if it had been cancelled. */
+function callOff(book: Book, settlementId: string, reason: string): void {
+  mustPost(book.ledger, release(living(book.settlements.get(settlementId))));
+  book.settlements.record(settlementId, { type: 'settlement_cancelled', at: book.now, reason, by: BY });
+  book.cancelTimer(settlementId);
+}

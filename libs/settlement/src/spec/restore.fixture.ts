@@ -1,0 +1,58 @@
+import { assert } from '@finality/kernel';
+import { type LineageEvent, versionNumbered } from '../lineage.ts';
+import { adoptSettlement, importTransaction, type SignedTransaction } from '../process/import.ts';
+import { beginRecovery, finishRecovery, journalImported } from '../process/recover.ts';
+import { living } from '../settlement.ts';
+import { apply, type Command } from './commands.fixture.ts';
+import { MemoryBook } from './memory-book.fixture.ts';
+import type { World } from './world.fixture.ts';
+
+/** What others tell again to a store that has forgotten it: their logs, and what people decide once more. */
+const TOLD_AGAIN: readonly Command['type'][] = [
+  'chain_fact',
+  'address_issued',
+  'wallet_changed',
+  'verdict',
+  'review',
+  'review_deposit',
+  'confirm_incident',
+];
+
+/** The service as it was after `told` commands, restored: it imports what the signer has signed since, then hears the rest again. */
+export function restored(world: World, told: number): MemoryBook {
+  const book = new MemoryBook(world.book.policy);
+  const now = world.told.slice(0, told);
+  for (const { command } of now) apply(book, command);
+  beginRecovery(book, 2, 'the copy is old');
+  for (const signed of journalOf(world)) {
+    for (const { settlementId } of signed.payouts) {
+      const { terms, createdAt } = living(world.book.settlements.get(settlementId));
+      adoptSettlement(book, terms, createdAt);
+    }
+    importTransaction(book, signed);
+  }
+  journalImported(book, 0n, 0n);
+  for (const { command } of world.told.slice(told)) if (TOLD_AGAIN.includes(command.type)) apply(book, command);
+  assert(finishRecovery(book, 'operator', 'looked at').ok, 'the operator ends it');
+  return book;
+}
+
+/** All that the signer has signed, in its order. */
+export function journalOf({ book }: World): readonly SignedTransaction[] {
+  const seen = new Set<string>();
+  return book.log.flatMap(({ stream, event }) => {
+    const { type, ...rest } = event as LineageEvent;
+    if (!stream.startsWith('lineage/') || type !== 'version_signed') return [];
+    const lineage = book.lineages.get(stream.slice('lineage/'.length));
+    assert('versions' in lineage, 'what is signed was offered');
+    const { version } = rest as { readonly version: number };
+    const key = `${lineage.lineageId} ${version}`;
+    if (seen.has(key)) return [];
+    seen.add(key);
+    const { lineageId, walletId, institutionId, anchor } = lineage;
+    const { txid, unsignedHex, inputs, outputs, payouts, feeSats } = versionNumbered(lineage, version);
+    const paid = payouts.map(({ outpoint: _made, ...payout }) => payout);
+    const signed = { lineageId, walletId, institutionId, anchor, version, txid, unsignedHex, inputs, outputs, feeSats };
+    return [{ ...signed, payouts: paid }];
+  });
+}
