@@ -168,7 +168,7 @@ export class ReconciliationHandler implements CommandHandler<ReconciliationComma
       const indexed = indexBlock(transactions, (script) => world.placeOfScript.get(script)?.walletId);
       const tip = { height, hash };
       for (const { script } of indexed.created) this.#paid(world.placeOfScript.get(script)!, height, world);
-      world.writes.push((session) => saveBlock(session, tip, indexed));
+      world.writes.push((session) => saveBlock(session, tip, indexed, transactions));
       world.tip = tip;
     }
     return NOTHING;

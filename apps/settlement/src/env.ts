@@ -9,7 +9,7 @@ export interface SettlementEnv extends ServiceEnv<SettlementConfig> {
   readonly addresses: ServicePort<addressV1.InternalAddressServiceServer>;
   readonly signer: Pick<
     ServicePort<signingV1.SigningServiceServer>,
-    'signTransaction' | 'listJournal' | 'listSigned' | 'raiseEpoch' | 'signLedgerHead'
+    'signTransaction' | 'checkDestinations' | 'listJournal' | 'listSigned' | 'raiseEpoch' | 'signLedgerHead'
   >;
 }
 

@@ -19,6 +19,7 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
     TOPICS.amlVerdict,
     TOPICS.wallet,
     TOPICS.address,
+    TOPICS.destination,
     TOPICS.chainFact,
     TOPICS.reconciliationRun,
   ],

@@ -49,6 +49,7 @@ import { SubmitSettlementsRpc } from './inbound/submit-settlements.rpc.ts';
 import { SubmitSignedPsbtRpc } from './inbound/submit-signed-psbt.rpc.ts';
 import { UnfreezeInstitutionRpc } from './inbound/unfreeze-institution.rpc.ts';
 import { Wakeups } from './inbound/wakeups.ts';
+import { DestinationsMessages } from './inbound/destinations.messages.ts';
 import { WalletsMessages } from './inbound/wallets.messages.ts';
 import { WatchSettlementsRpc } from './inbound/watch-settlements.rpc.ts';
 import { RecoveryGate } from './recovery-gate.ts';
@@ -99,6 +100,7 @@ const MESSAGES = [
   AmlVerdictsMessages,
   WalletsMessages,
   AddressesMessages,
+  DestinationsMessages,
   ChainFactsMessages,
   ReconciliationRunsMessages,
 ];

@@ -396,6 +396,20 @@ const unknownDestination = (rpc: string, caller: RefusedCaller): RefusedInput =>
 
 /** Of signatures, `apps/standalone/src/e2e/suites/destinations.fixture.ts` knows more. */
 const DESTINATIONS: readonly RefusedInput[] = [
+  invalid('SubmitSettlement', 'a destination in a mode that pays nothing on-chain', 'destination_id', {
+    destination_id: '00000000-0000-7000-8000-000000000000',
+  }),
+  {
+    rpc: 'SubmitSettlement',
+    input: 'a destination that doesn’t exist',
+    status: 'NOT_FOUND',
+    field: 'destination_id',
+    reason: 'UNKNOWN_DESTINATION',
+    change: {
+      settlement_mode: 'SETTLEMENT_MODE_BILATERAL',
+      destination_id: '00000000-0000-7000-8000-000000000000',
+    },
+  },
   invalid('RegisterSignatory', 'no proof', 'proof', { proof: null }),
   {
     rpc: 'RegisterSignatory',

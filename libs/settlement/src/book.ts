@@ -3,6 +3,7 @@ import type { Instant } from '@finality/kernel';
 import type { LedgerView } from '@finality/ledger';
 import type { ChainTip, ChainTipEvent } from './chain-tip.ts';
 import type { AddressRecord, CoinBook, WalletRecord } from './coin.ts';
+import type { DestinationRecord } from './destination.ts';
 import type { Deposit, DepositEvent } from './deposit.ts';
 import type { ApiKey, ApiKeyEvent, Institution, InstitutionEvent } from './institution.ts';
 import type { Lineage, LineageEvent } from './lineage.ts';
@@ -46,6 +47,8 @@ export interface Book {
   putWallet(wallet: WalletRecord): void;
   address(script: ScriptHex): AddressRecord | undefined;
   putAddress(address: AddressRecord): void;
+  destination(destinationId: string): DestinationRecord | undefined;
+  putDestination(destination: DestinationRecord): void;
   /** The lineage that has offered a version with this id. */
   lineageOf(txid: string): string | undefined;
   /** All lineages that are planned; loaded for the end of an import only. */

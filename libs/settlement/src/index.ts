@@ -2,6 +2,7 @@ export * from './book.ts';
 export type * from './chain-fact.ts';
 export * from './chain-tip.ts';
 export * from './coin.ts';
+export * from './destination.ts';
 export * from './confirmation-policy.ts';
 export * from './deposit.ts';
 export * from './institution.ts';

@@ -1,6 +1,6 @@
 import type { FeeTerms, OutpointKey, ScriptHex, Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
-import type { BlockRef } from './settlement.ts';
+import type { BlockRef, Payee } from './settlement.ts';
 
 /** A coin that a lineage spends; the first one is its anchor. */
 export interface LineageInput {
@@ -11,18 +11,23 @@ export interface LineageInput {
   readonly index: number;
 }
 
-/** Where an output goes, as its issuer derived it. */
-export interface Destination {
+/** An address of a wallet, as its issuer derived it. */
+export interface WalletPlace {
   readonly walletId: string;
   readonly script: ScriptHex;
   readonly branch: 0 | 1;
   readonly index: number;
 }
 
+/** Where an output goes: a wallet of ours, or a script that its payee has had put on the list. */
+export type Destination = WalletPlace | { readonly destinationId: string; readonly script: ScriptHex };
+
+export type OnChainPayee = Exclude<Payee, { kind: 'clearing' }>;
+
 /** What a settlement's payee is to get. */
 export interface LineagePayout {
   readonly settlementId: string;
-  readonly payeeWalletId: string;
+  readonly payee: OnChainPayee;
   readonly payeeInstitutionId: string;
   /** What its output has: the settlement's amount less `payeeFeeSats`. */
   readonly amountSats: Sats;
@@ -50,7 +55,7 @@ export interface Destinations {
   /** By settlement. */
   readonly payees: Readonly<Record<string, Destination>>;
   /** Needed when the plan has change. */
-  readonly change?: Destination;
+  readonly change?: WalletPlace;
 }
 
 /** The version that is to be offered next, before its addresses and its transaction exist. */
@@ -75,8 +80,10 @@ export interface LineagePlan extends LineageIdentity {
 export type DeclaredOutput = {
   readonly outpoint: OutpointKey;
   readonly valueSats: Sats;
-  readonly destination: Destination;
-} & ({ readonly role: 'payee'; readonly settlementId: string } | { readonly role: 'change' });
+} & (
+  | { readonly role: 'payee'; readonly settlementId: string; readonly destination: Destination }
+  | { readonly role: 'change'; readonly destination: WalletPlace }
+);
 
 /** Before the transaction is built, and has an id. */
 export type NewOutput = DeclaredOutput extends infer Output

@@ -1,6 +1,6 @@
 import { type Descriptor, parseOutpointKey, parseTransaction, type PsbtPlan } from '@finality/bitcoin';
-import { unwrap } from '@finality/kernel';
-import type { DeclaredOutput, LineageInput, OfferedVersion } from './lineage.ts';
+import { assert, unwrap } from '@finality/kernel';
+import type { DeclaredOutput, Destination, LineageInput, OfferedVersion, WalletPlace } from './lineage.ts';
 
 interface Unsigned {
   readonly inputs: readonly LineageInput[];
@@ -17,13 +17,19 @@ export function psbtPlan({ inputs, outputs, locktime }: Unsigned, descriptor: De
       script,
       place: { descriptor, branch, index },
     })),
-    outputs: outputs.map(({ valueSats, role, destination: { script, branch, index } }) => ({
+    outputs: outputs.map(({ valueSats, role, destination }) => ({
       valueSats,
-      script,
-      ...(role === 'change' && { place: { descriptor, branch, index } }),
+      script: destination.script,
+      ...(role === 'change' && { place: { descriptor, ...placeIn(destination) } }),
     })),
     locktime,
   };
+}
+
+function placeIn(destination: Destination): Pick<WalletPlace, 'branch' | 'index'> {
+  assert('walletId' in destination, 'change goes to a wallet');
+  const { branch, index } = destination;
+  return { branch, index };
 }
 
 /** The plan of a version that was handed out: its PSBT is always the same. */

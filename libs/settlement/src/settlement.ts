@@ -1,9 +1,27 @@
-import { chargeFee, type CoinSelectionFault, type FeeTerms, type OutpointKey, type Txid } from '@finality/bitcoin';
+import {
+  chargeFee,
+  type CoinSelectionFault,
+  type FeeTerms,
+  type OutpointKey,
+  type ScriptHex,
+  type Txid,
+} from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { ConfirmationDecision } from './confirmation-policy.ts';
 
 export type Mode = 'centralized' | 'bilateral' | 'blockchain';
+
+/** An address of the payee's outside the platform, as its registry has it: what is paid there has left. */
+export interface DestinationPayee {
+  readonly kind: 'destination';
+  readonly destinationId: string;
+  readonly script: ScriptHex;
+  readonly address: string;
+}
+
+/** Who gets it, on the platform or outside. */
+export type Payee = Claim | DestinationPayee;
 
 /** What was agreed; never changes. */
 export interface Terms {
@@ -21,7 +39,7 @@ export interface Terms {
   /** API key that asked: it may not review. */
   readonly submittedBy: string;
   readonly payer: Claim;
-  readonly payee: Claim;
+  readonly payee: Payee;
   /** Who bears the network fee of the on-chain modes. */
   readonly fees: FeeTerms;
   readonly policyVersion: string;
@@ -177,7 +195,7 @@ export const NEXT_STATES: Readonly<Record<Settlement['status'], readonly Settlem
   under_review: ['approved', 'rejected', 'cancelled', 'expired'],
   approved: ['reserved', 'queued', 'failed', 'cancelled', 'expired'],
   queued: ['reserved', 'failed', 'cancelled', 'expired'],
-  reserved: ['settled', 'executing', 'awaiting_signature', 'queued', 'cancelled', 'expired'],
+  reserved: ['settled', 'executing', 'awaiting_signature', 'queued', 'failed', 'cancelled', 'expired'],
   awaiting_signature: ['executing', 'queued', 'failed', 'cancelled', 'expired'],
   executing: ['confirming', 'failed', 'cancelled'],
   confirming: ['settled', 'executing'],

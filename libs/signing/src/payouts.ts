@@ -34,7 +34,7 @@ export function checkPayouts(
     if (problem) return problem;
   }
   const deductedSats = request.outputs.reduce((sum, output) => {
-    const authorisation = output.kind === 'payee' ? authorised.get(output.settlementId) : undefined;
+    const authorisation = isPaid(output) ? authorised.get(output.settlementId) : undefined;
     return authorisation === undefined ? sum : sum + (authorisation.amountSats - output.valueSats);
   }, 0n);
   if (deductedSats > feeSats)

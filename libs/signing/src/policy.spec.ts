@@ -357,6 +357,14 @@ describe('decideSigning', () => {
     expect(decide({ request: elsewhere.request, facts: known })).toBe('OUTPUT_SCRIPT_DIFFERS');
   });
 
+  it('has payees bear no more than the fee at their destinations either', () => {
+    const bearing = (deductedSats: bigint): string => {
+      const { request, facts: known } = toDestination();
+      return decide({ request: { ...request, payouts: [deducting(deductedSats, FEE + 1n)] }, facts: known });
+    };
+    expect([bearing(FEE), bearing(FEE + 1n)]).toEqual(['accepted', 'PAYEES_BEAR_MORE_THAN_FEE']);
+  });
+
   it('signs for a destination that was removed what it has signed for it before', () => {
     const { request } = toDestination();
     const removed = { destination: () => ({ status: 'removed' as const, destination: DESTINATION }) };

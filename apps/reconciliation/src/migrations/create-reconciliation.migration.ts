@@ -25,6 +25,7 @@ export function reconciliationDdl(options: {
   return [
     ...tables.map(([name, columns]) => `CREATE TABLE ${schema}.${name} (${columns})`),
     `CREATE INDEX index_outputs_height ON ${schema}.index_outputs (height)`,
+    `CREATE INDEX index_paid_height ON ${schema}.index_paid (height)`,
     `CREATE INDEX index_outputs_spent ON ${schema}.index_outputs (spent_height) WHERE spent_height IS NOT NULL`,
     ...tables.map(([name]) => `GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.${name} TO ${serviceRole}`),
   ];
@@ -53,6 +54,11 @@ const tables: readonly (readonly [name: string, columns: string])[] = [
     'index_outputs',
     `outpoint text PRIMARY KEY, wallet_id text NOT NULL, value_sats bigint NOT NULL, script text NOT NULL,
      height integer NOT NULL, spent_height integer, spent_by text`,
+  ],
+  // What transactions that spend from our wallets pay to others: destinations of payees are there.
+  [
+    'index_paid',
+    'outpoint text PRIMARY KEY, value_sats bigint NOT NULL, script text NOT NULL, height integer NOT NULL',
   ],
   ['reports', 'report_id text PRIMARY KEY, position bigint NOT NULL UNIQUE, report bytea NOT NULL'],
 ];

@@ -1,4 +1,4 @@
-import type { BlockHash } from '@finality/bitcoin';
+import type { BlockHash, ParsedTransaction } from '@finality/bitcoin';
 import type { Session } from '@finality/event-store';
 import type { ChainOutput, IndexedBlock } from '@finality/reconciliation';
 
@@ -41,7 +41,12 @@ export async function placesOfScripts(
   return new Map(rows.map(({ script, ...place }) => [script, place]));
 }
 
-export async function saveBlock(session: Session, tip: IndexTip, { created, spent }: IndexedBlock): Promise<void> {
+export async function saveBlock(
+  session: Session,
+  tip: IndexTip,
+  { created, spent }: IndexedBlock,
+  transactions: readonly ParsedTransaction[],
+): Promise<void> {
   await session.query('INSERT INTO index_blocks (height, hash) VALUES ($1, $2)', [tip.height, tip.hash]);
   if (created.length > 0) {
     await session.query(
@@ -57,30 +62,64 @@ export async function saveBlock(session: Session, tip: IndexTip, { created, spen
     );
   }
   if (spent.length > 0) {
-    await session.query(
+    const spenders = await session.query<{ txid: string }>(
       `UPDATE index_outputs SET spent_height = $1, spent_by = n.by FROM unnest($2::text[], $3::text[]) AS n (o, by)
-       WHERE outpoint = n.o`,
+       WHERE outpoint = n.o RETURNING n.by AS txid`,
       [tip.height, spent.map(({ outpoint }) => outpoint), spent.map(({ byTxid }) => byTxid)],
+    );
+    const ours = new Set(spenders.map(({ txid }) => txid));
+    await savePaid(
+      session,
+      tip,
+      created,
+      transactions.filter(({ txid }) => ours.has(txid)),
     );
   }
 }
 
+async function savePaid(
+  session: Session,
+  { height }: IndexTip,
+  created: IndexedBlock['created'],
+  transactions: readonly ParsedTransaction[],
+): Promise<void> {
+  const own = new Set(created.map(({ outpoint }) => outpoint));
+  const paid = transactions
+    .flatMap(({ txid, outputs }) => outputs.map((output, vout) => ({ ...output, outpoint: `${txid}:${vout}` })))
+    .filter(({ outpoint }) => !own.has(outpoint));
+  if (paid.length === 0) return;
+  await session.query(
+    `INSERT INTO index_paid (outpoint, value_sats, script, height)
+     SELECT o, v, s, $1 FROM unnest($2::text[], $3::bigint[], $4::text[]) AS n (o, v, s)`,
+    [
+      height,
+      paid.map(({ outpoint }) => outpoint),
+      paid.map(({ valueSats }) => valueSats),
+      paid.map(({ script }) => script),
+    ],
+  );
+}
+
 export async function rollBack(session: Session, toHeight: number): Promise<void> {
   await session.query('DELETE FROM index_outputs WHERE height > $1', [toHeight]);
+  await session.query('DELETE FROM index_paid WHERE height > $1', [toHeight]);
   await session.query('UPDATE index_outputs SET spent_height = NULL, spent_by = NULL WHERE spent_height > $1', [
     toHeight,
   ]);
   await session.query('DELETE FROM index_blocks WHERE height > $1', [toHeight]);
 }
 
-/** All unspent outputs at a height, and the named ones if they existed by then. */
+/** All unspent outputs at a height, and the named ones if they existed by then; those of others are in no wallet, and as good as spent. */
 export function outputsAt(session: Session, height: number, named: readonly string[]): Promise<ChainOutput[]> {
   return session.query(
     `SELECT o.outpoint, o.wallet_id AS "walletId", o.value_sats AS "valueSats", o.script,
        coalesce(o.spent_height <= $1, false) AS spent
      FROM index_outputs o
      WHERE o.height <= $1 AND (o.spent_height IS NULL OR o.spent_height > $1 OR o.outpoint = ANY($2::text[]))
-     ORDER BY o.outpoint`,
+     UNION ALL
+     SELECT outpoint, '', value_sats, script, true FROM index_paid
+     WHERE height <= $1 AND outpoint = ANY($2::text[])
+     ORDER BY 1`,
     [height, named],
   );
 }

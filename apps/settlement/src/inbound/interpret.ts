@@ -12,14 +12,15 @@ import {
   type ScriptHex,
   type Txid,
 } from '@finality/bitcoin';
-import { addressV1, amlV1, chainV1, reconciliationV1, riskV1 } from '@finality/contracts';
-import { assert, sats, unwrap } from '@finality/kernel';
+import { addressV1, amlV1, chainV1, fromTimestamp, reconciliationV1, riskV1 } from '@finality/contracts';
+import { assert, type Instant, sats, unwrap } from '@finality/kernel';
 import { command, type Interpreted, type IncomingMessage, unknownMessage } from '@finality/messaging';
 import type {
   AddressRecord,
   Assessment,
   BlockRef,
   ChainFact,
+  DestinationRecord,
   NodeFees,
   Recommendation,
   WalletRecord,
@@ -117,6 +118,34 @@ export function walletChanged({ payload }: IncomingMessage, network: Network): C
   if (custodial) return command({ type: 'wallet_changed', wallet: known });
   const descriptor = unwrap(parseDescriptor([externalDescriptor, internalDescriptor], network));
   return command({ type: 'wallet_changed', wallet: { ...known, descriptor } });
+}
+
+const DESTINATION_STATUSES: Readonly<Record<number, DestinationRecord['status']>> = {
+  [addressV1.DestinationStatus.DESTINATION_STATUS_HELD]: 'held',
+  [addressV1.DestinationStatus.DESTINATION_STATUS_PENDING]: 'pending',
+  [addressV1.DestinationStatus.DESTINATION_STATUS_COOLING]: 'listed',
+  [addressV1.DestinationStatus.DESTINATION_STATUS_ACTIVE]: 'listed',
+  [addressV1.DestinationStatus.DESTINATION_STATUS_REMOVED]: 'removed',
+  [addressV1.DestinationStatus.DESTINATION_STATUS_REJECTED]: 'rejected',
+};
+
+export function destinationChanged({ payload }: IncomingMessage): Command {
+  const { destination } = addressV1.DestinationChanged.decode(payload);
+  assert(destination !== undefined, 'expected a destination, got none');
+  const { destinationId, institutionId, script, address, usableAt } = destination;
+  const status = DESTINATION_STATUSES[destination.status];
+  assert(status !== undefined, `expected a status of a destination, got ${destination.status}`);
+  return command({
+    type: 'destination_changed',
+    destination: {
+      destinationId,
+      institutionId,
+      script: unwrap(parseScriptHex(script)),
+      address,
+      status,
+      usableAt: usableAt === undefined ? (0 as Instant) : fromTimestamp(usableAt),
+    },
+  });
 }
 
 const PURPOSES: Readonly<Record<number, AddressRecord['purpose']>> = {

@@ -13,7 +13,7 @@ import {
 } from '@finality/kernel';
 import { requireInstitution } from '@finality/service';
 import type { Mode, Submission } from '@finality/settlement';
-import { checkIdempotencyKey, checkInstitutionId, checkText } from './fields.ts';
+import { checkId, checkIdempotencyKey, checkInstitutionId, checkText } from './fields.ts';
 
 const REFERENCE_MAX = 128;
 const CALLBACK_URL_MAX = 2_048;
@@ -53,6 +53,7 @@ export function parseSubmission(
     checkFeePayer(feeBearer, mode),
     checkText('reference_id', request.referenceId, 0, REFERENCE_MAX),
     request.callbackUrl === undefined ? undefined : checkCallbackUrl(request.callbackUrl),
+    request.destinationId === undefined ? undefined : checkDestinationId(request.destinationId, mode),
     request.payerWalletId === undefined ? undefined : checkPayerWallet(request.payerWalletId, mode),
   ];
   const found = problems.filter((problem) => problem !== undefined);
@@ -68,7 +69,8 @@ function parsed(
   settlementId: string,
   { amountSats, mode, feeBearer }: Pick<Submission, 'amountSats' | 'mode' | 'feeBearer'>,
 ): ParsedSubmission {
-  const { fromInstitution: from, toInstitution: to, referenceId, callbackUrl, idempotencyKey, payerWalletId } = request;
+  const { fromInstitution: from, toInstitution: to, referenceId, callbackUrl, idempotencyKey } = request;
+  const { destinationId, payerWalletId } = request;
   return {
     submission: {
       settlementId,
@@ -81,6 +83,7 @@ function parsed(
       idempotencyKey,
       submittedBy: caller.keyId,
       ...(callbackUrl === undefined ? {} : { callbackUrl }),
+      ...(destinationId === undefined ? {} : { destinationId }),
       ...(payerWalletId === undefined ? {} : { payerWalletId }),
     },
     idempotency: claimOf({
@@ -94,6 +97,7 @@ function parsed(
       idempotencyKey,
       ...(callbackUrl === undefined ? {} : { callbackUrl }),
       ...(payerWalletId === undefined ? {} : { payerWalletId }),
+      ...(destinationId === undefined ? {} : { destinationId }),
     }),
   };
 }
@@ -101,7 +105,7 @@ function parsed(
 /** The key of a submission, and what it is held to. The payer is who asks: its keys are its own. */
 export function claimOf(submission: Omit<Submission, 'submittedBy'>): IdempotencyClaim {
   const { settlementId, from, to, amountSats, mode, feeBearer, referenceId, callbackUrl, idempotencyKey } = submission;
-  const { payerWalletId } = submission;
+  const { payerWalletId, destinationId } = submission;
   return {
     principal: from,
     rpc: RPC,
@@ -116,9 +120,15 @@ export function claimOf(submission: Omit<Submission, 'submittedBy'>): Idempotenc
       fee_payer: feeBearer,
       reference_id: referenceId,
       callback_url: callbackUrl ?? '',
+      destination_id: destinationId ?? '',
       payer_wallet_id: payerWalletId ?? '',
     },
   };
+}
+
+function checkDestinationId(id: string, mode: Mode | undefined): FieldError | undefined {
+  if (mode === 'centralized') return fieldError('destination_id', 'expected none: nothing is paid on-chain');
+  return checkId('destination_id', id);
 }
 
 const MODES: Readonly<Record<number, Mode>> = {

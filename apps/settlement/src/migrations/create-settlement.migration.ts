@@ -30,6 +30,7 @@ const PROJECTIONS = [
   'settlements',
   'institutions',
   'wallets',
+  'destinations',
   'addresses',
   'coins',
   'lineages',
@@ -49,6 +50,8 @@ function tables(schema: string): readonly string[] {
     `CREATE INDEX settlements_queued ON ${schema}.settlements (payer_claim, updated_position) WHERE status = 'queued'`,
     `CREATE TABLE ${schema}.institutions (
       institution_id text PRIMARY KEY, name text NOT NULL, status text NOT NULL, created_position bigint NOT NULL)`,
+    `CREATE TABLE ${schema}.destinations (destination_id text PRIMARY KEY, institution_id text NOT NULL, script text NOT NULL,
+      address text NOT NULL, status text NOT NULL, usable_at bigint NOT NULL)`,
     `CREATE TABLE ${schema}.wallets (
       wallet_id text PRIMARY KEY, institution_id text NOT NULL, script_type text NOT NULL, custodial boolean NOT NULL, descriptor text, number bigint GENERATED ALWAYS AS IDENTITY)`,
     `CREATE INDEX wallets_institution ON ${schema}.wallets (institution_id, number)`,

@@ -1,4 +1,13 @@
-import { outpointKey, parseOutpointKey, parseScriptHex, parseTransaction, type Txid } from '@finality/bitcoin';
+import {
+  addressOf,
+  isNetwork,
+  outpointKey,
+  parseOutpointKey,
+  parseScriptHex,
+  parseTransaction,
+  type ScriptHex,
+  type Txid,
+} from '@finality/bitcoin';
 import { fromTimestamp, type signingV1 } from '@finality/contracts';
 import { assert, type Instant, type Sats, sats, unwrap } from '@finality/kernel';
 import type { Mode, SignedTransaction, Terms } from '@finality/settlement';
@@ -40,9 +49,12 @@ export function entryOf(entry: signingV1.SignedTransaction): JournalEntry {
       index,
     })),
     outputs: request.outputs.map((output, i) => outputOf(output, request.walletId, scripts[i]!)),
-    payouts: request.outputs.flatMap(({ payee, valueSats }) => {
-      const authorisation = authorised.find(({ settlementId }) => settlementId === payee?.settlementId);
-      return payee === undefined ? [] : [payoutOf(payee, sats(valueSats), authorisation)];
+    payouts: request.outputs.flatMap(({ payee, toDestination, valueSats }, i) => {
+      const paid = payee ?? toDestination;
+      const authorisation = authorised.find(({ settlementId }) => settlementId === paid?.settlementId);
+      return paid === undefined
+        ? []
+        : [payoutOf(paid, { amountSats: sats(valueSats), script: scripts[i]! }, authorisation)];
     }),
   };
   return { signed, settlements: authorised.flatMap((payout) => settlementOf(payout, signed)) };
@@ -56,7 +68,7 @@ function branchOf(branch: number): 0 | 1 {
 }
 
 function outputOf(
-  { payee, change, valueSats: value }: signingV1.OutputToSign,
+  { payee, toDestination, change, valueSats: value }: signingV1.OutputToSign,
   ownWalletId: string,
   script: SignedTransaction['inputs'][number]['script'],
 ): SignedTransaction['outputs'][number] {
@@ -66,20 +78,25 @@ function outputOf(
     const destination = { walletId, script, branch: branchOf(branch), index };
     return { role: 'payee', settlementId, valueSats, destination };
   }
+  if (toDestination !== undefined) {
+    const { settlementId, destinationId } = toDestination;
+    return { role: 'payee', settlementId, valueSats, destination: { destinationId, script } };
+  }
   assert(change !== undefined, 'this service asks for payees and change only');
   return { role: 'change', valueSats, destination: { walletId: ownWalletId, script, branch: 1, index: change.index } };
 }
 
 function payoutOf(
-  { settlementId, walletId, institutionId }: signingV1.PayeeOutput,
-  amountSats: Sats,
+  output: signingV1.PayeeOutput | signingV1.DestinationOutput,
+  { amountSats, script }: { readonly amountSats: Sats; readonly script: ScriptHex },
   authorisation: signingV1.PayoutAuthorisation | undefined,
 ): SignedTransaction['payouts'][number] {
+  const { settlementId, institutionId } = output;
   assert(authorisation?.request !== undefined, `the payout of ${settlementId} is authorised, with its request`);
   const { feeSats, droppedSats, feeReservedSats, feeBearer } = authorisation.request;
   return {
     settlementId,
-    payeeWalletId: walletId,
+    payee: payeeOf(output, script, authorisation.network),
     payeeInstitutionId: institutionId,
     amountSats,
     payeeFeeSats: sats(authorisation.amountSats - amountSats),
@@ -88,6 +105,18 @@ function payoutOf(
     droppedSats: sats(droppedSats),
     feeReservedSats: sats(feeReservedSats),
   };
+}
+
+function payeeOf(
+  output: signingV1.PayeeOutput | signingV1.DestinationOutput,
+  script: ScriptHex,
+  network: string,
+): SignedTransaction['payouts'][number]['payee'] {
+  if ('walletId' in output) return { kind: 'wallet', walletId: output.walletId };
+  assert(isNetwork(network), `"${network}" is no network`);
+  const address = addressOf(script, network);
+  assert(address !== undefined, 'a destination has an address');
+  return { kind: 'destination', destinationId: output.destinationId, script, address };
 }
 
 function bearerOf(text: string): Terms['fees']['bearer'] {
@@ -117,7 +146,7 @@ function settlementOf(payout: signingV1.PayoutAuthorisation, signed: SignedTrans
     submittedBy,
     policyVersion,
     payer: { kind: 'wallet', walletId: signed.walletId },
-    payee: { kind: 'wallet', walletId: paid.payeeWalletId },
+    payee: paid.payee,
     ...(callbackUrl !== undefined && { callbackUrl }),
     ...(payerWalletId !== undefined && { payerWalletId }),
   };

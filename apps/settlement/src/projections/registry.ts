@@ -1,7 +1,7 @@
 import type { Descriptor, ScriptHex, WalletScriptType } from '@finality/bitcoin';
 import type { Session } from '@finality/event-store';
-import { decodeJson, encodeJson } from '@finality/kernel';
-import type { AddressRecord, WalletRecord } from '@finality/settlement';
+import { decodeJson, encodeJson, type Instant } from '@finality/kernel';
+import type { AddressRecord, DestinationRecord, WalletRecord } from '@finality/settlement';
 
 // Wallets and addresses as their issuer announced them.
 
@@ -88,6 +88,51 @@ export async function saveAddresses(session: Session, addresses: readonly Addres
       addresses.map((a) => a.purpose),
       addresses.map((a) => a.branch),
       addresses.map((a) => a.index),
+    ],
+  );
+}
+
+interface DestinationRow {
+  readonly destination_id: string;
+  readonly institution_id: string;
+  readonly script: string;
+  readonly address: string;
+  readonly status: DestinationRecord['status'];
+  readonly usable_at: bigint;
+}
+
+export async function loadDestinations(
+  session: Session,
+  ids: ReadonlySet<string>,
+): Promise<readonly DestinationRecord[]> {
+  if (ids.size === 0) return [];
+  const rows = await session.query<DestinationRow>(
+    'SELECT destination_id, institution_id, script, address, status, usable_at FROM destinations WHERE destination_id = ANY($1::text[])',
+    [[...ids]],
+  );
+  return rows.map((row) => ({
+    destinationId: row.destination_id,
+    institutionId: row.institution_id,
+    script: row.script as ScriptHex,
+    address: row.address,
+    status: row.status,
+    usableAt: Number(row.usable_at) as Instant,
+  }));
+}
+
+export async function saveDestinations(session: Session, destinations: readonly DestinationRecord[]): Promise<void> {
+  if (destinations.length === 0) return;
+  await session.query(
+    `INSERT INTO destinations (destination_id, institution_id, script, address, status, usable_at)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
+     ON CONFLICT (destination_id) DO UPDATE SET status = EXCLUDED.status, usable_at = EXCLUDED.usable_at`,
+    [
+      destinations.map((d) => d.destinationId),
+      destinations.map((d) => d.institutionId),
+      destinations.map((d) => d.script),
+      destinations.map((d) => d.address),
+      destinations.map((d) => d.status),
+      destinations.map((d) => d.usableAt),
     ],
   );
 }

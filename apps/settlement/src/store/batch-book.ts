@@ -8,6 +8,7 @@ import {
   type Book,
   type Coin,
   CoinBook,
+  type DestinationRecord,
   isOpen,
   type Maturity,
   type Records,
@@ -36,6 +37,7 @@ export interface Loaded {
   readonly coins: readonly Coin[];
   readonly wallets: readonly WalletRecord[];
   readonly addresses: readonly AddressRecord[];
+  readonly destinations: readonly DestinationRecord[];
   /** txid → lineage. */
   readonly versions: ReadonlyMap<string, string>;
   /** Deposits by the transaction they are outputs of. */
@@ -69,6 +71,7 @@ export class BatchBook implements Book {
   readonly recovery: Book['recovery'];
   readonly newWallets = new Map<string, WalletRecord>();
   readonly newAddresses = new Map<string, AddressRecord>();
+  readonly changedDestinations = new Map<string, DestinationRecord>();
   readonly newVersions = new Map<string, string>();
   readonly newSegments: SignedHead[] = [];
   readonly seals: { get(): Seals; record(...events: readonly SealsEvent[]): Seals };
@@ -161,6 +164,17 @@ export class BatchBook implements Book {
 
   putAddress(address: AddressRecord): void {
     if (this.address(address.script) === undefined) this.newAddresses.set(address.script, address);
+  }
+
+  destination(destinationId: string): DestinationRecord | undefined {
+    return (
+      this.changedDestinations.get(destinationId) ??
+      this.#loaded.destinations.find((destination) => destination.destinationId === destinationId)
+    );
+  }
+
+  putDestination(destination: DestinationRecord): void {
+    this.changedDestinations.set(destination.destinationId, destination);
   }
 
   /** What the ledger's part of the batch is saved from. */

@@ -9,6 +9,7 @@ import type {
   ChainFact,
   ConsolidationRequest,
   DepositReview,
+  DestinationRecord,
   Destinations,
   Institution,
   KnownDeposit,
@@ -50,6 +51,13 @@ export type SettlementCommand =
     }
   | { readonly type: 'wallet_changed'; readonly wallet: WalletRecord }
   | { readonly type: 'address_issued'; readonly address: AddressRecord }
+  | { readonly type: 'destination_changed'; readonly destination: DestinationRecord }
+  | {
+      readonly type: 'destination_refused';
+      readonly lineageId: string;
+      readonly settlementId: string;
+      readonly rule: string;
+    }
   | { readonly type: 'chain_fact'; readonly fact: ChainFact }
   | {
       readonly type: 'confirm_incident';

@@ -14,6 +14,7 @@ import {
   consolidate,
   createInstitution,
   depositAssessed,
+  destinationRefused,
   expire,
   finishRecovery,
   freezeInstitution,
@@ -40,7 +41,7 @@ import {
 } from '@finality/settlement';
 import { saveCoins } from '../projections/coins.ts';
 import { saveMaturities } from '../projections/maturities.ts';
-import { saveAddresses, saveWallets } from '../projections/registry.ts';
+import { saveAddresses, saveDestinations, saveWallets } from '../projections/registry.ts';
 import { saveDeposits, saveInstitutions, saveLineages, saveSettlements, saveVersions } from '../projections/streams.ts';
 import type { BatchBook } from './batch-book.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand, SettlementReply } from './commands.ts';
@@ -119,6 +120,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
     await saveCoins(session, book.coins.changed());
     await saveWallets(session, [...book.newWallets.values()]);
     await saveAddresses(session, [...book.newAddresses.values()]);
+    await saveDestinations(session, [...book.changedDestinations.values()]);
     await saveMaturities(session, [...book.addedMaturities.values()], [...book.takenMaturities.values()]);
   }
 }
@@ -136,6 +138,8 @@ type Happened = CommandOf<
   | 'verdict'
   | 'wallet_changed'
   | 'address_issued'
+  | 'destination_changed'
+  | 'destination_refused'
   | 'chain_fact'
   | 'destinations_assigned'
   | 'transaction_signed'
@@ -169,6 +173,10 @@ function happened(book: BatchBook, body: Happened): void {
     case 'address_issued':
       book.putAddress(body.address);
       return attributeDeposits(book, book.depositsTo(body.address.script));
+    case 'destination_changed':
+      return book.putDestination(body.destination);
+    case 'destination_refused':
+      return destinationRefused(book, body.lineageId, body.settlementId, body.rule);
     case 'chain_fact':
       return applyChainFact(book, body.fact);
     case 'destinations_assigned':

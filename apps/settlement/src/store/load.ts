@@ -29,7 +29,7 @@ import {
 } from '@finality/settlement';
 import { loadCoins } from '../projections/coins.ts';
 import { loadMaturities } from '../projections/maturities.ts';
-import { loadAddresses, loadWallets } from '../projections/registry.ts';
+import { loadAddresses, loadDestinations, loadWallets } from '../projections/registry.ts';
 import { BatchBook, type DepositPlace, type Loaded } from './batch-book.ts';
 import type { SettlementCommand } from './commands.ts';
 import { Needs } from './needs.ts';
@@ -73,6 +73,7 @@ export async function loadBook(
   const depositOutpoints = await loadDepositOutpoints(session, needs);
   const addresses = await loadAddresses(session, needs.scripts);
   for (const address of addresses) needs.addressOf(address);
+  const destinations = await loadDestinations(session, needs.destinations);
   const states = new States(session, batch, needs);
   await states.load();
   const wallets = await loadWallets(session, needs.wallets, needs.walletsOf);
@@ -88,6 +89,7 @@ export async function loadBook(
     coins,
     wallets,
     addresses,
+    destinations,
     versions,
     depositOutpoints,
     maturities,
@@ -252,7 +254,8 @@ class States {
       const { payer, payee, from, to } = settlement.terms;
       if (payer.kind === 'clearing' || payee.kind === 'clearing') continue;
       needs.chain = true;
-      needs.wallets.add(payer.walletId).add(payee.walletId);
+      needs.wallets.add(payer.walletId);
+      if (payee.kind === 'wallet') needs.wallets.add(payee.walletId);
       needs.institutions.add(from).add(to);
       // Its lineage goes by its id, and may be made in this batch.
       if (needs.reserving.has(id)) needs.lineages.add(id);
@@ -296,11 +299,11 @@ function ledgerNeeds(
     if (settlement.status === 'none') continue;
     const { payer, payee, mode } = settlement.terms;
     accounts.add(ccpAccount());
-    if (mode === 'centralized') {
+    if (mode === 'centralized' && payee.kind === 'clearing') {
       accounts.add(availableAccount(payer)).add(availableAccount(payee));
     } else {
       addClaim(payer);
-      addClaim(payee);
+      if (payee.kind !== 'destination') addClaim(payee);
       // What the platform bears of the fee goes to the payer's clearing balance.
       addClaim({ kind: 'clearing', institutionId: settlement.terms.from });
       accounts.add(networkFeesAccount());

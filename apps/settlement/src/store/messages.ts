@@ -89,6 +89,8 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
       reason: why,
     })),
     callbackUrl: terms.callbackUrl,
+    destinationId: terms.payee.kind === 'destination' ? terms.payee.destinationId : undefined,
+    destinationAddress: terms.payee.kind === 'destination' ? terms.payee.address : undefined,
     waitsFor: state.status === 'queued' ? state.waitsFor : undefined,
     feePayer: FEE_PAYERS[terms.fees.bearer],
     payeeFeeSats: payout?.payeeFeeSats ?? 0n,

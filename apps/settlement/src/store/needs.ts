@@ -1,6 +1,13 @@
 import { assertNever } from '@finality/kernel';
 import type { StoreCommand } from '@finality/event-store';
-import type { AddressRecord, ChainFact, ConsolidationRequest, SignedTransaction, Terms } from '@finality/settlement';
+import type {
+  AddressRecord,
+  ChainFact,
+  ConsolidationRequest,
+  SignedTransaction,
+  Submission,
+  Terms,
+} from '@finality/settlement';
 import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.ts';
 
 /** What a batch has to be loaded with, gathered from its commands first and from what they turn out to concern then. */
@@ -16,6 +23,7 @@ export class Needs {
   /** Wallets that may become known in this batch: they may have coins already. */
   readonly announced = new Set<string>();
   readonly scripts = new Set<string>();
+  readonly destinations = new Set<string>();
   readonly outpoints = new Set<string>();
   readonly txids = new Set<string>();
   /** Scripts whose deposits in suspense may find their owner. */
@@ -109,6 +117,9 @@ export class Needs {
         return void this.attribute.add(body.address.script);
       case 'chain_fact':
         return this.#fact(body.fact);
+      case 'destination_changed':
+        return;
+      case 'destination_refused':
       case 'destinations_assigned':
       case 'transaction_signed':
       case 'signing_refused':
@@ -148,18 +159,9 @@ export class Needs {
     this.consolidating.institutions.add(institutionId);
   }
 
-  #submission({
-    settlementId,
-    from,
-    to,
-    mode,
-  }: {
-    settlementId: string;
-    from: string;
-    to: string;
-    mode: string;
-  }): void {
+  #submission({ settlementId, from, to, mode, destinationId }: Submission): void {
     this.settlements.add(settlementId);
+    if (destinationId !== undefined) this.destinations.add(destinationId);
     for (const id of [from, to]) {
       this.institutions.add(id);
       if (mode !== 'centralized') this.walletsOf.add(id);
@@ -178,9 +180,9 @@ export class Needs {
     this.lineages.add(lineageId);
     this.wallets.add(walletId);
     for (const { outpoint } of inputs) this.outpoints.add(outpoint);
-    for (const { settlementId, payeeWalletId } of payouts) {
+    for (const { settlementId, payee } of payouts) {
       this.settlements.add(settlementId);
-      this.wallets.add(payeeWalletId);
+      if (payee.kind === 'wallet') this.wallets.add(payee.walletId);
     }
   }
 

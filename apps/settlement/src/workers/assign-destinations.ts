@@ -1,14 +1,24 @@
 import { addressV1 } from '@finality/contracts';
 import { parseScriptHex } from '@finality/bitcoin';
-import { assert, unwrap, type Worker } from '@finality/kernel';
-import { type Destination, type Destinations, type LineagePlan, planOf } from '@finality/settlement';
+import { assert, type CauseContext, unwrap, type Worker } from '@finality/kernel';
+import {
+  type Destination,
+  type Destinations,
+  type LineagePayout,
+  type LineagePlan,
+  planOf,
+  type WalletPlace,
+} from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
+import type { SettlementCommand } from '../store/commands.ts';
 import { lineageStream } from '../store/streams.ts';
 import type { RecoveryGate } from '../recovery-gate.ts';
-import { causesOfLineages } from './cause.ts';
+import { causesOfLineages, causesOfWork } from './cause.ts';
 
 const LINEAGES_MAX = 100;
 const POLL_MS = 1_000;
+/** The one rule of the signer about destinations that passes by itself. */
+const COOLING = 'DESTINATION_COOLING';
 
 /** What is planned, and waits for no more payouts, gets the addresses that it pays and that its change goes to; then it is built and offered. */
 export class AssignDestinations implements Worker {
@@ -37,7 +47,9 @@ export class AssignDestinations implements Worker {
       lineageStream,
       rows.map((row) => row.lineage_id),
     );
-    const plans = loaded.flatMap(({ state }) => planOf(state) ?? []);
+    const planned = loaded.flatMap(({ state }) => planOf(state) ?? []);
+    const refused = await this.#refused(planned);
+    const plans = planned.filter(({ lineageId }) => !refused.has(lineageId));
     // Together, so that the issuer can handle them in one batch. Whoever gets no address doesn't hold up the others.
     const issued = await Promise.allSettled(plans.map((plan) => this.#destinationsOf(plan)));
     this.#env.faults?.at('settlement.destinations-issued');
@@ -49,20 +61,51 @@ export class AssignDestinations implements Worker {
     );
     const failed = issued.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
-    return 'progress';
+    return plans.length > 0 ? 'progress' : 'idle';
+  }
+
+  /**
+   * Asks the signer before anything is offered that it wouldn't sign: a settlement whose destination has been removed fails, with nothing on its
+   * way. One that cools still, by the signer's clock, waits.
+   * @returns lineages to be left alone for now
+   */
+  async #refused(plans: readonly LineagePlan[]): Promise<ReadonlySet<string>> {
+    const asked = plans
+      .filter(({ version }) => version === 1)
+      .flatMap(({ lineageId, payouts }) => payouts.flatMap((payout) => toDestination(lineageId, payout)));
+    if (asked.length === 0) return new Set();
+    const { rules } = await this.#env.signer.checkDestinations({
+      destinations: asked.map(({ destinationId, institutionId }) => ({ destinationId, institutionId })),
+    });
+    const refused = asked.flatMap((each, i) => (rules[i] === '' ? [] : [{ ...each, rule: rules[i]! }]));
+    const gone = refused.filter(({ rule }) => rule !== COOLING);
+    await this.#tell(
+      gone.map(({ settlementId, lineageId, rule }) => ({ type: 'destination_refused', lineageId, settlementId, rule })),
+      await causesOfWork(
+        this.#env,
+        gone.map(({ settlementId }) => settlementId),
+      ),
+    );
+    return new Set(refused.map(({ lineageId }) => lineageId));
   }
 
   async #assign(assigned: readonly { plan: LineagePlan; destinations: Destinations }[]): Promise<void> {
-    const causes = await causesOfLineages(
-      this.#env,
-      assigned.map(({ plan }) => plan),
-    );
-    const outcomes = await this.#store.execute(
-      assigned.map(({ plan, destinations }, i) => ({
-        body: { type: 'destinations_assigned', lineageId: plan.lineageId, version: plan.version, destinations },
-        cause: causes[i]!,
+    await this.#tell(
+      assigned.map(({ plan: { lineageId, version }, destinations }) => ({
+        type: 'destinations_assigned',
+        lineageId,
+        version,
+        destinations,
       })),
+      await causesOfLineages(
+        this.#env,
+        assigned.map(({ plan }) => plan),
+      ),
     );
+  }
+
+  async #tell(bodies: readonly SettlementCommand[], causes: readonly CauseContext[]): Promise<void> {
+    const outcomes = await this.#store.execute(bodies.map((body, i) => ({ body, cause: causes[i]! })));
     for (const outcome of outcomes) if (outcome.kind === 'failed') throw outcome.error;
   }
 
@@ -70,9 +113,13 @@ export class AssignDestinations implements Worker {
     const { ADDRESS_PURPOSE_SETTLEMENT: payee, ADDRESS_PURPOSE_CHANGE: change } = addressV1.AddressPurpose;
     const { lineageId, walletId, payouts } = plan;
     const issued = await Promise.all(
-      payouts.map(async ({ settlementId, payeeWalletId }) => {
+      payouts.map(async ({ settlementId, payee: to }): Promise<readonly [string, Destination]> => {
+        if (to.kind === 'destination') {
+          const { destinationId, script } = to;
+          return [settlementId, { destinationId, script }];
+        }
         const label = `settlement ${settlementId}`;
-        return [settlementId, await this.#issue(`${settlementId}:payee`, payeeWalletId, payee, label)] as const;
+        return [settlementId, await this.#issue(`${settlementId}:payee`, to.walletId, payee, label)];
       }),
     );
     const payees = Object.fromEntries(issued);
@@ -86,10 +133,24 @@ export class AssignDestinations implements Worker {
     walletId: string,
     purpose: addressV1.AddressPurpose,
     label: string,
-  ): Promise<Destination> {
+  ): Promise<WalletPlace> {
     const address = await this.#env.addresses.issueInternalAddress({ idempotencyKey, walletId, purpose, label });
     assert(address.walletId === walletId, `asked for an address of ${walletId}, got one of ${address.walletId}`);
     assert(address.branch === 0 || address.branch === 1, `expected branch 0 or 1, got ${address.branch}`);
     return { walletId, script: unwrap(parseScriptHex(address.script)), branch: address.branch, index: address.index };
   }
+}
+
+interface Asked {
+  readonly lineageId: string;
+  readonly settlementId: string;
+  readonly institutionId: string;
+  readonly destinationId: string;
+}
+
+/** What the signer is asked about a payout, if it leaves the platform. */
+function toDestination(lineageId: string, payout: LineagePayout): readonly Asked[] {
+  const { settlementId, payee, payeeInstitutionId: institutionId } = payout;
+  if (payee.kind !== 'destination') return [];
+  return [{ lineageId, settlementId, institutionId, destinationId: payee.destinationId }];
 }

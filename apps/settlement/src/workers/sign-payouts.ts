@@ -116,12 +116,13 @@ function requestOf(
     inputs: version.inputs.map(({ outpoint, valueSats, branch, index }) => ({ outpoint, valueSats, branch, index })),
     outputs: version.outputs.map((output) => {
       const { valueSats, destination } = output;
-      const { branch, index } = destination;
-      if (output.role === 'change') return { valueSats, change: { index }, payee: undefined };
+      if (output.role === 'change') return { valueSats, change: { index: output.destination.index } };
       const { settlementId } = output;
       const institutionId = payouts.get(settlementId)!.payeeInstitutionId;
-      const payee = { settlementId, institutionId, walletId: destination.walletId, branch, index };
-      return { valueSats, change: undefined, payee };
+      if ('destinationId' in destination)
+        return { valueSats, toDestination: { settlementId, institutionId, destinationId: destination.destinationId } };
+      const { walletId: payeeWalletId, branch, index } = destination;
+      return { valueSats, payee: { settlementId, institutionId, walletId: payeeWalletId, branch, index } };
     }),
     authorisation: {
       payouts: settlements.map((each) => authorisationOf(each, payouts.get(each.terms.settlementId)!, network)),

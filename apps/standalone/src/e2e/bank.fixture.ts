@@ -17,6 +17,8 @@ export interface Order {
   readonly mode: Mode;
   readonly key?: string;
   readonly reference?: string;
+  /** Of the payee. */
+  readonly destinationId?: string;
   readonly feePayer?: 'PAYER' | 'PAYEE' | 'SHARED';
 }
 
@@ -94,7 +96,8 @@ export class Bank {
     return found!;
   }
 
-  submit({ to, amountSats, mode, key = freshKey(), reference = '', feePayer = 'PAYER' }: Order): Promise<Settlement> {
+  submit(order: Order): Promise<Settlement> {
+    const { to, amountSats, mode, key = freshKey(), reference = '', feePayer = 'PAYER', destinationId } = order;
     return this.api.settlements.submitSettlement({
       idempotencyKey: key,
       fromInstitution: this.id,
@@ -102,6 +105,7 @@ export class Bank {
       amountSats,
       settlementMode: SettlementMode[`SETTLEMENT_MODE_${mode}`],
       referenceId: reference,
+      ...(destinationId !== undefined && { destinationId }),
       feePayer: FeePayer[`FEE_PAYER_${feePayer}`],
     });
   }

@@ -1,6 +1,7 @@
 import {
   addressOf,
   type BlockHash,
+  checkBlock,
   hexFromBytes,
   parseAddress,
   type ParsedTransaction,
@@ -16,6 +17,7 @@ const BLOCKS_AT_START = 110;
 const COINS = 80;
 const COIN_SATS = 500_000_000n;
 const FAN_OUT_FEE_SATS = 20_000n;
+const BLOCKS_LOOKED_AT = 10;
 const FEE_SATS = 1_000n;
 
 export interface PaidIn {
@@ -133,6 +135,20 @@ export class Outside {
     const first = await this.node.blockHash((await this.height()) - count + 1);
     assert(first, 'there are so many blocks');
     await this.node.invalidateBlock(first);
+  }
+
+  /** What a transaction in one of the last blocks pays to a script. */
+  async paidTo(txid: string, script: string): Promise<readonly bigint[]> {
+    const height = await this.height();
+    for (let back = 0; back < BLOCKS_LOOKED_AT; back++) {
+      const hash = await this.node.blockHash(height - back);
+      assert(hash, 'there are so many blocks');
+      const raw = await this.node.rawBlock(hash);
+      assert(raw, 'the node has its own blocks');
+      const found = unwrap(checkBlock(raw, 'regtest')).transactions.find((transaction) => transaction.txid === txid);
+      if (found) return found.outputs.filter((output) => output.script === script).map(({ valueSats }) => valueSats);
+    }
+    throw new Error(`${txid} is in none of the last ${BLOCKS_LOOKED_AT} blocks`);
   }
 
   inMempool(txid: string): Promise<readonly Txid[]> {

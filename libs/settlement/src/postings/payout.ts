@@ -15,7 +15,15 @@ import {
   transitAccount,
   voidPending,
 } from '@finality/ledger';
-import { type LivingSettlement, paidSats, type Payout, refundSats, type Terms } from '../settlement.ts';
+import {
+  type DestinationPayee,
+  type LivingSettlement,
+  paidSats,
+  type Payee,
+  type Payout,
+  refundSats,
+  type Terms,
+} from '../settlement.ts';
 
 type Reserved = Pick<LivingSettlement, 'terms' | 'reservedTimes'>;
 
@@ -64,15 +72,20 @@ export function payoutUnconfirmed(terms: Terms, payout: Payout): readonly Transf
 
 /** Final: the payee may spend it, and the payer what was held for dearer versions, and what the platform bears of this one. */
 export function payoutSettled(terms: Terms, payout: Payout, settledTimes: number): readonly Transfer[] {
-  const settled = single({
-    ...keyOf(terms, 'settle', settledTimes),
-    debit: incomingAccount(terms.payee),
-    credit: availableAccount(terms.payee),
-    amount: paidSats(terms, payout),
-  });
+  const { payee } = terms;
+  const settled = isOutside(payee)
+    ? []
+    : [
+        single({
+          ...keyOf(terms, 'settle', settledTimes),
+          debit: incomingAccount(payee),
+          credit: availableAccount(payee),
+          amount: paidSats(terms, payout),
+        }),
+      ];
   const restSats = payout.heldSats - payout.feeSats;
   const rest = restSats === 0n ? [] : [heldLess(terms, 'rest', settledTimes, restSats)];
-  return [settled, ...rest, ...refunded(terms, payout, settledTimes)];
+  return [...settled, ...rest, ...refunded(terms, payout, settledTimes)];
 }
 
 /** The platform pays for a bump: the fee has left the payer's wallet, so it pays on the payer's clearing balance. */
@@ -103,8 +116,8 @@ export function payoutReopened(state: LivingSettlement, payout: Payout): readonl
     ...unrefunded(terms, payout, settledTimes),
     correction({
       ...keyOf(terms, 'reopen', settledTimes),
-      corrects: settledId(state),
-      debit: availableAccount(terms.payee),
+      corrects: isOutside(terms.payee) ? leftThen(state, payout) : settledId(state),
+      debit: isOutside(terms.payee) ? transitAccount() : availableAccount(terms.payee),
       credit: settlementSuspenseAccount(),
       amount: paidSats(terms, payout),
     }),
@@ -118,7 +131,7 @@ export function payoutReopened(state: LivingSettlement, payout: Payout): readonl
 export function reopenedConfirmed(terms: Terms, before: Payout, payout: Payout): readonly Transfer[] {
   const { life, feeSats } = payout;
   const moreSats = feeSats - before.heldSats;
-  const spent = feeSpent(terms, payout);
+  const spent = [...feeSpent(terms, payout), ...(isOutside(terms.payee) ? [leftAgain(terms, payout)] : [])];
   if (moreSats < 0n) return [...spent, heldLess(terms, 'cheaper', life, -moreSats)];
   if (moreSats === 0n) return spent;
   const dearer = correction({
@@ -131,18 +144,24 @@ export function reopenedConfirmed(terms: Terms, before: Payout, payout: Payout):
   return [dearer, ...spent];
 }
 
-export const reopenedUnconfirmed = (terms: Terms, payout: Payout): readonly Transfer[] => feeUnspent(terms, payout);
+export const reopenedUnconfirmed = (terms: Terms, payout: Payout): readonly Transfer[] => [
+  ...feeUnspent(terms, payout),
+  ...(isOutside(terms.payee) ? [leftAgainUndone(terms, payout)] : []),
+];
 
 /** Final after all. */
-export const reopenedSettled = (terms: Terms, payout: Payout, settledTimes: number): readonly Transfer[] => [
-  single({
+export function reopenedSettled(terms: Terms, payout: Payout, settledTimes: number): readonly Transfer[] {
+  const { payee } = terms;
+  const refund = refunded(terms, payout, settledTimes);
+  if (isOutside(payee)) return refund;
+  const settled = single({
     ...keyOf(terms, 'resettle', settledTimes),
     debit: settlementSuspenseAccount(),
-    credit: availableAccount(terms.payee),
+    credit: availableAccount(payee),
     amount: paidSats(terms, payout),
-  }),
-  ...refunded(terms, payout, settledTimes),
-];
+  });
+  return [settled, ...refund];
+}
 
 /** It can't confirm any more: amount and fee are the payer's again. */
 export function payoutReversed(terms: Terms, payout: Payout): readonly Transfer[] {
@@ -178,7 +197,7 @@ export function settlementTransferIds(state: LivingSettlement): readonly Transfe
   const payout = 'payout' in state ? state.payout : undefined;
   if (payout !== undefined && payout.life > 0) {
     const parts = feeParts(payout).map(({ purpose }) => transferId(keyOf(state.terms, purpose, payout.life)));
-    ids.push(...parts, amountId(settlementId, payout.life));
+    ids.push(...parts, amountId(settlementId, payout.life), leftId(settlementId, payout.life));
   }
   if (state.settledTimes > 0) ids.push(settledId(state), refundId(settlementId, state.settledTimes));
   return ids;
@@ -190,6 +209,13 @@ const refundId = (settlementId: string, life: number): TransferId =>
   transferId({ purpose: 'bump_refund', object: settlementId, life });
 const amountId = (settlementId: string, life: number): TransferId =>
   transferId({ purpose: 'payout', object: settlementId, life });
+
+const leftId = (settlementId: string, life: number): TransferId =>
+  transferId({ purpose: 'left', object: settlementId, life });
+
+/** What took the amount out of the platform when it was last in a block. */
+const leftThen = ({ terms, settledTimes }: LivingSettlement, { life }: Payout): TransferId =>
+  settledTimes === 1 ? amountId(terms.settlementId, life) : leftId(terms.settlementId, life);
 
 /** The first time a settlement settles from `incoming`, later ones from suspense. */
 const settledId = (state: LivingSettlement): TransferId =>
@@ -250,7 +276,7 @@ const amountMoved = (terms: Terms, payout: Payout): Transfer =>
   single({
     ...keyOf(terms, 'payout', payout.life),
     debit: inFlightAccount(terms.payer),
-    credit: incomingAccount(terms.payee),
+    credit: arrivalAccount(terms.payee),
     amount: paidSats(terms, payout),
   });
 
@@ -258,10 +284,33 @@ const amountMovedBack = (terms: Terms, payout: Payout): Transfer =>
   correction({
     ...keyOf(terms, 'payout_back', payout.life),
     corrects: amountId(terms.settlementId, payout.life),
-    debit: incomingAccount(terms.payee),
+    debit: arrivalAccount(terms.payee),
     credit: inFlightAccount(terms.payer),
     amount: paidSats(terms, payout),
   });
+
+/** In a block again, after it was in suspense: the amount has left once more. */
+const leftAgain = (terms: Terms, payout: Payout): Transfer =>
+  single({
+    ...keyOf(terms, 'left', payout.life),
+    debit: settlementSuspenseAccount(),
+    credit: transitAccount(),
+    amount: paidSats(terms, payout),
+  });
+
+const leftAgainUndone = (terms: Terms, payout: Payout): Transfer =>
+  correction({
+    ...keyOf(terms, 'left_back', payout.life),
+    corrects: leftId(terms.settlementId, payout.life),
+    debit: transitAccount(),
+    credit: settlementSuspenseAccount(),
+    amount: paidSats(terms, payout),
+  });
+
+/** What is paid at a destination isn't on the platform any more: it leaves as fees do. */
+const isOutside = (payee: Payee): payee is DestinationPayee => payee.kind === 'destination';
+
+const arrivalAccount = (payee: Payee): AccountId => (isOutside(payee) ? transitAccount() : incomingAccount(payee));
 
 function keyOf(
   terms: Terms,
@@ -272,18 +321,27 @@ function keyOf(
 }
 
 /** In a block although it was taken for dead (a reorg past finality): the fee is nobody's until somebody has looked at it. */
-export const lateConfirmation = (terms: Terms, feeSats: bigint, life: number): Transfer =>
+export const lateConfirmation = (terms: Terms, payout: LatePayout, life: number): Transfer =>
   single({
     ...keyOf(terms, 'late_fee', life),
     debit: settlementSuspenseAccount(),
     credit: transitAccount(),
-    amount: feeSats,
+    amount: goneLate(terms, payout),
   });
 
-export const lateConfirmationUndone = (terms: Terms, feeSats: bigint, life: number): Transfer =>
+/** As the version in the block pays it. */
+interface LatePayout {
+  readonly amountSats: bigint;
+  readonly feeSats: bigint;
+}
+
+const goneLate = ({ payee }: Terms, { amountSats, feeSats }: LatePayout): bigint =>
+  isOutside(payee) ? amountSats + feeSats : feeSats;
+
+export const lateConfirmationUndone = (terms: Terms, payout: LatePayout, life: number): Transfer =>
   single({
     ...keyOf(terms, 'late_fee_back', life),
     debit: transitAccount(),
     credit: settlementSuspenseAccount(),
-    amount: feeSats,
+    amount: goneLate(terms, payout),
   });

@@ -26,7 +26,7 @@ import {
 import { ownFeeHeld } from '../postings/lineage.ts';
 import { heldMore } from '../postings/payout.ts';
 import { isGivenUp, living, type LivingSettlement, type Payout, type Settlement } from '../settlement.ts';
-import { placeholderFor, spendable, spendOf, weightOf } from './choose-coins.ts';
+import { placeholderFor, scriptSized, spendable, spendOf, weightOf } from './choose-coins.ts';
 import { feeRateNow } from './fees.ts';
 import { claim, inputOf, releaseClaim } from './reserve.ts';
 
@@ -180,7 +180,7 @@ type Paying = Pick<LineagePlan, 'walletId' | 'payouts' | 'inputs' | 'feeSats' | 
 export function sharesOf(book: Book, plan: Paying): readonly PayoutFee[] {
   const { walletId, payouts, inputs, feeSats, droppedSats, changeSats } = plan;
   if (payouts.length === 0) return [];
-  const payees = payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
+  const payees = payouts.map(({ payee }) => scriptSized(book, payee));
   const scripts = changeSats === 0n ? payees : [...payees, placeholderFor(book, walletId)];
   return payoutFees({
     feeSats,
@@ -219,7 +219,7 @@ function fund(
   feeRate: FeeRate,
 ): Result<Funding, Refusal> {
   const last = latest(lineage);
-  const payees = payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
+  const payees = payouts.map(({ payee }) => scriptSized(book, payee));
   const change = placeholderFor(book, lineage.walletId);
   const spend = spendOf(book, lineage.walletId);
   const amountSats = addSats(...payouts.map((payout) => payout.amountSats));

@@ -13,7 +13,7 @@ import { assert, ok, type Result, type Sats, unwrap } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import { type Coin, isSpendable, type WalletRecord } from '../coin.ts';
 import { feeRateNow } from './fees.ts';
-import type { LineagePayout, LineagePlan } from '../lineage.ts';
+import type { LineagePayout, LineagePlan, OnChainPayee } from '../lineage.ts';
 
 export interface CoinRequest {
   readonly walletId: string;
@@ -47,9 +47,9 @@ export function chooseCoins(book: Book, request: CoinRequest): Result<CoinChoice
   const own = (plan?.inputs ?? []).map(({ outpoint }) => candidate(book.coins.get(outpoint)));
   const free = request.own === 'only' ? [] : spendable(book, walletId).map(candidate);
   const selection = {
-    payouts: payouts.map(({ payeeWalletId, amountSats, payeeFeeSats, feeBearer, feeReservedSats }) => ({
+    payouts: payouts.map(({ payee, amountSats, payeeFeeSats, feeBearer, feeReservedSats }) => ({
       amountSats: (amountSats + payeeFeeSats) as Sats,
-      script: placeholderFor(book, payeeWalletId),
+      script: scriptSized(book, payee),
       bearer: feeBearer,
       shareMaxSats: policy.feeCapSats,
       payerMaxSats: feeReservedSats,
@@ -87,6 +87,10 @@ export const candidateOf = (spend: SpendKind) => (coin: Coin) => ({
   spend,
   anchorEligible: true,
 });
+
+/** Of the size that the payee's output has. */
+export const scriptSized = (book: Book, payee: OnChainPayee): ScriptHex =>
+  payee.kind === 'destination' ? payee.script : placeholderFor(book, payee.walletId);
 
 /** Of the size that an output to this wallet has. */
 export const placeholderFor = (book: Book, walletId: string): ScriptHex =>

@@ -142,7 +142,7 @@ describe('several payouts in one transaction', () => {
     const world = givenUnder(policy, MONEY, paidBy('payee'), approved).when().world;
     const [alone] = plan(world);
     expect(alone).toMatchObject({ amountSats: 20_000n - FEE, payeeFeeSats: FEE });
-    world.submit('bilateral', 'a', 'b', sats(30_000n), 'payer');
+    world.submit('bilateral', 'a', 'b', sats(30_000n), { feeBearer: 'payer' });
     approved(world);
     const [first, second] = plan(world);
     expect(first!.payeeFeeSats).toBeLessThan(FEE);

@@ -89,9 +89,9 @@ function payoutInBlock(book: Book, lineage: OfferedLineage, { payout, txid, life
 }
 
 function lateInBlock(book: Book, lineage: OfferedLineage, payout: VersionPayout, life: number): void {
-  const { settlementId, feeSats, payeeInstitutionId } = payout;
+  const { settlementId, payeeInstitutionId } = payout;
   const { terms } = living(book.settlements.get(settlementId));
-  mustPost(book.ledger, lateConfirmation(terms, feeSats, life));
+  mustPost(book.ledger, lateConfirmation(terms, payout, life));
   freezeBoth(
     book,
     lineage.institutionId,
@@ -109,7 +109,7 @@ export function lineageUnconfirmed(book: Book, lineageId: string, block: BlockRe
   if (before.status !== 'dead') waitForBlock(book, lineageId);
   for (const payout of payouts) {
     const state = living(book.settlements.get(payout.settlementId));
-    if (isGivenUp(state)) mustPost(book.ledger, lateConfirmationUndone(state.terms, payout.feeSats, before.life));
+    if (isGivenUp(state)) mustPost(book.ledger, lateConfirmationUndone(state.terms, payout, before.life));
     else payoutOutOfBlock(book, before, payout, block);
   }
   ownFeeUnconfirmed(book, before);
@@ -133,7 +133,11 @@ function payoutOutOfBlock(book: Book, lineage: OfferedLineage, payout: VersionPa
       const overdrawn = mustPost(book.ledger, ...payoutReopened(state, state.payout));
       book.settlements.record(settlementId, { type: 'settlement_reopened', at, reason, height });
       setPayeeCoin(book, payout, false);
-      if (overdrawn.includes(availableAccount(terms.payee)) && isOwed(book, overdrawn))
+      if (
+        terms.payee.kind !== 'destination' &&
+        overdrawn.includes(availableAccount(terms.payee)) &&
+        isOwed(book, overdrawn)
+      )
         freeze(book, terms.to, `settlement ${settlementId} was spent and then undone by a reorg`);
       if (overdrawn.includes(refundAccount(terms)))
         freeze(book, terms.from, `what the platform paid for settlement ${settlementId} was spent and then undone`);

@@ -74,7 +74,10 @@ describe('on-chain', () => {
     const lineage = lineageOf(world);
     expect(lineage).toMatchObject({
       status: 'planned',
-      plan: { walletId: 'w-a', payouts: [{ settlementId: 's-1', payeeWalletId: 'w-b', amountSats: 20_000n }] },
+      plan: {
+        walletId: 'w-a',
+        payouts: [{ settlementId: 's-1', payee: { kind: 'wallet', walletId: 'w-b' }, amountSats: 20_000n }],
+      },
     });
     if (lineage.status !== 'planned') return;
     const { anchor, inputs, feeSats, changeSats } = lineage.plan;

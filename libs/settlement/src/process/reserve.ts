@@ -3,7 +3,7 @@ import { assert, type Instant, type Sats } from '@finality/kernel';
 import type { LedgerError } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import type { Coin } from '../coin.ts';
-import type { Lineage, LineageInput, LineagePayout, LineagePlan } from '../lineage.ts';
+import type { Lineage, LineageInput, LineagePayout, LineagePlan, OnChainPayee } from '../lineage.ts';
 import { novation } from '../postings/clearing.ts';
 import { mustPost } from '../postings/post.ts';
 import { release, reservation } from '../postings/payout.ts';
@@ -31,8 +31,8 @@ function clear(book: Book, state: LivingSettlement): void {
 /** On-chain: reservation, claim on the coins and the intent to pay commit together (DESIGN 3). */
 function plan(book: Book, state: LivingSettlement): void {
   const { terms } = state;
-  assert(terms.payer.kind === 'wallet' && terms.payee.kind === 'wallet', 'on-chain settlements are between wallets');
-  const payout = unquoted(book, terms, terms.payee.walletId);
+  assert(terms.payer.kind === 'wallet' && terms.payee.kind !== 'clearing', 'on-chain settlements are paid by wallets');
+  const payout = unquoted(book, terms, terms.payee);
   const { feeReservedSats } = payout;
   const transfer = reservation(terms, feeReservedSats, state.reservedTimes + 1);
   const affordable = book.ledger.check([transfer]);
@@ -62,14 +62,14 @@ function plan(book: Book, state: LivingSettlement): void {
 }
 
 /** A payout before its coins are chosen. Where the payee bears the fee, the payer adds at most what he has beside the amount: too little for change. */
-export function unquoted(book: Book, terms: Terms, payeeWalletId: string): LineagePayout {
+export function unquoted(book: Book, terms: Terms, payee: OnChainPayee): LineagePayout {
   const { settlementId, to, amountSats, fees, payer } = terms;
   const { feeCapSats } = book.policy;
   const besideSats = book.ledger.spendable(payer) - amountSats;
   const isAll = fees.bearer !== 'payee' || besideSats >= feeCapSats;
   return {
     settlementId,
-    payeeWalletId,
+    payee,
     payeeInstitutionId: to,
     amountSats,
     payeeFeeSats: 0n as Sats,

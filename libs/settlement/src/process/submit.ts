@@ -1,12 +1,13 @@
 import { dustLimitSats, type FeeTerms } from '@finality/bitcoin';
-import { err, fieldError, invalid, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
+import { assert, err, fieldError, invalid, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { mergeSources } from '../coin.ts';
-import type { FundingSource, LivingSettlement, Mode, Terms } from '../settlement.ts';
+import { destinationRefusal } from '../destination.ts';
+import type { FundingSource, LivingSettlement, Mode, Payee, Terms } from '../settlement.ts';
 import { living } from '../settlement.ts';
 import { payoutConfirmations } from './finality.ts';
-import { chooseCoins, knownWallet, placeholderFor, spendable } from './choose-coins.ts';
+import { chooseCoins, knownWallet, scriptSized, spendable } from './choose-coins.ts';
 import { unquoted } from './reserve.ts';
 
 export interface Submission {
@@ -21,6 +22,8 @@ export interface Submission {
   /** Of the request that made it: kept with it, so that a restored store can tell when it is asked for again. */
   readonly idempotencyKey: string;
   readonly callbackUrl?: string;
+  /** On-chain only. Default: an address of the payee's own wallet. */
+  readonly destinationId?: string;
   readonly submittedBy: string;
   /** Which of the payer's wallets pays on-chain. */
   readonly payerWalletId?: string;
@@ -43,12 +46,12 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   }
   const payer = claimOf(book, from, mode, 'from_institution', payerWalletId);
   if (!payer.ok) return payer;
-  const payee = claimOf(book, to, mode, 'to_institution');
+  const payee = payeeOf(book, submission);
   if (!payee.ok) return payee;
   const problem =
     ownWalletRefusal(book, payer.value, payee.value) ?? dustRefusal(book, payee.value, submission.amountSats);
   if (problem !== undefined) return err(problem);
-  const { feeBearer, ...agreed } = submission;
+  const { feeBearer, destinationId: _named, ...agreed } = submission;
   const terms: Terms = {
     ...agreed,
     ...(payerWalletId === undefined ? {} : { payerWalletId }),
@@ -86,6 +89,16 @@ function institutionRefusal(book: Book, institutionId: string, field: string): R
   return undefined;
 }
 
+function payeeOf(book: Book, { to, mode, destinationId }: Submission): Result<Payee, Refusal> {
+  if (destinationId === undefined) return claimOf(book, to, mode, 'to_institution');
+  const destination = book.destination(destinationId);
+  const refused = destinationRefusal(destination, { destinationId, payeeInstitutionId: to }, book.now);
+  if (refused) return err(refused);
+  assert(destination !== undefined, 'a destination that isn’t refused is known');
+  const { script, address } = destination;
+  return ok({ kind: 'destination', destinationId, script, address });
+}
+
 type Party = 'from_institution' | 'to_institution';
 
 /** On-chain: the first custodial wallet, or the first of those whose keys are the institution's. */
@@ -107,8 +120,8 @@ function unknownWallet(institutionId: string, walletId: string): Refusal {
 }
 
 /** The signer pays accounts of its own, and scripts that were registered with it: of a wallet whose keys are others' it knows nothing. */
-function ownWalletRefusal(book: Book, payer: Claim, payee: Claim): Refusal | undefined {
-  if (payer.kind === 'clearing' || payee.kind === 'clearing') return undefined;
+function ownWalletRefusal(book: Book, payer: Claim, payee: Payee): Refusal | undefined {
+  if (payer.kind !== 'wallet' || payee.kind !== 'wallet') return undefined;
   if (!knownWallet(book, payer.walletId).custodial || knownWallet(book, payee.walletId).custodial) return undefined;
   const message = 'expected a payee with a custodial wallet: the signer pays no wallet whose keys are the payee’s own';
   return refusal('failed_precondition', 'PAYEE_NOT_PAYABLE', message, {
@@ -116,12 +129,12 @@ function ownWalletRefusal(book: Book, payer: Claim, payee: Claim): Refusal | und
   });
 }
 
-function dustRefusal(book: Book, payee: Claim, amountSats: Sats): Refusal | undefined {
+function dustRefusal(book: Book, payee: Payee, amountSats: Sats): Refusal | undefined {
   if (payee.kind === 'clearing') return undefined;
-  const least = dustLimitSats(placeholderFor(book, payee.walletId));
+  const least = dustLimitSats(scriptSized(book, payee));
   if (amountSats >= least) return undefined;
   return invalid(
-    fieldError('amount_sats', `expected at least ${least} sat to a wallet of that type, got ${amountSats}`),
+    fieldError('amount_sats', `expected at least ${least} sat to a script of that type, got ${amountSats}`),
   );
 }
 
@@ -132,7 +145,7 @@ function dustRefusal(book: Book, payee: Claim, amountSats: Sats): Refusal | unde
 function sourcesOf(book: Book, terms: Terms): readonly FundingSource[] {
   if (terms.payer.kind === 'clearing' || terms.payee.kind === 'clearing') return [];
   const { walletId } = terms.payer;
-  const choice = chooseCoins(book, { walletId, payouts: [unquoted(book, terms, terms.payee.walletId)] });
+  const choice = chooseCoins(book, { walletId, payouts: [unquoted(book, terms, terms.payee)] });
   const coins = choice.ok ? choice.value.coins : spendable(book, walletId);
   return mergeSources(coins.map((coin) => coin.sources));
 }

@@ -99,9 +99,10 @@ function transactionConfirmed(book: Book, transaction: WatchedTransaction, block
   const spent = transaction.inputs.map((input) => book.coins.find(input.outpoint)).filter((coin) => coin !== undefined);
   for (const coin of spent) if (coin.spentBy !== txid) spend(book, coin, { txid, lineageId, block });
   for (const output of ownOutputs(transaction)) {
-    if (lineageId === undefined) depositSeen(book, transaction, output);
-    create(book, output, block, lineageId, spent);
-    if (lineageId === undefined) depositConfirmed(book, output.outpoint, block);
+    const ours = lineageId !== undefined && hasLeft(book, lineageId, output.outpoint) ? undefined : lineageId;
+    if (ours === undefined) depositSeen(book, transaction, output);
+    create(book, output, block, ours, spent);
+    if (ours === undefined) depositConfirmed(book, output.outpoint, block);
   }
   if (lineageId !== undefined) lineageConfirmed(book, lineageId, txid, block);
 }
@@ -186,6 +187,12 @@ function origin(
 function declaredOutput(book: Book, lineageId: string, outpoint: string): DeclaredOutput | undefined {
   const { versions } = offered(book.lineages.get(lineageId));
   return versions.flatMap(({ outputs }) => outputs).find((output) => output.outpoint === outpoint);
+}
+
+/** Paid to a destination that turns out to be an address of a wallet here: it has left, and comes in like anybody's money. */
+function hasLeft(book: Book, lineageId: string, outpoint: string): boolean {
+  const declared = declaredOutput(book, lineageId, outpoint);
+  return declared !== undefined && 'destinationId' in declared.destination;
 }
 
 function transactionUnconfirmed(book: Book, txid: WatchedTransaction['txid'], block: BlockRef): void {

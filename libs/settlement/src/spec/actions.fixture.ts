@@ -1,10 +1,10 @@
 import type { OutpointKey } from '@finality/bitcoin';
 import { sats } from '@finality/kernel';
 import type { Coin } from '../coin.ts';
-import { latest, type Lineage, type LineagePlan, offered, planOf, versionToSign } from '../lineage.ts';
+import { latest, type Lineage, type LineagePlan, offered, planOf, settlementsOf, versionToSign } from '../lineage.ts';
 import { lineageIdOf, living } from '../settlement.ts';
 import type { Recommendation } from '../settlement.ts';
-import { INSTITUTIONS, WALLETS, type World } from './world.fixture.ts';
+import { destinationIdOf, INSTITUTIONS, WALLETS, type World } from './world.fixture.ts';
 import type { WorldTx } from './world-chain.fixture.ts';
 
 /** A step of a history: what happens, and three numbers that say to whom and how much. */
@@ -38,6 +38,7 @@ export const ACTION_WEIGHTS = {
   drop: 2,
   retry: 6,
   assign: 8,
+  unlist: 1,
   sign: 10,
   prepare: 5,
   cosign: 8,
@@ -70,6 +71,7 @@ export const PAYOUT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   own_spend: 1,
   consolidate: 3,
   drop: 4,
+  unlist: 1,
   assign: 2,
   confirm: 4,
   agree: 6,
@@ -211,6 +213,15 @@ function paying(world: World, { kind, a, b }: Action): void {
     const plans = lineages.flatMap(({ lineage }) => planOf(lineage) ?? (bit(b, 6) ? planBefore(lineage) : []));
     const plan = pick(plans, a);
     return plan === undefined ? undefined : world.assign(plan, bit(b, 0));
+  }
+  if (kind === 'unlist') {
+    const planned = lineages.flatMap(({ id, lineage }) =>
+      lineage.status === 'planned' || bit(b, 0)
+        ? settlementsOf(lineage).map((settlementId) => ({ id, settlementId }))
+        : [],
+    );
+    const one = pick(planned, a);
+    return one === undefined ? undefined : world.refuseDestination(one.id, one.settlementId);
   }
   const offered = pick(
     lineages.filter(({ lineage }) => lineage.status === 'offered'),
@@ -358,8 +369,10 @@ function submit(world: World, a: number, b: number, c: number): void {
   const mode = (['centralized', 'bilateral', 'blockchain'] as const)[a % 3]!;
   const from = pick(INSTITUTIONS, b)!;
   const to = pick(INSTITUTIONS, b + 1 + (c % (INSTITUTIONS.length - 1)))!;
-  const bearer = mode === 'centralized' ? 'payer' : (['payer', 'payee', 'shared', 'payer'] as const)[(c >> 6) % 4]!;
-  world.submit(mode, from, to, pick(AMOUNTS, c >> 2)!, bearer);
+  const feeBearer = mode === 'centralized' ? 'payer' : (['payer', 'payee', 'shared', 'payer'] as const)[(c >> 6) % 4]!;
+  const isOutside = mode !== 'centralized' && bit(c, 1);
+  const more = { feeBearer, ...(isOutside && { destinationId: destinationIdOf(to) }) };
+  world.submit(mode, from, to, pick(AMOUNTS, c >> 2)!, more);
 }
 
 /** Where outsiders pay: mostly to addresses of clearing and wallets, sometimes where nothing should come in. */

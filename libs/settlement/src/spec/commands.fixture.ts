@@ -2,6 +2,7 @@ import type { FeeRate } from '@finality/bitcoin';
 import { assertNever, type Principal } from '@finality/kernel';
 import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
+import type { DestinationRecord } from '../destination.ts';
 import type { Destinations } from '../lineage.ts';
 import { bumpSettlement } from '../process/bump.ts';
 import { consolidate, type ConsolidationRequest } from '../process/consolidation.ts';
@@ -22,7 +23,7 @@ import {
 } from '../process/screening.ts';
 import { submit, type Submission } from '../process/submit.ts';
 import { applyChainFact } from '../process/transactions.ts';
-import { cancel, expire } from '../process/withdraw.ts';
+import { cancel, destinationRefused, expire } from '../process/withdraw.ts';
 import type { Assessment } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 
@@ -52,6 +53,13 @@ export type Command =
   | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
   | { readonly type: 'wallet_changed'; readonly wallet: WalletRecord }
   | { readonly type: 'address_issued'; readonly address: AddressRecord }
+  | { readonly type: 'destination_changed'; readonly destination: DestinationRecord }
+  | {
+      readonly type: 'destination_refused';
+      readonly lineageId: string;
+      readonly settlementId: string;
+      readonly rule: string;
+    }
   | { readonly type: 'chain_fact'; readonly fact: ChainFact }
   | {
       readonly type: 'destinations_assigned';
@@ -132,6 +140,10 @@ function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>):
     case 'address_issued':
       book.putAddress(command.address);
       return attributeDeposits(book, book.depositsTo(command.address.script));
+    case 'destination_changed':
+      return book.putDestination(command.destination);
+    case 'destination_refused':
+      return destinationRefused(book, command.lineageId, command.settlementId, command.rule);
     case 'chain_fact':
       return applyChainFact(book, command.fact);
     case 'destinations_assigned':

@@ -110,7 +110,7 @@ export const doubleSpent =
 export const submitted =
   (mode: Mode, amountSats: bigint, from = 'a', to = 'b', feeBearer: FeeTerms['bearer'] = 'payer'): Step =>
   (world) =>
-    world.submit(mode, from, to, amountSats, feeBearer);
+    world.submit(mode, from, to, amountSats, { feeBearer });
 
 export const assessed =
   (risk: Recommendation, aml: Recommendation): Step =>

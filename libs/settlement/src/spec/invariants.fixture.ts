@@ -1,4 +1,4 @@
-import { assertNever, type Sats } from '@finality/kernel';
+import { assert, assertNever, type Sats } from '@finality/kernel';
 import {
   type AccountId,
   availableAccount,
@@ -135,11 +135,13 @@ function addSettlement(add: Add, settlement: LivingSettlement): void {
   if (payout === undefined) {
     if (settlement.status !== 'settled') return;
     add(availableAccount(terms.payer), -terms.amountSats);
+    assert(terms.payee.kind === 'clearing', 'what settles without a payout is cleared');
     return add(availableAccount(terms.payee), terms.amountSats);
   }
   const { feeSats, heldSats, droppedSats, quoteSats, payeeFeeSats } = payout;
   const amountSats = terms.amountSats - payeeFeeSats;
   const out = amountSats + heldSats;
+  const payee = terms.payee.kind === 'destination' ? undefined : terms.payee;
   const isBack =
     settlement.status === 'failed' || (settlement.status === 'reversed' && settlement.because === 'excluded');
   if (isBack) return;
@@ -150,17 +152,20 @@ function addSettlement(add: Add, settlement: LivingSettlement): void {
       return add(inFlightAccount(terms.payer), out);
     case 'confirming':
       add(inFlightAccount(terms.payer), heldSats - feeSats);
-      return add(incomingAccount(terms.payee), amountSats);
+      if (payee !== undefined) add(incomingAccount(payee), amountSats);
+      return;
     case 'settled': {
       const bumpSats = feeSats - droppedSats - quoteSats;
       if (terms.fees.bumpBearer === 'platform' && bumpSats > 0n) {
         add(networkFeesAccount(), -bumpSats);
         add(availableAccount({ kind: 'clearing', institutionId: terms.from }), bumpSats);
       }
-      return add(availableAccount(terms.payee), amountSats);
+      if (payee !== undefined) add(availableAccount(payee), amountSats);
+      return;
     }
     default:
-      add(settlementSuspenseAccount(), amountSats);
+      // What is paid outside and is in a block has left.
+      if (payee !== undefined || !('block' in settlement)) add(settlementSuspenseAccount(), amountSats);
       if (!('block' in settlement)) add(inFlightAccount(terms.payer), heldSats);
   }
 }
@@ -171,8 +176,12 @@ function addLineage(book: MemoryBook, add: Add, lineage: OfferedLineage): void {
   add(availableAccount(wallet), -lineage.ownHeldSats);
   add(inFlightAccount(wallet), lineage.ownHeldSats - ownFeeInBlock(lineage));
   if (lineage.inBlock === undefined) return;
-  for (const { settlementId, feeSats } of versionNumbered(lineage, lineage.inBlock.version).payouts)
-    if (isGivenUp(living(book.settlements.get(settlementId)))) add(settlementSuspenseAccount(), -feeSats);
+  for (const { settlementId, feeSats, amountSats } of versionNumbered(lineage, lineage.inBlock.version).payouts) {
+    const state = living(book.settlements.get(settlementId));
+    if (!isGivenUp(state)) continue;
+    const { payee } = state.terms;
+    add(settlementSuspenseAccount(), -(feeSats + (payee.kind === 'destination' ? amountSats : 0n)));
+  }
 }
 
 /** The coins are the outputs of the chain, each spent by what spends it there. */

@@ -4,6 +4,7 @@ import { LedgerView } from '@finality/ledger';
 import type { Book, Maturity, Records } from '../book.ts';
 import { chainTipAggregate, type ChainTip, type ChainTipEvent } from '../chain-tip.ts';
 import { type AddressRecord, CoinBook, type WalletRecord } from '../coin.ts';
+import type { DestinationRecord } from '../destination.ts';
 import { depositAggregate } from '../deposit.ts';
 import { apiKeyAggregate, institutionAggregate } from '../institution.ts';
 import { lineageAggregate } from '../lineage.ts';
@@ -66,6 +67,7 @@ export class MemoryBook implements Book {
   readonly timers = new Map<string, Instant>();
   readonly wallets: WalletRecord[] = [];
   readonly addresses = new Map<ScriptHex, AddressRecord>();
+  readonly destinations = new Map<string, DestinationRecord>();
   readonly versions = new Map<string, string>();
   readonly #maturities = new Map<string, Maturity>();
 
@@ -90,6 +92,14 @@ export class MemoryBook implements Book {
 
   putWallet(wallet: WalletRecord): void {
     if (this.wallet(wallet.walletId) === undefined) this.wallets.push(wallet);
+  }
+
+  destination(destinationId: string): DestinationRecord | undefined {
+    return this.destinations.get(destinationId);
+  }
+
+  putDestination(destination: DestinationRecord): void {
+    this.destinations.set(destination.destinationId, destination);
   }
 
   address(script: ScriptHex): AddressRecord | undefined {

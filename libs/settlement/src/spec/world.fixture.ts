@@ -8,7 +8,7 @@ import {
   parseDescriptor,
   type ScriptHex,
 } from '@finality/bitcoin';
-import { assert, type Principal, type Sats, unwrap } from '@finality/kernel';
+import { assert, type Instant, type Principal, type Sats, unwrap } from '@finality/kernel';
 import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
 import { latest, type LineagePlan, offered, type OfferedVersion } from '../lineage.ts';
@@ -98,6 +98,28 @@ export class World {
       if (late.includes(wallet.walletId)) this.walletNotices.push(wallet);
       else this.tell({ type: 'wallet_changed', wallet });
     }
+    for (const institutionId of INSTITUTIONS) this.#list(institutionId);
+  }
+
+  /** Everybody has a destination outside; one of them turns out to be a script of a wallet here, which nobody has issued. */
+  #list(institutionId: string): void {
+    const script = institutionId === 'c' ? this.place('w-b', 'b', 'wallet').script : this.elsewhere();
+    const destination = {
+      destinationId: destinationIdOf(institutionId),
+      institutionId,
+      script,
+      address: `to ${script}`,
+    };
+    this.tell({
+      type: 'destination_changed',
+      destination: { ...destination, status: 'listed', usableAt: 0 as Instant },
+    });
+  }
+
+  /** The signer has it on its list no more. */
+  refuseDestination(lineageId: string, settlementId: string): void {
+    const rule = 'DESTINATION_REMOVED';
+    this.tell({ type: 'destination_refused', lineageId, settlementId, rule }, `lineage/${lineageId}`);
   }
 
   /** Gives the service a command, now; remembers it, and the latest of the events that led to it. */
@@ -212,7 +234,13 @@ export class World {
     for (const block of this.chain.blocks) this.facts(this.#watcher.rescanned(block));
   }
 
-  submit(mode: Mode, from: string, to: string, amountSats: bigint, feeBearer: FeeTerms['bearer'] = 'payer'): string {
+  submit(
+    mode: Mode,
+    from: string,
+    to: string,
+    amountSats: bigint,
+    { feeBearer = 'payer', destinationId }: { feeBearer?: FeeTerms['bearer']; destinationId?: string } = {},
+  ): string {
     this.#submitted += 1;
     const settlementId = `s-${this.#submitted}`;
     const submission = {
@@ -225,6 +253,7 @@ export class World {
       referenceId: '',
       idempotencyKey: `key of ${settlementId}`,
       submittedBy: 'k',
+      ...(destinationId !== undefined && { destinationId }),
     };
     this.tell({ type: 'submit', submission });
     return settlementId;
@@ -254,9 +283,10 @@ export class World {
   assign(plan: LineagePlan, late: boolean): void {
     const { lineageId, version } = plan;
     const cause = `lineage/${lineageId} ${version === 1 ? 'lineage_planned' : 'version_planned'}`;
-    const payees = plan.payouts.map(({ settlementId, payeeWalletId, payeeInstitutionId }) => {
+    const payees = plan.payouts.map(({ settlementId, payee, payeeInstitutionId }) => {
+      if (payee.kind === 'destination') return [settlementId, payee] as const;
       const place = this.#issue(`${lineageId}:${settlementId}`, late, [
-        payeeWalletId,
+        payee.walletId,
         payeeInstitutionId,
         'settlement',
       ]);
@@ -362,6 +392,7 @@ export class World {
   }
 }
 
+export const destinationIdOf = (institutionId: string): string => `d-${institutionId}`;
 export const walletCalled = (walletId: string): WalletRecord => WALLETS.find((wallet) => wallet.walletId === walletId)!;
 
 const destinationOf = ({ walletId, script, branch, index }: Place) => ({ walletId, script, branch, index });

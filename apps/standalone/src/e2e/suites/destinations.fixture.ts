@@ -1,17 +1,36 @@
 import { addressV1, institutionV1 } from '@finality/contracts';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Api, refused } from '../api.fixture.ts';
-import { type Bank, freshKey } from '../bank.fixture.ts';
+import { type Bank, freshKey, lifeOf, type Order, type Settlement } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
 import { outsideAddress, Signatories } from '../signatories.fixture.ts';
 import { patiently, until } from '../wait.fixture.ts';
 
-export const COOLING_SECONDS = 2;
+export const COOLING_SECONDS = 1;
 
 const { DestinationDecision } = addressV1;
 
+const NOBODYS = '00000000-0000-7000-8000-000000000000';
+
 /** Four characters at each end in common. */
 const ALIKE = ['bcrt1qw508vqqqqqqqqqqqqqqqqqqqqr077ljpr3cq6l', 'bcrt1qw508vqqqqqqqqqqqqqqqqqqqqrnnznsu57cq6l'] as const;
+
+/** Settlement is told of destinations, and looks at a clock of its own. */
+const PASSING = ['UNKNOWN_DESTINATION', 'DESTINATION_PENDING', 'DESTINATION_COOLING'];
+
+async function patientlyUsable(submit: () => Promise<Settlement>): Promise<Settlement> {
+  let submitted: Settlement | undefined;
+  await until(
+    'settlement knows that the destination can be paid',
+    async () => {
+      const refusal = await refused(submit().then((settlement) => (submitted = settlement)));
+      return refusal?.reason ?? '';
+    },
+    (reason) => !PASSING.includes(reason),
+  );
+  if (submitted === undefined) throw new Error('the settlement was refused');
+  return submitted;
+}
 
 /** `COOLING` */
 const statusOf = ({ status }: addressV1.Destination): string =>
@@ -179,6 +198,93 @@ export function destinations(e2e: () => E2e): void {
       const address = fresh();
       const asked = await ask(address, { request: people.sign('eve', 'register destination', address) });
       expect(statusOf(await second.destinations.approveDestination(approval(asked)))).toBe('COOLING');
+    });
+  });
+
+  describe('being paid there', () => {
+    let payer: Bank;
+
+    beforeAll(async () => {
+      payer = await e2e().bank();
+      await payer.fund({ wallet: [2_000_000n] });
+    });
+
+    /** Usable, and known to settlement. */
+    async function active(): Promise<addressV1.Destination> {
+      const { destinationId } = await listed();
+      return until(
+        'it has cooled',
+        () => shown(destinationId),
+        (now) => statusOf(now) === 'ACTIVE',
+      );
+    }
+    const submit = (destinationId: string, over: Partial<Order> = {}) =>
+      patientlyUsable(() =>
+        payer.submit({ to: payee, amountSats: 100_000n, mode: 'BILATERAL', destinationId, ...over }),
+      );
+
+    it('takes the money out of the platform, to the satoshi', async () => {
+      const { destinationId, address, script } = await active();
+      const before = await payer.balance('wallet');
+      const { settlementId } = await submit(destinationId);
+      const { txid } = await payer.executing(settlementId);
+      await e2e().outside.mine(3);
+      const settled = await payer.settlement(settlementId, 'SETTLED');
+      expect(settled).toMatchObject({ txid, destinationId, destinationAddress: address });
+      expect(await e2e().outside.paidTo(txid, script)).toEqual([100_000n]);
+      const { available } = await payer.balance('wallet');
+      expect(available).toBe(before.available - 100_000n - settled.feeSats);
+      expect(await payee.total()).toBe(0n);
+      await expectInOrder(e2e());
+    });
+
+    it('is refused where the destination can’t be paid, each time for its reason', async () => {
+      const [pending, cooling, gone] = [await ask(fresh()), await listed(), await listed()];
+      await remove(gone);
+      const other = await e2e().bank({ wallet: 'none' });
+      const usable = await active();
+      const reason = async (destinationId: string, over: Partial<Order> = {}): Promise<string | undefined> =>
+        until(
+          'settlement knows of the destination',
+          async () =>
+            (
+              await refused(
+                payer.submit({ to: payee, amountSats: 100_000n, mode: 'BILATERAL', destinationId, ...over }),
+              )
+            )?.reason,
+          (found) => found !== 'UNKNOWN_DESTINATION' || destinationId === NOBODYS,
+        );
+      expect({
+        pending: await reason(pending.destinationId),
+        removed: await reason(gone.destinationId),
+        unknown: await reason(NOBODYS),
+        'of another bank': await reason(usable.destinationId, { to: other }),
+        dust: await reason(usable.destinationId, { amountSats: 293n }),
+        'nothing on-chain': await reason(usable.destinationId, { mode: 'CENTRALIZED' }),
+      }).toEqual({
+        pending: 'DESTINATION_PENDING',
+        removed: 'DESTINATION_REMOVED',
+        unknown: 'UNKNOWN_DESTINATION',
+        'of another bank': 'DESTINATION_OF_OTHER_INSTITUTION',
+        dust: 'INVALID_ARGUMENT',
+        'nothing on-chain': 'INVALID_ARGUMENT',
+      });
+      expect(cooling.usableAt).toBeDefined();
+    });
+
+    it('fails, with nothing offered, where the destination is removed before', async () => {
+      const destination = await active();
+      const { settlementId } = await submit(destination.destinationId, { amountSats: 3_000_000n });
+      await payer.settlement(settlementId, 'QUEUED');
+      await remove(destination);
+      await payer.fund({ wallet: [3_500_000n] });
+      const failed = await payer.settlement(settlementId, 'FAILED');
+      expect(lifeOf(failed)).toEqual(['RECEIVED', 'SCREENING', 'APPROVED', 'QUEUED', 'RESERVED', 'FAILED']);
+      expect(failed).toMatchObject({
+        txid: undefined,
+        reason: 'the signer doesn’t pay the destination: DESTINATION_REMOVED',
+      });
+      expect((await payer.balance('wallet')).reserved).toBe(0n);
     });
   });
 

@@ -273,7 +273,12 @@ export interface Settlement {
    * NO_ANCHOR_COIN (they are in use, or not final), FEE_ABOVE_CAP, DUST_OUTPUT (the payee's part of the fee leaves too little), or
    * TRANSACTION_TOO_HEAVY (they are too small for one transaction).
    */
-  waitsFor?: string | undefined;
+  waitsFor?:
+    | string
+    | undefined;
+  /** Where the payee is paid outside the platform: its destination, as it was when the settlement was submitted. */
+  destinationId?: string | undefined;
+  destinationAddress?: string | undefined;
 }
 
 export interface SettlementTransition {
@@ -304,6 +309,8 @@ function createBaseSettlement(): Settlement {
     payeeFeeSats: 0n,
     platformFeeSats: 0n,
     waitsFor: undefined,
+    destinationId: undefined,
+    destinationAddress: undefined,
   };
 }
 
@@ -380,6 +387,12 @@ export const Settlement: MessageFns<Settlement> = {
     }
     if (message.waitsFor !== undefined) {
       writer.uint32(194).string(message.waitsFor);
+    }
+    if (message.destinationId !== undefined) {
+      writer.uint32(322).string(message.destinationId);
+    }
+    if (message.destinationAddress !== undefined) {
+      writer.uint32(330).string(message.destinationAddress);
     }
     return writer;
   },
@@ -557,6 +570,22 @@ export const Settlement: MessageFns<Settlement> = {
             message.waitsFor = reader.string();
             continue;
           }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
+          case 41: {
+            if (tag !== 330) {
+              break;
+            }
+
+            message.destinationAddress = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -649,6 +678,16 @@ export const Settlement: MessageFns<Settlement> = {
         : isSet(object.waits_for)
         ? globalThis.String(object.waits_for)
         : undefined,
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : undefined,
+      destinationAddress: isSet(object.destinationAddress)
+        ? globalThis.String(object.destinationAddress)
+        : isSet(object.destination_address)
+        ? globalThis.String(object.destination_address)
+        : undefined,
     };
   },
 
@@ -714,6 +753,12 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.waitsFor !== undefined) {
       obj.waitsFor = message.waitsFor;
     }
+    if (message.destinationId !== undefined) {
+      obj.destinationId = message.destinationId;
+    }
+    if (message.destinationAddress !== undefined) {
+      obj.destinationAddress = message.destinationAddress;
+    }
     return obj;
   },
 
@@ -752,6 +797,8 @@ export const Settlement: MessageFns<Settlement> = {
       ? BigInt(object.platformFeeSats)
       : 0n;
     message.waitsFor = object.waitsFor ?? undefined;
+    message.destinationId = object.destinationId ?? undefined;
+    message.destinationAddress = object.destinationAddress ?? undefined;
     return message;
   },
 };

@@ -126,7 +126,11 @@ export interface SubmitSettlementRequest {
     | string
     | undefined;
   /** Who bears the network fee; unspecified: the payer. CENTRALIZED settlements have no fee. */
-  feePayer?: FeePayer | undefined;
+  feePayer?:
+    | FeePayer
+    | undefined;
+  /** On-chain only: pays this destination of the payee instead of its wallet here. It must be ACTIVE. */
+  destinationId?: string | undefined;
 }
 
 export interface SubmitSettlementResult {
@@ -588,6 +592,7 @@ function createBaseSubmitSettlementRequest(): SubmitSettlementRequest {
     nonce: undefined,
     payerWalletId: undefined,
     feePayer: undefined,
+    destinationId: undefined,
   };
 }
 
@@ -631,6 +636,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     }
     if (message.feePayer !== undefined) {
       writer.uint32(104).int32(message.feePayer);
+    }
+    if (message.destinationId !== undefined) {
+      writer.uint32(162).string(message.destinationId);
     }
     return writer;
   },
@@ -744,6 +752,14 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
             message.feePayer = reader.int32() as any;
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -810,6 +826,11 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
         : isSet(object.fee_payer)
         ? feePayerFromJSON(object.fee_payer)
         : undefined,
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : undefined,
     };
   },
 
@@ -851,6 +872,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     if (message.feePayer !== undefined) {
       obj.feePayer = feePayerToJSON(message.feePayer);
     }
+    if (message.destinationId !== undefined) {
+      obj.destinationId = message.destinationId;
+    }
     return obj;
   },
 
@@ -873,6 +897,7 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     message.nonce = object.nonce ?? undefined;
     message.payerWalletId = object.payerWalletId ?? undefined;
     message.feePayer = object.feePayer ?? undefined;
+    message.destinationId = object.destinationId ?? undefined;
     return message;
   },
 };
