@@ -1,3 +1,3 @@
 import { testSeeds } from './seeds.fixture.ts';
 
-testSeeds(7, 12);
+testSeeds(11, 20);
