@@ -48,6 +48,8 @@ export interface Book {
   lineageOf(txid: string): string | undefined;
   /** A lineage of the wallet that is planned and that other payouts may still join. */
   openLineageOf(walletId: string): string | undefined;
+  /** BILATERAL settlements that wait for coins of the wallet, first come first. */
+  waitingPayouts(walletId: string): readonly string[];
   /** Deposits that a foreign transaction is known to exclude, or that are outputs of `txid`. */
   depositsOf(txid: string): readonly string[];
   declare(txid: string, lineageId: string): void;

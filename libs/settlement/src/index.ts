@@ -16,7 +16,7 @@ export { feesNow } from './process/fees.ts';
 export { confirmIncident } from './process/incidents.ts';
 export * from './process/institutions.ts';
 export * from './process/offer.ts';
-export { isOpen, reserve } from './process/reserve.ts';
+export { isOpen, isWaitingPayout, reserve } from './process/reserve.ts';
 export * from './process/screening.ts';
 export * from './process/submit.ts';
 export * from './process/transactions.ts';

@@ -172,11 +172,26 @@ export const isDead = ({ inputs }: LineageVersion, { lost }: OfferedLineage): bo
 /** It pays the wallet alone: what it was to pay has been cancelled. */
 export const paysNobody = ({ payouts }: Pick<LineageVersion, 'payouts'>): boolean => payouts.length === 0;
 
+/** Whether one version pays what another doesn't: some of it may be left over once one of them has won. */
+export function versionsDiffer(versions: readonly Pick<LineagePlan, 'payouts'>[]): boolean {
+  const payees = versions.map(({ payouts }) => payouts.map(({ settlementId }) => settlementId).sort());
+  return new Set(payees.map((ids) => ids.join('\n'))).size > 1;
+}
+
+/** At most one output goes back to the wallet. */
+export const changeOf = ({ outputs }: LineageVersion): DeclaredOutput | undefined =>
+  outputs.find(({ role }) => role === 'change');
+
 /** What is to be offered next, if anything. */
 export function planOf(lineage: Lineage): LineagePlan | undefined {
   if (lineage.status === 'planned') return lineage.plan;
   return lineage.status === 'offered' ? lineage.next : undefined;
 }
+
+/** Settlements that any version pays that was offered. */
+export const settlementsPaid = ({ versions }: Pick<OfferedLineage, 'versions'>): readonly string[] => [
+  ...new Set(versions.flatMap(({ payouts }) => payouts.map(({ settlementId }) => settlementId))),
+];
 
 /** Settlements that a lineage pays in any version, or is to. */
 export function settlementsOf(lineage: Lineage): readonly string[] {

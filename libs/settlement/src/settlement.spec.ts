@@ -29,6 +29,7 @@ const terms: Terms = {
 };
 const payout: Payout = {
   lineageId: 's',
+  formerLineages: [],
   txid: 'bb' as Txid,
   outpoint: 'bb:0' as OutpointKey,
   feeSats: sats(300n),

@@ -45,6 +45,8 @@ export interface BlockRef {
 /** How a settlement is paid: by the version of its lineage that is in a block, else by the one offered last. */
 export interface Payout {
   readonly lineageId: string;
+  /** That it was in before: they may pay it still, should a reorg take back what is final. */
+  readonly formerLineages: readonly string[];
   readonly txid: Txid;
   readonly outpoint: OutpointKey;
   /** Its share of that version's fee. */
@@ -77,6 +79,8 @@ export type SettlementEvent = { readonly at: Instant } &
     | { readonly type: 'payout_offered'; readonly payout: Payout }
     /** Another version of its transaction is offered. */
     | { readonly type: 'payout_replaced'; readonly payout: Payout }
+    /** What its transaction would have been has lost, without it: another lineage is to pay it. */
+    | { readonly type: 'payout_requeued'; readonly lineageId: string; readonly reason: string }
     | { readonly type: 'payout_confirmed'; readonly block: BlockRef; readonly payout: Payout }
     /** `height`: of the last block below the one that is gone. */
     | { readonly type: 'payout_unconfirmed'; readonly reason: string; readonly height: number }
@@ -238,6 +242,8 @@ function evolveLiving(
     case 'payout_replaced':
       assert(state.status === 'executing', `a version is replaced while executing, not ${state.status}`);
       return { ...again(state, at), status: 'executing', payout: event.payout };
+    case 'payout_requeued':
+      return requeued(state, event);
     case 'payout_confirmed':
       return confirmed(state, event);
     case 'payout_unconfirmed':
@@ -257,13 +263,7 @@ function evolveLiving(
     case 'settlement_failed':
       return { ...move(state, 'failed', at, event.reason), status: 'failed', ...payoutOf(state) };
     case 'cancellation_requested':
-      assert(state.status === 'executing', `a payout is dropped while executing, not ${state.status}`);
-      return {
-        ...again(state, at),
-        status: 'executing',
-        payout: state.payout,
-        cancelling: { reason: event.reason, by: event.by },
-      };
+      return cancelling(state, event);
     case 'settlement_cancelled':
       return { ...move(state, 'cancelled', at, event.reason), status: 'cancelled' };
     case 'settlement_expired':
@@ -271,6 +271,31 @@ function evolveLiving(
     default:
       return assertNever(event, 'settlement event');
   }
+}
+
+function cancelling(
+  state: LivingSettlement,
+  { at, reason, by }: { at: Instant; reason: string; by: string },
+): LivingSettlement {
+  assert(state.status === 'executing', `a payout is dropped while executing, not ${state.status}`);
+  return { ...again(state, at), status: 'executing', payout: state.payout, cancelling: { reason, by } };
+}
+
+function requeued(state: LivingSettlement, { lineageId, at }: { lineageId: string; at: Instant }): LivingSettlement {
+  assert(
+    state.status === 'executing' || state.status === 'reopened' || state.status === 'reversed',
+    `a payout is left over while it waits, not ${state.status}`,
+  );
+  return { ...state, payout: { ...state.payout, ...movedTo(state.payout, lineageId) }, updatedAt: at };
+}
+
+/** The lineage that is to pay it now, and those that were to before. */
+export function movedTo(
+  { lineageId: before, formerLineages }: Payout,
+  lineageId: string,
+): Pick<Payout, 'lineageId' | 'formerLineages'> {
+  if (before === lineageId) return { lineageId, formerLineages };
+  return { lineageId, formerLineages: [...formerLineages.filter((id) => id !== lineageId && id !== before), before] };
 }
 
 function confirmed(state: LivingSettlement, event: { block: BlockRef; payout: Payout; at: Instant }): LivingSettlement {

@@ -1,14 +1,6 @@
 import {
-  type AccountKey,
-  buildPayoutTransaction,
-  deriveScript,
-  type FeeRate,
   hexFromBytes,
-  MasterKey,
-  type Network,
-  type OutpointKey,
   outpointKey,
-  parseOutpointKey,
   type ParsedTransaction,
   parseTransaction,
   type Prevout,
@@ -16,224 +8,32 @@ import {
   type ScriptHex,
   type SigningKey,
   signTransaction,
-  type Txid,
   verifySignatures,
 } from '@finality/bitcoin';
-import { type Instant, type Sats, unwrap } from '@finality/kernel';
+import { unwrap } from '@finality/kernel';
 import { describe, expect, it } from 'vitest';
+import { type Account, type DeclaredOutput, type SigningRule } from './index.ts';
 import {
-  type Account,
-  decideSigning,
-  type DeclaredInput,
-  type DeclaredOutput,
-  lineageAggregate,
-  type LineageState,
-  type PayoutAuthorisation,
-  POLICY_VERSION,
-  type SigningFacts,
-  type SigningRequest,
-  type SigningRule,
-} from './index.ts';
-
-/** What a compromised settlement service may try, over several requests, against a signer that remembers. */
-
-const SEED = new Uint8Array(32).fill(11);
-const master = new MasterKey(SEED, 'regtest');
-const sats = (value: bigint): Sats => value as Sats;
-const LIMIT_SATS = 1_000_000n;
-const FEE = 1_000n;
-const FOREIGN = `0014${'66'.repeat(20)}` as ScriptHex;
-
-function account(
-  walletId: string,
-  institutionId: string,
-  accountIndex: number,
-  scriptType: Account['scriptType'],
-): Account {
-  const { external, internal } = master.account(scriptType, accountIndex).descriptor;
-  return { walletId, institutionId, scriptType, accountIndex, external, internal };
-}
-
-const BANK_A = account('a-1', 'bank-a', 0, 'wpkh');
-const BANK_A_TAPROOT = account('a-2', 'bank-a', 1, 'tr');
-const BANK_B = account('b-1', 'bank-b', 2, 'wpkh');
-const ACCOUNTS = [BANK_A, BANK_A_TAPROOT, BANK_B];
-
-const keys = new Map<string, AccountKey>();
-
-/** Derived once each. */
-function keyOf({ scriptType, accountIndex }: Account, network: Network = 'regtest'): AccountKey {
-  const name = `${network} ${scriptType} ${accountIndex}`;
-  const key = keys.get(name) ?? new MasterKey(SEED, network).account(scriptType, accountIndex);
-  keys.set(name, key);
-  return key;
-}
-
-const scriptOn = (network: Network, of: Account, branch: 0 | 1, index: number): ScriptHex =>
-  deriveScript(keyOf(of, network).descriptor, branch, index).script;
-const scriptOf = (of: Account, branch: 0 | 1, index: number): ScriptHex => scriptOn('regtest', of, branch, index);
-
-interface Coin extends DeclaredInput {
-  readonly script: ScriptHex;
-}
-
-let coins = 0;
-const coin = (of: Account, value: bigint, index = 0): Coin => ({
-  outpoint: outpointKey({ txid: (++coins).toString(16).padStart(64, 'c') as Txid, vout: 0 }),
-  valueSats: sats(value),
-  branch: 0,
-  index,
-  script: scriptOf(of, 0, index),
-});
-
-interface Output {
-  readonly declared: DeclaredOutput;
-  readonly script: ScriptHex;
-  /** Where it isn't the declared one. */
-  readonly valueSats?: Sats;
-}
-
-const pay = (settlementId: string, value: bigint, script = scriptOf(BANK_B, 0, 3)): Output => ({
-  declared: {
-    kind: 'payee',
-    valueSats: sats(value),
-    settlementId,
-    institutionId: 'bank-b',
-    walletId: 'b-1',
-    branch: 0,
-    index: 3,
-  },
-  script,
-});
-
-const change = (value: bigint, script = scriptOf(BANK_A, 1, 5), index = 5): Output => ({
-  declared: { kind: 'change', valueSats: sats(value), index },
-  script,
-});
-
-interface Attempt {
-  readonly lineageId?: string;
-  readonly version?: number;
-  readonly from?: Account;
-  readonly inputs: readonly Coin[];
-  readonly outputs: readonly Output[];
-  readonly payouts?: readonly PayoutAuthorisation[];
-}
-
-function authorised({ declared }: Output): readonly PayoutAuthorisation[] {
-  if (declared.kind !== 'payee') return [];
-  return [
-    {
-      settlementId: declared.settlementId,
-      payerInstitutionId: 'bank-a',
-      payeeInstitutionId: declared.institutionId,
-      amountSats: declared.valueSats,
-      requestSignature: '',
-      requestKeyId: '',
-      requestNonce: '',
-      riskVerdictSignature: '',
-      amlVerdictSignature: '',
-      approvalSignatures: [],
-    },
-  ];
-}
-
-function requestOf({
-  lineageId = 'l-1',
-  version = 1,
-  from = BANK_A,
-  inputs,
-  outputs,
-  payouts,
-}: Attempt): SigningRequest {
-  const { unsigned } = buildPayoutTransaction({
-    // The caller builds what it likes: these values are in no signature and no byte of it.
-    inputs: inputs.map(({ outpoint, script }) => ({
-      outpoint: unwrap(parseOutpointKey(outpoint)),
-      valueSats: sats(10n ** 9n),
-      script,
-    })),
-    outputs: outputs.map(({ declared, script, valueSats }) => ({ script, valueSats: valueSats ?? declared.valueSats })),
-    locktime: 100,
-  });
-  return {
-    lineageId,
-    version,
-    walletId: from.walletId,
-    anchor: inputs[0]!.outpoint,
-    unsignedTransaction: unsigned,
-    inputs: inputs.map(({ outpoint, valueSats, branch, index }) => ({ outpoint, valueSats, branch, index })),
-    outputs: outputs.map(({ declared }) => declared),
-    epoch: 1,
-    payouts: payouts ?? outputs.flatMap(authorised),
-  };
-}
-
-/** A signer's journal, as far as decisions rest on it. */
-class Journal {
-  readonly #lineages = new Map<string, LineageState>();
-  readonly #settlements = new Map<string, string>();
-  readonly #coins = new Map<OutpointKey, { readonly lineageId: string; readonly valueSats: Sats }>();
-  readonly #made = new Map<OutpointKey, Prevout>();
-  readonly #sent = new Map<string, { readonly institutionId: string; readonly sats: bigint }>();
-
-  ask(attempt: Attempt): SigningRule | 'signed' {
-    const request = requestOf(attempt);
-    const facts = this.#facts(request);
-    const decided = decideSigning(request, facts);
-    if (!decided.ok) return decided.error.rule;
-    if (!decided.value.repeated) this.#record(request, decided.value, facts);
-    return 'signed';
-  }
-
-  #facts({ lineageId, walletId }: SigningRequest): SigningFacts {
-    const { institutionId } = ACCOUNTS.find((each) => each.walletId === walletId)!;
-    const others = [...this.#sent].filter(([id, sent]) => id !== lineageId && sent.institutionId === institutionId);
-    return {
-      account: (id) => ACCOUNTS.find((each) => each.walletId === id),
-      scriptOf,
-      lineage: this.#lineages.get(lineageId) ?? lineageAggregate.initialState,
-      coin: (outpoint) => ({ ...this.#coins.get(outpoint), ...this.#made.get(outpoint) }),
-      lineageOfSettlement: (id) => this.#settlements.get(id),
-      sentBeforeSats: others.reduce((sum, [, sent]) => sum + sent.sats, 0n),
-      sentInLineageSats: this.#sent.get(lineageId)?.sats ?? 0n,
-      limits: {
-        feeMaxSats: sats(20_000n),
-        feeRateMax: 100_000n as FeeRate,
-        rollingMaxSats: LIMIT_SATS,
-        windowMs: 86_400_000,
-      },
-      epochHighest: 1,
-    };
-  }
-
-  #record(
-    request: SigningRequest,
-    { transaction, feeSats, sentSats }: { transaction: ParsedTransaction; feeSats: Sats; sentSats: Sats },
-    { lineage, limits, sentBeforeSats, sentInLineageSats }: SigningFacts,
-  ): void {
-    const { lineageId, walletId } = request;
-    const { institutionId } = ACCOUNTS.find((each) => each.walletId === walletId)!;
-    const { txid } = transaction;
-    const decision = { policyVersion: POLICY_VERSION, limits, epochHighest: 1, sentBeforeSats };
-    const event = {
-      type: 'signing_accepted',
-      request,
-      institutionId,
-      txid,
-      feeSats,
-      sentSats,
-      acceptedAt: 1 as Instant,
-      decision,
-    } as const;
-    this.#lineages.set(lineageId, lineageAggregate.evolve(lineage, event));
-    for (const { settlementId } of request.payouts) this.#settlements.set(settlementId, lineageId);
-    for (const { outpoint, valueSats } of request.inputs) this.#coins.set(outpoint, { lineageId, valueSats });
-    for (const [vout, output] of transaction.outputs.entries()) this.#made.set(outpointKey({ txid, vout }), output);
-    const most = sentSats > sentInLineageSats ? sentSats : sentInLineageSats;
-    this.#sent.set(lineageId, { institutionId, sats: most });
-  }
-}
+  authorised,
+  sats,
+  LIMIT_SATS,
+  FEE,
+  FOREIGN,
+  BANK_A,
+  BANK_A_TAPROOT,
+  BANK_B,
+  keyOf,
+  scriptOn,
+  scriptOf,
+  type Coin,
+  coin,
+  type Output,
+  pay,
+  change,
+  type Attempt,
+  requestOf,
+  Journal,
+} from './red-team.fixture.ts';
 
 const fresh = (attempt: Attempt): SigningRule | 'signed' => new Journal().ask(attempt);
 

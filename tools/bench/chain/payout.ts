@@ -163,7 +163,9 @@ function factsOf(accounts: readonly Account[], keys: readonly AccountKey[]): Sig
     scriptOf: ({ accountIndex }, branch, index) => deriveScript(keys[accountIndex]!.descriptor, branch, index).script,
     lineage: lineageAggregate.initialState,
     coin: () => ({}),
-    lineageOfSettlement: () => undefined,
+    paymentsOf: () => [],
+    ancestryOf: () => [],
+    otherLineage: () => lineageAggregate.initialState,
     sentBeforeSats: 0n,
     sentInLineageSats: 0n,
     limits: {

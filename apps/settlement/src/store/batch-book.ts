@@ -8,6 +8,7 @@ import {
   type Coin,
   CoinBook,
   isOpen,
+  isWaitingPayout,
   type Maturity,
   type Records,
   type SettlementPolicy,
@@ -36,6 +37,8 @@ export interface Loaded {
   readonly maturities: readonly Maturity[];
   /** Lineages that were planned for a wallet that may reserve. */
   readonly open: readonly string[];
+  /** Payouts that waited for coins of a wallet whose transactions may be replaced, first come first. */
+  readonly waiting: readonly string[];
 }
 
 /** The domain's book over a batch of the event store: streams in the batch, the rest here, with what changed kept for saving. */
@@ -61,6 +64,7 @@ export class BatchBook implements Book {
   /** Outpoint → script, of those that this batch has to do with. */
   readonly #newDeposits = new Map<string, string>();
   readonly #planned: Set<string>;
+  readonly #waiting: Set<string>;
 
   constructor(batch: Batch, policy: SettlementPolicy, loaded: Loaded) {
     this.#batch = batch;
@@ -69,7 +73,16 @@ export class BatchBook implements Book {
     this.policy = policy;
     this.ledger = loaded.ledger;
     this.coins = new CoinBook(loaded.coins);
-    this.settlements = recordsOf(batch, settlementStream);
+    const settlements = recordsOf(batch, settlementStream);
+    this.settlements = {
+      get: settlements.get,
+      record: (id, ...events) => {
+        const state = settlements.record(id, ...events);
+        if (state.status === 'queued') this.#waiting.add(id);
+        return state;
+      },
+    };
+    this.#waiting = new Set(loaded.waiting);
     this.#planned = new Set(loaded.open);
     const lineages = recordsOf(batch, lineageStream);
     this.lineages = {
@@ -130,6 +143,10 @@ export class BatchBook implements Book {
 
   openLineageOf(walletId: string): string | undefined {
     return [...this.#planned].sort().find((id) => isOpen(this, walletId, this.lineages.get(id)));
+  }
+
+  waitingPayouts(walletId: string): readonly string[] {
+    return [...this.#waiting].filter((id) => isWaitingPayout(this.settlements.get(id), walletId));
   }
 
   depositsOf(txid: string): readonly string[] {

@@ -93,6 +93,10 @@ export class Needs {
       case 'chain_fact':
         return this.#fact(body.fact);
       case 'destinations_assigned':
+        // What was planned may not be possible any more, and is planned anew.
+        this.bumping.lineages.add(body.lineageId);
+        this.chain = true;
+        return void this.lineages.add(body.lineageId);
       case 'transaction_signed':
       case 'signing_refused':
         this.chain = true;

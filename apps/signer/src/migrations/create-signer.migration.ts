@@ -34,15 +34,16 @@ function tables(schema: string): readonly string[] {
     seedsDdl(schema),
     `CREATE TABLE ${schema}.accounts (
       account_index integer PRIMARY KEY CHECK (account_index >= 0), wallet_id text NOT NULL UNIQUE)`,
-    // The keys are the promise, whatever the program does: one transaction per version, one lineage per coin and per settlement.
+    // The keys are the promise, whatever the program does: one transaction per version, one lineage per coin.
     `CREATE TABLE ${schema}.journal (
-      lineage_id text NOT NULL, version integer NOT NULL, position bigint NOT NULL UNIQUE, wallet_id text NOT NULL, institution_id text NOT NULL, txid text NOT NULL,
+      lineage_id text NOT NULL, version integer NOT NULL, position bigint NOT NULL UNIQUE, wallet_id text NOT NULL, institution_id text NOT NULL, txid text NOT NULL, anchor text NOT NULL,
       unsigned_transaction bytea NOT NULL, epoch integer NOT NULL, fee_sats bigint NOT NULL, sent_sats bigint NOT NULL,
       signed_at bigint NOT NULL, PRIMARY KEY (lineage_id, version))`,
     `CREATE INDEX journal_txid ON ${schema}.journal (txid)`,
     `CREATE INDEX journal_window ON ${schema}.journal (institution_id, signed_at)`,
     `CREATE INDEX journal_epoch ON ${schema}.journal (epoch)`,
     `CREATE TABLE ${schema}.journal_coins (outpoint text PRIMARY KEY, lineage_id text NOT NULL, value_sats bigint NOT NULL)`,
-    `CREATE TABLE ${schema}.journal_payouts (settlement_id text PRIMARY KEY, lineage_id text NOT NULL)`,
+    `CREATE TABLE ${schema}.journal_payouts (
+      settlement_id text NOT NULL, lineage_id text NOT NULL, version integer NOT NULL, PRIMARY KEY (settlement_id, lineage_id, version))`,
   ];
 }

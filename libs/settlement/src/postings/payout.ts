@@ -29,9 +29,13 @@ export const commitment = (terms: Terms, feeSats: bigint): Transfer =>
   post({ ...keyOf(terms, 'commit'), pendingId: reservationId(terms.settlementId), amount: terms.amountSats + feeSats });
 
 /** Another version may take a larger share of the fee. */
-export const heldMore = (terms: Terms, version: number, amount: bigint): Transfer =>
+export const heldMore = (
+  terms: Terms,
+  { lineageId, version }: { readonly lineageId: string; readonly version: number },
+  amount: bigint,
+): Transfer =>
   single({
-    ...keyOf(terms, 'bump', version),
+    ...inLineage(terms, lineageId, 'bump', version),
     debit: availableAccount(terms.payer),
     credit: inFlightAccount(terms.payer),
     amount,
@@ -204,6 +208,12 @@ const amountMovedBack = (terms: Terms, life: number): Transfer =>
     amount: terms.amountSats,
   });
 
+/** Lineages count their versions and lives alike, and a payout may be in several. */
+const inLineage = (terms: Terms, lineageId: string, purpose: string, life: number): ReturnType<typeof keyOf> => ({
+  ...keyOf(terms, purpose, life),
+  object: `${terms.settlementId}/${lineageId}`,
+});
+
 function keyOf(
   terms: Terms,
   purpose: string,
@@ -213,17 +223,17 @@ function keyOf(
 }
 
 /** In a block although it was taken for dead (a reorg past finality): the fee is nobody's until somebody has looked at it. */
-export const lateConfirmation = (terms: Terms, feeSats: bigint, life: number): Transfer =>
+export const lateConfirmation = (terms: Terms, lineageId: string, feeSats: bigint, life: number): Transfer =>
   single({
-    ...keyOf(terms, 'late_fee', life),
+    ...inLineage(terms, lineageId, 'late_fee', life),
     debit: settlementSuspenseAccount(),
     credit: transitAccount(),
     amount: feeSats,
   });
 
-export const lateConfirmationUndone = (terms: Terms, feeSats: bigint, life: number): Transfer =>
+export const lateConfirmationUndone = (terms: Terms, lineageId: string, feeSats: bigint, life: number): Transfer =>
   single({
-    ...keyOf(terms, 'late_fee_back', life),
+    ...inLineage(terms, lineageId, 'late_fee_back', life),
     debit: transitAccount(),
     credit: settlementSuspenseAccount(),
     amount: feeSats,

@@ -21,7 +21,9 @@ export interface CoinRequest {
   readonly walletId: string;
   readonly payouts: readonly Pick<LineagePayout, 'payeeWalletId' | 'amountSats'>[];
   /** A plan that there is already: its anchor stays, its coins are used first or again. */
-  readonly plan?: LineagePlan;
+  readonly plan?: Pick<LineagePlan, 'anchor'> & {
+    readonly inputs: readonly Pick<LineagePlan['inputs'][number], 'outpoint'>[];
+  };
   /** Whether other coins of the wallet may be used too. */
   readonly own?: 'only';
 }

@@ -2,19 +2,27 @@ import { buildPayoutTransaction, outpointKey, parseOutpointKey, type PayoutTrans
 import { assert, type Sats, unwrap } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import {
+  changeOf,
   type DeclaredOutput,
   type Destination,
+  type Lineage,
   type LineagePlan,
   type LineageVersion,
   offered,
   planOf,
+  settlementsPaid,
   type VersionPayout,
   versionNumbered,
+  versionsDiffer,
 } from '../lineage.ts';
 import { mustPost } from '../postings/post.ts';
-import { commitment } from '../postings/payout.ts';
+import { commitment, reservation } from '../postings/payout.ts';
 import { living, type Payout } from '../settlement.ts';
-import { dropNext, held, sharesOf, waitForBlock } from './bump.ts';
+import { bumpTo, dropNext, waitForBlock } from './bump.ts';
+import { held, rateOfPlan, sharesOf } from './fund.ts';
+import { mayJoin, reservations } from './join.ts';
+import { returnLeftOver } from './requeue.ts';
+import { abandon, claim } from './reserve.ts';
 
 export interface Destinations {
   /** By settlement. */
@@ -34,15 +42,9 @@ export function offer(book: Book, lineageId: string, version: number, destinatio
   if (plan?.version !== version || !plan.payouts.every(({ settlementId }) => settlementId in destinations.payees))
     return;
   if (plan.changeSats > 0n && destinations.change === undefined) return;
-  if (lineage.status === 'offered') {
-    const more = held(book, plan);
-    // What could be afforded when this was planned has been spent since.
-    if (!book.ledger.check(more).ok) {
-      dropNext(book, lineageId, 'the payer has not got what the fee takes more');
-      return waitForBlock(book, lineageId);
-    }
-    mustPost(book.ledger, ...more);
-  }
+  const more = held(book, plan);
+  if (!isPossible(book, lineage, plan)) return planAnew(book, lineage, plan);
+  mustPost(book.ledger, ...more);
   const outputs = outputsOf(plan, destinations);
   const transaction = build(book, plan, outputs);
   const { txid } = transaction;
@@ -58,7 +60,41 @@ export function offer(book: Book, lineageId: string, version: number, destinatio
   book.declare(txid, lineageId);
   book.lineages.record(lineageId, { type: 'version_offered', at: book.now, version: offering });
   for (const payout of offering.payouts) pay(book, lineageId, txid, payout);
+  keepChange(book, lineageId);
   waitForBlock(book, lineageId);
+}
+
+/** What could be afforded when it was planned may have been spent since, and what was to join it may be paid otherwise or not any more. */
+function isPossible(book: Book, lineage: Lineage, plan: LineagePlan): boolean {
+  const more = [...held(book, plan), ...reservations(book, plan.payouts)];
+  if (!book.ledger.check(more).ok) return false;
+  if (lineage.status !== 'offered') return true;
+  const known = new Set(settlementsPaid(lineage));
+  const joining = plan.payouts.filter(({ settlementId }) => !known.has(settlementId));
+  const wait = joining.every(({ settlementId }) => book.settlements.get(settlementId).status === 'queued');
+  return wait && (joining.length === 0 || mayJoin(book, lineage, plan.payouts));
+}
+
+function planAnew(book: Book, lineage: Lineage, plan: LineagePlan): void {
+  const { lineageId } = plan;
+  const reason = 'what it was to pay has changed, or what its payer has';
+  if (lineage.status === 'offered') {
+    dropNext(book, lineageId, reason);
+    return bumpTo(book, lineageId, rateOfPlan(book, plan));
+  }
+  abandon(book, lineageId, reason);
+  for (const { settlementId } of plan.payouts) returnLeftOver(book, settlementId, lineageId, reason);
+}
+
+/** Versions that pay different payouts: whichever wins, its change pays what it leaves over, so nobody else has it before that is known. */
+function keepChange(book: Book, lineageId: string): void {
+  const lineage = offered(book.lineages.get(lineageId));
+  if (!versionsDiffer(lineage.versions)) return;
+  for (const version of lineage.versions) {
+    const change = changeOf(version);
+    const coin = change && book.coins.find(change.outpoint);
+    if (coin !== undefined && coin.claimedBy === undefined) claim(book, lineageId, [coin]);
+  }
 }
 
 function build(
@@ -110,8 +146,12 @@ type NewOutput = DeclaredOutput extends infer Output
 /** For the first time, or by another version. */
 function pay(book: Book, lineageId: string, txid: LineageVersion['txid'], paid: VersionPayout): void {
   const { settlementId, outpoint, feeSats } = paid;
-  const state = living(book.settlements.get(settlementId));
   const at = book.now;
+  let state = living(book.settlements.get(settlementId));
+  if (state.status === 'queued') {
+    mustPost(book.ledger, reservation(state.terms, book.policy.feeCapSats));
+    state = living(book.settlements.record(settlementId, { type: 'liquidity_reserved', at, lineageId }));
+  }
   if (state.status === 'executing') {
     const heldSats = feeSats > state.payout.heldSats ? feeSats : state.payout.heldSats;
     const payout: Payout = { ...state.payout, txid, outpoint, feeSats, heldSats };
@@ -119,7 +159,7 @@ function pay(book: Book, lineageId: string, txid: LineageVersion['txid'], paid: 
     return;
   }
   mustPost(book.ledger, commitment(state.terms, feeSats));
-  const payout: Payout = { lineageId, txid, outpoint, feeSats, heldSats: feeSats, life: 0 };
+  const payout: Payout = { lineageId, formerLineages: [], txid, outpoint, feeSats, heldSats: feeSats, life: 0 };
   book.settlements.record(settlementId, { type: 'payout_offered', at, payout });
   book.cancelTimer(settlementId);
 }

@@ -6,7 +6,7 @@ import type { Lineage, LineageInput, LineagePayout, LineagePlan } from '../linea
 import { novation } from '../postings/clearing.ts';
 import { mustPost } from '../postings/post.ts';
 import { reservation } from '../postings/payout.ts';
-import type { LivingSettlement, Terms } from '../settlement.ts';
+import type { LivingSettlement, Settlement, Terms } from '../settlement.ts';
 import { chooseCoins, type CoinChoice } from './choose-coins.ts';
 
 /** Approved, or queued and tried again: takes the liquidity, or waits for it. Anything else is left as it is. */
@@ -30,12 +30,12 @@ function clear(book: Book, state: LivingSettlement): void {
 /** On-chain: reservation, claim on the coins and the intent to pay commit together (DESIGN 3). */
 function plan(book: Book, state: LivingSettlement): void {
   const { terms } = state;
-  assert(terms.payer.kind === 'wallet' && terms.payee.kind === 'wallet', 'on-chain settlements are between wallets');
+  assert(terms.payer.kind === 'wallet', 'on-chain settlements are between wallets');
   const transfer = reservation(terms, book.policy.feeCapSats);
   const affordable = book.ledger.check([transfer]);
   if (!affordable.ok) return wait(book, state, shortage(affordable.error));
-  const { settlementId, from, to, amountSats } = terms;
-  const payout = { settlementId, payeeWalletId: terms.payee.walletId, payeeInstitutionId: to, amountSats };
+  const { settlementId, from } = terms;
+  const payout = payoutOf(terms);
   const shared = terms.mode === 'bilateral' ? book.openLineageOf(terms.payer.walletId) : undefined;
   const planned = shared === undefined ? undefined : join(book, shared, payout);
   if (planned === undefined) {
@@ -60,6 +60,12 @@ function plan(book: Book, state: LivingSettlement): void {
   book.settlements.record(settlementId, { type: 'liquidity_reserved', at: book.now, lineageId });
 }
 
+/** What a settlement between wallets has to be paid. */
+export function payoutOf({ settlementId, payee, to, amountSats }: Terms): LineagePayout {
+  assert(payee.kind === 'wallet', 'on-chain settlements are between wallets');
+  return { settlementId, payeeWalletId: payee.walletId, payeeInstitutionId: to, amountSats };
+}
+
 /** When a payout of its own, or the first of several, is offered: what may share a transaction waits for others. */
 function offerAt(book: Book, { mode }: Pick<Terms, 'mode'>, payouts: readonly LineagePayout[]): Instant {
   const { waitMs, payoutsMax, valueMaxSats } = book.policy.batch;
@@ -73,6 +79,13 @@ export function isOpen({ now, policy }: Pick<Book, 'now' | 'policy'>, walletId: 
   if (lineage.status !== 'planned' || lineage.conflicts.length > 0) return false;
   const { plan: planned } = lineage;
   return planned.walletId === walletId && now < planned.offerAt && planned.payouts.length < policy.batch.payoutsMax;
+}
+
+/** Whether it waits for coins of this wallet, and may share a transaction with others. */
+export function isWaitingPayout(settlement: Settlement, walletId: string): boolean {
+  if (settlement.status !== 'queued' || settlement.terms.mode !== 'bilateral') return false;
+  const { payer } = settlement.terms;
+  return payer.kind === 'wallet' && payer.walletId === walletId;
 }
 
 /** Pays one more with a transaction that is planned. @returns its lineage, or undefined when the wallet's coins don't do for both */
@@ -109,7 +122,7 @@ function replan(
   book.lineages.record(lineageId, { type: 'plan_changed', at: book.now, plan: { ...before, ...changes } });
 }
 
-const chosen = ({
+export const chosen = ({
   coins,
   feeSats,
   changeSats,

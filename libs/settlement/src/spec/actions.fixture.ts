@@ -1,6 +1,6 @@
 import type { OutpointKey } from '@finality/bitcoin';
 import { sats } from '@finality/kernel';
-import { latest, type Lineage, type LineagePlan, planOf } from '../lineage.ts';
+import { latest, type Lineage, type LineagePlan, planOf, versionsDiffer } from '../lineage.ts';
 import type { Recommendation } from '../settlement.ts';
 import { INSTITUTIONS, type World } from './world.fixture.ts';
 import type { WorldTx } from './world-chain.fixture.ts';
@@ -21,12 +21,14 @@ export const ACTION_WEIGHTS = {
   undo: 3,
   redo: 1,
   mine: 22,
+  win: 1,
   reorg: 4,
   poll: 6,
   evict: 1,
   rescan: 1,
   notice: 3,
   submit: 8,
+  share: 2,
   verdict: 6,
   deposit_verdict: 6,
   approve_all: 10,
@@ -69,6 +71,25 @@ export const PAYOUT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   poll: 1,
 };
 
+/** For histories in which versions of a lineage pay this and that, and any of them may win. */
+export const VERSION_WEIGHTS: Readonly<Record<ActionKind, number>> = {
+  ...zero(),
+  share: 12,
+  hurry: 16,
+  mine: 4,
+  win: 6,
+  bump: 10,
+  drop: 3,
+  assign: 3,
+  sign: 2,
+  broadcast: 2,
+  reorg: 2,
+  redo: 1,
+  undo: 1,
+  confirm: 2,
+  agree: 4,
+};
+
 function zero(): Record<ActionKind, number> {
   return Object.fromEntries(Object.keys(ACTION_WEIGHTS).map((kind) => [kind, 0])) as Record<ActionKind, number>;
 }
@@ -98,6 +119,8 @@ export function act(world: World, { kind, a, b, c }: Action): void {
       return mine(world, 1, b, bit(c, 0) ? 0 : c);
     case 'mine':
       return mine(world, a, b, c);
+    case 'win':
+      return win(world, a, b);
     case 'reorg':
       return world.reorg(1 + (a % 7), (tx) => bit(b, Number.parseInt(tx.txid.slice(0, 1), 16)) || bit(c, 0));
     case 'agree':
@@ -130,6 +153,14 @@ function business(world: World, { kind, a, b, c }: Action): void {
   switch (kind) {
     case 'submit':
       return submit(world, a, b, c);
+    case 'share':
+      // Of one payer mostly, so that they meet.
+      return void world.submit(
+        'bilateral',
+        INSTITUTIONS[bit(a, 0) ? b % 3 : 0]!,
+        INSTITUTIONS[1 + (b % 2)]!,
+        pick(AMOUNTS, c)!,
+      );
     case 'verdict': {
       const id = pick(settlementsIn(world, 'screening'), a) ?? pick(book.settlements.ids(), a);
       return id === undefined ? undefined : world.screen('settlement', id, bit(b, 0) ? 'risk' : 'aml', recommend(c));
@@ -278,11 +309,13 @@ export function settleDown(world: World): void {
   for (const address of world.notices.splice(0)) world.tell({ type: 'address_issued', address });
   world.rescan();
   const { finalDepth, reopenedBlocksMax, confirmations } = world.book.policy;
-  const blocks = 4 + 2 * Math.max(finalDepth, reopenedBlocksMax, confirmations.base.blockchain + 2);
-  for (let i = 0; i < blocks; i++) {
+  const deep = Math.max(finalDepth, reopenedBlocksMax, confirmations.base.blockchain + 2);
+  // What a final version leaves over is paid by another lineage, and that may leave over something once more.
+  const busy = 4 + 2 * finalDepth;
+  for (let i = 0; i < busy + 2 * deep; i++) {
     world.confirmIncidents();
-    if (i < 4) hurry(world);
-    if (i < 4) tellAll(world);
+    if (i < busy) hurry(world);
+    if (i < busy) tellAll(world);
     world.mine(() => true);
     world.agree();
     world.poll(true);
@@ -387,6 +420,18 @@ function undo(world: World, a: number, b: number, c: number): void {
   if (bit(b, 1)) world.chain.accept(tx);
   else world.mine(() => bit(b, 2), [tx]);
   for (let i = 0; i < c % 8; i++) world.mine(() => bit(b, 3));
+}
+
+/** A version of a lineage is mined, whichever the nodes would have. */
+function win(world: World, a: number, b: number): void {
+  const lineages = world.book.lineages.all().flatMap((lineage) => ('versions' in lineage ? lineage : []));
+  const many = lineages.filter((lineage) => lineage.status === 'offered' && lineage.versions.length > 1);
+  // Where it matters most which one wins.
+  const differing = many.filter(({ versions }) => versionsDiffer(versions));
+  const some = [differing, many, lineages].find((list) => list.length > 0) ?? [];
+  const version = pick(pick(some, a)?.versions ?? [], b);
+  const tx = version && world.chain.known.get(version.txid);
+  if (tx !== undefined) world.mine(() => bit(b, 8), [tx]);
 }
 
 /** One block or a few; all of the mempool, half of it or nothing. */

@@ -9,6 +9,7 @@ import {
   fund,
   PAYOUT_WEIGHTS,
   settleDown,
+  VERSION_WEIGHTS,
 } from './actions.fixture.ts';
 import { checkAtRest, checkWorld } from './invariants.fixture.ts';
 import { PAYING } from './memory-book.fixture.ts';
@@ -71,6 +72,17 @@ describe.each(POLICIES)('any history (%s)', { timeout: TIMEOUT_MS }, (_name, pol
       fc.property(fc.subarray(['pool', 'w-b', 'w-c']), actionsOf(ACTION_WEIGHTS, 150), (late, actions) => {
         const world = new World(policy, late);
         fund(world);
+        run(world, actions);
+      }),
+      SETTINGS,
+    );
+  });
+
+  it('of versions that pay this and that keeps them together', () => {
+    fc.assert(
+      fc.property(actionsOf(VERSION_WEIGHTS, 80), (actions) => {
+        const world = new World(policy);
+        fund(world, true);
         run(world, actions);
       }),
       SETTINGS,

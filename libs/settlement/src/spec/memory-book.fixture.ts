@@ -7,7 +7,7 @@ import { type AddressRecord, CoinBook, type WalletRecord } from '../coin.ts';
 import { depositAggregate } from '../deposit.ts';
 import { apiKeyAggregate, institutionAggregate } from '../institution.ts';
 import { lineageAggregate } from '../lineage.ts';
-import { isOpen } from '../process/reserve.ts';
+import { isOpen, isWaitingPayout } from '../process/reserve.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { settlementAggregate } from '../settlement.ts';
 
@@ -90,6 +90,12 @@ export class MemoryBook implements Book {
 
   openLineageOf(walletId: string): string | undefined {
     return this.lineages.ids().find((id) => isOpen(this, walletId, this.lineages.get(id)));
+  }
+
+  waitingPayouts(walletId: string): readonly string[] {
+    const queued = this.log.filter(({ event }) => event.type === 'liquidity_awaited');
+    const ids = [...new Set(queued.map(({ stream }) => stream.slice('settlement/'.length)))];
+    return ids.filter((id) => isWaitingPayout(this.settlements.get(id), walletId));
   }
 
   depositsOf(txid: string): readonly string[] {

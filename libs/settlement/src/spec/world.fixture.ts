@@ -223,11 +223,7 @@ export class World {
     const { lineageId, version } = plan;
     const cause = `lineage/${lineageId} ${version === 1 ? 'lineage_planned' : 'version_planned'}`;
     const payees = plan.payouts.map(({ settlementId, payeeWalletId, payeeInstitutionId }) => {
-      const place = this.#issue(`${lineageId}:${settlementId}`, late, [
-        payeeWalletId,
-        payeeInstitutionId,
-        'settlement',
-      ]);
+      const place = this.#issue(`${settlementId}:payee`, late, [payeeWalletId, payeeInstitutionId, 'settlement']);
       return [settlementId, destinationOf(place)] as const;
     });
     const change = this.#issue(`${lineageId}:change`, late, [plan.walletId, plan.institutionId, 'change']);

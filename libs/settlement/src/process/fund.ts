@@ -1,0 +1,144 @@
+import {
+  decideBump,
+  dustLimitSats,
+  type FeeRate,
+  feeRateOf,
+  feeShares,
+  formatFeeRate,
+  vsizeOf,
+} from '@finality/bitcoin';
+import { addSats, err, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
+import type { Transfer } from '@finality/ledger';
+import type { Book } from '../book.ts';
+import {
+  latest,
+  type LineageInput,
+  type LineagePayout,
+  type LineagePlan,
+  offered,
+  type OfferedLineage,
+  type OfferedVersion,
+  settlementsPaid,
+} from '../lineage.ts';
+import { ownFeeHeld } from '../postings/lineage.ts';
+import { heldMore } from '../postings/payout.ts';
+import { living } from '../settlement.ts';
+import { placeholderFor, spendable, weightOf } from './choose-coins.ts';
+import { inputOf } from './reserve.ts';
+
+/** Coins that one version may add to those of the last. */
+const COINS_ADDED_MAX = 20;
+
+type Paying = Pick<LineagePlan, 'walletId' | 'payouts' | 'inputs' | 'feeSats' | 'changeSats'>;
+
+/** What each payout bears of a plan's fee, in the order of its payouts. */
+export function sharesOf(book: Book, plan: Paying): readonly Sats[] {
+  const { payouts } = plan;
+  if (payouts.length === 0) return [];
+  const scripts = payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
+  return feeShares({ feeSats: plan.feeSats, feeRate: rateOfPlan(book, plan), scripts });
+}
+
+/** What has to be held beside what is: each payout's share of the fee may be larger than in any version before. */
+export function held(book: Book, plan: Paying & Pick<LineagePlan, 'lineageId' | 'version'>): readonly Transfer[] {
+  if (plan.payouts.length === 0) {
+    const moreSats = plan.feeSats - offered(book.lineages.get(plan.lineageId)).ownHeldSats;
+    return moreSats > 0n ? [ownFeeHeld(plan, plan.version, moreSats)] : [];
+  }
+  return sharesOf(book, plan).flatMap((feeSats, i) => {
+    const state = living(book.settlements.get(plan.payouts[i]!.settlementId));
+    // What is offered for the first time has its fee cap reserved.
+    if (state.status !== 'executing') return [];
+    const moreSats = feeSats - state.payout.heldSats;
+    return moreSats > 0n ? [heldMore(state.terms, plan, moreSats)] : [];
+  });
+}
+
+export interface Funding {
+  readonly inputs: readonly LineageInput[];
+  readonly feeSats: Sats;
+  readonly changeSats: Sats;
+}
+
+/** The coins of the last version, and as few more as the fee needs. */
+export function fund(
+  book: Book,
+  lineage: OfferedLineage,
+  payouts: readonly LineagePayout[],
+  feeRate: FeeRate,
+): Result<Funding, Refusal> {
+  const last = latest(lineage);
+  const payees = payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
+  const change = placeholderFor(book, lineage.walletId);
+  const amountSats = addSats(...payouts.map((payout) => payout.amountSats));
+  // Who pays nobody any more bears what all that were to be paid would have.
+  const bearers = payees.length > 0 ? payees.length : settlementsPaid(lineage).length;
+  const target = { feeRate, feeCapSats: (book.policy.feeCapSats * BigInt(bearers)) as Sats };
+  const free = spendable(book, lineage.walletId).slice(0, COINS_ADDED_MAX).map(inputOf);
+  for (let added = 0; added <= free.length; added++) {
+    const inputs = [...last.inputs, ...free.slice(0, added)];
+    const restSats = addSats(...inputs.map(({ valueSats }) => valueSats)) - amountSats;
+    const withChange = feeOf(book, last, weightOf(inputs, [...payees, change]), target);
+    const without = feeOf(book, last, weightOf(inputs, payees), target);
+    if (!withChange.ok) return withChange;
+    if (!without.ok) return without;
+    const changeSats = restSats - withChange.value;
+    const funding =
+      changeSats >= dustLimitSats(change)
+        ? { inputs, feeSats: withChange.value, changeSats: changeSats as Sats }
+        : payees.length > 0 && restSats >= without.value
+          ? { inputs, feeSats: restSats as Sats, changeSats: 0n as Sats }
+          : undefined;
+    if (funding === undefined) continue;
+    const parts = sharesOf(book, { walletId: lineage.walletId, payouts, ...funding });
+    if (parts.every((feeSats) => feeSats <= book.policy.feeCapSats)) return ok(funding);
+  }
+  return refused('NO_COINS', 'the wallet has no confirmed coins for the fee');
+}
+
+/** The fee of a replacement of this weight at the feerate asked for, or at what nodes ask for if that is more. */
+function feeOf(
+  { policy: { bump: policy } }: Book,
+  last: OfferedVersion,
+  weight: number,
+  { feeRate, feeCapSats }: { readonly feeRate: FeeRate; readonly feeCapSats: Sats },
+): Result<Sats, Refusal> {
+  const { version, feeSats } = last;
+  const decision = decideBump({
+    // Nobody tells what payees have made of its outputs: those that follow ours are spent when they are final.
+    versions: [{ version, feeSats, vsize: vsizeOf(weightOfVersion(last)), descendants: [] }],
+    target: feeRate,
+    incremental: policy.incrementalFeeRate,
+    floor: policy.incrementalFeeRate,
+    feeCapSats,
+    replacement: { vsize: vsizeOf(weight), isFunded: true },
+  });
+  switch (decision.kind) {
+    case 'replace':
+      return ok(decision.feeSats);
+    case 'none':
+      return refused('PAYS_ENOUGH', `version ${version} pays ${formatFeeRate(rateOf(last))} sat/vB already`);
+    default:
+      return refused('FEE_ABOVE_CAP', `expected a fee of at most ${feeCapSats} sat`);
+  }
+}
+
+const weightOfVersion = ({ inputs, outputs }: OfferedVersion): number =>
+  weightOf(
+    inputs,
+    outputs.map(({ destination }) => destination.script),
+  );
+
+/** What a plan pays for its size. */
+export function rateOfPlan(book: Book, { walletId, payouts, inputs, feeSats, changeSats }: Paying): FeeRate {
+  const payees = payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
+  const scripts = changeSats === 0n ? payees : [...payees, placeholderFor(book, walletId)];
+  return feeRateOf(feeSats, weightOf(inputs, scripts));
+}
+
+/** What a version pays for its size. */
+export const rateOf = (version: OfferedVersion): FeeRate => feeRateOf(version.feeSats, weightOfVersion(version));
+
+/** What a version can't be, and why. */
+export const refused = (reason: string, message: string): { readonly ok: false; readonly error: Refusal } =>
+  err(refusal('failed_precondition', reason, message));
