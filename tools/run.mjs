@@ -27,6 +27,7 @@ const COMMANDS = {
   certificates: ['tools/certificates/main.ts'],
   lint: ['node_modules/eslint/bin/eslint.js', '--max-warnings=0'],
   typecheck: ['node_modules/typescript/bin/tsc', '--project', '.'],
+  ledger: ['tools/ledger/main.ts'],
   generate: ['tools/generate.ts'],
   k8s: ['k8s/src/main.ts'],
 };

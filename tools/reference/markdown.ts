@@ -114,7 +114,7 @@ const RECORD_HEADERS: readonly (readonly [name: string, meaning: string])[] = [
   ['ce_time', 'when it happened, RFC 3339 in UTC with milliseconds'],
   ['ce_recordedtime', 'when it was stored'],
   ['ce_position', 'place of the event in its owner’s log; higher is later, in any topic of that owner'],
-  ['ce_epoch', 'changes when the owner’s database was replaced after a disaster; positions count within it'],
+  ['ce_epoch', 'rises when the owner’s database was restored from an older copy; positions and sequences go on far above'],
   ['ce_schemaversion', 'version of the message’s meaning, from 1'],
   ['ce_correlationid', 'the same in everything that one request led to'],
   ['ce_causationid', '`ce_id` of the message that it answers, or the id of the request'],
@@ -122,7 +122,11 @@ const RECORD_HEADERS: readonly (readonly [name: string, meaning: string])[] = [
   ['ce_institutions', 'ids of the institutions concerned, comma-separated; may be empty'],
   ['content-type', '`application/protobuf`'],
   ['traceparent', 'W3C trace context; not on every record'],
-  ['ce_sequence', 'number of the message within (topic, key), from 1, without gaps'],
+  ['ce_sequence', 'number of the message within (topic, key), from 1, without gaps within an epoch'],
+  [
+    'ce_previoussequence',
+    'only on the first record of a key in a later epoch: the last one before it that still stands; what was numbered in between is void',
+  ],
   ['ce_ordinal', 'which of the messages of one event, from 0'],
 ];
 

@@ -6,6 +6,8 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import type { IssuerStore } from './commands.ts';
 import type { AddressIssuerConfig } from './config.ts';
 import { Derivations } from './derivations.ts';
+import { DestinationRegistry } from './destination-registry.ts';
+import { ApproveDestinationRpc } from './inbound/approve-destination.rpc.ts';
 import { ChainFactMessages } from './inbound/chain-facts.messages.ts';
 import { GetGapReportRpc } from './inbound/get-gap-report.rpc.ts';
 import { InstitutionMessages } from './inbound/institution.messages.ts';
@@ -13,14 +15,28 @@ import { IssueAddressRpc } from './inbound/issue-address.rpc.ts';
 import { IssueAddressesRpc } from './inbound/issue-addresses.rpc.ts';
 import { IssueInternalAddressRpc } from './inbound/issue-internal-address.rpc.ts';
 import { ListAddressesRpc } from './inbound/list-addresses.rpc.ts';
+import { ListDestinationsRpc } from './inbound/list-destinations.rpc.ts';
+import { ListSignatoriesRpc } from './inbound/list-signatories.rpc.ts';
 import { ListWalletsRpc } from './inbound/list-wallets.rpc.ts';
+import { RegisterDestinationRpc } from './inbound/register-destination.rpc.ts';
+import { RegisterSignatoryRpc } from './inbound/register-signatory.rpc.ts';
 import { RegisterWalletRpc } from './inbound/register-wallet.rpc.ts';
 import { RequestWalletChallengeRpc } from './inbound/request-wallet-challenge.rpc.ts';
+import { RemoveDestinationRpc } from './inbound/remove-destination.rpc.ts';
+import { ReviewDestinationRpc } from './inbound/review-destination.rpc.ts';
 import { WatchMessages } from './inbound/watch.messages.ts';
 import { IssuerHandler } from './issuer.handler.ts';
 import { Issuing } from './issuing.ts';
 import { Registration, type SignerOfAccounts } from './registration.ts';
-import { AUTHENTICATOR, DERIVATIONS, ISSUER_READER, ISSUER_STORE, ISSUING, REGISTRATION } from './tokens.ts';
+import {
+  AUTHENTICATOR,
+  DERIVATIONS,
+  DESTINATIONS,
+  ISSUER_READER,
+  ISSUER_STORE,
+  ISSUING,
+  REGISTRATION,
+} from './tokens.ts';
 import { DerivationWorker } from './workers/derivation.worker.ts';
 import { WalletKeysWorker } from './workers/wallet-keys.worker.ts';
 
@@ -36,6 +52,16 @@ export interface AddressIssuerEnv extends ServiceEnv<AddressIssuerConfig> {
 /** Who asks for change and payees' addresses, and how. */
 export type AddressingPort = ServicePort<addressV1.InternalAddressServiceServer>;
 
+const DESTINATION_RPCS = [
+  RegisterSignatoryRpc,
+  ListSignatoriesRpc,
+  RegisterDestinationRpc,
+  ApproveDestinationRpc,
+  ReviewDestinationRpc,
+  RemoveDestinationRpc,
+  ListDestinationsRpc,
+];
+
 @Module({})
 export class AddressIssuerModule {
   static register(env: AddressIssuerEnv): DynamicModule {
@@ -50,6 +76,7 @@ export class AddressIssuerModule {
         ListAddressesRpc,
         ListWalletsRpc,
         GetGapReportRpc,
+        ...DESTINATION_RPCS,
         IssueInternalAddressRpc,
         InstitutionMessages,
         WatchMessages,
@@ -75,6 +102,11 @@ export class AddressIssuerModule {
         {
           provide: REGISTRATION,
           useFactory: (store: IssuerStore, reader: EventReader) => openRegistration(env, store, reader),
+          inject: [ISSUER_STORE, ISSUER_READER],
+        },
+        {
+          provide: DESTINATIONS,
+          useFactory: (store: IssuerStore, reader: EventReader) => openDestinations(env, store, reader),
           inject: [ISSUER_STORE, ISSUER_READER],
         },
         // A controller can't be injected: this one is what INTERNAL_API is made of. It keeps no state.
@@ -114,6 +146,15 @@ function openRegistration(
   const { BITCOIN_NETWORK: network, ADDRESS_WAIT_MS: waitMs } = config;
   const proofs = { proofDomain: config.WALLET_PROOF_DOMAIN, proofMs: config.WALLET_PROOF_MS };
   return new Registration({ store, reader, signer, runtime, network, waitMs, ...proofs });
+}
+
+function openDestinations(
+  { signer, runtime, config, pool }: AddressIssuerEnv,
+  store: IssuerStore,
+  reader: EventReader,
+): DestinationRegistry {
+  const { BITCOIN_NETWORK: network, ADDRESS_WAIT_MS: waitMs } = config;
+  return new DestinationRegistry({ store, reader, signer, runtime, network, waitMs, pool });
 }
 
 function workersOf(

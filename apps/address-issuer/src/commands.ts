@@ -11,6 +11,8 @@ import type { AddressPurpose, WalletKeys } from '@finality/address';
 import type { Descriptor } from '@finality/bitcoin';
 import type { EventStore } from '@finality/event-store';
 
+import type { DestinationBody, DestinationReply } from './destinations.ts';
+
 /** What the address issuer's store decides on. */
 export type IssuerBody =
   | { readonly kind: 'request_wallet'; readonly request: WalletRequest }
@@ -27,6 +29,7 @@ export type IssuerBody =
   | { readonly kind: 'verify'; readonly walletId: string; readonly below: PerBranch }
   | { readonly kind: 'block'; readonly walletId: string; readonly reason: string }
   | { readonly kind: 'mark_used'; readonly uses: readonly AddressUse[] }
+  | DestinationBody
   | { readonly kind: 'note_institution'; readonly institutionId: string; readonly status: InstitutionStatus };
 
 export interface RegisterBody {
@@ -59,7 +62,8 @@ export type IssuerReply =
   | { readonly kind: 'done' }
   | { readonly kind: 'wallet'; readonly registered: WalletInUse }
   | { readonly kind: 'challenge'; readonly challenge: Challenge }
-  | { readonly kind: 'address'; readonly address: IssuedAddress };
+  | { readonly kind: 'address'; readonly address: IssuedAddress }
+  | DestinationReply;
 
 /** A registered wallet, and whether it can be used already. */
 export type WalletInUse = Pick<RegisteredWallet, 'wallet' | 'scanning'>;

@@ -24,6 +24,14 @@ import { assert, assertNever, type Decision, fieldError, invalid, type Refusal, 
 import type { IssueBody, IssuerBody, IssuerReply, RegisterBody } from './commands.ts';
 import type { Derivations } from './derivations.ts';
 import { addressesNamed } from './outbound/read-addresses.ts';
+import {
+  type DestinationWorld,
+  destinationStreamsOf,
+  handleDestination,
+  isDestinationBody,
+  loadDestinations,
+} from './destinations.ts';
+import { projectDestinations } from './projections/destinations.projection.ts';
 import { loadUnused, projectUses } from './projections/address-uses.projection.ts';
 import { projectAddresses } from './projections/addresses.projection.ts';
 import { firstScripts, projectWallets } from './projections/wallets.projection.ts';
@@ -51,6 +59,7 @@ export interface IssuerWorld {
   readonly unused: Set<string>;
   /** Addresses that names asked for in this batch have, by {@link nameOf}. */
   readonly named: Map<string, IssuedAddress>;
+  readonly destinations: DestinationWorld;
 }
 
 type HandledReply = Handled<IssuerReply>;
@@ -75,10 +84,12 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
       ...wallets.map(walletStreamOf),
       ...institutions.map(institutionStreamOf),
       ...challenges.map(challengeStreamOf),
+      ...bodies.flatMap((body) => (isDestinationBody(body) ? destinationStreamsOf(body) : [])),
     ];
     await batch.loadStreams(session, [...new Set(streams)]);
     const [takenScripts, named] = [await this.#loadTaken(session, bodies), await loadNamed(session, bodies)];
-    return { ownWallets, takenScripts, named, unused: await loadUnused(session, bodies) };
+    const destinations = await loadDestinations(session, bodies.filter(isDestinationBody));
+    return { ownWallets, takenScripts, named, destinations, unused: await loadUnused(session, bodies) };
   }
 
   handle({ body }: StoreCommand<IssuerBody>, world: IssuerWorld, batch: Batch): HandledReply {
@@ -107,6 +118,17 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
         return this.#wallet(body.walletId, decideVerified(body.below, this.#state(body.walletId, batch)), batch);
       case 'block':
         return this.#wallet(body.walletId, decideBlock(body.reason, this.#state(body.walletId, batch)), batch);
+      case 'check_institution':
+      case 'request_destination': {
+        const refused = this.#institutionRefusal(body.institutionId, batch);
+        if (refused) return { kind: 'refused', refusal: refused };
+        return handleDestination(body, world.destinations, batch, this.#network);
+      }
+      case 'review_destination':
+      case 'approve_destination':
+      case 'remove_destination':
+      case 'note_signatory':
+        return handleDestination(body, world.destinations, batch, this.#network);
       case 'mark_used': {
         for (const use of body.uses) {
           if (world.unused.delete(use.script)) batch.append(walletStream, use.walletId, { type: 'address_used', use });
@@ -132,6 +154,7 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
     await projectWallets(session, ofWallets, this.#network);
     await projectAddresses(session, ofWallets);
     await projectUses(session, ofWallets);
+    await projectDestinations(session, events);
   }
 
   #state(walletId: string, batch: Batch): WalletState {
@@ -300,6 +323,12 @@ function walletsNamed(body: IssuerBody): readonly string[] {
       return body.uses.map(({ walletId }) => walletId);
     case 'note_institution':
     case 'issue_challenge':
+    case 'check_institution':
+    case 'note_signatory':
+    case 'request_destination':
+    case 'review_destination':
+    case 'approve_destination':
+    case 'remove_destination':
       return [];
     default:
       return body.walletId === '' ? [] : [body.walletId];
@@ -314,6 +343,8 @@ function institutionsNamed(body: IssuerBody): readonly string[] {
     case 'issue_challenge':
       return [body.challenge.institutionId];
     case 'note_institution':
+    case 'check_institution':
+    case 'request_destination':
       return [body.institutionId];
     case 'issue':
       return body.institutionId === undefined ? [] : [body.institutionId];

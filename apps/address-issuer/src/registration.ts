@@ -17,7 +17,15 @@ import type { Asked } from './issuing.ts';
 import { challengeStream, walletStream } from './streams.ts';
 
 /** The signer as the issuer needs it. */
-export type SignerOfAccounts = Pick<ServicePort<signingV1.SigningServiceServer>, 'createAccount' | 'deriveScripts'>;
+export type SignerOfAccounts = Pick<
+  ServicePort<signingV1.SigningServiceServer>,
+  | 'createAccount'
+  | 'deriveScripts'
+  | 'registerSignatory'
+  | 'checkDestinationRequest'
+  | 'registerDestination'
+  | 'removeDestination'
+>;
 
 export type WalletWanted = {
   readonly institutionId: string;
@@ -131,8 +139,8 @@ export class Registration {
   }
 }
 
-/** A signer that can't be reached is UNAVAILABLE to our caller too: the wallet stays requested, and asking again goes on from there. */
-function rethrowUnavailable(error: unknown): never {
+/** A signer that can't be reached is UNAVAILABLE to our caller too: what was asked for stays as it is, and asking again goes on from there. */
+export function rethrowUnavailable(error: unknown): never {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   if (code !== status.UNAVAILABLE && code !== status.DEADLINE_EXCEEDED) throw error;
   throw new RefusalException(

@@ -14,7 +14,10 @@ export const addressIssuerService: ServiceBlueprint<AddressIssuerEnv> = {
   streams: STREAMS,
   entities: [walletEntity, addressEntity],
   topics: [TOPICS.institution, TOPICS.watch, TOPICS.chainFact],
-  grpc: { 'finality.address.v1.AddressService': addressV1.AddressServiceService },
+  grpc: {
+    'finality.address.v1.AddressService': addressV1.AddressServiceService,
+    'finality.address.v1.DestinationService': addressV1.DestinationServiceService,
+  },
   internal: {
     definition: addressV1.InternalAddressServiceService,
     callers: { issueInternalAddress: ['settlement'] },

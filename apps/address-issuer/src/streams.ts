@@ -1,5 +1,11 @@
 import {
   challengeAggregate,
+  destinationAggregate,
+  type DestinationEvent,
+  type DestinationState,
+  signatoriesAggregate,
+  type SignatoriesState,
+  type SignatoryNoted,
   type ChallengeEvent,
   type ChallengeState,
   institutionAggregate,
@@ -11,6 +17,7 @@ import {
 } from '@finality/address';
 import { addressV1, type Topic, TOPICS } from '@finality/contracts';
 import type { AnyStreamType, PublicMessage, StreamType } from '@finality/event-store';
+import { destinationMessage } from './destination-messages.ts';
 import { addressMessage, walletMessage } from './messages.ts';
 
 export const institutionStream: StreamType<InstitutionState, InstitutionEvent> = {
@@ -47,8 +54,24 @@ export const challengeStream: StreamType<ChallengeState, ChallengeEvent> = {
   publish: () => [],
 };
 
-function messageOf(topic: Topic, walletId: string, payload: Uint8Array): PublicMessage {
-  return { topic: topic.name, orderingKey: walletId, type: topic.message, schemaVersion: 1, payload };
+export const destinationStream: StreamType<DestinationState, DestinationEvent> = {
+  aggregate: destinationAggregate,
+  institutions: (state) => (state.status === 'none' ? [] : [state.destination.institutionId]),
+  publish(_event, state) {
+    if (state.status === 'none') return [];
+    const changed = addressV1.DestinationChanged.encode({ destination: destinationMessage(state) });
+    return [messageOf(TOPICS.destination, state.destination.destinationId, changed.finish())];
+  },
+};
+
+export const signatoriesStream: StreamType<SignatoriesState, SignatoryNoted> = {
+  aggregate: signatoriesAggregate,
+  institutions: () => [],
+  publish: () => [],
+};
+
+function messageOf(topic: Topic, orderingKey: string, payload: Uint8Array): PublicMessage {
+  return { topic: topic.name, orderingKey, type: topic.message, schemaVersion: 1, payload };
 }
 
 export const institutionStreamOf = (institutionId: string): string => `${institutionAggregate.name}/${institutionId}`;
@@ -57,5 +80,15 @@ export const walletStreamOf = (walletId: string): string => `${walletAggregate.n
 
 export const challengeStreamOf = (challengeId: string): string => `${challengeAggregate.name}/${challengeId}`;
 
+export const destinationStreamOf = (destinationId: string): string => `${destinationAggregate.name}/${destinationId}`;
+
+export const signatoriesStreamOf = (institutionId: string): string => `${signatoriesAggregate.name}/${institutionId}`;
+
 /** Every type of stream in this service's store. */
-export const STREAMS: readonly AnyStreamType[] = [institutionStream, walletStream, challengeStream];
+export const STREAMS: readonly AnyStreamType[] = [
+  institutionStream,
+  walletStream,
+  challengeStream,
+  destinationStream,
+  signatoriesStream,
+];

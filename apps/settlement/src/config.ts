@@ -9,6 +9,8 @@ export interface SettlementConfig {
   readonly policy: SettlementPolicy;
   /** How long a worker leaves what the signer refused before it asks again. */
   readonly signingRetryMs: number;
+  /** How old the oldest entry of the ledger may get before its segment is sealed. */
+  readonly sealAfterMs: number;
 }
 
 const FEE_CAP_MAX = 10_000_000n;
@@ -92,6 +94,10 @@ export const settlementSettings = defineConfig({
     .integer(1, CONFIRMATIONS_MAX)
     .default(6)
     .describe('a payout that is in no block after so many is replaced by one with a higher fee'),
+  LEDGER_SEAL_SECONDS: setting
+    .integer(1, 86_400)
+    .default(60)
+    .describe('entries of the ledger are sealed, signed and can be proven after this time'),
   SETTLEMENT_EXPIRY_SECONDS: setting
     .integer(1, 30 * 86_400)
     .default(86_400)
@@ -123,6 +129,7 @@ export function settlementConfig(values: z.output<typeof settlementSettings>): S
   return {
     network,
     signingRetryMs: SIGNING_RETRY_MS,
+    sealAfterMs: values.LEDGER_SEAL_SECONDS * 1_000,
     policy: {
       version: [
         values.BILATERAL_CONFIRMATIONS,

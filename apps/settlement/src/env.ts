@@ -8,7 +8,7 @@ import type { SettlementCommand, SettlementReply } from './store/commands.ts';
 /** What the settlement service lives on: its own schema, and two services of ours that it calls. */
 export interface SettlementEnv extends ServiceEnv<SettlementConfig> {
   readonly addresses: ServicePort<addressV1.InternalAddressServiceServer>;
-  readonly signer: Pick<ServicePort<signingV1.SigningServiceServer>, 'signTransaction'>;
+  readonly signer: Pick<ServicePort<signingV1.SigningServiceServer>, 'signTransaction' | 'signLedgerHead'>;
 }
 
 export const SETTLEMENT_SCHEMA = 'settlement';

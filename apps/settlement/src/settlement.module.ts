@@ -24,6 +24,7 @@ import { EstimateFeesRpc } from './inbound/estimate-fees.rpc.ts';
 import { FreezeInstitutionRpc } from './inbound/freeze-institution.rpc.ts';
 import { Gateway } from './inbound/gateway.ts';
 import { GetBalancesRpc } from './inbound/get-balances.rpc.ts';
+import { GetInclusionProofRpc } from './inbound/get-inclusion-proof.rpc.ts';
 import { GetInstitutionRpc } from './inbound/get-institution.rpc.ts';
 import { GetLedgerCutRpc } from './inbound/get-ledger-cut.rpc.ts';
 import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
@@ -32,6 +33,7 @@ import { ListDepositsRpc } from './inbound/list-deposits.rpc.ts';
 import { ListEntriesRpc } from './inbound/list-entries.rpc.ts';
 import { ListIncidentsRpc } from './inbound/list-incidents.rpc.ts';
 import { ListInstitutionsRpc } from './inbound/list-institutions.rpc.ts';
+import { ListLedgerHeadsRpc } from './inbound/list-ledger-heads.rpc.ts';
 import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
 import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
 import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
@@ -48,6 +50,7 @@ import type { SettlementCommand } from './store/commands.ts';
 import { SettlementHandler } from './store/handler.ts';
 import { AssignDestinations } from './workers/assign-destinations.ts';
 import { ReleaseQueued } from './workers/release-queued.ts';
+import { SealLedger } from './workers/seal-ledger.ts';
 import { SignPayouts } from './workers/sign-payouts.ts';
 
 /** What others of ours call: reconciliation's side of the ledger. */
@@ -78,7 +81,7 @@ const INSTITUTION_RPCS = [
   IssueApiKeyRpc,
   RevokeApiKeyRpc,
 ];
-const LEDGER_RPCS = [GetBalancesRpc, ListEntriesRpc];
+const LEDGER_RPCS = [GetBalancesRpc, ListEntriesRpc, GetInclusionProofRpc, ListLedgerHeadsRpc];
 const OPERATIONS_RPCS = [ListIncidentsRpc, ConfirmIncidentRpc];
 const MESSAGES = [RiskVerdictsMessages, AmlVerdictsMessages, WalletsMessages, AddressesMessages, ChainFactsMessages];
 
@@ -152,6 +155,7 @@ function workersOf(
     new AssignDestinations(env, store, reader),
     new SignPayouts(env, store, reader),
     new ReleaseQueued(env, store, reader),
+    new SealLedger(env, store, reader),
     expiry,
     authenticator.worker,
   ];

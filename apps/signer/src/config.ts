@@ -3,8 +3,11 @@ import { MAX_MONEY_SATS, type Sats } from '@finality/kernel';
 import { defineConfig, setting } from '@finality/service';
 import type { SigningLimits } from '@finality/signing';
 import { z } from 'zod';
+import type { AllowListTerms } from './allow-list.ts';
 
 const WINDOW_MS = 24 * 3_600_000;
+/** Every address is derived here before it is issued: what lies further has been lost count of, or was never issued. Searched in a second. */
+const INDEX_GAP_MAX = 1_000;
 const FEE_RATE_MAX_DEFAULT = feeRate(1_000_000n);
 const [firstNetwork, ...otherNetworks] = NETWORKS;
 
@@ -32,6 +35,14 @@ export const signerConfig = defineConfig({
   SIGNER_FEE_RATE_MAX_SAT_PER_VB: feeRateSetting
     .default(FEE_RATE_MAX_DEFAULT)
     .describe('The highest feerate of one transaction, in sat/vB (default: 1000).'),
+  SIGNER_DESTINATION_COOLING_SECONDS: setting
+    .integer(0, 30 * 86_400)
+    .default(86_400)
+    .describe('How long after its approval a destination gets its first payment at the earliest.'),
+  WALLET_PROOF_DOMAIN: setting
+    .text()
+    .default('finality')
+    .describe('The domain this platform is known by, in what signatories sign.'),
   SIGNER_ROLLING_MAX_SATS: setting
     .sats(0n, MAX_MONEY_SATS)
     .default(1_000_000_000_000n)
@@ -47,5 +58,13 @@ export function limitsOf(config: SignerConfig): SigningLimits {
     feeRateMax: config.SIGNER_FEE_RATE_MAX_SAT_PER_VB,
     rollingMaxSats: config.SIGNER_ROLLING_MAX_SATS,
     windowMs: WINDOW_MS,
+    indexGapMax: INDEX_GAP_MAX,
   };
 }
+
+/** How destinations come to be payable here. */
+export const allowListTermsOf = (config: SignerConfig): AllowListTerms => ({
+  network: config.BITCOIN_NETWORK,
+  domain: config.WALLET_PROOF_DOMAIN,
+  coolingMs: config.SIGNER_DESTINATION_COOLING_SECONDS * 1_000,
+});

@@ -46,15 +46,17 @@ export interface Payout {
   readonly lineageId?: string;
   readonly settlementId?: string;
   readonly version?: number;
+  /** Of the payee's address. */
+  readonly index?: number;
 }
 
 /** A request that everything is right with, and the outputs it was built of. */
 export function payout({ from, to, coins, amount, fee = 500n, ...more }: Payout): signingV1.SignTransactionRequest {
   made += 1;
-  const { lineageId = `lineage-${made}`, settlementId = `settlement-${made}`, version = 1 } = more;
+  const { lineageId = `lineage-${made}`, settlementId = `settlement-${made}`, version = 1, index = 1 } = more;
   const changeSats = coins.reduce((sum, { valueSats }) => sum + valueSats, 0n) - amount - fee;
   const outputs: PayoutOutput[] = [
-    { script: scriptOf(to, 0, 1), valueSats: sats(amount) },
+    { script: scriptOf(to, 0, index), valueSats: sats(amount) },
     { script: scriptOf(from, 1, 2), valueSats: sats(changeSats) },
   ];
   return signingV1.SignTransactionRequest.fromPartial({
@@ -67,7 +69,7 @@ export function payout({ from, to, coins, amount, fee = 500n, ...more }: Payout)
     outputs: [
       {
         valueSats: amount,
-        payee: { settlementId, institutionId: to.institutionId, walletId: to.walletId, branch: 0, index: 1 },
+        payee: { settlementId, institutionId: to.institutionId, walletId: to.walletId, branch: 0, index },
       },
       { valueSats: changeSats, change: { index: 2 } },
     ],
@@ -76,6 +78,7 @@ export function payout({ from, to, coins, amount, fee = 500n, ...more }: Payout)
       payouts: [
         {
           settlementId,
+          network: 'regtest',
           payerInstitutionId: from.institutionId,
           payeeInstitutionId: to.institutionId,
           amountSats: amount,

@@ -20,6 +20,13 @@ export const signerService: ServiceBlueprint<SignerEnv> = {
       deriveScripts: ['address-issuer'],
       signTransaction: ['settlement'],
       listJournal: ['reconciliation'],
+      // Whoever asks for signatures doesn't get to say what may be paid.
+      registerSignatory: ['address-issuer'],
+      checkDestinationRequest: ['address-issuer'],
+      registerDestination: ['address-issuer'],
+      removeDestination: ['address-issuer'],
+      checkDestinations: ['settlement'],
+      signLedgerHead: ['settlement'],
     },
   },
   module: (env) => SignerModule.register(env),

@@ -1,4 +1,11 @@
-import { type OutpointKey, outpointKey, parseTransaction, type ParsedTransaction, type Txid } from '@finality/bitcoin';
+import {
+  type Branch,
+  type OutpointKey,
+  outpointKey,
+  parseTransaction,
+  type ParsedTransaction,
+  type Txid,
+} from '@finality/bitcoin';
 import type { Batch, CommandHandler, Handled, Session, StoreCommand } from '@finality/event-store';
 import { assertNever, type Instant, unwrap } from '@finality/kernel';
 import {
@@ -6,9 +13,12 @@ import {
   ANCESTRY_MAX,
   type CreateAccount,
   decideCreateAccount,
+  decideLedgerHead,
   decideSigning,
   type DecisionRecord,
+  isPaid,
   type KnownCoin,
+  type LedgerHeadRefused,
   type LineageState,
   POLICY_VERSION,
   type Refused,
@@ -18,23 +28,59 @@ import {
   type SigningRequest,
   type VersionRef,
 } from '@finality/signing';
+import type { LedgerHead } from '@finality/ledger';
 import type { Keyring } from './keyring.ts';
-import { type Ancestor, type JournalAnswer, nextAccountIndex, readJournal, writeJournal } from './outbound/journal.ts';
-import { accountStream, accountStreamOf, lineageStream, lineageStreamOf } from './streams.ts';
+import {
+  type Ancestor,
+  branchName,
+  indicesOf,
+  type JournalAnswer,
+  nextAccountIndex,
+  readJournal,
+  writeJournal,
+} from './outbound/journal.ts';
+import {
+  accountStream,
+  accountStreamOf,
+  destinationStream,
+  destinationStreamOf,
+  LEDGER_ID,
+  ledgerHeadsStream,
+  lineageStream,
+  lineageStreamOf,
+} from './streams.ts';
+import {
+  type AllowListBody,
+  type AllowListReply,
+  type AllowListTerms,
+  decideAllowList,
+  isAllowListBody,
+  loadUsedNonces,
+  streamsOf,
+  type UsedNonces,
+  writeUsedNonces,
+} from './allow-list.ts';
 
 export type SignerBody =
-  ({ readonly kind: 'create_account' } & CreateAccount) | { readonly kind: 'sign'; readonly request: SigningRequest };
+  | ({ readonly kind: 'create_account' } & CreateAccount)
+  | { readonly kind: 'sign'; readonly request: SigningRequest }
+  | { readonly kind: 'sign_head'; readonly head: LedgerHead }
+  | AllowListBody;
 
 export type SignerReply =
   | { readonly kind: 'account'; readonly account: Account }
   /** In the journal, this time or before: the signature may be made. */
   | { readonly kind: 'accepted'; readonly account: Account; readonly txid: Txid }
   /** In the log, with its rule. */
-  | { readonly kind: 'refused'; readonly refused: Refused };
+  | { readonly kind: 'refused'; readonly refused: Refused | LedgerHeadRefused }
+  /** The head of a segment of the ledger is on record, this time or before. */
+  | { readonly kind: 'head_accepted' }
+  | AllowListReply;
 
 export interface SignerHandlerOptions {
   readonly keyring: Keyring;
   readonly limits: SigningLimits;
+  readonly allowList: AllowListTerms;
 }
 
 /** Decides on accounts and signatures; whatever it accepts is in the journal when the batch commits, before any signature is made. */
@@ -53,6 +99,9 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
     const streams = new Set([
       ...wallets.map(accountStreamOf),
       ...requests.map(({ lineageId }) => lineageStreamOf(lineageId)),
+      ...requests.flatMap(destinationsOf).map(destinationStreamOf),
+      ...(bodies.some(({ kind }) => kind === 'sign_head') ? [`${ledgerHeadsStream.aggregate.name}/${LEDGER_ID}`] : []),
+      ...bodies.flatMap((body) => (isAllowListBody(body) ? streamsOf(body) : [])),
     ]);
     await batch.loadStreams(session, [...streams]);
     const since = (batch.now - this.#options.limits.windowMs) as Instant;
@@ -60,9 +109,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       anchors: requests.map(({ anchor }) => anchor),
       outpoints: [...new Set(requests.flatMap(({ inputs }) => inputs.map(({ outpoint }) => outpoint)))],
       settlements: [
-        ...new Set(
-          requests.flatMap(({ outputs }) => outputs.flatMap((o) => (o.kind === 'payee' ? [o.settlementId] : []))),
-        ),
+        ...new Set(requests.flatMap(({ outputs }) => outputs.flatMap((o) => (isPaid(o) ? [o.settlementId] : [])))),
       ],
       institutions: [
         ...new Set(
@@ -70,6 +117,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
         ),
       ],
       lineages: [...new Set(requests.map(({ lineageId }) => lineageId))],
+      wallets: [...new Set(requests.flatMap(walletsOf))],
       since,
     });
     const paying = [...journal.payments.values()].flat().map(({ lineageId }) => lineageStreamOf(lineageId));
@@ -77,7 +125,8 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       session,
       [...new Set(paying)].filter((stream) => !streams.has(stream)),
     );
-    return new SignerWorld(journal, creations.length > 0 ? await nextAccountIndex(session) : 0);
+    const usedNonces = await loadUsedNonces(session, bodies.filter(isAllowListBody));
+    return new SignerWorld(journal, creations.length > 0 ? await nextAccountIndex(session) : 0, usedNonces);
   }
 
   handle({ body }: StoreCommand<SignerBody>, world: SignerWorld, batch: Batch): Handled<SignerReply> {
@@ -86,13 +135,20 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
         return this.#createAccount(body, world, batch);
       case 'sign':
         return { kind: 'accepted', reply: this.#sign(body.request, world, batch) };
+      case 'sign_head':
+        return { kind: 'accepted', reply: acceptHead(body.head, batch) };
+      case 'register_signatory':
+      case 'register_destination':
+      case 'remove_destination':
+        return decideAllowList(body, world.usedNonces, batch, this.#options.allowList);
       default:
         return assertNever(body, 'signer command');
     }
   }
 
-  save(session: Session, _world: SignerWorld, events: Parameters<typeof writeJournal>[1]): Promise<void> {
-    return writeJournal(session, events);
+  async save(session: Session, _world: SignerWorld, events: Parameters<typeof writeJournal>[1]): Promise<void> {
+    await writeJournal(session, events);
+    await writeUsedNonces(session, events);
   }
 
   #createAccount(
@@ -120,6 +176,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       limits: facts.limits,
       epochHighest: facts.epochHighest,
       sentBeforeSats: facts.sentBeforeSats,
+      indicesHighest: world.highestOf(request),
     };
     if (!decided.ok) {
       const { rule, message } = decided.error;
@@ -151,8 +208,12 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
     const account = batch.state(accountStream, request.walletId).account;
     const sentInLineageSats = world.sentInLineage.get(request.lineageId) ?? 0n;
     return {
+      network: keyring.network,
       account: (walletId) => batch.state(accountStream, walletId).account ?? undefined,
       scriptOf: (account, branch, index) => keyring.scriptOf(account, branch, index),
+      indexHighest: (walletId, branch) => world.indexHighest(walletId, branch),
+      destination: (destinationId) => batch.state(destinationStream, destinationId),
+      now: batch.now,
       lineage,
       coin: (outpoint) => world.coin(outpoint),
       paymentsOf: (settlementId) => world.paymentsOf(settlementId),
@@ -169,16 +230,34 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
   }
 }
 
+/** A refusal is kept here too. */
+function acceptHead(head: LedgerHead, batch: Batch): SignerReply {
+  const decided = decideLedgerHead(head, batch.state(ledgerHeadsStream, LEDGER_ID));
+  if (!decided.ok) {
+    const { rule, message } = decided.error;
+    batch.append(ledgerHeadsStream, LEDGER_ID, { type: 'head_refused', head, rule, message, refusedAt: batch.now });
+    return { kind: 'refused', refused: decided.error };
+  }
+  if (!decided.value.repeated)
+    batch.append(ledgerHeadsStream, LEDGER_ID, { type: 'head_accepted', head, acceptedAt: batch.now });
+  return { kind: 'head_accepted' };
+}
+
 function walletsOf(request: SigningRequest): readonly string[] {
   return [request.walletId, ...request.outputs.flatMap((output) => (output.kind === 'payee' ? [output.walletId] : []))];
 }
+
+const destinationsOf = ({ outputs }: SigningRequest): readonly string[] =>
+  outputs.flatMap((output) => (output.kind === 'destination' ? [output.destinationId] : []));
 
 /** What the journal says, kept up to date within a batch. */
 export class SignerWorld {
   accountIndexNext: number;
   epochHighest: number;
+  readonly usedNonces: UsedNonces;
   readonly sent: Map<string, bigint>;
   readonly sentInLineage: Map<string, bigint>;
+  readonly #indicesHighest: Map<string, number>;
   readonly #coins: Map<
     OutpointKey,
     { readonly lineageId: string; readonly valueSats: KnownCoin['valueSats'] & bigint }
@@ -187,13 +266,15 @@ export class SignerWorld {
   readonly #payments: Map<string, readonly VersionRef[]>;
   readonly #ancestors: Map<string, Ancestor>;
 
-  constructor(journal: JournalAnswer, accountIndexNext: number) {
+  constructor(journal: JournalAnswer, accountIndexNext: number, usedNonces: UsedNonces) {
+    this.usedNonces = usedNonces;
     this.accountIndexNext = accountIndexNext;
     this.epochHighest = journal.epochHighest;
     this.#payments = new Map(journal.payments);
     this.#ancestors = new Map(journal.ancestors);
     this.sent = new Map(journal.sent);
     this.sentInLineage = new Map(journal.sentInLineage);
+    this.#indicesHighest = new Map(journal.indicesHighest);
     this.#coins = new Map(journal.coins);
     this.#parents = new Map([...journal.parents].map(([txid, raw]) => [txid, unwrap(parseTransaction(raw))]));
   }
@@ -218,6 +299,19 @@ export class SignerWorld {
     return ancestry;
   }
 
+  /** -1: none is known. */
+  indexHighest(walletId: string, branch: Branch): number {
+    return this.#indicesHighest.get(branchName(walletId, branch)) ?? -1;
+  }
+
+  /** Of the branches that a request has to do with, as the decision on it found them. */
+  highestOf(request: SigningRequest): Readonly<Record<string, number>> {
+    const places = indicesOf(request);
+    return Object.fromEntries(
+      places.map(({ walletId, branch }) => [branchName(walletId, branch), this.indexHighest(walletId, branch)]),
+    );
+  }
+
   accepted(
     { request, institutionId, sentSats }: Pick<SigningAccepted, 'request' | 'institutionId' | 'sentSats'>,
     transaction: ParsedTransaction,
@@ -235,5 +329,8 @@ export class SignerWorld {
     this.sent.set(institutionId, (this.sent.get(institutionId) ?? 0n) + after - before);
     if (request.epoch > this.epochHighest) this.epochHighest = request.epoch;
     this.#parents.set(transaction.txid, transaction);
+    for (const { walletId, branch, index } of indicesOf(request)) {
+      if (index > this.indexHighest(walletId, branch)) this.#indicesHighest.set(branchName(walletId, branch), index);
+    }
   }
 }

@@ -1,108 +1,28 @@
 import 'reflect-metadata';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { parseDescriptor, type PayoutOutput, type ScriptHex, verifySignatures } from '@finality/bitcoin';
+import { type PayoutOutput, type ScriptHex, verifySignatures } from '@finality/bitcoin';
 import type { signingV1 } from '@finality/contracts';
 import { EventReader, type StoredEvent } from '@finality/event-store';
 import { unwrap } from '@finality/kernel';
-import { PostgresDriver } from '@finality/messaging';
-import { createReadModels, INTERNAL_API, readConfig, refusalOf, rolesOf } from '@finality/service';
-import { testDatabase, type TestDatabase, TestRuntime } from '@finality/testing';
-import { type INestApplicationContext, Logger } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import type { QueryRunner } from 'typeorm';
+import { refusalOf } from '@finality/service';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { coin, type Coin, payout, prevoutsOf, sats, scriptOf, unsigned, type Wallet } from './payout.fixture.ts';
-import { signerConfig, type SignerEnv, signerService, type SigningPort } from './index.ts';
+import { attemptOn, type Signer, SignerRig } from './signer-rig.fixture.ts';
 
-Logger.overrideLogger(false);
-
-interface Signer {
-  readonly port: SigningPort;
-  readonly app: INestApplicationContext;
-}
-
-const runtime = new TestRuntime();
-let database: TestDatabase;
-let home: string;
-let passphraseFile: string;
+let rig: SignerRig;
 let signer: Signer;
-const started: Signer[] = [];
-
-async function start(over: Partial<Pick<SignerEnv, 'config' | 'faults'>> = {}): Promise<Signer> {
-  const schema = database.service('signer');
-  const readModels = await createReadModels(schema.url, {
-    schema: schema.schema,
-    entities: [],
-    applicationName: 'test',
-  });
-  const driver = new PostgresDriver({
-    bus: database.bus,
-    consumer: schema.pool,
-    consumerSchema: schema.schema,
-    schemaOf: () => schema.schema,
-    listen: false,
-  });
-  const env: SignerEnv = { config: config(), runtime, pool: schema.pool, readModels, driver, ...over };
-  const app = await NestFactory.createApplicationContext(signerService.module(env), {
-    logger: false,
-    abortOnError: false,
-  }).finally(() => readModels.destroy());
-  const made = { app, port: app.get<SigningPort>(INTERNAL_API) };
-  started.push(made);
-  return made;
-}
-
-const config = (over: Record<string, string> = {}): SignerEnv['config'] =>
-  readConfig({ SIGNER_PASSPHRASE_FILE: passphraseFile, SIGNER_SCRYPT_LOG_N: '10', ...over }, signerConfig);
 
 beforeAll(async () => {
-  home = await mkdtemp(join(tmpdir(), 'finality-signer-'));
-  passphraseFile = join(home, 'keys', 'passphrase');
-  database = await testDatabase(['signer'], { eventStore: false });
-  const { schema, serviceRole, owner } = database.service('signer');
-  const roles = { schema, owner: rolesOf('signer').owner, service: serviceRole, bus: database.busRole };
-  const runner = { query: (text: string) => owner.query(text) } as unknown as QueryRunner;
-  for (const Migration of signerService.migrations(roles)) await new Migration().up(runner);
-  signer = await start();
+  rig = await SignerRig.open();
+  signer = await rig.start();
 });
 
-afterAll(async () => {
-  for (const { app } of started) await app.close();
-  await database.close();
-  await rm(home, { recursive: true });
-});
+afterAll(() => rig.close());
 
 const MINUTE_MS = 60_000;
-let walletsMade = 0;
 
-async function wallet(institutionId: string, scriptType: 'wpkh' | 'tr' = 'wpkh'): Promise<Wallet> {
-  walletsMade += 1;
-  const walletId = `wallet-${walletsMade}`;
-  const { externalDescriptor, internalDescriptor } = await signer.port.createAccount({
-    walletId,
-    institutionId,
-    scriptType,
-  });
-  return {
-    walletId,
-    institutionId,
-    descriptor: unwrap(parseDescriptor([externalDescriptor, internalDescriptor], 'regtest')),
-  };
-}
-
-/** `signed`, or the reason of the refusal. */
-async function attempt(request: signingV1.SignTransactionRequest, on: Signer = signer): Promise<string> {
-  try {
-    await on.port.signTransaction(request);
-    return 'signed';
-  } catch (error) {
-    const refused = refusalOf(error);
-    if (!refused) throw error;
-    return refused.reason;
-  }
-}
+const wallet = (institutionId: string, scriptType: 'wpkh' | 'tr' = 'wpkh'): Promise<Wallet> =>
+  rig.wallet(signer, institutionId, scriptType);
+const attempt = (request: signingV1.SignTransactionRequest, on = signer): Promise<string> => attemptOn(on, request);
 
 const journal = async (): Promise<signingV1.JournalEntry[]> => {
   const entries: signingV1.JournalEntry[] = [];
@@ -196,7 +116,7 @@ describe('signing', () => {
     const [from, to] = [await wallet('bank-a'), await wallet('bank-b')];
     const coins = [coin(50_000n)];
     const request = payout({ from, to, coins, amount: 30_000n });
-    const crashing = await start({
+    const crashing = await rig.start({
       faults: {
         at(point) {
           if (point === 'signer.journaled') throw new Error('killed');
@@ -206,7 +126,7 @@ describe('signing', () => {
     await expect(crashing.port.signTransaction(request)).rejects.toThrow('killed');
     expect((await journal()).map(({ lineageId }) => lineageId)).toContain(request.lineageId);
     const other = { ...payout({ from, to, coins, amount: 31_000n }), lineageId: request.lineageId };
-    const again = await start();
+    const again = await rig.start();
     expect(await attempt(other, again)).toBe('VERSION_ALREADY_SIGNED');
     const signed = await again.port.signTransaction(request);
     expect(unwrap(verifySignatures(signed.signedTransaction, prevoutsOf(from, coins))).txid).toBe(signed.txid);
@@ -251,16 +171,31 @@ describe('signing', () => {
     expect(await attempt(payout({ from, to, coins: [own], amount: 10_000n }))).toBe('signed');
   });
 
+  it('pays addresses up to 1,000 beyond the last that was derived for their issuer or paid before', async () => {
+    const [from, to] = [await wallet('bank-a'), await wallet('bank-b')];
+    const at = (index: number): Promise<string> => {
+      const request = payout({ from, to, coins: [coin(50_000n)], amount: 30_000n, index });
+      return attempt(request);
+    };
+    expect(await at(1_000)).toBe('INDEX_TOO_FAR');
+    expect(await at(999)).toBe('signed');
+    expect(await at(2_000)).toBe('INDEX_TOO_FAR');
+    await signer.port.deriveScripts({ walletId: to.walletId, branch: 0, indices: [5_000, 4_000] });
+    await signer.port.deriveScripts({ walletId: to.walletId, branch: 0, indices: [0] });
+    expect(await at(6_001)).toBe('INDEX_TOO_FAR');
+    expect(await at(6_000)).toBe('signed');
+  });
+
   it('limits what leaves the wallets of an institution within 24 hours of its own clock', async () => {
     const [from, other, to] = [await wallet('bank-l'), await wallet('bank-l'), await wallet('bank-b')];
-    const strict = await start({ config: config({ SIGNER_ROLLING_MAX_SATS: '100000' }) });
+    const strict = await rig.start({ config: rig.config({ SIGNER_ROLLING_MAX_SATS: '100000' }) });
     const send = (amount: bigint, payer = from): Promise<string> =>
       attempt(payout({ from: payer, to, coins: [coin(200_000n)], amount }), strict);
     expect(await send(60_000n)).toBe('signed');
     expect(await send(60_000n)).toBe('ROLLING_LIMIT');
     expect(await send(39_000n, other)).toBe('signed');
     expect(await send(1_000n, other)).toBe('ROLLING_LIMIT');
-    runtime.advance(24 * 60 * MINUTE_MS);
+    rig.runtime.advance(24 * 60 * MINUTE_MS);
     expect(await send(60_000n)).toBe('signed');
   });
 });
@@ -366,6 +301,11 @@ describe('red team', () => {
     ],
     ['unknown wallet', 'UNKNOWN_WALLET', () => ({ walletId: 'nobody' })],
     ['a payee nobody knows', 'UNKNOWN_PAYEE', () => ({ outputs: [payee({ walletId: 'nobody' }), change()] })],
+    [
+      'an authorisation of another network',
+      'AUTHORISED_NETWORK_DIFFERS',
+      () => ({ authorisation: { payouts: [{ ...good.authorisation!.payouts[0]!, network: 'signet' }] } }),
+    ],
     ['no authorisation', 'NOT_AUTHORISED', () => ({ authorisation: { payouts: [] } })],
     [
       'wrong declared values',
@@ -450,7 +390,7 @@ describe('red team', () => {
   });
 
   it('keeps every refusal in the log, with its rule and the whole request', async () => {
-    const { pool, schema } = database.service('signer');
+    const { pool, schema } = rig.database.service('signer');
     const events: StoredEvent[] = [];
     for await (const event of new EventReader({ pool, schema }).readStream('lineage/dear')) events.push(event);
     expect(events.map(({ type, data }) => [type, (data as { rule: string }).rule])).toEqual([
@@ -458,14 +398,14 @@ describe('red team', () => {
     ]);
     expect(events[0]!.data).toMatchObject({
       request: { lineageId: 'dear', walletId: from.walletId },
-      decision: { policyVersion: 1 },
+      decision: { policyVersion: 2, indicesHighest: { [`${from.walletId}/0`]: -1 } },
     });
   });
 });
 
 describe('after a restart', () => {
   it('accounts and scripts are the same', async () => {
-    const again = await start();
+    const again = await rig.start();
     const request = { walletId: 'once', institutionId: 'bank-a', scriptType: 'wpkh' };
     expect(await again.port.createAccount(request)).toEqual(await signer.port.createAccount(request));
     const scripts = { walletId: 'once', branch: 0, indices: [0, 1] };
@@ -474,10 +414,10 @@ describe('after a restart', () => {
 });
 
 describe('the journal', () => {
-  it.each(['journal', 'journal_coins', 'journal_payouts', 'accounts', 'seeds', 'events'])(
+  it.each(['journal', 'journal_coins', 'journal_payouts', 'used_nonces', 'accounts', 'seeds', 'events'])(
     'can only be added to by the service: %s',
     async (table) => {
-      const { pool } = database.service('signer');
+      const { pool } = rig.database.service('signer');
       const count = async (): Promise<unknown> => (await pool.query(`SELECT count(*) FROM ${table}`)).rows;
       const before = await count();
       for (const text of [
@@ -493,7 +433,7 @@ describe('the journal', () => {
   );
 
   it('can’t be changed by its owner either while the trigger is on', async () => {
-    await expect(database.service('signer').owner.query(`UPDATE signer.journal SET txid = ''`)).rejects.toThrow(
+    await expect(rig.database.service('signer').owner.query(`UPDATE signer.journal SET txid = ''`)).rejects.toThrow(
       'insert-only',
     );
   });

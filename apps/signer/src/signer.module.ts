@@ -2,10 +2,16 @@ import type { ServicePort, signingV1 } from '@finality/contracts';
 import { EventReader, PostgresEventStore } from '@finality/event-store';
 import { INTERNAL_API, SERVICE_ENV, type ServiceEnv, WORKERS } from '@finality/service';
 import { type DynamicModule, Module } from '@nestjs/common';
-import { limitsOf, type SignerConfig } from './config.ts';
+import { allowListTermsOf, limitsOf, type SignerConfig } from './config.ts';
+import { CheckDestinationRequestRpc } from './inbound/check-destination-request.rpc.ts';
+import { CheckDestinationsRpc } from './inbound/check-destinations.rpc.ts';
 import { CreateAccountRpc } from './inbound/create-account.rpc.ts';
 import { DeriveScriptsRpc } from './inbound/derive-scripts.rpc.ts';
 import { ListJournalRpc } from './inbound/list-journal.rpc.ts';
+import { RegisterDestinationRpc } from './inbound/register-destination.rpc.ts';
+import { RegisterSignatoryRpc } from './inbound/register-signatory.rpc.ts';
+import { RemoveDestinationRpc } from './inbound/remove-destination.rpc.ts';
+import { SignLedgerHeadRpc } from './inbound/sign-ledger-head.rpc.ts';
 import { SignTransactionRpc } from './inbound/sign-transaction.rpc.ts';
 import { Keyring } from './keyring.ts';
 import { openSeed } from './outbound/seed-vault.ts';
@@ -19,7 +25,18 @@ export type SigningPort = ServicePort<signingV1.SigningServiceServer>;
 
 export const SIGNER_SCHEMA = 'signer';
 
-const RPCS = [CreateAccountRpc, DeriveScriptsRpc, SignTransactionRpc, ListJournalRpc];
+const RPCS = [
+  CreateAccountRpc,
+  DeriveScriptsRpc,
+  SignTransactionRpc,
+  ListJournalRpc,
+  RegisterSignatoryRpc,
+  CheckDestinationRequestRpc,
+  RegisterDestinationRpc,
+  RemoveDestinationRpc,
+  CheckDestinationsRpc,
+  SignLedgerHeadRpc,
+];
 
 @Module({})
 export class SignerModule {
@@ -47,7 +64,7 @@ async function openKeyring(env: SignerEnv): Promise<Keyring> {
 }
 
 function openStore({ pool, runtime, config, writer }: SignerEnv, keyring: Keyring): SignerStore {
-  const handler = new SignerHandler({ keyring, limits: limitsOf(config) });
+  const handler = new SignerHandler({ keyring, limits: limitsOf(config), allowList: allowListTermsOf(config) });
   const options = { pool, schema: SIGNER_SCHEMA, service: 'signer', handler, runtime };
   return new PostgresEventStore({ ...options, ...(writer && { writer }) });
 }
@@ -57,11 +74,26 @@ function portOf(
   derive: DeriveScriptsRpc,
   sign: SignTransactionRpc,
   list: ListJournalRpc,
+  ...more: readonly [
+    RegisterSignatoryRpc,
+    CheckDestinationRequestRpc,
+    RegisterDestinationRpc,
+    RemoveDestinationRpc,
+    CheckDestinationsRpc,
+    SignLedgerHeadRpc,
+  ]
 ): SigningPort {
+  const [signatory, checkRequest, register, remove, check, head] = more;
   return {
     createAccount: (request) => create.handle(request),
     deriveScripts: (request) => derive.handle(request),
     signTransaction: (request) => sign.handle(request),
     listJournal: (request) => list.handle(request),
+    registerSignatory: (request) => signatory.handle(request),
+    checkDestinationRequest: (request) => checkRequest.handle(request),
+    registerDestination: (request) => register.handle(request),
+    removeDestination: (request) => remove.handle(request),
+    checkDestinations: (request) => check.handle(request),
+    signLedgerHead: (request) => head.handle(request),
   };
 }

@@ -3,12 +3,33 @@ import {
   accountAggregate,
   type AccountEvent,
   type AccountState,
+  destinationAggregate,
+  type DestinationEvent,
+  type DestinationState,
+  signatoriesAggregate,
+  type SignatoriesState,
+  type SignatoryRegistered,
+  ledgerHeadsAggregate,
+  type LedgerHeadsEvent,
+  type LedgerHeadsState,
   lineageAggregate,
   type LineageEvent,
   type LineageState,
 } from '@finality/signing';
 
 // The signer tells nobody anything by itself: it publishes no messages.
+
+export const signatoriesStream: StreamType<SignatoriesState, SignatoryRegistered> = {
+  aggregate: signatoriesAggregate,
+  institutions: () => [],
+  publish: () => [],
+};
+
+export const destinationStream: StreamType<DestinationState, DestinationEvent> = {
+  aggregate: destinationAggregate,
+  institutions: (state) => ('destination' in state && state.destination ? [state.destination.institutionId] : []),
+  publish: () => [],
+};
 
 export const accountStream: StreamType<AccountState, AccountEvent> = {
   aggregate: accountAggregate,
@@ -22,9 +43,28 @@ export const lineageStream: StreamType<LineageState, LineageEvent> = {
   publish: () => [],
 };
 
+export const ledgerHeadsStream: StreamType<LedgerHeadsState, LedgerHeadsEvent> = {
+  aggregate: ledgerHeadsAggregate,
+  institutions: () => [],
+  publish: () => [],
+};
+
+/** There is one ledger. */
+export const LEDGER_ID = 'ledger';
+
 export const accountStreamOf = (walletId: string): string => `${accountAggregate.name}/${walletId}`;
 
 export const lineageStreamOf = (lineageId: string): string => `${lineageAggregate.name}/${lineageId}`;
 
+export const signatoriesStreamOf = (institutionId: string): string => `${signatoriesAggregate.name}/${institutionId}`;
+
+export const destinationStreamOf = (destinationId: string): string => `${destinationAggregate.name}/${destinationId}`;
+
 /** Every type of stream in this service's store. */
-export const STREAMS: readonly AnyStreamType[] = [accountStream, lineageStream];
+export const STREAMS: readonly AnyStreamType[] = [
+  accountStream,
+  lineageStream,
+  signatoriesStream,
+  destinationStream,
+  ledgerHeadsStream,
+];

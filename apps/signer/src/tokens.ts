@@ -7,4 +7,4 @@ export const SIGNER_STORE = Symbol('SignerStore');
 export const SIGNER_READER = Symbol('SignerReader');
 
 export type SignerStore = EventStore<SignerBody, SignerReply>;
-export type SignerReader = Pick<EventReader, 'loadState'>;
+export type SignerReader = Pick<EventReader, 'loadState' | 'loadStates'>;

@@ -284,6 +284,16 @@ const OTHERS: readonly RefusedInput[] = [
     caller: 'stranger',
   },
   invalid('ListEntries', 'page size 1001', 'page_size', { page_size: 1001 }),
+  invalid('GetInclusionProof', 'a transfer id that is none', 'transfer_id', { transfer_id: 'mine' }),
+  {
+    rpc: 'GetInclusionProof',
+    input: 'a transfer that is on no account of the institution',
+    status: 'NOT_FOUND',
+    field: '',
+    reason: 'UNKNOWN_TRANSFER',
+  },
+  invalid('ListLedgerHeads', 'page size 1001', 'page_size', { page_size: 1001 }),
+  invalid('ListLedgerHeads', 'a segment below 0', 'from_segment', { from_segment: -1 }),
   invalid('RunReconciliation', 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
   {
     rpc: 'GetReport',
@@ -298,8 +308,83 @@ const OTHERS: readonly RefusedInput[] = [
   invalid('AmlService.GetVerdict', 'no subject', 'subject_id', { subject_id: '' }),
 ];
 
+const unknownDestination = (rpc: string, caller: RefusedCaller): RefusedInput => ({
+  rpc,
+  input: 'another institution’s destination, or none',
+  status: 'NOT_FOUND',
+  field: 'destination_id',
+  reason: 'UNKNOWN_DESTINATION',
+  caller,
+});
+
+/** Of signatures, `apps/standalone/src/e2e/suites/destinations.fixture.ts` knows more. */
+const DESTINATIONS: readonly RefusedInput[] = [
+  invalid('RegisterSignatory', 'no proof', 'proof', { proof: null }),
+  {
+    rpc: 'RegisterSignatory',
+    input: 'without endorsement by an institution itself',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'ROLE_REQUIRED',
+    caller: 'payer',
+  },
+  {
+    rpc: 'RegisterDestination',
+    input: 'an address of another network',
+    status: 'INVALID_ARGUMENT',
+    field: 'address',
+    reason: 'WRONG_NETWORK',
+    change: { address: 'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4' },
+  },
+  {
+    rpc: 'RegisterDestination',
+    input: 'an address that pays a script which anybody can spend',
+    status: 'INVALID_ARGUMENT',
+    field: 'address',
+    reason: 'UNSUPPORTED_SCRIPT',
+    change: { address: 'bcrt1pfeesnyr2tx' },
+  },
+  {
+    rpc: 'RegisterDestination',
+    input: 'an address that isn’t one',
+    status: 'INVALID_ARGUMENT',
+    field: 'address',
+    reason: 'INVALID_ADDRESS',
+    change: { address: 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt081' },
+  },
+  invalid('RegisterDestination', 'no signed request', 'request', { request: null }),
+  {
+    rpc: 'RegisterDestination',
+    input: 'another institution’s API key',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'FOREIGN_INSTITUTION',
+    caller: 'stranger',
+  },
+  invalid('ApproveDestination', 'no signed approval', 'approval', { approval: null }),
+  unknownDestination('ApproveDestination', 'payer'),
+  invalid('ReviewDestination', 'no decision', 'decision', { decision: 'DESTINATION_DECISION_UNSPECIFIED' }),
+  unknownDestination('ReviewDestination', 'compliance'),
+  unknownDestination('RemoveDestination', 'payer'),
+  invalid('ListDestinations', 'page size 1001', 'page_size', { page_size: 1001 }),
+  {
+    rpc: 'ListSignatories',
+    input: 'another institution’s API key',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'FOREIGN_INSTITUTION',
+    caller: 'stranger',
+  },
+];
+
 /**
  * In a `change`, `$payer` stands for the id of the institution that pays in the good request, `$stranger` for one that has no wallet, and
  * `$frozen` for one that is frozen.
  */
-export const REFUSED_INPUT: readonly RefusedInput[] = [...SUBMITTED, ...CALLERS, ...SETTLEMENTS, ...OTHERS];
+export const REFUSED_INPUT: readonly RefusedInput[] = [
+  ...SUBMITTED,
+  ...CALLERS,
+  ...SETTLEMENTS,
+  ...OTHERS,
+  ...DESTINATIONS,
+];

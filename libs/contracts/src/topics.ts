@@ -101,6 +101,13 @@ export const TOPICS = {
     'finality.address.v1.AddressIssued',
     'Addresses as they are issued.',
   ),
+  destination: topic(
+    'finality.address.destination.v1',
+    'address-issuer',
+    'destination_id',
+    'finality.address.v1.DestinationChanged',
+    'Destinations, a snapshot per change.',
+  ),
   chainFact: topic(
     'finality.chain.fact.v1',
     'chain-watcher',

@@ -1,5 +1,6 @@
 import { assert, type CauseContext, decodeJson, encodeJson, type Instant, type Runtime } from '@finality/kernel';
 import { assertPlainId, messageHeaders } from './envelope.ts';
+import { epochFloor } from './epoch.ts';
 import { chainHash, type HashedEvent } from './hash-chain.ts';
 import type { Batch, EventEnvelope, PublicMessage, Session, StoredEvent, StreamType, Timer, TimerRef } from './port.ts';
 
@@ -68,11 +69,16 @@ export class BatchState implements Batch {
 
   /** Position of the last event of the log, this batch's included. */
   get position(): bigint {
-    return this.#head.position + BigInt(this.records.length);
+    return this.records.at(-1)?.position ?? this.#head.position;
   }
 
   get hash(): Buffer {
     return this.records.at(-1)?.hash ?? this.#head.hash;
+  }
+
+  /** The number before the first position, or sequence, of this epoch. */
+  get floor(): bigint {
+    return epochFloor(this.#head.epoch);
   }
 
   /** Runs the handler's `load`, the only place where states can be loaded. */
@@ -200,7 +206,7 @@ export class BatchState implements Batch {
     state: State,
     envelope: EventEnvelope,
   ): void {
-    const position = this.position + 1n;
+    const position = (this.position < this.floor ? this.floor : this.position) + 1n;
     const hashed: HashedEvent = { ...envelope, position, payload: encodeJson(event) };
     const messages = type.publish(event, state, envelope);
     this.#changes += 1;

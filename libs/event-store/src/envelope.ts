@@ -1,4 +1,5 @@
 import { type Actor, assert, decodeJson, encodeJson, type Instant } from '@finality/kernel';
+import { PREVIOUS_SEQUENCE_HEADER } from './epoch.ts';
 import type { EventEnvelope, PublicMessage, PublishedMessage, StoredEvent } from './port.ts';
 
 /** A row of `events` as the database gives it (with `pgTypes`). */
@@ -82,9 +83,13 @@ export function messageHeaders(
   };
 }
 
-/** The bytes of the header column. */
-export function storedHeaders(headers: Readonly<Record<string, string>>, sequence: bigint): string {
-  return encodeJson({ ...headers, ce_sequence: `${sequence}` });
+/** The bytes of the header column. `previous` where it isn't the sequence before. */
+export function storedHeaders(
+  headers: Readonly<Record<string, string>>,
+  { sequence, previous }: { readonly sequence: bigint; readonly previous?: bigint },
+): string {
+  const before = previous === undefined ? {} : { [PREVIOUS_SEQUENCE_HEADER]: `${previous}` };
+  return encodeJson({ ...headers, ce_sequence: `${sequence}`, ...before });
 }
 
 /** A row of `published_messages` as the database gives it (with `pgTypes`). */

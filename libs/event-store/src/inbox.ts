@@ -1,4 +1,5 @@
 import type { Instant } from '@finality/kernel';
+import { previousSequence } from './epoch.ts';
 import type { MessageRef, Outcome } from './port.ts';
 
 /** What `inbox_keys` says of a key. A key without a row has received nothing. */
@@ -69,7 +70,7 @@ export class Inbox {
     for (const message of messages) {
       const key = this.#key(message);
       const before = last.get(key) ?? key.last;
-      if (!message.replay && message.sequence !== before + 1n) continue;
+      if (!message.replay && !follows(message, before)) continue;
       if (!message.replay) last.set(key, message.sequence);
       found.add(message);
     }
@@ -81,7 +82,7 @@ export class Inbox {
     const key = this.#key(message);
     if (message.replay) return this.#receiveReplay(key, message);
     if (message.sequence <= key.last) return { kind: 'skipped' };
-    if (message.sequence > key.last + 1n) return { kind: 'gap', expected: key.last + 1n };
+    if (!follows(message, key.last)) return { kind: 'gap', expected: key.last + 1n };
     if (key.parkedAt === undefined) return { kind: 'new' };
     return this.park(message, `waits behind an earlier message: ${key.cause ?? 'parked'}`);
   }
@@ -152,6 +153,10 @@ export class Inbox {
     return key;
   }
 }
+
+/** Whether a message is the next one for whoever has received all up to `last`. */
+const follows = (message: MessageRef, last: bigint): boolean =>
+  message.sequence > last && previousSequence(message) <= last;
 
 /** A (topic, ordering key) as a map key: topics hold no spaces. */
 export function keyName(of: Pick<MessageRef, 'topic' | 'orderingKey'>): string {

@@ -1,6 +1,7 @@
 export type * from './port.ts';
 export * from './bench.ts';
 export * from './envelope.ts';
+export { epochFloor } from './epoch.ts';
 export * from './errors.ts';
 export * from './faults.ts';
 export * from './hash-chain.ts';

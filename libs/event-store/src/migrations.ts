@@ -37,6 +37,7 @@ export function eventStoreDdl(options: EventStoreDdlOptions): string[] {
     ...grants.map(([table, rights]) => `GRANT ${rights} ON ${schema}.${table} TO ${service}`),
     `GRANT SELECT ON ${schema}.published_messages TO ${bus}`,
     ...keptKeysDdl(schema),
+    ...beginEpochDdl(schema, service),
   ];
 }
 
@@ -66,6 +67,19 @@ function refuseChangeDdl(schema: string): string[] {
         RAISE EXCEPTION '%.% is insert-only: % refused', TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation';
       END $body$`,
     `REVOKE ALL ON FUNCTION ${schema}.refuse_change() FROM PUBLIC`,
+  ];
+}
+
+/** The service can go on to a later epoch, and never back. */
+function beginEpochDdl(schema: string, service: string): string[] {
+  return [
+    `CREATE FUNCTION ${schema}.begin_epoch(next integer) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${schema} AS $body$
+      BEGIN
+        UPDATE ${schema}.store_head SET epoch = next WHERE epoch < next;
+        IF NOT FOUND THEN RAISE EXCEPTION 'epoch % is over', next USING ERRCODE = 'restrict_violation'; END IF;
+      END $body$`,
+    `REVOKE ALL ON FUNCTION ${schema}.begin_epoch(integer) FROM PUBLIC`,
+    `GRANT EXECUTE ON FUNCTION ${schema}.begin_epoch(integer) TO ${service}`,
   ];
 }
 
@@ -100,7 +114,8 @@ function logTables(schema: string): string[] {
       headers text NOT NULL, payload bytea NOT NULL,
       PRIMARY KEY (topic, position, ordinal), UNIQUE (topic, ordering_key, sequence))`,
     `CREATE TABLE ${schema}.published_keys (
-      topic text NOT NULL, ordering_key text NOT NULL, last_sequence bigint NOT NULL, PRIMARY KEY (topic, ordering_key)) WITH (fillfactor = 80)`,
+      topic text NOT NULL, ordering_key text NOT NULL, last_sequence bigint NOT NULL, previous bigint NOT NULL DEFAULT 0,
+      PRIMARY KEY (topic, ordering_key)) WITH (fillfactor = 80)`,
   ];
 }
 

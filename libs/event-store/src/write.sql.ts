@@ -13,16 +13,24 @@ export async function writeBatch(
   claims: Claims,
   decided: Decided<unknown>,
 ): Promise<void> {
-  const lastSequences = batch.records.length > 0 ? await writeEvents(session, batch) : new Map<string, bigint>();
-  await writeDerived(session, batch, claims.inbox, decided.restoredTimers, sequenced(batch.messages, lastSequences));
+  const keys = batch.records.length > 0 ? await writeEvents(session, batch) : new Map<string, KeyRow>();
+  await writeDerived(session, batch, claims.inbox, decided.restoredTimers, sequenced(batch, keys));
   if (decided.freedKeys.length > 0) await freeKeys(session, decided.freedKeys);
   const { parked, replayed, failedReplays } = claims.inbox;
   if (parked.length > 0) await writeParked(session, parked);
   if (replayed.length > 0 || failedReplays.length > 0) await updateParked(session, claims.inbox, batch.now);
 }
 
-/** Events, the new head, and how many messages each ordering key gets. @returns the last sequence of each of those keys */
-async function writeEvents(session: ClientSession, batch: BatchState): Promise<Map<string, bigint>> {
+interface KeyRow {
+  readonly topic: string;
+  readonly ordering_key: string;
+  readonly last_sequence: bigint;
+  /** The last of an earlier epoch. */
+  readonly previous: bigint;
+}
+
+/** Events, the new head, and how many messages each ordering key gets. @returns those keys with their last sequence */
+async function writeEvents(session: ClientSession, batch: BatchState): Promise<Map<string, KeyRow>> {
   const { records } = batch;
   const counts = new Map<string, { topic: string; orderingKey: string; count: number }>();
   for (const message of batch.messages) {
@@ -31,35 +39,32 @@ async function writeEvents(session: ClientSession, batch: BatchState): Promise<M
     else counts.set(keyName(message), { topic: message.topic, orderingKey: message.orderingKey, count: 1 });
   }
   const keys = [...counts.values()];
-  const rows = await session.prepared<{ topic: string; ordering_key: string; last_sequence: bigint }>(
-    'write-events',
-    WRITE_EVENTS,
-    [
-      batch.position,
-      batch.hash,
-      records.map((event) => event.position),
-      records.map((event) => event.stream),
-      records.map((event) => event.version),
-      records.map((event) => event.eventId),
-      records.map((event) => event.type),
-      records.map((event) => event.schemaVersion),
-      records.map((event) => event.epoch),
-      records.map((event) => event.occurredAt),
-      records.map((event) => event.recordedAt),
-      records.map((event) => event.actor.kind),
-      records.map((event) => event.actor.id),
-      records.map((event) => event.institutions.join(',')),
-      records.map((event) => event.causationId),
-      records.map((event) => event.correlationId),
-      records.map((event) => event.traceparent ?? null),
-      records.map((event) => event.payload),
-      records.map((event) => event.hash),
-      keys.map((key) => key.topic),
-      keys.map((key) => key.orderingKey),
-      keys.map((key) => key.count),
-    ],
-  );
-  return new Map(rows.map((row) => [keyName({ topic: row.topic, orderingKey: row.ordering_key }), row.last_sequence]));
+  const rows = await session.prepared<KeyRow>('write-events', WRITE_EVENTS, [
+    batch.position,
+    batch.hash,
+    records.map((event) => event.position),
+    records.map((event) => event.stream),
+    records.map((event) => event.version),
+    records.map((event) => event.eventId),
+    records.map((event) => event.type),
+    records.map((event) => event.schemaVersion),
+    records.map((event) => event.epoch),
+    records.map((event) => event.occurredAt),
+    records.map((event) => event.recordedAt),
+    records.map((event) => event.actor.kind),
+    records.map((event) => event.actor.id),
+    records.map((event) => event.institutions.join(',')),
+    records.map((event) => event.causationId),
+    records.map((event) => event.correlationId),
+    records.map((event) => event.traceparent ?? null),
+    records.map((event) => event.payload),
+    records.map((event) => event.hash),
+    keys.map((key) => key.topic),
+    keys.map((key) => key.orderingKey),
+    keys.map((key) => key.count),
+    batch.floor,
+  ]);
+  return new Map(rows.map((row) => [keyName({ topic: row.topic, orderingKey: row.ordering_key }), row]));
 }
 
 const WRITE_EVENTS = `WITH head AS (UPDATE store_head SET position = $1, hash = $2),
@@ -71,23 +76,28 @@ const WRITE_EVENTS = `WITH head AS (UPDATE store_head SET position = $1, hash = 
       $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::bytea[])
       AS e(position, stream, version, event_id, type, schema_version, epoch, occurred_at, recorded_at, actor_kind, actor_id,
         institutions, causation_id, correlation_id, traceparent, data, hash))
-  INSERT INTO published_keys AS k (topic, ordering_key, last_sequence)
-    SELECT topic, ordering_key, added FROM unnest($20::text[], $21::text[], $22::bigint[]) AS a(topic, ordering_key, added)
-    ON CONFLICT (topic, ordering_key) DO UPDATE SET last_sequence = k.last_sequence + excluded.last_sequence
-    RETURNING topic, ordering_key, last_sequence`;
+  INSERT INTO published_keys AS k (topic, ordering_key, last_sequence, previous)
+    SELECT topic, ordering_key, $23::bigint + added, 0 FROM unnest($20::text[], $21::text[], $22::bigint[]) AS a(topic, ordering_key, added)
+    ON CONFLICT (topic, ordering_key) DO UPDATE SET last_sequence = greatest(k.last_sequence, $23::bigint) + excluded.last_sequence - $23::bigint,
+      previous = CASE WHEN k.last_sequence <= $23::bigint THEN k.last_sequence ELSE k.previous END
+    RETURNING topic, ordering_key, last_sequence, previous`;
 
 interface SequencedMessage extends MessageDraft {
   readonly sequence: bigint;
+  /** Of the first message of its key in a later epoch than the first. */
+  readonly previous?: bigint;
 }
 
 /** Messages of a key get the sequences up to the key's last, in their order. */
-function sequenced(messages: readonly MessageDraft[], lastSequences: Map<string, bigint>): SequencedMessage[] {
-  const next = new Map(lastSequences);
-  const backwards = messages.toReversed().map((message) => {
-    const sequence = next.get(keyName(message));
-    assert(sequence !== undefined && sequence > 0n, `no sequence for ${keyName(message)}`);
-    next.set(keyName(message), sequence - 1n);
-    return { ...message, sequence };
+function sequenced({ messages, floor }: BatchState, keys: ReadonlyMap<string, KeyRow>): SequencedMessage[] {
+  const next = new Map([...keys].map(([name, row]) => [name, row.last_sequence]));
+  const backwards = messages.toReversed().map((message): SequencedMessage => {
+    const name = keyName(message);
+    const sequence = next.get(name);
+    assert(sequence !== undefined && sequence > floor, `no sequence for ${name}`);
+    next.set(name, sequence - 1n);
+    const isFirstOfEpoch = floor > 0n && sequence === floor + 1n;
+    return { ...message, sequence, ...(isFirstOfEpoch && { previous: keys.get(name)!.previous }) };
   });
   return backwards.reverse();
 }
@@ -128,7 +138,7 @@ async function writeDerived(
     messages.map((message) => message.topic),
     messages.map((message) => message.orderingKey),
     messages.map((message) => message.sequence),
-    messages.map((message) => storedHeaders(message.headers, message.sequence)),
+    messages.map((message) => storedHeaders(message.headers, message)),
     messages.map((message) => message.payload),
   ]);
 }

@@ -33,7 +33,7 @@ export async function readBalances(session: Session, claims: readonly Claim[]): 
 export async function readLedgerCut(session: Session): Promise<LedgerCut> {
   const rows = await session.query<Partial<AccountRow> & { cut: string }>(
     `SELECT cut.position::text AS cut, ${ACCOUNT_COLUMNS}
-     FROM (SELECT coalesce(max(position), 0) AS position FROM ledger_transfers) cut
+     FROM ledger_head cut
      LEFT JOIN ledger_accounts a ON true
      ORDER BY a.id COLLATE "C"`,
   );

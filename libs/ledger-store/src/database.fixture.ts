@@ -36,4 +36,7 @@ export async function tamper({ owner }: LedgerSchema, sql: string): Promise<void
 }
 
 export const clear = (schema: LedgerSchema): Promise<void> =>
-  tamper(schema, 'TRUNCATE ledger_transfers, ledger_accounts');
+  tamper(
+    schema,
+    `TRUNCATE ledger_transfers, ledger_accounts; UPDATE ledger_head SET number = 0, chain = decode(repeat('00', 32), 'hex'), position = 0`,
+  );

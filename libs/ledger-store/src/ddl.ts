@@ -9,11 +9,12 @@ export interface LedgerDdlOptions {
 /**
  * The ledger's tables, made by their owner. Transfers are the truth and insert-only for the service by grants and by trigger; balances of
  * accounts derive from them ({@link verifyLedger} proves it). Account totals are `numeric`: turnover, unlike a balance, has no bound that
- * an int64 is sure to hold.
+ * an int64 is sure to hold. Each transfer is an entry with a number and a hash (`entryHash`); they and the head make the chain that {@link verifyEntries} follows.
  */
 export function ledgerDdl(options: LedgerDdlOptions): readonly string[] {
-  const accounts = `"${options.schema}".ledger_accounts`;
-  const transfers = `"${options.schema}".ledger_transfers`;
+  const schema = `"${options.schema}"`;
+  const accounts = `${schema}.ledger_accounts`;
+  const transfers = `${schema}.ledger_transfers`;
   return [
     `CREATE TABLE ${accounts} (
        number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -34,8 +35,8 @@ export function ledgerDdl(options: LedgerDdlOptions): readonly string[] {
     // ledger_accounts in the insert itself, so that a number can't be wrong.
     `CREATE TABLE ${transfers} (
        id bytea PRIMARY KEY CHECK (octet_length(id) = 32),
+       number bigint NOT NULL UNIQUE,
        position bigint NOT NULL,
-       ordinal integer NOT NULL,
        kind text NOT NULL CHECK (kind IN ('single', 'pending', 'post', 'void', 'correction')),
        debit integer NOT NULL,
        credit integer NOT NULL CHECK (credit <> debit),
@@ -47,18 +48,31 @@ export function ledgerDdl(options: LedgerDdlOptions): readonly string[] {
        life integer NOT NULL CHECK (life >= 1),
        settlement_id text,
        recorded_at bigint NOT NULL,
-       UNIQUE (position, ordinal)
+       hash bytea NOT NULL CHECK (octet_length(hash) = 32)
      )`,
+    // How many entries there are, the chain over all of them, and the position of the last one's batch.
+    `CREATE TABLE ${schema}.ledger_head (
+       single boolean PRIMARY KEY DEFAULT true CHECK (single),
+       number bigint NOT NULL, chain bytea NOT NULL CHECK (octet_length(chain) = 32), position bigint NOT NULL) WITH (fillfactor = 50)`,
+    `INSERT INTO ${schema}.ledger_head (number, chain, position) VALUES (0, decode(repeat('00', 32), 'hex'), 0)`,
+    // Sealed and signed: from the events that say so.
+    `CREATE TABLE ${schema}.ledger_segments (
+       segment integer PRIMARY KEY, epoch integer NOT NULL, previous bytea NOT NULL, first_entry bigint NOT NULL UNIQUE, last_entry bigint NOT NULL UNIQUE,
+       root bytea NOT NULL, chain bytea NOT NULL, position bigint NOT NULL, event_hash bytea NOT NULL, sealed_at bigint NOT NULL,
+       signature bytea NOT NULL, public_key bytea NOT NULL)`,
     // A pending transfer ends once: the state of a pending transfer is whether this index has it.
     `CREATE UNIQUE INDEX ledger_transfers_resolution ON ${transfers} (pending_id) WHERE pending_id IS NOT NULL`,
-    `CREATE INDEX ledger_transfers_debit ON ${transfers} (debit, position, ordinal)`,
-    `CREATE INDEX ledger_transfers_credit ON ${transfers} (credit, position, ordinal)`,
+    `CREATE INDEX ledger_transfers_debit ON ${transfers} (debit, number)`,
+    `CREATE INDEX ledger_transfers_credit ON ${transfers} (credit, number)`,
     ...insertOnlyDdl({ ...options, table: 'ledger_transfers' }),
+    ...insertOnlyDdl({ ...options, table: 'ledger_segments' }),
     `GRANT SELECT, INSERT, UPDATE ON ${accounts} TO "${options.serviceRole}"`,
+    `GRANT SELECT, UPDATE (number, chain, position) ON ${schema}.ledger_head TO "${options.serviceRole}"`,
   ];
 }
 
 /** Takes away what {@link ledgerDdl} made. */
 export function ledgerDropDdl(options: Pick<LedgerDdlOptions, 'schema'>): readonly string[] {
-  return [`DROP TABLE "${options.schema}".ledger_transfers`, `DROP TABLE "${options.schema}".ledger_accounts`];
+  const tables = ['ledger_segments', 'ledger_head', 'ledger_transfers', 'ledger_accounts'];
+  return tables.map((table) => `DROP TABLE "${options.schema}".${table}`);
 }

@@ -19,7 +19,8 @@ export const ENTRIES_PAGE_MAX = 1_000;
 /** One side of a transfer, as a statement of `account` shows it. */
 export interface Entry {
   readonly position: bigint;
-  readonly ordinal: number;
+  /** Its place in the ledger, from 1. */
+  readonly number: bigint;
   readonly transferId: TransferId;
   readonly kind: TransferKind;
   readonly account: AccountId;
@@ -62,25 +63,23 @@ export async function listEntries(session: Session, query: EntriesQuery): Promis
   assert(query.pageSize >= 1 && query.pageSize <= ENTRIES_PAGE_MAX, `${query.pageSize} entries can't be a page`);
   const after = parseToken(query.pageToken ?? '', query.epoch);
   if (!after.ok) return after;
-  const { position, ordinal, side } = after.value;
+  const { number, side } = after.value;
   const rows = await session.query<TransferRow & { side: 0 | 1 }>(
     `WITH wanted AS (SELECT number FROM ledger_accounts WHERE id = ANY ($1::text[])),
           page AS (
             SELECT e.* FROM wanted, LATERAL (
               (SELECT t.*, 0 AS side FROM ledger_transfers t
-               WHERE t.debit = wanted.number AND (t.position, t.ordinal) >= ($2::bigint, $3::integer)
-                 AND (t.position, t.ordinal, 0) > ($2::bigint, $3::integer, $4::integer)
-               ORDER BY t.position, t.ordinal LIMIT $5)
+               WHERE t.debit = wanted.number AND t.number >= $2::bigint AND (t.number, 0) > ($2::bigint, $3::integer)
+               ORDER BY t.number LIMIT $4)
               UNION ALL
               (SELECT t.*, 1 AS side FROM ledger_transfers t
-               WHERE t.credit = wanted.number AND (t.position, t.ordinal) >= ($2::bigint, $3::integer)
-                 AND (t.position, t.ordinal, 1) > ($2::bigint, $3::integer, $4::integer)
-                 AND NOT ($6 AND t.debit IN (SELECT number FROM wanted))
-               ORDER BY t.position, t.ordinal LIMIT $5)
+               WHERE t.credit = wanted.number AND t.number >= $2::bigint AND (t.number, 1) > ($2::bigint, $3::integer)
+                 AND NOT ($5 AND t.debit IN (SELECT number FROM wanted))
+               ORDER BY t.number LIMIT $4)
             ) e
-            ORDER BY e.position, e.ordinal, e.side LIMIT $5)
-     SELECT ${TRANSFER_COLUMNS}, t.side FROM page t ${TRANSFER_JOINS} ORDER BY t.position, t.ordinal, t.side`,
-    [query.accounts, String(position), ordinal, side, query.pageSize + 1, query.eachTransferOnce === true],
+            ORDER BY e.number, e.side LIMIT $4)
+     SELECT ${TRANSFER_COLUMNS}, t.side FROM page t ${TRANSFER_JOINS} ORDER BY t.number, t.side`,
+    [query.accounts, String(number), side, query.pageSize + 1, query.eachTransferOnce === true],
   );
   const entries = rows.slice(0, query.pageSize).map(entryOf);
   const last = entries.at(-1);
@@ -95,7 +94,7 @@ function entryOf(row: TransferRow & { side: 0 | 1 }): Entry {
     ...transfer,
     transferId: id,
     position: BigInt(row.position),
-    ordinal: row.ordinal,
+    number: BigInt(row.number),
     account: isDebit ? debit : credit,
     side: isDebit ? 'debit' : 'credit',
     counterAccount: isDebit ? credit : debit,
@@ -104,17 +103,16 @@ function entryOf(row: TransferRow & { side: 0 | 1 }): Entry {
 }
 
 interface Place {
-  readonly position: bigint;
-  readonly ordinal: number;
+  readonly number: bigint;
   /** 0 debit, 1 credit. */
   readonly side: number;
 }
 
-const START: Place = { position: 0n, ordinal: 0, side: 0 };
-const TOKEN = /^e(\d{1,9})\.(\d{1,18})\.(\d{1,9})\.([01])$/;
+const START: Place = { number: 0n, side: 0 };
+const TOKEN = /^e(\d{1,9})\.(\d{1,18})\.([01])$/;
 
 function formatToken(epoch: number, last: Entry): string {
-  return toBase64Url(`e${epoch}.${last.position}.${last.ordinal}.${last.side === 'debit' ? 0 : 1}`);
+  return toBase64Url(`e${epoch}.${last.number}.${last.side === 'debit' ? 0 : 1}`);
 }
 
 function parseToken(token: string, epoch: number): Result<Place, Refusal> {
@@ -126,7 +124,7 @@ function parseToken(token: string, epoch: number): Result<Place, Refusal> {
       refusal('failed_precondition', 'STALE_PAGE_TOKEN', 'the ledger was restored since this token: start over'),
     );
   }
-  return ok({ position: BigInt(match[2] ?? '0'), ordinal: Number(match[3]), side: Number(match[4]) });
+  return ok({ number: BigInt(match[2] ?? '0'), side: Number(match[3]) });
 }
 
 const toBase64Url = (text: string): string => Buffer.from(text, 'utf8').toString('base64url');

@@ -73,7 +73,7 @@ it('histories over Postgres end as they do in memory, batch by batch', async () 
         position += 1n;
         const outcomes = await transaction(keeper, async (session) => {
           const ledger = await loadLedger(session, { accounts: ACCOUNTS, transfers: EVERY_ID });
-          const results = ledger.postGroups(groups);
+          const results = ledger.view.postGroups(groups);
           await saveLedger(session, ledger, position, NOW);
           return results;
         });

@@ -3,4 +3,5 @@ export * from './ddl.ts';
 export * from './entries.ts';
 export * from './load.ts';
 export * from './save.ts';
+export * from './segments.ts';
 export * from './verify.ts';

@@ -70,7 +70,7 @@ beforeEach(() => clear(keeper));
 function batch<T>(position: bigint, work: (ledger: LedgerView) => T, request: Partial<LedgerRequest> = {}): Promise<T> {
   return transaction(keeper, async (session) => {
     const ledger = await loadLedger(session, { accounts: ALL, ...request });
-    const value = work(ledger);
+    const value = work(ledger.view);
     await saveLedger(session, ledger, position, NOW);
     return value;
   });
@@ -94,7 +94,7 @@ describe('saving and loading', () => {
     ]);
     const page = await entries({ accounts: [availableAccount(B)] });
     expect(page.entries.map((entry) => entry.amount)).toEqual([ABOVE_DOUBLE]);
-    expect(await verify()).toEqual({ ok: true, accounts: 4, transfers: 3n, position: 2n });
+    expect(await verify()).toMatchObject({ ok: true, accounts: 4, transfers: 3n, position: 2n, segments: 0 });
   });
 
   it('counts turnover beyond an int64', async () => {
@@ -139,7 +139,7 @@ describe('saving and loading', () => {
     await batch(1n, (ledger) => unwrap(ledger.post([fund(A, 110n), ...pay('s0', 10n)])));
     const stale = await transaction(keeper, (session) => loadLedger(session, { accounts: ALL }));
     await batch(2n, (ledger) => unwrap(ledger.post(pay('s1', 60n))));
-    unwrap(stale.post(pay('s2', 60n)));
+    unwrap(stale.view.post(pay('s2', 60n)));
     await expect(transaction(keeper, (session) => saveLedger(session, stale, 3n, NOW))).rejects.toThrow(
       'was changed since',
     );
@@ -150,7 +150,7 @@ describe('saving and loading', () => {
     await batch(1n, (ledger) => unwrap(ledger.post([fund(A, 100n)])));
     const crash = transaction(keeper, async (session) => {
       const ledger = await loadLedger(session, { accounts: ALL });
-      unwrap(ledger.post(pay('s1', 60n)));
+      unwrap(ledger.view.post(pay('s1', 60n)));
       await saveLedger(session, ledger, 2n, NOW);
       throw new Error('crash before the commit');
     });
@@ -228,6 +228,36 @@ describe('verification', () => {
     });
   });
 
+  it('finds an entry that was changed together with the balances it makes', async () => {
+    await keeper.owner.query(
+      `UPDATE ledger_accounts SET credits_posted = credits_posted * 2 WHERE credits_posted > 0;
+       UPDATE ledger_accounts SET debits_posted = debits_posted * 2 WHERE debits_posted > 0`,
+    );
+    expect(await tampered(`UPDATE ledger_transfers SET amount = 200 WHERE purpose = 'fund'`)).toMatchObject({
+      difference: { subject: 'entry 1', field: 'hash' },
+    });
+  });
+
+  it.each([
+    ['object', 'entry 2', `UPDATE ledger_transfers SET object = 's2' WHERE purpose = 'reserve'`],
+    ['when it was', 'entry 1', `UPDATE ledger_transfers SET recorded_at = recorded_at + 1 WHERE number = 1`],
+  ])('finds an entry of which something else was changed: %s', async (_what, subject, sql) => {
+    expect(await tampered(sql)).toMatchObject({ difference: { subject, field: 'hash' } });
+  });
+
+  it('finds the last entries cut off, and a head that says otherwise', async () => {
+    await batch(2n, (ledger) => unwrap(ledger.post([fund(A, 5n, 'more')])));
+    await keeper.owner.query(
+      `UPDATE ledger_accounts SET credits_posted = 100 WHERE credits_posted = 105; UPDATE ledger_accounts SET debits_posted = 100 WHERE debits_posted = 105`,
+    );
+    expect(await tampered(`DELETE FROM ledger_transfers WHERE number = 3`)).toMatchObject({
+      difference: { subject: 'ledger', field: 'number of entries', expected: '3', found: '2' },
+    });
+    expect(await tampered(`UPDATE ledger_head SET number = 2, position = 1`)).toMatchObject({
+      difference: { subject: 'ledger', field: 'chain' },
+    });
+  });
+
   it('finds a transfer to nowhere', async () => {
     expect(await tampered(`UPDATE ledger_transfers SET credit = 999 WHERE purpose = 'fund'`)).toMatchObject({
       difference: {
@@ -286,10 +316,10 @@ describe('entries', () => {
   it('show the account’s side of each transfer', async () => {
     const page = await entries({ accounts: [availableAccount(A)], pageSize: 2 });
     expect(page.entries).toMatchObject([
-      { position: 1n, ordinal: 0, side: 'credit', counterAccount: transitAccount(), amount: 1_000n, purpose: 'fund' },
+      { position: 1n, number: 1n, side: 'credit', counterAccount: transitAccount(), amount: 1_000n, purpose: 'fund' },
       {
         position: 2n,
-        ordinal: 0,
+        number: 2n,
         side: 'debit',
         counterAccount: ccpAccount(),
         amount: 2n,

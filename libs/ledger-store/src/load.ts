@@ -1,5 +1,6 @@
 import type { Session } from '@finality/event-store';
-import { type AccountId, LedgerView, type RecordedTransfer, type TransferId } from '@finality/ledger';
+import { assert } from '@finality/kernel';
+import { type AccountId, type Hash, LedgerView, type RecordedTransfer, type TransferId } from '@finality/ledger';
 import {
   ACCOUNT_COLUMNS,
   accountOf,
@@ -19,8 +20,20 @@ export interface LedgerRequest {
   readonly transfers?: Iterable<TransferId>;
 }
 
+/** The last entry, which the next one is chained to. */
+export interface LedgerTail {
+  /** 0 before the first. */
+  readonly number: bigint;
+  readonly chain: Hash;
+}
+
+export interface LoadedLedger {
+  readonly view: LedgerView;
+  readonly tail: LedgerTail;
+}
+
 /** The part of the ledger that a batch needs: one round trip, or two when it asks for transfers, however many there are. */
-export async function loadLedger(session: Session, request: LedgerRequest): Promise<LedgerView> {
+export async function loadLedger(session: Session, request: LedgerRequest): Promise<LoadedLedger> {
   const transferIds = [...new Set([...(request.pendings ?? []), ...(request.transfers ?? [])])];
   const transfers = await loadTransfers(session, transferIds);
   const accountIds = new Set(request.accounts);
@@ -28,8 +41,9 @@ export async function loadLedger(session: Session, request: LedgerRequest): Prom
     accountIds.add(transfer.debit);
     accountIds.add(transfer.credit);
   }
-  const accounts = await loadAccounts(session, [...accountIds]);
-  return new LedgerView({ accounts, transfers, lookedFor: { accounts: [...accountIds], transfers: transferIds } });
+  const { accounts, tail } = await loadAccounts(session, [...accountIds]);
+  const lookedFor = { accounts: [...accountIds], transfers: transferIds };
+  return { view: new LedgerView({ accounts, transfers, lookedFor }), tail };
 }
 
 /** The transfers named, and what resolved those that were pending. */
@@ -47,11 +61,20 @@ async function loadTransfers(session: Session, ids: readonly TransferId[]): Prom
   return rows.map(transferOf);
 }
 
+/** With the end of the ledger: one row at least. */
 async function loadAccounts(session: Session, ids: readonly AccountId[]) {
-  if (ids.length === 0) return [];
-  const rows = await session.query<AccountRow>(
-    `SELECT ${ACCOUNT_COLUMNS} FROM ledger_accounts a WHERE a.id = ANY ($1::text[])`,
+  const rows = await session.query<(AccountRow | { readonly id: null }) & TailRow>(
+    `SELECT h.number::text AS tail_number, encode(h.chain, 'hex') AS tail_chain, ${ACCOUNT_COLUMNS}
+     FROM ledger_head h LEFT JOIN ledger_accounts a ON a.id = ANY ($1::text[])`,
     [ids],
   );
-  return rows.map(accountOf);
+  const [head] = rows;
+  assert(head !== undefined, 'a ledger has a head');
+  const tail: LedgerTail = { number: BigInt(head.tail_number), chain: Buffer.from(head.tail_chain, 'hex') };
+  return { accounts: rows.flatMap((row) => (row.id === null ? [] : [accountOf(row)])), tail };
+}
+
+interface TailRow {
+  readonly tail_number: string;
+  readonly tail_chain: string;
 }

@@ -1,5 +1,13 @@
 import type { Instant } from '@finality/kernel';
-import type { Account, AccountId, Limit, RecordedTransfer, TransferId, TransferKind } from '@finality/ledger';
+import type {
+  Account,
+  AccountId,
+  LedgerEntry,
+  Limit,
+  RecordedTransfer,
+  TransferId,
+  TransferKind,
+} from '@finality/ledger';
 
 /** Numbers come as text, whatever type parsers the process has set: nothing here depends on them. */
 export interface AccountRow {
@@ -36,8 +44,8 @@ function limitOf(row: AccountRow): Limit {
 
 export interface TransferRow {
   readonly id: string;
+  readonly number: string;
   readonly position: string;
-  readonly ordinal: number;
   readonly kind: TransferKind;
   readonly debit: string;
   readonly credit: string;
@@ -51,7 +59,7 @@ export interface TransferRow {
   readonly recorded_at: string;
 }
 
-export const TRANSFER_COLUMNS = `encode(t.id, 'hex') AS id, t.position::text, t.ordinal, t.kind, d.id AS debit, c.id AS credit,
+export const TRANSFER_COLUMNS = `encode(t.id, 'hex') AS id, t.number::text, t.position::text, t.kind, d.id AS debit, c.id AS credit,
   t.amount::text, encode(t.pending_id, 'hex') AS pending_id, encode(t.corrects, 'hex') AS corrects, t.purpose, t.object, t.life,
   t.settlement_id, t.recorded_at::text`;
 
@@ -74,3 +82,12 @@ export function transferOf(row: TransferRow): RecordedTransfer {
 }
 
 export const instantOf = (text: string): Instant => Number(text) as Instant;
+
+export function ledgerEntryOf(row: TransferRow): LedgerEntry {
+  return {
+    ...transferOf(row),
+    number: BigInt(row.number),
+    position: BigInt(row.position),
+    recordedAt: instantOf(row.recorded_at),
+  };
+}

@@ -1,13 +1,19 @@
 import type { Session } from '@finality/event-store';
 import { assert, type Instant } from '@finality/kernel';
-import type { Account, LedgerView, RecordedTransfer } from '@finality/ledger';
+import { type Account, chainAfter, entryHash, type RecordedTransfer } from '@finality/ledger';
+import type { LedgerTail, LoadedLedger } from './load.ts';
 
 /**
  * Writes what the view gathered, in the transaction and under the lock in which it was loaded. `position` is that of the batch's last
- * event; the transfers follow each other by ordinal from 0, so one batch saves once. Anything that doesn't fit what is stored (an id
+ * event; the transfers are the ledger's next entries, so one batch saves once. Anything that doesn't fit what is stored (an id
  * that exists, an account that somebody else has changed since) throws: the batch must not commit.
  */
-export async function saveLedger(session: Session, view: LedgerView, position: bigint, now: Instant): Promise<void> {
+export async function saveLedger(
+  session: Session,
+  { view, tail }: LoadedLedger,
+  position: bigint,
+  now: Instant,
+): Promise<void> {
   const { accounts, transfers } = view.changes();
   if (accounts.length === 0 && transfers.length === 0) return;
   assert(position >= 1n, 'a batch with transfers has an event');
@@ -19,7 +25,7 @@ export async function saveLedger(session: Session, view: LedgerView, position: b
   }
   if (opened.length > 0) await insertAccounts(session, opened, position, now);
   if (changed.length > 0) await updateAccounts(session, changed, position, now);
-  if (transfers.length > 0) await insertTransfers(session, transfers, position, now);
+  if (transfers.length > 0) await insertTransfers(session, { tail, transfers, position, now });
 }
 
 async function insertAccounts(
@@ -76,25 +82,31 @@ async function updateAccounts(
   assert(missed === undefined, `account ${missed?.id} was changed since it was loaded`);
 }
 
-async function insertTransfers(
-  session: Session,
-  transfers: readonly RecordedTransfer[],
-  position: bigint,
-  now: Instant,
-): Promise<void> {
-  const [inserted] = await session.query<{ count: number }>(
-    `WITH stored AS (
-     INSERT INTO ledger_transfers (id, position, ordinal, kind, debit, credit, amount, pending_id, corrects, purpose, object, life,
-                                   settlement_id, recorded_at)
-     SELECT decode(t.id, 'hex'), $12::bigint, t.ordinality - 1, t.kind, d.number, c.number, t.amount, decode(t.pending_id, 'hex'),
-            decode(t.corrects, 'hex'), t.purpose, t.object, t.life, t.settlement_id, $13::bigint
+interface NewEntries {
+  readonly tail: LedgerTail;
+  readonly transfers: readonly RecordedTransfer[];
+  readonly position: bigint;
+  readonly now: Instant;
+}
+
+async function insertTransfers(session: Session, { tail, transfers, position, now }: NewEntries): Promise<void> {
+  const hashes = transfers.map((transfer, i) =>
+    entryHash({ ...transfer, number: tail.number + BigInt(i) + 1n, position, recordedAt: now }),
+  );
+  const [inserted] = await session.query<{ count: number; heads: number }>(
+    `WITH head AS (UPDATE ledger_head SET number = $15::bigint, chain = $16::bytea, position = $12::bigint WHERE number = $14::bigint RETURNING 1),
+     stored AS (
+     INSERT INTO ledger_transfers (id, number, position, kind, debit, credit, amount, pending_id, corrects, purpose, object, life,
+                                   settlement_id, recorded_at, hash)
+     SELECT decode(t.id, 'hex'), $14::bigint + t.ordinality, $12::bigint, t.kind, d.number, c.number, t.amount, decode(t.pending_id, 'hex'),
+            decode(t.corrects, 'hex'), t.purpose, t.object, t.life, t.settlement_id, $13::bigint, t.hash
      FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[],
-                 $10::integer[], $11::text[])
-          WITH ORDINALITY AS t (id, kind, debit, credit, amount, pending_id, corrects, purpose, object, life, settlement_id, ordinality)
+                 $10::integer[], $11::text[], $17::bytea[])
+          WITH ORDINALITY AS t (id, kind, debit, credit, amount, pending_id, corrects, purpose, object, life, settlement_id, hash, ordinality)
      JOIN ledger_accounts d ON d.id = t.debit
      JOIN ledger_accounts c ON c.id = t.credit
      RETURNING 1)
-     SELECT count(*)::integer AS count FROM stored`,
+     SELECT (SELECT count(*) FROM stored)::integer AS count, (SELECT count(*) FROM head)::integer AS heads`,
     [
       transfers.map((t) => t.id),
       transfers.map((t) => t.kind),
@@ -109,8 +121,13 @@ async function insertTransfers(
       transfers.map((t) => t.settlementId ?? null),
       String(position),
       now,
+      String(tail.number),
+      String(tail.number + BigInt(transfers.length)),
+      hashes.reduce(chainAfter, tail.chain),
+      hashes,
     ],
   );
+  assert(inserted?.heads === 1, `somebody else has added entries after number ${tail.number}`);
   assert(inserted?.count === transfers.length, `${inserted?.count} of ${transfers.length} transfers were stored`);
 }
 

@@ -1,15 +1,26 @@
 import type { Session } from '@finality/event-store';
+import { assert } from '@finality/kernel';
+import { verifyEntries } from './verify-entries.ts';
 
 export type LedgerVerification =
-  | { readonly ok: true; readonly accounts: number; readonly transfers: bigint; readonly position: bigint }
+  | {
+      readonly ok: true;
+      readonly accounts: number;
+      readonly transfers: bigint;
+      readonly position: bigint;
+      /** Sealed and signed; what comes after the last of them is chained, and not sealed yet. */
+      readonly segments: number;
+      /** Hex, of the segments' signatures; undefined before the first. Compare it with the one you know. */
+      readonly publicKey: string | undefined;
+    }
   | { readonly ok: false; readonly difference: LedgerDifference };
 
-/** The first thing that doesn't fit: an account's total, or a transfer that can't be. */
+/** The first thing that doesn't fit: an account's total, a transfer that can't be, an entry that isn't what was hashed, a segment. */
 export interface LedgerDifference {
-  /** An account's id, or `transfer <id>`, or `ledger` for the sum over everything. */
+  /** An account's id, or `transfer <id>`, `entry <number>`, `segment <number>`, or `ledger` for what is about everything. */
   readonly subject: string;
   readonly field: string;
-  /** What the transfers say. */
+  /** What follows from everything else. */
   readonly expected: string;
   /** What is stored. */
   readonly found: string;
@@ -23,20 +34,20 @@ interface DifferenceRow {
 }
 
 /**
- * Recomputes every balance from the transfers and checks that each transfer makes sense. One statement per check, each reading the
- * whole ledger: run it in a `REPEATABLE READ` transaction when there may be writers.
+ * Recomputes every balance from the transfers and checks that each transfer makes sense; then hashes every entry anew, follows the chain over
+ * them and the trees and signatures of sealed segments. Reads the whole ledger: run it in a `REPEATABLE READ` transaction when there may be writers.
+ * @param publicKey hex of the key that signs heads, where it is known from elsewhere; otherwise the first segment's must have signed all
  */
-export async function verifyLedger(session: Session): Promise<LedgerVerification> {
+export async function verifyLedger(session: Session, publicKey?: string): Promise<LedgerVerification> {
   for (const check of [BROKEN_TRANSFERS, WRONG_TOTALS, NOT_ZERO]) {
     const [difference] = await session.query<DifferenceRow>(check);
     if (difference !== undefined) return { ok: false, difference };
   }
-  const [row] = await session.query<{ accounts: number; transfers: string; position: string }>(
-    `SELECT (SELECT count(*)::integer FROM ledger_accounts) AS accounts, count(*)::text AS transfers,
-            coalesce(max(position), 0)::text AS position FROM ledger_transfers`,
-  );
-  if (row === undefined) throw new Error('a count has a row');
-  return { ok: true, accounts: row.accounts, transfers: BigInt(row.transfers), position: BigInt(row.position) };
+  const entries = await verifyEntries(session, publicKey);
+  if ('subject' in entries) return { ok: false, difference: entries };
+  const [row] = await session.query<{ accounts: number }>('SELECT count(*)::integer AS accounts FROM ledger_accounts');
+  assert(row, 'a count has a row');
+  return { ok: true, accounts: row.accounts, ...entries };
 }
 
 const BROKEN_TRANSFERS = `
@@ -54,10 +65,10 @@ const BROKEN_TRANSFERS = `
     (p.credit <> t.credit, 'credit', p.credit::text, t.credit::text),
     (t.kind = 'post' AND t.amount > p.amount, 'amount', 'at most ' || p.amount, t.amount::text),
     (t.kind = 'void' AND t.amount <> p.amount, 'amount', p.amount::text, t.amount::text),
-    ((p.position, p.ordinal) >= (t.position, t.ordinal), 'position', 'after ' || p.position, t.position::text)
+    (p.number >= t.number, 'number', 'after ' || p.number, t.number::text)
   ) AS problem (is_wrong, field, expected, found)
   WHERE problem.is_wrong
-  ORDER BY t.position, t.ordinal, problem.field LIMIT 1`;
+  ORDER BY t.number, problem.field LIMIT 1`;
 
 const WRONG_TOTALS = `
   WITH moves AS (

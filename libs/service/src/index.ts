@@ -44,6 +44,7 @@ export { nestLogger } from './logging/nest-logger.ts';
 export {
   type EmbeddedPostgres,
   type PostgresOptions,
+  runningPostgres,
   startPostgres,
   stopPostgresLeftRunning,
 } from './postgres/launcher.ts';

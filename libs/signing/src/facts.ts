@@ -1,6 +1,7 @@
-import type { Branch, FeeRate, OutpointKey, ScriptHex } from '@finality/bitcoin';
-import type { Sats } from '@finality/kernel';
+import type { Branch, FeeRate, Network, OutpointKey, ScriptHex } from '@finality/bitcoin';
+import type { Instant, Sats } from '@finality/kernel';
 import type { Account } from './account.ts';
+import type { DestinationState } from './destination.ts';
 import type { LineageState } from './lineage.ts';
 
 /** What the signer's operator allows at most. */
@@ -10,6 +11,8 @@ export interface SigningLimits {
   /** Most that may leave all wallets of one institution within `windowMs`: payees and fees; of the versions of one lineage the dearest counts. */
   readonly rollingMaxSats: bigint;
   readonly windowMs: number;
+  /** Payees' and change addresses may be so far beyond the highest index of their branch that the signer has had to do with. */
+  readonly indexGapMax: number;
 }
 
 /** What the journal knows of a coin. */
@@ -30,10 +33,16 @@ export interface VersionRef {
 
 /** All that a decision rests on besides the request. Everything here is the signer's own. */
 export interface SigningFacts {
+  /** That the signer's keys are for. */
+  readonly network: Network;
   /** The signer's registry of accounts. */
   account(walletId: string): Account | undefined;
   /** Derived from the signer's own keys. */
   scriptOf(account: Account, branch: Branch, index: number): ScriptHex;
+  /** The highest index of a wallet's branch that was derived for its issuer, or is in the journal; -1: none. */
+  indexHighest(walletId: string, branch: Branch): number;
+  destination(destinationId: string): DestinationState;
+  readonly now: Instant;
   readonly lineage: LineageState;
   coin(outpoint: OutpointKey): KnownCoin;
   /** Accepted transactions that pay this settlement. */

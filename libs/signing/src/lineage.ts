@@ -1,11 +1,11 @@
 import type { OutpointKey, Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
-import type { DeclaredInput, DeclaredOutput, PayeeOutput, SigningRequest } from './request.ts';
+import { type DeclaredInput, type DeclaredOutput, isPaid, type PaidOutput, type SigningRequest } from './request.ts';
 import type { SigningLimits } from './facts.ts';
 import type { SigningRule } from './rules.ts';
 
 /** Version of the rules in policy.ts: recorded with each decision. */
-export const POLICY_VERSION = 1;
+export const POLICY_VERSION = 2;
 
 /** What a decision rested on besides the request, for whoever decides it again. */
 export interface DecisionRecord {
@@ -14,6 +14,8 @@ export interface DecisionRecord {
   readonly epochHighest: number;
   /** What had left the institution's wallets in the window before, this lineage aside. */
   readonly sentBeforeSats: bigint;
+  /** Highest index known of each branch that an output is on, by `wallet/branch`. */
+  readonly indicesHighest: Readonly<Record<string, number>>;
 }
 
 /** The journal's entry: from here on, this is what (lineage, version) is. Committed before the signature is made. */
@@ -42,10 +44,7 @@ export interface SigningRefused {
 export type LineageEvent = SigningAccepted | SigningRefused;
 
 /** What a settlement's payee was to get when it was accepted first: no later version may say otherwise. */
-export type FixedPayout = Pick<
-  PayeeOutput,
-  'settlementId' | 'institutionId' | 'walletId' | 'branch' | 'index' | 'valueSats'
->;
+export type FixedPayout = PaidOutput;
 
 export interface SignedVersion {
   readonly version: number;
@@ -85,8 +84,7 @@ export const lineageAggregate: Aggregate<LineageState, LineageEvent> = {
 };
 
 function payoutsOf(outputs: readonly DeclaredOutput[]): Readonly<Record<string, FixedPayout>> {
-  const payees = outputs.filter((output) => output.kind === 'payee');
   return Object.fromEntries(
-    payees.map(({ kind: _payee, ...payout }): [string, FixedPayout] => [payout.settlementId, payout]),
+    outputs.filter(isPaid).map((payout): [string, FixedPayout] => [payout.settlementId, payout]),
   );
 }

@@ -1,7 +1,8 @@
 import type { Account } from './account.ts';
+import { usableRefusal } from './destination.ts';
 import type { SigningFacts } from './facts.ts';
 import type { FixedPayout } from './lineage.ts';
-import type { PayeeOutput, PayoutAuthorisation, SigningRequest } from './request.ts';
+import { isPaid, type PaidOutput, type PayoutAuthorisation, type SigningRequest } from './request.ts';
 import { type Refused, refusedBy } from './rules.ts';
 
 /** Outputs to payees and authorisations match one to one, each settlement once, and in no other lineage that this one doesn't exclude. */
@@ -12,14 +13,15 @@ export function checkPayouts(request: SigningRequest, payer: Account, facts: Sig
   }
   const paid = new Set<string>();
   for (const output of request.outputs) {
-    if (output.kind !== 'payee') continue;
+    if (!isPaid(output)) continue;
     const { settlementId } = output;
     if (paid.has(settlementId)) return refusedBy('SETTLEMENT_PAID_TWICE', `settlement ${settlementId} has two outputs`);
     paid.add(settlementId);
     const problem =
-      checkPayout(output, authorised.get(settlementId), payer) ??
+      checkPayout(output, authorised.get(settlementId), payer, facts) ??
       checkSame(output, facts.lineage.payouts[settlementId]) ??
-      checkLineages(output, request, facts);
+      checkLineages(output, request, facts) ??
+      checkUsable(output, facts);
     if (problem) return problem;
   }
   const unpaid = request.payouts.find(({ settlementId }) => !paid.has(settlementId));
@@ -28,12 +30,19 @@ export function checkPayouts(request: SigningRequest, payer: Account, facts: Sig
 }
 
 function checkPayout(
-  output: PayeeOutput,
+  output: PaidOutput,
   authorisation: PayoutAuthorisation | undefined,
   payer: Account,
+  { network }: Pick<SigningFacts, 'network'>,
 ): Refused | undefined {
   if (!authorisation) return refusedBy('NOT_AUTHORISED', `settlement ${output.settlementId} has no authorisation`);
   const { payerInstitutionId, payeeInstitutionId, amountSats } = authorisation;
+  if (authorisation.network !== network) {
+    return refusedBy(
+      'AUTHORISED_NETWORK_DIFFERS',
+      `the keys are for ${network}, settlement ${output.settlementId} is authorised for "${authorisation.network}"`,
+    );
+  }
   if (payerInstitutionId !== payer.institutionId) {
     return refusedBy(
       'AUTHORISED_PAYER_DIFFERS',
@@ -56,10 +65,9 @@ function checkPayout(
 }
 
 /** Whatever an authorisation says by now: a version pays a settlement as the ones before did. */
-function checkSame(output: PayeeOutput, before: FixedPayout | undefined): Refused | undefined {
+function checkSame(output: PaidOutput, before: FixedPayout | undefined): Refused | undefined {
   if (before === undefined) return undefined;
-  const text = ({ valueSats, institutionId, walletId, branch, index }: FixedPayout): string =>
-    `${valueSats} sat to ${branch}/${index} of wallet ${walletId} of ${institutionId}`;
+  const text = (paid: FixedPayout): string => `${paid.valueSats} sat to ${placeOf(paid)} of ${paid.institutionId}`;
   if (text(output) === text(before)) return undefined;
   return refusedBy('PAYOUT_DIFFERS', `settlement ${output.settlementId} was ${text(before)}, now ${text(output)}`);
 }
@@ -69,7 +77,7 @@ function checkSame(output: PayeeOutput, before: FixedPayout | undefined): Refuse
  * that lineage, by way of others if need be, that doesn't pay it. Whatever spends such an anchor needs that version, which spends the same anchor
  * as those that do pay. What else the chain says the signer can't see: it refuses for good, and leaves it to an operator.
  */
-function checkLineages(output: PayeeOutput, request: SigningRequest, facts: SigningFacts): Refused | undefined {
+function checkLineages(output: PaidOutput, request: SigningRequest, facts: SigningFacts): Refused | undefined {
   const { settlementId } = output;
   const others = facts.paymentsOf(settlementId).filter(({ lineageId }) => lineageId !== request.lineageId);
   if (others.length === 0) return undefined;
@@ -86,4 +94,18 @@ function checkLineages(output: PayeeOutput, request: SigningRequest, facts: Sign
     if (problem) return problem;
   }
   return undefined;
+}
+
+const placeOf = (paid: PaidOutput): string =>
+  paid.kind === 'destination'
+    ? `destination ${paid.destinationId}`
+    : `${paid.branch}/${paid.index} of wallet ${paid.walletId}`;
+
+/**
+ * A destination that is removed, or still cools, gets no first signature. Once there is one, the money is on its way whatever happens here: later
+ * versions pay the same, or they would hold up all others in the transaction.
+ */
+function checkUsable(output: PaidOutput, facts: SigningFacts): Refused | undefined {
+  if (output.kind === 'payee' || facts.lineage.payouts[output.settlementId] !== undefined) return undefined;
+  return usableRefusal(facts.destination(output.destinationId), output, facts.now);
 }

@@ -19,6 +19,7 @@ import {
   decideCreateAccount,
   decideSigning,
   type DeclaredOutput,
+  type RegisteredDestination,
   lineageAggregate,
   type LineageState,
   SIGNING_RULES,
@@ -111,6 +112,7 @@ function draft({
 function authorisation(settlementId: string): SigningRequest['payouts'][number] {
   return {
     settlementId,
+    network: 'regtest',
     payerInstitutionId: 'bank-a',
     payeeInstitutionId: 'bank-b',
     amountSats: sats(AMOUNT),
@@ -123,10 +125,42 @@ function authorisation(settlementId: string): SigningRequest['payouts'][number] 
   };
 }
 
+const DESTINATION: RegisteredDestination = {
+  destinationId: 'd-1',
+  institutionId: 'bank-b',
+  address: 'bcrt1p',
+  script: `5120${'37'.repeat(32)}` as ScriptHex,
+  usableAt: 1_000 as Instant,
+};
+
+/** A payout to a destination of the payee's. */
+function toDestination(over: Partial<SigningFacts> = {}, of: Partial<DeclaredOutput> = {}): Draft {
+  const declared = {
+    kind: 'destination',
+    valueSats: sats(AMOUNT),
+    settlementId: 's-1',
+    institutionId: 'bank-b',
+    destinationId: 'd-1',
+  } as const;
+  const { request } = draft({
+    outputs: [{ script: DESTINATION.script, valueSats: sats(AMOUNT) }, change],
+    declared: [{ ...declared, ...of } as DeclaredOutput, toChange],
+  });
+  return { request, facts: facts(over) };
+}
+
+/** Beyond index 0, which is all that is known. */
+const INDEX_GAP = 10;
+
 function facts(over: Partial<SigningFacts> = {}): SigningFacts {
   return {
+    network: 'regtest',
     account: (walletId) => accounts.find((each) => each.walletId === walletId),
     scriptOf,
+    indexHighest: () => 0,
+    destination: (id) =>
+      id === DESTINATION.destinationId ? { status: 'registered', destination: DESTINATION } : { status: 'none' },
+    now: DESTINATION.usableAt,
     lineage: lineageAggregate.initialState,
     coin: () => ({}),
     paymentsOf: () => [],
@@ -139,6 +173,7 @@ function facts(over: Partial<SigningFacts> = {}): SigningFacts {
       feeRateMax: 50_000n as FeeRate,
       rollingMaxSats: 1_000_000n,
       windowMs: 86_400_000,
+      indexGapMax: INDEX_GAP,
     },
     epochHighest: 4,
     ...over,
@@ -163,7 +198,13 @@ const outputsOf = (...declared: readonly DeclaredOutput[]): Draft => asking({ ou
 /** What was accepted before as version 1 of the lineage. */
 function signedBefore(request: SigningRequest): LineageState {
   const decided = unwrap(decideSigning(request, facts()));
-  const decision = { policyVersion: 1, limits: facts().limits, epochHighest: 4, sentBeforeSats: 0n };
+  const decision = {
+    policyVersion: 1,
+    limits: facts().limits,
+    epochHighest: 4,
+    sentBeforeSats: 0n,
+    indicesHighest: {},
+  };
   const event = {
     type: 'signing_accepted',
     request,
@@ -235,7 +276,18 @@ const refused: Readonly<Record<SigningRule, Draft>> = {
       declared: [{ ...toPayee, branch: 1 }, toChange],
     },
   ),
+  UNKNOWN_DESTINATION: toDestination({}, { destinationId: 'd-2' } as Partial<DeclaredOutput>),
+  DESTINATION_COOLING: toDestination({ now: (DESTINATION.usableAt - 1) as Instant }),
+  DESTINATION_REMOVED: toDestination({ destination: () => ({ status: 'removed', destination: DESTINATION }) }),
+  INDEX_TOO_FAR: asking(
+    {},
+    {
+      outputs: [payment, { ...change, script: scriptOf(payer, 1, INDEX_GAP + 1) }],
+      declared: [toPayee, { ...toChange, index: INDEX_GAP + 1 }],
+    },
+  ),
   NOT_AUTHORISED: asking({ payouts: [] }),
+  AUTHORISED_NETWORK_DIFFERS: asking({ payouts: [{ ...authorisation('s-1'), network: 'signet' }] }),
   AUTHORISED_AMOUNT_DIFFERS: asking({ payouts: [{ ...authorisation('s-1'), amountSats: sats(AMOUNT - 1n) }] }),
   AUTHORISED_PAYEE_DIFFERS: asking({ payouts: [{ ...authorisation('s-1'), payeeInstitutionId: 'bank-c' }] }),
   AUTHORISED_PAYER_DIFFERS: asking({ payouts: [{ ...authorisation('s-1'), payerInstitutionId: 'bank-c' }] }),
@@ -283,6 +335,36 @@ describe('decideSigning', () => {
     const { request, facts: known } = refused[rule];
     const decided = decideSigning(request, known);
     expect(decided.ok ? 'accepted' : decided.error.rule, decided.ok ? '' : decided.error.message).toBe(rule);
+  });
+
+  it('pays destinations of the payee, nobody else’s, and no other script', () => {
+    expect(decide(toDestination())).toBe('accepted');
+    expect(decide(toDestination({}, { institutionId: 'bank-c' } as Partial<DeclaredOutput>))).toBe(
+      'UNKNOWN_DESTINATION',
+    );
+    const { request, facts: known } = toDestination();
+    const elsewhere = draft({
+      outputs: [{ script: FOREIGN_SCRIPT, valueSats: sats(AMOUNT) }, change],
+      declared: request.outputs,
+    });
+    expect(decide({ request: elsewhere.request, facts: known })).toBe('OUTPUT_SCRIPT_DIFFERS');
+  });
+
+  it('signs for a destination that was removed what it has signed for it before', () => {
+    const { request } = toDestination();
+    const removed = { destination: () => ({ status: 'removed' as const, destination: DESTINATION }) };
+    const lineage = signedBefore(request);
+    expect(decide(toDestination({ ...removed, lineage }))).toBe('repeated');
+    const dearer = {
+      outputs: [
+        { script: DESTINATION.script, valueSats: sats(AMOUNT) },
+        { ...change, valueSats: sats(38_000n) },
+      ],
+    };
+    const declared = [request.outputs[0]!, { ...toChange, valueSats: sats(38_000n) }];
+    const second = { ...draft({ ...dearer, declared }).request, version: 2 };
+    expect(decide({ request: second, facts: facts({ ...removed, lineage }) })).toBe('accepted');
+    expect(decide({ request: second, facts: facts(removed) })).toBe('DESTINATION_REMOVED');
   });
 
   it('accepts the limits themselves', () => {

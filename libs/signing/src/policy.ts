@@ -15,7 +15,7 @@ import type { Account } from './account.ts';
 import type { SigningFacts } from './facts.ts';
 import type { LineageState } from './lineage.ts';
 import { checkPayouts } from './payouts.ts';
-import { ANCHOR_SCRIPT, type DeclaredInput, type SigningRequest } from './request.ts';
+import { ANCHOR_SCRIPT, type DeclaredInput, type DestinationOutput, isPaid, type SigningRequest } from './request.ts';
 import { type Refused, refusedBy, type SigningRule } from './rules.ts';
 
 export interface Acceptance {
@@ -57,10 +57,7 @@ export function decideSigning(request: SigningRequest, facts: SigningFacts): Res
   if (problem) return err(problem);
   const feeSats = feeOf(it);
   if (feeSats < 0n) return err(refusedBy('OUTPUTS_EXCEED_INPUTS', `outputs are ${-feeSats} sat more than inputs`));
-  const sentSats = addSats(
-    feeSats,
-    ...request.outputs.map((output) => (output.kind === 'payee' ? output.valueSats : 0n)),
-  );
+  const sentSats = addSats(feeSats, ...request.outputs.map((output) => (isPaid(output) ? output.valueSats : 0n)));
   const acceptance = { transaction: parsed.value, feeSats: feeSats as Sats, sentSats };
   if (versionOf(it)) return ok({ ...acceptance, repeated: true });
   const tooMuch = checkPayouts(request, account, facts) ?? checkFee(it, feeSats as Sats) ?? checkRolling(it, sentSats);
@@ -183,11 +180,12 @@ function expectedScript(
   account: Account,
   facts: SigningFacts,
 ): Result<ScriptHex, Refused> {
-  if (output.kind === 'change') return ok(facts.scriptOf(account, INTERNAL, output.index));
+  if (output.kind === 'change') return scriptWithin(account, INTERNAL, output.index, facts);
   if (output.kind === 'anchor') {
     if (output.valueSats === 0n) return ok(ANCHOR_SCRIPT);
     return err(refusedBy('OUTPUT_NOT_DECLARED', `expected 0 sat in an anchor, got ${output.valueSats}`));
   }
+  if (output.kind === 'destination') return scriptOfDestination(output, facts);
   const payee = facts.account(output.walletId);
   if (!payee || payee.institutionId !== output.institutionId) {
     return err(
@@ -196,7 +194,35 @@ function expectedScript(
   }
   if (output.branch !== 0)
     return err(refusedBy('PAYEE_BRANCH', `expected the payee's external branch, got ${output.branch}`));
-  return ok(facts.scriptOf(payee, output.branch, output.index));
+  return scriptWithin(payee, output.branch, output.index, facts);
+}
+
+/** Removed or not: whether it may be paid is for checkPayouts. */
+function scriptOfDestination(
+  { institutionId, destinationId }: DestinationOutput,
+  facts: SigningFacts,
+): Result<ScriptHex, Refused> {
+  const state = facts.destination(destinationId);
+  const destination = state.status === 'none' ? undefined : state.destination;
+  if (destination?.institutionId === institutionId) return ok(destination.script);
+  const message = `${institutionId} has no destination ${destinationId}`;
+  return err(
+    refusedBy(state.status === 'removed' && !destination ? 'DESTINATION_REMOVED' : 'UNKNOWN_DESTINATION', message),
+  );
+}
+
+/** Far beyond what was ever used, whoever looks for the wallet's coins by its keys alone wouldn't find what is paid there. */
+function scriptWithin(
+  account: Account,
+  branch: Branch,
+  index: number,
+  facts: SigningFacts,
+): Result<ScriptHex, Refused> {
+  const { walletId } = account;
+  const indexMax = facts.indexHighest(walletId, branch) + facts.limits.indexGapMax;
+  if (index <= indexMax) return ok(facts.scriptOf(account, branch, index));
+  const message = `expected at most index ${indexMax} on branch ${branch} of wallet ${walletId}, got ${index}`;
+  return err(refusedBy('INDEX_TOO_FAR', message));
 }
 
 function feeOf({ request, transaction }: Case): bigint {

@@ -29,13 +29,14 @@ import {
   type VersionRef,
 } from './index.ts';
 
-/** What a compromised settlement service may try, over several requests, against a signer that remembers. */
+// A signer's journal, accounts and requests for those who attack it.
 
 const SEED = new Uint8Array(32).fill(11);
 const master = new MasterKey(SEED, 'regtest');
 export const sats = (value: bigint): Sats => value as Sats;
 export const LIMIT_SATS = 1_000_000n;
 export const FEE = 1_000n;
+export const INDEX_GAP = 1_000;
 export const FOREIGN = `0014${'66'.repeat(20)}` as ScriptHex;
 
 function account(
@@ -120,6 +121,7 @@ export function authorised({ declared }: Output): readonly PayoutAuthorisation[]
   return [
     {
       settlementId: declared.settlementId,
+      network: 'regtest',
       payerInstitutionId: 'bank-a',
       payeeInstitutionId: declared.institutionId,
       amountSats: declared.valueSats,
@@ -170,6 +172,7 @@ export class Journal {
   readonly #payments = new Map<string, VersionRef[]>();
   readonly #ancestors = new Map<string, VersionRef & { readonly anchor: OutpointKey }>();
   readonly #coins = new Map<OutpointKey, { readonly lineageId: string; readonly valueSats: Sats }>();
+  readonly #indices = new Map<string, number>();
   readonly #made = new Map<OutpointKey, Prevout>();
   readonly #sent = new Map<string, { readonly institutionId: string; readonly sats: bigint }>();
 
@@ -182,12 +185,22 @@ export class Journal {
     return 'signed';
   }
 
+  /** Derived for the issuer, or in an accepted transaction. */
+  issued(walletId: string, branch: number, index: number): void {
+    const name = `${walletId}/${branch}`;
+    this.#indices.set(name, Math.max(index, this.#indices.get(name) ?? -1));
+  }
+
   #facts({ lineageId, walletId }: SigningRequest): SigningFacts {
     const { institutionId } = ACCOUNTS.find((each) => each.walletId === walletId)!;
     const others = [...this.#sent].filter(([id, sent]) => id !== lineageId && sent.institutionId === institutionId);
     return {
+      network: 'regtest',
       account: (id) => ACCOUNTS.find((each) => each.walletId === id),
       scriptOf,
+      destination: () => ({ status: 'none' }),
+      now: 1 as Instant,
+      indexHighest: (id, branch) => this.#indices.get(`${id}/${branch}`) ?? -1,
       lineage: this.#lineages.get(lineageId) ?? lineageAggregate.initialState,
       coin: (outpoint) => ({ ...this.#coins.get(outpoint), ...this.#made.get(outpoint) }),
       paymentsOf: (id) => this.#payments.get(id) ?? [],
@@ -200,6 +213,7 @@ export class Journal {
         feeRateMax: 100_000n as FeeRate,
         rollingMaxSats: LIMIT_SATS,
         windowMs: 86_400_000,
+        indexGapMax: INDEX_GAP,
       },
       epochHighest: 1,
     };
@@ -218,7 +232,7 @@ export class Journal {
     const { lineageId, walletId } = request;
     const { institutionId } = ACCOUNTS.find((each) => each.walletId === walletId)!;
     const { txid } = transaction;
-    const decision = { policyVersion: POLICY_VERSION, limits, epochHighest: 1, sentBeforeSats };
+    const decision = { policyVersion: POLICY_VERSION, limits, epochHighest: 1, sentBeforeSats, indicesHighest: {} };
     const event = {
       type: 'signing_accepted',
       request,
@@ -236,7 +250,13 @@ export class Journal {
     this.#ancestors.set(txid, { lineageId, version, anchor });
     for (const { outpoint, valueSats } of request.inputs) this.#coins.set(outpoint, { lineageId, valueSats });
     for (const [vout, output] of transaction.outputs.entries()) this.#made.set(outpointKey({ txid, vout }), output);
+    for (const output of request.outputs) {
+      if (output.kind === 'change') this.issued(walletId, 1, output.index);
+      if (output.kind === 'payee') this.issued(output.walletId, output.branch, output.index);
+    }
     const most = sentSats > sentInLineageSats ? sentSats : sentInLineageSats;
     this.#sent.set(lineageId, { institutionId, sats: most });
   }
 }
+
+export const fresh = (attempt: Attempt): SigningRule | 'signed' => new Journal().ask(attempt);

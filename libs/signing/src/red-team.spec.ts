@@ -14,10 +14,10 @@ import { unwrap } from '@finality/kernel';
 import { describe, expect, it } from 'vitest';
 import { type Account, type DeclaredOutput, type SigningRule } from './index.ts';
 import {
-  authorised,
   sats,
   LIMIT_SATS,
   FEE,
+  INDEX_GAP,
   FOREIGN,
   BANK_A,
   BANK_A_TAPROOT,
@@ -31,11 +31,13 @@ import {
   pay,
   change,
   type Attempt,
+  authorised,
   requestOf,
   Journal,
+  fresh,
 } from './red-team.fixture.ts';
 
-const fresh = (attempt: Attempt): SigningRule | 'signed' => new Journal().ask(attempt);
+/** What a compromised settlement service may try, over several requests, against a signer that remembers. */
 
 /** 60,000 sat of 100,000, with the change. */
 const GOOD: Attempt = { inputs: [coin(BANK_A, 100_000n)], outputs: [pay('s-1', 60_000n), change(39_000n)] };
@@ -206,7 +208,48 @@ describe('paying twice', () => {
   });
 });
 
+describe('indices that nobody would look for', () => {
+  const changeAt = (index: number): Attempt => withChange(change(39_000n, scriptOf(BANK_A, 1, index), index));
+  const payAt = (index: number): Attempt => {
+    const paid = pay('s-1', 60_000n, scriptOf(BANK_B, 0, index));
+    return {
+      ...GOOD,
+      outputs: [{ ...paid, declared: { ...paid.declared, index } as DeclaredOutput }, change(39_000n)],
+    };
+  };
+
+  it.each([changeAt, payAt])('are refused: the last one that is looked for isn’t', (attempt) => {
+    expect(fresh(attempt(INDEX_GAP - 1))).toBe('signed');
+    for (const index of [INDEX_GAP, 2 ** 31 - 1]) expect(fresh(attempt(index))).toBe('INDEX_TOO_FAR');
+  });
+
+  it('are counted from the last one issued, of that branch of that wallet', () => {
+    const journal = new Journal();
+    journal.issued('b-1', 0, 50_000);
+    journal.issued('a-1', 0, 50_000);
+    expect(journal.ask(changeAt(50_000))).toBe('INDEX_TOO_FAR');
+    expect(journal.ask(payAt(51_001))).toBe('INDEX_TOO_FAR');
+    expect(journal.ask(payAt(51_000))).toBe('signed');
+  });
+});
+
 describe('another network', () => {
+  // The same keys, scripts, coins and ids: only what the parties agreed to says which network they meant.
+  it.each(['signet', 'testnet4', 'mainnet', ''])(
+    'is named by an authorisation for “%s”: refused on regtest',
+    (network) => {
+      const payouts = authorised(pay('s-1', 60_000n)).map((each) => ({ ...each, network }));
+      expect(fresh({ ...GOOD, payouts })).toBe('AUTHORISED_NETWORK_DIFFERS');
+    },
+  );
+
+  it('is refused for one payout among others', () => {
+    const outputs = [pay('s-1', 30_000n), pay('s-2', 30_000n), change(39_000n)];
+    const payouts = outputs.flatMap(authorised).map((each, i) => (i === 1 ? { ...each, network: 'signet' } : each));
+    expect(fresh({ ...GOOD, outputs, payouts })).toBe('AUTHORISED_NETWORK_DIFFERS');
+    expect(fresh({ ...GOOD, outputs })).toBe('signed');
+  });
+
   it('has other scripts on mainnet: a request made for it is refused', () => {
     const outputs = [pay('s-1', 60_000n, scriptOn('mainnet', BANK_B, 0, 3)), change(39_000n)];
     expect(fresh({ ...GOOD, outputs })).toBe('OUTPUT_SCRIPT_DIFFERS');

@@ -11,7 +11,10 @@ export interface DeclaredInput {
 }
 
 /** What an output is for, in the order of the transaction's outputs. */
-export type DeclaredOutput = PayeeOutput | ChangeOutput | AnchorOutput;
+export type DeclaredOutput = PaidOutput | ChangeOutput | AnchorOutput;
+
+/** What pays a settlement: an address of the payee's wallet, or a destination of the payee's. */
+export type PaidOutput = PayeeOutput | DestinationOutput;
 
 export interface PayeeOutput {
   readonly kind: 'payee';
@@ -22,6 +25,18 @@ export interface PayeeOutput {
   readonly branch: Branch;
   readonly index: number;
 }
+
+/** A single script, as the signer has it in its registry. */
+export interface DestinationOutput {
+  readonly kind: 'destination';
+  readonly valueSats: Sats;
+  readonly settlementId: string;
+  readonly institutionId: string;
+  readonly destinationId: string;
+}
+
+export const isPaid = (output: DeclaredOutput): output is PaidOutput =>
+  output.kind === 'payee' || output.kind === 'destination';
 
 /** On the internal branch of the spending wallet. */
 export interface ChangeOutput {
@@ -42,6 +57,8 @@ export const ANCHOR_SCRIPT = '51024e73' as ScriptHex;
 /** What makes one payout legitimate. Signatures are hex, empty where their issuer doesn't sign yet. */
 export interface PayoutAuthorisation {
   readonly settlementId: string;
+  /** Scripts of signet, testnet4 and regtest can be the same, and so can ids: what is meant for one is worth nothing on another. */
+  readonly network: string;
   readonly payerInstitutionId: string;
   readonly payeeInstitutionId: string;
   readonly amountSats: Sats;

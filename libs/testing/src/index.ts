@@ -1,2 +1,3 @@
 export * from './database.ts';
+export * from './schema-copy.ts';
 export * from './test-runtime.ts';

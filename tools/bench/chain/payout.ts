@@ -17,7 +17,7 @@ import {
   type Txid,
   verifySignatures,
 } from '@finality/bitcoin';
-import { assert, type Sats, unwrap } from '@finality/kernel';
+import { assert, type Instant, type Sats, unwrap } from '@finality/kernel';
 import {
   type Account,
   decideSigning,
@@ -159,8 +159,12 @@ function accountOf(walletId: string, { descriptor }: AccountKey, accountIndex: n
 /** An empty journal. Scripts are derived from the keys, as the signer does. */
 function factsOf(accounts: readonly Account[], keys: readonly AccountKey[]): SigningFacts {
   return {
+    network: 'regtest',
     account: (walletId) => accounts.find((account) => account.walletId === walletId),
     scriptOf: ({ accountIndex }, branch, index) => deriveScript(keys[accountIndex]!.descriptor, branch, index).script,
+    indexHighest: () => 0,
+    destination: () => ({ status: 'none' }),
+    now: 1 as Instant,
     lineage: lineageAggregate.initialState,
     coin: () => ({}),
     paymentsOf: () => [],
@@ -173,6 +177,7 @@ function factsOf(accounts: readonly Account[], keys: readonly AccountKey[]): Sig
       feeRateMax: feeRate(1_000_000n),
       rollingMaxSats: 10n ** 12n,
       windowMs: 86_400_000,
+      indexGapMax: 1_000,
     },
     epochHighest: 1,
   };
@@ -209,6 +214,7 @@ function requestOf(
     epoch: 1,
     payouts: payouts.map(({ settlementId, valueSats }) => ({
       settlementId,
+      network: 'regtest',
       payerInstitutionId: `bank-${WALLET}`,
       payeeInstitutionId: `bank-${PAYEE_WALLET}`,
       amountSats: valueSats,

@@ -1,9 +1,12 @@
+import type { addressV1 } from '@finality/contracts';
 import { type FieldError, fieldError, invalid, type Principal, type Role } from '@finality/kernel';
 import { RefusalException, requireInstitution } from '@finality/service';
+import type { Doer } from '../destination-registry.ts';
 
 const KEY_LENGTH_MAX = 128;
 const ID_LENGTH_MAX = 128;
 const LABEL_LENGTH_MAX = 128;
+const REASON_LENGTH_MAX = 500;
 const PAGE_SIZE_DEFAULT = 50;
 const PAGE_SIZE_MAX = 1_000;
 
@@ -28,6 +31,15 @@ export class Fields {
     if (/\p{Cc}/u.test(value)) this.add(field, 'expected no control characters');
   }
 
+  reason(value: string): void {
+    this.#length('reason', value, 1, REASON_LENGTH_MAX);
+  }
+
+  /** What is in it is for the signer to judge. */
+  statement(field: string, statement: addressV1.StatementSignature | undefined): void {
+    if (statement === undefined) this.add(field, 'expected a signed statement, got none');
+  }
+
   /** @throws RefusalException INVALID_ARGUMENT that names every wrong field */
   done(): void {
     if (this.errors.length > 0) throw new RefusalException(invalid(...this.errors));
@@ -42,6 +54,11 @@ export class Fields {
 /** Whose requests these are, whichever of its keys was used: the scope of idempotency keys. */
 export function principalName({ institutionId, keyId, roles }: Principal): string {
   return roles.includes('institution') && institutionId !== undefined ? `institution/${institutionId}` : `key/${keyId}`;
+}
+
+/** An API key that does something; an institution's does it for that alone. */
+export function doerOf({ keyId, institutionId, roles }: Principal): Doer {
+  return { keyId, institutionId: roles.includes('institution') ? institutionId : undefined };
 }
 
 /** An institution acts for itself only, the other roles given for any. */

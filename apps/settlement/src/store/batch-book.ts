@@ -1,7 +1,8 @@
 import type { ScriptHex } from '@finality/bitcoin';
 import type { Batch, StreamType } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
-import type { LedgerView } from '@finality/ledger';
+import type { LedgerView, Seals, SealsEvent, SignedHead } from '@finality/ledger';
+import type { LoadedLedger } from '@finality/ledger-store';
 import {
   type AddressRecord,
   type Book,
@@ -20,13 +21,15 @@ import {
   chainTipStream,
   depositStream,
   institutionStream,
+  LEDGER_ID,
   lineageStream,
+  sealsStream,
   settlementStream,
 } from './streams.ts';
 
 /** What was read for a batch besides stream states. */
 export interface Loaded {
-  readonly ledger: LedgerView;
+  readonly ledger: LoadedLedger;
   readonly coins: readonly Coin[];
   readonly wallets: readonly WalletRecord[];
   readonly addresses: readonly AddressRecord[];
@@ -56,6 +59,8 @@ export class BatchBook implements Book {
   readonly newWallets = new Map<string, WalletRecord>();
   readonly newAddresses = new Map<string, AddressRecord>();
   readonly newVersions = new Map<string, string>();
+  readonly newSegments: SignedHead[] = [];
+  readonly seals: { get(): Seals; record(...events: readonly SealsEvent[]): Seals };
   readonly addedMaturities = new Map<string, Maturity>();
   readonly takenMaturities = new Map<string, Maturity>();
   readonly #batch: Batch;
@@ -71,7 +76,7 @@ export class BatchBook implements Book {
     this.#loaded = loaded;
     this.now = batch.now;
     this.policy = policy;
-    this.ledger = loaded.ledger;
+    this.ledger = loaded.ledger.view;
     this.coins = new CoinBook(loaded.coins);
     const settlements = recordsOf(batch, settlementStream);
     this.settlements = {
@@ -109,6 +114,10 @@ export class BatchBook implements Book {
         return state;
       },
     };
+    this.seals = {
+      get: () => batch.state(sealsStream, LEDGER_ID),
+      record: (...events) => batch.append(sealsStream, LEDGER_ID, ...events),
+    };
     this.tip = {
       get: () => batch.state(chainTipStream, CHAIN_TIP_ID),
       record: (...events) => batch.append(chainTipStream, CHAIN_TIP_ID, ...events),
@@ -135,6 +144,11 @@ export class BatchBook implements Book {
 
   putAddress(address: AddressRecord): void {
     if (this.address(address.script) === undefined) this.newAddresses.set(address.script, address);
+  }
+
+  /** What the ledger's part of the batch is saved from. */
+  get loadedLedger(): LoadedLedger {
+    return this.#loaded.ledger;
   }
 
   lineageOf(txid: string): string | undefined {

@@ -1,5 +1,6 @@
 import type { FeeRate } from '@finality/bitcoin';
 import type { Principal } from '@finality/kernel';
+import type { LedgerHead, SignedHead } from '@finality/ledger';
 import type {
   AddressRecord,
   ApiKey,
@@ -63,6 +64,9 @@ export type SettlementCommand =
       readonly version: number;
       readonly signedHex: string;
     }
+  /** A segment of the ledger ends here; its head is on record before it is signed. */
+  | { readonly type: 'segment_sealed'; readonly head: LedgerHead }
+  | { readonly type: 'head_signed'; readonly head: SignedHead }
   | { readonly type: 'signing_refused'; readonly lineageId: string; readonly version: number; readonly rule: string };
 
 export type CommandOf<Type extends SettlementCommand['type']> = Extract<SettlementCommand, { type: Type }>;

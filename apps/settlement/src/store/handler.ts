@@ -1,6 +1,7 @@
 import type { Batch, CommandHandler, Handled, Session, StoreCommand, StoredEvent } from '@finality/event-store';
 import { assert, assertNever, err, type Principal, refusal, type Refusal, type Result } from '@finality/kernel';
-import { saveLedger } from '@finality/ledger-store';
+import { seal, type SealsEvent, sign } from '@finality/ledger';
+import { saveLedger, saveSegment } from '@finality/ledger-store';
 import {
   applyChainFact,
   attributeDeposits,
@@ -86,12 +87,13 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       'transfers without an event would be lost',
     );
     if (position !== undefined) {
-      await saveLedger(session, book.ledger, position, batch.now);
+      await saveLedger(session, book.loadedLedger, position, batch.now);
       await saveSettlements(session, events, batch);
       await saveInstitutions(session, events, batch);
       await saveLineages(session, events, batch);
       await saveDeposits(session, events, batch);
     }
+    for (const head of book.newSegments) await saveSegment(session, head);
     await saveVersions(session, book.newVersions);
     await saveCoins(session, book.coins.changed());
     await saveWallets(session, [...book.newWallets.values()]);
@@ -110,7 +112,13 @@ type Happened = CommandOf<
   | 'destinations_assigned'
   | 'transaction_signed'
   | 'signing_refused'
+  | 'segment_sealed'
+  | 'head_signed'
 >;
+
+function recordSeals(book: BatchBook, events: readonly SealsEvent[]): void {
+  if (events.length > 0) book.seals.record(...events);
+}
 
 /** What nobody waits for an answer to: it has happened, and can't be refused. */
 function happened(book: BatchBook, body: Happened): void {
@@ -133,6 +141,13 @@ function happened(book: BatchBook, body: Happened): void {
       return offer(book, body.lineageId, body.version, body.destinations);
     case 'transaction_signed':
       return signed(book, body.lineageId, body.version, body.signedHex);
+    case 'segment_sealed':
+      return recordSeals(book, seal(book.seals.get(), body.head, book.now));
+    case 'head_signed': {
+      const events = sign(book.seals.get(), body.head, book.now);
+      if (events.length > 0) book.newSegments.push(body.head);
+      return recordSeals(book, events);
+    }
     case 'signing_refused':
       return signingRefused(book, body.lineageId, body.version, body.rule);
     default:

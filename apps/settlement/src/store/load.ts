@@ -39,7 +39,9 @@ import {
   chainTipStream,
   depositStream,
   institutionStream,
+  LEDGER_ID,
   lineageStream,
+  sealsStream,
   settlementStream,
 } from './streams.ts';
 
@@ -298,6 +300,7 @@ class States {
       ...[...needs.lineages].map((id) => `${lineageStream.aggregate.name}/${id}`),
       ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
       ...[...needs.apiKeys].map((id) => `${apiKeyStream.aggregate.name}/${id}`),
+      ...(needs.seals ? [`${sealsStream.aggregate.name}/${LEDGER_ID}`] : []),
       ...(needs.chain ? [`${chainTipStream.aggregate.name}/${CHAIN_TIP_ID}`] : []),
     ].filter((stream) => !this.#loadedStreams.has(stream));
     if (wanted.length === 0) return;

@@ -31,6 +31,8 @@ export class Needs {
   /** A block is agreed on: what is due at the tip is needed. */
   agreed = false;
   chain = false;
+  /** How far the ledger is sealed. */
+  seals = false;
 
   static of(commands: readonly StoreCommand<SettlementCommand>[]): Needs {
     const needs = new Needs();
@@ -76,6 +78,10 @@ export class Needs {
       case 'issue_api_key':
         this.apiKeys.add(body.key.keyId);
         if (body.key.institutionId !== '') this.institutions.add(body.key.institutionId);
+        return;
+      case 'segment_sealed':
+      case 'head_signed':
+        this.seals = true;
         return;
       case 'revoke_api_key':
         return void this.apiKeys.add(body.keyId);

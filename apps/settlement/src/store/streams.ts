@@ -1,4 +1,5 @@
 import { institutionV1, settlementV1, TOPICS } from '@finality/contracts';
+import { type Seals, sealsAggregate, type SealsEvent } from '@finality/ledger';
 import type { AnyStreamType, PublicMessage, StreamType } from '@finality/event-store';
 import {
   type ApiKey,
@@ -148,6 +149,16 @@ export const chainTipStream: StreamType<ChainTip, ChainTipEvent> = {
   },
 };
 
+/** How far the ledger is sealed. Signed heads are handed out by an RPC, to whoever wants to keep them. */
+export const sealsStream: StreamType<Seals, SealsEvent> = {
+  aggregate: sealsAggregate,
+  institutions: () => [],
+  publish: () => [],
+};
+
+/** There is one ledger. */
+export const LEDGER_ID = 'ledger';
+
 /** There is one chain. */
 export const CHAIN_TIP_ID = 'chain';
 
@@ -169,4 +180,5 @@ export const STREAMS: readonly AnyStreamType[] = [
   institutionStream,
   apiKeyStream,
   chainTipStream,
+  sealsStream,
 ];

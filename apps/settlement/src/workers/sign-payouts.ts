@@ -60,11 +60,12 @@ export class SignPayouts implements Worker {
     const settlementIds = version.payouts.map(({ settlementId }) => settlementId);
     const settlements = await this.#reader.loadStates(settlementStream, settlementIds);
     const { epoch } = await this.#reader.head();
+    const { network } = this.#env.config;
     const [cause] = await causesOfWork(this.#env, [settlementIds[0] ?? lineageId]);
     const span = { traceparent: cause?.traceparent, attributes: { 'finality.txid': version.txid } };
     await withSpan('sign payout', span, async (traceparent) => {
       const terms = settlements.map(({ state }) => living(state).terms);
-      const body = await this.#ask(lineage, version, requestOf(lineage, version, terms, epoch));
+      const body = await this.#ask(lineage, version, requestOf(lineage, version, terms, { epoch, network }));
       this.#env.faults?.at('settlement.signed');
       const continued = { ...cause!, ...(traceparent === undefined ? {} : { traceparent }) };
       const [outcome] = await this.#store.execute([{ body, cause: continued }]);
@@ -97,7 +98,7 @@ function requestOf(
   { lineageId, walletId, anchor }: OfferedLineage,
   version: OfferedVersion,
   terms: readonly Terms[],
-  epoch: number,
+  { epoch, network }: { readonly epoch: number; readonly network: string },
 ): signingV1.SignTransactionRequest {
   const payees = new Map(version.payouts.map((payout) => [payout.settlementId, payout.payeeInstitutionId]));
   return {
@@ -117,13 +118,17 @@ function requestOf(
       const payee = { settlementId, institutionId, walletId: destination.walletId, branch, index };
       return { valueSats, change: undefined, payee };
     }),
-    authorisation: { payouts: terms.map(authorisationOf) },
+    authorisation: { payouts: terms.map((each) => authorisationOf(each, network)) },
   };
 }
 
 /** None of these issuers signs yet: the fields are empty until they do (DESIGN 9). */
-const authorisationOf = ({ settlementId, from, to, amountSats }: Terms): signingV1.PayoutAuthorisation => ({
+const authorisationOf = (
+  { settlementId, from, to, amountSats }: Terms,
+  network: string,
+): signingV1.PayoutAuthorisation => ({
   settlementId,
+  network,
   payerInstitutionId: from,
   payeeInstitutionId: to,
   amountSats,

@@ -1,10 +1,14 @@
+import type { Branch } from '@finality/bitcoin';
 import type { signingV1 } from '@finality/contracts';
 import { type FieldError, fieldError, invalid, refusal } from '@finality/kernel';
-import { RefusalException } from '@finality/service';
+import { RefusalException, SERVICE_ENV, type ServiceEnv } from '@finality/service';
 import type { Account } from '@finality/signing';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
+import type { Pool } from 'pg';
 import type { Keyring } from '../keyring.ts';
+import { branchName, writeIndices } from '../outbound/journal.ts';
+import { poolSession } from '../outbound/pool-session.ts';
 import { accountStream } from '../streams.ts';
 import { KEYRING, SIGNER_READER, type SignerReader } from '../tokens.ts';
 
@@ -19,10 +23,18 @@ export class DeriveScriptsRpc {
   readonly #keyring: Keyring;
   /** An account never changes. */
   readonly #accounts = new Map<string, Account>();
+  /** Highest index of each branch that is stored. */
+  readonly #noted = new Map<string, number>();
+  readonly #pool: Pool;
 
-  constructor(@Inject(SIGNER_READER) reader: SignerReader, @Inject(KEYRING) keyring: Keyring) {
+  constructor(
+    @Inject(SIGNER_READER) reader: SignerReader,
+    @Inject(KEYRING) keyring: Keyring,
+    @Inject(SERVICE_ENV) env: ServiceEnv,
+  ) {
     this.#reader = reader;
     this.#keyring = keyring;
+    this.#pool = env.pool;
   }
 
   @GrpcMethod('SigningService', 'deriveScripts')
@@ -40,7 +52,18 @@ export class DeriveScriptsRpc {
       throw new RefusalException(
         refusal('not_found', 'UNKNOWN_WALLET', `no account of ours belongs to wallet ${walletId}`),
       );
+    await this.#note(walletId, branch, indices);
     return { scripts: indices.map((index) => this.#keyring.scriptOf(account, branch, index)) };
+  }
+
+  /** What the issuer may issue from now on is no surprise in a transaction. */
+  async #note(walletId: string, branch: Branch, indices: readonly number[]): Promise<void> {
+    const index = Math.max(-1, ...indices);
+    const name = branchName(walletId, branch);
+    if (index <= (this.#noted.get(name) ?? -1)) return;
+    await writeIndices(poolSession(this.#pool), [{ walletId, branch, index }]);
+    if (this.#noted.size >= ACCOUNTS_CACHED_MAX) this.#noted.clear();
+    this.#noted.set(name, index);
   }
 
   async #account(walletId: string): Promise<Account | undefined> {

@@ -34,11 +34,12 @@ export class SignTransactionRpc {
     const runtime: Runtime = this.#env.runtime;
     const cause = causeOfCall(runtime, 'settlement', parsed.value.lineageId);
     const answer = await execute(this.#store, { body: { kind: 'sign', request: parsed.value }, cause });
-    assert('reply' in answer && answer.reply.kind !== 'account', 'a request to sign is decided');
+    assert('reply' in answer, 'a request to sign has no idempotency key');
     const { reply } = answer;
     if (reply.kind === 'refused') {
       throw new RefusalException(refusal('failed_precondition', reply.refused.rule, reply.refused.message));
     }
+    assert(reply.kind === 'accepted', `a request to sign is decided, not answered by ${reply.kind}`);
     this.#env.faults?.at('signer.journaled');
     const signed = this.#sign(parsed.value, reply.account);
     assert(signed.txid === reply.txid, 'what is signed is what was accepted');

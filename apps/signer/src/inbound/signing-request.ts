@@ -17,7 +17,7 @@ const SIGNATURE_BYTES_MAX = 1_024;
 const APPROVALS_MAX = 20;
 
 /** Collects what is wrong with a request; the values it returns count only if nothing is. */
-class Fields {
+export class Fields {
   readonly errors: FieldError[] = [];
 
   check(holds: boolean, field: string, description: string): void {
@@ -127,6 +127,16 @@ function parseOutput(output: signingV1.OutputToSign, at: string, fields: Fields)
       index: fields.integer(index, 0, `${at}.payee.index`),
     };
   }
+  if (output.toDestination) {
+    const { settlementId, institutionId, destinationId } = output.toDestination;
+    return {
+      kind: 'destination',
+      valueSats,
+      settlementId: fields.id(settlementId, `${at}.to_destination.settlement_id`),
+      institutionId: fields.id(institutionId, `${at}.to_destination.institution_id`),
+      destinationId: fields.id(destinationId, `${at}.to_destination.destination_id`),
+    };
+  }
   if (output.change)
     return { kind: 'change', valueSats, index: fields.integer(output.change.index, 0, `${at}.change.index`) };
   return { kind: 'anchor', valueSats };
@@ -146,6 +156,7 @@ function parsePayout(payout: signingV1.PayoutAuthorisation, at: string, fields: 
   );
   return {
     settlementId: fields.id(payout.settlementId, `${at}.settlement_id`),
+    network: fields.id(payout.network, `${at}.network`),
     payerInstitutionId: fields.id(payout.payerInstitutionId, `${at}.payer_institution_id`),
     payeeInstitutionId: fields.id(payout.payeeInstitutionId, `${at}.payee_institution_id`),
     amountSats: fields.sats(payout.amountSats, `${at}.amount_sats`),

@@ -2,8 +2,8 @@ import { insertOnlyDdl } from '@finality/event-store';
 import type { SchemaRoles } from '@finality/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
-/** All of them can only be added to: what was signed once stays known for ever. */
-const INSERT_ONLY = ['seeds', 'accounts', 'journal', 'journal_coins', 'journal_payouts'];
+/** These can only be added to: what was signed once stays known for ever. */
+const INSERT_ONLY = ['seeds', 'accounts', 'journal', 'journal_coins', 'journal_payouts', 'used_nonces'];
 
 export function createSigner(roles: SchemaRoles): new () => MigrationInterface {
   return class CreateSigner1763700000001 implements MigrationInterface {
@@ -15,6 +15,7 @@ export function createSigner(roles: SchemaRoles): new () => MigrationInterface {
         const options = { schema: roles.schema, table, serviceRole: roles.service };
         for (const statement of insertOnlyDdl(options)) await runner.query(statement);
       }
+      await runner.query(`GRANT SELECT, INSERT, UPDATE ON ${roles.schema}.indices_highest TO ${roles.service}`);
     }
 
     down(): Promise<void> {
@@ -45,5 +46,9 @@ function tables(schema: string): readonly string[] {
     `CREATE TABLE ${schema}.journal_coins (outpoint text PRIMARY KEY, lineage_id text NOT NULL, value_sats bigint NOT NULL)`,
     `CREATE TABLE ${schema}.journal_payouts (
       settlement_id text NOT NULL, lineage_id text NOT NULL, version integer NOT NULL, PRIMARY KEY (settlement_id, lineage_id, version))`,
+    // The highest index of each branch that was derived for the issuer or accepted in a transaction; it only grows.
+    `CREATE TABLE ${schema}.indices_highest (wallet_id text, branch smallint, highest integer NOT NULL, PRIMARY KEY (wallet_id, branch))`,
+    // What a signatory has signed is good once.
+    `CREATE TABLE ${schema}.used_nonces (institution_id text, nonce text, PRIMARY KEY (institution_id, nonce))`,
   ];
 }

@@ -1,4 +1,4 @@
-import { bytesFromHex, hexFromBytes, type OutpointKey } from '@finality/bitcoin';
+import { type Branch, bytesFromHex, hexFromBytes, type OutpointKey } from '@finality/bitcoin';
 import type { Session, StoredEvent } from '@finality/event-store';
 import { assert, type Instant, type Sats } from '@finality/kernel';
 import {
@@ -16,6 +16,7 @@ export interface JournalQuestion {
   readonly settlements: readonly string[];
   readonly institutions: readonly string[];
   readonly lineages: readonly string[];
+  readonly wallets: readonly string[];
   /** Beginning of the rolling window. */
   readonly since: Instant;
 }
@@ -33,6 +34,8 @@ export interface JournalAnswer {
   readonly sent: ReadonlyMap<string, bigint>;
   readonly sentInLineage: ReadonlyMap<string, bigint>;
   readonly epochHighest: number;
+  /** By {@link branchName}. */
+  readonly indicesHighest: ReadonlyMap<string, number>;
 }
 
 export interface Ancestor extends VersionRef {
@@ -40,7 +43,7 @@ export interface Ancestor extends VersionRef {
 }
 
 export async function readJournal(session: Session, question: JournalQuestion): Promise<JournalAnswer> {
-  const { outpoints, anchors, settlements, institutions, lineages, since } = question;
+  const { outpoints, anchors, settlements, institutions, lineages, wallets, since } = question;
   const coins = await session.query<{ outpoint: OutpointKey; lineage_id: string; value_sats: bigint }>(
     'SELECT outpoint, lineage_id, value_sats FROM journal_coins WHERE outpoint = ANY($1::text[])',
     [outpoints],
@@ -62,7 +65,12 @@ export async function readJournal(session: Session, question: JournalQuestion): 
     [lineages, since],
   );
   const [epoch] = await session.query<{ highest: number | null }>('SELECT max(epoch) AS highest FROM journal');
+  const indices = await session.query<{ wallet_id: string; branch: Branch; highest: number }>(
+    'SELECT wallet_id, branch, highest FROM indices_highest WHERE wallet_id = ANY($1::text[])',
+    [wallets],
+  );
   return {
+    indicesHighest: new Map(indices.map((row) => [branchName(row.wallet_id, row.branch), row.highest])),
     coins: new Map(
       coins.map((row) => [row.outpoint, { lineageId: row.lineage_id, valueSats: row.value_sats as Sats }]),
     ),
@@ -74,6 +82,8 @@ export async function readJournal(session: Session, question: JournalQuestion): 
     epochHighest: epoch?.highest ?? 0,
   };
 }
+
+export const branchName = (walletId: string, branch: Branch): string => `${walletId}/${branch}`;
 
 async function readPayments(session: Session, settlements: readonly string[]): Promise<JournalAnswer['payments']> {
   const rows = await session.query<{ settlement_id: string; lineage_id: string; version: number }>(
@@ -151,6 +161,7 @@ async function writeAccepted(
     ],
   );
   await writeClaims(session, requests);
+  await writeIndices(session, requests.flatMap(indicesOf));
 }
 
 /** A later version of a lineage finds its coins taken by itself; taken by another lineage would be a bug of the policy. */
@@ -183,4 +194,32 @@ async function writeClaims(session: Session, requests: readonly SigningRequest[]
     coinColumns,
   );
   assert(foreign.length === 0, `${foreign[0]?.taken} belongs to another lineage`);
+}
+
+/** An index of a wallet's branch. */
+export interface IndexPlace {
+  readonly walletId: string;
+  readonly branch: Branch;
+  readonly index: number;
+}
+
+/** All indices that a transaction has to do with. */
+export function indicesOf({ walletId, inputs, outputs }: SigningRequest): readonly IndexPlace[] {
+  const spent = inputs.map(({ branch, index }): IndexPlace => ({ walletId, branch, index }));
+  const paid = outputs.flatMap((output): readonly IndexPlace[] => {
+    if (output.kind === 'payee') return [output];
+    return output.kind === 'change' ? [{ walletId, branch: 1, index: output.index }] : [];
+  });
+  return [...spent, ...paid];
+}
+
+/** Notes the highest index of each branch; lower ones than those known change nothing. */
+export async function writeIndices(session: Session, places: readonly IndexPlace[]): Promise<void> {
+  await session.query(
+    `INSERT INTO indices_highest (wallet_id, branch, highest)
+     SELECT wallet_id, branch, max(index) FROM unnest($1::text[], $2::smallint[], $3::int[]) AS places (wallet_id, branch, index)
+     GROUP BY wallet_id, branch ORDER BY wallet_id, branch
+     ON CONFLICT (wallet_id, branch) DO UPDATE SET highest = EXCLUDED.highest WHERE indices_highest.highest < EXCLUDED.highest`,
+    [places.map(({ walletId }) => walletId), places.map(({ branch }) => branch), places.map(({ index }) => index)],
+  );
 }

@@ -18,6 +18,7 @@ export interface Api {
   readonly operations: ServicePort<settlementV1.OperationsServiceServer>;
   readonly institutions: ServicePort<institutionV1.InstitutionServiceServer>;
   readonly addresses: ServicePort<addressV1.AddressServiceServer>;
+  readonly destinations: ServicePort<addressV1.DestinationServiceServer>;
   readonly ledger: ServicePort<ledgerV1.LedgerServiceServer>;
   readonly reconciliation: ServicePort<reconciliationV1.ReconciliationServiceServer>;
   readonly risk: ServicePort<riskV1.RiskServiceServer>;
@@ -49,6 +50,7 @@ export function connectApi(address: string, apiKey?: string): Api {
     operations: connect(settlementV1.OperationsServiceService),
     institutions: connect(institutionV1.InstitutionServiceService),
     addresses: connect(addressV1.AddressServiceService),
+    destinations: connect(addressV1.DestinationServiceService),
     ledger: connect(ledgerV1.LedgerServiceService),
     reconciliation: connect(reconciliationV1.ReconciliationServiceService),
     risk: connect(riskV1.RiskServiceService),

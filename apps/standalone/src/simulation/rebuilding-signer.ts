@@ -40,6 +40,12 @@ export function rebuildingSigner(signer: SigningPort, options: RebuildingOptions
     createAccount: (request) => signer.createAccount(request),
     deriveScripts: (request) => signer.deriveScripts(request),
     listJournal: (request) => signer.listJournal(request),
+    registerSignatory: (request) => signer.registerSignatory(request),
+    checkDestinationRequest: (request) => signer.checkDestinationRequest(request),
+    registerDestination: (request) => signer.registerDestination(request),
+    removeDestination: (request) => signer.removeDestination(request),
+    checkDestinations: (request) => signer.checkDestinations(request),
+    signLedgerHead: (request) => signer.signLedgerHead(request),
     signTransaction: async (request) => {
       const answer = await signer.signTransaction(request);
       if (options.isLost()) await payAgain(signer, request, options);

@@ -59,6 +59,14 @@ class LedgerRpcs {
   listEntries(): ledgerV1.ListEntriesResponse {
     return { entries: [], nextPageToken: '' };
   }
+  @GrpcMethod('LedgerService', 'getInclusionProof')
+  getInclusionProof(): ledgerV1.InclusionProof {
+    return { entry: undefined, path: [], head: undefined };
+  }
+  @GrpcMethod('LedgerService', 'listLedgerHeads')
+  listLedgerHeads(): ledgerV1.ListLedgerHeadsResponse {
+    return { heads: [], nextSegment: 0 };
+  }
 }
 
 @Module({ controllers: [LedgerRpcs] })

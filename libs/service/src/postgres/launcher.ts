@@ -89,6 +89,17 @@ export async function stopPostgresLeftRunning(dataDir: string, runtime: Runtime)
   if (found) await stopPostmaster(found.pid, runtime, STOP_FAST_MS);
 }
 
+/** The server that a running platform has on this data; undefined while none runs. The URL holds the password: for whoever may read the files. */
+export async function runningPostgres(
+  dataDir: string,
+): Promise<Pick<EmbeddedPostgres, 'adminUrl' | 'port'> | undefined> {
+  const home = await realpath(dataDir).catch(() => undefined);
+  const found = home === undefined ? undefined : await livingPostmaster(join(home, 'data'));
+  if (home === undefined || found === undefined) return undefined;
+  const password = (await readFile(join(home, 'password'), 'utf8')).trim();
+  return { port: found.port, adminUrl: adminUrlAt(found.port, password) };
+}
+
 async function prepare(options: PostgresOptions): Promise<Launch> {
   const binaries = await findPostgres();
   const identity = await chooseIdentity();
@@ -307,7 +318,7 @@ function settingsOf(options: PostgresOptions): Record<string, string> {
 }
 
 function urlOf(launch: Launch, port: number): string {
-  return `postgres://${ADMIN}:${launch.password}@${HOST}:${port}/postgres`;
+  return adminUrlAt(port, launch.password);
 }
 
 async function openLog(home: string): Promise<Awaited<ReturnType<typeof open>>> {
@@ -340,3 +351,6 @@ function freePort(): Promise<number> {
     });
   });
 }
+
+const adminUrlAt = (port: number, password: string): string =>
+  `postgres://${ADMIN}:${password}@${HOST}:${port}/postgres`;

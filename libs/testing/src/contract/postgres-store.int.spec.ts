@@ -12,6 +12,7 @@ import {
 import { PostgresDriver } from '@finality/messaging';
 import type { Pool } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { SchemaCopy } from '../schema-copy.ts';
 import { ACCOUNT_TOPIC, accountType, deposit, keyed, withdraw } from './account.ts';
 import { kinds, StoreBench } from './store-bench.ts';
 import { drain, MessagingBench, postgresDriver } from './messaging.contract.ts';
@@ -267,4 +268,34 @@ test('positions past 2^53 are exact', async () => {
   ]);
   expect((await bench.events()).map((event) => event.position)).toEqual([2n ** 53n + 1n]);
   expect(await bench.reader.head()).toMatchObject({ position: 2n ** 53n + 1n });
+});
+
+describe('a store that was restored from an older copy', () => {
+  const restored = new MessagingBench(postgresDriver);
+  beforeAll(() => restored.open());
+  beforeEach(() => restored.next());
+  afterAll(() => restored.close());
+
+  test('goes on in a new epoch: what it says is news to whoever has heard what was lost', async () => {
+    const { source, sink, sourceStore } = restored;
+    const worker = restored.worker();
+    await sourceStore.execute([deposit('a', 1n), deposit('b', 1n)]);
+    await drain(worker);
+    const copy = await SchemaCopy.take(source.owner, source.schema);
+    await sourceStore.execute([deposit('a', 2n), deposit('a', 3n), deposit('c', 1n)]);
+    await drain(worker);
+    await copy.restore();
+    await source.pool.query('SELECT begin_epoch(2)');
+    await sourceStore.execute([deposit('a', 40n), deposit('b', 20n), deposit('c', 30n), deposit('a', 50n)]);
+    await drain(worker);
+    expect(await restored.amounts(sink)).toEqual({
+      'account/a': [1n, 2n, 3n, 40n, 50n],
+      'account/b': [1n, 20n],
+      'account/c': [1n, 30n],
+    });
+    expect(await readTransaction(source, verifyChain)).toMatchObject({ ok: true, position: 10n ** 12n + 4n });
+    expect(await new EventReader(source).head()).toMatchObject({ epoch: 2 });
+    for (const over of [1, 2])
+      await expect(source.pool.query(`SELECT begin_epoch(${over})`)).rejects.toThrow('is over');
+  });
 });

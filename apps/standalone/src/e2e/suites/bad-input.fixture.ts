@@ -16,6 +16,7 @@ import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Bank } from '../bank.fixture.ts';
 import type { E2e } from '../e2e.fixture.ts';
+import { outsideAddress, Signatories } from '../signatories.fixture.ts';
 import { patiently, until } from '../wait.fixture.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -217,6 +218,22 @@ function explained({ code, details }: googleRpc.Status): Omit<Answered, 'respons
   };
 }
 
+/** What signatories of the payer sign, in protobuf's JSON. */
+async function signatures(e2e: E2e, payer: Bank) {
+  const people = await Signatories.of(e2e, payer);
+  const address = outsideAddress(900);
+  return {
+    signatory: {
+      address: people.ann.address,
+      proof: addressV1.StatementSignature.toJSON(people.sign('ann', 'register signatory', people.ann.address)) as Json,
+    },
+    destination: {
+      address,
+      request: addressV1.StatementSignature.toJSON(people.sign('ann', 'register destination', address)) as Json,
+    },
+  };
+}
+
 /** One per rpc of the table. */
 async function goodRequests(
   e2e: E2e,
@@ -241,6 +258,9 @@ async function goodRequests(
   const operations = settlementV1.OperationsServiceService;
   const institutions = institutionV1.InstitutionServiceService;
   const addresses = addressV1.AddressServiceService;
+  const destinations = addressV1.DestinationServiceService;
+  const signed = await signatures(e2e, payer);
+  const unknown = { idempotency_key: '', destination_id: '00000000-0000-7000-8000-000000000000' };
   const ledger = ledgerV1.LedgerServiceService;
   const reconciliation = reconciliationV1.ReconciliationServiceService;
   const by =
@@ -342,8 +362,48 @@ async function goodRequests(
       'NOT_FOUND',
     ),
     ListWallets: asPayer(addresses.listWallets, addressV1.ListWalletsRequest, { ...page, institution_id }),
+    RegisterSignatory: asOperator(destinations.registerSignatory, addressV1.RegisterSignatoryRequest, {
+      idempotency_key: '',
+      institution_id,
+      ...signed.signatory,
+    }),
+    ListSignatories: asPayer(destinations.listSignatories, addressV1.ListSignatoriesRequest, { institution_id }),
+    RegisterDestination: asPayer(destinations.registerDestination, addressV1.RegisterDestinationRequest, {
+      idempotency_key: '',
+      institution_id,
+      ...signed.destination,
+    }),
+    ApproveDestination: asPayer(
+      destinations.approveDestination,
+      addressV1.ApproveDestinationRequest,
+      { ...unknown, approval: signed.destination.request },
+      'NOT_FOUND',
+    ),
+    ReviewDestination: asCompliance(
+      destinations.reviewDestination,
+      addressV1.ReviewDestinationRequest,
+      { ...unknown, decision: 'DESTINATION_DECISION_APPROVE', reason: 'looked at' },
+      'NOT_FOUND',
+    ),
+    RemoveDestination: asPayer(
+      destinations.removeDestination,
+      addressV1.RemoveDestinationRequest,
+      unknown,
+      'NOT_FOUND',
+    ),
+    ListDestinations: asPayer(destinations.listDestinations, addressV1.ListDestinationsRequest, {
+      ...page,
+      institution_id,
+    }),
     GetBalances: asPayer(ledger.getBalances, ledgerV1.GetBalancesRequest, { institution_id }),
     ListEntries: asPayer(ledger.listEntries, ledgerV1.ListEntriesRequest, { ...page, institution_id }),
+    GetInclusionProof: asPayer(
+      ledger.getInclusionProof,
+      ledgerV1.GetInclusionProofRequest,
+      { institution_id, transfer_id: '00'.repeat(32) },
+      'NOT_FOUND',
+    ),
+    ListLedgerHeads: asPayer(ledger.listLedgerHeads, ledgerV1.ListLedgerHeadsRequest, { page_size: 10 }),
     RunReconciliation: asOperator(reconciliation.runReconciliation, reconciliationV1.RunReconciliationRequest, {
       idempotency_key: '',
     }),

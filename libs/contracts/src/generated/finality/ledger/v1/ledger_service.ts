@@ -75,6 +75,86 @@ export interface Entry {
   position: bigint;
 }
 
+export interface GetInclusionProofRequest {
+  institutionId: string;
+  /** Hex, as in entries. */
+  transferId: string;
+}
+
+export interface InclusionProof {
+  entry?:
+    | ProvenEntry
+    | undefined;
+  /** Hex, from the bottom of the Merkle tree up (RFC 9162, 2.1.3). */
+  path: string[];
+  head?: SignedLedgerHead | undefined;
+}
+
+/** Every field that is hashed (finality.ledger-entry.v1), in that order; what an entry doesn't have is empty. */
+export interface ProvenEntry {
+  /** Its place in the ledger, from 1. */
+  number: bigint;
+  position: bigint;
+  transferId: string;
+  kind: string;
+  debitAccount: string;
+  creditAccount: string;
+  amountSats: bigint;
+  /** The transfer that a post or void resolves. */
+  pendingId: string;
+  /** The transfer that a correction puts right. */
+  corrects: string;
+  purpose: string;
+  object: string;
+  life: number;
+  settlementId: string;
+  /** Milliseconds since 1970. */
+  recordedAtMs: bigint;
+}
+
+/** What is said about the ledger when a segment of it is sealed (finality.ledger-head.v1), in the order in which it is hashed. Hashes are hex. */
+export interface LedgerHead {
+  /** Raised when an older backup was restored: only then may heads fork. */
+  epoch: number;
+  /** From 1. */
+  segment: number;
+  /** Of the head before; 64 zeros before the first. */
+  previous: string;
+  firstEntry: bigint;
+  lastEntry: bigint;
+  /** Merkle root over the segment's entries. */
+  root: string;
+  /** Over all entries up to the last one. */
+  chain: string;
+  /** Of the log of events, at the last entry. */
+  position: bigint;
+  eventHash: string;
+  /** Milliseconds since 1970. */
+  sealedAtMs: bigint;
+}
+
+export interface SignedLedgerHead {
+  head?:
+    | LedgerHead
+    | undefined;
+  /** Ed25519 (RFC 8032), hex, 64 bytes. */
+  signature: string;
+  /** Hex, 32 bytes. Compare it with the one that you were given when you joined. */
+  publicKey: string;
+}
+
+export interface ListLedgerHeadsRequest {
+  /** 0 and 1: from the first. */
+  fromSegment: number;
+  pageSize: number;
+}
+
+export interface ListLedgerHeadsResponse {
+  heads: SignedLedgerHead[];
+  /** The segment to go on from; 0: there is no more yet. */
+  nextSegment: number;
+}
+
 export interface GetLedgerCutRequest {
 }
 
@@ -889,6 +969,1085 @@ export const Entry: MessageFns<Entry> = {
       ? Timestamp.fromPartial(object.recordedAt)
       : undefined;
     message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    return message;
+  },
+};
+
+function createBaseGetInclusionProofRequest(): GetInclusionProofRequest {
+  return { institutionId: "", transferId: "" };
+}
+
+export const GetInclusionProofRequest: MessageFns<GetInclusionProofRequest> = {
+  encode(message: GetInclusionProofRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    if (message.transferId !== "") {
+      writer.uint32(18).string(message.transferId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetInclusionProofRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetInclusionProofRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.transferId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetInclusionProofRequest {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      transferId: isSet(object.transferId)
+        ? globalThis.String(object.transferId)
+        : isSet(object.transfer_id)
+        ? globalThis.String(object.transfer_id)
+        : "",
+    };
+  },
+
+  toJSON(message: GetInclusionProofRequest): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.transferId !== "") {
+      obj.transferId = message.transferId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetInclusionProofRequest>, I>>(base?: I): GetInclusionProofRequest {
+    return GetInclusionProofRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetInclusionProofRequest>, I>>(object: I): GetInclusionProofRequest {
+    const message = createBaseGetInclusionProofRequest();
+    message.institutionId = object.institutionId ?? "";
+    message.transferId = object.transferId ?? "";
+    return message;
+  },
+};
+
+function createBaseInclusionProof(): InclusionProof {
+  return { entry: undefined, path: [], head: undefined };
+}
+
+export const InclusionProof: MessageFns<InclusionProof> = {
+  encode(message: InclusionProof, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.entry !== undefined) {
+      ProvenEntry.encode(message.entry, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.path) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.head !== undefined) {
+      SignedLedgerHead.encode(message.head, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InclusionProof {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInclusionProof();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.entry = ProvenEntry.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.path.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.head = SignedLedgerHead.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): InclusionProof {
+    return {
+      entry: isSet(object.entry) ? ProvenEntry.fromJSON(object.entry) : undefined,
+      path: globalThis.Array.isArray(object?.path) ? object.path.map((e: any) => globalThis.String(e)) : [],
+      head: isSet(object.head) ? SignedLedgerHead.fromJSON(object.head) : undefined,
+    };
+  },
+
+  toJSON(message: InclusionProof): unknown {
+    const obj: any = {};
+    if (message.entry !== undefined) {
+      obj.entry = ProvenEntry.toJSON(message.entry);
+    }
+    if (message.path?.length) {
+      obj.path = message.path;
+    }
+    if (message.head !== undefined) {
+      obj.head = SignedLedgerHead.toJSON(message.head);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<InclusionProof>, I>>(base?: I): InclusionProof {
+    return InclusionProof.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<InclusionProof>, I>>(object: I): InclusionProof {
+    const message = createBaseInclusionProof();
+    message.entry = (object.entry !== undefined && object.entry !== null)
+      ? ProvenEntry.fromPartial(object.entry)
+      : undefined;
+    message.path = object.path?.map((e) => e) || [];
+    message.head = (object.head !== undefined && object.head !== null)
+      ? SignedLedgerHead.fromPartial(object.head)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseProvenEntry(): ProvenEntry {
+  return {
+    number: 0n,
+    position: 0n,
+    transferId: "",
+    kind: "",
+    debitAccount: "",
+    creditAccount: "",
+    amountSats: 0n,
+    pendingId: "",
+    corrects: "",
+    purpose: "",
+    object: "",
+    life: 0,
+    settlementId: "",
+    recordedAtMs: 0n,
+  };
+}
+
+export const ProvenEntry: MessageFns<ProvenEntry> = {
+  encode(message: ProvenEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.number !== 0n) {
+      if (BigInt.asIntN(64, message.number) !== message.number) {
+        throw new globalThis.Error("value provided for field message.number of type int64 too large");
+      }
+      writer.uint32(8).int64(message.number);
+    }
+    if (message.position !== 0n) {
+      if (BigInt.asIntN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type int64 too large");
+      }
+      writer.uint32(16).int64(message.position);
+    }
+    if (message.transferId !== "") {
+      writer.uint32(26).string(message.transferId);
+    }
+    if (message.kind !== "") {
+      writer.uint32(34).string(message.kind);
+    }
+    if (message.debitAccount !== "") {
+      writer.uint32(42).string(message.debitAccount);
+    }
+    if (message.creditAccount !== "") {
+      writer.uint32(50).string(message.creditAccount);
+    }
+    if (message.amountSats !== 0n) {
+      if (BigInt.asIntN(64, message.amountSats) !== message.amountSats) {
+        throw new globalThis.Error("value provided for field message.amountSats of type int64 too large");
+      }
+      writer.uint32(56).int64(message.amountSats);
+    }
+    if (message.pendingId !== "") {
+      writer.uint32(66).string(message.pendingId);
+    }
+    if (message.corrects !== "") {
+      writer.uint32(74).string(message.corrects);
+    }
+    if (message.purpose !== "") {
+      writer.uint32(82).string(message.purpose);
+    }
+    if (message.object !== "") {
+      writer.uint32(90).string(message.object);
+    }
+    if (message.life !== 0) {
+      writer.uint32(96).int32(message.life);
+    }
+    if (message.settlementId !== "") {
+      writer.uint32(106).string(message.settlementId);
+    }
+    if (message.recordedAtMs !== 0n) {
+      if (BigInt.asIntN(64, message.recordedAtMs) !== message.recordedAtMs) {
+        throw new globalThis.Error("value provided for field message.recordedAtMs of type int64 too large");
+      }
+      writer.uint32(112).int64(message.recordedAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ProvenEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseProvenEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.number = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.position = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.transferId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.debitAccount = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.creditAccount = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.amountSats = reader.int64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.pendingId = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.corrects = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.purpose = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.object = reader.string();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.life = reader.int32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.settlementId = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.recordedAtMs = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ProvenEntry {
+    return {
+      number: isSet(object.number) ? BigInt(object.number) : 0n,
+      position: isSet(object.position) ? BigInt(object.position) : 0n,
+      transferId: isSet(object.transferId)
+        ? globalThis.String(object.transferId)
+        : isSet(object.transfer_id)
+        ? globalThis.String(object.transfer_id)
+        : "",
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      debitAccount: isSet(object.debitAccount)
+        ? globalThis.String(object.debitAccount)
+        : isSet(object.debit_account)
+        ? globalThis.String(object.debit_account)
+        : "",
+      creditAccount: isSet(object.creditAccount)
+        ? globalThis.String(object.creditAccount)
+        : isSet(object.credit_account)
+        ? globalThis.String(object.credit_account)
+        : "",
+      amountSats: isSet(object.amountSats)
+        ? BigInt(object.amountSats)
+        : isSet(object.amount_sats)
+        ? BigInt(object.amount_sats)
+        : 0n,
+      pendingId: isSet(object.pendingId)
+        ? globalThis.String(object.pendingId)
+        : isSet(object.pending_id)
+        ? globalThis.String(object.pending_id)
+        : "",
+      corrects: isSet(object.corrects) ? globalThis.String(object.corrects) : "",
+      purpose: isSet(object.purpose) ? globalThis.String(object.purpose) : "",
+      object: isSet(object.object) ? globalThis.String(object.object) : "",
+      life: isSet(object.life) ? globalThis.Number(object.life) : 0,
+      settlementId: isSet(object.settlementId)
+        ? globalThis.String(object.settlementId)
+        : isSet(object.settlement_id)
+        ? globalThis.String(object.settlement_id)
+        : "",
+      recordedAtMs: isSet(object.recordedAtMs)
+        ? BigInt(object.recordedAtMs)
+        : isSet(object.recorded_at_ms)
+        ? BigInt(object.recorded_at_ms)
+        : 0n,
+    };
+  },
+
+  toJSON(message: ProvenEntry): unknown {
+    const obj: any = {};
+    if (message.number !== 0n) {
+      obj.number = message.number.toString();
+    }
+    if (message.position !== 0n) {
+      obj.position = message.position.toString();
+    }
+    if (message.transferId !== "") {
+      obj.transferId = message.transferId;
+    }
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.debitAccount !== "") {
+      obj.debitAccount = message.debitAccount;
+    }
+    if (message.creditAccount !== "") {
+      obj.creditAccount = message.creditAccount;
+    }
+    if (message.amountSats !== 0n) {
+      obj.amountSats = message.amountSats.toString();
+    }
+    if (message.pendingId !== "") {
+      obj.pendingId = message.pendingId;
+    }
+    if (message.corrects !== "") {
+      obj.corrects = message.corrects;
+    }
+    if (message.purpose !== "") {
+      obj.purpose = message.purpose;
+    }
+    if (message.object !== "") {
+      obj.object = message.object;
+    }
+    if (message.life !== 0) {
+      obj.life = Math.round(message.life);
+    }
+    if (message.settlementId !== "") {
+      obj.settlementId = message.settlementId;
+    }
+    if (message.recordedAtMs !== 0n) {
+      obj.recordedAtMs = message.recordedAtMs.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ProvenEntry>, I>>(base?: I): ProvenEntry {
+    return ProvenEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ProvenEntry>, I>>(object: I): ProvenEntry {
+    const message = createBaseProvenEntry();
+    message.number = (object.number !== undefined && object.number !== null) ? BigInt(object.number) : 0n;
+    message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    message.transferId = object.transferId ?? "";
+    message.kind = object.kind ?? "";
+    message.debitAccount = object.debitAccount ?? "";
+    message.creditAccount = object.creditAccount ?? "";
+    message.amountSats = (object.amountSats !== undefined && object.amountSats !== null)
+      ? BigInt(object.amountSats)
+      : 0n;
+    message.pendingId = object.pendingId ?? "";
+    message.corrects = object.corrects ?? "";
+    message.purpose = object.purpose ?? "";
+    message.object = object.object ?? "";
+    message.life = object.life ?? 0;
+    message.settlementId = object.settlementId ?? "";
+    message.recordedAtMs = (object.recordedAtMs !== undefined && object.recordedAtMs !== null)
+      ? BigInt(object.recordedAtMs)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseLedgerHead(): LedgerHead {
+  return {
+    epoch: 0,
+    segment: 0,
+    previous: "",
+    firstEntry: 0n,
+    lastEntry: 0n,
+    root: "",
+    chain: "",
+    position: 0n,
+    eventHash: "",
+    sealedAtMs: 0n,
+  };
+}
+
+export const LedgerHead: MessageFns<LedgerHead> = {
+  encode(message: LedgerHead, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.epoch !== 0) {
+      writer.uint32(8).int32(message.epoch);
+    }
+    if (message.segment !== 0) {
+      writer.uint32(16).int32(message.segment);
+    }
+    if (message.previous !== "") {
+      writer.uint32(26).string(message.previous);
+    }
+    if (message.firstEntry !== 0n) {
+      if (BigInt.asIntN(64, message.firstEntry) !== message.firstEntry) {
+        throw new globalThis.Error("value provided for field message.firstEntry of type int64 too large");
+      }
+      writer.uint32(32).int64(message.firstEntry);
+    }
+    if (message.lastEntry !== 0n) {
+      if (BigInt.asIntN(64, message.lastEntry) !== message.lastEntry) {
+        throw new globalThis.Error("value provided for field message.lastEntry of type int64 too large");
+      }
+      writer.uint32(40).int64(message.lastEntry);
+    }
+    if (message.root !== "") {
+      writer.uint32(50).string(message.root);
+    }
+    if (message.chain !== "") {
+      writer.uint32(58).string(message.chain);
+    }
+    if (message.position !== 0n) {
+      if (BigInt.asIntN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type int64 too large");
+      }
+      writer.uint32(64).int64(message.position);
+    }
+    if (message.eventHash !== "") {
+      writer.uint32(74).string(message.eventHash);
+    }
+    if (message.sealedAtMs !== 0n) {
+      if (BigInt.asIntN(64, message.sealedAtMs) !== message.sealedAtMs) {
+        throw new globalThis.Error("value provided for field message.sealedAtMs of type int64 too large");
+      }
+      writer.uint32(80).int64(message.sealedAtMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LedgerHead {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLedgerHead();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.epoch = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.segment = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.previous = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.firstEntry = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.lastEntry = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.root = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.chain = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.position = reader.int64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.eventHash = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.sealedAtMs = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LedgerHead {
+    return {
+      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
+      segment: isSet(object.segment) ? globalThis.Number(object.segment) : 0,
+      previous: isSet(object.previous) ? globalThis.String(object.previous) : "",
+      firstEntry: isSet(object.firstEntry)
+        ? BigInt(object.firstEntry)
+        : isSet(object.first_entry)
+        ? BigInt(object.first_entry)
+        : 0n,
+      lastEntry: isSet(object.lastEntry)
+        ? BigInt(object.lastEntry)
+        : isSet(object.last_entry)
+        ? BigInt(object.last_entry)
+        : 0n,
+      root: isSet(object.root) ? globalThis.String(object.root) : "",
+      chain: isSet(object.chain) ? globalThis.String(object.chain) : "",
+      position: isSet(object.position) ? BigInt(object.position) : 0n,
+      eventHash: isSet(object.eventHash)
+        ? globalThis.String(object.eventHash)
+        : isSet(object.event_hash)
+        ? globalThis.String(object.event_hash)
+        : "",
+      sealedAtMs: isSet(object.sealedAtMs)
+        ? BigInt(object.sealedAtMs)
+        : isSet(object.sealed_at_ms)
+        ? BigInt(object.sealed_at_ms)
+        : 0n,
+    };
+  },
+
+  toJSON(message: LedgerHead): unknown {
+    const obj: any = {};
+    if (message.epoch !== 0) {
+      obj.epoch = Math.round(message.epoch);
+    }
+    if (message.segment !== 0) {
+      obj.segment = Math.round(message.segment);
+    }
+    if (message.previous !== "") {
+      obj.previous = message.previous;
+    }
+    if (message.firstEntry !== 0n) {
+      obj.firstEntry = message.firstEntry.toString();
+    }
+    if (message.lastEntry !== 0n) {
+      obj.lastEntry = message.lastEntry.toString();
+    }
+    if (message.root !== "") {
+      obj.root = message.root;
+    }
+    if (message.chain !== "") {
+      obj.chain = message.chain;
+    }
+    if (message.position !== 0n) {
+      obj.position = message.position.toString();
+    }
+    if (message.eventHash !== "") {
+      obj.eventHash = message.eventHash;
+    }
+    if (message.sealedAtMs !== 0n) {
+      obj.sealedAtMs = message.sealedAtMs.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LedgerHead>, I>>(base?: I): LedgerHead {
+    return LedgerHead.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LedgerHead>, I>>(object: I): LedgerHead {
+    const message = createBaseLedgerHead();
+    message.epoch = object.epoch ?? 0;
+    message.segment = object.segment ?? 0;
+    message.previous = object.previous ?? "";
+    message.firstEntry = (object.firstEntry !== undefined && object.firstEntry !== null)
+      ? BigInt(object.firstEntry)
+      : 0n;
+    message.lastEntry = (object.lastEntry !== undefined && object.lastEntry !== null) ? BigInt(object.lastEntry) : 0n;
+    message.root = object.root ?? "";
+    message.chain = object.chain ?? "";
+    message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    message.eventHash = object.eventHash ?? "";
+    message.sealedAtMs = (object.sealedAtMs !== undefined && object.sealedAtMs !== null)
+      ? BigInt(object.sealedAtMs)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseSignedLedgerHead(): SignedLedgerHead {
+  return { head: undefined, signature: "", publicKey: "" };
+}
+
+export const SignedLedgerHead: MessageFns<SignedLedgerHead> = {
+  encode(message: SignedLedgerHead, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.head !== undefined) {
+      LedgerHead.encode(message.head, writer.uint32(10).fork()).join();
+    }
+    if (message.signature !== "") {
+      writer.uint32(18).string(message.signature);
+    }
+    if (message.publicKey !== "") {
+      writer.uint32(26).string(message.publicKey);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignedLedgerHead {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignedLedgerHead();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.head = LedgerHead.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.signature = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.publicKey = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SignedLedgerHead {
+    return {
+      head: isSet(object.head) ? LedgerHead.fromJSON(object.head) : undefined,
+      signature: isSet(object.signature) ? globalThis.String(object.signature) : "",
+      publicKey: isSet(object.publicKey)
+        ? globalThis.String(object.publicKey)
+        : isSet(object.public_key)
+        ? globalThis.String(object.public_key)
+        : "",
+    };
+  },
+
+  toJSON(message: SignedLedgerHead): unknown {
+    const obj: any = {};
+    if (message.head !== undefined) {
+      obj.head = LedgerHead.toJSON(message.head);
+    }
+    if (message.signature !== "") {
+      obj.signature = message.signature;
+    }
+    if (message.publicKey !== "") {
+      obj.publicKey = message.publicKey;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SignedLedgerHead>, I>>(base?: I): SignedLedgerHead {
+    return SignedLedgerHead.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SignedLedgerHead>, I>>(object: I): SignedLedgerHead {
+    const message = createBaseSignedLedgerHead();
+    message.head = (object.head !== undefined && object.head !== null)
+      ? LedgerHead.fromPartial(object.head)
+      : undefined;
+    message.signature = object.signature ?? "";
+    message.publicKey = object.publicKey ?? "";
+    return message;
+  },
+};
+
+function createBaseListLedgerHeadsRequest(): ListLedgerHeadsRequest {
+  return { fromSegment: 0, pageSize: 0 };
+}
+
+export const ListLedgerHeadsRequest: MessageFns<ListLedgerHeadsRequest> = {
+  encode(message: ListLedgerHeadsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fromSegment !== 0) {
+      writer.uint32(8).int32(message.fromSegment);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListLedgerHeadsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListLedgerHeadsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.fromSegment = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListLedgerHeadsRequest {
+    return {
+      fromSegment: isSet(object.fromSegment)
+        ? globalThis.Number(object.fromSegment)
+        : isSet(object.from_segment)
+        ? globalThis.Number(object.from_segment)
+        : 0,
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+    };
+  },
+
+  toJSON(message: ListLedgerHeadsRequest): unknown {
+    const obj: any = {};
+    if (message.fromSegment !== 0) {
+      obj.fromSegment = Math.round(message.fromSegment);
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListLedgerHeadsRequest>, I>>(base?: I): ListLedgerHeadsRequest {
+    return ListLedgerHeadsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListLedgerHeadsRequest>, I>>(object: I): ListLedgerHeadsRequest {
+    const message = createBaseListLedgerHeadsRequest();
+    message.fromSegment = object.fromSegment ?? 0;
+    message.pageSize = object.pageSize ?? 0;
+    return message;
+  },
+};
+
+function createBaseListLedgerHeadsResponse(): ListLedgerHeadsResponse {
+  return { heads: [], nextSegment: 0 };
+}
+
+export const ListLedgerHeadsResponse: MessageFns<ListLedgerHeadsResponse> = {
+  encode(message: ListLedgerHeadsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.heads) {
+      SignedLedgerHead.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextSegment !== 0) {
+      writer.uint32(16).int32(message.nextSegment);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListLedgerHeadsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListLedgerHeadsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.heads.push(SignedLedgerHead.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.nextSegment = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListLedgerHeadsResponse {
+    return {
+      heads: globalThis.Array.isArray(object?.heads) ? object.heads.map((e: any) => SignedLedgerHead.fromJSON(e)) : [],
+      nextSegment: isSet(object.nextSegment)
+        ? globalThis.Number(object.nextSegment)
+        : isSet(object.next_segment)
+        ? globalThis.Number(object.next_segment)
+        : 0,
+    };
+  },
+
+  toJSON(message: ListLedgerHeadsResponse): unknown {
+    const obj: any = {};
+    if (message.heads?.length) {
+      obj.heads = message.heads.map((e) => SignedLedgerHead.toJSON(e));
+    }
+    if (message.nextSegment !== 0) {
+      obj.nextSegment = Math.round(message.nextSegment);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListLedgerHeadsResponse>, I>>(base?: I): ListLedgerHeadsResponse {
+    return ListLedgerHeadsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListLedgerHeadsResponse>, I>>(object: I): ListLedgerHeadsResponse {
+    const message = createBaseListLedgerHeadsResponse();
+    message.heads = object.heads?.map((e) => SignedLedgerHead.fromPartial(e)) || [];
+    message.nextSegment = object.nextSegment ?? 0;
     return message;
   },
 };
@@ -1756,11 +2915,44 @@ export const LedgerServiceService = {
     responseSerialize: (value: ListEntriesResponse): Buffer => Buffer.from(ListEntriesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListEntriesResponse => ListEntriesResponse.decode(value),
   },
+  /**
+   * That a transfer is part of the sealed ledger, for whoever has nothing but this and the ledger's public key. FAILED_PRECONDITION NOT_SEALED_YET
+   * while it is too young: segments are sealed at intervals.
+   */
+  getInclusionProof: {
+    path: "/finality.ledger.v1.LedgerService/GetInclusionProof" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetInclusionProofRequest): Buffer =>
+      Buffer.from(GetInclusionProofRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetInclusionProofRequest => GetInclusionProofRequest.decode(value),
+    responseSerialize: (value: InclusionProof): Buffer => Buffer.from(InclusionProof.encode(value).finish()),
+    responseDeserialize: (value: Buffer): InclusionProof => InclusionProof.decode(value),
+  },
+  /** Signed heads of sealed segments, oldest first: keep them, and nobody can tell you another past later. */
+  listLedgerHeads: {
+    path: "/finality.ledger.v1.LedgerService/ListLedgerHeads" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListLedgerHeadsRequest): Buffer =>
+      Buffer.from(ListLedgerHeadsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListLedgerHeadsRequest => ListLedgerHeadsRequest.decode(value),
+    responseSerialize: (value: ListLedgerHeadsResponse): Buffer =>
+      Buffer.from(ListLedgerHeadsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListLedgerHeadsResponse => ListLedgerHeadsResponse.decode(value),
+  },
 } as const;
 
 export interface LedgerServiceServer extends UntypedServiceImplementation {
   getBalances: handleUnaryCall<GetBalancesRequest, GetBalancesResponse>;
   listEntries: handleUnaryCall<ListEntriesRequest, ListEntriesResponse>;
+  /**
+   * That a transfer is part of the sealed ledger, for whoever has nothing but this and the ledger's public key. FAILED_PRECONDITION NOT_SEALED_YET
+   * while it is too young: segments are sealed at intervals.
+   */
+  getInclusionProof: handleUnaryCall<GetInclusionProofRequest, InclusionProof>;
+  /** Signed heads of sealed segments, oldest first: keep them, and nobody can tell you another past later. */
+  listLedgerHeads: handleUnaryCall<ListLedgerHeadsRequest, ListLedgerHeadsResponse>;
 }
 
 export interface LedgerServiceClient extends Client {
@@ -1793,6 +2985,41 @@ export interface LedgerServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListEntriesResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * That a transfer is part of the sealed ledger, for whoever has nothing but this and the ledger's public key. FAILED_PRECONDITION NOT_SEALED_YET
+   * while it is too young: segments are sealed at intervals.
+   */
+  getInclusionProof(
+    request: GetInclusionProofRequest,
+    callback: (error: ServiceError | null, response: InclusionProof) => void,
+  ): ClientUnaryCall;
+  getInclusionProof(
+    request: GetInclusionProofRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: InclusionProof) => void,
+  ): ClientUnaryCall;
+  getInclusionProof(
+    request: GetInclusionProofRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: InclusionProof) => void,
+  ): ClientUnaryCall;
+  /** Signed heads of sealed segments, oldest first: keep them, and nobody can tell you another past later. */
+  listLedgerHeads(
+    request: ListLedgerHeadsRequest,
+    callback: (error: ServiceError | null, response: ListLedgerHeadsResponse) => void,
+  ): ClientUnaryCall;
+  listLedgerHeads(
+    request: ListLedgerHeadsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListLedgerHeadsResponse) => void,
+  ): ClientUnaryCall;
+  listLedgerHeads(
+    request: ListLedgerHeadsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListLedgerHeadsResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -19,6 +19,79 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { LedgerHead, SignedLedgerHead } from "../../ledger/v1/ledger_service.ts";
+
+/** What a signatory of an institution declares, as docs/api.md spells it. */
+export interface SignedStatement {
+  /** Address whose keys signed. */
+  signatory: string;
+  nonce: string;
+  /** Whole seconds. */
+  validUntil?:
+    | Timestamp
+    | undefined;
+  /** BIP322 (2.0). */
+  signature: string;
+}
+
+export interface RegisterSignatoryRequest {
+  institutionId: string;
+  address: string;
+  proof?: SignedStatement | undefined;
+  endorsement?: SignedStatement | undefined;
+}
+
+export interface RegisterSignatoryResponse {
+}
+
+export interface CheckDestinationRequestRequest {
+  institutionId: string;
+  address: string;
+  request?: SignedStatement | undefined;
+}
+
+export interface CheckDestinationRequestResponse {
+}
+
+export interface RegisterDestinationRequest {
+  destinationId: string;
+  institutionId: string;
+  address: string;
+  request?: SignedStatement | undefined;
+  approval?:
+    | SignedStatement
+    | undefined;
+  /** API keys. */
+  requestedBy: string;
+  approvedBy: string;
+}
+
+export interface RegisterDestinationResponse {
+  /** By the signer's clock. */
+  usableAt?: Timestamp | undefined;
+}
+
+export interface RemoveDestinationRequest {
+  destinationId: string;
+  institutionId: string;
+}
+
+export interface RemoveDestinationResponse {
+}
+
+export interface CheckDestinationsRequest {
+  destinations: DestinationRef[];
+}
+
+export interface DestinationRef {
+  destinationId: string;
+  institutionId: string;
+}
+
+export interface CheckDestinationsResponse {
+  /** In the order asked for: the rule that refuses, or empty. */
+  rules: string[];
+}
 
 export interface CreateAccountRequest {
   walletId: string;
@@ -72,6 +145,7 @@ export interface OutputToSign {
   valueSats: bigint;
   payee?: PayeeOutput | undefined;
   change?: ChangeOutput | undefined;
+  toDestination?: DestinationOutput | undefined;
 }
 
 export interface PayeeOutput {
@@ -80,6 +154,13 @@ export interface PayeeOutput {
   walletId: string;
   branch: number;
   index: number;
+}
+
+/** A single script of the payee, as the signer has it in its registry. */
+export interface DestinationOutput {
+  settlementId: string;
+  institutionId: string;
+  destinationId: string;
 }
 
 export interface ChangeOutput {
@@ -103,6 +184,8 @@ export interface PayoutAuthorisation {
   riskVerdictSignature: Buffer;
   amlVerdictSignature: Buffer;
   approvalSignatures: Buffer[];
+  /** regtest, signet, testnet4 or mainnet: the signer refuses what is meant for another than its own. */
+  network: string;
 }
 
 export interface SignTransactionResponse {
@@ -129,6 +212,1111 @@ export interface JournalEntry {
   unsignedTransaction: Buffer;
   signedAt?: Timestamp | undefined;
 }
+
+function createBaseSignedStatement(): SignedStatement {
+  return { signatory: "", nonce: "", validUntil: undefined, signature: "" };
+}
+
+export const SignedStatement: MessageFns<SignedStatement> = {
+  encode(message: SignedStatement, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.signatory !== "") {
+      writer.uint32(10).string(message.signatory);
+    }
+    if (message.nonce !== "") {
+      writer.uint32(18).string(message.nonce);
+    }
+    if (message.validUntil !== undefined) {
+      Timestamp.encode(message.validUntil, writer.uint32(26).fork()).join();
+    }
+    if (message.signature !== "") {
+      writer.uint32(34).string(message.signature);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignedStatement {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignedStatement();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.signatory = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nonce = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.validUntil = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.signature = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SignedStatement {
+    return {
+      signatory: isSet(object.signatory) ? globalThis.String(object.signatory) : "",
+      nonce: isSet(object.nonce) ? globalThis.String(object.nonce) : "",
+      validUntil: isSet(object.validUntil)
+        ? fromJsonTimestamp(object.validUntil)
+        : isSet(object.valid_until)
+        ? fromJsonTimestamp(object.valid_until)
+        : undefined,
+      signature: isSet(object.signature) ? globalThis.String(object.signature) : "",
+    };
+  },
+
+  toJSON(message: SignedStatement): unknown {
+    const obj: any = {};
+    if (message.signatory !== "") {
+      obj.signatory = message.signatory;
+    }
+    if (message.nonce !== "") {
+      obj.nonce = message.nonce;
+    }
+    if (message.validUntil !== undefined) {
+      obj.validUntil = fromTimestamp(message.validUntil).toISOString();
+    }
+    if (message.signature !== "") {
+      obj.signature = message.signature;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SignedStatement>, I>>(base?: I): SignedStatement {
+    return SignedStatement.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SignedStatement>, I>>(object: I): SignedStatement {
+    const message = createBaseSignedStatement();
+    message.signatory = object.signatory ?? "";
+    message.nonce = object.nonce ?? "";
+    message.validUntil = (object.validUntil !== undefined && object.validUntil !== null)
+      ? Timestamp.fromPartial(object.validUntil)
+      : undefined;
+    message.signature = object.signature ?? "";
+    return message;
+  },
+};
+
+function createBaseRegisterSignatoryRequest(): RegisterSignatoryRequest {
+  return { institutionId: "", address: "", proof: undefined, endorsement: undefined };
+}
+
+export const RegisterSignatoryRequest: MessageFns<RegisterSignatoryRequest> = {
+  encode(message: RegisterSignatoryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    if (message.address !== "") {
+      writer.uint32(18).string(message.address);
+    }
+    if (message.proof !== undefined) {
+      SignedStatement.encode(message.proof, writer.uint32(26).fork()).join();
+    }
+    if (message.endorsement !== undefined) {
+      SignedStatement.encode(message.endorsement, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RegisterSignatoryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegisterSignatoryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.proof = SignedStatement.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.endorsement = SignedStatement.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RegisterSignatoryRequest {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      proof: isSet(object.proof) ? SignedStatement.fromJSON(object.proof) : undefined,
+      endorsement: isSet(object.endorsement) ? SignedStatement.fromJSON(object.endorsement) : undefined,
+    };
+  },
+
+  toJSON(message: RegisterSignatoryRequest): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.proof !== undefined) {
+      obj.proof = SignedStatement.toJSON(message.proof);
+    }
+    if (message.endorsement !== undefined) {
+      obj.endorsement = SignedStatement.toJSON(message.endorsement);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RegisterSignatoryRequest>, I>>(base?: I): RegisterSignatoryRequest {
+    return RegisterSignatoryRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RegisterSignatoryRequest>, I>>(object: I): RegisterSignatoryRequest {
+    const message = createBaseRegisterSignatoryRequest();
+    message.institutionId = object.institutionId ?? "";
+    message.address = object.address ?? "";
+    message.proof = (object.proof !== undefined && object.proof !== null)
+      ? SignedStatement.fromPartial(object.proof)
+      : undefined;
+    message.endorsement = (object.endorsement !== undefined && object.endorsement !== null)
+      ? SignedStatement.fromPartial(object.endorsement)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRegisterSignatoryResponse(): RegisterSignatoryResponse {
+  return {};
+}
+
+export const RegisterSignatoryResponse: MessageFns<RegisterSignatoryResponse> = {
+  encode(_: RegisterSignatoryResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RegisterSignatoryResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegisterSignatoryResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): RegisterSignatoryResponse {
+    return {};
+  },
+
+  toJSON(_: RegisterSignatoryResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RegisterSignatoryResponse>, I>>(base?: I): RegisterSignatoryResponse {
+    return RegisterSignatoryResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RegisterSignatoryResponse>, I>>(_: I): RegisterSignatoryResponse {
+    const message = createBaseRegisterSignatoryResponse();
+    return message;
+  },
+};
+
+function createBaseCheckDestinationRequestRequest(): CheckDestinationRequestRequest {
+  return { institutionId: "", address: "", request: undefined };
+}
+
+export const CheckDestinationRequestRequest: MessageFns<CheckDestinationRequestRequest> = {
+  encode(message: CheckDestinationRequestRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    if (message.address !== "") {
+      writer.uint32(18).string(message.address);
+    }
+    if (message.request !== undefined) {
+      SignedStatement.encode(message.request, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckDestinationRequestRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckDestinationRequestRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.request = SignedStatement.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckDestinationRequestRequest {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      request: isSet(object.request) ? SignedStatement.fromJSON(object.request) : undefined,
+    };
+  },
+
+  toJSON(message: CheckDestinationRequestRequest): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.request !== undefined) {
+      obj.request = SignedStatement.toJSON(message.request);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CheckDestinationRequestRequest>, I>>(base?: I): CheckDestinationRequestRequest {
+    return CheckDestinationRequestRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CheckDestinationRequestRequest>, I>>(
+    object: I,
+  ): CheckDestinationRequestRequest {
+    const message = createBaseCheckDestinationRequestRequest();
+    message.institutionId = object.institutionId ?? "";
+    message.address = object.address ?? "";
+    message.request = (object.request !== undefined && object.request !== null)
+      ? SignedStatement.fromPartial(object.request)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCheckDestinationRequestResponse(): CheckDestinationRequestResponse {
+  return {};
+}
+
+export const CheckDestinationRequestResponse: MessageFns<CheckDestinationRequestResponse> = {
+  encode(_: CheckDestinationRequestResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckDestinationRequestResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckDestinationRequestResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): CheckDestinationRequestResponse {
+    return {};
+  },
+
+  toJSON(_: CheckDestinationRequestResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CheckDestinationRequestResponse>, I>>(base?: I): CheckDestinationRequestResponse {
+    return CheckDestinationRequestResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CheckDestinationRequestResponse>, I>>(_: I): CheckDestinationRequestResponse {
+    const message = createBaseCheckDestinationRequestResponse();
+    return message;
+  },
+};
+
+function createBaseRegisterDestinationRequest(): RegisterDestinationRequest {
+  return {
+    destinationId: "",
+    institutionId: "",
+    address: "",
+    request: undefined,
+    approval: undefined,
+    requestedBy: "",
+    approvedBy: "",
+  };
+}
+
+export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> = {
+  encode(message: RegisterDestinationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.destinationId !== "") {
+      writer.uint32(10).string(message.destinationId);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    if (message.address !== "") {
+      writer.uint32(26).string(message.address);
+    }
+    if (message.request !== undefined) {
+      SignedStatement.encode(message.request, writer.uint32(34).fork()).join();
+    }
+    if (message.approval !== undefined) {
+      SignedStatement.encode(message.approval, writer.uint32(42).fork()).join();
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(50).string(message.requestedBy);
+    }
+    if (message.approvedBy !== "") {
+      writer.uint32(58).string(message.approvedBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RegisterDestinationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegisterDestinationRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.request = SignedStatement.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.approval = SignedStatement.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.approvedBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RegisterDestinationRequest {
+    return {
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : "",
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      request: isSet(object.request) ? SignedStatement.fromJSON(object.request) : undefined,
+      approval: isSet(object.approval) ? SignedStatement.fromJSON(object.approval) : undefined,
+      requestedBy: isSet(object.requestedBy)
+        ? globalThis.String(object.requestedBy)
+        : isSet(object.requested_by)
+        ? globalThis.String(object.requested_by)
+        : "",
+      approvedBy: isSet(object.approvedBy)
+        ? globalThis.String(object.approvedBy)
+        : isSet(object.approved_by)
+        ? globalThis.String(object.approved_by)
+        : "",
+    };
+  },
+
+  toJSON(message: RegisterDestinationRequest): unknown {
+    const obj: any = {};
+    if (message.destinationId !== "") {
+      obj.destinationId = message.destinationId;
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.request !== undefined) {
+      obj.request = SignedStatement.toJSON(message.request);
+    }
+    if (message.approval !== undefined) {
+      obj.approval = SignedStatement.toJSON(message.approval);
+    }
+    if (message.requestedBy !== "") {
+      obj.requestedBy = message.requestedBy;
+    }
+    if (message.approvedBy !== "") {
+      obj.approvedBy = message.approvedBy;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RegisterDestinationRequest>, I>>(base?: I): RegisterDestinationRequest {
+    return RegisterDestinationRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RegisterDestinationRequest>, I>>(object: I): RegisterDestinationRequest {
+    const message = createBaseRegisterDestinationRequest();
+    message.destinationId = object.destinationId ?? "";
+    message.institutionId = object.institutionId ?? "";
+    message.address = object.address ?? "";
+    message.request = (object.request !== undefined && object.request !== null)
+      ? SignedStatement.fromPartial(object.request)
+      : undefined;
+    message.approval = (object.approval !== undefined && object.approval !== null)
+      ? SignedStatement.fromPartial(object.approval)
+      : undefined;
+    message.requestedBy = object.requestedBy ?? "";
+    message.approvedBy = object.approvedBy ?? "";
+    return message;
+  },
+};
+
+function createBaseRegisterDestinationResponse(): RegisterDestinationResponse {
+  return { usableAt: undefined };
+}
+
+export const RegisterDestinationResponse: MessageFns<RegisterDestinationResponse> = {
+  encode(message: RegisterDestinationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.usableAt !== undefined) {
+      Timestamp.encode(message.usableAt, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RegisterDestinationResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRegisterDestinationResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.usableAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RegisterDestinationResponse {
+    return {
+      usableAt: isSet(object.usableAt)
+        ? fromJsonTimestamp(object.usableAt)
+        : isSet(object.usable_at)
+        ? fromJsonTimestamp(object.usable_at)
+        : undefined,
+    };
+  },
+
+  toJSON(message: RegisterDestinationResponse): unknown {
+    const obj: any = {};
+    if (message.usableAt !== undefined) {
+      obj.usableAt = fromTimestamp(message.usableAt).toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RegisterDestinationResponse>, I>>(base?: I): RegisterDestinationResponse {
+    return RegisterDestinationResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RegisterDestinationResponse>, I>>(object: I): RegisterDestinationResponse {
+    const message = createBaseRegisterDestinationResponse();
+    message.usableAt = (object.usableAt !== undefined && object.usableAt !== null)
+      ? Timestamp.fromPartial(object.usableAt)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRemoveDestinationRequest(): RemoveDestinationRequest {
+  return { destinationId: "", institutionId: "" };
+}
+
+export const RemoveDestinationRequest: MessageFns<RemoveDestinationRequest> = {
+  encode(message: RemoveDestinationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.destinationId !== "") {
+      writer.uint32(10).string(message.destinationId);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveDestinationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveDestinationRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemoveDestinationRequest {
+    return {
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : "",
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+    };
+  },
+
+  toJSON(message: RemoveDestinationRequest): unknown {
+    const obj: any = {};
+    if (message.destinationId !== "") {
+      obj.destinationId = message.destinationId;
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RemoveDestinationRequest>, I>>(base?: I): RemoveDestinationRequest {
+    return RemoveDestinationRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RemoveDestinationRequest>, I>>(object: I): RemoveDestinationRequest {
+    const message = createBaseRemoveDestinationRequest();
+    message.destinationId = object.destinationId ?? "";
+    message.institutionId = object.institutionId ?? "";
+    return message;
+  },
+};
+
+function createBaseRemoveDestinationResponse(): RemoveDestinationResponse {
+  return {};
+}
+
+export const RemoveDestinationResponse: MessageFns<RemoveDestinationResponse> = {
+  encode(_: RemoveDestinationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveDestinationResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveDestinationResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): RemoveDestinationResponse {
+    return {};
+  },
+
+  toJSON(_: RemoveDestinationResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RemoveDestinationResponse>, I>>(base?: I): RemoveDestinationResponse {
+    return RemoveDestinationResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RemoveDestinationResponse>, I>>(_: I): RemoveDestinationResponse {
+    const message = createBaseRemoveDestinationResponse();
+    return message;
+  },
+};
+
+function createBaseCheckDestinationsRequest(): CheckDestinationsRequest {
+  return { destinations: [] };
+}
+
+export const CheckDestinationsRequest: MessageFns<CheckDestinationsRequest> = {
+  encode(message: CheckDestinationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.destinations) {
+      DestinationRef.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckDestinationsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckDestinationsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.destinations.push(DestinationRef.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckDestinationsRequest {
+    return {
+      destinations: globalThis.Array.isArray(object?.destinations)
+        ? object.destinations.map((e: any) => DestinationRef.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: CheckDestinationsRequest): unknown {
+    const obj: any = {};
+    if (message.destinations?.length) {
+      obj.destinations = message.destinations.map((e) => DestinationRef.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CheckDestinationsRequest>, I>>(base?: I): CheckDestinationsRequest {
+    return CheckDestinationsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CheckDestinationsRequest>, I>>(object: I): CheckDestinationsRequest {
+    const message = createBaseCheckDestinationsRequest();
+    message.destinations = object.destinations?.map((e) => DestinationRef.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseDestinationRef(): DestinationRef {
+  return { destinationId: "", institutionId: "" };
+}
+
+export const DestinationRef: MessageFns<DestinationRef> = {
+  encode(message: DestinationRef, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.destinationId !== "") {
+      writer.uint32(10).string(message.destinationId);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DestinationRef {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDestinationRef();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DestinationRef {
+    return {
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : "",
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+    };
+  },
+
+  toJSON(message: DestinationRef): unknown {
+    const obj: any = {};
+    if (message.destinationId !== "") {
+      obj.destinationId = message.destinationId;
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DestinationRef>, I>>(base?: I): DestinationRef {
+    return DestinationRef.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DestinationRef>, I>>(object: I): DestinationRef {
+    const message = createBaseDestinationRef();
+    message.destinationId = object.destinationId ?? "";
+    message.institutionId = object.institutionId ?? "";
+    return message;
+  },
+};
+
+function createBaseCheckDestinationsResponse(): CheckDestinationsResponse {
+  return { rules: [] };
+}
+
+export const CheckDestinationsResponse: MessageFns<CheckDestinationsResponse> = {
+  encode(message: CheckDestinationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.rules) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckDestinationsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckDestinationsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rules.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckDestinationsResponse {
+    return { rules: globalThis.Array.isArray(object?.rules) ? object.rules.map((e: any) => globalThis.String(e)) : [] };
+  },
+
+  toJSON(message: CheckDestinationsResponse): unknown {
+    const obj: any = {};
+    if (message.rules?.length) {
+      obj.rules = message.rules;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CheckDestinationsResponse>, I>>(base?: I): CheckDestinationsResponse {
+    return CheckDestinationsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CheckDestinationsResponse>, I>>(object: I): CheckDestinationsResponse {
+    const message = createBaseCheckDestinationsResponse();
+    message.rules = object.rules?.map((e) => e) || [];
+    return message;
+  },
+};
 
 function createBaseCreateAccountRequest(): CreateAccountRequest {
   return { walletId: "", institutionId: "", scriptType: "" };
@@ -894,7 +2082,7 @@ export const InputToSign: MessageFns<InputToSign> = {
 };
 
 function createBaseOutputToSign(): OutputToSign {
-  return { valueSats: 0n, payee: undefined, change: undefined };
+  return { valueSats: 0n, payee: undefined, change: undefined, toDestination: undefined };
 }
 
 export const OutputToSign: MessageFns<OutputToSign> = {
@@ -910,6 +2098,9 @@ export const OutputToSign: MessageFns<OutputToSign> = {
     }
     if (message.change !== undefined) {
       ChangeOutput.encode(message.change, writer.uint32(26).fork()).join();
+    }
+    if (message.toDestination !== undefined) {
+      DestinationOutput.encode(message.toDestination, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -951,6 +2142,14 @@ export const OutputToSign: MessageFns<OutputToSign> = {
             message.change = ChangeOutput.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.toDestination = DestinationOutput.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -972,6 +2171,11 @@ export const OutputToSign: MessageFns<OutputToSign> = {
         : 0n,
       payee: isSet(object.payee) ? PayeeOutput.fromJSON(object.payee) : undefined,
       change: isSet(object.change) ? ChangeOutput.fromJSON(object.change) : undefined,
+      toDestination: isSet(object.toDestination)
+        ? DestinationOutput.fromJSON(object.toDestination)
+        : isSet(object.to_destination)
+        ? DestinationOutput.fromJSON(object.to_destination)
+        : undefined,
     };
   },
 
@@ -985,6 +2189,9 @@ export const OutputToSign: MessageFns<OutputToSign> = {
     }
     if (message.change !== undefined) {
       obj.change = ChangeOutput.toJSON(message.change);
+    }
+    if (message.toDestination !== undefined) {
+      obj.toDestination = DestinationOutput.toJSON(message.toDestination);
     }
     return obj;
   },
@@ -1000,6 +2207,9 @@ export const OutputToSign: MessageFns<OutputToSign> = {
       : undefined;
     message.change = (object.change !== undefined && object.change !== null)
       ? ChangeOutput.fromPartial(object.change)
+      : undefined;
+    message.toDestination = (object.toDestination !== undefined && object.toDestination !== null)
+      ? DestinationOutput.fromPartial(object.toDestination)
       : undefined;
     return message;
   },
@@ -1146,6 +2356,119 @@ export const PayeeOutput: MessageFns<PayeeOutput> = {
     message.walletId = object.walletId ?? "";
     message.branch = object.branch ?? 0;
     message.index = object.index ?? 0;
+    return message;
+  },
+};
+
+function createBaseDestinationOutput(): DestinationOutput {
+  return { settlementId: "", institutionId: "", destinationId: "" };
+}
+
+export const DestinationOutput: MessageFns<DestinationOutput> = {
+  encode(message: DestinationOutput, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.settlementId !== "") {
+      writer.uint32(10).string(message.settlementId);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    if (message.destinationId !== "") {
+      writer.uint32(26).string(message.destinationId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DestinationOutput {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDestinationOutput();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.settlementId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DestinationOutput {
+    return {
+      settlementId: isSet(object.settlementId)
+        ? globalThis.String(object.settlementId)
+        : isSet(object.settlement_id)
+        ? globalThis.String(object.settlement_id)
+        : "",
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : "",
+    };
+  },
+
+  toJSON(message: DestinationOutput): unknown {
+    const obj: any = {};
+    if (message.settlementId !== "") {
+      obj.settlementId = message.settlementId;
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.destinationId !== "") {
+      obj.destinationId = message.destinationId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DestinationOutput>, I>>(base?: I): DestinationOutput {
+    return DestinationOutput.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DestinationOutput>, I>>(object: I): DestinationOutput {
+    const message = createBaseDestinationOutput();
+    message.settlementId = object.settlementId ?? "";
+    message.institutionId = object.institutionId ?? "";
+    message.destinationId = object.destinationId ?? "";
     return message;
   },
 };
@@ -1300,6 +2623,7 @@ function createBasePayoutAuthorisation(): PayoutAuthorisation {
     riskVerdictSignature: Buffer.alloc(0),
     amlVerdictSignature: Buffer.alloc(0),
     approvalSignatures: [],
+    network: "",
   };
 }
 
@@ -1337,6 +2661,9 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     }
     for (const v of message.approvalSignatures) {
       writer.uint32(82).bytes(v!);
+    }
+    if (message.network !== "") {
+      writer.uint32(90).string(message.network);
     }
     return writer;
   },
@@ -1434,6 +2761,14 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
             message.approvalSignatures.push(Buffer.from(reader.bytes()));
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.network = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1498,6 +2833,7 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
         : globalThis.Array.isArray(object?.approval_signatures)
         ? object.approval_signatures.map((e: any) => Buffer.from(bytesFromBase64(e)))
         : [],
+      network: isSet(object.network) ? globalThis.String(object.network) : "",
     };
   },
 
@@ -1533,6 +2869,9 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     if (message.approvalSignatures?.length) {
       obj.approvalSignatures = message.approvalSignatures.map((e) => base64FromBytes(e));
     }
+    if (message.network !== "") {
+      obj.network = message.network;
+    }
     return obj;
   },
 
@@ -1553,6 +2892,7 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     message.riskVerdictSignature = object.riskVerdictSignature ?? Buffer.alloc(0);
     message.amlVerdictSignature = object.amlVerdictSignature ?? Buffer.alloc(0);
     message.approvalSignatures = object.approvalSignatures?.map((e) => e) || [];
+    message.network = object.network ?? "";
     return message;
   },
 };
@@ -2079,6 +3419,77 @@ export const SigningServiceService = {
     responseSerialize: (value: ListJournalResponse): Buffer => Buffer.from(ListJournalResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListJournalResponse => ListJournalResponse.decode(value),
   },
+  /** Signs the head of a sealed segment of the ledger: one per segment, each after the one before. */
+  signLedgerHead: {
+    path: "/finality.signing.v1.SigningService/SignLedgerHead" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: LedgerHead): Buffer => Buffer.from(LedgerHead.encode(value).finish()),
+    requestDeserialize: (value: Buffer): LedgerHead => LedgerHead.decode(value),
+    responseSerialize: (value: SignedLedgerHead): Buffer => Buffer.from(SignedLedgerHead.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SignedLedgerHead => SignedLedgerHead.decode(value),
+  },
+  /** A signatory more of an institution; repeating it changes nothing. The first two are taken as told, later ones endorsed by one of them. */
+  registerSignatory: {
+    path: "/finality.signing.v1.SigningService/RegisterSignatory" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RegisterSignatoryRequest): Buffer =>
+      Buffer.from(RegisterSignatoryRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RegisterSignatoryRequest => RegisterSignatoryRequest.decode(value),
+    responseSerialize: (value: RegisterSignatoryResponse): Buffer =>
+      Buffer.from(RegisterSignatoryResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RegisterSignatoryResponse => RegisterSignatoryResponse.decode(value),
+  },
+  /** Whether a signed request for a destination holds; refuses it otherwise. Nothing is stored. */
+  checkDestinationRequest: {
+    path: "/finality.signing.v1.SigningService/CheckDestinationRequest" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CheckDestinationRequestRequest): Buffer =>
+      Buffer.from(CheckDestinationRequestRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CheckDestinationRequestRequest => CheckDestinationRequestRequest.decode(value),
+    responseSerialize: (value: CheckDestinationRequestResponse): Buffer =>
+      Buffer.from(CheckDestinationRequestResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CheckDestinationRequestResponse =>
+      CheckDestinationRequestResponse.decode(value),
+  },
+  /** Puts a destination on the list, once both signatures hold; repeating it changes nothing. */
+  registerDestination: {
+    path: "/finality.signing.v1.SigningService/RegisterDestination" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RegisterDestinationRequest): Buffer =>
+      Buffer.from(RegisterDestinationRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RegisterDestinationRequest => RegisterDestinationRequest.decode(value),
+    responseSerialize: (value: RegisterDestinationResponse): Buffer =>
+      Buffer.from(RegisterDestinationResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RegisterDestinationResponse => RegisterDestinationResponse.decode(value),
+  },
+  /** At once, and for good. */
+  removeDestination: {
+    path: "/finality.signing.v1.SigningService/RemoveDestination" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RemoveDestinationRequest): Buffer =>
+      Buffer.from(RemoveDestinationRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RemoveDestinationRequest => RemoveDestinationRequest.decode(value),
+    responseSerialize: (value: RemoveDestinationResponse): Buffer =>
+      Buffer.from(RemoveDestinationResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RemoveDestinationResponse => RemoveDestinationResponse.decode(value),
+  },
+  /** Which destinations would get a signature now. */
+  checkDestinations: {
+    path: "/finality.signing.v1.SigningService/CheckDestinations" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CheckDestinationsRequest): Buffer =>
+      Buffer.from(CheckDestinationsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CheckDestinationsRequest => CheckDestinationsRequest.decode(value),
+    responseSerialize: (value: CheckDestinationsResponse): Buffer =>
+      Buffer.from(CheckDestinationsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CheckDestinationsResponse => CheckDestinationsResponse.decode(value),
+  },
 } as const;
 
 export interface SigningServiceServer extends UntypedServiceImplementation {
@@ -2089,6 +3500,18 @@ export interface SigningServiceServer extends UntypedServiceImplementation {
   /** Signs if the signer's own policy accepts; FAILED_PRECONDITION with the rule that refuses otherwise. Repeating it gives the same bytes. */
   signTransaction: handleUnaryCall<SignTransactionRequest, SignTransactionResponse>;
   listJournal: handleUnaryCall<ListJournalRequest, ListJournalResponse>;
+  /** Signs the head of a sealed segment of the ledger: one per segment, each after the one before. */
+  signLedgerHead: handleUnaryCall<LedgerHead, SignedLedgerHead>;
+  /** A signatory more of an institution; repeating it changes nothing. The first two are taken as told, later ones endorsed by one of them. */
+  registerSignatory: handleUnaryCall<RegisterSignatoryRequest, RegisterSignatoryResponse>;
+  /** Whether a signed request for a destination holds; refuses it otherwise. Nothing is stored. */
+  checkDestinationRequest: handleUnaryCall<CheckDestinationRequestRequest, CheckDestinationRequestResponse>;
+  /** Puts a destination on the list, once both signatures hold; repeating it changes nothing. */
+  registerDestination: handleUnaryCall<RegisterDestinationRequest, RegisterDestinationResponse>;
+  /** At once, and for good. */
+  removeDestination: handleUnaryCall<RemoveDestinationRequest, RemoveDestinationResponse>;
+  /** Which destinations would get a signature now. */
+  checkDestinations: handleUnaryCall<CheckDestinationsRequest, CheckDestinationsResponse>;
 }
 
 export interface SigningServiceClient extends Client {
@@ -2154,6 +3577,102 @@ export interface SigningServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListJournalResponse) => void,
+  ): ClientUnaryCall;
+  /** Signs the head of a sealed segment of the ledger: one per segment, each after the one before. */
+  signLedgerHead(
+    request: LedgerHead,
+    callback: (error: ServiceError | null, response: SignedLedgerHead) => void,
+  ): ClientUnaryCall;
+  signLedgerHead(
+    request: LedgerHead,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SignedLedgerHead) => void,
+  ): ClientUnaryCall;
+  signLedgerHead(
+    request: LedgerHead,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SignedLedgerHead) => void,
+  ): ClientUnaryCall;
+  /** A signatory more of an institution; repeating it changes nothing. The first two are taken as told, later ones endorsed by one of them. */
+  registerSignatory(
+    request: RegisterSignatoryRequest,
+    callback: (error: ServiceError | null, response: RegisterSignatoryResponse) => void,
+  ): ClientUnaryCall;
+  registerSignatory(
+    request: RegisterSignatoryRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RegisterSignatoryResponse) => void,
+  ): ClientUnaryCall;
+  registerSignatory(
+    request: RegisterSignatoryRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RegisterSignatoryResponse) => void,
+  ): ClientUnaryCall;
+  /** Whether a signed request for a destination holds; refuses it otherwise. Nothing is stored. */
+  checkDestinationRequest(
+    request: CheckDestinationRequestRequest,
+    callback: (error: ServiceError | null, response: CheckDestinationRequestResponse) => void,
+  ): ClientUnaryCall;
+  checkDestinationRequest(
+    request: CheckDestinationRequestRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CheckDestinationRequestResponse) => void,
+  ): ClientUnaryCall;
+  checkDestinationRequest(
+    request: CheckDestinationRequestRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CheckDestinationRequestResponse) => void,
+  ): ClientUnaryCall;
+  /** Puts a destination on the list, once both signatures hold; repeating it changes nothing. */
+  registerDestination(
+    request: RegisterDestinationRequest,
+    callback: (error: ServiceError | null, response: RegisterDestinationResponse) => void,
+  ): ClientUnaryCall;
+  registerDestination(
+    request: RegisterDestinationRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RegisterDestinationResponse) => void,
+  ): ClientUnaryCall;
+  registerDestination(
+    request: RegisterDestinationRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RegisterDestinationResponse) => void,
+  ): ClientUnaryCall;
+  /** At once, and for good. */
+  removeDestination(
+    request: RemoveDestinationRequest,
+    callback: (error: ServiceError | null, response: RemoveDestinationResponse) => void,
+  ): ClientUnaryCall;
+  removeDestination(
+    request: RemoveDestinationRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RemoveDestinationResponse) => void,
+  ): ClientUnaryCall;
+  removeDestination(
+    request: RemoveDestinationRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RemoveDestinationResponse) => void,
+  ): ClientUnaryCall;
+  /** Which destinations would get a signature now. */
+  checkDestinations(
+    request: CheckDestinationsRequest,
+    callback: (error: ServiceError | null, response: CheckDestinationsResponse) => void,
+  ): ClientUnaryCall;
+  checkDestinations(
+    request: CheckDestinationsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CheckDestinationsResponse) => void,
+  ): ClientUnaryCall;
+  checkDestinations(
+    request: CheckDestinationsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CheckDestinationsResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -1,0 +1,231 @@
+import {
+  approvalRefusal,
+  type Destination,
+  type KnownDestination,
+  looksLike,
+  unknownDestination,
+} from '@finality/address';
+import type { Network } from '@finality/bitcoin';
+import { fromTimestamp, type signingV1, toTimestamp } from '@finality/contracts';
+import type { EventReader, Session } from '@finality/event-store';
+import { assert, type Instant, type Refusal, type Runtime } from '@finality/kernel';
+import { execute, RefusalException, refusalOf } from '@finality/service';
+import { scriptOfAddress, type SignedStatement } from '@finality/signing';
+import type { Pool } from 'pg';
+import type { IssuerBody, IssuerStore } from './commands.ts';
+import { executePatiently, idempotencyClaim } from './execute.ts';
+import { poolQuery } from '@finality/event-store';
+import type { Asked } from './issuing.ts';
+import { addressesEndingLike } from './projections/destinations.projection.ts';
+import { rethrowUnavailable, type SignerOfAccounts } from './registration.ts';
+import { destinationStream, signatoriesStream } from './streams.ts';
+
+export interface DestinationRegistryOptions {
+  readonly store: IssuerStore;
+  readonly reader: EventReader;
+  readonly signer: SignerOfAccounts;
+  readonly runtime: Runtime;
+  readonly network: Network;
+  readonly waitMs: number;
+  readonly pool: Pool;
+}
+
+/** Who does something about a destination: an API key, for an institution if it is one's. */
+export interface Doer {
+  readonly keyId: string;
+  readonly institutionId: string | undefined;
+}
+
+export interface DestinationWanted {
+  readonly institutionId: string;
+  readonly address: string;
+  readonly label: string;
+  readonly request: SignedStatement;
+}
+
+/**
+ * Destinations, between the institutions and the signer. What the signer is told comes first and can be repeated: a crash between leaves what
+ * asking again completes, and never something that can be paid and isn't on the signer's list.
+ */
+export class DestinationRegistry {
+  readonly #options: DestinationRegistryOptions;
+
+  constructor(options: DestinationRegistryOptions) {
+    this.#options = options;
+  }
+
+  /** @returns since when */
+  async registerSignatory(request: signingV1.RegisterSignatoryRequest, by: Doer, asked: Asked): Promise<Instant> {
+    const { institutionId, address, proof, endorsement } = request;
+    await this.#patiently({ kind: 'check_institution', institutionId }, asked);
+    await this.#options.signer.registerSignatory(request).catch(rethrowUnavailable);
+    const nonces = [proof, endorsement].map((statement) => statement?.nonce ?? '').join(' ');
+    const body: IssuerBody = { kind: 'note_signatory', institutionId, address, by: by.keyId };
+    await this.#execute(body, asked, `${institutionId}/${address}`, { institution_id: institutionId, address, nonces });
+    const { state } = await this.#options.reader.loadState(signatoriesStream, institutionId);
+    const noted = state.signatories.find((each) => each.address === address);
+    assert(noted !== undefined, `${address} has been noted`);
+    return noted.registeredAt;
+  }
+
+  async request(wanted: DestinationWanted, by: Doer, asked: Asked): Promise<KnownDestination> {
+    const { institutionId, address, label, request } = wanted;
+    const { runtime, network, signer } = this.#options;
+    const script = scriptOfAddress(address, network, 'address');
+    if (!script.ok) throw new RefusalException(script.error);
+    await this.#patiently({ kind: 'check_institution', institutionId }, asked);
+    const refusal = await refusalBy(
+      signer.checkDestinationRequest({ institutionId, address, request: statementMessage(request) }),
+    );
+    const destinationId = runtime.id();
+    const destination: Omit<Destination, 'requestedAt'> = {
+      destinationId,
+      institutionId,
+      address,
+      script: script.value,
+      label,
+      request,
+      requestedBy: by.keyId,
+    };
+    const alike = await this.#alikeIssued(institutionId, address);
+    const body: IssuerBody = {
+      kind: 'request_destination',
+      institutionId,
+      destination,
+      ...(alike !== undefined && { looksLike: alike }),
+      ...(refusal && { refusal }),
+    };
+    return this.#decided(body, asked, destinationId, {
+      institution_id: institutionId,
+      address,
+      label,
+      request: textOf(request),
+    });
+  }
+
+  async approve(destinationId: string, approval: SignedStatement, by: Doer, asked: Asked): Promise<KnownDestination> {
+    const decided = await this.#approved(destinationId, approval, by);
+    const body: IssuerBody = { kind: 'approve_destination', destinationId, approval: decided };
+    return this.#decided(body, asked, destinationId, { destination_id: destinationId, approval: textOf(approval) });
+  }
+
+  review(
+    destinationId: string,
+    { decision, reason }: { readonly decision: 'approve' | 'reject'; readonly reason: string },
+    by: Doer,
+    asked: Asked,
+  ): Promise<KnownDestination> {
+    const body: IssuerBody = { kind: 'review_destination', destinationId, decision, reason, by: by.keyId };
+    return this.#decided(body, asked, destinationId, { destination_id: destinationId, decision, reason });
+  }
+
+  /** @param by of an institution: its own only */
+  async remove(destinationId: string, by: Doer, asked: Asked): Promise<KnownDestination> {
+    const { institutionId } = (await this.#known(destinationId, by)).destination;
+    await this.#options.signer.removeDestination({ destinationId, institutionId }).catch(rethrowUnavailable);
+    const body: IssuerBody = { kind: 'remove_destination', destinationId, by: by.keyId };
+    return this.#decided(body, asked, destinationId, { destination_id: destinationId });
+  }
+
+  /** The signer's answer, unless it needn't be asked: nothing is told to it that can't be approved here. */
+  async #approved(
+    destinationId: string,
+    approval: SignedStatement,
+    { keyId: by, institutionId }: Doer,
+  ): Promise<Extract<IssuerBody, { kind: 'approve_destination' }>['approval']> {
+    const { state } = await this.#options.reader.loadState(destinationStream, destinationId);
+    const refusal = approvalRefusal(destinationId, { institutionId, by }, state);
+    if (refusal) return { refusal };
+    assert(state.status !== 'none', 'what can be approved is there');
+    const { destination } = state;
+    const request: signingV1.RegisterDestinationRequest = {
+      destinationId,
+      institutionId: destination.institutionId,
+      address: destination.address,
+      request: statementMessage(destination.request),
+      approval: statementMessage(approval),
+      requestedBy: destination.requestedBy,
+      approvedBy: by,
+    };
+    let usableAt: Instant | undefined;
+    const refused = await refusalBy(
+      this.#options.signer.registerDestination(request).then((answer) => {
+        assert(answer.usableAt !== undefined, 'the signer says when it is usable');
+        usableAt = fromTimestamp(answer.usableAt);
+      }),
+    );
+    if (refused) return { refusal: refused };
+    return { institutionId, by, approval, usableAt: usableAt! };
+  }
+
+  async #alikeIssued(institutionId: string, address: string): Promise<string | undefined> {
+    const { pool, network } = this.#options;
+    const session: Session = {
+      query: (text, values) => poolQuery(pool, text, values),
+    };
+    const issued = await addressesEndingLike(session, institutionId, address);
+    return issued.find((other) => looksLike(other, address, network));
+  }
+
+  async #known(destinationId: string, { institutionId }: Doer): Promise<KnownDestination> {
+    const { state } = await this.#options.reader.loadState(destinationStream, destinationId);
+    const isTheirs =
+      state.status !== 'none' && (institutionId === undefined || state.destination.institutionId === institutionId);
+    if (!isTheirs) throw new RefusalException(unknownDestination(destinationId));
+    return state;
+  }
+
+  async #decided(
+    body: IssuerBody,
+    asked: Asked,
+    destinationId: string,
+    fields: Readonly<Record<string, string>>,
+  ): Promise<KnownDestination> {
+    const answer = await this.#execute(body, asked, destinationId, fields);
+    const id = 'repeated' in answer ? answer.repeated : destinationId;
+    if ('reply' in answer && answer.reply.kind === 'destination') return answer.reply.destination;
+    return this.#known(id, { keyId: '', institutionId: undefined });
+  }
+
+  #execute(
+    body: IssuerBody,
+    { principal, rpc, idempotencyKey: key, cause }: Asked,
+    resourceId: string,
+    fields: Readonly<Record<string, string>>,
+  ): ReturnType<typeof executePatiently> {
+    const idempotency = idempotencyClaim({ principal, rpc, key, resourceId }, fields);
+    return execute(this.#options.store, { body, cause, idempotency });
+  }
+
+  async #patiently(body: IssuerBody, { cause, signal }: Asked): Promise<void> {
+    const { store, runtime, waitMs } = this.#options;
+    await executePatiently(store, { body, cause }, { runtime, waitMs, ...(signal && { signal }) });
+  }
+}
+
+/** What the signer has against it; whatever else goes wrong is thrown. */
+async function refusalBy(asked: Promise<unknown>): Promise<Refusal | undefined> {
+  try {
+    await asked;
+    return undefined;
+  } catch (error) {
+    const refusal = refusalOf(error);
+    if (refusal === undefined || refusal.kind === 'unavailable') return rethrowUnavailable(error);
+    return refusal;
+  }
+}
+
+export const statementMessage = ({
+  signatory,
+  nonce,
+  validUntil,
+  signature,
+}: SignedStatement): signingV1.SignedStatement => ({
+  signatory,
+  nonce,
+  validUntil: toTimestamp(validUntil),
+  signature,
+});
+
+const textOf = ({ signatory, nonce, validUntil, signature }: SignedStatement): string =>
+  `${signatory} ${nonce} ${validUntil} ${signature}`;

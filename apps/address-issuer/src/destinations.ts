@@ -1,0 +1,215 @@
+import {
+  type Approval,
+  decideApproveDestination,
+  decideRemoveDestination,
+  decideRequestDestination,
+  decideReviewDestination,
+  type Destination,
+  type DestinationEvent,
+  type KnownDestination,
+  looksLike,
+} from '@finality/address';
+import type { Network } from '@finality/bitcoin';
+import type { Batch, Handled, Session } from '@finality/event-store';
+import { assertNever, type Decision, type Refusal } from '@finality/kernel';
+import { destinationStream, destinationStreamOf, signatoriesStream, signatoriesStreamOf } from './streams.ts';
+
+// Destinations in the issuer's store: what is asked for, who has looked at it, and what the signer has taken.
+
+export type DestinationBody =
+  /** Whether anything may be done for it. */
+  | { readonly kind: 'check_institution'; readonly institutionId: string }
+  | { readonly kind: 'note_signatory'; readonly institutionId: string; readonly address: string; readonly by: string }
+  | {
+      readonly kind: 'request_destination';
+      readonly institutionId: string;
+      readonly destination: Omit<Destination, 'requestedAt'>;
+      /** An address that it could be taken for, among those issued to the institution. */
+      readonly looksLike?: string;
+      /** What the signer has against it. Here all the same: a request that was granted before is only repeated. */
+      readonly refusal?: Refusal;
+    }
+  | {
+      readonly kind: 'review_destination';
+      readonly destinationId: string;
+      readonly decision: 'approve' | 'reject';
+      readonly reason: string;
+      readonly by: string;
+    }
+  | {
+      readonly kind: 'approve_destination';
+      readonly destinationId: string;
+      /** By the signer, or what it has against it. */
+      readonly approval: Approval | { readonly refusal: Refusal };
+    }
+  | { readonly kind: 'remove_destination'; readonly destinationId: string; readonly by: string };
+
+export type DestinationReply =
+  { readonly kind: 'done' } | { readonly kind: 'destination'; readonly destination: KnownDestination };
+
+const KINDS: readonly string[] = [
+  'check_institution',
+  'note_signatory',
+  'request_destination',
+  'review_destination',
+  'approve_destination',
+  'remove_destination',
+] satisfies readonly DestinationBody['kind'][];
+
+export const isDestinationBody = (body: { readonly kind: string }): body is DestinationBody =>
+  KINDS.includes(body.kind);
+
+interface Open {
+  readonly destinationId: string;
+  readonly institutionId: string;
+  readonly script: string;
+  readonly address: string;
+}
+
+/** What a batch knows of destinations, kept up to date within it. */
+export interface DestinationWorld {
+  /** Neither removed nor rejected: of the institutions concerned, and those of the scripts asked for. */
+  readonly open: Map<string, Open>;
+  /** Institutions that scripts were issued to. */
+  readonly issuedTo: ReadonlyMap<string, string>;
+  /** By institution and nonce. */
+  readonly nonces: Set<string>;
+}
+
+export function destinationStreamsOf(body: DestinationBody): readonly string[] {
+  switch (body.kind) {
+    case 'check_institution':
+      return [];
+    case 'note_signatory':
+      return [signatoriesStreamOf(body.institutionId)];
+    case 'request_destination':
+      return [destinationStreamOf(body.destination.destinationId)];
+    default:
+      return [destinationStreamOf(body.destinationId)];
+  }
+}
+
+export async function loadDestinations(
+  session: Session,
+  bodies: readonly DestinationBody[],
+): Promise<DestinationWorld> {
+  const asked = bodies.flatMap((body) => (body.kind === 'request_destination' ? [body.destination] : []));
+  if (asked.length === 0) return { open: new Map(), issuedTo: new Map(), nonces: new Set() };
+  const institutions = [...new Set(asked.map(({ institutionId }) => institutionId))];
+  const scripts = asked.map(({ script }) => script);
+  const open = await session.query<Open>(
+    `SELECT destination_id AS "destinationId", institution_id AS "institutionId", script, address FROM destinations
+     WHERE is_open AND (institution_id = ANY($1::text[]) OR script = ANY($2::text[]))`,
+    [institutions, scripts],
+  );
+  const issued = await session.query<{ script: string; institution_id: string }>(
+    'SELECT script, institution_id FROM addresses WHERE script = ANY($1::text[])',
+    [scripts],
+  );
+  const nonces = await session.query<{ institution_id: string; nonce: string }>(
+    'SELECT institution_id, nonce FROM destinations WHERE institution_id = ANY($1::text[]) AND nonce = ANY($2::text[])',
+    [institutions, asked.map(({ request }) => request.nonce)],
+  );
+  return {
+    open: new Map(open.map((each) => [each.destinationId, each])),
+    issuedTo: new Map(issued.map((row) => [row.script, row.institution_id])),
+    nonces: new Set(nonces.map((row) => nonceKey(row.institution_id, row.nonce))),
+  };
+}
+
+export function handleDestination(
+  body: DestinationBody,
+  world: DestinationWorld,
+  batch: Batch,
+  network: Network,
+): Handled<DestinationReply> {
+  switch (body.kind) {
+    case 'check_institution':
+      return DONE;
+    case 'note_signatory': {
+      const { institutionId, address, by } = body;
+      const { signatories } = batch.state(signatoriesStream, institutionId);
+      const noted = { type: 'signatory_noted', institutionId, address, by, at: batch.now } as const;
+      if (signatories.every((each) => each.address !== address)) batch.append(signatoriesStream, institutionId, noted);
+      return DONE;
+    }
+    case 'request_destination':
+      return request(body, world, batch, network);
+    case 'review_destination': {
+      const state = batch.state(destinationStream, body.destinationId);
+      return recorded(
+        body.destinationId,
+        decideReviewDestination(body.destinationId, body, state, batch.now),
+        world,
+        batch,
+      );
+    }
+    case 'approve_destination': {
+      const { destinationId, approval } = body;
+      if ('refusal' in approval) return { kind: 'refused', refusal: approval.refusal };
+      const state = batch.state(destinationStream, destinationId);
+      return recorded(destinationId, decideApproveDestination(destinationId, approval, state, batch.now), world, batch);
+    }
+    case 'remove_destination': {
+      const state = batch.state(destinationStream, body.destinationId);
+      return recorded(
+        body.destinationId,
+        decideRemoveDestination(body.destinationId, body.by, state, batch.now),
+        world,
+        batch,
+      );
+    }
+    default:
+      return assertNever(body, 'destination command');
+  }
+}
+
+const DONE: Handled<DestinationReply> = { kind: 'accepted', reply: { kind: 'done' } };
+
+function request(
+  { destination, looksLike: issuedAlike, refusal }: Extract<DestinationBody, { kind: 'request_destination' }>,
+  world: DestinationWorld,
+  batch: Batch,
+  network: Network,
+): Handled<DestinationReply> {
+  if (refusal) return { kind: 'refused', refusal };
+  const { destinationId, institutionId, script, address } = destination;
+  const own = [...world.open.values()].filter((each) => each.institutionId === institutionId);
+  const alike = issuedAlike ?? own.find((each) => looksLike(each.address, address, network))?.address;
+  const issuedTo = world.issuedTo.get(script);
+  const listedBy = [...world.open.values()].find((each) => each.script === script)?.institutionId;
+  const nonce = nonceKey(institutionId, destination.request.nonce);
+  const facts = {
+    ...(issuedTo !== undefined && { issuedTo }),
+    ...(listedBy !== undefined && { listedBy }),
+    ...(alike !== undefined && { looksLike: alike }),
+    isReplayed: world.nonces.has(nonce),
+    count: own.length,
+  };
+  const decision = decideRequestDestination({ ...destination, requestedAt: batch.now }, facts);
+  if (decision.kind === 'accepted') {
+    world.open.set(destinationId, { destinationId, institutionId, script, address });
+    world.nonces.add(nonce);
+  }
+  return recorded(destinationId, decision, world, batch);
+}
+
+function recorded(
+  destinationId: string,
+  decision: Decision<DestinationEvent, Refusal>,
+  world: DestinationWorld,
+  batch: Batch,
+): Handled<DestinationReply> {
+  if (decision.kind === 'refused') return { kind: 'refused', refusal: decision.refused };
+  const { events } = decision;
+  const state =
+    events.length > 0
+      ? batch.append(destinationStream, destinationId, ...events)
+      : batch.state(destinationStream, destinationId);
+  if (state.status === 'none') return DONE;
+  if (state.status === 'removed' || state.status === 'rejected') world.open.delete(destinationId);
+  return { kind: 'accepted', reply: { kind: 'destination', destination: state } };
+}
+
+/** Ids of institutions have no spaces. */
+const nonceKey = (institutionId: string, nonce: string): string => `${institutionId} ${nonce}`;

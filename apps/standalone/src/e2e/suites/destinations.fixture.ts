@@ -1,0 +1,186 @@
+import { addressV1, institutionV1 } from '@finality/contracts';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type Api, refused } from '../api.fixture.ts';
+import { type Bank, freshKey } from '../bank.fixture.ts';
+import { type E2e, expectInOrder } from '../e2e.fixture.ts';
+import { outsideAddress, Signatories } from '../signatories.fixture.ts';
+import { patiently, until } from '../wait.fixture.ts';
+
+export const COOLING_SECONDS = 2;
+
+const { DestinationDecision } = addressV1;
+
+/** Four characters at each end in common. */
+const ALIKE = ['bcrt1qw508vqqqqqqqqqqqqqqqqqqqqr077ljpr3cq6l', 'bcrt1qw508vqqqqqqqqqqqqqqqqqqqqrnnznsu57cq6l'] as const;
+
+/** `COOLING` */
+const statusOf = ({ status }: addressV1.Destination): string =>
+  addressV1.destinationStatusToJSON(status).replace('DESTINATION_STATUS_', '');
+
+/** Settlements that pay an address outside, which its payee has had put on a list. */
+export function destinations(e2e: () => E2e): void {
+  let payee: Bank;
+  /** Of the second person. */
+  let second: Api;
+  let people: Signatories;
+  let addresses = 0;
+
+  beforeAll(async () => {
+    payee = await e2e().bank({ wallet: 'none' });
+    people = await Signatories.of(e2e(), payee);
+    const roles = [institutionV1.Role.ROLE_INSTITUTION];
+    const issued = { idempotencyKey: freshKey(), institutionId: payee.id, roles, label: 'second person' };
+    second = e2e().api((await e2e().operator.institutions.issueApiKey(issued)).secret);
+    await patiently(() => second.destinations.listDestinations(listOf(payee)));
+  });
+
+  const listOf = ({ id }: Bank) => ({ institutionId: id, pageSize: 0, pageToken: '' });
+  const fresh = (): string => outsideAddress(++addresses);
+
+  const request = (address: string, over: Partial<addressV1.RegisterDestinationRequest> = {}) => ({
+    idempotencyKey: freshKey(),
+    institutionId: payee.id,
+    address,
+    label: 'treasury',
+    request: people.sign('ann', 'register destination', address),
+    ...over,
+  });
+  const ask = (address: string, over: Partial<addressV1.RegisterDestinationRequest> = {}) =>
+    payee.api.destinations.registerDestination(request(address, over));
+  const approval = ({ destinationId, address }: addressV1.Destination) => ({
+    idempotencyKey: freshKey(),
+    destinationId,
+    approval: people.sign('bob', 'approve destination', address),
+  });
+  const remove = ({ destinationId }: addressV1.Destination) =>
+    payee.api.destinations.removeDestination({ idempotencyKey: freshKey(), destinationId });
+
+  async function listed(): Promise<addressV1.Destination> {
+    const asked = await ask(fresh());
+    return second.destinations.approveDestination(approval(asked));
+  }
+
+  const shown = async (id: string): Promise<addressV1.Destination> => {
+    const { destinations: all } = await payee.api.destinations.listDestinations(listOf(payee));
+    return all.find(({ destinationId }) => destinationId === id)!;
+  };
+
+  describe('getting onto the list', () => {
+    it('takes two people, and the cooling time; the same again is the same', async () => {
+      const address = fresh();
+      const [asking, key] = [request(address), freshKey()];
+      const asked = await payee.api.destinations.registerDestination(asking);
+      expect(asked).toMatchObject({ institutionId: payee.id, address, label: 'treasury', requestedBy: payee.keyId });
+      expect([statusOf(asked), asked.usableAt]).toEqual(['PENDING', undefined]);
+      expect(await payee.api.destinations.registerDestination(asking)).toEqual(asked);
+      const approving = { ...approval(asked), idempotencyKey: key };
+      const own = await refused(payee.api.destinations.approveDestination(approving));
+      expect(own?.reason).toBe('APPROVED_BY_REQUESTER');
+      const self = { ...approving, approval: people.sign('ann', 'approve destination', address) };
+      expect((await refused(second.destinations.approveDestination(self)))?.reason).toBe('APPROVED_BY_REQUESTER');
+      const approved = await second.destinations.approveDestination(approving);
+      expect(statusOf(approved)).toBe('COOLING');
+      expect(approved.approvedBy).not.toBe(payee.keyId);
+      expect((await second.destinations.approveDestination(approving)).usableAt).toEqual(approved.usableAt);
+      expect(await payee.api.destinations.registerDestination(asking)).toMatchObject({ address });
+      await until(
+        'it has cooled',
+        () => shown(asked.destinationId),
+        (now) => statusOf(now) === 'ACTIVE',
+      );
+    });
+
+    it('is refused, each for its reason', async () => {
+      const address = fresh();
+      const other = await e2e().bank();
+      const reason = async (call: Promise<unknown>): Promise<string | undefined> => (await refused(call))?.reason;
+      const signed = people.sign('ann', 'register destination', address, { nonce: 'again' });
+      const taken = await ask(fresh());
+      expect({
+        'a stranger signed': await reason(
+          ask(address, { request: people.sign('eve', 'register destination', address) }),
+        ),
+        'for another address': await reason(
+          ask(address, { request: people.sign('ann', 'register destination', fresh()) }),
+        ),
+        'an approval': await reason(ask(address, { request: people.sign('ann', 'approve destination', address) })),
+        expired: await reason(
+          ask(address, { request: people.sign('ann', 'register destination', address, { validMs: -1_000 }) }),
+        ),
+        'for a year': await reason(
+          ask(address, { request: people.sign('ann', 'register destination', address, { validMs: 365 * 86_400_000 }) }),
+        ),
+        'there already': await reason(ask(taken.address)),
+        'of another bank’s wallet': await reason(ask(await other.address('wallet'))),
+        'of an own address': await reason(ask(await payee.address('clearing'))),
+        'of the signatures of another bank': await reason(
+          other.api.destinations.registerDestination({ ...request(address), institutionId: other.id }),
+        ),
+        'the good one': statusOf(await ask(address, { request: signed })),
+        'its signature again': await reason(ask(fresh(), { request: { ...signed } })),
+      }).toEqual({
+        'a stranger signed': 'UNKNOWN_SIGNATORY',
+        'for another address': 'SIGNATURE_INVALID',
+        'an approval': 'SIGNATURE_INVALID',
+        expired: 'REQUEST_EXPIRED',
+        'for a year': 'VALID_FOR_TOO_LONG',
+        'there already': 'DESTINATION_EXISTS',
+        'of another bank’s wallet': 'SCRIPT_OF_OTHER_INSTITUTION',
+        'of an own address': 'SCRIPT_OF_WALLET',
+        'of the signatures of another bank': 'UNKNOWN_SIGNATORY',
+        'the good one': 'PENDING',
+        'its signature again': 'SIGNATURE_INVALID',
+      });
+    });
+
+    it('again after a removal takes new signatures', async () => {
+      const approved = await listed();
+      const [old, oldApproval] = [request(approved.address), approval(approved)];
+      const gone = await remove(approved);
+      expect([statusOf(gone), statusOf(await remove(approved))]).toEqual(['REMOVED', 'REMOVED']);
+      const again = await payee.api.destinations.registerDestination(old);
+      expect(again.destinationId).not.toBe(approved.destinationId);
+      await second.destinations.approveDestination({ ...oldApproval, destinationId: again.destinationId });
+      await remove(again);
+      expect(
+        (await refused(payee.api.destinations.registerDestination({ ...old, idempotencyKey: freshKey() })))?.reason,
+      ).toBe('SIGNATURE_REPLAYED');
+      expect((await refused(second.destinations.approveDestination(approval(again))))?.reason).toBe(
+        'DESTINATION_STATUS',
+      );
+    });
+
+    it('waits for a compliance officer where it begins and ends like another', async () => {
+      const [one, alike] = ALIKE;
+      await ask(one);
+      const held = await ask(alike);
+      expect([statusOf(held), held.reason]).toEqual(['HELD', `begins and ends like ${one}, and is another`]);
+      expect((await refused(second.destinations.approveDestination(approval(held))))?.reason).toBe('DESTINATION_HELD');
+      const { destinationId } = held;
+      const review = { idempotencyKey: freshKey(), destinationId, reason: 'compared by telephone' };
+      const decision = DestinationDecision.DESTINATION_DECISION_APPROVE;
+      expect((await refused(second.destinations.reviewDestination({ ...review, decision })))?.reason).toBe(
+        'ROLE_REQUIRED',
+      );
+      expect(statusOf(await e2e().compliance.destinations.reviewDestination({ ...review, decision }))).toBe('PENDING');
+      expect(statusOf(await second.destinations.approveDestination(approval(held)))).toBe('COOLING');
+    });
+
+    it('can be signed for by a third person whom one of the first two endorses', async () => {
+      const { operator } = e2e();
+      const joining = people.joining('eve');
+      expect((await refused(operator.destinations.registerSignatory(joining)))?.reason).toBe('ENDORSEMENT_REQUIRED');
+      const endorsement = people.sign('ann', 'endorse signatory', people.eve.address);
+      await payee.api.destinations.registerSignatory({ ...joining, idempotencyKey: freshKey(), endorsement });
+      const { signatories } = await payee.api.destinations.listSignatories({ institutionId: payee.id });
+      expect(signatories.map(({ address }) => address)).toEqual(
+        [people.ann, people.bob, people.eve].map((who) => who.address),
+      );
+      const address = fresh();
+      const asked = await ask(address, { request: people.sign('eve', 'register destination', address) });
+      expect(statusOf(await second.destinations.approveDestination(approval(asked)))).toBe('COOLING');
+    });
+  });
+
+  it('leave everything in order', () => expectInOrder(e2e()));
+}
