@@ -33,6 +33,8 @@ export interface LineageIdentity {
   readonly walletId: string;
   readonly institutionId: string;
   readonly anchor: OutpointKey;
+  /** It pays for this version of another lineage, whose change its anchor is (CPFP). */
+  readonly parent?: { readonly lineageId: string; readonly version: number };
 }
 
 /** The version that is to be offered next, before its addresses and its transaction exist. */
@@ -172,6 +174,18 @@ export const isDead = ({ inputs }: LineageVersion, { lost }: OfferedLineage): bo
 /** It pays the wallet alone: what it was to pay has been cancelled. */
 export const paysNobody = ({ payouts }: Pick<LineageVersion, 'payouts'>): boolean => payouts.length === 0;
 
+/** The lineage of the transaction that pays for this version. */
+export const childIdOf = (lineageId: string, version: number): string => `${lineageId}/${version}`;
+
+/** What a lineage is from the beginning. */
+export function identityOf(lineage: Exclude<Lineage, { status: 'none' }>): LineageIdentity {
+  const { lineageId, walletId, institutionId, anchor, parent } = 'plan' in lineage ? lineage.plan : lineage;
+  return { lineageId, walletId, institutionId, anchor, ...(parent === undefined ? {} : { parent }) };
+}
+
+/** The settlement in whose name something is done for a lineage: the one that it has its id from. */
+export const beginnerOf = ({ lineageId, parent }: LineageIdentity): string => parent?.lineageId ?? lineageId;
+
 /** Whether one version pays what another doesn't: some of it may be left over once one of them has won. */
 export function versionsDiffer(versions: readonly Pick<LineagePlan, 'payouts'>[]): boolean {
   const payees = versions.map(({ payouts }) => payouts.map(({ settlementId }) => settlementId).sort());
@@ -242,9 +256,8 @@ function evolve(state: Lineage, event: LineageEvent): Lineage {
 function withVersion(state: Lineage, version: LineageVersion): Lineage {
   const added = { ...version, broadcast: false };
   if (state.status === 'planned') {
-    const { lineageId, walletId, institutionId, anchor } = state.plan;
     const { conflicts } = state;
-    const identity = { lineageId, walletId, institutionId, anchor };
+    const identity = identityOf(state);
     const ownHeldSats = ownHeld(version, 0n as Sats);
     return { ...identity, status: 'offered', versions: [added], life: 0, conflicts, lost: [], ownHeldSats };
   }

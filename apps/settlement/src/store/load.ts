@@ -19,6 +19,8 @@ import {
   type Coin,
   coinTransferIds,
   depositTransferIds,
+  childIdOf,
+  identityOf,
   inputsOf,
   type OfferedLineage,
   lineageTransferIds,
@@ -186,9 +188,14 @@ class States {
       const lineage = this.#batch.state(lineageStream, id);
       for (const settlementId of settlementsOf(lineage)) needs.settlements.add(settlementId);
       for (const { outpoint } of inputsOf(lineage)) needs.outpoints.add(outpoint);
+      if (lineage.status === 'none') continue;
+      const { walletId, institutionId, parent } = identityOf(lineage);
+      needs.wallets.add(walletId);
+      needs.institutions.add(institutionId);
+      if (parent !== undefined) needs.lineages.add(parent.lineageId);
       if (!('versions' in lineage)) continue;
-      needs.wallets.add(lineage.walletId);
-      needs.institutions.add(lineage.institutionId);
+      if (needs.bumping.lineages.has(id))
+        for (const { version } of lineage.versions) needs.lineages.add(childIdOf(id, version));
       for (const { outpoint } of lineage.versions.flatMap(({ outputs }) => outputs)) needs.outpoints.add(outpoint);
       // What a version leaves over is paid by a lineage that has its id from one of the payouts.
       if (mayLeaveOver(lineage)) for (const settlementId of settlementsOf(lineage)) needs.lineages.add(settlementId);
@@ -286,6 +293,7 @@ class States {
       if ('lineageId' in settlement && settlement.lineageId !== undefined) needs.lineages.add(settlement.lineageId);
       if (!('payout' in settlement) || settlement.payout === undefined) continue;
       needs.lineages.add(settlement.payout.lineageId);
+      if (needs.bumping.settlements.has(id)) needs.bumping.lineages.add(settlement.payout.lineageId);
       for (const lineageId of settlement.payout.formerLineages) needs.lineages.add(lineageId);
     }
   }

@@ -1,7 +1,7 @@
 import { addressV1 } from '@finality/contracts';
 import { parseScriptHex } from '@finality/bitcoin';
 import { assert, unwrap, type Worker } from '@finality/kernel';
-import { type Destination, type Destinations, type LineagePlan, planOf } from '@finality/settlement';
+import { beginnerOf, type Destination, type Destinations, type LineagePlan, planOf } from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import { lineageStream } from '../store/streams.ts';
 import { causesOfWork } from './cause.ts';
@@ -51,8 +51,8 @@ export class AssignDestinations implements Worker {
   async #assign(assigned: readonly { plan: LineagePlan; destinations: Destinations }[]): Promise<void> {
     const causes = await causesOfWork(
       this.#env,
-      // What pays nobody any more was begun by the settlement that the lineage has its id from.
-      assigned.map(({ plan }) => plan.payouts[0]?.settlementId ?? plan.lineageId),
+      // What pays nobody was begun by the settlement that the lineage, or the one that it pays for, has its id from.
+      assigned.map(({ plan }) => plan.payouts[0]?.settlementId ?? beginnerOf(plan)),
     );
     const outcomes = await this.#store.execute(
       assigned.map(({ plan, destinations }, i) => ({

@@ -3,6 +3,7 @@ import type { signingV1 } from '@finality/contracts';
 import { assert, type Instant, type Worker } from '@finality/kernel';
 import { refusalOf, withSpan } from '@finality/service';
 import {
+  beginnerOf,
   latest,
   living,
   type OfferedLineage,
@@ -61,7 +62,7 @@ export class SignPayouts implements Worker {
     const settlements = await this.#reader.loadStates(settlementStream, settlementIds);
     const { epoch } = await this.#reader.head();
     const { network } = this.#env.config;
-    const [cause] = await causesOfWork(this.#env, [settlementIds[0] ?? lineageId]);
+    const [cause] = await causesOfWork(this.#env, [settlementIds[0] ?? beginnerOf(lineage)]);
     const span = { traceparent: cause?.traceparent, attributes: { 'finality.txid': version.txid } };
     await withSpan('sign payout', span, async (traceparent) => {
       const terms = settlements.map(({ state }) => living(state).terms);

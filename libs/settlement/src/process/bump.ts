@@ -1,8 +1,16 @@
 import { type FeeRate } from '@finality/bitcoin';
 import { err, ok, refusal, type Refusal, type Result } from '@finality/kernel';
 import type { Book } from '../book.ts';
-import { latest, type LineagePayout, type OfferedLineage, type OfferedVersion, settlementsPaid } from '../lineage.ts';
+import {
+  identityOf,
+  latest,
+  type LineagePayout,
+  type OfferedLineage,
+  type OfferedVersion,
+  settlementsPaid,
+} from '../lineage.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
+import { childOf, isMoot, isPinned, payByChild } from './child.ts';
 import { feeRateNow } from './fees.ts';
 import { fund, held, rateOf, refused } from './fund.ts';
 import { join, type Joined, reservations } from './join.ts';
@@ -18,6 +26,9 @@ function bump(book: Book, lineageId: string, feeRate: FeeRate): Result<void, Ref
   const waits = waiting(book, lineageId);
   if (!waits.ok) return waits;
   const lineage = waits.value;
+  const child = childOf(book, lineage);
+  // What pays for it can be replaced without what others have made of its outputs.
+  if (child !== undefined && child.status !== 'none') return bump(book, identityOf(child).lineageId, feeRate);
   const last = latest(lineage);
   if (lineage.next !== undefined || last.signedHex === undefined)
     return refused('VERSION_UNDER_WAY', `version ${(lineage.next ?? last).version} is being signed`);
@@ -47,7 +58,8 @@ function waiting(book: Book, lineageId: string): Result<OfferedLineage, Refusal>
     lineage.status === 'offered' &&
     lineage.inBlock === undefined &&
     lineage.conflicts.length + lineage.lost.length === 0;
-  if (!waits) return refused('NOT_WAITING', 'expected a transaction that waits for its first confirmation');
+  if (!waits || isMoot(book, lineage))
+    return refused('NOT_WAITING', 'expected a transaction that waits for its first confirmation');
   const states = settlementsPaid(lineage).map((id) => living(book.settlements.get(id)));
   if (states.some((state) => isIn(state, lineage) && state.status !== 'executing' && !isGivenUp(state)))
     return refused('NOT_WAITING', 'expected payouts that have never been final');
@@ -71,9 +83,9 @@ const isIn = (state: LivingSettlement, { lineageId }: OfferedLineage): boolean =
  */
 function replace(book: Book, lineage: OfferedLineage, { payouts, ...funding }: Joined): Result<void, Refusal> {
   const last = latest(lineage);
-  const { lineageId, walletId, institutionId, anchor } = lineage;
+  const { lineageId } = lineage;
   const version = last.version + 1;
-  const plan = { lineageId, walletId, institutionId, anchor, version, payouts, ...funding, offerAt: book.now };
+  const plan = { ...identityOf(lineage), version, payouts, ...funding, offerAt: book.now };
   const affordable = book.ledger.check([...held(book, plan), ...reservations(book, payouts)]);
   if (!affordable.ok) return refused('INSUFFICIENT_LIQUIDITY', 'the payer has not got what the fee takes more');
   dropNext(book, lineageId, 'another version is planned in its place');
@@ -101,7 +113,12 @@ export function bumpSettlement(book: Book, settlementId: string, feeRate: FeeRat
 export function bumpDue(book: Book, lineageId: string): void {
   const lineage = book.lineages.get(lineageId);
   if (lineage.status !== 'offered' || lineage.inBlock !== undefined) return;
-  bumpTo(book, lineageId, dearer(book, latest(lineage)));
+  // Its child has a turn of its own.
+  if (childOf(book, lineage) !== undefined) return waitForBlock(book, lineageId);
+  const feeRate = dearer(book, latest(lineage));
+  if (isPinned(lineage) && waiting(book, lineageId).ok && payByChild(book, lineage, feeRate).ok)
+    return waitForBlock(book, lineageId);
+  bumpTo(book, lineageId, feeRate);
 }
 
 /** Whatever keeps it from being replaced now is looked at again in some blocks. */

@@ -1,5 +1,6 @@
 import {
   decideBump,
+  type Descendant,
   dustLimitSats,
   type FeeRate,
   feeRateOf,
@@ -11,6 +12,7 @@ import { addSats, err, ok, refusal, type Refusal, type Result, type Sats } from 
 import type { Transfer } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import {
+  childIdOf,
   latest,
   type LineageInput,
   type LineagePayout,
@@ -19,6 +21,7 @@ import {
   type OfferedLineage,
   type OfferedVersion,
   settlementsPaid,
+  versionNumbered,
 } from '../lineage.ts';
 import { ownFeeHeld } from '../postings/lineage.ts';
 import { heldMore } from '../postings/payout.ts';
@@ -42,7 +45,8 @@ export function sharesOf(book: Book, plan: Paying): readonly Sats[] {
 /** What has to be held beside what is: each payout's share of the fee may be larger than in any version before. */
 export function held(book: Book, plan: Paying & Pick<LineagePlan, 'lineageId' | 'version'>): readonly Transfer[] {
   if (plan.payouts.length === 0) {
-    const moreSats = plan.feeSats - offered(book.lineages.get(plan.lineageId)).ownHeldSats;
+    const lineage = book.lineages.get(plan.lineageId);
+    const moreSats = plan.feeSats - ('versions' in lineage ? lineage.ownHeldSats : 0n);
     return moreSats > 0n ? [ownFeeHeld(plan, plan.version, moreSats)] : [];
   }
   return sharesOf(book, plan).flatMap((feeSats, i) => {
@@ -52,6 +56,12 @@ export function held(book: Book, plan: Paying & Pick<LineagePlan, 'lineageId' | 
     const moreSats = feeSats - state.payout.heldSats;
     return moreSats > 0n ? [heldMore(state.terms, plan, moreSats)] : [];
   });
+}
+
+interface Target {
+  readonly feeRate: FeeRate;
+  readonly feeCapSats: Sats;
+  readonly child: readonly Descendant[];
 }
 
 export interface Funding {
@@ -71,9 +81,7 @@ export function fund(
   const payees = payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
   const change = placeholderFor(book, lineage.walletId);
   const amountSats = addSats(...payouts.map((payout) => payout.amountSats));
-  // Who pays nobody any more bears what all that were to be paid would have.
-  const bearers = payees.length > 0 ? payees.length : settlementsPaid(lineage).length;
-  const target = { feeRate, feeCapSats: (book.policy.feeCapSats * BigInt(bearers)) as Sats };
+  const target = { feeRate, feeCapSats: feeCapOf(book, lineage, payees.length), child: childFee(book, lineage) };
   const free = spendable(book, lineage.walletId).slice(0, COINS_ADDED_MAX).map(inputOf);
   for (let added = 0; added <= free.length; added++) {
     const inputs = [...last.inputs, ...free.slice(0, added)];
@@ -96,17 +104,43 @@ export function fund(
   return refused('NO_COINS', 'the wallet has no confirmed coins for the fee');
 }
 
+/** The most that a transaction of the lineage may cost that pays so many; with what it pays for, where it pays for another's. */
+export function feeCapOf(book: Book, lineage: OfferedLineage, payees: number): Sats {
+  const { feeCapSats } = book.policy;
+  if (lineage.parent === undefined) {
+    // Who pays nobody any more bears what all that were to be paid would have.
+    const bearers = payees > 0 ? payees : settlementsPaid(lineage).length;
+    return (feeCapSats * BigInt(bearers)) as Sats;
+  }
+  const { payouts, feeSats } = versionNumbered(
+    offered(book.lineages.get(lineage.parent.lineageId)),
+    lineage.parent.version,
+  );
+  const leftSats = feeCapSats * BigInt(payouts.length) - feeSats;
+  return (leftSats > 0n ? leftSats : 0n) as Sats;
+}
+
+/** What is replaced with the last version: the transaction that pays for it, if there is one. */
+function childFee(book: Book, { lineageId, versions }: OfferedLineage): readonly Descendant[] {
+  return versions.flatMap(({ version }) => {
+    const child = book.lineages.get(childIdOf(lineageId, version));
+    if (child.status !== 'offered') return [];
+    const last = latest(child);
+    return [{ feeSats: last.feeSats, vsize: vsizeOf(weightOfVersion(last)), isOwn: true }];
+  });
+}
+
 /** The fee of a replacement of this weight at the feerate asked for, or at what nodes ask for if that is more. */
 function feeOf(
   { policy: { bump: policy } }: Book,
   last: OfferedVersion,
   weight: number,
-  { feeRate, feeCapSats }: { readonly feeRate: FeeRate; readonly feeCapSats: Sats },
+  { feeRate, feeCapSats, child }: Target,
 ): Result<Sats, Refusal> {
   const { version, feeSats } = last;
   const decision = decideBump({
-    // Nobody tells what payees have made of its outputs: those that follow ours are spent when they are final.
-    versions: [{ version, feeSats, vsize: vsizeOf(weightOfVersion(last)), descendants: [] }],
+    // Nobody tells what payees have made of its outputs.
+    versions: [{ version, feeSats, vsize: vsizeOf(weightOfVersion(last)), descendants: child }],
     target: feeRate,
     incremental: policy.incrementalFeeRate,
     floor: policy.incrementalFeeRate,
@@ -123,7 +157,8 @@ function feeOf(
   }
 }
 
-const weightOfVersion = ({ inputs, outputs }: OfferedVersion): number =>
+/** The most that a version can weigh. */
+export const weightOfVersion = ({ inputs, outputs }: OfferedVersion): number =>
   weightOf(
     inputs,
     outputs.map(({ destination }) => destination.script),

@@ -19,6 +19,7 @@ import { mustPost } from '../postings/post.ts';
 import { commitment, reservation } from '../postings/payout.ts';
 import { living, type Payout } from '../settlement.ts';
 import { bumpTo, dropNext, waitForBlock } from './bump.ts';
+import { isMoot } from './child.ts';
 import { held, rateOfPlan, sharesOf } from './fund.ts';
 import { mayJoin, reservations } from './join.ts';
 import { returnLeftOver } from './requeue.ts';
@@ -67,6 +68,7 @@ export function offer(book: Book, lineageId: string, version: number, destinatio
 /** What could be afforded when it was planned may have been spent since, and what was to join it may be paid otherwise or not any more. */
 function isPossible(book: Book, lineage: Lineage, plan: LineagePlan): boolean {
   const more = [...held(book, plan), ...reservations(book, plan.payouts)];
+  if (isMoot(book, lineage)) return false;
   if (!book.ledger.check(more).ok) return false;
   if (lineage.status !== 'offered') return true;
   const known = new Set(settlementsPaid(lineage));

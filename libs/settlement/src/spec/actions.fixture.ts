@@ -25,6 +25,7 @@ export const ACTION_WEIGHTS = {
   reorg: 4,
   poll: 6,
   evict: 1,
+  pin: 1,
   rescan: 1,
   notice: 3,
   submit: 8,
@@ -62,6 +63,7 @@ export const PAYOUT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   redo: 3,
   bump: 8,
   drop: 4,
+  pin: 2,
   assign: 2,
   confirm: 4,
   agree: 6,
@@ -76,10 +78,11 @@ export const VERSION_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   ...zero(),
   share: 12,
   hurry: 16,
-  mine: 4,
+  mine: 6,
   win: 6,
   bump: 10,
   drop: 3,
+  pin: 3,
   assign: 3,
   sign: 2,
   broadcast: 2,
@@ -135,6 +138,8 @@ export function act(world: World, { kind, a, b, c }: Action): void {
       const tx = pick([...world.chain.mempool.values()], a);
       return tx === undefined ? undefined : world.chain.evict(tx.txid);
     }
+    case 'pin':
+      return pin(world, a, b);
     case 'rescan':
       return world.rescan();
     case 'notice': {
@@ -420,6 +425,21 @@ function undo(world: World, a: number, b: number, c: number): void {
   if (bit(b, 1)) world.chain.accept(tx);
   else world.mine(() => bit(b, 2), [tx]);
   for (let i = 0; i < c % 8; i++) world.mine(() => bit(b, 3));
+}
+
+/** A payee has spent what a transaction of ours pays him, so that no node takes a dearer one in its place, and no block takes it as it is. */
+function pin(world: World, a: number, b: number): void {
+  const lineages = world.book.lineages.all().flatMap((lineage) => ('versions' in lineage ? lineage : []));
+  const waiting = lineages.filter(({ versions }) => versions.some(({ txid }) => world.chain.mempool.has(txid)));
+  const version = pick(waiting, a)?.versions.find(({ txid }) => world.chain.mempool.has(txid));
+  if (version === undefined) return;
+  world.chain.pinned.add(version.txid);
+  for (const { settlementId } of version.payouts) world.bump(settlementId, BigInt(3_000 + (b % 8) * 1_000));
+  for (let i = 0; i < 2 + (b % 6); i++) {
+    hurry(world);
+    world.mine(() => false);
+  }
+  if (bit(b, 5)) hurry(world);
 }
 
 /** A version of a lineage is mined, whichever the nodes would have. */
