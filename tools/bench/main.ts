@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { benchChain } from './chain/index.ts';
 import { type Measured, table } from './figures.ts';
 import { benchKafka } from './kafka.ts';
+import { benchLedger } from './ledger.ts';
 import { benchMemory } from './memory.ts';
 import { machine } from './processes.ts';
 import { benchSettlement } from './settlement.ts';
@@ -11,6 +12,8 @@ const USAGE = `npm run bench -- <group>… [--json] [--profile <directory>]
   settlement   settlement.e2e: CENTRALIZED settlements per second, from the request on a stream to settled as a watcher sees it, each
                with exactly the changes it should have; settlement.p50, settlement.p99: milliseconds at half that load;
                settlement.cpu: CPU milliseconds per settlement of services and Postgres
+  ledger       ledger.batch1000: transfers per second in batches of 1,000, each within its payer's limit, hashed and chained;
+               ledger.single, ledger.single.p99: milliseconds of a transfer by itself
   memory       memory.standalone: MiB (proportional set size) of services and Postgres after 10,000 settlements
   kafka        kafka.relay: published messages per second from a service's table to a Kafka of the bench's own;
                kafka.e2e, kafka.p50, kafka.p99: as settlement's, with each service a process of its own, over Kafka;
@@ -35,6 +38,7 @@ const USAGE_EXIT = 64;
 
 const GROUPS: Readonly<Record<string, (profile?: string) => Promise<Measured>>> = {
   settlement: benchSettlement,
+  ledger: benchLedger,
   memory: benchMemory,
   kafka: benchKafka,
   chain: benchChain,

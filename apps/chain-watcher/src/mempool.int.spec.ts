@@ -31,6 +31,33 @@ function spending(coins: ReturnType<typeof rig.payer.coins>, to: 'us' | 'them', 
   return rig.payer.pay([{ script, valueSats: 50_000n }], { feeSats, coins });
 }
 
+describe('feerates', () => {
+  it('are told with what the mempool pays, and anew when the node estimates otherwise', async () => {
+    await watching();
+    rig.send(rig.payment([{ script: rig.miner.script, valueSats: 50_000n }], 5_000n));
+    const estimate = async (satPerVb: bigint): Promise<void> => {
+      rig.simulator.chain.feeEstimateSatPerKvb = satPerVb * 1_000n;
+      await rig.step('estimate-fees');
+    };
+    const before = (await rig.fees()).length;
+    await estimate(1n);
+    await estimate(1n);
+    await estimate(500n);
+    const told = (await rig.fees()).slice(before);
+    expect(told).toMatchObject([
+      { fast: 1_000n, normal: 1_000n, slow: 1_000n, mempoolKnown: true },
+      { fast: 500_000n, normal: 500_000n, slow: 500_000n, mempoolKnown: true },
+    ]);
+    const [{ vsize }] = rig.simulator.chain.mempool.entries().map(({ transaction }) => transaction) as [
+      ParsedTransaction,
+    ];
+    const [bucket] = told[0]!.mempool;
+    expect(bucket).toMatchObject({ vsizeBytes: BigInt(vsize) });
+    const rate = 5_000_000n / BigInt(vsize);
+    expect([bucket!.feeRateSatsPerKvb <= rate, bucket!.feeRateSatsPerKvb * 12n > rate * 10n]).toEqual([true, true]);
+  });
+});
+
 describe('the mempool', () => {
   it('names what replaces a deposit, foreign transactions included', async () => {
     const from = await watching();

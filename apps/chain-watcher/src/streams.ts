@@ -111,8 +111,21 @@ function factOf(event: ChainEvent): FactPart {
       return { transactionEvicted: { txid, reason, conflictingTxid, node } };
     }
     case 'fees_estimated': {
-      const { fast, normal, slow, floor } = event.fees;
-      return { feesEstimated: { fast: fast ?? 0n, normal: normal ?? 0n, slow: slow ?? 0n, floor, node: event.node } };
+      const { fast, normal, slow, floor, mempool } = event.fees;
+      return {
+        feesEstimated: {
+          fast: fast ?? 0n,
+          normal: normal ?? 0n,
+          slow: slow ?? 0n,
+          floor,
+          node: event.node,
+          mempoolKnown: mempool !== null,
+          mempool: (mempool ?? []).map(({ feeRate, vsize }) => ({
+            feeRateSatsPerKvb: feeRate,
+            vsizeBytes: BigInt(vsize),
+          })),
+        },
+      };
     }
     case 'block_agreed':
       return { blockAgreed: { height: event.height, blockHash: event.hash } };

@@ -18,6 +18,9 @@ const CONFIRMATIONS_MAX = 144;
 /** With their inputs they stay within the 100 kvB that nodes relay. */
 const PAYOUTS_MAX = 1_000;
 
+/** Coins that one transaction makes one, about 34 kvB of P2WPKH: it needn't be the heaviest there is. */
+const CONSOLIDATED_MAX = 500;
+
 /** The settlement service's variables of the environment. */
 export const settlementSettings = defineConfig({
   BITCOIN_NETWORK: setting
@@ -84,12 +87,28 @@ export const settlementSettings = defineConfig({
     .sats(500n, FEE_CAP_MAX)
     .default(20_000n)
     .describe('the highest network fee of one settlement, reserved with its amount'),
+  BUMP_FEE_PAID_BY: setting
+    .oneOf('payer', 'platform')
+    .default('payer')
+    .describe(
+      'who bears what a payout costs more than it was quoted, when its transaction is replaced by a dearer one',
+    ),
   PAYOUT_BATCH_SECONDS: setting
     .integer(0, 86_400)
     .default(0)
     .describe('a BILATERAL payout waits so long for others of its wallet to share a transaction with'),
   PAYOUT_BATCH_COUNT: setting.integer(1, PAYOUTS_MAX).default(200).describe('... until there are so many of them'),
   PAYOUT_BATCH_SATS: setting.sats(1n, MAX_MONEY_SATS).default(1_000_000_000n).describe('... or so much is to be paid'),
+  CONSOLIDATE_BELOW_SAT_PER_VB: setting
+    .integer(1, 1_000)
+    .optional()
+    .describe(
+      "at most at this feerate, in sat/vB, a wallet's small coins become one; its owner pays the fee. Default: never",
+    ),
+  CONSOLIDATE_FROM_COINS: setting
+    .integer(2, CONSOLIDATED_MAX)
+    .default(100)
+    .describe('... when there are so many of them, beside those that are kept for payouts'),
   BUMP_AFTER_BLOCKS: setting
     .integer(1, CONFIRMATIONS_MAX)
     .default(6)
@@ -107,6 +126,8 @@ export const settlementSettings = defineConfig({
 /** Depth at which a transaction is final, and blocks that a reopened settlement may stay unconfirmed (DESIGN 7 and 8). */
 const FINAL_DEPTH = 6;
 const REOPENED_BLOCKS_MAX = 6;
+const COINS_KEPT = 10;
+const VALUE_KEPT_PERMILLE = 500;
 const SIGNING_RETRY_MS = 30_000;
 const SAT_PER_KVB = 1_000n;
 const REGTEST_SAT_PER_VB = 2;
@@ -123,8 +144,23 @@ function feesOf(network: Network, values: z.output<typeof settlementSettings>): 
   return { floor, cap };
 }
 
+/** Tidying up costs an owner no more than a payout may; half of the wallet and its ten most valuable coins stay free for payouts meanwhile. */
+function consolidationOf(values: z.output<typeof settlementSettings>): SettlementPolicy['consolidation'] {
+  const perVb = values.CONSOLIDATE_BELOW_SAT_PER_VB;
+  if (perVb === undefined) return undefined;
+  return {
+    feeRateMax: feeRate(BigInt(perVb) * SAT_PER_KVB),
+    coinsMin: values.CONSOLIDATE_FROM_COINS,
+    coinsMax: CONSOLIDATED_MAX,
+    coinsKept: COINS_KEPT,
+    valueKeptPermille: VALUE_KEPT_PERMILLE,
+    feeCapSats: sats(values.FEE_CAP_SATS),
+  };
+}
+
 export function settlementConfig(values: z.output<typeof settlementSettings>): SettlementConfig {
   const network = values.BITCOIN_NETWORK;
+  const consolidation = consolidationOf(values);
   if (!isNetwork(network)) throw new Error(`"${String(network)}" is no network`);
   return {
     network,
@@ -136,6 +172,7 @@ export function settlementConfig(values: z.output<typeof settlementSettings>): S
         values.BLOCKCHAIN_CONFIRMATIONS,
         values.DEPOSIT_CONFIRMATIONS,
         values.FEE_CAP_SATS,
+        values.BUMP_FEE_PAID_BY,
         values.LARGE_FROM_SATS,
         values.LARGE_CONFIRMATIONS,
         values.REVIEWED_CONFIRMATIONS,
@@ -163,11 +200,13 @@ export function settlementConfig(values: z.output<typeof settlementSettings>): S
       reopenedBlocksMax: REOPENED_BLOCKS_MAX,
       fees: feesOf(network, values),
       feeCapSats: sats(values.FEE_CAP_SATS),
+      bumpBearer: values.BUMP_FEE_PAID_BY,
       batch: {
         waitMs: values.PAYOUT_BATCH_SECONDS * 1_000,
         payoutsMax: values.PAYOUT_BATCH_COUNT,
         valueMaxSats: sats(values.PAYOUT_BATCH_SATS),
       },
+      ...(consolidation && { consolidation }),
       bump: { afterBlocks: values.BUMP_AFTER_BLOCKS, incrementalFeeRate: feeRate(INCREMENTAL_SAT_PER_KVB) },
       expiryMs: values.SETTLEMENT_EXPIRY_SECONDS * 1_000,
     },

@@ -49,6 +49,7 @@ import { EXPIRY_TIMER } from './store/batch-book.ts';
 import type { SettlementCommand } from './store/commands.ts';
 import { SettlementHandler } from './store/handler.ts';
 import { AssignDestinations } from './workers/assign-destinations.ts';
+import { ConsolidateCoins } from './workers/consolidate-coins.ts';
 import { ReleaseQueued } from './workers/release-queued.ts';
 import { SealLedger } from './workers/seal-ledger.ts';
 import { SignPayouts } from './workers/sign-payouts.ts';
@@ -155,6 +156,7 @@ function workersOf(
     new AssignDestinations(env, store, reader),
     new SignPayouts(env, store, reader),
     new ReleaseQueued(env, store, reader),
+    ...(env.config.policy.consolidation === undefined ? [] : [new ConsolidateCoins(env, store, reader)]),
     new SealLedger(env, store, reader),
     expiry,
     authenticator.worker,

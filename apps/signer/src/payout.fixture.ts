@@ -82,6 +82,7 @@ export function payout({ from, to, coins, amount, fee = 500n, ...more }: Payout)
           payerInstitutionId: from.institutionId,
           payeeInstitutionId: to.institutionId,
           amountSats: amount,
+          payeeFeeMaxSats: 0n,
         },
       ],
     },

@@ -1,4 +1,12 @@
-import { type BlockHash, hexFromBytes, type Network, type Outpoint, type Txid } from '@finality/bitcoin';
+import {
+  type BlockHash,
+  hexFromBytes,
+  type MempoolFee,
+  type MempoolSample,
+  type Network,
+  type Outpoint,
+  type Txid,
+} from '@finality/bitcoin';
 import { assert } from '@finality/kernel';
 import { type BroadcastAnswer, interpretBroadcastError } from './broadcast-answer.ts';
 import type { JsonRpc } from './json-rpc.ts';
@@ -26,6 +34,12 @@ const MINE_CHUNK = 50;
 const MINE_ROUNDS_MAX = 20;
 /** Bitcoin Core's limit for a package. */
 export const TEST_ACCEPT_MAX = 25;
+
+/** A mempool of so many transactions is asked for as a whole, about a megabyte; of a larger one as many as tell it within a few percent. */
+const MEMPOOL_WHOLE_MAX = 2_000;
+const MEMPOOL_SAMPLE = 1_000;
+/** Asked for at once. */
+const MEMPOOL_SAMPLE_CHUNK = 20;
 
 /** Bitcoin Core's default, and what btcd's help says is its own; but btcd wants to be told. */
 const FEE_RATE_MAX_BTC_PER_KVB = 0.1;
@@ -146,6 +160,25 @@ export class JsonRpcNode implements RegtestNode {
     return this.kind === 'btcd' ? this.#feeRatesOfBtcd(confirmationsTarget) : this.#feeRatesOfCore(confirmationsTarget);
   }
 
+  async mempoolSample(): Promise<MempoolSample | undefined> {
+    const pool = await this.#rpc.call('getmempoolinfo', []);
+    const vsize = pool.field('bytes').integer();
+    if (pool.field('size').integer() <= MEMPOOL_WHOLE_MAX) {
+      const entries = (await this.#rpc.call('getrawmempool', [true])).values();
+      return { transactions: entries.map(mempoolFee), vsize };
+    }
+    if (this.kind === 'btcd') return undefined;
+    // The lowest ids: as good as chosen at random, and mostly the same ones next time.
+    const txids = [...(await this.mempoolTxids())].sort().slice(0, MEMPOOL_SAMPLE);
+    const transactions: MempoolFee[] = [];
+    for (let at = 0; at < txids.length; at += MEMPOOL_SAMPLE_CHUNK) {
+      const chunk = txids.slice(at, at + MEMPOOL_SAMPLE_CHUNK);
+      const entries = await Promise.all(chunk.map((txid) => this.#find('getmempoolentry', [txid], NOT_FOUND)));
+      transactions.push(...entries.filter((entry) => entry !== undefined).map(mempoolFee));
+    }
+    return { transactions, vsize };
+  }
+
   async mine(count: number, address: string): Promise<readonly BlockHash[]> {
     if (this.kind === 'btcd') return this.#mineOnBtcd(count);
     const hashes: BlockHash[] = [];
@@ -248,6 +281,18 @@ function zmqPublishers(offered: readonly RpcAnswer[], rpcHost: string): readonly
 function tipStatus(status: string): ChainTip['status'] {
   if (TIP_STATUSES.includes(status)) return status as ChainTip['status'];
   throw new NodeAnswerMalformed('getchaintips', `a status of ${TIP_STATUSES.join(', ')}`, status);
+}
+
+/** btcd knows nothing of ancestors, and has the fee where Core once had it. */
+function mempoolFee(entry: RpcAnswer): MempoolFee {
+  const vsize = entry.field('vsize').integer();
+  const fees = entry.field('fees');
+  if (fees.isMissing) {
+    const feeSats = entry.field('fee').btc();
+    return { feeSats, vsize, ancestors: { feeSats, vsize } };
+  }
+  const ancestors = { feeSats: fees.field('ancestor').btc(), vsize: entry.field('ancestorsize').integer() };
+  return { feeSats: fees.field('base').btc(), vsize, ancestors };
 }
 
 function mempoolVerdict(verdict: RpcAnswer): MempoolVerdict {

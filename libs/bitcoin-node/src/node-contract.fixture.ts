@@ -176,6 +176,19 @@ export function nodeContract(name: string, start: () => Promise<NodeUnderTest>):
       });
     });
 
+    describe('a mempool', () => {
+      it('says what its transactions pay', async () => {
+        await mine();
+        expect(await node.mempoolSample()).toEqual({ transactions: [], vsize: 0 });
+        const transaction = pay(45_000n, 3_210n);
+        expect(await send(transaction)).toBe('accepted');
+        const { vsize } = transaction;
+        const paid = { feeSats: 3_210n, vsize };
+        expect(await node.mempoolSample()).toMatchObject({ transactions: [{ ...paid, ancestors: paid }] });
+        await mine();
+      });
+    });
+
     describe('a broadcast', () => {
       it('of what is in the mempool already succeeds', async () => {
         const transaction = pay(40_000n);

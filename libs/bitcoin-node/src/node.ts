@@ -1,4 +1,4 @@
-import type { BlockHash, FeeRate, Network, Outpoint, ScriptHex, Txid } from '@finality/bitcoin';
+import type { BlockHash, FeeRate, MempoolSample, Network, Outpoint, ScriptHex, Txid } from '@finality/bitcoin';
 import type { Sats } from '@finality/kernel';
 import type { BroadcastAnswer } from './broadcast-answer.ts';
 import type { PushFeed } from './push/push.ts';
@@ -72,6 +72,8 @@ export interface BitcoinNode {
   /** Verdicts in order. Core takes up to 25 as a package, parents first; btcd looks at each alone. */
   testMempoolAccept(raws: readonly Uint8Array[]): Promise<readonly MempoolVerdict[]>;
   feeRates(confirmationsTarget: number): Promise<FeeRates>;
+  /** What the mempool pays: all of it or a part; `undefined` when it is too large for a node that can only tell all at once (btcd). */
+  mempoolSample(): Promise<MempoolSample | undefined>;
 
   /** Listens to what the node tells unasked, in the way that it offers; `undefined` when it offers none and has to be polled. */
   openPush(): Promise<PushFeed | undefined>;

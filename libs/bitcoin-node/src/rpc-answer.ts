@@ -54,6 +54,13 @@ export class RpcAnswer {
     return this.#value.map((value: unknown, i) => new RpcAnswer(`${this.#path}[${i}]`, value));
   }
 
+  /** Of an object, whatever its fields are called. */
+  values(): readonly RpcAnswer[] {
+    if (typeof this.#value !== 'object' || this.#value === null || Array.isArray(this.#value))
+      throw this.#malformed('an object');
+    return Object.entries(this.#value).map(([name, value]) => new RpcAnswer(`${this.#path}.${name}`, value));
+  }
+
   get isMissing(): boolean {
     return this.#value === undefined || this.#value === null;
   }

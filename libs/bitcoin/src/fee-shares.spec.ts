@@ -1,7 +1,7 @@
 import type { Sats } from '@finality/kernel';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chargeFee, type FeeTerms, feeShares, sharedFeeCap } from './fee-shares.ts';
+import { chargeFee, type FeeTerms, feeShares, payoutFees, sharedFeeCap } from './fee-shares.ts';
 import { feeFor, feeRate, outputWeight, PLACEHOLDER_SCRIPT, transactionWeight } from './fees.ts';
 
 const { wpkh, tr, pkh } = PLACEHOLDER_SCRIPT;
@@ -85,17 +85,33 @@ describe('sharedFeeCap', () => {
   });
 });
 
+describe('payoutFees', () => {
+  it('charges what was dropped in equal parts, whatever the outputs weigh', () => {
+    const weight = transactionWeight([{ type: 'wpkh' }], [wpkh, tr]);
+    const neededSats = feeFor(weight, feeRate(2_000n));
+    const without = payoutFees({ feeSats: neededSats, droppedSats: sats(0n), weight, scripts: [wpkh, tr] });
+    const feeSats = sats(neededSats + 301n);
+    const fees = payoutFees({ feeSats, droppedSats: sats(301n), weight, scripts: [wpkh, tr] });
+    expect(fees.map(({ droppedSats }) => droppedSats)).toEqual([151n, 150n]);
+    expect(fees.map((fee) => fee.feeSats - fee.droppedSats)).toEqual(without.map((fee) => fee.feeSats));
+    expect(sum(fees.map((fee) => fee.feeSats))).toBe(feeSats);
+  });
+});
+
 describe('chargeFee', () => {
   it.each<[FeeTerms['bearer'], FeeTerms['bumpBearer'], bigint, { payee: bigint; payer: bigint; platform: bigint }]>([
-    ['payer', 'payer', 300n, { payee: 0n, payer: 300n, platform: 0n }],
+    ['payer', 'payer', 301n, { payee: 0n, payer: 301n, platform: 0n }],
     ['payer', 'payer', 900n, { payee: 0n, payer: 900n, platform: 0n }],
-    ['payer', 'platform', 900n, { payee: 0n, payer: 300n, platform: 600n }],
-    ['payee', 'payer', 300n, { payee: 300n, payer: 0n, platform: 0n }],
-    ['payee', 'payer', 900n, { payee: 300n, payer: 600n, platform: 0n }],
-    ['payee', 'platform', 900n, { payee: 300n, payer: 0n, platform: 600n }],
-    ['payee', 'platform', 200n, { payee: 300n, payer: 0n, platform: -100n }],
-  ])('%s bears the fee, %s its bumps, quoted 300, now %d', (bearer, bumpBearer, share, expected) => {
-    const charge = chargeFee(sats(share), sats(300n), { bearer, bumpBearer });
+    ['payer', 'platform', 901n, { payee: 0n, payer: 301n, platform: 600n }],
+    ['payee', 'payer', 301n, { payee: 301n, payer: 0n, platform: 0n }],
+    ['payee', 'payer', 901n, { payee: 301n, payer: 600n, platform: 0n }],
+    ['payee', 'platform', 901n, { payee: 301n, payer: 0n, platform: 600n }],
+    ['payee', 'platform', 201n, { payee: 301n, payer: -100n, platform: 0n }],
+    ['shared', 'payer', 301n, { payee: 150n, payer: 151n, platform: 0n }],
+    ['shared', 'payer', 901n, { payee: 150n, payer: 751n, platform: 0n }],
+    ['shared', 'platform', 901n, { payee: 150n, payer: 151n, platform: 600n }],
+  ])('%s bears the fee, %s its bumps, quoted 301, now %d', (bearer, bumpBearer, share, expected) => {
+    const charge = chargeFee(sats(share), sats(301n), { bearer, bumpBearer });
     const { payee: payeeSats, payer: payerSats, platform: platformSats } = expected;
     expect(charge).toEqual({ payeeSats, payerSats, platformSats });
     expect(charge.payeeSats + charge.payerSats + charge.platformSats).toBe(share);

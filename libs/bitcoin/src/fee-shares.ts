@@ -1,5 +1,5 @@
 import { assert, assertNever, type Sats } from '@finality/kernel';
-import { type FeeRate, outputWeight } from './fees.ts';
+import { type FeeRate, feeRateOf, outputWeight } from './fees.ts';
 import type { ScriptHex } from './ids.ts';
 
 export interface SharedFee {
@@ -53,35 +53,65 @@ export function sharedFeeCap(payouts: readonly CappedOutput[], feeRate: FeeRate)
   return cap < 0n ? -1n : cap / 1000n;
 }
 
+/** A version's fee as it is charged to its payouts. */
+export interface VersionFee {
+  readonly feeSats: Sats;
+  /** Of the fee: what was left over and too little for change. It buys no room in a block. */
+  readonly droppedSats: Sats;
+  /** The most that the signed transaction can weigh. */
+  readonly weight: number;
+  /** Script of each payout's output, in order. */
+  readonly scripts: readonly ScriptHex[];
+}
+
+export interface PayoutFee {
+  /** The payout's share of the version's fee, with its part of what was dropped; the shares add up to the fee. */
+  readonly feeSats: Sats;
+  readonly droppedSats: Sats;
+}
+
+/** What each payout of a version bears: its share of what the room in the block costs, and an equal part of what was dropped. */
+export function payoutFees({ feeSats, droppedSats, weight, scripts }: VersionFee): readonly PayoutFee[] {
+  assert(droppedSats >= 0n && droppedSats <= feeSats, `of a fee of ${feeSats} sat, ${droppedSats} were dropped`);
+  const neededSats = (feeSats - droppedSats) as Sats;
+  const needed = feeShares({ feeSats: neededSats, feeRate: feeRateOf(neededSats, weight), scripts });
+  const dropped = feeShares({ feeSats: droppedSats, feeRate: 0n as FeeRate, scripts });
+  return needed.map((share, i) => ({ feeSats: (share + dropped[i]!) as Sats, droppedSats: dropped[i]! }));
+}
+
 /** Who bears a payout's share of the fee, by agreement. */
 export interface FeeTerms {
-  /** The payee gets the amount less the quote, or all of it. */
-  readonly bearer: 'payer' | 'payee';
-  /** Who bears what later versions cost more than the quote, and keeps what they cost less. */
+  /** Of the quote: the payee gets the amount less all of it, or half, rounded down; or the amount. */
+  readonly bearer: 'payer' | 'payee' | 'shared';
+  /** Who bears what later versions cost more than the quote. What they cost less, and what was dropped, is the payer's: his coins made it. */
   readonly bumpBearer: 'payer' | 'platform';
 }
 
-/** What each side bears; together the share. `payer` or `platform` is negative where a later version costs less than was quoted. */
+/** What each side bears; together the share. The payer's is negative where a version costs less than the payee was quoted. */
 export interface FeeCharge {
   readonly payeeSats: Sats;
   readonly payerSats: bigint;
-  readonly platformSats: bigint;
+  readonly platformSats: Sats;
 }
 
-/**
- * Whom a payout's share of the fee is charged to. The share in the first version is the quote: it is fixed from then on, so that a payee's
- * amount is the same in every version.
- */
-export function chargeFee(shareSats: Sats, quoteSats: Sats, { bearer, bumpBearer }: FeeTerms): FeeCharge {
-  const bumpSats = shareSats - quoteSats;
-  const payeeSats = (bearer === 'payee' ? quoteSats : 0n) as Sats;
-  const payerQuoteSats = bearer === 'payer' ? quoteSats : 0n;
-  switch (bumpBearer) {
+/** The payee's part of a quote, which its amount is less: fixed from the first version on, so that it is the same in every version. */
+export function payeePartOf(quoteSats: Sats, bearer: FeeTerms['bearer']): Sats {
+  switch (bearer) {
     case 'payer':
-      return { payeeSats, payerSats: payerQuoteSats + bumpSats, platformSats: 0n };
-    case 'platform':
-      return { payeeSats, payerSats: payerQuoteSats, platformSats: bumpSats };
+      return 0n as Sats;
+    case 'payee':
+      return quoteSats;
+    case 'shared':
+      return (quoteSats / 2n) as Sats;
     default:
-      return assertNever(bumpBearer, 'bearer of bumps');
+      return assertNever(bearer, 'bearer of fees');
   }
+}
+
+/** Whom a payout's share of the fee is charged to. The quote is its share in the first version, without what was dropped. */
+export function chargeFee(shareSats: Sats, quoteSats: Sats, { bearer, bumpBearer }: FeeTerms): FeeCharge {
+  const payeeSats = payeePartOf(quoteSats, bearer);
+  const isPlatforms = bumpBearer === 'platform' && shareSats > quoteSats;
+  const platformSats = (isPlatforms ? shareSats - quoteSats : 0n) as Sats;
+  return { payeeSats, payerSats: shareSats - payeeSats - platformSats, platformSats };
 }

@@ -8,6 +8,8 @@ import {
   parseAddress,
   parseTransaction,
   type Txid,
+  type MempoolFee,
+  type MempoolSample,
 } from '@finality/bitcoin';
 import {
   type BroadcastAnswer,
@@ -139,6 +141,25 @@ export class SimulatedNode implements RegtestNode {
       estimate: this.chain.feeEstimateSatPerKvb === undefined ? undefined : feeRate(this.chain.feeEstimateSatPerKvb),
       floor: feeRate(POLICY.relayFeeSatPerKvb),
     }));
+  }
+
+  mempoolSample(): Promise<MempoolSample> {
+    return this.#answer('getrawmempool', () => {
+      const { mempool } = this.chain;
+      const entries = mempool.entries();
+      const transactions = entries.map(({ transaction: { txid, vsize }, feeSats }): MempoolFee => {
+        const ancestors = [...mempool.ancestorsOf([txid])].map((each) => mempool.get(each)!);
+        return {
+          feeSats: feeSats as Sats,
+          vsize,
+          ancestors: {
+            feeSats: ancestors.reduce((sum, each) => sum + each.feeSats, 0n) as Sats,
+            vsize: ancestors.reduce((sum, each) => sum + each.transaction.vsize, 0),
+          },
+        };
+      });
+      return { transactions, vsize: transactions.reduce((sum, { vsize }) => sum + vsize, 0) };
+    });
   }
 
   mine(count: number, address: string): Promise<readonly BlockHash[]> {

@@ -1,4 +1,4 @@
-import type { BlockHash, FeeRate, OutpointKey, ScriptHex, Txid } from '@finality/bitcoin';
+import type { BlockHash, FeeBucket, FeeRate, OutpointKey, ScriptHex, Txid } from '@finality/bitcoin';
 import type { Instant, Sats } from '@finality/kernel';
 import { describe, expect, it } from 'vitest';
 import { chain, type ChainEvent } from './chain.ts';
@@ -139,9 +139,9 @@ describe('before any block', () => {
 });
 
 describe('what the node estimates', () => {
-  const fees = (fast: bigint | null): ChainCommand => ({
+  const fees = (fast: bigint | null, mempool: readonly FeeBucket[] | null = null): ChainCommand => ({
     kind: 'estimate_fees',
-    fees: { fast: fast as FeeRate | null, normal: null, slow: null, floor: 1_000n as FeeRate },
+    fees: { fast: fast as FeeRate | null, normal: null, slow: null, floor: 1_000n as FeeRate, mempool },
     node: '/node/',
   });
 
@@ -149,6 +149,19 @@ describe('what the node estimates', () => {
     expect(given(fees(null)).when(fees(5_000n))).toEqual(['fees 5000 null null 1000']);
     expect(given(fees(5_000n)).when(fees(5_000n))).toEqual([]);
     expect(given(fees(5_000n)).when(fees(null))).toEqual(['fees null null null 1000']);
+  });
+
+  it('is told when it takes another feerate to outbid the mempool, not whenever that changes', () => {
+    const full = (rate: bigint, vsize = 1_500_000): ChainCommand => fees(5_000n, [{ feeRate: rate as FeeRate, vsize }]);
+    const told = ['fees 5000 null null 1000'];
+    expect(given(fees(5_000n)).when(full(20_000n))).toEqual(told);
+    expect(given(full(20_000n)).when(full(20_000n, 1_900_000))).toEqual([]);
+    expect(given(full(20_000n)).when(full(20_500n))).toEqual([]);
+    expect(given(full(20_000n)).when(full(22_000n))).toEqual(told);
+    // There is room for everybody, and more of it.
+    expect(given(full(20_000n, 10_000)).when(full(90_000n, 20_000))).toEqual([]);
+    expect(given(full(20_000n)).when(fees(5_000n, []))).toEqual(told);
+    expect(given(full(20_000n)).when(fees(5_000n))).toEqual(told);
   });
 });
 

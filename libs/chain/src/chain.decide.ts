@@ -1,4 +1,13 @@
-import type { BlockHash, OutpointKey, Txid } from '@finality/bitcoin';
+import {
+  type BlockHash,
+  decideFeeRates,
+  FEE_TARGETS,
+  type FeeBucket,
+  type FeeDecision,
+  feeRate,
+  type OutpointKey,
+  type Txid,
+} from '@finality/bitcoin';
 import {
   accept,
   assert,
@@ -206,7 +215,24 @@ function disconnectBlocks(blocks: readonly DisconnectedBlock[], state: ChainStat
 const FEES = ['fast', 'normal', 'slow', 'floor'] as const;
 
 const sameFees = (before: FeeEstimates | null, now: FeeEstimates): boolean =>
-  before !== null && FEES.every((target) => before[target] === now[target]);
+  before !== null && FEES.every((target) => before[target] === now[target]) && sameMempool(before, now);
+
+/** A mempool is never twice the same: it is news when it takes more than a twentieth more or less to outbid it, for any target. */
+function sameMempool({ mempool: before }: FeeEstimates, { mempool: now }: FeeEstimates): boolean {
+  if (before === null || now === null) return before === now;
+  const [rates, others] = [outbidding(before), outbidding(now)];
+  return FEE_TARGETS.every((target) => {
+    const [a, b] = [rates[target].feeRate, others[target].feeRate];
+    const [low, high] = a < b ? [a, b] : [b, a];
+    return (high - low) * NEWS_PART <= high;
+  });
+}
+
+const outbidding = (mempool: readonly FeeBucket[]): FeeDecision['targets'] =>
+  decideFeeRates({ estimates: {}, mempool, ...ANY_FEE_RATE }).targets;
+
+const ANY_FEE_RATE = { floor: feeRate(0n), cap: feeRate(10_000_000n) };
+const NEWS_PART = 20n;
 
 /** Whoever asked the second node has compared the hashes with ours; what we have gone over to since isn't at its place any more. */
 function agree(blocks: readonly BlockRef[], { tip, agreed }: ChainState): ChainDecision {

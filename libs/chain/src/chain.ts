@@ -1,4 +1,4 @@
-import type { BlockHash, FeeRate, Txid } from '@finality/bitcoin';
+import type { BlockHash, FeeBucket, FeeRate, Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant } from '@finality/kernel';
 import type { AncestorInput, WatchedTransaction } from './transaction.ts';
 
@@ -91,6 +91,8 @@ export interface FeeEstimates {
   readonly slow: FeeRate | null;
   /** The least that it takes and relays. */
   readonly floor: FeeRate;
+  /** What its mempool pays; null where it can't be told. */
+  readonly mempool: readonly FeeBucket[] | null;
 }
 
 /**

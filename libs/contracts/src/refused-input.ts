@@ -97,6 +97,10 @@ const SUBMITTED: readonly RefusedInput[] = [
     settlement_mode: 'SETTLEMENT_MODE_UNSPECIFIED',
   }),
   invalid('SubmitSettlement', 'a mode that isn’t in the enum', 'settlement_mode', { settlement_mode: 99 }),
+  invalid('SubmitSettlement', 'a fee payer that isn’t in the enum', 'fee_payer', { fee_payer: 99 }),
+  invalid('SubmitSettlement', 'a fee payer where there is no network fee', 'fee_payer', {
+    fee_payer: 'FEE_PAYER_PAYEE',
+  }),
   invalid('SubmitSettlement', 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
   invalid('SubmitSettlement', 'idempotency key of 129 characters', 'idempotency_key', {
     idempotency_key: KEY_TOO_LONG,

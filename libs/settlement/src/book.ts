@@ -46,8 +46,10 @@ export interface Book {
   putAddress(address: AddressRecord): void;
   /** The lineage that has offered a version with this id. */
   lineageOf(txid: string): string | undefined;
-  /** A lineage of the wallet that is planned and that other payouts may still join. */
-  openLineageOf(walletId: string): string | undefined;
+  /** Lineages of the wallet that are planned and that other payouts may still join. */
+  openLineagesOf(walletId: string): readonly string[];
+  /** Whether a payout of the wallet is queued that fewer, larger coins wouldn't help. */
+  waitsForCoins(walletId: string): boolean;
   /** BILATERAL settlements that wait for coins of the wallet, first come first. */
   waitingPayouts(walletId: string): readonly string[];
   /** Deposits that a foreign transaction is known to exclude, or that are outputs of `txid`. */

@@ -22,9 +22,11 @@ export interface WatchedOutput {
   readonly address: string;
 }
 
-/** A node's estimates, satoshi per 1,000 virtual bytes; missing where it has seen too little. */
+/** A node's estimates, satoshi per 1,000 virtual bytes, missing where it has seen too little; and what its mempool pays. */
 export interface NodeFees {
   readonly estimates: FeeInputs['estimates'];
+  /** Missing where the node can't tell what its mempool pays. */
+  readonly mempool?: FeeInputs['mempool'];
   readonly floor: FeeRate;
 }
 

@@ -1,4 +1,4 @@
-import type { OutpointKey, ScriptHex, Txid } from '@finality/bitcoin';
+import type { FeeTerms, OutpointKey, ScriptHex, Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { BlockRef } from './settlement.ts';
 
@@ -24,7 +24,13 @@ export interface LineagePayout {
   readonly settlementId: string;
   readonly payeeWalletId: string;
   readonly payeeInstitutionId: string;
+  /** What its output has: the settlement's amount less `payeeFeeSats`. */
   readonly amountSats: Sats;
+  /** The payee's part of the fee, quoted anew with each plan until the first version is offered. */
+  readonly payeeFeeSats: Sats;
+  readonly feeBearer: FeeTerms['bearer'];
+  /** What is reserved beside the settlement's amount: the most that the payer's part of the first version's fee may be. */
+  readonly feeReservedSats: Sats;
 }
 
 /** Whose transactions these are, and the coin that every one of them spends: fixed when the first is planned, for good (DESIGN 8). */
@@ -32,6 +38,8 @@ export interface LineageIdentity {
   readonly lineageId: string;
   readonly walletId: string;
   readonly institutionId: string;
+  /** It makes one coin of many, and pays nobody. */
+  readonly consolidates?: true;
   readonly anchor: OutpointKey;
   /** It pays for this version of another lineage, whose change its anchor is (CPFP). */
   readonly parent?: { readonly lineageId: string; readonly version: number };
@@ -45,6 +53,8 @@ export interface LineagePlan extends LineageIdentity {
   /** The anchor first. */
   readonly inputs: readonly LineageInput[];
   readonly feeSats: Sats;
+  /** Of the fee: what was left over and too little for change. */
+  readonly droppedSats: Sats;
   /** 0: no change output. */
   readonly changeSats: Sats;
   /** Until then other payouts of the wallet may join the first version. */
@@ -63,7 +73,17 @@ export interface VersionPayout extends LineagePayout {
   readonly outpoint: OutpointKey;
   /** Its share of the version's fee; the shares add up to the fee. */
   readonly feeSats: Sats;
+  /** Of the share: its part of what was too little for change. */
+  readonly droppedSats: Sats;
 }
+
+/** What a later version, or another lineage, pays of it: the same. */
+export const payoutOf = ({
+  outpoint: _outpoint,
+  feeSats: _fee,
+  droppedSats: _dropped,
+  ...payout
+}: VersionPayout): LineagePayout => payout;
 
 /** A transaction offered for signature. */
 export interface LineageVersion {
@@ -179,12 +199,21 @@ export const childIdOf = (lineageId: string, version: number): string => `${line
 
 /** What a lineage is from the beginning. */
 export function identityOf(lineage: Exclude<Lineage, { status: 'none' }>): LineageIdentity {
-  const { lineageId, walletId, institutionId, anchor, parent } = 'plan' in lineage ? lineage.plan : lineage;
-  return { lineageId, walletId, institutionId, anchor, ...(parent === undefined ? {} : { parent }) };
+  const { lineageId, walletId, institutionId, consolidates, anchor, parent } =
+    'plan' in lineage ? lineage.plan : lineage;
+  return {
+    lineageId,
+    walletId,
+    institutionId,
+    ...(consolidates && { consolidates }),
+    anchor,
+    ...(parent && { parent }),
+  };
 }
 
 /** The settlement in whose name something is done for a lineage: the one that it has its id from. */
-export const beginnerOf = ({ lineageId, parent }: LineageIdentity): string => parent?.lineageId ?? lineageId;
+export const beginnerOf = ({ lineageId, parent }: Pick<LineageIdentity, 'lineageId' | 'parent'>): string =>
+  parent?.lineageId ?? lineageId;
 
 /** Whether one version pays what another doesn't: some of it may be left over once one of them has won. */
 export function versionsDiffer(versions: readonly Pick<LineagePlan, 'payouts'>[]): boolean {

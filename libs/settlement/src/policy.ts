@@ -1,4 +1,4 @@
-import type { FeeRate } from '@finality/bitcoin';
+import type { ConsolidationRules, FeeRate, FeeTerms } from '@finality/bitcoin';
 import type { Sats } from '@finality/kernel';
 import type { ConfirmationPolicy } from './confirmation-policy.ts';
 
@@ -17,10 +17,14 @@ export interface SettlementPolicy {
   readonly reopenedBlocksMax: number;
   /** What payouts pay: always this, or what is decided for the `normal` target between the floor and the cap. */
   readonly fees: { readonly fixed: FeeRate } | { readonly floor: FeeRate; readonly cap: FeeRate };
-  /** Reserved on top of the amount; the network fee never exceeds it. */
+  /** A payout's share of the network fee never exceeds it. Reserved on top of the amount, or what the payer has beside it where the payee bears the fee. */
   readonly feeCapSats: Sats;
+  /** Who bears what later versions of a transaction cost more than the first. */
+  readonly bumpBearer: FeeTerms['bumpBearer'];
   /** Payouts of a wallet that may share a transaction wait for others: so long at most, until so many or so much is to be paid. */
   readonly batch: { readonly waitMs: number; readonly payoutsMax: number; readonly valueMaxSats: Sats };
+  /** When small coins of a wallet become one; undefined: never. */
+  readonly consolidation?: ConsolidationRules;
   /** A transaction that isn't in a block so many blocks after it was offered is replaced by one that pays more. */
   readonly bump: { readonly afterBlocks: number; readonly incrementalFeeRate: FeeRate };
   /** A settlement that hasn't begun to execute by then expires. */

@@ -1,4 +1,4 @@
-import type { OutpointKey, Txid } from '@finality/bitcoin';
+import { chargeFee, type CoinSelectionFault, type FeeTerms, type OutpointKey, type Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { ConfirmationDecision } from './confirmation-policy.ts';
@@ -18,6 +18,8 @@ export interface Terms {
   readonly submittedBy: string;
   readonly payer: Claim;
   readonly payee: Claim;
+  /** Who bears the network fee of the on-chain modes. */
+  readonly fees: FeeTerms;
   readonly policyVersion: string;
 }
 
@@ -51,11 +53,20 @@ export interface Payout {
   readonly outpoint: OutpointKey;
   /** Its share of that version's fee. */
   readonly feeSats: Sats;
+  /** Of the share: its part of what was too little for change. */
+  readonly droppedSats: Sats;
+  /** Its share of the first version's fee, without what was dropped. */
+  readonly quoteSats: Sats;
+  /** The payee's part of the quote: what its output has less than the amount. */
+  readonly payeeFeeSats: Sats;
   /** In flight for the fee: the most that a version offered so far may take; just the fee once it has been paid. */
   readonly heldSats: Sats;
   /** How often it has been seen in a block. */
   readonly life: number;
 }
+
+/** What a queued settlement waits for: liquidity of the payer, or coins of its wallet and why those there are don't do. */
+export type WaitReason = 'INSUFFICIENT_LIQUIDITY' | CoinSelectionFault['reason'];
 
 export type SettlementEvent = { readonly at: Instant } &
   /** With what makes it final; CENTRALIZED is at once. */
@@ -73,9 +84,11 @@ export type SettlementEvent = { readonly at: Instant } &
         readonly confirmations?: ConfirmationDecision;
       }
     | { readonly type: 'settlement_rejected'; readonly reason: string; readonly by: string }
-    | { readonly type: 'liquidity_awaited'; readonly reason: string }
-    /** With the lineage that will pay it, for the on-chain modes. */
-    | { readonly type: 'liquidity_reserved'; readonly lineageId?: string }
+    | { readonly type: 'liquidity_awaited'; readonly reason: string; readonly waitsFor: WaitReason }
+    /** Still queued, and for something else. */
+    | { readonly type: 'wait_changed'; readonly waitsFor: WaitReason }
+    /** With the lineage that will pay it and what is reserved beside the amount, for the on-chain modes. */
+    | { readonly type: 'liquidity_reserved'; readonly lineageId?: string; readonly feeReservedSats?: Sats }
     | { readonly type: 'payout_offered'; readonly payout: Payout }
     /** Another version of its transaction is offered. */
     | { readonly type: 'payout_replaced'; readonly payout: Payout }
@@ -122,9 +135,10 @@ export type Settlement = { readonly status: 'none' } | LivingSettlement;
 
 export type LivingSettlement = Life &
   (
-    | { readonly status: 'received' | 'screening' | 'under_review' | 'approved' | 'queued' }
+    | { readonly status: 'received' | 'screening' | 'under_review' | 'approved' }
+    | { readonly status: 'queued'; readonly waitsFor: WaitReason }
     | { readonly status: 'rejected' | 'expired' | 'cancelled' }
-    | { readonly status: 'reserved'; readonly lineageId?: string }
+    | { readonly status: 'reserved'; readonly lineageId?: string; readonly feeReservedSats?: Sats }
     | { readonly status: 'executing'; readonly payout: Payout }
     | { readonly status: 'confirming'; readonly payout: Payout; readonly block: BlockRef }
     | { readonly status: 'settled'; readonly payout?: Payout; readonly block?: BlockRef }
@@ -175,6 +189,10 @@ export function living(settlement: Settlement): LivingSettlement {
   return settlement;
 }
 
+/** Queued, for something that consolidating the payer's coins would make scarcer. */
+export const waitsForCoins = (state: Settlement): state is Extract<LivingSettlement, { status: 'queued' }> =>
+  state.status === 'queued' && state.terms.payer.kind === 'wallet' && state.waitsFor !== 'TRANSACTION_TOO_HEAVY';
+
 /** Every transaction that could pay it is dead, and its money was given back: for good, whatever a reorg past all finality brings. */
 export const isGivenUp = (state: LivingSettlement): boolean =>
   state.status === 'failed' ||
@@ -183,6 +201,14 @@ export const isGivenUp = (state: LivingSettlement): boolean =>
 
 /** Confirmations that make it final. */
 export const confirmationsRequired = ({ confirmations }: LivingSettlement): number => confirmations?.required ?? 0;
+
+/** What the payee's output has: the amount less its part of the fee. */
+export const paidSats = ({ amountSats }: Terms, { payeeFeeSats }: Pick<Payout, 'payeeFeeSats'>): Sats =>
+  (amountSats - payeeFeeSats) as Sats;
+
+/** What the payer gets back from the platform: bumps that it bears. */
+export const refundSats = ({ fees }: Terms, { feeSats, droppedSats, quoteSats }: Payout): Sats =>
+  chargeFee((feeSats - droppedSats) as Sats, quoteSats, fees).platformSats;
 
 /** Confirmations at a tip: derived, never stored. */
 export function confirmationsAt(settlement: LivingSettlement, tipHeight: number): number {
@@ -230,13 +256,12 @@ function evolveLiving(
     case 'settlement_rejected':
       return { ...move(state, 'rejected', at, event.reason), status: 'rejected' };
     case 'liquidity_awaited':
-      return { ...move(state, 'queued', at, event.reason), status: 'queued' };
+      return { ...move(state, 'queued', at, event.reason), status: 'queued', waitsFor: event.waitsFor };
+    case 'wait_changed':
+      assert(state.status === 'queued', `a settlement that is ${state.status} waits for nothing`);
+      return { ...again(state, at), status: 'queued', waitsFor: event.waitsFor };
     case 'liquidity_reserved':
-      return {
-        ...move(state, 'reserved', at),
-        status: 'reserved',
-        ...(event.lineageId === undefined ? {} : { lineageId: event.lineageId }),
-      };
+      return reserved(state, event);
     case 'payout_offered':
       return { ...move(state, 'executing', at), status: 'executing', payout: event.payout };
     case 'payout_replaced':
@@ -296,6 +321,18 @@ export function movedTo(
 ): Pick<Payout, 'lineageId' | 'formerLineages'> {
   if (before === lineageId) return { lineageId, formerLineages };
   return { lineageId, formerLineages: [...formerLineages.filter((id) => id !== lineageId && id !== before), before] };
+}
+
+function reserved(
+  state: LivingSettlement,
+  { at, lineageId, feeReservedSats }: Extract<SettlementEvent, { type: 'liquidity_reserved' }>,
+): LivingSettlement {
+  return {
+    ...move(state, 'reserved', at),
+    status: 'reserved',
+    ...(lineageId === undefined ? {} : { lineageId }),
+    ...(feeReservedSats === undefined ? {} : { feeReservedSats }),
+  };
 }
 
 function confirmed(state: LivingSettlement, event: { block: BlockRef; payout: Payout; at: Instant }): LivingSettlement {

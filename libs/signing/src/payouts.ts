@@ -1,3 +1,4 @@
+import type { Sats } from '@finality/kernel';
 import type { Account } from './account.ts';
 import { usableRefusal } from './destination.ts';
 import type { SigningFacts } from './facts.ts';
@@ -5,8 +6,16 @@ import type { FixedPayout } from './lineage.ts';
 import { isPaid, type PaidOutput, type PayoutAuthorisation, type SigningRequest } from './request.ts';
 import { type Refused, refusedBy } from './rules.ts';
 
-/** Outputs to payees and authorisations match one to one, each settlement once, and in no other lineage that this one doesn't exclude. */
-export function checkPayouts(request: SigningRequest, payer: Account, facts: SigningFacts): Refused | undefined {
+/**
+ * Outputs to payees and authorisations match one to one, each settlement once, and in no other lineage that this one doesn't exclude; what payees get less than the amounts
+ * is within what is authorised, and together no more than the transaction's fee: nobody else can gain by it.
+ */
+export function checkPayouts(
+  request: SigningRequest,
+  payer: Account,
+  facts: SigningFacts,
+  feeSats: Sats,
+): Refused | undefined {
   const authorised = new Map(request.payouts.map((payout) => [payout.settlementId, payout]));
   if (authorised.size !== request.payouts.length) {
     return refusedBy('NOT_AUTHORISED', 'expected one authorisation per settlement, got several');
@@ -24,6 +33,12 @@ export function checkPayouts(request: SigningRequest, payer: Account, facts: Sig
       checkUsable(output, facts);
     if (problem) return problem;
   }
+  const deductedSats = request.outputs.reduce((sum, output) => {
+    const authorisation = output.kind === 'payee' ? authorised.get(output.settlementId) : undefined;
+    return authorisation === undefined ? sum : sum + (authorisation.amountSats - output.valueSats);
+  }, 0n);
+  if (deductedSats > feeSats)
+    return refusedBy('PAYEES_BEAR_MORE_THAN_FEE', `payees are to bear ${deductedSats} sat of a fee of ${feeSats}`);
   const unpaid = request.payouts.find(({ settlementId }) => !paid.has(settlementId));
   if (unpaid) return refusedBy('NOT_AUTHORISED', `settlement ${unpaid.settlementId} is authorised and has no output`);
   return undefined;
@@ -36,7 +51,7 @@ function checkPayout(
   { network }: Pick<SigningFacts, 'network'>,
 ): Refused | undefined {
   if (!authorisation) return refusedBy('NOT_AUTHORISED', `settlement ${output.settlementId} has no authorisation`);
-  const { payerInstitutionId, payeeInstitutionId, amountSats } = authorisation;
+  const { payerInstitutionId, payeeInstitutionId, amountSats, payeeFeeMaxSats } = authorisation;
   if (authorisation.network !== network) {
     return refusedBy(
       'AUTHORISED_NETWORK_DIFFERS',
@@ -55,10 +70,11 @@ function checkPayout(
       `${payeeInstitutionId} is to be paid, the output is for ${output.institutionId}`,
     );
   }
-  if (amountSats !== output.valueSats) {
+  const deductedSats = amountSats - output.valueSats;
+  if (deductedSats < 0n || deductedSats > payeeFeeMaxSats) {
     return refusedBy(
       'AUTHORISED_AMOUNT_DIFFERS',
-      `${amountSats} sat are authorised, the output has ${output.valueSats}`,
+      `${amountSats} sat less at most ${payeeFeeMaxSats} are authorised, the output has ${output.valueSats}`,
     );
   }
   return undefined;

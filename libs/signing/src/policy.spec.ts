@@ -109,6 +109,13 @@ function draft({
   return { request, facts: facts() };
 }
 
+/** The payee gets so much less than the amount, and may get so much less. */
+const deducting = (deductedSats: bigint, maxSats: bigint): SigningRequest['payouts'][number] => ({
+  ...authorisation('s-1'),
+  amountSats: sats(AMOUNT + deductedSats),
+  payeeFeeMaxSats: sats(maxSats),
+});
+
 function authorisation(settlementId: string): SigningRequest['payouts'][number] {
   return {
     settlementId,
@@ -116,6 +123,7 @@ function authorisation(settlementId: string): SigningRequest['payouts'][number] 
     payerInstitutionId: 'bank-a',
     payeeInstitutionId: 'bank-b',
     amountSats: sats(AMOUNT),
+    payeeFeeMaxSats: sats(0n),
     requestSignature: '',
     requestKeyId: '',
     requestNonce: '',
@@ -289,6 +297,7 @@ const refused: Readonly<Record<SigningRule, Draft>> = {
   NOT_AUTHORISED: asking({ payouts: [] }),
   AUTHORISED_NETWORK_DIFFERS: asking({ payouts: [{ ...authorisation('s-1'), network: 'signet' }] }),
   AUTHORISED_AMOUNT_DIFFERS: asking({ payouts: [{ ...authorisation('s-1'), amountSats: sats(AMOUNT - 1n) }] }),
+  PAYEES_BEAR_MORE_THAN_FEE: asking({ payouts: [deducting(FEE + 1n, FEE + 1n)] }),
   AUTHORISED_PAYEE_DIFFERS: asking({ payouts: [{ ...authorisation('s-1'), payeeInstitutionId: 'bank-c' }] }),
   AUTHORISED_PAYER_DIFFERS: asking({ payouts: [{ ...authorisation('s-1'), payerInstitutionId: 'bank-c' }] }),
   SETTLEMENT_PAID_TWICE: asking(
@@ -410,6 +419,13 @@ describe('decideSigning', () => {
     expect(decide({ ...next, facts: facts({ ...known, sentBeforeSats: 1_000_000n - sent + 1n }) })).toBe(
       'ROLLING_LIMIT',
     );
+  });
+
+  it('lets the payee bear what is authorised of the fee, and no more than there is', () => {
+    expect(decide(asking({ payouts: [deducting(FEE, FEE)] }))).toBe('accepted');
+    expect(decide(asking({ payouts: [deducting(FEE - 1n, FEE)] }))).toBe('accepted');
+    expect(decide(asking({ payouts: [deducting(FEE, FEE - 1n)] }))).toBe('AUTHORISED_AMOUNT_DIFFERS');
+    expect(decide(asking({ payouts: [deducting(-1n, FEE)] }))).toBe('AUTHORISED_AMOUNT_DIFFERS');
   });
 
   it('accepts another version that pays nobody but the wallet', () => {

@@ -60,7 +60,10 @@ export function decideSigning(request: SigningRequest, facts: SigningFacts): Res
   const sentSats = addSats(feeSats, ...request.outputs.map((output) => (isPaid(output) ? output.valueSats : 0n)));
   const acceptance = { transaction: parsed.value, feeSats: feeSats as Sats, sentSats };
   if (versionOf(it)) return ok({ ...acceptance, repeated: true });
-  const tooMuch = checkPayouts(request, account, facts) ?? checkFee(it, feeSats as Sats) ?? checkRolling(it, sentSats);
+  const tooMuch =
+    checkPayouts(request, account, facts, feeSats as Sats) ??
+    checkFee(it, feeSats as Sats) ??
+    checkRolling(it, sentSats);
   return tooMuch ? err(tooMuch) : ok({ ...acceptance, repeated: false });
 }
 

@@ -125,6 +125,7 @@ export function authorised({ declared }: Output): readonly PayoutAuthorisation[]
       payerInstitutionId: 'bank-a',
       payeeInstitutionId: declared.institutionId,
       amountSats: declared.valueSats,
+      payeeFeeMaxSats: sats(0n),
       requestSignature: '',
       requestKeyId: '',
       requestNonce: '',

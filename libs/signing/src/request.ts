@@ -62,6 +62,8 @@ export interface PayoutAuthorisation {
   readonly payerInstitutionId: string;
   readonly payeeInstitutionId: string;
   readonly amountSats: Sats;
+  /** The most that the payee's part of the network fee may be: its output has at least the amount less this. */
+  readonly payeeFeeMaxSats: Sats;
   readonly requestSignature: string;
   readonly requestKeyId: string;
   readonly requestNonce: string;

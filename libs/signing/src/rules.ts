@@ -25,7 +25,9 @@ export const SIGNING_RULES = {
   INDEX_TOO_FAR: "an address further along its branch than the wallet's keys are searched for",
   NOT_AUTHORISED: 'a payout without authorisation, or an authorisation without payout',
   AUTHORISED_NETWORK_DIFFERS: 'a payout authorised for another network',
-  AUTHORISED_AMOUNT_DIFFERS: 'a payout of another amount than the authorised one',
+  AUTHORISED_AMOUNT_DIFFERS:
+    'a payout of another amount than the authorised one, less what the payee may bear of the fee',
+  PAYEES_BEAR_MORE_THAN_FEE: 'payees get less than their amounts by more than the fee',
   AUTHORISED_PAYEE_DIFFERS: 'a payout to another institution than the authorised one',
   AUTHORISED_PAYER_DIFFERS: 'a payout from another institution than the authorised one',
   SETTLEMENT_PAID_TWICE: 'a settlement is paid by two outputs',

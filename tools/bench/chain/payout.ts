@@ -218,6 +218,7 @@ function requestOf(
       payerInstitutionId: `bank-${WALLET}`,
       payeeInstitutionId: `bank-${PAYEE_WALLET}`,
       amountSats: valueSats,
+      payeeFeeMaxSats: 0n as Sats,
       requestSignature: '',
       requestKeyId: '',
       requestNonce: '',

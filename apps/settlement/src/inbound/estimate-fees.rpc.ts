@@ -21,6 +21,7 @@ export class EstimateFeesRpc {
     const { reader, env } = this.#gateway;
     const { state } = await reader.loadState(chainTipStream, CHAIN_TIP_ID);
     const { targets, estimatedAt } = feesNow(state, env.config.policy);
+    const isFixed = 'fixed' in env.config.policy.fees;
     return {
       estimates: FEE_TARGETS.map((target) => {
         const { feeRate, blocks, delaySeconds, basis } = targets[target];
@@ -30,7 +31,7 @@ export class EstimateFeesRpc {
           feeRateSatsPerKvb: feeRate,
           blocks,
           expectedDelaySeconds: delaySeconds,
-          basis,
+          basis: isFixed ? 'fixed' : basis,
         };
       }),
       estimatedAt: estimatedAt === undefined ? undefined : toTimestamp(estimatedAt),

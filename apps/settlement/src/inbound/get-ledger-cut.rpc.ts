@@ -9,6 +9,7 @@ import {
   type Lineage,
   type OfferedLineage,
   type OfferedVersion,
+  paidSats,
   type Settlement,
   tipHash,
 } from '@finality/settlement';
@@ -75,7 +76,7 @@ function settlementOf(settlement: Settlement): ledgerV1.CutSettlement[] {
       status: settlement.status,
       fromInstitution: terms.from,
       toInstitution: terms.to,
-      amountSats: terms.amountSats,
+      amountSats: payout === undefined ? terms.amountSats : paidSats(terms, payout),
       mode: terms.mode,
       txid: payout?.txid ?? '',
       payeeOutpoint: payout?.outpoint ?? '',

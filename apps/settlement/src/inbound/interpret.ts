@@ -190,11 +190,17 @@ function factOf(fact: chainV1.ChainFact, network: Network): ChainFact | undefine
   return undefined;
 }
 
-function feesOf({ fast, normal, slow, floor }: chainV1.FeesEstimated): NodeFees {
+function feesOf({ fast, normal, slow, floor, mempoolKnown, mempool }: chainV1.FeesEstimated): NodeFees {
   const known = Object.entries({ fast, normal, slow }).filter(([, rate]) => rate > 0n);
   return {
     estimates: Object.fromEntries(known.map(([target, rate]) => [target, feeRate(rate)])),
     floor: feeRate(floor),
+    ...(mempoolKnown && {
+      mempool: mempool.map(({ feeRateSatsPerKvb, vsizeBytes }) => ({
+        feeRate: feeRate(feeRateSatsPerKvb),
+        vsize: Number(vsizeBytes),
+      })),
+    }),
   };
 }
 

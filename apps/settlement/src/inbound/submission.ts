@@ -10,7 +10,6 @@ import {
   type Principal,
   type Refusal,
   type Result,
-  type Sats,
 } from '@finality/kernel';
 import { requireInstitution } from '@finality/service';
 import type { Mode, Submission } from '@finality/settlement';
@@ -39,6 +38,7 @@ export function parseSubmission(
 ): Result<ParsedSubmission, Refusal> {
   const amount = parseAmount(request.amountSats, 'amount_sats');
   const mode = MODES[request.settlementMode];
+  const feeBearer = FEE_BEARERS[request.feePayer ?? FeePayer.FEE_PAYER_UNSPECIFIED];
   const problems: (FieldError | undefined)[] = [
     checkIdempotencyKey(request.idempotencyKey),
     checkInstitutionId('from_institution', request.fromInstitution),
@@ -50,22 +50,22 @@ export function parseSubmission(
     mode === undefined
       ? fieldError('settlement_mode', 'expected CENTRALIZED, BILATERAL or BLOCKCHAIN, got none of them')
       : undefined,
+    checkFeePayer(feeBearer, mode),
     checkText('reference_id', request.referenceId, 0, REFERENCE_MAX),
     request.callbackUrl === undefined ? undefined : checkCallbackUrl(request.callbackUrl),
   ];
   const found = problems.filter((problem) => problem !== undefined);
-  if (found.length > 0 || !amount.ok || mode === undefined) return err(invalid(...found));
+  if (found.length > 0 || !amount.ok || mode === undefined || feeBearer === undefined) return err(invalid(...found));
   const own = requireInstitution(caller, request.fromInstitution);
   if (!own.ok) return own;
-  return ok(parsed(request, caller, settlementId, amount.value, mode));
+  return ok(parsed(request, caller, settlementId, { amountSats: amount.value, mode, feeBearer }));
 }
 
 function parsed(
   request: settlementV1.SubmitSettlementRequest,
   caller: Principal,
   settlementId: string,
-  amountSats: Sats,
-  mode: Mode,
+  { amountSats, mode, feeBearer }: Pick<Submission, 'amountSats' | 'mode' | 'feeBearer'>,
 ): ParsedSubmission {
   const { fromInstitution: from, toInstitution: to, referenceId, callbackUrl, idempotencyKey } = request;
   return {
@@ -75,6 +75,7 @@ function parsed(
       to,
       amountSats,
       mode,
+      feeBearer,
       referenceId,
       submittedBy: caller.keyId,
       ...(callbackUrl === undefined ? {} : { callbackUrl }),
@@ -90,6 +91,7 @@ function parsed(
         to_institution: to,
         amount_sats: `${amountSats}`,
         settlement_mode: mode,
+        fee_payer: feeBearer,
         reference_id: referenceId,
         callback_url: callbackUrl ?? '',
       },
@@ -102,6 +104,20 @@ const MODES: Readonly<Record<number, Mode>> = {
   [settlementV1.SettlementMode.SETTLEMENT_MODE_BILATERAL]: 'bilateral',
   [settlementV1.SettlementMode.SETTLEMENT_MODE_BLOCKCHAIN]: 'blockchain',
 };
+
+const { FeePayer } = settlementV1;
+const FEE_BEARERS: Readonly<Record<number, Submission['feeBearer']>> = {
+  [FeePayer.FEE_PAYER_UNSPECIFIED]: 'payer',
+  [FeePayer.FEE_PAYER_PAYER]: 'payer',
+  [FeePayer.FEE_PAYER_PAYEE]: 'payee',
+  [FeePayer.FEE_PAYER_SHARED]: 'shared',
+};
+
+function checkFeePayer(bearer: Submission['feeBearer'] | undefined, mode: Mode | undefined): FieldError | undefined {
+  if (bearer === undefined) return fieldError('fee_payer', 'expected PAYER, PAYEE or SHARED, got none of them');
+  if (mode !== 'centralized' || bearer === 'payer') return undefined;
+  return fieldError('fee_payer', 'expected PAYER in CENTRALIZED, which has no network fee');
+}
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 

@@ -41,7 +41,7 @@ const PROJECTIONS = [
 function tables(schema: string): readonly string[] {
   return [
     `CREATE TABLE ${schema}.settlements (
-      settlement_id text PRIMARY KEY, from_institution text NOT NULL, to_institution text NOT NULL, status text NOT NULL,
+      settlement_id text PRIMARY KEY, from_institution text NOT NULL, to_institution text NOT NULL, status text NOT NULL, waits_for_coins boolean NOT NULL,
       mode text NOT NULL, on_chain boolean NOT NULL, lineage_id text, created_at bigint NOT NULL, created_position bigint NOT NULL, updated_position bigint NOT NULL) WITH (fillfactor = 80)`,
     `CREATE INDEX settlements_from ON ${schema}.settlements (from_institution, created_position)`,
     `CREATE INDEX settlements_to ON ${schema}.settlements (to_institution, created_position)`,
@@ -64,10 +64,11 @@ function tables(schema: string): readonly string[] {
     `CREATE INDEX coins_spent_by ON ${schema}.coins (spent_by) WHERE spent_by IS NOT NULL`,
     `CREATE INDEX coins_free ON ${schema}.coins (wallet_id) WHERE spent_by IS NULL AND claimed_by IS NULL AND height IS NOT NULL AND released`,
     `CREATE TABLE ${schema}.lineages (
-      lineage_id text PRIMARY KEY, wallet_id text NOT NULL, status text NOT NULL, offer_at bigint, to_sign boolean NOT NULL,
+      lineage_id text PRIMARY KEY, wallet_id text NOT NULL, consolidates boolean NOT NULL, status text NOT NULL, offer_at bigint, to_sign boolean NOT NULL,
       planned_position bigint NOT NULL) WITH (fillfactor = 80)`,
     `CREATE INDEX lineages_to_offer ON ${schema}.lineages (offer_at) WHERE offer_at IS NOT NULL`,
     `CREATE INDEX lineages_to_sign ON ${schema}.lineages (planned_position) WHERE to_sign`,
+    `CREATE INDEX lineages_consolidating ON ${schema}.lineages (wallet_id) WHERE consolidates AND status IN ('planned', 'offered')`,
     `CREATE INDEX lineages_open ON ${schema}.lineages (wallet_id) WHERE status = 'planned'`,
     `CREATE TABLE ${schema}.lineage_versions (txid text PRIMARY KEY, lineage_id text NOT NULL)`,
     `CREATE INDEX lineage_versions_lineage ON ${schema}.lineage_versions (lineage_id)`,

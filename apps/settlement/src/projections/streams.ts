@@ -1,5 +1,5 @@
 import type { Batch, Session, StoredEvent } from '@finality/event-store';
-import { latest, type LivingSettlement, planOf } from '@finality/settlement';
+import { latest, type LivingSettlement, planOf, waitsForCoins } from '@finality/settlement';
 import { depositStream, institutionStream, lineageStream, settlementStream } from '../store/streams.ts';
 
 // One row per aggregate, as its last event of the batch leaves it: what lists and workers look for.
@@ -23,14 +23,15 @@ export async function saveSettlements(session: Session, events: readonly StoredE
   });
   if (rows.length === 0) return;
   await session.query(
-    `INSERT INTO settlements (settlement_id, from_institution, to_institution, status, mode, on_chain, lineage_id, created_at, created_position, updated_position)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[], $8::bigint[], $9::bigint[], $10::bigint[])
-     ON CONFLICT (settlement_id) DO UPDATE SET status = excluded.status, lineage_id = excluded.lineage_id, updated_position = excluded.updated_position`,
+    `INSERT INTO settlements (settlement_id, from_institution, to_institution, status, waits_for_coins, mode, on_chain, lineage_id, created_at, created_position, updated_position)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::boolean[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])
+     ON CONFLICT (settlement_id) DO UPDATE SET status = excluded.status, waits_for_coins = excluded.waits_for_coins, lineage_id = excluded.lineage_id, updated_position = excluded.updated_position`,
     [
       rows.map(({ state }) => state.terms.settlementId),
       rows.map(({ state }) => state.terms.from),
       rows.map(({ state }) => state.terms.to),
       rows.map(({ state }) => state.status),
+      rows.map(({ state }) => waitsForCoins(state)),
       rows.map(({ state }) => state.terms.mode),
       rows.map(({ state }) => state.terms.mode !== 'centralized'),
       rows.map(({ state }) => lineageOf(state) ?? null),
@@ -72,12 +73,13 @@ export async function saveLineages(session: Session, events: readonly StoredEven
   });
   if (rows.length === 0) return;
   await session.query(
-    `INSERT INTO lineages (lineage_id, wallet_id, status, offer_at, to_sign, planned_position)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::boolean[], $6::bigint[])
+    `INSERT INTO lineages (lineage_id, wallet_id, consolidates, status, offer_at, to_sign, planned_position)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::boolean[], $4::text[], $5::bigint[], $6::boolean[], $7::bigint[])
      ON CONFLICT (lineage_id) DO UPDATE SET status = excluded.status, offer_at = excluded.offer_at, to_sign = excluded.to_sign`,
     [
       rows.map(({ state }) => ('plan' in state ? state.plan : state).lineageId),
       rows.map(({ state }) => ('plan' in state ? state.plan : state).walletId),
+      rows.map(({ state }) => ('plan' in state ? state.plan : state).consolidates ?? false),
       rows.map(({ state }) => state.status),
       rows.map(({ state }) => planOf(state)?.offerAt ?? null),
       rows.map(({ state }) => state.status === 'offered' && latest(state).signedHex === undefined),

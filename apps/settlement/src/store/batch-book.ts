@@ -12,7 +12,9 @@ import {
   isWaitingPayout,
   type Maturity,
   type Records,
+  type Settlement,
   type SettlementPolicy,
+  waitsForCoins,
   type WalletRecord,
 } from '@finality/settlement';
 import {
@@ -41,7 +43,9 @@ export interface Loaded {
   /** Lineages that were planned for a wallet that may reserve. */
   readonly open: readonly string[];
   /** Payouts that waited for coins of a wallet whose transactions may be replaced, first come first. */
-  readonly waiting: readonly string[];
+  readonly waitingPayouts: readonly string[];
+  /** How many payouts are queued for coins, by institution, of those whose coins may be consolidated. */
+  readonly waiting: ReadonlyMap<string, number>;
 }
 
 /** The domain's book over a batch of the event store: streams in the batch, the rest here, with what changed kept for saving. */
@@ -69,7 +73,8 @@ export class BatchBook implements Book {
   /** Outpoint → script, of those that this batch has to do with. */
   readonly #newDeposits = new Map<string, string>();
   readonly #planned: Set<string>;
-  readonly #waiting: Set<string>;
+  readonly #waitingPayouts: Set<string>;
+  readonly #waiting: Map<string, number>;
 
   constructor(batch: Batch, policy: SettlementPolicy, loaded: Loaded) {
     this.#batch = batch;
@@ -78,16 +83,24 @@ export class BatchBook implements Book {
     this.policy = policy;
     this.ledger = loaded.ledger.view;
     this.coins = new CoinBook(loaded.coins);
+    this.#waiting = new Map(loaded.waiting);
     const settlements = recordsOf(batch, settlementStream);
     this.settlements = {
       get: settlements.get,
       record: (id, ...events) => {
+        const before = settlements.get(id);
         const state = settlements.record(id, ...events);
-        if (state.status === 'queued') this.#waiting.add(id);
+        this.#countWaiting(before, -1);
+        this.#countWaiting(state, 1);
+        // What waits for something else by now waits behind the others.
+        if (state.status === 'queued') {
+          this.#waitingPayouts.delete(id);
+          this.#waitingPayouts.add(id);
+        }
         return state;
       },
     };
-    this.#waiting = new Set(loaded.waiting);
+    this.#waitingPayouts = new Set(loaded.waitingPayouts);
     this.#planned = new Set(loaded.open);
     const lineages = recordsOf(batch, lineageStream);
     this.lineages = {
@@ -155,12 +168,23 @@ export class BatchBook implements Book {
     return this.newVersions.get(txid) ?? this.#loaded.versions.get(txid);
   }
 
-  openLineageOf(walletId: string): string | undefined {
-    return [...this.#planned].sort().find((id) => isOpen(this, walletId, this.lineages.get(id)));
+  openLineagesOf(walletId: string): readonly string[] {
+    return [...this.#planned].sort().filter((id) => isOpen(this, walletId, this.lineages.get(id)));
+  }
+
+  waitsForCoins(walletId: string): boolean {
+    const wallet = this.wallet(walletId);
+    return wallet !== undefined && (this.#waiting.get(wallet.institutionId) ?? 0) > 0;
+  }
+
+  #countWaiting(state: Settlement, change: 1 | -1): void {
+    if (!waitsForCoins(state)) return;
+    const { from } = state.terms;
+    this.#waiting.set(from, (this.#waiting.get(from) ?? 0) + change);
   }
 
   waitingPayouts(walletId: string): readonly string[] {
-    return [...this.#waiting].filter((id) => isWaitingPayout(this.settlements.get(id), walletId));
+    return [...this.#waitingPayouts].filter((id) => isWaitingPayout(this.settlements.get(id), walletId));
   }
 
   depositsOf(txid: string): readonly string[] {

@@ -6,6 +6,7 @@ import type {
   ApiKey,
   Assessment,
   ChainFact,
+  ConsolidationRequest,
   DepositReview,
   Destinations,
   Institution,
@@ -27,6 +28,7 @@ export type SettlementCommand =
   | { readonly type: 'review_deposit'; readonly review: DepositReview }
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
+  | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
   | {
       readonly type: 'freeze_institution' | 'unfreeze_institution';

@@ -8,6 +8,7 @@ import {
   bumpSettlement,
   cancel,
   confirmIncident,
+  consolidate,
   createInstitution,
   depositAssessed,
   expire,
@@ -105,6 +106,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
 type Happened = CommandOf<
   | 'expire'
   | 'retry_reservation'
+  | 'consolidate'
   | 'verdict'
   | 'wallet_changed'
   | 'address_issued'
@@ -127,6 +129,8 @@ function happened(book: BatchBook, body: Happened): void {
       return expire(book, body.settlementId);
     case 'retry_reservation':
       return reserve(book, body.settlementId);
+    case 'consolidate':
+      return consolidate(book, body.request);
     case 'verdict':
       if (body.subject === 'settlement') return settlementAssessed(book, body.id, body.by, body.assessment);
       return depositAssessed(book, body.id, body.by, body.assessment);

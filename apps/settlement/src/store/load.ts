@@ -7,6 +7,7 @@ import {
   CLAIM_PARTS,
   claimAccount,
   custodyAccount,
+  networkFeesAccount,
   settlementSuspenseAccount,
   type TransferId,
   transitAccount,
@@ -18,6 +19,7 @@ import {
   type ChainTip,
   type Coin,
   coinTransferIds,
+  consolidationReservationId,
   depositTransferIds,
   childIdOf,
   identityOf,
@@ -92,7 +94,8 @@ export async function loadBook(
     depositOutpoints,
     maturities,
     open: states.openLineages,
-    waiting: states.waitingPayouts,
+    waitingPayouts: states.waitingPayouts,
+    waiting: await loadWaiting(session, needs),
   };
   return new BatchBook(batch, policy, loaded);
 }
@@ -134,6 +137,18 @@ const mayLeaveOver = ({ versions, next }: OfferedLineage): boolean =>
 
 /** Of one institution: more than a version takes along. */
 const WAITING_MAX = 50;
+
+/** How many payouts of an institution are queued that coins of its wallet could pay. */
+async function loadWaiting(session: Session, { consolidating }: Needs): Promise<ReadonlyMap<string, number>> {
+  if (consolidating.institutions.size === 0) return new Map();
+  const rows = await session.query<{ from_institution: string; waiting: bigint }>(
+    `SELECT from_institution, count(*) AS waiting FROM settlements
+     WHERE status = 'queued' AND on_chain AND from_institution = ANY($1::text[]) AND waits_for_coins
+     GROUP BY from_institution`,
+    [[...consolidating.institutions]],
+  );
+  return new Map(rows.map((row) => [row.from_institution, Number(row.waiting)]));
+}
 
 /** Follows what the first states name: a coin its lineage, a lineage its settlement and coins, all of them their institutions. */
 class States {
@@ -268,6 +283,7 @@ class States {
   async loadCoins(walletIds: readonly string[]): Promise<readonly Coin[]> {
     const needs = this.#needs;
     const freeOf = new Set([...this.#payersOf(needs.reserving), ...this.#bumpingWallets()]);
+    for (const walletId of needs.consolidating.wallets) freeOf.add(walletId);
     for (const id of needs.lineages) {
       const lineage = this.#batch.state(lineageStream, id);
       if ('versions' in lineage && mayLeaveOver(lineage)) freeOf.add(lineage.walletId);
@@ -337,6 +353,9 @@ function ledgerNeeds(
     } else {
       addClaim(payer);
       addClaim(payee);
+      // What the platform bears of the fee goes to the payer's clearing balance.
+      addClaim({ kind: 'clearing', institutionId: settlement.terms.from });
+      accounts.add(networkFeesAccount());
       for (const transfer of settlementTransferIds(settlement)) transfers.add(transfer);
     }
   }
@@ -354,6 +373,7 @@ function ledgerNeeds(
   }
   for (const id of needs.lineages) {
     const lineage = batch.state(lineageStream, id);
+    if ('plan' in lineage && lineage.plan.consolidates) transfers.add(consolidationReservationId(lineage.plan));
     if ('versions' in lineage) for (const transfer of lineageTransferIds(lineage)) transfers.add(transfer);
   }
   for (const coin of coins) {

@@ -13,17 +13,32 @@ import {
   type Mode,
   type OfferedLineage,
   type OfferedVersion,
+  refundSats,
   type SettlementStatus,
+  type Terms,
 } from '@finality/settlement';
 
 /** Domain states as the contracts show them, for answers and for messages alike. */
 
-const { SettlementStatus: Status, SettlementMode, DepositStatus, DepositPurpose, TransactionStatus } = settlementV1;
+const {
+  SettlementStatus: Status,
+  SettlementMode,
+  FeePayer,
+  DepositStatus,
+  DepositPurpose,
+  TransactionStatus,
+} = settlementV1;
 
 export const MODES: Readonly<Record<Mode, settlementV1.SettlementMode>> = {
   centralized: SettlementMode.SETTLEMENT_MODE_CENTRALIZED,
   bilateral: SettlementMode.SETTLEMENT_MODE_BILATERAL,
   blockchain: SettlementMode.SETTLEMENT_MODE_BLOCKCHAIN,
+};
+
+export const FEE_PAYERS: Readonly<Record<Terms['fees']['bearer'], settlementV1.FeePayer>> = {
+  payer: FeePayer.FEE_PAYER_PAYER,
+  payee: FeePayer.FEE_PAYER_PAYEE,
+  shared: FeePayer.FEE_PAYER_SHARED,
 };
 
 export const STATUSES: Readonly<Record<SettlementStatus, settlementV1.SettlementStatus>> = {
@@ -73,6 +88,10 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
       reason: why,
     })),
     callbackUrl: terms.callbackUrl,
+    waitsFor: state.status === 'queued' ? state.waitsFor : undefined,
+    feePayer: FEE_PAYERS[terms.fees.bearer],
+    payeeFeeSats: payout?.payeeFeeSats ?? 0n,
+    platformFeeSats: payout === undefined ? 0n : refundSats(terms, payout),
   };
 }
 

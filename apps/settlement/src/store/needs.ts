@@ -1,6 +1,6 @@
 import { assertNever } from '@finality/kernel';
 import type { StoreCommand } from '@finality/event-store';
-import type { AddressRecord, ChainFact } from '@finality/settlement';
+import type { AddressRecord, ChainFact, ConsolidationRequest } from '@finality/settlement';
 import type { SettlementCommand } from './commands.ts';
 
 /** What a batch has to be loaded with, gathered from its commands first and from what they turn out to concern then. */
@@ -26,6 +26,8 @@ export class Needs {
   readonly bumping = { settlements: new Set<string>(), lineages: new Set<string>() };
   /** Institutions whose clearing claims are needed. */
   readonly clearing = new Set<string>();
+  /** Wallets whose small coins may become one, and their institutions. */
+  readonly consolidating = { wallets: new Set<string>(), institutions: new Set<string>() };
   /** Blocks up to this height are connected: what is due then is needed. */
   dueHeight = -1;
   /** A block is agreed on: what is due at the tip is needed. */
@@ -60,6 +62,8 @@ export class Needs {
       case 'retry_reservation':
         this.reserving.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
+      case 'consolidate':
+        return this.#consolidation(body.request);
       case 'confirm_incident':
         this.chain = true;
         return;
@@ -110,6 +114,15 @@ export class Needs {
       default:
         return assertNever(body, 'command');
     }
+  }
+
+  #consolidation({ lineageId, walletId, institutionId }: ConsolidationRequest): void {
+    this.chain = true;
+    this.lineages.add(lineageId);
+    this.wallets.add(walletId);
+    this.institutions.add(institutionId);
+    this.consolidating.wallets.add(walletId);
+    this.consolidating.institutions.add(institutionId);
   }
 
   #submission({

@@ -42,6 +42,7 @@ const submissions = (settlementIds: readonly string[], mode: 'centralized' | 'bl
       to: 'b',
       amountSats: 1_000n as Sats,
       mode,
+      feeBearer: 'payer',
       referenceId: '',
       submittedBy: 'k',
     },

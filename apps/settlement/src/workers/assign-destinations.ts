@@ -1,10 +1,10 @@
 import { addressV1 } from '@finality/contracts';
 import { parseScriptHex } from '@finality/bitcoin';
 import { assert, unwrap, type Worker } from '@finality/kernel';
-import { beginnerOf, type Destination, type Destinations, type LineagePlan, planOf } from '@finality/settlement';
+import { type Destination, type Destinations, type LineagePlan, planOf } from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import { lineageStream } from '../store/streams.ts';
-import { causesOfWork } from './cause.ts';
+import { causesOfLineages } from './cause.ts';
 
 const LINEAGES_MAX = 100;
 const POLL_MS = 1_000;
@@ -49,10 +49,9 @@ export class AssignDestinations implements Worker {
   }
 
   async #assign(assigned: readonly { plan: LineagePlan; destinations: Destinations }[]): Promise<void> {
-    const causes = await causesOfWork(
+    const causes = await causesOfLineages(
       this.#env,
-      // What pays nobody was begun by the settlement that the lineage, or the one that it pays for, has its id from.
-      assigned.map(({ plan }) => plan.payouts[0]?.settlementId ?? beginnerOf(plan)),
+      assigned.map(({ plan }) => plan),
     );
     const outcomes = await this.#store.execute(
       assigned.map(({ plan, destinations }, i) => ({

@@ -3,8 +3,8 @@ import type { signingV1 } from '@finality/contracts';
 import { assert, type Instant, type Worker } from '@finality/kernel';
 import { refusalOf, withSpan } from '@finality/service';
 import {
-  beginnerOf,
   latest,
+  type LineagePayout,
   living,
   type OfferedLineage,
   type OfferedVersion,
@@ -14,7 +14,7 @@ import {
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import type { SettlementCommand } from '../store/commands.ts';
 import { CHAIN_TIP_ID, chainTipStream, lineageStream, settlementStream } from '../store/streams.ts';
-import { causesOfWork } from './cause.ts';
+import { causesOfLineages } from './cause.ts';
 
 const LINEAGES_MAX = 50;
 const POLL_MS = 1_000;
@@ -62,7 +62,7 @@ export class SignPayouts implements Worker {
     const settlements = await this.#reader.loadStates(settlementStream, settlementIds);
     const { epoch } = await this.#reader.head();
     const { network } = this.#env.config;
-    const [cause] = await causesOfWork(this.#env, [settlementIds[0] ?? beginnerOf(lineage)]);
+    const [cause] = await causesOfLineages(this.#env, [{ ...lineage, payouts: version.payouts }]);
     const span = { traceparent: cause?.traceparent, attributes: { 'finality.txid': version.txid } };
     await withSpan('sign payout', span, async (traceparent) => {
       const terms = settlements.map(({ state }) => living(state).terms);
@@ -101,7 +101,7 @@ function requestOf(
   terms: readonly Terms[],
   { epoch, network }: { readonly epoch: number; readonly network: string },
 ): signingV1.SignTransactionRequest {
-  const payees = new Map(version.payouts.map((payout) => [payout.settlementId, payout.payeeInstitutionId]));
+  const payouts = new Map(version.payouts.map((payout) => [payout.settlementId, payout]));
   return {
     lineageId,
     version: version.version,
@@ -115,17 +115,18 @@ function requestOf(
       const { branch, index } = destination;
       if (output.role === 'change') return { valueSats, change: { index }, payee: undefined };
       const { settlementId } = output;
-      const institutionId = payees.get(settlementId)!;
+      const institutionId = payouts.get(settlementId)!.payeeInstitutionId;
       const payee = { settlementId, institutionId, walletId: destination.walletId, branch, index };
       return { valueSats, change: undefined, payee };
     }),
-    authorisation: { payouts: terms.map((each) => authorisationOf(each, network)) },
+    authorisation: { payouts: terms.map((each) => authorisationOf(each, payouts.get(each.settlementId)!, network)) },
   };
 }
 
 /** None of these issuers signs yet: the fields are empty until they do (DESIGN 9). */
 const authorisationOf = (
   { settlementId, from, to, amountSats }: Terms,
+  { payeeFeeSats }: LineagePayout,
   network: string,
 ): signingV1.PayoutAuthorisation => ({
   settlementId,
@@ -133,6 +134,7 @@ const authorisationOf = (
   payerInstitutionId: from,
   payeeInstitutionId: to,
   amountSats,
+  payeeFeeMaxSats: payeeFeeSats,
   requestSignature: Buffer.alloc(0),
   requestKeyId: '',
   requestNonce: '',

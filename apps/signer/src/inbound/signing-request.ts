@@ -160,6 +160,7 @@ function parsePayout(payout: signingV1.PayoutAuthorisation, at: string, fields: 
     payerInstitutionId: fields.id(payout.payerInstitutionId, `${at}.payer_institution_id`),
     payeeInstitutionId: fields.id(payout.payeeInstitutionId, `${at}.payee_institution_id`),
     amountSats: fields.sats(payout.amountSats, `${at}.amount_sats`),
+    payeeFeeMaxSats: fields.sats(payout.payeeFeeMaxSats, `${at}.payee_fee_max_sats`),
     requestSignature: fields.signature(payout.requestSignature, `${at}.request_signature`),
     requestKeyId: payout.requestKeyId,
     requestNonce: payout.requestNonce,

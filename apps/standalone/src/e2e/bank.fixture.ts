@@ -4,7 +4,7 @@ import type { E2e } from './e2e.fixture.ts';
 import { patiently, until } from './wait.fixture.ts';
 
 const { AddressPurpose } = addressV1;
-const { DepositStatus, SettlementMode, SettlementStatus } = settlementV1;
+const { DepositStatus, FeePayer, SettlementMode, SettlementStatus } = settlementV1;
 
 export type Settlement = settlementV1.Settlement;
 export type Deposit = settlementV1.DepositChanged;
@@ -17,6 +17,7 @@ export interface Order {
   readonly mode: Mode;
   readonly key?: string;
   readonly reference?: string;
+  readonly feePayer?: 'PAYER' | 'PAYEE' | 'SHARED';
 }
 
 export const NOTHING: Balance = { available: 0n, reserved: 0n, inFlight: 0n, incoming: 0n, held: 0n };
@@ -93,7 +94,7 @@ export class Bank {
     return found!;
   }
 
-  submit({ to, amountSats, mode, key = freshKey(), reference = '' }: Order): Promise<Settlement> {
+  submit({ to, amountSats, mode, key = freshKey(), reference = '', feePayer = 'PAYER' }: Order): Promise<Settlement> {
     return this.api.settlements.submitSettlement({
       idempotencyKey: key,
       fromInstitution: this.id,
@@ -101,6 +102,7 @@ export class Bank {
       amountSats,
       settlementMode: SettlementMode[`SETTLEMENT_MODE_${mode}`],
       referenceId: reference,
+      feePayer: FeePayer[`FEE_PAYER_${feePayer}`],
     });
   }
 

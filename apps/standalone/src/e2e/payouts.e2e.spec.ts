@@ -5,6 +5,9 @@ import { until } from './wait.fixture.ts';
 import { bumpedPayouts } from './suites/payouts.fixture.ts';
 
 const COUNT = 3;
+const SMALL_COINS = 3;
+/** Those that stay free for payouts meanwhile. */
+const COINS_KEPT = 10;
 
 onPlatform(
   'payouts',
@@ -19,7 +22,14 @@ onPlatform(
         ({ estimatedAt }) => estimatedAt !== undefined,
       );
       expect(estimates).toMatchObject([
-        { target: 'fast', satPerVb: '2', feeRateSatsPerKvb: 2_000n, blocks: 2, expectedDelaySeconds: 1_200 },
+        {
+          target: 'fast',
+          satPerVb: '2',
+          feeRateSatsPerKvb: 2_000n,
+          blocks: 2,
+          expectedDelaySeconds: 1_200,
+          basis: 'fixed',
+        },
         { target: 'normal', satPerVb: '2', feeRateSatsPerKvb: 2_000n, blocks: 6, expectedDelaySeconds: 3_600 },
         { target: 'slow', satPerVb: '2', feeRateSatsPerKvb: 2_000n, blocks: 144, expectedDelaySeconds: 86_400 },
       ]);
@@ -65,6 +75,40 @@ onPlatform(
       expect(await payee.balance('wallet')).toEqual({ ...NOTHING, available: 900_000n });
       await expectInOrder(e2e());
     });
+    it('have fewer, larger coins to choose from while fees are low: small ones become one, at their owner’s expense', async () => {
+      const owner = await e2e().bank();
+      const small = Array.from({ length: SMALL_COINS + COINS_KEPT - 1 }, () => 20_000n);
+      await owner.fund({ wallet: [5_000_000n, ...small] });
+      const fundedSats = 5_000_000n + 20_000n * BigInt(small.length);
+      const { inFlight } = await until(
+        'a consolidation is under way',
+        () => owner.balance('wallet'),
+        (balance) => balance.inFlight > 0n,
+      );
+      expect(await owner.balance('wallet')).toEqual({ ...NOTHING, available: fundedSats - inFlight, inFlight });
+      // Three P2WPKH inputs and an output: 246 virtual bytes, at 2 sat/vB.
+      expect(inFlight).toBe(492n);
+      await until(
+        'the consolidation is in the mempool',
+        () => e2e().outside.node.mempoolTxids(),
+        (txids) => txids.length === 1,
+      );
+      await e2e().outside.mine(1);
+      await until(
+        'the consolidation is in a block',
+        () => owner.balance('wallet'),
+        (balance) => balance.inFlight === 0n,
+      );
+      expect(await owner.balance('wallet')).toEqual({ ...NOTHING, available: fundedSats - inFlight });
+      await expectInOrder(e2e());
+    });
   },
-  { environment: { PAYOUT_BATCH_SECONDS: '600', PAYOUT_BATCH_COUNT: String(COUNT) } },
+  {
+    environment: {
+      PAYOUT_BATCH_SECONDS: '600',
+      PAYOUT_BATCH_COUNT: String(COUNT),
+      CONSOLIDATE_BELOW_SAT_PER_VB: '2',
+      CONSOLIDATE_FROM_COINS: String(SMALL_COINS),
+    },
+  },
 );

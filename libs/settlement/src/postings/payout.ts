@@ -1,8 +1,10 @@
 import {
+  type AccountId,
   availableAccount,
   correction,
   inFlightAccount,
   incomingAccount,
+  networkFeesAccount,
   pending,
   post,
   settlementSuspenseAccount,
@@ -13,20 +15,24 @@ import {
   transitAccount,
   voidPending,
 } from '@finality/ledger';
-import type { LivingSettlement, Payout, Terms } from '../settlement.ts';
+import { type LivingSettlement, paidSats, type Payout, refundSats, type Terms } from '../settlement.ts';
 
-/** Sets amount plus fee cap aside until the transaction is built. */
-export const reservation = (terms: Terms, feeCapSats: bigint): Transfer =>
+/** Sets amount plus what the fee may take aside until the transaction is built. */
+export const reservation = (terms: Terms, feeReservedSats: bigint): Transfer =>
   pending({
     ...keyOf(terms, 'reserve'),
     debit: availableAccount(terms.payer),
     credit: inFlightAccount(terms.payer),
-    amount: terms.amountSats + feeCapSats,
+    amount: terms.amountSats + feeReservedSats,
   });
 
-/** The transaction is built: amount and its fee are on their way, the rest of the cap is free again. */
-export const commitment = (terms: Terms, feeSats: bigint): Transfer =>
-  post({ ...keyOf(terms, 'commit'), pendingId: reservationId(terms.settlementId), amount: terms.amountSats + feeSats });
+/** The transaction is built: what is paid and its fee are on their way, the rest of what was reserved is free again. */
+export const commitment = (terms: Terms, payout: Payout): Transfer =>
+  post({
+    ...keyOf(terms, 'commit'),
+    pendingId: reservationId(terms.settlementId),
+    amount: paidSats(terms, payout) + payout.feeSats,
+  });
 
 /** Another version may take a larger share of the fee. */
 export const heldMore = (
@@ -45,39 +51,61 @@ export const heldMore = (
 export const release = (terms: Terms): Transfer =>
   voidPending({ ...keyOf(terms, 'release'), pendingId: reservationId(terms.settlementId) });
 
-/** In a block: the fee has left, the amount is the payee's, not yet final. */
+/** In a block: the fee has left, what was paid is the payee's, not yet final. */
 export function payoutConfirmed(terms: Terms, payout: Payout): readonly Transfer[] {
-  return [feeSpent(terms, payout, payout.life), amountMoved(terms, payout.life)];
+  return [...feeSpent(terms, payout), amountMoved(terms, payout)];
 }
 
 /** Out of the block it was in, before it was final: all as before. */
 export function payoutUnconfirmed(terms: Terms, payout: Payout): readonly Transfer[] {
-  return [feeUnspent(terms, payout), amountMovedBack(terms, payout.life)];
+  return [...feeUnspent(terms, payout), amountMovedBack(terms, payout)];
 }
 
-/** Final: the payee may spend it, and the payer what was held for dearer versions. */
+/** Final: the payee may spend it, and the payer what was held for dearer versions, and what the platform bears of this one. */
 export function payoutSettled(terms: Terms, payout: Payout, settledTimes: number): readonly Transfer[] {
   const settled = single({
     ...keyOf(terms, 'settle', settledTimes),
     debit: incomingAccount(terms.payee),
     credit: availableAccount(terms.payee),
-    amount: terms.amountSats,
+    amount: paidSats(terms, payout),
   });
   const restSats = payout.heldSats - payout.feeSats;
-  return restSats === 0n ? [settled] : [settled, heldLess(terms, 'rest', settledTimes, restSats)];
+  const rest = restSats === 0n ? [] : [heldLess(terms, 'rest', settledTimes, restSats)];
+  return [settled, ...rest, ...refunded(terms, payout, settledTimes)];
 }
+
+/** The platform pays for a bump: the fee has left the payer's wallet, so it pays on the payer's clearing balance. */
+function refunded(terms: Terms, payout: Payout, settledTimes: number): readonly Transfer[] {
+  const amount = refundSats(terms, payout);
+  if (amount === 0n) return [];
+  const key = keyOf(terms, 'bump_refund', settledTimes);
+  return [single({ ...key, debit: networkFeesAccount(), credit: refundAccount(terms), amount })];
+}
+
+function unrefunded(terms: Terms, payout: Payout, settledTimes: number): readonly Transfer[] {
+  const amount = refundSats(terms, payout);
+  if (amount === 0n) return [];
+  const key = keyOf(terms, 'bump_refund_back', settledTimes);
+  const corrects = refundId(terms.settlementId, settledTimes);
+  return [correction({ ...key, corrects, debit: refundAccount(terms), credit: networkFeesAccount(), amount })];
+}
+
+/** Where the payer gets what the platform bears. */
+export const refundAccount = ({ from }: Terms): AccountId =>
+  availableAccount({ kind: 'clearing', institutionId: from });
 
 /** A reorg past the target: what the payee has is put in suspense, even if it spent it since. */
 export function payoutReopened(state: LivingSettlement, payout: Payout): readonly Transfer[] {
   const { terms, settledTimes } = state;
   return [
-    feeUnspent(terms, payout),
+    ...feeUnspent(terms, payout),
+    ...unrefunded(terms, payout, settledTimes),
     correction({
       ...keyOf(terms, 'reopen', settledTimes),
       corrects: settledId(state),
       debit: availableAccount(terms.payee),
       credit: settlementSuspenseAccount(),
-      amount: terms.amountSats,
+      amount: paidSats(terms, payout),
     }),
   ];
 }
@@ -89,29 +117,31 @@ export function payoutReopened(state: LivingSettlement, payout: Payout): readonl
 export function reopenedConfirmed(terms: Terms, before: Payout, payout: Payout): readonly Transfer[] {
   const { life, feeSats } = payout;
   const moreSats = feeSats - before.heldSats;
-  const spent = feeSpent(terms, payout, life);
-  if (moreSats < 0n) return [spent, heldLess(terms, 'cheaper', life, -moreSats)];
-  if (moreSats === 0n) return [spent];
+  const spent = feeSpent(terms, payout);
+  if (moreSats < 0n) return [...spent, heldLess(terms, 'cheaper', life, -moreSats)];
+  if (moreSats === 0n) return spent;
   const dearer = correction({
     ...keyOf(terms, 'dearer', life),
-    corrects: feeId(terms.settlementId, before.life),
+    corrects: transferId(keyOf(terms, feeParts(before)[0]!.purpose, before.life)),
     debit: availableAccount(terms.payer),
     credit: inFlightAccount(terms.payer),
     amount: moreSats,
   });
-  return [dearer, spent];
+  return [dearer, ...spent];
 }
 
-export const reopenedUnconfirmed = (terms: Terms, payout: Payout): Transfer => feeUnspent(terms, payout);
+export const reopenedUnconfirmed = (terms: Terms, payout: Payout): readonly Transfer[] => feeUnspent(terms, payout);
 
 /** Final after all. */
-export const reopenedSettled = (terms: Terms, settledTimes: number): Transfer =>
+export const reopenedSettled = (terms: Terms, payout: Payout, settledTimes: number): readonly Transfer[] => [
   single({
     ...keyOf(terms, 'resettle', settledTimes),
     debit: settlementSuspenseAccount(),
     credit: availableAccount(terms.payee),
-    amount: terms.amountSats,
-  });
+    amount: paidSats(terms, payout),
+  }),
+  ...refunded(terms, payout, settledTimes),
+];
 
 /** It can't confirm any more: amount and fee are the payer's again. */
 export function payoutReversed(terms: Terms, payout: Payout): readonly Transfer[] {
@@ -120,7 +150,7 @@ export function payoutReversed(terms: Terms, payout: Payout): readonly Transfer[
       ...keyOf(terms, 'reverse'),
       debit: settlementSuspenseAccount(),
       credit: availableAccount(terms.payer),
-      amount: terms.amountSats,
+      amount: paidSats(terms, payout),
     }),
     single({
       ...keyOf(terms, 'reverse_fee'),
@@ -137,7 +167,7 @@ export const payoutFailed = (terms: Terms, payout: Payout): Transfer =>
     ...keyOf(terms, 'fail'),
     debit: inFlightAccount(terms.payer),
     credit: availableAccount(terms.payer),
-    amount: terms.amountSats + payout.heldSats,
+    amount: paidSats(terms, payout) + payout.heldSats,
   });
 
 /** Ids of transfers that later ones of this settlement may name. */
@@ -145,16 +175,18 @@ export function settlementTransferIds(state: LivingSettlement): readonly Transfe
   const { settlementId } = state.terms;
   const ids = [reservationId(settlementId)];
   const payout = 'payout' in state ? state.payout : undefined;
-  if (payout !== undefined && payout.life > 0)
-    ids.push(feeId(settlementId, payout.life), amountId(settlementId, payout.life));
-  if (state.settledTimes > 0) ids.push(settledId(state));
+  if (payout !== undefined && payout.life > 0) {
+    const parts = feeParts(payout).map(({ purpose }) => transferId(keyOf(state.terms, purpose, payout.life)));
+    ids.push(...parts, amountId(settlementId, payout.life));
+  }
+  if (state.settledTimes > 0) ids.push(settledId(state), refundId(settlementId, state.settledTimes));
   return ids;
 }
 
 const reservationId = (settlementId: string): TransferId =>
   transferId({ purpose: 'reserve', object: settlementId, life: 1 });
-const feeId = (settlementId: string, life: number): TransferId =>
-  transferId({ purpose: 'fee', object: settlementId, life });
+const refundId = (settlementId: string, life: number): TransferId =>
+  transferId({ purpose: 'bump_refund', object: settlementId, life });
 const amountId = (settlementId: string, life: number): TransferId =>
   transferId({ purpose: 'payout', object: settlementId, life });
 
@@ -174,38 +206,60 @@ const heldLess = (terms: Terms, purpose: string, life: number, amount: bigint): 
     amount,
   });
 
-const feeSpent = (terms: Terms, payout: Payout, life: number): Transfer =>
-  single({
-    ...keyOf(terms, 'fee', life),
-    debit: inFlightAccount(terms.payer),
-    credit: transitAccount(),
-    amount: payout.feeSats,
-  });
+interface FeePart {
+  readonly purpose: 'fee' | 'payee_fee' | 'dropped_change';
+  readonly amount: bigint;
+}
 
-const feeUnspent = (terms: Terms, payout: Payout): Transfer =>
-  correction({
-    ...keyOf(terms, 'fee_back', payout.life),
-    corrects: feeId(terms.settlementId, payout.life),
-    debit: transitAccount(),
-    credit: inFlightAccount(terms.payer),
-    amount: payout.feeSats,
-  });
+/** A share of the fee by what it is: the payer's for room in the block, the payee's, and what was too little for change. */
+function feeParts({ feeSats, droppedSats, payeeFeeSats }: Payout): readonly FeePart[] {
+  const neededSats = feeSats - droppedSats;
+  // A version may cost less than the payee was quoted: the rest of the quote is the payer's.
+  const payeesSats = payeeFeeSats < neededSats ? payeeFeeSats : neededSats;
+  const parts: readonly FeePart[] = [
+    { purpose: 'fee', amount: neededSats - payeesSats },
+    { purpose: 'payee_fee', amount: payeesSats },
+    { purpose: 'dropped_change', amount: droppedSats },
+  ];
+  return parts.filter(({ amount }) => amount > 0n);
+}
 
-const amountMoved = (terms: Terms, life: number): Transfer =>
+const feeSpent = (terms: Terms, payout: Payout): readonly Transfer[] =>
+  feeParts(payout).map(({ purpose, amount }) =>
+    single({
+      ...keyOf(terms, purpose, payout.life),
+      debit: inFlightAccount(terms.payer),
+      credit: transitAccount(),
+      amount,
+    }),
+  );
+
+const feeUnspent = (terms: Terms, payout: Payout): readonly Transfer[] =>
+  feeParts(payout).map(({ purpose, amount }) =>
+    correction({
+      ...keyOf(terms, `${purpose}_back`, payout.life),
+      corrects: transferId(keyOf(terms, purpose, payout.life)),
+      debit: transitAccount(),
+      credit: inFlightAccount(terms.payer),
+      amount,
+    }),
+  );
+
+const amountMoved = (terms: Terms, payout: Payout): Transfer =>
   single({
-    ...keyOf(terms, 'payout', life),
+    ...keyOf(terms, 'payout', payout.life),
     debit: inFlightAccount(terms.payer),
     credit: incomingAccount(terms.payee),
-    amount: terms.amountSats,
+    amount: paidSats(terms, payout),
   });
 
-const amountMovedBack = (terms: Terms, life: number): Transfer =>
+const amountMovedBack = (terms: Terms, payout: Payout): Transfer =>
   correction({
-    ...keyOf(terms, 'payout_back', life),
-    corrects: amountId(terms.settlementId, life),
+    ...keyOf(terms, 'payout_back', payout.life),
+    corrects: amountId(terms.settlementId, payout.life),
     debit: incomingAccount(terms.payee),
     credit: inFlightAccount(terms.payer),
-    amount: terms.amountSats,
+    amount: paidSats(terms, payout),
   });
 
 /** Lineages count their versions and lives alike, and a payout may be in several. */

@@ -7,6 +7,7 @@ import {
   type LineagePayout,
   type OfferedLineage,
   type OfferedVersion,
+  payoutOf,
   settlementsPaid,
 } from '../lineage.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
@@ -14,7 +15,7 @@ import { childOf, isMoot, isPinned, payByChild } from './child.ts';
 import { feeRateNow } from './fees.ts';
 import { fund, held, rateOf, refused } from './fund.ts';
 import { join, type Joined, reservations } from './join.ts';
-import { claim, payoutOf, releaseClaim } from './reserve.ts';
+import { claim, releaseClaim } from './reserve.ts';
 
 /** Versions of one lineage: each is asked for by a person, or a wait of blocks apart. */
 const VERSIONS_MAX = 50;
@@ -63,15 +64,23 @@ function waiting(book: Book, lineageId: string): Result<OfferedLineage, Refusal>
   const states = settlementsPaid(lineage).map((id) => living(book.settlements.get(id)));
   if (states.some((state) => isIn(state, lineage) && state.status !== 'executing' && !isGivenUp(state)))
     return refused('NOT_WAITING', 'expected payouts that have never been final');
+  const isElsewhere = states.some((state) => 'payout' in state && !isIn(state, lineage) && !isGivenUp(state));
+  if (isElsewhere && stillPaid(book, lineage).length === 0)
+    return refused('NOT_WAITING', 'expected payouts that no other lineage pays by now');
   return ok(lineage);
 }
 
 /** What the next version pays at least: whatever the last one does, without what was cancelled or is paid by another lineage by now. */
 function stillPaid(book: Book, lineage: OfferedLineage): readonly LineagePayout[] {
-  const states = latest(lineage).payouts.map(({ settlementId }) => living(book.settlements.get(settlementId)));
-  return states
-    .filter((state) => isIn(state, lineage) && state.status === 'executing' && state.cancelling === undefined)
-    .map(({ terms }) => payoutOf(terms));
+  return latest(lineage)
+    .payouts.map(payoutOf)
+    .filter(({ settlementId }) => isToPay(book, lineage, settlementId));
+}
+
+/** Whether a lineage is to pay it still. */
+export function isToPay(book: Book, lineage: OfferedLineage, settlementId: string): boolean {
+  const state = living(book.settlements.get(settlementId));
+  return isIn(state, lineage) && state.status === 'executing' && state.cancelling === undefined;
 }
 
 const isIn = (state: LivingSettlement, { lineageId }: OfferedLineage): boolean =>
@@ -112,7 +121,7 @@ export function bumpSettlement(book: Book, settlementId: string, feeRate: FeeRat
 /** It has waited for so many blocks. Whatever keeps it from being replaced now is looked at again as many blocks later. */
 export function bumpDue(book: Book, lineageId: string): void {
   const lineage = book.lineages.get(lineageId);
-  if (lineage.status !== 'offered' || lineage.inBlock !== undefined) return;
+  if (lineage.status !== 'offered' || lineage.inBlock !== undefined || lineage.consolidates) return;
   // Its child has a turn of its own.
   if (childOf(book, lineage) !== undefined) return waitForBlock(book, lineageId);
   const feeRate = dearer(book, latest(lineage));

@@ -23,6 +23,8 @@ const SWEEP = { feeSats: 0n as Sats, vsize: 110, isOwn: false };
 
 /** The lineage that pays for this one's transaction by spending its change, while either may still get into a block. */
 export function childOf(book: Book, lineage: OfferedLineage): Lineage | undefined {
+  // A child is bumped itself.
+  if (lineage.parent !== undefined) return undefined;
   return lineage.versions
     .map(({ version }) => book.lineages.get(childIdOf(lineage.lineageId, version)))
     .find(({ status }) => status === 'planned' || status === 'offered');
@@ -71,6 +73,7 @@ export function payByChild(book: Book, lineage: OfferedLineage, feeRate: FeeRate
     parent: { lineageId: lineage.lineageId, version: parent.version },
     inputs: [{ outpoint, valueSats, script, branch, index }],
     feeSats: fee.value,
+    droppedSats: 0n as Sats,
     changeSats: (valueSats - fee.value) as Sats,
     offerAt: book.now,
   };

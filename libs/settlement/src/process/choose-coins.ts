@@ -1,17 +1,16 @@
 import {
+  type CoinSelectionFault,
   type CustodialScriptType,
-  feeRateOf,
-  feeShares,
   outpointKey,
   parseOutpointKey,
   PLACEHOLDER_SCRIPT,
   type ScriptHex,
-  selectCoins,
+  selectQuoted,
   transactionWeight,
   type WalletScriptType,
   walletScriptTypeOf,
 } from '@finality/bitcoin';
-import { assert, err, ok, type Result, type Sats, unwrap } from '@finality/kernel';
+import { assert, ok, type Result, type Sats, unwrap } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import { type Coin, isSpendable } from '../coin.ts';
 import { feeRateNow } from './fees.ts';
@@ -19,7 +18,8 @@ import type { LineagePayout, LineagePlan } from '../lineage.ts';
 
 export interface CoinRequest {
   readonly walletId: string;
-  readonly payouts: readonly Pick<LineagePayout, 'payeeWalletId' | 'amountSats'>[];
+  /** With any quotes: they are quoted anew. */
+  readonly payouts: readonly LineagePayout[];
   /** A plan that there is already: its anchor stays, its coins are used first or again. */
   readonly plan?: Pick<LineagePlan, 'anchor'> & {
     readonly inputs: readonly Pick<LineagePlan['inputs'][number], 'outpoint'>[];
@@ -31,40 +31,45 @@ export interface CoinRequest {
 export interface CoinChoice {
   /** Anchor first. */
   readonly coins: readonly Coin[];
+  /** Those of the request, with what their payees get and bear. */
+  readonly payouts: readonly LineagePayout[];
   readonly feeSats: Sats;
+  readonly droppedSats: Sats;
   readonly changeSats: Sats;
 }
 
 /** More are only looked at when the most valuable of them don't do: a batch may choose a thousand times while it holds the store's lock. */
 const COINS_CONSIDERED_MAX = 200;
 
-/** Coins that pay all of it within the fee caps, at today's feerate; otherwise why there are none, in words. Claims nothing. */
-export function chooseCoins(book: Book, request: CoinRequest): Result<CoinChoice, string> {
+/** Coins that pay all of it within the fee caps, at today's feerate; otherwise why there are none. Claims nothing. */
+export function chooseCoins(book: Book, request: CoinRequest): Result<CoinChoice, CoinSelectionFault> {
   const { walletId, payouts, plan } = request;
   const { policy } = book;
   const own = (plan?.inputs ?? []).map(({ outpoint }) => candidate(book.coins.get(outpoint)));
   const free = request.own === 'only' ? [] : spendable(book, walletId).map(candidate);
   const selection = {
-    outputs: payouts.map(({ payeeWalletId, amountSats }) => ({
-      valueSats: amountSats,
+    payouts: payouts.map(({ payeeWalletId, amountSats, payeeFeeSats, feeBearer, feeReservedSats }) => ({
+      amountSats: (amountSats + payeeFeeSats) as Sats,
       script: placeholderFor(book, payeeWalletId),
+      bearer: feeBearer,
+      shareMaxSats: policy.feeCapSats,
+      payerMaxSats: feeReservedSats,
     })),
     feeRate: feeRateNow(book),
     feeCapSats: (policy.feeCapSats * BigInt(payouts.length)) as Sats,
     change: { type: payingScriptType(book, walletId) },
     ...(plan && { anchor: unwrap(parseOutpointKey(plan.anchor)) }),
   };
-  const fromFew = selectCoins({ ...selection, coins: [...own, ...free.slice(0, COINS_CONSIDERED_MAX)] });
+  const fromFew = selectQuoted({ ...selection, coins: [...own, ...free.slice(0, COINS_CONSIDERED_MAX)] });
   const isAll = fromFew.ok || free.length <= COINS_CONSIDERED_MAX;
-  const selected = isAll ? fromFew : selectCoins({ ...selection, coins: [...own, ...free] });
-  if (!selected.ok) return err(selected.error.message);
-  const { inputs, feeSats, changeSats } = selected.value;
-  const scripts = selection.outputs.map(({ script }) => script);
-  const shares = feeShares({ feeSats, feeRate: feeRateOf(feeSats, selected.value.weight), scripts });
-  if (shares.some((share) => share > policy.feeCapSats))
-    return err(`expected at most ${policy.feeCapSats} sat of fee for each payout`);
+  const selected = isAll ? fromFew : selectQuoted({ ...selection, coins: [...own, ...free] });
+  if (!selected.ok) return selected;
+  const { inputs, feeSats, droppedSats, changeSats } = selected.value;
   assert(new Set(inputs.map((input) => outpointKey(input.outpoint))).size === inputs.length, 'a coin is chosen once');
-  return ok({ coins: inputs.map((input) => input.coin), feeSats, changeSats });
+  const quoted = selected.value.payouts.map(({ paidSats, payeeFeeSats }, i): LineagePayout => {
+    return { ...payouts[i]!, amountSats: paidSats, payeeFeeSats };
+  });
+  return ok({ coins: inputs.map((input) => input.coin), payouts: quoted, feeSats, droppedSats, changeSats });
 }
 
 /** Coins that no lineage has and that are final, the most valuable first. */
@@ -76,7 +81,7 @@ export function spendable(book: Book, walletId: string): readonly Coin[] {
     .sort((a, b) => Number(b.valueSats - a.valueSats) || (a.outpoint < b.outpoint ? -1 : 1));
 }
 
-const candidate = (coin: Coin) => ({
+export const candidate = (coin: Coin) => ({
   coin,
   outpoint: unwrap(parseOutpointKey(coin.outpoint)),
   valueSats: coin.valueSats,
@@ -102,7 +107,7 @@ function scriptTypeOf(script: ScriptHex): CustodialScriptType {
 }
 
 /** Only wallets whose keys are the signer's pay. */
-function payingScriptType(book: Book, walletId: string): CustodialScriptType {
+export function payingScriptType(book: Book, walletId: string): CustodialScriptType {
   const type = walletScriptType(book, walletId);
   assert(type === 'wpkh' || type === 'tr', `wallet ${walletId} of ${type} has keys of the signer`);
   return type;

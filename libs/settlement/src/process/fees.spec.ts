@@ -28,6 +28,20 @@ describe('feerates', () => {
     expect(decision.estimatedAt).toBe(at);
   });
 
+  it('are what outbids the mempool where nodes estimate less', () => {
+    const { fees } = estimated(5_000n, 3_000n, 1_000n);
+    const mempool = [
+      { feeRate: feeRate(15_000n), vsize: 1_200_000 },
+      { feeRate: feeRate(4_000n), vsize: 4_000_000 },
+    ];
+    const { targets } = feesNow({ fees: { ...fees, mempool } }, LIMITS);
+    expect([targets.fast, targets.normal, targets.slow].map(({ feeRate: rate, basis }) => [rate, basis])).toEqual([
+      [16_500n, 'mempool'],
+      [4_400n, 'mempool'],
+      [1_000n, 'floor'],
+    ]);
+  });
+
   it('are never below what the node relays', () => {
     expect(ratesOf(feesNow(estimated(9_000n, 2_000n, 1_000n, 3_000n), LIMITS))).toEqual([9_000n, 3_000n, 3_000n]);
   });

@@ -4,7 +4,7 @@ import type { Book } from '../book.ts';
 import type { ChainTip } from '../chain-tip.ts';
 import type { SettlementPolicy } from '../policy.ts';
 
-/** The feerate for each target, by what the node estimated last; where nobody has estimated anything, the floor. */
+/** The feerate for each target, by what the node estimated last and what its mempool pays, whichever is more; where nobody has estimated anything, the floor. */
 export function feesNow(
   { fees }: Pick<ChainTip, 'fees'>,
   policy: Pick<SettlementPolicy, 'fees'>,
@@ -13,6 +13,7 @@ export function feesNow(
   const floor = fees !== undefined && fees.floor > limits.floor ? fees.floor : limits.floor;
   const decision = decideFeeRates({
     estimates: fees?.estimates ?? {},
+    ...(fees?.mempool && { mempool: fees.mempool }),
     floor: floor < limits.cap ? floor : limits.cap,
     cap: limits.cap,
   });

@@ -4,8 +4,9 @@ import {
   dustLimitSats,
   type FeeRate,
   feeRateOf,
-  feeShares,
   formatFeeRate,
+  type PayoutFee,
+  payoutFees,
   vsizeOf,
 } from '@finality/bitcoin';
 import { addSats, err, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
@@ -32,14 +33,14 @@ import { inputOf } from './reserve.ts';
 /** Coins that one version may add to those of the last. */
 const COINS_ADDED_MAX = 20;
 
-type Paying = Pick<LineagePlan, 'walletId' | 'payouts' | 'inputs' | 'feeSats' | 'changeSats'>;
+type Paying = Pick<LineagePlan, 'walletId' | 'payouts' | 'inputs' | 'feeSats' | 'droppedSats' | 'changeSats'>;
 
 /** What each payout bears of a plan's fee, in the order of its payouts. */
-export function sharesOf(book: Book, plan: Paying): readonly Sats[] {
-  const { payouts } = plan;
+export function sharesOf(book: Book, plan: Paying): readonly PayoutFee[] {
+  const { payouts, feeSats, droppedSats } = plan;
   if (payouts.length === 0) return [];
   const scripts = payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
-  return feeShares({ feeSats: plan.feeSats, feeRate: rateOfPlan(book, plan), scripts });
+  return payoutFees({ feeSats, droppedSats, weight: weightOfPlan(book, plan), scripts });
 }
 
 /** What has to be held beside what is: each payout's share of the fee may be larger than in any version before. */
@@ -49,7 +50,7 @@ export function held(book: Book, plan: Paying & Pick<LineagePlan, 'lineageId' | 
     const moreSats = plan.feeSats - ('versions' in lineage ? lineage.ownHeldSats : 0n);
     return moreSats > 0n ? [ownFeeHeld(plan, plan.version, moreSats)] : [];
   }
-  return sharesOf(book, plan).flatMap((feeSats, i) => {
+  return sharesOf(book, plan).flatMap(({ feeSats }, i) => {
     const state = living(book.settlements.get(plan.payouts[i]!.settlementId));
     // What is offered for the first time has its fee cap reserved.
     if (state.status !== 'executing') return [];
@@ -67,6 +68,7 @@ interface Target {
 export interface Funding {
   readonly inputs: readonly LineageInput[];
   readonly feeSats: Sats;
+  readonly droppedSats: Sats;
   readonly changeSats: Sats;
 }
 
@@ -93,13 +95,18 @@ export function fund(
     const changeSats = restSats - withChange.value;
     const funding =
       changeSats >= dustLimitSats(change)
-        ? { inputs, feeSats: withChange.value, changeSats: changeSats as Sats }
+        ? { inputs, feeSats: withChange.value, droppedSats: 0n as Sats, changeSats: changeSats as Sats }
         : payees.length > 0 && restSats >= without.value
-          ? { inputs, feeSats: restSats as Sats, changeSats: 0n as Sats }
+          ? {
+              inputs,
+              feeSats: restSats as Sats,
+              droppedSats: (restSats - without.value) as Sats,
+              changeSats: 0n as Sats,
+            }
           : undefined;
     if (funding === undefined) continue;
     const parts = sharesOf(book, { walletId: lineage.walletId, payouts, ...funding });
-    if (parts.every((feeSats) => feeSats <= book.policy.feeCapSats)) return ok(funding);
+    if (parts.every(({ feeSats }) => feeSats <= book.policy.feeCapSats)) return ok(funding);
   }
   return refused('NO_COINS', 'the wallet has no confirmed coins for the fee');
 }
@@ -121,7 +128,8 @@ export function feeCapOf(book: Book, lineage: OfferedLineage, payees: number): S
 }
 
 /** What is replaced with the last version: the transaction that pays for it, if there is one. */
-function childFee(book: Book, { lineageId, versions }: OfferedLineage): readonly Descendant[] {
+function childFee(book: Book, { lineageId, versions, parent }: OfferedLineage): readonly Descendant[] {
+  if (parent !== undefined) return [];
   return versions.flatMap(({ version }) => {
     const child = book.lineages.get(childIdOf(lineageId, version));
     if (child.status !== 'offered') return [];
@@ -165,10 +173,11 @@ export const weightOfVersion = ({ inputs, outputs }: OfferedVersion): number =>
   );
 
 /** What a plan pays for its size. */
-export function rateOfPlan(book: Book, { walletId, payouts, inputs, feeSats, changeSats }: Paying): FeeRate {
+export const rateOfPlan = (book: Book, plan: Paying): FeeRate => feeRateOf(plan.feeSats, weightOfPlan(book, plan));
+
+function weightOfPlan(book: Book, { walletId, payouts, inputs, changeSats }: Paying): number {
   const payees = payouts.map(({ payeeWalletId }) => placeholderFor(book, payeeWalletId));
-  const scripts = changeSats === 0n ? payees : [...payees, placeholderFor(book, walletId)];
-  return feeRateOf(feeSats, weightOf(inputs, scripts));
+  return weightOf(inputs, changeSats === 0n ? payees : [...payees, placeholderFor(book, walletId)]);
 }
 
 /** What a version pays for its size. */

@@ -1,12 +1,12 @@
 import type { FeeRate } from '@finality/bitcoin';
-import { ok, type Refusal, type Result } from '@finality/kernel';
+import { assert, ok, type Refusal, type Result } from '@finality/kernel';
 import type { Transfer } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { changeOf, type LineagePayout, type OfferedLineage } from '../lineage.ts';
 import { reservation } from '../postings/payout.ts';
 import { living } from '../settlement.ts';
 import { fund, type Funding, held } from './fund.ts';
-import { payoutOf } from './reserve.ts';
+import { unquoted } from './reserve.ts';
 
 /** Change of this value is worth spending at any feerate that payouts are likely to pay: 68 virtual bytes at 100 sat/vB cost 6,800 sat. */
 const CHANGE_WORTH_SATS = 10_000n;
@@ -34,7 +34,7 @@ export function join(
   if (!mayJoin(book, lineage, payouts)) return ok(joined);
   for (const settlementId of book.waitingPayouts(lineage.walletId).slice(0, JOINERS_MAX)) {
     if (joined.payouts.length >= book.policy.batch.payoutsMax) break;
-    const more = [...joined.payouts, payoutOf(living(book.settlements.get(settlementId)).terms)];
+    const more = [...joined.payouts, waitingPayout(book, settlementId)];
     const funded = fund(book, lineage, more, feeRate);
     if (!funded.ok) break;
     const next = { payouts: more, ...funded.value };
@@ -45,12 +45,18 @@ export function join(
   return ok(joined);
 }
 
+function waitingPayout(book: Book, settlementId: string): LineagePayout {
+  const { terms } = living(book.settlements.get(settlementId));
+  assert(terms.payee.kind === 'wallet', 'on-chain settlements are between wallets');
+  return unquoted(book, terms, terms.payee.walletId);
+}
+
 /** Of payouts that wait still: reserved in the moment in which they are offered. */
 export function reservations(book: Book, payouts: readonly LineagePayout[]): readonly Transfer[] {
-  return payouts
-    .map(({ settlementId }) => living(book.settlements.get(settlementId)))
-    .filter(({ status }) => status === 'queued')
-    .map(({ terms }) => reservation(terms, book.policy.feeCapSats));
+  return payouts.flatMap(({ settlementId, feeReservedSats }) => {
+    const { status, terms } = living(book.settlements.get(settlementId));
+    return status === 'queued' ? [reservation(terms, feeReservedSats)] : [];
+  });
 }
 
 /** Whether each version so far, should it win, has change to pay from what it leaves over. */

@@ -1,5 +1,6 @@
 import type { OutpointKey, Txid } from '@finality/bitcoin';
 import { assert } from '@finality/kernel';
+import { availableAccount } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import {
   type Conflict,
@@ -21,6 +22,7 @@ import {
   payoutReopened,
   payoutSettled,
   payoutUnconfirmed,
+  refundAccount,
   release,
   reopenedConfirmed,
   reopenedSettled,
@@ -29,6 +31,7 @@ import {
 import { mustPost } from '../postings/post.ts';
 import { type BlockRef, confirmationsRequired, isGivenUp, living, movedTo } from '../settlement.ts';
 import { dropNext, waitForBlock } from './bump.ts';
+import { consolidationWithdrawn } from './consolidation.ts';
 import { isFinal, isTrusted } from './finality.ts';
 import { freeze } from './freeze.ts';
 import { ownFeeConfirmed, ownFeeDecided, ownFeeFree, ownFeeUnconfirmed } from './own-fee.ts';
@@ -60,15 +63,15 @@ interface PaidInBlock {
 }
 
 function payoutInBlock(book: Book, lineage: OfferedLineage, { payout, txid, block }: PaidInBlock): void {
-  const { settlementId, outpoint, feeSats } = payout;
+  const { settlementId, outpoint, feeSats, droppedSats } = payout;
   const state = living(book.settlements.get(settlementId));
   const { terms } = state;
   assert('payout' in state && state.payout !== undefined, `a settlement that is ${state.status} has no payout`);
-  const { heldSats } = state.payout;
   const life = state.payout.life + 1;
-  const paid = { ...movedTo(state.payout, lineage.lineageId), txid, outpoint, feeSats, life };
+  const moved = movedTo(state.payout, lineage.lineageId);
+  const paid = { ...state.payout, ...moved, txid, outpoint, feeSats, droppedSats, life };
   if (state.status === 'executing') {
-    const now = { ...paid, heldSats };
+    const now = paid;
     mustPost(book.ledger, ...payoutConfirmed(terms, now));
     book.settlements.record(settlementId, { type: 'payout_confirmed', at: book.now, block, payout: now });
   } else {
@@ -128,18 +131,20 @@ function payoutOutOfBlock(book: Book, lineage: OfferedLineage, payout: VersionPa
       const overdrawn = mustPost(book.ledger, ...payoutReopened(state, state.payout));
       book.settlements.record(settlementId, { type: 'settlement_reopened', at, reason, height });
       setPayeeCoin(book, payout, false);
-      if (overdrawn.length > 0)
+      if (overdrawn.includes(availableAccount(terms.payee)))
         freeze(book, terms.to, `settlement ${settlementId} was spent and then undone by a reorg`);
+      if (overdrawn.includes(refundAccount(terms)))
+        freeze(book, terms.from, `what the platform paid for settlement ${settlementId} was spent and then undone`);
       book.matures({ kind: 'settlement', id: settlementId, dueHeight });
       return;
     }
     case 'reopened':
-      mustPost(book.ledger, reopenedUnconfirmed(terms, state.payout));
+      mustPost(book.ledger, ...reopenedUnconfirmed(terms, state.payout));
       book.settlements.record(settlementId, { type: 'payout_unconfirmed', at, reason, height });
       book.matures({ kind: 'settlement', id: settlementId, dueHeight });
       return;
     case 'reversed':
-      mustPost(book.ledger, reopenedUnconfirmed(terms, state.payout));
+      mustPost(book.ledger, ...reopenedUnconfirmed(terms, state.payout));
       book.settlements.record(settlementId, { type: 'payout_unconfirmed', at, reason, height });
       return;
     default:
@@ -162,7 +167,7 @@ export function settlementDue(book: Book, settlementId: string): void {
     const life = state.settledTimes + 1;
     const { payout } = state;
     const transfers =
-      state.status === 'confirming' ? payoutSettled(terms, payout, life) : [reopenedSettled(terms, life)];
+      state.status === 'confirming' ? payoutSettled(terms, payout, life) : reopenedSettled(terms, payout, life);
     mustPost(book.ledger, ...transfers);
     book.settlements.record(settlementId, { type: 'settlement_settled', at: book.now });
     setPayeeCoin(book, payout, true);
@@ -257,8 +262,10 @@ function disinherit(book: Book, lineageId: string, { outputs }: OfferedVersion, 
 }
 
 /** Nothing was offered for signature yet: its settlements are as if they had been cancelled, unless another lineage has offered them. */
-function withdraw(book: Book, { lineageId, payouts }: LineagePlan, reason: string): void {
+function withdraw(book: Book, plan: LineagePlan, reason: string): void {
+  const { lineageId, payouts } = plan;
   abandon(book, lineageId, reason);
+  if (plan.consolidates) consolidationWithdrawn(book, plan);
   for (const { settlementId } of payouts) {
     const { terms, status } = living(book.settlements.get(settlementId));
     if (status !== 'reserved') {

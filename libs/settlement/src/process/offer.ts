@@ -15,11 +15,14 @@ import {
   versionNumbered,
   versionsDiffer,
 } from '../lineage.ts';
+import { consolidationReleased } from '../postings/consolidation.ts';
+import { ownFeeHeld } from '../postings/lineage.ts';
 import { mustPost } from '../postings/post.ts';
 import { commitment, reservation } from '../postings/payout.ts';
 import { living, type Payout } from '../settlement.ts';
-import { bumpTo, dropNext, waitForBlock } from './bump.ts';
+import { bumpTo, dropNext, isToPay, waitForBlock } from './bump.ts';
 import { isMoot } from './child.ts';
+import { consolidationOffered, consolidationWithdrawn } from './consolidation.ts';
 import { held, rateOfPlan, sharesOf } from './fund.ts';
 import { mayJoin, reservations } from './join.ts';
 import { returnLeftOver } from './requeue.ts';
@@ -43,7 +46,8 @@ export function offer(book: Book, lineageId: string, version: number, destinatio
   if (plan?.version !== version || !plan.payouts.every(({ settlementId }) => settlementId in destinations.payees))
     return;
   if (plan.changeSats > 0n && destinations.change === undefined) return;
-  const more = held(book, plan);
+  // What consolidates has its fee reserved.
+  const more = plan.consolidates ? [] : held(book, plan);
   if (!isPossible(book, lineage, plan)) return planAnew(book, lineage, plan);
   mustPost(book.ledger, ...more);
   const outputs = outputsOf(plan, destinations);
@@ -62,16 +66,24 @@ export function offer(book: Book, lineageId: string, version: number, destinatio
   book.lineages.record(lineageId, { type: 'version_offered', at: book.now, version: offering });
   for (const payout of offering.payouts) pay(book, lineageId, txid, payout);
   keepChange(book, lineageId);
+  if (plan.consolidates) consolidationOffered(book, plan);
   waitForBlock(book, lineageId);
 }
 
 /** What could be afforded when it was planned may have been spent since, and what was to join it may be paid otherwise or not any more. */
 function isPossible(book: Book, lineage: Lineage, plan: LineagePlan): boolean {
+  if (plan.consolidates)
+    return book.ledger.check([consolidationReleased(plan), ownFeeHeld(plan, plan.version, plan.feeSats)]).ok;
   const more = [...held(book, plan), ...reservations(book, plan.payouts)];
   if (isMoot(book, lineage)) return false;
   if (!book.ledger.check(more).ok) return false;
   if (lineage.status !== 'offered') return true;
   const known = new Set(settlementsPaid(lineage));
+  // After a reorg past finality another lineage may have paid it.
+  const isElsewhere = plan.payouts.some(
+    ({ settlementId }) => known.has(settlementId) && !isToPay(book, lineage, settlementId),
+  );
+  if (isElsewhere) return false;
   const joining = plan.payouts.filter(({ settlementId }) => !known.has(settlementId));
   const wait = joining.every(({ settlementId }) => book.settlements.get(settlementId).status === 'queued');
   return wait && (joining.length === 0 || mayJoin(book, lineage, plan.payouts));
@@ -85,6 +97,7 @@ function planAnew(book: Book, lineage: Lineage, plan: LineagePlan): void {
     return bumpTo(book, lineageId, rateOfPlan(book, plan));
   }
   abandon(book, lineageId, reason);
+  if (plan.consolidates) consolidationWithdrawn(book, plan);
   for (const { settlementId } of plan.payouts) returnLeftOver(book, settlementId, lineageId, reason);
 }
 
@@ -126,7 +139,7 @@ function payoutsOf(book: Book, plan: LineagePlan, txid: LineageVersion['txid']):
   return plan.payouts.map((payout, vout) => ({
     ...payout,
     outpoint: outpointKey({ txid, vout }),
-    feeSats: parts[vout]!,
+    ...parts[vout]!,
   }));
 }
 
@@ -147,21 +160,24 @@ type NewOutput = DeclaredOutput extends infer Output
 
 /** For the first time, or by another version. */
 function pay(book: Book, lineageId: string, txid: LineageVersion['txid'], paid: VersionPayout): void {
-  const { settlementId, outpoint, feeSats } = paid;
+  const { settlementId, outpoint, feeSats, droppedSats, payeeFeeSats, feeReservedSats } = paid;
   const at = book.now;
   let state = living(book.settlements.get(settlementId));
   if (state.status === 'queued') {
-    mustPost(book.ledger, reservation(state.terms, book.policy.feeCapSats));
-    state = living(book.settlements.record(settlementId, { type: 'liquidity_reserved', at, lineageId }));
+    mustPost(book.ledger, reservation(state.terms, feeReservedSats));
+    const event = { type: 'liquidity_reserved', at, lineageId, feeReservedSats } as const;
+    state = living(book.settlements.record(settlementId, event));
   }
   if (state.status === 'executing') {
     const heldSats = feeSats > state.payout.heldSats ? feeSats : state.payout.heldSats;
-    const payout: Payout = { ...state.payout, txid, outpoint, feeSats, heldSats };
+    const payout: Payout = { ...state.payout, txid, outpoint, feeSats, droppedSats, heldSats };
     book.settlements.record(settlementId, { type: 'payout_replaced', at, payout });
     return;
   }
-  mustPost(book.ledger, commitment(state.terms, feeSats));
-  const payout: Payout = { lineageId, formerLineages: [], txid, outpoint, feeSats, heldSats: feeSats, life: 0 };
+  // Its first version: the fee is quoted for good.
+  const fee = { feeSats, droppedSats, quoteSats: (feeSats - droppedSats) as Sats, payeeFeeSats, heldSats: feeSats };
+  const payout: Payout = { lineageId, formerLineages: [], txid, outpoint, ...fee, life: 0 };
+  mustPost(book.ledger, commitment(state.terms, payout));
   book.settlements.record(settlementId, { type: 'payout_offered', at, payout });
   book.cancelTimer(settlementId);
 }

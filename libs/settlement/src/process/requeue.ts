@@ -1,13 +1,15 @@
-import { assert } from '@finality/kernel';
+import { assert, type Sats } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import {
   changeOf,
   type DeclaredOutput,
   isDead,
   type Lineage,
+  type LineagePayout,
   type LineagePlan,
   offered,
   type OfferedLineage,
+  payoutOf,
   settlementsPaid,
   versionNumbered,
   versionsDiffer,
@@ -17,7 +19,7 @@ import { mustPost } from '../postings/post.ts';
 import { isGivenUp, living } from '../settlement.ts';
 import { chooseCoins } from './choose-coins.ts';
 import { freeze } from './freeze.ts';
-import { chosen, claim, payoutOf, releaseClaim } from './reserve.ts';
+import { chosen, claim, releaseClaim } from './reserve.ts';
 
 /** Payouts of a lineage that is final, of which the version that won pays nothing: they wait for another lineage. */
 export function leftOver(book: Book, lineage: Lineage): readonly string[] {
@@ -66,21 +68,26 @@ function giveUpAll(book: Book, settlementIds: readonly string[], lineageId: stri
 
 function requeue(
   book: Book,
-  { lineageId: before, walletId, institutionId }: OfferedLineage,
+  { lineageId: before, walletId, institutionId, versions }: OfferedLineage,
   { outpoint: anchor }: DeclaredOutput,
   left: readonly string[],
 ): boolean {
   const lineageId = left[0]!;
   const { status } = book.lineages.get(lineageId);
   assert(status === 'none' || status === 'abandoned', `a payout left over began no lineage, not one that is ${status}`);
-  const payouts = left.map((settlementId) => payoutOf(living(book.settlements.get(settlementId)).terms));
-  const choice = chooseCoins(book, { walletId, payouts, plan: { anchor, inputs: [{ outpoint: anchor }] } });
+  const paid = versions.flatMap((version) => version.payouts);
+  const payouts = left.map((id) => payoutOf(paid.find(({ settlementId }) => settlementId === id)!));
+  // What payees get was quoted with the version that was to pay them.
+  const asQuoted = payouts.map((payout): LineagePayout => {
+    return { ...payout, payeeFeeSats: 0n as Sats, feeBearer: 'payer', feeReservedSats: book.policy.feeCapSats };
+  });
+  const choice = chooseCoins(book, { walletId, payouts: asQuoted, plan: { anchor, inputs: [{ outpoint: anchor }] } });
   if (!choice.ok) return false;
   releaseClaim(book, anchor, before);
   claim(book, lineageId, choice.value.coins);
   const at = book.now;
   const identity = { lineageId, walletId, institutionId, anchor };
-  const plan: LineagePlan = { ...identity, version: 1, payouts, ...chosen(choice.value), offerAt: at };
+  const plan: LineagePlan = { ...identity, version: 1, ...chosen(choice.value), payouts, offerAt: at };
   book.lineages.record(lineageId, { type: 'lineage_planned', at, plan });
   for (const settlementId of left) move(book, settlementId, lineageId, `left over by lineage ${before}`);
   return true;

@@ -1,3 +1,4 @@
+import type { CoinSelectionFault } from '@finality/bitcoin';
 import { assert, type Instant, type Sats } from '@finality/kernel';
 import type { LedgerError } from '@finality/ledger';
 import type { Book } from '../book.ts';
@@ -6,7 +7,8 @@ import type { Lineage, LineageInput, LineagePayout, LineagePlan } from '../linea
 import { novation } from '../postings/clearing.ts';
 import { mustPost } from '../postings/post.ts';
 import { reservation } from '../postings/payout.ts';
-import type { LivingSettlement, Settlement, Terms } from '../settlement.ts';
+import type { LivingSettlement, Settlement, Terms, WaitReason } from '../settlement.ts';
+import { waitsForCoins } from '../settlement.ts';
 import { chooseCoins, type CoinChoice } from './choose-coins.ts';
 
 /** Approved, or queued and tried again: takes the liquidity, or waits for it. Anything else is left as it is. */
@@ -21,7 +23,7 @@ export function reserve(book: Book, settlementId: string): void {
 function clear(book: Book, state: LivingSettlement): void {
   const { settlementId } = state.terms;
   const posted = book.ledger.post(novation(state.terms));
-  if (!posted.ok) return wait(book, state, shortage(posted.error));
+  if (!posted.ok) return wait(book, state, 'INSUFFICIENT_LIQUIDITY', shortage(posted.error));
   const at = book.now;
   book.settlements.record(settlementId, { type: 'liquidity_reserved', at }, { type: 'settlement_settled', at });
   book.cancelTimer(settlementId);
@@ -30,17 +32,17 @@ function clear(book: Book, state: LivingSettlement): void {
 /** On-chain: reservation, claim on the coins and the intent to pay commit together (DESIGN 3). */
 function plan(book: Book, state: LivingSettlement): void {
   const { terms } = state;
-  assert(terms.payer.kind === 'wallet', 'on-chain settlements are between wallets');
-  const transfer = reservation(terms, book.policy.feeCapSats);
+  assert(terms.payer.kind === 'wallet' && terms.payee.kind === 'wallet', 'on-chain settlements are between wallets');
+  const payout = unquoted(book, terms, terms.payee.walletId);
+  const { feeReservedSats } = payout;
+  const transfer = reservation(terms, feeReservedSats);
   const affordable = book.ledger.check([transfer]);
-  if (!affordable.ok) return wait(book, state, shortage(affordable.error));
+  if (!affordable.ok) return wait(book, state, 'INSUFFICIENT_LIQUIDITY', shortage(affordable.error));
   const { settlementId, from } = terms;
-  const payout = payoutOf(terms);
-  const shared = terms.mode === 'bilateral' ? book.openLineageOf(terms.payer.walletId) : undefined;
-  const planned = shared === undefined ? undefined : join(book, shared, payout);
+  const planned = terms.mode === 'bilateral' ? joinAny(book, terms.payer.walletId, payout) : undefined;
   if (planned === undefined) {
     const choice = chooseCoins(book, { walletId: terms.payer.walletId, payouts: [payout] });
-    if (!choice.ok) return wait(book, state, `coins are in use or not final: ${choice.error}`);
+    if (!choice.ok) return wait(book, state, choice.error.reason, lackOf(choice.error));
     const lineagePlan: LineagePlan = {
       // The settlement that comes first gives the lineage its id: known before it is made, the same however often it is tried.
       lineageId: settlementId,
@@ -48,7 +50,6 @@ function plan(book: Book, state: LivingSettlement): void {
       institutionId: from,
       anchor: choice.value.coins[0]!.outpoint,
       version: 1,
-      payouts: [payout],
       ...chosen(choice.value),
       offerAt: offerAt(book, terms, [payout]),
     };
@@ -57,13 +58,24 @@ function plan(book: Book, state: LivingSettlement): void {
   }
   mustPost(book.ledger, transfer);
   const lineageId = planned ?? settlementId;
-  book.settlements.record(settlementId, { type: 'liquidity_reserved', at: book.now, lineageId });
+  book.settlements.record(settlementId, { type: 'liquidity_reserved', at: book.now, lineageId, feeReservedSats });
 }
 
-/** What a settlement between wallets has to be paid. */
-export function payoutOf({ settlementId, payee, to, amountSats }: Terms): LineagePayout {
-  assert(payee.kind === 'wallet', 'on-chain settlements are between wallets');
-  return { settlementId, payeeWalletId: payee.walletId, payeeInstitutionId: to, amountSats };
+/** A payout before its coins are chosen. Where the payee bears the fee, the payer adds at most what he has beside the amount: too little for change. */
+export function unquoted(book: Book, terms: Terms, payeeWalletId: string): LineagePayout {
+  const { settlementId, to, amountSats, fees, payer } = terms;
+  const { feeCapSats } = book.policy;
+  const besideSats = book.ledger.spendable(payer) - amountSats;
+  const isAll = fees.bearer !== 'payee' || besideSats >= feeCapSats;
+  return {
+    settlementId,
+    payeeWalletId,
+    payeeInstitutionId: to,
+    amountSats,
+    payeeFeeSats: 0n as Sats,
+    feeBearer: fees.bearer,
+    feeReservedSats: isAll ? feeCapSats : ((besideSats > 0n ? besideSats : 0n) as Sats),
+  };
 }
 
 /** When a payout of its own, or the first of several, is offered: what may share a transaction waits for others. */
@@ -78,14 +90,25 @@ function offerAt(book: Book, { mode }: Pick<Terms, 'mode'>, payouts: readonly Li
 export function isOpen({ now, policy }: Pick<Book, 'now' | 'policy'>, walletId: string, lineage: Lineage): boolean {
   if (lineage.status !== 'planned' || lineage.conflicts.length > 0) return false;
   const { plan: planned } = lineage;
+  if (planned.consolidates) return false;
   return planned.walletId === walletId && now < planned.offerAt && planned.payouts.length < policy.batch.payoutsMax;
 }
 
-/** Whether it waits for coins of this wallet, and may share a transaction with others. */
+/** Whether it waits for coins of this wallet, and may share a transaction whose versions others began: the payee's part of a fee is quoted with all of a plan. */
 export function isWaitingPayout(settlement: Settlement, walletId: string): boolean {
-  if (settlement.status !== 'queued' || settlement.terms.mode !== 'bilateral') return false;
-  const { payer } = settlement.terms;
-  return payer.kind === 'wallet' && payer.walletId === walletId;
+  if (!waitsForCoins(settlement)) return false;
+  const { payer, mode, fees } = settlement.terms;
+  return mode === 'bilateral' && fees.bearer === 'payer' && payer.kind === 'wallet' && payer.walletId === walletId;
+}
+
+/** One that is too heavy for another payout may be followed by one that isn't. */
+const OPEN_LINEAGES_TRIED_MAX = 4;
+
+/** Pays one more with the first of the transactions that are planned for the wallet and that do for it, too. */
+function joinAny(book: Book, walletId: string, payout: LineagePayout): string | undefined {
+  for (const lineageId of book.openLineagesOf(walletId).slice(-OPEN_LINEAGES_TRIED_MAX))
+    if (join(book, lineageId, payout) !== undefined) return lineageId;
+  return undefined;
 }
 
 /** Pays one more with a transaction that is planned. @returns its lineage, or undefined when the wallet's coins don't do for both */
@@ -96,12 +119,7 @@ function join(book: Book, lineageId: string, payout: LineagePayout): string | un
   const payouts = [...before.payouts, payout];
   const choice = chooseCoins(book, { walletId: before.walletId, payouts, plan: before });
   if (!choice.ok) return undefined;
-  replan(
-    book,
-    before,
-    { payouts, ...chosen(choice.value), offerAt: sooner(book, before, payouts) },
-    choice.value.coins,
-  );
+  replan(book, before, { ...chosen(choice.value), offerAt: sooner(book, before, payouts) }, choice.value.coins);
   return lineageId;
 }
 
@@ -113,7 +131,7 @@ function sooner(book: Book, before: LineagePlan, payouts: readonly LineagePayout
 function replan(
   book: Book,
   before: LineagePlan,
-  changes: Pick<LineagePlan, 'payouts' | 'inputs' | 'feeSats' | 'changeSats'> & { readonly offerAt?: Instant },
+  changes: Chosen & { readonly offerAt?: Instant },
   coins: readonly Coin[],
 ): void {
   const { lineageId } = before;
@@ -122,15 +140,9 @@ function replan(
   book.lineages.record(lineageId, { type: 'plan_changed', at: book.now, plan: { ...before, ...changes } });
 }
 
-export const chosen = ({
-  coins,
-  feeSats,
-  changeSats,
-}: CoinChoice): { inputs: readonly LineageInput[]; feeSats: Sats; changeSats: Sats } => ({
-  inputs: coins.map(inputOf),
-  feeSats,
-  changeSats,
-});
+type Chosen = Pick<LineagePlan, 'payouts' | 'inputs' | 'feeSats' | 'droppedSats' | 'changeSats'>;
+
+export const chosen = ({ coins, ...rest }: CoinChoice): Chosen => ({ ...rest, inputs: coins.map(inputOf) });
 
 export const inputOf = ({ outpoint, valueSats, script, branch, index }: Coin): LineageInput => ({
   outpoint,
@@ -149,10 +161,20 @@ export function claim(book: Book, lineageId: string, coins: readonly Pick<Coin, 
   }
 }
 
-function wait(book: Book, state: LivingSettlement, reason: string): void {
-  if (state.status === 'queued') return;
-  book.settlements.record(state.terms.settlementId, { type: 'liquidity_awaited', at: book.now, reason });
+/** In the queue, for this; told again only when it waits for something else than before. */
+function wait(book: Book, state: LivingSettlement, waitsFor: WaitReason, reason: string): void {
+  const { settlementId } = state.terms;
+  const at = book.now;
+  if (state.status !== 'queued')
+    book.settlements.record(settlementId, { type: 'liquidity_awaited', at, reason, waitsFor });
+  else if (state.waitsFor !== waitsFor) book.settlements.record(settlementId, { type: 'wait_changed', at, waitsFor });
 }
+
+/** No transaction can spend so many coins: fewer, larger ones could pay it. */
+const lackOf = ({ reason, message }: CoinSelectionFault): string =>
+  reason === 'TRANSACTION_TOO_HEAVY'
+    ? `the wallet's coins are too small for one transaction: ${message}`
+    : `coins are in use or not final: ${message}`;
 
 function shortage(error: LedgerError): string {
   assert(error.kind === 'insufficient', `liquidity can only be lacking: ${error.kind}`);
@@ -173,7 +195,7 @@ export function leave(book: Book, settlementId: string, lineageId: string, reaso
   }
   const choice = chooseCoins(book, { walletId: lineage.plan.walletId, payouts, plan: lineage.plan, own: 'only' });
   if (!choice.ok) return false;
-  replan(book, lineage.plan, { payouts, ...chosen(choice.value) }, choice.value.coins);
+  replan(book, lineage.plan, chosen(choice.value), choice.value.coins);
   return true;
 }
 

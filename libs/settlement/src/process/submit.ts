@@ -1,3 +1,4 @@
+import type { FeeTerms } from '@finality/bitcoin';
 import { err, fieldError, invalid, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { Book } from '../book.ts';
@@ -6,6 +7,7 @@ import type { FundingSource, LivingSettlement, Mode, Terms } from '../settlement
 import { living } from '../settlement.ts';
 import { payoutConfirmations } from './finality.ts';
 import { chooseCoins, spendable } from './choose-coins.ts';
+import { unquoted } from './reserve.ts';
 
 export interface Submission {
   readonly settlementId: string;
@@ -13,6 +15,8 @@ export interface Submission {
   readonly to: string;
   readonly amountSats: Sats;
   readonly mode: Mode;
+  /** Of the network fee; nobody's in CENTRALIZED, which has none. */
+  readonly feeBearer: FeeTerms['bearer'];
   readonly referenceId: string;
   readonly callbackUrl?: string;
   readonly submittedBy: string;
@@ -37,8 +41,10 @@ export function submit(book: Book, submission: Submission): Result<LivingSettlem
   if (!payer.ok) return payer;
   const payee = claimOf(book, to, mode, 'to_institution');
   if (!payee.ok) return payee;
+  const { feeBearer, ...agreed } = submission;
   const terms: Terms = {
-    ...submission,
+    ...agreed,
+    fees: { bearer: feeBearer, bumpBearer: book.policy.bumpBearer },
     payer: payer.value,
     payee: payee.value,
     policyVersion: book.policy.version,
@@ -87,8 +93,7 @@ function claimOf(book: Book, institutionId: string, mode: Mode, field: string): 
 function sourcesOf(book: Book, terms: Terms): readonly FundingSource[] {
   if (terms.payer.kind === 'clearing' || terms.payee.kind === 'clearing') return [];
   const { walletId } = terms.payer;
-  const payouts = [{ payeeWalletId: terms.payee.walletId, amountSats: terms.amountSats }];
-  const choice = chooseCoins(book, { walletId, payouts });
+  const choice = chooseCoins(book, { walletId, payouts: [unquoted(book, terms, terms.payee.walletId)] });
   const coins = choice.ok ? choice.value.coins : spendable(book, walletId);
   return mergeSources(coins.map((coin) => coin.sources));
 }

@@ -2,7 +2,7 @@ import type { OutpointKey } from '@finality/bitcoin';
 import { sats } from '@finality/kernel';
 import { latest, type Lineage, type LineagePlan, planOf, versionsDiffer } from '../lineage.ts';
 import type { Recommendation } from '../settlement.ts';
-import { INSTITUTIONS, type World } from './world.fixture.ts';
+import { INSTITUTIONS, WALLETS, type World } from './world.fixture.ts';
 import type { WorldTx } from './world-chain.fixture.ts';
 
 /** A step of a history: what happens, and three numbers that say to whom and how much. */
@@ -42,6 +42,7 @@ export const ACTION_WEIGHTS = {
   sign: 10,
   broadcast: 4,
   bump: 5,
+  consolidate: 3,
   confirm: 3,
   agree: 6,
   dispute: 1,
@@ -62,6 +63,7 @@ export const PAYOUT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   undo: 6,
   redo: 3,
   bump: 8,
+  consolidate: 3,
   drop: 4,
   pin: 2,
   assign: 2,
@@ -202,6 +204,10 @@ function business(world: World, { kind, a, b, c }: Action): void {
       const id = pick(settlementsIn(world, 'executing'), a) ?? pick(book.settlements.ids(), a);
       return id === undefined ? undefined : void world.bump(id, BigInt(1_000 + (b % 20) * 1_000));
     }
+    case 'consolidate': {
+      const wallet = pick(WALLETS, a)!;
+      return void world.consolidate(wallet.walletId, wallet.institutionId);
+    }
     case 'confirm':
       return world.confirmIncidents();
     case 'hurry':
@@ -243,6 +249,7 @@ function planBefore(lineage: Lineage): LineagePlan | [] {
   if (!('versions' in lineage)) return [];
   const { lineageId, walletId, institutionId, anchor } = lineage;
   const { version, payouts, inputs, feeSats } = latest(lineage);
+
   return {
     lineageId,
     walletId,
@@ -252,6 +259,7 @@ function planBefore(lineage: Lineage): LineagePlan | [] {
     payouts,
     inputs,
     feeSats,
+    droppedSats: sats(0n),
     changeSats: sats(0n),
     offerAt: 0 as LineagePlan['offerAt'],
   };
@@ -339,7 +347,8 @@ function submit(world: World, a: number, b: number, c: number): void {
   const mode = (['centralized', 'bilateral', 'blockchain'] as const)[a % 3]!;
   const from = INSTITUTIONS[b % 3]!;
   const to = INSTITUTIONS[(b + 1 + (c % 2)) % 3]!;
-  world.submit(mode, from, to, pick(AMOUNTS, c >> 2)!);
+  const bearer = mode === 'centralized' ? 'payer' : (['payer', 'payee', 'shared', 'payer'] as const)[(c >> 6) % 4]!;
+  world.submit(mode, from, to, pick(AMOUNTS, c >> 2)!, bearer);
 }
 
 /** Where outsiders pay: mostly to addresses of clearing and wallets, sometimes where nothing should come in. */

@@ -3,6 +3,7 @@ import { assertNever, type Principal } from '@finality/kernel';
 import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
 import { bumpSettlement } from '../process/bump.ts';
+import { consolidate, type ConsolidationRequest } from '../process/consolidation.ts';
 import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
 import { type Destinations, offer, signed, signingRefused } from '../process/offer.ts';
@@ -46,6 +47,7 @@ export type Command =
       readonly reason: string;
       readonly caller: Principal;
     }
+  | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
   | { readonly type: 'wallet_changed'; readonly wallet: WalletRecord }
   | { readonly type: 'address_issued'; readonly address: AddressRecord }
   | { readonly type: 'chain_fact'; readonly fact: ChainFact }
@@ -104,6 +106,8 @@ function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>):
       return expire(book, command.settlementId);
     case 'retry_reservation':
       return reserve(book, command.settlementId);
+    case 'consolidate':
+      return consolidate(book, command.request);
     case 'verdict':
       if (command.subject === 'settlement') return settlementAssessed(book, command.id, command.by, command.assessment);
       return depositAssessed(book, command.id, command.by, command.assessment);

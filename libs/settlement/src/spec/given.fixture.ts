@@ -1,4 +1,4 @@
-import type { OutpointKey } from '@finality/bitcoin';
+import type { FeeTerms, OutpointKey } from '@finality/bitcoin';
 import { assert } from '@finality/kernel';
 import type { Claim, ClaimBalance } from '@finality/ledger';
 import { expect } from 'vitest';
@@ -108,9 +108,9 @@ export const doubleSpent =
   };
 
 export const submitted =
-  (mode: Mode, amountSats: bigint, from = 'a', to = 'b'): Step =>
+  (mode: Mode, amountSats: bigint, from = 'a', to = 'b', feeBearer: FeeTerms['bearer'] = 'payer'): Step =>
   (world) =>
-    world.submit(mode, from, to, amountSats);
+    world.submit(mode, from, to, amountSats, feeBearer);
 
 export const assessed =
   (risk: Recommendation, aml: Recommendation): Step =>

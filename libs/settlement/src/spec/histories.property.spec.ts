@@ -43,6 +43,7 @@ const POLICIES = [
     'short',
     {
       ...PAYING,
+      bumpBearer: 'platform',
       confirmations: {
         base: { deposit: 1, bilateral: 1, blockchain: 2 },
         amounts: [{ fromSats: sats(70_000n), more: 1 }],

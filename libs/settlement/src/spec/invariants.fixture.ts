@@ -8,6 +8,7 @@ import {
   heldAccount,
   inFlightAccount,
   incomingAccount,
+  networkFeesAccount,
   parseAccountId,
   settlementSuspenseAccount,
   transitAccount,
@@ -25,6 +26,7 @@ import {
   ownFeeInBlock,
   settlementsOf,
   settlementsPaid,
+  type VersionPayout,
   versionNumbered,
 } from '../lineage.ts';
 import { keepsChange, leftOver } from '../process/requeue.ts';
@@ -77,12 +79,17 @@ function expectedBalances(book: MemoryBook): { posted: Map<AccountId, bigint>; r
     addSettlement(add, settlement);
     const { terms } = settlement;
     if (settlement.status === 'reserved' && settlement.lineageId !== undefined) {
-      const amount = terms.amountSats + book.policy.feeCapSats;
+      const amount = terms.amountSats + settlement.feeReservedSats!;
       const account = availableAccount(terms.payer);
       reserved.set(account, (reserved.get(account) ?? 0n) + amount);
     }
   }
-  for (const lineage of book.lineages.all()) if ('versions' in lineage) addLineage(book, add, lineage);
+  for (const lineage of book.lineages.all()) {
+    if ('versions' in lineage) addLineage(book, add, lineage);
+    if (lineage.status !== 'planned' || !lineage.plan.consolidates) continue;
+    const account = availableAccount({ kind: 'wallet', walletId: lineage.plan.walletId });
+    reserved.set(account, (reserved.get(account) ?? 0n) + lineage.plan.feeSats);
+  }
   return { posted, reserved };
 }
 
@@ -116,14 +123,14 @@ function addDeposit(add: Add, deposit: KnownDeposit): void {
 
 function addSettlement(add: Add, settlement: LivingSettlement): void {
   const { terms } = settlement;
-  const { amountSats } = terms;
   const payout = 'payout' in settlement ? settlement.payout : undefined;
   if (payout === undefined) {
     if (settlement.status !== 'settled') return;
-    add(availableAccount(terms.payer), -amountSats);
-    return add(availableAccount(terms.payee), amountSats);
+    add(availableAccount(terms.payer), -terms.amountSats);
+    return add(availableAccount(terms.payee), terms.amountSats);
   }
-  const { feeSats, heldSats } = payout;
+  const { feeSats, heldSats, droppedSats, quoteSats, payeeFeeSats } = payout;
+  const amountSats = terms.amountSats - payeeFeeSats;
   const out = amountSats + heldSats;
   const isBack =
     settlement.status === 'failed' || (settlement.status === 'reversed' && settlement.because === 'excluded');
@@ -135,8 +142,14 @@ function addSettlement(add: Add, settlement: LivingSettlement): void {
     case 'confirming':
       add(inFlightAccount(terms.payer), heldSats - feeSats);
       return add(incomingAccount(terms.payee), amountSats);
-    case 'settled':
+    case 'settled': {
+      const bumpSats = feeSats - droppedSats - quoteSats;
+      if (terms.fees.bumpBearer === 'platform' && bumpSats > 0n) {
+        add(networkFeesAccount(), -bumpSats);
+        add(availableAccount({ kind: 'clearing', institutionId: terms.from }), bumpSats);
+      }
       return add(availableAccount(terms.payee), amountSats);
+    }
     default:
       add(settlementSuspenseAccount(), amountSats);
       if (!('block' in settlement)) add(inFlightAccount(terms.payer), heldSats);
@@ -189,7 +202,7 @@ function checkClaims(book: MemoryBook): void {
     }
     const settlementIds = 'versions' in lineage ? settlementsPaid(lineage) : settlementsOf(lineage);
     for (const settlementId of settlementIds) checkStatus(book, lineage, lineageId, settlementId);
-    if ('versions' in lineage) checkVersions(lineage);
+    if ('versions' in lineage) checkVersions(book, lineage);
   }
   for (const coin of coinsOf(book)) {
     const lineageId = claimed.get(coin.outpoint);
@@ -263,7 +276,7 @@ function spentWith(byTxid: ReadonlyMap<string, LineageVersion>, version: Lineage
 }
 
 /** All that was ever offered for a payout excludes each other, and each pays exactly what it should. */
-function checkVersions({ versions, anchor }: OfferedLineage): void {
+function checkVersions(book: MemoryBook, { versions, anchor }: OfferedLineage): void {
   for (const { txid, inputs, outputs, payouts, feeSats } of versions) {
     expect(inputs[0]?.outpoint, `${txid} spends the anchor`).toBe(anchor);
     const paid = outputs.flatMap((output) =>
@@ -275,7 +288,17 @@ function checkVersions({ versions, anchor }: OfferedLineage): void {
     // With nobody to pay it is the wallet's own.
     if (payouts.length > 0) expect(payouts.reduce<bigint>((s, payout) => s + payout.feeSats, 0n)).toBe(feeSats);
     else expect(outputs.map(({ role }) => role)).toEqual(['change']);
+    for (const payout of payouts) checkQuote(payout, versions, living(book.settlements.get(payout.settlementId)));
   }
+}
+
+/** What the payee gets and bears is the amount, by the fee of the first version that pays it, whatever the version. */
+function checkQuote(payout: VersionPayout, versions: readonly LineageVersion[], { terms }: LivingSettlement): void {
+  const { settlementId, amountSats, payeeFeeSats } = payout;
+  expect(amountSats + payeeFeeSats, settlementId).toBe(terms.amountSats);
+  const quoted = versions.flatMap(({ payouts }) => payouts).find((each) => each.settlementId === settlementId)!;
+  const part = { payer: 0n, payee: 2n, shared: 1n }[terms.fees.bearer];
+  expect(payeeFeeSats, settlementId).toBe(((quoted.feeSats - quoted.droppedSats) * part) / 2n);
 }
 
 /** Nobody is past a limit, unless a correction took him there and froze him. */

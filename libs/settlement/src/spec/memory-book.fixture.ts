@@ -9,7 +9,7 @@ import { apiKeyAggregate, institutionAggregate } from '../institution.ts';
 import { lineageAggregate } from '../lineage.ts';
 import { isOpen, isWaitingPayout } from '../process/reserve.ts';
 import type { SettlementPolicy } from '../policy.ts';
-import { settlementAggregate } from '../settlement.ts';
+import { settlementAggregate, waitsForCoins } from '../settlement.ts';
 
 export const POLICY: SettlementPolicy = {
   version: 'test',
@@ -19,6 +19,7 @@ export const POLICY: SettlementPolicy = {
   reopenedBlocksMax: 6,
   fees: { fixed: feeRate(2_000n) },
   feeCapSats: sats(5_000n),
+  bumpBearer: 'payer',
   batch: { waitMs: 0, payoutsMax: 3, valueMaxSats: sats(60_000n) },
   // Most histories are about something else.
   bump: { afterBlocks: 1_000, incrementalFeeRate: feeRate(1_000n) },
@@ -30,6 +31,14 @@ export const PAYING: SettlementPolicy = {
   ...POLICY,
   batch: { ...POLICY.batch, waitMs: 1_000 },
   bump: { ...POLICY.bump, afterBlocks: 3 },
+  consolidation: {
+    feeRateMax: feeRate(2_000n),
+    coinsMin: 2,
+    coinsMax: 3,
+    coinsKept: 1,
+    valueKeptPermille: 300,
+    feeCapSats: sats(1_000n),
+  },
 };
 
 /** An event as it was recorded, with its stream. */
@@ -88,14 +97,25 @@ export class MemoryBook implements Book {
     return this.versions.get(txid);
   }
 
-  openLineageOf(walletId: string): string | undefined {
-    return this.lineages.ids().find((id) => isOpen(this, walletId, this.lineages.get(id)));
+  openLineagesOf(walletId: string): readonly string[] {
+    return this.lineages.ids().filter((id) => isOpen(this, walletId, this.lineages.get(id)));
+  }
+
+  waitsForCoins(walletId: string): boolean {
+    return this.settlements.all().some((settlement) => {
+      if (!waitsForCoins(settlement)) return false;
+      return settlement.terms.payer.kind === 'wallet' && settlement.terms.payer.walletId === walletId;
+    });
   }
 
   waitingPayouts(walletId: string): readonly string[] {
-    const queued = this.log.filter(({ event }) => event.type === 'liquidity_awaited');
-    const ids = [...new Set(queued.map(({ stream }) => stream.slice('settlement/'.length)))];
-    return ids.filter((id) => isWaitingPayout(this.settlements.get(id), walletId));
+    const waits = ['liquidity_awaited', 'wait_changed'];
+    const queued = this.log.filter(({ event }) => waits.includes(event.type));
+    const ids = queued.map(({ stream }) => stream.slice('settlement/'.length));
+    // What waits for something else by now waits behind the others.
+    return [...new Set(ids.toReversed())]
+      .toReversed()
+      .filter((id) => isWaitingPayout(this.settlements.get(id), walletId));
   }
 
   depositsOf(txid: string): readonly string[] {

@@ -1,4 +1,4 @@
-import { feeRate, type OutpointKey, type ScriptHex } from '@finality/bitcoin';
+import { feeRate, type FeeTerms, type OutpointKey, type ScriptHex } from '@finality/bitcoin';
 import { assert, type Principal, type Sats } from '@finality/kernel';
 import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
@@ -182,7 +182,7 @@ export class World {
     for (const block of this.chain.blocks) this.facts(this.#watcher.rescanned(block));
   }
 
-  submit(mode: Mode, from: string, to: string, amountSats: bigint): string {
+  submit(mode: Mode, from: string, to: string, amountSats: bigint, feeBearer: FeeTerms['bearer'] = 'payer'): string {
     this.#submitted += 1;
     const settlementId = `s-${this.#submitted}`;
     const submission = {
@@ -191,6 +191,7 @@ export class World {
       to,
       amountSats: amountSats as Sats,
       mode,
+      feeBearer,
       referenceId: '',
       submittedBy: 'k',
     };
@@ -274,6 +275,14 @@ export class World {
     const command = { type: 'bump', settlementId, feeRate: feeRate(satsPerKvb), caller: OPERATOR } as const;
     const isThere = this.book.settlements.get(settlementId).status !== 'none';
     return this.tell(command, ...(isThere ? [`settlement/${settlementId}`] : []));
+  }
+
+  /** Somebody looks whether a wallet has too many small coins. */
+  consolidate(walletId: string, institutionId: string): string {
+    this.#submitted += 1;
+    const lineageId = `c-${this.#submitted}`;
+    this.tell({ type: 'consolidate', request: { lineageId, walletId, institutionId } });
+    return lineageId;
   }
 
   /** What is signed of it goes to the nodes, the last version last. */

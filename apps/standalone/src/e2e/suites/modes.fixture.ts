@@ -108,14 +108,16 @@ export function threeModes(e2e: () => E2e): void {
     await expectInOrder(e2e());
   });
 
-  it('spends change and what it was paid, tr to wpkh and back', async () => {
+  it('spends change and what it was paid, tr to wpkh and back, whoever bears the fee', async () => {
     const { payer, payee } = await twoBanks(e2e(), { wallet: [30_000_000n] }, 'tr');
     const first = await payer.settle({ to: payee, amountSats: 10_000_000n, mode: 'BILATERAL' });
-    const back = await payee.settle({ to: payer, amountSats: 4_000_000n, mode: 'BILATERAL' });
-    const again = await payer.settle({ to: payee, amountSats: 22_000_000n, mode: 'BILATERAL' });
-    const fees = [first, back, again].map(({ feeSats }) => feeSats);
-    expect(await payer.balance('wallet')).toEqual({ ...NOTHING, available: 2_000_000n - fees[0]! - fees[2]! });
-    expect(await payee.balance('wallet')).toEqual({ ...NOTHING, available: 28_000_000n - fees[1]! });
+    const back = await payee.settle({ to: payer, amountSats: 4_000_000n, mode: 'BILATERAL', feePayer: 'PAYEE' });
+    const again = await payer.settle({ to: payee, amountSats: 22_000_000n, mode: 'BILATERAL', feePayer: 'SHARED' });
+    const [f0, f1, f2] = [first, back, again].map(({ feeSats }) => feeSats) as [bigint, bigint, bigint];
+    const half = f2 / 2n;
+    expect([first, back, again].map(({ payeeFeeSats }) => payeeFeeSats)).toEqual([0n, f1, half]);
+    expect(await payer.balance('wallet')).toEqual({ ...NOTHING, available: 2_000_000n - f0 - f1 - (f2 - half) });
+    expect(await payee.balance('wallet')).toEqual({ ...NOTHING, available: 28_000_000n - half });
     await expectInOrder(e2e());
   });
 

@@ -188,6 +188,16 @@ export interface FeesEstimated {
   floor: bigint;
   /** The node that said so, as it names itself. */
   node: string;
+  /** What its mempool pays, dearest first; known and empty: there is room for everybody. */
+  mempoolKnown: boolean;
+  mempool: FeeBucket[];
+}
+
+/** Transactions of a mempool that pay at least this feerate, and less than the next bucket above; a tenth apart. */
+export interface FeeBucket {
+  feeRateSatsPerKvb: bigint;
+  /** Virtual bytes of them together. */
+  vsizeBytes: bigint;
 }
 
 export interface TransactionBroadcast {
@@ -2004,7 +2014,7 @@ export const TransactionEvicted: MessageFns<TransactionEvicted> = {
 };
 
 function createBaseFeesEstimated(): FeesEstimated {
-  return { fast: 0n, normal: 0n, slow: 0n, floor: 0n, node: "" };
+  return { fast: 0n, normal: 0n, slow: 0n, floor: 0n, node: "", mempoolKnown: false, mempool: [] };
 }
 
 export const FeesEstimated: MessageFns<FeesEstimated> = {
@@ -2035,6 +2045,12 @@ export const FeesEstimated: MessageFns<FeesEstimated> = {
     }
     if (message.node !== "") {
       writer.uint32(42).string(message.node);
+    }
+    if (message.mempoolKnown !== false) {
+      writer.uint32(48).bool(message.mempoolKnown);
+    }
+    for (const v of message.mempool) {
+      FeeBucket.encode(v!, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -2092,6 +2108,22 @@ export const FeesEstimated: MessageFns<FeesEstimated> = {
             message.node = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.mempoolKnown = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.mempool.push(FeeBucket.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2111,6 +2143,12 @@ export const FeesEstimated: MessageFns<FeesEstimated> = {
       slow: isSet(object.slow) ? BigInt(object.slow) : 0n,
       floor: isSet(object.floor) ? BigInt(object.floor) : 0n,
       node: isSet(object.node) ? globalThis.String(object.node) : "",
+      mempoolKnown: isSet(object.mempoolKnown)
+        ? globalThis.Boolean(object.mempoolKnown)
+        : isSet(object.mempool_known)
+        ? globalThis.Boolean(object.mempool_known)
+        : false,
+      mempool: globalThis.Array.isArray(object?.mempool) ? object.mempool.map((e: any) => FeeBucket.fromJSON(e)) : [],
     };
   },
 
@@ -2131,6 +2169,12 @@ export const FeesEstimated: MessageFns<FeesEstimated> = {
     if (message.node !== "") {
       obj.node = message.node;
     }
+    if (message.mempoolKnown !== false) {
+      obj.mempoolKnown = message.mempoolKnown;
+    }
+    if (message.mempool?.length) {
+      obj.mempool = message.mempool.map((e) => FeeBucket.toJSON(e));
+    }
     return obj;
   },
 
@@ -2144,6 +2188,111 @@ export const FeesEstimated: MessageFns<FeesEstimated> = {
     message.slow = (object.slow !== undefined && object.slow !== null) ? BigInt(object.slow) : 0n;
     message.floor = (object.floor !== undefined && object.floor !== null) ? BigInt(object.floor) : 0n;
     message.node = object.node ?? "";
+    message.mempoolKnown = object.mempoolKnown ?? false;
+    message.mempool = object.mempool?.map((e) => FeeBucket.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseFeeBucket(): FeeBucket {
+  return { feeRateSatsPerKvb: 0n, vsizeBytes: 0n };
+}
+
+export const FeeBucket: MessageFns<FeeBucket> = {
+  encode(message: FeeBucket, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.feeRateSatsPerKvb !== 0n) {
+      if (BigInt.asIntN(64, message.feeRateSatsPerKvb) !== message.feeRateSatsPerKvb) {
+        throw new globalThis.Error("value provided for field message.feeRateSatsPerKvb of type int64 too large");
+      }
+      writer.uint32(8).int64(message.feeRateSatsPerKvb);
+    }
+    if (message.vsizeBytes !== 0n) {
+      if (BigInt.asIntN(64, message.vsizeBytes) !== message.vsizeBytes) {
+        throw new globalThis.Error("value provided for field message.vsizeBytes of type int64 too large");
+      }
+      writer.uint32(16).int64(message.vsizeBytes);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FeeBucket {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFeeBucket();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.feeRateSatsPerKvb = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.vsizeBytes = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FeeBucket {
+    return {
+      feeRateSatsPerKvb: isSet(object.feeRateSatsPerKvb)
+        ? BigInt(object.feeRateSatsPerKvb)
+        : isSet(object.fee_rate_sats_per_kvb)
+        ? BigInt(object.fee_rate_sats_per_kvb)
+        : 0n,
+      vsizeBytes: isSet(object.vsizeBytes)
+        ? BigInt(object.vsizeBytes)
+        : isSet(object.vsize_bytes)
+        ? BigInt(object.vsize_bytes)
+        : 0n,
+    };
+  },
+
+  toJSON(message: FeeBucket): unknown {
+    const obj: any = {};
+    if (message.feeRateSatsPerKvb !== 0n) {
+      obj.feeRateSatsPerKvb = message.feeRateSatsPerKvb.toString();
+    }
+    if (message.vsizeBytes !== 0n) {
+      obj.vsizeBytes = message.vsizeBytes.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<FeeBucket>, I>>(base?: I): FeeBucket {
+    return FeeBucket.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<FeeBucket>, I>>(object: I): FeeBucket {
+    const message = createBaseFeeBucket();
+    message.feeRateSatsPerKvb = (object.feeRateSatsPerKvb !== undefined && object.feeRateSatsPerKvb !== null)
+      ? BigInt(object.feeRateSatsPerKvb)
+      : 0n;
+    message.vsizeBytes = (object.vsizeBytes !== undefined && object.vsizeBytes !== null)
+      ? BigInt(object.vsizeBytes)
+      : 0n;
     return message;
   },
 };

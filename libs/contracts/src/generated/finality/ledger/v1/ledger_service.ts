@@ -190,6 +190,7 @@ export interface CutSettlement {
   status: string;
   fromInstitution: string;
   toInstitution: string;
+  /** What its output has: less than the agreed amount where the payee bears a part of the fee. */
   amountSats: bigint;
   mode: string;
   txid: string;

@@ -183,6 +183,59 @@ export function settlementStatusToJSON(object: SettlementStatus): string {
   }
 }
 
+/**
+ * Who bears a settlement's share of the network fee. It is quoted when its transaction is built; what later versions of it cost more is the
+ * payer's or the platform's (BUMP_FEE_PAID_BY), and what was too little for change is the payer's.
+ */
+export enum FeePayer {
+  /** FEE_PAYER_UNSPECIFIED - Means PAYER. */
+  FEE_PAYER_UNSPECIFIED = 0,
+  /** FEE_PAYER_PAYER - The payee gets amount_sats. */
+  FEE_PAYER_PAYER = 1,
+  /** FEE_PAYER_PAYEE - The payee gets amount_sats less the quote. */
+  FEE_PAYER_PAYEE = 2,
+  /** FEE_PAYER_SHARED - The payee gets amount_sats less half of the quote, rounded down. */
+  FEE_PAYER_SHARED = 3,
+  UNRECOGNIZED = -1,
+}
+
+export function feePayerFromJSON(object: any): FeePayer {
+  switch (object) {
+    case 0:
+    case "FEE_PAYER_UNSPECIFIED":
+      return FeePayer.FEE_PAYER_UNSPECIFIED;
+    case 1:
+    case "FEE_PAYER_PAYER":
+      return FeePayer.FEE_PAYER_PAYER;
+    case 2:
+    case "FEE_PAYER_PAYEE":
+      return FeePayer.FEE_PAYER_PAYEE;
+    case 3:
+    case "FEE_PAYER_SHARED":
+      return FeePayer.FEE_PAYER_SHARED;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return FeePayer.UNRECOGNIZED;
+  }
+}
+
+export function feePayerToJSON(object: FeePayer): string {
+  switch (object) {
+    case FeePayer.FEE_PAYER_UNSPECIFIED:
+      return "FEE_PAYER_UNSPECIFIED";
+    case FeePayer.FEE_PAYER_PAYER:
+      return "FEE_PAYER_PAYER";
+    case FeePayer.FEE_PAYER_PAYEE:
+      return "FEE_PAYER_PAYEE";
+    case FeePayer.FEE_PAYER_SHARED:
+      return "FEE_PAYER_SHARED";
+    case FeePayer.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 export interface Settlement {
   settlementId: string;
   fromInstitution: string;
@@ -199,7 +252,7 @@ export interface Settlement {
   /** Derived from the height of its block and the tip; 0 while unconfirmed. */
   confirmations: number;
   confirmationsRequired: number;
-  /** Network fee that the payer pays, satoshi; 0 until the transaction is built. */
+  /** Its share of the network fee, satoshi; 0 until the transaction is built. What payee and platform don't bear of it is the payer's. */
   feeSats: bigint;
   /** Why it is where it is: what it waits for, why it was refused. */
   reason?: string | undefined;
@@ -210,6 +263,17 @@ export interface Settlement {
   /** Every state it has been in, oldest first. */
   transitions: SettlementTransition[];
   callbackUrl?: string | undefined;
+  feePayer: FeePayer;
+  /** The payee's part of the fee, satoshi: it gets amount_sats less this. 0 until the transaction is built, and the same in every version. */
+  payeeFeeSats: bigint;
+  /** The platform's part of the fee, satoshi: paid on the payer's clearing balance once settled. */
+  platformFeeSats: bigint;
+  /**
+   * What it waits for while it is queued: INSUFFICIENT_LIQUIDITY, or what the coins of the payer's wallet lack: INSUFFICIENT_FUNDS or
+   * NO_ANCHOR_COIN (they are in use, or not final), FEE_ABOVE_CAP, DUST_OUTPUT (the payee's part of the fee leaves too little), or
+   * TRANSACTION_TOO_HEAVY (they are too small for one transaction).
+   */
+  waitsFor?: string | undefined;
 }
 
 export interface SettlementTransition {
@@ -236,6 +300,10 @@ function createBaseSettlement(): Settlement {
     updatedAt: undefined,
     transitions: [],
     callbackUrl: undefined,
+    feePayer: 0,
+    payeeFeeSats: 0n,
+    platformFeeSats: 0n,
+    waitsFor: undefined,
   };
 }
 
@@ -294,6 +362,24 @@ export const Settlement: MessageFns<Settlement> = {
     }
     if (message.callbackUrl !== undefined) {
       writer.uint32(130).string(message.callbackUrl);
+    }
+    if (message.feePayer !== 0) {
+      writer.uint32(168).int32(message.feePayer);
+    }
+    if (message.payeeFeeSats !== 0n) {
+      if (BigInt.asIntN(64, message.payeeFeeSats) !== message.payeeFeeSats) {
+        throw new globalThis.Error("value provided for field message.payeeFeeSats of type int64 too large");
+      }
+      writer.uint32(176).int64(message.payeeFeeSats);
+    }
+    if (message.platformFeeSats !== 0n) {
+      if (BigInt.asIntN(64, message.platformFeeSats) !== message.platformFeeSats) {
+        throw new globalThis.Error("value provided for field message.platformFeeSats of type int64 too large");
+      }
+      writer.uint32(184).int64(message.platformFeeSats);
+    }
+    if (message.waitsFor !== undefined) {
+      writer.uint32(194).string(message.waitsFor);
     }
     return writer;
   },
@@ -439,6 +525,38 @@ export const Settlement: MessageFns<Settlement> = {
             message.callbackUrl = reader.string();
             continue;
           }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.feePayer = reader.int32() as any;
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.payeeFeeSats = reader.int64() as bigint;
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.platformFeeSats = reader.int64() as bigint;
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.waitsFor = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -511,6 +629,26 @@ export const Settlement: MessageFns<Settlement> = {
         : isSet(object.callback_url)
         ? globalThis.String(object.callback_url)
         : undefined,
+      feePayer: isSet(object.feePayer)
+        ? feePayerFromJSON(object.feePayer)
+        : isSet(object.fee_payer)
+        ? feePayerFromJSON(object.fee_payer)
+        : 0,
+      payeeFeeSats: isSet(object.payeeFeeSats)
+        ? BigInt(object.payeeFeeSats)
+        : isSet(object.payee_fee_sats)
+        ? BigInt(object.payee_fee_sats)
+        : 0n,
+      platformFeeSats: isSet(object.platformFeeSats)
+        ? BigInt(object.platformFeeSats)
+        : isSet(object.platform_fee_sats)
+        ? BigInt(object.platform_fee_sats)
+        : 0n,
+      waitsFor: isSet(object.waitsFor)
+        ? globalThis.String(object.waitsFor)
+        : isSet(object.waits_for)
+        ? globalThis.String(object.waits_for)
+        : undefined,
     };
   },
 
@@ -564,6 +702,18 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.callbackUrl !== undefined) {
       obj.callbackUrl = message.callbackUrl;
     }
+    if (message.feePayer !== 0) {
+      obj.feePayer = feePayerToJSON(message.feePayer);
+    }
+    if (message.payeeFeeSats !== 0n) {
+      obj.payeeFeeSats = message.payeeFeeSats.toString();
+    }
+    if (message.platformFeeSats !== 0n) {
+      obj.platformFeeSats = message.platformFeeSats.toString();
+    }
+    if (message.waitsFor !== undefined) {
+      obj.waitsFor = message.waitsFor;
+    }
     return obj;
   },
 
@@ -594,6 +744,14 @@ export const Settlement: MessageFns<Settlement> = {
       : undefined;
     message.transitions = object.transitions?.map((e) => SettlementTransition.fromPartial(e)) || [];
     message.callbackUrl = object.callbackUrl ?? undefined;
+    message.feePayer = object.feePayer ?? 0;
+    message.payeeFeeSats = (object.payeeFeeSats !== undefined && object.payeeFeeSats !== null)
+      ? BigInt(object.payeeFeeSats)
+      : 0n;
+    message.platformFeeSats = (object.platformFeeSats !== undefined && object.platformFeeSats !== null)
+      ? BigInt(object.platformFeeSats)
+      : 0n;
+    message.waitsFor = object.waitsFor ?? undefined;
     return message;
   },
 };

@@ -25,6 +25,9 @@ import {
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { Status } from "../../../google/rpc/status.ts";
 import {
+  FeePayer,
+  feePayerFromJSON,
+  feePayerToJSON,
   Settlement,
   SettlementMode,
   settlementModeFromJSON,
@@ -115,7 +118,11 @@ export interface SubmitSettlementRequest {
   /** The institution's signature over the request; reserved, verified once keys are registered. */
   signature?: Buffer | undefined;
   keyId?: string | undefined;
-  nonce?: string | undefined;
+  nonce?:
+    | string
+    | undefined;
+  /** Who bears the network fee; unspecified: the payer. CENTRALIZED settlements have no fee. */
+  feePayer?: FeePayer | undefined;
 }
 
 export interface SubmitSettlementResult {
@@ -182,7 +189,10 @@ export interface FeeEstimate {
   /** Blocks until it should be in one, and the time that this takes on average. */
   blocks: number;
   expectedDelaySeconds: number;
-  /** Where the feerate comes from: estimate, mempool, floor, or cap (it would have to be higher). */
+  /**
+   * Where the feerate comes from: what the node estimates or what outbids its mempool, whichever is more (estimate, mempool), floor, cap (it
+   * would have to be higher), or fixed.
+   */
   basis: string;
 }
 
@@ -546,6 +556,7 @@ function createBaseSubmitSettlementRequest(): SubmitSettlementRequest {
     signature: undefined,
     keyId: undefined,
     nonce: undefined,
+    feePayer: undefined,
   };
 }
 
@@ -583,6 +594,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     }
     if (message.nonce !== undefined) {
       writer.uint32(82).string(message.nonce);
+    }
+    if (message.feePayer !== undefined) {
+      writer.uint32(104).int32(message.feePayer);
     }
     return writer;
   },
@@ -680,6 +694,14 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
             message.nonce = reader.string();
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.feePayer = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -736,6 +758,11 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
         ? globalThis.String(object.key_id)
         : undefined,
       nonce: isSet(object.nonce) ? globalThis.String(object.nonce) : undefined,
+      feePayer: isSet(object.feePayer)
+        ? feePayerFromJSON(object.feePayer)
+        : isSet(object.fee_payer)
+        ? feePayerFromJSON(object.fee_payer)
+        : undefined,
     };
   },
 
@@ -771,6 +798,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     if (message.nonce !== undefined) {
       obj.nonce = message.nonce;
     }
+    if (message.feePayer !== undefined) {
+      obj.feePayer = feePayerToJSON(message.feePayer);
+    }
     return obj;
   },
 
@@ -791,6 +821,7 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     message.signature = object.signature ?? undefined;
     message.keyId = object.keyId ?? undefined;
     message.nonce = object.nonce ?? undefined;
+    message.feePayer = object.feePayer ?? undefined;
     return message;
   },
 };

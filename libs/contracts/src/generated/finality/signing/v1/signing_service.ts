@@ -186,6 +186,8 @@ export interface PayoutAuthorisation {
   approvalSignatures: Buffer[];
   /** regtest, signet, testnet4 or mainnet: the signer refuses what is meant for another than its own. */
   network: string;
+  /** The most that the payee's part of the network fee may be, satoshi: its output has at least amount_sats less this. */
+  payeeFeeMaxSats: bigint;
 }
 
 export interface SignTransactionResponse {
@@ -2624,6 +2626,7 @@ function createBasePayoutAuthorisation(): PayoutAuthorisation {
     amlVerdictSignature: Buffer.alloc(0),
     approvalSignatures: [],
     network: "",
+    payeeFeeMaxSats: 0n,
   };
 }
 
@@ -2664,6 +2667,12 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     }
     if (message.network !== "") {
       writer.uint32(90).string(message.network);
+    }
+    if (message.payeeFeeMaxSats !== 0n) {
+      if (BigInt.asIntN(64, message.payeeFeeMaxSats) !== message.payeeFeeMaxSats) {
+        throw new globalThis.Error("value provided for field message.payeeFeeMaxSats of type int64 too large");
+      }
+      writer.uint32(104).int64(message.payeeFeeMaxSats);
     }
     return writer;
   },
@@ -2769,6 +2778,14 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
             message.network = reader.string();
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.payeeFeeMaxSats = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2834,6 +2851,11 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
         ? object.approval_signatures.map((e: any) => Buffer.from(bytesFromBase64(e)))
         : [],
       network: isSet(object.network) ? globalThis.String(object.network) : "",
+      payeeFeeMaxSats: isSet(object.payeeFeeMaxSats)
+        ? BigInt(object.payeeFeeMaxSats)
+        : isSet(object.payee_fee_max_sats)
+        ? BigInt(object.payee_fee_max_sats)
+        : 0n,
     };
   },
 
@@ -2872,6 +2894,9 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     if (message.network !== "") {
       obj.network = message.network;
     }
+    if (message.payeeFeeMaxSats !== 0n) {
+      obj.payeeFeeMaxSats = message.payeeFeeMaxSats.toString();
+    }
     return obj;
   },
 
@@ -2893,6 +2918,9 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     message.amlVerdictSignature = object.amlVerdictSignature ?? Buffer.alloc(0);
     message.approvalSignatures = object.approvalSignatures?.map((e) => e) || [];
     message.network = object.network ?? "";
+    message.payeeFeeMaxSats = (object.payeeFeeMaxSats !== undefined && object.payeeFeeMaxSats !== null)
+      ? BigInt(object.payeeFeeMaxSats)
+      : 0n;
     return message;
   },
 };

@@ -1,0 +1,213 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { eventStoreDdl, type Session } from '@finality/event-store';
+import { type Instant, unwrap } from '@finality/kernel';
+import { type AccountId, availableAccount, single, type Transfer, transitAccount } from '@finality/ledger';
+import { ledgerDdl, loadLedger, saveLedger, verifyLedger } from '@finality/ledger-store';
+import pg from 'pg';
+import { endsWithUs } from './ending.ts';
+import { figure, type Measured, median, percentile } from './figures.ts';
+
+const INSTITUTIONS = 200;
+const BATCH = 1_000;
+const BATCHES = 60;
+const ROUNDS = 3;
+const WARM_UP_BATCHES = 10;
+const SINGLES = 1_500;
+const FUNDING = 1_000_000_000_000n;
+const SCHEMA = 'settlement';
+
+/**
+ * Transfers from one institution to another, each limited by what the payer has, numbered, hashed and chained; a batch is one durable transaction under the
+ * store's lock, as in the service. Beside it the same rows into the same columns, without anything being known, checked or kept of them.
+ */
+export async function benchLedger(): Promise<Measured> {
+  const bench = await LedgerBench.open();
+  const stop = endsWithUs(() => bench.close());
+  try {
+    await bench.fund();
+    await bench.batches(WARM_UP_BATCHES);
+    const [transfers, raw, lone, bare]: number[][] = [[], [], [], []];
+    for (let round = 0; round < ROUNDS; round++) {
+      transfers!.push(await perSecond(() => bench.batches(BATCHES)));
+      raw!.push(await perSecond(() => bench.rawBatches(BATCHES)));
+      lone!.push(...(await bench.latencies(SINGLES, () => bench.batch(1))));
+      bare!.push(...(await bench.latencies(SINGLES, () => bench.bareCommit())));
+      process.stderr.write(`  ${Math.round(transfers!.at(-1)!)} transfers/s, ${Math.round(raw!.at(-1)!)} raw rows/s\n`);
+    }
+    const verified = await bench.verify();
+    return {
+      figures: [
+        figure(
+          'ledger.batch1000',
+          median(transfers!),
+          '/s',
+          median(raw!),
+          'raw unnest insert of the same rows, durable',
+        ),
+        figure('ledger.single', percentile(lone!, 0.5), 'ms', percentile(bare!, 0.5), 'a bare commit of one row, p50'),
+        figure('ledger.single.p99', percentile(lone!, 0.99), 'ms', percentile(bare!, 0.99), 'a bare commit, p99'),
+      ],
+      notes: [
+        `${verified} entries among ${INSTITUTIONS} institutions; chains, hashes and balances were verified afterwards.`,
+      ],
+    };
+  } finally {
+    await stop();
+  }
+}
+
+/** Of {@link BATCHES} batches. */
+async function perSecond(work: () => Promise<void>): Promise<number> {
+  const startMs = performance.now();
+  await work();
+  return (BATCHES * BATCH * 1_000) / (performance.now() - startMs);
+}
+
+const account = (n: number): AccountId => availableAccount({ kind: 'clearing', institutionId: `institution-${n}` });
+
+class LedgerBench {
+  readonly #client: pg.Client;
+  readonly #close: () => Promise<void>;
+  #position = 0n;
+  #transfers = 0;
+  #rawRows = 0;
+
+  private constructor(client: pg.Client, close: () => Promise<void>) {
+    this.#client = client;
+    this.#close = close;
+  }
+
+  static async open(): Promise<LedgerBench> {
+    // All of NestJS comes with it: not for those who measure something else.
+    const { derivePasswords, provisionDatabase, rolesOf, busRole, silentLog, startPostgres, systemRuntime } =
+      await import('@finality/service');
+    const home = await mkdtemp(path.join(tmpdir(), 'finality-bench-'));
+    const postgres = await startPostgres({
+      dataDir: path.join(home, 'postgres'),
+      durable: true,
+      tieToParent: true,
+      runtime: systemRuntime(),
+      log: silentLog,
+    });
+    const close = async (): Promise<void> => {
+      await postgres.stop();
+      await rm(home, { recursive: true, force: true });
+    };
+    try {
+      const { services } = await provisionDatabase({
+        adminUrl: postgres.adminUrl,
+        database: 'finality',
+        services: [{ name: 'settlement', schema: SCHEMA }],
+        passwordOf: derivePasswords(randomBytes(32).toString('hex')),
+      });
+      const { url, ownerUrl } = services['settlement']!;
+      const options = { schema: SCHEMA, serviceRole: rolesOf('settlement').login, busRole: busRole('finality') };
+      const owner = new pg.Client({ connectionString: ownerUrl });
+      await owner.connect();
+      for (const statement of [...eventStoreDdl(options), ...ledgerDdl(options), RAW_TABLE, BARE_TABLE])
+        await owner.query(statement);
+      await owner.query(`GRANT ALL ON raw_transfers, bare TO ${options.serviceRole}`);
+      await owner.end();
+      const client = new pg.Client({ connectionString: url });
+      await client.connect();
+      return new LedgerBench(client, () => client.end().then(close));
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#close();
+  }
+
+  fund(): Promise<void> {
+    const funding = Array.from({ length: INSTITUTIONS }, (_, n): Transfer => {
+      const move = { debit: transitAccount(), credit: account(n), amount: FUNDING };
+      return single({ purpose: 'fund', object: `${n}`, life: 1, ...move });
+    });
+    return this.#post(funding);
+  }
+
+  async batches(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) await this.batch(BATCH);
+  }
+
+  batch(count: number): Promise<void> {
+    return this.#post(Array.from({ length: count }, () => this.#transfer()));
+  }
+
+  async rawBatches(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) await this.#rawBatch();
+  }
+
+  bareCommit(): Promise<unknown> {
+    return this.#client.query('INSERT INTO bare DEFAULT VALUES');
+  }
+
+  async latencies(count: number, work: () => Promise<unknown>): Promise<number[]> {
+    const latenciesMs: number[] = [];
+    for (let i = 0; i < count; i++) {
+      const startMs = performance.now();
+      await work();
+      latenciesMs.push(performance.now() - startMs);
+    }
+    return latenciesMs;
+  }
+
+  async verify(): Promise<bigint> {
+    const verified = await verifyLedger(this.#session);
+    if (!verified.ok) throw new Error(`the ledger is wrong: ${JSON.stringify(verified.difference)}`);
+    return verified.transfers;
+  }
+
+  #transfer(): Transfer {
+    const n = ++this.#transfers;
+    const [debit, credit] = [account(n % INSTITUTIONS), account((n * 7 + 1) % INSTITUTIONS)];
+    const object = `0198c0de-0000-7000-8000-${String(n).padStart(12, '0')}`;
+    const other = credit === debit ? account((n + 1) % INSTITUTIONS) : credit;
+    return single({ purpose: 'settle', object, life: 1, debit, credit: other, amount: 1_000n, settlementId: object });
+  }
+
+  async #post(transfers: readonly Transfer[]): Promise<void> {
+    this.#position += 1n;
+    const accounts = transfers.flatMap((each) => ('debit' in each ? [each.debit, each.credit] : []));
+    await this.#client.query(`BEGIN; SELECT pg_advisory_xact_lock(1)`);
+    const loaded = await loadLedger(this.#session, { accounts });
+    for (const transfer of transfers) unwrap(loaded.view.post([transfer]));
+    await saveLedger(this.#session, loaded, this.#position, Date.now() as Instant);
+    await this.#client.query('COMMIT');
+  }
+
+  async #rawBatch(): Promise<void> {
+    const first = this.#rawRows;
+    this.#rawRows += BATCH;
+    const numbers = Array.from({ length: BATCH }, (_, i) => first + i + 1);
+    const objects = numbers.map((n) => `0198c0de-0000-7000-8000-${String(n).padStart(12, '0')}`);
+    const ids = numbers.map((n) => Buffer.alloc(32, `${n} `));
+    await this.#client.query(
+      `INSERT INTO raw_transfers
+       SELECT id, number, $4, 'single', number % 200, number % 199, 1000, NULL, NULL, 'settle', object, 1, object, $5, id
+       FROM unnest($1::bytea[], $2::bigint[], $3::text[]) AS t(id, number, object)`,
+      [ids, numbers, objects, first, Date.now()],
+    );
+  }
+
+  get #session(): Session {
+    return {
+      query: async <Row extends object>(text: string, values: readonly unknown[] = []) =>
+        (await this.#client.query<Row>(text, [...values])).rows,
+    };
+  }
+}
+
+/** The columns and keys of ledger_transfers, and nothing that checks or guards them. */
+const RAW_TABLE = `CREATE TABLE raw_transfers (
+  id bytea PRIMARY KEY, number bigint NOT NULL UNIQUE, position bigint NOT NULL, kind text NOT NULL, debit integer NOT NULL, credit integer NOT NULL,
+  amount bigint NOT NULL, pending_id bytea, corrects bytea, purpose text NOT NULL, object text NOT NULL, life integer NOT NULL, settlement_id text,
+  recorded_at bigint NOT NULL, hash bytea NOT NULL)`;
+
+const BARE_TABLE = `CREATE TABLE bare (position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY)`;
