@@ -6,6 +6,7 @@ import {
   type Claim,
   CLAIM_PARTS,
   claimAccount,
+  claimPath,
   custodyAccount,
   networkFeesAccount,
   settlementSuspenseAccount,
@@ -260,11 +261,10 @@ class States {
     if (bumping.settlements.size + bumping.lineages.size === 0 || walletIds.size === 0) return;
     const rows = await this.#session.query<{ settlement_id: string }>(
       `SELECT settlement_id FROM (
-         SELECT settlement_id, updated_position, row_number() OVER (PARTITION BY s.from_institution ORDER BY updated_position) AS place
-         FROM settlements s JOIN wallets w ON w.institution_id = s.from_institution
-         WHERE w.wallet_id = ANY($1::text[]) AND s.status = 'queued' AND s.on_chain AND s.mode = 'bilateral') waiting
+         SELECT settlement_id, updated_position, row_number() OVER (PARTITION BY payer_claim ORDER BY updated_position) AS place
+         FROM settlements WHERE payer_claim = ANY($1::text[]) AND status = 'queued' AND mode = 'bilateral') waiting
        WHERE place <= ${WAITING_MAX} ORDER BY updated_position`,
-      [[...walletIds]],
+      [[...walletIds].map((walletId) => claimPath({ kind: 'wallet', walletId }))],
     );
     this.waitingPayouts = rows.map((row) => row.settlement_id);
     for (const id of this.waitingPayouts) settlements.add(id);
