@@ -191,7 +191,8 @@ function cosign(world: World, a: number, b: number): void {
   const chosen = pick(handedOut, a);
   if (chosen === undefined) return;
   const { lineageId, version } = chosen;
-  const { settlementId } = pick(version.payouts, b >> 4)!;
+  // One that was cancelled speaks for a version that pays nobody.
+  const settlementId = pick(settlementsOf(world.book.lineages.get(lineageId)), b >> 4)!;
   // Signed by all, there is nothing more to be signed; told or not, it can be broadcast.
   if (bit(b, 0)) world.ownersSign(lineageId, version.version);
   if (bit(b, 1) || !bit(b, 0)) world.cosign(settlementId, lineageId, version.version, bit(b, 2));
