@@ -1,4 +1,11 @@
-import type { EventStore, InboxNote, Outcome, StoreCommand } from '@finality/event-store';
+import {
+  type EventStore,
+  type InboxNote,
+  NotTheWriter,
+  type Outcome,
+  type StoreCommand,
+  type Writer,
+} from '@finality/event-store';
 import { refusal } from '@finality/kernel';
 import { RefusalException } from '@finality/service';
 import type { Recovery } from '@finality/settlement';
@@ -36,6 +43,12 @@ const PAYING: ReadonlySet<SettlementCommand['type']> = new Set([
 /** What may be decided before this store is known to be whole. Of this process: it begins closed with each start. */
 export class RecoveryGate {
   #status: GateStatus = 'starting';
+  readonly #writer: Pick<Writer, 'lease' | 'schema'> | undefined;
+
+  /** @param writer where several processes share the store: one that stands by doesn't compare anything, and decides nothing */
+  constructor(writer?: Pick<Writer, 'lease' | 'schema'>) {
+    this.#writer = writer;
+  }
 
   get status(): GateStatus {
     return this.#status;
@@ -53,6 +66,8 @@ export class RecoveryGate {
   before(store: Store): Store {
     return {
       execute: (commands: readonly Item[]): Promise<readonly Outcome<SettlementReply>[]> => {
+        if (this.#writer !== undefined && this.#writer.lease === undefined)
+          return Promise.reject(new NotTheWriter(this.#writer.schema));
         const isBarred = commands.some((command) => this.#bars(command));
         return isBarred ? Promise.reject(this.refusal()) : store.execute(commands);
       },

@@ -109,7 +109,7 @@ const MESSAGES = [
 export class SettlementModule {
   static register(env: SettlementEnv): DynamicModule {
     const wakeups = new Wakeups(env.runtime);
-    const gate = new RecoveryGate();
+    const gate = new RecoveryGate(env.writer);
     return {
       module: SettlementModule,
       controllers: [...SETTLEMENT_RPCS, ...INSTITUTION_RPCS, ...LEDGER_RPCS, ...OPERATIONS_RPCS, ...MESSAGES],

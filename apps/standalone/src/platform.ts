@@ -15,7 +15,7 @@ import {
   startTracing,
   WorkerLoop,
 } from '@finality/service';
-import { type Bootstrap, BOOTSTRAP } from '@finality/settlement-app';
+import { type Bootstrap, BOOTSTRAP, RecoveryGate } from '@finality/settlement-app';
 import { accessOf, type Chain, miningWorker, startChain } from './chain.ts';
 import type { StandaloneConfig } from './config.ts';
 import { type Database, openDatabase } from './database.ts';
@@ -26,6 +26,9 @@ import { BLUEPRINTS, composeServices } from './services.ts';
 
 const GRPC_DRAIN_MS_MAX = 2_500;
 const LOOPS_STOP_MS_MAX = 1_500;
+/** Longer, and whoever calls is told to ask again. */
+const COMPARED_MS_MAX = 5_000;
+const COMPARED_POLL_MS = 10;
 
 export interface PlatformOptions {
   readonly directory: DataDirectory;
@@ -90,6 +93,16 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
   }
 }
 
+/** Who calls as soon as there is somebody to answer shouldn't hear that settlement compares its store with the signer's journal yet. */
+async function comparedWithSigner(
+  services: ReadonlyMap<ServiceName, AssembledService>,
+  runtime: Runtime,
+): Promise<void> {
+  const gate = services.get('settlement')?.get<RecoveryGate>(RecoveryGate);
+  const end = runtime.monotonicMs() + COMPARED_MS_MAX;
+  while (gate?.status === 'starting' && runtime.monotonicMs() < end) await runtime.sleep(COMPARED_POLL_MS);
+}
+
 async function start(options: PlatformOptions, started: Started): Promise<RunningPlatform> {
   const { directory, config, runtime, log } = options;
   const secrets = await readOrMakeSecrets(directory.secrets, runtime);
@@ -124,6 +137,7 @@ async function start(options: PlatformOptions, started: Started): Promise<Runnin
   const http = await openHttp(options, health, metrics);
   started.add(() => http.close());
   const loops = await runAll({ services, database, health, metrics, log, started });
+  await comparedWithSigner(services, runtime);
   const bound = await grpc.listen();
   const probe = new WorkerLoop({ worker: grpcHealthWorker(health, grpc), runtime, log });
   probe.start();

@@ -20,7 +20,7 @@ const COINS_PER_WALLET = 40;
 const READY_MS_MAX = 120_000;
 const POLL_MS = 100;
 /** Between one kill and the next. */
-const PAUSE_MS_MAX = 2_000;
+const PAUSE_MS_MAX = 1_500;
 const BLOCK_EVERY_MS = 400;
 const REORG = 0.08;
 /** As in the other crash suites: nothing is to end in a review. */

@@ -291,12 +291,15 @@ export class Outside {
 
   async #introduce(id: InstitutionId): Promise<void> {
     const { institutions, addresses } = this.operator;
-    await institutions.createInstitution({
-      idempotencyKey: `create ${id}`,
-      institutionId: id,
-      name: id,
-      creditLineSats: 0n,
-    });
+    // What has just started compares its store with the signer's journal first.
+    await patiently(this.#runtime, () =>
+      institutions.createInstitution({
+        idempotencyKey: `create ${id}`,
+        institutionId: id,
+        name: id,
+        creditLineSats: 0n,
+      }),
+    );
     const { secret } = await institutions.issueApiKey({
       idempotencyKey: `key ${id}`,
       institutionId: id,

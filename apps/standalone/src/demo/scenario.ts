@@ -98,12 +98,15 @@ async function introduce(
 ): Promise<string> {
   const known = file.state.apiKeys[id];
   if (known === undefined) say(`Introducing ${name}: an institution, an API key, a wallet`);
-  await operator.institutions.createInstitution({
-    idempotencyKey: `demo-institution-${id}`,
-    institutionId: id,
-    name,
-    creditLineSats: 0n,
-  });
+  // What has just started compares its store with the signer's journal first.
+  await patiently(runtime, () =>
+    operator.institutions.createInstitution({
+      idempotencyKey: `demo-institution-${id}`,
+      institutionId: id,
+      name,
+      creditLineSats: 0n,
+    }),
+  );
   await patiently(runtime, () =>
     operator.addresses.registerWallet({
       idempotencyKey: `demo-wallet-${id}`,

@@ -117,7 +117,6 @@ onPlatform(
         code: 1,
         out: expect.stringContaining('segment 1, signature') as string,
       });
-      expect((await verify('--public-key', 'mine')).code).toBe(64);
       expect((await verify('--database-url', 'postgres://127.0.0.1:1/x')).code).toBe(69);
       await widen(e2e().platform.databaseUrl('settlement'), 1n);
       const found = await verify('--json');

@@ -18,7 +18,9 @@ const COINS = 80;
 const COIN_SATS = 500_000_000n;
 const FAN_OUT_FEE_SATS = 20_000n;
 const BLOCKS_LOOKED_AT = 10;
+/** More than 1 sat/vB, also for many payments. */
 const FEE_SATS = 1_000n;
+const FEE_SATS_PER_PAYMENT = 40n;
 
 export interface PaidIn {
   readonly transaction: ParsedTransaction;
@@ -81,7 +83,8 @@ export class Outside {
   async payIn(...payIns: readonly PayIn[]): Promise<PaidIn> {
     const coin = this.#coins.pop();
     assert(coin, `the outside world has ${COINS} coins`);
-    const transaction = this.#wallet.pay(payIns.map(paymentOf), { feeSats: FEE_SATS, coins: [coin] });
+    const feeSats = FEE_SATS + FEE_SATS_PER_PAYMENT * BigInt(payIns.length);
+    const transaction = this.#wallet.pay(payIns.map(paymentOf), { feeSats, coins: [coin] });
     await this.send(transaction);
     return { transaction, outpoints: payIns.map((_payIn, vout) => `${transaction.txid}:${vout}`), coin };
   }

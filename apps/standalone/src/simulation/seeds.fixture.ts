@@ -4,7 +4,7 @@ import { BLUEPRINTS } from '../services.ts';
 import { reportOf } from './main.ts';
 import { simulate, type SimulationOptions, type SimulationResult } from './simulation.ts';
 
-const STEPS = 400;
+const STEPS = 240;
 
 /** Fails with what a person needs: what broke, what happened before, and the command that shows it again. */
 export async function mustHold(server: SimulationServer, options: SimulationOptions): Promise<SimulationResult> {

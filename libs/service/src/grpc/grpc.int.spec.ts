@@ -127,6 +127,16 @@ class SettlementRpcs {
     return settlement('bumped');
   }
 
+  @GrpcMethod('SettlementService', 'preparePsbt')
+  preparePsbt(): never {
+    throw toRpcException(refusal('not_found', 'UNKNOWN_SETTLEMENT', 'no such settlement'));
+  }
+
+  @GrpcMethod('SettlementService', 'submitSignedPsbt')
+  submitSignedPsbt(): never {
+    throw toRpcException(refusal('not_found', 'UNKNOWN_SETTLEMENT', 'no such settlement'));
+  }
+
   @GrpcMethod('SettlementService', 'cancelSettlement')
   cancelSettlement(): settlementV1.Settlement {
     return settlement('cancelled');
