@@ -10,6 +10,7 @@ import type { Batch, CommandHandler, Handled, Session, StoreCommand } from '@fin
 import { assertNever, type Instant, unwrap } from '@finality/kernel';
 import {
   type Account,
+  ANCESTRY_MAX,
   type CreateAccount,
   decideCreateAccount,
   decideLedgerHead,
@@ -25,10 +26,12 @@ import {
   type SigningFacts,
   type SigningLimits,
   type SigningRequest,
+  type VersionRef,
 } from '@finality/signing';
 import type { LedgerHead } from '@finality/ledger';
 import type { Keyring } from './keyring.ts';
 import {
+  type Ancestor,
   branchName,
   indicesOf,
   type JournalAnswer,
@@ -109,6 +112,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
     await batch.loadStreams(session, [...streams]);
     const since = (batch.now - this.#options.limits.windowMs) as Instant;
     const journal = await readJournal(session, {
+      anchors: requests.map(({ anchor }) => anchor),
       outpoints: [...new Set(requests.flatMap(({ inputs }) => inputs.map(({ outpoint }) => outpoint)))],
       settlements: [
         ...new Set(requests.flatMap(({ outputs }) => outputs.flatMap((o) => (isPaid(o) ? [o.settlementId] : [])))),
@@ -122,6 +126,11 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       wallets: [...new Set(requests.flatMap(walletsOf))],
       since,
     });
+    const paying = [...journal.payments.values()].flat().map(({ lineageId }) => lineageStreamOf(lineageId));
+    await batch.loadStreams(
+      session,
+      [...new Set(paying)].filter((stream) => !streams.has(stream)),
+    );
     const usedNonces = await loadUsedNonces(session, bodies.filter(isAllowListBody));
     return new SignerWorld(journal, creations.length > 0 ? await nextAccountIndex(session) : 0, usedNonces);
   }
@@ -215,7 +224,9 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       now: batch.now,
       lineage,
       coin: (outpoint) => world.coin(outpoint),
-      lineageOfSettlement: (settlementId) => world.lineageOfSettlement.get(settlementId),
+      paymentsOf: (settlementId) => world.paymentsOf(settlementId),
+      ancestryOf: (anchor) => world.ancestryOf(anchor),
+      otherLineage: (lineageId) => batch.state(lineageStream, lineageId),
       // A lineage sends from one wallet only; if this request names another, it is refused for that before limits count.
       sentBeforeSats:
         (world.sent.get(account?.institutionId ?? '') ?? 0n) -
@@ -259,7 +270,6 @@ export class SignerWorld {
   accountIndexNext: number;
   epochHighest: number;
   readonly usedNonces: UsedNonces;
-  readonly lineageOfSettlement: Map<string, string>;
   readonly sent: Map<string, bigint>;
   readonly sentInLineage: Map<string, bigint>;
   readonly #indicesHighest: Map<string, number>;
@@ -268,12 +278,15 @@ export class SignerWorld {
     { readonly lineageId: string; readonly valueSats: KnownCoin['valueSats'] & bigint }
   >;
   readonly #parents: Map<string, ParsedTransaction>;
+  readonly #payments: Map<string, readonly VersionRef[]>;
+  readonly #ancestors: Map<string, Ancestor>;
 
   constructor(journal: JournalAnswer, accountIndexNext: number, usedNonces: UsedNonces) {
     this.usedNonces = usedNonces;
     this.accountIndexNext = accountIndexNext;
     this.epochHighest = journal.epochHighest;
-    this.lineageOfSettlement = new Map(journal.lineageOfSettlement);
+    this.#payments = new Map(journal.payments);
+    this.#ancestors = new Map(journal.ancestors);
     this.sent = new Map(journal.sent);
     this.sentInLineage = new Map(journal.sentInLineage);
     this.#indicesHighest = new Map(journal.indicesHighest);
@@ -285,6 +298,20 @@ export class SignerWorld {
   coin(outpoint: OutpointKey): KnownCoin {
     const made = this.#parents.get(outpoint.slice(0, 64))?.outputs[Number(outpoint.slice(65))];
     return { ...this.#coins.get(outpoint), ...(made ? { valueSats: made.valueSats, script: made.script } : {}) };
+  }
+
+  paymentsOf(settlementId: string): readonly VersionRef[] {
+    return this.#payments.get(settlementId) ?? [];
+  }
+
+  ancestryOf(anchor: OutpointKey): readonly VersionRef[] {
+    const ancestry: VersionRef[] = [];
+    let made = this.#ancestors.get(anchor.slice(0, 64));
+    while (made !== undefined && ancestry.length < ANCESTRY_MAX) {
+      ancestry.push(made);
+      made = this.#ancestors.get(made.anchor.slice(0, 64));
+    }
+    return ancestry;
   }
 
   /** -1: none is known. */
@@ -304,11 +331,13 @@ export class SignerWorld {
     { request, institutionId, sentSats }: Pick<SigningAccepted, 'request' | 'institutionId' | 'sentSats'>,
     transaction: ParsedTransaction,
   ): void {
-    const { lineageId } = request;
+    const { lineageId, version, anchor } = request;
     for (const [i, { valueSats }] of request.inputs.entries()) {
       this.#coins.set(outpointKey(transaction.inputs[i]!.outpoint), { lineageId, valueSats });
     }
-    for (const { settlementId } of request.payouts) this.lineageOfSettlement.set(settlementId, lineageId);
+    for (const { settlementId } of request.payouts)
+      this.#payments.set(settlementId, [...this.paymentsOf(settlementId), { lineageId, version }]);
+    this.#ancestors.set(transaction.txid, { lineageId, version, anchor });
     const before = this.sentInLineage.get(lineageId) ?? 0n;
     const after = sentSats > before ? sentSats : before;
     this.sentInLineage.set(lineageId, after);

@@ -147,6 +147,17 @@ describe('signing', () => {
     expect(bySettlement.sort()).toEqual([...Array<string>(4).fill('SETTLEMENT_OF_OTHER_LINEAGE'), 'signed']);
   });
 
+  it('lets another lineage pay what a version leaves over, from the change of that version', async () => {
+    const [from, to, first] = [await wallet('bank-a'), await wallet('bank-b'), coin(90_000n)];
+    const one = { from, to, coins: [first], lineageId: 'l-left', settlementId: 's-left', amount: 30_000n };
+    const { txid } = await signer.port.signTransaction(payout(one));
+    const over = { from, to, settlementId: 's-over', amount: 20_000n };
+    expect(await attempt(payout({ ...one, ...over, version: 2 }))).toBe('signed');
+    const change = { outpoint: `${txid}:1`, valueSats: 59_500n, branch: 1, index: 2 } as const;
+    expect(await attempt(payout({ ...over, coins: [coin(90_000n), change] }))).toBe('SETTLEMENT_OF_OTHER_LINEAGE');
+    expect(await attempt(payout({ ...over, coins: [change] }))).toBe('signed');
+  });
+
   it('knows what its own transactions made', async () => {
     const [from, to] = [await wallet('bank-a'), await wallet('bank-b')];
     const { txid } = await signer.port.signTransaction(payout({ from, to, coins: [coin(50_000n)], amount: 30_000n }));

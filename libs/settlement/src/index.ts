@@ -22,7 +22,7 @@ export * from './process/institutions.ts';
 export * from './process/offer.ts';
 export { type AddedSignatures, addSignatures, preparePayout } from './process/psbt.ts';
 export * from './process/recover.ts';
-export { isOpen, reserve } from './process/reserve.ts';
+export { isOpen, isWaitingPayout, reserve } from './process/reserve.ts';
 export * from './process/screening.ts';
 export * from './process/submit.ts';
 export * from './process/transactions.ts';

@@ -48,6 +48,8 @@ export interface LineageIdentity {
   /** It makes one coin of many, and pays nobody. */
   readonly consolidates?: true;
   readonly anchor: OutpointKey;
+  /** It pays for this version of another lineage, whose change its anchor is (CPFP). */
+  readonly parent?: { readonly lineageId: string; readonly version: number };
 }
 
 /** Where a version's outputs go. */
@@ -100,6 +102,14 @@ export interface VersionPayout extends LineagePayout {
   /** Of the share: its part of what was too little for change. */
   readonly droppedSats: Sats;
 }
+
+/** What a later version, or another lineage, pays of it: the same. */
+export const payoutOf = ({
+  outpoint: _outpoint,
+  feeSats: _fee,
+  droppedSats: _dropped,
+  ...payout
+}: VersionPayout): LineagePayout => payout;
 
 /** A transaction offered for signature. */
 export interface LineageVersion {
@@ -231,11 +241,54 @@ export function versionToSign(lineage: OfferedLineage): OfferedVersion | undefin
 /** It pays the wallet alone: what it was to pay has been cancelled. */
 export const paysNobody = ({ payouts }: Pick<LineageVersion, 'payouts'>): boolean => payouts.length === 0;
 
+/** The lineage of the transaction that pays for this version. */
+export const childIdOf = (lineageId: string, version: number): string => `${lineageId}/${version}`;
+
+/** The version that a lineage pays for, if it has its id from one. */
+export function parentOf(childId: string): LineageIdentity['parent'] {
+  const [lineageId, version] = childId.split('/');
+  return version === undefined ? undefined : { lineageId: lineageId!, version: Number(version) };
+}
+
+/** What a lineage is from the beginning. */
+export function identityOf(lineage: Exclude<Lineage, { status: 'none' }>): LineageIdentity {
+  const { lineageId, walletId, institutionId, custodial, consolidates, anchor, parent } =
+    'plan' in lineage ? lineage.plan : lineage;
+  return {
+    lineageId,
+    walletId,
+    institutionId,
+    custodial,
+    ...(consolidates && { consolidates }),
+    anchor,
+    ...(parent && { parent }),
+  };
+}
+
+/** The settlement in whose name something is done for a lineage: the one that it has its id from. */
+export const beginnerOf = ({ lineageId, parent }: Pick<LineageIdentity, 'lineageId' | 'parent'>): string =>
+  parent?.lineageId ?? lineageId;
+
+/** Whether one version pays what another doesn't: some of it may be left over once one of them has won. */
+export function versionsDiffer(versions: readonly Pick<LineagePlan, 'payouts'>[]): boolean {
+  const payees = versions.map(({ payouts }) => payouts.map(({ settlementId }) => settlementId).sort());
+  return new Set(payees.map((ids) => ids.join('\n'))).size > 1;
+}
+
+/** At most one output goes back to the wallet. */
+export const changeOf = ({ outputs }: LineageVersion): DeclaredOutput | undefined =>
+  outputs.find(({ role }) => role === 'change');
+
 /** What is to be offered next, if anything. */
 export function planOf(lineage: Lineage): LineagePlan | undefined {
   if (lineage.status === 'planned') return lineage.plan;
   return lineage.status === 'offered' ? lineage.next : undefined;
 }
+
+/** Settlements that any version pays that was offered. */
+export const settlementsPaid = ({ versions }: Pick<OfferedLineage, 'versions'>): readonly string[] => [
+  ...new Set(versions.flatMap(({ payouts }) => payouts.map(({ settlementId }) => settlementId))),
+];
 
 /** Settlements that a lineage pays in any version, or is to. */
 export function settlementsOf(lineage: Lineage): readonly string[] {
@@ -295,9 +348,8 @@ function assigned(state: Lineage, { version, destinations }: Extract<LineageEven
 function withVersion(state: Lineage, version: LineageVersion): Lineage {
   const added = { ...version, broadcast: false };
   if (state.status === 'planned') {
-    const { lineageId, walletId, institutionId, custodial, consolidates, anchor } = state.plan;
     const { conflicts } = state;
-    const identity = { lineageId, walletId, institutionId, custodial, ...(consolidates && { consolidates }), anchor };
+    const identity = identityOf(state);
     const ownHeldSats = ownHeld(version, 0n as Sats);
     return { ...identity, status: 'offered', versions: [added], life: 0, conflicts, lost: [], ownHeldSats };
   }

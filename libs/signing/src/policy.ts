@@ -29,6 +29,8 @@ export interface Acceptance {
 /** No transaction of ours has more; it also bounds the work that a request can make. */
 export const INPUTS_MAX = 1_470;
 export const OUTPUTS_MAX = 3_000;
+/** How many accepted transactions an anchor is followed back through: each was final when the next was planned. */
+export const ANCESTRY_MAX = 50;
 const LOCKTIME_HEIGHT_MAX = 499_999_999;
 
 interface Case {

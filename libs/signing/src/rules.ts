@@ -32,7 +32,7 @@ export const SIGNING_RULES = {
   AUTHORISED_PAYER_DIFFERS: 'a payout from another institution than the authorised one',
   SETTLEMENT_PAID_TWICE: 'a settlement is paid by two outputs',
   PAYOUT_DIFFERS: 'an earlier version pays the settlement otherwise',
-  SETTLEMENT_OF_OTHER_LINEAGE: 'a settlement was offered to another lineage before',
+  SETTLEMENT_OF_OTHER_LINEAGE: 'a settlement was offered to another lineage before, which this one does not exclude',
   OUTPUTS_EXCEED_INPUTS: 'more goes out than comes in',
   FEE_TOO_HIGH: 'the fee is above the cap',
   FEE_RATE_TOO_HIGH: 'the feerate is above the cap',

@@ -10,6 +10,7 @@ import {
   PAYOUT_WEIGHTS,
   POLICY,
   settleDown,
+  VERSION_WEIGHTS,
   World,
 } from '@finality/settlement/spec';
 import { seededRandom, type TestDatabase, testDatabase } from '@finality/testing';
@@ -34,12 +35,12 @@ const SHORT = {
 
 const ACTIONS = 90;
 
-/** Of all sorts, or of payouts that need each other's change. */
+/** Of all sorts, or of payouts that need each other's change, or of versions that pay this and that. */
 function history(seed: number): World {
   const random = seededRandom(seed);
   const number = (): number => Math.floor(random() * 0x1_0000);
-  const isOfPayouts = seed % 3 === 0;
-  const kinds = weighed(isOfPayouts ? PAYOUT_WEIGHTS : ACTION_WEIGHTS);
+  const isOfPayouts = seed % 3 !== 1;
+  const kinds = weighed([PAYOUT_WEIGHTS, ACTION_WEIGHTS, VERSION_WEIGHTS][seed % 3]!);
   const world = new World(seed % 2 === 0 ? PAYING : SHORT, seed % 4 < 2 ? [] : ['pool', 'w-c']);
   if (seed % 5 !== 0) fund(world, isOfPayouts);
   for (let i = 0; i < ACTIONS; i++)

@@ -6,6 +6,7 @@ import {
   type Claim,
   CLAIM_PARTS,
   claimAccount,
+  claimPath,
   custodyAccount,
   networkFeesAccount,
   settlementSuspenseAccount,
@@ -21,11 +22,15 @@ import {
   coinTransferIds,
   consolidationReservationId,
   depositTransferIds,
+  childIdOf,
+  identityOf,
   inputsOf,
+  type OfferedLineage,
   lineageTransferIds,
   type SettlementPolicy,
   settlementsOf,
   settlementTransferIds,
+  versionsDiffer,
 } from '@finality/settlement';
 import { loadCoins } from '../projections/coins.ts';
 import { loadMaturities } from '../projections/maturities.ts';
@@ -94,6 +99,7 @@ export async function loadBook(
     depositOutpoints,
     maturities,
     open: states.openLineages,
+    waitingPayouts: states.waitingPayouts,
     waiting: await loadWaiting(session, needs),
   };
   return new BatchBook(batch, policy, loaded);
@@ -133,6 +139,13 @@ async function loadDepositOutpoints(session: Session, needs: Needs): Promise<Loa
   return rows;
 }
 
+/** Whether one of its versions, or the next, may win without what another pays. */
+const mayLeaveOver = ({ versions, next }: OfferedLineage): boolean =>
+  versionsDiffer(next === undefined ? versions : [...versions, next]);
+
+/** Of one institution: more than a version takes along. */
+const WAITING_MAX = 50;
+
 /** How many payouts of an institution are queued that coins of its wallet could pay. */
 async function loadWaiting(session: Session, { consolidating }: Needs): Promise<ReadonlyMap<string, number>> {
   if (consolidating.institutions.size === 0) return new Map();
@@ -150,6 +163,8 @@ class States {
   loadedCoins: readonly Coin[] = [];
   /** Lineages that a payout which may reserve could join. */
   openLineages: readonly string[] = [];
+  /** Payouts that the next version of a lineage may pay, too. */
+  waitingPayouts: readonly string[] = [];
   readonly #session: Session;
   readonly #batch: Batch;
   readonly #needs: Needs;
@@ -176,16 +191,14 @@ class States {
     this.#followSettlements();
     if (needs.reserving.size > 0 || needs.allPlanned) await this.#loadOpenLineages();
     await this.#loadStreams();
-    for (const id of needs.lineages) {
-      const lineage = this.#batch.state(lineageStream, id);
-      for (const settlementId of settlementsOf(lineage)) needs.settlements.add(settlementId);
-      for (const { outpoint } of inputsOf(lineage)) needs.outpoints.add(outpoint);
-      if ('plan' in lineage) needs.wallets.add(lineage.plan.walletId);
-      if (!('versions' in lineage)) continue;
-      needs.wallets.add(lineage.walletId);
-      needs.institutions.add(lineage.institutionId);
-      for (const { outpoint } of lineage.versions.flatMap(({ outputs }) => outputs)) needs.outpoints.add(outpoint);
-    }
+    this.#followLineages();
+    await this.#loadStreams();
+    await this.#loadWaiting();
+    await this.#loadStreams();
+    this.#followSettlements();
+    await this.#loadStreams();
+    // Lineages that a payout was in before.
+    this.#followLineages();
     await this.#loadStreams();
     this.#followSettlements();
     for (const id of needs.deposits) {
@@ -194,6 +207,26 @@ class States {
         needs.institutions.add(deposit.beneficiary.institutionId);
     }
     await this.#loadStreams();
+  }
+
+  #followLineages(): void {
+    const needs = this.#needs;
+    for (const id of [...needs.lineages]) {
+      const lineage = this.#batch.state(lineageStream, id);
+      for (const settlementId of settlementsOf(lineage)) needs.settlements.add(settlementId);
+      for (const { outpoint } of inputsOf(lineage)) needs.outpoints.add(outpoint);
+      if (lineage.status === 'none') continue;
+      const { walletId, institutionId, parent } = identityOf(lineage);
+      needs.wallets.add(walletId);
+      needs.institutions.add(institutionId);
+      if (parent !== undefined) needs.lineages.add(parent.lineageId);
+      if (!('versions' in lineage)) continue;
+      if (needs.bumping.lineages.has(id))
+        for (const { version } of lineage.versions) needs.lineages.add(childIdOf(id, version));
+      for (const { outpoint } of lineage.versions.flatMap(({ outputs }) => outputs)) needs.outpoints.add(outpoint);
+      // What a version leaves over is paid by a lineage that has its id from one of the payouts.
+      if (mayLeaveOver(lineage)) for (const settlementId of settlementsOf(lineage)) needs.lineages.add(settlementId);
+    }
   }
 
   /** A block may show a lineage to be dead: those that need its outputs, or the outputs of those, die with it. */
@@ -221,6 +254,32 @@ class States {
     for (const id of this.openLineages) this.#needs.lineages.add(id);
   }
 
+  /** Whoever's transactions may be replaced, and what waits for coins of theirs. */
+  async #loadWaiting(): Promise<void> {
+    const { bumping, settlements } = this.#needs;
+    const walletIds = this.#bumpingWallets();
+    if (bumping.settlements.size + bumping.lineages.size === 0 || walletIds.size === 0) return;
+    const rows = await this.#session.query<{ settlement_id: string }>(
+      `SELECT settlement_id FROM (
+         SELECT settlement_id, updated_position, row_number() OVER (PARTITION BY payer_claim ORDER BY updated_position) AS place
+         FROM settlements WHERE payer_claim = ANY($1::text[]) AND status = 'queued' AND mode = 'bilateral') waiting
+       WHERE place <= ${WAITING_MAX} ORDER BY updated_position`,
+      [[...walletIds].map((walletId) => claimPath({ kind: 'wallet', walletId }))],
+    );
+    this.waitingPayouts = rows.map((row) => row.settlement_id);
+    for (const id of this.waitingPayouts) settlements.add(id);
+  }
+
+  #bumpingWallets(): Set<string> {
+    const { bumping } = this.#needs;
+    const walletIds = new Set(this.#payersOf(bumping.settlements));
+    for (const id of bumping.lineages) {
+      const lineage = this.#batch.state(lineageStream, id);
+      if ('versions' in lineage) walletIds.add(lineage.walletId);
+    }
+    return walletIds;
+  }
+
   #payersOf(settlementIds: Iterable<string>): ReadonlySet<string> {
     const walletIds = new Set<string>();
     for (const id of settlementIds) {
@@ -234,11 +293,11 @@ class States {
   /** Coins of all that was found, and the free ones of payers that may reserve. */
   async loadCoins(walletIds: readonly string[]): Promise<readonly Coin[]> {
     const needs = this.#needs;
-    const freeOf = new Set(this.#payersOf([...needs.reserving, ...needs.bumping.settlements]));
+    const freeOf = new Set([...this.#payersOf(needs.reserving), ...this.#bumpingWallets()]);
     for (const walletId of needs.consolidating.wallets) freeOf.add(walletId);
-    for (const id of needs.bumping.lineages) {
+    for (const id of needs.lineages) {
       const lineage = this.#batch.state(lineageStream, id);
-      if ('versions' in lineage) freeOf.add(lineage.walletId);
+      if ('versions' in lineage && mayLeaveOver(lineage)) freeOf.add(lineage.walletId);
     }
     // A submission looks at what it would spend.
     if (needs.walletsOf.size > 0) for (const walletId of [...walletIds, ...needs.announced]) freeOf.add(walletId);
@@ -260,7 +319,10 @@ class States {
       // Its lineage goes by its id, and may be made in this batch.
       if (needs.reserving.has(id)) needs.lineages.add(id);
       if ('lineageId' in settlement && settlement.lineageId !== undefined) needs.lineages.add(settlement.lineageId);
-      if ('payout' in settlement && settlement.payout !== undefined) needs.lineages.add(settlement.payout.lineageId);
+      if (!('payout' in settlement) || settlement.payout === undefined) continue;
+      needs.lineages.add(settlement.payout.lineageId);
+      if (needs.bumping.settlements.has(id)) needs.bumping.lineages.add(settlement.payout.lineageId);
+      for (const lineageId of settlement.payout.formerLineages) needs.lineages.add(lineageId);
     }
   }
 

@@ -76,17 +76,15 @@ export class Needs {
       case 'consolidate':
         return this.#consolidation(body.request);
       case 'confirm_incident':
-        this.chain = true;
-        return;
+        return void (this.chain = true);
       case 'cancel':
       case 'bump':
         this.bumping.settlements.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
       case 'prepare_psbt':
-        this.chain = true;
-        return void this.settlements.add(body.settlementId);
       case 'add_signatures':
       case 'expire':
+        this.chain ||= body.type === 'prepare_psbt';
         return void this.settlements.add(body.settlementId);
       case 'create_institution':
         this.clearing.add(body.institution.institutionId);
@@ -100,8 +98,7 @@ export class Needs {
         return;
       case 'segment_sealed':
       case 'head_signed':
-        this.seals = true;
-        return;
+        return void (this.seals = true);
       case 'revoke_api_key':
         return void this.apiKeys.add(body.keyId);
       case 'verdict':
@@ -121,6 +118,10 @@ export class Needs {
         return;
       case 'destination_refused':
       case 'destinations_assigned':
+        // What was planned may not be possible any more, and is planned anew.
+        this.bumping.lineages.add(body.lineageId);
+        this.chain = true;
+        return void this.lineages.add(body.lineageId);
       case 'transaction_signed':
       case 'signing_refused':
         this.chain = true;

@@ -21,6 +21,7 @@ import type { BlockRef } from '../settlement.ts';
 import { bumpDue } from './bump.ts';
 import { depositConfirmed, depositDue, depositGone, depositSeen, depositUnconfirmed } from './deposits.ts';
 import { reorgSeen, unknownSpend } from './incidents.ts';
+import { keepsChange } from './requeue.ts';
 import {
   conflictFound,
   conflictWithdrawn,
@@ -162,6 +163,9 @@ function create(
   const seen = before?.life ? before : { ...place, ...before, ...origin(book, output, declared, spent) };
   const after: Coin = {
     ...seen,
+    ...(lineageId !== undefined && declared?.role === 'change' && before?.claimedBy === undefined
+      ? keptBy(book, lineageId)
+      : {}),
     height: block.height,
     life: seen.life + 1,
     // What a payout given up for dead brings after all is nobody's to spend until somebody has looked at it.
@@ -182,6 +186,11 @@ function origin(
     return { released: declared.role === 'change', sources: mergeSources(spent.map((coin) => coin.sources)) };
   const deposit = book.deposits.get(output.outpoint);
   return { released: false, sources: deposit.status === 'none' ? [] : deposit.terms.sources };
+}
+
+/** Its lineage may need it for what it leaves over. */
+function keptBy(book: Book, lineageId: string): Pick<Coin, 'claimedBy'> {
+  return keepsChange(book, offered(book.lineages.get(lineageId))) ? { claimedBy: lineageId } : {};
 }
 
 function declaredOutput(book: Book, lineageId: string, outpoint: string): DeclaredOutput | undefined {

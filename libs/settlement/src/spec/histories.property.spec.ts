@@ -1,7 +1,8 @@
 import { sats } from '@finality/kernel';
 import fc from 'fast-check';
 import { describe, it } from 'vitest';
-import { act, ACTION_WEIGHTS, type Action, fund, PAYOUT_WEIGHTS, settleDown } from './actions.fixture.ts';
+import { ACTION_WEIGHTS, type Action, PAYOUT_WEIGHTS, VERSION_WEIGHTS } from './action-weights.fixture.ts';
+import { act, fund, settleDown } from './actions.fixture.ts';
 import { actionsOf } from './any-actions.fixture.ts';
 import { checkAtRest, checkWorld } from './invariants.fixture.ts';
 import { PAYING } from './memory-book.fixture.ts';
@@ -54,6 +55,17 @@ describe.each(POLICIES)('any history (%s)', { timeout: TIMEOUT_MS }, (_name, pol
       fc.property(fc.subarray(['pool', 'w-b', 'w-c', 'w-d']), actionsOf(ACTION_WEIGHTS, 150), (late, actions) => {
         const world = new World(policy, late);
         fund(world);
+        run(world, actions);
+      }),
+      SETTINGS,
+    );
+  });
+
+  it('of versions that pay this and that keeps them together', () => {
+    fc.assert(
+      fc.property(actionsOf(VERSION_WEIGHTS, 80), (actions) => {
+        const world = new World(policy);
+        fund(world, true);
         run(world, actions);
       }),
       SETTINGS,

@@ -285,11 +285,7 @@ export class World {
     const cause = `lineage/${lineageId} ${version === 1 ? 'lineage_planned' : 'version_planned'}`;
     const payees = plan.payouts.map(({ settlementId, payee, payeeInstitutionId }) => {
       if (payee.kind === 'destination') return [settlementId, payee] as const;
-      const place = this.#issue(`${lineageId}:${settlementId}`, late, [
-        payee.walletId,
-        payeeInstitutionId,
-        'settlement',
-      ]);
+      const place = this.#issue(`${settlementId}:payee`, late, [payee.walletId, payeeInstitutionId, 'settlement']);
       return [settlementId, destinationOf(place)] as const;
     });
     const change = this.#issue(`${lineageId}:change`, late, [plan.walletId, plan.institutionId, 'change']);
