@@ -42,6 +42,7 @@ import { ListLedgerHeadsRpc } from './inbound/list-ledger-heads.rpc.ts';
 import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
 import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
+import { ReverseSettlementRpc } from './inbound/reverse-settlement.rpc.ts';
 import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
 import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
 import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
@@ -79,6 +80,7 @@ const SETTLEMENT_RPCS = [
   GetSettlementRpc,
   ListSettlementsRpc,
   CancelSettlementRpc,
+  ReverseSettlementRpc,
   BumpFeeRpc,
   PreparePsbtRpc,
   SubmitSignedPsbtRpc,

@@ -23,6 +23,7 @@ export * from './process/offer.ts';
 export { type AddedSignatures, addSignatures, preparePayout } from './process/psbt.ts';
 export * from './process/recover.ts';
 export { isOpen, isWaitingPayout, reserve } from './process/reserve.ts';
+export { REVERSALS_MAX, type Reversal, reverse } from './process/reverse.ts';
 export * from './process/screening.ts';
 export * from './process/submit.ts';
 export * from './process/transactions.ts';
