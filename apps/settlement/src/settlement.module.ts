@@ -57,7 +57,7 @@ import { DestinationsMessages } from './inbound/destinations.messages.ts';
 import { WalletsMessages } from './inbound/wallets.messages.ts';
 import { WatchSettlementsRpc } from './inbound/watch-settlements.rpc.ts';
 import { RecoveryGate } from './recovery-gate.ts';
-import { EXPIRY_TIMER } from './store/batch-book.ts';
+import type { TimerKind } from '@finality/settlement';
 import type { SettlementCommand } from './store/commands.ts';
 import { SettlementHandler } from './store/handler.ts';
 import { AssignDestinations } from './workers/assign-destinations.ts';
@@ -181,13 +181,13 @@ interface WorkingWith {
 
 function workersOf(env: SettlementEnv, { store, reader, authenticator, gate }: WorkingWith): Worker[] {
   const { pool, runtime } = env;
-  const expiry = new TimerWorker({
-    name: 'settlement expiry',
+  const timers = new TimerWorker({
+    name: 'settlement timers',
     store,
     pool,
     schema: SETTLEMENT_SCHEMA,
     runtime,
-    commandOf: (timer) => expiryOf(env, timer),
+    commandOf: (timer) => timedOf(env, timer),
   });
   return [
     new Recover(env, store, reader, gate),
@@ -197,18 +197,21 @@ function workersOf(env: SettlementEnv, { store, reader, authenticator, gate }: W
     ...(env.config.policy.consolidation === undefined ? [] : [new ConsolidateCoins(env, store, reader, gate)]),
     new SealLedger(env, store, reader, gate),
     new CheckpointBalances(env),
-    expiry,
+    timers,
     authenticator.worker,
   ];
 }
 
-function expiryOf({ runtime }: SettlementEnv, timer: Timer): StoreCommand<SettlementCommand> {
-  assert(timer.kind === EXPIRY_TIMER, `unknown timer ${timer.kind}`);
+function timedOf({ runtime }: SettlementEnv, timer: Timer): StoreCommand<SettlementCommand> {
+  const type = TIMED[timer.kind as TimerKind];
+  assert(type !== undefined, `unknown timer ${timer.kind}`);
   const cause = {
     actor: { kind: 'timer', id: timer.kind },
     occurredAt: runtime.now(),
     correlationId: timer.id,
     causationId: timer.id,
   } as const;
-  return { body: { type: 'expire', settlementId: timer.id }, cause };
+  return { body: { type, settlementId: timer.id }, cause };
 }
+
+const TIMED: Readonly<Record<TimerKind, 'fall_due' | 'expire'>> = { due: 'fall_due', expiry: 'expire' };

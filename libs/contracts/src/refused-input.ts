@@ -70,6 +70,11 @@ const SUBMITTED: readonly RefusedInput[] = [
   invalid('SubmitSettlement', 'idempotency key of 129 characters', 'idempotency_key', {
     idempotency_key: KEY_TOO_LONG,
   }),
+  invalid('SubmitSettlement', 'to begin in the past', 'execute_at', { execute_at: '2020-01-01T00:00:00Z' }),
+  invalid('SubmitSettlement', 'to begin in more than a year', 'execute_at', { execute_at: '2999-01-01T00:00:00Z' }),
+  invalid('SubmitSettlement', 'to expire in the past', 'expires_at', { expires_at: '2020-01-01T00:00:00Z' }),
+  invalid('SubmitSettlement', 'to expire in more than 90 days', 'expires_at', { expires_at: '2999-01-01T00:00:00Z' }),
+  invalid('SubmitSettlement', 'a time before 1970', 'execute_at', { execute_at: '1969-12-31T23:59:59Z' }),
   invalid('SubmitSettlement', 'reference of 129 characters', 'reference_id', { reference_id: 'r'.repeat(129) }),
   invalid('SubmitSettlement', 'callback URL malformed', 'callback_url', { callback_url: 'not a URL' }),
   invalid('SubmitSettlement', 'callback URL neither https nor on loopback', 'callback_url', {

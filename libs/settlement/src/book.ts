@@ -11,6 +11,9 @@ import type { SettlementPolicy } from './policy.ts';
 import type { Recovery, RecoveryEvent } from './recovery.ts';
 import type { Settlement, SettlementEvent } from './settlement.ts';
 
+/** What a timer of a settlement is for: `due`, it is to begin; `expiry`, it is too late. */
+export type TimerKind = 'due' | 'expiry';
+
 /** One kind of aggregate within a batch: what is recorded is seen at once. */
 export interface Records<State, Event> {
   get(id: string): State;
@@ -65,7 +68,8 @@ export interface Book {
   matures(maturity: Maturity): void;
   /** What is due at this height; each is given once. */
   takeDue(height: number): readonly Maturity[];
-  /** A timer of a settlement's expiry. */
-  schedule(settlementId: string, dueAt: Instant): void;
-  cancelTimer(settlementId: string): void;
+  /** A timer of a settlement, one of each kind. */
+  schedule(settlementId: string, dueAt: Instant, kind: TimerKind): void;
+  /** @param kind default: expiry */
+  cancelTimer(settlementId: string, kind?: TimerKind): void;
 }

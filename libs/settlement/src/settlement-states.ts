@@ -3,7 +3,8 @@ import type { Settlement, SettlementStatus } from './settlement.ts';
 /** Where each state can lead (DESIGN 7); anything else can't be written. */
 export const NEXT_STATES: Readonly<Record<Settlement['status'], readonly SettlementStatus[]>> = {
   none: ['received'],
-  received: ['screening', 'cancelled', 'expired'],
+  received: ['screening', 'scheduled', 'cancelled', 'expired'],
+  scheduled: ['screening', 'failed', 'cancelled', 'expired'],
   screening: ['approved', 'under_review', 'rejected', 'cancelled', 'expired'],
   under_review: ['approved', 'rejected', 'cancelled', 'expired'],
   approved: ['reserved', 'queued', 'failed', 'cancelled', 'expired'],

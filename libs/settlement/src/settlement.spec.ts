@@ -45,6 +45,7 @@ const payout: Payout = {
 /** The event that leads into each state. */
 const INTO: Readonly<Record<SettlementStatus, SettlementEvent>> = {
   received: { type: 'settlement_received', at, terms },
+  scheduled: { type: 'settlement_scheduled', at },
   screening: { type: 'screening_requested', at, sources: [] },
   under_review: { type: 'review_required', at, reason: 'large' },
   approved: { type: 'settlement_approved', at, reason: '', by: 'screening' },
@@ -66,6 +67,7 @@ const INTO: Readonly<Record<SettlementStatus, SettlementEvent>> = {
 const WAY: Readonly<Record<Settlement['status'], readonly SettlementStatus[]>> = {
   none: [],
   received: ['received'],
+  scheduled: ['received', 'scheduled'],
   screening: ['received', 'screening'],
   under_review: ['received', 'screening', 'under_review'],
   approved: ['received', 'screening', 'approved'],

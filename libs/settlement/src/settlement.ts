@@ -46,6 +46,10 @@ export interface Terms {
   readonly policyVersion: string;
   /** The settlement that it pays back, or a part of. */
   readonly reverses?: string;
+  /** When it is to be begun: missing, at once. */
+  readonly executeAt?: Instant;
+  /** What isn't being paid by then isn't any more. Missing: the policy's time. */
+  readonly expiresAt?: Instant;
 }
 
 export type Recommendation = 'approve' | 'manual_review' | 'reject';
@@ -97,6 +101,8 @@ export type SettlementEvent = { readonly at: Instant } &
   /** With what makes it final; CENTRALIZED is at once. */
   (
     | { readonly type: 'settlement_received'; readonly terms: Terms; readonly confirmations?: ConfirmationDecision }
+    /** Nothing is done about it until then. */
+    | { readonly type: 'settlement_scheduled' }
     | { readonly type: 'screening_requested'; readonly sources: readonly FundingSource[] }
     | { readonly type: 'risk_assessed'; readonly assessment: Assessment }
     | { readonly type: 'aml_assessed'; readonly assessment: Assessment }
@@ -146,7 +152,7 @@ export type Settlement = { readonly status: 'none' } | LivingSettlement;
 
 export type LivingSettlement = Life &
   (
-    | { readonly status: 'received' | 'screening' | 'under_review' | 'approved' }
+    | { readonly status: 'received' | 'scheduled' | 'screening' | 'under_review' | 'approved' }
     | { readonly status: 'queued'; readonly waitsFor: WaitReason }
     | { readonly status: 'rejected' | 'expired' | 'cancelled' }
     | { readonly status: 'reserved'; readonly lineageId?: string; readonly feeReservedSats?: Sats }
@@ -251,6 +257,8 @@ function evolveLiving(
 ): LivingSettlement {
   const { at } = event;
   switch (event.type) {
+    case 'settlement_scheduled':
+      return { ...move(state, 'scheduled', at), status: 'scheduled' };
     case 'screening_requested':
       return { ...move(state, 'screening', at), status: 'screening', sources: event.sources };
     case 'risk_assessed':

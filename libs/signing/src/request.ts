@@ -82,6 +82,9 @@ export interface RequestedSettlement {
   readonly payerWalletId?: string;
   /** The settlement that it pays back. */
   readonly reverses?: string;
+  /** When it was to begin, and by when to be paid. */
+  readonly executeAt?: Instant;
+  readonly expiresAt?: Instant;
   /** API key id. */
   readonly submittedBy: string;
   readonly policyVersion: string;

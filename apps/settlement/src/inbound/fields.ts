@@ -34,6 +34,19 @@ export function checkPageSize(pageSize: number): FieldError | undefined {
 
 export const pageSizeOf = (pageSize: number): number => (pageSize === 0 ? PAGE_SIZE_DEFAULT : pageSize);
 
+/** The last second of the year 9999. */
+const SECONDS_MAX = 253_402_300_799n;
+
+/** A google.protobuf.Timestamp since 1970; where it is left out, nothing is wrong. */
+export function checkTime(
+  field: string,
+  time: { readonly seconds: bigint; readonly nanos: number } | undefined,
+): FieldError | undefined {
+  if (time === undefined) return undefined;
+  const isTime = time.seconds >= 0n && time.seconds <= SECONDS_MAX && time.nanos >= 0 && time.nanos < 1_000_000_000;
+  return isTime ? undefined : fieldError(field, 'expected a time between 1970 and 9999');
+}
+
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 export function checkId(field: string, id: string): FieldError | undefined {

@@ -17,7 +17,7 @@ import {
 import { toRpcException } from '@finality/service';
 import { living } from '@finality/settlement';
 import { settlementStream } from '../store/streams.ts';
-import { checkText, refuseInvalid } from './fields.ts';
+import { checkText, checkTime, refuseInvalid } from './fields.ts';
 import type { Gateway } from './gateway.ts';
 import { type StatementAccount, statementAccount } from './statement-accounts.ts';
 
@@ -41,8 +41,7 @@ export interface OpenStatement {
 /** A time that may be asked about: a moment that has come. */
 export function checkPastTime(field: string, time: Timestamp | undefined, now: Instant): FieldError | undefined {
   if (time === undefined) return undefined;
-  const isTime = time.seconds >= 0n && time.seconds * 1_000n <= BigInt(now) && time.nanos >= 0 && time.nanos < 1e9;
-  if (isTime && fromTimestamp(time) <= now) return undefined;
+  if (checkTime(field, time) === undefined && fromTimestamp(time) <= now) return undefined;
   return fieldError(field, 'expected a time between 1970 and now');
 }
 

@@ -1,5 +1,5 @@
 import type { IdempotencyClaim } from '@finality/event-store';
-import { settlementV1 } from '@finality/contracts';
+import { fromTimestamp, settlementV1 } from '@finality/contracts';
 import {
   err,
   type FieldError,
@@ -13,7 +13,7 @@ import {
 } from '@finality/kernel';
 import { requireInstitution } from '@finality/service';
 import type { Mode, Submission } from '@finality/settlement';
-import { checkId, checkIdempotencyKey, checkInstitutionId, checkText } from './fields.ts';
+import { checkId, checkIdempotencyKey, checkInstitutionId, checkText, checkTime } from './fields.ts';
 
 const REFERENCE_MAX = 128;
 const CALLBACK_URL_MAX = 2_048;
@@ -69,11 +69,13 @@ export function parseAgreed(
     request.callbackUrl === undefined ? undefined : checkCallbackUrl(request.callbackUrl),
     request.destinationId === undefined ? undefined : checkDestinationId(request.destinationId, mode),
     request.payerWalletId === undefined ? undefined : checkPayerWallet(request.payerWalletId, mode),
+    checkTime('execute_at', request.executeAt),
+    checkTime('expires_at', request.expiresAt),
   ];
   const found = problems.filter((problem) => problem !== undefined);
   if (found.length > 0 || !amount.ok || mode === undefined || feeBearer === undefined) return err(invalid(...found));
   const { fromInstitution: from, toInstitution: to, referenceId, idempotencyKey } = request;
-  const { callbackUrl, destinationId, payerWalletId } = request;
+  const { callbackUrl, destinationId, payerWalletId, executeAt, expiresAt } = request;
   const submission: Submission = {
     ...made,
     from,
@@ -86,6 +88,8 @@ export function parseAgreed(
     ...(callbackUrl === undefined ? {} : { callbackUrl }),
     ...(destinationId === undefined ? {} : { destinationId }),
     ...(payerWalletId === undefined ? {} : { payerWalletId }),
+    ...(executeAt === undefined ? {} : { executeAt: fromTimestamp(executeAt) }),
+    ...(expiresAt === undefined ? {} : { expiresAt: fromTimestamp(expiresAt) }),
   };
   return ok({ submission, idempotency: claimOf(submission) });
 }
@@ -93,7 +97,7 @@ export function parseAgreed(
 /** The key of a submission, and what it is held to. It is the payer's, who else may ask for it. */
 export function claimOf(submission: Omit<Submission, 'submittedBy'>): IdempotencyClaim {
   const { settlementId, from, to, amountSats, mode, feeBearer, referenceId, callbackUrl, idempotencyKey } = submission;
-  const { payerWalletId, destinationId, reverses } = submission;
+  const { payerWalletId, destinationId, reverses, executeAt, expiresAt } = submission;
   return {
     principal: from,
     rpc: reverses === undefined ? RPC : 'ReverseSettlement',
@@ -111,6 +115,8 @@ export function claimOf(submission: Omit<Submission, 'submittedBy'>): Idempotenc
       callback_url: callbackUrl ?? '',
       destination_id: destinationId ?? '',
       payer_wallet_id: payerWalletId ?? '',
+      execute_at: executeAt === undefined ? '' : `${executeAt}`,
+      expires_at: expiresAt === undefined ? '' : `${expiresAt}`,
     },
   };
 }

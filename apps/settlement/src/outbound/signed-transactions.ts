@@ -149,6 +149,8 @@ function settlementOf(payout: signingV1.PayoutAuthorisation, signed: SignedTrans
     payee: paid.payee,
     ...(callbackUrl !== undefined && { callbackUrl }),
     ...(payerWalletId !== undefined && { payerWalletId }),
+    ...(request.executeAt !== undefined && { executeAt: fromTimestamp(request.executeAt) }),
+    ...(request.expiresAt !== undefined && { expiresAt: fromTimestamp(request.expiresAt) }),
     ...(request.reverses !== undefined && { reverses: request.reverses }),
   };
   return [{ terms, receivedAt: fromTimestamp(request.receivedAt) }];

@@ -12,6 +12,7 @@ import {
   isOpen,
   isWaitingPayout,
   type Maturity,
+  type TimerKind,
   type Records,
   type Settlement,
   type SettlementPolicy,
@@ -261,12 +262,12 @@ export class BatchBook implements Book {
     return due.map(([, maturity]) => maturity).sort(byHeightKindId);
   }
 
-  schedule(settlementId: string, dueAt: Instant): void {
-    this.#batch.schedule({ ...timerOf(settlementId), dueAt });
+  schedule(settlementId: string, dueAt: Instant, kind: TimerKind): void {
+    this.#batch.schedule({ ...timerOf(settlementId, kind), dueAt });
   }
 
-  cancelTimer(settlementId: string): void {
-    this.#batch.cancel(timerOf(settlementId));
+  cancelTimer(settlementId: string, kind: TimerKind = 'expiry'): void {
+    this.#batch.cancel(timerOf(settlementId, kind));
   }
 
   #depositOf(txid: string): Set<string> {
@@ -276,11 +277,9 @@ export class BatchBook implements Book {
   }
 }
 
-export const EXPIRY_TIMER = 'expiry';
-
-const timerOf = (settlementId: string): { stream: string; kind: string; id: string } => ({
+const timerOf = (settlementId: string, kind: TimerKind): { stream: string; kind: string; id: string } => ({
   stream: `settlement/${settlementId}`,
-  kind: EXPIRY_TIMER,
+  kind,
   id: settlementId,
 });
 

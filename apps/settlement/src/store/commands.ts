@@ -33,6 +33,8 @@ export type SettlementCommand =
   | { readonly type: 'cancel'; readonly settlementId: string; readonly reason: string; readonly caller: Principal }
   | { readonly type: 'review'; readonly review: Review }
   | { readonly type: 'review_deposit'; readonly review: DepositReview }
+  /** A scheduled settlement is to begin. */
+  | { readonly type: 'fall_due'; readonly settlementId: string }
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
   | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }

@@ -16,6 +16,7 @@ import {
   depositAssessed,
   destinationRefused,
   expire,
+  fallDue,
   finishRecovery,
   freezeInstitution,
   importTransaction,
@@ -135,6 +136,7 @@ async function beginEpoch(session: Session, events: readonly StoredEvent[]): Pro
 }
 
 type Happened = CommandOf<
+  | 'fall_due'
   | 'expire'
   | 'retry_reservation'
   | 'consolidate'
@@ -161,6 +163,8 @@ type Recovered = Exclude<RecoveryCommand, 'finish_recovery'>;
 /** What nobody waits for an answer to: it has happened, and can't be refused. */
 function happened(book: BatchBook, body: Happened): void {
   switch (body.type) {
+    case 'fall_due':
+      return fallDue(book, body.settlementId);
     case 'expire':
       return expire(book, body.settlementId);
     case 'retry_reservation':

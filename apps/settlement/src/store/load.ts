@@ -311,6 +311,7 @@ class States {
       const settlement = this.#batch.state(settlementStream, id);
       if (settlement.status === 'none') continue;
       const { payer, payee, from, to } = settlement.terms;
+      if (needs.beginning.has(id)) needs.institutions.add(from).add(to);
       if (needs.reversing.has(id)) for (const reversal of settlement.reversals) needs.settlements.add(reversal);
       if (payer.kind === 'clearing' || payee.kind === 'clearing') continue;
       needs.chain = true;

@@ -43,6 +43,7 @@ export const FEE_PAYERS: Readonly<Record<Terms['fees']['bearer'], settlementV1.F
 
 export const STATUSES: Readonly<Record<SettlementStatus, settlementV1.SettlementStatus>> = {
   received: Status.SETTLEMENT_STATUS_RECEIVED,
+  scheduled: Status.SETTLEMENT_STATUS_SCHEDULED,
   screening: Status.SETTLEMENT_STATUS_SCREENING,
   under_review: Status.SETTLEMENT_STATUS_UNDER_REVIEW,
   approved: Status.SETTLEMENT_STATUS_APPROVED,
@@ -95,6 +96,8 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     feePayer: FEE_PAYERS[terms.fees.bearer],
     payeeFeeSats: payout?.payeeFeeSats ?? 0n,
     platformFeeSats: payout === undefined ? 0n : refundSats(terms, payout),
+    executeAt: terms.executeAt === undefined ? undefined : toTimestamp(terms.executeAt),
+    expiresAt: terms.expiresAt === undefined ? undefined : toTimestamp(terms.expiresAt),
     reverses: terms.reverses,
     reversedBy: [...state.reversals],
   };

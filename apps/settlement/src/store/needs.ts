@@ -39,6 +39,8 @@ export class Needs {
   readonly attribute = new Set<string>();
   /** Settlements that may reserve: the payer's free coins are needed. */
   readonly reserving = new Set<string>();
+  /** Settlements that are to begin: their parties are needed. */
+  readonly beginning = new Set<string>();
   /** Settlements that are to be paid back: what else pays them back is needed. */
   readonly reversing = new Set<string>();
   /** Settlements, and lineages, whose transaction may be replaced: the payer's free coins are needed. */
@@ -85,6 +87,10 @@ export class Needs {
         this.chain = true;
         this.outpoints.add(body.review.outpoint);
         return void this.deposits.add(body.review.outpoint);
+      case 'fall_due':
+        this.beginning.add(body.settlementId);
+        this.reserving.add(body.settlementId);
+        return void this.settlements.add(body.settlementId);
       case 'retry_reservation':
         this.reserving.add(body.settlementId);
         return void this.settlements.add(body.settlementId);

@@ -155,6 +155,8 @@ const authorisationOf = (
     callbackUrl: terms.callbackUrl,
     payerWalletId: terms.payerWalletId,
     reverses: terms.reverses,
+    executeAt: terms.executeAt === undefined ? undefined : toTimestamp(terms.executeAt),
+    expiresAt: terms.expiresAt === undefined ? undefined : toTimestamp(terms.expiresAt),
     submittedBy: terms.submittedBy,
     policyVersion: terms.policyVersion,
     feeBearer: terms.fees.bearer,

@@ -118,7 +118,10 @@ function payoutMessage({ request, ...payout }: PayoutAuthorisation): signingV1.P
       ...request,
       callbackUrl: request.callbackUrl,
       payerWalletId: request.payerWalletId,
+      reverses: request.reverses,
       receivedAt: toTimestamp(request.receivedAt),
+      executeAt: request.executeAt === undefined ? undefined : toTimestamp(request.executeAt),
+      expiresAt: request.expiresAt === undefined ? undefined : toTimestamp(request.expiresAt),
     },
   };
 }

@@ -209,6 +209,8 @@ function parseRequested(request: signingV1.RequestedSettlement, at: string, fiel
     ...(request.payerWalletId !== undefined && {
       payerWalletId: fields.id(request.payerWalletId, `${at}.payer_wallet_id`),
     }),
+    ...(request.executeAt !== undefined && { executeAt: fromTimestamp(request.executeAt) }),
+    ...(request.expiresAt !== undefined && { expiresAt: fromTimestamp(request.expiresAt) }),
     ...(request.reverses !== undefined && { reverses: fields.id(request.reverses, `${at}.reverses`) }),
   };
 }

@@ -1,5 +1,16 @@
 import { dustLimitSats, type FeeTerms } from '@finality/bitcoin';
-import { assert, err, fieldError, invalid, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
+import {
+  assert,
+  err,
+  fieldError,
+  type Instant,
+  invalid,
+  ok,
+  refusal,
+  type Refusal,
+  type Result,
+  type Sats,
+} from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { mergeSources } from '../coin.ts';
@@ -9,6 +20,7 @@ import { living } from '../settlement.ts';
 import { payoutConfirmations } from './finality.ts';
 import { chooseCoins, knownWallet, scriptSized, spendable } from './choose-coins.ts';
 import { unquoted } from './reserve.ts';
+import { OVERDUE } from './withdraw.ts';
 
 export interface Submission {
   readonly settlementId: string;
@@ -29,15 +41,23 @@ export interface Submission {
   readonly payerWalletId?: string;
   /** Only for what {@link reverse} asks for. */
   readonly reverses?: string;
+  readonly executeAt?: Instant;
+  readonly expiresAt?: Instant;
 }
 
 /** No output below this is relayed for every kind of script a payee's wallet can have (P2TR's dust limit). */
 export const ON_CHAIN_MIN_SATS = 330n;
 
-/** Accepts a settlement and asks for its screening. */
+const DAY_MS = 86_400_000;
+/** As far as anybody plans payments; a wrong year is found out. */
+const SCHEDULED_AHEAD_MAX_MS = 366 * DAY_MS;
+/** A quarter: liquidity that hasn't come by then isn't coming. */
+const EXPIRES_AFTER_MAX_MS = 90 * DAY_MS;
+
+/** Accepts a settlement and asks for its screening, or has it wait for its time. */
 export function submit(book: Book, { payerWalletId, ...submission }: Submission): Result<LivingSettlement, Refusal> {
-  const { settlementId, from, to, mode } = submission;
-  const refused = institutionRefusal(book, from, 'from_institution') ?? institutionRefusal(book, to, 'to_institution');
+  const { settlementId, from, mode } = submission;
+  const refused = partyRefusal(book, submission) ?? timesRefusal(book, submission);
   if (refused !== undefined) return err(refused);
   if (mode !== 'centralized' && submission.amountSats < ON_CHAIN_MIN_SATS) {
     return err(
@@ -62,13 +82,51 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
     payee: payee.value,
     policyVersion: book.policy.version,
   };
-  book.schedule(settlementId, (book.now + book.policy.expiryMs) as typeof book.now);
-  const state = book.settlements.record(
-    settlementId,
-    { type: 'settlement_received', at: book.now, terms, ...payoutConfirmations(book, terms, false) },
-    { type: 'screening_requested', at: book.now, sources: sourcesOf(book, terms) },
-  );
-  return ok(living(state));
+  const received = { terms, ...payoutConfirmations(book, terms, false) };
+  book.settlements.record(settlementId, { type: 'settlement_received', at: book.now, ...received });
+  if (terms.executeAt === undefined) begin(book, terms);
+  else {
+    book.schedule(settlementId, terms.executeAt, 'due');
+    book.settlements.record(settlementId, { type: 'settlement_scheduled', at: book.now });
+  }
+  return ok(living(book.settlements.get(settlementId)));
+}
+
+/** A scheduled settlement's time has come: it begins, unless a party has been frozen since, or it comes too late. Anything else is left as it is. */
+export function fallDue(book: Book, settlementId: string): void {
+  const state = book.settlements.get(settlementId);
+  if (state.status !== 'scheduled') return;
+  book.cancelTimer(settlementId, 'due');
+  const { terms } = state;
+  const at = book.now;
+  const refused = partyRefusal(book, terms);
+  if (refused !== undefined) {
+    book.settlements.record(settlementId, { type: 'settlement_failed', at, reason: refused.message });
+  } else if (terms.expiresAt !== undefined && terms.expiresAt <= at) {
+    book.settlements.record(settlementId, { type: 'settlement_expired', at, reason: OVERDUE });
+  } else {
+    begin(book, terms);
+  }
+}
+
+/** Screening is about the lists, and the coins, of the day. */
+function begin(book: Book, terms: Terms): void {
+  const at = book.now;
+  book.schedule(terms.settlementId, terms.expiresAt ?? ((at + book.policy.expiryMs) as Instant), 'expiry');
+  book.settlements.record(terms.settlementId, { type: 'screening_requested', at, sources: sourcesOf(book, terms) });
+}
+
+const partyRefusal = (book: Book, { from, to }: Pick<Terms, 'from' | 'to'>): Refusal | undefined =>
+  institutionRefusal(book, from, 'from_institution') ?? institutionRefusal(book, to, 'to_institution');
+
+function timesRefusal({ now }: Book, { executeAt, expiresAt }: Submission): Refusal | undefined {
+  const problems = [];
+  if (executeAt !== undefined && (executeAt <= now || executeAt - now > SCHEDULED_AHEAD_MAX_MS))
+    problems.push(fieldError('execute_at', 'expected a time in the future, at most 366 days ahead'));
+  const start = executeAt ?? now;
+  if (expiresAt !== undefined && (expiresAt <= start || expiresAt - start > EXPIRES_AFTER_MAX_MS))
+    problems.push(fieldError('expires_at', 'expected a time after now and execute_at, at most 90 days later'));
+  return problems.length === 0 ? undefined : invalid(...problems);
 }
 
 function institutionRefusal(book: Book, institutionId: string, field: string): Refusal | undefined {

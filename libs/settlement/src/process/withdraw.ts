@@ -9,6 +9,7 @@ import { leave } from './reserve.ts';
 
 const WITHDRAWABLE: readonly LivingSettlement['status'][] = [
   'received',
+  'scheduled',
   'screening',
   'under_review',
   'approved',
@@ -20,6 +21,9 @@ const WITHDRAWABLE: readonly LivingSettlement['status'][] = [
 /** Whether a settlement can still be taken back at once: nothing has left that somebody could sign. */
 const isWithdrawable = (state: LivingSettlement): boolean =>
   WITHDRAWABLE.includes(state.status) && !('payout' in state);
+
+/** It has said itself by when. */
+export const OVERDUE = 'not executed by its expires_at';
 
 const OTHERS_NEED_IT = 'expected a settlement whose transaction the others in it can do without';
 
@@ -43,7 +47,7 @@ export function cancel(
   if (!giveBack(book, state, reason)) {
     return err(refusal('failed_precondition', 'NOT_CANCELLABLE', OTHERS_NEED_IT));
   }
-  book.cancelTimer(settlementId);
+  book.cancelTimer(settlementId, state.status === 'scheduled' ? 'due' : 'expiry');
   return ok(living(book.settlements.record(settlementId, { type: 'settlement_cancelled', at: book.now, reason, by })));
 }
 
@@ -82,7 +86,7 @@ function dropLeftOver(
 export function expire(book: Book, settlementId: string): void {
   const state = book.settlements.get(settlementId);
   if (state.status === 'none' || !isWithdrawable(state)) return;
-  const reason = `not executed within ${book.policy.expiryMs} ms`;
+  const reason = state.terms.expiresAt === undefined ? `not executed within ${book.policy.expiryMs} ms` : OVERDUE;
   if (giveBack(book, state, reason))
     book.settlements.record(settlementId, { type: 'settlement_expired', at: book.now, reason });
 }

@@ -23,6 +23,7 @@ export const ACTION_WEIGHTS = {
   notice: 3,
   submit: 8,
   reverse: 3,
+  fall_due: 2,
   share: 2,
   verdict: 6,
   deposit_verdict: 6,

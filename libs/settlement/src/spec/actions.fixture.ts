@@ -1,5 +1,5 @@
 import type { OutpointKey } from '@finality/bitcoin';
-import { sats } from '@finality/kernel';
+import { type Instant, sats } from '@finality/kernel';
 import type { Coin } from '../coin.ts';
 import {
   latest,
@@ -91,6 +91,10 @@ function business(world: World, { kind, a, b, c }: Action): void {
         INSTITUTIONS[1 + (b % 2)]!,
         pick(AMOUNTS, c)!,
       );
+    case 'fall_due': {
+      const id = pick(settlementsIn(world, 'scheduled'), a) ?? pick(book.settlements.ids(), a);
+      return id === undefined ? undefined : world.withdraw(id, 'fall_due');
+    }
     case 'reverse':
       return reverse(world, a, b, c);
     case 'verdict': {
@@ -265,6 +269,7 @@ export function fund(world: World, lean = false, institutionIds: readonly string
 
 /** Whatever waits for somebody of ours is done. */
 export function hurry(world: World): void {
+  for (const id of settlementsIn(world, 'scheduled')) world.withdraw(id, 'fall_due');
   approveAll(world);
   for (const id of settlementsIn(world, 'under_review')) world.review(id, 'approve');
   for (const id of settlementsIn(world, 'queued')) world.withdraw(id, 'retry_reservation');
@@ -338,7 +343,12 @@ function submit(world: World, a: number, b: number, c: number): void {
   const to = pick(INSTITUTIONS, b + 1 + (c % (INSTITUTIONS.length - 1)))!;
   const feeBearer = mode === 'centralized' ? 'payer' : (['payer', 'payee', 'shared', 'payer'] as const)[(c >> 6) % 4]!;
   const isOutside = mode !== 'centralized' && bit(c, 1);
-  const more = { feeBearer, ...(isOutside && { destinationId: destinationIdOf(to) }) };
+  const isLater = bit(c, 8) && bit(c, 9);
+  const more = {
+    feeBearer,
+    ...(isOutside && { destinationId: destinationIdOf(to) }),
+    ...(isLater && { executeAt: (world.book.now + 60_000) as Instant }),
+  };
   world.submit(mode, from, to, pick(AMOUNTS, c >> 2)!, more);
 }
 

@@ -22,7 +22,7 @@ import {
   type Screener,
   settlementAssessed,
 } from '../process/screening.ts';
-import { submit, type Submission } from '../process/submit.ts';
+import { fallDue, submit, type Submission } from '../process/submit.ts';
 import { applyChainFact } from '../process/transactions.ts';
 import { cancel, destinationRefused, expire } from '../process/withdraw.ts';
 import type { Assessment } from '../settlement.ts';
@@ -35,6 +35,7 @@ export type Command =
   | { readonly type: 'cancel'; readonly settlementId: string; readonly reason: string; readonly caller: Principal }
   | { readonly type: 'review'; readonly review: Review }
   | { readonly type: 'review_deposit'; readonly review: DepositReview }
+  | { readonly type: 'fall_due'; readonly settlementId: string }
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
@@ -130,6 +131,8 @@ type Asked =
 
 function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>): void {
   switch (command.type) {
+    case 'fall_due':
+      return fallDue(book, command.settlementId);
     case 'expire':
       return expire(book, command.settlementId);
     case 'retry_reservation':

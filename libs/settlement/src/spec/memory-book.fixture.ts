@@ -1,7 +1,7 @@
 import { feeRate, type ScriptHex } from '@finality/bitcoin';
 import { type Aggregate, type Instant, sats } from '@finality/kernel';
 import { LedgerView } from '@finality/ledger';
-import type { Book, Maturity, Records } from '../book.ts';
+import type { Book, Maturity, Records, TimerKind } from '../book.ts';
 import { chainTipAggregate, type ChainTip, type ChainTipEvent } from '../chain-tip.ts';
 import { type AddressRecord, CoinBook, type WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
@@ -179,11 +179,11 @@ export class MemoryBook implements Book {
     return [...this.#maturities.keys()].sort();
   }
 
-  schedule(settlementId: string, dueAt: Instant): void {
+  schedule(settlementId: string, dueAt: Instant, _kind: TimerKind): void {
     this.timers.set(settlementId, dueAt);
   }
 
-  cancelTimer(settlementId: string): void {
+  cancelTimer(settlementId: string, _kind?: TimerKind): void {
     this.timers.delete(settlementId);
   }
 }

@@ -27,6 +27,14 @@ export interface Told {
   readonly refused: string | undefined;
 }
 
+/** What a submission may leave out. */
+interface Ordered {
+  readonly feeBearer?: FeeTerms['bearer'];
+  readonly destinationId?: string;
+  readonly executeAt?: Instant;
+  readonly expiresAt?: Instant;
+}
+
 interface Place extends Omit<AddressRecord, 'purpose'> {
   readonly purpose: AddressRecord['purpose'];
   watched: boolean;
@@ -239,7 +247,7 @@ export class World {
     from: string,
     to: string,
     amountSats: bigint,
-    { feeBearer = 'payer', destinationId }: { feeBearer?: FeeTerms['bearer']; destinationId?: string } = {},
+    { feeBearer = 'payer', ...more }: Ordered = {},
   ): string {
     this.#submitted += 1;
     const settlementId = `s-${this.#submitted}`;
@@ -253,7 +261,7 @@ export class World {
       referenceId: '',
       idempotencyKey: `key of ${settlementId}`,
       submittedBy: 'k',
-      ...(destinationId !== undefined && { destinationId }),
+      ...more,
     };
     this.tell({ type: 'submit', submission });
     return settlementId;
@@ -296,7 +304,7 @@ export class World {
     this.tell({ type: 'review_deposit', review }, `deposit/${outpoint}`);
   }
 
-  withdraw(settlementId: string, how: 'cancel' | 'expire' | 'retry_reservation'): void {
+  withdraw(settlementId: string, how: 'cancel' | 'expire' | 'fall_due' | 'retry_reservation'): void {
     const cause = `settlement/${settlementId}`;
     if (how === 'cancel') this.tell({ type: how, settlementId, reason: 'because', caller: OPERATOR }, cause);
     else this.tell({ type: how, settlementId }, cause);

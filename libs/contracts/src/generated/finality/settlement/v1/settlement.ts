@@ -78,6 +78,8 @@ export enum SettlementStatus {
   SETTLEMENT_STATUS_FAILED = 14,
   SETTLEMENT_STATUS_CANCELLED = 15,
   SETTLEMENT_STATUS_EXPIRED = 16,
+  /** SETTLEMENT_STATUS_SCHEDULED - Accepted, and to begin at execute_at: nothing is screened or reserved until then, and it can be cancelled. */
+  SETTLEMENT_STATUS_SCHEDULED = 17,
   UNRECOGNIZED = -1,
 }
 
@@ -134,6 +136,9 @@ export function settlementStatusFromJSON(object: any): SettlementStatus {
     case 16:
     case "SETTLEMENT_STATUS_EXPIRED":
       return SettlementStatus.SETTLEMENT_STATUS_EXPIRED;
+    case 17:
+    case "SETTLEMENT_STATUS_SCHEDULED":
+      return SettlementStatus.SETTLEMENT_STATUS_SCHEDULED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -177,6 +182,8 @@ export function settlementStatusToJSON(object: SettlementStatus): string {
       return "SETTLEMENT_STATUS_CANCELLED";
     case SettlementStatus.SETTLEMENT_STATUS_EXPIRED:
       return "SETTLEMENT_STATUS_EXPIRED";
+    case SettlementStatus.SETTLEMENT_STATUS_SCHEDULED:
+      return "SETTLEMENT_STATUS_SCHEDULED";
     case SettlementStatus.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -281,6 +288,11 @@ export interface Settlement {
   destinationAddress?:
     | string
     | undefined;
+  /** As it was submitted. */
+  executeAt?: Timestamp | undefined;
+  expiresAt?:
+    | Timestamp
+    | undefined;
   /** The settlement that this one pays back, or a part of. */
   reverses?:
     | string
@@ -319,6 +331,8 @@ function createBaseSettlement(): Settlement {
     waitsFor: undefined,
     destinationId: undefined,
     destinationAddress: undefined,
+    executeAt: undefined,
+    expiresAt: undefined,
     reverses: undefined,
     reversedBy: [],
   };
@@ -403,6 +417,12 @@ export const Settlement: MessageFns<Settlement> = {
     }
     if (message.destinationAddress !== undefined) {
       writer.uint32(330).string(message.destinationAddress);
+    }
+    if (message.executeAt !== undefined) {
+      Timestamp.encode(message.executeAt, writer.uint32(402).fork()).join();
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(message.expiresAt, writer.uint32(410).fork()).join();
     }
     if (message.reverses !== undefined) {
       writer.uint32(418).string(message.reverses);
@@ -602,6 +622,22 @@ export const Settlement: MessageFns<Settlement> = {
             message.destinationAddress = reader.string();
             continue;
           }
+          case 50: {
+            if (tag !== 402) {
+              break;
+            }
+
+            message.executeAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 51: {
+            if (tag !== 410) {
+              break;
+            }
+
+            message.expiresAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
           case 52: {
             if (tag !== 418) {
               break;
@@ -720,6 +756,16 @@ export const Settlement: MessageFns<Settlement> = {
         : isSet(object.destination_address)
         ? globalThis.String(object.destination_address)
         : undefined,
+      executeAt: isSet(object.executeAt)
+        ? fromJsonTimestamp(object.executeAt)
+        : isSet(object.execute_at)
+        ? fromJsonTimestamp(object.execute_at)
+        : undefined,
+      expiresAt: isSet(object.expiresAt)
+        ? fromJsonTimestamp(object.expiresAt)
+        : isSet(object.expires_at)
+        ? fromJsonTimestamp(object.expires_at)
+        : undefined,
       reverses: isSet(object.reverses) ? globalThis.String(object.reverses) : undefined,
       reversedBy: globalThis.Array.isArray(object?.reversedBy)
         ? object.reversedBy.map((e: any) => globalThis.String(e))
@@ -797,6 +843,12 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.destinationAddress !== undefined) {
       obj.destinationAddress = message.destinationAddress;
     }
+    if (message.executeAt !== undefined) {
+      obj.executeAt = fromTimestamp(message.executeAt).toISOString();
+    }
+    if (message.expiresAt !== undefined) {
+      obj.expiresAt = fromTimestamp(message.expiresAt).toISOString();
+    }
     if (message.reverses !== undefined) {
       obj.reverses = message.reverses;
     }
@@ -843,6 +895,12 @@ export const Settlement: MessageFns<Settlement> = {
     message.waitsFor = object.waitsFor ?? undefined;
     message.destinationId = object.destinationId ?? undefined;
     message.destinationAddress = object.destinationAddress ?? undefined;
+    message.executeAt = (object.executeAt !== undefined && object.executeAt !== null)
+      ? Timestamp.fromPartial(object.executeAt)
+      : undefined;
+    message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null)
+      ? Timestamp.fromPartial(object.expiresAt)
+      : undefined;
     message.reverses = object.reverses ?? undefined;
     message.reversedBy = object.reversedBy?.map((e) => e) || [];
     return message;

@@ -130,7 +130,21 @@ export interface SubmitSettlementRequest {
     | FeePayer
     | undefined;
   /** On-chain only: pays this destination of the payee instead of its wallet here. It must be ACTIVE. */
-  destinationId?: string | undefined;
+  destinationId?:
+    | string
+    | undefined;
+  /**
+   * When it is to begin: until then it is SCHEDULED, then it is screened, and reserved when approved. In the future, at most 366 days ahead. Missing: at once.
+   * It fails if an institution has been frozen by then.
+   */
+  executeAt?:
+    | Timestamp
+    | undefined;
+  /**
+   * What isn't approved, has no liquidity or wasn't offered for signature by then is EXPIRED; never what somebody may have signed. After now and execute_at, at most 90
+   * days later. Missing: a time that the platform sets (SETTLEMENT_EXPIRY_SECONDS).
+   */
+  expiresAt?: Timestamp | undefined;
 }
 
 export interface SubmitSettlementResult {
@@ -609,6 +623,8 @@ function createBaseSubmitSettlementRequest(): SubmitSettlementRequest {
     payerWalletId: undefined,
     feePayer: undefined,
     destinationId: undefined,
+    executeAt: undefined,
+    expiresAt: undefined,
   };
 }
 
@@ -655,6 +671,12 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     }
     if (message.destinationId !== undefined) {
       writer.uint32(162).string(message.destinationId);
+    }
+    if (message.executeAt !== undefined) {
+      Timestamp.encode(message.executeAt, writer.uint32(242).fork()).join();
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(message.expiresAt, writer.uint32(250).fork()).join();
     }
     return writer;
   },
@@ -776,6 +798,22 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
             message.destinationId = reader.string();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.executeAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.expiresAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -847,6 +885,16 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
         : isSet(object.destination_id)
         ? globalThis.String(object.destination_id)
         : undefined,
+      executeAt: isSet(object.executeAt)
+        ? fromJsonTimestamp(object.executeAt)
+        : isSet(object.execute_at)
+        ? fromJsonTimestamp(object.execute_at)
+        : undefined,
+      expiresAt: isSet(object.expiresAt)
+        ? fromJsonTimestamp(object.expiresAt)
+        : isSet(object.expires_at)
+        ? fromJsonTimestamp(object.expires_at)
+        : undefined,
     };
   },
 
@@ -891,6 +939,12 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     if (message.destinationId !== undefined) {
       obj.destinationId = message.destinationId;
     }
+    if (message.executeAt !== undefined) {
+      obj.executeAt = fromTimestamp(message.executeAt).toISOString();
+    }
+    if (message.expiresAt !== undefined) {
+      obj.expiresAt = fromTimestamp(message.expiresAt).toISOString();
+    }
     return obj;
   },
 
@@ -914,6 +968,12 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     message.payerWalletId = object.payerWalletId ?? undefined;
     message.feePayer = object.feePayer ?? undefined;
     message.destinationId = object.destinationId ?? undefined;
+    message.executeAt = (object.executeAt !== undefined && object.executeAt !== null)
+      ? Timestamp.fromPartial(object.executeAt)
+      : undefined;
+    message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null)
+      ? Timestamp.fromPartial(object.expiresAt)
+      : undefined;
     return message;
   },
 };

@@ -217,6 +217,11 @@ export interface RequestedSettlement {
   reverses?:
     | string
     | undefined;
+  /** When it was to begin, and by when to be paid. */
+  executeAt?: Timestamp | undefined;
+  expiresAt?:
+    | Timestamp
+    | undefined;
   /** The wallet that was asked to pay, where one was named. */
   payerWalletId?: string | undefined;
 }
@@ -3030,6 +3035,8 @@ function createBaseRequestedSettlement(): RequestedSettlement {
     droppedSats: 0n,
     feeReservedSats: 0n,
     reverses: undefined,
+    executeAt: undefined,
+    expiresAt: undefined,
     payerWalletId: undefined,
   };
 }
@@ -3083,6 +3090,12 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     }
     if (message.reverses !== undefined) {
       writer.uint32(242).string(message.reverses);
+    }
+    if (message.executeAt !== undefined) {
+      Timestamp.encode(message.executeAt, writer.uint32(250).fork()).join();
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(message.expiresAt, writer.uint32(258).fork()).join();
     }
     if (message.payerWalletId !== undefined) {
       writer.uint32(106).string(message.payerWalletId);
@@ -3207,6 +3220,22 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
             message.reverses = reader.string();
             continue;
           }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.executeAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.expiresAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
           case 13: {
             if (tag !== 106) {
               break;
@@ -3282,6 +3311,16 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
         ? BigInt(object.fee_reserved_sats)
         : 0n,
       reverses: isSet(object.reverses) ? globalThis.String(object.reverses) : undefined,
+      executeAt: isSet(object.executeAt)
+        ? fromJsonTimestamp(object.executeAt)
+        : isSet(object.execute_at)
+        ? fromJsonTimestamp(object.execute_at)
+        : undefined,
+      expiresAt: isSet(object.expiresAt)
+        ? fromJsonTimestamp(object.expiresAt)
+        : isSet(object.expires_at)
+        ? fromJsonTimestamp(object.expires_at)
+        : undefined,
       payerWalletId: isSet(object.payerWalletId)
         ? globalThis.String(object.payerWalletId)
         : isSet(object.payer_wallet_id)
@@ -3331,6 +3370,12 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     if (message.reverses !== undefined) {
       obj.reverses = message.reverses;
     }
+    if (message.executeAt !== undefined) {
+      obj.executeAt = fromTimestamp(message.executeAt).toISOString();
+    }
+    if (message.expiresAt !== undefined) {
+      obj.expiresAt = fromTimestamp(message.expiresAt).toISOString();
+    }
     if (message.payerWalletId !== undefined) {
       obj.payerWalletId = message.payerWalletId;
     }
@@ -3361,6 +3406,12 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
       ? BigInt(object.feeReservedSats)
       : 0n;
     message.reverses = object.reverses ?? undefined;
+    message.executeAt = (object.executeAt !== undefined && object.executeAt !== null)
+      ? Timestamp.fromPartial(object.executeAt)
+      : undefined;
+    message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null)
+      ? Timestamp.fromPartial(object.expiresAt)
+      : undefined;
     message.payerWalletId = object.payerWalletId ?? undefined;
     return message;
   },
