@@ -288,8 +288,8 @@ export function approveAll(world: World): void {
 }
 
 /** Money everywhere, final and screened: where most histories begin. `lean`: in one coin each, so that payouts need each other's change. */
-export function fund(world: World, lean = false): void {
-  for (const [i, institutionId] of INSTITUTIONS.entries()) {
+export function fund(world: World, lean = false, institutionIds: readonly string[] = INSTITUTIONS): void {
+  for (const [i, institutionId] of institutionIds.entries()) {
     const wallet = { id: `w-${institutionId}`, values: lean ? [150_000n] : [40_000n, 90_000n, 15_000n + BigInt(i)] };
     const pool = { id: 'pool', values: lean ? [] : [60_000n] };
     for (const { id, values } of [wallet, pool]) {
