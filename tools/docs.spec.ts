@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 const root = path.resolve(import.meta.dirname, '..');
 const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
 
-describe.each(['README.md', 'docs/architecture.md', 'docs/deployment.md', 'docs/recovery.md'])('%s', (document) => {
+describe.each(['README.md', 'docs/architecture.md', 'docs/deployment.md', 'docs/operations.md', 'docs/recovery.md'])('%s', (document) => {
   const text = read(document);
 
   it('names only what is there', () => {

@@ -19,6 +19,7 @@ import { BeginRecoveryRpc } from './inbound/begin-recovery.rpc.ts';
 import { BumpFeeRpc } from './inbound/bump-fee.rpc.ts';
 import { CancelSettlementRpc } from './inbound/cancel-settlement.rpc.ts';
 import { ChainFactsMessages } from './inbound/chain-facts.messages.ts';
+import { ConfirmCoinReleaseRpc } from './inbound/confirm-coin-release.rpc.ts';
 import { ConfirmIncidentRpc } from './inbound/confirm-incident.rpc.ts';
 import { CreateInstitutionRpc } from './inbound/create-institution.rpc.ts';
 import { EstimateFeesRpc } from './inbound/estimate-fees.rpc.ts';
@@ -37,9 +38,11 @@ import { ListEntriesRpc } from './inbound/list-entries.rpc.ts';
 import { ListIncidentsRpc } from './inbound/list-incidents.rpc.ts';
 import { ListInstitutionsRpc } from './inbound/list-institutions.rpc.ts';
 import { ListLedgerHeadsRpc } from './inbound/list-ledger-heads.rpc.ts';
+import { ListLockedCoinsRpc } from './inbound/list-locked-coins.rpc.ts';
 import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
 import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
+import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
 import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
 import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
 import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
@@ -59,6 +62,7 @@ import { SettlementHandler } from './store/handler.ts';
 import { AssignDestinations } from './workers/assign-destinations.ts';
 import { Recover } from './workers/recover.ts';
 import { ConsolidateCoins } from './workers/consolidate-coins.ts';
+import { ReleaseCoins } from './workers/release-coins.ts';
 import { ReleaseQueued } from './workers/release-queued.ts';
 import { SealLedger } from './workers/seal-ledger.ts';
 import { SignPayouts } from './workers/sign-payouts.ts';
@@ -94,7 +98,16 @@ const INSTITUTION_RPCS = [
   RevokeApiKeyRpc,
 ];
 const LEDGER_RPCS = [GetBalancesRpc, ListEntriesRpc, GetInclusionProofRpc, ListLedgerHeadsRpc];
-const OPERATIONS_RPCS = [ListIncidentsRpc, ConfirmIncidentRpc, GetRecoveryRpc, BeginRecoveryRpc, FinishRecoveryRpc];
+const OPERATIONS_RPCS = [
+  ListIncidentsRpc,
+  ConfirmIncidentRpc,
+  GetRecoveryRpc,
+  BeginRecoveryRpc,
+  FinishRecoveryRpc,
+  ListLockedCoinsRpc,
+  ReleaseCoinsRpc,
+  ConfirmCoinReleaseRpc,
+];
 const MESSAGES = [
   RiskVerdictsMessages,
   AmlVerdictsMessages,
@@ -180,6 +193,7 @@ function workersOf(env: SettlementEnv, { store, reader, authenticator, gate }: W
     new AssignDestinations(env, store, reader, gate),
     new SignPayouts(env, store, reader, gate),
     new ReleaseQueued(env, store, reader, gate),
+    new ReleaseCoins(env, store, reader, gate),
     ...(env.config.policy.consolidation === undefined ? [] : [new ConsolidateCoins(env, store, reader, gate)]),
     new SealLedger(env, store, reader, gate),
     expiry,

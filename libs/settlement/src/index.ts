@@ -22,6 +22,7 @@ export * from './process/institutions.ts';
 export * from './process/offer.ts';
 export { type AddedSignatures, addSignatures, preparePayout } from './process/psbt.ts';
 export * from './process/recover.ts';
+export * from './process/release.ts';
 export { isOpen, isWaitingPayout, reserve } from './process/reserve.ts';
 export * from './process/screening.ts';
 export * from './process/submit.ts';

@@ -42,6 +42,8 @@ export class Needs {
   agreed = false;
   chain = false;
   recovery = false;
+  /** Lineages whose coins are to be released: it matters whether what they spend can come to be. */
+  readonly releasing = new Set<string>();
   /** All lineages that are planned. */
   allPlanned = false;
   /** How far the ledger is sealed. */
@@ -122,6 +124,11 @@ export class Needs {
         this.bumping.lineages.add(body.lineageId);
         this.chain = true;
         return void this.lineages.add(body.lineageId);
+      case 'release_coins':
+      case 'confirm_release':
+        return this.#release(body.request.lineageId);
+      case 'coins_released':
+        return this.#release(body.lineageId);
       case 'transaction_signed':
       case 'signing_refused':
         this.chain = true;
@@ -149,6 +156,12 @@ export class Needs {
       default:
         return assertNever(body, 'command');
     }
+  }
+
+  #release(lineageId: string): void {
+    this.chain = true;
+    this.lineages.add(lineageId);
+    this.releasing.add(lineageId);
   }
 
   #consolidation({ lineageId, walletId, institutionId }: ConsolidationRequest): void {

@@ -168,7 +168,16 @@ function leaveCoin(book: Book, outpoint: OutpointKey, lineageId: string): void {
 
 /** A coin that came after the copy was made isn't known yet: its own facts are still to come. */
 function take(book: Book, { lineageId, walletId }: SignedTransaction, input: LineageInput): void {
-  const unseen: Coin = { ...input, walletId, custodial: true, life: 0, spends: 0, released: false, sources: [] };
+  const unseen: Coin = {
+    ...input,
+    walletId,
+    custodial: true,
+    life: 0,
+    spends: 0,
+    released: false,
+    formerClaims: [],
+    sources: [],
+  };
   book.coins.put({ ...(book.coins.find(input.outpoint) ?? unseen), claimedBy: lineageId });
 }
 

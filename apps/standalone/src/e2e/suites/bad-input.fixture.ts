@@ -310,6 +310,19 @@ async function goodRequests(
       idempotency_key: '',
       reason: 'looked at',
     }),
+    ListLockedCoins: asOperator(operations.listLockedCoins, settlementV1.ListLockedCoinsRequest, page),
+    ReleaseCoins: asOperator(
+      operations.releaseCoins,
+      settlementV1.ReleaseCoinsRequest,
+      { idempotency_key: '', lineage_id: 'nowhere', reason: 'looked at' },
+      'NOT_FOUND',
+    ),
+    ConfirmCoinRelease: asOperator(
+      operations.confirmCoinRelease,
+      settlementV1.ConfirmCoinReleaseRequest,
+      { idempotency_key: '', lineage_id: 'nowhere', reason: 'looked at' },
+      'NOT_FOUND',
+    ),
     EstimateFees: asPayer(settlements.estimateFees, settlementV1.EstimateFeesRequest, {}),
     BumpFee: asPayer(
       settlements.bumpFee,
