@@ -244,6 +244,7 @@ async function goodRequests(
   await patiently(() => payer.address('wallet'));
   const settlement_id = settled.settlementId;
   const institution_id = payer.id;
+  const account = `clearing/${payer.id}/available`;
   const submission = {
     idempotency_key: '',
     from_institution: payer.id,
@@ -432,6 +433,9 @@ async function goodRequests(
       institution_id,
     }),
     GetBalances: asPayer(ledger.getBalances, ledgerV1.GetBalancesRequest, { institution_id }),
+    ListBalances: asPayer(ledger.listBalances, ledgerV1.ListBalancesRequest, { ...page, institution_id }),
+    GetStatement: asPayer(ledger.getStatement, ledgerV1.GetStatementRequest, { ...page, account }),
+    StreamStatement: asPayer(ledger.streamStatement, ledgerV1.StreamStatementRequest, { account }),
     ListEntries: asPayer(ledger.listEntries, ledgerV1.ListEntriesRequest, { ...page, institution_id }),
     GetInclusionProof: asPayer(
       ledger.getInclusionProof,
