@@ -87,7 +87,10 @@ export function isSpendable(coin: Coin, tipHeight: number, depositConfirmations:
 }
 
 /** Lineages with a version that spends it: at most one of these transactions is ever on the chain. */
-export const contendersFor = ({ claimedBy, formerClaims }: Pick<Coin, 'claimedBy' | 'formerClaims'>): readonly string[] =>
+export const contendersFor = ({
+  claimedBy,
+  formerClaims,
+}: Pick<Coin, 'claimedBy' | 'formerClaims'>): readonly string[] =>
   claimedBy === undefined ? formerClaims : [claimedBy, ...formerClaims];
 
 /** Each source once, in a fixed order, bounded. */

@@ -368,7 +368,16 @@ function withVersion(state: Lineage, version: LineageVersion): Lineage {
     const { conflicts } = state;
     const identity = identityOf(state);
     const ownHeldSats = ownHeld(version, 0n as Sats);
-    return { ...identity, status: 'offered', versions: [added], life: 0, conflicts, lost: [], ownHeldSats, released: [] };
+    return {
+      ...identity,
+      status: 'offered',
+      versions: [added],
+      life: 0,
+      conflicts,
+      lost: [],
+      ownHeldSats,
+      released: [],
+    };
   }
   const { next, ...rest } = offered(state);
   assert(next?.version === version.version, `version ${version.version} was planned`);
