@@ -109,11 +109,7 @@ export class Needs {
         this.announced.add(body.wallet.walletId);
         return void this.wallets.add(body.wallet.walletId);
       case 'address_issued':
-        this.chain = true;
-        this.scripts.add(body.address.script);
-        this.wallets.add(body.address.walletId);
-        this.addressOf(body.address);
-        return void this.attribute.add(body.address.script);
+        return this.#issued(body.address);
       case 'chain_fact':
         return this.#fact(body.fact);
       case 'destination_changed':
@@ -122,8 +118,7 @@ export class Needs {
       case 'destinations_assigned':
         // What was planned may not be possible any more, and is planned anew.
         this.bumping.lineages.add(body.lineageId);
-        this.chain = true;
-        return void this.lineages.add(body.lineageId);
+        return this.#lineage(body.lineageId);
       case 'release_coins':
       case 'confirm_release':
         return this.#release(body.request.lineageId);
@@ -131,8 +126,7 @@ export class Needs {
         return this.#release(body.lineageId);
       case 'transaction_signed':
       case 'signing_refused':
-        this.chain = true;
-        return void this.lineages.add(body.lineageId);
+        return this.#lineage(body.lineageId);
       default:
         return this.#recovering(body);
     }
@@ -158,9 +152,21 @@ export class Needs {
     }
   }
 
-  #release(lineageId: string): void {
+  #issued(address: AddressRecord): void {
+    this.chain = true;
+    this.scripts.add(address.script);
+    this.wallets.add(address.walletId);
+    this.addressOf(address);
+    this.attribute.add(address.script);
+  }
+
+  #lineage(lineageId: string): void {
     this.chain = true;
     this.lineages.add(lineageId);
+  }
+
+  #release(lineageId: string): void {
+    this.#lineage(lineageId);
     this.releasing.add(lineageId);
   }
 

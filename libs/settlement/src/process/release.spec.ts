@@ -23,6 +23,7 @@ import {
   WALLET_B,
 } from '../spec/given.fixture.ts';
 import { expectExcluded } from '../spec/invariants.fixture.ts';
+import { restored } from '../spec/restore.fixture.ts';
 import type { World } from '../spec/world.fixture.ts';
 
 /** Two coins, both needed. */
@@ -169,6 +170,19 @@ describe('coins that only a losing version has', () => {
     expect(world.book.tip.get().incidents.map(({ kind }) => kind)).toContain('released_coin_spent');
     expect(lineageOf(world, 's-2').status).toBe('dead');
     expect(settlementOf(world, 's-2').status).toBe('failed');
+  });
+
+  it('are released in a store, too, that is restored from a copy of before', () => {
+    const world = given(...LOST, empty(5)).when().world;
+    const told = world.told.length;
+    released(world);
+    world.submit('bilateral', 'a', 'b', 30_000n);
+    for (const step of [...paying, mined(1)]) step(world);
+    const book = restored(world, told);
+    const coin = world.book.coins.get(inputs(world)[1]!);
+    expect(book.coins.get(coin.outpoint)).toEqual(coin);
+    expect(coin).toMatchObject({ claimedBy: 's-2', formerClaims: ['s-1'] });
+    expect(offered(book.lineages.get('s-1')).released).toEqual([coin.outpoint]);
   });
 
   it('gets no further version: its coins may be another’s', () => {
