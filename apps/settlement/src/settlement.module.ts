@@ -20,6 +20,7 @@ import { BumpFeeRpc } from './inbound/bump-fee.rpc.ts';
 import { CancelSettlementRpc } from './inbound/cancel-settlement.rpc.ts';
 import { ChainFactsMessages } from './inbound/chain-facts.messages.ts';
 import { ConfirmCoinReleaseRpc } from './inbound/confirm-coin-release.rpc.ts';
+import { ConfirmSuspenseResolutionRpc } from './inbound/confirm-suspense-resolution.rpc.ts';
 import { ConfirmIncidentRpc } from './inbound/confirm-incident.rpc.ts';
 import { CreateInstitutionRpc } from './inbound/create-institution.rpc.ts';
 import { EstimateFeesRpc } from './inbound/estimate-fees.rpc.ts';
@@ -41,10 +42,12 @@ import { ListIncidentsRpc } from './inbound/list-incidents.rpc.ts';
 import { ListInstitutionsRpc } from './inbound/list-institutions.rpc.ts';
 import { ListLedgerHeadsRpc } from './inbound/list-ledger-heads.rpc.ts';
 import { ListLockedCoinsRpc } from './inbound/list-locked-coins.rpc.ts';
+import { ListSuspenseRpc } from './inbound/list-suspense.rpc.ts';
 import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
 import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
 import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
+import { ResolveSuspenseRpc } from './inbound/resolve-suspense.rpc.ts';
 import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
 import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
 import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
@@ -119,6 +122,9 @@ const OPERATIONS_RPCS = [
   ListLockedCoinsRpc,
   ReleaseCoinsRpc,
   ConfirmCoinReleaseRpc,
+  ListSuspenseRpc,
+  ResolveSuspenseRpc,
+  ConfirmSuspenseResolutionRpc,
 ];
 const MESSAGES = [
   RiskVerdictsMessages,

@@ -173,7 +173,14 @@ const SETTLEMENTS: readonly RefusedInput[] = [
     reason: 'ROLE_REQUIRED',
     caller: 'payer',
   })),
-  ...['ListLockedCoins', 'ReleaseCoins', 'ConfirmCoinRelease'].map((rpc): RefusedInput => ({
+  ...[
+    'ListLockedCoins',
+    'ReleaseCoins',
+    'ConfirmCoinRelease',
+    'ListSuspense',
+    'ResolveSuspense',
+    'ConfirmSuspenseResolution',
+  ].map((rpc): RefusedInput => ({
     rpc,
     input: 'an institution’s API key',
     status: 'PERMISSION_DENIED',
@@ -186,6 +193,15 @@ const SETTLEMENTS: readonly RefusedInput[] = [
     invalid(rpc, 'no lineage', 'lineage_id', { lineage_id: '' }),
     invalid(rpc, 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
   ]),
+  ...['ResolveSuspense', 'ConfirmSuspenseResolution'].flatMap((rpc) => [
+    invalid(rpc, 'no reason', 'reason', { reason: '' }),
+    invalid(rpc, 'no outpoint', 'outpoint', { outpoint: 'nowhere' }),
+    invalid(rpc, 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
+  ]),
+  invalid('ResolveSuspense', 'no evidence', 'evidence', { evidence: '' }),
+  invalid('ResolveSuspense', 'no institution', 'institution_id', { institution_id: '' }),
+  invalid('ListSuspense', 'page of more than 1,000', 'page_size', { page_size: 1_001 }),
+  invalid('ListSuspense', 'a page token of nowhere', 'page_token', { page_token: 'nowhere' }),
   invalid('ListLockedCoins', 'page of more than 1,000', 'page_size', { page_size: 1_001 }),
   invalid('ListLockedCoins', 'a page token of nowhere', 'page_token', { page_token: 'nowhere' }),
   invalid('BeginRecovery', 'no reason', 'reason', { reason: '' }),

@@ -34,6 +34,8 @@ export interface Incident {
 export interface TakenCoin {
   readonly outpoint: OutpointKey;
   readonly walletId: string;
+  /** Its value stands in the wallet's suspense; otherwise its owner has used what is his. */
+  readonly inSuspense: boolean;
   readonly valueSats: Sats;
   readonly byTxid: string;
 }

@@ -25,10 +25,29 @@ export type Beneficiary =
 
 export type SuspenseReason = 'unissued_address' | 'change_address' | 'dust' | 'coinbase';
 
+/** Somebody knows whose money in suspense is, and where that can be looked up. */
+export interface Resolution {
+  readonly institutionId: string;
+  readonly proposedBy: string;
+  readonly reason: string;
+  readonly evidence: string;
+  /** A second person; it is the institution's from then on. */
+  readonly confirmedBy?: string;
+  readonly confirmationReason?: string;
+}
+
 export type DepositEvent = { readonly at: Instant } & (
   | { readonly type: 'deposit_detected'; readonly terms: DepositTerms; readonly beneficiary: Beneficiary }
   /** The address turned out to be issued: its notice came later than the money. */
   | { readonly type: 'deposit_attributed'; readonly beneficiary: Beneficiary }
+  /** In suspense: whose it is to be, and, another person agreeing, is. */
+  | { readonly type: 'resolution_proposed'; readonly resolution: Resolution }
+  | {
+      readonly type: 'resolution_confirmed';
+      readonly by: string;
+      readonly reason: string;
+      readonly beneficiary: Beneficiary;
+    }
   | { readonly type: 'deposit_confirmed'; readonly block: BlockRef }
   | { readonly type: 'deposit_unconfirmed'; readonly block: BlockRef }
   | { readonly type: 'deposit_risk_assessed'; readonly assessment: Assessment }
@@ -54,6 +73,7 @@ export type DepositEvent = { readonly at: Instant } & (
 interface DepositLife {
   readonly terms: DepositTerms;
   readonly beneficiary: Beneficiary;
+  readonly resolution?: Resolution;
   readonly risk?: Assessment;
   readonly aml?: Assessment;
   /** A person's decision, which stands above both. */
@@ -127,6 +147,13 @@ function evolveKnown(state: KnownDeposit, event: Exclude<DepositEvent, { type: '
   switch (event.type) {
     case 'deposit_attributed':
       return { ...state, ...life, beneficiary: event.beneficiary };
+    case 'resolution_proposed':
+      return { ...state, ...life, resolution: event.resolution };
+    case 'resolution_confirmed': {
+      assert(state.resolution !== undefined, 'what is confirmed was proposed');
+      const resolution = { ...state.resolution, confirmedBy: event.by, confirmationReason: event.reason };
+      return { ...state, ...life, beneficiary: event.beneficiary, resolution };
+    }
     case 'deposit_confirmed':
       assert(
         state.status === 'detected' || state.status === 'unconfirmed',
@@ -176,10 +203,11 @@ function evolveKnown(state: KnownDeposit, event: Exclude<DepositEvent, { type: '
 }
 
 function lifeOf(state: KnownDeposit): DepositLife {
-  const { terms, beneficiary, risk, aml, review, episode, life, decisions, detectedAt, updatedAt } = state;
+  const { terms, beneficiary, resolution, risk, aml, review, episode, life, decisions, detectedAt, updatedAt } = state;
   return {
     terms,
     beneficiary,
+    ...(resolution === undefined ? {} : { resolution }),
     ...(risk === undefined ? {} : { risk }),
     ...(aml === undefined ? {} : { aml }),
     ...(review === undefined ? {} : { review }),

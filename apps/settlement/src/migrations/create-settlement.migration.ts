@@ -36,6 +36,7 @@ const PROJECTIONS = [
   'lineages',
   'lineage_versions',
   'deposits',
+  'suspense',
   'maturities',
 ];
 
@@ -85,6 +86,10 @@ function tables(schema: string): readonly string[] {
     `CREATE INDEX deposits_txid ON ${schema}.deposits (txid)`,
     `CREATE INDEX deposits_unissued ON ${schema}.deposits (script) WHERE suspense = 'unissued_address'`,
     `CREATE INDEX deposits_unannounced ON ${schema}.deposits (wallet_id) WHERE suspense = 'unissued_address'`,
+    `CREATE TABLE ${schema}.suspense (
+      kind text, item text, number bigint GENERATED ALWAYS AS IDENTITY, amount_sats bigint NOT NULL, wallet_id text NOT NULL, reason text NOT NULL,
+      PRIMARY KEY (kind, item))`,
+    `CREATE INDEX suspense_number ON ${schema}.suspense (number)`,
     `CREATE TABLE ${schema}.maturities (due_height integer NOT NULL, kind text NOT NULL, id text NOT NULL, PRIMARY KEY (due_height, kind, id))`,
   ];
 }

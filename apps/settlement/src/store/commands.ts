@@ -18,6 +18,8 @@ import type {
   NewInstitution,
   RecoveryReport,
   ReleaseRequest,
+  ResolutionConfirmation,
+  ResolutionRequest,
   Review,
   Screener,
   SignedTransaction,
@@ -81,6 +83,8 @@ export type SettlementCommand =
     }
   | { readonly type: 'release_coins' | 'confirm_release'; readonly request: ReleaseRequest }
   | { readonly type: 'coins_released'; readonly lineageId: string }
+  | { readonly type: 'resolve_suspense'; readonly request: ResolutionRequest }
+  | { readonly type: 'confirm_resolution'; readonly request: ResolutionConfirmation }
   | { readonly type: 'begin_recovery'; readonly epoch: number; readonly reason: string }
   | { readonly type: 'journal_checked'; readonly position: bigint }
   | { readonly type: 'adopt_settlement'; readonly terms: Terms; readonly receivedAt: Instant }

@@ -13,6 +13,7 @@ import {
   coinsReleased,
   confirmIncident,
   confirmRelease,
+  confirmResolution,
   consolidate,
   createInstitution,
   depositAssessed,
@@ -28,6 +29,7 @@ import {
   offer,
   preparePayout,
   proposeRelease,
+  proposeResolution,
   reconciled,
   type RecoveryEvent,
   reserve,
@@ -46,6 +48,7 @@ import { saveCoins } from '../projections/coins.ts';
 import { saveMaturities } from '../projections/maturities.ts';
 import { saveAddresses, saveDestinations, saveWallets } from '../projections/registry.ts';
 import { saveDeposits, saveInstitutions, saveLineages, saveSettlements, saveVersions } from '../projections/streams.ts';
+import { saveSuspense } from '../projections/suspense.ts';
 import type { BatchBook } from './batch-book.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand, SettlementReply } from './commands.ts';
 import { loadBook } from './load.ts';
@@ -80,6 +83,10 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return replyOf(proposeRelease(book, body.request), () => ({ type: 'done' }));
       case 'confirm_release':
         return replyOf(confirmRelease(book, body.request), () => ({ type: 'done' }));
+      case 'resolve_suspense':
+        return replyOf(proposeResolution(book, body.request), () => ({ type: 'done' }));
+      case 'confirm_resolution':
+        return replyOf(confirmResolution(book, body.request), () => ({ type: 'done' }));
       case 'finish_recovery':
         return replyOf(finishRecovery(book, body.caller.keyId, body.reason), () => ({ type: 'done' }));
       case 'bump':
@@ -120,6 +127,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       await saveInstitutions(session, events, batch);
       await saveLineages(session, events, batch);
       await saveDeposits(session, events, batch);
+      await saveSuspense(session, events, batch);
     }
     await beginEpoch(session, events);
     for (const head of book.newSegments) await saveSegment(session, head);

@@ -208,8 +208,13 @@ class States {
     this.#followSettlements();
     for (const id of needs.deposits) {
       const deposit = this.#batch.state(depositStream, id);
-      if (deposit.status !== 'none' && deposit.beneficiary.kind === 'institution')
-        needs.institutions.add(deposit.beneficiary.institutionId);
+      if (deposit.status === 'none') continue;
+      if (deposit.beneficiary.kind === 'institution') needs.institutions.add(deposit.beneficiary.institutionId);
+      if (!needs.resolving.has(id)) continue;
+      needs.wallets.add(deposit.terms.walletId);
+      if (deposit.resolution === undefined) continue;
+      needs.institutions.add(deposit.resolution.institutionId);
+      needs.clearing.add(deposit.resolution.institutionId);
     }
     await this.#loadStreams();
   }

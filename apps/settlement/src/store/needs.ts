@@ -10,6 +10,10 @@ import type {
 } from '@finality/settlement';
 import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.ts';
 
+/** What takes two persons. */
+type OperatorsCommand =
+  'release_coins' | 'confirm_release' | 'coins_released' | 'resolve_suspense' | 'confirm_resolution';
+
 /** What a batch has to be loaded with, gathered from its commands first and from what they turn out to concern then. */
 export class Needs {
   readonly settlements = new Set<string>();
@@ -42,6 +46,8 @@ export class Needs {
   agreed = false;
   chain = false;
   recovery = false;
+  /** Deposits in suspense that are to be somebody's. */
+  readonly resolving = new Set<string>();
   /** Lineages whose coins are to be released: it matters whether what they spend can come to be. */
   readonly releasing = new Set<string>();
   /** All lineages that are planned. */
@@ -121,9 +127,10 @@ export class Needs {
         return this.#lineage(body.lineageId);
       case 'release_coins':
       case 'confirm_release':
-        return this.#release(body.request.lineageId);
       case 'coins_released':
-        return this.#release(body.lineageId);
+      case 'resolve_suspense':
+      case 'confirm_resolution':
+        return this.#operators(body);
       case 'transaction_signed':
       case 'signing_refused':
         return this.#lineage(body.lineageId);
@@ -163,6 +170,30 @@ export class Needs {
   #lineage(lineageId: string): void {
     this.chain = true;
     this.lineages.add(lineageId);
+  }
+
+  #operators(body: CommandOf<OperatorsCommand>): void {
+    switch (body.type) {
+      case 'release_coins':
+      case 'confirm_release':
+        return this.#release(body.request.lineageId);
+      case 'coins_released':
+        return this.#release(body.lineageId);
+      case 'resolve_suspense':
+        this.institutions.add(body.request.institutionId);
+        return this.#resolving(body.request.outpoint);
+      case 'confirm_resolution':
+        return this.#resolving(body.request.outpoint);
+      default:
+        return assertNever(body, 'command');
+    }
+  }
+
+  #resolving(outpoint: string): void {
+    this.chain = true;
+    this.deposits.add(outpoint);
+    this.outpoints.add(outpoint);
+    this.resolving.add(outpoint);
   }
 
   #release(lineageId: string): void {

@@ -1,4 +1,7 @@
 import { onPlatform } from './e2e.fixture.ts';
-import { releasedCoins } from './suites/operators.fixture.ts';
+import { releasedCoins, resolvedSuspense } from './suites/operators.fixture.ts';
 
-onPlatform('coins that a dead lineage keeps', releasedCoins);
+onPlatform('what takes two operators:', (e2e) => {
+  releasedCoins(e2e);
+  resolvedSuspense(e2e);
+});

@@ -126,7 +126,7 @@ function spend(book: Book, coin: Coin, { txid, lineageId, block }: Spender): voi
   if (lineageId === undefined) {
     mustPost(book.ledger, coin.custodial ? foreignSpend(after) : ownerSpend(after, memoOf(book, coin)));
     if (coin.custodial) unknownSpend(book, txid, coin.outpoint);
-    book.tip.record({ type: 'coin_taken', at: book.now, coin: takenCoin(coin, txid), block });
+    book.tip.record({ type: 'coin_taken', at: book.now, coin: takenCoin(book, coin, txid), block });
   }
   if (lineageId !== undefined && coin.formerClaims.includes(lineageId)) releasedCoinSpent(book, txid, coin.outpoint);
   for (const contender of contendersFor(coin))
@@ -141,12 +141,11 @@ function memoOf(book: Book, { outpoint, walletId }: Coin): AccountId {
   return isImmature ? walletSuspenseAccount(walletId) : availableAccount({ kind: 'wallet', walletId });
 }
 
-const takenCoin = ({ outpoint, walletId, valueSats }: Coin, byTxid: string): TakenCoin => ({
-  outpoint,
-  walletId,
-  valueSats,
-  byTxid,
-});
+function takenCoin(book: Book, coin: Coin, byTxid: string): TakenCoin {
+  const { outpoint, walletId, custodial, valueSats } = coin;
+  const inSuspense = custodial || memoOf(book, coin) === walletSuspenseAccount(walletId);
+  return { outpoint, walletId, inSuspense, valueSats, byTxid };
+}
 
 function create(
   book: Book,
@@ -236,7 +235,7 @@ function unspend(book: Book, coin: Coin, { txid, lineageId }: Spender): void {
   mustPost(book.ledger, coinUnspent(coin));
   if (lineageId === undefined) {
     mustPost(book.ledger, coin.custodial ? foreignSpendUndone(coin) : ownerSpendUndone(coin, memoOf(book, coin)));
-    book.tip.record({ type: 'coin_returned', at: book.now, coin: takenCoin(coin, txid) });
+    book.tip.record({ type: 'coin_returned', at: book.now, coin: takenCoin(book, coin, txid) });
   }
   const { spentBy: _gone, ...rest } = coin;
   book.coins.put(rest);

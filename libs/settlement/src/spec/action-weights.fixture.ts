@@ -42,6 +42,7 @@ export const ACTION_WEIGHTS = {
   consolidate: 3,
   confirm: 3,
   release: 4,
+  resolve: 4,
   agree: 6,
   dispute: 1,
   hurry: 8,

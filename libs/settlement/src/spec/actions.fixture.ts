@@ -2,7 +2,6 @@ import type { OutpointKey } from '@finality/bitcoin';
 import { sats } from '@finality/kernel';
 import type { Coin } from '../coin.ts';
 import {
-  inputsOf,
   latest,
   type Lineage,
   type LineagePlan,
@@ -12,11 +11,11 @@ import {
   versionsDiffer,
   versionToSign,
 } from '../lineage.ts';
-import { lockedCoins } from '../process/release.ts';
 import { lineageIdOf, living } from '../settlement.ts';
 import type { Recommendation } from '../settlement.ts';
 import type { Action } from './action-weights.fixture.ts';
-import { expectExcluded } from './invariants.fixture.ts';
+import { release, resolve } from './operator-actions.fixture.ts';
+import { bit, pick } from './picks.fixture.ts';
 import { destinationIdOf, INSTITUTIONS, WALLETS, type World } from './world.fixture.ts';
 import type { WorldTx } from './world-chain.fixture.ts';
 
@@ -24,9 +23,6 @@ const VALUES = [100n, 330n, 1_000n, 20_000n, 50_000n, 120_000n, 200_000n];
 const AMOUNTS = [330n, 4_000n, 12_000n, 20_000n, 35_000n, 80_000n];
 
 const RECOMMENDATIONS: readonly Recommendation[] = ['approve', 'approve', 'approve', 'manual_review', 'reject'];
-
-const pick = <T>(list: readonly T[], number: number): T | undefined => list[number % Math.max(1, list.length)];
-const bit = (number: number, which: number): boolean => ((number >> which) & 1) === 1;
 
 /** Does one step; nothing when there is nothing to do it to. */
 export function act(world: World, { kind, a, b, c }: Action): void {
@@ -144,7 +140,9 @@ function business(world: World, { kind, a, b, c }: Action): void {
     case 'confirm':
       return world.confirmIncidents();
     case 'release':
-      return release(world, a, b);
+      return release(world, a, b, hurry);
+    case 'resolve':
+      return resolve(world, a, b);
     case 'hurry':
       return hurry(world);
     case 'freeze': {
@@ -185,46 +183,6 @@ function paying(world: World, { kind, a, b }: Action): void {
     world.sign(offered.id);
   }
   world.broadcast(offered.id);
-}
-
-/** Two persons want coins of a lineage to be free: mostly of one that is over, and mostly both of them. */
-function release(world: World, a: number, b: number): void {
-  if (bit(b, 9)) lose(world, a, b);
-  const lineages = world.book.lineages.all().flatMap((lineage) => ('versions' in lineage ? lineage : []));
-  const locked = lineages.filter((lineage) => lockedCoins(world.book, lineage).length > 0);
-  const lineageId = pick((bit(b, 0) && bit(b, 10)) || locked.length === 0 ? lineages : locked, a)?.lineageId;
-  if (lineageId === undefined) return;
-  if (!bit(b, 1) || !bit(b, 2)) world.proposeRelease(lineageId);
-  if (bit(b, 3) && bit(b, 4) && bit(b, 11)) return;
-  world.confirmRelease(lineageId, bit(b, 5) && bit(b, 6) ? 'operator' : 'operator-2');
-  const isConfirmed = offered(world.book.lineages.get(lineageId)).release?.confirmedBy !== undefined;
-  if (!isConfirmed || (bit(b, 7) && bit(b, 8))) return;
-  world.coinsReleased(lineageId);
-  if (offered(world.book.lineages.get(lineageId)).release === undefined) expectExcluded(world, lineageId);
-}
-
-/** Somebody takes one of several coins that a lineage needs, or one of those that only some versions have, and nobody takes it back for long. */
-function lose(world: World, a: number, b: number): void {
-  world.submit(
-    'bilateral',
-    INSTITUTIONS[a % 3]!,
-    INSTITUTIONS[(a + 1) % 3]!,
-    pick([30_000n, 60_000n, 100_000n], b >> 7)!,
-  );
-  hurry(world);
-  if (bit(b, 12)) for (const id of settlementsIn(world, 'executing')) world.bump(id, 15_000n);
-  hurry(world);
-  const lineages = world.book.lineages.all().flatMap((lineage) => ('versions' in lineage ? lineage : []));
-  const several = lineages.filter(
-    (lineage) => lineage.status === 'offered' && lineage.inBlock === undefined && inputsOf(lineage).length > 1,
-  );
-  const lineage = pick(several, a);
-  if (lineage === undefined) return;
-  const { outpoint } = pick(inputsOf(lineage), b >> 10)!;
-  const tx = world.pay([outpoint], [{ script: world.elsewhere(), valueSats: 400n }]);
-  world.mine(() => false, [tx]);
-  for (let i = 1; i < world.book.policy.finalDepth; i++) world.mine(() => bit(b, 8));
-  world.confirmIncidents();
 }
 
 /** A version that was handed out, the last or an older one, is signed by those who have the keys; some broadcast it themselves. */

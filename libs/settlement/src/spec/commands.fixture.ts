@@ -23,6 +23,12 @@ import {
   settlementAssessed,
 } from '../process/screening.ts';
 import { submit, type Submission } from '../process/submit.ts';
+import {
+  confirmResolution,
+  proposeResolution,
+  type ResolutionConfirmation,
+  type ResolutionRequest,
+} from '../process/suspense.ts';
 import { applyChainFact } from '../process/transactions.ts';
 import { cancel, destinationRefused, expire } from '../process/withdraw.ts';
 import type { Assessment } from '../settlement.ts';
@@ -78,6 +84,8 @@ export type Command =
   | { readonly type: 'signing_refused'; readonly lineageId: string; readonly version: number; readonly rule: string }
   | { readonly type: 'release_coins' | 'confirm_release'; readonly request: ReleaseRequest }
   | { readonly type: 'coins_released'; readonly lineageId: string }
+  | { readonly type: 'resolve_suspense'; readonly request: ResolutionRequest }
+  | { readonly type: 'confirm_resolution'; readonly request: ResolutionConfirmation }
   | { readonly type: 'prepare_psbt'; readonly settlementId: string; readonly caller: Principal }
   | {
       readonly type: 'add_signatures';
@@ -99,6 +107,10 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(proposeRelease(book, command.request));
     case 'confirm_release':
       return reasonOf(confirmRelease(book, command.request));
+    case 'resolve_suspense':
+      return reasonOf(proposeResolution(book, command.request));
+    case 'confirm_resolution':
+      return reasonOf(confirmResolution(book, command.request));
     case 'bump':
       return reasonOf(bumpSettlement(book, command.settlementId, command.feeRate));
     case 'prepare_psbt':
@@ -127,6 +139,8 @@ type Asked =
   | 'confirm_incident'
   | 'release_coins'
   | 'confirm_release'
+  | 'resolve_suspense'
+  | 'confirm_resolution'
   | 'review'
   | 'review_deposit'
   | 'create_institution'
