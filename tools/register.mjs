@@ -4,18 +4,23 @@
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { createRequire, registerHooks } from 'node:module';
+import { createRequire, enableCompileCache, registerHooks } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const require = createRequire(import.meta.url);
-const cache = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../node_modules/.cache/swc');
+const caches = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../node_modules/.cache');
+const cache = path.join(caches, 'swc');
+// What V8 made of the 2,000 modules of a service is kept as well: they are compiled once per machine, not once per start.
+enableCompileCache(path.join(caches, 'v8'));
 
 /** As in tsconfig.json; vitest.config.ts hands the same to its plugin. */
 const options = {
   swcrc: false,
   configFile: false,
   sourceMaps: 'inline',
+  // The sources are beside us.
+  inlineSourcesContent: false,
   module: { type: 'es6' },
   jsc: {
     target: 'es2024',

@@ -14,7 +14,7 @@ import { googleRpc } from '@finality/contracts';
 import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { describe, findMethod, nameOf } from './reflection.ts';
 
-const USAGE = `npm run call -- <rpc> ['<request>'…] [--as <who> | --key <api key>] [--address <host:port>]
+const USAGE = `npm run call -- <rpc> ['<request>'…] [--as <who> | --key <api key>] [--address <host:port>] [--field <name>]
 npm run call -- --list
 
   rpc        finality.settlement.v1.SettlementService/SubmitSettlement, or as much of its end as is unambiguous: SubmitSettlement
@@ -22,6 +22,7 @@ npm run call -- --list
   --as       whose API key of .finality/demo.json is sent: an institution's id, operator or compliance
   --key      an API key: fin_<key id>_<secret>
   --address  default: that of .finality/demo.json, else 127.0.0.1:50051
+  --field    prints nothing but this field of each answer, as it is: with csv, a StreamStatement makes a file
   --list     names every rpc of the server
 
 What can be called is asked of the server (gRPC reflection). Answers are printed as JSON, one per line if there are many; Ctrl-C ends
@@ -41,7 +42,7 @@ interface Demo {
 }
 
 interface Options {
-  readonly values: { as?: string; key?: string; address?: string; list?: boolean; help?: boolean };
+  readonly values: { as?: string; key?: string; address?: string; field?: string; list?: boolean; help?: boolean };
   readonly positionals: readonly string[];
 }
 
@@ -82,14 +83,19 @@ async function main(args: readonly string[]): Promise<number> {
       const why = method.length === 0 ? 'no rpc has that name' : `it could be ${method.join(' or ')}`;
       throw new UsageError(`${rpc}: ${why}`);
     }
-    return await call(client, method, { requests, metadata, registry });
+    return await call(client, method, { requests, metadata, registry, field: values.field });
   } finally {
     client.close();
   }
 }
 
 function parse(args: readonly string[]): Options {
-  const texts = { as: { type: 'string' }, key: { type: 'string' }, address: { type: 'string' } } as const;
+  const texts = {
+    as: { type: 'string' },
+    key: { type: 'string' },
+    address: { type: 'string' },
+    field: { type: 'string' },
+  } as const;
   const flags = { list: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const;
   try {
     return parseArgs({ args: [...args], allowPositionals: true, options: { ...texts, ...flags } });
@@ -128,13 +134,17 @@ interface Asked {
   readonly requests: readonly string[];
   readonly metadata: Metadata;
   readonly registry: Registry;
+  /** Of an answer: print only this. */
+  readonly field: string | undefined;
 }
 
 /** On the wire every kind of call is a stream of requests and a stream of answers. */
-function call(client: Client, method: DescMethod, { requests, metadata, registry }: Asked): Promise<number> {
+function call(client: Client, method: DescMethod, { requests, metadata, registry, field }: Asked): Promise<number> {
   const takesMany = method.methodKind === 'client_streaming' || method.methodKind === 'bidi_streaming';
   const givesMany = method.methodKind === 'server_streaming' || method.methodKind === 'bidi_streaming';
   if (!takesMany && requests.length > 1) throw new UsageError(`${nameOf(method)} takes one request`);
+  if (field !== undefined && !method.output.fields.some(({ name }) => name === field))
+    throw new UsageError(`--field: expected ${method.output.fields.map(({ name }) => name).join(', ')}, got ${field}`);
   const messages = (requests.length === 0 ? ['{}'] : requests).map((text) => encode(method, text, registry));
   const stream = client.makeBidiStreamRequest<Uint8Array, Buffer>(
     `/${nameOf(method)}`,
@@ -150,7 +160,9 @@ function call(client: Client, method: DescMethod, { requests, metadata, registry
         useProtoFieldName: true,
         alwaysEmitImplicit: true,
       });
-      process.stdout.write(`${JSON.stringify(json, undefined, givesMany ? undefined : 2)}\n`);
+      process.stdout.write(
+        field === undefined ? `${JSON.stringify(json, undefined, givesMany ? undefined : 2)}\n` : textOf(json, field),
+      );
     });
     stream.on('error', (error) => {
       const refused = error as ServiceError;
@@ -164,6 +176,13 @@ function call(client: Client, method: DescMethod, { requests, metadata, registry
     for (const message of messages) stream.write(message);
     stream.end();
   });
+}
+
+/** A text as it is, for a file; anything else as JSON, a line each; nothing where the answer doesn't have it. */
+function textOf(json: JsonValue, field: string): string {
+  const value = (json as Readonly<Record<string, JsonValue>>)[field];
+  if (value === undefined) return '';
+  return typeof value === 'string' ? value : `${JSON.stringify(value)}\n`;
 }
 
 function encode(method: DescMethod, text: string, registry: Registry): Uint8Array {

@@ -19,12 +19,14 @@ import { BeginRecoveryRpc } from './inbound/begin-recovery.rpc.ts';
 import { BumpFeeRpc } from './inbound/bump-fee.rpc.ts';
 import { CancelSettlementRpc } from './inbound/cancel-settlement.rpc.ts';
 import { ChainFactsMessages } from './inbound/chain-facts.messages.ts';
+import { ConfirmCoinReleaseRpc } from './inbound/confirm-coin-release.rpc.ts';
 import { ConfirmIncidentRpc } from './inbound/confirm-incident.rpc.ts';
 import { CreateInstitutionRpc } from './inbound/create-institution.rpc.ts';
 import { EstimateFeesRpc } from './inbound/estimate-fees.rpc.ts';
 import { FinishRecoveryRpc } from './inbound/finish-recovery.rpc.ts';
 import { FreezeInstitutionRpc } from './inbound/freeze-institution.rpc.ts';
 import { Gateway } from './inbound/gateway.ts';
+import { GetStatementRpc } from './inbound/get-statement.rpc.ts';
 import { GetBalancesRpc } from './inbound/get-balances.rpc.ts';
 import { GetInclusionProofRpc } from './inbound/get-inclusion-proof.rpc.ts';
 import { GetInstitutionRpc } from './inbound/get-institution.rpc.ts';
@@ -33,17 +35,21 @@ import { GetRecoveryRpc } from './inbound/get-recovery.rpc.ts';
 import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
 import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
 import { ListDepositsRpc } from './inbound/list-deposits.rpc.ts';
+import { ListBalancesRpc } from './inbound/list-balances.rpc.ts';
 import { ListEntriesRpc } from './inbound/list-entries.rpc.ts';
 import { ListIncidentsRpc } from './inbound/list-incidents.rpc.ts';
 import { ListInstitutionsRpc } from './inbound/list-institutions.rpc.ts';
 import { ListLedgerHeadsRpc } from './inbound/list-ledger-heads.rpc.ts';
+import { ListLockedCoinsRpc } from './inbound/list-locked-coins.rpc.ts';
 import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
 import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
+import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
 import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
 import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
 import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
 import { RiskVerdictsMessages } from './inbound/risk-verdicts.messages.ts';
+import { StreamStatementRpc } from './inbound/stream-statement.rpc.ts';
 import { SubmitSettlementRpc } from './inbound/submit-settlement.rpc.ts';
 import { SubmitSettlementsRpc } from './inbound/submit-settlements.rpc.ts';
 import { SubmitSignedPsbtRpc } from './inbound/submit-signed-psbt.rpc.ts';
@@ -58,7 +64,9 @@ import type { SettlementCommand } from './store/commands.ts';
 import { SettlementHandler } from './store/handler.ts';
 import { AssignDestinations } from './workers/assign-destinations.ts';
 import { Recover } from './workers/recover.ts';
+import { CheckpointBalances } from './workers/checkpoint-balances.ts';
 import { ConsolidateCoins } from './workers/consolidate-coins.ts';
+import { ReleaseCoins } from './workers/release-coins.ts';
 import { ReleaseQueued } from './workers/release-queued.ts';
 import { SealLedger } from './workers/seal-ledger.ts';
 import { SignPayouts } from './workers/sign-payouts.ts';
@@ -93,8 +101,25 @@ const INSTITUTION_RPCS = [
   IssueApiKeyRpc,
   RevokeApiKeyRpc,
 ];
-const LEDGER_RPCS = [GetBalancesRpc, ListEntriesRpc, GetInclusionProofRpc, ListLedgerHeadsRpc];
-const OPERATIONS_RPCS = [ListIncidentsRpc, ConfirmIncidentRpc, GetRecoveryRpc, BeginRecoveryRpc, FinishRecoveryRpc];
+const LEDGER_RPCS = [
+  GetBalancesRpc,
+  ListBalancesRpc,
+  ListEntriesRpc,
+  GetStatementRpc,
+  StreamStatementRpc,
+  GetInclusionProofRpc,
+  ListLedgerHeadsRpc,
+];
+const OPERATIONS_RPCS = [
+  ListIncidentsRpc,
+  ConfirmIncidentRpc,
+  GetRecoveryRpc,
+  BeginRecoveryRpc,
+  FinishRecoveryRpc,
+  ListLockedCoinsRpc,
+  ReleaseCoinsRpc,
+  ConfirmCoinReleaseRpc,
+];
 const MESSAGES = [
   RiskVerdictsMessages,
   AmlVerdictsMessages,
@@ -180,8 +205,10 @@ function workersOf(env: SettlementEnv, { store, reader, authenticator, gate }: W
     new AssignDestinations(env, store, reader, gate),
     new SignPayouts(env, store, reader, gate),
     new ReleaseQueued(env, store, reader, gate),
+    new ReleaseCoins(env, store, reader, gate),
     ...(env.config.policy.consolidation === undefined ? [] : [new ConsolidateCoins(env, store, reader, gate)]),
     new SealLedger(env, store, reader, gate),
+    new CheckpointBalances(env),
     expiry,
     authenticator.worker,
   ];

@@ -10,9 +10,11 @@ import type { Batch, CommandHandler, Handled, Session, StoreCommand } from '@fin
 import { assertNever, type Instant, unwrap } from '@finality/kernel';
 import {
   type Account,
+  ANCESTRY_MAX,
   type CreateAccount,
   decideCreateAccount,
   decideLedgerHead,
+  decideReleaseCoins,
   decideSigning,
   type DecisionRecord,
   isPaid,
@@ -20,15 +22,18 @@ import {
   type LedgerHeadRefused,
   type LineageState,
   POLICY_VERSION,
+  type ReleaseCoins,
   type Refused,
   type SigningAccepted,
   type SigningFacts,
   type SigningLimits,
   type SigningRequest,
+  type VersionRef,
 } from '@finality/signing';
 import type { LedgerHead } from '@finality/ledger';
 import type { Keyring } from './keyring.ts';
 import {
+  type Ancestor,
   branchName,
   indicesOf,
   type JournalAnswer,
@@ -64,6 +69,7 @@ import {
 export type SignerBody =
   | ({ readonly kind: 'create_account' } & CreateAccount)
   | { readonly kind: 'sign'; readonly request: SigningRequest }
+  | ({ readonly kind: 'release_coins' } & ReleaseCoins)
   | { readonly kind: 'raise_epoch'; readonly above: number }
   | { readonly kind: 'sign_head'; readonly head: LedgerHead }
   | AllowListBody;
@@ -77,6 +83,7 @@ export type SignerReply =
   | { readonly kind: 'refused'; readonly refused: Refused | LedgerHeadRefused }
   /** The head of a segment of the ledger is on record, this time or before. */
   | { readonly kind: 'head_accepted' }
+  | { readonly kind: 'coins_released' }
   | AllowListReply;
 
 export interface SignerHandlerOptions {
@@ -96,12 +103,13 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
   async load(session: Session, commands: readonly StoreCommand<SignerBody>[], batch: Batch): Promise<SignerWorld> {
     const bodies = commands.map(({ body }) => body);
     const requests = bodies.flatMap((body) => (body.kind === 'sign' ? [body.request] : []));
+    const releases = bodies.flatMap((body) => (body.kind === 'release_coins' ? [body] : []));
     const creations = bodies.flatMap((body) => (body.kind === 'create_account' ? [body.walletId] : []));
     const wallets = [...creations, ...requests.flatMap(walletsOf)];
     const streams = new Set([
       ...(bodies.some(({ kind }) => kind === 'raise_epoch') ? [epochStreamKey] : []),
       ...wallets.map(accountStreamOf),
-      ...requests.map(({ lineageId }) => lineageStreamOf(lineageId)),
+      ...[...requests, ...releases].map(({ lineageId }) => lineageStreamOf(lineageId)),
       ...requests.flatMap(destinationsOf).map(destinationStreamOf),
       ...(bodies.some(({ kind }) => kind === 'sign_head') ? [`${ledgerHeadsStream.aggregate.name}/${LEDGER_ID}`] : []),
       ...bodies.flatMap((body) => (isAllowListBody(body) ? streamsOf(body) : [])),
@@ -109,7 +117,13 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
     await batch.loadStreams(session, [...streams]);
     const since = (batch.now - this.#options.limits.windowMs) as Instant;
     const journal = await readJournal(session, {
-      outpoints: [...new Set(requests.flatMap(({ inputs }) => inputs.map(({ outpoint }) => outpoint)))],
+      anchors: requests.map(({ anchor }) => anchor),
+      outpoints: [
+        ...new Set([
+          ...requests.flatMap(({ inputs }) => inputs.map(({ outpoint }) => outpoint)),
+          ...releases.flatMap(({ outpoints }) => outpoints),
+        ]),
+      ],
       settlements: [
         ...new Set(requests.flatMap(({ outputs }) => outputs.flatMap((o) => (isPaid(o) ? [o.settlementId] : [])))),
       ],
@@ -122,6 +136,11 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       wallets: [...new Set(requests.flatMap(walletsOf))],
       since,
     });
+    const paying = [...journal.payments.values()].flat().map(({ lineageId }) => lineageStreamOf(lineageId));
+    await batch.loadStreams(
+      session,
+      [...new Set(paying)].filter((stream) => !streams.has(stream)),
+    );
     const usedNonces = await loadUsedNonces(session, bodies.filter(isAllowListBody));
     return new SignerWorld(journal, creations.length > 0 ? await nextAccountIndex(session) : 0, usedNonces);
   }
@@ -134,6 +153,8 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
         return { kind: 'accepted', reply: this.#sign(body.request, world, batch) };
       case 'raise_epoch':
         return { kind: 'accepted', reply: raiseEpoch(body.above, world, batch) };
+      case 'release_coins':
+        return releaseCoins(body, world, batch);
       case 'sign_head':
         return { kind: 'accepted', reply: acceptHead(body.head, batch) };
       case 'register_signatory':
@@ -215,7 +236,9 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       now: batch.now,
       lineage,
       coin: (outpoint) => world.coin(outpoint),
-      lineageOfSettlement: (settlementId) => world.lineageOfSettlement.get(settlementId),
+      paymentsOf: (settlementId) => world.paymentsOf(settlementId),
+      ancestryOf: (anchor) => world.ancestryOf(anchor),
+      otherLineage: (lineageId) => batch.state(lineageStream, lineageId),
       // A lineage sends from one wallet only; if this request names another, it is refused for that before limits count.
       sentBeforeSats:
         (world.sent.get(account?.institutionId ?? '') ?? 0n) -
@@ -225,6 +248,20 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       epochHighest: world.epochHighest,
     };
   }
+}
+
+function releaseCoins(command: ReleaseCoins, world: SignerWorld, batch: Batch): Handled<SignerReply> {
+  const { lineageId } = command;
+  const decision = decideReleaseCoins(command, batch.state(lineageStream, lineageId), {
+    now: batch.now,
+    ownerOf: (outpoint) => world.coin(outpoint).lineageId,
+  });
+  if (decision.kind === 'refused') return { kind: 'refused', refusal: decision.refused };
+  for (const event of decision.events) {
+    batch.append(lineageStream, lineageId, event);
+    world.released(event.outpoints);
+  }
+  return { kind: 'accepted', reply: { kind: 'coins_released' } };
 }
 
 function raiseEpoch(above: number, world: SignerWorld, batch: Batch): SignerReply {
@@ -259,21 +296,20 @@ export class SignerWorld {
   accountIndexNext: number;
   epochHighest: number;
   readonly usedNonces: UsedNonces;
-  readonly lineageOfSettlement: Map<string, string>;
   readonly sent: Map<string, bigint>;
   readonly sentInLineage: Map<string, bigint>;
   readonly #indicesHighest: Map<string, number>;
-  readonly #coins: Map<
-    OutpointKey,
-    { readonly lineageId: string; readonly valueSats: KnownCoin['valueSats'] & bigint }
-  >;
+  readonly #coins: Map<OutpointKey, KnownCoin>;
   readonly #parents: Map<string, ParsedTransaction>;
+  readonly #payments: Map<string, readonly VersionRef[]>;
+  readonly #ancestors: Map<string, Ancestor>;
 
   constructor(journal: JournalAnswer, accountIndexNext: number, usedNonces: UsedNonces) {
     this.usedNonces = usedNonces;
     this.accountIndexNext = accountIndexNext;
     this.epochHighest = journal.epochHighest;
-    this.lineageOfSettlement = new Map(journal.lineageOfSettlement);
+    this.#payments = new Map(journal.payments);
+    this.#ancestors = new Map(journal.ancestors);
     this.sent = new Map(journal.sent);
     this.sentInLineage = new Map(journal.sentInLineage);
     this.#indicesHighest = new Map(journal.indicesHighest);
@@ -285,6 +321,27 @@ export class SignerWorld {
   coin(outpoint: OutpointKey): KnownCoin {
     const made = this.#parents.get(outpoint.slice(0, 64))?.outputs[Number(outpoint.slice(65))];
     return { ...this.#coins.get(outpoint), ...(made ? { valueSats: made.valueSats, script: made.script } : {}) };
+  }
+
+  paymentsOf(settlementId: string): readonly VersionRef[] {
+    return this.#payments.get(settlementId) ?? [];
+  }
+
+  ancestryOf(anchor: OutpointKey): readonly VersionRef[] {
+    const ancestry: VersionRef[] = [];
+    let made = this.#ancestors.get(anchor.slice(0, 64));
+    while (made !== undefined && ancestry.length < ANCESTRY_MAX) {
+      ancestry.push(made);
+      made = this.#ancestors.get(made.anchor.slice(0, 64));
+    }
+    return ancestry;
+  }
+
+  released(outpoints: readonly OutpointKey[]): void {
+    for (const outpoint of outpoints) {
+      const { lineageId: _before, ...coin } = this.#coins.get(outpoint) ?? {};
+      this.#coins.set(outpoint, coin);
+    }
   }
 
   /** -1: none is known. */
@@ -304,11 +361,13 @@ export class SignerWorld {
     { request, institutionId, sentSats }: Pick<SigningAccepted, 'request' | 'institutionId' | 'sentSats'>,
     transaction: ParsedTransaction,
   ): void {
-    const { lineageId } = request;
+    const { lineageId, version, anchor } = request;
     for (const [i, { valueSats }] of request.inputs.entries()) {
       this.#coins.set(outpointKey(transaction.inputs[i]!.outpoint), { lineageId, valueSats });
     }
-    for (const { settlementId } of request.payouts) this.lineageOfSettlement.set(settlementId, lineageId);
+    for (const { settlementId } of request.payouts)
+      this.#payments.set(settlementId, [...this.paymentsOf(settlementId), { lineageId, version }]);
+    this.#ancestors.set(transaction.txid, { lineageId, version, anchor });
     const before = this.sentInLineage.get(lineageId) ?? 0n;
     const after = sentSats > before ? sentSats : before;
     this.sentInLineage.set(lineageId, after);

@@ -1,56 +1,9 @@
-// Read by `npm run generate` before there is any generated code: it imports nothing.
+import { LEDGER } from './refused-ledger-input.ts';
+import { invalid, type RefusedCaller, type RefusedInput } from './refused-row.ts';
 
-/** Who sends a request that is refused. */
-export type RefusedCaller =
-  /** An API key of the institution that pays in the good request. */
-  | 'payer'
-  /** An API key of the institution that is paid. */
-  | 'payee'
-  /** An API key of an institution that has nothing to do with it. */
-  | 'stranger'
-  | 'operator'
-  | 'compliance'
-  /** No `authorization` at all. */
-  | 'none'
-  /** Something that doesn't look like an API key. */
-  | 'malformed'
-  /** A key that was never issued. */
-  | 'unissued'
-  /** The id of a key that exists with another secret. */
-  | 'wrong'
-  /** A key of the payer that was revoked. */
-  | 'revoked';
+export type { RefusedCaller, RefusedInput } from './refused-row.ts';
 
-type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
-
-/** One way to send bad input, and exactly how it is refused. `docs/api.md` shows these as a table; a test sends each of them. */
-export interface RefusedInput {
-  /** With its service where several have one of that name. */
-  readonly rpc: string;
-  /** In words. */
-  readonly input: string;
-  /** gRPC status. In a stream of requests: of the item, in its result. */
-  readonly status: string;
-  /** `google.rpc.BadRequest.field_violations[].field`, separated by commas; empty where no field is to blame. */
-  readonly field: string;
-  /** `google.rpc.ErrorInfo.reason`. */
-  readonly reason: string;
-  /** Default: the payer, or whoever else may send the good request. */
-  readonly caller?: RefusedCaller;
-  /** What makes of a good request this one, in protobuf's JSON. */
-  readonly change?: Readonly<Record<string, Json>>;
-  /** The good request was sent before with the same idempotency key. */
-  readonly repeated?: true;
-}
-
-const invalid = (rpc: string, input: string, field: string, change: Readonly<Record<string, Json>>): RefusedInput => ({
-  rpc,
-  input,
-  status: 'INVALID_ARGUMENT',
-  field,
-  reason: 'INVALID_ARGUMENT',
-  change,
-});
+// Read by `npm run generate` before there is any generated code: it imports nothing that is.
 
 /** Of a wallet on regtest whose keys are nobody's secret. */
 export const WELL_FORMED_DESCRIPTOR =
@@ -220,6 +173,21 @@ const SETTLEMENTS: readonly RefusedInput[] = [
     reason: 'ROLE_REQUIRED',
     caller: 'payer',
   })),
+  ...['ListLockedCoins', 'ReleaseCoins', 'ConfirmCoinRelease'].map((rpc): RefusedInput => ({
+    rpc,
+    input: 'an institution’s API key',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'ROLE_REQUIRED',
+    caller: 'payer',
+  })),
+  ...['ReleaseCoins', 'ConfirmCoinRelease'].flatMap((rpc) => [
+    invalid(rpc, 'no reason', 'reason', { reason: '' }),
+    invalid(rpc, 'no lineage', 'lineage_id', { lineage_id: '' }),
+    invalid(rpc, 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
+  ]),
+  invalid('ListLockedCoins', 'page of more than 1,000', 'page_size', { page_size: 1_001 }),
+  invalid('ListLockedCoins', 'a page token of nowhere', 'page_token', { page_token: 'nowhere' }),
   invalid('BeginRecovery', 'no reason', 'reason', { reason: '' }),
   invalid('FinishRecovery', 'no reason', 'reason', { reason: '' }),
   invalid('FinishRecovery', 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
@@ -352,25 +320,7 @@ const OTHERS: readonly RefusedInput[] = [
   invalid('ListAddresses', 'page size 1001', 'page_size', { page_size: 1001 }),
   invalid('GetGapReport', 'gap limit negative', 'gap_limit', { gap_limit: -1 }),
   invalid('ListWallets', 'page size 1001', 'page_size', { page_size: 1001 }),
-  {
-    rpc: 'GetBalances',
-    input: 'another institution’s API key',
-    status: 'PERMISSION_DENIED',
-    field: '',
-    reason: 'FOREIGN_INSTITUTION',
-    caller: 'stranger',
-  },
-  invalid('ListEntries', 'page size 1001', 'page_size', { page_size: 1001 }),
-  invalid('GetInclusionProof', 'a transfer id that is none', 'transfer_id', { transfer_id: 'mine' }),
-  {
-    rpc: 'GetInclusionProof',
-    input: 'a transfer that is on no account of the institution',
-    status: 'NOT_FOUND',
-    field: '',
-    reason: 'UNKNOWN_TRANSFER',
-  },
-  invalid('ListLedgerHeads', 'page size 1001', 'page_size', { page_size: 1001 }),
-  invalid('ListLedgerHeads', 'a segment below 0', 'from_segment', { from_segment: -1 }),
+  ...LEDGER,
   invalid('RunReconciliation', 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
   {
     rpc: 'GetReport',

@@ -9,6 +9,8 @@ export interface Head {
   readonly position: bigint;
   readonly hash: Buffer;
   readonly epoch: number;
+  /** When its last event was recorded; 0 before the first. */
+  readonly recordedAt: bigint;
 }
 
 /** An event ready to be inserted. */
@@ -64,7 +66,8 @@ export class BatchState implements Batch {
     this.#runtime = options.runtime;
     this.#service = options.service;
     this.#head = options.head;
-    this.now = options.runtime.now();
+    // A clock that was set back, or another machine's, must not record something as earlier than what came before it.
+    this.now = Math.max(options.runtime.now(), Number(options.head.recordedAt)) as Instant;
   }
 
   /** Position of the last event of the log, this batch's included. */

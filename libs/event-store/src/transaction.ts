@@ -111,6 +111,9 @@ async function connect(pool: Pool): Promise<PoolClient> {
   }
 }
 
+const HEAD_STATEMENT = `SELECT h.position, h.hash, h.epoch, coalesce(e.recorded_at, 0) AS "recordedAt"
+  FROM store_head h LEFT JOIN events e ON e.position = h.position`;
+
 async function lock(
   session: ClientSession,
   options: Pick<TransactionOptions<unknown, unknown, unknown>, 'schema' | 'timeouts' | 'writer'>,
@@ -121,7 +124,7 @@ async function lock(
   const begin = lockStatements(options.schema, options.timeouts);
   const fence = lease ? [FENCE_STATEMENT] : [];
   const results = await session.statements<Head & { readonly fencing: bigint }>(
-    [begin, ...fence, 'SELECT position, hash, epoch FROM store_head'].join('; '),
+    [begin, ...fence, HEAD_STATEMENT].join('; '),
   );
   if (lease && results.at(-2)?.rows[0]?.fencing !== lease.fencing) {
     writer?.superseded();

@@ -1,4 +1,5 @@
 import { insertOnlyDdl } from '@finality/event-store';
+import { checkpointDdl } from './checkpoints.ts';
 
 export interface LedgerDdlOptions {
   /** The service's schema, whose event store tables exist already (their `refuse_change` function is used). */
@@ -72,11 +73,19 @@ export function ledgerDdl(options: LedgerDdlOptions): readonly string[] {
     `GRANT SELECT, INSERT, UPDATE (overdraft, debits_posted, credits_posted, debits_pending, credits_pending, updated_position, updated_at)
        ON ${accounts} TO "${options.serviceRole}"`,
     `GRANT SELECT, UPDATE (number, chain, position, accounts) ON ${schema}.ledger_head TO "${options.serviceRole}"`,
+    ...checkpointDdl(options),
   ];
 }
 
 /** Takes away what {@link ledgerDdl} made. */
 export function ledgerDropDdl(options: Pick<LedgerDdlOptions, 'schema'>): readonly string[] {
-  const tables = ['ledger_segments', 'ledger_head', 'ledger_transfers', 'ledger_accounts'];
+  const tables = [
+    'ledger_checkpoints_head',
+    'ledger_checkpoints',
+    'ledger_segments',
+    'ledger_head',
+    'ledger_transfers',
+    'ledger_accounts',
+  ];
   return tables.map((table) => `DROP TABLE "${options.schema}".${table}`);
 }

@@ -1,5 +1,6 @@
 import type { Session } from '@finality/event-store';
 import { assert } from '@finality/kernel';
+import { WRONG_CHECKPOINTS } from './checkpoints.ts';
 import { verifyEntries } from './verify-entries.ts';
 
 export type LedgerVerification =
@@ -34,12 +35,12 @@ interface DifferenceRow {
 }
 
 /**
- * Recomputes every balance from the transfers and checks that each transfer makes sense; then hashes every entry anew, follows the chain over
+ * Recomputes every balance, and every balance kept at a checkpoint, from the transfers and checks that each transfer makes sense; then hashes every entry anew, follows the chain over
  * them and the trees and signatures of sealed segments. Reads the whole ledger: run it in a `REPEATABLE READ` transaction when there may be writers.
  * @param publicKey hex of the key that signs heads, where it is known from elsewhere; otherwise the first segment's must have signed all
  */
 export async function verifyLedger(session: Session, publicKey?: string): Promise<LedgerVerification> {
-  for (const check of [BROKEN_TRANSFERS, WRONG_TOTALS, NOT_ZERO]) {
+  for (const check of [BROKEN_TRANSFERS, WRONG_TOTALS, NOT_ZERO, WRONG_CHECKPOINTS]) {
     const [difference] = await session.query<DifferenceRow>(check);
     if (difference !== undefined) return { ok: false, difference };
   }

@@ -57,6 +57,8 @@ export interface Book {
   openLineagesOf(walletId: string): readonly string[];
   /** Whether a payout of the wallet is queued that fewer, larger coins wouldn't help. */
   waitsForCoins(walletId: string): boolean;
+  /** BILATERAL settlements that wait for coins of the wallet, first come first. */
+  waitingPayouts(walletId: string): readonly string[];
   /** Deposits that a foreign transaction is known to exclude, or that are outputs of `txid`. */
   depositsOf(txid: string): readonly string[];
   declare(txid: string, lineageId: string): void;

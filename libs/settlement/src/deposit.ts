@@ -48,7 +48,7 @@ export type DepositEvent = { readonly at: Instant } & (
       readonly byBlock?: BlockRef;
     }
   | { readonly type: 'deposit_seen_again' }
-  | { readonly type: 'deposit_reversed'; readonly byTxid: string }
+  | { readonly type: 'deposit_reversed'; readonly byTxid: string; readonly byBlock: BlockRef }
 );
 
 interface DepositLife {
@@ -80,7 +80,7 @@ export type Deposit =
         /** A reorg took its block away. */
         | { readonly status: 'unconfirmed' }
         | { readonly status: 'gone'; readonly reason: string; readonly byTxid?: string; readonly byBlock?: BlockRef }
-        | { readonly status: 'reversed'; readonly byTxid: string }
+        | { readonly status: 'reversed'; readonly byTxid: string; readonly byBlock: BlockRef }
       ));
 
 export type KnownDeposit = Exclude<Deposit, { status: 'none' }>;
@@ -169,7 +169,7 @@ function evolveKnown(state: KnownDeposit, event: Exclude<DepositEvent, { type: '
       assert(state.status === 'gone' || state.status === 'reversed', `a deposit that is ${state.status} wasn't away`);
       return { ...life, status: 'detected', episode: state.episode + 1 };
     case 'deposit_reversed':
-      return { ...life, status: 'reversed', byTxid: event.byTxid };
+      return { ...life, status: 'reversed', byTxid: event.byTxid, byBlock: event.byBlock };
     default:
       return assertNever(event, 'deposit event');
   }

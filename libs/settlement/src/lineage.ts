@@ -48,6 +48,8 @@ export interface LineageIdentity {
   /** It makes one coin of many, and pays nobody. */
   readonly consolidates?: true;
   readonly anchor: OutpointKey;
+  /** It pays for this version of another lineage, whose change its anchor is (CPFP). */
+  readonly parent?: { readonly lineageId: string; readonly version: number };
 }
 
 /** Where a version's outputs go. */
@@ -101,6 +103,14 @@ export interface VersionPayout extends LineagePayout {
   readonly droppedSats: Sats;
 }
 
+/** What a later version, or another lineage, pays of it: the same. */
+export const payoutOf = ({
+  outpoint: _outpoint,
+  feeSats: _fee,
+  droppedSats: _dropped,
+  ...payout
+}: VersionPayout): LineagePayout => payout;
+
 /** A transaction offered for signature. */
 export interface LineageVersion {
   readonly version: number;
@@ -139,6 +149,16 @@ export interface Conflict {
   readonly block: BlockRef;
 }
 
+/** Coins that a lineage has for nothing any more: somebody asks for them, and somebody else agrees. */
+export interface CoinRelease {
+  readonly outpoints: readonly OutpointKey[];
+  readonly proposedBy: string;
+  readonly reason: string;
+  /** From then on the signer is told, and then they are free. */
+  readonly confirmedBy?: string;
+  readonly confirmationReason?: string;
+}
+
 export type LineageEvent = { readonly at: Instant } & (
   | { readonly type: 'lineage_planned'; readonly plan: LineagePlan }
   /** A payout has joined the first version, or left it, before anything was offered. */
@@ -163,6 +183,9 @@ export type LineageEvent = { readonly at: Instant } & (
   | { readonly type: 'input_lost'; readonly outpoint: OutpointKey; readonly reason: string }
   | { readonly type: 'lineage_final' }
   | { readonly type: 'lineage_dead'; readonly reason: string }
+  | { readonly type: 'release_proposed'; readonly release: CoinRelease }
+  | { readonly type: 'release_confirmed'; readonly by: string; readonly reason: string }
+  | { readonly type: 'coins_released'; readonly outpoints: readonly OutpointKey[] }
 );
 
 interface Offered extends LineageIdentity {
@@ -179,6 +202,10 @@ interface Offered extends LineageIdentity {
   readonly lost: readonly OutpointKey[];
   /** In flight for versions that pay nobody but the wallet: nobody's share, so their fee is held for the lineage itself. */
   readonly ownHeldSats: Sats;
+  /** Under way: proposed, or confirmed too. */
+  readonly release?: CoinRelease;
+  /** No version to come may spend them. */
+  readonly released: readonly OutpointKey[];
 }
 
 /** `dead` and `final` are the only ends once offered. */
@@ -231,11 +258,54 @@ export function versionToSign(lineage: OfferedLineage): OfferedVersion | undefin
 /** It pays the wallet alone: what it was to pay has been cancelled. */
 export const paysNobody = ({ payouts }: Pick<LineageVersion, 'payouts'>): boolean => payouts.length === 0;
 
+/** The lineage of the transaction that pays for this version. */
+export const childIdOf = (lineageId: string, version: number): string => `${lineageId}/${version}`;
+
+/** The version that a lineage pays for, if it has its id from one. */
+export function parentOf(childId: string): LineageIdentity['parent'] {
+  const [lineageId, version] = childId.split('/');
+  return version === undefined ? undefined : { lineageId: lineageId!, version: Number(version) };
+}
+
+/** What a lineage is from the beginning. */
+export function identityOf(lineage: Exclude<Lineage, { status: 'none' }>): LineageIdentity {
+  const { lineageId, walletId, institutionId, custodial, consolidates, anchor, parent } =
+    'plan' in lineage ? lineage.plan : lineage;
+  return {
+    lineageId,
+    walletId,
+    institutionId,
+    custodial,
+    ...(consolidates && { consolidates }),
+    anchor,
+    ...(parent && { parent }),
+  };
+}
+
+/** The settlement in whose name something is done for a lineage: the one that it has its id from. */
+export const beginnerOf = ({ lineageId, parent }: Pick<LineageIdentity, 'lineageId' | 'parent'>): string =>
+  parent?.lineageId ?? lineageId;
+
+/** Whether one version pays what another doesn't: some of it may be left over once one of them has won. */
+export function versionsDiffer(versions: readonly Pick<LineagePlan, 'payouts'>[]): boolean {
+  const payees = versions.map(({ payouts }) => payouts.map(({ settlementId }) => settlementId).sort());
+  return new Set(payees.map((ids) => ids.join('\n'))).size > 1;
+}
+
+/** At most one output goes back to the wallet. */
+export const changeOf = ({ outputs }: LineageVersion): DeclaredOutput | undefined =>
+  outputs.find(({ role }) => role === 'change');
+
 /** What is to be offered next, if anything. */
 export function planOf(lineage: Lineage): LineagePlan | undefined {
   if (lineage.status === 'planned') return lineage.plan;
   return lineage.status === 'offered' ? lineage.next : undefined;
 }
+
+/** Settlements that any version pays that was offered. */
+export const settlementsPaid = ({ versions }: Pick<OfferedLineage, 'versions'>): readonly string[] => [
+  ...new Set(versions.flatMap(({ payouts }) => payouts.map(({ settlementId }) => settlementId))),
+];
 
 /** Settlements that a lineage pays in any version, or is to. */
 export function settlementsOf(lineage: Lineage): readonly string[] {
@@ -295,11 +365,19 @@ function assigned(state: Lineage, { version, destinations }: Extract<LineageEven
 function withVersion(state: Lineage, version: LineageVersion): Lineage {
   const added = { ...version, broadcast: false };
   if (state.status === 'planned') {
-    const { lineageId, walletId, institutionId, custodial, consolidates, anchor } = state.plan;
     const { conflicts } = state;
-    const identity = { lineageId, walletId, institutionId, custodial, ...(consolidates && { consolidates }), anchor };
+    const identity = identityOf(state);
     const ownHeldSats = ownHeld(version, 0n as Sats);
-    return { ...identity, status: 'offered', versions: [added], life: 0, conflicts, lost: [], ownHeldSats };
+    return {
+      ...identity,
+      status: 'offered',
+      versions: [added],
+      life: 0,
+      conflicts,
+      lost: [],
+      ownHeldSats,
+      released: [],
+    };
   }
   const { next, ...rest } = offered(state);
   assert(next?.version === version.version, `version ${version.version} was planned`);
@@ -374,6 +452,16 @@ function evolveOffered(state: OfferedLineage, event: OfferedEvent): Lineage {
       return { ...state, status: 'final', ownHeldSats: ownFeeInBlock(state) };
     case 'lineage_dead':
       return { ...state, status: 'dead', ownHeldSats: 0n as Sats };
+    case 'release_proposed':
+      return { ...state, release: event.release };
+    case 'release_confirmed': {
+      assert(state.release !== undefined, 'what is confirmed was proposed');
+      return { ...state, release: { ...state.release, confirmedBy: event.by, confirmationReason: event.reason } };
+    }
+    case 'coins_released': {
+      const { release: _done, ...rest } = state;
+      return { ...rest, released: [...new Set([...rest.released, ...event.outpoints])] };
+    }
     default:
       return assertNever(event, 'lineage event');
   }

@@ -1,10 +1,10 @@
+import { NEXT_STATES } from './settlement-states.ts';
 import { type Instant, sats } from '@finality/kernel';
 import type { OutpointKey, Txid } from '@finality/bitcoin';
 import { describe, expect, it } from 'vitest';
 import {
   confirmationsAt,
   living,
-  NEXT_STATES,
   type Payout,
   type Settlement,
   settlementAggregate,
@@ -31,6 +31,7 @@ const terms: Terms = {
 };
 const payout: Payout = {
   lineageId: 's',
+  formerLineages: [],
   txid: 'bb' as Txid,
   outpoint: 'bb:0' as OutpointKey,
   feeSats: sats(300n),

@@ -1,3 +1,4 @@
+import { NEXT_STATES } from './settlement-states.ts';
 import {
   chargeFee,
   type CoinSelectionFault,
@@ -69,6 +70,8 @@ export interface BlockRef {
 /** How a settlement is paid: by the version of its lineage that is in a block, else by the one offered last. */
 export interface Payout {
   readonly lineageId: string;
+  /** That it was in before: they may pay it still, should a reorg take back what is final. */
+  readonly formerLineages: readonly string[];
   readonly txid: Txid;
   readonly outpoint: OutpointKey;
   /** Its share of that version's fee. */
@@ -118,6 +121,8 @@ export type SettlementEvent = { readonly at: Instant } &
     | { readonly type: 'payout_offered'; readonly payout: Payout }
     /** Another version of its transaction is offered; to a restored store, maybe while one it knew is in a block. */
     | { readonly type: 'payout_replaced'; readonly payout: Payout }
+    /** What its transaction would have been has lost, without it: another lineage is to pay it. */
+    | { readonly type: 'payout_requeued'; readonly lineageId: string; readonly reason: string }
     | { readonly type: 'payout_confirmed'; readonly block: BlockRef; readonly payout: Payout }
     /** `height`: of the last block below the one that is gone. */
     | { readonly type: 'payout_unconfirmed'; readonly reason: string; readonly height: number }
@@ -187,27 +192,6 @@ export type LivingSettlement = Life &
 
 export type SettlementStatus = LivingSettlement['status'];
 
-/** Where each state can lead (DESIGN 7); anything else can't be written. */
-export const NEXT_STATES: Readonly<Record<Settlement['status'], readonly SettlementStatus[]>> = {
-  none: ['received'],
-  received: ['screening', 'cancelled', 'expired'],
-  screening: ['approved', 'under_review', 'rejected', 'cancelled', 'expired'],
-  under_review: ['approved', 'rejected', 'cancelled', 'expired'],
-  approved: ['reserved', 'queued', 'failed', 'cancelled', 'expired'],
-  queued: ['reserved', 'failed', 'cancelled', 'expired'],
-  reserved: ['settled', 'executing', 'awaiting_signature', 'queued', 'failed', 'cancelled', 'expired'],
-  awaiting_signature: ['executing', 'queued', 'failed', 'cancelled', 'expired'],
-  executing: ['confirming', 'failed', 'cancelled'],
-  confirming: ['settled', 'executing'],
-  settled: ['reopened'],
-  reopened: ['settled', 'reversed'],
-  rejected: [],
-  reversed: [],
-  failed: [],
-  cancelled: [],
-  expired: [],
-};
-
 export const settlementAggregate: Aggregate<Settlement, SettlementEvent> = {
   name: 'settlement',
   initialState: { status: 'none' },
@@ -219,6 +203,15 @@ export function living(settlement: Settlement): LivingSettlement {
   assert(settlement.status !== 'none', 'the settlement does not exist');
   return settlement;
 }
+
+/** Offered, and in no block. */
+export type WaitingSettlement = Extract<
+  LivingSettlement,
+  { status: 'executing' | 'awaiting_signature'; payout: Payout }
+>;
+
+export const isWaiting = (state: Settlement): state is WaitingSettlement =>
+  state.status === 'executing' || (state.status === 'awaiting_signature' && 'payout' in state);
 
 /** The lineage that pays it, or is to. */
 export function lineageIdOf(state: LivingSettlement): string | undefined {
@@ -306,6 +299,8 @@ function evolveLiving(
     case 'payout_offered':
     case 'payout_replaced':
       return offered(state, event);
+    case 'payout_requeued':
+      return requeued(state, event);
     case 'payout_confirmed':
       return confirmed(state, event);
     case 'payout_unconfirmed':
@@ -391,6 +386,23 @@ function awaited(state: LivingSettlement, at: Instant): LivingSettlement {
   const { lineageId, feeReservedSats } = state;
   assert(lineageId !== undefined && feeReservedSats !== undefined, 'what is signed was reserved on the chain');
   return { ...move(state, 'awaiting_signature', at), status: 'awaiting_signature', lineageId, feeReservedSats };
+}
+
+function requeued(state: LivingSettlement, { lineageId, at }: { lineageId: string; at: Instant }): LivingSettlement {
+  assert(
+    state.status === 'executing' || state.status === 'reopened' || state.status === 'reversed',
+    `a payout is left over while it waits, not ${state.status}`,
+  );
+  return { ...state, payout: { ...state.payout, ...movedTo(state.payout, lineageId) }, updatedAt: at };
+}
+
+/** The lineage that is to pay it now, and those that were to before. */
+export function movedTo(
+  { lineageId: before, formerLineages }: Payout,
+  lineageId: string,
+): Pick<Payout, 'lineageId' | 'formerLineages'> {
+  if (before === lineageId) return { lineageId, formerLineages };
+  return { lineageId, formerLineages: [...formerLineages.filter((id) => id !== lineageId && id !== before), before] };
 }
 
 function reserved(

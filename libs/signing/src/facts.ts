@@ -17,12 +17,18 @@ export interface SigningLimits {
 
 /** What the journal knows of a coin. */
 export interface KnownCoin {
-  /** The lineage that has it, once it was in an accepted transaction. */
+  /** The lineage that has it, once it was in an accepted transaction and until it is released. */
   readonly lineageId?: string;
   /** From the journal: declared when it was accepted before, or read from the transaction of ours that made it. */
   readonly valueSats?: Sats;
   /** Of the transaction of ours that made it. */
   readonly script?: ScriptHex;
+}
+
+/** A transaction that was accepted. */
+export interface VersionRef {
+  readonly lineageId: string;
+  readonly version: number;
 }
 
 /** All that a decision rests on besides the request. Everything here is the signer's own. */
@@ -39,8 +45,12 @@ export interface SigningFacts {
   readonly now: Instant;
   readonly lineage: LineageState;
   coin(outpoint: OutpointKey): KnownCoin;
-  /** The lineage that pays this settlement, if any. */
-  lineageOfSettlement(settlementId: string): string | undefined;
+  /** Accepted transactions that pay this settlement. */
+  paymentsOf(settlementId: string): readonly VersionRef[];
+  /** Accepted transactions that whoever spends this coin needs: the one that made it, the one that made that one's anchor, and so on. */
+  ancestryOf(anchor: OutpointKey): readonly VersionRef[];
+  /** Another lineage, as the journal has it. */
+  otherLineage(lineageId: string): LineageState;
   /** What left the institution's wallets within the window in other lineages. */
   readonly sentBeforeSats: bigint;
   /** The most that a version of this lineage sent within the window. */

@@ -7,7 +7,7 @@ import { isPaid, type PaidOutput, type PayoutAuthorisation, type SigningRequest 
 import { type Refused, refusedBy } from './rules.ts';
 
 /**
- * Outputs to payees and authorisations match one to one, each settlement once, and in no other lineage; what payees get less than the amounts
+ * Outputs to payees and authorisations match one to one, each settlement once, and in no other lineage that this one doesn't exclude; what payees get less than the amounts
  * is within what is authorised, and together no more than the transaction's fee: nobody else can gain by it.
  */
 export function checkPayouts(
@@ -29,7 +29,7 @@ export function checkPayouts(
     const problem =
       checkPayout(output, authorised.get(settlementId), payer, facts) ??
       checkSame(output, facts.lineage.payouts[settlementId]) ??
-      checkSettlement(settlementId, request.lineageId, facts) ??
+      checkLineages(output, request, facts) ??
       checkUsable(output, facts);
     if (problem) return problem;
   }
@@ -89,13 +89,27 @@ function checkSame(output: PaidOutput, before: FixedPayout | undefined): Refused
 }
 
 /**
- * A payout leaves a lineage only when every version that pays it is dead, which the chain says and the signer can't see: it refuses for good,
- * and leaves it to an operator.
+ * Another lineage may pay what one has paid before only if each of its transactions excludes all of those: its anchor comes from a version of
+ * that lineage, by way of others if need be, that doesn't pay it. Whatever spends such an anchor needs that version, which spends the same anchor
+ * as those that do pay. What else the chain says the signer can't see: it refuses for good, and leaves it to an operator.
  */
-function checkSettlement(settlementId: string, lineageId: string, facts: SigningFacts): Refused | undefined {
-  const lineage = facts.lineageOfSettlement(settlementId);
-  if (lineage === undefined || lineage === lineageId) return undefined;
-  return refusedBy('SETTLEMENT_OF_OTHER_LINEAGE', `settlement ${settlementId} is paid by lineage ${lineage}`);
+function checkLineages(output: PaidOutput, request: SigningRequest, facts: SigningFacts): Refused | undefined {
+  const { settlementId } = output;
+  const others = facts.paymentsOf(settlementId).filter(({ lineageId }) => lineageId !== request.lineageId);
+  if (others.length === 0) return undefined;
+  const ancestry = facts.ancestryOf(request.anchor);
+  for (const lineageId of new Set(others.map((payment) => payment.lineageId))) {
+    const needed = ancestry.filter((ancestor) => ancestor.lineageId === lineageId);
+    const paying = others.filter((payment) => payment.lineageId === lineageId).map(({ version }) => version);
+    if (needed.length === 0 || needed.some(({ version }) => paying.includes(version)))
+      return refusedBy(
+        'SETTLEMENT_OF_OTHER_LINEAGE',
+        `settlement ${settlementId} is paid by lineage ${lineageId}, expected an anchor that comes from a version without it`,
+      );
+    const problem = checkSame(output, facts.otherLineage(lineageId).payouts[settlementId]);
+    if (problem) return problem;
+  }
+  return undefined;
 }
 
 const placeOf = (paid: PaidOutput): string =>

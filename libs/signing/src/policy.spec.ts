@@ -171,7 +171,9 @@ function facts(over: Partial<SigningFacts> = {}): SigningFacts {
     now: DESTINATION.usableAt,
     lineage: lineageAggregate.initialState,
     coin: () => ({}),
-    lineageOfSettlement: () => undefined,
+    paymentsOf: () => [],
+    ancestryOf: () => [],
+    otherLineage: () => lineageAggregate.initialState,
     sentBeforeSats: 0n,
     sentInLineageSats: 0n,
     limits: {
@@ -254,6 +256,7 @@ const refused: Readonly<Record<SigningRule, Draft>> = {
   },
   INPUT_NOT_DECLARED: asking({ inputs: [...draft().request.inputs].reverse() }),
   COIN_OF_OTHER_LINEAGE: knowing({ coin: (outpoint) => (outpoint === COIN ? { lineageId: 'l-0' } : {}) }),
+  COIN_RELEASED: knowing({ lineage: { ...lineageAggregate.initialState, released: [COIN] } }),
   COIN_VALUE_DIFFERS: knowing({ coin: (outpoint) => (outpoint === COIN ? { valueSats: sats(60_001n) } : {}) }),
   COIN_SCRIPT_DIFFERS: knowing({ coin: (outpoint) => (outpoint === COIN ? { script: scriptOf(payer, 0, 9) } : {}) }),
   OUTPUT_NOT_DECLARED: outputsOf(toPayee),
@@ -314,7 +317,7 @@ const refused: Readonly<Record<SigningRule, Draft>> = {
   PAYOUT_DIFFERS: knowing({
     lineage: { ...lineageAggregate.initialState, payouts: { 's-1': { ...toPayee, index: toPayee.index + 1 } } },
   }),
-  SETTLEMENT_OF_OTHER_LINEAGE: knowing({ lineageOfSettlement: () => 'l-0' }),
+  SETTLEMENT_OF_OTHER_LINEAGE: knowing({ paymentsOf: () => [{ lineageId: 'l-0', version: 1 }] }),
   OUTPUTS_EXCEED_INPUTS: asking({ inputs: draft().request.inputs.map((input) => ({ ...input, valueSats: sats(1n) })) }),
   FEE_TOO_HIGH: asking({}, { outputs: [payment], declared: [toPayee] }),
   FEE_RATE_TOO_HIGH: asking(
@@ -419,7 +422,7 @@ describe('decideSigning', () => {
       lineage,
       sentInLineageSats: AMOUNT + FEE,
       coin: () => ({ lineageId: 'l-1' }),
-      lineageOfSettlement: () => 'l-1',
+      paymentsOf: () => [{ lineageId: 'l-1', version: 1 }],
     };
     expect(decide({ ...next, facts: facts({ ...known, sentBeforeSats: 1_000_000n - sent }) })).toBe('accepted');
     expect(decide({ ...next, facts: facts({ ...known, sentBeforeSats: 1_000_000n - sent + 1n }) })).toBe(

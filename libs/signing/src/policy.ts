@@ -29,6 +29,8 @@ export interface Acceptance {
 /** No transaction of ours has more; it also bounds the work that a request can make. */
 export const INPUTS_MAX = 1_470;
 export const OUTPUTS_MAX = 3_000;
+/** How many accepted transactions an anchor is followed back through: each was final when the next was planned. */
+export const ANCESTRY_MAX = 50;
 const LOCKTIME_HEIGHT_MAX = 499_999_999;
 
 interface Case {
@@ -122,6 +124,8 @@ function checkInputs({ request, facts, account, transaction }: Case): Refused | 
     const outpoint = outpointKey(transaction.inputs[i]!.outpoint);
     if (declared.outpoint !== outpoint)
       return refusedBy('INPUT_NOT_DECLARED', `input ${i} spends ${outpoint}, not ${declared.outpoint}`);
+    if (facts.lineage.released.includes(outpoint))
+      return refusedBy('COIN_RELEASED', `${outpoint} was released by lineage ${request.lineageId}`);
     const known = facts.coin(outpoint);
     if (known.lineageId !== undefined && known.lineageId !== request.lineageId) {
       return refusedBy('COIN_OF_OTHER_LINEAGE', `${outpoint} belongs to lineage ${known.lineageId}`);

@@ -26,6 +26,7 @@ import {
   type SigningFacts,
   type SigningRequest,
   type SigningRule,
+  type VersionRef,
 } from './index.ts';
 
 // A signer's journal, accounts and requests for those who attack it.
@@ -169,7 +170,8 @@ export function requestOf({
 /** A signer's journal, as far as decisions rest on it. */
 export class Journal {
   readonly #lineages = new Map<string, LineageState>();
-  readonly #settlements = new Map<string, string>();
+  readonly #payments = new Map<string, VersionRef[]>();
+  readonly #ancestors = new Map<string, VersionRef & { readonly anchor: OutpointKey }>();
   readonly #coins = new Map<OutpointKey, { readonly lineageId: string; readonly valueSats: Sats }>();
   readonly #indices = new Map<string, number>();
   readonly #made = new Map<OutpointKey, Prevout>();
@@ -202,7 +204,9 @@ export class Journal {
       indexHighest: (id, branch) => this.#indices.get(`${id}/${branch}`) ?? -1,
       lineage: this.#lineages.get(lineageId) ?? lineageAggregate.initialState,
       coin: (outpoint) => ({ ...this.#coins.get(outpoint), ...this.#made.get(outpoint) }),
-      lineageOfSettlement: (id) => this.#settlements.get(id),
+      paymentsOf: (id) => this.#payments.get(id) ?? [],
+      ancestryOf: (anchor) => this.#ancestryOf(anchor),
+      otherLineage: (id) => this.#lineages.get(id) ?? lineageAggregate.initialState,
       sentBeforeSats: others.reduce((sum, [, sent]) => sum + sent.sats, 0n),
       sentInLineageSats: this.#sent.get(lineageId)?.sats ?? 0n,
       limits: {
@@ -214,6 +218,11 @@ export class Journal {
       },
       epochHighest: 1,
     };
+  }
+
+  #ancestryOf(anchor: OutpointKey): readonly VersionRef[] {
+    const made = this.#ancestors.get(anchor.slice(0, 64));
+    return made === undefined ? [] : [made, ...this.#ancestryOf(made.anchor)];
   }
 
   #record(
@@ -236,7 +245,10 @@ export class Journal {
       decision,
     } as const;
     this.#lineages.set(lineageId, lineageAggregate.evolve(lineage, event));
-    for (const { settlementId } of request.payouts) this.#settlements.set(settlementId, lineageId);
+    const { version, anchor } = request;
+    for (const { settlementId } of request.payouts)
+      this.#payments.set(settlementId, [...(this.#payments.get(settlementId) ?? []), { lineageId, version }]);
+    this.#ancestors.set(txid, { lineageId, version, anchor });
     for (const { outpoint, valueSats } of request.inputs) this.#coins.set(outpoint, { lineageId, valueSats });
     for (const [vout, output] of transaction.outputs.entries()) this.#made.set(outpointKey({ txid, vout }), output);
     for (const output of request.outputs) {

@@ -170,7 +170,9 @@ function factsOf(accounts: readonly Account[], keys: readonly AccountKey[]): Sig
     now: 1 as Instant,
     lineage: lineageAggregate.initialState,
     coin: () => ({}),
-    lineageOfSettlement: () => undefined,
+    paymentsOf: () => [],
+    ancestryOf: () => [],
+    otherLineage: () => lineageAggregate.initialState,
     sentBeforeSats: 0n,
     sentInLineageSats: 0n,
     limits: {

@@ -1,12 +1,17 @@
 import type { Metadata } from '@grpc/grpc-js';
-import type { ledgerV1 } from '@finality/contracts';
-import { readBalances } from '@finality/ledger-store';
+import { fromTimestamp, type ledgerV1 } from '@finality/contracts';
+import type { Session } from '@finality/event-store';
+import type { Instant } from '@finality/kernel';
+import { accountSpec, type Claim, claimBalance, type ClaimBalance } from '@finality/ledger';
+import { lastEntryBefore, readBalances, readLastEntry, readTotalsAt } from '@finality/ledger-store';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { readTransaction } from '../outbound/read-transaction.ts';
 import { claimName, claimsOf } from './claims.ts';
 import { checkInstitutionId, refuseInvalid } from './fields.ts';
 import { Gateway } from './gateway.ts';
+import { accountsOf } from './statement-accounts.ts';
+import { checkPastTime } from './statement.ts';
 
 @Controller()
 export class GetBalancesRpc {
@@ -18,15 +23,34 @@ export class GetBalancesRpc {
 
   @GrpcMethod('LedgerService', 'getBalances')
   async handle(
-    { institutionId }: ledgerV1.GetBalancesRequest,
+    { institutionId, at }: ledgerV1.GetBalancesRequest,
     metadata: Metadata,
   ): Promise<ledgerV1.GetBalancesResponse> {
     const caller = await this.#gateway.caller(metadata, 'institution', 'operator', 'compliance', 'auditor');
-    refuseInvalid(checkInstitutionId('institution_id', institutionId));
-    return readTransaction(this.#gateway.env.pool, async (session) => {
+    const { env } = this.#gateway;
+    refuseInvalid(checkInstitutionId('institution_id', institutionId), checkPastTime('at', at, env.runtime.now()));
+    return readTransaction(env.pool, async (session) => {
       const claims = await claimsOf(this.#gateway, session, caller, institutionId);
-      const balances = await readBalances(session, claims);
-      return { balances: balances.map((balance, i) => ({ claim: claimName(claims[i]!), ...balance })) };
+      const { balances, throughEntry } =
+        at === undefined ? await balancesNow(session, claims) : await balancesAt(session, claims, fromTimestamp(at));
+      return { balances: balances.map((balance, i) => ({ claim: claimName(claims[i]!), ...balance })), throughEntry };
     });
   }
+}
+
+interface Balances {
+  readonly balances: readonly ClaimBalance[];
+  readonly throughEntry: bigint;
+}
+
+async function balancesNow(session: Session, claims: readonly Claim[]): Promise<Balances> {
+  return { balances: await readBalances(session, claims), throughEntry: await readLastEntry(session) };
+}
+
+async function balancesAt(session: Session, claims: readonly Claim[], at: Instant): Promise<Balances> {
+  const throughEntry = await lastEntryBefore(session, at);
+  const accounts = accountsOf(claims);
+  const totals = await readTotalsAt(session, accounts, throughEntry);
+  const byId = new Map(accounts.map((id, i) => [id, { ...accountSpec(id), ...totals[i]! }]));
+  return { balances: claims.map((claim) => claimBalance(claim, (id) => byId.get(id)!)), throughEntry };
 }

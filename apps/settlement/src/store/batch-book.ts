@@ -10,6 +10,7 @@ import {
   CoinBook,
   type DestinationRecord,
   isOpen,
+  isWaitingPayout,
   type Maturity,
   type Records,
   type Settlement,
@@ -45,6 +46,8 @@ export interface Loaded {
   readonly maturities: readonly Maturity[];
   /** Lineages that were planned: for a wallet that may reserve, or all of them at the end of an import. */
   readonly open: readonly string[];
+  /** Payouts that waited for coins of a wallet whose transactions may be replaced, first come first. */
+  readonly waitingPayouts: readonly string[];
   /** How many payouts are queued for coins, by institution, of those whose coins may be consolidated. */
   readonly waiting: ReadonlyMap<string, number>;
 }
@@ -83,6 +86,7 @@ export class BatchBook implements Book {
   /** By outpoint, of those that this batch has to do with. */
   readonly #newDeposits = new Map<string, Pick<DepositPlace, 'script' | 'walletId'>>();
   readonly #planned: Set<string>;
+  readonly #waitingPayouts: Set<string>;
   readonly #waiting: Map<string, number>;
 
   constructor(batch: Batch, policy: SettlementPolicy, loaded: Loaded) {
@@ -101,9 +105,15 @@ export class BatchBook implements Book {
         const state = settlements.record(id, ...events);
         this.#countWaiting(before, -1);
         this.#countWaiting(state, 1);
+        // What waits for something else by now waits behind the others.
+        if (state.status === 'queued') {
+          this.#waitingPayouts.delete(id);
+          this.#waitingPayouts.add(id);
+        }
         return state;
       },
     };
+    this.#waitingPayouts = new Set(loaded.waitingPayouts);
     this.#planned = new Set(loaded.open);
     const lineages = recordsOf(batch, lineageStream);
     this.lineages = {
@@ -203,6 +213,10 @@ export class BatchBook implements Book {
 
   plannedLineages(): readonly string[] {
     return [...this.#planned].sort();
+  }
+
+  waitingPayouts(walletId: string): readonly string[] {
+    return [...this.#waitingPayouts].filter((id) => isWaitingPayout(this.settlements.get(id), walletId));
   }
 
   depositsOf(txid: string): readonly string[] {

@@ -17,6 +17,7 @@ import type {
   NewApiKey,
   NewInstitution,
   RecoveryReport,
+  ReleaseRequest,
   Review,
   Screener,
   SignedTransaction,
@@ -78,6 +79,8 @@ export type SettlementCommand =
       readonly version: number;
       readonly signedHex: string;
     }
+  | { readonly type: 'release_coins' | 'confirm_release'; readonly request: ReleaseRequest }
+  | { readonly type: 'coins_released'; readonly lineageId: string }
   | { readonly type: 'begin_recovery'; readonly epoch: number; readonly reason: string }
   | { readonly type: 'journal_checked'; readonly position: bigint }
   | { readonly type: 'adopt_settlement'; readonly terms: Terms; readonly receivedAt: Instant }

@@ -10,7 +10,9 @@ import {
   beginRecovery,
   bumpSettlement,
   cancel,
+  coinsReleased,
   confirmIncident,
+  confirmRelease,
   consolidate,
   createInstitution,
   depositAssessed,
@@ -25,6 +27,7 @@ import {
   type LivingSettlement,
   offer,
   preparePayout,
+  proposeRelease,
   reconciled,
   type RecoveryEvent,
   reserve,
@@ -73,6 +76,10 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return replyOf(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason), () => ({
           type: 'done',
         }));
+      case 'release_coins':
+        return replyOf(proposeRelease(book, body.request), () => ({ type: 'done' }));
+      case 'confirm_release':
+        return replyOf(confirmRelease(book, body.request), () => ({ type: 'done' }));
       case 'finish_recovery':
         return replyOf(finishRecovery(book, body.caller.keyId, body.reason), () => ({ type: 'done' }));
       case 'bump':
@@ -144,6 +151,7 @@ type Happened = CommandOf<
   | 'destinations_assigned'
   | 'transaction_signed'
   | 'signing_refused'
+  | 'coins_released'
   | 'segment_sealed'
   | 'head_signed'
   | Recovered
@@ -190,6 +198,8 @@ function happened(book: BatchBook, body: Happened): void {
       if (events.length > 0) book.newSegments.push(body.head);
       return recordSeals(book, events);
     }
+    case 'coins_released':
+      return coinsReleased(book, body.lineageId);
     case 'signing_refused':
       return signingRefused(book, body.lineageId, body.version, body.rule);
     default:

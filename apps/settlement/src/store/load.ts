@@ -6,6 +6,7 @@ import {
   type Claim,
   CLAIM_PARTS,
   claimAccount,
+  claimPath,
   custodyAccount,
   networkFeesAccount,
   settlementSuspenseAccount,
@@ -19,13 +20,19 @@ import {
   type ChainTip,
   type Coin,
   coinTransferIds,
+  contendersFor,
   consolidationReservationId,
   depositTransferIds,
+  childIdOf,
+  identityOf,
   inputsOf,
+  type OfferedLineage,
   lineageTransferIds,
+  ORIGINS_MAX,
   type SettlementPolicy,
   settlementsOf,
   settlementTransferIds,
+  versionsDiffer,
 } from '@finality/settlement';
 import { loadCoins } from '../projections/coins.ts';
 import { loadMaturities } from '../projections/maturities.ts';
@@ -90,10 +97,11 @@ export async function loadBook(
     wallets,
     addresses,
     destinations,
-    versions,
+    versions: new Map([...versions, ...states.origins]),
     depositOutpoints,
     maturities,
     open: states.openLineages,
+    waitingPayouts: states.waitingPayouts,
     waiting: await loadWaiting(session, needs),
   };
   return new BatchBook(batch, policy, loaded);
@@ -133,6 +141,13 @@ async function loadDepositOutpoints(session: Session, needs: Needs): Promise<Loa
   return rows;
 }
 
+/** Whether one of its versions, or the next, may win without what another pays. */
+const mayLeaveOver = ({ versions, next }: OfferedLineage): boolean =>
+  versionsDiffer(next === undefined ? versions : [...versions, next]);
+
+/** Of one institution: more than a version takes along. */
+const WAITING_MAX = 50;
+
 /** How many payouts of an institution are queued that coins of its wallet could pay. */
 async function loadWaiting(session: Session, { consolidating }: Needs): Promise<ReadonlyMap<string, number>> {
   if (consolidating.institutions.size === 0) return new Map();
@@ -150,6 +165,10 @@ class States {
   loadedCoins: readonly Coin[] = [];
   /** Lineages that a payout which may reserve could join. */
   openLineages: readonly string[] = [];
+  /** Payouts that the next version of a lineage may pay, too. */
+  waitingPayouts: readonly string[] = [];
+  /** Transactions of ours that made coins of lineages whose coins are to be released, with their lineages. */
+  readonly origins = new Map<string, string>();
   readonly #session: Session;
   readonly #batch: Batch;
   readonly #needs: Needs;
@@ -166,26 +185,25 @@ class States {
       // A coin that a fact spends, or a deposit that falls, may be claimed by a lineage.
       const touched = await loadCoins(this.#session, { outpoints: needs.outpoints, txids: needs.txids, freeOf: [] });
       for (const coin of touched) {
-        if (coin.claimedBy !== undefined) needs.lineages.add(coin.claimedBy);
+        for (const lineageId of contendersFor(coin)) needs.lineages.add(lineageId);
         // What its owner spends is taken from where it counts.
         if (!coin.custodial) needs.deposits.add(coin.outpoint);
       }
     }
     if (needs.dueHeight >= 0) await this.#loadHeirs();
     await this.#loadStreams();
+    await this.#loadOrigins();
     this.#followSettlements();
     if (needs.reserving.size > 0 || needs.allPlanned) await this.#loadOpenLineages();
     await this.#loadStreams();
-    for (const id of needs.lineages) {
-      const lineage = this.#batch.state(lineageStream, id);
-      for (const settlementId of settlementsOf(lineage)) needs.settlements.add(settlementId);
-      for (const { outpoint } of inputsOf(lineage)) needs.outpoints.add(outpoint);
-      if ('plan' in lineage) needs.wallets.add(lineage.plan.walletId);
-      if (!('versions' in lineage)) continue;
-      needs.wallets.add(lineage.walletId);
-      needs.institutions.add(lineage.institutionId);
-      for (const { outpoint } of lineage.versions.flatMap(({ outputs }) => outputs)) needs.outpoints.add(outpoint);
-    }
+    this.#followLineages();
+    await this.#loadStreams();
+    await this.#loadWaiting();
+    await this.#loadStreams();
+    this.#followSettlements();
+    await this.#loadStreams();
+    // Lineages that a payout was in before.
+    this.#followLineages();
     await this.#loadStreams();
     this.#followSettlements();
     for (const id of needs.deposits) {
@@ -196,6 +214,26 @@ class States {
     await this.#loadStreams();
   }
 
+  #followLineages(): void {
+    const needs = this.#needs;
+    for (const id of [...needs.lineages]) {
+      const lineage = this.#batch.state(lineageStream, id);
+      for (const settlementId of settlementsOf(lineage)) needs.settlements.add(settlementId);
+      for (const { outpoint } of inputsOf(lineage)) needs.outpoints.add(outpoint);
+      if (lineage.status === 'none') continue;
+      const { walletId, institutionId, parent } = identityOf(lineage);
+      needs.wallets.add(walletId);
+      needs.institutions.add(institutionId);
+      if (parent !== undefined) needs.lineages.add(parent.lineageId);
+      if (!('versions' in lineage)) continue;
+      if (needs.bumping.lineages.has(id))
+        for (const { version } of lineage.versions) needs.lineages.add(childIdOf(id, version));
+      for (const { outpoint } of lineage.versions.flatMap(({ outputs }) => outputs)) needs.outpoints.add(outpoint);
+      // What a version leaves over is paid by a lineage that has its id from one of the payouts.
+      if (mayLeaveOver(lineage)) for (const settlementId of settlementsOf(lineage)) needs.lineages.add(settlementId);
+    }
+  }
+
   /** A block may show a lineage to be dead: those that need its outputs, or the outputs of those, die with it. */
   async #loadHeirs(): Promise<void> {
     const { lineages } = this.#needs;
@@ -204,12 +242,34 @@ class States {
       `WITH RECURSIVE heirs AS (
          SELECT lineage_id FROM unnest($1::text[]) AS due(lineage_id)
          UNION
-         SELECT c.claimed_by FROM heirs h JOIN lineage_versions v ON v.lineage_id = h.lineage_id
-           JOIN coins c ON c.txid = v.txid WHERE c.claimed_by IS NOT NULL)
+         SELECT heir.lineage_id FROM heirs h JOIN lineage_versions v ON v.lineage_id = h.lineage_id
+           JOIN coins c ON c.txid = v.txid CROSS JOIN unnest(array_append(string_to_array(c.former_claims, ' '), c.claimed_by)) AS heir (lineage_id)
+           WHERE heir.lineage_id IS NOT NULL)
        SELECT lineage_id FROM heirs`,
       [[...lineages]],
     );
     for (const row of rows) lineages.add(row.lineage_id);
+  }
+
+  /** What made the coins of lineages whose coins are to be released, what made the coins of that, and so on: few, and rarely wanted. */
+  async #loadOrigins(): Promise<void> {
+    const needs = this.#needs;
+    let lineageIds: readonly string[] = [...needs.releasing];
+    for (let steps = 0; lineageIds.length > 0 && steps < ORIGINS_MAX; steps++) {
+      const outpoints = lineageIds.flatMap((id) =>
+        inputsOf(this.#batch.state(lineageStream, id)).map(({ outpoint }) => outpoint),
+      );
+      for (const outpoint of outpoints) needs.deposits.add(outpoint);
+      const rows = await this.#session.query<{ txid: string; lineage_id: string }>(
+        'SELECT txid, lineage_id FROM lineage_versions WHERE txid = ANY($1::text[])',
+        [outpoints.map((outpoint) => outpoint.slice(0, outpoint.indexOf(':')))],
+      );
+      for (const row of rows) this.origins.set(row.txid, row.lineage_id);
+      lineageIds = [...new Set(rows.map((row) => row.lineage_id))].filter((id) => !needs.releasing.has(id));
+      for (const id of lineageIds) needs.lineages.add(id);
+      for (const id of lineageIds) needs.releasing.add(id);
+      await this.#loadStreams();
+    }
   }
 
   async #loadOpenLineages(): Promise<void> {
@@ -219,6 +279,32 @@ class States {
     );
     this.openLineages = rows.map((row) => row.lineage_id);
     for (const id of this.openLineages) this.#needs.lineages.add(id);
+  }
+
+  /** Whoever's transactions may be replaced, and what waits for coins of theirs. */
+  async #loadWaiting(): Promise<void> {
+    const { bumping, settlements } = this.#needs;
+    const walletIds = this.#bumpingWallets();
+    if (bumping.settlements.size + bumping.lineages.size === 0 || walletIds.size === 0) return;
+    const rows = await this.#session.query<{ settlement_id: string }>(
+      `SELECT settlement_id FROM (
+         SELECT settlement_id, updated_position, row_number() OVER (PARTITION BY payer_claim ORDER BY updated_position) AS place
+         FROM settlements WHERE payer_claim = ANY($1::text[]) AND status = 'queued' AND mode = 'bilateral') waiting
+       WHERE place <= ${WAITING_MAX} ORDER BY updated_position`,
+      [[...walletIds].map((walletId) => claimPath({ kind: 'wallet', walletId }))],
+    );
+    this.waitingPayouts = rows.map((row) => row.settlement_id);
+    for (const id of this.waitingPayouts) settlements.add(id);
+  }
+
+  #bumpingWallets(): Set<string> {
+    const { bumping } = this.#needs;
+    const walletIds = new Set(this.#payersOf(bumping.settlements));
+    for (const id of bumping.lineages) {
+      const lineage = this.#batch.state(lineageStream, id);
+      if ('versions' in lineage) walletIds.add(lineage.walletId);
+    }
+    return walletIds;
   }
 
   #payersOf(settlementIds: Iterable<string>): ReadonlySet<string> {
@@ -234,11 +320,11 @@ class States {
   /** Coins of all that was found, and the free ones of payers that may reserve. */
   async loadCoins(walletIds: readonly string[]): Promise<readonly Coin[]> {
     const needs = this.#needs;
-    const freeOf = new Set(this.#payersOf([...needs.reserving, ...needs.bumping.settlements]));
+    const freeOf = new Set([...this.#payersOf(needs.reserving), ...this.#bumpingWallets()]);
     for (const walletId of needs.consolidating.wallets) freeOf.add(walletId);
-    for (const id of needs.bumping.lineages) {
+    for (const id of needs.lineages) {
       const lineage = this.#batch.state(lineageStream, id);
-      if ('versions' in lineage) freeOf.add(lineage.walletId);
+      if ('versions' in lineage && mayLeaveOver(lineage)) freeOf.add(lineage.walletId);
     }
     // A submission looks at what it would spend.
     if (needs.walletsOf.size > 0) for (const walletId of [...walletIds, ...needs.announced]) freeOf.add(walletId);
@@ -260,7 +346,10 @@ class States {
       // Its lineage goes by its id, and may be made in this batch.
       if (needs.reserving.has(id)) needs.lineages.add(id);
       if ('lineageId' in settlement && settlement.lineageId !== undefined) needs.lineages.add(settlement.lineageId);
-      if ('payout' in settlement && settlement.payout !== undefined) needs.lineages.add(settlement.payout.lineageId);
+      if (!('payout' in settlement) || settlement.payout === undefined) continue;
+      needs.lineages.add(settlement.payout.lineageId);
+      if (needs.bumping.settlements.has(id)) needs.bumping.lineages.add(settlement.payout.lineageId);
+      for (const lineageId of settlement.payout.formerLineages) needs.lineages.add(lineageId);
     }
   }
 

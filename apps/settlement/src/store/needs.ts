@@ -42,6 +42,8 @@ export class Needs {
   agreed = false;
   chain = false;
   recovery = false;
+  /** Lineages whose coins are to be released: it matters whether what they spend can come to be. */
+  readonly releasing = new Set<string>();
   /** All lineages that are planned. */
   allPlanned = false;
   /** How far the ledger is sealed. */
@@ -76,17 +78,15 @@ export class Needs {
       case 'consolidate':
         return this.#consolidation(body.request);
       case 'confirm_incident':
-        this.chain = true;
-        return;
+        return void (this.chain = true);
       case 'cancel':
       case 'bump':
         this.bumping.settlements.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
       case 'prepare_psbt':
-        this.chain = true;
-        return void this.settlements.add(body.settlementId);
       case 'add_signatures':
       case 'expire':
+        this.chain ||= body.type === 'prepare_psbt';
         return void this.settlements.add(body.settlementId);
       case 'create_institution':
         this.clearing.add(body.institution.institutionId);
@@ -100,8 +100,7 @@ export class Needs {
         return;
       case 'segment_sealed':
       case 'head_signed':
-        this.seals = true;
-        return;
+        return void (this.seals = true);
       case 'revoke_api_key':
         return void this.apiKeys.add(body.keyId);
       case 'verdict':
@@ -110,21 +109,24 @@ export class Needs {
         this.announced.add(body.wallet.walletId);
         return void this.wallets.add(body.wallet.walletId);
       case 'address_issued':
-        this.chain = true;
-        this.scripts.add(body.address.script);
-        this.wallets.add(body.address.walletId);
-        this.addressOf(body.address);
-        return void this.attribute.add(body.address.script);
+        return this.#issued(body.address);
       case 'chain_fact':
         return this.#fact(body.fact);
       case 'destination_changed':
         return;
       case 'destination_refused':
       case 'destinations_assigned':
+        // What was planned may not be possible any more, and is planned anew.
+        this.bumping.lineages.add(body.lineageId);
+        return this.#lineage(body.lineageId);
+      case 'release_coins':
+      case 'confirm_release':
+        return this.#release(body.request.lineageId);
+      case 'coins_released':
+        return this.#release(body.lineageId);
       case 'transaction_signed':
       case 'signing_refused':
-        this.chain = true;
-        return void this.lineages.add(body.lineageId);
+        return this.#lineage(body.lineageId);
       default:
         return this.#recovering(body);
     }
@@ -148,6 +150,24 @@ export class Needs {
       default:
         return assertNever(body, 'command');
     }
+  }
+
+  #issued(address: AddressRecord): void {
+    this.chain = true;
+    this.scripts.add(address.script);
+    this.wallets.add(address.walletId);
+    this.addressOf(address);
+    this.attribute.add(address.script);
+  }
+
+  #lineage(lineageId: string): void {
+    this.chain = true;
+    this.lineages.add(lineageId);
+  }
+
+  #release(lineageId: string): void {
+    this.#lineage(lineageId);
+    this.releasing.add(lineageId);
   }
 
   #consolidation({ lineageId, walletId, institutionId }: ConsolidationRequest): void {

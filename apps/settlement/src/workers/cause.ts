@@ -1,5 +1,5 @@
 import { assert, type CauseContext } from '@finality/kernel';
-import type { LineagePlan } from '@finality/settlement';
+import { beginnerOf, type LineagePlan } from '@finality/settlement';
 import type { SettlementEnv } from '../env.ts';
 import { settlementStream } from '../store/streams.ts';
 
@@ -11,12 +11,14 @@ export const ownCause = ({ runtime }: Pick<SettlementEnv, 'runtime'>, id: string
   causationId: id,
 });
 
-/** Why a worker does something for a lineage: for the first that it pays, else for the one that it has its id from; or by itself. */
+type LineageWork = Pick<LineagePlan, 'lineageId' | 'payouts' | 'consolidates' | 'parent'>;
+
+/** Why a worker does something for a lineage: for the first that it pays, else for the one that it, or what it pays for, has its id from; or by itself. */
 export async function causesOfLineages(
   env: Pick<SettlementEnv, 'pool' | 'runtime'>,
-  lineages: readonly Pick<LineagePlan, 'lineageId' | 'payouts' | 'consolidates'>[],
+  lineages: readonly LineageWork[],
 ): Promise<readonly CauseContext[]> {
-  const idOf = ({ lineageId, payouts }: (typeof lineages)[number]): string => payouts[0]?.settlementId ?? lineageId;
+  const idOf = (lineage: LineageWork): string => lineage.payouts[0]?.settlementId ?? beginnerOf(lineage);
   // In a restored store a lineage may have its id from a settlement that is lost.
   const byId = await causesOfBegun(env, lineages.filter(({ consolidates }) => !consolidates).map(idOf));
   return lineages.map((lineage) => byId.get(idOf(lineage)) ?? ownCause(env, lineage.lineageId));

@@ -1,10 +1,21 @@
 import { type Branch, bytesFromHex, hexFromBytes, type OutpointKey } from '@finality/bitcoin';
 import type { Session, StoredEvent } from '@finality/event-store';
 import { assert, type Instant, type Sats } from '@finality/kernel';
-import type { AccountEvent, EpochRaised, LineageEvent, SigningAccepted, SigningRequest } from '@finality/signing';
+import {
+  type AccountEvent,
+  ANCESTRY_MAX,
+  type CoinsReleased,
+  type EpochRaised,
+  type KnownCoin,
+  type LineageEvent,
+  type SigningAccepted,
+  type SigningRequest,
+  type VersionRef,
+} from '@finality/signing';
 
 export interface JournalQuestion {
   readonly outpoints: readonly OutpointKey[];
+  readonly anchors: readonly OutpointKey[];
   readonly settlements: readonly string[];
   readonly institutions: readonly string[];
   readonly lineages: readonly string[];
@@ -15,10 +26,13 @@ export interface JournalQuestion {
 
 /** What the journal says about the objects asked for; all of it is the signer's own knowledge. */
 export interface JournalAnswer {
-  readonly coins: ReadonlyMap<OutpointKey, { readonly lineageId: string; readonly valueSats: Sats }>;
+  readonly coins: ReadonlyMap<OutpointKey, KnownCoin>;
   /** Unsigned transactions (hex) of ours that made these outpoints, by txid. */
   readonly parents: ReadonlyMap<string, string>;
-  readonly lineageOfSettlement: ReadonlyMap<string, string>;
+  /** By settlement: the accepted transactions that pay it. */
+  readonly payments: ReadonlyMap<string, readonly VersionRef[]>;
+  /** By txid, where a settlement was in another lineage before: what made the anchors, and what made those of that. */
+  readonly ancestors: ReadonlyMap<string, Ancestor>;
   /** Per institution, over the lineages of its wallets, the most that a version sent within the window. */
   readonly sent: ReadonlyMap<string, bigint>;
   readonly sentInLineage: ReadonlyMap<string, bigint>;
@@ -27,20 +41,24 @@ export interface JournalAnswer {
   readonly indicesHighest: ReadonlyMap<string, number>;
 }
 
+export interface Ancestor extends VersionRef {
+  readonly anchor: OutpointKey;
+}
+
 export async function readJournal(session: Session, question: JournalQuestion): Promise<JournalAnswer> {
-  const { outpoints, settlements, institutions, lineages, wallets, since } = question;
-  const coins = await session.query<{ outpoint: OutpointKey; lineage_id: string; value_sats: bigint }>(
-    'SELECT outpoint, lineage_id, value_sats FROM journal_coins WHERE outpoint = ANY($1::text[])',
+  const { outpoints, anchors, settlements, institutions, lineages, wallets, since } = question;
+  const coins = await session.query<{ outpoint: OutpointKey; lineage_id: string | null; value_sats: bigint }>(
+    `SELECT DISTINCT ON (outpoint) outpoint, CASE WHEN r.outpoint IS NULL THEN c.lineage_id END AS lineage_id, value_sats
+     FROM journal_coins c LEFT JOIN journal_releases r USING (outpoint, tenure) WHERE outpoint = ANY($1::text[])
+     ORDER BY outpoint, tenure DESC`,
     [outpoints],
   );
   const parents = await session.query<{ txid: string; unsigned_transaction: Buffer }>(
     'SELECT txid, unsigned_transaction FROM journal WHERE txid = ANY($1::text[])',
     [[...new Set(outpoints.map((outpoint) => outpoint.slice(0, 64)))]],
   );
-  const paid = await session.query<{ settlement_id: string; lineage_id: string }>(
-    'SELECT settlement_id, lineage_id FROM journal_payouts WHERE settlement_id = ANY($1::text[])',
-    [settlements],
-  );
+  const payments = await readPayments(session, settlements);
+  const isElsewhere = [...payments.values()].flat().some(({ lineageId }) => !lineages.includes(lineageId));
   const sent = await session.query<{ institution_id: string; sats: bigint }>(
     `SELECT institution_id, sum(sats)::bigint AS sats FROM (
        SELECT institution_id, lineage_id, max(sent_sats) AS sats FROM journal
@@ -59,10 +77,14 @@ export async function readJournal(session: Session, question: JournalQuestion): 
   return {
     indicesHighest: new Map(indices.map((row) => [branchName(row.wallet_id, row.branch), row.highest])),
     coins: new Map(
-      coins.map((row) => [row.outpoint, { lineageId: row.lineage_id, valueSats: row.value_sats as Sats }]),
+      coins.map((row): [OutpointKey, KnownCoin] => {
+        const { outpoint, lineage_id: lineageId, value_sats: valueSats } = row;
+        return [outpoint, { valueSats: valueSats as Sats, ...(lineageId !== null && { lineageId }) }];
+      }),
     ),
     parents: new Map(parents.map((row) => [row.txid, hexFromBytes(row.unsigned_transaction)])),
-    lineageOfSettlement: new Map(paid.map((row) => [row.settlement_id, row.lineage_id])),
+    payments,
+    ancestors: isElsewhere ? await readAncestors(session, anchors) : new Map<string, Ancestor>(),
     sent: new Map(sent.map((row) => [row.institution_id, row.sats])),
     sentInLineage: new Map(own.map((row) => [row.lineage_id, row.sats])),
     epochHighest: epoch!.highest,
@@ -72,6 +94,32 @@ export async function readJournal(session: Session, question: JournalQuestion): 
 /** Of all that was asked for, or that settlement was told to go on in. */
 export const EPOCH_HIGHEST = `SELECT greatest((SELECT max(epoch) FROM journal), (SELECT max(epoch) FROM journal_epochs), 0) AS highest`;
 export const branchName = (walletId: string, branch: Branch): string => `${walletId}/${branch}`;
+
+async function readPayments(session: Session, settlements: readonly string[]): Promise<JournalAnswer['payments']> {
+  const rows = await session.query<{ settlement_id: string; lineage_id: string; version: number }>(
+    'SELECT settlement_id, lineage_id, version FROM journal_payouts WHERE settlement_id = ANY($1::text[])',
+    [settlements],
+  );
+  const payments = new Map<string, VersionRef[]>();
+  for (const { settlement_id: id, lineage_id: lineageId, version } of rows)
+    payments.set(id, [...(payments.get(id) ?? []), { lineageId, version }]);
+  return payments;
+}
+
+async function readAncestors(session: Session, anchors: readonly OutpointKey[]): Promise<JournalAnswer['ancestors']> {
+  const rows = await session.query<{ txid: string; lineage_id: string; version: number; anchor: OutpointKey }>(
+    `WITH RECURSIVE ancestors AS (
+       SELECT txid, lineage_id, version, anchor, 1 AS depth FROM journal WHERE txid = ANY($1::text[])
+       UNION
+       SELECT j.txid, j.lineage_id, j.version, j.anchor, depth + 1 FROM ancestors a JOIN journal j ON j.txid = left(a.anchor, 64)
+       WHERE depth < ${ANCESTRY_MAX})
+     SELECT txid, lineage_id, version, anchor FROM ancestors`,
+    [[...new Set(anchors.map((anchor) => anchor.slice(0, 64)))]],
+  );
+  return new Map(
+    rows.map(({ txid, lineage_id: lineageId, version, anchor }) => [txid, { lineageId, version, anchor }]),
+  );
+}
 
 /** The first account index that no wallet has. */
 export async function nextAccountIndex(session: Session): Promise<number> {
@@ -86,10 +134,12 @@ export async function writeJournal(session: Session, events: readonly StoredEven
   const accounts: { readonly index: number; readonly walletId: string }[] = [];
   const accepted: { readonly position: bigint; readonly event: SigningAccepted }[] = [];
   const epochs: number[] = [];
+  const released: CoinsReleased[] = [];
   for (const { position, data } of events as readonly StoredEvent<AccountEvent | LineageEvent | EpochRaised>[]) {
     if (data.type === 'epoch_raised') epochs.push(data.epoch);
     if (data.type === 'account_created')
       accounts.push({ index: data.account.accountIndex, walletId: data.account.walletId });
+    if (data.type === 'coins_released') released.push(data);
     if (data.type === 'signing_accepted') accepted.push({ position, event: data });
   }
   if (accounts.length > 0) {
@@ -99,7 +149,19 @@ export async function writeJournal(session: Session, events: readonly StoredEven
     ]);
   }
   if (epochs.length > 0) await session.query('INSERT INTO journal_epochs SELECT * FROM unnest($1::int[])', [epochs]);
+  if (released.length > 0) await writeReleases(session, released);
   if (accepted.length > 0) await writeAccepted(session, accepted);
+}
+
+/** Before what is accepted in the same batch, which finds the coins free. */
+async function writeReleases(session: Session, released: readonly CoinsReleased[]): Promise<void> {
+  const coins = released.flatMap(({ outpoints, lineageId }) => outpoints.map((outpoint) => ({ outpoint, lineageId })));
+  await session.query(
+    `INSERT INTO journal_releases (outpoint, tenure, lineage_id)
+     SELECT outpoint, (SELECT count(*) FROM journal_releases r WHERE r.outpoint = ended.outpoint), lineage_id
+     FROM unnest($1::text[], $2::text[]) AS ended (outpoint, lineage_id)`,
+    [coins.map(({ outpoint }) => outpoint), coins.map(({ lineageId }) => lineageId)],
+  );
 }
 
 async function writeAccepted(
@@ -108,8 +170,8 @@ async function writeAccepted(
 ): Promise<void> {
   const requests = accepted.map(({ event }) => event.request);
   await session.query(
-    `INSERT INTO journal (lineage_id, version, position, wallet_id, institution_id, txid, unsigned_transaction, epoch, fee_sats, sent_sats, signed_at)
-     SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bytea[], $8::int[], $9::bigint[], $10::bigint[], $11::bigint[])`,
+    `INSERT INTO journal (lineage_id, version, position, wallet_id, institution_id, txid, anchor, unsigned_transaction, epoch, fee_sats, sent_sats, signed_at)
+     SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::int[], $10::bigint[], $11::bigint[], $12::bigint[])`,
     [
       requests.map(({ lineageId }) => lineageId),
       requests.map(({ version }) => version),
@@ -117,6 +179,7 @@ async function writeAccepted(
       requests.map(({ walletId }) => walletId),
       accepted.map(({ event }) => event.institutionId),
       accepted.map(({ event }) => event.txid),
+      requests.map(({ anchor }) => anchor),
       requests.map(({ unsignedTransaction }) => bytesFromHex(unsignedTransaction)),
       requests.map(({ epoch }) => epoch),
       accepted.map(({ event }) => event.feeSats),
@@ -128,31 +191,37 @@ async function writeAccepted(
   await writeIndices(session, requests.flatMap(indicesOf));
 }
 
-/** A later version of a lineage finds its coins and settlements taken by itself; taken by another lineage would be a bug of the policy. */
+/** A later version of a lineage finds its coins taken by itself; taken by another lineage would be a bug of the policy. */
 async function writeClaims(session: Session, requests: readonly SigningRequest[]): Promise<void> {
   const coins = requests.flatMap(({ inputs, lineageId }) => inputs.map((input) => ({ ...input, lineageId })));
   const payouts = requests.flatMap((request) =>
-    request.payouts.map(({ settlementId }) => ({ settlementId, lineageId: request.lineageId })),
+    request.payouts.map(({ settlementId }) => ({
+      settlementId,
+      lineageId: request.lineageId,
+      version: request.version,
+    })),
   );
   const coinColumns = [coins.map(({ outpoint }) => outpoint), coins.map(({ lineageId }) => lineageId)];
-  const payoutColumns = [payouts.map(({ settlementId }) => settlementId), payouts.map(({ lineageId }) => lineageId)];
   await session.query(
-    `INSERT INTO journal_coins (outpoint, lineage_id, value_sats)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) ON CONFLICT (outpoint) DO NOTHING`,
+    `INSERT INTO journal_coins (outpoint, tenure, lineage_id, value_sats)
+     SELECT outpoint, (SELECT count(*) FROM journal_releases r WHERE r.outpoint = taken.outpoint), lineage_id, value_sats
+     FROM unnest($1::text[], $2::text[], $3::bigint[]) AS taken (outpoint, lineage_id, value_sats)
+     ON CONFLICT (outpoint, tenure) DO NOTHING`,
     [...coinColumns, coins.map(({ valueSats }) => valueSats)],
   );
   await session.query(
-    `INSERT INTO journal_payouts (settlement_id, lineage_id)
-     SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT (settlement_id) DO NOTHING`,
-    payoutColumns,
+    'INSERT INTO journal_payouts (settlement_id, lineage_id, version) SELECT * FROM unnest($1::text[], $2::text[], $3::int[])',
+    [
+      payouts.map(({ settlementId }) => settlementId),
+      payouts.map(({ lineageId }) => lineageId),
+      payouts.map(({ version }) => version),
+    ],
   );
   const foreign = await session.query<{ taken: string }>(
     `SELECT c.outpoint AS taken FROM journal_coins c JOIN unnest($1::text[], $2::text[]) AS mine (outpoint, lineage_id) USING (outpoint)
      WHERE c.lineage_id <> mine.lineage_id
-     UNION ALL
-     SELECT p.settlement_id FROM journal_payouts p JOIN unnest($3::text[], $4::text[]) AS mine (settlement_id, lineage_id) USING (settlement_id)
-     WHERE p.lineage_id <> mine.lineage_id`,
-    [...coinColumns, ...payoutColumns],
+       AND NOT EXISTS (SELECT FROM journal_releases r WHERE r.outpoint = c.outpoint AND r.tenure = c.tenure)`,
+    coinColumns,
   );
   assert(foreign.length === 0, `${foreign[0]?.taken} belongs to another lineage`);
 }

@@ -248,22 +248,22 @@ async function payoutProblems(
   return [...problems, ...exclusionProblems(await signerJournal(session), scripts)];
 }
 
-/** All transactions ever offered for one payout spend one common coin: whatever happens, one of them confirms at most (DESIGN 8). */
+/** All transactions ever offered for one payout exclude each other pairwise, by themselves or by what they need: one of them confirms at most (DESIGN 8). */
 function exclusionProblems(
   journal: readonly JournalEntry[],
   scripts: ReadonlyMap<string, readonly ScriptHex[]>,
 ): readonly string[] {
   const problems: string[] = [];
   const known = new Set([...scripts.keys(), ...journal.flatMap(({ settlementIds }) => settlementIds)]);
+  const byTxid = new Map(journal.map((entry) => [entry.txid, entry]));
   for (const settlementId of known) {
     const own = scripts.get(settlementId) ?? [];
     const paying = journal.filter(
       (entry) => entry.settlementIds.includes(settlementId) || own.some((script) => entry.scripts.has(script)),
     );
-    const [first, ...rest] = paying;
-    if (!first || rest.length === 0) continue;
-    const common = [...first.inputs].filter((outpoint) => rest.every(({ inputs }) => inputs.has(outpoint)));
-    if (common.length === 0) {
+    const spent = paying.map((entry) => spentWith(entry, byTxid));
+    const areExclusive = spent.every((one, i) => spent.slice(i + 1).every((other) => excludes(one, other)));
+    if (!areExclusive) {
       const which = paying
         .map(({ lineageId, version, txid }) => `${txid.slice(0, 12)} (${lineageId} v${version})`)
         .join(', ');
@@ -272,6 +272,23 @@ function exclusionProblems(
   }
   return problems;
 }
+
+/** By outpoint, which transaction spends it: this one, or one of ours that it needs. */
+function spentWith(entry: JournalEntry, byTxid: ReadonlyMap<string, JournalEntry>): ReadonlyMap<string, string> {
+  const spent = new Map<string, string>();
+  const needed = new Set([entry]);
+  for (const { txid, inputs } of needed) {
+    for (const outpoint of inputs) {
+      spent.set(outpoint, txid);
+      const parent = byTxid.get(outpoint.slice(0, 64));
+      if (parent) needed.add(parent);
+    }
+  }
+  return spent;
+}
+
+const excludes = (one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): boolean =>
+  [...one].some(([outpoint, txid]) => (other.get(outpoint) ?? txid) !== txid);
 
 /** Everything that was accepted has ended, or waits for liquidity that really isn't there. */
 async function endProblems(session: Session, all: readonly LivingSettlement[]): Promise<readonly string[]> {

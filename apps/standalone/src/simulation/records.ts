@@ -139,7 +139,7 @@ export async function signerJournal(session: Session): Promise<readonly JournalE
     settlements: string[];
   }>(
     `SELECT j.lineage_id, j.version, j.txid, j.unsigned_transaction,
-       ARRAY(SELECT p.settlement_id FROM signer.journal_payouts p WHERE p.lineage_id = j.lineage_id ORDER BY 1) AS settlements
+       ARRAY(SELECT p.settlement_id FROM signer.journal_payouts p WHERE p.lineage_id = j.lineage_id AND p.version = j.version ORDER BY 1) AS settlements
      FROM signer.journal j ORDER BY j.position`,
   );
   return rows.map((row) => {

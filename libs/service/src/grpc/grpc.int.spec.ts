@@ -53,11 +53,24 @@ class LedgerRpcs {
     seen.push(callContext(call).correlationId, callContext(call).traceparent);
     return {
       balances: [{ claim: 'clearing', available: BEYOND_NUMBER, reserved: 0n, inFlight: 0n, incoming: 0n, held: 0n }],
+      throughEntry: 0n,
     };
   }
   @GrpcMethod('LedgerService', 'listEntries')
   listEntries(): ledgerV1.ListEntriesResponse {
     return { entries: [], nextPageToken: '' };
+  }
+  @GrpcMethod('LedgerService', 'listBalances')
+  listBalances(): ledgerV1.ListBalancesResponse {
+    return { accounts: [], nextPageToken: '', throughEntry: 0n };
+  }
+  @GrpcMethod('LedgerService', 'getStatement')
+  getStatement(): ledgerV1.Statement {
+    return { entries: [], nextPageToken: '' };
+  }
+  @GrpcMethod('LedgerService', 'streamStatement')
+  async *streamStatement(): AsyncGenerator<ledgerV1.StatementPart> {
+    yield { csv: '' };
   }
   @GrpcMethod('LedgerService', 'getInclusionProof')
   getInclusionProof(): ledgerV1.InclusionProof {

@@ -45,9 +45,13 @@ export const commitment = ({ terms, reservedTimes }: Reserved, payout: Payout): 
   });
 
 /** Another version may take a larger share of the fee. */
-export const heldMore = (terms: Terms, version: number, amount: bigint): Transfer =>
+export const heldMore = (
+  terms: Terms,
+  { lineageId, version }: { readonly lineageId: string; readonly version: number },
+  amount: bigint,
+): Transfer =>
   single({
-    ...keyOf(terms, 'bump', version),
+    ...inLineage(terms, lineageId, 'bump', version),
     debit: availableAccount(terms.payer),
     credit: inFlightAccount(terms.payer),
     amount,
@@ -312,6 +316,12 @@ const isOutside = (payee: Payee): payee is DestinationPayee => payee.kind === 'd
 
 const arrivalAccount = (payee: Payee): AccountId => (isOutside(payee) ? transitAccount() : incomingAccount(payee));
 
+/** Lineages count their versions and lives alike, and a payout may be in several. */
+const inLineage = (terms: Terms, lineageId: string, purpose: string, life: number): ReturnType<typeof keyOf> => ({
+  ...keyOf(terms, purpose, life),
+  object: `${terms.settlementId}/${lineageId}`,
+});
+
 function keyOf(
   terms: Terms,
   purpose: string,
@@ -321,9 +331,9 @@ function keyOf(
 }
 
 /** In a block although it was taken for dead (a reorg past finality): the fee is nobody's until somebody has looked at it. */
-export const lateConfirmation = (terms: Terms, payout: LatePayout, life: number): Transfer =>
+export const lateConfirmation = (terms: Terms, lineageId: string, payout: LatePayout, life: number): Transfer =>
   single({
-    ...keyOf(terms, 'late_fee', life),
+    ...inLineage(terms, lineageId, 'late_fee', life),
     debit: settlementSuspenseAccount(),
     credit: transitAccount(),
     amount: goneLate(terms, payout),
@@ -338,9 +348,9 @@ interface LatePayout {
 const goneLate = ({ payee }: Terms, { amountSats, feeSats }: LatePayout): bigint =>
   isOutside(payee) ? amountSats + feeSats : feeSats;
 
-export const lateConfirmationUndone = (terms: Terms, payout: LatePayout, life: number): Transfer =>
+export const lateConfirmationUndone = (terms: Terms, lineageId: string, payout: LatePayout, life: number): Transfer =>
   single({
-    ...keyOf(terms, 'late_fee_back', life),
+    ...inLineage(terms, lineageId, 'late_fee_back', life),
     debit: transitAccount(),
     credit: settlementSuspenseAccount(),
     amount: goneLate(terms, payout),

@@ -20,7 +20,9 @@ export interface CoinRequest {
   /** With any quotes: they are quoted anew. */
   readonly payouts: readonly LineagePayout[];
   /** A plan that there is already: its anchor stays, its coins are used first or again. */
-  readonly plan?: LineagePlan;
+  readonly plan?: Pick<LineagePlan, 'anchor'> & {
+    readonly inputs: readonly Pick<LineagePlan['inputs'][number], 'outpoint'>[];
+  };
   /** Whether other coins of the wallet may be used too. */
   readonly own?: 'only';
 }

@@ -2,25 +2,28 @@ import { type OutpointKey, outpointKey, type Txid } from '@finality/bitcoin';
 import { addSats, assert, type Instant, type Sats } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import type { Coin } from '../coin.ts';
-import type {
-  DeclaredOutput,
-  Lineage,
-  LineageIdentity,
-  LineageInput,
-  LineagePayout,
-  LineagePlan,
-  LineageVersion,
-  NewOutput,
-  VersionPayout,
+import {
+  changeOf,
+  inputsOf,
+  type DeclaredOutput,
+  type Lineage,
+  type LineageIdentity,
+  type LineageInput,
+  type LineagePayout,
+  type LineagePlan,
+  type LineageVersion,
+  type NewOutput,
+  parentOf,
+  type VersionPayout,
 } from '../lineage.ts';
 import { ownFeeHeld } from '../postings/lineage.ts';
 import { heldMore, release, reservation } from '../postings/payout.ts';
 import { mustImpose, mustPost } from '../postings/post.ts';
-import { living, type LivingSettlement, type Terms } from '../settlement.ts';
+import { lineageIdOf, living, type LivingSettlement, type Terms } from '../settlement.ts';
 import { waitForBlock } from './bump.ts';
 import { consolidationWithdrawn } from './consolidation.ts';
 import { payoutConfirmations } from './finality.ts';
-import { pay } from './offer.ts';
+import { keepChange, pay } from './offer.ts';
 
 /** A transaction as the signer's journal has it. */
 export interface SignedTransaction extends Omit<LineageIdentity, 'custodial'> {
@@ -80,6 +83,7 @@ export function importTransaction(book: Book, signed: SignedTransaction): void {
   });
   const payouts = signed.payouts.map((payout) => ({ ...payout, outpoint: outpointOf(outputs, payout.settlementId) }));
   letGo(book, lineage, signed);
+  inherit(book, signed);
   for (const input of signed.inputs) take(book, signed, input);
   plan(book, lineage, signed);
   for (const payout of payouts) hold(book, signed, payout);
@@ -89,8 +93,28 @@ export function importTransaction(book: Book, signed: SignedTransaction): void {
   book.declare(txid, signed.lineageId);
   book.lineages.record(signed.lineageId, { type: 'version_offered', at: book.now, version: offering });
   for (const payout of payouts) commit(book, signed, payout);
+  keepChange(book, signed.lineageId);
   waitForBlock(book, signed.lineageId);
   book.recovery.record({ type: 'transaction_imported', at: book.now, txid });
+}
+
+/** Another lineage had left it over: it is paid from the change of a version that doesn't pay it. */
+function isLeftOver(book: Book, { anchor }: SignedTransaction, before: string, settlementId: string): boolean {
+  const lineage = book.lineages.get(before);
+  if (!('versions' in lineage)) return false;
+  return lineage.versions.some(
+    (version) =>
+      changeOf(version)?.outpoint === anchor && !version.payouts.some((payout) => payout.settlementId === settlementId),
+  );
+}
+
+/** Those that it pays in the place of another lineage are this one's from now on. */
+function inherit(book: Book, { lineageId, payouts }: SignedTransaction): void {
+  for (const { settlementId } of payouts) {
+    const before = lineageIdOf(living(book.settlements.get(settlementId)));
+    if (before !== undefined && before !== lineageId)
+      book.settlements.record(settlementId, { type: 'payout_requeued', at: book.now, lineageId, reason: REASON });
+  }
 }
 
 function outpointOf(outputs: readonly DeclaredOutput[], settlementId: string): OutpointKey {
@@ -112,9 +136,10 @@ function contradiction(book: Book, lineage: Lineage, signed: SignedTransaction):
     if (state.status === 'none') return `settlement ${settlementId} isn't known, and can't be made up`;
     if (state.terms.amountSats !== amountSats + payeeFeeSats)
       return `settlement ${settlementId} is of ${state.terms.amountSats} sat here, paid were ${amountSats} and ${payeeFeeSats} of the fee`;
-    const isElsewhere =
-      (state.status === 'reserved' && state.lineageId !== lineageId) ||
-      ('payout' in state && state.payout?.lineageId !== lineageId);
+    const elsewhere = lineageIdOf(state);
+    const isInherited =
+      elsewhere !== undefined && state.status === 'executing' && isLeftOver(book, signed, elsewhere, settlementId);
+    const isElsewhere = elsewhere !== undefined && elsewhere !== lineageId && !isInherited;
     if (!PAYABLE.includes(state.status) || isElsewhere)
       return `settlement ${settlementId} is ${state.status} here, and was paid by lineage ${lineageId}`;
   }
@@ -144,8 +169,26 @@ function leaveCoin(book: Book, outpoint: OutpointKey, lineageId: string): void {
 
 /** A coin that came after the copy was made isn't known yet: its own facts are still to come. */
 function take(book: Book, { lineageId, walletId }: SignedTransaction, input: LineageInput): void {
-  const unseen: Coin = { ...input, walletId, custodial: true, life: 0, spends: 0, released: false, sources: [] };
-  book.coins.put({ ...(book.coins.find(input.outpoint) ?? unseen), claimedBy: lineageId });
+  const { outpoint } = input;
+  const unseen: Coin = {
+    ...input,
+    walletId,
+    custodial: true,
+    life: 0,
+    spends: 0,
+    released: false,
+    formerClaims: [],
+    sources: [],
+  };
+  const coin = book.coins.find(outpoint) ?? unseen;
+  const former = coin.claimedBy === lineageId ? undefined : coin.claimedBy;
+  const lineage = former === undefined ? undefined : book.lineages.get(former);
+  const isReleased =
+    lineage !== undefined && 'versions' in lineage && inputsOf(lineage).some((each) => each.outpoint === outpoint);
+  // By two operators, since the copy was made: the signer wouldn't have signed it otherwise.
+  if (isReleased) book.lineages.record(former!, { type: 'coins_released', at: book.now, outpoints: [outpoint] });
+  const formerClaims = isReleased ? [...coin.formerClaims, former!] : coin.formerClaims;
+  book.coins.put({ ...coin, formerClaims, claimedBy: lineageId });
 }
 
 function plan(book: Book, before: Lineage, signed: SignedTransaction): void {
@@ -155,11 +198,13 @@ function plan(book: Book, before: Lineage, signed: SignedTransaction): void {
   const identity = { lineageId, walletId, institutionId, custodial: true, anchor };
   const droppedSats = addSats(...payouts.map((payout) => payout.droppedSats));
   const sums = { feeSats, droppedSats, changeSats };
-  // Only what makes one coin of many pays nobody from the beginning; what was cancelled was paid by a version before.
-  const consolidates = version === 1 && payouts.length === 0 && { consolidates: true as const };
+  const parent = parentOf(lineageId);
+  // Only these pay nobody from the beginning: what pays for another transaction, and what makes one coin of many.
+  const own =
+    version === 1 && payouts.length === 0 && (parent === undefined ? { consolidates: true as const } : { parent });
   const planned: LineagePlan = {
     ...identity,
-    ...consolidates,
+    ...own,
     version,
     payouts: payouts.map(payoutOf),
     inputs,
@@ -191,7 +236,7 @@ function hold(
   const { terms } = state;
   if (state.status === 'executing' || state.status === 'confirming') {
     const moreSats = feeSats - state.payout.heldSats;
-    if (moreSats > 0n) mustImpose(book.ledger, heldMore(terms, version, moreSats));
+    if (moreSats > 0n) mustImpose(book.ledger, heldMore(terms, { lineageId, version }, moreSats));
     return;
   }
   if (state.status === 'received')

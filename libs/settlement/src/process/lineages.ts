@@ -2,14 +2,16 @@ import type { OutpointKey, Txid } from '@finality/bitcoin';
 import { assert } from '@finality/kernel';
 import { availableAccount } from '@finality/ledger';
 import type { Book } from '../book.ts';
+import { contendersFor } from '../coin.ts';
 import {
   type Conflict,
+  inputsOf,
   isDead,
   type LineagePlan,
   offered,
   type OfferedLineage,
   type OfferedVersion,
-  settlementsOf,
+  settlementsPaid,
   type VersionPayout,
   versionNumbered,
   versionWith,
@@ -18,9 +20,7 @@ import {
   lateConfirmation,
   lateConfirmationUndone,
   payoutConfirmed,
-  payoutFailed,
   payoutReopened,
-  payoutReversed,
   payoutSettled,
   payoutUnconfirmed,
   refundAccount,
@@ -30,13 +30,14 @@ import {
   reopenedUnconfirmed,
 } from '../postings/payout.ts';
 import { mustPost } from '../postings/post.ts';
-import { type BlockRef, confirmationsRequired, isGivenUp, living } from '../settlement.ts';
+import { type BlockRef, confirmationsRequired, isGivenUp, living, movedTo } from '../settlement.ts';
 import { dropNext, waitForBlock } from './bump.ts';
 import { consolidationWithdrawn } from './consolidation.ts';
 import { isFinal, isTrusted } from './finality.ts';
 import { freeze, isOwed } from './freeze.ts';
 import { ownFeeConfirmed, ownFeeDecided, ownFeeFree, ownFeeUnconfirmed } from './own-fee.ts';
 import { signedByOwner } from './psbt.ts';
+import { giveUp, releaseChange, returnLeftOver, settleLeftOver } from './requeue.ts';
 import { abandon, requeue } from './reserve.ts';
 
 /** A transaction of ours is in a block, whichever version it is. Told again (a rescan of the block): nothing happens. */
@@ -52,7 +53,7 @@ export function lineageConfirmed(book: Book, lineageId: string, txid: Txid, bloc
   );
   for (const payout of payouts) {
     if (isGivenUp(living(book.settlements.get(payout.settlementId)))) lateInBlock(book, before, payout, life);
-    else payoutInBlock(book, before, { payout, txid, life, block });
+    else payoutInBlock(book, before, { payout, txid, block });
   }
   ownFeeConfirmed(book, before, versionNumbered(before, version), life);
   if (before.status !== 'dead')
@@ -62,17 +63,17 @@ export function lineageConfirmed(book: Book, lineageId: string, txid: Txid, bloc
 interface PaidInBlock {
   readonly payout: VersionPayout;
   readonly txid: Txid;
-  readonly life: number;
   readonly block: BlockRef;
 }
 
-function payoutInBlock(book: Book, lineage: OfferedLineage, { payout, txid, life, block }: PaidInBlock): void {
+function payoutInBlock(book: Book, lineage: OfferedLineage, { payout, txid, block }: PaidInBlock): void {
   const { settlementId, outpoint, feeSats, droppedSats } = payout;
   const state = living(book.settlements.get(settlementId));
   const { terms } = state;
   assert('payout' in state && state.payout !== undefined, `a settlement that is ${state.status} has no payout`);
-  const { lineageId } = lineage;
-  const paid = { ...state.payout, lineageId, txid, outpoint, feeSats, droppedSats, life };
+  const life = state.payout.life + 1;
+  const moved = movedTo(state.payout, lineage.lineageId);
+  const paid = { ...state.payout, ...moved, txid, outpoint, feeSats, droppedSats, life };
   if (state.status === 'executing') {
     const now = paid;
     mustPost(book.ledger, ...payoutConfirmed(terms, now));
@@ -91,7 +92,7 @@ function payoutInBlock(book: Book, lineage: OfferedLineage, { payout, txid, life
 function lateInBlock(book: Book, lineage: OfferedLineage, payout: VersionPayout, life: number): void {
   const { settlementId, payeeInstitutionId } = payout;
   const { terms } = living(book.settlements.get(settlementId));
-  mustPost(book.ledger, lateConfirmation(terms, payout, life));
+  mustPost(book.ledger, lateConfirmation(terms, lineage.lineageId, payout, life));
   freezeBoth(
     book,
     lineage.institutionId,
@@ -109,8 +110,9 @@ export function lineageUnconfirmed(book: Book, lineageId: string, block: BlockRe
   if (before.status !== 'dead') waitForBlock(book, lineageId);
   for (const payout of payouts) {
     const state = living(book.settlements.get(payout.settlementId));
-    if (isGivenUp(state)) mustPost(book.ledger, lateConfirmationUndone(state.terms, payout, before.life));
+    if (isGivenUp(state)) mustPost(book.ledger, lateConfirmationUndone(state.terms, lineageId, payout, before.life));
     else payoutOutOfBlock(book, before, payout, block);
+    if (before.status === 'dead') giveUp(book, payout.settlementId, lineageId, 'its lineage was dead before');
   }
   ownFeeUnconfirmed(book, before);
 }
@@ -189,6 +191,7 @@ export function settlementDue(book: Book, settlementId: string): void {
 /** The tip has reached a height at which this lineage may be final, or lose what it needs. */
 export function lineageDue(book: Book, lineageId: string): void {
   const lineage = book.lineages.get(lineageId);
+  if (lineage.status === 'final') return settleLeftOver(book, lineageId);
   if (lineage.status !== 'offered' && lineage.status !== 'planned') return;
   if (lineage.status === 'offered' && lineage.inBlock !== undefined) {
     if (isFinal(book, lineage.inBlock.block)) won(book, lineage, lineage.inBlock.version);
@@ -205,18 +208,27 @@ function won(book: Book, lineage: OfferedLineage, version: number): void {
   book.lineages.record(lineageId, { type: 'lineage_final', at: book.now });
   const { txid, payouts } = versionNumbered(lineage, version);
   const reason = `excluded by ${txid}, which is final`;
-  for (const other of lineage.versions) if (other.version !== version) disinherit(book, other, reason);
+  for (const other of lineage.versions) if (other.version !== version) disinherit(book, lineageId, other, reason);
   const paid = new Set(payouts.map(({ settlementId }) => settlementId));
-  for (const settlementId of settlementsOf(lineage)) if (!paid.has(settlementId)) giveUp(book, settlementId, reason);
+  for (const settlementId of settlementsPaid(lineage)) {
+    const state = living(book.settlements.get(settlementId));
+    const isLeftOver = state.status === 'executing' && state.cancelling === undefined;
+    if (!paid.has(settlementId) && !isLeftOver) giveUp(book, settlementId, lineageId, reason);
+  }
+  settleLeftOver(book, lineageId);
 }
 
 /** Something else in a block spends what this lineage needs. It may still win: only a final one excludes it. */
 export function conflictFound(book: Book, lineageId: string, conflict: Conflict): void {
   const lineage = book.lineages.get(lineageId);
-  if (lineage.status !== 'planned' && lineage.status !== 'offered') return;
+  if (lineage.status !== 'planned' && lineage.status !== 'offered' && lineage.status !== 'dead') return;
+  // Change that is only kept by a lineage is nothing that it needs.
+  if (!inputsOf(lineage).some(({ outpoint }) => outpoint === conflict.outpoint)) return;
   if (lineage.status === 'planned' && !lineage.plan.custodial)
     return requeue(book, lineage.plan, `${conflict.byTxid} spends its coin ${conflict.outpoint}`);
   book.lineages.record(lineageId, { type: 'conflict_found', at: book.now, conflict });
+  // It stays dead, and tells what excludes it.
+  if (lineage.status === 'dead') return;
   book.matures({ kind: 'lineage', id: lineageId, dueHeight: conflict.block.height + book.policy.finalDepth - 1 });
 }
 
@@ -230,7 +242,7 @@ export function conflictWithdrawn(book: Book, lineageId: string, outpoint: strin
 /**
  * What a lineage needs is excluded for good: versions that spend it are dead, and with the last of them the lineage: its payouts leave it, and so
  * do payouts that need its outputs. Its coins keep their claim: the signer, which can't see the chain, never signs a coin for two lineages, so
- * only an operator can free them.
+ * only operators can release them (release.ts).
  */
 export function lose(book: Book, lineageId: string, outpoint: OutpointKey, reason: string): void {
   const lineage = book.lineages.get(lineageId);
@@ -247,62 +259,35 @@ export function lose(book: Book, lineageId: string, outpoint: OutpointKey, reaso
   if (after.versions.every((version) => isDead(version, after))) {
     ownFeeFree(book, after);
     book.lineages.record(lineageId, { type: 'lineage_dead', at: book.now, reason });
-    for (const settlementId of settlementsOf(after)) giveUp(book, settlementId, reason);
+    releaseChange(book, after);
+    for (const settlementId of settlementsPaid(after)) giveUp(book, settlementId, lineageId, reason);
   }
-  for (const version of dead) disinherit(book, version, reason);
+  for (const version of dead) disinherit(book, lineageId, version, reason);
 }
 
 /** The outputs of a dead version can't come to be. */
-function disinherit(book: Book, { outputs }: OfferedVersion, reason: string): void {
+function disinherit(book: Book, lineageId: string, { outputs }: OfferedVersion, reason: string): void {
   for (const { outpoint } of outputs) {
-    const heir = book.coins.find(outpoint)?.claimedBy;
-    if (heir !== undefined) lose(book, heir, outpoint, `its coin ${outpoint} can't come to be: ${reason}`);
+    const coin = book.coins.find(outpoint);
+    for (const heir of coin === undefined ? [] : contendersFor(coin))
+      if (heir !== lineageId) lose(book, heir, outpoint, `its coin ${outpoint} can't come to be: ${reason}`);
   }
 }
 
-/** Nothing was offered for signature yet: its settlements are as if they had been cancelled. */
+/** Nothing was offered for signature yet: its settlements are as if they had been cancelled, unless another lineage has offered them. */
 function withdraw(book: Book, plan: LineagePlan, reason: string): void {
   const { lineageId, payouts } = plan;
   abandon(book, lineageId, reason);
   if (plan.consolidates) consolidationWithdrawn(book, plan);
   for (const { settlementId } of payouts) {
-    mustPost(book.ledger, release(living(book.settlements.get(settlementId))));
+    const state = living(book.settlements.get(settlementId));
+    if (state.status !== 'reserved') {
+      returnLeftOver(book, settlementId, lineageId, reason);
+      continue;
+    }
+    mustPost(book.ledger, release(state));
     book.settlements.record(settlementId, { type: 'settlement_cancelled', at: book.now, reason, by: 'settlement' });
     book.cancelTimer(settlementId);
-  }
-}
-
-/** Every version that pays it is dead. */
-function giveUp(book: Book, settlementId: string, reason: string): void {
-  const state = living(book.settlements.get(settlementId));
-  if (isGivenUp(state)) return;
-  const { terms } = state;
-  switch (state.status) {
-    case 'awaiting_signature':
-    case 'executing': {
-      assert('payout' in state, 'of what was offered there is a payout');
-      mustPost(book.ledger, payoutFailed(terms, state.payout));
-      const at = book.now;
-      book.settlements.record(
-        settlementId,
-        state.cancelling === undefined
-          ? { type: 'settlement_failed', at, reason }
-          : { type: 'settlement_cancelled', at, ...state.cancelling },
-      );
-      return;
-    }
-    case 'reopened':
-      mustPost(book.ledger, ...payoutReversed(terms, state.payout));
-      book.settlements.record(settlementId, { type: 'settlement_reversed', at: book.now, reason, because: 'excluded' });
-      freezeBoth(book, terms.from, terms.to, `settlement ${settlementId} was reversed: ${reason}`);
-      return;
-    case 'reversed':
-      // It was overdue: the amount has waited in suspense for this.
-      mustPost(book.ledger, ...payoutReversed(terms, state.payout));
-      book.settlements.record(settlementId, { type: 'settlement_reversed', at: book.now, reason, because: 'excluded' });
-      return;
-    default:
-      throw new Error(`a lineage can't die while its settlement is ${state.status}`);
   }
 }
 

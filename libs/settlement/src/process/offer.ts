@@ -8,6 +8,7 @@ import {
 import { addSats, assert, type Sats, unwrap } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import {
+  changeOf,
   type DeclaredOutput,
   type Destinations,
   type Lineage,
@@ -16,16 +17,23 @@ import {
   type NewOutput,
   offered,
   planOf,
+  settlementsPaid,
   type VersionPayout,
   versionNumbered,
+  versionsDiffer,
 } from '../lineage.ts';
 import { mustPost } from '../postings/post.ts';
-import { commitment } from '../postings/payout.ts';
+import { commitment, reservation } from '../postings/payout.ts';
 import { psbtPlan } from '../psbt.ts';
 import { living, type Payout } from '../settlement.ts';
-import { consolidationOffered } from './consolidation.ts';
-import { dropNext, held, sharesOf, waitForBlock } from './bump.ts';
+import { bumpTo, dropNext, isToPay, waitForBlock } from './bump.ts';
+import { isMoot } from './child.ts';
 import { knownWallet } from './choose-coins.ts';
+import { consolidationOffered, consolidationWithdrawn } from './consolidation.ts';
+import { held, rateOfPlan, sharesOf } from './fund.ts';
+import { mayJoin, reservations } from './join.ts';
+import { returnLeftOver } from './requeue.ts';
+import { abandon, claim } from './reserve.ts';
 
 /**
  * The addresses are there: builds the transaction, declares its outputs and offers it for signature. From here on its settlements end
@@ -37,14 +45,44 @@ export function offer(book: Book, lineageId: string, version: number, destinatio
   const plan = planOf(lineage);
   if (plan?.version !== version || !fits(plan, destinations)) return;
   if (!plan.custodial) return awaitSignature(book, plan, destinations);
-  // What could be afforded when this was planned may have been spent since.
-  if (isAffordable(book, lineage, plan)) offerVersion(book, plan, destinations);
-  else dropNext(book, lineageId, 'the payer has not got what the fee takes more');
+  if (!isPossible(book, lineage, plan)) return planAnew(book, lineage, plan);
+  offerVersion(book, plan, destinations);
   waitForBlock(book, lineageId);
 }
 
 const fits = ({ payouts, changeSats }: LineagePlan, { payees, change }: Destinations): boolean =>
   payouts.every(({ settlementId }) => settlementId in payees) && (changeSats === 0n || change !== undefined);
+
+/** What could be afforded when it was planned may have been spent since, and what was to join it may be paid otherwise or not any more. */
+function isPossible(book: Book, lineage: Lineage, plan: LineagePlan): boolean {
+  // Its fee is reserved, and nobody else is concerned.
+  if (plan.consolidates) return true;
+  const more = [...held(book, plan), ...reservations(book, plan.payouts)];
+  if (isMoot(book, lineage)) return false;
+  if (!book.ledger.check(more).ok) return false;
+  if (lineage.status !== 'offered') return true;
+  const known = new Set(settlementsPaid(lineage));
+  // After a reorg past finality another lineage may have paid it.
+  const isElsewhere = plan.payouts.some(
+    ({ settlementId }) => known.has(settlementId) && !isToPay(book, lineage, settlementId),
+  );
+  if (isElsewhere) return false;
+  const joining = plan.payouts.filter(({ settlementId }) => !known.has(settlementId));
+  const wait = joining.every(({ settlementId }) => book.settlements.get(settlementId).status === 'queued');
+  return wait && (joining.length === 0 || mayJoin(book, lineage, plan.payouts));
+}
+
+function planAnew(book: Book, lineage: Lineage, plan: LineagePlan): void {
+  const { lineageId } = plan;
+  const reason = 'what it was to pay has changed, or what its payer has';
+  if (lineage.status === 'offered') {
+    dropNext(book, lineageId, reason);
+    return bumpTo(book, lineageId, rateOfPlan(book, plan));
+  }
+  abandon(book, lineageId, reason);
+  if (plan.consolidates) consolidationWithdrawn(book, plan);
+  for (const { settlementId } of plan.payouts) returnLeftOver(book, settlementId, lineageId, reason);
+}
 
 /** Whoever signs for himself gets it when he asks for it: until then nothing is offered. */
 function awaitSignature(book: Book, plan: LineagePlan, destinations: Destinations): void {
@@ -64,7 +102,8 @@ export const isAffordable = (book: Book, lineage: Lineage, plan: LineagePlan): b
 /** Builds a version and commits to it, before anybody can sign it. */
 export function offerVersion(book: Book, plan: LineagePlan, destinations: Destinations): void {
   const { lineageId, version } = plan;
-  if (book.lineages.get(lineageId).status === 'offered') mustPost(book.ledger, ...held(book, plan));
+  // What consolidates has its fee reserved.
+  if (!plan.consolidates) mustPost(book.ledger, ...held(book, plan));
   const outputs = outputsOf(plan, destinations);
   const transaction = build(book, plan, outputs);
   const { txid } = transaction;
@@ -80,7 +119,19 @@ export function offerVersion(book: Book, plan: LineagePlan, destinations: Destin
   book.declare(txid, lineageId);
   book.lineages.record(lineageId, { type: 'version_offered', at: book.now, version: offering });
   for (const payout of offering.payouts) pay(book, plan, txid, payout);
+  keepChange(book, lineageId);
   if (plan.consolidates) consolidationOffered(book, plan);
+}
+
+/** Versions that pay different payouts: whichever wins, its change pays what it leaves over, so nobody else has it before that is known. */
+export function keepChange(book: Book, lineageId: string): void {
+  const lineage = offered(book.lineages.get(lineageId));
+  if (!versionsDiffer(lineage.versions)) return;
+  for (const version of lineage.versions) {
+    const change = changeOf(version);
+    const coin = change && book.coins.find(change.outpoint);
+    if (coin !== undefined && coin.claimedBy === undefined) claim(book, lineageId, [coin]);
+  }
 }
 
 function build(
@@ -132,10 +183,15 @@ export function pay(
   book: Book,
   { lineageId, custodial }: Pick<LineagePlan, 'lineageId' | 'custodial'>,
   txid: LineageVersion['txid'],
-  { settlementId, outpoint, feeSats, droppedSats, payeeFeeSats }: VersionPayout,
+  { settlementId, outpoint, feeSats, droppedSats, payeeFeeSats, feeReservedSats }: VersionPayout,
 ): void {
-  const state = living(book.settlements.get(settlementId));
   const at = book.now;
+  let state = living(book.settlements.get(settlementId));
+  if (state.status === 'queued') {
+    mustPost(book.ledger, reservation(state.terms, feeReservedSats, state.reservedTimes + 1));
+    const event = { type: 'liquidity_reserved', at, lineageId, feeReservedSats } as const;
+    state = living(book.settlements.record(settlementId, event));
+  }
   if ('payout' in state && state.payout !== undefined) {
     const heldSats = feeSats > state.payout.heldSats ? feeSats : state.payout.heldSats;
     // What is signed and waits isn't given up for what may never be signed.
@@ -146,7 +202,7 @@ export function pay(
   }
   // Its first version: the fee is quoted for good.
   const fee = { feeSats, droppedSats, quoteSats: (feeSats - droppedSats) as Sats, payeeFeeSats, heldSats: feeSats };
-  const payout: Payout = { lineageId, txid, outpoint, ...fee, life: 0 };
+  const payout: Payout = { lineageId, formerLineages: [], txid, outpoint, ...fee, life: 0 };
   mustPost(book.ledger, commitment(state, payout));
   book.settlements.record(settlementId, { type: custodial ? 'payout_offered' : 'psbt_handed_out', at, payout });
   book.cancelTimer(settlementId);

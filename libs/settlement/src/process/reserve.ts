@@ -7,7 +7,14 @@ import type { Lineage, LineageInput, LineagePayout, LineagePlan, OnChainPayee } 
 import { novation } from '../postings/clearing.ts';
 import { mustPost } from '../postings/post.ts';
 import { release, reservation } from '../postings/payout.ts';
-import { living, type LivingSettlement, type Terms, type WaitReason } from '../settlement.ts';
+import {
+  living,
+  type LivingSettlement,
+  type Settlement,
+  type Terms,
+  type WaitReason,
+  waitsForCoins,
+} from '../settlement.ts';
 import { chooseCoins, type CoinChoice, knownWallet } from './choose-coins.ts';
 
 /** Approved, or queued and tried again: takes the liquidity, or waits for it. Anything else is left as it is. */
@@ -95,6 +102,13 @@ export function isOpen({ now, policy }: Pick<Book, 'now' | 'policy'>, walletId: 
   return planned.walletId === walletId && now < planned.offerAt && planned.payouts.length < policy.batch.payoutsMax;
 }
 
+/** Whether it waits for coins of this wallet, and may share a transaction whose versions others began: the payee's part of a fee is quoted with all of a plan. */
+export function isWaitingPayout(settlement: Settlement, walletId: string): boolean {
+  if (!waitsForCoins(settlement)) return false;
+  const { payer, mode, fees } = settlement.terms;
+  return mode === 'bilateral' && fees.bearer === 'payer' && payer.kind === 'wallet' && payer.walletId === walletId;
+}
+
 /** One that is too heavy for another payout may be followed by one that isn't. */
 const OPEN_LINEAGES_TRIED_MAX = 4;
 
@@ -138,7 +152,7 @@ function replan(
 
 type Chosen = Pick<LineagePlan, 'payouts' | 'inputs' | 'feeSats' | 'droppedSats' | 'changeSats'>;
 
-const chosen = ({ coins, ...rest }: CoinChoice): Chosen => ({ ...rest, inputs: coins.map(inputOf) });
+export const chosen = ({ coins, ...rest }: CoinChoice): Chosen => ({ ...rest, inputs: coins.map(inputOf) });
 
 export const inputOf = ({ outpoint, valueSats, script, branch, index }: Coin): LineageInput => ({
   outpoint,

@@ -4,7 +4,7 @@ import type { Book } from '../book.ts';
 import { stopsCrediting, type TakenCoin } from '../chain-tip.ts';
 import type { ChainFact, WatchedOutput, WatchedTransaction } from '../chain-fact.ts';
 import type { Coin } from '../coin.ts';
-import { mergeSources } from '../coin.ts';
+import { contendersFor, mergeSources } from '../coin.ts';
 import { type DeclaredOutput, offered, versionWith } from '../lineage.ts';
 import {
   coinCreated,
@@ -20,7 +20,8 @@ import { mustPost } from '../postings/post.ts';
 import type { BlockRef } from '../settlement.ts';
 import { bumpDue } from './bump.ts';
 import { depositConfirmed, depositDue, depositGone, depositSeen, depositUnconfirmed } from './deposits.ts';
-import { reorgSeen, unknownSpend } from './incidents.ts';
+import { releasedCoinSpent, reorgSeen, unknownSpend } from './incidents.ts';
+import { keepsChange } from './requeue.ts';
 import {
   conflictFound,
   conflictWithdrawn,
@@ -127,8 +128,9 @@ function spend(book: Book, coin: Coin, { txid, lineageId, block }: Spender): voi
     if (coin.custodial) unknownSpend(book, txid, coin.outpoint);
     book.tip.record({ type: 'coin_taken', at: book.now, coin: takenCoin(coin, txid), block });
   }
-  if (coin.claimedBy !== undefined && coin.claimedBy !== lineageId)
-    conflictFound(book, coin.claimedBy, { byTxid: txid, outpoint: coin.outpoint, block });
+  if (lineageId !== undefined && coin.formerClaims.includes(lineageId)) releasedCoinSpent(book, txid, coin.outpoint);
+  for (const contender of contendersFor(coin))
+    if (contender !== lineageId) conflictFound(book, contender, { byTxid: txid, outpoint: coin.outpoint, block });
 }
 
 /** Where a coin whose owner has its key counts, whatever is decided about it meanwhile. */
@@ -157,11 +159,25 @@ function create(
   const before = book.coins.find(outpoint);
   if (before?.height !== undefined) return;
   const declared = lineageId === undefined ? undefined : declaredOutput(book, lineageId, outpoint);
-  const place = { outpoint, walletId, custodial, valueSats, script, branch, index, spends: 0, life: 0 };
+  const place = {
+    outpoint,
+    walletId,
+    custodial,
+    valueSats,
+    script,
+    branch,
+    index,
+    spends: 0,
+    life: 0,
+    formerClaims: [],
+  };
   // A coin of which an import knew before the chain told of it has its origin from here, too.
   const seen = before?.life ? before : { ...place, ...before, ...origin(book, output, declared, spent) };
   const after: Coin = {
     ...seen,
+    ...(lineageId !== undefined && declared?.role === 'change' && before?.claimedBy === undefined
+      ? keptBy(book, lineageId)
+      : {}),
     height: block.height,
     life: seen.life + 1,
     // What a payout given up for dead brings after all is nobody's to spend until somebody has looked at it.
@@ -182,6 +198,11 @@ function origin(
     return { released: declared.role === 'change', sources: mergeSources(spent.map((coin) => coin.sources)) };
   const deposit = book.deposits.get(output.outpoint);
   return { released: false, sources: deposit.status === 'none' ? [] : deposit.terms.sources };
+}
+
+/** Its lineage may need it for what it leaves over. */
+function keptBy(book: Book, lineageId: string): Pick<Coin, 'claimedBy'> {
+  return keepsChange(book, offered(book.lineages.get(lineageId))) ? { claimedBy: lineageId } : {};
 }
 
 function declaredOutput(book: Book, lineageId: string, outpoint: string): DeclaredOutput | undefined {
@@ -219,8 +240,8 @@ function unspend(book: Book, coin: Coin, { txid, lineageId }: Spender): void {
   }
   const { spentBy: _gone, ...rest } = coin;
   book.coins.put(rest);
-  if (coin.claimedBy !== undefined && coin.claimedBy !== lineageId)
-    conflictWithdrawn(book, coin.claimedBy, coin.outpoint);
+  for (const contender of contendersFor(coin))
+    if (contender !== lineageId) conflictWithdrawn(book, contender, coin.outpoint);
 }
 
 /** Payouts contend by their coins: what replaces one in a block spends a coin of ours there, and is told as such. */

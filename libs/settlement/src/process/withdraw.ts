@@ -1,9 +1,10 @@
 import { err, ok, refusal, type Refusal, type Result } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import { mustPost } from '../postings/post.ts';
-import { release } from '../postings/payout.ts';
-import { lineageIdOf, living, type LivingSettlement } from '../settlement.ts';
-import { isWaiting, replaceWithout, type WaitingSettlement } from './bump.ts';
+import { payoutFailed, release } from '../postings/payout.ts';
+import { isWaiting, lineageIdOf, living, type LivingSettlement, type WaitingSettlement } from '../settlement.ts';
+import { replaceWithout } from './bump.ts';
+import { settleLeftOver } from './requeue.ts';
 import { leave } from './reserve.ts';
 
 const WITHDRAWABLE: readonly LivingSettlement['status'][] = [
@@ -19,6 +20,8 @@ const WITHDRAWABLE: readonly LivingSettlement['status'][] = [
 /** Whether a settlement can still be taken back at once: nothing has left that somebody could sign. */
 const isWithdrawable = (state: LivingSettlement): boolean =>
   WITHDRAWABLE.includes(state.status) && !('payout' in state);
+
+const OTHERS_NEED_IT = 'expected a settlement whose transaction the others in it can do without';
 
 /**
  * By the payer. Once a transaction was offered for it, another that leaves it out is to take its place: until one of them is final, it may
@@ -38,8 +41,7 @@ export function cancel(
     return err(refusal('failed_precondition', 'NOT_CANCELLABLE', message));
   }
   if (!giveBack(book, state, reason)) {
-    const message = 'expected a settlement whose transaction the others in it can do without';
-    return err(refusal('failed_precondition', 'NOT_CANCELLABLE', message));
+    return err(refusal('failed_precondition', 'NOT_CANCELLABLE', OTHERS_NEED_IT));
   }
   book.cancelTimer(settlementId);
   return ok(living(book.settlements.record(settlementId, { type: 'settlement_cancelled', at: book.now, reason, by })));
@@ -48,11 +50,32 @@ export function cancel(
 function drop(book: Book, state: WaitingSettlement, reason: string, by: string): Result<LivingSettlement, Refusal> {
   if (state.cancelling !== undefined) return ok(state);
   const { settlementId } = state.terms;
-  const planned = replaceWithout(book, state.payout.lineageId, settlementId);
+  const { lineageId } = state.payout;
+  const { status } = book.lineages.get(lineageId);
+  if (status === 'final' || status === 'planned') return dropLeftOver(book, state, reason, by);
+  const planned = replaceWithout(book, lineageId, settlementId);
   if (!planned.ok) return planned;
   return ok(
     living(book.settlements.record(settlementId, { type: 'cancellation_requested', at: book.now, reason, by })),
   );
+}
+
+/** All that was offered for it is dead: it ends at once. */
+function dropLeftOver(
+  book: Book,
+  { terms, payout }: WaitingSettlement,
+  reason: string,
+  by: string,
+): Result<LivingSettlement, Refusal> {
+  const { settlementId } = terms;
+  if (book.lineages.get(payout.lineageId).status === 'planned') {
+    if (!leave(book, settlementId, payout.lineageId, reason))
+      return err(refusal('failed_precondition', 'NOT_CANCELLABLE', OTHERS_NEED_IT));
+  }
+  mustPost(book.ledger, payoutFailed(terms, payout));
+  const after = book.settlements.record(settlementId, { type: 'settlement_cancelled', at: book.now, reason, by });
+  if (book.lineages.get(payout.lineageId).status === 'final') settleLeftOver(book, payout.lineageId);
+  return ok(living(after));
 }
 
 /** Its time is up. What is being paid goes on. */

@@ -1,89 +1,27 @@
 import type { OutpointKey } from '@finality/bitcoin';
 import { sats } from '@finality/kernel';
 import type { Coin } from '../coin.ts';
-import { latest, type Lineage, type LineagePlan, offered, planOf, settlementsOf, versionToSign } from '../lineage.ts';
+import {
+  inputsOf,
+  latest,
+  type Lineage,
+  type LineagePlan,
+  offered,
+  planOf,
+  settlementsOf,
+  versionsDiffer,
+  versionToSign,
+} from '../lineage.ts';
+import { lockedCoins } from '../process/release.ts';
 import { lineageIdOf, living } from '../settlement.ts';
 import type { Recommendation } from '../settlement.ts';
+import type { Action } from './action-weights.fixture.ts';
+import { expectExcluded } from './invariants.fixture.ts';
 import { destinationIdOf, INSTITUTIONS, WALLETS, type World } from './world.fixture.ts';
 import type { WorldTx } from './world-chain.fixture.ts';
 
-/** A step of a history: what happens, and three numbers that say to whom and how much. */
-export interface Action {
-  readonly kind: ActionKind;
-  readonly a: number;
-  readonly b: number;
-  readonly c: number;
-}
-
-export const ACTION_WEIGHTS = {
-  pay_in: 10,
-  double_spend: 4,
-  child: 1,
-  steal: 2,
-  undo: 3,
-  redo: 1,
-  mine: 22,
-  reorg: 4,
-  poll: 6,
-  evict: 1,
-  rescan: 1,
-  notice: 3,
-  submit: 8,
-  verdict: 6,
-  deposit_verdict: 6,
-  approve_all: 10,
-  review: 2,
-  review_deposit: 1,
-  withdraw: 2,
-  drop: 2,
-  retry: 6,
-  assign: 8,
-  unlist: 1,
-  sign: 10,
-  prepare: 5,
-  cosign: 8,
-  own_spend: 3,
-  broadcast: 4,
-  bump: 5,
-  consolidate: 3,
-  confirm: 3,
-  agree: 6,
-  dispute: 1,
-  hurry: 8,
-  freeze: 0.05,
-} as const;
-export type ActionKind = keyof typeof ACTION_WEIGHTS;
-
 const VALUES = [100n, 330n, 1_000n, 20_000n, 50_000n, 120_000n, 200_000n];
 const AMOUNTS = [330n, 4_000n, 12_000n, 20_000n, 35_000n, 80_000n];
-/** For histories that are about payouts. */
-export const PAYOUT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
-  ...zero(),
-  submit: 8,
-  hurry: 14,
-  mine: 16,
-  reorg: 3,
-  undo: 6,
-  redo: 3,
-  bump: 8,
-  prepare: 3,
-  cosign: 3,
-  own_spend: 1,
-  consolidate: 3,
-  drop: 4,
-  unlist: 1,
-  assign: 2,
-  confirm: 4,
-  agree: 6,
-  dispute: 1,
-  steal: 1,
-  broadcast: 4,
-  poll: 1,
-};
-
-function zero(): Record<ActionKind, number> {
-  return Object.fromEntries(Object.keys(ACTION_WEIGHTS).map((kind) => [kind, 0])) as Record<ActionKind, number>;
-}
 
 const RECOMMENDATIONS: readonly Recommendation[] = ['approve', 'approve', 'approve', 'manual_review', 'reject'];
 
@@ -112,6 +50,8 @@ export function act(world: World, { kind, a, b, c }: Action): void {
       return mine(world, 1, b, bit(c, 0) ? 0 : c);
     case 'mine':
       return mine(world, a, b, c);
+    case 'win':
+      return win(world, a, b);
     case 'reorg':
       return world.reorg(1 + (a % 7), (tx) => bit(b, Number.parseInt(tx.txid.slice(0, 1), 16)) || bit(c, 0));
     case 'agree':
@@ -126,6 +66,8 @@ export function act(world: World, { kind, a, b, c }: Action): void {
       const tx = pick([...world.chain.mempool.values()], a);
       return tx === undefined ? undefined : world.chain.evict(tx.txid);
     }
+    case 'pin':
+      return pin(world, a, b);
     case 'rescan':
       return world.rescan();
     case 'notice': {
@@ -144,6 +86,14 @@ function business(world: World, { kind, a, b, c }: Action): void {
   switch (kind) {
     case 'submit':
       return submit(world, a, b, c);
+    case 'share':
+      // Of one payer mostly, so that they meet.
+      return void world.submit(
+        'bilateral',
+        INSTITUTIONS[bit(a, 0) ? b % 3 : 0]!,
+        INSTITUTIONS[1 + (b % 2)]!,
+        pick(AMOUNTS, c)!,
+      );
     case 'verdict': {
       const id = pick(settlementsIn(world, 'screening'), a) ?? pick(book.settlements.ids(), a);
       return id === undefined ? undefined : world.screen('settlement', id, bit(b, 0) ? 'risk' : 'aml', recommend(c));
@@ -193,6 +143,8 @@ function business(world: World, { kind, a, b, c }: Action): void {
     }
     case 'confirm':
       return world.confirmIncidents();
+    case 'release':
+      return release(world, a, b);
     case 'hurry':
       return hurry(world);
     case 'freeze': {
@@ -235,6 +187,46 @@ function paying(world: World, { kind, a, b }: Action): void {
   world.broadcast(offered.id);
 }
 
+/** Two persons want coins of a lineage to be free: mostly of one that is over, and mostly both of them. */
+function release(world: World, a: number, b: number): void {
+  if (bit(b, 9)) lose(world, a, b);
+  const lineages = world.book.lineages.all().flatMap((lineage) => ('versions' in lineage ? lineage : []));
+  const locked = lineages.filter((lineage) => lockedCoins(world.book, lineage).length > 0);
+  const lineageId = pick((bit(b, 0) && bit(b, 10)) || locked.length === 0 ? lineages : locked, a)?.lineageId;
+  if (lineageId === undefined) return;
+  if (!bit(b, 1) || !bit(b, 2)) world.proposeRelease(lineageId);
+  if (bit(b, 3) && bit(b, 4) && bit(b, 11)) return;
+  world.confirmRelease(lineageId, bit(b, 5) && bit(b, 6) ? 'operator' : 'operator-2');
+  const isConfirmed = offered(world.book.lineages.get(lineageId)).release?.confirmedBy !== undefined;
+  if (!isConfirmed || (bit(b, 7) && bit(b, 8))) return;
+  world.coinsReleased(lineageId);
+  if (offered(world.book.lineages.get(lineageId)).release === undefined) expectExcluded(world, lineageId);
+}
+
+/** Somebody takes one of several coins that a lineage needs, or one of those that only some versions have, and nobody takes it back for long. */
+function lose(world: World, a: number, b: number): void {
+  world.submit(
+    'bilateral',
+    INSTITUTIONS[a % 3]!,
+    INSTITUTIONS[(a + 1) % 3]!,
+    pick([30_000n, 60_000n, 100_000n], b >> 7)!,
+  );
+  hurry(world);
+  if (bit(b, 12)) for (const id of settlementsIn(world, 'executing')) world.bump(id, 15_000n);
+  hurry(world);
+  const lineages = world.book.lineages.all().flatMap((lineage) => ('versions' in lineage ? lineage : []));
+  const several = lineages.filter(
+    (lineage) => lineage.status === 'offered' && lineage.inBlock === undefined && inputsOf(lineage).length > 1,
+  );
+  const lineage = pick(several, a);
+  if (lineage === undefined) return;
+  const { outpoint } = pick(inputsOf(lineage), b >> 10)!;
+  const tx = world.pay([outpoint], [{ script: world.elsewhere(), valueSats: 400n }]);
+  world.mine(() => false, [tx]);
+  for (let i = 1; i < world.book.policy.finalDepth; i++) world.mine(() => bit(b, 8));
+  world.confirmIncidents();
+}
+
 /** A version that was handed out, the last or an older one, is signed by those who have the keys; some broadcast it themselves. */
 function cosign(world: World, a: number, b: number): void {
   const handedOut = world.book.lineages.all().flatMap((lineage) => {
@@ -244,7 +236,8 @@ function cosign(world: World, a: number, b: number): void {
   const chosen = pick(handedOut, a);
   if (chosen === undefined) return;
   const { lineageId, version } = chosen;
-  const { settlementId } = pick(version.payouts, b >> 4)!;
+  // One that was cancelled speaks for a version that pays nobody.
+  const settlementId = pick(settlementsOf(world.book.lineages.get(lineageId)), b >> 4)!;
   // Signed by all, there is nothing more to be signed; told or not, it can be broadcast.
   if (bit(b, 0)) world.ownersSign(lineageId, version.version);
   if (bit(b, 1) || !bit(b, 0)) world.cosign(settlementId, lineageId, version.version, bit(b, 2));
@@ -295,8 +288,8 @@ export function approveAll(world: World): void {
 }
 
 /** Money everywhere, final and screened: where most histories begin. `lean`: in one coin each, so that payouts need each other's change. */
-export function fund(world: World, lean = false): void {
-  for (const [i, institutionId] of INSTITUTIONS.entries()) {
+export function fund(world: World, lean = false, institutionIds: readonly string[] = INSTITUTIONS): void {
+  for (const [i, institutionId] of institutionIds.entries()) {
     const wallet = { id: `w-${institutionId}`, values: lean ? [150_000n] : [40_000n, 90_000n, 15_000n + BigInt(i)] };
     const pool = { id: 'pool', values: lean ? [] : [60_000n] };
     for (const { id, values } of [wallet, pool]) {
@@ -346,11 +339,13 @@ export function settleDown(world: World): void {
   for (const address of world.notices.splice(0)) world.tell({ type: 'address_issued', address });
   world.rescan();
   const { finalDepth, reopenedBlocksMax, confirmations } = world.book.policy;
-  const blocks = 4 + 2 * Math.max(finalDepth, reopenedBlocksMax, confirmations.base.blockchain + 2);
-  for (let i = 0; i < blocks; i++) {
+  const deep = Math.max(finalDepth, reopenedBlocksMax, confirmations.base.blockchain + 2);
+  // What a final version leaves over is paid by another lineage, and that may leave over something once more.
+  const busy = 4 + 2 * finalDepth;
+  for (let i = 0; i < busy + 2 * deep; i++) {
     world.confirmIncidents();
-    if (i < 4) hurry(world);
-    if (i < 4) tellAll(world);
+    if (i < busy) hurry(world);
+    if (i < busy) tellAll(world);
     world.mine(() => true);
     world.agree();
     world.poll(true);
@@ -467,6 +462,33 @@ function undo(world: World, a: number, b: number, c: number): void {
   if (bit(b, 1)) world.chain.accept(tx);
   else world.mine(() => bit(b, 2), [tx]);
   for (let i = 0; i < c % 8; i++) world.mine(() => bit(b, 3));
+}
+
+/** A payee has spent what a transaction of ours pays him, so that no node takes a dearer one in its place, and no block takes it as it is. */
+function pin(world: World, a: number, b: number): void {
+  const lineages = world.book.lineages.all().flatMap((lineage) => ('versions' in lineage ? lineage : []));
+  const waiting = lineages.filter(({ versions }) => versions.some(({ txid }) => world.chain.mempool.has(txid)));
+  const version = pick(waiting, a)?.versions.find(({ txid }) => world.chain.mempool.has(txid));
+  if (version === undefined) return;
+  world.chain.pinned.add(version.txid);
+  for (const { settlementId } of version.payouts) world.bump(settlementId, BigInt(3_000 + (b % 8) * 1_000));
+  for (let i = 0; i < 2 + (b % 6); i++) {
+    hurry(world);
+    world.mine(() => false);
+  }
+  if (bit(b, 5)) hurry(world);
+}
+
+/** A version of a lineage is mined, whichever the nodes would have. */
+function win(world: World, a: number, b: number): void {
+  const lineages = world.book.lineages.all().flatMap((lineage) => ('versions' in lineage ? lineage : []));
+  const many = lineages.filter((lineage) => lineage.status === 'offered' && lineage.versions.length > 1);
+  // Where it matters most which one wins.
+  const differing = many.filter(({ versions }) => versionsDiffer(versions));
+  const some = [differing, many, lineages].find((list) => list.length > 0) ?? [];
+  const version = pick(pick(some, a)?.versions ?? [], b);
+  const tx = version && world.chain.known.get(version.txid);
+  if (tx !== undefined) world.mine(() => bit(b, 8), [tx]);
 }
 
 /** One block or a few; all of the mempool, half of it or nothing. */

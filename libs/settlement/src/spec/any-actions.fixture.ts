@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Action, ActionKind } from './actions.fixture.ts';
+import type { Action, ActionKind } from './action-weights.fixture.ts';
 
 const number = fc.integer({ min: 0, max: 0xffff });
 

@@ -10,6 +10,7 @@ import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
 import { offer, signed, signingRefused } from '../process/offer.ts';
 import { type AddedSignatures, addSignatures, preparePayout } from '../process/psbt.ts';
+import { coinsReleased, confirmRelease, proposeRelease, type ReleaseRequest } from '../process/release.ts';
 import { reserve } from '../process/reserve.ts';
 import {
   attributeDeposits,
@@ -75,6 +76,8 @@ export type Command =
       readonly signedHex: string;
     }
   | { readonly type: 'signing_refused'; readonly lineageId: string; readonly version: number; readonly rule: string }
+  | { readonly type: 'release_coins' | 'confirm_release'; readonly request: ReleaseRequest }
+  | { readonly type: 'coins_released'; readonly lineageId: string }
   | { readonly type: 'prepare_psbt'; readonly settlementId: string; readonly caller: Principal }
   | {
       readonly type: 'add_signatures';
@@ -92,6 +95,10 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(cancel(book, command.settlementId, command.reason, command.caller.keyId));
     case 'confirm_incident':
       return reasonOf(confirmIncident(book, command.incidentId, command.caller.keyId, command.reason));
+    case 'release_coins':
+      return reasonOf(proposeRelease(book, command.request));
+    case 'confirm_release':
+      return reasonOf(confirmRelease(book, command.request));
     case 'bump':
       return reasonOf(bumpSettlement(book, command.settlementId, command.feeRate));
     case 'prepare_psbt':
@@ -118,6 +125,8 @@ type Asked =
   | 'prepare_psbt'
   | 'add_signatures'
   | 'confirm_incident'
+  | 'release_coins'
+  | 'confirm_release'
   | 'review'
   | 'review_deposit'
   | 'create_institution'
@@ -150,6 +159,8 @@ function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>):
       return offer(book, command.lineageId, command.version, command.destinations);
     case 'transaction_signed':
       return signed(book, command.lineageId, command.version, command.signedHex);
+    case 'coins_released':
+      return coinsReleased(book, command.lineageId);
     case 'signing_refused':
       return signingRefused(book, command.lineageId, command.version, command.rule);
     default:

@@ -1,3 +1,4 @@
+export * from './action-weights.fixture.ts';
 export * from './actions.fixture.ts';
 export * from './commands.fixture.ts';
 export * from './invariants.fixture.ts';

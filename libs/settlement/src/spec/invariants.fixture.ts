@@ -1,3 +1,4 @@
+import type { OutpointKey, Txid } from '@finality/bitcoin';
 import { assert, assertNever, type Sats } from '@finality/kernel';
 import {
   type AccountId,
@@ -17,15 +18,19 @@ import {
 import { expect } from 'vitest';
 import type { KnownDeposit } from '../deposit.ts';
 import {
+  changeOf,
   inputsOf,
   type Lineage,
   type LineageVersion,
+  offered,
   type OfferedLineage,
   ownFeeInBlock,
   settlementsOf,
+  settlementsPaid,
   type VersionPayout,
   versionNumbered,
 } from '../lineage.ts';
+import { keepsChange, leftOver } from '../process/requeue.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 import { walletCalled, WALLETS, type World } from './world.fixture.ts';
@@ -35,6 +40,7 @@ export function checkWorld(world: World): void {
   checkLedger(world.book);
   checkCoins(world);
   checkClaims(world.book);
+  checkReleased(world);
   checkLimits(world.book);
 }
 
@@ -213,32 +219,113 @@ function checkClaims(book: MemoryBook): void {
   for (const lineage of book.lineages.all()) {
     if (lineage.status === 'none' || lineage.status === 'abandoned') continue;
     const lineageId = 'plan' in lineage ? lineage.plan.lineageId : lineage.lineageId;
+    const released = 'versions' in lineage ? lineage.released : [];
     for (const { outpoint } of inputsOf(lineage)) {
+      if (released.includes(outpoint)) continue;
       expect(claimed.get(outpoint), `${outpoint} in two lineages`).toBeUndefined();
       claimed.set(outpoint, lineageId);
     }
-    for (const settlementId of settlementsOf(lineage))
-      expect(statusesIn(lineage, settlementId), settlementId).toContain(book.settlements.get(settlementId).status);
+    const settlementIds = 'versions' in lineage ? settlementsPaid(lineage) : settlementsOf(lineage);
+    for (const settlementId of settlementIds) checkStatus(book, lineage, lineageId, settlementId);
     if ('versions' in lineage) checkVersions(book, lineage);
   }
-  for (const { outpoint, claimedBy } of coinsOf(book)) expect(claimedBy).toBe(claimed.get(outpoint));
+  for (const coin of coinsOf(book)) {
+    const lineageId = claimed.get(coin.outpoint);
+    if (lineageId === undefined && coin.claimedBy !== undefined) checkKept(book, coin.outpoint, coin.claimedBy);
+    else expect(coin.claimedBy).toBe(lineageId);
+  }
+  checkExclusion(book);
+}
+
+/** Whatever spends a released coin in the name of its former lineage has been told to a person: only a reorg past finality lets it. */
+function checkReleased({ book }: World): void {
+  const { incidents, confirmed } = book.tip.get();
+  const told = new Set([...incidents.map(({ incidentId }) => incidentId), ...confirmed]);
+  for (const { spentBy, formerClaims, outpoint } of coinsOf(book)) {
+    const spender = spentBy === undefined ? undefined : book.lineageOf(spentBy);
+    if (spender === undefined || !formerClaims.includes(spender)) continue;
+    expect(told, `${outpoint} was released by ${spender}`).toContain(`released_coin_spent:${spentBy}`);
+  }
+}
+
+/** Of a lineage whose coins are released just now: what isn't on the chain is excluded by what is, as deep as final, or needs what is. */
+export function expectExcluded({ book, chain }: World, lineageId: string): void {
+  const final = chain.blocks.filter(({ height }) => chain.tip.height - height + 1 >= book.policy.finalDepth);
+  const spenders = new Map(final.flatMap(({ txs }) => txs.flatMap(({ txid, spends }) => spends.map((o) => [o, txid]))));
+  const txids = new Set(final.flatMap(({ txs }) => txs.map(({ txid }) => txid)));
+  const isExcluded = (txid: Txid, spends: readonly OutpointKey[]): boolean =>
+    spends.some((outpoint) => {
+      const maker = chain.known.get(outpoint.slice(0, 64) as Txid);
+      return (spenders.get(outpoint) ?? txid) !== txid || (maker !== undefined && isExcluded(maker.txid, maker.spends));
+    });
+  for (const { txid, inputs } of offered(book.lineages.get(lineageId)).versions) {
+    const spends = inputs.map(({ outpoint }) => outpoint);
+    expect(txids.has(txid) || isExcluded(txid, spends), `${txid} of ${lineageId} can't confirm`).toBe(true);
+  }
+}
+
+/** Change that a lineage keeps, though it spends it nowhere: something may be left over, or is. */
+function checkKept(book: MemoryBook, outpoint: string, lineageId: string): void {
+  const lineage = offered(book.lineages.get(lineageId));
+  expect(lineage.versions.map((version) => changeOf(version)?.outpoint)).toContain(outpoint);
+  expect(keepsChange(book, lineage), `${lineageId} keeps ${outpoint}`).toBe(true);
 }
 
 /** What was given up stays given up, whatever a reorg past finality brings. */
 const GIVEN_UP = ['failed', 'cancelled', 'reversed'] as const;
 const WAITING = ['awaiting_signature', 'executing', 'reopened'] as const;
 
-function statusesIn(
-  lineage: Exclude<Lineage, { status: 'none' | 'abandoned' }>,
-  settlementId: string,
-): readonly LivingSettlement['status'][] {
-  if (lineage.status === 'planned') return ['reserved', 'awaiting_signature'];
-  if (lineage.status === 'dead') return GIVEN_UP;
-  if (lineage.inBlock === undefined) return [...WAITING, ...GIVEN_UP];
+type Planned = Exclude<Lineage, { status: 'none' | 'abandoned' }>;
+
+function checkStatus(book: MemoryBook, lineage: Planned, lineageId: string, settlementId: string): void {
+  const state = living(book.settlements.get(settlementId));
+  // Another lineage pays it by now.
+  if ('payout' in state && state.payout !== undefined && state.payout.lineageId !== lineageId)
+    return expect(state.payout.formerLineages, settlementId).toContain(lineageId);
+  const expected = leftOver(book, lineage).includes(settlementId) ? ['executing'] : statusesIn(lineage, settlementId);
+  expect(expected, settlementId).toContain(state.status);
+}
+
+function statusesIn(lineage: Planned, settlementId: string): readonly LivingSettlement['status'][] {
+  if (lineage.status === 'planned') return ['reserved', ...WAITING];
+  if (lineage.inBlock === undefined)
+    return lineage.status === 'dead' ? GIVEN_UP : [...WAITING, 'reopened', ...GIVEN_UP];
   const { payouts } = versionNumbered(lineage, lineage.inBlock.version);
   const isPaid = payouts.some((payout) => payout.settlementId === settlementId);
   if (isPaid) return ['confirming', 'settled', 'reopened', ...GIVEN_UP];
-  return lineage.status === 'final' ? GIVEN_UP : [...WAITING, ...GIVEN_UP];
+  return lineage.status === 'offered' ? [...WAITING, 'reopened', ...GIVEN_UP] : GIVEN_UP;
+}
+
+/** Two transactions that pay the same can't both be in a chain: they, or some that they need, spend the same otherwise (DESIGN 8). */
+function checkExclusion(book: MemoryBook): void {
+  const versions = book.lineages.all().flatMap((lineage) => ('versions' in lineage ? lineage.versions : []));
+  const byTxid = new Map<string, LineageVersion>(versions.map((version) => [version.txid, version]));
+  const paying = new Map<string, LineageVersion[]>();
+  for (const version of versions)
+    for (const { settlementId } of version.payouts)
+      paying.set(settlementId, [...(paying.get(settlementId) ?? []), version]);
+  for (const [settlementId, all] of paying) {
+    const spent = all.map((version) => spentWith(byTxid, version));
+    for (const [i, one] of spent.entries())
+      for (const other of spent.slice(i + 1)) {
+        const excludes = [...one].some(([outpoint, txid]) => (other.get(outpoint) ?? txid) !== txid);
+        expect(excludes, `transactions that pay ${settlementId} exclude each other`).toBe(true);
+      }
+  }
+}
+
+/** What a transaction and all of ours that it needs spend, and which of them does. */
+function spentWith(byTxid: ReadonlyMap<string, LineageVersion>, version: LineageVersion): Map<string, string> {
+  const spent = new Map<string, string>();
+  const needed = [version];
+  for (const { txid, inputs } of needed) {
+    for (const { outpoint } of inputs) {
+      spent.set(outpoint, txid);
+      const parent = byTxid.get(outpoint.slice(0, 64));
+      if (parent !== undefined && !needed.includes(parent)) needed.push(parent);
+    }
+  }
+  return spent;
 }
 
 /** All that was ever offered for a payout excludes each other, and each pays exactly what it should. */

@@ -8,7 +8,7 @@ import type { DestinationRecord } from '../destination.ts';
 import { depositAggregate } from '../deposit.ts';
 import { apiKeyAggregate, institutionAggregate } from '../institution.ts';
 import { lineageAggregate } from '../lineage.ts';
-import { isOpen } from '../process/reserve.ts';
+import { isOpen, isWaitingPayout } from '../process/reserve.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { recoveryAggregate } from '../recovery.ts';
 import { settlementAggregate, waitsForCoins } from '../settlement.ts';
@@ -127,6 +127,16 @@ export class MemoryBook implements Book {
 
   plannedLineages(): readonly string[] {
     return this.lineages.ids().filter((id) => this.lineages.get(id).status === 'planned');
+  }
+
+  waitingPayouts(walletId: string): readonly string[] {
+    const waits = ['liquidity_awaited', 'wait_changed'];
+    const queued = this.log.filter(({ event }) => waits.includes(event.type));
+    const ids = queued.map(({ stream }) => stream.slice('settlement/'.length));
+    // What waits for something else by now waits behind the others.
+    return [...new Set(ids.toReversed())]
+      .toReversed()
+      .filter((id) => isWaitingPayout(this.settlements.get(id), walletId));
   }
 
   depositsOf(txid: string): readonly string[] {

@@ -50,6 +50,7 @@ export function journalOf({ book }: World): readonly SignedTransaction[] {
     if (seen.has(key)) return [];
     seen.add(key);
     const { lineageId, walletId, institutionId, anchor } = lineage;
+    assert(lineage.custodial, 'what others sign isn’t in the signer’s journal');
     const { txid, unsignedHex, inputs, outputs, payouts, feeSats } = versionNumbered(lineage, version);
     const paid = payouts.map(({ outpoint: _made, ...payout }) => payout);
     const signed = { lineageId, walletId, institutionId, anchor, version, txid, unsignedHex, inputs, outputs, feeSats };

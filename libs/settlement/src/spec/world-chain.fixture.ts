@@ -28,6 +28,8 @@ export class WorldChain {
   readonly mempool = new Map<Txid, WorldTx>();
   /** Every transaction that was ever made. */
   readonly known = new Map<Txid, WorldTx>();
+  /** Whose outputs somebody has spent so often, or so dearly, that no node takes another in their place. */
+  readonly pinned = new Set<Txid>();
   readonly #roots = new Set<string>();
   #made = 0;
 
@@ -77,6 +79,7 @@ export class WorldChain {
       this.isRoot(outpoint) || made.has(outpoint) || this.mempool.has(outpoint.slice(0, 64) as Txid);
     if (!tx.spends.every((outpoint) => isThere(outpoint) && !spentBy.has(outpoint))) return false;
     const rivals = [...this.mempool.values()].filter((other) => other.spends.some((o) => tx.spends.includes(o)));
+    if (rivals.some(({ txid }) => this.pinned.has(txid))) return false;
     // A replacement can't need what it replaces.
     const gone = new Set(rivals.flatMap((rival) => [rival.txid, ...this.#descendants(rival.txid)]));
     if (tx.spends.some((outpoint) => gone.has(outpoint.slice(0, 64) as Txid))) return false;

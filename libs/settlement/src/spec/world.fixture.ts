@@ -285,11 +285,7 @@ export class World {
     const cause = `lineage/${lineageId} ${version === 1 ? 'lineage_planned' : 'version_planned'}`;
     const payees = plan.payouts.map(({ settlementId, payee, payeeInstitutionId }) => {
       if (payee.kind === 'destination') return [settlementId, payee] as const;
-      const place = this.#issue(`${lineageId}:${settlementId}`, late, [
-        payee.walletId,
-        payeeInstitutionId,
-        'settlement',
-      ]);
+      const place = this.#issue(`${settlementId}:payee`, late, [payee.walletId, payeeInstitutionId, 'settlement']);
       return [settlementId, destinationOf(place)] as const;
     });
     const change = this.#issue(`${lineageId}:change`, late, [plan.walletId, plan.institutionId, 'change']);
@@ -367,6 +363,22 @@ export class World {
   confirmIncidents(): void {
     for (const { incidentId } of this.book.tip.get().incidents)
       this.tell({ type: 'confirm_incident', incidentId, reason: 'looked at', caller: OPERATOR });
+  }
+
+  /** Somebody asks for the coins that a lineage keeps for nothing. */
+  proposeRelease(lineageId: string, by = 'operator'): string | undefined {
+    const request = { lineageId, by, reason: 'it is over' };
+    return this.tell({ type: 'release_coins', request }, `lineage/${lineageId}`);
+  }
+
+  confirmRelease(lineageId: string, by = 'operator-2'): string | undefined {
+    const request = { lineageId, by, reason: 'it is' };
+    return this.tell({ type: 'confirm_release', request }, `lineage/${lineageId}`);
+  }
+
+  /** The signer has heard of it. */
+  coinsReleased(lineageId: string): void {
+    this.tell({ type: 'coins_released', lineageId }, `lineage/${lineageId} release_confirmed`);
   }
 
   bump(settlementId: string, satsPerKvb: bigint): string | undefined {

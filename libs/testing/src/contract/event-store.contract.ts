@@ -55,6 +55,18 @@ function testBatches(bench: StoreBench): void {
     await bench.expectWhole();
   });
 
+  test('a clock that is set back makes nothing earlier than what came before it', async () => {
+    const store = bench.store();
+    const latest = bench.runtime.now();
+    await store.execute([deposit('a', 1n)]);
+    bench.runtime.advance(-60_000);
+    await store.execute([deposit('a', 1n)]);
+    bench.runtime.advance(60_001);
+    await store.execute([deposit('a', 1n)]);
+    const times = (await bench.events()).map(({ recordedAt }) => recordedAt);
+    expect(times).toEqual([latest, latest, latest + 1]);
+  });
+
   test('a refusal stores nothing and doesn’t hurt its neighbours', async () => {
     const outcomes = await bench.store().execute([deposit('a', 5n), withdraw('a', 6n), deposit('a', 1n)]);
     expect(kinds(outcomes)).toEqual(['accepted', 'refused', 'accepted']);

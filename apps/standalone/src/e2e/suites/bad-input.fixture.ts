@@ -244,6 +244,7 @@ async function goodRequests(
   await patiently(() => payer.address('wallet'));
   const settlement_id = settled.settlementId;
   const institution_id = payer.id;
+  const account = `clearing/${payer.id}/available`;
   const submission = {
     idempotency_key: '',
     from_institution: payer.id,
@@ -310,6 +311,19 @@ async function goodRequests(
       idempotency_key: '',
       reason: 'looked at',
     }),
+    ListLockedCoins: asOperator(operations.listLockedCoins, settlementV1.ListLockedCoinsRequest, page),
+    ReleaseCoins: asOperator(
+      operations.releaseCoins,
+      settlementV1.ReleaseCoinsRequest,
+      { idempotency_key: '', lineage_id: 'nowhere', reason: 'looked at' },
+      'NOT_FOUND',
+    ),
+    ConfirmCoinRelease: asOperator(
+      operations.confirmCoinRelease,
+      settlementV1.ConfirmCoinReleaseRequest,
+      { idempotency_key: '', lineage_id: 'nowhere', reason: 'looked at' },
+      'NOT_FOUND',
+    ),
     EstimateFees: asPayer(settlements.estimateFees, settlementV1.EstimateFeesRequest, {}),
     BumpFee: asPayer(
       settlements.bumpFee,
@@ -419,6 +433,9 @@ async function goodRequests(
       institution_id,
     }),
     GetBalances: asPayer(ledger.getBalances, ledgerV1.GetBalancesRequest, { institution_id }),
+    ListBalances: asPayer(ledger.listBalances, ledgerV1.ListBalancesRequest, { ...page, institution_id }),
+    GetStatement: asPayer(ledger.getStatement, ledgerV1.GetStatementRequest, { ...page, account }),
+    StreamStatement: asPayer(ledger.streamStatement, ledgerV1.StreamStatementRequest, { account }),
     ListEntries: asPayer(ledger.listEntries, ledgerV1.ListEntriesRequest, { ...page, institution_id }),
     GetInclusionProof: asPayer(
       ledger.getInclusionProof,

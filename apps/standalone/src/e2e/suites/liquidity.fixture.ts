@@ -84,6 +84,32 @@ export function liquidity(e2e: () => E2e): void {
     await expectInOrder(e2e());
   });
 
+  it('that is tied up in a coin on its way is used by the transaction that takes the place of the first', async () => {
+    const [payer, payee] = [await e2e().bank(), await e2e().bank()];
+    await payer.fund({ wallet: [5_000_000n] });
+    const first = await payer.submit({ to: payee, amountSats: 1_000_000n, mode: 'BILATERAL' });
+    const { txid } = await payer.executing(first.settlementId);
+    const second = await payer.submit({ to: payee, amountSats: 2_000_000n, mode: 'BILATERAL' });
+    await payer.settlement(second.settlementId, 'QUEUED');
+    await payer.api.settlements.bumpFee({
+      idempotencyKey: freshKey(),
+      settlementId: first.settlementId,
+      feeRateSatsPerKvb: 10_000n,
+    });
+    const both = await payer.executing(second.settlementId);
+    expect(both.txid).not.toBe(txid);
+    await e2e().outside.mine(3);
+    const settled = await payer.settlement(first.settlementId, 'SETTLED');
+    const { feeSats } = await payer.settlement(second.settlementId, 'SETTLED');
+    expect(settled.txid).toBe(both.txid);
+    expect(await payer.balance('wallet')).toEqual({
+      ...NOTHING,
+      available: 2_000_000n - feeSats - settled.feeSats,
+    });
+    expect(await payee.balance('wallet')).toEqual({ ...NOTHING, available: 3_000_000n });
+    await expectInOrder(e2e());
+  });
+
   it('isn’t taken by a settlement that was cancelled while it waited', async () => {
     const [payer, payee] = [await e2e().bank(), await e2e().bank({ wallet: 'none' })];
     const { settlementId } = await payer.submit({ to: payee, amountSats: 1_000n, mode: 'CENTRALIZED' });

@@ -11,7 +11,9 @@ import {
   type ChannelCredentials,
   Client,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -20,12 +22,60 @@ import {
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 
+export enum StatementFormat {
+  STATEMENT_FORMAT_UNSPECIFIED = 0,
+  /** STATEMENT_FORMAT_MESSAGES - The summary, then the entries. */
+  STATEMENT_FORMAT_MESSAGES = 1,
+  /**
+   * STATEMENT_FORMAT_CSV - A CSV file (RFC 4180, UTF-8, with a header line) in pieces of whole lines, to be written one after the other. Its first line after the header is the opening
+   * balance, its last one the closing balance: a file without that isn't whole. A reference that a spreadsheet would calculate gets an apostrophe before it.
+   */
+  STATEMENT_FORMAT_CSV = 2,
+  UNRECOGNIZED = -1,
+}
+
+export function statementFormatFromJSON(object: any): StatementFormat {
+  switch (object) {
+    case 0:
+    case "STATEMENT_FORMAT_UNSPECIFIED":
+      return StatementFormat.STATEMENT_FORMAT_UNSPECIFIED;
+    case 1:
+    case "STATEMENT_FORMAT_MESSAGES":
+      return StatementFormat.STATEMENT_FORMAT_MESSAGES;
+    case 2:
+    case "STATEMENT_FORMAT_CSV":
+      return StatementFormat.STATEMENT_FORMAT_CSV;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return StatementFormat.UNRECOGNIZED;
+  }
+}
+
+export function statementFormatToJSON(object: StatementFormat): string {
+  switch (object) {
+    case StatementFormat.STATEMENT_FORMAT_UNSPECIFIED:
+      return "STATEMENT_FORMAT_UNSPECIFIED";
+    case StatementFormat.STATEMENT_FORMAT_MESSAGES:
+      return "STATEMENT_FORMAT_MESSAGES";
+    case StatementFormat.STATEMENT_FORMAT_CSV:
+      return "STATEMENT_FORMAT_CSV";
+    case StatementFormat.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 export interface GetBalancesRequest {
   institutionId: string;
+  /** As they stood when this time began: entries posted before it are counted. Missing: now. Not in the future. */
+  at?: Timestamp | undefined;
 }
 
 export interface GetBalancesResponse {
   balances: ClaimBalance[];
+  /** The number of the ledger's last entry that these include. */
+  throughEntry: bigint;
 }
 
 /** One claim: on the platform's pool (clearing) or on the coins of a wallet. Satoshi. */
@@ -41,6 +91,137 @@ export interface ClaimBalance {
   incoming: bigint;
   /** Final, but not approved by screening. */
   held: bigint;
+}
+
+export interface ListBalancesRequest {
+  /** Empty: every account of the ledger, for operators, compliance and auditors only. */
+  institutionId: string;
+  /** As in GetBalancesRequest. */
+  at?:
+    | Timestamp
+    | undefined;
+  /** 0: 50. At most 1,000. */
+  pageSize: number;
+  pageToken: string;
+}
+
+export interface ListBalancesResponse {
+  /** By account, in the order of its bytes. The balances of all accounts of the ledger add up to zero. */
+  accounts: AccountTotals[];
+  nextPageToken: string;
+  /** As in GetBalancesResponse; the same on all pages. */
+  throughEntry: bigint;
+}
+
+/** Satoshi. */
+export interface AccountTotals {
+  account: string;
+  /** Credits less debits: what the platform owes; negative for what it has (custody). */
+  balanceSats: bigint;
+  /** Everything ever posted. */
+  debitsSats: bigint;
+  creditsSats: bigint;
+  /** Reserved, and neither posted nor released yet. */
+  pendingDebitsSats: bigint;
+  pendingCreditsSats: bigint;
+}
+
+export interface GetStatementRequest {
+  /**
+   * As entries name it: "clearing/<institution_id>/available", "wallet/<wallet_id>/in_flight". An institution's own; those who run the platform may
+   * ask for any.
+   */
+  account: string;
+  /**
+   * The period: entries posted at `from_time` or later and before `to_time`, by the ledger's own time, which never goes back. Missing `from_time`: from the first;
+   * missing `to_time`: up to now. Neither may lie in the future.
+   */
+  fromTime?: Timestamp | undefined;
+  toTime?:
+    | Timestamp
+    | undefined;
+  /** 0: 50. At most 1,000. */
+  pageSize: number;
+  /** What the page before gave, with the same account and period. */
+  pageToken: string;
+}
+
+export interface Statement {
+  /** Of the whole period, on every page. */
+  summary?:
+    | StatementSummary
+    | undefined;
+  /** Oldest first. */
+  entries: StatementEntry[];
+  /** Empty on the last page. */
+  nextPageToken: string;
+}
+
+/** Balances are credits less debits, as posted. What is reserved counts for them once it is posted; until then it is pending. */
+export interface StatementSummary {
+  account: string;
+  /** As asked. */
+  fromTime?: Timestamp | undefined;
+  toTime?:
+    | Timestamp
+    | undefined;
+  /** The last entry of the ledger before the period; 0: there was none. */
+  afterEntry: bigint;
+  /** The last entry of the ledger that the statement includes: it is complete up to there. */
+  throughEntry: bigint;
+  /** The ledger has gone on past the period: no entry can be added to it any more. */
+  isFinal: boolean;
+  openingBalanceSats: bigint;
+  /** Opening balance, plus credits, less debits. */
+  closingBalanceSats: bigint;
+  debitsSats: bigint;
+  creditsSats: bigint;
+  openingPendingDebitsSats: bigint;
+  openingPendingCreditsSats: bigint;
+  closingPendingDebitsSats: bigint;
+  closingPendingCreditsSats: bigint;
+}
+
+export interface StatementEntry {
+  /** Its place in the ledger, from 1; proofs name it too. */
+  number: bigint;
+  recordedAt?: Timestamp | undefined;
+  transferId: string;
+  /** single, pending, post, void or correction. */
+  kind: string;
+  purpose: string;
+  object: string;
+  /** Of the settlement that it belongs to, if any, and the reference that its payer gave. */
+  settlementId: string;
+  referenceId: string;
+  /** Empty when it is another institution's. */
+  counterAccount: string;
+  /** What it moves. 0 for pending, which only reserves `amount_sats`, and void, which releases them; what a post doesn't need it releases. */
+  debitSats: bigint;
+  creditSats: bigint;
+  amountSats: bigint;
+  /** After it. */
+  balanceSats: bigint;
+  pendingDebitsSats: bigint;
+  pendingCreditsSats: bigint;
+}
+
+export interface StreamStatementRequest {
+  /** As in GetStatementRequest. */
+  account: string;
+  fromTime?: Timestamp | undefined;
+  toTime?:
+    | Timestamp
+    | undefined;
+  /** Unspecified: messages. */
+  format: StatementFormat;
+}
+
+export interface StatementPart {
+  /** The first, once. */
+  summary?: StatementSummary | undefined;
+  entry?: StatementEntry | undefined;
+  csv?: string | undefined;
 }
 
 export interface ListEntriesRequest {
@@ -208,13 +389,16 @@ export interface CutTransaction {
 }
 
 function createBaseGetBalancesRequest(): GetBalancesRequest {
-  return { institutionId: "" };
+  return { institutionId: "", at: undefined };
 }
 
 export const GetBalancesRequest: MessageFns<GetBalancesRequest> = {
   encode(message: GetBalancesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.institutionId !== "") {
       writer.uint32(10).string(message.institutionId);
+    }
+    if (message.at !== undefined) {
+      Timestamp.encode(message.at, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -240,6 +424,14 @@ export const GetBalancesRequest: MessageFns<GetBalancesRequest> = {
             message.institutionId = reader.string();
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.at = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -259,6 +451,7 @@ export const GetBalancesRequest: MessageFns<GetBalancesRequest> = {
         : isSet(object.institution_id)
         ? globalThis.String(object.institution_id)
         : "",
+      at: isSet(object.at) ? fromJsonTimestamp(object.at) : undefined,
     };
   },
 
@@ -266,6 +459,9 @@ export const GetBalancesRequest: MessageFns<GetBalancesRequest> = {
     const obj: any = {};
     if (message.institutionId !== "") {
       obj.institutionId = message.institutionId;
+    }
+    if (message.at !== undefined) {
+      obj.at = fromTimestamp(message.at).toISOString();
     }
     return obj;
   },
@@ -276,18 +472,25 @@ export const GetBalancesRequest: MessageFns<GetBalancesRequest> = {
   fromPartial<I extends Exact<DeepPartial<GetBalancesRequest>, I>>(object: I): GetBalancesRequest {
     const message = createBaseGetBalancesRequest();
     message.institutionId = object.institutionId ?? "";
+    message.at = (object.at !== undefined && object.at !== null) ? Timestamp.fromPartial(object.at) : undefined;
     return message;
   },
 };
 
 function createBaseGetBalancesResponse(): GetBalancesResponse {
-  return { balances: [] };
+  return { balances: [], throughEntry: 0n };
 }
 
 export const GetBalancesResponse: MessageFns<GetBalancesResponse> = {
   encode(message: GetBalancesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.balances) {
       ClaimBalance.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.throughEntry !== 0n) {
+      if (BigInt.asIntN(64, message.throughEntry) !== message.throughEntry) {
+        throw new globalThis.Error("value provided for field message.throughEntry of type int64 too large");
+      }
+      writer.uint32(16).int64(message.throughEntry);
     }
     return writer;
   },
@@ -313,6 +516,14 @@ export const GetBalancesResponse: MessageFns<GetBalancesResponse> = {
             message.balances.push(ClaimBalance.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.throughEntry = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -330,6 +541,11 @@ export const GetBalancesResponse: MessageFns<GetBalancesResponse> = {
       balances: globalThis.Array.isArray(object?.balances)
         ? object.balances.map((e: any) => ClaimBalance.fromJSON(e))
         : [],
+      throughEntry: isSet(object.throughEntry)
+        ? BigInt(object.throughEntry)
+        : isSet(object.through_entry)
+        ? BigInt(object.through_entry)
+        : 0n,
     };
   },
 
@@ -337,6 +553,9 @@ export const GetBalancesResponse: MessageFns<GetBalancesResponse> = {
     const obj: any = {};
     if (message.balances?.length) {
       obj.balances = message.balances.map((e) => ClaimBalance.toJSON(e));
+    }
+    if (message.throughEntry !== 0n) {
+      obj.throughEntry = message.throughEntry.toString();
     }
     return obj;
   },
@@ -347,6 +566,9 @@ export const GetBalancesResponse: MessageFns<GetBalancesResponse> = {
   fromPartial<I extends Exact<DeepPartial<GetBalancesResponse>, I>>(object: I): GetBalancesResponse {
     const message = createBaseGetBalancesResponse();
     message.balances = object.balances?.map((e) => ClaimBalance.fromPartial(e)) || [];
+    message.throughEntry = (object.throughEntry !== undefined && object.throughEntry !== null)
+      ? BigInt(object.throughEntry)
+      : 0n;
     return message;
   },
 };
@@ -515,6 +737,1740 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
     message.inFlight = (object.inFlight !== undefined && object.inFlight !== null) ? BigInt(object.inFlight) : 0n;
     message.incoming = (object.incoming !== undefined && object.incoming !== null) ? BigInt(object.incoming) : 0n;
     message.held = (object.held !== undefined && object.held !== null) ? BigInt(object.held) : 0n;
+    return message;
+  },
+};
+
+function createBaseListBalancesRequest(): ListBalancesRequest {
+  return { institutionId: "", at: undefined, pageSize: 0, pageToken: "" };
+}
+
+export const ListBalancesRequest: MessageFns<ListBalancesRequest> = {
+  encode(message: ListBalancesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    if (message.at !== undefined) {
+      Timestamp.encode(message.at, writer.uint32(18).fork()).join();
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(24).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(34).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListBalancesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListBalancesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.at = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListBalancesRequest {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      at: isSet(object.at) ? fromJsonTimestamp(object.at) : undefined,
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListBalancesRequest): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.at !== undefined) {
+      obj.at = fromTimestamp(message.at).toISOString();
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListBalancesRequest>, I>>(base?: I): ListBalancesRequest {
+    return ListBalancesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListBalancesRequest>, I>>(object: I): ListBalancesRequest {
+    const message = createBaseListBalancesRequest();
+    message.institutionId = object.institutionId ?? "";
+    message.at = (object.at !== undefined && object.at !== null) ? Timestamp.fromPartial(object.at) : undefined;
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListBalancesResponse(): ListBalancesResponse {
+  return { accounts: [], nextPageToken: "", throughEntry: 0n };
+}
+
+export const ListBalancesResponse: MessageFns<ListBalancesResponse> = {
+  encode(message: ListBalancesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.accounts) {
+      AccountTotals.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    if (message.throughEntry !== 0n) {
+      if (BigInt.asIntN(64, message.throughEntry) !== message.throughEntry) {
+        throw new globalThis.Error("value provided for field message.throughEntry of type int64 too large");
+      }
+      writer.uint32(24).int64(message.throughEntry);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListBalancesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListBalancesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.accounts.push(AccountTotals.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.throughEntry = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListBalancesResponse {
+    return {
+      accounts: globalThis.Array.isArray(object?.accounts)
+        ? object.accounts.map((e: any) => AccountTotals.fromJSON(e))
+        : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+      throughEntry: isSet(object.throughEntry)
+        ? BigInt(object.throughEntry)
+        : isSet(object.through_entry)
+        ? BigInt(object.through_entry)
+        : 0n,
+    };
+  },
+
+  toJSON(message: ListBalancesResponse): unknown {
+    const obj: any = {};
+    if (message.accounts?.length) {
+      obj.accounts = message.accounts.map((e) => AccountTotals.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    if (message.throughEntry !== 0n) {
+      obj.throughEntry = message.throughEntry.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListBalancesResponse>, I>>(base?: I): ListBalancesResponse {
+    return ListBalancesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListBalancesResponse>, I>>(object: I): ListBalancesResponse {
+    const message = createBaseListBalancesResponse();
+    message.accounts = object.accounts?.map((e) => AccountTotals.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    message.throughEntry = (object.throughEntry !== undefined && object.throughEntry !== null)
+      ? BigInt(object.throughEntry)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseAccountTotals(): AccountTotals {
+  return {
+    account: "",
+    balanceSats: 0n,
+    debitsSats: 0n,
+    creditsSats: 0n,
+    pendingDebitsSats: 0n,
+    pendingCreditsSats: 0n,
+  };
+}
+
+export const AccountTotals: MessageFns<AccountTotals> = {
+  encode(message: AccountTotals, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.account !== "") {
+      writer.uint32(10).string(message.account);
+    }
+    if (message.balanceSats !== 0n) {
+      if (BigInt.asIntN(64, message.balanceSats) !== message.balanceSats) {
+        throw new globalThis.Error("value provided for field message.balanceSats of type int64 too large");
+      }
+      writer.uint32(16).int64(message.balanceSats);
+    }
+    if (message.debitsSats !== 0n) {
+      if (BigInt.asIntN(64, message.debitsSats) !== message.debitsSats) {
+        throw new globalThis.Error("value provided for field message.debitsSats of type int64 too large");
+      }
+      writer.uint32(24).int64(message.debitsSats);
+    }
+    if (message.creditsSats !== 0n) {
+      if (BigInt.asIntN(64, message.creditsSats) !== message.creditsSats) {
+        throw new globalThis.Error("value provided for field message.creditsSats of type int64 too large");
+      }
+      writer.uint32(32).int64(message.creditsSats);
+    }
+    if (message.pendingDebitsSats !== 0n) {
+      if (BigInt.asIntN(64, message.pendingDebitsSats) !== message.pendingDebitsSats) {
+        throw new globalThis.Error("value provided for field message.pendingDebitsSats of type int64 too large");
+      }
+      writer.uint32(40).int64(message.pendingDebitsSats);
+    }
+    if (message.pendingCreditsSats !== 0n) {
+      if (BigInt.asIntN(64, message.pendingCreditsSats) !== message.pendingCreditsSats) {
+        throw new globalThis.Error("value provided for field message.pendingCreditsSats of type int64 too large");
+      }
+      writer.uint32(48).int64(message.pendingCreditsSats);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AccountTotals {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAccountTotals();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.balanceSats = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.debitsSats = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.creditsSats = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.pendingDebitsSats = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.pendingCreditsSats = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AccountTotals {
+    return {
+      account: isSet(object.account) ? globalThis.String(object.account) : "",
+      balanceSats: isSet(object.balanceSats)
+        ? BigInt(object.balanceSats)
+        : isSet(object.balance_sats)
+        ? BigInt(object.balance_sats)
+        : 0n,
+      debitsSats: isSet(object.debitsSats)
+        ? BigInt(object.debitsSats)
+        : isSet(object.debits_sats)
+        ? BigInt(object.debits_sats)
+        : 0n,
+      creditsSats: isSet(object.creditsSats)
+        ? BigInt(object.creditsSats)
+        : isSet(object.credits_sats)
+        ? BigInt(object.credits_sats)
+        : 0n,
+      pendingDebitsSats: isSet(object.pendingDebitsSats)
+        ? BigInt(object.pendingDebitsSats)
+        : isSet(object.pending_debits_sats)
+        ? BigInt(object.pending_debits_sats)
+        : 0n,
+      pendingCreditsSats: isSet(object.pendingCreditsSats)
+        ? BigInt(object.pendingCreditsSats)
+        : isSet(object.pending_credits_sats)
+        ? BigInt(object.pending_credits_sats)
+        : 0n,
+    };
+  },
+
+  toJSON(message: AccountTotals): unknown {
+    const obj: any = {};
+    if (message.account !== "") {
+      obj.account = message.account;
+    }
+    if (message.balanceSats !== 0n) {
+      obj.balanceSats = message.balanceSats.toString();
+    }
+    if (message.debitsSats !== 0n) {
+      obj.debitsSats = message.debitsSats.toString();
+    }
+    if (message.creditsSats !== 0n) {
+      obj.creditsSats = message.creditsSats.toString();
+    }
+    if (message.pendingDebitsSats !== 0n) {
+      obj.pendingDebitsSats = message.pendingDebitsSats.toString();
+    }
+    if (message.pendingCreditsSats !== 0n) {
+      obj.pendingCreditsSats = message.pendingCreditsSats.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AccountTotals>, I>>(base?: I): AccountTotals {
+    return AccountTotals.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AccountTotals>, I>>(object: I): AccountTotals {
+    const message = createBaseAccountTotals();
+    message.account = object.account ?? "";
+    message.balanceSats = (object.balanceSats !== undefined && object.balanceSats !== null)
+      ? BigInt(object.balanceSats)
+      : 0n;
+    message.debitsSats = (object.debitsSats !== undefined && object.debitsSats !== null)
+      ? BigInt(object.debitsSats)
+      : 0n;
+    message.creditsSats = (object.creditsSats !== undefined && object.creditsSats !== null)
+      ? BigInt(object.creditsSats)
+      : 0n;
+    message.pendingDebitsSats = (object.pendingDebitsSats !== undefined && object.pendingDebitsSats !== null)
+      ? BigInt(object.pendingDebitsSats)
+      : 0n;
+    message.pendingCreditsSats = (object.pendingCreditsSats !== undefined && object.pendingCreditsSats !== null)
+      ? BigInt(object.pendingCreditsSats)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseGetStatementRequest(): GetStatementRequest {
+  return { account: "", fromTime: undefined, toTime: undefined, pageSize: 0, pageToken: "" };
+}
+
+export const GetStatementRequest: MessageFns<GetStatementRequest> = {
+  encode(message: GetStatementRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.account !== "") {
+      writer.uint32(10).string(message.account);
+    }
+    if (message.fromTime !== undefined) {
+      Timestamp.encode(message.fromTime, writer.uint32(18).fork()).join();
+    }
+    if (message.toTime !== undefined) {
+      Timestamp.encode(message.toTime, writer.uint32(26).fork()).join();
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(32).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(42).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetStatementRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetStatementRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.fromTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.toTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetStatementRequest {
+    return {
+      account: isSet(object.account) ? globalThis.String(object.account) : "",
+      fromTime: isSet(object.fromTime)
+        ? fromJsonTimestamp(object.fromTime)
+        : isSet(object.from_time)
+        ? fromJsonTimestamp(object.from_time)
+        : undefined,
+      toTime: isSet(object.toTime)
+        ? fromJsonTimestamp(object.toTime)
+        : isSet(object.to_time)
+        ? fromJsonTimestamp(object.to_time)
+        : undefined,
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: GetStatementRequest): unknown {
+    const obj: any = {};
+    if (message.account !== "") {
+      obj.account = message.account;
+    }
+    if (message.fromTime !== undefined) {
+      obj.fromTime = fromTimestamp(message.fromTime).toISOString();
+    }
+    if (message.toTime !== undefined) {
+      obj.toTime = fromTimestamp(message.toTime).toISOString();
+    }
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetStatementRequest>, I>>(base?: I): GetStatementRequest {
+    return GetStatementRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetStatementRequest>, I>>(object: I): GetStatementRequest {
+    const message = createBaseGetStatementRequest();
+    message.account = object.account ?? "";
+    message.fromTime = (object.fromTime !== undefined && object.fromTime !== null)
+      ? Timestamp.fromPartial(object.fromTime)
+      : undefined;
+    message.toTime = (object.toTime !== undefined && object.toTime !== null)
+      ? Timestamp.fromPartial(object.toTime)
+      : undefined;
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseStatement(): Statement {
+  return { summary: undefined, entries: [], nextPageToken: "" };
+}
+
+export const Statement: MessageFns<Statement> = {
+  encode(message: Statement, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.summary !== undefined) {
+      StatementSummary.encode(message.summary, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.entries) {
+      StatementEntry.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(26).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Statement {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStatement();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.summary = StatementSummary.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.entries.push(StatementEntry.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Statement {
+    return {
+      summary: isSet(object.summary) ? StatementSummary.fromJSON(object.summary) : undefined,
+      entries: globalThis.Array.isArray(object?.entries)
+        ? object.entries.map((e: any) => StatementEntry.fromJSON(e))
+        : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: Statement): unknown {
+    const obj: any = {};
+    if (message.summary !== undefined) {
+      obj.summary = StatementSummary.toJSON(message.summary);
+    }
+    if (message.entries?.length) {
+      obj.entries = message.entries.map((e) => StatementEntry.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Statement>, I>>(base?: I): Statement {
+    return Statement.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Statement>, I>>(object: I): Statement {
+    const message = createBaseStatement();
+    message.summary = (object.summary !== undefined && object.summary !== null)
+      ? StatementSummary.fromPartial(object.summary)
+      : undefined;
+    message.entries = object.entries?.map((e) => StatementEntry.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseStatementSummary(): StatementSummary {
+  return {
+    account: "",
+    fromTime: undefined,
+    toTime: undefined,
+    afterEntry: 0n,
+    throughEntry: 0n,
+    isFinal: false,
+    openingBalanceSats: 0n,
+    closingBalanceSats: 0n,
+    debitsSats: 0n,
+    creditsSats: 0n,
+    openingPendingDebitsSats: 0n,
+    openingPendingCreditsSats: 0n,
+    closingPendingDebitsSats: 0n,
+    closingPendingCreditsSats: 0n,
+  };
+}
+
+export const StatementSummary: MessageFns<StatementSummary> = {
+  encode(message: StatementSummary, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.account !== "") {
+      writer.uint32(10).string(message.account);
+    }
+    if (message.fromTime !== undefined) {
+      Timestamp.encode(message.fromTime, writer.uint32(18).fork()).join();
+    }
+    if (message.toTime !== undefined) {
+      Timestamp.encode(message.toTime, writer.uint32(26).fork()).join();
+    }
+    if (message.afterEntry !== 0n) {
+      if (BigInt.asIntN(64, message.afterEntry) !== message.afterEntry) {
+        throw new globalThis.Error("value provided for field message.afterEntry of type int64 too large");
+      }
+      writer.uint32(32).int64(message.afterEntry);
+    }
+    if (message.throughEntry !== 0n) {
+      if (BigInt.asIntN(64, message.throughEntry) !== message.throughEntry) {
+        throw new globalThis.Error("value provided for field message.throughEntry of type int64 too large");
+      }
+      writer.uint32(40).int64(message.throughEntry);
+    }
+    if (message.isFinal !== false) {
+      writer.uint32(48).bool(message.isFinal);
+    }
+    if (message.openingBalanceSats !== 0n) {
+      if (BigInt.asIntN(64, message.openingBalanceSats) !== message.openingBalanceSats) {
+        throw new globalThis.Error("value provided for field message.openingBalanceSats of type int64 too large");
+      }
+      writer.uint32(56).int64(message.openingBalanceSats);
+    }
+    if (message.closingBalanceSats !== 0n) {
+      if (BigInt.asIntN(64, message.closingBalanceSats) !== message.closingBalanceSats) {
+        throw new globalThis.Error("value provided for field message.closingBalanceSats of type int64 too large");
+      }
+      writer.uint32(64).int64(message.closingBalanceSats);
+    }
+    if (message.debitsSats !== 0n) {
+      if (BigInt.asIntN(64, message.debitsSats) !== message.debitsSats) {
+        throw new globalThis.Error("value provided for field message.debitsSats of type int64 too large");
+      }
+      writer.uint32(72).int64(message.debitsSats);
+    }
+    if (message.creditsSats !== 0n) {
+      if (BigInt.asIntN(64, message.creditsSats) !== message.creditsSats) {
+        throw new globalThis.Error("value provided for field message.creditsSats of type int64 too large");
+      }
+      writer.uint32(80).int64(message.creditsSats);
+    }
+    if (message.openingPendingDebitsSats !== 0n) {
+      if (BigInt.asIntN(64, message.openingPendingDebitsSats) !== message.openingPendingDebitsSats) {
+        throw new globalThis.Error("value provided for field message.openingPendingDebitsSats of type int64 too large");
+      }
+      writer.uint32(88).int64(message.openingPendingDebitsSats);
+    }
+    if (message.openingPendingCreditsSats !== 0n) {
+      if (BigInt.asIntN(64, message.openingPendingCreditsSats) !== message.openingPendingCreditsSats) {
+        throw new globalThis.Error(
+          "value provided for field message.openingPendingCreditsSats of type int64 too large",
+        );
+      }
+      writer.uint32(96).int64(message.openingPendingCreditsSats);
+    }
+    if (message.closingPendingDebitsSats !== 0n) {
+      if (BigInt.asIntN(64, message.closingPendingDebitsSats) !== message.closingPendingDebitsSats) {
+        throw new globalThis.Error("value provided for field message.closingPendingDebitsSats of type int64 too large");
+      }
+      writer.uint32(104).int64(message.closingPendingDebitsSats);
+    }
+    if (message.closingPendingCreditsSats !== 0n) {
+      if (BigInt.asIntN(64, message.closingPendingCreditsSats) !== message.closingPendingCreditsSats) {
+        throw new globalThis.Error(
+          "value provided for field message.closingPendingCreditsSats of type int64 too large",
+        );
+      }
+      writer.uint32(112).int64(message.closingPendingCreditsSats);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StatementSummary {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStatementSummary();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.fromTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.toTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.afterEntry = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.throughEntry = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.isFinal = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.openingBalanceSats = reader.int64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.closingBalanceSats = reader.int64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.debitsSats = reader.int64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.creditsSats = reader.int64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.openingPendingDebitsSats = reader.int64() as bigint;
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.openingPendingCreditsSats = reader.int64() as bigint;
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.closingPendingDebitsSats = reader.int64() as bigint;
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.closingPendingCreditsSats = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StatementSummary {
+    return {
+      account: isSet(object.account) ? globalThis.String(object.account) : "",
+      fromTime: isSet(object.fromTime)
+        ? fromJsonTimestamp(object.fromTime)
+        : isSet(object.from_time)
+        ? fromJsonTimestamp(object.from_time)
+        : undefined,
+      toTime: isSet(object.toTime)
+        ? fromJsonTimestamp(object.toTime)
+        : isSet(object.to_time)
+        ? fromJsonTimestamp(object.to_time)
+        : undefined,
+      afterEntry: isSet(object.afterEntry)
+        ? BigInt(object.afterEntry)
+        : isSet(object.after_entry)
+        ? BigInt(object.after_entry)
+        : 0n,
+      throughEntry: isSet(object.throughEntry)
+        ? BigInt(object.throughEntry)
+        : isSet(object.through_entry)
+        ? BigInt(object.through_entry)
+        : 0n,
+      isFinal: isSet(object.isFinal)
+        ? globalThis.Boolean(object.isFinal)
+        : isSet(object.is_final)
+        ? globalThis.Boolean(object.is_final)
+        : false,
+      openingBalanceSats: isSet(object.openingBalanceSats)
+        ? BigInt(object.openingBalanceSats)
+        : isSet(object.opening_balance_sats)
+        ? BigInt(object.opening_balance_sats)
+        : 0n,
+      closingBalanceSats: isSet(object.closingBalanceSats)
+        ? BigInt(object.closingBalanceSats)
+        : isSet(object.closing_balance_sats)
+        ? BigInt(object.closing_balance_sats)
+        : 0n,
+      debitsSats: isSet(object.debitsSats)
+        ? BigInt(object.debitsSats)
+        : isSet(object.debits_sats)
+        ? BigInt(object.debits_sats)
+        : 0n,
+      creditsSats: isSet(object.creditsSats)
+        ? BigInt(object.creditsSats)
+        : isSet(object.credits_sats)
+        ? BigInt(object.credits_sats)
+        : 0n,
+      openingPendingDebitsSats: isSet(object.openingPendingDebitsSats)
+        ? BigInt(object.openingPendingDebitsSats)
+        : isSet(object.opening_pending_debits_sats)
+        ? BigInt(object.opening_pending_debits_sats)
+        : 0n,
+      openingPendingCreditsSats: isSet(object.openingPendingCreditsSats)
+        ? BigInt(object.openingPendingCreditsSats)
+        : isSet(object.opening_pending_credits_sats)
+        ? BigInt(object.opening_pending_credits_sats)
+        : 0n,
+      closingPendingDebitsSats: isSet(object.closingPendingDebitsSats)
+        ? BigInt(object.closingPendingDebitsSats)
+        : isSet(object.closing_pending_debits_sats)
+        ? BigInt(object.closing_pending_debits_sats)
+        : 0n,
+      closingPendingCreditsSats: isSet(object.closingPendingCreditsSats)
+        ? BigInt(object.closingPendingCreditsSats)
+        : isSet(object.closing_pending_credits_sats)
+        ? BigInt(object.closing_pending_credits_sats)
+        : 0n,
+    };
+  },
+
+  toJSON(message: StatementSummary): unknown {
+    const obj: any = {};
+    if (message.account !== "") {
+      obj.account = message.account;
+    }
+    if (message.fromTime !== undefined) {
+      obj.fromTime = fromTimestamp(message.fromTime).toISOString();
+    }
+    if (message.toTime !== undefined) {
+      obj.toTime = fromTimestamp(message.toTime).toISOString();
+    }
+    if (message.afterEntry !== 0n) {
+      obj.afterEntry = message.afterEntry.toString();
+    }
+    if (message.throughEntry !== 0n) {
+      obj.throughEntry = message.throughEntry.toString();
+    }
+    if (message.isFinal !== false) {
+      obj.isFinal = message.isFinal;
+    }
+    if (message.openingBalanceSats !== 0n) {
+      obj.openingBalanceSats = message.openingBalanceSats.toString();
+    }
+    if (message.closingBalanceSats !== 0n) {
+      obj.closingBalanceSats = message.closingBalanceSats.toString();
+    }
+    if (message.debitsSats !== 0n) {
+      obj.debitsSats = message.debitsSats.toString();
+    }
+    if (message.creditsSats !== 0n) {
+      obj.creditsSats = message.creditsSats.toString();
+    }
+    if (message.openingPendingDebitsSats !== 0n) {
+      obj.openingPendingDebitsSats = message.openingPendingDebitsSats.toString();
+    }
+    if (message.openingPendingCreditsSats !== 0n) {
+      obj.openingPendingCreditsSats = message.openingPendingCreditsSats.toString();
+    }
+    if (message.closingPendingDebitsSats !== 0n) {
+      obj.closingPendingDebitsSats = message.closingPendingDebitsSats.toString();
+    }
+    if (message.closingPendingCreditsSats !== 0n) {
+      obj.closingPendingCreditsSats = message.closingPendingCreditsSats.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<StatementSummary>, I>>(base?: I): StatementSummary {
+    return StatementSummary.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StatementSummary>, I>>(object: I): StatementSummary {
+    const message = createBaseStatementSummary();
+    message.account = object.account ?? "";
+    message.fromTime = (object.fromTime !== undefined && object.fromTime !== null)
+      ? Timestamp.fromPartial(object.fromTime)
+      : undefined;
+    message.toTime = (object.toTime !== undefined && object.toTime !== null)
+      ? Timestamp.fromPartial(object.toTime)
+      : undefined;
+    message.afterEntry = (object.afterEntry !== undefined && object.afterEntry !== null)
+      ? BigInt(object.afterEntry)
+      : 0n;
+    message.throughEntry = (object.throughEntry !== undefined && object.throughEntry !== null)
+      ? BigInt(object.throughEntry)
+      : 0n;
+    message.isFinal = object.isFinal ?? false;
+    message.openingBalanceSats = (object.openingBalanceSats !== undefined && object.openingBalanceSats !== null)
+      ? BigInt(object.openingBalanceSats)
+      : 0n;
+    message.closingBalanceSats = (object.closingBalanceSats !== undefined && object.closingBalanceSats !== null)
+      ? BigInt(object.closingBalanceSats)
+      : 0n;
+    message.debitsSats = (object.debitsSats !== undefined && object.debitsSats !== null)
+      ? BigInt(object.debitsSats)
+      : 0n;
+    message.creditsSats = (object.creditsSats !== undefined && object.creditsSats !== null)
+      ? BigInt(object.creditsSats)
+      : 0n;
+    message.openingPendingDebitsSats =
+      (object.openingPendingDebitsSats !== undefined && object.openingPendingDebitsSats !== null)
+        ? BigInt(object.openingPendingDebitsSats)
+        : 0n;
+    message.openingPendingCreditsSats =
+      (object.openingPendingCreditsSats !== undefined && object.openingPendingCreditsSats !== null)
+        ? BigInt(object.openingPendingCreditsSats)
+        : 0n;
+    message.closingPendingDebitsSats =
+      (object.closingPendingDebitsSats !== undefined && object.closingPendingDebitsSats !== null)
+        ? BigInt(object.closingPendingDebitsSats)
+        : 0n;
+    message.closingPendingCreditsSats =
+      (object.closingPendingCreditsSats !== undefined && object.closingPendingCreditsSats !== null)
+        ? BigInt(object.closingPendingCreditsSats)
+        : 0n;
+    return message;
+  },
+};
+
+function createBaseStatementEntry(): StatementEntry {
+  return {
+    number: 0n,
+    recordedAt: undefined,
+    transferId: "",
+    kind: "",
+    purpose: "",
+    object: "",
+    settlementId: "",
+    referenceId: "",
+    counterAccount: "",
+    debitSats: 0n,
+    creditSats: 0n,
+    amountSats: 0n,
+    balanceSats: 0n,
+    pendingDebitsSats: 0n,
+    pendingCreditsSats: 0n,
+  };
+}
+
+export const StatementEntry: MessageFns<StatementEntry> = {
+  encode(message: StatementEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.number !== 0n) {
+      if (BigInt.asIntN(64, message.number) !== message.number) {
+        throw new globalThis.Error("value provided for field message.number of type int64 too large");
+      }
+      writer.uint32(8).int64(message.number);
+    }
+    if (message.recordedAt !== undefined) {
+      Timestamp.encode(message.recordedAt, writer.uint32(18).fork()).join();
+    }
+    if (message.transferId !== "") {
+      writer.uint32(26).string(message.transferId);
+    }
+    if (message.kind !== "") {
+      writer.uint32(34).string(message.kind);
+    }
+    if (message.purpose !== "") {
+      writer.uint32(42).string(message.purpose);
+    }
+    if (message.object !== "") {
+      writer.uint32(50).string(message.object);
+    }
+    if (message.settlementId !== "") {
+      writer.uint32(58).string(message.settlementId);
+    }
+    if (message.referenceId !== "") {
+      writer.uint32(66).string(message.referenceId);
+    }
+    if (message.counterAccount !== "") {
+      writer.uint32(74).string(message.counterAccount);
+    }
+    if (message.debitSats !== 0n) {
+      if (BigInt.asIntN(64, message.debitSats) !== message.debitSats) {
+        throw new globalThis.Error("value provided for field message.debitSats of type int64 too large");
+      }
+      writer.uint32(80).int64(message.debitSats);
+    }
+    if (message.creditSats !== 0n) {
+      if (BigInt.asIntN(64, message.creditSats) !== message.creditSats) {
+        throw new globalThis.Error("value provided for field message.creditSats of type int64 too large");
+      }
+      writer.uint32(88).int64(message.creditSats);
+    }
+    if (message.amountSats !== 0n) {
+      if (BigInt.asIntN(64, message.amountSats) !== message.amountSats) {
+        throw new globalThis.Error("value provided for field message.amountSats of type int64 too large");
+      }
+      writer.uint32(96).int64(message.amountSats);
+    }
+    if (message.balanceSats !== 0n) {
+      if (BigInt.asIntN(64, message.balanceSats) !== message.balanceSats) {
+        throw new globalThis.Error("value provided for field message.balanceSats of type int64 too large");
+      }
+      writer.uint32(104).int64(message.balanceSats);
+    }
+    if (message.pendingDebitsSats !== 0n) {
+      if (BigInt.asIntN(64, message.pendingDebitsSats) !== message.pendingDebitsSats) {
+        throw new globalThis.Error("value provided for field message.pendingDebitsSats of type int64 too large");
+      }
+      writer.uint32(112).int64(message.pendingDebitsSats);
+    }
+    if (message.pendingCreditsSats !== 0n) {
+      if (BigInt.asIntN(64, message.pendingCreditsSats) !== message.pendingCreditsSats) {
+        throw new globalThis.Error("value provided for field message.pendingCreditsSats of type int64 too large");
+      }
+      writer.uint32(120).int64(message.pendingCreditsSats);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StatementEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStatementEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.number = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.recordedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.transferId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.purpose = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.object = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.settlementId = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.referenceId = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.counterAccount = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.debitSats = reader.int64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.creditSats = reader.int64() as bigint;
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.amountSats = reader.int64() as bigint;
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.balanceSats = reader.int64() as bigint;
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.pendingDebitsSats = reader.int64() as bigint;
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.pendingCreditsSats = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StatementEntry {
+    return {
+      number: isSet(object.number) ? BigInt(object.number) : 0n,
+      recordedAt: isSet(object.recordedAt)
+        ? fromJsonTimestamp(object.recordedAt)
+        : isSet(object.recorded_at)
+        ? fromJsonTimestamp(object.recorded_at)
+        : undefined,
+      transferId: isSet(object.transferId)
+        ? globalThis.String(object.transferId)
+        : isSet(object.transfer_id)
+        ? globalThis.String(object.transfer_id)
+        : "",
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      purpose: isSet(object.purpose) ? globalThis.String(object.purpose) : "",
+      object: isSet(object.object) ? globalThis.String(object.object) : "",
+      settlementId: isSet(object.settlementId)
+        ? globalThis.String(object.settlementId)
+        : isSet(object.settlement_id)
+        ? globalThis.String(object.settlement_id)
+        : "",
+      referenceId: isSet(object.referenceId)
+        ? globalThis.String(object.referenceId)
+        : isSet(object.reference_id)
+        ? globalThis.String(object.reference_id)
+        : "",
+      counterAccount: isSet(object.counterAccount)
+        ? globalThis.String(object.counterAccount)
+        : isSet(object.counter_account)
+        ? globalThis.String(object.counter_account)
+        : "",
+      debitSats: isSet(object.debitSats)
+        ? BigInt(object.debitSats)
+        : isSet(object.debit_sats)
+        ? BigInt(object.debit_sats)
+        : 0n,
+      creditSats: isSet(object.creditSats)
+        ? BigInt(object.creditSats)
+        : isSet(object.credit_sats)
+        ? BigInt(object.credit_sats)
+        : 0n,
+      amountSats: isSet(object.amountSats)
+        ? BigInt(object.amountSats)
+        : isSet(object.amount_sats)
+        ? BigInt(object.amount_sats)
+        : 0n,
+      balanceSats: isSet(object.balanceSats)
+        ? BigInt(object.balanceSats)
+        : isSet(object.balance_sats)
+        ? BigInt(object.balance_sats)
+        : 0n,
+      pendingDebitsSats: isSet(object.pendingDebitsSats)
+        ? BigInt(object.pendingDebitsSats)
+        : isSet(object.pending_debits_sats)
+        ? BigInt(object.pending_debits_sats)
+        : 0n,
+      pendingCreditsSats: isSet(object.pendingCreditsSats)
+        ? BigInt(object.pendingCreditsSats)
+        : isSet(object.pending_credits_sats)
+        ? BigInt(object.pending_credits_sats)
+        : 0n,
+    };
+  },
+
+  toJSON(message: StatementEntry): unknown {
+    const obj: any = {};
+    if (message.number !== 0n) {
+      obj.number = message.number.toString();
+    }
+    if (message.recordedAt !== undefined) {
+      obj.recordedAt = fromTimestamp(message.recordedAt).toISOString();
+    }
+    if (message.transferId !== "") {
+      obj.transferId = message.transferId;
+    }
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.purpose !== "") {
+      obj.purpose = message.purpose;
+    }
+    if (message.object !== "") {
+      obj.object = message.object;
+    }
+    if (message.settlementId !== "") {
+      obj.settlementId = message.settlementId;
+    }
+    if (message.referenceId !== "") {
+      obj.referenceId = message.referenceId;
+    }
+    if (message.counterAccount !== "") {
+      obj.counterAccount = message.counterAccount;
+    }
+    if (message.debitSats !== 0n) {
+      obj.debitSats = message.debitSats.toString();
+    }
+    if (message.creditSats !== 0n) {
+      obj.creditSats = message.creditSats.toString();
+    }
+    if (message.amountSats !== 0n) {
+      obj.amountSats = message.amountSats.toString();
+    }
+    if (message.balanceSats !== 0n) {
+      obj.balanceSats = message.balanceSats.toString();
+    }
+    if (message.pendingDebitsSats !== 0n) {
+      obj.pendingDebitsSats = message.pendingDebitsSats.toString();
+    }
+    if (message.pendingCreditsSats !== 0n) {
+      obj.pendingCreditsSats = message.pendingCreditsSats.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<StatementEntry>, I>>(base?: I): StatementEntry {
+    return StatementEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StatementEntry>, I>>(object: I): StatementEntry {
+    const message = createBaseStatementEntry();
+    message.number = (object.number !== undefined && object.number !== null) ? BigInt(object.number) : 0n;
+    message.recordedAt = (object.recordedAt !== undefined && object.recordedAt !== null)
+      ? Timestamp.fromPartial(object.recordedAt)
+      : undefined;
+    message.transferId = object.transferId ?? "";
+    message.kind = object.kind ?? "";
+    message.purpose = object.purpose ?? "";
+    message.object = object.object ?? "";
+    message.settlementId = object.settlementId ?? "";
+    message.referenceId = object.referenceId ?? "";
+    message.counterAccount = object.counterAccount ?? "";
+    message.debitSats = (object.debitSats !== undefined && object.debitSats !== null) ? BigInt(object.debitSats) : 0n;
+    message.creditSats = (object.creditSats !== undefined && object.creditSats !== null)
+      ? BigInt(object.creditSats)
+      : 0n;
+    message.amountSats = (object.amountSats !== undefined && object.amountSats !== null)
+      ? BigInt(object.amountSats)
+      : 0n;
+    message.balanceSats = (object.balanceSats !== undefined && object.balanceSats !== null)
+      ? BigInt(object.balanceSats)
+      : 0n;
+    message.pendingDebitsSats = (object.pendingDebitsSats !== undefined && object.pendingDebitsSats !== null)
+      ? BigInt(object.pendingDebitsSats)
+      : 0n;
+    message.pendingCreditsSats = (object.pendingCreditsSats !== undefined && object.pendingCreditsSats !== null)
+      ? BigInt(object.pendingCreditsSats)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseStreamStatementRequest(): StreamStatementRequest {
+  return { account: "", fromTime: undefined, toTime: undefined, format: 0 };
+}
+
+export const StreamStatementRequest: MessageFns<StreamStatementRequest> = {
+  encode(message: StreamStatementRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.account !== "") {
+      writer.uint32(10).string(message.account);
+    }
+    if (message.fromTime !== undefined) {
+      Timestamp.encode(message.fromTime, writer.uint32(18).fork()).join();
+    }
+    if (message.toTime !== undefined) {
+      Timestamp.encode(message.toTime, writer.uint32(26).fork()).join();
+    }
+    if (message.format !== 0) {
+      writer.uint32(32).int32(message.format);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StreamStatementRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStreamStatementRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.account = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.fromTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.toTime = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.format = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StreamStatementRequest {
+    return {
+      account: isSet(object.account) ? globalThis.String(object.account) : "",
+      fromTime: isSet(object.fromTime)
+        ? fromJsonTimestamp(object.fromTime)
+        : isSet(object.from_time)
+        ? fromJsonTimestamp(object.from_time)
+        : undefined,
+      toTime: isSet(object.toTime)
+        ? fromJsonTimestamp(object.toTime)
+        : isSet(object.to_time)
+        ? fromJsonTimestamp(object.to_time)
+        : undefined,
+      format: isSet(object.format) ? statementFormatFromJSON(object.format) : 0,
+    };
+  },
+
+  toJSON(message: StreamStatementRequest): unknown {
+    const obj: any = {};
+    if (message.account !== "") {
+      obj.account = message.account;
+    }
+    if (message.fromTime !== undefined) {
+      obj.fromTime = fromTimestamp(message.fromTime).toISOString();
+    }
+    if (message.toTime !== undefined) {
+      obj.toTime = fromTimestamp(message.toTime).toISOString();
+    }
+    if (message.format !== 0) {
+      obj.format = statementFormatToJSON(message.format);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<StreamStatementRequest>, I>>(base?: I): StreamStatementRequest {
+    return StreamStatementRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StreamStatementRequest>, I>>(object: I): StreamStatementRequest {
+    const message = createBaseStreamStatementRequest();
+    message.account = object.account ?? "";
+    message.fromTime = (object.fromTime !== undefined && object.fromTime !== null)
+      ? Timestamp.fromPartial(object.fromTime)
+      : undefined;
+    message.toTime = (object.toTime !== undefined && object.toTime !== null)
+      ? Timestamp.fromPartial(object.toTime)
+      : undefined;
+    message.format = object.format ?? 0;
+    return message;
+  },
+};
+
+function createBaseStatementPart(): StatementPart {
+  return { summary: undefined, entry: undefined, csv: undefined };
+}
+
+export const StatementPart: MessageFns<StatementPart> = {
+  encode(message: StatementPart, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.summary !== undefined) {
+      StatementSummary.encode(message.summary, writer.uint32(10).fork()).join();
+    }
+    if (message.entry !== undefined) {
+      StatementEntry.encode(message.entry, writer.uint32(18).fork()).join();
+    }
+    if (message.csv !== undefined) {
+      writer.uint32(26).string(message.csv);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StatementPart {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStatementPart();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.summary = StatementSummary.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.entry = StatementEntry.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.csv = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): StatementPart {
+    return {
+      summary: isSet(object.summary) ? StatementSummary.fromJSON(object.summary) : undefined,
+      entry: isSet(object.entry) ? StatementEntry.fromJSON(object.entry) : undefined,
+      csv: isSet(object.csv) ? globalThis.String(object.csv) : undefined,
+    };
+  },
+
+  toJSON(message: StatementPart): unknown {
+    const obj: any = {};
+    if (message.summary !== undefined) {
+      obj.summary = StatementSummary.toJSON(message.summary);
+    }
+    if (message.entry !== undefined) {
+      obj.entry = StatementEntry.toJSON(message.entry);
+    }
+    if (message.csv !== undefined) {
+      obj.csv = message.csv;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<StatementPart>, I>>(base?: I): StatementPart {
+    return StatementPart.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<StatementPart>, I>>(object: I): StatementPart {
+    const message = createBaseStatementPart();
+    message.summary = (object.summary !== undefined && object.summary !== null)
+      ? StatementSummary.fromPartial(object.summary)
+      : undefined;
+    message.entry = (object.entry !== undefined && object.entry !== null)
+      ? StatementEntry.fromPartial(object.entry)
+      : undefined;
+    message.csv = object.csv ?? undefined;
     return message;
   },
 };
@@ -2907,6 +4863,17 @@ export const LedgerServiceService = {
     responseSerialize: (value: GetBalancesResponse): Buffer => Buffer.from(GetBalancesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetBalancesResponse => GetBalancesResponse.decode(value),
   },
+  /** Every account as it stands or stood, with its turnover: an institution's own; for those who run the platform, the whole ledger (a trial balance). */
+  listBalances: {
+    path: "/finality.ledger.v1.LedgerService/ListBalances" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListBalancesRequest): Buffer => Buffer.from(ListBalancesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListBalancesRequest => ListBalancesRequest.decode(value),
+    responseSerialize: (value: ListBalancesResponse): Buffer =>
+      Buffer.from(ListBalancesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListBalancesResponse => ListBalancesResponse.decode(value),
+  },
   listEntries: {
     path: "/finality.ledger.v1.LedgerService/ListEntries" as const,
     requestStream: false as const,
@@ -2915,6 +4882,30 @@ export const LedgerServiceService = {
     requestDeserialize: (value: Buffer): ListEntriesRequest => ListEntriesRequest.decode(value),
     responseSerialize: (value: ListEntriesResponse): Buffer => Buffer.from(ListEntriesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListEntriesResponse => ListEntriesResponse.decode(value),
+  },
+  /**
+   * An account over a period: what it opened with, its entries with the running balance, what it closed with. A page at a time; the pages of one statement
+   * fit together whatever is posted meanwhile.
+   */
+  getStatement: {
+    path: "/finality.ledger.v1.LedgerService/GetStatement" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetStatementRequest): Buffer => Buffer.from(GetStatementRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetStatementRequest => GetStatementRequest.decode(value),
+    responseSerialize: (value: Statement): Buffer => Buffer.from(Statement.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Statement => Statement.decode(value),
+  },
+  /** The same in one stream, as fast as the client reads: messages, or a CSV file in pieces. */
+  streamStatement: {
+    path: "/finality.ledger.v1.LedgerService/StreamStatement" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: StreamStatementRequest): Buffer =>
+      Buffer.from(StreamStatementRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): StreamStatementRequest => StreamStatementRequest.decode(value),
+    responseSerialize: (value: StatementPart): Buffer => Buffer.from(StatementPart.encode(value).finish()),
+    responseDeserialize: (value: Buffer): StatementPart => StatementPart.decode(value),
   },
   /**
    * That a transfer is part of the sealed ledger, for whoever has nothing but this and the ledger's public key. FAILED_PRECONDITION NOT_SEALED_YET
@@ -2946,7 +4937,16 @@ export const LedgerServiceService = {
 
 export interface LedgerServiceServer extends UntypedServiceImplementation {
   getBalances: handleUnaryCall<GetBalancesRequest, GetBalancesResponse>;
+  /** Every account as it stands or stood, with its turnover: an institution's own; for those who run the platform, the whole ledger (a trial balance). */
+  listBalances: handleUnaryCall<ListBalancesRequest, ListBalancesResponse>;
   listEntries: handleUnaryCall<ListEntriesRequest, ListEntriesResponse>;
+  /**
+   * An account over a period: what it opened with, its entries with the running balance, what it closed with. A page at a time; the pages of one statement
+   * fit together whatever is posted meanwhile.
+   */
+  getStatement: handleUnaryCall<GetStatementRequest, Statement>;
+  /** The same in one stream, as fast as the client reads: messages, or a CSV file in pieces. */
+  streamStatement: handleServerStreamingCall<StreamStatementRequest, StatementPart>;
   /**
    * That a transfer is part of the sealed ledger, for whoever has nothing but this and the ledger's public key. FAILED_PRECONDITION NOT_SEALED_YET
    * while it is too young: segments are sealed at intervals.
@@ -2972,6 +4972,22 @@ export interface LedgerServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetBalancesResponse) => void,
   ): ClientUnaryCall;
+  /** Every account as it stands or stood, with its turnover: an institution's own; for those who run the platform, the whole ledger (a trial balance). */
+  listBalances(
+    request: ListBalancesRequest,
+    callback: (error: ServiceError | null, response: ListBalancesResponse) => void,
+  ): ClientUnaryCall;
+  listBalances(
+    request: ListBalancesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListBalancesResponse) => void,
+  ): ClientUnaryCall;
+  listBalances(
+    request: ListBalancesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListBalancesResponse) => void,
+  ): ClientUnaryCall;
   listEntries(
     request: ListEntriesRequest,
     callback: (error: ServiceError | null, response: ListEntriesResponse) => void,
@@ -2987,6 +5003,32 @@ export interface LedgerServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListEntriesResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * An account over a period: what it opened with, its entries with the running balance, what it closed with. A page at a time; the pages of one statement
+   * fit together whatever is posted meanwhile.
+   */
+  getStatement(
+    request: GetStatementRequest,
+    callback: (error: ServiceError | null, response: Statement) => void,
+  ): ClientUnaryCall;
+  getStatement(
+    request: GetStatementRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Statement) => void,
+  ): ClientUnaryCall;
+  getStatement(
+    request: GetStatementRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Statement) => void,
+  ): ClientUnaryCall;
+  /** The same in one stream, as fast as the client reads: messages, or a CSV file in pieces. */
+  streamStatement(request: StreamStatementRequest, options?: Partial<CallOptions>): ClientReadableStream<StatementPart>;
+  streamStatement(
+    request: StreamStatementRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<StatementPart>;
   /**
    * That a transfer is part of the sealed ledger, for whoever has nothing but this and the ledger's public key. FAILED_PRECONDITION NOT_SEALED_YET
    * while it is too young: segments are sealed at intervals.

@@ -73,6 +73,8 @@ export enum IncidentKind {
   INCIDENT_KIND_DEEP_REORG = 1,
   /** INCIDENT_KIND_UNKNOWN_SPEND - A transaction that isn't ours spends a coin of ours: nothing is signed. */
   INCIDENT_KIND_UNKNOWN_SPEND = 2,
+  /** INCIDENT_KIND_RELEASED_COIN_SPENT - A transaction of ours that was taken for excluded for good, and whose coins were released, is in a block: nothing is signed. */
+  INCIDENT_KIND_RELEASED_COIN_SPENT = 3,
   UNRECOGNIZED = -1,
 }
 
@@ -87,6 +89,9 @@ export function incidentKindFromJSON(object: any): IncidentKind {
     case 2:
     case "INCIDENT_KIND_UNKNOWN_SPEND":
       return IncidentKind.INCIDENT_KIND_UNKNOWN_SPEND;
+    case 3:
+    case "INCIDENT_KIND_RELEASED_COIN_SPENT":
+      return IncidentKind.INCIDENT_KIND_RELEASED_COIN_SPENT;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -102,10 +107,66 @@ export function incidentKindToJSON(object: IncidentKind): string {
       return "INCIDENT_KIND_DEEP_REORG";
     case IncidentKind.INCIDENT_KIND_UNKNOWN_SPEND:
       return "INCIDENT_KIND_UNKNOWN_SPEND";
+    case IncidentKind.INCIDENT_KIND_RELEASED_COIN_SPENT:
+      return "INCIDENT_KIND_RELEASED_COIN_SPENT";
     case IncidentKind.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
   }
+}
+
+export interface ListLockedCoinsRequest {
+  /** 1 to 1,000 lineages; 0: 50. */
+  pageSize: number;
+  pageToken: string;
+}
+
+export interface ListLockedCoinsResponse {
+  lockedCoins: LockedCoins[];
+  /** Empty on the last page. */
+  nextPageToken: string;
+}
+
+/** What one lineage keeps. */
+export interface LockedCoins {
+  lineageId: string;
+  walletId: string;
+  /** Every version is dead; otherwise one of them is final, and the coins are those of others. */
+  isDead: boolean;
+  coins: LockedCoin[];
+  /** Missing while nobody wants it, and once it is done. */
+  release?: CoinRelease | undefined;
+}
+
+export interface LockedCoin {
+  /** txid:vout. */
+  outpoint: string;
+  valueSats: bigint;
+}
+
+export interface CoinRelease {
+  /** txid:vout. */
+  outpoints: string[];
+  /** API key id. */
+  proposedBy: string;
+  reason: string;
+  /** API key id; empty until a second person agrees. */
+  confirmedBy: string;
+  confirmationReason: string;
+}
+
+export interface ReleaseCoinsRequest {
+  idempotencyKey: string;
+  lineageId: string;
+  /** What was looked at, and where; 1 to 500 characters. */
+  reason: string;
+}
+
+export interface ConfirmCoinReleaseRequest {
+  idempotencyKey: string;
+  lineageId: string;
+  /** What was looked at, and where; 1 to 500 characters. */
+  reason: string;
 }
 
 export interface Recovery {
@@ -191,6 +252,796 @@ export interface ConfirmIncidentResponse {
 export interface IncidentChanged {
   incident?: Incident | undefined;
 }
+
+function createBaseListLockedCoinsRequest(): ListLockedCoinsRequest {
+  return { pageSize: 0, pageToken: "" };
+}
+
+export const ListLockedCoinsRequest: MessageFns<ListLockedCoinsRequest> = {
+  encode(message: ListLockedCoinsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListLockedCoinsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListLockedCoinsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListLockedCoinsRequest {
+    return {
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListLockedCoinsRequest): unknown {
+    const obj: any = {};
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListLockedCoinsRequest>, I>>(base?: I): ListLockedCoinsRequest {
+    return ListLockedCoinsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListLockedCoinsRequest>, I>>(object: I): ListLockedCoinsRequest {
+    const message = createBaseListLockedCoinsRequest();
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListLockedCoinsResponse(): ListLockedCoinsResponse {
+  return { lockedCoins: [], nextPageToken: "" };
+}
+
+export const ListLockedCoinsResponse: MessageFns<ListLockedCoinsResponse> = {
+  encode(message: ListLockedCoinsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.lockedCoins) {
+      LockedCoins.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListLockedCoinsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListLockedCoinsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.lockedCoins.push(LockedCoins.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListLockedCoinsResponse {
+    return {
+      lockedCoins: globalThis.Array.isArray(object?.lockedCoins)
+        ? object.lockedCoins.map((e: any) => LockedCoins.fromJSON(e))
+        : globalThis.Array.isArray(object?.locked_coins)
+        ? object.locked_coins.map((e: any) => LockedCoins.fromJSON(e))
+        : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListLockedCoinsResponse): unknown {
+    const obj: any = {};
+    if (message.lockedCoins?.length) {
+      obj.lockedCoins = message.lockedCoins.map((e) => LockedCoins.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListLockedCoinsResponse>, I>>(base?: I): ListLockedCoinsResponse {
+    return ListLockedCoinsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListLockedCoinsResponse>, I>>(object: I): ListLockedCoinsResponse {
+    const message = createBaseListLockedCoinsResponse();
+    message.lockedCoins = object.lockedCoins?.map((e) => LockedCoins.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseLockedCoins(): LockedCoins {
+  return { lineageId: "", walletId: "", isDead: false, coins: [], release: undefined };
+}
+
+export const LockedCoins: MessageFns<LockedCoins> = {
+  encode(message: LockedCoins, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lineageId !== "") {
+      writer.uint32(10).string(message.lineageId);
+    }
+    if (message.walletId !== "") {
+      writer.uint32(18).string(message.walletId);
+    }
+    if (message.isDead !== false) {
+      writer.uint32(24).bool(message.isDead);
+    }
+    for (const v of message.coins) {
+      LockedCoin.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.release !== undefined) {
+      CoinRelease.encode(message.release, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LockedCoins {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLockedCoins();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.lineageId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.walletId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.isDead = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.coins.push(LockedCoin.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.release = CoinRelease.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LockedCoins {
+    return {
+      lineageId: isSet(object.lineageId)
+        ? globalThis.String(object.lineageId)
+        : isSet(object.lineage_id)
+        ? globalThis.String(object.lineage_id)
+        : "",
+      walletId: isSet(object.walletId)
+        ? globalThis.String(object.walletId)
+        : isSet(object.wallet_id)
+        ? globalThis.String(object.wallet_id)
+        : "",
+      isDead: isSet(object.isDead)
+        ? globalThis.Boolean(object.isDead)
+        : isSet(object.is_dead)
+        ? globalThis.Boolean(object.is_dead)
+        : false,
+      coins: globalThis.Array.isArray(object?.coins) ? object.coins.map((e: any) => LockedCoin.fromJSON(e)) : [],
+      release: isSet(object.release) ? CoinRelease.fromJSON(object.release) : undefined,
+    };
+  },
+
+  toJSON(message: LockedCoins): unknown {
+    const obj: any = {};
+    if (message.lineageId !== "") {
+      obj.lineageId = message.lineageId;
+    }
+    if (message.walletId !== "") {
+      obj.walletId = message.walletId;
+    }
+    if (message.isDead !== false) {
+      obj.isDead = message.isDead;
+    }
+    if (message.coins?.length) {
+      obj.coins = message.coins.map((e) => LockedCoin.toJSON(e));
+    }
+    if (message.release !== undefined) {
+      obj.release = CoinRelease.toJSON(message.release);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LockedCoins>, I>>(base?: I): LockedCoins {
+    return LockedCoins.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LockedCoins>, I>>(object: I): LockedCoins {
+    const message = createBaseLockedCoins();
+    message.lineageId = object.lineageId ?? "";
+    message.walletId = object.walletId ?? "";
+    message.isDead = object.isDead ?? false;
+    message.coins = object.coins?.map((e) => LockedCoin.fromPartial(e)) || [];
+    message.release = (object.release !== undefined && object.release !== null)
+      ? CoinRelease.fromPartial(object.release)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseLockedCoin(): LockedCoin {
+  return { outpoint: "", valueSats: 0n };
+}
+
+export const LockedCoin: MessageFns<LockedCoin> = {
+  encode(message: LockedCoin, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.outpoint !== "") {
+      writer.uint32(10).string(message.outpoint);
+    }
+    if (message.valueSats !== 0n) {
+      if (BigInt.asIntN(64, message.valueSats) !== message.valueSats) {
+        throw new globalThis.Error("value provided for field message.valueSats of type int64 too large");
+      }
+      writer.uint32(16).int64(message.valueSats);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LockedCoin {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLockedCoin();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.outpoint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.valueSats = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LockedCoin {
+    return {
+      outpoint: isSet(object.outpoint) ? globalThis.String(object.outpoint) : "",
+      valueSats: isSet(object.valueSats)
+        ? BigInt(object.valueSats)
+        : isSet(object.value_sats)
+        ? BigInt(object.value_sats)
+        : 0n,
+    };
+  },
+
+  toJSON(message: LockedCoin): unknown {
+    const obj: any = {};
+    if (message.outpoint !== "") {
+      obj.outpoint = message.outpoint;
+    }
+    if (message.valueSats !== 0n) {
+      obj.valueSats = message.valueSats.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LockedCoin>, I>>(base?: I): LockedCoin {
+    return LockedCoin.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LockedCoin>, I>>(object: I): LockedCoin {
+    const message = createBaseLockedCoin();
+    message.outpoint = object.outpoint ?? "";
+    message.valueSats = (object.valueSats !== undefined && object.valueSats !== null) ? BigInt(object.valueSats) : 0n;
+    return message;
+  },
+};
+
+function createBaseCoinRelease(): CoinRelease {
+  return { outpoints: [], proposedBy: "", reason: "", confirmedBy: "", confirmationReason: "" };
+}
+
+export const CoinRelease: MessageFns<CoinRelease> = {
+  encode(message: CoinRelease, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.outpoints) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.proposedBy !== "") {
+      writer.uint32(18).string(message.proposedBy);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.confirmedBy !== "") {
+      writer.uint32(34).string(message.confirmedBy);
+    }
+    if (message.confirmationReason !== "") {
+      writer.uint32(42).string(message.confirmationReason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CoinRelease {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCoinRelease();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.outpoints.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.proposedBy = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.confirmedBy = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.confirmationReason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CoinRelease {
+    return {
+      outpoints: globalThis.Array.isArray(object?.outpoints)
+        ? object.outpoints.map((e: any) => globalThis.String(e))
+        : [],
+      proposedBy: isSet(object.proposedBy)
+        ? globalThis.String(object.proposedBy)
+        : isSet(object.proposed_by)
+        ? globalThis.String(object.proposed_by)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      confirmedBy: isSet(object.confirmedBy)
+        ? globalThis.String(object.confirmedBy)
+        : isSet(object.confirmed_by)
+        ? globalThis.String(object.confirmed_by)
+        : "",
+      confirmationReason: isSet(object.confirmationReason)
+        ? globalThis.String(object.confirmationReason)
+        : isSet(object.confirmation_reason)
+        ? globalThis.String(object.confirmation_reason)
+        : "",
+    };
+  },
+
+  toJSON(message: CoinRelease): unknown {
+    const obj: any = {};
+    if (message.outpoints?.length) {
+      obj.outpoints = message.outpoints;
+    }
+    if (message.proposedBy !== "") {
+      obj.proposedBy = message.proposedBy;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.confirmedBy !== "") {
+      obj.confirmedBy = message.confirmedBy;
+    }
+    if (message.confirmationReason !== "") {
+      obj.confirmationReason = message.confirmationReason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CoinRelease>, I>>(base?: I): CoinRelease {
+    return CoinRelease.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CoinRelease>, I>>(object: I): CoinRelease {
+    const message = createBaseCoinRelease();
+    message.outpoints = object.outpoints?.map((e) => e) || [];
+    message.proposedBy = object.proposedBy ?? "";
+    message.reason = object.reason ?? "";
+    message.confirmedBy = object.confirmedBy ?? "";
+    message.confirmationReason = object.confirmationReason ?? "";
+    return message;
+  },
+};
+
+function createBaseReleaseCoinsRequest(): ReleaseCoinsRequest {
+  return { idempotencyKey: "", lineageId: "", reason: "" };
+}
+
+export const ReleaseCoinsRequest: MessageFns<ReleaseCoinsRequest> = {
+  encode(message: ReleaseCoinsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.lineageId !== "") {
+      writer.uint32(18).string(message.lineageId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReleaseCoinsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReleaseCoinsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.lineageId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReleaseCoinsRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      lineageId: isSet(object.lineageId)
+        ? globalThis.String(object.lineageId)
+        : isSet(object.lineage_id)
+        ? globalThis.String(object.lineage_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: ReleaseCoinsRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.lineageId !== "") {
+      obj.lineageId = message.lineageId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReleaseCoinsRequest>, I>>(base?: I): ReleaseCoinsRequest {
+    return ReleaseCoinsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReleaseCoinsRequest>, I>>(object: I): ReleaseCoinsRequest {
+    const message = createBaseReleaseCoinsRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.lineageId = object.lineageId ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseConfirmCoinReleaseRequest(): ConfirmCoinReleaseRequest {
+  return { idempotencyKey: "", lineageId: "", reason: "" };
+}
+
+export const ConfirmCoinReleaseRequest: MessageFns<ConfirmCoinReleaseRequest> = {
+  encode(message: ConfirmCoinReleaseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.lineageId !== "") {
+      writer.uint32(18).string(message.lineageId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConfirmCoinReleaseRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfirmCoinReleaseRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.lineageId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ConfirmCoinReleaseRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      lineageId: isSet(object.lineageId)
+        ? globalThis.String(object.lineageId)
+        : isSet(object.lineage_id)
+        ? globalThis.String(object.lineage_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: ConfirmCoinReleaseRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.lineageId !== "") {
+      obj.lineageId = message.lineageId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ConfirmCoinReleaseRequest>, I>>(base?: I): ConfirmCoinReleaseRequest {
+    return ConfirmCoinReleaseRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ConfirmCoinReleaseRequest>, I>>(object: I): ConfirmCoinReleaseRequest {
+    const message = createBaseConfirmCoinReleaseRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.lineageId = object.lineageId ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
 
 function createBaseRecovery(): Recovery {
   return {
@@ -1415,6 +2266,45 @@ export const OperationsServiceService = {
     responseSerialize: (value: Recovery): Buffer => Buffer.from(Recovery.encode(value).finish()),
     responseDeserialize: (value: Buffer): Recovery => Recovery.decode(value),
   },
+  /**
+   * Coins that lineages keep although none of their transactions can ever spend them: what a double spend has left, and what only a version had that
+   * lost. Oldest lineages first.
+   */
+  listLockedCoins: {
+    path: "/finality.settlement.v1.OperationsService/ListLockedCoins" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListLockedCoinsRequest): Buffer =>
+      Buffer.from(ListLockedCoinsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListLockedCoinsRequest => ListLockedCoinsRequest.decode(value),
+    responseSerialize: (value: ListLockedCoinsResponse): Buffer =>
+      Buffer.from(ListLockedCoinsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListLockedCoinsResponse => ListLockedCoinsResponse.decode(value),
+  },
+  /**
+   * The first of two operators wants the coins that a lineage keeps for nothing to be free. FAILED_PRECONDITION while any of its versions could still
+   * be in a block (LINEAGE_NOT_OVER, VERSION_CAN_CONFIRM: the message says which, and how deep it is excluded), or where it keeps nothing.
+   */
+  releaseCoins: {
+    path: "/finality.settlement.v1.OperationsService/ReleaseCoins" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReleaseCoinsRequest): Buffer => Buffer.from(ReleaseCoinsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReleaseCoinsRequest => ReleaseCoinsRequest.decode(value),
+    responseSerialize: (value: LockedCoins): Buffer => Buffer.from(LockedCoins.encode(value).finish()),
+    responseDeserialize: (value: Buffer): LockedCoins => LockedCoins.decode(value),
+  },
+  /** The second one agrees, and never the first: all is checked again, the signer is told, and the coins are free within seconds. */
+  confirmCoinRelease: {
+    path: "/finality.settlement.v1.OperationsService/ConfirmCoinRelease" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ConfirmCoinReleaseRequest): Buffer =>
+      Buffer.from(ConfirmCoinReleaseRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ConfirmCoinReleaseRequest => ConfirmCoinReleaseRequest.decode(value),
+    responseSerialize: (value: LockedCoins): Buffer => Buffer.from(LockedCoins.encode(value).finish()),
+    responseDeserialize: (value: Buffer): LockedCoins => LockedCoins.decode(value),
+  },
 } as const;
 
 export interface OperationsServiceServer extends UntypedServiceImplementation {
@@ -1434,6 +2324,18 @@ export interface OperationsServiceServer extends UntypedServiceImplementation {
    * the journal is being imported.
    */
   finishRecovery: handleUnaryCall<FinishRecoveryRequest, Recovery>;
+  /**
+   * Coins that lineages keep although none of their transactions can ever spend them: what a double spend has left, and what only a version had that
+   * lost. Oldest lineages first.
+   */
+  listLockedCoins: handleUnaryCall<ListLockedCoinsRequest, ListLockedCoinsResponse>;
+  /**
+   * The first of two operators wants the coins that a lineage keeps for nothing to be free. FAILED_PRECONDITION while any of its versions could still
+   * be in a block (LINEAGE_NOT_OVER, VERSION_CAN_CONFIRM: the message says which, and how deep it is excluded), or where it keeps nothing.
+   */
+  releaseCoins: handleUnaryCall<ReleaseCoinsRequest, LockedCoins>;
+  /** The second one agrees, and never the first: all is checked again, the signer is told, and the coins are free within seconds. */
+  confirmCoinRelease: handleUnaryCall<ConfirmCoinReleaseRequest, LockedCoins>;
 }
 
 export interface OperationsServiceClient extends Client {
@@ -1522,6 +2424,60 @@ export interface OperationsServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Recovery) => void,
+  ): ClientUnaryCall;
+  /**
+   * Coins that lineages keep although none of their transactions can ever spend them: what a double spend has left, and what only a version had that
+   * lost. Oldest lineages first.
+   */
+  listLockedCoins(
+    request: ListLockedCoinsRequest,
+    callback: (error: ServiceError | null, response: ListLockedCoinsResponse) => void,
+  ): ClientUnaryCall;
+  listLockedCoins(
+    request: ListLockedCoinsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListLockedCoinsResponse) => void,
+  ): ClientUnaryCall;
+  listLockedCoins(
+    request: ListLockedCoinsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListLockedCoinsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * The first of two operators wants the coins that a lineage keeps for nothing to be free. FAILED_PRECONDITION while any of its versions could still
+   * be in a block (LINEAGE_NOT_OVER, VERSION_CAN_CONFIRM: the message says which, and how deep it is excluded), or where it keeps nothing.
+   */
+  releaseCoins(
+    request: ReleaseCoinsRequest,
+    callback: (error: ServiceError | null, response: LockedCoins) => void,
+  ): ClientUnaryCall;
+  releaseCoins(
+    request: ReleaseCoinsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: LockedCoins) => void,
+  ): ClientUnaryCall;
+  releaseCoins(
+    request: ReleaseCoinsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: LockedCoins) => void,
+  ): ClientUnaryCall;
+  /** The second one agrees, and never the first: all is checked again, the signer is told, and the coins are free within seconds. */
+  confirmCoinRelease(
+    request: ConfirmCoinReleaseRequest,
+    callback: (error: ServiceError | null, response: LockedCoins) => void,
+  ): ClientUnaryCall;
+  confirmCoinRelease(
+    request: ConfirmCoinReleaseRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: LockedCoins) => void,
+  ): ClientUnaryCall;
+  confirmCoinRelease(
+    request: ConfirmCoinReleaseRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: LockedCoins) => void,
   ): ClientUnaryCall;
 }
 

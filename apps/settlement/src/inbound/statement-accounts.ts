@@ -1,0 +1,64 @@
+import type { Session } from '@finality/event-store';
+import { type Principal, refusal } from '@finality/kernel';
+import {
+  type AccountId,
+  type Claim,
+  CLAIM_PARTS,
+  claimAccount,
+  custodyAccount,
+  walletSuspenseAccount,
+} from '@finality/ledger';
+import { toRpcException } from '@finality/service';
+import { loadWallets } from '../projections/registry.ts';
+import { institutionStream } from '../store/streams.ts';
+import { claimsOf } from './claims.ts';
+import type { Gateway } from './gateway.ts';
+
+/** An account that the caller may have a statement of. */
+export interface StatementAccount {
+  readonly account: AccountId;
+  /** Whether the caller may know of it as the other side of an entry. */
+  maySee(counterAccount: AccountId): boolean;
+}
+
+const CLAIM_ACCOUNT = /^(clearing|wallet)\/([A-Za-z0-9][A-Za-z0-9._:-]{0,127})\/(available|in_flight|incoming|held)$/;
+/** What belongs to nobody in particular: whoever has an entry with it learns nothing of others. */
+const NOBODYS = new Set(['transit', 'ccp', 'fees/network', 'suspense/settlement']);
+
+/** Those who run the platform see any account. */
+export const isStaff = (caller: Principal): boolean => caller.roles.some((role) => role !== 'institution');
+
+export const accountsOf = (claims: readonly Claim[]): AccountId[] =>
+  claims.flatMap((claim) => CLAIM_PARTS.map((part) => claimAccount(claim, part)));
+
+/** To an institution, another's account doesn't exist. @throws RefusalException NOT_FOUND */
+export async function statementAccount(
+  gateway: Gateway,
+  session: Session,
+  caller: Principal,
+  account: string,
+): Promise<StatementAccount> {
+  if (isStaff(caller)) {
+    if (!(await exists(gateway, session, account))) throw unknownAccount(account);
+    return { account: account as AccountId, maySee: () => true };
+  }
+  const claims = await claimsOf(gateway, session, caller, caller.institutionId ?? '');
+  const own = accountsOf(claims);
+  const found = own.find((id) => id === account);
+  if (found === undefined) throw unknownAccount(account);
+  const wallets = claims.flatMap((claim) => (claim.kind === 'wallet' ? [claim.walletId] : []));
+  const seen = new Set<string>([...own, ...wallets.map(custodyAccount), ...wallets.map(walletSuspenseAccount)]);
+  return { account: found, maySee: (counterAccount) => seen.has(counterAccount) || NOBODYS.has(counterAccount) };
+}
+
+/** Has had an entry, or is an account of an institution or a wallet that may have one. */
+async function exists({ reader }: Gateway, session: Session, account: string): Promise<boolean> {
+  const rows = await session.query('SELECT FROM ledger_accounts WHERE id = $1', [account]);
+  if (rows.length > 0) return true;
+  const [, kind, name = ''] = CLAIM_ACCOUNT.exec(account) ?? [];
+  if (kind === 'wallet') return (await loadWallets(session, [name], [])).length > 0;
+  return kind === 'clearing' && (await reader.loadState(institutionStream, name)).state.status !== 'none';
+}
+
+const unknownAccount = (account: string): Error =>
+  toRpcException(refusal('not_found', 'UNKNOWN_ACCOUNT', `no account "${account.slice(0, 200)}" of yours`));

@@ -1,0 +1,4 @@
+import { onPlatform } from './e2e.fixture.ts';
+import { releasedCoins } from './suites/operators.fixture.ts';
+
+onPlatform('coins that a dead lineage keeps', releasedCoins);
