@@ -226,6 +226,10 @@ export interface RequestedSettlement {
   feeSats: bigint;
   droppedSats: bigint;
   feeReservedSats: bigint;
+  /** The settlement that it pays back. */
+  reverses?:
+    | string
+    | undefined;
   /** The wallet that was asked to pay, where one was named. */
   payerWalletId?: string | undefined;
 }
@@ -3237,6 +3241,7 @@ function createBaseRequestedSettlement(): RequestedSettlement {
     feeSats: 0n,
     droppedSats: 0n,
     feeReservedSats: 0n,
+    reverses: undefined,
     payerWalletId: undefined,
   };
 }
@@ -3287,6 +3292,9 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
         throw new globalThis.Error("value provided for field message.feeReservedSats of type int64 too large");
       }
       writer.uint32(96).int64(message.feeReservedSats);
+    }
+    if (message.reverses !== undefined) {
+      writer.uint32(242).string(message.reverses);
     }
     if (message.payerWalletId !== undefined) {
       writer.uint32(106).string(message.payerWalletId);
@@ -3403,6 +3411,14 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
             message.feeReservedSats = reader.int64() as bigint;
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.reverses = reader.string();
+            continue;
+          }
           case 13: {
             if (tag !== 106) {
               break;
@@ -3477,6 +3493,7 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
         : isSet(object.fee_reserved_sats)
         ? BigInt(object.fee_reserved_sats)
         : 0n,
+      reverses: isSet(object.reverses) ? globalThis.String(object.reverses) : undefined,
       payerWalletId: isSet(object.payerWalletId)
         ? globalThis.String(object.payerWalletId)
         : isSet(object.payer_wallet_id)
@@ -3523,6 +3540,9 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     if (message.feeReservedSats !== 0n) {
       obj.feeReservedSats = message.feeReservedSats.toString();
     }
+    if (message.reverses !== undefined) {
+      obj.reverses = message.reverses;
+    }
     if (message.payerWalletId !== undefined) {
       obj.payerWalletId = message.payerWalletId;
     }
@@ -3552,6 +3572,7 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     message.feeReservedSats = (object.feeReservedSats !== undefined && object.feeReservedSats !== null)
       ? BigInt(object.feeReservedSats)
       : 0n;
+    message.reverses = object.reverses ?? undefined;
     message.payerWalletId = object.payerWalletId ?? undefined;
     return message;
   },
