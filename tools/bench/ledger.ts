@@ -1,11 +1,20 @@
-import { randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { eventStoreDdl, type Session } from '@finality/event-store';
 import { type Instant, unwrap } from '@finality/kernel';
-import { type AccountId, availableAccount, single, type Transfer, transitAccount } from '@finality/ledger';
-import { ledgerDdl, loadLedger, saveLedger, verifyLedger } from '@finality/ledger-store';
+import { type AccountId, availableAccount, single, transitAccount } from '@finality/ledger';
+import {
+  bigintArray,
+  hexArray,
+  integerArray,
+  ledgerDdl,
+  loadLedger,
+  saveLedger,
+  textArray,
+  verifyLedger,
+} from '@finality/ledger-store';
 import pg from 'pg';
 import { endsWithUs } from './ending.ts';
 import { figure, type Measured, median, percentile } from './figures.ts';
@@ -21,7 +30,8 @@ const SCHEMA = 'settlement';
 
 /**
  * Transfers from one institution to another, each limited by what the payer has, numbered, hashed and chained; a batch is one durable transaction under the
- * store's lock, as in the service. Beside it the same rows into the same columns, without anything being known, checked or kept of them.
+ * store's lock, in two round trips. Beside it the same rows into the same columns, made up beforehand and sent in the same encoding, without anything being
+ * known, checked or kept of them. Both make up what comes next while the database is at work.
  */
 export async function benchLedger(): Promise<Measured> {
   const bench = await LedgerBench.open();
@@ -32,7 +42,8 @@ export async function benchLedger(): Promise<Measured> {
     const [transfers, raw, lone, bare]: number[][] = [[], [], [], []];
     for (let round = 0; round < ROUNDS; round++) {
       transfers!.push(await perSecond(() => bench.batches(BATCHES)));
-      raw!.push(await perSecond(() => bench.rawBatches(BATCHES)));
+      const rows = bench.rowsOf(BATCHES);
+      raw!.push(await perSecond(() => bench.rawBatches(rows)));
       lone!.push(...(await bench.latencies(SINGLES, () => bench.batch(1))));
       bare!.push(...(await bench.latencies(SINGLES, () => bench.bareCommit())));
       process.stderr.write(`  ${Math.round(transfers!.at(-1)!)} transfers/s, ${Math.round(raw!.at(-1)!)} raw rows/s\n`);
@@ -111,7 +122,7 @@ class LedgerBench {
         await owner.query(statement);
       await owner.query(`GRANT ALL ON raw_transfers, bare TO ${options.serviceRole}`);
       await owner.end();
-      const client = new pg.Client({ connectionString: url });
+      const client = new pg.Client({ connectionString: url, pipeline: true });
       await client.connect();
       return new LedgerBench(client, () => client.end().then(close));
     } catch (error) {
@@ -125,7 +136,7 @@ class LedgerBench {
   }
 
   fund(): Promise<void> {
-    const funding = Array.from({ length: INSTITUTIONS }, (_, n): Transfer => {
+    const funding = Array.from({ length: INSTITUTIONS }, (_, n) => {
       const move = { debit: transitAccount(), credit: account(n), amount: FUNDING };
       return single({ purpose: 'fund', object: `${n}`, life: 1, ...move });
     });
@@ -133,15 +144,33 @@ class LedgerBench {
   }
 
   async batches(count: number): Promise<void> {
-    for (let i = 0; i < count; i++) await this.batch(BATCH);
+    let next = this.#transfersOf(BATCH);
+    for (let i = 0; i < count; i++) {
+      const posted = this.#post(next);
+      next = this.#transfersOf(BATCH);
+      await posted;
+    }
   }
 
   batch(count: number): Promise<void> {
-    return this.#post(Array.from({ length: count }, () => this.#transfer()));
+    return this.#post(this.#transfersOf(count));
   }
 
-  async rawBatches(count: number): Promise<void> {
-    for (let i = 0; i < count; i++) await this.#rawBatch();
+  /** To be inserted raw: of the same kind as all others, and none of them. */
+  rowsOf(batches: number): Row[][] {
+    return Array.from({ length: batches }, () =>
+      this.#transfersOf(BATCH).map((transfer) => ({ transfer, hash: hash('sha256', transfer.object) })),
+    );
+  }
+
+  async rawBatches(batches: readonly (readonly Row[])[]): Promise<void> {
+    let inserted: Promise<unknown> = Promise.resolve();
+    for (const rows of batches) {
+      const values = this.#rawValues(rows);
+      await inserted;
+      inserted = this.#client.query({ name: 'raw', text: RAW_INSERT, values });
+    }
+    await inserted;
   }
 
   bareCommit(): Promise<unknown> {
@@ -164,7 +193,11 @@ class LedgerBench {
     return verified.transfers;
   }
 
-  #transfer(): Transfer {
+  #transfersOf(count: number): Single[] {
+    return Array.from({ length: count }, () => this.#transfer());
+  }
+
+  #transfer(): Single {
     const n = ++this.#transfers;
     const [debit, credit] = [account(n % INSTITUTIONS), account((n * 7 + 1) % INSTITUTIONS)];
     const object = `0198c0de-0000-7000-8000-${String(n).padStart(12, '0')}`;
@@ -172,36 +205,56 @@ class LedgerBench {
     return single({ purpose: 'settle', object, life: 1, debit, credit: other, amount: 1_000n, settlementId: object });
   }
 
-  async #post(transfers: readonly Transfer[]): Promise<void> {
+  async #post(transfers: readonly Single[]): Promise<void> {
     this.#position += 1n;
-    const accounts = transfers.flatMap((each) => ('debit' in each ? [each.debit, each.credit] : []));
-    await this.#client.query(`BEGIN; SELECT pg_advisory_xact_lock(1)`);
-    const loaded = await loadLedger(this.#session, { accounts });
+    const accounts = transfers.flatMap(({ debit, credit }) => [debit, credit]);
+    const begun = this.#client.query(`BEGIN; SELECT pg_advisory_xact_lock(1)`);
+    const [loaded] = await Promise.all([loadLedger(this.#session, { accounts }), begun]);
     for (const transfer of transfers) unwrap(loaded.view.post([transfer]));
-    await saveLedger(this.#session, loaded, this.#position, Date.now() as Instant);
-    await this.#client.query('COMMIT');
+    await saveLedger(this.#session, loaded, this.#position, Date.now() as Instant, 'commit');
   }
 
-  async #rawBatch(): Promise<void> {
-    const first = this.#rawRows;
-    this.#rawRows += BATCH;
-    const numbers = Array.from({ length: BATCH }, (_, i) => first + i + 1);
-    const objects = numbers.map((n) => `0198c0de-0000-7000-8000-${String(n).padStart(12, '0')}`);
-    const ids = numbers.map((n) => Buffer.alloc(32, `${n} `));
-    await this.#client.query(
-      `INSERT INTO raw_transfers
-       SELECT id, number, $4, 'single', number % 200, number % 199, 1000, NULL, NULL, 'settle', object, 1, object, $5, id
-       FROM unnest($1::bytea[], $2::bigint[], $3::text[]) AS t(id, number, object)`,
-      [ids, numbers, objects, first, Date.now()],
-    );
+  #rawValues(rows: readonly Row[]): unknown[] {
+    const first = this.#rawRows + 1;
+    this.#rawRows += rows.length;
+    const transfers = rows.map(({ transfer }) => transfer);
+    const numbers = transfers.map((_, i) => first + i);
+    return [
+      hexArray(
+        transfers.map((t) => t.id),
+        32,
+      ),
+      bigintArray(numbers.map(BigInt)),
+      textArray(transfers.map((t) => t.kind)),
+      integerArray(numbers.map((n) => n % INSTITUTIONS)),
+      integerArray(numbers.map((n) => (n * 7 + 1) % INSTITUTIONS)),
+      bigintArray(transfers.map((t) => t.amount)),
+      textArray(transfers.map((t) => t.purpose)),
+      textArray(transfers.map((t) => t.object)),
+      integerArray(transfers.map((t) => t.life)),
+      textArray(transfers.map((t) => t.settlementId)),
+      hexArray(
+        rows.map((row) => row.hash),
+        32,
+      ),
+      `${first}`,
+      Date.now(),
+    ];
   }
 
   get #session(): Session {
     return {
-      query: async <Row extends object>(text: string, values: readonly unknown[] = []) =>
-        (await this.#client.query<Row>(text, [...values])).rows,
+      query: async <Found extends object>(text: string, values: readonly unknown[] = [], name?: string) =>
+        (await this.#client.query<Found>({ text, values: [...values], ...(name === undefined ? {} : { name }) })).rows,
     };
   }
+}
+
+type Single = ReturnType<typeof single>;
+
+interface Row {
+  readonly transfer: Single;
+  readonly hash: string;
 }
 
 /** The columns and keys of ledger_transfers, and nothing that checks or guards them. */
@@ -209,5 +262,11 @@ const RAW_TABLE = `CREATE TABLE raw_transfers (
   id bytea PRIMARY KEY, number bigint NOT NULL UNIQUE, position bigint NOT NULL, kind text NOT NULL, debit integer NOT NULL, credit integer NOT NULL,
   amount bigint NOT NULL, pending_id bytea, corrects bytea, purpose text NOT NULL, object text NOT NULL, life integer NOT NULL, settlement_id text,
   recorded_at bigint NOT NULL, hash bytea NOT NULL)`;
+
+const RAW_INSERT = `
+  INSERT INTO raw_transfers
+  SELECT id, number, $12::bigint, kind, debit, credit, amount, NULL, NULL, purpose, object, life, settlement_id, $13::bigint, hash
+  FROM unnest($1::bytea[], $2::bigint[], $3::text[], $4::integer[], $5::integer[], $6::bigint[], $7::text[], $8::text[], $9::integer[], $10::text[],
+              $11::bytea[]) AS t (id, number, kind, debit, credit, amount, purpose, object, life, settlement_id, hash)`;
 
 const BARE_TABLE = `CREATE TABLE bare (position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY)`;

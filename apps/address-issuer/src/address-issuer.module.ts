@@ -13,6 +13,7 @@ import { GetGapReportRpc } from './inbound/get-gap-report.rpc.ts';
 import { InstitutionMessages } from './inbound/institution.messages.ts';
 import { IssueAddressRpc } from './inbound/issue-address.rpc.ts';
 import { IssueAddressesRpc } from './inbound/issue-addresses.rpc.ts';
+import { SkipIndicesRpc } from './inbound/skip-indices.rpc.ts';
 import { IssueInternalAddressRpc } from './inbound/issue-internal-address.rpc.ts';
 import { ListAddressesRpc } from './inbound/list-addresses.rpc.ts';
 import { ListDestinationsRpc } from './inbound/list-destinations.rpc.ts';
@@ -78,6 +79,7 @@ export class AddressIssuerModule {
         GetGapReportRpc,
         ...DESTINATION_RPCS,
         IssueInternalAddressRpc,
+        SkipIndicesRpc,
         InstitutionMessages,
         WatchMessages,
         ChainFactMessages,
@@ -109,9 +111,10 @@ export class AddressIssuerModule {
           useFactory: (store: IssuerStore, reader: EventReader) => openDestinations(env, store, reader),
           inject: [ISSUER_STORE, ISSUER_READER],
         },
-        // A controller can't be injected: this one is what INTERNAL_API is made of. It keeps no state.
+        // Controllers can't be injected: these are what INTERNAL_API is made of. They keep no state.
         IssueInternalAddressRpc,
-        { provide: INTERNAL_API, useFactory: portOf, inject: [IssueInternalAddressRpc] },
+        SkipIndicesRpc,
+        { provide: INTERNAL_API, useFactory: portOf, inject: [IssueInternalAddressRpc, SkipIndicesRpc] },
         {
           provide: WORKERS,
           useFactory: (
@@ -170,6 +173,6 @@ function workersOf(
   ];
 }
 
-function portOf(issue: IssueInternalAddressRpc): AddressingPort {
-  return { issueInternalAddress: (request) => issue.handle(request) };
+function portOf(issue: IssueInternalAddressRpc, skip: SkipIndicesRpc): AddressingPort {
+  return { issueInternalAddress: (request) => issue.handle(request), skipIndices: (request) => skip.handle(request) };
 }

@@ -28,6 +28,7 @@ export type IssuerBody =
     }
   | { readonly kind: 'verify'; readonly walletId: string; readonly below: PerBranch }
   | { readonly kind: 'block'; readonly walletId: string; readonly reason: string }
+  | { readonly kind: 'skip_indices'; readonly walletId: string; readonly epoch: number; readonly count: number }
   | { readonly kind: 'mark_used'; readonly uses: readonly AddressUse[] }
   | DestinationBody
   | { readonly kind: 'note_institution'; readonly institutionId: string; readonly status: InstitutionStatus };

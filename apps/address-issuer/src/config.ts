@@ -22,6 +22,12 @@ export const addressIssuerConfig = defineConfig({
     .integer(1_000, 30 * 86_400_000)
     .default(86_400_000)
     .describe('How long a challenge can be answered; cosigners of several places need hours.'),
+  RECOVERY_SKIP_INDICES: setting
+    .integer(1, 900)
+    .default(100)
+    .describe(
+      'How many indices of each branch of each wallet are never issued after a restored copy: more than any wallet issues between two copies. The signer signs for an index at most 1,000 above the last one.',
+    ),
   ADDRESS_WAIT_MS: setting
     .integer(0, 60_000)
     .default(5_000)

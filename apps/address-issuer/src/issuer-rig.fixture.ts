@@ -137,7 +137,7 @@ export class IssuerRig {
     });
     const { entities } = addressIssuerService;
     const readModels = await createReadModels(url, { schema, entities, applicationName: 'test' });
-    const config = readConfig({ ADDRESS_WAIT_MS: '300' }, addressIssuerConfig);
+    const config = readConfig({ ADDRESS_WAIT_MS: '1000' }, addressIssuerConfig);
     const env = { config, runtime, pool, readModels, driver, signer: this.keys, ...(faults && { faults }) };
     const descriptorSet = await readFile(DESCRIPTORS);
     const address = { host: '127.0.0.1', port: 0, portVariable: 'GRPC_PORT' };

@@ -7,6 +7,7 @@ import {
   decideKeys,
   decideRegister,
   decideRequest,
+  decideSkip,
   decideVerified,
   decideWatch,
   type IssueCommand,
@@ -118,6 +119,10 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
         return this.#wallet(body.walletId, decideVerified(body.below, this.#state(body.walletId, batch)), batch);
       case 'block':
         return this.#wallet(body.walletId, decideBlock(body.reason, this.#state(body.walletId, batch)), batch);
+      case 'skip_indices': {
+        const { walletId, epoch, count } = body;
+        return this.#wallet(walletId, decideSkip(epoch, count, this.#state(walletId, batch)), batch);
+      }
       case 'check_institution':
       case 'request_destination': {
         const refused = this.#institutionRefusal(body.institutionId, batch);

@@ -297,6 +297,25 @@ describe('IssueInternalAddress', () => {
   });
 });
 
+describe('SkipIndices', () => {
+  it('leaves out what a restored store may have issued, of every wallet, once per epoch, and tells who watches', async () => {
+    const { walletId } = await rig.register();
+    await rig.watch(walletId, 500, 500);
+    const before = await rig.issue(onWallet(walletId));
+    const { wallets } = await rig.issuer.internal.skipIndices({ epoch: 2 });
+    expect(wallets).toBeGreaterThan(1);
+    expect(await rig.issuer.internal.skipIndices({ epoch: 2 })).toEqual({ wallets });
+    const changed = (await rig.messages(TOPICS.wallet))
+      .map(({ payload }) => addressV1.WalletChanged.decode(payload))
+      .filter(({ wallet }) => wallet?.walletId === walletId);
+    expect(changed.map(({ externalUsed, internalUsed }) => [externalUsed, internalUsed])).toEqual([
+      [0, 0],
+      [before.index + 101, 100],
+    ]);
+    expect((await rig.issue(onWallet(walletId))).index).toBe(before.index + 101);
+  });
+});
+
 describe('lists', () => {
   it('show each institution its own, page by page', async () => {
     const seen: addressV1.Address[] = [];

@@ -20,7 +20,7 @@ export const addressIssuerService: ServiceBlueprint<AddressIssuerEnv> = {
   },
   internal: {
     definition: addressV1.InternalAddressServiceService,
-    callers: { issueInternalAddress: ['settlement'] },
+    callers: { issueInternalAddress: ['settlement'], skipIndices: ['settlement'] },
   },
   module: (env) => AddressIssuerModule.register(env),
 };

@@ -11,12 +11,15 @@ import {
   institutionAggregate,
   type InstitutionEvent,
   type InstitutionState,
+  NO_INDICES,
+  type PerBranch,
   walletAggregate,
   type WalletEvent,
   type WalletState,
 } from '@finality/address';
 import { addressV1, type Topic, TOPICS } from '@finality/contracts';
 import type { AnyStreamType, PublicMessage, StreamType } from '@finality/event-store';
+import type { WalletInUse } from './commands.ts';
 import { destinationMessage } from './destination-messages.ts';
 import { addressMessage, walletMessage } from './messages.ts';
 
@@ -34,9 +37,11 @@ export const walletStream: StreamType<WalletState, WalletEvent> = {
     switch (event.type) {
       case 'wallet_registered': {
         const scanning = state.status === 'registered' && state.scanning;
-        const message = addressV1.WalletChanged.encode({ wallet: walletMessage({ wallet: event.wallet, scanning }) });
-        return [messageOf(TOPICS.wallet, event.wallet.walletId, message.finish())];
+        return [walletChanged({ wallet: event.wallet, scanning }, NO_INDICES)];
       }
+      // The watch goes on from there.
+      case 'indices_skipped':
+        return state.status === 'registered' ? [walletChanged(state, event.next)] : [];
       case 'address_issued': {
         const message = addressV1.AddressIssued.encode({ address: addressMessage(event.address) });
         return [messageOf(TOPICS.address, event.address.walletId, message.finish())];
@@ -69,6 +74,11 @@ export const signatoriesStream: StreamType<SignatoriesState, SignatoryNoted> = {
   institutions: () => [],
   publish: () => [],
 };
+
+function walletChanged(inUse: WalletInUse, { external, internal }: PerBranch): PublicMessage {
+  const changed = { wallet: walletMessage(inUse), externalUsed: external, internalUsed: internal };
+  return messageOf(TOPICS.wallet, inUse.wallet.walletId, addressV1.WalletChanged.encode(changed).finish());
+}
 
 function messageOf(topic: Topic, orderingKey: string, payload: Uint8Array): PublicMessage {
   return { topic: topic.name, orderingKey, type: topic.message, schemaVersion: 1, payload };

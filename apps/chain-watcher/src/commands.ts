@@ -58,6 +58,8 @@ export type ChainWatcherCommand =
       readonly internal: string;
       readonly birthdayHeight: number;
       readonly createdAt: Instant | null;
+      /** Indices below are used up. */
+      readonly used: { readonly external: number; readonly internal: number };
     }
   | { readonly kind: 'index_issued'; readonly walletId: string; readonly branch: Branch; readonly index: number }
   | {

@@ -92,8 +92,7 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
         world.writes.push((session) => makeAllDue(session, batch.now));
         return ACCEPTED;
       case 'add_wallet':
-        this.#watch(body.walletId, { ...body, ahead: this.#watchAhead }, world, batch);
-        return ACCEPTED;
+        return this.#addWallet(body, world, batch);
       case 'index_issued':
         this.#watch(body.walletId, { ...body, ahead: this.#watchAhead }, world, batch);
         return ACCEPTED;
@@ -229,6 +228,18 @@ export class ChainHandler implements CommandHandler<ChainWatcherCommand, World, 
 
   #tipHeight(batch: Batch): number {
     return batch.state(chainStream, this.#network).tip?.height ?? -1;
+  }
+
+  #addWallet({ used, ...wallet }: CommandOf<'add_wallet'>, world: World, batch: Batch): Handled<null> {
+    const ahead = this.#watchAhead;
+    this.#watch(wallet.walletId, { ...wallet, ahead }, world, batch);
+    const last = [
+      { branch: 0, index: used.external - 1 },
+      { branch: 1, index: used.internal - 1 },
+    ] as const;
+    for (const each of last)
+      if (each.index >= 0) this.#watch(wallet.walletId, { kind: 'index_issued', ...each, ahead }, world, batch);
+    return ACCEPTED;
   }
 
   #watch(walletId: string, command: WatchCommand, world: World, batch: Batch): void {

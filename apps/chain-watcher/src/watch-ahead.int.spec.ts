@@ -45,6 +45,19 @@ describe('watching ahead', () => {
     expect(await rig.story({ deposit: deposit.txid }, from)).toEqual(['confirmed deposit @106', 'connected @106']);
   });
 
+  it('goes on behind indices that are skipped, and reads what they may have been paid already', async () => {
+    const from = await watching();
+    const forgotten = rig.payment([{ script: wallet.script(0, 25), valueSats: 50_000n }]);
+    rig.mine(1, rig.miner, [forgotten]);
+    await rig.settle();
+    await rig.addWallet(wallet, 0, { used: 30 });
+    await rig.settle();
+    const acknowledged = { walletId: 'wallet-a', externalBelow: 40, internalBelow: 40, scanning: false };
+    expect((await rig.watchExtended()).at(-1)).toEqual(acknowledged);
+    const story = await rig.story({ forgotten: forgotten.txid }, from);
+    expect(story.filter((line) => line.includes('forgotten'))).toEqual(['confirmed forgotten @106']);
+  });
+
   it('reads the blocks since a wallet’s birthday before it acknowledges', async () => {
     const from = await watching();
     const late = testWallet('wallet-b', 2, 'tr');

@@ -240,11 +240,13 @@ export class WatcherRig {
   async addWallet(
     wallet: TestWallet,
     birthdayHeight = this.simulator.chain.tip.height,
-    options: { readonly nonCustodial?: boolean; readonly createdAtSeconds?: number } = {},
+    options: { readonly nonCustodial?: boolean; readonly createdAtSeconds?: number; readonly used?: number } = {},
   ): Promise<void> {
-    const { nonCustodial = false, createdAtSeconds } = options;
+    const { nonCustodial = false, createdAtSeconds, used = 0 } = options;
     const { WALLET_KIND_CUSTODIAL, WALLET_KIND_NON_CUSTODIAL } = addressV1.WalletKind;
     const changed = addressV1.WalletChanged.fromPartial({
+      externalUsed: used,
+      internalUsed: used,
       wallet: {
         walletId: wallet.walletId,
         institutionId: 'bank-a',

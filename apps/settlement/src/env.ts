@@ -9,7 +9,13 @@ export interface SettlementEnv extends ServiceEnv<SettlementConfig> {
   readonly addresses: ServicePort<addressV1.InternalAddressServiceServer>;
   readonly signer: Pick<
     ServicePort<signingV1.SigningServiceServer>,
-    'signTransaction' | 'checkDestinations' | 'listJournal' | 'listSigned' | 'raiseEpoch' | 'signLedgerHead'
+    | 'signTransaction'
+    | 'checkDestinations'
+    | 'releaseCoins'
+    | 'listJournal'
+    | 'listSigned'
+    | 'raiseEpoch'
+    | 'signLedgerHead'
   >;
 }
 

@@ -19,6 +19,8 @@ import { BeginRecoveryRpc } from './inbound/begin-recovery.rpc.ts';
 import { BumpFeeRpc } from './inbound/bump-fee.rpc.ts';
 import { CancelSettlementRpc } from './inbound/cancel-settlement.rpc.ts';
 import { ChainFactsMessages } from './inbound/chain-facts.messages.ts';
+import { ConfirmCoinReleaseRpc } from './inbound/confirm-coin-release.rpc.ts';
+import { ConfirmSuspenseResolutionRpc } from './inbound/confirm-suspense-resolution.rpc.ts';
 import { ConfirmIncidentRpc } from './inbound/confirm-incident.rpc.ts';
 import { CreateInstitutionRpc } from './inbound/create-institution.rpc.ts';
 import { EstimateFeesRpc } from './inbound/estimate-fees.rpc.ts';
@@ -39,9 +41,13 @@ import { ListEntriesRpc } from './inbound/list-entries.rpc.ts';
 import { ListIncidentsRpc } from './inbound/list-incidents.rpc.ts';
 import { ListInstitutionsRpc } from './inbound/list-institutions.rpc.ts';
 import { ListLedgerHeadsRpc } from './inbound/list-ledger-heads.rpc.ts';
+import { ListLockedCoinsRpc } from './inbound/list-locked-coins.rpc.ts';
+import { ListSuspenseRpc } from './inbound/list-suspense.rpc.ts';
 import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
 import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
+import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
+import { ResolveSuspenseRpc } from './inbound/resolve-suspense.rpc.ts';
 import { ReverseSettlementRpc } from './inbound/reverse-settlement.rpc.ts';
 import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
 import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
@@ -64,6 +70,7 @@ import { AssignDestinations } from './workers/assign-destinations.ts';
 import { Recover } from './workers/recover.ts';
 import { CheckpointBalances } from './workers/checkpoint-balances.ts';
 import { ConsolidateCoins } from './workers/consolidate-coins.ts';
+import { ReleaseCoins } from './workers/release-coins.ts';
 import { ReleaseQueued } from './workers/release-queued.ts';
 import { SealLedger } from './workers/seal-ledger.ts';
 import { SignPayouts } from './workers/sign-payouts.ts';
@@ -108,7 +115,19 @@ const LEDGER_RPCS = [
   GetInclusionProofRpc,
   ListLedgerHeadsRpc,
 ];
-const OPERATIONS_RPCS = [ListIncidentsRpc, ConfirmIncidentRpc, GetRecoveryRpc, BeginRecoveryRpc, FinishRecoveryRpc];
+const OPERATIONS_RPCS = [
+  ListIncidentsRpc,
+  ConfirmIncidentRpc,
+  GetRecoveryRpc,
+  BeginRecoveryRpc,
+  FinishRecoveryRpc,
+  ListLockedCoinsRpc,
+  ReleaseCoinsRpc,
+  ConfirmCoinReleaseRpc,
+  ListSuspenseRpc,
+  ResolveSuspenseRpc,
+  ConfirmSuspenseResolutionRpc,
+];
 const MESSAGES = [
   RiskVerdictsMessages,
   AmlVerdictsMessages,
@@ -194,6 +213,7 @@ function workersOf(env: SettlementEnv, { store, reader, authenticator, gate }: W
     new AssignDestinations(env, store, reader, gate),
     new SignPayouts(env, store, reader, gate),
     new ReleaseQueued(env, store, reader, gate),
+    new ReleaseCoins(env, store, reader, gate),
     ...(env.config.policy.consolidation === undefined ? [] : [new ConsolidateCoins(env, store, reader, gate)]),
     new SealLedger(env, store, reader, gate),
     new CheckpointBalances(env),

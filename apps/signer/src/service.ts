@@ -28,6 +28,7 @@ export const signerService: ServiceBlueprint<SignerEnv> = {
       registerDestination: ['address-issuer'],
       removeDestination: ['address-issuer'],
       checkDestinations: ['settlement'],
+      releaseCoins: ['settlement'],
       signLedgerHead: ['settlement'],
     },
   },

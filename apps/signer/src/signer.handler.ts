@@ -14,6 +14,7 @@ import {
   type CreateAccount,
   decideCreateAccount,
   decideLedgerHead,
+  decideReleaseCoins,
   decideSigning,
   type DecisionRecord,
   isPaid,
@@ -21,6 +22,7 @@ import {
   type LedgerHeadRefused,
   type LineageState,
   POLICY_VERSION,
+  type ReleaseCoins,
   type Refused,
   type SigningAccepted,
   type SigningFacts,
@@ -67,6 +69,7 @@ import {
 export type SignerBody =
   | ({ readonly kind: 'create_account' } & CreateAccount)
   | { readonly kind: 'sign'; readonly request: SigningRequest }
+  | ({ readonly kind: 'release_coins' } & ReleaseCoins)
   | { readonly kind: 'raise_epoch'; readonly above: number }
   | { readonly kind: 'sign_head'; readonly head: LedgerHead }
   | AllowListBody;
@@ -80,6 +83,7 @@ export type SignerReply =
   | { readonly kind: 'refused'; readonly refused: Refused | LedgerHeadRefused }
   /** The head of a segment of the ledger is on record, this time or before. */
   | { readonly kind: 'head_accepted' }
+  | { readonly kind: 'coins_released' }
   | AllowListReply;
 
 export interface SignerHandlerOptions {
@@ -99,12 +103,13 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
   async load(session: Session, commands: readonly StoreCommand<SignerBody>[], batch: Batch): Promise<SignerWorld> {
     const bodies = commands.map(({ body }) => body);
     const requests = bodies.flatMap((body) => (body.kind === 'sign' ? [body.request] : []));
+    const releases = bodies.flatMap((body) => (body.kind === 'release_coins' ? [body] : []));
     const creations = bodies.flatMap((body) => (body.kind === 'create_account' ? [body.walletId] : []));
     const wallets = [...creations, ...requests.flatMap(walletsOf)];
     const streams = new Set([
       ...(bodies.some(({ kind }) => kind === 'raise_epoch') ? [epochStreamKey] : []),
       ...wallets.map(accountStreamOf),
-      ...requests.map(({ lineageId }) => lineageStreamOf(lineageId)),
+      ...[...requests, ...releases].map(({ lineageId }) => lineageStreamOf(lineageId)),
       ...requests.flatMap(destinationsOf).map(destinationStreamOf),
       ...(bodies.some(({ kind }) => kind === 'sign_head') ? [`${ledgerHeadsStream.aggregate.name}/${LEDGER_ID}`] : []),
       ...bodies.flatMap((body) => (isAllowListBody(body) ? streamsOf(body) : [])),
@@ -113,7 +118,12 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
     const since = (batch.now - this.#options.limits.windowMs) as Instant;
     const journal = await readJournal(session, {
       anchors: requests.map(({ anchor }) => anchor),
-      outpoints: [...new Set(requests.flatMap(({ inputs }) => inputs.map(({ outpoint }) => outpoint)))],
+      outpoints: [
+        ...new Set([
+          ...requests.flatMap(({ inputs }) => inputs.map(({ outpoint }) => outpoint)),
+          ...releases.flatMap(({ outpoints }) => outpoints),
+        ]),
+      ],
       settlements: [
         ...new Set(requests.flatMap(({ outputs }) => outputs.flatMap((o) => (isPaid(o) ? [o.settlementId] : [])))),
       ],
@@ -143,6 +153,8 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
         return { kind: 'accepted', reply: this.#sign(body.request, world, batch) };
       case 'raise_epoch':
         return { kind: 'accepted', reply: raiseEpoch(body.above, world, batch) };
+      case 'release_coins':
+        return releaseCoins(body, world, batch);
       case 'sign_head':
         return { kind: 'accepted', reply: acceptHead(body.head, batch) };
       case 'register_signatory':
@@ -238,6 +250,20 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
   }
 }
 
+function releaseCoins(command: ReleaseCoins, world: SignerWorld, batch: Batch): Handled<SignerReply> {
+  const { lineageId } = command;
+  const decision = decideReleaseCoins(command, batch.state(lineageStream, lineageId), {
+    now: batch.now,
+    ownerOf: (outpoint) => world.coin(outpoint).lineageId,
+  });
+  if (decision.kind === 'refused') return { kind: 'refused', refusal: decision.refused };
+  for (const event of decision.events) {
+    batch.append(lineageStream, lineageId, event);
+    world.released(event.outpoints);
+  }
+  return { kind: 'accepted', reply: { kind: 'coins_released' } };
+}
+
 function raiseEpoch(above: number, world: SignerWorld, batch: Batch): SignerReply {
   const epoch = Math.max(above, world.epochHighest) + 1;
   batch.append(epochStream, EPOCH_ID, { type: 'epoch_raised', epoch, raisedAt: batch.now });
@@ -273,10 +299,7 @@ export class SignerWorld {
   readonly sent: Map<string, bigint>;
   readonly sentInLineage: Map<string, bigint>;
   readonly #indicesHighest: Map<string, number>;
-  readonly #coins: Map<
-    OutpointKey,
-    { readonly lineageId: string; readonly valueSats: KnownCoin['valueSats'] & bigint }
-  >;
+  readonly #coins: Map<OutpointKey, KnownCoin>;
   readonly #parents: Map<string, ParsedTransaction>;
   readonly #payments: Map<string, readonly VersionRef[]>;
   readonly #ancestors: Map<string, Ancestor>;
@@ -312,6 +335,13 @@ export class SignerWorld {
       made = this.#ancestors.get(made.anchor.slice(0, 64));
     }
     return ancestry;
+  }
+
+  released(outpoints: readonly OutpointKey[]): void {
+    for (const outpoint of outpoints) {
+      const { lineageId: _before, ...coin } = this.#coins.get(outpoint) ?? {};
+      this.#coins.set(outpoint, coin);
+    }
   }
 
   /** -1: none is known. */

@@ -158,6 +158,34 @@ describe('signing', () => {
     expect(await attempt(payout({ ...over, coins: [change] }))).toBe('signed');
   });
 
+  it('signs a coin for another lineage once it is released, and for the one before never again', async () => {
+    const [from, to, anchor, kept] = [await wallet('bank-a'), await wallet('bank-b'), coin(50_000n), coin(40_000n)];
+    const dead = payout({ from, to, coins: [anchor, kept], amount: 60_000n, lineageId: 'l-dead' });
+    expect(await attempt(dead)).toBe('signed');
+    const other = payout({ from, to, coins: [kept], amount: 20_000n, lineageId: 'l-heir' });
+    expect(await attempt(other)).toBe('COIN_OF_OTHER_LINEAGE');
+    const persons = { proposedBy: 'one', confirmedBy: 'two', reason: 'its other coin was stolen' };
+    const release = { lineageId: 'l-dead', outpoints: [kept.outpoint], ...persons };
+    await expect(signer.port.releaseCoins({ ...release, lineageId: 'l-x' })).rejects.toMatchObject({
+      refusal: { reason: 'COIN_OF_OTHER_LINEAGE' },
+    });
+    await expect(signer.port.releaseCoins({ ...release, confirmedBy: 'one' })).rejects.toMatchObject({
+      refusal: { reason: 'SAME_PERSON' },
+    });
+    await signer.port.releaseCoins(release);
+    await signer.port.releaseCoins(release);
+    const again = { from, to, coins: [anchor, kept], amount: 60_000n, settlementId: 's-again', version: 2 };
+    expect(await attempt(payout({ ...again, lineageId: 'l-dead', fee: 900n }))).toBe('COIN_RELEASED');
+    expect(await attempt(other)).toBe('signed');
+    expect(await attempt(dead)).toBe('COIN_RELEASED');
+    expect(await attempt(payout({ from, to, coins: [kept], amount: 10_000n }))).toBe('COIN_OF_OTHER_LINEAGE');
+    await signer.port.releaseCoins({ ...release, lineageId: 'l-heir' });
+    expect(await attempt(payout({ from, to, coins: [{ ...kept, valueSats: 39_999n }], amount: 10_000n }))).toBe(
+      'COIN_VALUE_DIFFERS',
+    );
+    expect(await attempt(payout({ from, to, coins: [kept], amount: 10_000n }))).toBe('signed');
+  });
+
   it('knows what its own transactions made', async () => {
     const [from, to] = [await wallet('bank-a'), await wallet('bank-b')];
     const { txid } = await signer.port.signTransaction(payout({ from, to, coins: [coin(50_000n)], amount: 30_000n }));
@@ -398,7 +426,7 @@ describe('red team', () => {
     ]);
     expect(events[0]!.data).toMatchObject({
       request: { lineageId: 'dear', walletId: from.walletId },
-      decision: { policyVersion: 2, indicesHighest: { [`${from.walletId}/0`]: -1 } },
+      decision: { policyVersion: 3, indicesHighest: { [`${from.walletId}/0`]: -1 } },
     });
   });
 });
@@ -414,23 +442,29 @@ describe('after a restart', () => {
 });
 
 describe('the journal', () => {
-  it.each(['journal', 'journal_coins', 'journal_payouts', 'used_nonces', 'accounts', 'seeds', 'events'])(
-    'can only be added to by the service: %s',
-    async (table) => {
-      const { pool } = rig.database.service('signer');
-      const count = async (): Promise<unknown> => (await pool.query(`SELECT count(*) FROM ${table}`)).rows;
-      const before = await count();
-      for (const text of [
-        `DELETE FROM ${table}`,
-        `TRUNCATE ${table}`,
-        `ALTER TABLE ${table} DISABLE TRIGGER ALL`,
-        `DROP TABLE ${table}`,
-      ]) {
-        await expect(pool.query(text)).rejects.toThrow(/permission denied|must be owner|insert-only/);
-      }
-      expect(await count()).toEqual(before);
-    },
-  );
+  it.each([
+    'journal',
+    'journal_coins',
+    'journal_releases',
+    'journal_payouts',
+    'used_nonces',
+    'accounts',
+    'seeds',
+    'events',
+  ])('can only be added to by the service: %s', async (table) => {
+    const { pool } = rig.database.service('signer');
+    const count = async (): Promise<unknown> => (await pool.query(`SELECT count(*) FROM ${table}`)).rows;
+    const before = await count();
+    for (const text of [
+      `DELETE FROM ${table}`,
+      `TRUNCATE ${table}`,
+      `ALTER TABLE ${table} DISABLE TRIGGER ALL`,
+      `DROP TABLE ${table}`,
+    ]) {
+      await expect(pool.query(text)).rejects.toThrow(/permission denied|must be owner|insert-only/);
+    }
+    expect(await count()).toEqual(before);
+  });
 
   it('tells each request as it was accepted, and fences off older copies of the store that asked', async () => {
     const { lastPosition, epochHighest } = await signer.port.listSigned({ afterPosition: 0n, pageSize: 1 });

@@ -12,6 +12,7 @@ import { ListSignedRpc } from './inbound/list-signed.rpc.ts';
 import { RaiseEpochRpc } from './inbound/raise-epoch.rpc.ts';
 import { RegisterDestinationRpc } from './inbound/register-destination.rpc.ts';
 import { RegisterSignatoryRpc } from './inbound/register-signatory.rpc.ts';
+import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
 import { RemoveDestinationRpc } from './inbound/remove-destination.rpc.ts';
 import { SignLedgerHeadRpc } from './inbound/sign-ledger-head.rpc.ts';
 import { SignTransactionRpc } from './inbound/sign-transaction.rpc.ts';
@@ -40,6 +41,7 @@ const RPCS = [
   RemoveDestinationRpc,
   CheckDestinationsRpc,
   SignLedgerHeadRpc,
+  ReleaseCoinsRpc,
 ];
 
 @Module({})
@@ -87,9 +89,10 @@ function portOf(
     RemoveDestinationRpc,
     CheckDestinationsRpc,
     SignLedgerHeadRpc,
+    ReleaseCoinsRpc,
   ]
 ): SigningPort {
-  const [listSigned, raise, signatory, checkRequest, register, remove, check, head] = more;
+  const [listSigned, raise, signatory, checkRequest, register, remove, check, head, release] = more;
   return {
     createAccount: (request) => create.handle(request),
     deriveScripts: (request) => derive.handle(request),
@@ -103,5 +106,6 @@ function portOf(
     removeDestination: (request) => remove.handle(request),
     checkDestinations: (request) => check.handle(request),
     signLedgerHead: (request) => head.handle(request),
+    releaseCoins: (request) => release.handle(request),
   };
 }

@@ -112,6 +112,16 @@ export function decideBlock(reason: string, state: WalletState): Decided {
   return accept<WalletEvent>({ type: 'wallet_blocked', reason });
 }
 
+/**
+ * The store was restored from an older copy: indices that it may have issued since mustn't be issued to somebody else. Both branches skip `count`.
+ * Repeated in the same epoch it does nothing.
+ */
+export function decideSkip(epoch: number, count: number, state: WalletState): Decided {
+  if (state.status !== 'registered' || epoch <= state.skippedEpoch) return accept();
+  const next = { external: state.next.external + count, internal: state.next.internal + count };
+  return accept<WalletEvent>({ type: 'indices_skipped', epoch, next });
+}
+
 export interface IssueCommand {
   readonly addressId: string;
   readonly walletId: string;

@@ -10,6 +10,7 @@ import {
   decideKeys,
   decideRegister,
   decideRequest,
+  decideSkip,
   decideVerified,
   decideWatch,
   institutionAggregate,
@@ -168,6 +169,19 @@ describe('a registered wallet', () => {
 });
 
 describe('indices', () => {
+  it('that a restored store may have issued are skipped on both branches, once per epoch', () => {
+    const below = { external: 500, internal: 500 };
+    const state = given(registered, watched(below), verified(below));
+    const [skipped] = outcome(decideSkip(2, 100, state)) as readonly WalletEvent[];
+    expect(skipped).toEqual({ type: 'indices_skipped', epoch: 2, next: { external: 100, internal: 100 } });
+    const after = walletAggregate.evolve(state, skipped!);
+    expect(outcome(decideSkip(2, 100, after))).toEqual([]);
+    expect(outcome(issue(after))).toMatchObject([{ address: { index: 100, branch: 0 } }]);
+    expect(outcome(issue(after, { purpose: 'change' }))).toMatchObject([{ address: { index: 100, branch: 1 } }]);
+    expect(outcome(decideSkip(3, 100, after))).toMatchObject([{ next: { external: 200, internal: 200 } }]);
+    expect(outcome(decideSkip(2, 100, given(requested)))).toEqual([]);
+  });
+
   const below = fc.record({ external: fc.nat(6), internal: fc.nat(6) });
   const step = fc.oneof(
     fc.record({ kind: fc.constant('watch' as const), below }),

@@ -76,6 +76,8 @@ export interface RegisteredWallet {
   readonly verifiedBelow: PerBranch;
   /** The blocks since its birthday are still being read: what it holds isn't known yet. */
   readonly scanning: boolean;
+  /** In which indices were skipped last; 0: never. */
+  readonly skippedEpoch: number;
   /** Why nothing is issued any more. */
   readonly blocked: string | null;
   /** Institutions that the last event concerns. */
@@ -89,6 +91,8 @@ export type WalletEvent =
   | { readonly type: 'derivation_verified'; readonly below: PerBranch }
   | { readonly type: 'wallet_blocked'; readonly reason: string }
   | { readonly type: 'address_issued'; readonly address: IssuedAddress }
+  /** The store may have forgotten what it had issued: it goes on far behind that, once per epoch. */
+  | { readonly type: 'indices_skipped'; readonly epoch: number; readonly next: PerBranch }
   /** For the first time that a transaction pays it. */
   | { readonly type: 'address_used'; readonly use: AddressUse };
 
@@ -120,6 +124,7 @@ function registered(wallet: Wallet): RegisteredWallet {
     verifiedBelow: NO_INDICES,
     // From the present tip on there is nothing to read.
     scanning: wallet.birthdayHeight > 0,
+    skippedEpoch: 0,
     blocked: null,
     concerns: [wallet.institutionId],
   };
@@ -139,6 +144,8 @@ function evolveRegistered(
       return { ...own, blocked: event.reason };
     case 'address_used':
       return own;
+    case 'indices_skipped':
+      return { ...own, next: event.next, skippedEpoch: event.epoch };
     case 'address_issued': {
       const { branch, index, institutionId } = event.address;
       assert(index === onBranch(state.next, branch), `index ${index} of branch ${branch} is the next one`);

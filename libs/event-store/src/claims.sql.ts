@@ -39,10 +39,10 @@ export async function readClaims<Body>(
 async function readInbox(session: ClientSession, messages: readonly MessageRef[], now: Instant): Promise<Inbox> {
   if (messages.length === 0) return new Inbox([], [], now);
   const keys = distinctKeys(messages);
-  const rows = await session.prepared<InboxKeyRow>(
-    'inbox',
+  const rows = await session.query<InboxKeyRow>(
     `SELECT k.* FROM unnest($1::text[], $2::text[]) AS a(topic, ordering_key) JOIN inbox_keys k USING (topic, ordering_key)`,
     [keys.map((key) => key.topic), keys.map((key) => key.orderingKey)],
+    'inbox',
   );
   const replayed = distinctKeys(messages.filter((message) => message.replay));
   return new Inbox(rows, replayed.length === 0 ? [] : await readWaiting(session, replayed), now);
@@ -72,14 +72,13 @@ async function takeKeys(
   const asked = new Map<string, IdempotencyClaim>();
   for (const claim of claims) if (!asked.has(claimName(claim))) asked.set(claimName(claim), claim);
   const list = [...asked.values()];
-  const rows = await session.prepared<{
+  const rows = await session.query<{
     principal: string;
     rpc: string;
     key: string;
     fields: string | null;
     resource_id: string | null;
   }>(
-    'take-keys',
     `WITH asked AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[]) AS a(principal, rpc, key, fields, resource_id)),
       taken AS (INSERT INTO idempotency_keys (principal, rpc, key, fields, resource_id, claimed_at)
         SELECT principal, rpc, key, fields, resource_id, $6::bigint FROM asked ON CONFLICT DO NOTHING RETURNING principal, rpc, key)
@@ -93,6 +92,7 @@ async function takeKeys(
       list.map((claim) => claim.resourceId),
       now,
     ],
+    'take-keys',
   );
   assert(rows.length === list.length, `of ${list.length} idempotency keys ${rows.length} are new or known`);
   return new Map(

@@ -135,7 +135,8 @@ export type Outcome<Reply> =
 
 /** A database session inside a transaction. `search_path` is the service's schema; `bigint` columns come as `bigint`. */
 export interface Session {
-  query<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** @param name planned once per connection under this name, which belongs to this text; not every session does */
+  query<Row extends object>(text: string, values?: readonly unknown[], name?: string): Promise<Row[]>;
 }
 
 /** What a handler does its work with. State must have been loaded by `load`; asking for other state throws. */

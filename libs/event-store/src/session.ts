@@ -50,14 +50,10 @@ export class ClientSession implements Session {
     this.#client = client;
   }
 
-  async query<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]> {
+  async query<Row extends object>(text: string, values?: readonly unknown[], name?: string): Promise<Row[]> {
     if (!this.#open) throw new Error('this session’s transaction has ended');
-    return (await this.#run<Row>({ text, ...(values ? { values: [...values] } : {}) })).rows;
-  }
-
-  /** Like `query`, planned once per connection. */
-  async prepared<Row extends object>(name: string, text: string, values: readonly unknown[]): Promise<Row[]> {
-    return (await this.#run<Row>({ name, text, values: [...values] })).rows;
+    const query = { text, ...(values ? { values: [...values] } : {}), ...(name === undefined ? {} : { name }) };
+    return (await this.#run<Row>(query)).rows;
   }
 
   /** Several statements in one round trip, without parameters. */

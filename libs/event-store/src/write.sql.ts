@@ -39,31 +39,35 @@ async function writeEvents(session: ClientSession, batch: BatchState): Promise<M
     else counts.set(keyName(message), { topic: message.topic, orderingKey: message.orderingKey, count: 1 });
   }
   const keys = [...counts.values()];
-  const rows = await session.prepared<KeyRow>('write-events', WRITE_EVENTS, [
-    batch.position,
-    batch.hash,
-    records.map((event) => event.position),
-    records.map((event) => event.stream),
-    records.map((event) => event.version),
-    records.map((event) => event.eventId),
-    records.map((event) => event.type),
-    records.map((event) => event.schemaVersion),
-    records.map((event) => event.epoch),
-    records.map((event) => event.occurredAt),
-    records.map((event) => event.recordedAt),
-    records.map((event) => event.actor.kind),
-    records.map((event) => event.actor.id),
-    records.map((event) => event.institutions.join(',')),
-    records.map((event) => event.causationId),
-    records.map((event) => event.correlationId),
-    records.map((event) => event.traceparent ?? null),
-    records.map((event) => event.payload),
-    records.map((event) => event.hash),
-    keys.map((key) => key.topic),
-    keys.map((key) => key.orderingKey),
-    keys.map((key) => key.count),
-    batch.floor,
-  ]);
+  const rows = await session.query<KeyRow>(
+    WRITE_EVENTS,
+    [
+      batch.position,
+      batch.hash,
+      records.map((event) => event.position),
+      records.map((event) => event.stream),
+      records.map((event) => event.version),
+      records.map((event) => event.eventId),
+      records.map((event) => event.type),
+      records.map((event) => event.schemaVersion),
+      records.map((event) => event.epoch),
+      records.map((event) => event.occurredAt),
+      records.map((event) => event.recordedAt),
+      records.map((event) => event.actor.kind),
+      records.map((event) => event.actor.id),
+      records.map((event) => event.institutions.join(',')),
+      records.map((event) => event.causationId),
+      records.map((event) => event.correlationId),
+      records.map((event) => event.traceparent ?? null),
+      records.map((event) => event.payload),
+      records.map((event) => event.hash),
+      keys.map((key) => key.topic),
+      keys.map((key) => key.orderingKey),
+      keys.map((key) => key.count),
+      batch.floor,
+    ],
+    'write-events',
+  );
   return new Map(rows.map((row) => [keyName({ topic: row.topic, orderingKey: row.ordering_key }), row]));
 }
 
@@ -116,31 +120,35 @@ async function writeDerived(
   const set = [...changes.flatMap(({ timer }) => (timer ? [{ ...timer, attempts: 0 }] : [])), ...restored];
   const cancelled: TimerRef[] = changes.flatMap(({ timer, ref }) => (timer ? [] : [ref]));
   if (states.length + keys.length + set.length + cancelled.length + messages.length === 0) return;
-  await session.prepared('write-derived', WRITE_DERIVED, [
-    states.map((state) => state.stream),
-    states.map((state) => state.version),
-    states.map((state) => state.state),
-    keys.map((key) => key.topic),
-    keys.map((key) => key.ordering_key),
-    keys.map((key) => key.last_sequence),
-    keys.map((key) => key.parked_at),
-    keys.map((key) => key.cause),
-    cancelled.map((timer) => timer.stream),
-    cancelled.map((timer) => timer.kind),
-    cancelled.map((timer) => timer.id),
-    set.map((timer) => timer.stream),
-    set.map((timer) => timer.kind),
-    set.map((timer) => timer.id),
-    set.map((timer) => timer.dueAt),
-    set.map((timer) => timer.attempts),
-    messages.map((message) => message.position),
-    messages.map((message) => message.ordinal),
-    messages.map((message) => message.topic),
-    messages.map((message) => message.orderingKey),
-    messages.map((message) => message.sequence),
-    messages.map((message) => storedHeaders(message.headers, message)),
-    messages.map((message) => message.payload),
-  ]);
+  await session.query(
+    WRITE_DERIVED,
+    [
+      states.map((state) => state.stream),
+      states.map((state) => state.version),
+      states.map((state) => state.state),
+      keys.map((key) => key.topic),
+      keys.map((key) => key.ordering_key),
+      keys.map((key) => key.last_sequence),
+      keys.map((key) => key.parked_at),
+      keys.map((key) => key.cause),
+      cancelled.map((timer) => timer.stream),
+      cancelled.map((timer) => timer.kind),
+      cancelled.map((timer) => timer.id),
+      set.map((timer) => timer.stream),
+      set.map((timer) => timer.kind),
+      set.map((timer) => timer.id),
+      set.map((timer) => timer.dueAt),
+      set.map((timer) => timer.attempts),
+      messages.map((message) => message.position),
+      messages.map((message) => message.ordinal),
+      messages.map((message) => message.topic),
+      messages.map((message) => message.orderingKey),
+      messages.map((message) => message.sequence),
+      messages.map((message) => storedHeaders(message.headers, message)),
+      messages.map((message) => message.payload),
+    ],
+    'write-derived',
+  );
 }
 
 const WRITE_DERIVED = `WITH states AS (INSERT INTO stream_states (stream, version, state)

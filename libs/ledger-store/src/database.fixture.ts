@@ -39,5 +39,5 @@ export const clear = (schema: LedgerSchema): Promise<void> =>
   tamper(
     schema,
     `TRUNCATE ledger_transfers, ledger_accounts, ledger_checkpoints; UPDATE ledger_checkpoints_head SET number = 0;
-     UPDATE ledger_head SET number = 0, chain = decode(repeat('00', 32), 'hex'), position = 0`,
+     UPDATE ledger_head SET number = 0, chain = decode(repeat('00', 32), 'hex'), position = 0, accounts = 0`,
   );

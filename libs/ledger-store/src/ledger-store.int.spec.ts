@@ -56,6 +56,9 @@ const pay = (object: string, amount: bigint): Transfer[] => [
 const reserve = (object: string, amount: bigint): Transfer =>
   pending({ purpose: 'reserve', object, life: 1, debit: availableAccount(A), credit: inFlightAccount(A), amount });
 
+/** The head's number would be null. */
+const DOES_NOT_FIT = { code: '23502', table: 'ledger_head', column: 'number' };
+
 let database: TestDatabase;
 let keeper: LedgerSchema;
 
@@ -140,10 +143,45 @@ describe('saving and loading', () => {
     const stale = await transaction(keeper, (session) => loadLedger(session, { accounts: ALL }));
     await batch(2n, (ledger) => unwrap(ledger.post(pay('s1', 60n))));
     unwrap(stale.view.post(pay('s2', 60n)));
-    await expect(transaction(keeper, (session) => saveLedger(session, stale, 3n, NOW))).rejects.toThrow(
-      'was changed since',
+    await expect(transaction(keeper, (session) => saveLedger(session, stale, 3n, NOW))).rejects.toMatchObject(
+      DOES_NOT_FIT,
     );
     expect(await balances()).toMatchObject([{ available: 40n }, { available: 70n }]);
+  });
+
+  it('refuses to save over a credit line that has been set since, without any entry', async () => {
+    await batch(1n, (ledger) => unwrap(ledger.post([fund(A, 110n)])));
+    const stale = await transaction(keeper, (session) => loadLedger(session, { accounts: ALL }));
+    await batch(2n, (ledger) => ledger.setCreditLine(A, 50n));
+    unwrap(stale.view.post(pay('s1', 60n)));
+    await expect(transaction(keeper, (session) => saveLedger(session, stale, 3n, NOW))).rejects.toMatchObject(
+      DOES_NOT_FIT,
+    );
+    expect(await batch(4n, (ledger) => ledger.spendable(A))).toBe(160n);
+    expect(await verify()).toMatchObject({ ok: true, transfers: 1n });
+  });
+
+  it('commits nothing of what does not fit, though the commit is sent along', async () => {
+    await batch(1n, (ledger) => unwrap(ledger.post([fund(A, 110n), ...pay('s0', 10n)])));
+    const stale = await transaction(keeper, (session) => loadLedger(session, { accounts: ALL }));
+    await batch(2n, (ledger) => unwrap(ledger.post(pay('s1', 60n))));
+    unwrap(stale.view.post([reserve('r1', 1n)]));
+    const saving = transaction(keeper, (session) => saveLedger(session, stale, 3n, NOW, 'commit'));
+    await expect(saving).rejects.toMatchObject(DOES_NOT_FIT);
+    expect(await verify()).toMatchObject({ ok: true, transfers: 5n, position: 2n });
+  });
+
+  it('stores a batch of more entries than a statement has, each once and in order', async () => {
+    const many = Array.from({ length: 1_001 }, (_, i) => fund(i % 2 === 0 ? A : B, BigInt(i + 1), `deposit ${i}`));
+    await batch(1n, (ledger) => unwrap(ledger.post(many)));
+    await batch(2n, (ledger) =>
+      unwrap(ledger.post(many.slice(0, 501).map((each) => ({ ...each, id: idOf('again', each.object) })))),
+    );
+    const stored = await transaction(keeper, (session) =>
+      session.query<{ object: string }>('SELECT object FROM ledger_transfers WHERE position = 1 ORDER BY number'),
+    );
+    expect(stored.map(({ object }) => object)).toEqual(many.map(({ object }) => object));
+    expect(await verify()).toMatchObject({ ok: true, transfers: 1_502n, position: 2n });
   });
 
   it('leaves nothing when the transaction around it does not commit', async () => {
@@ -265,6 +303,29 @@ describe('verification', () => {
         field: 'credit',
         expected: 'an account',
         found: '999',
+      },
+    });
+  });
+
+  it('finds a correction of what there is not', async () => {
+    const back = {
+      purpose: 'undo',
+      object: 'o',
+      life: 1,
+      debit: availableAccount(A),
+      credit: transitAccount(),
+      amount: 1n,
+    };
+    const corrects = idOf('fund', 'funding');
+    await batch(2n, (l) => unwrap(l.post([correction({ ...back, corrects })])), { transfers: [corrects] });
+    expect(
+      await tampered(`UPDATE ledger_transfers SET corrects = sha256('nothing') WHERE kind = 'correction'`),
+    ).toMatchObject({
+      difference: {
+        subject: `transfer ${idOf('undo', 'o')}`,
+        field: 'corrects',
+        expected: 'a transfer',
+        found: 'none',
       },
     });
   });

@@ -1,6 +1,6 @@
 import type { Session } from '@finality/event-store';
 import { assert } from '@finality/kernel';
-import { type AccountId, type Hash, LedgerView, type RecordedTransfer, type TransferId } from '@finality/ledger';
+import { type AccountId, type LedgerTail, LedgerView, type RecordedTransfer, type TransferId } from '@finality/ledger';
 import {
   ACCOUNT_COLUMNS,
   accountOf,
@@ -20,16 +20,19 @@ export interface LedgerRequest {
   readonly transfers?: Iterable<TransferId>;
 }
 
-/** The last entry, which the next one is chained to. */
-export interface LedgerTail {
-  /** 0 before the first. */
-  readonly number: bigint;
-  readonly chain: Hash;
-}
-
 export interface LoadedLedger {
   readonly view: LedgerView;
+  /** The last entry, which the next one is chained to. */
   readonly tail: LedgerTail;
+  /** How many accounts there are. */
+  readonly accounts: number;
+  /** Those of them that are in the view: what entries call them, and the position of the batch that changed them last. */
+  readonly stored: ReadonlyMap<AccountId, StoredAccount>;
+}
+
+export interface StoredAccount {
+  readonly number: number;
+  readonly position: string;
 }
 
 /** The part of the ledger that a batch needs: one round trip, or two when it asks for transfers, however many there are. */
@@ -41,9 +44,13 @@ export async function loadLedger(session: Session, request: LedgerRequest): Prom
     accountIds.add(transfer.debit);
     accountIds.add(transfer.credit);
   }
-  const { accounts, tail } = await loadAccounts(session, [...accountIds]);
+  const { rows, tail, accounts: count } = await loadAccounts(session, [...accountIds]);
   const lookedFor = { accounts: [...accountIds], transfers: transferIds };
-  return { view: new LedgerView({ accounts, transfers, lookedFor }), tail };
+  const accounts = rows.map(accountOf);
+  const stored = new Map(
+    rows.map((row) => [row.id as AccountId, { number: row.number, position: row.updated_position }]),
+  );
+  return { view: new LedgerView({ accounts, transfers, lookedFor }), tail, accounts: count, stored };
 }
 
 /** The transfers named, and what resolved those that were pending. */
@@ -63,18 +70,30 @@ async function loadTransfers(session: Session, ids: readonly TransferId[]): Prom
 
 /** With the end of the ledger: one row at least. */
 async function loadAccounts(session: Session, ids: readonly AccountId[]) {
-  const rows = await session.query<(AccountRow | { readonly id: null }) & TailRow>(
-    `SELECT h.number::text AS tail_number, encode(h.chain, 'hex') AS tail_chain, ${ACCOUNT_COLUMNS}
-     FROM ledger_head h LEFT JOIN ledger_accounts a ON a.id = ANY ($1::text[])`,
+  const rows = await session.query<(NumberedRow | { readonly id: null }) & TailRow>(
+    LOAD_ACCOUNTS,
     [ids],
+    'load-ledger',
   );
   const [head] = rows;
   assert(head !== undefined, 'a ledger has a head');
   const tail: LedgerTail = { number: BigInt(head.tail_number), chain: Buffer.from(head.tail_chain, 'hex') };
-  return { accounts: rows.flatMap((row) => (row.id === null ? [] : [accountOf(row)])), tail };
+  return {
+    rows: rows.filter((row): row is NumberedRow & TailRow => row.id !== null),
+    tail,
+    accounts: head.tail_accounts,
+  };
 }
+
+type NumberedRow = AccountRow & { readonly number: number; readonly updated_position: string };
 
 interface TailRow {
   readonly tail_number: string;
   readonly tail_chain: string;
+  readonly tail_accounts: number;
 }
+
+const LOAD_ACCOUNTS = `
+  SELECT h.number::text AS tail_number, encode(h.chain, 'hex') AS tail_chain, h.accounts AS tail_accounts,
+         a.number, a.updated_position::text, ${ACCOUNT_COLUMNS}
+  FROM ledger_head h LEFT JOIN ledger_accounts a ON a.id = ANY ($1::text[])`;

@@ -57,16 +57,19 @@ const BROKEN_TRANSFERS = `
   LEFT JOIN ledger_accounts d ON d.number = t.debit
   LEFT JOIN ledger_accounts c ON c.number = t.credit
   LEFT JOIN ledger_transfers p ON p.id = t.pending_id
+  LEFT JOIN ledger_transfers w ON w.id = t.corrects
   CROSS JOIN LATERAL (VALUES
     (d.id IS NULL, 'debit', 'an account', t.debit::text),
     (c.id IS NULL, 'credit', 'an account', t.credit::text),
     (d.unit <> c.unit, 'unit', d.unit, c.unit),
     (t.pending_id IS NOT NULL AND p.kind IS DISTINCT FROM 'pending', 'pending_id', 'a pending transfer', coalesce(p.kind, 'none')),
+    (t.corrects IS NOT NULL AND w.id IS NULL, 'corrects', 'a transfer', 'none'),
     (p.debit <> t.debit, 'debit', p.debit::text, t.debit::text),
     (p.credit <> t.credit, 'credit', p.credit::text, t.credit::text),
     (t.kind = 'post' AND t.amount > p.amount, 'amount', 'at most ' || p.amount, t.amount::text),
     (t.kind = 'void' AND t.amount <> p.amount, 'amount', p.amount::text, t.amount::text),
-    (p.number >= t.number, 'number', 'after ' || p.number, t.number::text)
+    (p.number >= t.number, 'number', 'after ' || p.number, t.number::text),
+    (w.number >= t.number, 'number', 'after ' || w.number, t.number::text)
   ) AS problem (is_wrong, field, expected, found)
   WHERE problem.is_wrong
   ORDER BY t.number, problem.field LIMIT 1`;

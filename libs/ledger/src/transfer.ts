@@ -1,7 +1,6 @@
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex } from '@noble/hashes/utils.js';
 import { assert, type Brand } from '@finality/kernel';
 import type { AccountId } from './account.ts';
+import { FieldWriter } from './fields.ts';
 
 /** Lower-case hex of SHA-256 over what the transfer is for: see {@link transferId}. */
 export type TransferId = Brand<string, 'TransferId'>;
@@ -64,7 +63,11 @@ export interface RecordedTransfer extends TransferKey {
 type MoveInput = Omit<Move, 'id'>;
 type ResolutionInput = Omit<Resolution, 'id'>;
 
-export const single = (input: MoveInput): Transfer => ({ kind: 'single', ...input, id: transferId(input) });
+export const single = (input: MoveInput): Transfer & { readonly kind: 'single' } => ({
+  kind: 'single',
+  ...input,
+  id: transferId(input),
+});
 
 export const pending = (input: MoveInput): Transfer => ({ kind: 'pending', ...input, id: transferId(input) });
 
@@ -90,14 +93,7 @@ export const correction = (input: MoveInput & { readonly corrects: TransferId })
 export function transferId(key: TransferKey): TransferId {
   assert(key.purpose !== '' && key.object !== '', 'a transfer has a purpose and an object');
   assert(Number.isSafeInteger(key.life) && key.life >= 1, `${key.life} is no life: they are counted from 1`);
-  const hash = sha256.create();
-  for (const field of [key.purpose, key.object, String(key.life)]) {
-    const bytes = utf8.encode(field);
-    const length = new Uint8Array(4);
-    new DataView(length.buffer).setUint32(0, bytes.length);
-    hash.update(length).update(bytes);
-  }
-  return bytesToHex(hash.digest()) as TransferId;
+  return writer.start().field(key.purpose).field(key.object).field(`${key.life}`).sha256('hex') as TransferId;
 }
 
-const utf8 = new TextEncoder();
+const writer = new FieldWriter();

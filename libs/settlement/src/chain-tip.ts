@@ -21,11 +21,12 @@ export type ChainTipEvent = { readonly at: Instant } & (
 
 /**
  * What the platform doesn't go on after without a person (DESIGN 7, issue of the chain): a reorg deeper than any that is to be expected stops
- * crediting and signing; a transaction that spends a coin of ours and isn't ours stops signing.
+ * crediting and signing; a transaction that spends a coin of ours and isn't ours stops signing, and so does one that was taken for dead when
+ * operators released its coins.
  */
 export interface Incident {
   readonly incidentId: string;
-  readonly kind: 'deep_reorg' | 'unknown_spend';
+  readonly kind: 'deep_reorg' | 'unknown_spend' | 'released_coin_spent';
   readonly reason: string;
   readonly openedAt: Instant;
 }
@@ -33,6 +34,8 @@ export interface Incident {
 export interface TakenCoin {
   readonly outpoint: OutpointKey;
   readonly walletId: string;
+  /** Its value stands in the wallet's suspense; otherwise its owner has used what is his. */
+  readonly inSuspense: boolean;
   readonly valueSats: Sats;
   readonly byTxid: string;
 }

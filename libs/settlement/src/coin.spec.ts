@@ -15,6 +15,7 @@ const coin: Coin = {
   life: 1,
   spends: 0,
   released: true,
+  formerClaims: [],
   sources: [],
 };
 

@@ -22,6 +22,8 @@ export interface Coin {
   readonly spends: number;
   /** The lineage that may spend it; no coin belongs to two (DESIGN 8). */
   readonly claimedBy?: string;
+  /** Lineages that operators have released it from: only a reorg past finality could let a version of theirs spend it. */
+  readonly formerClaims: readonly string[];
   /** Deposit credited, change of ours, or payee's side of something settled. */
   readonly released: boolean;
   /** External scripts that it was funded from, through change; at most {@link SOURCES_MAX}. */
@@ -83,6 +85,13 @@ export function isSpendable(coin: Coin, tipHeight: number, depositConfirmations:
     coin.claimedBy === undefined
   );
 }
+
+/** Lineages with a version that spends it: at most one of these transactions is ever on the chain. */
+export const contendersFor = ({
+  claimedBy,
+  formerClaims,
+}: Pick<Coin, 'claimedBy' | 'formerClaims'>): readonly string[] =>
+  claimedBy === undefined ? formerClaims : [claimedBy, ...formerClaims];
 
 /** Each source once, in a fixed order, bounded. */
 export function mergeSources(lists: readonly (readonly FundingSource[])[]): readonly FundingSource[] {

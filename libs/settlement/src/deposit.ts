@@ -25,10 +25,29 @@ export type Beneficiary =
 
 export type SuspenseReason = 'unissued_address' | 'change_address' | 'dust' | 'coinbase';
 
+/** Somebody knows whose money in suspense is, and where that can be looked up. */
+export interface Resolution {
+  readonly institutionId: string;
+  readonly proposedBy: string;
+  readonly reason: string;
+  readonly evidence: string;
+  /** A second person; it is the institution's from then on. */
+  readonly confirmedBy?: string;
+  readonly confirmationReason?: string;
+}
+
 export type DepositEvent = { readonly at: Instant } & (
   | { readonly type: 'deposit_detected'; readonly terms: DepositTerms; readonly beneficiary: Beneficiary }
   /** The address turned out to be issued: its notice came later than the money. */
   | { readonly type: 'deposit_attributed'; readonly beneficiary: Beneficiary }
+  /** In suspense: whose it is to be, and, another person agreeing, is. */
+  | { readonly type: 'resolution_proposed'; readonly resolution: Resolution }
+  | {
+      readonly type: 'resolution_confirmed';
+      readonly by: string;
+      readonly reason: string;
+      readonly beneficiary: Beneficiary;
+    }
   | { readonly type: 'deposit_confirmed'; readonly block: BlockRef }
   | { readonly type: 'deposit_unconfirmed'; readonly block: BlockRef }
   | { readonly type: 'deposit_risk_assessed'; readonly assessment: Assessment }
@@ -48,12 +67,13 @@ export type DepositEvent = { readonly at: Instant } & (
       readonly byBlock?: BlockRef;
     }
   | { readonly type: 'deposit_seen_again' }
-  | { readonly type: 'deposit_reversed'; readonly byTxid: string }
+  | { readonly type: 'deposit_reversed'; readonly byTxid: string; readonly byBlock: BlockRef }
 );
 
 interface DepositLife {
   readonly terms: DepositTerms;
   readonly beneficiary: Beneficiary;
+  readonly resolution?: Resolution;
   readonly risk?: Assessment;
   readonly aml?: Assessment;
   /** A person's decision, which stands above both. */
@@ -80,7 +100,7 @@ export type Deposit =
         /** A reorg took its block away. */
         | { readonly status: 'unconfirmed' }
         | { readonly status: 'gone'; readonly reason: string; readonly byTxid?: string; readonly byBlock?: BlockRef }
-        | { readonly status: 'reversed'; readonly byTxid: string }
+        | { readonly status: 'reversed'; readonly byTxid: string; readonly byBlock: BlockRef }
       ));
 
 export type KnownDeposit = Exclude<Deposit, { status: 'none' }>;
@@ -127,6 +147,13 @@ function evolveKnown(state: KnownDeposit, event: Exclude<DepositEvent, { type: '
   switch (event.type) {
     case 'deposit_attributed':
       return { ...state, ...life, beneficiary: event.beneficiary };
+    case 'resolution_proposed':
+      return { ...state, ...life, resolution: event.resolution };
+    case 'resolution_confirmed': {
+      assert(state.resolution !== undefined, 'what is confirmed was proposed');
+      const resolution = { ...state.resolution, confirmedBy: event.by, confirmationReason: event.reason };
+      return { ...state, ...life, beneficiary: event.beneficiary, resolution };
+    }
     case 'deposit_confirmed':
       assert(
         state.status === 'detected' || state.status === 'unconfirmed',
@@ -169,17 +196,18 @@ function evolveKnown(state: KnownDeposit, event: Exclude<DepositEvent, { type: '
       assert(state.status === 'gone' || state.status === 'reversed', `a deposit that is ${state.status} wasn't away`);
       return { ...life, status: 'detected', episode: state.episode + 1 };
     case 'deposit_reversed':
-      return { ...life, status: 'reversed', byTxid: event.byTxid };
+      return { ...life, status: 'reversed', byTxid: event.byTxid, byBlock: event.byBlock };
     default:
       return assertNever(event, 'deposit event');
   }
 }
 
 function lifeOf(state: KnownDeposit): DepositLife {
-  const { terms, beneficiary, risk, aml, review, episode, life, decisions, detectedAt, updatedAt } = state;
+  const { terms, beneficiary, resolution, risk, aml, review, episode, life, decisions, detectedAt, updatedAt } = state;
   return {
     terms,
     beneficiary,
+    ...(resolution === undefined ? {} : { resolution }),
     ...(risk === undefined ? {} : { risk }),
     ...(aml === undefined ? {} : { aml }),
     ...(review === undefined ? {} : { review }),

@@ -1,5 +1,8 @@
 import { type Aggregate, assert, assertNever, type Instant, type Role } from '@finality/kernel';
 
+/** Whose the pool is. No institution goes by it. */
+export const PLATFORM_INSTITUTION_ID = 'platform';
+
 export type InstitutionEvent = { readonly at: Instant } & (
   | {
       readonly type: 'institution_created';

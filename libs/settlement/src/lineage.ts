@@ -149,6 +149,16 @@ export interface Conflict {
   readonly block: BlockRef;
 }
 
+/** Coins that a lineage has for nothing any more: somebody asks for them, and somebody else agrees. */
+export interface CoinRelease {
+  readonly outpoints: readonly OutpointKey[];
+  readonly proposedBy: string;
+  readonly reason: string;
+  /** From then on the signer is told, and then they are free. */
+  readonly confirmedBy?: string;
+  readonly confirmationReason?: string;
+}
+
 export type LineageEvent = { readonly at: Instant } & (
   | { readonly type: 'lineage_planned'; readonly plan: LineagePlan }
   /** A payout has joined the first version, or left it, before anything was offered. */
@@ -173,6 +183,9 @@ export type LineageEvent = { readonly at: Instant } & (
   | { readonly type: 'input_lost'; readonly outpoint: OutpointKey; readonly reason: string }
   | { readonly type: 'lineage_final' }
   | { readonly type: 'lineage_dead'; readonly reason: string }
+  | { readonly type: 'release_proposed'; readonly release: CoinRelease }
+  | { readonly type: 'release_confirmed'; readonly by: string; readonly reason: string }
+  | { readonly type: 'coins_released'; readonly outpoints: readonly OutpointKey[] }
 );
 
 interface Offered extends LineageIdentity {
@@ -189,6 +202,10 @@ interface Offered extends LineageIdentity {
   readonly lost: readonly OutpointKey[];
   /** In flight for versions that pay nobody but the wallet: nobody's share, so their fee is held for the lineage itself. */
   readonly ownHeldSats: Sats;
+  /** Under way: proposed, or confirmed too. */
+  readonly release?: CoinRelease;
+  /** No version to come may spend them. */
+  readonly released: readonly OutpointKey[];
 }
 
 /** `dead` and `final` are the only ends once offered. */
@@ -351,7 +368,16 @@ function withVersion(state: Lineage, version: LineageVersion): Lineage {
     const { conflicts } = state;
     const identity = identityOf(state);
     const ownHeldSats = ownHeld(version, 0n as Sats);
-    return { ...identity, status: 'offered', versions: [added], life: 0, conflicts, lost: [], ownHeldSats };
+    return {
+      ...identity,
+      status: 'offered',
+      versions: [added],
+      life: 0,
+      conflicts,
+      lost: [],
+      ownHeldSats,
+      released: [],
+    };
   }
   const { next, ...rest } = offered(state);
   assert(next?.version === version.version, `version ${version.version} was planned`);
@@ -426,6 +452,16 @@ function evolveOffered(state: OfferedLineage, event: OfferedEvent): Lineage {
       return { ...state, status: 'final', ownHeldSats: ownFeeInBlock(state) };
     case 'lineage_dead':
       return { ...state, status: 'dead', ownHeldSats: 0n as Sats };
+    case 'release_proposed':
+      return { ...state, release: event.release };
+    case 'release_confirmed': {
+      assert(state.release !== undefined, 'what is confirmed was proposed');
+      return { ...state, release: { ...state.release, confirmedBy: event.by, confirmationReason: event.reason } };
+    }
+    case 'coins_released': {
+      const { release: _done, ...rest } = state;
+      return { ...rest, released: [...new Set([...rest.released, ...event.outpoints])] };
+    }
     default:
       return assertNever(event, 'lineage event');
   }

@@ -17,7 +17,7 @@ export interface SigningLimits {
 
 /** What the journal knows of a coin. */
 export interface KnownCoin {
-  /** The lineage that has it, once it was in an accepted transaction. */
+  /** The lineage that has it, once it was in an accepted transaction and until it is released. */
   readonly lineageId?: string;
   /** From the journal: declared when it was accepted before, or read from the transaction of ours that made it. */
   readonly valueSats?: Sats;

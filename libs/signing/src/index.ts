@@ -5,6 +5,7 @@ export type * from './facts.ts';
 export * from './ledger-heads.ts';
 export * from './lineage.ts';
 export * from './policy.ts';
+export * from './release.ts';
 export * from './request.ts';
 export * from './signatories.ts';
 export * from './statement.ts';

@@ -5,7 +5,7 @@ import type { SigningLimits } from './facts.ts';
 import type { SigningRule } from './rules.ts';
 
 /** Version of the rules in policy.ts: recorded with each decision. */
-export const POLICY_VERSION = 2;
+export const POLICY_VERSION = 3;
 
 /** What a decision rested on besides the request, for whoever decides it again. */
 export interface DecisionRecord {
@@ -41,7 +41,18 @@ export interface SigningRefused {
   readonly decision: DecisionRecord;
 }
 
-export type LineageEvent = SigningAccepted | SigningRefused;
+/** From then on these coins may be another lineage's, and are never this one's again. */
+export interface CoinsReleased {
+  readonly type: 'coins_released';
+  readonly lineageId: string;
+  readonly outpoints: readonly OutpointKey[];
+  readonly proposedBy: string;
+  readonly confirmedBy: string;
+  readonly reason: string;
+  readonly at: Instant;
+}
+
+export type LineageEvent = SigningAccepted | SigningRefused | CoinsReleased;
 
 /** What a settlement's payee was to get when it was accepted first: no later version may say otherwise. */
 export type FixedPayout = PaidOutput;
@@ -60,11 +71,13 @@ export interface LineageState {
   /** By settlement. */
   readonly payouts: Readonly<Record<string, FixedPayout>>;
   readonly refusals: number;
+  /** Coins that no version may spend any more. */
+  readonly released: readonly OutpointKey[];
 }
 
 export const lineageAggregate: Aggregate<LineageState, LineageEvent> = {
   name: 'lineage',
-  initialState: { fixed: null, versions: [], payouts: {}, refusals: 0 },
+  initialState: { fixed: null, versions: [], payouts: {}, refusals: 0, released: [] },
   evolve(state, event) {
     switch (event.type) {
       case 'signing_accepted': {
@@ -77,6 +90,8 @@ export const lineageAggregate: Aggregate<LineageState, LineageEvent> = {
       }
       case 'signing_refused':
         return { ...state, refusals: state.refusals + 1 };
+      case 'coins_released':
+        return { ...state, released: [...state.released, ...event.outpoints] };
       default:
         return assertNever(event, 'lineage event');
     }

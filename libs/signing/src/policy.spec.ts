@@ -256,6 +256,7 @@ const refused: Readonly<Record<SigningRule, Draft>> = {
   },
   INPUT_NOT_DECLARED: asking({ inputs: [...draft().request.inputs].reverse() }),
   COIN_OF_OTHER_LINEAGE: knowing({ coin: (outpoint) => (outpoint === COIN ? { lineageId: 'l-0' } : {}) }),
+  COIN_RELEASED: knowing({ lineage: { ...lineageAggregate.initialState, released: [COIN] } }),
   COIN_VALUE_DIFFERS: knowing({ coin: (outpoint) => (outpoint === COIN ? { valueSats: sats(60_001n) } : {}) }),
   COIN_SCRIPT_DIFFERS: knowing({ coin: (outpoint) => (outpoint === COIN ? { script: scriptOf(payer, 0, 9) } : {}) }),
   OUTPUT_NOT_DECLARED: outputsOf(toPayee),

@@ -124,6 +124,8 @@ function checkInputs({ request, facts, account, transaction }: Case): Refused | 
     const outpoint = outpointKey(transaction.inputs[i]!.outpoint);
     if (declared.outpoint !== outpoint)
       return refusedBy('INPUT_NOT_DECLARED', `input ${i} spends ${outpoint}, not ${declared.outpoint}`);
+    if (facts.lineage.released.includes(outpoint))
+      return refusedBy('COIN_RELEASED', `${outpoint} was released by lineage ${request.lineageId}`);
     const known = facts.coin(outpoint);
     if (known.lineageId !== undefined && known.lineageId !== request.lineageId) {
       return refusedBy('COIN_OF_OTHER_LINEAGE', `${outpoint} belongs to lineage ${known.lineageId}`);

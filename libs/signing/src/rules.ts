@@ -9,6 +9,7 @@ export const SIGNING_RULES = {
   VERSION_ALREADY_SIGNED: 'another transaction was signed for this version',
   INPUT_NOT_DECLARED: 'an input is not the declared one',
   COIN_OF_OTHER_LINEAGE: 'a coin was offered to another lineage before',
+  COIN_RELEASED: 'a coin was released by the lineage, for another one',
   COIN_VALUE_DIFFERS: 'the journal knows another value of a coin',
   COIN_SCRIPT_DIFFERS: 'the journal knows another script of a coin',
   OUTPUT_NOT_DECLARED: 'an output is not a declared one',

@@ -102,6 +102,7 @@ export async function projectWallets(
         break;
       case 'address_issued':
       case 'address_used':
+      case 'indices_skipped':
         break;
       default:
         assertNever(data, 'wallet event');

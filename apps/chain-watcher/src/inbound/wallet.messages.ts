@@ -36,7 +36,7 @@ export class WalletMessages {
 
 /** What can't be derived from parks here, where it is seen, rather than stop the worker that derives. */
 function addWallet(payload: Uint8Array, network: Network): ChainWatcherCommand {
-  const { wallet } = addressV1.WalletChanged.decode(payload);
+  const { wallet, externalUsed, internalUsed } = addressV1.WalletChanged.decode(payload);
   if (!wallet || wallet.walletId === '') throw new Error('expected a wallet, got none');
   const descriptor = parseDescriptor([wallet.externalDescriptor, wallet.internalDescriptor], network);
   if (!descriptor.ok) throw new Error(descriptor.error.message);
@@ -48,5 +48,6 @@ function addWallet(payload: Uint8Array, network: Network): ChainWatcherCommand {
     internal: wallet.internalDescriptor,
     birthdayHeight: wallet.birthdayHeight,
     createdAt: wallet.createdAt ? fromTimestamp(wallet.createdAt) : null,
+    used: { external: externalUsed, internal: internalUsed },
   };
 }

@@ -1,6 +1,7 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { institutionV1 } from '@finality/contracts';
 import { fieldError, MAX_MONEY_SATS } from '@finality/kernel';
+import { PLATFORM_INSTITUTION_ID } from '@finality/settlement';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { checkIdempotencyKey, checkInstitutionId, checkText, refuseInvalid } from './fields.ts';
@@ -9,7 +10,7 @@ import { showInstitution } from './institution-view.ts';
 
 const NAME_MAX = 200;
 /** Belongs to the platform's own wallet. */
-const RESERVED = ['platform'];
+const RESERVED = [PLATFORM_INSTITUTION_ID];
 
 @Controller()
 export class CreateInstitutionRpc {

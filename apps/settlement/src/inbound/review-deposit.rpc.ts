@@ -1,7 +1,5 @@
 import type { Metadata } from '@grpc/grpc-js';
-import { parseOutpointKey } from '@finality/bitcoin';
-import { settlementV1 } from '@finality/contracts';
-import { type FieldError, fieldError } from '@finality/kernel';
+import type { settlementV1 } from '@finality/contracts';
 import { known } from '@finality/settlement';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
@@ -10,6 +8,7 @@ import { depositStream } from '../store/streams.ts';
 import { checkIdempotencyKey, checkReason, refuseInvalid } from './fields.ts';
 import { Gateway, scopeOf } from './gateway.ts';
 import { checkDecision, decisionOf } from './review-decision.ts';
+import { checkOutpoint } from './suspense-view.ts';
 
 /** A compliance officer's decision on a deposit that screening holds. */
 @Controller()
@@ -45,9 +44,4 @@ export class ReviewDepositRpc {
     });
     return depositMessage(known((await this.#gateway.reader.loadState(depositStream, outpoint)).state));
   }
-}
-
-function checkOutpoint(text: string): FieldError | undefined {
-  const parsed = parseOutpointKey(text);
-  return parsed.ok ? undefined : fieldError('outpoint', parsed.error.message);
 }

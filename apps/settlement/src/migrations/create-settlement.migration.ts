@@ -36,6 +36,7 @@ const PROJECTIONS = [
   'lineages',
   'lineage_versions',
   'deposits',
+  'suspense',
   'maturities',
 ];
 
@@ -61,16 +62,18 @@ function tables(schema: string): readonly string[] {
     `CREATE TABLE ${schema}.coins (
       outpoint text PRIMARY KEY, txid text NOT NULL, wallet_id text NOT NULL, custodial boolean NOT NULL, value_sats bigint NOT NULL CHECK (value_sats >= 0), script text NOT NULL,
       branch integer NOT NULL, index integer NOT NULL, height integer, life integer NOT NULL, spent_by text, spends integer NOT NULL,
-      claimed_by text, released boolean NOT NULL, sources text NOT NULL) WITH (fillfactor = 80)`,
+      claimed_by text, released boolean NOT NULL, sources text NOT NULL, former_claims text NOT NULL) WITH (fillfactor = 80)`,
     `CREATE INDEX coins_txid ON ${schema}.coins (txid)`,
     `CREATE INDEX coins_height ON ${schema}.coins (height) WHERE height IS NOT NULL`,
     `CREATE INDEX coins_spent_by ON ${schema}.coins (spent_by) WHERE spent_by IS NOT NULL`,
     `CREATE INDEX coins_free ON ${schema}.coins (wallet_id) WHERE spent_by IS NULL AND claimed_by IS NULL AND height IS NOT NULL AND released`,
+    `CREATE INDEX coins_claimed ON ${schema}.coins (claimed_by) WHERE claimed_by IS NOT NULL AND spent_by IS NULL`,
     `CREATE TABLE ${schema}.lineages (
-      lineage_id text PRIMARY KEY, wallet_id text NOT NULL, consolidates boolean NOT NULL, status text NOT NULL, offer_at bigint, to_sign boolean NOT NULL,
+      lineage_id text PRIMARY KEY, wallet_id text NOT NULL, consolidates boolean NOT NULL, status text NOT NULL, offer_at bigint, to_sign boolean NOT NULL, releasing boolean NOT NULL,
       planned_position bigint NOT NULL) WITH (fillfactor = 80)`,
     `CREATE INDEX lineages_to_offer ON ${schema}.lineages (offer_at) WHERE offer_at IS NOT NULL`,
     `CREATE INDEX lineages_to_sign ON ${schema}.lineages (planned_position) WHERE to_sign`,
+    `CREATE INDEX lineages_releasing ON ${schema}.lineages (planned_position) WHERE releasing`,
     `CREATE INDEX lineages_consolidating ON ${schema}.lineages (wallet_id) WHERE consolidates AND status IN ('planned', 'offered')`,
     `CREATE INDEX lineages_open ON ${schema}.lineages (wallet_id) WHERE status = 'planned'`,
     `CREATE TABLE ${schema}.lineage_versions (txid text PRIMARY KEY, lineage_id text NOT NULL)`,
@@ -83,6 +86,10 @@ function tables(schema: string): readonly string[] {
     `CREATE INDEX deposits_txid ON ${schema}.deposits (txid)`,
     `CREATE INDEX deposits_unissued ON ${schema}.deposits (script) WHERE suspense = 'unissued_address'`,
     `CREATE INDEX deposits_unannounced ON ${schema}.deposits (wallet_id) WHERE suspense = 'unissued_address'`,
+    `CREATE TABLE ${schema}.suspense (
+      kind text, item text, number bigint GENERATED ALWAYS AS IDENTITY, amount_sats bigint NOT NULL, wallet_id text NOT NULL, reason text NOT NULL,
+      PRIMARY KEY (kind, item))`,
+    `CREATE INDEX suspense_number ON ${schema}.suspense (number)`,
     `CREATE TABLE ${schema}.maturities (due_height integer NOT NULL, kind text NOT NULL, id text NOT NULL, PRIMARY KEY (due_height, kind, id))`,
   ];
 }

@@ -16,12 +16,14 @@ interface CoinRow {
   readonly spent_by: string | null;
   readonly spends: number;
   readonly claimed_by: string | null;
+  /** Ids of lineages, which have no spaces, with spaces between. */
+  readonly former_claims: string;
   readonly released: boolean;
   readonly sources: string;
 }
 
 const COLUMNS =
-  'outpoint, wallet_id, custodial, value_sats, script, branch, index, height, life, spent_by, spends, claimed_by, released, sources';
+  'outpoint, wallet_id, custodial, value_sats, script, branch, index, height, life, spent_by, spends, claimed_by, former_claims, released, sources';
 const FREE = 'spent_by IS NULL AND claimed_by IS NULL AND height IS NOT NULL AND released';
 
 export interface CoinsWanted {
@@ -57,11 +59,11 @@ export async function unspentCoins(session: Session): Promise<readonly Coin[]> {
 export async function saveCoins(session: Session, coins: readonly Coin[]): Promise<void> {
   if (coins.length === 0) return;
   await session.query(
-    `INSERT INTO coins (outpoint, txid, wallet_id, custodial, value_sats, script, branch, index, height, life, spent_by, spends, claimed_by, released, sources)
+    `INSERT INTO coins (outpoint, txid, wallet_id, custodial, value_sats, script, branch, index, height, life, spent_by, spends, claimed_by, released, sources, former_claims)
      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::bigint[], $6::text[], $7::integer[], $8::integer[], $9::integer[],
-       $10::integer[], $11::text[], $12::integer[], $13::text[], $14::boolean[], $15::text[])
+       $10::integer[], $11::text[], $12::integer[], $13::text[], $14::boolean[], $15::text[], $16::text[])
      ON CONFLICT (outpoint) DO UPDATE SET height = excluded.height, life = excluded.life, spent_by = excluded.spent_by, spends = excluded.spends,
-       claimed_by = excluded.claimed_by, released = excluded.released`,
+       claimed_by = excluded.claimed_by, released = excluded.released, former_claims = excluded.former_claims`,
     [
       coins.map((coin) => coin.outpoint),
       coins.map((coin) => coin.outpoint.slice(0, coin.outpoint.indexOf(':'))),
@@ -78,6 +80,7 @@ export async function saveCoins(session: Session, coins: readonly Coin[]): Promi
       coins.map((coin) => coin.claimedBy ?? null),
       coins.map((coin) => coin.released),
       coins.map((coin) => encodeJson(coin.sources)),
+      coins.map((coin) => coin.formerClaims.join(' ')),
     ],
   );
 }
@@ -94,6 +97,7 @@ function coinOf(row: CoinRow): Coin {
     life: row.life,
     spends: row.spends,
     released: row.released,
+    formerClaims: row.former_claims === '' ? [] : row.former_claims.split(' '),
     sources: decodeJson(row.sources) as readonly FundingSource[],
     ...(row.height === null ? {} : { height: row.height }),
     ...(row.spent_by === null ? {} : { spentBy: row.spent_by }),

@@ -70,9 +70,10 @@ export async function saveLineages(session: Session, events: readonly StoredEven
   });
   if (rows.length === 0) return;
   await session.query(
-    `INSERT INTO lineages (lineage_id, wallet_id, consolidates, status, offer_at, to_sign, planned_position)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::boolean[], $4::text[], $5::bigint[], $6::boolean[], $7::bigint[])
-     ON CONFLICT (lineage_id) DO UPDATE SET status = excluded.status, offer_at = excluded.offer_at, to_sign = excluded.to_sign`,
+    `INSERT INTO lineages (lineage_id, wallet_id, consolidates, status, offer_at, to_sign, releasing, planned_position)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::boolean[], $4::text[], $5::bigint[], $6::boolean[], $7::boolean[], $8::bigint[])
+     ON CONFLICT (lineage_id) DO UPDATE SET status = excluded.status, offer_at = excluded.offer_at, to_sign = excluded.to_sign,
+       releasing = excluded.releasing`,
     [
       rows.map(({ state }) => ('plan' in state ? state.plan : state).lineageId),
       rows.map(({ state }) => ('plan' in state ? state.plan : state).walletId),
@@ -80,6 +81,7 @@ export async function saveLineages(session: Session, events: readonly StoredEven
       rows.map(({ state }) => state.status),
       rows.map(({ state }) => offerAt(state)),
       rows.map(({ state }) => state.status === 'offered' && state.custodial && latest(state).signedHex === undefined),
+      rows.map(({ state }) => 'versions' in state && state.release?.confirmedBy !== undefined),
       rows.map(({ first }) => first),
     ],
   );

@@ -17,6 +17,9 @@ import type {
   NewApiKey,
   NewInstitution,
   RecoveryReport,
+  ReleaseRequest,
+  ResolutionConfirmation,
+  ResolutionRequest,
   Reversal,
   Review,
   Screener,
@@ -82,6 +85,10 @@ export type SettlementCommand =
       readonly version: number;
       readonly signedHex: string;
     }
+  | { readonly type: 'release_coins' | 'confirm_release'; readonly request: ReleaseRequest }
+  | { readonly type: 'coins_released'; readonly lineageId: string }
+  | { readonly type: 'resolve_suspense'; readonly request: ResolutionRequest }
+  | { readonly type: 'confirm_resolution'; readonly request: ResolutionConfirmation }
   | { readonly type: 'begin_recovery'; readonly epoch: number; readonly reason: string }
   | { readonly type: 'journal_checked'; readonly position: bigint }
   | { readonly type: 'adopt_settlement'; readonly terms: Terms; readonly receivedAt: Instant }

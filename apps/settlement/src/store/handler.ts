@@ -10,7 +10,10 @@ import {
   beginRecovery,
   bumpSettlement,
   cancel,
+  coinsReleased,
   confirmIncident,
+  confirmRelease,
+  confirmResolution,
   consolidate,
   createInstitution,
   depositAssessed,
@@ -26,6 +29,8 @@ import {
   type LivingSettlement,
   offer,
   preparePayout,
+  proposeRelease,
+  proposeResolution,
   reconciled,
   type RecoveryEvent,
   reserve,
@@ -45,6 +50,7 @@ import { saveCoins } from '../projections/coins.ts';
 import { saveMaturities } from '../projections/maturities.ts';
 import { saveAddresses, saveDestinations, saveWallets } from '../projections/registry.ts';
 import { saveDeposits, saveInstitutions, saveLineages, saveSettlements, saveVersions } from '../projections/streams.ts';
+import { saveSuspense } from '../projections/suspense.ts';
 import type { BatchBook } from './batch-book.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand, SettlementReply } from './commands.ts';
 import { loadBook } from './load.ts';
@@ -77,6 +83,14 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return replyOf(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason), () => ({
           type: 'done',
         }));
+      case 'release_coins':
+        return replyOf(proposeRelease(book, body.request), () => ({ type: 'done' }));
+      case 'confirm_release':
+        return replyOf(confirmRelease(book, body.request), () => ({ type: 'done' }));
+      case 'resolve_suspense':
+        return replyOf(proposeResolution(book, body.request), () => ({ type: 'done' }));
+      case 'confirm_resolution':
+        return replyOf(confirmResolution(book, body.request), () => ({ type: 'done' }));
       case 'finish_recovery':
         return replyOf(finishRecovery(book, body.caller.keyId, body.reason), () => ({ type: 'done' }));
       case 'bump':
@@ -117,6 +131,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       await saveInstitutions(session, events, batch);
       await saveLineages(session, events, batch);
       await saveDeposits(session, events, batch);
+      await saveSuspense(session, events, batch);
     }
     await beginEpoch(session, events);
     for (const head of book.newSegments) await saveSegment(session, head);
@@ -149,6 +164,7 @@ type Happened = CommandOf<
   | 'destinations_assigned'
   | 'transaction_signed'
   | 'signing_refused'
+  | 'coins_released'
   | 'segment_sealed'
   | 'head_signed'
   | Recovered
@@ -197,6 +213,8 @@ function happened(book: BatchBook, body: Happened): void {
       if (events.length > 0) book.newSegments.push(body.head);
       return recordSeals(book, events);
     }
+    case 'coins_released':
+      return coinsReleased(book, body.lineageId);
     case 'signing_refused':
       return signingRefused(book, body.lineageId, body.version, body.rule);
     default:

@@ -8,6 +8,7 @@ import {
   hurry,
   PAYING,
   PAYOUT_WEIGHTS,
+  RELEASE_WEIGHTS,
   POLICY,
   settleDown,
   VERSION_WEIGHTS,
@@ -36,14 +37,14 @@ const SHORT = {
 
 const ACTIONS = 90;
 
-/** Of all sorts, or of payouts that need each other's change, or of versions that pay this and that. */
+/** Of all sorts, or of payouts that need each other's change, or of versions that pay this and that, or of coins that are released. */
 function history(seed: number): World {
   const random = seededRandom(seed);
   const number = (): number => Math.floor(random() * 0x1_0000);
-  const isOfPayouts = seed % 3 !== 1;
-  const kinds = weighed([PAYOUT_WEIGHTS, ACTION_WEIGHTS, VERSION_WEIGHTS][seed % 3]!);
+  const isLean = seed % 4 === 0 || seed % 4 === 2;
+  const kinds = weighed([PAYOUT_WEIGHTS, ACTION_WEIGHTS, VERSION_WEIGHTS, RELEASE_WEIGHTS][seed % 4]!);
   const world = new World(seed % 2 === 0 ? PAYING : SHORT, seed % 4 < 2 ? [] : ['pool', 'w-c']);
-  if (seed % 5 !== 0) fund(world, isOfPayouts);
+  if (seed % 5 !== 0) fund(world, isLean);
   for (let i = 0; i < ACTIONS; i++)
     act(world, { kind: kinds[number() % kinds.length]!, a: number(), b: number(), c: number() });
   if (seed % 7 < 3) settleDown(world);

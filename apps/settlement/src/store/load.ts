@@ -20,6 +20,7 @@ import {
   type ChainTip,
   type Coin,
   coinTransferIds,
+  contendersFor,
   consolidationReservationId,
   depositTransferIds,
   childIdOf,
@@ -27,6 +28,7 @@ import {
   inputsOf,
   type OfferedLineage,
   lineageTransferIds,
+  ORIGINS_MAX,
   type SettlementPolicy,
   settlementsOf,
   settlementTransferIds,
@@ -95,7 +97,7 @@ export async function loadBook(
     wallets,
     addresses,
     destinations,
-    versions,
+    versions: new Map([...versions, ...states.origins]),
     depositOutpoints,
     maturities,
     open: states.openLineages,
@@ -165,6 +167,8 @@ class States {
   openLineages: readonly string[] = [];
   /** Payouts that the next version of a lineage may pay, too. */
   waitingPayouts: readonly string[] = [];
+  /** Transactions of ours that made coins of lineages whose coins are to be released, with their lineages. */
+  readonly origins = new Map<string, string>();
   readonly #session: Session;
   readonly #batch: Batch;
   readonly #needs: Needs;
@@ -181,13 +185,14 @@ class States {
       // A coin that a fact spends, or a deposit that falls, may be claimed by a lineage.
       const touched = await loadCoins(this.#session, { outpoints: needs.outpoints, txids: needs.txids, freeOf: [] });
       for (const coin of touched) {
-        if (coin.claimedBy !== undefined) needs.lineages.add(coin.claimedBy);
+        for (const lineageId of contendersFor(coin)) needs.lineages.add(lineageId);
         // What its owner spends is taken from where it counts.
         if (!coin.custodial) needs.deposits.add(coin.outpoint);
       }
     }
     if (needs.dueHeight >= 0) await this.#loadHeirs();
     await this.#loadStreams();
+    await this.#loadOrigins();
     this.#followSettlements();
     if (needs.reserving.size > 0 || needs.allPlanned) await this.#loadOpenLineages();
     await this.#loadStreams();
@@ -203,8 +208,13 @@ class States {
     this.#followSettlements();
     for (const id of needs.deposits) {
       const deposit = this.#batch.state(depositStream, id);
-      if (deposit.status !== 'none' && deposit.beneficiary.kind === 'institution')
-        needs.institutions.add(deposit.beneficiary.institutionId);
+      if (deposit.status === 'none') continue;
+      if (deposit.beneficiary.kind === 'institution') needs.institutions.add(deposit.beneficiary.institutionId);
+      if (!needs.resolving.has(id)) continue;
+      needs.wallets.add(deposit.terms.walletId);
+      if (deposit.resolution === undefined) continue;
+      needs.institutions.add(deposit.resolution.institutionId);
+      needs.clearing.add(deposit.resolution.institutionId);
     }
     await this.#loadStreams();
   }
@@ -237,12 +247,34 @@ class States {
       `WITH RECURSIVE heirs AS (
          SELECT lineage_id FROM unnest($1::text[]) AS due(lineage_id)
          UNION
-         SELECT c.claimed_by FROM heirs h JOIN lineage_versions v ON v.lineage_id = h.lineage_id
-           JOIN coins c ON c.txid = v.txid WHERE c.claimed_by IS NOT NULL)
+         SELECT heir.lineage_id FROM heirs h JOIN lineage_versions v ON v.lineage_id = h.lineage_id
+           JOIN coins c ON c.txid = v.txid CROSS JOIN unnest(array_append(string_to_array(c.former_claims, ' '), c.claimed_by)) AS heir (lineage_id)
+           WHERE heir.lineage_id IS NOT NULL)
        SELECT lineage_id FROM heirs`,
       [[...lineages]],
     );
     for (const row of rows) lineages.add(row.lineage_id);
+  }
+
+  /** What made the coins of lineages whose coins are to be released, what made the coins of that, and so on: few, and rarely wanted. */
+  async #loadOrigins(): Promise<void> {
+    const needs = this.#needs;
+    let lineageIds: readonly string[] = [...needs.releasing];
+    for (let steps = 0; lineageIds.length > 0 && steps < ORIGINS_MAX; steps++) {
+      const outpoints = lineageIds.flatMap((id) =>
+        inputsOf(this.#batch.state(lineageStream, id)).map(({ outpoint }) => outpoint),
+      );
+      for (const outpoint of outpoints) needs.deposits.add(outpoint);
+      const rows = await this.#session.query<{ txid: string; lineage_id: string }>(
+        'SELECT txid, lineage_id FROM lineage_versions WHERE txid = ANY($1::text[])',
+        [outpoints.map((outpoint) => outpoint.slice(0, outpoint.indexOf(':')))],
+      );
+      for (const row of rows) this.origins.set(row.txid, row.lineage_id);
+      lineageIds = [...new Set(rows.map((row) => row.lineage_id))].filter((id) => !needs.releasing.has(id));
+      for (const id of lineageIds) needs.lineages.add(id);
+      for (const id of lineageIds) needs.releasing.add(id);
+      await this.#loadStreams();
+    }
   }
 
   async #loadOpenLineages(): Promise<void> {

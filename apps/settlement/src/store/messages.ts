@@ -174,6 +174,7 @@ export function transactionStatus(lineage: OfferedLineage, version: OfferedVersi
 const INCIDENT_KINDS: Readonly<Record<Incident['kind'], settlementV1.IncidentKind>> = {
   deep_reorg: settlementV1.IncidentKind.INCIDENT_KIND_DEEP_REORG,
   unknown_spend: settlementV1.IncidentKind.INCIDENT_KIND_UNKNOWN_SPEND,
+  released_coin_spent: settlementV1.IncidentKind.INCIDENT_KIND_RELEASED_COIN_SPENT,
 };
 
 export function openIncident({ incidentId, kind, reason, openedAt }: Incident): settlementV1.Incident {

@@ -10,6 +10,10 @@ import type {
 } from '@finality/settlement';
 import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.ts';
 
+/** What takes two persons. */
+type OperatorsCommand =
+  'release_coins' | 'confirm_release' | 'coins_released' | 'resolve_suspense' | 'confirm_resolution';
+
 type AdministrativeCommand =
   | 'create_institution'
   | 'freeze_institution'
@@ -55,6 +59,10 @@ export class Needs {
   agreed = false;
   chain = false;
   recovery = false;
+  /** Deposits in suspense that are to be somebody's. */
+  readonly resolving = new Set<string>();
+  /** Lineages whose coins are to be released: it matters whether what they spend can come to be. */
+  readonly releasing = new Set<string>();
   /** All lineages that are planned. */
   allPlanned = false;
   /** How far the ledger is sealed. */
@@ -113,11 +121,7 @@ export class Needs {
         this.announced.add(body.wallet.walletId);
         return void this.wallets.add(body.wallet.walletId);
       case 'address_issued':
-        this.chain = true;
-        this.scripts.add(body.address.script);
-        this.wallets.add(body.address.walletId);
-        this.addressOf(body.address);
-        return void this.attribute.add(body.address.script);
+        return this.#issued(body.address);
       case 'chain_fact':
         return this.#fact(body.fact);
       case 'destination_changed':
@@ -126,12 +130,16 @@ export class Needs {
       case 'destinations_assigned':
         // What was planned may not be possible any more, and is planned anew.
         this.bumping.lineages.add(body.lineageId);
-        this.chain = true;
-        return void this.lineages.add(body.lineageId);
+        return this.#lineage(body.lineageId);
+      case 'release_coins':
+      case 'confirm_release':
+      case 'coins_released':
+      case 'resolve_suspense':
+      case 'confirm_resolution':
+        return this.#operators(body);
       case 'transaction_signed':
       case 'signing_refused':
-        this.chain = true;
-        return void this.lineages.add(body.lineageId);
+        return this.#lineage(body.lineageId);
       default:
         return this.#administration(body);
     }
@@ -177,6 +185,48 @@ export class Needs {
       default:
         return assertNever(body, 'command');
     }
+  }
+
+  #issued(address: AddressRecord): void {
+    this.chain = true;
+    this.scripts.add(address.script);
+    this.wallets.add(address.walletId);
+    this.addressOf(address);
+    this.attribute.add(address.script);
+  }
+
+  #lineage(lineageId: string): void {
+    this.chain = true;
+    this.lineages.add(lineageId);
+  }
+
+  #operators(body: CommandOf<OperatorsCommand>): void {
+    switch (body.type) {
+      case 'release_coins':
+      case 'confirm_release':
+        return this.#release(body.request.lineageId);
+      case 'coins_released':
+        return this.#release(body.lineageId);
+      case 'resolve_suspense':
+        this.institutions.add(body.request.institutionId);
+        return this.#resolving(body.request.outpoint);
+      case 'confirm_resolution':
+        return this.#resolving(body.request.outpoint);
+      default:
+        return assertNever(body, 'command');
+    }
+  }
+
+  #resolving(outpoint: string): void {
+    this.chain = true;
+    this.deposits.add(outpoint);
+    this.outpoints.add(outpoint);
+    this.resolving.add(outpoint);
+  }
+
+  #release(lineageId: string): void {
+    this.#lineage(lineageId);
+    this.releasing.add(lineageId);
   }
 
   #consolidation({ lineageId, walletId, institutionId }: ConsolidationRequest): void {

@@ -8,6 +8,7 @@ import {
   type StoreCommand,
   verifyChain,
 } from '@finality/event-store';
+import { creditBalance } from '@finality/ledger';
 import { verifyLedger } from '@finality/ledger-store';
 import type { SettlementPolicy } from '@finality/settlement';
 import type { MemoryBook } from '@finality/settlement/spec';
@@ -105,10 +106,15 @@ export class StoreRig {
 
     const coins = await this.query<{ coin: string; sources: string }>(
       `SELECT sources, concat_ws(' ', outpoint, wallet_id, value_sats, script, branch, index, life, spends, released,
-         coalesce(height::text, '-'), coalesce(spent_by, '-'), coalesce(claimed_by, '-')) AS coin
+         coalesce(height::text, '-'), coalesce(spent_by, '-'), coalesce(claimed_by, '-'), former_claims) AS coin
        FROM coins ORDER BY outpoint COLLATE "C"`,
     );
     expect(coins).toEqual(coinsOf(book));
+    const suspended = await this.query<{ total: string }>(
+      `SELECT concat_ws(' ', CASE WHEN kind IN ('deposit', 'taken_coin') THEN wallet_id ELSE 'settlement' END, sum(amount_sats)) AS total
+       FROM suspense GROUP BY CASE WHEN kind IN ('deposit', 'taken_coin') THEN wallet_id ELSE 'settlement' END HAVING sum(amount_sats) <> 0`,
+    );
+    expect(suspended.map(({ total }) => total).sort()).toEqual(suspenseOf(book));
     const timers = await this.query<{ id: string }>('SELECT id FROM timers ORDER BY id COLLATE "C"');
     expect(timers.map(({ id }) => id)).toEqual([...book.timers.keys()].sort());
     const due = await this.query<{ key: string }>(`SELECT concat_ws(' ', kind, id, due_height) AS key FROM maturities`);
@@ -155,6 +161,17 @@ function counting(pool: Pool, count: () => void): Pool {
   return pool;
 }
 
+/** What the list of suspense has to add up to. */
+function suspenseOf(book: MemoryBook): readonly string[] {
+  const accounts = book.ledger.accounts().filter(({ id }) => id.startsWith('suspense/'));
+  return accounts
+    .flatMap((account) => {
+      const amount = creditBalance(account);
+      return amount === 0n ? [] : `${account.id.slice('suspense/'.length)} ${amount}`;
+    })
+    .sort();
+}
+
 function accountsOf(book: MemoryBook): readonly { id: string; totals: string }[] {
   return book.ledger
     .accounts()
@@ -173,7 +190,7 @@ function coinsOf(book: MemoryBook): readonly { coin: string; sources: string }[]
       sources: encodeJson(c.sources),
       coin: [
         ...[c.outpoint, c.walletId, c.valueSats, c.script, c.branch, c.index, c.life, c.spends],
-        ...[c.released ? 't' : 'f', c.height ?? '-', c.spentBy ?? '-', c.claimedBy ?? '-'],
+        ...[c.released ? 't' : 'f', c.height ?? '-', c.spentBy ?? '-', c.claimedBy ?? '-', c.formerClaims.join(' ')],
       ].join(' '),
     }));
 }

@@ -107,13 +107,15 @@ function versionsChanged(event: LineageEvent, state: OfferedLineage): readonly O
   }
 }
 
+/** What screening said is published by whoever said it; what somebody proposes changes nothing yet. */
+const QUIET: readonly DepositEvent['type'][] = ['deposit_risk_assessed', 'deposit_aml_assessed', 'resolution_proposed'];
+
 export const depositStream: StreamType<Deposit, DepositEvent> = {
   aggregate: depositAggregate,
   institutions: (state) =>
     state.status !== 'none' && state.beneficiary.kind === 'institution' ? [state.beneficiary.institutionId] : [],
   publish(event, state) {
-    if (state.status === 'none' || event.type === 'deposit_risk_assessed' || event.type === 'deposit_aml_assessed')
-      return [];
+    if (state.status === 'none' || QUIET.includes(event.type)) return [];
     return [
       message(TOPICS.deposit, state.terms.outpoint, settlementV1.DepositChanged.encode(depositMessage(state)).finish()),
     ];

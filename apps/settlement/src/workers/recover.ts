@@ -75,6 +75,11 @@ export class Recover implements Worker {
 
   async #import({ journalPosition }: Recovery): Promise<'progress'> {
     this.#gate.become('importing');
+    if (this.#position === undefined) {
+      // The copy may be of all our stores: what was issued since is as forgotten as what was signed.
+      const { epoch } = await this.#reader.head();
+      await this.#env.addresses.skipIndices({ epoch });
+    }
     const after = this.#position ?? journalPosition;
     const { signed, lastPosition } = await this.#env.signer.listSigned({
       afterPosition: after,

@@ -8,6 +8,7 @@ const INSERT_ONLY = [
   'accounts',
   'journal',
   'journal_coins',
+  'journal_releases',
   'journal_payouts',
   'journal_epochs',
   'used_nonces',
@@ -43,7 +44,7 @@ function tables(schema: string): readonly string[] {
     seedsDdl(schema),
     `CREATE TABLE ${schema}.accounts (
       account_index integer PRIMARY KEY CHECK (account_index >= 0), wallet_id text NOT NULL UNIQUE)`,
-    // The keys are the promise, whatever the program does: one transaction per version, one lineage per coin.
+    // The keys are the promise, whatever the program does: one transaction per version, one lineage per coin and tenure.
     `CREATE TABLE ${schema}.journal (
       lineage_id text NOT NULL, version integer NOT NULL, position bigint NOT NULL UNIQUE, wallet_id text NOT NULL, institution_id text NOT NULL, txid text NOT NULL, anchor text NOT NULL,
       unsigned_transaction bytea NOT NULL, epoch integer NOT NULL, fee_sats bigint NOT NULL, sent_sats bigint NOT NULL,
@@ -51,7 +52,10 @@ function tables(schema: string): readonly string[] {
     `CREATE INDEX journal_txid ON ${schema}.journal (txid)`,
     `CREATE INDEX journal_window ON ${schema}.journal (institution_id, signed_at)`,
     `CREATE INDEX journal_epoch ON ${schema}.journal (epoch)`,
-    `CREATE TABLE ${schema}.journal_coins (outpoint text PRIMARY KEY, lineage_id text NOT NULL, value_sats bigint NOT NULL)`,
+    `CREATE TABLE ${schema}.journal_coins (
+      outpoint text, tenure integer, lineage_id text NOT NULL, value_sats bigint NOT NULL, PRIMARY KEY (outpoint, tenure))`,
+    // Each release ends a tenure: how many there were says whose turn it is.
+    `CREATE TABLE ${schema}.journal_releases (outpoint text, tenure integer, lineage_id text NOT NULL, PRIMARY KEY (outpoint, tenure))`,
     `CREATE TABLE ${schema}.journal_epochs (epoch integer PRIMARY KEY)`,
     `CREATE TABLE ${schema}.journal_payouts (
       settlement_id text NOT NULL, lineage_id text NOT NULL, version integer NOT NULL, PRIMARY KEY (settlement_id, lineage_id, version))`,

@@ -4,7 +4,9 @@ import { assert, type Instant, type Sats } from '@finality/kernel';
 import {
   type AccountEvent,
   ANCESTRY_MAX,
+  type CoinsReleased,
   type EpochRaised,
+  type KnownCoin,
   type LineageEvent,
   type SigningAccepted,
   type SigningRequest,
@@ -24,7 +26,7 @@ export interface JournalQuestion {
 
 /** What the journal says about the objects asked for; all of it is the signer's own knowledge. */
 export interface JournalAnswer {
-  readonly coins: ReadonlyMap<OutpointKey, { readonly lineageId: string; readonly valueSats: Sats }>;
+  readonly coins: ReadonlyMap<OutpointKey, KnownCoin>;
   /** Unsigned transactions (hex) of ours that made these outpoints, by txid. */
   readonly parents: ReadonlyMap<string, string>;
   /** By settlement: the accepted transactions that pay it. */
@@ -45,8 +47,10 @@ export interface Ancestor extends VersionRef {
 
 export async function readJournal(session: Session, question: JournalQuestion): Promise<JournalAnswer> {
   const { outpoints, anchors, settlements, institutions, lineages, wallets, since } = question;
-  const coins = await session.query<{ outpoint: OutpointKey; lineage_id: string; value_sats: bigint }>(
-    'SELECT outpoint, lineage_id, value_sats FROM journal_coins WHERE outpoint = ANY($1::text[])',
+  const coins = await session.query<{ outpoint: OutpointKey; lineage_id: string | null; value_sats: bigint }>(
+    `SELECT DISTINCT ON (outpoint) outpoint, CASE WHEN r.outpoint IS NULL THEN c.lineage_id END AS lineage_id, value_sats
+     FROM journal_coins c LEFT JOIN journal_releases r USING (outpoint, tenure) WHERE outpoint = ANY($1::text[])
+     ORDER BY outpoint, tenure DESC`,
     [outpoints],
   );
   const parents = await session.query<{ txid: string; unsigned_transaction: Buffer }>(
@@ -73,7 +77,10 @@ export async function readJournal(session: Session, question: JournalQuestion): 
   return {
     indicesHighest: new Map(indices.map((row) => [branchName(row.wallet_id, row.branch), row.highest])),
     coins: new Map(
-      coins.map((row) => [row.outpoint, { lineageId: row.lineage_id, valueSats: row.value_sats as Sats }]),
+      coins.map((row): [OutpointKey, KnownCoin] => {
+        const { outpoint, lineage_id: lineageId, value_sats: valueSats } = row;
+        return [outpoint, { valueSats: valueSats as Sats, ...(lineageId !== null && { lineageId }) }];
+      }),
     ),
     parents: new Map(parents.map((row) => [row.txid, hexFromBytes(row.unsigned_transaction)])),
     payments,
@@ -127,10 +134,12 @@ export async function writeJournal(session: Session, events: readonly StoredEven
   const accounts: { readonly index: number; readonly walletId: string }[] = [];
   const accepted: { readonly position: bigint; readonly event: SigningAccepted }[] = [];
   const epochs: number[] = [];
+  const released: CoinsReleased[] = [];
   for (const { position, data } of events as readonly StoredEvent<AccountEvent | LineageEvent | EpochRaised>[]) {
     if (data.type === 'epoch_raised') epochs.push(data.epoch);
     if (data.type === 'account_created')
       accounts.push({ index: data.account.accountIndex, walletId: data.account.walletId });
+    if (data.type === 'coins_released') released.push(data);
     if (data.type === 'signing_accepted') accepted.push({ position, event: data });
   }
   if (accounts.length > 0) {
@@ -140,7 +149,19 @@ export async function writeJournal(session: Session, events: readonly StoredEven
     ]);
   }
   if (epochs.length > 0) await session.query('INSERT INTO journal_epochs SELECT * FROM unnest($1::int[])', [epochs]);
+  if (released.length > 0) await writeReleases(session, released);
   if (accepted.length > 0) await writeAccepted(session, accepted);
+}
+
+/** Before what is accepted in the same batch, which finds the coins free. */
+async function writeReleases(session: Session, released: readonly CoinsReleased[]): Promise<void> {
+  const coins = released.flatMap(({ outpoints, lineageId }) => outpoints.map((outpoint) => ({ outpoint, lineageId })));
+  await session.query(
+    `INSERT INTO journal_releases (outpoint, tenure, lineage_id)
+     SELECT outpoint, (SELECT count(*) FROM journal_releases r WHERE r.outpoint = ended.outpoint), lineage_id
+     FROM unnest($1::text[], $2::text[]) AS ended (outpoint, lineage_id)`,
+    [coins.map(({ outpoint }) => outpoint), coins.map(({ lineageId }) => lineageId)],
+  );
 }
 
 async function writeAccepted(
@@ -182,8 +203,10 @@ async function writeClaims(session: Session, requests: readonly SigningRequest[]
   );
   const coinColumns = [coins.map(({ outpoint }) => outpoint), coins.map(({ lineageId }) => lineageId)];
   await session.query(
-    `INSERT INTO journal_coins (outpoint, lineage_id, value_sats)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[]) ON CONFLICT (outpoint) DO NOTHING`,
+    `INSERT INTO journal_coins (outpoint, tenure, lineage_id, value_sats)
+     SELECT outpoint, (SELECT count(*) FROM journal_releases r WHERE r.outpoint = taken.outpoint), lineage_id, value_sats
+     FROM unnest($1::text[], $2::text[], $3::bigint[]) AS taken (outpoint, lineage_id, value_sats)
+     ON CONFLICT (outpoint, tenure) DO NOTHING`,
     [...coinColumns, coins.map(({ valueSats }) => valueSats)],
   );
   await session.query(
@@ -196,7 +219,8 @@ async function writeClaims(session: Session, requests: readonly SigningRequest[]
   );
   const foreign = await session.query<{ taken: string }>(
     `SELECT c.outpoint AS taken FROM journal_coins c JOIN unnest($1::text[], $2::text[]) AS mine (outpoint, lineage_id) USING (outpoint)
-     WHERE c.lineage_id <> mine.lineage_id`,
+     WHERE c.lineage_id <> mine.lineage_id
+       AND NOT EXISTS (SELECT FROM journal_releases r WHERE r.outpoint = c.outpoint AND r.tenure = c.tenure)`,
     coinColumns,
   );
   assert(foreign.length === 0, `${foreign[0]?.taken} belongs to another lineage`);

@@ -54,6 +54,10 @@ export class Bank {
   }
 
   async address(claim: 'clearing' | 'wallet'): Promise<string> {
+    return (await this.issued(claim)).address;
+  }
+
+  issued(claim: 'clearing' | 'wallet'): Promise<addressV1.Address> {
     const purpose =
       claim === 'clearing' ? AddressPurpose.ADDRESS_PURPOSE_CLEARING : AddressPurpose.ADDRESS_PURPOSE_WALLET;
     const request = {
@@ -64,7 +68,7 @@ export class Bank {
       walletId: '',
       externalId: '',
     };
-    return (await patiently(() => this.api.addresses.issueAddress(request))).address;
+    return patiently(() => this.api.addresses.issueAddress(request));
   }
 
   /** Paid in, confirmed and credited. @returns the outpoints */

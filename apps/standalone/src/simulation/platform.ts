@@ -21,6 +21,7 @@ import {
 import { type LedgerCutPort, settlementConfig, settlementService } from '@finality/settlement-app';
 import { signerService, type SigningPort } from '@finality/signer-app';
 import {
+  type Doom,
   type Fault,
   guardedNode,
   guardedPool,
@@ -91,6 +92,8 @@ export class SimulatedPlatform {
   readonly #living = new Map<ServiceName, Living>();
   readonly #bus: Pool;
   #crashes = 0;
+  /** The worker or the call that was begun last. */
+  #doing = '';
 
   private constructor(options: PlatformOptions) {
     this.#options = options;
@@ -124,6 +127,7 @@ export class SimulatedPlatform {
     return this.#during(name, fault, async ({ service, life }) => {
       const found = service.workers.find((each) => each.name === worker);
       assert(found, `${name} has no worker ${worker}`);
+      this.#doing = worker;
       try {
         const did = await found.step();
         return { did, struck: life.struck };
@@ -141,6 +145,7 @@ export class SimulatedPlatform {
     call: { service: string; method: string; apiKey: string },
     fault?: Fault,
   ): Promise<unknown> {
+    this.#doing = call.method;
     return this.#during(name, fault, ({ api }) =>
       api.call(request, { ...call, correlationId: this.#seat(name).base.runtime.id() }),
     );
@@ -155,6 +160,16 @@ export class SimulatedPlatform {
   async crash(name: ServiceName): Promise<void> {
     this.#get(name).life.end('between two steps');
     await this.#rise();
+  }
+
+  /** Ends the present life of a service at an effect to come, which is told with the worker or call that has it; undefined: no longer. */
+  doom(name: ServiceName, doom: Doom | undefined): void {
+    const named = doom && {
+      after: doom.after,
+      counts: (effect: string) => doom.counts(`${this.#doing}: ${effect}`),
+      struck: (effect: string) => doom.struck(`${this.#doing}: ${effect}`),
+    };
+    this.#get(name).life.doom(named);
   }
 
   async stop(): Promise<void> {

@@ -48,6 +48,7 @@ export function rebuildingSigner(signer: SigningPort, options: RebuildingOptions
     removeDestination: (request) => signer.removeDestination(request),
     checkDestinations: (request) => signer.checkDestinations(request),
     signLedgerHead: (request) => signer.signLedgerHead(request),
+    releaseCoins: (request) => signer.releaseCoins(request),
     signTransaction: async (request) => {
       const answer = await signer.signTransaction(request);
       if (options.isLost()) await payAgain(signer, request, options);

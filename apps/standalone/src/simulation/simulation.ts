@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { parseTransaction } from '@finality/bitcoin';
 import { readTransaction } from '@finality/event-store';
-import { assert, unwrap } from '@finality/kernel';
+import { unwrap } from '@finality/kernel';
 import type { SigningPort } from '@finality/signer-app';
 import type { reconciliationV1, ServiceName } from '@finality/contracts';
 import {
@@ -24,6 +24,7 @@ import { SimulatedPlatform } from './platform.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { rebuildingSigner } from './rebuilding-signer.ts';
 import { custodialScripts, eventCounts } from './records.ts';
+import { settleIn } from './settle-in.ts';
 import { Violation } from './violation.ts';
 import { Workload } from './workload.ts';
 
@@ -59,10 +60,6 @@ const CHECK_EVERY = 150;
 const ROUGH_ROUNDS = 24;
 const CHECK_EVERY_ROUNDS = 8;
 const TRACE_LINES = 80;
-/** Deposits per institution and kind of address before the first settlement, and their values. */
-const FUNDING_DEPOSITS = 3;
-const FUNDING_SATS = 1_500_000n;
-const FUNDING_BLOCKS = 4;
 /** Steps until a worker that reads keys has read them all. */
 const READS_MAX = 100;
 /** Blocks mined until everything has come to rest: as many as the deepest finality needs, and some for what was lost on the way. */
@@ -158,21 +155,7 @@ class Simulation {
     const runtime = new VirtualRuntime(this.#clock, random.fork('clients runtime'));
     this.#clients = new Clients(this.#platform, runtime);
     this.#workload = new Workload(this.#clients, this.#outside, random.fork('workload'));
-    await this.#clients.enrol();
-    await this.#clients.join(() => {
-      this.#clock.advance(1_000);
-      return this.#workUntilIdle();
-    });
-    for (const { scripts } of this.#clients.institutions) {
-      for (const script of scripts) {
-        for (let i = 0; i < FUNDING_DEPOSITS; i++)
-          assert(this.#outside.deposit(script, FUNDING_SATS), 'a deposit is taken');
-      }
-    }
-    for (let i = 0; i < FUNDING_BLOCKS; i++) {
-      this.#outside.mine();
-      await this.#workUntilIdle();
-    }
+    await settleIn({ clients: this.#clients, outside: this.#outside, clock: this.#clock }, () => this.#workUntilIdle());
     this.#trace.add(`set up at height ${chain.tip.height}: ${JSON.stringify(this.#profile)}`);
   }
 

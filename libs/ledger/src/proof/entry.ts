@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Instant } from '@finality/kernel';
+import { FieldWriter, HASH_BYTES } from '../fields.ts';
 import type { RecordedTransfer } from '../transfer.ts';
 
 /** A transfer with its place in the ledger: entries are numbered from 1, without a gap, in the order of commits. */
@@ -10,8 +11,13 @@ export interface LedgerEntry extends RecordedTransfer {
   readonly recordedAt: Instant;
 }
 
+/** What the entries of a batch have in common. */
+type Made = Pick<LedgerEntry, 'position' | 'recordedAt'>;
+
 /** SHA-256, 32 bytes. */
 export type Hash = Buffer;
+
+export { HASH_BYTES };
 
 /** First thing hashed of each entry. Another list of fields or another encoding is another format with another name. */
 const FORMAT = 'finality.ledger-entry.v1';
@@ -27,28 +33,32 @@ export const GENESIS: Hash = Buffer.alloc(32);
  * decimal text; what an entry doesn't have is an empty field. Frozen by test vectors.
  */
 export function entryFields(entry: LedgerEntry): readonly string[] {
+  return fieldsOf(entry, entry.number, entry);
+}
+
+function fieldsOf(transfer: RecordedTransfer, number: bigint, made: Made): readonly string[] {
   return [
     FORMAT,
-    `${entry.number}`,
-    `${entry.position}`,
-    entry.id,
-    entry.kind,
-    entry.debit,
-    entry.credit,
-    `${entry.amount}`,
-    entry.pendingId ?? '',
-    entry.corrects ?? '',
-    entry.purpose,
-    entry.object,
-    `${entry.life}`,
-    entry.settlementId ?? '',
-    `${entry.recordedAt}`,
+    `${number}`,
+    `${made.position}`,
+    transfer.id,
+    transfer.kind,
+    transfer.debit,
+    transfer.credit,
+    `${transfer.amount}`,
+    transfer.pendingId ?? '',
+    transfer.corrects ?? '',
+    transfer.purpose,
+    transfer.object,
+    `${transfer.life}`,
+    transfer.settlementId ?? '',
+    `${made.recordedAt}`,
   ];
 }
 
 /** The entry as a leaf of its segment's Merkle tree. */
 export function entryHash(entry: LedgerEntry): Hash {
-  return hash('sha256', encodeFields(entryFields(entry), LEAF), 'buffer');
+  return Buffer.from(binaryHash(entry, entry.number, entry), 'binary');
 }
 
 /** The ledger's chain after one more entry: SHA-256 over the chain before it and the entry's hash. */
@@ -56,14 +66,45 @@ export function chainAfter(chain: Hash, entry: Hash): Hash {
   return hash('sha256', Buffer.concat([chain, entry]), 'buffer');
 }
 
+/** The end of a ledger. */
+export interface LedgerTail {
+  /** Of the last entry; 0 before the first. */
+  readonly number: bigint;
+  readonly chain: Hash;
+}
+
+export interface ChainedEntries {
+  /** Of each entry ({@link entryHash}), one after the other. */
+  readonly hashes: Buffer;
+  readonly tail: LedgerTail;
+}
+
+/** Numbers, hashes and chains the transfers of a batch as the ledger's next entries: as {@link entryHash} and {@link chainAfter}, one by one. */
+export function chainEntries(tail: LedgerTail, transfers: readonly RecordedTransfer[], made: Made): ChainedEntries {
+  const hashes = Buffer.allocUnsafe(transfers.length * HASH_BYTES);
+  const link = Buffer.allocUnsafe(2 * HASH_BYTES);
+  tail.chain.copy(link);
+  let number = tail.number;
+  transfers.forEach((transfer, i) => {
+    number += 1n;
+    hashes.write(binaryHash(transfer, number, made), i * HASH_BYTES, 'binary');
+    hashes.copy(link, HASH_BYTES, i * HASH_BYTES, (i + 1) * HASH_BYTES);
+    link.write(hash('sha256', link, 'binary'), 'binary');
+  });
+  return { hashes, tail: { number, chain: link.subarray(0, HASH_BYTES) } };
+}
+
+const writer = new FieldWriter();
+
+function binaryHash(transfer: RecordedTransfer, number: bigint, made: Made): string {
+  writer.start(LEAF);
+  for (const field of fieldsOf(transfer, number, made)) writer.field(field);
+  return writer.sha256('binary');
+}
+
 /** @internal Fields, each with its length before it, after a prefix. */
 export function encodeFields(fields: readonly string[], prefix: Buffer): Buffer {
-  const lengths = fields.map((field) => Buffer.byteLength(field));
-  const bytes = Buffer.allocUnsafe(prefix.length + lengths.reduce((sum, length) => sum + 4 + length, 0));
-  let offset = prefix.copy(bytes);
-  fields.forEach((field, i) => {
-    offset = bytes.writeUInt32BE(lengths[i]!, offset);
-    offset += bytes.write(field, offset);
-  });
-  return bytes;
+  writer.start(prefix);
+  for (const field of fields) writer.field(field);
+  return writer.bytes();
 }

@@ -1,3 +1,4 @@
+import type { Sats } from '@finality/kernel';
 import {
   type AccountId,
   availableAccount,
@@ -152,6 +153,14 @@ export const reopenedUnconfirmed = (terms: Terms, payout: Payout): readonly Tran
   ...feeUnspent(terms, payout),
   ...(isOutside(terms.payee) ? [leftAgainUndone(terms, payout)] : []),
 ];
+
+/** What stands in suspense for it: undone by a reorg past its target, and neither settled again nor given back. What has left again has left. */
+export function suspendedSats(state: LivingSettlement): Sats {
+  const isSuspended = state.status === 'reopened' || (state.status === 'reversed' && state.because === 'overdue');
+  if (!isSuspended || state.payout === undefined) return 0n as Sats;
+  if (isOutside(state.terms.payee) && 'block' in state) return 0n as Sats;
+  return paidSats(state.terms, state.payout);
+}
 
 /** Final after all. */
 export function reopenedSettled(terms: Terms, payout: Payout, settledTimes: number): readonly Transfer[] {

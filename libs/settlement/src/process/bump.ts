@@ -52,7 +52,7 @@ function waiting(book: Book, lineageId: string): Result<OfferedLineage, Refusal>
   const waits =
     lineage.status === 'offered' &&
     lineage.inBlock === undefined &&
-    lineage.conflicts.length + lineage.lost.length === 0;
+    lineage.conflicts.length + lineage.lost.length + lineage.released.length === 0;
   if (!waits || isMoot(book, lineage))
     return refused('NOT_WAITING', 'expected a transaction that waits for its first confirmation');
   const states = settlementsPaid(lineage).map((id) => living(book.settlements.get(id)));

@@ -118,7 +118,7 @@ function coinOf(book: Book, { inputs }: OfferedVersion, { outpoint, valueSats, d
   const { walletId, script, branch, index } = destination;
   const sources = mergeSources(inputs.map((input) => book.coins.get(input.outpoint).sources));
   const place = { outpoint, walletId, custodial: true, valueSats, script, branch, index };
-  return { ...place, life: 0, spends: 0, released: true, sources };
+  return { ...place, life: 0, spends: 0, released: true, formerClaims: [], sources };
 }
 
 /** It has a parent that doesn't wait any more: in a block without it, or lost. */

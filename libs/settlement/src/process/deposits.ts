@@ -3,7 +3,7 @@ import { parseAccountId } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { stopsCrediting } from '../chain-tip.ts';
 import type { WatchedOutput, WatchedTransaction } from '../chain-fact.ts';
-import { mergeSources } from '../coin.ts';
+import { contendersFor, mergeSources } from '../coin.ts';
 import { type Beneficiary, type DepositTerms, known, screeningOf } from '../deposit.ts';
 import { depositBooked, depositCredited, depositHeld, depositUnbooked, depositUndecided } from '../postings/deposit.ts';
 import { mustPost } from '../postings/post.ts';
@@ -115,10 +115,16 @@ export function depositDue(book: Book, outpoint: string): void {
   if (deposit.status !== 'gone') return decideDeposit(book, outpoint);
   if (deposit.byBlock === undefined || deposit.byTxid === undefined) return;
   if (!isFinal(book, deposit.byBlock)) return;
-  book.deposits.record(outpoint, { type: 'deposit_reversed', at: book.now, byTxid: deposit.byTxid });
+  book.deposits.record(outpoint, {
+    type: 'deposit_reversed',
+    at: book.now,
+    byTxid: deposit.byTxid,
+    byBlock: deposit.byBlock,
+  });
   const coin = book.coins.find(deposit.terms.outpoint);
-  if (coin?.claimedBy !== undefined)
-    lose(book, coin.claimedBy, coin.outpoint, `its coin ${outpoint} is excluded by ${deposit.byTxid}, which is final`);
+  const reason = `its coin ${outpoint} is excluded by ${deposit.byTxid}, which is final`;
+  for (const lineageId of coin === undefined ? [] : contendersFor(coin))
+    lose(book, lineageId, deposit.terms.outpoint, reason);
 }
 
 /** Whom the inputs were; of what the owner of a wallet passes on in it, what that was funded from. */

@@ -40,3 +40,13 @@ export function isFinal(book: Book, block: BlockRef): boolean {
   const tip = book.tip.get();
   return tip.height - block.height + 1 >= book.policy.finalDepth && isOnChain(tip, block);
 }
+
+/** How many blocks confirm what is in it, itself included. */
+export const depthOf = ({ tip }: Pick<Book, 'tip'>, { height }: BlockRef): number => tip.get().height - height + 1;
+
+/** Final, and so long ago, maybe, that nobody has kept the block's hash: no reorg that deep goes unnoticed. */
+export function isBuried(book: Pick<Book, 'tip' | 'policy'>, block: BlockRef): boolean {
+  const tip = book.tip.get();
+  const isForgotten = block.height < (tip.recent[0]?.height ?? 0);
+  return depthOf(book, block) >= book.policy.finalDepth && (isForgotten || isOnChain(tip, block));
+}

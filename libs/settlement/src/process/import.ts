@@ -4,6 +4,7 @@ import type { Book } from '../book.ts';
 import type { Coin } from '../coin.ts';
 import {
   changeOf,
+  inputsOf,
   type DeclaredOutput,
   type Lineage,
   type LineageIdentity,
@@ -171,8 +172,26 @@ function leaveCoin(book: Book, outpoint: OutpointKey, lineageId: string): void {
 
 /** A coin that came after the copy was made isn't known yet: its own facts are still to come. */
 function take(book: Book, { lineageId, walletId }: SignedTransaction, input: LineageInput): void {
-  const unseen: Coin = { ...input, walletId, custodial: true, life: 0, spends: 0, released: false, sources: [] };
-  book.coins.put({ ...(book.coins.find(input.outpoint) ?? unseen), claimedBy: lineageId });
+  const { outpoint } = input;
+  const unseen: Coin = {
+    ...input,
+    walletId,
+    custodial: true,
+    life: 0,
+    spends: 0,
+    released: false,
+    formerClaims: [],
+    sources: [],
+  };
+  const coin = book.coins.find(outpoint) ?? unseen;
+  const former = coin.claimedBy === lineageId ? undefined : coin.claimedBy;
+  const lineage = former === undefined ? undefined : book.lineages.get(former);
+  const isReleased =
+    lineage !== undefined && 'versions' in lineage && inputsOf(lineage).some((each) => each.outpoint === outpoint);
+  // By two operators, since the copy was made: the signer wouldn't have signed it otherwise.
+  if (isReleased) book.lineages.record(former!, { type: 'coins_released', at: book.now, outpoints: [outpoint] });
+  const formerClaims = isReleased ? [...coin.formerClaims, former!] : coin.formerClaims;
+  book.coins.put({ ...coin, formerClaims, claimedBy: lineageId });
 }
 
 function plan(book: Book, before: Lineage, signed: SignedTransaction): void {

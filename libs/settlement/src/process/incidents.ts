@@ -33,6 +33,15 @@ export function unknownSpend(book: Book, txid: string, outpoint: string): void {
   });
 }
 
+/** A transaction of ours is in a block whose coin was released, for it was taken for excluded for good: a reorg past finality. */
+export function releasedCoinSpent(book: Book, txid: string, outpoint: string): void {
+  open(book, {
+    incidentId: `released_coin_spent:${txid}`,
+    kind: 'released_coin_spent',
+    reason: `${txid}, which was taken for dead, spends ${outpoint}, which operators had released`,
+  });
+}
+
 /** A person has looked at it: what it stopped goes on, crediting with the next block. */
 export function confirmIncident(book: Book, incidentId: string, by: string, reason: string): Result<void, Refusal> {
   const { incidents, confirmed } = book.tip.get();

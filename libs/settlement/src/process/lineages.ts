@@ -2,6 +2,7 @@ import type { OutpointKey, Txid } from '@finality/bitcoin';
 import { assert } from '@finality/kernel';
 import { availableAccount } from '@finality/ledger';
 import type { Book } from '../book.ts';
+import { contendersFor } from '../coin.ts';
 import {
   type Conflict,
   inputsOf,
@@ -220,12 +221,14 @@ function won(book: Book, lineage: OfferedLineage, version: number): void {
 /** Something else in a block spends what this lineage needs. It may still win: only a final one excludes it. */
 export function conflictFound(book: Book, lineageId: string, conflict: Conflict): void {
   const lineage = book.lineages.get(lineageId);
-  if (lineage.status !== 'planned' && lineage.status !== 'offered') return;
+  if (lineage.status !== 'planned' && lineage.status !== 'offered' && lineage.status !== 'dead') return;
   // Change that is only kept by a lineage is nothing that it needs.
   if (!inputsOf(lineage).some(({ outpoint }) => outpoint === conflict.outpoint)) return;
   if (lineage.status === 'planned' && !lineage.plan.custodial)
     return requeue(book, lineage.plan, `${conflict.byTxid} spends its coin ${conflict.outpoint}`);
   book.lineages.record(lineageId, { type: 'conflict_found', at: book.now, conflict });
+  // It stays dead, and tells what excludes it.
+  if (lineage.status === 'dead') return;
   book.matures({ kind: 'lineage', id: lineageId, dueHeight: conflict.block.height + book.policy.finalDepth - 1 });
 }
 
@@ -239,7 +242,7 @@ export function conflictWithdrawn(book: Book, lineageId: string, outpoint: strin
 /**
  * What a lineage needs is excluded for good: versions that spend it are dead, and with the last of them the lineage: its payouts leave it, and so
  * do payouts that need its outputs. Its coins keep their claim: the signer, which can't see the chain, never signs a coin for two lineages, so
- * only an operator can free them.
+ * only operators can release them (release.ts).
  */
 export function lose(book: Book, lineageId: string, outpoint: OutpointKey, reason: string): void {
   const lineage = book.lineages.get(lineageId);
@@ -265,9 +268,9 @@ export function lose(book: Book, lineageId: string, outpoint: OutpointKey, reaso
 /** The outputs of a dead version can't come to be. */
 function disinherit(book: Book, lineageId: string, { outputs }: OfferedVersion, reason: string): void {
   for (const { outpoint } of outputs) {
-    const heir = book.coins.find(outpoint)?.claimedBy;
-    if (heir !== undefined && heir !== lineageId)
-      lose(book, heir, outpoint, `its coin ${outpoint} can't come to be: ${reason}`);
+    const coin = book.coins.find(outpoint);
+    for (const heir of coin === undefined ? [] : contendersFor(coin))
+      if (heir !== lineageId) lose(book, heir, outpoint, `its coin ${outpoint} can't come to be: ${reason}`);
   }
 }
 

@@ -4,7 +4,7 @@ import type { Book } from '../book.ts';
 import { stopsCrediting, type TakenCoin } from '../chain-tip.ts';
 import type { ChainFact, WatchedOutput, WatchedTransaction } from '../chain-fact.ts';
 import type { Coin } from '../coin.ts';
-import { mergeSources } from '../coin.ts';
+import { contendersFor, mergeSources } from '../coin.ts';
 import { type DeclaredOutput, offered, versionWith } from '../lineage.ts';
 import {
   coinCreated,
@@ -20,7 +20,7 @@ import { mustPost } from '../postings/post.ts';
 import type { BlockRef } from '../settlement.ts';
 import { bumpDue } from './bump.ts';
 import { depositConfirmed, depositDue, depositGone, depositSeen, depositUnconfirmed } from './deposits.ts';
-import { reorgSeen, unknownSpend } from './incidents.ts';
+import { releasedCoinSpent, reorgSeen, unknownSpend } from './incidents.ts';
 import { keepsChange } from './requeue.ts';
 import {
   conflictFound,
@@ -126,10 +126,11 @@ function spend(book: Book, coin: Coin, { txid, lineageId, block }: Spender): voi
   if (lineageId === undefined) {
     mustPost(book.ledger, coin.custodial ? foreignSpend(after) : ownerSpend(after, memoOf(book, coin)));
     if (coin.custodial) unknownSpend(book, txid, coin.outpoint);
-    book.tip.record({ type: 'coin_taken', at: book.now, coin: takenCoin(coin, txid), block });
+    book.tip.record({ type: 'coin_taken', at: book.now, coin: takenCoin(book, coin, txid), block });
   }
-  if (coin.claimedBy !== undefined && coin.claimedBy !== lineageId)
-    conflictFound(book, coin.claimedBy, { byTxid: txid, outpoint: coin.outpoint, block });
+  if (lineageId !== undefined && coin.formerClaims.includes(lineageId)) releasedCoinSpent(book, txid, coin.outpoint);
+  for (const contender of contendersFor(coin))
+    if (contender !== lineageId) conflictFound(book, contender, { byTxid: txid, outpoint: coin.outpoint, block });
 }
 
 /** Where a coin whose owner has its key counts, whatever is decided about it meanwhile. */
@@ -140,12 +141,11 @@ function memoOf(book: Book, { outpoint, walletId }: Coin): AccountId {
   return isImmature ? walletSuspenseAccount(walletId) : availableAccount({ kind: 'wallet', walletId });
 }
 
-const takenCoin = ({ outpoint, walletId, valueSats }: Coin, byTxid: string): TakenCoin => ({
-  outpoint,
-  walletId,
-  valueSats,
-  byTxid,
-});
+function takenCoin(book: Book, coin: Coin, byTxid: string): TakenCoin {
+  const { outpoint, walletId, custodial, valueSats } = coin;
+  const inSuspense = custodial || memoOf(book, coin) === walletSuspenseAccount(walletId);
+  return { outpoint, walletId, inSuspense, valueSats, byTxid };
+}
 
 function create(
   book: Book,
@@ -158,7 +158,18 @@ function create(
   const before = book.coins.find(outpoint);
   if (before?.height !== undefined) return;
   const declared = lineageId === undefined ? undefined : declaredOutput(book, lineageId, outpoint);
-  const place = { outpoint, walletId, custodial, valueSats, script, branch, index, spends: 0, life: 0 };
+  const place = {
+    outpoint,
+    walletId,
+    custodial,
+    valueSats,
+    script,
+    branch,
+    index,
+    spends: 0,
+    life: 0,
+    formerClaims: [],
+  };
   // A coin of which an import knew before the chain told of it has its origin from here, too.
   const seen = before?.life ? before : { ...place, ...before, ...origin(book, output, declared, spent) };
   const after: Coin = {
@@ -224,12 +235,12 @@ function unspend(book: Book, coin: Coin, { txid, lineageId }: Spender): void {
   mustPost(book.ledger, coinUnspent(coin));
   if (lineageId === undefined) {
     mustPost(book.ledger, coin.custodial ? foreignSpendUndone(coin) : ownerSpendUndone(coin, memoOf(book, coin)));
-    book.tip.record({ type: 'coin_returned', at: book.now, coin: takenCoin(coin, txid) });
+    book.tip.record({ type: 'coin_returned', at: book.now, coin: takenCoin(book, coin, txid) });
   }
   const { spentBy: _gone, ...rest } = coin;
   book.coins.put(rest);
-  if (coin.claimedBy !== undefined && coin.claimedBy !== lineageId)
-    conflictWithdrawn(book, coin.claimedBy, coin.outpoint);
+  for (const contender of contendersFor(coin))
+    if (contender !== lineageId) conflictWithdrawn(book, contender, coin.outpoint);
 }
 
 /** Payouts contend by their coins: what replaces one in a block spends a coin of ours there, and is told as such. */

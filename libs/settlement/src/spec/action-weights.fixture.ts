@@ -43,6 +43,8 @@ export const ACTION_WEIGHTS = {
   bump: 5,
   consolidate: 3,
   confirm: 3,
+  release: 4,
+  resolve: 4,
   agree: 6,
   dispute: 1,
   hurry: 8,
@@ -76,10 +78,20 @@ export const PAYOUT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   poll: 1,
 };
 
+/** The same, and what they keep for nothing is released. */
+export const RELEASE_WEIGHTS: Readonly<Record<ActionKind, number>> = {
+  ...PAYOUT_WEIGHTS,
+  release: 10,
+  pay_in: 8,
+  win: 4,
+  share: 6,
+};
+
 /** For histories in which versions of a lineage pay this and that, and any of them may win. */
 export const VERSION_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   ...zero(),
   share: 12,
+  release: 4,
   hurry: 16,
   mine: 6,
   win: 6,

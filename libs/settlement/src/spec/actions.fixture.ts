@@ -14,6 +14,8 @@ import {
 import { lineageIdOf, living } from '../settlement.ts';
 import type { Recommendation } from '../settlement.ts';
 import type { Action } from './action-weights.fixture.ts';
+import { release, resolve } from './operator-actions.fixture.ts';
+import { bit, pick } from './picks.fixture.ts';
 import { destinationIdOf, INSTITUTIONS, WALLETS, type World } from './world.fixture.ts';
 import type { WorldTx } from './world-chain.fixture.ts';
 
@@ -21,9 +23,6 @@ const VALUES = [100n, 330n, 1_000n, 20_000n, 50_000n, 120_000n, 200_000n];
 const AMOUNTS = [330n, 4_000n, 12_000n, 20_000n, 35_000n, 80_000n];
 
 const RECOMMENDATIONS: readonly Recommendation[] = ['approve', 'approve', 'approve', 'manual_review', 'reject'];
-
-const pick = <T>(list: readonly T[], number: number): T | undefined => list[number % Math.max(1, list.length)];
-const bit = (number: number, which: number): boolean => ((number >> which) & 1) === 1;
 
 /** Does one step; nothing when there is nothing to do it to. */
 export function act(world: World, { kind, a, b, c }: Action): void {
@@ -146,6 +145,10 @@ function business(world: World, { kind, a, b, c }: Action): void {
     }
     case 'confirm':
       return world.confirmIncidents();
+    case 'release':
+      return release(world, a, b, hurry);
+    case 'resolve':
+      return resolve(world, a, b);
     case 'hurry':
       return hurry(world);
     case 'freeze': {

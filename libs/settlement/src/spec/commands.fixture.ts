@@ -10,6 +10,7 @@ import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
 import { offer, signed, signingRefused } from '../process/offer.ts';
 import { type AddedSignatures, addSignatures, preparePayout } from '../process/psbt.ts';
+import { coinsReleased, confirmRelease, proposeRelease, type ReleaseRequest } from '../process/release.ts';
 import { reserve } from '../process/reserve.ts';
 import { type Reversal, reverse } from '../process/reverse.ts';
 import {
@@ -23,6 +24,12 @@ import {
   settlementAssessed,
 } from '../process/screening.ts';
 import { fallDue, submit, type Submission } from '../process/submit.ts';
+import {
+  confirmResolution,
+  proposeResolution,
+  type ResolutionConfirmation,
+  type ResolutionRequest,
+} from '../process/suspense.ts';
 import { applyChainFact } from '../process/transactions.ts';
 import { cancel, destinationRefused, expire } from '../process/withdraw.ts';
 import type { Assessment } from '../settlement.ts';
@@ -78,6 +85,10 @@ export type Command =
       readonly signedHex: string;
     }
   | { readonly type: 'signing_refused'; readonly lineageId: string; readonly version: number; readonly rule: string }
+  | { readonly type: 'release_coins' | 'confirm_release'; readonly request: ReleaseRequest }
+  | { readonly type: 'coins_released'; readonly lineageId: string }
+  | { readonly type: 'resolve_suspense'; readonly request: ResolutionRequest }
+  | { readonly type: 'confirm_resolution'; readonly request: ResolutionConfirmation }
   | { readonly type: 'prepare_psbt'; readonly settlementId: string; readonly caller: Principal }
   | {
       readonly type: 'add_signatures';
@@ -97,6 +108,14 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(cancel(book, command.settlementId, command.reason, command.caller.keyId));
     case 'confirm_incident':
       return reasonOf(confirmIncident(book, command.incidentId, command.caller.keyId, command.reason));
+    case 'release_coins':
+      return reasonOf(proposeRelease(book, command.request));
+    case 'confirm_release':
+      return reasonOf(confirmRelease(book, command.request));
+    case 'resolve_suspense':
+      return reasonOf(proposeResolution(book, command.request));
+    case 'confirm_resolution':
+      return reasonOf(confirmResolution(book, command.request));
     case 'bump':
       return reasonOf(bumpSettlement(book, command.settlementId, command.feeRate));
     case 'prepare_psbt':
@@ -124,6 +143,10 @@ type Asked =
   | 'prepare_psbt'
   | 'add_signatures'
   | 'confirm_incident'
+  | 'release_coins'
+  | 'confirm_release'
+  | 'resolve_suspense'
+  | 'confirm_resolution'
   | 'review'
   | 'review_deposit'
   | 'create_institution'
@@ -158,6 +181,8 @@ function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>):
       return offer(book, command.lineageId, command.version, command.destinations);
     case 'transaction_signed':
       return signed(book, command.lineageId, command.version, command.signedHex);
+    case 'coins_released':
+      return coinsReleased(book, command.lineageId);
     case 'signing_refused':
       return signingRefused(book, command.lineageId, command.version, command.rule);
     default:

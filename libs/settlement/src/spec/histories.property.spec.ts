@@ -1,12 +1,18 @@
 import { sats } from '@finality/kernel';
 import fc from 'fast-check';
-import { describe, it } from 'vitest';
-import { ACTION_WEIGHTS, type Action, PAYOUT_WEIGHTS, VERSION_WEIGHTS } from './action-weights.fixture.ts';
+import { describe, expect, it } from 'vitest';
+import {
+  ACTION_WEIGHTS,
+  type Action,
+  PAYOUT_WEIGHTS,
+  RELEASE_WEIGHTS,
+  VERSION_WEIGHTS,
+} from './action-weights.fixture.ts';
 import { act, fund, settleDown } from './actions.fixture.ts';
 import { actionsOf } from './any-actions.fixture.ts';
 import { checkAtRest, checkWorld } from './invariants.fixture.ts';
 import { PAYING } from './memory-book.fixture.ts';
-import { World } from './world.fixture.ts';
+import { WALLETS, World } from './world.fixture.ts';
 
 function run(world: World, actions: readonly Action[]): void {
   for (const step of actions) {
@@ -81,5 +87,22 @@ describe.each(POLICIES)('any history (%s)', { timeout: TIMEOUT_MS }, (_name, pol
       }),
       SETTINGS,
     );
+  });
+
+  it('of coins that operators release keeps them together', () => {
+    const count = { released: 0, spentAgain: 0 };
+    fc.assert(
+      fc.property(actionsOf(RELEASE_WEIGHTS, 60), (actions) => {
+        const world = new World(policy);
+        fund(world);
+        run(world, actions);
+        count.released += world.book.log.filter(({ event }) => event.type === 'coins_released').length;
+        const coins = WALLETS.flatMap(({ walletId }) => world.book.coins.ofWallet(walletId));
+        count.spentAgain += coins.filter((coin) => coin.formerClaims.length > 0 && coin.claimedBy !== undefined).length;
+      }),
+      SETTINGS,
+    );
+    expect(count.released).toBeGreaterThan(0);
+    expect(count.spentAgain).toBeGreaterThan(0);
   });
 });

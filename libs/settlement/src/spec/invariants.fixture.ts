@@ -1,3 +1,4 @@
+import type { OutpointKey, Txid } from '@finality/bitcoin';
 import { assert, assertNever, type Sats } from '@finality/kernel';
 import {
   type AccountId,
@@ -40,6 +41,7 @@ export function checkWorld(world: World): void {
   checkLedger(world.book);
   checkCoins(world);
   checkClaims(world.book);
+  checkReleased(world);
   checkLimits(world.book);
   checkReversals(world.book);
 }
@@ -241,7 +243,9 @@ function checkClaims(book: MemoryBook): void {
   for (const lineage of book.lineages.all()) {
     if (lineage.status === 'none' || lineage.status === 'abandoned') continue;
     const lineageId = 'plan' in lineage ? lineage.plan.lineageId : lineage.lineageId;
+    const released = 'versions' in lineage ? lineage.released : [];
     for (const { outpoint } of inputsOf(lineage)) {
+      if (released.includes(outpoint)) continue;
       expect(claimed.get(outpoint), `${outpoint} in two lineages`).toBeUndefined();
       claimed.set(outpoint, lineageId);
     }
@@ -255,6 +259,33 @@ function checkClaims(book: MemoryBook): void {
     else expect(coin.claimedBy).toBe(lineageId);
   }
   checkExclusion(book);
+}
+
+/** Whatever spends a released coin in the name of its former lineage has been told to a person: only a reorg past finality lets it. */
+function checkReleased({ book }: World): void {
+  const { incidents, confirmed } = book.tip.get();
+  const told = new Set([...incidents.map(({ incidentId }) => incidentId), ...confirmed]);
+  for (const { spentBy, formerClaims, outpoint } of coinsOf(book)) {
+    const spender = spentBy === undefined ? undefined : book.lineageOf(spentBy);
+    if (spender === undefined || !formerClaims.includes(spender)) continue;
+    expect(told, `${outpoint} was released by ${spender}`).toContain(`released_coin_spent:${spentBy}`);
+  }
+}
+
+/** Of a lineage whose coins are released just now: what isn't on the chain is excluded by what is, as deep as final, or needs what is. */
+export function expectExcluded({ book, chain }: World, lineageId: string): void {
+  const final = chain.blocks.filter(({ height }) => chain.tip.height - height + 1 >= book.policy.finalDepth);
+  const spenders = new Map(final.flatMap(({ txs }) => txs.flatMap(({ txid, spends }) => spends.map((o) => [o, txid]))));
+  const txids = new Set(final.flatMap(({ txs }) => txs.map(({ txid }) => txid)));
+  const isExcluded = (txid: Txid, spends: readonly OutpointKey[]): boolean =>
+    spends.some((outpoint) => {
+      const maker = chain.known.get(outpoint.slice(0, 64) as Txid);
+      return (spenders.get(outpoint) ?? txid) !== txid || (maker !== undefined && isExcluded(maker.txid, maker.spends));
+    });
+  for (const { txid, inputs } of offered(book.lineages.get(lineageId)).versions) {
+    const spends = inputs.map(({ outpoint }) => outpoint);
+    expect(txids.has(txid) || isExcluded(txid, spends), `${txid} of ${lineageId} can't confirm`).toBe(true);
+  }
 }
 
 /** Change that a lineage keeps, though it spends it nowhere: something may be left over, or is. */

@@ -395,6 +395,37 @@ export class World {
       this.tell({ type: 'confirm_incident', incidentId, reason: 'looked at', caller: OPERATOR });
   }
 
+  /** Somebody asks for the coins that a lineage keeps for nothing. */
+  proposeRelease(lineageId: string, by = 'operator'): string | undefined {
+    const request = { lineageId, by, reason: 'it is over' };
+    return this.tell({ type: 'release_coins', request }, `lineage/${lineageId}`);
+  }
+
+  confirmRelease(lineageId: string, by = 'operator-2'): string | undefined {
+    const request = { lineageId, by, reason: 'it is' };
+    return this.tell({ type: 'confirm_release', request }, `lineage/${lineageId}`);
+  }
+
+  /** The signer has heard of it. */
+  coinsReleased(lineageId: string): void {
+    this.tell({ type: 'coins_released', lineageId }, `lineage/${lineageId} release_confirmed`);
+  }
+
+  /** Somebody knows whose money in suspense is. */
+  proposeResolution(outpoint: string, institutionId: string, by = 'operator'): string | undefined {
+    const request = { outpoint, institutionId, by, reason: 'it is theirs', evidence: 'case 1' };
+    return this.tell({ type: 'resolve_suspense', request }, ...this.#known(`deposit/${outpoint}`));
+  }
+
+  confirmResolution(outpoint: string, by = 'operator-2'): string | undefined {
+    const request = { outpoint, by, reason: 'it is' };
+    return this.tell({ type: 'confirm_resolution', request }, ...this.#known(`deposit/${outpoint}`));
+  }
+
+  #known(cause: string): readonly string[] {
+    return this.#causes.has(cause) ? [cause] : [];
+  }
+
   bump(settlementId: string, satsPerKvb: bigint): string | undefined {
     const command = { type: 'bump', settlementId, feeRate: feeRate(satsPerKvb), caller: OPERATOR } as const;
     const isThere = this.book.settlements.get(settlementId).status !== 'none';

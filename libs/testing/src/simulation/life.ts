@@ -22,6 +22,16 @@ export type Fault = {
   readonly when: 'before' | 'after';
 };
 
+/** A crash that waits over any number of steps for its effect. */
+export interface Doom {
+  /** Of the effects that are counted, how many come through before the one after which the life ends. */
+  readonly after: number;
+  /** Which effects count, by name. */
+  readonly counts: (name: string) => boolean;
+  /** Told once, at the end of the life, after which effect. */
+  readonly struck: (name: string) => void;
+}
+
 export type EffectKind = 'sql' | 'call' | 'node' | 'point';
 
 const STRIKES: Readonly<Record<Fault['kind'], readonly EffectKind[]>> = {
@@ -37,6 +47,7 @@ export class Life {
   #death: SimulatedCrash | undefined;
   #fault: { readonly plan: Fault; left: number } | undefined;
   #struck: string | undefined;
+  #doom: { readonly plan: Doom; left: number } | undefined;
   #effects = 0;
 
   constructor(service: string, number: number) {
@@ -61,6 +72,11 @@ export class Life {
   arm(plan: Fault | undefined): void {
     this.#struck = undefined;
     this.#fault = plan && { plan, left: plan.after };
+  }
+
+  /** Until it strikes, or another takes its place. */
+  doom(plan: Doom | undefined): void {
+    this.#doom = plan && { plan, left: plan.after };
   }
 
   end(why: string): void {
@@ -88,7 +104,21 @@ export class Life {
     const result = await run();
     this.assertAlive();
     if (fault?.when === 'after') this.#strike(fault, name);
+    this.#meetDoom(name);
     return result;
+  }
+
+  #meetDoom(name: string): void {
+    const doom = this.#doom;
+    if (!doom?.plan.counts(name)) return;
+    if (doom.left > 0) {
+      doom.left -= 1;
+      return;
+    }
+    this.#doom = undefined;
+    doom.plan.struck(name);
+    this.end(`after ${name}`);
+    this.assertAlive();
   }
 
   #due(kind: EffectKind): Fault | undefined {

@@ -316,6 +316,32 @@ async function goodRequests(
       idempotency_key: '',
       reason: 'looked at',
     }),
+    ListLockedCoins: asOperator(operations.listLockedCoins, settlementV1.ListLockedCoinsRequest, page),
+    ReleaseCoins: asOperator(
+      operations.releaseCoins,
+      settlementV1.ReleaseCoinsRequest,
+      { idempotency_key: '', lineage_id: 'nowhere', reason: 'looked at' },
+      'NOT_FOUND',
+    ),
+    ConfirmCoinRelease: asOperator(
+      operations.confirmCoinRelease,
+      settlementV1.ConfirmCoinReleaseRequest,
+      { idempotency_key: '', lineage_id: 'nowhere', reason: 'looked at' },
+      'NOT_FOUND',
+    ),
+    ListSuspense: asOperator(operations.listSuspense, settlementV1.ListSuspenseRequest, page),
+    ResolveSuspense: asOperator(
+      operations.resolveSuspense,
+      settlementV1.ResolveSuspenseRequest,
+      { idempotency_key: '', outpoint, institution_id, reason: 'looked at', evidence: 'case 1' },
+      'NOT_FOUND',
+    ),
+    ConfirmSuspenseResolution: asOperator(
+      operations.confirmSuspenseResolution,
+      settlementV1.ConfirmSuspenseResolutionRequest,
+      { idempotency_key: '', outpoint, reason: 'looked at' },
+      'NOT_FOUND',
+    ),
     EstimateFees: asPayer(settlements.estimateFees, settlementV1.EstimateFeesRequest, {}),
     BumpFee: asPayer(
       settlements.bumpFee,

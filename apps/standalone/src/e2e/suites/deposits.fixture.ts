@@ -97,7 +97,7 @@ export function oddDeposits(e2e: () => E2e): void {
 }
 
 /** Of the output of that transaction that doesn't pay the payee. */
-async function changeAddressOf({ outside }: E2e, txid: string, amountSats: bigint): Promise<string> {
+export async function changeAddressOf({ outside }: E2e, txid: string, amountSats: bigint): Promise<string> {
   const raw = await outside.node.rawTransaction(txid as Txid);
   assert(raw, `the node has ${txid}`);
   const change = unwrap(parseTransaction(raw)).outputs.find(({ valueSats }) => valueSats !== amountSats);

@@ -10,7 +10,12 @@ import { Address, Wallet } from "./address_service.ts";
 
 /** Topic finality.address.wallet.v1, key wallet_id. */
 export interface WalletChanged {
-  wallet?: Wallet | undefined;
+  wallet?:
+    | Wallet
+    | undefined;
+  /** Indices below are used up, issued or skipped: all 0 while it is new. */
+  externalUsed: number;
+  internalUsed: number;
 }
 
 /** Topic finality.address.address.v1, key wallet_id. */
@@ -19,13 +24,19 @@ export interface AddressIssued {
 }
 
 function createBaseWalletChanged(): WalletChanged {
-  return { wallet: undefined };
+  return { wallet: undefined, externalUsed: 0, internalUsed: 0 };
 }
 
 export const WalletChanged: MessageFns<WalletChanged> = {
   encode(message: WalletChanged, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.wallet !== undefined) {
       Wallet.encode(message.wallet, writer.uint32(10).fork()).join();
+    }
+    if (message.externalUsed !== 0) {
+      writer.uint32(16).int32(message.externalUsed);
+    }
+    if (message.internalUsed !== 0) {
+      writer.uint32(24).int32(message.internalUsed);
     }
     return writer;
   },
@@ -51,6 +62,22 @@ export const WalletChanged: MessageFns<WalletChanged> = {
             message.wallet = Wallet.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.externalUsed = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.internalUsed = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -64,13 +91,31 @@ export const WalletChanged: MessageFns<WalletChanged> = {
   },
 
   fromJSON(object: any): WalletChanged {
-    return { wallet: isSet(object.wallet) ? Wallet.fromJSON(object.wallet) : undefined };
+    return {
+      wallet: isSet(object.wallet) ? Wallet.fromJSON(object.wallet) : undefined,
+      externalUsed: isSet(object.externalUsed)
+        ? globalThis.Number(object.externalUsed)
+        : isSet(object.external_used)
+        ? globalThis.Number(object.external_used)
+        : 0,
+      internalUsed: isSet(object.internalUsed)
+        ? globalThis.Number(object.internalUsed)
+        : isSet(object.internal_used)
+        ? globalThis.Number(object.internal_used)
+        : 0,
+    };
   },
 
   toJSON(message: WalletChanged): unknown {
     const obj: any = {};
     if (message.wallet !== undefined) {
       obj.wallet = Wallet.toJSON(message.wallet);
+    }
+    if (message.externalUsed !== 0) {
+      obj.externalUsed = Math.round(message.externalUsed);
+    }
+    if (message.internalUsed !== 0) {
+      obj.internalUsed = Math.round(message.internalUsed);
     }
     return obj;
   },
@@ -83,6 +128,8 @@ export const WalletChanged: MessageFns<WalletChanged> = {
     message.wallet = (object.wallet !== undefined && object.wallet !== null)
       ? Wallet.fromPartial(object.wallet)
       : undefined;
+    message.externalUsed = object.externalUsed ?? 0;
+    message.internalUsed = object.internalUsed ?? 0;
     return message;
   },
 };

@@ -303,6 +303,16 @@ export interface IssueInternalAddressRequest {
   label: string;
 }
 
+export interface SkipIndicesRequest {
+  /** Of the settlement store, raised when a restored one is found. */
+  epoch: number;
+}
+
+export interface SkipIndicesResponse {
+  /** Wallets that skip indices in this epoch. */
+  wallets: number;
+}
+
 export interface ListAddressesRequest {
   institutionId: string;
   pageSize: number;
@@ -2040,6 +2050,140 @@ export const IssueInternalAddressRequest: MessageFns<IssueInternalAddressRequest
   },
 };
 
+function createBaseSkipIndicesRequest(): SkipIndicesRequest {
+  return { epoch: 0 };
+}
+
+export const SkipIndicesRequest: MessageFns<SkipIndicesRequest> = {
+  encode(message: SkipIndicesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.epoch !== 0) {
+      writer.uint32(8).int32(message.epoch);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SkipIndicesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSkipIndicesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.epoch = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SkipIndicesRequest {
+    return { epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0 };
+  },
+
+  toJSON(message: SkipIndicesRequest): unknown {
+    const obj: any = {};
+    if (message.epoch !== 0) {
+      obj.epoch = Math.round(message.epoch);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SkipIndicesRequest>, I>>(base?: I): SkipIndicesRequest {
+    return SkipIndicesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SkipIndicesRequest>, I>>(object: I): SkipIndicesRequest {
+    const message = createBaseSkipIndicesRequest();
+    message.epoch = object.epoch ?? 0;
+    return message;
+  },
+};
+
+function createBaseSkipIndicesResponse(): SkipIndicesResponse {
+  return { wallets: 0 };
+}
+
+export const SkipIndicesResponse: MessageFns<SkipIndicesResponse> = {
+  encode(message: SkipIndicesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.wallets !== 0) {
+      writer.uint32(8).int32(message.wallets);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SkipIndicesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSkipIndicesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.wallets = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SkipIndicesResponse {
+    return { wallets: isSet(object.wallets) ? globalThis.Number(object.wallets) : 0 };
+  },
+
+  toJSON(message: SkipIndicesResponse): unknown {
+    const obj: any = {};
+    if (message.wallets !== 0) {
+      obj.wallets = Math.round(message.wallets);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SkipIndicesResponse>, I>>(base?: I): SkipIndicesResponse {
+    return SkipIndicesResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SkipIndicesResponse>, I>>(object: I): SkipIndicesResponse {
+    const message = createBaseSkipIndicesResponse();
+    message.wallets = object.wallets ?? 0;
+    return message;
+  },
+};
+
 function createBaseListAddressesRequest(): ListAddressesRequest {
   return { institutionId: "", pageSize: 0, pageToken: "", label: "", externalId: "", walletId: "" };
 }
@@ -3132,11 +3276,23 @@ export const InternalAddressServiceService = {
     responseSerialize: (value: Address): Buffer => Buffer.from(Address.encode(value).finish()),
     responseDeserialize: (value: Buffer): Address => Address.decode(value),
   },
+  /** After restoring from an older copy: indices that may have been issued since are never issued again. Once per epoch, however often it is asked. */
+  skipIndices: {
+    path: "/finality.address.v1.InternalAddressService/SkipIndices" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SkipIndicesRequest): Buffer => Buffer.from(SkipIndicesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SkipIndicesRequest => SkipIndicesRequest.decode(value),
+    responseSerialize: (value: SkipIndicesResponse): Buffer => Buffer.from(SkipIndicesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SkipIndicesResponse => SkipIndicesResponse.decode(value),
+  },
 } as const;
 
 export interface InternalAddressServiceServer extends UntypedServiceImplementation {
   /** Destination of a payout, or change. */
   issueInternalAddress: handleUnaryCall<IssueInternalAddressRequest, Address>;
+  /** After restoring from an older copy: indices that may have been issued since are never issued again. Once per epoch, however often it is asked. */
+  skipIndices: handleUnaryCall<SkipIndicesRequest, SkipIndicesResponse>;
 }
 
 export interface InternalAddressServiceClient extends Client {
@@ -3155,6 +3311,22 @@ export interface InternalAddressServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Address) => void,
+  ): ClientUnaryCall;
+  /** After restoring from an older copy: indices that may have been issued since are never issued again. Once per epoch, however often it is asked. */
+  skipIndices(
+    request: SkipIndicesRequest,
+    callback: (error: ServiceError | null, response: SkipIndicesResponse) => void,
+  ): ClientUnaryCall;
+  skipIndices(
+    request: SkipIndicesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SkipIndicesResponse) => void,
+  ): ClientUnaryCall;
+  skipIndices(
+    request: SkipIndicesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SkipIndicesResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -73,6 +73,8 @@ export enum IncidentKind {
   INCIDENT_KIND_DEEP_REORG = 1,
   /** INCIDENT_KIND_UNKNOWN_SPEND - A transaction that isn't ours spends a coin of ours: nothing is signed. */
   INCIDENT_KIND_UNKNOWN_SPEND = 2,
+  /** INCIDENT_KIND_RELEASED_COIN_SPENT - A transaction of ours that was taken for excluded for good, and whose coins were released, is in a block: nothing is signed. */
+  INCIDENT_KIND_RELEASED_COIN_SPENT = 3,
   UNRECOGNIZED = -1,
 }
 
@@ -87,6 +89,9 @@ export function incidentKindFromJSON(object: any): IncidentKind {
     case 2:
     case "INCIDENT_KIND_UNKNOWN_SPEND":
       return IncidentKind.INCIDENT_KIND_UNKNOWN_SPEND;
+    case 3:
+    case "INCIDENT_KIND_RELEASED_COIN_SPENT":
+      return IncidentKind.INCIDENT_KIND_RELEASED_COIN_SPENT;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -102,10 +107,121 @@ export function incidentKindToJSON(object: IncidentKind): string {
       return "INCIDENT_KIND_DEEP_REORG";
     case IncidentKind.INCIDENT_KIND_UNKNOWN_SPEND:
       return "INCIDENT_KIND_UNKNOWN_SPEND";
+    case IncidentKind.INCIDENT_KIND_RELEASED_COIN_SPENT:
+      return "INCIDENT_KIND_RELEASED_COIN_SPENT";
     case IncidentKind.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
   }
+}
+
+export enum SuspenseKind {
+  SUSPENSE_KIND_UNSPECIFIED = 0,
+  /** SUSPENSE_KIND_DEPOSIT - Paid where nothing was expected: ResolveSuspense says whose it is. */
+  SUSPENSE_KIND_DEPOSIT = 1,
+  /** SUSPENSE_KIND_TAKEN_COIN - Missing: a transaction that isn't ours has spent it. */
+  SUSPENSE_KIND_TAKEN_COIN = 2,
+  /** SUSPENSE_KIND_SETTLEMENT - Settled, and undone by a reorg: settled again or reversed by itself. */
+  SUSPENSE_KIND_SETTLEMENT = 3,
+  /** SUSPENSE_KIND_LATE_PAYOUT - Missing: the fee of a payout (and, where it went outside, its amount) that was given up and is in a block all the same. */
+  SUSPENSE_KIND_LATE_PAYOUT = 4,
+  UNRECOGNIZED = -1,
+}
+
+export function suspenseKindFromJSON(object: any): SuspenseKind {
+  switch (object) {
+    case 0:
+    case "SUSPENSE_KIND_UNSPECIFIED":
+      return SuspenseKind.SUSPENSE_KIND_UNSPECIFIED;
+    case 1:
+    case "SUSPENSE_KIND_DEPOSIT":
+      return SuspenseKind.SUSPENSE_KIND_DEPOSIT;
+    case 2:
+    case "SUSPENSE_KIND_TAKEN_COIN":
+      return SuspenseKind.SUSPENSE_KIND_TAKEN_COIN;
+    case 3:
+    case "SUSPENSE_KIND_SETTLEMENT":
+      return SuspenseKind.SUSPENSE_KIND_SETTLEMENT;
+    case 4:
+    case "SUSPENSE_KIND_LATE_PAYOUT":
+      return SuspenseKind.SUSPENSE_KIND_LATE_PAYOUT;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return SuspenseKind.UNRECOGNIZED;
+  }
+}
+
+export function suspenseKindToJSON(object: SuspenseKind): string {
+  switch (object) {
+    case SuspenseKind.SUSPENSE_KIND_UNSPECIFIED:
+      return "SUSPENSE_KIND_UNSPECIFIED";
+    case SuspenseKind.SUSPENSE_KIND_DEPOSIT:
+      return "SUSPENSE_KIND_DEPOSIT";
+    case SuspenseKind.SUSPENSE_KIND_TAKEN_COIN:
+      return "SUSPENSE_KIND_TAKEN_COIN";
+    case SuspenseKind.SUSPENSE_KIND_SETTLEMENT:
+      return "SUSPENSE_KIND_SETTLEMENT";
+    case SuspenseKind.SUSPENSE_KIND_LATE_PAYOUT:
+      return "SUSPENSE_KIND_LATE_PAYOUT";
+    case SuspenseKind.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export interface ListLockedCoinsRequest {
+  /** 1 to 1,000 lineages; 0: 50. */
+  pageSize: number;
+  pageToken: string;
+}
+
+export interface ListLockedCoinsResponse {
+  lockedCoins: LockedCoins[];
+  /** Empty on the last page. */
+  nextPageToken: string;
+}
+
+/** What one lineage keeps. */
+export interface LockedCoins {
+  lineageId: string;
+  walletId: string;
+  /** Every version is dead; otherwise one of them is final, and the coins are those of others. */
+  isDead: boolean;
+  coins: LockedCoin[];
+  /** Missing while nobody wants it, and once it is done. */
+  release?: CoinRelease | undefined;
+}
+
+export interface LockedCoin {
+  /** txid:vout. */
+  outpoint: string;
+  valueSats: bigint;
+}
+
+export interface CoinRelease {
+  /** txid:vout. */
+  outpoints: string[];
+  /** API key id. */
+  proposedBy: string;
+  reason: string;
+  /** API key id; empty until a second person agrees. */
+  confirmedBy: string;
+  confirmationReason: string;
+}
+
+export interface ReleaseCoinsRequest {
+  idempotencyKey: string;
+  lineageId: string;
+  /** What was looked at, and where; 1 to 500 characters. */
+  reason: string;
+}
+
+export interface ConfirmCoinReleaseRequest {
+  idempotencyKey: string;
+  lineageId: string;
+  /** What was looked at, and where; 1 to 500 characters. */
+  reason: string;
 }
 
 export interface Recovery {
@@ -191,6 +307,855 @@ export interface ConfirmIncidentResponse {
 export interface IncidentChanged {
   incident?: Incident | undefined;
 }
+
+export interface SuspenseItem {
+  kind: SuspenseKind;
+  /** txid:vout of a deposit or a coin; empty for the others. */
+  outpoint: string;
+  /** Empty for deposits and coins. */
+  settlementId: string;
+  /** Empty for settlements. */
+  walletId: string;
+  /** Negative where it is missing. */
+  amountSats: bigint;
+  reason: string;
+  /** What somebody has proposed; missing otherwise. */
+  resolution?: SuspenseResolution | undefined;
+}
+
+export interface ListSuspenseRequest {
+  /** 1 to 1,000; 0: 50. */
+  pageSize: number;
+  pageToken: string;
+}
+
+export interface ListSuspenseResponse {
+  items: SuspenseItem[];
+  /** Empty on the last page. */
+  nextPageToken: string;
+}
+
+export interface ResolveSuspenseRequest {
+  idempotencyKey: string;
+  /** txid:vout. */
+  outpoint: string;
+  institutionId: string;
+  /** Why it is theirs; 1 to 500 characters. */
+  reason: string;
+  /** Where that can be looked up: a case, a letter, a ticket; 1 to 500 characters. */
+  evidence: string;
+}
+
+export interface ConfirmSuspenseResolutionRequest {
+  idempotencyKey: string;
+  /** txid:vout. */
+  outpoint: string;
+  /** What was looked at; 1 to 500 characters. */
+  reason: string;
+}
+
+export interface SuspenseResolution {
+  /** txid:vout. */
+  outpoint: string;
+  institutionId: string;
+  reason: string;
+  evidence: string;
+  /** API key id. */
+  proposedBy: string;
+  /** API key id; empty until a second person agrees. */
+  confirmedBy: string;
+  confirmationReason: string;
+}
+
+function createBaseListLockedCoinsRequest(): ListLockedCoinsRequest {
+  return { pageSize: 0, pageToken: "" };
+}
+
+export const ListLockedCoinsRequest: MessageFns<ListLockedCoinsRequest> = {
+  encode(message: ListLockedCoinsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListLockedCoinsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListLockedCoinsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListLockedCoinsRequest {
+    return {
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListLockedCoinsRequest): unknown {
+    const obj: any = {};
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListLockedCoinsRequest>, I>>(base?: I): ListLockedCoinsRequest {
+    return ListLockedCoinsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListLockedCoinsRequest>, I>>(object: I): ListLockedCoinsRequest {
+    const message = createBaseListLockedCoinsRequest();
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListLockedCoinsResponse(): ListLockedCoinsResponse {
+  return { lockedCoins: [], nextPageToken: "" };
+}
+
+export const ListLockedCoinsResponse: MessageFns<ListLockedCoinsResponse> = {
+  encode(message: ListLockedCoinsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.lockedCoins) {
+      LockedCoins.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListLockedCoinsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListLockedCoinsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.lockedCoins.push(LockedCoins.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListLockedCoinsResponse {
+    return {
+      lockedCoins: globalThis.Array.isArray(object?.lockedCoins)
+        ? object.lockedCoins.map((e: any) => LockedCoins.fromJSON(e))
+        : globalThis.Array.isArray(object?.locked_coins)
+        ? object.locked_coins.map((e: any) => LockedCoins.fromJSON(e))
+        : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListLockedCoinsResponse): unknown {
+    const obj: any = {};
+    if (message.lockedCoins?.length) {
+      obj.lockedCoins = message.lockedCoins.map((e) => LockedCoins.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListLockedCoinsResponse>, I>>(base?: I): ListLockedCoinsResponse {
+    return ListLockedCoinsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListLockedCoinsResponse>, I>>(object: I): ListLockedCoinsResponse {
+    const message = createBaseListLockedCoinsResponse();
+    message.lockedCoins = object.lockedCoins?.map((e) => LockedCoins.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseLockedCoins(): LockedCoins {
+  return { lineageId: "", walletId: "", isDead: false, coins: [], release: undefined };
+}
+
+export const LockedCoins: MessageFns<LockedCoins> = {
+  encode(message: LockedCoins, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lineageId !== "") {
+      writer.uint32(10).string(message.lineageId);
+    }
+    if (message.walletId !== "") {
+      writer.uint32(18).string(message.walletId);
+    }
+    if (message.isDead !== false) {
+      writer.uint32(24).bool(message.isDead);
+    }
+    for (const v of message.coins) {
+      LockedCoin.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.release !== undefined) {
+      CoinRelease.encode(message.release, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LockedCoins {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLockedCoins();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.lineageId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.walletId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.isDead = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.coins.push(LockedCoin.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.release = CoinRelease.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LockedCoins {
+    return {
+      lineageId: isSet(object.lineageId)
+        ? globalThis.String(object.lineageId)
+        : isSet(object.lineage_id)
+        ? globalThis.String(object.lineage_id)
+        : "",
+      walletId: isSet(object.walletId)
+        ? globalThis.String(object.walletId)
+        : isSet(object.wallet_id)
+        ? globalThis.String(object.wallet_id)
+        : "",
+      isDead: isSet(object.isDead)
+        ? globalThis.Boolean(object.isDead)
+        : isSet(object.is_dead)
+        ? globalThis.Boolean(object.is_dead)
+        : false,
+      coins: globalThis.Array.isArray(object?.coins) ? object.coins.map((e: any) => LockedCoin.fromJSON(e)) : [],
+      release: isSet(object.release) ? CoinRelease.fromJSON(object.release) : undefined,
+    };
+  },
+
+  toJSON(message: LockedCoins): unknown {
+    const obj: any = {};
+    if (message.lineageId !== "") {
+      obj.lineageId = message.lineageId;
+    }
+    if (message.walletId !== "") {
+      obj.walletId = message.walletId;
+    }
+    if (message.isDead !== false) {
+      obj.isDead = message.isDead;
+    }
+    if (message.coins?.length) {
+      obj.coins = message.coins.map((e) => LockedCoin.toJSON(e));
+    }
+    if (message.release !== undefined) {
+      obj.release = CoinRelease.toJSON(message.release);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LockedCoins>, I>>(base?: I): LockedCoins {
+    return LockedCoins.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LockedCoins>, I>>(object: I): LockedCoins {
+    const message = createBaseLockedCoins();
+    message.lineageId = object.lineageId ?? "";
+    message.walletId = object.walletId ?? "";
+    message.isDead = object.isDead ?? false;
+    message.coins = object.coins?.map((e) => LockedCoin.fromPartial(e)) || [];
+    message.release = (object.release !== undefined && object.release !== null)
+      ? CoinRelease.fromPartial(object.release)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseLockedCoin(): LockedCoin {
+  return { outpoint: "", valueSats: 0n };
+}
+
+export const LockedCoin: MessageFns<LockedCoin> = {
+  encode(message: LockedCoin, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.outpoint !== "") {
+      writer.uint32(10).string(message.outpoint);
+    }
+    if (message.valueSats !== 0n) {
+      if (BigInt.asIntN(64, message.valueSats) !== message.valueSats) {
+        throw new globalThis.Error("value provided for field message.valueSats of type int64 too large");
+      }
+      writer.uint32(16).int64(message.valueSats);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LockedCoin {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLockedCoin();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.outpoint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.valueSats = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LockedCoin {
+    return {
+      outpoint: isSet(object.outpoint) ? globalThis.String(object.outpoint) : "",
+      valueSats: isSet(object.valueSats)
+        ? BigInt(object.valueSats)
+        : isSet(object.value_sats)
+        ? BigInt(object.value_sats)
+        : 0n,
+    };
+  },
+
+  toJSON(message: LockedCoin): unknown {
+    const obj: any = {};
+    if (message.outpoint !== "") {
+      obj.outpoint = message.outpoint;
+    }
+    if (message.valueSats !== 0n) {
+      obj.valueSats = message.valueSats.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LockedCoin>, I>>(base?: I): LockedCoin {
+    return LockedCoin.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LockedCoin>, I>>(object: I): LockedCoin {
+    const message = createBaseLockedCoin();
+    message.outpoint = object.outpoint ?? "";
+    message.valueSats = (object.valueSats !== undefined && object.valueSats !== null) ? BigInt(object.valueSats) : 0n;
+    return message;
+  },
+};
+
+function createBaseCoinRelease(): CoinRelease {
+  return { outpoints: [], proposedBy: "", reason: "", confirmedBy: "", confirmationReason: "" };
+}
+
+export const CoinRelease: MessageFns<CoinRelease> = {
+  encode(message: CoinRelease, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.outpoints) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.proposedBy !== "") {
+      writer.uint32(18).string(message.proposedBy);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.confirmedBy !== "") {
+      writer.uint32(34).string(message.confirmedBy);
+    }
+    if (message.confirmationReason !== "") {
+      writer.uint32(42).string(message.confirmationReason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CoinRelease {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCoinRelease();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.outpoints.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.proposedBy = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.confirmedBy = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.confirmationReason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CoinRelease {
+    return {
+      outpoints: globalThis.Array.isArray(object?.outpoints)
+        ? object.outpoints.map((e: any) => globalThis.String(e))
+        : [],
+      proposedBy: isSet(object.proposedBy)
+        ? globalThis.String(object.proposedBy)
+        : isSet(object.proposed_by)
+        ? globalThis.String(object.proposed_by)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      confirmedBy: isSet(object.confirmedBy)
+        ? globalThis.String(object.confirmedBy)
+        : isSet(object.confirmed_by)
+        ? globalThis.String(object.confirmed_by)
+        : "",
+      confirmationReason: isSet(object.confirmationReason)
+        ? globalThis.String(object.confirmationReason)
+        : isSet(object.confirmation_reason)
+        ? globalThis.String(object.confirmation_reason)
+        : "",
+    };
+  },
+
+  toJSON(message: CoinRelease): unknown {
+    const obj: any = {};
+    if (message.outpoints?.length) {
+      obj.outpoints = message.outpoints;
+    }
+    if (message.proposedBy !== "") {
+      obj.proposedBy = message.proposedBy;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.confirmedBy !== "") {
+      obj.confirmedBy = message.confirmedBy;
+    }
+    if (message.confirmationReason !== "") {
+      obj.confirmationReason = message.confirmationReason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CoinRelease>, I>>(base?: I): CoinRelease {
+    return CoinRelease.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CoinRelease>, I>>(object: I): CoinRelease {
+    const message = createBaseCoinRelease();
+    message.outpoints = object.outpoints?.map((e) => e) || [];
+    message.proposedBy = object.proposedBy ?? "";
+    message.reason = object.reason ?? "";
+    message.confirmedBy = object.confirmedBy ?? "";
+    message.confirmationReason = object.confirmationReason ?? "";
+    return message;
+  },
+};
+
+function createBaseReleaseCoinsRequest(): ReleaseCoinsRequest {
+  return { idempotencyKey: "", lineageId: "", reason: "" };
+}
+
+export const ReleaseCoinsRequest: MessageFns<ReleaseCoinsRequest> = {
+  encode(message: ReleaseCoinsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.lineageId !== "") {
+      writer.uint32(18).string(message.lineageId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReleaseCoinsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReleaseCoinsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.lineageId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReleaseCoinsRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      lineageId: isSet(object.lineageId)
+        ? globalThis.String(object.lineageId)
+        : isSet(object.lineage_id)
+        ? globalThis.String(object.lineage_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: ReleaseCoinsRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.lineageId !== "") {
+      obj.lineageId = message.lineageId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReleaseCoinsRequest>, I>>(base?: I): ReleaseCoinsRequest {
+    return ReleaseCoinsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReleaseCoinsRequest>, I>>(object: I): ReleaseCoinsRequest {
+    const message = createBaseReleaseCoinsRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.lineageId = object.lineageId ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseConfirmCoinReleaseRequest(): ConfirmCoinReleaseRequest {
+  return { idempotencyKey: "", lineageId: "", reason: "" };
+}
+
+export const ConfirmCoinReleaseRequest: MessageFns<ConfirmCoinReleaseRequest> = {
+  encode(message: ConfirmCoinReleaseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.lineageId !== "") {
+      writer.uint32(18).string(message.lineageId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConfirmCoinReleaseRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfirmCoinReleaseRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.lineageId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ConfirmCoinReleaseRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      lineageId: isSet(object.lineageId)
+        ? globalThis.String(object.lineageId)
+        : isSet(object.lineage_id)
+        ? globalThis.String(object.lineage_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: ConfirmCoinReleaseRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.lineageId !== "") {
+      obj.lineageId = message.lineageId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ConfirmCoinReleaseRequest>, I>>(base?: I): ConfirmCoinReleaseRequest {
+    return ConfirmCoinReleaseRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ConfirmCoinReleaseRequest>, I>>(object: I): ConfirmCoinReleaseRequest {
+    const message = createBaseConfirmCoinReleaseRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.lineageId = object.lineageId ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
 
 function createBaseRecovery(): Recovery {
   return {
@@ -1352,6 +2317,811 @@ export const IncidentChanged: MessageFns<IncidentChanged> = {
   },
 };
 
+function createBaseSuspenseItem(): SuspenseItem {
+  return { kind: 0, outpoint: "", settlementId: "", walletId: "", amountSats: 0n, reason: "", resolution: undefined };
+}
+
+export const SuspenseItem: MessageFns<SuspenseItem> = {
+  encode(message: SuspenseItem, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== 0) {
+      writer.uint32(8).int32(message.kind);
+    }
+    if (message.outpoint !== "") {
+      writer.uint32(18).string(message.outpoint);
+    }
+    if (message.settlementId !== "") {
+      writer.uint32(26).string(message.settlementId);
+    }
+    if (message.walletId !== "") {
+      writer.uint32(34).string(message.walletId);
+    }
+    if (message.amountSats !== 0n) {
+      if (BigInt.asIntN(64, message.amountSats) !== message.amountSats) {
+        throw new globalThis.Error("value provided for field message.amountSats of type int64 too large");
+      }
+      writer.uint32(40).int64(message.amountSats);
+    }
+    if (message.reason !== "") {
+      writer.uint32(50).string(message.reason);
+    }
+    if (message.resolution !== undefined) {
+      SuspenseResolution.encode(message.resolution, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SuspenseItem {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSuspenseItem();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.outpoint = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.settlementId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.walletId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.amountSats = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.resolution = SuspenseResolution.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SuspenseItem {
+    return {
+      kind: isSet(object.kind) ? suspenseKindFromJSON(object.kind) : 0,
+      outpoint: isSet(object.outpoint) ? globalThis.String(object.outpoint) : "",
+      settlementId: isSet(object.settlementId)
+        ? globalThis.String(object.settlementId)
+        : isSet(object.settlement_id)
+        ? globalThis.String(object.settlement_id)
+        : "",
+      walletId: isSet(object.walletId)
+        ? globalThis.String(object.walletId)
+        : isSet(object.wallet_id)
+        ? globalThis.String(object.wallet_id)
+        : "",
+      amountSats: isSet(object.amountSats)
+        ? BigInt(object.amountSats)
+        : isSet(object.amount_sats)
+        ? BigInt(object.amount_sats)
+        : 0n,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      resolution: isSet(object.resolution) ? SuspenseResolution.fromJSON(object.resolution) : undefined,
+    };
+  },
+
+  toJSON(message: SuspenseItem): unknown {
+    const obj: any = {};
+    if (message.kind !== 0) {
+      obj.kind = suspenseKindToJSON(message.kind);
+    }
+    if (message.outpoint !== "") {
+      obj.outpoint = message.outpoint;
+    }
+    if (message.settlementId !== "") {
+      obj.settlementId = message.settlementId;
+    }
+    if (message.walletId !== "") {
+      obj.walletId = message.walletId;
+    }
+    if (message.amountSats !== 0n) {
+      obj.amountSats = message.amountSats.toString();
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.resolution !== undefined) {
+      obj.resolution = SuspenseResolution.toJSON(message.resolution);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SuspenseItem>, I>>(base?: I): SuspenseItem {
+    return SuspenseItem.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SuspenseItem>, I>>(object: I): SuspenseItem {
+    const message = createBaseSuspenseItem();
+    message.kind = object.kind ?? 0;
+    message.outpoint = object.outpoint ?? "";
+    message.settlementId = object.settlementId ?? "";
+    message.walletId = object.walletId ?? "";
+    message.amountSats = (object.amountSats !== undefined && object.amountSats !== null)
+      ? BigInt(object.amountSats)
+      : 0n;
+    message.reason = object.reason ?? "";
+    message.resolution = (object.resolution !== undefined && object.resolution !== null)
+      ? SuspenseResolution.fromPartial(object.resolution)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseListSuspenseRequest(): ListSuspenseRequest {
+  return { pageSize: 0, pageToken: "" };
+}
+
+export const ListSuspenseRequest: MessageFns<ListSuspenseRequest> = {
+  encode(message: ListSuspenseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSuspenseRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSuspenseRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListSuspenseRequest {
+    return {
+      pageSize: isSet(object.pageSize)
+        ? globalThis.Number(object.pageSize)
+        : isSet(object.page_size)
+        ? globalThis.Number(object.page_size)
+        : 0,
+      pageToken: isSet(object.pageToken)
+        ? globalThis.String(object.pageToken)
+        : isSet(object.page_token)
+        ? globalThis.String(object.page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListSuspenseRequest): unknown {
+    const obj: any = {};
+    if (message.pageSize !== 0) {
+      obj.pageSize = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.pageToken = message.pageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListSuspenseRequest>, I>>(base?: I): ListSuspenseRequest {
+    return ListSuspenseRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListSuspenseRequest>, I>>(object: I): ListSuspenseRequest {
+    const message = createBaseListSuspenseRequest();
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListSuspenseResponse(): ListSuspenseResponse {
+  return { items: [], nextPageToken: "" };
+}
+
+export const ListSuspenseResponse: MessageFns<ListSuspenseResponse> = {
+  encode(message: ListSuspenseResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.items) {
+      SuspenseItem.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListSuspenseResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListSuspenseResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.items.push(SuspenseItem.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListSuspenseResponse {
+    return {
+      items: globalThis.Array.isArray(object?.items) ? object.items.map((e: any) => SuspenseItem.fromJSON(e)) : [],
+      nextPageToken: isSet(object.nextPageToken)
+        ? globalThis.String(object.nextPageToken)
+        : isSet(object.next_page_token)
+        ? globalThis.String(object.next_page_token)
+        : "",
+    };
+  },
+
+  toJSON(message: ListSuspenseResponse): unknown {
+    const obj: any = {};
+    if (message.items?.length) {
+      obj.items = message.items.map((e) => SuspenseItem.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.nextPageToken = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListSuspenseResponse>, I>>(base?: I): ListSuspenseResponse {
+    return ListSuspenseResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListSuspenseResponse>, I>>(object: I): ListSuspenseResponse {
+    const message = createBaseListSuspenseResponse();
+    message.items = object.items?.map((e) => SuspenseItem.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseResolveSuspenseRequest(): ResolveSuspenseRequest {
+  return { idempotencyKey: "", outpoint: "", institutionId: "", reason: "", evidence: "" };
+}
+
+export const ResolveSuspenseRequest: MessageFns<ResolveSuspenseRequest> = {
+  encode(message: ResolveSuspenseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.outpoint !== "") {
+      writer.uint32(18).string(message.outpoint);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(26).string(message.institutionId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    if (message.evidence !== "") {
+      writer.uint32(42).string(message.evidence);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResolveSuspenseRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResolveSuspenseRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.outpoint = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.evidence = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ResolveSuspenseRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      outpoint: isSet(object.outpoint) ? globalThis.String(object.outpoint) : "",
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      evidence: isSet(object.evidence) ? globalThis.String(object.evidence) : "",
+    };
+  },
+
+  toJSON(message: ResolveSuspenseRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.outpoint !== "") {
+      obj.outpoint = message.outpoint;
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.evidence !== "") {
+      obj.evidence = message.evidence;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ResolveSuspenseRequest>, I>>(base?: I): ResolveSuspenseRequest {
+    return ResolveSuspenseRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ResolveSuspenseRequest>, I>>(object: I): ResolveSuspenseRequest {
+    const message = createBaseResolveSuspenseRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.outpoint = object.outpoint ?? "";
+    message.institutionId = object.institutionId ?? "";
+    message.reason = object.reason ?? "";
+    message.evidence = object.evidence ?? "";
+    return message;
+  },
+};
+
+function createBaseConfirmSuspenseResolutionRequest(): ConfirmSuspenseResolutionRequest {
+  return { idempotencyKey: "", outpoint: "", reason: "" };
+}
+
+export const ConfirmSuspenseResolutionRequest: MessageFns<ConfirmSuspenseResolutionRequest> = {
+  encode(message: ConfirmSuspenseResolutionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.outpoint !== "") {
+      writer.uint32(18).string(message.outpoint);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConfirmSuspenseResolutionRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfirmSuspenseResolutionRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.outpoint = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ConfirmSuspenseResolutionRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      outpoint: isSet(object.outpoint) ? globalThis.String(object.outpoint) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: ConfirmSuspenseResolutionRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.outpoint !== "") {
+      obj.outpoint = message.outpoint;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ConfirmSuspenseResolutionRequest>, I>>(
+    base?: I,
+  ): ConfirmSuspenseResolutionRequest {
+    return ConfirmSuspenseResolutionRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ConfirmSuspenseResolutionRequest>, I>>(
+    object: I,
+  ): ConfirmSuspenseResolutionRequest {
+    const message = createBaseConfirmSuspenseResolutionRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.outpoint = object.outpoint ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseSuspenseResolution(): SuspenseResolution {
+  return {
+    outpoint: "",
+    institutionId: "",
+    reason: "",
+    evidence: "",
+    proposedBy: "",
+    confirmedBy: "",
+    confirmationReason: "",
+  };
+}
+
+export const SuspenseResolution: MessageFns<SuspenseResolution> = {
+  encode(message: SuspenseResolution, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.outpoint !== "") {
+      writer.uint32(10).string(message.outpoint);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.evidence !== "") {
+      writer.uint32(34).string(message.evidence);
+    }
+    if (message.proposedBy !== "") {
+      writer.uint32(42).string(message.proposedBy);
+    }
+    if (message.confirmedBy !== "") {
+      writer.uint32(50).string(message.confirmedBy);
+    }
+    if (message.confirmationReason !== "") {
+      writer.uint32(58).string(message.confirmationReason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SuspenseResolution {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSuspenseResolution();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.outpoint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.evidence = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.proposedBy = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.confirmedBy = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.confirmationReason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SuspenseResolution {
+    return {
+      outpoint: isSet(object.outpoint) ? globalThis.String(object.outpoint) : "",
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      evidence: isSet(object.evidence) ? globalThis.String(object.evidence) : "",
+      proposedBy: isSet(object.proposedBy)
+        ? globalThis.String(object.proposedBy)
+        : isSet(object.proposed_by)
+        ? globalThis.String(object.proposed_by)
+        : "",
+      confirmedBy: isSet(object.confirmedBy)
+        ? globalThis.String(object.confirmedBy)
+        : isSet(object.confirmed_by)
+        ? globalThis.String(object.confirmed_by)
+        : "",
+      confirmationReason: isSet(object.confirmationReason)
+        ? globalThis.String(object.confirmationReason)
+        : isSet(object.confirmation_reason)
+        ? globalThis.String(object.confirmation_reason)
+        : "",
+    };
+  },
+
+  toJSON(message: SuspenseResolution): unknown {
+    const obj: any = {};
+    if (message.outpoint !== "") {
+      obj.outpoint = message.outpoint;
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.evidence !== "") {
+      obj.evidence = message.evidence;
+    }
+    if (message.proposedBy !== "") {
+      obj.proposedBy = message.proposedBy;
+    }
+    if (message.confirmedBy !== "") {
+      obj.confirmedBy = message.confirmedBy;
+    }
+    if (message.confirmationReason !== "") {
+      obj.confirmationReason = message.confirmationReason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SuspenseResolution>, I>>(base?: I): SuspenseResolution {
+    return SuspenseResolution.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SuspenseResolution>, I>>(object: I): SuspenseResolution {
+    const message = createBaseSuspenseResolution();
+    message.outpoint = object.outpoint ?? "";
+    message.institutionId = object.institutionId ?? "";
+    message.reason = object.reason ?? "";
+    message.evidence = object.evidence ?? "";
+    message.proposedBy = object.proposedBy ?? "";
+    message.confirmedBy = object.confirmedBy ?? "";
+    message.confirmationReason = object.confirmationReason ?? "";
+    return message;
+  },
+};
+
 /** What those who run the platform have to look at before it goes on. */
 export type OperationsServiceService = typeof OperationsServiceService;
 export const OperationsServiceService = {
@@ -1415,6 +3185,82 @@ export const OperationsServiceService = {
     responseSerialize: (value: Recovery): Buffer => Buffer.from(Recovery.encode(value).finish()),
     responseDeserialize: (value: Buffer): Recovery => Recovery.decode(value),
   },
+  /**
+   * Coins that lineages keep although none of their transactions can ever spend them: what a double spend has left, and what only a version had that
+   * lost. Oldest lineages first.
+   */
+  listLockedCoins: {
+    path: "/finality.settlement.v1.OperationsService/ListLockedCoins" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListLockedCoinsRequest): Buffer =>
+      Buffer.from(ListLockedCoinsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListLockedCoinsRequest => ListLockedCoinsRequest.decode(value),
+    responseSerialize: (value: ListLockedCoinsResponse): Buffer =>
+      Buffer.from(ListLockedCoinsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListLockedCoinsResponse => ListLockedCoinsResponse.decode(value),
+  },
+  /**
+   * The first of two operators wants the coins that a lineage keeps for nothing to be free. FAILED_PRECONDITION while any of its versions could still
+   * be in a block (LINEAGE_NOT_OVER, VERSION_CAN_CONFIRM: the message says which, and how deep it is excluded), or where it keeps nothing.
+   */
+  releaseCoins: {
+    path: "/finality.settlement.v1.OperationsService/ReleaseCoins" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReleaseCoinsRequest): Buffer => Buffer.from(ReleaseCoinsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReleaseCoinsRequest => ReleaseCoinsRequest.decode(value),
+    responseSerialize: (value: LockedCoins): Buffer => Buffer.from(LockedCoins.encode(value).finish()),
+    responseDeserialize: (value: Buffer): LockedCoins => LockedCoins.decode(value),
+  },
+  /** The second one agrees, and never the first: all is checked again, the signer is told, and the coins are free within seconds. */
+  confirmCoinRelease: {
+    path: "/finality.settlement.v1.OperationsService/ConfirmCoinRelease" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ConfirmCoinReleaseRequest): Buffer =>
+      Buffer.from(ConfirmCoinReleaseRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ConfirmCoinReleaseRequest => ConfirmCoinReleaseRequest.decode(value),
+    responseSerialize: (value: LockedCoins): Buffer => Buffer.from(LockedCoins.encode(value).finish()),
+    responseDeserialize: (value: Buffer): LockedCoins => LockedCoins.decode(value),
+  },
+  /** All that is nobody's for the time being, and all that is missing, oldest first. */
+  listSuspense: {
+    path: "/finality.settlement.v1.OperationsService/ListSuspense" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListSuspenseRequest): Buffer => Buffer.from(ListSuspenseRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListSuspenseRequest => ListSuspenseRequest.decode(value),
+    responseSerialize: (value: ListSuspenseResponse): Buffer =>
+      Buffer.from(ListSuspenseResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListSuspenseResponse => ListSuspenseResponse.decode(value),
+  },
+  /**
+   * The first of two persons knows whose a deposit in suspense is. FAILED_PRECONDITION while it is in no block, isn't mature, has been spent, or is on
+   * the wallet of another institution.
+   */
+  resolveSuspense: {
+    path: "/finality.settlement.v1.OperationsService/ResolveSuspense" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ResolveSuspenseRequest): Buffer =>
+      Buffer.from(ResolveSuspenseRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ResolveSuspenseRequest => ResolveSuspenseRequest.decode(value),
+    responseSerialize: (value: SuspenseResolution): Buffer => Buffer.from(SuspenseResolution.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SuspenseResolution => SuspenseResolution.decode(value),
+  },
+  /** The second one agrees, and never the first: the deposit is the institution's, and credited as any other, when it is final and screened. */
+  confirmSuspenseResolution: {
+    path: "/finality.settlement.v1.OperationsService/ConfirmSuspenseResolution" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ConfirmSuspenseResolutionRequest): Buffer =>
+      Buffer.from(ConfirmSuspenseResolutionRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ConfirmSuspenseResolutionRequest =>
+      ConfirmSuspenseResolutionRequest.decode(value),
+    responseSerialize: (value: SuspenseResolution): Buffer => Buffer.from(SuspenseResolution.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SuspenseResolution => SuspenseResolution.decode(value),
+  },
 } as const;
 
 export interface OperationsServiceServer extends UntypedServiceImplementation {
@@ -1434,6 +3280,27 @@ export interface OperationsServiceServer extends UntypedServiceImplementation {
    * the journal is being imported.
    */
   finishRecovery: handleUnaryCall<FinishRecoveryRequest, Recovery>;
+  /**
+   * Coins that lineages keep although none of their transactions can ever spend them: what a double spend has left, and what only a version had that
+   * lost. Oldest lineages first.
+   */
+  listLockedCoins: handleUnaryCall<ListLockedCoinsRequest, ListLockedCoinsResponse>;
+  /**
+   * The first of two operators wants the coins that a lineage keeps for nothing to be free. FAILED_PRECONDITION while any of its versions could still
+   * be in a block (LINEAGE_NOT_OVER, VERSION_CAN_CONFIRM: the message says which, and how deep it is excluded), or where it keeps nothing.
+   */
+  releaseCoins: handleUnaryCall<ReleaseCoinsRequest, LockedCoins>;
+  /** The second one agrees, and never the first: all is checked again, the signer is told, and the coins are free within seconds. */
+  confirmCoinRelease: handleUnaryCall<ConfirmCoinReleaseRequest, LockedCoins>;
+  /** All that is nobody's for the time being, and all that is missing, oldest first. */
+  listSuspense: handleUnaryCall<ListSuspenseRequest, ListSuspenseResponse>;
+  /**
+   * The first of two persons knows whose a deposit in suspense is. FAILED_PRECONDITION while it is in no block, isn't mature, has been spent, or is on
+   * the wallet of another institution.
+   */
+  resolveSuspense: handleUnaryCall<ResolveSuspenseRequest, SuspenseResolution>;
+  /** The second one agrees, and never the first: the deposit is the institution's, and credited as any other, when it is final and screened. */
+  confirmSuspenseResolution: handleUnaryCall<ConfirmSuspenseResolutionRequest, SuspenseResolution>;
 }
 
 export interface OperationsServiceClient extends Client {
@@ -1522,6 +3389,111 @@ export interface OperationsServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Recovery) => void,
+  ): ClientUnaryCall;
+  /**
+   * Coins that lineages keep although none of their transactions can ever spend them: what a double spend has left, and what only a version had that
+   * lost. Oldest lineages first.
+   */
+  listLockedCoins(
+    request: ListLockedCoinsRequest,
+    callback: (error: ServiceError | null, response: ListLockedCoinsResponse) => void,
+  ): ClientUnaryCall;
+  listLockedCoins(
+    request: ListLockedCoinsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListLockedCoinsResponse) => void,
+  ): ClientUnaryCall;
+  listLockedCoins(
+    request: ListLockedCoinsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListLockedCoinsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * The first of two operators wants the coins that a lineage keeps for nothing to be free. FAILED_PRECONDITION while any of its versions could still
+   * be in a block (LINEAGE_NOT_OVER, VERSION_CAN_CONFIRM: the message says which, and how deep it is excluded), or where it keeps nothing.
+   */
+  releaseCoins(
+    request: ReleaseCoinsRequest,
+    callback: (error: ServiceError | null, response: LockedCoins) => void,
+  ): ClientUnaryCall;
+  releaseCoins(
+    request: ReleaseCoinsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: LockedCoins) => void,
+  ): ClientUnaryCall;
+  releaseCoins(
+    request: ReleaseCoinsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: LockedCoins) => void,
+  ): ClientUnaryCall;
+  /** The second one agrees, and never the first: all is checked again, the signer is told, and the coins are free within seconds. */
+  confirmCoinRelease(
+    request: ConfirmCoinReleaseRequest,
+    callback: (error: ServiceError | null, response: LockedCoins) => void,
+  ): ClientUnaryCall;
+  confirmCoinRelease(
+    request: ConfirmCoinReleaseRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: LockedCoins) => void,
+  ): ClientUnaryCall;
+  confirmCoinRelease(
+    request: ConfirmCoinReleaseRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: LockedCoins) => void,
+  ): ClientUnaryCall;
+  /** All that is nobody's for the time being, and all that is missing, oldest first. */
+  listSuspense(
+    request: ListSuspenseRequest,
+    callback: (error: ServiceError | null, response: ListSuspenseResponse) => void,
+  ): ClientUnaryCall;
+  listSuspense(
+    request: ListSuspenseRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListSuspenseResponse) => void,
+  ): ClientUnaryCall;
+  listSuspense(
+    request: ListSuspenseRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListSuspenseResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * The first of two persons knows whose a deposit in suspense is. FAILED_PRECONDITION while it is in no block, isn't mature, has been spent, or is on
+   * the wallet of another institution.
+   */
+  resolveSuspense(
+    request: ResolveSuspenseRequest,
+    callback: (error: ServiceError | null, response: SuspenseResolution) => void,
+  ): ClientUnaryCall;
+  resolveSuspense(
+    request: ResolveSuspenseRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SuspenseResolution) => void,
+  ): ClientUnaryCall;
+  resolveSuspense(
+    request: ResolveSuspenseRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SuspenseResolution) => void,
+  ): ClientUnaryCall;
+  /** The second one agrees, and never the first: the deposit is the institution's, and credited as any other, when it is final and screened. */
+  confirmSuspenseResolution(
+    request: ConfirmSuspenseResolutionRequest,
+    callback: (error: ServiceError | null, response: SuspenseResolution) => void,
+  ): ClientUnaryCall;
+  confirmSuspenseResolution(
+    request: ConfirmSuspenseResolutionRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SuspenseResolution) => void,
+  ): ClientUnaryCall;
+  confirmSuspenseResolution(
+    request: ConfirmSuspenseResolutionRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SuspenseResolution) => void,
   ): ClientUnaryCall;
 }
 

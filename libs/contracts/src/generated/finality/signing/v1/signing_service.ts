@@ -79,6 +79,19 @@ export interface RemoveDestinationRequest {
 export interface RemoveDestinationResponse {
 }
 
+export interface ReleaseCoinsRequest {
+  lineageId: string;
+  /** txid:vout. */
+  outpoints: string[];
+  /** API keys of two operators: who asked for it, and who agreed. */
+  proposedBy: string;
+  confirmedBy: string;
+  reason: string;
+}
+
+export interface ReleaseCoinsResponse {
+}
+
 export interface CheckDestinationsRequest {
   destinations: DestinationRef[];
 }
@@ -1161,6 +1174,205 @@ export const RemoveDestinationResponse: MessageFns<RemoveDestinationResponse> = 
   },
   fromPartial<I extends Exact<DeepPartial<RemoveDestinationResponse>, I>>(_: I): RemoveDestinationResponse {
     const message = createBaseRemoveDestinationResponse();
+    return message;
+  },
+};
+
+function createBaseReleaseCoinsRequest(): ReleaseCoinsRequest {
+  return { lineageId: "", outpoints: [], proposedBy: "", confirmedBy: "", reason: "" };
+}
+
+export const ReleaseCoinsRequest: MessageFns<ReleaseCoinsRequest> = {
+  encode(message: ReleaseCoinsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.lineageId !== "") {
+      writer.uint32(10).string(message.lineageId);
+    }
+    for (const v of message.outpoints) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.proposedBy !== "") {
+      writer.uint32(26).string(message.proposedBy);
+    }
+    if (message.confirmedBy !== "") {
+      writer.uint32(34).string(message.confirmedBy);
+    }
+    if (message.reason !== "") {
+      writer.uint32(42).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReleaseCoinsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReleaseCoinsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.lineageId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.outpoints.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.proposedBy = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.confirmedBy = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReleaseCoinsRequest {
+    return {
+      lineageId: isSet(object.lineageId)
+        ? globalThis.String(object.lineageId)
+        : isSet(object.lineage_id)
+        ? globalThis.String(object.lineage_id)
+        : "",
+      outpoints: globalThis.Array.isArray(object?.outpoints)
+        ? object.outpoints.map((e: any) => globalThis.String(e))
+        : [],
+      proposedBy: isSet(object.proposedBy)
+        ? globalThis.String(object.proposedBy)
+        : isSet(object.proposed_by)
+        ? globalThis.String(object.proposed_by)
+        : "",
+      confirmedBy: isSet(object.confirmedBy)
+        ? globalThis.String(object.confirmedBy)
+        : isSet(object.confirmed_by)
+        ? globalThis.String(object.confirmed_by)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: ReleaseCoinsRequest): unknown {
+    const obj: any = {};
+    if (message.lineageId !== "") {
+      obj.lineageId = message.lineageId;
+    }
+    if (message.outpoints?.length) {
+      obj.outpoints = message.outpoints;
+    }
+    if (message.proposedBy !== "") {
+      obj.proposedBy = message.proposedBy;
+    }
+    if (message.confirmedBy !== "") {
+      obj.confirmedBy = message.confirmedBy;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReleaseCoinsRequest>, I>>(base?: I): ReleaseCoinsRequest {
+    return ReleaseCoinsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReleaseCoinsRequest>, I>>(object: I): ReleaseCoinsRequest {
+    const message = createBaseReleaseCoinsRequest();
+    message.lineageId = object.lineageId ?? "";
+    message.outpoints = object.outpoints?.map((e) => e) || [];
+    message.proposedBy = object.proposedBy ?? "";
+    message.confirmedBy = object.confirmedBy ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseReleaseCoinsResponse(): ReleaseCoinsResponse {
+  return {};
+}
+
+export const ReleaseCoinsResponse: MessageFns<ReleaseCoinsResponse> = {
+  encode(_: ReleaseCoinsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReleaseCoinsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReleaseCoinsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ReleaseCoinsResponse {
+    return {};
+  },
+
+  toJSON(_: ReleaseCoinsResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReleaseCoinsResponse>, I>>(base?: I): ReleaseCoinsResponse {
+    return ReleaseCoinsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReleaseCoinsResponse>, I>>(_: I): ReleaseCoinsResponse {
+    const message = createBaseReleaseCoinsResponse();
     return message;
   },
 };
@@ -4561,6 +4773,17 @@ export const SigningServiceService = {
       Buffer.from(RemoveDestinationResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RemoveDestinationResponse => RemoveDestinationResponse.decode(value),
   },
+  /** Coins that a lineage keeps for nothing: another one may spend them, and this one never again. Repeating it changes nothing. */
+  releaseCoins: {
+    path: "/finality.signing.v1.SigningService/ReleaseCoins" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReleaseCoinsRequest): Buffer => Buffer.from(ReleaseCoinsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReleaseCoinsRequest => ReleaseCoinsRequest.decode(value),
+    responseSerialize: (value: ReleaseCoinsResponse): Buffer =>
+      Buffer.from(ReleaseCoinsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReleaseCoinsResponse => ReleaseCoinsResponse.decode(value),
+  },
   /** Which destinations would get a signature now. */
   checkDestinations: {
     path: "/finality.signing.v1.SigningService/CheckDestinations" as const,
@@ -4597,6 +4820,8 @@ export interface SigningServiceServer extends UntypedServiceImplementation {
   registerDestination: handleUnaryCall<RegisterDestinationRequest, RegisterDestinationResponse>;
   /** At once, and for good. */
   removeDestination: handleUnaryCall<RemoveDestinationRequest, RemoveDestinationResponse>;
+  /** Coins that a lineage keeps for nothing: another one may spend them, and this one never again. Repeating it changes nothing. */
+  releaseCoins: handleUnaryCall<ReleaseCoinsRequest, ReleaseCoinsResponse>;
   /** Which destinations would get a signature now. */
   checkDestinations: handleUnaryCall<CheckDestinationsRequest, CheckDestinationsResponse>;
 }
@@ -4776,6 +5001,22 @@ export interface SigningServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RemoveDestinationResponse) => void,
+  ): ClientUnaryCall;
+  /** Coins that a lineage keeps for nothing: another one may spend them, and this one never again. Repeating it changes nothing. */
+  releaseCoins(
+    request: ReleaseCoinsRequest,
+    callback: (error: ServiceError | null, response: ReleaseCoinsResponse) => void,
+  ): ClientUnaryCall;
+  releaseCoins(
+    request: ReleaseCoinsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ReleaseCoinsResponse) => void,
+  ): ClientUnaryCall;
+  releaseCoins(
+    request: ReleaseCoinsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ReleaseCoinsResponse) => void,
   ): ClientUnaryCall;
   /** Which destinations would get a signature now. */
   checkDestinations(
