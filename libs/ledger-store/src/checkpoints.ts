@@ -2,7 +2,7 @@ import type { Session } from '@finality/event-store';
 import { assert } from '@finality/kernel';
 import type { LedgerDdlOptions } from './ddl.ts';
 
-/** An account's total at a time adds up no more entries than this to a stored one: a hundredth of a second, and few rows to store. */
+/** An account's total at a time adds up no more entries than this to a stored one: some hundredths of a second, and few rows to store. */
 export const CHECKPOINT_ENTRIES = 16_384;
 
 /**
