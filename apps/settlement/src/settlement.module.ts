@@ -48,6 +48,7 @@ import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
 import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
 import { ResolveSuspenseRpc } from './inbound/resolve-suspense.rpc.ts';
+import { ReverseSettlementRpc } from './inbound/reverse-settlement.rpc.ts';
 import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
 import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
 import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
@@ -86,6 +87,7 @@ const SETTLEMENT_RPCS = [
   GetSettlementRpc,
   ListSettlementsRpc,
   CancelSettlementRpc,
+  ReverseSettlementRpc,
   BumpFeeRpc,
   PreparePsbtRpc,
   SubmitSignedPsbtRpc,

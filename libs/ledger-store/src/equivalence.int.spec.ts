@@ -62,6 +62,14 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
+/** Any integer: whoever writes the ledger of this schema holds it. */
+const LOCK = 1;
+
+interface Handled {
+  readonly groups: readonly (readonly Transfer[])[];
+  readonly outcomes: ReturnType<LedgerView['postGroups']>;
+}
+
 it('histories over Postgres end as they do in memory, batch by batch', async () => {
   const keeper = database.service('keeper');
   await fc.assert(
@@ -91,4 +99,66 @@ it('histories over Postgres end as they do in memory, batch by batch', async () 
     }),
     { numRuns: 40 },
   );
+});
+
+it('of several writers at once, each told what others tell as well, every batch ends as if it came by itself', async () => {
+  const keeper = database.service('keeper');
+  const writers = fc.array(batches, { minLength: 2, maxLength: 4 });
+  await fc.assert(
+    fc.asyncProperty(writers, async (histories) => {
+      await clear(keeper);
+      const handled: Handled[] = [];
+      const write = async (history: readonly (readonly (readonly Transfer[])[])[]): Promise<void> => {
+        // Each batch comes twice, as from a sender that never heard of the first time.
+        for (const groups of history.flatMap((batch) => [batch, batch]))
+          await transaction(keeper, async (session) => {
+            await session.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
+            const ledger = await loadLedger(session, { accounts: ACCOUNTS, transfers: EVERY_ID });
+            const outcomes = ledger.view.postGroups(groups);
+            await saveLedger(session, ledger, BigInt(handled.push({ groups, outcomes })), NOW);
+          });
+      };
+      await Promise.all(histories.map(write));
+      const oneByOne = LedgerView.inMemory();
+      for (const { groups, outcomes } of handled) expect(outcomes).toEqual(oneByOne.postGroups(groups));
+      const stored = (await transaction(keeper, readLedgerCut)).accounts;
+      for (const account of stored) expect(account).toEqual(oneByOne.account(account.id));
+      const { transfers } = oneByOne.changes();
+      expect(await transaction(keeper, verifyLedger)).toMatchObject({ ok: true, transfers: BigInt(transfers.length) });
+    }),
+    { numRuns: 15 },
+  );
+});
+
+it('of writers that don’t wait for one another, one is stored, whatever they write', async () => {
+  const keeper = database.service('keeper');
+  const claim = { kind: 'wallet', walletId: 'a' } as const;
+  const funded = (object: string) =>
+    single({ purpose: 'fund', object, life: 1, debit: transitAccount(), credit: availableAccount(claim), amount: 5n });
+  const works: readonly ((view: LedgerView) => void)[] = [
+    (view) => view.post([funded('first')]),
+    (view) => view.post([funded('second')]),
+    (view) => view.setCreditLine(claim, 7n),
+  ];
+  for (const [first, second] of works.flatMap((one) => works.map((other) => [one, other] as const))) {
+    await clear(keeper);
+    await transaction(keeper, async (session) => {
+      const ledger = await loadLedger(session, { accounts: ACCOUNTS });
+      ledger.view.post([funded('before')]);
+      await saveLedger(session, ledger, 1n, NOW);
+    });
+    const bothLoaded = Promise.withResolvers<void>();
+    let loaded = 0;
+    const write = (work: (view: LedgerView) => void, position: bigint) =>
+      transaction(keeper, async (session) => {
+        const ledger = await loadLedger(session, { accounts: ACCOUNTS });
+        if (++loaded === 2) bothLoaded.resolve();
+        await bothLoaded.promise;
+        work(ledger.view);
+        await saveLedger(session, ledger, position, NOW);
+      });
+    const ends = await Promise.allSettled([write(first, 2n), write(second, 3n)]);
+    expect(ends.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(await transaction(keeper, verifyLedger)).toMatchObject({ ok: true });
+  }
 });

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Account, type AccountId, isOverdrawn } from './account.ts';
+import { type Account, type AccountId, debitHeadroom, isOverdrawn } from './account.ts';
 import { availableAccount, type Claim, inFlightAccount, transitAccount } from './chart.ts';
-import { LedgerView } from './ledger-view.ts';
+import { LedgerModel, type Told } from './ledger-model.fixture.ts';
+import { LedgerView, TRANSFER_AMOUNT_MAX } from './ledger-view.ts';
 import { correction, pending, post, single, type Transfer, transferId, voidPending } from './transfer.ts';
 
 const CLAIMS: readonly Claim[] = ['a', 'b', 'c'].map((institutionId) => ({ kind: 'clearing', institutionId }));
@@ -13,25 +14,40 @@ const ACCOUNTS: readonly AccountId[] = [
 
 /** Few objects and lives, so that repeats, conflicts and second ends of the same reservation are common. */
 const object = fc.constantFrom('o1', 'o2', 'o3', 'o4');
-const amount = fc.oneof(fc.bigInt(0n, 100n), fc.bigInt(2n ** 53n - 2n, 2n ** 53n + 2n));
+const amount = fc.oneof(
+  { arbitrary: fc.bigInt(0n, 100n), weight: 4 },
+  fc.bigInt(2n ** 53n - 2n, 2n ** 53n + 2n),
+  fc.bigInt(TRANSFER_AMOUNT_MAX - 1n, TRANSFER_AMOUNT_MAX + 1n),
+);
 const account = fc.constantFrom(...ACCOUNTS);
 const move = fc.record({ object, life: fc.integer({ min: 1, max: 2 }), debit: account, credit: account, amount });
-const resolution = fc.record({ object, life: fc.constant(1), amount });
-const pendingId = (object: string) => transferId({ purpose: 'pending', object, life: 1 });
+/** Sometimes of what never was a reservation. */
+const purpose = fc.constantFrom('pending', 'pending', 'pending', 'single');
+const resolution = fc.record({ object, life: fc.constant(1), amount, of: purpose });
+const pendingId = (of: string, object: string) => transferId({ purpose: of, object, life: 1 });
 
 const transfer: fc.Arbitrary<Transfer> = fc.oneof(
   move.map((m) => single({ ...m, purpose: 'single' })),
   move.map((m) => single({ ...m, purpose: 'fund', debit: transitAccount() })),
   move.map((m) => pending({ ...m, purpose: 'pending', life: 1 })),
-  resolution.map(({ amount: part, ...r }) =>
-    post({ ...r, purpose: 'post', pendingId: pendingId(r.object), amount: part }),
+  resolution.map(({ amount: part, of, ...r }) =>
+    post({ ...r, purpose: 'post', pendingId: pendingId(of, r.object), amount: part }),
   ),
-  resolution.map(({ object: o, life }) => voidPending({ object: o, life, purpose: 'void', pendingId: pendingId(o) })),
+  resolution.map(({ object: o, life, of }) =>
+    voidPending({ object: o, life, purpose: 'void', pendingId: pendingId(of, o) }),
+  ),
   move.map((m) =>
     correction({ ...m, purpose: 'correct', corrects: transferId({ purpose: 'fund', object: m.object, life: 1 }) }),
   ),
 );
 const groups = fc.array(fc.array(transfer, { minLength: 1, maxLength: 4 }), { maxLength: 30 });
+
+/** A group, the same group once more, or another credit line. */
+const step = fc.oneof(
+  { arbitrary: fc.array(transfer, { minLength: 1, maxLength: 4 }), weight: 5 },
+  { arbitrary: fc.constant('repeat' as const), weight: 2 },
+  fc.record({ claim: fc.constantFrom(...CLAIMS), overdraft: fc.bigInt(0n, 200n) }),
+);
 
 const sorted = (accounts: readonly Account[]) => [...accounts].sort((x, y) => (x.id < y.id ? -1 : 1));
 
@@ -90,6 +106,33 @@ describe('any sequence of groups', () => {
         }
         expect(new Set(created).size).toBe(created.length);
         expect(ledger.changes().transfers.map((t) => t.id)).toEqual(created);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('is told what adding everything up again says, at any repetition and credit line', () => {
+    const told = (ledger: LedgerView, group: readonly Transfer[]): readonly Told[] => {
+      const result = ledger.post(group);
+      return result.ok ? result.value.map(({ outcome }) => outcome) : [result.error.kind];
+    };
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const [ledger, model] = [LedgerView.inMemory(), new LedgerModel()];
+        let last: readonly Transfer[] = [];
+        for (const next of steps) {
+          if (next !== 'repeat' && 'claim' in next) {
+            ledger.setCreditLine(next.claim, next.overdraft);
+            model.setCreditLine(availableAccount(next.claim), next.overdraft);
+          } else {
+            if (next !== 'repeat') last = next;
+            const checked = ledger.check(last);
+            const said = told(ledger, last);
+            expect(said).toEqual(model.post(last));
+            expect(checked.ok ? checked.value.map(({ outcome }) => outcome) : [checked.error.kind]).toEqual(said);
+          }
+          for (const account of ACCOUNTS) expect(debitHeadroom(ledger.account(account))).toBe(model.headroom(account));
+        }
       }),
       { numRuns: 300 },
     );

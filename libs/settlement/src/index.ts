@@ -24,6 +24,7 @@ export { type AddedSignatures, addSignatures, preparePayout } from './process/ps
 export * from './process/recover.ts';
 export * from './process/release.ts';
 export { isOpen, isWaitingPayout, reserve } from './process/reserve.ts';
+export { REVERSALS_MAX, type Reversal, reverse } from './process/reverse.ts';
 export * from './process/screening.ts';
 export * from './process/submit.ts';
 export * from './process/suspense.ts';

@@ -1,4 +1,4 @@
-import { NEXT_STATES } from './settlement-states.ts';
+import { again, type Life, move } from './settlement-life.ts';
 import {
   chargeFee,
   type CoinSelectionFault,
@@ -44,6 +44,8 @@ export interface Terms {
   /** Who bears the network fee of the on-chain modes. */
   readonly fees: FeeTerms;
   readonly policyVersion: string;
+  /** The settlement that it pays back, or a part of. */
+  readonly reverses?: string;
 }
 
 export type Recommendation = 'approve' | 'manual_review' | 'reject';
@@ -135,31 +137,9 @@ export type SettlementEvent = { readonly at: Instant } &
     | { readonly type: 'cancellation_requested'; readonly reason: string; readonly by: string }
     | { readonly type: 'settlement_cancelled'; readonly reason: string; readonly by: string }
     | { readonly type: 'settlement_expired'; readonly reason: string }
+    /** It is to be paid back by another one; what it is itself stays. */
+    | { readonly type: 'reversal_requested'; readonly reversalId: string }
   );
-
-export interface Transition {
-  readonly status: SettlementStatus;
-  readonly at: Instant;
-  readonly reason: string;
-}
-
-interface Life {
-  readonly terms: Terms;
-  /** Missing: final at once. */
-  readonly confirmations?: ConfirmationDecision;
-  readonly sources: readonly FundingSource[];
-  readonly risk?: Assessment;
-  readonly aml?: Assessment;
-  readonly transitions: readonly Transition[];
-  readonly createdAt: Instant;
-  readonly updatedAt: Instant;
-  /** How often liquidity has been reserved for it: the life of those transfers. */
-  readonly reservedTimes: number;
-  /** How often it has become settled: the life of the transfers that say so. */
-  readonly settledTimes: number;
-  /** The payer wants it back, and a transaction may pay it still. */
-  readonly cancelling?: { readonly reason: string; readonly by: string };
-}
 
 /** States of DESIGN 7; each has only its own fields. */
 export type Settlement = { readonly status: 'none' } | LivingSettlement;
@@ -259,6 +239,7 @@ function evolve(state: Settlement, event: SettlementEvent): Settlement {
       updatedAt: event.at,
       reservedTimes: 0,
       settledTimes: 0,
+      reversals: [],
     };
   }
   return evolveLiving(living(state), event);
@@ -325,6 +306,8 @@ function evolveLiving(
       return { ...move(state, 'cancelled', at, event.reason), status: 'cancelled' };
     case 'settlement_expired':
       return { ...move(state, 'expired', at, event.reason), status: 'expired' };
+    case 'reversal_requested':
+      return { ...state, reversals: [...state.reversals, event.reversalId], updatedAt: at };
     default:
       return assertNever(event, 'settlement event');
   }
@@ -462,27 +445,3 @@ function settled(state: LivingSettlement, at: Instant): LivingSettlement {
 
 const payoutOf = (state: LivingSettlement): { payout?: Payout } =>
   'payout' in state && state.payout !== undefined ? { payout: state.payout } : {};
-
-function move(state: LivingSettlement, to: SettlementStatus, at: Instant, reason = ''): Life {
-  assert(NEXT_STATES[state.status].includes(to), `a settlement can't go from ${state.status} to ${to}`);
-  return { ...again(state, at), transitions: [...state.transitions, { status: to, at, reason }] };
-}
-
-/** What a settlement keeps whatever state it is in. */
-function again(state: LivingSettlement, at: Instant): Life {
-  const { terms, confirmations, sources, risk, aml, transitions, createdAt, ...more } = state;
-  const { reservedTimes, settledTimes, cancelling } = more;
-  return {
-    terms,
-    ...(confirmations === undefined ? {} : { confirmations }),
-    sources,
-    ...(risk === undefined ? {} : { risk }),
-    ...(aml === undefined ? {} : { aml }),
-    transitions,
-    createdAt,
-    updatedAt: at,
-    reservedTimes,
-    settledTimes,
-    ...(cancelling === undefined ? {} : { cancelling }),
-  };
-}

@@ -80,6 +80,8 @@ export interface RequestedSettlement {
   readonly referenceId: string;
   readonly callbackUrl?: string;
   readonly payerWalletId?: string;
+  /** The settlement that it pays back. */
+  readonly reverses?: string;
   /** API key id. */
   readonly submittedBy: string;
   readonly policyVersion: string;

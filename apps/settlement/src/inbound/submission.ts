@@ -30,11 +30,25 @@ export interface ParsedSubmission {
   readonly idempotency: IdempotencyClaim;
 }
 
+/** What a submission has beside what was asked for. */
+type Made = Pick<Submission, 'settlementId' | 'submittedBy' | 'reverses'>;
+
 /** A request as it may be decided on. `settlementId` is used if it turns out to be new. */
 export function parseSubmission(
   request: settlementV1.SubmitSettlementRequest,
   caller: Principal,
   settlementId: string,
+): Result<ParsedSubmission, Refusal> {
+  const parsed = parseAgreed(request, { settlementId, submittedBy: caller.keyId });
+  if (!parsed.ok) return parsed;
+  const own = requireInstitution(caller, request.fromInstitution);
+  return own.ok ? parsed : own;
+}
+
+/** As {@link parseSubmission}, for a caller of whom it is known that he may. */
+export function parseAgreed(
+  request: settlementV1.SubmitSettlementRequest,
+  made: Made,
 ): Result<ParsedSubmission, Refusal> {
   const amount = parseAmount(request.amountSats, 'amount_sats');
   const mode = MODES[request.settlementMode];
@@ -58,61 +72,36 @@ export function parseSubmission(
   ];
   const found = problems.filter((problem) => problem !== undefined);
   if (found.length > 0 || !amount.ok || mode === undefined || feeBearer === undefined) return err(invalid(...found));
-  const own = requireInstitution(caller, request.fromInstitution);
-  if (!own.ok) return own;
-  return ok(parsed(request, caller, settlementId, { amountSats: amount.value, mode, feeBearer }));
-}
-
-function parsed(
-  request: settlementV1.SubmitSettlementRequest,
-  caller: Principal,
-  settlementId: string,
-  { amountSats, mode, feeBearer }: Pick<Submission, 'amountSats' | 'mode' | 'feeBearer'>,
-): ParsedSubmission {
-  const { fromInstitution: from, toInstitution: to, referenceId, callbackUrl, idempotencyKey } = request;
-  const { destinationId, payerWalletId } = request;
-  return {
-    submission: {
-      settlementId,
-      from,
-      to,
-      amountSats,
-      mode,
-      feeBearer,
-      referenceId,
-      idempotencyKey,
-      submittedBy: caller.keyId,
-      ...(callbackUrl === undefined ? {} : { callbackUrl }),
-      ...(destinationId === undefined ? {} : { destinationId }),
-      ...(payerWalletId === undefined ? {} : { payerWalletId }),
-    },
-    idempotency: claimOf({
-      settlementId,
-      from,
-      to,
-      amountSats,
-      mode,
-      feeBearer,
-      referenceId,
-      idempotencyKey,
-      ...(callbackUrl === undefined ? {} : { callbackUrl }),
-      ...(payerWalletId === undefined ? {} : { payerWalletId }),
-      ...(destinationId === undefined ? {} : { destinationId }),
-    }),
+  const { fromInstitution: from, toInstitution: to, referenceId, idempotencyKey } = request;
+  const { callbackUrl, destinationId, payerWalletId } = request;
+  const submission: Submission = {
+    ...made,
+    from,
+    to,
+    amountSats: amount.value,
+    mode,
+    feeBearer,
+    referenceId,
+    idempotencyKey,
+    ...(callbackUrl === undefined ? {} : { callbackUrl }),
+    ...(destinationId === undefined ? {} : { destinationId }),
+    ...(payerWalletId === undefined ? {} : { payerWalletId }),
   };
+  return ok({ submission, idempotency: claimOf(submission) });
 }
 
-/** The key of a submission, and what it is held to. The payer is who asks: its keys are its own. */
+/** The key of a submission, and what it is held to. It is the payer's, who else may ask for it. */
 export function claimOf(submission: Omit<Submission, 'submittedBy'>): IdempotencyClaim {
   const { settlementId, from, to, amountSats, mode, feeBearer, referenceId, callbackUrl, idempotencyKey } = submission;
-  const { payerWalletId, destinationId } = submission;
+  const { payerWalletId, destinationId, reverses } = submission;
   return {
     principal: from,
-    rpc: RPC,
+    rpc: reverses === undefined ? RPC : 'ReverseSettlement',
     key: idempotencyKey,
     resourceId: settlementId,
     fields: {
       version: FIELDS_VERSION,
+      ...(reverses !== undefined && { settlement_id: reverses }),
       from_institution: from,
       to_institution: to,
       amount_sats: `${amountSats}`,

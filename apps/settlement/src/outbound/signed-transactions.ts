@@ -149,6 +149,7 @@ function settlementOf(payout: signingV1.PayoutAuthorisation, signed: SignedTrans
     payee: paid.payee,
     ...(callbackUrl !== undefined && { callbackUrl }),
     ...(payerWalletId !== undefined && { payerWalletId }),
+    ...(request.reverses !== undefined && { reverses: request.reverses }),
   };
   return [{ terms, receivedAt: fromTimestamp(request.receivedAt) }];
 }

@@ -20,6 +20,7 @@ import type {
   ReleaseRequest,
   ResolutionConfirmation,
   ResolutionRequest,
+  Reversal,
   Review,
   Screener,
   SignedTransaction,
@@ -31,6 +32,7 @@ import type {
 /** Everything that the settlement service decides, whoever asks. */
 export type SettlementCommand =
   | { readonly type: 'submit'; readonly submission: Submission }
+  | { readonly type: 'reverse'; readonly reversal: Reversal }
   | { readonly type: 'cancel'; readonly settlementId: string; readonly reason: string; readonly caller: Principal }
   | { readonly type: 'review'; readonly review: Review }
   | { readonly type: 'review_deposit'; readonly review: DepositReview }

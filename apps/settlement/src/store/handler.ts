@@ -33,6 +33,7 @@ import {
   reconciled,
   type RecoveryEvent,
   reserve,
+  reverse,
   review,
   reviewDeposit,
   revokeApiKey,
@@ -71,6 +72,8 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
     switch (body.type) {
       case 'submit':
         return settlementReply(submit(book, body.submission));
+      case 'reverse':
+        return settlementReply(reverse(book, body.reversal));
       case 'cancel':
         return settlementReply(
           byPayer(book, body, () => cancel(book, body.settlementId, body.reason, body.caller.keyId)),

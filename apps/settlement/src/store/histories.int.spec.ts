@@ -14,6 +14,7 @@ import {
   VERSION_WEIGHTS,
   World,
 } from '@finality/settlement/spec';
+import { living } from '@finality/settlement';
 import { seededRandom, type TestDatabase, testDatabase } from '@finality/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StoreRig } from './store-rig.fixture.ts';
@@ -117,6 +118,23 @@ describe('any history, in batches of any size', () => {
     expect(world.book.settlements.get(third).status).toBe('executing');
     const undone = world.told.slice(before);
     await replay(world, [...each(world.told.slice(0, before)), ...(how === 'in one batch' ? [undone] : each(undone))]);
+  });
+
+  it.each(['in one batch', 'one by one'])('nothing is reversed twice, %s', async (how) => {
+    const world = new World(POLICY);
+    fund(world);
+    const ids = (['bilateral', 'centralized'] as const).map((mode) => world.submit(mode, 'a', 'b', 20_000n));
+    for (let i = 0; i < 4; i++) {
+      hurry(world);
+      world.mine(() => true);
+    }
+    const before = world.told.length;
+    for (const amountSats of [9_000n, 11_001n, 11_000n, 1_000n]) for (const id of ids) world.reverse(id, amountSats);
+    hurry(world);
+    for (const id of ids) world.reverse(id, 20_000n);
+    for (const id of ids) expect(living(world.book.settlements.get(id)).reversals).toHaveLength(2);
+    const asked = world.told.slice(before);
+    await replay(world, [...each(world.told.slice(0, before)), ...(how === 'in one batch' ? [asked] : each(asked))]);
   });
 });
 

@@ -339,10 +339,11 @@ class States {
 
   #followSettlements(): void {
     const needs = this.#needs;
-    for (const id of needs.settlements) {
+    for (const id of [...needs.settlements]) {
       const settlement = this.#batch.state(settlementStream, id);
       if (settlement.status === 'none') continue;
       const { payer, payee, from, to } = settlement.terms;
+      if (needs.reversing.has(id)) for (const reversal of settlement.reversals) needs.settlements.add(reversal);
       if (payer.kind === 'clearing' || payee.kind === 'clearing') continue;
       needs.chain = true;
       needs.wallets.add(payer.walletId);

@@ -95,6 +95,8 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     feePayer: FEE_PAYERS[terms.fees.bearer],
     payeeFeeSats: payout?.payeeFeeSats ?? 0n,
     platformFeeSats: payout === undefined ? 0n : refundSats(terms, payout),
+    reverses: terms.reverses,
+    reversedBy: [...state.reversals],
   };
 }
 

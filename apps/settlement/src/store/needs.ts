@@ -14,6 +14,15 @@ import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.t
 type OperatorsCommand =
   'release_coins' | 'confirm_release' | 'coins_released' | 'resolve_suspense' | 'confirm_resolution';
 
+type AdministrativeCommand =
+  | 'create_institution'
+  | 'freeze_institution'
+  | 'unfreeze_institution'
+  | 'issue_api_key'
+  | 'revoke_api_key'
+  | 'segment_sealed'
+  | 'head_signed';
+
 /** What a batch has to be loaded with, gathered from its commands first and from what they turn out to concern then. */
 export class Needs {
   readonly settlements = new Set<string>();
@@ -34,6 +43,8 @@ export class Needs {
   readonly attribute = new Set<string>();
   /** Settlements that may reserve: the payer's free coins are needed. */
   readonly reserving = new Set<string>();
+  /** Settlements that are to be paid back: what else pays them back is needed. */
+  readonly reversing = new Set<string>();
   /** Settlements, and lineages, whose transaction may be replaced: the payer's free coins are needed. */
   readonly bumping = { settlements: new Set<string>(), lineages: new Set<string>() };
   /** Institutions whose clearing claims are needed. */
@@ -71,6 +82,10 @@ export class Needs {
     switch (body.type) {
       case 'submit':
         return this.#submission(body.submission);
+      case 'reverse':
+        this.settlements.add(body.reversal.reverses);
+        this.reversing.add(body.reversal.reverses);
+        return this.#submission(body.reversal);
       case 'review':
         this.reserving.add(body.review.settlementId);
         return void this.settlements.add(body.review.settlementId);
@@ -94,21 +109,6 @@ export class Needs {
       case 'expire':
         this.chain ||= body.type === 'prepare_psbt';
         return void this.settlements.add(body.settlementId);
-      case 'create_institution':
-        this.clearing.add(body.institution.institutionId);
-        return void this.institutions.add(body.institution.institutionId);
-      case 'freeze_institution':
-      case 'unfreeze_institution':
-        return void this.institutions.add(body.institutionId);
-      case 'issue_api_key':
-        this.apiKeys.add(body.key.keyId);
-        if (body.key.institutionId !== '') this.institutions.add(body.key.institutionId);
-        return;
-      case 'segment_sealed':
-      case 'head_signed':
-        return void (this.seals = true);
-      case 'revoke_api_key':
-        return void this.apiKeys.add(body.keyId);
       case 'verdict':
         return this.#verdict(body.subject, body.id);
       case 'wallet_changed':
@@ -134,6 +134,28 @@ export class Needs {
       case 'transaction_signed':
       case 'signing_refused':
         return this.#lineage(body.lineageId);
+      default:
+        return this.#administration(body);
+    }
+  }
+
+  #administration(body: CommandOf<AdministrativeCommand | RecoveryCommand>): void {
+    switch (body.type) {
+      case 'create_institution':
+        this.clearing.add(body.institution.institutionId);
+        return void this.institutions.add(body.institution.institutionId);
+      case 'freeze_institution':
+      case 'unfreeze_institution':
+        return void this.institutions.add(body.institutionId);
+      case 'issue_api_key':
+        this.apiKeys.add(body.key.keyId);
+        if (body.key.institutionId !== '') this.institutions.add(body.key.institutionId);
+        return;
+      case 'segment_sealed':
+      case 'head_signed':
+        return void (this.seals = true);
+      case 'revoke_api_key':
+        return void this.apiKeys.add(body.keyId);
       default:
         return this.#recovering(body);
     }
@@ -220,9 +242,10 @@ export class Needs {
     if (mode !== 'centralized') this.chain = true;
   }
 
-  #adopted({ settlementId, payer, payee }: Terms): void {
+  #adopted({ settlementId, payer, payee, reverses }: Terms): void {
     this.chain = true;
     this.settlements.add(settlementId);
+    if (reverses !== undefined) this.settlements.add(reverses);
     for (const claim of [payer, payee]) if (claim.kind === 'wallet') this.wallets.add(claim.walletId);
   }
 

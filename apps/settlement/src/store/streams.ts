@@ -44,6 +44,8 @@ export const settlementStream: StreamType<Settlement, SettlementEvent> = {
   publish(event, state) {
     // What screening said is published by whoever said it.
     if (state.status === 'none' || event.type === 'risk_assessed' || event.type === 'aml_assessed') return [];
+    // Told by the reversal, which names what it reverses.
+    if (event.type === 'reversal_requested') return [];
     const settlement = settlementMessage(state);
     const changed: settlementV1.SettlementChanged = {
       settlement,

@@ -154,6 +154,7 @@ const authorisationOf = (
     referenceId: terms.referenceId,
     callbackUrl: terms.callbackUrl,
     payerWalletId: terms.payerWalletId,
+    reverses: terms.reverses,
     submittedBy: terms.submittedBy,
     policyVersion: terms.policyVersion,
     feeBearer: terms.fees.bearer,

@@ -209,5 +209,6 @@ function parseRequested(request: signingV1.RequestedSettlement, at: string, fiel
     ...(request.payerWalletId !== undefined && {
       payerWalletId: fields.id(request.payerWalletId, `${at}.payer_wallet_id`),
     }),
+    ...(request.reverses !== undefined && { reverses: fields.id(request.reverses, `${at}.reverses`) }),
   };
 }

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { availableAccount, ccpAccount } from '../chart.ts';
 import { transferId } from '../transfer.ts';
-import { chainAfter, encodeFields, entryFields, entryHash, GENESIS, type LedgerEntry } from './entry.ts';
+import { chainAfter, chainEntries, encodeFields, entryFields, entryHash, GENESIS, type LedgerEntry } from './entry.ts';
 import { headBytes, headHash, isSignedBy, type LedgerHead, NO_HEAD } from './head.ts';
 import { inclusionPath, merkleRoot, rootOfPath } from './merkle.ts';
 import { type InclusionProof, problemOf } from './proof.ts';
@@ -72,6 +72,17 @@ describe('what is hashed', () => {
     const names = Object.keys(head) as (keyof LedgerHead)[];
     const heads = names.map((name) => hex(headHash({ ...head, [name]: '9' })));
     expect(new Set([...heads, hex(headHash(head))]).size).toBe(names.length + 1);
+  });
+
+  it('is the same for a batch at once as for one after the other', () => {
+    const transfers = Array.from({ length: 5 }, (_, i) => ({ ...entry, id: transferId({ ...entry, life: i + 1 }) }));
+    const tail = { number: 41n, chain: hash('sha256', 'before', 'buffer') };
+    const hashes = transfers.map((transfer, i) => entryHash({ ...transfer, number: 42n + BigInt(i) }));
+    expect(chainEntries(tail, transfers, entry)).toEqual({
+      hashes: Buffer.concat(hashes),
+      tail: { number: 46n, chain: hashes.reduce(chainAfter, tail.chain) },
+    });
+    expect(chainEntries(tail, [], entry)).toEqual({ hashes: Buffer.alloc(0), tail });
   });
 
   it('never reads two lists of fields as one', () => {

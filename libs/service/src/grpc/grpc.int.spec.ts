@@ -27,6 +27,7 @@ import { refusalOf, toRpcException } from './refusal-status.ts';
 import { filesOf } from './reflection.ts';
 import { SharedGrpcServer } from './shared-server.ts';
 import { inBatches, requestsOf } from './streams.ts';
+import { UnaskedLedgerRpcs, UnaskedSettlementRpcs } from './unasked-rpcs.fixture.ts';
 
 const BEYOND_NUMBER = 9_007_199_254_740_993n;
 const DESCRIPTORS = new URL('../../../contracts/src/generated/descriptors.binpb', import.meta.url);
@@ -60,18 +61,6 @@ class LedgerRpcs {
   listEntries(): ledgerV1.ListEntriesResponse {
     return { entries: [], nextPageToken: '' };
   }
-  @GrpcMethod('LedgerService', 'listBalances')
-  listBalances(): ledgerV1.ListBalancesResponse {
-    return { accounts: [], nextPageToken: '', throughEntry: 0n };
-  }
-  @GrpcMethod('LedgerService', 'getStatement')
-  getStatement(): ledgerV1.Statement {
-    return { entries: [], nextPageToken: '' };
-  }
-  @GrpcMethod('LedgerService', 'streamStatement')
-  async *streamStatement(): AsyncGenerator<ledgerV1.StatementPart> {
-    yield { csv: '' };
-  }
   @GrpcMethod('LedgerService', 'getInclusionProof')
   getInclusionProof(): ledgerV1.InclusionProof {
     return { entry: undefined, path: [], head: undefined };
@@ -82,7 +71,7 @@ class LedgerRpcs {
   }
 }
 
-@Module({ controllers: [LedgerRpcs] })
+@Module({ controllers: [LedgerRpcs, UnaskedLedgerRpcs] })
 class LedgerModule {}
 
 const settlement = (id: string): settlementV1.Settlement => settlementV1.Settlement.fromPartial({ settlementId: id });
@@ -170,7 +159,7 @@ class SettlementRpcs {
   }
 }
 
-@Module({ controllers: [SettlementRpcs] })
+@Module({ controllers: [SettlementRpcs, UnaskedSettlementRpcs] })
 class SettlementModule {}
 
 const LEDGER = { 'finality.ledger.v1.LedgerService': ledgerV1.LedgerServiceService };
@@ -411,7 +400,7 @@ describe('the server', () => {
   });
 
   test('doesn’t start with an RPC that nobody handles', async () => {
-    @Module({ controllers: [LedgerRpcs] })
+    @Module({ controllers: [LedgerRpcs, UnaskedLedgerRpcs] })
     class Incomplete {}
     const server = new SharedGrpcServer({
       host: '127.0.0.1',

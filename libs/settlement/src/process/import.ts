@@ -57,10 +57,13 @@ const PAYABLE: readonly LivingSettlement['status'][] = [
 
 /** A settlement that was accepted after the copy was made, and paid: it is taken up where its payout begins. Known already: nothing happens. */
 export function adoptSettlement(book: Book, terms: Terms, receivedAt: Instant): void {
-  const { settlementId } = terms;
+  const { settlementId, reverses } = terms;
   if (book.settlements.get(settlementId).status !== 'none') return;
   const confirmations = payoutConfirmations(book, terms, false);
   book.settlements.record(settlementId, { type: 'settlement_received', at: receivedAt, terms, ...confirmations });
+  // What was signed later has the original before it in the journal; one that never was on the chain may be lost.
+  if (reverses !== undefined && book.settlements.get(reverses).status !== 'none')
+    book.settlements.record(reverses, { type: 'reversal_requested', at: book.now, reversalId: settlementId });
 }
 
 /**

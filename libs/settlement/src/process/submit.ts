@@ -27,6 +27,8 @@ export interface Submission {
   readonly submittedBy: string;
   /** Which of the payer's wallets pays on-chain. */
   readonly payerWalletId?: string;
+  /** Only for what {@link reverse} asks for. */
+  readonly reverses?: string;
 }
 
 /** No output below this is relayed for every kind of script a payee's wallet can have (P2TR's dust limit). */

@@ -22,6 +22,7 @@ export const ACTION_WEIGHTS = {
   rescan: 1,
   notice: 3,
   submit: 8,
+  reverse: 3,
   share: 2,
   verdict: 6,
   deposit_verdict: 6,

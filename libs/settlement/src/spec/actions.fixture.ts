@@ -90,6 +90,8 @@ function business(world: World, { kind, a, b, c }: Action): void {
         INSTITUTIONS[1 + (b % 2)]!,
         pick(AMOUNTS, c)!,
       );
+    case 'reverse':
+      return reverse(world, a, b, c);
     case 'verdict': {
       const id = pick(settlementsIn(world, 'screening'), a) ?? pick(book.settlements.ids(), a);
       return id === undefined ? undefined : world.screen('settlement', id, bit(b, 0) ? 'risk' : 'aml', recommend(c));
@@ -316,6 +318,21 @@ export function tellAll(world: World): void {
     const waiting = [...world.chain.mempool.values()];
     if (!waiting.some((other) => other.spends.some((o) => tx.spends.includes(o)))) world.chain.accept(tx);
   }
+}
+
+/** Mostly of what is settled, and not too much of it. */
+function reverse(world: World, a: number, b: number, c: number): void {
+  const id =
+    pick(settlementsIn(world, bit(c, 4) || bit(c, 5) ? 'settled' : 'executing'), a) ??
+    pick(world.book.settlements.ids(), a);
+  if (id === undefined) return;
+  const { amountSats } = living(world.book.settlements.get(id)).terms;
+  const amount = [amountSats, amountSats / 2n + 1n, amountSats / 3n + 1n, amountSats + 1n][b % 4]!;
+  world.reverse(
+    id,
+    amount,
+    bit(c, 0) ? undefined : (['centralized', 'bilateral', 'blockchain'] as const)[(b >> 2) % 3]!,
+  );
 }
 
 function submit(world: World, a: number, b: number, c: number): void {

@@ -12,6 +12,7 @@ import { offer, signed, signingRefused } from '../process/offer.ts';
 import { type AddedSignatures, addSignatures, preparePayout } from '../process/psbt.ts';
 import { coinsReleased, confirmRelease, proposeRelease, type ReleaseRequest } from '../process/release.ts';
 import { reserve } from '../process/reserve.ts';
+import { type Reversal, reverse } from '../process/reverse.ts';
 import {
   attributeDeposits,
   depositAssessed,
@@ -37,6 +38,7 @@ import type { MemoryBook } from './memory-book.fixture.ts';
 /** What the settlement service is told or asked, in the shape in which its store gets it. */
 export type Command =
   | { readonly type: 'submit'; readonly submission: Submission }
+  | { readonly type: 'reverse'; readonly reversal: Reversal }
   | { readonly type: 'cancel'; readonly settlementId: string; readonly reason: string; readonly caller: Principal }
   | { readonly type: 'review'; readonly review: Review }
   | { readonly type: 'review_deposit'; readonly review: DepositReview }
@@ -99,6 +101,8 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
   switch (command.type) {
     case 'submit':
       return reasonOf(submit(book, command.submission));
+    case 'reverse':
+      return reasonOf(reverse(book, command.reversal));
     case 'cancel':
       return reasonOf(cancel(book, command.settlementId, command.reason, command.caller.keyId));
     case 'confirm_incident':
@@ -132,6 +136,7 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
 
 type Asked =
   | 'submit'
+  | 'reverse'
   | 'cancel'
   | 'bump'
   | 'prepare_psbt'

@@ -30,6 +30,7 @@ import {
   type VersionPayout,
   versionNumbered,
 } from '../lineage.ts';
+import { reversedSats } from '../process/reverse.ts';
 import { keepsChange, leftOver } from '../process/requeue.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
@@ -42,6 +43,29 @@ export function checkWorld(world: World): void {
   checkClaims(world.book);
   checkReleased(world);
   checkLimits(world.book);
+  checkReversals(world.book);
+}
+
+/** Linked both ways, never of a reversal, and never more than there was to be paid back. */
+function checkReversals(book: MemoryBook): void {
+  for (const settlement of book.settlements.all()) {
+    if (settlement.status === 'none') continue;
+    const { terms, reversals, settledTimes } = settlement;
+    const { settlementId, reverses } = terms;
+    if (reverses !== undefined)
+      expect(living(book.settlements.get(reverses)).reversals, settlementId).toContain(settlementId);
+    if (reversals.length === 0) continue;
+    expect(settledTimes, settlementId).toBeGreaterThan(0);
+    expect(reverses, settlementId).toBeUndefined();
+    const all = reversals.map((id) => living(book.settlements.get(id)));
+    for (const { terms: back } of all)
+      expect(back).toMatchObject({ reverses: settlementId, from: terms.to, to: terms.from });
+    expect(reversedSats(book, settlementId), settlementId).toBeLessThanOrEqual(terms.amountSats);
+    const paidBack = all
+      .filter(({ status }) => status === 'settled')
+      .reduce((sum, back) => sum + back.terms.amountSats, 0n);
+    expect(paidBack, settlementId).toBeLessThanOrEqual(terms.amountSats);
+  }
 }
 
 /** Every balance is what the states of settlements, deposits and coins say, by the definitions of DESIGN 6 and nothing else. */

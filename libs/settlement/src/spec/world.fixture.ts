@@ -13,7 +13,7 @@ import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
 import { latest, type LineagePlan, offered, type OfferedVersion } from '../lineage.ts';
 import type { SettlementPolicy } from '../policy.ts';
-import type { Assessment, Mode, Recommendation } from '../settlement.ts';
+import { type Assessment, living, type Mode, type Recommendation } from '../settlement.ts';
 import { apply, type Command } from './commands.fixture.ts';
 import { MemoryBook } from './memory-book.fixture.ts';
 import { foreignScript, WorldWatcher } from './world-watcher.fixture.ts';
@@ -256,6 +256,28 @@ export class World {
       ...(destinationId !== undefined && { destinationId }),
     };
     this.tell({ type: 'submit', submission });
+    return settlementId;
+  }
+
+  /** The payee pays it back, or a part of it. @returns the reversal's id */
+  reverse(reverses: string, amountSats: bigint, mode?: Mode): string {
+    const { terms, settledTimes } = living(this.book.settlements.get(reverses));
+    this.#submitted += 1;
+    const settlementId = `s-${this.#submitted}`;
+    const reversal = {
+      settlementId,
+      reverses,
+      from: terms.to,
+      to: terms.from,
+      amountSats: amountSats as Sats,
+      mode: mode ?? terms.mode,
+      feeBearer: 'payer' as const,
+      referenceId: '',
+      idempotencyKey: `key of ${settlementId}`,
+      submittedBy: 'k',
+    };
+    const cause = `settlement/${reverses}${settledTimes > 0 ? ' settlement_settled' : ''}`;
+    this.tell({ type: 'reverse', reversal }, cause);
     return settlementId;
   }
 

@@ -293,6 +293,11 @@ async function goodRequests(
       { idempotency_key: '', settlement_id, reason: 'changed our mind' },
       'FAILED_PRECONDITION',
     ),
+    ReverseSettlement: by('payee')(settlements.reverseSettlement, settlementV1.ReverseSettlementRequest, {
+      idempotency_key: '',
+      settlement_id,
+      amount_sats: '1',
+    }),
     ListIncidents: asOperator(operations.listIncidents, settlementV1.ListIncidentsRequest, {}),
     ConfirmIncident: asOperator(
       operations.confirmIncident,

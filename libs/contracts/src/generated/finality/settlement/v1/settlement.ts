@@ -278,7 +278,15 @@ export interface Settlement {
     | undefined;
   /** Where the payee is paid outside the platform: its destination, as it was when the settlement was submitted. */
   destinationId?: string | undefined;
-  destinationAddress?: string | undefined;
+  destinationAddress?:
+    | string
+    | undefined;
+  /** The settlement that this one pays back, or a part of. */
+  reverses?:
+    | string
+    | undefined;
+  /** Settlements that pay this one back, or were to, oldest first. Whoever watches learns of them by themselves: they name what they reverse. */
+  reversedBy: string[];
 }
 
 export interface SettlementTransition {
@@ -311,6 +319,8 @@ function createBaseSettlement(): Settlement {
     waitsFor: undefined,
     destinationId: undefined,
     destinationAddress: undefined,
+    reverses: undefined,
+    reversedBy: [],
   };
 }
 
@@ -393,6 +403,12 @@ export const Settlement: MessageFns<Settlement> = {
     }
     if (message.destinationAddress !== undefined) {
       writer.uint32(330).string(message.destinationAddress);
+    }
+    if (message.reverses !== undefined) {
+      writer.uint32(418).string(message.reverses);
+    }
+    for (const v of message.reversedBy) {
+      writer.uint32(426).string(v!);
     }
     return writer;
   },
@@ -586,6 +602,22 @@ export const Settlement: MessageFns<Settlement> = {
             message.destinationAddress = reader.string();
             continue;
           }
+          case 52: {
+            if (tag !== 418) {
+              break;
+            }
+
+            message.reverses = reader.string();
+            continue;
+          }
+          case 53: {
+            if (tag !== 426) {
+              break;
+            }
+
+            message.reversedBy.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -688,6 +720,12 @@ export const Settlement: MessageFns<Settlement> = {
         : isSet(object.destination_address)
         ? globalThis.String(object.destination_address)
         : undefined,
+      reverses: isSet(object.reverses) ? globalThis.String(object.reverses) : undefined,
+      reversedBy: globalThis.Array.isArray(object?.reversedBy)
+        ? object.reversedBy.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.reversed_by)
+        ? object.reversed_by.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -759,6 +797,12 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.destinationAddress !== undefined) {
       obj.destinationAddress = message.destinationAddress;
     }
+    if (message.reverses !== undefined) {
+      obj.reverses = message.reverses;
+    }
+    if (message.reversedBy?.length) {
+      obj.reversedBy = message.reversedBy;
+    }
     return obj;
   },
 
@@ -799,6 +843,8 @@ export const Settlement: MessageFns<Settlement> = {
     message.waitsFor = object.waitsFor ?? undefined;
     message.destinationId = object.destinationId ?? undefined;
     message.destinationAddress = object.destinationAddress ?? undefined;
+    message.reverses = object.reverses ?? undefined;
+    message.reversedBy = object.reversedBy?.map((e) => e) || [];
     return message;
   },
 };

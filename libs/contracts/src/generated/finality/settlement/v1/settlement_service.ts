@@ -178,6 +178,22 @@ export interface CancelSettlementRequest {
   reason: string;
 }
 
+export interface ReverseSettlementRequest {
+  /** 1 to 128 characters, kept for ever. It is one of the institution that pays back, whoever asks for it. */
+  idempotencyKey: string;
+  /** The settlement to be paid back. */
+  settlementId: string;
+  /** 0: all of it. */
+  amountSats: bigint;
+  /** Unspecified: that of the original. */
+  settlementMode: SettlementMode;
+  /** As in SubmitSettlementRequest; empty: that of the original. */
+  referenceId: string;
+  /** As in SubmitSettlementRequest, of the institution that pays back. */
+  feePayer?: FeePayer | undefined;
+  payerWalletId?: string | undefined;
+}
+
 export interface EstimateFeesRequest {
 }
 
@@ -1479,6 +1495,212 @@ export const CancelSettlementRequest: MessageFns<CancelSettlementRequest> = {
   },
 };
 
+function createBaseReverseSettlementRequest(): ReverseSettlementRequest {
+  return {
+    idempotencyKey: "",
+    settlementId: "",
+    amountSats: 0n,
+    settlementMode: 0,
+    referenceId: "",
+    feePayer: undefined,
+    payerWalletId: undefined,
+  };
+}
+
+export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
+  encode(message: ReverseSettlementRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.settlementId !== "") {
+      writer.uint32(18).string(message.settlementId);
+    }
+    if (message.amountSats !== 0n) {
+      if (BigInt.asIntN(64, message.amountSats) !== message.amountSats) {
+        throw new globalThis.Error("value provided for field message.amountSats of type int64 too large");
+      }
+      writer.uint32(24).int64(message.amountSats);
+    }
+    if (message.settlementMode !== 0) {
+      writer.uint32(32).int32(message.settlementMode);
+    }
+    if (message.referenceId !== "") {
+      writer.uint32(42).string(message.referenceId);
+    }
+    if (message.feePayer !== undefined) {
+      writer.uint32(48).int32(message.feePayer);
+    }
+    if (message.payerWalletId !== undefined) {
+      writer.uint32(58).string(message.payerWalletId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReverseSettlementRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReverseSettlementRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.settlementId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.amountSats = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.settlementMode = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.referenceId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.feePayer = reader.int32() as any;
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.payerWalletId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReverseSettlementRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      settlementId: isSet(object.settlementId)
+        ? globalThis.String(object.settlementId)
+        : isSet(object.settlement_id)
+        ? globalThis.String(object.settlement_id)
+        : "",
+      amountSats: isSet(object.amountSats)
+        ? BigInt(object.amountSats)
+        : isSet(object.amount_sats)
+        ? BigInt(object.amount_sats)
+        : 0n,
+      settlementMode: isSet(object.settlementMode)
+        ? settlementModeFromJSON(object.settlementMode)
+        : isSet(object.settlement_mode)
+        ? settlementModeFromJSON(object.settlement_mode)
+        : 0,
+      referenceId: isSet(object.referenceId)
+        ? globalThis.String(object.referenceId)
+        : isSet(object.reference_id)
+        ? globalThis.String(object.reference_id)
+        : "",
+      feePayer: isSet(object.feePayer)
+        ? feePayerFromJSON(object.feePayer)
+        : isSet(object.fee_payer)
+        ? feePayerFromJSON(object.fee_payer)
+        : undefined,
+      payerWalletId: isSet(object.payerWalletId)
+        ? globalThis.String(object.payerWalletId)
+        : isSet(object.payer_wallet_id)
+        ? globalThis.String(object.payer_wallet_id)
+        : undefined,
+    };
+  },
+
+  toJSON(message: ReverseSettlementRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.settlementId !== "") {
+      obj.settlementId = message.settlementId;
+    }
+    if (message.amountSats !== 0n) {
+      obj.amountSats = message.amountSats.toString();
+    }
+    if (message.settlementMode !== 0) {
+      obj.settlementMode = settlementModeToJSON(message.settlementMode);
+    }
+    if (message.referenceId !== "") {
+      obj.referenceId = message.referenceId;
+    }
+    if (message.feePayer !== undefined) {
+      obj.feePayer = feePayerToJSON(message.feePayer);
+    }
+    if (message.payerWalletId !== undefined) {
+      obj.payerWalletId = message.payerWalletId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReverseSettlementRequest>, I>>(base?: I): ReverseSettlementRequest {
+    return ReverseSettlementRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReverseSettlementRequest>, I>>(object: I): ReverseSettlementRequest {
+    const message = createBaseReverseSettlementRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.settlementId = object.settlementId ?? "";
+    message.amountSats = (object.amountSats !== undefined && object.amountSats !== null)
+      ? BigInt(object.amountSats)
+      : 0n;
+    message.settlementMode = object.settlementMode ?? 0;
+    message.referenceId = object.referenceId ?? "";
+    message.feePayer = object.feePayer ?? undefined;
+    message.payerWalletId = object.payerWalletId ?? undefined;
+    return message;
+  },
+};
+
 function createBaseEstimateFeesRequest(): EstimateFeesRequest {
   return {};
 }
@@ -2620,6 +2842,20 @@ export const SettlementServiceService = {
     responseDeserialize: (value: Buffer): Settlement => Settlement.decode(value),
   },
   /**
+   * By the payee of a settled settlement, or an operator for it: pays it back, in whole or in part, by a new settlement in the opposite direction, which is screened,
+   * reviewed and paid as any other. All reversals of a settlement together never exceed its amount; those that came to nothing don't count. A reversal can't be reversed.
+   */
+  reverseSettlement: {
+    path: "/finality.settlement.v1.SettlementService/ReverseSettlement" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReverseSettlementRequest): Buffer =>
+      Buffer.from(ReverseSettlementRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReverseSettlementRequest => ReverseSettlementRequest.decode(value),
+    responseSerialize: (value: Settlement): Buffer => Buffer.from(Settlement.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Settlement => Settlement.decode(value),
+  },
+  /**
    * By the payer or an operator: replaces the transaction of a settlement that is executing by one that pays a higher fee to the network,
    * within the fee cap. It happens by itself when a transaction is in no block for too long. All settlements that share the transaction gain.
    */
@@ -2732,6 +2968,11 @@ export interface SettlementServiceServer extends UntypedServiceImplementation {
    */
   cancelSettlement: handleUnaryCall<CancelSettlementRequest, Settlement>;
   /**
+   * By the payee of a settled settlement, or an operator for it: pays it back, in whole or in part, by a new settlement in the opposite direction, which is screened,
+   * reviewed and paid as any other. All reversals of a settlement together never exceed its amount; those that came to nothing don't count. A reversal can't be reversed.
+   */
+  reverseSettlement: handleUnaryCall<ReverseSettlementRequest, Settlement>;
+  /**
    * By the payer or an operator: replaces the transaction of a settlement that is executing by one that pays a higher fee to the network,
    * within the fee cap. It happens by itself when a transaction is in no block for too long. All settlements that share the transaction gain.
    */
@@ -2831,6 +3072,25 @@ export interface SettlementServiceClient extends Client {
   ): ClientUnaryCall;
   cancelSettlement(
     request: CancelSettlementRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Settlement) => void,
+  ): ClientUnaryCall;
+  /**
+   * By the payee of a settled settlement, or an operator for it: pays it back, in whole or in part, by a new settlement in the opposite direction, which is screened,
+   * reviewed and paid as any other. All reversals of a settlement together never exceed its amount; those that came to nothing don't count. A reversal can't be reversed.
+   */
+  reverseSettlement(
+    request: ReverseSettlementRequest,
+    callback: (error: ServiceError | null, response: Settlement) => void,
+  ): ClientUnaryCall;
+  reverseSettlement(
+    request: ReverseSettlementRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Settlement) => void,
+  ): ClientUnaryCall;
+  reverseSettlement(
+    request: ReverseSettlementRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Settlement) => void,

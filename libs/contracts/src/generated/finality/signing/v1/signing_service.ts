@@ -236,6 +236,10 @@ export interface RequestedSettlement {
   feeSats: bigint;
   droppedSats: bigint;
   feeReservedSats: bigint;
+  /** The settlement that it pays back. */
+  reverses?:
+    | string
+    | undefined;
   /** The wallet that was asked to pay, where one was named. */
   payerWalletId?: string | undefined;
 }
@@ -3406,6 +3410,7 @@ function createBaseRequestedSettlement(): RequestedSettlement {
     feeSats: 0n,
     droppedSats: 0n,
     feeReservedSats: 0n,
+    reverses: undefined,
     payerWalletId: undefined,
   };
 }
@@ -3456,6 +3461,9 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
         throw new globalThis.Error("value provided for field message.feeReservedSats of type int64 too large");
       }
       writer.uint32(96).int64(message.feeReservedSats);
+    }
+    if (message.reverses !== undefined) {
+      writer.uint32(242).string(message.reverses);
     }
     if (message.payerWalletId !== undefined) {
       writer.uint32(106).string(message.payerWalletId);
@@ -3572,6 +3580,14 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
             message.feeReservedSats = reader.int64() as bigint;
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.reverses = reader.string();
+            continue;
+          }
           case 13: {
             if (tag !== 106) {
               break;
@@ -3646,6 +3662,7 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
         : isSet(object.fee_reserved_sats)
         ? BigInt(object.fee_reserved_sats)
         : 0n,
+      reverses: isSet(object.reverses) ? globalThis.String(object.reverses) : undefined,
       payerWalletId: isSet(object.payerWalletId)
         ? globalThis.String(object.payerWalletId)
         : isSet(object.payer_wallet_id)
@@ -3692,6 +3709,9 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     if (message.feeReservedSats !== 0n) {
       obj.feeReservedSats = message.feeReservedSats.toString();
     }
+    if (message.reverses !== undefined) {
+      obj.reverses = message.reverses;
+    }
     if (message.payerWalletId !== undefined) {
       obj.payerWalletId = message.payerWalletId;
     }
@@ -3721,6 +3741,7 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     message.feeReservedSats = (object.feeReservedSats !== undefined && object.feeReservedSats !== null)
       ? BigInt(object.feeReservedSats)
       : 0n;
+    message.reverses = object.reverses ?? undefined;
     message.payerWalletId = object.payerWalletId ?? undefined;
     return message;
   },

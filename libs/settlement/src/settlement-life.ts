@@ -1,0 +1,57 @@
+import { assert, type Instant } from '@finality/kernel';
+import type { ConfirmationDecision } from './confirmation-policy.ts';
+import { NEXT_STATES } from './settlement-states.ts';
+import type { Assessment, FundingSource, LivingSettlement, SettlementStatus, Terms } from './settlement.ts';
+
+export interface Transition {
+  readonly status: SettlementStatus;
+  readonly at: Instant;
+  readonly reason: string;
+}
+
+/** What a settlement has in every state. */
+export interface Life {
+  readonly terms: Terms;
+  /** Missing: final at once. */
+  readonly confirmations?: ConfirmationDecision;
+  readonly sources: readonly FundingSource[];
+  readonly risk?: Assessment;
+  readonly aml?: Assessment;
+  readonly transitions: readonly Transition[];
+  readonly createdAt: Instant;
+  readonly updatedAt: Instant;
+  /** How often liquidity has been reserved for it: the life of those transfers. */
+  readonly reservedTimes: number;
+  /** How often it has become settled: the life of the transfers that say so. */
+  readonly settledTimes: number;
+  /** The payer wants it back, and a transaction may pay it still. */
+  readonly cancelling?: { readonly reason: string; readonly by: string };
+  /** Settlements that were asked for to pay it back, in whole or in part, oldest first. */
+  readonly reversals: readonly string[];
+}
+
+/** In another state now. A step that isn't in the table is a bug and throws. */
+export function move(state: LivingSettlement, to: SettlementStatus, at: Instant, reason = ''): Life {
+  assert(NEXT_STATES[state.status].includes(to), `a settlement can't go from ${state.status} to ${to}`);
+  return { ...again(state, at), transitions: [...state.transitions, { status: to, at, reason }] };
+}
+
+/** What a settlement keeps whatever state it is in. */
+export function again(state: LivingSettlement, at: Instant): Life {
+  const { terms, confirmations, sources, risk, aml, transitions, createdAt, ...more } = state;
+  const { reservedTimes, settledTimes, cancelling, reversals } = more;
+  return {
+    terms,
+    ...(confirmations === undefined ? {} : { confirmations }),
+    sources,
+    ...(risk === undefined ? {} : { risk }),
+    ...(aml === undefined ? {} : { aml }),
+    transitions,
+    createdAt,
+    updatedAt: at,
+    reservedTimes,
+    settledTimes,
+    reversals,
+    ...(cancelling === undefined ? {} : { cancelling }),
+  };
+}
