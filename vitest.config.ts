@@ -4,7 +4,7 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 /** The kind of a test is its suffix; `.spec.ts` without another is pure. Kinds run one after the other, the quick ones first. */
 const KINDS = [
   { name: 'unit', suffix: '.spec.ts', testTimeout: 30_000, hookTimeout: 60_000, maxWorkers: 2 },
-  { name: 'int', suffix: '.int.spec.ts', testTimeout: 60_000, hookTimeout: 120_000, maxWorkers: 3 },
+  { name: 'int', suffix: '.int.spec.ts', testTimeout: 60_000, hookTimeout: 120_000, maxWorkers: 4 },
   { name: 'sim', suffix: '.sim.spec.ts', testTimeout: 300_000, hookTimeout: 120_000, maxWorkers: 2 },
   { name: 'e2e', suffix: '.e2e.spec.ts', testTimeout: 300_000, hookTimeout: 300_000, maxWorkers: 2 },
   // Of those the ones that keep two cores busy by themselves: many processes, kills, start and end of the whole platform.

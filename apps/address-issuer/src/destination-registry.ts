@@ -3,6 +3,8 @@ import {
   type Destination,
   type KnownDestination,
   looksLike,
+  needsSignatory,
+  type NotedSignatory,
   unknownDestination,
 } from '@finality/address';
 import type { Network } from '@finality/bitcoin';
@@ -54,18 +56,51 @@ export class DestinationRegistry {
     this.#options = options;
   }
 
-  /** @returns since when */
-  async registerSignatory(request: signingV1.RegisterSignatoryRequest, by: Doer, asked: Asked): Promise<Instant> {
+  async registerSignatory(
+    request: signingV1.RegisterSignatoryRequest,
+    by: Doer,
+    asked: Asked,
+  ): Promise<NotedSignatory> {
     const { institutionId, address, proof, endorsement } = request;
     await this.#patiently({ kind: 'check_institution', institutionId }, asked);
     await this.#options.signer.registerSignatory(request).catch(rethrowUnavailable);
     const nonces = [proof, endorsement].map((statement) => statement?.nonce ?? '').join(' ');
     const body: IssuerBody = { kind: 'note_signatory', institutionId, address, by: by.keyId };
     await this.#execute(body, asked, `${institutionId}/${address}`, { institution_id: institutionId, address, nonces });
+    return this.#signatory(institutionId, address);
+  }
+
+  /** The signer takes nothing that needs its word from then on; what is left of that is removed here. */
+  async revokeSignatory(request: signingV1.RevokeSignatoryRequest, by: Doer, asked: Asked): Promise<NotedSignatory> {
+    const { institutionId, address, revocation } = request;
+    await this.#patiently({ kind: 'check_institution', institutionId }, asked);
+    await this.#options.signer.revokeSignatory(request).catch(rethrowUnavailable);
+    const body: IssuerBody = { kind: 'note_revocation', institutionId, address, by: by.keyId };
+    const fields = { institution_id: institutionId, address, nonce: revocation?.nonce ?? '' };
+    await this.#execute(body, asked, `${institutionId}/${address}`, fields);
+    await this.#removeNeeding(institutionId, address, by, asked);
+    return this.#signatory(institutionId, address);
+  }
+
+  async #removeNeeding(institutionId: string, address: string, by: Doer, asked: Asked): Promise<void> {
+    const { pool, reader, runtime, signer, store } = this.#options;
+    const { rows } = await pool.query<{ destination_id: string }>(
+      'SELECT destination_id FROM destinations WHERE is_open AND institution_id = $1 ORDER BY destination_id',
+      [institutionId],
+    );
+    for (const { destination_id: destinationId } of rows) {
+      const { state } = await reader.loadState(destinationStream, destinationId);
+      if (!needsSignatory(state, address, runtime.now())) continue;
+      await signer.removeDestination({ destinationId, institutionId }).catch(rethrowUnavailable);
+      await execute(store, { body: { kind: 'remove_destination', destinationId, by: by.keyId }, cause: asked.cause });
+    }
+  }
+
+  async #signatory(institutionId: string, address: string): Promise<NotedSignatory> {
     const { state } = await this.#options.reader.loadState(signatoriesStream, institutionId);
     const noted = state.signatories.find((each) => each.address === address);
     assert(noted !== undefined, `${address} has been noted`);
-    return noted.registeredAt;
+    return noted;
   }
 
   async request(wanted: DestinationWanted, by: Doer, asked: Asked): Promise<KnownDestination> {

@@ -19,7 +19,12 @@ import { destinationStream, destinationStreamOf, signatoriesStream, signatoriesS
 export type DestinationBody =
   /** Whether anything may be done for it. */
   | { readonly kind: 'check_institution'; readonly institutionId: string }
-  | { readonly kind: 'note_signatory'; readonly institutionId: string; readonly address: string; readonly by: string }
+  | {
+      readonly kind: 'note_signatory' | 'note_revocation';
+      readonly institutionId: string;
+      readonly address: string;
+      readonly by: string;
+    }
   | {
       readonly kind: 'request_destination';
       readonly institutionId: string;
@@ -50,6 +55,7 @@ export type DestinationReply =
 const KINDS: readonly string[] = [
   'check_institution',
   'note_signatory',
+  'note_revocation',
   'request_destination',
   'review_destination',
   'approve_destination',
@@ -81,6 +87,7 @@ export function destinationStreamsOf(body: DestinationBody): readonly string[] {
     case 'check_institution':
       return [];
     case 'note_signatory':
+    case 'note_revocation':
       return [signatoriesStreamOf(body.institutionId)];
     case 'request_destination':
       return [destinationStreamOf(body.destination.destinationId)];
@@ -131,6 +138,14 @@ export function handleDestination(
       const { signatories } = batch.state(signatoriesStream, institutionId);
       const noted = { type: 'signatory_noted', institutionId, address, by, at: batch.now } as const;
       if (signatories.every((each) => each.address !== address)) batch.append(signatoriesStream, institutionId, noted);
+      return DONE;
+    }
+    case 'note_revocation': {
+      const { institutionId, address, by } = body;
+      const { signatories } = batch.state(signatoriesStream, institutionId);
+      const noted = { type: 'signatory_revocation_noted', institutionId, address, by, at: batch.now } as const;
+      const isThere = signatories.some((each) => each.address === address && each.revokedAt === undefined);
+      if (isThere) batch.append(signatoriesStream, institutionId, noted);
       return DONE;
     }
     case 'request_destination':

@@ -133,6 +133,7 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
       case 'approve_destination':
       case 'remove_destination':
       case 'note_signatory':
+      case 'note_revocation':
         return handleDestination(body, world.destinations, batch, this.#network);
       case 'mark_used': {
         for (const use of body.uses) {
@@ -330,6 +331,7 @@ function walletsNamed(body: IssuerBody): readonly string[] {
     case 'issue_challenge':
     case 'check_institution':
     case 'note_signatory':
+    case 'note_revocation':
     case 'request_destination':
     case 'review_destination':
     case 'approve_destination':

@@ -22,6 +22,7 @@ export type SignerOfAccounts = Pick<
   | 'createAccount'
   | 'deriveScripts'
   | 'registerSignatory'
+  | 'revokeSignatory'
   | 'checkDestinationRequest'
   | 'registerDestination'
   | 'removeDestination'

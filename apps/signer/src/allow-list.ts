@@ -4,10 +4,12 @@ import {
   decideRegisterDestination,
   decideRegisterSignatory,
   decideRemoveDestination,
+  decideRevokeSignatory,
   type DestinationEvent,
   type RegisterDestination,
   type RegisterSignatory,
-  type SignatoryRegistered,
+  type RevokeSignatory,
+  type SignatoriesEvent,
   type SignedStatement,
   type StatementFacts,
 } from '@finality/signing';
@@ -17,6 +19,7 @@ import { destinationStream, destinationStreamOf, signatoriesStream, signatoriesS
 
 export type AllowListBody =
   | ({ readonly kind: 'register_signatory' } & RegisterSignatory)
+  | ({ readonly kind: 'revoke_signatory' } & RevokeSignatory)
   | ({ readonly kind: 'register_destination' } & RegisterDestination)
   | { readonly kind: 'remove_destination'; readonly institutionId: string; readonly destinationId: string };
 
@@ -31,6 +34,7 @@ export type UsedNonces = Set<string>;
 
 const KINDS: readonly string[] = [
   'register_signatory',
+  'revoke_signatory',
   'register_destination',
   'remove_destination',
 ] satisfies readonly AllowListBody['kind'][];
@@ -39,7 +43,7 @@ export const isAllowListBody = (body: { readonly kind: string }): body is AllowL
 
 export function streamsOf(body: AllowListBody): readonly string[] {
   const signatories = signatoriesStreamOf(body.institutionId);
-  return body.kind === 'register_signatory' ? [signatories] : [signatories, destinationStreamOf(body.destinationId)];
+  return 'destinationId' in body ? [signatories, destinationStreamOf(body.destinationId)] : [signatories];
 }
 
 export function decideAllowList(
@@ -58,11 +62,17 @@ export function decideAllowList(
   };
   switch (body.kind) {
     case 'register_signatory':
-      return handled(decideRegisterSignatory(body, signatories, facts), (events) => {
+    case 'revoke_signatory': {
+      const decision: Decision<SignatoriesEvent, Refusal> =
+        body.kind === 'register_signatory'
+          ? decideRegisterSignatory(body, signatories, facts)
+          : decideRevokeSignatory(body, signatories, facts);
+      return handled(decision, (events) => {
         if (events.length > 0) batch.append(signatoriesStream, institutionId, ...events);
         note(used, events);
         return { kind: 'done' };
       });
+    }
     case 'register_destination':
     case 'remove_destination': {
       const before = batch.state(destinationStream, body.destinationId);
@@ -125,13 +135,15 @@ export async function writeUsedNonces(session: Session, events: readonly StoredE
   ]);
 }
 
-type ListEvent = SignatoryRegistered | DestinationEvent;
+type ListEvent = SignatoriesEvent | DestinationEvent;
 
 function noncesOf(event: ListEvent): readonly Nonce[] {
   if (event.type === 'signatory_registered') {
     const { institutionId, proof, endorsement } = event;
     return [proof, ...(endorsement ? [endorsement] : [])].map(({ nonce }) => ({ institutionId, nonce }));
   }
+  if (event.type === 'signatory_revoked')
+    return [{ institutionId: event.institutionId, nonce: event.revocation.nonce }];
   if (event.type !== 'destination_registered') return [];
   const { institutionId } = event.destination;
   return [event.request, event.approval].map(({ nonce }) => ({ institutionId, nonce }));
@@ -139,6 +151,7 @@ function noncesOf(event: ListEvent): readonly Nonce[] {
 
 function statementsIn(body: AllowListBody): readonly SignedStatement[] {
   if (body.kind === 'register_signatory') return [body.proof, ...(body.endorsement ? [body.endorsement] : [])];
+  if (body.kind === 'revoke_signatory') return [body.revocation];
   return body.kind === 'register_destination' ? [body.request, body.approval] : [];
 }
 

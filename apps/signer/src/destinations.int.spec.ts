@@ -209,4 +209,24 @@ describe('signatories', () => {
     const approval = signed(eve, 'approve destination', request.address);
     expect(await outcomeOf(signer.port.registerDestination({ ...request, approval }))).toBe('done');
   });
+
+  it('that are revoked count no more: not for what waits, nor for what cools', async () => {
+    const cooling = await listed();
+    const { request } = asking();
+    const byEve = signed(eve, 'approve destination', request.address);
+    const revocation = signed(ann, 'revoke signatory', bob.address);
+    const revoking = { institutionId: PAYEE, address: bob.address, revocation };
+    expect(await outcomeOf(signer.port.revokeSignatory({ ...revoking, institutionId: 'bank-c' }))).toBe(
+      'UNKNOWN_SIGNATORY',
+    );
+    expect(await outcomeOf(signer.port.revokeSignatory(revoking))).toBe('done');
+    expect(await outcomeOf(signer.port.revokeSignatory(revoking))).toBe('done');
+    expect(await outcomeOf(signer.port.registerDestination(request))).toBe('SIGNATORY_REVOKED');
+    const used = { ...joining(new TestSignatory(9)), endorsement: { ...revocation, signatory: ann.address } };
+    expect(await outcomeOf(signer.port.registerSignatory(used))).toBe('SIGNATURE_REPLAYED');
+    rig.runtime.advance(24 * HOUR_MS);
+    expect(await attemptOn(signer, paying(cooling))).toBe('DESTINATION_SIGNATORY_REVOKED');
+    expect(await checked(ref(cooling))).toEqual(['DESTINATION_SIGNATORY_REVOKED']);
+    expect(await outcomeOf(signer.port.registerDestination({ ...request, approval: byEve }))).toBe('REQUEST_EXPIRED');
+  });
 });

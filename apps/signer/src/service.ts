@@ -24,6 +24,7 @@ export const signerService: ServiceBlueprint<SignerEnv> = {
       raiseEpoch: ['settlement'],
       // Whoever asks for signatures doesn't get to say what may be paid.
       registerSignatory: ['address-issuer'],
+      revokeSignatory: ['address-issuer'],
       checkDestinationRequest: ['address-issuer'],
       registerDestination: ['address-issuer'],
       removeDestination: ['address-issuer'],

@@ -17,6 +17,7 @@ import {
   decideReleaseCoins,
   decideSigning,
   type DecisionRecord,
+  type DestinationOutput,
   isPaid,
   type KnownCoin,
   type LedgerHeadRefused,
@@ -53,6 +54,8 @@ import {
   ledgerHeadsStream,
   lineageStream,
   lineageStreamOf,
+  signatoriesStream,
+  signatoriesStreamOf,
 } from './streams.ts';
 import {
   type AllowListBody,
@@ -110,7 +113,8 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       ...(bodies.some(({ kind }) => kind === 'raise_epoch') ? [epochStreamKey] : []),
       ...wallets.map(accountStreamOf),
       ...[...requests, ...releases].map(({ lineageId }) => lineageStreamOf(lineageId)),
-      ...requests.flatMap(destinationsOf).map(destinationStreamOf),
+      ...requests.flatMap(destinationsOf).map(({ destinationId }) => destinationStreamOf(destinationId)),
+      ...requests.flatMap(destinationsOf).map(({ institutionId }) => signatoriesStreamOf(institutionId)),
       ...(bodies.some(({ kind }) => kind === 'sign_head') ? [`${ledgerHeadsStream.aggregate.name}/${LEDGER_ID}`] : []),
       ...bodies.flatMap((body) => (isAllowListBody(body) ? streamsOf(body) : [])),
     ]);
@@ -158,6 +162,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       case 'sign_head':
         return { kind: 'accepted', reply: acceptHead(body.head, batch) };
       case 'register_signatory':
+      case 'revoke_signatory':
       case 'register_destination':
       case 'remove_destination':
         return decideAllowList(body, world.usedNonces, batch, this.#options.allowList);
@@ -233,6 +238,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       scriptOf: (account, branch, index) => keyring.scriptOf(account, branch, index),
       indexHighest: (walletId, branch) => world.indexHighest(walletId, branch),
       destination: (destinationId) => batch.state(destinationStream, destinationId),
+      signatories: (institutionId) => batch.state(signatoriesStream, institutionId),
       now: batch.now,
       lineage,
       coin: (outpoint) => world.coin(outpoint),
@@ -288,8 +294,8 @@ function walletsOf(request: SigningRequest): readonly string[] {
   return [request.walletId, ...request.outputs.flatMap((output) => (output.kind === 'payee' ? [output.walletId] : []))];
 }
 
-const destinationsOf = ({ outputs }: SigningRequest): readonly string[] =>
-  outputs.flatMap((output) => (output.kind === 'destination' ? [output.destinationId] : []));
+const destinationsOf = ({ outputs }: SigningRequest): readonly DestinationOutput[] =>
+  outputs.flatMap((output) => (output.kind === 'destination' ? [output] : []));
 
 /** What the journal says, kept up to date within a batch. */
 export class SignerWorld {

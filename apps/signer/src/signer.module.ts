@@ -14,6 +14,7 @@ import { RegisterDestinationRpc } from './inbound/register-destination.rpc.ts';
 import { RegisterSignatoryRpc } from './inbound/register-signatory.rpc.ts';
 import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
 import { RemoveDestinationRpc } from './inbound/remove-destination.rpc.ts';
+import { RevokeSignatoryRpc } from './inbound/revoke-signatory.rpc.ts';
 import { SignLedgerHeadRpc } from './inbound/sign-ledger-head.rpc.ts';
 import { SignTransactionRpc } from './inbound/sign-transaction.rpc.ts';
 import { Keyring } from './keyring.ts';
@@ -42,6 +43,7 @@ const RPCS = [
   CheckDestinationsRpc,
   SignLedgerHeadRpc,
   ReleaseCoinsRpc,
+  RevokeSignatoryRpc,
 ];
 
 @Module({})
@@ -90,9 +92,10 @@ function portOf(
     CheckDestinationsRpc,
     SignLedgerHeadRpc,
     ReleaseCoinsRpc,
+    RevokeSignatoryRpc,
   ]
 ): SigningPort {
-  const [listSigned, raise, signatory, checkRequest, register, remove, check, head, release] = more;
+  const [listSigned, raise, signatory, checkRequest, register, remove, check, head, release, revoke] = more;
   return {
     createAccount: (request) => create.handle(request),
     deriveScripts: (request) => derive.handle(request),
@@ -107,5 +110,6 @@ function portOf(
     checkDestinations: (request) => check.handle(request),
     signLedgerHead: (request) => head.handle(request),
     releaseCoins: (request) => release.handle(request),
+    revokeSignatory: (request) => revoke.handle(request),
   };
 }

@@ -11,7 +11,7 @@ import {
   type DestinationState,
   signatoriesAggregate,
   type SignatoriesState,
-  type SignatoryRegistered,
+  type SignatoriesEvent,
   ledgerHeadsAggregate,
   type LedgerHeadsEvent,
   type LedgerHeadsState,
@@ -22,7 +22,7 @@ import {
 
 // The signer tells nobody anything by itself: it publishes no messages.
 
-export const signatoriesStream: StreamType<SignatoriesState, SignatoryRegistered> = {
+export const signatoriesStream: StreamType<SignatoriesState, SignatoriesEvent> = {
   aggregate: signatoriesAggregate,
   institutions: () => [],
   publish: () => [],

@@ -21,7 +21,13 @@ export type DestinationState =
       | { readonly status: 'pending' }
       /** `reason`: what a compliance officer has to look at first. */
       | { readonly status: 'held' | 'rejected'; readonly reason: string }
-      | { readonly status: 'listed'; readonly approvedBy: string; readonly usableAt: Instant }
+      /** `approval`: of the second signatory. */
+      | {
+          readonly status: 'listed';
+          readonly approvedBy: string;
+          readonly approval: SignedStatement;
+          readonly usableAt: Instant;
+        }
       | { readonly status: 'removed' }
     ));
 
@@ -68,7 +74,14 @@ export const destinationAggregate: Aggregate<DestinationState, DestinationEvent>
           : { status: 'rejected', destination, updatedAt, reason: event.reason };
       case 'destination_approved':
         assert(state.status === 'pending', `a destination that is ${state.status} isn't approved`);
-        return { status: 'listed', destination, updatedAt, approvedBy: event.by, usableAt: event.usableAt };
+        return {
+          status: 'listed',
+          destination,
+          updatedAt,
+          approvedBy: event.by,
+          approval: event.approval,
+          usableAt: event.usableAt,
+        };
       case 'destination_removed':
         return { status: 'removed', destination, updatedAt };
       default:
@@ -77,13 +90,37 @@ export const destinationAggregate: Aggregate<DestinationState, DestinationEvent>
   },
 };
 
+/** Whether it can be paid only if this signatory's word still counts: it isn't approved yet, or cools. */
+export function needsSignatory(state: DestinationState, address: string, now: Instant): boolean {
+  switch (state.status) {
+    case 'pending':
+    case 'held':
+      return state.destination.request.signatory === address;
+    case 'listed':
+      return (
+        now < state.usableAt &&
+        [state.destination.request, state.approval].some(({ signatory }) => signatory === address)
+      );
+    default:
+      return false;
+  }
+}
+
+/** Somebody who signs, or has signed, for an institution. */
+export interface NotedSignatory {
+  readonly address: string;
+  readonly registeredAt: Instant;
+  /** Missing while it signs. */
+  readonly revokedAt?: Instant;
+}
+
 /** Who signs for an institution, as the signer has taken them. */
 export interface SignatoriesState {
-  readonly signatories: readonly { readonly address: string; readonly registeredAt: Instant }[];
+  readonly signatories: readonly NotedSignatory[];
 }
 
 export interface SignatoryNoted {
-  readonly type: 'signatory_noted';
+  readonly type: 'signatory_noted' | 'signatory_revocation_noted';
   readonly institutionId: string;
   readonly address: string;
   readonly by: string;
@@ -94,7 +131,16 @@ export const signatoriesAggregate: Aggregate<SignatoriesState, SignatoryNoted> =
   name: 'signatories',
   initialState: { signatories: [] },
   evolve({ signatories }, event) {
-    assert(event.type === 'signatory_noted', `${event.type as string} isn't an event of signatories`);
-    return { signatories: [...signatories, { address: event.address, registeredAt: event.at }] };
+    const { address, at } = event;
+    switch (event.type) {
+      case 'signatory_noted':
+        return { signatories: [...signatories, { address, registeredAt: at }] };
+      case 'signatory_revocation_noted':
+        return {
+          signatories: signatories.map((each) => (each.address === address ? { ...each, revokedAt: at } : each)),
+        };
+      default:
+        return assertNever(event.type, 'event of signatories');
+    }
   },
 };

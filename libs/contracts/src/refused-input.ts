@@ -419,6 +419,16 @@ const DESTINATIONS: readonly RefusedInput[] = [
     },
   },
   invalid('RegisterSignatory', 'no proof', 'proof', { proof: null }),
+  invalid('RevokeSignatory', 'no signature', 'revocation', { revocation: null }),
+  invalid('RevokeSignatory', 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
+  {
+    rpc: 'RevokeSignatory',
+    input: 'by another institution',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'FOREIGN_INSTITUTION',
+    caller: 'stranger',
+  },
   {
     rpc: 'RegisterSignatory',
     input: 'without endorsement by an institution itself',

@@ -330,7 +330,7 @@ describe('verification', () => {
     });
   });
 
-  it('finds a post of more than was reserved', async () => {
+  it('finds a post of nothing, and one of more than was reserved', async () => {
     const pendingId = idOf('reserve', 's1');
     await batch(
       2n,
@@ -339,6 +339,11 @@ describe('verification', () => {
         pendings: [pendingId],
       },
     );
+    const resolved = await tampered(`UPDATE ledger_transfers SET pending_id = sha256('nothing') WHERE kind = 'post'`);
+    expect(resolved).toMatchObject({
+      difference: { field: 'pending_id', expected: 'a pending transfer', found: 'none' },
+    });
+    await tamper(keeper, `UPDATE ledger_transfers SET pending_id = decode('${pendingId}', 'hex') WHERE kind = 'post'`);
     expect(await tampered(`UPDATE ledger_transfers SET amount = 71 WHERE kind = 'post'`)).toMatchObject({
       difference: { subject: `transfer ${idOf('build', 's1')}`, field: 'amount', expected: 'at most 70', found: '71' },
     });

@@ -5,6 +5,7 @@ import {
   decideRegisterDestination,
   decideRegisterSignatory,
   decideRemoveDestination,
+  decideRevokeSignatory,
   destinationAggregate,
   type DestinationFacts,
   type DestinationState,
@@ -46,7 +47,7 @@ const facts = (over: Partial<DestinationFacts> = {}): DestinationFacts => ({
   now: NOW,
   network: 'regtest',
   domain: 'finality',
-  signatories: { signatories: [] },
+  signatories: signatoriesAggregate.initialState,
   coolingMs: COOLING_MS,
   isUsed: (nonce) => used.has(nonce),
   ...over,
@@ -106,8 +107,62 @@ describe('signatories', () => {
   });
 
   it('are a bounded number', () => {
-    const full = { signatories: Array.from({ length: SIGNATORIES_MAX }, () => both.signatories[0]!) };
+    const full = { revoked: [], signatories: Array.from({ length: SIGNATORIES_MAX }, () => both.signatories[0]!) };
     expect(outcome(joining(full, { endorsement: endorsed(ann) }))).toBe('TOO_MANY_SIGNATORIES');
+  });
+});
+
+describe('a signatory that is revoked', () => {
+  const three = joined(both, {
+    who: eve,
+    endorsement: ann.sign(about('endorse signatory', { address: eve.address }), SOON),
+  });
+  const revoking = (state: SignatoriesState, who = eve, by = ann, over: Partial<Statement> = {}) => {
+    const revocation = by.sign(about('revoke signatory', { address: who.address, ...over }), SOON);
+    return decideRevokeSignatory({ institutionId: INSTITUTION, address: who.address, revocation }, state, facts());
+  };
+  function revoked(state: SignatoriesState, who = eve, by = ann): SignatoriesState {
+    const decision = revoking(state, who, by);
+    if (decision.kind === 'refused') throw new Error(decision.refused.message);
+    return decision.events.reduce((before, event) => signatoriesAggregate.evolve(before, event), state);
+  }
+
+  it('is none from then on, and can’t come back', () => {
+    const state = revoked(three);
+    expect(state.signatories.map(({ address }) => address)).toEqual([ann.address, bob.address]);
+    expect(revoking(state)).toEqual({ kind: 'accepted', events: [] });
+    const endorsement = ann.sign(about('endorse signatory', { address: eve.address }), SOON);
+    expect(outcome(joining(state, { endorsement }))).toBe('SIGNATORY_REVOKED');
+  });
+
+  it('leaves no room for one that nobody endorses', () => {
+    const one = revoked(both, bob);
+    expect(outcome(joining(one))).toBe('ENDORSEMENT_REQUIRED');
+    const endorsement = ann.sign(about('endorse signatory', { address: eve.address }), SOON);
+    expect(outcome(joining(one, { endorsement }))).toBe('taken');
+  });
+
+  it.each([
+    ['by itself', () => revoking(three, eve, eve), 'REVOKED_BY_ITSELF'],
+    ['by nobody of theirs', () => revoking(three, eve, mallory), 'UNKNOWN_SIGNATORY'],
+    ['by one that is revoked', () => revoking(revoked(three, bob), eve, bob), 'SIGNATORY_REVOKED'],
+    ['that never was one', () => revoking(both, mallory), 'UNKNOWN_SIGNATORY'],
+    ['by a statement about another', () => revoking(three, eve, ann, { address: bob.address }), 'SIGNATURE_INVALID'],
+    ['by an endorsement', () => revoking(three, eve, ann, { purpose: 'endorse signatory' }), 'SIGNATURE_INVALID'],
+  ])('isn’t, %s', (_what, decide, reason) => {
+    expect(outcome(decide())).toBe(reason);
+  });
+
+  it('has asked for and approved nothing that isn’t usable by then', () => {
+    const state = revoked(both, bob);
+    expect(outcome(registering({}, destinationAggregate.initialState, facts({ signatories: state })))).toBe(
+      'SIGNATORY_REVOKED',
+    );
+    const ref = { institutionId: INSTITUTION, destinationId: 'd-1' };
+    const cooled = (NOW + COOLING_MS) as Instant;
+    expect(usableRefusal(registered(), ref, cooled, state)?.rule).toBe('DESTINATION_SIGNATORY_REVOKED');
+    const later = { ...state, revoked: [{ address: bob.address, at: cooled }] };
+    expect(usableRefusal(registered(), ref, cooled, later)).toBeUndefined();
   });
 });
 
@@ -149,11 +204,11 @@ describe('a destination', () => {
       usableAt: NOW + COOLING_MS,
     });
     const ref = { institutionId: INSTITUTION, destinationId: 'd-1' };
-    expect(usableRefusal(state, ref, (NOW + COOLING_MS - 1) as Instant)?.rule).toBe('DESTINATION_COOLING');
-    expect(usableRefusal(state, ref, (NOW + COOLING_MS) as Instant)).toBeUndefined();
+    expect(usableRefusal(state, ref, (NOW + COOLING_MS - 1) as Instant, both)?.rule).toBe('DESTINATION_COOLING');
+    expect(usableRefusal(state, ref, (NOW + COOLING_MS) as Instant, both)).toBeUndefined();
     const other = { ...ref, institutionId: 'bank-c' };
-    expect(usableRefusal(state, other, (NOW + COOLING_MS) as Instant)?.rule).toBe('UNKNOWN_DESTINATION');
-    expect(usableRefusal(destinationAggregate.initialState, ref, NOW)?.rule).toBe('UNKNOWN_DESTINATION');
+    expect(usableRefusal(state, other, (NOW + COOLING_MS) as Instant, both)?.rule).toBe('UNKNOWN_DESTINATION');
+    expect(usableRefusal(destinationAggregate.initialState, ref, NOW, both)?.rule).toBe('UNKNOWN_DESTINATION');
   });
 
   it('that is there changes nothing, whatever the clock says by now; another under its name is refused', () => {
@@ -168,7 +223,7 @@ describe('a destination', () => {
     for (const state of [registered(), destinationAggregate.initialState]) {
       const removing = decideRemoveDestination(ref, state, NOW);
       const after = removing.kind === 'accepted' ? removing.events.reduce(destinationAggregate.evolve, state) : state;
-      expect(usableRefusal(after, ref, (NOW + COOLING_MS) as Instant)?.rule).toBe('DESTINATION_REMOVED');
+      expect(usableRefusal(after, ref, (NOW + COOLING_MS) as Instant, both)?.rule).toBe('DESTINATION_REMOVED');
       expect(outcome(registering({}, after))).toBe('DESTINATION_REMOVED');
       expect(decideRemoveDestination(ref, after, NOW)).toEqual({ kind: 'accepted', events: [] });
     }

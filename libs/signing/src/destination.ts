@@ -22,6 +22,8 @@ export interface RegisteredDestination {
   readonly script: ScriptHex;
   /** By the signer's clock. */
   readonly usableAt: Instant;
+  /** The signatories who asked for it and approved it. */
+  readonly signatories: readonly string[];
 }
 
 export type DestinationState =
@@ -125,7 +127,14 @@ export function decideRegisterDestination(
   return accept<DestinationEvent>({
     type: 'destination_registered',
     at: facts.now,
-    destination: { destinationId, institutionId, address, script: script.value, usableAt },
+    destination: {
+      destinationId,
+      institutionId,
+      address,
+      script: script.value,
+      usableAt,
+      signatories: [request.signatory, approval.signatory],
+    },
     request,
     approval,
     requestedBy,
@@ -150,12 +159,19 @@ export function usableRefusal(
   state: DestinationState,
   { institutionId, destinationId }: { readonly institutionId: string; readonly destinationId: string },
   now: Instant,
+  { revoked }: Pick<SignatoriesState, 'revoked'>,
 ): Refused | undefined {
   const { destination } = state.status === 'none' ? { destination: undefined } : state;
   if (state.status === 'removed' && (!destination || destination.institutionId === institutionId))
     return refusedBy('DESTINATION_REMOVED', `destination ${destinationId} was removed`);
   if (!destination || destination.institutionId !== institutionId)
     return refusedBy('UNKNOWN_DESTINATION', `${institutionId} has no destination ${destinationId}`);
+  // That is what it cools for: keys that are found to be lost meanwhile have approved nothing.
+  const withdrawn = revoked.find(
+    ({ address, at }) => destination.signatories.includes(address) && at < destination.usableAt,
+  );
+  if (withdrawn !== undefined)
+    return refusedBy('DESTINATION_SIGNATORY_REVOKED', `${withdrawn.address} was revoked before it was usable`);
   if (now >= destination.usableAt) return undefined;
   return refusedBy(
     'DESTINATION_COOLING',

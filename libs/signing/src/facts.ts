@@ -2,6 +2,7 @@ import type { Branch, FeeRate, Network, OutpointKey, ScriptHex } from '@finality
 import type { Instant, Sats } from '@finality/kernel';
 import type { Account } from './account.ts';
 import type { DestinationState } from './destination.ts';
+import type { SignatoriesState } from './signatories.ts';
 import type { LineageState } from './lineage.ts';
 
 /** What the signer's operator allows at most. */
@@ -42,6 +43,8 @@ export interface SigningFacts {
   /** The highest index of a wallet's branch that was derived for its issuer, or is in the journal; -1: none. */
   indexHighest(walletId: string, branch: Branch): number;
   destination(destinationId: string): DestinationState;
+  /** Who signs for an institution. */
+  signatories(institutionId: string): SignatoriesState;
   readonly now: Instant;
   readonly lineage: LineageState;
   coin(outpoint: OutpointKey): KnownCoin;

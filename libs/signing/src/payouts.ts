@@ -123,5 +123,10 @@ const placeOf = (paid: PaidOutput): string =>
  */
 function checkUsable(output: PaidOutput, facts: SigningFacts): Refused | undefined {
   if (output.kind === 'payee' || facts.lineage.payouts[output.settlementId] !== undefined) return undefined;
-  return usableRefusal(facts.destination(output.destinationId), output, facts.now);
+  return usableRefusal(
+    facts.destination(output.destinationId),
+    output,
+    facts.now,
+    facts.signatories(output.institutionId),
+  );
 }

@@ -23,6 +23,7 @@ import {
   lineageAggregate,
   type LineageState,
   SIGNING_RULES,
+  signatoriesAggregate,
   type SigningFacts,
   type SigningRequest,
   type SigningRule,
@@ -139,6 +140,7 @@ const DESTINATION: RegisteredDestination = {
   address: 'bcrt1p',
   script: `5120${'37'.repeat(32)}` as ScriptHex,
   usableAt: 1_000 as Instant,
+  signatories: ['ann', 'bob'],
 };
 
 /** A payout to a destination of the payee's. */
@@ -168,6 +170,7 @@ function facts(over: Partial<SigningFacts> = {}): SigningFacts {
     indexHighest: () => 0,
     destination: (id) =>
       id === DESTINATION.destinationId ? { status: 'registered', destination: DESTINATION } : { status: 'none' },
+    signatories: () => signatoriesAggregate.initialState,
     now: DESTINATION.usableAt,
     lineage: lineageAggregate.initialState,
     coin: () => ({}),
@@ -287,6 +290,9 @@ const refused: Readonly<Record<SigningRule, Draft>> = {
   ),
   UNKNOWN_DESTINATION: toDestination({}, { destinationId: 'd-2' } as Partial<DeclaredOutput>),
   DESTINATION_COOLING: toDestination({ now: (DESTINATION.usableAt - 1) as Instant }),
+  DESTINATION_SIGNATORY_REVOKED: toDestination({
+    signatories: () => ({ signatories: [], revoked: [{ address: 'bob', at: (DESTINATION.usableAt - 1) as Instant }] }),
+  }),
   DESTINATION_REMOVED: toDestination({ destination: () => ({ status: 'removed', destination: DESTINATION }) }),
   INDEX_TOO_FAR: asking(
     {},

@@ -200,6 +200,7 @@ export class Journal {
       account: (id) => ACCOUNTS.find((each) => each.walletId === id),
       scriptOf,
       destination: () => ({ status: 'none' }),
+      signatories: () => ({ signatories: [], revoked: [] }),
       now: 1 as Instant,
       indexHighest: (id, branch) => this.#indices.get(`${id}/${branch}`) ?? -1,
       lineage: this.#lineages.get(lineageId) ?? lineageAggregate.initialState,

@@ -22,6 +22,7 @@ export const SIGNING_RULES = {
   PAYEE_BRANCH: "the payee's script is not on its external branch",
   UNKNOWN_DESTINATION: 'the destination is not registered under that institution',
   DESTINATION_COOLING: 'the destination was registered too short a time ago',
+  DESTINATION_SIGNATORY_REVOKED: 'a signatory of the destination was revoked before it was usable',
   DESTINATION_REMOVED: 'the destination was removed',
   INDEX_TOO_FAR: "an address further along its branch than the wallet's keys are searched for",
   NOT_AUTHORISED: 'a payout without authorisation, or an authorisation without payout',

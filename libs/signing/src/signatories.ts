@@ -2,7 +2,7 @@ import type { Network, ScriptHex } from '@finality/bitcoin';
 import {
   accept,
   type Aggregate,
-  assert,
+  assertNever,
   type Decision,
   err,
   fieldError,
@@ -39,17 +39,41 @@ export interface SignatoryRegistered {
   readonly at: Instant;
 }
 
+export interface SignatoryRevoked {
+  readonly type: 'signatory_revoked';
+  readonly institutionId: string;
+  readonly address: string;
+  /** By another signatory. */
+  readonly revocation: SignedStatement;
+  readonly at: Instant;
+}
+
+export type SignatoriesEvent = SignatoryRegistered | SignatoryRevoked;
+
 export interface SignatoriesState {
   readonly signatories: readonly Signatory[];
+  /** For good. */
+  readonly revoked: readonly { readonly address: string; readonly at: Instant }[];
 }
 
 /** Who signs for an institution: one stream each. */
-export const signatoriesAggregate: Aggregate<SignatoriesState, SignatoryRegistered> = {
+export const signatoriesAggregate: Aggregate<SignatoriesState, SignatoriesEvent> = {
   name: 'signatories',
-  initialState: { signatories: [] },
-  evolve: ({ signatories }, event) => {
-    assert(event.type === 'signatory_registered', `${event.type as string} isn't an event of signatories`);
-    return { signatories: [...signatories, event.signatory] };
+  initialState: { signatories: [], revoked: [] },
+  evolve: ({ signatories, revoked }, event) => {
+    switch (event.type) {
+      case 'signatory_registered':
+        return { signatories: [...signatories, event.signatory], revoked };
+      case 'signatory_revoked': {
+        const { address, at } = event;
+        return {
+          signatories: signatories.filter((each) => each.address !== address),
+          revoked: [...revoked, { address, at }],
+        };
+      }
+      default:
+        return assertNever(event, 'event of signatories');
+    }
   },
 };
 
@@ -71,9 +95,12 @@ export function decideRegisterSignatory(
   facts: StatementFacts,
 ): Decision<SignatoryRegistered, Refusal> {
   const { institutionId, address, proof, endorsement } = command;
-  const { signatories } = state;
+  const { signatories, revoked } = state;
   const script = scriptOfAddress(address, facts.network, 'address');
   if (!script.ok) return refuse(script.error);
+  if (isRevoked(state, address)) return refused('SIGNATORY_REVOKED', `${address} was revoked`);
+  // Who has been there counts: revoking doesn't make room for somebody that nobody endorses.
+  const isFirst = signatories.length + revoked.length < FIRST_SIGNATORIES;
   if (signatories.some((each) => each.script === script.value)) return accept();
   if (signatories.length >= SIGNATORIES_MAX)
     return refused('TOO_MANY_SIGNATORIES', `${institutionId} has ${SIGNATORIES_MAX} signatories already`);
@@ -81,7 +108,7 @@ export function decideRegisterSignatory(
   const about = { institutionId, address };
   const wrong = statementRefusal({ ...about, purpose: 'register signatory' }, proof, script.value, facts);
   if (wrong) return refuse(wrong);
-  if (signatories.length >= FIRST_SIGNATORIES) {
+  if (!isFirst) {
     if (!endorsement)
       return refused('ENDORSEMENT_REQUIRED', `expected an endorsement by a signatory that ${institutionId} has`);
     const by = signatoryNamed(state, { ...about, purpose: 'endorse signatory' }, endorsement.signatory, facts.network);
@@ -100,14 +127,47 @@ export function decideRegisterSignatory(
     institutionId,
     signatory: { address, script: script.value },
     proof,
-    ...(signatories.length >= FIRST_SIGNATORIES && endorsement ? { endorsement } : {}),
+    ...(!isFirst && endorsement ? { endorsement } : {}),
     at: facts.now,
   });
 }
 
+export interface RevokeSignatory {
+  readonly institutionId: string;
+  readonly address: string;
+  readonly revocation: SignedStatement;
+}
+
+/**
+ * A signatory less, at once and for good, by another one: so one always remains, who can endorse a successor. One that is revoked already is no
+ * error.
+ */
+export function decideRevokeSignatory(
+  { institutionId, address, revocation }: RevokeSignatory,
+  state: SignatoriesState,
+  facts: StatementFacts,
+): Decision<SignatoryRevoked, Refusal> {
+  const about = { institutionId, address, purpose: 'revoke signatory' } as const;
+  if (isRevoked(state, address)) return accept();
+  const script = scriptOfAddress(address, facts.network, 'address');
+  if (!script.ok) return refuse(script.error);
+  if (state.signatories.every((each) => each.script !== script.value))
+    return refused('UNKNOWN_SIGNATORY', `${address} is no signatory of ${institutionId}`);
+  if (revocation.signatory === address)
+    return refuse(refusal('permission_denied', 'REVOKED_BY_ITSELF', 'expected another signatory to revoke this one'));
+  const by = signatoryNamed(state, about, revocation.signatory, facts.network);
+  if (!by.ok) return refuse(by.error);
+  const wrong = statementRefusal(about, revocation, by.value.script, facts);
+  if (wrong) return refuse(wrong);
+  return accept<SignatoryRevoked>({ type: 'signatory_revoked', institutionId, address, revocation, at: facts.now });
+}
+
+const isRevoked = ({ revoked }: SignatoriesState, address: string): boolean =>
+  revoked.some((each) => each.address === address);
+
 /** The signatory of that address, who may say so. */
 export function signatoryNamed(
-  { signatories }: SignatoriesState,
+  state: SignatoriesState,
   { institutionId, purpose }: Pick<Statement, 'institutionId' | 'purpose'>,
   address: string,
   network: Network,
@@ -115,11 +175,15 @@ export function signatoryNamed(
   const field = `${STATEMENT_FIELD[purpose]}.signatory`;
   const script = scriptOfAddress(address, network, field);
   if (!script.ok) return script;
-  const found = signatories.find((each) => each.script === script.value);
+  const found = state.signatories.find((each) => each.script === script.value);
   if (found) return ok(found);
+  if (isRevoked(state, address)) {
+    const past = `${address} was revoked as a signatory of ${institutionId}`;
+    return err(refusal('failed_precondition', 'SIGNATORY_REVOKED', past, { fields: [fieldError(field, past)] }));
+  }
   const message = `${address} is no signatory of ${institutionId}`;
   return err(refusal('failed_precondition', 'UNKNOWN_SIGNATORY', message, { fields: [fieldError(field, message)] }));
 }
 
-const refused = (reason: string, message: string): Decision<SignatoryRegistered, Refusal> =>
+const refused = (reason: string, message: string): { readonly kind: 'refused'; readonly refused: Refusal } =>
   refuse(refusal('failed_precondition', reason, message));

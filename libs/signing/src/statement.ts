@@ -11,7 +11,7 @@ import { err, fieldError, type Instant, refusal, type Refusal, type Result } fro
 
 /** What a signatory of an institution declares. */
 export type StatementPurpose =
-  'register signatory' | 'endorse signatory' | 'register destination' | 'approve destination';
+  'register signatory' | 'endorse signatory' | 'revoke signatory' | 'register destination' | 'approve destination';
 
 /** What its signature is over, besides the nonce and the time. */
 export interface Statement {
@@ -40,6 +40,7 @@ export interface SignedStatement {
 export const STATEMENT_FIELD: Readonly<Record<StatementPurpose, string>> = {
   'register signatory': 'proof',
   'endorse signatory': 'endorsement',
+  'revoke signatory': 'revocation',
   'register destination': 'request',
   'approve destination': 'approval',
 };

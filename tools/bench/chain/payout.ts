@@ -167,6 +167,7 @@ function factsOf(accounts: readonly Account[], keys: readonly AccountKey[]): Sig
     scriptOf: ({ accountIndex }, branch, index) => deriveScript(keys[accountIndex]!.descriptor, branch, index).script,
     indexHighest: () => 0,
     destination: () => ({ status: 'none' }),
+    signatories: () => ({ signatories: [], revoked: [] }),
     now: 1 as Instant,
     lineage: lineageAggregate.initialState,
     coin: () => ({}),

@@ -1,3 +1,4 @@
+import type { NotedSignatory } from '@finality/address';
 import { type addressV1, toTimestamp } from '@finality/contracts';
 import type { EventReader } from '@finality/event-store';
 import { Authenticator } from '@finality/service';
@@ -8,7 +9,7 @@ import { signatoriesStream } from '../streams.ts';
 import { AUTHENTICATOR, ISSUER_READER } from '../tokens.ts';
 import { Fields, requireActingFor } from './validation.ts';
 
-/** Who signs for an institution, oldest first; a few. */
+/** Who signs for an institution, and who did, oldest first; a few. */
 @Controller()
 export class ListSignatoriesRpc {
   readonly #reader: EventReader;
@@ -32,11 +33,17 @@ export class ListSignatoriesRpc {
     requireActingFor(principal, institutionId, readers);
     const { state } = await this.#reader.loadState(signatoriesStream, institutionId);
     return {
-      signatories: state.signatories.map(({ address, registeredAt }) => ({
-        institutionId,
-        address,
-        registeredAt: toTimestamp(registeredAt),
-      })),
+      signatories: state.signatories.map((signatory) => signatoryMessage(institutionId, signatory)),
     };
   }
 }
+
+export const signatoryMessage = (
+  institutionId: string,
+  { address, registeredAt, revokedAt }: NotedSignatory,
+): addressV1.Signatory => ({
+  institutionId,
+  address,
+  registeredAt: toTimestamp(registeredAt),
+  revokedAt: revokedAt === undefined ? undefined : toTimestamp(revokedAt),
+});

@@ -1,4 +1,4 @@
-import { type addressV1, toTimestamp } from '@finality/contracts';
+import type { addressV1 } from '@finality/contracts';
 import type { Role } from '@finality/kernel';
 import { Authenticator, SERVICE_ENV, type ServiceEnv } from '@finality/service';
 import type { Metadata } from '@grpc/grpc-js';
@@ -7,6 +7,7 @@ import { GrpcMethod } from '@nestjs/microservices';
 import type { DestinationRegistry } from '../destination-registry.ts';
 import { AUTHENTICATOR, DESTINATIONS } from '../tokens.ts';
 import { askedBy } from './asked.ts';
+import { signatoryMessage } from './list-signatories.rpc.ts';
 import { doerOf, Fields, requireActingFor } from './validation.ts';
 
 /** Who signs for an institution: the first by an operator, whoever comes later endorsed by one of them. */
@@ -46,7 +47,6 @@ export class RegisterSignatoryRpc {
     requireActingFor(principal, institutionId, ['operator']);
     const asked = askedBy(principal, 'RegisterSignatory', idempotencyKey, call, runtime);
     const wanted = { institutionId, address, proof, endorsement };
-    const registeredAt = await this.#registry.registerSignatory(wanted, doerOf(principal), asked);
-    return { institutionId, address, registeredAt: toTimestamp(registeredAt) };
+    return signatoryMessage(institutionId, await this.#registry.registerSignatory(wanted, doerOf(principal), asked));
   }
 }

@@ -4,7 +4,7 @@ import { RefusalException, SERVICE_ENV, type ServiceEnv } from '@finality/servic
 import { usableRefusal } from '@finality/signing';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
-import { destinationStream } from '../streams.ts';
+import { destinationStream, signatoriesStream } from '../streams.ts';
 import { SIGNER_READER, type SignerReader } from '../tokens.ts';
 
 /** A transaction has no more payouts. */
@@ -30,7 +30,11 @@ export class CheckDestinationsRpc {
       );
     const ids = destinations.map(({ destinationId }) => destinationId);
     const loaded = await this.#reader.loadStates(destinationStream, ids);
+    const institutionIds = destinations.map(({ institutionId }) => institutionId);
+    const signatories = await this.#reader.loadStates(signatoriesStream, institutionIds);
     const now = this.#runtime.now();
-    return { rules: destinations.map((asked, i) => usableRefusal(loaded[i]!.state, asked, now)?.rule ?? '') };
+    const ruleOf = (asked: signingV1.DestinationRef, i: number): string =>
+      usableRefusal(loaded[i]!.state, asked, now, signatories[i]!.state)?.rule ?? '';
+    return { rules: destinations.map(ruleOf) };
   }
 }

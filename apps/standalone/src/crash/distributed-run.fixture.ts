@@ -96,7 +96,10 @@ export class DistributedRun {
     await this.outside.prepare(access);
   }
 
-  /** Each service's writing process is killed so often, in an order that follows from the seed, while settlements are under way. */
+  /**
+   * Each service's writing process is killed so often, two services at a time, in an order that follows from the seed, while settlements are
+   * under way.
+   */
   async killEach(times: number, disasters: readonly (() => Promise<void>)[]): Promise<void> {
     // From now on calls may fail at any moment.
     this.outside.expectEnd();
@@ -105,11 +108,14 @@ export class DistributedRun {
       SERVICE_NAMES.flatMap((name) => Array.from({ length: times }, () => name)),
       this.#random,
     );
-    const every = Math.ceil(victims.length / (disasters.length + 1));
-    for (const [i, victim] of victims.entries()) {
+    const pairs = Array.from({ length: Math.ceil(victims.length / 2) }, (_, i) => victims.slice(2 * i, 2 * i + 2));
+    const every = Math.ceil(pairs.length / (disasters.length + 1));
+    for (const [i, pair] of pairs.entries()) {
       if (i > 0 && i % every === 0) await disasters[i / every - 1]!();
       await this.#runtime.sleep(this.#random() * PAUSE_MS_MAX);
-      await this.#kill(victim);
+      const [one, other] = pair;
+      if (one === other) for (const victim of pair) await this.#kill([victim]);
+      else await this.#kill(pair);
     }
   }
 
@@ -151,23 +157,25 @@ export class DistributedRun {
     for (const close of this.#closing.splice(0).reverse()) await close();
   }
 
-  async #kill(service: ServiceName): Promise<void> {
-    const child = await this.#writerOf(service);
-    child.kill('SIGKILL');
-    this.kills.set(service, this.kills.get(service)! + 1);
+  async #kill(services: readonly ServiceName[]): Promise<void> {
+    for (const child of await this.#writersOf(services)) child.kill('SIGKILL');
     const database = await DatabaseView.open(this.postgresDir);
     const steps = await database.unsettled().finally(() => database.close());
-    if (steps.length > 0) this.killsWithWork += 1;
+    for (const service of services) {
+      this.kills.set(service, this.kills.get(service)! + 1);
+      if (steps.length > 0) this.killsWithWork += 1;
+    }
     for (const step of new Set(steps)) this.stepsInterrupted.set(step, (this.stepsInterrupted.get(step) ?? 0) + 1);
   }
 
-  /** It may be on its way up from the last time. */
-  async #writerOf(service: ServiceName): Promise<ServiceChild> {
+  /** One may be on its way up from the last time. */
+  async #writersOf(services: readonly ServiceName[]): Promise<readonly ServiceChild[]> {
     const deadlineMs = this.#runtime.monotonicMs() + READY_MS_MAX;
     for (;;) {
-      const child = this.#platform.leader(service);
-      if (child?.pid !== undefined) return child;
-      if (this.#runtime.monotonicMs() > deadlineMs) throw new Error(`no process of ${service} writes`);
+      const children = services.map((service) => this.#platform.leader(service));
+      const living = children.filter((child) => child?.pid !== undefined) as readonly ServiceChild[];
+      if (living.length === services.length) return living;
+      if (this.#runtime.monotonicMs() > deadlineMs) throw new Error(`no process of ${services.join(' or ')} writes`);
       await this.#runtime.sleep(POLL_MS);
     }
   }

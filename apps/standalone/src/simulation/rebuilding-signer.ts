@@ -43,6 +43,7 @@ export function rebuildingSigner(signer: SigningPort, options: RebuildingOptions
     listSigned: (request) => signer.listSigned(request),
     raiseEpoch: (request) => signer.raiseEpoch(request),
     registerSignatory: (request) => signer.registerSignatory(request),
+    revokeSignatory: (request) => signer.revokeSignatory(request),
     checkDestinationRequest: (request) => signer.checkDestinationRequest(request),
     registerDestination: (request) => signer.registerDestination(request),
     removeDestination: (request) => signer.removeDestination(request),

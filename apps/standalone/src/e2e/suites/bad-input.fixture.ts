@@ -422,6 +422,12 @@ async function goodRequests(
       institution_id,
       ...signed.signatory,
     }),
+    RevokeSignatory: asPayer(
+      destinations.revokeSignatory,
+      addressV1.RevokeSignatoryRequest,
+      { idempotency_key: '', institution_id, address: outsideAddress(0), revocation: signed.destination.request },
+      'FAILED_PRECONDITION',
+    ),
     ListSignatories: asPayer(destinations.listSignatories, addressV1.ListSignatoriesRequest, { institution_id }),
     RegisterDestination: asPayer(destinations.registerDestination, addressV1.RegisterDestinationRequest, {
       idempotency_key: '',

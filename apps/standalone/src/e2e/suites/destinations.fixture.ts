@@ -199,6 +199,35 @@ export function destinations(e2e: () => E2e): void {
       const asked = await ask(address, { request: people.sign('eve', 'register destination', address) });
       expect(statusOf(await second.destinations.approveDestination(approval(asked)))).toBe('COOLING');
     });
+
+    it('needs the word of nobody who has been revoked since', async () => {
+      const eve = people.eve.address;
+      const address = fresh();
+      const waiting = await ask(address, { request: people.sign('eve', 'register destination', address) });
+      const other = await ask(fresh());
+      const revoking = (name: 'ann' | 'eve') => ({
+        idempotencyKey: freshKey(),
+        institutionId: payee.id,
+        address: eve,
+        revocation: people.sign(name, 'revoke signatory', eve),
+      });
+      const { operator } = e2e();
+      expect((await refused(operator.destinations.revokeSignatory(revoking('eve'))))?.reason).toBe('REVOKED_BY_ITSELF');
+      const asked = revoking('ann');
+      const revoked = await second.destinations.revokeSignatory(asked);
+      expect(revoked).toMatchObject({ address: eve, institutionId: payee.id });
+      expect(revoked.revokedAt).toBeDefined();
+      expect(await second.destinations.revokeSignatory(asked)).toEqual(revoked);
+      const { signatories } = await payee.api.destinations.listSignatories({ institutionId: payee.id });
+      expect(signatories.map(({ revokedAt }) => revokedAt !== undefined)).toEqual([false, false, true]);
+      expect(statusOf(await shown(waiting.destinationId))).toBe('REMOVED');
+      expect((await refused(second.destinations.approveDestination(approval(waiting))))?.reason).toBe(
+        'DESTINATION_STATUS',
+      );
+      const late = { ...approval(other), approval: people.sign('eve', 'approve destination', other.address) };
+      expect((await refused(second.destinations.approveDestination(late)))?.reason).toBe('SIGNATORY_REVOKED');
+      expect(statusOf(await second.destinations.approveDestination(approval(other)))).toBe('COOLING');
+    });
   });
 
   describe('being paid there', () => {

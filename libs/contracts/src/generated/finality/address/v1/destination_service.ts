@@ -158,7 +158,11 @@ export interface DestinationChanged {
 export interface Signatory {
   institutionId: string;
   address: string;
-  registeredAt?: Timestamp | undefined;
+  registeredAt?:
+    | Timestamp
+    | undefined;
+  /** Missing while it signs. */
+  revokedAt?: Timestamp | undefined;
 }
 
 /** A statement of the service's form, signed. */
@@ -186,6 +190,15 @@ export interface RegisterSignatoryRequest {
     | undefined;
   /** By one who is there; not needed for the first two. */
   endorsement?: StatementSignature | undefined;
+}
+
+export interface RevokeSignatoryRequest {
+  idempotencyKey: string;
+  institutionId: string;
+  /** Of the one that is to go. */
+  address: string;
+  /** By another one. */
+  revocation?: StatementSignature | undefined;
 }
 
 export interface ListSignatoriesRequest {
@@ -601,7 +614,7 @@ export const DestinationChanged: MessageFns<DestinationChanged> = {
 };
 
 function createBaseSignatory(): Signatory {
-  return { institutionId: "", address: "", registeredAt: undefined };
+  return { institutionId: "", address: "", registeredAt: undefined, revokedAt: undefined };
 }
 
 export const Signatory: MessageFns<Signatory> = {
@@ -614,6 +627,9 @@ export const Signatory: MessageFns<Signatory> = {
     }
     if (message.registeredAt !== undefined) {
       Timestamp.encode(message.registeredAt, writer.uint32(26).fork()).join();
+    }
+    if (message.revokedAt !== undefined) {
+      Timestamp.encode(message.revokedAt, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -655,6 +671,14 @@ export const Signatory: MessageFns<Signatory> = {
             message.registeredAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.revokedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -680,6 +704,11 @@ export const Signatory: MessageFns<Signatory> = {
         : isSet(object.registered_at)
         ? fromJsonTimestamp(object.registered_at)
         : undefined,
+      revokedAt: isSet(object.revokedAt)
+        ? fromJsonTimestamp(object.revokedAt)
+        : isSet(object.revoked_at)
+        ? fromJsonTimestamp(object.revoked_at)
+        : undefined,
     };
   },
 
@@ -694,6 +723,9 @@ export const Signatory: MessageFns<Signatory> = {
     if (message.registeredAt !== undefined) {
       obj.registeredAt = fromTimestamp(message.registeredAt).toISOString();
     }
+    if (message.revokedAt !== undefined) {
+      obj.revokedAt = fromTimestamp(message.revokedAt).toISOString();
+    }
     return obj;
   },
 
@@ -706,6 +738,9 @@ export const Signatory: MessageFns<Signatory> = {
     message.address = object.address ?? "";
     message.registeredAt = (object.registeredAt !== undefined && object.registeredAt !== null)
       ? Timestamp.fromPartial(object.registeredAt)
+      : undefined;
+    message.revokedAt = (object.revokedAt !== undefined && object.revokedAt !== null)
+      ? Timestamp.fromPartial(object.revokedAt)
       : undefined;
     return message;
   },
@@ -974,6 +1009,133 @@ export const RegisterSignatoryRequest: MessageFns<RegisterSignatoryRequest> = {
       : undefined;
     message.endorsement = (object.endorsement !== undefined && object.endorsement !== null)
       ? StatementSignature.fromPartial(object.endorsement)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRevokeSignatoryRequest(): RevokeSignatoryRequest {
+  return { idempotencyKey: "", institutionId: "", address: "", revocation: undefined };
+}
+
+export const RevokeSignatoryRequest: MessageFns<RevokeSignatoryRequest> = {
+  encode(message: RevokeSignatoryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    if (message.address !== "") {
+      writer.uint32(26).string(message.address);
+    }
+    if (message.revocation !== undefined) {
+      StatementSignature.encode(message.revocation, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeSignatoryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeSignatoryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.revocation = StatementSignature.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RevokeSignatoryRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      revocation: isSet(object.revocation) ? StatementSignature.fromJSON(object.revocation) : undefined,
+    };
+  },
+
+  toJSON(message: RevokeSignatoryRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.revocation !== undefined) {
+      obj.revocation = StatementSignature.toJSON(message.revocation);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RevokeSignatoryRequest>, I>>(base?: I): RevokeSignatoryRequest {
+    return RevokeSignatoryRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevokeSignatoryRequest>, I>>(object: I): RevokeSignatoryRequest {
+    const message = createBaseRevokeSignatoryRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.institutionId = object.institutionId ?? "";
+    message.address = object.address ?? "";
+    message.revocation = (object.revocation !== undefined && object.revocation !== null)
+      ? StatementSignature.fromPartial(object.revocation)
       : undefined;
     return message;
   },
@@ -1812,7 +1974,7 @@ export const ListDestinationsResponse: MessageFns<ListDestinationsResponse> = {
  * nonce: {nonce}; valid until: {valid_until} (Unix time)`
  *
  * The domain is WALLET_PROOF_DOMAIN. The purpose is `register destination` or `approve destination`, about the destination's address; or
- * `register signatory` or `endorse signatory`, about the new signatory's.
+ * `register signatory` or `endorse signatory`, about the new signatory's; or `revoke signatory`, about the one that is to go.
  */
 export type DestinationServiceService = typeof DestinationServiceService;
 export const DestinationServiceService = {
@@ -1827,6 +1989,20 @@ export const DestinationServiceService = {
     requestSerialize: (value: RegisterSignatoryRequest): Buffer =>
       Buffer.from(RegisterSignatoryRequest.encode(value).finish()),
     requestDeserialize: (value: Buffer): RegisterSignatoryRequest => RegisterSignatoryRequest.decode(value),
+    responseSerialize: (value: Signatory): Buffer => Buffer.from(Signatory.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Signatory => Signatory.decode(value),
+  },
+  /**
+   * A signatory less, by the institution or an operator, with the signature of another signatory: at once, and for good. Destinations that it has asked
+   * for or approved and that aren't usable yet are removed.
+   */
+  revokeSignatory: {
+    path: "/finality.address.v1.DestinationService/RevokeSignatory" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RevokeSignatoryRequest): Buffer =>
+      Buffer.from(RevokeSignatoryRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RevokeSignatoryRequest => RevokeSignatoryRequest.decode(value),
     responseSerialize: (value: Signatory): Buffer => Buffer.from(Signatory.encode(value).finish()),
     responseDeserialize: (value: Buffer): Signatory => Signatory.decode(value),
   },
@@ -1905,6 +2081,11 @@ export interface DestinationServiceServer extends UntypedServiceImplementation {
    * the endorsement of a signatory who is there.
    */
   registerSignatory: handleUnaryCall<RegisterSignatoryRequest, Signatory>;
+  /**
+   * A signatory less, by the institution or an operator, with the signature of another signatory: at once, and for good. Destinations that it has asked
+   * for or approved and that aren't usable yet are removed.
+   */
+  revokeSignatory: handleUnaryCall<RevokeSignatoryRequest, Signatory>;
   listSignatories: handleUnaryCall<ListSignatoriesRequest, ListSignatoriesResponse>;
   /** Asks for a destination: it waits for approval. One that begins and ends like another address of the institution is held for review first. */
   registerDestination: handleUnaryCall<RegisterDestinationRequest, Destination>;
@@ -1934,6 +2115,25 @@ export interface DestinationServiceClient extends Client {
   ): ClientUnaryCall;
   registerSignatory(
     request: RegisterSignatoryRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Signatory) => void,
+  ): ClientUnaryCall;
+  /**
+   * A signatory less, by the institution or an operator, with the signature of another signatory: at once, and for good. Destinations that it has asked
+   * for or approved and that aren't usable yet are removed.
+   */
+  revokeSignatory(
+    request: RevokeSignatoryRequest,
+    callback: (error: ServiceError | null, response: Signatory) => void,
+  ): ClientUnaryCall;
+  revokeSignatory(
+    request: RevokeSignatoryRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Signatory) => void,
+  ): ClientUnaryCall;
+  revokeSignatory(
+    request: RevokeSignatoryRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Signatory) => void,

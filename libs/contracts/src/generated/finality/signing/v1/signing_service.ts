@@ -44,6 +44,16 @@ export interface RegisterSignatoryRequest {
 export interface RegisterSignatoryResponse {
 }
 
+export interface RevokeSignatoryRequest {
+  institutionId: string;
+  address: string;
+  /** By another signatory. */
+  revocation?: SignedStatement | undefined;
+}
+
+export interface RevokeSignatoryResponse {
+}
+
 export interface CheckDestinationRequestRequest {
   institutionId: string;
   address: string;
@@ -600,6 +610,165 @@ export const RegisterSignatoryResponse: MessageFns<RegisterSignatoryResponse> = 
   },
   fromPartial<I extends Exact<DeepPartial<RegisterSignatoryResponse>, I>>(_: I): RegisterSignatoryResponse {
     const message = createBaseRegisterSignatoryResponse();
+    return message;
+  },
+};
+
+function createBaseRevokeSignatoryRequest(): RevokeSignatoryRequest {
+  return { institutionId: "", address: "", revocation: undefined };
+}
+
+export const RevokeSignatoryRequest: MessageFns<RevokeSignatoryRequest> = {
+  encode(message: RevokeSignatoryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    if (message.address !== "") {
+      writer.uint32(18).string(message.address);
+    }
+    if (message.revocation !== undefined) {
+      SignedStatement.encode(message.revocation, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeSignatoryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeSignatoryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.revocation = SignedStatement.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RevokeSignatoryRequest {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+      revocation: isSet(object.revocation) ? SignedStatement.fromJSON(object.revocation) : undefined,
+    };
+  },
+
+  toJSON(message: RevokeSignatoryRequest): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    if (message.revocation !== undefined) {
+      obj.revocation = SignedStatement.toJSON(message.revocation);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RevokeSignatoryRequest>, I>>(base?: I): RevokeSignatoryRequest {
+    return RevokeSignatoryRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevokeSignatoryRequest>, I>>(object: I): RevokeSignatoryRequest {
+    const message = createBaseRevokeSignatoryRequest();
+    message.institutionId = object.institutionId ?? "";
+    message.address = object.address ?? "";
+    message.revocation = (object.revocation !== undefined && object.revocation !== null)
+      ? SignedStatement.fromPartial(object.revocation)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRevokeSignatoryResponse(): RevokeSignatoryResponse {
+  return {};
+}
+
+export const RevokeSignatoryResponse: MessageFns<RevokeSignatoryResponse> = {
+  encode(_: RevokeSignatoryResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeSignatoryResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeSignatoryResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): RevokeSignatoryResponse {
+    return {};
+  },
+
+  toJSON(_: RevokeSignatoryResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RevokeSignatoryResponse>, I>>(base?: I): RevokeSignatoryResponse {
+    return RevokeSignatoryResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RevokeSignatoryResponse>, I>>(_: I): RevokeSignatoryResponse {
+    const message = createBaseRevokeSignatoryResponse();
     return message;
   },
 };
@@ -4736,6 +4905,18 @@ export const SigningServiceService = {
       Buffer.from(RegisterSignatoryResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RegisterSignatoryResponse => RegisterSignatoryResponse.decode(value),
   },
+  /** A signatory less, at once: what it has signed and isn't usable yet doesn't count any more. Repeating it changes nothing. */
+  revokeSignatory: {
+    path: "/finality.signing.v1.SigningService/RevokeSignatory" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RevokeSignatoryRequest): Buffer =>
+      Buffer.from(RevokeSignatoryRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RevokeSignatoryRequest => RevokeSignatoryRequest.decode(value),
+    responseSerialize: (value: RevokeSignatoryResponse): Buffer =>
+      Buffer.from(RevokeSignatoryResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RevokeSignatoryResponse => RevokeSignatoryResponse.decode(value),
+  },
   /** Whether a signed request for a destination holds; refuses it otherwise. Nothing is stored. */
   checkDestinationRequest: {
     path: "/finality.signing.v1.SigningService/CheckDestinationRequest" as const,
@@ -4814,6 +4995,8 @@ export interface SigningServiceServer extends UntypedServiceImplementation {
   signLedgerHead: handleUnaryCall<LedgerHead, SignedLedgerHead>;
   /** A signatory more of an institution; repeating it changes nothing. The first two are taken as told, later ones endorsed by one of them. */
   registerSignatory: handleUnaryCall<RegisterSignatoryRequest, RegisterSignatoryResponse>;
+  /** A signatory less, at once: what it has signed and isn't usable yet doesn't count any more. Repeating it changes nothing. */
+  revokeSignatory: handleUnaryCall<RevokeSignatoryRequest, RevokeSignatoryResponse>;
   /** Whether a signed request for a destination holds; refuses it otherwise. Nothing is stored. */
   checkDestinationRequest: handleUnaryCall<CheckDestinationRequestRequest, CheckDestinationRequestResponse>;
   /** Puts a destination on the list, once both signatures hold; repeating it changes nothing. */
@@ -4953,6 +5136,22 @@ export interface SigningServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RegisterSignatoryResponse) => void,
+  ): ClientUnaryCall;
+  /** A signatory less, at once: what it has signed and isn't usable yet doesn't count any more. Repeating it changes nothing. */
+  revokeSignatory(
+    request: RevokeSignatoryRequest,
+    callback: (error: ServiceError | null, response: RevokeSignatoryResponse) => void,
+  ): ClientUnaryCall;
+  revokeSignatory(
+    request: RevokeSignatoryRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RevokeSignatoryResponse) => void,
+  ): ClientUnaryCall;
+  revokeSignatory(
+    request: RevokeSignatoryRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RevokeSignatoryResponse) => void,
   ): ClientUnaryCall;
   /** Whether a signed request for a destination holds; refuses it otherwise. Nothing is stored. */
   checkDestinationRequest(
