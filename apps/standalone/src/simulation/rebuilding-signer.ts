@@ -7,7 +7,7 @@ import {
   type ScriptHex,
 } from '@finality/bitcoin';
 import type { signingV1 } from '@finality/contracts';
-import { assert, sats, unwrap } from '@finality/kernel';
+import { sats, unwrap } from '@finality/kernel';
 import { refusalOf } from '@finality/service';
 import type { SigningPort } from '@finality/signer-app';
 
@@ -65,7 +65,8 @@ async function payAgain(
 ): Promise<void> {
   const used = new Set(request.inputs.map(({ outpoint }) => outpoint));
   const [payee] = request.outputs;
-  assert(payee?.payee, 'the first output pays somebody');
+  // Not what pays for another transaction, or makes one coin of many.
+  if (!payee?.payee) return;
   const others = await coinsOf(request.walletId);
   for (const coin of others) {
     if (used.has(coin.outpoint) || coin.valueSats < payee.valueSats + FEE_SATS) continue;
