@@ -159,17 +159,14 @@ describe('runMigrations', () => {
     await expect(older).rejects.toMatchObject({ name: 'StartupError', code: 'DATABASE_NEWER' });
 
     const check = { schema: 'other', pool: poolOf(service('other').url) };
-    await checkSchema({ ...check, migrations });
+    expect(await checkSchema({ ...check, migrations })).toEqual([]);
     class Later1700000000002 extends Plain1700000000000 {}
     await expect(checkSchema({ ...check, migrations: [...migrations, Later1700000000002] })).rejects.toMatchObject({
       code: 'DATABASE_OLDER',
       message: expect.stringContaining('Later1700000000002') as string,
       remedy: expect.stringContaining('migrate') as string,
     });
-    await expect(checkSchema({ ...check, migrations: [Plain1700000000000] })).rejects.toMatchObject({
-      code: 'DATABASE_NEWER',
-      message: expect.stringContaining('More1700000000001') as string,
-    });
+    expect(await checkSchema({ ...check, migrations: [Plain1700000000000] })).toEqual(['More1700000000001']);
     const never = checkSchema({ pool: poolOf(provisioned.busUrl), schema: 'nowhere', migrations });
     await expect(never).rejects.toMatchObject({ code: 'DATABASE_OLDER' });
   });

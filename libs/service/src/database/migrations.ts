@@ -79,7 +79,13 @@ async function refuseNewer(source: DataSource, schema: string): Promise<void> {
   if (!exists[0]?.found) return;
   const rows: { name: string }[] = await source.query(namesOf(schema));
   const known = source.migrations.map((migration) => migration.name ?? migration.constructor.name);
-  refuseUnknown(schema, known, rows);
+  const unknown = unknownOf(known, rows);
+  if (unknown.length === 0) return;
+  throw new StartupError(
+    'DATABASE_NEWER',
+    `schema ${schema} was migrated by a newer release: this one doesn't know ${unknown.join(', ')}`,
+    'Start the newer release, or restore the database from a backup made before it',
+  );
 }
 
 export interface SchemaCheck {
@@ -90,10 +96,11 @@ export interface SchemaCheck {
 }
 
 /**
- * Whether the schema is of this release: for a service that doesn't migrate itself, before it reads or writes anything.
- * @throws StartupError `DATABASE_OLDER` where migrations are missing, `DATABASE_NEWER` where there are some that this release doesn't know
+ * Whether the schema has what this release needs: for a service that doesn't migrate itself, before it reads or writes anything.
+ * @returns migrations that this release doesn't know. While the next one is rolled out there are some: they only add.
+ * @throws StartupError `DATABASE_OLDER` where migrations are missing
  */
-export async function checkSchema({ pool, schema: name, migrations }: SchemaCheck): Promise<void> {
+export async function checkSchema({ pool, schema: name, migrations }: SchemaCheck): Promise<readonly string[]> {
   const schema = sqlName(name);
   const { rows: exists } = await pool.query<{ found: boolean }>(
     `SELECT coalesce(has_table_privilege(to_regclass($1), 'SELECT'), false) AS found`,
@@ -101,10 +108,9 @@ export async function checkSchema({ pool, schema: name, migrations }: SchemaChec
   );
   const rows = exists[0]?.found ? (await pool.query<{ name: string }>(namesOf(schema))).rows : [];
   const known = migrations.map((Made) => new Made().name ?? Made.name);
-  refuseUnknown(schema, known, rows);
   const found = new Set(rows.map((row) => row.name));
   const missing = known.filter((each) => !found.has(each));
-  if (missing.length === 0) return;
+  if (missing.length === 0) return unknownOf(known, rows);
   throw new StartupError(
     'DATABASE_OLDER',
     `schema ${schema} is older than this release: it lacks ${missing.join(', ')}`,
@@ -114,12 +120,5 @@ export async function checkSchema({ pool, schema: name, migrations }: SchemaChec
 
 const namesOf = (schema: string): string => `SELECT name FROM ${schema}.${MIGRATIONS_TABLE} ORDER BY timestamp`;
 
-function refuseUnknown(schema: string, known: readonly string[], rows: readonly { readonly name: string }[]): void {
-  const unknown = rows.filter(({ name }) => !known.includes(name)).map(({ name }) => name);
-  if (unknown.length === 0) return;
-  throw new StartupError(
-    'DATABASE_NEWER',
-    `schema ${schema} was migrated by a newer release: this one doesn't know ${unknown.join(', ')}`,
-    'Start the newer release, or restore the database from a backup made before it',
-  );
-}
+const unknownOf = (known: readonly string[], rows: readonly { readonly name: string }[]): readonly string[] =>
+  rows.filter(({ name }) => !known.includes(name)).map(({ name }) => name);

@@ -259,7 +259,9 @@ export class ServiceProcess<Config, Env extends ServiceEnv> {
   async #checkSchema(pool: Pool): Promise<void> {
     const { name, schema, migrations } = this.#options.program.blueprint;
     const { owner, login } = rolesOf(name);
-    await checkSchema({ pool, schema, migrations: migrations({ schema, owner, service: login, bus: busRole() }) });
+    const made = migrations({ schema, owner, service: login, bus: busRole() });
+    const newer = await checkSchema({ pool, schema, migrations: made });
+    if (newer.length > 0) this.#options.log.warn({ schema, migrations: newer }, 'the schema is of a newer release');
   }
 
   async #untilReachable(pool: Pool): Promise<void> {
