@@ -132,6 +132,7 @@ async function migrate(blueprint: (typeof BLUEPRINTS)[number], provisioned: Prov
   await runMigrations({
     ownerUrl: provisioned.services[name]!.ownerUrl,
     schema,
+    serviceRole: login,
     migrations: blueprint.migrations(roles),
     log,
   });

@@ -220,7 +220,7 @@ async function provision(
       const { owner, login } = rolesOf(name);
       const roles = { schema, owner, service: login, bus: busRole() };
       const { ownerUrl } = provisioned.services[name]!;
-      return runMigrations({ ownerUrl, schema, migrations: migrations(roles), log });
+      return runMigrations({ ownerUrl, schema, serviceRole: login, migrations: migrations(roles), log });
     }),
   );
   return new Map(FLEET.map(({ blueprint: { name } }) => [name, provisioned.services[name]!.url]));

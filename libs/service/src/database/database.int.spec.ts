@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { silentLog } from '../logging/log.ts';
 import { type EmbeddedPostgres, startPostgres } from '../postgres/launcher.ts';
 import { systemRuntime } from '../runtime/system-runtime.ts';
-import { runMigrations } from './migrations.ts';
+import { checkSchema, runMigrations } from './migrations.ts';
 import { createPool, withTransaction } from './pool.ts';
 import {
   dropDatabase,
@@ -82,6 +82,7 @@ beforeAll(async () => {
   const migrate = {
     ownerUrl: service('ledger-keeper').ownerUrl,
     schema: 'ledger_keeper',
+    serviceRole: 'finality_ledger_keeper',
     migrations: [Things1700000000000],
     log: silentLog,
   };
@@ -138,7 +139,8 @@ describe('provisionDatabase', () => {
 
 describe('runMigrations', () => {
   test('two at once: one works, the other finds nothing to do; an older release is refused', async () => {
-    const migrate = { ownerUrl: service('other').ownerUrl, schema: 'other', log: silentLog };
+    const role = { schema: 'other', serviceRole: 'finality_other' };
+    const migrate = { ...role, ownerUrl: service('other').ownerUrl, log: silentLog };
     class Plain1700000000000 implements MigrationInterface {
       async up(runner: QueryRunner): Promise<void> {
         await runner.query('CREATE TABLE plain (id bigint)');
@@ -155,6 +157,18 @@ describe('runMigrations', () => {
     expect(ran.flat()).toEqual(['Plain1700000000000', 'More1700000000001']);
     const older = runMigrations({ ...migrate, migrations: [Plain1700000000000] });
     await expect(older).rejects.toMatchObject({ name: 'StartupError', code: 'DATABASE_NEWER' });
+
+    const check = { schema: 'other', pool: poolOf(service('other').url) };
+    expect(await checkSchema({ ...check, migrations })).toEqual([]);
+    class Later1700000000002 extends Plain1700000000000 {}
+    await expect(checkSchema({ ...check, migrations: [...migrations, Later1700000000002] })).rejects.toMatchObject({
+      code: 'DATABASE_OLDER',
+      message: expect.stringContaining('Later1700000000002') as string,
+      remedy: expect.stringContaining('migrate') as string,
+    });
+    expect(await checkSchema({ ...check, migrations: [Plain1700000000000] })).toEqual(['More1700000000001']);
+    const never = checkSchema({ pool: poolOf(provisioned.busUrl), schema: 'nowhere', migrations });
+    await expect(never).rejects.toMatchObject({ code: 'DATABASE_OLDER' });
   });
 });
 

@@ -1,4 +1,4 @@
-import pg from 'pg';
+import pg, { type Pool } from 'pg';
 import { DataSource, type MigrationInterface } from 'typeorm';
 import type { Log } from '../logging/log.ts';
 import { StartupError } from '../startup-error.ts';
@@ -15,6 +15,8 @@ export interface MigrateOptions {
   /** The schema's owner, not the service's role. */
   readonly ownerUrl: string;
   readonly schema: string;
+  /** May read which migrations there were, to find out at its start whether it fits (`checkSchema`). */
+  readonly serviceRole: string;
   readonly migrations: readonly Migration[];
   readonly log: Log;
 }
@@ -62,6 +64,7 @@ async function migrate(options: MigrateOptions): Promise<readonly string[]> {
   try {
     await refuseNewer(source, schema);
     const done = await source.runMigrations();
+    await source.query(`GRANT SELECT ON ${schema}.${MIGRATIONS_TABLE} TO "${options.serviceRole}"`);
     if (done.length > 0) options.log.info({ schema, migrations: done.map(({ name }) => name) }, 'migrated');
     return done.map(({ name }) => name);
   } finally {
@@ -74,11 +77,9 @@ async function refuseNewer(source: DataSource, schema: string): Promise<void> {
     `${schema}.${MIGRATIONS_TABLE}`,
   ]);
   if (!exists[0]?.found) return;
-  const rows: { name: string }[] = await source.query(
-    `SELECT name FROM ${schema}.${MIGRATIONS_TABLE} ORDER BY timestamp`,
-  );
-  const known = new Set(source.migrations.map((migration) => migration.name ?? migration.constructor.name));
-  const unknown = rows.filter(({ name }) => !known.has(name)).map(({ name }) => name);
+  const rows: { name: string }[] = await source.query(namesOf(schema));
+  const known = source.migrations.map((migration) => migration.name ?? migration.constructor.name);
+  const unknown = unknownOf(known, rows);
   if (unknown.length === 0) return;
   throw new StartupError(
     'DATABASE_NEWER',
@@ -86,3 +87,38 @@ async function refuseNewer(source: DataSource, schema: string): Promise<void> {
     'Start the newer release, or restore the database from a backup made before it',
   );
 }
+
+export interface SchemaCheck {
+  /** As the service's own role. */
+  readonly pool: Pool;
+  readonly schema: string;
+  readonly migrations: readonly Migration[];
+}
+
+/**
+ * Whether the schema has what this release needs: for a service that doesn't migrate itself, before it reads or writes anything.
+ * @returns migrations that this release doesn't know. While the next one is rolled out there are some: they only add.
+ * @throws StartupError `DATABASE_OLDER` where migrations are missing
+ */
+export async function checkSchema({ pool, schema: name, migrations }: SchemaCheck): Promise<readonly string[]> {
+  const schema = sqlName(name);
+  const { rows: exists } = await pool.query<{ found: boolean }>(
+    `SELECT coalesce(has_table_privilege(to_regclass($1), 'SELECT'), false) AS found`,
+    [`${schema}.${MIGRATIONS_TABLE}`],
+  );
+  const rows = exists[0]?.found ? (await pool.query<{ name: string }>(namesOf(schema))).rows : [];
+  const known = migrations.map((Made) => new Made().name ?? Made.name);
+  const found = new Set(rows.map((row) => row.name));
+  const missing = known.filter((each) => !found.has(each));
+  if (missing.length === 0) return unknownOf(known, rows);
+  throw new StartupError(
+    'DATABASE_OLDER',
+    `schema ${schema} is older than this release: it lacks ${missing.join(', ')}`,
+    'Run this release’s `migrate` for the service first (with DATABASE_ADMIN_URL), then start it',
+  );
+}
+
+const namesOf = (schema: string): string => `SELECT name FROM ${schema}.${MIGRATIONS_TABLE} ORDER BY timestamp`;
+
+const unknownOf = (known: readonly string[], rows: readonly { readonly name: string }[]): readonly string[] =>
+  rows.filter(({ name }) => !known.includes(name)).map(({ name }) => name);

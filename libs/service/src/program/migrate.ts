@@ -40,5 +40,5 @@ export async function migrateService({
   });
   const roles = { schema, owner, service: login, bus: busRole() };
   const { ownerUrl } = provisioned.services[name]!;
-  return runMigrations({ ownerUrl, schema, migrations: blueprint.migrations(roles), log });
+  return runMigrations({ ownerUrl, schema, serviceRole: login, migrations: blueprint.migrations(roles), log });
 }

@@ -7,8 +7,10 @@ import type { Pool } from 'pg';
 import { assembleService } from '../app/assemble.ts';
 import { type AssembledService, INTERNAL_API, type ServiceEnv } from '../app/definition.ts';
 import { operate } from '../app/operate.ts';
+import { checkSchema } from '../database/migrations.ts';
 import { createPool } from '../database/pool.ts';
 import { createReadModels } from '../database/read-models.ts';
+import { busRole, rolesOf } from '../database/roles.ts';
 import { SharedGrpcServer } from '../grpc/shared-server.ts';
 import { grpcHealthWorker, HealthRegistry, workerCheck } from '../health/health.ts';
 import { startHttp } from '../health/http.ts';
@@ -134,6 +136,7 @@ export class ServiceProcess<Config, Env extends ServiceEnv> {
     const pool = createPool(url, { applicationName, connectionsMax: CONNECTIONS_MAX, log });
     this.#onStop(() => this.#within(SESSIONS_END_MS_MAX, pool.end()));
     await this.#untilReachable(pool);
+    await this.#checkSchema(pool);
     const readModels = await createReadModels(url, {
       schema,
       entities,
@@ -250,6 +253,15 @@ export class ServiceProcess<Config, Env extends ServiceEnv> {
     const probe = new WorkerLoop({ worker: grpcHealthWorker(this.#health, grpc), runtime, log });
     probe.start();
     this.#onStop(() => Promise.all([grpc.stop(CALLS_DRAIN_MS_MAX), probe.stop(LOOPS_STOP_MS_MAX)]));
+  }
+
+  /** Which migrations there are doesn't depend on whose tables they make: the roles are named as `migrate` names them. */
+  async #checkSchema(pool: Pool): Promise<void> {
+    const { name, schema, migrations } = this.#options.program.blueprint;
+    const { owner, login } = rolesOf(name);
+    const made = migrations({ schema, owner, service: login, bus: busRole() });
+    const newer = await checkSchema({ pool, schema, migrations: made });
+    if (newer.length > 0) this.#options.log.warn({ schema, migrations: newer }, 'the schema is of a newer release');
   }
 
   async #untilReachable(pool: Pool): Promise<void> {

@@ -90,6 +90,7 @@ async function makeTemplate({ adminUrl }: EmbeddedPostgres, blueprints: readonly
     await runMigrations({
       ownerUrl: urls.services[name]!.ownerUrl,
       schema,
+      serviceRole: login,
       migrations: migrations(roles),
       log: silentLog,
     });
