@@ -9,7 +9,7 @@ import {
 import type { ServicePort, signingV1 } from '@finality/contracts';
 import type { EventReader } from '@finality/event-store';
 import { assert, type CauseContext, type Instant, refusal, type Runtime } from '@finality/kernel';
-import { execute, RefusalException } from '@finality/service';
+import { execute, refusalOf, RefusalException } from '@finality/service';
 import { status } from '@grpc/grpc-js';
 import type { IssuerBody, IssuerStore, WalletInUse, WalletProof } from './commands.ts';
 import { executePatiently, idempotencyClaim, type Patience } from './execute.ts';
@@ -143,10 +143,13 @@ export class Registration {
 /** A signer that can't be reached is UNAVAILABLE to our caller too: what was asked for stays as it is, and asking again goes on from there. */
 export function rethrowUnavailable(error: unknown): never {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-  if (code !== status.UNAVAILABLE && code !== status.DEADLINE_EXCEEDED) throw error;
-  throw new RefusalException(
-    refusal('unavailable', 'SIGNER_UNAVAILABLE', "the signer can't be reached: try again", { retryable: true }),
-  );
+  if (code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED)
+    throw new RefusalException(
+      refusal('unavailable', 'SIGNER_UNAVAILABLE', "the signer can't be reached: try again", { retryable: true }),
+    );
+  // What it refuses over the wire is refused as it is in one process.
+  const refused = refusalOf(error);
+  throw refused === undefined ? error : new RefusalException(refused);
 }
 
 function registrationOf(walletId: string, wanted: WalletWanted): IssuerBody {

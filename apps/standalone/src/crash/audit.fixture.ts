@@ -64,12 +64,17 @@ async function transactionsOf(node: BitcoinNode): Promise<ParsedTransaction[]> {
 
 /** How what was settled on the chain differs from the settlements that were asked for; empty when each was paid exactly once. */
 export async function wrongPayments(outside: Outside, chain: ChainAccount): Promise<string[]> {
-  const payees = (await outside.addresses()).filter(
-    ({ purpose }) => purpose === addressV1.AddressPurpose.ADDRESS_PURPOSE_SETTLEMENT,
+  const { ADDRESS_PURPOSE_SETTLEMENT, ADDRESS_PURPOSE_CHANGE } = addressV1.AddressPurpose;
+  const addresses = await outside.addresses();
+  const payees = addresses.filter(({ purpose }) => purpose === ADDRESS_PURPOSE_SETTLEMENT);
+  const change = new Set(
+    addresses.flatMap(({ purpose, script }) => (purpose === ADDRESS_PURPOSE_CHANGE ? script : [])),
   );
   const labelled = new Map(payees.map(({ label, script }) => [label, script as ScriptHex]));
   const wrong: string[] = [];
-  const payers = new Map<string, string>();
+  /** Settlements that a transaction pays: those that waited for its coins may have joined a later version of it. */
+  const payers = new Map<string, string[]>();
+  const alone = new Set<string>();
   for (const order of outside.orders) {
     const settlement = await outside.settlementOf(order);
     const { settlementId, txid, amountSats, settlementMode } = settlement;
@@ -85,11 +90,20 @@ export async function wrongPayments(outside: Outside, chain: ChainAccount): Prom
     const described = paid.map((output) => `${output.valueSats} in ${output.txid}`).join(', ');
     if (!isRight) wrong.push(`${settlementId}: ${amountSats} sat in ${txid}, on the chain ${described || 'nothing'}`);
     if (txid === undefined) continue;
-    if (payers.has(txid)) wrong.push(`${txid} pays ${settlementId} and ${payers.get(txid)}`);
-    payers.set(txid, settlementId);
+    payers.set(txid, [...(payers.get(txid) ?? []), settlementId]);
+    if (settlementMode === settlementV1.SettlementMode.SETTLEMENT_MODE_BLOCKCHAIN) alone.add(txid);
   }
-  const unexplained = chain.spends.filter(({ txid, outputs }) => !payers.has(txid) || outputs.length > 2);
-  return [...wrong, ...unexplained.map(({ txid }) => `${txid} pays more than one settlement and its change`)];
+  const unexplained = chain.spends.filter(({ txid, outputs }) => {
+    const paid = payers.get(txid)?.length ?? 0;
+    const back = outputs.filter(({ script }) => change.has(script)).length;
+    return outputs.length !== paid + back || back > 1;
+  });
+  const shared = [...alone].filter((txid) => payers.get(txid)!.length > 1);
+  return [
+    ...wrong,
+    ...unexplained.map(({ txid }) => `${txid} pays more than its settlements and change`),
+    ...shared.map((txid) => `${txid} isn't one settlement's own`),
+  ];
 }
 
 /** A Postgres of ours from behind: as its superuser, whoever else is using it. */
