@@ -19,7 +19,7 @@ import { executePatiently, idempotencyClaim } from './execute.ts';
 import { poolQuery } from '@finality/event-store';
 import type { Asked } from './issuing.ts';
 import { addressesEndingLike } from './projections/destinations.projection.ts';
-import { rethrowUnavailable, type SignerOfAccounts } from './registration.ts';
+import { rethrowSignersAnswer, type SignerOfAccounts } from './registration.ts';
 import { destinationStream, signatoriesStream } from './streams.ts';
 
 export interface DestinationRegistryOptions {
@@ -63,7 +63,7 @@ export class DestinationRegistry {
   ): Promise<NotedSignatory> {
     const { institutionId, address, proof, endorsement } = request;
     await this.#patiently({ kind: 'check_institution', institutionId }, asked);
-    await this.#options.signer.registerSignatory(request).catch(rethrowUnavailable);
+    await this.#options.signer.registerSignatory(request).catch(rethrowSignersAnswer);
     const nonces = [proof, endorsement].map((statement) => statement?.nonce ?? '').join(' ');
     const body: IssuerBody = { kind: 'note_signatory', institutionId, address, by: by.keyId };
     await this.#execute(body, asked, `${institutionId}/${address}`, { institution_id: institutionId, address, nonces });
@@ -74,7 +74,7 @@ export class DestinationRegistry {
   async revokeSignatory(request: signingV1.RevokeSignatoryRequest, by: Doer, asked: Asked): Promise<NotedSignatory> {
     const { institutionId, address, revocation } = request;
     await this.#patiently({ kind: 'check_institution', institutionId }, asked);
-    await this.#options.signer.revokeSignatory(request).catch(rethrowUnavailable);
+    await this.#options.signer.revokeSignatory(request).catch(rethrowSignersAnswer);
     const body: IssuerBody = { kind: 'note_revocation', institutionId, address, by: by.keyId };
     const fields = { institution_id: institutionId, address, nonce: revocation?.nonce ?? '' };
     await this.#execute(body, asked, `${institutionId}/${address}`, fields);
@@ -91,7 +91,7 @@ export class DestinationRegistry {
     for (const { destination_id: destinationId } of rows) {
       const { state } = await reader.loadState(destinationStream, destinationId);
       if (!needsSignatory(state, address, runtime.now())) continue;
-      await signer.removeDestination({ destinationId, institutionId }).catch(rethrowUnavailable);
+      await signer.removeDestination({ destinationId, institutionId }).catch(rethrowSignersAnswer);
       await execute(store, { body: { kind: 'remove_destination', destinationId, by: by.keyId }, cause: asked.cause });
     }
   }
@@ -157,7 +157,7 @@ export class DestinationRegistry {
   /** @param by of an institution: its own only */
   async remove(destinationId: string, by: Doer, asked: Asked): Promise<KnownDestination> {
     const { institutionId } = (await this.#known(destinationId, by)).destination;
-    await this.#options.signer.removeDestination({ destinationId, institutionId }).catch(rethrowUnavailable);
+    await this.#options.signer.removeDestination({ destinationId, institutionId }).catch(rethrowSignersAnswer);
     const body: IssuerBody = { kind: 'remove_destination', destinationId, by: by.keyId };
     return this.#decided(body, asked, destinationId, { destination_id: destinationId });
   }
@@ -245,7 +245,7 @@ async function refusalBy(asked: Promise<unknown>): Promise<Refusal | undefined> 
     return undefined;
   } catch (error) {
     const refusal = refusalOf(error);
-    if (refusal === undefined || refusal.kind === 'unavailable') return rethrowUnavailable(error);
+    if (refusal === undefined || refusal.kind === 'unavailable') return rethrowSignersAnswer(error);
     return refusal;
   }
 }

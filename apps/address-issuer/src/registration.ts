@@ -107,7 +107,7 @@ export class Registration {
     assert(state.status !== 'none', `wallet ${walletId} was requested`);
     if (state.status === 'registered') return state;
     const { institutionId, scriptType } = state.request;
-    const account = await signer.createAccount({ walletId, institutionId, scriptType }).catch(rethrowUnavailable);
+    const account = await signer.createAccount({ walletId, institutionId, scriptType }).catch(rethrowSignersAnswer);
     const parsed = parseDescriptor([account.externalDescriptor, account.internalDescriptor], network);
     assert(parsed.ok, `the signer's descriptors of wallet ${walletId} are descriptors of ${network}`);
     const { external, internal } = parsed.value;
@@ -140,8 +140,11 @@ export class Registration {
   }
 }
 
-/** A signer that can't be reached is UNAVAILABLE to our caller too: what was asked for stays as it is, and asking again goes on from there. */
-export function rethrowUnavailable(error: unknown): never {
+/**
+ * What the signer said, to our caller. One that can't be reached is UNAVAILABLE to him too: what was asked for stays as it is, and asking again goes on
+ * from there.
+ */
+export function rethrowSignersAnswer(error: unknown): never {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   if (code === status.UNAVAILABLE || code === status.DEADLINE_EXCEEDED)
     throw new RefusalException(
