@@ -4,6 +4,7 @@ export * from './destination.ts';
 export type * from './facts.ts';
 export * from './ledger-heads.ts';
 export * from './lineage.ts';
+export * from './place.ts';
 export * from './policy.ts';
 export * from './release.ts';
 export * from './request.ts';

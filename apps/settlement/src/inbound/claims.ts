@@ -21,7 +21,7 @@ export async function claimsOf(
   if (state.status === 'none') {
     throw toRpcException(refusal('not_found', 'UNKNOWN_INSTITUTION', `no institution is named "${institutionId}"`));
   }
-  const wallets = await loadWallets(session, [], [institutionId]);
+  const { wallets } = await loadWallets(session, [], [institutionId]);
   return [
     { kind: 'clearing', institutionId },
     ...wallets.map(({ walletId }) => ({ kind: 'wallet', walletId }) as const),

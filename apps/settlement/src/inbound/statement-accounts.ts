@@ -56,7 +56,7 @@ async function exists({ reader }: Gateway, session: Session, account: string): P
   const rows = await session.query('SELECT FROM ledger_accounts WHERE id = $1', [account]);
   if (rows.length > 0) return true;
   const [, kind, name = ''] = CLAIM_ACCOUNT.exec(account) ?? [];
-  if (kind === 'wallet') return (await loadWallets(session, [name], [])).length > 0;
+  if (kind === 'wallet') return (await loadWallets(session, [name], [])).wallets.length > 0;
   return kind === 'clearing' && (await reader.loadState(institutionStream, name)).state.status !== 'none';
 }
 
