@@ -33,6 +33,7 @@ import { GetInclusionProofRpc } from './inbound/get-inclusion-proof.rpc.ts';
 import { GetInstitutionRpc } from './inbound/get-institution.rpc.ts';
 import { GetLedgerCutRpc } from './inbound/get-ledger-cut.rpc.ts';
 import { GetRecoveryRpc } from './inbound/get-recovery.rpc.ts';
+import { GetLiquidityRpc } from './inbound/get-liquidity.rpc.ts';
 import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
 import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
 import { ListDepositsRpc } from './inbound/list-deposits.rpc.ts';
@@ -54,6 +55,7 @@ import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
 import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
 import { RiskVerdictsMessages } from './inbound/risk-verdicts.messages.ts';
 import { StreamStatementRpc } from './inbound/stream-statement.rpc.ts';
+import { SetCreditLineRpc } from './inbound/set-credit-line.rpc.ts';
 import { SubmitSettlementRpc } from './inbound/submit-settlement.rpc.ts';
 import { SubmitSettlementsRpc } from './inbound/submit-settlements.rpc.ts';
 import { SubmitSignedPsbtRpc } from './inbound/submit-signed-psbt.rpc.ts';
@@ -128,6 +130,7 @@ const OPERATIONS_RPCS = [
   ResolveSuspenseRpc,
   ConfirmSuspenseResolutionRpc,
 ];
+const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc];
 const MESSAGES = [
   RiskVerdictsMessages,
   AmlVerdictsMessages,
@@ -145,7 +148,14 @@ export class SettlementModule {
     const gate = new RecoveryGate(env.writer);
     return {
       module: SettlementModule,
-      controllers: [...SETTLEMENT_RPCS, ...INSTITUTION_RPCS, ...LEDGER_RPCS, ...OPERATIONS_RPCS, ...MESSAGES],
+      controllers: [
+        ...SETTLEMENT_RPCS,
+        ...INSTITUTION_RPCS,
+        ...LIQUIDITY_RPCS,
+        ...LEDGER_RPCS,
+        ...OPERATIONS_RPCS,
+        ...MESSAGES,
+      ],
       providers: [
         Gateway,
         GetLedgerCutRpc,
@@ -223,15 +233,19 @@ function workersOf(env: SettlementEnv, { store, reader, authenticator, gate }: W
 }
 
 function timedOf({ runtime }: SettlementEnv, timer: Timer): StoreCommand<SettlementCommand> {
-  const type = TIMED[timer.kind as TimerKind];
-  assert(type !== undefined, `unknown timer ${timer.kind}`);
+  const commandOf = TIMED[timer.kind as TimerKind];
+  assert(commandOf !== undefined, `unknown timer ${timer.kind}`);
   const cause = {
     actor: { kind: 'timer', id: timer.kind },
     occurredAt: runtime.now(),
     correlationId: timer.id,
     causationId: timer.id,
   } as const;
-  return { body: { type, settlementId: timer.id }, cause };
+  return { body: commandOf(timer.id), cause };
 }
 
-const TIMED: Readonly<Record<TimerKind, 'fall_due' | 'expire'>> = { due: 'fall_due', expiry: 'expire' };
+const TIMED: Readonly<Record<TimerKind, (id: string) => SettlementCommand>> = {
+  due: (settlementId) => ({ type: 'fall_due', settlementId }),
+  expiry: (settlementId) => ({ type: 'expire', settlementId }),
+  credit_line: (institutionId) => ({ type: 'expire_credit_line', institutionId }),
+};

@@ -1,4 +1,5 @@
 import { LEDGER } from './refused-ledger-input.ts';
+import { LIQUIDITY } from './refused-liquidity-input.ts';
 import { invalid, type RefusedCaller, type RefusedInput } from './refused-row.ts';
 
 export type { RefusedCaller, RefusedInput } from './refused-row.ts';
@@ -486,14 +487,12 @@ const DESTINATIONS: readonly RefusedInput[] = [
   },
 ];
 
-/**
- * In a `change`, `$payer` stands for the id of the institution that pays in the good request, `$stranger` for one that has no wallet, and
- * `$frozen` for one that is frozen.
- */
+/** In a `change`, `$payer` stands for the id of the institution that pays in the good request, `$stranger` for one without a wallet, `$frozen` for a frozen one. */
 export const REFUSED_INPUT: readonly RefusedInput[] = [
   ...SUBMITTED,
   ...CALLERS,
   ...SETTLEMENTS,
   ...OTHERS,
   ...DESTINATIONS,
+  ...LIQUIDITY,
 ];

@@ -125,7 +125,15 @@ export interface Institution {
   creditLineSats: bigint;
   reason?: string | undefined;
   createdAt?: Timestamp | undefined;
-  updatedAt?: Timestamp | undefined;
+  updatedAt?:
+    | Timestamp
+    | undefined;
+  /** When the credit line falls to 0; missing: not by itself. */
+  creditLineExpiresAt?:
+    | Timestamp
+    | undefined;
+  /** What is owed on clearing, satoshi: maybe more than a line that was lowered since. In answers about one institution only. */
+  creditLineDrawnSats?: bigint | undefined;
 }
 
 export interface CreateInstitutionRequest {
@@ -203,6 +211,8 @@ function createBaseInstitution(): Institution {
     reason: undefined,
     createdAt: undefined,
     updatedAt: undefined,
+    creditLineExpiresAt: undefined,
+    creditLineDrawnSats: undefined,
   };
 }
 
@@ -231,6 +241,15 @@ export const Institution: MessageFns<Institution> = {
     }
     if (message.updatedAt !== undefined) {
       Timestamp.encode(message.updatedAt, writer.uint32(58).fork()).join();
+    }
+    if (message.creditLineExpiresAt !== undefined) {
+      Timestamp.encode(message.creditLineExpiresAt, writer.uint32(66).fork()).join();
+    }
+    if (message.creditLineDrawnSats !== undefined) {
+      if (BigInt.asIntN(64, message.creditLineDrawnSats) !== message.creditLineDrawnSats) {
+        throw new globalThis.Error("value provided for field message.creditLineDrawnSats of type int64 too large");
+      }
+      writer.uint32(72).int64(message.creditLineDrawnSats);
     }
     return writer;
   },
@@ -304,6 +323,22 @@ export const Institution: MessageFns<Institution> = {
             message.updatedAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.creditLineExpiresAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.creditLineDrawnSats = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -341,6 +376,16 @@ export const Institution: MessageFns<Institution> = {
         : isSet(object.updated_at)
         ? fromJsonTimestamp(object.updated_at)
         : undefined,
+      creditLineExpiresAt: isSet(object.creditLineExpiresAt)
+        ? fromJsonTimestamp(object.creditLineExpiresAt)
+        : isSet(object.credit_line_expires_at)
+        ? fromJsonTimestamp(object.credit_line_expires_at)
+        : undefined,
+      creditLineDrawnSats: isSet(object.creditLineDrawnSats)
+        ? BigInt(object.creditLineDrawnSats)
+        : isSet(object.credit_line_drawn_sats)
+        ? BigInt(object.credit_line_drawn_sats)
+        : undefined,
     };
   },
 
@@ -367,6 +412,12 @@ export const Institution: MessageFns<Institution> = {
     if (message.updatedAt !== undefined) {
       obj.updatedAt = fromTimestamp(message.updatedAt).toISOString();
     }
+    if (message.creditLineExpiresAt !== undefined) {
+      obj.creditLineExpiresAt = fromTimestamp(message.creditLineExpiresAt).toISOString();
+    }
+    if (message.creditLineDrawnSats !== undefined) {
+      obj.creditLineDrawnSats = message.creditLineDrawnSats.toString();
+    }
     return obj;
   },
 
@@ -387,6 +438,12 @@ export const Institution: MessageFns<Institution> = {
       : undefined;
     message.updatedAt = (object.updatedAt !== undefined && object.updatedAt !== null)
       ? Timestamp.fromPartial(object.updatedAt)
+      : undefined;
+    message.creditLineExpiresAt = (object.creditLineExpiresAt !== undefined && object.creditLineExpiresAt !== null)
+      ? Timestamp.fromPartial(object.creditLineExpiresAt)
+      : undefined;
+    message.creditLineDrawnSats = (object.creditLineDrawnSats !== undefined && object.creditLineDrawnSats !== null)
+      ? BigInt(object.creditLineDrawnSats)
       : undefined;
     return message;
   },
