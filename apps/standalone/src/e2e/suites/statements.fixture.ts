@@ -119,8 +119,8 @@ export function statements(e2e: () => E2e): void {
       '',
     ]);
     expect(lines.find((line) => line.includes('HYPERLINK'))).toContain(
-      `,"'=HYPERLINK(""x""),""y""",ccp,4,0,4,1226,0,0`,
+      `,"'=HYPERLINK(""x""),""y""",ccp,4,0,4,1226,0,0,BTC`,
     );
-    expect(lines.at(-2)).toBe(`closing,${summary?.throughEntry},,,,,,,,,4,1230,,1226,0,0`);
+    expect(lines.at(-2)).toBe(`closing,${summary?.throughEntry},,,,,,,,,4,1230,,1226,0,0,BTC`);
   });
 }
