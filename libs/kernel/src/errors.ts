@@ -30,13 +30,15 @@ export interface Refusal {
   readonly message: string;
   readonly fields?: readonly FieldError[];
   readonly retryable?: boolean;
+  /** When asking again is worthwhile, from now. */
+  readonly retryAfterMs?: number;
 }
 
 export function refusal(
   kind: RefusalKind,
   reason: string,
   message: string,
-  more: Partial<Pick<Refusal, 'fields' | 'retryable'>> = {},
+  more: Partial<Pick<Refusal, 'fields' | 'retryable' | 'retryAfterMs'>> = {},
 ): Refusal {
   return { kind, reason, message, ...more };
 }
