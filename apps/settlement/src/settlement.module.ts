@@ -31,6 +31,7 @@ import { GetStatementRpc } from './inbound/get-statement.rpc.ts';
 import { GetBalancesRpc } from './inbound/get-balances.rpc.ts';
 import { GetInclusionProofRpc } from './inbound/get-inclusion-proof.rpc.ts';
 import { GetInstitutionRpc } from './inbound/get-institution.rpc.ts';
+import { GetLimitsRpc } from './inbound/get-limits.rpc.ts';
 import { GetLedgerCutRpc } from './inbound/get-ledger-cut.rpc.ts';
 import { GetRecoveryRpc } from './inbound/get-recovery.rpc.ts';
 import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
@@ -53,6 +54,7 @@ import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
 import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
 import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
 import { RiskVerdictsMessages } from './inbound/risk-verdicts.messages.ts';
+import { SetLimitsRpc } from './inbound/set-limits.rpc.ts';
 import { StreamStatementRpc } from './inbound/stream-statement.rpc.ts';
 import { SubmitSettlementRpc } from './inbound/submit-settlement.rpc.ts';
 import { SubmitSettlementsRpc } from './inbound/submit-settlements.rpc.ts';
@@ -128,6 +130,7 @@ const OPERATIONS_RPCS = [
   ResolveSuspenseRpc,
   ConfirmSuspenseResolutionRpc,
 ];
+const POLICY_RPCS = [SetLimitsRpc, GetLimitsRpc];
 const MESSAGES = [
   RiskVerdictsMessages,
   AmlVerdictsMessages,
@@ -145,7 +148,14 @@ export class SettlementModule {
     const gate = new RecoveryGate(env.writer);
     return {
       module: SettlementModule,
-      controllers: [...SETTLEMENT_RPCS, ...INSTITUTION_RPCS, ...LEDGER_RPCS, ...OPERATIONS_RPCS, ...MESSAGES],
+      controllers: [
+        ...SETTLEMENT_RPCS,
+        ...INSTITUTION_RPCS,
+        ...LEDGER_RPCS,
+        ...OPERATIONS_RPCS,
+        ...POLICY_RPCS,
+        ...MESSAGES,
+      ],
       providers: [
         Gateway,
         GetLedgerCutRpc,

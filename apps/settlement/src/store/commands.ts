@@ -13,6 +13,7 @@ import type {
   Destinations,
   Institution,
   KnownDeposit,
+  LimitsRequest,
   LivingSettlement,
   NewApiKey,
   NewInstitution,
@@ -47,6 +48,7 @@ export type SettlementCommand =
       readonly institutionId: string;
       readonly reason: string;
     }
+  | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'issue_api_key'; readonly key: NewApiKey }
   | { readonly type: 'revoke_api_key'; readonly keyId: string; readonly reason: string }
   | {

@@ -38,6 +38,7 @@ import {
   review,
   reviewDeposit,
   revokeApiKey,
+  setLimits,
   type Settlement,
   settlementAssessed,
   type SettlementPolicy,
@@ -109,6 +110,8 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return institutionReply(freezeInstitution(book, body.institutionId, body.reason));
       case 'unfreeze_institution':
         return institutionReply(unfreezeInstitution(book, body.institutionId, body.reason));
+      case 'set_limits':
+        return replyOf(setLimits(book, body.request), () => ({ type: 'done' }));
       case 'issue_api_key':
         return apiKeyReply(issueApiKey(book, body.key));
       case 'revoke_api_key':

@@ -49,6 +49,7 @@ export const ACTION_WEIGHTS = {
   dispute: 1,
   hurry: 8,
   freeze: 0.05,
+  limit: 0.1,
 } as const;
 export type ActionKind = keyof typeof ACTION_WEIGHTS;
 

@@ -8,6 +8,7 @@ import { bumpSettlement } from '../process/bump.ts';
 import { consolidate, type ConsolidationRequest } from '../process/consolidation.ts';
 import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
+import { type LimitsRequest, setLimits } from '../process/limits.ts';
 import { offer, signed, signingRefused } from '../process/offer.ts';
 import { type AddedSignatures, addSignatures, preparePayout } from '../process/psbt.ts';
 import { coinsReleased, confirmRelease, proposeRelease, type ReleaseRequest } from '../process/release.ts';
@@ -46,6 +47,7 @@ export type Command =
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
+  | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'freeze_institution'; readonly institutionId: string; readonly reason: string }
   | {
       readonly type: 'verdict';
@@ -128,6 +130,8 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(reviewDeposit(book, command.review));
     case 'create_institution':
       return reasonOf(createInstitution(book, command.institution));
+    case 'set_limits':
+      return reasonOf(setLimits(book, command.request));
     case 'freeze_institution':
       return reasonOf(freezeInstitution(book, command.institutionId, command.reason));
     default:
@@ -150,6 +154,7 @@ type Asked =
   | 'review'
   | 'review_deposit'
   | 'create_institution'
+  | 'set_limits'
   | 'freeze_institution';
 
 function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>): void {

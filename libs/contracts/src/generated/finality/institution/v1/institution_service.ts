@@ -19,6 +19,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { PaymentLimits } from "../../settlement/v1/policy_service.ts";
 
 export enum InstitutionStatus {
   INSTITUTION_STATUS_UNSPECIFIED = 0,
@@ -125,7 +126,11 @@ export interface Institution {
   creditLineSats: bigint;
   reason?: string | undefined;
   createdAt?: Timestamp | undefined;
-  updatedAt?: Timestamp | undefined;
+  updatedAt?:
+    | Timestamp
+    | undefined;
+  /** What it may pay, and how much of it counts now. Only in GetInstitution's answers, and only where limits were set. */
+  limits?: PaymentLimits | undefined;
 }
 
 export interface CreateInstitutionRequest {
@@ -203,6 +208,7 @@ function createBaseInstitution(): Institution {
     reason: undefined,
     createdAt: undefined,
     updatedAt: undefined,
+    limits: undefined,
   };
 }
 
@@ -231,6 +237,9 @@ export const Institution: MessageFns<Institution> = {
     }
     if (message.updatedAt !== undefined) {
       Timestamp.encode(message.updatedAt, writer.uint32(58).fork()).join();
+    }
+    if (message.limits !== undefined) {
+      PaymentLimits.encode(message.limits, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -304,6 +313,14 @@ export const Institution: MessageFns<Institution> = {
             message.updatedAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.limits = PaymentLimits.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -341,6 +358,7 @@ export const Institution: MessageFns<Institution> = {
         : isSet(object.updated_at)
         ? fromJsonTimestamp(object.updated_at)
         : undefined,
+      limits: isSet(object.limits) ? PaymentLimits.fromJSON(object.limits) : undefined,
     };
   },
 
@@ -367,6 +385,9 @@ export const Institution: MessageFns<Institution> = {
     if (message.updatedAt !== undefined) {
       obj.updatedAt = fromTimestamp(message.updatedAt).toISOString();
     }
+    if (message.limits !== undefined) {
+      obj.limits = PaymentLimits.toJSON(message.limits);
+    }
     return obj;
   },
 
@@ -387,6 +408,9 @@ export const Institution: MessageFns<Institution> = {
       : undefined;
     message.updatedAt = (object.updatedAt !== undefined && object.updatedAt !== null)
       ? Timestamp.fromPartial(object.updatedAt)
+      : undefined;
+    message.limits = (object.limits !== undefined && object.limits !== null)
+      ? PaymentLimits.fromPartial(object.limits)
       : undefined;
     return message;
   },
