@@ -34,6 +34,7 @@ import { GetInstitutionRpc } from './inbound/get-institution.rpc.ts';
 import { GetLimitsRpc } from './inbound/get-limits.rpc.ts';
 import { GetLedgerCutRpc } from './inbound/get-ledger-cut.rpc.ts';
 import { GetRecoveryRpc } from './inbound/get-recovery.rpc.ts';
+import { GetLiquidityRpc } from './inbound/get-liquidity.rpc.ts';
 import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
 import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
 import { ListDepositsRpc } from './inbound/list-deposits.rpc.ts';
@@ -56,6 +57,7 @@ import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
 import { RiskVerdictsMessages } from './inbound/risk-verdicts.messages.ts';
 import { SetLimitsRpc } from './inbound/set-limits.rpc.ts';
 import { StreamStatementRpc } from './inbound/stream-statement.rpc.ts';
+import { SetCreditLineRpc } from './inbound/set-credit-line.rpc.ts';
 import { SubmitSettlementRpc } from './inbound/submit-settlement.rpc.ts';
 import { SubmitSettlementsRpc } from './inbound/submit-settlements.rpc.ts';
 import { SubmitSignedPsbtRpc } from './inbound/submit-signed-psbt.rpc.ts';
@@ -131,6 +133,7 @@ const OPERATIONS_RPCS = [
   ConfirmSuspenseResolutionRpc,
 ];
 const POLICY_RPCS = [SetLimitsRpc, GetLimitsRpc];
+const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc];
 const MESSAGES = [
   RiskVerdictsMessages,
   AmlVerdictsMessages,
@@ -151,9 +154,10 @@ export class SettlementModule {
       controllers: [
         ...SETTLEMENT_RPCS,
         ...INSTITUTION_RPCS,
+        ...LIQUIDITY_RPCS,
+        ...POLICY_RPCS,
         ...LEDGER_RPCS,
         ...OPERATIONS_RPCS,
-        ...POLICY_RPCS,
         ...MESSAGES,
       ],
       providers: [
@@ -233,15 +237,19 @@ function workersOf(env: SettlementEnv, { store, reader, authenticator, gate }: W
 }
 
 function timedOf({ runtime }: SettlementEnv, timer: Timer): StoreCommand<SettlementCommand> {
-  const type = TIMED[timer.kind as TimerKind];
-  assert(type !== undefined, `unknown timer ${timer.kind}`);
+  const commandOf = TIMED[timer.kind as TimerKind];
+  assert(commandOf !== undefined, `unknown timer ${timer.kind}`);
   const cause = {
     actor: { kind: 'timer', id: timer.kind },
     occurredAt: runtime.now(),
     correlationId: timer.id,
     causationId: timer.id,
   } as const;
-  return { body: { type, settlementId: timer.id }, cause };
+  return { body: commandOf(timer.id), cause };
 }
 
-const TIMED: Readonly<Record<TimerKind, 'fall_due' | 'expire'>> = { due: 'fall_due', expiry: 'expire' };
+const TIMED: Readonly<Record<TimerKind, (id: string) => SettlementCommand>> = {
+  due: (settlementId) => ({ type: 'fall_due', settlementId }),
+  expiry: (settlementId) => ({ type: 'expire', settlementId }),
+  credit_line: (institutionId) => ({ type: 'expire_credit_line', institutionId }),
+};

@@ -1,5 +1,6 @@
 import { LEDGER } from './refused-ledger-input.ts';
 import { POLICY } from './refused-policy-input.ts';
+import { LIQUIDITY } from './refused-liquidity-input.ts';
 import { invalid, type RefusedCaller, type RefusedInput } from './refused-row.ts';
 
 // Read by `npm run generate` before there is any generated code: it imports nothing that is.
@@ -485,10 +486,7 @@ const DESTINATIONS: readonly RefusedInput[] = [
   },
 ];
 
-/**
- * In a `change`, `$payer` stands for the id of the institution that pays in the good request, `$stranger` for one that has no wallet, and
- * `$frozen` for one that is frozen.
- */
+/** In a `change`, `$payer` stands for the id of the institution that pays in the good request, `$stranger` for one without a wallet, `$frozen` for a frozen one. */
 export const REFUSED_INPUT: readonly RefusedInput[] = [
   ...SUBMITTED,
   ...CALLERS,
@@ -496,4 +494,5 @@ export const REFUSED_INPUT: readonly RefusedInput[] = [
   ...OTHERS,
   ...DESTINATIONS,
   ...POLICY,
+  ...LIQUIDITY,
 ];

@@ -16,6 +16,7 @@ export { settlementTransferIds, suspendedSats } from './postings/payout.ts';
 export { consolidationReservationId } from './postings/consolidation.ts';
 export { bumpSettlement } from './process/bump.ts';
 export { consolidate, type ConsolidationRequest } from './process/consolidation.ts';
+export * from './process/credit-lines.ts';
 export { feesNow } from './process/fees.ts';
 export { adoptSettlement, importTransaction, type SignedTransaction } from './process/import.ts';
 export { confirmIncident } from './process/incidents.ts';

@@ -1,9 +1,9 @@
 import type { settlementV1 } from '@finality/contracts';
 import type { Principal } from '@finality/kernel';
 import { requireInstitution, toRpcException } from '@finality/service';
-import { unknownInstitution } from '@finality/settlement';
-import { institutionStream, limitsStream } from '../store/streams.ts';
+import { limitsStream } from '../store/streams.ts';
 import type { Gateway } from './gateway.ts';
+import { knownInstitution } from './institution-view.ts';
 import { limitsMessage } from './limits-view.ts';
 
 /** Who asks: the institution itself, or one of those who run the platform. @throws RefusalException when it is another institution */
@@ -16,12 +16,7 @@ export function policyAsker(caller: Principal, institutionId: string): 'itself' 
 
 /** @throws RefusalException NOT_FOUND */
 export async function showLimits(gateway: Gateway, institutionId: string): Promise<settlementV1.PaymentLimits> {
-  await requireKnown(gateway, institutionId);
+  await knownInstitution(gateway, institutionId);
   const { state } = await gateway.reader.loadState(limitsStream, institutionId);
   return limitsMessage(institutionId, state, gateway.env.runtime.now());
-}
-
-async function requireKnown(gateway: Gateway, institutionId: string): Promise<void> {
-  const { state } = await gateway.reader.loadState(institutionStream, institutionId);
-  if (state.status === 'none') throw toRpcException(unknownInstitution(institutionId));
 }

@@ -267,12 +267,12 @@ export class BatchBook implements Book {
     return due.map(([, maturity]) => maturity).sort(byHeightKindId);
   }
 
-  schedule(settlementId: string, dueAt: Instant, kind: TimerKind): void {
-    this.#batch.schedule({ ...timerOf(settlementId, kind), dueAt });
+  schedule(id: string, dueAt: Instant, kind: TimerKind): void {
+    this.#batch.schedule({ ...timerOf(id, kind), dueAt });
   }
 
-  cancelTimer(settlementId: string, kind: TimerKind = 'expiry'): void {
-    this.#batch.cancel(timerOf(settlementId, kind));
+  cancelTimer(id: string, kind: TimerKind = 'expiry'): void {
+    this.#batch.cancel(timerOf(id, kind));
   }
 
   #depositOf(txid: string): Set<string> {
@@ -282,10 +282,10 @@ export class BatchBook implements Book {
   }
 }
 
-const timerOf = (settlementId: string, kind: TimerKind): { stream: string; kind: string; id: string } => ({
-  stream: `settlement/${settlementId}`,
+const timerOf = (id: string, kind: TimerKind): { stream: string; kind: string; id: string } => ({
+  stream: `${(kind === 'credit_line' ? institutionStream : settlementStream).aggregate.name}/${id}`,
   kind,
-  id: settlementId,
+  id,
 });
 
 function recordsOf<State, Event extends { readonly type: string }>(

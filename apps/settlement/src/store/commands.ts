@@ -8,6 +8,7 @@ import type {
   Assessment,
   ChainFact,
   ConsolidationRequest,
+  CreditLineRequest,
   DepositReview,
   DestinationRecord,
   Destinations,
@@ -49,6 +50,8 @@ export type SettlementCommand =
       readonly reason: string;
     }
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
+  | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
+  | { readonly type: 'expire_credit_line'; readonly institutionId: string }
   | { readonly type: 'issue_api_key'; readonly key: NewApiKey }
   | { readonly type: 'revoke_api_key'; readonly keyId: string; readonly reason: string }
   | {

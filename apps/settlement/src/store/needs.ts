@@ -19,6 +19,8 @@ type AdministrativeCommand =
   | 'freeze_institution'
   | 'unfreeze_institution'
   | 'set_limits'
+  | 'set_credit_line'
+  | 'expire_credit_line'
   | 'issue_api_key'
   | 'revoke_api_key'
   | 'segment_sealed'
@@ -153,6 +155,12 @@ export class Needs {
       case 'create_institution':
         this.clearing.add(body.institution.institutionId);
         return void this.institutions.add(body.institution.institutionId);
+      case 'set_credit_line':
+        this.clearing.add(body.request.institutionId);
+        return void this.institutions.add(body.request.institutionId);
+      case 'expire_credit_line':
+        this.clearing.add(body.institutionId);
+        return void this.institutions.add(body.institutionId);
       case 'freeze_institution':
       case 'unfreeze_institution':
         return void this.institutions.add(body.institutionId);

@@ -48,6 +48,7 @@ export const ACTION_WEIGHTS = {
   agree: 6,
   dispute: 1,
   hurry: 8,
+  credit_line: 2,
   freeze: 0.05,
   limit: 0.1,
 } as const;

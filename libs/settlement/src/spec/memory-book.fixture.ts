@@ -66,7 +66,7 @@ export class MemoryBook implements Book {
   readonly deposits = new MemoryRecords(depositAggregate, this.log);
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
-  /** By settlement. */
+  /** By settlement, or institution. */
   readonly timers = new Map<string, Instant>();
   readonly wallets: WalletRecord[] = [];
   readonly addresses = new Map<ScriptHex, AddressRecord>();
@@ -182,12 +182,12 @@ export class MemoryBook implements Book {
     return [...this.#maturities.keys()].sort();
   }
 
-  schedule(settlementId: string, dueAt: Instant, _kind: TimerKind): void {
-    this.timers.set(settlementId, dueAt);
+  schedule(id: string, dueAt: Instant, _kind: TimerKind): void {
+    this.timers.set(id, dueAt);
   }
 
-  cancelTimer(settlementId: string, _kind?: TimerKind): void {
-    this.timers.delete(settlementId);
+  cancelTimer(id: string, _kind?: TimerKind): void {
+    this.timers.delete(id);
   }
 }
 

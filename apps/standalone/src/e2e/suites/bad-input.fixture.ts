@@ -18,11 +18,12 @@ import type { Bank } from '../bank.fixture.ts';
 import type { E2e } from '../e2e.fixture.ts';
 import { outsideAddress, Signatories } from '../signatories.fixture.ts';
 import { patiently, until } from '../wait.fixture.ts';
+import { liquidityRequests } from './liquidity-requests.fixture.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
 /** A request that nothing is wrong with, and who may send it. */
-interface Good {
+export interface Good {
   readonly path: string;
   readonly encode: (json: Json) => Buffer;
   readonly decode: (bytes: Buffer) => unknown;
@@ -33,6 +34,16 @@ interface Good {
   /** What it is answered, if not OK: it is refused for another reason than its form. */
   readonly answer?: string;
 }
+
+/** Makes one, of whoever may send it. */
+export type GoodBy = (
+  caller: RefusedCaller,
+) => <Request>(
+  method: Method<Request>,
+  message: { fromJSON(json: unknown): Request },
+  request: Json,
+  answer?: string,
+) => Good;
 
 interface Method<Request> {
   readonly path: string;
@@ -268,14 +279,9 @@ async function goodRequests(
   const unknown = { idempotency_key: '', destination_id: '00000000-0000-7000-8000-000000000000' };
   const ledger = ledgerV1.LedgerServiceService;
   const reconciliation = reconciliationV1.ReconciliationServiceService;
-  const by =
-    (caller: RefusedCaller) =>
-    <Request>(
-      { path, requestSerialize, responseDeserialize, requestStream, responseStream }: Method<Request>,
-      message: { fromJSON(json: unknown): Request },
-      request: Json,
-      answer?: string,
-    ): Good => ({
+  const by: GoodBy =
+    (caller) =>
+    ({ path, requestSerialize, responseDeserialize, requestStream, responseStream }, message, request, answer) => ({
       path,
       encode: (json) => requestSerialize(message.fromJSON(json)),
       decode: responseDeserialize,
@@ -477,6 +483,7 @@ async function goodRequests(
       'NOT_FOUND',
     ),
     ListLedgerHeads: asPayer(ledger.listLedgerHeads, ledgerV1.ListLedgerHeadsRequest, { page_size: 10 }),
+    ...liquidityRequests(by, institution_id),
     RunReconciliation: asOperator(reconciliation.runReconciliation, reconciliationV1.RunReconciliationRequest, {
       idempotency_key: '',
     }),
