@@ -1,8 +1,8 @@
 import { DESTINATIONS } from './refused-destination-input.ts';
 import { LEDGER } from './refused-ledger-input.ts';
+import { POLICY } from './refused-policy-input.ts';
+import { LIQUIDITY } from './refused-liquidity-input.ts';
 import { invalid, type RefusedCaller, type RefusedInput } from './refused-row.ts';
-
-export type { RefusedCaller, RefusedInput } from './refused-row.ts';
 
 // Read by `npm run generate` before there is any generated code: it imports nothing that is.
 
@@ -394,14 +394,13 @@ const OTHERS: readonly RefusedInput[] = [
   invalid('AmlService.GetVerdict', 'no subject', 'subject_id', { subject_id: '' }),
 ];
 
-/**
- * In a `change`, `$payer` stands for the id of the institution that pays in the good request, `$stranger` for one that has no wallet, and
- * `$frozen` for one that is frozen.
- */
+/** In a `change`, `$payer` stands for the id of the institution that pays in the good request, `$stranger` for one without a wallet, `$frozen` for a frozen one. */
 export const REFUSED_INPUT: readonly RefusedInput[] = [
   ...SUBMITTED,
   ...CALLERS,
   ...SETTLEMENTS,
   ...OTHERS,
   ...DESTINATIONS,
+  ...POLICY,
+  ...LIQUIDITY,
 ];
