@@ -35,6 +35,7 @@ import {
   depositMessage,
   incidentMessage,
   institutionMessage,
+  paidOutside,
   settlementMessage,
   transactionStatus,
 } from './messages.ts';
@@ -56,6 +57,7 @@ export const settlementStream: StreamType<Settlement, SettlementEvent> = {
         settlement.transitions.at(-2)?.status ?? settlementV1.SettlementStatus.SETTLEMENT_STATUS_UNSPECIFIED,
       fundingSources: state.sources.map((source) => ({ ...source })),
       submittedBy: state.terms.submittedBy,
+      paidOutside: paidOutside(state.terms),
     };
     return [
       message(TOPICS.settlement, state.terms.settlementId, settlementV1.SettlementChanged.encode(changed).finish()),
