@@ -11,6 +11,8 @@ export interface SettlementConfig {
   readonly signingRetryMs: number;
   /** How old the oldest entry of the ledger may get before its segment is sealed. */
   readonly sealAfterMs: number;
+  /** How long a netting window is open; undefined: until an operator closes it. */
+  readonly windowMs?: number;
 }
 
 const FEE_CAP_MAX = 10_000_000n;
@@ -119,6 +121,10 @@ export const settlementSettings = defineConfig({
     .integer(1, 86_400)
     .default(60)
     .describe('entries of the ledger are sealed, signed and can be proven after this time'),
+  WINDOW_SECONDS: setting
+    .integer(1, 7 * 86_400)
+    .optional()
+    .describe('a netting window closes, and the next one opens, after this time; default: when an operator says so'),
   SETTLEMENT_EXPIRY_SECONDS: setting
     .integer(1, 30 * 86_400)
     .default(86_400)
@@ -168,6 +174,7 @@ export function settlementConfig(values: z.output<typeof settlementSettings>): S
     network,
     signingRetryMs: SIGNING_RETRY_MS,
     sealAfterMs: values.LEDGER_SEAL_SECONDS * 1_000,
+    ...(values.WINDOW_SECONDS === undefined ? {} : { windowMs: values.WINDOW_SECONDS * 1_000 }),
     policy: {
       version: [
         values.BILATERAL_CONFIRMATIONS,

@@ -8,8 +8,10 @@ import type { Deposit, DepositEvent } from './deposit.ts';
 import type { ApiKey, ApiKeyEvent, Institution, InstitutionEvent } from './institution.ts';
 import type { Lineage, LineageEvent } from './lineage.ts';
 import type { SettlementPolicy } from './policy.ts';
+import type { PositionBook } from './positions.ts';
 import type { Recovery, RecoveryEvent } from './recovery.ts';
 import type { Settlement, SettlementEvent } from './settlement.ts';
+import type { Netting, NettingEvent, NettingWindow, WindowEvent } from './window.ts';
 
 /** What a timer of a settlement is for: `due`, it is to begin; `expiry`, it is too late. */
 export type TimerKind = 'due' | 'expiry';
@@ -42,6 +44,9 @@ export interface Book {
   readonly deposits: Records<Deposit, DepositEvent>;
   readonly institutions: Records<Institution, InstitutionEvent>;
   readonly apiKeys: Records<ApiKey, ApiKeyEvent>;
+  readonly windows: Records<NettingWindow, WindowEvent>;
+  readonly netting: { get(): Netting; record(...events: readonly NettingEvent[]): Netting };
+  readonly positions: PositionBook;
   readonly recovery: { get(): Recovery; record(...events: readonly RecoveryEvent[]): Recovery };
   readonly tip: { get(): ChainTip; record(...events: readonly ChainTipEvent[]): ChainTip };
   wallet(walletId: string): WalletRecord | undefined;

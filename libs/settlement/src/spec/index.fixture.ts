@@ -3,4 +3,5 @@ export * from './actions.fixture.ts';
 export * from './commands.fixture.ts';
 export * from './invariants.fixture.ts';
 export * from './memory-book.fixture.ts';
+export * from './netting-actions.fixture.ts';
 export * from './world.fixture.ts';

@@ -34,6 +34,7 @@ import { reversedSats } from '../process/reverse.ts';
 import { keepsChange, leftOver } from '../process/requeue.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
+import { checkNetting } from './netting-invariants.fixture.ts';
 import { walletCalled, WALLETS, type World } from './world.fixture.ts';
 
 /** What must hold whenever all facts so far have been consumed. */
@@ -44,6 +45,7 @@ export function checkWorld(world: World): void {
   checkReleased(world);
   checkLimits(world.book);
   checkReversals(world.book);
+  checkNetting(world.book);
 }
 
 /** Linked both ways, never of a reversal, and never more than there was to be paid back. */

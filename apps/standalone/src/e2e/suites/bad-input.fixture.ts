@@ -18,11 +18,12 @@ import type { Bank } from '../bank.fixture.ts';
 import type { E2e } from '../e2e.fixture.ts';
 import { outsideAddress, Signatories } from '../signatories.fixture.ts';
 import { patiently, until } from '../wait.fixture.ts';
+import { windowRequests } from './bad-window-input.fixture.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
 /** A request that nothing is wrong with, and who may send it. */
-interface Good {
+export interface Good {
   readonly path: string;
   readonly encode: (json: Json) => Buffer;
   readonly decode: (bytes: Buffer) => unknown;
@@ -33,6 +34,19 @@ interface Good {
   /** What it is answered, if not OK: it is refused for another reason than its form. */
   readonly answer?: string;
 }
+
+/** By whom, and what. */
+export type Requests = Readonly<
+  Record<
+    'asPayer' | 'asOperator',
+    <Request>(
+      method: Method<Request>,
+      message: { fromJSON(json: unknown): Request },
+      request: Json,
+      answer?: string,
+    ) => Good
+  >
+>;
 
 interface Method<Request> {
   readonly path: string;
@@ -467,6 +481,7 @@ async function goodRequests(
       { institution_id, transfer_id: '00'.repeat(32) },
       'NOT_FOUND',
     ),
+    ...(await windowRequests(e2e, { asPayer, asOperator }, payee)),
     ListLedgerHeads: asPayer(ledger.listLedgerHeads, ledgerV1.ListLedgerHeadsRequest, { page_size: 10 }),
     RunReconciliation: asOperator(reconciliation.runReconciliation, reconciliationV1.RunReconciliationRequest, {
       idempotency_key: '',
