@@ -31,6 +31,7 @@ import { GetStatementRpc } from './inbound/get-statement.rpc.ts';
 import { GetBalancesRpc } from './inbound/get-balances.rpc.ts';
 import { GetInclusionProofRpc } from './inbound/get-inclusion-proof.rpc.ts';
 import { GetInstitutionRpc } from './inbound/get-institution.rpc.ts';
+import { GetLimitsRpc } from './inbound/get-limits.rpc.ts';
 import { GetLedgerCutRpc } from './inbound/get-ledger-cut.rpc.ts';
 import { GetRecoveryRpc } from './inbound/get-recovery.rpc.ts';
 import { GetLiquidityRpc } from './inbound/get-liquidity.rpc.ts';
@@ -54,6 +55,7 @@ import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
 import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
 import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
 import { RiskVerdictsMessages } from './inbound/risk-verdicts.messages.ts';
+import { SetLimitsRpc } from './inbound/set-limits.rpc.ts';
 import { StreamStatementRpc } from './inbound/stream-statement.rpc.ts';
 import { SetCreditLineRpc } from './inbound/set-credit-line.rpc.ts';
 import { SubmitSettlementRpc } from './inbound/submit-settlement.rpc.ts';
@@ -131,6 +133,7 @@ const OPERATIONS_RPCS = [
   ResolveSuspenseRpc,
   ConfirmSuspenseResolutionRpc,
 ];
+const POLICY_RPCS = [SetLimitsRpc, GetLimitsRpc];
 const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc];
 const MESSAGES = [
   RiskVerdictsMessages,
@@ -155,6 +158,7 @@ export class SettlementModule {
         ...SETTLEMENT_RPCS,
         ...INSTITUTION_RPCS,
         ...LIQUIDITY_RPCS,
+        ...POLICY_RPCS,
         ...LEDGER_RPCS,
         ...OPERATIONS_RPCS,
         ...MESSAGES,

@@ -30,15 +30,24 @@ export interface Refusal {
   readonly message: string;
   readonly fields?: readonly FieldError[];
   readonly retryable?: boolean;
+<<<<<<< HEAD
   /** When asking again is worthwhile, from now. */
   readonly retryAfterMs?: number;
+=======
+  /** What a program needs to know beside the reason; names as in a request. Travels as `google.rpc.ErrorInfo.metadata`. */
+  readonly details?: Readonly<Record<string, string>>;
+>>>>>>> policy
 }
 
 export function refusal(
   kind: RefusalKind,
   reason: string,
   message: string,
+<<<<<<< HEAD
   more: Partial<Pick<Refusal, 'fields' | 'retryable' | 'retryAfterMs'>> = {},
+=======
+  more: Partial<Pick<Refusal, 'fields' | 'retryable' | 'details'>> = {},
+>>>>>>> policy
 ): Refusal {
   return { kind, reason, message, ...more };
 }

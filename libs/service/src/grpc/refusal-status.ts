@@ -47,7 +47,10 @@ export function rpcStatusOf(refused: Refusal): googleRpc.Status {
   const info = googleRpc.ErrorInfo.fromPartial({
     reason: refused.reason,
     domain: ERROR_DOMAIN,
-    metadata: refused.retryable === undefined ? {} : { retryable: `${refused.retryable}` },
+    metadata: {
+      ...refused.details,
+      ...(refused.retryable !== undefined && { retryable: `${refused.retryable}` }),
+    },
   });
   const details = [packed('ErrorInfo', googleRpc.ErrorInfo.encode(info).finish())];
   if (refused.fields && refused.fields.length > 0) {
@@ -107,6 +110,7 @@ export function refusalOf(error: unknown): Refusal | undefined {
   const fields =
     badRequest &&
     googleRpc.BadRequest.decode(badRequest).fieldViolations.map((each) => fieldError(each.field, each.description));
+<<<<<<< HEAD
   const retryable = metadata['retryable'];
   const retryInfo = detail(details, 'RetryInfo');
   const delay = retryInfo && googleRpc.RetryInfo.decode(retryInfo).retryDelay;
@@ -114,6 +118,13 @@ export function refusalOf(error: unknown): Refusal | undefined {
     ...(fields && { fields }),
     ...(retryable !== undefined && { retryable: retryable === 'true' }),
     ...(delay && { retryAfterMs: Number(delay.seconds) * 1_000 + delay.nanos / NANOS_PER_MS }),
+=======
+  const { retryable, ...more } = metadata;
+  return refusal(kind, reason, message, {
+    ...(fields && { fields }),
+    ...(retryable !== undefined && { retryable: retryable === 'true' }),
+    ...(Object.keys(more).length > 0 && { details: more }),
+>>>>>>> policy
   });
 }
 
