@@ -3,6 +3,7 @@ import {
   amlV1,
   institutionV1,
   ledgerV1,
+  liquidityV1,
   reconciliationV1,
   riskV1,
   type ServicePort,
@@ -17,9 +18,11 @@ export interface Api {
   readonly settlements: ServicePort<settlementV1.SettlementServiceServer>;
   readonly operations: ServicePort<settlementV1.OperationsServiceServer>;
   readonly windows: ServicePort<settlementV1.WindowServiceServer>;
+  readonly policy: ServicePort<settlementV1.PolicyServiceServer>;
   readonly institutions: ServicePort<institutionV1.InstitutionServiceServer>;
   readonly addresses: ServicePort<addressV1.AddressServiceServer>;
   readonly destinations: ServicePort<addressV1.DestinationServiceServer>;
+  readonly liquidity: ServicePort<liquidityV1.LiquidityServiceServer>;
   readonly ledger: ServicePort<ledgerV1.LedgerServiceServer>;
   readonly reconciliation: ServicePort<reconciliationV1.ReconciliationServiceServer>;
   readonly risk: ServicePort<riskV1.RiskServiceServer>;
@@ -50,9 +53,11 @@ export function connectApi(address: string, apiKey?: string): Api {
     settlements: connect(settlementV1.SettlementServiceService),
     operations: connect(settlementV1.OperationsServiceService),
     windows: connect(settlementV1.WindowServiceService),
+    policy: connect(settlementV1.PolicyServiceService),
     institutions: connect(institutionV1.InstitutionServiceService),
     addresses: connect(addressV1.AddressServiceService),
     destinations: connect(addressV1.DestinationServiceService),
+    liquidity: connect(liquidityV1.LiquidityServiceService),
     ledger: connect(ledgerV1.LedgerServiceService),
     reconciliation: connect(reconciliationV1.ReconciliationServiceService),
     risk: connect(riskV1.RiskServiceService),

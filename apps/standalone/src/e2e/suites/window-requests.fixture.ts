@@ -1,14 +1,15 @@
 import { settlementV1 } from '@finality/contracts';
 import { type Bank, freshKey } from '../bank.fixture.ts';
 import type { E2e } from '../e2e.fixture.ts';
-import type { Good, Requests } from './bad-input.fixture.ts';
+import type { Good, GoodBy } from './bad-input.fixture.ts';
 
-/** Requests about windows that nothing is wrong with: one window is closed, and one is open. */
+/** One per rpc of the service for windows, of which one is closed and one is open. */
 export async function windowRequests(
   e2e: E2e,
-  { asPayer, asOperator }: Requests,
+  by: GoodBy,
   payee: Bank,
 ): Promise<Readonly<Record<string, Good>>> {
+  const [asPayer, asOperator] = [by('payer'), by('operator')];
   const service = settlementV1.WindowServiceService;
   const { windowId } = await e2e.operator.windows.openWindow({ idempotencyKey: freshKey() });
   await e2e.operator.windows.closeWindow({ idempotencyKey: freshKey(), windowId, reason: 'cut-off' });
