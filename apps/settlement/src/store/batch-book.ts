@@ -12,6 +12,7 @@ import {
   isOpen,
   isWaitingPayout,
   type Maturity,
+  PositionBook,
   type TimerKind,
   type Records,
   returnUse,
@@ -29,10 +30,13 @@ import {
   LEDGER_ID,
   limitsStream,
   lineageStream,
+  NETTING_ID,
+  nettingStream,
   RECOVERY_ID,
   recoveryStream,
   sealsStream,
   settlementStream,
+  windowStream,
 } from './streams.ts';
 
 /** What was read for a batch besides stream states. */
@@ -51,6 +55,8 @@ export interface Loaded {
   readonly open: readonly string[];
   /** Payouts that waited for coins of a wallet whose transactions may be replaced, first come first. */
   readonly waitingPayouts: readonly string[];
+  /** Positions of the windows that the batch may close. */
+  readonly positions: PositionBook;
   /** How many payouts are queued for coins, by institution, of those whose coins may be consolidated. */
   readonly waiting: ReadonlyMap<string, number>;
 }
@@ -73,6 +79,9 @@ export class BatchBook implements Book {
   readonly deposits: Book['deposits'];
   readonly institutions: Book['institutions'];
   readonly apiKeys: Book['apiKeys'];
+  readonly windows: Book['windows'];
+  readonly netting: Book['netting'];
+  readonly positions: PositionBook;
   readonly limits: Book['limits'];
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
@@ -146,6 +155,12 @@ export class BatchBook implements Book {
         return state;
       },
     };
+    this.windows = recordsOf(batch, windowStream);
+    this.netting = {
+      get: () => batch.state(nettingStream, NETTING_ID),
+      record: (...events) => batch.append(nettingStream, NETTING_ID, ...events),
+    };
+    this.positions = loaded.positions;
     this.seals = {
       get: () => batch.state(sealsStream, LEDGER_ID),
       record: (...events) => batch.append(sealsStream, LEDGER_ID, ...events),

@@ -18,6 +18,7 @@ import type { Bank } from '../bank.fixture.ts';
 import type { E2e } from '../e2e.fixture.ts';
 import { outsideAddress, Signatories } from '../signatories.fixture.ts';
 import { patiently, until } from '../wait.fixture.ts';
+import { windowRequests } from './window-requests.fixture.ts';
 import { liquidityRequests } from './liquidity-requests.fixture.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -482,6 +483,7 @@ async function goodRequests(
       { institution_id, transfer_id: '00'.repeat(32) },
       'NOT_FOUND',
     ),
+    ...(await windowRequests(e2e, by, payee)),
     ListLedgerHeads: asPayer(ledger.listLedgerHeads, ledgerV1.ListLedgerHeadsRequest, { page_size: 10 }),
     ...liquidityRequests(by, institution_id),
     RunReconciliation: asOperator(reconciliation.runReconciliation, reconciliationV1.RunReconciliationRequest, {
