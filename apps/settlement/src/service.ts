@@ -1,4 +1,4 @@
-import { institutionV1, ledgerV1, settlementV1, TOPICS } from '@finality/contracts';
+import { institutionV1, ledgerV1, liquidityV1, settlementV1, TOPICS } from '@finality/contracts';
 import { createEventStore, type ServiceBlueprint } from '@finality/service';
 import { SETTLEMENT_SCHEMA, type SettlementEnv } from './env.ts';
 import { createSettlement } from './migrations/create-settlement.migration.ts';
@@ -26,7 +26,9 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
   grpc: {
     'finality.settlement.v1.SettlementService': settlementV1.SettlementServiceService,
     'finality.settlement.v1.OperationsService': settlementV1.OperationsServiceService,
+    'finality.settlement.v1.PolicyService': settlementV1.PolicyServiceService,
     'finality.institution.v1.InstitutionService': institutionV1.InstitutionServiceService,
+    'finality.liquidity.v1.LiquidityService': liquidityV1.LiquidityServiceService,
     'finality.ledger.v1.LedgerService': ledgerV1.LedgerServiceService,
   },
   internal: {

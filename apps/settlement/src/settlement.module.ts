@@ -31,8 +31,10 @@ import { GetStatementRpc } from './inbound/get-statement.rpc.ts';
 import { GetBalancesRpc } from './inbound/get-balances.rpc.ts';
 import { GetInclusionProofRpc } from './inbound/get-inclusion-proof.rpc.ts';
 import { GetInstitutionRpc } from './inbound/get-institution.rpc.ts';
+import { GetLimitsRpc } from './inbound/get-limits.rpc.ts';
 import { GetLedgerCutRpc } from './inbound/get-ledger-cut.rpc.ts';
 import { GetRecoveryRpc } from './inbound/get-recovery.rpc.ts';
+import { GetLiquidityRpc } from './inbound/get-liquidity.rpc.ts';
 import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
 import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
 import { ListDepositsRpc } from './inbound/list-deposits.rpc.ts';
@@ -53,7 +55,9 @@ import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
 import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
 import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
 import { RiskVerdictsMessages } from './inbound/risk-verdicts.messages.ts';
+import { SetLimitsRpc } from './inbound/set-limits.rpc.ts';
 import { StreamStatementRpc } from './inbound/stream-statement.rpc.ts';
+import { SetCreditLineRpc } from './inbound/set-credit-line.rpc.ts';
 import { SubmitSettlementRpc } from './inbound/submit-settlement.rpc.ts';
 import { SubmitSettlementsRpc } from './inbound/submit-settlements.rpc.ts';
 import { SubmitSignedPsbtRpc } from './inbound/submit-signed-psbt.rpc.ts';
@@ -62,6 +66,7 @@ import { Wakeups } from './inbound/wakeups.ts';
 import { DestinationsMessages } from './inbound/destinations.messages.ts';
 import { WalletsMessages } from './inbound/wallets.messages.ts';
 import { WatchSettlementsRpc } from './inbound/watch-settlements.rpc.ts';
+import { Admission } from './admission.ts';
 import { RecoveryGate } from './recovery-gate.ts';
 import type { TimerKind } from '@finality/settlement';
 import type { SettlementCommand } from './store/commands.ts';
@@ -128,6 +133,8 @@ const OPERATIONS_RPCS = [
   ResolveSuspenseRpc,
   ConfirmSuspenseResolutionRpc,
 ];
+const POLICY_RPCS = [SetLimitsRpc, GetLimitsRpc];
+const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc];
 const MESSAGES = [
   RiskVerdictsMessages,
   AmlVerdictsMessages,
@@ -143,15 +150,26 @@ export class SettlementModule {
   static register(env: SettlementEnv): DynamicModule {
     const wakeups = new Wakeups(env.runtime);
     const gate = new RecoveryGate(env.writer);
+    const { pool, runtime, config } = env;
+    const admission = new Admission({ pool, runtime, waitingMax: config.screeningMax });
     return {
       module: SettlementModule,
-      controllers: [...SETTLEMENT_RPCS, ...INSTITUTION_RPCS, ...LEDGER_RPCS, ...OPERATIONS_RPCS, ...MESSAGES],
+      controllers: [
+        ...SETTLEMENT_RPCS,
+        ...INSTITUTION_RPCS,
+        ...LIQUIDITY_RPCS,
+        ...POLICY_RPCS,
+        ...LEDGER_RPCS,
+        ...OPERATIONS_RPCS,
+        ...MESSAGES,
+      ],
       providers: [
         Gateway,
         GetLedgerCutRpc,
         { provide: SERVICE_ENV, useValue: env },
         { provide: Wakeups, useValue: wakeups },
         { provide: RecoveryGate, useValue: gate },
+        { provide: Admission, useValue: admission },
         { provide: STORE, useFactory: () => gate.before(openStore(env, wakeups)) },
         { provide: READER, useFactory: () => new EventReader({ pool: env.pool, schema: SETTLEMENT_SCHEMA }) },
         { provide: AUTHENTICATOR, useFactory: () => new Authenticator('settlement', env.driver) },
@@ -168,7 +186,7 @@ export class SettlementModule {
         {
           provide: WORKERS,
           useFactory: (store: SettlementStore, reader: SettlementReader, authenticator: Authenticator) =>
-            workersOf(env, { store, reader, authenticator, gate }),
+            workersOf(env, { store, reader, authenticator, gate, admission }),
           inject: [STORE, READER, AUTHENTICATOR],
         },
       ],
@@ -196,9 +214,10 @@ interface WorkingWith {
   readonly reader: SettlementReader;
   readonly authenticator: Authenticator;
   readonly gate: RecoveryGate;
+  readonly admission: Admission;
 }
 
-function workersOf(env: SettlementEnv, { store, reader, authenticator, gate }: WorkingWith): Worker[] {
+function workersOf(env: SettlementEnv, { store, reader, authenticator, gate, admission }: WorkingWith): Worker[] {
   const { pool, runtime } = env;
   const timers = new TimerWorker({
     name: 'settlement timers',
@@ -217,21 +236,26 @@ function workersOf(env: SettlementEnv, { store, reader, authenticator, gate }: W
     ...(env.config.policy.consolidation === undefined ? [] : [new ConsolidateCoins(env, store, reader, gate)]),
     new SealLedger(env, store, reader, gate),
     new CheckpointBalances(env),
+    admission,
     timers,
     authenticator.worker,
   ];
 }
 
 function timedOf({ runtime }: SettlementEnv, timer: Timer): StoreCommand<SettlementCommand> {
-  const type = TIMED[timer.kind as TimerKind];
-  assert(type !== undefined, `unknown timer ${timer.kind}`);
+  const commandOf = TIMED[timer.kind as TimerKind];
+  assert(commandOf !== undefined, `unknown timer ${timer.kind}`);
   const cause = {
     actor: { kind: 'timer', id: timer.kind },
     occurredAt: runtime.now(),
     correlationId: timer.id,
     causationId: timer.id,
   } as const;
-  return { body: { type, settlementId: timer.id }, cause };
+  return { body: commandOf(timer.id), cause };
 }
 
-const TIMED: Readonly<Record<TimerKind, 'fall_due' | 'expire'>> = { due: 'fall_due', expiry: 'expire' };
+const TIMED: Readonly<Record<TimerKind, (id: string) => SettlementCommand>> = {
+  due: (settlementId) => ({ type: 'fall_due', settlementId }),
+  expiry: (settlementId) => ({ type: 'expire', settlementId }),
+  credit_line: (institutionId) => ({ type: 'expire_credit_line', institutionId }),
+};

@@ -1,7 +1,7 @@
 import { LEDGER } from './refused-ledger-input.ts';
+import { POLICY } from './refused-policy-input.ts';
+import { LIQUIDITY } from './refused-liquidity-input.ts';
 import { invalid, type RefusedCaller, type RefusedInput } from './refused-row.ts';
-
-export type { RefusedCaller, RefusedInput } from './refused-row.ts';
 
 // Read by `npm run generate` before there is any generated code: it imports nothing that is.
 
@@ -486,14 +486,13 @@ const DESTINATIONS: readonly RefusedInput[] = [
   },
 ];
 
-/**
- * In a `change`, `$payer` stands for the id of the institution that pays in the good request, `$stranger` for one that has no wallet, and
- * `$frozen` for one that is frozen.
- */
+/** In a `change`, `$payer` stands for the id of the institution that pays in the good request, `$stranger` for one without a wallet, `$frozen` for a frozen one. */
 export const REFUSED_INPUT: readonly RefusedInput[] = [
   ...SUBMITTED,
   ...CALLERS,
   ...SETTLEMENTS,
   ...OTHERS,
   ...DESTINATIONS,
+  ...POLICY,
+  ...LIQUIDITY,
 ];

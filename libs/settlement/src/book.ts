@@ -6,13 +6,14 @@ import type { AddressRecord, CoinBook, WalletRecord } from './coin.ts';
 import type { DestinationRecord } from './destination.ts';
 import type { Deposit, DepositEvent } from './deposit.ts';
 import type { ApiKey, ApiKeyEvent, Institution, InstitutionEvent } from './institution.ts';
+import type { LimitsEvent, LimitsState } from './limits.ts';
 import type { Lineage, LineageEvent } from './lineage.ts';
 import type { SettlementPolicy } from './policy.ts';
 import type { Recovery, RecoveryEvent } from './recovery.ts';
 import type { Settlement, SettlementEvent } from './settlement.ts';
 
-/** What a timer of a settlement is for: `due`, it is to begin; `expiry`, it is too late. */
-export type TimerKind = 'due' | 'expiry';
+/** What a timer is for, of a settlement: `due`, it is to begin; `expiry`, it is too late. Of an institution: `credit_line`, its line ends. */
+export type TimerKind = 'due' | 'expiry' | 'credit_line';
 
 /** One kind of aggregate within a batch: what is recorded is seen at once. */
 export interface Records<State, Event> {
@@ -42,6 +43,8 @@ export interface Book {
   readonly deposits: Records<Deposit, DepositEvent>;
   readonly institutions: Records<Institution, InstitutionEvent>;
   readonly apiKeys: Records<ApiKey, ApiKeyEvent>;
+  /** By institution. */
+  readonly limits: Records<LimitsState, LimitsEvent>;
   readonly recovery: { get(): Recovery; record(...events: readonly RecoveryEvent[]): Recovery };
   readonly tip: { get(): ChainTip; record(...events: readonly ChainTipEvent[]): ChainTip };
   wallet(walletId: string): WalletRecord | undefined;
@@ -68,8 +71,8 @@ export interface Book {
   matures(maturity: Maturity): void;
   /** What is due at this height; each is given once. */
   takeDue(height: number): readonly Maturity[];
-  /** A timer of a settlement, one of each kind. */
-  schedule(settlementId: string, dueAt: Instant, kind: TimerKind): void;
+  /** A timer of a settlement or an institution, one of each kind. */
+  schedule(id: string, dueAt: Instant, kind: TimerKind): void;
   /** @param kind default: expiry */
-  cancelTimer(settlementId: string, kind?: TimerKind): void;
+  cancelTimer(id: string, kind?: TimerKind): void;
 }

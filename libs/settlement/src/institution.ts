@@ -10,6 +10,16 @@ export type InstitutionEvent = { readonly at: Instant } & (
       readonly name: string;
       readonly creditLineSats: bigint;
     }
+  /** Net debit cap from now on, until then or until it is set again. */
+  | {
+      readonly type: 'credit_line_set';
+      readonly creditLineSats: bigint;
+      readonly expiresAt?: Instant;
+      readonly reason: string;
+      readonly by: string;
+    }
+  /** To 0; what is drawn stays drawn. */
+  | { readonly type: 'credit_line_expired' }
   | { readonly type: 'institution_frozen'; readonly reason: string }
   /** By a person, who has looked at why. */
   | { readonly type: 'institution_unfrozen'; readonly reason: string }
@@ -23,6 +33,8 @@ export type Institution =
       readonly name: string;
       /** Net debit cap on clearing beyond prefunding. */
       readonly creditLineSats: bigint;
+      /** When it falls to 0; missing: not by itself. */
+      readonly creditLineExpiresAt?: Instant;
       readonly reason?: string;
       readonly createdAt: Instant;
       readonly updatedAt: Instant;
@@ -43,6 +55,9 @@ export const institutionAggregate: Aggregate<Institution, InstitutionEvent> = {
           createdAt: event.at,
           updatedAt: event.at,
         };
+      case 'credit_line_set':
+      case 'credit_line_expired':
+        return withCreditLine(state, event);
       case 'institution_frozen':
         assert(state.status !== 'none', 'the institution does not exist');
         return { ...state, status: 'frozen', reason: event.reason, updatedAt: event.at };
@@ -54,6 +69,17 @@ export const institutionAggregate: Aggregate<Institution, InstitutionEvent> = {
     }
   },
 };
+
+type CreditLineEvent = Extract<InstitutionEvent, { type: 'credit_line_set' | 'credit_line_expired' }>;
+
+function withCreditLine(state: Institution, event: CreditLineEvent): Institution {
+  assert(state.status !== 'none', 'the institution does not exist');
+  const { creditLineExpiresAt: _before, ...institution } = state;
+  if (event.type === 'credit_line_expired') return { ...institution, creditLineSats: 0n, updatedAt: event.at };
+  const { creditLineSats, expiresAt, at } = event;
+  const until = expiresAt === undefined ? {} : { creditLineExpiresAt: expiresAt };
+  return { ...institution, creditLineSats, ...until, updatedAt: at };
+}
 
 export type ApiKeyEvent = { readonly at: Instant } & (
   | {

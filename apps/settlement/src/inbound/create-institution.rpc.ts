@@ -1,10 +1,10 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { institutionV1 } from '@finality/contracts';
-import { fieldError, MAX_MONEY_SATS } from '@finality/kernel';
+import { fieldError } from '@finality/kernel';
 import { PLATFORM_INSTITUTION_ID } from '@finality/settlement';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
-import { checkIdempotencyKey, checkInstitutionId, checkText, refuseInvalid } from './fields.ts';
+import { checkCreditLine, checkIdempotencyKey, checkInstitutionId, checkText, refuseInvalid } from './fields.ts';
 import { Gateway, scopeOf } from './gateway.ts';
 import { showInstitution } from './institution-view.ts';
 
@@ -28,15 +28,12 @@ export class CreateInstitutionRpc {
   ): Promise<institutionV1.Institution> {
     const caller = await this.#gateway.caller(metadata, 'operator');
     const { institutionId, name, creditLineSats, idempotencyKey } = request;
-    const isCreditLine = creditLineSats >= 0n && creditLineSats <= MAX_MONEY_SATS;
     refuseInvalid(
       checkIdempotencyKey(idempotencyKey),
       checkInstitutionId('institution_id', institutionId),
       RESERVED.includes(institutionId) ? fieldError('institution_id', `"${institutionId}" is reserved`) : undefined,
       checkText('name', name, 1, NAME_MAX),
-      isCreditLine
-        ? undefined
-        : fieldError('credit_line_sats', `expected 0 to ${MAX_MONEY_SATS} sat, got ${creditLineSats}`),
+      checkCreditLine('credit_line_sats', creditLineSats),
     );
     const institution = { institutionId, name, creditLineSats };
     await this.#gateway.decide({ type: 'create_institution', institution }, this.#gateway.cause(caller, call), {

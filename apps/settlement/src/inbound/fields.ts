@@ -1,4 +1,4 @@
-import { type FieldError, fieldError, invalid } from '@finality/kernel';
+import { type FieldError, fieldError, invalid, MAX_MONEY_SATS } from '@finality/kernel';
 import { toRpcException } from '@finality/service';
 
 // Fields that several requests have. Each check gives undefined, or what is wrong.
@@ -25,6 +25,11 @@ export const checkIdempotencyKey = (key: string): FieldError | undefined =>
 
 export const checkReason = (reason: string, min = 0): FieldError | undefined =>
   checkText('reason', reason, min, REASON_MAX);
+
+export function checkCreditLine(field: string, limitSats: bigint): FieldError | undefined {
+  const isLine = limitSats >= 0n && limitSats <= MAX_MONEY_SATS;
+  return isLine ? undefined : fieldError(field, `expected 0 to ${MAX_MONEY_SATS} sat, got ${limitSats}`);
+}
 
 /** 0 means the default. */
 export function checkPageSize(pageSize: number): FieldError | undefined {

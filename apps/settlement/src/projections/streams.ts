@@ -25,8 +25,8 @@ export async function saveSettlements(session: Session, events: readonly StoredE
   });
   if (rows.length === 0) return;
   await session.query(
-    `INSERT INTO settlements (settlement_id, from_institution, to_institution, status, waits_for_coins, mode, payer_claim, lineage_id, created_at, created_position, updated_position)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::bigint[])
+    `INSERT INTO settlements (settlement_id, from_institution, to_institution, status, waits_for_coins, mode, amount_sats, payer_claim, lineage_id, created_at, created_position, updated_position)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::bigint[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[])
      ON CONFLICT (settlement_id) DO UPDATE SET status = excluded.status, waits_for_coins = excluded.waits_for_coins, lineage_id = excluded.lineage_id, updated_position = excluded.updated_position`,
     [
       rows.map(({ state }) => state.terms.settlementId),
@@ -35,6 +35,7 @@ export async function saveSettlements(session: Session, events: readonly StoredE
       rows.map(({ state }) => state.status),
       rows.map(({ state }) => waitsForCoins(state)),
       rows.map(({ state }) => state.terms.mode),
+      rows.map(({ state }) => state.terms.amountSats),
       rows.map(({ state }) => claimPath(state.terms.payer)),
       rows.map(({ state }) => lineageIdOf(state) ?? null),
       rows.map(({ state }) => state.createdAt),

@@ -14,6 +14,7 @@ import {
   type Maturity,
   type TimerKind,
   type Records,
+  returnUse,
   type Settlement,
   type SettlementPolicy,
   waitsForCoins,
@@ -26,6 +27,7 @@ import {
   depositStream,
   institutionStream,
   LEDGER_ID,
+  limitsStream,
   lineageStream,
   RECOVERY_ID,
   recoveryStream,
@@ -71,6 +73,7 @@ export class BatchBook implements Book {
   readonly deposits: Book['deposits'];
   readonly institutions: Book['institutions'];
   readonly apiKeys: Book['apiKeys'];
+  readonly limits: Book['limits'];
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
   readonly newWallets = new Map<string, WalletRecord>();
@@ -98,12 +101,14 @@ export class BatchBook implements Book {
     this.ledger = loaded.ledger.view;
     this.coins = new CoinBook(loaded.coins);
     this.#waiting = new Map(loaded.waiting);
+    this.limits = recordsOf(batch, limitsStream);
     const settlements = recordsOf(batch, settlementStream);
     this.settlements = {
       get: settlements.get,
       record: (id, ...events) => {
         const before = settlements.get(id);
         const state = settlements.record(id, ...events);
+        returnUse(this.limits, state, events);
         this.#countWaiting(before, -1);
         this.#countWaiting(state, 1);
         // What waits for something else by now waits behind the others.
@@ -262,12 +267,12 @@ export class BatchBook implements Book {
     return due.map(([, maturity]) => maturity).sort(byHeightKindId);
   }
 
-  schedule(settlementId: string, dueAt: Instant, kind: TimerKind): void {
-    this.#batch.schedule({ ...timerOf(settlementId, kind), dueAt });
+  schedule(id: string, dueAt: Instant, kind: TimerKind): void {
+    this.#batch.schedule({ ...timerOf(id, kind), dueAt });
   }
 
-  cancelTimer(settlementId: string, kind: TimerKind = 'expiry'): void {
-    this.#batch.cancel(timerOf(settlementId, kind));
+  cancelTimer(id: string, kind: TimerKind = 'expiry'): void {
+    this.#batch.cancel(timerOf(id, kind));
   }
 
   #depositOf(txid: string): Set<string> {
@@ -277,10 +282,10 @@ export class BatchBook implements Book {
   }
 }
 
-const timerOf = (settlementId: string, kind: TimerKind): { stream: string; kind: string; id: string } => ({
-  stream: `settlement/${settlementId}`,
+const timerOf = (id: string, kind: TimerKind): { stream: string; kind: string; id: string } => ({
+  stream: `${(kind === 'credit_line' ? institutionStream : settlementStream).aggregate.name}/${id}`,
   kind,
-  id: settlementId,
+  id,
 });
 
 function recordsOf<State, Event extends { readonly type: string }>(

@@ -8,11 +8,13 @@ import type {
   Assessment,
   ChainFact,
   ConsolidationRequest,
+  CreditLineRequest,
   DepositReview,
   DestinationRecord,
   Destinations,
   Institution,
   KnownDeposit,
+  LimitsRequest,
   LivingSettlement,
   NewApiKey,
   NewInstitution,
@@ -47,6 +49,9 @@ export type SettlementCommand =
       readonly institutionId: string;
       readonly reason: string;
     }
+  | { readonly type: 'set_limits'; readonly request: LimitsRequest }
+  | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
+  | { readonly type: 'expire_credit_line'; readonly institutionId: string }
   | { readonly type: 'issue_api_key'; readonly key: NewApiKey }
   | { readonly type: 'revoke_api_key'; readonly keyId: string; readonly reason: string }
   | {

@@ -19,6 +19,7 @@ import {
   depositAssessed,
   destinationRefused,
   expire,
+  expireCreditLine,
   fallDue,
   finishRecovery,
   freezeInstitution,
@@ -38,6 +39,8 @@ import {
   review,
   reviewDeposit,
   revokeApiKey,
+  setLimits,
+  setCreditLine,
   type Settlement,
   settlementAssessed,
   type SettlementPolicy,
@@ -109,6 +112,10 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return institutionReply(freezeInstitution(book, body.institutionId, body.reason));
       case 'unfreeze_institution':
         return institutionReply(unfreezeInstitution(book, body.institutionId, body.reason));
+      case 'set_limits':
+        return replyOf(setLimits(book, body.request), () => ({ type: 'done' }));
+      case 'set_credit_line':
+        return institutionReply(setCreditLine(book, body.request));
       case 'issue_api_key':
         return apiKeyReply(issueApiKey(book, body.key));
       case 'revoke_api_key':
@@ -153,6 +160,7 @@ async function beginEpoch(session: Session, events: readonly StoredEvent[]): Pro
 type Happened = CommandOf<
   | 'fall_due'
   | 'expire'
+  | 'expire_credit_line'
   | 'retry_reservation'
   | 'consolidate'
   | 'verdict'
@@ -183,6 +191,8 @@ function happened(book: BatchBook, body: Happened): void {
       return fallDue(book, body.settlementId);
     case 'expire':
       return expire(book, body.settlementId);
+    case 'expire_credit_line':
+      return expireCreditLine(book, body.institutionId);
     case 'retry_reservation':
       return reserve(book, body.settlementId);
     case 'consolidate':

@@ -210,6 +210,8 @@ export function institutionMessage(institution: Exclude<Institution, { status: '
     reason: institution.reason,
     createdAt: toTimestamp(institution.createdAt),
     updatedAt: toTimestamp(institution.updatedAt),
+    creditLineExpiresAt:
+      institution.creditLineExpiresAt === undefined ? undefined : toTimestamp(institution.creditLineExpiresAt),
   };
 }
 

@@ -3,6 +3,7 @@ import {
   amlV1,
   institutionV1,
   ledgerV1,
+  liquidityV1,
   reconciliationV1,
   riskV1,
   type ServicePort,
@@ -16,9 +17,11 @@ import { credentials, Metadata, type ServiceDefinition } from '@grpc/grpc-js';
 export interface Api {
   readonly settlements: ServicePort<settlementV1.SettlementServiceServer>;
   readonly operations: ServicePort<settlementV1.OperationsServiceServer>;
+  readonly policy: ServicePort<settlementV1.PolicyServiceServer>;
   readonly institutions: ServicePort<institutionV1.InstitutionServiceServer>;
   readonly addresses: ServicePort<addressV1.AddressServiceServer>;
   readonly destinations: ServicePort<addressV1.DestinationServiceServer>;
+  readonly liquidity: ServicePort<liquidityV1.LiquidityServiceServer>;
   readonly ledger: ServicePort<ledgerV1.LedgerServiceServer>;
   readonly reconciliation: ServicePort<reconciliationV1.ReconciliationServiceServer>;
   readonly risk: ServicePort<riskV1.RiskServiceServer>;
@@ -48,9 +51,11 @@ export function connectApi(address: string, apiKey?: string): Api {
   return {
     settlements: connect(settlementV1.SettlementServiceService),
     operations: connect(settlementV1.OperationsServiceService),
+    policy: connect(settlementV1.PolicyServiceService),
     institutions: connect(institutionV1.InstitutionServiceService),
     addresses: connect(addressV1.AddressServiceService),
     destinations: connect(addressV1.DestinationServiceService),
+    liquidity: connect(liquidityV1.LiquidityServiceService),
     ledger: connect(ledgerV1.LedgerServiceService),
     reconciliation: connect(reconciliationV1.ReconciliationServiceService),
     risk: connect(riskV1.RiskServiceService),

@@ -1,9 +1,13 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { lifeOf, NOTHING } from './bank.fixture.ts';
 import { expectInOrder, onPlatform } from './e2e.fixture.ts';
+import { credit } from './suites/credit.fixture.ts';
 import { cancel, liquidity } from './suites/liquidity.fixture.ts';
 
-onPlatform('liquidity', liquidity);
+onPlatform('liquidity', (e2e) => {
+  liquidity(e2e);
+  describe('credit', () => credit(e2e));
+});
 
 onPlatform('liquidity, while the node is away', (e2e) => {
   it('is reserved, and given back when the settlement is cancelled before anything was signed', async () => {

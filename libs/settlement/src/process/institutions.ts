@@ -76,7 +76,8 @@ export const unknownInstitution = (institutionId: string): Refusal =>
     fields: [{ field: 'institution_id', description: `expected a registered institution, got "${institutionId}"` }],
   });
 
-function existing<T extends { readonly status: string }>(state: T): Result<Existing<T>, Refusal> {
+/** What was recorded a moment ago, which is there. */
+export function existing<T extends { readonly status: string }>(state: T): Result<Existing<T>, Refusal> {
   if (state.status === 'none') throw new Error('recorded a moment ago, and not there');
   return ok(state as Existing<T>);
 }

@@ -48,7 +48,9 @@ export const ACTION_WEIGHTS = {
   agree: 6,
   dispute: 1,
   hurry: 8,
+  credit_line: 2,
   freeze: 0.05,
+  limit: 0.1,
 } as const;
 export type ActionKind = keyof typeof ACTION_WEIGHTS;
 

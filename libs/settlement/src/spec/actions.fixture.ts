@@ -14,7 +14,8 @@ import {
 import { lineageIdOf, living } from '../settlement.ts';
 import type { Recommendation } from '../settlement.ts';
 import type { Action } from './action-weights.fixture.ts';
-import { release, resolve } from './operator-actions.fixture.ts';
+import { limit } from './limits.fixture.ts';
+import { creditLine, release, resolve } from './operator-actions.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
 import { destinationIdOf, INSTITUTIONS, WALLETS, type World } from './world.fixture.ts';
 import type { WorldTx } from './world-chain.fixture.ts';
@@ -151,10 +152,14 @@ function business(world: World, { kind, a, b, c }: Action): void {
       return resolve(world, a, b);
     case 'hurry':
       return hurry(world);
+    case 'credit_line':
+      return creditLine(world, a, b);
     case 'freeze': {
       const institutionId = pick(INSTITUTIONS, a)!;
       return void world.tell({ type: 'freeze_institution', institutionId, reason: 'because' });
     }
+    case 'limit':
+      return limit(world, a, b, c);
     default:
       return paying(world, { kind, a, b, c });
   }

@@ -6,8 +6,10 @@ import type { DestinationRecord } from '../destination.ts';
 import type { Destinations } from '../lineage.ts';
 import { bumpSettlement } from '../process/bump.ts';
 import { consolidate, type ConsolidationRequest } from '../process/consolidation.ts';
+import { type CreditLineRequest, expireCreditLine, setCreditLine } from '../process/credit-lines.ts';
 import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
+import { type LimitsRequest, setLimits } from '../process/limits.ts';
 import { offer, signed, signingRefused } from '../process/offer.ts';
 import { type AddedSignatures, addSignatures, preparePayout } from '../process/psbt.ts';
 import { coinsReleased, confirmRelease, proposeRelease, type ReleaseRequest } from '../process/release.ts';
@@ -46,6 +48,9 @@ export type Command =
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
+  | { readonly type: 'set_limits'; readonly request: LimitsRequest }
+  | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
+  | { readonly type: 'expire_credit_line'; readonly institutionId: string }
   | { readonly type: 'freeze_institution'; readonly institutionId: string; readonly reason: string }
   | {
       readonly type: 'verdict';
@@ -128,6 +133,10 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(reviewDeposit(book, command.review));
     case 'create_institution':
       return reasonOf(createInstitution(book, command.institution));
+    case 'set_limits':
+      return reasonOf(setLimits(book, command.request));
+    case 'set_credit_line':
+      return reasonOf(setCreditLine(book, command.request));
     case 'freeze_institution':
       return reasonOf(freezeInstitution(book, command.institutionId, command.reason));
     default:
@@ -150,6 +159,8 @@ type Asked =
   | 'review'
   | 'review_deposit'
   | 'create_institution'
+  | 'set_limits'
+  | 'set_credit_line'
   | 'freeze_institution';
 
 function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>): void {
@@ -158,6 +169,8 @@ function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>):
       return fallDue(book, command.settlementId);
     case 'expire':
       return expire(book, command.settlementId);
+    case 'expire_credit_line':
+      return expireCreditLine(book, command.institutionId);
     case 'retry_reservation':
       return reserve(book, command.settlementId);
     case 'consolidate':

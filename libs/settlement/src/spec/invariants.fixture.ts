@@ -1,6 +1,7 @@
 import type { OutpointKey, Txid } from '@finality/bitcoin';
 import { assert, assertNever, type Sats } from '@finality/kernel';
 import {
+  type Account,
   type AccountId,
   availableAccount,
   creditBalance,
@@ -34,6 +35,7 @@ import { reversedSats } from '../process/reverse.ts';
 import { keepsChange, leftOver } from '../process/requeue.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
+import { checkPaymentLimits } from './limits.fixture.ts';
 import { walletCalled, WALLETS, type World } from './world.fixture.ts';
 
 /** What must hold whenever all facts so far have been consumed. */
@@ -43,6 +45,7 @@ export function checkWorld(world: World): void {
   checkClaims(world.book);
   checkReleased(world);
   checkLimits(world.book);
+  checkPaymentLimits(world.book);
   checkReversals(world.book);
 }
 
@@ -388,16 +391,35 @@ function checkLimits(book: MemoryBook): void {
       expect(creditBalance(account), account.id).toBeGreaterThanOrEqual(0n);
       continue;
     }
-    if ((debitHeadroom(account) ?? 0n) >= 0n) continue;
     const { claim } = name;
+    if (claim.kind === 'clearing') checkCreditLine(book, claim.institutionId, account);
+    if ((debitHeadroom(account) ?? 0n) >= 0n) continue;
     // Whoever has the keys takes what he likes.
     if (claim.kind === 'wallet' && !walletCalled(claim.walletId).custodial) continue;
     const owner =
       claim.kind === 'clearing'
         ? claim.institutionId
         : WALLETS.find(({ walletId }) => walletId === claim.walletId)!.institutionId;
+    // What was drawn when the line was longer stays drawn.
+    if (claim.kind === 'clearing' && creditBalance(account) >= -longestLine(book, owner)) continue;
     expect(book.institutions.get(owner).status, `${account.id} is overdrawn`).toBe('frozen');
   }
+}
+
+/** The ledger's limit is what the institution's events say. */
+function checkCreditLine(book: MemoryBook, institutionId: string, { limit }: Account): void {
+  const institution = book.institutions.get(institutionId);
+  assert(institution.status !== 'none', 'whoever has a balance is known');
+  const overdraft = limit.kind === 'debits_must_not_exceed_credits' ? limit.overdraft : undefined;
+  expect(overdraft, institutionId).toBe(institution.creditLineSats);
+}
+
+/** The most that it was ever allowed to owe. */
+function longestLine(book: MemoryBook, institutionId: string): bigint {
+  const lines = book.log
+    .filter(({ stream }) => stream === `institution/${institutionId}`)
+    .map(({ event }) => ('creditLineSats' in event ? (event.creditLineSats as bigint) : 0n));
+  return lines.reduce((longest, line) => (line > longest ? line : longest), 0n);
 }
 
 /** Everybody has done what he could and the chain has gone on: nothing may be left half done. */

@@ -7,11 +7,13 @@ import { type AddressRecord, CoinBook, type WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
 import { depositAggregate } from '../deposit.ts';
 import { apiKeyAggregate, institutionAggregate } from '../institution.ts';
+import { limitsAggregate, type LimitsEvent, type LimitsState } from '../limits.ts';
 import { lineageAggregate } from '../lineage.ts';
+import { returnUse } from '../process/limits.ts';
 import { isOpen, isWaitingPayout } from '../process/reserve.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { recoveryAggregate } from '../recovery.ts';
-import { settlementAggregate, waitsForCoins } from '../settlement.ts';
+import { type Settlement, settlementAggregate, type SettlementEvent, waitsForCoins } from '../settlement.ts';
 
 export const POLICY: SettlementPolicy = {
   version: 'test',
@@ -56,14 +58,15 @@ export class MemoryBook implements Book {
   readonly ledger = LedgerView.inMemory();
   readonly coins = new CoinBook([]);
   readonly log: Logged[] = [];
-  readonly settlements = new MemoryRecords(settlementAggregate, this.log);
+  readonly limits = new MemoryRecords(limitsAggregate, this.log);
+  readonly settlements = new SettlementRecords(this.log, this.limits);
   readonly lineages = new MemoryRecords(lineageAggregate, this.log);
   readonly institutions = new MemoryRecords(institutionAggregate, this.log);
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
   readonly deposits = new MemoryRecords(depositAggregate, this.log);
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
-  /** By settlement. */
+  /** By settlement, or institution. */
   readonly timers = new Map<string, Instant>();
   readonly wallets: WalletRecord[] = [];
   readonly addresses = new Map<ScriptHex, AddressRecord>();
@@ -179,12 +182,12 @@ export class MemoryBook implements Book {
     return [...this.#maturities.keys()].sort();
   }
 
-  schedule(settlementId: string, dueAt: Instant, _kind: TimerKind): void {
-    this.timers.set(settlementId, dueAt);
+  schedule(id: string, dueAt: Instant, _kind: TimerKind): void {
+    this.timers.set(id, dueAt);
   }
 
-  cancelTimer(settlementId: string, _kind?: TimerKind): void {
-    this.timers.delete(settlementId);
+  cancelTimer(id: string, _kind?: TimerKind): void {
+    this.timers.delete(id);
   }
 }
 
@@ -218,6 +221,21 @@ class MemoryRecords<State, Event extends { readonly type: string }> implements R
 
   all(): State[] {
     return this.ids().map((id) => this.get(id));
+  }
+}
+
+class SettlementRecords extends MemoryRecords<Settlement, SettlementEvent> {
+  readonly #limits: Records<LimitsState, LimitsEvent>;
+
+  constructor(log: Logged[], limits: Records<LimitsState, LimitsEvent>) {
+    super(settlementAggregate, log);
+    this.#limits = limits;
+  }
+
+  override record(id: string, ...events: readonly SettlementEvent[]): Settlement {
+    const state = super.record(id, ...events);
+    returnUse(this.#limits, state, events);
+    return state;
   }
 }
 

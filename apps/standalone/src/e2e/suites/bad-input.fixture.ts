@@ -18,11 +18,12 @@ import type { Bank } from '../bank.fixture.ts';
 import type { E2e } from '../e2e.fixture.ts';
 import { outsideAddress, Signatories } from '../signatories.fixture.ts';
 import { patiently, until } from '../wait.fixture.ts';
+import { liquidityRequests } from './liquidity-requests.fixture.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
 /** A request that nothing is wrong with, and who may send it. */
-interface Good {
+export interface Good {
   readonly path: string;
   readonly encode: (json: Json) => Buffer;
   readonly decode: (bytes: Buffer) => unknown;
@@ -33,6 +34,16 @@ interface Good {
   /** What it is answered, if not OK: it is refused for another reason than its form. */
   readonly answer?: string;
 }
+
+/** Makes one, of whoever may send it. */
+export type GoodBy = (
+  caller: RefusedCaller,
+) => <Request>(
+  method: Method<Request>,
+  message: { fromJSON(json: unknown): Request },
+  request: Json,
+  answer?: string,
+) => Good;
 
 interface Method<Request> {
   readonly path: string;
@@ -252,11 +263,15 @@ async function goodRequests(
     amount_sats: '1000',
     settlement_mode: 'SETTLEMENT_MODE_CENTRALIZED',
   };
+  const anything = { institution_id, transactions: [{ max_sats: '2100000000000000' }], reason: 'agreed' };
+  const limits = settlementV1.SetLimitsRequest.fromJSON({ ...anything, idempotency_key: 'anything' });
+  await e2e.operator.policy.setLimits(limits);
   const page = { page_size: 10 };
   const decided = { idempotency_key: '', decision: 'REVIEW_DECISION_APPROVE', reason: 'looked at' };
   const outpoint = `${'00'.repeat(32)}:0`;
   const settlements = settlementV1.SettlementServiceService;
   const operations = settlementV1.OperationsServiceService;
+  const policy = settlementV1.PolicyServiceService;
   const institutions = institutionV1.InstitutionServiceService;
   const addresses = addressV1.AddressServiceService;
   const destinations = addressV1.DestinationServiceService;
@@ -264,14 +279,9 @@ async function goodRequests(
   const unknown = { idempotency_key: '', destination_id: '00000000-0000-7000-8000-000000000000' };
   const ledger = ledgerV1.LedgerServiceService;
   const reconciliation = reconciliationV1.ReconciliationServiceService;
-  const by =
-    (caller: RefusedCaller) =>
-    <Request>(
-      { path, requestSerialize, responseDeserialize, requestStream, responseStream }: Method<Request>,
-      message: { fromJSON(json: unknown): Request },
-      request: Json,
-      answer?: string,
-    ): Good => ({
+  const by: GoodBy =
+    (caller) =>
+    ({ path, requestSerialize, responseDeserialize, requestStream, responseStream }, message, request, answer) => ({
       path,
       encode: (json) => requestSerialize(message.fromJSON(json)),
       decode: responseDeserialize,
@@ -376,6 +386,11 @@ async function goodRequests(
       'NOT_FOUND',
     ),
     WatchSettlements: asPayer(settlements.watchSettlements, settlementV1.WatchSettlementsRequest, {}),
+    SetLimits: asOperator(policy.setLimits, settlementV1.SetLimitsRequest, {
+      idempotency_key: '',
+      ...anything,
+    }),
+    GetLimits: asPayer(policy.getLimits, settlementV1.GetLimitsRequest, { institution_id }),
     CreateInstitution: asOperator(institutions.createInstitution, institutionV1.CreateInstitutionRequest, {
       idempotency_key: '',
       institution_id: 'newcomer',
@@ -468,6 +483,7 @@ async function goodRequests(
       'NOT_FOUND',
     ),
     ListLedgerHeads: asPayer(ledger.listLedgerHeads, ledgerV1.ListLedgerHeadsRequest, { page_size: 10 }),
+    ...liquidityRequests(by, institution_id),
     RunReconciliation: asOperator(reconciliation.runReconciliation, reconciliationV1.RunReconciliationRequest, {
       idempotency_key: '',
     }),

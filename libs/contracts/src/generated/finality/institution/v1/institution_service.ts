@@ -19,6 +19,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { PaymentLimits } from "../../settlement/v1/policy_service.ts";
 
 export enum InstitutionStatus {
   INSTITUTION_STATUS_UNSPECIFIED = 0,
@@ -125,7 +126,19 @@ export interface Institution {
   creditLineSats: bigint;
   reason?: string | undefined;
   createdAt?: Timestamp | undefined;
-  updatedAt?: Timestamp | undefined;
+  updatedAt?:
+    | Timestamp
+    | undefined;
+  /** What it may pay, and how much of it counts now. Only in GetInstitution's answers, and only where limits were set. */
+  limits?:
+    | PaymentLimits
+    | undefined;
+  /** When the credit line falls to 0; missing: not by itself. */
+  creditLineExpiresAt?:
+    | Timestamp
+    | undefined;
+  /** What is owed on clearing, satoshi: maybe more than a line that was lowered since. In answers about one institution only. */
+  creditLineDrawnSats?: bigint | undefined;
 }
 
 export interface CreateInstitutionRequest {
@@ -203,6 +216,9 @@ function createBaseInstitution(): Institution {
     reason: undefined,
     createdAt: undefined,
     updatedAt: undefined,
+    limits: undefined,
+    creditLineExpiresAt: undefined,
+    creditLineDrawnSats: undefined,
   };
 }
 
@@ -231,6 +247,18 @@ export const Institution: MessageFns<Institution> = {
     }
     if (message.updatedAt !== undefined) {
       Timestamp.encode(message.updatedAt, writer.uint32(58).fork()).join();
+    }
+    if (message.limits !== undefined) {
+      PaymentLimits.encode(message.limits, writer.uint32(162).fork()).join();
+    }
+    if (message.creditLineExpiresAt !== undefined) {
+      Timestamp.encode(message.creditLineExpiresAt, writer.uint32(66).fork()).join();
+    }
+    if (message.creditLineDrawnSats !== undefined) {
+      if (BigInt.asIntN(64, message.creditLineDrawnSats) !== message.creditLineDrawnSats) {
+        throw new globalThis.Error("value provided for field message.creditLineDrawnSats of type int64 too large");
+      }
+      writer.uint32(72).int64(message.creditLineDrawnSats);
     }
     return writer;
   },
@@ -304,6 +332,30 @@ export const Institution: MessageFns<Institution> = {
             message.updatedAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.limits = PaymentLimits.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.creditLineExpiresAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.creditLineDrawnSats = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -341,6 +393,17 @@ export const Institution: MessageFns<Institution> = {
         : isSet(object.updated_at)
         ? fromJsonTimestamp(object.updated_at)
         : undefined,
+      limits: isSet(object.limits) ? PaymentLimits.fromJSON(object.limits) : undefined,
+      creditLineExpiresAt: isSet(object.creditLineExpiresAt)
+        ? fromJsonTimestamp(object.creditLineExpiresAt)
+        : isSet(object.credit_line_expires_at)
+        ? fromJsonTimestamp(object.credit_line_expires_at)
+        : undefined,
+      creditLineDrawnSats: isSet(object.creditLineDrawnSats)
+        ? BigInt(object.creditLineDrawnSats)
+        : isSet(object.credit_line_drawn_sats)
+        ? BigInt(object.credit_line_drawn_sats)
+        : undefined,
     };
   },
 
@@ -367,6 +430,15 @@ export const Institution: MessageFns<Institution> = {
     if (message.updatedAt !== undefined) {
       obj.updatedAt = fromTimestamp(message.updatedAt).toISOString();
     }
+    if (message.limits !== undefined) {
+      obj.limits = PaymentLimits.toJSON(message.limits);
+    }
+    if (message.creditLineExpiresAt !== undefined) {
+      obj.creditLineExpiresAt = fromTimestamp(message.creditLineExpiresAt).toISOString();
+    }
+    if (message.creditLineDrawnSats !== undefined) {
+      obj.creditLineDrawnSats = message.creditLineDrawnSats.toString();
+    }
     return obj;
   },
 
@@ -387,6 +459,15 @@ export const Institution: MessageFns<Institution> = {
       : undefined;
     message.updatedAt = (object.updatedAt !== undefined && object.updatedAt !== null)
       ? Timestamp.fromPartial(object.updatedAt)
+      : undefined;
+    message.limits = (object.limits !== undefined && object.limits !== null)
+      ? PaymentLimits.fromPartial(object.limits)
+      : undefined;
+    message.creditLineExpiresAt = (object.creditLineExpiresAt !== undefined && object.creditLineExpiresAt !== null)
+      ? Timestamp.fromPartial(object.creditLineExpiresAt)
+      : undefined;
+    message.creditLineDrawnSats = (object.creditLineDrawnSats !== undefined && object.creditLineDrawnSats !== null)
+      ? BigInt(object.creditLineDrawnSats)
       : undefined;
     return message;
   },

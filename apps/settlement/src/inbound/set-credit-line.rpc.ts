@@ -1,0 +1,63 @@
+import type { Metadata } from '@grpc/grpc-js';
+import { fromTimestamp, type liquidityV1 } from '@finality/contracts';
+import { Controller, Inject } from '@nestjs/common';
+import { GrpcMethod } from '@nestjs/microservices';
+import {
+  checkCreditLine,
+  checkIdempotencyKey,
+  checkInstitutionId,
+  checkReason,
+  checkTime,
+  refuseInvalid,
+} from './fields.ts';
+import { Gateway, scopeOf } from './gateway.ts';
+import { showLiquidity } from './liquidity-view.ts';
+
+/** An operator says what an institution may owe, and until when. */
+@Controller()
+export class SetCreditLineRpc {
+  readonly #gateway: Gateway;
+
+  constructor(@Inject(Gateway) gateway: Gateway) {
+    this.#gateway = gateway;
+  }
+
+  @GrpcMethod('LiquidityService', 'setCreditLine')
+  async handle(
+    request: liquidityV1.SetCreditLineRequest,
+    metadata: Metadata,
+    call: object,
+  ): Promise<liquidityV1.Liquidity> {
+    const caller = await this.#gateway.caller(metadata, 'operator');
+    const { institutionId, limitSats, reason, idempotencyKey } = request;
+    refuseInvalid(
+      checkIdempotencyKey(idempotencyKey),
+      checkInstitutionId('institution_id', institutionId),
+      checkCreditLine('limit_sats', limitSats),
+      checkTime('expires_at', request.expiresAt),
+      checkReason(reason, 1),
+    );
+    const expiresAt = request.expiresAt === undefined ? undefined : fromTimestamp(request.expiresAt);
+    const line = {
+      institutionId,
+      creditLineSats: limitSats,
+      reason,
+      by: caller.keyId,
+      ...(expiresAt !== undefined && { expiresAt }),
+    };
+    await this.#gateway.decide({ type: 'set_credit_line', request: line }, this.#gateway.cause(caller, call), {
+      principal: scopeOf(caller),
+      rpc: 'SetCreditLine',
+      key: idempotencyKey,
+      resourceId: institutionId,
+      fields: {
+        version: '1',
+        institution_id: institutionId,
+        limit_sats: `${limitSats}`,
+        expires_at: expiresAt === undefined ? '' : `${expiresAt}`,
+        reason,
+      },
+    });
+    return showLiquidity(this.#gateway, institutionId);
+  }
+}

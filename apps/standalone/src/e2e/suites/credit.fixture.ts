@@ -1,0 +1,51 @@
+import { toTimestamp } from '@finality/contracts';
+import type { Instant } from '@finality/kernel';
+import { expect, it } from 'vitest';
+import { refused } from '../api.fixture.ts';
+import { type Bank, freshKey, NOTHING } from '../bank.fixture.ts';
+import { type E2e, expectInOrder } from '../e2e.fixture.ts';
+import { until } from '../wait.fixture.ts';
+
+/** What institutions may owe on clearing: what holds whatever the services run on. */
+export function credit(e2e: () => E2e): void {
+  const line = (bank: Bank, limitSats: bigint, inMs?: number) =>
+    e2e().operator.liquidity.setCreditLine({
+      idempotencyKey: freshKey(),
+      institutionId: bank.id,
+      limitSats,
+      reason: 'reviewed',
+      ...(inMs !== undefined && { expiresAt: toTimestamp((Date.now() + inMs) as Instant) }),
+    });
+
+  it('is lent until its time is up; what is drawn stays drawn', async () => {
+    const [payer, payee] = [await e2e().bank({ wallet: 'none' }), await e2e().bank({ wallet: 'none' })];
+    const institutionId = payer.id;
+    const first = await payer.submit({ to: payee, amountSats: 6_000n, mode: 'CENTRALIZED' });
+    await payer.settlement(first.settlementId, 'QUEUED');
+    const queued = { count: 1n, sumSats: 6_000n };
+    expect(await payer.api.liquidity.getLiquidity({ institutionId })).toMatchObject({ outgoing: queued });
+    expect(await payee.api.liquidity.getLiquidity({ institutionId: payee.id })).toMatchObject({ incoming: queued });
+    const { creditLine } = await line(payer, 10_000n, 3_000);
+    expect(creditLine).toMatchObject({ limitSats: 10_000n, expiresAt: creditLine!.expiresAt });
+    await payer.settlement(first.settlementId, 'SETTLED');
+    expect(await payer.institution()).toMatchObject({ creditLineSats: 10_000n, creditLineDrawnSats: 6_000n });
+    const expired = await until(
+      `the credit line of ${institutionId} is gone`,
+      () => payer.api.liquidity.getLiquidity({ institutionId }),
+      (liquidity) => liquidity.creditLine?.limitSats === 0n,
+    );
+    expect(expired).toMatchObject({
+      availableSats: -6_000n,
+      spendableSats: -6_000n,
+      creditLine: { drawnSats: 6_000n, leftSats: 0n, expiresAt: undefined },
+      outgoing: { count: 0n, sumSats: 0n },
+    });
+    const second = await payer.submit({ to: payee, amountSats: 1n, mode: 'CENTRALIZED' });
+    await payer.settlement(second.settlementId, 'QUEUED');
+    expect(await payer.balance('clearing')).toEqual({ ...NOTHING, available: -6_000n });
+    expect(await refused(payee.api.liquidity.getLiquidity({ institutionId }))).toMatchObject({
+      reason: 'FOREIGN_INSTITUTION',
+    });
+    await expectInOrder(e2e());
+  });
+}

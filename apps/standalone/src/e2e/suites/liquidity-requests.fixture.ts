@@ -1,0 +1,16 @@
+import { liquidityV1 } from '@finality/contracts';
+import type { Good, GoodBy } from './bad-input.fixture.ts';
+
+/** One per rpc of the service for liquidity. */
+export function liquidityRequests(by: GoodBy, institution_id: string): Readonly<Record<string, Good>> {
+  const liquidity = liquidityV1.LiquidityServiceService;
+  return {
+    SetCreditLine: by('operator')(liquidity.setCreditLine, liquidityV1.SetCreditLineRequest, {
+      idempotency_key: '',
+      institution_id,
+      limit_sats: '1000000',
+      reason: 'reviewed',
+    }),
+    GetLiquidity: by('payer')(liquidity.getLiquidity, liquidityV1.GetLiquidityRequest, { institution_id }),
+  };
+}

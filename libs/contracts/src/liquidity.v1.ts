@@ -1,0 +1,1 @@
+export * from './generated/finality/liquidity/v1/liquidity_service.ts';
