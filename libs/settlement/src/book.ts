@@ -60,6 +60,8 @@ export interface Book {
   putAddress(address: AddressRecord): void;
   destination(destinationId: string): DestinationRecord | undefined;
   putDestination(destination: DestinationRecord): void;
+  /** What a wallet of {@link walletsOf} is on the list as, if it is; the youngest where it was put there again. */
+  listingOf(walletId: string): DestinationRecord | undefined;
   /** The lineage that has offered a version with this id. */
   lineageOf(txid: string): string | undefined;
   /** All lineages that are planned; loaded for the end of an import only. */

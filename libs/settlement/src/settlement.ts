@@ -22,8 +22,11 @@ export interface DestinationPayee {
   readonly address: string;
 }
 
+/** A wallet here; with the destination that it is to the signer where its keys are the payee's own and the signer pays it. */
+export type WalletPayee = Extract<Claim, { kind: 'wallet' }> & { readonly destinationId?: string };
+
 /** Who gets it, on the platform or outside. */
-export type Payee = Claim | DestinationPayee;
+export type Payee = Exclude<Claim, { kind: 'wallet' }> | WalletPayee | DestinationPayee;
 
 /** What was agreed; never changes. */
 export interface Terms {
@@ -38,6 +41,8 @@ export interface Terms {
   readonly callbackUrl?: string;
   /** Which of its wallets pays, where the payer has said so. */
   readonly payerWalletId?: string;
+  /** Of the payee's destinations, where the payer has named one. */
+  readonly destinationId?: string;
   /** API key that asked: it may not review. */
   readonly submittedBy: string;
   readonly payer: Claim;

@@ -55,8 +55,9 @@ function tables(schema: string): readonly string[] {
     `CREATE INDEX settlements_queued_to ON ${schema}.settlements (to_institution) WHERE status = 'queued'`,
     `CREATE TABLE ${schema}.institutions (
       institution_id text PRIMARY KEY, name text NOT NULL, status text NOT NULL, created_position bigint NOT NULL)`,
-    `CREATE TABLE ${schema}.destinations (destination_id text PRIMARY KEY, institution_id text NOT NULL, script text NOT NULL,
-      address text NOT NULL, status text NOT NULL, usable_at bigint NOT NULL)`,
+    `CREATE TABLE ${schema}.destinations (destination_id text PRIMARY KEY, institution_id text NOT NULL, script text,
+      address text, wallet_id text, status text NOT NULL, usable_at bigint NOT NULL, CHECK ((script IS NULL) <> (wallet_id IS NULL)))`,
+    `CREATE INDEX destinations_wallet ON ${schema}.destinations (wallet_id, usable_at) WHERE wallet_id IS NOT NULL AND status = 'listed'`,
     `CREATE TABLE ${schema}.wallets (
       wallet_id text PRIMARY KEY, institution_id text NOT NULL, script_type text NOT NULL, custodial boolean NOT NULL, descriptor text, number bigint GENERATED ALWAYS AS IDENTITY)`,
     `CREATE INDEX wallets_institution ON ${schema}.wallets (institution_id, number)`,

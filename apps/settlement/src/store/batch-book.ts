@@ -46,6 +46,8 @@ export interface Loaded {
   readonly wallets: readonly WalletRecord[];
   readonly addresses: readonly AddressRecord[];
   readonly destinations: readonly DestinationRecord[];
+  /** By wallet. */
+  readonly listings: ReadonlyMap<string, DestinationRecord>;
   /** txid → lineage. */
   readonly versions: ReadonlyMap<string, string>;
   /** Deposits by the transaction they are outputs of. */
@@ -206,6 +208,15 @@ export class BatchBook implements Book {
 
   putDestination(destination: DestinationRecord): void {
     this.changedDestinations.set(destination.destinationId, destination);
+  }
+
+  listingOf(walletId: string): DestinationRecord | undefined {
+    const loaded = this.#loaded.listings.get(walletId);
+    const changed = [...this.changedDestinations.values()];
+    const known = loaded === undefined || this.changedDestinations.has(loaded.destinationId) ? [] : [loaded];
+    return [...known, ...changed]
+      .filter(({ place, status }) => place.kind === 'wallet' && place.walletId === walletId && status === 'listed')
+      .sort((a, b) => b.usableAt - a.usableAt)[0];
   }
 
   /** What the ledger's part of the batch is saved from. */

@@ -86,7 +86,7 @@ export async function loadBook(
   const destinations = await loadDestinations(session, needs.destinations);
   const states = new States(session, batch, needs);
   await states.load();
-  const wallets = await loadWallets(session, needs.wallets, needs.walletsOf);
+  const { wallets, listings } = await loadWallets(session, needs.wallets, needs.walletsOf);
   const coins = await states.loadCoins(wallets.map((wallet) => wallet.walletId));
   const { accounts, transfers } = ledgerNeeds(batch, needs, states.loadedCoins, [
     // The chain may know of a wallet before its issuer's notice arrives here: nothing is promised between topics.
@@ -100,6 +100,7 @@ export async function loadBook(
     wallets,
     addresses,
     destinations,
+    listings,
     versions: new Map([...versions, ...states.origins]),
     depositOutpoints,
     maturities,

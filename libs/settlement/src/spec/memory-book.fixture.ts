@@ -112,6 +112,12 @@ export class MemoryBook implements Book {
     this.destinations.set(destination.destinationId, destination);
   }
 
+  listingOf(walletId: string): DestinationRecord | undefined {
+    return [...this.destinations.values()].find(
+      ({ place, status }) => status === 'listed' && place.kind === 'wallet' && place.walletId === walletId,
+    );
+  }
+
   address(script: ScriptHex): AddressRecord | undefined {
     return this.addresses.get(script);
   }

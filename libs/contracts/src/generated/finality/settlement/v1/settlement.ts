@@ -283,8 +283,11 @@ export interface Settlement {
   waitsFor?:
     | string
     | undefined;
-  /** Where the payee is paid outside the platform: its destination, as it was when the settlement was submitted. */
-  destinationId?: string | undefined;
+  /** Where the payee is paid at a destination of its own, an address or a wallet, as it was when the settlement was submitted. */
+  destinationId?:
+    | string
+    | undefined;
+  /** Of an address outside the platform. */
   destinationAddress?:
     | string
     | undefined;
