@@ -215,16 +215,18 @@ export function leave(book: Book, settlementId: string, lineageId: string, reaso
 /** The wallet's owner has spent what was to be paid from, and nothing was offered yet: its settlements wait for other coins. */
 export function requeue(book: Book, { lineageId, payouts }: LineagePlan, reason: string): void {
   abandon(book, lineageId, reason);
-  for (const { settlementId } of payouts) {
-    const state = living(book.settlements.get(settlementId));
-    mustPost(book.ledger, release(state));
-    book.settlements.record(settlementId, {
-      type: 'liquidity_awaited',
-      at: book.now,
-      reason,
-      waitsFor: 'INSUFFICIENT_FUNDS',
-    });
-  }
+  for (const { settlementId } of payouts) backToQueue(book, settlementId, reason);
+}
+
+/** Reserved, and never offered: it waits for other coins. */
+export function backToQueue(book: Book, settlementId: string, reason: string): void {
+  mustPost(book.ledger, release(living(book.settlements.get(settlementId))));
+  book.settlements.record(settlementId, {
+    type: 'liquidity_awaited',
+    at: book.now,
+    reason,
+    waitsFor: 'INSUFFICIENT_FUNDS',
+  });
 }
 
 /** Nothing of it was ever offered: its coins are free again. */
