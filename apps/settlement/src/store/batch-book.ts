@@ -158,23 +158,11 @@ export class BatchBook implements Book {
       },
     };
     this.windows = recordsOf(batch, windowStream);
-    this.netting = {
-      get: () => batch.state(nettingStream, NETTING_ID),
-      record: (...events) => batch.append(nettingStream, NETTING_ID, ...events),
-    };
+    this.netting = only(batch, nettingStream, NETTING_ID);
     this.positions = loaded.positions;
-    this.seals = {
-      get: () => batch.state(sealsStream, LEDGER_ID),
-      record: (...events) => batch.append(sealsStream, LEDGER_ID, ...events),
-    };
-    this.tip = {
-      get: () => batch.state(chainTipStream, CHAIN_TIP_ID),
-      record: (...events) => batch.append(chainTipStream, CHAIN_TIP_ID, ...events),
-    };
-    this.recovery = {
-      get: () => batch.state(recoveryStream, RECOVERY_ID),
-      record: (...events) => batch.append(recoveryStream, RECOVERY_ID, ...events),
-    };
+    this.seals = only(batch, sealsStream, LEDGER_ID);
+    this.tip = only(batch, chainTipStream, CHAIN_TIP_ID);
+    this.recovery = only(batch, recoveryStream, RECOVERY_ID);
   }
 
   wallet(walletId: string): WalletRecord | undefined {
@@ -320,6 +308,16 @@ function recordsOf<State, Event extends { readonly type: string }>(
 ): Records<State, Event> {
   return { get: (id) => batch.state(type, id), record: (id, ...events) => batch.append(type, id, ...events) };
 }
+
+/** Of an aggregate of which there is one. */
+const only = <State, Event extends { readonly type: string }>(
+  batch: Batch,
+  type: StreamType<State, Event>,
+  id: string,
+): { get(): State; record(...events: readonly Event[]): State } => ({
+  get: () => batch.state(type, id),
+  record: (...events) => batch.append(type, id, ...events),
+});
 
 const keyOf = (maturity: Maturity): string => `${maturity.kind} ${maturity.id} ${maturity.dueHeight}`;
 
