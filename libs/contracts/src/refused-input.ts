@@ -1,5 +1,7 @@
+import { CALLERS } from './refused-callers.ts';
 import { DESTINATIONS } from './refused-destination-input.ts';
 import { LEDGER } from './refused-ledger-input.ts';
+import { WINDOWS } from './refused-window-input.ts';
 import { POLICY } from './refused-policy-input.ts';
 import { LIQUIDITY } from './refused-liquidity-input.ts';
 import { invalid, type RefusedCaller, type RefusedInput } from './refused-row.ts';
@@ -101,23 +103,6 @@ const SUBMITTED: readonly RefusedInput[] = [
     amount_sats: '0',
   }),
 ];
-
-const CALLERS: readonly RefusedInput[] = [
-  ['no API key', 'none', 'UNAUTHENTICATED', 'API_KEY_MISSING'],
-  ['something that is no API key', 'malformed', 'UNAUTHENTICATED', 'API_KEY_MALFORMED'],
-  ['an API key that was never issued', 'unissued', 'UNAUTHENTICATED', 'API_KEY_INVALID'],
-  ['an API key with a wrong secret', 'wrong', 'UNAUTHENTICATED', 'API_KEY_INVALID'],
-  ['an API key that was revoked', 'revoked', 'UNAUTHENTICATED', 'API_KEY_INVALID'],
-  ['an API key of another institution than from_institution', 'payee', 'PERMISSION_DENIED', 'FOREIGN_INSTITUTION'],
-  ['an operator’s API key', 'operator', 'PERMISSION_DENIED', 'ROLE_REQUIRED'],
-].map(([input, caller, status, reason]) => ({
-  rpc: 'SubmitSettlement',
-  input: input!,
-  status: status!,
-  field: '',
-  reason: reason!,
-  caller: caller as RefusedCaller,
-}));
 
 const SETTLEMENTS: readonly RefusedInput[] = [
   {
@@ -401,6 +386,7 @@ export const REFUSED_INPUT: readonly RefusedInput[] = [
   ...SETTLEMENTS,
   ...OTHERS,
   ...DESTINATIONS,
+  ...WINDOWS,
   ...POLICY,
   ...LIQUIDITY,
 ];

@@ -12,7 +12,7 @@ import { type Refused, refusedBy } from './rules.ts';
  */
 export function checkPayouts(
   request: SigningRequest,
-  payer: Account,
+  payer: Pick<Account, 'institutionId'>,
   facts: SigningFacts,
   feeSats: Sats,
 ): Refused | undefined {
@@ -47,7 +47,7 @@ export function checkPayouts(
 function checkPayout(
   output: PaidOutput,
   authorisation: PayoutAuthorisation | undefined,
-  payer: Account,
+  payer: Pick<Account, 'institutionId'>,
   { network }: Pick<SigningFacts, 'network'>,
 ): Refused | undefined {
   if (!authorisation) return refusedBy('NOT_AUTHORISED', `settlement ${output.settlementId} has no authorisation`);

@@ -2,6 +2,7 @@
 export const SIGNING_RULES = {
   EPOCH_TOO_LOW: 'whoever asks works on an older copy of its store than one seen before',
   UNKNOWN_WALLET: 'the spending wallet has no account of the signer',
+  WALLET_OF_SIGNER: 'a wallet whose keys are the signer’s: it signs, nobody else is handed anything',
   TRANSACTION_FORM: 'not an unsigned transaction of version 2 with nSequence fffffffd and nLockTime by height',
   OTHER_WALLET_IN_LINEAGE: 'the lineage spends from another wallet',
   OTHER_ANCHOR_IN_LINEAGE: 'the lineage has another anchor',

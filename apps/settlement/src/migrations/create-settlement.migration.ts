@@ -38,6 +38,8 @@ const PROJECTIONS = [
   'deposits',
   'suspense',
   'maturities',
+  'windows',
+  'window_positions',
 ];
 
 function tables(schema: string): readonly string[] {
@@ -93,6 +95,12 @@ function tables(schema: string): readonly string[] {
       kind text, item text, number bigint GENERATED ALWAYS AS IDENTITY, amount_sats bigint NOT NULL, wallet_id text NOT NULL, reason text NOT NULL,
       PRIMARY KEY (kind, item))`,
     `CREATE INDEX suspense_number ON ${schema}.suspense (number)`,
+    `CREATE TABLE ${schema}.windows (
+      window_id text PRIMARY KEY, status text NOT NULL, institution_a text, institution_b text, opened_position bigint NOT NULL)`,
+    `CREATE INDEX windows_opened ON ${schema}.windows (opened_position)`,
+    `CREATE TABLE ${schema}.window_positions (
+      window_id text, institution_id text, paid_sats bigint NOT NULL, received_sats bigint NOT NULL, paid_count bigint NOT NULL, received_count bigint NOT NULL,
+      PRIMARY KEY (window_id, institution_id)) WITH (fillfactor = 50)`,
     `CREATE TABLE ${schema}.maturities (due_height integer NOT NULL, kind text NOT NULL, id text NOT NULL, PRIMARY KEY (due_height, kind, id))`,
   ];
 }

@@ -26,7 +26,7 @@ export interface JournalEntry {
 
 /** An entry of the signer's journal, in our words. The signer is ours: what it can't have said is a bug, and throws. */
 export function entryOf(entry: signingV1.SignedTransaction): JournalEntry {
-  const { request, txid, institutionId, feeSats, inputScripts } = entry;
+  const { request, txid, institutionId, feeSats, inputScripts, handedOut } = entry;
   assert(request !== undefined, 'an entry of the journal has its request');
   const transaction = unwrap(parseTransaction(request.unsignedTransaction));
   assert(transaction.txid === txid, `the journal’s ${txid} is ${transaction.txid}`);
@@ -37,6 +37,7 @@ export function entryOf(entry: signingV1.SignedTransaction): JournalEntry {
     version: request.version,
     walletId: request.walletId,
     institutionId,
+    custodial: !handedOut,
     anchor: keyOf(request.anchor),
     txid: txid as Txid,
     unsignedHex: Buffer.from(request.unsignedTransaction).toString('hex'),

@@ -136,7 +136,8 @@ function timesRefusal({ now }: Book, { executeAt, expiresAt }: Submission): Refu
   return problems.length === 0 ? undefined : invalid(...problems);
 }
 
-function institutionRefusal(book: Book, institutionId: string, field: string): Refusal | undefined {
+/** It doesn't exist, or is frozen: named by the field that says which. */
+export function institutionRefusal(book: Book, institutionId: string, field: string): Refusal | undefined {
   const institution = book.institutions.get(institutionId);
   if (institution.status === 'none') {
     return refusal('not_found', 'UNKNOWN_INSTITUTION', `no institution is named "${institutionId}"`, {

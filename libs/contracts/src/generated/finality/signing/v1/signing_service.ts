@@ -273,6 +273,20 @@ export interface SignTransactionResponse {
   txid: string;
 }
 
+export interface RecordHandOutRequest {
+  /** As if the signer were to sign it. */
+  request?:
+    | SignTransactionRequest
+    | undefined;
+  /** Whose wallet it is. */
+  institutionId: string;
+  /** Hex, in the order of the inputs. */
+  inputScripts: string[];
+}
+
+export interface RecordHandOutResponse {
+}
+
 export interface ListJournalRequest {
   afterPosition: bigint;
   pageSize: number;
@@ -290,7 +304,11 @@ export interface JournalEntry {
   walletId: string;
   txid: string;
   unsignedTransaction: Buffer;
-  signedAt?: Timestamp | undefined;
+  signedAt?:
+    | Timestamp
+    | undefined;
+  /** Not signed by the signer: the owner of the wallet's keys was handed it to sign. */
+  handedOut: boolean;
 }
 
 export interface ListSignedRequest {
@@ -322,6 +340,8 @@ export interface SignedTransaction {
     | undefined;
   /** Hex, in the order of the inputs. */
   inputScripts: string[];
+  /** Not signed by the signer: the owner of the wallet's keys was handed it to sign. */
+  handedOut: boolean;
 }
 
 export interface RaiseEpochRequest {
@@ -4093,6 +4113,169 @@ export const SignTransactionResponse: MessageFns<SignTransactionResponse> = {
   },
 };
 
+function createBaseRecordHandOutRequest(): RecordHandOutRequest {
+  return { request: undefined, institutionId: "", inputScripts: [] };
+}
+
+export const RecordHandOutRequest: MessageFns<RecordHandOutRequest> = {
+  encode(message: RecordHandOutRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.request !== undefined) {
+      SignTransactionRequest.encode(message.request, writer.uint32(10).fork()).join();
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    for (const v of message.inputScripts) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecordHandOutRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecordHandOutRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.request = SignTransactionRequest.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.inputScripts.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RecordHandOutRequest {
+    return {
+      request: isSet(object.request) ? SignTransactionRequest.fromJSON(object.request) : undefined,
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      inputScripts: globalThis.Array.isArray(object?.inputScripts)
+        ? object.inputScripts.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.input_scripts)
+        ? object.input_scripts.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: RecordHandOutRequest): unknown {
+    const obj: any = {};
+    if (message.request !== undefined) {
+      obj.request = SignTransactionRequest.toJSON(message.request);
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.inputScripts?.length) {
+      obj.inputScripts = message.inputScripts;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RecordHandOutRequest>, I>>(base?: I): RecordHandOutRequest {
+    return RecordHandOutRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RecordHandOutRequest>, I>>(object: I): RecordHandOutRequest {
+    const message = createBaseRecordHandOutRequest();
+    message.request = (object.request !== undefined && object.request !== null)
+      ? SignTransactionRequest.fromPartial(object.request)
+      : undefined;
+    message.institutionId = object.institutionId ?? "";
+    message.inputScripts = object.inputScripts?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseRecordHandOutResponse(): RecordHandOutResponse {
+  return {};
+}
+
+export const RecordHandOutResponse: MessageFns<RecordHandOutResponse> = {
+  encode(_: RecordHandOutResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecordHandOutResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecordHandOutResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): RecordHandOutResponse {
+    return {};
+  },
+
+  toJSON(_: RecordHandOutResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RecordHandOutResponse>, I>>(base?: I): RecordHandOutResponse {
+    return RecordHandOutResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RecordHandOutResponse>, I>>(_: I): RecordHandOutResponse {
+    const message = createBaseRecordHandOutResponse();
+    return message;
+  },
+};
+
 function createBaseListJournalRequest(): ListJournalRequest {
   return { afterPosition: 0n, pageSize: 0 };
 }
@@ -4296,6 +4479,7 @@ function createBaseJournalEntry(): JournalEntry {
     txid: "",
     unsignedTransaction: Buffer.alloc(0),
     signedAt: undefined,
+    handedOut: false,
   };
 }
 
@@ -4324,6 +4508,9 @@ export const JournalEntry: MessageFns<JournalEntry> = {
     }
     if (message.signedAt !== undefined) {
       Timestamp.encode(message.signedAt, writer.uint32(58).fork()).join();
+    }
+    if (message.handedOut !== false) {
+      writer.uint32(64).bool(message.handedOut);
     }
     return writer;
   },
@@ -4397,6 +4584,14 @@ export const JournalEntry: MessageFns<JournalEntry> = {
             message.signedAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.handedOut = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4434,6 +4629,11 @@ export const JournalEntry: MessageFns<JournalEntry> = {
         : isSet(object.signed_at)
         ? fromJsonTimestamp(object.signed_at)
         : undefined,
+      handedOut: isSet(object.handedOut)
+        ? globalThis.Boolean(object.handedOut)
+        : isSet(object.handed_out)
+        ? globalThis.Boolean(object.handed_out)
+        : false,
     };
   },
 
@@ -4460,6 +4660,9 @@ export const JournalEntry: MessageFns<JournalEntry> = {
     if (message.signedAt !== undefined) {
       obj.signedAt = fromTimestamp(message.signedAt).toISOString();
     }
+    if (message.handedOut !== false) {
+      obj.handedOut = message.handedOut;
+    }
     return obj;
   },
 
@@ -4477,6 +4680,7 @@ export const JournalEntry: MessageFns<JournalEntry> = {
     message.signedAt = (object.signedAt !== undefined && object.signedAt !== null)
       ? Timestamp.fromPartial(object.signedAt)
       : undefined;
+    message.handedOut = object.handedOut ?? false;
     return message;
   },
 };
@@ -4704,6 +4908,7 @@ function createBaseSignedTransaction(): SignedTransaction {
     signedAt: undefined,
     request: undefined,
     inputScripts: [],
+    handedOut: false,
   };
 }
 
@@ -4735,6 +4940,9 @@ export const SignedTransaction: MessageFns<SignedTransaction> = {
     }
     for (const v of message.inputScripts) {
       writer.uint32(58).string(v!);
+    }
+    if (message.handedOut !== false) {
+      writer.uint32(64).bool(message.handedOut);
     }
     return writer;
   },
@@ -4808,6 +5016,14 @@ export const SignedTransaction: MessageFns<SignedTransaction> = {
             message.inputScripts.push(reader.string());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.handedOut = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4841,6 +5057,11 @@ export const SignedTransaction: MessageFns<SignedTransaction> = {
         : globalThis.Array.isArray(object?.input_scripts)
         ? object.input_scripts.map((e: any) => globalThis.String(e))
         : [],
+      handedOut: isSet(object.handedOut)
+        ? globalThis.Boolean(object.handedOut)
+        : isSet(object.handed_out)
+        ? globalThis.Boolean(object.handed_out)
+        : false,
     };
   },
 
@@ -4867,6 +5088,9 @@ export const SignedTransaction: MessageFns<SignedTransaction> = {
     if (message.inputScripts?.length) {
       obj.inputScripts = message.inputScripts;
     }
+    if (message.handedOut !== false) {
+      obj.handedOut = message.handedOut;
+    }
     return obj;
   },
 
@@ -4886,6 +5110,7 @@ export const SignedTransaction: MessageFns<SignedTransaction> = {
       ? SignTransactionRequest.fromPartial(object.request)
       : undefined;
     message.inputScripts = object.inputScripts?.map((e) => e) || [];
+    message.handedOut = object.handedOut ?? false;
     return message;
   },
 };
@@ -5060,6 +5285,17 @@ export const SigningServiceService = {
       Buffer.from(SignTransactionResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SignTransactionResponse => SignTransactionResponse.decode(value),
   },
+  /** Remembers what the owner of a wallet's keys is to sign, before it leaves to him; FAILED_PRECONDITION with the rule that refuses. Repeating it changes nothing. */
+  recordHandOut: {
+    path: "/finality.signing.v1.SigningService/RecordHandOut" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RecordHandOutRequest): Buffer => Buffer.from(RecordHandOutRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RecordHandOutRequest => RecordHandOutRequest.decode(value),
+    responseSerialize: (value: RecordHandOutResponse): Buffer =>
+      Buffer.from(RecordHandOutResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RecordHandOutResponse => RecordHandOutResponse.decode(value),
+  },
   listJournal: {
     path: "/finality.signing.v1.SigningService/ListJournal" as const,
     requestStream: false as const,
@@ -5192,6 +5428,8 @@ export interface SigningServiceServer extends UntypedServiceImplementation {
   deriveScripts: handleUnaryCall<DeriveScriptsRequest, DeriveScriptsResponse>;
   /** Signs if the signer's own policy accepts; FAILED_PRECONDITION with the rule that refuses otherwise. Repeating it gives the same bytes. */
   signTransaction: handleUnaryCall<SignTransactionRequest, SignTransactionResponse>;
+  /** Remembers what the owner of a wallet's keys is to sign, before it leaves to him; FAILED_PRECONDITION with the rule that refuses. Repeating it changes nothing. */
+  recordHandOut: handleUnaryCall<RecordHandOutRequest, RecordHandOutResponse>;
   listJournal: handleUnaryCall<ListJournalRequest, ListJournalResponse>;
   /** The journal with all that was asked for: what a restored settlement store is brought up to date by. */
   listSigned: handleUnaryCall<ListSignedRequest, ListSignedResponse>;
@@ -5263,6 +5501,22 @@ export interface SigningServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SignTransactionResponse) => void,
+  ): ClientUnaryCall;
+  /** Remembers what the owner of a wallet's keys is to sign, before it leaves to him; FAILED_PRECONDITION with the rule that refuses. Repeating it changes nothing. */
+  recordHandOut(
+    request: RecordHandOutRequest,
+    callback: (error: ServiceError | null, response: RecordHandOutResponse) => void,
+  ): ClientUnaryCall;
+  recordHandOut(
+    request: RecordHandOutRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RecordHandOutResponse) => void,
+  ): ClientUnaryCall;
+  recordHandOut(
+    request: RecordHandOutRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RecordHandOutResponse) => void,
   ): ClientUnaryCall;
   listJournal(
     request: ListJournalRequest,
