@@ -48,6 +48,7 @@ import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
 import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
 import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
+import { ReprioritizeSettlementRpc } from './inbound/reprioritize-settlement.rpc.ts';
 import { ResolveSuspenseRpc } from './inbound/resolve-suspense.rpc.ts';
 import { ReverseSettlementRpc } from './inbound/reverse-settlement.rpc.ts';
 import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
@@ -130,7 +131,7 @@ const OPERATIONS_RPCS = [
   ResolveSuspenseRpc,
   ConfirmSuspenseResolutionRpc,
 ];
-const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc];
+const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc, ReprioritizeSettlementRpc];
 const MESSAGES = [
   RiskVerdictsMessages,
   AmlVerdictsMessages,

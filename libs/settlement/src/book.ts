@@ -8,6 +8,7 @@ import type { Deposit, DepositEvent } from './deposit.ts';
 import type { ApiKey, ApiKeyEvent, Institution, InstitutionEvent } from './institution.ts';
 import type { Lineage, LineageEvent } from './lineage.ts';
 import type { SettlementPolicy } from './policy.ts';
+import type { LiquidityQueues } from './queue.ts';
 import type { Recovery, RecoveryEvent } from './recovery.ts';
 import type { Settlement, SettlementEvent } from './settlement.ts';
 
@@ -37,6 +38,8 @@ export interface Book {
   readonly policy: SettlementPolicy;
   readonly ledger: LedgerView;
   readonly coins: CoinBook;
+  /** Lines of payers of whom something may be settled in this batch. */
+  readonly queues: LiquidityQueues;
   readonly settlements: Records<Settlement, SettlementEvent>;
   readonly lineages: Records<Lineage, LineageEvent>;
   readonly deposits: Records<Deposit, DepositEvent>;

@@ -9,8 +9,10 @@ import {
   type Coin,
   CoinBook,
   type DestinationRecord,
+  type FoundLine,
   isOpen,
   isWaitingPayout,
+  LiquidityQueues,
   type Maturity,
   type TimerKind,
   type Records,
@@ -49,6 +51,8 @@ export interface Loaded {
   readonly open: readonly string[];
   /** Payouts that waited for coins of a wallet whose transactions may be replaced, first come first. */
   readonly waitingPayouts: readonly string[];
+  /** Of payers of whom something may be settled in this batch. */
+  readonly lines: readonly FoundLine[];
   /** How many payouts are queued for coins, by institution, of those whose coins may be consolidated. */
   readonly waiting: ReadonlyMap<string, number>;
 }
@@ -66,6 +70,7 @@ export class BatchBook implements Book {
   readonly policy: SettlementPolicy;
   readonly ledger: LedgerView;
   readonly coins: CoinBook;
+  readonly queues: LiquidityQueues;
   readonly settlements: Book['settlements'];
   readonly lineages: Book['lineages'];
   readonly deposits: Book['deposits'];
@@ -98,6 +103,7 @@ export class BatchBook implements Book {
     this.ledger = loaded.ledger.view;
     this.coins = new CoinBook(loaded.coins);
     this.#waiting = new Map(loaded.waiting);
+    this.queues = new LiquidityQueues(loaded.lines);
     const settlements = recordsOf(batch, settlementStream);
     this.settlements = {
       get: settlements.get,
@@ -106,6 +112,7 @@ export class BatchBook implements Book {
         const state = settlements.record(id, ...events);
         this.#countWaiting(before, -1);
         this.#countWaiting(state, 1);
+        this.queues.changed(state);
         // What waits for something else by now waits behind the others.
         if (state.status === 'queued') {
           this.#waitingPayouts.delete(id);

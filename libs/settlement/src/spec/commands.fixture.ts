@@ -9,6 +9,7 @@ import { consolidate, type ConsolidationRequest } from '../process/consolidation
 import { type CreditLineRequest, expireCreditLine, setCreditLine } from '../process/credit-lines.ts';
 import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
+import { reprioritize } from '../process/line.ts';
 import { offer, signed, signingRefused } from '../process/offer.ts';
 import { type AddedSignatures, addSignatures, preparePayout } from '../process/psbt.ts';
 import { coinsReleased, confirmRelease, proposeRelease, type ReleaseRequest } from '../process/release.ts';
@@ -33,6 +34,7 @@ import {
 } from '../process/suspense.ts';
 import { applyChainFact } from '../process/transactions.ts';
 import { cancel, destinationRefused, expire } from '../process/withdraw.ts';
+import type { Priority } from '../queue.ts';
 import type { Assessment } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 
@@ -47,6 +49,12 @@ export type Command =
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
+  | {
+      readonly type: 'reprioritize';
+      readonly settlementId: string;
+      readonly priority: Priority;
+      readonly caller: Principal;
+    }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }
   | { readonly type: 'freeze_institution'; readonly institutionId: string; readonly reason: string }
@@ -131,6 +139,8 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(reviewDeposit(book, command.review));
     case 'create_institution':
       return reasonOf(createInstitution(book, command.institution));
+    case 'reprioritize':
+      return reasonOf(reprioritize(book, command.settlementId, command.priority, command.caller.keyId));
     case 'set_credit_line':
       return reasonOf(setCreditLine(book, command.request));
     case 'freeze_institution':
@@ -156,6 +166,7 @@ type Asked =
   | 'review_deposit'
   | 'create_institution'
   | 'set_credit_line'
+  | 'reprioritize'
   | 'freeze_institution';
 
 function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>): void {

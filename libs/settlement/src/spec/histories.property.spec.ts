@@ -5,6 +5,7 @@ import {
   ACTION_WEIGHTS,
   type Action,
   PAYOUT_WEIGHTS,
+  QUEUE_WEIGHTS,
   RELEASE_WEIGHTS,
   VERSION_WEIGHTS,
 } from './action-weights.fixture.ts';
@@ -83,6 +84,17 @@ describe.each(POLICIES)('any history (%s)', { timeout: TIMEOUT_MS }, (_name, pol
       fc.property(actionsOf(PAYOUT_WEIGHTS, 100), (actions) => {
         const world = new World(policy);
         fund(world, true);
+        run(world, actions);
+      }),
+      SETTINGS,
+    );
+  });
+
+  it('of lines that wait for liquidity keeps them in order', () => {
+    fc.assert(
+      fc.property(actionsOf(QUEUE_WEIGHTS, 60), (actions) => {
+        const world = new World(policy);
+        fund(world);
         run(world, actions);
       }),
       SETTINGS,

@@ -35,6 +35,7 @@ import { reversedSats } from '../process/reverse.ts';
 import { keepsChange, leftOver } from '../process/requeue.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
+import { checkLines } from './queue-actions.fixture.ts';
 import { walletCalled, WALLETS, type World } from './world.fixture.ts';
 
 /** What must hold whenever all facts so far have been consumed. */
@@ -421,7 +422,9 @@ function longestLine(book: MemoryBook, institutionId: string): bigint {
 }
 
 /** Everybody has done what he could and the chain has gone on: nothing may be left half done. */
-export function checkAtRest({ book, chain }: World): void {
+export function checkAtRest(world: World): void {
+  const { book, chain } = world;
+  checkLines(world);
   const { txids } = chain.confirmed();
   for (const deposit of book.deposits.all()) {
     if (deposit.status === 'none') continue;

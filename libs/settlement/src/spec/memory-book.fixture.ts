@@ -10,6 +10,7 @@ import { apiKeyAggregate, institutionAggregate } from '../institution.ts';
 import { lineageAggregate } from '../lineage.ts';
 import { isOpen, isWaitingPayout } from '../process/reserve.ts';
 import type { SettlementPolicy } from '../policy.ts';
+import { LiquidityQueues } from '../queue.ts';
 import { recoveryAggregate } from '../recovery.ts';
 import { settlementAggregate, waitsForCoins } from '../settlement.ts';
 
@@ -56,7 +57,8 @@ export class MemoryBook implements Book {
   readonly ledger = LedgerView.inMemory();
   readonly coins = new CoinBook([]);
   readonly log: Logged[] = [];
-  readonly settlements = new MemoryRecords(settlementAggregate, this.log);
+  readonly queues = new LiquidityQueues();
+  readonly settlements = new MemoryRecords(settlementAggregate, this.log, (state) => this.queues.changed(state));
   readonly lineages = new MemoryRecords(lineageAggregate, this.log);
   readonly institutions = new MemoryRecords(institutionAggregate, this.log);
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
@@ -191,11 +193,13 @@ export class MemoryBook implements Book {
 class MemoryRecords<State, Event extends { readonly type: string }> implements Records<State, Event> {
   readonly #aggregate: Aggregate<State, Event>;
   readonly #log: Logged[];
+  readonly #changed: (state: State) => void;
   readonly #states = new Map<string, State>();
 
-  constructor(aggregate: Aggregate<State, Event>, log: Logged[]) {
+  constructor(aggregate: Aggregate<State, Event>, log: Logged[], changed: (state: State) => void = () => undefined) {
     this.#aggregate = aggregate;
     this.#log = log;
+    this.#changed = changed;
   }
 
   get(id: string): State {
@@ -209,6 +213,7 @@ class MemoryRecords<State, Event extends { readonly type: string }> implements R
       this.#log.push({ stream: `${this.#aggregate.name}/${id}`, event });
     }
     this.#states.set(id, state);
+    this.#changed(state);
     return state;
   }
 

@@ -474,7 +474,7 @@ async function goodRequests(
       'NOT_FOUND',
     ),
     ListLedgerHeads: asPayer(ledger.listLedgerHeads, ledgerV1.ListLedgerHeadsRequest, { page_size: 10 }),
-    ...liquidityRequests(by, institution_id),
+    ...liquidityRequests(by, { institution_id, settlement_id }),
     RunReconciliation: asOperator(reconciliation.runReconciliation, reconciliationV1.RunReconciliationRequest, {
       idempotency_key: '',
     }),
