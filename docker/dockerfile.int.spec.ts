@@ -64,18 +64,21 @@ const filesBelow = (directory: string): string[] => readdirSync(directory, { rec
 
 describe('an image, carried out without Docker: npm ci --omit=dev in a clean folder, and what the Dockerfile copies', () => {
   it.each(SERVICES)(
-    '%s starts from it, with its translation made',
+    '%s starts from the bundle that is in it',
     async (app) => {
       const image = await build.service(app);
-      const cache = path.join(image.directory, 'node_modules/.cache/swc');
-      const translated = filesBelow(cache);
+      const cache = path.join(image.directory, 'node_modules/.cache');
+      const { programs } = JSON.parse(readFileSync(path.join(cache, 'bundles/index.json'), 'utf8')) as {
+        programs: object;
+      };
+      expect(Object.keys(programs)).toEqual([`apps/${app}/src/main.ts`]);
       const { code, stdout, stderr } = await run(image, ['--help']);
       expect(stderr).toBe('');
       expect(code).toBe(0);
       expect(stdout).toContain(`${app}: one service of Finality`);
       expect(stdout).toMatch(/^ +DATABASE_URL .*\(required\)$/m);
-      expect(translated.length).toBeGreaterThan(100);
-      expect(filesBelow(cache)).toEqual(translated);
+      // Here translations would be that a start from the sources leaves behind.
+      expect(existsSync(path.join(cache, 'swc'))).toBe(false);
     },
     INSTALL_MS_MAX,
   );

@@ -68,6 +68,7 @@ describe('.dockerignore', () => {
     'libs/testing/package.json',
     'libs/contracts/src/generated/descriptors.binpb',
     'tools/register.mjs',
+    'tools/bundle.mjs',
     'k8s/package.json',
     'docker/healthcheck.ts',
   ];

@@ -1,12 +1,15 @@
 /**
  * Lets Node import our TypeScript: `node --import ./tools/register.mjs file.ts`. Node's own type stripping knows no decorators, which
  * Nest needs together with their metadata, so SWC translates; results are kept in node_modules/.cache, so that only changed files cost time.
+ * A program of which there is a bundle starts from that.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createRequire, enableCompileCache, registerHooks } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bundleOf, isProgram } from './bundles.mjs';
+import { translation } from './translation.mjs';
 
 const require = createRequire(import.meta.url);
 const caches = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../node_modules/.cache');
@@ -14,21 +17,7 @@ const cache = path.join(caches, 'swc');
 // What V8 made of the 2,000 modules of a service is kept as well: they are compiled once per machine, not once per start.
 enableCompileCache(path.join(caches, 'v8'));
 
-/** As in tsconfig.json; vitest.config.ts hands the same to its plugin. */
-const options = {
-  swcrc: false,
-  configFile: false,
-  sourceMaps: 'inline',
-  // The sources are beside us.
-  inlineSourcesContent: false,
-  module: { type: 'es6' },
-  jsc: {
-    target: 'es2024',
-    keepClassNames: true,
-    parser: { syntax: 'typescript', decorators: true },
-    transform: { legacyDecorator: true, decoratorMetadata: true, verbatimModuleSyntax: true },
-  },
-};
+const options = { ...translation, sourceMaps: 'inline' };
 const seed = JSON.stringify([require('@swc/core/package.json').version, options]);
 
 let swc;
@@ -58,6 +47,9 @@ function translate(filename) {
 registerHooks({
   load(url, context, nextLoad) {
     if (!url.startsWith('file:') || !/\.ts(\?|$)/.test(url)) return nextLoad(url, context);
-    return { format: 'module', source: translate(fileURLToPath(url)), shortCircuit: true };
+    const file = fileURLToPath(url);
+    const bundle = isProgram(file) ? bundleOf(file) : undefined;
+    const source = bundle === undefined ? translate(file) : `import ${JSON.stringify(bundle)};`;
+    return { format: 'module', source, shortCircuit: true };
   },
 });

@@ -25,6 +25,7 @@ const COMMANDS = {
   call: ['tools/call/main.ts'],
   servers: ['tools/servers/main.ts'],
   certificates: ['tools/certificates/main.ts'],
+  bundle: ['tools/bundle.mjs'],
   lint: ['node_modules/eslint/bin/eslint.js', '--max-warnings=0'],
   typecheck: ['node_modules/typescript/bin/tsc', '--project', '.'],
   ledger: ['tools/ledger/main.ts'],

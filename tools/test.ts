@@ -32,6 +32,7 @@ const CHECKS: readonly Check[] = [
   ['deploy/ is up to date', ...process.execArgv, path.join(root, 'k8s/src/main.ts'), '--check'],
   ['types', program('typescript/bin/tsc'), '--project', '.'],
 ];
+const BUNDLES: Check = ['bundles', path.join(root, 'tools/bundle.mjs')];
 /** Takes as long as all the others together: beside them. */
 const LINT: Check = ['lint', program('eslint/bin/eslint.js'), '--max-warnings=0', '.'];
 
@@ -62,6 +63,8 @@ async function main(args: readonly string[]): Promise<number> {
     return 64;
   }
   const tallies: Tally[] = [];
+  // Hundreds of processes are started: from bundles that takes a third of the time. A few tests alone do without.
+  if (selection.forVitest.length === 0) tallies.push(await runCheck(BUNDLES));
   if (selection.isStatic) tallies.push(...(await Promise.all([inOrder(CHECKS), inOrder([LINT])])).flat());
   if (selection.kinds.length > 0) tallies.push(await runTests(selection));
   return summarize(tallies);

@@ -31,6 +31,7 @@ import { GetStatementRpc } from './inbound/get-statement.rpc.ts';
 import { GetBalancesRpc } from './inbound/get-balances.rpc.ts';
 import { GetInclusionProofRpc } from './inbound/get-inclusion-proof.rpc.ts';
 import { GetInstitutionRpc } from './inbound/get-institution.rpc.ts';
+import { GetLimitsRpc } from './inbound/get-limits.rpc.ts';
 import { GetLedgerCutRpc } from './inbound/get-ledger-cut.rpc.ts';
 import { GetRecoveryRpc } from './inbound/get-recovery.rpc.ts';
 import { GetLiquidityRpc } from './inbound/get-liquidity.rpc.ts';
@@ -55,6 +56,7 @@ import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
 import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
 import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
 import { RiskVerdictsMessages } from './inbound/risk-verdicts.messages.ts';
+import { SetLimitsRpc } from './inbound/set-limits.rpc.ts';
 import { StreamStatementRpc } from './inbound/stream-statement.rpc.ts';
 import { SetCreditLineRpc } from './inbound/set-credit-line.rpc.ts';
 import { SubmitSettlementRpc } from './inbound/submit-settlement.rpc.ts';
@@ -65,6 +67,7 @@ import { Wakeups } from './inbound/wakeups.ts';
 import { DestinationsMessages } from './inbound/destinations.messages.ts';
 import { WalletsMessages } from './inbound/wallets.messages.ts';
 import { WatchSettlementsRpc } from './inbound/watch-settlements.rpc.ts';
+import { Admission } from './admission.ts';
 import { RecoveryGate } from './recovery-gate.ts';
 import type { TimerKind } from '@finality/settlement';
 import type { SettlementCommand } from './store/commands.ts';
@@ -132,6 +135,7 @@ const OPERATIONS_RPCS = [
   ConfirmSuspenseResolutionRpc,
 ];
 const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc, ReprioritizeSettlementRpc];
+const POLICY_RPCS = [SetLimitsRpc, GetLimitsRpc];
 const MESSAGES = [
   RiskVerdictsMessages,
   AmlVerdictsMessages,
@@ -147,12 +151,15 @@ export class SettlementModule {
   static register(env: SettlementEnv): DynamicModule {
     const wakeups = new Wakeups(env.runtime);
     const gate = new RecoveryGate(env.writer);
+    const { pool, runtime, config } = env;
+    const admission = new Admission({ pool, runtime, waitingMax: config.screeningMax });
     return {
       module: SettlementModule,
       controllers: [
         ...SETTLEMENT_RPCS,
         ...INSTITUTION_RPCS,
         ...LIQUIDITY_RPCS,
+        ...POLICY_RPCS,
         ...LEDGER_RPCS,
         ...OPERATIONS_RPCS,
         ...MESSAGES,
@@ -163,6 +170,7 @@ export class SettlementModule {
         { provide: SERVICE_ENV, useValue: env },
         { provide: Wakeups, useValue: wakeups },
         { provide: RecoveryGate, useValue: gate },
+        { provide: Admission, useValue: admission },
         { provide: STORE, useFactory: () => gate.before(openStore(env, wakeups)) },
         { provide: READER, useFactory: () => new EventReader({ pool: env.pool, schema: SETTLEMENT_SCHEMA }) },
         { provide: AUTHENTICATOR, useFactory: () => new Authenticator('settlement', env.driver) },
@@ -179,7 +187,7 @@ export class SettlementModule {
         {
           provide: WORKERS,
           useFactory: (store: SettlementStore, reader: SettlementReader, authenticator: Authenticator) =>
-            workersOf(env, { store, reader, authenticator, gate }),
+            workersOf(env, { store, reader, authenticator, gate, admission }),
           inject: [STORE, READER, AUTHENTICATOR],
         },
       ],
@@ -207,9 +215,10 @@ interface WorkingWith {
   readonly reader: SettlementReader;
   readonly authenticator: Authenticator;
   readonly gate: RecoveryGate;
+  readonly admission: Admission;
 }
 
-function workersOf(env: SettlementEnv, { store, reader, authenticator, gate }: WorkingWith): Worker[] {
+function workersOf(env: SettlementEnv, { store, reader, authenticator, gate, admission }: WorkingWith): Worker[] {
   const { pool, runtime } = env;
   const timers = new TimerWorker({
     name: 'settlement timers',
@@ -228,6 +237,7 @@ function workersOf(env: SettlementEnv, { store, reader, authenticator, gate }: W
     ...(env.config.policy.consolidation === undefined ? [] : [new ConsolidateCoins(env, store, reader, gate)]),
     new SealLedger(env, store, reader, gate),
     new CheckpointBalances(env),
+    admission,
     timers,
     authenticator.worker,
   ];

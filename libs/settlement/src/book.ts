@@ -6,6 +6,7 @@ import type { AddressRecord, CoinBook, WalletRecord } from './coin.ts';
 import type { DestinationRecord } from './destination.ts';
 import type { Deposit, DepositEvent } from './deposit.ts';
 import type { ApiKey, ApiKeyEvent, Institution, InstitutionEvent } from './institution.ts';
+import type { LimitsEvent, LimitsState } from './limits.ts';
 import type { Lineage, LineageEvent } from './lineage.ts';
 import type { SettlementPolicy } from './policy.ts';
 import type { LiquidityQueues } from './queue.ts';
@@ -45,6 +46,8 @@ export interface Book {
   readonly deposits: Records<Deposit, DepositEvent>;
   readonly institutions: Records<Institution, InstitutionEvent>;
   readonly apiKeys: Records<ApiKey, ApiKeyEvent>;
+  /** By institution. */
+  readonly limits: Records<LimitsState, LimitsEvent>;
   readonly recovery: { get(): Recovery; record(...events: readonly RecoveryEvent[]): Recovery };
   readonly tip: { get(): ChainTip; record(...events: readonly ChainTipEvent[]): ChainTip };
   wallet(walletId: string): WalletRecord | undefined;

@@ -6,6 +6,7 @@ export * from './destination.ts';
 export * from './confirmation-policy.ts';
 export * from './deposit.ts';
 export * from './institution.ts';
+export * from './limits.ts';
 export * from './lineage.ts';
 export * from './policy.ts';
 export * from './queue.ts';
@@ -22,6 +23,7 @@ export { adoptSettlement, importTransaction, type SignedTransaction } from './pr
 export { confirmIncident } from './process/incidents.ts';
 export * from './process/institutions.ts';
 export { reprioritize } from './process/line.ts';
+export { limitsOf, type LimitsRequest, returnUse, setLimits } from './process/limits.ts';
 export * from './process/offer.ts';
 export { type AddedSignatures, addSignatures, preparePayout } from './process/psbt.ts';
 export * from './process/recover.ts';

@@ -16,6 +16,7 @@ import {
   type Maturity,
   type TimerKind,
   type Records,
+  returnUse,
   type Settlement,
   type SettlementPolicy,
   waitsForCoins,
@@ -28,6 +29,7 @@ import {
   depositStream,
   institutionStream,
   LEDGER_ID,
+  limitsStream,
   lineageStream,
   RECOVERY_ID,
   recoveryStream,
@@ -76,6 +78,7 @@ export class BatchBook implements Book {
   readonly deposits: Book['deposits'];
   readonly institutions: Book['institutions'];
   readonly apiKeys: Book['apiKeys'];
+  readonly limits: Book['limits'];
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
   readonly newWallets = new Map<string, WalletRecord>();
@@ -104,12 +107,14 @@ export class BatchBook implements Book {
     this.coins = new CoinBook(loaded.coins);
     this.#waiting = new Map(loaded.waiting);
     this.queues = new LiquidityQueues(loaded.lines);
+    this.limits = recordsOf(batch, limitsStream);
     const settlements = recordsOf(batch, settlementStream);
     this.settlements = {
       get: settlements.get,
       record: (id, ...events) => {
         const before = settlements.get(id);
         const state = settlements.record(id, ...events);
+        returnUse(this.limits, state, events);
         this.#countWaiting(before, -1);
         this.#countWaiting(state, 1);
         this.queues.changed(state);

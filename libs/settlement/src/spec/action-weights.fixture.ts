@@ -52,6 +52,7 @@ export const ACTION_WEIGHTS = {
   reprioritize: 1,
   credit_line: 2,
   freeze: 0.05,
+  limit: 0.1,
 } as const;
 export type ActionKind = keyof typeof ACTION_WEIGHTS;
 

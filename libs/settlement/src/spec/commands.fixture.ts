@@ -10,6 +10,7 @@ import { type CreditLineRequest, expireCreditLine, setCreditLine } from '../proc
 import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
 import { reprioritize } from '../process/line.ts';
+import { type LimitsRequest, setLimits } from '../process/limits.ts';
 import { offer, signed, signingRefused } from '../process/offer.ts';
 import { type AddedSignatures, addSignatures, preparePayout } from '../process/psbt.ts';
 import { coinsReleased, confirmRelease, proposeRelease, type ReleaseRequest } from '../process/release.ts';
@@ -55,6 +56,7 @@ export type Command =
       readonly priority: Priority;
       readonly caller: Principal;
     }
+  | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }
   | { readonly type: 'freeze_institution'; readonly institutionId: string; readonly reason: string }
@@ -141,6 +143,8 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(createInstitution(book, command.institution));
     case 'reprioritize':
       return reasonOf(reprioritize(book, command.settlementId, command.priority, command.caller.keyId));
+    case 'set_limits':
+      return reasonOf(setLimits(book, command.request));
     case 'set_credit_line':
       return reasonOf(setCreditLine(book, command.request));
     case 'freeze_institution':
@@ -165,6 +169,7 @@ type Asked =
   | 'review'
   | 'review_deposit'
   | 'create_institution'
+  | 'set_limits'
   | 'set_credit_line'
   | 'reprioritize'
   | 'freeze_institution';

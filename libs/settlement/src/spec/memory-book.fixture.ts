@@ -7,12 +7,14 @@ import { type AddressRecord, CoinBook, type WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
 import { depositAggregate } from '../deposit.ts';
 import { apiKeyAggregate, institutionAggregate } from '../institution.ts';
+import { limitsAggregate, type LimitsEvent, type LimitsState } from '../limits.ts';
 import { lineageAggregate } from '../lineage.ts';
+import { returnUse } from '../process/limits.ts';
 import { isOpen, isWaitingPayout } from '../process/reserve.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { LiquidityQueues } from '../queue.ts';
 import { recoveryAggregate } from '../recovery.ts';
-import { settlementAggregate, waitsForCoins } from '../settlement.ts';
+import { type Settlement, settlementAggregate, type SettlementEvent, waitsForCoins } from '../settlement.ts';
 
 export const POLICY: SettlementPolicy = {
   version: 'test',
@@ -58,7 +60,8 @@ export class MemoryBook implements Book {
   readonly coins = new CoinBook([]);
   readonly log: Logged[] = [];
   readonly queues = new LiquidityQueues();
-  readonly settlements = new MemoryRecords(settlementAggregate, this.log, (state) => this.queues.changed(state));
+  readonly limits = new MemoryRecords(limitsAggregate, this.log);
+  readonly settlements = new SettlementRecords(this.log, this.limits, this.queues);
   readonly lineages = new MemoryRecords(lineageAggregate, this.log);
   readonly institutions = new MemoryRecords(institutionAggregate, this.log);
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
@@ -193,13 +196,11 @@ export class MemoryBook implements Book {
 class MemoryRecords<State, Event extends { readonly type: string }> implements Records<State, Event> {
   readonly #aggregate: Aggregate<State, Event>;
   readonly #log: Logged[];
-  readonly #changed: (state: State) => void;
   readonly #states = new Map<string, State>();
 
-  constructor(aggregate: Aggregate<State, Event>, log: Logged[], changed: (state: State) => void = () => undefined) {
+  constructor(aggregate: Aggregate<State, Event>, log: Logged[]) {
     this.#aggregate = aggregate;
     this.#log = log;
-    this.#changed = changed;
   }
 
   get(id: string): State {
@@ -213,7 +214,6 @@ class MemoryRecords<State, Event extends { readonly type: string }> implements R
       this.#log.push({ stream: `${this.#aggregate.name}/${id}`, event });
     }
     this.#states.set(id, state);
-    this.#changed(state);
     return state;
   }
 
@@ -223,6 +223,24 @@ class MemoryRecords<State, Event extends { readonly type: string }> implements R
 
   all(): State[] {
     return this.ids().map((id) => this.get(id));
+  }
+}
+
+class SettlementRecords extends MemoryRecords<Settlement, SettlementEvent> {
+  readonly #limits: Records<LimitsState, LimitsEvent>;
+  readonly #queues: LiquidityQueues;
+
+  constructor(log: Logged[], limits: Records<LimitsState, LimitsEvent>, queues: LiquidityQueues) {
+    super(settlementAggregate, log);
+    this.#limits = limits;
+    this.#queues = queues;
+  }
+
+  override record(id: string, ...events: readonly SettlementEvent[]): Settlement {
+    const state = super.record(id, ...events);
+    returnUse(this.#limits, state, events);
+    this.#queues.changed(state);
+    return state;
   }
 }
 

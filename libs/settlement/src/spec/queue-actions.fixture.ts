@@ -15,7 +15,9 @@ export function owe(world: World, a: number, b: number, c: number): void {
   const to = INSTITUTIONS[(a + 1 + (b % 2)) % 3]!;
   const priority = pick(PRIORITIES, bit(b, 1) ? 2 : b >> 2)!;
   const id = world.submit('centralized', from, to, pick(OWED, c)!, { priority });
-  if (bit(b, 8)) for (const by of ['risk', 'aml'] as const) world.screen('settlement', id, by, 'approve');
+  // It may be refused: past a limit, or a party is frozen.
+  const isIn = world.book.settlements.get(id).status !== 'none';
+  if (isIn && bit(b, 8)) for (const by of ['risk', 'aml'] as const) world.screen('settlement', id, by, 'approve');
 }
 
 /** Mostly of what is queued. */
