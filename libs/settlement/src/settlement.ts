@@ -11,6 +11,7 @@ import {
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { ConfirmationDecision } from './confirmation-policy.ts';
+import type { Priority } from './queue.ts';
 
 export type Mode = 'centralized' | 'bilateral' | 'blockchain';
 
@@ -52,6 +53,8 @@ export interface Terms {
   readonly policyVersion: string;
   /** The settlement that it pays back, or a part of. */
   readonly reverses?: string;
+  /** CENTRALIZED only, in the payer's line when it is short of liquidity. Missing: normal. */
+  readonly priority?: Priority;
   /** When it is to be begun: missing, at once. */
   readonly executeAt?: Instant;
   /** What isn't being paid by then isn't any more. Missing: the policy's time. */
@@ -127,6 +130,8 @@ export type SettlementEvent = { readonly at: Instant } &
       }
     | { readonly type: 'settlement_rejected'; readonly reason: string; readonly by: string }
     | { readonly type: 'liquidity_awaited'; readonly reason: string; readonly waitsFor: WaitReason }
+    /** Still queued, behind those of that priority. */
+    | { readonly type: 'priority_changed'; readonly priority: Priority; readonly by: string }
     /** Still queued, and for something else. */
     | { readonly type: 'wait_changed'; readonly waitsFor: WaitReason }
     /** With the lineage that will pay it and what is reserved beside the amount, for the on-chain modes. */
@@ -282,8 +287,8 @@ function evolveLiving(
     case 'liquidity_awaited':
       return { ...move(state, 'queued', at, event.reason), status: 'queued', waitsFor: event.waitsFor };
     case 'wait_changed':
-      assert(state.status === 'queued', `a settlement that is ${state.status} waits for nothing`);
-      return { ...again(state, at), status: 'queued', waitsFor: event.waitsFor };
+    case 'priority_changed':
+      return stillQueued(state, event);
     case 'liquidity_reserved':
       return reserved(state, event);
     case 'signature_awaited':
@@ -323,6 +328,16 @@ function evolveLiving(
     default:
       return assertNever(event, 'settlement event');
   }
+}
+
+function stillQueued(
+  state: LivingSettlement,
+  event: Extract<SettlementEvent, { type: 'wait_changed' | 'priority_changed' }>,
+): LivingSettlement {
+  assert(state.status === 'queued', `a settlement that is ${state.status} waits for nothing`);
+  const queued = { ...again(state, event.at), status: state.status, waitsFor: state.waitsFor };
+  if (event.type === 'priority_changed') return { ...queued, priority: event.priority };
+  return { ...queued, waitsFor: event.waitsFor };
 }
 
 type OfferedEvent = Extract<
