@@ -56,8 +56,9 @@ function tables(schema: string): readonly string[] {
     `CREATE TABLE ${schema}.destinations (destination_id text PRIMARY KEY, institution_id text NOT NULL, script text NOT NULL,
       address text NOT NULL, status text NOT NULL, usable_at bigint NOT NULL)`,
     `CREATE TABLE ${schema}.wallets (
-      wallet_id text PRIMARY KEY, institution_id text NOT NULL, script_type text NOT NULL, custodial boolean NOT NULL, descriptor text, number bigint GENERATED ALWAYS AS IDENTITY)`,
+      wallet_id text PRIMARY KEY, institution_id text NOT NULL, script_type text NOT NULL, custodial boolean NOT NULL, scanning boolean NOT NULL, descriptor text, number bigint GENERATED ALWAYS AS IDENTITY)`,
     `CREATE INDEX wallets_institution ON ${schema}.wallets (institution_id, number)`,
+    `CREATE INDEX wallets_scanning ON ${schema}.wallets (wallet_id) WHERE scanning`,
     `CREATE TABLE ${schema}.addresses (
       script text PRIMARY KEY, address text NOT NULL, wallet_id text NOT NULL, institution_id text NOT NULL, purpose text NOT NULL,
       branch integer NOT NULL, index integer NOT NULL)`,

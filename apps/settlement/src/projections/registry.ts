@@ -10,6 +10,7 @@ interface WalletRow {
   readonly institution_id: string;
   readonly script_type: WalletScriptType;
   readonly custodial: boolean;
+  readonly scanning: boolean;
   readonly descriptor: string | null;
 }
 
@@ -22,7 +23,7 @@ export async function loadWallets(
   const [wallets, owners] = [[...ids], [...institutions]];
   if (wallets.length + owners.length === 0) return [];
   const rows = await session.query<WalletRow>(
-    `SELECT wallet_id, institution_id, script_type, custodial, descriptor FROM wallets
+    `SELECT wallet_id, institution_id, script_type, custodial, scanning, descriptor FROM wallets
      WHERE wallet_id = ANY($1::text[]) OR institution_id = ANY($2::text[]) ORDER BY number`,
     [wallets, owners],
   );
@@ -31,6 +32,7 @@ export async function loadWallets(
     institutionId: row.institution_id,
     scriptType: row.script_type,
     custodial: row.custodial,
+    scanning: row.scanning,
     ...(row.descriptor !== null && { descriptor: decodeJson(row.descriptor) as Descriptor }),
   }));
 }
@@ -38,13 +40,15 @@ export async function loadWallets(
 export async function saveWallets(session: Session, wallets: readonly WalletRecord[]): Promise<void> {
   if (wallets.length === 0) return;
   await session.query(
-    `INSERT INTO wallets (wallet_id, institution_id, script_type, custodial, descriptor)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::text[])`,
+    `INSERT INTO wallets (wallet_id, institution_id, script_type, custodial, scanning, descriptor)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::boolean[], $6::text[])
+     ON CONFLICT (wallet_id) DO UPDATE SET scanning = excluded.scanning`,
     [
       wallets.map((w) => w.walletId),
       wallets.map((w) => w.institutionId),
       wallets.map((w) => w.scriptType),
       wallets.map((w) => w.custodial),
+      wallets.map((w) => w.scanning),
       wallets.map((w) => (w.descriptor === undefined ? null : encodeJson(w.descriptor))),
     ],
   );
