@@ -18,7 +18,6 @@ import {
   decideReleaseCoins,
   decideSigning,
   type DecisionRecord,
-  type DestinationOutput,
   type HandOut,
   isPaid,
   type KnownCoin,
@@ -327,8 +326,15 @@ function walletsOf(request: SigningRequest): readonly string[] {
   return [request.walletId, ...request.outputs.flatMap((output) => (output.kind === 'payee' ? [output.walletId] : []))];
 }
 
-const destinationsOf = ({ outputs }: SigningRequest): readonly DestinationOutput[] =>
-  outputs.flatMap((output) => (output.kind === 'destination' ? [output] : []));
+const destinationsOf = ({ outputs }: SigningRequest): readonly DestinationName[] =>
+  outputs.filter(isPaid).flatMap(({ institutionId, destinationId }) => {
+    return destinationId === undefined ? [] : [{ institutionId, destinationId }];
+  });
+
+interface DestinationName {
+  readonly institutionId: string;
+  readonly destinationId: string;
+}
 
 /** What the journal says, kept up to date within a batch. */
 export class SignerWorld {

@@ -133,11 +133,11 @@ function authorisation(settlementId: string): SigningRequest['payouts'][number] 
   };
 }
 
+const PAID_SCRIPT = `5120${'37'.repeat(32)}` as ScriptHex;
 const DESTINATION: RegisteredDestination = {
   destinationId: 'd-1',
   institutionId: 'bank-b',
-  address: 'bcrt1p',
-  script: `5120${'37'.repeat(32)}` as ScriptHex,
+  place: { kind: 'script', address: 'bcrt1p', script: PAID_SCRIPT },
   usableAt: 1_000 as Instant,
   signatories: ['ann', 'bob'],
 };
@@ -152,7 +152,7 @@ function toDestination(over: Partial<SigningFacts> = {}, of: Partial<DeclaredOut
     destinationId: 'd-1',
   } as const;
   const { request } = draft({
-    outputs: [{ script: DESTINATION.script, valueSats: sats(AMOUNT) }, change],
+    outputs: [{ script: PAID_SCRIPT, valueSats: sats(AMOUNT) }, change],
     declared: [{ ...declared, ...of } as DeclaredOutput, toChange],
   });
   return { request, facts: facts(over) };
@@ -382,7 +382,7 @@ describe('decideSigning', () => {
     expect(decide(toDestination({ ...removed, lineage }))).toBe('repeated');
     const dearer = {
       outputs: [
-        { script: DESTINATION.script, valueSats: sats(AMOUNT) },
+        { script: PAID_SCRIPT, valueSats: sats(AMOUNT) },
         { ...change, valueSats: sats(38_000n) },
       ],
     };

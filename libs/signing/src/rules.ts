@@ -21,7 +21,7 @@ export const SIGNING_RULES = {
   SEVERAL_ANCHOR_OUTPUTS: 'more than one anchor output',
   UNKNOWN_PAYEE: "the payee's wallet is not known under that institution",
   PAYEE_BRANCH: "the payee's script is not on its external branch",
-  UNKNOWN_DESTINATION: 'the destination is not registered under that institution',
+  UNKNOWN_DESTINATION: 'the destination is not registered under that institution, or as that wallet',
   DESTINATION_COOLING: 'the destination was registered too short a time ago',
   DESTINATION_SIGNATORY_REVOKED: 'a signatory of the destination was revoked before it was usable',
   DESTINATION_REMOVED: 'the destination was removed',

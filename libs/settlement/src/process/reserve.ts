@@ -16,6 +16,7 @@ import {
   waitsForCoins,
 } from '../settlement.ts';
 import { chooseCoins, type CoinChoice, knownWallet } from './choose-coins.ts';
+import { enterWindow } from './windows.ts';
 
 /** Approved, or queued and tried again: takes the liquidity, or waits for it. Anything else is left as it is. */
 export function reserve(book: Book, settlementId: string): void {
@@ -31,7 +32,9 @@ function clear(book: Book, state: LivingSettlement): void {
   const posted = book.ledger.post(novation(state.terms));
   if (!posted.ok) return wait(book, state, 'INSUFFICIENT_LIQUIDITY', shortage(posted.error));
   const at = book.now;
-  book.settlements.record(settlementId, { type: 'liquidity_reserved', at }, { type: 'settlement_settled', at });
+  const windowId = enterWindow(book, state.terms);
+  const settled = { type: 'settlement_settled', at, ...(windowId === undefined ? {} : { windowId }) } as const;
+  book.settlements.record(settlementId, { type: 'liquidity_reserved', at }, settled);
   book.cancelTimer(settlementId);
 }
 

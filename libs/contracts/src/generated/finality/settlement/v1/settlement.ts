@@ -283,8 +283,11 @@ export interface Settlement {
   waitsFor?:
     | string
     | undefined;
-  /** Where the payee is paid outside the platform: its destination, as it was when the settlement was submitted. */
-  destinationId?: string | undefined;
+  /** Where the payee is paid at a destination of its own, an address or a wallet, as it was when the settlement was submitted. */
+  destinationId?:
+    | string
+    | undefined;
+  /** Of an address outside the platform. */
   destinationAddress?:
     | string
     | undefined;
@@ -299,6 +302,8 @@ export interface Settlement {
     | undefined;
   /** Settlements that pay this one back, or were to, oldest first. Whoever watches learns of them by themselves: they name what they reverse. */
   reversedBy: string[];
+  /** CENTRALIZED: the window that it falls into, for good, from the moment it is settled; missing where nothing is netted. */
+  windowId?: string | undefined;
 }
 
 export interface SettlementTransition {
@@ -335,6 +340,7 @@ function createBaseSettlement(): Settlement {
     expiresAt: undefined,
     reverses: undefined,
     reversedBy: [],
+    windowId: undefined,
   };
 }
 
@@ -429,6 +435,9 @@ export const Settlement: MessageFns<Settlement> = {
     }
     for (const v of message.reversedBy) {
       writer.uint32(426).string(v!);
+    }
+    if (message.windowId !== undefined) {
+      writer.uint32(482).string(message.windowId);
     }
     return writer;
   },
@@ -654,6 +663,14 @@ export const Settlement: MessageFns<Settlement> = {
             message.reversedBy.push(reader.string());
             continue;
           }
+          case 60: {
+            if (tag !== 482) {
+              break;
+            }
+
+            message.windowId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -772,6 +789,11 @@ export const Settlement: MessageFns<Settlement> = {
         : globalThis.Array.isArray(object?.reversed_by)
         ? object.reversed_by.map((e: any) => globalThis.String(e))
         : [],
+      windowId: isSet(object.windowId)
+        ? globalThis.String(object.windowId)
+        : isSet(object.window_id)
+        ? globalThis.String(object.window_id)
+        : undefined,
     };
   },
 
@@ -855,6 +877,9 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.reversedBy?.length) {
       obj.reversedBy = message.reversedBy;
     }
+    if (message.windowId !== undefined) {
+      obj.windowId = message.windowId;
+    }
     return obj;
   },
 
@@ -903,6 +928,7 @@ export const Settlement: MessageFns<Settlement> = {
       : undefined;
     message.reverses = object.reverses ?? undefined;
     message.reversedBy = object.reversedBy?.map((e) => e) || [];
+    message.windowId = object.windowId ?? undefined;
     return message;
   },
 };

@@ -56,8 +56,17 @@ export interface RevokeSignatoryResponse {
 
 export interface CheckDestinationRequestRequest {
   institutionId: string;
+  /** Empty with a wallet. */
   address: string;
   request?: SignedStatement | undefined;
+  wallet?: PayeeWallet | undefined;
+}
+
+/** A wallet whose keys are the payee's own. */
+export interface PayeeWallet {
+  walletId: string;
+  /** Canonical, both branches in one; what is signed for is the external one. Only that is ever paid. */
+  descriptor: string;
 }
 
 export interface CheckDestinationRequestResponse {
@@ -66,6 +75,7 @@ export interface CheckDestinationRequestResponse {
 export interface RegisterDestinationRequest {
   destinationId: string;
   institutionId: string;
+  /** Empty with a wallet. */
   address: string;
   request?: SignedStatement | undefined;
   approval?:
@@ -74,6 +84,7 @@ export interface RegisterDestinationRequest {
   /** API keys. */
   requestedBy: string;
   approvedBy: string;
+  wallet?: PayeeWallet | undefined;
 }
 
 export interface RegisterDestinationResponse {
@@ -134,6 +145,8 @@ export interface DeriveScriptsRequest {
   /** 0 external, 1 internal. */
   branch: number;
   indices: number[];
+  /** What the wallet is in the registry as, where its keys are its owner's; missing: it is an account of the signer's. */
+  destinationId?: string | undefined;
 }
 
 export interface DeriveScriptsResponse {
@@ -177,6 +190,8 @@ export interface PayeeOutput {
   walletId: string;
   branch: number;
   index: number;
+  /** What the wallet is in the signer's registry as, where its keys are the payee's own; missing: it is an account of the signer's. */
+  destinationId?: string | undefined;
 }
 
 /** A single script of the payee, as the signer has it in its registry. */
@@ -246,7 +261,11 @@ export interface RequestedSettlement {
     | Timestamp
     | undefined;
   /** The wallet that was asked to pay, where one was named. */
-  payerWalletId?: string | undefined;
+  payerWalletId?:
+    | string
+    | undefined;
+  /** The payee's destination, where one was named. */
+  destinationId?: string | undefined;
 }
 
 export interface SignTransactionResponse {
@@ -794,7 +813,7 @@ export const RevokeSignatoryResponse: MessageFns<RevokeSignatoryResponse> = {
 };
 
 function createBaseCheckDestinationRequestRequest(): CheckDestinationRequestRequest {
-  return { institutionId: "", address: "", request: undefined };
+  return { institutionId: "", address: "", request: undefined, wallet: undefined };
 }
 
 export const CheckDestinationRequestRequest: MessageFns<CheckDestinationRequestRequest> = {
@@ -807,6 +826,9 @@ export const CheckDestinationRequestRequest: MessageFns<CheckDestinationRequestR
     }
     if (message.request !== undefined) {
       SignedStatement.encode(message.request, writer.uint32(26).fork()).join();
+    }
+    if (message.wallet !== undefined) {
+      PayeeWallet.encode(message.wallet, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -848,6 +870,14 @@ export const CheckDestinationRequestRequest: MessageFns<CheckDestinationRequestR
             message.request = SignedStatement.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.wallet = PayeeWallet.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -869,6 +899,7 @@ export const CheckDestinationRequestRequest: MessageFns<CheckDestinationRequestR
         : "",
       address: isSet(object.address) ? globalThis.String(object.address) : "",
       request: isSet(object.request) ? SignedStatement.fromJSON(object.request) : undefined,
+      wallet: isSet(object.wallet) ? PayeeWallet.fromJSON(object.wallet) : undefined,
     };
   },
 
@@ -882,6 +913,9 @@ export const CheckDestinationRequestRequest: MessageFns<CheckDestinationRequestR
     }
     if (message.request !== undefined) {
       obj.request = SignedStatement.toJSON(message.request);
+    }
+    if (message.wallet !== undefined) {
+      obj.wallet = PayeeWallet.toJSON(message.wallet);
     }
     return obj;
   },
@@ -898,6 +932,98 @@ export const CheckDestinationRequestRequest: MessageFns<CheckDestinationRequestR
     message.request = (object.request !== undefined && object.request !== null)
       ? SignedStatement.fromPartial(object.request)
       : undefined;
+    message.wallet = (object.wallet !== undefined && object.wallet !== null)
+      ? PayeeWallet.fromPartial(object.wallet)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePayeeWallet(): PayeeWallet {
+  return { walletId: "", descriptor: "" };
+}
+
+export const PayeeWallet: MessageFns<PayeeWallet> = {
+  encode(message: PayeeWallet, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.walletId !== "") {
+      writer.uint32(10).string(message.walletId);
+    }
+    if (message.descriptor !== "") {
+      writer.uint32(18).string(message.descriptor);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PayeeWallet {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePayeeWallet();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.walletId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.descriptor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PayeeWallet {
+    return {
+      walletId: isSet(object.walletId)
+        ? globalThis.String(object.walletId)
+        : isSet(object.wallet_id)
+        ? globalThis.String(object.wallet_id)
+        : "",
+      descriptor: isSet(object.descriptor) ? globalThis.String(object.descriptor) : "",
+    };
+  },
+
+  toJSON(message: PayeeWallet): unknown {
+    const obj: any = {};
+    if (message.walletId !== "") {
+      obj.walletId = message.walletId;
+    }
+    if (message.descriptor !== "") {
+      obj.descriptor = message.descriptor;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PayeeWallet>, I>>(base?: I): PayeeWallet {
+    return PayeeWallet.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PayeeWallet>, I>>(object: I): PayeeWallet {
+    const message = createBasePayeeWallet();
+    message.walletId = object.walletId ?? "";
+    message.descriptor = object.descriptor ?? "";
     return message;
   },
 };
@@ -963,6 +1089,7 @@ function createBaseRegisterDestinationRequest(): RegisterDestinationRequest {
     approval: undefined,
     requestedBy: "",
     approvedBy: "",
+    wallet: undefined,
   };
 }
 
@@ -988,6 +1115,9 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
     }
     if (message.approvedBy !== "") {
       writer.uint32(58).string(message.approvedBy);
+    }
+    if (message.wallet !== undefined) {
+      PayeeWallet.encode(message.wallet, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -1061,6 +1191,14 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
             message.approvedBy = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.wallet = PayeeWallet.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1098,6 +1236,7 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
         : isSet(object.approved_by)
         ? globalThis.String(object.approved_by)
         : "",
+      wallet: isSet(object.wallet) ? PayeeWallet.fromJSON(object.wallet) : undefined,
     };
   },
 
@@ -1124,6 +1263,9 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
     if (message.approvedBy !== "") {
       obj.approvedBy = message.approvedBy;
     }
+    if (message.wallet !== undefined) {
+      obj.wallet = PayeeWallet.toJSON(message.wallet);
+    }
     return obj;
   },
 
@@ -1143,6 +1285,9 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
       : undefined;
     message.requestedBy = object.requestedBy ?? "";
     message.approvedBy = object.approvedBy ?? "";
+    message.wallet = (object.wallet !== undefined && object.wallet !== null)
+      ? PayeeWallet.fromPartial(object.wallet)
+      : undefined;
     return message;
   },
 };
@@ -2024,7 +2169,7 @@ export const Account: MessageFns<Account> = {
 };
 
 function createBaseDeriveScriptsRequest(): DeriveScriptsRequest {
-  return { walletId: "", branch: 0, indices: [] };
+  return { walletId: "", branch: 0, indices: [], destinationId: undefined };
 }
 
 export const DeriveScriptsRequest: MessageFns<DeriveScriptsRequest> = {
@@ -2041,6 +2186,9 @@ export const DeriveScriptsRequest: MessageFns<DeriveScriptsRequest> = {
         writer.int32(v);
       }
       writer.join();
+    }
+    if (message.destinationId !== undefined) {
+      writer.uint32(34).string(message.destinationId);
     }
     return writer;
   },
@@ -2092,6 +2240,14 @@ export const DeriveScriptsRequest: MessageFns<DeriveScriptsRequest> = {
 
             break;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2113,6 +2269,11 @@ export const DeriveScriptsRequest: MessageFns<DeriveScriptsRequest> = {
         : "",
       branch: isSet(object.branch) ? globalThis.Number(object.branch) : 0,
       indices: globalThis.Array.isArray(object?.indices) ? object.indices.map((e: any) => globalThis.Number(e)) : [],
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : undefined,
     };
   },
 
@@ -2127,6 +2288,9 @@ export const DeriveScriptsRequest: MessageFns<DeriveScriptsRequest> = {
     if (message.indices?.length) {
       obj.indices = message.indices.map((e) => Math.round(e));
     }
+    if (message.destinationId !== undefined) {
+      obj.destinationId = message.destinationId;
+    }
     return obj;
   },
 
@@ -2138,6 +2302,7 @@ export const DeriveScriptsRequest: MessageFns<DeriveScriptsRequest> = {
     message.walletId = object.walletId ?? "";
     message.branch = object.branch ?? 0;
     message.indices = object.indices?.map((e) => e) || [];
+    message.destinationId = object.destinationId ?? undefined;
     return message;
   },
 };
@@ -2695,7 +2860,7 @@ export const OutputToSign: MessageFns<OutputToSign> = {
 };
 
 function createBasePayeeOutput(): PayeeOutput {
-  return { settlementId: "", institutionId: "", walletId: "", branch: 0, index: 0 };
+  return { settlementId: "", institutionId: "", walletId: "", branch: 0, index: 0, destinationId: undefined };
 }
 
 export const PayeeOutput: MessageFns<PayeeOutput> = {
@@ -2714,6 +2879,9 @@ export const PayeeOutput: MessageFns<PayeeOutput> = {
     }
     if (message.index !== 0) {
       writer.uint32(40).int32(message.index);
+    }
+    if (message.destinationId !== undefined) {
+      writer.uint32(50).string(message.destinationId);
     }
     return writer;
   },
@@ -2771,6 +2939,14 @@ export const PayeeOutput: MessageFns<PayeeOutput> = {
             message.index = reader.int32();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2802,6 +2978,11 @@ export const PayeeOutput: MessageFns<PayeeOutput> = {
         : "",
       branch: isSet(object.branch) ? globalThis.Number(object.branch) : 0,
       index: isSet(object.index) ? globalThis.Number(object.index) : 0,
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : undefined,
     };
   },
 
@@ -2822,6 +3003,9 @@ export const PayeeOutput: MessageFns<PayeeOutput> = {
     if (message.index !== 0) {
       obj.index = Math.round(message.index);
     }
+    if (message.destinationId !== undefined) {
+      obj.destinationId = message.destinationId;
+    }
     return obj;
   },
 
@@ -2835,6 +3019,7 @@ export const PayeeOutput: MessageFns<PayeeOutput> = {
     message.walletId = object.walletId ?? "";
     message.branch = object.branch ?? 0;
     message.index = object.index ?? 0;
+    message.destinationId = object.destinationId ?? undefined;
     return message;
   },
 };
@@ -3439,6 +3624,7 @@ function createBaseRequestedSettlement(): RequestedSettlement {
     executeAt: undefined,
     expiresAt: undefined,
     payerWalletId: undefined,
+    destinationId: undefined,
   };
 }
 
@@ -3500,6 +3686,9 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     }
     if (message.payerWalletId !== undefined) {
       writer.uint32(106).string(message.payerWalletId);
+    }
+    if (message.destinationId !== undefined) {
+      writer.uint32(114).string(message.destinationId);
     }
     return writer;
   },
@@ -3645,6 +3834,14 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
             message.payerWalletId = reader.string();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3727,6 +3924,11 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
         : isSet(object.payer_wallet_id)
         ? globalThis.String(object.payer_wallet_id)
         : undefined,
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : undefined,
     };
   },
 
@@ -3780,6 +3982,9 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     if (message.payerWalletId !== undefined) {
       obj.payerWalletId = message.payerWalletId;
     }
+    if (message.destinationId !== undefined) {
+      obj.destinationId = message.destinationId;
+    }
     return obj;
   },
 
@@ -3814,6 +4019,7 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
       ? Timestamp.fromPartial(object.expiresAt)
       : undefined;
     message.payerWalletId = object.payerWalletId ?? undefined;
+    message.destinationId = object.destinationId ?? undefined;
     return message;
   },
 };
@@ -5056,7 +5262,7 @@ export const SigningServiceService = {
     responseSerialize: (value: Account): Buffer => Buffer.from(Account.encode(value).finish()),
     responseDeserialize: (value: Buffer): Account => Account.decode(value),
   },
-  /** Scripts derived from the signer's own keys, for the issuer to compare. */
+  /** Scripts derived from the signer's own keys, or from a descriptor in its own registry, for the issuer to compare. */
   deriveScripts: {
     path: "/finality.signing.v1.SigningService/DeriveScripts" as const,
     requestStream: false as const,
@@ -5218,7 +5424,7 @@ export const SigningServiceService = {
 export interface SigningServiceServer extends UntypedServiceImplementation {
   /** A new account for a wallet; the same wallet_id gives the same account. */
   createAccount: handleUnaryCall<CreateAccountRequest, Account>;
-  /** Scripts derived from the signer's own keys, for the issuer to compare. */
+  /** Scripts derived from the signer's own keys, or from a descriptor in its own registry, for the issuer to compare. */
   deriveScripts: handleUnaryCall<DeriveScriptsRequest, DeriveScriptsResponse>;
   /** Signs if the signer's own policy accepts; FAILED_PRECONDITION with the rule that refuses otherwise. Repeating it gives the same bytes. */
   signTransaction: handleUnaryCall<SignTransactionRequest, SignTransactionResponse>;
@@ -5264,7 +5470,7 @@ export interface SigningServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Account) => void,
   ): ClientUnaryCall;
-  /** Scripts derived from the signer's own keys, for the issuer to compare. */
+  /** Scripts derived from the signer's own keys, or from a descriptor in its own registry, for the issuer to compare. */
   deriveScripts(
     request: DeriveScriptsRequest,
     callback: (error: ServiceError | null, response: DeriveScriptsResponse) => void,
