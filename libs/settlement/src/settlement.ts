@@ -103,8 +103,8 @@ export interface Payout {
   readonly life: number;
 }
 
-/** What a queued settlement waits for: liquidity of the payer, or coins of its wallet and why those there are don't do. */
-export type WaitReason = 'INSUFFICIENT_LIQUIDITY' | CoinSelectionFault['reason'];
+/** What a queued settlement waits for: liquidity of the payer, its wallet's being caught up with, or coins of it and why those there are don't do. */
+export type WaitReason = 'INSUFFICIENT_LIQUIDITY' | 'WALLET_SCANNING' | CoinSelectionFault['reason'];
 
 export type SettlementEvent = { readonly at: Instant } &
   /** With what makes it final; CENTRALIZED is at once. */
@@ -222,9 +222,11 @@ export function lineageIdOf(state: LivingSettlement): string | undefined {
   return 'lineageId' in state ? state.lineageId : undefined;
 }
 
+const NOT_FOR_COINS: readonly WaitReason[] = ['TRANSACTION_TOO_HEAVY', 'WALLET_SCANNING'];
+
 /** Queued, for something that consolidating the payer's coins would make scarcer. */
 export const waitsForCoins = (state: Settlement): state is Extract<LivingSettlement, { status: 'queued' }> =>
-  state.status === 'queued' && state.terms.payer.kind === 'wallet' && state.waitsFor !== 'TRANSACTION_TOO_HEAVY';
+  state.status === 'queued' && state.terms.payer.kind === 'wallet' && !NOT_FOR_COINS.includes(state.waitsFor);
 
 /** Every transaction that could pay it is dead, and its money was given back: for good, whatever a reorg past all finality brings. */
 export const isGivenUp = (state: LivingSettlement): boolean =>

@@ -59,8 +59,9 @@ function tables(schema: string): readonly string[] {
       address text, wallet_id text, status text NOT NULL, usable_at bigint NOT NULL, CHECK ((script IS NULL) <> (wallet_id IS NULL)))`,
     `CREATE INDEX destinations_wallet ON ${schema}.destinations (wallet_id, usable_at) WHERE wallet_id IS NOT NULL AND status = 'listed'`,
     `CREATE TABLE ${schema}.wallets (
-      wallet_id text PRIMARY KEY, institution_id text NOT NULL, script_type text NOT NULL, custodial boolean NOT NULL, descriptor text, number bigint GENERATED ALWAYS AS IDENTITY)`,
+      wallet_id text PRIMARY KEY, institution_id text NOT NULL, script_type text NOT NULL, custodial boolean NOT NULL, scanning boolean NOT NULL, descriptor text, number bigint GENERATED ALWAYS AS IDENTITY)`,
     `CREATE INDEX wallets_institution ON ${schema}.wallets (institution_id, number)`,
+    `CREATE INDEX wallets_scanning ON ${schema}.wallets (wallet_id) WHERE scanning`,
     `CREATE TABLE ${schema}.addresses (
       script text PRIMARY KEY, address text NOT NULL, wallet_id text NOT NULL, institution_id text NOT NULL, purpose text NOT NULL,
       branch integer NOT NULL, index integer NOT NULL)`,

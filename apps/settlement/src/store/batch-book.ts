@@ -177,13 +177,14 @@ export class BatchBook implements Book {
   }
 
   walletsOf(institutionId: string): readonly WalletRecord[] {
-    return [...this.#loaded.wallets, ...this.newWallets.values()].filter(
-      (wallet) => wallet.institutionId === institutionId,
+    const wallets = new Map(
+      [...this.#loaded.wallets, ...this.newWallets.values()].map((each) => [each.walletId, each]),
     );
+    return [...wallets.values()].filter((wallet) => wallet.institutionId === institutionId);
   }
 
   putWallet(wallet: WalletRecord): void {
-    if (this.wallet(wallet.walletId) === undefined) this.newWallets.set(wallet.walletId, wallet);
+    this.newWallets.set(wallet.walletId, wallet);
   }
 
   address(script: ScriptHex): AddressRecord | undefined {

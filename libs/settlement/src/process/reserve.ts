@@ -29,6 +29,8 @@ export function reserve(book: Book, settlementId: string): void {
 function plan(book: Book, state: LivingSettlement): void {
   const { terms } = state;
   assert(terms.payer.kind === 'wallet' && terms.payee.kind !== 'clearing', 'on-chain settlements are paid by wallets');
+  const wallet = knownWallet(book, terms.payer.walletId);
+  if (wallet.scanning) return wait(book, state, 'WALLET_SCANNING', `wallet ${wallet.walletId} is being scanned`);
   const payout = unquoted(book, terms, terms.payee);
   const { feeReservedSats } = payout;
   const transfer = reservation(terms, feeReservedSats, state.reservedTimes + 1);
@@ -44,7 +46,7 @@ function plan(book: Book, state: LivingSettlement): void {
       lineageId: settlementId,
       walletId: terms.payer.walletId,
       institutionId: from,
-      custodial: knownWallet(book, terms.payer.walletId).custodial,
+      custodial: wallet.custodial,
       anchor: choice.value.coins[0]!.outpoint,
       version: 1,
       ...chosen(choice.value),

@@ -103,7 +103,9 @@ export class MemoryBook implements Book {
   }
 
   putWallet(wallet: WalletRecord): void {
-    if (this.wallet(wallet.walletId) === undefined) this.wallets.push(wallet);
+    const at = this.wallets.findIndex(({ walletId }) => walletId === wallet.walletId);
+    if (at === -1) this.wallets.push(wallet);
+    else this.wallets[at] = wallet;
   }
 
   destination(destinationId: string): DestinationRecord | undefined {

@@ -54,12 +54,19 @@ const OWN_KEYS = unwrap(
 );
 const OWN_KEY = new MasterKey(bytesFromHex('44'.repeat(32)), 'regtest').account('tr', 0).descriptor;
 export const WALLETS: readonly WalletRecord[] = [
-  { walletId: 'pool', institutionId: 'platform', scriptType: 'wpkh', custodial: true },
-  { walletId: 'w-a', institutionId: 'a', scriptType: 'wpkh', custodial: true },
-  { walletId: 'w-b', institutionId: 'b', scriptType: 'tr', custodial: true },
-  { walletId: 'w-c', institutionId: 'c', scriptType: 'wpkh', custodial: true },
-  { walletId: 'w-d', institutionId: 'd', scriptType: 'wsh-sortedmulti', custodial: false, descriptor: OWN_KEYS },
-  { walletId: 'w-d2', institutionId: 'd2', scriptType: 'tr', custodial: false, descriptor: OWN_KEY },
+  { walletId: 'pool', institutionId: 'platform', scriptType: 'wpkh', custodial: true, scanning: false },
+  { walletId: 'w-a', institutionId: 'a', scriptType: 'wpkh', custodial: true, scanning: false },
+  { walletId: 'w-b', institutionId: 'b', scriptType: 'tr', custodial: true, scanning: false },
+  { walletId: 'w-c', institutionId: 'c', scriptType: 'wpkh', custodial: true, scanning: false },
+  {
+    walletId: 'w-d',
+    institutionId: 'd',
+    scriptType: 'wsh-sortedmulti',
+    custodial: false,
+    scanning: false,
+    descriptor: OWN_KEYS,
+  },
+  { walletId: 'w-d2', institutionId: 'd2', scriptType: 'tr', custodial: false, scanning: false, descriptor: OWN_KEY },
 ];
 /** The signer knows one of them, and pays it. */
 export const LISTED_WALLET = {
