@@ -114,6 +114,10 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
   };
 }
 
+/** Where the money leaves the platform to, if it does. */
+export const paidOutside = ({ payee }: Terms): settlementV1.PaidOutside | undefined =>
+  payee.kind === 'destination' ? { script: payee.script, address: payee.address } : undefined;
+
 /** Why it is where it is; while it may still be paid or not, who wanted it back has the word. */
 function reasonFor({ status, cancelling, transitions }: LivingSettlement): string {
   const isOpen = status === 'awaiting_signature' || status === 'executing' || status === 'confirming';

@@ -42,6 +42,7 @@ import {
   depositMessage,
   incidentMessage,
   institutionMessage,
+  paidOutside,
   settlementMessage,
   transactionStatus,
 } from './messages.ts';
@@ -63,6 +64,7 @@ export const settlementStream: StreamType<Settlement, SettlementEvent> = {
         settlement.transitions.at(-2)?.status ?? settlementV1.SettlementStatus.SETTLEMENT_STATUS_UNSPECIFIED,
       fundingSources: state.sources.map((source) => ({ ...source })),
       submittedBy: state.terms.submittedBy,
+      paidOutside: paidOutside(state.terms),
     };
     return [
       message(TOPICS.settlement, state.terms.settlementId, settlementV1.SettlementChanged.encode(changed).finish()),
