@@ -56,6 +56,7 @@ import { OpenWindowRpc } from './inbound/open-window.rpc.ts';
 import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
 import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
+import { ReprioritizeSettlementRpc } from './inbound/reprioritize-settlement.rpc.ts';
 import { ResolveSuspenseRpc } from './inbound/resolve-suspense.rpc.ts';
 import { ReverseSettlementRpc } from './inbound/reverse-settlement.rpc.ts';
 import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
@@ -150,8 +151,8 @@ const WINDOW_RPCS = [
   EndBilateralNettingRpc,
   ListNettingPairsRpc,
 ];
+const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc, ReprioritizeSettlementRpc];
 const POLICY_RPCS = [SetLimitsRpc, GetLimitsRpc];
-const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc];
 const MESSAGES = [
   RiskVerdictsMessages,
   AmlVerdictsMessages,

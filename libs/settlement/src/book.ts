@@ -10,6 +10,7 @@ import type { LimitsEvent, LimitsState } from './limits.ts';
 import type { Lineage, LineageEvent } from './lineage.ts';
 import type { SettlementPolicy } from './policy.ts';
 import type { PositionBook } from './positions.ts';
+import type { LiquidityQueues } from './queue.ts';
 import type { Recovery, RecoveryEvent } from './recovery.ts';
 import type { Settlement, SettlementEvent } from './settlement.ts';
 import type { Netting, NettingEvent, NettingWindow, WindowEvent } from './window.ts';
@@ -40,6 +41,8 @@ export interface Book {
   readonly policy: SettlementPolicy;
   readonly ledger: LedgerView;
   readonly coins: CoinBook;
+  /** Lines of payers of whom something may be settled in this batch. */
+  readonly queues: LiquidityQueues;
   readonly settlements: Records<Settlement, SettlementEvent>;
   readonly lineages: Records<Lineage, LineageEvent>;
   readonly deposits: Records<Deposit, DepositEvent>;

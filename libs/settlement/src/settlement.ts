@@ -11,6 +11,7 @@ import {
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { ConfirmationDecision } from './confirmation-policy.ts';
+import type { Priority } from './queue.ts';
 
 export type Mode = 'centralized' | 'bilateral' | 'blockchain';
 
@@ -52,6 +53,8 @@ export interface Terms {
   readonly policyVersion: string;
   /** The settlement that it pays back, or a part of. */
   readonly reverses?: string;
+  /** CENTRALIZED only, in the payer's line when it is short of liquidity. Missing: normal. */
+  readonly priority?: Priority;
   /** When it is to be begun: missing, at once. */
   readonly executeAt?: Instant;
   /** What isn't being paid by then isn't any more. Missing: the policy's time. */
@@ -100,8 +103,8 @@ export interface Payout {
   readonly life: number;
 }
 
-/** What a queued settlement waits for: liquidity of the payer, or coins of its wallet and why those there are don't do. */
-export type WaitReason = 'INSUFFICIENT_LIQUIDITY' | CoinSelectionFault['reason'];
+/** What a queued settlement waits for: liquidity of the payer, its wallet's being caught up with, or coins of it and why those there are don't do. */
+export type WaitReason = 'INSUFFICIENT_LIQUIDITY' | 'WALLET_SCANNING' | CoinSelectionFault['reason'];
 
 export type SettlementEvent = { readonly at: Instant } &
   /** With what makes it final; CENTRALIZED is at once. */
@@ -127,6 +130,8 @@ export type SettlementEvent = { readonly at: Instant } &
       }
     | { readonly type: 'settlement_rejected'; readonly reason: string; readonly by: string }
     | { readonly type: 'liquidity_awaited'; readonly reason: string; readonly waitsFor: WaitReason }
+    /** Still queued, behind those of that priority. */
+    | { readonly type: 'priority_changed'; readonly priority: Priority; readonly by: string }
     /** Still queued, and for something else. */
     | { readonly type: 'wait_changed'; readonly waitsFor: WaitReason }
     /** With the lineage that will pay it and what is reserved beside the amount, for the on-chain modes. */
@@ -217,9 +222,11 @@ export function lineageIdOf(state: LivingSettlement): string | undefined {
   return 'lineageId' in state ? state.lineageId : undefined;
 }
 
+const NOT_FOR_COINS: readonly WaitReason[] = ['TRANSACTION_TOO_HEAVY', 'WALLET_SCANNING'];
+
 /** Queued, for something that consolidating the payer's coins would make scarcer. */
 export const waitsForCoins = (state: Settlement): state is Extract<LivingSettlement, { status: 'queued' }> =>
-  state.status === 'queued' && state.terms.payer.kind === 'wallet' && state.waitsFor !== 'TRANSACTION_TOO_HEAVY';
+  state.status === 'queued' && state.terms.payer.kind === 'wallet' && !NOT_FOR_COINS.includes(state.waitsFor);
 
 /** Every transaction that could pay it is dead, and its money was given back: for good, whatever a reorg past all finality brings. */
 export const isGivenUp = (state: LivingSettlement): boolean =>
@@ -282,8 +289,8 @@ function evolveLiving(
     case 'liquidity_awaited':
       return { ...move(state, 'queued', at, event.reason), status: 'queued', waitsFor: event.waitsFor };
     case 'wait_changed':
-      assert(state.status === 'queued', `a settlement that is ${state.status} waits for nothing`);
-      return { ...again(state, at), status: 'queued', waitsFor: event.waitsFor };
+    case 'priority_changed':
+      return stillQueued(state, event);
     case 'liquidity_reserved':
       return reserved(state, event);
     case 'signature_awaited':
@@ -323,6 +330,16 @@ function evolveLiving(
     default:
       return assertNever(event, 'settlement event');
   }
+}
+
+function stillQueued(
+  state: LivingSettlement,
+  event: Extract<SettlementEvent, { type: 'wait_changed' | 'priority_changed' }>,
+): LivingSettlement {
+  assert(state.status === 'queued', `a settlement that is ${state.status} waits for nothing`);
+  const queued = { ...again(state, event.at), status: state.status, waitsFor: state.waitsFor };
+  if (event.type === 'priority_changed') return { ...queued, priority: event.priority };
+  return { ...queued, waitsFor: event.waitsFor };
 }
 
 type OfferedEvent = Extract<

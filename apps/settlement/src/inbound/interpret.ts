@@ -114,7 +114,7 @@ export function walletChanged({ payload }: IncomingMessage, network: Network): C
   assert(scriptType !== undefined, `expected a script type, got ${wallet.scriptType}`);
   const { walletId, institutionId, externalDescriptor, internalDescriptor } = wallet;
   const custodial = wallet.kind === addressV1.WalletKind.WALLET_KIND_CUSTODIAL;
-  const known = { walletId, institutionId, scriptType, custodial };
+  const known = { walletId, institutionId, scriptType, custodial, scanning: wallet.scanning };
   if (custodial) return command({ type: 'wallet_changed', wallet: known });
   const descriptor = unwrap(parseDescriptor([externalDescriptor, internalDescriptor], network));
   return command({ type: 'wallet_changed', wallet: { ...known, descriptor } });

@@ -9,8 +9,10 @@ import {
   type Coin,
   CoinBook,
   type DestinationRecord,
+  type FoundLine,
   isOpen,
   isWaitingPayout,
+  LiquidityQueues,
   type Maturity,
   PositionBook,
   type TimerKind,
@@ -59,6 +61,8 @@ export interface Loaded {
   readonly waitingPayouts: readonly string[];
   /** Positions of the windows that the batch may close. */
   readonly positions: PositionBook;
+  /** Of payers of whom something may be settled in this batch. */
+  readonly lines: readonly FoundLine[];
   /** How many payouts are queued for coins, by institution, of those whose coins may be consolidated. */
   readonly waiting: ReadonlyMap<string, number>;
 }
@@ -76,6 +80,7 @@ export class BatchBook implements Book {
   readonly policy: SettlementPolicy;
   readonly ledger: LedgerView;
   readonly coins: CoinBook;
+  readonly queues: LiquidityQueues;
   readonly settlements: Book['settlements'];
   readonly lineages: Book['lineages'];
   readonly deposits: Book['deposits'];
@@ -112,6 +117,7 @@ export class BatchBook implements Book {
     this.ledger = loaded.ledger.view;
     this.coins = new CoinBook(loaded.coins);
     this.#waiting = new Map(loaded.waiting);
+    this.queues = new LiquidityQueues(loaded.lines);
     this.limits = recordsOf(batch, limitsStream);
     const settlements = recordsOf(batch, settlementStream);
     this.settlements = {
@@ -122,6 +128,7 @@ export class BatchBook implements Book {
         returnUse(this.limits, state, events);
         this.#countWaiting(before, -1);
         this.#countWaiting(state, 1);
+        this.queues.changed(state);
         // What waits for something else by now waits behind the others.
         if (state.status === 'queued') {
           this.#waitingPayouts.delete(id);
@@ -170,13 +177,14 @@ export class BatchBook implements Book {
   }
 
   walletsOf(institutionId: string): readonly WalletRecord[] {
-    return [...this.#loaded.wallets, ...this.newWallets.values()].filter(
-      (wallet) => wallet.institutionId === institutionId,
+    const wallets = new Map(
+      [...this.#loaded.wallets, ...this.newWallets.values()].map((each) => [each.walletId, each]),
     );
+    return [...wallets.values()].filter((wallet) => wallet.institutionId === institutionId);
   }
 
   putWallet(wallet: WalletRecord): void {
-    if (this.wallet(wallet.walletId) === undefined) this.newWallets.set(wallet.walletId, wallet);
+    this.newWallets.set(wallet.walletId, wallet);
   }
 
   address(script: ScriptHex): AddressRecord | undefined {

@@ -18,6 +18,7 @@ import type {
   LivingSettlement,
   NewApiKey,
   NewInstitution,
+  Priority,
   RecoveryReport,
   ReleaseRequest,
   ResolutionConfirmation,
@@ -38,6 +39,12 @@ export type SettlementCommand =
   | { readonly type: 'submit'; readonly submission: Submission }
   | { readonly type: 'reverse'; readonly reversal: Reversal }
   | { readonly type: 'cancel'; readonly settlementId: string; readonly reason: string; readonly caller: Principal }
+  | {
+      readonly type: 'reprioritize';
+      readonly settlementId: string;
+      readonly priority: Priority;
+      readonly caller: Principal;
+    }
   | { readonly type: 'review'; readonly review: Review }
   | { readonly type: 'review_deposit'; readonly review: DepositReview }
   /** A scheduled settlement is to begin. */

@@ -34,6 +34,7 @@ import {
   proposeResolution,
   reconciled,
   type RecoveryEvent,
+  reprioritize,
   reserve,
   reverse,
   review,
@@ -83,6 +84,10 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'cancel':
         return settlementReply(
           byPayer(book, body, () => cancel(book, body.settlementId, body.reason, body.caller.keyId)),
+        );
+      case 'reprioritize':
+        return settlementReply(
+          byPayer(book, body, () => reprioritize(book, body.settlementId, body.priority, body.caller.keyId)),
         );
       case 'confirm_incident':
         return replyOf(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason), () => ({

@@ -49,6 +49,8 @@ export class Needs {
   readonly attribute = new Set<string>();
   /** Settlements that may reserve: the payer's free coins are needed. */
   readonly reserving = new Set<string>();
+  /** Settlements that have waited, and are tried again: of CENTRALIZED ones, the line of their payer. */
+  readonly retrying = new Set<string>();
   /** Settlements that are to begin: their parties are needed. */
   readonly beginning = new Set<string>();
   /** Settlements that are to be paid back: what else pays them back is needed. */
@@ -109,10 +111,8 @@ export class Needs {
         this.outpoints.add(body.review.outpoint);
         return void this.deposits.add(body.review.outpoint);
       case 'fall_due':
-        this.beginning.add(body.settlementId);
-        this.reserving.add(body.settlementId);
-        return void this.settlements.add(body.settlementId);
       case 'retry_reservation':
+        (body.type === 'fall_due' ? this.beginning : this.retrying).add(body.settlementId);
         this.reserving.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
       case 'consolidate':
@@ -124,6 +124,7 @@ export class Needs {
         this.bumping.settlements.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
       case 'prepare_psbt':
+      case 'reprioritize':
       case 'add_signatures':
       case 'expire':
         this.chain ||= body.type === 'prepare_psbt';

@@ -9,6 +9,7 @@ import { consolidate, type ConsolidationRequest } from '../process/consolidation
 import { type CreditLineRequest, expireCreditLine, setCreditLine } from '../process/credit-lines.ts';
 import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
+import { reprioritize } from '../process/line.ts';
 import { type LimitsRequest, setLimits } from '../process/limits.ts';
 import { offer, signed, signingRefused } from '../process/offer.ts';
 import { type AddedSignatures, addSignatures, preparePayout } from '../process/psbt.ts';
@@ -42,6 +43,7 @@ import {
   type WindowClosing,
 } from '../process/windows.ts';
 import { cancel, destinationRefused, expire } from '../process/withdraw.ts';
+import type { Priority } from '../queue.ts';
 import type { Assessment } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 
@@ -56,6 +58,12 @@ export type Command =
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
+  | {
+      readonly type: 'reprioritize';
+      readonly settlementId: string;
+      readonly priority: Priority;
+      readonly caller: Principal;
+    }
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }
@@ -153,6 +161,8 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(endNetting(book, command.request));
     case 'create_institution':
       return reasonOf(createInstitution(book, command.institution));
+    case 'reprioritize':
+      return reasonOf(reprioritize(book, command.settlementId, command.priority, command.caller.keyId));
     case 'set_limits':
       return reasonOf(setLimits(book, command.request));
     case 'set_credit_line':
@@ -185,6 +195,7 @@ type Asked =
   | 'create_institution'
   | 'set_limits'
   | 'set_credit_line'
+  | 'reprioritize'
   | 'freeze_institution';
 
 function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>): void {

@@ -13,6 +13,7 @@ import { returnUse } from '../process/limits.ts';
 import { isOpen, isWaitingPayout } from '../process/reserve.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { PositionBook } from '../positions.ts';
+import { LiquidityQueues } from '../queue.ts';
 import { recoveryAggregate } from '../recovery.ts';
 import { type Netting, nettingAggregate, type NettingEvent, windowAggregate } from '../window.ts';
 import { type Settlement, settlementAggregate, type SettlementEvent, waitsForCoins } from '../settlement.ts';
@@ -60,8 +61,9 @@ export class MemoryBook implements Book {
   readonly ledger = LedgerView.inMemory();
   readonly coins = new CoinBook([]);
   readonly log: Logged[] = [];
+  readonly queues = new LiquidityQueues();
   readonly limits = new MemoryRecords(limitsAggregate, this.log);
-  readonly settlements = new SettlementRecords(this.log, this.limits);
+  readonly settlements = new SettlementRecords(this.log, this.limits, this.queues);
   readonly lineages = new MemoryRecords(lineageAggregate, this.log);
   readonly institutions = new MemoryRecords(institutionAggregate, this.log);
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
@@ -101,7 +103,9 @@ export class MemoryBook implements Book {
   }
 
   putWallet(wallet: WalletRecord): void {
-    if (this.wallet(wallet.walletId) === undefined) this.wallets.push(wallet);
+    const at = this.wallets.findIndex(({ walletId }) => walletId === wallet.walletId);
+    if (at === -1) this.wallets.push(wallet);
+    else this.wallets[at] = wallet;
   }
 
   destination(destinationId: string): DestinationRecord | undefined {
@@ -239,15 +243,18 @@ class MemoryRecords<State, Event extends { readonly type: string }> implements R
 
 class SettlementRecords extends MemoryRecords<Settlement, SettlementEvent> {
   readonly #limits: Records<LimitsState, LimitsEvent>;
+  readonly #queues: LiquidityQueues;
 
-  constructor(log: Logged[], limits: Records<LimitsState, LimitsEvent>) {
+  constructor(log: Logged[], limits: Records<LimitsState, LimitsEvent>, queues: LiquidityQueues) {
     super(settlementAggregate, log);
     this.#limits = limits;
+    this.#queues = queues;
   }
 
   override record(id: string, ...events: readonly SettlementEvent[]): Settlement {
     const state = super.record(id, ...events);
     returnUse(this.#limits, state, events);
+    this.#queues.changed(state);
     return state;
   }
 }

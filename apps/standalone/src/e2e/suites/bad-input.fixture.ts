@@ -472,7 +472,7 @@ async function goodRequests(
     }),
     ...ledgerRequests(by, institution_id),
     ...(await windowRequests(e2e, by, payee)),
-    ...liquidityRequests(by, institution_id),
+    ...liquidityRequests(by, { institution_id, settlement_id }),
     RunReconciliation: asOperator(reconciliation.runReconciliation, reconciliationV1.RunReconciliationRequest, {
       idempotency_key: '',
     }),

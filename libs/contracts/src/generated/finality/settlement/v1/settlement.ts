@@ -243,6 +243,58 @@ export function feePayerToJSON(object: FeePayer): string {
   }
 }
 
+/**
+ * Which of a payer's CENTRALIZED settlements goes first when its clearing balance and credit line don't do for all (they are QUEUED, each payer's in a line of
+ * its own). All that are URGENT go before all that are HIGH, and these before NORMAL ones; within a priority, whatever came into the line first. None overtakes one of its
+ * own priority or a higher one, though it may need less: when the first can't be paid, those behind it wait with it.
+ * A priority that is too common is worth nothing: payers do well to keep URGENT for what can't wait.
+ */
+export enum SettlementPriority {
+  /** SETTLEMENT_PRIORITY_UNSPECIFIED - Means NORMAL. */
+  SETTLEMENT_PRIORITY_UNSPECIFIED = 0,
+  SETTLEMENT_PRIORITY_NORMAL = 1,
+  SETTLEMENT_PRIORITY_HIGH = 2,
+  SETTLEMENT_PRIORITY_URGENT = 3,
+  UNRECOGNIZED = -1,
+}
+
+export function settlementPriorityFromJSON(object: any): SettlementPriority {
+  switch (object) {
+    case 0:
+    case "SETTLEMENT_PRIORITY_UNSPECIFIED":
+      return SettlementPriority.SETTLEMENT_PRIORITY_UNSPECIFIED;
+    case 1:
+    case "SETTLEMENT_PRIORITY_NORMAL":
+      return SettlementPriority.SETTLEMENT_PRIORITY_NORMAL;
+    case 2:
+    case "SETTLEMENT_PRIORITY_HIGH":
+      return SettlementPriority.SETTLEMENT_PRIORITY_HIGH;
+    case 3:
+    case "SETTLEMENT_PRIORITY_URGENT":
+      return SettlementPriority.SETTLEMENT_PRIORITY_URGENT;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return SettlementPriority.UNRECOGNIZED;
+  }
+}
+
+export function settlementPriorityToJSON(object: SettlementPriority): string {
+  switch (object) {
+    case SettlementPriority.SETTLEMENT_PRIORITY_UNSPECIFIED:
+      return "SETTLEMENT_PRIORITY_UNSPECIFIED";
+    case SettlementPriority.SETTLEMENT_PRIORITY_NORMAL:
+      return "SETTLEMENT_PRIORITY_NORMAL";
+    case SettlementPriority.SETTLEMENT_PRIORITY_HIGH:
+      return "SETTLEMENT_PRIORITY_HIGH";
+    case SettlementPriority.SETTLEMENT_PRIORITY_URGENT:
+      return "SETTLEMENT_PRIORITY_URGENT";
+    case SettlementPriority.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 export interface Settlement {
   settlementId: string;
   fromInstitution: string;
@@ -276,7 +328,7 @@ export interface Settlement {
   /** The platform's part of the fee, satoshi: paid on the payer's clearing balance once settled. */
   platformFeeSats: bigint;
   /**
-   * What it waits for while it is queued: INSUFFICIENT_LIQUIDITY, or what the coins of the payer's wallet lack: INSUFFICIENT_FUNDS or
+   * What it waits for while it is queued: INSUFFICIENT_LIQUIDITY, WALLET_SCANNING (the payer's wallet isn't caught up with yet), or what the coins of the payer's wallet lack: INSUFFICIENT_FUNDS or
    * NO_ANCHOR_COIN (they are in use, or not final), FEE_ABOVE_CAP, DUST_OUTPUT (the payee's part of the fee leaves too little), or
    * TRANSACTION_TOO_HEAVY (they are too small for one transaction).
    */
@@ -303,7 +355,13 @@ export interface Settlement {
   /** Settlements that pay this one back, or were to, oldest first. Whoever watches learns of them by themselves: they name what they reverse. */
   reversedBy: string[];
   /** CENTRALIZED: the window that it falls into, for good, from the moment it is settled; missing where nothing is netted. */
-  windowId?: string | undefined;
+  windowId?:
+    | string
+    | undefined;
+  /** As submitted, or changed since by ReprioritizeSettlement. */
+  priority: SettlementPriority;
+  /** CENTRALIZED, while it is QUEUED: its place in the payer's line, from 1. In the answer of GetSettlement only. */
+  queuePlace?: number | undefined;
 }
 
 export interface SettlementTransition {
@@ -341,6 +399,8 @@ function createBaseSettlement(): Settlement {
     reverses: undefined,
     reversedBy: [],
     windowId: undefined,
+    priority: 0,
+    queuePlace: undefined,
   };
 }
 
@@ -438,6 +498,12 @@ export const Settlement: MessageFns<Settlement> = {
     }
     if (message.windowId !== undefined) {
       writer.uint32(482).string(message.windowId);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(560).int32(message.priority);
+    }
+    if (message.queuePlace !== undefined) {
+      writer.uint32(568).int32(message.queuePlace);
     }
     return writer;
   },
@@ -671,6 +737,22 @@ export const Settlement: MessageFns<Settlement> = {
             message.windowId = reader.string();
             continue;
           }
+          case 70: {
+            if (tag !== 560) {
+              break;
+            }
+
+            message.priority = reader.int32() as any;
+            continue;
+          }
+          case 71: {
+            if (tag !== 568) {
+              break;
+            }
+
+            message.queuePlace = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -794,6 +876,12 @@ export const Settlement: MessageFns<Settlement> = {
         : isSet(object.window_id)
         ? globalThis.String(object.window_id)
         : undefined,
+      priority: isSet(object.priority) ? settlementPriorityFromJSON(object.priority) : 0,
+      queuePlace: isSet(object.queuePlace)
+        ? globalThis.Number(object.queuePlace)
+        : isSet(object.queue_place)
+        ? globalThis.Number(object.queue_place)
+        : undefined,
     };
   },
 
@@ -880,6 +968,12 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.windowId !== undefined) {
       obj.windowId = message.windowId;
     }
+    if (message.priority !== 0) {
+      obj.priority = settlementPriorityToJSON(message.priority);
+    }
+    if (message.queuePlace !== undefined) {
+      obj.queuePlace = Math.round(message.queuePlace);
+    }
     return obj;
   },
 
@@ -929,6 +1023,8 @@ export const Settlement: MessageFns<Settlement> = {
     message.reverses = object.reverses ?? undefined;
     message.reversedBy = object.reversedBy?.map((e) => e) || [];
     message.windowId = object.windowId ?? undefined;
+    message.priority = object.priority ?? 0;
+    message.queuePlace = object.queuePlace ?? undefined;
     return message;
   },
 };

@@ -32,6 +32,9 @@ import {
   SettlementMode,
   settlementModeFromJSON,
   settlementModeToJSON,
+  SettlementPriority,
+  settlementPriorityFromJSON,
+  settlementPriorityToJSON,
   SettlementStatus,
   settlementStatusFromJSON,
   settlementStatusToJSON,
@@ -145,9 +148,13 @@ export interface SubmitSettlementRequest {
     | undefined;
   /**
    * What isn't approved, has no liquidity or wasn't offered for signature by then is EXPIRED; never what somebody may have signed. After now and execute_at, at most 90
-   * days later. Missing: a time that the platform sets (SETTLEMENT_EXPIRY_SECONDS).
+   * days later. Missing: a time that the platform sets (SETTLEMENT_EXPIRY_SECONDS). How long it may be QUEUED, too.
    */
-  expiresAt?: Timestamp | undefined;
+  expiresAt?:
+    | Timestamp
+    | undefined;
+  /** CENTRALIZED only: on-chain settlements of a wallet are tried first come first served. */
+  priority?: SettlementPriority | undefined;
 }
 
 export interface SubmitSettlementResult {
@@ -628,6 +635,7 @@ function createBaseSubmitSettlementRequest(): SubmitSettlementRequest {
     destinationId: undefined,
     executeAt: undefined,
     expiresAt: undefined,
+    priority: undefined,
   };
 }
 
@@ -680,6 +688,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     }
     if (message.expiresAt !== undefined) {
       Timestamp.encode(message.expiresAt, writer.uint32(250).fork()).join();
+    }
+    if (message.priority !== undefined) {
+      writer.uint32(560).int32(message.priority);
     }
     return writer;
   },
@@ -817,6 +828,14 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
             message.expiresAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 70: {
+            if (tag !== 560) {
+              break;
+            }
+
+            message.priority = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -898,6 +917,7 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
         : isSet(object.expires_at)
         ? fromJsonTimestamp(object.expires_at)
         : undefined,
+      priority: isSet(object.priority) ? settlementPriorityFromJSON(object.priority) : undefined,
     };
   },
 
@@ -948,6 +968,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     if (message.expiresAt !== undefined) {
       obj.expiresAt = fromTimestamp(message.expiresAt).toISOString();
     }
+    if (message.priority !== undefined) {
+      obj.priority = settlementPriorityToJSON(message.priority);
+    }
     return obj;
   },
 
@@ -977,6 +1000,7 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null)
       ? Timestamp.fromPartial(object.expiresAt)
       : undefined;
+    message.priority = object.priority ?? undefined;
     return message;
   },
 };
