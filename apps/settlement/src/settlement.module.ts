@@ -16,6 +16,7 @@ import { AddressesMessages } from './inbound/addresses.messages.ts';
 import { AmlVerdictsMessages } from './inbound/aml-verdicts.messages.ts';
 import { Bootstrap } from './inbound/bootstrap.ts';
 import { BeginRecoveryRpc } from './inbound/begin-recovery.rpc.ts';
+import { AllowCounterpartyRpc } from './inbound/allow-counterparty.rpc.ts';
 import { BumpFeeRpc } from './inbound/bump-fee.rpc.ts';
 import { CancelSettlementRpc } from './inbound/cancel-settlement.rpc.ts';
 import { ChainFactsMessages } from './inbound/chain-facts.messages.ts';
@@ -37,6 +38,7 @@ import { GetRecoveryRpc } from './inbound/get-recovery.rpc.ts';
 import { GetLiquidityRpc } from './inbound/get-liquidity.rpc.ts';
 import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
 import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
+import { ListCounterpartiesRpc } from './inbound/list-counterparties.rpc.ts';
 import { ListDepositsRpc } from './inbound/list-deposits.rpc.ts';
 import { ListBalancesRpc } from './inbound/list-balances.rpc.ts';
 import { ListEntriesRpc } from './inbound/list-entries.rpc.ts';
@@ -49,6 +51,8 @@ import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
 import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
 import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
+import { RemoveCounterpartyRpc } from './inbound/remove-counterparty.rpc.ts';
+import { RestrictCounterpartiesRpc } from './inbound/restrict-counterparties.rpc.ts';
 import { ResolveSuspenseRpc } from './inbound/resolve-suspense.rpc.ts';
 import { ReverseSettlementRpc } from './inbound/reverse-settlement.rpc.ts';
 import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
@@ -132,7 +136,14 @@ const OPERATIONS_RPCS = [
   ResolveSuspenseRpc,
   ConfirmSuspenseResolutionRpc,
 ];
-const POLICY_RPCS = [SetLimitsRpc, GetLimitsRpc];
+const POLICY_RPCS = [
+  SetLimitsRpc,
+  GetLimitsRpc,
+  RestrictCounterpartiesRpc,
+  AllowCounterpartyRpc,
+  RemoveCounterpartyRpc,
+  ListCounterpartiesRpc,
+];
 const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc];
 const MESSAGES = [
   RiskVerdictsMessages,

@@ -29,6 +29,7 @@ import {
   LEDGER_ID,
   limitsStream,
   lineageStream,
+  paymentRulesStream,
   RECOVERY_ID,
   recoveryStream,
   sealsStream,
@@ -74,6 +75,7 @@ export class BatchBook implements Book {
   readonly institutions: Book['institutions'];
   readonly apiKeys: Book['apiKeys'];
   readonly limits: Book['limits'];
+  readonly paymentRules: Book['paymentRules'];
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
   readonly newWallets = new Map<string, WalletRecord>();
@@ -102,6 +104,7 @@ export class BatchBook implements Book {
     this.coins = new CoinBook(loaded.coins);
     this.#waiting = new Map(loaded.waiting);
     this.limits = recordsOf(batch, limitsStream);
+    this.paymentRules = recordsOf(batch, paymentRulesStream);
     const settlements = recordsOf(batch, settlementStream);
     this.settlements = {
       get: settlements.get,

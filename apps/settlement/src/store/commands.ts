@@ -8,6 +8,7 @@ import type {
   Assessment,
   ChainFact,
   ConsolidationRequest,
+  CounterpartyRequest,
   CreditLineRequest,
   DepositReview,
   DestinationRecord,
@@ -22,6 +23,7 @@ import type {
   ReleaseRequest,
   ResolutionConfirmation,
   ResolutionRequest,
+  Restriction,
   Reversal,
   Review,
   Screener,
@@ -49,6 +51,8 @@ export type SettlementCommand =
       readonly institutionId: string;
       readonly reason: string;
     }
+  | { readonly type: 'restrict_counterparties'; readonly request: Restriction }
+  | { readonly type: 'allow_counterparty' | 'remove_counterparty'; readonly request: CounterpartyRequest }
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }

@@ -5,6 +5,7 @@ import { saveLedger, saveSegment } from '@finality/ledger-store';
 import {
   addSignatures,
   adoptSettlement,
+  allowCounterparty,
   applyChainFact,
   attributeDeposits,
   beginRecovery,
@@ -34,7 +35,9 @@ import {
   proposeResolution,
   reconciled,
   type RecoveryEvent,
+  removeCounterparty,
   reserve,
+  restrictCounterparties,
   reverse,
   review,
   reviewDeposit,
@@ -112,6 +115,12 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return institutionReply(freezeInstitution(book, body.institutionId, body.reason));
       case 'unfreeze_institution':
         return institutionReply(unfreezeInstitution(book, body.institutionId, body.reason));
+      case 'restrict_counterparties':
+        return replyOf(restrictCounterparties(book, body.request), () => ({ type: 'done' }));
+      case 'allow_counterparty':
+        return replyOf(allowCounterparty(book, body.request), () => ({ type: 'done' }));
+      case 'remove_counterparty':
+        return replyOf(removeCounterparty(book, body.request), () => ({ type: 'done' }));
       case 'set_limits':
         return replyOf(setLimits(book, body.request), () => ({ type: 'done' }));
       case 'set_credit_line':

@@ -4,7 +4,7 @@ import { seededRandom, type TestDatabase, testDatabase } from '@finality/testing
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StoreRig } from './store-rig.fixture.ts';
 
-const BATCHES = 30;
+const BATCHES = 20;
 const ADVANCES_MS = [0, 1, 900, 75_000, 1_800_000, 40_000_000];
 const WITHDRAWN = ['cancel', 'expire', 'fall_due'] as const;
 
@@ -13,8 +13,8 @@ let server: TestDatabase;
 beforeAll(async () => (server = await testDatabase([])));
 afterAll(() => server.close());
 
-describe('limits, in batches of any size, while time goes on', () => {
-  it.each([1, 2, 3])('are stored as they would be in memory, and never exceeded (seed %i)', async (seed) => {
+describe('limits and lists, in batches of any size, while time goes on', () => {
+  it.each([1, 2])('are stored as they would be in memory, and never exceeded (seed %i)', async (seed) => {
     const random = seededRandom(seed);
     const number = (): number => Math.floor(random() * 0x1_0000);
     const rig = await StoreRig.open(POLICY);
@@ -72,6 +72,21 @@ describe('limits, in batches of any size, while time goes on', () => {
   });
 });
 
+function counterparty(world: World, institutionId: string, number: number): void {
+  const by = 'k';
+  const request = { institutionId, counterpartyId: 'c', by };
+  const kind = number % 5;
+  if (kind < 3) world.tell({ type: 'allow_counterparty', request });
+  else if (kind < 4) world.tell({ type: 'remove_counterparty', request });
+  else {
+    const isRestricted = number % 2 === 0;
+    world.tell({
+      type: 'restrict_counterparties',
+      request: { institutionId, isRestricted, isOwn: false, reason: '', by },
+    });
+  }
+}
+
 function step(world: World, number: () => number): void {
   const kind = number() % 12;
   const [a, b] = [number(), number()];
@@ -80,5 +95,6 @@ function step(world: World, number: () => number): void {
   if (kind < 8) world.submit('centralized', from, 'c', BigInt(1 + (b % 50_000)));
   else if (kind < 9 && ids.length > 0) world.screen('settlement', ids[a % ids.length]!, 'aml', 'reject');
   else if (kind < 11 && ids.length > 0) world.withdraw(ids[a % ids.length]!, WITHDRAWN[b % 3]!);
-  else if (kind === 11) setLimits(world, from, anyLimits(a, b));
+  else if (kind === 11 && b % 3 === 0) setLimits(world, from, anyLimits(a, b));
+  else counterparty(world, from, b);
 }

@@ -26,6 +26,7 @@ import {
   institutionStream,
   limitsStream,
   lineageStream,
+  paymentRulesStream,
   settlementStream,
 } from './streams.ts';
 
@@ -36,6 +37,7 @@ const STREAM_TYPES = [
   institutionStream,
   apiKeyStream,
   limitsStream,
+  paymentRulesStream,
   chainTipStream,
 ] as unknown as readonly AnyStreamType[];
 

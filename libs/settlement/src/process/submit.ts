@@ -17,6 +17,7 @@ import { mergeSources } from '../coin.ts';
 import { destinationRefusal } from '../destination.ts';
 import type { FundingSource, LivingSettlement, Mode, Payee, Terms } from '../settlement.ts';
 import { living } from '../settlement.ts';
+import { counterpartyRefusal } from './counterparties.ts';
 import { payoutConfirmations } from './finality.ts';
 import { count, hopelessRefusal, limitRefusal } from './limits.ts';
 import { chooseCoins, knownWallet, scriptSized, spendable } from './choose-coins.ts';
@@ -74,6 +75,7 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   const problem =
     ownWalletRefusal(book, payer.value, payee.value) ??
     dustRefusal(book, payee.value, submission.amountSats) ??
+    counterpartyRefusal(book, submission) ??
     (submission.executeAt === undefined ? limitRefusal : hopelessRefusal)(book, from, submission);
   if (problem !== undefined) return err(problem);
   const { feeBearer, destinationId: _named, ...agreed } = submission;
@@ -95,14 +97,15 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   return ok(living(book.settlements.get(settlementId)));
 }
 
-/** A scheduled settlement's time has come: it begins, unless a party has been frozen since, the payer's limits have no room, or it comes too late. Anything else is left as it is. */
+/** A scheduled settlement's time has come: it begins, unless a party has been frozen since, the payer may not pay it, or it comes too late. Anything else is left as it is. */
 export function fallDue(book: Book, settlementId: string): void {
   const state = book.settlements.get(settlementId);
   if (state.status !== 'scheduled') return;
   book.cancelTimer(settlementId, 'due');
   const { terms } = state;
   const at = book.now;
-  const refused = partyRefusal(book, terms) ?? limitRefusal(book, terms.from, terms);
+  const refused =
+    partyRefusal(book, terms) ?? counterpartyRefusal(book, terms) ?? limitRefusal(book, terms.from, terms);
   if (refused !== undefined) {
     book.settlements.record(settlementId, { type: 'settlement_failed', at, reason: refused.message });
   } else if (terms.expiresAt !== undefined && terms.expiresAt <= at) {

@@ -7,6 +7,13 @@ import type { Destinations } from '../lineage.ts';
 import { bumpSettlement } from '../process/bump.ts';
 import { consolidate, type ConsolidationRequest } from '../process/consolidation.ts';
 import { type CreditLineRequest, expireCreditLine, setCreditLine } from '../process/credit-lines.ts';
+import {
+  allowCounterparty,
+  type CounterpartyRequest,
+  removeCounterparty,
+  restrictCounterparties,
+  type Restriction,
+} from '../process/counterparties.ts';
 import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
 import { type LimitsRequest, setLimits } from '../process/limits.ts';
@@ -48,6 +55,8 @@ export type Command =
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
+  | { readonly type: 'restrict_counterparties'; readonly request: Restriction }
+  | { readonly type: 'allow_counterparty' | 'remove_counterparty'; readonly request: CounterpartyRequest }
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }
@@ -133,6 +142,12 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(reviewDeposit(book, command.review));
     case 'create_institution':
       return reasonOf(createInstitution(book, command.institution));
+    case 'restrict_counterparties':
+      return reasonOf(restrictCounterparties(book, command.request));
+    case 'allow_counterparty':
+      return reasonOf(allowCounterparty(book, command.request));
+    case 'remove_counterparty':
+      return reasonOf(removeCounterparty(book, command.request));
     case 'set_limits':
       return reasonOf(setLimits(book, command.request));
     case 'set_credit_line':
@@ -159,6 +174,9 @@ type Asked =
   | 'review'
   | 'review_deposit'
   | 'create_institution'
+  | 'restrict_counterparties'
+  | 'allow_counterparty'
+  | 'remove_counterparty'
   | 'set_limits'
   | 'set_credit_line'
   | 'freeze_institution';

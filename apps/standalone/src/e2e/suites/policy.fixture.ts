@@ -3,9 +3,12 @@ import { expect, it } from 'vitest';
 import { refused } from '../api.fixture.ts';
 import { type Bank, freshKey } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
+import { until } from '../wait.fixture.ts';
 
 const { SETTLEMENT_MODE_CENTRALIZED, SETTLEMENT_MODE_UNSPECIFIED } = settlementV1.SettlementMode;
 const HOUR = 3_600n;
+/** Of a counterparty that was put on a list. */
+export const COOLING_SECONDS = 1;
 
 /** What an institution may pay: what holds whatever the services run on. */
 export function policy(e2e: () => E2e): void {
@@ -57,5 +60,36 @@ export function policy(e2e: () => E2e): void {
     const { settlements } = await payer.api.settlements.listSettlements({ pageSize: 100, pageToken: '' });
     expect(settlements).toHaveLength(2);
     await expectInOrder(e2e());
+  });
+
+  it('lets an institution pay those on its list alone, once they have cooled', async () => {
+    const [payer, payee, other] = [
+      await e2e().bank({ creditLineSats: 1_000n }),
+      await e2e().bank(),
+      await e2e().bank(),
+    ];
+    const institutionId = payer.id;
+    const { policy: api } = payer.api;
+    await api.restrictCounterparties({ idempotencyKey: freshKey(), institutionId, restricted: true, reason: 'ours' });
+    expect(await refused(payer.submit(centralized(payee, 1n)))).toMatchObject({ reason: 'COUNTERPARTY_NOT_ALLOWED' });
+    const list = await api.allowCounterparty({ idempotencyKey: freshKey(), institutionId, counterpartyId: payee.id });
+    expect(list).toMatchObject({
+      restricted: true,
+      counterparties: [{ institutionId: payee.id, addedBy: payer.keyId }],
+    });
+    const paid = await until(
+      'the payee has cooled',
+      () => refused(payer.submit(centralized(payee, 1n))),
+      (refusal) => refusal === undefined,
+    );
+    expect(paid).toBeUndefined();
+    expect(await refused(payer.submit(centralized(other, 1n)))).toMatchObject({ reason: 'COUNTERPARTY_NOT_ALLOWED' });
+    await e2e().operator.policy.removeCounterparty({
+      idempotencyKey: freshKey(),
+      institutionId,
+      counterpartyId: payee.id,
+    });
+    expect(await refused(payer.submit(centralized(payee, 1n)))).toMatchObject({ reason: 'COUNTERPARTY_NOT_ALLOWED' });
+    expect((await api.listCounterparties({ institutionId })).counterparties).toEqual([]);
   });
 }
