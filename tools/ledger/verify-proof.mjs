@@ -25,7 +25,7 @@ const ENTRY_FIELDS = [
   'kind',
   'debitAccount',
   'creditAccount',
-  'amountSats',
+  'amount',
   'pendingId',
   'corrects',
   'purpose',
@@ -99,6 +99,14 @@ function problemOf({ entry, path = [], head: signed }, publicKey) {
   return undefined;
 }
 
+/** Accounts of another unit than BTC name it. */
+function countedBy(account) {
+  const unit = /^(?:clearing\/[^/]+|ccp|nostro)\/([^/]+)(?:\/[a-z_]+)?$/.exec(account)?.[1];
+  return unit === undefined || /^(?:available|in_flight|incoming|held)$/.test(unit)
+    ? 'sat'
+    : `in the smallest part of ${unit}`;
+}
+
 function main([file, option, publicKey, ...others]) {
   if (file === undefined || option !== '--public-key' || !HASH.test(publicKey ?? '') || others.length > 0) {
     process.stderr.write(USAGE);
@@ -118,7 +126,7 @@ function main([file, option, publicKey, ...others]) {
   }
   const { entry, head } = proof;
   process.stdout.write(
-    `Proven: ${entry.kind} of ${entry.amountSats} sat, ${entry.debitAccount} → ${entry.creditAccount} (${entry.purpose} ${entry.object}),\n` +
+    `Proven: ${entry.kind} of ${entry.amount} ${countedBy(entry.debitAccount)}, ${entry.debitAccount} → ${entry.creditAccount} (${entry.purpose} ${entry.object}),\n` +
       `entry ${entry.number} of the ledger, in segment ${head.head.segment}, sealed ${new Date(Number(head.head.sealedAtMs)).toISOString()}.\n`,
   );
   return 0;

@@ -287,6 +287,7 @@ export class ReconciliationRig {
     const wallets = [...new Set(held.map(({ walletId }) => walletId))];
     const accounts = wallets.map((walletId) => ({
       account: `custody/${walletId}`,
+      unit: 'BTC',
       debits: held.filter((coin) => coin.walletId === walletId).reduce((sum, { valueSats }) => sum + valueSats, 0n),
       credits: 0n,
     }));
@@ -294,7 +295,7 @@ export class ReconciliationRig {
       position: BigInt(height),
       height,
       blockHash: this.simulator.chain.nodeAt(height)!.hash,
-      accounts: [...accounts, { account: 'clearing/bank-a/available', debits: 0n, credits: total }],
+      accounts: [...accounts, { account: 'clearing/bank-a/available', unit: 'BTC', debits: 0n, credits: total }],
       coins: held,
       settlements: [],
       transactions: [],

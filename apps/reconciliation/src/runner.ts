@@ -139,9 +139,7 @@ function cutOf(message: ledgerV1.LedgerCut): LedgerCut {
     position,
     height,
     blockHash,
-    accounts: message.accounts.map(({ account, debits, credits }) => {
-      return { account, debitsSats: debits, creditsSats: credits };
-    }),
+    accounts: message.accounts.map(({ account, unit, debits, credits }) => ({ account, unit, debits, credits })),
     coins: message.coins.map(({ outpoint, walletId, valueSats, script }) => ({
       outpoint,
       walletId,

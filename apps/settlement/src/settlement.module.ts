@@ -70,6 +70,7 @@ import { Wakeups } from './inbound/wakeups.ts';
 import { DestinationsMessages } from './inbound/destinations.messages.ts';
 import { WalletsMessages } from './inbound/wallets.messages.ts';
 import { WatchSettlementsRpc } from './inbound/watch-settlements.rpc.ts';
+import { Admission } from './admission.ts';
 import { RecoveryGate } from './recovery-gate.ts';
 import type { TimerKind } from '@finality/settlement';
 import type { SettlementCommand } from './store/commands.ts';
@@ -160,6 +161,8 @@ export class SettlementModule {
   static register(env: SettlementEnv): DynamicModule {
     const wakeups = new Wakeups(env.runtime);
     const gate = new RecoveryGate(env.writer);
+    const { pool, runtime, config } = env;
+    const admission = new Admission({ pool, runtime, waitingMax: config.screeningMax });
     return {
       module: SettlementModule,
       controllers: [
@@ -177,6 +180,7 @@ export class SettlementModule {
         { provide: SERVICE_ENV, useValue: env },
         { provide: Wakeups, useValue: wakeups },
         { provide: RecoveryGate, useValue: gate },
+        { provide: Admission, useValue: admission },
         { provide: STORE, useFactory: () => gate.before(openStore(env, wakeups)) },
         { provide: READER, useFactory: () => new EventReader({ pool: env.pool, schema: SETTLEMENT_SCHEMA }) },
         { provide: AUTHENTICATOR, useFactory: () => new Authenticator('settlement', env.driver) },
@@ -193,7 +197,7 @@ export class SettlementModule {
         {
           provide: WORKERS,
           useFactory: (store: SettlementStore, reader: SettlementReader, authenticator: Authenticator) =>
-            workersOf(env, { store, reader, authenticator, gate }),
+            workersOf(env, { store, reader, authenticator, gate, admission }),
           inject: [STORE, READER, AUTHENTICATOR],
         },
       ],
@@ -221,9 +225,10 @@ interface WorkingWith {
   readonly reader: SettlementReader;
   readonly authenticator: Authenticator;
   readonly gate: RecoveryGate;
+  readonly admission: Admission;
 }
 
-function workersOf(env: SettlementEnv, { store, reader, authenticator, gate }: WorkingWith): Worker[] {
+function workersOf(env: SettlementEnv, { store, reader, authenticator, gate, admission }: WorkingWith): Worker[] {
   const { pool, runtime } = env;
   const timers = new TimerWorker({
     name: 'settlement timers',
@@ -242,6 +247,7 @@ function workersOf(env: SettlementEnv, { store, reader, authenticator, gate }: W
     ...(env.config.policy.consolidation === undefined ? [] : [new ConsolidateCoins(env, store, reader, gate)]),
     new SealLedger(env, store, reader, gate),
     new CheckpointBalances(env),
+    admission,
     timers,
     authenticator.worker,
   ];

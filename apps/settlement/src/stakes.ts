@@ -1,5 +1,6 @@
 import { EventReader } from '@finality/event-store';
 import type { Runtime } from '@finality/kernel';
+import { BTC } from '@finality/ledger';
 import type { ServiceMetrics } from '@finality/service';
 import type { Pool } from 'pg';
 import { SETTLEMENT_SCHEMA } from './env.ts';
@@ -59,7 +60,7 @@ async function sumBalances(pool: Pool): Promise<ReadonlyMap<string, number>> {
     `SELECT CASE ${cases.join(' ')} END AS where, sum(credits_posted - debits_posted) AS balance, sum(debits_pending) AS pending
      FROM ledger_accounts LEFT JOIN wallets ON wallet_id = split_part(id, '/', 2) AND split_part(id, '/', 1) IN ('custody', 'wallet', 'suspense')
      -- Memos of what others hold are no money of ours.
-     WHERE coalesce(custodial, true) GROUP BY 1`,
+     WHERE coalesce(custodial, true) AND unit = '${BTC}' GROUP BY 1`,
   );
   // Gauges are floating-point numbers: exact up to 90 million bitcoin.
   const sums = new Map<string, number>();

@@ -3,12 +3,15 @@ import {
   type Account,
   type AccountId,
   accountSpec,
+  BTC,
   type Claim,
   CLAIM_PARTS,
   claimAccount,
   claimBalance,
   type ClaimBalance,
+  claimPath,
   openAccount,
+  type Unit,
 } from '@finality/ledger';
 import { ACCOUNT_COLUMNS, accountOf, type AccountRow } from './rows.ts';
 
@@ -39,4 +42,14 @@ export async function readLedgerCut(session: Session): Promise<LedgerCut> {
   );
   const accounts = rows.filter((row): row is AccountRow & { cut: string } => typeof row.id === 'string').map(accountOf);
   return { position: BigInt(rows[0]?.cut ?? '0'), accounts };
+}
+
+/** Units beside BTC that an institution's clearing claims have ever been in, by their codes. */
+export async function clearingUnits(session: Session, institutionId: string): Promise<readonly Unit[]> {
+  const prefix = `${claimPath({ kind: 'clearing', institutionId })}/`;
+  const rows = await session.query<{ unit: Unit }>(
+    `SELECT DISTINCT a.unit FROM ledger_accounts a WHERE starts_with(a.id, $1) AND a.unit <> '${BTC}' ORDER BY a.unit`,
+    [prefix],
+  );
+  return rows.map(({ unit }) => unit);
 }

@@ -26,7 +26,7 @@ export interface Entry {
   readonly account: AccountId;
   readonly side: 'debit' | 'credit';
   readonly counterAccount: AccountId;
-  /** In satoshi; a pending entry reserves it, a void entry releases it. */
+  /** In its accounts' unit; a pending entry reserves it, a void entry releases it. */
   readonly amount: bigint;
   readonly purpose: string;
   readonly object: string;

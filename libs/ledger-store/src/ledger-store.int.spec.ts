@@ -4,9 +4,12 @@ import {
   availableAccount,
   ccpAccount,
   type Claim,
+  clearingClaim,
   correction,
   inFlightAccount,
   type LedgerView,
+  nostroAccount,
+  parseUnit,
   pending,
   post,
   single,
@@ -16,7 +19,7 @@ import {
   transitAccount,
   voidPending,
 } from '@finality/ledger';
-import { readBalances, readLedgerCut } from './balances.ts';
+import { clearingUnits, readBalances, readLedgerCut } from './balances.ts';
 import { type TestDatabase, testDatabase } from '@finality/testing';
 import { clear, type LedgerSchema, NOW, tamper, transaction } from './database.fixture.ts';
 import { ledgerDdl } from './ddl.ts';
@@ -27,6 +30,8 @@ import { verifyLedger } from './verify.ts';
 
 const A: Claim = { kind: 'clearing', institutionId: 'bank-a' };
 const B: Claim = { kind: 'wallet', walletId: 'wallet-b' };
+const USD = parseUnit('USD')!;
+const INT64_MAX = 2n ** 63n - 1n;
 const ABOVE_DOUBLE = 2n ** 53n + 1n;
 const ALL = [transitAccount(), ccpAccount(), ...[A, B].flatMap((c) => [availableAccount(c), inFlightAccount(c)])];
 const idOf = (purpose: string, object: string): TransferId => transferId({ purpose, object, life: 1 });
@@ -328,6 +333,24 @@ describe('verification', () => {
         found: 'none',
       },
     });
+  });
+
+  it('finds an account that counts another unit than its path says', async () => {
+    expect(await tampered(`UPDATE ledger_accounts SET unit = 'USD' WHERE id = 'transit'`)).toMatchObject({
+      difference: { subject: 'transit', field: 'unit', expected: 'BTC', found: 'USD' },
+    });
+  });
+
+  it('has nothing against another unit, and doesn’t let one make up for another', async () => {
+    const key = { object: 'statement 1', life: 1 };
+    const dollars = availableAccount(clearingClaim('bank-a', USD));
+    const paid = { ...key, purpose: 'paid_in', debit: nostroAccount(USD), credit: dollars, amount: INT64_MAX };
+    await batch(2n, (l) => unwrap(l.post([single(paid)])), { accounts: [nostroAccount(USD), dollars] });
+    expect(await verify()).toMatchObject({ ok: true });
+    const [balance] = await transaction(keeper, (s) => readBalances(s, [clearingClaim('bank-a', USD)]));
+    expect(balance).toMatchObject({ available: INT64_MAX });
+    expect(await transaction(keeper, (s) => clearingUnits(s, 'bank-a'))).toEqual(['USD']);
+    expect(await transaction(keeper, (s) => clearingUnits(s, 'bank'))).toEqual([]);
   });
 
   it('finds a post of nothing, and one of more than was reserved', async () => {

@@ -7,12 +7,13 @@ import type {
   RecordedTransfer,
   TransferId,
   TransferKind,
+  Unit,
 } from '@finality/ledger';
 
 /** Numbers come as text, whatever type parsers the process has set: nothing here depends on them. */
 export interface AccountRow {
   readonly id: string;
-  readonly unit: 'sat';
+  readonly unit: Unit;
   readonly limit_kind: Limit['kind'];
   readonly overdraft: string;
   readonly debits_posted: string;

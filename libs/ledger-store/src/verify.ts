@@ -1,5 +1,6 @@
 import type { Session } from '@finality/event-store';
 import { assert } from '@finality/kernel';
+import { BTC } from '@finality/ledger';
 import { WRONG_CHECKPOINTS } from './checkpoints.ts';
 import { verifyEntries } from './verify-entries.ts';
 
@@ -40,7 +41,7 @@ interface DifferenceRow {
  * @param publicKey hex of the key that signs heads, where it is known from elsewhere; otherwise the first segment's must have signed all
  */
 export async function verifyLedger(session: Session, publicKey?: string): Promise<LedgerVerification> {
-  for (const check of [BROKEN_TRANSFERS, WRONG_TOTALS, NOT_ZERO, WRONG_CHECKPOINTS]) {
+  for (const check of [WRONG_UNITS, BROKEN_TRANSFERS, WRONG_TOTALS, NOT_ZERO, WRONG_CHECKPOINTS]) {
     const [difference] = await session.query<DifferenceRow>(check);
     if (difference !== undefined) return { ok: false, difference };
   }
@@ -50,6 +51,16 @@ export async function verifyLedger(session: Session, publicKey?: string): Promis
   assert(row, 'a count has a row');
   return { ok: true, accounts: row.accounts, ...entries };
 }
+
+/** What an account counts stands in its path, which its entries' hashes cover. */
+const WRONG_UNITS = `
+  SELECT a.id AS subject, 'unit' AS field, path.unit AS expected, a.unit AS found
+  FROM ledger_accounts a CROSS JOIN LATERAL (SELECT CASE
+    WHEN a.id ~ '^clearing/[^/]+/[^/]+/[^/]+$' THEN split_part(a.id, '/', 3)
+    WHEN a.id ~ '^(ccp|nostro)/' THEN split_part(a.id, '/', 2)
+    ELSE '${BTC}' END AS unit) path
+  WHERE a.unit <> path.unit
+  ORDER BY a.id COLLATE "C" LIMIT 1`;
 
 const BROKEN_TRANSFERS = `
   SELECT 'transfer ' || encode(t.id, 'hex') AS subject, problem.field, problem.expected, problem.found

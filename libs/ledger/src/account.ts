@@ -1,10 +1,8 @@
 import type { Brand } from '@finality/kernel';
+import type { Unit } from './unit.ts';
 
 /** A path of the chart of accounts, made by the constructors in `chart.ts` only: `wallet/0198…/available`. */
 export type AccountId = Brand<string, 'AccountId'>;
-
-/** What an account counts; a transfer never crosses units. */
-export type Unit = 'sat';
 
 /**
  * What a transfer may not do to an account (TigerBeetle's two limits). Pending amounts count against the limit on their own side and
@@ -17,6 +15,7 @@ export type Limit =
 
 export interface AccountSpec {
   readonly id: AccountId;
+  /** What it counts; a transfer never crosses units. */
   readonly unit: Unit;
   readonly limit: Limit;
 }

@@ -6,18 +6,24 @@ import {
   ccpAccount,
   type Claim,
   claimPath,
+  clearingClaim,
   custodyAccount,
   heldAccount,
   incomingAccount,
   inFlightAccount,
   networkFeesAccount,
+  nostroAccount,
   parseAccountId,
   settlementSuspenseAccount,
   transitAccount,
+  unitOf,
   walletSuspenseAccount,
 } from './chart.ts';
+import { BTC, parseUnit } from './unit.ts';
 
 const clearing: Claim = { kind: 'clearing', institutionId: 'bank-a' };
+const USD = parseUnit('USD')!;
+const dollars: Claim = clearingClaim('bank-a', USD);
 const wallet: Claim = { kind: 'wallet', walletId: '0198c1de-7f00-7000-8000-000000000001' };
 
 describe('the chart of accounts', () => {
@@ -38,7 +44,10 @@ describe('the chart of accounts', () => {
     [walletSuspenseAccount('pool'), 'suspense/pool', { kind: 'suspense_wallet', walletId: 'pool' }],
     [settlementSuspenseAccount(), 'suspense/settlement', { kind: 'suspense_settlement' }],
     [transitAccount(), 'transit', { kind: 'transit' }],
-    [ccpAccount(), 'ccp', { kind: 'ccp' }],
+    [ccpAccount(), 'ccp', { kind: 'ccp', unit: BTC }],
+    [availableAccount(dollars), 'clearing/bank-a/USD/available', { kind: 'claim', claim: dollars, part: 'available' }],
+    [ccpAccount(USD), 'ccp/USD', { kind: 'ccp', unit: USD }],
+    [nostroAccount(USD), 'nostro/USD', { kind: 'nostro', unit: USD }],
     [networkFeesAccount(), 'fees/network', { kind: 'fees_network' }],
   ])('%s', (id, path, name) => {
     expect(id).toBe(path);
@@ -52,6 +61,21 @@ describe('the chart of accounts', () => {
       expect(accountSpec(id).limit).toEqual({ kind: 'debits_must_not_exceed_credits', overdraft: 0n });
     }
     for (const id of free) expect(accountSpec(id).limit).toEqual({ kind: 'none' });
+    expect(accountSpec(nostroAccount(USD)).limit).toEqual({ kind: 'credits_must_not_exceed_debits' });
+  });
+
+  it('says by its path what an account counts', () => {
+    for (const id of [availableAccount(dollars), incomingAccount(dollars), ccpAccount(USD), nostroAccount(USD)])
+      expect(accountSpec(id).unit).toBe('USD');
+    for (const id of [availableAccount(clearing), availableAccount(wallet), ccpAccount(), custodyAccount('pool')])
+      expect(accountSpec(id).unit).toBe('BTC');
+    expect([unitOf(dollars), unitOf(clearing), unitOf(wallet)]).toEqual(['USD', 'BTC', 'BTC']);
+  });
+
+  it('gives BTC the paths without a unit', () => {
+    expect(clearingClaim('bank-a', BTC)).toEqual(clearing);
+    expect(ccpAccount(BTC)).toBe(ccpAccount());
+    expect(() => nostroAccount(BTC)).toThrow('held by wallets');
   });
 
   it.each([
@@ -63,6 +87,16 @@ describe('the chart of accounts', () => {
     'wallet/a/available/x',
     'fees/other',
     'custody/a/b',
+    'clearing/a/BTC/available',
+    'clearing/a/usd/available',
+    'clearing/a/USD',
+    'clearing/a/USD/EUR/available',
+    'wallet/a/USD/available',
+    'ccp/BTC',
+    'ccp/XAU',
+    'nostro',
+    'nostro/BTC',
+    'nostro/USD/available',
   ])('has no account "%s"', (id) => {
     expect(() => parseAccountId(id as AccountId)).toThrow('no account of the chart');
   });

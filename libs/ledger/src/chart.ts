@@ -1,10 +1,19 @@
 import { assert, assertNever } from '@finality/kernel';
 import { type AccountId, type AccountSpec, type Limit } from './account.ts';
+import { BTC, parseUnit, type Unit } from './unit.ts';
 
-/** Two kinds of claim, never mixed (DESIGN 6): on the platform's pool wallet, or on the coins of one custodial wallet. */
-export type Claim =
-  | { readonly kind: 'clearing'; readonly institutionId: string }
-  | { readonly kind: 'wallet'; readonly walletId: string };
+/**
+ * Two kinds of claim, never mixed (DESIGN 6): on what the platform holds for all (its pool wallet; of another unit, its account at a bank),
+ * or on the coins of one custodial wallet.
+ */
+export type Claim = ClearingClaim | { readonly kind: 'wallet'; readonly walletId: string };
+
+export interface ClearingClaim {
+  readonly kind: 'clearing';
+  readonly institutionId: string;
+  /** Missing: BTC, which the pool wallet backs. */
+  readonly unit?: Unit;
+}
 
 /** The accounts that make up a claim. */
 export type ClaimPart = 'available' | 'in_flight' | 'incoming' | 'held';
@@ -18,7 +27,8 @@ export type AccountName =
   | { readonly kind: 'suspense_wallet'; readonly walletId: string }
   | { readonly kind: 'suspense_settlement' }
   | { readonly kind: 'transit' }
-  | { readonly kind: 'ccp' }
+  | { readonly kind: 'ccp'; readonly unit: Unit }
+  | { readonly kind: 'nostro'; readonly unit: Unit }
   | { readonly kind: 'fees_network' };
 
 /** What can be spent: credits less debits and reservations, plus the credit line. */
@@ -40,19 +50,32 @@ export const walletSuspenseAccount = (walletId: string): AccountId => {
 export const settlementSuspenseAccount = (): AccountId => 'suspense/settlement' as AccountId;
 /** Value between what is booked as a claim and what is seen in a block. */
 export const transitAccount = (): AccountId => 'transit' as AccountId;
-/** The central counterparty: every CENTRALIZED settlement passes through it and leaves nothing behind. */
-export const ccpAccount = (): AccountId => 'ccp' as AccountId;
+/** The central counterparty, one in each unit: every CENTRALIZED settlement passes through it and leaves nothing behind. */
+export const ccpAccount = (unit: Unit = BTC): AccountId => (unit === BTC ? ('ccp' as AccountId) : path('ccp', unit));
+/** What the platform has at banks in a unit that isn't on the chain (debit balance): never below zero. */
+export const nostroAccount = (unit: Unit): AccountId => {
+  assert(unit !== BTC, 'BTC is held by wallets');
+  return path('nostro', unit);
+};
+/** An institution's clearing claim in a unit. */
+export const clearingClaim = (institutionId: string, unit: Unit): ClearingClaim =>
+  unit === BTC ? { kind: 'clearing', institutionId } : { kind: 'clearing', institutionId, unit };
 export const networkFeesAccount = (): AccountId => 'fees/network' as AccountId;
 
 export function claimAccount(claim: Claim, part: ClaimPart): AccountId {
   return path(claimPath(claim), part, true);
 }
 
-/** `clearing/<institution>` or `wallet/<wallet>`: what the accounts of a claim begin with. */
+/** What a claim is in. */
+export const unitOf = (claim: Claim): Unit => (claim.kind === 'clearing' ? (claim.unit ?? BTC) : BTC);
+
+/** `clearing/<institution>`, `clearing/<institution>/<unit>` or `wallet/<wallet>`: what the accounts of a claim begin with. */
 export function claimPath(claim: Claim): string {
   switch (claim.kind) {
     case 'clearing':
-      return path('clearing', claim.institutionId);
+      return claim.unit === undefined
+        ? path('clearing', claim.institutionId)
+        : path(path('clearing', claim.institutionId), claim.unit, true);
     case 'wallet':
       return path('wallet', claim.walletId);
     default:
@@ -60,24 +83,54 @@ export function claimPath(claim: Claim): string {
   }
 }
 
-/** What a path stands for; a path outside the chart is a bug and throws. */
+/** What a path stands for; undefined outside the chart. */
+export const accountNamed = (id: string): AccountName | undefined => claimNamed(id) ?? platformNamed(id);
+
+/** As {@link accountNamed}; a path outside the chart is a bug and throws. */
 export function parseAccountId(id: string): AccountName {
-  const [head, name, part, ...rest] = id.split('/');
-  if (rest.length === 0 && name !== undefined && SEGMENT.test(name)) {
-    if (part !== undefined && isClaimPart(part)) {
-      if (head === 'clearing') return { kind: 'claim', claim: { kind: 'clearing', institutionId: name }, part };
-      if (head === 'wallet') return { kind: 'claim', claim: { kind: 'wallet', walletId: name }, part };
-    }
-    if (part === undefined) {
-      if (head === 'custody') return { kind: 'custody', walletId: name };
-      if (id === 'suspense/settlement') return { kind: 'suspense_settlement' };
-      if (head === 'suspense') return { kind: 'suspense_wallet', walletId: name };
-      if (id === 'fees/network') return { kind: 'fees_network' };
-    }
+  const name = accountNamed(id);
+  if (name === undefined) throw new Error(`"${id}" is no account of the chart`);
+  return name;
+}
+
+function claimNamed(id: string): AccountName | undefined {
+  const [head, name, ...rest] = id.split('/');
+  const part = rest.pop();
+  const [code, ...more] = rest;
+  if (name === undefined || !SEGMENT.test(name) || part === undefined || !isClaimPart(part) || more.length > 0)
+    return undefined;
+  if (head === 'wallet' && code === undefined)
+    return { kind: 'claim', claim: { kind: 'wallet', walletId: name }, part };
+  if (head !== 'clearing') return undefined;
+  if (code === undefined) return { kind: 'claim', claim: { kind: 'clearing', institutionId: name }, part };
+  const unit = otherUnit(code);
+  return unit && { kind: 'claim', claim: { kind: 'clearing', institutionId: name, unit }, part };
+}
+
+function platformNamed(id: string): AccountName | undefined {
+  switch (id) {
+    case 'transit':
+      return { kind: 'transit' };
+    case 'ccp':
+      return { kind: 'ccp', unit: BTC };
+    case 'suspense/settlement':
+      return { kind: 'suspense_settlement' };
+    case 'fees/network':
+      return { kind: 'fees_network' };
   }
-  if (id === 'transit') return { kind: 'transit' };
-  if (id === 'ccp') return { kind: 'ccp' };
-  throw new Error(`"${id}" is no account of the chart`);
+  const [head, name = '', ...rest] = id.split('/');
+  if (!SEGMENT.test(name) || rest.length > 0) return undefined;
+  if (head === 'custody') return { kind: 'custody', walletId: name };
+  if (head === 'suspense') return { kind: 'suspense_wallet', walletId: name };
+  const unit = otherUnit(name);
+  if (unit !== undefined && (head === 'ccp' || head === 'nostro')) return { kind: head, unit };
+  return undefined;
+}
+
+/** Each account has one path: those of BTC don't name it. */
+function otherUnit(code: string): Unit | undefined {
+  const unit = parseUnit(code);
+  return unit === BTC ? undefined : unit;
 }
 
 /**
@@ -85,11 +138,18 @@ export function parseAccountId(id: string): AccountName {
  * decide (spending, sending, releasing, passing through the counterparty) is limited by what is there.
  */
 export function accountSpec(id: AccountId): AccountSpec {
-  return { id, unit: 'sat', limit: limitOf(parseAccountId(id)) };
+  const name = parseAccountId(id);
+  return { id, unit: unitCounted(name), limit: limitOf(name) };
+}
+
+function unitCounted(name: AccountName): Unit {
+  if (name.kind === 'claim') return unitOf(name.claim);
+  return name.kind === 'ccp' || name.kind === 'nostro' ? name.unit : BTC;
 }
 
 const UNLIMITED: Limit = { kind: 'none' };
 const NO_OVERDRAFT: Limit = { kind: 'debits_must_not_exceed_credits', overdraft: 0n };
+const NO_MORE_THAN_THERE_IS: Limit = { kind: 'credits_must_not_exceed_debits' };
 
 function limitOf(name: AccountName): Limit {
   switch (name.kind) {
@@ -97,6 +157,8 @@ function limitOf(name: AccountName): Limit {
       return name.part === 'incoming' ? UNLIMITED : NO_OVERDRAFT;
     case 'ccp':
       return NO_OVERDRAFT;
+    case 'nostro':
+      return NO_MORE_THAN_THERE_IS;
     case 'custody':
     case 'suspense_wallet':
     case 'suspense_settlement':

@@ -8,3 +8,4 @@ export * from './proof/merkle.ts';
 export * from './proof/proof.ts';
 export * from './proof/seals.ts';
 export * from './transfer.ts';
+export * from './unit.ts';

@@ -36,14 +36,24 @@ export class LedgerModel {
 
   /** What may still be debited: credits less debits less reservations, and the credit line; undefined where there is no limit. */
   headroom(account: AccountId): bigint | undefined {
-    if (accountSpec(account).limit.kind === 'none') return undefined;
-    let headroom = this.#lines.get(account) ?? 0n;
+    if (accountSpec(account).limit.kind !== 'debits_must_not_exceed_credits') return undefined;
+    return (this.#lines.get(account) ?? 0n) + this.#left(account, 'credit', 'debit');
+  }
+
+  /** What may still be credited: debits less credits, those reserved included; undefined where there is no limit. */
+  creditHeadroom(account: AccountId): bigint | undefined {
+    if (accountSpec(account).limit.kind !== 'credits_must_not_exceed_debits') return undefined;
+    return this.#left(account, 'debit', 'credit');
+  }
+
+  #left(account: AccountId, adds: 'debit' | 'credit', takes: 'debit' | 'credit'): bigint {
+    let left = 0n;
     for (const each of this.#made) {
       if (each.kind === 'void' || (each.kind === 'pending' && this.#endOf(each) !== undefined)) continue;
-      if (each.debit === account) headroom -= each.amount;
-      if (each.credit === account && each.kind !== 'pending') headroom += each.amount;
+      if (each[takes] === account) left -= each.amount;
+      if (each[adds] === account && each.kind !== 'pending') left += each.amount;
     }
-    return headroom;
+    return left;
   }
 
   #one(transfer: Transfer): readonly [Told, RecordedTransfer?] {
@@ -61,8 +71,10 @@ export class LedgerModel {
       return ['unknown_corrected'];
     if (debit === credit) return ['same_account'];
     if (!isAmount(amount)) return ['amount_out_of_range'];
-    const headroom = this.headroom(debit);
-    if (transfer.kind !== 'correction' && headroom !== undefined && headroom < amount) return ['insufficient'];
+    if (accountSpec(debit).unit !== accountSpec(credit).unit) return ['unit_mismatch'];
+    const headrooms = [this.headroom(debit), this.creditHeadroom(credit)];
+    if (transfer.kind !== 'correction' && headrooms.some((headroom) => headroom !== undefined && headroom < amount))
+      return ['insufficient'];
     return ['created', transfer];
   }
 

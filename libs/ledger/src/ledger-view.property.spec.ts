@@ -1,15 +1,28 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Account, type AccountId, debitHeadroom, isOverdrawn } from './account.ts';
-import { availableAccount, type Claim, inFlightAccount, transitAccount } from './chart.ts';
+import { type Account, type AccountId, creditBalance, creditHeadroom, debitHeadroom, isOverdrawn } from './account.ts';
+import {
+  availableAccount,
+  type Claim,
+  clearingClaim,
+  inFlightAccount,
+  nostroAccount,
+  transitAccount,
+} from './chart.ts';
 import { LedgerModel, type Told } from './ledger-model.fixture.ts';
 import { LedgerView, TRANSFER_AMOUNT_MAX } from './ledger-view.ts';
+import { parseUnit, type Unit } from './unit.ts';
 import { correction, pending, post, single, type Transfer, transferId, voidPending } from './transfer.ts';
 
 const CLAIMS: readonly Claim[] = ['a', 'b', 'c'].map((institutionId) => ({ kind: 'clearing', institutionId }));
 const ACCOUNTS: readonly AccountId[] = [
   transitAccount(),
   ...CLAIMS.flatMap((c) => [availableAccount(c), inFlightAccount(c)]),
+];
+const USD = parseUnit('USD')!;
+const DOLLARS: readonly AccountId[] = [
+  nostroAccount(USD),
+  ...['a', 'b'].map((institutionId) => availableAccount(clearingClaim(institutionId, USD))),
 ];
 
 /** Few objects and lives, so that repeats, conflicts and second ends of the same reservation are common. */
@@ -19,8 +32,16 @@ const amount = fc.oneof(
   fc.bigInt(2n ** 53n - 2n, 2n ** 53n + 2n),
   fc.bigInt(TRANSFER_AMOUNT_MAX - 1n, TRANSFER_AMOUNT_MAX + 1n),
 );
-const account = fc.constantFrom(...ACCOUNTS);
-const move = fc.record({ object, life: fc.integer({ min: 1, max: 2 }), debit: account, credit: account, amount });
+const moveAmong = (accounts: readonly AccountId[]) => {
+  const account = fc.constantFrom(...accounts);
+  return fc.record({ object, life: fc.integer({ min: 1, max: 2 }), debit: account, credit: account, amount });
+};
+/** Now and then in another unit, or from one unit to another. */
+const move = fc.oneof(
+  { arbitrary: moveAmong(ACCOUNTS), weight: 6 },
+  { arbitrary: moveAmong(DOLLARS), weight: 2 },
+  moveAmong([...ACCOUNTS, ...DOLLARS]),
+);
 /** Sometimes of what never was a reservation. */
 const purpose = fc.constantFrom('pending', 'pending', 'pending', 'single');
 const resolution = fc.record({ object, life: fc.constant(1), amount, of: purpose });
@@ -29,6 +50,7 @@ const pendingId = (of: string, object: string) => transferId({ purpose: of, obje
 const transfer: fc.Arbitrary<Transfer> = fc.oneof(
   move.map((m) => single({ ...m, purpose: 'single' })),
   move.map((m) => single({ ...m, purpose: 'fund', debit: transitAccount() })),
+  move.map((m) => single({ ...m, purpose: 'fund', debit: nostroAccount(USD) })),
   move.map((m) => pending({ ...m, purpose: 'pending', life: 1 })),
   resolution.map(({ amount: part, of, ...r }) =>
     post({ ...r, purpose: 'post', pendingId: pendingId(of, r.object), amount: part }),
@@ -57,6 +79,13 @@ function reloaded(ledger: LedgerView, transfers: LedgerView[]): LedgerView {
     accounts: ledger.accounts(),
     transfers: transfers.flatMap((view) => view.changes().transfers),
   });
+}
+
+/** Said once more, since it is what everything rests on. */
+function sumsByUnit(ledger: LedgerView): ReadonlyMap<Unit, bigint> {
+  const sums = new Map<Unit, bigint>();
+  for (const a of ledger.accounts()) sums.set(a.unit, (sums.get(a.unit) ?? 0n) + creditBalance(a));
+  return sums;
 }
 
 describe('any sequence of groups', () => {
@@ -93,6 +122,7 @@ describe('any sequence of groups', () => {
           const before = sorted(ledger.accounts());
           const result = ledger.post(group);
           ledger.assertZeroSum();
+          expect([...sumsByUnit(ledger).values()].every((sum) => sum === 0n)).toBe(true);
           if (!result.ok) {
             expect(sorted(ledger.accounts())).toEqual(before);
             continue;
@@ -131,7 +161,10 @@ describe('any sequence of groups', () => {
             expect(said).toEqual(model.post(last));
             expect(checked.ok ? checked.value.map(({ outcome }) => outcome) : [checked.error.kind]).toEqual(said);
           }
-          for (const account of ACCOUNTS) expect(debitHeadroom(ledger.account(account))).toBe(model.headroom(account));
+          for (const id of [...ACCOUNTS, ...DOLLARS]) {
+            expect(debitHeadroom(ledger.account(id))).toBe(model.headroom(id));
+            expect(creditHeadroom(ledger.account(id))).toBe(model.creditHeadroom(id));
+          }
         }
       }),
       { numRuns: 300 },

@@ -331,7 +331,7 @@ describe('a part of a ledger', () => {
 
   it('finds out that what changed does not add up', () => {
     const crooked = { ...openAccount(accountSpec(transitAccount())), debitsPosted: 5n };
-    expect(() => new LedgerView({ accounts: [crooked], transfers: [] }).assertZeroSum()).toThrow('off by -5 sat');
+    expect(() => new LedgerView({ accounts: [crooked], transfers: [] }).assertZeroSum()).toThrow('off by -5 of BTC');
   });
 
   it('tells what is new from what has changed', () => {

@@ -11,6 +11,7 @@ import {
 import { accountSpec, availableAccount, type Claim, heldAccount, inFlightAccount, incomingAccount } from './chart.ts';
 import type { LedgerError } from './ledger.errors.ts';
 import type { RecordedTransfer, Transfer, TransferId } from './transfer.ts';
+import type { Unit } from './unit.ts';
 
 /** The largest amount of one transfer: what a `bigint` of Postgres and an `int64` hold. */
 export const TRANSFER_AMOUNT_MAX = 2n ** 63n - 1n;
@@ -23,7 +24,7 @@ export interface Posted {
   readonly overdrawn: readonly AccountId[];
 }
 
-/** A claim's parts in satoshi. Their sum is what the claim is worth. */
+/** A claim's parts, in the smallest part of its unit. Their sum is what the claim is worth. */
 export interface ClaimBalance {
   /** Not reserved and free to spend; negative as far as a credit line is drawn, or after a correction. */
   readonly available: bigint;
@@ -201,17 +202,19 @@ export class LedgerView implements LedgerReader {
     return { accounts, transfers: [...this.#made] };
   }
 
-  /** What was done since the view was made adds up to nothing, posted and pending; in a whole ledger that is all there is. */
+  /** What was done since the view was made adds up to nothing in each unit, posted and pending; in a whole ledger that is all there is. */
   assertZeroSum(): void {
-    let posted = 0n;
-    let pending = 0n;
+    const sums = new Map<Unit, { posted: bigint; pending: bigint }>();
     for (const account of this.#accounts.values()) {
       const before = this.#whole ? undefined : this.#original.get(account.id);
       if (account === before) continue;
-      posted += creditBalance(account) - (before === undefined ? 0n : creditBalance(before));
-      pending += pendingBalance(account) - (before === undefined ? 0n : pendingBalance(before));
+      let sum = sums.get(account.unit);
+      if (sum === undefined) sums.set(account.unit, (sum = { posted: 0n, pending: 0n }));
+      sum.posted += creditBalance(account) - (before === undefined ? 0n : creditBalance(before));
+      sum.pending += pendingBalance(account) - (before === undefined ? 0n : pendingBalance(before));
     }
-    assert(posted === 0n && pending === 0n, `the ledger is off by ${posted} sat posted, ${pending} sat pending`);
+    for (const [unit, { posted, pending }] of sums)
+      assert(posted === 0n && pending === 0n, `the ledger is off by ${posted} of ${unit} posted, ${pending} pending`);
   }
 
   #postOne(transfer: Transfer, isLimited: boolean): Result<Posted, LedgerError> {

@@ -18,12 +18,12 @@ const cut: LedgerCut = {
   height: 110,
   blockHash: 'b',
   accounts: [
-    { account: 'custody/pool', debitsSats: ODD + 100n, creditsSats: 100n },
-    { account: 'custody/w1', debitsSats: 700n, creditsSats: 0n },
-    { account: 'clearing/bank-a/available', debitsSats: 0n, creditsSats: ODD },
-    { account: 'wallet/w1/incoming', debitsSats: 0n, creditsSats: 300n },
-    { account: 'wallet/w1/available', debitsSats: 0n, creditsSats: 400n },
-    { account: 'ccp', debitsSats: 900n, creditsSats: 900n },
+    { account: 'custody/pool', unit: 'BTC', debits: ODD + 100n, credits: 100n },
+    { account: 'custody/w1', unit: 'BTC', debits: 700n, credits: 0n },
+    { account: 'clearing/bank-a/available', unit: 'BTC', debits: 0n, credits: ODD },
+    { account: 'wallet/w1/incoming', unit: 'BTC', debits: 0n, credits: 300n },
+    { account: 'wallet/w1/available', unit: 'BTC', debits: 0n, credits: 400n },
+    { account: 'ccp', unit: 'BTC', debits: 900n, credits: 900n },
   ],
   coins: [coin('a:0', ODD), coin('b:1', 400n, 'w1'), coin('c:0', 300n, 'w1')],
   settlements: [
@@ -84,10 +84,10 @@ describe('when everything agrees', () => {
 describe('amounts', () => {
   it('one satoshi less in a custody account than on the chain, at 2^53', () => {
     const accounts = cut.accounts.map((one) =>
-      one.account === 'custody/pool' ? { ...one, creditsSats: 101n } : { ...one },
+      one.account === 'custody/pool' ? { ...one, credits: 101n } : { ...one },
     );
     const balanced = accounts.map((one) =>
-      one.account === 'clearing/bank-a/available' ? { ...one, debitsSats: 0n, creditsSats: ODD - 1n } : one,
+      one.account === 'clearing/bank-a/available' ? { ...one, debits: 0n, credits: ODD - 1n } : one,
     );
     expect(breaksOf({ ...cut, accounts: balanced }, chain, journal)).toEqual([
       `amount custody/pool ${ODD} ${ODD - 1n}`,
@@ -139,8 +139,8 @@ describe('missing here, missing there', () => {
 
   it('a settled settlement whose output no block has, though it may have been spent since', () => {
     const coins = cut.coins.filter(({ outpoint }) => outpoint !== 'b:1');
-    const accounts = cut.accounts.map((one) => (one.account === 'custody/w1' ? { ...one, debitsSats: 300n } : one));
-    const balanced = accounts.map((one) => (one.account === 'wallet/w1/available' ? { ...one, creditsSats: 0n } : one));
+    const accounts = cut.accounts.map((one) => (one.account === 'custody/w1' ? { ...one, debits: 300n } : one));
+    const balanced = accounts.map((one) => (one.account === 'wallet/w1/available' ? { ...one, credits: 0n } : one));
     const spentOn = { ...cut, coins, accounts: balanced };
     expect(breaksOf(spentOn, withOutput('b:1', { spent: true }), journal)).toEqual([]);
     expect(breaksOf(spentOn, without('b:1'), journal)).toEqual(['missing_on_chain s1 400 0']);
@@ -169,13 +169,38 @@ describe('duplicates', () => {
 
 describe('the ledger in itself', () => {
   it('debits and credits that differ', () => {
-    const accounts = [...cut.accounts, { account: 'fees/network', debitsSats: 1n, creditsSats: 0n }];
+    const accounts = [...cut.accounts, { account: 'fees/network', unit: 'BTC', debits: 1n, credits: 0n }];
     expect(breaksOf({ ...cut, accounts }, chain, journal)).toEqual(['ledger_unbalanced ledger 0 1']);
   });
 
+  it('of each unit for itself: what is too much of one doesn’t make up for what lacks of another', () => {
+    const dollars = [
+      { account: 'nostro/USD', unit: 'USD', debits: 500n, credits: 0n },
+      { account: 'clearing/bank-a/USD/available', unit: 'USD', debits: 0n, credits: 500n },
+    ];
+    const balanced = [...cut.accounts, ...dollars];
+    expect(breaksOf({ ...cut, accounts: balanced }, chain, journal)).toEqual([]);
+    const one = { debits: 1n, credits: 0n };
+    const crossed = [
+      ...balanced,
+      { account: 'nostro/USD', unit: 'USD', ...one },
+      { account: 'fees/network', unit: 'BTC', debits: 0n, credits: 1n },
+    ];
+    expect(breaksOf({ ...cut, accounts: crossed }, chain, journal)).toEqual([
+      'ledger_unbalanced ledger 0 -1',
+      'ledger_unbalanced ledger/USD 0 1',
+    ]);
+    const left = [
+      ...balanced,
+      { account: 'ccp/USD', unit: 'USD', debits: 0n, credits: 7n },
+      { account: 'nostro/USD', unit: 'USD', debits: 7n, credits: 0n },
+    ];
+    expect(breaksOf({ ...cut, accounts: left }, chain, journal)).toEqual(['ledger_unbalanced ccp/USD 0 7']);
+  });
+
   it('money left with the central counterparty', () => {
-    const accounts = cut.accounts.map((one) => (one.account === 'ccp' ? { ...one, creditsSats: 950n } : one));
-    const balanced = [...accounts, { account: 'clearing/bank-b/available', debitsSats: 50n, creditsSats: 0n }];
+    const accounts = cut.accounts.map((one) => (one.account === 'ccp' ? { ...one, credits: 950n } : one));
+    const balanced = [...accounts, { account: 'clearing/bank-b/available', unit: 'BTC', debits: 50n, credits: 0n }];
     expect(breaksOf({ ...cut, accounts: balanced }, chain, journal)).toEqual(['ledger_unbalanced ccp 0 50']);
   });
 });

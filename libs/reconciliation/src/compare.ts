@@ -62,23 +62,26 @@ export function compare(cut: LedgerCut, chain: ChainView, journal: Journal): Com
   };
 }
 
-/** The sum over all accounts is zero, and nothing stays with the central counterparty. */
+/** The sum over all accounts of a unit is zero, and nothing stays with the central counterparty. */
 function compareBalance(accounts: readonly AccountRecord[]): readonly Finding[] {
-  const difference = accounts.reduce((sum, { debitsSats, creditsSats }) => sum + debitsSats - creditsSats, 0n);
-  const findings = [
-    difference === 0n
-      ? undefined
-      : found('ledger_unbalanced', 'ledger', 0n, difference, 'expected debits and credits of all accounts to be equal'),
-  ];
-  const ccp = accounts.find(({ account }) => account === 'ccp');
-  if (!ccp) return findings;
-  const left = ccp.creditsSats - ccp.debitsSats;
-  const finding =
-    left === 0n
-      ? undefined
-      : found('ledger_unbalanced', 'ccp', 0n, left, 'expected nothing to stay with the central counterparty');
-  return [...findings, finding];
+  const sums = new Map([[CHAIN_UNIT, 0n]]);
+  for (const { unit, debits, credits } of accounts) sums.set(unit, (sums.get(unit) ?? 0n) + debits - credits);
+  const balances = [...sums].map(([unit, sum]) =>
+    sum === 0n ? undefined : found('ledger_unbalanced', `ledger${suffix(unit)}`, 0n, sum, `${UNEQUAL} ${unit}`),
+  );
+  const left = accounts
+    .filter(({ account, unit }) => account === `ccp${suffix(unit)}`)
+    .map(({ account, debits, credits }) =>
+      debits === credits ? undefined : found('ledger_unbalanced', account, 0n, credits - debits, LEFT),
+    );
+  return [...balances, ...left];
 }
+
+/** What the chain moves, and accounts count whose paths name no unit. */
+const CHAIN_UNIT = 'BTC';
+const suffix = (unit: string): string => (unit === CHAIN_UNIT ? '' : `/${unit}`);
+const UNEQUAL = 'expected equal debits and credits, in its smallest part, of all accounts that count';
+const LEFT = 'expected nothing to stay with the central counterparty';
 
 const CUSTODY = 'custody/';
 
@@ -90,8 +93,8 @@ function compareCustody(accounts: readonly AccountRecord[], outputs: readonly Ch
     wallets.set(walletId, sums);
     return sums;
   };
-  for (const { account, debitsSats, creditsSats } of accounts) {
-    if (account.startsWith(CUSTODY)) side(account.slice(CUSTODY.length)).ledger += debitsSats - creditsSats;
+  for (const { account, debits, credits } of accounts) {
+    if (account.startsWith(CUSTODY)) side(account.slice(CUSTODY.length)).ledger += debits - credits;
   }
   for (const { walletId, valueSats, spent } of outputs) {
     if (!spent) side(walletId).chain += valueSats;
@@ -232,8 +235,9 @@ function settlementsInFlight(settlements: readonly SettlementRecord[]): readonly
 /** What isn't final on the chain lives in these accounts. */
 function accountsInFlight(accounts: readonly AccountRecord[]): readonly TimingItem[] {
   return accounts
+    .filter(({ unit }) => unit === CHAIN_UNIT)
     .filter(({ account }) => account === 'transit' || account.endsWith('/in_flight') || account.endsWith('/incoming'))
-    .map(({ account, debitsSats, creditsSats }) => ({ subject: account, amountSats: creditsSats - debitsSats }))
+    .map(({ account, debits, credits }) => ({ subject: account, amountSats: credits - debits }))
     .filter(({ amountSats }) => amountSats !== 0n)
     .map((item) => ({ ...item, description: 'balance that isn’t final on the chain yet' }));
 }

@@ -1,8 +1,10 @@
-/** An account of the ledger at the cut. Satoshi. */
+/** An account of the ledger at the cut. */
 export interface AccountRecord {
   readonly account: string;
-  readonly debitsSats: bigint;
-  readonly creditsSats: bigint;
+  /** What it counts, and its amounts are in the smallest part of. */
+  readonly unit: string;
+  readonly debits: bigint;
+  readonly credits: bigint;
 }
 
 /** A coin that the ledger holds for unspent at the cut's block. */

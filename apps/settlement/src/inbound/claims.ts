@@ -1,12 +1,13 @@
 import { refusal, type Principal } from '@finality/kernel';
-import type { Claim } from '@finality/ledger';
+import { type Claim, clearingClaim } from '@finality/ledger';
+import { clearingUnits } from '@finality/ledger-store';
 import type { Session } from '@finality/event-store';
 import { requireInstitution, toRpcException } from '@finality/service';
 import { loadWallets } from '../projections/registry.ts';
 import { institutionStream } from '../store/streams.ts';
 import type { Gateway } from './gateway.ts';
 
-/** Clearing first, then the wallets in the order of their registration. @throws RefusalException when the caller may not see them */
+/** Clearing first, in BTC and in each other unit that there has ever been an entry in, then the wallets in the order of their registration. @throws RefusalException when the caller may not see them */
 export async function claimsOf(
   gateway: Gateway,
   session: Session,
@@ -24,10 +25,13 @@ export async function claimsOf(
   const wallets = await loadWallets(session, [], [institutionId]);
   return [
     { kind: 'clearing', institutionId },
+    ...(await clearingUnits(session, institutionId)).map((unit) => clearingClaim(institutionId, unit)),
     ...wallets.map(({ walletId }) => ({ kind: 'wallet', walletId }) as const),
   ];
 }
 
 /** As the API names it. */
-export const claimName = (claim: Claim): string =>
-  claim.kind === 'clearing' ? 'clearing' : `wallet:${claim.walletId}`;
+export function claimName(claim: Claim): string {
+  if (claim.kind === 'wallet') return `wallet:${claim.walletId}`;
+  return claim.unit === undefined ? 'clearing' : `clearing:${claim.unit}`;
+}

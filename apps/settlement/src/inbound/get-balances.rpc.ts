@@ -2,7 +2,7 @@ import type { Metadata } from '@grpc/grpc-js';
 import { fromTimestamp, type ledgerV1 } from '@finality/contracts';
 import type { Session } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
-import { accountSpec, type Claim, claimBalance, type ClaimBalance } from '@finality/ledger';
+import { accountSpec, type Claim, claimBalance, type ClaimBalance, unitOf } from '@finality/ledger';
 import { lastEntryBefore, readBalances, readLastEntry, readTotalsAt } from '@finality/ledger-store';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
@@ -33,10 +33,16 @@ export class GetBalancesRpc {
       const claims = await claimsOf(this.#gateway, session, caller, institutionId);
       const { balances, throughEntry } =
         at === undefined ? await balancesNow(session, claims) : await balancesAt(session, claims, fromTimestamp(at));
-      return { balances: balances.map((balance, i) => ({ claim: claimName(claims[i]!), ...balance })), throughEntry };
+      return { balances: balances.map((balance, i) => messageOf(claims[i]!, balance)), throughEntry };
     });
   }
 }
+
+const messageOf = (claim: Claim, balance: ClaimBalance): ledgerV1.ClaimBalance => ({
+  claim: claimName(claim),
+  unit: unitOf(claim),
+  ...balance,
+});
 
 interface Balances {
   readonly balances: readonly ClaimBalance[];

@@ -46,7 +46,8 @@ export class GetLedgerCutRpc {
         position: head?.position ?? 0n,
         height: tip?.height ?? 0,
         blockHash: tip === undefined ? '' : tipHash(tip),
-        accounts: accounts.map(({ id, debitsPosted, creditsPosted }) => ({
+        accounts: accounts.map(({ id, unit, debitsPosted, creditsPosted }) => ({
+          unit,
           account: id,
           debits: debitsPosted,
           credits: creditsPosted,

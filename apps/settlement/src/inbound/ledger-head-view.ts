@@ -22,7 +22,7 @@ export function proofMessage({ entry, path, head }: InclusionProof): ledgerV1.In
       kind: entry.kind,
       debitAccount: entry.debit,
       creditAccount: entry.credit,
-      amountSats: entry.amount,
+      amount: entry.amount,
       pendingId: entry.pendingId ?? '',
       corrects: entry.corrects ?? '',
       purpose: entry.purpose,

@@ -2,7 +2,7 @@ import type { Metadata } from '@grpc/grpc-js';
 import { fromTimestamp, type ledgerV1 } from '@finality/contracts';
 import type { Session } from '@finality/event-store';
 import { fieldError, invalid, type Principal, refusal } from '@finality/kernel';
-import { creditBalance } from '@finality/ledger';
+import { accountSpec, creditBalance } from '@finality/ledger';
 import { type AccountTotals, lastEntryBefore, listTotalsAt, readLastEntry, readTotalsAt } from '@finality/ledger-store';
 import { toRpcException } from '@finality/service';
 import { Controller, Inject } from '@nestjs/common';
@@ -78,11 +78,12 @@ export class ListBalancesRpc {
 
 const totalsMessage = (totals: AccountTotals): ledgerV1.AccountTotals => ({
   account: totals.account,
-  balanceSats: creditBalance(totals),
-  debitsSats: totals.debitsPosted,
-  creditsSats: totals.creditsPosted,
-  pendingDebitsSats: totals.debitsPending,
-  pendingCreditsSats: totals.creditsPending,
+  unit: accountSpec(totals.account).unit,
+  balance: creditBalance(totals),
+  debits: totals.debitsPosted,
+  credits: totals.creditsPosted,
+  pendingDebits: totals.debitsPending,
+  pendingCredits: totals.creditsPending,
 });
 
 const encodePlace = (epoch: number, through: bigint, account: string): string =>

@@ -1,7 +1,7 @@
 import type { Metadata } from '@grpc/grpc-js';
 import { type ledgerV1, toTimestamp } from '@finality/contracts';
 import { fieldError, invalid } from '@finality/kernel';
-import { CLAIM_PARTS, claimAccount } from '@finality/ledger';
+import { accountSpec, CLAIM_PARTS, claimAccount } from '@finality/ledger';
 import { type Entry, listEntries } from '@finality/ledger-store';
 import { toRpcException } from '@finality/service';
 import { Controller, Inject } from '@nestjs/common';
@@ -54,7 +54,8 @@ function entryMessage(entry: Entry): ledgerV1.Entry {
     transferId: entry.transferId,
     debitAccount: isDebit ? entry.account : entry.counterAccount,
     creditAccount: isDebit ? entry.counterAccount : entry.account,
-    amountSats: entry.amount,
+    amount: entry.amount,
+    unit: accountSpec(entry.account).unit,
     kind: entry.kind,
     purpose: entry.purpose,
     object: entry.object,

@@ -2,10 +2,13 @@ import type { Session } from '@finality/event-store';
 import { type Principal, refusal } from '@finality/kernel';
 import {
   type AccountId,
+  accountNamed,
+  type AccountName,
   type Claim,
   CLAIM_PARTS,
   claimAccount,
   custodyAccount,
+  parseAccountId,
   walletSuspenseAccount,
 } from '@finality/ledger';
 import { toRpcException } from '@finality/service';
@@ -21,9 +24,8 @@ export interface StatementAccount {
   maySee(counterAccount: AccountId): boolean;
 }
 
-const CLAIM_ACCOUNT = /^(clearing|wallet)\/([A-Za-z0-9][A-Za-z0-9._:-]{0,127})\/(available|in_flight|incoming|held)$/;
 /** What belongs to nobody in particular: whoever has an entry with it learns nothing of others. */
-const NOBODYS = new Set(['transit', 'ccp', 'fees/network', 'suspense/settlement']);
+const NOBODYS: readonly AccountName['kind'][] = ['transit', 'ccp', 'nostro', 'fees_network', 'suspense_settlement'];
 
 /** Those who run the platform see any account. */
 export const isStaff = (caller: Principal): boolean => caller.roles.some((role) => role !== 'institution');
@@ -48,16 +50,21 @@ export async function statementAccount(
   if (found === undefined) throw unknownAccount(account);
   const wallets = claims.flatMap((claim) => (claim.kind === 'wallet' ? [claim.walletId] : []));
   const seen = new Set<string>([...own, ...wallets.map(custodyAccount), ...wallets.map(walletSuspenseAccount)]);
-  return { account: found, maySee: (counterAccount) => seen.has(counterAccount) || NOBODYS.has(counterAccount) };
+  return {
+    account: found,
+    maySee: (counterAccount) => seen.has(counterAccount) || NOBODYS.includes(parseAccountId(counterAccount).kind),
+  };
 }
 
 /** Has had an entry, or is an account of an institution or a wallet that may have one. */
 async function exists({ reader }: Gateway, session: Session, account: string): Promise<boolean> {
   const rows = await session.query('SELECT FROM ledger_accounts WHERE id = $1', [account]);
   if (rows.length > 0) return true;
-  const [, kind, name = ''] = CLAIM_ACCOUNT.exec(account) ?? [];
-  if (kind === 'wallet') return (await loadWallets(session, [name], [])).length > 0;
-  return kind === 'clearing' && (await reader.loadState(institutionStream, name)).state.status !== 'none';
+  const name = accountNamed(account);
+  if (name?.kind !== 'claim') return false;
+  const { claim } = name;
+  if (claim.kind === 'wallet') return (await loadWallets(session, [claim.walletId], [])).length > 0;
+  return (await reader.loadState(institutionStream, claim.institutionId)).state.status !== 'none';
 }
 
 const unknownAccount = (account: string): Error =>

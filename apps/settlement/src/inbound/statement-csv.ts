@@ -14,12 +14,13 @@ const COLUMNS = [
   'settlement_id',
   'reference_id',
   'counter_account',
-  'debit_sats',
-  'credit_sats',
-  'amount_sats',
-  'balance_sats',
-  'pending_debits_sats',
-  'pending_credits_sats',
+  'debit',
+  'credit',
+  'amount',
+  'balance',
+  'pending_debits',
+  'pending_credits',
+  'unit',
 ] as const;
 
 type Line = Partial<Record<(typeof COLUMNS)[number], string | bigint>>;
@@ -30,13 +31,14 @@ export function openingCsv(summary: ledgerV1.StatementSummary): string {
     line: 'opening',
     entry_number: summary.afterEntry,
     recorded_at: timeOf(summary.fromTime),
-    balance_sats: summary.openingBalanceSats,
-    pending_debits_sats: summary.openingPendingDebitsSats,
-    pending_credits_sats: summary.openingPendingCreditsSats,
+    balance: summary.openingBalance,
+    pending_debits: summary.openingPendingDebits,
+    pending_credits: summary.openingPendingCredits,
+    unit: summary.unit,
   })}`;
 }
 
-export function entriesCsv(entries: readonly ledgerV1.StatementEntry[]): string {
+export function entriesCsv(entries: readonly ledgerV1.StatementEntry[], unit: string): string {
   return entries
     .map((entry) =>
       lineOf({
@@ -50,12 +52,13 @@ export function entriesCsv(entries: readonly ledgerV1.StatementEntry[]): string 
         settlement_id: entry.settlementId,
         reference_id: inert(entry.referenceId),
         counter_account: entry.counterAccount,
-        debit_sats: entry.debitSats,
-        credit_sats: entry.creditSats,
-        amount_sats: entry.amountSats,
-        balance_sats: entry.balanceSats,
-        pending_debits_sats: entry.pendingDebitsSats,
-        pending_credits_sats: entry.pendingCreditsSats,
+        debit: entry.debit,
+        credit: entry.credit,
+        amount: entry.amount,
+        balance: entry.balance,
+        pending_debits: entry.pendingDebits,
+        pending_credits: entry.pendingCredits,
+        unit,
       }),
     )
     .join('');
@@ -67,11 +70,12 @@ export function closingCsv(summary: ledgerV1.StatementSummary): string {
     line: 'closing',
     entry_number: summary.throughEntry,
     recorded_at: timeOf(summary.toTime),
-    debit_sats: summary.debitsSats,
-    credit_sats: summary.creditsSats,
-    balance_sats: summary.closingBalanceSats,
-    pending_debits_sats: summary.closingPendingDebitsSats,
-    pending_credits_sats: summary.closingPendingCreditsSats,
+    debit: summary.debits,
+    credit: summary.credits,
+    balance: summary.closingBalance,
+    pending_debits: summary.closingPendingDebits,
+    pending_credits: summary.closingPendingCredits,
+    unit: summary.unit,
   });
 }
 

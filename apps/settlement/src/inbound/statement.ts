@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { fromTimestamp, type ledgerV1, toTimestamp } from '@finality/contracts';
 import type { Session } from '@finality/event-store';
 import { type FieldError, fieldError, type Instant, invalid, type Principal } from '@finality/kernel';
-import { creditBalance, type Totals } from '@finality/ledger';
+import { accountSpec, creditBalance, type Totals } from '@finality/ledger';
 import {
   type EntryRange,
   lastEntryBefore,
@@ -80,21 +80,22 @@ export async function openStatement(
   return { period, account, range, isFinal: period.toTime !== undefined && range.through < last, totals };
 }
 
-export function summaryMessage({ period, range, isFinal, totals }: OpenStatement): ledgerV1.StatementSummary {
+export function summaryMessage({ period, account, range, isFinal, totals }: OpenStatement): ledgerV1.StatementSummary {
   const { opening, closing } = totals;
   return {
     ...period,
+    unit: accountSpec(account.account).unit,
     afterEntry: range.after,
     throughEntry: range.through,
     isFinal,
-    openingBalanceSats: creditBalance(opening),
-    closingBalanceSats: creditBalance(closing),
-    debitsSats: closing.debitsPosted - opening.debitsPosted,
-    creditsSats: closing.creditsPosted - opening.creditsPosted,
-    openingPendingDebitsSats: opening.debitsPending,
-    openingPendingCreditsSats: opening.creditsPending,
-    closingPendingDebitsSats: closing.debitsPending,
-    closingPendingCreditsSats: closing.creditsPending,
+    openingBalance: creditBalance(opening),
+    closingBalance: creditBalance(closing),
+    debits: closing.debitsPosted - opening.debitsPosted,
+    credits: closing.creditsPosted - opening.creditsPosted,
+    openingPendingDebits: opening.debitsPending,
+    openingPendingCredits: opening.creditsPending,
+    closingPendingDebits: closing.debitsPending,
+    closingPendingCredits: closing.creditsPending,
   };
 }
 
@@ -162,12 +163,12 @@ function entryMessage(entry: StatementEntry, { totals, references, account }: Sh
     settlementId: transfer.settlementId ?? '',
     referenceId: references.get(transfer.settlementId ?? '') ?? '',
     counterAccount: account.maySee(entry.counterAccount) ? entry.counterAccount : '',
-    debitSats: side === 'debit' ? moved : 0n,
-    creditSats: side === 'credit' ? moved : 0n,
-    amountSats: transfer.amount,
-    balanceSats: creditBalance(totals),
-    pendingDebitsSats: totals.debitsPending,
-    pendingCreditsSats: totals.creditsPending,
+    debit: side === 'debit' ? moved : 0n,
+    credit: side === 'credit' ? moved : 0n,
+    amount: transfer.amount,
+    balance: creditBalance(totals),
+    pendingDebits: totals.debitsPending,
+    pendingCredits: totals.creditsPending,
   };
 }
 

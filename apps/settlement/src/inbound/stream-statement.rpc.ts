@@ -62,7 +62,7 @@ export class StreamStatementRpc {
     while (place !== undefined) {
       const { lines, next } = await this.#page(statement, place);
       if (!isCsv) for (const entry of lines) yield { entry };
-      else if (lines.length > 0) yield { csv: entriesCsv(lines) };
+      else if (lines.length > 0) yield { csv: entriesCsv(lines, summary.unit) };
       if (signal.aborted) return endEarly(signal);
       place = next;
     }

@@ -9,7 +9,7 @@ const { DepositStatus, FeePayer, SettlementMode, SettlementStatus } = settlement
 export type Settlement = settlementV1.Settlement;
 export type Deposit = settlementV1.DepositChanged;
 export type Mode = 'CENTRALIZED' | 'BILATERAL' | 'BLOCKCHAIN';
-export type Balance = Omit<ledgerV1.ClaimBalance, 'claim'>;
+export type Balance = Omit<ledgerV1.ClaimBalance, 'claim' | 'unit'>;
 
 export interface Order {
   readonly to: Bank;
@@ -165,7 +165,7 @@ export class Bank {
 
   async balances(): Promise<ReadonlyMap<string, Balance>> {
     const { balances } = await this.api.ledger.getBalances({ institutionId: this.id });
-    return new Map(balances.map(({ claim, ...amounts }) => [claim, amounts]));
+    return new Map(balances.map(({ claim, unit: _said, ...amounts }) => [claim, amounts]));
   }
 
   async balance(claim: 'clearing' | 'wallet'): Promise<Balance> {

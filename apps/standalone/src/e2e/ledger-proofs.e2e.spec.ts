@@ -59,7 +59,7 @@ onPlatform(
       const [payer, payee] = [await e2e().bank(), await e2e().bank()];
       await payer.fund({ clearing: [1_000_000n] });
       await payer.settle({ to: payee, amountSats: 400_000n, mode: 'CENTRALIZED' });
-      const entry = (await payer.entries('clearing')).find(({ amountSats }) => amountSats === 400_000n)!;
+      const entry = (await payer.entries('clearing')).find(({ amount }) => amount === 400_000n)!;
       const request = { institutionId: payer.id, transferId: entry.transferId };
       const proof = await until(
         'the entry is in a sealed segment',
@@ -69,7 +69,7 @@ onPlatform(
       const { publicKey } = proof!.head!;
       const json = ledgerV1.InclusionProof.toJSON(proof!) as { entry: object; path: string[] };
       expect(await check(json, publicKey)).toContain('Proven: single of 400000 sat');
-      expect(await check({ ...json, entry: { ...json.entry, amountSats: '400001' } }, publicKey)).toContain(
+      expect(await check({ ...json, entry: { ...json.entry, amount: '400001' } }, publicKey)).toContain(
         'proves nothing: the entry isn’t in the segment',
       );
       expect(await check(json, NOBODYS_KEY)).toContain('isn’t signed by this key');

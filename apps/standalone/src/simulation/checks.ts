@@ -5,13 +5,14 @@ import { assert } from '@finality/kernel';
 import {
   type Account,
   availableAccount,
-  ccpAccount,
+  BTC,
   creditBalance,
   custodyAccount,
   debitHeadroom,
   isOverdrawn,
   parseAccountId,
   transitAccount,
+  type Unit,
 } from '@finality/ledger';
 import { readLedgerCut, verifyLedger } from '@finality/ledger-store';
 import type { LivingSettlement } from '@finality/settlement';
@@ -116,7 +117,7 @@ async function messageProblems(session: Session, isEnd: boolean): Promise<readon
   return problems;
 }
 
-/** The sum over all accounts is zero, every balance follows from the transfers, nobody has spent more than they may. */
+/** The sum over all accounts of a unit is zero, every balance follows from the transfers, nobody has spent more than they may. */
 async function ledgerProblems(session: Session, isEnd: boolean): Promise<readonly string[]> {
   const problems: string[] = [];
   const verified = await verifyLedger(session);
@@ -125,8 +126,10 @@ async function ledgerProblems(session: Session, isEnd: boolean): Promise<readonl
     problems.push(`ledger: ${subject} ${field}: expected ${expected}, found ${found}`);
   }
   const { accounts } = await readLedgerCut(session);
-  const sum = accounts.reduce((total, account) => total + creditBalance(account), 0n);
-  if (sum !== 0n) problems.push(`ledger: the sum over all accounts is ${sum}`);
+  const sums = new Map<Unit, bigint>();
+  for (const account of accounts) sums.set(account.unit, (sums.get(account.unit) ?? 0n) + creditBalance(account));
+  for (const [unit, sum] of sums)
+    if (sum !== 0n) problems.push(`ledger: the sum over all accounts of ${unit} is ${sum}`);
   const [frozen, owners] = [await institutionsFrozen(session), await ownersOfWallets(session)];
   for (const account of accounts.filter(isOverdrawn)) {
     const owner = ownerOf(account, owners);
@@ -138,11 +141,10 @@ async function ledgerProblems(session: Session, isEnd: boolean): Promise<readonl
     }
   }
   const byId = new Map<string, Account>(accounts.map((account) => [account.id, account]));
-  const atRest = isEnd ? [transitAccount(), ccpAccount()] : [ccpAccount()];
-  for (const id of atRest) {
-    const account = byId.get(id);
+  const counterparties = accounts.filter(({ id }) => parseAccountId(id).kind === 'ccp');
+  for (const account of [...counterparties, isEnd ? byId.get(transitAccount()) : undefined]) {
     if (account && creditBalance(account) !== 0n)
-      problems.push(`ledger: ${id} holds ${creditBalance(account)} sat at rest`);
+      problems.push(`ledger: ${account.id} holds ${creditBalance(account)} at rest`);
   }
   return problems;
 }
@@ -205,6 +207,7 @@ async function backingProblems(session: Session): Promise<readonly string[]> {
     void sums.set(walletId, (sums.get(walletId) ?? 0n) + sats);
   for (const account of accounts) {
     const name = parseAccountId(account.id);
+    if (account.unit !== BTC) continue;
     const sats = creditBalance(account);
     if (name.kind === 'custody') add(held, name.walletId, -sats);
     else if (name.kind === 'suspense_wallet') add(claimed, name.walletId, sats);

@@ -2,13 +2,15 @@ import { createHash, generateKeyPairSync, hash, sign } from 'node:crypto';
 import type { Instant } from '@finality/kernel';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { availableAccount, ccpAccount } from '../chart.ts';
+import { availableAccount, ccpAccount, clearingClaim } from '../chart.ts';
 import { transferId } from '../transfer.ts';
+import { parseUnit } from '../unit.ts';
 import { chainAfter, chainEntries, encodeFields, entryFields, entryHash, GENESIS, type LedgerEntry } from './entry.ts';
 import { headBytes, headHash, isSignedBy, type LedgerHead, NO_HEAD } from './head.ts';
 import { inclusionPath, merkleRoot, rootOfPath } from './merkle.ts';
 import { type InclusionProof, problemOf } from './proof.ts';
 
+const USD = parseUnit('USD')!;
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 const entry: LedgerEntry = {
@@ -47,6 +49,12 @@ describe('what is hashed', () => {
       'd805c7072c12a401826b66014f93b7370356ee66fc84a74f4f0e0c482ef5ba0e',
     );
     expect(hex(headHash(head))).toBe('5485c26be8590cda22cd4e87a41690b44280c346d59de9f1f49337d7ddf10988');
+  });
+
+  it('covers what an entry is in, with its accounts', () => {
+    const dollars = { ...entry, debit: availableAccount(clearingClaim('bank-a', USD)), credit: ccpAccount(USD) };
+    expect(entryFields(dollars).slice(5, 7)).toEqual(['clearing/bank-a/USD/available', 'ccp/USD']);
+    expect(hex(entryHash(dollars))).not.toBe(hex(entryHash(entry)));
   });
 
   it('is what the description says, byte by byte', () => {

@@ -53,7 +53,7 @@ class LedgerRpcs {
     }
     seen.push(callContext(call).correlationId, callContext(call).traceparent);
     return {
-      balances: [{ claim: 'clearing', available: BEYOND_NUMBER, reserved: 0n, inFlight: 0n, incoming: 0n, held: 0n }],
+      balances: [ledgerV1.ClaimBalance.fromPartial({ claim: 'clearing', unit: 'BTC', available: BEYOND_NUMBER })],
       throughEntry: 0n,
     };
   }

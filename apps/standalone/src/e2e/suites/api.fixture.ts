@@ -60,7 +60,7 @@ export function theApi(e2e: () => E2e): void {
       const review = { idempotencyKey: freshKey(), settlementId, decision, reason: 'all there is' };
       expect((await e2e().compliance.settlements.reviewSettlement(review)).amountSats).toBe(amountSats);
       expect(await payer.balance('clearing')).toEqual({ ...NOTHING, available: -amountSats });
-      expect((await payer.entries('clearing')).map((entry) => entry.amountSats)).toEqual([amountSats]);
+      expect((await payer.entries('clearing')).map(({ amount }) => amount)).toEqual([amountSats]);
       const events = await watched.until('it is seen to settle', (seen) =>
         seen.some(({ settlement }) => settlement && statusOf(settlement) === 'SETTLED'),
       );

@@ -167,7 +167,7 @@ async function expectStatement(bank: Bank, claim: string, outpoint: string, valu
   expect(new Set(entries.map(({ object }) => object))).toEqual(new Set([outpoint]));
   const available = `${claim === 'clearing' ? `clearing/${bank.id}` : claim.replace(':', '/')}/available` as const;
   const credited = entries.filter(({ creditAccount }) => creditAccount === available);
-  expect(credited.map(({ amountSats }) => amountSats)).toEqual([valueSats]);
+  expect(credited.map(({ amount }) => amount)).toEqual([valueSats]);
   const balance: Balance = await bank.balance(claim === 'clearing' ? 'clearing' : 'wallet');
   expect(balance.available).toBe(valueSats);
 }

@@ -17,8 +17,7 @@ type Line = ledgerV1.StatementEntry;
 /** Statements: what holds whatever the services run on. */
 export function statements(e2e: () => E2e): void {
   const availableOf = (bank: Bank): string => `clearing/${bank.id}/available`;
-  const moved = (lines: readonly Line[]): bigint =>
-    lines.reduce((sum, { creditSats, debitSats }) => sum + creditSats - debitSats, 0n);
+  const moved = (lines: readonly Line[]): bigint => lines.reduce((sum, { credit, debit }) => sum + credit - debit, 0n);
 
   /** Two banks that have paid each other. */
   async function acquainted(): Promise<[Bank, Bank]> {
@@ -39,7 +38,7 @@ export function statements(e2e: () => E2e): void {
     expect(second.summary).toEqual(first.summary);
     expect(second.nextPageToken).toBe('');
     const lines = [...first.entries, ...second.entries];
-    expect(lines.map(({ creditSats, debitSats, balanceSats }) => [creditSats - debitSats, balanceSats])).toEqual([
+    expect(lines.map(({ credit, debit, balance }) => [credit - debit, balance])).toEqual([
       [1_000n, 1_000n],
       [200n, 1_200n],
       [30n, 1_230n],
@@ -47,7 +46,7 @@ export function statements(e2e: () => E2e): void {
     ]);
     expect(lines.map(({ referenceId }) => referenceId)).toContain('invoice 2');
     expect(new Set(lines.map(({ counterAccount }) => counterAccount))).toEqual(new Set(['ccp']));
-    expect(first.summary).toMatchObject({ openingBalanceSats: 0n, closingBalanceSats: 1_226n, debitsSats: 4n });
+    expect(first.summary).toMatchObject({ openingBalance: 0n, closingBalance: 1_226n, debits: 4n });
     const other = { account: availableOf(payer), pageSize: 2, pageToken: first.nextPageToken };
     expect(await refused(payer.api.ledger.getStatement(other))).toMatchObject({ fields: [{ field: 'page_token' }] });
     await expectInOrder(e2e());
@@ -61,18 +60,18 @@ export function statements(e2e: () => E2e): void {
     const page = { account, pageSize: 0, pageToken: '' };
     const before = await payer.api.ledger.getStatement({ ...page, toTime });
     const after = await payer.api.ledger.getStatement({ ...page, fromTime: toTime });
-    expect(before.summary).toMatchObject({ isFinal: true, closingBalanceSats: -1_200n });
-    expect(after.summary).toMatchObject({ isFinal: false, openingBalanceSats: -1_200n, closingBalanceSats: -1_226n });
+    expect(before.summary).toMatchObject({ isFinal: true, closingBalance: -1_200n });
+    expect(after.summary).toMatchObject({ isFinal: false, openingBalance: -1_200n, closingBalance: -1_226n });
     expect(moved(before.entries)).toBe(-1_200n);
     expect(moved(after.entries)).toBe(-26n);
     const then = await payer.api.ledger.getBalances({ institutionId: payer.id, at: toTime });
     expect(then).toEqual({
-      balances: [{ claim: 'clearing', ...NOTHING, available: -1_200n }],
+      balances: [{ claim: 'clearing', unit: 'BTC', ...NOTHING, available: -1_200n }],
       throughEntry: before.summary!.throughEntry,
     });
     const atFirst = { institutionId: payer.id, at: toTimestamp(1 as Instant) };
     const nothing = await payer.api.ledger.getBalances(atFirst);
-    expect(nothing).toEqual({ balances: [{ claim: 'clearing', ...NOTHING }], throughEntry: 0n });
+    expect(nothing).toEqual({ balances: [{ claim: 'clearing', unit: 'BTC', ...NOTHING }], throughEntry: 0n });
     expect(await payee.balance('clearing')).toMatchObject({ available: 1_226n });
   });
 
@@ -90,8 +89,8 @@ export function statements(e2e: () => E2e): void {
     } while (pageToken !== '');
     expect(through.size).toBe(1);
     expect(accounts.length).toBeGreaterThan(3);
-    expect(accounts.reduce((sum, { balanceSats }) => sum + balanceSats, 0n)).toBe(0n);
-    expect(accounts.find(({ account }) => account === 'ccp')).toMatchObject({ balanceSats: 0n });
+    expect(accounts.reduce((sum, { balance }) => sum + balance, 0n)).toBe(0n);
+    expect(accounts.find(({ account }) => account === 'ccp')).toMatchObject({ balance: 0n });
   });
 
   it('come in one stream, and as a CSV file', async () => {
@@ -120,8 +119,8 @@ export function statements(e2e: () => E2e): void {
       '',
     ]);
     expect(lines.find((line) => line.includes('HYPERLINK'))).toContain(
-      `,"'=HYPERLINK(""x""),""y""",ccp,4,0,4,1226,0,0`,
+      `,"'=HYPERLINK(""x""),""y""",ccp,4,0,4,1226,0,0,BTC`,
     );
-    expect(lines.at(-2)).toBe(`closing,${summary?.throughEntry},,,,,,,,,4,1230,,1226,0,0`);
+    expect(lines.at(-2)).toBe(`closing,${summary?.throughEntry},,,,,,,,,4,1230,,1226,0,0,BTC`);
   });
 }

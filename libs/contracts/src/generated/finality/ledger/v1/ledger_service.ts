@@ -78,9 +78,9 @@ export interface GetBalancesResponse {
   throughEntry: bigint;
 }
 
-/** One claim: on the platform's pool (clearing) or on the coins of a wallet. Satoshi. */
+/** One claim: on what the platform holds for all (clearing), or on the coins of a wallet. In the smallest part of its unit. */
 export interface ClaimBalance {
-  /** "clearing" or "wallet:<wallet_id>". Of a wallet whose keys are the institution's own it is a memo of what the chain has. */
+  /** "clearing", in another unit than BTC "clearing:USD"; or "wallet:<wallet_id>". Of a wallet whose keys are the institution's own it is a memo of what the chain has. */
   claim: string;
   /** Can be settled or reserved now. Negative: a correction took more than there was; of a memo, its owner did. */
   available: bigint;
@@ -91,6 +91,8 @@ export interface ClaimBalance {
   incoming: bigint;
   /** Final, but not approved by screening. */
   held: bigint;
+  /** "BTC", or an ISO 4217 code. There is a balance in each unit that the institution has ever had. */
+  unit: string;
 }
 
 export interface ListBalancesRequest {
@@ -106,29 +108,31 @@ export interface ListBalancesRequest {
 }
 
 export interface ListBalancesResponse {
-  /** By account, in the order of its bytes. The balances of all accounts of the ledger add up to zero. */
+  /** By account, in the order of its bytes. The balances of all accounts of the ledger add up to zero in each unit. */
   accounts: AccountTotals[];
   nextPageToken: string;
   /** As in GetBalancesResponse; the same on all pages. */
   throughEntry: bigint;
 }
 
-/** Satoshi. */
+/** In the smallest part of the account's unit. */
 export interface AccountTotals {
   account: string;
   /** Credits less debits: what the platform owes; negative for what it has (custody). */
-  balanceSats: bigint;
+  balance: bigint;
   /** Everything ever posted. */
-  debitsSats: bigint;
-  creditsSats: bigint;
+  debits: bigint;
+  credits: bigint;
   /** Reserved, and neither posted nor released yet. */
-  pendingDebitsSats: bigint;
-  pendingCreditsSats: bigint;
+  pendingDebits: bigint;
+  pendingCredits: bigint;
+  /** What the account counts: "BTC", or an ISO 4217 code. Amounts are whole numbers of its smallest part: satoshi, cents. */
+  unit: string;
 }
 
 export interface GetStatementRequest {
   /**
-   * As entries name it: "clearing/<institution_id>/available", "wallet/<wallet_id>/in_flight". An institution's own; those who run the platform may
+   * As entries name it: "clearing/<institution_id>/available", "clearing/<institution_id>/USD/available", "wallet/<wallet_id>/in_flight". An institution's own; those who run the platform may
    * ask for any.
    */
   account: string;
@@ -171,15 +175,17 @@ export interface StatementSummary {
   throughEntry: bigint;
   /** The ledger has gone on past the period: no entry can be added to it any more. */
   isFinal: boolean;
-  openingBalanceSats: bigint;
+  openingBalance: bigint;
   /** Opening balance, plus credits, less debits. */
-  closingBalanceSats: bigint;
-  debitsSats: bigint;
-  creditsSats: bigint;
-  openingPendingDebitsSats: bigint;
-  openingPendingCreditsSats: bigint;
-  closingPendingDebitsSats: bigint;
-  closingPendingCreditsSats: bigint;
+  closingBalance: bigint;
+  debits: bigint;
+  credits: bigint;
+  openingPendingDebits: bigint;
+  openingPendingCredits: bigint;
+  closingPendingDebits: bigint;
+  closingPendingCredits: bigint;
+  /** What the account counts: "BTC", or an ISO 4217 code. Amounts are whole numbers of its smallest part: satoshi, cents. */
+  unit: string;
 }
 
 export interface StatementEntry {
@@ -196,14 +202,14 @@ export interface StatementEntry {
   referenceId: string;
   /** Empty when it is another institution's. */
   counterAccount: string;
-  /** What it moves. 0 for pending, which only reserves `amount_sats`, and void, which releases them; what a post doesn't need it releases. */
-  debitSats: bigint;
-  creditSats: bigint;
-  amountSats: bigint;
+  /** What it moves. 0 for pending, which only reserves `amount`, and void, which releases them; what a post doesn't need it releases. */
+  debit: bigint;
+  credit: bigint;
+  amount: bigint;
   /** After it. */
-  balanceSats: bigint;
-  pendingDebitsSats: bigint;
-  pendingCreditsSats: bigint;
+  balance: bigint;
+  pendingDebits: bigint;
+  pendingCredits: bigint;
 }
 
 export interface StreamStatementRequest {
@@ -226,7 +232,7 @@ export interface StatementPart {
 
 export interface ListEntriesRequest {
   institutionId: string;
-  /** Restrict to one claim; empty: all of the institution's. */
+  /** Restrict to one claim, named as in ClaimBalance. Empty: all of the institution's. */
   claim: string;
   pageSize: number;
   pageToken: string;
@@ -242,7 +248,8 @@ export interface Entry {
   transferId: string;
   debitAccount: string;
   creditAccount: string;
-  amountSats: bigint;
+  /** In the smallest part of `unit`. */
+  amount: bigint;
   /** single, pending, post, void or correction. */
   kind: string;
   /** What for: reserve, payout, deposit, fee ... */
@@ -254,6 +261,8 @@ export interface Entry {
     | undefined;
   /** Position in the log. */
   position: bigint;
+  /** What both accounts count. */
+  unit: string;
 }
 
 export interface GetInclusionProofRequest {
@@ -280,7 +289,8 @@ export interface ProvenEntry {
   kind: string;
   debitAccount: string;
   creditAccount: string;
-  amountSats: bigint;
+  /** In the smallest part of what both accounts count, which their paths say: BTC where they name no unit. */
+  amount: bigint;
   /** The transfer that a post or void resolves. */
   pendingId: string;
   /** The transfer that a correction puts right. */
@@ -355,6 +365,8 @@ export interface AccountBalance {
   account: string;
   debits: bigint;
   credits: bigint;
+  /** What it counts. */
+  unit: string;
 }
 
 /** A coin that the ledger holds for unspent at `block_hash`. */
@@ -574,7 +586,7 @@ export const GetBalancesResponse: MessageFns<GetBalancesResponse> = {
 };
 
 function createBaseClaimBalance(): ClaimBalance {
-  return { claim: "", available: 0n, reserved: 0n, inFlight: 0n, incoming: 0n, held: 0n };
+  return { claim: "", available: 0n, reserved: 0n, inFlight: 0n, incoming: 0n, held: 0n, unit: "" };
 }
 
 export const ClaimBalance: MessageFns<ClaimBalance> = {
@@ -611,6 +623,9 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
         throw new globalThis.Error("value provided for field message.held of type int64 too large");
       }
       writer.uint32(48).int64(message.held);
+    }
+    if (message.unit !== "") {
+      writer.uint32(58).string(message.unit);
     }
     return writer;
   },
@@ -676,6 +691,14 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
             message.held = reader.int64() as bigint;
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.unit = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -700,6 +723,7 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
         : 0n,
       incoming: isSet(object.incoming) ? BigInt(object.incoming) : 0n,
       held: isSet(object.held) ? BigInt(object.held) : 0n,
+      unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
     };
   },
 
@@ -723,6 +747,9 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
     if (message.held !== 0n) {
       obj.held = message.held.toString();
     }
+    if (message.unit !== "") {
+      obj.unit = message.unit;
+    }
     return obj;
   },
 
@@ -737,6 +764,7 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
     message.inFlight = (object.inFlight !== undefined && object.inFlight !== null) ? BigInt(object.inFlight) : 0n;
     message.incoming = (object.incoming !== undefined && object.incoming !== null) ? BigInt(object.incoming) : 0n;
     message.held = (object.held !== undefined && object.held !== null) ? BigInt(object.held) : 0n;
+    message.unit = object.unit ?? "";
     return message;
   },
 };
@@ -987,14 +1015,7 @@ export const ListBalancesResponse: MessageFns<ListBalancesResponse> = {
 };
 
 function createBaseAccountTotals(): AccountTotals {
-  return {
-    account: "",
-    balanceSats: 0n,
-    debitsSats: 0n,
-    creditsSats: 0n,
-    pendingDebitsSats: 0n,
-    pendingCreditsSats: 0n,
-  };
+  return { account: "", balance: 0n, debits: 0n, credits: 0n, pendingDebits: 0n, pendingCredits: 0n, unit: "" };
 }
 
 export const AccountTotals: MessageFns<AccountTotals> = {
@@ -1002,35 +1023,38 @@ export const AccountTotals: MessageFns<AccountTotals> = {
     if (message.account !== "") {
       writer.uint32(10).string(message.account);
     }
-    if (message.balanceSats !== 0n) {
-      if (BigInt.asIntN(64, message.balanceSats) !== message.balanceSats) {
-        throw new globalThis.Error("value provided for field message.balanceSats of type int64 too large");
+    if (message.balance !== 0n) {
+      if (BigInt.asIntN(64, message.balance) !== message.balance) {
+        throw new globalThis.Error("value provided for field message.balance of type int64 too large");
       }
-      writer.uint32(16).int64(message.balanceSats);
+      writer.uint32(16).int64(message.balance);
     }
-    if (message.debitsSats !== 0n) {
-      if (BigInt.asIntN(64, message.debitsSats) !== message.debitsSats) {
-        throw new globalThis.Error("value provided for field message.debitsSats of type int64 too large");
+    if (message.debits !== 0n) {
+      if (BigInt.asIntN(64, message.debits) !== message.debits) {
+        throw new globalThis.Error("value provided for field message.debits of type int64 too large");
       }
-      writer.uint32(24).int64(message.debitsSats);
+      writer.uint32(24).int64(message.debits);
     }
-    if (message.creditsSats !== 0n) {
-      if (BigInt.asIntN(64, message.creditsSats) !== message.creditsSats) {
-        throw new globalThis.Error("value provided for field message.creditsSats of type int64 too large");
+    if (message.credits !== 0n) {
+      if (BigInt.asIntN(64, message.credits) !== message.credits) {
+        throw new globalThis.Error("value provided for field message.credits of type int64 too large");
       }
-      writer.uint32(32).int64(message.creditsSats);
+      writer.uint32(32).int64(message.credits);
     }
-    if (message.pendingDebitsSats !== 0n) {
-      if (BigInt.asIntN(64, message.pendingDebitsSats) !== message.pendingDebitsSats) {
-        throw new globalThis.Error("value provided for field message.pendingDebitsSats of type int64 too large");
+    if (message.pendingDebits !== 0n) {
+      if (BigInt.asIntN(64, message.pendingDebits) !== message.pendingDebits) {
+        throw new globalThis.Error("value provided for field message.pendingDebits of type int64 too large");
       }
-      writer.uint32(40).int64(message.pendingDebitsSats);
+      writer.uint32(40).int64(message.pendingDebits);
     }
-    if (message.pendingCreditsSats !== 0n) {
-      if (BigInt.asIntN(64, message.pendingCreditsSats) !== message.pendingCreditsSats) {
-        throw new globalThis.Error("value provided for field message.pendingCreditsSats of type int64 too large");
+    if (message.pendingCredits !== 0n) {
+      if (BigInt.asIntN(64, message.pendingCredits) !== message.pendingCredits) {
+        throw new globalThis.Error("value provided for field message.pendingCredits of type int64 too large");
       }
-      writer.uint32(48).int64(message.pendingCreditsSats);
+      writer.uint32(48).int64(message.pendingCredits);
+    }
+    if (message.unit !== "") {
+      writer.uint32(58).string(message.unit);
     }
     return writer;
   },
@@ -1061,7 +1085,7 @@ export const AccountTotals: MessageFns<AccountTotals> = {
               break;
             }
 
-            message.balanceSats = reader.int64() as bigint;
+            message.balance = reader.int64() as bigint;
             continue;
           }
           case 3: {
@@ -1069,7 +1093,7 @@ export const AccountTotals: MessageFns<AccountTotals> = {
               break;
             }
 
-            message.debitsSats = reader.int64() as bigint;
+            message.debits = reader.int64() as bigint;
             continue;
           }
           case 4: {
@@ -1077,7 +1101,7 @@ export const AccountTotals: MessageFns<AccountTotals> = {
               break;
             }
 
-            message.creditsSats = reader.int64() as bigint;
+            message.credits = reader.int64() as bigint;
             continue;
           }
           case 5: {
@@ -1085,7 +1109,7 @@ export const AccountTotals: MessageFns<AccountTotals> = {
               break;
             }
 
-            message.pendingDebitsSats = reader.int64() as bigint;
+            message.pendingDebits = reader.int64() as bigint;
             continue;
           }
           case 6: {
@@ -1093,7 +1117,15 @@ export const AccountTotals: MessageFns<AccountTotals> = {
               break;
             }
 
-            message.pendingCreditsSats = reader.int64() as bigint;
+            message.pendingCredits = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.unit = reader.string();
             continue;
           }
         }
@@ -1111,31 +1143,20 @@ export const AccountTotals: MessageFns<AccountTotals> = {
   fromJSON(object: any): AccountTotals {
     return {
       account: isSet(object.account) ? globalThis.String(object.account) : "",
-      balanceSats: isSet(object.balanceSats)
-        ? BigInt(object.balanceSats)
-        : isSet(object.balance_sats)
-        ? BigInt(object.balance_sats)
+      balance: isSet(object.balance) ? BigInt(object.balance) : 0n,
+      debits: isSet(object.debits) ? BigInt(object.debits) : 0n,
+      credits: isSet(object.credits) ? BigInt(object.credits) : 0n,
+      pendingDebits: isSet(object.pendingDebits)
+        ? BigInt(object.pendingDebits)
+        : isSet(object.pending_debits)
+        ? BigInt(object.pending_debits)
         : 0n,
-      debitsSats: isSet(object.debitsSats)
-        ? BigInt(object.debitsSats)
-        : isSet(object.debits_sats)
-        ? BigInt(object.debits_sats)
+      pendingCredits: isSet(object.pendingCredits)
+        ? BigInt(object.pendingCredits)
+        : isSet(object.pending_credits)
+        ? BigInt(object.pending_credits)
         : 0n,
-      creditsSats: isSet(object.creditsSats)
-        ? BigInt(object.creditsSats)
-        : isSet(object.credits_sats)
-        ? BigInt(object.credits_sats)
-        : 0n,
-      pendingDebitsSats: isSet(object.pendingDebitsSats)
-        ? BigInt(object.pendingDebitsSats)
-        : isSet(object.pending_debits_sats)
-        ? BigInt(object.pending_debits_sats)
-        : 0n,
-      pendingCreditsSats: isSet(object.pendingCreditsSats)
-        ? BigInt(object.pendingCreditsSats)
-        : isSet(object.pending_credits_sats)
-        ? BigInt(object.pending_credits_sats)
-        : 0n,
+      unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
     };
   },
 
@@ -1144,20 +1165,23 @@ export const AccountTotals: MessageFns<AccountTotals> = {
     if (message.account !== "") {
       obj.account = message.account;
     }
-    if (message.balanceSats !== 0n) {
-      obj.balanceSats = message.balanceSats.toString();
+    if (message.balance !== 0n) {
+      obj.balance = message.balance.toString();
     }
-    if (message.debitsSats !== 0n) {
-      obj.debitsSats = message.debitsSats.toString();
+    if (message.debits !== 0n) {
+      obj.debits = message.debits.toString();
     }
-    if (message.creditsSats !== 0n) {
-      obj.creditsSats = message.creditsSats.toString();
+    if (message.credits !== 0n) {
+      obj.credits = message.credits.toString();
     }
-    if (message.pendingDebitsSats !== 0n) {
-      obj.pendingDebitsSats = message.pendingDebitsSats.toString();
+    if (message.pendingDebits !== 0n) {
+      obj.pendingDebits = message.pendingDebits.toString();
     }
-    if (message.pendingCreditsSats !== 0n) {
-      obj.pendingCreditsSats = message.pendingCreditsSats.toString();
+    if (message.pendingCredits !== 0n) {
+      obj.pendingCredits = message.pendingCredits.toString();
+    }
+    if (message.unit !== "") {
+      obj.unit = message.unit;
     }
     return obj;
   },
@@ -1168,21 +1192,16 @@ export const AccountTotals: MessageFns<AccountTotals> = {
   fromPartial<I extends Exact<DeepPartial<AccountTotals>, I>>(object: I): AccountTotals {
     const message = createBaseAccountTotals();
     message.account = object.account ?? "";
-    message.balanceSats = (object.balanceSats !== undefined && object.balanceSats !== null)
-      ? BigInt(object.balanceSats)
+    message.balance = (object.balance !== undefined && object.balance !== null) ? BigInt(object.balance) : 0n;
+    message.debits = (object.debits !== undefined && object.debits !== null) ? BigInt(object.debits) : 0n;
+    message.credits = (object.credits !== undefined && object.credits !== null) ? BigInt(object.credits) : 0n;
+    message.pendingDebits = (object.pendingDebits !== undefined && object.pendingDebits !== null)
+      ? BigInt(object.pendingDebits)
       : 0n;
-    message.debitsSats = (object.debitsSats !== undefined && object.debitsSats !== null)
-      ? BigInt(object.debitsSats)
+    message.pendingCredits = (object.pendingCredits !== undefined && object.pendingCredits !== null)
+      ? BigInt(object.pendingCredits)
       : 0n;
-    message.creditsSats = (object.creditsSats !== undefined && object.creditsSats !== null)
-      ? BigInt(object.creditsSats)
-      : 0n;
-    message.pendingDebitsSats = (object.pendingDebitsSats !== undefined && object.pendingDebitsSats !== null)
-      ? BigInt(object.pendingDebitsSats)
-      : 0n;
-    message.pendingCreditsSats = (object.pendingCreditsSats !== undefined && object.pendingCreditsSats !== null)
-      ? BigInt(object.pendingCreditsSats)
-      : 0n;
+    message.unit = object.unit ?? "";
     return message;
   },
 };
@@ -1457,14 +1476,15 @@ function createBaseStatementSummary(): StatementSummary {
     afterEntry: 0n,
     throughEntry: 0n,
     isFinal: false,
-    openingBalanceSats: 0n,
-    closingBalanceSats: 0n,
-    debitsSats: 0n,
-    creditsSats: 0n,
-    openingPendingDebitsSats: 0n,
-    openingPendingCreditsSats: 0n,
-    closingPendingDebitsSats: 0n,
-    closingPendingCreditsSats: 0n,
+    openingBalance: 0n,
+    closingBalance: 0n,
+    debits: 0n,
+    credits: 0n,
+    openingPendingDebits: 0n,
+    openingPendingCredits: 0n,
+    closingPendingDebits: 0n,
+    closingPendingCredits: 0n,
+    unit: "",
   };
 }
 
@@ -1494,57 +1514,56 @@ export const StatementSummary: MessageFns<StatementSummary> = {
     if (message.isFinal !== false) {
       writer.uint32(48).bool(message.isFinal);
     }
-    if (message.openingBalanceSats !== 0n) {
-      if (BigInt.asIntN(64, message.openingBalanceSats) !== message.openingBalanceSats) {
-        throw new globalThis.Error("value provided for field message.openingBalanceSats of type int64 too large");
+    if (message.openingBalance !== 0n) {
+      if (BigInt.asIntN(64, message.openingBalance) !== message.openingBalance) {
+        throw new globalThis.Error("value provided for field message.openingBalance of type int64 too large");
       }
-      writer.uint32(56).int64(message.openingBalanceSats);
+      writer.uint32(56).int64(message.openingBalance);
     }
-    if (message.closingBalanceSats !== 0n) {
-      if (BigInt.asIntN(64, message.closingBalanceSats) !== message.closingBalanceSats) {
-        throw new globalThis.Error("value provided for field message.closingBalanceSats of type int64 too large");
+    if (message.closingBalance !== 0n) {
+      if (BigInt.asIntN(64, message.closingBalance) !== message.closingBalance) {
+        throw new globalThis.Error("value provided for field message.closingBalance of type int64 too large");
       }
-      writer.uint32(64).int64(message.closingBalanceSats);
+      writer.uint32(64).int64(message.closingBalance);
     }
-    if (message.debitsSats !== 0n) {
-      if (BigInt.asIntN(64, message.debitsSats) !== message.debitsSats) {
-        throw new globalThis.Error("value provided for field message.debitsSats of type int64 too large");
+    if (message.debits !== 0n) {
+      if (BigInt.asIntN(64, message.debits) !== message.debits) {
+        throw new globalThis.Error("value provided for field message.debits of type int64 too large");
       }
-      writer.uint32(72).int64(message.debitsSats);
+      writer.uint32(72).int64(message.debits);
     }
-    if (message.creditsSats !== 0n) {
-      if (BigInt.asIntN(64, message.creditsSats) !== message.creditsSats) {
-        throw new globalThis.Error("value provided for field message.creditsSats of type int64 too large");
+    if (message.credits !== 0n) {
+      if (BigInt.asIntN(64, message.credits) !== message.credits) {
+        throw new globalThis.Error("value provided for field message.credits of type int64 too large");
       }
-      writer.uint32(80).int64(message.creditsSats);
+      writer.uint32(80).int64(message.credits);
     }
-    if (message.openingPendingDebitsSats !== 0n) {
-      if (BigInt.asIntN(64, message.openingPendingDebitsSats) !== message.openingPendingDebitsSats) {
-        throw new globalThis.Error("value provided for field message.openingPendingDebitsSats of type int64 too large");
+    if (message.openingPendingDebits !== 0n) {
+      if (BigInt.asIntN(64, message.openingPendingDebits) !== message.openingPendingDebits) {
+        throw new globalThis.Error("value provided for field message.openingPendingDebits of type int64 too large");
       }
-      writer.uint32(88).int64(message.openingPendingDebitsSats);
+      writer.uint32(88).int64(message.openingPendingDebits);
     }
-    if (message.openingPendingCreditsSats !== 0n) {
-      if (BigInt.asIntN(64, message.openingPendingCreditsSats) !== message.openingPendingCreditsSats) {
-        throw new globalThis.Error(
-          "value provided for field message.openingPendingCreditsSats of type int64 too large",
-        );
+    if (message.openingPendingCredits !== 0n) {
+      if (BigInt.asIntN(64, message.openingPendingCredits) !== message.openingPendingCredits) {
+        throw new globalThis.Error("value provided for field message.openingPendingCredits of type int64 too large");
       }
-      writer.uint32(96).int64(message.openingPendingCreditsSats);
+      writer.uint32(96).int64(message.openingPendingCredits);
     }
-    if (message.closingPendingDebitsSats !== 0n) {
-      if (BigInt.asIntN(64, message.closingPendingDebitsSats) !== message.closingPendingDebitsSats) {
-        throw new globalThis.Error("value provided for field message.closingPendingDebitsSats of type int64 too large");
+    if (message.closingPendingDebits !== 0n) {
+      if (BigInt.asIntN(64, message.closingPendingDebits) !== message.closingPendingDebits) {
+        throw new globalThis.Error("value provided for field message.closingPendingDebits of type int64 too large");
       }
-      writer.uint32(104).int64(message.closingPendingDebitsSats);
+      writer.uint32(104).int64(message.closingPendingDebits);
     }
-    if (message.closingPendingCreditsSats !== 0n) {
-      if (BigInt.asIntN(64, message.closingPendingCreditsSats) !== message.closingPendingCreditsSats) {
-        throw new globalThis.Error(
-          "value provided for field message.closingPendingCreditsSats of type int64 too large",
-        );
+    if (message.closingPendingCredits !== 0n) {
+      if (BigInt.asIntN(64, message.closingPendingCredits) !== message.closingPendingCredits) {
+        throw new globalThis.Error("value provided for field message.closingPendingCredits of type int64 too large");
       }
-      writer.uint32(112).int64(message.closingPendingCreditsSats);
+      writer.uint32(112).int64(message.closingPendingCredits);
+    }
+    if (message.unit !== "") {
+      writer.uint32(122).string(message.unit);
     }
     return writer;
   },
@@ -1615,7 +1634,7 @@ export const StatementSummary: MessageFns<StatementSummary> = {
               break;
             }
 
-            message.openingBalanceSats = reader.int64() as bigint;
+            message.openingBalance = reader.int64() as bigint;
             continue;
           }
           case 8: {
@@ -1623,7 +1642,7 @@ export const StatementSummary: MessageFns<StatementSummary> = {
               break;
             }
 
-            message.closingBalanceSats = reader.int64() as bigint;
+            message.closingBalance = reader.int64() as bigint;
             continue;
           }
           case 9: {
@@ -1631,7 +1650,7 @@ export const StatementSummary: MessageFns<StatementSummary> = {
               break;
             }
 
-            message.debitsSats = reader.int64() as bigint;
+            message.debits = reader.int64() as bigint;
             continue;
           }
           case 10: {
@@ -1639,7 +1658,7 @@ export const StatementSummary: MessageFns<StatementSummary> = {
               break;
             }
 
-            message.creditsSats = reader.int64() as bigint;
+            message.credits = reader.int64() as bigint;
             continue;
           }
           case 11: {
@@ -1647,7 +1666,7 @@ export const StatementSummary: MessageFns<StatementSummary> = {
               break;
             }
 
-            message.openingPendingDebitsSats = reader.int64() as bigint;
+            message.openingPendingDebits = reader.int64() as bigint;
             continue;
           }
           case 12: {
@@ -1655,7 +1674,7 @@ export const StatementSummary: MessageFns<StatementSummary> = {
               break;
             }
 
-            message.openingPendingCreditsSats = reader.int64() as bigint;
+            message.openingPendingCredits = reader.int64() as bigint;
             continue;
           }
           case 13: {
@@ -1663,7 +1682,7 @@ export const StatementSummary: MessageFns<StatementSummary> = {
               break;
             }
 
-            message.closingPendingDebitsSats = reader.int64() as bigint;
+            message.closingPendingDebits = reader.int64() as bigint;
             continue;
           }
           case 14: {
@@ -1671,7 +1690,15 @@ export const StatementSummary: MessageFns<StatementSummary> = {
               break;
             }
 
-            message.closingPendingCreditsSats = reader.int64() as bigint;
+            message.closingPendingCredits = reader.int64() as bigint;
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.unit = reader.string();
             continue;
           }
         }
@@ -1714,46 +1741,39 @@ export const StatementSummary: MessageFns<StatementSummary> = {
         : isSet(object.is_final)
         ? globalThis.Boolean(object.is_final)
         : false,
-      openingBalanceSats: isSet(object.openingBalanceSats)
-        ? BigInt(object.openingBalanceSats)
-        : isSet(object.opening_balance_sats)
-        ? BigInt(object.opening_balance_sats)
+      openingBalance: isSet(object.openingBalance)
+        ? BigInt(object.openingBalance)
+        : isSet(object.opening_balance)
+        ? BigInt(object.opening_balance)
         : 0n,
-      closingBalanceSats: isSet(object.closingBalanceSats)
-        ? BigInt(object.closingBalanceSats)
-        : isSet(object.closing_balance_sats)
-        ? BigInt(object.closing_balance_sats)
+      closingBalance: isSet(object.closingBalance)
+        ? BigInt(object.closingBalance)
+        : isSet(object.closing_balance)
+        ? BigInt(object.closing_balance)
         : 0n,
-      debitsSats: isSet(object.debitsSats)
-        ? BigInt(object.debitsSats)
-        : isSet(object.debits_sats)
-        ? BigInt(object.debits_sats)
+      debits: isSet(object.debits) ? BigInt(object.debits) : 0n,
+      credits: isSet(object.credits) ? BigInt(object.credits) : 0n,
+      openingPendingDebits: isSet(object.openingPendingDebits)
+        ? BigInt(object.openingPendingDebits)
+        : isSet(object.opening_pending_debits)
+        ? BigInt(object.opening_pending_debits)
         : 0n,
-      creditsSats: isSet(object.creditsSats)
-        ? BigInt(object.creditsSats)
-        : isSet(object.credits_sats)
-        ? BigInt(object.credits_sats)
+      openingPendingCredits: isSet(object.openingPendingCredits)
+        ? BigInt(object.openingPendingCredits)
+        : isSet(object.opening_pending_credits)
+        ? BigInt(object.opening_pending_credits)
         : 0n,
-      openingPendingDebitsSats: isSet(object.openingPendingDebitsSats)
-        ? BigInt(object.openingPendingDebitsSats)
-        : isSet(object.opening_pending_debits_sats)
-        ? BigInt(object.opening_pending_debits_sats)
+      closingPendingDebits: isSet(object.closingPendingDebits)
+        ? BigInt(object.closingPendingDebits)
+        : isSet(object.closing_pending_debits)
+        ? BigInt(object.closing_pending_debits)
         : 0n,
-      openingPendingCreditsSats: isSet(object.openingPendingCreditsSats)
-        ? BigInt(object.openingPendingCreditsSats)
-        : isSet(object.opening_pending_credits_sats)
-        ? BigInt(object.opening_pending_credits_sats)
+      closingPendingCredits: isSet(object.closingPendingCredits)
+        ? BigInt(object.closingPendingCredits)
+        : isSet(object.closing_pending_credits)
+        ? BigInt(object.closing_pending_credits)
         : 0n,
-      closingPendingDebitsSats: isSet(object.closingPendingDebitsSats)
-        ? BigInt(object.closingPendingDebitsSats)
-        : isSet(object.closing_pending_debits_sats)
-        ? BigInt(object.closing_pending_debits_sats)
-        : 0n,
-      closingPendingCreditsSats: isSet(object.closingPendingCreditsSats)
-        ? BigInt(object.closingPendingCreditsSats)
-        : isSet(object.closing_pending_credits_sats)
-        ? BigInt(object.closing_pending_credits_sats)
-        : 0n,
+      unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
     };
   },
 
@@ -1777,29 +1797,32 @@ export const StatementSummary: MessageFns<StatementSummary> = {
     if (message.isFinal !== false) {
       obj.isFinal = message.isFinal;
     }
-    if (message.openingBalanceSats !== 0n) {
-      obj.openingBalanceSats = message.openingBalanceSats.toString();
+    if (message.openingBalance !== 0n) {
+      obj.openingBalance = message.openingBalance.toString();
     }
-    if (message.closingBalanceSats !== 0n) {
-      obj.closingBalanceSats = message.closingBalanceSats.toString();
+    if (message.closingBalance !== 0n) {
+      obj.closingBalance = message.closingBalance.toString();
     }
-    if (message.debitsSats !== 0n) {
-      obj.debitsSats = message.debitsSats.toString();
+    if (message.debits !== 0n) {
+      obj.debits = message.debits.toString();
     }
-    if (message.creditsSats !== 0n) {
-      obj.creditsSats = message.creditsSats.toString();
+    if (message.credits !== 0n) {
+      obj.credits = message.credits.toString();
     }
-    if (message.openingPendingDebitsSats !== 0n) {
-      obj.openingPendingDebitsSats = message.openingPendingDebitsSats.toString();
+    if (message.openingPendingDebits !== 0n) {
+      obj.openingPendingDebits = message.openingPendingDebits.toString();
     }
-    if (message.openingPendingCreditsSats !== 0n) {
-      obj.openingPendingCreditsSats = message.openingPendingCreditsSats.toString();
+    if (message.openingPendingCredits !== 0n) {
+      obj.openingPendingCredits = message.openingPendingCredits.toString();
     }
-    if (message.closingPendingDebitsSats !== 0n) {
-      obj.closingPendingDebitsSats = message.closingPendingDebitsSats.toString();
+    if (message.closingPendingDebits !== 0n) {
+      obj.closingPendingDebits = message.closingPendingDebits.toString();
     }
-    if (message.closingPendingCreditsSats !== 0n) {
-      obj.closingPendingCreditsSats = message.closingPendingCreditsSats.toString();
+    if (message.closingPendingCredits !== 0n) {
+      obj.closingPendingCredits = message.closingPendingCredits.toString();
+    }
+    if (message.unit !== "") {
+      obj.unit = message.unit;
     }
     return obj;
   },
@@ -1823,34 +1846,29 @@ export const StatementSummary: MessageFns<StatementSummary> = {
       ? BigInt(object.throughEntry)
       : 0n;
     message.isFinal = object.isFinal ?? false;
-    message.openingBalanceSats = (object.openingBalanceSats !== undefined && object.openingBalanceSats !== null)
-      ? BigInt(object.openingBalanceSats)
+    message.openingBalance = (object.openingBalance !== undefined && object.openingBalance !== null)
+      ? BigInt(object.openingBalance)
       : 0n;
-    message.closingBalanceSats = (object.closingBalanceSats !== undefined && object.closingBalanceSats !== null)
-      ? BigInt(object.closingBalanceSats)
+    message.closingBalance = (object.closingBalance !== undefined && object.closingBalance !== null)
+      ? BigInt(object.closingBalance)
       : 0n;
-    message.debitsSats = (object.debitsSats !== undefined && object.debitsSats !== null)
-      ? BigInt(object.debitsSats)
+    message.debits = (object.debits !== undefined && object.debits !== null) ? BigInt(object.debits) : 0n;
+    message.credits = (object.credits !== undefined && object.credits !== null) ? BigInt(object.credits) : 0n;
+    message.openingPendingDebits = (object.openingPendingDebits !== undefined && object.openingPendingDebits !== null)
+      ? BigInt(object.openingPendingDebits)
       : 0n;
-    message.creditsSats = (object.creditsSats !== undefined && object.creditsSats !== null)
-      ? BigInt(object.creditsSats)
+    message.openingPendingCredits =
+      (object.openingPendingCredits !== undefined && object.openingPendingCredits !== null)
+        ? BigInt(object.openingPendingCredits)
+        : 0n;
+    message.closingPendingDebits = (object.closingPendingDebits !== undefined && object.closingPendingDebits !== null)
+      ? BigInt(object.closingPendingDebits)
       : 0n;
-    message.openingPendingDebitsSats =
-      (object.openingPendingDebitsSats !== undefined && object.openingPendingDebitsSats !== null)
-        ? BigInt(object.openingPendingDebitsSats)
+    message.closingPendingCredits =
+      (object.closingPendingCredits !== undefined && object.closingPendingCredits !== null)
+        ? BigInt(object.closingPendingCredits)
         : 0n;
-    message.openingPendingCreditsSats =
-      (object.openingPendingCreditsSats !== undefined && object.openingPendingCreditsSats !== null)
-        ? BigInt(object.openingPendingCreditsSats)
-        : 0n;
-    message.closingPendingDebitsSats =
-      (object.closingPendingDebitsSats !== undefined && object.closingPendingDebitsSats !== null)
-        ? BigInt(object.closingPendingDebitsSats)
-        : 0n;
-    message.closingPendingCreditsSats =
-      (object.closingPendingCreditsSats !== undefined && object.closingPendingCreditsSats !== null)
-        ? BigInt(object.closingPendingCreditsSats)
-        : 0n;
+    message.unit = object.unit ?? "";
     return message;
   },
 };
@@ -1866,12 +1884,12 @@ function createBaseStatementEntry(): StatementEntry {
     settlementId: "",
     referenceId: "",
     counterAccount: "",
-    debitSats: 0n,
-    creditSats: 0n,
-    amountSats: 0n,
-    balanceSats: 0n,
-    pendingDebitsSats: 0n,
-    pendingCreditsSats: 0n,
+    debit: 0n,
+    credit: 0n,
+    amount: 0n,
+    balance: 0n,
+    pendingDebits: 0n,
+    pendingCredits: 0n,
   };
 }
 
@@ -1907,41 +1925,41 @@ export const StatementEntry: MessageFns<StatementEntry> = {
     if (message.counterAccount !== "") {
       writer.uint32(74).string(message.counterAccount);
     }
-    if (message.debitSats !== 0n) {
-      if (BigInt.asIntN(64, message.debitSats) !== message.debitSats) {
-        throw new globalThis.Error("value provided for field message.debitSats of type int64 too large");
+    if (message.debit !== 0n) {
+      if (BigInt.asIntN(64, message.debit) !== message.debit) {
+        throw new globalThis.Error("value provided for field message.debit of type int64 too large");
       }
-      writer.uint32(80).int64(message.debitSats);
+      writer.uint32(80).int64(message.debit);
     }
-    if (message.creditSats !== 0n) {
-      if (BigInt.asIntN(64, message.creditSats) !== message.creditSats) {
-        throw new globalThis.Error("value provided for field message.creditSats of type int64 too large");
+    if (message.credit !== 0n) {
+      if (BigInt.asIntN(64, message.credit) !== message.credit) {
+        throw new globalThis.Error("value provided for field message.credit of type int64 too large");
       }
-      writer.uint32(88).int64(message.creditSats);
+      writer.uint32(88).int64(message.credit);
     }
-    if (message.amountSats !== 0n) {
-      if (BigInt.asIntN(64, message.amountSats) !== message.amountSats) {
-        throw new globalThis.Error("value provided for field message.amountSats of type int64 too large");
+    if (message.amount !== 0n) {
+      if (BigInt.asIntN(64, message.amount) !== message.amount) {
+        throw new globalThis.Error("value provided for field message.amount of type int64 too large");
       }
-      writer.uint32(96).int64(message.amountSats);
+      writer.uint32(96).int64(message.amount);
     }
-    if (message.balanceSats !== 0n) {
-      if (BigInt.asIntN(64, message.balanceSats) !== message.balanceSats) {
-        throw new globalThis.Error("value provided for field message.balanceSats of type int64 too large");
+    if (message.balance !== 0n) {
+      if (BigInt.asIntN(64, message.balance) !== message.balance) {
+        throw new globalThis.Error("value provided for field message.balance of type int64 too large");
       }
-      writer.uint32(104).int64(message.balanceSats);
+      writer.uint32(104).int64(message.balance);
     }
-    if (message.pendingDebitsSats !== 0n) {
-      if (BigInt.asIntN(64, message.pendingDebitsSats) !== message.pendingDebitsSats) {
-        throw new globalThis.Error("value provided for field message.pendingDebitsSats of type int64 too large");
+    if (message.pendingDebits !== 0n) {
+      if (BigInt.asIntN(64, message.pendingDebits) !== message.pendingDebits) {
+        throw new globalThis.Error("value provided for field message.pendingDebits of type int64 too large");
       }
-      writer.uint32(112).int64(message.pendingDebitsSats);
+      writer.uint32(112).int64(message.pendingDebits);
     }
-    if (message.pendingCreditsSats !== 0n) {
-      if (BigInt.asIntN(64, message.pendingCreditsSats) !== message.pendingCreditsSats) {
-        throw new globalThis.Error("value provided for field message.pendingCreditsSats of type int64 too large");
+    if (message.pendingCredits !== 0n) {
+      if (BigInt.asIntN(64, message.pendingCredits) !== message.pendingCredits) {
+        throw new globalThis.Error("value provided for field message.pendingCredits of type int64 too large");
       }
-      writer.uint32(120).int64(message.pendingCreditsSats);
+      writer.uint32(120).int64(message.pendingCredits);
     }
     return writer;
   },
@@ -2036,7 +2054,7 @@ export const StatementEntry: MessageFns<StatementEntry> = {
               break;
             }
 
-            message.debitSats = reader.int64() as bigint;
+            message.debit = reader.int64() as bigint;
             continue;
           }
           case 11: {
@@ -2044,7 +2062,7 @@ export const StatementEntry: MessageFns<StatementEntry> = {
               break;
             }
 
-            message.creditSats = reader.int64() as bigint;
+            message.credit = reader.int64() as bigint;
             continue;
           }
           case 12: {
@@ -2052,7 +2070,7 @@ export const StatementEntry: MessageFns<StatementEntry> = {
               break;
             }
 
-            message.amountSats = reader.int64() as bigint;
+            message.amount = reader.int64() as bigint;
             continue;
           }
           case 13: {
@@ -2060,7 +2078,7 @@ export const StatementEntry: MessageFns<StatementEntry> = {
               break;
             }
 
-            message.balanceSats = reader.int64() as bigint;
+            message.balance = reader.int64() as bigint;
             continue;
           }
           case 14: {
@@ -2068,7 +2086,7 @@ export const StatementEntry: MessageFns<StatementEntry> = {
               break;
             }
 
-            message.pendingDebitsSats = reader.int64() as bigint;
+            message.pendingDebits = reader.int64() as bigint;
             continue;
           }
           case 15: {
@@ -2076,7 +2094,7 @@ export const StatementEntry: MessageFns<StatementEntry> = {
               break;
             }
 
-            message.pendingCreditsSats = reader.int64() as bigint;
+            message.pendingCredits = reader.int64() as bigint;
             continue;
           }
         }
@@ -2122,35 +2140,19 @@ export const StatementEntry: MessageFns<StatementEntry> = {
         : isSet(object.counter_account)
         ? globalThis.String(object.counter_account)
         : "",
-      debitSats: isSet(object.debitSats)
-        ? BigInt(object.debitSats)
-        : isSet(object.debit_sats)
-        ? BigInt(object.debit_sats)
+      debit: isSet(object.debit) ? BigInt(object.debit) : 0n,
+      credit: isSet(object.credit) ? BigInt(object.credit) : 0n,
+      amount: isSet(object.amount) ? BigInt(object.amount) : 0n,
+      balance: isSet(object.balance) ? BigInt(object.balance) : 0n,
+      pendingDebits: isSet(object.pendingDebits)
+        ? BigInt(object.pendingDebits)
+        : isSet(object.pending_debits)
+        ? BigInt(object.pending_debits)
         : 0n,
-      creditSats: isSet(object.creditSats)
-        ? BigInt(object.creditSats)
-        : isSet(object.credit_sats)
-        ? BigInt(object.credit_sats)
-        : 0n,
-      amountSats: isSet(object.amountSats)
-        ? BigInt(object.amountSats)
-        : isSet(object.amount_sats)
-        ? BigInt(object.amount_sats)
-        : 0n,
-      balanceSats: isSet(object.balanceSats)
-        ? BigInt(object.balanceSats)
-        : isSet(object.balance_sats)
-        ? BigInt(object.balance_sats)
-        : 0n,
-      pendingDebitsSats: isSet(object.pendingDebitsSats)
-        ? BigInt(object.pendingDebitsSats)
-        : isSet(object.pending_debits_sats)
-        ? BigInt(object.pending_debits_sats)
-        : 0n,
-      pendingCreditsSats: isSet(object.pendingCreditsSats)
-        ? BigInt(object.pendingCreditsSats)
-        : isSet(object.pending_credits_sats)
-        ? BigInt(object.pending_credits_sats)
+      pendingCredits: isSet(object.pendingCredits)
+        ? BigInt(object.pendingCredits)
+        : isSet(object.pending_credits)
+        ? BigInt(object.pending_credits)
         : 0n,
     };
   },
@@ -2184,23 +2186,23 @@ export const StatementEntry: MessageFns<StatementEntry> = {
     if (message.counterAccount !== "") {
       obj.counterAccount = message.counterAccount;
     }
-    if (message.debitSats !== 0n) {
-      obj.debitSats = message.debitSats.toString();
+    if (message.debit !== 0n) {
+      obj.debit = message.debit.toString();
     }
-    if (message.creditSats !== 0n) {
-      obj.creditSats = message.creditSats.toString();
+    if (message.credit !== 0n) {
+      obj.credit = message.credit.toString();
     }
-    if (message.amountSats !== 0n) {
-      obj.amountSats = message.amountSats.toString();
+    if (message.amount !== 0n) {
+      obj.amount = message.amount.toString();
     }
-    if (message.balanceSats !== 0n) {
-      obj.balanceSats = message.balanceSats.toString();
+    if (message.balance !== 0n) {
+      obj.balance = message.balance.toString();
     }
-    if (message.pendingDebitsSats !== 0n) {
-      obj.pendingDebitsSats = message.pendingDebitsSats.toString();
+    if (message.pendingDebits !== 0n) {
+      obj.pendingDebits = message.pendingDebits.toString();
     }
-    if (message.pendingCreditsSats !== 0n) {
-      obj.pendingCreditsSats = message.pendingCreditsSats.toString();
+    if (message.pendingCredits !== 0n) {
+      obj.pendingCredits = message.pendingCredits.toString();
     }
     return obj;
   },
@@ -2221,21 +2223,15 @@ export const StatementEntry: MessageFns<StatementEntry> = {
     message.settlementId = object.settlementId ?? "";
     message.referenceId = object.referenceId ?? "";
     message.counterAccount = object.counterAccount ?? "";
-    message.debitSats = (object.debitSats !== undefined && object.debitSats !== null) ? BigInt(object.debitSats) : 0n;
-    message.creditSats = (object.creditSats !== undefined && object.creditSats !== null)
-      ? BigInt(object.creditSats)
+    message.debit = (object.debit !== undefined && object.debit !== null) ? BigInt(object.debit) : 0n;
+    message.credit = (object.credit !== undefined && object.credit !== null) ? BigInt(object.credit) : 0n;
+    message.amount = (object.amount !== undefined && object.amount !== null) ? BigInt(object.amount) : 0n;
+    message.balance = (object.balance !== undefined && object.balance !== null) ? BigInt(object.balance) : 0n;
+    message.pendingDebits = (object.pendingDebits !== undefined && object.pendingDebits !== null)
+      ? BigInt(object.pendingDebits)
       : 0n;
-    message.amountSats = (object.amountSats !== undefined && object.amountSats !== null)
-      ? BigInt(object.amountSats)
-      : 0n;
-    message.balanceSats = (object.balanceSats !== undefined && object.balanceSats !== null)
-      ? BigInt(object.balanceSats)
-      : 0n;
-    message.pendingDebitsSats = (object.pendingDebitsSats !== undefined && object.pendingDebitsSats !== null)
-      ? BigInt(object.pendingDebitsSats)
-      : 0n;
-    message.pendingCreditsSats = (object.pendingCreditsSats !== undefined && object.pendingCreditsSats !== null)
-      ? BigInt(object.pendingCreditsSats)
+    message.pendingCredits = (object.pendingCredits !== undefined && object.pendingCredits !== null)
+      ? BigInt(object.pendingCredits)
       : 0n;
     return message;
   },
@@ -2698,12 +2694,13 @@ function createBaseEntry(): Entry {
     transferId: "",
     debitAccount: "",
     creditAccount: "",
-    amountSats: 0n,
+    amount: 0n,
     kind: "",
     purpose: "",
     object: "",
     recordedAt: undefined,
     position: 0n,
+    unit: "",
   };
 }
 
@@ -2718,11 +2715,11 @@ export const Entry: MessageFns<Entry> = {
     if (message.creditAccount !== "") {
       writer.uint32(26).string(message.creditAccount);
     }
-    if (message.amountSats !== 0n) {
-      if (BigInt.asIntN(64, message.amountSats) !== message.amountSats) {
-        throw new globalThis.Error("value provided for field message.amountSats of type int64 too large");
+    if (message.amount !== 0n) {
+      if (BigInt.asIntN(64, message.amount) !== message.amount) {
+        throw new globalThis.Error("value provided for field message.amount of type int64 too large");
       }
-      writer.uint32(32).int64(message.amountSats);
+      writer.uint32(32).int64(message.amount);
     }
     if (message.kind !== "") {
       writer.uint32(42).string(message.kind);
@@ -2741,6 +2738,9 @@ export const Entry: MessageFns<Entry> = {
         throw new globalThis.Error("value provided for field message.position of type int64 too large");
       }
       writer.uint32(72).int64(message.position);
+    }
+    if (message.unit !== "") {
+      writer.uint32(82).string(message.unit);
     }
     return writer;
   },
@@ -2787,7 +2787,7 @@ export const Entry: MessageFns<Entry> = {
               break;
             }
 
-            message.amountSats = reader.int64() as bigint;
+            message.amount = reader.int64() as bigint;
             continue;
           }
           case 5: {
@@ -2830,6 +2830,14 @@ export const Entry: MessageFns<Entry> = {
             message.position = reader.int64() as bigint;
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.unit = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2859,11 +2867,7 @@ export const Entry: MessageFns<Entry> = {
         : isSet(object.credit_account)
         ? globalThis.String(object.credit_account)
         : "",
-      amountSats: isSet(object.amountSats)
-        ? BigInt(object.amountSats)
-        : isSet(object.amount_sats)
-        ? BigInt(object.amount_sats)
-        : 0n,
+      amount: isSet(object.amount) ? BigInt(object.amount) : 0n,
       kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
       purpose: isSet(object.purpose) ? globalThis.String(object.purpose) : "",
       object: isSet(object.object) ? globalThis.String(object.object) : "",
@@ -2873,6 +2877,7 @@ export const Entry: MessageFns<Entry> = {
         ? fromJsonTimestamp(object.recorded_at)
         : undefined,
       position: isSet(object.position) ? BigInt(object.position) : 0n,
+      unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
     };
   },
 
@@ -2887,8 +2892,8 @@ export const Entry: MessageFns<Entry> = {
     if (message.creditAccount !== "") {
       obj.creditAccount = message.creditAccount;
     }
-    if (message.amountSats !== 0n) {
-      obj.amountSats = message.amountSats.toString();
+    if (message.amount !== 0n) {
+      obj.amount = message.amount.toString();
     }
     if (message.kind !== "") {
       obj.kind = message.kind;
@@ -2905,6 +2910,9 @@ export const Entry: MessageFns<Entry> = {
     if (message.position !== 0n) {
       obj.position = message.position.toString();
     }
+    if (message.unit !== "") {
+      obj.unit = message.unit;
+    }
     return obj;
   },
 
@@ -2916,9 +2924,7 @@ export const Entry: MessageFns<Entry> = {
     message.transferId = object.transferId ?? "";
     message.debitAccount = object.debitAccount ?? "";
     message.creditAccount = object.creditAccount ?? "";
-    message.amountSats = (object.amountSats !== undefined && object.amountSats !== null)
-      ? BigInt(object.amountSats)
-      : 0n;
+    message.amount = (object.amount !== undefined && object.amount !== null) ? BigInt(object.amount) : 0n;
     message.kind = object.kind ?? "";
     message.purpose = object.purpose ?? "";
     message.object = object.object ?? "";
@@ -2926,6 +2932,7 @@ export const Entry: MessageFns<Entry> = {
       ? Timestamp.fromPartial(object.recordedAt)
       : undefined;
     message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    message.unit = object.unit ?? "";
     return message;
   },
 };
@@ -3136,7 +3143,7 @@ function createBaseProvenEntry(): ProvenEntry {
     kind: "",
     debitAccount: "",
     creditAccount: "",
-    amountSats: 0n,
+    amount: 0n,
     pendingId: "",
     corrects: "",
     purpose: "",
@@ -3173,11 +3180,11 @@ export const ProvenEntry: MessageFns<ProvenEntry> = {
     if (message.creditAccount !== "") {
       writer.uint32(50).string(message.creditAccount);
     }
-    if (message.amountSats !== 0n) {
-      if (BigInt.asIntN(64, message.amountSats) !== message.amountSats) {
-        throw new globalThis.Error("value provided for field message.amountSats of type int64 too large");
+    if (message.amount !== 0n) {
+      if (BigInt.asIntN(64, message.amount) !== message.amount) {
+        throw new globalThis.Error("value provided for field message.amount of type int64 too large");
       }
-      writer.uint32(56).int64(message.amountSats);
+      writer.uint32(56).int64(message.amount);
     }
     if (message.pendingId !== "") {
       writer.uint32(66).string(message.pendingId);
@@ -3272,7 +3279,7 @@ export const ProvenEntry: MessageFns<ProvenEntry> = {
               break;
             }
 
-            message.amountSats = reader.int64() as bigint;
+            message.amount = reader.int64() as bigint;
             continue;
           }
           case 8: {
@@ -3363,11 +3370,7 @@ export const ProvenEntry: MessageFns<ProvenEntry> = {
         : isSet(object.credit_account)
         ? globalThis.String(object.credit_account)
         : "",
-      amountSats: isSet(object.amountSats)
-        ? BigInt(object.amountSats)
-        : isSet(object.amount_sats)
-        ? BigInt(object.amount_sats)
-        : 0n,
+      amount: isSet(object.amount) ? BigInt(object.amount) : 0n,
       pendingId: isSet(object.pendingId)
         ? globalThis.String(object.pendingId)
         : isSet(object.pending_id)
@@ -3410,8 +3413,8 @@ export const ProvenEntry: MessageFns<ProvenEntry> = {
     if (message.creditAccount !== "") {
       obj.creditAccount = message.creditAccount;
     }
-    if (message.amountSats !== 0n) {
-      obj.amountSats = message.amountSats.toString();
+    if (message.amount !== 0n) {
+      obj.amount = message.amount.toString();
     }
     if (message.pendingId !== "") {
       obj.pendingId = message.pendingId;
@@ -3448,9 +3451,7 @@ export const ProvenEntry: MessageFns<ProvenEntry> = {
     message.kind = object.kind ?? "";
     message.debitAccount = object.debitAccount ?? "";
     message.creditAccount = object.creditAccount ?? "";
-    message.amountSats = (object.amountSats !== undefined && object.amountSats !== null)
-      ? BigInt(object.amountSats)
-      : 0n;
+    message.amount = (object.amount !== undefined && object.amount !== null) ? BigInt(object.amount) : 0n;
     message.pendingId = object.pendingId ?? "";
     message.corrects = object.corrects ?? "";
     message.purpose = object.purpose ?? "";
@@ -4240,7 +4241,7 @@ export const LedgerCut: MessageFns<LedgerCut> = {
 };
 
 function createBaseAccountBalance(): AccountBalance {
-  return { account: "", debits: 0n, credits: 0n };
+  return { account: "", debits: 0n, credits: 0n, unit: "" };
 }
 
 export const AccountBalance: MessageFns<AccountBalance> = {
@@ -4259,6 +4260,9 @@ export const AccountBalance: MessageFns<AccountBalance> = {
         throw new globalThis.Error("value provided for field message.credits of type int64 too large");
       }
       writer.uint32(24).int64(message.credits);
+    }
+    if (message.unit !== "") {
+      writer.uint32(34).string(message.unit);
     }
     return writer;
   },
@@ -4300,6 +4304,14 @@ export const AccountBalance: MessageFns<AccountBalance> = {
             message.credits = reader.int64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.unit = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4317,6 +4329,7 @@ export const AccountBalance: MessageFns<AccountBalance> = {
       account: isSet(object.account) ? globalThis.String(object.account) : "",
       debits: isSet(object.debits) ? BigInt(object.debits) : 0n,
       credits: isSet(object.credits) ? BigInt(object.credits) : 0n,
+      unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
     };
   },
 
@@ -4331,6 +4344,9 @@ export const AccountBalance: MessageFns<AccountBalance> = {
     if (message.credits !== 0n) {
       obj.credits = message.credits.toString();
     }
+    if (message.unit !== "") {
+      obj.unit = message.unit;
+    }
     return obj;
   },
 
@@ -4342,6 +4358,7 @@ export const AccountBalance: MessageFns<AccountBalance> = {
     message.account = object.account ?? "";
     message.debits = (object.debits !== undefined && object.debits !== null) ? BigInt(object.debits) : 0n;
     message.credits = (object.credits !== undefined && object.credits !== null) ? BigInt(object.credits) : 0n;
+    message.unit = object.unit ?? "";
     return message;
   },
 };
