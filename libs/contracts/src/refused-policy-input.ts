@@ -108,4 +108,64 @@ export const POLICY: readonly RefusedInput[] = [
     reason: 'FOREIGN_INSTITUTION',
     change: { institution_id: '$payer' },
   },
+  invalid('SetApprovalPolicy', 'a tier above a negative amount', 'tiers[0].above_sats', {
+    tiers: [{ above_sats: '-1', approvals: 1 }],
+  }),
+  invalid('SetApprovalPolicy', 'a tier without approvals', 'tiers[0].approvals', {
+    tiers: [{ above_sats: '1', approvals: 0 }],
+  }),
+  invalid('SetApprovalPolicy', 'a quorum of 6', 'tiers[0].approvals', {
+    tiers: [{ above_sats: '1', approvals: 6 }],
+  }),
+  invalid('SetApprovalPolicy', 'fewer approvals above more', 'tiers[1]', {
+    tiers: [
+      { above_sats: '1', approvals: 2 },
+      { above_sats: '2', approvals: 1 },
+    ],
+  }),
+  invalid('SetApprovalPolicy', 'six tiers', 'tiers', {
+    tiers: Array.from({ length: 6 }, (_, i) => ({ above_sats: `${i}`, approvals: 1 })),
+  }),
+  invalid('SetApprovalPolicy', 'no reason', 'reason', { reason: '' }),
+  {
+    rpc: 'SetApprovalPolicy',
+    input: 'an institution that asks for fewer approvals of its own',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'APPROVALS_LOWERED',
+    caller: 'stranger',
+    change: { tiers: [] },
+  },
+  {
+    rpc: 'GetApprovalPolicy',
+    input: 'another institution’s rules',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'FOREIGN_INSTITUTION',
+    change: { institution_id: '$payer' },
+  },
+  {
+    rpc: 'ReviewSettlement',
+    input: 'an approval by an institution that isn’t a party',
+    status: 'NOT_FOUND',
+    field: '',
+    reason: 'UNKNOWN_SETTLEMENT',
+    caller: 'stranger',
+  },
+  {
+    rpc: 'ReviewSettlement',
+    input: 'an approval by the payee',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'NOT_THE_PAYER',
+    caller: 'payee',
+  },
+  {
+    rpc: 'ReviewSettlement',
+    input: 'an approval of one’s own request',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'OWN_REQUEST',
+    caller: 'payer',
+  },
 ];

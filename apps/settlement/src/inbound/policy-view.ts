@@ -39,3 +39,13 @@ export async function showCounterparties(
     })),
   };
 }
+
+/** @throws RefusalException NOT_FOUND */
+export async function showApprovalPolicy(
+  gateway: Gateway,
+  institutionId: string,
+): Promise<settlementV1.ApprovalPolicy> {
+  await knownInstitution(gateway, institutionId);
+  const { state } = await gateway.reader.loadState(paymentRulesStream, institutionId);
+  return { institutionId, tiers: state.status === 'none' ? [] : state.tiers.map((tier) => ({ ...tier })) };
+}

@@ -5,6 +5,7 @@ import type {
   AddedSignatures,
   AddressRecord,
   ApiKey,
+  ApprovalPolicyRequest,
   Assessment,
   ChainFact,
   ConsolidationRequest,
@@ -53,6 +54,7 @@ export type SettlementCommand =
     }
   | { readonly type: 'restrict_counterparties'; readonly request: Restriction }
   | { readonly type: 'allow_counterparty' | 'remove_counterparty'; readonly request: CounterpartyRequest }
+  | { readonly type: 'set_approval_policy'; readonly request: ApprovalPolicyRequest }
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }

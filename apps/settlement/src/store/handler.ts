@@ -42,6 +42,7 @@ import {
   review,
   reviewDeposit,
   revokeApiKey,
+  setApprovalPolicy,
   setLimits,
   setCreditLine,
   type Settlement,
@@ -121,6 +122,8 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return replyOf(allowCounterparty(book, body.request), () => ({ type: 'done' }));
       case 'remove_counterparty':
         return replyOf(removeCounterparty(book, body.request), () => ({ type: 'done' }));
+      case 'set_approval_policy':
+        return replyOf(setApprovalPolicy(book, body.request), () => ({ type: 'done' }));
       case 'set_limits':
         return replyOf(setLimits(book, body.request), () => ({ type: 'done' }));
       case 'set_credit_line':

@@ -100,6 +100,22 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     expiresAt: terms.expiresAt === undefined ? undefined : toTimestamp(terms.expiresAt),
     reverses: terms.reverses,
     reversedBy: [...state.reversals],
+    ...approvalsOf(state),
+  };
+}
+
+function approvalsOf(
+  state: LivingSettlement,
+): Pick<settlementV1.Settlement, 'approvalsRequired' | 'approvals' | 'complianceAwaited'> {
+  const { approvals } = state;
+  return {
+    approvalsRequired: approvals?.required ?? 0,
+    approvals: (approvals?.given ?? []).map(({ by, at, reason }) => ({
+      approvedBy: by,
+      approvedAt: toTimestamp(at),
+      reason,
+    })),
+    complianceAwaited: state.status === 'under_review' && state.compliance === 'awaited',
   };
 }
 

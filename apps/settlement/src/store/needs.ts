@@ -19,6 +19,7 @@ type AdministrativeCommand =
   | 'freeze_institution'
   | 'unfreeze_institution'
   | 'set_limits'
+  | 'set_approval_policy'
   | 'restrict_counterparties'
   | 'allow_counterparty'
   | 'remove_counterparty'
@@ -171,6 +172,7 @@ export class Needs {
         this.institutions.add(body.request.counterpartyId);
         return this.#policy(body.request.institutionId);
       case 'set_limits':
+      case 'set_approval_policy':
       case 'restrict_counterparties':
       case 'remove_counterparty':
         return this.#policy(body.request.institutionId);

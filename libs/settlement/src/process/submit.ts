@@ -17,6 +17,7 @@ import { mergeSources } from '../coin.ts';
 import { destinationRefusal } from '../destination.ts';
 import type { FundingSource, LivingSettlement, Mode, Payee, Terms } from '../settlement.ts';
 import { living } from '../settlement.ts';
+import { approvalsFor } from './approvals.ts';
 import { counterpartyRefusal } from './counterparties.ts';
 import { payoutConfirmations } from './finality.ts';
 import { count, hopelessRefusal, limitRefusal } from './limits.ts';
@@ -120,11 +121,13 @@ function begin(book: Book, terms: Terms): void {
   const at = book.now;
   book.schedule(terms.settlementId, terms.expiresAt ?? ((at + book.policy.expiryMs) as Instant), 'expiry');
   const limitsVersion = count(book, terms);
+  const approvals = approvalsFor(book, terms);
   book.settlements.record(terms.settlementId, {
     type: 'screening_requested',
     at,
     sources: sourcesOf(book, terms),
     ...(limitsVersion !== undefined && { limitsVersion }),
+    ...(approvals && { approvals }),
   });
 }
 

@@ -4,6 +4,7 @@ import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
 import type { Destinations } from '../lineage.ts';
+import { type ApprovalPolicyRequest, setApprovalPolicy } from '../process/approvals.ts';
 import { bumpSettlement } from '../process/bump.ts';
 import { consolidate, type ConsolidationRequest } from '../process/consolidation.ts';
 import { type CreditLineRequest, expireCreditLine, setCreditLine } from '../process/credit-lines.ts';
@@ -21,13 +22,12 @@ import { offer, signed, signingRefused } from '../process/offer.ts';
 import { type AddedSignatures, addSignatures, preparePayout } from '../process/psbt.ts';
 import { coinsReleased, confirmRelease, proposeRelease, type ReleaseRequest } from '../process/release.ts';
 import { reserve } from '../process/reserve.ts';
+import { type Review, review } from '../process/review.ts';
 import { type Reversal, reverse } from '../process/reverse.ts';
 import {
   attributeDeposits,
   depositAssessed,
   type DepositReview,
-  type Review,
-  review,
   reviewDeposit,
   type Screener,
   settlementAssessed,
@@ -57,6 +57,7 @@ export type Command =
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
   | { readonly type: 'restrict_counterparties'; readonly request: Restriction }
   | { readonly type: 'allow_counterparty' | 'remove_counterparty'; readonly request: CounterpartyRequest }
+  | { readonly type: 'set_approval_policy'; readonly request: ApprovalPolicyRequest }
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }
@@ -148,6 +149,8 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(allowCounterparty(book, command.request));
     case 'remove_counterparty':
       return reasonOf(removeCounterparty(book, command.request));
+    case 'set_approval_policy':
+      return reasonOf(setApprovalPolicy(book, command.request));
     case 'set_limits':
       return reasonOf(setLimits(book, command.request));
     case 'set_credit_line':
@@ -177,6 +180,7 @@ type Asked =
   | 'restrict_counterparties'
   | 'allow_counterparty'
   | 'remove_counterparty'
+  | 'set_approval_policy'
   | 'set_limits'
   | 'set_credit_line'
   | 'freeze_institution';

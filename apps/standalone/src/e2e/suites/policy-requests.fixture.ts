@@ -15,7 +15,18 @@ export async function policyRequests(
   await operator.policy.setLimits(settlementV1.SetLimitsRequest.fromJSON({ ...anything, idempotency_key: 'anything' }));
   const restricting = { idempotencyKey: 'restrict', institutionId: stranger.id, restricted: true, reason };
   await stranger.api.policy.restrictCounterparties(restricting);
+  const tiers = [{ above_sats: '1000', approvals: 1 }];
+  const approving = { institution_id, tiers, reason };
+  const quorum = settlementV1.SetApprovalPolicyRequest.fromJSON({ ...approving, idempotency_key: 'quorum' });
+  await operator.policy.setApprovalPolicy(quorum);
   return {
+    SetApprovalPolicy: by('operator')(policy.setApprovalPolicy, settlementV1.SetApprovalPolicyRequest, {
+      idempotency_key,
+      ...approving,
+    }),
+    GetApprovalPolicy: by('stranger')(policy.getApprovalPolicy, settlementV1.GetApprovalPolicyRequest, {
+      institution_id,
+    }),
     SetLimits: by('operator')(policy.setLimits, settlementV1.SetLimitsRequest, { idempotency_key, ...anything }),
     GetLimits: by('payer')(policy.getLimits, settlementV1.GetLimitsRequest, { institution_id: payer.id }),
     RestrictCounterparties: by('stranger')(policy.restrictCounterparties, settlementV1.RestrictCounterpartiesRequest, {

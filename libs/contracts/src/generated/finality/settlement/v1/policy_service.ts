@@ -21,6 +21,32 @@ import {
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { SettlementMode, settlementModeFromJSON, settlementModeToJSON } from "./settlement.ts";
 
+export interface ApprovalTier {
+  /** What is for more than this needs the approvals of this tier, unless a higher tier asks for more. */
+  aboveSats: bigint;
+  /** 1 to 5. */
+  approvals: number;
+}
+
+export interface ApprovalPolicy {
+  institutionId: string;
+  /** Lowest first. */
+  tiers: ApprovalTier[];
+}
+
+export interface SetApprovalPolicyRequest {
+  idempotencyKey: string;
+  institutionId: string;
+  /** Up to 5, each above more than the one before and asking for more approvals. What has begun needs what it needed then. */
+  tiers: ApprovalTier[];
+  /** Why; 1 to 500 characters. */
+  reason: string;
+}
+
+export interface GetApprovalPolicyRequest {
+  institutionId: string;
+}
+
 export interface Counterparty {
   institutionId: string;
   /** From then on it may be paid. */
@@ -120,6 +146,385 @@ export interface SetLimitsRequest {
 export interface GetLimitsRequest {
   institutionId: string;
 }
+
+function createBaseApprovalTier(): ApprovalTier {
+  return { aboveSats: 0n, approvals: 0 };
+}
+
+export const ApprovalTier: MessageFns<ApprovalTier> = {
+  encode(message: ApprovalTier, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.aboveSats !== 0n) {
+      if (BigInt.asIntN(64, message.aboveSats) !== message.aboveSats) {
+        throw new globalThis.Error("value provided for field message.aboveSats of type int64 too large");
+      }
+      writer.uint32(8).int64(message.aboveSats);
+    }
+    if (message.approvals !== 0) {
+      writer.uint32(16).int32(message.approvals);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApprovalTier {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApprovalTier();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.aboveSats = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.approvals = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ApprovalTier {
+    return {
+      aboveSats: isSet(object.aboveSats)
+        ? BigInt(object.aboveSats)
+        : isSet(object.above_sats)
+        ? BigInt(object.above_sats)
+        : 0n,
+      approvals: isSet(object.approvals) ? globalThis.Number(object.approvals) : 0,
+    };
+  },
+
+  toJSON(message: ApprovalTier): unknown {
+    const obj: any = {};
+    if (message.aboveSats !== 0n) {
+      obj.aboveSats = message.aboveSats.toString();
+    }
+    if (message.approvals !== 0) {
+      obj.approvals = Math.round(message.approvals);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ApprovalTier>, I>>(base?: I): ApprovalTier {
+    return ApprovalTier.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ApprovalTier>, I>>(object: I): ApprovalTier {
+    const message = createBaseApprovalTier();
+    message.aboveSats = (object.aboveSats !== undefined && object.aboveSats !== null) ? BigInt(object.aboveSats) : 0n;
+    message.approvals = object.approvals ?? 0;
+    return message;
+  },
+};
+
+function createBaseApprovalPolicy(): ApprovalPolicy {
+  return { institutionId: "", tiers: [] };
+}
+
+export const ApprovalPolicy: MessageFns<ApprovalPolicy> = {
+  encode(message: ApprovalPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    for (const v of message.tiers) {
+      ApprovalTier.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApprovalPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApprovalPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tiers.push(ApprovalTier.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ApprovalPolicy {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      tiers: globalThis.Array.isArray(object?.tiers) ? object.tiers.map((e: any) => ApprovalTier.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: ApprovalPolicy): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.tiers?.length) {
+      obj.tiers = message.tiers.map((e) => ApprovalTier.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ApprovalPolicy>, I>>(base?: I): ApprovalPolicy {
+    return ApprovalPolicy.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ApprovalPolicy>, I>>(object: I): ApprovalPolicy {
+    const message = createBaseApprovalPolicy();
+    message.institutionId = object.institutionId ?? "";
+    message.tiers = object.tiers?.map((e) => ApprovalTier.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSetApprovalPolicyRequest(): SetApprovalPolicyRequest {
+  return { idempotencyKey: "", institutionId: "", tiers: [], reason: "" };
+}
+
+export const SetApprovalPolicyRequest: MessageFns<SetApprovalPolicyRequest> = {
+  encode(message: SetApprovalPolicyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    for (const v of message.tiers) {
+      ApprovalTier.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetApprovalPolicyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetApprovalPolicyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tiers.push(ApprovalTier.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SetApprovalPolicyRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      tiers: globalThis.Array.isArray(object?.tiers) ? object.tiers.map((e: any) => ApprovalTier.fromJSON(e)) : [],
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: SetApprovalPolicyRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.tiers?.length) {
+      obj.tiers = message.tiers.map((e) => ApprovalTier.toJSON(e));
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SetApprovalPolicyRequest>, I>>(base?: I): SetApprovalPolicyRequest {
+    return SetApprovalPolicyRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SetApprovalPolicyRequest>, I>>(object: I): SetApprovalPolicyRequest {
+    const message = createBaseSetApprovalPolicyRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.institutionId = object.institutionId ?? "";
+    message.tiers = object.tiers?.map((e) => ApprovalTier.fromPartial(e)) || [];
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseGetApprovalPolicyRequest(): GetApprovalPolicyRequest {
+  return { institutionId: "" };
+}
+
+export const GetApprovalPolicyRequest: MessageFns<GetApprovalPolicyRequest> = {
+  encode(message: GetApprovalPolicyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetApprovalPolicyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetApprovalPolicyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetApprovalPolicyRequest {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+    };
+  },
+
+  toJSON(message: GetApprovalPolicyRequest): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetApprovalPolicyRequest>, I>>(base?: I): GetApprovalPolicyRequest {
+    return GetApprovalPolicyRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetApprovalPolicyRequest>, I>>(object: I): GetApprovalPolicyRequest {
+    const message = createBaseGetApprovalPolicyRequest();
+    message.institutionId = object.institutionId ?? "";
+    return message;
+  },
+};
 
 function createBaseCounterparty(): Counterparty {
   return { institutionId: "", allowedFrom: undefined, addedBy: "" };
@@ -1521,6 +1926,30 @@ export const PolicyServiceService = {
     responseSerialize: (value: CounterpartyList): Buffer => Buffer.from(CounterpartyList.encode(value).finish()),
     responseDeserialize: (value: Buffer): CounterpartyList => CounterpartyList.decode(value),
   },
+  /**
+   * Above which amounts how many persons of an institution, with an API key each and never the one that asked, have to approve a settlement before it is
+   * paid (ReviewSettlement). Takes the place of all tiers there were. By the institution or an operator; only an operator asks for fewer approvals.
+   */
+  setApprovalPolicy: {
+    path: "/finality.settlement.v1.PolicyService/SetApprovalPolicy" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetApprovalPolicyRequest): Buffer =>
+      Buffer.from(SetApprovalPolicyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetApprovalPolicyRequest => SetApprovalPolicyRequest.decode(value),
+    responseSerialize: (value: ApprovalPolicy): Buffer => Buffer.from(ApprovalPolicy.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ApprovalPolicy => ApprovalPolicy.decode(value),
+  },
+  getApprovalPolicy: {
+    path: "/finality.settlement.v1.PolicyService/GetApprovalPolicy" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetApprovalPolicyRequest): Buffer =>
+      Buffer.from(GetApprovalPolicyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetApprovalPolicyRequest => GetApprovalPolicyRequest.decode(value),
+    responseSerialize: (value: ApprovalPolicy): Buffer => Buffer.from(ApprovalPolicy.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ApprovalPolicy => ApprovalPolicy.decode(value),
+  },
 } as const;
 
 export interface PolicyServiceServer extends UntypedServiceImplementation {
@@ -1541,6 +1970,12 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
   /** By the institution or an operator, at once. What has begun goes on; what is scheduled is judged again when it falls due. */
   removeCounterparty: handleUnaryCall<RemoveCounterpartyRequest, CounterpartyList>;
   listCounterparties: handleUnaryCall<ListCounterpartiesRequest, CounterpartyList>;
+  /**
+   * Above which amounts how many persons of an institution, with an API key each and never the one that asked, have to approve a settlement before it is
+   * paid (ReviewSettlement). Takes the place of all tiers there were. By the institution or an operator; only an operator asks for fewer approvals.
+   */
+  setApprovalPolicy: handleUnaryCall<SetApprovalPolicyRequest, ApprovalPolicy>;
+  getApprovalPolicy: handleUnaryCall<GetApprovalPolicyRequest, ApprovalPolicy>;
 }
 
 export interface PolicyServiceClient extends Client {
@@ -1644,6 +2079,40 @@ export interface PolicyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CounterpartyList) => void,
+  ): ClientUnaryCall;
+  /**
+   * Above which amounts how many persons of an institution, with an API key each and never the one that asked, have to approve a settlement before it is
+   * paid (ReviewSettlement). Takes the place of all tiers there were. By the institution or an operator; only an operator asks for fewer approvals.
+   */
+  setApprovalPolicy(
+    request: SetApprovalPolicyRequest,
+    callback: (error: ServiceError | null, response: ApprovalPolicy) => void,
+  ): ClientUnaryCall;
+  setApprovalPolicy(
+    request: SetApprovalPolicyRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ApprovalPolicy) => void,
+  ): ClientUnaryCall;
+  setApprovalPolicy(
+    request: SetApprovalPolicyRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ApprovalPolicy) => void,
+  ): ClientUnaryCall;
+  getApprovalPolicy(
+    request: GetApprovalPolicyRequest,
+    callback: (error: ServiceError | null, response: ApprovalPolicy) => void,
+  ): ClientUnaryCall;
+  getApprovalPolicy(
+    request: GetApprovalPolicyRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ApprovalPolicy) => void,
+  ): ClientUnaryCall;
+  getApprovalPolicy(
+    request: GetApprovalPolicyRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ApprovalPolicy) => void,
   ): ClientUnaryCall;
 }
 

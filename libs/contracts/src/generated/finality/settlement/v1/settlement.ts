@@ -299,6 +299,19 @@ export interface Settlement {
     | undefined;
   /** Settlements that pay this one back, or were to, oldest first. Whoever watches learns of them by themselves: they name what they reverse. */
   reversedBy: string[];
+  /** How many persons of the payer have to approve it, by its rules when it began; 0: none. */
+  approvalsRequired: number;
+  /** Of different persons, oldest first. */
+  approvals: Approval[];
+  /** Whether a compliance officer has to decide on it, too, and hasn't. */
+  complianceAwaited: boolean;
+}
+
+export interface Approval {
+  /** API key id. */
+  approvedBy: string;
+  approvedAt?: Timestamp | undefined;
+  reason: string;
 }
 
 export interface SettlementTransition {
@@ -335,6 +348,9 @@ function createBaseSettlement(): Settlement {
     expiresAt: undefined,
     reverses: undefined,
     reversedBy: [],
+    approvalsRequired: 0,
+    approvals: [],
+    complianceAwaited: false,
   };
 }
 
@@ -429,6 +445,15 @@ export const Settlement: MessageFns<Settlement> = {
     }
     for (const v of message.reversedBy) {
       writer.uint32(426).string(v!);
+    }
+    if (message.approvalsRequired !== 0) {
+      writer.uint32(480).int32(message.approvalsRequired);
+    }
+    for (const v of message.approvals) {
+      Approval.encode(v!, writer.uint32(490).fork()).join();
+    }
+    if (message.complianceAwaited !== false) {
+      writer.uint32(496).bool(message.complianceAwaited);
     }
     return writer;
   },
@@ -654,6 +679,30 @@ export const Settlement: MessageFns<Settlement> = {
             message.reversedBy.push(reader.string());
             continue;
           }
+          case 60: {
+            if (tag !== 480) {
+              break;
+            }
+
+            message.approvalsRequired = reader.int32();
+            continue;
+          }
+          case 61: {
+            if (tag !== 490) {
+              break;
+            }
+
+            message.approvals.push(Approval.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 62: {
+            if (tag !== 496) {
+              break;
+            }
+
+            message.complianceAwaited = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -772,6 +821,19 @@ export const Settlement: MessageFns<Settlement> = {
         : globalThis.Array.isArray(object?.reversed_by)
         ? object.reversed_by.map((e: any) => globalThis.String(e))
         : [],
+      approvalsRequired: isSet(object.approvalsRequired)
+        ? globalThis.Number(object.approvalsRequired)
+        : isSet(object.approvals_required)
+        ? globalThis.Number(object.approvals_required)
+        : 0,
+      approvals: globalThis.Array.isArray(object?.approvals)
+        ? object.approvals.map((e: any) => Approval.fromJSON(e))
+        : [],
+      complianceAwaited: isSet(object.complianceAwaited)
+        ? globalThis.Boolean(object.complianceAwaited)
+        : isSet(object.compliance_awaited)
+        ? globalThis.Boolean(object.compliance_awaited)
+        : false,
     };
   },
 
@@ -855,6 +917,15 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.reversedBy?.length) {
       obj.reversedBy = message.reversedBy;
     }
+    if (message.approvalsRequired !== 0) {
+      obj.approvalsRequired = Math.round(message.approvalsRequired);
+    }
+    if (message.approvals?.length) {
+      obj.approvals = message.approvals.map((e) => Approval.toJSON(e));
+    }
+    if (message.complianceAwaited !== false) {
+      obj.complianceAwaited = message.complianceAwaited;
+    }
     return obj;
   },
 
@@ -903,6 +974,120 @@ export const Settlement: MessageFns<Settlement> = {
       : undefined;
     message.reverses = object.reverses ?? undefined;
     message.reversedBy = object.reversedBy?.map((e) => e) || [];
+    message.approvalsRequired = object.approvalsRequired ?? 0;
+    message.approvals = object.approvals?.map((e) => Approval.fromPartial(e)) || [];
+    message.complianceAwaited = object.complianceAwaited ?? false;
+    return message;
+  },
+};
+
+function createBaseApproval(): Approval {
+  return { approvedBy: "", approvedAt: undefined, reason: "" };
+}
+
+export const Approval: MessageFns<Approval> = {
+  encode(message: Approval, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.approvedBy !== "") {
+      writer.uint32(10).string(message.approvedBy);
+    }
+    if (message.approvedAt !== undefined) {
+      Timestamp.encode(message.approvedAt, writer.uint32(18).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Approval {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApproval();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.approvedBy = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.approvedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Approval {
+    return {
+      approvedBy: isSet(object.approvedBy)
+        ? globalThis.String(object.approvedBy)
+        : isSet(object.approved_by)
+        ? globalThis.String(object.approved_by)
+        : "",
+      approvedAt: isSet(object.approvedAt)
+        ? fromJsonTimestamp(object.approvedAt)
+        : isSet(object.approved_at)
+        ? fromJsonTimestamp(object.approved_at)
+        : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: Approval): unknown {
+    const obj: any = {};
+    if (message.approvedBy !== "") {
+      obj.approvedBy = message.approvedBy;
+    }
+    if (message.approvedAt !== undefined) {
+      obj.approvedAt = fromTimestamp(message.approvedAt).toISOString();
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Approval>, I>>(base?: I): Approval {
+    return Approval.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Approval>, I>>(object: I): Approval {
+    const message = createBaseApproval();
+    message.approvedBy = object.approvedBy ?? "";
+    message.approvedAt = (object.approvedAt !== undefined && object.approvedAt !== null)
+      ? Timestamp.fromPartial(object.approvedAt)
+      : undefined;
+    message.reason = object.reason ?? "";
     return message;
   },
 };
