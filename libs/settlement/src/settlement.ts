@@ -22,8 +22,11 @@ export interface DestinationPayee {
   readonly address: string;
 }
 
+/** A wallet here; with the destination that it is to the signer where its keys are the payee's own and the signer pays it. */
+export type WalletPayee = Extract<Claim, { kind: 'wallet' }> & { readonly destinationId?: string };
+
 /** Who gets it, on the platform or outside. */
-export type Payee = Claim | DestinationPayee;
+export type Payee = Exclude<Claim, { kind: 'wallet' }> | WalletPayee | DestinationPayee;
 
 /** What was agreed; never changes. */
 export interface Terms {
@@ -38,6 +41,8 @@ export interface Terms {
   readonly callbackUrl?: string;
   /** Which of its wallets pays, where the payer has said so. */
   readonly payerWalletId?: string;
+  /** Of the payee's destinations, where the payer has named one. */
+  readonly destinationId?: string;
   /** API key that asked: it may not review. */
   readonly submittedBy: string;
   readonly payer: Claim;
@@ -150,7 +155,8 @@ export type SettlementEvent = { readonly at: Instant } &
     | { readonly type: 'payout_confirmed'; readonly block: BlockRef; readonly payout: Payout }
     /** `height`: of the last block below the one that is gone. */
     | { readonly type: 'payout_unconfirmed'; readonly reason: string; readonly height: number }
-    | { readonly type: 'settlement_settled' }
+    /** CENTRALIZED: with the window that it falls into, for good; missing without netting. */
+    | { readonly type: 'settlement_settled'; readonly windowId?: string }
     | { readonly type: 'settlement_reopened'; readonly reason: string; readonly height: number }
     /** `excluded`: it can't confirm any more. `overdue`: it may, so the amount stays in suspense. */
     | { readonly type: 'settlement_reversed'; readonly reason: string; readonly because: 'excluded' | 'overdue' }
@@ -182,7 +188,7 @@ export type LivingSettlement = Life &
       ))
     | { readonly status: 'executing'; readonly payout: Payout }
     | { readonly status: 'confirming'; readonly payout: Payout; readonly block: BlockRef }
-    | { readonly status: 'settled'; readonly payout?: Payout; readonly block?: BlockRef }
+    | { readonly status: 'settled'; readonly payout?: Payout; readonly block?: BlockRef; readonly windowId?: string }
     /** Either in a block again, or unconfirmed since the block at that height. */
     | ({ readonly status: 'reopened'; readonly payout: Payout } & (
         { readonly block: BlockRef } | { readonly unconfirmedSince: number }
@@ -309,7 +315,7 @@ function evolveLiving(
     case 'payout_unconfirmed':
       return unconfirmed(state, event);
     case 'settlement_settled':
-      return settled(state, at);
+      return settled(state, event);
     case 'settlement_reopened':
       assert(state.status === 'settled' && state.payout !== undefined, 'only a payout on the chain can be reopened');
       return {
@@ -457,9 +463,10 @@ function reversed(
   return { ...move(state, 'reversed', at, reason), status: 'reversed', payout: state.payout, because };
 }
 
-function settled(state: LivingSettlement, at: Instant): LivingSettlement {
+function settled(state: LivingSettlement, { at, windowId }: { at: Instant; windowId?: string }): LivingSettlement {
   const life = { ...move(state, 'settled', at), settledTimes: state.settledTimes + 1 };
-  if (state.status !== 'confirming' && state.status !== 'reopened') return { ...life, status: 'settled' };
+  if (state.status !== 'confirming' && state.status !== 'reopened')
+    return { ...life, status: 'settled', ...(windowId === undefined ? {} : { windowId }) };
   assert('block' in state, 'only what is in a block settles');
   const { payout } = state;
   return { ...life, status: 'settled', payout: { ...payout, heldSats: payout.feeSats }, block: state.block };

@@ -132,7 +132,7 @@ const DESTINATION_STATUSES: Readonly<Record<number, DestinationRecord['status']>
 export function destinationChanged({ payload }: IncomingMessage): Command {
   const { destination } = addressV1.DestinationChanged.decode(payload);
   assert(destination !== undefined, 'expected a destination, got none');
-  const { destinationId, institutionId, script, address, usableAt } = destination;
+  const { destinationId, institutionId, script, address, walletId, usableAt } = destination;
   const status = DESTINATION_STATUSES[destination.status];
   assert(status !== undefined, `expected a status of a destination, got ${destination.status}`);
   return command({
@@ -140,8 +140,10 @@ export function destinationChanged({ payload }: IncomingMessage): Command {
     destination: {
       destinationId,
       institutionId,
-      script: unwrap(parseScriptHex(script)),
-      address,
+      place:
+        walletId === undefined
+          ? { kind: 'script', script: unwrap(parseScriptHex(script)), address }
+          : { kind: 'wallet', walletId },
       status,
       usableAt: usableAt === undefined ? (0 as Instant) : fromTimestamp(usableAt),
     },

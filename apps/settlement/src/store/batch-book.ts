@@ -12,6 +12,7 @@ import {
   isOpen,
   isWaitingPayout,
   type Maturity,
+  PositionBook,
   type TimerKind,
   type Records,
   returnUse,
@@ -30,10 +31,13 @@ import {
   limitsStream,
   lineageStream,
   paymentRulesStream,
+  NETTING_ID,
+  nettingStream,
   RECOVERY_ID,
   recoveryStream,
   sealsStream,
   settlementStream,
+  windowStream,
 } from './streams.ts';
 
 /** What was read for a batch besides stream states. */
@@ -43,6 +47,8 @@ export interface Loaded {
   readonly wallets: readonly WalletRecord[];
   readonly addresses: readonly AddressRecord[];
   readonly destinations: readonly DestinationRecord[];
+  /** By wallet. */
+  readonly listings: ReadonlyMap<string, DestinationRecord>;
   /** txid → lineage. */
   readonly versions: ReadonlyMap<string, string>;
   /** Deposits by the transaction they are outputs of. */
@@ -52,6 +58,8 @@ export interface Loaded {
   readonly open: readonly string[];
   /** Payouts that waited for coins of a wallet whose transactions may be replaced, first come first. */
   readonly waitingPayouts: readonly string[];
+  /** Positions of the windows that the batch may close. */
+  readonly positions: PositionBook;
   /** How many payouts are queued for coins, by institution, of those whose coins may be consolidated. */
   readonly waiting: ReadonlyMap<string, number>;
 }
@@ -74,6 +82,9 @@ export class BatchBook implements Book {
   readonly deposits: Book['deposits'];
   readonly institutions: Book['institutions'];
   readonly apiKeys: Book['apiKeys'];
+  readonly windows: Book['windows'];
+  readonly netting: Book['netting'];
+  readonly positions: PositionBook;
   readonly limits: Book['limits'];
   readonly paymentRules: Book['paymentRules'];
   readonly tip: Book['tip'];
@@ -149,18 +160,12 @@ export class BatchBook implements Book {
         return state;
       },
     };
-    this.seals = {
-      get: () => batch.state(sealsStream, LEDGER_ID),
-      record: (...events) => batch.append(sealsStream, LEDGER_ID, ...events),
-    };
-    this.tip = {
-      get: () => batch.state(chainTipStream, CHAIN_TIP_ID),
-      record: (...events) => batch.append(chainTipStream, CHAIN_TIP_ID, ...events),
-    };
-    this.recovery = {
-      get: () => batch.state(recoveryStream, RECOVERY_ID),
-      record: (...events) => batch.append(recoveryStream, RECOVERY_ID, ...events),
-    };
+    this.windows = recordsOf(batch, windowStream);
+    this.netting = only(batch, nettingStream, NETTING_ID);
+    this.positions = loaded.positions;
+    this.seals = only(batch, sealsStream, LEDGER_ID);
+    this.tip = only(batch, chainTipStream, CHAIN_TIP_ID);
+    this.recovery = only(batch, recoveryStream, RECOVERY_ID);
   }
 
   wallet(walletId: string): WalletRecord | undefined {
@@ -194,6 +199,15 @@ export class BatchBook implements Book {
 
   putDestination(destination: DestinationRecord): void {
     this.changedDestinations.set(destination.destinationId, destination);
+  }
+
+  listingOf(walletId: string): DestinationRecord | undefined {
+    const loaded = this.#loaded.listings.get(walletId);
+    const changed = [...this.changedDestinations.values()];
+    const known = loaded === undefined || this.changedDestinations.has(loaded.destinationId) ? [] : [loaded];
+    return [...known, ...changed]
+      .filter(({ place, status }) => place.kind === 'wallet' && place.walletId === walletId && status === 'listed')
+      .sort((a, b) => b.usableAt - a.usableAt)[0];
   }
 
   /** What the ledger's part of the batch is saved from. */
@@ -297,6 +311,16 @@ function recordsOf<State, Event extends { readonly type: string }>(
 ): Records<State, Event> {
   return { get: (id) => batch.state(type, id), record: (id, ...events) => batch.append(type, id, ...events) };
 }
+
+/** Of an aggregate of which there is one. */
+const only = <State, Event extends { readonly type: string }>(
+  batch: Batch,
+  type: StreamType<State, Event>,
+  id: string,
+): { get(): State; record(...events: readonly Event[]): State } => ({
+  get: () => batch.state(type, id),
+  record: (...events) => batch.append(type, id, ...events),
+});
 
 const keyOf = (maturity: Maturity): string => `${maturity.kind} ${maturity.id} ${maturity.dueHeight}`;
 

@@ -6,6 +6,7 @@ import {
   type ActionKind,
   fund,
   hurry,
+  NETTING_WEIGHTS,
   PAYING,
   PAYOUT_WEIGHTS,
   RELEASE_WEIGHTS,
@@ -37,12 +38,13 @@ const SHORT = {
 
 const ACTIONS = 90;
 
-/** Of all sorts, or of payouts that need each other's change, or of versions that pay this and that, or of coins that are released. */
+/** Of all sorts, or of netting, or of payouts that need each other's change, or of versions that pay this and that, or of coins that are released. */
 function history(seed: number): World {
   const random = seededRandom(seed);
   const number = (): number => Math.floor(random() * 0x1_0000);
   const isLean = seed % 4 === 0 || seed % 4 === 2;
-  const kinds = weighed([PAYOUT_WEIGHTS, ACTION_WEIGHTS, VERSION_WEIGHTS, RELEASE_WEIGHTS][seed % 4]!);
+  const weights = [PAYOUT_WEIGHTS, ACTION_WEIGHTS, VERSION_WEIGHTS, RELEASE_WEIGHTS][seed % 4]!;
+  const kinds = weighed(seed % 8 === 0 ? NETTING_WEIGHTS : weights);
   const world = new World(seed % 2 === 0 ? PAYING : SHORT, seed % 4 < 2 ? [] : ['pool', 'w-c']);
   if (seed % 5 !== 0) fund(world, isLean);
   for (let i = 0; i < ACTIONS; i++)

@@ -29,6 +29,7 @@ import {
   type OfferedLineage,
   lineageTransferIds,
   ORIGINS_MAX,
+  PositionBook,
   type SettlementPolicy,
   settlementsOf,
   settlementTransferIds,
@@ -37,6 +38,7 @@ import {
 import { loadCoins } from '../projections/coins.ts';
 import { loadMaturities } from '../projections/maturities.ts';
 import { loadAddresses, loadDestinations, loadWallets } from '../projections/registry.ts';
+import { loadPositions } from '../projections/windows.ts';
 import { BatchBook, type DepositPlace, type Loaded } from './batch-book.ts';
 import type { SettlementCommand } from './commands.ts';
 import { Needs } from './needs.ts';
@@ -85,7 +87,7 @@ export async function loadBook(
   const destinations = await loadDestinations(session, needs.destinations);
   const states = new States(session, batch, needs);
   await states.load();
-  const wallets = await loadWallets(session, needs.wallets, needs.walletsOf);
+  const { wallets, listings } = await loadWallets(session, needs.wallets, needs.walletsOf);
   const coins = await states.loadCoins(wallets.map((wallet) => wallet.walletId));
   const { accounts, transfers } = ledgerNeeds(batch, needs, states.loadedCoins, [
     // The chain may know of a wallet before its issuer's notice arrives here: nothing is promised between topics.
@@ -99,12 +101,14 @@ export async function loadBook(
     wallets,
     addresses,
     destinations,
+    listings,
     versions: new Map([...versions, ...states.origins]),
     depositOutpoints,
     maturities,
     open: states.openLineages,
     waitingPayouts: states.waitingPayouts,
     waiting: await loadWaiting(session, needs),
+    positions: new PositionBook(needs.windows.closing, await loadPositions(session, needs.windows.closing)),
   };
   return new BatchBook(batch, policy, loaded);
 }
@@ -197,6 +201,7 @@ class States {
     }
     if (needs.dueHeight >= 0) await this.#loadHeirs();
     await this.#loadStreams();
+    needs.windows.follow(this.#batch);
     await this.#loadOrigins();
     this.#followSettlements();
     if (needs.reserving.size > 0 || needs.allPlanned) await this.#loadOpenLineages();
@@ -377,6 +382,7 @@ class States {
       ...[...needs.payers].flatMap((id) => PAYER_STREAMS.map(({ aggregate }) => `${aggregate.name}/${id}`)),
       ...[...needs.lineages].map((id) => `${lineageStream.aggregate.name}/${id}`),
       ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
+      ...needs.windows.streams(needs.reserving.size > 0),
       ...[...needs.apiKeys].map((id) => `${apiKeyStream.aggregate.name}/${id}`),
       ...(needs.recovery ? [`${recoveryStream.aggregate.name}/${RECOVERY_ID}`] : []),
       ...(needs.seals ? [`${sealsStream.aggregate.name}/${LEDGER_ID}`] : []),

@@ -90,7 +90,7 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
       reason: why,
     })),
     callbackUrl: terms.callbackUrl,
-    destinationId: terms.payee.kind === 'destination' ? terms.payee.destinationId : undefined,
+    destinationId: terms.payee.kind === 'clearing' ? undefined : terms.payee.destinationId,
     destinationAddress: terms.payee.kind === 'destination' ? terms.payee.address : undefined,
     waitsFor: state.status === 'queued' ? state.waitsFor : undefined,
     feePayer: FEE_PAYERS[terms.fees.bearer],
@@ -101,6 +101,7 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     reverses: terms.reverses,
     reversedBy: [...state.reversals],
     ...approvalsOf(state),
+    windowId: state.status === 'settled' ? state.windowId : undefined,
   };
 }
 

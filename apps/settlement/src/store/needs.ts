@@ -9,6 +9,7 @@ import type {
   Terms,
 } from '@finality/settlement';
 import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.ts';
+import { WindowNeeds } from './window-needs.ts';
 
 /** What takes two persons. */
 type OperatorsCommand =
@@ -62,6 +63,7 @@ export class Needs {
   readonly clearing = new Set<string>();
   /** Wallets whose small coins may become one, and their institutions. */
   readonly consolidating = { wallets: new Set<string>(), institutions: new Set<string>() };
+  readonly windows = new WindowNeeds();
   /** Blocks up to this height are connected: what is due then is needed. */
   dueHeight = -1;
   /** A block is agreed on: what is due at the tip is needed. */
@@ -97,6 +99,12 @@ export class Needs {
         this.settlements.add(body.reversal.reverses);
         this.reversing.add(body.reversal.reverses);
         return this.#submission(body.reversal);
+      case 'open_window':
+      case 'close_window':
+      case 'agree_netting':
+      case 'end_netting':
+        for (const id of this.windows.command(body)) this.institutions.add(id);
+        return;
       case 'review':
         this.reserving.add(body.review.settlementId);
         return void this.settlements.add(body.review.settlementId);

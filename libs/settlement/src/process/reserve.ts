@@ -16,6 +16,7 @@ import {
   waitsForCoins,
 } from '../settlement.ts';
 import { chooseCoins, type CoinChoice, knownWallet } from './choose-coins.ts';
+import { enterWindow } from './windows.ts';
 
 /** Approved, or queued and tried again: takes the liquidity, or waits for it. Anything else is left as it is. */
 export function reserve(book: Book, settlementId: string): void {
@@ -31,7 +32,9 @@ function clear(book: Book, state: LivingSettlement): void {
   const posted = book.ledger.post(novation(state.terms));
   if (!posted.ok) return wait(book, state, 'INSUFFICIENT_LIQUIDITY', shortage(posted.error));
   const at = book.now;
-  book.settlements.record(settlementId, { type: 'liquidity_reserved', at }, { type: 'settlement_settled', at });
+  const windowId = enterWindow(book, state.terms);
+  const settled = { type: 'settlement_settled', at, ...(windowId === undefined ? {} : { windowId }) } as const;
+  book.settlements.record(settlementId, { type: 'liquidity_reserved', at }, settled);
   book.cancelTimer(settlementId);
 }
 
@@ -212,16 +215,18 @@ export function leave(book: Book, settlementId: string, lineageId: string, reaso
 /** The wallet's owner has spent what was to be paid from, and nothing was offered yet: its settlements wait for other coins. */
 export function requeue(book: Book, { lineageId, payouts }: LineagePlan, reason: string): void {
   abandon(book, lineageId, reason);
-  for (const { settlementId } of payouts) {
-    const state = living(book.settlements.get(settlementId));
-    mustPost(book.ledger, release(state));
-    book.settlements.record(settlementId, {
-      type: 'liquidity_awaited',
-      at: book.now,
-      reason,
-      waitsFor: 'INSUFFICIENT_FUNDS',
-    });
-  }
+  for (const { settlementId } of payouts) backToQueue(book, settlementId, reason);
+}
+
+/** Reserved, and never offered: it waits for other coins. */
+export function backToQueue(book: Book, settlementId: string, reason: string): void {
+  mustPost(book.ledger, release(living(book.settlements.get(settlementId))));
+  book.settlements.record(settlementId, {
+    type: 'liquidity_awaited',
+    at: book.now,
+    reason,
+    waitsFor: 'INSUFFICIENT_FUNDS',
+  });
 }
 
 /** Nothing of it was ever offered: its coins are free again. */

@@ -283,8 +283,11 @@ export interface Settlement {
   waitsFor?:
     | string
     | undefined;
-  /** Where the payee is paid outside the platform: its destination, as it was when the settlement was submitted. */
-  destinationId?: string | undefined;
+  /** Where the payee is paid at a destination of its own, an address or a wallet, as it was when the settlement was submitted. */
+  destinationId?:
+    | string
+    | undefined;
+  /** Of an address outside the platform. */
   destinationAddress?:
     | string
     | undefined;
@@ -299,6 +302,10 @@ export interface Settlement {
     | undefined;
   /** Settlements that pay this one back, or were to, oldest first. Whoever watches learns of them by themselves: they name what they reverse. */
   reversedBy: string[];
+  /** CENTRALIZED: the window that it falls into, for good, from the moment it is settled; missing where nothing is netted. */
+  windowId?:
+    | string
+    | undefined;
   /** How many persons of the payer have to approve it, by its rules when it began; 0: none. */
   approvalsRequired: number;
   /** Of different persons, oldest first. */
@@ -348,6 +355,7 @@ function createBaseSettlement(): Settlement {
     expiresAt: undefined,
     reverses: undefined,
     reversedBy: [],
+    windowId: undefined,
     approvalsRequired: 0,
     approvals: [],
     complianceAwaited: false,
@@ -446,14 +454,17 @@ export const Settlement: MessageFns<Settlement> = {
     for (const v of message.reversedBy) {
       writer.uint32(426).string(v!);
     }
+    if (message.windowId !== undefined) {
+      writer.uint32(482).string(message.windowId);
+    }
     if (message.approvalsRequired !== 0) {
-      writer.uint32(480).int32(message.approvalsRequired);
+      writer.uint32(488).int32(message.approvalsRequired);
     }
     for (const v of message.approvals) {
-      Approval.encode(v!, writer.uint32(490).fork()).join();
+      Approval.encode(v!, writer.uint32(498).fork()).join();
     }
     if (message.complianceAwaited !== false) {
-      writer.uint32(496).bool(message.complianceAwaited);
+      writer.uint32(504).bool(message.complianceAwaited);
     }
     return writer;
   },
@@ -680,23 +691,31 @@ export const Settlement: MessageFns<Settlement> = {
             continue;
           }
           case 60: {
-            if (tag !== 480) {
+            if (tag !== 482) {
+              break;
+            }
+
+            message.windowId = reader.string();
+            continue;
+          }
+          case 61: {
+            if (tag !== 488) {
               break;
             }
 
             message.approvalsRequired = reader.int32();
             continue;
           }
-          case 61: {
-            if (tag !== 490) {
+          case 62: {
+            if (tag !== 498) {
               break;
             }
 
             message.approvals.push(Approval.decode(reader, reader.uint32()));
             continue;
           }
-          case 62: {
-            if (tag !== 496) {
+          case 63: {
+            if (tag !== 504) {
               break;
             }
 
@@ -821,6 +840,11 @@ export const Settlement: MessageFns<Settlement> = {
         : globalThis.Array.isArray(object?.reversed_by)
         ? object.reversed_by.map((e: any) => globalThis.String(e))
         : [],
+      windowId: isSet(object.windowId)
+        ? globalThis.String(object.windowId)
+        : isSet(object.window_id)
+        ? globalThis.String(object.window_id)
+        : undefined,
       approvalsRequired: isSet(object.approvalsRequired)
         ? globalThis.Number(object.approvalsRequired)
         : isSet(object.approvals_required)
@@ -917,6 +941,9 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.reversedBy?.length) {
       obj.reversedBy = message.reversedBy;
     }
+    if (message.windowId !== undefined) {
+      obj.windowId = message.windowId;
+    }
     if (message.approvalsRequired !== 0) {
       obj.approvalsRequired = Math.round(message.approvalsRequired);
     }
@@ -974,6 +1001,7 @@ export const Settlement: MessageFns<Settlement> = {
       : undefined;
     message.reverses = object.reverses ?? undefined;
     message.reversedBy = object.reversedBy?.map((e) => e) || [];
+    message.windowId = object.windowId ?? undefined;
     message.approvalsRequired = object.approvalsRequired ?? 0;
     message.approvals = object.approvals?.map((e) => Approval.fromPartial(e)) || [];
     message.complianceAwaited = object.complianceAwaited ?? false;
