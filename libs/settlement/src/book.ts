@@ -8,6 +8,7 @@ import type { Deposit, DepositEvent } from './deposit.ts';
 import type { ApiKey, ApiKeyEvent, Institution, InstitutionEvent } from './institution.ts';
 import type { LimitsEvent, LimitsState } from './limits.ts';
 import type { Lineage, LineageEvent } from './lineage.ts';
+import type { PaymentRulesEvent, PaymentRulesState } from './payment-rules.ts';
 import type { SettlementPolicy } from './policy.ts';
 import type { PositionBook } from './positions.ts';
 import type { LiquidityQueues } from './queue.ts';
@@ -53,6 +54,8 @@ export interface Book {
   readonly positions: PositionBook;
   /** By institution. */
   readonly limits: Records<LimitsState, LimitsEvent>;
+  /** By institution. */
+  readonly paymentRules: Records<PaymentRulesState, PaymentRulesEvent>;
   readonly recovery: { get(): Recovery; record(...events: readonly RecoveryEvent[]): Recovery };
   readonly tip: { get(): ChainTip; record(...events: readonly ChainTipEvent[]): ChainTip };
   wallet(walletId: string): WalletRecord | undefined;

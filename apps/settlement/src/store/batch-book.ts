@@ -32,6 +32,7 @@ import {
   LEDGER_ID,
   limitsStream,
   lineageStream,
+  paymentRulesStream,
   NETTING_ID,
   nettingStream,
   RECOVERY_ID,
@@ -90,6 +91,7 @@ export class BatchBook implements Book {
   readonly netting: Book['netting'];
   readonly positions: PositionBook;
   readonly limits: Book['limits'];
+  readonly paymentRules: Book['paymentRules'];
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
   readonly newWallets = new Map<string, WalletRecord>();
@@ -119,6 +121,7 @@ export class BatchBook implements Book {
     this.#waiting = new Map(loaded.waiting);
     this.queues = new LiquidityQueues(loaded.lines);
     this.limits = recordsOf(batch, limitsStream);
+    this.paymentRules = recordsOf(batch, paymentRulesStream);
     const settlements = recordsOf(batch, settlementStream);
     this.settlements = {
       get: settlements.get,

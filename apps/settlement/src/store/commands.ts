@@ -5,9 +5,11 @@ import type {
   AddedSignatures,
   AddressRecord,
   ApiKey,
+  ApprovalPolicyRequest,
   Assessment,
   ChainFact,
   ConsolidationRequest,
+  CounterpartyRequest,
   CreditLineRequest,
   DepositReview,
   DestinationRecord,
@@ -23,6 +25,7 @@ import type {
   ReleaseRequest,
   ResolutionConfirmation,
   ResolutionRequest,
+  Restriction,
   Reversal,
   Review,
   Screener,
@@ -58,6 +61,9 @@ export type SettlementCommand =
       readonly institutionId: string;
       readonly reason: string;
     }
+  | { readonly type: 'restrict_counterparties'; readonly request: Restriction }
+  | { readonly type: 'allow_counterparty' | 'remove_counterparty'; readonly request: CounterpartyRequest }
+  | { readonly type: 'set_approval_policy'; readonly request: ApprovalPolicyRequest }
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }

@@ -5,6 +5,7 @@ import { saveLedger, saveSegment } from '@finality/ledger-store';
 import {
   addSignatures,
   adoptSettlement,
+  allowCounterparty,
   applyChainFact,
   attributeDeposits,
   beginRecovery,
@@ -35,11 +36,14 @@ import {
   reconciled,
   type RecoveryEvent,
   reprioritize,
+  removeCounterparty,
   reserve,
+  restrictCounterparties,
   reverse,
   review,
   reviewDeposit,
   revokeApiKey,
+  setApprovalPolicy,
   setLimits,
   setCreditLine,
   type Settlement,
@@ -124,6 +128,14 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return institutionReply(freezeInstitution(book, body.institutionId, body.reason));
       case 'unfreeze_institution':
         return institutionReply(unfreezeInstitution(book, body.institutionId, body.reason));
+      case 'restrict_counterparties':
+        return replyOf(restrictCounterparties(book, body.request), () => ({ type: 'done' }));
+      case 'allow_counterparty':
+        return replyOf(allowCounterparty(book, body.request), () => ({ type: 'done' }));
+      case 'remove_counterparty':
+        return replyOf(removeCounterparty(book, body.request), () => ({ type: 'done' }));
+      case 'set_approval_policy':
+        return replyOf(setApprovalPolicy(book, body.request), () => ({ type: 'done' }));
       case 'set_limits':
         return replyOf(setLimits(book, body.request), () => ({ type: 'done' }));
       case 'set_credit_line':

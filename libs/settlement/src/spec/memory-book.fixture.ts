@@ -11,6 +11,7 @@ import { limitsAggregate, type LimitsEvent, type LimitsState } from '../limits.t
 import { lineageAggregate } from '../lineage.ts';
 import { returnUse } from '../process/limits.ts';
 import { isOpen, isWaitingPayout } from '../process/reserve.ts';
+import { paymentRulesAggregate } from '../payment-rules.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { PositionBook } from '../positions.ts';
 import { LiquidityQueues } from '../queue.ts';
@@ -30,6 +31,7 @@ export const POLICY: SettlementPolicy = {
   batch: { waitMs: 0, payoutsMax: 3, valueMaxSats: sats(60_000n) },
   // Most histories are about something else.
   bump: { afterBlocks: 1_000, incrementalFeeRate: feeRate(1_000n) },
+  counterpartyCoolingMs: 60_000,
   expiryMs: 3_600_000,
 };
 
@@ -63,6 +65,7 @@ export class MemoryBook implements Book {
   readonly log: Logged[] = [];
   readonly queues = new LiquidityQueues();
   readonly limits = new MemoryRecords(limitsAggregate, this.log);
+  readonly paymentRules = new MemoryRecords(paymentRulesAggregate, this.log);
   readonly settlements = new SettlementRecords(this.log, this.limits, this.queues);
   readonly lineages = new MemoryRecords(lineageAggregate, this.log);
   readonly institutions = new MemoryRecords(institutionAggregate, this.log);

@@ -2994,7 +2994,11 @@ export const SettlementServiceService = {
       Buffer.from(EstimateFeesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): EstimateFeesResponse => EstimateFeesResponse.decode(value),
   },
-  /** A compliance officer's decision on a settlement under review; never the submitter's. */
+  /**
+   * A decision on a settlement under review, never by the API key that submitted it: a compliance officer's, where compliance_awaited; or by a person of
+   * the payer's, one of the approvals that its rules ask for (SetApprovalPolicy). When all is there, it is approved; one rejection, by either, ends it. A
+   * person approves once: ALREADY_EXISTS ALREADY_APPROVED. Idempotency keys are each person's own.
+   */
   reviewSettlement: {
     path: "/finality.settlement.v1.SettlementService/ReviewSettlement" as const,
     requestStream: false as const,
@@ -3077,7 +3081,11 @@ export interface SettlementServiceServer extends UntypedServiceImplementation {
   submitSignedPsbt: handleUnaryCall<SubmitSignedPsbtRequest, SettlementPsbt>;
   /** What payouts would pay to the network now, and how long they would take. */
   estimateFees: handleUnaryCall<EstimateFeesRequest, EstimateFeesResponse>;
-  /** A compliance officer's decision on a settlement under review; never the submitter's. */
+  /**
+   * A decision on a settlement under review, never by the API key that submitted it: a compliance officer's, where compliance_awaited; or by a person of
+   * the payer's, one of the approvals that its rules ask for (SetApprovalPolicy). When all is there, it is approved; one rejection, by either, ends it. A
+   * person approves once: ALREADY_EXISTS ALREADY_APPROVED. Idempotency keys are each person's own.
+   */
   reviewSettlement: handleUnaryCall<ReviewSettlementRequest, Settlement>;
   /** Every change after the cursor, then live. Ends with UNAVAILABLE and a cursor in the trailer `finality-cursor` at shutdown. */
   watchSettlements: handleServerStreamingCall<WatchSettlementsRequest, SettlementEvent>;
@@ -3256,7 +3264,11 @@ export interface SettlementServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: EstimateFeesResponse) => void,
   ): ClientUnaryCall;
-  /** A compliance officer's decision on a settlement under review; never the submitter's. */
+  /**
+   * A decision on a settlement under review, never by the API key that submitted it: a compliance officer's, where compliance_awaited; or by a person of
+   * the payer's, one of the approvals that its rules ask for (SetApprovalPolicy). When all is there, it is approved; one rejection, by either, ends it. A
+   * person approves once: ALREADY_EXISTS ALREADY_APPROVED. Idempotency keys are each person's own.
+   */
   reviewSettlement(
     request: ReviewSettlementRequest,
     callback: (error: ServiceError | null, response: Settlement) => void,
