@@ -56,6 +56,7 @@ import {
 } from '@finality/settlement';
 import { saveCoins } from '../projections/coins.ts';
 import { saveMaturities } from '../projections/maturities.ts';
+import { savePreviousTransactions } from '../projections/previous-transactions.ts';
 import { saveAddresses, saveDestinations, saveWallets } from '../projections/registry.ts';
 import { saveDeposits, saveInstitutions, saveLineages, saveSettlements, saveVersions } from '../projections/streams.ts';
 import { saveSuspense } from '../projections/suspense.ts';
@@ -170,6 +171,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
     await savePositions(session, book.positions.added());
     await saveVersions(session, book.newVersions);
     await saveCoins(session, book.coins.changed());
+    await savePreviousTransactions(session, book.newTransactions);
     await saveWallets(session, [...book.newWallets.values()]);
     await saveAddresses(session, [...book.newAddresses.values()]);
     await saveDestinations(session, [...book.changedDestinations.values()]);
