@@ -145,7 +145,8 @@ export type SettlementEvent = { readonly at: Instant } &
     | { readonly type: 'payout_confirmed'; readonly block: BlockRef; readonly payout: Payout }
     /** `height`: of the last block below the one that is gone. */
     | { readonly type: 'payout_unconfirmed'; readonly reason: string; readonly height: number }
-    | { readonly type: 'settlement_settled' }
+    /** With the gridlock that it was part of: it was settled at once with others that waited, too, and were what paid for it. */
+    | { readonly type: 'settlement_settled'; readonly gridlockId?: string }
     | { readonly type: 'settlement_reopened'; readonly reason: string; readonly height: number }
     /** `excluded`: it can't confirm any more. `overdue`: it may, so the amount stays in suspense. */
     | { readonly type: 'settlement_reversed'; readonly reason: string; readonly because: 'excluded' | 'overdue' }
@@ -173,7 +174,12 @@ export type LivingSettlement = Life &
       ))
     | { readonly status: 'executing'; readonly payout: Payout }
     | { readonly status: 'confirming'; readonly payout: Payout; readonly block: BlockRef }
-    | { readonly status: 'settled'; readonly payout?: Payout; readonly block?: BlockRef }
+    | {
+        readonly status: 'settled';
+        readonly payout?: Payout;
+        readonly block?: BlockRef;
+        readonly gridlockId?: string;
+      }
     /** Either in a block again, or unconfirmed since the block at that height. */
     | ({ readonly status: 'reopened'; readonly payout: Payout } & (
         { readonly block: BlockRef } | { readonly unconfirmedSince: number }
@@ -298,7 +304,7 @@ function evolveLiving(
     case 'payout_unconfirmed':
       return unconfirmed(state, event);
     case 'settlement_settled':
-      return settled(state, at);
+      return settled(state, event);
     case 'settlement_reopened':
       assert(state.status === 'settled' && state.payout !== undefined, 'only a payout on the chain can be reopened');
       return {
@@ -456,9 +462,13 @@ function reversed(
   return { ...move(state, 'reversed', at, reason), status: 'reversed', payout: state.payout, because };
 }
 
-function settled(state: LivingSettlement, at: Instant): LivingSettlement {
+function settled(
+  state: LivingSettlement,
+  { at, gridlockId }: { readonly at: Instant; readonly gridlockId?: string },
+): LivingSettlement {
   const life = { ...move(state, 'settled', at), settledTimes: state.settledTimes + 1 };
-  if (state.status !== 'confirming' && state.status !== 'reopened') return { ...life, status: 'settled' };
+  if (state.status !== 'confirming' && state.status !== 'reopened')
+    return { ...life, status: 'settled', ...(gridlockId !== undefined && { gridlockId }) };
   assert('block' in state, 'only what is in a block settles');
   const { payout } = state;
   return { ...life, status: 'settled', payout: { ...payout, heldSats: payout.feeSats }, block: state.block };

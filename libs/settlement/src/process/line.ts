@@ -29,10 +29,16 @@ export function releaseLine(book: Book, institutionId: string): void {
 function novate(book: Book, { terms }: LivingSettlement): string | undefined {
   const posted = book.ledger.post(novation(terms));
   if (!posted.ok) return shortage(posted.error);
-  const at = book.now;
-  book.settlements.record(terms.settlementId, { type: 'liquidity_reserved', at }, { type: 'settlement_settled', at });
-  book.cancelTimer(terms.settlementId);
+  settleNow(book, terms.settlementId);
   return undefined;
+}
+
+/** Its transfers have been made. @param gridlockId where it was settled together with others, which paid for it */
+export function settleNow(book: Book, settlementId: string, gridlockId?: string): void {
+  const at = book.now;
+  const settled = { type: 'settlement_settled', at, ...(gridlockId !== undefined && { gridlockId }) } as const;
+  book.settlements.record(settlementId, { type: 'liquidity_reserved', at }, settled);
+  book.cancelTimer(settlementId);
 }
 
 export function shortage(error: LedgerError): string {

@@ -246,7 +246,8 @@ export function feePayerToJSON(object: FeePayer): string {
 /**
  * Which of a payer's CENTRALIZED settlements goes first when its clearing balance and credit line don't do for all (they are QUEUED, each payer's in a line of
  * its own). All that are URGENT go before all that are HIGH, and these before NORMAL ones; within a priority, whatever came into the line first. None overtakes one of its
- * own priority or a higher one, though it may need less: when the first can't be paid, those behind it wait with it.
+ * own priority or a higher one, though it may need less: when the first can't be paid, those behind it wait with it,
+ * until there is enough for it, or the first so many of several payers' lines pay for each other and are settled all at once.
  * A priority that is too common is worth nothing: payers do well to keep URGENT for what can't wait.
  */
 export enum SettlementPriority {
@@ -354,7 +355,11 @@ export interface Settlement {
   /** As submitted, or changed since by ReprioritizeSettlement. */
   priority: SettlementPriority;
   /** CENTRALIZED, while it is QUEUED: its place in the payer's line, from 1. In the answer of GetSettlement only. */
-  queuePlace?: number | undefined;
+  queuePlace?:
+    | number
+    | undefined;
+  /** CENTRALIZED, SETTLED from the queue at once with others that waited, too, and were part of what paid for it: the same for all of them. */
+  gridlockId?: string | undefined;
 }
 
 export interface SettlementTransition {
@@ -393,6 +398,7 @@ function createBaseSettlement(): Settlement {
     reversedBy: [],
     priority: 0,
     queuePlace: undefined,
+    gridlockId: undefined,
   };
 }
 
@@ -493,6 +499,9 @@ export const Settlement: MessageFns<Settlement> = {
     }
     if (message.queuePlace !== undefined) {
       writer.uint32(568).int32(message.queuePlace);
+    }
+    if (message.gridlockId !== undefined) {
+      writer.uint32(578).string(message.gridlockId);
     }
     return writer;
   },
@@ -734,6 +743,14 @@ export const Settlement: MessageFns<Settlement> = {
             message.queuePlace = reader.int32();
             continue;
           }
+          case 72: {
+            if (tag !== 578) {
+              break;
+            }
+
+            message.gridlockId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -858,6 +875,11 @@ export const Settlement: MessageFns<Settlement> = {
         : isSet(object.queue_place)
         ? globalThis.Number(object.queue_place)
         : undefined,
+      gridlockId: isSet(object.gridlockId)
+        ? globalThis.String(object.gridlockId)
+        : isSet(object.gridlock_id)
+        ? globalThis.String(object.gridlock_id)
+        : undefined,
     };
   },
 
@@ -947,6 +969,9 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.queuePlace !== undefined) {
       obj.queuePlace = Math.round(message.queuePlace);
     }
+    if (message.gridlockId !== undefined) {
+      obj.gridlockId = message.gridlockId;
+    }
     return obj;
   },
 
@@ -997,6 +1022,7 @@ export const Settlement: MessageFns<Settlement> = {
     message.reversedBy = object.reversedBy?.map((e) => e) || [];
     message.priority = object.priority ?? 0;
     message.queuePlace = object.queuePlace ?? undefined;
+    message.gridlockId = object.gridlockId ?? undefined;
     return message;
   },
 };
