@@ -26,6 +26,7 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
   grpc: {
     'finality.settlement.v1.SettlementService': settlementV1.SettlementServiceService,
     'finality.settlement.v1.OperationsService': settlementV1.OperationsServiceService,
+    'finality.settlement.v1.WindowService': settlementV1.WindowServiceService,
     'finality.settlement.v1.PolicyService': settlementV1.PolicyServiceService,
     'finality.institution.v1.InstitutionService': institutionV1.InstitutionServiceService,
     'finality.liquidity.v1.LiquidityService': liquidityV1.LiquidityServiceService,

@@ -23,8 +23,11 @@ export interface DestinationPayee {
   readonly address: string;
 }
 
+/** A wallet here; with the destination that it is to the signer where its keys are the payee's own and the signer pays it. */
+export type WalletPayee = Extract<Claim, { kind: 'wallet' }> & { readonly destinationId?: string };
+
 /** Who gets it, on the platform or outside. */
-export type Payee = Claim | DestinationPayee;
+export type Payee = Exclude<Claim, { kind: 'wallet' }> | WalletPayee | DestinationPayee;
 
 /** What was agreed; never changes. */
 export interface Terms {
@@ -39,6 +42,8 @@ export interface Terms {
   readonly callbackUrl?: string;
   /** Which of its wallets pays, where the payer has said so. */
   readonly payerWalletId?: string;
+  /** Of the payee's destinations, where the payer has named one. */
+  readonly destinationId?: string;
   /** API key that asked: it may not review. */
   readonly submittedBy: string;
   readonly payer: Claim;
@@ -98,8 +103,16 @@ export interface Payout {
   readonly life: number;
 }
 
-/** What a queued settlement waits for: liquidity of the payer, or coins of its wallet and why those there are don't do. */
-export type WaitReason = 'INSUFFICIENT_LIQUIDITY' | CoinSelectionFault['reason'];
+/** What a queued settlement waits for: liquidity of the payer, its wallet's being caught up with, or coins of it and why those there are don't do. */
+export type WaitReason = 'INSUFFICIENT_LIQUIDITY' | 'WALLET_SCANNING' | CoinSelectionFault['reason'];
+
+/** What a CENTRALIZED settlement was part of. */
+export interface Cleared {
+  /** The window that it falls into, for good; missing without netting. */
+  readonly windowId?: string;
+  /** It was settled at once with others that waited, too, and were what paid for it. */
+  readonly gridlockId?: string;
+}
 
 export type SettlementEvent = { readonly at: Instant } &
   /** With what makes it final; CENTRALIZED is at once. */
@@ -145,8 +158,8 @@ export type SettlementEvent = { readonly at: Instant } &
     | { readonly type: 'payout_confirmed'; readonly block: BlockRef; readonly payout: Payout }
     /** `height`: of the last block below the one that is gone. */
     | { readonly type: 'payout_unconfirmed'; readonly reason: string; readonly height: number }
-    /** With the gridlock that it was part of: it was settled at once with others that waited, too, and were what paid for it. */
-    | { readonly type: 'settlement_settled'; readonly gridlockId?: string }
+    /** CENTRALIZED: how it was cleared. */
+    | ({ readonly type: 'settlement_settled' } & Cleared)
     | { readonly type: 'settlement_reopened'; readonly reason: string; readonly height: number }
     /** `excluded`: it can't confirm any more. `overdue`: it may, so the amount stays in suspense. */
     | { readonly type: 'settlement_reversed'; readonly reason: string; readonly because: 'excluded' | 'overdue' }
@@ -174,12 +187,7 @@ export type LivingSettlement = Life &
       ))
     | { readonly status: 'executing'; readonly payout: Payout }
     | { readonly status: 'confirming'; readonly payout: Payout; readonly block: BlockRef }
-    | {
-        readonly status: 'settled';
-        readonly payout?: Payout;
-        readonly block?: BlockRef;
-        readonly gridlockId?: string;
-      }
+    | ({ readonly status: 'settled'; readonly payout?: Payout; readonly block?: BlockRef } & Cleared)
     /** Either in a block again, or unconfirmed since the block at that height. */
     | ({ readonly status: 'reopened'; readonly payout: Payout } & (
         { readonly block: BlockRef } | { readonly unconfirmedSince: number }
@@ -222,9 +230,11 @@ export function lineageIdOf(state: LivingSettlement): string | undefined {
   return 'lineageId' in state ? state.lineageId : undefined;
 }
 
+const NOT_FOR_COINS: readonly WaitReason[] = ['TRANSACTION_TOO_HEAVY', 'WALLET_SCANNING'];
+
 /** Queued, for something that consolidating the payer's coins would make scarcer. */
 export const waitsForCoins = (state: Settlement): state is Extract<LivingSettlement, { status: 'queued' }> =>
-  state.status === 'queued' && state.terms.payer.kind === 'wallet' && state.waitsFor !== 'TRANSACTION_TOO_HEAVY';
+  state.status === 'queued' && state.terms.payer.kind === 'wallet' && !NOT_FOR_COINS.includes(state.waitsFor);
 
 /** Every transaction that could pay it is dead, and its money was given back: for good, whatever a reorg past all finality brings. */
 export const isGivenUp = (state: LivingSettlement): boolean =>
@@ -462,13 +472,12 @@ function reversed(
   return { ...move(state, 'reversed', at, reason), status: 'reversed', payout: state.payout, because };
 }
 
-function settled(
-  state: LivingSettlement,
-  { at, gridlockId }: { readonly at: Instant; readonly gridlockId?: string },
-): LivingSettlement {
+function settled(state: LivingSettlement, { at, windowId, gridlockId }: Cleared & { at: Instant }): LivingSettlement {
   const life = { ...move(state, 'settled', at), settledTimes: state.settledTimes + 1 };
-  if (state.status !== 'confirming' && state.status !== 'reopened')
-    return { ...life, status: 'settled', ...(gridlockId !== undefined && { gridlockId }) };
+  if (state.status !== 'confirming' && state.status !== 'reopened') {
+    const window = windowId === undefined ? {} : { windowId };
+    return { ...life, status: 'settled', ...window, ...(gridlockId !== undefined && { gridlockId }) };
+  }
   assert('block' in state, 'only what is in a block settles');
   const { payout } = state;
   return { ...life, status: 'settled', payout: { ...payout, heldSats: payout.feeSats }, block: state.block };

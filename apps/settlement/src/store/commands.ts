@@ -32,9 +32,11 @@ import type {
   Terms,
   WalletRecord,
 } from '@finality/settlement';
+import type { WindowCommand } from './window-commands.ts';
 
 /** Everything that the settlement service decides, whoever asks. */
 export type SettlementCommand =
+  | WindowCommand
   | { readonly type: 'submit'; readonly submission: Submission }
   | { readonly type: 'reverse'; readonly reversal: Reversal }
   | { readonly type: 'cancel'; readonly settlementId: string; readonly reason: string; readonly caller: Principal }

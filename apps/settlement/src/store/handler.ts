@@ -56,9 +56,11 @@ import { saveMaturities } from '../projections/maturities.ts';
 import { saveAddresses, saveDestinations, saveWallets } from '../projections/registry.ts';
 import { saveDeposits, saveInstitutions, saveLineages, saveSettlements, saveVersions } from '../projections/streams.ts';
 import { saveSuspense } from '../projections/suspense.ts';
+import { savePositions, saveWindows } from '../projections/windows.ts';
 import type { BatchBook } from './batch-book.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand, SettlementReply } from './commands.ts';
 import { loadBook } from './load.ts';
+import { decideWindow } from './window-commands.ts';
 
 const DONE: Handled<SettlementReply> = { kind: 'accepted', reply: { type: 'done' } };
 
@@ -112,6 +114,11 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return settlementReply(review(book, body.review));
       case 'review_deposit':
         return replyOf(reviewDeposit(book, body.review), (deposit) => ({ type: 'deposit', deposit }));
+      case 'open_window':
+      case 'close_window':
+      case 'agree_netting':
+      case 'end_netting':
+        return replyOf(decideWindow(book, body), () => ({ type: 'done' }));
       case 'create_institution':
         return institutionReply(createInstitution(book, body.institution));
       case 'freeze_institution':
@@ -145,9 +152,11 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       await saveLineages(session, events, batch);
       await saveDeposits(session, events, batch);
       await saveSuspense(session, events, batch);
+      await saveWindows(session, events, batch);
     }
     await beginEpoch(session, events);
     for (const head of book.newSegments) await saveSegment(session, head);
+    await savePositions(session, book.positions.added());
     await saveVersions(session, book.newVersions);
     await saveCoins(session, book.coins.changed());
     await saveWallets(session, [...book.newWallets.values()]);

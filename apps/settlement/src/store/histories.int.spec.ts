@@ -6,6 +6,7 @@ import {
   type ActionKind,
   fund,
   hurry,
+  NETTING_WEIGHTS,
   PAYING,
   PAYOUT_WEIGHTS,
   QUEUE_WEIGHTS,
@@ -13,6 +14,7 @@ import {
   POLICY,
   settleDown,
   VERSION_WEIGHTS,
+  walletCalled,
   World,
 } from '@finality/settlement/spec';
 import { living } from '@finality/settlement';
@@ -39,13 +41,17 @@ const SHORT = {
 const ACTIONS = 90;
 
 const WEIGHTS: readonly Readonly<Record<ActionKind, number>>[] = [
+  NETTING_WEIGHTS,
+  ACTION_WEIGHTS,
+  VERSION_WEIGHTS,
+  RELEASE_WEIGHTS,
   PAYOUT_WEIGHTS,
   ACTION_WEIGHTS,
   VERSION_WEIGHTS,
   RELEASE_WEIGHTS,
 ];
 
-/** Of all sorts, or of payouts that need each other's change, or of versions that pay this and that, or of coins that are released. */
+/** Of all sorts, or of netting, or of payouts that need each other's change, or of versions that pay this and that, or of coins that are released. */
 function history(seed: number, weights = WEIGHTS[seed % WEIGHTS.length]!): World {
   const random = seededRandom(seed);
   const number = (): number => Math.floor(random() * 0x1_0000);
@@ -111,6 +117,24 @@ describe('any history, in batches of any size', () => {
     expect(settlement.status === 'screening' && settlement.sources).toHaveLength(1);
     await replay(world, [...each(world.told.slice(0, before)), world.told.slice(before)]);
   });
+
+  it.each(['in large batches', 'one by one'])(
+    'a wallet that is scanned pays once it is caught up with, %s',
+    async (how) => {
+      const world = new World(POLICY);
+      fund(world);
+      const scanning = (is: boolean): unknown =>
+        world.tell({ type: 'wallet_changed', wallet: { ...walletCalled('w-a'), scanning: is } });
+      scanning(true);
+      const id = world.submit('bilateral', 'a', 'b', 4_000n);
+      hurry(world);
+      expect(world.book.settlements.get(id)).toMatchObject({ status: 'queued', waitsFor: 'WALLET_SCANNING' });
+      scanning(false);
+      hurry(world);
+      expect(world.book.settlements.get(id).status).toBe('executing');
+      await replay(world, how === 'in large batches' ? batches(world, () => 0.999) : each(world.told));
+    },
+  );
 
   it.each(['in one batch', 'one by one'])('payouts die with what they were to be paid from, %s', async (how) => {
     const world = new World(POLICY);

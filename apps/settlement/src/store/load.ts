@@ -30,6 +30,7 @@ import {
   type OfferedLineage,
   lineageTransferIds,
   ORIGINS_MAX,
+  PositionBook,
   type SettlementPolicy,
   settlementsOf,
   settlementTransferIds,
@@ -38,6 +39,7 @@ import {
 import { loadCoins } from '../projections/coins.ts';
 import { loadMaturities } from '../projections/maturities.ts';
 import { loadAddresses, loadDestinations, loadWallets } from '../projections/registry.ts';
+import { loadPositions } from '../projections/windows.ts';
 import { BatchBook, type DepositPlace, type Loaded } from './batch-book.ts';
 import type { SettlementCommand } from './commands.ts';
 import { Needs } from './needs.ts';
@@ -86,7 +88,7 @@ export async function loadBook(
   const destinations = await loadDestinations(session, needs.destinations);
   const states = new States(session, batch, needs);
   await states.load();
-  const wallets = await loadWallets(session, needs.wallets, needs.walletsOf);
+  const { wallets, listings } = await loadWallets(session, needs.wallets, needs.walletsOf);
   const coins = await states.loadCoins(wallets.map((wallet) => wallet.walletId));
   const { accounts, transfers } = ledgerNeeds(batch, needs, states.loadedCoins, [
     // The chain may know of a wallet before its issuer's notice arrives here: nothing is promised between topics.
@@ -100,6 +102,7 @@ export async function loadBook(
     wallets,
     addresses,
     destinations,
+    listings,
     versions: new Map([...versions, ...states.origins]),
     depositOutpoints,
     maturities,
@@ -107,6 +110,7 @@ export async function loadBook(
     lines: states.lines,
     waitingPayouts: states.waitingPayouts,
     waiting: await loadWaiting(session, needs),
+    positions: new PositionBook(needs.windows.closing, await loadPositions(session, needs.windows.closing)),
   };
   return new BatchBook(batch, policy, loaded);
 }
@@ -198,6 +202,7 @@ class States {
     }
     if (needs.dueHeight >= 0) await this.#loadHeirs();
     await this.#loadStreams();
+    needs.windows.follow(this.#batch);
     await this.#loadOrigins();
     this.#followSettlements();
     if (needs.reserving.size > 0 || needs.allPlanned) await this.#loadOpen();
@@ -397,6 +402,7 @@ class States {
       ...[...needs.limits].map((id) => `${limitsStream.aggregate.name}/${id}`),
       ...[...needs.lineages].map((id) => `${lineageStream.aggregate.name}/${id}`),
       ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
+      ...needs.windows.streams(needs.reserving.size > 0),
       ...[...needs.apiKeys].map((id) => `${apiKeyStream.aggregate.name}/${id}`),
       ...(needs.recovery ? [`${recoveryStream.aggregate.name}/${RECOVERY_ID}`] : []),
       ...(needs.seals ? [`${sealsStream.aggregate.name}/${LEDGER_ID}`] : []),

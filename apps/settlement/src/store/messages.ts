@@ -99,7 +99,7 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
       reason: why,
     })),
     callbackUrl: terms.callbackUrl,
-    destinationId: terms.payee.kind === 'destination' ? terms.payee.destinationId : undefined,
+    destinationId: terms.payee.kind === 'clearing' ? undefined : terms.payee.destinationId,
     destinationAddress: terms.payee.kind === 'destination' ? terms.payee.address : undefined,
     waitsFor: state.status === 'queued' ? state.waitsFor : undefined,
     feePayer: FEE_PAYERS[terms.fees.bearer],
@@ -111,8 +111,13 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     priority: PRIORITIES[priorityOf(state)],
     reverses: terms.reverses,
     reversedBy: [...state.reversals],
+    windowId: state.status === 'settled' ? state.windowId : undefined,
   };
 }
+
+/** Where the money leaves the platform to, if it does. */
+export const paidOutside = ({ payee }: Terms): settlementV1.PaidOutside | undefined =>
+  payee.kind === 'destination' ? { script: payee.script, address: payee.address } : undefined;
 
 /** Why it is where it is; while it may still be paid or not, who wanted it back has the word. */
 function reasonFor({ status, cancelling, transitions }: LivingSettlement): string {

@@ -11,6 +11,7 @@ import type {
 } from '@finality/settlement';
 import { LINE_RELEASED_MAX } from './open.sql.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.ts';
+import { WindowNeeds } from './window-needs.ts';
 
 /** What takes two persons. */
 type OperatorsCommand =
@@ -64,6 +65,7 @@ export class Needs {
   readonly clearing = new Set<string>();
   /** Wallets whose small coins may become one, and their institutions. */
   readonly consolidating = { wallets: new Set<string>(), institutions: new Set<string>() };
+  readonly windows = new WindowNeeds();
   /** Blocks up to this height are connected: what is due then is needed. */
   dueHeight = -1;
   /** A block is agreed on: what is due at the tip is needed. */
@@ -99,6 +101,12 @@ export class Needs {
         this.settlements.add(body.reversal.reverses);
         this.reversing.add(body.reversal.reverses);
         return this.#submission(body.reversal);
+      case 'open_window':
+      case 'close_window':
+      case 'agree_netting':
+      case 'end_netting':
+        for (const id of this.windows.command(body)) this.institutions.add(id);
+        return;
       case 'review':
         this.reserving.add(body.review.settlementId);
         return void this.settlements.add(body.review.settlementId);
@@ -107,12 +115,9 @@ export class Needs {
         this.outpoints.add(body.review.outpoint);
         return void this.deposits.add(body.review.outpoint);
       case 'fall_due':
-        this.beginning.add(body.settlementId);
-        this.reserving.add(body.settlementId);
-        return void this.settlements.add(body.settlementId);
       case 'retry_reservation':
+        (body.type === 'fall_due' ? this.beginning : this.retrying).add(body.settlementId);
         this.reserving.add(body.settlementId);
-        this.retrying.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
       case 'resolve_gridlock':
         return this.#gridlock(body.request);

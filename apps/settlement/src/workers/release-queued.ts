@@ -17,7 +17,7 @@ const FIRST_IN_LINE = `
 
 /**
  * Settlements that wait for liquidity are tried again, in the order of their line for each claim that pays, whenever something has
- * happened in the log. A try that changes nothing leaves no trace, so this comes to rest.
+ * happened in the log, or a wallet has been caught up with. A try that changes nothing leaves no trace, so this comes to rest.
  */
 export class ReleaseQueued implements Worker {
   readonly name = 'settlement release queued';
@@ -26,7 +26,7 @@ export class ReleaseQueued implements Worker {
   readonly #store: SettlementStore;
   readonly #reader: SettlementReader;
   readonly #gate: RecoveryGate;
-  #triedAt = -1n;
+  #triedAt = '';
 
   constructor(env: SettlementEnv, store: SettlementStore, reader: SettlementReader, gate: RecoveryGate) {
     this.#env = env;
@@ -38,9 +38,10 @@ export class ReleaseQueued implements Worker {
   async step(): Promise<'progress' | 'idle'> {
     if (!this.#gate.isOpen) return 'idle';
     const { position } = await this.#reader.head();
-    if (position === this.#triedAt) return 'idle';
+    const moment = `${position} ${await this.#walletsScanning()}`;
+    if (moment === this.#triedAt) return 'idle';
     const { rows } = await this.#env.pool.query<{ settlement_id: string }>(FIRST_IN_LINE);
-    this.#triedAt = position;
+    this.#triedAt = moment;
     if (rows.length === 0) return 'idle';
     const settlementIds = rows.map((row) => row.settlement_id);
     const causes = await causesOfWork(this.#env, settlementIds);
@@ -52,5 +53,13 @@ export class ReleaseQueued implements Worker {
     );
     for (const outcome of outcomes) if (outcome.kind === 'failed') throw outcome.error;
     return 'progress';
+  }
+
+  /** That leaves no event here. */
+  async #walletsScanning(): Promise<string> {
+    const { rows } = await this.#env.pool.query<{ ids: string }>(
+      `SELECT coalesce(string_agg(wallet_id, ' ' ORDER BY wallet_id), '') AS ids FROM wallets WHERE scanning`,
+    );
+    return rows[0]!.ids;
   }
 }

@@ -22,7 +22,7 @@ export function offset(book: Book, { gridlockId, settlementIds }: OffsetRequest)
   const inOrder = firstOfLines(book, queued);
   if (inOrder === undefined) return;
   if (!book.ledger.postNet(inOrder.flatMap(({ terms }) => novation(terms))).ok) return;
-  for (const { terms } of inOrder) settleNow(book, terms.settlementId, gridlockId);
+  for (const { terms } of inOrder) settleNow(book, terms, gridlockId);
 }
 
 /** The same settlements, as they stand in their payers' lines; undefined when they aren't the first of them. */

@@ -29,6 +29,8 @@ export function reserve(book: Book, settlementId: string): void {
 function plan(book: Book, state: LivingSettlement): void {
   const { terms } = state;
   assert(terms.payer.kind === 'wallet' && terms.payee.kind !== 'clearing', 'on-chain settlements are paid by wallets');
+  const wallet = knownWallet(book, terms.payer.walletId);
+  if (wallet.scanning) return wait(book, state, 'WALLET_SCANNING', `wallet ${wallet.walletId} is being scanned`);
   const payout = unquoted(book, terms, terms.payee);
   const { feeReservedSats } = payout;
   const transfer = reservation(terms, feeReservedSats, state.reservedTimes + 1);
@@ -44,7 +46,7 @@ function plan(book: Book, state: LivingSettlement): void {
       lineageId: settlementId,
       walletId: terms.payer.walletId,
       institutionId: from,
-      custodial: knownWallet(book, terms.payer.walletId).custodial,
+      custodial: wallet.custodial,
       anchor: choice.value.coins[0]!.outpoint,
       version: 1,
       ...chosen(choice.value),
@@ -197,16 +199,18 @@ export function leave(book: Book, settlementId: string, lineageId: string, reaso
 /** The wallet's owner has spent what was to be paid from, and nothing was offered yet: its settlements wait for other coins. */
 export function requeue(book: Book, { lineageId, payouts }: LineagePlan, reason: string): void {
   abandon(book, lineageId, reason);
-  for (const { settlementId } of payouts) {
-    const state = living(book.settlements.get(settlementId));
-    mustPost(book.ledger, release(state));
-    book.settlements.record(settlementId, {
-      type: 'liquidity_awaited',
-      at: book.now,
-      reason,
-      waitsFor: 'INSUFFICIENT_FUNDS',
-    });
-  }
+  for (const { settlementId } of payouts) backToQueue(book, settlementId, reason);
+}
+
+/** Reserved, and never offered: it waits for other coins. */
+export function backToQueue(book: Book, settlementId: string, reason: string): void {
+  mustPost(book.ledger, release(living(book.settlements.get(settlementId))));
+  book.settlements.record(settlementId, {
+    type: 'liquidity_awaited',
+    at: book.now,
+    reason,
+    waitsFor: 'INSUFFICIENT_FUNDS',
+  });
 }
 
 /** Nothing of it was ever offered: its coins are free again. */

@@ -53,6 +53,7 @@ export const ACTION_WEIGHTS = {
   offset: 2,
   credit_line: 2,
   freeze: 0.05,
+  net: 3,
   limit: 0.1,
 } as const;
 export type ActionKind = keyof typeof ACTION_WEIGHTS;
@@ -111,6 +112,21 @@ export const VERSION_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   undo: 1,
   confirm: 2,
   agree: 4,
+};
+
+/** For histories that are about who owes what in which window. */
+export const NETTING_WEIGHTS: Readonly<Record<ActionKind, number>> = {
+  ...zero(),
+  submit: 20,
+  reverse: 4,
+  approve_all: 14,
+  verdict: 4,
+  retry: 3,
+  fall_due: 2,
+  mine: 3,
+  pay_in: 4,
+  deposit_verdict: 4,
+  net: 14,
 };
 
 /** For histories in which institutions owe each other on clearing what they haven't got. */

@@ -14,6 +14,7 @@ import {
 import { lineageIdOf, living } from '../settlement.ts';
 import type { Recommendation } from '../settlement.ts';
 import type { Action } from './action-weights.fixture.ts';
+import { net } from './netting-actions.fixture.ts';
 import { limit } from './limits.fixture.ts';
 import { creditLine, offset, owe, reprioritize } from './queue-actions.fixture.ts';
 import { release, resolve } from './operator-actions.fixture.ts';
@@ -151,6 +152,8 @@ function business(world: World, { kind, a, b, c }: Action): void {
       return release(world, a, b, hurry);
     case 'resolve':
       return resolve(world, a, b);
+    case 'net':
+      return net(world, a, b);
     case 'hurry':
       return hurry(world);
     case 'owe':

@@ -35,6 +35,14 @@ import {
   type ResolutionRequest,
 } from '../process/suspense.ts';
 import { applyChainFact } from '../process/transactions.ts';
+import {
+  agreeNetting,
+  closeWindow,
+  endNetting,
+  type NettingRequest,
+  openWindow,
+  type WindowClosing,
+} from '../process/windows.ts';
 import { cancel, destinationRefused, expire } from '../process/withdraw.ts';
 import type { Priority } from '../queue.ts';
 import type { Assessment } from '../settlement.ts';
@@ -75,6 +83,10 @@ export type Command =
       readonly reason: string;
       readonly caller: Principal;
     }
+  | { readonly type: 'open_window'; readonly windowId: string }
+  | { readonly type: 'close_window'; readonly closing: WindowClosing }
+  | { readonly type: 'agree_netting'; readonly request: NettingRequest; readonly windowId: string }
+  | { readonly type: 'end_netting'; readonly request: NettingRequest }
   | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
   | { readonly type: 'wallet_changed'; readonly wallet: WalletRecord }
   | { readonly type: 'address_issued'; readonly address: AddressRecord }
@@ -141,6 +153,14 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(review(book, command.review));
     case 'review_deposit':
       return reasonOf(reviewDeposit(book, command.review));
+    case 'open_window':
+      return reasonOf(openWindow(book, command.windowId));
+    case 'close_window':
+      return reasonOf(closeWindow(book, command.closing));
+    case 'agree_netting':
+      return reasonOf(agreeNetting(book, command.request, command.windowId));
+    case 'end_netting':
+      return reasonOf(endNetting(book, command.request));
     case 'create_institution':
       return reasonOf(createInstitution(book, command.institution));
     case 'reprioritize':
@@ -170,6 +190,10 @@ type Asked =
   | 'confirm_resolution'
   | 'review'
   | 'review_deposit'
+  | 'open_window'
+  | 'close_window'
+  | 'agree_netting'
+  | 'end_netting'
   | 'create_institution'
   | 'set_limits'
   | 'set_credit_line'

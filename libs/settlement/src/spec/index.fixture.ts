@@ -4,4 +4,5 @@ export * from './commands.fixture.ts';
 export * from './invariants.fixture.ts';
 export * from './limits.fixture.ts';
 export * from './memory-book.fixture.ts';
+export * from './netting-actions.fixture.ts';
 export * from './world.fixture.ts';

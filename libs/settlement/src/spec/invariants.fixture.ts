@@ -35,6 +35,7 @@ import { reversedSats } from '../process/reverse.ts';
 import { keepsChange, leftOver } from '../process/requeue.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
+import { checkNetting } from './netting-invariants.fixture.ts';
 import { checkLines } from './queue-actions.fixture.ts';
 import { checkPaymentLimits } from './limits.fixture.ts';
 import { walletCalled, WALLETS, type World } from './world.fixture.ts';
@@ -48,6 +49,7 @@ export function checkWorld(world: World): void {
   checkLimits(world.book);
   checkPaymentLimits(world.book);
   checkReversals(world.book);
+  checkNetting(world.book);
 }
 
 /** Linked both ways, never of a reversal, and never more than there was to be paid back. */

@@ -12,8 +12,10 @@ import { lineageAggregate } from '../lineage.ts';
 import { returnUse } from '../process/limits.ts';
 import { isOpen, isWaitingPayout } from '../process/reserve.ts';
 import type { SettlementPolicy } from '../policy.ts';
+import { PositionBook } from '../positions.ts';
 import { LiquidityQueues } from '../queue.ts';
 import { recoveryAggregate } from '../recovery.ts';
+import { type Netting, nettingAggregate, type NettingEvent, windowAggregate } from '../window.ts';
 import { type Settlement, settlementAggregate, type SettlementEvent, waitsForCoins } from '../settlement.ts';
 
 export const POLICY: SettlementPolicy = {
@@ -66,6 +68,9 @@ export class MemoryBook implements Book {
   readonly institutions = new MemoryRecords(institutionAggregate, this.log);
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
   readonly deposits = new MemoryRecords(depositAggregate, this.log);
+  readonly windows = new MemoryRecords(windowAggregate, this.log);
+  readonly netting: Book['netting'];
+  readonly positions = new PositionBook();
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
   /** By settlement, or institution. */
@@ -80,6 +85,8 @@ export class MemoryBook implements Book {
     this.policy = policy;
     const tips = new MemoryRecords<ChainTip, ChainTipEvent>(chainTipAggregate, this.log);
     this.tip = { get: () => tips.get('chain'), record: (...events) => tips.record('chain', ...events) };
+    const nettings = new MemoryRecords<Netting, NettingEvent>(nettingAggregate, this.log);
+    this.netting = { get: () => nettings.get('windows'), record: (...events) => nettings.record('windows', ...events) };
     const recoveries = new MemoryRecords(recoveryAggregate, this.log);
     this.recovery = {
       get: () => recoveries.get('settlement'),
@@ -96,7 +103,9 @@ export class MemoryBook implements Book {
   }
 
   putWallet(wallet: WalletRecord): void {
-    if (this.wallet(wallet.walletId) === undefined) this.wallets.push(wallet);
+    const at = this.wallets.findIndex(({ walletId }) => walletId === wallet.walletId);
+    if (at === -1) this.wallets.push(wallet);
+    else this.wallets[at] = wallet;
   }
 
   destination(destinationId: string): DestinationRecord | undefined {
@@ -105,6 +114,12 @@ export class MemoryBook implements Book {
 
   putDestination(destination: DestinationRecord): void {
     this.destinations.set(destination.destinationId, destination);
+  }
+
+  listingOf(walletId: string): DestinationRecord | undefined {
+    return [...this.destinations.values()].find(
+      ({ place, status }) => status === 'listed' && place.kind === 'wallet' && place.walletId === walletId,
+    );
   }
 
   address(script: ScriptHex): AddressRecord | undefined {

@@ -329,15 +329,18 @@ export interface Settlement {
   /** The platform's part of the fee, satoshi: paid on the payer's clearing balance once settled. */
   platformFeeSats: bigint;
   /**
-   * What it waits for while it is queued: INSUFFICIENT_LIQUIDITY, or what the coins of the payer's wallet lack: INSUFFICIENT_FUNDS or
+   * What it waits for while it is queued: INSUFFICIENT_LIQUIDITY, WALLET_SCANNING (the payer's wallet isn't caught up with yet), or what the coins of the payer's wallet lack: INSUFFICIENT_FUNDS or
    * NO_ANCHOR_COIN (they are in use, or not final), FEE_ABOVE_CAP, DUST_OUTPUT (the payee's part of the fee leaves too little), or
    * TRANSACTION_TOO_HEAVY (they are too small for one transaction).
    */
   waitsFor?:
     | string
     | undefined;
-  /** Where the payee is paid outside the platform: its destination, as it was when the settlement was submitted. */
-  destinationId?: string | undefined;
+  /** Where the payee is paid at a destination of its own, an address or a wallet, as it was when the settlement was submitted. */
+  destinationId?:
+    | string
+    | undefined;
+  /** Of an address outside the platform. */
   destinationAddress?:
     | string
     | undefined;
@@ -352,6 +355,10 @@ export interface Settlement {
     | undefined;
   /** Settlements that pay this one back, or were to, oldest first. Whoever watches learns of them by themselves: they name what they reverse. */
   reversedBy: string[];
+  /** CENTRALIZED: the window that it falls into, for good, from the moment it is settled; missing where nothing is netted. */
+  windowId?:
+    | string
+    | undefined;
   /** As submitted, or changed since by ReprioritizeSettlement. */
   priority: SettlementPriority;
   /** CENTRALIZED, while it is QUEUED: its place in the payer's line, from 1. In the answer of GetSettlement only. */
@@ -396,6 +403,7 @@ function createBaseSettlement(): Settlement {
     expiresAt: undefined,
     reverses: undefined,
     reversedBy: [],
+    windowId: undefined,
     priority: 0,
     queuePlace: undefined,
     gridlockId: undefined,
@@ -493,6 +501,9 @@ export const Settlement: MessageFns<Settlement> = {
     }
     for (const v of message.reversedBy) {
       writer.uint32(426).string(v!);
+    }
+    if (message.windowId !== undefined) {
+      writer.uint32(482).string(message.windowId);
     }
     if (message.priority !== 0) {
       writer.uint32(560).int32(message.priority);
@@ -727,6 +738,14 @@ export const Settlement: MessageFns<Settlement> = {
             message.reversedBy.push(reader.string());
             continue;
           }
+          case 60: {
+            if (tag !== 482) {
+              break;
+            }
+
+            message.windowId = reader.string();
+            continue;
+          }
           case 70: {
             if (tag !== 560) {
               break;
@@ -869,6 +888,11 @@ export const Settlement: MessageFns<Settlement> = {
         : globalThis.Array.isArray(object?.reversed_by)
         ? object.reversed_by.map((e: any) => globalThis.String(e))
         : [],
+      windowId: isSet(object.windowId)
+        ? globalThis.String(object.windowId)
+        : isSet(object.window_id)
+        ? globalThis.String(object.window_id)
+        : undefined,
       priority: isSet(object.priority) ? settlementPriorityFromJSON(object.priority) : 0,
       queuePlace: isSet(object.queuePlace)
         ? globalThis.Number(object.queuePlace)
@@ -963,6 +987,9 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.reversedBy?.length) {
       obj.reversedBy = message.reversedBy;
     }
+    if (message.windowId !== undefined) {
+      obj.windowId = message.windowId;
+    }
     if (message.priority !== 0) {
       obj.priority = settlementPriorityToJSON(message.priority);
     }
@@ -1020,6 +1047,7 @@ export const Settlement: MessageFns<Settlement> = {
       : undefined;
     message.reverses = object.reverses ?? undefined;
     message.reversedBy = object.reversedBy?.map((e) => e) || [];
+    message.windowId = object.windowId ?? undefined;
     message.priority = object.priority ?? 0;
     message.queuePlace = object.queuePlace ?? undefined;
     message.gridlockId = object.gridlockId ?? undefined;

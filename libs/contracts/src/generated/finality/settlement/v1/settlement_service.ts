@@ -132,7 +132,10 @@ export interface SubmitSettlementRequest {
   feePayer?:
     | FeePayer
     | undefined;
-  /** On-chain only: pays this destination of the payee instead of its wallet here. It must be ACTIVE. */
+  /**
+   * On-chain only: pays this destination of the payee instead of its custodial wallet. It must be ACTIVE. Of a wallet whose keys are the payee's own
+   * it can be left out.
+   */
   destinationId?:
     | string
     | undefined;
