@@ -30,6 +30,7 @@ import {
   journalImported,
   type LivingSettlement,
   offer,
+  offset,
   preparePayout,
   proposeRelease,
   proposeResolution,
@@ -190,6 +191,7 @@ type Happened = CommandOf<
   | 'expire'
   | 'expire_credit_line'
   | 'retry_reservation'
+  | 'resolve_gridlock'
   | 'consolidate'
   | 'verdict'
   | 'wallet_changed'
@@ -223,6 +225,8 @@ function happened(book: BatchBook, body: Happened): void {
       return expireCreditLine(book, body.institutionId);
     case 'retry_reservation':
       return reserve(book, body.settlementId);
+    case 'resolve_gridlock':
+      return offset(book, body.request);
     case 'consolidate':
       return consolidate(book, body.request);
     case 'verdict':

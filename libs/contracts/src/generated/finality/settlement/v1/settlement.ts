@@ -246,7 +246,8 @@ export function feePayerToJSON(object: FeePayer): string {
 /**
  * Which of a payer's CENTRALIZED settlements goes first when its clearing balance and credit line don't do for all (they are QUEUED, each payer's in a line of
  * its own). All that are URGENT go before all that are HIGH, and these before NORMAL ones; within a priority, whatever came into the line first. None overtakes one of its
- * own priority or a higher one, though it may need less: when the first can't be paid, those behind it wait with it.
+ * own priority or a higher one, though it may need less: when the first can't be paid, those behind it wait with it,
+ * until there is enough for it, or the first so many of several payers' lines pay for each other and are settled all at once.
  * A priority that is too common is worth nothing: payers do well to keep URGENT for what can't wait.
  */
 export enum SettlementPriority {
@@ -367,7 +368,11 @@ export interface Settlement {
   /** As submitted, or changed since by ReprioritizeSettlement. */
   priority: SettlementPriority;
   /** CENTRALIZED, while it is QUEUED: its place in the payer's line, from 1. In the answer of GetSettlement only. */
-  queuePlace?: number | undefined;
+  queuePlace?:
+    | number
+    | undefined;
+  /** CENTRALIZED, SETTLED from the queue at once with others that waited, too, and were part of what paid for it: the same for all of them. */
+  gridlockId?: string | undefined;
 }
 
 export interface Approval {
@@ -417,6 +422,7 @@ function createBaseSettlement(): Settlement {
     complianceAwaited: false,
     priority: 0,
     queuePlace: undefined,
+    gridlockId: undefined,
   };
 }
 
@@ -529,6 +535,9 @@ export const Settlement: MessageFns<Settlement> = {
     }
     if (message.queuePlace !== undefined) {
       writer.uint32(568).int32(message.queuePlace);
+    }
+    if (message.gridlockId !== undefined) {
+      writer.uint32(578).string(message.gridlockId);
     }
     return writer;
   },
@@ -802,6 +811,14 @@ export const Settlement: MessageFns<Settlement> = {
             message.queuePlace = reader.int32();
             continue;
           }
+          case 72: {
+            if (tag !== 578) {
+              break;
+            }
+
+            message.gridlockId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -944,6 +961,11 @@ export const Settlement: MessageFns<Settlement> = {
         : isSet(object.queue_place)
         ? globalThis.Number(object.queue_place)
         : undefined,
+      gridlockId: isSet(object.gridlockId)
+        ? globalThis.String(object.gridlockId)
+        : isSet(object.gridlock_id)
+        ? globalThis.String(object.gridlock_id)
+        : undefined,
     };
   },
 
@@ -1045,6 +1067,9 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.queuePlace !== undefined) {
       obj.queuePlace = Math.round(message.queuePlace);
     }
+    if (message.gridlockId !== undefined) {
+      obj.gridlockId = message.gridlockId;
+    }
     return obj;
   },
 
@@ -1099,6 +1124,7 @@ export const Settlement: MessageFns<Settlement> = {
     message.complianceAwaited = object.complianceAwaited ?? false;
     message.priority = object.priority ?? 0;
     message.queuePlace = object.queuePlace ?? undefined;
+    message.gridlockId = object.gridlockId ?? undefined;
     return message;
   },
 };
