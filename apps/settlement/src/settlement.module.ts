@@ -19,6 +19,7 @@ import { BeginRecoveryRpc } from './inbound/begin-recovery.rpc.ts';
 import { BumpFeeRpc } from './inbound/bump-fee.rpc.ts';
 import { CancelSettlementRpc } from './inbound/cancel-settlement.rpc.ts';
 import { ChainFactsMessages } from './inbound/chain-facts.messages.ts';
+import { ConfirmBankBookingRpc } from './inbound/confirm-bank-booking.rpc.ts';
 import { ConfirmCoinReleaseRpc } from './inbound/confirm-coin-release.rpc.ts';
 import { ConfirmSuspenseResolutionRpc } from './inbound/confirm-suspense-resolution.rpc.ts';
 import { ConfirmIncidentRpc } from './inbound/confirm-incident.rpc.ts';
@@ -36,6 +37,7 @@ import { GetRecoveryRpc } from './inbound/get-recovery.rpc.ts';
 import { GetLiquidityRpc } from './inbound/get-liquidity.rpc.ts';
 import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
 import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
+import { ListBankBookingsRpc } from './inbound/list-bank-bookings.rpc.ts';
 import { ListDepositsRpc } from './inbound/list-deposits.rpc.ts';
 import { ListBalancesRpc } from './inbound/list-balances.rpc.ts';
 import { ListEntriesRpc } from './inbound/list-entries.rpc.ts';
@@ -46,6 +48,8 @@ import { ListLockedCoinsRpc } from './inbound/list-locked-coins.rpc.ts';
 import { ListSuspenseRpc } from './inbound/list-suspense.rpc.ts';
 import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
 import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
+import { ProposeBankBookingRpc } from './inbound/propose-bank-booking.rpc.ts';
+import { RejectBankBookingRpc } from './inbound/reject-bank-booking.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
 import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
 import { ResolveSuspenseRpc } from './inbound/resolve-suspense.rpc.ts';
@@ -131,6 +135,7 @@ const OPERATIONS_RPCS = [
   ConfirmSuspenseResolutionRpc,
 ];
 const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc];
+const CASH_RPCS = [ProposeBankBookingRpc, ConfirmBankBookingRpc, RejectBankBookingRpc, ListBankBookingsRpc];
 const MESSAGES = [
   RiskVerdictsMessages,
   AmlVerdictsMessages,
@@ -154,6 +159,7 @@ export class SettlementModule {
         ...LIQUIDITY_RPCS,
         ...LEDGER_RPCS,
         ...OPERATIONS_RPCS,
+        ...CASH_RPCS,
         ...MESSAGES,
       ],
       providers: [

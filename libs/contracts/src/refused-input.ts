@@ -1,3 +1,4 @@
+import { EXCHANGE } from './refused-exchange-input.ts';
 import { LEDGER } from './refused-ledger-input.ts';
 import { LIQUIDITY } from './refused-liquidity-input.ts';
 import { invalid, type RefusedCaller, type RefusedInput } from './refused-row.ts';
@@ -495,4 +496,5 @@ export const REFUSED_INPUT: readonly RefusedInput[] = [
   ...OTHERS,
   ...DESTINATIONS,
   ...LIQUIDITY,
+  ...EXCHANGE,
 ];

@@ -87,6 +87,13 @@ export const TOPICS = {
     'finality.settlement.v1.TransactionChanged',
     'Transactions of ours: to broadcast until final.',
   ),
+  bankBooking: topic(
+    'finality.exchange.bank-booking.v1',
+    'settlement',
+    'booking_id',
+    'finality.exchange.v1.BankBookingChanged',
+    'What came in and went out on the platform’s accounts at banks.',
+  ),
   wallet: topic(
     'finality.address.wallet.v1',
     'address-issuer',

@@ -1,6 +1,7 @@
 import type { ScriptHex } from '@finality/bitcoin';
 import type { Instant } from '@finality/kernel';
 import type { LedgerView } from '@finality/ledger';
+import type { BankBooking, BankBookingEvent } from './bank-booking.ts';
 import type { ChainTip, ChainTipEvent } from './chain-tip.ts';
 import type { AddressRecord, CoinBook, WalletRecord } from './coin.ts';
 import type { DestinationRecord } from './destination.ts';
@@ -42,6 +43,7 @@ export interface Book {
   readonly deposits: Records<Deposit, DepositEvent>;
   readonly institutions: Records<Institution, InstitutionEvent>;
   readonly apiKeys: Records<ApiKey, ApiKeyEvent>;
+  readonly bankBookings: Records<BankBooking, BankBookingEvent>;
   readonly recovery: { get(): Recovery; record(...events: readonly RecoveryEvent[]): Recovery };
   readonly tip: { get(): ChainTip; record(...events: readonly ChainTipEvent[]): ChainTip };
   wallet(walletId: string): WalletRecord | undefined;

@@ -10,6 +10,7 @@ import {
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { ConfirmationDecision } from './confirmation-policy.ts';
+import type { UnitTerms } from './unit-terms.ts';
 
 export type Mode = 'centralized' | 'bilateral' | 'blockchain';
 
@@ -46,6 +47,8 @@ export interface Terms {
   readonly policyVersion: string;
   /** The settlement that it pays back, or a part of. */
   readonly reverses?: string;
+  /** Where it isn't `amountSats` that is paid, which is 0 then. */
+  readonly units?: UnitTerms;
   /** When it is to be begun: missing, at once. */
   readonly executeAt?: Instant;
   /** What isn't being paid by then isn't any more. Missing: the policy's time. */

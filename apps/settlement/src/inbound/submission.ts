@@ -10,10 +10,12 @@ import {
   type Principal,
   type Refusal,
   type Result,
+  ZERO_SATS,
 } from '@finality/kernel';
 import { requireInstitution } from '@finality/service';
 import type { Mode, Submission } from '@finality/settlement';
 import { checkId, checkIdempotencyKey, checkInstitutionId, checkText, checkTime } from './fields.ts';
+import { parseMoney } from './money.ts';
 
 const REFERENCE_MAX = 128;
 const CALLBACK_URL_MAX = 2_048;
@@ -50,7 +52,7 @@ export function parseAgreed(
   request: settlementV1.SubmitSettlementRequest,
   made: Made,
 ): Result<ParsedSubmission, Refusal> {
-  const amount = parseAmount(request.amountSats, 'amount_sats');
+  const amount = parsePaid(request);
   const mode = MODES[request.settlementMode];
   const feeBearer = FEE_BEARERS[request.feePayer ?? FeePayer.FEE_PAYER_UNSPECIFIED];
   const problems: (FieldError | undefined)[] = [
@@ -80,7 +82,7 @@ export function parseAgreed(
     ...made,
     from,
     to,
-    amountSats: amount.value,
+    ...amount.value,
     mode,
     feeBearer,
     referenceId,
@@ -97,7 +99,7 @@ export function parseAgreed(
 /** The key of a submission, and what it is held to. It is the payer's, who else may ask for it. */
 export function claimOf(submission: Omit<Submission, 'submittedBy'>): IdempotencyClaim {
   const { settlementId, from, to, amountSats, mode, feeBearer, referenceId, callbackUrl, idempotencyKey } = submission;
-  const { payerWalletId, destinationId, reverses, executeAt, expiresAt } = submission;
+  const { payerWalletId, destinationId, reverses, executeAt, expiresAt, paid } = submission;
   return {
     principal: from,
     rpc: reverses === undefined ? RPC : 'ReverseSettlement',
@@ -109,6 +111,7 @@ export function claimOf(submission: Omit<Submission, 'submittedBy'>): Idempotenc
       from_institution: from,
       to_institution: to,
       amount_sats: `${amountSats}`,
+      ...(paid !== undefined && { unit: paid.unit, amount: `${paid.amount}` }),
       settlement_mode: mode,
       fee_payer: feeBearer,
       reference_id: referenceId,
@@ -119,6 +122,19 @@ export function claimOf(submission: Omit<Submission, 'submittedBy'>): Idempotenc
       expires_at: expiresAt === undefined ? '' : `${expiresAt}`,
     },
   };
+}
+
+/** Satoshi, or another unit instead. */
+function parsePaid(
+  request: settlementV1.SubmitSettlementRequest,
+): Result<Pick<Submission, 'amountSats' | 'paid'>, FieldError> {
+  if (request.amount === undefined) {
+    const amount = parseAmount(request.amountSats, 'amount_sats');
+    return amount.ok ? ok({ amountSats: amount.value }) : amount;
+  }
+  if (request.amountSats !== 0n) return err(fieldError('amount_sats', 'expected 0 beside an amount of another unit'));
+  const paid = parseMoney(request.amount, 'amount');
+  return paid.ok ? ok({ amountSats: ZERO_SATS, paid: paid.value }) : paid;
 }
 
 function checkDestinationId(id: string, mode: Mode | undefined): FieldError | undefined {

@@ -1,4 +1,5 @@
 import { ledgerDdl } from '@finality/ledger-store';
+import { bankBookingTables } from '../projections/bank-bookings.ts';
 import type { SchemaRoles } from '@finality/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
@@ -22,6 +23,7 @@ export function settlementDdl(options: { readonly schema: string; readonly servi
   return [
     ...ledgerDdl(options),
     ...tables(schema),
+    ...bankBookingTables(schema),
     ...PROJECTIONS.map((table) => `GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.${table} TO ${serviceRole}`),
   ];
 }
@@ -38,6 +40,7 @@ const PROJECTIONS = [
   'deposits',
   'suspense',
   'maturities',
+  'bank_bookings',
 ];
 
 function tables(schema: string): readonly string[] {

@@ -7,7 +7,7 @@ import { depositStream, institutionStream, lineageStream, settlementStream } fro
 // One row per aggregate, as its last event of the batch leaves it: what lists and workers look for.
 
 /** The id of each aggregate of that name that the batch changed, with the positions of its first and last event there. */
-function changed(events: readonly StoredEvent[], name: string): Map<string, { first: bigint; last: bigint }> {
+export function changed(events: readonly StoredEvent[], name: string): Map<string, { first: bigint; last: bigint }> {
   const found = new Map<string, { first: bigint; last: bigint }>();
   const prefix = `${name}/`;
   for (const { stream, position } of events) {

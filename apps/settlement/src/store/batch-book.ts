@@ -19,6 +19,7 @@ import {
   waitsForCoins,
   type WalletRecord,
 } from '@finality/settlement';
+import { bankBookingStream } from './exchange-streams.ts';
 import {
   apiKeyStream,
   CHAIN_TIP_ID,
@@ -71,6 +72,7 @@ export class BatchBook implements Book {
   readonly deposits: Book['deposits'];
   readonly institutions: Book['institutions'];
   readonly apiKeys: Book['apiKeys'];
+  readonly bankBookings: Book['bankBookings'];
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
   readonly newWallets = new Map<string, WalletRecord>();
@@ -127,6 +129,7 @@ export class BatchBook implements Book {
     };
     this.institutions = recordsOf(batch, institutionStream);
     this.apiKeys = recordsOf(batch, apiKeyStream);
+    this.bankBookings = recordsOf(batch, bankBookingStream);
     this.#depositTxids = new Map();
     for (const { outpoint, txid } of loaded.depositOutpoints) this.#depositOf(txid).add(outpoint);
     const deposits = recordsOf(batch, depositStream);

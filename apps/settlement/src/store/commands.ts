@@ -1,6 +1,7 @@
 import type { FeeRate } from '@finality/bitcoin';
 import type { Instant, Principal } from '@finality/kernel';
 import type { LedgerHead, SignedHead } from '@finality/ledger';
+import type { ExchangeCommand } from './exchange-commands.ts';
 import type {
   AddedSignatures,
   AddressRecord,
@@ -32,6 +33,7 @@ import type {
 
 /** Everything that the settlement service decides, whoever asks. */
 export type SettlementCommand =
+  | ExchangeCommand
   | { readonly type: 'submit'; readonly submission: Submission }
   | { readonly type: 'reverse'; readonly reversal: Reversal }
   | { readonly type: 'cancel'; readonly settlementId: string; readonly reason: string; readonly caller: Principal }

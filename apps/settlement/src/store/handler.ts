@@ -48,6 +48,7 @@ import {
   submit,
   unfreezeInstitution,
 } from '@finality/settlement';
+import { saveBankBookings } from '../projections/bank-bookings.ts';
 import { saveCoins } from '../projections/coins.ts';
 import { saveMaturities } from '../projections/maturities.ts';
 import { saveAddresses, saveDestinations, saveWallets } from '../projections/registry.ts';
@@ -55,6 +56,7 @@ import { saveDeposits, saveInstitutions, saveLineages, saveSettlements, saveVers
 import { saveSuspense } from '../projections/suspense.ts';
 import type { BatchBook } from './batch-book.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand, SettlementReply } from './commands.ts';
+import { decideExchange } from './exchange-commands.ts';
 import { loadBook } from './load.ts';
 
 const DONE: Handled<SettlementReply> = { kind: 'accepted', reply: { type: 'done' } };
@@ -105,6 +107,10 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return settlementReply(review(book, body.review));
       case 'review_deposit':
         return replyOf(reviewDeposit(book, body.review), (deposit) => ({ type: 'deposit', deposit }));
+      case 'propose_bank_booking':
+      case 'confirm_bank_booking':
+      case 'reject_bank_booking':
+        return replyOf(decideExchange(book, body), () => ({ type: 'done' }));
       case 'create_institution':
         return institutionReply(createInstitution(book, body.institution));
       case 'freeze_institution':
@@ -136,6 +142,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       await saveLineages(session, events, batch);
       await saveDeposits(session, events, batch);
       await saveSuspense(session, events, batch);
+      await saveBankBookings(session, events, batch);
     }
     await beginEpoch(session, events);
     for (const head of book.newSegments) await saveSegment(session, head);

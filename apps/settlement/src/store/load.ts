@@ -24,6 +24,7 @@ import {
   consolidationReservationId,
   depositTransferIds,
   childIdOf,
+  clearingAccounts,
   identityOf,
   inputsOf,
   type OfferedLineage,
@@ -192,6 +193,7 @@ class States {
     }
     if (needs.dueHeight >= 0) await this.#loadHeirs();
     await this.#loadStreams();
+    for (const id of needs.exchange.follow(this.#batch)) needs.institutions.add(id);
     await this.#loadOrigins();
     this.#followSettlements();
     if (needs.reserving.size > 0 || needs.allPlanned) await this.#loadOpenLineages();
@@ -369,6 +371,7 @@ class States {
       ...[...needs.institutions].map((id) => `${institutionStream.aggregate.name}/${id}`),
       ...[...needs.lineages].map((id) => `${lineageStream.aggregate.name}/${id}`),
       ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
+      ...needs.exchange.streams(),
       ...[...needs.apiKeys].map((id) => `${apiKeyStream.aggregate.name}/${id}`),
       ...(needs.recovery ? [`${recoveryStream.aggregate.name}/${RECOVERY_ID}`] : []),
       ...(needs.seals ? [`${sealsStream.aggregate.name}/${LEDGER_ID}`] : []),
@@ -396,7 +399,7 @@ function ledgerNeeds(
     const { payer, payee, mode } = settlement.terms;
     accounts.add(ccpAccount());
     if (mode === 'centralized' && payee.kind === 'clearing') {
-      accounts.add(availableAccount(payer)).add(availableAccount(payee));
+      for (const account of clearingAccounts(settlement.terms)) accounts.add(account);
     } else {
       addClaim(payer);
       if (payee.kind !== 'destination') addClaim(payee);
@@ -406,6 +409,8 @@ function ledgerNeeds(
       for (const transfer of settlementTransferIds(settlement)) transfers.add(transfer);
     }
   }
+  for (const account of needs.exchange.accounts) accounts.add(account);
+  for (const transfer of needs.exchange.transfers) transfers.add(transfer);
   if (needs.chain) accounts.add(transitAccount()).add(settlementSuspenseAccount());
   for (const id of needs.deposits) {
     const deposit = batch.state(depositStream, id);

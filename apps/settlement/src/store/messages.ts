@@ -100,8 +100,14 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     expiresAt: terms.expiresAt === undefined ? undefined : toTimestamp(terms.expiresAt),
     reverses: terms.reverses,
     reversedBy: [...state.reversals],
+    ...unitsMessage(terms),
   };
 }
+
+const unitsMessage = ({ units }: Terms): Pick<settlementV1.Settlement, 'amount' | 'valueSats'> => ({
+  amount: units && { ...units.paid },
+  valueSats: units?.valueSats,
+});
 
 /** Why it is where it is; while it may still be paid or not, who wanted it back has the word. */
 function reasonFor({ status, cancelling, transitions }: LivingSettlement): string {

@@ -9,6 +9,8 @@ import type {
   Terms,
 } from '@finality/settlement';
 import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.ts';
+import type { ExchangeCommand } from './exchange-commands.ts';
+import { ExchangeNeeds } from './exchange-needs.ts';
 
 /** What takes two persons. */
 type OperatorsCommand =
@@ -22,6 +24,7 @@ type AdministrativeCommand =
   | 'expire_credit_line'
   | 'issue_api_key'
   | 'revoke_api_key'
+  | ExchangeCommand['type']
   | 'segment_sealed'
   | 'head_signed';
 
@@ -67,6 +70,8 @@ export class Needs {
   readonly releasing = new Set<string>();
   /** All lineages that are planned. */
   allPlanned = false;
+  /** What is decided about money beside the chain's. */
+  readonly exchange = new ExchangeNeeds();
   /** How far the ledger is sealed. */
   seals = false;
 
@@ -170,6 +175,10 @@ export class Needs {
         return void (this.seals = true);
       case 'revoke_api_key':
         return void this.apiKeys.add(body.keyId);
+      case 'propose_bank_booking':
+      case 'confirm_bank_booking':
+      case 'reject_bank_booking':
+        return this.exchange.add(body);
       default:
         return this.#recovering(body);
     }

@@ -181,7 +181,7 @@ export const RECOVERY_ID = 'settlement';
 
 const SCHEMA_VERSION = 1;
 
-function message(
+export function message(
   topic: { readonly name: string; readonly message: string },
   orderingKey: string,
   payload: Uint8Array,

@@ -1,6 +1,6 @@
 import type { CoinSelectionFault } from '@finality/bitcoin';
 import { assert, type Instant, type Sats } from '@finality/kernel';
-import type { LedgerError } from '@finality/ledger';
+import { accountSpec, BTC, type LedgerError } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import type { Coin } from '../coin.ts';
 import type { Lineage, LineageInput, LineagePayout, LineagePlan, OnChainPayee } from '../lineage.ts';
@@ -188,7 +188,9 @@ const lackOf = ({ reason, message }: CoinSelectionFault): string =>
 
 function shortage(error: LedgerError): string {
   assert(error.kind === 'insufficient', `liquidity can only be lacking: ${error.kind}`);
-  return `insufficient liquidity: expected ${error.needed} sat, ${error.available} sat available`;
+  const { unit } = accountSpec(error.account);
+  const counted = unit === BTC ? 'sat' : `of ${unit}`;
+  return `insufficient liquidity: expected ${error.needed} ${counted}, ${error.available} ${counted} available`;
 }
 
 /**

@@ -7,6 +7,7 @@ import { type Assessment, living, type LivingSettlement } from '../settlement.ts
 import { beneficiaryOf, decideDeposit } from './deposits.ts';
 import { payoutConfirmations } from './finality.ts';
 import { reserve } from './reserve.ts';
+import { unvalued } from './units.ts';
 
 export type Screener = 'risk' | 'aml';
 
@@ -27,9 +28,10 @@ export function settlementAssessed(book: Book, settlementId: string, by: Screene
 
 function conclude(book: Book, settlementId: string, risk: Assessment, aml: Assessment): void {
   const at = book.now;
+  const assessments = [risk, aml, ...unvalued(living(book.settlements.get(settlementId)).terms)];
   const worst =
-    [risk, aml].find((a) => a.recommendation === 'reject') ??
-    [risk, aml].find((a) => a.recommendation === 'manual_review');
+    assessments.find((a) => a.recommendation === 'reject') ??
+    assessments.find((a) => a.recommendation === 'manual_review');
   if (worst?.recommendation === 'reject') {
     book.settlements.record(settlementId, { type: 'settlement_rejected', at, reason: worst.reason, by: 'screening' });
     book.cancelTimer(settlementId);

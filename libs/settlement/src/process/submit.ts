@@ -11,7 +11,7 @@ import {
   type Result,
   type Sats,
 } from '@finality/kernel';
-import type { Claim } from '@finality/ledger';
+import type { Claim, Money } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { mergeSources } from '../coin.ts';
 import { destinationRefusal } from '../destination.ts';
@@ -20,12 +20,14 @@ import { living } from '../settlement.ts';
 import { payoutConfirmations } from './finality.ts';
 import { chooseCoins, knownWallet, scriptSized, spendable } from './choose-coins.ts';
 import { unquoted } from './reserve.ts';
+import { unitTerms } from './units.ts';
 import { OVERDUE } from './withdraw.ts';
 
 export interface Submission {
   readonly settlementId: string;
   readonly from: string;
   readonly to: string;
+  /** 0 where something else is `paid`. */
   readonly amountSats: Sats;
   readonly mode: Mode;
   /** Of the network fee; nobody's in CENTRALIZED, which has none. */
@@ -43,6 +45,8 @@ export interface Submission {
   readonly reverses?: string;
   readonly executeAt?: Instant;
   readonly expiresAt?: Instant;
+  /** Another unit than satoshi; CENTRALIZED only. */
+  readonly paid?: Money;
 }
 
 /** No output below this is relayed for every kind of script a payee's wallet can have (P2TR's dust limit). */
@@ -59,6 +63,8 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   const { settlementId, from, mode } = submission;
   const refused = partyRefusal(book, submission) ?? timesRefusal(book, submission);
   if (refused !== undefined) return err(refused);
+  const units = unitTerms(submission);
+  if (!units.ok) return units;
   if (mode !== 'centralized' && submission.amountSats < ON_CHAIN_MIN_SATS) {
     return err(
       invalid(
@@ -73,7 +79,7 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   const problem =
     ownWalletRefusal(book, payer.value, payee.value) ?? dustRefusal(book, payee.value, submission.amountSats);
   if (problem !== undefined) return err(problem);
-  const { feeBearer, destinationId: _named, ...agreed } = submission;
+  const { feeBearer, destinationId: _named, paid: _paid, ...agreed } = submission;
   const terms: Terms = {
     ...agreed,
     ...(payerWalletId === undefined ? {} : { payerWalletId }),
@@ -81,6 +87,7 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
     payer: payer.value,
     payee: payee.value,
     policyVersion: book.policy.version,
+    ...units.value,
   };
   const received = { terms, ...payoutConfirmations(book, terms, false) };
   book.settlements.record(settlementId, { type: 'settlement_received', at: book.now, ...received });

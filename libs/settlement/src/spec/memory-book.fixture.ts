@@ -1,6 +1,7 @@
 import { feeRate, type ScriptHex } from '@finality/bitcoin';
 import { type Aggregate, type Instant, sats } from '@finality/kernel';
 import { LedgerView } from '@finality/ledger';
+import { bankBookingAggregate } from '../bank-booking.ts';
 import type { Book, Maturity, Records, TimerKind } from '../book.ts';
 import { chainTipAggregate, type ChainTip, type ChainTipEvent } from '../chain-tip.ts';
 import { type AddressRecord, CoinBook, type WalletRecord } from '../coin.ts';
@@ -61,6 +62,7 @@ export class MemoryBook implements Book {
   readonly institutions = new MemoryRecords(institutionAggregate, this.log);
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
   readonly deposits = new MemoryRecords(depositAggregate, this.log);
+  readonly bankBookings = new MemoryRecords(bankBookingAggregate, this.log);
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
   /** By settlement, or institution. */

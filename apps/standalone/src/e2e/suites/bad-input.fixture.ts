@@ -18,6 +18,7 @@ import type { Bank } from '../bank.fixture.ts';
 import type { E2e } from '../e2e.fixture.ts';
 import { outsideAddress, Signatories } from '../signatories.fixture.ts';
 import { patiently, until } from '../wait.fixture.ts';
+import { exchangeRequests } from './exchange-requests.fixture.ts';
 import { liquidityRequests } from './liquidity-requests.fixture.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -475,6 +476,7 @@ async function goodRequests(
     ),
     ListLedgerHeads: asPayer(ledger.listLedgerHeads, ledgerV1.ListLedgerHeadsRequest, { page_size: 10 }),
     ...liquidityRequests(by, institution_id),
+    ...exchangeRequests(by, institution_id),
     RunReconciliation: asOperator(reconciliation.runReconciliation, reconciliationV1.RunReconciliationRequest, {
       idempotency_key: '',
     }),

@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { Money } from "../../exchange/v1/money.ts";
 
 /** How value moves from the payer to the payee. */
 export enum SettlementMode {
@@ -247,7 +248,7 @@ export interface Settlement {
   settlementId: string;
   fromInstitution: string;
   toInstitution: string;
-  /** Satoshi. */
+  /** Satoshi. 0 where `amount` says what is paid. */
   amountSats: bigint;
   settlementMode: SettlementMode;
   referenceId: string;
@@ -299,6 +300,15 @@ export interface Settlement {
     | undefined;
   /** Settlements that pay this one back, or were to, oldest first. Whoever watches learns of them by themselves: they name what they reverse. */
   reversedBy: string[];
+  /** What is paid in another unit. */
+  amount?:
+    | Money
+    | undefined;
+  /**
+   * What `amount` was worth in satoshi when it was submitted, rounded up: thresholds of risk, AML and limits judge it by that. Missing beside an `amount`: no
+   * rate was at hand, and a compliance officer has to look at it.
+   */
+  valueSats?: bigint | undefined;
 }
 
 export interface SettlementTransition {
@@ -335,6 +345,8 @@ function createBaseSettlement(): Settlement {
     expiresAt: undefined,
     reverses: undefined,
     reversedBy: [],
+    amount: undefined,
+    valueSats: undefined,
   };
 }
 
@@ -429,6 +441,15 @@ export const Settlement: MessageFns<Settlement> = {
     }
     for (const v of message.reversedBy) {
       writer.uint32(426).string(v!);
+    }
+    if (message.amount !== undefined) {
+      Money.encode(message.amount, writer.uint32(642).fork()).join();
+    }
+    if (message.valueSats !== undefined) {
+      if (BigInt.asIntN(64, message.valueSats) !== message.valueSats) {
+        throw new globalThis.Error("value provided for field message.valueSats of type int64 too large");
+      }
+      writer.uint32(648).int64(message.valueSats);
     }
     return writer;
   },
@@ -654,6 +675,22 @@ export const Settlement: MessageFns<Settlement> = {
             message.reversedBy.push(reader.string());
             continue;
           }
+          case 80: {
+            if (tag !== 642) {
+              break;
+            }
+
+            message.amount = Money.decode(reader, reader.uint32());
+            continue;
+          }
+          case 81: {
+            if (tag !== 648) {
+              break;
+            }
+
+            message.valueSats = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -772,6 +809,12 @@ export const Settlement: MessageFns<Settlement> = {
         : globalThis.Array.isArray(object?.reversed_by)
         ? object.reversed_by.map((e: any) => globalThis.String(e))
         : [],
+      amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
+      valueSats: isSet(object.valueSats)
+        ? BigInt(object.valueSats)
+        : isSet(object.value_sats)
+        ? BigInt(object.value_sats)
+        : undefined,
     };
   },
 
@@ -855,6 +898,12 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.reversedBy?.length) {
       obj.reversedBy = message.reversedBy;
     }
+    if (message.amount !== undefined) {
+      obj.amount = Money.toJSON(message.amount);
+    }
+    if (message.valueSats !== undefined) {
+      obj.valueSats = message.valueSats.toString();
+    }
     return obj;
   },
 
@@ -903,6 +952,12 @@ export const Settlement: MessageFns<Settlement> = {
       : undefined;
     message.reverses = object.reverses ?? undefined;
     message.reversedBy = object.reversedBy?.map((e) => e) || [];
+    message.amount = (object.amount !== undefined && object.amount !== null)
+      ? Money.fromPartial(object.amount)
+      : undefined;
+    message.valueSats = (object.valueSats !== undefined && object.valueSats !== null)
+      ? BigInt(object.valueSats)
+      : undefined;
     return message;
   },
 };

@@ -24,6 +24,7 @@ import {
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { Status } from "../../../google/rpc/status.ts";
+import { Money } from "../../exchange/v1/money.ts";
 import {
   FeePayer,
   feePayerFromJSON,
@@ -106,7 +107,7 @@ export interface SubmitSettlementRequest {
   /** The payer; must be the caller's institution. */
   fromInstitution: string;
   toInstitution: string;
-  /** 1 to 21·10^14. */
+  /** 1 to 21·10^14. 0 with `amount`. */
   amountSats: bigint;
   settlementMode: SettlementMode;
   /** The caller's own reference, up to 128 characters. */
@@ -144,7 +145,11 @@ export interface SubmitSettlementRequest {
    * What isn't approved, has no liquidity or wasn't offered for signature by then is EXPIRED; never what somebody may have signed. After now and execute_at, at most 90
    * days later. Missing: a time that the platform sets (SETTLEMENT_EXPIRY_SECONDS).
    */
-  expiresAt?: Timestamp | undefined;
+  expiresAt?:
+    | Timestamp
+    | undefined;
+  /** CENTRALIZED only: another unit than BTC is paid, from the payer's clearing balance in it. It has no credit line. */
+  amount?: Money | undefined;
 }
 
 export interface SubmitSettlementResult {
@@ -205,7 +210,11 @@ export interface ReverseSettlementRequest {
   referenceId: string;
   /** As in SubmitSettlementRequest, of the institution that pays back. */
   feePayer?: FeePayer | undefined;
-  payerWalletId?: string | undefined;
+  payerWalletId?:
+    | string
+    | undefined;
+  /** A part of a settlement in another unit; missing: all of it. */
+  amount?: Money | undefined;
 }
 
 export interface EstimateFeesRequest {
@@ -625,6 +634,7 @@ function createBaseSubmitSettlementRequest(): SubmitSettlementRequest {
     destinationId: undefined,
     executeAt: undefined,
     expiresAt: undefined,
+    amount: undefined,
   };
 }
 
@@ -677,6 +687,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     }
     if (message.expiresAt !== undefined) {
       Timestamp.encode(message.expiresAt, writer.uint32(250).fork()).join();
+    }
+    if (message.amount !== undefined) {
+      Money.encode(message.amount, writer.uint32(642).fork()).join();
     }
     return writer;
   },
@@ -814,6 +827,14 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
             message.expiresAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 80: {
+            if (tag !== 642) {
+              break;
+            }
+
+            message.amount = Money.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -895,6 +916,7 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
         : isSet(object.expires_at)
         ? fromJsonTimestamp(object.expires_at)
         : undefined,
+      amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
     };
   },
 
@@ -945,6 +967,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     if (message.expiresAt !== undefined) {
       obj.expiresAt = fromTimestamp(message.expiresAt).toISOString();
     }
+    if (message.amount !== undefined) {
+      obj.amount = Money.toJSON(message.amount);
+    }
     return obj;
   },
 
@@ -973,6 +998,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
       : undefined;
     message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null)
       ? Timestamp.fromPartial(object.expiresAt)
+      : undefined;
+    message.amount = (object.amount !== undefined && object.amount !== null)
+      ? Money.fromPartial(object.amount)
       : undefined;
     return message;
   },
@@ -1564,6 +1592,7 @@ function createBaseReverseSettlementRequest(): ReverseSettlementRequest {
     referenceId: "",
     feePayer: undefined,
     payerWalletId: undefined,
+    amount: undefined,
   };
 }
 
@@ -1592,6 +1621,9 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
     }
     if (message.payerWalletId !== undefined) {
       writer.uint32(58).string(message.payerWalletId);
+    }
+    if (message.amount !== undefined) {
+      Money.encode(message.amount, writer.uint32(642).fork()).join();
     }
     return writer;
   },
@@ -1665,6 +1697,14 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
             message.payerWalletId = reader.string();
             continue;
           }
+          case 80: {
+            if (tag !== 642) {
+              break;
+            }
+
+            message.amount = Money.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1714,6 +1754,7 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
         : isSet(object.payer_wallet_id)
         ? globalThis.String(object.payer_wallet_id)
         : undefined,
+      amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
     };
   },
 
@@ -1740,6 +1781,9 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
     if (message.payerWalletId !== undefined) {
       obj.payerWalletId = message.payerWalletId;
     }
+    if (message.amount !== undefined) {
+      obj.amount = Money.toJSON(message.amount);
+    }
     return obj;
   },
 
@@ -1757,6 +1801,9 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
     message.referenceId = object.referenceId ?? "";
     message.feePayer = object.feePayer ?? undefined;
     message.payerWalletId = object.payerWalletId ?? undefined;
+    message.amount = (object.amount !== undefined && object.amount !== null)
+      ? Money.fromPartial(object.amount)
+      : undefined;
     return message;
   },
 };

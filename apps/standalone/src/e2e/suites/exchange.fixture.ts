@@ -1,0 +1,104 @@
+import { exchangeV1, settlementV1 } from '@finality/contracts';
+import { expect, it } from 'vitest';
+import { type Api, refused } from '../api.fixture.ts';
+import { type Bank, freshKey } from '../bank.fixture.ts';
+import { type E2e, expectInOrder } from '../e2e.fixture.ts';
+
+const { BankDirection, BankBookingStatus } = exchangeV1;
+const CENTRALIZED = settlementV1.SettlementMode.SETTLEMENT_MODE_CENTRALIZED;
+const APPROVE = settlementV1.ReviewDecision.REVIEW_DECISION_APPROVE;
+
+/** Units beside BTC: what holds whatever the services run on. */
+export function otherUnits(e2e: () => E2e): void {
+  let second: Api;
+  let lines = 0;
+
+  const proposed = (bank: Bank, direction: exchangeV1.BankDirection, amount: bigint, unit = 'USD') => ({
+    idempotencyKey: freshKey(),
+    direction,
+    institutionId: bank.id,
+    amount: { unit, amount },
+    statementLine: `2026-11-22 #${++lines}`,
+    reason: 'as on the statement',
+  });
+  const decision = (bookingId: string) => ({ idempotencyKey: freshKey(), bookingId, reason: 'seen' });
+
+  async function book(bank: Bank, direction: exchangeV1.BankDirection, amount: bigint, unit = 'USD'): Promise<void> {
+    second ??= (await e2e().staff('operator')).api;
+    const { bookingId } = await e2e().operator.cash.proposeBankBooking(proposed(bank, direction, amount, unit));
+    await second.cash.confirmBankBooking(decision(bookingId));
+  }
+
+  const balanceOf = async (bank: Bank, unit = 'USD'): Promise<bigint | undefined> => {
+    const { balances } = await bank.api.ledger.getBalances({ institutionId: bank.id });
+    return balances.find((balance) => balance.unit === unit && balance.claim.startsWith('clearing'))?.available;
+  };
+
+  it('come in and go out by two persons, a line of the bank’s statement once', async () => {
+    const bank = await e2e().bank({ wallet: 'none' });
+    const { cash } = e2e().operator;
+    const request = proposed(bank, BankDirection.BANK_DIRECTION_IN, 1_000n);
+    const booking = await cash.proposeBankBooking(request);
+    expect(booking).toMatchObject({ status: BankBookingStatus.BANK_BOOKING_STATUS_PROPOSED, proposals: 1 });
+    expect(await cash.proposeBankBooking(request)).toEqual(booking);
+    const again = { ...request, idempotencyKey: freshKey() };
+    expect(await refused(cash.proposeBankBooking(again))).toMatchObject({ reason: 'LINE_BOOKED' });
+    expect(await refused(cash.confirmBankBooking(decision(booking.bookingId)))).toMatchObject({
+      reason: 'SAME_PERSON',
+    });
+    expect(await balanceOf(bank)).toBeUndefined();
+    second ??= (await e2e().staff('operator')).api;
+    await second.cash.confirmBankBooking(decision(booking.bookingId));
+    expect(await balanceOf(bank)).toBe(1_000n);
+    const out = await cash.proposeBankBooking(proposed(bank, BankDirection.BANK_DIRECTION_OUT, 400n));
+    expect(await balanceOf(bank)).toBe(600n);
+    await second.cash.rejectBankBooking(decision(out.bookingId));
+    await book(bank, BankDirection.BANK_DIRECTION_OUT, 300n);
+    expect(await balanceOf(bank)).toBe(700n);
+    const own = { institutionId: bank.id, status: BankBookingStatus.BANK_BOOKING_STATUS_UNSPECIFIED, pageSize: 2 };
+    const page = await bank.api.cash.listBankBookings({ ...own, pageToken: '' });
+    const rest = await bank.api.cash.listBankBookings({ ...own, pageToken: page.nextPageToken });
+    expect([...page.bookings, ...rest.bookings].map(({ amount }) => amount?.amount)).toEqual([300n, 400n, 1_000n]);
+    expect(rest.nextPageToken).toBe('');
+  });
+
+  it('settle after a person has looked, and show in statements and balances of their own', async () => {
+    const [payer, payee] = [await e2e().bank({ wallet: 'none' }), await e2e().bank({ wallet: 'none' })];
+    await book(payer, BankDirection.BANK_DIRECTION_IN, 1_000n, 'EUR');
+    const request = settlementV1.SubmitSettlementRequest.fromPartial({
+      idempotencyKey: freshKey(),
+      fromInstitution: payer.id,
+      toInstitution: payee.id,
+      amount: { unit: 'EUR', amount: 250n },
+      settlementMode: CENTRALIZED,
+    });
+    const { settlementId, amountSats, amount, valueSats } = await payer.api.settlements.submitSettlement(request);
+    expect({ amountSats, amount, valueSats }).toEqual({
+      amountSats: 0n,
+      amount: { unit: 'EUR', amount: 250n },
+      valueSats: undefined,
+    });
+    await payer.settlement(settlementId, 'UNDER_REVIEW');
+    const review = { idempotencyKey: freshKey(), settlementId, decision: APPROVE, reason: 'looked at' };
+    await e2e().compliance.settlements.reviewSettlement(review);
+    await payer.settlement(settlementId, 'SETTLED');
+    expect([await balanceOf(payer, 'EUR'), await balanceOf(payee, 'EUR')]).toEqual([750n, 250n]);
+    const account = `clearing/${payer.id}/EUR/available`;
+    const { summary, entries } = await payer.api.ledger.getStatement({ account, pageSize: 0, pageToken: '' });
+    expect(summary).toMatchObject({ unit: 'EUR', closingBalance: 750n });
+    expect(entries.map(({ credit, debit, counterAccount }) => [credit - debit, counterAccount])).toEqual([
+      [1_000n, 'nostro/EUR'],
+      [-250n, 'ccp/EUR'],
+    ]);
+    const { accounts } = await e2e().operator.ledger.listBalances({
+      institutionId: '',
+      pageSize: 1_000,
+      pageToken: '',
+    });
+    const sums = new Map<string, bigint>();
+    for (const { unit, balance } of accounts) sums.set(unit, (sums.get(unit) ?? 0n) + balance);
+    expect(sums.get('EUR')).toBe(0n);
+    expect(new Set(sums.values())).toEqual(new Set([0n]));
+    await expectInOrder(e2e());
+  });
+}
