@@ -7,6 +7,8 @@ import type { z } from 'zod';
 export interface SettlementConfig {
   readonly network: Network;
   readonly policy: SettlementPolicy;
+  /** Settlements that may wait for their screening before further ones are refused. */
+  readonly screeningMax: number;
   /** How long a worker leaves what the signer refused before it asks again. */
   readonly signingRetryMs: number;
   /** How old the oldest entry of the ledger may get before its segment is sealed. */
@@ -119,6 +121,10 @@ export const settlementSettings = defineConfig({
     .integer(1, 86_400)
     .default(60)
     .describe('entries of the ledger are sealed, signed and can be proven after this time'),
+  SCREENING_QUEUE_MAX: setting
+    .integer(1, 1_000_000)
+    .default(10_000)
+    .describe('settlements that may wait for their screening; further ones are to be sent again later'),
   SETTLEMENT_EXPIRY_SECONDS: setting
     .integer(1, 30 * 86_400)
     .default(86_400)
@@ -166,6 +172,7 @@ export function settlementConfig(values: z.output<typeof settlementSettings>): S
   if (!isNetwork(network)) throw new Error(`"${String(network)}" is no network`);
   return {
     network,
+    screeningMax: values.SCREENING_QUEUE_MAX,
     signingRetryMs: SIGNING_RETRY_MS,
     sealAfterMs: values.LEDGER_SEAL_SECONDS * 1_000,
     policy: {

@@ -29,6 +29,7 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
     'finality.settlement.v1.SettlementService': settlementV1.SettlementServiceService,
     'finality.settlement.v1.OperationsService': settlementV1.OperationsServiceService,
     'finality.exchange.v1.CashService': exchangeV1.CashServiceService,
+    'finality.settlement.v1.PolicyService': settlementV1.PolicyServiceService,
     'finality.institution.v1.InstitutionService': institutionV1.InstitutionServiceService,
     'finality.liquidity.v1.LiquidityService': liquidityV1.LiquidityServiceService,
     'finality.ledger.v1.LedgerService': ledgerV1.LedgerServiceService,

@@ -32,6 +32,7 @@ import { GetStatementRpc } from './inbound/get-statement.rpc.ts';
 import { GetBalancesRpc } from './inbound/get-balances.rpc.ts';
 import { GetInclusionProofRpc } from './inbound/get-inclusion-proof.rpc.ts';
 import { GetInstitutionRpc } from './inbound/get-institution.rpc.ts';
+import { GetLimitsRpc } from './inbound/get-limits.rpc.ts';
 import { GetLedgerCutRpc } from './inbound/get-ledger-cut.rpc.ts';
 import { GetRecoveryRpc } from './inbound/get-recovery.rpc.ts';
 import { GetLiquidityRpc } from './inbound/get-liquidity.rpc.ts';
@@ -58,6 +59,7 @@ import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
 import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
 import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
 import { RiskVerdictsMessages } from './inbound/risk-verdicts.messages.ts';
+import { SetLimitsRpc } from './inbound/set-limits.rpc.ts';
 import { StreamStatementRpc } from './inbound/stream-statement.rpc.ts';
 import { SetCreditLineRpc } from './inbound/set-credit-line.rpc.ts';
 import { SubmitSettlementRpc } from './inbound/submit-settlement.rpc.ts';
@@ -68,6 +70,7 @@ import { Wakeups } from './inbound/wakeups.ts';
 import { DestinationsMessages } from './inbound/destinations.messages.ts';
 import { WalletsMessages } from './inbound/wallets.messages.ts';
 import { WatchSettlementsRpc } from './inbound/watch-settlements.rpc.ts';
+import { Admission } from './admission.ts';
 import { RecoveryGate } from './recovery-gate.ts';
 import type { TimerKind } from '@finality/settlement';
 import type { SettlementCommand } from './store/commands.ts';
@@ -134,6 +137,7 @@ const OPERATIONS_RPCS = [
   ResolveSuspenseRpc,
   ConfirmSuspenseResolutionRpc,
 ];
+const POLICY_RPCS = [SetLimitsRpc, GetLimitsRpc];
 const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc];
 const CASH_RPCS = [ProposeBankBookingRpc, ConfirmBankBookingRpc, RejectBankBookingRpc, ListBankBookingsRpc];
 const MESSAGES = [
@@ -151,12 +155,15 @@ export class SettlementModule {
   static register(env: SettlementEnv): DynamicModule {
     const wakeups = new Wakeups(env.runtime);
     const gate = new RecoveryGate(env.writer);
+    const { pool, runtime, config } = env;
+    const admission = new Admission({ pool, runtime, waitingMax: config.screeningMax });
     return {
       module: SettlementModule,
       controllers: [
         ...SETTLEMENT_RPCS,
         ...INSTITUTION_RPCS,
         ...LIQUIDITY_RPCS,
+        ...POLICY_RPCS,
         ...LEDGER_RPCS,
         ...OPERATIONS_RPCS,
         ...CASH_RPCS,
@@ -168,6 +175,7 @@ export class SettlementModule {
         { provide: SERVICE_ENV, useValue: env },
         { provide: Wakeups, useValue: wakeups },
         { provide: RecoveryGate, useValue: gate },
+        { provide: Admission, useValue: admission },
         { provide: STORE, useFactory: () => gate.before(openStore(env, wakeups)) },
         { provide: READER, useFactory: () => new EventReader({ pool: env.pool, schema: SETTLEMENT_SCHEMA }) },
         { provide: AUTHENTICATOR, useFactory: () => new Authenticator('settlement', env.driver) },
@@ -184,7 +192,7 @@ export class SettlementModule {
         {
           provide: WORKERS,
           useFactory: (store: SettlementStore, reader: SettlementReader, authenticator: Authenticator) =>
-            workersOf(env, { store, reader, authenticator, gate }),
+            workersOf(env, { store, reader, authenticator, gate, admission }),
           inject: [STORE, READER, AUTHENTICATOR],
         },
       ],
@@ -212,9 +220,10 @@ interface WorkingWith {
   readonly reader: SettlementReader;
   readonly authenticator: Authenticator;
   readonly gate: RecoveryGate;
+  readonly admission: Admission;
 }
 
-function workersOf(env: SettlementEnv, { store, reader, authenticator, gate }: WorkingWith): Worker[] {
+function workersOf(env: SettlementEnv, { store, reader, authenticator, gate, admission }: WorkingWith): Worker[] {
   const { pool, runtime } = env;
   const timers = new TimerWorker({
     name: 'settlement timers',
@@ -233,6 +242,7 @@ function workersOf(env: SettlementEnv, { store, reader, authenticator, gate }: W
     ...(env.config.policy.consolidation === undefined ? [] : [new ConsolidateCoins(env, store, reader, gate)]),
     new SealLedger(env, store, reader, gate),
     new CheckpointBalances(env),
+    admission,
     timers,
     authenticator.worker,
   ];

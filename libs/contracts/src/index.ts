@@ -17,5 +17,6 @@ export type * from './in-process.ts';
 export * from './descriptors.ts';
 export * from './names.ts';
 export * from './refused-input.ts';
+export type { RefusedCaller, RefusedInput } from './refused-row.ts';
 export * from './time.ts';
 export * from './topics.ts';

@@ -1,9 +1,8 @@
 import { EXCHANGE } from './refused-exchange-input.ts';
 import { LEDGER } from './refused-ledger-input.ts';
+import { POLICY } from './refused-policy-input.ts';
 import { LIQUIDITY } from './refused-liquidity-input.ts';
 import { invalid, type RefusedCaller, type RefusedInput } from './refused-row.ts';
-
-export type { RefusedCaller, RefusedInput } from './refused-row.ts';
 
 // Read by `npm run generate` before there is any generated code: it imports nothing that is.
 
@@ -495,6 +494,7 @@ export const REFUSED_INPUT: readonly RefusedInput[] = [
   ...SETTLEMENTS,
   ...OTHERS,
   ...DESTINATIONS,
+  ...POLICY,
   ...LIQUIDITY,
   ...EXCHANGE,
 ];

@@ -148,8 +148,11 @@ export class PostgresEventStore<Body, World, Reply> implements EventStore<Body, 
   }
 }
 
+/** About as long as a full queue takes. */
+const QUEUE_FULL_MS = 2_000;
 const QUEUE_FULL = refusal('resource_exhausted', 'STORE_BUSY', 'too many requests are waiting; try again later', {
   retryable: true,
+  retryAfterMs: QUEUE_FULL_MS,
 });
 
 function parkingNote<Body>(item: Item<Body>, error: Error): InboxNote | undefined {

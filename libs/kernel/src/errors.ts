@@ -30,13 +30,17 @@ export interface Refusal {
   readonly message: string;
   readonly fields?: readonly FieldError[];
   readonly retryable?: boolean;
+  /** When asking again is worthwhile, from now. */
+  readonly retryAfterMs?: number;
+  /** What a program needs to know beside the reason; names as in a request. Travels as `google.rpc.ErrorInfo.metadata`. */
+  readonly details?: Readonly<Record<string, string>>;
 }
 
 export function refusal(
   kind: RefusalKind,
   reason: string,
   message: string,
-  more: Partial<Pick<Refusal, 'fields' | 'retryable'>> = {},
+  more: Partial<Pick<Refusal, 'fields' | 'retryable' | 'retryAfterMs' | 'details'>> = {},
 ): Refusal {
   return { kind, reason, message, ...more };
 }

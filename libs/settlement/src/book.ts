@@ -7,6 +7,7 @@ import type { AddressRecord, CoinBook, WalletRecord } from './coin.ts';
 import type { DestinationRecord } from './destination.ts';
 import type { Deposit, DepositEvent } from './deposit.ts';
 import type { ApiKey, ApiKeyEvent, Institution, InstitutionEvent } from './institution.ts';
+import type { LimitsEvent, LimitsState } from './limits.ts';
 import type { Lineage, LineageEvent } from './lineage.ts';
 import type { SettlementPolicy } from './policy.ts';
 import type { Recovery, RecoveryEvent } from './recovery.ts';
@@ -44,6 +45,8 @@ export interface Book {
   readonly institutions: Records<Institution, InstitutionEvent>;
   readonly apiKeys: Records<ApiKey, ApiKeyEvent>;
   readonly bankBookings: Records<BankBooking, BankBookingEvent>;
+  /** By institution. */
+  readonly limits: Records<LimitsState, LimitsEvent>;
   readonly recovery: { get(): Recovery; record(...events: readonly RecoveryEvent[]): Recovery };
   readonly tip: { get(): ChainTip; record(...events: readonly ChainTipEvent[]): ChainTip };
   wallet(walletId: string): WalletRecord | undefined;

@@ -20,6 +20,8 @@ export interface Life {
   readonly transitions: readonly Transition[];
   readonly createdAt: Instant;
   readonly updatedAt: Instant;
+  /** Against the payer's limits: since when, and which version of them. */
+  readonly counted?: { readonly at: Instant; readonly version: number };
   /** How often liquidity has been reserved for it: the life of those transfers. */
   readonly reservedTimes: number;
   /** How often it has become settled: the life of the transfers that say so. */
@@ -39,7 +41,7 @@ export function move(state: LivingSettlement, to: SettlementStatus, at: Instant,
 /** What a settlement keeps whatever state it is in. */
 export function again(state: LivingSettlement, at: Instant): Life {
   const { terms, confirmations, sources, risk, aml, transitions, createdAt, ...more } = state;
-  const { reservedTimes, settledTimes, cancelling, reversals } = more;
+  const { counted, reservedTimes, settledTimes, cancelling, reversals } = more;
   return {
     terms,
     ...(confirmations === undefined ? {} : { confirmations }),
@@ -49,6 +51,7 @@ export function again(state: LivingSettlement, at: Instant): Life {
     transitions,
     createdAt,
     updatedAt: at,
+    ...(counted === undefined ? {} : { counted }),
     reservedTimes,
     settledTimes,
     reversals,

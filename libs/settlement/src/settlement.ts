@@ -1,3 +1,4 @@
+import { judged } from './settlement-judged.ts';
 import { again, type Life, move } from './settlement-life.ts';
 import {
   chargeFee,
@@ -106,7 +107,12 @@ export type SettlementEvent = { readonly at: Instant } &
     | { readonly type: 'settlement_received'; readonly terms: Terms; readonly confirmations?: ConfirmationDecision }
     /** Nothing is done about it until then. */
     | { readonly type: 'settlement_scheduled' }
-    | { readonly type: 'screening_requested'; readonly sources: readonly FundingSource[] }
+    /** With the version of the payer's limits that it counts against from now on, where there are some. */
+    | {
+        readonly type: 'screening_requested';
+        readonly sources: readonly FundingSource[];
+        readonly limitsVersion?: number;
+      }
     | { readonly type: 'risk_assessed'; readonly assessment: Assessment }
     | { readonly type: 'aml_assessed'; readonly assessment: Assessment }
     | { readonly type: 'review_required'; readonly reason: string }
@@ -263,19 +269,11 @@ function evolveLiving(
     case 'settlement_scheduled':
       return { ...move(state, 'scheduled', at), status: 'scheduled' };
     case 'screening_requested':
-      return { ...move(state, 'screening', at), status: 'screening', sources: event.sources };
     case 'risk_assessed':
-      return { ...state, risk: event.assessment, updatedAt: at };
     case 'aml_assessed':
-      return { ...state, aml: event.assessment, updatedAt: at };
     case 'review_required':
-      return { ...move(state, 'under_review', at, event.reason), status: 'under_review' };
     case 'settlement_approved':
-      return {
-        ...move(state, 'approved', at, event.reason),
-        status: 'approved',
-        ...(event.confirmations && { confirmations: event.confirmations }),
-      };
+      return judged(state, event);
     case 'settlement_rejected':
       return { ...move(state, 'rejected', at, event.reason), status: 'rejected' };
     case 'liquidity_awaited':

@@ -5,16 +5,22 @@ import { toRpcException } from '@finality/service';
 import type { Institution } from '@finality/settlement';
 import { readTransaction } from '../outbound/read-transaction.ts';
 import { institutionMessage } from '../store/messages.ts';
-import { institutionStream } from '../store/streams.ts';
+import { institutionStream, limitsStream } from '../store/streams.ts';
+import { limitsMessage } from './limits-view.ts';
 import type { Gateway } from './gateway.ts';
 
-/** An institution in its present state, and what it owes. @throws RefusalException NOT_FOUND */
+/** An institution in its present state, what it owes, and what it may pay. @throws RefusalException NOT_FOUND */
 export async function showInstitution(gateway: Gateway, institutionId: string): Promise<institutionV1.Institution> {
   const institution = await knownInstitution(gateway, institutionId);
   const [balance] = await readTransaction(gateway.env.pool, (session) =>
     readBalances(session, [{ kind: 'clearing', institutionId }]),
   );
-  return { ...institutionMessage(institution), creditLineDrawnSats: drawnSats(balance!) };
+  const { state: limits } = await gateway.reader.loadState(limitsStream, institutionId);
+  return {
+    ...institutionMessage(institution),
+    creditLineDrawnSats: drawnSats(balance!),
+    ...(limits.status === 'set' && { limits: limitsMessage(institutionId, limits, gateway.env.runtime.now()) }),
+  };
 }
 
 /** @throws RefusalException NOT_FOUND */

@@ -3,6 +3,7 @@ import type { settlementV1 } from '@finality/contracts';
 import { toRpcException } from '@finality/service';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
+import { Admission } from '../admission.ts';
 import { Gateway } from './gateway.ts';
 import { parseSubmission } from './submission.ts';
 
@@ -10,9 +11,11 @@ import { parseSubmission } from './submission.ts';
 @Controller()
 export class SubmitSettlementRpc {
   readonly #gateway: Gateway;
+  readonly #admission: Admission;
 
-  constructor(@Inject(Gateway) gateway: Gateway) {
+  constructor(@Inject(Gateway) gateway: Gateway, @Inject(Admission) admission: Admission) {
     this.#gateway = gateway;
+    this.#admission = admission;
   }
 
   @GrpcMethod('SettlementService', 'submitSettlement')
@@ -24,6 +27,8 @@ export class SubmitSettlementRpc {
     const caller = await this.#gateway.caller(metadata, 'institution');
     const parsed = parseSubmission(request, caller, this.#gateway.env.runtime.id());
     if (!parsed.ok) throw toRpcException(parsed.error);
+    const full = this.#admission.admit();
+    if (full !== undefined) throw toRpcException(full);
     const { submission, idempotency } = parsed.value;
     return this.#gateway.decideSettlement(
       { type: 'submit', submission },

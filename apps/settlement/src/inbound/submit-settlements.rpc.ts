@@ -1,10 +1,11 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { settlementV1 } from '@finality/contracts';
 import type { Outcome, StoreCommand } from '@finality/event-store';
-import { assert, type Principal, type Refusal } from '@finality/kernel';
+import { assert, err, type Principal, type Refusal } from '@finality/kernel';
 import { executeAll, inBatches, requestsOf, rpcStatusOf } from '@finality/service';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcStreamCall } from '@nestjs/microservices';
+import { Admission } from '../admission.ts';
 import type { SettlementCommand, SettlementReply } from '../store/commands.ts';
 import { settlementMessage } from '../store/messages.ts';
 import { Gateway } from './gateway.ts';
@@ -15,13 +16,18 @@ const REQUESTS_MAX = 500;
 type Call = ServerDuplexStream<settlementV1.SubmitSettlementRequest, settlementV1.SubmitSettlementResult>;
 type Result = settlementV1.SubmitSettlementResult;
 
-/** Many at once: what has come in while the batch before was stored makes the next. Results in the order of the requests. */
+/**
+ * Many at once: what has come in while the batch before was stored makes the next. Results in the order of the requests. While too many settlements
+ * wait for their screening nothing more is read, so that the sender is slowed down rather than refused.
+ */
 @Controller()
 export class SubmitSettlementsRpc {
   readonly #gateway: Gateway;
+  readonly #admission: Admission;
 
-  constructor(@Inject(Gateway) gateway: Gateway) {
+  constructor(@Inject(Gateway) gateway: Gateway, @Inject(Admission) admission: Admission) {
     this.#gateway = gateway;
+    this.#admission = admission;
   }
 
   @GrpcStreamCall('SettlementService', 'submitSettlements')
@@ -29,6 +35,7 @@ export class SubmitSettlementsRpc {
     const caller = await this.#gateway.caller(call.metadata, 'institution');
     let index = 0n;
     for await (const requests of inBatches(requestsOf<settlementV1.SubmitSettlementRequest>(call), REQUESTS_MAX)) {
+      await this.#admission.room();
       const results = await this.#submit(requests, caller, call);
       for (const [i, result] of results.entries()) {
         yield { index, idempotencyKey: requests[i]!.idempotencyKey, ...result };
@@ -44,7 +51,7 @@ export class SubmitSettlementsRpc {
   ): Promise<readonly Omit<Result, 'index' | 'idempotencyKey'>[]> {
     const { env, store } = this.#gateway;
     const cause = this.#gateway.cause(caller, call);
-    const parsed = requests.map((request) => parseSubmission(request, caller, env.runtime.id()));
+    const parsed = requests.map((request) => this.#admitted(parseSubmission(request, caller, env.runtime.id())));
     const commands: StoreCommand<SettlementCommand>[] = parsed.flatMap((each) =>
       each.ok
         ? [{ body: { type: 'submit', submission: each.value.submission }, cause, idempotency: each.value.idempotency }]
@@ -57,6 +64,12 @@ export class SubmitSettlementsRpc {
     for (const each of parsed)
       results.push(each.ok ? await this.#resultOf(outcomes[next++], tipHeight) : failed(each.error));
     return results;
+  }
+
+  /** What can't be let in is refused like what can't be parsed. */
+  #admitted(parsed: ReturnType<typeof parseSubmission>): ReturnType<typeof parseSubmission> {
+    const full = parsed.ok ? this.#admission.admit() : undefined;
+    return full === undefined ? parsed : err(full);
   }
 
   async #resultOf(

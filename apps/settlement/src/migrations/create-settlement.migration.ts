@@ -51,6 +51,7 @@ function tables(schema: string): readonly string[] {
     `CREATE INDEX settlements_from ON ${schema}.settlements (from_institution, created_position)`,
     `CREATE INDEX settlements_to ON ${schema}.settlements (to_institution, created_position)`,
     `CREATE INDEX settlements_created ON ${schema}.settlements (created_position)`,
+    `CREATE INDEX settlements_unscreened ON ${schema}.settlements (created_position) WHERE status IN ('received', 'screening')`,
     `CREATE INDEX settlements_queued ON ${schema}.settlements (payer_claim, updated_position) WHERE status = 'queued'`,
     `CREATE INDEX settlements_queued_to ON ${schema}.settlements (to_institution) WHERE status = 'queued'`,
     `CREATE TABLE ${schema}.institutions (

@@ -14,6 +14,7 @@ import {
   type Maturity,
   type TimerKind,
   type Records,
+  returnUse,
   type Settlement,
   type SettlementPolicy,
   waitsForCoins,
@@ -27,6 +28,7 @@ import {
   depositStream,
   institutionStream,
   LEDGER_ID,
+  limitsStream,
   lineageStream,
   RECOVERY_ID,
   recoveryStream,
@@ -73,6 +75,7 @@ export class BatchBook implements Book {
   readonly institutions: Book['institutions'];
   readonly apiKeys: Book['apiKeys'];
   readonly bankBookings: Book['bankBookings'];
+  readonly limits: Book['limits'];
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
   readonly newWallets = new Map<string, WalletRecord>();
@@ -100,12 +103,14 @@ export class BatchBook implements Book {
     this.ledger = loaded.ledger.view;
     this.coins = new CoinBook(loaded.coins);
     this.#waiting = new Map(loaded.waiting);
+    this.limits = recordsOf(batch, limitsStream);
     const settlements = recordsOf(batch, settlementStream);
     this.settlements = {
       get: settlements.get,
       record: (id, ...events) => {
         const before = settlements.get(id);
         const state = settlements.record(id, ...events);
+        returnUse(this.limits, state, events);
         this.#countWaiting(before, -1);
         this.#countWaiting(state, 1);
         // What waits for something else by now waits behind the others.

@@ -15,6 +15,7 @@ import type {
   Destinations,
   Institution,
   KnownDeposit,
+  LimitsRequest,
   LivingSettlement,
   NewApiKey,
   NewInstitution,
@@ -50,6 +51,7 @@ export type SettlementCommand =
       readonly institutionId: string;
       readonly reason: string;
     }
+  | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }
   | { readonly type: 'issue_api_key'; readonly key: NewApiKey }

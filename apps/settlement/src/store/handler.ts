@@ -39,6 +39,7 @@ import {
   review,
   reviewDeposit,
   revokeApiKey,
+  setLimits,
   setCreditLine,
   type Settlement,
   settlementAssessed,
@@ -117,6 +118,8 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return institutionReply(freezeInstitution(book, body.institutionId, body.reason));
       case 'unfreeze_institution':
         return institutionReply(unfreezeInstitution(book, body.institutionId, body.reason));
+      case 'set_limits':
+        return replyOf(setLimits(book, body.request), () => ({ type: 'done' }));
       case 'set_credit_line':
         return institutionReply(setCreditLine(book, body.request));
       case 'issue_api_key':

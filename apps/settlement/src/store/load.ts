@@ -48,6 +48,7 @@ import {
   depositStream,
   institutionStream,
   LEDGER_ID,
+  limitsStream,
   lineageStream,
   RECOVERY_ID,
   recoveryStream,
@@ -346,6 +347,8 @@ class States {
       if (settlement.status === 'none') continue;
       const { payer, payee, from, to } = settlement.terms;
       if (needs.beginning.has(id)) needs.institutions.add(from).add(to);
+      // It may begin, or end.
+      if (needs.beginning.has(id) || settlement.counted !== undefined) needs.limits.add(from);
       if (needs.reversing.has(id)) for (const reversal of settlement.reversals) needs.settlements.add(reversal);
       if (payer.kind === 'clearing' || payee.kind === 'clearing') continue;
       needs.chain = true;
@@ -369,6 +372,7 @@ class States {
     const wanted = [
       ...[...needs.settlements].map((id) => `${settlementStream.aggregate.name}/${id}`),
       ...[...needs.institutions].map((id) => `${institutionStream.aggregate.name}/${id}`),
+      ...[...needs.limits].map((id) => `${limitsStream.aggregate.name}/${id}`),
       ...[...needs.lineages].map((id) => `${lineageStream.aggregate.name}/${id}`),
       ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
       ...needs.exchange.streams(),

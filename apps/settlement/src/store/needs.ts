@@ -20,6 +20,7 @@ type AdministrativeCommand =
   | 'create_institution'
   | 'freeze_institution'
   | 'unfreeze_institution'
+  | 'set_limits'
   | 'set_credit_line'
   | 'expire_credit_line'
   | 'issue_api_key'
@@ -32,6 +33,8 @@ type AdministrativeCommand =
 export class Needs {
   readonly settlements = new Set<string>();
   readonly institutions = new Set<string>();
+  /** Institutions whose limits are needed. */
+  readonly limits = new Set<string>();
   readonly lineages = new Set<string>();
   readonly deposits = new Set<string>();
   readonly apiKeys = new Set<string>();
@@ -166,6 +169,9 @@ export class Needs {
       case 'freeze_institution':
       case 'unfreeze_institution':
         return void this.institutions.add(body.institutionId);
+      case 'set_limits':
+        this.limits.add(body.request.institutionId);
+        return void this.institutions.add(body.request.institutionId);
       case 'issue_api_key':
         this.apiKeys.add(body.key.keyId);
         if (body.key.institutionId !== '') this.institutions.add(body.key.institutionId);
@@ -257,6 +263,7 @@ export class Needs {
 
   #submission({ settlementId, from, to, mode, destinationId }: Submission): void {
     this.settlements.add(settlementId);
+    this.limits.add(from);
     if (destinationId !== undefined) this.destinations.add(destinationId);
     for (const id of [from, to]) {
       this.institutions.add(id);

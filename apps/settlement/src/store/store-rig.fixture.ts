@@ -24,6 +24,7 @@ import {
   chainTipStream,
   depositStream,
   institutionStream,
+  limitsStream,
   lineageStream,
   settlementStream,
 } from './streams.ts';
@@ -34,6 +35,7 @@ const STREAM_TYPES = [
   depositStream,
   institutionStream,
   apiKeyStream,
+  limitsStream,
   chainTipStream,
 ] as unknown as readonly AnyStreamType[];
 

@@ -14,6 +14,9 @@ import {
   type Institution,
   institutionAggregate,
   type InstitutionEvent,
+  limitsAggregate,
+  type LimitsEvent,
+  type LimitsState,
   type Lineage,
   lineageAggregate,
   type LineageEvent,
@@ -134,6 +137,13 @@ export const institutionStream: StreamType<Institution, InstitutionEvent> = {
   },
 };
 
+/** Told by an RPC, to whom it concerns. */
+export const limitsStream: StreamType<LimitsState, LimitsEvent> = {
+  aggregate: limitsAggregate,
+  institutions: (state) => (state.status === 'none' ? [] : [state.institutionId]),
+  publish: () => [],
+};
+
 export const apiKeyStream: StreamType<ApiKey, ApiKeyEvent> = {
   aggregate: apiKeyAggregate,
   institutions: (state) => (state.status === 'none' || state.institutionId === '' ? [] : [state.institutionId]),
@@ -196,6 +206,7 @@ export const STREAMS: readonly AnyStreamType[] = [
   depositStream,
   institutionStream,
   apiKeyStream,
+  limitsStream,
   chainTipStream,
   recoveryStream,
   sealsStream,

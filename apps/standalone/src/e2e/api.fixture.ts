@@ -18,6 +18,7 @@ import { credentials, Metadata, type ServiceDefinition } from '@grpc/grpc-js';
 export interface Api {
   readonly settlements: ServicePort<settlementV1.SettlementServiceServer>;
   readonly operations: ServicePort<settlementV1.OperationsServiceServer>;
+  readonly policy: ServicePort<settlementV1.PolicyServiceServer>;
   readonly institutions: ServicePort<institutionV1.InstitutionServiceServer>;
   readonly addresses: ServicePort<addressV1.AddressServiceServer>;
   readonly destinations: ServicePort<addressV1.DestinationServiceServer>;
@@ -52,6 +53,7 @@ export function connectApi(address: string, apiKey?: string): Api {
   return {
     settlements: connect(settlementV1.SettlementServiceService),
     operations: connect(settlementV1.OperationsServiceService),
+    policy: connect(settlementV1.PolicyServiceService),
     institutions: connect(institutionV1.InstitutionServiceService),
     addresses: connect(addressV1.AddressServiceService),
     destinations: connect(addressV1.DestinationServiceService),

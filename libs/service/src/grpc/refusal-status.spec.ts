@@ -40,6 +40,7 @@ describe('google.rpc.Status of a refusal', () => {
   test.each<Refusal>([
     refusal('not_found', 'UNKNOWN_SETTLEMENT', 'there is no settlement s1'),
     refusal('unavailable', 'SHUTTING_DOWN', 'ask again', { retryable: true }),
+    refusal('resource_exhausted', 'OVERLOADED', 'ask again', { retryable: true, retryAfterMs: 1_250 }),
     refusal('failed_precondition', 'FROZEN', 'institution b is frozen', { retryable: false }),
     invalid(fieldError('a', 'expected b'), fieldError('c', 'expected d')),
   ])('$reason comes out as it went in', (refused) => {

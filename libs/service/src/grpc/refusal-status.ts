@@ -8,6 +8,7 @@ import type { Log } from '../logging/log.ts';
 /** `google.rpc.ErrorInfo.domain` of every refusal. */
 export const ERROR_DOMAIN = 'finality';
 const DETAILS_KEY = 'grpc-status-details-bin';
+const NANOS_PER_MS = 1_000_000;
 const TYPE_PREFIX = 'type.googleapis.com/google.rpc.';
 
 /** The one table from what was refused to the gRPC status a client sees (https://grpc.io/docs/guides/status-codes). */
@@ -41,12 +42,15 @@ export function toRpcException(refused: Refusal, trailers: Readonly<Record<strin
   return new RefusalException(refused, trailers);
 }
 
-/** google.rpc.Status of a refusal: code, message, ErrorInfo (reason), and BadRequest where fields are to blame. */
+/** google.rpc.Status of a refusal: code, message, ErrorInfo (reason), BadRequest where fields are to blame, RetryInfo where it is known when to ask again. */
 export function rpcStatusOf(refused: Refusal): googleRpc.Status {
   const info = googleRpc.ErrorInfo.fromPartial({
     reason: refused.reason,
     domain: ERROR_DOMAIN,
-    metadata: refused.retryable === undefined ? {} : { retryable: `${refused.retryable}` },
+    metadata: {
+      ...refused.details,
+      ...(refused.retryable !== undefined && { retryable: `${refused.retryable}` }),
+    },
   });
   const details = [packed('ErrorInfo', googleRpc.ErrorInfo.encode(info).finish())];
   if (refused.fields && refused.fields.length > 0) {
@@ -54,6 +58,10 @@ export function rpcStatusOf(refused: Refusal): googleRpc.Status {
       fieldViolations: refused.fields.map((field) => ({ ...field })),
     });
     details.push(packed('BadRequest', googleRpc.BadRequest.encode(badRequest).finish()));
+  }
+  if (refused.retryAfterMs !== undefined) {
+    const retryInfo = googleRpc.RetryInfo.fromPartial({ retryDelay: durationOf(refused.retryAfterMs) });
+    details.push(packed('RetryInfo', googleRpc.RetryInfo.encode(retryInfo).finish()));
   }
   return { code: STATUS_OF_REFUSAL[refused.kind], message: refused.message, details };
 }
@@ -102,10 +110,14 @@ export function refusalOf(error: unknown): Refusal | undefined {
   const fields =
     badRequest &&
     googleRpc.BadRequest.decode(badRequest).fieldViolations.map((each) => fieldError(each.field, each.description));
-  const retryable = metadata['retryable'];
+  const { retryable, ...more } = metadata;
+  const retryInfo = detail(details, 'RetryInfo');
+  const delay = retryInfo && googleRpc.RetryInfo.decode(retryInfo).retryDelay;
   return refusal(kind, reason, message, {
     ...(fields && { fields }),
     ...(retryable !== undefined && { retryable: retryable === 'true' }),
+    ...(delay && { retryAfterMs: Number(delay.seconds) * 1_000 + delay.nanos / NANOS_PER_MS }),
+    ...(Object.keys(more).length > 0 && { details: more }),
   });
 }
 
@@ -115,6 +127,11 @@ function statusObject(rpcStatus: googleRpc.Status, trailers: Readonly<Record<str
   for (const [name, value] of Object.entries(trailers)) metadata.set(name, value);
   return { code: rpcStatus.code, details: rpcStatus.message, metadata };
 }
+
+const durationOf = (ms: number): { seconds: bigint; nanos: number } => ({
+  seconds: BigInt(Math.floor(ms / 1_000)),
+  nanos: Math.round(ms % 1_000) * NANOS_PER_MS,
+});
 
 function kindOf(code: number): RefusalKind | undefined {
   const kinds = Object.keys(STATUS_OF_REFUSAL) as RefusalKind[];

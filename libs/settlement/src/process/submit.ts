@@ -18,6 +18,7 @@ import { destinationRefusal } from '../destination.ts';
 import type { FundingSource, LivingSettlement, Mode, Payee, Terms } from '../settlement.ts';
 import { living } from '../settlement.ts';
 import { payoutConfirmations } from './finality.ts';
+import { count, hopelessRefusal, limitRefusal } from './limits.ts';
 import { chooseCoins, knownWallet, scriptSized, spendable } from './choose-coins.ts';
 import { unquoted } from './reserve.ts';
 import { unitTerms } from './units.ts';
@@ -77,7 +78,9 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   const payee = payeeOf(book, submission);
   if (!payee.ok) return payee;
   const problem =
-    ownWalletRefusal(book, payer.value, payee.value) ?? dustRefusal(book, payee.value, submission.amountSats);
+    ownWalletRefusal(book, payer.value, payee.value) ??
+    dustRefusal(book, payee.value, submission.amountSats) ??
+    (submission.executeAt === undefined ? limitRefusal : hopelessRefusal)(book, from, submission);
   if (problem !== undefined) return err(problem);
   const { feeBearer, destinationId: _named, paid: _paid, ...agreed } = submission;
   const terms: Terms = {
@@ -99,14 +102,14 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   return ok(living(book.settlements.get(settlementId)));
 }
 
-/** A scheduled settlement's time has come: it begins, unless a party has been frozen since, or it comes too late. Anything else is left as it is. */
+/** A scheduled settlement's time has come: it begins, unless a party has been frozen since, the payer's limits have no room, or it comes too late. Anything else is left as it is. */
 export function fallDue(book: Book, settlementId: string): void {
   const state = book.settlements.get(settlementId);
   if (state.status !== 'scheduled') return;
   book.cancelTimer(settlementId, 'due');
   const { terms } = state;
   const at = book.now;
-  const refused = partyRefusal(book, terms);
+  const refused = partyRefusal(book, terms) ?? limitRefusal(book, terms.from, terms);
   if (refused !== undefined) {
     book.settlements.record(settlementId, { type: 'settlement_failed', at, reason: refused.message });
   } else if (terms.expiresAt !== undefined && terms.expiresAt <= at) {
@@ -120,7 +123,13 @@ export function fallDue(book: Book, settlementId: string): void {
 function begin(book: Book, terms: Terms): void {
   const at = book.now;
   book.schedule(terms.settlementId, terms.expiresAt ?? ((at + book.policy.expiryMs) as Instant), 'expiry');
-  book.settlements.record(terms.settlementId, { type: 'screening_requested', at, sources: sourcesOf(book, terms) });
+  const limitsVersion = count(book, terms);
+  book.settlements.record(terms.settlementId, {
+    type: 'screening_requested',
+    at,
+    sources: sourcesOf(book, terms),
+    ...(limitsVersion !== undefined && { limitsVersion }),
+  });
 }
 
 const partyRefusal = (book: Book, { from, to }: Pick<Terms, 'from' | 'to'>): Refusal | undefined =>

@@ -50,6 +50,7 @@ export const ACTION_WEIGHTS = {
   hurry: 8,
   credit_line: 2,
   freeze: 0.05,
+  limit: 0.1,
 } as const;
 export type ActionKind = keyof typeof ACTION_WEIGHTS;
 

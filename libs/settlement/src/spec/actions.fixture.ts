@@ -14,6 +14,7 @@ import {
 import { lineageIdOf, living } from '../settlement.ts';
 import type { Recommendation } from '../settlement.ts';
 import type { Action } from './action-weights.fixture.ts';
+import { limit } from './limits.fixture.ts';
 import { creditLine, release, resolve } from './operator-actions.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
 import { destinationIdOf, INSTITUTIONS, WALLETS, type World } from './world.fixture.ts';
@@ -157,6 +158,8 @@ function business(world: World, { kind, a, b, c }: Action): void {
       const institutionId = pick(INSTITUTIONS, a)!;
       return void world.tell({ type: 'freeze_institution', institutionId, reason: 'because' });
     }
+    case 'limit':
+      return limit(world, a, b, c);
     default:
       return paying(world, { kind, a, b, c });
   }

@@ -9,6 +9,7 @@ import { consolidate, type ConsolidationRequest } from '../process/consolidation
 import { type CreditLineRequest, expireCreditLine, setCreditLine } from '../process/credit-lines.ts';
 import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
+import { type LimitsRequest, setLimits } from '../process/limits.ts';
 import { offer, signed, signingRefused } from '../process/offer.ts';
 import { type AddedSignatures, addSignatures, preparePayout } from '../process/psbt.ts';
 import { coinsReleased, confirmRelease, proposeRelease, type ReleaseRequest } from '../process/release.ts';
@@ -47,6 +48,7 @@ export type Command =
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
+  | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }
   | { readonly type: 'freeze_institution'; readonly institutionId: string; readonly reason: string }
@@ -131,6 +133,8 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(reviewDeposit(book, command.review));
     case 'create_institution':
       return reasonOf(createInstitution(book, command.institution));
+    case 'set_limits':
+      return reasonOf(setLimits(book, command.request));
     case 'set_credit_line':
       return reasonOf(setCreditLine(book, command.request));
     case 'freeze_institution':
@@ -155,6 +159,7 @@ type Asked =
   | 'review'
   | 'review_deposit'
   | 'create_institution'
+  | 'set_limits'
   | 'set_credit_line'
   | 'freeze_institution';
 

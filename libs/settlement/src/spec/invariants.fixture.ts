@@ -36,6 +36,7 @@ import { keepsChange, leftOver } from '../process/requeue.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
 import { paidOf } from '../unit-terms.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
+import { checkPaymentLimits } from './limits.fixture.ts';
 import { walletCalled, WALLETS, type World } from './world.fixture.ts';
 
 /** What must hold whenever all facts so far have been consumed. */
@@ -45,6 +46,7 @@ export function checkWorld(world: World): void {
   checkClaims(world.book);
   checkReleased(world);
   checkLimits(world.book);
+  checkPaymentLimits(world.book);
   checkReversals(world.book);
 }
 

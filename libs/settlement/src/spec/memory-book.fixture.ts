@@ -8,11 +8,13 @@ import { type AddressRecord, CoinBook, type WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
 import { depositAggregate } from '../deposit.ts';
 import { apiKeyAggregate, institutionAggregate } from '../institution.ts';
+import { limitsAggregate, type LimitsEvent, type LimitsState } from '../limits.ts';
 import { lineageAggregate } from '../lineage.ts';
+import { returnUse } from '../process/limits.ts';
 import { isOpen, isWaitingPayout } from '../process/reserve.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { recoveryAggregate } from '../recovery.ts';
-import { settlementAggregate, waitsForCoins } from '../settlement.ts';
+import { type Settlement, settlementAggregate, type SettlementEvent, waitsForCoins } from '../settlement.ts';
 
 export const POLICY: SettlementPolicy = {
   version: 'test',
@@ -57,7 +59,8 @@ export class MemoryBook implements Book {
   readonly ledger = LedgerView.inMemory();
   readonly coins = new CoinBook([]);
   readonly log: Logged[] = [];
-  readonly settlements = new MemoryRecords(settlementAggregate, this.log);
+  readonly limits = new MemoryRecords(limitsAggregate, this.log);
+  readonly settlements = new SettlementRecords(this.log, this.limits);
   readonly lineages = new MemoryRecords(lineageAggregate, this.log);
   readonly institutions = new MemoryRecords(institutionAggregate, this.log);
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
@@ -220,6 +223,21 @@ class MemoryRecords<State, Event extends { readonly type: string }> implements R
 
   all(): State[] {
     return this.ids().map((id) => this.get(id));
+  }
+}
+
+class SettlementRecords extends MemoryRecords<Settlement, SettlementEvent> {
+  readonly #limits: Records<LimitsState, LimitsEvent>;
+
+  constructor(log: Logged[], limits: Records<LimitsState, LimitsEvent>) {
+    super(settlementAggregate, log);
+    this.#limits = limits;
+  }
+
+  override record(id: string, ...events: readonly SettlementEvent[]): Settlement {
+    const state = super.record(id, ...events);
+    returnUse(this.#limits, state, events);
+    return state;
   }
 }
 

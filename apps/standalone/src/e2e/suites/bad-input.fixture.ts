@@ -264,11 +264,15 @@ async function goodRequests(
     amount_sats: '1000',
     settlement_mode: 'SETTLEMENT_MODE_CENTRALIZED',
   };
+  const anything = { institution_id, transactions: [{ max_sats: '2100000000000000' }], reason: 'agreed' };
+  const limits = settlementV1.SetLimitsRequest.fromJSON({ ...anything, idempotency_key: 'anything' });
+  await e2e.operator.policy.setLimits(limits);
   const page = { page_size: 10 };
   const decided = { idempotency_key: '', decision: 'REVIEW_DECISION_APPROVE', reason: 'looked at' };
   const outpoint = `${'00'.repeat(32)}:0`;
   const settlements = settlementV1.SettlementServiceService;
   const operations = settlementV1.OperationsServiceService;
+  const policy = settlementV1.PolicyServiceService;
   const institutions = institutionV1.InstitutionServiceService;
   const addresses = addressV1.AddressServiceService;
   const destinations = addressV1.DestinationServiceService;
@@ -383,6 +387,11 @@ async function goodRequests(
       'NOT_FOUND',
     ),
     WatchSettlements: asPayer(settlements.watchSettlements, settlementV1.WatchSettlementsRequest, {}),
+    SetLimits: asOperator(policy.setLimits, settlementV1.SetLimitsRequest, {
+      idempotency_key: '',
+      ...anything,
+    }),
+    GetLimits: asPayer(policy.getLimits, settlementV1.GetLimitsRequest, { institution_id }),
     CreateInstitution: asOperator(institutions.createInstitution, institutionV1.CreateInstitutionRequest, {
       idempotency_key: '',
       institution_id: 'newcomer',

@@ -19,6 +19,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { PaymentLimits } from "../../settlement/v1/policy_service.ts";
 
 export enum InstitutionStatus {
   INSTITUTION_STATUS_UNSPECIFIED = 0,
@@ -128,6 +129,10 @@ export interface Institution {
   updatedAt?:
     | Timestamp
     | undefined;
+  /** What it may pay, and how much of it counts now. Only in GetInstitution's answers, and only where limits were set. */
+  limits?:
+    | PaymentLimits
+    | undefined;
   /** When the credit line falls to 0; missing: not by itself. */
   creditLineExpiresAt?:
     | Timestamp
@@ -211,6 +216,7 @@ function createBaseInstitution(): Institution {
     reason: undefined,
     createdAt: undefined,
     updatedAt: undefined,
+    limits: undefined,
     creditLineExpiresAt: undefined,
     creditLineDrawnSats: undefined,
   };
@@ -241,6 +247,9 @@ export const Institution: MessageFns<Institution> = {
     }
     if (message.updatedAt !== undefined) {
       Timestamp.encode(message.updatedAt, writer.uint32(58).fork()).join();
+    }
+    if (message.limits !== undefined) {
+      PaymentLimits.encode(message.limits, writer.uint32(162).fork()).join();
     }
     if (message.creditLineExpiresAt !== undefined) {
       Timestamp.encode(message.creditLineExpiresAt, writer.uint32(66).fork()).join();
@@ -323,6 +332,14 @@ export const Institution: MessageFns<Institution> = {
             message.updatedAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.limits = PaymentLimits.decode(reader, reader.uint32());
+            continue;
+          }
           case 8: {
             if (tag !== 66) {
               break;
@@ -376,6 +393,7 @@ export const Institution: MessageFns<Institution> = {
         : isSet(object.updated_at)
         ? fromJsonTimestamp(object.updated_at)
         : undefined,
+      limits: isSet(object.limits) ? PaymentLimits.fromJSON(object.limits) : undefined,
       creditLineExpiresAt: isSet(object.creditLineExpiresAt)
         ? fromJsonTimestamp(object.creditLineExpiresAt)
         : isSet(object.credit_line_expires_at)
@@ -412,6 +430,9 @@ export const Institution: MessageFns<Institution> = {
     if (message.updatedAt !== undefined) {
       obj.updatedAt = fromTimestamp(message.updatedAt).toISOString();
     }
+    if (message.limits !== undefined) {
+      obj.limits = PaymentLimits.toJSON(message.limits);
+    }
     if (message.creditLineExpiresAt !== undefined) {
       obj.creditLineExpiresAt = fromTimestamp(message.creditLineExpiresAt).toISOString();
     }
@@ -438,6 +459,9 @@ export const Institution: MessageFns<Institution> = {
       : undefined;
     message.updatedAt = (object.updatedAt !== undefined && object.updatedAt !== null)
       ? Timestamp.fromPartial(object.updatedAt)
+      : undefined;
+    message.limits = (object.limits !== undefined && object.limits !== null)
+      ? PaymentLimits.fromPartial(object.limits)
       : undefined;
     message.creditLineExpiresAt = (object.creditLineExpiresAt !== undefined && object.creditLineExpiresAt !== null)
       ? Timestamp.fromPartial(object.creditLineExpiresAt)

@@ -1,0 +1,80 @@
+import { refusal, type Refusal, type Runtime, type Worker } from '@finality/kernel';
+import type { Pool } from 'pg';
+
+const POLL_MS = 250;
+/** A stream's next requests wait so long for room before they are refused: shorter than clients' usual deadlines. */
+const ROOM_WAIT_MS_MAX = 10_000;
+/** Once so much of what waits is gone, asking again is worthwhile. */
+const DRAINED_SHARE = 0.1;
+const RETRY_AFTER_MS = { min: 250, unknown: 1_000, max: 30_000 };
+
+export interface AdmissionOptions {
+  /** As settlement's own role, on its schema. */
+  readonly pool: Pool;
+  readonly runtime: Runtime;
+  /** Settlements that may wait for their screening. */
+  readonly waitingMax: number;
+}
+
+/**
+ * Lets settlements in as fast as they can be screened, and no faster: what is accepted costs what is to be screened its share of the machine, so
+ * that without a bound an overload would get ever longer and nothing would ever be settled in time. Counts what waits a few times a second, and
+ * adds what it lets in between.
+ */
+export class Admission implements Worker {
+  readonly name = 'settlement admission';
+  readonly pollMs = POLL_MS;
+  readonly #options: AdmissionOptions;
+  #waiting = 0;
+  #countedMs: number | undefined;
+  /** Screened, per millisecond, between the last two counts. */
+  #perMs = 0;
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+  }
+
+  /** Lets a request in, or says when to ask again. */
+  admit(): Refusal | undefined {
+    if (this.#waiting >= this.#options.waitingMax) return this.#full();
+    this.#waiting += 1;
+    return undefined;
+  }
+
+  /** Resolves when there is room, or when it has taken so long that requests are better refused. */
+  async room(): Promise<void> {
+    const { runtime, waitingMax } = this.#options;
+    const deadlineMs = runtime.monotonicMs() + ROOM_WAIT_MS_MAX;
+    while (this.#waiting >= waitingMax && runtime.monotonicMs() < deadlineMs) await runtime.sleep(POLL_MS);
+  }
+
+  async step(): Promise<'idle'> {
+    const { pool, runtime, waitingMax } = this.#options;
+    const before = this.#waiting;
+    const { rows } = await pool.query<{ count: number }>(
+      `SELECT count(*)::integer AS count FROM (
+         SELECT 1 FROM settlements WHERE status IN ('received', 'screening') LIMIT $1) waiting`,
+      [waitingMax],
+    );
+    const letInMeanwhile = this.#waiting - before;
+    const now = runtime.monotonicMs();
+    const counted = rows[0]?.count ?? 0;
+    if (this.#countedMs !== undefined && now > this.#countedMs)
+      this.#perMs = Math.max(0, before - counted) / (now - this.#countedMs);
+    this.#countedMs = now;
+    this.#waiting = counted + letInMeanwhile;
+    return 'idle';
+  }
+
+  #full(): Refusal {
+    const { waitingMax } = this.#options;
+    const { min, unknown, max } = RETRY_AFTER_MS;
+    const drainedMs = this.#perMs === 0 ? unknown : (waitingMax * DRAINED_SHARE) / this.#perMs;
+    return refusal(
+      'resource_exhausted',
+      'OVERLOADED',
+      `${waitingMax} settlements wait for their screening already; nothing of this request was stored`,
+      { retryable: true, retryAfterMs: Math.round(Math.min(max, Math.max(min, drainedMs))) },
+    );
+  }
+}

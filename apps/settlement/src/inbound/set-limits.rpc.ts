@@ -1,0 +1,46 @@
+import type { Metadata } from '@grpc/grpc-js';
+import type { settlementV1 } from '@finality/contracts';
+import { encodeJson } from '@finality/kernel';
+import { Controller, Inject } from '@nestjs/common';
+import { GrpcMethod } from '@nestjs/microservices';
+import { checkIdempotencyKey, checkInstitutionId, checkReason, refuseInvalid } from './fields.ts';
+import { Gateway, scopeOf } from './gateway.ts';
+import { limitsProblems, parseLimits } from './limits-view.ts';
+import { policyAsker, showLimits } from './policy-view.ts';
+
+/** An operator sets an institution's limits; the institution itself may make them tighter. */
+@Controller()
+export class SetLimitsRpc {
+  readonly #gateway: Gateway;
+
+  constructor(@Inject(Gateway) gateway: Gateway) {
+    this.#gateway = gateway;
+  }
+
+  @GrpcMethod('PolicyService', 'setLimits')
+  async handle(
+    request: settlementV1.SetLimitsRequest,
+    metadata: Metadata,
+    call: object,
+  ): Promise<settlementV1.PaymentLimits> {
+    const caller = await this.#gateway.caller(metadata, 'institution', 'operator');
+    const { institutionId, reason, idempotencyKey } = request;
+    refuseInvalid(
+      checkIdempotencyKey(idempotencyKey),
+      checkInstitutionId('institution_id', institutionId),
+      ...limitsProblems(request),
+      checkReason(reason, 1),
+    );
+    const limits = parseLimits(request);
+    const isOwn = policyAsker(caller, institutionId) === 'itself';
+    const asked = { institutionId, limits, reason, by: caller.keyId, isOwn };
+    await this.#gateway.decide({ type: 'set_limits', request: asked }, this.#gateway.cause(caller, call), {
+      principal: scopeOf(caller),
+      rpc: 'SetLimits',
+      key: idempotencyKey,
+      resourceId: institutionId,
+      fields: { version: '1', institution_id: institutionId, limits: encodeJson(limits), reason },
+    });
+    return showLimits(this.#gateway, institutionId);
+  }
+}
