@@ -6,6 +6,7 @@ import { observeSettlements } from './observe.ts';
 import { bankBookingEntity } from './projections/bank-bookings.ts';
 import { depositEntity, institutionEntity, settlementEntity } from './projections/entities.ts';
 import { SettlementModule } from './settlement.module.ts';
+import { rateEntity } from './projections/rates.ts';
 import { EXCHANGE_STREAMS } from './store/exchange-streams.ts';
 import { STREAMS } from './store/streams.ts';
 
@@ -15,7 +16,7 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
   schema: SETTLEMENT_SCHEMA,
   migrations: (roles) => [createEventStore(roles), createSettlement(roles)],
   streams: [...STREAMS, ...EXCHANGE_STREAMS],
-  entities: [settlementEntity, institutionEntity, depositEntity, bankBookingEntity],
+  entities: [settlementEntity, institutionEntity, depositEntity, bankBookingEntity, rateEntity],
   topics: [
     TOPICS.riskVerdict,
     TOPICS.amlVerdict,
@@ -29,6 +30,7 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
     'finality.settlement.v1.SettlementService': settlementV1.SettlementServiceService,
     'finality.settlement.v1.OperationsService': settlementV1.OperationsServiceService,
     'finality.exchange.v1.CashService': exchangeV1.CashServiceService,
+    'finality.exchange.v1.ExchangeService': exchangeV1.ExchangeServiceService,
     'finality.settlement.v1.PolicyService': settlementV1.PolicyServiceService,
     'finality.institution.v1.InstitutionService': institutionV1.InstitutionServiceService,
     'finality.liquidity.v1.LiquidityService': liquidityV1.LiquidityServiceService,

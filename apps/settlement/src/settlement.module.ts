@@ -36,6 +36,7 @@ import { GetLimitsRpc } from './inbound/get-limits.rpc.ts';
 import { GetLedgerCutRpc } from './inbound/get-ledger-cut.rpc.ts';
 import { GetRecoveryRpc } from './inbound/get-recovery.rpc.ts';
 import { GetLiquidityRpc } from './inbound/get-liquidity.rpc.ts';
+import { GetQuoteRpc } from './inbound/get-quote.rpc.ts';
 import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
 import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
 import { ListBankBookingsRpc } from './inbound/list-bank-bookings.rpc.ts';
@@ -47,10 +48,13 @@ import { ListInstitutionsRpc } from './inbound/list-institutions.rpc.ts';
 import { ListLedgerHeadsRpc } from './inbound/list-ledger-heads.rpc.ts';
 import { ListLockedCoinsRpc } from './inbound/list-locked-coins.rpc.ts';
 import { ListSuspenseRpc } from './inbound/list-suspense.rpc.ts';
+import { ListRatesRpc } from './inbound/list-rates.rpc.ts';
 import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
 import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
 import { ProposeBankBookingRpc } from './inbound/propose-bank-booking.rpc.ts';
+import { PublishRateRpc } from './inbound/publish-rate.rpc.ts';
 import { RejectBankBookingRpc } from './inbound/reject-bank-booking.rpc.ts';
+import { RequestQuoteRpc } from './inbound/request-quote.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
 import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
 import { ResolveSuspenseRpc } from './inbound/resolve-suspense.rpc.ts';
@@ -69,6 +73,7 @@ import { UnfreezeInstitutionRpc } from './inbound/unfreeze-institution.rpc.ts';
 import { Wakeups } from './inbound/wakeups.ts';
 import { DestinationsMessages } from './inbound/destinations.messages.ts';
 import { WalletsMessages } from './inbound/wallets.messages.ts';
+import { WithdrawRateRpc } from './inbound/withdraw-rate.rpc.ts';
 import { WatchSettlementsRpc } from './inbound/watch-settlements.rpc.ts';
 import { Admission } from './admission.ts';
 import { RecoveryGate } from './recovery-gate.ts';
@@ -140,6 +145,7 @@ const OPERATIONS_RPCS = [
 const POLICY_RPCS = [SetLimitsRpc, GetLimitsRpc];
 const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc];
 const CASH_RPCS = [ProposeBankBookingRpc, ConfirmBankBookingRpc, RejectBankBookingRpc, ListBankBookingsRpc];
+const EXCHANGE_RPCS = [PublishRateRpc, WithdrawRateRpc, ListRatesRpc, RequestQuoteRpc, GetQuoteRpc];
 const MESSAGES = [
   RiskVerdictsMessages,
   AmlVerdictsMessages,
@@ -167,6 +173,7 @@ export class SettlementModule {
         ...LEDGER_RPCS,
         ...OPERATIONS_RPCS,
         ...CASH_RPCS,
+        ...EXCHANGE_RPCS,
         ...MESSAGES,
       ],
       providers: [

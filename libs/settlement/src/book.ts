@@ -10,6 +10,8 @@ import type { ApiKey, ApiKeyEvent, Institution, InstitutionEvent } from './insti
 import type { LimitsEvent, LimitsState } from './limits.ts';
 import type { Lineage, LineageEvent } from './lineage.ts';
 import type { SettlementPolicy } from './policy.ts';
+import type { Quote, QuoteEvent } from './quote.ts';
+import type { RateEvent, RateState } from './rate.ts';
 import type { Recovery, RecoveryEvent } from './recovery.ts';
 import type { Settlement, SettlementEvent } from './settlement.ts';
 
@@ -45,6 +47,8 @@ export interface Book {
   readonly institutions: Records<Institution, InstitutionEvent>;
   readonly apiKeys: Records<ApiKey, ApiKeyEvent>;
   readonly bankBookings: Records<BankBooking, BankBookingEvent>;
+  readonly rates: Records<RateState, RateEvent>;
+  readonly quotes: Records<Quote, QuoteEvent>;
   /** By institution. */
   readonly limits: Records<LimitsState, LimitsEvent>;
   readonly recovery: { get(): Recovery; record(...events: readonly RecoveryEvent[]): Recovery };

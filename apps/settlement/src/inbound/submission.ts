@@ -73,6 +73,7 @@ export function parseAgreed(
     request.payerWalletId === undefined ? undefined : checkPayerWallet(request.payerWalletId, mode),
     checkTime('execute_at', request.executeAt),
     checkTime('expires_at', request.expiresAt),
+    ...checkQuote(request),
   ];
   const found = problems.filter((problem) => problem !== undefined);
   if (found.length > 0 || !amount.ok || mode === undefined || feeBearer === undefined) return err(invalid(...found));
@@ -92,6 +93,9 @@ export function parseAgreed(
     ...(payerWalletId === undefined ? {} : { payerWalletId }),
     ...(executeAt === undefined ? {} : { executeAt: fromTimestamp(executeAt) }),
     ...(expiresAt === undefined ? {} : { expiresAt: fromTimestamp(expiresAt) }),
+    ...(request.quoteId === undefined
+      ? {}
+      : { quoteId: request.quoteId, failOnShortage: request.failOnShortage ?? false }),
   };
   return ok({ submission, idempotency: claimOf(submission) });
 }
@@ -99,7 +103,7 @@ export function parseAgreed(
 /** The key of a submission, and what it is held to. It is the payer's, who else may ask for it. */
 export function claimOf(submission: Omit<Submission, 'submittedBy'>): IdempotencyClaim {
   const { settlementId, from, to, amountSats, mode, feeBearer, referenceId, callbackUrl, idempotencyKey } = submission;
-  const { payerWalletId, destinationId, reverses, executeAt, expiresAt, paid } = submission;
+  const { payerWalletId, destinationId, reverses, executeAt, expiresAt, paid, quoteId, failOnShortage } = submission;
   return {
     principal: from,
     rpc: reverses === undefined ? RPC : 'ReverseSettlement',
@@ -111,6 +115,7 @@ export function claimOf(submission: Omit<Submission, 'submittedBy'>): Idempotenc
       from_institution: from,
       to_institution: to,
       amount_sats: `${amountSats}`,
+      ...(quoteId !== undefined && { quote_id: quoteId, fail_on_shortage: `${failOnShortage}` }),
       ...(paid !== undefined && { unit: paid.unit, amount: `${paid.amount}` }),
       settlement_mode: mode,
       fee_payer: feeBearer,
@@ -124,10 +129,12 @@ export function claimOf(submission: Omit<Submission, 'submittedBy'>): Idempotenc
   };
 }
 
-/** Satoshi, or another unit instead. */
+/** Satoshi, or another unit instead; nothing where a quote says it. */
 function parsePaid(
   request: settlementV1.SubmitSettlementRequest,
 ): Result<Pick<Submission, 'amountSats' | 'paid'>, FieldError> {
+  if (request.quoteId !== undefined && request.amount === undefined && request.amountSats === 0n)
+    return ok({ amountSats: ZERO_SATS });
   if (request.amount === undefined) {
     const amount = parseAmount(request.amountSats, 'amount_sats');
     return amount.ok ? ok({ amountSats: amount.value }) : amount;
@@ -136,6 +143,16 @@ function parsePaid(
   const paid = parseMoney(request.amount, 'amount');
   return paid.ok ? ok({ amountSats: ZERO_SATS, paid: paid.value }) : paid;
 }
+
+const checkQuote = ({
+  quoteId,
+  failOnShortage = false,
+}: settlementV1.SubmitSettlementRequest): readonly (FieldError | undefined)[] => [
+  quoteId === undefined ? undefined : checkId('quote_id', quoteId),
+  failOnShortage && quoteId === undefined
+    ? fieldError('fail_on_shortage', 'expected false without a quote: it waits until expires_at')
+    : undefined,
+];
 
 function checkDestinationId(id: string, mode: Mode | undefined): FieldError | undefined {
   if (mode === 'centralized') return fieldError('destination_id', 'expected none: nothing is paid on-chain');

@@ -1,5 +1,6 @@
 import { ledgerDdl } from '@finality/ledger-store';
 import { bankBookingTables } from '../projections/bank-bookings.ts';
+import { rateTables } from '../projections/rates.ts';
 import type { SchemaRoles } from '@finality/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
@@ -24,6 +25,7 @@ export function settlementDdl(options: { readonly schema: string; readonly servi
     ...ledgerDdl(options),
     ...tables(schema),
     ...bankBookingTables(schema),
+    ...rateTables(schema),
     ...PROJECTIONS.map((table) => `GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.${table} TO ${serviceRole}`),
   ];
 }
@@ -41,6 +43,7 @@ const PROJECTIONS = [
   'suspense',
   'maturities',
   'bank_bookings',
+  'rates',
 ];
 
 function tables(schema: string): readonly string[] {

@@ -20,7 +20,7 @@ import {
   waitsForCoins,
   type WalletRecord,
 } from '@finality/settlement';
-import { bankBookingStream } from './exchange-streams.ts';
+import { bankBookingStream, quoteStream, rateStream } from './exchange-streams.ts';
 import {
   apiKeyStream,
   CHAIN_TIP_ID,
@@ -75,6 +75,8 @@ export class BatchBook implements Book {
   readonly institutions: Book['institutions'];
   readonly apiKeys: Book['apiKeys'];
   readonly bankBookings: Book['bankBookings'];
+  readonly rates: Book['rates'];
+  readonly quotes: Book['quotes'];
   readonly limits: Book['limits'];
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
@@ -135,6 +137,8 @@ export class BatchBook implements Book {
     this.institutions = recordsOf(batch, institutionStream);
     this.apiKeys = recordsOf(batch, apiKeyStream);
     this.bankBookings = recordsOf(batch, bankBookingStream);
+    this.rates = recordsOf(batch, rateStream);
+    this.quotes = recordsOf(batch, quoteStream);
     this.#depositTxids = new Map();
     for (const { outpoint, txid } of loaded.depositOutpoints) this.#depositOf(txid).add(outpoint);
     const deposits = recordsOf(batch, depositStream);

@@ -1,7 +1,6 @@
 import type { FeeRate } from '@finality/bitcoin';
 import type { Instant, Principal } from '@finality/kernel';
 import type { LedgerHead, SignedHead } from '@finality/ledger';
-import type { ExchangeCommand } from './exchange-commands.ts';
 import type {
   AddedSignatures,
   AddressRecord,
@@ -13,6 +12,7 @@ import type {
   DepositReview,
   DestinationRecord,
   Destinations,
+  ExchangeCommand,
   Institution,
   KnownDeposit,
   LimitsRequest,

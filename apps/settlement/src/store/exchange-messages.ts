@@ -1,7 +1,8 @@
 import { exchangeV1, toTimestamp } from '@finality/contracts';
-import type { KnownBankBooking } from '@finality/settlement';
+import type { Instant } from '@finality/kernel';
+import type { KnownBankBooking, KnownQuote, KnownRate } from '@finality/settlement';
 
-const { BankBookingStatus, BankDirection } = exchangeV1;
+const { BankBookingStatus, BankDirection, QuoteStatus } = exchangeV1;
 
 export const BANK_DIRECTIONS = { in: BankDirection.BANK_DIRECTION_IN, out: BankDirection.BANK_DIRECTION_OUT } as const;
 
@@ -29,4 +30,46 @@ export function bankBookingMessage(booking: KnownBankBooking): exchangeV1.BankBo
     decidedAt: decision && toTimestamp(decision.decidedAt),
     proposals,
   };
+}
+
+const SECOND_MS = 1_000;
+
+export function rateMessage({ status, rate, version, publishedAt }: KnownRate): exchangeV1.Rate {
+  return {
+    makerInstitution: rate.makerId,
+    baseUnit: rate.base,
+    counterUnit: rate.counter,
+    price: { ...rate.price },
+    validUntil: toTimestamp(rate.validUntil),
+    quoteSeconds: rate.quoteMs / SECOND_MS,
+    baseMax: rate.baseMax ?? 0n,
+    version,
+    publishedAt: toTimestamp(publishedAt),
+    publishedBy: rate.publishedBy,
+    withdrawn: status === 'withdrawn',
+  };
+}
+
+/** As it is at a time: nothing happens when it expires. */
+export function quoteMessage(quote: KnownQuote, now: Instant): exchangeV1.Quote {
+  const { terms, lockedAt } = quote;
+  return {
+    quoteId: terms.quoteId,
+    status: quoteStatus(quote, now),
+    institutionId: terms.institutionId,
+    makerInstitution: terms.makerId,
+    sell: { ...terms.sell },
+    buy: { ...terms.buy },
+    price: { ...terms.price },
+    remainder: terms.remainder,
+    rateVersion: terms.rateVersion,
+    lockedAt: toTimestamp(lockedAt),
+    expiresAt: toTimestamp(terms.expiresAt),
+    settlementId: quote.status === 'used' ? quote.settlementId : '',
+  };
+}
+
+function quoteStatus({ status, terms }: KnownQuote, now: Instant): exchangeV1.QuoteStatus {
+  if (status === 'used') return QuoteStatus.QUOTE_STATUS_USED;
+  return terms.expiresAt <= now ? QuoteStatus.QUOTE_STATUS_EXPIRED : QuoteStatus.QUOTE_STATUS_LOCKED;
 }

@@ -1,7 +1,17 @@
 import { exchangeV1, TOPICS } from '@finality/contracts';
 import type { AnyStreamType, StreamType } from '@finality/event-store';
-import { type BankBooking, bankBookingAggregate, type BankBookingEvent } from '@finality/settlement';
-import { bankBookingMessage } from './exchange-messages.ts';
+import {
+  type BankBooking,
+  bankBookingAggregate,
+  type BankBookingEvent,
+  type Quote,
+  quoteAggregate,
+  type QuoteEvent,
+  rateAggregate,
+  type RateEvent,
+  type RateState,
+} from '@finality/settlement';
+import { bankBookingMessage, quoteMessage, rateMessage } from './exchange-messages.ts';
 import { message } from './streams.ts';
 
 /** What is stored of money beside the chain's, whom it concerns, and what it tells the world. */
@@ -17,4 +27,24 @@ export const bankBookingStream: StreamType<BankBooking, BankBookingEvent> = {
   },
 };
 
-export const EXCHANGE_STREAMS: readonly AnyStreamType[] = [bankBookingStream];
+export const rateStream: StreamType<RateState, RateEvent> = {
+  aggregate: rateAggregate,
+  institutions: (state) => (state.status === 'none' ? [] : [state.rate.makerId]),
+  publish(_event, state) {
+    if (state.status === 'none') return [];
+    const payload = exchangeV1.RateChanged.encode({ rate: rateMessage(state) }).finish();
+    return [message(TOPICS.rate, state.rate.rateId, payload)];
+  },
+};
+
+export const quoteStream: StreamType<Quote, QuoteEvent> = {
+  aggregate: quoteAggregate,
+  institutions: (state) => (state.status === 'none' ? [] : [state.terms.institutionId, state.terms.makerId]),
+  publish(event, state) {
+    if (state.status === 'none') return [];
+    const payload = exchangeV1.QuoteChanged.encode({ quote: quoteMessage(state, event.at) }).finish();
+    return [message(TOPICS.quote, state.terms.quoteId, payload)];
+  },
+};
+
+export const EXCHANGE_STREAMS: readonly AnyStreamType[] = [bankBookingStream, rateStream, quoteStream];

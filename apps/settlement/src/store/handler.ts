@@ -16,6 +16,7 @@ import {
   confirmResolution,
   consolidate,
   createInstitution,
+  decideExchange,
   depositAssessed,
   destinationRefused,
   expire,
@@ -52,12 +53,12 @@ import {
 import { saveBankBookings } from '../projections/bank-bookings.ts';
 import { saveCoins } from '../projections/coins.ts';
 import { saveMaturities } from '../projections/maturities.ts';
+import { saveRates } from '../projections/rates.ts';
 import { saveAddresses, saveDestinations, saveWallets } from '../projections/registry.ts';
 import { saveDeposits, saveInstitutions, saveLineages, saveSettlements, saveVersions } from '../projections/streams.ts';
 import { saveSuspense } from '../projections/suspense.ts';
 import type { BatchBook } from './batch-book.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand, SettlementReply } from './commands.ts';
-import { decideExchange } from './exchange-commands.ts';
 import { loadBook } from './load.ts';
 
 const DONE: Handled<SettlementReply> = { kind: 'accepted', reply: { type: 'done' } };
@@ -111,6 +112,9 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'propose_bank_booking':
       case 'confirm_bank_booking':
       case 'reject_bank_booking':
+      case 'publish_rate':
+      case 'withdraw_rate':
+      case 'request_quote':
         return replyOf(decideExchange(book, body), () => ({ type: 'done' }));
       case 'create_institution':
         return institutionReply(createInstitution(book, body.institution));
@@ -146,6 +150,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       await saveDeposits(session, events, batch);
       await saveSuspense(session, events, batch);
       await saveBankBookings(session, events, batch);
+      await saveRates(session, events, batch);
     }
     await beginEpoch(session, events);
     for (const head of book.newSegments) await saveSegment(session, head);

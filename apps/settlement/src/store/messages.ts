@@ -5,6 +5,7 @@ import {
   type ChainTipEvent,
   confirmationsAt,
   confirmationsRequired,
+  type ExchangeTerms,
   type Incident,
   type Institution,
   isDead,
@@ -104,9 +105,17 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
   };
 }
 
-const unitsMessage = ({ units }: Terms): Pick<settlementV1.Settlement, 'amount' | 'valueSats'> => ({
+const exchangeMessage = ({ quoteId, makerId, bought, failOnShortage }: ExchangeTerms) => ({
+  quoteId,
+  makerInstitution: makerId,
+  bought: { ...bought },
+  failOnShortage,
+});
+
+const unitsMessage = ({ units }: Terms): Pick<settlementV1.Settlement, 'amount' | 'valueSats' | 'exchange'> => ({
   amount: units && { ...units.paid },
   valueSats: units?.valueSats,
+  exchange: units?.exchange && exchangeMessage(units.exchange),
 });
 
 /** Why it is where it is; while it may still be paid or not, who wanted it back has the word. */

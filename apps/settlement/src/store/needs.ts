@@ -4,12 +4,12 @@ import type {
   AddressRecord,
   ChainFact,
   ConsolidationRequest,
+  ExchangeCommand,
   SignedTransaction,
   Submission,
   Terms,
 } from '@finality/settlement';
 import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.ts';
-import type { ExchangeCommand } from './exchange-commands.ts';
 import { ExchangeNeeds } from './exchange-needs.ts';
 
 /** What takes two persons. */
@@ -184,6 +184,9 @@ export class Needs {
       case 'propose_bank_booking':
       case 'confirm_bank_booking':
       case 'reject_bank_booking':
+      case 'publish_rate':
+      case 'withdraw_rate':
+      case 'request_quote':
         return this.exchange.add(body);
       default:
         return this.#recovering(body);
@@ -261,7 +264,9 @@ export class Needs {
     this.consolidating.institutions.add(institutionId);
   }
 
-  #submission({ settlementId, from, to, mode, destinationId }: Submission): void {
+  #submission(submission: Submission): void {
+    const { settlementId, from, to, mode, destinationId } = submission;
+    this.exchange.submission(submission);
     this.settlements.add(settlementId);
     this.limits.add(from);
     if (destinationId !== undefined) this.destinations.add(destinationId);

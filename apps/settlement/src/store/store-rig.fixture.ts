@@ -18,6 +18,7 @@ import { expect } from 'vitest';
 import { settlementDdl } from '../migrations/create-settlement.migration.ts';
 import type { BatchBook } from './batch-book.ts';
 import type { SettlementCommand, SettlementReply } from './commands.ts';
+import { EXCHANGE_STREAMS } from './exchange-streams.ts';
 import { SettlementHandler } from './handler.ts';
 import {
   apiKeyStream,
@@ -37,6 +38,7 @@ const STREAM_TYPES = [
   apiKeyStream,
   limitsStream,
   chainTipStream,
+  ...EXCHANGE_STREAMS,
 ] as unknown as readonly AnyStreamType[];
 
 /** The settlement service's store on a real Postgres, without the rest of the service. */

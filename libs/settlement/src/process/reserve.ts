@@ -1,6 +1,6 @@
 import type { CoinSelectionFault } from '@finality/bitcoin';
 import { assert, type Instant, type Sats } from '@finality/kernel';
-import { accountSpec, BTC, type LedgerError } from '@finality/ledger';
+import { accountSpec, availableAccount, BTC, type Claim, type LedgerError } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import type { Coin } from '../coin.ts';
 import type { Lineage, LineageInput, LineagePayout, LineagePlan, OnChainPayee } from '../lineage.ts';
@@ -28,11 +28,25 @@ export function reserve(book: Book, settlementId: string): void {
 /** CENTRALIZED: reserved and settled are one step, final at once. */
 function clear(book: Book, state: LivingSettlement): void {
   const { settlementId } = state.terms;
+  if (isOver(book, state.terms)) return;
   const posted = book.ledger.post(novation(state.terms));
-  if (!posted.ok) return wait(book, state, 'INSUFFICIENT_LIQUIDITY', shortage(posted.error));
+  if (!posted.ok) return lacking(book, state, posted.error);
   const at = book.now;
   book.settlements.record(settlementId, { type: 'liquidity_reserved', at }, { type: 'settlement_settled', at });
   book.cancelTimer(settlementId);
+}
+
+/** A quote isn't kept any longer than it was given: its timer ends what hasn't settled by then. */
+const isOver = ({ now }: Book, { units, expiresAt }: Terms): boolean =>
+  units?.exchange !== undefined && expiresAt !== undefined && expiresAt <= now;
+
+/** Waits, unless its terms say that it doesn't. */
+function lacking(book: Book, state: LivingSettlement, error: LedgerError): void {
+  const { settlementId, units } = state.terms;
+  const reason = shortage(error, state.terms.payer);
+  if (units?.exchange?.failOnShortage !== true) return wait(book, state, 'INSUFFICIENT_LIQUIDITY', reason);
+  book.cancelTimer(settlementId);
+  book.settlements.record(settlementId, { type: 'settlement_failed', at: book.now, reason });
 }
 
 /** On-chain: reservation, claim on the coins and the intent to pay commit together (DESIGN 3). */
@@ -186,11 +200,15 @@ const lackOf = ({ reason, message }: CoinSelectionFault): string =>
     ? `the wallet's coins are too small for one transaction: ${message}`
     : `coins are in use or not final: ${message}`;
 
-function shortage(error: LedgerError): string {
+/** @param payer missing: it is the payer's own. What a market maker has is nobody else's business. */
+function shortage(error: LedgerError, payer?: Claim): string {
   assert(error.kind === 'insufficient', `liquidity can only be lacking: ${error.kind}`);
-  const { unit } = accountSpec(error.account);
+  const { account, needed, available } = error;
+  const { unit } = accountSpec(account);
   const counted = unit === BTC ? 'sat' : `of ${unit}`;
-  return `insufficient liquidity: expected ${error.needed} ${counted}, ${error.available} ${counted} available`;
+  if (payer !== undefined && account !== availableAccount(payer))
+    return `insufficient liquidity: who quoted it lacks ${unit}`;
+  return `insufficient liquidity: expected ${needed} ${counted}, ${available} ${counted} available`;
 }
 
 /**

@@ -21,7 +21,8 @@ import { payoutConfirmations } from './finality.ts';
 import { count, hopelessRefusal, limitRefusal } from './limits.ts';
 import { chooseCoins, knownWallet, scriptSized, spendable } from './choose-coins.ts';
 import { unquoted } from './reserve.ts';
-import { unitTerms } from './units.ts';
+import { valued } from '../unit-terms.ts';
+import { unitTerms, useQuote } from './units.ts';
 import { OVERDUE } from './withdraw.ts';
 
 export interface Submission {
@@ -48,6 +49,9 @@ export interface Submission {
   readonly expiresAt?: Instant;
   /** Another unit than satoshi; CENTRALIZED only. */
   readonly paid?: Money;
+  /** What it is exchanged at; then it pays what was quoted. */
+  readonly quoteId?: string;
+  readonly failOnShortage?: boolean;
 }
 
 /** No output below this is relayed for every kind of script a payee's wallet can have (P2TR's dust limit). */
@@ -64,7 +68,7 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   const { settlementId, from, mode } = submission;
   const refused = partyRefusal(book, submission) ?? timesRefusal(book, submission);
   if (refused !== undefined) return err(refused);
-  const units = unitTerms(submission);
+  const units = unitTerms(book, submission);
   if (!units.ok) return units;
   if (mode !== 'centralized' && submission.amountSats < ON_CHAIN_MIN_SATS) {
     return err(
@@ -80,13 +84,16 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   const problem =
     ownWalletRefusal(book, payer.value, payee.value) ??
     dustRefusal(book, payee.value, submission.amountSats) ??
-    (submission.executeAt === undefined ? limitRefusal : hopelessRefusal)(book, from, submission);
+    (submission.executeAt === undefined ? limitRefusal : hopelessRefusal)(
+      book,
+      from,
+      valued({ ...submission, ...units.value }),
+    );
   if (problem !== undefined) return err(problem);
-  const { feeBearer, destinationId: _named, paid: _paid, ...agreed } = submission;
   const terms: Terms = {
-    ...agreed,
+    ...agreedIn(submission),
     ...(payerWalletId === undefined ? {} : { payerWalletId }),
-    fees: { bearer: feeBearer, bumpBearer: book.policy.bumpBearer },
+    fees: { bearer: submission.feeBearer, bumpBearer: book.policy.bumpBearer },
     payer: payer.value,
     payee: payee.value,
     policyVersion: book.policy.version,
@@ -94,12 +101,25 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   };
   const received = { terms, ...payoutConfirmations(book, terms, false) };
   book.settlements.record(settlementId, { type: 'settlement_received', at: book.now, ...received });
+  useQuote(book, terms);
   if (terms.executeAt === undefined) begin(book, terms);
   else {
     book.schedule(settlementId, terms.executeAt, 'due');
     book.settlements.record(settlementId, { type: 'settlement_scheduled', at: book.now });
   }
   return ok(living(book.settlements.get(settlementId)));
+}
+
+/** What terms keep of what was asked for as it is. */
+function agreedIn({
+  feeBearer: _whose,
+  destinationId: _named,
+  paid: _paid,
+  quoteId: _at,
+  failOnShortage: _how,
+  ...agreed
+}: Omit<Submission, 'payerWalletId'>) {
+  return agreed;
 }
 
 /** A scheduled settlement's time has come: it begins, unless a party has been frozen since, the payer's limits have no room, or it comes too late. Anything else is left as it is. */
@@ -109,7 +129,7 @@ export function fallDue(book: Book, settlementId: string): void {
   book.cancelTimer(settlementId, 'due');
   const { terms } = state;
   const at = book.now;
-  const refused = partyRefusal(book, terms) ?? limitRefusal(book, terms.from, terms);
+  const refused = partyRefusal(book, terms) ?? limitRefusal(book, terms.from, valued(terms));
   if (refused !== undefined) {
     book.settlements.record(settlementId, { type: 'settlement_failed', at, reason: refused.message });
   } else if (terms.expiresAt !== undefined && terms.expiresAt <= at) {

@@ -1,7 +1,8 @@
-import { sats, unwrap } from '@finality/kernel';
+import { type Instant, sats, unwrap } from '@finality/kernel';
 import { BTC, TRANSFER_AMOUNT_MAX } from '@finality/ledger';
 import { describe, expect, it } from 'vitest';
 import { EUR, Exchange, refusedFor, USD } from '../spec/exchange.fixture.ts';
+import { setLimits } from './limits.ts';
 import { reverse } from './reverse.ts';
 
 const paid = (amount: bigint, unit = USD) => ({ paid: { unit, amount } });
@@ -22,6 +23,35 @@ describe('a settlement in another unit', () => {
     expect([exchange.has('a', USD), exchange.has('b', USD), exchange.held(USD)]).toEqual([600n, 400n, 1_000n]);
     expect([exchange.has('a', BTC), exchange.has('b', BTC)]).toEqual([0n, 0n]);
     exchange.book.ledger.assertZeroSum();
+  });
+
+  it('is judged by what operators say it is worth, rounded up, as long as that is valid; on another day, by a person', () => {
+    const exchange = rich();
+    exchange.publish({ makerId: 'platform', base: USD, counter: BTC, price: { numerator: 31n, denominator: 2n } });
+    const { terms } = unwrap(exchange.submit(paid(101n)));
+    expect(terms.units?.valueSats).toBe(1_566n);
+    expect(exchange.screen(terms.settlementId)).toMatchObject({ status: 'settled' });
+    const later = unwrap(exchange.submit({ ...paid(1n), executeAt: (exchange.book.now + 1_000) as Instant }));
+    expect(later.terms.units).toEqual(paid(1n));
+    exchange.wait(3_600_000);
+    expect(unwrap(exchange.submit(paid(1n))).terms.units).toEqual(paid(1n));
+    // More than there can be is no value at all.
+    exchange.publish({
+      makerId: 'platform',
+      base: USD,
+      counter: BTC,
+      price: { numerator: 10n ** 18n, denominator: 1n },
+    });
+    expect(unwrap(exchange.submit(paid(1n))).terms.units).toEqual(paid(1n));
+  });
+
+  it('counts against limits by what it is worth', () => {
+    const exchange = rich();
+    exchange.publish({ makerId: 'platform', base: USD, counter: BTC, price: { numerator: 10n, denominator: 1n } });
+    const limits = { transactions: [{ maxSats: sats(1_000n) }], windows: [] };
+    unwrap(setLimits(exchange.book, { institutionId: 'a', limits, reason: '', by: 'o', isOwn: false }));
+    refusedFor(exchange.submit(paid(101n)), 'LIMIT_EXCEEDED');
+    expect(exchange.submit(paid(100n))).toMatchObject({ ok: true });
   });
 
   it('waits for money in its unit, whatever there is in others', () => {

@@ -1,6 +1,7 @@
 import { type Instant, type Refusal, type Result, sats, unwrap } from '@finality/kernel';
 import {
   availableAccount,
+  BTC,
   clearingClaim,
   nostroAccount,
   parseUnit,
@@ -11,14 +12,17 @@ import {
 import { expect } from 'vitest';
 import { confirmBankBooking, proposeBankBooking } from '../process/bank-bookings.ts';
 import { createInstitution } from '../process/institutions.ts';
+import { type KnownRate, publishRate, type QuoteRequest, type RateProposal, requestQuote } from '../process/rates.ts';
 import { reserve } from '../process/reserve.ts';
 import { review, settlementAssessed } from '../process/screening.ts';
 import { submit, type Submission } from '../process/submit.ts';
+import type { KnownQuote } from '../quote.ts';
 import { type LivingSettlement, living } from '../settlement.ts';
 import { MemoryBook } from './memory-book.fixture.ts';
 
 export const USD = parseUnit('USD')!;
 export const EUR = parseUnit('EUR')!;
+export const QUOTE_MS = 60_000;
 
 /** Institutions that have money in several units, and what is done with it. */
 export class Exchange {
@@ -50,6 +54,31 @@ export class Exchange {
       }),
     );
     unwrap(confirmBankBooking(this.book, { bookingId: line.bookingId, by: 'two', reason: '' }));
+  }
+
+  /** Cents for satoshi or the other way round, at the price given. */
+  publish(change: Partial<RateProposal> = {}): KnownRate {
+    return unwrap(publishRate(this.book, this.rate(change)));
+  }
+
+  rate(change: Partial<RateProposal> = {}): RateProposal {
+    return {
+      makerId: 'm',
+      base: BTC,
+      counter: USD,
+      price: { numerator: 13n, denominator: 200n },
+      validUntil: (this.book.now + 3_600_000) as Instant,
+      quoteMs: QUOTE_MS,
+      publishedBy: 'key-m',
+      ...change,
+    };
+  }
+
+  quote(change: Partial<QuoteRequest> = {}): Result<KnownQuote, Refusal> {
+    const quoteId = change.quoteId ?? `q-${++this.#made}`;
+    const asked = { fixed: 'sell', amount: 1_000n, requestedBy: 'key-a' } as const;
+    const units = { makerId: 'm', sellUnit: BTC, buyUnit: USD };
+    return requestQuote(this.book, { quoteId, institutionId: 'a', ...units, ...asked, ...change });
   }
 
   submission(change: Partial<Submission>): Submission {

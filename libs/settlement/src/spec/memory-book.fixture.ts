@@ -13,6 +13,8 @@ import { lineageAggregate } from '../lineage.ts';
 import { returnUse } from '../process/limits.ts';
 import { isOpen, isWaitingPayout } from '../process/reserve.ts';
 import type { SettlementPolicy } from '../policy.ts';
+import { quoteAggregate } from '../quote.ts';
+import { rateAggregate } from '../rate.ts';
 import { recoveryAggregate } from '../recovery.ts';
 import { type Settlement, settlementAggregate, type SettlementEvent, waitsForCoins } from '../settlement.ts';
 
@@ -66,6 +68,8 @@ export class MemoryBook implements Book {
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
   readonly deposits = new MemoryRecords(depositAggregate, this.log);
   readonly bankBookings = new MemoryRecords(bankBookingAggregate, this.log);
+  readonly rates = new MemoryRecords(rateAggregate, this.log);
+  readonly quotes = new MemoryRecords(quoteAggregate, this.log);
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
   /** By settlement, or institution. */

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { type Api, refused } from '../api.fixture.ts';
 import { type Bank, freshKey } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
+import { exchangeOf, quoteFor, rateOf } from './quotes.fixture.ts';
 
 const { BankDirection, BankBookingStatus } = exchangeV1;
 const CENTRALIZED = settlementV1.SettlementMode.SETTLEMENT_MODE_CENTRALIZED;
@@ -99,6 +100,49 @@ export function otherUnits(e2e: () => E2e): void {
     for (const { unit, balance } of accounts) sums.set(unit, (sums.get(unit) ?? 0n) + balance);
     expect(sums.get('EUR')).toBe(0n);
     expect(new Set(sums.values())).toEqual(new Set([0n]));
+    await expectInOrder(e2e());
+  });
+
+  it('are exchanged at a quote: both legs at once, across a border too, and each quote once', async () => {
+    const [payer, payee, maker] = [
+      await e2e().bank({ wallet: 'none', creditLineSats: 1_000_000n }),
+      await e2e().bank({ wallet: 'none' }),
+      await e2e().bank({ wallet: 'none' }),
+    ];
+    await book(maker, BankDirection.BANK_DIRECTION_IN, 10_000n);
+    await maker.api.exchange.publishRate(rateOf(maker));
+    const { rates } = await payer.api.exchange.listRates({ makerInstitution: maker.id, baseUnit: '', counterUnit: '' });
+    expect(rates).toMatchObject([{ counterUnit: 'USD', price: { numerator: 13n, denominator: 200n }, version: 1 }]);
+    const quote = await payer.api.exchange.requestQuote(quoteFor(payer, maker, { buyAmount: 130n }));
+    expect(quote).toMatchObject({ sell: { unit: 'BTC', amount: 2_000n }, buy: { amount: 130n }, remainder: 0n });
+    const submit = () => payer.api.settlements.submitSettlement(exchangeOf(payer, payee, quote.quoteId));
+    const tries = await Promise.allSettled([submit(), submit(), submit(), submit()]);
+    const [accepted, ...more] = tries.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    expect(more).toEqual([]);
+    const { settlementId } = accepted!;
+    const settled = await payer.settlement(settlementId, 'SETTLED');
+    expect(settled).toMatchObject({ amountSats: 0n, valueSats: 2_000n, exchange: { quoteId: quote.quoteId } });
+    expect(await balanceOf(payer, 'BTC')).toBe(-2_000n);
+    expect(await balanceOf(maker, 'BTC')).toBe(2_000n);
+    expect([await balanceOf(maker), await balanceOf(payee)]).toEqual([9_870n, 130n]);
+    expect(await refused(submit())).toMatchObject({ reason: 'QUOTE_USED' });
+    expect(await payer.api.exchange.getQuote({ quoteId: quote.quoteId })).toMatchObject({ settlementId });
+    expect(await maker.api.settlements.getSettlement({ settlementId })).toMatchObject({ settlementId });
+    expect(await refused(payee.api.exchange.getQuote({ quoteId: quote.quoteId }))).toMatchObject({
+      reason: 'UNKNOWN_QUOTE',
+    });
+  });
+
+  it('settle by themselves while operators say what a unit is worth', async () => {
+    const [payer, payee] = [await e2e().bank({ wallet: 'none' }), await e2e().bank({ wallet: 'none' })];
+    await book(payer, BankDirection.BANK_DIRECTION_IN, 1_000n, 'CHF');
+    const reference = { baseUnit: 'CHF', counterUnit: 'BTC', price: { numerator: 18n, denominator: 1n } };
+    await e2e().operator.exchange.publishRate(rateOf({ id: 'platform' }, reference));
+    const request = exchangeOf(payer, payee, '', { quoteId: undefined, amount: { unit: 'CHF', amount: 70n } });
+    const { settlementId, valueSats } = await payer.api.settlements.submitSettlement(request);
+    expect(valueSats).toBe(1_260n);
+    await payer.settlement(settlementId, 'SETTLED');
+    expect(await balanceOf(payee, 'CHF')).toBe(70n);
     await expectInOrder(e2e());
   });
 }

@@ -7,10 +7,21 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { BankBooking } from "./cash_service.ts";
+import { Quote, Rate } from "./exchange_service.ts";
 
 /** A line of a bank's statement was proposed, booked or rejected. */
 export interface BankBookingChanged {
   booking?: BankBooking | undefined;
+}
+
+/** A maker has published a rate, or withdrawn it. */
+export interface RateChanged {
+  rate?: Rate | undefined;
+}
+
+/** A quote was locked or used. That one has expired nobody says: its time does. */
+export interface QuoteChanged {
+  quote?: Quote | undefined;
 }
 
 function createBaseBankBookingChanged(): BankBookingChanged {
@@ -78,6 +89,140 @@ export const BankBookingChanged: MessageFns<BankBookingChanged> = {
     message.booking = (object.booking !== undefined && object.booking !== null)
       ? BankBooking.fromPartial(object.booking)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseRateChanged(): RateChanged {
+  return { rate: undefined };
+}
+
+export const RateChanged: MessageFns<RateChanged> = {
+  encode(message: RateChanged, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rate !== undefined) {
+      Rate.encode(message.rate, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RateChanged {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRateChanged();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.rate = Rate.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RateChanged {
+    return { rate: isSet(object.rate) ? Rate.fromJSON(object.rate) : undefined };
+  },
+
+  toJSON(message: RateChanged): unknown {
+    const obj: any = {};
+    if (message.rate !== undefined) {
+      obj.rate = Rate.toJSON(message.rate);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RateChanged>, I>>(base?: I): RateChanged {
+    return RateChanged.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RateChanged>, I>>(object: I): RateChanged {
+    const message = createBaseRateChanged();
+    message.rate = (object.rate !== undefined && object.rate !== null) ? Rate.fromPartial(object.rate) : undefined;
+    return message;
+  },
+};
+
+function createBaseQuoteChanged(): QuoteChanged {
+  return { quote: undefined };
+}
+
+export const QuoteChanged: MessageFns<QuoteChanged> = {
+  encode(message: QuoteChanged, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.quote !== undefined) {
+      Quote.encode(message.quote, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): QuoteChanged {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseQuoteChanged();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.quote = Quote.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): QuoteChanged {
+    return { quote: isSet(object.quote) ? Quote.fromJSON(object.quote) : undefined };
+  },
+
+  toJSON(message: QuoteChanged): unknown {
+    const obj: any = {};
+    if (message.quote !== undefined) {
+      obj.quote = Quote.toJSON(message.quote);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<QuoteChanged>, I>>(base?: I): QuoteChanged {
+    return QuoteChanged.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<QuoteChanged>, I>>(object: I): QuoteChanged {
+    const message = createBaseQuoteChanged();
+    message.quote = (object.quote !== undefined && object.quote !== null) ? Quote.fromPartial(object.quote) : undefined;
     return message;
   },
 };

@@ -149,7 +149,18 @@ export interface SubmitSettlementRequest {
     | Timestamp
     | undefined;
   /** CENTRALIZED only: another unit than BTC is paid, from the payer's clearing balance in it. It has no credit line. */
-  amount?: Money | undefined;
+  amount?:
+    | Money
+    | undefined;
+  /**
+   * CENTRALIZED only: pays what the quote sells to its maker, for what it buys, which to_institution gets; from_institution itself where to_institution is the maker.
+   * amount_sats and amount may be left out; what is said has to be what was quoted. It is EXPIRED when it hasn't settled by the quote's end.
+   */
+  quoteId?:
+    | string
+    | undefined;
+  /** With a quote: where payer or maker lacks liquidity it is FAILED at once, rather than QUEUED until the quote's end. */
+  failOnShortage?: boolean | undefined;
 }
 
 export interface SubmitSettlementResult {
@@ -635,6 +646,8 @@ function createBaseSubmitSettlementRequest(): SubmitSettlementRequest {
     executeAt: undefined,
     expiresAt: undefined,
     amount: undefined,
+    quoteId: undefined,
+    failOnShortage: undefined,
   };
 }
 
@@ -690,6 +703,12 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     }
     if (message.amount !== undefined) {
       Money.encode(message.amount, writer.uint32(642).fork()).join();
+    }
+    if (message.quoteId !== undefined) {
+      writer.uint32(650).string(message.quoteId);
+    }
+    if (message.failOnShortage !== undefined) {
+      writer.uint32(656).bool(message.failOnShortage);
     }
     return writer;
   },
@@ -835,6 +854,22 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
             message.amount = Money.decode(reader, reader.uint32());
             continue;
           }
+          case 81: {
+            if (tag !== 650) {
+              break;
+            }
+
+            message.quoteId = reader.string();
+            continue;
+          }
+          case 82: {
+            if (tag !== 656) {
+              break;
+            }
+
+            message.failOnShortage = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -917,6 +952,16 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
         ? fromJsonTimestamp(object.expires_at)
         : undefined,
       amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
+      quoteId: isSet(object.quoteId)
+        ? globalThis.String(object.quoteId)
+        : isSet(object.quote_id)
+        ? globalThis.String(object.quote_id)
+        : undefined,
+      failOnShortage: isSet(object.failOnShortage)
+        ? globalThis.Boolean(object.failOnShortage)
+        : isSet(object.fail_on_shortage)
+        ? globalThis.Boolean(object.fail_on_shortage)
+        : undefined,
     };
   },
 
@@ -970,6 +1015,12 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     if (message.amount !== undefined) {
       obj.amount = Money.toJSON(message.amount);
     }
+    if (message.quoteId !== undefined) {
+      obj.quoteId = message.quoteId;
+    }
+    if (message.failOnShortage !== undefined) {
+      obj.failOnShortage = message.failOnShortage;
+    }
     return obj;
   },
 
@@ -1002,6 +1053,8 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     message.amount = (object.amount !== undefined && object.amount !== null)
       ? Money.fromPartial(object.amount)
       : undefined;
+    message.quoteId = object.quoteId ?? undefined;
+    message.failOnShortage = object.failOnShortage ?? undefined;
     return message;
   },
 };
