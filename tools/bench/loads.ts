@@ -10,9 +10,10 @@ const WARM_UP = 3_000;
 /** Once warm: how fast it is, so how many make a round. */
 const TRIAL = 1_000;
 const ROUNDS = 3;
-const ROUND_SECONDS = 6;
+/** Three rounds: a minute. */
+const ROUND_SECONDS = 20;
 const ROUND_MIN = 500;
-const ROUND_MAX = 20_000;
+const ROUND_MAX = 60_000;
 /** What a settlement waits for, one after the other, whatever the batches: received, screened, approved and settled. */
 const COMMITS_IN_A_ROW = 3;
 const REST_MS = 2_000;

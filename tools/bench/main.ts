@@ -11,7 +11,9 @@ const USAGE = `npm run bench -- <group>… [--json] [--profile <directory>]
 
   settlement   settlement.e2e: CENTRALIZED settlements per second, from the request on a stream to settled as a watcher sees it, each
                with exactly the changes it should have; settlement.p50, settlement.p99: milliseconds at half that load;
-               settlement.cpu: CPU milliseconds per settlement of services and Postgres
+               settlement.cpu: CPU milliseconds per settlement of services and Postgres;
+               settlement.overload: settled per second while far more is asked for than can be;
+               accept.unary, accept.stream: accepted per second, 64 under way at any time
   ledger       ledger.batch1000: transfers per second in batches of 1,000, each within its payer's limit, hashed and chained;
                ledger.single, ledger.single.p99: milliseconds of a transfer by itself
   memory       memory.standalone: MiB (proportional set size) of services and Postgres after 10,000 settlements
@@ -27,7 +29,7 @@ const USAGE = `npm run bench -- <group>… [--json] [--profile <directory>]
                chain.catchup: seconds for 1,008 blocks of 4,000 transactions, from a part of them. Takes some minutes
   all          every group
 
-Each group starts platforms of its own in a temporary directory and takes a minute or two. Figures are medians. A limit is measured in
+Each group starts platforms of its own in a temporary directory and takes some minutes. Figures are medians. A limit is measured in
 the same run on the same machine, but for memory.standalone's, which is agreed; ratio = value / limit.
 
   --json       last line: {"machine", "results": [{"name", "value", "unit", "limit", "ratio"}]}

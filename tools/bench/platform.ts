@@ -26,9 +26,16 @@ export interface BenchPlatform {
   stop(): Promise<void>;
 }
 
-/** The platform in one process, as `npm start` runs it. @param profile a directory that gets a CPU profile of the services */
-export async function startPlatform(profile?: string): Promise<BenchPlatform> {
-  const platform = await startPlatformProcess({ command: 'start', profile });
+/**
+ * The platform in one process, as `npm start` runs it.
+ * @param profile a directory that gets a CPU profile of the services
+ * @param environment settings of it
+ */
+export async function startPlatform(
+  profile?: string,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<BenchPlatform> {
+  const platform = await startPlatformProcess({ command: 'start', profile, environment });
   const postgres = postgresIn(platform.dataDirectory);
   return withParties(platform, { grpc: platform.grpc, databaseUrl: postgres.url, postgres: postgres.pid });
 }

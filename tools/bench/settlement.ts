@@ -1,3 +1,4 @@
+import { benchAccept, benchOverload } from './accept.ts';
 import { figure, type Measured } from './figures.ts';
 import { bounds, figuresOf, fullLoad, halfLoad } from './loads.ts';
 import { startGenerator } from './generator.ts';
@@ -7,6 +8,7 @@ import { startPlatform } from './platform.ts';
 export async function benchSettlement(profile?: string): Promise<Measured> {
   const platform = await startPlatform(profile);
   const generator = startGenerator(platform);
+  let measured: Measured;
   try {
     const full = await fullLoad(platform, generator);
     const half = await halfLoad(generator, full.perSecond / 2);
@@ -15,9 +17,11 @@ export async function benchSettlement(profile?: string): Promise<Measured> {
     const { figures, notes } = figuresOf('settlement', full, half, bound);
     const alone = `Postgres alone inserting ${full.rows.toFixed(1)} rows`;
     const cpu = figure('settlement.cpu', full.cpuMs, 'ms', bound.cpuMsPerInsert * full.rows, alone);
-    return { figures: [...figures, cpu], notes };
+    const overload = await benchOverload(platform, full.perSecond);
+    measured = { figures: [...figures, cpu, ...overload.figures], notes: [...notes, ...overload.notes] };
   } finally {
     generator.close();
     await platform.stop();
   }
+  return { figures: [...measured.figures, ...(await benchAccept(profile))], notes: measured.notes };
 }

@@ -35,7 +35,7 @@ export interface DrillResult {
   readonly height: number;
   readonly blockHash: string;
   readonly wallets: readonly WalletResult[];
-  /** Wallets whose keys are somebody else's: the ledger has no coins of them. */
+  /** Wallets whose keys are somebody else's: nothing of them is looked for. */
   readonly foreign: readonly string[];
   /** In words; empty when everything was found as the ledger has it. */
   readonly differences: readonly string[];
@@ -92,12 +92,12 @@ function isOf(master: MasterKey, { scriptType, external, internal }: Descriptor,
   return descriptor.external === external && descriptor.internal === internal;
 }
 
-/** Tip and coins of one moment. */
+/** Tip and coins of one moment; of wallets whose owners have the keys there is nothing to be found. */
 async function cutOf(pool: Pool): Promise<LedgerCut> {
   const { rows } = await pool.query<{ tip: string | null; coins: string }>(
     `SELECT (SELECT state FROM settlement.stream_states WHERE stream = 'chain_tip/chain') AS tip,
        (SELECT coalesce(json_agg(json_build_array(outpoint, wallet_id, value_sats::text)), '[]')::text FROM settlement.coins
-        WHERE spent_by IS NULL AND height IS NOT NULL) AS coins`,
+        WHERE spent_by IS NULL AND height IS NOT NULL AND custodial) AS coins`,
   );
   const [row] = rows;
   if (row?.tip === undefined || row.tip === null) throw new Error('the ledger has consumed no block yet');

@@ -13,6 +13,8 @@ export interface SettlementConfig {
   readonly signingRetryMs: number;
   /** How old the oldest entry of the ledger may get before its segment is sealed. */
   readonly sealAfterMs: number;
+  /** How long a netting window is open; undefined: until an operator closes it. */
+  readonly windowMs?: number;
 }
 
 const FEE_CAP_MAX = 10_000_000n;
@@ -121,6 +123,10 @@ export const settlementSettings = defineConfig({
     .integer(1, 86_400)
     .default(60)
     .describe('entries of the ledger are sealed, signed and can be proven after this time'),
+  WINDOW_SECONDS: setting
+    .integer(1, 7 * 86_400)
+    .optional()
+    .describe('a netting window closes, and the next one opens, after this time; default: when an operator says so'),
   SCREENING_QUEUE_MAX: setting
     .integer(1, 1_000_000)
     .default(10_000)
@@ -175,6 +181,7 @@ export function settlementConfig(values: z.output<typeof settlementSettings>): S
     screeningMax: values.SCREENING_QUEUE_MAX,
     signingRetryMs: SIGNING_RETRY_MS,
     sealAfterMs: values.LEDGER_SEAL_SECONDS * 1_000,
+    ...(values.WINDOW_SECONDS === undefined ? {} : { windowMs: values.WINDOW_SECONDS * 1_000 }),
     policy: {
       version: [
         values.BILATERAL_CONFIRMATIONS,

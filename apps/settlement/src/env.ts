@@ -10,6 +10,7 @@ export interface SettlementEnv extends ServiceEnv<SettlementConfig> {
   readonly signer: Pick<
     ServicePort<signingV1.SigningServiceServer>,
     | 'signTransaction'
+    | 'recordHandOut'
     | 'checkDestinations'
     | 'releaseCoins'
     | 'listJournal'

@@ -31,6 +31,7 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
     'finality.settlement.v1.OperationsService': settlementV1.OperationsServiceService,
     'finality.exchange.v1.CashService': exchangeV1.CashServiceService,
     'finality.exchange.v1.ExchangeService': exchangeV1.ExchangeServiceService,
+    'finality.settlement.v1.WindowService': settlementV1.WindowServiceService,
     'finality.settlement.v1.PolicyService': settlementV1.PolicyServiceService,
     'finality.institution.v1.InstitutionService': institutionV1.InstitutionServiceService,
     'finality.liquidity.v1.LiquidityService': liquidityV1.LiquidityServiceService,

@@ -13,17 +13,20 @@ import {
   STORE,
 } from './env.ts';
 import { AddressesMessages } from './inbound/addresses.messages.ts';
+import { AgreeBilateralNettingRpc } from './inbound/agree-bilateral-netting.rpc.ts';
 import { AmlVerdictsMessages } from './inbound/aml-verdicts.messages.ts';
 import { Bootstrap } from './inbound/bootstrap.ts';
 import { BeginRecoveryRpc } from './inbound/begin-recovery.rpc.ts';
 import { BumpFeeRpc } from './inbound/bump-fee.rpc.ts';
 import { CancelSettlementRpc } from './inbound/cancel-settlement.rpc.ts';
 import { ChainFactsMessages } from './inbound/chain-facts.messages.ts';
+import { CloseWindowRpc } from './inbound/close-window.rpc.ts';
 import { ConfirmBankBookingRpc } from './inbound/confirm-bank-booking.rpc.ts';
 import { ConfirmCoinReleaseRpc } from './inbound/confirm-coin-release.rpc.ts';
 import { ConfirmSuspenseResolutionRpc } from './inbound/confirm-suspense-resolution.rpc.ts';
 import { ConfirmIncidentRpc } from './inbound/confirm-incident.rpc.ts';
 import { CreateInstitutionRpc } from './inbound/create-institution.rpc.ts';
+import { EndBilateralNettingRpc } from './inbound/end-bilateral-netting.rpc.ts';
 import { EstimateFeesRpc } from './inbound/estimate-fees.rpc.ts';
 import { FinishRecoveryRpc } from './inbound/finish-recovery.rpc.ts';
 import { FreezeInstitutionRpc } from './inbound/freeze-institution.rpc.ts';
@@ -38,6 +41,7 @@ import { GetRecoveryRpc } from './inbound/get-recovery.rpc.ts';
 import { GetLiquidityRpc } from './inbound/get-liquidity.rpc.ts';
 import { GetQuoteRpc } from './inbound/get-quote.rpc.ts';
 import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
+import { GetWindowRpc } from './inbound/get-window.rpc.ts';
 import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
 import { ListBankBookingsRpc } from './inbound/list-bank-bookings.rpc.ts';
 import { ListDepositsRpc } from './inbound/list-deposits.rpc.ts';
@@ -47,9 +51,12 @@ import { ListIncidentsRpc } from './inbound/list-incidents.rpc.ts';
 import { ListInstitutionsRpc } from './inbound/list-institutions.rpc.ts';
 import { ListLedgerHeadsRpc } from './inbound/list-ledger-heads.rpc.ts';
 import { ListLockedCoinsRpc } from './inbound/list-locked-coins.rpc.ts';
+import { ListNettingPairsRpc } from './inbound/list-netting-pairs.rpc.ts';
 import { ListSuspenseRpc } from './inbound/list-suspense.rpc.ts';
 import { ListRatesRpc } from './inbound/list-rates.rpc.ts';
 import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
+import { ListWindowsRpc } from './inbound/list-windows.rpc.ts';
+import { OpenWindowRpc } from './inbound/open-window.rpc.ts';
 import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
 import { ProposeBankBookingRpc } from './inbound/propose-bank-booking.rpc.ts';
 import { PublishRateRpc } from './inbound/publish-rate.rpc.ts';
@@ -57,6 +64,7 @@ import { RejectBankBookingRpc } from './inbound/reject-bank-booking.rpc.ts';
 import { RequestQuoteRpc } from './inbound/request-quote.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
 import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
+import { ReprioritizeSettlementRpc } from './inbound/reprioritize-settlement.rpc.ts';
 import { ResolveSuspenseRpc } from './inbound/resolve-suspense.rpc.ts';
 import { ReverseSettlementRpc } from './inbound/reverse-settlement.rpc.ts';
 import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
@@ -83,6 +91,7 @@ import { SettlementHandler } from './store/handler.ts';
 import { AssignDestinations } from './workers/assign-destinations.ts';
 import { Recover } from './workers/recover.ts';
 import { CheckpointBalances } from './workers/checkpoint-balances.ts';
+import { CloseWindows } from './workers/close-windows.ts';
 import { ConsolidateCoins } from './workers/consolidate-coins.ts';
 import { ReleaseCoins } from './workers/release-coins.ts';
 import { ReleaseQueued } from './workers/release-queued.ts';
@@ -142,8 +151,17 @@ const OPERATIONS_RPCS = [
   ResolveSuspenseRpc,
   ConfirmSuspenseResolutionRpc,
 ];
+const WINDOW_RPCS = [
+  OpenWindowRpc,
+  CloseWindowRpc,
+  GetWindowRpc,
+  ListWindowsRpc,
+  AgreeBilateralNettingRpc,
+  EndBilateralNettingRpc,
+  ListNettingPairsRpc,
+];
+const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc, ReprioritizeSettlementRpc];
 const POLICY_RPCS = [SetLimitsRpc, GetLimitsRpc];
-const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc];
 const CASH_RPCS = [ProposeBankBookingRpc, ConfirmBankBookingRpc, RejectBankBookingRpc, ListBankBookingsRpc];
 const EXCHANGE_RPCS = [PublishRateRpc, WithdrawRateRpc, ListRatesRpc, RequestQuoteRpc, GetQuoteRpc];
 const MESSAGES = [
@@ -168,6 +186,7 @@ export class SettlementModule {
       controllers: [
         ...SETTLEMENT_RPCS,
         ...INSTITUTION_RPCS,
+        ...WINDOW_RPCS,
         ...LIQUIDITY_RPCS,
         ...POLICY_RPCS,
         ...LEDGER_RPCS,
@@ -232,6 +251,7 @@ interface WorkingWith {
 
 function workersOf(env: SettlementEnv, { store, reader, authenticator, gate, admission }: WorkingWith): Worker[] {
   const { pool, runtime } = env;
+  const { windowMs } = env.config;
   const timers = new TimerWorker({
     name: 'settlement timers',
     store,
@@ -247,6 +267,7 @@ function workersOf(env: SettlementEnv, { store, reader, authenticator, gate, adm
     new ReleaseQueued(env, store, reader, gate),
     new ReleaseCoins(env, store, reader, gate),
     ...(env.config.policy.consolidation === undefined ? [] : [new ConsolidateCoins(env, store, reader, gate)]),
+    ...(windowMs === undefined ? [] : [new CloseWindows(env, store, reader, gate, windowMs)]),
     new SealLedger(env, store, reader, gate),
     new CheckpointBalances(env),
     admission,

@@ -19,6 +19,7 @@ export const signerService: ServiceBlueprint<SignerEnv> = {
       createAccount: ['address-issuer'],
       deriveScripts: ['address-issuer'],
       signTransaction: ['settlement'],
+      recordHandOut: ['settlement'],
       listJournal: ['reconciliation', 'settlement'],
       listSigned: ['settlement'],
       raiseEpoch: ['settlement'],

@@ -7,17 +7,18 @@ import {
   type Txid,
 } from '@finality/bitcoin';
 import type { Batch, CommandHandler, Handled, Session, StoreCommand } from '@finality/event-store';
-import { assertNever, type Instant, unwrap } from '@finality/kernel';
+import { assertNever, type Instant, type Sats, unwrap } from '@finality/kernel';
 import {
   type Account,
   ANCESTRY_MAX,
   type CreateAccount,
   decideCreateAccount,
+  decideHandOut,
   decideLedgerHead,
   decideReleaseCoins,
   decideSigning,
   type DecisionRecord,
-  type DestinationOutput,
+  type HandOut,
   isPaid,
   type KnownCoin,
   type LedgerHeadRefused,
@@ -72,6 +73,7 @@ import {
 export type SignerBody =
   | ({ readonly kind: 'create_account' } & CreateAccount)
   | { readonly kind: 'sign'; readonly request: SigningRequest }
+  | { readonly kind: 'record_hand_out'; readonly handOut: HandOut }
   | ({ readonly kind: 'release_coins' } & ReleaseCoins)
   | { readonly kind: 'raise_epoch'; readonly above: number }
   | { readonly kind: 'sign_head'; readonly head: LedgerHead }
@@ -87,6 +89,8 @@ export type SignerReply =
   /** The head of a segment of the ledger is on record, this time or before. */
   | { readonly kind: 'head_accepted' }
   | { readonly kind: 'coins_released' }
+  /** In the journal, this time or before: it may leave to whoever has the keys. */
+  | { readonly kind: 'hand_out_recorded' }
   | AllowListReply;
 
 export interface SignerHandlerOptions {
@@ -105,7 +109,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
 
   async load(session: Session, commands: readonly StoreCommand<SignerBody>[], batch: Batch): Promise<SignerWorld> {
     const bodies = commands.map(({ body }) => body);
-    const requests = bodies.flatMap((body) => (body.kind === 'sign' ? [body.request] : []));
+    const requests = bodies.flatMap(requestsOf);
     const releases = bodies.flatMap((body) => (body.kind === 'release_coins' ? [body] : []));
     const creations = bodies.flatMap((body) => (body.kind === 'create_account' ? [body.walletId] : []));
     const wallets = [...creations, ...requests.flatMap(walletsOf)];
@@ -155,6 +159,8 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
         return this.#createAccount(body, world, batch);
       case 'sign':
         return { kind: 'accepted', reply: this.#sign(body.request, world, batch) };
+      case 'record_hand_out':
+        return { kind: 'accepted', reply: this.#recordHandOut(body.handOut, world, batch) };
       case 'raise_epoch':
         return { kind: 'accepted', reply: raiseEpoch(body.above, world, batch) };
       case 'release_coins':
@@ -223,8 +229,29 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       const accepted = { request, institutionId, txid, feeSats, sentSats, acceptedAt: batch.now, decision };
       batch.append(lineageStream, request.lineageId, { type: 'signing_accepted', ...accepted });
       world.accepted(accepted, transaction);
+      world.paid(request);
     }
     return { kind: 'accepted', account: facts.account(request.walletId)!, txid };
+  }
+
+  #recordHandOut(handOut: HandOut, world: SignerWorld, batch: Batch): SignerReply {
+    const { request } = handOut;
+    const { lineageId } = request;
+    const facts = this.#facts(request, world, batch);
+    const decided = decideHandOut(handOut, facts);
+    const rested = { ...handOut, policyVersion: POLICY_VERSION, epochHighest: facts.epochHighest };
+    if (!decided.ok) {
+      const refused = { ...rested, ...decided.error, refusedAt: batch.now };
+      batch.append(lineageStream, lineageId, { type: 'hand_out_refused', ...refused });
+      return { kind: 'refused', refused: decided.error };
+    }
+    const { transaction, feeSats, repeated } = decided.value;
+    if (!repeated) {
+      const accepted = { ...rested, txid: transaction.txid, feeSats, acceptedAt: batch.now };
+      batch.append(lineageStream, lineageId, { type: 'hand_out_accepted', ...accepted });
+      world.accepted({ ...handOut, sentSats: 0n as Sats }, transaction);
+    }
+    return { kind: 'hand_out_recorded' };
   }
 
   #facts(request: SigningRequest, world: SignerWorld, batch: Batch): SigningFacts {
@@ -254,6 +281,12 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       epochHighest: world.epochHighest,
     };
   }
+}
+
+/** Transactions that somebody is to sign. */
+function requestsOf(body: SignerBody): readonly SigningRequest[] {
+  if (body.kind === 'record_hand_out') return [body.handOut.request];
+  return body.kind === 'sign' ? [body.request] : [];
 }
 
 function releaseCoins(command: ReleaseCoins, world: SignerWorld, batch: Batch): Handled<SignerReply> {
@@ -294,8 +327,15 @@ function walletsOf(request: SigningRequest): readonly string[] {
   return [request.walletId, ...request.outputs.flatMap((output) => (output.kind === 'payee' ? [output.walletId] : []))];
 }
 
-const destinationsOf = ({ outputs }: SigningRequest): readonly DestinationOutput[] =>
-  outputs.flatMap((output) => (output.kind === 'destination' ? [output] : []));
+const destinationsOf = ({ outputs }: SigningRequest): readonly DestinationName[] =>
+  outputs.filter(isPaid).flatMap(({ institutionId, destinationId }) => {
+    return destinationId === undefined ? [] : [{ institutionId, destinationId }];
+  });
+
+interface DestinationName {
+  readonly institutionId: string;
+  readonly destinationId: string;
+}
 
 /** What the journal says, kept up to date within a batch. */
 export class SignerWorld {
@@ -355,7 +395,7 @@ export class SignerWorld {
     return this.#indicesHighest.get(branchName(walletId, branch)) ?? -1;
   }
 
-  /** Of the branches that a request has to do with, as the decision on it found them. */
+  /** Of the branches that outputs are on, as the decision on a request found them. */
   highestOf(request: SigningRequest): Readonly<Record<string, number>> {
     const places = indicesOf(request);
     return Object.fromEntries(
@@ -380,6 +420,10 @@ export class SignerWorld {
     this.sent.set(institutionId, (this.sent.get(institutionId) ?? 0n) + after - before);
     if (request.epoch > this.epochHighest) this.epochHighest = request.epoch;
     this.#parents.set(transaction.txid, transaction);
+  }
+
+  /** Signed by the signer itself. */
+  paid(request: SigningRequest): void {
     for (const { walletId, branch, index } of indicesOf(request)) {
       if (index > this.indexHighest(walletId, branch)) this.#indicesHighest.set(branchName(walletId, branch), index);
     }

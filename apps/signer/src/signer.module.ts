@@ -10,6 +10,7 @@ import { DeriveScriptsRpc } from './inbound/derive-scripts.rpc.ts';
 import { ListJournalRpc } from './inbound/list-journal.rpc.ts';
 import { ListSignedRpc } from './inbound/list-signed.rpc.ts';
 import { RaiseEpochRpc } from './inbound/raise-epoch.rpc.ts';
+import { RecordHandOutRpc } from './inbound/record-hand-out.rpc.ts';
 import { RegisterDestinationRpc } from './inbound/register-destination.rpc.ts';
 import { RegisterSignatoryRpc } from './inbound/register-signatory.rpc.ts';
 import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
@@ -44,6 +45,7 @@ const RPCS = [
   SignLedgerHeadRpc,
   ReleaseCoinsRpc,
   RevokeSignatoryRpc,
+  RecordHandOutRpc,
 ];
 
 @Module({})
@@ -93,9 +95,10 @@ function portOf(
     SignLedgerHeadRpc,
     ReleaseCoinsRpc,
     RevokeSignatoryRpc,
+    RecordHandOutRpc,
   ]
 ): SigningPort {
-  const [listSigned, raise, signatory, checkRequest, register, remove, check, head, release, revoke] = more;
+  const [listSigned, raise, signatory, checkRequest, register, remove, check, head, release, revoke, handOut] = more;
   return {
     createAccount: (request) => create.handle(request),
     deriveScripts: (request) => derive.handle(request),
@@ -111,5 +114,6 @@ function portOf(
     signLedgerHead: (request) => head.handle(request),
     releaseCoins: (request) => release.handle(request),
     revokeSignatory: (request) => revoke.handle(request),
+    recordHandOut: (request) => handOut.handle(request),
   };
 }

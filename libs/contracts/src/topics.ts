@@ -80,6 +80,13 @@ export const TOPICS = {
     'finality.settlement.v1.IncidentChanged',
     'What stops signing, or crediting too, until an operator has confirmed it.',
   ),
+  window: topic(
+    'finality.settlement.window.v1',
+    'settlement',
+    'window_id',
+    'finality.settlement.v1.WindowChanged',
+    'Netting windows as they open and close.',
+  ),
   transaction: topic(
     'finality.settlement.transaction.v1',
     'settlement',

@@ -218,7 +218,7 @@ describe('signatures', () => {
     expect(comparison.timing).toContainEqual({
       subject: 'l9/1',
       amountSats: 0n,
-      description: 'x was signed after the cut',
+      description: 'x was accepted after the cut',
     });
   });
 

@@ -181,7 +181,7 @@ const isCentralized = (mode: string): boolean => mode.toLowerCase().endsWith('ce
 /** Statuses of a transaction that settlement holds the signature of. */
 const SIGNED: ReadonlySet<string> = new Set(['signed', 'confirmed', 'final']);
 
-/** Every signature is known to settlement, and every transaction it takes for signed is in the signer's journal. */
+/** Every signature, and every transaction that somebody was handed to sign, is known to settlement, and every transaction it takes for signed is in the signer's journal. */
 function compareSignatures(
   transactions: readonly TransactionRecord[],
   journal: Journal,
@@ -195,13 +195,13 @@ function compareSignatures(
     const earlier = signed.get(subject);
     signed.set(subject, earlier ?? entry.txid);
     if (earlier !== undefined) {
-      findings.push(found('duplicate', subject, 0n, 0n, `signed as ${earlier} already, and again as ${entry.txid}`));
+      findings.push(found('duplicate', subject, 0n, 0n, `accepted as ${earlier} already, and again as ${entry.txid}`));
     } else if (known.get(subject)?.txid === entry.txid) {
       findings.push(undefined);
     } else if (!known.has(subject) && entry.position > journal.endBeforeCut) {
-      timing.push({ subject, amountSats: 0n, description: `${entry.txid} was signed after the cut` });
+      timing.push({ subject, amountSats: 0n, description: `${entry.txid} was accepted after the cut` });
     } else {
-      const description = `the signer signed ${entry.txid}, settlement knows ${known.get(subject)?.txid ?? 'nothing of it'}`;
+      const description = `the signer’s journal has ${entry.txid}, settlement knows ${known.get(subject)?.txid ?? 'nothing of it'}`;
       findings.push(found('unknown_signature', subject, 0n, 0n, description));
     }
   }

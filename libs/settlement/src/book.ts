@@ -12,8 +12,11 @@ import type { Lineage, LineageEvent } from './lineage.ts';
 import type { SettlementPolicy } from './policy.ts';
 import type { Quote, QuoteEvent } from './quote.ts';
 import type { RateEvent, RateState } from './rate.ts';
+import type { PositionBook } from './positions.ts';
+import type { LiquidityQueues } from './queue.ts';
 import type { Recovery, RecoveryEvent } from './recovery.ts';
 import type { Settlement, SettlementEvent } from './settlement.ts';
+import type { Netting, NettingEvent, NettingWindow, WindowEvent } from './window.ts';
 
 /** What a timer is for, of a settlement: `due`, it is to begin; `expiry`, it is too late. Of an institution: `credit_line`, its line ends. */
 export type TimerKind = 'due' | 'expiry' | 'credit_line';
@@ -41,6 +44,8 @@ export interface Book {
   readonly policy: SettlementPolicy;
   readonly ledger: LedgerView;
   readonly coins: CoinBook;
+  /** Lines of payers of whom something may be settled in this batch. */
+  readonly queues: LiquidityQueues;
   readonly settlements: Records<Settlement, SettlementEvent>;
   readonly lineages: Records<Lineage, LineageEvent>;
   readonly deposits: Records<Deposit, DepositEvent>;
@@ -49,6 +54,9 @@ export interface Book {
   readonly bankBookings: Records<BankBooking, BankBookingEvent>;
   readonly rates: Records<RateState, RateEvent>;
   readonly quotes: Records<Quote, QuoteEvent>;
+  readonly windows: Records<NettingWindow, WindowEvent>;
+  readonly netting: { get(): Netting; record(...events: readonly NettingEvent[]): Netting };
+  readonly positions: PositionBook;
   /** By institution. */
   readonly limits: Records<LimitsState, LimitsEvent>;
   readonly recovery: { get(): Recovery; record(...events: readonly RecoveryEvent[]): Recovery };
@@ -61,6 +69,8 @@ export interface Book {
   putAddress(address: AddressRecord): void;
   destination(destinationId: string): DestinationRecord | undefined;
   putDestination(destination: DestinationRecord): void;
+  /** What a wallet of {@link walletsOf} is on the list as, if it is; the youngest where it was put there again. */
+  listingOf(walletId: string): DestinationRecord | undefined;
   /** The lineage that has offered a version with this id. */
   lineageOf(txid: string): string | undefined;
   /** All lineages that are planned; loaded for the end of an import only. */

@@ -1,5 +1,6 @@
 import { assert, type Instant } from '@finality/kernel';
 import type { ConfirmationDecision } from './confirmation-policy.ts';
+import type { Priority } from './queue.ts';
 import { NEXT_STATES } from './settlement-states.ts';
 import type { Assessment, FundingSource, LivingSettlement, SettlementStatus, Terms } from './settlement.ts';
 
@@ -18,6 +19,8 @@ export interface Life {
   readonly risk?: Assessment;
   readonly aml?: Assessment;
   readonly transitions: readonly Transition[];
+  /** Where it isn't any more what was asked for at first. */
+  readonly priority?: Priority;
   readonly createdAt: Instant;
   readonly updatedAt: Instant;
   /** Against the payer's limits: since when, and which version of them. */
@@ -41,7 +44,7 @@ export function move(state: LivingSettlement, to: SettlementStatus, at: Instant,
 /** What a settlement keeps whatever state it is in. */
 export function again(state: LivingSettlement, at: Instant): Life {
   const { terms, confirmations, sources, risk, aml, transitions, createdAt, ...more } = state;
-  const { counted, reservedTimes, settledTimes, cancelling, reversals } = more;
+  const { counted, reservedTimes, settledTimes, cancelling, reversals, priority } = more;
   return {
     terms,
     ...(confirmations === undefined ? {} : { confirmations }),
@@ -56,5 +59,6 @@ export function again(state: LivingSettlement, at: Instant): Life {
     settledTimes,
     reversals,
     ...(cancelling === undefined ? {} : { cancelling }),
+    ...(priority === undefined ? {} : { priority }),
   };
 }

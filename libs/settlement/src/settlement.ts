@@ -12,6 +12,7 @@ import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@f
 import type { Claim } from '@finality/ledger';
 import type { ConfirmationDecision } from './confirmation-policy.ts';
 import type { UnitTerms } from './unit-terms.ts';
+import type { Priority } from './queue.ts';
 
 export type Mode = 'centralized' | 'bilateral' | 'blockchain';
 
@@ -23,8 +24,11 @@ export interface DestinationPayee {
   readonly address: string;
 }
 
+/** A wallet here; with the destination that it is to the signer where its keys are the payee's own and the signer pays it. */
+export type WalletPayee = Extract<Claim, { kind: 'wallet' }> & { readonly destinationId?: string };
+
 /** Who gets it, on the platform or outside. */
-export type Payee = Claim | DestinationPayee;
+export type Payee = Exclude<Claim, { kind: 'wallet' }> | WalletPayee | DestinationPayee;
 
 /** What was agreed; never changes. */
 export interface Terms {
@@ -39,6 +43,8 @@ export interface Terms {
   readonly callbackUrl?: string;
   /** Which of its wallets pays, where the payer has said so. */
   readonly payerWalletId?: string;
+  /** Of the payee's destinations, where the payer has named one. */
+  readonly destinationId?: string;
   /** API key that asked: it may not review. */
   readonly submittedBy: string;
   readonly payer: Claim;
@@ -50,6 +56,8 @@ export interface Terms {
   readonly reverses?: string;
   /** Where it isn't `amountSats` that is paid, which is 0 then. */
   readonly units?: UnitTerms;
+  /** CENTRALIZED only, in the payer's line when it is short of liquidity. Missing: normal. */
+  readonly priority?: Priority;
   /** When it is to be begun: missing, at once. */
   readonly executeAt?: Instant;
   /** What isn't being paid by then isn't any more. Missing: the policy's time. */
@@ -98,8 +106,8 @@ export interface Payout {
   readonly life: number;
 }
 
-/** What a queued settlement waits for: liquidity of the payer, or coins of its wallet and why those there are don't do. */
-export type WaitReason = 'INSUFFICIENT_LIQUIDITY' | CoinSelectionFault['reason'];
+/** What a queued settlement waits for: liquidity of the payer, its wallet's being caught up with, or coins of it and why those there are don't do. */
+export type WaitReason = 'INSUFFICIENT_LIQUIDITY' | 'WALLET_SCANNING' | CoinSelectionFault['reason'];
 
 export type SettlementEvent = { readonly at: Instant } &
   /** With what makes it final; CENTRALIZED is at once. */
@@ -125,6 +133,8 @@ export type SettlementEvent = { readonly at: Instant } &
       }
     | { readonly type: 'settlement_rejected'; readonly reason: string; readonly by: string }
     | { readonly type: 'liquidity_awaited'; readonly reason: string; readonly waitsFor: WaitReason }
+    /** Still queued, behind those of that priority. */
+    | { readonly type: 'priority_changed'; readonly priority: Priority; readonly by: string }
     /** Still queued, and for something else. */
     | { readonly type: 'wait_changed'; readonly waitsFor: WaitReason }
     /** With the lineage that will pay it and what is reserved beside the amount, for the on-chain modes. */
@@ -143,7 +153,8 @@ export type SettlementEvent = { readonly at: Instant } &
     | { readonly type: 'payout_confirmed'; readonly block: BlockRef; readonly payout: Payout }
     /** `height`: of the last block below the one that is gone. */
     | { readonly type: 'payout_unconfirmed'; readonly reason: string; readonly height: number }
-    | { readonly type: 'settlement_settled' }
+    /** CENTRALIZED: with the window that it falls into, for good; missing without netting. */
+    | { readonly type: 'settlement_settled'; readonly windowId?: string }
     | { readonly type: 'settlement_reopened'; readonly reason: string; readonly height: number }
     /** `excluded`: it can't confirm any more. `overdue`: it may, so the amount stays in suspense. */
     | { readonly type: 'settlement_reversed'; readonly reason: string; readonly because: 'excluded' | 'overdue' }
@@ -171,7 +182,7 @@ export type LivingSettlement = Life &
       ))
     | { readonly status: 'executing'; readonly payout: Payout }
     | { readonly status: 'confirming'; readonly payout: Payout; readonly block: BlockRef }
-    | { readonly status: 'settled'; readonly payout?: Payout; readonly block?: BlockRef }
+    | { readonly status: 'settled'; readonly payout?: Payout; readonly block?: BlockRef; readonly windowId?: string }
     /** Either in a block again, or unconfirmed since the block at that height. */
     | ({ readonly status: 'reopened'; readonly payout: Payout } & (
         { readonly block: BlockRef } | { readonly unconfirmedSince: number }
@@ -214,9 +225,11 @@ export function lineageIdOf(state: LivingSettlement): string | undefined {
   return 'lineageId' in state ? state.lineageId : undefined;
 }
 
+const NOT_FOR_COINS: readonly WaitReason[] = ['TRANSACTION_TOO_HEAVY', 'WALLET_SCANNING'];
+
 /** Queued, for something that consolidating the payer's coins would make scarcer. */
 export const waitsForCoins = (state: Settlement): state is Extract<LivingSettlement, { status: 'queued' }> =>
-  state.status === 'queued' && state.terms.payer.kind === 'wallet' && state.waitsFor !== 'TRANSACTION_TOO_HEAVY';
+  state.status === 'queued' && state.terms.payer.kind === 'wallet' && !NOT_FOR_COINS.includes(state.waitsFor);
 
 /** Every transaction that could pay it is dead, and its money was given back: for good, whatever a reorg past all finality brings. */
 export const isGivenUp = (state: LivingSettlement): boolean =>
@@ -279,8 +292,8 @@ function evolveLiving(
     case 'liquidity_awaited':
       return { ...move(state, 'queued', at, event.reason), status: 'queued', waitsFor: event.waitsFor };
     case 'wait_changed':
-      assert(state.status === 'queued', `a settlement that is ${state.status} waits for nothing`);
-      return { ...again(state, at), status: 'queued', waitsFor: event.waitsFor };
+    case 'priority_changed':
+      return stillQueued(state, event);
     case 'liquidity_reserved':
       return reserved(state, event);
     case 'signature_awaited':
@@ -296,7 +309,7 @@ function evolveLiving(
     case 'payout_unconfirmed':
       return unconfirmed(state, event);
     case 'settlement_settled':
-      return settled(state, at);
+      return settled(state, event);
     case 'settlement_reopened':
       assert(state.status === 'settled' && state.payout !== undefined, 'only a payout on the chain can be reopened');
       return {
@@ -320,6 +333,16 @@ function evolveLiving(
     default:
       return assertNever(event, 'settlement event');
   }
+}
+
+function stillQueued(
+  state: LivingSettlement,
+  event: Extract<SettlementEvent, { type: 'wait_changed' | 'priority_changed' }>,
+): LivingSettlement {
+  assert(state.status === 'queued', `a settlement that is ${state.status} waits for nothing`);
+  const queued = { ...again(state, event.at), status: state.status, waitsFor: state.waitsFor };
+  if (event.type === 'priority_changed') return { ...queued, priority: event.priority };
+  return { ...queued, waitsFor: event.waitsFor };
 }
 
 type OfferedEvent = Extract<
@@ -444,9 +467,10 @@ function reversed(
   return { ...move(state, 'reversed', at, reason), status: 'reversed', payout: state.payout, because };
 }
 
-function settled(state: LivingSettlement, at: Instant): LivingSettlement {
+function settled(state: LivingSettlement, { at, windowId }: { at: Instant; windowId?: string }): LivingSettlement {
   const life = { ...move(state, 'settled', at), settledTimes: state.settledTimes + 1 };
-  if (state.status !== 'confirming' && state.status !== 'reopened') return { ...life, status: 'settled' };
+  if (state.status !== 'confirming' && state.status !== 'reopened')
+    return { ...life, status: 'settled', ...(windowId === undefined ? {} : { windowId }) };
   assert('block' in state, 'only what is in a block settles');
   const { payout } = state;
   return { ...life, status: 'settled', payout: { ...payout, heldSats: payout.feeSats }, block: state.block };

@@ -1,11 +1,12 @@
 import type { OutpointKey, Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
+import type { HandOut } from './hand-out.ts';
 import { type DeclaredInput, type DeclaredOutput, isPaid, type PaidOutput, type SigningRequest } from './request.ts';
 import type { SigningLimits } from './facts.ts';
 import type { SigningRule } from './rules.ts';
 
 /** Version of the rules in policy.ts: recorded with each decision. */
-export const POLICY_VERSION = 3;
+export const POLICY_VERSION = 4;
 
 /** What a decision rested on besides the request, for whoever decides it again. */
 export interface DecisionRecord {
@@ -32,6 +33,25 @@ export interface SigningAccepted {
   readonly decision: DecisionRecord;
 }
 
+/** The journal's entry of what the owner of a wallet's keys is to sign: committed before it leaves to him. He may sign it for ever. */
+export interface HandOutAccepted extends HandOut {
+  readonly type: 'hand_out_accepted';
+  readonly txid: Txid;
+  readonly feeSats: Sats;
+  readonly acceptedAt: Instant;
+  readonly policyVersion: number;
+  readonly epochHighest: number;
+}
+
+export interface HandOutRefused extends HandOut {
+  readonly type: 'hand_out_refused';
+  readonly rule: SigningRule;
+  readonly message: string;
+  readonly refusedAt: Instant;
+  readonly policyVersion: number;
+  readonly epochHighest: number;
+}
+
 export interface SigningRefused {
   readonly type: 'signing_refused';
   readonly request: SigningRequest;
@@ -52,7 +72,7 @@ export interface CoinsReleased {
   readonly at: Instant;
 }
 
-export type LineageEvent = SigningAccepted | SigningRefused | CoinsReleased;
+export type LineageEvent = SigningAccepted | SigningRefused | HandOutAccepted | HandOutRefused | CoinsReleased;
 
 /** What a settlement's payee was to get when it was accepted first: no later version may say otherwise. */
 export type FixedPayout = PaidOutput;
@@ -63,7 +83,7 @@ export interface SignedVersion {
   readonly inputs: readonly DeclaredInput[];
 }
 
-/** What was ever accepted for signature in one lineage. */
+/** What was ever accepted for signature in one lineage, by the signer or by the owner of the keys. */
 export interface LineageState {
   /** null until something is accepted. */
   readonly fixed: { readonly walletId: string; readonly anchor: OutpointKey } | null;
@@ -80,7 +100,8 @@ export const lineageAggregate: Aggregate<LineageState, LineageEvent> = {
   initialState: { fixed: null, versions: [], payouts: {}, refusals: 0, released: [] },
   evolve(state, event) {
     switch (event.type) {
-      case 'signing_accepted': {
+      case 'signing_accepted':
+      case 'hand_out_accepted': {
         const { walletId, anchor, version, inputs } = event.request;
         assert(!state.versions.some((signed) => signed.version === version), `version ${version} is signed once`);
         assert(state.fixed === null || state.fixed.anchor === anchor, 'a lineage keeps its anchor');
@@ -89,6 +110,7 @@ export const lineageAggregate: Aggregate<LineageState, LineageEvent> = {
         return { ...state, fixed: { walletId, anchor }, versions, payouts };
       }
       case 'signing_refused':
+      case 'hand_out_refused':
         return { ...state, refusals: state.refusals + 1 };
       case 'coins_released':
         return { ...state, released: [...state.released, ...event.outpoints] };

@@ -12,7 +12,7 @@ import { type Refused, refusedBy } from './rules.ts';
  */
 export function checkPayouts(
   request: SigningRequest,
-  payer: Account,
+  payer: Pick<Account, 'institutionId'>,
   facts: SigningFacts,
   feeSats: Sats,
 ): Refused | undefined {
@@ -47,7 +47,7 @@ export function checkPayouts(
 function checkPayout(
   output: PaidOutput,
   authorisation: PayoutAuthorisation | undefined,
-  payer: Account,
+  payer: Pick<Account, 'institutionId'>,
   { network }: Pick<SigningFacts, 'network'>,
 ): Refused | undefined {
   if (!authorisation) return refusedBy('NOT_AUTHORISED', `settlement ${output.settlementId} has no authorisation`);
@@ -115,18 +115,15 @@ function checkLineages(output: PaidOutput, request: SigningRequest, facts: Signi
 const placeOf = (paid: PaidOutput): string =>
   paid.kind === 'destination'
     ? `destination ${paid.destinationId}`
-    : `${paid.branch}/${paid.index} of wallet ${paid.walletId}`;
+    : `${paid.branch}/${paid.index} of wallet ${paid.walletId}${paid.destinationId === undefined ? '' : `, destination ${paid.destinationId}`}`;
 
 /**
  * A destination that is removed, or still cools, gets no first signature. Once there is one, the money is on its way whatever happens here: later
  * versions pay the same, or they would hold up all others in the transaction.
  */
 function checkUsable(output: PaidOutput, facts: SigningFacts): Refused | undefined {
-  if (output.kind === 'payee' || facts.lineage.payouts[output.settlementId] !== undefined) return undefined;
-  return usableRefusal(
-    facts.destination(output.destinationId),
-    output,
-    facts.now,
-    facts.signatories(output.institutionId),
-  );
+  const { destinationId, institutionId } = output;
+  if (destinationId === undefined || facts.lineage.payouts[output.settlementId] !== undefined) return undefined;
+  const state = facts.destination(destinationId);
+  return usableRefusal(state, { institutionId, destinationId }, facts.now, facts.signatories(institutionId));
 }

@@ -2,6 +2,7 @@
 export const SIGNING_RULES = {
   EPOCH_TOO_LOW: 'whoever asks works on an older copy of its store than one seen before',
   UNKNOWN_WALLET: 'the spending wallet has no account of the signer',
+  WALLET_OF_SIGNER: 'a wallet whose keys are the signer’s: it signs, nobody else is handed anything',
   TRANSACTION_FORM: 'not an unsigned transaction of version 2 with nSequence fffffffd and nLockTime by height',
   OTHER_WALLET_IN_LINEAGE: 'the lineage spends from another wallet',
   OTHER_ANCHOR_IN_LINEAGE: 'the lineage has another anchor',
@@ -20,7 +21,7 @@ export const SIGNING_RULES = {
   SEVERAL_ANCHOR_OUTPUTS: 'more than one anchor output',
   UNKNOWN_PAYEE: "the payee's wallet is not known under that institution",
   PAYEE_BRANCH: "the payee's script is not on its external branch",
-  UNKNOWN_DESTINATION: 'the destination is not registered under that institution',
+  UNKNOWN_DESTINATION: 'the destination is not registered under that institution, or as that wallet',
   DESTINATION_COOLING: 'the destination was registered too short a time ago',
   DESTINATION_SIGNATORY_REVOKED: 'a signatory of the destination was revoked before it was usable',
   DESTINATION_REMOVED: 'the destination was removed',

@@ -65,3 +65,8 @@ export function checkInstitutionId(field: string, id: string): FieldError | unde
     ? undefined
     : fieldError(field, `expected 3 to 64 characters of a-z, 0-9 and "-", got "${id.slice(0, 64)}"`);
 }
+
+export const checkCounterpartyId = (id: string, own: string): FieldError | undefined =>
+  id === own
+    ? fieldError('counterparty_id', 'expected another institution, got the caller’s own')
+    : checkInstitutionId('counterparty_id', id);

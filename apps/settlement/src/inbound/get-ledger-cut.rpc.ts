@@ -86,9 +86,9 @@ function settlementOf(settlement: Settlement): ledgerV1.CutSettlement[] {
   ];
 }
 
-/** Every version that was ever offered to the signer: what institutions sign is no entry of its journal. */
+/** Every version that was ever offered for signature, to the signer or to the owners of wallets: its journal has both. */
 function transactionsOf(lineage: Lineage): ledgerV1.CutTransaction[] {
-  if (!('versions' in lineage) || !lineage.custodial) return [];
+  if (!('versions' in lineage)) return [];
   const { lineageId, walletId } = lineage;
   return lineage.versions.map((version) => {
     const { txid } = version;

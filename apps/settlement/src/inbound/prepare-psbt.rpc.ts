@@ -4,9 +4,10 @@ import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { checkId, checkIdempotencyKey, refuseInvalid } from './fields.ts';
 import { Gateway, scopeOf } from './gateway.ts';
+import { journalHandOut } from './journal-hand-out.ts';
 import { settlementPsbt } from './psbt-view.ts';
 
-/** The payer fetches what it is to sign. It is committed to before it leaves. */
+/** The payer fetches what it is to sign. It is committed to here, and in the signer's journal, before it leaves: each time, so that a crash in between needs nothing but asking again. */
 @Controller()
 export class PreparePsbtRpc {
   readonly #gateway: Gateway;
@@ -32,6 +33,8 @@ export class PreparePsbtRpc {
       fields: { version: '1', settlement_id: settlementId },
     });
     this.#gateway.env.faults?.at('settlement.psbt-committed');
-    return settlementPsbt(this.#gateway, settlementId);
+    const version = await journalHandOut(this.#gateway, settlementId);
+    this.#gateway.env.faults?.at('settlement.hand-out-journaled');
+    return settlementPsbt(this.#gateway, settlementId, version);
   }
 }

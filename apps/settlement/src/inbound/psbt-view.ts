@@ -9,6 +9,7 @@ import {
   type OfferedLineage,
   type OfferedVersion,
   psbtPlanOf,
+  versionNumbered,
   versionToSign,
 } from '@finality/settlement';
 import { readTransaction } from '../outbound/read-transaction.ts';
@@ -29,20 +30,23 @@ export async function ownPayout({ env, reader }: Gateway, settlement: LivingSett
   const lineage = lineageId === undefined ? undefined : (await reader.loadState(lineageStream, lineageId)).state;
   if (lineage === undefined || !('versions' in lineage) || lineage.custodial) throw nothingToSign(settlement);
   const { walletId } = lineage;
-  const [wallet] = await readTransaction(env.pool, (session) => loadWallets(session, [walletId], []));
+  const { wallets } = await readTransaction(env.pool, (session) => loadWallets(session, [walletId], []));
+  const [wallet] = wallets;
   assert(wallet?.descriptor !== undefined, `wallet ${walletId} has a descriptor`);
   return { settlement, lineage, descriptor: wallet.descriptor };
 }
 
-/** The PSBT of a version, the one that is to be signed where none is named, in its present state. */
+/** What its owner is to sign; once there is nothing more, what he was handed last. */
+export const versionShown = (lineage: OfferedLineage): OfferedVersion => versionToSign(lineage) ?? latest(lineage);
+
+/** The PSBT of a version in its present state. */
 export async function settlementPsbt(
   gateway: Gateway,
   settlementId: string,
-  number?: number,
+  number: number,
 ): Promise<settlementV1.SettlementPsbt> {
   const { settlement, lineage, descriptor } = await ownPayout(gateway, await gateway.settlement(settlementId));
-  const named = lineage.versions.find(({ version }) => version === number);
-  const version = named ?? versionToSign(lineage) ?? latest(lineage);
+  const version = versionNumbered(lineage, number);
   return {
     settlement: await gateway.show(settlement),
     version: version.version,

@@ -26,7 +26,7 @@ export interface JournalEntry {
 
 /** An entry of the signer's journal, in our words. The signer is ours: what it can't have said is a bug, and throws. */
 export function entryOf(entry: signingV1.SignedTransaction): JournalEntry {
-  const { request, txid, institutionId, feeSats, inputScripts } = entry;
+  const { request, txid, institutionId, feeSats, inputScripts, handedOut } = entry;
   assert(request !== undefined, 'an entry of the journal has its request');
   const transaction = unwrap(parseTransaction(request.unsignedTransaction));
   assert(transaction.txid === txid, `the journal’s ${txid} is ${transaction.txid}`);
@@ -37,6 +37,7 @@ export function entryOf(entry: signingV1.SignedTransaction): JournalEntry {
     version: request.version,
     walletId: request.walletId,
     institutionId,
+    custodial: !handedOut,
     anchor: keyOf(request.anchor),
     txid: txid as Txid,
     unsignedHex: Buffer.from(request.unsignedTransaction).toString('hex'),
@@ -112,7 +113,10 @@ function payeeOf(
   script: ScriptHex,
   network: string,
 ): SignedTransaction['payouts'][number]['payee'] {
-  if ('walletId' in output) return { kind: 'wallet', walletId: output.walletId };
+  if ('walletId' in output) {
+    const { walletId, destinationId } = output;
+    return { kind: 'wallet', walletId, ...(destinationId !== undefined && { destinationId }) };
+  }
   assert(isNetwork(network), `"${network}" is no network`);
   const address = addressOf(script, network);
   assert(address !== undefined, 'a destination has an address');
@@ -133,7 +137,8 @@ function settlementOf(payout: signingV1.PayoutAuthorisation, signed: SignedTrans
   const { request, settlementId, payerInstitutionId: from, payeeInstitutionId: to } = payout;
   const paid = signed.payouts.find((each) => each.settlementId === settlementId);
   if (request?.receivedAt === undefined || paid === undefined) return [];
-  const { idempotencyKey, mode, referenceId, callbackUrl, payerWalletId, submittedBy, policyVersion } = request;
+  const { idempotencyKey, mode, referenceId, callbackUrl, submittedBy, policyVersion } = request;
+  const { payerWalletId, destinationId } = request;
   const terms: Terms = {
     settlementId,
     from,
@@ -149,6 +154,7 @@ function settlementOf(payout: signingV1.PayoutAuthorisation, signed: SignedTrans
     payee: paid.payee,
     ...(callbackUrl !== undefined && { callbackUrl }),
     ...(payerWalletId !== undefined && { payerWalletId }),
+    ...(destinationId !== undefined && { destinationId }),
     ...(request.executeAt !== undefined && { executeAt: fromTimestamp(request.executeAt) }),
     ...(request.expiresAt !== undefined && { expiresAt: fromTimestamp(request.expiresAt) }),
     ...(request.reverses !== undefined && { reverses: request.reverses }),

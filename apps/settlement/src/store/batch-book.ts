@@ -9,9 +9,12 @@ import {
   type Coin,
   CoinBook,
   type DestinationRecord,
+  type FoundLine,
   isOpen,
   isWaitingPayout,
+  LiquidityQueues,
   type Maturity,
+  PositionBook,
   type TimerKind,
   type Records,
   returnUse,
@@ -30,10 +33,13 @@ import {
   LEDGER_ID,
   limitsStream,
   lineageStream,
+  NETTING_ID,
+  nettingStream,
   RECOVERY_ID,
   recoveryStream,
   sealsStream,
   settlementStream,
+  windowStream,
 } from './streams.ts';
 
 /** What was read for a batch besides stream states. */
@@ -43,6 +49,8 @@ export interface Loaded {
   readonly wallets: readonly WalletRecord[];
   readonly addresses: readonly AddressRecord[];
   readonly destinations: readonly DestinationRecord[];
+  /** By wallet. */
+  readonly listings: ReadonlyMap<string, DestinationRecord>;
   /** txid → lineage. */
   readonly versions: ReadonlyMap<string, string>;
   /** Deposits by the transaction they are outputs of. */
@@ -52,6 +60,10 @@ export interface Loaded {
   readonly open: readonly string[];
   /** Payouts that waited for coins of a wallet whose transactions may be replaced, first come first. */
   readonly waitingPayouts: readonly string[];
+  /** Positions of the windows that the batch may close. */
+  readonly positions: PositionBook;
+  /** Of payers of whom something may be settled in this batch. */
+  readonly lines: readonly FoundLine[];
   /** How many payouts are queued for coins, by institution, of those whose coins may be consolidated. */
   readonly waiting: ReadonlyMap<string, number>;
 }
@@ -69,6 +81,7 @@ export class BatchBook implements Book {
   readonly policy: SettlementPolicy;
   readonly ledger: LedgerView;
   readonly coins: CoinBook;
+  readonly queues: LiquidityQueues;
   readonly settlements: Book['settlements'];
   readonly lineages: Book['lineages'];
   readonly deposits: Book['deposits'];
@@ -77,6 +90,9 @@ export class BatchBook implements Book {
   readonly bankBookings: Book['bankBookings'];
   readonly rates: Book['rates'];
   readonly quotes: Book['quotes'];
+  readonly windows: Book['windows'];
+  readonly netting: Book['netting'];
+  readonly positions: PositionBook;
   readonly limits: Book['limits'];
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
@@ -105,6 +121,7 @@ export class BatchBook implements Book {
     this.ledger = loaded.ledger.view;
     this.coins = new CoinBook(loaded.coins);
     this.#waiting = new Map(loaded.waiting);
+    this.queues = new LiquidityQueues(loaded.lines);
     this.limits = recordsOf(batch, limitsStream);
     const settlements = recordsOf(batch, settlementStream);
     this.settlements = {
@@ -115,6 +132,7 @@ export class BatchBook implements Book {
         returnUse(this.limits, state, events);
         this.#countWaiting(before, -1);
         this.#countWaiting(state, 1);
+        this.queues.changed(state);
         // What waits for something else by now waits behind the others.
         if (state.status === 'queued') {
           this.#waitingPayouts.delete(id);
@@ -153,18 +171,12 @@ export class BatchBook implements Book {
         return state;
       },
     };
-    this.seals = {
-      get: () => batch.state(sealsStream, LEDGER_ID),
-      record: (...events) => batch.append(sealsStream, LEDGER_ID, ...events),
-    };
-    this.tip = {
-      get: () => batch.state(chainTipStream, CHAIN_TIP_ID),
-      record: (...events) => batch.append(chainTipStream, CHAIN_TIP_ID, ...events),
-    };
-    this.recovery = {
-      get: () => batch.state(recoveryStream, RECOVERY_ID),
-      record: (...events) => batch.append(recoveryStream, RECOVERY_ID, ...events),
-    };
+    this.windows = recordsOf(batch, windowStream);
+    this.netting = only(batch, nettingStream, NETTING_ID);
+    this.positions = loaded.positions;
+    this.seals = only(batch, sealsStream, LEDGER_ID);
+    this.tip = only(batch, chainTipStream, CHAIN_TIP_ID);
+    this.recovery = only(batch, recoveryStream, RECOVERY_ID);
   }
 
   wallet(walletId: string): WalletRecord | undefined {
@@ -172,13 +184,14 @@ export class BatchBook implements Book {
   }
 
   walletsOf(institutionId: string): readonly WalletRecord[] {
-    return [...this.#loaded.wallets, ...this.newWallets.values()].filter(
-      (wallet) => wallet.institutionId === institutionId,
+    const wallets = new Map(
+      [...this.#loaded.wallets, ...this.newWallets.values()].map((each) => [each.walletId, each]),
     );
+    return [...wallets.values()].filter((wallet) => wallet.institutionId === institutionId);
   }
 
   putWallet(wallet: WalletRecord): void {
-    if (this.wallet(wallet.walletId) === undefined) this.newWallets.set(wallet.walletId, wallet);
+    this.newWallets.set(wallet.walletId, wallet);
   }
 
   address(script: ScriptHex): AddressRecord | undefined {
@@ -198,6 +211,15 @@ export class BatchBook implements Book {
 
   putDestination(destination: DestinationRecord): void {
     this.changedDestinations.set(destination.destinationId, destination);
+  }
+
+  listingOf(walletId: string): DestinationRecord | undefined {
+    const loaded = this.#loaded.listings.get(walletId);
+    const changed = [...this.changedDestinations.values()];
+    const known = loaded === undefined || this.changedDestinations.has(loaded.destinationId) ? [] : [loaded];
+    return [...known, ...changed]
+      .filter(({ place, status }) => place.kind === 'wallet' && place.walletId === walletId && status === 'listed')
+      .sort((a, b) => b.usableAt - a.usableAt)[0];
   }
 
   /** What the ledger's part of the batch is saved from. */
@@ -301,6 +323,16 @@ function recordsOf<State, Event extends { readonly type: string }>(
 ): Records<State, Event> {
   return { get: (id) => batch.state(type, id), record: (id, ...events) => batch.append(type, id, ...events) };
 }
+
+/** Of an aggregate of which there is one. */
+const only = <State, Event extends { readonly type: string }>(
+  batch: Batch,
+  type: StreamType<State, Event>,
+  id: string,
+): { get(): State; record(...events: readonly Event[]): State } => ({
+  get: () => batch.state(type, id),
+  record: (...events) => batch.append(type, id, ...events),
+});
 
 const keyOf = (maturity: Maturity): string => `${maturity.kind} ${maturity.id} ${maturity.dueHeight}`;
 

@@ -19,6 +19,7 @@ import type {
   LivingSettlement,
   NewApiKey,
   NewInstitution,
+  Priority,
   RecoveryReport,
   ReleaseRequest,
   ResolutionConfirmation,
@@ -31,13 +32,21 @@ import type {
   Terms,
   WalletRecord,
 } from '@finality/settlement';
+import type { WindowCommand } from './window-commands.ts';
 
 /** Everything that the settlement service decides, whoever asks. */
 export type SettlementCommand =
   | ExchangeCommand
+  | WindowCommand
   | { readonly type: 'submit'; readonly submission: Submission }
   | { readonly type: 'reverse'; readonly reversal: Reversal }
   | { readonly type: 'cancel'; readonly settlementId: string; readonly reason: string; readonly caller: Principal }
+  | {
+      readonly type: 'reprioritize';
+      readonly settlementId: string;
+      readonly priority: Priority;
+      readonly caller: Principal;
+    }
   | { readonly type: 'review'; readonly review: Review }
   | { readonly type: 'review_deposit'; readonly review: DepositReview }
   /** A scheduled settlement is to begin. */

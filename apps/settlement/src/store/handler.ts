@@ -35,6 +35,7 @@ import {
   proposeResolution,
   reconciled,
   type RecoveryEvent,
+  reprioritize,
   reserve,
   reverse,
   review,
@@ -57,9 +58,11 @@ import { saveRates } from '../projections/rates.ts';
 import { saveAddresses, saveDestinations, saveWallets } from '../projections/registry.ts';
 import { saveDeposits, saveInstitutions, saveLineages, saveSettlements, saveVersions } from '../projections/streams.ts';
 import { saveSuspense } from '../projections/suspense.ts';
+import { savePositions, saveWindows } from '../projections/windows.ts';
 import type { BatchBook } from './batch-book.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand, SettlementReply } from './commands.ts';
 import { loadBook } from './load.ts';
+import { decideWindow } from './window-commands.ts';
 
 const DONE: Handled<SettlementReply> = { kind: 'accepted', reply: { type: 'done' } };
 
@@ -84,6 +87,10 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'cancel':
         return settlementReply(
           byPayer(book, body, () => cancel(book, body.settlementId, body.reason, body.caller.keyId)),
+        );
+      case 'reprioritize':
+        return settlementReply(
+          byPayer(book, body, () => reprioritize(book, body.settlementId, body.priority, body.caller.keyId)),
         );
       case 'confirm_incident':
         return replyOf(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason), () => ({
@@ -116,6 +123,11 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'withdraw_rate':
       case 'request_quote':
         return replyOf(decideExchange(book, body), () => ({ type: 'done' }));
+      case 'open_window':
+      case 'close_window':
+      case 'agree_netting':
+      case 'end_netting':
+        return replyOf(decideWindow(book, body), () => ({ type: 'done' }));
       case 'create_institution':
         return institutionReply(createInstitution(book, body.institution));
       case 'freeze_institution':
@@ -151,9 +163,11 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       await saveSuspense(session, events, batch);
       await saveBankBookings(session, events, batch);
       await saveRates(session, events, batch);
+      await saveWindows(session, events, batch);
     }
     await beginEpoch(session, events);
     for (const head of book.newSegments) await saveSegment(session, head);
+    await savePositions(session, book.positions.added());
     await saveVersions(session, book.newVersions);
     await saveCoins(session, book.coins.changed());
     await saveWallets(session, [...book.newWallets.values()]);

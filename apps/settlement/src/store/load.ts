@@ -25,11 +25,13 @@ import {
   depositTransferIds,
   childIdOf,
   clearingAccounts,
+  type FoundLine,
   identityOf,
   inputsOf,
   type OfferedLineage,
   lineageTransferIds,
   ORIGINS_MAX,
+  PositionBook,
   type SettlementPolicy,
   settlementsOf,
   settlementTransferIds,
@@ -38,6 +40,7 @@ import {
 import { loadCoins } from '../projections/coins.ts';
 import { loadMaturities } from '../projections/maturities.ts';
 import { loadAddresses, loadDestinations, loadWallets } from '../projections/registry.ts';
+import { loadPositions } from '../projections/windows.ts';
 import { BatchBook, type DepositPlace, type Loaded } from './batch-book.ts';
 import type { SettlementCommand } from './commands.ts';
 import { Needs } from './needs.ts';
@@ -55,6 +58,7 @@ import {
   sealsStream,
   settlementStream,
 } from './streams.ts';
+import { linesOf, OPEN, type OpenRow } from './open.sql.ts';
 
 /**
  * Reads what a batch of commands concerns, in a fixed number of round trips however many commands there are; those that only the chain needs
@@ -85,7 +89,7 @@ export async function loadBook(
   const destinations = await loadDestinations(session, needs.destinations);
   const states = new States(session, batch, needs);
   await states.load();
-  const wallets = await loadWallets(session, needs.wallets, needs.walletsOf);
+  const { wallets, listings } = await loadWallets(session, needs.wallets, needs.walletsOf);
   const coins = await states.loadCoins(wallets.map((wallet) => wallet.walletId));
   const { accounts, transfers } = ledgerNeeds(batch, needs, states.loadedCoins, [
     // The chain may know of a wallet before its issuer's notice arrives here: nothing is promised between topics.
@@ -99,12 +103,15 @@ export async function loadBook(
     wallets,
     addresses,
     destinations,
+    listings,
     versions: new Map([...versions, ...states.origins]),
     depositOutpoints,
     maturities,
     open: states.openLineages,
+    lines: states.lines,
     waitingPayouts: states.waitingPayouts,
     waiting: await loadWaiting(session, needs),
+    positions: new PositionBook(needs.windows.closing, await loadPositions(session, needs.windows.closing)),
   };
   return new BatchBook(batch, policy, loaded);
 }
@@ -167,6 +174,8 @@ class States {
   loadedCoins: readonly Coin[] = [];
   /** Lineages that a payout which may reserve could join. */
   openLineages: readonly string[] = [];
+  /** Lines that a settlement which may reserve could join, or be in. */
+  lines: readonly FoundLine[] = [];
   /** Payouts that the next version of a lineage may pay, too. */
   waitingPayouts: readonly string[] = [];
   /** Transactions of ours that made coins of lineages whose coins are to be released, with their lineages. */
@@ -195,9 +204,10 @@ class States {
     if (needs.dueHeight >= 0) await this.#loadHeirs();
     await this.#loadStreams();
     for (const id of needs.exchange.follow(this.#batch)) needs.institutions.add(id);
+    needs.windows.follow(this.#batch);
     await this.#loadOrigins();
     this.#followSettlements();
-    if (needs.reserving.size > 0 || needs.allPlanned) await this.#loadOpenLineages();
+    if (needs.reserving.size > 0 || needs.allPlanned) await this.#loadOpen();
     await this.#loadStreams();
     this.#followLineages();
     await this.#loadStreams();
@@ -280,13 +290,31 @@ class States {
     }
   }
 
-  async #loadOpenLineages(): Promise<void> {
-    const rows = await this.#session.query<{ lineage_id: string }>(
-      "SELECT lineage_id FROM lineages WHERE status = 'planned' AND (wallet_id = ANY($1::text[]) OR $2) ORDER BY lineage_id",
-      [[...this.#payersOf(this.#needs.reserving)], this.#needs.allPlanned],
-    );
-    this.openLineages = rows.map((row) => row.lineage_id);
-    for (const id of this.openLineages) this.#needs.lineages.add(id);
+  /** What payers that may reserve have under way, and in line: one question for both. */
+  async #loadOpen(): Promise<void> {
+    const { reserving, retrying, allPlanned, lineages, settlements } = this.#needs;
+    const payers = [...this.#clearingPayersOf(reserving)];
+    const rows = await this.#session.query<OpenRow>(OPEN, [
+      [...this.#payersOf(reserving)],
+      allPlanned,
+      payers.map((institutionId) => claimPath({ kind: 'clearing', institutionId })),
+    ]);
+    this.openLineages = rows.filter(({ payer }) => payer === null).map(({ id }) => id);
+    for (const id of this.openLineages) lineages.add(id);
+    this.lines = linesOf(payers, rows);
+    const retried = this.#clearingPayersOf(retrying);
+    for (const { institutionId, first } of this.lines)
+      if (retried.has(institutionId)) for (const { settlementId } of first) settlements.add(settlementId);
+  }
+
+  #clearingPayersOf(settlementIds: Iterable<string>): ReadonlySet<string> {
+    const institutionIds = new Set<string>();
+    for (const id of settlementIds) {
+      const settlement = this.#batch.state(settlementStream, id);
+      if (settlement.status !== 'none' && settlement.terms.mode === 'centralized')
+        institutionIds.add(settlement.terms.from);
+    }
+    return institutionIds;
   }
 
   /** Whoever's transactions may be replaced, and what waits for coins of theirs. */
@@ -376,6 +404,7 @@ class States {
       ...[...needs.lineages].map((id) => `${lineageStream.aggregate.name}/${id}`),
       ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
       ...needs.exchange.streams(),
+      ...needs.windows.streams(needs.reserving.size > 0),
       ...[...needs.apiKeys].map((id) => `${apiKeyStream.aggregate.name}/${id}`),
       ...(needs.recovery ? [`${recoveryStream.aggregate.name}/${RECOVERY_ID}`] : []),
       ...(needs.seals ? [`${sealsStream.aggregate.name}/${LEDGER_ID}`] : []),

@@ -14,6 +14,8 @@ import {
   type Mode,
   type OfferedLineage,
   type OfferedVersion,
+  type Priority,
+  priorityOf,
   refundSats,
   type SettlementStatus,
   type Terms,
@@ -24,6 +26,7 @@ import {
 const {
   SettlementStatus: Status,
   SettlementMode,
+  SettlementPriority,
   FeePayer,
   DepositStatus,
   DepositPurpose,
@@ -40,6 +43,12 @@ export const FEE_PAYERS: Readonly<Record<Terms['fees']['bearer'], settlementV1.F
   payer: FeePayer.FEE_PAYER_PAYER,
   payee: FeePayer.FEE_PAYER_PAYEE,
   shared: FeePayer.FEE_PAYER_SHARED,
+};
+
+export const PRIORITIES: Readonly<Record<Priority, settlementV1.SettlementPriority>> = {
+  normal: SettlementPriority.SETTLEMENT_PRIORITY_NORMAL,
+  high: SettlementPriority.SETTLEMENT_PRIORITY_HIGH,
+  urgent: SettlementPriority.SETTLEMENT_PRIORITY_URGENT,
 };
 
 export const STATUSES: Readonly<Record<SettlementStatus, settlementV1.SettlementStatus>> = {
@@ -91,7 +100,7 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
       reason: why,
     })),
     callbackUrl: terms.callbackUrl,
-    destinationId: terms.payee.kind === 'destination' ? terms.payee.destinationId : undefined,
+    destinationId: terms.payee.kind === 'clearing' ? undefined : terms.payee.destinationId,
     destinationAddress: terms.payee.kind === 'destination' ? terms.payee.address : undefined,
     waitsFor: state.status === 'queued' ? state.waitsFor : undefined,
     feePayer: FEE_PAYERS[terms.fees.bearer],
@@ -99,9 +108,11 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     platformFeeSats: payout === undefined ? 0n : refundSats(terms, payout),
     executeAt: terms.executeAt === undefined ? undefined : toTimestamp(terms.executeAt),
     expiresAt: terms.expiresAt === undefined ? undefined : toTimestamp(terms.expiresAt),
+    priority: PRIORITIES[priorityOf(state)],
     reverses: terms.reverses,
     reversedBy: [...state.reversals],
     ...unitsMessage(terms),
+    windowId: state.status === 'settled' ? state.windowId : undefined,
   };
 }
 
@@ -117,6 +128,10 @@ const unitsMessage = ({ units }: Terms): Pick<settlementV1.Settlement, 'amount' 
   valueSats: units?.valueSats,
   exchange: units?.exchange && exchangeMessage(units.exchange),
 });
+
+/** Where the money leaves the platform to, if it does. */
+export const paidOutside = ({ payee }: Terms): settlementV1.PaidOutside | undefined =>
+  payee.kind === 'destination' ? { script: payee.script, address: payee.address } : undefined;
 
 /** Why it is where it is; while it may still be paid or not, who wanted it back has the word. */
 function reasonFor({ status, cancelling, transitions }: LivingSettlement): string {

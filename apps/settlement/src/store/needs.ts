@@ -11,6 +11,7 @@ import type {
 } from '@finality/settlement';
 import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.ts';
 import { ExchangeNeeds } from './exchange-needs.ts';
+import { WindowNeeds } from './window-needs.ts';
 
 /** What takes two persons. */
 type OperatorsCommand =
@@ -51,6 +52,8 @@ export class Needs {
   readonly attribute = new Set<string>();
   /** Settlements that may reserve: the payer's free coins are needed. */
   readonly reserving = new Set<string>();
+  /** Settlements that have waited, and are tried again: of CENTRALIZED ones, the line of their payer. */
+  readonly retrying = new Set<string>();
   /** Settlements that are to begin: their parties are needed. */
   readonly beginning = new Set<string>();
   /** Settlements that are to be paid back: what else pays them back is needed. */
@@ -61,6 +64,7 @@ export class Needs {
   readonly clearing = new Set<string>();
   /** Wallets whose small coins may become one, and their institutions. */
   readonly consolidating = { wallets: new Set<string>(), institutions: new Set<string>() };
+  readonly windows = new WindowNeeds();
   /** Blocks up to this height are connected: what is due then is needed. */
   dueHeight = -1;
   /** A block is agreed on: what is due at the tip is needed. */
@@ -98,6 +102,12 @@ export class Needs {
         this.settlements.add(body.reversal.reverses);
         this.reversing.add(body.reversal.reverses);
         return this.#submission(body.reversal);
+      case 'open_window':
+      case 'close_window':
+      case 'agree_netting':
+      case 'end_netting':
+        for (const id of this.windows.command(body)) this.institutions.add(id);
+        return;
       case 'review':
         this.reserving.add(body.review.settlementId);
         return void this.settlements.add(body.review.settlementId);
@@ -106,10 +116,8 @@ export class Needs {
         this.outpoints.add(body.review.outpoint);
         return void this.deposits.add(body.review.outpoint);
       case 'fall_due':
-        this.beginning.add(body.settlementId);
-        this.reserving.add(body.settlementId);
-        return void this.settlements.add(body.settlementId);
       case 'retry_reservation':
+        (body.type === 'fall_due' ? this.beginning : this.retrying).add(body.settlementId);
         this.reserving.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
       case 'consolidate':
@@ -121,6 +129,7 @@ export class Needs {
         this.bumping.settlements.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
       case 'prepare_psbt':
+      case 'reprioritize':
       case 'add_signatures':
       case 'expire':
         this.chain ||= body.type === 'prepare_psbt';

@@ -6,6 +6,7 @@ import { StoreRig } from './store-rig.fixture.ts';
 
 const FEW = 10;
 const MANY = 1_000;
+const WINDOW = 'window-1';
 
 let rig: StoreRig;
 
@@ -27,6 +28,8 @@ beforeEach(async () => {
   for (const outpoint of world.book.deposits.ids())
     for (const by of ['risk', 'aml'] as const) world.screen('deposit', outpoint, by, 'approve');
   for (const { command } of world.told) await rig.execute([command]);
+  // What settles counts in a window, too.
+  await rig.execute([{ type: 'open_window', windowId: WINDOW }]);
 });
 
 afterEach(() => rig.close());
@@ -65,6 +68,12 @@ const statements = (commands: readonly SettlementCommand[]): Promise<number> =>
     expect(outcomes.filter((outcome) => outcome.kind !== 'accepted')).toEqual([]);
   });
 
+/** What the participants of the window have paid, in their order. */
+const paid = async (): Promise<readonly bigint[]> =>
+  (await rig.query<{ paid: bigint }>('SELECT paid_sats AS paid FROM window_positions ORDER BY institution_id')).map(
+    (row) => row.paid,
+  );
+
 describe('a batch of a thousand takes as many round trips as one of ten', { timeout: 120_000 }, () => {
   it.each(['centralized', 'blockchain'] as const)('submissions and verdicts, %s', async (mode) => {
     const [few, many] = [ids(FEW), ids(MANY)];
@@ -80,6 +89,11 @@ describe('a batch of a thousand takes as many round trips as one of ten', { time
     }
     const status = mode === 'centralized' ? 'settled' : 'reserved';
     const done = await rig.query<{ count: bigint }>(`SELECT count(*) FROM settlements WHERE status = '${status}'`);
+    if (mode === 'centralized') {
+      expect(await paid()).toEqual([BigInt(FEW + MANY) * 1_000n, 0n]);
+      const closing = { windowId: WINDOW, nextWindowId: 'window-2', by: 'operator', reason: 'cut-off' };
+      expect(await statements([{ type: 'close_window', closing }])).toBeLessThanOrEqual(16);
+    }
     // One coin pays one settlement on-chain; the others wait for its change.
     expect(done[0]?.count).toBe(mode === 'centralized' ? BigInt(FEW + MANY) : 1n);
   });

@@ -27,7 +27,9 @@ import {
   institutionStream,
   limitsStream,
   lineageStream,
+  nettingStream,
   settlementStream,
+  windowStream,
 } from './streams.ts';
 
 const STREAM_TYPES = [
@@ -39,6 +41,8 @@ const STREAM_TYPES = [
   limitsStream,
   chainTipStream,
   ...EXCHANGE_STREAMS,
+  windowStream,
+  nettingStream,
 ] as unknown as readonly AnyStreamType[];
 
 /** The settlement service's store on a real Postgres, without the rest of the service. */
@@ -62,6 +66,11 @@ export class StoreRig {
 
   static async open(policy: SettlementPolicy): Promise<StoreRig> {
     return new StoreRig(await testDatabase(['settlement'], { ddl: settlementDdl }), policy);
+  }
+
+  /** As the service's role. */
+  get pool(): Pool {
+    return this.#database.service('settlement').pool;
   }
 
   close(): Promise<void> {
@@ -119,6 +128,15 @@ export class StoreRig {
        FROM suspense GROUP BY CASE WHEN kind IN ('deposit', 'taken_coin') THEN wallet_id ELSE 'settlement' END HAVING sum(amount_sats) <> 0`,
     );
     expect(suspended.map(({ total }) => total).sort()).toEqual(suspenseOf(book));
+    const positions = await this.query<{ position: string }>(
+      `SELECT concat_ws(' ', window_id, institution_id, paid_sats, received_sats, paid_count, received_count) AS position
+       FROM window_positions ORDER BY window_id COLLATE "C", institution_id COLLATE "C"`,
+    );
+    expect(positions.map(({ position }) => position)).toEqual(positionsOf(book));
+    const windows = await this.query<{ open: string }>(`SELECT concat_ws(' ', window_id, status) AS open FROM windows`);
+    expect(windows.map(({ open }) => open).sort()).toEqual(
+      book.windows.ids().map((id) => `${id} ${book.windows.get(id).status}`),
+    );
     const timers = await this.query<{ id: string }>('SELECT id FROM timers ORDER BY id COLLATE "C"');
     expect(timers.map(({ id }) => id)).toEqual([...book.timers.keys()].sort());
     const due = await this.query<{ key: string }>(`SELECT concat_ws(' ', kind, id, due_height) AS key FROM maturities`);
@@ -174,6 +192,18 @@ function suspenseOf(book: MemoryBook): readonly string[] {
       return amount === 0n ? [] : `${account.id.slice('suspense/'.length)} ${amount}`;
     })
     .sort();
+}
+
+function positionsOf(book: MemoryBook): readonly string[] {
+  return book.windows
+    .ids()
+    .flatMap((windowId) =>
+      book.positions
+        .of(windowId)
+        .map(({ institutionId: id, paidSats, receivedSats, paidCount, receivedCount }) =>
+          [windowId, id, paidSats, receivedSats, paidCount, receivedCount].join(' '),
+        ),
+    );
 }
 
 function accountsOf(book: MemoryBook): readonly { id: string; totals: string }[] {

@@ -20,6 +20,10 @@ import {
   type Lineage,
   lineageAggregate,
   type LineageEvent,
+  type Netting,
+  nettingAggregate,
+  type NettingEvent,
+  type NettingWindow,
   type OfferedLineage,
   type OfferedVersion,
   type Recovery,
@@ -30,12 +34,16 @@ import {
   type SettlementEvent,
   type Terms,
   versionNumbered,
+  windowAggregate,
+  type WindowEvent,
 } from '@finality/settlement';
+import { windowMessage } from './window-messages.ts';
 import {
   apiKeyMessage,
   depositMessage,
   incidentMessage,
   institutionMessage,
+  paidOutside,
   settlementMessage,
   transactionStatus,
 } from './messages.ts';
@@ -57,6 +65,7 @@ export const settlementStream: StreamType<Settlement, SettlementEvent> = {
         settlement.transitions.at(-2)?.status ?? settlementV1.SettlementStatus.SETTLEMENT_STATUS_UNSPECIFIED,
       fundingSources: state.sources.map((source) => ({ ...source })),
       submittedBy: state.terms.submittedBy,
+      paidOutside: paidOutside(state.terms),
     };
     return [
       message(TOPICS.settlement, state.terms.settlementId, settlementV1.SettlementChanged.encode(changed).finish()),
@@ -172,6 +181,28 @@ export const chainTipStream: StreamType<ChainTip, ChainTipEvent> = {
   },
 };
 
+/** Positions of a window that has closed are had from the service. */
+export const windowStream: StreamType<NettingWindow, WindowEvent> = {
+  aggregate: windowAggregate,
+  institutions: (state) =>
+    state.status !== 'none' && state.scope.kind === 'bilateral' ? state.scope.institutions : [],
+  publish(_event, state) {
+    if (state.status === 'none') return [];
+    const payload = settlementV1.WindowChanged.encode({ window: windowMessage(state) }).finish();
+    return [message(TOPICS.window, state.windowId, payload)];
+  },
+};
+
+/** What it changes is told by the windows. */
+export const nettingStream: StreamType<Netting, NettingEvent> = {
+  aggregate: nettingAggregate,
+  institutions: () => [],
+  publish: () => [],
+};
+
+/** All windows that are open. */
+export const NETTING_ID = 'windows';
+
 /** How far the ledger is sealed. Signed heads are handed out by an RPC, to whoever wants to keep them. */
 export const sealsStream: StreamType<Seals, SealsEvent> = {
   aggregate: sealsAggregate,
@@ -216,4 +247,6 @@ export const STREAMS: readonly AnyStreamType[] = [
   chainTipStream,
   recoveryStream,
   sealsStream,
+  windowStream,
+  nettingStream,
 ];

@@ -15,9 +15,9 @@ const IMPORTED_PAGE = 20;
 const CHECKED_KEPT_MIN = 1_000n;
 
 /**
- * At each start, before anything is decided: does this store know all that the signer has signed? One that doesn't was restored from an older
- * copy: it begins a new epoch, imports what it lacks, and leaves the rest to reconciliation and an operator. Whatever is signed is committed
- * here first, so an unknown signature has no other explanation.
+ * At each start, before anything is decided: does this store know all that the signer has signed, or was told of as handed out? One that doesn't was restored from an older
+ * copy: it begins a new epoch, imports what it lacks, and leaves the rest to reconciliation and an operator. Whatever is in its journal is
+ * committed here first, so an unknown entry has no other explanation.
  */
 export class Recover implements Worker {
   readonly name = 'settlement recover';
@@ -55,7 +55,7 @@ export class Recover implements Worker {
     const unknown = await this.#unknown(entries.map(({ txid }) => txid));
     const { epoch } = await this.#reader.head();
     const { epochHighest } = await this.#env.signer.listSigned({ afterPosition: lastPosition, pageSize: 1 });
-    if (unknown.size > 0) return this.#begin(`the signer has signed ${unknown.values().next().value}, unknown here`);
+    if (unknown.size > 0) return this.#begin(`the signer’s journal has ${unknown.values().next().value}, unknown here`);
     if (epochHighest > epoch) return this.#begin(`the signer has heard of epoch ${epochHighest}, this one is ${epoch}`);
     this.#position = entries.at(-1)?.position ?? after;
     if (this.#position < lastPosition) return 'progress';

@@ -44,9 +44,7 @@ export class ReleaseCoins implements Worker {
     const { state: lineage } = await this.#reader.loadState(lineageStream, lineageId);
     if (!('versions' in lineage) || lineage.release?.confirmedBy === undefined) return;
     const { outpoints, proposedBy, confirmedBy, reason } = lineage.release;
-    // What the signer doesn't sign it needn't know.
-    if (lineage.custodial)
-      await this.#env.signer.releaseCoins({ lineageId, outpoints: [...outpoints], proposedBy, confirmedBy, reason });
+    await this.#env.signer.releaseCoins({ lineageId, outpoints: [...outpoints], proposedBy, confirmedBy, reason });
     this.#askedAt.set(lineageId, this.#env.runtime.now());
     const cause = ownCause(this.#env, lineageId);
     const [outcome] = await this.#store.execute([{ body: { type: 'coins_released', lineageId }, cause }]);

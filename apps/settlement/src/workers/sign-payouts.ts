@@ -1,20 +1,13 @@
 import { hexFromBytes, verifySignatures } from '@finality/bitcoin';
-import { type signingV1, toTimestamp } from '@finality/contracts';
+import type { signingV1 } from '@finality/contracts';
 import { assert, type Instant, type Worker } from '@finality/kernel';
 import { refusalOf, withSpan } from '@finality/service';
-import {
-  latest,
-  living,
-  type LivingSettlement,
-  type OfferedLineage,
-  type OfferedVersion,
-  stopsSigning,
-  type VersionPayout,
-} from '@finality/settlement';
+import { latest, living, type OfferedLineage, type OfferedVersion, stopsSigning } from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import type { SettlementCommand } from '../store/commands.ts';
 import { CHAIN_TIP_ID, chainTipStream, lineageStream, settlementStream } from '../store/streams.ts';
 import type { RecoveryGate } from '../recovery-gate.ts';
+import { signingRequestOf } from '../outbound/signing-request.ts';
 import { causesOfLineages } from './cause.ts';
 
 const LINEAGES_MAX = 50;
@@ -70,7 +63,7 @@ export class SignPayouts implements Worker {
     const span = { traceparent: cause?.traceparent, attributes: { 'finality.txid': version.txid } };
     await withSpan('sign payout', span, async (traceparent) => {
       const paid = settlements.map(({ state }) => living(state));
-      const body = await this.#ask(lineage, version, requestOf(lineage, version, paid, { epoch, network }));
+      const body = await this.#ask(lineage, version, signingRequestOf(lineage, version, paid, { epoch, network }));
       this.#env.faults?.at('settlement.signed');
       const continued = { ...cause!, ...(traceparent === undefined ? {} : { traceparent }) };
       const [outcome] = await this.#store.execute([{ body, cause: continued }]);
@@ -98,72 +91,3 @@ export class SignPayouts implements Worker {
     }
   }
 }
-
-function requestOf(
-  { lineageId, walletId, anchor }: OfferedLineage,
-  version: OfferedVersion,
-  settlements: readonly LivingSettlement[],
-  { epoch, network }: { readonly epoch: number; readonly network: string },
-): signingV1.SignTransactionRequest {
-  const payouts = new Map(version.payouts.map((payout) => [payout.settlementId, payout]));
-  return {
-    lineageId,
-    version: version.version,
-    walletId,
-    anchor,
-    unsignedTransaction: Buffer.from(version.unsignedHex, 'hex'),
-    epoch,
-    inputs: version.inputs.map(({ outpoint, valueSats, branch, index }) => ({ outpoint, valueSats, branch, index })),
-    outputs: version.outputs.map((output) => {
-      const { valueSats, destination } = output;
-      if (output.role === 'change') return { valueSats, change: { index: output.destination.index } };
-      const { settlementId } = output;
-      const institutionId = payouts.get(settlementId)!.payeeInstitutionId;
-      if ('destinationId' in destination)
-        return { valueSats, toDestination: { settlementId, institutionId, destinationId: destination.destinationId } };
-      const { walletId: payeeWalletId, branch, index } = destination;
-      return { valueSats, payee: { settlementId, institutionId, walletId: payeeWalletId, branch, index } };
-    }),
-    authorisation: {
-      payouts: settlements.map((each) => authorisationOf(each, payouts.get(each.terms.settlementId)!, network)),
-    },
-  };
-}
-
-/** None of these issuers signs yet: the fields are empty until they do (DESIGN 9). */
-const authorisationOf = (
-  { terms, createdAt }: LivingSettlement,
-  payout: VersionPayout,
-  network: string,
-): signingV1.PayoutAuthorisation => ({
-  settlementId: terms.settlementId,
-  network,
-  payerInstitutionId: terms.from,
-  payeeInstitutionId: terms.to,
-  amountSats: terms.amountSats,
-  payeeFeeMaxSats: payout.payeeFeeSats,
-  requestSignature: Buffer.alloc(0),
-  requestKeyId: '',
-  requestNonce: '',
-  riskVerdictSignature: Buffer.alloc(0),
-  amlVerdictSignature: Buffer.alloc(0),
-  approvalSignatures: [],
-  request: {
-    idempotencyKey: terms.idempotencyKey,
-    mode: terms.mode,
-    referenceId: terms.referenceId,
-    callbackUrl: terms.callbackUrl,
-    payerWalletId: terms.payerWalletId,
-    reverses: terms.reverses,
-    executeAt: terms.executeAt === undefined ? undefined : toTimestamp(terms.executeAt),
-    expiresAt: terms.expiresAt === undefined ? undefined : toTimestamp(terms.expiresAt),
-    submittedBy: terms.submittedBy,
-    policyVersion: terms.policyVersion,
-    feeBearer: terms.fees.bearer,
-    bumpBearer: terms.fees.bumpBearer,
-    feeSats: payout.feeSats,
-    droppedSats: payout.droppedSats,
-    feeReservedSats: payout.feeReservedSats,
-    receivedAt: toTimestamp(createdAt),
-  },
-});

@@ -9,7 +9,7 @@ import { readJournalPage } from '../outbound/journal-reader.ts';
 const PAGE_SIZE_DEFAULT = 50;
 const PAGE_SIZE_MAX = 1_000;
 
-/** All that was ever accepted for signature, oldest first; `last_position` is that of the newest entry of the whole journal. */
+/** All that was ever accepted for signature, here or by the owners of wallets, oldest first; `last_position` is that of the newest entry of the whole journal. */
 @Controller()
 export class ListJournalRpc {
   readonly #pool: Pool;

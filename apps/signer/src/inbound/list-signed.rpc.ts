@@ -2,7 +2,7 @@ import { bytesFromHex } from '@finality/bitcoin';
 import { type signingV1, toTimestamp } from '@finality/contracts';
 import { assert, assertNever, fieldError, invalid } from '@finality/kernel';
 import { RefusalException, SERVICE_ENV, type ServiceEnv } from '@finality/service';
-import type { Account, DeclaredOutput, PayoutAuthorisation, SigningRequest } from '@finality/signing';
+import type { DeclaredOutput, PayoutAuthorisation, SigningRequest } from '@finality/signing';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import type { Pool } from 'pg';
@@ -51,8 +51,6 @@ export class ListSignedRpc {
 
   async #signed({ position, accepted }: SignedRow): Promise<signingV1.SignedTransaction> {
     const { request, institutionId, txid, feeSats, acceptedAt } = accepted;
-    const { account } = (await this.#reader.loadState(accountStream, request.walletId)).state;
-    assert(account !== null, 'what was signed was spent from an account');
     return {
       position,
       txid,
@@ -60,12 +58,17 @@ export class ListSignedRpc {
       feeSats,
       signedAt: toTimestamp(acceptedAt),
       request: requestMessage(request),
-      inputScripts: request.inputs.map(({ branch, index }) => this.#script(account, branch, index)),
+      inputScripts: await this.#inputScripts(accepted),
+      handedOut: accepted.type === 'hand_out_accepted',
     };
   }
 
-  #script(account: Account, branch: 0 | 1, index: number): string {
-    return this.#keyring.scriptOf(account, branch, index);
+  async #inputScripts(accepted: SignedRow['accepted']): Promise<string[]> {
+    if (accepted.type === 'hand_out_accepted') return [...accepted.inputScripts];
+    const { walletId, inputs } = accepted.request;
+    const { account } = (await this.#reader.loadState(accountStream, walletId)).state;
+    assert(account !== null, 'what was signed was spent from an account');
+    return inputs.map(({ branch, index }) => this.#keyring.scriptOf(account, branch, index));
   }
 }
 
@@ -97,8 +100,8 @@ function outputMessage(output: DeclaredOutput): signingV1.OutputToSign {
       return { ...none, valueSats, toDestination: { settlementId, institutionId, destinationId } };
     }
     case 'payee': {
-      const { settlementId, institutionId, walletId, branch, index } = output;
-      return { ...none, valueSats, payee: { settlementId, institutionId, walletId, branch, index } };
+      const { settlementId, institutionId, walletId, branch, index, destinationId } = output;
+      return { ...none, valueSats, payee: { settlementId, institutionId, walletId, branch, index, destinationId } };
     }
     default:
       return assertNever(output, 'output');
@@ -118,6 +121,7 @@ function payoutMessage({ request, ...payout }: PayoutAuthorisation): signingV1.P
       ...request,
       callbackUrl: request.callbackUrl,
       payerWalletId: request.payerWalletId,
+      destinationId: request.destinationId,
       reverses: request.reverses,
       receivedAt: toTimestamp(request.receivedAt),
       executeAt: request.executeAt === undefined ? undefined : toTimestamp(request.executeAt),

@@ -48,7 +48,7 @@ function tables(schema: string): readonly string[] {
     `CREATE TABLE ${schema}.journal (
       lineage_id text NOT NULL, version integer NOT NULL, position bigint NOT NULL UNIQUE, wallet_id text NOT NULL, institution_id text NOT NULL, txid text NOT NULL, anchor text NOT NULL,
       unsigned_transaction bytea NOT NULL, epoch integer NOT NULL, fee_sats bigint NOT NULL, sent_sats bigint NOT NULL,
-      signed_at bigint NOT NULL, PRIMARY KEY (lineage_id, version))`,
+      signed_at bigint NOT NULL, handed_out boolean NOT NULL, PRIMARY KEY (lineage_id, version))`,
     `CREATE INDEX journal_txid ON ${schema}.journal (txid)`,
     `CREATE INDEX journal_window ON ${schema}.journal (institution_id, signed_at)`,
     `CREATE INDEX journal_epoch ON ${schema}.journal (epoch)`,

@@ -1,6 +1,6 @@
 import type { Txid } from '@finality/bitcoin';
 import { decodeJson, type Instant } from '@finality/kernel';
-import type { SigningAccepted } from '@finality/signing';
+import type { HandOutAccepted, SigningAccepted } from '@finality/signing';
 import type { Pool } from 'pg';
 import { EPOCH_HIGHEST } from './journal.ts';
 
@@ -12,6 +12,7 @@ export interface JournalRow {
   readonly txid: Txid;
   readonly unsignedTransaction: Buffer;
   readonly signedAt: Instant;
+  readonly handedOut: boolean;
 }
 
 export interface JournalPage {
@@ -30,8 +31,9 @@ export async function readJournalPage(pool: Pool, after: bigint, limit: number):
     txid: Txid;
     unsigned_transaction: Buffer;
     signed_at: bigint;
+    handed_out: boolean;
   }>(
-    `SELECT position, lineage_id, version, wallet_id, txid, unsigned_transaction, signed_at
+    `SELECT position, lineage_id, version, wallet_id, txid, unsigned_transaction, signed_at, handed_out
      FROM journal WHERE position > $1 ORDER BY position LIMIT $2`,
     [after, limit],
   );
@@ -44,13 +46,14 @@ export async function readJournalPage(pool: Pool, after: bigint, limit: number):
     txid: row.txid,
     unsignedTransaction: row.unsigned_transaction,
     signedAt: Number(row.signed_at) as Instant,
+    handedOut: row.handed_out,
   }));
   return { entries, lastPosition: heads[0]!.last };
 }
 
 export interface SignedRow {
   readonly position: bigint;
-  readonly accepted: SigningAccepted;
+  readonly accepted: SigningAccepted | HandOutAccepted;
 }
 
 /** The journal after a position, each entry with the event that it stands for. */
@@ -66,7 +69,7 @@ export async function readSignedPage(
   const { rows: heads } = await pool.query<{ last: bigint }>('SELECT coalesce(max(position), 0) AS last FROM journal');
   const { rows: epochs } = await pool.query<{ highest: number }>(EPOCH_HIGHEST);
   return {
-    rows: rows.map(({ position, data }) => ({ position, accepted: decodeJson(data) as SigningAccepted })),
+    rows: rows.map(({ position, data }) => ({ position, accepted: decodeJson(data) as SignedRow['accepted'] })),
     lastPosition: heads[0]!.last,
     epochHighest: epochs[0]!.highest,
   };

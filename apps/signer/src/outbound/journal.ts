@@ -6,6 +6,7 @@ import {
   ANCESTRY_MAX,
   type CoinsReleased,
   type EpochRaised,
+  type HandOutAccepted,
   type KnownCoin,
   type LineageEvent,
   type SigningAccepted,
@@ -129,10 +130,10 @@ export async function nextAccountIndex(session: Session): Promise<number> {
   return row!.next;
 }
 
-/** Writes what was accepted, in the batch that accepts it: nothing is signed that isn't in the journal. */
+/** Writes what was accepted, in the batch that accepts it: nothing is signed, or handed out to be, that isn't in the journal. */
 export async function writeJournal(session: Session, events: readonly StoredEvent[]): Promise<void> {
   const accounts: { readonly index: number; readonly walletId: string }[] = [];
-  const accepted: { readonly position: bigint; readonly event: SigningAccepted }[] = [];
+  const accepted: { readonly position: bigint; readonly event: SigningAccepted | HandOutAccepted }[] = [];
   const epochs: number[] = [];
   const released: CoinsReleased[] = [];
   for (const { position, data } of events as readonly StoredEvent<AccountEvent | LineageEvent | EpochRaised>[]) {
@@ -140,7 +141,7 @@ export async function writeJournal(session: Session, events: readonly StoredEven
     if (data.type === 'account_created')
       accounts.push({ index: data.account.accountIndex, walletId: data.account.walletId });
     if (data.type === 'coins_released') released.push(data);
-    if (data.type === 'signing_accepted') accepted.push({ position, event: data });
+    if (data.type === 'signing_accepted' || data.type === 'hand_out_accepted') accepted.push({ position, event: data });
   }
   if (accounts.length > 0) {
     await session.query('INSERT INTO accounts (account_index, wallet_id) SELECT * FROM unnest($1::int[], $2::text[])', [
@@ -166,12 +167,12 @@ async function writeReleases(session: Session, released: readonly CoinsReleased[
 
 async function writeAccepted(
   session: Session,
-  accepted: readonly { readonly position: bigint; readonly event: SigningAccepted }[],
+  accepted: readonly { readonly position: bigint; readonly event: SigningAccepted | HandOutAccepted }[],
 ): Promise<void> {
   const requests = accepted.map(({ event }) => event.request);
   await session.query(
-    `INSERT INTO journal (lineage_id, version, position, wallet_id, institution_id, txid, anchor, unsigned_transaction, epoch, fee_sats, sent_sats, signed_at)
-     SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::int[], $10::bigint[], $11::bigint[], $12::bigint[])`,
+    `INSERT INTO journal (lineage_id, version, position, wallet_id, institution_id, txid, anchor, unsigned_transaction, epoch, fee_sats, sent_sats, signed_at, handed_out)
+     SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::int[], $10::bigint[], $11::bigint[], $12::bigint[], $13::boolean[])`,
     [
       requests.map(({ lineageId }) => lineageId),
       requests.map(({ version }) => version),
@@ -183,12 +184,16 @@ async function writeAccepted(
       requests.map(({ unsignedTransaction }) => bytesFromHex(unsignedTransaction)),
       requests.map(({ epoch }) => epoch),
       accepted.map(({ event }) => event.feeSats),
-      accepted.map(({ event }) => event.sentSats),
+      // Limits are for what the signer signs.
+      accepted.map(({ event }) => (event.type === 'hand_out_accepted' ? 0n : event.sentSats)),
       accepted.map(({ event }) => event.acceptedAt),
+      accepted.map(({ event }) => event.type === 'hand_out_accepted'),
     ],
   );
   await writeClaims(session, requests);
-  await writeIndices(session, requests.flatMap(indicesOf));
+  // What owners sign may pay addresses, and has change, that the signer takes as told.
+  const signed = accepted.flatMap(({ event }) => (event.type === 'signing_accepted' ? [event.request] : []));
+  await writeIndices(session, signed.flatMap(indicesOf));
 }
 
 /** A later version of a lineage finds its coins taken by itself; taken by another lineage would be a bug of the policy. */
@@ -233,15 +238,12 @@ export interface IndexPlace {
   readonly index: number;
 }
 
-/** All indices that a transaction has to do with. */
-export function indicesOf({ walletId, inputs, outputs }: SigningRequest): readonly IndexPlace[] {
-  const spent = inputs.map(({ branch, index }): IndexPlace => ({ walletId, branch, index }));
-  const paid = outputs.flatMap((output): readonly IndexPlace[] => {
+/** Indices that a transaction of the signer's pays. Not those of its inputs: whether there is such a coin is only what the caller says. */
+export const indicesOf = ({ walletId, outputs }: SigningRequest): readonly IndexPlace[] =>
+  outputs.flatMap((output): readonly IndexPlace[] => {
     if (output.kind === 'payee') return [output];
     return output.kind === 'change' ? [{ walletId, branch: 1, index: output.index }] : [];
   });
-  return [...spent, ...paid];
-}
 
 /** Notes the highest index of each branch; lower ones than those known change nothing. */
 export async function writeIndices(session: Session, places: readonly IndexPlace[]): Promise<void> {

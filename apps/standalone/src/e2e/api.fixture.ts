@@ -18,6 +18,7 @@ import { credentials, Metadata, type ServiceDefinition } from '@grpc/grpc-js';
 export interface Api {
   readonly settlements: ServicePort<settlementV1.SettlementServiceServer>;
   readonly operations: ServicePort<settlementV1.OperationsServiceServer>;
+  readonly windows: ServicePort<settlementV1.WindowServiceServer>;
   readonly policy: ServicePort<settlementV1.PolicyServiceServer>;
   readonly institutions: ServicePort<institutionV1.InstitutionServiceServer>;
   readonly addresses: ServicePort<addressV1.AddressServiceServer>;
@@ -54,6 +55,7 @@ export function connectApi(address: string, apiKey?: string): Api {
   return {
     settlements: connect(settlementV1.SettlementServiceService),
     operations: connect(settlementV1.OperationsServiceService),
+    windows: connect(settlementV1.WindowServiceService),
     policy: connect(settlementV1.PolicyServiceService),
     institutions: connect(institutionV1.InstitutionServiceService),
     addresses: connect(addressV1.AddressServiceService),

@@ -3,6 +3,7 @@ import { lifeOf, NOTHING } from './bank.fixture.ts';
 import { expectInOrder, onPlatform } from './e2e.fixture.ts';
 import { credit } from './suites/credit.fixture.ts';
 import { cancel, liquidity } from './suites/liquidity.fixture.ts';
+import { until } from './wait.fixture.ts';
 
 onPlatform('liquidity', (e2e) => {
   liquidity(e2e);
@@ -38,9 +39,9 @@ onPlatform('liquidity, while the node is away', (e2e) => {
 });
 
 onPlatform(
-  'liquidity that doesn’t come',
+  'by the clock',
   (e2e) => {
-    it('lets a settlement expire', async () => {
+    it('liquidity that doesn’t come lets a settlement expire', async () => {
       const [payer, payee] = [await e2e().bank({ wallet: 'none' }), await e2e().bank({ wallet: 'none' })];
       const { settlementId } = await payer.submit({ to: payee, amountSats: 1_000n, mode: 'CENTRALIZED' });
       const expired = await payer.settlement(settlementId, 'EXPIRED');
@@ -50,6 +51,12 @@ onPlatform(
       expect(await payer.balance('clearing')).toEqual({ ...NOTHING, available: 5_000n });
       await expectInOrder(e2e());
     });
+
+    it('windows open by themselves, and close', async () => {
+      const listed = () => e2e().operator.windows.listWindows({ pageSize: 1_000, pageToken: '' });
+      const { windows } = await until('a window has closed', listed, ({ windows: all }) => all.length > 1);
+      expect(windows.at(-1)).toMatchObject({ closedBy: 'schedule', settlements: 0n });
+    });
   },
-  { environment: { SETTLEMENT_EXPIRY_SECONDS: '2' } },
+  { environment: { SETTLEMENT_EXPIRY_SECONDS: '2', WINDOW_SECONDS: '1' } },
 );

@@ -9,6 +9,7 @@ const SERVICES = ['settlement', 'address-issuer', 'chain-watcher', 'risk', 'aml'
 const PUBLIC = [
   'finality.settlement.v1.SettlementService',
   'finality.settlement.v1.OperationsService',
+  'finality.settlement.v1.WindowService',
   'finality.settlement.v1.PolicyService',
   'finality.institution.v1.InstitutionService',
   'finality.address.v1.AddressService',

@@ -14,7 +14,7 @@ import {
   signTransaction,
 } from '@finality/bitcoin';
 import { type KeyAt, signPsbt } from '@finality/bitcoin/spec';
-import { addressV1 } from '@finality/contracts';
+import { addressV1, type settlementV1 } from '@finality/contracts';
 import { assert, type Sats, unwrap } from '@finality/kernel';
 import { Bank, freshKey } from './bank.fixture.ts';
 import type { E2e } from './e2e.fixture.ts';
@@ -23,6 +23,8 @@ import { patiently, until } from './wait.fixture.ts';
 export type OwnWalletType = 'wpkh' | 'tr' | 'wsh(sortedmulti)';
 
 const FEE_SATS = 5_000n;
+export const DEPOSIT_SATS = 3_000_000n;
+export const AMOUNT_SATS = 1_000_000n;
 let masters = 0x40;
 
 /** Keys that the platform never sees: of one signer, or of three of whom two have to sign. */
@@ -127,3 +129,35 @@ export async function ownBank(e2e: E2e, own: OwnWallet): Promise<Bank> {
   );
   return registered;
 }
+
+/** Paid to an address that its owner has given out himself, in a block, and final. */
+export async function fund(e2e: E2e, bank: Bank, own: OwnWallet, index = 0): Promise<string> {
+  const { outpoints } = await e2e.outside.payIn({ address: own.address(index), valueSats: DEPOSIT_SATS });
+  await e2e.outside.mine(3);
+  await bank.deposit(outpoints[0]!, 'CREDITED');
+  return outpoints[0]!;
+}
+
+/** Patiently: after a bump, addresses are asked for first. */
+export const prepare = (bank: Bank, settlementId: string): Promise<settlementV1.SettlementPsbt> =>
+  patiently(() => bank.api.settlements.preparePsbt({ idempotencyKey: freshKey(), settlementId }));
+
+/** Submitted, and ready to be signed. */
+export async function submitted(
+  payer: Bank,
+  to: Bank,
+  mode: 'BILATERAL' | 'BLOCKCHAIN' = 'BLOCKCHAIN',
+): Promise<string> {
+  const { settlementId } = await payer.submit({ to, amountSats: AMOUNT_SATS, mode });
+  await payer.settlement(settlementId, 'AWAITING_SIGNATURE');
+  return settlementId;
+}
+
+/** The owner gives back what he has signed. */
+export const give = (
+  bank: Bank,
+  settlementId: string,
+  psbt: string,
+  idempotencyKey = freshKey(),
+): Promise<settlementV1.SettlementPsbt> =>
+  bank.api.settlements.submitSignedPsbt({ idempotencyKey, settlementId, psbt });

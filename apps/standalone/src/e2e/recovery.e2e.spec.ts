@@ -12,16 +12,20 @@ import { refused } from './api.fixture.ts';
 import { Outliving } from './backup.fixture.ts';
 import { Bank, freshKey, NOTHING } from './bank.fixture.ts';
 import { type E2e, expectInOrder, onPlatform } from './e2e.fixture.ts';
+import { AMOUNT_SATS, DEPOSIT_SATS, fund, give, ownBank, OwnWallet, prepare } from './own-wallet.fixture.ts';
 import { until } from './wait.fixture.ts';
 
 const { RecoveryStatus } = settlementV1;
 const outliving = new Outliving();
+const own = new OwnWallet('wsh(sortedmulti)');
 
 onPlatform(
   'a settlement store that is restored from an older copy',
   (e2e) => {
     it('learns what was signed since, pays nothing twice, and agrees with the chain', async () => {
       const [payer, payee] = [await e2e().bank(), await e2e().bank({ wallet: 'tr' })];
+      const owner = await ownBank(e2e(), own);
+      await fund(e2e(), owner, own);
       await payer.fund({ wallet: [2_000_000n, 3_000_000n, 4_000_000n], clearing: [500_000n] });
       const old = await payer.settle({ to: payee, amountSats: 100_000n, mode: 'BILATERAL' });
       const pending = await payer.submit({ to: payee, amountSats: 200_000n, mode: 'BLOCKCHAIN' });
@@ -47,7 +51,11 @@ onPlatform(
       const inMempool = await payer.executing(late.settlementId);
       await payer.settle(cleared);
       await payer.fund({ wallet: [1_000_000n] });
-      const handedOut = await payer.issued('clearing');
+      const lastIssued = await payer.issued('clearing');
+      const byOwner = { to: payee, amountSats: AMOUNT_SATS, mode: 'BLOCKCHAIN', key: 'by owner' } as const;
+      const { settlementId: ownId } = await owner.submit(byOwner);
+      await owner.settlement(ownId, 'AWAITING_SIGNATURE');
+      const handedOut = await prepare(owner, ownId);
 
       await e2e().restart({
         meanwhile: restore,
@@ -63,12 +71,12 @@ onPlatform(
       expect(await operations.getRecovery({})).toMatchObject({
         status: RecoveryStatus.RECOVERY_STATUS_RECONCILING,
         epoch: 2,
-        importedTransactions: 3,
+        importedTransactions: 4,
         differences: [],
       });
 
       // Whoever gets the next one isn't paid what is meant for somebody before.
-      expect((await from.issued('clearing')).index).toBeGreaterThan(handedOut.index + 100);
+      expect((await from.issued('clearing')).index).toBeGreaterThan(lastIssued.index + 100);
       await e2e().reconcile();
       await until(
         'it is over',
@@ -88,14 +96,24 @@ onPlatform(
       expect(await from.submit(waiting)).toMatchObject({ settlementId: late.settlementId, txid: inMempool.txid });
       expect((await refused(from.submit({ ...lost, amountSats: 300_001n })))?.reason).toBe('IDEMPOTENCY_KEY_REUSED');
       await from.settle(cleared);
+      // What was handed out since the copy is what its owner signs, whole or again.
+      const payingOwner = reconnected(e2e(), owner);
+      expect(await payingOwner.submit(byOwner)).toMatchObject({ settlementId: ownId, txid: handedOut.txid });
+      expect(await prepare(payingOwner, ownId)).toMatchObject({ psbt: handedOut.psbt, version: 1 });
+      await give(payingOwner, ownId, own.sign(handedOut.psbt, 0));
+      await give(payingOwner, ownId, own.sign(handedOut.psbt, 1));
+      await e2e().outside.inMempool(handedOut.txid);
       await e2e().outside.mine(6);
+      const { feeSats: ownFeeSats } = await payingOwner.settlement(ownId, 'SETTLED');
+      const left = DEPOSIT_SATS - AMOUNT_SATS - ownFeeSats;
+      expect(await payingOwner.balance('wallet')).toEqual({ ...NOTHING, available: left });
       const ends = [];
       for (const { settlementId } of [old, pending, paid, late])
         ends.push(await from.settlement(settlementId, 'SETTLED'));
       const next = await from.settle({ to, amountSats: 500_000n, mode: 'BILATERAL' });
 
       const fees = [...ends, next].reduce((sum, { feeSats }) => sum + feeSats, 0n);
-      expect(await to.balance('wallet')).toEqual({ ...NOTHING, available: 1_500_000n });
+      expect(await to.balance('wallet')).toEqual({ ...NOTHING, available: 1_500_000n + AMOUNT_SATS });
       expect(await to.balance('clearing')).toEqual({ ...NOTHING, available: 50_000n });
       await until(
         'the deposit that was lost is credited',
@@ -131,7 +149,8 @@ onPlatform(
         const found = await run([...places, ...files.flatMap((file) => ['--wallets', file])]);
         expect(found).toMatchObject({ code: 0 });
         const result = JSON.parse(found.text) as DrillResult;
-        expect(result).toMatchObject({ foreign: [], differences: [] });
+        // The keys of one are its owner's: this seed finds nothing of it.
+        expect([result.foreign.length, result.differences]).toEqual([1, []]);
         expect(result.wallets.length).toBeGreaterThanOrEqual(3);
         expect(result.wallets.every(({ coins }) => coins > 0)).toBe(true);
         const ledger = createPool(outliving.url, { applicationName: 'drill', log: silentLog });

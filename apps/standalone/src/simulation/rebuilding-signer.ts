@@ -39,6 +39,7 @@ export function rebuildingSigner(signer: SigningPort, options: RebuildingOptions
   return {
     createAccount: (request) => signer.createAccount(request),
     deriveScripts: (request) => signer.deriveScripts(request),
+    recordHandOut: (request) => signer.recordHandOut(request),
     listJournal: (request) => signer.listJournal(request),
     listSigned: (request) => signer.listSigned(request),
     raiseEpoch: (request) => signer.raiseEpoch(request),

@@ -19,14 +19,15 @@ import {
 import { ownFeeHeld } from '../postings/lineage.ts';
 import { heldMore, release, reservation } from '../postings/payout.ts';
 import { mustImpose, mustPost } from '../postings/post.ts';
-import { lineageIdOf, living, type LivingSettlement, type Terms } from '../settlement.ts';
+import { isWaiting, lineageIdOf, living, type LivingSettlement, type Terms } from '../settlement.ts';
 import { waitForBlock } from './bump.ts';
 import { consolidationWithdrawn } from './consolidation.ts';
 import { payoutConfirmations } from './finality.ts';
 import { keepChange, pay } from './offer.ts';
+import { backToQueue } from './reserve.ts';
 
-/** A transaction as the signer's journal has it. */
-export interface SignedTransaction extends Omit<LineageIdentity, 'custodial'> {
+/** A transaction as the signer's journal has it: signed there, or handed out to the owner of its keys. */
+export interface SignedTransaction extends LineageIdentity {
   readonly version: number;
   readonly txid: Txid;
   readonly unsignedHex: string;
@@ -38,22 +39,27 @@ export interface SignedTransaction extends Omit<LineageIdentity, 'custodial'> {
 }
 
 const BY = 'signer’s journal';
-const REASON = 'its transaction was signed before this store was restored';
-const LEFT = 'the transaction was signed without it before this store was restored';
+const REASON = 'its transaction was offered for signature before this store was restored';
+const LEFT = 'the transaction was offered for signature without it before this store was restored';
 const TAKEN = 'its coins were spent by another transaction before this store was restored';
 
 /** States that a settlement may be in here while its transaction has been signed already. */
 const PAYABLE: readonly LivingSettlement['status'][] = [
   'received',
+  'scheduled',
   'screening',
   'under_review',
   'approved',
   'queued',
   'reserved',
+  'awaiting_signature',
   'executing',
   // In a block that a reorg has taken since: only then another version was offered.
   'confirming',
 ];
+
+/** Of these: not approved yet. */
+const UNDECIDED: typeof PAYABLE = ['received', 'scheduled', 'screening', 'under_review'];
 
 /** A settlement that was accepted after the copy was made, and paid: it is taken up where its payout begins. Known already: nothing happens. */
 export function adoptSettlement(book: Book, terms: Terms, receivedAt: Instant): void {
@@ -67,7 +73,7 @@ export function adoptSettlement(book: Book, terms: Terms, receivedAt: Instant): 
 }
 
 /**
- * Learns of a transaction that was offered, and signed, after the copy was made that this store is: its lineage, its coins, its outputs, and what
+ * Learns of a transaction that was offered, and signed or handed out, after the copy was made that this store is: its lineage, its coins, its outputs, and what
  * is held for it are as if this service had offered it again. What the journal says can't be refused: coins are taken from whatever is only
  * planned, and amounts from accounts whether they have them or not; the chain's facts, which follow, put that straight.
  */
@@ -86,9 +92,10 @@ export function importTransaction(book: Book, signed: SignedTransaction): void {
   });
   const payouts = signed.payouts.map((payout) => ({ ...payout, outpoint: outpointOf(outputs, payout.settlementId) }));
   letGo(book, lineage, signed);
+  for (const { settlementId } of payouts) takeFromPlan(book, signed, settlementId);
   inherit(book, signed);
   for (const input of signed.inputs) take(book, signed, input);
-  plan(book, lineage, signed);
+  plan(book, signed);
   for (const payout of payouts) hold(book, signed, payout);
   if (payouts.length === 0) holdOwnFee(book, lineage, signed);
   const { version, txid, unsignedHex, inputs, feeSats } = signed;
@@ -97,7 +104,7 @@ export function importTransaction(book: Book, signed: SignedTransaction): void {
   book.lineages.record(signed.lineageId, { type: 'version_offered', at: book.now, version: offering });
   for (const payout of payouts) commit(book, signed, payout);
   keepChange(book, signed.lineageId);
-  waitForBlock(book, signed.lineageId);
+  if (signed.custodial) waitForBlock(book, signed.lineageId);
   book.recovery.record({ type: 'transaction_imported', at: book.now, txid });
 }
 
@@ -142,7 +149,8 @@ function contradiction(book: Book, lineage: Lineage, signed: SignedTransaction):
     const elsewhere = lineageIdOf(state);
     const isInherited =
       elsewhere !== undefined && state.status === 'executing' && isLeftOver(book, signed, elsewhere, settlementId);
-    const isElsewhere = elsewhere !== undefined && elsewhere !== lineageId && !isInherited;
+    const isElsewhere =
+      elsewhere !== undefined && elsewhere !== lineageId && !isInherited && ownPlan(book, elsewhere) === undefined;
     if (!PAYABLE.includes(state.status) || isElsewhere)
       return `settlement ${settlementId} is ${state.status} here, and was paid by lineage ${lineageId}`;
   }
@@ -155,12 +163,44 @@ function letGo(book: Book, lineage: Lineage, signed: SignedTransaction): void {
   if (lineage.status === 'planned') {
     for (const { outpoint } of lineage.plan.inputs) leaveCoin(book, outpoint, lineageId);
     const paid = new Set(signed.payouts.map(({ settlementId }) => settlementId));
-    for (const { settlementId } of lineage.plan.payouts) if (!paid.has(settlementId)) callOff(book, settlementId, LEFT);
+    for (const { settlementId } of lineage.plan.payouts)
+      if (!paid.has(settlementId)) leaveOut(book, lineage.plan, settlementId, LEFT);
   }
   if (lineage.status !== 'offered' || lineage.next === undefined) return;
   const kept = new Set(lineage.versions.flatMap(({ inputs }) => inputs.map(({ outpoint }) => outpoint)));
   for (const { outpoint } of lineage.next.inputs) if (!kept.has(outpoint)) leaveCoin(book, outpoint, lineageId);
   book.lineages.record(lineageId, { type: 'version_dropped', at: book.now, reason: REASON });
+}
+
+/** What a wallet that signs for itself was to pay, as long as nothing of it was offered: its owner may have spent the coins since, and it waits for others then. */
+function ownPlan(book: Book, lineageId: string): LineagePlan | undefined {
+  const lineage = book.lineages.get(lineageId);
+  return lineage.status === 'planned' && !lineage.plan.custodial ? lineage.plan : undefined;
+}
+
+function takeFromPlan(book: Book, { lineageId }: SignedTransaction, settlementId: string): void {
+  const before = lineageIdOf(living(book.settlements.get(settlementId)));
+  const taken = before === undefined || before === lineageId ? undefined : ownPlan(book, before);
+  if (taken !== undefined) giveUpPlan(book, taken, REASON);
+}
+
+function giveUpPlan(book: Book, plan: LineagePlan, reason: string): void {
+  const { lineageId, inputs } = plan;
+  for (const { outpoint } of inputs) leaveCoin(book, outpoint, lineageId);
+  book.lineages.record(lineageId, { type: 'lineage_abandoned', at: book.now, reason });
+  if (plan.consolidates) consolidationWithdrawn(book, plan);
+  for (const { settlementId } of plan.payouts) leaveOut(book, plan, settlementId, reason);
+}
+
+/** Reserved, and never offered. What the signer signs has been called off; what an owner signs may wait for other coins of his. */
+function leaveOut(
+  book: Book,
+  { custodial }: Pick<LineagePlan, 'custodial'>,
+  settlementId: string,
+  reason: string,
+): void {
+  if (custodial) callOff(book, settlementId, reason);
+  else backToQueue(book, settlementId, reason);
 }
 
 function leaveCoin(book: Book, outpoint: OutpointKey, lineageId: string): void {
@@ -171,12 +211,12 @@ function leaveCoin(book: Book, outpoint: OutpointKey, lineageId: string): void {
 }
 
 /** A coin that came after the copy was made isn't known yet: its own facts are still to come. */
-function take(book: Book, { lineageId, walletId }: SignedTransaction, input: LineageInput): void {
+function take(book: Book, { lineageId, walletId, custodial }: SignedTransaction, input: LineageInput): void {
   const { outpoint } = input;
   const unseen: Coin = {
     ...input,
     walletId,
-    custodial: true,
+    custodial,
     life: 0,
     spends: 0,
     released: false,
@@ -194,11 +234,11 @@ function take(book: Book, { lineageId, walletId }: SignedTransaction, input: Lin
   book.coins.put({ ...coin, formerClaims, claimedBy: lineageId });
 }
 
-function plan(book: Book, before: Lineage, signed: SignedTransaction): void {
+function plan(book: Book, signed: SignedTransaction): void {
+  const before = book.lineages.get(signed.lineageId);
   const { lineageId, walletId, institutionId, anchor, version, payouts, inputs, feeSats } = signed;
   const changeSats = signed.outputs.find(({ role }) => role === 'change')?.valueSats ?? (0n as Sats);
-  // What others sign isn't in the signer's journal.
-  const identity = { lineageId, walletId, institutionId, custodial: true, anchor };
+  const identity = { lineageId, walletId, institutionId, custodial: signed.custodial, anchor };
   const droppedSats = addSats(...payouts.map((payout) => payout.droppedSats));
   const sums = { feeSats, droppedSats, changeSats };
   const parent = parentOf(lineageId);
@@ -231,25 +271,30 @@ function payoutOf({
 /** Brings a settlement to where its payout can be offered, with what that takes set aside. */
 function hold(
   book: Book,
-  { lineageId, version }: SignedTransaction,
+  { lineageId, version, custodial }: SignedTransaction,
   { settlementId, feeSats, feeReservedSats: reservedSats }: VersionPayout,
 ): void {
   const at = book.now;
   const state = living(book.settlements.get(settlementId));
   const { terms } = state;
-  if (state.status === 'executing' || state.status === 'confirming') {
+  if (isWaiting(state) || state.status === 'confirming') {
     const moreSats = feeSats - state.payout.heldSats;
     if (moreSats > 0n) mustImpose(book.ledger, heldMore(terms, { lineageId, version }, moreSats));
     return;
   }
-  if (state.status === 'received')
+  if (state.status === 'received' || state.status === 'scheduled')
     book.settlements.record(settlementId, { type: 'screening_requested', at, sources: [] });
-  if (state.status === 'received' || state.status === 'screening' || state.status === 'under_review')
+  if (UNDECIDED.includes(state.status))
     book.settlements.record(settlementId, { type: 'settlement_approved', at, reason: REASON, by: BY });
-  if (state.status === 'reserved') return;
+  if (state.status === 'awaiting_signature') return;
+  if (state.status === 'reserved') {
+    if (!custodial) book.settlements.record(settlementId, { type: 'signature_awaited', at });
+    return;
+  }
   const feeReservedSats = feeSats > reservedSats ? feeSats : reservedSats;
   mustImpose(book.ledger, reservation(terms, feeReservedSats, state.reservedTimes + 1));
   book.settlements.record(settlementId, { type: 'liquidity_reserved', at, lineageId, feeReservedSats });
+  if (!custodial) book.settlements.record(settlementId, { type: 'signature_awaited', at });
 }
 
 /** It pays the wallet alone: what it was to pay had been cancelled, or it makes one coin of many. */
@@ -259,9 +304,9 @@ function holdOwnFee(book: Book, lineage: Lineage, signed: SignedTransaction): vo
   if (moreSats > 0n) mustImpose(book.ledger, ownFeeHeld(signed, signed.version, moreSats));
 }
 
-function commit(book: Book, { lineageId, txid }: SignedTransaction, paid: VersionPayout): void {
+function commit(book: Book, { lineageId, custodial, txid }: SignedTransaction, paid: VersionPayout): void {
   const state = book.settlements.get(paid.settlementId);
-  if (state.status !== 'confirming') return pay(book, { lineageId, custodial: true }, txid, paid);
+  if (state.status !== 'confirming') return pay(book, { lineageId, custodial }, txid, paid);
   // Still paid by the version in the block; what is held must do for the other one as well.
   const heldSats = paid.feeSats > state.payout.heldSats ? paid.feeSats : state.payout.heldSats;
   const payout = { ...state.payout, heldSats };
@@ -273,12 +318,8 @@ export function takenPlans(book: Book): void {
   for (const lineageId of book.plannedLineages()) {
     const lineage = book.lineages.get(lineageId);
     if (lineage.status !== 'planned') continue;
-    const { inputs, payouts } = lineage.plan;
-    if (inputs.every(({ outpoint }) => book.coins.find(outpoint)?.claimedBy === lineageId)) continue;
-    for (const { outpoint } of inputs) leaveCoin(book, outpoint, lineageId);
-    book.lineages.record(lineageId, { type: 'lineage_abandoned', at: book.now, reason: TAKEN });
-    if (lineage.plan.consolidates) consolidationWithdrawn(book, lineage.plan);
-    for (const { settlementId } of payouts) callOff(book, settlementId, TAKEN);
+    const isWhole = lineage.plan.inputs.every(({ outpoint }) => book.coins.find(outpoint)?.claimedBy === lineageId);
+    if (!isWhole) giveUpPlan(book, lineage.plan, TAKEN);
   }
 }
 

@@ -1,10 +1,8 @@
 import type { CoinSelectionFault } from '@finality/bitcoin';
 import { assert, type Instant, type Sats } from '@finality/kernel';
-import { accountSpec, availableAccount, BTC, type Claim, type LedgerError } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import type { Coin } from '../coin.ts';
 import type { Lineage, LineageInput, LineagePayout, LineagePlan, OnChainPayee } from '../lineage.ts';
-import { novation } from '../postings/clearing.ts';
 import { mustPost } from '../postings/post.ts';
 import { release, reservation } from '../postings/payout.ts';
 import {
@@ -16,43 +14,26 @@ import {
   waitsForCoins,
 } from '../settlement.ts';
 import { chooseCoins, type CoinChoice, knownWallet } from './choose-coins.ts';
+import { clear, releaseLine, shortage } from './line.ts';
+import { clearUnits } from './unit-clearing.ts';
 
-/** Approved, or queued and tried again: takes the liquidity, or waits for it. Anything else is left as it is. */
+/** Approved, or queued and tried again (CENTRALIZED: its payer's line is): takes the liquidity, or waits for it. Anything else is left as it is. */
 export function reserve(book: Book, settlementId: string): void {
   const state = book.settlements.get(settlementId);
   if (state.status !== 'approved' && state.status !== 'queued') return;
-  if (state.terms.mode === 'centralized') clear(book, state);
-  else plan(book, state);
-}
-
-/** CENTRALIZED: reserved and settled are one step, final at once. */
-function clear(book: Book, state: LivingSettlement): void {
-  const { settlementId } = state.terms;
-  if (isOver(book, state.terms)) return;
-  const posted = book.ledger.post(novation(state.terms));
-  if (!posted.ok) return lacking(book, state, posted.error);
-  const at = book.now;
-  book.settlements.record(settlementId, { type: 'liquidity_reserved', at }, { type: 'settlement_settled', at });
-  book.cancelTimer(settlementId);
-}
-
-/** A quote isn't kept any longer than it was given: its timer ends what hasn't settled by then. */
-const isOver = ({ now }: Book, { units, expiresAt }: Terms): boolean =>
-  units?.exchange !== undefined && expiresAt !== undefined && expiresAt <= now;
-
-/** Waits, unless its terms say that it doesn't. */
-function lacking(book: Book, state: LivingSettlement, error: LedgerError): void {
-  const { settlementId, units } = state.terms;
-  const reason = shortage(error, state.terms.payer);
-  if (units?.exchange?.failOnShortage !== true) return wait(book, state, 'INSUFFICIENT_LIQUIDITY', reason);
-  book.cancelTimer(settlementId);
-  book.settlements.record(settlementId, { type: 'settlement_failed', at: book.now, reason });
+  const { mode, units } = state.terms;
+  if (mode !== 'centralized') plan(book, state);
+  else if (units !== undefined) clearUnits(book, state, units);
+  else if (state.status === 'approved') clear(book, state);
+  else releaseLine(book, state.terms.from);
 }
 
 /** On-chain: reservation, claim on the coins and the intent to pay commit together (DESIGN 3). */
 function plan(book: Book, state: LivingSettlement): void {
   const { terms } = state;
   assert(terms.payer.kind === 'wallet' && terms.payee.kind !== 'clearing', 'on-chain settlements are paid by wallets');
+  const wallet = knownWallet(book, terms.payer.walletId);
+  if (wallet.scanning) return wait(book, state, 'WALLET_SCANNING', `wallet ${wallet.walletId} is being scanned`);
   const payout = unquoted(book, terms, terms.payee);
   const { feeReservedSats } = payout;
   const transfer = reservation(terms, feeReservedSats, state.reservedTimes + 1);
@@ -68,7 +49,7 @@ function plan(book: Book, state: LivingSettlement): void {
       lineageId: settlementId,
       walletId: terms.payer.walletId,
       institutionId: from,
-      custodial: knownWallet(book, terms.payer.walletId).custodial,
+      custodial: wallet.custodial,
       anchor: choice.value.coins[0]!.outpoint,
       version: 1,
       ...chosen(choice.value),
@@ -200,17 +181,6 @@ const lackOf = ({ reason, message }: CoinSelectionFault): string =>
     ? `the wallet's coins are too small for one transaction: ${message}`
     : `coins are in use or not final: ${message}`;
 
-/** @param payer missing: it is the payer's own. What a market maker has is nobody else's business. */
-function shortage(error: LedgerError, payer?: Claim): string {
-  assert(error.kind === 'insufficient', `liquidity can only be lacking: ${error.kind}`);
-  const { account, needed, available } = error;
-  const { unit } = accountSpec(account);
-  const counted = unit === BTC ? 'sat' : `of ${unit}`;
-  if (payer !== undefined && account !== availableAccount(payer))
-    return `insufficient liquidity: who quoted it lacks ${unit}`;
-  return `insufficient liquidity: expected ${needed} ${counted}, ${available} ${counted} available`;
-}
-
 /**
  * Takes a settlement out of the transaction that is planned for it, as long as nothing was offered for signature.
  * @returns whether that could be done: what is left must still be payable with the anchor
@@ -232,16 +202,18 @@ export function leave(book: Book, settlementId: string, lineageId: string, reaso
 /** The wallet's owner has spent what was to be paid from, and nothing was offered yet: its settlements wait for other coins. */
 export function requeue(book: Book, { lineageId, payouts }: LineagePlan, reason: string): void {
   abandon(book, lineageId, reason);
-  for (const { settlementId } of payouts) {
-    const state = living(book.settlements.get(settlementId));
-    mustPost(book.ledger, release(state));
-    book.settlements.record(settlementId, {
-      type: 'liquidity_awaited',
-      at: book.now,
-      reason,
-      waitsFor: 'INSUFFICIENT_FUNDS',
-    });
-  }
+  for (const { settlementId } of payouts) backToQueue(book, settlementId, reason);
+}
+
+/** Reserved, and never offered: it waits for other coins. */
+export function backToQueue(book: Book, settlementId: string, reason: string): void {
+  mustPost(book.ledger, release(living(book.settlements.get(settlementId))));
+  book.settlements.record(settlementId, {
+    type: 'liquidity_awaited',
+    at: book.now,
+    reason,
+    waitsFor: 'INSUFFICIENT_FUNDS',
+  });
 }
 
 /** Nothing of it was ever offered: its coins are free again. */

@@ -1,6 +1,5 @@
 import { dustLimitSats, type FeeTerms } from '@finality/bitcoin';
 import {
-  assert,
   err,
   fieldError,
   type Instant,
@@ -14,12 +13,13 @@ import {
 import type { Claim, Money } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { mergeSources } from '../coin.ts';
-import { destinationRefusal } from '../destination.ts';
+import type { Priority } from '../queue.ts';
 import type { FundingSource, LivingSettlement, Mode, Payee, Terms } from '../settlement.ts';
 import { living } from '../settlement.ts';
 import { payoutConfirmations } from './finality.ts';
 import { count, hopelessRefusal, limitRefusal } from './limits.ts';
-import { chooseCoins, knownWallet, scriptSized, spendable } from './choose-coins.ts';
+import { chooseCoins, scriptSized, spendable } from './choose-coins.ts';
+import { payeeOf } from './payee.ts';
 import { unquoted } from './reserve.ts';
 import { valued } from '../unit-terms.ts';
 import { unitTerms, useQuote } from './units.ts';
@@ -45,6 +45,8 @@ export interface Submission {
   readonly payerWalletId?: string;
   /** Only for what {@link reverse} asks for. */
   readonly reverses?: string;
+  /** CENTRALIZED only. */
+  readonly priority?: Priority;
   readonly executeAt?: Instant;
   readonly expiresAt?: Instant;
   /** Another unit than satoshi; CENTRALIZED only. */
@@ -79,10 +81,9 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   }
   const payer = claimOf(book, from, mode, 'from_institution', payerWalletId);
   if (!payer.ok) return payer;
-  const payee = payeeOf(book, submission);
+  const payee = payeeOf(book, submission, payer.value, () => claimOf(book, submission.to, mode, 'to_institution'));
   if (!payee.ok) return payee;
   const problem =
-    ownWalletRefusal(book, payer.value, payee.value) ??
     dustRefusal(book, payee.value, submission.amountSats) ??
     (submission.executeAt === undefined ? limitRefusal : hopelessRefusal)(
       book,
@@ -113,7 +114,6 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
 /** What terms keep of what was asked for as it is. */
 function agreedIn({
   feeBearer: _whose,
-  destinationId: _named,
   paid: _paid,
   quoteId: _at,
   failOnShortage: _how,
@@ -165,7 +165,8 @@ function timesRefusal({ now }: Book, { executeAt, expiresAt }: Submission): Refu
   return problems.length === 0 ? undefined : invalid(...problems);
 }
 
-function institutionRefusal(book: Book, institutionId: string, field: string): Refusal | undefined {
+/** It doesn't exist, or is frozen: named by the field that says which. */
+export function institutionRefusal(book: Book, institutionId: string, field: string): Refusal | undefined {
   const institution = book.institutions.get(institutionId);
   if (institution.status === 'none') {
     return refusal('not_found', 'UNKNOWN_INSTITUTION', `no institution is named "${institutionId}"`, {
@@ -183,16 +184,6 @@ function institutionRefusal(book: Book, institutionId: string, field: string): R
     );
   }
   return undefined;
-}
-
-function payeeOf(book: Book, { to, mode, destinationId }: Submission): Result<Payee, Refusal> {
-  if (destinationId === undefined) return claimOf(book, to, mode, 'to_institution');
-  const destination = book.destination(destinationId);
-  const refused = destinationRefusal(destination, { destinationId, payeeInstitutionId: to }, book.now);
-  if (refused) return err(refused);
-  assert(destination !== undefined, 'a destination that isn’t refused is known');
-  const { script, address } = destination;
-  return ok({ kind: 'destination', destinationId, script, address });
 }
 
 type Party = 'from_institution' | 'to_institution';
@@ -213,16 +204,6 @@ function claimOf(book: Book, institutionId: string, mode: Mode, party: Party, wa
 function unknownWallet(institutionId: string, walletId: string): Refusal {
   const message = `expected a wallet of ${institutionId}, got "${walletId}"`;
   return refusal('not_found', 'UNKNOWN_WALLET', message, { fields: [fieldError('payer_wallet_id', message)] });
-}
-
-/** The signer pays accounts of its own, and scripts that were registered with it: of a wallet whose keys are others' it knows nothing. */
-function ownWalletRefusal(book: Book, payer: Claim, payee: Payee): Refusal | undefined {
-  if (payer.kind !== 'wallet' || payee.kind !== 'wallet') return undefined;
-  if (!knownWallet(book, payer.walletId).custodial || knownWallet(book, payee.walletId).custodial) return undefined;
-  const message = 'expected a payee with a custodial wallet: the signer pays no wallet whose keys are the payee’s own';
-  return refusal('failed_precondition', 'PAYEE_NOT_PAYABLE', message, {
-    fields: [fieldError('to_institution', message)],
-  });
 }
 
 function dustRefusal(book: Book, payee: Payee, amountSats: Sats): Refusal | undefined {

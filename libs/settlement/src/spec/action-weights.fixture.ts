@@ -48,8 +48,11 @@ export const ACTION_WEIGHTS = {
   agree: 6,
   dispute: 1,
   hurry: 8,
+  owe: 3,
+  reprioritize: 1,
   credit_line: 2,
   freeze: 0.05,
+  net: 3,
   limit: 0.1,
 } as const;
 export type ActionKind = keyof typeof ACTION_WEIGHTS;
@@ -108,6 +111,36 @@ export const VERSION_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   undo: 1,
   confirm: 2,
   agree: 4,
+};
+
+/** For histories that are about who owes what in which window. */
+export const NETTING_WEIGHTS: Readonly<Record<ActionKind, number>> = {
+  ...zero(),
+  submit: 20,
+  reverse: 4,
+  approve_all: 14,
+  verdict: 4,
+  retry: 3,
+  fall_due: 2,
+  mine: 3,
+  pay_in: 4,
+  deposit_verdict: 4,
+  net: 14,
+};
+
+/** For histories in which institutions owe each other on clearing what they haven't got. */
+export const QUEUE_WEIGHTS: Readonly<Record<ActionKind, number>> = {
+  ...zero(),
+  owe: 20,
+  reprioritize: 4,
+  credit_line: 3,
+  approve_all: 4,
+  retry: 6,
+  withdraw: 2,
+  hurry: 1,
+  reverse: 1,
+  pay_in: 2,
+  mine: 3,
 };
 
 function zero(): Record<ActionKind, number> {

@@ -14,8 +14,10 @@ import {
 import { lineageIdOf, living } from '../settlement.ts';
 import type { Recommendation } from '../settlement.ts';
 import type { Action } from './action-weights.fixture.ts';
+import { net } from './netting-actions.fixture.ts';
 import { limit } from './limits.fixture.ts';
-import { creditLine, release, resolve } from './operator-actions.fixture.ts';
+import { creditLine, owe, reprioritize } from './queue-actions.fixture.ts';
+import { release, resolve } from './operator-actions.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
 import { destinationIdOf, INSTITUTIONS, WALLETS, type World } from './world.fixture.ts';
 import type { WorldTx } from './world-chain.fixture.ts';
@@ -150,8 +152,14 @@ function business(world: World, { kind, a, b, c }: Action): void {
       return release(world, a, b, hurry);
     case 'resolve':
       return resolve(world, a, b);
+    case 'net':
+      return net(world, a, b);
     case 'hurry':
       return hurry(world);
+    case 'owe':
+      return owe(world, a, b, c);
+    case 'reprioritize':
+      return reprioritize(world, a, b);
     case 'credit_line':
       return creditLine(world, a, b);
     case 'freeze': {

@@ -9,6 +9,7 @@ import { consolidate, type ConsolidationRequest } from '../process/consolidation
 import { type CreditLineRequest, expireCreditLine, setCreditLine } from '../process/credit-lines.ts';
 import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
+import { reprioritize } from '../process/line.ts';
 import { type LimitsRequest, setLimits } from '../process/limits.ts';
 import { offer, signed, signingRefused } from '../process/offer.ts';
 import { type AddedSignatures, addSignatures, preparePayout } from '../process/psbt.ts';
@@ -33,7 +34,16 @@ import {
   type ResolutionRequest,
 } from '../process/suspense.ts';
 import { applyChainFact } from '../process/transactions.ts';
+import {
+  agreeNetting,
+  closeWindow,
+  endNetting,
+  type NettingRequest,
+  openWindow,
+  type WindowClosing,
+} from '../process/windows.ts';
 import { cancel, destinationRefused, expire } from '../process/withdraw.ts';
+import type { Priority } from '../queue.ts';
 import type { Assessment } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 
@@ -48,6 +58,12 @@ export type Command =
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
+  | {
+      readonly type: 'reprioritize';
+      readonly settlementId: string;
+      readonly priority: Priority;
+      readonly caller: Principal;
+    }
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }
@@ -65,6 +81,10 @@ export type Command =
       readonly reason: string;
       readonly caller: Principal;
     }
+  | { readonly type: 'open_window'; readonly windowId: string }
+  | { readonly type: 'close_window'; readonly closing: WindowClosing }
+  | { readonly type: 'agree_netting'; readonly request: NettingRequest; readonly windowId: string }
+  | { readonly type: 'end_netting'; readonly request: NettingRequest }
   | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
   | { readonly type: 'wallet_changed'; readonly wallet: WalletRecord }
   | { readonly type: 'address_issued'; readonly address: AddressRecord }
@@ -131,8 +151,18 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(review(book, command.review));
     case 'review_deposit':
       return reasonOf(reviewDeposit(book, command.review));
+    case 'open_window':
+      return reasonOf(openWindow(book, command.windowId));
+    case 'close_window':
+      return reasonOf(closeWindow(book, command.closing));
+    case 'agree_netting':
+      return reasonOf(agreeNetting(book, command.request, command.windowId));
+    case 'end_netting':
+      return reasonOf(endNetting(book, command.request));
     case 'create_institution':
       return reasonOf(createInstitution(book, command.institution));
+    case 'reprioritize':
+      return reasonOf(reprioritize(book, command.settlementId, command.priority, command.caller.keyId));
     case 'set_limits':
       return reasonOf(setLimits(book, command.request));
     case 'set_credit_line':
@@ -158,9 +188,14 @@ type Asked =
   | 'confirm_resolution'
   | 'review'
   | 'review_deposit'
+  | 'open_window'
+  | 'close_window'
+  | 'agree_netting'
+  | 'end_netting'
   | 'create_institution'
   | 'set_limits'
   | 'set_credit_line'
+  | 'reprioritize'
   | 'freeze_institution';
 
 function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>): void {

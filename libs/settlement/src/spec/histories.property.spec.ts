@@ -4,7 +4,9 @@ import { describe, expect, it } from 'vitest';
 import {
   ACTION_WEIGHTS,
   type Action,
+  NETTING_WEIGHTS,
   PAYOUT_WEIGHTS,
+  QUEUE_WEIGHTS,
   RELEASE_WEIGHTS,
   VERSION_WEIGHTS,
 } from './action-weights.fixture.ts';
@@ -83,6 +85,32 @@ describe.each(POLICIES)('any history (%s)', { timeout: TIMEOUT_MS }, (_name, pol
       fc.property(actionsOf(PAYOUT_WEIGHTS, 100), (actions) => {
         const world = new World(policy);
         fund(world, true);
+        run(world, actions);
+      }),
+      SETTINGS,
+    );
+  });
+
+  it('of netting keeps positions and settlements together', () => {
+    const count = { closed: 0n };
+    fc.assert(
+      fc.property(actionsOf(NETTING_WEIGHTS, 150), (actions) => {
+        const world = new World(policy);
+        fund(world);
+        run(world, actions);
+        for (const window of world.book.windows.all())
+          if (window.status === 'closed') count.closed += window.totals.netSats;
+      }),
+      { ...SETTINGS, numRuns: Math.ceil(SETTINGS.numRuns / 8) },
+    );
+    expect(count.closed).toBeGreaterThan(0n);
+  });
+
+  it('of lines that wait for liquidity keeps them in order', () => {
+    fc.assert(
+      fc.property(actionsOf(QUEUE_WEIGHTS, 60), (actions) => {
+        const world = new World(policy);
+        fund(world);
         run(world, actions);
       }),
       SETTINGS,

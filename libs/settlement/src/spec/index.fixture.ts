@@ -5,4 +5,5 @@ export { checkExchange, ExchangeHistory } from './exchange-history.fixture.ts';
 export * from './invariants.fixture.ts';
 export * from './limits.fixture.ts';
 export * from './memory-book.fixture.ts';
+export * from './netting-actions.fixture.ts';
 export * from './world.fixture.ts';

@@ -15,7 +15,10 @@ import { isOpen, isWaitingPayout } from '../process/reserve.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { quoteAggregate } from '../quote.ts';
 import { rateAggregate } from '../rate.ts';
+import { PositionBook } from '../positions.ts';
+import { LiquidityQueues } from '../queue.ts';
 import { recoveryAggregate } from '../recovery.ts';
+import { type Netting, nettingAggregate, type NettingEvent, windowAggregate } from '../window.ts';
 import { type Settlement, settlementAggregate, type SettlementEvent, waitsForCoins } from '../settlement.ts';
 
 export const POLICY: SettlementPolicy = {
@@ -61,8 +64,9 @@ export class MemoryBook implements Book {
   readonly ledger = LedgerView.inMemory();
   readonly coins = new CoinBook([]);
   readonly log: Logged[] = [];
+  readonly queues = new LiquidityQueues();
   readonly limits = new MemoryRecords(limitsAggregate, this.log);
-  readonly settlements = new SettlementRecords(this.log, this.limits);
+  readonly settlements = new SettlementRecords(this.log, this.limits, this.queues);
   readonly lineages = new MemoryRecords(lineageAggregate, this.log);
   readonly institutions = new MemoryRecords(institutionAggregate, this.log);
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
@@ -70,6 +74,9 @@ export class MemoryBook implements Book {
   readonly bankBookings = new MemoryRecords(bankBookingAggregate, this.log);
   readonly rates = new MemoryRecords(rateAggregate, this.log);
   readonly quotes = new MemoryRecords(quoteAggregate, this.log);
+  readonly windows = new MemoryRecords(windowAggregate, this.log);
+  readonly netting: Book['netting'];
+  readonly positions = new PositionBook();
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
   /** By settlement, or institution. */
@@ -84,6 +91,8 @@ export class MemoryBook implements Book {
     this.policy = policy;
     const tips = new MemoryRecords<ChainTip, ChainTipEvent>(chainTipAggregate, this.log);
     this.tip = { get: () => tips.get('chain'), record: (...events) => tips.record('chain', ...events) };
+    const nettings = new MemoryRecords<Netting, NettingEvent>(nettingAggregate, this.log);
+    this.netting = { get: () => nettings.get('windows'), record: (...events) => nettings.record('windows', ...events) };
     const recoveries = new MemoryRecords(recoveryAggregate, this.log);
     this.recovery = {
       get: () => recoveries.get('settlement'),
@@ -100,7 +109,9 @@ export class MemoryBook implements Book {
   }
 
   putWallet(wallet: WalletRecord): void {
-    if (this.wallet(wallet.walletId) === undefined) this.wallets.push(wallet);
+    const at = this.wallets.findIndex(({ walletId }) => walletId === wallet.walletId);
+    if (at === -1) this.wallets.push(wallet);
+    else this.wallets[at] = wallet;
   }
 
   destination(destinationId: string): DestinationRecord | undefined {
@@ -109,6 +120,12 @@ export class MemoryBook implements Book {
 
   putDestination(destination: DestinationRecord): void {
     this.destinations.set(destination.destinationId, destination);
+  }
+
+  listingOf(walletId: string): DestinationRecord | undefined {
+    return [...this.destinations.values()].find(
+      ({ place, status }) => status === 'listed' && place.kind === 'wallet' && place.walletId === walletId,
+    );
   }
 
   address(script: ScriptHex): AddressRecord | undefined {
@@ -232,15 +249,18 @@ class MemoryRecords<State, Event extends { readonly type: string }> implements R
 
 class SettlementRecords extends MemoryRecords<Settlement, SettlementEvent> {
   readonly #limits: Records<LimitsState, LimitsEvent>;
+  readonly #queues: LiquidityQueues;
 
-  constructor(log: Logged[], limits: Records<LimitsState, LimitsEvent>) {
+  constructor(log: Logged[], limits: Records<LimitsState, LimitsEvent>, queues: LiquidityQueues) {
     super(settlementAggregate, log);
     this.#limits = limits;
+    this.#queues = queues;
   }
 
   override record(id: string, ...events: readonly SettlementEvent[]): Settlement {
     const state = super.record(id, ...events);
     returnUse(this.#limits, state, events);
+    this.#queues.changed(state);
     return state;
   }
 }

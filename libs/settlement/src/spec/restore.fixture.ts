@@ -1,5 +1,5 @@
 import { assert } from '@finality/kernel';
-import { type LineageEvent, versionNumbered } from '../lineage.ts';
+import { type LineageEvent, offered, versionNumbered } from '../lineage.ts';
 import { adoptSettlement, importTransaction, type SignedTransaction } from '../process/import.ts';
 import { beginRecovery, finishRecovery, journalImported } from '../process/recover.ts';
 import { living } from '../settlement.ts';
@@ -37,23 +37,23 @@ export function restored(world: World, told: number): MemoryBook {
   return book;
 }
 
-/** All that the signer has signed, in its order. */
+/** All that the signer has signed, or was told of as handed out, in its order. */
 export function journalOf({ book }: World): readonly SignedTransaction[] {
   const seen = new Set<string>();
   return book.log.flatMap(({ stream, event }) => {
-    const { type, ...rest } = event as LineageEvent;
-    if (!stream.startsWith('lineage/') || type !== 'version_signed') return [];
-    const lineage = book.lineages.get(stream.slice('lineage/'.length));
-    assert('versions' in lineage, 'what is signed was offered');
-    const { version } = rest as { readonly version: number };
-    const key = `${lineage.lineageId} ${version}`;
+    if (!stream.startsWith('lineage/')) return [];
+    const found = event as LineageEvent;
+    if (found.type !== 'version_signed' && found.type !== 'version_offered') return [];
+    const lineage = offered(book.lineages.get(stream.slice('lineage/'.length)));
+    if (lineage.custodial !== (found.type === 'version_signed')) return [];
+    const number = found.type === 'version_signed' ? found.version : found.version.version;
+    const key = `${lineage.lineageId} ${number}`;
     if (seen.has(key)) return [];
     seen.add(key);
-    const { lineageId, walletId, institutionId, anchor } = lineage;
-    assert(lineage.custodial, 'what others sign isn’t in the signer’s journal');
-    const { txid, unsignedHex, inputs, outputs, payouts, feeSats } = versionNumbered(lineage, version);
+    const { txid, unsignedHex, inputs, outputs, payouts, feeSats } = versionNumbered(lineage, number);
+    const { lineageId, walletId, institutionId, custodial, anchor } = lineage;
+    const identity = { lineageId, walletId, institutionId, custodial, anchor };
     const paid = payouts.map(({ outpoint: _made, ...payout }) => payout);
-    const signed = { lineageId, walletId, institutionId, anchor, version, txid, unsignedHex, inputs, outputs, feeSats };
-    return [{ ...signed, payouts: paid }];
+    return [{ ...identity, version: number, txid, unsignedHex, inputs, outputs, feeSats, payouts: paid }];
   });
 }

@@ -3,7 +3,6 @@ import {
   amlV1,
   googleRpc,
   institutionV1,
-  ledgerV1,
   REFUSED_INPUT,
   type RefusedCaller,
   type RefusedInput,
@@ -19,9 +18,11 @@ import type { E2e } from '../e2e.fixture.ts';
 import { outsideAddress } from '../signatories.fixture.ts';
 import { patiently, until } from '../wait.fixture.ts';
 import { exchangeRequests } from './exchange-requests.fixture.ts';
+import { ledgerRequests } from './ledger-requests.fixture.ts';
 import { liquidityRequests } from './liquidity-requests.fixture.ts';
 import { uselessQuotes } from './quotes.fixture.ts';
 import { signatures } from './signed-requests.fixture.ts';
+import { windowRequests } from './window-requests.fixture.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -245,7 +246,6 @@ async function goodRequests(
   await patiently(() => payer.address('wallet'));
   const settlement_id = settled.settlementId;
   const institution_id = payer.id;
-  const account = `clearing/${payer.id}/available`;
   const submission = {
     idempotency_key: '',
     from_institution: payer.id,
@@ -267,7 +267,6 @@ async function goodRequests(
   const destinations = addressV1.DestinationServiceService;
   const signed = await signatures(e2e, payer);
   const unknown = { idempotency_key: '', destination_id: '00000000-0000-7000-8000-000000000000' };
-  const ledger = ledgerV1.LedgerServiceService;
   const reconciliation = reconciliationV1.ReconciliationServiceService;
   const by: GoodBy =
     (caller) =>
@@ -461,19 +460,9 @@ async function goodRequests(
       ...page,
       institution_id,
     }),
-    GetBalances: asPayer(ledger.getBalances, ledgerV1.GetBalancesRequest, { institution_id }),
-    ListBalances: asPayer(ledger.listBalances, ledgerV1.ListBalancesRequest, { ...page, institution_id }),
-    GetStatement: asPayer(ledger.getStatement, ledgerV1.GetStatementRequest, { ...page, account }),
-    StreamStatement: asPayer(ledger.streamStatement, ledgerV1.StreamStatementRequest, { account }),
-    ListEntries: asPayer(ledger.listEntries, ledgerV1.ListEntriesRequest, { ...page, institution_id }),
-    GetInclusionProof: asPayer(
-      ledger.getInclusionProof,
-      ledgerV1.GetInclusionProofRequest,
-      { institution_id, transfer_id: '00'.repeat(32) },
-      'NOT_FOUND',
-    ),
-    ListLedgerHeads: asPayer(ledger.listLedgerHeads, ledgerV1.ListLedgerHeadsRequest, { page_size: 10 }),
-    ...liquidityRequests(by, institution_id),
+    ...ledgerRequests(by, institution_id),
+    ...(await windowRequests(e2e, by, payee)),
+    ...liquidityRequests(by, { institution_id, settlement_id }),
     ...exchangeRequests(by, payer, payee),
     RunReconciliation: asOperator(reconciliation.runReconciliation, reconciliationV1.RunReconciliationRequest, {
       idempotency_key: '',

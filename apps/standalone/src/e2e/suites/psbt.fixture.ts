@@ -1,16 +1,21 @@
 import { feeRate, transactionOfPsbt } from '@finality/bitcoin';
 import { forgePsbt, otherPsbt, signPsbt, spoilPsbt } from '@finality/bitcoin/spec';
-import type { settlementV1 } from '@finality/contracts';
 import { assert } from '@finality/kernel';
 import { refusalOf } from '@finality/service';
 import { expect, it } from 'vitest';
 import { Bank, freshKey, lifeOf, NOTHING, statusOf } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
-import { ownBank, ownSpend, OwnWallet } from '../own-wallet.fixture.ts';
-import { patiently } from '../wait.fixture.ts';
-
-const DEPOSIT_SATS = 3_000_000n;
-const AMOUNT_SATS = 1_000_000n;
+import {
+  AMOUNT_SATS,
+  DEPOSIT_SATS,
+  fund,
+  give,
+  ownBank,
+  ownSpend,
+  OwnWallet,
+  prepare,
+  submitted,
+} from '../own-wallet.fixture.ts';
 
 /** Wallets whose keys are the institution's own: what holds whatever the services run on. */
 export function ownWallets(e2e: () => E2e): void {
@@ -139,33 +144,6 @@ async function expectRefusals(
     expect(field?.description.startsWith('input 0: ')).toBe(isOfAnInput);
   }
 }
-
-/** Paid to an address that its owner has given out himself, in a block, and final. */
-async function fund(e2e: E2e, bank: Bank, own: OwnWallet, index = 0): Promise<string> {
-  const { outpoints } = await e2e.outside.payIn({ address: own.address(index), valueSats: DEPOSIT_SATS });
-  await e2e.outside.mine(3);
-  await bank.deposit(outpoints[0]!, 'CREDITED');
-  return outpoints[0]!;
-}
-
-/** Patiently: after a bump, addresses are asked for first. */
-const prepare = (bank: Bank, settlementId: string): Promise<settlementV1.SettlementPsbt> =>
-  patiently(() => bank.api.settlements.preparePsbt({ idempotencyKey: freshKey(), settlementId }));
-
-/** Submitted, and ready to be signed. */
-async function submitted(payer: Bank, to: Bank, mode: 'BILATERAL' | 'BLOCKCHAIN' = 'BLOCKCHAIN'): Promise<string> {
-  const { settlementId } = await payer.submit({ to, amountSats: AMOUNT_SATS, mode });
-  await payer.settlement(settlementId, 'AWAITING_SIGNATURE');
-  return settlementId;
-}
-
-const give = (
-  bank: Bank,
-  settlementId: string,
-  psbt: string,
-  idempotencyKey = freshKey(),
-): Promise<settlementV1.SettlementPsbt> =>
-  bank.api.settlements.submitSignedPsbt({ idempotencyKey, settlementId, psbt });
 
 const failure = (call: Promise<unknown>): Promise<unknown> =>
   call.then(

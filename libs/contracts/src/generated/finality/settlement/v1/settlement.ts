@@ -244,6 +244,58 @@ export function feePayerToJSON(object: FeePayer): string {
   }
 }
 
+/**
+ * Which of a payer's CENTRALIZED settlements goes first when its clearing balance and credit line don't do for all (they are QUEUED, each payer's in a line of
+ * its own). All that are URGENT go before all that are HIGH, and these before NORMAL ones; within a priority, whatever came into the line first. None overtakes one of its
+ * own priority or a higher one, though it may need less: when the first can't be paid, those behind it wait with it.
+ * A priority that is too common is worth nothing: payers do well to keep URGENT for what can't wait.
+ */
+export enum SettlementPriority {
+  /** SETTLEMENT_PRIORITY_UNSPECIFIED - Means NORMAL. */
+  SETTLEMENT_PRIORITY_UNSPECIFIED = 0,
+  SETTLEMENT_PRIORITY_NORMAL = 1,
+  SETTLEMENT_PRIORITY_HIGH = 2,
+  SETTLEMENT_PRIORITY_URGENT = 3,
+  UNRECOGNIZED = -1,
+}
+
+export function settlementPriorityFromJSON(object: any): SettlementPriority {
+  switch (object) {
+    case 0:
+    case "SETTLEMENT_PRIORITY_UNSPECIFIED":
+      return SettlementPriority.SETTLEMENT_PRIORITY_UNSPECIFIED;
+    case 1:
+    case "SETTLEMENT_PRIORITY_NORMAL":
+      return SettlementPriority.SETTLEMENT_PRIORITY_NORMAL;
+    case 2:
+    case "SETTLEMENT_PRIORITY_HIGH":
+      return SettlementPriority.SETTLEMENT_PRIORITY_HIGH;
+    case 3:
+    case "SETTLEMENT_PRIORITY_URGENT":
+      return SettlementPriority.SETTLEMENT_PRIORITY_URGENT;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return SettlementPriority.UNRECOGNIZED;
+  }
+}
+
+export function settlementPriorityToJSON(object: SettlementPriority): string {
+  switch (object) {
+    case SettlementPriority.SETTLEMENT_PRIORITY_UNSPECIFIED:
+      return "SETTLEMENT_PRIORITY_UNSPECIFIED";
+    case SettlementPriority.SETTLEMENT_PRIORITY_NORMAL:
+      return "SETTLEMENT_PRIORITY_NORMAL";
+    case SettlementPriority.SETTLEMENT_PRIORITY_HIGH:
+      return "SETTLEMENT_PRIORITY_HIGH";
+    case SettlementPriority.SETTLEMENT_PRIORITY_URGENT:
+      return "SETTLEMENT_PRIORITY_URGENT";
+    case SettlementPriority.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 export interface Settlement {
   settlementId: string;
   fromInstitution: string;
@@ -277,15 +329,18 @@ export interface Settlement {
   /** The platform's part of the fee, satoshi: paid on the payer's clearing balance once settled. */
   platformFeeSats: bigint;
   /**
-   * What it waits for while it is queued: INSUFFICIENT_LIQUIDITY, or what the coins of the payer's wallet lack: INSUFFICIENT_FUNDS or
+   * What it waits for while it is queued: INSUFFICIENT_LIQUIDITY, WALLET_SCANNING (the payer's wallet isn't caught up with yet), or what the coins of the payer's wallet lack: INSUFFICIENT_FUNDS or
    * NO_ANCHOR_COIN (they are in use, or not final), FEE_ABOVE_CAP, DUST_OUTPUT (the payee's part of the fee leaves too little), or
    * TRANSACTION_TOO_HEAVY (they are too small for one transaction).
    */
   waitsFor?:
     | string
     | undefined;
-  /** Where the payee is paid outside the platform: its destination, as it was when the settlement was submitted. */
-  destinationId?: string | undefined;
+  /** Where the payee is paid at a destination of its own, an address or a wallet, as it was when the settlement was submitted. */
+  destinationId?:
+    | string
+    | undefined;
+  /** Of an address outside the platform. */
   destinationAddress?:
     | string
     | undefined;
@@ -300,6 +355,16 @@ export interface Settlement {
     | undefined;
   /** Settlements that pay this one back, or were to, oldest first. Whoever watches learns of them by themselves: they name what they reverse. */
   reversedBy: string[];
+  /** CENTRALIZED: the window that it falls into, for good, from the moment it is settled; missing where nothing is netted. */
+  windowId?:
+    | string
+    | undefined;
+  /** As submitted, or changed since by ReprioritizeSettlement. */
+  priority: SettlementPriority;
+  /** CENTRALIZED, while it is QUEUED: its place in the payer's line, from 1. In the answer of GetSettlement only. */
+  queuePlace?:
+    | number
+    | undefined;
   /** What is paid where it isn't `amount_sats`: in another unit, or for another one. */
   amount?:
     | Money
@@ -357,6 +422,9 @@ function createBaseSettlement(): Settlement {
     expiresAt: undefined,
     reverses: undefined,
     reversedBy: [],
+    windowId: undefined,
+    priority: 0,
+    queuePlace: undefined,
     amount: undefined,
     valueSats: undefined,
     exchange: undefined,
@@ -454,6 +522,15 @@ export const Settlement: MessageFns<Settlement> = {
     }
     for (const v of message.reversedBy) {
       writer.uint32(426).string(v!);
+    }
+    if (message.windowId !== undefined) {
+      writer.uint32(482).string(message.windowId);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(560).int32(message.priority);
+    }
+    if (message.queuePlace !== undefined) {
+      writer.uint32(568).int32(message.queuePlace);
     }
     if (message.amount !== undefined) {
       Money.encode(message.amount, writer.uint32(642).fork()).join();
@@ -691,6 +768,30 @@ export const Settlement: MessageFns<Settlement> = {
             message.reversedBy.push(reader.string());
             continue;
           }
+          case 60: {
+            if (tag !== 482) {
+              break;
+            }
+
+            message.windowId = reader.string();
+            continue;
+          }
+          case 70: {
+            if (tag !== 560) {
+              break;
+            }
+
+            message.priority = reader.int32() as any;
+            continue;
+          }
+          case 71: {
+            if (tag !== 568) {
+              break;
+            }
+
+            message.queuePlace = reader.int32();
+            continue;
+          }
           case 80: {
             if (tag !== 642) {
               break;
@@ -833,6 +934,17 @@ export const Settlement: MessageFns<Settlement> = {
         : globalThis.Array.isArray(object?.reversed_by)
         ? object.reversed_by.map((e: any) => globalThis.String(e))
         : [],
+      windowId: isSet(object.windowId)
+        ? globalThis.String(object.windowId)
+        : isSet(object.window_id)
+        ? globalThis.String(object.window_id)
+        : undefined,
+      priority: isSet(object.priority) ? settlementPriorityFromJSON(object.priority) : 0,
+      queuePlace: isSet(object.queuePlace)
+        ? globalThis.Number(object.queuePlace)
+        : isSet(object.queue_place)
+        ? globalThis.Number(object.queue_place)
+        : undefined,
       amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
       valueSats: isSet(object.valueSats)
         ? BigInt(object.valueSats)
@@ -923,6 +1035,15 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.reversedBy?.length) {
       obj.reversedBy = message.reversedBy;
     }
+    if (message.windowId !== undefined) {
+      obj.windowId = message.windowId;
+    }
+    if (message.priority !== 0) {
+      obj.priority = settlementPriorityToJSON(message.priority);
+    }
+    if (message.queuePlace !== undefined) {
+      obj.queuePlace = Math.round(message.queuePlace);
+    }
     if (message.amount !== undefined) {
       obj.amount = Money.toJSON(message.amount);
     }
@@ -980,6 +1101,9 @@ export const Settlement: MessageFns<Settlement> = {
       : undefined;
     message.reverses = object.reverses ?? undefined;
     message.reversedBy = object.reversedBy?.map((e) => e) || [];
+    message.windowId = object.windowId ?? undefined;
+    message.priority = object.priority ?? 0;
+    message.queuePlace = object.queuePlace ?? undefined;
     message.amount = (object.amount !== undefined && object.amount !== null)
       ? Money.fromPartial(object.amount)
       : undefined;

@@ -33,6 +33,9 @@ import {
   SettlementMode,
   settlementModeFromJSON,
   settlementModeToJSON,
+  SettlementPriority,
+  settlementPriorityFromJSON,
+  settlementPriorityToJSON,
   SettlementStatus,
   settlementStatusFromJSON,
   settlementStatusToJSON,
@@ -130,7 +133,10 @@ export interface SubmitSettlementRequest {
   feePayer?:
     | FeePayer
     | undefined;
-  /** On-chain only: pays this destination of the payee instead of its wallet here. It must be ACTIVE. */
+  /**
+   * On-chain only: pays this destination of the payee instead of its custodial wallet. It must be ACTIVE. Of a wallet whose keys are the payee's own
+   * it can be left out.
+   */
   destinationId?:
     | string
     | undefined;
@@ -143,7 +149,7 @@ export interface SubmitSettlementRequest {
     | undefined;
   /**
    * What isn't approved, has no liquidity or wasn't offered for signature by then is EXPIRED; never what somebody may have signed. After now and execute_at, at most 90
-   * days later. Missing: a time that the platform sets (SETTLEMENT_EXPIRY_SECONDS).
+   * days later. Missing: a time that the platform sets (SETTLEMENT_EXPIRY_SECONDS). How long it may be QUEUED, too.
    */
   expiresAt?:
     | Timestamp
@@ -160,7 +166,11 @@ export interface SubmitSettlementRequest {
     | string
     | undefined;
   /** With a quote: where payer or maker lacks liquidity it is FAILED at once, rather than QUEUED until the quote's end. */
-  failOnShortage?: boolean | undefined;
+  failOnShortage?:
+    | boolean
+    | undefined;
+  /** CENTRALIZED only: on-chain settlements of a wallet are tried first come first served. */
+  priority?: SettlementPriority | undefined;
 }
 
 export interface SubmitSettlementResult {
@@ -648,6 +658,7 @@ function createBaseSubmitSettlementRequest(): SubmitSettlementRequest {
     amount: undefined,
     quoteId: undefined,
     failOnShortage: undefined,
+    priority: undefined,
   };
 }
 
@@ -709,6 +720,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     }
     if (message.failOnShortage !== undefined) {
       writer.uint32(656).bool(message.failOnShortage);
+    }
+    if (message.priority !== undefined) {
+      writer.uint32(560).int32(message.priority);
     }
     return writer;
   },
@@ -870,6 +884,14 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
             message.failOnShortage = reader.bool();
             continue;
           }
+          case 70: {
+            if (tag !== 560) {
+              break;
+            }
+
+            message.priority = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -962,6 +984,7 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
         : isSet(object.fail_on_shortage)
         ? globalThis.Boolean(object.fail_on_shortage)
         : undefined,
+      priority: isSet(object.priority) ? settlementPriorityFromJSON(object.priority) : undefined,
     };
   },
 
@@ -1021,6 +1044,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     if (message.failOnShortage !== undefined) {
       obj.failOnShortage = message.failOnShortage;
     }
+    if (message.priority !== undefined) {
+      obj.priority = settlementPriorityToJSON(message.priority);
+    }
     return obj;
   },
 
@@ -1055,6 +1081,7 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
       : undefined;
     message.quoteId = object.quoteId ?? undefined;
     message.failOnShortage = object.failOnShortage ?? undefined;
+    message.priority = object.priority ?? undefined;
     return message;
   },
 };

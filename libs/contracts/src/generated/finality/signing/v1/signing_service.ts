@@ -56,8 +56,17 @@ export interface RevokeSignatoryResponse {
 
 export interface CheckDestinationRequestRequest {
   institutionId: string;
+  /** Empty with a wallet. */
   address: string;
   request?: SignedStatement | undefined;
+  wallet?: PayeeWallet | undefined;
+}
+
+/** A wallet whose keys are the payee's own. */
+export interface PayeeWallet {
+  walletId: string;
+  /** Canonical, both branches in one; what is signed for is the external one. Only that is ever paid. */
+  descriptor: string;
 }
 
 export interface CheckDestinationRequestResponse {
@@ -66,6 +75,7 @@ export interface CheckDestinationRequestResponse {
 export interface RegisterDestinationRequest {
   destinationId: string;
   institutionId: string;
+  /** Empty with a wallet. */
   address: string;
   request?: SignedStatement | undefined;
   approval?:
@@ -74,6 +84,7 @@ export interface RegisterDestinationRequest {
   /** API keys. */
   requestedBy: string;
   approvedBy: string;
+  wallet?: PayeeWallet | undefined;
 }
 
 export interface RegisterDestinationResponse {
@@ -134,6 +145,8 @@ export interface DeriveScriptsRequest {
   /** 0 external, 1 internal. */
   branch: number;
   indices: number[];
+  /** What the wallet is in the registry as, where its keys are its owner's; missing: it is an account of the signer's. */
+  destinationId?: string | undefined;
 }
 
 export interface DeriveScriptsResponse {
@@ -177,6 +190,8 @@ export interface PayeeOutput {
   walletId: string;
   branch: number;
   index: number;
+  /** What the wallet is in the signer's registry as, where its keys are the payee's own; missing: it is an account of the signer's. */
+  destinationId?: string | undefined;
 }
 
 /** A single script of the payee, as the signer has it in its registry. */
@@ -246,12 +261,30 @@ export interface RequestedSettlement {
     | Timestamp
     | undefined;
   /** The wallet that was asked to pay, where one was named. */
-  payerWalletId?: string | undefined;
+  payerWalletId?:
+    | string
+    | undefined;
+  /** The payee's destination, where one was named. */
+  destinationId?: string | undefined;
 }
 
 export interface SignTransactionResponse {
   signedTransaction: Buffer;
   txid: string;
+}
+
+export interface RecordHandOutRequest {
+  /** As if the signer were to sign it. */
+  request?:
+    | SignTransactionRequest
+    | undefined;
+  /** Whose wallet it is. */
+  institutionId: string;
+  /** Hex, in the order of the inputs. */
+  inputScripts: string[];
+}
+
+export interface RecordHandOutResponse {
 }
 
 export interface ListJournalRequest {
@@ -271,7 +304,11 @@ export interface JournalEntry {
   walletId: string;
   txid: string;
   unsignedTransaction: Buffer;
-  signedAt?: Timestamp | undefined;
+  signedAt?:
+    | Timestamp
+    | undefined;
+  /** Not signed by the signer: the owner of the wallet's keys was handed it to sign. */
+  handedOut: boolean;
 }
 
 export interface ListSignedRequest {
@@ -303,6 +340,8 @@ export interface SignedTransaction {
     | undefined;
   /** Hex, in the order of the inputs. */
   inputScripts: string[];
+  /** Not signed by the signer: the owner of the wallet's keys was handed it to sign. */
+  handedOut: boolean;
 }
 
 export interface RaiseEpochRequest {
@@ -774,7 +813,7 @@ export const RevokeSignatoryResponse: MessageFns<RevokeSignatoryResponse> = {
 };
 
 function createBaseCheckDestinationRequestRequest(): CheckDestinationRequestRequest {
-  return { institutionId: "", address: "", request: undefined };
+  return { institutionId: "", address: "", request: undefined, wallet: undefined };
 }
 
 export const CheckDestinationRequestRequest: MessageFns<CheckDestinationRequestRequest> = {
@@ -787,6 +826,9 @@ export const CheckDestinationRequestRequest: MessageFns<CheckDestinationRequestR
     }
     if (message.request !== undefined) {
       SignedStatement.encode(message.request, writer.uint32(26).fork()).join();
+    }
+    if (message.wallet !== undefined) {
+      PayeeWallet.encode(message.wallet, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -828,6 +870,14 @@ export const CheckDestinationRequestRequest: MessageFns<CheckDestinationRequestR
             message.request = SignedStatement.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.wallet = PayeeWallet.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -849,6 +899,7 @@ export const CheckDestinationRequestRequest: MessageFns<CheckDestinationRequestR
         : "",
       address: isSet(object.address) ? globalThis.String(object.address) : "",
       request: isSet(object.request) ? SignedStatement.fromJSON(object.request) : undefined,
+      wallet: isSet(object.wallet) ? PayeeWallet.fromJSON(object.wallet) : undefined,
     };
   },
 
@@ -862,6 +913,9 @@ export const CheckDestinationRequestRequest: MessageFns<CheckDestinationRequestR
     }
     if (message.request !== undefined) {
       obj.request = SignedStatement.toJSON(message.request);
+    }
+    if (message.wallet !== undefined) {
+      obj.wallet = PayeeWallet.toJSON(message.wallet);
     }
     return obj;
   },
@@ -878,6 +932,98 @@ export const CheckDestinationRequestRequest: MessageFns<CheckDestinationRequestR
     message.request = (object.request !== undefined && object.request !== null)
       ? SignedStatement.fromPartial(object.request)
       : undefined;
+    message.wallet = (object.wallet !== undefined && object.wallet !== null)
+      ? PayeeWallet.fromPartial(object.wallet)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePayeeWallet(): PayeeWallet {
+  return { walletId: "", descriptor: "" };
+}
+
+export const PayeeWallet: MessageFns<PayeeWallet> = {
+  encode(message: PayeeWallet, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.walletId !== "") {
+      writer.uint32(10).string(message.walletId);
+    }
+    if (message.descriptor !== "") {
+      writer.uint32(18).string(message.descriptor);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PayeeWallet {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePayeeWallet();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.walletId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.descriptor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PayeeWallet {
+    return {
+      walletId: isSet(object.walletId)
+        ? globalThis.String(object.walletId)
+        : isSet(object.wallet_id)
+        ? globalThis.String(object.wallet_id)
+        : "",
+      descriptor: isSet(object.descriptor) ? globalThis.String(object.descriptor) : "",
+    };
+  },
+
+  toJSON(message: PayeeWallet): unknown {
+    const obj: any = {};
+    if (message.walletId !== "") {
+      obj.walletId = message.walletId;
+    }
+    if (message.descriptor !== "") {
+      obj.descriptor = message.descriptor;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PayeeWallet>, I>>(base?: I): PayeeWallet {
+    return PayeeWallet.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PayeeWallet>, I>>(object: I): PayeeWallet {
+    const message = createBasePayeeWallet();
+    message.walletId = object.walletId ?? "";
+    message.descriptor = object.descriptor ?? "";
     return message;
   },
 };
@@ -943,6 +1089,7 @@ function createBaseRegisterDestinationRequest(): RegisterDestinationRequest {
     approval: undefined,
     requestedBy: "",
     approvedBy: "",
+    wallet: undefined,
   };
 }
 
@@ -968,6 +1115,9 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
     }
     if (message.approvedBy !== "") {
       writer.uint32(58).string(message.approvedBy);
+    }
+    if (message.wallet !== undefined) {
+      PayeeWallet.encode(message.wallet, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -1041,6 +1191,14 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
             message.approvedBy = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.wallet = PayeeWallet.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1078,6 +1236,7 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
         : isSet(object.approved_by)
         ? globalThis.String(object.approved_by)
         : "",
+      wallet: isSet(object.wallet) ? PayeeWallet.fromJSON(object.wallet) : undefined,
     };
   },
 
@@ -1104,6 +1263,9 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
     if (message.approvedBy !== "") {
       obj.approvedBy = message.approvedBy;
     }
+    if (message.wallet !== undefined) {
+      obj.wallet = PayeeWallet.toJSON(message.wallet);
+    }
     return obj;
   },
 
@@ -1123,6 +1285,9 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
       : undefined;
     message.requestedBy = object.requestedBy ?? "";
     message.approvedBy = object.approvedBy ?? "";
+    message.wallet = (object.wallet !== undefined && object.wallet !== null)
+      ? PayeeWallet.fromPartial(object.wallet)
+      : undefined;
     return message;
   },
 };
@@ -2004,7 +2169,7 @@ export const Account: MessageFns<Account> = {
 };
 
 function createBaseDeriveScriptsRequest(): DeriveScriptsRequest {
-  return { walletId: "", branch: 0, indices: [] };
+  return { walletId: "", branch: 0, indices: [], destinationId: undefined };
 }
 
 export const DeriveScriptsRequest: MessageFns<DeriveScriptsRequest> = {
@@ -2021,6 +2186,9 @@ export const DeriveScriptsRequest: MessageFns<DeriveScriptsRequest> = {
         writer.int32(v);
       }
       writer.join();
+    }
+    if (message.destinationId !== undefined) {
+      writer.uint32(34).string(message.destinationId);
     }
     return writer;
   },
@@ -2072,6 +2240,14 @@ export const DeriveScriptsRequest: MessageFns<DeriveScriptsRequest> = {
 
             break;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2093,6 +2269,11 @@ export const DeriveScriptsRequest: MessageFns<DeriveScriptsRequest> = {
         : "",
       branch: isSet(object.branch) ? globalThis.Number(object.branch) : 0,
       indices: globalThis.Array.isArray(object?.indices) ? object.indices.map((e: any) => globalThis.Number(e)) : [],
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : undefined,
     };
   },
 
@@ -2107,6 +2288,9 @@ export const DeriveScriptsRequest: MessageFns<DeriveScriptsRequest> = {
     if (message.indices?.length) {
       obj.indices = message.indices.map((e) => Math.round(e));
     }
+    if (message.destinationId !== undefined) {
+      obj.destinationId = message.destinationId;
+    }
     return obj;
   },
 
@@ -2118,6 +2302,7 @@ export const DeriveScriptsRequest: MessageFns<DeriveScriptsRequest> = {
     message.walletId = object.walletId ?? "";
     message.branch = object.branch ?? 0;
     message.indices = object.indices?.map((e) => e) || [];
+    message.destinationId = object.destinationId ?? undefined;
     return message;
   },
 };
@@ -2675,7 +2860,7 @@ export const OutputToSign: MessageFns<OutputToSign> = {
 };
 
 function createBasePayeeOutput(): PayeeOutput {
-  return { settlementId: "", institutionId: "", walletId: "", branch: 0, index: 0 };
+  return { settlementId: "", institutionId: "", walletId: "", branch: 0, index: 0, destinationId: undefined };
 }
 
 export const PayeeOutput: MessageFns<PayeeOutput> = {
@@ -2694,6 +2879,9 @@ export const PayeeOutput: MessageFns<PayeeOutput> = {
     }
     if (message.index !== 0) {
       writer.uint32(40).int32(message.index);
+    }
+    if (message.destinationId !== undefined) {
+      writer.uint32(50).string(message.destinationId);
     }
     return writer;
   },
@@ -2751,6 +2939,14 @@ export const PayeeOutput: MessageFns<PayeeOutput> = {
             message.index = reader.int32();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2782,6 +2978,11 @@ export const PayeeOutput: MessageFns<PayeeOutput> = {
         : "",
       branch: isSet(object.branch) ? globalThis.Number(object.branch) : 0,
       index: isSet(object.index) ? globalThis.Number(object.index) : 0,
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : undefined,
     };
   },
 
@@ -2802,6 +3003,9 @@ export const PayeeOutput: MessageFns<PayeeOutput> = {
     if (message.index !== 0) {
       obj.index = Math.round(message.index);
     }
+    if (message.destinationId !== undefined) {
+      obj.destinationId = message.destinationId;
+    }
     return obj;
   },
 
@@ -2815,6 +3019,7 @@ export const PayeeOutput: MessageFns<PayeeOutput> = {
     message.walletId = object.walletId ?? "";
     message.branch = object.branch ?? 0;
     message.index = object.index ?? 0;
+    message.destinationId = object.destinationId ?? undefined;
     return message;
   },
 };
@@ -3419,6 +3624,7 @@ function createBaseRequestedSettlement(): RequestedSettlement {
     executeAt: undefined,
     expiresAt: undefined,
     payerWalletId: undefined,
+    destinationId: undefined,
   };
 }
 
@@ -3480,6 +3686,9 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     }
     if (message.payerWalletId !== undefined) {
       writer.uint32(106).string(message.payerWalletId);
+    }
+    if (message.destinationId !== undefined) {
+      writer.uint32(114).string(message.destinationId);
     }
     return writer;
   },
@@ -3625,6 +3834,14 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
             message.payerWalletId = reader.string();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3707,6 +3924,11 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
         : isSet(object.payer_wallet_id)
         ? globalThis.String(object.payer_wallet_id)
         : undefined,
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : undefined,
     };
   },
 
@@ -3760,6 +3982,9 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     if (message.payerWalletId !== undefined) {
       obj.payerWalletId = message.payerWalletId;
     }
+    if (message.destinationId !== undefined) {
+      obj.destinationId = message.destinationId;
+    }
     return obj;
   },
 
@@ -3794,6 +4019,7 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
       ? Timestamp.fromPartial(object.expiresAt)
       : undefined;
     message.payerWalletId = object.payerWalletId ?? undefined;
+    message.destinationId = object.destinationId ?? undefined;
     return message;
   },
 };
@@ -3883,6 +4109,169 @@ export const SignTransactionResponse: MessageFns<SignTransactionResponse> = {
     const message = createBaseSignTransactionResponse();
     message.signedTransaction = object.signedTransaction ?? Buffer.alloc(0);
     message.txid = object.txid ?? "";
+    return message;
+  },
+};
+
+function createBaseRecordHandOutRequest(): RecordHandOutRequest {
+  return { request: undefined, institutionId: "", inputScripts: [] };
+}
+
+export const RecordHandOutRequest: MessageFns<RecordHandOutRequest> = {
+  encode(message: RecordHandOutRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.request !== undefined) {
+      SignTransactionRequest.encode(message.request, writer.uint32(10).fork()).join();
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    for (const v of message.inputScripts) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecordHandOutRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecordHandOutRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.request = SignTransactionRequest.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.inputScripts.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RecordHandOutRequest {
+    return {
+      request: isSet(object.request) ? SignTransactionRequest.fromJSON(object.request) : undefined,
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      inputScripts: globalThis.Array.isArray(object?.inputScripts)
+        ? object.inputScripts.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.input_scripts)
+        ? object.input_scripts.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: RecordHandOutRequest): unknown {
+    const obj: any = {};
+    if (message.request !== undefined) {
+      obj.request = SignTransactionRequest.toJSON(message.request);
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.inputScripts?.length) {
+      obj.inputScripts = message.inputScripts;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RecordHandOutRequest>, I>>(base?: I): RecordHandOutRequest {
+    return RecordHandOutRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RecordHandOutRequest>, I>>(object: I): RecordHandOutRequest {
+    const message = createBaseRecordHandOutRequest();
+    message.request = (object.request !== undefined && object.request !== null)
+      ? SignTransactionRequest.fromPartial(object.request)
+      : undefined;
+    message.institutionId = object.institutionId ?? "";
+    message.inputScripts = object.inputScripts?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseRecordHandOutResponse(): RecordHandOutResponse {
+  return {};
+}
+
+export const RecordHandOutResponse: MessageFns<RecordHandOutResponse> = {
+  encode(_: RecordHandOutResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RecordHandOutResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRecordHandOutResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): RecordHandOutResponse {
+    return {};
+  },
+
+  toJSON(_: RecordHandOutResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RecordHandOutResponse>, I>>(base?: I): RecordHandOutResponse {
+    return RecordHandOutResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RecordHandOutResponse>, I>>(_: I): RecordHandOutResponse {
+    const message = createBaseRecordHandOutResponse();
     return message;
   },
 };
@@ -4090,6 +4479,7 @@ function createBaseJournalEntry(): JournalEntry {
     txid: "",
     unsignedTransaction: Buffer.alloc(0),
     signedAt: undefined,
+    handedOut: false,
   };
 }
 
@@ -4118,6 +4508,9 @@ export const JournalEntry: MessageFns<JournalEntry> = {
     }
     if (message.signedAt !== undefined) {
       Timestamp.encode(message.signedAt, writer.uint32(58).fork()).join();
+    }
+    if (message.handedOut !== false) {
+      writer.uint32(64).bool(message.handedOut);
     }
     return writer;
   },
@@ -4191,6 +4584,14 @@ export const JournalEntry: MessageFns<JournalEntry> = {
             message.signedAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.handedOut = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4228,6 +4629,11 @@ export const JournalEntry: MessageFns<JournalEntry> = {
         : isSet(object.signed_at)
         ? fromJsonTimestamp(object.signed_at)
         : undefined,
+      handedOut: isSet(object.handedOut)
+        ? globalThis.Boolean(object.handedOut)
+        : isSet(object.handed_out)
+        ? globalThis.Boolean(object.handed_out)
+        : false,
     };
   },
 
@@ -4254,6 +4660,9 @@ export const JournalEntry: MessageFns<JournalEntry> = {
     if (message.signedAt !== undefined) {
       obj.signedAt = fromTimestamp(message.signedAt).toISOString();
     }
+    if (message.handedOut !== false) {
+      obj.handedOut = message.handedOut;
+    }
     return obj;
   },
 
@@ -4271,6 +4680,7 @@ export const JournalEntry: MessageFns<JournalEntry> = {
     message.signedAt = (object.signedAt !== undefined && object.signedAt !== null)
       ? Timestamp.fromPartial(object.signedAt)
       : undefined;
+    message.handedOut = object.handedOut ?? false;
     return message;
   },
 };
@@ -4498,6 +4908,7 @@ function createBaseSignedTransaction(): SignedTransaction {
     signedAt: undefined,
     request: undefined,
     inputScripts: [],
+    handedOut: false,
   };
 }
 
@@ -4529,6 +4940,9 @@ export const SignedTransaction: MessageFns<SignedTransaction> = {
     }
     for (const v of message.inputScripts) {
       writer.uint32(58).string(v!);
+    }
+    if (message.handedOut !== false) {
+      writer.uint32(64).bool(message.handedOut);
     }
     return writer;
   },
@@ -4602,6 +5016,14 @@ export const SignedTransaction: MessageFns<SignedTransaction> = {
             message.inputScripts.push(reader.string());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.handedOut = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4635,6 +5057,11 @@ export const SignedTransaction: MessageFns<SignedTransaction> = {
         : globalThis.Array.isArray(object?.input_scripts)
         ? object.input_scripts.map((e: any) => globalThis.String(e))
         : [],
+      handedOut: isSet(object.handedOut)
+        ? globalThis.Boolean(object.handedOut)
+        : isSet(object.handed_out)
+        ? globalThis.Boolean(object.handed_out)
+        : false,
     };
   },
 
@@ -4661,6 +5088,9 @@ export const SignedTransaction: MessageFns<SignedTransaction> = {
     if (message.inputScripts?.length) {
       obj.inputScripts = message.inputScripts;
     }
+    if (message.handedOut !== false) {
+      obj.handedOut = message.handedOut;
+    }
     return obj;
   },
 
@@ -4680,6 +5110,7 @@ export const SignedTransaction: MessageFns<SignedTransaction> = {
       ? SignTransactionRequest.fromPartial(object.request)
       : undefined;
     message.inputScripts = object.inputScripts?.map((e) => e) || [];
+    message.handedOut = object.handedOut ?? false;
     return message;
   },
 };
@@ -4831,7 +5262,7 @@ export const SigningServiceService = {
     responseSerialize: (value: Account): Buffer => Buffer.from(Account.encode(value).finish()),
     responseDeserialize: (value: Buffer): Account => Account.decode(value),
   },
-  /** Scripts derived from the signer's own keys, for the issuer to compare. */
+  /** Scripts derived from the signer's own keys, or from a descriptor in its own registry, for the issuer to compare. */
   deriveScripts: {
     path: "/finality.signing.v1.SigningService/DeriveScripts" as const,
     requestStream: false as const,
@@ -4853,6 +5284,17 @@ export const SigningServiceService = {
     responseSerialize: (value: SignTransactionResponse): Buffer =>
       Buffer.from(SignTransactionResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SignTransactionResponse => SignTransactionResponse.decode(value),
+  },
+  /** Remembers what the owner of a wallet's keys is to sign, before it leaves to him; FAILED_PRECONDITION with the rule that refuses. Repeating it changes nothing. */
+  recordHandOut: {
+    path: "/finality.signing.v1.SigningService/RecordHandOut" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RecordHandOutRequest): Buffer => Buffer.from(RecordHandOutRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RecordHandOutRequest => RecordHandOutRequest.decode(value),
+    responseSerialize: (value: RecordHandOutResponse): Buffer =>
+      Buffer.from(RecordHandOutResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RecordHandOutResponse => RecordHandOutResponse.decode(value),
   },
   listJournal: {
     path: "/finality.signing.v1.SigningService/ListJournal" as const,
@@ -4982,10 +5424,12 @@ export const SigningServiceService = {
 export interface SigningServiceServer extends UntypedServiceImplementation {
   /** A new account for a wallet; the same wallet_id gives the same account. */
   createAccount: handleUnaryCall<CreateAccountRequest, Account>;
-  /** Scripts derived from the signer's own keys, for the issuer to compare. */
+  /** Scripts derived from the signer's own keys, or from a descriptor in its own registry, for the issuer to compare. */
   deriveScripts: handleUnaryCall<DeriveScriptsRequest, DeriveScriptsResponse>;
   /** Signs if the signer's own policy accepts; FAILED_PRECONDITION with the rule that refuses otherwise. Repeating it gives the same bytes. */
   signTransaction: handleUnaryCall<SignTransactionRequest, SignTransactionResponse>;
+  /** Remembers what the owner of a wallet's keys is to sign, before it leaves to him; FAILED_PRECONDITION with the rule that refuses. Repeating it changes nothing. */
+  recordHandOut: handleUnaryCall<RecordHandOutRequest, RecordHandOutResponse>;
   listJournal: handleUnaryCall<ListJournalRequest, ListJournalResponse>;
   /** The journal with all that was asked for: what a restored settlement store is brought up to date by. */
   listSigned: handleUnaryCall<ListSignedRequest, ListSignedResponse>;
@@ -5026,7 +5470,7 @@ export interface SigningServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Account) => void,
   ): ClientUnaryCall;
-  /** Scripts derived from the signer's own keys, for the issuer to compare. */
+  /** Scripts derived from the signer's own keys, or from a descriptor in its own registry, for the issuer to compare. */
   deriveScripts(
     request: DeriveScriptsRequest,
     callback: (error: ServiceError | null, response: DeriveScriptsResponse) => void,
@@ -5057,6 +5501,22 @@ export interface SigningServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: SignTransactionResponse) => void,
+  ): ClientUnaryCall;
+  /** Remembers what the owner of a wallet's keys is to sign, before it leaves to him; FAILED_PRECONDITION with the rule that refuses. Repeating it changes nothing. */
+  recordHandOut(
+    request: RecordHandOutRequest,
+    callback: (error: ServiceError | null, response: RecordHandOutResponse) => void,
+  ): ClientUnaryCall;
+  recordHandOut(
+    request: RecordHandOutRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RecordHandOutResponse) => void,
+  ): ClientUnaryCall;
+  recordHandOut(
+    request: RecordHandOutRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RecordHandOutResponse) => void,
   ): ClientUnaryCall;
   listJournal(
     request: ListJournalRequest,

@@ -1,0 +1,43 @@
+import type { Metadata } from '@grpc/grpc-js';
+import type { settlementV1 } from '@finality/contracts';
+import { Controller, Inject } from '@nestjs/common';
+import { GrpcMethod } from '@nestjs/microservices';
+import { loadPositions } from '../projections/windows.ts';
+import { positionMessage } from '../store/window-messages.ts';
+import { checkId, refuseInvalid } from './fields.ts';
+import { Gateway } from './gateway.ts';
+import { participantOf, showWindow, windowFor } from './window-view.ts';
+
+@Controller()
+export class GetWindowRpc {
+  readonly #gateway: Gateway;
+
+  constructor(@Inject(Gateway) gateway: Gateway) {
+    this.#gateway = gateway;
+  }
+
+  @GrpcMethod('WindowService', 'getWindow')
+  async handle(
+    { windowId }: settlementV1.GetWindowRequest,
+    metadata: Metadata,
+  ): Promise<settlementV1.GetWindowResponse> {
+    const caller = await this.#gateway.caller(metadata, 'institution', 'operator', 'compliance', 'auditor');
+    refuseInvalid(checkId('window_id', windowId));
+    const participant = participantOf(caller);
+    const window = await windowFor(this.#gateway, windowId, participant);
+    const { pool } = this.#gateway.env;
+    const session = {
+      query: async <Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> =>
+        (await pool.query<Row>(text, [...values])).rows,
+    };
+    const positions = await loadPositions(session, new Set([windowId]));
+    const seesAll = participant === undefined || window.scope.kind === 'bilateral';
+    return {
+      window: showWindow(window, participant),
+      positions: positions
+        .filter(({ institutionId }) => seesAll || institutionId === participant)
+        .sort((a, b) => (a.institutionId < b.institutionId ? -1 : 1))
+        .map(positionMessage),
+    };
+  }
+}

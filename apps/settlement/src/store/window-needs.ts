@@ -1,0 +1,55 @@
+import type { Batch } from '@finality/event-store';
+import { type Pair, pairKey, pairOf } from '@finality/settlement';
+import { NETTING_ID, nettingStream, windowStream } from './streams.ts';
+import type { WindowCommand } from './window-commands.ts';
+
+/** What a batch has to be loaded with to decide about windows. */
+export class WindowNeeds {
+  /** Windows whose streams are needed. */
+  readonly ids = new Set<string>();
+  /** Windows whose positions are needed, because they may close. */
+  readonly closing = new Set<string>();
+  /** Pairs whose window may close, whichever it is. */
+  readonly #ending: Pair[] = [];
+  #isNeeded = false;
+
+  /** @returns institutions that are needed */
+  command(body: WindowCommand): readonly string[] {
+    this.#isNeeded = true;
+    switch (body.type) {
+      case 'open_window':
+        this.ids.add(body.windowId);
+        return [];
+      case 'close_window':
+        this.ids.add(body.closing.windowId).add(body.closing.nextWindowId);
+        this.closing.add(body.closing.windowId);
+        return [];
+      case 'agree_netting':
+        this.ids.add(body.windowId);
+        return [body.request.institutionId, body.request.counterpartyId];
+      case 'end_netting':
+        this.#ending.push(pairOf(body.request.institutionId, body.request.counterpartyId));
+        return [];
+    }
+  }
+
+  /** @param settles whether anything may settle */
+  streams(settles: boolean): readonly string[] {
+    return [
+      ...(this.#isNeeded || settles ? [`${nettingStream.aggregate.name}/${NETTING_ID}`] : []),
+      ...[...this.ids].map((id) => `${windowStream.aggregate.name}/${id}`),
+    ];
+  }
+
+  /** Once it is loaded which windows are open. */
+  follow(batch: Batch): void {
+    if (this.#ending.length === 0) return;
+    const { pairs } = batch.state(nettingStream, NETTING_ID);
+    for (const pair of this.#ending) {
+      const known = pairs[pairKey(pair)];
+      if (known?.status !== 'agreed') continue;
+      this.ids.add(known.window.windowId);
+      this.closing.add(known.window.windowId);
+    }
+  }
+}

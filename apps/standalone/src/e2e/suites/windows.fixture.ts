@@ -1,0 +1,75 @@
+import { settlementV1 } from '@finality/contracts';
+import { expect, it } from 'vitest';
+import { refused } from '../api.fixture.ts';
+import { type Bank, freshKey } from '../bank.fixture.ts';
+import { type E2e, expectInOrder } from '../e2e.fixture.ts';
+
+const { WindowStatus } = settlementV1;
+
+/** Netting windows: what holds whatever the services run on. */
+export function windows(e2e: () => E2e): void {
+  const pay = async (payer: Bank, payee: Bank, amountSats: bigint): Promise<string | undefined> =>
+    (await payer.settle({ to: payee, amountSats, mode: 'CENTRALIZED' })).windowId;
+  const bank = (): Promise<Bank> => e2e().bank({ wallet: 'none', creditLineSats: 1_000_000n });
+  const close = (windowId: string): Promise<settlementV1.Window> =>
+    e2e().operator.windows.closeWindow({ idempotencyKey: freshKey(), windowId, reason: 'cut-off' });
+
+  it('say what all that was settled in them comes to, and close without anybody waiting', async () => {
+    const [a, b, c] = [await bank(), await bank(), await bank()];
+    expect(await pay(a, b, 5n)).toBeUndefined();
+    const key = freshKey();
+    const opened = await e2e().operator.windows.openWindow({ idempotencyKey: key });
+    expect(opened.status).toBe(WindowStatus.WINDOW_STATUS_OPEN);
+    expect(await e2e().operator.windows.openWindow({ idempotencyKey: key })).toEqual(opened);
+    const { windowId } = opened;
+    expect([await pay(a, b, 900n), await pay(b, c, 300n), await pay(c, a, 250n)]).toEqual([
+      windowId,
+      windowId,
+      windowId,
+    ]);
+    // While it closes, others go on paying.
+    const [closed, ...later] = await Promise.all([
+      close(windowId),
+      ...Array.from({ length: 10 }, (_, i) => pay(a, c, BigInt(i + 1))),
+    ]);
+    expect(closed).toMatchObject({
+      status: WindowStatus.WINDOW_STATUS_CLOSED,
+      participants: 3,
+      settlements: 3n + BigInt(later.filter((id) => id === windowId).length),
+      reason: 'cut-off',
+    });
+    expect(await refused(close(windowId))).toMatchObject({ reason: 'WINDOW_NOT_OPEN' });
+    const { windows: all } = await e2e().operator.windows.listWindows({ pageSize: 10, pageToken: '' });
+    expect(all.map((window) => window.windowId)).toEqual([all[0]!.windowId, windowId]);
+    for (const id of later) expect(all.map((window) => window.windowId)).toContain(id);
+    const { positions } = await e2e().operator.windows.getWindow({ windowId });
+    expect(positions.map(({ institutionId }) => institutionId)).toEqual([a.id, b.id, c.id].sort());
+    expect(positions.reduce((sum, { netSats }) => sum + netSats, 0n)).toBe(0n);
+    expect(positions.reduce((sum, { paidSats }) => sum + paidSats, 0n)).toBe(closed.grossSats);
+    expect(positions.find(({ institutionId }) => institutionId === b.id)).toMatchObject({ netSats: 600n });
+    // Nobody learns of others’ dealings.
+    const own = await b.api.windows.getWindow({ windowId });
+    expect(own.positions.map(({ institutionId }) => institutionId)).toEqual([b.id]);
+    expect(own.window).toMatchObject({ grossSats: 0n, settlements: 0n });
+    await expectInOrder(e2e());
+  });
+
+  it('are a pair’s own once both want it', async () => {
+    const [a, b, stranger] = [await bank(), await bank(), await bank()];
+    const agree = (one: Bank, other: Bank) =>
+      one.api.windows.agreeBilateralNetting({ idempotencyKey: freshKey(), counterpartyId: other.id });
+    expect(await agree(a, b)).toEqual({ institutionIds: [a.id, b.id].sort(), proposedBy: a.id, windowId: '' });
+    const { windowId } = await agree(b, a);
+    expect(windowId).not.toBe('');
+    expect((await b.api.windows.listNettingPairs({})).pairs).toHaveLength(1);
+    expect((await stranger.api.windows.listNettingPairs({})).pairs).toEqual([]);
+    expect(await pay(a, b, 700n)).toBe(windowId);
+    expect(await pay(a, stranger, 1n)).not.toBe(windowId);
+    expect(await refused(stranger.api.windows.getWindow({ windowId }))).toMatchObject({ reason: 'UNKNOWN_WINDOW' });
+    await b.api.windows.endBilateralNetting({ idempotencyKey: freshKey(), counterpartyId: a.id });
+    const { window, positions } = await a.api.windows.getWindow({ windowId });
+    expect(window).toMatchObject({ status: WindowStatus.WINDOW_STATUS_CLOSED, closedBy: b.id, grossSats: 700n });
+    expect(positions).toHaveLength(2);
+    expect(await pay(a, b, 1n)).not.toBe(windowId);
+  });
+}

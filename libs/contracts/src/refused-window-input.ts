@@ -1,0 +1,53 @@
+import { invalid, type RefusedCaller, type RefusedInput } from './refused-row.ts';
+
+/** No resource has it. */
+const UNKNOWN_ID = '00000000-0000-7000-8000-000000000000';
+
+const refused = (
+  rpc: string,
+  input: string,
+  [status, reason, field = '']: readonly [status: string, reason: string, field?: string],
+  more: Pick<RefusedInput, 'caller' | 'change'> = {},
+): RefusedInput => ({ rpc, input, status, reason, field, ...more });
+
+const wrongRole = (rpc: string, caller: RefusedCaller): RefusedInput =>
+  refused(
+    rpc,
+    `an API key that isn’t ${caller === 'operator' ? 'an institution’s' : 'an operator’s'}`,
+    ['PERMISSION_DENIED', 'ROLE_REQUIRED'],
+    {
+      caller,
+    },
+  );
+
+/** Of the windows' service. */
+export const WINDOWS: readonly RefusedInput[] = [
+  wrongRole('OpenWindow', 'payer'),
+  refused('OpenWindow', 'while a window is open', ['FAILED_PRECONDITION', 'WINDOW_OPEN']),
+  wrongRole('CloseWindow', 'payer'),
+  invalid('CloseWindow', 'no window', 'window_id', { window_id: '' }),
+  invalid('CloseWindow', 'no reason', 'reason', { reason: '' }),
+  refused('CloseWindow', 'an unknown window', ['NOT_FOUND', 'UNKNOWN_WINDOW'], { change: { window_id: UNKNOWN_ID } }),
+  refused('CloseWindow', 'a window that is closed', ['FAILED_PRECONDITION', 'WINDOW_NOT_OPEN']),
+  invalid('GetWindow', 'no id', 'window_id', { window_id: 'the last one' }),
+  refused('GetWindow', 'an unknown window', ['NOT_FOUND', 'UNKNOWN_WINDOW'], { change: { window_id: UNKNOWN_ID } }),
+  invalid('ListWindows', 'page size 1001', 'page_size', { page_size: 1001 }),
+  invalid('ListWindows', 'a status that isn’t in the enum', 'status', { status: 99 }),
+  invalid('ListWindows', 'a page token of its own making', 'page_token', { page_token: 'next' }),
+  wrongRole('AgreeBilateralNetting', 'operator'),
+  invalid('AgreeBilateralNetting', 'itself', 'counterparty_id', { counterparty_id: '$payer' }),
+  refused('AgreeBilateralNetting', 'unknown institution', ['NOT_FOUND', 'UNKNOWN_INSTITUTION', 'counterparty_id'], {
+    change: { counterparty_id: 'nobody-knows-it' },
+  }),
+  refused(
+    'AgreeBilateralNetting',
+    'an institution that is frozen',
+    ['FAILED_PRECONDITION', 'INSTITUTION_FROZEN', 'counterparty_id'],
+    { change: { counterparty_id: '$frozen' } },
+  ),
+  invalid('EndBilateralNetting', 'itself', 'counterparty_id', { counterparty_id: '$payer' }),
+  refused('EndBilateralNetting', 'with somebody who hasn’t agreed to anything', ['NOT_FOUND', 'UNKNOWN_PAIR'], {
+    change: { counterparty_id: '$stranger' },
+  }),
+  refused('ListNettingPairs', 'no API key', ['UNAUTHENTICATED', 'API_KEY_MISSING'], { caller: 'none' }),
+];

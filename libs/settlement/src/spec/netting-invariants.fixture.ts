@@ -1,0 +1,50 @@
+import { expect } from 'vitest';
+import { netSats, totalsOf } from '../positions.ts';
+import { living, type LivingSettlement } from '../settlement.ts';
+import { nettingAggregate, type NettingEvent, type Position, windowBetween, type WindowEvent } from '../window.ts';
+import type { MemoryBook } from './memory-book.fixture.ts';
+
+/** Windows and positions, from settlements and the log alone. */
+export function checkNetting(book: MemoryBook): void {
+  checkPlaces(book);
+  const settled = book.settlements.all().filter((state) => state.status === 'settled');
+  for (const windowId of book.windows.ids()) {
+    const positions = book.positions.of(windowId);
+    expect(positions, windowId).toEqual(positionsOf(settled.filter((state) => state.windowId === windowId)));
+    expect(positions.reduce((sum, position) => sum + netSats(position), 0n)).toBe(0n);
+    const window = book.windows.get(windowId);
+    if (window.status === 'closed') expect(window.totals).toEqual(totalsOf(positions));
+  }
+}
+
+/** Each CENTRALIZED settlement is in the window that was its parties' at its place in the log, and windows that have closed keep what they had. */
+function checkPlaces({ log, settlements, positions }: MemoryBook): void {
+  let netting = nettingAggregate.initialState;
+  for (const { stream, event } of log) {
+    const slash = stream.indexOf('/');
+    const [name, id] = [stream.slice(0, slash), stream.slice(slash + 1)];
+    if (name === nettingAggregate.name) netting = nettingAggregate.evolve(netting, event as NettingEvent);
+    if (event.type === 'window_closed')
+      expect((event as Extract<WindowEvent, { type: 'window_closed' }>).positions, id).toEqual(positions.of(id));
+    if (event.type !== 'settlement_settled') continue;
+    const { terms } = living(settlements.get(id));
+    const expected = terms.mode === 'centralized' ? windowBetween(netting, terms.from, terms.to)?.windowId : undefined;
+    expect((event as { windowId?: string }).windowId, id).toBe(expected);
+  }
+}
+
+function positionsOf(settled: readonly LivingSettlement[]): readonly Position[] {
+  const ids = [...new Set(settled.flatMap(({ terms }) => [terms.from, terms.to]))].sort();
+  return ids.map((institutionId) => {
+    const paid = settled.filter(({ terms }) => terms.from === institutionId);
+    const received = settled.filter(({ terms }) => terms.to === institutionId);
+    const sum = (of: readonly LivingSettlement[]) => of.reduce((total, { terms }) => total + terms.amountSats, 0n);
+    return {
+      institutionId,
+      paidSats: sum(paid) as Position['paidSats'],
+      receivedSats: sum(received) as Position['receivedSats'],
+      paidCount: paid.length,
+      receivedCount: received.length,
+    };
+  });
+}

@@ -1,0 +1,158 @@
+import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
+
+/**
+ * Whose settlements fall into a window: all CENTRALIZED ones, each participant against the central counterparty; or those of a pair that has
+ * agreed to net them by itself.
+ */
+export type WindowScope =
+  { readonly kind: 'multilateral' } | { readonly kind: 'bilateral'; readonly institutions: Pair };
+
+/** In the order of their ids. */
+export type Pair = readonly [string, string];
+
+/** What a participant has paid and been paid by the settlements of one window. Its net position is the second less the first. */
+export interface Position {
+  readonly institutionId: string;
+  readonly paidSats: Sats;
+  readonly receivedSats: Sats;
+  readonly paidCount: number;
+  readonly receivedCount: number;
+}
+
+/** Of all settlements of a window. */
+export interface WindowTotals {
+  readonly participants: number;
+  readonly settlements: number;
+  readonly grossSats: bigint;
+  /** What net payers pay and net receivers get: what is left of the gross. */
+  readonly netSats: bigint;
+}
+
+export type WindowEvent = { readonly at: Instant } & (
+  | { readonly type: 'window_opened'; readonly windowId: string; readonly scope: WindowScope }
+  /** Whatever is settled from here on in the log falls into the next window of its kind. */
+  | { readonly type: 'window_closing'; readonly by: string; readonly reason: string }
+  /** Positions of all participants, for good; in the order of their ids. */
+  | { readonly type: 'window_closed'; readonly totals: WindowTotals; readonly positions: readonly Position[] }
+);
+
+interface Opened {
+  readonly windowId: string;
+  readonly scope: WindowScope;
+  readonly openedAt: Instant;
+}
+
+interface Closing extends Opened {
+  readonly closingAt: Instant;
+  readonly by: string;
+  readonly reason: string;
+}
+
+/** DESIGN 7, issue 5: `open → closing → closed`. */
+export type NettingWindow =
+  | { readonly status: 'none' }
+  | ({ readonly status: 'open' } & Opened)
+  | ({ readonly status: 'closing' } & Closing)
+  | ({ readonly status: 'closed'; readonly closedAt: Instant; readonly totals: WindowTotals } & Closing);
+
+export type KnownWindow = Exclude<NettingWindow, { status: 'none' }>;
+
+export const windowAggregate: Aggregate<NettingWindow, WindowEvent> = {
+  name: 'window',
+  initialState: { status: 'none' },
+  evolve(state, event) {
+    const { at } = event;
+    switch (event.type) {
+      case 'window_opened':
+        assert(state.status === 'none', 'a window opens once');
+        return { status: 'open', windowId: event.windowId, scope: event.scope, openedAt: at };
+      case 'window_closing':
+        assert(state.status === 'open', `a window that is ${state.status} can't close`);
+        return { ...state, status: 'closing', closingAt: at, by: event.by, reason: event.reason };
+      case 'window_closed':
+        assert(state.status === 'closing', `a window closes from closing, not from ${state.status}`);
+        return { ...state, status: 'closed', closedAt: at, totals: event.totals };
+      default:
+        return assertNever(event, 'window event');
+    }
+  },
+};
+
+/** The two in the order of their ids. */
+export const pairOf = (a: string, b: string): Pair => (a < b ? [a, b] : [b, a]);
+
+/** The window that settlements fall into now. */
+export interface CurrentWindow {
+  readonly windowId: string;
+  readonly openedAt: Instant;
+}
+
+/** Two institutions, of which one wants their settlements netted apart, or both do. */
+export type NettingPair = { readonly institutions: Pair } & (
+  { readonly status: 'proposed'; readonly by: string } | { readonly status: 'agreed'; readonly window: CurrentWindow }
+);
+
+export type NettingEvent = { readonly at: Instant } & (
+  | { readonly type: 'netting_proposed' | 'netting_ended'; readonly institutions: Pair; readonly by: string }
+  | {
+      readonly type: 'netting_agreed';
+      readonly institutions: Pair;
+      readonly by: string;
+      readonly windowId: string;
+    }
+  /** The first of its kind, or the one after the one that is closing. */
+  | { readonly type: 'window_changed'; readonly scope: WindowScope; readonly windowId: string }
+);
+
+/** Which windows settlements fall into now. Every batch that may settle reads it: it stays small. */
+export interface Netting {
+  /** Missing until the first window is opened: without netting, CENTRALIZED settlements fall into none. */
+  readonly multilateral?: CurrentWindow;
+  /** By {@link pairKey}. */
+  readonly pairs: Readonly<Record<string, NettingPair>>;
+}
+
+export const pairKey = ([a, b]: Pair): string => `${a} ${b}`;
+
+export const nettingAggregate: Aggregate<Netting, NettingEvent> = {
+  name: 'netting',
+  initialState: { pairs: {} },
+  evolve(state, event) {
+    const { at } = event;
+    switch (event.type) {
+      case 'netting_proposed': {
+        const { institutions, by } = event;
+        assert(state.pairs[pairKey(institutions)] === undefined, 'netting of a pair is proposed once');
+        return withPair(state, { institutions, status: 'proposed', by });
+      }
+      case 'netting_agreed': {
+        const { institutions, windowId } = event;
+        assert(state.pairs[pairKey(institutions)]?.status === 'proposed', 'what one proposes, the other agrees to');
+        return withPair(state, { institutions, status: 'agreed', window: { windowId, openedAt: at } });
+      }
+      case 'netting_ended': {
+        const { [pairKey(event.institutions)]: ended, ...pairs } = state.pairs;
+        assert(ended !== undefined, 'only netting that was proposed ends');
+        return { ...state, pairs };
+      }
+      case 'window_changed': {
+        const window = { windowId: event.windowId, openedAt: at };
+        if (event.scope.kind === 'multilateral') return { ...state, multilateral: window };
+        return withPair(state, { institutions: event.scope.institutions, status: 'agreed', window });
+      }
+      default:
+        return assertNever(event, 'netting event');
+    }
+  },
+};
+
+const withPair = (state: Netting, pair: NettingPair): Netting => ({
+  ...state,
+  pairs: { ...state.pairs, [pairKey(pair.institutions)]: pair },
+});
+
+/** The window into which a settlement between these two falls now. */
+export function windowBetween(netting: Netting, a: string, b: string): CurrentWindow | undefined {
+  const pair = netting.pairs[pairKey(pairOf(a, b))];
+  return pair?.status === 'agreed' ? pair.window : netting.multilateral;
+}
