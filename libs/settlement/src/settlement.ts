@@ -1,16 +1,10 @@
 import { judged } from './settlement-judged.ts';
 import { again, type Approval, type Approvals, type Life, move } from './settlement-life.ts';
-import {
-  chargeFee,
-  type CoinSelectionFault,
-  type FeeTerms,
-  type OutpointKey,
-  type ScriptHex,
-  type Txid,
-} from '@finality/bitcoin';
+import { type CoinSelectionFault, type FeeTerms, type OutpointKey, type ScriptHex, type Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { ConfirmationDecision } from './confirmation-policy.ts';
+import type { UnitTerms } from './unit-terms.ts';
 import type { Priority } from './queue.ts';
 
 export type Mode = 'centralized' | 'bilateral' | 'blockchain';
@@ -53,6 +47,8 @@ export interface Terms {
   readonly policyVersion: string;
   /** The settlement that it pays back, or a part of. */
   readonly reverses?: string;
+  /** Where it isn't `amountSats` that is paid, which is 0 then. */
+  readonly units?: UnitTerms;
   /** CENTRALIZED only, in the payer's line when it is short of liquidity. Missing: normal. */
   readonly priority?: Priority;
   /** When it is to be begun: missing, at once. */
@@ -258,14 +254,6 @@ export const isGivenUp = (state: LivingSettlement): boolean =>
 
 /** Confirmations that make it final. */
 export const confirmationsRequired = ({ confirmations }: LivingSettlement): number => confirmations?.required ?? 0;
-
-/** What the payee's output has: the amount less its part of the fee. */
-export const paidSats = ({ amountSats }: Terms, { payeeFeeSats }: Pick<Payout, 'payeeFeeSats'>): Sats =>
-  (amountSats - payeeFeeSats) as Sats;
-
-/** What the payer gets back from the platform: bumps that it bears. */
-export const refundSats = ({ fees }: Terms, { feeSats, droppedSats, quoteSats }: Payout): Sats =>
-  chargeFee((feeSats - droppedSats) as Sats, quoteSats, fees).platformSats;
 
 /** Confirmations at a tip: derived, never stored. */
 export function confirmationsAt(settlement: LivingSettlement, tipHeight: number): number {

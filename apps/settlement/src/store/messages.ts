@@ -5,6 +5,7 @@ import {
   type ChainTipEvent,
   confirmationsAt,
   confirmationsRequired,
+  type ExchangeTerms,
   type Incident,
   type Institution,
   isDead,
@@ -112,9 +113,23 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     reverses: terms.reverses,
     reversedBy: [...state.reversals],
     ...approvalsOf(state),
+    ...unitsMessage(terms),
     windowId: state.status === 'settled' ? state.windowId : undefined,
   };
 }
+
+const exchangeMessage = ({ quoteId, makerId, bought, failOnShortage }: ExchangeTerms) => ({
+  quoteId,
+  makerInstitution: makerId,
+  bought: { ...bought },
+  failOnShortage,
+});
+
+const unitsMessage = ({ units }: Terms): Pick<settlementV1.Settlement, 'amount' | 'valueSats' | 'exchange'> => ({
+  amount: units && { ...units.paid },
+  valueSats: units?.valueSats,
+  exchange: units?.exchange && exchangeMessage(units.exchange),
+});
 
 /** Where the money leaves the platform to, if it does. */
 export const paidOutside = ({ payee }: Terms): settlementV1.PaidOutside | undefined =>

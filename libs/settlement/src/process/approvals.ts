@@ -1,8 +1,10 @@
 import { err, ok, refusal, type Refusal, type Result } from '@finality/kernel';
+import { TRANSFER_AMOUNT_MAX } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { approvalsRequired, type ApprovalTier, type PaymentRulesState } from '../payment-rules.ts';
 import type { Approvals } from '../settlement-life.ts';
 import type { Terms } from '../settlement.ts';
+import { isUnvalued, valued } from '../unit-terms.ts';
 import { unknownInstitution } from './institutions.ts';
 
 export interface ApprovalPolicyRequest {
@@ -33,12 +35,11 @@ export function setApprovalPolicy(book: Book, request: ApprovalPolicyRequest): R
 }
 
 /** What a settlement that begins needs of the payer's persons; undefined: nothing. */
-export function approvalsFor(
-  book: Book,
-  { from, amountSats }: Terms,
-): Pick<Approvals, 'required' | 'rulesVersion'> | undefined {
-  const state = book.paymentRules.get(from);
+export function approvalsFor(book: Book, terms: Terms): Pick<Approvals, 'required' | 'rulesVersion'> | undefined {
+  const state = book.paymentRules.get(terms.from);
   if (state.status === 'none') return undefined;
+  // What nobody can value needs what the largest amount does.
+  const amountSats = isUnvalued(terms) ? TRANSFER_AMOUNT_MAX : valued(terms).amountSats;
   const required = approvalsRequired(state.tiers, amountSats);
   return required === 0 ? undefined : { required, rulesVersion: state.version };
 }

@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { Money } from "../../exchange/v1/money.ts";
 
 /** How value moves from the payer to the payee. */
 export enum SettlementMode {
@@ -300,7 +301,7 @@ export interface Settlement {
   settlementId: string;
   fromInstitution: string;
   toInstitution: string;
-  /** Satoshi. */
+  /** Satoshi. 0 where `amount` says what is paid. */
   amountSats: bigint;
   settlementMode: SettlementMode;
   referenceId: string;
@@ -372,7 +373,22 @@ export interface Settlement {
     | number
     | undefined;
   /** CENTRALIZED, SETTLED from the queue at once with others that waited, too, and were part of what paid for it: the same for all of them. */
-  gridlockId?: string | undefined;
+  gridlockId?:
+    | string
+    | undefined;
+  /** What is paid where it isn't `amount_sats`: in another unit, or for another one. */
+  amount?:
+    | Money
+    | undefined;
+  /**
+   * What `amount` was worth in satoshi when it was submitted, rounded up: thresholds of risk, AML and limits judge it by that. Missing beside an `amount`: no
+   * rate was at hand, or it is to begin on another day, and a compliance officer has to look at it.
+   */
+  valueSats?:
+    | bigint
+    | undefined;
+  /** What `amount` is given for: payment versus payment. Both legs have moved when it is SETTLED; neither has before, or ever does if it ends otherwise. */
+  exchange?: SettlementExchange | undefined;
 }
 
 export interface Approval {
@@ -380,6 +396,14 @@ export interface Approval {
   approvedBy: string;
   approvedAt?: Timestamp | undefined;
   reason: string;
+}
+
+export interface SettlementExchange {
+  quoteId: string;
+  /** Gets what is paid, and gives what is bought: to to_institution, or to from_institution where it is to_institution itself. */
+  makerInstitution: string;
+  bought?: Money | undefined;
+  failOnShortage: boolean;
 }
 
 export interface SettlementTransition {
@@ -423,6 +447,9 @@ function createBaseSettlement(): Settlement {
     priority: 0,
     queuePlace: undefined,
     gridlockId: undefined,
+    amount: undefined,
+    valueSats: undefined,
+    exchange: undefined,
   };
 }
 
@@ -538,6 +565,18 @@ export const Settlement: MessageFns<Settlement> = {
     }
     if (message.gridlockId !== undefined) {
       writer.uint32(578).string(message.gridlockId);
+    }
+    if (message.amount !== undefined) {
+      Money.encode(message.amount, writer.uint32(642).fork()).join();
+    }
+    if (message.valueSats !== undefined) {
+      if (BigInt.asIntN(64, message.valueSats) !== message.valueSats) {
+        throw new globalThis.Error("value provided for field message.valueSats of type int64 too large");
+      }
+      writer.uint32(648).int64(message.valueSats);
+    }
+    if (message.exchange !== undefined) {
+      SettlementExchange.encode(message.exchange, writer.uint32(658).fork()).join();
     }
     return writer;
   },
@@ -819,6 +858,30 @@ export const Settlement: MessageFns<Settlement> = {
             message.gridlockId = reader.string();
             continue;
           }
+          case 80: {
+            if (tag !== 642) {
+              break;
+            }
+
+            message.amount = Money.decode(reader, reader.uint32());
+            continue;
+          }
+          case 81: {
+            if (tag !== 648) {
+              break;
+            }
+
+            message.valueSats = reader.int64() as bigint;
+            continue;
+          }
+          case 82: {
+            if (tag !== 658) {
+              break;
+            }
+
+            message.exchange = SettlementExchange.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -966,6 +1029,13 @@ export const Settlement: MessageFns<Settlement> = {
         : isSet(object.gridlock_id)
         ? globalThis.String(object.gridlock_id)
         : undefined,
+      amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
+      valueSats: isSet(object.valueSats)
+        ? BigInt(object.valueSats)
+        : isSet(object.value_sats)
+        ? BigInt(object.value_sats)
+        : undefined,
+      exchange: isSet(object.exchange) ? SettlementExchange.fromJSON(object.exchange) : undefined,
     };
   },
 
@@ -1070,6 +1140,15 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.gridlockId !== undefined) {
       obj.gridlockId = message.gridlockId;
     }
+    if (message.amount !== undefined) {
+      obj.amount = Money.toJSON(message.amount);
+    }
+    if (message.valueSats !== undefined) {
+      obj.valueSats = message.valueSats.toString();
+    }
+    if (message.exchange !== undefined) {
+      obj.exchange = SettlementExchange.toJSON(message.exchange);
+    }
     return obj;
   },
 
@@ -1125,6 +1204,15 @@ export const Settlement: MessageFns<Settlement> = {
     message.priority = object.priority ?? 0;
     message.queuePlace = object.queuePlace ?? undefined;
     message.gridlockId = object.gridlockId ?? undefined;
+    message.amount = (object.amount !== undefined && object.amount !== null)
+      ? Money.fromPartial(object.amount)
+      : undefined;
+    message.valueSats = (object.valueSats !== undefined && object.valueSats !== null)
+      ? BigInt(object.valueSats)
+      : undefined;
+    message.exchange = (object.exchange !== undefined && object.exchange !== null)
+      ? SettlementExchange.fromPartial(object.exchange)
+      : undefined;
     return message;
   },
 };
@@ -1236,6 +1324,137 @@ export const Approval: MessageFns<Approval> = {
       ? Timestamp.fromPartial(object.approvedAt)
       : undefined;
     message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseSettlementExchange(): SettlementExchange {
+  return { quoteId: "", makerInstitution: "", bought: undefined, failOnShortage: false };
+}
+
+export const SettlementExchange: MessageFns<SettlementExchange> = {
+  encode(message: SettlementExchange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.quoteId !== "") {
+      writer.uint32(10).string(message.quoteId);
+    }
+    if (message.makerInstitution !== "") {
+      writer.uint32(18).string(message.makerInstitution);
+    }
+    if (message.bought !== undefined) {
+      Money.encode(message.bought, writer.uint32(26).fork()).join();
+    }
+    if (message.failOnShortage !== false) {
+      writer.uint32(32).bool(message.failOnShortage);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettlementExchange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettlementExchange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.quoteId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.makerInstitution = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.bought = Money.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.failOnShortage = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SettlementExchange {
+    return {
+      quoteId: isSet(object.quoteId)
+        ? globalThis.String(object.quoteId)
+        : isSet(object.quote_id)
+        ? globalThis.String(object.quote_id)
+        : "",
+      makerInstitution: isSet(object.makerInstitution)
+        ? globalThis.String(object.makerInstitution)
+        : isSet(object.maker_institution)
+        ? globalThis.String(object.maker_institution)
+        : "",
+      bought: isSet(object.bought) ? Money.fromJSON(object.bought) : undefined,
+      failOnShortage: isSet(object.failOnShortage)
+        ? globalThis.Boolean(object.failOnShortage)
+        : isSet(object.fail_on_shortage)
+        ? globalThis.Boolean(object.fail_on_shortage)
+        : false,
+    };
+  },
+
+  toJSON(message: SettlementExchange): unknown {
+    const obj: any = {};
+    if (message.quoteId !== "") {
+      obj.quoteId = message.quoteId;
+    }
+    if (message.makerInstitution !== "") {
+      obj.makerInstitution = message.makerInstitution;
+    }
+    if (message.bought !== undefined) {
+      obj.bought = Money.toJSON(message.bought);
+    }
+    if (message.failOnShortage !== false) {
+      obj.failOnShortage = message.failOnShortage;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SettlementExchange>, I>>(base?: I): SettlementExchange {
+    return SettlementExchange.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SettlementExchange>, I>>(object: I): SettlementExchange {
+    const message = createBaseSettlementExchange();
+    message.quoteId = object.quoteId ?? "";
+    message.makerInstitution = object.makerInstitution ?? "";
+    message.bought = (object.bought !== undefined && object.bought !== null)
+      ? Money.fromPartial(object.bought)
+      : undefined;
+    message.failOnShortage = object.failOnShortage ?? false;
     return message;
   },
 };

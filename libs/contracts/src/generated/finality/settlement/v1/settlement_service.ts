@@ -24,6 +24,7 @@ import {
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { Status } from "../../../google/rpc/status.ts";
+import { Money } from "../../exchange/v1/money.ts";
 import {
   FeePayer,
   feePayerFromJSON,
@@ -109,7 +110,7 @@ export interface SubmitSettlementRequest {
   /** The payer; must be the caller's institution. */
   fromInstitution: string;
   toInstitution: string;
-  /** 1 to 21·10^14. */
+  /** 1 to 21·10^14. 0 with `amount`. */
   amountSats: bigint;
   settlementMode: SettlementMode;
   /** The caller's own reference, up to 128 characters. */
@@ -152,6 +153,21 @@ export interface SubmitSettlementRequest {
    */
   expiresAt?:
     | Timestamp
+    | undefined;
+  /** CENTRALIZED only: another unit than BTC is paid, from the payer's clearing balance in it. It has no credit line. */
+  amount?:
+    | Money
+    | undefined;
+  /**
+   * CENTRALIZED only: pays what the quote sells to its maker, for what it buys, which to_institution gets; from_institution itself where to_institution is the maker.
+   * amount_sats and amount may be left out; what is said has to be what was quoted. It is EXPIRED when it hasn't settled by the quote's end.
+   */
+  quoteId?:
+    | string
+    | undefined;
+  /** With a quote: where payer or maker lacks liquidity it is FAILED at once, rather than QUEUED until the quote's end. */
+  failOnShortage?:
+    | boolean
     | undefined;
   /** CENTRALIZED only: on-chain settlements of a wallet are tried first come first served. */
   priority?: SettlementPriority | undefined;
@@ -215,7 +231,11 @@ export interface ReverseSettlementRequest {
   referenceId: string;
   /** As in SubmitSettlementRequest, of the institution that pays back. */
   feePayer?: FeePayer | undefined;
-  payerWalletId?: string | undefined;
+  payerWalletId?:
+    | string
+    | undefined;
+  /** A part of a settlement in another unit; missing: all of it. */
+  amount?: Money | undefined;
 }
 
 export interface EstimateFeesRequest {
@@ -640,6 +660,9 @@ function createBaseSubmitSettlementRequest(): SubmitSettlementRequest {
     destinationId: undefined,
     executeAt: undefined,
     expiresAt: undefined,
+    amount: undefined,
+    quoteId: undefined,
+    failOnShortage: undefined,
     priority: undefined,
   };
 }
@@ -693,6 +716,15 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     }
     if (message.expiresAt !== undefined) {
       Timestamp.encode(message.expiresAt, writer.uint32(250).fork()).join();
+    }
+    if (message.amount !== undefined) {
+      Money.encode(message.amount, writer.uint32(642).fork()).join();
+    }
+    if (message.quoteId !== undefined) {
+      writer.uint32(650).string(message.quoteId);
+    }
+    if (message.failOnShortage !== undefined) {
+      writer.uint32(656).bool(message.failOnShortage);
     }
     if (message.priority !== undefined) {
       writer.uint32(560).int32(message.priority);
@@ -833,6 +865,30 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
             message.expiresAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 80: {
+            if (tag !== 642) {
+              break;
+            }
+
+            message.amount = Money.decode(reader, reader.uint32());
+            continue;
+          }
+          case 81: {
+            if (tag !== 650) {
+              break;
+            }
+
+            message.quoteId = reader.string();
+            continue;
+          }
+          case 82: {
+            if (tag !== 656) {
+              break;
+            }
+
+            message.failOnShortage = reader.bool();
+            continue;
+          }
           case 70: {
             if (tag !== 560) {
               break;
@@ -922,6 +978,17 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
         : isSet(object.expires_at)
         ? fromJsonTimestamp(object.expires_at)
         : undefined,
+      amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
+      quoteId: isSet(object.quoteId)
+        ? globalThis.String(object.quoteId)
+        : isSet(object.quote_id)
+        ? globalThis.String(object.quote_id)
+        : undefined,
+      failOnShortage: isSet(object.failOnShortage)
+        ? globalThis.Boolean(object.failOnShortage)
+        : isSet(object.fail_on_shortage)
+        ? globalThis.Boolean(object.fail_on_shortage)
+        : undefined,
       priority: isSet(object.priority) ? settlementPriorityFromJSON(object.priority) : undefined,
     };
   },
@@ -973,6 +1040,15 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     if (message.expiresAt !== undefined) {
       obj.expiresAt = fromTimestamp(message.expiresAt).toISOString();
     }
+    if (message.amount !== undefined) {
+      obj.amount = Money.toJSON(message.amount);
+    }
+    if (message.quoteId !== undefined) {
+      obj.quoteId = message.quoteId;
+    }
+    if (message.failOnShortage !== undefined) {
+      obj.failOnShortage = message.failOnShortage;
+    }
     if (message.priority !== undefined) {
       obj.priority = settlementPriorityToJSON(message.priority);
     }
@@ -1005,6 +1081,11 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null)
       ? Timestamp.fromPartial(object.expiresAt)
       : undefined;
+    message.amount = (object.amount !== undefined && object.amount !== null)
+      ? Money.fromPartial(object.amount)
+      : undefined;
+    message.quoteId = object.quoteId ?? undefined;
+    message.failOnShortage = object.failOnShortage ?? undefined;
     message.priority = object.priority ?? undefined;
     return message;
   },
@@ -1596,6 +1677,7 @@ function createBaseReverseSettlementRequest(): ReverseSettlementRequest {
     referenceId: "",
     feePayer: undefined,
     payerWalletId: undefined,
+    amount: undefined,
   };
 }
 
@@ -1624,6 +1706,9 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
     }
     if (message.payerWalletId !== undefined) {
       writer.uint32(58).string(message.payerWalletId);
+    }
+    if (message.amount !== undefined) {
+      Money.encode(message.amount, writer.uint32(642).fork()).join();
     }
     return writer;
   },
@@ -1697,6 +1782,14 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
             message.payerWalletId = reader.string();
             continue;
           }
+          case 80: {
+            if (tag !== 642) {
+              break;
+            }
+
+            message.amount = Money.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1746,6 +1839,7 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
         : isSet(object.payer_wallet_id)
         ? globalThis.String(object.payer_wallet_id)
         : undefined,
+      amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
     };
   },
 
@@ -1772,6 +1866,9 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
     if (message.payerWalletId !== undefined) {
       obj.payerWalletId = message.payerWalletId;
     }
+    if (message.amount !== undefined) {
+      obj.amount = Money.toJSON(message.amount);
+    }
     return obj;
   },
 
@@ -1789,6 +1886,9 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
     message.referenceId = object.referenceId ?? "";
     message.feePayer = object.feePayer ?? undefined;
     message.payerWalletId = object.payerWalletId ?? undefined;
+    message.amount = (object.amount !== undefined && object.amount !== null)
+      ? Money.fromPartial(object.amount)
+      : undefined;
     return message;
   },
 };
