@@ -426,7 +426,7 @@ describe('red team', () => {
     ]);
     expect(events[0]!.data).toMatchObject({
       request: { lineageId: 'dear', walletId: from.walletId },
-      decision: { policyVersion: 4, indicesHighest: { [`${from.walletId}/0`]: -1 } },
+      decision: { policyVersion: 5, indicesHighest: { [`${from.walletId}/0`]: -1 } },
     });
   });
 });

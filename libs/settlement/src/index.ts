@@ -41,5 +41,6 @@ export * from './process/windows.ts';
 export * from './process/withdraw.ts';
 export { psbtPlanOf } from './psbt.ts';
 export * from './recovery.ts';
+export type { Approval, Approvals, SignedApproval } from './settlement-life.ts';
 export * from './settlement.ts';
 export * from './window.ts';

@@ -114,7 +114,7 @@ export type SettlementEvent = { readonly at: Instant } &
         readonly type: 'screening_requested';
         readonly sources: readonly FundingSource[];
         readonly limitsVersion?: number;
-        readonly approvals?: Pick<Approvals, 'required' | 'rulesVersion'>;
+        readonly approvals?: Omit<Approvals, 'given'>;
       }
     | { readonly type: 'risk_assessed'; readonly assessment: Assessment }
     | { readonly type: 'aml_assessed'; readonly assessment: Assessment }

@@ -101,21 +101,25 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     reverses: terms.reverses,
     reversedBy: [...state.reversals],
     ...approvalsOf(state),
+    payerWalletId: terms.payer.kind === 'wallet' ? terms.payer.walletId : undefined,
+    payeeWalletId: terms.payee.kind === 'wallet' ? terms.payee.walletId : undefined,
     windowId: state.status === 'settled' ? state.windowId : undefined,
   };
 }
 
 function approvalsOf(
   state: LivingSettlement,
-): Pick<settlementV1.Settlement, 'approvalsRequired' | 'approvals' | 'complianceAwaited'> {
+): Pick<settlementV1.Settlement, 'approvalsRequired' | 'approvals' | 'approvalsSigned' | 'complianceAwaited'> {
   const { approvals } = state;
   return {
     approvalsRequired: approvals?.required ?? 0,
-    approvals: (approvals?.given ?? []).map(({ by, at, reason }) => ({
+    approvals: (approvals?.given ?? []).map(({ by, at, reason, signed }) => ({
       approvedBy: by,
       approvedAt: toTimestamp(at),
       reason,
+      signatory: signed?.signatory,
     })),
+    approvalsSigned: approvals?.areSigned ?? false,
     complianceAwaited: state.status === 'under_review' && state.compliance === 'awaited',
   };
 }
