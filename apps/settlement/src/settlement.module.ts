@@ -59,6 +59,7 @@ import { OpenWindowRpc } from './inbound/open-window.rpc.ts';
 import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
 import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
+import { ReprioritizeSettlementRpc } from './inbound/reprioritize-settlement.rpc.ts';
 import { RemoveCounterpartyRpc } from './inbound/remove-counterparty.rpc.ts';
 import { RestrictCounterpartiesRpc } from './inbound/restrict-counterparties.rpc.ts';
 import { ResolveSuspenseRpc } from './inbound/resolve-suspense.rpc.ts';
@@ -91,6 +92,7 @@ import { CloseWindows } from './workers/close-windows.ts';
 import { ConsolidateCoins } from './workers/consolidate-coins.ts';
 import { ReleaseCoins } from './workers/release-coins.ts';
 import { ReleaseQueued } from './workers/release-queued.ts';
+import { ResolveGridlock } from './workers/resolve-gridlock.ts';
 import { SealLedger } from './workers/seal-ledger.ts';
 import { SignPayouts } from './workers/sign-payouts.ts';
 
@@ -166,7 +168,7 @@ const WINDOW_RPCS = [
   EndBilateralNettingRpc,
   ListNettingPairsRpc,
 ];
-const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc];
+const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc, ReprioritizeSettlementRpc];
 const MESSAGES = [
   RiskVerdictsMessages,
   AmlVerdictsMessages,
@@ -266,6 +268,7 @@ function workersOf(env: SettlementEnv, { store, reader, authenticator, gate, adm
     new AssignDestinations(env, store, reader, gate),
     new SignPayouts(env, store, reader, gate),
     new ReleaseQueued(env, store, reader, gate),
+    new ResolveGridlock(env, store, reader, gate),
     new ReleaseCoins(env, store, reader, gate),
     ...(env.config.policy.consolidation === undefined ? [] : [new ConsolidateCoins(env, store, reader, gate)]),
     ...(windowMs === undefined ? [] : [new CloseWindows(env, store, reader, gate, windowMs)]),

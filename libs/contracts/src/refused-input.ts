@@ -4,7 +4,7 @@ import { LEDGER } from './refused-ledger-input.ts';
 import { WINDOWS } from './refused-window-input.ts';
 import { POLICY } from './refused-policy-input.ts';
 import { LIQUIDITY } from './refused-liquidity-input.ts';
-import { invalid, type RefusedCaller, type RefusedInput } from './refused-row.ts';
+import { invalid, type RefusedInput } from './refused-row.ts';
 
 // Read by `npm run generate` before there is any generated code: it imports nothing that is.
 

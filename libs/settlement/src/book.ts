@@ -1,4 +1,4 @@
-import type { ScriptHex } from '@finality/bitcoin';
+import type { ScriptHex, Txid } from '@finality/bitcoin';
 import type { Instant } from '@finality/kernel';
 import type { LedgerView } from '@finality/ledger';
 import type { ChainTip, ChainTipEvent } from './chain-tip.ts';
@@ -11,6 +11,7 @@ import type { Lineage, LineageEvent } from './lineage.ts';
 import type { PaymentRulesEvent, PaymentRulesState } from './payment-rules.ts';
 import type { SettlementPolicy } from './policy.ts';
 import type { PositionBook } from './positions.ts';
+import type { LiquidityQueues } from './queue.ts';
 import type { Recovery, RecoveryEvent } from './recovery.ts';
 import type { Settlement, SettlementEvent } from './settlement.ts';
 import type { Netting, NettingEvent, NettingWindow, WindowEvent } from './window.ts';
@@ -41,6 +42,8 @@ export interface Book {
   readonly policy: SettlementPolicy;
   readonly ledger: LedgerView;
   readonly coins: CoinBook;
+  /** Lines of payers of whom something may be settled in this batch. */
+  readonly queues: LiquidityQueues;
   readonly settlements: Records<Settlement, SettlementEvent>;
   readonly lineages: Records<Lineage, LineageEvent>;
   readonly deposits: Records<Deposit, DepositEvent>;
@@ -78,6 +81,8 @@ export interface Book {
   /** Deposits that a foreign transaction is known to exclude, or that are outputs of `txid`. */
   depositsOf(txid: string): readonly string[];
   declare(txid: string, lineageId: string): void;
+  /** Keeps a transaction, hex, for whoever signs what spends it. */
+  keepTransaction(txid: Txid, raw: string): void;
   matures(maturity: Maturity): void;
   /** What is due at this height; each is given once. */
   takeDue(height: number): readonly Maturity[];

@@ -1,5 +1,6 @@
 import { assert, type Instant } from '@finality/kernel';
 import type { ConfirmationDecision } from './confirmation-policy.ts';
+import type { Priority } from './queue.ts';
 import { NEXT_STATES } from './settlement-states.ts';
 import type { Assessment, FundingSource, LivingSettlement, SettlementStatus, Terms } from './settlement.ts';
 
@@ -38,6 +39,9 @@ export interface Approvals {
   readonly given: readonly Approval[];
 }
 
+/** Of a compliance officer: whether screening has left it to one, and he has said yes. */
+export type ComplianceReview = 'unneeded' | 'awaited' | 'passed';
+
 /** What a settlement has in every state. */
 export interface Life {
   readonly terms: Terms;
@@ -47,6 +51,8 @@ export interface Life {
   readonly risk?: Assessment;
   readonly aml?: Assessment;
   readonly transitions: readonly Transition[];
+  /** Where it isn't any more what was asked for at first. */
+  readonly priority?: Priority;
   readonly createdAt: Instant;
   readonly updatedAt: Instant;
   /** Of the payer's own persons, where its rules ask for some. */
@@ -72,7 +78,7 @@ export function move(state: LivingSettlement, to: SettlementStatus, at: Instant,
 /** What a settlement keeps whatever state it is in. */
 export function again(state: LivingSettlement, at: Instant): Life {
   const { terms, confirmations, sources, risk, aml, transitions, createdAt, ...more } = state;
-  const { approvals, counted, reservedTimes, settledTimes, cancelling, reversals } = more;
+  const { approvals, counted, reservedTimes, settledTimes, cancelling, reversals, priority } = more;
   return {
     terms,
     ...(confirmations === undefined ? {} : { confirmations }),
@@ -88,5 +94,6 @@ export function again(state: LivingSettlement, at: Instant): Life {
     settledTimes,
     reversals,
     ...(cancelling === undefined ? {} : { cancelling }),
+    ...(priority === undefined ? {} : { priority }),
   };
 }

@@ -1,5 +1,5 @@
 import { judged } from './settlement-judged.ts';
-import { again, type Approval, type Approvals, type Life, move } from './settlement-life.ts';
+import { again, type Approval, type Approvals, type ComplianceReview, type Life, move } from './settlement-life.ts';
 import {
   chargeFee,
   type CoinSelectionFault,
@@ -11,6 +11,7 @@ import {
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { ConfirmationDecision } from './confirmation-policy.ts';
+import type { Priority } from './queue.ts';
 
 export type Mode = 'centralized' | 'bilateral' | 'blockchain';
 
@@ -52,6 +53,8 @@ export interface Terms {
   readonly policyVersion: string;
   /** The settlement that it pays back, or a part of. */
   readonly reverses?: string;
+  /** CENTRALIZED only, in the payer's line when it is short of liquidity. Missing: normal. */
+  readonly priority?: Priority;
   /** When it is to be begun: missing, at once. */
   readonly executeAt?: Instant;
   /** What isn't being paid by then isn't any more. Missing: the policy's time. */
@@ -100,8 +103,16 @@ export interface Payout {
   readonly life: number;
 }
 
-/** What a queued settlement waits for: liquidity of the payer, or coins of its wallet and why those there are don't do. */
-export type WaitReason = 'INSUFFICIENT_LIQUIDITY' | CoinSelectionFault['reason'];
+/** What a queued settlement waits for: liquidity of the payer, its wallet's being caught up with, or coins of it and why those there are don't do. */
+export type WaitReason = 'INSUFFICIENT_LIQUIDITY' | 'WALLET_SCANNING' | CoinSelectionFault['reason'];
+
+/** What a CENTRALIZED settlement was part of. */
+export interface Cleared {
+  /** The window that it falls into, for good; missing without netting. */
+  readonly windowId?: string;
+  /** It was settled at once with others that waited, too, and were what paid for it. */
+  readonly gridlockId?: string;
+}
 
 export type SettlementEvent = { readonly at: Instant } &
   /** With what makes it final; CENTRALIZED is at once. */
@@ -121,22 +132,17 @@ export type SettlementEvent = { readonly at: Instant } &
     /** `compliance`: screening leaves it to a compliance officer. Else the payer's own persons are to approve, and with him maybe, too. */
     | { readonly type: 'review_required'; readonly reason: string; readonly compliance: boolean }
     | { readonly type: 'approval_given'; readonly approval: Omit<Approval, 'at'> }
-    /** The compliance officer has nothing against it: what is missing are approvals. */
+    /** `compliance_passed`: the officer has nothing against it, what is missing are approvals. A person's approval may ask for more confirmations. */
     | {
-        readonly type: 'compliance_passed';
-        readonly reason: string;
-        readonly by: string;
-        readonly confirmations?: ConfirmationDecision;
-      }
-    /** A person's approval may ask for more confirmations. */
-    | {
-        readonly type: 'settlement_approved';
+        readonly type: 'compliance_passed' | 'settlement_approved';
         readonly reason: string;
         readonly by: string;
         readonly confirmations?: ConfirmationDecision;
       }
     | { readonly type: 'settlement_rejected'; readonly reason: string; readonly by: string }
     | { readonly type: 'liquidity_awaited'; readonly reason: string; readonly waitsFor: WaitReason }
+    /** Still queued, behind those of that priority. */
+    | { readonly type: 'priority_changed'; readonly priority: Priority; readonly by: string }
     /** Still queued, and for something else. */
     | { readonly type: 'wait_changed'; readonly waitsFor: WaitReason }
     /** With the lineage that will pay it and what is reserved beside the amount, for the on-chain modes. */
@@ -155,8 +161,8 @@ export type SettlementEvent = { readonly at: Instant } &
     | { readonly type: 'payout_confirmed'; readonly block: BlockRef; readonly payout: Payout }
     /** `height`: of the last block below the one that is gone. */
     | { readonly type: 'payout_unconfirmed'; readonly reason: string; readonly height: number }
-    /** CENTRALIZED: with the window that it falls into, for good; missing without netting. */
-    | { readonly type: 'settlement_settled'; readonly windowId?: string }
+    /** CENTRALIZED: how it was cleared. */
+    | ({ readonly type: 'settlement_settled' } & Cleared)
     | { readonly type: 'settlement_reopened'; readonly reason: string; readonly height: number }
     /** `excluded`: it can't confirm any more. `overdue`: it may, so the amount stays in suspense. */
     | { readonly type: 'settlement_reversed'; readonly reason: string; readonly because: 'excluded' | 'overdue' }
@@ -168,9 +174,6 @@ export type SettlementEvent = { readonly at: Instant } &
     /** It is to be paid back by another one; what it is itself stays. */
     | { readonly type: 'reversal_requested'; readonly reversalId: string }
   );
-
-/** Of a compliance officer: whether screening has left it to one, and he has said yes. */
-export type ComplianceReview = 'unneeded' | 'awaited' | 'passed';
 
 /** States of DESIGN 7; each has only its own fields. */
 export type Settlement = { readonly status: 'none' } | LivingSettlement;
@@ -188,7 +191,7 @@ export type LivingSettlement = Life &
       ))
     | { readonly status: 'executing'; readonly payout: Payout }
     | { readonly status: 'confirming'; readonly payout: Payout; readonly block: BlockRef }
-    | { readonly status: 'settled'; readonly payout?: Payout; readonly block?: BlockRef; readonly windowId?: string }
+    | ({ readonly status: 'settled'; readonly payout?: Payout; readonly block?: BlockRef } & Cleared)
     /** Either in a block again, or unconfirmed since the block at that height. */
     | ({ readonly status: 'reopened'; readonly payout: Payout } & (
         { readonly block: BlockRef } | { readonly unconfirmedSince: number }
@@ -231,9 +234,11 @@ export function lineageIdOf(state: LivingSettlement): string | undefined {
   return 'lineageId' in state ? state.lineageId : undefined;
 }
 
+const NOT_FOR_COINS: readonly WaitReason[] = ['TRANSACTION_TOO_HEAVY', 'WALLET_SCANNING'];
+
 /** Queued, for something that consolidating the payer's coins would make scarcer. */
 export const waitsForCoins = (state: Settlement): state is Extract<LivingSettlement, { status: 'queued' }> =>
-  state.status === 'queued' && state.terms.payer.kind === 'wallet' && state.waitsFor !== 'TRANSACTION_TOO_HEAVY';
+  state.status === 'queued' && state.terms.payer.kind === 'wallet' && !NOT_FOR_COINS.includes(state.waitsFor);
 
 /** Every transaction that could pay it is dead, and its money was given back: for good, whatever a reorg past all finality brings. */
 export const isGivenUp = (state: LivingSettlement): boolean =>
@@ -298,8 +303,8 @@ function evolveLiving(
     case 'liquidity_awaited':
       return { ...move(state, 'queued', at, event.reason), status: 'queued', waitsFor: event.waitsFor };
     case 'wait_changed':
-      assert(state.status === 'queued', `a settlement that is ${state.status} waits for nothing`);
-      return { ...again(state, at), status: 'queued', waitsFor: event.waitsFor };
+    case 'priority_changed':
+      return stillQueued(state, event);
     case 'liquidity_reserved':
       return reserved(state, event);
     case 'signature_awaited':
@@ -339,6 +344,16 @@ function evolveLiving(
     default:
       return assertNever(event, 'settlement event');
   }
+}
+
+function stillQueued(
+  state: LivingSettlement,
+  event: Extract<SettlementEvent, { type: 'wait_changed' | 'priority_changed' }>,
+): LivingSettlement {
+  assert(state.status === 'queued', `a settlement that is ${state.status} waits for nothing`);
+  const queued = { ...again(state, event.at), status: state.status, waitsFor: state.waitsFor };
+  if (event.type === 'priority_changed') return { ...queued, priority: event.priority };
+  return { ...queued, waitsFor: event.waitsFor };
 }
 
 type OfferedEvent = Extract<
@@ -463,10 +478,12 @@ function reversed(
   return { ...move(state, 'reversed', at, reason), status: 'reversed', payout: state.payout, because };
 }
 
-function settled(state: LivingSettlement, { at, windowId }: { at: Instant; windowId?: string }): LivingSettlement {
+function settled(state: LivingSettlement, { at, windowId, gridlockId }: Cleared & { at: Instant }): LivingSettlement {
   const life = { ...move(state, 'settled', at), settledTimes: state.settledTimes + 1 };
-  if (state.status !== 'confirming' && state.status !== 'reopened')
-    return { ...life, status: 'settled', ...(windowId === undefined ? {} : { windowId }) };
+  if (state.status !== 'confirming' && state.status !== 'reopened') {
+    const window = windowId === undefined ? {} : { windowId };
+    return { ...life, status: 'settled', ...window, ...(gridlockId !== undefined && { gridlockId }) };
+  }
   assert('block' in state, 'only what is in a block settles');
   const { payout } = state;
   return { ...life, status: 'settled', payout: { ...payout, heldSats: payout.feeSats }, block: state.block };

@@ -1,6 +1,7 @@
 import {
   addressOf,
   feeRate,
+  hexFromBytes,
   type Network,
   type OutpointKey,
   outpointKey,
@@ -114,7 +115,7 @@ export function walletChanged({ payload }: IncomingMessage, network: Network): C
   assert(scriptType !== undefined, `expected a script type, got ${wallet.scriptType}`);
   const { walletId, institutionId, externalDescriptor, internalDescriptor } = wallet;
   const custodial = wallet.kind === addressV1.WalletKind.WALLET_KIND_CUSTODIAL;
-  const known = { walletId, institutionId, scriptType, custodial };
+  const known = { walletId, institutionId, scriptType, custodial, scanning: wallet.scanning };
   if (custodial) return command({ type: 'wallet_changed', wallet: known });
   const descriptor = unwrap(parseDescriptor([externalDescriptor, internalDescriptor], network));
   return command({ type: 'wallet_changed', wallet: { ...known, descriptor } });
@@ -256,6 +257,7 @@ function transactionOf(transaction: chainV1.WatchedTransaction | undefined, netw
       address: script === '' ? '' : (addressOf(unwrap(parseScriptHex(script)), network) ?? ''),
     })),
     outputs: transaction.outputs.map((output) => outputOf(txid, output, network)),
+    ...(transaction.raw.length > 0 && { raw: hexFromBytes(transaction.raw) }),
   };
 }
 

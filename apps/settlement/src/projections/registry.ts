@@ -10,6 +10,7 @@ interface WalletRow {
   readonly institution_id: string;
   readonly script_type: WalletScriptType;
   readonly custodial: boolean;
+  readonly scanning: boolean;
   readonly descriptor: string | null;
   /** What it is on the list as, if it is. */
   readonly destination_id: string | null;
@@ -31,7 +32,7 @@ export async function loadWallets(
   const [named, owners] = [[...ids], [...institutions]];
   if (named.length + owners.length === 0) return { wallets: [], listings: new Map() };
   const rows = await session.query<WalletRow>(
-    `SELECT w.wallet_id, w.institution_id, script_type, custodial, descriptor, destination_id, usable_at
+    `SELECT w.wallet_id, w.institution_id, script_type, custodial, scanning, descriptor, destination_id, usable_at
      FROM wallets w LEFT JOIN LATERAL (
        SELECT destination_id, usable_at FROM destinations d
        WHERE NOT w.custodial AND d.wallet_id = w.wallet_id AND d.status = 'listed' ORDER BY usable_at DESC LIMIT 1) listing ON true
@@ -46,6 +47,7 @@ const walletIn = (row: WalletRow): WalletRecord => ({
   institutionId: row.institution_id,
   scriptType: row.script_type,
   custodial: row.custodial,
+  scanning: row.scanning,
   ...(row.descriptor !== null && { descriptor: decodeJson(row.descriptor) as Descriptor }),
 });
 
@@ -60,13 +62,15 @@ function listingIn(row: WalletRow): readonly (readonly [string, DestinationRecor
 export async function saveWallets(session: Session, wallets: readonly WalletRecord[]): Promise<void> {
   if (wallets.length === 0) return;
   await session.query(
-    `INSERT INTO wallets (wallet_id, institution_id, script_type, custodial, descriptor)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::text[])`,
+    `INSERT INTO wallets (wallet_id, institution_id, script_type, custodial, scanning, descriptor)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[], $5::boolean[], $6::text[])
+     ON CONFLICT (wallet_id) DO UPDATE SET scanning = excluded.scanning`,
     [
       wallets.map((w) => w.walletId),
       wallets.map((w) => w.institutionId),
       wallets.map((w) => w.scriptType),
       wallets.map((w) => w.custodial),
+      wallets.map((w) => w.scanning),
       wallets.map((w) => (w.descriptor === undefined ? null : encodeJson(w.descriptor))),
     ],
   );

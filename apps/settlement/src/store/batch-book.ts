@@ -1,4 +1,4 @@
-import type { ScriptHex } from '@finality/bitcoin';
+import type { ScriptHex, Txid } from '@finality/bitcoin';
 import type { Batch, StreamType } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
 import type { LedgerView, Seals, SealsEvent, SignedHead } from '@finality/ledger';
@@ -9,8 +9,10 @@ import {
   type Coin,
   CoinBook,
   type DestinationRecord,
+  type FoundLine,
   isOpen,
   isWaitingPayout,
+  LiquidityQueues,
   type Maturity,
   PositionBook,
   type TimerKind,
@@ -60,6 +62,8 @@ export interface Loaded {
   readonly waitingPayouts: readonly string[];
   /** Positions of the windows that the batch may close. */
   readonly positions: PositionBook;
+  /** Of payers of whom something may be settled in this batch. */
+  readonly lines: readonly FoundLine[];
   /** How many payouts are queued for coins, by institution, of those whose coins may be consolidated. */
   readonly waiting: ReadonlyMap<string, number>;
 }
@@ -77,6 +81,7 @@ export class BatchBook implements Book {
   readonly policy: SettlementPolicy;
   readonly ledger: LedgerView;
   readonly coins: CoinBook;
+  readonly queues: LiquidityQueues;
   readonly settlements: Book['settlements'];
   readonly lineages: Book['lineages'];
   readonly deposits: Book['deposits'];
@@ -93,6 +98,7 @@ export class BatchBook implements Book {
   readonly newAddresses = new Map<string, AddressRecord>();
   readonly changedDestinations = new Map<string, DestinationRecord>();
   readonly newVersions = new Map<string, string>();
+  readonly newTransactions = new Map<Txid, string>();
   readonly newSegments: SignedHead[] = [];
   readonly seals: { get(): Seals; record(...events: readonly SealsEvent[]): Seals };
   readonly addedMaturities = new Map<string, Maturity>();
@@ -114,6 +120,7 @@ export class BatchBook implements Book {
     this.ledger = loaded.ledger.view;
     this.coins = new CoinBook(loaded.coins);
     this.#waiting = new Map(loaded.waiting);
+    this.queues = new LiquidityQueues(loaded.lines);
     this.limits = recordsOf(batch, limitsStream);
     this.paymentRules = recordsOf(batch, paymentRulesStream);
     const settlements = recordsOf(batch, settlementStream);
@@ -125,6 +132,7 @@ export class BatchBook implements Book {
         returnUse(this.limits, state, events);
         this.#countWaiting(before, -1);
         this.#countWaiting(state, 1);
+        this.queues.changed(state);
         // What waits for something else by now waits behind the others.
         if (state.status === 'queued') {
           this.#waitingPayouts.delete(id);
@@ -173,13 +181,18 @@ export class BatchBook implements Book {
   }
 
   walletsOf(institutionId: string): readonly WalletRecord[] {
-    return [...this.#loaded.wallets, ...this.newWallets.values()].filter(
-      (wallet) => wallet.institutionId === institutionId,
+    const wallets = new Map(
+      [...this.#loaded.wallets, ...this.newWallets.values()].map((each) => [each.walletId, each]),
     );
+    return [...wallets.values()].filter((wallet) => wallet.institutionId === institutionId);
+  }
+
+  keepTransaction(txid: Txid, raw: string): void {
+    this.newTransactions.set(txid, raw);
   }
 
   putWallet(wallet: WalletRecord): void {
-    if (this.wallet(wallet.walletId) === undefined) this.newWallets.set(wallet.walletId, wallet);
+    this.newWallets.set(wallet.walletId, wallet);
   }
 
   address(script: ScriptHex): AddressRecord | undefined {

@@ -20,6 +20,8 @@ import type {
   LivingSettlement,
   NewApiKey,
   NewInstitution,
+  OffsetRequest,
+  Priority,
   RecoveryReport,
   ReleaseRequest,
   ResolutionConfirmation,
@@ -41,12 +43,19 @@ export type SettlementCommand =
   | { readonly type: 'submit'; readonly submission: Submission }
   | { readonly type: 'reverse'; readonly reversal: Reversal }
   | { readonly type: 'cancel'; readonly settlementId: string; readonly reason: string; readonly caller: Principal }
+  | {
+      readonly type: 'reprioritize';
+      readonly settlementId: string;
+      readonly priority: Priority;
+      readonly caller: Principal;
+    }
   | { readonly type: 'review'; readonly review: Review }
   | { readonly type: 'review_deposit'; readonly review: DepositReview }
   /** A scheduled settlement is to begin. */
   | { readonly type: 'fall_due'; readonly settlementId: string }
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
+  | { readonly type: 'resolve_gridlock'; readonly request: OffsetRequest }
   | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
   | {

@@ -24,6 +24,7 @@ import {
   consolidationReservationId,
   depositTransferIds,
   childIdOf,
+  type FoundLine,
   identityOf,
   inputsOf,
   type OfferedLineage,
@@ -57,6 +58,7 @@ import {
   sealsStream,
   settlementStream,
 } from './streams.ts';
+import { linesOf, OPEN, type OpenRow } from './open.sql.ts';
 
 /**
  * Reads what a batch of commands concerns, in a fixed number of round trips however many commands there are; those that only the chain needs
@@ -106,6 +108,7 @@ export async function loadBook(
     depositOutpoints,
     maturities,
     open: states.openLineages,
+    lines: states.lines,
     waitingPayouts: states.waitingPayouts,
     waiting: await loadWaiting(session, needs),
     positions: new PositionBook(needs.windows.closing, await loadPositions(session, needs.windows.closing)),
@@ -174,6 +177,8 @@ class States {
   loadedCoins: readonly Coin[] = [];
   /** Lineages that a payout which may reserve could join. */
   openLineages: readonly string[] = [];
+  /** Lines that a settlement which may reserve could join, or be in. */
+  lines: readonly FoundLine[] = [];
   /** Payouts that the next version of a lineage may pay, too. */
   waitingPayouts: readonly string[] = [];
   /** Transactions of ours that made coins of lineages whose coins are to be released, with their lineages. */
@@ -204,7 +209,7 @@ class States {
     needs.windows.follow(this.#batch);
     await this.#loadOrigins();
     this.#followSettlements();
-    if (needs.reserving.size > 0 || needs.allPlanned) await this.#loadOpenLineages();
+    if (needs.reserving.size > 0 || needs.allPlanned) await this.#loadOpen();
     await this.#loadStreams();
     this.#followLineages();
     await this.#loadStreams();
@@ -287,13 +292,32 @@ class States {
     }
   }
 
-  async #loadOpenLineages(): Promise<void> {
-    const rows = await this.#session.query<{ lineage_id: string }>(
-      "SELECT lineage_id FROM lineages WHERE status = 'planned' AND (wallet_id = ANY($1::text[]) OR $2) ORDER BY lineage_id",
-      [[...this.#payersOf(this.#needs.reserving)], this.#needs.allPlanned],
-    );
-    this.openLineages = rows.map((row) => row.lineage_id);
-    for (const id of this.openLineages) this.#needs.lineages.add(id);
+  /** What payers that may reserve have under way, and in line: one question for both. */
+  async #loadOpen(): Promise<void> {
+    const { reserving, retrying, allPlanned, lineages, settlements, lineMax } = this.#needs;
+    const payers = [...this.#clearingPayersOf(reserving)];
+    const rows = await this.#session.query<OpenRow>(OPEN, [
+      [...this.#payersOf(reserving)],
+      allPlanned,
+      payers.map((institutionId) => claimPath({ kind: 'clearing', institutionId })),
+      lineMax,
+    ]);
+    this.openLineages = rows.filter(({ payer }) => payer === null).map(({ id }) => id);
+    for (const id of this.openLineages) lineages.add(id);
+    this.lines = linesOf(payers, rows, lineMax);
+    const retried = this.#clearingPayersOf(retrying);
+    for (const { institutionId, first } of this.lines)
+      if (retried.has(institutionId)) for (const { settlementId } of first) settlements.add(settlementId);
+  }
+
+  #clearingPayersOf(settlementIds: Iterable<string>): ReadonlySet<string> {
+    const institutionIds = new Set<string>();
+    for (const id of settlementIds) {
+      const settlement = this.#batch.state(settlementStream, id);
+      if (settlement.status !== 'none' && settlement.terms.mode === 'centralized')
+        institutionIds.add(settlement.terms.from);
+    }
+    return institutionIds;
   }
 
   /** Whoever's transactions may be replaced, and what waits for coins of theirs. */

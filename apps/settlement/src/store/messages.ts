@@ -13,6 +13,8 @@ import {
   type Mode,
   type OfferedLineage,
   type OfferedVersion,
+  type Priority,
+  priorityOf,
   refundSats,
   type SettlementStatus,
   type Terms,
@@ -23,6 +25,7 @@ import {
 const {
   SettlementStatus: Status,
   SettlementMode,
+  SettlementPriority,
   FeePayer,
   DepositStatus,
   DepositPurpose,
@@ -39,6 +42,12 @@ export const FEE_PAYERS: Readonly<Record<Terms['fees']['bearer'], settlementV1.F
   payer: FeePayer.FEE_PAYER_PAYER,
   payee: FeePayer.FEE_PAYER_PAYEE,
   shared: FeePayer.FEE_PAYER_SHARED,
+};
+
+export const PRIORITIES: Readonly<Record<Priority, settlementV1.SettlementPriority>> = {
+  normal: SettlementPriority.SETTLEMENT_PRIORITY_NORMAL,
+  high: SettlementPriority.SETTLEMENT_PRIORITY_HIGH,
+  urgent: SettlementPriority.SETTLEMENT_PRIORITY_URGENT,
 };
 
 export const STATUSES: Readonly<Record<SettlementStatus, settlementV1.SettlementStatus>> = {
@@ -98,6 +107,8 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     platformFeeSats: payout === undefined ? 0n : refundSats(terms, payout),
     executeAt: terms.executeAt === undefined ? undefined : toTimestamp(terms.executeAt),
     expiresAt: terms.expiresAt === undefined ? undefined : toTimestamp(terms.expiresAt),
+    gridlockId: state.status === 'settled' ? state.gridlockId : undefined,
+    priority: PRIORITIES[priorityOf(state)],
     reverses: terms.reverses,
     reversedBy: [...state.reversals],
     ...approvalsOf(state),
@@ -106,6 +117,10 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     windowId: state.status === 'settled' ? state.windowId : undefined,
   };
 }
+
+/** Where the money leaves the platform to, if it does. */
+export const paidOutside = ({ payee }: Terms): settlementV1.PaidOutside | undefined =>
+  payee.kind === 'destination' ? { script: payee.script, address: payee.address } : undefined;
 
 function approvalsOf(
   state: LivingSettlement,

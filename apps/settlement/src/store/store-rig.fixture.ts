@@ -68,6 +68,11 @@ export class StoreRig {
     return new StoreRig(await testDatabase(['settlement'], { ddl: settlementDdl }), policy);
   }
 
+  /** As the service's role. */
+  get pool(): Pool {
+    return this.#database.service('settlement').pool;
+  }
+
   close(): Promise<void> {
     return this.#database.close();
   }

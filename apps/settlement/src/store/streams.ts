@@ -45,6 +45,7 @@ import {
   depositMessage,
   incidentMessage,
   institutionMessage,
+  paidOutside,
   settlementMessage,
   transactionStatus,
 } from './messages.ts';
@@ -66,6 +67,7 @@ export const settlementStream: StreamType<Settlement, SettlementEvent> = {
         settlement.transitions.at(-2)?.status ?? settlementV1.SettlementStatus.SETTLEMENT_STATUS_UNSPECIFIED,
       fundingSources: state.sources.map((source) => ({ ...source })),
       submittedBy: state.terms.submittedBy,
+      paidOutside: paidOutside(state.terms),
     };
     return [
       message(TOPICS.settlement, state.terms.settlementId, settlementV1.SettlementChanged.encode(changed).finish()),

@@ -13,6 +13,7 @@ import {
 import type { Claim } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { mergeSources } from '../coin.ts';
+import type { Priority } from '../queue.ts';
 import type { FundingSource, LivingSettlement, Mode, Payee, Terms } from '../settlement.ts';
 import { living } from '../settlement.ts';
 import { approvalsFor } from './approvals.ts';
@@ -43,6 +44,8 @@ export interface Submission {
   readonly payerWalletId?: string;
   /** Only for what {@link reverse} asks for. */
   readonly reverses?: string;
+  /** CENTRALIZED only. */
+  readonly priority?: Priority;
   readonly executeAt?: Instant;
   readonly expiresAt?: Instant;
 }

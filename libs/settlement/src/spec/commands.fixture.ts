@@ -17,8 +17,10 @@ import {
 } from '../process/counterparties.ts';
 import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
+import { reprioritize } from '../process/line.ts';
 import { type LimitsRequest, setLimits } from '../process/limits.ts';
 import { offer, signed, signingRefused } from '../process/offer.ts';
+import { offset, type OffsetRequest } from '../process/offset.ts';
 import { type AddedSignatures, addSignatures, preparePayout } from '../process/psbt.ts';
 import { coinsReleased, confirmRelease, proposeRelease, type ReleaseRequest } from '../process/release.ts';
 import { reserve } from '../process/reserve.ts';
@@ -49,6 +51,7 @@ import {
   type WindowClosing,
 } from '../process/windows.ts';
 import { cancel, destinationRefused, expire } from '../process/withdraw.ts';
+import type { Priority } from '../queue.ts';
 import type { Assessment } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 
@@ -63,10 +66,17 @@ export type Command =
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
+  | {
+      readonly type: 'reprioritize';
+      readonly settlementId: string;
+      readonly priority: Priority;
+      readonly caller: Principal;
+    }
   | { readonly type: 'restrict_counterparties'; readonly request: Restriction }
   | { readonly type: 'allow_counterparty' | 'remove_counterparty'; readonly request: CounterpartyRequest }
   | { readonly type: 'set_approval_policy'; readonly request: ApprovalPolicyRequest }
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
+  | { readonly type: 'resolve_gridlock'; readonly request: OffsetRequest }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }
   | { readonly type: 'freeze_institution'; readonly institutionId: string; readonly reason: string }
@@ -163,6 +173,8 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(endNetting(book, command.request));
     case 'create_institution':
       return reasonOf(createInstitution(book, command.institution));
+    case 'reprioritize':
+      return reasonOf(reprioritize(book, command.settlementId, command.priority, command.caller.keyId));
     case 'restrict_counterparties':
       return reasonOf(restrictCounterparties(book, command.request));
     case 'allow_counterparty':
@@ -207,6 +219,7 @@ type Asked =
   | 'set_approval_policy'
   | 'set_limits'
   | 'set_credit_line'
+  | 'reprioritize'
   | 'freeze_institution';
 
 function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>): void {
@@ -215,6 +228,8 @@ function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>):
       return fallDue(book, command.settlementId);
     case 'expire':
       return expire(book, command.settlementId);
+    case 'resolve_gridlock':
+      return offset(book, command.request);
     case 'expire_credit_line':
       return expireCreditLine(book, command.institutionId);
     case 'retry_reservation':

@@ -1,4 +1,4 @@
-import { feeRate, type ScriptHex } from '@finality/bitcoin';
+import { feeRate, type ScriptHex, type Txid } from '@finality/bitcoin';
 import { type Aggregate, type Instant, sats } from '@finality/kernel';
 import { LedgerView } from '@finality/ledger';
 import type { Book, Maturity, Records, TimerKind } from '../book.ts';
@@ -14,6 +14,7 @@ import { isOpen, isWaitingPayout } from '../process/reserve.ts';
 import { paymentRulesAggregate } from '../payment-rules.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { PositionBook } from '../positions.ts';
+import { LiquidityQueues } from '../queue.ts';
 import { recoveryAggregate } from '../recovery.ts';
 import { type Netting, nettingAggregate, type NettingEvent, windowAggregate } from '../window.ts';
 import { type Settlement, settlementAggregate, type SettlementEvent, waitsForCoins } from '../settlement.ts';
@@ -62,9 +63,11 @@ export class MemoryBook implements Book {
   readonly ledger = LedgerView.inMemory();
   readonly coins = new CoinBook([]);
   readonly log: Logged[] = [];
+  readonly queues = new LiquidityQueues();
+  readonly transactions = new Map<Txid, string>();
   readonly limits = new MemoryRecords(limitsAggregate, this.log);
   readonly paymentRules = new MemoryRecords(paymentRulesAggregate, this.log);
-  readonly settlements = new SettlementRecords(this.log, this.limits);
+  readonly settlements = new SettlementRecords(this.log, this.limits, this.queues);
   readonly lineages = new MemoryRecords(lineageAggregate, this.log);
   readonly institutions = new MemoryRecords(institutionAggregate, this.log);
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
@@ -103,8 +106,14 @@ export class MemoryBook implements Book {
     return this.wallets.filter((wallet) => wallet.institutionId === institutionId);
   }
 
+  keepTransaction(txid: Txid, raw: string): void {
+    this.transactions.set(txid, raw);
+  }
+
   putWallet(wallet: WalletRecord): void {
-    if (this.wallet(wallet.walletId) === undefined) this.wallets.push(wallet);
+    const at = this.wallets.findIndex(({ walletId }) => walletId === wallet.walletId);
+    if (at === -1) this.wallets.push(wallet);
+    else this.wallets[at] = wallet;
   }
 
   destination(destinationId: string): DestinationRecord | undefined {
@@ -242,15 +251,18 @@ class MemoryRecords<State, Event extends { readonly type: string }> implements R
 
 class SettlementRecords extends MemoryRecords<Settlement, SettlementEvent> {
   readonly #limits: Records<LimitsState, LimitsEvent>;
+  readonly #queues: LiquidityQueues;
 
-  constructor(log: Logged[], limits: Records<LimitsState, LimitsEvent>) {
+  constructor(log: Logged[], limits: Records<LimitsState, LimitsEvent>, queues: LiquidityQueues) {
     super(settlementAggregate, log);
     this.#limits = limits;
+    this.#queues = queues;
   }
 
   override record(id: string, ...events: readonly SettlementEvent[]): Settlement {
     const state = super.record(id, ...events);
     returnUse(this.#limits, state, events);
+    this.#queues.changed(state);
     return state;
   }
 }

@@ -13,6 +13,7 @@ import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
 import type { DestinationPlace } from '../destination.ts';
 import { latest, type LineagePlan, offered, type OfferedVersion } from '../lineage.ts';
+import type { Priority } from '../queue.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { type Assessment, living, type Mode, type Recommendation } from '../settlement.ts';
 import { apply, type Command } from './commands.fixture.ts';
@@ -32,6 +33,7 @@ export interface Told {
 interface Ordered {
   readonly feeBearer?: FeeTerms['bearer'];
   readonly destinationId?: string;
+  readonly priority?: Priority;
   readonly executeAt?: Instant;
   readonly expiresAt?: Instant;
 }
@@ -52,12 +54,19 @@ const OWN_KEYS = unwrap(
 );
 const OWN_KEY = new MasterKey(bytesFromHex('44'.repeat(32)), 'regtest').account('tr', 0).descriptor;
 export const WALLETS: readonly WalletRecord[] = [
-  { walletId: 'pool', institutionId: 'platform', scriptType: 'wpkh', custodial: true },
-  { walletId: 'w-a', institutionId: 'a', scriptType: 'wpkh', custodial: true },
-  { walletId: 'w-b', institutionId: 'b', scriptType: 'tr', custodial: true },
-  { walletId: 'w-c', institutionId: 'c', scriptType: 'wpkh', custodial: true },
-  { walletId: 'w-d', institutionId: 'd', scriptType: 'wsh-sortedmulti', custodial: false, descriptor: OWN_KEYS },
-  { walletId: 'w-d2', institutionId: 'd2', scriptType: 'tr', custodial: false, descriptor: OWN_KEY },
+  { walletId: 'pool', institutionId: 'platform', scriptType: 'wpkh', custodial: true, scanning: false },
+  { walletId: 'w-a', institutionId: 'a', scriptType: 'wpkh', custodial: true, scanning: false },
+  { walletId: 'w-b', institutionId: 'b', scriptType: 'tr', custodial: true, scanning: false },
+  { walletId: 'w-c', institutionId: 'c', scriptType: 'wpkh', custodial: true, scanning: false },
+  {
+    walletId: 'w-d',
+    institutionId: 'd',
+    scriptType: 'wsh-sortedmulti',
+    custodial: false,
+    scanning: false,
+    descriptor: OWN_KEYS,
+  },
+  { walletId: 'w-d2', institutionId: 'd2', scriptType: 'tr', custodial: false, scanning: false, descriptor: OWN_KEY },
 ];
 /** The signer knows one of them, and pays it. */
 export const LISTED_WALLET = {
@@ -310,6 +319,18 @@ export class World {
     const cause = `settlement/${settlementId}`;
     if (how === 'cancel') this.tell({ type: how, settlementId, reason: 'because', caller: OPERATOR }, cause);
     else this.tell({ type: how, settlementId }, cause);
+  }
+
+  /** Somebody has found these to pay for each other. */
+  offset(settlementIds: readonly string[]): void {
+    const request = { gridlockId: `g-${this.told.length}`, settlementIds };
+    const causes = settlementIds.map((id) => `settlement/${id} liquidity_awaited`);
+    this.tell({ type: 'resolve_gridlock', request }, ...causes);
+  }
+
+  reprioritize(settlementId: string, priority: Priority): void {
+    const cause = `settlement/${settlementId}`;
+    this.tell({ type: 'reprioritize', settlementId, priority, caller: OPERATOR }, cause);
   }
 
   assign(plan: LineagePlan, late: boolean): void {

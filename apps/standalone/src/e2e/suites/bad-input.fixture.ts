@@ -465,7 +465,7 @@ async function goodRequests(
     }),
     ...ledgerRequests(by, institution_id),
     ...(await windowRequests(e2e, by, payee)),
-    ...liquidityRequests(by, institution_id),
+    ...liquidityRequests(by, { institution_id, settlement_id }),
     ...(await policyRequests(e2e, by, banks)),
     RunReconciliation: asOperator(reconciliation.runReconciliation, reconciliationV1.RunReconciliationRequest, {
       idempotency_key: '',

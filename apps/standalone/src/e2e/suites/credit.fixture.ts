@@ -1,4 +1,4 @@
-import { toTimestamp } from '@finality/contracts';
+import { settlementV1, toTimestamp } from '@finality/contracts';
 import type { Instant } from '@finality/kernel';
 import { expect, it } from 'vitest';
 import { refused } from '../api.fixture.ts';
@@ -48,4 +48,83 @@ export function credit(e2e: () => E2e): void {
     });
     await expectInOrder(e2e());
   });
+
+  it('is for the first in line: none overtakes, but by priority', async () => {
+    const [payer, payee] = [await e2e().bank({ wallet: 'none' }), await e2e().bank({ wallet: 'none' })];
+    const submit = async (amountSats: bigint, priority: Priority = 'NORMAL') => {
+      const { settlementId } = await payer.api.settlements.submitSettlement({
+        idempotencyKey: freshKey(),
+        fromInstitution: payer.id,
+        toInstitution: payee.id,
+        amountSats,
+        settlementMode: settlementV1.SettlementMode.SETTLEMENT_MODE_CENTRALIZED,
+        referenceId: '',
+        priority: settlementV1.SettlementPriority[`SETTLEMENT_PRIORITY_${priority}`],
+      });
+      await payer.settlement(settlementId, 'QUEUED');
+      return settlementId;
+    };
+    const large = await submit(6_000n);
+    const urgent = await submit(2_000n, 'URGENT');
+    const small = await submit(1_000n);
+    const later = await submit(500n);
+    const places = async () =>
+      Promise.all([urgent, large, small, later].map(async (id) => (await payer.get(id)).queuePlace));
+    expect(await places()).toEqual([1, 2, 3, 4]);
+    await payer.api.liquidity.reprioritizeSettlement({
+      idempotencyKey: freshKey(),
+      settlementId: small,
+      priority: settlementV1.SettlementPriority.SETTLEMENT_PRIORITY_HIGH,
+    });
+    expect(await places()).toEqual([1, 3, 2, 4]);
+    await line(payer, 8_999n);
+    await payer.settlement(urgent, 'SETTLED');
+    await payer.settlement(small, 'SETTLED');
+    expect(await payer.api.liquidity.getLiquidity({ institutionId: payer.id })).toMatchObject({
+      spendableSats: 5_999n,
+      outgoing: { count: 2n, sumSats: 6_500n },
+    });
+    expect(await places()).toEqual([undefined, 1, undefined, 2]);
+    await line(payer, 9_500n);
+    await payer.settlement(later, 'SETTLED');
+    expect(await payer.get(large)).toMatchObject({
+      priority: settlementV1.SettlementPriority.SETTLEMENT_PRIORITY_NORMAL,
+    });
+    await payer.settlement(large, 'SETTLED');
+    await expectInOrder(e2e());
+  });
+
+  it('isn’t needed where debts pay for each other', async () => {
+    const banks = [
+      await e2e().bank({ wallet: 'none' }),
+      await e2e().bank({ wallet: 'none' }),
+      await e2e().bank({ wallet: 'none' }),
+    ];
+    const [a, b, c] = banks as [Bank, Bank, Bank];
+    await a.fund({ clearing: [5_000n] });
+    const more = (await b.submit({ to: c, amountSats: 70_000n, mode: 'CENTRALIZED' })).settlementId;
+    const small = (await c.submit({ to: a, amountSats: 60_000n, mode: 'CENTRALIZED' })).settlementId;
+    for (const [bank, id] of [
+      [b, more],
+      [c, small],
+    ] as const)
+      await bank.settlement(id, 'QUEUED');
+    const last = (await a.submit({ to: b, amountSats: 70_000n, mode: 'CENTRALIZED' })).settlementId;
+    await a.settlement(last, 'QUEUED');
+    const enough = (await c.submit({ to: a, amountSats: 5_000n, mode: 'CENTRALIZED' })).settlementId;
+    const settled = await Promise.all([
+      a.settlement(last, 'SETTLED'),
+      b.settlement(more, 'SETTLED'),
+      c.settlement(small, 'SETTLED'),
+      c.settlement(enough, 'SETTLED'),
+    ]);
+    expect(settled[0].gridlockId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(new Set(settled.map(({ gridlockId }) => gridlockId)).size).toBe(1);
+    expect(await Promise.all(banks.map((bank) => bank.balance('clearing')))).toEqual(
+      [0n, 0n, 5_000n].map((available) => ({ ...NOTHING, available })),
+    );
+    await expectInOrder(e2e());
+  });
 }
+
+type Priority = 'NORMAL' | 'HIGH' | 'URGENT';

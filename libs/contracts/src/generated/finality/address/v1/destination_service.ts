@@ -2353,7 +2353,7 @@ export const ListDestinationsResponse: MessageFns<ListDestinationsResponse> = {
  * from: wallet {payer_wallet_id}; to: wallet {payee_wallet_id}` does, or `to: destination {destination_id}` at its end, all as GetSettlement has it.
  *
  * About a wallet, `descriptor: {fingerprint}#{checksum}` takes the place of the address: the SHA-256 (hex) of its external descriptor, as ListWallets
- * has it with its checksum, and that checksum.
+ * has it with its checksum (`printf %s "$descriptor" | sha256sum`), and that checksum.
  */
 export type DestinationServiceService = typeof DestinationServiceService;
 export const DestinationServiceService = {

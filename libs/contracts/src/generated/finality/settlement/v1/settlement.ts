@@ -243,6 +243,59 @@ export function feePayerToJSON(object: FeePayer): string {
   }
 }
 
+/**
+ * Which of a payer's CENTRALIZED settlements goes first when its clearing balance and credit line don't do for all (they are QUEUED, each payer's in a line of
+ * its own). All that are URGENT go before all that are HIGH, and these before NORMAL ones; within a priority, whatever came into the line first. None overtakes one of its
+ * own priority or a higher one, though it may need less: when the first can't be paid, those behind it wait with it,
+ * until there is enough for it, or the first so many of several payers' lines pay for each other and are settled all at once.
+ * A priority that is too common is worth nothing: payers do well to keep URGENT for what can't wait.
+ */
+export enum SettlementPriority {
+  /** SETTLEMENT_PRIORITY_UNSPECIFIED - Means NORMAL. */
+  SETTLEMENT_PRIORITY_UNSPECIFIED = 0,
+  SETTLEMENT_PRIORITY_NORMAL = 1,
+  SETTLEMENT_PRIORITY_HIGH = 2,
+  SETTLEMENT_PRIORITY_URGENT = 3,
+  UNRECOGNIZED = -1,
+}
+
+export function settlementPriorityFromJSON(object: any): SettlementPriority {
+  switch (object) {
+    case 0:
+    case "SETTLEMENT_PRIORITY_UNSPECIFIED":
+      return SettlementPriority.SETTLEMENT_PRIORITY_UNSPECIFIED;
+    case 1:
+    case "SETTLEMENT_PRIORITY_NORMAL":
+      return SettlementPriority.SETTLEMENT_PRIORITY_NORMAL;
+    case 2:
+    case "SETTLEMENT_PRIORITY_HIGH":
+      return SettlementPriority.SETTLEMENT_PRIORITY_HIGH;
+    case 3:
+    case "SETTLEMENT_PRIORITY_URGENT":
+      return SettlementPriority.SETTLEMENT_PRIORITY_URGENT;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return SettlementPriority.UNRECOGNIZED;
+  }
+}
+
+export function settlementPriorityToJSON(object: SettlementPriority): string {
+  switch (object) {
+    case SettlementPriority.SETTLEMENT_PRIORITY_UNSPECIFIED:
+      return "SETTLEMENT_PRIORITY_UNSPECIFIED";
+    case SettlementPriority.SETTLEMENT_PRIORITY_NORMAL:
+      return "SETTLEMENT_PRIORITY_NORMAL";
+    case SettlementPriority.SETTLEMENT_PRIORITY_HIGH:
+      return "SETTLEMENT_PRIORITY_HIGH";
+    case SettlementPriority.SETTLEMENT_PRIORITY_URGENT:
+      return "SETTLEMENT_PRIORITY_URGENT";
+    case SettlementPriority.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 export interface Settlement {
   settlementId: string;
   fromInstitution: string;
@@ -276,7 +329,7 @@ export interface Settlement {
   /** The platform's part of the fee, satoshi: paid on the payer's clearing balance once settled. */
   platformFeeSats: bigint;
   /**
-   * What it waits for while it is queued: INSUFFICIENT_LIQUIDITY, or what the coins of the payer's wallet lack: INSUFFICIENT_FUNDS or
+   * What it waits for while it is queued: INSUFFICIENT_LIQUIDITY, WALLET_SCANNING (the payer's wallet isn't caught up with yet), or what the coins of the payer's wallet lack: INSUFFICIENT_FUNDS or
    * NO_ANCHOR_COIN (they are in use, or not final), FEE_ABOVE_CAP, DUST_OUTPUT (the payee's part of the fee leaves too little), or
    * TRANSACTION_TOO_HEAVY (they are too small for one transaction).
    */
@@ -316,7 +369,17 @@ export interface Settlement {
   approvalsSigned: boolean;
   /** On-chain: the wallet that pays, and the payee's where it is paid on the platform. */
   payerWalletId?: string | undefined;
-  payeeWalletId?: string | undefined;
+  payeeWalletId?:
+    | string
+    | undefined;
+  /** As submitted, or changed since by ReprioritizeSettlement. */
+  priority: SettlementPriority;
+  /** CENTRALIZED, while it is QUEUED: its place in the payer's line, from 1. In the answer of GetSettlement only. */
+  queuePlace?:
+    | number
+    | undefined;
+  /** CENTRALIZED, SETTLED from the queue at once with others that waited, too, and were part of what paid for it: the same for all of them. */
+  gridlockId?: string | undefined;
 }
 
 export interface Approval {
@@ -369,6 +432,9 @@ function createBaseSettlement(): Settlement {
     approvalsSigned: false,
     payerWalletId: undefined,
     payeeWalletId: undefined,
+    priority: 0,
+    queuePlace: undefined,
+    gridlockId: undefined,
   };
 }
 
@@ -484,6 +550,15 @@ export const Settlement: MessageFns<Settlement> = {
     }
     if (message.payeeWalletId !== undefined) {
       writer.uint32(530).string(message.payeeWalletId);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(560).int32(message.priority);
+    }
+    if (message.queuePlace !== undefined) {
+      writer.uint32(568).int32(message.queuePlace);
+    }
+    if (message.gridlockId !== undefined) {
+      writer.uint32(578).string(message.gridlockId);
     }
     return writer;
   },
@@ -765,6 +840,30 @@ export const Settlement: MessageFns<Settlement> = {
             message.payeeWalletId = reader.string();
             continue;
           }
+          case 70: {
+            if (tag !== 560) {
+              break;
+            }
+
+            message.priority = reader.int32() as any;
+            continue;
+          }
+          case 71: {
+            if (tag !== 568) {
+              break;
+            }
+
+            message.queuePlace = reader.int32();
+            continue;
+          }
+          case 72: {
+            if (tag !== 578) {
+              break;
+            }
+
+            message.gridlockId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -916,6 +1015,17 @@ export const Settlement: MessageFns<Settlement> = {
         : isSet(object.payee_wallet_id)
         ? globalThis.String(object.payee_wallet_id)
         : undefined,
+      priority: isSet(object.priority) ? settlementPriorityFromJSON(object.priority) : 0,
+      queuePlace: isSet(object.queuePlace)
+        ? globalThis.Number(object.queuePlace)
+        : isSet(object.queue_place)
+        ? globalThis.Number(object.queue_place)
+        : undefined,
+      gridlockId: isSet(object.gridlockId)
+        ? globalThis.String(object.gridlockId)
+        : isSet(object.gridlock_id)
+        ? globalThis.String(object.gridlock_id)
+        : undefined,
     };
   },
 
@@ -1020,6 +1130,15 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.payeeWalletId !== undefined) {
       obj.payeeWalletId = message.payeeWalletId;
     }
+    if (message.priority !== 0) {
+      obj.priority = settlementPriorityToJSON(message.priority);
+    }
+    if (message.queuePlace !== undefined) {
+      obj.queuePlace = Math.round(message.queuePlace);
+    }
+    if (message.gridlockId !== undefined) {
+      obj.gridlockId = message.gridlockId;
+    }
     return obj;
   },
 
@@ -1075,6 +1194,9 @@ export const Settlement: MessageFns<Settlement> = {
     message.approvalsSigned = object.approvalsSigned ?? false;
     message.payerWalletId = object.payerWalletId ?? undefined;
     message.payeeWalletId = object.payeeWalletId ?? undefined;
+    message.priority = object.priority ?? 0;
+    message.queuePlace = object.queuePlace ?? undefined;
+    message.gridlockId = object.gridlockId ?? undefined;
     return message;
   },
 };

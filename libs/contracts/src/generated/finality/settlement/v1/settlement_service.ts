@@ -32,6 +32,9 @@ import {
   SettlementMode,
   settlementModeFromJSON,
   settlementModeToJSON,
+  SettlementPriority,
+  settlementPriorityFromJSON,
+  settlementPriorityToJSON,
   SettlementStatus,
   settlementStatusFromJSON,
   settlementStatusToJSON,
@@ -145,9 +148,13 @@ export interface SubmitSettlementRequest {
     | undefined;
   /**
    * What isn't approved, has no liquidity or wasn't offered for signature by then is EXPIRED; never what somebody may have signed. After now and execute_at, at most 90
-   * days later. Missing: a time that the platform sets (SETTLEMENT_EXPIRY_SECONDS).
+   * days later. Missing: a time that the platform sets (SETTLEMENT_EXPIRY_SECONDS). How long it may be QUEUED, too.
    */
-  expiresAt?: Timestamp | undefined;
+  expiresAt?:
+    | Timestamp
+    | undefined;
+  /** CENTRALIZED only: on-chain settlements of a wallet are tried first come first served. */
+  priority?: SettlementPriority | undefined;
 }
 
 export interface SubmitSettlementResult {
@@ -268,6 +275,11 @@ export interface SettlementPsbt {
   psbt: string;
   /** Over all inputs; 0: it is signed, and broadcast by the platform. */
   signaturesMissing: number;
+  /**
+   * Inputs (txid:vout) that come without the transaction that made them (PSBT_IN_NON_WITNESS_UTXO), which hardware wallets may ask for: the
+   * platform hasn't got it. P2TR needs none.
+   */
+  previousTransactionsMissing: string[];
 }
 
 export interface ReviewSettlementRequest {
@@ -646,6 +658,7 @@ function createBaseSubmitSettlementRequest(): SubmitSettlementRequest {
     destinationId: undefined,
     executeAt: undefined,
     expiresAt: undefined,
+    priority: undefined,
   };
 }
 
@@ -698,6 +711,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     }
     if (message.expiresAt !== undefined) {
       Timestamp.encode(message.expiresAt, writer.uint32(250).fork()).join();
+    }
+    if (message.priority !== undefined) {
+      writer.uint32(560).int32(message.priority);
     }
     return writer;
   },
@@ -835,6 +851,14 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
             message.expiresAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 70: {
+            if (tag !== 560) {
+              break;
+            }
+
+            message.priority = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -916,6 +940,7 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
         : isSet(object.expires_at)
         ? fromJsonTimestamp(object.expires_at)
         : undefined,
+      priority: isSet(object.priority) ? settlementPriorityFromJSON(object.priority) : undefined,
     };
   },
 
@@ -966,6 +991,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     if (message.expiresAt !== undefined) {
       obj.expiresAt = fromTimestamp(message.expiresAt).toISOString();
     }
+    if (message.priority !== undefined) {
+      obj.priority = settlementPriorityToJSON(message.priority);
+    }
     return obj;
   },
 
@@ -995,6 +1023,7 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null)
       ? Timestamp.fromPartial(object.expiresAt)
       : undefined;
+    message.priority = object.priority ?? undefined;
     return message;
   },
 };
@@ -2414,7 +2443,14 @@ export const SubmitSignedPsbtRequest: MessageFns<SubmitSignedPsbtRequest> = {
 };
 
 function createBaseSettlementPsbt(): SettlementPsbt {
-  return { settlement: undefined, version: 0, txid: "", psbt: "", signaturesMissing: 0 };
+  return {
+    settlement: undefined,
+    version: 0,
+    txid: "",
+    psbt: "",
+    signaturesMissing: 0,
+    previousTransactionsMissing: [],
+  };
 }
 
 export const SettlementPsbt: MessageFns<SettlementPsbt> = {
@@ -2433,6 +2469,9 @@ export const SettlementPsbt: MessageFns<SettlementPsbt> = {
     }
     if (message.signaturesMissing !== 0) {
       writer.uint32(40).int32(message.signaturesMissing);
+    }
+    for (const v of message.previousTransactionsMissing) {
+      writer.uint32(50).string(v!);
     }
     return writer;
   },
@@ -2490,6 +2529,14 @@ export const SettlementPsbt: MessageFns<SettlementPsbt> = {
             message.signaturesMissing = reader.int32();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.previousTransactionsMissing.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2513,6 +2560,11 @@ export const SettlementPsbt: MessageFns<SettlementPsbt> = {
         : isSet(object.signatures_missing)
         ? globalThis.Number(object.signatures_missing)
         : 0,
+      previousTransactionsMissing: globalThis.Array.isArray(object?.previousTransactionsMissing)
+        ? object.previousTransactionsMissing.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.previous_transactions_missing)
+        ? object.previous_transactions_missing.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -2533,6 +2585,9 @@ export const SettlementPsbt: MessageFns<SettlementPsbt> = {
     if (message.signaturesMissing !== 0) {
       obj.signaturesMissing = Math.round(message.signaturesMissing);
     }
+    if (message.previousTransactionsMissing?.length) {
+      obj.previousTransactionsMissing = message.previousTransactionsMissing;
+    }
     return obj;
   },
 
@@ -2548,6 +2603,7 @@ export const SettlementPsbt: MessageFns<SettlementPsbt> = {
     message.txid = object.txid ?? "";
     message.psbt = object.psbt ?? "";
     message.signaturesMissing = object.signaturesMissing ?? 0;
+    message.previousTransactionsMissing = object.previousTransactionsMissing?.map((e) => e) || [];
     return message;
   },
 };
