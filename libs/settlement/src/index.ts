@@ -54,6 +54,7 @@ export { psbtPlanOf } from './psbt.ts';
 export * from './quote.ts';
 export * from './rate.ts';
 export * from './recovery.ts';
+export type { Approval, Approvals, SignedApproval } from './settlement-life.ts';
 export * from './settlement.ts';
 export { type ExchangeTerms, type Leg, legsOf, paidOf, type UnitTerms } from './unit-terms.ts';
 export * from './window.ts';

@@ -366,6 +366,13 @@ export interface Settlement {
   approvals: Approval[];
   /** Whether a compliance officer has to decide on it, too, and hasn't. */
   complianceAwaited: boolean;
+  /** Whether each of them needs a signatory's signature. */
+  approvalsSigned: boolean;
+  /** On-chain: the wallet that pays, and the payee's where it is paid on the platform. */
+  payerWalletId?: string | undefined;
+  payeeWalletId?:
+    | string
+    | undefined;
   /** As submitted, or changed since by ReprioritizeSettlement. */
   priority: SettlementPriority;
   /** CENTRALIZED, while it is QUEUED: its place in the payer's line, from 1. In the answer of GetSettlement only. */
@@ -396,6 +403,8 @@ export interface Approval {
   approvedBy: string;
   approvedAt?: Timestamp | undefined;
   reason: string;
+  /** Address of the signatory who has signed it, if one has. */
+  signatory?: string | undefined;
 }
 
 export interface SettlementExchange {
@@ -444,6 +453,9 @@ function createBaseSettlement(): Settlement {
     approvalsRequired: 0,
     approvals: [],
     complianceAwaited: false,
+    approvalsSigned: false,
+    payerWalletId: undefined,
+    payeeWalletId: undefined,
     priority: 0,
     queuePlace: undefined,
     gridlockId: undefined,
@@ -556,6 +568,15 @@ export const Settlement: MessageFns<Settlement> = {
     }
     if (message.complianceAwaited !== false) {
       writer.uint32(504).bool(message.complianceAwaited);
+    }
+    if (message.approvalsSigned !== false) {
+      writer.uint32(512).bool(message.approvalsSigned);
+    }
+    if (message.payerWalletId !== undefined) {
+      writer.uint32(522).string(message.payerWalletId);
+    }
+    if (message.payeeWalletId !== undefined) {
+      writer.uint32(530).string(message.payeeWalletId);
     }
     if (message.priority !== 0) {
       writer.uint32(560).int32(message.priority);
@@ -834,6 +855,30 @@ export const Settlement: MessageFns<Settlement> = {
             message.complianceAwaited = reader.bool();
             continue;
           }
+          case 64: {
+            if (tag !== 512) {
+              break;
+            }
+
+            message.approvalsSigned = reader.bool();
+            continue;
+          }
+          case 65: {
+            if (tag !== 522) {
+              break;
+            }
+
+            message.payerWalletId = reader.string();
+            continue;
+          }
+          case 66: {
+            if (tag !== 530) {
+              break;
+            }
+
+            message.payeeWalletId = reader.string();
+            continue;
+          }
           case 70: {
             if (tag !== 560) {
               break;
@@ -1018,6 +1063,21 @@ export const Settlement: MessageFns<Settlement> = {
         : isSet(object.compliance_awaited)
         ? globalThis.Boolean(object.compliance_awaited)
         : false,
+      approvalsSigned: isSet(object.approvalsSigned)
+        ? globalThis.Boolean(object.approvalsSigned)
+        : isSet(object.approvals_signed)
+        ? globalThis.Boolean(object.approvals_signed)
+        : false,
+      payerWalletId: isSet(object.payerWalletId)
+        ? globalThis.String(object.payerWalletId)
+        : isSet(object.payer_wallet_id)
+        ? globalThis.String(object.payer_wallet_id)
+        : undefined,
+      payeeWalletId: isSet(object.payeeWalletId)
+        ? globalThis.String(object.payeeWalletId)
+        : isSet(object.payee_wallet_id)
+        ? globalThis.String(object.payee_wallet_id)
+        : undefined,
       priority: isSet(object.priority) ? settlementPriorityFromJSON(object.priority) : 0,
       queuePlace: isSet(object.queuePlace)
         ? globalThis.Number(object.queuePlace)
@@ -1131,6 +1191,15 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.complianceAwaited !== false) {
       obj.complianceAwaited = message.complianceAwaited;
     }
+    if (message.approvalsSigned !== false) {
+      obj.approvalsSigned = message.approvalsSigned;
+    }
+    if (message.payerWalletId !== undefined) {
+      obj.payerWalletId = message.payerWalletId;
+    }
+    if (message.payeeWalletId !== undefined) {
+      obj.payeeWalletId = message.payeeWalletId;
+    }
     if (message.priority !== 0) {
       obj.priority = settlementPriorityToJSON(message.priority);
     }
@@ -1201,6 +1270,9 @@ export const Settlement: MessageFns<Settlement> = {
     message.approvalsRequired = object.approvalsRequired ?? 0;
     message.approvals = object.approvals?.map((e) => Approval.fromPartial(e)) || [];
     message.complianceAwaited = object.complianceAwaited ?? false;
+    message.approvalsSigned = object.approvalsSigned ?? false;
+    message.payerWalletId = object.payerWalletId ?? undefined;
+    message.payeeWalletId = object.payeeWalletId ?? undefined;
     message.priority = object.priority ?? 0;
     message.queuePlace = object.queuePlace ?? undefined;
     message.gridlockId = object.gridlockId ?? undefined;
@@ -1218,7 +1290,7 @@ export const Settlement: MessageFns<Settlement> = {
 };
 
 function createBaseApproval(): Approval {
-  return { approvedBy: "", approvedAt: undefined, reason: "" };
+  return { approvedBy: "", approvedAt: undefined, reason: "", signatory: undefined };
 }
 
 export const Approval: MessageFns<Approval> = {
@@ -1231,6 +1303,9 @@ export const Approval: MessageFns<Approval> = {
     }
     if (message.reason !== "") {
       writer.uint32(26).string(message.reason);
+    }
+    if (message.signatory !== undefined) {
+      writer.uint32(34).string(message.signatory);
     }
     return writer;
   },
@@ -1272,6 +1347,14 @@ export const Approval: MessageFns<Approval> = {
             message.reason = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.signatory = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1297,6 +1380,7 @@ export const Approval: MessageFns<Approval> = {
         ? fromJsonTimestamp(object.approved_at)
         : undefined,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      signatory: isSet(object.signatory) ? globalThis.String(object.signatory) : undefined,
     };
   },
 
@@ -1311,6 +1395,9 @@ export const Approval: MessageFns<Approval> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.signatory !== undefined) {
+      obj.signatory = message.signatory;
+    }
     return obj;
   },
 
@@ -1324,6 +1411,7 @@ export const Approval: MessageFns<Approval> = {
       ? Timestamp.fromPartial(object.approvedAt)
       : undefined;
     message.reason = object.reason ?? "";
+    message.signatory = object.signatory ?? undefined;
     return message;
   },
 };
