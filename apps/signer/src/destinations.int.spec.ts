@@ -237,6 +237,10 @@ describe('wallets whose keys are the payee’s own', () => {
     const first = payingOwn(1);
     const { signedTransaction } = await signer.port.signTransaction(first);
     expect(unwrap(parseTransaction(signedTransaction)).outputs[0]!.script).toBe(scriptOf(own, 0, 1));
+    // What owners are handed to sign is taken as told, and proves nothing.
+    const other = { ...own, walletId: 'w-other', institutionId: 'bank-c' };
+    const told = payout({ from: other, to: own, coins: [coin(50_000n)], amount: 30_000n, index: 2_599 });
+    await signer.port.recordHandOut({ request: told, institutionId: 'bank-c', inputScripts: [scriptOf(own, 0, 0)] });
     expect(await attemptOn(signer, payingOwn(2_600))).toBe('INDEX_TOO_FAR');
     expect(await outcomeOf(derive({ walletId: 'w-2' }))).toBe('UNKNOWN_WALLET');
     expect(await outcomeOf(derive({ destinationId: 'x' }))).toBe('UNKNOWN_WALLET');

@@ -229,6 +229,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       const accepted = { request, institutionId, txid, feeSats, sentSats, acceptedAt: batch.now, decision };
       batch.append(lineageStream, request.lineageId, { type: 'signing_accepted', ...accepted });
       world.accepted(accepted, transaction);
+      world.paid(request);
     }
     return { kind: 'accepted', account: facts.account(request.walletId)!, txid };
   }
@@ -394,7 +395,7 @@ export class SignerWorld {
     return this.#indicesHighest.get(branchName(walletId, branch)) ?? -1;
   }
 
-  /** Of the branches that a request has to do with, as the decision on it found them. */
+  /** Of the branches that outputs are on, as the decision on a request found them. */
   highestOf(request: SigningRequest): Readonly<Record<string, number>> {
     const places = indicesOf(request);
     return Object.fromEntries(
@@ -419,6 +420,10 @@ export class SignerWorld {
     this.sent.set(institutionId, (this.sent.get(institutionId) ?? 0n) + after - before);
     if (request.epoch > this.epochHighest) this.epochHighest = request.epoch;
     this.#parents.set(transaction.txid, transaction);
+  }
+
+  /** Signed by the signer itself. */
+  paid(request: SigningRequest): void {
     for (const { walletId, branch, index } of indicesOf(request)) {
       if (index > this.indexHighest(walletId, branch)) this.#indicesHighest.set(branchName(walletId, branch), index);
     }

@@ -9,8 +9,10 @@ import {
   type Coin,
   CoinBook,
   type DestinationRecord,
+  type FoundLine,
   isOpen,
   isWaitingPayout,
+  LiquidityQueues,
   type Maturity,
   PositionBook,
   type TimerKind,
@@ -30,6 +32,7 @@ import {
   LEDGER_ID,
   limitsStream,
   lineageStream,
+  paymentRulesStream,
   NETTING_ID,
   nettingStream,
   RECOVERY_ID,
@@ -59,6 +62,8 @@ export interface Loaded {
   readonly waitingPayouts: readonly string[];
   /** Positions of the windows that the batch may close. */
   readonly positions: PositionBook;
+  /** Of payers of whom something may be settled in this batch. */
+  readonly lines: readonly FoundLine[];
   /** How many payouts are queued for coins, by institution, of those whose coins may be consolidated. */
   readonly waiting: ReadonlyMap<string, number>;
 }
@@ -76,6 +81,7 @@ export class BatchBook implements Book {
   readonly policy: SettlementPolicy;
   readonly ledger: LedgerView;
   readonly coins: CoinBook;
+  readonly queues: LiquidityQueues;
   readonly settlements: Book['settlements'];
   readonly lineages: Book['lineages'];
   readonly deposits: Book['deposits'];
@@ -85,6 +91,7 @@ export class BatchBook implements Book {
   readonly netting: Book['netting'];
   readonly positions: PositionBook;
   readonly limits: Book['limits'];
+  readonly paymentRules: Book['paymentRules'];
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
   readonly newWallets = new Map<string, WalletRecord>();
@@ -113,7 +120,9 @@ export class BatchBook implements Book {
     this.ledger = loaded.ledger.view;
     this.coins = new CoinBook(loaded.coins);
     this.#waiting = new Map(loaded.waiting);
+    this.queues = new LiquidityQueues(loaded.lines);
     this.limits = recordsOf(batch, limitsStream);
+    this.paymentRules = recordsOf(batch, paymentRulesStream);
     const settlements = recordsOf(batch, settlementStream);
     this.settlements = {
       get: settlements.get,
@@ -123,6 +132,7 @@ export class BatchBook implements Book {
         returnUse(this.limits, state, events);
         this.#countWaiting(before, -1);
         this.#countWaiting(state, 1);
+        this.queues.changed(state);
         // What waits for something else by now waits behind the others.
         if (state.status === 'queued') {
           this.#waitingPayouts.delete(id);

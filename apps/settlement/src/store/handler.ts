@@ -5,6 +5,7 @@ import { saveLedger, saveSegment } from '@finality/ledger-store';
 import {
   addSignatures,
   adoptSettlement,
+  allowCounterparty,
   applyChainFact,
   attributeDeposits,
   beginRecovery,
@@ -34,11 +35,15 @@ import {
   proposeResolution,
   reconciled,
   type RecoveryEvent,
+  reprioritize,
+  removeCounterparty,
   reserve,
+  restrictCounterparties,
   reverse,
   review,
   reviewDeposit,
   revokeApiKey,
+  setApprovalPolicy,
   setLimits,
   setCreditLine,
   type Settlement,
@@ -85,6 +90,10 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return settlementReply(
           byPayer(book, body, () => cancel(book, body.settlementId, body.reason, body.caller.keyId)),
         );
+      case 'reprioritize':
+        return settlementReply(
+          byPayer(book, body, () => reprioritize(book, body.settlementId, body.priority, body.caller.keyId)),
+        );
       case 'confirm_incident':
         return replyOf(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason), () => ({
           type: 'done',
@@ -120,6 +129,14 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return institutionReply(freezeInstitution(book, body.institutionId, body.reason));
       case 'unfreeze_institution':
         return institutionReply(unfreezeInstitution(book, body.institutionId, body.reason));
+      case 'restrict_counterparties':
+        return replyOf(restrictCounterparties(book, body.request), () => ({ type: 'done' }));
+      case 'allow_counterparty':
+        return replyOf(allowCounterparty(book, body.request), () => ({ type: 'done' }));
+      case 'remove_counterparty':
+        return replyOf(removeCounterparty(book, body.request), () => ({ type: 'done' }));
+      case 'set_approval_policy':
+        return replyOf(setApprovalPolicy(book, body.request), () => ({ type: 'done' }));
       case 'set_limits':
         return replyOf(setLimits(book, body.request), () => ({ type: 'done' }));
       case 'set_credit_line':

@@ -9,6 +9,7 @@ import {
   NETTING_WEIGHTS,
   PAYING,
   PAYOUT_WEIGHTS,
+  QUEUE_WEIGHTS,
   RELEASE_WEIGHTS,
   POLICY,
   settleDown,
@@ -39,13 +40,23 @@ const SHORT = {
 
 const ACTIONS = 90;
 
+const WEIGHTS: readonly Readonly<Record<ActionKind, number>>[] = [
+  NETTING_WEIGHTS,
+  ACTION_WEIGHTS,
+  VERSION_WEIGHTS,
+  RELEASE_WEIGHTS,
+  PAYOUT_WEIGHTS,
+  ACTION_WEIGHTS,
+  VERSION_WEIGHTS,
+  RELEASE_WEIGHTS,
+];
+
 /** Of all sorts, or of netting, or of payouts that need each other's change, or of versions that pay this and that, or of coins that are released. */
-function history(seed: number): World {
+function history(seed: number, weights = WEIGHTS[seed % WEIGHTS.length]!): World {
   const random = seededRandom(seed);
   const number = (): number => Math.floor(random() * 0x1_0000);
   const isLean = seed % 4 === 0 || seed % 4 === 2;
-  const weights = [PAYOUT_WEIGHTS, ACTION_WEIGHTS, VERSION_WEIGHTS, RELEASE_WEIGHTS][seed % 4]!;
-  const kinds = weighed(seed % 8 === 0 ? NETTING_WEIGHTS : weights);
+  const kinds = weighed(weights);
   const world = new World(seed % 2 === 0 ? PAYING : SHORT, seed % 4 < 2 ? [] : ['pool', 'w-c']);
   if (seed % 5 !== 0) fund(world, isLean);
   for (let i = 0; i < ACTIONS; i++)
@@ -85,6 +96,14 @@ describe('any history, in batches of any size', () => {
       const world = history(seed);
       const random = seededRandom(seed + 1_000_000);
       await replay(world, batches(world, random));
+    },
+  );
+
+  it.each([FIRST, FIRST + 1])(
+    'of lines that wait for liquidity is stored as it would be in memory (seed %i)',
+    async (seed) => {
+      const world = history(seed, QUEUE_WEIGHTS);
+      await replay(world, batches(world, seededRandom(seed + 1_000_000)));
     },
   );
 

@@ -24,6 +24,7 @@ import {
   consolidationReservationId,
   depositTransferIds,
   childIdOf,
+  type FoundLine,
   identityOf,
   inputsOf,
   type OfferedLineage,
@@ -51,11 +52,13 @@ import {
   LEDGER_ID,
   limitsStream,
   lineageStream,
+  paymentRulesStream,
   RECOVERY_ID,
   recoveryStream,
   sealsStream,
   settlementStream,
 } from './streams.ts';
+import { linesOf, OPEN, type OpenRow } from './open.sql.ts';
 
 /**
  * Reads what a batch of commands concerns, in a fixed number of round trips however many commands there are; those that only the chain needs
@@ -105,6 +108,7 @@ export async function loadBook(
     depositOutpoints,
     maturities,
     open: states.openLineages,
+    lines: states.lines,
     waitingPayouts: states.waitingPayouts,
     waiting: await loadWaiting(session, needs),
     positions: new PositionBook(needs.windows.closing, await loadPositions(session, needs.windows.closing)),
@@ -150,6 +154,9 @@ async function loadDepositOutpoints(session: Session, needs: Needs): Promise<Loa
 const mayLeaveOver = ({ versions, next }: OfferedLineage): boolean =>
   versionsDiffer(next === undefined ? versions : [...versions, next]);
 
+/** What an institution may pay, and whom. */
+const PAYER_STREAMS = [limitsStream, paymentRulesStream];
+
 /** Of one institution: more than a version takes along. */
 const WAITING_MAX = 50;
 
@@ -170,6 +177,8 @@ class States {
   loadedCoins: readonly Coin[] = [];
   /** Lineages that a payout which may reserve could join. */
   openLineages: readonly string[] = [];
+  /** Lines that a settlement which may reserve could join, or be in. */
+  lines: readonly FoundLine[] = [];
   /** Payouts that the next version of a lineage may pay, too. */
   waitingPayouts: readonly string[] = [];
   /** Transactions of ours that made coins of lineages whose coins are to be released, with their lineages. */
@@ -200,7 +209,7 @@ class States {
     needs.windows.follow(this.#batch);
     await this.#loadOrigins();
     this.#followSettlements();
-    if (needs.reserving.size > 0 || needs.allPlanned) await this.#loadOpenLineages();
+    if (needs.reserving.size > 0 || needs.allPlanned) await this.#loadOpen();
     await this.#loadStreams();
     this.#followLineages();
     await this.#loadStreams();
@@ -283,13 +292,31 @@ class States {
     }
   }
 
-  async #loadOpenLineages(): Promise<void> {
-    const rows = await this.#session.query<{ lineage_id: string }>(
-      "SELECT lineage_id FROM lineages WHERE status = 'planned' AND (wallet_id = ANY($1::text[]) OR $2) ORDER BY lineage_id",
-      [[...this.#payersOf(this.#needs.reserving)], this.#needs.allPlanned],
-    );
-    this.openLineages = rows.map((row) => row.lineage_id);
-    for (const id of this.openLineages) this.#needs.lineages.add(id);
+  /** What payers that may reserve have under way, and in line: one question for both. */
+  async #loadOpen(): Promise<void> {
+    const { reserving, retrying, allPlanned, lineages, settlements } = this.#needs;
+    const payers = [...this.#clearingPayersOf(reserving)];
+    const rows = await this.#session.query<OpenRow>(OPEN, [
+      [...this.#payersOf(reserving)],
+      allPlanned,
+      payers.map((institutionId) => claimPath({ kind: 'clearing', institutionId })),
+    ]);
+    this.openLineages = rows.filter(({ payer }) => payer === null).map(({ id }) => id);
+    for (const id of this.openLineages) lineages.add(id);
+    this.lines = linesOf(payers, rows);
+    const retried = this.#clearingPayersOf(retrying);
+    for (const { institutionId, first } of this.lines)
+      if (retried.has(institutionId)) for (const { settlementId } of first) settlements.add(settlementId);
+  }
+
+  #clearingPayersOf(settlementIds: Iterable<string>): ReadonlySet<string> {
+    const institutionIds = new Set<string>();
+    for (const id of settlementIds) {
+      const settlement = this.#batch.state(settlementStream, id);
+      if (settlement.status !== 'none' && settlement.terms.mode === 'centralized')
+        institutionIds.add(settlement.terms.from);
+    }
+    return institutionIds;
   }
 
   /** Whoever's transactions may be replaced, and what waits for coins of theirs. */
@@ -351,7 +378,7 @@ class States {
       const { payer, payee, from, to } = settlement.terms;
       if (needs.beginning.has(id)) needs.institutions.add(from).add(to);
       // It may begin, or end.
-      if (needs.beginning.has(id) || settlement.counted !== undefined) needs.limits.add(from);
+      if (needs.beginning.has(id) || settlement.counted !== undefined) needs.payers.add(from);
       if (needs.reversing.has(id)) for (const reversal of settlement.reversals) needs.settlements.add(reversal);
       if (payer.kind === 'clearing' || payee.kind === 'clearing') continue;
       needs.chain = true;
@@ -375,7 +402,7 @@ class States {
     const wanted = [
       ...[...needs.settlements].map((id) => `${settlementStream.aggregate.name}/${id}`),
       ...[...needs.institutions].map((id) => `${institutionStream.aggregate.name}/${id}`),
-      ...[...needs.limits].map((id) => `${limitsStream.aggregate.name}/${id}`),
+      ...[...needs.payers].flatMap((id) => PAYER_STREAMS.map(({ aggregate }) => `${aggregate.name}/${id}`)),
       ...[...needs.lineages].map((id) => `${lineageStream.aggregate.name}/${id}`),
       ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
       ...needs.windows.streams(needs.reserving.size > 0),

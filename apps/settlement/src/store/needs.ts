@@ -20,6 +20,10 @@ type AdministrativeCommand =
   | 'freeze_institution'
   | 'unfreeze_institution'
   | 'set_limits'
+  | 'set_approval_policy'
+  | 'restrict_counterparties'
+  | 'allow_counterparty'
+  | 'remove_counterparty'
   | 'set_credit_line'
   | 'expire_credit_line'
   | 'issue_api_key'
@@ -31,8 +35,8 @@ type AdministrativeCommand =
 export class Needs {
   readonly settlements = new Set<string>();
   readonly institutions = new Set<string>();
-  /** Institutions whose limits are needed. */
-  readonly limits = new Set<string>();
+  /** Institutions of which it matters what they may pay, and whom. */
+  readonly payers = new Set<string>();
   readonly lineages = new Set<string>();
   readonly deposits = new Set<string>();
   readonly apiKeys = new Set<string>();
@@ -49,6 +53,8 @@ export class Needs {
   readonly attribute = new Set<string>();
   /** Settlements that may reserve: the payer's free coins are needed. */
   readonly reserving = new Set<string>();
+  /** Settlements that have waited, and are tried again: of CENTRALIZED ones, the line of their payer. */
+  readonly retrying = new Set<string>();
   /** Settlements that are to begin: their parties are needed. */
   readonly beginning = new Set<string>();
   /** Settlements that are to be paid back: what else pays them back is needed. */
@@ -109,10 +115,8 @@ export class Needs {
         this.outpoints.add(body.review.outpoint);
         return void this.deposits.add(body.review.outpoint);
       case 'fall_due':
-        this.beginning.add(body.settlementId);
-        this.reserving.add(body.settlementId);
-        return void this.settlements.add(body.settlementId);
       case 'retry_reservation':
+        (body.type === 'fall_due' ? this.beginning : this.retrying).add(body.settlementId);
         this.reserving.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
       case 'consolidate':
@@ -124,6 +128,7 @@ export class Needs {
         this.bumping.settlements.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
       case 'prepare_psbt':
+      case 'reprioritize':
       case 'add_signatures':
       case 'expire':
         this.chain ||= body.type === 'prepare_psbt';
@@ -172,9 +177,14 @@ export class Needs {
       case 'freeze_institution':
       case 'unfreeze_institution':
         return void this.institutions.add(body.institutionId);
+      case 'allow_counterparty':
+        this.institutions.add(body.request.counterpartyId);
+        return this.#policy(body.request.institutionId);
       case 'set_limits':
-        this.limits.add(body.request.institutionId);
-        return void this.institutions.add(body.request.institutionId);
+      case 'set_approval_policy':
+      case 'restrict_counterparties':
+      case 'remove_counterparty':
+        return this.#policy(body.request.institutionId);
       case 'issue_api_key':
         this.apiKeys.add(body.key.keyId);
         if (body.key.institutionId !== '') this.institutions.add(body.key.institutionId);
@@ -187,6 +197,11 @@ export class Needs {
       default:
         return this.#recovering(body);
     }
+  }
+
+  #policy(institutionId: string): void {
+    this.payers.add(institutionId);
+    this.institutions.add(institutionId);
   }
 
   #recovering(body: CommandOf<RecoveryCommand>): void {
@@ -262,7 +277,7 @@ export class Needs {
 
   #submission({ settlementId, from, to, mode, destinationId }: Submission): void {
     this.settlements.add(settlementId);
-    this.limits.add(from);
+    this.payers.add(from);
     if (destinationId !== undefined) this.destinations.add(destinationId);
     for (const id of [from, to]) {
       this.institutions.add(id);

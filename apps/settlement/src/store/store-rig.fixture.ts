@@ -26,6 +26,7 @@ import {
   institutionStream,
   limitsStream,
   lineageStream,
+  paymentRulesStream,
   nettingStream,
   settlementStream,
   windowStream,
@@ -38,6 +39,7 @@ const STREAM_TYPES = [
   institutionStream,
   apiKeyStream,
   limitsStream,
+  paymentRulesStream,
   chainTipStream,
   windowStream,
   nettingStream,
@@ -64,6 +66,11 @@ export class StoreRig {
 
   static async open(policy: SettlementPolicy): Promise<StoreRig> {
     return new StoreRig(await testDatabase(['settlement'], { ddl: settlementDdl }), policy);
+  }
+
+  /** As the service's role. */
+  get pool(): Pool {
+    return this.#database.service('settlement').pool;
   }
 
   close(): Promise<void> {

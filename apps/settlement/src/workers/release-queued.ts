@@ -6,8 +6,17 @@ import { causesOfWork } from './cause.ts';
 const QUEUED_MAX = 200;
 const POLL_MS = 1_000;
 
+/** Of each claim that pays, whoever comes after waits behind it; of clearing balances, only where there is enough for it. */
+const FIRST_IN_LINE = `
+  SELECT settlement_id FROM (
+    SELECT DISTINCT ON (payer_claim) settlement_id, payer_claim, mode, amount_sats, updated_position FROM settlements WHERE status = 'queued'
+    ORDER BY payer_claim, queue_rank, updated_position) line
+  LEFT JOIN ledger_accounts a ON a.id = line.payer_claim || '/available'
+  WHERE line.mode <> 'centralized' OR a.credits_posted - a.debits_posted - a.debits_pending + a.overdraft >= line.amount_sats
+  ORDER BY line.updated_position LIMIT ${QUEUED_MAX}`;
+
 /**
- * Settlements that wait for liquidity are tried again, first come first served for each claim that pays, whenever something has
+ * Settlements that wait for liquidity are tried again, in the order of their line for each claim that pays, whenever something has
  * happened in the log, or a wallet has been caught up with. A try that changes nothing leaves no trace, so this comes to rest.
  */
 export class ReleaseQueued implements Worker {
@@ -31,13 +40,7 @@ export class ReleaseQueued implements Worker {
     const { position } = await this.#reader.head();
     const moment = `${position} ${await this.#walletsScanning()}`;
     if (moment === this.#triedAt) return 'idle';
-    // The first in line of each claim: whoever comes after waits behind it.
-    const { rows } = await this.#env.pool.query<{ settlement_id: string }>(
-      `SELECT settlement_id FROM (
-         SELECT DISTINCT ON (payer_claim) settlement_id, updated_position FROM settlements WHERE status = 'queued'
-         ORDER BY payer_claim, updated_position) first_in_line
-       ORDER BY updated_position LIMIT ${QUEUED_MAX}`,
-    );
+    const { rows } = await this.#env.pool.query<{ settlement_id: string }>(FIRST_IN_LINE);
     this.#triedAt = moment;
     if (rows.length === 0) return 'idle';
     const settlementIds = rows.map((row) => row.settlement_id);

@@ -6,6 +6,7 @@ import {
   type Action,
   NETTING_WEIGHTS,
   PAYOUT_WEIGHTS,
+  QUEUE_WEIGHTS,
   RELEASE_WEIGHTS,
   VERSION_WEIGHTS,
 } from './action-weights.fixture.ts';
@@ -103,6 +104,17 @@ describe.each(POLICIES)('any history (%s)', { timeout: TIMEOUT_MS }, (_name, pol
       { ...SETTINGS, numRuns: Math.ceil(SETTINGS.numRuns / 8) },
     );
     expect(count.closed).toBeGreaterThan(0n);
+  });
+
+  it('of lines that wait for liquidity keeps them in order', () => {
+    fc.assert(
+      fc.property(actionsOf(QUEUE_WEIGHTS, 60), (actions) => {
+        const world = new World(policy);
+        fund(world);
+        run(world, actions);
+      }),
+      SETTINGS,
+    );
   });
 
   it('of coins that operators release keeps them together', () => {

@@ -11,8 +11,10 @@ import { limitsAggregate, type LimitsEvent, type LimitsState } from '../limits.t
 import { lineageAggregate } from '../lineage.ts';
 import { returnUse } from '../process/limits.ts';
 import { isOpen, isWaitingPayout } from '../process/reserve.ts';
+import { paymentRulesAggregate } from '../payment-rules.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { PositionBook } from '../positions.ts';
+import { LiquidityQueues } from '../queue.ts';
 import { recoveryAggregate } from '../recovery.ts';
 import { type Netting, nettingAggregate, type NettingEvent, windowAggregate } from '../window.ts';
 import { type Settlement, settlementAggregate, type SettlementEvent, waitsForCoins } from '../settlement.ts';
@@ -29,6 +31,7 @@ export const POLICY: SettlementPolicy = {
   batch: { waitMs: 0, payoutsMax: 3, valueMaxSats: sats(60_000n) },
   // Most histories are about something else.
   bump: { afterBlocks: 1_000, incrementalFeeRate: feeRate(1_000n) },
+  counterpartyCoolingMs: 60_000,
   expiryMs: 3_600_000,
 };
 
@@ -61,8 +64,10 @@ export class MemoryBook implements Book {
   readonly coins = new CoinBook([]);
   readonly log: Logged[] = [];
   readonly transactions = new Map<Txid, string>();
+  readonly queues = new LiquidityQueues();
   readonly limits = new MemoryRecords(limitsAggregate, this.log);
-  readonly settlements = new SettlementRecords(this.log, this.limits);
+  readonly paymentRules = new MemoryRecords(paymentRulesAggregate, this.log);
+  readonly settlements = new SettlementRecords(this.log, this.limits, this.queues);
   readonly lineages = new MemoryRecords(lineageAggregate, this.log);
   readonly institutions = new MemoryRecords(institutionAggregate, this.log);
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
@@ -246,15 +251,18 @@ class MemoryRecords<State, Event extends { readonly type: string }> implements R
 
 class SettlementRecords extends MemoryRecords<Settlement, SettlementEvent> {
   readonly #limits: Records<LimitsState, LimitsEvent>;
+  readonly #queues: LiquidityQueues;
 
-  constructor(log: Logged[], limits: Records<LimitsState, LimitsEvent>) {
+  constructor(log: Logged[], limits: Records<LimitsState, LimitsEvent>, queues: LiquidityQueues) {
     super(settlementAggregate, log);
     this.#limits = limits;
+    this.#queues = queues;
   }
 
   override record(id: string, ...events: readonly SettlementEvent[]): Settlement {
     const state = super.record(id, ...events);
     returnUse(this.#limits, state, events);
+    this.#queues.changed(state);
     return state;
   }
 }

@@ -13,6 +13,7 @@ import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
 import type { DestinationPlace } from '../destination.ts';
 import { latest, type LineagePlan, offered, type OfferedVersion } from '../lineage.ts';
+import type { Priority } from '../queue.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { type Assessment, living, type Mode, type Recommendation } from '../settlement.ts';
 import { apply, type Command } from './commands.fixture.ts';
@@ -32,6 +33,7 @@ export interface Told {
 interface Ordered {
   readonly feeBearer?: FeeTerms['bearer'];
   readonly destinationId?: string;
+  readonly priority?: Priority;
   readonly executeAt?: Instant;
   readonly expiresAt?: Instant;
 }
@@ -317,6 +319,11 @@ export class World {
     const cause = `settlement/${settlementId}`;
     if (how === 'cancel') this.tell({ type: how, settlementId, reason: 'because', caller: OPERATOR }, cause);
     else this.tell({ type: how, settlementId }, cause);
+  }
+
+  reprioritize(settlementId: string, priority: Priority): void {
+    const cause = `settlement/${settlementId}`;
+    this.tell({ type: 'reprioritize', settlementId, priority, caller: OPERATOR }, cause);
   }
 
   assign(plan: LineagePlan, late: boolean): void {
