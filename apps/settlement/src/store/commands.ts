@@ -15,6 +15,7 @@ import type {
   Institution,
   KnownDeposit,
   LimitsRequest,
+  LiquidityAlertsRequest,
   LivingSettlement,
   NewApiKey,
   NewInstitution,
@@ -61,6 +62,8 @@ export type SettlementCommand =
       readonly reason: string;
     }
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
+  | { readonly type: 'set_liquidity_alerts'; readonly request: LiquidityAlertsRequest }
+  | { readonly type: 'observe_liquidity'; readonly institutionId: string }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }
   | { readonly type: 'issue_api_key'; readonly key: NewApiKey }

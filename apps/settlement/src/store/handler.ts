@@ -29,6 +29,7 @@ import {
   journalImported,
   type LivingSettlement,
   offer,
+  observeLiquidity,
   offset,
   preparePayout,
   proposeRelease,
@@ -43,6 +44,7 @@ import {
   revokeApiKey,
   setLimits,
   setCreditLine,
+  setLiquidityAlerts,
   type Settlement,
   settlementAssessed,
   type SettlementPolicy,
@@ -127,6 +129,8 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return institutionReply(unfreezeInstitution(book, body.institutionId, body.reason));
       case 'set_limits':
         return replyOf(setLimits(book, body.request), () => ({ type: 'done' }));
+      case 'set_liquidity_alerts':
+        return institutionReply(setLiquidityAlerts(book, body.request));
       case 'set_credit_line':
         return institutionReply(setCreditLine(book, body.request));
       case 'issue_api_key':
@@ -176,6 +180,7 @@ type Happened = CommandOf<
   | 'fall_due'
   | 'expire'
   | 'expire_credit_line'
+  | 'observe_liquidity'
   | 'retry_reservation'
   | 'resolve_gridlock'
   | 'consolidate'
@@ -207,6 +212,8 @@ function happened(book: BatchBook, body: Happened): void {
       return fallDue(book, body.settlementId);
     case 'expire':
       return expire(book, body.settlementId);
+    case 'observe_liquidity':
+      return observeLiquidity(book, body.institutionId);
     case 'expire_credit_line':
       return expireCreditLine(book, body.institutionId);
     case 'retry_reservation':
