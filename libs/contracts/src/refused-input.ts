@@ -4,7 +4,7 @@ import { LEDGER } from './refused-ledger-input.ts';
 import { WINDOWS } from './refused-window-input.ts';
 import { POLICY } from './refused-policy-input.ts';
 import { LIQUIDITY } from './refused-liquidity-input.ts';
-import { invalid, type RefusedCaller, type RefusedInput } from './refused-row.ts';
+import { invalid, type RefusedInput } from './refused-row.ts';
 
 // Read by `npm run generate` before there is any generated code: it imports nothing that is.
 
@@ -305,11 +305,11 @@ const SETTLEMENTS: readonly RefusedInput[] = [
   invalid('SubmitSignedPsbt', 'a PSBT of more than 1,500,000 characters', 'psbt', { psbt: 'A'.repeat(1_500_001) }),
   {
     rpc: 'ReviewSettlement',
-    input: 'an institution’s API key',
+    input: 'an operator’s API key',
     status: 'PERMISSION_DENIED',
     field: '',
     reason: 'ROLE_REQUIRED',
-    caller: 'payer',
+    caller: 'operator',
   },
   invalid('ReviewSettlement', 'decision unspecified', 'decision', { decision: 'REVIEW_DECISION_UNSPECIFIED' }),
   invalid('ReviewSettlement', 'no reason', 'reason', { reason: '' }),

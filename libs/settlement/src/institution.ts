@@ -93,7 +93,9 @@ function watched(state: Institution, event: WatchEvent): Institution {
     return { ...institution, watched: { alerts: before.alerts, level: event.level, before: before.level } };
   }
   const { alerts } = event;
-  return alerts === undefined ? institution : { ...institution, watched: { alerts, level: 'ok', before: 'ok' } };
+  // What was told last was told: also of other levels.
+  const { level, before: earlier } = before ?? { level: 'ok', before: 'ok' };
+  return alerts === undefined ? institution : { ...institution, watched: { alerts, level, before: earlier } };
 }
 
 type CreditLineEvent = Extract<InstitutionEvent, { type: 'credit_line_set' | 'credit_line_expired' }>;

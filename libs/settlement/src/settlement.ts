@@ -1,5 +1,5 @@
 import { judged } from './settlement-judged.ts';
-import { again, type Life, move } from './settlement-life.ts';
+import { again, type Approval, type Approvals, type Life, move } from './settlement-life.ts';
 import {
   chargeFee,
   type CoinSelectionFault,
@@ -120,15 +120,25 @@ export type SettlementEvent = { readonly at: Instant } &
     | { readonly type: 'settlement_received'; readonly terms: Terms; readonly confirmations?: ConfirmationDecision }
     /** Nothing is done about it until then. */
     | { readonly type: 'settlement_scheduled' }
-    /** With the version of the payer's limits that it counts against from now on, where there are some. */
+    /** With the version of the payer's limits that it counts against from now on, and whose approval it needs, where there are some. */
     | {
         readonly type: 'screening_requested';
         readonly sources: readonly FundingSource[];
         readonly limitsVersion?: number;
+        readonly approvals?: Pick<Approvals, 'required' | 'rulesVersion'>;
       }
     | { readonly type: 'risk_assessed'; readonly assessment: Assessment }
     | { readonly type: 'aml_assessed'; readonly assessment: Assessment }
-    | { readonly type: 'review_required'; readonly reason: string }
+    /** `compliance`: screening leaves it to a compliance officer. Else the payer's own persons are to approve, and with him maybe, too. */
+    | { readonly type: 'review_required'; readonly reason: string; readonly compliance: boolean }
+    | { readonly type: 'approval_given'; readonly approval: Omit<Approval, 'at'> }
+    /** The compliance officer has nothing against it: what is missing are approvals. */
+    | {
+        readonly type: 'compliance_passed';
+        readonly reason: string;
+        readonly by: string;
+        readonly confirmations?: ConfirmationDecision;
+      }
     /** A person's approval may ask for more confirmations. */
     | {
         readonly type: 'settlement_approved';
@@ -172,12 +182,16 @@ export type SettlementEvent = { readonly at: Instant } &
     | { readonly type: 'reversal_requested'; readonly reversalId: string }
   );
 
+/** Of a compliance officer: whether screening has left it to one, and he has said yes. */
+export type ComplianceReview = 'unneeded' | 'awaited' | 'passed';
+
 /** States of DESIGN 7; each has only its own fields. */
 export type Settlement = { readonly status: 'none' } | LivingSettlement;
 
 export type LivingSettlement = Life &
   (
-    | { readonly status: 'received' | 'scheduled' | 'screening' | 'under_review' | 'approved' }
+    | { readonly status: 'received' | 'scheduled' | 'screening' | 'approved' }
+    | { readonly status: 'under_review'; readonly compliance: ComplianceReview }
     | { readonly status: 'queued'; readonly waitsFor: WaitReason }
     | { readonly status: 'rejected' | 'expired' | 'cancelled' }
     | { readonly status: 'reserved'; readonly lineageId?: string; readonly feeReservedSats?: Sats }
@@ -290,6 +304,8 @@ function evolveLiving(
     case 'risk_assessed':
     case 'aml_assessed':
     case 'review_required':
+    case 'approval_given':
+    case 'compliance_passed':
     case 'settlement_approved':
       return judged(state, event);
     case 'settlement_rejected':

@@ -5,9 +5,11 @@ import type {
   AddedSignatures,
   AddressRecord,
   ApiKey,
+  ApprovalPolicyRequest,
   Assessment,
   ChainFact,
   ConsolidationRequest,
+  CounterpartyRequest,
   CreditLineRequest,
   DepositReview,
   DestinationRecord,
@@ -25,6 +27,7 @@ import type {
   ReleaseRequest,
   ResolutionConfirmation,
   ResolutionRequest,
+  Restriction,
   Reversal,
   Review,
   Screener,
@@ -61,6 +64,9 @@ export type SettlementCommand =
       readonly institutionId: string;
       readonly reason: string;
     }
+  | { readonly type: 'restrict_counterparties'; readonly request: Restriction }
+  | { readonly type: 'allow_counterparty' | 'remove_counterparty'; readonly request: CounterpartyRequest }
+  | { readonly type: 'set_approval_policy'; readonly request: ApprovalPolicyRequest }
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'set_liquidity_alerts'; readonly request: LiquidityAlertsRequest }
   | { readonly type: 'observe_liquidity'; readonly institutionId: string }

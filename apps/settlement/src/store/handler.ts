@@ -5,6 +5,7 @@ import { saveLedger, saveSegment } from '@finality/ledger-store';
 import {
   addSignatures,
   adoptSettlement,
+  allowCounterparty,
   applyChainFact,
   attributeDeposits,
   beginRecovery,
@@ -37,11 +38,14 @@ import {
   reconciled,
   type RecoveryEvent,
   reprioritize,
+  removeCounterparty,
   reserve,
+  restrictCounterparties,
   reverse,
   review,
   reviewDeposit,
   revokeApiKey,
+  setApprovalPolicy,
   setLimits,
   setCreditLine,
   setLiquidityAlerts,
@@ -55,6 +59,7 @@ import {
 } from '@finality/settlement';
 import { saveCoins } from '../projections/coins.ts';
 import { saveMaturities } from '../projections/maturities.ts';
+import { savePreviousTransactions } from '../projections/previous-transactions.ts';
 import { saveAddresses, saveDestinations, saveWallets } from '../projections/registry.ts';
 import { saveDeposits, saveInstitutions, saveLineages, saveSettlements, saveVersions } from '../projections/streams.ts';
 import { saveSuspense } from '../projections/suspense.ts';
@@ -89,9 +94,9 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
           byPayer(book, body, () => cancel(book, body.settlementId, body.reason, body.caller.keyId)),
         );
       case 'reprioritize':
-        return settlementReply(
-          byPayer(book, body, () => reprioritize(book, body.settlementId, body.priority, body.caller.keyId)),
-        );
+      case 'set_credit_line':
+      case 'set_liquidity_alerts':
+        return liquidity(book, body);
       case 'confirm_incident':
         return replyOf(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason), () => ({
           type: 'done',
@@ -127,12 +132,16 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return institutionReply(freezeInstitution(book, body.institutionId, body.reason));
       case 'unfreeze_institution':
         return institutionReply(unfreezeInstitution(book, body.institutionId, body.reason));
+      case 'restrict_counterparties':
+        return replyOf(restrictCounterparties(book, body.request), () => ({ type: 'done' }));
+      case 'allow_counterparty':
+        return replyOf(allowCounterparty(book, body.request), () => ({ type: 'done' }));
+      case 'remove_counterparty':
+        return replyOf(removeCounterparty(book, body.request), () => ({ type: 'done' }));
+      case 'set_approval_policy':
+        return replyOf(setApprovalPolicy(book, body.request), () => ({ type: 'done' }));
       case 'set_limits':
         return replyOf(setLimits(book, body.request), () => ({ type: 'done' }));
-      case 'set_liquidity_alerts':
-        return institutionReply(setLiquidityAlerts(book, body.request));
-      case 'set_credit_line':
-        return institutionReply(setCreditLine(book, body.request));
       case 'issue_api_key':
         return apiKeyReply(issueApiKey(book, body.key));
       case 'revoke_api_key':
@@ -163,6 +172,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
     await savePositions(session, book.positions.added());
     await saveVersions(session, book.newVersions);
     await saveCoins(session, book.coins.changed());
+    await savePreviousTransactions(session, book.newTransactions);
     await saveWallets(session, [...book.newWallets.values()]);
     await saveAddresses(session, [...book.newAddresses.values()]);
     await saveDestinations(session, [...book.changedDestinations.values()]);
@@ -271,6 +281,25 @@ function recovered(book: BatchBook, body: CommandOf<Recovered>): void {
       return journalImported(book, body.position, body.ledgerPosition);
     case 'reconciled':
       return reconciled(book, body.report, body.ledgerPosition);
+    default:
+      return assertNever(body, 'command');
+  }
+}
+
+/** What institutions pay with, and in which order. */
+function liquidity(
+  book: BatchBook,
+  body: CommandOf<'reprioritize' | 'set_credit_line' | 'set_liquidity_alerts'>,
+): Handled<SettlementReply> {
+  switch (body.type) {
+    case 'reprioritize':
+      return settlementReply(
+        byPayer(book, body, () => reprioritize(book, body.settlementId, body.priority, body.caller.keyId)),
+      );
+    case 'set_credit_line':
+      return institutionReply(setCreditLine(book, body.request));
+    case 'set_liquidity_alerts':
+      return institutionReply(setLiquidityAlerts(book, body.request));
     default:
       return assertNever(body, 'command');
   }

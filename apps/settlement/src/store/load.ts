@@ -52,6 +52,7 @@ import {
   LEDGER_ID,
   limitsStream,
   lineageStream,
+  paymentRulesStream,
   RECOVERY_ID,
   recoveryStream,
   sealsStream,
@@ -152,6 +153,9 @@ async function loadDepositOutpoints(session: Session, needs: Needs): Promise<Loa
 /** Whether one of its versions, or the next, may win without what another pays. */
 const mayLeaveOver = ({ versions, next }: OfferedLineage): boolean =>
   versionsDiffer(next === undefined ? versions : [...versions, next]);
+
+/** What an institution may pay, and whom. */
+const PAYER_STREAMS = [limitsStream, paymentRulesStream];
 
 /** Of one institution: more than a version takes along. */
 const WAITING_MAX = 50;
@@ -375,7 +379,7 @@ class States {
       const { payer, payee, from, to } = settlement.terms;
       if (needs.beginning.has(id)) needs.institutions.add(from).add(to);
       // It may begin, or end.
-      if (needs.beginning.has(id) || settlement.counted !== undefined) needs.limits.add(from);
+      if (needs.beginning.has(id) || settlement.counted !== undefined) needs.payers.add(from);
       if (needs.reversing.has(id)) for (const reversal of settlement.reversals) needs.settlements.add(reversal);
       if (payer.kind === 'clearing' || payee.kind === 'clearing') continue;
       needs.chain = true;
@@ -399,7 +403,7 @@ class States {
     const wanted = [
       ...[...needs.settlements].map((id) => `${settlementStream.aggregate.name}/${id}`),
       ...[...needs.institutions].map((id) => `${institutionStream.aggregate.name}/${id}`),
-      ...[...needs.limits].map((id) => `${limitsStream.aggregate.name}/${id}`),
+      ...[...needs.payers].flatMap((id) => PAYER_STREAMS.map(({ aggregate }) => `${aggregate.name}/${id}`)),
       ...[...needs.lineages].map((id) => `${lineageStream.aggregate.name}/${id}`),
       ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
       ...needs.windows.streams(needs.reserving.size > 0),

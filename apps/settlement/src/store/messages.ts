@@ -111,6 +111,7 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     priority: PRIORITIES[priorityOf(state)],
     reverses: terms.reverses,
     reversedBy: [...state.reversals],
+    ...approvalsOf(state),
     windowId: state.status === 'settled' ? state.windowId : undefined,
   };
 }
@@ -118,6 +119,21 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
 /** Where the money leaves the platform to, if it does. */
 export const paidOutside = ({ payee }: Terms): settlementV1.PaidOutside | undefined =>
   payee.kind === 'destination' ? { script: payee.script, address: payee.address } : undefined;
+
+function approvalsOf(
+  state: LivingSettlement,
+): Pick<settlementV1.Settlement, 'approvalsRequired' | 'approvals' | 'complianceAwaited'> {
+  const { approvals } = state;
+  return {
+    approvalsRequired: approvals?.required ?? 0,
+    approvals: (approvals?.given ?? []).map(({ by, at, reason }) => ({
+      approvedBy: by,
+      approvedAt: toTimestamp(at),
+      reason,
+    })),
+    complianceAwaited: state.status === 'under_review' && state.compliance === 'awaited',
+  };
+}
 
 /** Why it is where it is; while it may still be paid or not, who wanted it back has the word. */
 function reasonFor({ status, cancelling, transitions }: LivingSettlement): string {

@@ -22,6 +22,10 @@ type AdministrativeCommand =
   | 'freeze_institution'
   | 'unfreeze_institution'
   | 'set_limits'
+  | 'set_approval_policy'
+  | 'restrict_counterparties'
+  | 'allow_counterparty'
+  | 'remove_counterparty'
   | 'set_credit_line'
   | 'expire_credit_line'
   | 'set_liquidity_alerts'
@@ -35,8 +39,8 @@ type AdministrativeCommand =
 export class Needs {
   readonly settlements = new Set<string>();
   readonly institutions = new Set<string>();
-  /** Institutions whose limits are needed. */
-  readonly limits = new Set<string>();
+  /** Institutions of which it matters what they may pay, and whom. */
+  readonly payers = new Set<string>();
   readonly lineages = new Set<string>();
   readonly deposits = new Set<string>();
   readonly apiKeys = new Set<string>();
@@ -191,9 +195,14 @@ export class Needs {
       case 'freeze_institution':
       case 'unfreeze_institution':
         return void this.institutions.add(body.institutionId);
+      case 'allow_counterparty':
+        this.institutions.add(body.request.counterpartyId);
+        return this.#policy(body.request.institutionId);
       case 'set_limits':
-        this.limits.add(body.request.institutionId);
-        return void this.institutions.add(body.request.institutionId);
+      case 'set_approval_policy':
+      case 'restrict_counterparties':
+      case 'remove_counterparty':
+        return this.#policy(body.request.institutionId);
       case 'issue_api_key':
         this.apiKeys.add(body.key.keyId);
         if (body.key.institutionId !== '') this.institutions.add(body.key.institutionId);
@@ -206,6 +215,11 @@ export class Needs {
       default:
         return this.#recovering(body);
     }
+  }
+
+  #policy(institutionId: string): void {
+    this.payers.add(institutionId);
+    this.institutions.add(institutionId);
   }
 
   #recovering(body: CommandOf<RecoveryCommand>): void {
@@ -281,7 +295,7 @@ export class Needs {
 
   #submission({ settlementId, from, to, mode, destinationId }: Submission): void {
     this.settlements.add(settlementId);
-    this.limits.add(from);
+    this.payers.add(from);
     if (destinationId !== undefined) this.destinations.add(destinationId);
     for (const id of [from, to]) {
       this.institutions.add(id);

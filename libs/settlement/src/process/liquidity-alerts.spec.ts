@@ -49,6 +49,19 @@ describe('liquidity that is watched', () => {
     expect(levelOf(given().when(watching(2n, 1n)).then(SET, CHANGED))).toBe('critical');
   });
 
+  it('is told of at once when it is above levels that are lowered', () => {
+    expect(
+      levelOf(
+        given(...RICH, told(watching(20_000n, 0n)))
+          .when(watching(5_000n, 0n))
+          .then(SET, CHANGED),
+      ),
+    ).toBe('ok');
+    given(...RICH)
+      .when(watching(6_000n, 0n))
+      .then(SET);
+  });
+
   it('is watched no more when nobody wants it', () => {
     const off = { type: 'set_liquidity_alerts', request: { institutionId: 'a', by: 'k' } } as const;
     const world = given(...RICH).when(off, submitted('centralized', 10_000n), approved, OBSERVED).world;

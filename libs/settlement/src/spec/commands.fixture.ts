@@ -4,9 +4,17 @@ import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
 import type { Destinations } from '../lineage.ts';
+import { type ApprovalPolicyRequest, setApprovalPolicy } from '../process/approvals.ts';
 import { bumpSettlement } from '../process/bump.ts';
 import { consolidate, type ConsolidationRequest } from '../process/consolidation.ts';
 import { type CreditLineRequest, expireCreditLine, setCreditLine } from '../process/credit-lines.ts';
+import {
+  allowCounterparty,
+  type CounterpartyRequest,
+  removeCounterparty,
+  restrictCounterparties,
+  type Restriction,
+} from '../process/counterparties.ts';
 import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
 import { type LiquidityAlertsRequest, observeLiquidity, setLiquidityAlerts } from '../process/liquidity-alerts.ts';
@@ -17,13 +25,12 @@ import { offset, type OffsetRequest } from '../process/offset.ts';
 import { type AddedSignatures, addSignatures, preparePayout } from '../process/psbt.ts';
 import { coinsReleased, confirmRelease, proposeRelease, type ReleaseRequest } from '../process/release.ts';
 import { reserve } from '../process/reserve.ts';
+import { type Review, review } from '../process/review.ts';
 import { type Reversal, reverse } from '../process/reverse.ts';
 import {
   attributeDeposits,
   depositAssessed,
   type DepositReview,
-  type Review,
-  review,
   reviewDeposit,
   type Screener,
   settlementAssessed,
@@ -66,6 +73,9 @@ export type Command =
       readonly priority: Priority;
       readonly caller: Principal;
     }
+  | { readonly type: 'restrict_counterparties'; readonly request: Restriction }
+  | { readonly type: 'allow_counterparty' | 'remove_counterparty'; readonly request: CounterpartyRequest }
+  | { readonly type: 'set_approval_policy'; readonly request: ApprovalPolicyRequest }
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'resolve_gridlock'; readonly request: OffsetRequest }
   | { readonly type: 'set_liquidity_alerts'; readonly request: LiquidityAlertsRequest }
@@ -168,6 +178,14 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(createInstitution(book, command.institution));
     case 'reprioritize':
       return reasonOf(reprioritize(book, command.settlementId, command.priority, command.caller.keyId));
+    case 'restrict_counterparties':
+      return reasonOf(restrictCounterparties(book, command.request));
+    case 'allow_counterparty':
+      return reasonOf(allowCounterparty(book, command.request));
+    case 'remove_counterparty':
+      return reasonOf(removeCounterparty(book, command.request));
+    case 'set_approval_policy':
+      return reasonOf(setApprovalPolicy(book, command.request));
     case 'set_limits':
       return reasonOf(setLimits(book, command.request));
     case 'set_liquidity_alerts':
@@ -200,6 +218,10 @@ type Asked =
   | 'agree_netting'
   | 'end_netting'
   | 'create_institution'
+  | 'restrict_counterparties'
+  | 'allow_counterparty'
+  | 'remove_counterparty'
+  | 'set_approval_policy'
   | 'set_limits'
   | 'set_credit_line'
   | 'set_liquidity_alerts'
