@@ -1,14 +1,15 @@
-import { type liquidityV1, toTimestamp } from '@finality/contracts';
+import { liquidityV1, toTimestamp } from '@finality/contracts';
 import type { Session } from '@finality/event-store';
 import { claimPath } from '@finality/ledger';
 import { readBalances } from '@finality/ledger-store';
 import { readTransaction } from '../outbound/read-transaction.ts';
+import { LEVELS } from '../store/liquidity-message.ts';
 import type { Gateway } from './gateway.ts';
 import { drawnSats, knownInstitution } from './institution-view.ts';
 
 /** An institution's clearing balance as it is now, and what waits for it. @throws RefusalException NOT_FOUND */
 export async function showLiquidity(gateway: Gateway, institutionId: string): Promise<liquidityV1.Liquidity> {
-  const { creditLineSats, creditLineExpiresAt } = await knownInstitution(gateway, institutionId);
+  const { creditLineSats, creditLineExpiresAt, watched } = await knownInstitution(gateway, institutionId);
   return readTransaction(gateway.env.pool, async (session) => {
     const claim = { kind: 'clearing', institutionId } as const;
     const [balance] = await readBalances(session, [claim]);
@@ -26,6 +27,8 @@ export async function showLiquidity(gateway: Gateway, institutionId: string): Pr
         leftSats: creditLineSats > drawn ? creditLineSats - drawn : 0n,
         expiresAt: creditLineExpiresAt === undefined ? undefined : toTimestamp(creditLineExpiresAt),
       },
+      alerts: watched?.alerts,
+      level: watched === undefined ? liquidityV1.LiquidityLevel.LIQUIDITY_LEVEL_UNSPECIFIED : LEVELS[watched.level],
       outgoing: await queued(session, 'payer_claim', claimPath(claim)),
       incoming: await queued(session, 'to_institution', institutionId),
     };
