@@ -39,7 +39,7 @@ async function readQueues(pool: Pool, runtime: Runtime): Promise<Queues> {
   const { rows } = await pool.query<{ count: bigint; sats: bigint; oldest: bigint | null }>(
     `SELECT count, sats, recorded_at AS oldest FROM (
        SELECT count(*) AS count, coalesce(sum(amount_sats), 0)::bigint AS sats, min(updated_position) AS first FROM settlements
-       WHERE status = 'queued' AND mode = 'centralized') queued LEFT JOIN events ON position = queued.first`,
+       WHERE status = 'queued' AND mode = 'centralized' AND payer_claim = 'clearing/' || from_institution) queued LEFT JOIN events ON position = queued.first`,
   );
   const { count, sats, oldest } = rows[0]!;
   const oldestSeconds = oldest === null ? 0 : Math.max(0, (runtime.now() - Number(oldest)) / 1_000);

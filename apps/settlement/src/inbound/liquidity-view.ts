@@ -35,6 +35,7 @@ export async function showLiquidity(gateway: Gateway, institutionId: string): Pr
   });
 }
 
+/** In satoshi: other units, and exchanges, wait by themselves. */
 async function queued(
   session: Session,
   column: 'payer_claim' | 'to_institution',
@@ -42,7 +43,7 @@ async function queued(
 ): Promise<liquidityV1.Queued> {
   const [row] = await session.query<{ count: bigint; sum: bigint }>(
     `SELECT count(*) AS count, coalesce(sum(amount_sats), 0)::bigint AS sum FROM settlements
-     WHERE status = 'queued' AND mode = 'centralized' AND ${column} = $1`,
+     WHERE status = 'queued' AND mode = 'centralized' AND payer_claim = 'clearing/' || from_institution AND ${column} = $1`,
     [value],
   );
   return { count: row!.count, sumSats: row!.sum };
