@@ -1,13 +1,22 @@
 import type { Batch, Session, StoredEvent } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
 import { claimPath } from '@finality/ledger';
-import { latest, type Lineage, lineageIdOf, planOf, priorityOf, rankOf, waitsForCoins } from '@finality/settlement';
+import {
+  latest,
+  type Lineage,
+  lineageIdOf,
+  planOf,
+  priorityOf,
+  rankOf,
+  type Terms,
+  waitsForCoins,
+} from '@finality/settlement';
 import { depositStream, institutionStream, lineageStream, settlementStream } from '../store/streams.ts';
 
 // One row per aggregate, as its last event of the batch leaves it: what lists and workers look for.
 
 /** The id of each aggregate of that name that the batch changed, with the positions of its first and last event there. */
-function changed(events: readonly StoredEvent[], name: string): Map<string, { first: bigint; last: bigint }> {
+export function changed(events: readonly StoredEvent[], name: string): Map<string, { first: bigint; last: bigint }> {
   const found = new Map<string, { first: bigint; last: bigint }>();
   const prefix = `${name}/`;
   for (const { stream, position } of events) {
@@ -17,6 +26,10 @@ function changed(events: readonly StoredEvent[], name: string): Map<string, { fi
   }
   return found;
 }
+
+/** What it waits in line with. Each exchange by itself: one that its maker can't pay yet holds up nobody. */
+const lineOf = ({ payer, units }: Terms): string =>
+  units?.exchange === undefined ? claimPath(payer) : `exchange/${units.exchange.quoteId}`;
 
 export async function saveSettlements(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
   const rows = [...changed(events, settlementStream.aggregate.name)].flatMap(([id, positions]) => {
@@ -37,7 +50,7 @@ export async function saveSettlements(session: Session, events: readonly StoredE
       rows.map(({ state }) => state.terms.mode),
       rows.map(({ state }) => state.terms.amountSats),
       rows.map(({ state }) => rankOf(priorityOf(state))),
-      rows.map(({ state }) => claimPath(state.terms.payer)),
+      rows.map(({ state }) => lineOf(state.terms)),
       rows.map(({ state }) => lineageIdOf(state) ?? null),
       rows.map(({ state }) => state.createdAt),
       rows.map(({ first }) => first),

@@ -14,12 +14,14 @@ import type {
   DepositReview,
   DestinationRecord,
   Destinations,
+  ExchangeCommand,
   Institution,
   KnownDeposit,
   LimitsRequest,
   LivingSettlement,
   NewApiKey,
   NewInstitution,
+  OffsetRequest,
   Priority,
   RecoveryReport,
   ReleaseRequest,
@@ -38,6 +40,7 @@ import type { WindowCommand } from './window-commands.ts';
 
 /** Everything that the settlement service decides, whoever asks. */
 export type SettlementCommand =
+  | ExchangeCommand
   | WindowCommand
   | { readonly type: 'submit'; readonly submission: Submission }
   | { readonly type: 'reverse'; readonly reversal: Reversal }
@@ -54,6 +57,7 @@ export type SettlementCommand =
   | { readonly type: 'fall_due'; readonly settlementId: string }
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
+  | { readonly type: 'resolve_gridlock'; readonly request: OffsetRequest }
   | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
   | {

@@ -24,6 +24,7 @@ import {
   consolidationReservationId,
   depositTransferIds,
   childIdOf,
+  clearingAccounts,
   type FoundLine,
   identityOf,
   inputsOf,
@@ -206,6 +207,7 @@ class States {
     }
     if (needs.dueHeight >= 0) await this.#loadHeirs();
     await this.#loadStreams();
+    for (const id of needs.exchange.follow(this.#batch)) needs.institutions.add(id);
     needs.windows.follow(this.#batch);
     await this.#loadOrigins();
     this.#followSettlements();
@@ -294,16 +296,17 @@ class States {
 
   /** What payers that may reserve have under way, and in line: one question for both. */
   async #loadOpen(): Promise<void> {
-    const { reserving, retrying, allPlanned, lineages, settlements } = this.#needs;
+    const { reserving, retrying, allPlanned, lineages, settlements, lineMax } = this.#needs;
     const payers = [...this.#clearingPayersOf(reserving)];
     const rows = await this.#session.query<OpenRow>(OPEN, [
       [...this.#payersOf(reserving)],
       allPlanned,
       payers.map((institutionId) => claimPath({ kind: 'clearing', institutionId })),
+      lineMax,
     ]);
     this.openLineages = rows.filter(({ payer }) => payer === null).map(({ id }) => id);
     for (const id of this.openLineages) lineages.add(id);
-    this.lines = linesOf(payers, rows);
+    this.lines = linesOf(payers, rows, lineMax);
     const retried = this.#clearingPayersOf(retrying);
     for (const { institutionId, first } of this.lines)
       if (retried.has(institutionId)) for (const { settlementId } of first) settlements.add(settlementId);
@@ -405,6 +408,7 @@ class States {
       ...[...needs.payers].flatMap((id) => PAYER_STREAMS.map(({ aggregate }) => `${aggregate.name}/${id}`)),
       ...[...needs.lineages].map((id) => `${lineageStream.aggregate.name}/${id}`),
       ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
+      ...needs.exchange.streams(),
       ...needs.windows.streams(needs.reserving.size > 0),
       ...[...needs.apiKeys].map((id) => `${apiKeyStream.aggregate.name}/${id}`),
       ...(needs.recovery ? [`${recoveryStream.aggregate.name}/${RECOVERY_ID}`] : []),
@@ -433,7 +437,7 @@ function ledgerNeeds(
     const { payer, payee, mode } = settlement.terms;
     accounts.add(ccpAccount());
     if (mode === 'centralized' && payee.kind === 'clearing') {
-      accounts.add(availableAccount(payer)).add(availableAccount(payee));
+      for (const account of clearingAccounts(settlement.terms)) accounts.add(account);
     } else {
       addClaim(payer);
       if (payee.kind !== 'destination') addClaim(payee);
@@ -443,6 +447,8 @@ function ledgerNeeds(
       for (const transfer of settlementTransferIds(settlement)) transfers.add(transfer);
     }
   }
+  for (const account of needs.exchange.accounts) accounts.add(account);
+  for (const transfer of needs.exchange.transfers) transfers.add(transfer);
   if (needs.chain) accounts.add(transitAccount()).add(settlementSuspenseAccount());
   for (const id of needs.deposits) {
     const deposit = batch.state(depositStream, id);

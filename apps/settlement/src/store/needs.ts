@@ -4,11 +4,15 @@ import type {
   AddressRecord,
   ChainFact,
   ConsolidationRequest,
+  OffsetRequest,
+  ExchangeCommand,
   SignedTransaction,
   Submission,
   Terms,
 } from '@finality/settlement';
+import { LINE_RELEASED_MAX } from './open.sql.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.ts';
+import { ExchangeNeeds } from './exchange-needs.ts';
 import { WindowNeeds } from './window-needs.ts';
 
 /** What takes two persons. */
@@ -28,6 +32,7 @@ type AdministrativeCommand =
   | 'expire_credit_line'
   | 'issue_api_key'
   | 'revoke_api_key'
+  | ExchangeCommand['type']
   | 'segment_sealed'
   | 'head_signed';
 
@@ -55,6 +60,8 @@ export class Needs {
   readonly reserving = new Set<string>();
   /** Settlements that have waited, and are tried again: of CENTRALIZED ones, the line of their payer. */
   readonly retrying = new Set<string>();
+  /** How many of a payer's line may be settled. */
+  lineMax = LINE_RELEASED_MAX;
   /** Settlements that are to begin: their parties are needed. */
   readonly beginning = new Set<string>();
   /** Settlements that are to be paid back: what else pays them back is needed. */
@@ -78,6 +85,8 @@ export class Needs {
   readonly releasing = new Set<string>();
   /** All lineages that are planned. */
   allPlanned = false;
+  /** What is decided about money beside the chain's. */
+  readonly exchange = new ExchangeNeeds();
   /** How far the ledger is sealed. */
   seals = false;
 
@@ -119,6 +128,8 @@ export class Needs {
         (body.type === 'fall_due' ? this.beginning : this.retrying).add(body.settlementId);
         this.reserving.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
+      case 'resolve_gridlock':
+        return this.#gridlock(body.request);
       case 'consolidate':
         return this.#consolidation(body.request);
       case 'confirm_incident':
@@ -163,6 +174,14 @@ export class Needs {
     }
   }
 
+  #gridlock({ settlementIds }: OffsetRequest): void {
+    this.lineMax = Math.max(this.lineMax, settlementIds.length);
+    for (const id of settlementIds) {
+      this.settlements.add(id);
+      this.reserving.add(id);
+    }
+  }
+
   #administration(body: CommandOf<AdministrativeCommand | RecoveryCommand>): void {
     switch (body.type) {
       case 'create_institution':
@@ -194,6 +213,13 @@ export class Needs {
         return void (this.seals = true);
       case 'revoke_api_key':
         return void this.apiKeys.add(body.keyId);
+      case 'propose_bank_booking':
+      case 'confirm_bank_booking':
+      case 'reject_bank_booking':
+      case 'publish_rate':
+      case 'withdraw_rate':
+      case 'request_quote':
+        return this.exchange.add(body);
       default:
         return this.#recovering(body);
     }
@@ -275,7 +301,9 @@ export class Needs {
     this.consolidating.institutions.add(institutionId);
   }
 
-  #submission({ settlementId, from, to, mode, destinationId }: Submission): void {
+  #submission(submission: Submission): void {
+    const { settlementId, from, to, mode, destinationId } = submission;
+    this.exchange.submission(submission);
     this.settlements.add(settlementId);
     this.payers.add(from);
     if (destinationId !== undefined) this.destinations.add(destinationId);
