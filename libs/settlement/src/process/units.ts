@@ -1,4 +1,5 @@
 import {
+  assert,
   err,
   fieldError,
   type Instant,
@@ -14,7 +15,7 @@ import { BTC, clearingClaim, type Money, TRANSFER_AMOUNT_MAX } from '@finality/l
 import type { Book } from '../book.ts';
 import type { QuoteTerms } from '../quote.ts';
 import { liveRate, referenceRateId, worth } from '../rate.ts';
-import type { Assessment, Terms } from '../settlement.ts';
+import { type Assessment, living, type Terms } from '../settlement.ts';
 import type { ExchangeTerms, UnitTerms } from '../unit-terms.ts';
 import type { Submission } from './submit.ts';
 
@@ -24,9 +25,11 @@ import type { Submission } from './submit.ts';
  */
 export function unitTerms(book: Book, submission: Submission): Result<Partial<Terms>, Refusal> {
   const { from, to, mode, paid, quoteId, executeAt } = submission;
-  if (quoteId === undefined && paid === undefined) return ok({});
+  const undone = exchangeReversed(book, submission);
+  if (undone === undefined && quoteId === undefined && paid === undefined) return ok({});
   if (mode !== 'centralized')
     return wrong(quoteId === undefined ? 'amount' : 'quote_id', 'expected none: on-chain nothing but satoshi is paid');
+  if (undone !== undefined) return ok(unwound(book, submission, undone));
   if (quoteId !== undefined) return exchangeTerms(book, submission, quoteId);
   const { unit, amount } = paid!;
   if (unit === BTC) return wrong('amount.unit', 'expected another unit than BTC, which goes into amount_sats');
@@ -68,6 +71,28 @@ function exchangeTerms(book: Book, submission: Submission, quoteId: string): Res
   });
 }
 
+/** What a settlement pays back that was one unit against another. */
+const exchangeReversed = (book: Book, { reverses }: Submission): ExchangeTerms | undefined =>
+  reverses === undefined ? undefined : living(book.settlements.get(reverses)).terms.units?.exchange;
+
+/** Both legs back the way they came, at the amounts that they had. */
+function unwound(book: Book, { from, to }: Submission, undone: ExchangeTerms): Partial<Terms> {
+  const back = undone.legs.map((leg) => ({ from: leg.to, to: leg.from, money: leg.money }));
+  const paying = back.find((leg) => leg.from === from);
+  const other = back.find((leg) => leg !== paying);
+  assert(
+    paying !== undefined && other !== undefined,
+    'an exchange has two legs, and whoever it went to gives one back',
+  );
+  const got = paying.to === to ? paying : other;
+  const exchange: ExchangeTerms = { ...undone, bought: other.money, legs: [paying, other], failOnShortage: false };
+  return {
+    payer: clearingClaim(from, paying.money.unit),
+    payee: clearingClaim(to, got.money.unit),
+    units: { paid: paying.money, ...valueOf(book, paying.money, other.money), exchange },
+  };
+}
+
 /** What is said beside the quote has to be what was quoted. */
 function mismatchOf({ amountSats, paid }: Submission, { sell }: QuoteTerms): Refusal | undefined {
   const said = paid ?? (amountSats === 0n ? sell : { unit: BTC, amount: amountSats });
@@ -77,10 +102,11 @@ function mismatchOf({ amountSats, paid }: Submission, { sell }: QuoteTerms): Ref
   return refusal('failed_precondition', 'QUOTE_MISMATCH', message, { fields });
 }
 
-/** From here on it is that settlement's, whatever becomes of it. */
-export function useQuote(book: Book, { settlementId, units }: Terms): void {
+/** From here on it is that settlement's, whatever becomes of it; one that pays it back uses nothing. */
+export function useQuote(book: Book, { settlementId, units, reverses }: Terms): void {
   const quoteId = units?.exchange?.quoteId;
-  if (quoteId !== undefined) book.quotes.record(quoteId, { type: 'quote_used', at: book.now, settlementId });
+  if (quoteId !== undefined && reverses === undefined)
+    book.quotes.record(quoteId, { type: 'quote_used', at: book.now, settlementId });
 }
 
 /** What leaves with it, by the leg that is satoshi, else at the reference rate. Nothing where that would be more than there can be. */
