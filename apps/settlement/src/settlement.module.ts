@@ -17,6 +17,7 @@ import { AgreeBilateralNettingRpc } from './inbound/agree-bilateral-netting.rpc.
 import { AmlVerdictsMessages } from './inbound/aml-verdicts.messages.ts';
 import { Bootstrap } from './inbound/bootstrap.ts';
 import { BeginRecoveryRpc } from './inbound/begin-recovery.rpc.ts';
+import { AllowCounterpartyRpc } from './inbound/allow-counterparty.rpc.ts';
 import { BumpFeeRpc } from './inbound/bump-fee.rpc.ts';
 import { CancelSettlementRpc } from './inbound/cancel-settlement.rpc.ts';
 import { ChainFactsMessages } from './inbound/chain-facts.messages.ts';
@@ -32,6 +33,7 @@ import { FinishRecoveryRpc } from './inbound/finish-recovery.rpc.ts';
 import { FreezeInstitutionRpc } from './inbound/freeze-institution.rpc.ts';
 import { Gateway } from './inbound/gateway.ts';
 import { GetStatementRpc } from './inbound/get-statement.rpc.ts';
+import { GetApprovalPolicyRpc } from './inbound/get-approval-policy.rpc.ts';
 import { GetBalancesRpc } from './inbound/get-balances.rpc.ts';
 import { GetInclusionProofRpc } from './inbound/get-inclusion-proof.rpc.ts';
 import { GetInstitutionRpc } from './inbound/get-institution.rpc.ts';
@@ -44,6 +46,7 @@ import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
 import { GetWindowRpc } from './inbound/get-window.rpc.ts';
 import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
 import { ListBankBookingsRpc } from './inbound/list-bank-bookings.rpc.ts';
+import { ListCounterpartiesRpc } from './inbound/list-counterparties.rpc.ts';
 import { ListDepositsRpc } from './inbound/list-deposits.rpc.ts';
 import { ListBalancesRpc } from './inbound/list-balances.rpc.ts';
 import { ListEntriesRpc } from './inbound/list-entries.rpc.ts';
@@ -65,12 +68,15 @@ import { RequestQuoteRpc } from './inbound/request-quote.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
 import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
 import { ReprioritizeSettlementRpc } from './inbound/reprioritize-settlement.rpc.ts';
+import { RemoveCounterpartyRpc } from './inbound/remove-counterparty.rpc.ts';
+import { RestrictCounterpartiesRpc } from './inbound/restrict-counterparties.rpc.ts';
 import { ResolveSuspenseRpc } from './inbound/resolve-suspense.rpc.ts';
 import { ReverseSettlementRpc } from './inbound/reverse-settlement.rpc.ts';
 import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
 import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
 import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
 import { RiskVerdictsMessages } from './inbound/risk-verdicts.messages.ts';
+import { SetApprovalPolicyRpc } from './inbound/set-approval-policy.rpc.ts';
 import { SetLimitsRpc } from './inbound/set-limits.rpc.ts';
 import { StreamStatementRpc } from './inbound/stream-statement.rpc.ts';
 import { SetCreditLineRpc } from './inbound/set-credit-line.rpc.ts';
@@ -95,6 +101,7 @@ import { CloseWindows } from './workers/close-windows.ts';
 import { ConsolidateCoins } from './workers/consolidate-coins.ts';
 import { ReleaseCoins } from './workers/release-coins.ts';
 import { ReleaseQueued } from './workers/release-queued.ts';
+import { ResolveGridlock } from './workers/resolve-gridlock.ts';
 import { SealLedger } from './workers/seal-ledger.ts';
 import { SignPayouts } from './workers/sign-payouts.ts';
 
@@ -151,6 +158,16 @@ const OPERATIONS_RPCS = [
   ResolveSuspenseRpc,
   ConfirmSuspenseResolutionRpc,
 ];
+const POLICY_RPCS = [
+  SetLimitsRpc,
+  GetLimitsRpc,
+  RestrictCounterpartiesRpc,
+  AllowCounterpartyRpc,
+  RemoveCounterpartyRpc,
+  ListCounterpartiesRpc,
+  SetApprovalPolicyRpc,
+  GetApprovalPolicyRpc,
+];
 const WINDOW_RPCS = [
   OpenWindowRpc,
   CloseWindowRpc,
@@ -161,7 +178,6 @@ const WINDOW_RPCS = [
   ListNettingPairsRpc,
 ];
 const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc, ReprioritizeSettlementRpc];
-const POLICY_RPCS = [SetLimitsRpc, GetLimitsRpc];
 const CASH_RPCS = [ProposeBankBookingRpc, ConfirmBankBookingRpc, RejectBankBookingRpc, ListBankBookingsRpc];
 const EXCHANGE_RPCS = [PublishRateRpc, WithdrawRateRpc, ListRatesRpc, RequestQuoteRpc, GetQuoteRpc];
 const MESSAGES = [
@@ -265,6 +281,7 @@ function workersOf(env: SettlementEnv, { store, reader, authenticator, gate, adm
     new AssignDestinations(env, store, reader, gate),
     new SignPayouts(env, store, reader, gate),
     new ReleaseQueued(env, store, reader, gate),
+    new ResolveGridlock(env, store, reader, gate),
     new ReleaseCoins(env, store, reader, gate),
     ...(env.config.policy.consolidation === undefined ? [] : [new ConsolidateCoins(env, store, reader, gate)]),
     ...(windowMs === undefined ? [] : [new CloseWindows(env, store, reader, gate, windowMs)]),

@@ -306,11 +306,11 @@ const SETTLEMENTS: readonly RefusedInput[] = [
   invalid('SubmitSignedPsbt', 'a PSBT of more than 1,500,000 characters', 'psbt', { psbt: 'A'.repeat(1_500_001) }),
   {
     rpc: 'ReviewSettlement',
-    input: 'an institution’s API key',
+    input: 'an operator’s API key',
     status: 'PERMISSION_DENIED',
     field: '',
     reason: 'ROLE_REQUIRED',
-    caller: 'payer',
+    caller: 'operator',
   },
   invalid('ReviewSettlement', 'decision unspecified', 'decision', { decision: 'REVIEW_DECISION_UNSPECIFIED' }),
   invalid('ReviewSettlement', 'no reason', 'reason', { reason: '' }),

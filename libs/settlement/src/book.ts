@@ -1,4 +1,4 @@
-import type { ScriptHex } from '@finality/bitcoin';
+import type { ScriptHex, Txid } from '@finality/bitcoin';
 import type { Instant } from '@finality/kernel';
 import type { LedgerView } from '@finality/ledger';
 import type { BankBooking, BankBookingEvent } from './bank-booking.ts';
@@ -9,6 +9,7 @@ import type { Deposit, DepositEvent } from './deposit.ts';
 import type { ApiKey, ApiKeyEvent, Institution, InstitutionEvent } from './institution.ts';
 import type { LimitsEvent, LimitsState } from './limits.ts';
 import type { Lineage, LineageEvent } from './lineage.ts';
+import type { PaymentRulesEvent, PaymentRulesState } from './payment-rules.ts';
 import type { SettlementPolicy } from './policy.ts';
 import type { Quote, QuoteEvent } from './quote.ts';
 import type { RateEvent, RateState } from './rate.ts';
@@ -59,6 +60,8 @@ export interface Book {
   readonly positions: PositionBook;
   /** By institution. */
   readonly limits: Records<LimitsState, LimitsEvent>;
+  /** By institution. */
+  readonly paymentRules: Records<PaymentRulesState, PaymentRulesEvent>;
   readonly recovery: { get(): Recovery; record(...events: readonly RecoveryEvent[]): Recovery };
   readonly tip: { get(): ChainTip; record(...events: readonly ChainTipEvent[]): ChainTip };
   wallet(walletId: string): WalletRecord | undefined;
@@ -84,6 +87,8 @@ export interface Book {
   /** Deposits that a foreign transaction is known to exclude, or that are outputs of `txid`. */
   depositsOf(txid: string): readonly string[];
   declare(txid: string, lineageId: string): void;
+  /** Keeps a transaction, hex, for whoever signs what spends it. */
+  keepTransaction(txid: Txid, raw: string): void;
   matures(maturity: Maturity): void;
   /** What is due at this height; each is given once. */
   takeDue(height: number): readonly Maturity[];

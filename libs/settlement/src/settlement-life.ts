@@ -10,6 +10,22 @@ export interface Transition {
   readonly reason: string;
 }
 
+/** By somebody of the payer's other than who asked. */
+export interface Approval {
+  /** API key. */
+  readonly by: string;
+  readonly reason: string;
+  readonly at: Instant;
+}
+
+export interface Approvals {
+  readonly required: number;
+  /** Of the rules that say so. */
+  readonly rulesVersion: number;
+  /** Of different persons. */
+  readonly given: readonly Approval[];
+}
+
 /** What a settlement has in every state. */
 export interface Life {
   readonly terms: Terms;
@@ -23,6 +39,8 @@ export interface Life {
   readonly priority?: Priority;
   readonly createdAt: Instant;
   readonly updatedAt: Instant;
+  /** Of the payer's own persons, where its rules ask for some. */
+  readonly approvals?: Approvals;
   /** Against the payer's limits: since when, and which version of them. */
   readonly counted?: { readonly at: Instant; readonly version: number };
   /** How often liquidity has been reserved for it: the life of those transfers. */
@@ -44,7 +62,7 @@ export function move(state: LivingSettlement, to: SettlementStatus, at: Instant,
 /** What a settlement keeps whatever state it is in. */
 export function again(state: LivingSettlement, at: Instant): Life {
   const { terms, confirmations, sources, risk, aml, transitions, createdAt, ...more } = state;
-  const { counted, reservedTimes, settledTimes, cancelling, reversals, priority } = more;
+  const { approvals, counted, reservedTimes, settledTimes, cancelling, reversals, priority } = more;
   return {
     terms,
     ...(confirmations === undefined ? {} : { confirmations }),
@@ -54,6 +72,7 @@ export function again(state: LivingSettlement, at: Instant): Life {
     transitions,
     createdAt,
     updatedAt: at,
+    ...(approvals === undefined ? {} : { approvals }),
     ...(counted === undefined ? {} : { counted }),
     reservedTimes,
     settledTimes,

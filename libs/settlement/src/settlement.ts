@@ -1,13 +1,6 @@
 import { judged } from './settlement-judged.ts';
-import { again, type Life, move } from './settlement-life.ts';
-import {
-  chargeFee,
-  type CoinSelectionFault,
-  type FeeTerms,
-  type OutpointKey,
-  type ScriptHex,
-  type Txid,
-} from '@finality/bitcoin';
+import { again, type Approval, type Approvals, type Life, move } from './settlement-life.ts';
+import { type CoinSelectionFault, type FeeTerms, type OutpointKey, type ScriptHex, type Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { ConfirmationDecision } from './confirmation-policy.ts';
@@ -109,21 +102,39 @@ export interface Payout {
 /** What a queued settlement waits for: liquidity of the payer, its wallet's being caught up with, or coins of it and why those there are don't do. */
 export type WaitReason = 'INSUFFICIENT_LIQUIDITY' | 'WALLET_SCANNING' | CoinSelectionFault['reason'];
 
+/** What a CENTRALIZED settlement was part of. */
+export interface Cleared {
+  /** The window that it falls into, for good; missing without netting. */
+  readonly windowId?: string;
+  /** It was settled at once with others that waited, too, and were what paid for it. */
+  readonly gridlockId?: string;
+}
+
 export type SettlementEvent = { readonly at: Instant } &
   /** With what makes it final; CENTRALIZED is at once. */
   (
     | { readonly type: 'settlement_received'; readonly terms: Terms; readonly confirmations?: ConfirmationDecision }
     /** Nothing is done about it until then. */
     | { readonly type: 'settlement_scheduled' }
-    /** With the version of the payer's limits that it counts against from now on, where there are some. */
+    /** With the version of the payer's limits that it counts against from now on, and whose approval it needs, where there are some. */
     | {
         readonly type: 'screening_requested';
         readonly sources: readonly FundingSource[];
         readonly limitsVersion?: number;
+        readonly approvals?: Pick<Approvals, 'required' | 'rulesVersion'>;
       }
     | { readonly type: 'risk_assessed'; readonly assessment: Assessment }
     | { readonly type: 'aml_assessed'; readonly assessment: Assessment }
-    | { readonly type: 'review_required'; readonly reason: string }
+    /** `compliance`: screening leaves it to a compliance officer. Else the payer's own persons are to approve, and with him maybe, too. */
+    | { readonly type: 'review_required'; readonly reason: string; readonly compliance: boolean }
+    | { readonly type: 'approval_given'; readonly approval: Omit<Approval, 'at'> }
+    /** The compliance officer has nothing against it: what is missing are approvals. */
+    | {
+        readonly type: 'compliance_passed';
+        readonly reason: string;
+        readonly by: string;
+        readonly confirmations?: ConfirmationDecision;
+      }
     /** A person's approval may ask for more confirmations. */
     | {
         readonly type: 'settlement_approved';
@@ -153,8 +164,8 @@ export type SettlementEvent = { readonly at: Instant } &
     | { readonly type: 'payout_confirmed'; readonly block: BlockRef; readonly payout: Payout }
     /** `height`: of the last block below the one that is gone. */
     | { readonly type: 'payout_unconfirmed'; readonly reason: string; readonly height: number }
-    /** CENTRALIZED: with the window that it falls into, for good; missing without netting. */
-    | { readonly type: 'settlement_settled'; readonly windowId?: string }
+    /** CENTRALIZED: how it was cleared. */
+    | ({ readonly type: 'settlement_settled' } & Cleared)
     | { readonly type: 'settlement_reopened'; readonly reason: string; readonly height: number }
     /** `excluded`: it can't confirm any more. `overdue`: it may, so the amount stays in suspense. */
     | { readonly type: 'settlement_reversed'; readonly reason: string; readonly because: 'excluded' | 'overdue' }
@@ -167,12 +178,16 @@ export type SettlementEvent = { readonly at: Instant } &
     | { readonly type: 'reversal_requested'; readonly reversalId: string }
   );
 
+/** Of a compliance officer: whether screening has left it to one, and he has said yes. */
+export type ComplianceReview = 'unneeded' | 'awaited' | 'passed';
+
 /** States of DESIGN 7; each has only its own fields. */
 export type Settlement = { readonly status: 'none' } | LivingSettlement;
 
 export type LivingSettlement = Life &
   (
-    | { readonly status: 'received' | 'scheduled' | 'screening' | 'under_review' | 'approved' }
+    | { readonly status: 'received' | 'scheduled' | 'screening' | 'approved' }
+    | { readonly status: 'under_review'; readonly compliance: ComplianceReview }
     | { readonly status: 'queued'; readonly waitsFor: WaitReason }
     | { readonly status: 'rejected' | 'expired' | 'cancelled' }
     | { readonly status: 'reserved'; readonly lineageId?: string; readonly feeReservedSats?: Sats }
@@ -182,7 +197,7 @@ export type LivingSettlement = Life &
       ))
     | { readonly status: 'executing'; readonly payout: Payout }
     | { readonly status: 'confirming'; readonly payout: Payout; readonly block: BlockRef }
-    | { readonly status: 'settled'; readonly payout?: Payout; readonly block?: BlockRef; readonly windowId?: string }
+    | ({ readonly status: 'settled'; readonly payout?: Payout; readonly block?: BlockRef } & Cleared)
     /** Either in a block again, or unconfirmed since the block at that height. */
     | ({ readonly status: 'reopened'; readonly payout: Payout } & (
         { readonly block: BlockRef } | { readonly unconfirmedSince: number }
@@ -240,14 +255,6 @@ export const isGivenUp = (state: LivingSettlement): boolean =>
 /** Confirmations that make it final. */
 export const confirmationsRequired = ({ confirmations }: LivingSettlement): number => confirmations?.required ?? 0;
 
-/** What the payee's output has: the amount less its part of the fee. */
-export const paidSats = ({ amountSats }: Terms, { payeeFeeSats }: Pick<Payout, 'payeeFeeSats'>): Sats =>
-  (amountSats - payeeFeeSats) as Sats;
-
-/** What the payer gets back from the platform: bumps that it bears. */
-export const refundSats = ({ fees }: Terms, { feeSats, droppedSats, quoteSats }: Payout): Sats =>
-  chargeFee((feeSats - droppedSats) as Sats, quoteSats, fees).platformSats;
-
 /** Confirmations at a tip: derived, never stored. */
 export function confirmationsAt(settlement: LivingSettlement, tipHeight: number): number {
   const block = 'block' in settlement ? settlement.block : undefined;
@@ -285,6 +292,8 @@ function evolveLiving(
     case 'risk_assessed':
     case 'aml_assessed':
     case 'review_required':
+    case 'approval_given':
+    case 'compliance_passed':
     case 'settlement_approved':
       return judged(state, event);
     case 'settlement_rejected':
@@ -467,10 +476,12 @@ function reversed(
   return { ...move(state, 'reversed', at, reason), status: 'reversed', payout: state.payout, because };
 }
 
-function settled(state: LivingSettlement, { at, windowId }: { at: Instant; windowId?: string }): LivingSettlement {
+function settled(state: LivingSettlement, { at, windowId, gridlockId }: Cleared & { at: Instant }): LivingSettlement {
   const life = { ...move(state, 'settled', at), settledTimes: state.settledTimes + 1 };
-  if (state.status !== 'confirming' && state.status !== 'reopened')
-    return { ...life, status: 'settled', ...(windowId === undefined ? {} : { windowId }) };
+  if (state.status !== 'confirming' && state.status !== 'reopened') {
+    const window = windowId === undefined ? {} : { windowId };
+    return { ...life, status: 'settled', ...window, ...(gridlockId !== undefined && { gridlockId }) };
+  }
   assert('block' in state, 'only what is in a block settles');
   const { payout } = state;
   return { ...life, status: 'settled', payout: { ...payout, heldSats: payout.feeSats }, block: state.block };

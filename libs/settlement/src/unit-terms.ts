@@ -41,3 +41,7 @@ export const legsOf = (terms: Pick<Terms, 'from' | 'to' | 'amountSats' | 'units'
 /** As limits count it: in satoshi, by what it is worth. What nobody can value counts as a settlement of nothing, which a person decides on. */
 export const valued = <T extends Pick<Terms, 'amountSats' | 'units'>>(terms: T): T =>
   terms.units === undefined ? terms : { ...terms, amountSats: terms.units.valueSats ?? ZERO_SATS };
+
+/** It isn't satoshi, and nobody can say what it is worth. */
+export const isUnvalued = ({ units }: Pick<Terms, 'units'>): boolean =>
+  units !== undefined && units.valueSats === undefined;

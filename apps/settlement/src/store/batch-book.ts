@@ -1,4 +1,4 @@
-import type { ScriptHex } from '@finality/bitcoin';
+import type { ScriptHex, Txid } from '@finality/bitcoin';
 import type { Batch, StreamType } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
 import type { LedgerView, Seals, SealsEvent, SignedHead } from '@finality/ledger';
@@ -33,6 +33,7 @@ import {
   LEDGER_ID,
   limitsStream,
   lineageStream,
+  paymentRulesStream,
   NETTING_ID,
   nettingStream,
   RECOVERY_ID,
@@ -94,12 +95,14 @@ export class BatchBook implements Book {
   readonly netting: Book['netting'];
   readonly positions: PositionBook;
   readonly limits: Book['limits'];
+  readonly paymentRules: Book['paymentRules'];
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
   readonly newWallets = new Map<string, WalletRecord>();
   readonly newAddresses = new Map<string, AddressRecord>();
   readonly changedDestinations = new Map<string, DestinationRecord>();
   readonly newVersions = new Map<string, string>();
+  readonly newTransactions = new Map<Txid, string>();
   readonly newSegments: SignedHead[] = [];
   readonly seals: { get(): Seals; record(...events: readonly SealsEvent[]): Seals };
   readonly addedMaturities = new Map<string, Maturity>();
@@ -123,6 +126,7 @@ export class BatchBook implements Book {
     this.#waiting = new Map(loaded.waiting);
     this.queues = new LiquidityQueues(loaded.lines);
     this.limits = recordsOf(batch, limitsStream);
+    this.paymentRules = recordsOf(batch, paymentRulesStream);
     const settlements = recordsOf(batch, settlementStream);
     this.settlements = {
       get: settlements.get,
@@ -188,6 +192,10 @@ export class BatchBook implements Book {
       [...this.#loaded.wallets, ...this.newWallets.values()].map((each) => [each.walletId, each]),
     );
     return [...wallets.values()].filter((wallet) => wallet.institutionId === institutionId);
+  }
+
+  keepTransaction(txid: Txid, raw: string): void {
+    this.newTransactions.set(txid, raw);
   }
 
   putWallet(wallet: WalletRecord): void {

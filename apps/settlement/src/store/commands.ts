@@ -5,9 +5,11 @@ import type {
   AddedSignatures,
   AddressRecord,
   ApiKey,
+  ApprovalPolicyRequest,
   Assessment,
   ChainFact,
   ConsolidationRequest,
+  CounterpartyRequest,
   CreditLineRequest,
   DepositReview,
   DestinationRecord,
@@ -19,11 +21,13 @@ import type {
   LivingSettlement,
   NewApiKey,
   NewInstitution,
+  OffsetRequest,
   Priority,
   RecoveryReport,
   ReleaseRequest,
   ResolutionConfirmation,
   ResolutionRequest,
+  Restriction,
   Reversal,
   Review,
   Screener,
@@ -53,6 +57,7 @@ export type SettlementCommand =
   | { readonly type: 'fall_due'; readonly settlementId: string }
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
+  | { readonly type: 'resolve_gridlock'; readonly request: OffsetRequest }
   | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
   | {
@@ -60,6 +65,9 @@ export type SettlementCommand =
       readonly institutionId: string;
       readonly reason: string;
     }
+  | { readonly type: 'restrict_counterparties'; readonly request: Restriction }
+  | { readonly type: 'allow_counterparty' | 'remove_counterparty'; readonly request: CounterpartyRequest }
+  | { readonly type: 'set_approval_policy'; readonly request: ApprovalPolicyRequest }
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }

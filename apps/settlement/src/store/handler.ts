@@ -5,6 +5,7 @@ import { saveLedger, saveSegment } from '@finality/ledger-store';
 import {
   addSignatures,
   adoptSettlement,
+  allowCounterparty,
   applyChainFact,
   attributeDeposits,
   beginRecovery,
@@ -22,6 +23,7 @@ import {
   expire,
   expireCreditLine,
   fallDue,
+  isExchangeCommand,
   finishRecovery,
   freezeInstitution,
   importTransaction,
@@ -30,17 +32,21 @@ import {
   journalImported,
   type LivingSettlement,
   offer,
+  offset,
   preparePayout,
   proposeRelease,
   proposeResolution,
   reconciled,
   type RecoveryEvent,
   reprioritize,
+  removeCounterparty,
   reserve,
+  restrictCounterparties,
   reverse,
   review,
   reviewDeposit,
   revokeApiKey,
+  setApprovalPolicy,
   setLimits,
   setCreditLine,
   type Settlement,
@@ -55,6 +61,7 @@ import { saveBankBookings } from '../projections/bank-bookings.ts';
 import { saveCoins } from '../projections/coins.ts';
 import { saveMaturities } from '../projections/maturities.ts';
 import { saveRates } from '../projections/rates.ts';
+import { savePreviousTransactions } from '../projections/previous-transactions.ts';
 import { saveAddresses, saveDestinations, saveWallets } from '../projections/registry.ts';
 import { saveDeposits, saveInstitutions, saveLineages, saveSettlements, saveVersions } from '../projections/streams.ts';
 import { saveSuspense } from '../projections/suspense.ts';
@@ -64,7 +71,8 @@ import type { CommandOf, RecoveryCommand, SettlementCommand, SettlementReply } f
 import { loadBook } from './load.ts';
 import { decideWindow } from './window-commands.ts';
 
-const DONE: Handled<SettlementReply> = { kind: 'accepted', reply: { type: 'done' } };
+const done = (): SettlementReply => ({ type: 'done' });
+const DONE: Handled<SettlementReply> = { kind: 'accepted', reply: done() };
 
 /** The settlement service's side of the batch: loads the book, lets the domain decide on it, writes what changed. */
 export class SettlementHandler implements CommandHandler<SettlementCommand, BatchBook, SettlementReply> {
@@ -79,6 +87,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
   }
 
   handle({ body }: StoreCommand<SettlementCommand>, book: BatchBook): Handled<SettlementReply> {
+    if (isExchangeCommand(body)) return replyOf(decideExchange(book, body), done);
     switch (body.type) {
       case 'submit':
         return settlementReply(submit(book, body.submission));
@@ -93,19 +102,17 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
           byPayer(book, body, () => reprioritize(book, body.settlementId, body.priority, body.caller.keyId)),
         );
       case 'confirm_incident':
-        return replyOf(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason), () => ({
-          type: 'done',
-        }));
+        return replyOf(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason), done);
       case 'release_coins':
-        return replyOf(proposeRelease(book, body.request), () => ({ type: 'done' }));
+        return replyOf(proposeRelease(book, body.request), done);
       case 'confirm_release':
-        return replyOf(confirmRelease(book, body.request), () => ({ type: 'done' }));
+        return replyOf(confirmRelease(book, body.request), done);
       case 'resolve_suspense':
-        return replyOf(proposeResolution(book, body.request), () => ({ type: 'done' }));
+        return replyOf(proposeResolution(book, body.request), done);
       case 'confirm_resolution':
-        return replyOf(confirmResolution(book, body.request), () => ({ type: 'done' }));
+        return replyOf(confirmResolution(book, body.request), done);
       case 'finish_recovery':
-        return replyOf(finishRecovery(book, body.caller.keyId, body.reason), () => ({ type: 'done' }));
+        return replyOf(finishRecovery(book, body.caller.keyId, body.reason), done);
       case 'bump':
         return settlementReply(byPayer(book, body, () => bumpSettlement(book, body.settlementId, body.feeRate)));
       case 'prepare_psbt':
@@ -116,26 +123,27 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return settlementReply(review(book, body.review));
       case 'review_deposit':
         return replyOf(reviewDeposit(book, body.review), (deposit) => ({ type: 'deposit', deposit }));
-      case 'propose_bank_booking':
-      case 'confirm_bank_booking':
-      case 'reject_bank_booking':
-      case 'publish_rate':
-      case 'withdraw_rate':
-      case 'request_quote':
-        return replyOf(decideExchange(book, body), () => ({ type: 'done' }));
       case 'open_window':
       case 'close_window':
       case 'agree_netting':
       case 'end_netting':
-        return replyOf(decideWindow(book, body), () => ({ type: 'done' }));
+        return replyOf(decideWindow(book, body), done);
       case 'create_institution':
         return institutionReply(createInstitution(book, body.institution));
       case 'freeze_institution':
         return institutionReply(freezeInstitution(book, body.institutionId, body.reason));
       case 'unfreeze_institution':
         return institutionReply(unfreezeInstitution(book, body.institutionId, body.reason));
+      case 'restrict_counterparties':
+        return replyOf(restrictCounterparties(book, body.request), done);
+      case 'allow_counterparty':
+        return replyOf(allowCounterparty(book, body.request), done);
+      case 'remove_counterparty':
+        return replyOf(removeCounterparty(book, body.request), done);
+      case 'set_approval_policy':
+        return replyOf(setApprovalPolicy(book, body.request), done);
       case 'set_limits':
-        return replyOf(setLimits(book, body.request), () => ({ type: 'done' }));
+        return replyOf(setLimits(book, body.request), done);
       case 'set_credit_line':
         return institutionReply(setCreditLine(book, body.request));
       case 'issue_api_key':
@@ -170,6 +178,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
     await savePositions(session, book.positions.added());
     await saveVersions(session, book.newVersions);
     await saveCoins(session, book.coins.changed());
+    await savePreviousTransactions(session, book.newTransactions);
     await saveWallets(session, [...book.newWallets.values()]);
     await saveAddresses(session, [...book.newAddresses.values()]);
     await saveDestinations(session, [...book.changedDestinations.values()]);
@@ -188,6 +197,7 @@ type Happened = CommandOf<
   | 'expire'
   | 'expire_credit_line'
   | 'retry_reservation'
+  | 'resolve_gridlock'
   | 'consolidate'
   | 'verdict'
   | 'wallet_changed'
@@ -221,6 +231,8 @@ function happened(book: BatchBook, body: Happened): void {
       return expireCreditLine(book, body.institutionId);
     case 'retry_reservation':
       return reserve(book, body.settlementId);
+    case 'resolve_gridlock':
+      return offset(book, body.request);
     case 'consolidate':
       return consolidate(book, body.request);
     case 'verdict':

@@ -53,6 +53,7 @@ import {
   LEDGER_ID,
   limitsStream,
   lineageStream,
+  paymentRulesStream,
   RECOVERY_ID,
   recoveryStream,
   sealsStream,
@@ -153,6 +154,9 @@ async function loadDepositOutpoints(session: Session, needs: Needs): Promise<Loa
 /** Whether one of its versions, or the next, may win without what another pays. */
 const mayLeaveOver = ({ versions, next }: OfferedLineage): boolean =>
   versionsDiffer(next === undefined ? versions : [...versions, next]);
+
+/** What an institution may pay, and whom. */
+const PAYER_STREAMS = [limitsStream, paymentRulesStream];
 
 /** Of one institution: more than a version takes along. */
 const WAITING_MAX = 50;
@@ -292,16 +296,17 @@ class States {
 
   /** What payers that may reserve have under way, and in line: one question for both. */
   async #loadOpen(): Promise<void> {
-    const { reserving, retrying, allPlanned, lineages, settlements } = this.#needs;
+    const { reserving, retrying, allPlanned, lineages, settlements, lineMax } = this.#needs;
     const payers = [...this.#clearingPayersOf(reserving)];
     const rows = await this.#session.query<OpenRow>(OPEN, [
       [...this.#payersOf(reserving)],
       allPlanned,
       payers.map((institutionId) => claimPath({ kind: 'clearing', institutionId })),
+      lineMax,
     ]);
     this.openLineages = rows.filter(({ payer }) => payer === null).map(({ id }) => id);
     for (const id of this.openLineages) lineages.add(id);
-    this.lines = linesOf(payers, rows);
+    this.lines = linesOf(payers, rows, lineMax);
     const retried = this.#clearingPayersOf(retrying);
     for (const { institutionId, first } of this.lines)
       if (retried.has(institutionId)) for (const { settlementId } of first) settlements.add(settlementId);
@@ -376,7 +381,7 @@ class States {
       const { payer, payee, from, to } = settlement.terms;
       if (needs.beginning.has(id)) needs.institutions.add(from).add(to);
       // It may begin, or end.
-      if (needs.beginning.has(id) || settlement.counted !== undefined) needs.limits.add(from);
+      if (needs.beginning.has(id) || settlement.counted !== undefined) needs.payers.add(from);
       if (needs.reversing.has(id)) for (const reversal of settlement.reversals) needs.settlements.add(reversal);
       if (payer.kind === 'clearing' || payee.kind === 'clearing') continue;
       needs.chain = true;
@@ -400,7 +405,7 @@ class States {
     const wanted = [
       ...[...needs.settlements].map((id) => `${settlementStream.aggregate.name}/${id}`),
       ...[...needs.institutions].map((id) => `${institutionStream.aggregate.name}/${id}`),
-      ...[...needs.limits].map((id) => `${limitsStream.aggregate.name}/${id}`),
+      ...[...needs.payers].flatMap((id) => PAYER_STREAMS.map(({ aggregate }) => `${aggregate.name}/${id}`)),
       ...[...needs.lineages].map((id) => `${lineageStream.aggregate.name}/${id}`),
       ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
       ...needs.exchange.streams(),

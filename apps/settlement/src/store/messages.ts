@@ -108,10 +108,12 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     platformFeeSats: payout === undefined ? 0n : refundSats(terms, payout),
     executeAt: terms.executeAt === undefined ? undefined : toTimestamp(terms.executeAt),
     expiresAt: terms.expiresAt === undefined ? undefined : toTimestamp(terms.expiresAt),
+    gridlockId: state.status === 'settled' ? state.gridlockId : undefined,
     priority: PRIORITIES[priorityOf(state)],
     reverses: terms.reverses,
     reversedBy: [...state.reversals],
     ...unitsMessage(terms),
+    ...approvalsOf(state),
     windowId: state.status === 'settled' ? state.windowId : undefined,
   };
 }
@@ -132,6 +134,21 @@ const unitsMessage = ({ units }: Terms): Pick<settlementV1.Settlement, 'amount' 
 /** Where the money leaves the platform to, if it does. */
 export const paidOutside = ({ payee }: Terms): settlementV1.PaidOutside | undefined =>
   payee.kind === 'destination' ? { script: payee.script, address: payee.address } : undefined;
+
+function approvalsOf(
+  state: LivingSettlement,
+): Pick<settlementV1.Settlement, 'approvalsRequired' | 'approvals' | 'complianceAwaited'> {
+  const { approvals } = state;
+  return {
+    approvalsRequired: approvals?.required ?? 0,
+    approvals: (approvals?.given ?? []).map(({ by, at, reason }) => ({
+      approvedBy: by,
+      approvedAt: toTimestamp(at),
+      reason,
+    })),
+    complianceAwaited: state.status === 'under_review' && state.compliance === 'awaited',
+  };
+}
 
 /** Why it is where it is; while it may still be paid or not, who wanted it back has the word. */
 function reasonFor({ status, cancelling, transitions }: LivingSettlement): string {

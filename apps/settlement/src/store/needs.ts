@@ -5,10 +5,12 @@ import type {
   ChainFact,
   ConsolidationRequest,
   ExchangeCommand,
+  OffsetRequest,
   SignedTransaction,
   Submission,
   Terms,
 } from '@finality/settlement';
+import { LINE_RELEASED_MAX } from './open.sql.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.ts';
 import { ExchangeNeeds } from './exchange-needs.ts';
 import { WindowNeeds } from './window-needs.ts';
@@ -22,6 +24,10 @@ type AdministrativeCommand =
   | 'freeze_institution'
   | 'unfreeze_institution'
   | 'set_limits'
+  | 'set_approval_policy'
+  | 'restrict_counterparties'
+  | 'allow_counterparty'
+  | 'remove_counterparty'
   | 'set_credit_line'
   | 'expire_credit_line'
   | 'issue_api_key'
@@ -34,8 +40,8 @@ type AdministrativeCommand =
 export class Needs {
   readonly settlements = new Set<string>();
   readonly institutions = new Set<string>();
-  /** Institutions whose limits are needed. */
-  readonly limits = new Set<string>();
+  /** Institutions of which it matters what they may pay, and whom. */
+  readonly payers = new Set<string>();
   readonly lineages = new Set<string>();
   readonly deposits = new Set<string>();
   readonly apiKeys = new Set<string>();
@@ -54,6 +60,8 @@ export class Needs {
   readonly reserving = new Set<string>();
   /** Settlements that have waited, and are tried again: of CENTRALIZED ones, the line of their payer. */
   readonly retrying = new Set<string>();
+  /** How many of a payer's line may be settled. */
+  lineMax = LINE_RELEASED_MAX;
   /** Settlements that are to begin: their parties are needed. */
   readonly beginning = new Set<string>();
   /** Settlements that are to be paid back: what else pays them back is needed. */
@@ -120,6 +128,8 @@ export class Needs {
         (body.type === 'fall_due' ? this.beginning : this.retrying).add(body.settlementId);
         this.reserving.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
+      case 'resolve_gridlock':
+        return this.#gridlock(body.request);
       case 'consolidate':
         return this.#consolidation(body.request);
       case 'confirm_incident':
@@ -164,6 +174,14 @@ export class Needs {
     }
   }
 
+  #gridlock({ settlementIds }: OffsetRequest): void {
+    this.lineMax = Math.max(this.lineMax, settlementIds.length);
+    for (const id of settlementIds) {
+      this.settlements.add(id);
+      this.reserving.add(id);
+    }
+  }
+
   #administration(body: CommandOf<AdministrativeCommand | RecoveryCommand>): void {
     switch (body.type) {
       case 'create_institution':
@@ -178,9 +196,14 @@ export class Needs {
       case 'freeze_institution':
       case 'unfreeze_institution':
         return void this.institutions.add(body.institutionId);
+      case 'allow_counterparty':
+        this.institutions.add(body.request.counterpartyId);
+        return this.#policy(body.request.institutionId);
       case 'set_limits':
-        this.limits.add(body.request.institutionId);
-        return void this.institutions.add(body.request.institutionId);
+      case 'set_approval_policy':
+      case 'restrict_counterparties':
+      case 'remove_counterparty':
+        return this.#policy(body.request.institutionId);
       case 'issue_api_key':
         this.apiKeys.add(body.key.keyId);
         if (body.key.institutionId !== '') this.institutions.add(body.key.institutionId);
@@ -200,6 +223,11 @@ export class Needs {
       default:
         return this.#recovering(body);
     }
+  }
+
+  #policy(institutionId: string): void {
+    this.payers.add(institutionId);
+    this.institutions.add(institutionId);
   }
 
   #recovering(body: CommandOf<RecoveryCommand>): void {
@@ -277,7 +305,7 @@ export class Needs {
     const { settlementId, from, to, mode, destinationId } = submission;
     this.exchange.submission(submission);
     this.settlements.add(settlementId);
-    this.limits.add(from);
+    this.payers.add(from);
     if (destinationId !== undefined) this.destinations.add(destinationId);
     for (const id of [from, to]) {
       this.institutions.add(id);

@@ -26,6 +26,9 @@ import {
   type NettingWindow,
   type OfferedLineage,
   type OfferedVersion,
+  paymentRulesAggregate,
+  type PaymentRulesEvent,
+  type PaymentRulesState,
   type Recovery,
   recoveryAggregate,
   type RecoveryEvent,
@@ -159,6 +162,13 @@ export const limitsStream: StreamType<LimitsState, LimitsEvent> = {
   publish: () => [],
 };
 
+/** Told by an RPC, too. */
+export const paymentRulesStream: StreamType<PaymentRulesState, PaymentRulesEvent> = {
+  aggregate: paymentRulesAggregate,
+  institutions: (state) => (state.status === 'none' ? [] : [state.institutionId]),
+  publish: () => [],
+};
+
 export const apiKeyStream: StreamType<ApiKey, ApiKeyEvent> = {
   aggregate: apiKeyAggregate,
   institutions: (state) => (state.status === 'none' || state.institutionId === '' ? [] : [state.institutionId]),
@@ -244,6 +254,7 @@ export const STREAMS: readonly AnyStreamType[] = [
   institutionStream,
   apiKeyStream,
   limitsStream,
+  paymentRulesStream,
   chainTipStream,
   recoveryStream,
   sealsStream,

@@ -1,4 +1,11 @@
-import { type AccountId, availableAccount, ccpAccount, clearingClaim, single, type Transfer } from '@finality/ledger';
+import {
+  type AccountId,
+  availableAccount,
+  ccpAccount,
+  clearingClaim,
+  single,
+  type SingleTransfer,
+} from '@finality/ledger';
 import type { Terms } from '../settlement.ts';
 import { legsOf } from '../unit-terms.ts';
 
@@ -6,7 +13,7 @@ import { legsOf } from '../unit-terms.ts';
 const LEGS = ['novation', 'exchange'] as const;
 
 /** CENTRALIZED: novation. The payer owes the central counterparty, the central counterparty the payee; both or none, in all units there are. */
-export function novation(terms: Terms): readonly Transfer[] {
+export function novation(terms: Terms): readonly SingleTransfer[] {
   const { settlementId } = terms;
   const key = { object: settlementId, life: 1, settlementId };
   return legsOf(terms).flatMap(({ from, to, money: { unit, amount } }, i) => {

@@ -2,6 +2,7 @@ import { sats, unwrap } from '@finality/kernel';
 import { BTC, type Unit } from '@finality/ledger';
 import { describe, expect, it } from 'vitest';
 import { EUR, Exchange, QUOTE_MS, refusedFor, USD } from '../spec/exchange.fixture.ts';
+import { allowCounterparty, restrictCounterparties } from './counterparties.ts';
 import { freezeInstitution } from './institutions.ts';
 import { reverse } from './reverse.ts';
 import { expire } from './withdraw.ts';
@@ -104,6 +105,16 @@ describe('a quote is refused', () => {
     refusedFor(exchange.submit({ to: 'm', quoteId: id, mode: 'blockchain' }), 'INVALID_ARGUMENT', 'quote_id');
     freezeInstitution(exchange.book, 'm', 'test');
     refusedFor(exchange.submit({ to: 'b', quoteId: id }), 'INSTITUTION_FROZEN', 'quote_id');
+  });
+
+  it('whose maker the payer may not pay', () => {
+    const exchange = market();
+    const restriction = { institutionId: 'a', isRestricted: true, reason: '', by: 'o', isOwn: false };
+    unwrap(restrictCounterparties(exchange.book, restriction));
+    unwrap(allowCounterparty(exchange.book, { institutionId: 'a', counterpartyId: 'b', by: 'o' }));
+    exchange.wait(exchange.book.policy.counterpartyCoolingMs);
+    exchange.publish();
+    refusedFor(exchange.submit({ to: 'b', quoteId: quoteId(exchange) }), 'COUNTERPARTY_NOT_ALLOWED');
   });
 
   it('leaves it unused', () => {

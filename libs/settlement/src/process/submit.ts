@@ -16,6 +16,8 @@ import { mergeSources } from '../coin.ts';
 import type { Priority } from '../queue.ts';
 import type { FundingSource, LivingSettlement, Mode, Payee, Terms } from '../settlement.ts';
 import { living } from '../settlement.ts';
+import { approvalsFor } from './approvals.ts';
+import { counterpartyRefusal } from './counterparties.ts';
 import { payoutConfirmations } from './finality.ts';
 import { count, hopelessRefusal, limitRefusal } from './limits.ts';
 import { chooseCoins, scriptSized, spendable } from './choose-coins.ts';
@@ -85,6 +87,7 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   if (!payee.ok) return payee;
   const problem =
     dustRefusal(book, payee.value, submission.amountSats) ??
+    counterpartyRefusal(book, submission) ??
     (submission.executeAt === undefined ? limitRefusal : hopelessRefusal)(
       book,
       from,
@@ -122,14 +125,15 @@ function agreedIn({
   return agreed;
 }
 
-/** A scheduled settlement's time has come: it begins, unless a party has been frozen since, the payer's limits have no room, or it comes too late. Anything else is left as it is. */
+/** A scheduled settlement's time has come: it begins, unless a party has been frozen since, the payer may not pay it, or it comes too late. Anything else is left as it is. */
 export function fallDue(book: Book, settlementId: string): void {
   const state = book.settlements.get(settlementId);
   if (state.status !== 'scheduled') return;
   book.cancelTimer(settlementId, 'due');
   const { terms } = state;
   const at = book.now;
-  const refused = partyRefusal(book, terms) ?? limitRefusal(book, terms.from, valued(terms));
+  const refused =
+    partyRefusal(book, terms) ?? counterpartyRefusal(book, terms) ?? limitRefusal(book, terms.from, valued(terms));
   if (refused !== undefined) {
     book.settlements.record(settlementId, { type: 'settlement_failed', at, reason: refused.message });
   } else if (terms.expiresAt !== undefined && terms.expiresAt <= at) {
@@ -144,11 +148,13 @@ function begin(book: Book, terms: Terms): void {
   const at = book.now;
   book.schedule(terms.settlementId, terms.expiresAt ?? ((at + book.policy.expiryMs) as Instant), 'expiry');
   const limitsVersion = count(book, terms);
+  const approvals = approvalsFor(book, terms);
   book.settlements.record(terms.settlementId, {
     type: 'screening_requested',
     at,
     sources: sourcesOf(book, terms),
     ...(limitsVersion !== undefined && { limitsVersion }),
+    ...(approvals && { approvals }),
   });
 }
 

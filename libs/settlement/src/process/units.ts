@@ -16,12 +16,13 @@ import type { Book } from '../book.ts';
 import type { QuoteTerms } from '../quote.ts';
 import { liveRate, referenceRateId, worth } from '../rate.ts';
 import { type Assessment, living, type Terms } from '../settlement.ts';
-import type { ExchangeTerms, UnitTerms } from '../unit-terms.ts';
+import { type ExchangeTerms, isUnvalued, type UnitTerms } from '../unit-terms.ts';
+import { counterpartyRefusal } from './counterparties.ts';
 import type { Submission } from './submit.ts';
 
 /**
  * What the terms of a settlement in another unit, or at a quote, have that those in satoshi don't; nothing for one in satoshi.
- * @returns UNKNOWN_QUOTE, QUOTE_USED, QUOTE_EXPIRED, QUOTE_MISMATCH, INSTITUTION_FROZEN, INVALID_ARGUMENT
+ * @returns UNKNOWN_QUOTE, QUOTE_USED, QUOTE_EXPIRED, QUOTE_MISMATCH, COUNTERPARTY_NOT_ALLOWED, INSTITUTION_FROZEN, INVALID_ARGUMENT
  */
 export function unitTerms(book: Book, submission: Submission): Result<Partial<Terms>, Refusal> {
   const { from, to, mode, paid, quoteId, executeAt } = submission;
@@ -52,8 +53,8 @@ function exchangeTerms(book: Book, submission: Submission, quoteId: string): Res
   if (quotedUntil <= book.now)
     return refused('failed_precondition', 'QUOTE_EXPIRED', 'expected a quote that is still valid: request another one');
   if (executeAt !== undefined) return wrong('execute_at', 'expected none: a quote is for now');
-  const mismatch = mismatchOf(submission, quote.terms);
-  if (mismatch !== undefined) return err(mismatch);
+  const problem = mismatchOf(submission, quote.terms) ?? counterpartyRefusal(book, { from, to: makerId });
+  if (problem !== undefined) return err(problem);
   if (book.institutions.get(makerId).status !== 'active')
     return refused('failed_precondition', 'INSTITUTION_FROZEN', `${makerId}, who quoted it, is frozen`);
   const receiver = to === makerId ? from : to;
@@ -120,7 +121,7 @@ function valueOf(book: Book, ...legs: readonly Money[]): Pick<UnitTerms, 'valueS
 
 /** Thresholds are in satoshi: what nobody can value, a person looks at. Nothing for what has a value. */
 export function unvalued({ units }: Pick<Terms, 'units'>): readonly Assessment[] {
-  if (units === undefined || units.valueSats !== undefined) return [];
+  if (units === undefined || !isUnvalued({ units })) return [];
   const reason = `no rate says what ${units.paid.unit} is worth: thresholds can't judge it`;
   return [{ recommendation: 'manual_review', rulesVersion: UNIT_RULES, reason }];
 }

@@ -4,24 +4,32 @@ import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
 import type { Destinations } from '../lineage.ts';
+import { type ApprovalPolicyRequest, setApprovalPolicy } from '../process/approvals.ts';
 import { bumpSettlement } from '../process/bump.ts';
 import { consolidate, type ConsolidationRequest } from '../process/consolidation.ts';
 import { type CreditLineRequest, expireCreditLine, setCreditLine } from '../process/credit-lines.ts';
+import {
+  allowCounterparty,
+  type CounterpartyRequest,
+  removeCounterparty,
+  restrictCounterparties,
+  type Restriction,
+} from '../process/counterparties.ts';
 import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
 import { reprioritize } from '../process/line.ts';
 import { type LimitsRequest, setLimits } from '../process/limits.ts';
 import { offer, signed, signingRefused } from '../process/offer.ts';
+import { offset, type OffsetRequest } from '../process/offset.ts';
 import { type AddedSignatures, addSignatures, preparePayout } from '../process/psbt.ts';
 import { coinsReleased, confirmRelease, proposeRelease, type ReleaseRequest } from '../process/release.ts';
 import { reserve } from '../process/reserve.ts';
+import { type Review, review } from '../process/review.ts';
 import { type Reversal, reverse } from '../process/reverse.ts';
 import {
   attributeDeposits,
   depositAssessed,
   type DepositReview,
-  type Review,
-  review,
   reviewDeposit,
   type Screener,
   settlementAssessed,
@@ -64,7 +72,11 @@ export type Command =
       readonly priority: Priority;
       readonly caller: Principal;
     }
+  | { readonly type: 'restrict_counterparties'; readonly request: Restriction }
+  | { readonly type: 'allow_counterparty' | 'remove_counterparty'; readonly request: CounterpartyRequest }
+  | { readonly type: 'set_approval_policy'; readonly request: ApprovalPolicyRequest }
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
+  | { readonly type: 'resolve_gridlock'; readonly request: OffsetRequest }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }
   | { readonly type: 'freeze_institution'; readonly institutionId: string; readonly reason: string }
@@ -163,6 +175,14 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(createInstitution(book, command.institution));
     case 'reprioritize':
       return reasonOf(reprioritize(book, command.settlementId, command.priority, command.caller.keyId));
+    case 'restrict_counterparties':
+      return reasonOf(restrictCounterparties(book, command.request));
+    case 'allow_counterparty':
+      return reasonOf(allowCounterparty(book, command.request));
+    case 'remove_counterparty':
+      return reasonOf(removeCounterparty(book, command.request));
+    case 'set_approval_policy':
+      return reasonOf(setApprovalPolicy(book, command.request));
     case 'set_limits':
       return reasonOf(setLimits(book, command.request));
     case 'set_credit_line':
@@ -193,6 +213,10 @@ type Asked =
   | 'agree_netting'
   | 'end_netting'
   | 'create_institution'
+  | 'restrict_counterparties'
+  | 'allow_counterparty'
+  | 'remove_counterparty'
+  | 'set_approval_policy'
   | 'set_limits'
   | 'set_credit_line'
   | 'reprioritize'
@@ -204,6 +228,8 @@ function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>):
       return fallDue(book, command.settlementId);
     case 'expire':
       return expire(book, command.settlementId);
+    case 'resolve_gridlock':
+      return offset(book, command.request);
     case 'expire_credit_line':
       return expireCreditLine(book, command.institutionId);
     case 'retry_reservation':

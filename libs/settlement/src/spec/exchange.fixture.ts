@@ -14,7 +14,8 @@ import { confirmBankBooking, proposeBankBooking } from '../process/bank-bookings
 import { createInstitution } from '../process/institutions.ts';
 import { type KnownRate, publishRate, type QuoteRequest, type RateProposal, requestQuote } from '../process/rates.ts';
 import { reserve } from '../process/reserve.ts';
-import { review, settlementAssessed } from '../process/screening.ts';
+import { review } from '../process/review.ts';
+import { settlementAssessed } from '../process/screening.ts';
 import { submit, type Submission } from '../process/submit.ts';
 import type { KnownQuote } from '../quote.ts';
 import { type LivingSettlement, living } from '../settlement.ts';

@@ -1,4 +1,4 @@
-import { feeRate, type ScriptHex } from '@finality/bitcoin';
+import { feeRate, type ScriptHex, type Txid } from '@finality/bitcoin';
 import { type Aggregate, type Instant, sats } from '@finality/kernel';
 import { LedgerView } from '@finality/ledger';
 import { bankBookingAggregate } from '../bank-booking.ts';
@@ -12,6 +12,7 @@ import { limitsAggregate, type LimitsEvent, type LimitsState } from '../limits.t
 import { lineageAggregate } from '../lineage.ts';
 import { returnUse } from '../process/limits.ts';
 import { isOpen, isWaitingPayout } from '../process/reserve.ts';
+import { paymentRulesAggregate } from '../payment-rules.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { quoteAggregate } from '../quote.ts';
 import { rateAggregate } from '../rate.ts';
@@ -33,6 +34,7 @@ export const POLICY: SettlementPolicy = {
   batch: { waitMs: 0, payoutsMax: 3, valueMaxSats: sats(60_000n) },
   // Most histories are about something else.
   bump: { afterBlocks: 1_000, incrementalFeeRate: feeRate(1_000n) },
+  counterpartyCoolingMs: 60_000,
   expiryMs: 3_600_000,
 };
 
@@ -65,7 +67,9 @@ export class MemoryBook implements Book {
   readonly coins = new CoinBook([]);
   readonly log: Logged[] = [];
   readonly queues = new LiquidityQueues();
+  readonly transactions = new Map<Txid, string>();
   readonly limits = new MemoryRecords(limitsAggregate, this.log);
+  readonly paymentRules = new MemoryRecords(paymentRulesAggregate, this.log);
   readonly settlements = new SettlementRecords(this.log, this.limits, this.queues);
   readonly lineages = new MemoryRecords(lineageAggregate, this.log);
   readonly institutions = new MemoryRecords(institutionAggregate, this.log);
@@ -106,6 +110,10 @@ export class MemoryBook implements Book {
 
   walletsOf(institutionId: string): readonly WalletRecord[] {
     return this.wallets.filter((wallet) => wallet.institutionId === institutionId);
+  }
+
+  keepTransaction(txid: Txid, raw: string): void {
+    this.transactions.set(txid, raw);
   }
 
   putWallet(wallet: WalletRecord): void {

@@ -247,7 +247,8 @@ export function feePayerToJSON(object: FeePayer): string {
 /**
  * Which of a payer's CENTRALIZED settlements goes first when its clearing balance and credit line don't do for all (they are QUEUED, each payer's in a line of
  * its own). All that are URGENT go before all that are HIGH, and these before NORMAL ones; within a priority, whatever came into the line first. None overtakes one of its
- * own priority or a higher one, though it may need less: when the first can't be paid, those behind it wait with it.
+ * own priority or a higher one, though it may need less: when the first can't be paid, those behind it wait with it,
+ * until there is enough for it, or the first so many of several payers' lines pay for each other and are settled all at once.
  * A priority that is too common is worth nothing: payers do well to keep URGENT for what can't wait.
  */
 export enum SettlementPriority {
@@ -359,11 +360,21 @@ export interface Settlement {
   windowId?:
     | string
     | undefined;
+  /** How many persons of the payer have to approve it, by its rules when it began; 0: none. */
+  approvalsRequired: number;
+  /** Of different persons, oldest first. */
+  approvals: Approval[];
+  /** Whether a compliance officer has to decide on it, too, and hasn't. */
+  complianceAwaited: boolean;
   /** As submitted, or changed since by ReprioritizeSettlement. */
   priority: SettlementPriority;
   /** CENTRALIZED, while it is QUEUED: its place in the payer's line, from 1. In the answer of GetSettlement only. */
   queuePlace?:
     | number
+    | undefined;
+  /** CENTRALIZED, SETTLED from the queue at once with others that waited, too, and were part of what paid for it: the same for all of them. */
+  gridlockId?:
+    | string
     | undefined;
   /** What is paid where it isn't `amount_sats`: in another unit, or for another one. */
   amount?:
@@ -386,6 +397,13 @@ export interface SettlementExchange {
   makerInstitution: string;
   bought?: Money | undefined;
   failOnShortage: boolean;
+}
+
+export interface Approval {
+  /** API key id. */
+  approvedBy: string;
+  approvedAt?: Timestamp | undefined;
+  reason: string;
 }
 
 export interface SettlementTransition {
@@ -423,8 +441,12 @@ function createBaseSettlement(): Settlement {
     reverses: undefined,
     reversedBy: [],
     windowId: undefined,
+    approvalsRequired: 0,
+    approvals: [],
+    complianceAwaited: false,
     priority: 0,
     queuePlace: undefined,
+    gridlockId: undefined,
     amount: undefined,
     valueSats: undefined,
     exchange: undefined,
@@ -526,11 +548,23 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.windowId !== undefined) {
       writer.uint32(482).string(message.windowId);
     }
+    if (message.approvalsRequired !== 0) {
+      writer.uint32(488).int32(message.approvalsRequired);
+    }
+    for (const v of message.approvals) {
+      Approval.encode(v!, writer.uint32(498).fork()).join();
+    }
+    if (message.complianceAwaited !== false) {
+      writer.uint32(504).bool(message.complianceAwaited);
+    }
     if (message.priority !== 0) {
       writer.uint32(560).int32(message.priority);
     }
     if (message.queuePlace !== undefined) {
       writer.uint32(568).int32(message.queuePlace);
+    }
+    if (message.gridlockId !== undefined) {
+      writer.uint32(578).string(message.gridlockId);
     }
     if (message.amount !== undefined) {
       Money.encode(message.amount, writer.uint32(642).fork()).join();
@@ -776,6 +810,30 @@ export const Settlement: MessageFns<Settlement> = {
             message.windowId = reader.string();
             continue;
           }
+          case 61: {
+            if (tag !== 488) {
+              break;
+            }
+
+            message.approvalsRequired = reader.int32();
+            continue;
+          }
+          case 62: {
+            if (tag !== 498) {
+              break;
+            }
+
+            message.approvals.push(Approval.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 63: {
+            if (tag !== 504) {
+              break;
+            }
+
+            message.complianceAwaited = reader.bool();
+            continue;
+          }
           case 70: {
             if (tag !== 560) {
               break;
@@ -790,6 +848,14 @@ export const Settlement: MessageFns<Settlement> = {
             }
 
             message.queuePlace = reader.int32();
+            continue;
+          }
+          case 72: {
+            if (tag !== 578) {
+              break;
+            }
+
+            message.gridlockId = reader.string();
             continue;
           }
           case 80: {
@@ -939,11 +1005,29 @@ export const Settlement: MessageFns<Settlement> = {
         : isSet(object.window_id)
         ? globalThis.String(object.window_id)
         : undefined,
+      approvalsRequired: isSet(object.approvalsRequired)
+        ? globalThis.Number(object.approvalsRequired)
+        : isSet(object.approvals_required)
+        ? globalThis.Number(object.approvals_required)
+        : 0,
+      approvals: globalThis.Array.isArray(object?.approvals)
+        ? object.approvals.map((e: any) => Approval.fromJSON(e))
+        : [],
+      complianceAwaited: isSet(object.complianceAwaited)
+        ? globalThis.Boolean(object.complianceAwaited)
+        : isSet(object.compliance_awaited)
+        ? globalThis.Boolean(object.compliance_awaited)
+        : false,
       priority: isSet(object.priority) ? settlementPriorityFromJSON(object.priority) : 0,
       queuePlace: isSet(object.queuePlace)
         ? globalThis.Number(object.queuePlace)
         : isSet(object.queue_place)
         ? globalThis.Number(object.queue_place)
+        : undefined,
+      gridlockId: isSet(object.gridlockId)
+        ? globalThis.String(object.gridlockId)
+        : isSet(object.gridlock_id)
+        ? globalThis.String(object.gridlock_id)
         : undefined,
       amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
       valueSats: isSet(object.valueSats)
@@ -1038,11 +1122,23 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.windowId !== undefined) {
       obj.windowId = message.windowId;
     }
+    if (message.approvalsRequired !== 0) {
+      obj.approvalsRequired = Math.round(message.approvalsRequired);
+    }
+    if (message.approvals?.length) {
+      obj.approvals = message.approvals.map((e) => Approval.toJSON(e));
+    }
+    if (message.complianceAwaited !== false) {
+      obj.complianceAwaited = message.complianceAwaited;
+    }
     if (message.priority !== 0) {
       obj.priority = settlementPriorityToJSON(message.priority);
     }
     if (message.queuePlace !== undefined) {
       obj.queuePlace = Math.round(message.queuePlace);
+    }
+    if (message.gridlockId !== undefined) {
+      obj.gridlockId = message.gridlockId;
     }
     if (message.amount !== undefined) {
       obj.amount = Money.toJSON(message.amount);
@@ -1102,8 +1198,12 @@ export const Settlement: MessageFns<Settlement> = {
     message.reverses = object.reverses ?? undefined;
     message.reversedBy = object.reversedBy?.map((e) => e) || [];
     message.windowId = object.windowId ?? undefined;
+    message.approvalsRequired = object.approvalsRequired ?? 0;
+    message.approvals = object.approvals?.map((e) => Approval.fromPartial(e)) || [];
+    message.complianceAwaited = object.complianceAwaited ?? false;
     message.priority = object.priority ?? 0;
     message.queuePlace = object.queuePlace ?? undefined;
+    message.gridlockId = object.gridlockId ?? undefined;
     message.amount = (object.amount !== undefined && object.amount !== null)
       ? Money.fromPartial(object.amount)
       : undefined;
@@ -1244,6 +1344,117 @@ export const SettlementExchange: MessageFns<SettlementExchange> = {
       ? Money.fromPartial(object.bought)
       : undefined;
     message.failOnShortage = object.failOnShortage ?? false;
+    return message;
+  },
+};
+
+function createBaseApproval(): Approval {
+  return { approvedBy: "", approvedAt: undefined, reason: "" };
+}
+
+export const Approval: MessageFns<Approval> = {
+  encode(message: Approval, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.approvedBy !== "") {
+      writer.uint32(10).string(message.approvedBy);
+    }
+    if (message.approvedAt !== undefined) {
+      Timestamp.encode(message.approvedAt, writer.uint32(18).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Approval {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApproval();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.approvedBy = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.approvedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Approval {
+    return {
+      approvedBy: isSet(object.approvedBy)
+        ? globalThis.String(object.approvedBy)
+        : isSet(object.approved_by)
+        ? globalThis.String(object.approved_by)
+        : "",
+      approvedAt: isSet(object.approvedAt)
+        ? fromJsonTimestamp(object.approvedAt)
+        : isSet(object.approved_at)
+        ? fromJsonTimestamp(object.approved_at)
+        : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: Approval): unknown {
+    const obj: any = {};
+    if (message.approvedBy !== "") {
+      obj.approvedBy = message.approvedBy;
+    }
+    if (message.approvedAt !== undefined) {
+      obj.approvedAt = fromTimestamp(message.approvedAt).toISOString();
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Approval>, I>>(base?: I): Approval {
+    return Approval.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Approval>, I>>(object: I): Approval {
+    const message = createBaseApproval();
+    message.approvedBy = object.approvedBy ?? "";
+    message.approvedAt = (object.approvedAt !== undefined && object.approvedAt !== null)
+      ? Timestamp.fromPartial(object.approvedAt)
+      : undefined;
+    message.reason = object.reason ?? "";
     return message;
   },
 };

@@ -295,6 +295,11 @@ export interface SettlementPsbt {
   psbt: string;
   /** Over all inputs; 0: it is signed, and broadcast by the platform. */
   signaturesMissing: number;
+  /**
+   * Inputs (txid:vout) that come without the transaction that made them (PSBT_IN_NON_WITNESS_UTXO), which hardware wallets may ask for: the
+   * platform hasn't got it. P2TR needs none.
+   */
+  previousTransactionsMissing: string[];
 }
 
 export interface ReviewSettlementRequest {
@@ -2520,7 +2525,14 @@ export const SubmitSignedPsbtRequest: MessageFns<SubmitSignedPsbtRequest> = {
 };
 
 function createBaseSettlementPsbt(): SettlementPsbt {
-  return { settlement: undefined, version: 0, txid: "", psbt: "", signaturesMissing: 0 };
+  return {
+    settlement: undefined,
+    version: 0,
+    txid: "",
+    psbt: "",
+    signaturesMissing: 0,
+    previousTransactionsMissing: [],
+  };
 }
 
 export const SettlementPsbt: MessageFns<SettlementPsbt> = {
@@ -2539,6 +2551,9 @@ export const SettlementPsbt: MessageFns<SettlementPsbt> = {
     }
     if (message.signaturesMissing !== 0) {
       writer.uint32(40).int32(message.signaturesMissing);
+    }
+    for (const v of message.previousTransactionsMissing) {
+      writer.uint32(50).string(v!);
     }
     return writer;
   },
@@ -2596,6 +2611,14 @@ export const SettlementPsbt: MessageFns<SettlementPsbt> = {
             message.signaturesMissing = reader.int32();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.previousTransactionsMissing.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2619,6 +2642,11 @@ export const SettlementPsbt: MessageFns<SettlementPsbt> = {
         : isSet(object.signatures_missing)
         ? globalThis.Number(object.signatures_missing)
         : 0,
+      previousTransactionsMissing: globalThis.Array.isArray(object?.previousTransactionsMissing)
+        ? object.previousTransactionsMissing.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.previous_transactions_missing)
+        ? object.previous_transactions_missing.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -2639,6 +2667,9 @@ export const SettlementPsbt: MessageFns<SettlementPsbt> = {
     if (message.signaturesMissing !== 0) {
       obj.signaturesMissing = Math.round(message.signaturesMissing);
     }
+    if (message.previousTransactionsMissing?.length) {
+      obj.previousTransactionsMissing = message.previousTransactionsMissing;
+    }
     return obj;
   },
 
@@ -2654,6 +2685,7 @@ export const SettlementPsbt: MessageFns<SettlementPsbt> = {
     message.txid = object.txid ?? "";
     message.psbt = object.psbt ?? "";
     message.signaturesMissing = object.signaturesMissing ?? 0;
+    message.previousTransactionsMissing = object.previousTransactionsMissing?.map((e) => e) || [];
     return message;
   },
 };
@@ -3095,7 +3127,11 @@ export const SettlementServiceService = {
       Buffer.from(EstimateFeesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): EstimateFeesResponse => EstimateFeesResponse.decode(value),
   },
-  /** A compliance officer's decision on a settlement under review; never the submitter's. */
+  /**
+   * A decision on a settlement under review, never by the API key that submitted it: a compliance officer's, where compliance_awaited; or by a person of
+   * the payer's, one of the approvals that its rules ask for (SetApprovalPolicy). When all is there, it is approved; one rejection, by either, ends it. A
+   * person approves once: ALREADY_EXISTS ALREADY_APPROVED. Idempotency keys are each person's own.
+   */
   reviewSettlement: {
     path: "/finality.settlement.v1.SettlementService/ReviewSettlement" as const,
     requestStream: false as const,
@@ -3179,7 +3215,11 @@ export interface SettlementServiceServer extends UntypedServiceImplementation {
   submitSignedPsbt: handleUnaryCall<SubmitSignedPsbtRequest, SettlementPsbt>;
   /** What payouts would pay to the network now, and how long they would take. */
   estimateFees: handleUnaryCall<EstimateFeesRequest, EstimateFeesResponse>;
-  /** A compliance officer's decision on a settlement under review; never the submitter's. */
+  /**
+   * A decision on a settlement under review, never by the API key that submitted it: a compliance officer's, where compliance_awaited; or by a person of
+   * the payer's, one of the approvals that its rules ask for (SetApprovalPolicy). When all is there, it is approved; one rejection, by either, ends it. A
+   * person approves once: ALREADY_EXISTS ALREADY_APPROVED. Idempotency keys are each person's own.
+   */
   reviewSettlement: handleUnaryCall<ReviewSettlementRequest, Settlement>;
   /** Every change after the cursor, then live. Ends with UNAVAILABLE and a cursor in the trailer `finality-cursor` at shutdown. */
   watchSettlements: handleServerStreamingCall<WatchSettlementsRequest, SettlementEvent>;
@@ -3359,7 +3399,11 @@ export interface SettlementServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: EstimateFeesResponse) => void,
   ): ClientUnaryCall;
-  /** A compliance officer's decision on a settlement under review; never the submitter's. */
+  /**
+   * A decision on a settlement under review, never by the API key that submitted it: a compliance officer's, where compliance_awaited; or by a person of
+   * the payer's, one of the approvals that its rules ask for (SetApprovalPolicy). When all is there, it is approved; one rejection, by either, ends it. A
+   * person approves once: ALREADY_EXISTS ALREADY_APPROVED. Idempotency keys are each person's own.
+   */
   reviewSettlement(
     request: ReviewSettlementRequest,
     callback: (error: ServiceError | null, response: Settlement) => void,
