@@ -1,5 +1,5 @@
 import { judged } from './settlement-judged.ts';
-import { again, type Approval, type Approvals, type Life, move } from './settlement-life.ts';
+import { again, type Approval, type Approvals, type ComplianceReview, type Life, move } from './settlement-life.ts';
 import { type CoinSelectionFault, type FeeTerms, type OutpointKey, type ScriptHex, type Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
@@ -121,23 +121,16 @@ export type SettlementEvent = { readonly at: Instant } &
         readonly type: 'screening_requested';
         readonly sources: readonly FundingSource[];
         readonly limitsVersion?: number;
-        readonly approvals?: Pick<Approvals, 'required' | 'rulesVersion'>;
+        readonly approvals?: Omit<Approvals, 'given'>;
       }
     | { readonly type: 'risk_assessed'; readonly assessment: Assessment }
     | { readonly type: 'aml_assessed'; readonly assessment: Assessment }
     /** `compliance`: screening leaves it to a compliance officer. Else the payer's own persons are to approve, and with him maybe, too. */
     | { readonly type: 'review_required'; readonly reason: string; readonly compliance: boolean }
     | { readonly type: 'approval_given'; readonly approval: Omit<Approval, 'at'> }
-    /** The compliance officer has nothing against it: what is missing are approvals. */
+    /** `compliance_passed`: the officer has nothing against it, what is missing are approvals. A person's approval may ask for more confirmations. */
     | {
-        readonly type: 'compliance_passed';
-        readonly reason: string;
-        readonly by: string;
-        readonly confirmations?: ConfirmationDecision;
-      }
-    /** A person's approval may ask for more confirmations. */
-    | {
-        readonly type: 'settlement_approved';
+        readonly type: 'compliance_passed' | 'settlement_approved';
         readonly reason: string;
         readonly by: string;
         readonly confirmations?: ConfirmationDecision;
@@ -177,9 +170,6 @@ export type SettlementEvent = { readonly at: Instant } &
     /** It is to be paid back by another one; what it is itself stays. */
     | { readonly type: 'reversal_requested'; readonly reversalId: string }
   );
-
-/** Of a compliance officer: whether screening has left it to one, and he has said yes. */
-export type ComplianceReview = 'unneeded' | 'awaited' | 'passed';
 
 /** States of DESIGN 7; each has only its own fields. */
 export type Settlement = { readonly status: 'none' } | LivingSettlement;

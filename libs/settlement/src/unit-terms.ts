@@ -42,6 +42,6 @@ export const legsOf = (terms: Pick<Terms, 'from' | 'to' | 'amountSats' | 'units'
 export const valued = <T extends Pick<Terms, 'amountSats' | 'units'>>(terms: T): T =>
   terms.units === undefined ? terms : { ...terms, amountSats: terms.units.valueSats ?? ZERO_SATS };
 
-/** It isn't satoshi, and nobody can say what it is worth. */
+/** In another unit, of which nobody could tell what it is worth. */
 export const isUnvalued = ({ units }: Pick<Terms, 'units'>): boolean =>
   units !== undefined && units.valueSats === undefined;

@@ -112,8 +112,10 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     priority: PRIORITIES[priorityOf(state)],
     reverses: terms.reverses,
     reversedBy: [...state.reversals],
-    ...unitsMessage(terms),
     ...approvalsOf(state),
+    ...unitsMessage(terms),
+    payerWalletId: terms.payer.kind === 'wallet' ? terms.payer.walletId : undefined,
+    payeeWalletId: terms.payee.kind === 'wallet' ? terms.payee.walletId : undefined,
     windowId: state.status === 'settled' ? state.windowId : undefined,
   };
 }
@@ -137,15 +139,17 @@ export const paidOutside = ({ payee }: Terms): settlementV1.PaidOutside | undefi
 
 function approvalsOf(
   state: LivingSettlement,
-): Pick<settlementV1.Settlement, 'approvalsRequired' | 'approvals' | 'complianceAwaited'> {
+): Pick<settlementV1.Settlement, 'approvalsRequired' | 'approvals' | 'approvalsSigned' | 'complianceAwaited'> {
   const { approvals } = state;
   return {
     approvalsRequired: approvals?.required ?? 0,
-    approvals: (approvals?.given ?? []).map(({ by, at, reason }) => ({
+    approvals: (approvals?.given ?? []).map(({ by, at, reason, signed }) => ({
       approvedBy: by,
       approvedAt: toTimestamp(at),
       reason,
+      signatory: signed?.signatory,
     })),
+    approvalsSigned: approvals?.areSigned ?? false,
     complianceAwaited: state.status === 'under_review' && state.compliance === 'awaited',
   };
 }

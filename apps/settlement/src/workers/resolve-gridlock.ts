@@ -24,8 +24,7 @@ interface HeadroomRow {
   readonly sats: bigint;
 }
 
-/** The first of each line before the second of any: where there are too many, each line is cut short at its end. What is in
- * other units stands in no line. */
+/** The first of each line before the second of any: where there are too many, each line is cut short at its end. */
 const LINES = `
   SELECT settlement_id, from_institution, to_institution, amount_sats FROM (
     SELECT *, row_number() OVER (PARTITION BY payer_claim ORDER BY queue_rank, updated_position) AS place

@@ -58,8 +58,8 @@ describe('a settlement in another unit', () => {
   it('needs as many approvals as what it is worth does; where nobody knows, as anything does', () => {
     const exchange = rich();
     const tiers = [
-      { aboveSats: sats(100n), approvals: 1 },
-      { aboveSats: sats(100_000n), approvals: 3 },
+      { aboveSats: sats(100n), approvals: 1, areSigned: false },
+      { aboveSats: sats(100_000n), approvals: 3, areSigned: false },
     ];
     unwrap(setApprovalPolicy(exchange.book, { institutionId: 'a', tiers, reason: '', by: 'o', isOwn: false }));
     const needs = (amount: bigint) =>

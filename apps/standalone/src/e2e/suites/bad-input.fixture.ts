@@ -456,8 +456,8 @@ async function goodRequests(
     ...ledgerRequests(by, institution_id),
     ...(await windowRequests(e2e, by, payee)),
     ...liquidityRequests(by, { institution_id, settlement_id }),
-    ...exchangeRequests(by, payer, payee),
     ...(await policyRequests(e2e, by, banks)),
+    ...exchangeRequests(by, payer, payee),
     RunReconciliation: asOperator(reconciliation.runReconciliation, reconciliationV1.RunReconciliationRequest, {
       idempotency_key: '',
     }),

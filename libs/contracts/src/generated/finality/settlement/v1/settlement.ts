@@ -366,6 +366,13 @@ export interface Settlement {
   approvals: Approval[];
   /** Whether a compliance officer has to decide on it, too, and hasn't. */
   complianceAwaited: boolean;
+  /** Whether each of them needs a signatory's signature. */
+  approvalsSigned: boolean;
+  /** On-chain: the wallet that pays, and the payee's where it is paid on the platform. */
+  payerWalletId?: string | undefined;
+  payeeWalletId?:
+    | string
+    | undefined;
   /** As submitted, or changed since by ReprioritizeSettlement. */
   priority: SettlementPriority;
   /** CENTRALIZED, while it is QUEUED: its place in the payer's line, from 1. In the answer of GetSettlement only. */
@@ -391,19 +398,21 @@ export interface Settlement {
   exchange?: SettlementExchange | undefined;
 }
 
+export interface Approval {
+  /** API key id. */
+  approvedBy: string;
+  approvedAt?: Timestamp | undefined;
+  reason: string;
+  /** Address of the signatory who has signed it, if one has. */
+  signatory?: string | undefined;
+}
+
 export interface SettlementExchange {
   quoteId: string;
   /** Gets what is paid, and gives what is bought: to to_institution, or to from_institution where it is to_institution itself. */
   makerInstitution: string;
   bought?: Money | undefined;
   failOnShortage: boolean;
-}
-
-export interface Approval {
-  /** API key id. */
-  approvedBy: string;
-  approvedAt?: Timestamp | undefined;
-  reason: string;
 }
 
 export interface SettlementTransition {
@@ -444,6 +453,9 @@ function createBaseSettlement(): Settlement {
     approvalsRequired: 0,
     approvals: [],
     complianceAwaited: false,
+    approvalsSigned: false,
+    payerWalletId: undefined,
+    payeeWalletId: undefined,
     priority: 0,
     queuePlace: undefined,
     gridlockId: undefined,
@@ -556,6 +568,15 @@ export const Settlement: MessageFns<Settlement> = {
     }
     if (message.complianceAwaited !== false) {
       writer.uint32(504).bool(message.complianceAwaited);
+    }
+    if (message.approvalsSigned !== false) {
+      writer.uint32(512).bool(message.approvalsSigned);
+    }
+    if (message.payerWalletId !== undefined) {
+      writer.uint32(522).string(message.payerWalletId);
+    }
+    if (message.payeeWalletId !== undefined) {
+      writer.uint32(530).string(message.payeeWalletId);
     }
     if (message.priority !== 0) {
       writer.uint32(560).int32(message.priority);
@@ -834,6 +855,30 @@ export const Settlement: MessageFns<Settlement> = {
             message.complianceAwaited = reader.bool();
             continue;
           }
+          case 64: {
+            if (tag !== 512) {
+              break;
+            }
+
+            message.approvalsSigned = reader.bool();
+            continue;
+          }
+          case 65: {
+            if (tag !== 522) {
+              break;
+            }
+
+            message.payerWalletId = reader.string();
+            continue;
+          }
+          case 66: {
+            if (tag !== 530) {
+              break;
+            }
+
+            message.payeeWalletId = reader.string();
+            continue;
+          }
           case 70: {
             if (tag !== 560) {
               break;
@@ -1018,6 +1063,21 @@ export const Settlement: MessageFns<Settlement> = {
         : isSet(object.compliance_awaited)
         ? globalThis.Boolean(object.compliance_awaited)
         : false,
+      approvalsSigned: isSet(object.approvalsSigned)
+        ? globalThis.Boolean(object.approvalsSigned)
+        : isSet(object.approvals_signed)
+        ? globalThis.Boolean(object.approvals_signed)
+        : false,
+      payerWalletId: isSet(object.payerWalletId)
+        ? globalThis.String(object.payerWalletId)
+        : isSet(object.payer_wallet_id)
+        ? globalThis.String(object.payer_wallet_id)
+        : undefined,
+      payeeWalletId: isSet(object.payeeWalletId)
+        ? globalThis.String(object.payeeWalletId)
+        : isSet(object.payee_wallet_id)
+        ? globalThis.String(object.payee_wallet_id)
+        : undefined,
       priority: isSet(object.priority) ? settlementPriorityFromJSON(object.priority) : 0,
       queuePlace: isSet(object.queuePlace)
         ? globalThis.Number(object.queuePlace)
@@ -1131,6 +1191,15 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.complianceAwaited !== false) {
       obj.complianceAwaited = message.complianceAwaited;
     }
+    if (message.approvalsSigned !== false) {
+      obj.approvalsSigned = message.approvalsSigned;
+    }
+    if (message.payerWalletId !== undefined) {
+      obj.payerWalletId = message.payerWalletId;
+    }
+    if (message.payeeWalletId !== undefined) {
+      obj.payeeWalletId = message.payeeWalletId;
+    }
     if (message.priority !== 0) {
       obj.priority = settlementPriorityToJSON(message.priority);
     }
@@ -1201,6 +1270,9 @@ export const Settlement: MessageFns<Settlement> = {
     message.approvalsRequired = object.approvalsRequired ?? 0;
     message.approvals = object.approvals?.map((e) => Approval.fromPartial(e)) || [];
     message.complianceAwaited = object.complianceAwaited ?? false;
+    message.approvalsSigned = object.approvalsSigned ?? false;
+    message.payerWalletId = object.payerWalletId ?? undefined;
+    message.payeeWalletId = object.payeeWalletId ?? undefined;
     message.priority = object.priority ?? 0;
     message.queuePlace = object.queuePlace ?? undefined;
     message.gridlockId = object.gridlockId ?? undefined;
@@ -1213,6 +1285,133 @@ export const Settlement: MessageFns<Settlement> = {
     message.exchange = (object.exchange !== undefined && object.exchange !== null)
       ? SettlementExchange.fromPartial(object.exchange)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseApproval(): Approval {
+  return { approvedBy: "", approvedAt: undefined, reason: "", signatory: undefined };
+}
+
+export const Approval: MessageFns<Approval> = {
+  encode(message: Approval, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.approvedBy !== "") {
+      writer.uint32(10).string(message.approvedBy);
+    }
+    if (message.approvedAt !== undefined) {
+      Timestamp.encode(message.approvedAt, writer.uint32(18).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message.signatory !== undefined) {
+      writer.uint32(34).string(message.signatory);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Approval {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApproval();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.approvedBy = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.approvedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.signatory = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Approval {
+    return {
+      approvedBy: isSet(object.approvedBy)
+        ? globalThis.String(object.approvedBy)
+        : isSet(object.approved_by)
+        ? globalThis.String(object.approved_by)
+        : "",
+      approvedAt: isSet(object.approvedAt)
+        ? fromJsonTimestamp(object.approvedAt)
+        : isSet(object.approved_at)
+        ? fromJsonTimestamp(object.approved_at)
+        : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      signatory: isSet(object.signatory) ? globalThis.String(object.signatory) : undefined,
+    };
+  },
+
+  toJSON(message: Approval): unknown {
+    const obj: any = {};
+    if (message.approvedBy !== "") {
+      obj.approvedBy = message.approvedBy;
+    }
+    if (message.approvedAt !== undefined) {
+      obj.approvedAt = fromTimestamp(message.approvedAt).toISOString();
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.signatory !== undefined) {
+      obj.signatory = message.signatory;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Approval>, I>>(base?: I): Approval {
+    return Approval.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Approval>, I>>(object: I): Approval {
+    const message = createBaseApproval();
+    message.approvedBy = object.approvedBy ?? "";
+    message.approvedAt = (object.approvedAt !== undefined && object.approvedAt !== null)
+      ? Timestamp.fromPartial(object.approvedAt)
+      : undefined;
+    message.reason = object.reason ?? "";
+    message.signatory = object.signatory ?? undefined;
     return message;
   },
 };
@@ -1344,117 +1543,6 @@ export const SettlementExchange: MessageFns<SettlementExchange> = {
       ? Money.fromPartial(object.bought)
       : undefined;
     message.failOnShortage = object.failOnShortage ?? false;
-    return message;
-  },
-};
-
-function createBaseApproval(): Approval {
-  return { approvedBy: "", approvedAt: undefined, reason: "" };
-}
-
-export const Approval: MessageFns<Approval> = {
-  encode(message: Approval, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.approvedBy !== "") {
-      writer.uint32(10).string(message.approvedBy);
-    }
-    if (message.approvedAt !== undefined) {
-      Timestamp.encode(message.approvedAt, writer.uint32(18).fork()).join();
-    }
-    if (message.reason !== "") {
-      writer.uint32(26).string(message.reason);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): Approval {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseApproval();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.approvedBy = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.approvedAt = Timestamp.decode(reader, reader.uint32());
-            continue;
-          }
-          case 3: {
-            if (tag !== 26) {
-              break;
-            }
-
-            message.reason = reader.string();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(object: any): Approval {
-    return {
-      approvedBy: isSet(object.approvedBy)
-        ? globalThis.String(object.approvedBy)
-        : isSet(object.approved_by)
-        ? globalThis.String(object.approved_by)
-        : "",
-      approvedAt: isSet(object.approvedAt)
-        ? fromJsonTimestamp(object.approvedAt)
-        : isSet(object.approved_at)
-        ? fromJsonTimestamp(object.approved_at)
-        : undefined,
-      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
-    };
-  },
-
-  toJSON(message: Approval): unknown {
-    const obj: any = {};
-    if (message.approvedBy !== "") {
-      obj.approvedBy = message.approvedBy;
-    }
-    if (message.approvedAt !== undefined) {
-      obj.approvedAt = fromTimestamp(message.approvedAt).toISOString();
-    }
-    if (message.reason !== "") {
-      obj.reason = message.reason;
-    }
-    return obj;
-  },
-
-  create<I extends Exact<DeepPartial<Approval>, I>>(base?: I): Approval {
-    return Approval.fromPartial(base ?? ({} as any));
-  },
-  fromPartial<I extends Exact<DeepPartial<Approval>, I>>(object: I): Approval {
-    const message = createBaseApproval();
-    message.approvedBy = object.approvedBy ?? "";
-    message.approvedAt = (object.approvedAt !== undefined && object.approvedAt !== null)
-      ? Timestamp.fromPartial(object.approvedAt)
-      : undefined;
-    message.reason = object.reason ?? "";
     return message;
   },
 };

@@ -308,6 +308,24 @@ export interface ReviewSettlementRequest {
   decision: ReviewDecision;
   /** 1 to 500 characters. */
   reason: string;
+  /**
+   * With an approval by a person of the payer's: of exactly this payout, by one of its signatories (`approve payout`; what is signed stands at
+   * DestinationService). The signer verifies it at once, and again before it signs the payout: it has to be valid until then, at most 7 days.
+   */
+  signedApproval?: SignedApproval | undefined;
+}
+
+export interface SignedApproval {
+  /** Address of the signatory. */
+  signatory: string;
+  /** 1 to 64 of A-Z, a-z, 0-9, ".", "_" and "-". */
+  nonce: string;
+  /** Whole seconds. */
+  validUntil?:
+    | Timestamp
+    | undefined;
+  /** BIP322 (2.0). */
+  signature: string;
 }
 
 export interface WatchSettlementsRequest {
@@ -2691,7 +2709,7 @@ export const SettlementPsbt: MessageFns<SettlementPsbt> = {
 };
 
 function createBaseReviewSettlementRequest(): ReviewSettlementRequest {
-  return { idempotencyKey: "", settlementId: "", decision: 0, reason: "" };
+  return { idempotencyKey: "", settlementId: "", decision: 0, reason: "", signedApproval: undefined };
 }
 
 export const ReviewSettlementRequest: MessageFns<ReviewSettlementRequest> = {
@@ -2707,6 +2725,9 @@ export const ReviewSettlementRequest: MessageFns<ReviewSettlementRequest> = {
     }
     if (message.reason !== "") {
       writer.uint32(34).string(message.reason);
+    }
+    if (message.signedApproval !== undefined) {
+      SignedApproval.encode(message.signedApproval, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -2756,6 +2777,14 @@ export const ReviewSettlementRequest: MessageFns<ReviewSettlementRequest> = {
             message.reason = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.signedApproval = SignedApproval.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2782,6 +2811,11 @@ export const ReviewSettlementRequest: MessageFns<ReviewSettlementRequest> = {
         : "",
       decision: isSet(object.decision) ? reviewDecisionFromJSON(object.decision) : 0,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      signedApproval: isSet(object.signedApproval)
+        ? SignedApproval.fromJSON(object.signedApproval)
+        : isSet(object.signed_approval)
+        ? SignedApproval.fromJSON(object.signed_approval)
+        : undefined,
     };
   },
 
@@ -2799,6 +2833,9 @@ export const ReviewSettlementRequest: MessageFns<ReviewSettlementRequest> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.signedApproval !== undefined) {
+      obj.signedApproval = SignedApproval.toJSON(message.signedApproval);
+    }
     return obj;
   },
 
@@ -2811,6 +2848,132 @@ export const ReviewSettlementRequest: MessageFns<ReviewSettlementRequest> = {
     message.settlementId = object.settlementId ?? "";
     message.decision = object.decision ?? 0;
     message.reason = object.reason ?? "";
+    message.signedApproval = (object.signedApproval !== undefined && object.signedApproval !== null)
+      ? SignedApproval.fromPartial(object.signedApproval)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSignedApproval(): SignedApproval {
+  return { signatory: "", nonce: "", validUntil: undefined, signature: "" };
+}
+
+export const SignedApproval: MessageFns<SignedApproval> = {
+  encode(message: SignedApproval, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.signatory !== "") {
+      writer.uint32(10).string(message.signatory);
+    }
+    if (message.nonce !== "") {
+      writer.uint32(18).string(message.nonce);
+    }
+    if (message.validUntil !== undefined) {
+      Timestamp.encode(message.validUntil, writer.uint32(26).fork()).join();
+    }
+    if (message.signature !== "") {
+      writer.uint32(34).string(message.signature);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignedApproval {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignedApproval();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.signatory = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nonce = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.validUntil = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.signature = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SignedApproval {
+    return {
+      signatory: isSet(object.signatory) ? globalThis.String(object.signatory) : "",
+      nonce: isSet(object.nonce) ? globalThis.String(object.nonce) : "",
+      validUntil: isSet(object.validUntil)
+        ? fromJsonTimestamp(object.validUntil)
+        : isSet(object.valid_until)
+        ? fromJsonTimestamp(object.valid_until)
+        : undefined,
+      signature: isSet(object.signature) ? globalThis.String(object.signature) : "",
+    };
+  },
+
+  toJSON(message: SignedApproval): unknown {
+    const obj: any = {};
+    if (message.signatory !== "") {
+      obj.signatory = message.signatory;
+    }
+    if (message.nonce !== "") {
+      obj.nonce = message.nonce;
+    }
+    if (message.validUntil !== undefined) {
+      obj.validUntil = fromTimestamp(message.validUntil).toISOString();
+    }
+    if (message.signature !== "") {
+      obj.signature = message.signature;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SignedApproval>, I>>(base?: I): SignedApproval {
+    return SignedApproval.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SignedApproval>, I>>(object: I): SignedApproval {
+    const message = createBaseSignedApproval();
+    message.signatory = object.signatory ?? "";
+    message.nonce = object.nonce ?? "";
+    message.validUntil = (object.validUntil !== undefined && object.validUntil !== null)
+      ? Timestamp.fromPartial(object.validUntil)
+      : undefined;
+    message.signature = object.signature ?? "";
     return message;
   },
 };
