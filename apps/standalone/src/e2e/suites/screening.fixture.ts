@@ -5,7 +5,7 @@ import { parseAddress } from '@finality/bitcoin';
 import { RegtestWallet } from '@finality/chain-simulator';
 import { amlV1, institutionV1, riskV1, settlementV1 } from '@finality/contracts';
 import { unwrap } from '@finality/kernel';
-import { afterAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { refused } from '../api.fixture.ts';
 import { type Bank, freshKey, lifeOf, NOTHING } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
@@ -23,7 +23,8 @@ writeFileSync(
     `${new RegtestWallet('mixer').address},mixer,A mixer,a researcher,`,
   ].join('\n'),
 );
-afterAll(() => rmSync(lists, { recursive: true }));
+// Several files of one process have it from here: it stays as long as that does.
+process.once('exit', () => rmSync(lists, { recursive: true }));
 
 /** What a platform needs for {@link screening}. */
 export const SCREENED = { RISK_LABEL_FILES: `own:labels:${labels}` };
