@@ -39,6 +39,7 @@ import { GetLedgerCutRpc } from './inbound/get-ledger-cut.rpc.ts';
 import { GetRecoveryRpc } from './inbound/get-recovery.rpc.ts';
 import { GetLiquidityRpc } from './inbound/get-liquidity.rpc.ts';
 import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
+import { GetWindowPayoutRpc } from './inbound/get-window-payout.rpc.ts';
 import { GetWindowRpc } from './inbound/get-window.rpc.ts';
 import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
 import { ListDepositsRpc } from './inbound/list-deposits.rpc.ts';
@@ -63,6 +64,7 @@ import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
 import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
 import { RiskVerdictsMessages } from './inbound/risk-verdicts.messages.ts';
 import { SetLimitsRpc } from './inbound/set-limits.rpc.ts';
+import { SetWindowPayoutRpc } from './inbound/set-window-payout.rpc.ts';
 import { StreamStatementRpc } from './inbound/stream-statement.rpc.ts';
 import { SetCreditLineRpc } from './inbound/set-credit-line.rpc.ts';
 import { SubmitSettlementRpc } from './inbound/submit-settlement.rpc.ts';
@@ -149,6 +151,8 @@ const WINDOW_RPCS = [
   AgreeBilateralNettingRpc,
   EndBilateralNettingRpc,
   ListNettingPairsRpc,
+  SetWindowPayoutRpc,
+  GetWindowPayoutRpc,
 ];
 const POLICY_RPCS = [SetLimitsRpc, GetLimitsRpc];
 const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc];

@@ -47,11 +47,23 @@ export interface Terms {
   readonly policyVersion: string;
   /** The settlement that it pays back, or a part of. */
   readonly reverses?: string;
+  /** A clearing balance, or a part of it, that leaves for a wallet of its owner's when a window closes. */
+  readonly netPayout?: NetPayout;
   /** When it is to be begun: missing, at once. */
   readonly executeAt?: Instant;
   /** What isn't being paid by then isn't any more. Missing: the policy's time. */
   readonly expiresAt?: Instant;
 }
+
+export interface NetPayout {
+  readonly windowId: string;
+  /** Whose coins pay it. */
+  readonly poolWalletId: string;
+}
+
+/** The wallet whose coins pay it; undefined in CENTRALIZED. */
+export const payingWalletId = ({ payer, netPayout }: Pick<Terms, 'payer' | 'netPayout'>): string | undefined =>
+  payer.kind === 'wallet' ? payer.walletId : netPayout?.poolWalletId;
 
 export type Recommendation = 'approve' | 'manual_review' | 'reject';
 

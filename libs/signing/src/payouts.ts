@@ -6,6 +6,9 @@ import type { FixedPayout } from './lineage.ts';
 import { isPaid, type PaidOutput, type PayoutAuthorisation, type SigningRequest } from './request.ts';
 import { type Refused, refusedBy } from './rules.ts';
 
+/** Whose the pool is: it holds what institutions clear with, and pays none of it to anybody else. */
+const PLATFORM_INSTITUTION_ID = 'platform';
+
 /**
  * Outputs to payees and authorisations match one to one, each settlement once, and in no other lineage that this one doesn't exclude; what payees get less than the amounts
  * is within what is authorised, and together no more than the transaction's fee: nobody else can gain by it.
@@ -58,7 +61,8 @@ function checkPayout(
       `the keys are for ${network}, settlement ${output.settlementId} is authorised for "${authorisation.network}"`,
     );
   }
-  if (payerInstitutionId !== payer.institutionId) {
+  const isOwnMoney = payer.institutionId === PLATFORM_INSTITUTION_ID && payerInstitutionId === payeeInstitutionId;
+  if (payerInstitutionId !== payer.institutionId && !isOwnMoney) {
     return refusedBy(
       'AUTHORISED_PAYER_DIFFERS',
       `${payerInstitutionId} is to pay, the wallet belongs to ${payer.institutionId}`,

@@ -400,6 +400,18 @@ describe('decideSigning', () => {
     );
   });
 
+  it('pays out of the pool what is an institution’s own, and nothing to anybody else', () => {
+    const pool = { ...payer, institutionId: 'platform' };
+    const known = facts({ account: (walletId) => (walletId === 'w-a' ? pool : payee) });
+    const paying = (payerInstitutionId: string): SigningRule | 'accepted' | 'repeated' =>
+      decide({ request: asking({ payouts: [{ ...authorisation('s-1'), payerInstitutionId }] }).request, facts: known });
+    expect(paying('bank-b')).toBe('accepted');
+    expect(paying('bank-a')).toBe('AUTHORISED_PAYER_DIFFERS');
+    // From a wallet that isn’t the pool.
+    const own = asking({ payouts: [{ ...authorisation('s-1'), payerInstitutionId: 'bank-b' }] });
+    expect(decide(own)).toBe('AUTHORISED_PAYER_DIFFERS');
+  });
+
   it('says that the same version with the same transaction was accepted before, whatever the limits are now', () => {
     const lineage = signedBefore(draft().request);
     expect(decide(knowing({ lineage, sentBeforeSats: 10n ** 12n }))).toBe('repeated');

@@ -82,6 +82,8 @@ export interface RequestedSettlement {
   readonly payerWalletId?: string;
   /** The settlement that it pays back. */
   readonly reverses?: string;
+  /** The netting window that its payer is paid out of. */
+  readonly netPayoutOf?: string;
   /** When it was to begin, and by when to be paid. */
   readonly executeAt?: Instant;
   readonly expiresAt?: Instant;

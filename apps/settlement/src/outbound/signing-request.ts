@@ -58,6 +58,7 @@ const authorisationOf = (
     callbackUrl: terms.callbackUrl,
     payerWalletId: terms.payerWalletId,
     reverses: terms.reverses,
+    netPayoutOf: terms.netPayout?.windowId,
     executeAt: terms.executeAt === undefined ? undefined : toTimestamp(terms.executeAt),
     expiresAt: terms.expiresAt === undefined ? undefined : toTimestamp(terms.expiresAt),
     submittedBy: terms.submittedBy,

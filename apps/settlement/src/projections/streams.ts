@@ -1,7 +1,7 @@
 import type { Batch, Session, StoredEvent } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
 import { claimPath } from '@finality/ledger';
-import { latest, type Lineage, lineageIdOf, planOf, waitsForCoins } from '@finality/settlement';
+import { latest, type Lineage, lineageIdOf, planOf, type Terms, waitsForCoins } from '@finality/settlement';
 import { depositStream, institutionStream, lineageStream, settlementStream } from '../store/streams.ts';
 
 // One row per aggregate, as its last event of the batch leaves it: what lists and workers look for.
@@ -17,6 +17,10 @@ function changed(events: readonly StoredEvent[], name: string): Map<string, { fi
   }
   return found;
 }
+
+/** What waits for the same: a net payout waits for the pool’s coins, and nothing else of its payer’s behind it. */
+const payerQueue = ({ payer, netPayout }: Terms): string =>
+  netPayout === undefined ? claimPath(payer) : `${claimPath(payer)}/payout`;
 
 export async function saveSettlements(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
   const rows = [...changed(events, settlementStream.aggregate.name)].flatMap(([id, positions]) => {
@@ -36,7 +40,7 @@ export async function saveSettlements(session: Session, events: readonly StoredE
       rows.map(({ state }) => waitsForCoins(state)),
       rows.map(({ state }) => state.terms.mode),
       rows.map(({ state }) => state.terms.amountSats),
-      rows.map(({ state }) => claimPath(state.terms.payer)),
+      rows.map(({ state }) => payerQueue(state.terms)),
       rows.map(({ state }) => lineageIdOf(state) ?? null),
       rows.map(({ state }) => state.createdAt),
       rows.map(({ first }) => first),

@@ -15,6 +15,7 @@ import {
   PositionBook,
   type TimerKind,
   type Records,
+  noteNetPayout,
   returnUse,
   type Settlement,
   type SettlementPolicy,
@@ -36,6 +37,7 @@ import {
   recoveryStream,
   sealsStream,
   settlementStream,
+  windowPayoutStream,
   windowStream,
 } from './streams.ts';
 
@@ -80,6 +82,7 @@ export class BatchBook implements Book {
   readonly institutions: Book['institutions'];
   readonly apiKeys: Book['apiKeys'];
   readonly windows: Book['windows'];
+  readonly windowPayouts: Book['windowPayouts'];
   readonly netting: Book['netting'];
   readonly positions: PositionBook;
   readonly limits: Book['limits'];
@@ -118,6 +121,7 @@ export class BatchBook implements Book {
         const before = settlements.get(id);
         const state = settlements.record(id, ...events);
         returnUse(this.limits, state, events);
+        noteNetPayout(this.windows, before, state);
         this.#countWaiting(before, -1);
         this.#countWaiting(state, 1);
         // What waits for something else by now waits behind the others.
@@ -156,6 +160,7 @@ export class BatchBook implements Book {
       },
     };
     this.windows = recordsOf(batch, windowStream);
+    this.windowPayouts = recordsOf(batch, windowPayoutStream);
     this.netting = only(batch, nettingStream, NETTING_ID);
     this.positions = loaded.positions;
     this.seals = only(batch, sealsStream, LEDGER_ID);

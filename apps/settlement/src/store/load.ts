@@ -28,12 +28,15 @@ import {
   inputsOf,
   type OfferedLineage,
   lineageTransferIds,
+  netPayoutId,
   ORIGINS_MAX,
+  payingWalletId,
   PositionBook,
   type SettlementPolicy,
   settlementsOf,
   settlementTransferIds,
   versionsDiffer,
+  type WindowPosition,
 } from '@finality/settlement';
 import { loadCoins } from '../projections/coins.ts';
 import { loadMaturities } from '../projections/maturities.ts';
@@ -55,6 +58,7 @@ import {
   recoveryStream,
   sealsStream,
   settlementStream,
+  windowPayoutStream,
 } from './streams.ts';
 
 /**
@@ -106,7 +110,7 @@ export async function loadBook(
     open: states.openLineages,
     waitingPayouts: states.waitingPayouts,
     waiting: await loadWaiting(session, needs),
-    positions: new PositionBook(needs.windows.closing, await loadPositions(session, needs.windows.closing)),
+    positions: new PositionBook(needs.windows.closing, states.positions),
   };
   return new BatchBook(batch, policy, loaded);
 }
@@ -171,6 +175,8 @@ class States {
   openLineages: readonly string[] = [];
   /** Payouts that the next version of a lineage may pay, too. */
   waitingPayouts: readonly string[] = [];
+  /** Of windows that may close. */
+  positions: readonly WindowPosition[] = [];
   /** Transactions of ours that made coins of lineages whose coins are to be released, with their lineages. */
   readonly origins = new Map<string, string>();
   readonly #session: Session;
@@ -197,10 +203,12 @@ class States {
     if (needs.dueHeight >= 0) await this.#loadHeirs();
     await this.#loadStreams();
     needs.windows.follow(this.#batch);
+    await this.#loadClosing();
     await this.#loadOrigins();
     this.#followSettlements();
     if (needs.reserving.size > 0 || needs.allPlanned) await this.#loadOpenLineages();
     await this.#loadStreams();
+    this.#followPayouts();
     this.#followLineages();
     await this.#loadStreams();
     await this.#loadWaiting();
@@ -222,6 +230,31 @@ class States {
       needs.clearing.add(deposit.resolution.institutionId);
     }
     await this.#loadStreams();
+  }
+
+  /** A window that closes pays its participants out as they have chosen: those who have positions, or get one in this batch. */
+  async #loadClosing(): Promise<void> {
+    const { windows, settlements } = this.#needs;
+    if (windows.closing.size === 0) return;
+    this.positions = await loadPositions(this.#session, windows.closing);
+    for (const { institutionId } of this.positions) windows.payoutsOf.add(institutionId);
+    for (const id of settlements) {
+      const settlement = this.#batch.state(settlementStream, id);
+      if (settlement.status !== 'none') windows.payoutsOf.add(settlement.terms.from).add(settlement.terms.to);
+    }
+  }
+
+  #followPayouts(): void {
+    const needs = this.#needs;
+    for (const institutionId of needs.windows.payoutsOf) {
+      const chosen = this.#batch.state(windowPayoutStream, institutionId);
+      if (chosen.status === 'none' || chosen.choice === undefined) continue;
+      needs.chain = true;
+      needs.institutions.add(institutionId);
+      needs.clearing.add(institutionId);
+      needs.wallets.add(chosen.choice.walletId).add(chosen.choice.poolWalletId);
+      for (const windowId of needs.windows.closing) needs.settlements.add(netPayoutId(windowId, institutionId));
+    }
   }
 
   #followLineages(): void {
@@ -321,8 +354,8 @@ class States {
     const walletIds = new Set<string>();
     for (const id of settlementIds) {
       const settlement = this.#batch.state(settlementStream, id);
-      if (settlement.status !== 'none' && settlement.terms.payer.kind === 'wallet')
-        walletIds.add(settlement.terms.payer.walletId);
+      const walletId = settlement.status === 'none' ? undefined : payingWalletId(settlement.terms);
+      if (walletId !== undefined) walletIds.add(walletId);
     }
     return walletIds;
   }
@@ -347,14 +380,16 @@ class States {
     for (const id of [...needs.settlements]) {
       const settlement = this.#batch.state(settlementStream, id);
       if (settlement.status === 'none') continue;
-      const { payer, payee, from, to } = settlement.terms;
+      const { payee, from, to, netPayout } = settlement.terms;
+      if (netPayout !== undefined) needs.windows.ids.add(netPayout.windowId);
       if (needs.beginning.has(id)) needs.institutions.add(from).add(to);
       // It may begin, or end.
       if (needs.beginning.has(id) || settlement.counted !== undefined) needs.limits.add(from);
       if (needs.reversing.has(id)) for (const reversal of settlement.reversals) needs.settlements.add(reversal);
-      if (payer.kind === 'clearing' || payee.kind === 'clearing') continue;
+      const walletId = payingWalletId(settlement.terms);
+      if (walletId === undefined || payee.kind === 'clearing') continue;
       needs.chain = true;
-      needs.wallets.add(payer.walletId);
+      needs.wallets.add(walletId);
       if (payee.kind === 'wallet') needs.wallets.add(payee.walletId);
       needs.institutions.add(from).add(to);
       // Its lineage goes by its id, and may be made in this batch.

@@ -100,6 +100,7 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     expiresAt: terms.expiresAt === undefined ? undefined : toTimestamp(terms.expiresAt),
     reverses: terms.reverses,
     reversedBy: [...state.reversals],
+    netPayoutOf: terms.netPayout?.windowId,
     windowId: state.status === 'settled' ? state.windowId : undefined,
   };
 }

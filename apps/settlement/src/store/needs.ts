@@ -1,4 +1,5 @@
 import { assertNever } from '@finality/kernel';
+import { POOL_WALLET_ID } from '@finality/settlement';
 import type { StoreCommand } from '@finality/event-store';
 import type {
   AddressRecord,
@@ -101,6 +102,10 @@ export class Needs {
       case 'end_netting':
         for (const id of this.windows.command(body)) this.institutions.add(id);
         return;
+      case 'choose_window_payout':
+        this.wallets.add(body.request.walletId).add(POOL_WALLET_ID);
+        this.windows.payoutsOf.add(body.request.institutionId);
+        return void this.institutions.add(body.request.institutionId);
       case 'review':
         this.reserving.add(body.review.settlementId);
         return void this.settlements.add(body.review.settlementId);
@@ -271,8 +276,9 @@ export class Needs {
     if (mode !== 'centralized') this.chain = true;
   }
 
-  #adopted({ settlementId, payer, payee, reverses }: Terms): void {
+  #adopted({ settlementId, payer, payee, reverses, netPayout }: Terms): void {
     this.chain = true;
+    if (netPayout !== undefined) this.wallets.add(netPayout.poolWalletId);
     this.settlements.add(settlementId);
     if (reverses !== undefined) this.settlements.add(reverses);
     for (const claim of [payer, payee]) if (claim.kind === 'wallet') this.wallets.add(claim.walletId);

@@ -28,6 +28,7 @@ import {
   lineageStream,
   nettingStream,
   settlementStream,
+  windowPayoutStream,
   windowStream,
 } from './streams.ts';
 
@@ -39,6 +40,7 @@ const STREAM_TYPES = [
   apiKeyStream,
   limitsStream,
   chainTipStream,
+  windowPayoutStream,
   windowStream,
   nettingStream,
 ] as unknown as readonly AnyStreamType[];

@@ -1,6 +1,6 @@
 import type { Batch } from '@finality/event-store';
 import { type Pair, pairKey, pairOf } from '@finality/settlement';
-import { NETTING_ID, nettingStream, windowStream } from './streams.ts';
+import { NETTING_ID, nettingStream, windowPayoutStream, windowStream } from './streams.ts';
 import type { WindowCommand } from './window-commands.ts';
 
 /** What a batch has to be loaded with to decide about windows. */
@@ -9,12 +9,14 @@ export class WindowNeeds {
   readonly ids = new Set<string>();
   /** Windows whose positions are needed, because they may close. */
   readonly closing = new Set<string>();
+  /** Institutions whose choice of what is paid out is needed. */
+  readonly payoutsOf = new Set<string>();
   /** Pairs whose window may close, whichever it is. */
   readonly #ending: Pair[] = [];
   #isNeeded = false;
 
   /** @returns institutions that are needed */
-  command(body: WindowCommand): readonly string[] {
+  command(body: Exclude<WindowCommand, { type: 'choose_window_payout' }>): readonly string[] {
     this.#isNeeded = true;
     switch (body.type) {
       case 'open_window':
@@ -38,6 +40,7 @@ export class WindowNeeds {
     return [
       ...(this.#isNeeded || settles ? [`${nettingStream.aggregate.name}/${NETTING_ID}`] : []),
       ...[...this.ids].map((id) => `${windowStream.aggregate.name}/${id}`),
+      ...[...this.payoutsOf].map((id) => `${windowPayoutStream.aggregate.name}/${id}`),
     ];
   }
 

@@ -122,6 +122,7 @@ function payoutMessage({ request, ...payout }: PayoutAuthorisation): signingV1.P
       callbackUrl: request.callbackUrl,
       payerWalletId: request.payerWalletId,
       reverses: request.reverses,
+      netPayoutOf: request.netPayoutOf,
       receivedAt: toTimestamp(request.receivedAt),
       executeAt: request.executeAt === undefined ? undefined : toTimestamp(request.executeAt),
       expiresAt: request.expiresAt === undefined ? undefined : toTimestamp(request.expiresAt),

@@ -18,6 +18,7 @@ import { destinationRefusal } from '../destination.ts';
 import type { FundingSource, LivingSettlement, Mode, Payee, Terms } from '../settlement.ts';
 import { living } from '../settlement.ts';
 import { payoutConfirmations } from './finality.ts';
+import { institutionRefusal } from './institutions.ts';
 import { count, hopelessRefusal, limitRefusal } from './limits.ts';
 import { chooseCoins, knownWallet, scriptSized, spendable } from './choose-coins.ts';
 import { unquoted } from './reserve.ts';
@@ -136,27 +137,6 @@ function timesRefusal({ now }: Book, { executeAt, expiresAt }: Submission): Refu
   if (expiresAt !== undefined && (expiresAt <= start || expiresAt - start > EXPIRES_AFTER_MAX_MS))
     problems.push(fieldError('expires_at', 'expected a time after now and execute_at, at most 90 days later'));
   return problems.length === 0 ? undefined : invalid(...problems);
-}
-
-/** It doesn't exist, or is frozen: named by the field that says which. */
-export function institutionRefusal(book: Book, institutionId: string, field: string): Refusal | undefined {
-  const institution = book.institutions.get(institutionId);
-  if (institution.status === 'none') {
-    return refusal('not_found', 'UNKNOWN_INSTITUTION', `no institution is named "${institutionId}"`, {
-      fields: [fieldError(field, `expected a registered institution, got "${institutionId}"`)],
-    });
-  }
-  if (institution.status === 'frozen') {
-    return refusal(
-      'failed_precondition',
-      'INSTITUTION_FROZEN',
-      `${institutionId} is frozen: ${institution.reason ?? ''}`,
-      {
-        fields: [fieldError(field, 'expected an active institution, got a frozen one')],
-      },
-    );
-  }
-  return undefined;
 }
 
 function payeeOf(book: Book, { to, mode, destinationId }: Submission): Result<Payee, Refusal> {

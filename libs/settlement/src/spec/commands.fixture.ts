@@ -10,6 +10,7 @@ import { type CreditLineRequest, expireCreditLine, setCreditLine } from '../proc
 import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
 import { type LimitsRequest, setLimits } from '../process/limits.ts';
+import { chooseWindowPayout, type PayoutRequest } from '../process/net-payouts.ts';
 import { offer, signed, signingRefused } from '../process/offer.ts';
 import { type AddedSignatures, addSignatures, preparePayout } from '../process/psbt.ts';
 import { coinsReleased, confirmRelease, proposeRelease, type ReleaseRequest } from '../process/release.ts';
@@ -77,6 +78,7 @@ export type Command =
   | { readonly type: 'close_window'; readonly closing: WindowClosing }
   | { readonly type: 'agree_netting'; readonly request: NettingRequest; readonly windowId: string }
   | { readonly type: 'end_netting'; readonly request: NettingRequest }
+  | { readonly type: 'choose_window_payout'; readonly request: PayoutRequest }
   | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
   | { readonly type: 'wallet_changed'; readonly wallet: WalletRecord }
   | { readonly type: 'address_issued'; readonly address: AddressRecord }
@@ -149,6 +151,8 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(closeWindow(book, command.closing));
     case 'agree_netting':
       return reasonOf(agreeNetting(book, command.request, command.windowId));
+    case 'choose_window_payout':
+      return reasonOf(chooseWindowPayout(book, command.request));
     case 'end_netting':
       return reasonOf(endNetting(book, command.request));
     case 'create_institution':
@@ -182,6 +186,7 @@ type Asked =
   | 'close_window'
   | 'agree_netting'
   | 'end_netting'
+  | 'choose_window_payout'
   | 'create_institution'
   | 'set_limits'
   | 'set_credit_line'

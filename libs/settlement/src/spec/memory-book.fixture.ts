@@ -14,7 +14,9 @@ import { isOpen, isWaitingPayout } from '../process/reserve.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { PositionBook } from '../positions.ts';
 import { recoveryAggregate } from '../recovery.ts';
-import { type Netting, nettingAggregate, type NettingEvent, windowAggregate } from '../window.ts';
+import { type Netting, nettingAggregate, type NettingEvent, type NettingWindow, windowAggregate, type WindowEvent } from '../window.ts';
+import { windowPayoutAggregate } from '../window-payout.ts';
+import { noteNetPayout } from '../process/net-payouts.ts';
 import { type Settlement, settlementAggregate, type SettlementEvent, waitsForCoins } from '../settlement.ts';
 
 export const POLICY: SettlementPolicy = {
@@ -61,12 +63,13 @@ export class MemoryBook implements Book {
   readonly coins = new CoinBook([]);
   readonly log: Logged[] = [];
   readonly limits = new MemoryRecords(limitsAggregate, this.log);
-  readonly settlements = new SettlementRecords(this.log, this.limits);
+  readonly windows = new MemoryRecords(windowAggregate, this.log);
+  readonly settlements = new SettlementRecords(this.log, this.limits, this.windows);
   readonly lineages = new MemoryRecords(lineageAggregate, this.log);
   readonly institutions = new MemoryRecords(institutionAggregate, this.log);
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
   readonly deposits = new MemoryRecords(depositAggregate, this.log);
-  readonly windows = new MemoryRecords(windowAggregate, this.log);
+  readonly windowPayouts = new MemoryRecords(windowPayoutAggregate, this.log);
   readonly netting: Book['netting'];
   readonly positions = new PositionBook();
   readonly tip: Book['tip'];
@@ -233,15 +236,23 @@ class MemoryRecords<State, Event extends { readonly type: string }> implements R
 
 class SettlementRecords extends MemoryRecords<Settlement, SettlementEvent> {
   readonly #limits: Records<LimitsState, LimitsEvent>;
+  readonly #windows: Records<NettingWindow, WindowEvent>;
 
-  constructor(log: Logged[], limits: Records<LimitsState, LimitsEvent>) {
+  constructor(
+    log: Logged[],
+    limits: Records<LimitsState, LimitsEvent>,
+    windows: Records<NettingWindow, WindowEvent>,
+  ) {
     super(settlementAggregate, log);
     this.#limits = limits;
+    this.#windows = windows;
   }
 
   override record(id: string, ...events: readonly SettlementEvent[]): Settlement {
+    const before = this.get(id);
     const state = super.record(id, ...events);
     returnUse(this.#limits, state, events);
+    noteNetPayout(this.#windows, before, state);
     return state;
   }
 }

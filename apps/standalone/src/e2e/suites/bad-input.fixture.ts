@@ -471,7 +471,7 @@ async function goodRequests(
       institution_id,
     }),
     ...ledgerRequests(by, institution_id),
-    ...(await windowRequests(e2e, by, payee)),
+    ...(await windowRequests(e2e, by, { payer, payee })),
     ...liquidityRequests(by, institution_id),
     RunReconciliation: asOperator(reconciliation.runReconciliation, reconciliationV1.RunReconciliationRequest, {
       idempotency_key: '',

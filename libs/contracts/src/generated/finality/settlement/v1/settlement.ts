@@ -300,7 +300,11 @@ export interface Settlement {
   /** Settlements that pay this one back, or were to, oldest first. Whoever watches learns of them by themselves: they name what they reverse. */
   reversedBy: string[];
   /** CENTRALIZED: the window that it falls into, for good, from the moment it is settled; missing where nothing is netted. */
-  windowId?: string | undefined;
+  windowId?:
+    | string
+    | undefined;
+  /** The window whose closing pays its institution's clearing balance, or a part of it, to a wallet of its own: a net payout. */
+  netPayoutOf?: string | undefined;
 }
 
 export interface SettlementTransition {
@@ -338,6 +342,7 @@ function createBaseSettlement(): Settlement {
     reverses: undefined,
     reversedBy: [],
     windowId: undefined,
+    netPayoutOf: undefined,
   };
 }
 
@@ -435,6 +440,9 @@ export const Settlement: MessageFns<Settlement> = {
     }
     if (message.windowId !== undefined) {
       writer.uint32(482).string(message.windowId);
+    }
+    if (message.netPayoutOf !== undefined) {
+      writer.uint32(490).string(message.netPayoutOf);
     }
     return writer;
   },
@@ -668,6 +676,14 @@ export const Settlement: MessageFns<Settlement> = {
             message.windowId = reader.string();
             continue;
           }
+          case 61: {
+            if (tag !== 490) {
+              break;
+            }
+
+            message.netPayoutOf = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -791,6 +807,11 @@ export const Settlement: MessageFns<Settlement> = {
         : isSet(object.window_id)
         ? globalThis.String(object.window_id)
         : undefined,
+      netPayoutOf: isSet(object.netPayoutOf)
+        ? globalThis.String(object.netPayoutOf)
+        : isSet(object.net_payout_of)
+        ? globalThis.String(object.net_payout_of)
+        : undefined,
     };
   },
 
@@ -877,6 +898,9 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.windowId !== undefined) {
       obj.windowId = message.windowId;
     }
+    if (message.netPayoutOf !== undefined) {
+      obj.netPayoutOf = message.netPayoutOf;
+    }
     return obj;
   },
 
@@ -926,6 +950,7 @@ export const Settlement: MessageFns<Settlement> = {
     message.reverses = object.reverses ?? undefined;
     message.reversedBy = object.reversedBy?.map((e) => e) || [];
     message.windowId = object.windowId ?? undefined;
+    message.netPayoutOf = object.netPayoutOf ?? undefined;
     return message;
   },
 };

@@ -246,7 +246,11 @@ export interface RequestedSettlement {
     | Timestamp
     | undefined;
   /** The wallet that was asked to pay, where one was named. */
-  payerWalletId?: string | undefined;
+  payerWalletId?:
+    | string
+    | undefined;
+  /** The netting window that its payer is paid out of; its coins are the pool's. */
+  netPayoutOf?: string | undefined;
 }
 
 export interface SignTransactionResponse {
@@ -3439,6 +3443,7 @@ function createBaseRequestedSettlement(): RequestedSettlement {
     executeAt: undefined,
     expiresAt: undefined,
     payerWalletId: undefined,
+    netPayoutOf: undefined,
   };
 }
 
@@ -3500,6 +3505,9 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     }
     if (message.payerWalletId !== undefined) {
       writer.uint32(106).string(message.payerWalletId);
+    }
+    if (message.netPayoutOf !== undefined) {
+      writer.uint32(266).string(message.netPayoutOf);
     }
     return writer;
   },
@@ -3645,6 +3653,14 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
             message.payerWalletId = reader.string();
             continue;
           }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.netPayoutOf = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3727,6 +3743,11 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
         : isSet(object.payer_wallet_id)
         ? globalThis.String(object.payer_wallet_id)
         : undefined,
+      netPayoutOf: isSet(object.netPayoutOf)
+        ? globalThis.String(object.netPayoutOf)
+        : isSet(object.net_payout_of)
+        ? globalThis.String(object.net_payout_of)
+        : undefined,
     };
   },
 
@@ -3780,6 +3801,9 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     if (message.payerWalletId !== undefined) {
       obj.payerWalletId = message.payerWalletId;
     }
+    if (message.netPayoutOf !== undefined) {
+      obj.netPayoutOf = message.netPayoutOf;
+    }
     return obj;
   },
 
@@ -3814,6 +3838,7 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
       ? Timestamp.fromPartial(object.expiresAt)
       : undefined;
     message.payerWalletId = object.payerWalletId ?? undefined;
+    message.netPayoutOf = object.netPayoutOf ?? undefined;
     return message;
   },
 };
