@@ -8,12 +8,14 @@ const { DestinationStatus: Status } = addressV1;
 /** With a time: as it is then (answers). Without: as it was when it changed (messages). */
 export function destinationMessage(state: KnownDestination, now?: Instant): addressV1.Destination {
   const { destination, updatedAt } = state;
-  const { destinationId, institutionId, address, script, label, requestedBy, requestedAt } = destination;
+  const { destinationId, institutionId, place, label, requestedBy, requestedAt } = destination;
   return {
     destinationId,
     institutionId,
-    address,
-    script,
+    address: place.kind === 'script' ? place.address : '',
+    script: place.kind === 'script' ? place.script : '',
+    walletId: place.kind === 'wallet' ? place.walletId : undefined,
+    descriptor: place.kind === 'wallet' ? place.external : undefined,
     label,
     status: statusOf(state, now),
     reason: 'reason' in state ? state.reason : '',

@@ -1,16 +1,19 @@
 import {
   approvalRefusal,
   type Destination,
+  type DestinationPlace,
+  type IssuedAddress,
   type KnownDestination,
   looksLike,
   needsSignatory,
   type NotedSignatory,
   unknownDestination,
+  walletPlaceRefusal,
 } from '@finality/address';
-import type { Network } from '@finality/bitcoin';
+import { type Network, parseDescriptor } from '@finality/bitcoin';
 import { fromTimestamp, type signingV1, toTimestamp } from '@finality/contracts';
 import type { EventReader, Session } from '@finality/event-store';
-import { assert, type Instant, type Refusal, type Runtime } from '@finality/kernel';
+import { assert, type Instant, type Refusal, type Runtime, unwrap } from '@finality/kernel';
 import { execute, RefusalException, refusalOf } from '@finality/service';
 import { scriptOfAddress, type SignedStatement } from '@finality/signing';
 import type { Pool } from 'pg';
@@ -20,7 +23,7 @@ import { poolQuery } from '@finality/event-store';
 import type { Asked } from './issuing.ts';
 import { addressesEndingLike } from './projections/destinations.projection.ts';
 import { rethrowSignersAnswer, type SignerOfAccounts } from './registration.ts';
-import { destinationStream, signatoriesStream } from './streams.ts';
+import { destinationStream, signatoriesStream, walletStream } from './streams.ts';
 
 export interface DestinationRegistryOptions {
   readonly store: IssuerStore;
@@ -40,7 +43,7 @@ export interface Doer {
 
 export interface DestinationWanted {
   readonly institutionId: string;
-  readonly address: string;
+  readonly place: { readonly address: string } | { readonly walletId: string };
   readonly label: string;
   readonly request: SignedStatement;
 }
@@ -104,25 +107,23 @@ export class DestinationRegistry {
   }
 
   async request(wanted: DestinationWanted, by: Doer, asked: Asked): Promise<KnownDestination> {
-    const { institutionId, address, label, request } = wanted;
-    const { runtime, network, signer } = this.#options;
-    const script = scriptOfAddress(address, network, 'address');
-    if (!script.ok) throw new RefusalException(script.error);
+    const { institutionId, label, request } = wanted;
+    const { runtime, signer } = this.#options;
+    const place = await this.#placeOf(wanted);
     await this.#patiently({ kind: 'check_institution', institutionId }, asked);
     const refusal = await refusalBy(
-      signer.checkDestinationRequest({ institutionId, address, request: statementMessage(request) }),
+      signer.checkDestinationRequest({ institutionId, ...placeMessage(place), request: statementMessage(request) }),
     );
     const destinationId = runtime.id();
     const destination: Omit<Destination, 'requestedAt'> = {
       destinationId,
       institutionId,
-      address,
-      script: script.value,
+      place,
       label,
       request,
       requestedBy: by.keyId,
     };
-    const alike = await this.#alikeIssued(institutionId, address);
+    const alike = place.kind === 'script' ? await this.#alikeIssued(institutionId, place.address) : undefined;
     const body: IssuerBody = {
       kind: 'request_destination',
       institutionId,
@@ -132,10 +133,38 @@ export class DestinationRegistry {
     };
     return this.#decided(body, asked, destinationId, {
       institution_id: institutionId,
-      address,
+      ...(place.kind === 'script' ? { address: place.address } : { wallet_id: place.walletId }),
       label,
       request: textOf(request),
     });
+  }
+
+  async #placeOf({ institutionId, place }: DestinationWanted): Promise<DestinationPlace> {
+    const { network, reader } = this.#options;
+    if ('address' in place) {
+      const { address } = place;
+      const script = scriptOfAddress(address, network, 'address');
+      if (script.ok) return { kind: 'script', address, script: script.value };
+      throw new RefusalException(script.error);
+    }
+    const { walletId } = place;
+    const { state } = await reader.loadState(walletStream, walletId);
+    const refusal = walletPlaceRefusal(walletId, institutionId, state);
+    if (refusal) throw new RefusalException(refusal);
+    assert(state.status === 'registered', 'a wallet that isn’t refused is registered');
+    const { external, internal } = state.wallet;
+    const { text: descriptor } = unwrap(parseDescriptor([external, internal], network));
+    return { kind: 'wallet', walletId, descriptor, external };
+  }
+
+  /**
+   * Has the signer derive an address of a payee's own wallet before it goes into a transaction: it comes from the descriptor that was signed for,
+   * and the signer expects indices to have come that far.
+   */
+  async confirm(destinationId: string, { walletId, branch, index, script }: IssuedAddress): Promise<void> {
+    const asked = { destinationId, walletId, branch, indices: [index] };
+    const { scripts } = await this.#options.signer.deriveScripts(asked).catch(rethrowSignersAnswer);
+    assert(scripts[0] === script, `the signer has another script at ${branch}/${index} of wallet ${walletId}`);
   }
 
   async approve(destinationId: string, approval: SignedStatement, by: Doer, asked: Asked): Promise<KnownDestination> {
@@ -176,7 +205,7 @@ export class DestinationRegistry {
     const request: signingV1.RegisterDestinationRequest = {
       destinationId,
       institutionId: destination.institutionId,
-      address: destination.address,
+      ...placeMessage(destination.place),
       request: statementMessage(destination.request),
       approval: statementMessage(approval),
       requestedBy: destination.requestedBy,
@@ -248,6 +277,12 @@ async function refusalBy(asked: Promise<unknown>): Promise<Refusal | undefined> 
     if (refusal === undefined || refusal.kind === 'unavailable') return rethrowSignersAnswer(error);
     return refusal;
   }
+}
+
+function placeMessage(place: DestinationPlace): Pick<signingV1.RegisterDestinationRequest, 'address' | 'wallet'> {
+  if (place.kind === 'script') return { address: place.address, wallet: undefined };
+  const { walletId, descriptor } = place;
+  return { address: '', wallet: { walletId, descriptor } };
 }
 
 export const statementMessage = ({

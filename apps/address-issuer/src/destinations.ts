@@ -6,6 +6,7 @@ import {
   decideReviewDestination,
   type Destination,
   type DestinationEvent,
+  type DestinationPlace,
   type KnownDestination,
   looksLike,
 } from '@finality/address';
@@ -68,13 +69,14 @@ export const isDestinationBody = (body: { readonly kind: string }): body is Dest
 interface Open {
   readonly destinationId: string;
   readonly institutionId: string;
-  readonly script: string;
+  readonly place: string;
+  /** Empty where it is a wallet. */
   readonly address: string;
 }
 
 /** What a batch knows of destinations, kept up to date within it. */
 export interface DestinationWorld {
-  /** Neither removed nor rejected: of the institutions concerned, and those of the scripts asked for. */
+  /** Neither removed nor rejected: of the institutions concerned, and those of the places asked for. */
   readonly open: Map<string, Open>;
   /** Institutions that scripts were issued to. */
   readonly issuedTo: ReadonlyMap<string, string>;
@@ -103,15 +105,15 @@ export async function loadDestinations(
   const asked = bodies.flatMap((body) => (body.kind === 'request_destination' ? [body.destination] : []));
   if (asked.length === 0) return { open: new Map(), issuedTo: new Map(), nonces: new Set() };
   const institutions = [...new Set(asked.map(({ institutionId }) => institutionId))];
-  const scripts = asked.map(({ script }) => script);
+  const places = asked.map(({ place }) => placeName(place));
   const open = await session.query<Open>(
-    `SELECT destination_id AS "destinationId", institution_id AS "institutionId", script, address FROM destinations
-     WHERE is_open AND (institution_id = ANY($1::text[]) OR script = ANY($2::text[]))`,
-    [institutions, scripts],
+    `SELECT destination_id AS "destinationId", institution_id AS "institutionId", place, address FROM destinations
+     WHERE is_open AND (institution_id = ANY($1::text[]) OR place = ANY($2::text[]))`,
+    [institutions, places],
   );
   const issued = await session.query<{ script: string; institution_id: string }>(
     'SELECT script, institution_id FROM addresses WHERE script = ANY($1::text[])',
-    [scripts],
+    [places],
   );
   const nonces = await session.query<{ institution_id: string; nonce: string }>(
     'SELECT institution_id, nonce FROM destinations WHERE institution_id = ANY($1::text[]) AND nonce = ANY($2::text[])',
@@ -188,11 +190,15 @@ function request(
   network: Network,
 ): Handled<DestinationReply> {
   if (refusal) return { kind: 'refused', refusal };
-  const { destinationId, institutionId, script, address } = destination;
+  const { destinationId, institutionId } = destination;
+  const place = placeName(destination.place);
+  const address = addressIn(destination.place);
   const own = [...world.open.values()].filter((each) => each.institutionId === institutionId);
-  const alike = issuedAlike ?? own.find((each) => looksLike(each.address, address, network))?.address;
-  const issuedTo = world.issuedTo.get(script);
-  const listedBy = [...world.open.values()].find((each) => each.script === script)?.institutionId;
+  const lookAlike = (each: Open): boolean =>
+    each.address !== '' && address !== '' && looksLike(each.address, address, network);
+  const alike = issuedAlike ?? own.find(lookAlike)?.address;
+  const issuedTo = world.issuedTo.get(place);
+  const listedBy = [...world.open.values()].find((each) => each.place === place)?.institutionId;
   const nonce = nonceKey(institutionId, destination.request.nonce);
   const facts = {
     ...(issuedTo !== undefined && { issuedTo }),
@@ -203,7 +209,7 @@ function request(
   };
   const decision = decideRequestDestination({ ...destination, requestedAt: batch.now }, facts);
   if (decision.kind === 'accepted') {
-    world.open.set(destinationId, { destinationId, institutionId, script, address });
+    world.open.set(destinationId, { destinationId, institutionId, place, address });
     world.nonces.add(nonce);
   }
   return recorded(destinationId, decision, world, batch);
@@ -225,6 +231,12 @@ function recorded(
   if (state.status === 'removed' || state.status === 'rejected') world.open.delete(destinationId);
   return { kind: 'accepted', reply: { kind: 'destination', destination: state } };
 }
+
+/** What only one destination that is neither removed nor rejected can have: a script, or a wallet. */
+export const placeName = (place: DestinationPlace): string => (place.kind === 'script' ? place.script : place.walletId);
+
+/** Empty where it is a wallet. */
+export const addressIn = (place: DestinationPlace): string => (place.kind === 'script' ? place.address : '');
 
 /** Ids of institutions have no spaces. */
 const nonceKey = (institutionId: string, nonce: string): string => `${institutionId} ${nonce}`;

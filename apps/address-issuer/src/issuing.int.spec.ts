@@ -204,6 +204,9 @@ describe('IssueAddresses', () => {
     await rig.watch(walletId, 10, 10);
     const { wallets } = await rig.listWallets({ institutionId: 'bank-a', pageSize: 1_000, pageToken: '' }, 'bank-a');
     expect(wallets.find((wallet) => wallet.walletId === walletId)?.scanning).toBe(false);
+    const told = (await rig.messages(TOPICS.wallet)).map(({ payload }) => addressV1.WalletChanged.decode(payload));
+    const own = told.flatMap(({ wallet }) => (wallet?.walletId === walletId ? [wallet.scanning] : []));
+    expect(own).toEqual([true, false]);
     expect(await rig.issueMany({ walletId, addresses: wantedOf(1, 5_000) })).toHaveLength(1);
   });
 

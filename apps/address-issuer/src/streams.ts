@@ -42,6 +42,11 @@ export const walletStream: StreamType<WalletState, WalletEvent> = {
       // The watch goes on from there.
       case 'indices_skipped':
         return state.status === 'registered' ? [walletChanged(state, event.next)] : [];
+      // Who pays from it waits until it is caught up with.
+      case 'watch_extended':
+        return state.status === 'registered' && event.scanning !== event.wasScanning
+          ? [walletChanged(state, state.next)]
+          : [];
       case 'address_issued': {
         const message = addressV1.AddressIssued.encode({ address: addressMessage(event.address) });
         return [messageOf(TOPICS.address, event.address.walletId, message.finish())];

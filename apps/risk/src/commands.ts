@@ -1,5 +1,5 @@
 import type { Instant } from '@finality/kernel';
-import type { LabelList, Source, Subject } from '@finality/risk';
+import type { LabelList, PaidOutside, Source, Subject } from '@finality/risk';
 
 /** What the risk service is told, by a message or by its own worker. */
 export type RiskBody =
@@ -19,6 +19,8 @@ export interface Screen {
   readonly sources: readonly Source[];
   /** Why there may be no sources. */
   readonly sourcesNote: string;
+  /** Where a settlement would leave the platform to. */
+  readonly paidOutside?: PaidOutside;
 }
 
 export const NOTHING: RiskBody = { kind: 'nothing' };

@@ -9,6 +9,7 @@ import {
 } from '@finality/event-store';
 import { assertNever } from '@finality/kernel';
 import {
+  type DestinationKnowledge,
   type FactorInputs,
   judge,
   type Label,
@@ -55,7 +56,7 @@ export class RiskHandler implements CommandHandler<RiskBody, RiskWorld, RiskRepl
     ];
     const streams = new Set([...bodies.flatMap(streamsOf), ...lists.map((name) => streamOf(labelListStream, name))]);
     await batch.loadStreams(session, [...streams]);
-    const scripts = new Set(bodies.flatMap((body) => (body.kind === 'screen' ? judgedScripts(body) : [])));
+    const scripts = new Set(bodies.flatMap((body) => (body.kind === 'screen' ? labelledScripts(body) : [])));
     return new RiskWorld(await readLabels(session, [...scripts], this.#labelLists));
   }
 
@@ -94,6 +95,9 @@ export class RiskHandler implements CommandHandler<RiskBody, RiskWorld, RiskRepl
       ...(body.merchantId === undefined ? {} : { history: batch.state(merchantStream, body.merchantId) }),
       sources: body.sources.map((source) => this.#knowledge(source, body, world, batch)),
       sourcesNote: body.sourcesNote,
+      ...(body.paidOutside && {
+        destination: { ...body.paidOutside, labels: labelsIn(world, body.paidOutside.script) },
+      }),
       listsMissing: [...lists].filter(([, list]) => list.status === 'not_loaded').map(([name]) => name),
       at: batch.now,
     };
@@ -107,13 +111,15 @@ export class RiskHandler implements CommandHandler<RiskBody, RiskWorld, RiskRepl
     if (source.script === '' || body.sources.length > SOURCES_MAX) return { source, transactions: 0, labels: [] };
     const activity = batch.state(scriptStream, scriptKey(source.script));
     const transactions = transactionsWithin(activity, this.#rules.busyAddress.windowMs, batch.now);
-    const labels = world
-      .labelsOf(source.script)
-      .map(({ category, label, source: from, list }) => ({ category, label, source: from, list }));
+    const labels = labelsIn(world, source.script);
     const { firstSeenAt } = activity;
     return { source, transactions, labels, ...(firstSeenAt === undefined ? {} : { firstSeenAt }) };
   }
 }
+
+/** What the lists say, without what is said of the script anyway. */
+const labelsIn = (world: RiskWorld, script: string): DestinationKnowledge['labels'] =>
+  world.labelsOf(script).map(({ category, label, source, list }) => ({ category, label, source, list }));
 
 /** An approved settlement's amount goes into its payee's history, once. */
 function count({ settlementId, merchantId, amountSats }: Extract<RiskBody, { kind: 'count' }>, batch: Batch): void {
@@ -165,7 +171,10 @@ function judgedScripts({ sources }: Screen): readonly string[] {
   return sources.flatMap(({ script }) => (script === '' ? [] : [script]));
 }
 
-/** The labels of the batch's sources, kept up to date when a list is loaded within it. */
+const labelledScripts = (screen: Screen): readonly string[] =>
+  screen.paidOutside ? [...judgedScripts(screen), screen.paidOutside.script] : judgedScripts(screen);
+
+/** The labels of the batch's sources and destinations, kept up to date when a list is loaded within it. */
 export class RiskWorld {
   readonly listsLoaded: LabelList[] = [];
   #labels: readonly Label[];

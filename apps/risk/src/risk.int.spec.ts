@@ -263,13 +263,13 @@ describe('screening', () => {
     expect(await getVerdict('s1')).toEqual(verdict);
   });
 
-  it('has four factors that do not apply to a CENTRALIZED settlement', async () => {
+  it('has no factor that applies to a CENTRALIZED settlement', async () => {
     await publish(settlement('s1', SCREENING, CENTRALIZED, [MIXER_SCRIPT]));
     await settle();
     const verdict = await getVerdict('s1');
     expect(verdict).toMatchObject({ score: 0, recommendation: Recommendation.RECOMMENDATION_APPROVE });
     expect(verdict.factors.map((factor) => factor.state)).toEqual(
-      Array.from({ length: 5 }, () => FactorState.FACTOR_STATE_NOT_APPLICABLE),
+      Array.from({ length: 7 }, () => FactorState.FACTOR_STATE_NOT_APPLICABLE),
     );
   });
 

@@ -1,7 +1,10 @@
-import { type TestDatabase, testDatabase, TestRuntime } from '@finality/testing';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Sats } from '@finality/kernel';
+import { POLICY, World } from '@finality/settlement/spec';
+import { TestRuntime } from '@finality/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Admission } from './admission.ts';
-import { settlementDdl } from './migrations/create-settlement.migration.ts';
+import type { SettlementCommand } from './store/commands.ts';
+import { StoreRig } from './store/store-rig.fixture.ts';
 
 const MAX = 20;
 
@@ -21,31 +24,40 @@ class SleepingRuntime extends TestRuntime {
 }
 
 describe('settlements are let in while few wait for their screening', () => {
-  let database: TestDatabase;
+  let rig: StoreRig;
   let runtime: SleepingRuntime;
   let admission: Admission;
-  beforeAll(async () => {
-    database = await testDatabase(['settlement'], { ddl: settlementDdl });
-  });
-  afterAll(() => database.close());
   beforeEach(async () => {
-    await database.service('settlement').owner.query('DELETE FROM settlements');
+    rig = await StoreRig.open(POLICY);
+    await rig.execute(new World(POLICY).told.map(({ command }) => command));
     runtime = new SleepingRuntime();
-    admission = new Admission({ pool: database.service('settlement').pool, runtime, waitingMax: MAX });
+    admission = new Admission({ pool: rig.pool, runtime, waitingMax: MAX });
   });
+  afterEach(() => rig.close());
 
-  /** Rows as the batch leaves them. */
-  const wait = (first: number, last: number): Promise<unknown> =>
-    database.service('settlement').pool.query(
-      `INSERT INTO settlements (settlement_id, from_institution, to_institution, status, waits_for_coins, mode, amount_sats, payer_claim,
-         created_at, created_position, updated_position)
-       SELECT 's' || i, 'a', 'b', 'screening', false, 'centralized', 1, 'clearing/a', 0, i, i FROM generate_series($1::integer, $2::integer) i`,
-      [first, last],
-    );
-  const screened = (first: number, last: number): Promise<unknown> =>
-    database
-      .service('settlement')
-      .pool.query("UPDATE settlements SET status = 'settled' WHERE created_position BETWEEN $1 AND $2", [first, last]);
+  const numbers = (first: number, last: number): number[] =>
+    Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  async function wait(first: number, last: number): Promise<void> {
+    const commands = numbers(first, last).map((i): SettlementCommand => {
+      const names = { settlementId: `s-${i}`, referenceId: '', idempotencyKey: `k-${i}`, submittedBy: 'k' };
+      const terms = {
+        from: 'a',
+        to: 'b',
+        amountSats: 1_000n as Sats,
+        mode: 'centralized',
+        feeBearer: 'payer',
+      } as const;
+      return { type: 'submit', submission: { ...names, ...terms } };
+    });
+    expect((await rig.execute(commands)).map(({ kind }) => kind)).toEqual(commands.map(() => 'accepted'));
+  }
+  async function screened(first: number, last: number): Promise<void> {
+    const assessment = { recommendation: 'approve', rulesVersion: '1', reason: '' } as const;
+    for (const by of ['risk', 'aml'] as const)
+      await rig.execute(
+        numbers(first, last).map((i) => ({ type: 'verdict', subject: 'settlement', id: `s-${i}`, by, assessment })),
+      );
+  }
   const admitted = (count: number): number =>
     Array.from({ length: count }, () => admission.admit()).filter((refused) => refused === undefined).length;
 

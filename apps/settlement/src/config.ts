@@ -123,6 +123,10 @@ export const settlementSettings = defineConfig({
     .integer(1, 86_400)
     .default(60)
     .describe('entries of the ledger are sealed, signed and can be proven after this time'),
+  COUNTERPARTY_COOLING_SECONDS: setting
+    .integer(0, 30 * 86_400)
+    .default(86_400)
+    .describe('how long after it was put on an institution’s list a counterparty is first paid'),
   WINDOW_SECONDS: setting
     .integer(1, 7 * 86_400)
     .optional()
@@ -224,6 +228,7 @@ export function settlementConfig(values: z.output<typeof settlementSettings>): S
       },
       ...(consolidation && { consolidation }),
       bump: { afterBlocks: values.BUMP_AFTER_BLOCKS, incrementalFeeRate: feeRate(INCREMENTAL_SAT_PER_KVB) },
+      counterpartyCoolingMs: values.COUNTERPARTY_COOLING_SECONDS * 1_000,
       expiryMs: values.SETTLEMENT_EXPIRY_SECONDS * 1_000,
     },
   };

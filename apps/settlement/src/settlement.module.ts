@@ -17,6 +17,7 @@ import { AgreeBilateralNettingRpc } from './inbound/agree-bilateral-netting.rpc.
 import { AmlVerdictsMessages } from './inbound/aml-verdicts.messages.ts';
 import { Bootstrap } from './inbound/bootstrap.ts';
 import { BeginRecoveryRpc } from './inbound/begin-recovery.rpc.ts';
+import { AllowCounterpartyRpc } from './inbound/allow-counterparty.rpc.ts';
 import { BumpFeeRpc } from './inbound/bump-fee.rpc.ts';
 import { CancelSettlementRpc } from './inbound/cancel-settlement.rpc.ts';
 import { ChainFactsMessages } from './inbound/chain-facts.messages.ts';
@@ -31,6 +32,7 @@ import { FinishRecoveryRpc } from './inbound/finish-recovery.rpc.ts';
 import { FreezeInstitutionRpc } from './inbound/freeze-institution.rpc.ts';
 import { Gateway } from './inbound/gateway.ts';
 import { GetStatementRpc } from './inbound/get-statement.rpc.ts';
+import { GetApprovalPolicyRpc } from './inbound/get-approval-policy.rpc.ts';
 import { GetBalancesRpc } from './inbound/get-balances.rpc.ts';
 import { GetInclusionProofRpc } from './inbound/get-inclusion-proof.rpc.ts';
 import { GetInstitutionRpc } from './inbound/get-institution.rpc.ts';
@@ -42,6 +44,7 @@ import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
 import { GetWindowPayoutRpc } from './inbound/get-window-payout.rpc.ts';
 import { GetWindowRpc } from './inbound/get-window.rpc.ts';
 import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
+import { ListCounterpartiesRpc } from './inbound/list-counterparties.rpc.ts';
 import { ListDepositsRpc } from './inbound/list-deposits.rpc.ts';
 import { ListBalancesRpc } from './inbound/list-balances.rpc.ts';
 import { ListEntriesRpc } from './inbound/list-entries.rpc.ts';
@@ -57,12 +60,16 @@ import { OpenWindowRpc } from './inbound/open-window.rpc.ts';
 import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
 import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
+import { ReprioritizeSettlementRpc } from './inbound/reprioritize-settlement.rpc.ts';
+import { RemoveCounterpartyRpc } from './inbound/remove-counterparty.rpc.ts';
+import { RestrictCounterpartiesRpc } from './inbound/restrict-counterparties.rpc.ts';
 import { ResolveSuspenseRpc } from './inbound/resolve-suspense.rpc.ts';
 import { ReverseSettlementRpc } from './inbound/reverse-settlement.rpc.ts';
 import { ReviewDepositRpc } from './inbound/review-deposit.rpc.ts';
 import { ReviewSettlementRpc } from './inbound/review-settlement.rpc.ts';
 import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
 import { RiskVerdictsMessages } from './inbound/risk-verdicts.messages.ts';
+import { SetApprovalPolicyRpc } from './inbound/set-approval-policy.rpc.ts';
 import { SetLimitsRpc } from './inbound/set-limits.rpc.ts';
 import { SetWindowPayoutRpc } from './inbound/set-window-payout.rpc.ts';
 import { StreamStatementRpc } from './inbound/stream-statement.rpc.ts';
@@ -143,6 +150,16 @@ const OPERATIONS_RPCS = [
   ResolveSuspenseRpc,
   ConfirmSuspenseResolutionRpc,
 ];
+const POLICY_RPCS = [
+  SetLimitsRpc,
+  GetLimitsRpc,
+  RestrictCounterpartiesRpc,
+  AllowCounterpartyRpc,
+  RemoveCounterpartyRpc,
+  ListCounterpartiesRpc,
+  SetApprovalPolicyRpc,
+  GetApprovalPolicyRpc,
+];
 const WINDOW_RPCS = [
   OpenWindowRpc,
   CloseWindowRpc,
@@ -154,8 +171,7 @@ const WINDOW_RPCS = [
   SetWindowPayoutRpc,
   GetWindowPayoutRpc,
 ];
-const POLICY_RPCS = [SetLimitsRpc, GetLimitsRpc];
-const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc];
+const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc, ReprioritizeSettlementRpc];
 const MESSAGES = [
   RiskVerdictsMessages,
   AmlVerdictsMessages,

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { deriveScript, MasterKey, parseTransaction, type ScriptHex } from '@finality/bitcoin';
 import { fromTimestamp, type signingV1, toTimestamp } from '@finality/contracts';
 import { type Instant, unwrap } from '@finality/kernel';
-import type { SignedStatement, StatementPurpose } from '@finality/signing';
+import type { SignedStatement, StatementPurpose, StatementSubject } from '@finality/signing';
 import { TestSignatory } from '@finality/signing/spec';
 import { refusalOf } from '@finality/service';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -31,16 +31,19 @@ afterAll(() => rig.close());
 function signed(
   who: TestSignatory,
   purpose: StatementPurpose,
-  address: string,
+  about: string | StatementSubject,
   institutionId = PAYEE,
 ): signingV1.SignedStatement {
   const until = (Math.floor(rig.runtime.now() / 1000) * 1000 + HOUR_MS) as Instant;
   const statement: SignedStatement = who.sign(
-    { purpose, domain: 'finality', institutionId, network: 'regtest', address },
+    { purpose, domain: 'finality', institutionId, network: 'regtest', ...subjectOf(about) },
     until,
   );
   return { ...statement, validUntil: toTimestamp(statement.validUntil) };
 }
+
+const subjectOf = (about: string | StatementSubject): StatementSubject =>
+  typeof about === 'string' ? { address: about } : about;
 
 const joining = (who: TestSignatory, institutionId = PAYEE): signingV1.RegisterSignatoryRequest => ({
   institutionId,
@@ -196,6 +199,73 @@ describe('destinations', () => {
       approval: { ...request.approval!, ...('approval' in wrong ? wrong.approval : {}) },
     };
     const failure: unknown = await signer.port.registerDestination(merged).catch((error: unknown) => error);
+    expect(refusalOf(failure)?.fields?.map((each) => each.field)).toEqual([field]);
+  });
+});
+
+describe('wallets whose keys are the payee’s own', () => {
+  const own = { walletId: 'w-own', institutionId: PAYEE, descriptor: outside };
+  const { walletId } = own;
+  const subject = { descriptor: outside.external };
+  const destinationId = 'destination-of-own-keys';
+  const request = (over: Partial<signingV1.RegisterDestinationRequest> = {}) => ({
+    destinationId,
+    institutionId: PAYEE,
+    address: '',
+    wallet: { walletId, descriptor: outside.text },
+    request: signed(ann, 'register destination', subject),
+    approval: signed(bob, 'approve destination', subject),
+    requestedBy: 'key-1',
+    approvedBy: 'key-2',
+    ...over,
+  });
+  function payingOwn(index: number, over: Partial<signingV1.PayeeOutput> = {}): signingV1.SignTransactionRequest {
+    const good = payout({ from: payer, to: own, coins: [coin(50_000n)], amount: 30_000n, index });
+    const [first, ...others] = good.outputs;
+    return { ...good, outputs: [{ ...first!, payee: { ...first!.payee!, destinationId, ...over } }, ...others] };
+  }
+  const derive = (over: Partial<signingV1.DeriveScriptsRequest> = {}) =>
+    signer.port.deriveScripts({ walletId, branch: 0, indices: [2_500], destinationId, ...over });
+
+  it('are paid at scripts that the signer derives, within the bound, until they are removed; after a restart too', async () => {
+    const check = { institutionId: PAYEE, address: '', wallet: request().wallet, request: request().request };
+    expect(await outcomeOf(signer.port.checkDestinationRequest(check))).toBe('done');
+    const { usableAt } = await signer.port.registerDestination(request());
+    expect(await attemptOn(signer, payingOwn(1))).toBe('DESTINATION_COOLING');
+    rig.runtime.advance(24 * HOUR_MS);
+    expect(fromTimestamp(usableAt!)).toBe(rig.runtime.now());
+    const first = payingOwn(1);
+    const { signedTransaction } = await signer.port.signTransaction(first);
+    expect(unwrap(parseTransaction(signedTransaction)).outputs[0]!.script).toBe(scriptOf(own, 0, 1));
+    // What owners are handed to sign is taken as told, and proves nothing.
+    const other = { ...own, walletId: 'w-other', institutionId: 'bank-c' };
+    const told = payout({ from: other, to: own, coins: [coin(50_000n)], amount: 30_000n, index: 2_599 });
+    await signer.port.recordHandOut({ request: told, institutionId: 'bank-c', inputScripts: [scriptOf(own, 0, 0)] });
+    expect(await attemptOn(signer, payingOwn(2_600))).toBe('INDEX_TOO_FAR');
+    expect(await outcomeOf(derive({ walletId: 'w-2' }))).toBe('UNKNOWN_WALLET');
+    expect(await outcomeOf(derive({ destinationId: 'x' }))).toBe('UNKNOWN_WALLET');
+    expect(await outcomeOf(signer.port.deriveScripts({ walletId, branch: 0, indices: [0] }))).toBe('UNKNOWN_WALLET');
+    expect(await derive()).toEqual({ scripts: [scriptOf(own, 0, 2_500)] });
+    expect(await attemptOn(signer, payingOwn(2_600))).toBe('signed');
+    expect(await attemptOn(signer, payingOwn(3, { branch: 1 }))).toBe('PAYEE_BRANCH');
+    expect(await attemptOn(signer, payingOwn(3, { walletId: payer.walletId }))).toBe('UNKNOWN_DESTINATION');
+    await signer.port.removeDestination({ destinationId, institutionId: PAYEE });
+    const again = await rig.start();
+    expect(await attemptOn(again, payingOwn(3))).toBe('DESTINATION_REMOVED');
+    expect((await again.port.signTransaction(first)).signedTransaction).toEqual(signedTransaction);
+    const { signed: journal } = await again.port.listSigned({ afterPosition: 0n, pageSize: 50 });
+    const outputs = journal.flatMap(({ request: asked }) => asked!.outputs);
+    expect(outputs.filter(({ payee }) => payee?.destinationId === destinationId)).toHaveLength(2);
+  });
+
+  it.each([
+    ['address', { address: 'bcrt1q' }],
+    ['wallet.descriptor', { wallet: { walletId, descriptor: '' } }],
+    ['wallet.wallet_id', { wallet: { walletId: '', descriptor: outside.text } }],
+    ['descriptor', { wallet: { walletId, descriptor: outside.internal } }],
+  ])('can’t be asked for so in %s', async (field, wrong) => {
+    const asked = request({ ...wrong, destinationId: 'destination-wrong' });
+    const failure: unknown = await signer.port.registerDestination(asked).catch((error: unknown) => error);
     expect(refusalOf(failure)?.fields?.map((each) => each.field)).toEqual([field]);
   });
 });

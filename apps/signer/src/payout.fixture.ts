@@ -89,6 +89,7 @@ export function payout({ from, to, coins, amount, fee = 500n, ...more }: Payout)
             referenceId: 'reference',
             callbackUrl: 'https://bank.example/settled',
             reverses: 'settlement-before',
+            destinationId: 'destination-named',
             executeAt: { seconds: 1_700_000_100n, nanos: 5_000_000 },
             expiresAt: { seconds: 1_700_000_200n, nanos: 0 },
             submittedBy: 'api-key',

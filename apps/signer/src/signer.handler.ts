@@ -18,7 +18,6 @@ import {
   decideReleaseCoins,
   decideSigning,
   type DecisionRecord,
-  type DestinationOutput,
   type HandOut,
   isPaid,
   type KnownCoin,
@@ -230,6 +229,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       const accepted = { request, institutionId, txid, feeSats, sentSats, acceptedAt: batch.now, decision };
       batch.append(lineageStream, request.lineageId, { type: 'signing_accepted', ...accepted });
       world.accepted(accepted, transaction);
+      world.paid(request);
     }
     return { kind: 'accepted', account: facts.account(request.walletId)!, txid };
   }
@@ -327,8 +327,15 @@ function walletsOf(request: SigningRequest): readonly string[] {
   return [request.walletId, ...request.outputs.flatMap((output) => (output.kind === 'payee' ? [output.walletId] : []))];
 }
 
-const destinationsOf = ({ outputs }: SigningRequest): readonly DestinationOutput[] =>
-  outputs.flatMap((output) => (output.kind === 'destination' ? [output] : []));
+const destinationsOf = ({ outputs }: SigningRequest): readonly DestinationName[] =>
+  outputs.filter(isPaid).flatMap(({ institutionId, destinationId }) => {
+    return destinationId === undefined ? [] : [{ institutionId, destinationId }];
+  });
+
+interface DestinationName {
+  readonly institutionId: string;
+  readonly destinationId: string;
+}
 
 /** What the journal says, kept up to date within a batch. */
 export class SignerWorld {
@@ -388,7 +395,7 @@ export class SignerWorld {
     return this.#indicesHighest.get(branchName(walletId, branch)) ?? -1;
   }
 
-  /** Of the branches that a request has to do with, as the decision on it found them. */
+  /** Of the branches that outputs are on, as the decision on a request found them. */
   highestOf(request: SigningRequest): Readonly<Record<string, number>> {
     const places = indicesOf(request);
     return Object.fromEntries(
@@ -413,6 +420,10 @@ export class SignerWorld {
     this.sent.set(institutionId, (this.sent.get(institutionId) ?? 0n) + after - before);
     if (request.epoch > this.epochHighest) this.epochHighest = request.epoch;
     this.#parents.set(transaction.txid, transaction);
+  }
+
+  /** Signed by the signer itself. */
+  paid(request: SigningRequest): void {
     for (const { walletId, branch, index } of indicesOf(request)) {
       if (index > this.indexHighest(walletId, branch)) this.#indicesHighest.set(branchName(walletId, branch), index);
     }

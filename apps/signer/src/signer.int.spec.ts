@@ -214,6 +214,15 @@ describe('signing', () => {
     expect(await at(6_000)).toBe('signed');
   });
 
+  it('isn’t led further along a branch by coins that nobody has', async () => {
+    const [from, to] = [await wallet('bank-a'), await wallet('bank-b')];
+    const far = payout({ from: to, to: from, coins: [coin(50_000n, 2 ** 31 - 1)], amount: 30_000n });
+    expect(await attempt(far)).toBe('signed');
+    expect(await attempt(payout({ from, to, coins: [coin(50_000n)], amount: 30_000n, index: 1_000 }))).toBe(
+      'INDEX_TOO_FAR',
+    );
+  });
+
   it('limits what leaves the wallets of an institution within 24 hours of its own clock', async () => {
     const [from, other, to] = [await wallet('bank-l'), await wallet('bank-l'), await wallet('bank-b')];
     const strict = await rig.start({ config: rig.config({ SIGNER_ROLLING_MAX_SATS: '100000' }) });
@@ -426,7 +435,7 @@ describe('red team', () => {
     ]);
     expect(events[0]!.data).toMatchObject({
       request: { lineageId: 'dear', walletId: from.walletId },
-      decision: { policyVersion: 3, indicesHighest: { [`${from.walletId}/0`]: -1 } },
+      decision: { policyVersion: 4, indicesHighest: { [`${to.walletId}/0`]: -1 } },
     });
   });
 });

@@ -1,13 +1,15 @@
 import { accept, type Decision, fieldError, type Instant, refusal, refuse, type Refusal } from '@finality/kernel';
 import type { SignedStatement } from '@finality/signing';
 import type { Destination, DestinationEvent, DestinationState, KnownDestination } from './destination.ts';
+import type { WalletState } from './wallet.ts';
+import { unknownWallet, walletBlocked } from './wallet.errors.ts';
 
 /** Of one institution, those that it was refused or has removed aside. */
 export const DESTINATIONS_MAX = 1_000;
 
-/** What is known of the script that a destination would have, and of what the institution has already. */
+/** What is known of the place that a destination would have, and of what the institution has already. */
 export interface DestinationFacts {
-  /** Whose address it is, if this platform has issued it. */
+  /** Whose address it is, if this platform has issued it. Of addresses only. */
   readonly issuedTo?: string;
   /** Who has it as a destination that is neither removed nor rejected. */
   readonly listedBy?: string;
@@ -24,19 +26,21 @@ export function decideRequestDestination(
   destination: Destination,
   facts: DestinationFacts,
 ): Decision<DestinationEvent, Refusal> {
-  const { institutionId, address, request, requestedAt: at } = destination;
+  const { institutionId, place, request, requestedAt: at } = destination;
   const { issuedTo, listedBy } = facts;
+  const [field, name] =
+    place.kind === 'script' ? ['address', place.address] : ['wallet_id', `wallet ${place.walletId}`];
   if ([issuedTo, listedBy].some((owner) => owner !== undefined && owner !== institutionId))
-    return refused('already_exists', 'SCRIPT_OF_OTHER_INSTITUTION', 'the address is another institution’s', 'address');
+    return refused('already_exists', 'SCRIPT_OF_OTHER_INSTITUTION', 'the address is another institution’s', field);
   if (issuedTo !== undefined)
     return refused(
       'failed_precondition',
       'SCRIPT_OF_WALLET',
-      `${address} belongs to a wallet here, which can be paid as it is`,
-      'address',
+      `${name} belongs to a wallet here, which is paid at addresses that nobody else has`,
+      field,
     );
   if (listedBy !== undefined)
-    return refused('already_exists', 'DESTINATION_EXISTS', `${address} is a destination already`, 'address');
+    return refused('already_exists', 'DESTINATION_EXISTS', `${name} is a destination already`, field);
   if (facts.isReplayed)
     return refused(
       'failed_precondition',
@@ -53,6 +57,15 @@ export function decideRequestDestination(
     destination,
     ...(heldFor !== undefined && { heldFor }),
   });
+}
+
+/** Whether a wallet can be a destination: the signer pays the others by its own keys. */
+export function walletPlaceRefusal(walletId: string, institutionId: string, state: WalletState): Refusal | undefined {
+  if (state.status !== 'registered' || state.wallet.institutionId !== institutionId) return unknownWallet(walletId);
+  if (state.blocked !== null) return walletBlocked(walletId, state.blocked);
+  if (state.wallet.kind === 'non_custodial') return undefined;
+  const message = `the signer has the keys of wallet ${walletId}, and pays it as it is`;
+  return refusal('failed_precondition', 'WALLET_IS_CUSTODIAL', message, { fields: [fieldError('wallet_id', message)] });
 }
 
 /** A compliance officer's, on what is held. */

@@ -15,6 +15,9 @@ import {
   type DestinationState,
   fingerprintOf,
   looksLike,
+  type Wallet,
+  walletAggregate,
+  walletPlaceRefusal,
 } from './index.ts';
 
 const NOW = 1_000 as Instant;
@@ -22,12 +25,21 @@ const statement = { signatory: 'bcrt1qann', nonce: 'n-1', validUntil: 2_000 as I
 const destination: Destination = {
   destinationId: 'd-1',
   institutionId: 'bank-b',
-  address: 'bcrt1qexample',
-  script: `0014${'11'.repeat(20)}` as ScriptHex,
+  place: { kind: 'script', address: 'bcrt1qexample', script: `0014${'11'.repeat(20)}` as ScriptHex },
   label: 'treasury',
   request: statement,
   requestedBy: 'key-1',
   requestedAt: NOW,
+};
+const wallet: Wallet = {
+  walletId: 'w-1',
+  institutionId: 'bank-b',
+  kind: 'non_custodial',
+  scriptType: 'wpkh',
+  birthdayHeight: 0,
+  external: 'wpkh(…)',
+  internal: 'wpkh(…)',
+  createdAt: NOW,
 };
 const nothing: DestinationFacts = { isReplayed: false, count: 0 };
 const approval = { institutionId: 'bank-b', by: 'key-2', approval: statement, usableAt: 5_000 as Instant };
@@ -67,6 +79,33 @@ describe('a request', () => {
     const decision = decideRequestDestination(destination, { ...nothing, looksLike: 'bcrt1qexamole' });
     const state = decision.kind === 'accepted' ? after(...decision.events) : undefined;
     expect(state).toMatchObject({ status: 'held', reason: 'begins and ends like bcrt1qexamole, and is another' });
+  });
+});
+
+describe('a wallet', () => {
+  const place = { kind: 'wallet', walletId: 'w-1', descriptor: 'wpkh(…)', external: 'wpkh(…)' } as const;
+
+  it.each<[Partial<DestinationFacts>, string]>([
+    [{}, 'destination_requested'],
+    [{ listedBy: 'bank-b' }, 'DESTINATION_EXISTS'],
+  ])('where %j holds leads to %s', (facts, expected) => {
+    expect(outcome(decideRequestDestination({ ...destination, place }, { ...nothing, ...facts }))).toBe(expected);
+  });
+
+  it.each<[string, Partial<Wallet>, string | null, string | undefined]>([
+    ['whose keys are its own', {}, null, undefined],
+    ['of another institution', { institutionId: 'bank-c' }, null, 'UNKNOWN_WALLET'],
+    ['whose keys the signer has', { kind: 'custodial' }, null, 'WALLET_IS_CUSTODIAL'],
+    ['that two derivations differ on', {}, 'the second derivation has another script', 'WALLET_BLOCKED'],
+  ])('%s', (_what, over, blocked, expected) => {
+    const registered = walletAggregate.evolve(walletAggregate.initialState, {
+      type: 'wallet_registered',
+      wallet: { ...wallet, ...over },
+    });
+    const state =
+      blocked === null ? registered : walletAggregate.evolve(registered, { type: 'wallet_blocked', reason: blocked });
+    expect(walletPlaceRefusal('w-1', 'bank-b', state)?.reason).toBe(expected);
+    expect(walletPlaceRefusal('w-1', 'bank-b', walletAggregate.initialState)?.reason).toBe('UNKNOWN_WALLET');
   });
 });
 

@@ -2,12 +2,17 @@ import type { ScriptHex } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant } from '@finality/kernel';
 import type { SignedStatement } from '@finality/signing';
 
-/** A single script that an institution wants to be paid at. */
+/** A single script outside, or a wallet here whose keys are the institution's own. */
+export type DestinationPlace =
+  | { readonly kind: 'script'; readonly address: string; readonly script: ScriptHex }
+  /** Canonical, both branches in one, for the signer; and the external one, which signatories sign for. */
+  | { readonly kind: 'wallet'; readonly walletId: string; readonly descriptor: string; readonly external: string };
+
+/** Where an institution wants to be paid. */
 export interface Destination {
   readonly destinationId: string;
   readonly institutionId: string;
-  readonly address: string;
-  readonly script: ScriptHex;
+  readonly place: DestinationPlace;
   readonly label: string;
   readonly request: SignedStatement;
   /** API key. */

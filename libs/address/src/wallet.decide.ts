@@ -98,7 +98,8 @@ export function decideWatch(below: PerBranch, scanning: boolean, state: WalletSt
   if (state.status !== 'registered') return accept();
   const extended = larger(state.watchedBelow, below);
   if (!extended && scanning === state.scanning) return accept();
-  return accept<WalletEvent>({ type: 'watch_extended', below: extended ?? state.watchedBelow, scanning });
+  const { watchedBelow, scanning: wasScanning } = state;
+  return accept<WalletEvent>({ type: 'watch_extended', below: extended ?? watchedBelow, scanning, wasScanning });
 }
 
 export function decideVerified(below: PerBranch, state: WalletState): Decided {

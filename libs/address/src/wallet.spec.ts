@@ -46,7 +46,12 @@ const given = (...events: readonly WalletEvent[]): WalletState =>
 
 const requested: WalletEvent = { type: 'wallet_requested', request };
 const registered: WalletEvent = { type: 'wallet_registered', wallet };
-const watched = (below: PerBranch, scanning = false): WalletEvent => ({ type: 'watch_extended', below, scanning });
+const watched = (below: PerBranch, scanning = false, wasScanning = true): WalletEvent => ({
+  type: 'watch_extended',
+  below,
+  scanning,
+  wasScanning,
+});
 const verified = (below: PerBranch): WalletEvent => ({ type: 'derivation_verified', below });
 
 const wanted: IssueCommand = { addressId: 'a-1', walletId: 'w-1', purpose: 'wallet', label: '', externalId: '' };
@@ -159,7 +164,7 @@ describe('a registered wallet', () => {
 
   it('is never watched or verified less than before', () => {
     expect(outcome(decideWatch({ external: 3, internal: 9 }, false, ready))).toEqual([
-      watched({ external: 5, internal: 9 }),
+      watched({ external: 5, internal: 9 }, false, false),
     ]);
     expect(outcome(decideWatch({ external: 3, internal: 4 }, false, ready))).toEqual([]);
     expect(outcome(decideVerified({ external: 6, internal: 0 }, ready))).toEqual([

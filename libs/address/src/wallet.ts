@@ -87,7 +87,13 @@ export interface RegisteredWallet {
 export type WalletEvent =
   | { readonly type: 'wallet_requested'; readonly request: WalletRequest }
   | { readonly type: 'wallet_registered'; readonly wallet: Wallet }
-  | { readonly type: 'watch_extended'; readonly below: PerBranch; readonly scanning: boolean }
+  /** `wasScanning`: before it; others are told when that changes. */
+  | {
+      readonly type: 'watch_extended';
+      readonly below: PerBranch;
+      readonly scanning: boolean;
+      readonly wasScanning: boolean;
+    }
   | { readonly type: 'derivation_verified'; readonly below: PerBranch }
   | { readonly type: 'wallet_blocked'; readonly reason: string }
   | { readonly type: 'address_issued'; readonly address: IssuedAddress }

@@ -27,6 +27,37 @@ export const LIQUIDITY: readonly RefusedInput[] = [
     reason: 'ROLE_REQUIRED',
     caller: 'payer',
   },
+  invalid('SubmitSettlement', 'a priority that isn’t in the enum', 'priority', { priority: 99 }),
+  invalid('SubmitSettlement', 'a priority in a mode that has none', 'priority', {
+    priority: 'SETTLEMENT_PRIORITY_URGENT',
+    settlement_mode: 'SETTLEMENT_MODE_BLOCKCHAIN',
+  }),
+  invalid('ReprioritizeSettlement', 'priority unspecified', 'priority', {
+    priority: 'SETTLEMENT_PRIORITY_UNSPECIFIED',
+  }),
+  {
+    rpc: 'ReprioritizeSettlement',
+    input: 'a settlement that is settled',
+    status: 'FAILED_PRECONDITION',
+    field: '',
+    reason: 'NOT_QUEUED',
+  },
+  {
+    rpc: 'ReprioritizeSettlement',
+    input: 'the payee’s API key',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'NOT_THE_PAYER',
+    caller: 'payee',
+  },
+  {
+    rpc: 'ReprioritizeSettlement',
+    input: 'another institution’s API key',
+    status: 'NOT_FOUND',
+    field: '',
+    reason: 'UNKNOWN_SETTLEMENT',
+    caller: 'stranger',
+  },
   {
     rpc: 'GetLiquidity',
     input: 'another institution’s API key',

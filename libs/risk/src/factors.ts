@@ -1,9 +1,17 @@
 import type { Instant } from '@finality/kernel';
 import { type AmountHistory, exceeds, floorOfMultiple, formatZ, zScore } from './amount-history.ts';
+import { blacklistedDestination, type DestinationKnowledge, labelledDestination } from './destination-factors.ts';
 import { BLACKLIST, type Label } from './label.ts';
 import type { RiskRules } from './rules.ts';
 
-export type FactorName = 'amount_anomaly' | 'blacklisted_source' | 'labelled_source' | 'young_address' | 'busy_address';
+export type FactorName =
+  | 'amount_anomaly'
+  | 'blacklisted_source'
+  | 'labelled_source'
+  | 'young_address'
+  | 'busy_address'
+  | 'blacklisted_destination'
+  | 'labelled_destination';
 
 export type FactorState = 'applied' | 'not_applicable' | 'failed';
 
@@ -44,6 +52,8 @@ export interface FactorInputs {
   readonly sources: readonly SourceKnowledge[];
   /** Why there may be no sources: in words, for the record. */
   readonly sourcesNote: string;
+  /** Of a settlement that pays an address outside. */
+  readonly destination?: DestinationKnowledge;
   /** Lists that should be there and aren't: names. */
   readonly listsMissing: readonly string[];
   readonly at: Instant;
@@ -54,7 +64,7 @@ export const SOURCES_MAX = 2_000;
 /** So many are named in a detail; the count says how many there are. */
 const NAMED_MAX = 5;
 
-/** The factors of R1, in a fixed order. */
+/** The factors of R1, then what is known about where the money goes, in a fixed order. */
 export function factorsOf(inputs: FactorInputs, rules: RiskRules): readonly Factor[] {
   return [
     guarded('amount_anomaly', () => amountAnomaly(inputs, rules)),
@@ -62,11 +72,13 @@ export function factorsOf(inputs: FactorInputs, rules: RiskRules): readonly Fact
     guarded('labelled_source', () => labelledSource(inputs, rules)),
     guarded('young_address', () => youngAddress(inputs, rules)),
     guarded('busy_address', () => busyAddress(inputs, rules)),
+    guarded('blacklisted_destination', () => blacklistedDestination(inputs, rules)),
+    guarded('labelled_destination', () => labelledDestination(inputs, rules)),
   ];
 }
 
 /** A rule that errs must not count as one that found nothing. */
-export function guarded(name: FactorName, compute: () => Omit<Factor, 'name'>): Factor {
+export function guarded(name: FactorName, compute: () => Computed): Factor {
   try {
     return { name, ...compute() };
   } catch (error) {
@@ -74,7 +86,8 @@ export function guarded(name: FactorName, compute: () => Omit<Factor, 'name'>): 
   }
 }
 
-type Computed = Omit<Factor, 'name'>;
+/** A factor without its name. */
+export type Computed = Omit<Factor, 'name'>;
 
 function amountAnomaly({ history, amountSats }: FactorInputs, rules: RiskRules): Computed {
   const rule = rules.amountAnomaly;

@@ -1,4 +1,5 @@
 export * from './amount-history.ts';
+export * from './destination-factors.ts';
 export * from './factors.ts';
 export * from './label.ts';
 export * from './label-file.ts';

@@ -144,6 +144,54 @@ describe('transactions of the address in a day', () => {
   });
 });
 
+describe('where the money goes', () => {
+  const destination = (...categories: readonly string[]) => ({
+    script: `0014${'33'.repeat(20)}`,
+    address: 'bcrt1qpayee',
+    labels: categories.map(label),
+  });
+  const of = (inputs: Partial<FactorInputs>) =>
+    judged(settlement(inputs)).factors.filter(({ name }) => name.endsWith('_destination'));
+
+  it.each([
+    [[], 0, 'approve'],
+    [['exchange'], 0, 'approve'],
+    [['mixer'], 40, 'manual_review'],
+    [['mixer', 'scam'], 40, 'manual_review'],
+    [['blacklist'], 100, 'reject'],
+    [['blacklist', 'darknet'], 100, 'reject'],
+  ] as const)('%j: %s points, %s', (categories, score, recommendation) => {
+    expect(judged(settlement({ destination: destination(...categories) }))).toMatchObject({ score, recommendation });
+  });
+
+  it('is rejected when it is on the blacklist, whatever the threshold', () => {
+    const rules = { ...RULES, rejectFrom: RULES.scoreMax };
+    const inputs = settlement({ destination: destination('blacklist') });
+    expect(judge({ id: 's1', kind: 'settlement' }, inputs, rules, VERSIONS).recommendation).toBe('reject');
+  });
+
+  it('says what was found, and where', () => {
+    expect(of({ destination: destination('blacklist') })[0]).toEqual({
+      name: 'blacklisted_destination',
+      points: 100,
+      state: 'applied',
+      detail: 'blacklisted: bcrt1qpayee blacklist (test)',
+      inputs: { address: 'bcrt1qpayee', script: `0014${'33'.repeat(20)}` },
+    });
+  });
+
+  it('can’t be judged without the lists; where nothing leaves, there is nothing to judge', () => {
+    const missing = { listsMissing: ['ofac'], sources: [] };
+    expect(of({ ...missing, destination: destination() }).map(({ state }) => state)).toEqual(['failed', 'failed']);
+    expect(judged(settlement({ ...missing, destination: destination() })).recommendation).toBe('manual_review');
+    expect(of(missing).map(({ state, points }) => [state, points])).toEqual([
+      ['not_applicable', 0],
+      ['not_applicable', 0],
+    ]);
+    expect(judged(settlement(missing)).recommendation).toBe('approve');
+  });
+});
+
 const SOURCE_FACTORS = ['blacklisted_source', 'labelled_source', 'young_address', 'busy_address'] as const;
 
 describe('sources', () => {
@@ -249,7 +297,7 @@ describe('a verdict', () => {
   it('carries the version of the rules, which changes with them', () => {
     expect(judged(settlement()).rulesVersion).toBe(riskRulesVersion(RULES));
     expect(riskRulesVersion({ ...RULES, rejectFrom: 71 })).not.toBe(riskRulesVersion(RULES));
-    expect(riskRulesVersion(RULES)).toMatch(/^1-[0-9a-f]{12}$/);
+    expect(riskRulesVersion(RULES)).toMatch(/^2-[0-9a-f]{12}$/);
   });
 
   it('is counted after it was made', () => {

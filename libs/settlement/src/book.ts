@@ -8,8 +8,10 @@ import type { Deposit, DepositEvent } from './deposit.ts';
 import type { ApiKey, ApiKeyEvent, Institution, InstitutionEvent } from './institution.ts';
 import type { LimitsEvent, LimitsState } from './limits.ts';
 import type { Lineage, LineageEvent } from './lineage.ts';
+import type { PaymentRulesEvent, PaymentRulesState } from './payment-rules.ts';
 import type { SettlementPolicy } from './policy.ts';
 import type { PositionBook } from './positions.ts';
+import type { LiquidityQueues } from './queue.ts';
 import type { Recovery, RecoveryEvent } from './recovery.ts';
 import type { Settlement, SettlementEvent } from './settlement.ts';
 import type { Netting, NettingEvent, NettingWindow, WindowEvent } from './window.ts';
@@ -41,6 +43,8 @@ export interface Book {
   readonly policy: SettlementPolicy;
   readonly ledger: LedgerView;
   readonly coins: CoinBook;
+  /** Lines of payers of whom something may be settled in this batch. */
+  readonly queues: LiquidityQueues;
   readonly settlements: Records<Settlement, SettlementEvent>;
   readonly lineages: Records<Lineage, LineageEvent>;
   readonly deposits: Records<Deposit, DepositEvent>;
@@ -53,6 +57,8 @@ export interface Book {
   readonly positions: PositionBook;
   /** By institution. */
   readonly limits: Records<LimitsState, LimitsEvent>;
+  /** By institution. */
+  readonly paymentRules: Records<PaymentRulesState, PaymentRulesEvent>;
   readonly recovery: { get(): Recovery; record(...events: readonly RecoveryEvent[]): Recovery };
   readonly tip: { get(): ChainTip; record(...events: readonly ChainTipEvent[]): ChainTip };
   wallet(walletId: string): WalletRecord | undefined;
@@ -63,6 +69,8 @@ export interface Book {
   putAddress(address: AddressRecord): void;
   destination(destinationId: string): DestinationRecord | undefined;
   putDestination(destination: DestinationRecord): void;
+  /** What a wallet of {@link walletsOf} is on the list as, if it is; the youngest where it was put there again. */
+  listingOf(walletId: string): DestinationRecord | undefined;
   /** The lineage that has offered a version with this id. */
   lineageOf(txid: string): string | undefined;
   /** All lineages that are planned; loaded for the end of an import only. */

@@ -109,6 +109,8 @@ export interface WalletRecord {
   readonly institutionId: string;
   readonly scriptType: WalletScriptType;
   readonly custodial: boolean;
+  /** Blocks since its birthday are still being read: what it holds isn't known yet, so it doesn't pay. */
+  readonly scanning: boolean;
   /** Of a wallet whose keys are its institution's. */
   readonly descriptor?: Descriptor;
 }

@@ -1,12 +1,16 @@
 import type { ScriptHex } from '@finality/bitcoin';
 import { fieldError, type Instant, refusal, type Refusal } from '@finality/kernel';
 
+/** A single script outside, or a wallet here whose keys are the payee's own. */
+export type DestinationPlace =
+  | { readonly kind: 'script'; readonly script: ScriptHex; readonly address: string }
+  | { readonly kind: 'wallet'; readonly walletId: string };
+
 /** A destination as the owner of the list announced it last. What may be signed is for the signer, which has its own list. */
 export interface DestinationRecord {
   readonly destinationId: string;
   readonly institutionId: string;
-  readonly script: ScriptHex;
-  readonly address: string;
+  readonly place: DestinationPlace;
   readonly status: 'held' | 'pending' | 'listed' | 'removed' | 'rejected';
   /** By the signer's clock; 0 unless it is listed. */
   readonly usableAt: Instant;

@@ -1,5 +1,6 @@
 import { assert, type Instant } from '@finality/kernel';
 import type { ConfirmationDecision } from './confirmation-policy.ts';
+import type { Priority } from './queue.ts';
 import { NEXT_STATES } from './settlement-states.ts';
 import type { Assessment, FundingSource, LivingSettlement, SettlementStatus, Terms } from './settlement.ts';
 
@@ -7,6 +8,22 @@ export interface Transition {
   readonly status: SettlementStatus;
   readonly at: Instant;
   readonly reason: string;
+}
+
+/** By somebody of the payer's other than who asked. */
+export interface Approval {
+  /** API key. */
+  readonly by: string;
+  readonly reason: string;
+  readonly at: Instant;
+}
+
+export interface Approvals {
+  readonly required: number;
+  /** Of the rules that say so. */
+  readonly rulesVersion: number;
+  /** Of different persons. */
+  readonly given: readonly Approval[];
 }
 
 /** What a settlement has in every state. */
@@ -18,8 +35,12 @@ export interface Life {
   readonly risk?: Assessment;
   readonly aml?: Assessment;
   readonly transitions: readonly Transition[];
+  /** Where it isn't any more what was asked for at first. */
+  readonly priority?: Priority;
   readonly createdAt: Instant;
   readonly updatedAt: Instant;
+  /** Of the payer's own persons, where its rules ask for some. */
+  readonly approvals?: Approvals;
   /** Against the payer's limits: since when, and which version of them. */
   readonly counted?: { readonly at: Instant; readonly version: number };
   /** How often liquidity has been reserved for it: the life of those transfers. */
@@ -41,7 +62,7 @@ export function move(state: LivingSettlement, to: SettlementStatus, at: Instant,
 /** What a settlement keeps whatever state it is in. */
 export function again(state: LivingSettlement, at: Instant): Life {
   const { terms, confirmations, sources, risk, aml, transitions, createdAt, ...more } = state;
-  const { counted, reservedTimes, settledTimes, cancelling, reversals } = more;
+  const { approvals, counted, reservedTimes, settledTimes, cancelling, reversals, priority } = more;
   return {
     terms,
     ...(confirmations === undefined ? {} : { confirmations }),
@@ -51,10 +72,12 @@ export function again(state: LivingSettlement, at: Instant): Life {
     transitions,
     createdAt,
     updatedAt: at,
+    ...(approvals === undefined ? {} : { approvals }),
     ...(counted === undefined ? {} : { counted }),
     reservedTimes,
     settledTimes,
     reversals,
     ...(cancelling === undefined ? {} : { cancelling }),
+    ...(priority === undefined ? {} : { priority }),
   };
 }

@@ -47,7 +47,7 @@ const INTO: Readonly<Record<SettlementStatus, SettlementEvent>> = {
   received: { type: 'settlement_received', at, terms },
   scheduled: { type: 'settlement_scheduled', at },
   screening: { type: 'screening_requested', at, sources: [] },
-  under_review: { type: 'review_required', at, reason: 'large' },
+  under_review: { type: 'review_required', at, reason: 'large', compliance: true },
   approved: { type: 'settlement_approved', at, reason: '', by: 'screening' },
   rejected: { type: 'settlement_rejected', at, reason: 'listed', by: 'screening' },
   queued: { type: 'liquidity_awaited', at, waitsFor: 'INSUFFICIENT_LIQUIDITY', reason: 'insufficient' },

@@ -1,5 +1,5 @@
 import { judged } from './settlement-judged.ts';
-import { again, type Life, move } from './settlement-life.ts';
+import { again, type Approval, type Approvals, type Life, move } from './settlement-life.ts';
 import {
   chargeFee,
   type CoinSelectionFault,
@@ -11,6 +11,8 @@ import {
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { ConfirmationDecision } from './confirmation-policy.ts';
+import type { NetPayout } from './window-payout.ts';
+import type { Priority } from './queue.ts';
 
 export type Mode = 'centralized' | 'bilateral' | 'blockchain';
 
@@ -22,8 +24,11 @@ export interface DestinationPayee {
   readonly address: string;
 }
 
+/** A wallet here; with the destination that it is to the signer where its keys are the payee's own and the signer pays it. */
+export type WalletPayee = Extract<Claim, { kind: 'wallet' }> & { readonly destinationId?: string };
+
 /** Who gets it, on the platform or outside. */
-export type Payee = Claim | DestinationPayee;
+export type Payee = Exclude<Claim, { kind: 'wallet' }> | WalletPayee | DestinationPayee;
 
 /** What was agreed; never changes. */
 export interface Terms {
@@ -38,6 +43,8 @@ export interface Terms {
   readonly callbackUrl?: string;
   /** Which of its wallets pays, where the payer has said so. */
   readonly payerWalletId?: string;
+  /** Of the payee's destinations, where the payer has named one. */
+  readonly destinationId?: string;
   /** API key that asked: it may not review. */
   readonly submittedBy: string;
   readonly payer: Claim;
@@ -49,21 +56,13 @@ export interface Terms {
   readonly reverses?: string;
   /** A clearing balance, or a part of it, that leaves for a wallet of its owner's when a window closes. */
   readonly netPayout?: NetPayout;
+  /** CENTRALIZED only, in the payer's line when it is short of liquidity. Missing: normal. */
+  readonly priority?: Priority;
   /** When it is to be begun: missing, at once. */
   readonly executeAt?: Instant;
   /** What isn't being paid by then isn't any more. Missing: the policy's time. */
   readonly expiresAt?: Instant;
 }
-
-export interface NetPayout {
-  readonly windowId: string;
-  /** Whose coins pay it. */
-  readonly poolWalletId: string;
-}
-
-/** The wallet whose coins pay it; undefined in CENTRALIZED. */
-export const payingWalletId = ({ payer, netPayout }: Pick<Terms, 'payer' | 'netPayout'>): string | undefined =>
-  payer.kind === 'wallet' ? payer.walletId : netPayout?.poolWalletId;
 
 export type Recommendation = 'approve' | 'manual_review' | 'reject';
 
@@ -107,8 +106,8 @@ export interface Payout {
   readonly life: number;
 }
 
-/** What a queued settlement waits for: liquidity of the payer, or coins of its wallet and why those there are don't do. */
-export type WaitReason = 'INSUFFICIENT_LIQUIDITY' | CoinSelectionFault['reason'];
+/** What a queued settlement waits for: liquidity of the payer, its wallet's being caught up with, or coins of it and why those there are don't do. */
+export type WaitReason = 'INSUFFICIENT_LIQUIDITY' | 'WALLET_SCANNING' | CoinSelectionFault['reason'];
 
 export type SettlementEvent = { readonly at: Instant } &
   /** With what makes it final; CENTRALIZED is at once. */
@@ -116,15 +115,25 @@ export type SettlementEvent = { readonly at: Instant } &
     | { readonly type: 'settlement_received'; readonly terms: Terms; readonly confirmations?: ConfirmationDecision }
     /** Nothing is done about it until then. */
     | { readonly type: 'settlement_scheduled' }
-    /** With the version of the payer's limits that it counts against from now on, where there are some. */
+    /** With the version of the payer's limits that it counts against from now on, and whose approval it needs, where there are some. */
     | {
         readonly type: 'screening_requested';
         readonly sources: readonly FundingSource[];
         readonly limitsVersion?: number;
+        readonly approvals?: Pick<Approvals, 'required' | 'rulesVersion'>;
       }
     | { readonly type: 'risk_assessed'; readonly assessment: Assessment }
     | { readonly type: 'aml_assessed'; readonly assessment: Assessment }
-    | { readonly type: 'review_required'; readonly reason: string }
+    /** `compliance`: screening leaves it to a compliance officer. Else the payer's own persons are to approve, and with him maybe, too. */
+    | { readonly type: 'review_required'; readonly reason: string; readonly compliance: boolean }
+    | { readonly type: 'approval_given'; readonly approval: Omit<Approval, 'at'> }
+    /** The compliance officer has nothing against it: what is missing are approvals. */
+    | {
+        readonly type: 'compliance_passed';
+        readonly reason: string;
+        readonly by: string;
+        readonly confirmations?: ConfirmationDecision;
+      }
     /** A person's approval may ask for more confirmations. */
     | {
         readonly type: 'settlement_approved';
@@ -134,6 +143,8 @@ export type SettlementEvent = { readonly at: Instant } &
       }
     | { readonly type: 'settlement_rejected'; readonly reason: string; readonly by: string }
     | { readonly type: 'liquidity_awaited'; readonly reason: string; readonly waitsFor: WaitReason }
+    /** Still queued, behind those of that priority. */
+    | { readonly type: 'priority_changed'; readonly priority: Priority; readonly by: string }
     /** Still queued, and for something else. */
     | { readonly type: 'wait_changed'; readonly waitsFor: WaitReason }
     /** With the lineage that will pay it and what is reserved beside the amount, for the on-chain modes. */
@@ -166,12 +177,16 @@ export type SettlementEvent = { readonly at: Instant } &
     | { readonly type: 'reversal_requested'; readonly reversalId: string }
   );
 
+/** Of a compliance officer: whether screening has left it to one, and he has said yes. */
+export type ComplianceReview = 'unneeded' | 'awaited' | 'passed';
+
 /** States of DESIGN 7; each has only its own fields. */
 export type Settlement = { readonly status: 'none' } | LivingSettlement;
 
 export type LivingSettlement = Life &
   (
-    | { readonly status: 'received' | 'scheduled' | 'screening' | 'under_review' | 'approved' }
+    | { readonly status: 'received' | 'scheduled' | 'screening' | 'approved' }
+    | { readonly status: 'under_review'; readonly compliance: ComplianceReview }
     | { readonly status: 'queued'; readonly waitsFor: WaitReason }
     | { readonly status: 'rejected' | 'expired' | 'cancelled' }
     | { readonly status: 'reserved'; readonly lineageId?: string; readonly feeReservedSats?: Sats }
@@ -224,9 +239,11 @@ export function lineageIdOf(state: LivingSettlement): string | undefined {
   return 'lineageId' in state ? state.lineageId : undefined;
 }
 
+const NOT_FOR_COINS: readonly WaitReason[] = ['TRANSACTION_TOO_HEAVY', 'WALLET_SCANNING'];
+
 /** Queued, for something that consolidating the payer's coins would make scarcer. */
 export const waitsForCoins = (state: Settlement): state is Extract<LivingSettlement, { status: 'queued' }> =>
-  state.status === 'queued' && state.terms.payer.kind === 'wallet' && state.waitsFor !== 'TRANSACTION_TOO_HEAVY';
+  state.status === 'queued' && state.terms.payer.kind === 'wallet' && !NOT_FOR_COINS.includes(state.waitsFor);
 
 /** Every transaction that could pay it is dead, and its money was given back: for good, whatever a reorg past all finality brings. */
 export const isGivenUp = (state: LivingSettlement): boolean =>
@@ -282,6 +299,8 @@ function evolveLiving(
     case 'risk_assessed':
     case 'aml_assessed':
     case 'review_required':
+    case 'approval_given':
+    case 'compliance_passed':
     case 'settlement_approved':
       return judged(state, event);
     case 'settlement_rejected':
@@ -289,8 +308,8 @@ function evolveLiving(
     case 'liquidity_awaited':
       return { ...move(state, 'queued', at, event.reason), status: 'queued', waitsFor: event.waitsFor };
     case 'wait_changed':
-      assert(state.status === 'queued', `a settlement that is ${state.status} waits for nothing`);
-      return { ...again(state, at), status: 'queued', waitsFor: event.waitsFor };
+    case 'priority_changed':
+      return stillQueued(state, event);
     case 'liquidity_reserved':
       return reserved(state, event);
     case 'signature_awaited':
@@ -330,6 +349,16 @@ function evolveLiving(
     default:
       return assertNever(event, 'settlement event');
   }
+}
+
+function stillQueued(
+  state: LivingSettlement,
+  event: Extract<SettlementEvent, { type: 'wait_changed' | 'priority_changed' }>,
+): LivingSettlement {
+  assert(state.status === 'queued', `a settlement that is ${state.status} waits for nothing`);
+  const queued = { ...again(state, event.at), status: state.status, waitsFor: state.waitsFor };
+  if (event.type === 'priority_changed') return { ...queued, priority: event.priority };
+  return { ...queued, waitsFor: event.waitsFor };
 }
 
 type OfferedEvent = Extract<

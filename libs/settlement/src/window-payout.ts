@@ -1,11 +1,11 @@
 import { type Aggregate, assert, type Instant, type Sats } from '@finality/kernel';
+import type { Claim } from '@finality/ledger';
 
 /**
  * What an institution wants paid to its own wallet whenever a window closes in which it has been paid more than it paid: that net credit; or,
  * whenever it has a position at all, whatever its clearing balance has above a floor.
  */
-export type PayoutRule =
-  { readonly kind: 'net_credit' } | { readonly kind: 'above_floor'; readonly floorSats: Sats };
+export type PayoutRule = { readonly kind: 'net_credit' } | { readonly kind: 'above_floor'; readonly floorSats: Sats };
 
 export interface PayoutChoice {
   readonly rule: PayoutRule;
@@ -35,3 +35,19 @@ export const windowPayoutAggregate: Aggregate<WindowPayout, WindowPayoutEvent> =
     return { status: 'set', institutionId: state.institutionId };
   },
 };
+
+/** What makes a settlement a net payout. */
+export interface NetPayout {
+  readonly windowId: string;
+  /** Whose coins pay it. */
+  readonly poolWalletId: string;
+}
+
+/** The wallet whose coins pay a settlement; undefined in CENTRALIZED. */
+export const payingWalletId = ({
+  payer,
+  netPayout,
+}: {
+  readonly payer: Claim;
+  readonly netPayout?: NetPayout;
+}): string | undefined => (payer.kind === 'wallet' ? payer.walletId : netPayout?.poolWalletId);

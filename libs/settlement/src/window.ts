@@ -96,7 +96,11 @@ export const windowAggregate: Aggregate<NettingWindow, WindowEvent> = {
       case 'net_payout_reopened': {
         assert('payouts' in state, `a window that is ${state.status} pays nobody`);
         const others = state.unpaid.filter((id) => id !== event.settlementId);
-        return settling(state, state.payouts, event.type === 'net_payout_ended' ? others : [...others, event.settlementId]);
+        return settling(
+          state,
+          state.payouts,
+          event.type === 'net_payout_ended' ? others : [...others, event.settlementId],
+        );
       }
       default:
         return assertNever(event, 'window event');

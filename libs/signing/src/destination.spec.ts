@@ -174,7 +174,7 @@ const approved = (over: Partial<Statement> = {}, by = bob): SignedStatement =>
 const command = () => ({
   destinationId: 'd-1',
   institutionId: INSTITUTION,
-  address: ADDRESS,
+  wanted: { address: ADDRESS },
   request: asked(),
   approval: approved(),
   requestedBy: 'key-1',
@@ -199,7 +199,7 @@ describe('a destination', () => {
   it('is registered by two signatories, and usable when it has cooled', () => {
     const state = registered();
     expect(state.destination).toMatchObject({
-      address: ADDRESS,
+      place: { kind: 'script', address: ADDRESS },
       institutionId: INSTITUTION,
       usableAt: NOW + COOLING_MS,
     });
@@ -214,7 +214,7 @@ describe('a destination', () => {
   it('that is there changes nothing, whatever the clock says by now; another under its name is refused', () => {
     const later = { ...known, now: (SOON + 1) as Instant, isUsed: () => true };
     expect(registering({}, registered(), later)).toEqual({ kind: 'accepted', events: [] });
-    expect(outcome(registering({ address: addressAt(1) }, registered()))).toBe('DESTINATION_DIFFERS');
+    expect(outcome(registering({ wanted: { address: addressAt(1) } }, registered()))).toBe('DESTINATION_DIFFERS');
     expect(outcome(registering({ institutionId: 'bank-c' }, registered()))).toBe('DESTINATION_DIFFERS');
   });
 
@@ -233,10 +233,14 @@ describe('a destination', () => {
   });
 
   it.each<[string, () => Partial<ReturnType<typeof command>>, string]>([
-    ['of another network', () => ({ address: addressAt(0, 'mainnet') }), 'WRONG_NETWORK'],
-    ['that is no address', () => ({ address: 'bcrt1qqqq' }), 'INVALID_ADDRESS'],
-    ['in another spelling than the signed one', () => ({ address: ADDRESS.toUpperCase() }), 'INVALID_ADDRESS'],
-    ['that anybody can spend', () => ({ address: 'bcrt1pfeesnyr2tx' }), 'UNSUPPORTED_SCRIPT'],
+    ['of another network', () => ({ wanted: { address: addressAt(0, 'mainnet') } }), 'WRONG_NETWORK'],
+    ['that is no address', () => ({ wanted: { address: 'bcrt1qqqq' } }), 'INVALID_ADDRESS'],
+    [
+      'in another spelling than the signed one',
+      () => ({ wanted: { address: ADDRESS.toUpperCase() } }),
+      'INVALID_ADDRESS',
+    ],
+    ['that anybody can spend', () => ({ wanted: { address: 'bcrt1pfeesnyr2tx' } }), 'UNSUPPORTED_SCRIPT'],
     ['approved by the API key that asked', () => ({ approvedBy: 'key-1' }), 'APPROVED_BY_REQUESTER'],
     ['approved by the signatory who asked', () => ({ approval: approved({}, ann) }), 'APPROVED_BY_REQUESTER'],
     ['approved by nobody of theirs', () => ({ approval: approved({}, mallory) }), 'UNKNOWN_SIGNATORY'],
@@ -283,7 +287,7 @@ describe('a destination', () => {
   });
 
   it('can be asked for as long as somebody could approve it', () => {
-    const it = { institutionId: INSTITUTION, address: ADDRESS, request: asked() };
+    const it = { institutionId: INSTITUTION, wanted: { address: ADDRESS }, request: asked() };
     expect(requestRefusal(it, known)).toBeUndefined();
     expect(requestRefusal(it, { ...known, now: SOON })?.reason).toBe('REQUEST_EXPIRED');
     expect(requestRefusal({ ...it, institutionId: 'bank-c' }, facts())?.reason).toBe('UNKNOWN_SIGNATORY');

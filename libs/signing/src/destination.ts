@@ -1,4 +1,3 @@
-import type { ScriptHex } from '@finality/bitcoin';
 import {
   accept,
   type Aggregate,
@@ -11,15 +10,15 @@ import {
   type Refusal,
 } from '@finality/kernel';
 import { type Refused, refusedBy } from './rules.ts';
+import { type Place, placeOf, placeText, samePlace, subjectOf, type WantedPlace } from './place.ts';
 import { type SignatoriesState, signatoryNamed } from './signatories.ts';
-import { scriptOfAddress, type SignedStatement, type StatementFacts, statementRefusal } from './statement.ts';
+import { type SignedStatement, type StatementFacts, statementRefusal, type StatementWanted } from './statement.ts';
 
-/** A single script that an institution may be paid at. */
+/** A single script, or a wallet of its own keys, that an institution may be paid at. */
 export interface RegisteredDestination {
   readonly destinationId: string;
   readonly institutionId: string;
-  readonly address: string;
-  readonly script: ScriptHex;
+  readonly place: Place;
   /** By the signer's clock. */
   readonly usableAt: Instant;
   /** The signatories who asked for it and approved it. */
@@ -66,7 +65,7 @@ export const destinationAggregate: Aggregate<DestinationState, DestinationEvent>
 /** What an institution asks to be paid at. */
 export interface DestinationRequest {
   readonly institutionId: string;
-  readonly address: string;
+  readonly wanted: WantedPlace;
   readonly request: SignedStatement;
 }
 
@@ -86,12 +85,12 @@ export interface DestinationFacts extends StatementFacts {
 
 /** Whether the request alone would do, if somebody approved it now. */
 export function requestRefusal(
-  { institutionId, address, request }: DestinationRequest,
+  { institutionId, wanted, request }: DestinationRequest,
   facts: DestinationFacts,
 ): Refusal | undefined {
-  const script = scriptOfAddress(address, facts.network, 'address');
-  if (!script.ok) return script.error;
-  return signedBy({ purpose: 'register destination', institutionId, address }, request, facts);
+  const place = placeOf(wanted, facts.network);
+  if (!place.ok) return place.error;
+  return signedBy({ purpose: 'register destination', institutionId, ...subjectOf(place.value) }, request, facts);
 }
 
 /**
@@ -103,22 +102,27 @@ export function decideRegisterDestination(
   state: DestinationState,
   facts: DestinationFacts,
 ): Decision<DestinationEvent, Refusal> {
-  const { destinationId, institutionId, address, request, approval, requestedBy, approvedBy } = command;
-  const script = scriptOfAddress(address, facts.network, 'address');
-  if (!script.ok) return refuse(script.error);
+  const { destinationId, institutionId, wanted, request, approval, requestedBy, approvedBy } = command;
+  const parsed = placeOf(wanted, facts.network);
+  if (!parsed.ok) return refuse(parsed.error);
+  const place = parsed.value;
   if (state.status === 'removed') return refuse(removed(destinationId));
   if (state.status === 'registered') {
     const { destination } = state;
-    if (destination.institutionId === institutionId && destination.script === script.value) return accept();
+    if (destination.institutionId === institutionId && samePlace(destination.place, place)) return accept();
     return refuse(
-      refusal('already_exists', 'DESTINATION_DIFFERS', `destination ${destinationId} is ${destination.address}`),
+      refusal(
+        'already_exists',
+        'DESTINATION_DIFFERS',
+        `destination ${destinationId} is ${placeText(destination.place)}`,
+      ),
     );
   }
   const wrong =
     requestRefusal(command, facts) ??
     selfApproved(command) ??
     signedBy(
-      { purpose: 'approve destination', institutionId, address },
+      { purpose: 'approve destination', institutionId, ...subjectOf(place) },
       approval,
       request.nonce === approval.nonce ? { ...facts, isUsed: () => true } : facts,
     );
@@ -130,8 +134,7 @@ export function decideRegisterDestination(
     destination: {
       destinationId,
       institutionId,
-      address,
-      script: script.value,
+      place,
       usableAt,
       signatories: [request.signatory, approval.signatory],
     },
@@ -185,11 +188,7 @@ function selfApproved({ request, approval, requestedBy, approvedBy }: RegisterDe
   return refusal('permission_denied', 'APPROVED_BY_REQUESTER', 'expected somebody else to approve than who asked');
 }
 
-function signedBy(
-  statement: Parameters<typeof statementRefusal>[0],
-  signed: SignedStatement,
-  facts: DestinationFacts,
-): Refusal | undefined {
+function signedBy(statement: StatementWanted, signed: SignedStatement, facts: DestinationFacts): Refusal | undefined {
   const signatory = signatoryNamed(facts.signatories, statement, signed.signatory, facts.network);
   return signatory.ok ? statementRefusal(statement, signed, signatory.value.script, facts) : signatory.error;
 }

@@ -69,7 +69,9 @@ function expectedScript(output: DeclaredOutput, facts: SigningFacts): Result<Scr
     case 'anchor':
       return scriptOfAnchor(output);
     case 'payee':
-      return facts.account(output.walletId) ? scriptOfPaid(output, facts) : ok(undefined);
+      return facts.account(output.walletId) || output.destinationId !== undefined
+        ? scriptOfPaid(output, facts)
+        : ok(undefined);
     case 'destination':
       return scriptOfPaid(output, facts);
     default:

@@ -5,6 +5,7 @@ export type * from './facts.ts';
 export * from './hand-out.ts';
 export * from './ledger-heads.ts';
 export * from './lineage.ts';
+export * from './place.ts';
 export * from './policy.ts';
 export * from './release.ts';
 export * from './request.ts';

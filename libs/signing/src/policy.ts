@@ -1,4 +1,5 @@
 import {
+  deriveScript,
   feeRateOf,
   formatFeeRate,
   type Branch,
@@ -11,12 +12,13 @@ import { addSats, assert, err, ok, type Result, type Sats } from '@finality/kern
 import type { Account } from './account.ts';
 import type { SigningFacts } from './facts.ts';
 import { checkPayouts } from './payouts.ts';
+import type { Place } from './place.ts';
 import {
   ANCHOR_SCRIPT,
   type AnchorOutput,
-  type DestinationOutput,
   isPaid,
   type PaidOutput,
+  type PayeeOutput,
   type SigningRequest,
 } from './request.ts';
 import { type Refused, refusedBy } from './rules.ts';
@@ -83,9 +85,11 @@ function expectedScript(
   account: Account,
   facts: SigningFacts,
 ): Result<ScriptHex, Refused> {
-  if (output.kind === 'change') return scriptWithin(account, INTERNAL, output.index, facts);
-  if (output.kind === 'anchor') return scriptOfAnchor(output);
-  return scriptOfPaid(output, facts);
+  if (output.kind === 'change')
+    return scriptWithin(account.walletId, INTERNAL, output.index, facts, () =>
+      facts.scriptOf(account, INTERNAL, output.index),
+    );
+  return output.kind === 'anchor' ? scriptOfAnchor(output) : scriptOfPaid(output, facts);
 }
 
 export function scriptOfAnchor({ valueSats }: AnchorOutput): Result<ScriptHex, Refused> {
@@ -95,26 +99,39 @@ export function scriptOfAnchor({ valueSats }: AnchorOutput): Result<ScriptHex, R
 
 /** Of a payee's address or destination, by the signer's own keys and registry. */
 export function scriptOfPaid(output: PaidOutput, facts: SigningFacts): Result<ScriptHex, Refused> {
-  if (output.kind === 'destination') return scriptOfDestination(output, facts);
-  const payee = facts.account(output.walletId);
-  if (!payee || payee.institutionId !== output.institutionId) {
-    return err(
-      refusedBy('UNKNOWN_PAYEE', `no account of ours belongs to wallet ${output.walletId} of ${output.institutionId}`),
-    );
+  if (output.kind === 'payee') return scriptOfPayee(output, facts);
+  const place = placeOfDestination(output, facts);
+  if (!place.ok) return place;
+  if (place.value.kind === 'script') return ok(place.value.script);
+  return err(refusedBy('UNKNOWN_DESTINATION', `expected a script, destination ${output.destinationId} is a wallet`));
+}
+
+/** Where the keys are: with the signer, or with the payee, who has signed for the wallet's descriptor. */
+function scriptOfPayee(output: PayeeOutput, facts: SigningFacts): Result<ScriptHex, Refused> {
+  const { walletId, institutionId, branch, index, destinationId } = output;
+  if (branch !== 0) return err(refusedBy('PAYEE_BRANCH', `expected the payee's external branch, got ${branch}`));
+  if (destinationId !== undefined) {
+    const place = placeOfDestination({ institutionId, destinationId }, facts);
+    if (!place.ok) return place;
+    if (place.value.kind !== 'wallet' || place.value.walletId !== walletId)
+      return err(refusedBy('UNKNOWN_DESTINATION', `destination ${destinationId} isn't wallet ${walletId}`));
+    const { descriptor } = place.value;
+    return scriptWithin(walletId, branch, index, facts, () => deriveScript(descriptor, branch, index).script);
   }
-  if (output.branch !== 0)
-    return err(refusedBy('PAYEE_BRANCH', `expected the payee's external branch, got ${output.branch}`));
-  return scriptWithin(payee, output.branch, output.index, facts);
+  const payee = facts.account(walletId);
+  if (payee?.institutionId === institutionId)
+    return scriptWithin(walletId, branch, index, facts, () => facts.scriptOf(payee, branch, index));
+  return err(refusedBy('UNKNOWN_PAYEE', `no account of ours belongs to wallet ${walletId} of ${institutionId}`));
 }
 
 /** Removed or not: whether it may be paid is for checkPayouts. */
-function scriptOfDestination(
-  { institutionId, destinationId }: DestinationOutput,
+function placeOfDestination(
+  { institutionId, destinationId }: { readonly institutionId: string; readonly destinationId: string },
   facts: SigningFacts,
-): Result<ScriptHex, Refused> {
+): Result<Place, Refused> {
   const state = facts.destination(destinationId);
   const destination = state.status === 'none' ? undefined : state.destination;
-  if (destination?.institutionId === institutionId) return ok(destination.script);
+  if (destination?.institutionId === institutionId) return ok(destination.place);
   const message = `${institutionId} has no destination ${destinationId}`;
   return err(
     refusedBy(state.status === 'removed' && !destination ? 'DESTINATION_REMOVED' : 'UNKNOWN_DESTINATION', message),
@@ -123,14 +140,14 @@ function scriptOfDestination(
 
 /** Far beyond what was ever used, whoever looks for the wallet's coins by its keys alone wouldn't find what is paid there. */
 function scriptWithin(
-  account: Account,
+  walletId: string,
   branch: Branch,
   index: number,
   facts: SigningFacts,
+  derive: () => ScriptHex,
 ): Result<ScriptHex, Refused> {
-  const { walletId } = account;
   const indexMax = facts.indexHighest(walletId, branch) + facts.limits.indexGapMax;
-  if (index <= indexMax) return ok(facts.scriptOf(account, branch, index));
+  if (index <= indexMax) return ok(derive());
   const message = `expected at most index ${indexMax} on branch ${branch} of wallet ${walletId}, got ${index}`;
   return err(refusedBy('INDEX_TOO_FAR', message));
 }

@@ -19,6 +19,7 @@ import {
   decideSigning,
   type DeclaredInput,
   type DeclaredOutput,
+  type DestinationState,
   lineageAggregate,
   type LineageState,
   type PayoutAuthorisation,
@@ -176,6 +177,15 @@ export class Journal {
   readonly #indices = new Map<string, number>();
   readonly #made = new Map<OutpointKey, Prevout>();
   readonly #sent = new Map<string, { readonly institutionId: string; readonly sats: bigint }>();
+  readonly #destinations: ReadonlyMap<string, DestinationState>;
+
+  readonly #now: Instant;
+
+  /** @param destinations the signer's registry, at this time */
+  constructor(destinations: ReadonlyMap<string, DestinationState> = new Map(), now = 1 as Instant) {
+    this.#destinations = destinations;
+    this.#now = now;
+  }
 
   ask(attempt: Attempt): SigningRule | 'signed' {
     const request = requestOf(attempt);
@@ -199,9 +209,9 @@ export class Journal {
       network: 'regtest',
       account: (id) => ACCOUNTS.find((each) => each.walletId === id),
       scriptOf,
-      destination: () => ({ status: 'none' }),
+      destination: (id) => this.#destinations.get(id) ?? { status: 'none' },
       signatories: () => ({ signatories: [], revoked: [] }),
-      now: 1 as Instant,
+      now: this.#now,
       indexHighest: (id, branch) => this.#indices.get(`${id}/${branch}`) ?? -1,
       lineage: this.#lineages.get(lineageId) ?? lineageAggregate.initialState,
       coin: (outpoint) => ({ ...this.#coins.get(outpoint), ...this.#made.get(outpoint) }),

@@ -13,7 +13,7 @@ export interface DeclaredInput {
 /** What an output is for, in the order of the transaction's outputs. */
 export type DeclaredOutput = PaidOutput | ChangeOutput | AnchorOutput;
 
-/** What pays a settlement: an address of the payee's wallet, or a destination of the payee's. */
+/** What pays a settlement: an address of the payee's wallet, or a script of the payee's. */
 export type PaidOutput = PayeeOutput | DestinationOutput;
 
 export interface PayeeOutput {
@@ -24,6 +24,8 @@ export interface PayeeOutput {
   readonly walletId: string;
   readonly branch: Branch;
   readonly index: number;
+  /** What the wallet is in the signer's registry as, where its keys are the payee's own; missing: it is an account of the signer's. */
+  readonly destinationId?: string;
 }
 
 /** A single script, as the signer has it in its registry. */
@@ -80,6 +82,7 @@ export interface RequestedSettlement {
   readonly referenceId: string;
   readonly callbackUrl?: string;
   readonly payerWalletId?: string;
+  readonly destinationId?: string;
   /** The settlement that it pays back. */
   readonly reverses?: string;
   /** The netting window that its payer is paid out of. */

@@ -16,7 +16,7 @@ import {
 import {
   scriptOfAddress,
   type SignedStatement,
-  type Statement,
+  type StatementWanted,
   STATEMENT_FIELD,
   type StatementFacts,
   statementRefusal,
@@ -168,7 +168,7 @@ const isRevoked = ({ revoked }: SignatoriesState, address: string): boolean =>
 /** The signatory of that address, who may say so. */
 export function signatoryNamed(
   state: SignatoriesState,
-  { institutionId, purpose }: Pick<Statement, 'institutionId' | 'purpose'>,
+  { institutionId, purpose }: Pick<StatementWanted, 'institutionId' | 'purpose'>,
   address: string,
   network: Network,
 ): Result<Signatory, Refusal> {

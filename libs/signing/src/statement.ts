@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   addressOf,
   type Network,
@@ -13,16 +14,20 @@ import { err, fieldError, type Instant, refusal, type Refusal, type Result } fro
 export type StatementPurpose =
   'register signatory' | 'endorse signatory' | 'revoke signatory' | 'register destination' | 'approve destination';
 
+/** What a statement is about: the address of a signatory or a destination, or a wallet by its external descriptor with checksum. */
+export type StatementSubject = { readonly address: string } | { readonly descriptor: string };
+
 /** What its signature is over, besides the nonce and the time. */
-export interface Statement {
+export type Statement = StatementSubject & {
   readonly purpose: StatementPurpose;
   /** Who is told so: the domain that this platform is known by. */
   readonly domain: string;
   readonly institutionId: string;
   readonly network: Network;
-  /** Of the signatory or the destination that it is about. */
-  readonly address: string;
-}
+};
+
+/** A statement as far as it isn't the same for all of this platform. */
+export type StatementWanted = StatementSubject & Pick<Statement, 'purpose' | 'institutionId'>;
 
 /** As it comes in: who signed, once for all. */
 export interface SignedStatement {
@@ -50,7 +55,7 @@ export const STATEMENT_VALID_MAX_MS = 7 * 86_400_000;
 
 /** One line of ASCII, which any signing device can show: can't be meant for another platform, institution, network, address or purpose. */
 export function statementText(
-  { purpose, domain, institutionId, network, address }: Statement,
+  { purpose, domain, institutionId, network, ...subject }: Statement,
   { nonce, validUntil }: Pick<SignedStatement, 'nonce' | 'validUntil'>,
 ): string {
   return [
@@ -58,10 +63,17 @@ export function statementText(
     `purpose: ${purpose}`,
     `institution: ${institutionId}`,
     `network: ${network}`,
-    `address: ${address}`,
+    subjectText(subject),
     `nonce: ${nonce}`,
     `valid until: ${Math.floor(validUntil / 1000)} (Unix time)`,
   ].join('; ');
+}
+
+/** A descriptor of fifteen keys is longer than any device shows: its SHA-256 says which it is, its checksum is what people compare. */
+function subjectText(subject: StatementSubject): string {
+  if ('address' in subject) return `address: ${subject.address}`;
+  const { descriptor } = subject;
+  return `descriptor: ${createHash('sha256').update(descriptor).digest('hex')}#${descriptor.slice(descriptor.indexOf('#') + 1)}`;
 }
 
 export interface StatementFacts {
@@ -77,7 +89,7 @@ export interface StatementFacts {
  * @returns the refusal otherwise: REQUEST_EXPIRED, INVALID_ARGUMENT (valid for too long), SIGNATURE_REPLAYED or SIGNATURE_INVALID
  */
 export function statementRefusal(
-  statement: Omit<Statement, 'domain' | 'network'>,
+  statement: StatementWanted,
   signed: SignedStatement,
   script: ScriptHex,
   { now, network, domain, isUsed }: StatementFacts,

@@ -3,9 +3,10 @@ import { assert } from '@finality/kernel';
 import { SERVICE_ENV, type ServiceEnv } from '@finality/service';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
+import type { DestinationRegistry } from '../destination-registry.ts';
 import type { Issuing } from '../issuing.ts';
 import { addressMessage, purposeOf } from '../messages.ts';
-import { ISSUING } from '../tokens.ts';
+import { DESTINATIONS, ISSUING } from '../tokens.ts';
 import { Fields } from './validation.ts';
 
 /**
@@ -15,20 +16,27 @@ import { Fields } from './validation.ts';
 @Controller()
 export class IssueInternalAddressRpc {
   readonly #issuing: Issuing;
+  readonly #destinations: DestinationRegistry;
   readonly #env: ServiceEnv;
 
-  constructor(@Inject(ISSUING) issuing: Issuing, @Inject(SERVICE_ENV) env: ServiceEnv) {
+  constructor(
+    @Inject(ISSUING) issuing: Issuing,
+    @Inject(DESTINATIONS) destinations: DestinationRegistry,
+    @Inject(SERVICE_ENV) env: ServiceEnv,
+  ) {
     this.#issuing = issuing;
+    this.#destinations = destinations;
     this.#env = env;
   }
 
   @GrpcMethod('InternalAddressService', 'issueInternalAddress')
   async handle(request: addressV1.IssueInternalAddressRequest): Promise<addressV1.Address> {
-    const { idempotencyKey, walletId, label } = request;
+    const { idempotencyKey, walletId, label, destinationId } = request;
     const fields = new Fields();
     fields.idempotencyKey(idempotencyKey);
     fields.id('wallet_id', walletId);
     fields.label(label);
+    if (destinationId !== undefined) fields.id('destination_id', destinationId);
     const purpose = purposeOf(request.purpose);
     if (purpose !== 'change' && purpose !== 'settlement') {
       fields.add('purpose', 'expected ADDRESS_PURPOSE_CHANGE or ADDRESS_PURPOSE_SETTLEMENT');
@@ -39,6 +47,8 @@ export class IssueInternalAddressRpc {
     const actor = { kind: 'service', id: 'settlement' } as const;
     const cause = { actor, occurredAt: runtime.now(), correlationId: idempotencyKey, causationId: runtime.id() };
     const asked = { principal: 'service/settlement', rpc: 'IssueInternalAddress', idempotencyKey, cause };
-    return addressMessage(await this.#issuing.issue({ purpose, label, walletId, externalId: '' }, asked));
+    const address = await this.#issuing.issue({ purpose, label, walletId, externalId: '' }, asked);
+    if (destinationId !== undefined) await this.#destinations.confirm(destinationId, address);
+    return addressMessage(address);
   }
 }

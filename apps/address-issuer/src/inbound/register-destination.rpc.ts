@@ -34,17 +34,20 @@ export class RegisterDestinationRpc {
   ): Promise<addressV1.Destination> {
     const { runtime } = this.#env;
     const principal = await this.#authenticator.caller(metadata, 'institution');
-    const { idempotencyKey, institutionId, address, label } = request;
+    const { idempotencyKey, institutionId, address, walletId, label } = request;
     const fields = new Fields();
     fields.idempotencyKey(idempotencyKey);
     fields.id('institution_id', institutionId);
-    fields.id('address', address);
+    if (walletId === undefined) fields.id('address', address);
+    else fields.id('wallet_id', walletId);
+    if (walletId !== undefined && address !== '') fields.add('wallet_id', 'expected an address or a wallet, got both');
     fields.label(label);
     fields.statement('request', request.request);
     fields.done();
     requireActingFor(principal, institutionId, []);
     const asked = askedBy(principal, 'RegisterDestination', idempotencyKey, call, runtime);
-    const wanted = { institutionId, address, label, request: statementOf(request.request) };
+    const place = walletId === undefined ? { address } : { walletId };
+    const wanted = { institutionId, place, label, request: statementOf(request.request) };
     return destinationMessage(await this.#registry.request(wanted, doerOf(principal), asked), runtime.now());
   }
 }

@@ -36,12 +36,12 @@ function tables(schema: string): readonly string[] {
       WHERE blocked IS NULL AND (verified_external < watched_external OR verified_internal < watched_internal)`,
     // The first script of a branch stands for all of them: two branches have all scripts in common or none.
     `CREATE TABLE ${schema}.wallet_branches (first_script text PRIMARY KEY, wallet_id text NOT NULL, branch smallint NOT NULL)`,
-    // A script is one institution's, as long as it is a destination.
+    // A script, or a wallet, is one destination at most.
     `CREATE TABLE ${schema}.destinations (
-      destination_id text PRIMARY KEY, position bigint NOT NULL UNIQUE, institution_id text NOT NULL, script text NOT NULL, address text NOT NULL,
+      destination_id text PRIMARY KEY, position bigint NOT NULL UNIQUE, institution_id text NOT NULL, place text NOT NULL, address text NOT NULL,
       is_open boolean NOT NULL, nonce text NOT NULL, UNIQUE (institution_id, nonce))`,
     `CREATE INDEX destinations_institution ON ${schema}.destinations (institution_id, position)`,
-    `CREATE UNIQUE INDEX destinations_script ON ${schema}.destinations (script) WHERE is_open`,
+    `CREATE UNIQUE INDEX destinations_place ON ${schema}.destinations (place) WHERE is_open`,
     // What the program promises, the keys enforce: an index is issued once, a script belongs to one institution.
     `CREATE TABLE ${schema}.addresses (
       address_id text PRIMARY KEY, position bigint NOT NULL UNIQUE, script text NOT NULL UNIQUE, address text NOT NULL, wallet_id text NOT NULL,

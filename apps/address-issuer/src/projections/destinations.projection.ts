@@ -1,5 +1,6 @@
 import { destinationAggregate, type Destination, type DestinationEvent } from '@finality/address';
 import type { Session, StoredEvent } from '@finality/event-store';
+import { addressIn, placeName } from '../destinations.ts';
 
 /** Follows the destinations' events, in the batch that appends them. */
 export async function projectDestinations(session: Session, events: readonly StoredEvent[]): Promise<void> {
@@ -24,14 +25,14 @@ async function insert(
 ): Promise<void> {
   const destinations = asked.map(({ destination }) => destination);
   await session.query(
-    `INSERT INTO destinations (destination_id, position, institution_id, script, address, is_open, nonce)
+    `INSERT INTO destinations (destination_id, position, institution_id, place, address, is_open, nonce)
      SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[])`,
     [
       destinations.map(({ destinationId }) => destinationId),
       asked.map(({ position }) => position),
       destinations.map(({ institutionId }) => institutionId),
-      destinations.map(({ script }) => script),
-      destinations.map(({ address }) => address),
+      destinations.map(({ place }) => placeName(place)),
+      destinations.map(({ place }) => addressIn(place)),
       destinations.map(({ destinationId }) => !closed.has(destinationId)),
       destinations.map(({ request }) => request.nonce),
     ],

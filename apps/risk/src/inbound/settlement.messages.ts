@@ -27,7 +27,7 @@ export class SettlementMessages {
 }
 
 export function interpret({ payload }: Pick<IncomingMessage, 'payload'>): Interpreted<RiskBody> {
-  const { settlement, fundingSources } = settlementV1.SettlementChanged.decode(payload);
+  const { settlement, fundingSources, paidOutside } = settlementV1.SettlementChanged.decode(payload);
   if (settlement === undefined) throw new Error('a change of a settlement says which');
   const { settlementId, fromInstitution, toInstitution, amountSats, settlementMode, status } = settlement;
   if (status === SettlementStatus.SETTLEMENT_STATUS_APPROVED) {
@@ -43,5 +43,6 @@ export function interpret({ payload }: Pick<IncomingMessage, 'payload'>): Interp
     institutions: [fromInstitution, toInstitution],
     sources: isLedgerOnly ? [] : sourcesOf(fundingSources),
     sourcesNote: isLedgerOnly ? 'settled on the ledger: no coins are spent' : 'no deposit from outside funds the coins',
+    ...(paidOutside && { paidOutside: { script: paidOutside.script.toLowerCase(), address: paidOutside.address } }),
   });
 }

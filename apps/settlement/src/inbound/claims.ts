@@ -22,7 +22,7 @@ export async function claimsOf(
   if (state.status === 'none') {
     throw toRpcException(refusal('not_found', 'UNKNOWN_INSTITUTION', `no institution is named "${institutionId}"`));
   }
-  const wallets = await loadWallets(session, [], [institutionId]);
+  const { wallets } = await loadWallets(session, [], [institutionId]);
   return [
     { kind: 'clearing', institutionId },
     ...(await clearingUnits(session, institutionId)).map((unit) => clearingClaim(institutionId, unit)),

@@ -1,5 +1,6 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { settlementV1 } from '@finality/contracts';
+import { isInLine, type LivingSettlement } from '@finality/settlement';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { checkId, refuseInvalid } from './fields.ts';
@@ -23,6 +24,19 @@ export class GetSettlementRpc {
     refuseInvalid(checkId('settlement_id', settlementId));
     const settlement = await this.#gateway.settlement(settlementId);
     if (!mayRead(caller, settlement)) throw unknownSettlement(settlementId);
-    return this.#gateway.show(settlement);
+    const shown = await this.#gateway.show(settlement);
+    return isInLine(settlement) ? { ...shown, queuePlace: await queuePlace(this.#gateway, settlement) } : shown;
   }
+}
+
+/** From 1; missing if it has left the line by now. */
+async function queuePlace({ env }: Gateway, { terms }: LivingSettlement): Promise<number | undefined> {
+  const { rows } = await env.pool.query<{ place: bigint }>(
+    `SELECT count(*) AS place FROM settlements own JOIN settlements line USING (payer_claim)
+     WHERE own.settlement_id = $1 AND own.status = 'queued' AND line.status = 'queued'
+       AND (line.queue_rank, line.updated_position) <= (own.queue_rank, own.updated_position)`,
+    [terms.settlementId],
+  );
+  const place = Number(rows[0]?.place ?? 0);
+  return place === 0 ? undefined : place;
 }

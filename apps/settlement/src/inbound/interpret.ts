@@ -114,7 +114,7 @@ export function walletChanged({ payload }: IncomingMessage, network: Network): C
   assert(scriptType !== undefined, `expected a script type, got ${wallet.scriptType}`);
   const { walletId, institutionId, externalDescriptor, internalDescriptor } = wallet;
   const custodial = wallet.kind === addressV1.WalletKind.WALLET_KIND_CUSTODIAL;
-  const known = { walletId, institutionId, scriptType, custodial };
+  const known = { walletId, institutionId, scriptType, custodial, scanning: wallet.scanning };
   if (custodial) return command({ type: 'wallet_changed', wallet: known });
   const descriptor = unwrap(parseDescriptor([externalDescriptor, internalDescriptor], network));
   return command({ type: 'wallet_changed', wallet: { ...known, descriptor } });
@@ -132,7 +132,7 @@ const DESTINATION_STATUSES: Readonly<Record<number, DestinationRecord['status']>
 export function destinationChanged({ payload }: IncomingMessage): Command {
   const { destination } = addressV1.DestinationChanged.decode(payload);
   assert(destination !== undefined, 'expected a destination, got none');
-  const { destinationId, institutionId, script, address, usableAt } = destination;
+  const { destinationId, institutionId, script, address, walletId, usableAt } = destination;
   const status = DESTINATION_STATUSES[destination.status];
   assert(status !== undefined, `expected a status of a destination, got ${destination.status}`);
   return command({
@@ -140,8 +140,10 @@ export function destinationChanged({ payload }: IncomingMessage): Command {
     destination: {
       destinationId,
       institutionId,
-      script: unwrap(parseScriptHex(script)),
-      address,
+      place:
+        walletId === undefined
+          ? { kind: 'script', script: unwrap(parseScriptHex(script)), address }
+          : { kind: 'wallet', walletId },
       status,
       usableAt: usableAt === undefined ? (0 as Instant) : fromTimestamp(usableAt),
     },

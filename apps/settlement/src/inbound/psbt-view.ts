@@ -30,7 +30,8 @@ export async function ownPayout({ env, reader }: Gateway, settlement: LivingSett
   const lineage = lineageId === undefined ? undefined : (await reader.loadState(lineageStream, lineageId)).state;
   if (lineage === undefined || !('versions' in lineage) || lineage.custodial) throw nothingToSign(settlement);
   const { walletId } = lineage;
-  const [wallet] = await readTransaction(env.pool, (session) => loadWallets(session, [walletId], []));
+  const { wallets } = await readTransaction(env.pool, (session) => loadWallets(session, [walletId], []));
+  const [wallet] = wallets;
   assert(wallet?.descriptor !== undefined, `wallet ${walletId} has a descriptor`);
   return { settlement, lineage, descriptor: wallet.descriptor };
 }

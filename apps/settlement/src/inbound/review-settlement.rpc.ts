@@ -3,10 +3,10 @@ import type { settlementV1 } from '@finality/contracts';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { checkId, checkIdempotencyKey, checkReason, refuseInvalid } from './fields.ts';
-import { Gateway, scopeOf } from './gateway.ts';
+import { Gateway } from './gateway.ts';
 import { checkDecision, decisionOf } from './review-decision.ts';
 
-/** A compliance officer's decision on a settlement under review; never the submitter's. */
+/** A compliance officer's decision on a settlement under review, or an approval by a person of the payer's; never the submitter's. */
 @Controller()
 export class ReviewSettlementRpc {
   readonly #gateway: Gateway;
@@ -21,7 +21,7 @@ export class ReviewSettlementRpc {
     metadata: Metadata,
     call: object,
   ): Promise<settlementV1.Settlement> {
-    const caller = await this.#gateway.caller(metadata, 'compliance');
+    const caller = await this.#gateway.caller(metadata, 'compliance', 'institution');
     const { settlementId, reason, idempotencyKey } = request;
     refuseInvalid(
       checkIdempotencyKey(idempotencyKey),
@@ -30,9 +30,11 @@ export class ReviewSettlementRpc {
       checkReason(reason, 1),
     );
     const decision = decisionOf(request.decision);
-    const review = { settlementId, decision, reason, reviewer: caller.keyId } as const;
+    const { keyId: reviewer, institutionId } = caller;
+    const review = { settlementId, decision, reason, reviewer, ...(institutionId !== undefined && { institutionId }) };
     return this.#gateway.decideSettlement({ type: 'review', review }, this.#gateway.cause(caller, call), {
-      principal: scopeOf(caller),
+      // A person's, also where several of one institution approve: nobody's approval is taken for another's.
+      principal: reviewer,
       rpc: 'ReviewSettlement',
       key: idempotencyKey,
       resourceId: settlementId,

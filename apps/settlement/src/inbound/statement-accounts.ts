@@ -63,7 +63,7 @@ async function exists({ reader }: Gateway, session: Session, account: string): P
   const name = accountNamed(account);
   if (name?.kind !== 'claim') return false;
   const { claim } = name;
-  if (claim.kind === 'wallet') return (await loadWallets(session, [claim.walletId], [])).length > 0;
+  if (claim.kind === 'wallet') return (await loadWallets(session, [claim.walletId], [])).wallets.length > 0;
   return (await reader.loadState(institutionStream, claim.institutionId)).state.status !== 'none';
 }
 

@@ -12,7 +12,8 @@ import {
   type Result,
 } from '@finality/kernel';
 import { requireInstitution } from '@finality/service';
-import type { Mode, Submission } from '@finality/settlement';
+import type { Mode, Priority, Submission } from '@finality/settlement';
+import { PRIORITIES } from '../store/messages.ts';
 import { checkId, checkIdempotencyKey, checkInstitutionId, checkText, checkTime } from './fields.ts';
 
 const REFERENCE_MAX = 128;
@@ -52,6 +53,7 @@ export function parseAgreed(
 ): Result<ParsedSubmission, Refusal> {
   const amount = parseAmount(request.amountSats, 'amount_sats');
   const mode = MODES[request.settlementMode];
+  const priority = parsePriority(request.priority ?? SettlementPriority.SETTLEMENT_PRIORITY_UNSPECIFIED);
   const feeBearer = FEE_BEARERS[request.feePayer ?? FeePayer.FEE_PAYER_UNSPECIFIED];
   const problems: (FieldError | undefined)[] = [
     checkIdempotencyKey(request.idempotencyKey),
@@ -69,11 +71,13 @@ export function parseAgreed(
     request.callbackUrl === undefined ? undefined : checkCallbackUrl(request.callbackUrl),
     request.destinationId === undefined ? undefined : checkDestinationId(request.destinationId, mode),
     request.payerWalletId === undefined ? undefined : checkPayerWallet(request.payerWalletId, mode),
+    checkPriority(priority, mode),
     checkTime('execute_at', request.executeAt),
     checkTime('expires_at', request.expiresAt),
   ];
   const found = problems.filter((problem) => problem !== undefined);
-  if (found.length > 0 || !amount.ok || mode === undefined || feeBearer === undefined) return err(invalid(...found));
+  if (found.length > 0 || !amount.ok || mode === undefined || feeBearer === undefined || priority === undefined)
+    return err(invalid(...found));
   const { fromInstitution: from, toInstitution: to, referenceId, idempotencyKey } = request;
   const { callbackUrl, destinationId, payerWalletId, executeAt, expiresAt } = request;
   const submission: Submission = {
@@ -88,6 +92,7 @@ export function parseAgreed(
     ...(callbackUrl === undefined ? {} : { callbackUrl }),
     ...(destinationId === undefined ? {} : { destinationId }),
     ...(payerWalletId === undefined ? {} : { payerWalletId }),
+    ...(priority === 'normal' ? {} : { priority }),
     ...(executeAt === undefined ? {} : { executeAt: fromTimestamp(executeAt) }),
     ...(expiresAt === undefined ? {} : { expiresAt: fromTimestamp(expiresAt) }),
   };
@@ -97,7 +102,7 @@ export function parseAgreed(
 /** The key of a submission, and what it is held to. It is the payer's, who else may ask for it. */
 export function claimOf(submission: Omit<Submission, 'submittedBy'>): IdempotencyClaim {
   const { settlementId, from, to, amountSats, mode, feeBearer, referenceId, callbackUrl, idempotencyKey } = submission;
-  const { payerWalletId, destinationId, reverses, executeAt, expiresAt } = submission;
+  const { payerWalletId, destinationId, reverses, executeAt, expiresAt, priority } = submission;
   return {
     principal: from,
     rpc: reverses === undefined ? RPC : 'ReverseSettlement',
@@ -115,6 +120,7 @@ export function claimOf(submission: Omit<Submission, 'submittedBy'>): Idempotenc
       callback_url: callbackUrl ?? '',
       destination_id: destinationId ?? '',
       payer_wallet_id: payerWalletId ?? '',
+      priority: priority ?? 'normal',
       execute_at: executeAt === undefined ? '' : `${executeAt}`,
       expires_at: expiresAt === undefined ? '' : `${expiresAt}`,
     },
@@ -137,7 +143,7 @@ function checkPayerWallet(walletId: string, mode: Mode | undefined): FieldError 
   return checkText('payer_wallet_id', walletId, 1, WALLET_ID_MAX);
 }
 
-const { FeePayer } = settlementV1;
+const { FeePayer, SettlementPriority } = settlementV1;
 const FEE_BEARERS: Readonly<Record<number, Submission['feeBearer']>> = {
   [FeePayer.FEE_PAYER_UNSPECIFIED]: 'payer',
   [FeePayer.FEE_PAYER_PAYER]: 'payer',
@@ -149,6 +155,18 @@ function checkFeePayer(bearer: Submission['feeBearer'] | undefined, mode: Mode |
   if (bearer === undefined) return fieldError('fee_payer', 'expected PAYER, PAYEE or SHARED, got none of them');
   if (mode !== 'centralized' || bearer === 'payer') return undefined;
   return fieldError('fee_payer', 'expected PAYER in CENTRALIZED, which has no network fee');
+}
+
+/** @returns undefined for what isn't in the enum */
+export function parsePriority(priority: settlementV1.SettlementPriority): Priority | undefined {
+  if (priority === SettlementPriority.SETTLEMENT_PRIORITY_UNSPECIFIED) return 'normal';
+  return (Object.keys(PRIORITIES) as Priority[]).find((name) => PRIORITIES[name] === priority);
+}
+
+export function checkPriority(priority: Priority | undefined, mode: Mode | undefined): FieldError | undefined {
+  if (priority === undefined) return fieldError('priority', 'expected NORMAL, HIGH or URGENT, got none of them');
+  if (mode === 'centralized' || priority === 'normal') return undefined;
+  return fieldError('priority', 'expected NORMAL on-chain, where nothing is paid by priority');
 }
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];

@@ -46,20 +46,22 @@ function tables(schema: string): readonly string[] {
   return [
     `CREATE TABLE ${schema}.settlements (
       settlement_id text PRIMARY KEY, from_institution text NOT NULL, to_institution text NOT NULL, status text NOT NULL, waits_for_coins boolean NOT NULL,
-      mode text NOT NULL, amount_sats bigint NOT NULL, payer_claim text NOT NULL, lineage_id text, created_at bigint NOT NULL, created_position bigint NOT NULL, updated_position bigint NOT NULL) WITH (fillfactor = 80)`,
+      mode text NOT NULL, amount_sats bigint NOT NULL, queue_rank smallint NOT NULL, payer_claim text NOT NULL, lineage_id text, created_at bigint NOT NULL, created_position bigint NOT NULL, updated_position bigint NOT NULL) WITH (fillfactor = 80)`,
     `CREATE INDEX settlements_from ON ${schema}.settlements (from_institution, created_position)`,
     `CREATE INDEX settlements_to ON ${schema}.settlements (to_institution, created_position)`,
     `CREATE INDEX settlements_created ON ${schema}.settlements (created_position)`,
+    `CREATE INDEX settlements_queued ON ${schema}.settlements (payer_claim, queue_rank, updated_position) WHERE status = 'queued'`,
     `CREATE INDEX settlements_unscreened ON ${schema}.settlements (created_position) WHERE status IN ('received', 'screening')`,
-    `CREATE INDEX settlements_queued ON ${schema}.settlements (payer_claim, updated_position) WHERE status = 'queued'`,
     `CREATE INDEX settlements_queued_to ON ${schema}.settlements (to_institution) WHERE status = 'queued'`,
     `CREATE TABLE ${schema}.institutions (
       institution_id text PRIMARY KEY, name text NOT NULL, status text NOT NULL, created_position bigint NOT NULL)`,
-    `CREATE TABLE ${schema}.destinations (destination_id text PRIMARY KEY, institution_id text NOT NULL, script text NOT NULL,
-      address text NOT NULL, status text NOT NULL, usable_at bigint NOT NULL)`,
+    `CREATE TABLE ${schema}.destinations (destination_id text PRIMARY KEY, institution_id text NOT NULL, script text,
+      address text, wallet_id text, status text NOT NULL, usable_at bigint NOT NULL, CHECK ((script IS NULL) <> (wallet_id IS NULL)))`,
+    `CREATE INDEX destinations_wallet ON ${schema}.destinations (wallet_id, usable_at) WHERE wallet_id IS NOT NULL AND status = 'listed'`,
     `CREATE TABLE ${schema}.wallets (
-      wallet_id text PRIMARY KEY, institution_id text NOT NULL, script_type text NOT NULL, custodial boolean NOT NULL, descriptor text, number bigint GENERATED ALWAYS AS IDENTITY)`,
+      wallet_id text PRIMARY KEY, institution_id text NOT NULL, script_type text NOT NULL, custodial boolean NOT NULL, scanning boolean NOT NULL, descriptor text, number bigint GENERATED ALWAYS AS IDENTITY)`,
     `CREATE INDEX wallets_institution ON ${schema}.wallets (institution_id, number)`,
+    `CREATE INDEX wallets_scanning ON ${schema}.wallets (wallet_id) WHERE scanning`,
     `CREATE TABLE ${schema}.addresses (
       script text PRIMARY KEY, address text NOT NULL, wallet_id text NOT NULL, institution_id text NOT NULL, purpose text NOT NULL,
       branch integer NOT NULL, index integer NOT NULL)`,

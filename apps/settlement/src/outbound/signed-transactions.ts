@@ -113,7 +113,10 @@ function payeeOf(
   script: ScriptHex,
   network: string,
 ): SignedTransaction['payouts'][number]['payee'] {
-  if ('walletId' in output) return { kind: 'wallet', walletId: output.walletId };
+  if ('walletId' in output) {
+    const { walletId, destinationId } = output;
+    return { kind: 'wallet', walletId, ...(destinationId !== undefined && { destinationId }) };
+  }
   assert(isNetwork(network), `"${network}" is no network`);
   const address = addressOf(script, network);
   assert(address !== undefined, 'a destination has an address');
@@ -134,7 +137,8 @@ function settlementOf(payout: signingV1.PayoutAuthorisation, signed: SignedTrans
   const { request, settlementId, payerInstitutionId: from, payeeInstitutionId: to } = payout;
   const paid = signed.payouts.find((each) => each.settlementId === settlementId);
   if (request?.receivedAt === undefined || paid === undefined) return [];
-  const { idempotencyKey, mode, referenceId, callbackUrl, payerWalletId, submittedBy, policyVersion } = request;
+  const { idempotencyKey, mode, referenceId, callbackUrl, submittedBy, policyVersion } = request;
+  const { payerWalletId, destinationId } = request;
   const terms: Terms = {
     settlementId,
     from,
@@ -150,6 +154,7 @@ function settlementOf(payout: signingV1.PayoutAuthorisation, signed: SignedTrans
     payee: paid.payee,
     ...(callbackUrl !== undefined && { callbackUrl }),
     ...(payerWalletId !== undefined && { payerWalletId }),
+    ...(destinationId !== undefined && { destinationId }),
     ...(request.executeAt !== undefined && { executeAt: fromTimestamp(request.executeAt) }),
     ...(request.expiresAt !== undefined && { expiresAt: fromTimestamp(request.expiresAt) }),
     ...(request.reverses !== undefined && { reverses: request.reverses }),

@@ -21,11 +21,15 @@ export function signingRequestOf(
       const { valueSats, destination } = output;
       if (output.role === 'change') return { valueSats, change: { index: output.destination.index } };
       const { settlementId } = output;
-      const institutionId = payouts.get(settlementId)!.payeeInstitutionId;
+      const { payeeInstitutionId: institutionId, payee: to } = payouts.get(settlementId)!;
       if ('destinationId' in destination)
         return { valueSats, toDestination: { settlementId, institutionId, destinationId: destination.destinationId } };
       const { walletId: payeeWalletId, branch, index } = destination;
-      return { valueSats, payee: { settlementId, institutionId, walletId: payeeWalletId, branch, index } };
+      const { destinationId } = to;
+      return {
+        valueSats,
+        payee: { settlementId, institutionId, walletId: payeeWalletId, branch, index, destinationId },
+      };
     }),
     authorisation: {
       payouts: settlements.map((each) => authorisationOf(each, payouts.get(each.terms.settlementId)!, network)),
@@ -57,6 +61,7 @@ const authorisationOf = (
     referenceId: terms.referenceId,
     callbackUrl: terms.callbackUrl,
     payerWalletId: terms.payerWalletId,
+    destinationId: terms.destinationId,
     reverses: terms.reverses,
     netPayoutOf: terms.netPayout?.windowId,
     executeAt: terms.executeAt === undefined ? undefined : toTimestamp(terms.executeAt),

@@ -1,7 +1,16 @@
 import type { Batch, Session, StoredEvent } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
 import { claimPath } from '@finality/ledger';
-import { latest, type Lineage, lineageIdOf, planOf, type Terms, waitsForCoins } from '@finality/settlement';
+import {
+  latest,
+  type Lineage,
+  lineageIdOf,
+  planOf,
+  priorityOf,
+  rankOf,
+  type Terms,
+  waitsForCoins,
+} from '@finality/settlement';
 import { depositStream, institutionStream, lineageStream, settlementStream } from '../store/streams.ts';
 
 // One row per aggregate, as its last event of the batch leaves it: what lists and workers look for.
@@ -29,9 +38,9 @@ export async function saveSettlements(session: Session, events: readonly StoredE
   });
   if (rows.length === 0) return;
   await session.query(
-    `INSERT INTO settlements (settlement_id, from_institution, to_institution, status, waits_for_coins, mode, amount_sats, payer_claim, lineage_id, created_at, created_position, updated_position)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::bigint[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[])
-     ON CONFLICT (settlement_id) DO UPDATE SET status = excluded.status, waits_for_coins = excluded.waits_for_coins, lineage_id = excluded.lineage_id, updated_position = excluded.updated_position`,
+    `INSERT INTO settlements (settlement_id, from_institution, to_institution, status, waits_for_coins, mode, amount_sats, queue_rank, payer_claim, lineage_id, created_at, created_position, updated_position)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::bigint[], $8::smallint[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[])
+     ON CONFLICT (settlement_id) DO UPDATE SET status = excluded.status, waits_for_coins = excluded.waits_for_coins, queue_rank = excluded.queue_rank, lineage_id = excluded.lineage_id, updated_position = excluded.updated_position`,
     [
       rows.map(({ state }) => state.terms.settlementId),
       rows.map(({ state }) => state.terms.from),
@@ -40,6 +49,7 @@ export async function saveSettlements(session: Session, events: readonly StoredE
       rows.map(({ state }) => waitsForCoins(state)),
       rows.map(({ state }) => state.terms.mode),
       rows.map(({ state }) => state.terms.amountSats),
+      rows.map(({ state }) => rankOf(priorityOf(state))),
       rows.map(({ state }) => payerQueue(state.terms)),
       rows.map(({ state }) => lineageIdOf(state) ?? null),
       rows.map(({ state }) => state.createdAt),

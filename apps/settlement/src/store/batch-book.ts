@@ -9,8 +9,10 @@ import {
   type Coin,
   CoinBook,
   type DestinationRecord,
+  type FoundLine,
   isOpen,
   isWaitingPayout,
+  LiquidityQueues,
   type Maturity,
   PositionBook,
   type TimerKind,
@@ -31,6 +33,7 @@ import {
   LEDGER_ID,
   limitsStream,
   lineageStream,
+  paymentRulesStream,
   NETTING_ID,
   nettingStream,
   RECOVERY_ID,
@@ -48,6 +51,8 @@ export interface Loaded {
   readonly wallets: readonly WalletRecord[];
   readonly addresses: readonly AddressRecord[];
   readonly destinations: readonly DestinationRecord[];
+  /** By wallet. */
+  readonly listings: ReadonlyMap<string, DestinationRecord>;
   /** txid → lineage. */
   readonly versions: ReadonlyMap<string, string>;
   /** Deposits by the transaction they are outputs of. */
@@ -59,6 +64,8 @@ export interface Loaded {
   readonly waitingPayouts: readonly string[];
   /** Positions of the windows that the batch may close. */
   readonly positions: PositionBook;
+  /** Of payers of whom something may be settled in this batch. */
+  readonly lines: readonly FoundLine[];
   /** How many payouts are queued for coins, by institution, of those whose coins may be consolidated. */
   readonly waiting: ReadonlyMap<string, number>;
 }
@@ -76,6 +83,7 @@ export class BatchBook implements Book {
   readonly policy: SettlementPolicy;
   readonly ledger: LedgerView;
   readonly coins: CoinBook;
+  readonly queues: LiquidityQueues;
   readonly settlements: Book['settlements'];
   readonly lineages: Book['lineages'];
   readonly deposits: Book['deposits'];
@@ -86,6 +94,7 @@ export class BatchBook implements Book {
   readonly netting: Book['netting'];
   readonly positions: PositionBook;
   readonly limits: Book['limits'];
+  readonly paymentRules: Book['paymentRules'];
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
   readonly newWallets = new Map<string, WalletRecord>();
@@ -113,7 +122,9 @@ export class BatchBook implements Book {
     this.ledger = loaded.ledger.view;
     this.coins = new CoinBook(loaded.coins);
     this.#waiting = new Map(loaded.waiting);
+    this.queues = new LiquidityQueues(loaded.lines);
     this.limits = recordsOf(batch, limitsStream);
+    this.paymentRules = recordsOf(batch, paymentRulesStream);
     const settlements = recordsOf(batch, settlementStream);
     this.settlements = {
       get: settlements.get,
@@ -124,6 +135,7 @@ export class BatchBook implements Book {
         noteNetPayout(this.windows, before, state);
         this.#countWaiting(before, -1);
         this.#countWaiting(state, 1);
+        this.queues.changed(state);
         // What waits for something else by now waits behind the others.
         if (state.status === 'queued') {
           this.#waitingPayouts.delete(id);
@@ -173,13 +185,14 @@ export class BatchBook implements Book {
   }
 
   walletsOf(institutionId: string): readonly WalletRecord[] {
-    return [...this.#loaded.wallets, ...this.newWallets.values()].filter(
-      (wallet) => wallet.institutionId === institutionId,
+    const wallets = new Map(
+      [...this.#loaded.wallets, ...this.newWallets.values()].map((each) => [each.walletId, each]),
     );
+    return [...wallets.values()].filter((wallet) => wallet.institutionId === institutionId);
   }
 
   putWallet(wallet: WalletRecord): void {
-    if (this.wallet(wallet.walletId) === undefined) this.newWallets.set(wallet.walletId, wallet);
+    this.newWallets.set(wallet.walletId, wallet);
   }
 
   address(script: ScriptHex): AddressRecord | undefined {
@@ -199,6 +212,15 @@ export class BatchBook implements Book {
 
   putDestination(destination: DestinationRecord): void {
     this.changedDestinations.set(destination.destinationId, destination);
+  }
+
+  listingOf(walletId: string): DestinationRecord | undefined {
+    const loaded = this.#loaded.listings.get(walletId);
+    const changed = [...this.changedDestinations.values()];
+    const known = loaded === undefined || this.changedDestinations.has(loaded.destinationId) ? [] : [loaded];
+    return [...known, ...changed]
+      .filter(({ place, status }) => place.kind === 'wallet' && place.walletId === walletId && status === 'listed')
+      .sort((a, b) => b.usableAt - a.usableAt)[0];
   }
 
   /** What the ledger's part of the batch is saved from. */

@@ -5,9 +5,11 @@ import type {
   AddedSignatures,
   AddressRecord,
   ApiKey,
+  ApprovalPolicyRequest,
   Assessment,
   ChainFact,
   ConsolidationRequest,
+  CounterpartyRequest,
   CreditLineRequest,
   DepositReview,
   DestinationRecord,
@@ -18,10 +20,12 @@ import type {
   LivingSettlement,
   NewApiKey,
   NewInstitution,
+  Priority,
   RecoveryReport,
   ReleaseRequest,
   ResolutionConfirmation,
   ResolutionRequest,
+  Restriction,
   Reversal,
   Review,
   Screener,
@@ -38,6 +42,12 @@ export type SettlementCommand =
   | { readonly type: 'submit'; readonly submission: Submission }
   | { readonly type: 'reverse'; readonly reversal: Reversal }
   | { readonly type: 'cancel'; readonly settlementId: string; readonly reason: string; readonly caller: Principal }
+  | {
+      readonly type: 'reprioritize';
+      readonly settlementId: string;
+      readonly priority: Priority;
+      readonly caller: Principal;
+    }
   | { readonly type: 'review'; readonly review: Review }
   | { readonly type: 'review_deposit'; readonly review: DepositReview }
   /** A scheduled settlement is to begin. */
@@ -51,6 +61,9 @@ export type SettlementCommand =
       readonly institutionId: string;
       readonly reason: string;
     }
+  | { readonly type: 'restrict_counterparties'; readonly request: Restriction }
+  | { readonly type: 'allow_counterparty' | 'remove_counterparty'; readonly request: CounterpartyRequest }
+  | { readonly type: 'set_approval_policy'; readonly request: ApprovalPolicyRequest }
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }

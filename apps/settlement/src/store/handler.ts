@@ -5,6 +5,7 @@ import { saveLedger, saveSegment } from '@finality/ledger-store';
 import {
   addSignatures,
   adoptSettlement,
+  allowCounterparty,
   applyChainFact,
   attributeDeposits,
   beginRecovery,
@@ -34,11 +35,15 @@ import {
   proposeResolution,
   reconciled,
   type RecoveryEvent,
+  reprioritize,
+  removeCounterparty,
   reserve,
+  restrictCounterparties,
   reverse,
   review,
   reviewDeposit,
   revokeApiKey,
+  setApprovalPolicy,
   setLimits,
   setCreditLine,
   type Settlement,
@@ -84,10 +89,12 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return settlementReply(
           byPayer(book, body, () => cancel(book, body.settlementId, body.reason, body.caller.keyId)),
         );
+      case 'reprioritize':
+        return settlementReply(
+          byPayer(book, body, () => reprioritize(book, body.settlementId, body.priority, body.caller.keyId)),
+        );
       case 'confirm_incident':
-        return replyOf(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason), () => ({
-          type: 'done',
-        }));
+        return doneReply(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason));
       case 'release_coins':
         return replyOf(proposeRelease(book, body.request), () => ({ type: 'done' }));
       case 'confirm_release':
@@ -113,13 +120,21 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'agree_netting':
       case 'end_netting':
       case 'choose_window_payout':
-        return replyOf(decideWindow(book, body), () => ({ type: 'done' }));
+        return doneReply(decideWindow(book, body));
       case 'create_institution':
         return institutionReply(createInstitution(book, body.institution));
       case 'freeze_institution':
         return institutionReply(freezeInstitution(book, body.institutionId, body.reason));
       case 'unfreeze_institution':
         return institutionReply(unfreezeInstitution(book, body.institutionId, body.reason));
+      case 'restrict_counterparties':
+        return replyOf(restrictCounterparties(book, body.request), () => ({ type: 'done' }));
+      case 'allow_counterparty':
+        return replyOf(allowCounterparty(book, body.request), () => ({ type: 'done' }));
+      case 'remove_counterparty':
+        return replyOf(removeCounterparty(book, body.request), () => ({ type: 'done' }));
+      case 'set_approval_policy':
+        return replyOf(setApprovalPolicy(book, body.request), () => ({ type: 'done' }));
       case 'set_limits':
         return replyOf(setLimits(book, body.request), () => ({ type: 'done' }));
       case 'set_credit_line':
@@ -282,6 +297,9 @@ export function payersOnly(state: Settlement, caller: Principal): Refusal | unde
 function replyOf<T>(result: Result<T, Refusal>, reply: (value: T) => SettlementReply): Handled<SettlementReply> {
   return result.ok ? { kind: 'accepted', reply: reply(result.value) } : { kind: 'refused', refusal: result.error };
 }
+
+const doneReply = (result: Result<unknown, Refusal>): Handled<SettlementReply> =>
+  replyOf(result, () => ({ type: 'done' }));
 
 const settlementReply = (result: ReturnType<typeof submit>): Handled<SettlementReply> =>
   replyOf(result, (settlement) => ({ type: 'settlement', settlement }));

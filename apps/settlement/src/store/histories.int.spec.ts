@@ -10,10 +10,12 @@ import {
   NETTING_WEIGHTS,
   PAYING,
   PAYOUT_WEIGHTS,
+  QUEUE_WEIGHTS,
   RELEASE_WEIGHTS,
   POLICY,
   settleDown,
   VERSION_WEIGHTS,
+  walletCalled,
   World,
 } from '@finality/settlement/spec';
 import { living } from '@finality/settlement';
@@ -39,13 +41,23 @@ const SHORT = {
 
 const ACTIONS = 90;
 
+const WEIGHTS: readonly Readonly<Record<ActionKind, number>>[] = [
+  NETTING_WEIGHTS,
+  ACTION_WEIGHTS,
+  VERSION_WEIGHTS,
+  RELEASE_WEIGHTS,
+  PAYOUT_WEIGHTS,
+  ACTION_WEIGHTS,
+  VERSION_WEIGHTS,
+  RELEASE_WEIGHTS,
+];
+
 /** Of all sorts, or of netting, or of payouts that need each other's change, or of versions that pay this and that, or of coins that are released. */
-function history(seed: number): World {
+function history(seed: number, weights = WEIGHTS[seed % WEIGHTS.length]!): World {
   const random = seededRandom(seed);
   const number = (): number => Math.floor(random() * 0x1_0000);
   const isLean = seed % 4 === 0 || seed % 4 === 2;
-  const weights = [PAYOUT_WEIGHTS, ACTION_WEIGHTS, VERSION_WEIGHTS, RELEASE_WEIGHTS][seed % 4]!;
-  const kinds = weighed(seed % 8 === 0 ? NETTING_WEIGHTS : weights);
+  const kinds = weighed(weights);
   const world = new World(seed % 2 === 0 ? PAYING : SHORT, seed % 4 < 2 ? [] : ['pool', 'w-c']);
   if (seed % 5 !== 0) fund(world, isLean);
   if (seed % 8 === 0) beginNetting(world);
@@ -89,6 +101,14 @@ describe('any history, in batches of any size', () => {
     },
   );
 
+  it.each([FIRST, FIRST + 1])(
+    'of lines that wait for liquidity is stored as it would be in memory (seed %i)',
+    async (seed) => {
+      const world = history(seed, QUEUE_WEIGHTS);
+      await replay(world, batches(world, seededRandom(seed + 1_000_000)));
+    },
+  );
+
   it('a wallet’s coins count from the batch on in which it is announced', async () => {
     const world = new World(POLICY, ['w-c']);
     fund(world);
@@ -99,6 +119,24 @@ describe('any history, in batches of any size', () => {
     expect(settlement.status === 'screening' && settlement.sources).toHaveLength(1);
     await replay(world, [...each(world.told.slice(0, before)), world.told.slice(before)]);
   });
+
+  it.each(['in large batches', 'one by one'])(
+    'a wallet that is scanned pays once it is caught up with, %s',
+    async (how) => {
+      const world = new World(POLICY);
+      fund(world);
+      const scanning = (is: boolean): unknown =>
+        world.tell({ type: 'wallet_changed', wallet: { ...walletCalled('w-a'), scanning: is } });
+      scanning(true);
+      const id = world.submit('bilateral', 'a', 'b', 4_000n);
+      hurry(world);
+      expect(world.book.settlements.get(id)).toMatchObject({ status: 'queued', waitsFor: 'WALLET_SCANNING' });
+      scanning(false);
+      hurry(world);
+      expect(world.book.settlements.get(id).status).toBe('executing');
+      await replay(world, how === 'in large batches' ? batches(world, () => 0.999) : each(world.told));
+    },
+  );
 
   it.each(['in one batch', 'one by one'])('payouts die with what they were to be paid from, %s', async (how) => {
     const world = new World(POLICY);

@@ -24,6 +24,7 @@ import {
   consolidationReservationId,
   depositTransferIds,
   childIdOf,
+  type FoundLine,
   identityOf,
   inputsOf,
   type OfferedLineage,
@@ -54,12 +55,14 @@ import {
   LEDGER_ID,
   limitsStream,
   lineageStream,
+  paymentRulesStream,
   RECOVERY_ID,
   recoveryStream,
   sealsStream,
   settlementStream,
   windowPayoutStream,
 } from './streams.ts';
+import { linesOf, OPEN, type OpenRow } from './open.sql.ts';
 
 /**
  * Reads what a batch of commands concerns, in a fixed number of round trips however many commands there are; those that only the chain needs
@@ -90,7 +93,7 @@ export async function loadBook(
   const destinations = await loadDestinations(session, needs.destinations);
   const states = new States(session, batch, needs);
   await states.load();
-  const wallets = await loadWallets(session, needs.wallets, needs.walletsOf);
+  const { wallets, listings } = await loadWallets(session, needs.wallets, needs.walletsOf);
   const coins = await states.loadCoins(wallets.map((wallet) => wallet.walletId));
   const { accounts, transfers } = ledgerNeeds(batch, needs, states.loadedCoins, [
     // The chain may know of a wallet before its issuer's notice arrives here: nothing is promised between topics.
@@ -104,10 +107,12 @@ export async function loadBook(
     wallets,
     addresses,
     destinations,
+    listings,
     versions: new Map([...versions, ...states.origins]),
     depositOutpoints,
     maturities,
     open: states.openLineages,
+    lines: states.lines,
     waitingPayouts: states.waitingPayouts,
     waiting: await loadWaiting(session, needs),
     positions: new PositionBook(needs.windows.closing, states.positions),
@@ -153,6 +158,9 @@ async function loadDepositOutpoints(session: Session, needs: Needs): Promise<Loa
 const mayLeaveOver = ({ versions, next }: OfferedLineage): boolean =>
   versionsDiffer(next === undefined ? versions : [...versions, next]);
 
+/** What an institution may pay, and whom. */
+const PAYER_STREAMS = [limitsStream, paymentRulesStream];
+
 /** Of one institution: more than a version takes along. */
 const WAITING_MAX = 50;
 
@@ -173,6 +181,8 @@ class States {
   loadedCoins: readonly Coin[] = [];
   /** Lineages that a payout which may reserve could join. */
   openLineages: readonly string[] = [];
+  /** Lines that a settlement which may reserve could join, or be in. */
+  lines: readonly FoundLine[] = [];
   /** Payouts that the next version of a lineage may pay, too. */
   waitingPayouts: readonly string[] = [];
   /** Of windows that may close. */
@@ -203,12 +213,11 @@ class States {
     if (needs.dueHeight >= 0) await this.#loadHeirs();
     await this.#loadStreams();
     needs.windows.follow(this.#batch);
-    await this.#loadClosing();
     await this.#loadOrigins();
     this.#followSettlements();
-    if (needs.reserving.size > 0 || needs.allPlanned) await this.#loadOpenLineages();
+    if (needs.reserving.size > 0 || needs.allPlanned) await this.#loadOpen();
     await this.#loadStreams();
-    this.#followPayouts();
+    await this.#followClosing();
     this.#followLineages();
     await this.#loadStreams();
     await this.#loadWaiting();
@@ -232,28 +241,23 @@ class States {
     await this.#loadStreams();
   }
 
-  /** A window that closes pays its participants out as they have chosen: those who have positions, or get one in this batch. */
-  async #loadClosing(): Promise<void> {
-    const { windows, settlements } = this.#needs;
-    if (windows.closing.size === 0) return;
-    this.positions = await loadPositions(this.#session, windows.closing);
-    for (const { institutionId } of this.positions) windows.payoutsOf.add(institutionId);
-    for (const id of settlements) {
-      const settlement = this.#batch.state(settlementStream, id);
-      if (settlement.status !== 'none') windows.payoutsOf.add(settlement.terms.from).add(settlement.terms.to);
-    }
-  }
-
-  #followPayouts(): void {
+  /** A window that closes pays its participants out as they have chosen: those who have positions, or may get one in this batch. */
+  async #followClosing(): Promise<void> {
     const needs = this.#needs;
-    for (const institutionId of needs.windows.payoutsOf) {
+    const { closing, payoutsOf } = needs.windows;
+    if (closing.size === 0) return;
+    this.positions = await loadPositions(this.#session, closing);
+    for (const { institutionId } of this.positions) payoutsOf.add(institutionId);
+    needs.windows.partiesOf(this.#batch, needs.settlements);
+    await this.#loadStreams();
+    for (const institutionId of payoutsOf) {
       const chosen = this.#batch.state(windowPayoutStream, institutionId);
       if (chosen.status === 'none' || chosen.choice === undefined) continue;
       needs.chain = true;
       needs.institutions.add(institutionId);
       needs.clearing.add(institutionId);
       needs.wallets.add(chosen.choice.walletId).add(chosen.choice.poolWalletId);
-      for (const windowId of needs.windows.closing) needs.settlements.add(netPayoutId(windowId, institutionId));
+      for (const windowId of closing) needs.settlements.add(netPayoutId(windowId, institutionId));
     }
   }
 
@@ -315,13 +319,31 @@ class States {
     }
   }
 
-  async #loadOpenLineages(): Promise<void> {
-    const rows = await this.#session.query<{ lineage_id: string }>(
-      "SELECT lineage_id FROM lineages WHERE status = 'planned' AND (wallet_id = ANY($1::text[]) OR $2) ORDER BY lineage_id",
-      [[...this.#payersOf(this.#needs.reserving)], this.#needs.allPlanned],
-    );
-    this.openLineages = rows.map((row) => row.lineage_id);
-    for (const id of this.openLineages) this.#needs.lineages.add(id);
+  /** What payers that may reserve have under way, and in line: one question for both. */
+  async #loadOpen(): Promise<void> {
+    const { reserving, retrying, allPlanned, lineages, settlements } = this.#needs;
+    const payers = [...this.#clearingPayersOf(reserving)];
+    const rows = await this.#session.query<OpenRow>(OPEN, [
+      [...this.#payersOf(reserving)],
+      allPlanned,
+      payers.map((institutionId) => claimPath({ kind: 'clearing', institutionId })),
+    ]);
+    this.openLineages = rows.filter(({ payer }) => payer === null).map(({ id }) => id);
+    for (const id of this.openLineages) lineages.add(id);
+    this.lines = linesOf(payers, rows);
+    const retried = this.#clearingPayersOf(retrying);
+    for (const { institutionId, first } of this.lines)
+      if (retried.has(institutionId)) for (const { settlementId } of first) settlements.add(settlementId);
+  }
+
+  #clearingPayersOf(settlementIds: Iterable<string>): ReadonlySet<string> {
+    const institutionIds = new Set<string>();
+    for (const id of settlementIds) {
+      const settlement = this.#batch.state(settlementStream, id);
+      if (settlement.status !== 'none' && settlement.terms.mode === 'centralized')
+        institutionIds.add(settlement.terms.from);
+    }
+    return institutionIds;
   }
 
   /** Whoever's transactions may be replaced, and what waits for coins of theirs. */
@@ -384,7 +406,7 @@ class States {
       if (netPayout !== undefined) needs.windows.ids.add(netPayout.windowId);
       if (needs.beginning.has(id)) needs.institutions.add(from).add(to);
       // It may begin, or end.
-      if (needs.beginning.has(id) || settlement.counted !== undefined) needs.limits.add(from);
+      if (needs.beginning.has(id) || settlement.counted !== undefined) needs.payers.add(from);
       if (needs.reversing.has(id)) for (const reversal of settlement.reversals) needs.settlements.add(reversal);
       const walletId = payingWalletId(settlement.terms);
       if (walletId === undefined || payee.kind === 'clearing') continue;
@@ -409,7 +431,7 @@ class States {
     const wanted = [
       ...[...needs.settlements].map((id) => `${settlementStream.aggregate.name}/${id}`),
       ...[...needs.institutions].map((id) => `${institutionStream.aggregate.name}/${id}`),
-      ...[...needs.limits].map((id) => `${limitsStream.aggregate.name}/${id}`),
+      ...[...needs.payers].flatMap((id) => PAYER_STREAMS.map(({ aggregate }) => `${aggregate.name}/${id}`)),
       ...[...needs.lineages].map((id) => `${lineageStream.aggregate.name}/${id}`),
       ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
       ...needs.windows.streams(needs.reserving.size > 0),

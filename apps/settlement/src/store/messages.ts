@@ -13,6 +13,8 @@ import {
   type Mode,
   type OfferedLineage,
   type OfferedVersion,
+  type Priority,
+  priorityOf,
   refundSats,
   type SettlementStatus,
   type Terms,
@@ -23,6 +25,7 @@ import {
 const {
   SettlementStatus: Status,
   SettlementMode,
+  SettlementPriority,
   FeePayer,
   DepositStatus,
   DepositPurpose,
@@ -39,6 +42,12 @@ export const FEE_PAYERS: Readonly<Record<Terms['fees']['bearer'], settlementV1.F
   payer: FeePayer.FEE_PAYER_PAYER,
   payee: FeePayer.FEE_PAYER_PAYEE,
   shared: FeePayer.FEE_PAYER_SHARED,
+};
+
+export const PRIORITIES: Readonly<Record<Priority, settlementV1.SettlementPriority>> = {
+  normal: SettlementPriority.SETTLEMENT_PRIORITY_NORMAL,
+  high: SettlementPriority.SETTLEMENT_PRIORITY_HIGH,
+  urgent: SettlementPriority.SETTLEMENT_PRIORITY_URGENT,
 };
 
 export const STATUSES: Readonly<Record<SettlementStatus, settlementV1.SettlementStatus>> = {
@@ -90,7 +99,7 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
       reason: why,
     })),
     callbackUrl: terms.callbackUrl,
-    destinationId: terms.payee.kind === 'destination' ? terms.payee.destinationId : undefined,
+    destinationId: terms.payee.kind === 'clearing' ? undefined : terms.payee.destinationId,
     destinationAddress: terms.payee.kind === 'destination' ? terms.payee.address : undefined,
     waitsFor: state.status === 'queued' ? state.waitsFor : undefined,
     feePayer: FEE_PAYERS[terms.fees.bearer],
@@ -98,10 +107,31 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     platformFeeSats: payout === undefined ? 0n : refundSats(terms, payout),
     executeAt: terms.executeAt === undefined ? undefined : toTimestamp(terms.executeAt),
     expiresAt: terms.expiresAt === undefined ? undefined : toTimestamp(terms.expiresAt),
+    priority: PRIORITIES[priorityOf(state)],
     reverses: terms.reverses,
     reversedBy: [...state.reversals],
     netPayoutOf: terms.netPayout?.windowId,
+    ...approvalsOf(state),
     windowId: state.status === 'settled' ? state.windowId : undefined,
+  };
+}
+
+/** Where the money leaves the platform to, if it does. */
+export const paidOutside = ({ payee }: Terms): settlementV1.PaidOutside | undefined =>
+  payee.kind === 'destination' ? { script: payee.script, address: payee.address } : undefined;
+
+function approvalsOf(
+  state: LivingSettlement,
+): Pick<settlementV1.Settlement, 'approvalsRequired' | 'approvals' | 'complianceAwaited'> {
+  const { approvals } = state;
+  return {
+    approvalsRequired: approvals?.required ?? 0,
+    approvals: (approvals?.given ?? []).map(({ by, at, reason }) => ({
+      approvedBy: by,
+      approvedAt: toTimestamp(at),
+      reason,
+    })),
+    complianceAwaited: state.status === 'under_review' && state.compliance === 'awaited',
   };
 }
 

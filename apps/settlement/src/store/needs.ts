@@ -10,6 +10,7 @@ import type {
   Terms,
 } from '@finality/settlement';
 import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.ts';
+import type { WindowCommand } from './window-commands.ts';
 import { WindowNeeds } from './window-needs.ts';
 
 /** What takes two persons. */
@@ -21,6 +22,10 @@ type AdministrativeCommand =
   | 'freeze_institution'
   | 'unfreeze_institution'
   | 'set_limits'
+  | 'set_approval_policy'
+  | 'restrict_counterparties'
+  | 'allow_counterparty'
+  | 'remove_counterparty'
   | 'set_credit_line'
   | 'expire_credit_line'
   | 'issue_api_key'
@@ -32,8 +37,8 @@ type AdministrativeCommand =
 export class Needs {
   readonly settlements = new Set<string>();
   readonly institutions = new Set<string>();
-  /** Institutions whose limits are needed. */
-  readonly limits = new Set<string>();
+  /** Institutions of which it matters what they may pay, and whom. */
+  readonly payers = new Set<string>();
   readonly lineages = new Set<string>();
   readonly deposits = new Set<string>();
   readonly apiKeys = new Set<string>();
@@ -50,6 +55,8 @@ export class Needs {
   readonly attribute = new Set<string>();
   /** Settlements that may reserve: the payer's free coins are needed. */
   readonly reserving = new Set<string>();
+  /** Settlements that have waited, and are tried again: of CENTRALIZED ones, the line of their payer. */
+  readonly retrying = new Set<string>();
   /** Settlements that are to begin: their parties are needed. */
   readonly beginning = new Set<string>();
   /** Settlements that are to be paid back: what else pays them back is needed. */
@@ -100,12 +107,8 @@ export class Needs {
       case 'close_window':
       case 'agree_netting':
       case 'end_netting':
-        for (const id of this.windows.command(body)) this.institutions.add(id);
-        return;
       case 'choose_window_payout':
-        this.wallets.add(body.request.walletId).add(POOL_WALLET_ID);
-        this.windows.payoutsOf.add(body.request.institutionId);
-        return void this.institutions.add(body.request.institutionId);
+        return this.#window(body);
       case 'review':
         this.reserving.add(body.review.settlementId);
         return void this.settlements.add(body.review.settlementId);
@@ -114,10 +117,8 @@ export class Needs {
         this.outpoints.add(body.review.outpoint);
         return void this.deposits.add(body.review.outpoint);
       case 'fall_due':
-        this.beginning.add(body.settlementId);
-        this.reserving.add(body.settlementId);
-        return void this.settlements.add(body.settlementId);
       case 'retry_reservation':
+        (body.type === 'fall_due' ? this.beginning : this.retrying).add(body.settlementId);
         this.reserving.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
       case 'consolidate':
@@ -129,6 +130,7 @@ export class Needs {
         this.bumping.settlements.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
       case 'prepare_psbt':
+      case 'reprioritize':
       case 'add_signatures':
       case 'expire':
         this.chain ||= body.type === 'prepare_psbt';
@@ -177,9 +179,14 @@ export class Needs {
       case 'freeze_institution':
       case 'unfreeze_institution':
         return void this.institutions.add(body.institutionId);
+      case 'allow_counterparty':
+        this.institutions.add(body.request.counterpartyId);
+        return this.#policy(body.request.institutionId);
       case 'set_limits':
-        this.limits.add(body.request.institutionId);
-        return void this.institutions.add(body.request.institutionId);
+      case 'set_approval_policy':
+      case 'restrict_counterparties':
+      case 'remove_counterparty':
+        return this.#policy(body.request.institutionId);
       case 'issue_api_key':
         this.apiKeys.add(body.key.keyId);
         if (body.key.institutionId !== '') this.institutions.add(body.key.institutionId);
@@ -192,6 +199,11 @@ export class Needs {
       default:
         return this.#recovering(body);
     }
+  }
+
+  #policy(institutionId: string): void {
+    this.payers.add(institutionId);
+    this.institutions.add(institutionId);
   }
 
   #recovering(body: CommandOf<RecoveryCommand>): void {
@@ -251,6 +263,11 @@ export class Needs {
     this.resolving.add(outpoint);
   }
 
+  #window(body: WindowCommand): void {
+    for (const id of this.windows.command(body)) this.institutions.add(id);
+    if (body.type === 'choose_window_payout') this.wallets.add(body.request.walletId).add(POOL_WALLET_ID);
+  }
+
   #release(lineageId: string): void {
     this.#lineage(lineageId);
     this.releasing.add(lineageId);
@@ -267,7 +284,7 @@ export class Needs {
 
   #submission({ settlementId, from, to, mode, destinationId }: Submission): void {
     this.settlements.add(settlementId);
-    this.limits.add(from);
+    this.payers.add(from);
     if (destinationId !== undefined) this.destinations.add(destinationId);
     for (const id of [from, to]) {
       this.institutions.add(id);

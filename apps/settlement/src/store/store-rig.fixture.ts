@@ -26,6 +26,7 @@ import {
   institutionStream,
   limitsStream,
   lineageStream,
+  paymentRulesStream,
   nettingStream,
   settlementStream,
   windowPayoutStream,
@@ -39,6 +40,7 @@ const STREAM_TYPES = [
   institutionStream,
   apiKeyStream,
   limitsStream,
+  paymentRulesStream,
   chainTipStream,
   windowPayoutStream,
   windowStream,
@@ -66,6 +68,11 @@ export class StoreRig {
 
   static async open(policy: SettlementPolicy): Promise<StoreRig> {
     return new StoreRig(await testDatabase(['settlement'], { ddl: settlementDdl }), policy);
+  }
+
+  /** As the service's role. */
+  get pool(): Pool {
+    return this.#database.service('settlement').pool;
   }
 
   close(): Promise<void> {

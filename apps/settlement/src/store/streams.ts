@@ -26,6 +26,9 @@ import {
   type NettingWindow,
   type OfferedLineage,
   type OfferedVersion,
+  paymentRulesAggregate,
+  type PaymentRulesEvent,
+  type PaymentRulesState,
   type Recovery,
   recoveryAggregate,
   type RecoveryEvent,
@@ -45,6 +48,7 @@ import {
   depositMessage,
   incidentMessage,
   institutionMessage,
+  paidOutside,
   settlementMessage,
   transactionStatus,
 } from './messages.ts';
@@ -66,6 +70,7 @@ export const settlementStream: StreamType<Settlement, SettlementEvent> = {
         settlement.transitions.at(-2)?.status ?? settlementV1.SettlementStatus.SETTLEMENT_STATUS_UNSPECIFIED,
       fundingSources: state.sources.map((source) => ({ ...source })),
       submittedBy: state.terms.submittedBy,
+      paidOutside: paidOutside(state.terms),
     };
     return [
       message(TOPICS.settlement, state.terms.settlementId, settlementV1.SettlementChanged.encode(changed).finish()),
@@ -150,6 +155,13 @@ export const institutionStream: StreamType<Institution, InstitutionEvent> = {
 /** Told by an RPC, to whom it concerns. */
 export const limitsStream: StreamType<LimitsState, LimitsEvent> = {
   aggregate: limitsAggregate,
+  institutions: (state) => (state.status === 'none' ? [] : [state.institutionId]),
+  publish: () => [],
+};
+
+/** Told by an RPC, too. */
+export const paymentRulesStream: StreamType<PaymentRulesState, PaymentRulesEvent> = {
+  aggregate: paymentRulesAggregate,
   institutions: (state) => (state.status === 'none' ? [] : [state.institutionId]),
   publish: () => [],
 };
@@ -246,6 +258,7 @@ export const STREAMS: readonly AnyStreamType[] = [
   institutionStream,
   apiKeyStream,
   limitsStream,
+  paymentRulesStream,
   chainTipStream,
   recoveryStream,
   sealsStream,

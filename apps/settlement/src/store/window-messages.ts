@@ -1,5 +1,12 @@
 import { settlementV1, toTimestamp } from '@finality/contracts';
-import { type KnownWindow, netPayoutId, type NettingPair, netSats, type Position, type WindowPayout } from '@finality/settlement';
+import {
+  type KnownWindow,
+  netPayoutId,
+  type NettingPair,
+  netSats,
+  type Position,
+  type WindowPayout,
+} from '@finality/settlement';
 
 /** Windows as the contracts show them. */
 
@@ -47,10 +54,10 @@ function payoutOf(window: KnownWindow, institutionId: string): string {
 
 export function windowPayoutMessage(state: WindowPayout): settlementV1.WindowPayout {
   const choice = state.status === 'none' ? undefined : state.choice;
-  if (choice === undefined)
-    return { rule: WindowPayoutRule.WINDOW_PAYOUT_RULE_NOTHING, floorSats: 0n, walletId: '' };
+  if (choice === undefined) return { rule: WindowPayoutRule.WINDOW_PAYOUT_RULE_NOTHING, floorSats: 0n, walletId: '' };
   const { rule, walletId } = choice;
-  if (rule.kind === 'net_credit') return { rule: WindowPayoutRule.WINDOW_PAYOUT_RULE_NET_CREDIT, floorSats: 0n, walletId };
+  if (rule.kind === 'net_credit')
+    return { rule: WindowPayoutRule.WINDOW_PAYOUT_RULE_NET_CREDIT, floorSats: 0n, walletId };
   return { rule: WindowPayoutRule.WINDOW_PAYOUT_RULE_ABOVE_FLOOR, floorSats: rule.floorSats, walletId };
 }
 

@@ -1,6 +1,6 @@
 import type { Batch } from '@finality/event-store';
 import { type Pair, pairKey, pairOf } from '@finality/settlement';
-import { NETTING_ID, nettingStream, windowPayoutStream, windowStream } from './streams.ts';
+import { NETTING_ID, nettingStream, settlementStream, windowPayoutStream, windowStream } from './streams.ts';
 import type { WindowCommand } from './window-commands.ts';
 
 /** What a batch has to be loaded with to decide about windows. */
@@ -16,7 +16,7 @@ export class WindowNeeds {
   #isNeeded = false;
 
   /** @returns institutions that are needed */
-  command(body: Exclude<WindowCommand, { type: 'choose_window_payout' }>): readonly string[] {
+  command(body: WindowCommand): readonly string[] {
     this.#isNeeded = true;
     switch (body.type) {
       case 'open_window':
@@ -29,6 +29,9 @@ export class WindowNeeds {
       case 'agree_netting':
         this.ids.add(body.windowId);
         return [body.request.institutionId, body.request.counterpartyId];
+      case 'choose_window_payout':
+        this.payoutsOf.add(body.request.institutionId);
+        return [body.request.institutionId];
       case 'end_netting':
         this.#ending.push(pairOf(body.request.institutionId, body.request.counterpartyId));
         return [];
@@ -42,6 +45,14 @@ export class WindowNeeds {
       ...[...this.ids].map((id) => `${windowStream.aggregate.name}/${id}`),
       ...[...this.payoutsOf].map((id) => `${windowPayoutStream.aggregate.name}/${id}`),
     ];
+  }
+
+  /** Parties of settlements may get a position in what closes. */
+  partiesOf(batch: Batch, settlementIds: Iterable<string>): void {
+    for (const id of settlementIds) {
+      const settlement = batch.state(settlementStream, id);
+      if (settlement.status !== 'none') this.payoutsOf.add(settlement.terms.from).add(settlement.terms.to);
+    }
   }
 
   /** Once it is loaded which windows are open. */

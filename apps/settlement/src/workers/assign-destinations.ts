@@ -119,22 +119,24 @@ export class AssignDestinations implements Worker {
           return [settlementId, { destinationId, script }];
         }
         const label = `settlement ${settlementId}`;
-        return [settlementId, await this.#issue(`${settlementId}:payee`, to.walletId, payee, label)];
+        return [settlementId, await this.#issue(`${settlementId}:payee`, to, payee, label)];
       }),
     );
     const payees = Object.fromEntries(issued);
     if (plan.changeSats === 0n) return { payees };
-    return { payees, change: await this.#issue(`${lineageId}:change`, walletId, change, `payouts of ${lineageId}`) };
+    const own = { walletId };
+    return { payees, change: await this.#issue(`${lineageId}:change`, own, change, `payouts of ${lineageId}`) };
   }
 
   /** The same key gives the same address, however often it is asked for, for whatever version. */
   async #issue(
     idempotencyKey: string,
-    walletId: string,
+    { walletId, destinationId }: { readonly walletId: string; readonly destinationId?: string },
     purpose: addressV1.AddressPurpose,
     label: string,
   ): Promise<WalletPlace> {
-    const address = await this.#env.addresses.issueInternalAddress({ idempotencyKey, walletId, purpose, label });
+    const asked = { idempotencyKey, walletId, purpose, label, destinationId };
+    const address = await this.#env.addresses.issueInternalAddress(asked);
     assert(address.walletId === walletId, `asked for an address of ${walletId}, got one of ${address.walletId}`);
     assert(address.branch === 0 || address.branch === 1, `expected branch 0 or 1, got ${address.branch}`);
     return { walletId, script: unwrap(parseScriptHex(address.script)), branch: address.branch, index: address.index };
@@ -148,9 +150,9 @@ interface Asked {
   readonly destinationId: string;
 }
 
-/** What the signer is asked about a payout, if it leaves the platform. */
+/** What the signer is asked about a payout, if it goes to what is on its list. */
 function toDestination(lineageId: string, payout: LineagePayout): readonly Asked[] {
   const { settlementId, payee, payeeInstitutionId: institutionId } = payout;
-  if (payee.kind !== 'destination') return [];
-  return [{ lineageId, settlementId, institutionId, destinationId: payee.destinationId }];
+  const { destinationId } = payee;
+  return destinationId === undefined ? [] : [{ lineageId, settlementId, institutionId, destinationId }];
 }

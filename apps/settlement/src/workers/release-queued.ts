@@ -6,9 +6,18 @@ import { causesOfWork } from './cause.ts';
 const QUEUED_MAX = 200;
 const POLL_MS = 1_000;
 
+/** Of each claim that pays, whoever comes after waits behind it; of clearing balances, only where there is enough for it. */
+const FIRST_IN_LINE = `
+  SELECT settlement_id FROM (
+    SELECT DISTINCT ON (payer_claim) settlement_id, payer_claim, mode, amount_sats, updated_position FROM settlements WHERE status = 'queued'
+    ORDER BY payer_claim, queue_rank, updated_position) line
+  LEFT JOIN ledger_accounts a ON a.id = line.payer_claim || '/available'
+  WHERE line.mode <> 'centralized' OR a.credits_posted - a.debits_posted - a.debits_pending + a.overdraft >= line.amount_sats
+  ORDER BY line.updated_position LIMIT ${QUEUED_MAX}`;
+
 /**
- * Settlements that wait for liquidity are tried again, first come first served for each claim that pays, whenever something has
- * happened in the log. A try that changes nothing leaves no trace, so this comes to rest.
+ * Settlements that wait for liquidity are tried again, in the order of their line for each claim that pays, whenever something has
+ * happened in the log, or a wallet has been caught up with. A try that changes nothing leaves no trace, so this comes to rest.
  */
 export class ReleaseQueued implements Worker {
   readonly name = 'settlement release queued';
@@ -17,7 +26,7 @@ export class ReleaseQueued implements Worker {
   readonly #store: SettlementStore;
   readonly #reader: SettlementReader;
   readonly #gate: RecoveryGate;
-  #triedAt = -1n;
+  #triedAt = '';
 
   constructor(env: SettlementEnv, store: SettlementStore, reader: SettlementReader, gate: RecoveryGate) {
     this.#env = env;
@@ -29,15 +38,10 @@ export class ReleaseQueued implements Worker {
   async step(): Promise<'progress' | 'idle'> {
     if (!this.#gate.isOpen) return 'idle';
     const { position } = await this.#reader.head();
-    if (position === this.#triedAt) return 'idle';
-    // The first in line of each claim: whoever comes after waits behind it.
-    const { rows } = await this.#env.pool.query<{ settlement_id: string }>(
-      `SELECT settlement_id FROM (
-         SELECT DISTINCT ON (payer_claim) settlement_id, updated_position FROM settlements WHERE status = 'queued'
-         ORDER BY payer_claim, updated_position) first_in_line
-       ORDER BY updated_position LIMIT ${QUEUED_MAX}`,
-    );
-    this.#triedAt = position;
+    const moment = `${position} ${await this.#walletsScanning()}`;
+    if (moment === this.#triedAt) return 'idle';
+    const { rows } = await this.#env.pool.query<{ settlement_id: string }>(FIRST_IN_LINE);
+    this.#triedAt = moment;
     if (rows.length === 0) return 'idle';
     const settlementIds = rows.map((row) => row.settlement_id);
     const causes = await causesOfWork(this.#env, settlementIds);
@@ -49,5 +53,13 @@ export class ReleaseQueued implements Worker {
     );
     for (const outcome of outcomes) if (outcome.kind === 'failed') throw outcome.error;
     return 'progress';
+  }
+
+  /** That leaves no event here. */
+  async #walletsScanning(): Promise<string> {
+    const { rows } = await this.#env.pool.query<{ ids: string }>(
+      `SELECT coalesce(string_agg(wallet_id, ' ' ORDER BY wallet_id), '') AS ids FROM wallets WHERE scanning`,
+    );
+    return rows[0]!.ids;
   }
 }

@@ -25,14 +25,14 @@ export class CheckDestinationRequestRpc {
   async handle(request: signingV1.CheckDestinationRequestRequest): Promise<signingV1.CheckDestinationRequestResponse> {
     const fields = new StatementFields();
     const institutionId = fields.id(request.institutionId, 'institution_id');
-    const address = fields.address(request.address, 'address');
+    const wanted = fields.place(request);
     const statement = fields.statement(request.request, 'request');
     fields.done();
     const { pool, runtime, config } = this.#env;
     const { state: signatories } = await this.#reader.loadState(signatoriesStream, institutionId);
     const used = await usedNonces(poolSession(pool), [{ institutionId, nonce: statement.nonce }]);
     const refused = requestRefusal(
-      { institutionId, address, request: statement },
+      { institutionId, wanted, request: statement },
       { ...allowListTermsOf(config), now: runtime.now(), signatories, isUsed: () => used.size > 0 },
     );
     if (refused) throw new RefusalException(refused);

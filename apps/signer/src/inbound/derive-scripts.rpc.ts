@@ -1,28 +1,29 @@
-import type { Branch } from '@finality/bitcoin';
+import { type Branch, deriveScript, type ScriptHex } from '@finality/bitcoin';
 import type { signingV1 } from '@finality/contracts';
 import { type FieldError, fieldError, invalid, refusal } from '@finality/kernel';
 import { RefusalException, SERVICE_ENV, type ServiceEnv } from '@finality/service';
-import type { Account } from '@finality/signing';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import type { Pool } from 'pg';
 import type { Keyring } from '../keyring.ts';
 import { branchName, writeIndices } from '../outbound/journal.ts';
 import { poolSession } from '../outbound/pool-session.ts';
-import { accountStream } from '../streams.ts';
+import { accountStream, destinationStream } from '../streams.ts';
 import { KEYRING, SIGNER_READER, type SignerReader } from '../tokens.ts';
 
 const INDICES_MAX = 1_000;
 const INDEX_MAX = 2 ** 31 - 1;
-const ACCOUNTS_CACHED_MAX = 10_000;
+const WALLETS_CACHED_MAX = 10_000;
 
-/** Scripts derived from the signer's own keys, for the issuer to compare with what it derived from the descriptor. */
+type Derive = (branch: Branch, index: number) => ScriptHex;
+
+/** Scripts derived from the signer's own keys, or its own registry, for the issuer to compare with what it derived from the descriptor. */
 @Controller()
 export class DeriveScriptsRpc {
   readonly #reader: SignerReader;
   readonly #keyring: Keyring;
-  /** An account never changes. */
-  readonly #accounts = new Map<string, Account>();
+  /** Neither an account nor a payee's wallet ever changes. */
+  readonly #wallets = new Map<string, Derive>();
   /** Highest index of each branch that is stored. */
   readonly #noted = new Map<string, number>();
   readonly #pool: Pool;
@@ -39,7 +40,7 @@ export class DeriveScriptsRpc {
 
   @GrpcMethod('SigningService', 'deriveScripts')
   async handle(request: signingV1.DeriveScriptsRequest): Promise<signingV1.DeriveScriptsResponse> {
-    const { walletId, branch, indices } = request;
+    const { walletId, branch, indices, destinationId } = request;
     const errors = indexErrors(indices);
     if (branch !== 0 && branch !== 1) {
       throw new RefusalException(
@@ -47,13 +48,13 @@ export class DeriveScriptsRpc {
       );
     }
     if (errors.length > 0) throw new RefusalException(invalid(...errors));
-    const account = await this.#account(walletId);
-    if (!account)
-      throw new RefusalException(
-        refusal('not_found', 'UNKNOWN_WALLET', `no account of ours belongs to wallet ${walletId}`),
-      );
+    const derive = await this.#wallet(walletId, destinationId);
+    if (!derive) {
+      const message = `no account of ours, and no destination that was asked for, is wallet ${walletId}`;
+      throw new RefusalException(refusal('not_found', 'UNKNOWN_WALLET', message));
+    }
     await this.#note(walletId, branch, indices);
-    return { scripts: indices.map((index) => this.#keyring.scriptOf(account, branch, index)) };
+    return { scripts: indices.map((index) => derive(branch, index)) };
   }
 
   /** What the issuer may issue from now on is no surprise in a transaction. */
@@ -62,18 +63,33 @@ export class DeriveScriptsRpc {
     const name = branchName(walletId, branch);
     if (index <= (this.#noted.get(name) ?? -1)) return;
     await writeIndices(poolSession(this.#pool), [{ walletId, branch, index }]);
-    if (this.#noted.size >= ACCOUNTS_CACHED_MAX) this.#noted.clear();
+    if (this.#noted.size >= WALLETS_CACHED_MAX) this.#noted.clear();
     this.#noted.set(name, index);
   }
 
-  async #account(walletId: string): Promise<Account | undefined> {
-    const known = this.#accounts.get(walletId);
+  async #wallet(walletId: string, destinationId: string | undefined): Promise<Derive | undefined> {
+    const name = `${walletId} ${destinationId ?? ''}`;
+    const known = this.#wallets.get(name);
     if (known) return known;
+    const derive =
+      destinationId === undefined ? await this.#account(walletId) : await this.#payee(walletId, destinationId);
+    if (!derive) return undefined;
+    if (this.#wallets.size >= WALLETS_CACHED_MAX) this.#wallets.clear();
+    this.#wallets.set(name, derive);
+    return derive;
+  }
+
+  async #account(walletId: string): Promise<Derive | undefined> {
     const { account } = (await this.#reader.loadState(accountStream, walletId)).state;
-    if (!account) return undefined;
-    if (this.#accounts.size >= ACCOUNTS_CACHED_MAX) this.#accounts.clear();
-    this.#accounts.set(walletId, account);
-    return account;
+    return account ? (branch, index) => this.#keyring.scriptOf(account, branch, index) : undefined;
+  }
+
+  /** Removed or not: later versions of what is signed already pay it. */
+  async #payee(walletId: string, destinationId: string): Promise<Derive | undefined> {
+    const { state } = await this.#reader.loadState(destinationStream, destinationId);
+    const place = state.status === 'none' ? undefined : state.destination?.place;
+    if (place?.kind !== 'wallet' || place.walletId !== walletId) return undefined;
+    return (branch, index) => deriveScript(place.descriptor, branch, index).script;
   }
 }
 

@@ -100,8 +100,8 @@ function outputMessage(output: DeclaredOutput): signingV1.OutputToSign {
       return { ...none, valueSats, toDestination: { settlementId, institutionId, destinationId } };
     }
     case 'payee': {
-      const { settlementId, institutionId, walletId, branch, index } = output;
-      return { ...none, valueSats, payee: { settlementId, institutionId, walletId, branch, index } };
+      const { settlementId, institutionId, walletId, branch, index, destinationId } = output;
+      return { ...none, valueSats, payee: { settlementId, institutionId, walletId, branch, index, destinationId } };
     }
     default:
       return assertNever(output, 'output');
@@ -121,6 +121,7 @@ function payoutMessage({ request, ...payout }: PayoutAuthorisation): signingV1.P
       ...request,
       callbackUrl: request.callbackUrl,
       payerWalletId: request.payerWalletId,
+      destinationId: request.destinationId,
       reverses: request.reverses,
       netPayoutOf: request.netPayoutOf,
       receivedAt: toTimestamp(request.receivedAt),

@@ -25,7 +25,7 @@ export class RegisterDestinationRpc {
       kind: 'register_destination',
       destinationId: fields.id(request.destinationId, 'destination_id'),
       institutionId: fields.id(request.institutionId, 'institution_id'),
-      address: fields.address(request.address, 'address'),
+      wanted: fields.place(request),
       request: fields.statement(request.request, 'request'),
       approval: fields.statement(request.approval, 'approval'),
       requestedBy: fields.id(request.requestedBy, 'requested_by'),

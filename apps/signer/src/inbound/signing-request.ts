@@ -127,7 +127,7 @@ function parseInput(input: signingV1.InputToSign, at: string, fields: Fields): D
 function parseOutput(output: signingV1.OutputToSign, at: string, fields: Fields): DeclaredOutput {
   const valueSats = fields.sats(output.valueSats, `${at}.value_sats`);
   if (output.payee) {
-    const { settlementId, institutionId, walletId, branch, index } = output.payee;
+    const { settlementId, institutionId, walletId, branch, index, destinationId } = output.payee;
     return {
       kind: 'payee',
       valueSats,
@@ -136,6 +136,7 @@ function parseOutput(output: signingV1.OutputToSign, at: string, fields: Fields)
       walletId: fields.id(walletId, `${at}.payee.wallet_id`),
       branch: fields.branch(branch, `${at}.payee.branch`),
       index: fields.integer(index, 0, `${at}.payee.index`),
+      ...(destinationId !== undefined && { destinationId: fields.id(destinationId, `${at}.payee.destination_id`) }),
     };
   }
   if (output.toDestination) {
@@ -206,6 +207,9 @@ function parseRequested(request: signingV1.RequestedSettlement, at: string, fiel
     feeReservedSats: fields.sats(request.feeReservedSats, `${at}.fee_reserved_sats`),
     receivedAt: receivedAt === undefined ? (0 as Instant) : fromTimestamp(receivedAt),
     ...(callbackUrl !== undefined && { callbackUrl }),
+    ...(request.destinationId !== undefined && {
+      destinationId: fields.id(request.destinationId, `${at}.destination_id`),
+    }),
     ...(request.payerWalletId !== undefined && {
       payerWalletId: fields.id(request.payerWalletId, `${at}.payer_wallet_id`),
     }),

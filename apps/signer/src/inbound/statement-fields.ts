@@ -1,11 +1,13 @@
 import { fromTimestamp, type signingV1 } from '@finality/contracts';
 import { type Instant, invalid } from '@finality/kernel';
 import { RefusalException } from '@finality/service';
-import type { SignedStatement } from '@finality/signing';
+import type { SignedStatement, WantedPlace } from '@finality/signing';
 import { Fields } from './signing-request.ts';
 
 const NONCE = /^[A-Za-z0-9._-]{1,64}$/;
 const ADDRESS_LENGTH_MAX = 100;
+/** Twenty keys with origins of twenty steps. */
+const DESCRIPTOR_LENGTH_MAX = 7_000;
 const SIGNATURE_LENGTH_MAX = 10_000;
 
 /** Fields of requests about signatories and destinations. */
@@ -18,6 +20,19 @@ export class StatementFields extends Fields {
       `expected 1 to ${ADDRESS_LENGTH_MAX} characters, got ${length}`,
     );
     return value;
+  }
+
+  place({ address, wallet }: Pick<signingV1.RegisterDestinationRequest, 'address' | 'wallet'>): WantedPlace {
+    if (wallet === undefined) return { address: this.address(address, 'address') };
+    this.check(address === '', 'address', 'expected none with a wallet');
+    const { walletId, descriptor } = wallet;
+    const { length } = descriptor;
+    this.check(
+      length >= 1 && length <= DESCRIPTOR_LENGTH_MAX,
+      'wallet.descriptor',
+      `expected 1 to ${DESCRIPTOR_LENGTH_MAX} characters, got ${length}`,
+    );
+    return { walletId: this.id(walletId, 'wallet.wallet_id'), descriptor };
   }
 
   statement(statement: signingV1.SignedStatement | undefined, at: string): SignedStatement {

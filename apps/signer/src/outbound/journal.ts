@@ -191,7 +191,9 @@ async function writeAccepted(
     ],
   );
   await writeClaims(session, requests);
-  await writeIndices(session, requests.flatMap(indicesOf));
+  // What owners sign may pay addresses, and has change, that the signer takes as told.
+  const signed = accepted.flatMap(({ event }) => (event.type === 'signing_accepted' ? [event.request] : []));
+  await writeIndices(session, signed.flatMap(indicesOf));
 }
 
 /** A later version of a lineage finds its coins taken by itself; taken by another lineage would be a bug of the policy. */
@@ -236,15 +238,12 @@ export interface IndexPlace {
   readonly index: number;
 }
 
-/** All indices that a transaction has to do with. */
-export function indicesOf({ walletId, inputs, outputs }: SigningRequest): readonly IndexPlace[] {
-  const spent = inputs.map(({ branch, index }): IndexPlace => ({ walletId, branch, index }));
-  const paid = outputs.flatMap((output): readonly IndexPlace[] => {
+/** Indices that a transaction of the signer's pays. Not those of its inputs: whether there is such a coin is only what the caller says. */
+export const indicesOf = ({ walletId, outputs }: SigningRequest): readonly IndexPlace[] =>
+  outputs.flatMap((output): readonly IndexPlace[] => {
     if (output.kind === 'payee') return [output];
     return output.kind === 'change' ? [{ walletId, branch: 1, index: output.index }] : [];
   });
-  return [...spent, ...paid];
-}
 
 /** Notes the highest index of each branch; lower ones than those known change nothing. */
 export async function writeIndices(session: Session, places: readonly IndexPlace[]): Promise<void> {

@@ -1,4 +1,4 @@
 import { onPlatform } from './e2e.fixture.ts';
-import { policy } from './suites/policy.fixture.ts';
+import { COOLING_SECONDS, policy } from './suites/policy.fixture.ts';
 
-onPlatform('policy', policy);
+onPlatform('policy', policy, { environment: { COUNTERPARTY_COOLING_SECONDS: String(COOLING_SECONDS) } });

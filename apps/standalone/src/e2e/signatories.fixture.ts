@@ -2,7 +2,7 @@ import { deriveScript, MasterKey } from '@finality/bitcoin';
 import { type addressV1, toTimestamp } from '@finality/contracts';
 import type { Instant } from '@finality/kernel';
 import { systemRuntime } from '@finality/service';
-import type { StatementPurpose } from '@finality/signing';
+import type { StatementPurpose, StatementSubject } from '@finality/signing';
 import { TestSignatory } from '@finality/signing/spec';
 import { type Bank, freshKey } from './bank.fixture.ts';
 import type { E2e } from './e2e.fixture.ts';
@@ -45,7 +45,7 @@ export class Signatories {
   sign(
     name: Name,
     purpose: StatementPurpose,
-    address: string,
+    about: string | StatementSubject,
     { validMs = VALID_MS, nonce }: { readonly validMs?: number; readonly nonce?: string } = {},
   ): addressV1.StatementSignature {
     const seconds = Math.floor((systemRuntime().now() + validMs) / 1000);
@@ -54,7 +54,7 @@ export class Signatories {
       domain: 'finality',
       institutionId: this.#bank.id,
       network: 'regtest',
-      address,
+      ...(typeof about === 'string' ? { address: about } : about),
     } as const;
     const signed = this[name].sign(statement, (seconds * 1000) as Instant, nonce);
     return { ...signed, validUntil: toTimestamp(signed.validUntil) };

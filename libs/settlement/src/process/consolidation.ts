@@ -23,7 +23,8 @@ export interface ConsolidationRequest {
 export function consolidate(book: Book, { lineageId, walletId, institutionId }: ConsolidationRequest): void {
   const rules = book.policy.consolidation;
   const wallet = book.wallet(walletId);
-  if (rules === undefined || wallet?.custodial !== true || wallet.institutionId !== institutionId) return;
+  if (rules === undefined || wallet?.custodial !== true || wallet.scanning) return;
+  if (wallet.institutionId !== institutionId) return;
   if (book.lineages.get(lineageId).status !== 'none' || book.institutions.get(institutionId).status !== 'active')
     return;
   if (book.waitsForCoins(walletId)) return;

@@ -1,3 +1,4 @@
+import type { ScriptHex } from '@finality/bitcoin';
 import type { Instant } from '@finality/kernel';
 import { describe, expect, it } from 'vitest';
 import type { DestinationRecord } from '../destination.ts';
@@ -20,7 +21,7 @@ import {
   WALLET_B,
 } from '../spec/given.fixture.ts';
 import { PAYING } from '../spec/memory-book.fixture.ts';
-import { destinationIdOf, type World } from '../spec/world.fixture.ts';
+import { destinationIdOf, LISTED_WALLET, type World } from '../spec/world.fixture.ts';
 
 const AMOUNT = 20_000n;
 const MONEY = funded('a', 'wallet', 90_000n);
@@ -60,7 +61,10 @@ describe('a submission', () => {
     given(MONEY)
       .when(paid('b', AMOUNT, 'x'))
       .refused('UNKNOWN_DESTINATION');
-    given(MONEY, changed({ script: `76a914${'11'.repeat(20)}88ac` as DestinationRecord['script'] }))
+    given(
+      MONEY,
+      changed({ place: { kind: 'script', script: `76a914${'11'.repeat(20)}88ac` as ScriptHex, address: '1' } }),
+    )
       .when(paid('b', 545n))
       .refused('INVALID_ARGUMENT');
   });
@@ -102,6 +106,59 @@ describe('what is paid at a destination', () => {
     expect(
       deposits.map(({ terms, beneficiary }) => [terms.walletId, terms.valueSats, beneficiary.kind]),
     ).toContainEqual(['w-b', AMOUNT, 'suspense']);
+  });
+});
+
+describe('a payee’s own wallet', () => {
+  const WALLET_D2 = { kind: 'wallet', walletId: 'w-d2' } as const;
+  const listed = LISTED_WALLET.destinationId;
+  const toOwn =
+    (to = 'd2', more: { destinationId?: string } = {}) =>
+    (world: World): string | undefined => {
+      const told = world.told.length;
+      world.submit('bilateral', 'a', to, AMOUNT, more);
+      return world.told[told]!.refused;
+    };
+  const relisted = (over: Partial<DestinationRecord>) => (world: World) =>
+    world.tell({ type: 'destination_changed', destination: { ...world.book.destination(listed)!, ...over } });
+
+  it.each([{}, { destinationId: listed }])('that is on the list is paid at an address of it: %j', (more) => {
+    const { world } = given(MONEY, toOwn('d2', more), ...paying).when(mined(3));
+    const settled = settlementOf(world);
+    expect(settled).toMatchObject({ status: 'settled', terms: { payee: { ...WALLET_D2, destinationId: listed } } });
+    const feeSats = 'payout' in settled ? settled.payout!.feeSats : 0n;
+    expect(balance(world, WALLET_A)).toEqual({ available: 90_000n - AMOUNT - feeSats });
+    expect(balance(world, WALLET_D2)).toEqual({ available: AMOUNT });
+    const deposits = world.book.deposits.all().filter((deposit) => deposit.status !== 'none');
+    expect(deposits.map(({ terms }) => terms.walletId)).toEqual(['w-a']);
+  });
+
+  it.each<[string, (world: World) => unknown, string]>([
+    ['isn’t on the list', toOwn('d'), 'PAYEE_NOT_PAYABLE'],
+    ['is another institution’s', toOwn('d', { destinationId: listed }), 'DESTINATION_OF_OTHER_INSTITUTION'],
+  ])('that %s isn’t paid by the signer', (_what, submitting, reason) => {
+    given(MONEY).when(submitting).refused(reason);
+  });
+
+  it.each<[Partial<DestinationRecord>, string]>([
+    [{ usableAt: 1_800_000_000_000 as Instant }, 'DESTINATION_COOLING'],
+    [{ status: 'removed' }, 'PAYEE_NOT_PAYABLE'],
+    [{ status: 'pending' }, 'PAYEE_NOT_PAYABLE'],
+  ])('whose entry is %j isn’t paid', (over, reason) => {
+    given(MONEY, relisted(over)).when(toOwn()).refused(reason);
+  });
+
+  it('is paid by whoever signs for himself, on the list or not', () => {
+    const { world } = given(funded('d', 'wallet', 50_000n), relisted({ status: 'removed' })).when((each: World) =>
+      each.submit('bilateral', 'd', 'd2', AMOUNT),
+    );
+    expect(settlementOf(world).terms.payee).toEqual(WALLET_D2);
+  });
+
+  it('that is removed before anything is offered fails the settlement, and everything is free again', () => {
+    const { world } = given(MONEY, toOwn(), approved).when(unlisted);
+    expect(settlementOf(world)).toMatchObject({ status: 'failed' });
+    expect(balance(world, WALLET_A)).toEqual({ available: 90_000n });
   });
 });
 

@@ -2,7 +2,8 @@ import type { Book } from '../book.ts';
 import type { Sats } from '@finality/kernel';
 import { isAgreed, isOnChain } from '../chain-tip.ts';
 import { type ConfirmationDecision, decideConfirmations } from '../confirmation-policy.ts';
-import { type BlockRef, payingWalletId, type Terms } from '../settlement.ts';
+import type { BlockRef, Terms } from '../settlement.ts';
+import { payingWalletId } from '../window-payout.ts';
 
 /** What makes a payout of ours final. CENTRALIZED is at once: undefined. */
 export function payoutConfirmations(

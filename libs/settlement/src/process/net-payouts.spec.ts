@@ -18,7 +18,8 @@ import { netPayoutId, payoutSats } from './net-payouts.ts';
 
 const paid = (amountSats: bigint, from = 'a', to = 'b') => [submitted('centralized', amountSats, from, to), approved];
 const windowId = (world: World): string => world.book.windows.ids()[0]!;
-const closed = (world: World): string | undefined => closeWindow(world, world.book.netting.get().multilateral!.windowId);
+const closed = (world: World): string | undefined =>
+  closeWindow(world, world.book.netting.get().multilateral!.windowId);
 const netCredit = (world: World): string | undefined => chooseWindowPayout(world, 'b', { kind: 'net_credit' });
 const aboveFloor = (world: World): string | undefined =>
   chooseWindowPayout(world, 'b', { kind: 'above_floor', floorSats: sats(5_000n) });
@@ -104,7 +105,10 @@ describe('a net payout', () => {
   it('waits for money of its own: nobody lends it', () => {
     // b, whose credit line is 30,000 sat, spends what is to be paid out.
     const { world } = given(...CLOSED).when(...paid(25_000n, 'b', 'a'), screened);
-    expect(settlementOf(world, payoutOf(world))).toMatchObject({ status: 'queued', waitsFor: 'INSUFFICIENT_LIQUIDITY' });
+    expect(settlementOf(world, payoutOf(world))).toMatchObject({
+      status: 'queued',
+      waitsFor: 'INSUFFICIENT_LIQUIDITY',
+    });
   });
 
   it('is chosen by who has a wallet for it', () => {

@@ -47,7 +47,9 @@ export function chooseWindowPayout(book: Book, request: PayoutRequest): Result<W
   }
   const poolWalletId = POOL_WALLET_ID;
   if (book.wallet(poolWalletId) === undefined)
-    return err(refusal('failed_precondition', 'NO_POOL', 'the pool’s wallet isn’t known yet: try again', { retryable: true }));
+    return err(
+      refusal('failed_precondition', 'NO_POOL', 'the pool’s wallet isn’t known yet: try again', { retryable: true }),
+    );
   const choice = { rule, walletId, poolWalletId };
   return ok(book.windowPayouts.record(institutionId, { type: 'window_payout_chosen', at, by, institutionId, choice }));
 }
@@ -56,9 +58,13 @@ export function chooseWindowPayout(book: Book, request: PayoutRequest): Result<W
 export function netPayoutId(windowId: string, institutionId: string): string {
   const hex = createHash('sha256').update(`net payout ${windowId} ${institutionId}`).digest('hex');
   const variant = ((Number.parseInt(hex.slice(16, 17), 16) & 0x3) | 0x8).toString(16);
-  return [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `${variant}${hex.slice(17, 20)}`, hex.slice(20, 32)].join(
-    '-',
-  );
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `8${hex.slice(13, 16)}`,
+    `${variant}${hex.slice(17, 20)}`,
+    hex.slice(20, 32),
+  ].join('-');
 }
 
 /**
@@ -137,6 +143,9 @@ export function noteNetPayout(
   // A restored store may not know of it.
   if (!('payouts' in window) || !window.payouts.includes(settlementId)) return;
   const at = after.updatedAt;
-  windows.record(window.windowId, { type: hasEnded(after) ? 'net_payout_ended' : 'net_payout_reopened', at, settlementId });
+  windows.record(window.windowId, {
+    type: hasEnded(after) ? 'net_payout_ended' : 'net_payout_reopened',
+    at,
+    settlementId,
+  });
 }
-

@@ -1,43 +1,30 @@
 import type { CoinSelectionFault } from '@finality/bitcoin';
 import { assert, type Instant, type Sats } from '@finality/kernel';
-import type { LedgerError } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import type { Coin } from '../coin.ts';
 import type { Lineage, LineageInput, LineagePayout, LineagePlan, OnChainPayee } from '../lineage.ts';
-import { novation } from '../postings/clearing.ts';
 import { mustPost } from '../postings/post.ts';
 import { release, reservation } from '../postings/payout.ts';
 import {
   living,
   type LivingSettlement,
-  payingWalletId,
   type Settlement,
   type Terms,
   type WaitReason,
   waitsForCoins,
 } from '../settlement.ts';
 import { chooseCoins, type CoinChoice, knownWallet } from './choose-coins.ts';
+import { clear, releaseLine, shortage } from './line.ts';
+import { payingWalletId } from '../window-payout.ts';
 import { LENT, NET_PAYOUT_WAIT_MS, paysUpToSats } from './net-payouts.ts';
-import { enterWindow } from './windows.ts';
 
-/** Approved, or queued and tried again: takes the liquidity, or waits for it. Anything else is left as it is. */
+/** Approved, or queued and tried again (CENTRALIZED: its payer's line is): takes the liquidity, or waits for it. Anything else is left as it is. */
 export function reserve(book: Book, settlementId: string): void {
   const state = book.settlements.get(settlementId);
   if (state.status !== 'approved' && state.status !== 'queued') return;
-  if (state.terms.mode === 'centralized') clear(book, state);
-  else plan(book, state);
-}
-
-/** CENTRALIZED: reserved and settled are one step, final at once. */
-function clear(book: Book, state: LivingSettlement): void {
-  const { settlementId } = state.terms;
-  const posted = book.ledger.post(novation(state.terms));
-  if (!posted.ok) return wait(book, state, 'INSUFFICIENT_LIQUIDITY', shortage(posted.error));
-  const at = book.now;
-  const windowId = enterWindow(book, state.terms);
-  const settled = { type: 'settlement_settled', at, ...(windowId === undefined ? {} : { windowId }) } as const;
-  book.settlements.record(settlementId, { type: 'liquidity_reserved', at }, settled);
-  book.cancelTimer(settlementId);
+  if (state.terms.mode !== 'centralized') plan(book, state);
+  else if (state.status === 'approved') clear(book, state);
+  else releaseLine(book, state.terms.from);
 }
 
 /** On-chain: reservation, claim on the coins and the intent to pay commit together (DESIGN 3). */
@@ -45,6 +32,8 @@ function plan(book: Book, state: LivingSettlement): void {
   const { terms } = state;
   const walletId = payingWalletId(terms);
   assert(walletId !== undefined && terms.payee.kind !== 'clearing', 'on-chain settlements are paid by wallets');
+  const wallet = knownWallet(book, walletId);
+  if (wallet.scanning) return wait(book, state, 'WALLET_SCANNING', `wallet ${wallet.walletId} is being scanned`);
   const payout = unquoted(book, terms, terms.payee);
   const { feeReservedSats } = payout;
   const transfer = reservation(terms, feeReservedSats, state.reservedTimes + 1);
@@ -60,8 +49,8 @@ function plan(book: Book, state: LivingSettlement): void {
       // The settlement that comes first gives the lineage its id: known before it is made, the same however often it is tried.
       lineageId: settlementId,
       walletId,
-      institutionId: knownWallet(book, walletId).institutionId,
-      custodial: knownWallet(book, walletId).custodial,
+      institutionId: wallet.institutionId,
+      custodial: wallet.custodial,
       anchor: choice.value.coins[0]!.outpoint,
       version: 1,
       ...chosen(choice.value),
@@ -199,11 +188,6 @@ const lackOf = ({ reason, message }: CoinSelectionFault): string =>
   reason === 'TRANSACTION_TOO_HEAVY'
     ? `the wallet's coins are too small for one transaction: ${message}`
     : `coins are in use or not final: ${message}`;
-
-function shortage(error: LedgerError): string {
-  assert(error.kind === 'insufficient', `liquidity can only be lacking: ${error.kind}`);
-  return `insufficient liquidity: expected ${error.needed} sat, ${error.available} sat available`;
-}
 
 /**
  * Takes a settlement out of the transaction that is planned for it, as long as nothing was offered for signature.

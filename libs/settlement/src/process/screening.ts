@@ -5,7 +5,6 @@ import { depositAttributed } from '../postings/deposit.ts';
 import { mustPost } from '../postings/post.ts';
 import { type Assessment, living, type LivingSettlement } from '../settlement.ts';
 import { beneficiaryOf, decideDeposit } from './deposits.ts';
-import { payoutConfirmations } from './finality.ts';
 import { reserve } from './reserve.ts';
 
 export type Screener = 'risk' | 'aml';
@@ -22,10 +21,11 @@ export function settlementAssessed(book: Book, settlementId: string, by: Screene
     }),
   );
   if (state.risk === undefined || state.aml === undefined) return;
-  conclude(book, settlementId, state.risk, state.aml);
+  conclude(book, state, state.risk, state.aml);
 }
 
-function conclude(book: Book, settlementId: string, risk: Assessment, aml: Assessment): void {
+function conclude(book: Book, { terms, approvals }: LivingSettlement, risk: Assessment, aml: Assessment): void {
+  const { settlementId, from } = terms;
   const at = book.now;
   const worst =
     [risk, aml].find((a) => a.recommendation === 'reject') ??
@@ -33,50 +33,14 @@ function conclude(book: Book, settlementId: string, risk: Assessment, aml: Asses
   if (worst?.recommendation === 'reject') {
     book.settlements.record(settlementId, { type: 'settlement_rejected', at, reason: worst.reason, by: 'screening' });
     book.cancelTimer(settlementId);
-  } else if (worst !== undefined) {
-    book.settlements.record(settlementId, { type: 'review_required', at, reason: worst.reason });
+  } else if (worst !== undefined || approvals !== undefined) {
+    const reason = worst?.reason ?? `expected ${approvals?.required} approvals of ${from}`;
+    const compliance = worst !== undefined;
+    book.settlements.record(settlementId, { type: 'review_required', at, reason, compliance });
   } else {
     book.settlements.record(settlementId, { type: 'settlement_approved', at, reason: '', by: 'screening' });
     reserve(book, settlementId);
   }
-}
-
-export interface Review {
-  readonly settlementId: string;
-  readonly decision: 'approve' | 'reject';
-  readonly reason: string;
-  /** API key of the reviewer. */
-  readonly reviewer: string;
-}
-
-/** A second person's decision on what screening wouldn't decide. */
-export function review(
-  book: Book,
-  { settlementId, decision, reason, reviewer }: Review,
-): Result<LivingSettlement, Refusal> {
-  const state = book.settlements.get(settlementId);
-  if (state.status === 'none') return err(refusal('not_found', 'UNKNOWN_SETTLEMENT', `no settlement ${settlementId}`));
-  if (state.terms.submittedBy === reviewer) {
-    return err(refusal('permission_denied', 'OWN_REQUEST', 'whoever submitted a settlement may not review it'));
-  }
-  if (state.status !== 'under_review') {
-    return err(
-      refusal(
-        'failed_precondition',
-        'NOT_UNDER_REVIEW',
-        `expected a settlement under review, got one that is ${state.status}`,
-      ),
-    );
-  }
-  const at = book.now;
-  if (decision === 'reject') {
-    book.cancelTimer(settlementId);
-    return ok(living(book.settlements.record(settlementId, { type: 'settlement_rejected', at, reason, by: reviewer })));
-  }
-  const confirmations = payoutConfirmations(book, state.terms, true);
-  book.settlements.record(settlementId, { type: 'settlement_approved', at, reason, by: reviewer, ...confirmations });
-  reserve(book, settlementId);
-  return ok(living(book.settlements.get(settlementId)));
 }
 
 /** A verdict on a deposit: credited or held, as soon as it is final as well. One that isn't known yet will have it when it is. */

@@ -1,6 +1,5 @@
 import { dustLimitSats, type FeeTerms } from '@finality/bitcoin';
 import {
-  assert,
   err,
   fieldError,
   type Instant,
@@ -14,13 +13,16 @@ import {
 import type { Claim } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { mergeSources } from '../coin.ts';
-import { destinationRefusal } from '../destination.ts';
+import type { Priority } from '../queue.ts';
 import type { FundingSource, LivingSettlement, Mode, Payee, Terms } from '../settlement.ts';
 import { living } from '../settlement.ts';
+import { approvalsFor } from './approvals.ts';
+import { counterpartyRefusal } from './counterparties.ts';
 import { payoutConfirmations } from './finality.ts';
 import { institutionRefusal } from './institutions.ts';
 import { count, hopelessRefusal, limitRefusal } from './limits.ts';
-import { chooseCoins, knownWallet, scriptSized, spendable } from './choose-coins.ts';
+import { chooseCoins, scriptSized, spendable } from './choose-coins.ts';
+import { payeeOf } from './payee.ts';
 import { unquoted } from './reserve.ts';
 import { OVERDUE } from './withdraw.ts';
 
@@ -43,6 +45,8 @@ export interface Submission {
   readonly payerWalletId?: string;
   /** Only for what {@link reverse} asks for. */
   readonly reverses?: string;
+  /** CENTRALIZED only. */
+  readonly priority?: Priority;
   readonly executeAt?: Instant;
   readonly expiresAt?: Instant;
 }
@@ -70,14 +74,14 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   }
   const payer = claimOf(book, from, mode, 'from_institution', payerWalletId);
   if (!payer.ok) return payer;
-  const payee = payeeOf(book, submission);
+  const payee = payeeOf(book, submission, payer.value, () => claimOf(book, submission.to, mode, 'to_institution'));
   if (!payee.ok) return payee;
   const problem =
-    ownWalletRefusal(book, payer.value, payee.value) ??
     dustRefusal(book, payee.value, submission.amountSats) ??
+    counterpartyRefusal(book, submission) ??
     (submission.executeAt === undefined ? limitRefusal : hopelessRefusal)(book, from, submission);
   if (problem !== undefined) return err(problem);
-  const { feeBearer, destinationId: _named, ...agreed } = submission;
+  const { feeBearer, ...agreed } = submission;
   const terms: Terms = {
     ...agreed,
     ...(payerWalletId === undefined ? {} : { payerWalletId }),
@@ -96,14 +100,15 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   return ok(living(book.settlements.get(settlementId)));
 }
 
-/** A scheduled settlement's time has come: it begins, unless a party has been frozen since, the payer's limits have no room, or it comes too late. Anything else is left as it is. */
+/** A scheduled settlement's time has come: it begins, unless a party has been frozen since, the payer may not pay it, or it comes too late. Anything else is left as it is. */
 export function fallDue(book: Book, settlementId: string): void {
   const state = book.settlements.get(settlementId);
   if (state.status !== 'scheduled') return;
   book.cancelTimer(settlementId, 'due');
   const { terms } = state;
   const at = book.now;
-  const refused = partyRefusal(book, terms) ?? limitRefusal(book, terms.from, terms);
+  const refused =
+    partyRefusal(book, terms) ?? counterpartyRefusal(book, terms) ?? limitRefusal(book, terms.from, terms);
   if (refused !== undefined) {
     book.settlements.record(settlementId, { type: 'settlement_failed', at, reason: refused.message });
   } else if (terms.expiresAt !== undefined && terms.expiresAt <= at) {
@@ -118,11 +123,13 @@ function begin(book: Book, terms: Terms): void {
   const at = book.now;
   book.schedule(terms.settlementId, terms.expiresAt ?? ((at + book.policy.expiryMs) as Instant), 'expiry');
   const limitsVersion = count(book, terms);
+  const approvals = approvalsFor(book, terms);
   book.settlements.record(terms.settlementId, {
     type: 'screening_requested',
     at,
     sources: sourcesOf(book, terms),
     ...(limitsVersion !== undefined && { limitsVersion }),
+    ...(approvals && { approvals }),
   });
 }
 
@@ -137,16 +144,6 @@ function timesRefusal({ now }: Book, { executeAt, expiresAt }: Submission): Refu
   if (expiresAt !== undefined && (expiresAt <= start || expiresAt - start > EXPIRES_AFTER_MAX_MS))
     problems.push(fieldError('expires_at', 'expected a time after now and execute_at, at most 90 days later'));
   return problems.length === 0 ? undefined : invalid(...problems);
-}
-
-function payeeOf(book: Book, { to, mode, destinationId }: Submission): Result<Payee, Refusal> {
-  if (destinationId === undefined) return claimOf(book, to, mode, 'to_institution');
-  const destination = book.destination(destinationId);
-  const refused = destinationRefusal(destination, { destinationId, payeeInstitutionId: to }, book.now);
-  if (refused) return err(refused);
-  assert(destination !== undefined, 'a destination that isn’t refused is known');
-  const { script, address } = destination;
-  return ok({ kind: 'destination', destinationId, script, address });
 }
 
 type Party = 'from_institution' | 'to_institution';
@@ -167,16 +164,6 @@ function claimOf(book: Book, institutionId: string, mode: Mode, party: Party, wa
 function unknownWallet(institutionId: string, walletId: string): Refusal {
   const message = `expected a wallet of ${institutionId}, got "${walletId}"`;
   return refusal('not_found', 'UNKNOWN_WALLET', message, { fields: [fieldError('payer_wallet_id', message)] });
-}
-
-/** The signer pays accounts of its own, and scripts that were registered with it: of a wallet whose keys are others' it knows nothing. */
-function ownWalletRefusal(book: Book, payer: Claim, payee: Payee): Refusal | undefined {
-  if (payer.kind !== 'wallet' || payee.kind !== 'wallet') return undefined;
-  if (!knownWallet(book, payer.walletId).custodial || knownWallet(book, payee.walletId).custodial) return undefined;
-  const message = 'expected a payee with a custodial wallet: the signer pays no wallet whose keys are the payee’s own';
-  return refusal('failed_precondition', 'PAYEE_NOT_PAYABLE', message, {
-    fields: [fieldError('to_institution', message)],
-  });
 }
 
 function dustRefusal(book: Book, payee: Payee, amountSats: Sats): Refusal | undefined {

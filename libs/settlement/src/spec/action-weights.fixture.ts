@@ -48,6 +48,8 @@ export const ACTION_WEIGHTS = {
   agree: 6,
   dispute: 1,
   hurry: 8,
+  owe: 3,
+  reprioritize: 1,
   credit_line: 2,
   freeze: 0.05,
   net: 3,
@@ -126,6 +128,21 @@ export const NETTING_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   pay_in: 4,
   deposit_verdict: 4,
   net: 14,
+};
+
+/** For histories in which institutions owe each other on clearing what they haven't got. */
+export const QUEUE_WEIGHTS: Readonly<Record<ActionKind, number>> = {
+  ...zero(),
+  owe: 20,
+  reprioritize: 4,
+  credit_line: 3,
+  approve_all: 4,
+  retry: 6,
+  withdraw: 2,
+  hurry: 1,
+  reverse: 1,
+  pay_in: 2,
+  mine: 3,
 };
 
 function zero(): Record<ActionKind, number> {

@@ -4,24 +4,32 @@ import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
 import type { Destinations } from '../lineage.ts';
+import { type ApprovalPolicyRequest, setApprovalPolicy } from '../process/approvals.ts';
 import { bumpSettlement } from '../process/bump.ts';
 import { consolidate, type ConsolidationRequest } from '../process/consolidation.ts';
 import { type CreditLineRequest, expireCreditLine, setCreditLine } from '../process/credit-lines.ts';
+import {
+  allowCounterparty,
+  type CounterpartyRequest,
+  removeCounterparty,
+  restrictCounterparties,
+  type Restriction,
+} from '../process/counterparties.ts';
 import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
+import { reprioritize } from '../process/line.ts';
 import { type LimitsRequest, setLimits } from '../process/limits.ts';
 import { chooseWindowPayout, type PayoutRequest } from '../process/net-payouts.ts';
 import { offer, signed, signingRefused } from '../process/offer.ts';
 import { type AddedSignatures, addSignatures, preparePayout } from '../process/psbt.ts';
 import { coinsReleased, confirmRelease, proposeRelease, type ReleaseRequest } from '../process/release.ts';
 import { reserve } from '../process/reserve.ts';
+import { type Review, review } from '../process/review.ts';
 import { type Reversal, reverse } from '../process/reverse.ts';
 import {
   attributeDeposits,
   depositAssessed,
   type DepositReview,
-  type Review,
-  review,
   reviewDeposit,
   type Screener,
   settlementAssessed,
@@ -43,6 +51,7 @@ import {
   type WindowClosing,
 } from '../process/windows.ts';
 import { cancel, destinationRefused, expire } from '../process/withdraw.ts';
+import type { Priority } from '../queue.ts';
 import type { Assessment } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 
@@ -57,6 +66,15 @@ export type Command =
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
+  | {
+      readonly type: 'reprioritize';
+      readonly settlementId: string;
+      readonly priority: Priority;
+      readonly caller: Principal;
+    }
+  | { readonly type: 'restrict_counterparties'; readonly request: Restriction }
+  | { readonly type: 'allow_counterparty' | 'remove_counterparty'; readonly request: CounterpartyRequest }
+  | { readonly type: 'set_approval_policy'; readonly request: ApprovalPolicyRequest }
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }
@@ -157,6 +175,16 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(endNetting(book, command.request));
     case 'create_institution':
       return reasonOf(createInstitution(book, command.institution));
+    case 'reprioritize':
+      return reasonOf(reprioritize(book, command.settlementId, command.priority, command.caller.keyId));
+    case 'restrict_counterparties':
+      return reasonOf(restrictCounterparties(book, command.request));
+    case 'allow_counterparty':
+      return reasonOf(allowCounterparty(book, command.request));
+    case 'remove_counterparty':
+      return reasonOf(removeCounterparty(book, command.request));
+    case 'set_approval_policy':
+      return reasonOf(setApprovalPolicy(book, command.request));
     case 'set_limits':
       return reasonOf(setLimits(book, command.request));
     case 'set_credit_line':
@@ -188,8 +216,13 @@ type Asked =
   | 'end_netting'
   | 'choose_window_payout'
   | 'create_institution'
+  | 'restrict_counterparties'
+  | 'allow_counterparty'
+  | 'remove_counterparty'
+  | 'set_approval_policy'
   | 'set_limits'
   | 'set_credit_line'
+  | 'reprioritize'
   | 'freeze_institution';
 
 function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>): void {

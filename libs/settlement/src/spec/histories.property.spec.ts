@@ -6,6 +6,7 @@ import {
   type Action,
   NETTING_WEIGHTS,
   PAYOUT_WEIGHTS,
+  QUEUE_WEIGHTS,
   RELEASE_WEIGHTS,
   VERSION_WEIGHTS,
 } from './action-weights.fixture.ts';
@@ -92,19 +93,30 @@ describe.each(POLICIES)('any history (%s)', { timeout: TIMEOUT_MS }, (_name, pol
   });
 
   it('of netting keeps positions and settlements together', () => {
-    const count = { closed: 0n };
+    const count = { inWindows: 0 };
     fc.assert(
       fc.property(actionsOf(NETTING_WEIGHTS, 150), (actions) => {
         const world = new World(policy);
         fund(world);
         beginNetting(world);
         run(world, actions);
-        for (const window of world.book.windows.all())
-          if ('totals' in window) count.closed += window.totals.netSats;
+        for (const settlement of world.book.settlements.all())
+          if (settlement.status === 'settled' && settlement.windowId !== undefined) count.inWindows += 1;
       }),
       { ...SETTINGS, numRuns: Math.ceil(SETTINGS.numRuns / 5) },
     );
-    expect(count.closed).toBeGreaterThan(0n);
+    expect(count.inWindows).toBeGreaterThan(0);
+  });
+
+  it('of lines that wait for liquidity keeps them in order', () => {
+    fc.assert(
+      fc.property(actionsOf(QUEUE_WEIGHTS, 60), (actions) => {
+        const world = new World(policy);
+        fund(world);
+        run(world, actions);
+      }),
+      SETTINGS,
+    );
   });
 
   it('of coins that operators release keeps them together', () => {

@@ -1,3 +1,4 @@
+export { approved, assigned, funded, given } from './given.fixture.ts';
 export * from './action-weights.fixture.ts';
 export * from './actions.fixture.ts';
 export * from './commands.fixture.ts';

@@ -36,6 +36,7 @@ import { keepsChange, leftOver } from '../process/requeue.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 import { checkNetting } from './netting-invariants.fixture.ts';
+import { checkLines } from './queue-actions.fixture.ts';
 import { checkPaymentLimits } from './limits.fixture.ts';
 import { walletCalled, WALLETS, type World } from './world.fixture.ts';
 
@@ -425,7 +426,9 @@ function longestLine(book: MemoryBook, institutionId: string): bigint {
 }
 
 /** Everybody has done what he could and the chain has gone on: nothing may be left half done. */
-export function checkAtRest({ book, chain }: World): void {
+export function checkAtRest(world: World): void {
+  const { book, chain } = world;
+  checkLines(world);
   const { txids } = chain.confirmed();
   for (const deposit of book.deposits.all()) {
     if (deposit.status === 'none') continue;

@@ -7,14 +7,16 @@ import { type AddressRecord, CoinBook, type WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
 import { depositAggregate } from '../deposit.ts';
 import { apiKeyAggregate, institutionAggregate } from '../institution.ts';
-import { limitsAggregate, type LimitsEvent, type LimitsState } from '../limits.ts';
+import { limitsAggregate } from '../limits.ts';
 import { lineageAggregate } from '../lineage.ts';
 import { returnUse } from '../process/limits.ts';
 import { isOpen, isWaitingPayout } from '../process/reserve.ts';
+import { paymentRulesAggregate } from '../payment-rules.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { PositionBook } from '../positions.ts';
+import { LiquidityQueues } from '../queue.ts';
 import { recoveryAggregate } from '../recovery.ts';
-import { type Netting, nettingAggregate, type NettingEvent, type NettingWindow, windowAggregate, type WindowEvent } from '../window.ts';
+import { type Netting, nettingAggregate, type NettingEvent, windowAggregate } from '../window.ts';
 import { windowPayoutAggregate } from '../window-payout.ts';
 import { noteNetPayout } from '../process/net-payouts.ts';
 import { type Settlement, settlementAggregate, type SettlementEvent, waitsForCoins } from '../settlement.ts';
@@ -31,6 +33,7 @@ export const POLICY: SettlementPolicy = {
   batch: { waitMs: 0, payoutsMax: 3, valueMaxSats: sats(60_000n) },
   // Most histories are about something else.
   bump: { afterBlocks: 1_000, incrementalFeeRate: feeRate(1_000n) },
+  counterpartyCoolingMs: 60_000,
   expiryMs: 3_600_000,
 };
 
@@ -62,9 +65,11 @@ export class MemoryBook implements Book {
   readonly ledger = LedgerView.inMemory();
   readonly coins = new CoinBook([]);
   readonly log: Logged[] = [];
+  readonly queues = new LiquidityQueues();
   readonly limits = new MemoryRecords(limitsAggregate, this.log);
+  readonly paymentRules = new MemoryRecords(paymentRulesAggregate, this.log);
   readonly windows = new MemoryRecords(windowAggregate, this.log);
-  readonly settlements = new SettlementRecords(this.log, this.limits, this.windows);
+  readonly settlements = new SettlementRecords(this.log, this);
   readonly lineages = new MemoryRecords(lineageAggregate, this.log);
   readonly institutions = new MemoryRecords(institutionAggregate, this.log);
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
@@ -104,7 +109,9 @@ export class MemoryBook implements Book {
   }
 
   putWallet(wallet: WalletRecord): void {
-    if (this.wallet(wallet.walletId) === undefined) this.wallets.push(wallet);
+    const at = this.wallets.findIndex(({ walletId }) => walletId === wallet.walletId);
+    if (at === -1) this.wallets.push(wallet);
+    else this.wallets[at] = wallet;
   }
 
   destination(destinationId: string): DestinationRecord | undefined {
@@ -113,6 +120,12 @@ export class MemoryBook implements Book {
 
   putDestination(destination: DestinationRecord): void {
     this.destinations.set(destination.destinationId, destination);
+  }
+
+  listingOf(walletId: string): DestinationRecord | undefined {
+    return [...this.destinations.values()].find(
+      ({ place, status }) => status === 'listed' && place.kind === 'wallet' && place.walletId === walletId,
+    );
   }
 
   address(script: ScriptHex): AddressRecord | undefined {
@@ -235,24 +248,19 @@ class MemoryRecords<State, Event extends { readonly type: string }> implements R
 }
 
 class SettlementRecords extends MemoryRecords<Settlement, SettlementEvent> {
-  readonly #limits: Records<LimitsState, LimitsEvent>;
-  readonly #windows: Records<NettingWindow, WindowEvent>;
+  readonly #book: Pick<MemoryBook, 'limits' | 'queues' | 'windows'>;
 
-  constructor(
-    log: Logged[],
-    limits: Records<LimitsState, LimitsEvent>,
-    windows: Records<NettingWindow, WindowEvent>,
-  ) {
+  constructor(log: Logged[], book: Pick<MemoryBook, 'limits' | 'queues' | 'windows'>) {
     super(settlementAggregate, log);
-    this.#limits = limits;
-    this.#windows = windows;
+    this.#book = book;
   }
 
   override record(id: string, ...events: readonly SettlementEvent[]): Settlement {
     const before = this.get(id);
     const state = super.record(id, ...events);
-    returnUse(this.#limits, state, events);
-    noteNetPayout(this.#windows, before, state);
+    returnUse(this.#book.limits, state, events);
+    noteNetPayout(this.#book.windows, before, state);
+    this.#book.queues.changed(state);
     return state;
   }
 }

@@ -24,7 +24,10 @@ export const endNetting = (world: World, institutionId: string, counterpartyId: 
   world.tell({ type: 'end_netting', request: { institutionId, counterpartyId } });
 
 export const chooseWindowPayout = (world: World, institutionId: string, rule?: PayoutRule): string | undefined =>
-  world.tell({ type: 'choose_window_payout', request: { institutionId, walletId: `w-${institutionId}`, by: 'k', ...(rule && { rule }) } });
+  world.tell({
+    type: 'choose_window_payout',
+    request: { institutionId, walletId: `w-${institutionId}`, by: 'k', ...(rule && { rule }) },
+  });
 
 /** A window is open, and those who have a custodial wallet want their net credit there. */
 export function beginNetting(world: World): void {

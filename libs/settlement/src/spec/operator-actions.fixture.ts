@@ -1,4 +1,3 @@
-import type { Instant } from '@finality/kernel';
 import { inputsOf, offered } from '../lineage.ts';
 import { lockedCoins } from '../process/release.ts';
 import { expectExcluded } from './invariants.fixture.ts';
@@ -38,16 +37,6 @@ export function resolve(world: World, a: number, b: number): void {
   if (!bit(b, 7) || !bit(b, 8)) world.proposeResolution(outpoint, owner);
   if (!bit(b, 9) || !bit(b, 10))
     world.confirmResolution(outpoint, bit(b, 11) && bit(b, 12) ? 'operator' : 'operator-2');
-}
-
-/** What an institution may owe is set anew. */
-export function creditLine(world: World, a: number, b: number): void {
-  const institutionId = pick(INSTITUTIONS, a)!;
-  const creditLineSats = pick([0n, 5_000n, 30_000n, 100_000n], b >> 2)!;
-  // A history's clock stands still: the end never comes.
-  const expiresAt = bit(b, 4) ? { expiresAt: (world.book.now + 1) as Instant } : {};
-  const request = { institutionId, creditLineSats, ...expiresAt, reason: 'reviewed', by: 'operator' };
-  world.tell({ type: 'set_credit_line', request });
 }
 
 /** Somebody takes one of several coins that a lineage needs, or one of those that only some versions have, and nobody takes it back for long. */

@@ -11,7 +11,9 @@ import {
 import { assert, type Instant, type Principal, type Sats, unwrap } from '@finality/kernel';
 import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
+import type { DestinationPlace } from '../destination.ts';
 import { latest, type LineagePlan, offered, type OfferedVersion } from '../lineage.ts';
+import type { Priority } from '../queue.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { type Assessment, living, type Mode, type Recommendation } from '../settlement.ts';
 import { apply, type Command } from './commands.fixture.ts';
@@ -31,6 +33,7 @@ export interface Told {
 interface Ordered {
   readonly feeBearer?: FeeTerms['bearer'];
   readonly destinationId?: string;
+  readonly priority?: Priority;
   readonly executeAt?: Instant;
   readonly expiresAt?: Instant;
 }
@@ -51,13 +54,26 @@ const OWN_KEYS = unwrap(
 );
 const OWN_KEY = new MasterKey(bytesFromHex('44'.repeat(32)), 'regtest').account('tr', 0).descriptor;
 export const WALLETS: readonly WalletRecord[] = [
-  { walletId: 'pool', institutionId: 'platform', scriptType: 'wpkh', custodial: true },
-  { walletId: 'w-a', institutionId: 'a', scriptType: 'wpkh', custodial: true },
-  { walletId: 'w-b', institutionId: 'b', scriptType: 'tr', custodial: true },
-  { walletId: 'w-c', institutionId: 'c', scriptType: 'wpkh', custodial: true },
-  { walletId: 'w-d', institutionId: 'd', scriptType: 'wsh-sortedmulti', custodial: false, descriptor: OWN_KEYS },
-  { walletId: 'w-d2', institutionId: 'd2', scriptType: 'tr', custodial: false, descriptor: OWN_KEY },
+  { walletId: 'pool', institutionId: 'platform', scriptType: 'wpkh', custodial: true, scanning: false },
+  { walletId: 'w-a', institutionId: 'a', scriptType: 'wpkh', custodial: true, scanning: false },
+  { walletId: 'w-b', institutionId: 'b', scriptType: 'tr', custodial: true, scanning: false },
+  { walletId: 'w-c', institutionId: 'c', scriptType: 'wpkh', custodial: true, scanning: false },
+  {
+    walletId: 'w-d',
+    institutionId: 'd',
+    scriptType: 'wsh-sortedmulti',
+    custodial: false,
+    scanning: false,
+    descriptor: OWN_KEYS,
+  },
+  { walletId: 'w-d2', institutionId: 'd2', scriptType: 'tr', custodial: false, scanning: false, descriptor: OWN_KEY },
 ];
+/** The signer knows one of them, and pays it. */
+export const LISTED_WALLET = {
+  destinationId: 'd-w-d2',
+  institutionId: 'd2',
+  place: { kind: 'wallet', walletId: 'w-d2' },
+} as const;
 /** Derived once for all histories: their indices are the same. */
 const OWN_SCRIPTS = new Map<string, ScriptHex>();
 
@@ -106,22 +122,17 @@ export class World {
       if (late.includes(wallet.walletId)) this.walletNotices.push(wallet);
       else this.tell({ type: 'wallet_changed', wallet });
     }
-    for (const institutionId of INSTITUTIONS) this.#list(institutionId);
+    for (const institutionId of INSTITUTIONS) {
+      const script = institutionId === 'c' ? this.place('w-b', 'b', 'wallet').script : this.elsewhere();
+      this.#list(destinationIdOf(institutionId), institutionId, { kind: 'script', script, address: `to ${script}` });
+    }
+    this.#list(LISTED_WALLET.destinationId, LISTED_WALLET.institutionId, LISTED_WALLET.place);
   }
 
   /** Everybody has a destination outside; one of them turns out to be a script of a wallet here, which nobody has issued. */
-  #list(institutionId: string): void {
-    const script = institutionId === 'c' ? this.place('w-b', 'b', 'wallet').script : this.elsewhere();
-    const destination = {
-      destinationId: destinationIdOf(institutionId),
-      institutionId,
-      script,
-      address: `to ${script}`,
-    };
-    this.tell({
-      type: 'destination_changed',
-      destination: { ...destination, status: 'listed', usableAt: 0 as Instant },
-    });
+  #list(destinationId: string, institutionId: string, place: DestinationPlace): void {
+    const destination = { destinationId, institutionId, place, status: 'listed', usableAt: 0 as Instant } as const;
+    this.tell({ type: 'destination_changed', destination });
   }
 
   /** The signer has it on its list no more. */
@@ -308,6 +319,11 @@ export class World {
     const cause = `settlement/${settlementId}`;
     if (how === 'cancel') this.tell({ type: how, settlementId, reason: 'because', caller: OPERATOR }, cause);
     else this.tell({ type: how, settlementId }, cause);
+  }
+
+  reprioritize(settlementId: string, priority: Priority): void {
+    const cause = `settlement/${settlementId}`;
+    this.tell({ type: 'reprioritize', settlementId, priority, caller: OPERATOR }, cause);
   }
 
   assign(plan: LineagePlan, late: boolean): void {

@@ -19,6 +19,7 @@ import { outsideAddress, Signatories } from '../signatories.fixture.ts';
 import { patiently, until } from '../wait.fixture.ts';
 import { ledgerRequests } from './ledger-requests.fixture.ts';
 import { liquidityRequests } from './liquidity-requests.fixture.ts';
+import { policyRequests } from './policy-requests.fixture.ts';
 import { windowRequests } from './window-requests.fixture.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -249,8 +250,9 @@ async function signatures(e2e: E2e, payer: Bank) {
 /** One per rpc of the table. */
 async function goodRequests(
   e2e: E2e,
-  { payer, payee }: Readonly<Record<'payer' | 'payee', Bank>>,
+  banks: Readonly<Record<'payer' | 'payee' | 'stranger', Bank>>,
 ): Promise<Readonly<Record<string, Good>>> {
+  const { payer, payee } = banks;
   const settled = await payer.settle({ to: payee, amountSats: 1_000n, mode: 'CENTRALIZED' });
   const report = await e2e.reconcile();
   await patiently(() => payer.address('wallet'));
@@ -263,15 +265,11 @@ async function goodRequests(
     amount_sats: '1000',
     settlement_mode: 'SETTLEMENT_MODE_CENTRALIZED',
   };
-  const anything = { institution_id, transactions: [{ max_sats: '2100000000000000' }], reason: 'agreed' };
-  const limits = settlementV1.SetLimitsRequest.fromJSON({ ...anything, idempotency_key: 'anything' });
-  await e2e.operator.policy.setLimits(limits);
   const page = { page_size: 10 };
   const decided = { idempotency_key: '', decision: 'REVIEW_DECISION_APPROVE', reason: 'looked at' };
   const outpoint = `${'00'.repeat(32)}:0`;
   const settlements = settlementV1.SettlementServiceService;
   const operations = settlementV1.OperationsServiceService;
-  const policy = settlementV1.PolicyServiceService;
   const institutions = institutionV1.InstitutionServiceService;
   const addresses = addressV1.AddressServiceService;
   const destinations = addressV1.DestinationServiceService;
@@ -385,11 +383,6 @@ async function goodRequests(
       'NOT_FOUND',
     ),
     WatchSettlements: asPayer(settlements.watchSettlements, settlementV1.WatchSettlementsRequest, {}),
-    SetLimits: asOperator(policy.setLimits, settlementV1.SetLimitsRequest, {
-      idempotency_key: '',
-      ...anything,
-    }),
-    GetLimits: asPayer(policy.getLimits, settlementV1.GetLimitsRequest, { institution_id }),
     CreateInstitution: asOperator(institutions.createInstitution, institutionV1.CreateInstitutionRequest, {
       idempotency_key: '',
       institution_id: 'newcomer',
@@ -472,7 +465,8 @@ async function goodRequests(
     }),
     ...ledgerRequests(by, institution_id),
     ...(await windowRequests(e2e, by, { payer, payee })),
-    ...liquidityRequests(by, institution_id),
+    ...liquidityRequests(by, { institution_id, settlement_id }),
+    ...(await policyRequests(e2e, by, banks)),
     RunReconciliation: asOperator(reconciliation.runReconciliation, reconciliationV1.RunReconciliationRequest, {
       idempotency_key: '',
     }),

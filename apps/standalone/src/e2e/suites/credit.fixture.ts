@@ -1,4 +1,4 @@
-import { toTimestamp } from '@finality/contracts';
+import { settlementV1, toTimestamp } from '@finality/contracts';
 import type { Instant } from '@finality/kernel';
 import { expect, it } from 'vitest';
 import { refused } from '../api.fixture.ts';
@@ -48,4 +48,51 @@ export function credit(e2e: () => E2e): void {
     });
     await expectInOrder(e2e());
   });
+
+  it('is for the first in line: none overtakes, but by priority', async () => {
+    const [payer, payee] = [await e2e().bank({ wallet: 'none' }), await e2e().bank({ wallet: 'none' })];
+    const submit = async (amountSats: bigint, priority: Priority = 'NORMAL') => {
+      const { settlementId } = await payer.api.settlements.submitSettlement({
+        idempotencyKey: freshKey(),
+        fromInstitution: payer.id,
+        toInstitution: payee.id,
+        amountSats,
+        settlementMode: settlementV1.SettlementMode.SETTLEMENT_MODE_CENTRALIZED,
+        referenceId: '',
+        priority: settlementV1.SettlementPriority[`SETTLEMENT_PRIORITY_${priority}`],
+      });
+      await payer.settlement(settlementId, 'QUEUED');
+      return settlementId;
+    };
+    const large = await submit(6_000n);
+    const urgent = await submit(2_000n, 'URGENT');
+    const small = await submit(1_000n);
+    const later = await submit(500n);
+    const places = async () =>
+      Promise.all([urgent, large, small, later].map(async (id) => (await payer.get(id)).queuePlace));
+    expect(await places()).toEqual([1, 2, 3, 4]);
+    await payer.api.liquidity.reprioritizeSettlement({
+      idempotencyKey: freshKey(),
+      settlementId: small,
+      priority: settlementV1.SettlementPriority.SETTLEMENT_PRIORITY_HIGH,
+    });
+    expect(await places()).toEqual([1, 3, 2, 4]);
+    await line(payer, 8_999n);
+    await payer.settlement(urgent, 'SETTLED');
+    await payer.settlement(small, 'SETTLED');
+    expect(await payer.api.liquidity.getLiquidity({ institutionId: payer.id })).toMatchObject({
+      spendableSats: 5_999n,
+      outgoing: { count: 2n, sumSats: 6_500n },
+    });
+    expect(await places()).toEqual([undefined, 1, undefined, 2]);
+    await line(payer, 9_500n);
+    await payer.settlement(later, 'SETTLED');
+    expect(await payer.get(large)).toMatchObject({
+      priority: settlementV1.SettlementPriority.SETTLEMENT_PRIORITY_NORMAL,
+    });
+    await payer.settlement(large, 'SETTLED');
+    await expectInOrder(e2e());
+  });
 }
+
+type Priority = 'NORMAL' | 'HIGH' | 'URGENT';

@@ -1,3 +1,4 @@
+import { RegtestWallet } from '@finality/chain-simulator';
 import { addressV1, institutionV1 } from '@finality/contracts';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Api, refused } from '../api.fixture.ts';
@@ -74,8 +75,8 @@ export function destinations(e2e: () => E2e): void {
   const remove = ({ destinationId }: addressV1.Destination) =>
     payee.api.destinations.removeDestination({ idempotencyKey: freshKey(), destinationId });
 
-  async function listed(): Promise<addressV1.Destination> {
-    const asked = await ask(fresh());
+  async function listed(address = fresh()): Promise<addressV1.Destination> {
+    const asked = await ask(address);
     return second.destinations.approveDestination(approval(asked));
   }
 
@@ -239,8 +240,8 @@ export function destinations(e2e: () => E2e): void {
     });
 
     /** Usable, and known to settlement. */
-    async function active(): Promise<addressV1.Destination> {
-      const { destinationId } = await listed();
+    async function active(address?: string): Promise<addressV1.Destination> {
+      const { destinationId } = await listed(address);
       return until(
         'it has cooled',
         () => shown(destinationId),
@@ -299,6 +300,22 @@ export function destinations(e2e: () => E2e): void {
         'nothing on-chain': 'INVALID_ARGUMENT',
       });
       expect(cooling.usableAt).toBeDefined();
+    });
+
+    it('is screened: refused where the address is on the blacklist, looked at where it is a mixer’s', async () => {
+      const [sanctioned, mixer] = ['sanctioned', 'mixer'].map((word) => new RegtestWallet(word).address);
+      const toSanctioned = await submit((await active(sanctioned)).destinationId);
+      const toMixer = await submit((await active(mixer)).destinationId);
+      const rejected = await payer.settlement(toSanctioned.settlementId, 'REJECTED');
+      expect(rejected.reason).toContain(`blacklisted_destination +100: blacklisted: ${sanctioned} blacklist (own)`);
+      const looked = await payer.settlement(toMixer.settlementId, 'UNDER_REVIEW');
+      expect(looked.reason).toContain(
+        `labelled_destination +40: labelled mixer, darknet, gambling, scam: ${mixer} mixer`,
+      );
+      const { factors } = await e2e().compliance.risk.getVerdict({ subjectId: toMixer.settlementId });
+      const factor = factors.find(({ name }) => name === 'labelled_destination');
+      expect(factor).toMatchObject({ points: 40, inputs: { address: mixer } });
+      expect((await payer.balance('wallet')).reserved).toBe(0n);
     });
 
     it('fails, with nothing offered, where the destination is removed before', async () => {

@@ -2,7 +2,10 @@ import { liquidityV1 } from '@finality/contracts';
 import type { Good, GoodBy } from './bad-input.fixture.ts';
 
 /** One per rpc of the service for liquidity. */
-export function liquidityRequests(by: GoodBy, institution_id: string): Readonly<Record<string, Good>> {
+export function liquidityRequests(
+  by: GoodBy,
+  { institution_id, settlement_id }: { readonly institution_id: string; readonly settlement_id: string },
+): Readonly<Record<string, Good>> {
   const liquidity = liquidityV1.LiquidityServiceService;
   return {
     SetCreditLine: by('operator')(liquidity.setCreditLine, liquidityV1.SetCreditLineRequest, {
@@ -11,6 +14,12 @@ export function liquidityRequests(by: GoodBy, institution_id: string): Readonly<
       limit_sats: '1000000',
       reason: 'reviewed',
     }),
+    ReprioritizeSettlement: by('payer')(
+      liquidity.reprioritizeSettlement,
+      liquidityV1.ReprioritizeSettlementRequest,
+      { idempotency_key: '', settlement_id, priority: 'SETTLEMENT_PRIORITY_HIGH' },
+      'FAILED_PRECONDITION',
+    ),
     GetLiquidity: by('payer')(liquidity.getLiquidity, liquidityV1.GetLiquidityRequest, { institution_id }),
   };
 }

@@ -1,11 +1,15 @@
-import { settlementV1 } from '@finality/contracts';
+import { institutionV1, settlementV1 } from '@finality/contracts';
 import { expect, it } from 'vitest';
-import { refused } from '../api.fixture.ts';
+import { type Api, refused } from '../api.fixture.ts';
 import { type Bank, freshKey } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
+import { patiently, until } from '../wait.fixture.ts';
 
 const { SETTLEMENT_MODE_CENTRALIZED, SETTLEMENT_MODE_UNSPECIFIED } = settlementV1.SettlementMode;
+const { REVIEW_DECISION_APPROVE, REVIEW_DECISION_REJECT } = settlementV1.ReviewDecision;
 const HOUR = 3_600n;
+/** Of a counterparty that was put on a list. */
+export const COOLING_SECONDS = 1;
 
 /** What an institution may pay: what holds whatever the services run on. */
 export function policy(e2e: () => E2e): void {
@@ -56,6 +60,76 @@ export function policy(e2e: () => E2e): void {
     });
     const { settlements } = await payer.api.settlements.listSettlements({ pageSize: 100, pageToken: '' });
     expect(settlements).toHaveLength(2);
+    await expectInOrder(e2e());
+  });
+
+  it('lets an institution pay those on its list alone, once they have cooled', async () => {
+    const [payer, payee, other] = [
+      await e2e().bank({ creditLineSats: 1_000n }),
+      await e2e().bank(),
+      await e2e().bank(),
+    ];
+    const institutionId = payer.id;
+    const { policy: api } = payer.api;
+    await api.restrictCounterparties({ idempotencyKey: freshKey(), institutionId, restricted: true, reason: 'ours' });
+    expect(await refused(payer.submit(centralized(payee, 1n)))).toMatchObject({ reason: 'COUNTERPARTY_NOT_ALLOWED' });
+    const list = await api.allowCounterparty({ idempotencyKey: freshKey(), institutionId, counterpartyId: payee.id });
+    expect(list).toMatchObject({
+      restricted: true,
+      counterparties: [{ institutionId: payee.id, addedBy: payer.keyId }],
+    });
+    const paid = await until(
+      'the payee has cooled',
+      () => refused(payer.submit(centralized(payee, 1n))),
+      (refusal) => refusal === undefined,
+    );
+    expect(paid).toBeUndefined();
+    expect(await refused(payer.submit(centralized(other, 1n)))).toMatchObject({ reason: 'COUNTERPARTY_NOT_ALLOWED' });
+    await e2e().operator.policy.removeCounterparty({
+      idempotencyKey: freshKey(),
+      institutionId,
+      counterpartyId: payee.id,
+    });
+    expect(await refused(payer.submit(centralized(payee, 1n)))).toMatchObject({ reason: 'COUNTERPARTY_NOT_ALLOWED' });
+    expect((await api.listCounterparties({ institutionId })).counterparties).toEqual([]);
+  });
+
+  it('has two persons of the payer approve what is above an amount, and never the one who asked', async () => {
+    const [payer, payee] = [await e2e().bank({ creditLineSats: 100_000n }), await e2e().bank()];
+    const institutionId = payer.id;
+    const person = async (label: string): Promise<{ readonly api: Api; readonly keyId: string }> => {
+      const roles = [institutionV1.Role.ROLE_INSTITUTION];
+      const { institutions } = e2e().operator;
+      const issued = await institutions.issueApiKey({ idempotencyKey: freshKey(), institutionId, roles, label });
+      return { api: e2e().api(issued.secret), keyId: issued.apiKey!.keyId };
+    };
+    const [ann, bob] = [await person('ann'), await person('bob')];
+    const tiers = [{ aboveSats: 10_000n, approvals: 2 }];
+    await payer.api.policy.setApprovalPolicy({ idempotencyKey: freshKey(), institutionId, tiers, reason: 'ours' });
+    await payer.settle(centralized(payee, 10_000n));
+
+    const { settlementId } = await payer.submit(centralized(payee, 10_001n));
+    const waiting = await payer.settlement(settlementId, 'UNDER_REVIEW');
+    expect(waiting).toMatchObject({ approvalsRequired: 2, approvals: [], complianceAwaited: false });
+    const decided = (decision: settlementV1.ReviewDecision, idempotencyKey = freshKey()) => ({
+      idempotencyKey,
+      settlementId,
+      decision,
+      reason: 'invoice seen',
+    });
+    const approval = decided(REVIEW_DECISION_APPROVE, 'the same for all');
+    expect(await refused(payer.api.settlements.reviewSettlement(approval))).toMatchObject({ reason: 'OWN_REQUEST' });
+    expect(await refused(payee.api.settlements.reviewSettlement(approval))).toMatchObject({ reason: 'NOT_THE_PAYER' });
+    const once = await patiently(() => ann.api.settlements.reviewSettlement(approval));
+    expect(once.approvals).toMatchObject([{ approvedBy: ann.keyId, reason: 'invoice seen' }]);
+    expect(await ann.api.settlements.reviewSettlement(approval)).toEqual(once);
+    const again = await refused(ann.api.settlements.reviewSettlement(decided(REVIEW_DECISION_APPROVE)));
+    expect(again).toMatchObject({ kind: 'already_exists', reason: 'ALREADY_APPROVED' });
+    await patiently(() => bob.api.settlements.reviewSettlement(approval));
+    const settled = await payer.settlement(settlementId, 'SETTLED');
+    expect(settled.approvals.map(({ approvedBy }) => approvedBy)).toEqual([ann.keyId, bob.keyId]);
+    const late = await refused(bob.api.settlements.reviewSettlement(decided(REVIEW_DECISION_REJECT)));
+    expect(late).toMatchObject({ kind: 'failed_precondition', reason: 'NOT_UNDER_REVIEW' });
     await expectInOrder(e2e());
   });
 }

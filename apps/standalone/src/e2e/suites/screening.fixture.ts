@@ -72,6 +72,8 @@ export function screening(e2e: () => E2e): void {
       ['labelled_source', 0, FACTOR_STATE_APPLIED],
       ['young_address', 20, FACTOR_STATE_APPLIED],
       ['busy_address', 0, FACTOR_STATE_APPLIED],
+      ['blacklisted_destination', 0, FACTOR_STATE_NOT_APPLICABLE],
+      ['labelled_destination', 0, FACTOR_STATE_NOT_APPLICABLE],
     ]);
     expect(verdict.factors[1]!.detail).toContain(new RegtestWallet('sanctioned').address);
     const auditor = await e2e().staff('auditor');

@@ -301,6 +301,8 @@ export interface IssueInternalAddressRequest {
   walletId: string;
   purpose: AddressPurpose;
   label: string;
+  /** Where the wallet's keys are its owner's, and the signer is to pay it: what it is in the signer's registry as. The signer derives the address too. */
+  destinationId?: string | undefined;
 }
 
 export interface SkipIndicesRequest {
@@ -1926,7 +1928,7 @@ export const AddressWanted: MessageFns<AddressWanted> = {
 };
 
 function createBaseIssueInternalAddressRequest(): IssueInternalAddressRequest {
-  return { idempotencyKey: "", walletId: "", purpose: 0, label: "" };
+  return { idempotencyKey: "", walletId: "", purpose: 0, label: "", destinationId: undefined };
 }
 
 export const IssueInternalAddressRequest: MessageFns<IssueInternalAddressRequest> = {
@@ -1942,6 +1944,9 @@ export const IssueInternalAddressRequest: MessageFns<IssueInternalAddressRequest
     }
     if (message.label !== "") {
       writer.uint32(34).string(message.label);
+    }
+    if (message.destinationId !== undefined) {
+      writer.uint32(42).string(message.destinationId);
     }
     return writer;
   },
@@ -1991,6 +1996,14 @@ export const IssueInternalAddressRequest: MessageFns<IssueInternalAddressRequest
             message.label = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2017,6 +2030,11 @@ export const IssueInternalAddressRequest: MessageFns<IssueInternalAddressRequest
         : "",
       purpose: isSet(object.purpose) ? addressPurposeFromJSON(object.purpose) : 0,
       label: isSet(object.label) ? globalThis.String(object.label) : "",
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : undefined,
     };
   },
 
@@ -2034,6 +2052,9 @@ export const IssueInternalAddressRequest: MessageFns<IssueInternalAddressRequest
     if (message.label !== "") {
       obj.label = message.label;
     }
+    if (message.destinationId !== undefined) {
+      obj.destinationId = message.destinationId;
+    }
     return obj;
   },
 
@@ -2046,6 +2067,7 @@ export const IssueInternalAddressRequest: MessageFns<IssueInternalAddressRequest
     message.walletId = object.walletId ?? "";
     message.purpose = object.purpose ?? 0;
     message.label = object.label ?? "";
+    message.destinationId = object.destinationId ?? undefined;
     return message;
   },
 };

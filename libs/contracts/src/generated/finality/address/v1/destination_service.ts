@@ -131,8 +131,9 @@ export function destinationDecisionToJSON(object: DestinationDecision): string {
 export interface Destination {
   destinationId: string;
   institutionId: string;
+  /** Empty where it is a wallet. */
   address: string;
-  /** scriptPubKey, hex. */
+  /** scriptPubKey, hex; empty where it is a wallet. */
   script: string;
   label: string;
   status: DestinationStatus;
@@ -146,7 +147,12 @@ export interface Destination {
   requestedBy: string;
   approvedBy: string;
   requestedAt?: Timestamp | undefined;
-  updatedAt?: Timestamp | undefined;
+  updatedAt?:
+    | Timestamp
+    | undefined;
+  /** Where it is a wallet: its id, and the external descriptor that was signed for. */
+  walletId?: string | undefined;
+  descriptor?: string | undefined;
 }
 
 /** A destination has changed. */
@@ -212,11 +218,15 @@ export interface ListSignatoriesResponse {
 export interface RegisterDestinationRequest {
   idempotencyKey: string;
   institutionId: string;
-  /** P2PKH, P2SH, P2WPKH, P2WSH or P2TR, in lower case where it is bech32. */
+  /** P2PKH, P2SH, P2WPKH, P2WSH or P2TR, in lower case where it is bech32. Empty with a wallet. */
   address: string;
   /** Up to 128 characters. */
   label: string;
-  request?: StatementSignature | undefined;
+  request?:
+    | StatementSignature
+    | undefined;
+  /** Instead of an address: a registered wallet of the institution, of which it has the keys itself. */
+  walletId?: string | undefined;
 }
 
 export interface ApproveDestinationRequest {
@@ -266,6 +276,8 @@ function createBaseDestination(): Destination {
     approvedBy: "",
     requestedAt: undefined,
     updatedAt: undefined,
+    walletId: undefined,
+    descriptor: undefined,
   };
 }
 
@@ -306,6 +318,12 @@ export const Destination: MessageFns<Destination> = {
     }
     if (message.updatedAt !== undefined) {
       Timestamp.encode(message.updatedAt, writer.uint32(98).fork()).join();
+    }
+    if (message.walletId !== undefined) {
+      writer.uint32(106).string(message.walletId);
+    }
+    if (message.descriptor !== undefined) {
+      writer.uint32(114).string(message.descriptor);
     }
     return writer;
   },
@@ -419,6 +437,22 @@ export const Destination: MessageFns<Destination> = {
             message.updatedAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.walletId = reader.string();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.descriptor = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -473,6 +507,12 @@ export const Destination: MessageFns<Destination> = {
         : isSet(object.updated_at)
         ? fromJsonTimestamp(object.updated_at)
         : undefined,
+      walletId: isSet(object.walletId)
+        ? globalThis.String(object.walletId)
+        : isSet(object.wallet_id)
+        ? globalThis.String(object.wallet_id)
+        : undefined,
+      descriptor: isSet(object.descriptor) ? globalThis.String(object.descriptor) : undefined,
     };
   },
 
@@ -514,6 +554,12 @@ export const Destination: MessageFns<Destination> = {
     if (message.updatedAt !== undefined) {
       obj.updatedAt = fromTimestamp(message.updatedAt).toISOString();
     }
+    if (message.walletId !== undefined) {
+      obj.walletId = message.walletId;
+    }
+    if (message.descriptor !== undefined) {
+      obj.descriptor = message.descriptor;
+    }
     return obj;
   },
 
@@ -540,6 +586,8 @@ export const Destination: MessageFns<Destination> = {
     message.updatedAt = (object.updatedAt !== undefined && object.updatedAt !== null)
       ? Timestamp.fromPartial(object.updatedAt)
       : undefined;
+    message.walletId = object.walletId ?? undefined;
+    message.descriptor = object.descriptor ?? undefined;
     return message;
   },
 };
@@ -1286,7 +1334,7 @@ export const ListSignatoriesResponse: MessageFns<ListSignatoriesResponse> = {
 };
 
 function createBaseRegisterDestinationRequest(): RegisterDestinationRequest {
-  return { idempotencyKey: "", institutionId: "", address: "", label: "", request: undefined };
+  return { idempotencyKey: "", institutionId: "", address: "", label: "", request: undefined, walletId: undefined };
 }
 
 export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> = {
@@ -1305,6 +1353,9 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
     }
     if (message.request !== undefined) {
       StatementSignature.encode(message.request, writer.uint32(42).fork()).join();
+    }
+    if (message.walletId !== undefined) {
+      writer.uint32(50).string(message.walletId);
     }
     return writer;
   },
@@ -1362,6 +1413,14 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
             message.request = StatementSignature.decode(reader, reader.uint32());
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.walletId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1389,6 +1448,11 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
       address: isSet(object.address) ? globalThis.String(object.address) : "",
       label: isSet(object.label) ? globalThis.String(object.label) : "",
       request: isSet(object.request) ? StatementSignature.fromJSON(object.request) : undefined,
+      walletId: isSet(object.walletId)
+        ? globalThis.String(object.walletId)
+        : isSet(object.wallet_id)
+        ? globalThis.String(object.wallet_id)
+        : undefined,
     };
   },
 
@@ -1409,6 +1473,9 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
     if (message.request !== undefined) {
       obj.request = StatementSignature.toJSON(message.request);
     }
+    if (message.walletId !== undefined) {
+      obj.walletId = message.walletId;
+    }
     return obj;
   },
 
@@ -1424,6 +1491,7 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
     message.request = (object.request !== undefined && object.request !== null)
       ? StatementSignature.fromPartial(object.request)
       : undefined;
+    message.walletId = object.walletId ?? undefined;
     return message;
   },
 };
@@ -1962,7 +2030,8 @@ export const ListDestinationsResponse: MessageFns<ListDestinationsResponse> = {
 };
 
 /**
- * Destinations: single addresses of an institution, outside this platform, that settlements may pay it at.
+ * Destinations: what settlements may pay an institution at besides its custodial wallets. Either a single address outside this platform; or a
+ * registered wallet of which the institution has the keys itself: whoever's keys the signer has pays a fresh address of that.
  *
  * A destination is asked for by one person of the institution and approved by another, each with a key of the API of their own and each with
  * a signature (BIP322) of their own, by an address that is registered as a signatory's. The signer verifies both against a registry that
@@ -1975,6 +2044,9 @@ export const ListDestinationsResponse: MessageFns<ListDestinationsResponse> = {
  *
  * The domain is WALLET_PROOF_DOMAIN. The purpose is `register destination` or `approve destination`, about the destination's address; or
  * `register signatory` or `endorse signatory`, about the new signatory's; or `revoke signatory`, about the one that is to go.
+ *
+ * About a wallet, `descriptor: {fingerprint}#{checksum}` takes the place of the address: the SHA-256 (hex) of its external descriptor, as ListWallets
+ * has it with its checksum, and that checksum.
  */
 export type DestinationServiceService = typeof DestinationServiceService;
 export const DestinationServiceService = {

@@ -19,6 +19,12 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import {
+  Settlement,
+  SettlementPriority,
+  settlementPriorityFromJSON,
+  settlementPriorityToJSON,
+} from "../../settlement/v1/settlement.ts";
 
 export interface SetCreditLineRequest {
   idempotencyKey: string;
@@ -31,6 +37,12 @@ export interface SetCreditLineRequest {
     | undefined;
   /** 1 to 500 characters. */
   reason: string;
+}
+
+export interface ReprioritizeSettlementRequest {
+  idempotencyKey: string;
+  settlementId: string;
+  priority: SettlementPriority;
 }
 
 export interface GetLiquidityRequest {
@@ -219,6 +231,117 @@ export const SetCreditLineRequest: MessageFns<SetCreditLineRequest> = {
       ? Timestamp.fromPartial(object.expiresAt)
       : undefined;
     message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseReprioritizeSettlementRequest(): ReprioritizeSettlementRequest {
+  return { idempotencyKey: "", settlementId: "", priority: 0 };
+}
+
+export const ReprioritizeSettlementRequest: MessageFns<ReprioritizeSettlementRequest> = {
+  encode(message: ReprioritizeSettlementRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.settlementId !== "") {
+      writer.uint32(18).string(message.settlementId);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(24).int32(message.priority);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReprioritizeSettlementRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReprioritizeSettlementRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.settlementId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.priority = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ReprioritizeSettlementRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      settlementId: isSet(object.settlementId)
+        ? globalThis.String(object.settlementId)
+        : isSet(object.settlement_id)
+        ? globalThis.String(object.settlement_id)
+        : "",
+      priority: isSet(object.priority) ? settlementPriorityFromJSON(object.priority) : 0,
+    };
+  },
+
+  toJSON(message: ReprioritizeSettlementRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.settlementId !== "") {
+      obj.settlementId = message.settlementId;
+    }
+    if (message.priority !== 0) {
+      obj.priority = settlementPriorityToJSON(message.priority);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ReprioritizeSettlementRequest>, I>>(base?: I): ReprioritizeSettlementRequest {
+    return ReprioritizeSettlementRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReprioritizeSettlementRequest>, I>>(
+    object: I,
+  ): ReprioritizeSettlementRequest {
+    const message = createBaseReprioritizeSettlementRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.settlementId = object.settlementId ?? "";
+    message.priority = object.priority ?? 0;
     return message;
   },
 };
@@ -771,6 +894,20 @@ export const LiquidityServiceService = {
     responseSerialize: (value: Liquidity): Buffer => Buffer.from(Liquidity.encode(value).finish()),
     responseDeserialize: (value: Buffer): Liquidity => Liquidity.decode(value),
   },
+  /**
+   * By the payer, or an operator, while a CENTRALIZED settlement is QUEUED: it goes to the end of those of that priority in the payer's line. With the priority that it
+   * has it keeps its place.
+   */
+  reprioritizeSettlement: {
+    path: "/finality.liquidity.v1.LiquidityService/ReprioritizeSettlement" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReprioritizeSettlementRequest): Buffer =>
+      Buffer.from(ReprioritizeSettlementRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReprioritizeSettlementRequest => ReprioritizeSettlementRequest.decode(value),
+    responseSerialize: (value: Settlement): Buffer => Buffer.from(Settlement.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Settlement => Settlement.decode(value),
+  },
 } as const;
 
 export interface LiquidityServiceServer extends UntypedServiceImplementation {
@@ -781,6 +918,11 @@ export interface LiquidityServiceServer extends UntypedServiceImplementation {
   setCreditLine: handleUnaryCall<SetCreditLineRequest, Liquidity>;
   /** An institution's own, or any for those who run the platform: as it is now, and what waits for it. */
   getLiquidity: handleUnaryCall<GetLiquidityRequest, Liquidity>;
+  /**
+   * By the payer, or an operator, while a CENTRALIZED settlement is QUEUED: it goes to the end of those of that priority in the payer's line. With the priority that it
+   * has it keeps its place.
+   */
+  reprioritizeSettlement: handleUnaryCall<ReprioritizeSettlementRequest, Settlement>;
 }
 
 export interface LiquidityServiceClient extends Client {
@@ -818,6 +960,25 @@ export interface LiquidityServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Liquidity) => void,
+  ): ClientUnaryCall;
+  /**
+   * By the payer, or an operator, while a CENTRALIZED settlement is QUEUED: it goes to the end of those of that priority in the payer's line. With the priority that it
+   * has it keeps its place.
+   */
+  reprioritizeSettlement(
+    request: ReprioritizeSettlementRequest,
+    callback: (error: ServiceError | null, response: Settlement) => void,
+  ): ClientUnaryCall;
+  reprioritizeSettlement(
+    request: ReprioritizeSettlementRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Settlement) => void,
+  ): ClientUnaryCall;
+  reprioritizeSettlement(
+    request: ReprioritizeSettlementRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Settlement) => void,
   ): ClientUnaryCall;
 }
 

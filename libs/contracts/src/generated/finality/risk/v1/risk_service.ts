@@ -217,7 +217,7 @@ export interface Verdict {
 }
 
 export interface Factor {
-  /** amount_anomaly, blacklisted_source, labelled_source, young_address, busy_address. */
+  /** amount_anomaly, blacklisted_source, labelled_source, young_address, busy_address, blacklisted_destination, labelled_destination. */
   name: string;
   points: number;
   state: FactorState;

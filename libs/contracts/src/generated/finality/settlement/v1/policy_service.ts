@@ -21,6 +21,74 @@ import {
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { SettlementMode, settlementModeFromJSON, settlementModeToJSON } from "./settlement.ts";
 
+export interface ApprovalTier {
+  /** What is for more than this needs the approvals of this tier, unless a higher tier asks for more. */
+  aboveSats: bigint;
+  /** 1 to 5. */
+  approvals: number;
+}
+
+export interface ApprovalPolicy {
+  institutionId: string;
+  /** Lowest first. */
+  tiers: ApprovalTier[];
+}
+
+export interface SetApprovalPolicyRequest {
+  idempotencyKey: string;
+  institutionId: string;
+  /** Up to 5, each above more than the one before and asking for more approvals. What has begun needs what it needed then. */
+  tiers: ApprovalTier[];
+  /** Why; 1 to 500 characters. */
+  reason: string;
+}
+
+export interface GetApprovalPolicyRequest {
+  institutionId: string;
+}
+
+export interface Counterparty {
+  institutionId: string;
+  /** From then on it may be paid. */
+  allowedFrom?:
+    | Timestamp
+    | undefined;
+  /** API key id. */
+  addedBy: string;
+}
+
+export interface CounterpartyList {
+  institutionId: string;
+  /** Whether only those on the list may be paid. What pays back a settlement (ReverseSettlement) goes to where it came from all the same. */
+  restricted: boolean;
+  /** In the order in which they were added. */
+  counterparties: Counterparty[];
+}
+
+export interface RestrictCounterpartiesRequest {
+  idempotencyKey: string;
+  institutionId: string;
+  restricted: boolean;
+  /** Why; 1 to 500 characters. */
+  reason: string;
+}
+
+export interface AllowCounterpartyRequest {
+  idempotencyKey: string;
+  institutionId: string;
+  counterpartyId: string;
+}
+
+export interface RemoveCounterpartyRequest {
+  idempotencyKey: string;
+  institutionId: string;
+  counterpartyId: string;
+}
+
+export interface ListCounterpartiesRequest {
+  institutionId: string;
+}
+
 /** The most that one settlement may be for. */
 export interface TransactionLimit {
   /** Unspecified: in every mode. */
@@ -78,6 +146,1033 @@ export interface SetLimitsRequest {
 export interface GetLimitsRequest {
   institutionId: string;
 }
+
+function createBaseApprovalTier(): ApprovalTier {
+  return { aboveSats: 0n, approvals: 0 };
+}
+
+export const ApprovalTier: MessageFns<ApprovalTier> = {
+  encode(message: ApprovalTier, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.aboveSats !== 0n) {
+      if (BigInt.asIntN(64, message.aboveSats) !== message.aboveSats) {
+        throw new globalThis.Error("value provided for field message.aboveSats of type int64 too large");
+      }
+      writer.uint32(8).int64(message.aboveSats);
+    }
+    if (message.approvals !== 0) {
+      writer.uint32(16).int32(message.approvals);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApprovalTier {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApprovalTier();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.aboveSats = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.approvals = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ApprovalTier {
+    return {
+      aboveSats: isSet(object.aboveSats)
+        ? BigInt(object.aboveSats)
+        : isSet(object.above_sats)
+        ? BigInt(object.above_sats)
+        : 0n,
+      approvals: isSet(object.approvals) ? globalThis.Number(object.approvals) : 0,
+    };
+  },
+
+  toJSON(message: ApprovalTier): unknown {
+    const obj: any = {};
+    if (message.aboveSats !== 0n) {
+      obj.aboveSats = message.aboveSats.toString();
+    }
+    if (message.approvals !== 0) {
+      obj.approvals = Math.round(message.approvals);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ApprovalTier>, I>>(base?: I): ApprovalTier {
+    return ApprovalTier.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ApprovalTier>, I>>(object: I): ApprovalTier {
+    const message = createBaseApprovalTier();
+    message.aboveSats = (object.aboveSats !== undefined && object.aboveSats !== null) ? BigInt(object.aboveSats) : 0n;
+    message.approvals = object.approvals ?? 0;
+    return message;
+  },
+};
+
+function createBaseApprovalPolicy(): ApprovalPolicy {
+  return { institutionId: "", tiers: [] };
+}
+
+export const ApprovalPolicy: MessageFns<ApprovalPolicy> = {
+  encode(message: ApprovalPolicy, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    for (const v of message.tiers) {
+      ApprovalTier.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApprovalPolicy {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApprovalPolicy();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tiers.push(ApprovalTier.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ApprovalPolicy {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      tiers: globalThis.Array.isArray(object?.tiers) ? object.tiers.map((e: any) => ApprovalTier.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: ApprovalPolicy): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.tiers?.length) {
+      obj.tiers = message.tiers.map((e) => ApprovalTier.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ApprovalPolicy>, I>>(base?: I): ApprovalPolicy {
+    return ApprovalPolicy.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ApprovalPolicy>, I>>(object: I): ApprovalPolicy {
+    const message = createBaseApprovalPolicy();
+    message.institutionId = object.institutionId ?? "";
+    message.tiers = object.tiers?.map((e) => ApprovalTier.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseSetApprovalPolicyRequest(): SetApprovalPolicyRequest {
+  return { idempotencyKey: "", institutionId: "", tiers: [], reason: "" };
+}
+
+export const SetApprovalPolicyRequest: MessageFns<SetApprovalPolicyRequest> = {
+  encode(message: SetApprovalPolicyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    for (const v of message.tiers) {
+      ApprovalTier.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetApprovalPolicyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetApprovalPolicyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tiers.push(ApprovalTier.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SetApprovalPolicyRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      tiers: globalThis.Array.isArray(object?.tiers) ? object.tiers.map((e: any) => ApprovalTier.fromJSON(e)) : [],
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: SetApprovalPolicyRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.tiers?.length) {
+      obj.tiers = message.tiers.map((e) => ApprovalTier.toJSON(e));
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SetApprovalPolicyRequest>, I>>(base?: I): SetApprovalPolicyRequest {
+    return SetApprovalPolicyRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SetApprovalPolicyRequest>, I>>(object: I): SetApprovalPolicyRequest {
+    const message = createBaseSetApprovalPolicyRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.institutionId = object.institutionId ?? "";
+    message.tiers = object.tiers?.map((e) => ApprovalTier.fromPartial(e)) || [];
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseGetApprovalPolicyRequest(): GetApprovalPolicyRequest {
+  return { institutionId: "" };
+}
+
+export const GetApprovalPolicyRequest: MessageFns<GetApprovalPolicyRequest> = {
+  encode(message: GetApprovalPolicyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetApprovalPolicyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetApprovalPolicyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetApprovalPolicyRequest {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+    };
+  },
+
+  toJSON(message: GetApprovalPolicyRequest): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetApprovalPolicyRequest>, I>>(base?: I): GetApprovalPolicyRequest {
+    return GetApprovalPolicyRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetApprovalPolicyRequest>, I>>(object: I): GetApprovalPolicyRequest {
+    const message = createBaseGetApprovalPolicyRequest();
+    message.institutionId = object.institutionId ?? "";
+    return message;
+  },
+};
+
+function createBaseCounterparty(): Counterparty {
+  return { institutionId: "", allowedFrom: undefined, addedBy: "" };
+}
+
+export const Counterparty: MessageFns<Counterparty> = {
+  encode(message: Counterparty, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    if (message.allowedFrom !== undefined) {
+      Timestamp.encode(message.allowedFrom, writer.uint32(18).fork()).join();
+    }
+    if (message.addedBy !== "") {
+      writer.uint32(26).string(message.addedBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Counterparty {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCounterparty();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.allowedFrom = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.addedBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Counterparty {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      allowedFrom: isSet(object.allowedFrom)
+        ? fromJsonTimestamp(object.allowedFrom)
+        : isSet(object.allowed_from)
+        ? fromJsonTimestamp(object.allowed_from)
+        : undefined,
+      addedBy: isSet(object.addedBy)
+        ? globalThis.String(object.addedBy)
+        : isSet(object.added_by)
+        ? globalThis.String(object.added_by)
+        : "",
+    };
+  },
+
+  toJSON(message: Counterparty): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.allowedFrom !== undefined) {
+      obj.allowedFrom = fromTimestamp(message.allowedFrom).toISOString();
+    }
+    if (message.addedBy !== "") {
+      obj.addedBy = message.addedBy;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Counterparty>, I>>(base?: I): Counterparty {
+    return Counterparty.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Counterparty>, I>>(object: I): Counterparty {
+    const message = createBaseCounterparty();
+    message.institutionId = object.institutionId ?? "";
+    message.allowedFrom = (object.allowedFrom !== undefined && object.allowedFrom !== null)
+      ? Timestamp.fromPartial(object.allowedFrom)
+      : undefined;
+    message.addedBy = object.addedBy ?? "";
+    return message;
+  },
+};
+
+function createBaseCounterpartyList(): CounterpartyList {
+  return { institutionId: "", restricted: false, counterparties: [] };
+}
+
+export const CounterpartyList: MessageFns<CounterpartyList> = {
+  encode(message: CounterpartyList, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    if (message.restricted !== false) {
+      writer.uint32(16).bool(message.restricted);
+    }
+    for (const v of message.counterparties) {
+      Counterparty.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CounterpartyList {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCounterpartyList();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.restricted = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.counterparties.push(Counterparty.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CounterpartyList {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      restricted: isSet(object.restricted) ? globalThis.Boolean(object.restricted) : false,
+      counterparties: globalThis.Array.isArray(object?.counterparties)
+        ? object.counterparties.map((e: any) => Counterparty.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: CounterpartyList): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.restricted !== false) {
+      obj.restricted = message.restricted;
+    }
+    if (message.counterparties?.length) {
+      obj.counterparties = message.counterparties.map((e) => Counterparty.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CounterpartyList>, I>>(base?: I): CounterpartyList {
+    return CounterpartyList.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CounterpartyList>, I>>(object: I): CounterpartyList {
+    const message = createBaseCounterpartyList();
+    message.institutionId = object.institutionId ?? "";
+    message.restricted = object.restricted ?? false;
+    message.counterparties = object.counterparties?.map((e) => Counterparty.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseRestrictCounterpartiesRequest(): RestrictCounterpartiesRequest {
+  return { idempotencyKey: "", institutionId: "", restricted: false, reason: "" };
+}
+
+export const RestrictCounterpartiesRequest: MessageFns<RestrictCounterpartiesRequest> = {
+  encode(message: RestrictCounterpartiesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    if (message.restricted !== false) {
+      writer.uint32(24).bool(message.restricted);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RestrictCounterpartiesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRestrictCounterpartiesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.restricted = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RestrictCounterpartiesRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      restricted: isSet(object.restricted) ? globalThis.Boolean(object.restricted) : false,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: RestrictCounterpartiesRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.restricted !== false) {
+      obj.restricted = message.restricted;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RestrictCounterpartiesRequest>, I>>(base?: I): RestrictCounterpartiesRequest {
+    return RestrictCounterpartiesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RestrictCounterpartiesRequest>, I>>(
+    object: I,
+  ): RestrictCounterpartiesRequest {
+    const message = createBaseRestrictCounterpartiesRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.institutionId = object.institutionId ?? "";
+    message.restricted = object.restricted ?? false;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseAllowCounterpartyRequest(): AllowCounterpartyRequest {
+  return { idempotencyKey: "", institutionId: "", counterpartyId: "" };
+}
+
+export const AllowCounterpartyRequest: MessageFns<AllowCounterpartyRequest> = {
+  encode(message: AllowCounterpartyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    if (message.counterpartyId !== "") {
+      writer.uint32(26).string(message.counterpartyId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AllowCounterpartyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAllowCounterpartyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.counterpartyId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AllowCounterpartyRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      counterpartyId: isSet(object.counterpartyId)
+        ? globalThis.String(object.counterpartyId)
+        : isSet(object.counterparty_id)
+        ? globalThis.String(object.counterparty_id)
+        : "",
+    };
+  },
+
+  toJSON(message: AllowCounterpartyRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.counterpartyId !== "") {
+      obj.counterpartyId = message.counterpartyId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<AllowCounterpartyRequest>, I>>(base?: I): AllowCounterpartyRequest {
+    return AllowCounterpartyRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AllowCounterpartyRequest>, I>>(object: I): AllowCounterpartyRequest {
+    const message = createBaseAllowCounterpartyRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.institutionId = object.institutionId ?? "";
+    message.counterpartyId = object.counterpartyId ?? "";
+    return message;
+  },
+};
+
+function createBaseRemoveCounterpartyRequest(): RemoveCounterpartyRequest {
+  return { idempotencyKey: "", institutionId: "", counterpartyId: "" };
+}
+
+export const RemoveCounterpartyRequest: MessageFns<RemoveCounterpartyRequest> = {
+  encode(message: RemoveCounterpartyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    if (message.counterpartyId !== "") {
+      writer.uint32(26).string(message.counterpartyId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveCounterpartyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveCounterpartyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.counterpartyId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RemoveCounterpartyRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      counterpartyId: isSet(object.counterpartyId)
+        ? globalThis.String(object.counterpartyId)
+        : isSet(object.counterparty_id)
+        ? globalThis.String(object.counterparty_id)
+        : "",
+    };
+  },
+
+  toJSON(message: RemoveCounterpartyRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.counterpartyId !== "") {
+      obj.counterpartyId = message.counterpartyId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RemoveCounterpartyRequest>, I>>(base?: I): RemoveCounterpartyRequest {
+    return RemoveCounterpartyRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RemoveCounterpartyRequest>, I>>(object: I): RemoveCounterpartyRequest {
+    const message = createBaseRemoveCounterpartyRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.institutionId = object.institutionId ?? "";
+    message.counterpartyId = object.counterpartyId ?? "";
+    return message;
+  },
+};
+
+function createBaseListCounterpartiesRequest(): ListCounterpartiesRequest {
+  return { institutionId: "" };
+}
+
+export const ListCounterpartiesRequest: MessageFns<ListCounterpartiesRequest> = {
+  encode(message: ListCounterpartiesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListCounterpartiesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListCounterpartiesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListCounterpartiesRequest {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+    };
+  },
+
+  toJSON(message: ListCounterpartiesRequest): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ListCounterpartiesRequest>, I>>(base?: I): ListCounterpartiesRequest {
+    return ListCounterpartiesRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ListCounterpartiesRequest>, I>>(object: I): ListCounterpartiesRequest {
+    const message = createBaseListCounterpartiesRequest();
+    message.institutionId = object.institutionId ?? "";
+    return message;
+  },
+};
 
 function createBaseTransactionLimit(): TransactionLimit {
   return { settlementMode: 0, maxSats: 0n };
@@ -785,6 +1880,76 @@ export const PolicyServiceService = {
     responseSerialize: (value: PaymentLimits): Buffer => Buffer.from(PaymentLimits.encode(value).finish()),
     responseDeserialize: (value: Buffer): PaymentLimits => PaymentLimits.decode(value),
   },
+  /** From now on only counterparties on its list may be paid, or anyone. By the institution or an operator; only an operator frees it again. */
+  restrictCounterparties: {
+    path: "/finality.settlement.v1.PolicyService/RestrictCounterparties" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RestrictCounterpartiesRequest): Buffer =>
+      Buffer.from(RestrictCounterpartiesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RestrictCounterpartiesRequest => RestrictCounterpartiesRequest.decode(value),
+    responseSerialize: (value: CounterpartyList): Buffer => Buffer.from(CounterpartyList.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CounterpartyList => CounterpartyList.decode(value),
+  },
+  /**
+   * By the institution or an operator: on the list, and to be paid after a cooling time (COUNTERPARTY_COOLING_SECONDS). One that is on it stays as it is.
+   * A list has room for 500.
+   */
+  allowCounterparty: {
+    path: "/finality.settlement.v1.PolicyService/AllowCounterparty" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: AllowCounterpartyRequest): Buffer =>
+      Buffer.from(AllowCounterpartyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): AllowCounterpartyRequest => AllowCounterpartyRequest.decode(value),
+    responseSerialize: (value: CounterpartyList): Buffer => Buffer.from(CounterpartyList.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CounterpartyList => CounterpartyList.decode(value),
+  },
+  /** By the institution or an operator, at once. What has begun goes on; what is scheduled is judged again when it falls due. */
+  removeCounterparty: {
+    path: "/finality.settlement.v1.PolicyService/RemoveCounterparty" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RemoveCounterpartyRequest): Buffer =>
+      Buffer.from(RemoveCounterpartyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RemoveCounterpartyRequest => RemoveCounterpartyRequest.decode(value),
+    responseSerialize: (value: CounterpartyList): Buffer => Buffer.from(CounterpartyList.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CounterpartyList => CounterpartyList.decode(value),
+  },
+  listCounterparties: {
+    path: "/finality.settlement.v1.PolicyService/ListCounterparties" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListCounterpartiesRequest): Buffer =>
+      Buffer.from(ListCounterpartiesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListCounterpartiesRequest => ListCounterpartiesRequest.decode(value),
+    responseSerialize: (value: CounterpartyList): Buffer => Buffer.from(CounterpartyList.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CounterpartyList => CounterpartyList.decode(value),
+  },
+  /**
+   * Above which amounts how many persons of an institution, with an API key each and never the one that asked, have to approve a settlement before it is
+   * paid (ReviewSettlement). Takes the place of all tiers there were. By the institution or an operator; only an operator asks for fewer approvals.
+   */
+  setApprovalPolicy: {
+    path: "/finality.settlement.v1.PolicyService/SetApprovalPolicy" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetApprovalPolicyRequest): Buffer =>
+      Buffer.from(SetApprovalPolicyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetApprovalPolicyRequest => SetApprovalPolicyRequest.decode(value),
+    responseSerialize: (value: ApprovalPolicy): Buffer => Buffer.from(ApprovalPolicy.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ApprovalPolicy => ApprovalPolicy.decode(value),
+  },
+  getApprovalPolicy: {
+    path: "/finality.settlement.v1.PolicyService/GetApprovalPolicy" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetApprovalPolicyRequest): Buffer =>
+      Buffer.from(GetApprovalPolicyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetApprovalPolicyRequest => GetApprovalPolicyRequest.decode(value),
+    responseSerialize: (value: ApprovalPolicy): Buffer => Buffer.from(ApprovalPolicy.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ApprovalPolicy => ApprovalPolicy.decode(value),
+  },
 } as const;
 
 export interface PolicyServiceServer extends UntypedServiceImplementation {
@@ -795,6 +1960,22 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
   setLimits: handleUnaryCall<SetLimitsRequest, PaymentLimits>;
   /** With what counts against them now. NOT_FOUND for an institution that there isn't; without limits, version is 0. */
   getLimits: handleUnaryCall<GetLimitsRequest, PaymentLimits>;
+  /** From now on only counterparties on its list may be paid, or anyone. By the institution or an operator; only an operator frees it again. */
+  restrictCounterparties: handleUnaryCall<RestrictCounterpartiesRequest, CounterpartyList>;
+  /**
+   * By the institution or an operator: on the list, and to be paid after a cooling time (COUNTERPARTY_COOLING_SECONDS). One that is on it stays as it is.
+   * A list has room for 500.
+   */
+  allowCounterparty: handleUnaryCall<AllowCounterpartyRequest, CounterpartyList>;
+  /** By the institution or an operator, at once. What has begun goes on; what is scheduled is judged again when it falls due. */
+  removeCounterparty: handleUnaryCall<RemoveCounterpartyRequest, CounterpartyList>;
+  listCounterparties: handleUnaryCall<ListCounterpartiesRequest, CounterpartyList>;
+  /**
+   * Above which amounts how many persons of an institution, with an API key each and never the one that asked, have to approve a settlement before it is
+   * paid (ReviewSettlement). Takes the place of all tiers there were. By the institution or an operator; only an operator asks for fewer approvals.
+   */
+  setApprovalPolicy: handleUnaryCall<SetApprovalPolicyRequest, ApprovalPolicy>;
+  getApprovalPolicy: handleUnaryCall<GetApprovalPolicyRequest, ApprovalPolicy>;
 }
 
 export interface PolicyServiceClient extends Client {
@@ -832,6 +2013,106 @@ export interface PolicyServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: PaymentLimits) => void,
+  ): ClientUnaryCall;
+  /** From now on only counterparties on its list may be paid, or anyone. By the institution or an operator; only an operator frees it again. */
+  restrictCounterparties(
+    request: RestrictCounterpartiesRequest,
+    callback: (error: ServiceError | null, response: CounterpartyList) => void,
+  ): ClientUnaryCall;
+  restrictCounterparties(
+    request: RestrictCounterpartiesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CounterpartyList) => void,
+  ): ClientUnaryCall;
+  restrictCounterparties(
+    request: RestrictCounterpartiesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CounterpartyList) => void,
+  ): ClientUnaryCall;
+  /**
+   * By the institution or an operator: on the list, and to be paid after a cooling time (COUNTERPARTY_COOLING_SECONDS). One that is on it stays as it is.
+   * A list has room for 500.
+   */
+  allowCounterparty(
+    request: AllowCounterpartyRequest,
+    callback: (error: ServiceError | null, response: CounterpartyList) => void,
+  ): ClientUnaryCall;
+  allowCounterparty(
+    request: AllowCounterpartyRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CounterpartyList) => void,
+  ): ClientUnaryCall;
+  allowCounterparty(
+    request: AllowCounterpartyRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CounterpartyList) => void,
+  ): ClientUnaryCall;
+  /** By the institution or an operator, at once. What has begun goes on; what is scheduled is judged again when it falls due. */
+  removeCounterparty(
+    request: RemoveCounterpartyRequest,
+    callback: (error: ServiceError | null, response: CounterpartyList) => void,
+  ): ClientUnaryCall;
+  removeCounterparty(
+    request: RemoveCounterpartyRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CounterpartyList) => void,
+  ): ClientUnaryCall;
+  removeCounterparty(
+    request: RemoveCounterpartyRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CounterpartyList) => void,
+  ): ClientUnaryCall;
+  listCounterparties(
+    request: ListCounterpartiesRequest,
+    callback: (error: ServiceError | null, response: CounterpartyList) => void,
+  ): ClientUnaryCall;
+  listCounterparties(
+    request: ListCounterpartiesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CounterpartyList) => void,
+  ): ClientUnaryCall;
+  listCounterparties(
+    request: ListCounterpartiesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CounterpartyList) => void,
+  ): ClientUnaryCall;
+  /**
+   * Above which amounts how many persons of an institution, with an API key each and never the one that asked, have to approve a settlement before it is
+   * paid (ReviewSettlement). Takes the place of all tiers there were. By the institution or an operator; only an operator asks for fewer approvals.
+   */
+  setApprovalPolicy(
+    request: SetApprovalPolicyRequest,
+    callback: (error: ServiceError | null, response: ApprovalPolicy) => void,
+  ): ClientUnaryCall;
+  setApprovalPolicy(
+    request: SetApprovalPolicyRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ApprovalPolicy) => void,
+  ): ClientUnaryCall;
+  setApprovalPolicy(
+    request: SetApprovalPolicyRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ApprovalPolicy) => void,
+  ): ClientUnaryCall;
+  getApprovalPolicy(
+    request: GetApprovalPolicyRequest,
+    callback: (error: ServiceError | null, response: ApprovalPolicy) => void,
+  ): ClientUnaryCall;
+  getApprovalPolicy(
+    request: GetApprovalPolicyRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ApprovalPolicy) => void,
+  ): ClientUnaryCall;
+  getApprovalPolicy(
+    request: GetApprovalPolicyRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ApprovalPolicy) => void,
   ): ClientUnaryCall;
 }
 

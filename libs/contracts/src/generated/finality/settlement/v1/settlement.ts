@@ -243,6 +243,58 @@ export function feePayerToJSON(object: FeePayer): string {
   }
 }
 
+/**
+ * Which of a payer's CENTRALIZED settlements goes first when its clearing balance and credit line don't do for all (they are QUEUED, each payer's in a line of
+ * its own). All that are URGENT go before all that are HIGH, and these before NORMAL ones; within a priority, whatever came into the line first. None overtakes one of its
+ * own priority or a higher one, though it may need less: when the first can't be paid, those behind it wait with it.
+ * A priority that is too common is worth nothing: payers do well to keep URGENT for what can't wait.
+ */
+export enum SettlementPriority {
+  /** SETTLEMENT_PRIORITY_UNSPECIFIED - Means NORMAL. */
+  SETTLEMENT_PRIORITY_UNSPECIFIED = 0,
+  SETTLEMENT_PRIORITY_NORMAL = 1,
+  SETTLEMENT_PRIORITY_HIGH = 2,
+  SETTLEMENT_PRIORITY_URGENT = 3,
+  UNRECOGNIZED = -1,
+}
+
+export function settlementPriorityFromJSON(object: any): SettlementPriority {
+  switch (object) {
+    case 0:
+    case "SETTLEMENT_PRIORITY_UNSPECIFIED":
+      return SettlementPriority.SETTLEMENT_PRIORITY_UNSPECIFIED;
+    case 1:
+    case "SETTLEMENT_PRIORITY_NORMAL":
+      return SettlementPriority.SETTLEMENT_PRIORITY_NORMAL;
+    case 2:
+    case "SETTLEMENT_PRIORITY_HIGH":
+      return SettlementPriority.SETTLEMENT_PRIORITY_HIGH;
+    case 3:
+    case "SETTLEMENT_PRIORITY_URGENT":
+      return SettlementPriority.SETTLEMENT_PRIORITY_URGENT;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return SettlementPriority.UNRECOGNIZED;
+  }
+}
+
+export function settlementPriorityToJSON(object: SettlementPriority): string {
+  switch (object) {
+    case SettlementPriority.SETTLEMENT_PRIORITY_UNSPECIFIED:
+      return "SETTLEMENT_PRIORITY_UNSPECIFIED";
+    case SettlementPriority.SETTLEMENT_PRIORITY_NORMAL:
+      return "SETTLEMENT_PRIORITY_NORMAL";
+    case SettlementPriority.SETTLEMENT_PRIORITY_HIGH:
+      return "SETTLEMENT_PRIORITY_HIGH";
+    case SettlementPriority.SETTLEMENT_PRIORITY_URGENT:
+      return "SETTLEMENT_PRIORITY_URGENT";
+    case SettlementPriority.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 export interface Settlement {
   settlementId: string;
   fromInstitution: string;
@@ -276,15 +328,18 @@ export interface Settlement {
   /** The platform's part of the fee, satoshi: paid on the payer's clearing balance once settled. */
   platformFeeSats: bigint;
   /**
-   * What it waits for while it is queued: INSUFFICIENT_LIQUIDITY, or what the coins of the payer's wallet lack: INSUFFICIENT_FUNDS or
+   * What it waits for while it is queued: INSUFFICIENT_LIQUIDITY, WALLET_SCANNING (the payer's wallet isn't caught up with yet), or what the coins of the payer's wallet lack: INSUFFICIENT_FUNDS or
    * NO_ANCHOR_COIN (they are in use, or not final), FEE_ABOVE_CAP, DUST_OUTPUT (the payee's part of the fee leaves too little), or
    * TRANSACTION_TOO_HEAVY (they are too small for one transaction).
    */
   waitsFor?:
     | string
     | undefined;
-  /** Where the payee is paid outside the platform: its destination, as it was when the settlement was submitted. */
-  destinationId?: string | undefined;
+  /** Where the payee is paid at a destination of its own, an address or a wallet, as it was when the settlement was submitted. */
+  destinationId?:
+    | string
+    | undefined;
+  /** Of an address outside the platform. */
   destinationAddress?:
     | string
     | undefined;
@@ -303,8 +358,27 @@ export interface Settlement {
   windowId?:
     | string
     | undefined;
+  /** How many persons of the payer have to approve it, by its rules when it began; 0: none. */
+  approvalsRequired: number;
+  /** Of different persons, oldest first. */
+  approvals: Approval[];
+  /** Whether a compliance officer has to decide on it, too, and hasn't. */
+  complianceAwaited: boolean;
+  /** As submitted, or changed since by ReprioritizeSettlement. */
+  priority: SettlementPriority;
+  /** CENTRALIZED, while it is QUEUED: its place in the payer's line, from 1. In the answer of GetSettlement only. */
+  queuePlace?:
+    | number
+    | undefined;
   /** The window whose closing pays its institution's clearing balance, or a part of it, to a wallet of its own: a net payout. */
   netPayoutOf?: string | undefined;
+}
+
+export interface Approval {
+  /** API key id. */
+  approvedBy: string;
+  approvedAt?: Timestamp | undefined;
+  reason: string;
 }
 
 export interface SettlementTransition {
@@ -342,6 +416,11 @@ function createBaseSettlement(): Settlement {
     reverses: undefined,
     reversedBy: [],
     windowId: undefined,
+    approvalsRequired: 0,
+    approvals: [],
+    complianceAwaited: false,
+    priority: 0,
+    queuePlace: undefined,
     netPayoutOf: undefined,
   };
 }
@@ -441,8 +520,23 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.windowId !== undefined) {
       writer.uint32(482).string(message.windowId);
     }
+    if (message.approvalsRequired !== 0) {
+      writer.uint32(488).int32(message.approvalsRequired);
+    }
+    for (const v of message.approvals) {
+      Approval.encode(v!, writer.uint32(498).fork()).join();
+    }
+    if (message.complianceAwaited !== false) {
+      writer.uint32(504).bool(message.complianceAwaited);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(560).int32(message.priority);
+    }
+    if (message.queuePlace !== undefined) {
+      writer.uint32(568).int32(message.queuePlace);
+    }
     if (message.netPayoutOf !== undefined) {
-      writer.uint32(490).string(message.netPayoutOf);
+      writer.uint32(642).string(message.netPayoutOf);
     }
     return writer;
   },
@@ -677,7 +771,47 @@ export const Settlement: MessageFns<Settlement> = {
             continue;
           }
           case 61: {
-            if (tag !== 490) {
+            if (tag !== 488) {
+              break;
+            }
+
+            message.approvalsRequired = reader.int32();
+            continue;
+          }
+          case 62: {
+            if (tag !== 498) {
+              break;
+            }
+
+            message.approvals.push(Approval.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 63: {
+            if (tag !== 504) {
+              break;
+            }
+
+            message.complianceAwaited = reader.bool();
+            continue;
+          }
+          case 70: {
+            if (tag !== 560) {
+              break;
+            }
+
+            message.priority = reader.int32() as any;
+            continue;
+          }
+          case 71: {
+            if (tag !== 568) {
+              break;
+            }
+
+            message.queuePlace = reader.int32();
+            continue;
+          }
+          case 80: {
+            if (tag !== 642) {
               break;
             }
 
@@ -807,6 +941,25 @@ export const Settlement: MessageFns<Settlement> = {
         : isSet(object.window_id)
         ? globalThis.String(object.window_id)
         : undefined,
+      approvalsRequired: isSet(object.approvalsRequired)
+        ? globalThis.Number(object.approvalsRequired)
+        : isSet(object.approvals_required)
+        ? globalThis.Number(object.approvals_required)
+        : 0,
+      approvals: globalThis.Array.isArray(object?.approvals)
+        ? object.approvals.map((e: any) => Approval.fromJSON(e))
+        : [],
+      complianceAwaited: isSet(object.complianceAwaited)
+        ? globalThis.Boolean(object.complianceAwaited)
+        : isSet(object.compliance_awaited)
+        ? globalThis.Boolean(object.compliance_awaited)
+        : false,
+      priority: isSet(object.priority) ? settlementPriorityFromJSON(object.priority) : 0,
+      queuePlace: isSet(object.queuePlace)
+        ? globalThis.Number(object.queuePlace)
+        : isSet(object.queue_place)
+        ? globalThis.Number(object.queue_place)
+        : undefined,
       netPayoutOf: isSet(object.netPayoutOf)
         ? globalThis.String(object.netPayoutOf)
         : isSet(object.net_payout_of)
@@ -898,6 +1051,21 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.windowId !== undefined) {
       obj.windowId = message.windowId;
     }
+    if (message.approvalsRequired !== 0) {
+      obj.approvalsRequired = Math.round(message.approvalsRequired);
+    }
+    if (message.approvals?.length) {
+      obj.approvals = message.approvals.map((e) => Approval.toJSON(e));
+    }
+    if (message.complianceAwaited !== false) {
+      obj.complianceAwaited = message.complianceAwaited;
+    }
+    if (message.priority !== 0) {
+      obj.priority = settlementPriorityToJSON(message.priority);
+    }
+    if (message.queuePlace !== undefined) {
+      obj.queuePlace = Math.round(message.queuePlace);
+    }
     if (message.netPayoutOf !== undefined) {
       obj.netPayoutOf = message.netPayoutOf;
     }
@@ -950,7 +1118,123 @@ export const Settlement: MessageFns<Settlement> = {
     message.reverses = object.reverses ?? undefined;
     message.reversedBy = object.reversedBy?.map((e) => e) || [];
     message.windowId = object.windowId ?? undefined;
+    message.approvalsRequired = object.approvalsRequired ?? 0;
+    message.approvals = object.approvals?.map((e) => Approval.fromPartial(e)) || [];
+    message.complianceAwaited = object.complianceAwaited ?? false;
+    message.priority = object.priority ?? 0;
+    message.queuePlace = object.queuePlace ?? undefined;
     message.netPayoutOf = object.netPayoutOf ?? undefined;
+    return message;
+  },
+};
+
+function createBaseApproval(): Approval {
+  return { approvedBy: "", approvedAt: undefined, reason: "" };
+}
+
+export const Approval: MessageFns<Approval> = {
+  encode(message: Approval, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.approvedBy !== "") {
+      writer.uint32(10).string(message.approvedBy);
+    }
+    if (message.approvedAt !== undefined) {
+      Timestamp.encode(message.approvedAt, writer.uint32(18).fork()).join();
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Approval {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApproval();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.approvedBy = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.approvedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Approval {
+    return {
+      approvedBy: isSet(object.approvedBy)
+        ? globalThis.String(object.approvedBy)
+        : isSet(object.approved_by)
+        ? globalThis.String(object.approved_by)
+        : "",
+      approvedAt: isSet(object.approvedAt)
+        ? fromJsonTimestamp(object.approvedAt)
+        : isSet(object.approved_at)
+        ? fromJsonTimestamp(object.approved_at)
+        : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: Approval): unknown {
+    const obj: any = {};
+    if (message.approvedBy !== "") {
+      obj.approvedBy = message.approvedBy;
+    }
+    if (message.approvedAt !== undefined) {
+      obj.approvedAt = fromTimestamp(message.approvedAt).toISOString();
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Approval>, I>>(base?: I): Approval {
+    return Approval.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Approval>, I>>(object: I): Approval {
+    const message = createBaseApproval();
+    message.approvedBy = object.approvedBy ?? "";
+    message.approvedAt = (object.approvedAt !== undefined && object.approvedAt !== null)
+      ? Timestamp.fromPartial(object.approvedAt)
+      : undefined;
+    message.reason = object.reason ?? "";
     return message;
   },
 };

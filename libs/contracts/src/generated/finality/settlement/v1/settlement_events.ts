@@ -195,6 +195,15 @@ export interface SettlementChanged {
   fundingSources: FundingSource[];
   /** Who asked for it (API key id), so that a second person reviews it. */
   submittedBy: string;
+  /** Where the payee is paid at an address outside the platform; missing otherwise. */
+  paidOutside?: PaidOutside | undefined;
+}
+
+/** An address that the platform has nothing to do with. */
+export interface PaidOutside {
+  /** scriptPubKey, hex. */
+  script: string;
+  address: string;
 }
 
 /** An external script whose deposit funds a coin. */
@@ -241,7 +250,7 @@ export interface TransactionChanged {
 }
 
 function createBaseSettlementChanged(): SettlementChanged {
-  return { settlement: undefined, previousStatus: 0, fundingSources: [], submittedBy: "" };
+  return { settlement: undefined, previousStatus: 0, fundingSources: [], submittedBy: "", paidOutside: undefined };
 }
 
 export const SettlementChanged: MessageFns<SettlementChanged> = {
@@ -257,6 +266,9 @@ export const SettlementChanged: MessageFns<SettlementChanged> = {
     }
     if (message.submittedBy !== "") {
       writer.uint32(34).string(message.submittedBy);
+    }
+    if (message.paidOutside !== undefined) {
+      PaidOutside.encode(message.paidOutside, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -306,6 +318,14 @@ export const SettlementChanged: MessageFns<SettlementChanged> = {
             message.submittedBy = reader.string();
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.paidOutside = PaidOutside.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -336,6 +356,11 @@ export const SettlementChanged: MessageFns<SettlementChanged> = {
         : isSet(object.submitted_by)
         ? globalThis.String(object.submitted_by)
         : "",
+      paidOutside: isSet(object.paidOutside)
+        ? PaidOutside.fromJSON(object.paidOutside)
+        : isSet(object.paid_outside)
+        ? PaidOutside.fromJSON(object.paid_outside)
+        : undefined,
     };
   },
 
@@ -353,6 +378,9 @@ export const SettlementChanged: MessageFns<SettlementChanged> = {
     if (message.submittedBy !== "") {
       obj.submittedBy = message.submittedBy;
     }
+    if (message.paidOutside !== undefined) {
+      obj.paidOutside = PaidOutside.toJSON(message.paidOutside);
+    }
     return obj;
   },
 
@@ -367,6 +395,94 @@ export const SettlementChanged: MessageFns<SettlementChanged> = {
     message.previousStatus = object.previousStatus ?? 0;
     message.fundingSources = object.fundingSources?.map((e) => FundingSource.fromPartial(e)) || [];
     message.submittedBy = object.submittedBy ?? "";
+    message.paidOutside = (object.paidOutside !== undefined && object.paidOutside !== null)
+      ? PaidOutside.fromPartial(object.paidOutside)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePaidOutside(): PaidOutside {
+  return { script: "", address: "" };
+}
+
+export const PaidOutside: MessageFns<PaidOutside> = {
+  encode(message: PaidOutside, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.script !== "") {
+      writer.uint32(10).string(message.script);
+    }
+    if (message.address !== "") {
+      writer.uint32(18).string(message.address);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PaidOutside {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePaidOutside();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.script = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PaidOutside {
+    return {
+      script: isSet(object.script) ? globalThis.String(object.script) : "",
+      address: isSet(object.address) ? globalThis.String(object.address) : "",
+    };
+  },
+
+  toJSON(message: PaidOutside): unknown {
+    const obj: any = {};
+    if (message.script !== "") {
+      obj.script = message.script;
+    }
+    if (message.address !== "") {
+      obj.address = message.address;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PaidOutside>, I>>(base?: I): PaidOutside {
+    return PaidOutside.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PaidOutside>, I>>(object: I): PaidOutside {
+    const message = createBasePaidOutside();
+    message.script = object.script ?? "";
+    message.address = object.address ?? "";
     return message;
   },
 };

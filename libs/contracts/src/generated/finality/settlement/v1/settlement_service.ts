@@ -32,6 +32,9 @@ import {
   SettlementMode,
   settlementModeFromJSON,
   settlementModeToJSON,
+  SettlementPriority,
+  settlementPriorityFromJSON,
+  settlementPriorityToJSON,
   SettlementStatus,
   settlementStatusFromJSON,
   settlementStatusToJSON,
@@ -129,7 +132,10 @@ export interface SubmitSettlementRequest {
   feePayer?:
     | FeePayer
     | undefined;
-  /** On-chain only: pays this destination of the payee instead of its wallet here. It must be ACTIVE. */
+  /**
+   * On-chain only: pays this destination of the payee instead of its custodial wallet. It must be ACTIVE. Of a wallet whose keys are the payee's own
+   * it can be left out.
+   */
   destinationId?:
     | string
     | undefined;
@@ -142,9 +148,13 @@ export interface SubmitSettlementRequest {
     | undefined;
   /**
    * What isn't approved, has no liquidity or wasn't offered for signature by then is EXPIRED; never what somebody may have signed. After now and execute_at, at most 90
-   * days later. Missing: a time that the platform sets (SETTLEMENT_EXPIRY_SECONDS).
+   * days later. Missing: a time that the platform sets (SETTLEMENT_EXPIRY_SECONDS). How long it may be QUEUED, too.
    */
-  expiresAt?: Timestamp | undefined;
+  expiresAt?:
+    | Timestamp
+    | undefined;
+  /** CENTRALIZED only: on-chain settlements of a wallet are tried first come first served. */
+  priority?: SettlementPriority | undefined;
 }
 
 export interface SubmitSettlementResult {
@@ -625,6 +635,7 @@ function createBaseSubmitSettlementRequest(): SubmitSettlementRequest {
     destinationId: undefined,
     executeAt: undefined,
     expiresAt: undefined,
+    priority: undefined,
   };
 }
 
@@ -677,6 +688,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     }
     if (message.expiresAt !== undefined) {
       Timestamp.encode(message.expiresAt, writer.uint32(250).fork()).join();
+    }
+    if (message.priority !== undefined) {
+      writer.uint32(560).int32(message.priority);
     }
     return writer;
   },
@@ -814,6 +828,14 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
             message.expiresAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 70: {
+            if (tag !== 560) {
+              break;
+            }
+
+            message.priority = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -895,6 +917,7 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
         : isSet(object.expires_at)
         ? fromJsonTimestamp(object.expires_at)
         : undefined,
+      priority: isSet(object.priority) ? settlementPriorityFromJSON(object.priority) : undefined,
     };
   },
 
@@ -945,6 +968,9 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     if (message.expiresAt !== undefined) {
       obj.expiresAt = fromTimestamp(message.expiresAt).toISOString();
     }
+    if (message.priority !== undefined) {
+      obj.priority = settlementPriorityToJSON(message.priority);
+    }
     return obj;
   },
 
@@ -974,6 +1000,7 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null)
       ? Timestamp.fromPartial(object.expiresAt)
       : undefined;
+    message.priority = object.priority ?? undefined;
     return message;
   },
 };
@@ -2967,7 +2994,11 @@ export const SettlementServiceService = {
       Buffer.from(EstimateFeesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): EstimateFeesResponse => EstimateFeesResponse.decode(value),
   },
-  /** A compliance officer's decision on a settlement under review; never the submitter's. */
+  /**
+   * A decision on a settlement under review, never by the API key that submitted it: a compliance officer's, where compliance_awaited; or by a person of
+   * the payer's, one of the approvals that its rules ask for (SetApprovalPolicy). When all is there, it is approved; one rejection, by either, ends it. A
+   * person approves once: ALREADY_EXISTS ALREADY_APPROVED. Idempotency keys are each person's own.
+   */
   reviewSettlement: {
     path: "/finality.settlement.v1.SettlementService/ReviewSettlement" as const,
     requestStream: false as const,
@@ -3050,7 +3081,11 @@ export interface SettlementServiceServer extends UntypedServiceImplementation {
   submitSignedPsbt: handleUnaryCall<SubmitSignedPsbtRequest, SettlementPsbt>;
   /** What payouts would pay to the network now, and how long they would take. */
   estimateFees: handleUnaryCall<EstimateFeesRequest, EstimateFeesResponse>;
-  /** A compliance officer's decision on a settlement under review; never the submitter's. */
+  /**
+   * A decision on a settlement under review, never by the API key that submitted it: a compliance officer's, where compliance_awaited; or by a person of
+   * the payer's, one of the approvals that its rules ask for (SetApprovalPolicy). When all is there, it is approved; one rejection, by either, ends it. A
+   * person approves once: ALREADY_EXISTS ALREADY_APPROVED. Idempotency keys are each person's own.
+   */
   reviewSettlement: handleUnaryCall<ReviewSettlementRequest, Settlement>;
   /** Every change after the cursor, then live. Ends with UNAVAILABLE and a cursor in the trailer `finality-cursor` at shutdown. */
   watchSettlements: handleServerStreamingCall<WatchSettlementsRequest, SettlementEvent>;
@@ -3229,7 +3264,11 @@ export interface SettlementServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: EstimateFeesResponse) => void,
   ): ClientUnaryCall;
-  /** A compliance officer's decision on a settlement under review; never the submitter's. */
+  /**
+   * A decision on a settlement under review, never by the API key that submitted it: a compliance officer's, where compliance_awaited; or by a person of
+   * the payer's, one of the approvals that its rules ask for (SetApprovalPolicy). When all is there, it is approved; one rejection, by either, ends it. A
+   * person approves once: ALREADY_EXISTS ALREADY_APPROVED. Idempotency keys are each person's own.
+   */
   reviewSettlement(
     request: ReviewSettlementRequest,
     callback: (error: ServiceError | null, response: Settlement) => void,

@@ -56,8 +56,17 @@ export interface RevokeSignatoryResponse {
 
 export interface CheckDestinationRequestRequest {
   institutionId: string;
+  /** Empty with a wallet. */
   address: string;
   request?: SignedStatement | undefined;
+  wallet?: PayeeWallet | undefined;
+}
+
+/** A wallet whose keys are the payee's own. */
+export interface PayeeWallet {
+  walletId: string;
+  /** Canonical, both branches in one; what is signed for is the external one. Only that is ever paid. */
+  descriptor: string;
 }
 
 export interface CheckDestinationRequestResponse {
@@ -66,6 +75,7 @@ export interface CheckDestinationRequestResponse {
 export interface RegisterDestinationRequest {
   destinationId: string;
   institutionId: string;
+  /** Empty with a wallet. */
   address: string;
   request?: SignedStatement | undefined;
   approval?:
@@ -74,6 +84,7 @@ export interface RegisterDestinationRequest {
   /** API keys. */
   requestedBy: string;
   approvedBy: string;
+  wallet?: PayeeWallet | undefined;
 }
 
 export interface RegisterDestinationResponse {
@@ -134,6 +145,8 @@ export interface DeriveScriptsRequest {
   /** 0 external, 1 internal. */
   branch: number;
   indices: number[];
+  /** What the wallet is in the registry as, where its keys are its owner's; missing: it is an account of the signer's. */
+  destinationId?: string | undefined;
 }
 
 export interface DeriveScriptsResponse {
@@ -177,6 +190,8 @@ export interface PayeeOutput {
   walletId: string;
   branch: number;
   index: number;
+  /** What the wallet is in the signer's registry as, where its keys are the payee's own; missing: it is an account of the signer's. */
+  destinationId?: string | undefined;
 }
 
 /** A single script of the payee, as the signer has it in its registry. */
@@ -250,7 +265,11 @@ export interface RequestedSettlement {
     | string
     | undefined;
   /** The netting window that its payer is paid out of; its coins are the pool's. */
-  netPayoutOf?: string | undefined;
+  netPayoutOf?:
+    | string
+    | undefined;
+  /** The payee's destination, where one was named. */
+  destinationId?: string | undefined;
 }
 
 export interface SignTransactionResponse {
@@ -798,7 +817,7 @@ export const RevokeSignatoryResponse: MessageFns<RevokeSignatoryResponse> = {
 };
 
 function createBaseCheckDestinationRequestRequest(): CheckDestinationRequestRequest {
-  return { institutionId: "", address: "", request: undefined };
+  return { institutionId: "", address: "", request: undefined, wallet: undefined };
 }
 
 export const CheckDestinationRequestRequest: MessageFns<CheckDestinationRequestRequest> = {
@@ -811,6 +830,9 @@ export const CheckDestinationRequestRequest: MessageFns<CheckDestinationRequestR
     }
     if (message.request !== undefined) {
       SignedStatement.encode(message.request, writer.uint32(26).fork()).join();
+    }
+    if (message.wallet !== undefined) {
+      PayeeWallet.encode(message.wallet, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -852,6 +874,14 @@ export const CheckDestinationRequestRequest: MessageFns<CheckDestinationRequestR
             message.request = SignedStatement.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.wallet = PayeeWallet.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -873,6 +903,7 @@ export const CheckDestinationRequestRequest: MessageFns<CheckDestinationRequestR
         : "",
       address: isSet(object.address) ? globalThis.String(object.address) : "",
       request: isSet(object.request) ? SignedStatement.fromJSON(object.request) : undefined,
+      wallet: isSet(object.wallet) ? PayeeWallet.fromJSON(object.wallet) : undefined,
     };
   },
 
@@ -886,6 +917,9 @@ export const CheckDestinationRequestRequest: MessageFns<CheckDestinationRequestR
     }
     if (message.request !== undefined) {
       obj.request = SignedStatement.toJSON(message.request);
+    }
+    if (message.wallet !== undefined) {
+      obj.wallet = PayeeWallet.toJSON(message.wallet);
     }
     return obj;
   },
@@ -902,6 +936,98 @@ export const CheckDestinationRequestRequest: MessageFns<CheckDestinationRequestR
     message.request = (object.request !== undefined && object.request !== null)
       ? SignedStatement.fromPartial(object.request)
       : undefined;
+    message.wallet = (object.wallet !== undefined && object.wallet !== null)
+      ? PayeeWallet.fromPartial(object.wallet)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePayeeWallet(): PayeeWallet {
+  return { walletId: "", descriptor: "" };
+}
+
+export const PayeeWallet: MessageFns<PayeeWallet> = {
+  encode(message: PayeeWallet, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.walletId !== "") {
+      writer.uint32(10).string(message.walletId);
+    }
+    if (message.descriptor !== "") {
+      writer.uint32(18).string(message.descriptor);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PayeeWallet {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePayeeWallet();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.walletId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.descriptor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PayeeWallet {
+    return {
+      walletId: isSet(object.walletId)
+        ? globalThis.String(object.walletId)
+        : isSet(object.wallet_id)
+        ? globalThis.String(object.wallet_id)
+        : "",
+      descriptor: isSet(object.descriptor) ? globalThis.String(object.descriptor) : "",
+    };
+  },
+
+  toJSON(message: PayeeWallet): unknown {
+    const obj: any = {};
+    if (message.walletId !== "") {
+      obj.walletId = message.walletId;
+    }
+    if (message.descriptor !== "") {
+      obj.descriptor = message.descriptor;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PayeeWallet>, I>>(base?: I): PayeeWallet {
+    return PayeeWallet.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PayeeWallet>, I>>(object: I): PayeeWallet {
+    const message = createBasePayeeWallet();
+    message.walletId = object.walletId ?? "";
+    message.descriptor = object.descriptor ?? "";
     return message;
   },
 };
@@ -967,6 +1093,7 @@ function createBaseRegisterDestinationRequest(): RegisterDestinationRequest {
     approval: undefined,
     requestedBy: "",
     approvedBy: "",
+    wallet: undefined,
   };
 }
 
@@ -992,6 +1119,9 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
     }
     if (message.approvedBy !== "") {
       writer.uint32(58).string(message.approvedBy);
+    }
+    if (message.wallet !== undefined) {
+      PayeeWallet.encode(message.wallet, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -1065,6 +1195,14 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
             message.approvedBy = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.wallet = PayeeWallet.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1102,6 +1240,7 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
         : isSet(object.approved_by)
         ? globalThis.String(object.approved_by)
         : "",
+      wallet: isSet(object.wallet) ? PayeeWallet.fromJSON(object.wallet) : undefined,
     };
   },
 
@@ -1128,6 +1267,9 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
     if (message.approvedBy !== "") {
       obj.approvedBy = message.approvedBy;
     }
+    if (message.wallet !== undefined) {
+      obj.wallet = PayeeWallet.toJSON(message.wallet);
+    }
     return obj;
   },
 
@@ -1147,6 +1289,9 @@ export const RegisterDestinationRequest: MessageFns<RegisterDestinationRequest> 
       : undefined;
     message.requestedBy = object.requestedBy ?? "";
     message.approvedBy = object.approvedBy ?? "";
+    message.wallet = (object.wallet !== undefined && object.wallet !== null)
+      ? PayeeWallet.fromPartial(object.wallet)
+      : undefined;
     return message;
   },
 };
@@ -2028,7 +2173,7 @@ export const Account: MessageFns<Account> = {
 };
 
 function createBaseDeriveScriptsRequest(): DeriveScriptsRequest {
-  return { walletId: "", branch: 0, indices: [] };
+  return { walletId: "", branch: 0, indices: [], destinationId: undefined };
 }
 
 export const DeriveScriptsRequest: MessageFns<DeriveScriptsRequest> = {
@@ -2045,6 +2190,9 @@ export const DeriveScriptsRequest: MessageFns<DeriveScriptsRequest> = {
         writer.int32(v);
       }
       writer.join();
+    }
+    if (message.destinationId !== undefined) {
+      writer.uint32(34).string(message.destinationId);
     }
     return writer;
   },
@@ -2096,6 +2244,14 @@ export const DeriveScriptsRequest: MessageFns<DeriveScriptsRequest> = {
 
             break;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2117,6 +2273,11 @@ export const DeriveScriptsRequest: MessageFns<DeriveScriptsRequest> = {
         : "",
       branch: isSet(object.branch) ? globalThis.Number(object.branch) : 0,
       indices: globalThis.Array.isArray(object?.indices) ? object.indices.map((e: any) => globalThis.Number(e)) : [],
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : undefined,
     };
   },
 
@@ -2131,6 +2292,9 @@ export const DeriveScriptsRequest: MessageFns<DeriveScriptsRequest> = {
     if (message.indices?.length) {
       obj.indices = message.indices.map((e) => Math.round(e));
     }
+    if (message.destinationId !== undefined) {
+      obj.destinationId = message.destinationId;
+    }
     return obj;
   },
 
@@ -2142,6 +2306,7 @@ export const DeriveScriptsRequest: MessageFns<DeriveScriptsRequest> = {
     message.walletId = object.walletId ?? "";
     message.branch = object.branch ?? 0;
     message.indices = object.indices?.map((e) => e) || [];
+    message.destinationId = object.destinationId ?? undefined;
     return message;
   },
 };
@@ -2699,7 +2864,7 @@ export const OutputToSign: MessageFns<OutputToSign> = {
 };
 
 function createBasePayeeOutput(): PayeeOutput {
-  return { settlementId: "", institutionId: "", walletId: "", branch: 0, index: 0 };
+  return { settlementId: "", institutionId: "", walletId: "", branch: 0, index: 0, destinationId: undefined };
 }
 
 export const PayeeOutput: MessageFns<PayeeOutput> = {
@@ -2718,6 +2883,9 @@ export const PayeeOutput: MessageFns<PayeeOutput> = {
     }
     if (message.index !== 0) {
       writer.uint32(40).int32(message.index);
+    }
+    if (message.destinationId !== undefined) {
+      writer.uint32(50).string(message.destinationId);
     }
     return writer;
   },
@@ -2775,6 +2943,14 @@ export const PayeeOutput: MessageFns<PayeeOutput> = {
             message.index = reader.int32();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2806,6 +2982,11 @@ export const PayeeOutput: MessageFns<PayeeOutput> = {
         : "",
       branch: isSet(object.branch) ? globalThis.Number(object.branch) : 0,
       index: isSet(object.index) ? globalThis.Number(object.index) : 0,
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : undefined,
     };
   },
 
@@ -2826,6 +3007,9 @@ export const PayeeOutput: MessageFns<PayeeOutput> = {
     if (message.index !== 0) {
       obj.index = Math.round(message.index);
     }
+    if (message.destinationId !== undefined) {
+      obj.destinationId = message.destinationId;
+    }
     return obj;
   },
 
@@ -2839,6 +3023,7 @@ export const PayeeOutput: MessageFns<PayeeOutput> = {
     message.walletId = object.walletId ?? "";
     message.branch = object.branch ?? 0;
     message.index = object.index ?? 0;
+    message.destinationId = object.destinationId ?? undefined;
     return message;
   },
 };
@@ -3444,6 +3629,7 @@ function createBaseRequestedSettlement(): RequestedSettlement {
     expiresAt: undefined,
     payerWalletId: undefined,
     netPayoutOf: undefined,
+    destinationId: undefined,
   };
 }
 
@@ -3508,6 +3694,9 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     }
     if (message.netPayoutOf !== undefined) {
       writer.uint32(266).string(message.netPayoutOf);
+    }
+    if (message.destinationId !== undefined) {
+      writer.uint32(114).string(message.destinationId);
     }
     return writer;
   },
@@ -3661,6 +3850,14 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
             message.netPayoutOf = reader.string();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3748,6 +3945,11 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
         : isSet(object.net_payout_of)
         ? globalThis.String(object.net_payout_of)
         : undefined,
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : undefined,
     };
   },
 
@@ -3804,6 +4006,9 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     if (message.netPayoutOf !== undefined) {
       obj.netPayoutOf = message.netPayoutOf;
     }
+    if (message.destinationId !== undefined) {
+      obj.destinationId = message.destinationId;
+    }
     return obj;
   },
 
@@ -3839,6 +4044,7 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
       : undefined;
     message.payerWalletId = object.payerWalletId ?? undefined;
     message.netPayoutOf = object.netPayoutOf ?? undefined;
+    message.destinationId = object.destinationId ?? undefined;
     return message;
   },
 };
@@ -5081,7 +5287,7 @@ export const SigningServiceService = {
     responseSerialize: (value: Account): Buffer => Buffer.from(Account.encode(value).finish()),
     responseDeserialize: (value: Buffer): Account => Account.decode(value),
   },
-  /** Scripts derived from the signer's own keys, for the issuer to compare. */
+  /** Scripts derived from the signer's own keys, or from a descriptor in its own registry, for the issuer to compare. */
   deriveScripts: {
     path: "/finality.signing.v1.SigningService/DeriveScripts" as const,
     requestStream: false as const,
@@ -5243,7 +5449,7 @@ export const SigningServiceService = {
 export interface SigningServiceServer extends UntypedServiceImplementation {
   /** A new account for a wallet; the same wallet_id gives the same account. */
   createAccount: handleUnaryCall<CreateAccountRequest, Account>;
-  /** Scripts derived from the signer's own keys, for the issuer to compare. */
+  /** Scripts derived from the signer's own keys, or from a descriptor in its own registry, for the issuer to compare. */
   deriveScripts: handleUnaryCall<DeriveScriptsRequest, DeriveScriptsResponse>;
   /** Signs if the signer's own policy accepts; FAILED_PRECONDITION with the rule that refuses otherwise. Repeating it gives the same bytes. */
   signTransaction: handleUnaryCall<SignTransactionRequest, SignTransactionResponse>;
@@ -5289,7 +5495,7 @@ export interface SigningServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Account) => void,
   ): ClientUnaryCall;
-  /** Scripts derived from the signer's own keys, for the issuer to compare. */
+  /** Scripts derived from the signer's own keys, or from a descriptor in its own registry, for the issuer to compare. */
   deriveScripts(
     request: DeriveScriptsRequest,
     callback: (error: ServiceError | null, response: DeriveScriptsResponse) => void,

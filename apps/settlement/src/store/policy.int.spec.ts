@@ -4,7 +4,7 @@ import { seededRandom, type TestDatabase, testDatabase } from '@finality/testing
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StoreRig } from './store-rig.fixture.ts';
 
-const BATCHES = 30;
+const BATCHES = 20;
 const ADVANCES_MS = [0, 1, 900, 75_000, 1_800_000, 40_000_000];
 const WITHDRAWN = ['cancel', 'expire', 'fall_due'] as const;
 
@@ -13,8 +13,8 @@ let server: TestDatabase;
 beforeAll(async () => (server = await testDatabase([])));
 afterAll(() => server.close());
 
-describe('limits, in batches of any size, while time goes on', () => {
-  it.each([1, 2, 3])('are stored as they would be in memory, and never exceeded (seed %i)', async (seed) => {
+describe('limits, lists and approvals, in batches of any size, while time goes on', () => {
+  it.each([1, 2])('are stored as they would be in memory, and never exceeded (seed %i)', async (seed) => {
     const random = seededRandom(seed);
     const number = (): number => Math.floor(random() * 0x1_0000);
     const rig = await StoreRig.open(POLICY);
@@ -39,6 +39,8 @@ describe('limits, in batches of any size, while time goes on', () => {
       }
       expect(world.told.filter(({ refused }) => refused === 'LIMIT_EXCEEDED').length).toBeGreaterThan(10);
       checkPaymentLimits(world.book);
+      const approved = world.book.log.filter(({ event }) => event.type === 'approval_given');
+      expect(approved.length).toBeGreaterThan(0);
       await rig.compare(world.book);
       await rig.verify();
     } finally {
@@ -72,13 +74,53 @@ describe('limits, in batches of any size, while time goes on', () => {
   });
 });
 
+function counterparty(world: World, institutionId: string, number: number): void {
+  const by = 'k';
+  const request = { institutionId, counterpartyId: 'c', by };
+  const kind = number % 5;
+  if (kind < 3) world.tell({ type: 'allow_counterparty', request });
+  else if (kind < 4) world.tell({ type: 'remove_counterparty', request });
+  else {
+    const isRestricted = number % 2 === 0;
+    world.tell({
+      type: 'restrict_counterparties',
+      request: { institutionId, isRestricted, isOwn: false, reason: '', by },
+    });
+  }
+}
+
+/** Screened, and then approved by some persons of the payer or another, and the compliance officer. */
+function approve(world: World, settlementId: string, number: number): void {
+  world.screen('settlement', settlementId, 'risk', 'approve');
+  world.screen('settlement', settlementId, 'aml', number % 4 === 0 ? 'manual_review' : 'approve');
+  for (const [i, reviewer] of ['k', 'ann', 'bob', 'ann', 'officer'].entries()) {
+    const institutionId = i === 4 ? undefined : INSTITUTIONS[(number >> (2 + i)) % 2]!;
+    const decision = number % 11 === i ? 'reject' : 'approve';
+    const review = { settlementId, decision, reason: '', reviewer, ...(institutionId && { institutionId }) } as const;
+    world.tell({ type: 'review', review });
+  }
+}
+
+function setTiers(world: World, institutionId: string, number: number): void {
+  const tiers = [
+    { aboveSats: BigInt(number % 30_000) as Sats, approvals: 1 },
+    { aboveSats: 40_000n as Sats, approvals: 2 },
+  ];
+  const isOwn = number % 2 === 0;
+  world.tell({ type: 'set_approval_policy', request: { institutionId, tiers, isOwn, reason: '', by: 'o' } });
+}
+
 function step(world: World, number: () => number): void {
-  const kind = number() % 12;
+  const kind = number() % 14;
   const [a, b] = [number(), number()];
   const ids = world.book.settlements.ids();
   const from = INSTITUTIONS[a % 2]!;
-  if (kind < 8) world.submit('centralized', from, 'c', BigInt(1 + (b % 50_000)));
-  else if (kind < 9 && ids.length > 0) world.screen('settlement', ids[a % ids.length]!, 'aml', 'reject');
-  else if (kind < 11 && ids.length > 0) world.withdraw(ids[a % ids.length]!, WITHDRAWN[b % 3]!);
-  else if (kind === 11) setLimits(world, from, anyLimits(a, b));
+  const id = ids[a % Math.max(1, ids.length)];
+  if (kind < 8 || id === undefined) world.submit('centralized', from, 'c', BigInt(1 + (b % 50_000)));
+  else if (kind < 9) world.screen('settlement', id, 'aml', 'reject');
+  else if (kind < 10) world.withdraw(id, WITHDRAWN[b % 3]!);
+  else if (kind < 11) approve(world, id, b);
+  else if (kind < 12) setTiers(world, from, b);
+  else if (kind < 13 && b % 3 === 0) setLimits(world, from, anyLimits(a, b));
+  else counterparty(world, from, b);
 }

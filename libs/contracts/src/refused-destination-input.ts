@@ -1,0 +1,106 @@
+import { invalid, type RefusedCaller, type RefusedInput } from './refused-row.ts';
+
+const unknownDestination = (rpc: string, caller: RefusedCaller): RefusedInput => ({
+  rpc,
+  input: 'another institution’s destination, or none',
+  status: 'NOT_FOUND',
+  field: 'destination_id',
+  reason: 'UNKNOWN_DESTINATION',
+  caller,
+});
+
+/** Of signatures, `apps/standalone/src/e2e/suites/destinations.fixture.ts` and `payee-wallets.fixture.ts` know more. */
+export const DESTINATIONS: readonly RefusedInput[] = [
+  invalid('SubmitSettlement', 'a destination in a mode that pays nothing on-chain', 'destination_id', {
+    destination_id: '00000000-0000-7000-8000-000000000000',
+  }),
+  {
+    rpc: 'SubmitSettlement',
+    input: 'a destination that doesn’t exist',
+    status: 'NOT_FOUND',
+    field: 'destination_id',
+    reason: 'UNKNOWN_DESTINATION',
+    change: {
+      settlement_mode: 'SETTLEMENT_MODE_BILATERAL',
+      destination_id: '00000000-0000-7000-8000-000000000000',
+    },
+  },
+  invalid('RegisterSignatory', 'no proof', 'proof', { proof: null }),
+  invalid('RevokeSignatory', 'no signature', 'revocation', { revocation: null }),
+  invalid('RevokeSignatory', 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
+  {
+    rpc: 'RevokeSignatory',
+    input: 'by another institution',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'FOREIGN_INSTITUTION',
+    caller: 'stranger',
+  },
+  {
+    rpc: 'RegisterSignatory',
+    input: 'without endorsement by an institution itself',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'ROLE_REQUIRED',
+    caller: 'payer',
+  },
+  {
+    rpc: 'RegisterDestination',
+    input: 'an address of another network',
+    status: 'INVALID_ARGUMENT',
+    field: 'address',
+    reason: 'WRONG_NETWORK',
+    change: { address: 'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4' },
+  },
+  {
+    rpc: 'RegisterDestination',
+    input: 'an address that pays a script which anybody can spend',
+    status: 'INVALID_ARGUMENT',
+    field: 'address',
+    reason: 'UNSUPPORTED_SCRIPT',
+    change: { address: 'bcrt1pfeesnyr2tx' },
+  },
+  {
+    rpc: 'RegisterDestination',
+    input: 'an address that isn’t one',
+    status: 'INVALID_ARGUMENT',
+    field: 'address',
+    reason: 'INVALID_ADDRESS',
+    change: { address: 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt081' },
+  },
+  {
+    rpc: 'RegisterDestination',
+    input: 'a wallet that isn’t the institution’s',
+    status: 'NOT_FOUND',
+    field: 'wallet_id',
+    reason: 'UNKNOWN_WALLET',
+    change: { address: '', wallet_id: '00000000-0000-7000-8000-000000000000' },
+  },
+  invalid('RegisterDestination', 'an address and a wallet', 'wallet_id', {
+    wallet_id: '00000000-0000-7000-8000-000000000000',
+  }),
+  invalid('RegisterDestination', 'a wallet without id', 'wallet_id', { address: '', wallet_id: '' }),
+  invalid('RegisterDestination', 'no signed request', 'request', { request: null }),
+  {
+    rpc: 'RegisterDestination',
+    input: 'another institution’s API key',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'FOREIGN_INSTITUTION',
+    caller: 'stranger',
+  },
+  invalid('ApproveDestination', 'no signed approval', 'approval', { approval: null }),
+  unknownDestination('ApproveDestination', 'payer'),
+  invalid('ReviewDestination', 'no decision', 'decision', { decision: 'DESTINATION_DECISION_UNSPECIFIED' }),
+  unknownDestination('ReviewDestination', 'compliance'),
+  unknownDestination('RemoveDestination', 'payer'),
+  invalid('ListDestinations', 'page size 1001', 'page_size', { page_size: 1001 }),
+  {
+    rpc: 'ListSignatories',
+    input: 'another institution’s API key',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'FOREIGN_INSTITUTION',
+    caller: 'stranger',
+  },
+];

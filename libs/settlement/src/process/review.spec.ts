@@ -1,0 +1,209 @@
+import type { Sats } from '@finality/kernel';
+import { describe, expect, it } from 'vitest';
+import { approvalsRequired, type ApprovalTier } from '../payment-rules.ts';
+import { confirmationsRequired, type Mode } from '../settlement.ts';
+import {
+  assessed,
+  balance,
+  CLEARING_A,
+  funded,
+  given,
+  givenUnder,
+  lastOf,
+  settlementOf,
+  submitted,
+} from '../spec/given.fixture.ts';
+import { POLICY } from '../spec/memory-book.fixture.ts';
+import type { World } from '../spec/world.fixture.ts';
+
+const tiers = (...pairs: readonly (readonly [bigint, number])[]): readonly ApprovalTier[] =>
+  pairs.map(([aboveSats, approvals]) => ({ aboveSats: aboveSats as Sats, approvals }));
+const asking =
+  (of: readonly ApprovalTier[], isOwn = false, institutionId = 'a') =>
+  (world: World): string | undefined =>
+    world.tell({
+      type: 'set_approval_policy',
+      request: { institutionId, tiers: of, isOwn, reason: 'because', by: 'o' },
+    });
+const reviews =
+  (reviewer: string, decision: 'approve' | 'reject' = 'approve', institutionId: string | undefined = 'a') =>
+  (world: World): string | undefined =>
+    world.tell({
+      type: 'review',
+      review: {
+        settlementId: lastOf(world),
+        decision,
+        reason: `${reviewer} says`,
+        reviewer,
+        ...(institutionId && { institutionId }),
+      },
+    });
+const complies = (decision: 'approve' | 'reject' = 'approve') => reviews('officer', decision, '');
+const MONEY = funded('a', 'clearing', 100_000n);
+const TWO = asking(tiers([10_000n, 2]));
+const waiting = (amountSats = 20_000n, mode: Mode = 'centralized') => [
+  MONEY,
+  TWO,
+  submitted(mode, amountSats),
+  assessed('approve', 'approve'),
+];
+const suspicious = [MONEY, TWO, submitted('centralized', 20_000n), assessed('approve', 'manual_review')];
+
+describe('a settlement above an amount', () => {
+  it('waits for so many of the payer’s persons', () => {
+    const { world } = given(...waiting()).when(reviews('ann'));
+    expect(settlementOf(world)).toMatchObject({
+      status: 'under_review',
+      approvals: { required: 2, given: [{ by: 'ann', reason: 'ann says', at: world.book.now }] },
+    });
+    expect(balance(world, CLEARING_A)).toEqual({ available: 100_000n });
+    given(...waiting(), reviews('ann'))
+      .when(reviews('bob'))
+      .then('s-1 approval_given', 's-1 settlement_approved', 's-1 liquidity_reserved', 's-1 settlement_settled');
+  });
+
+  it('up to it, needs nobody', () => {
+    const { world } = given(...waiting(10_000n)).when();
+    expect(settlementOf(world)).toMatchObject({ status: 'settled' });
+    expect(settlementOf(world).approvals).toBeUndefined();
+  });
+
+  it('isn’t approved by who asked for it, nor by anybody of another institution', () => {
+    given(...waiting())
+      .when(reviews('k'))
+      .refused('OWN_REQUEST');
+    given(...waiting())
+      .when(reviews('k', 'reject'))
+      .refused('OWN_REQUEST');
+    given(...waiting())
+      .when(reviews('eve', 'approve', 'b'))
+      .refused('NOT_THE_PAYER');
+    given(...waiting())
+      .when(reviews('eve', 'reject', 'b'))
+      .refused('NOT_THE_PAYER');
+    given(...waiting())
+      .when(reviews('eve', 'approve', 'c'))
+      .refused('UNKNOWN_SETTLEMENT');
+  });
+
+  it('is approved by each person once, however often it is said', () => {
+    given(...waiting(), reviews('ann'))
+      .when(reviews('ann'))
+      .refused('ALREADY_APPROVED');
+  });
+
+  it.each([['ann'], ['bob'], ['officer']])('is rejected by one of them: %s', (who) => {
+    const { world } = given(...waiting(), reviews('ann')).when(reviews(who, 'reject', who === 'officer' ? '' : 'a'));
+    expect(settlementOf(world)).toMatchObject({ status: 'rejected' });
+    expect(reviews('bob')(world)).toBe('NOT_UNDER_REVIEW');
+    expect(world.book.timers.size).toBe(0);
+  });
+
+  it('isn’t for a compliance officer to approve', () => {
+    given(...waiting())
+      .when(complies())
+      .refused('COMPLIANCE_NOT_AWAITED');
+  });
+
+  it('expires as any other', () => {
+    const { world } = given(...waiting(), reviews('ann')).when((it) => it.withdraw(lastOf(it), 'expire'));
+    expect(settlementOf(world)).toMatchObject({ status: 'expired', approvals: { given: [{ by: 'ann' }] } });
+  });
+
+  it('needs what it needed when it began', () => {
+    const { world } = given(...waiting(), asking(tiers([10_000n, 5])), reviews('ann')).when(reviews('bob'));
+    expect(settlementOf(world).status).toBe('settled');
+    const before = given(MONEY, submitted('centralized', 20_000n), TWO).when(assessed('approve', 'approve')).world;
+    expect(settlementOf(before).status).toBe('settled');
+  });
+});
+
+describe('what screening leaves to a person, too', () => {
+  it.each([
+    ['last', [reviews('ann'), reviews('bob'), complies()]],
+    ['first', [complies(), reviews('ann'), reviews('bob')]],
+    ['in between', [reviews('ann'), complies(), reviews('bob')]],
+  ])('needs both, with compliance %s', (_when, [first, second, third]) => {
+    const { world } = given(...suspicious, first!).when(second!);
+    expect(settlementOf(world).status).toBe('under_review');
+    third!(world);
+    expect(settlementOf(world).status).toBe('settled');
+  });
+
+  it.each([
+    ['the officer', complies('reject')],
+    ['one of the payer’s', reviews('bob', 'reject')],
+  ])('is rejected by %s alone', (_who, rejected) => {
+    const { world } = given(...suspicious, reviews('ann')).when(rejected);
+    expect(settlementOf(world).status).toBe('rejected');
+  });
+
+  it('isn’t passed twice, nor approved by more than it takes', () => {
+    given(...suspicious, complies())
+      .when(complies())
+      .refused('COMPLIANCE_NOT_AWAITED');
+    given(...suspicious, reviews('ann'), reviews('bob'))
+      .when(reviews('cyn'))
+      .refused('APPROVALS_COMPLETE');
+  });
+
+  it('without rules of the payer’s own is for a compliance officer alone', () => {
+    const alone = [MONEY, submitted('centralized', 20_000n), assessed('approve', 'manual_review')];
+    given(...alone)
+      .when(reviews('ann'))
+      .refused('COMPLIANCE_REQUIRED');
+    given(...alone)
+      .when(reviews('ann', 'reject'))
+      .refused('COMPLIANCE_REQUIRED');
+  });
+
+  it.each([
+    ['first', [complies(), reviews('ann'), reviews('bob')]],
+    ['last', [reviews('ann'), reviews('bob'), complies()]],
+  ])('needs the confirmations of what was reviewed, with compliance %s', (_when, steps) => {
+    const policy = { ...POLICY, confirmations: { ...POLICY.confirmations, reviewed: 2 } };
+    const start = [
+      funded('a', 'wallet', 100_000n),
+      TWO,
+      submitted('bilateral', 20_000n),
+      assessed('manual_review', 'approve'),
+    ];
+    const { world } = givenUnder(policy, ...start).when(...steps);
+    expect(settlementOf(world).status).toBe('reserved');
+    expect(confirmationsRequired(settlementOf(world))).toBe(5);
+  });
+});
+
+describe('rules on approvals', () => {
+  it('ask for more above more', () => {
+    const of = tiers([0n, 1], [10_000n, 2], [50_000n, 5]);
+    expect([0n, 1n, 10_000n, 10_001n, 50_000n, 50_001n].map((amount) => approvalsRequired(of, amount))).toEqual([
+      0, 1, 1, 2, 2, 5,
+    ]);
+  });
+
+  const present = tiers([10_000n, 2], [50_000n, 3]);
+  it.each([
+    ['fewer', tiers([10_000n, 1], [50_000n, 3])],
+    ['above more', tiers([10_001n, 2], [50_000n, 3])],
+    ['none at the top', tiers([10_000n, 2])],
+    ['none', []],
+  ])('are lowered by an operator alone: %s', (_how, lower) => {
+    given(asking(present)).when(asking(lower, true)).refused('APPROVALS_LOWERED');
+    given(asking(present)).when(asking(lower)).then('payment_rules/a approval_tiers_set');
+  });
+
+  it.each([
+    ['more', tiers([10_000n, 3])],
+    ['above less', tiers([5_000n, 2], [50_000n, 3])],
+    ['the same', present],
+  ])('are raised by the institution itself: %s', (_how, higher) => {
+    given(asking(present)).when(asking(higher, true)).then('payment_rules/a approval_tiers_set');
+  });
+
+  it('of nobody are refused', () => {
+    given()
+      .when(asking(present, false, 'nobody'))
+      .refused('UNKNOWN_INSTITUTION');
+  });
+});

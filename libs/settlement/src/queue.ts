@@ -1,0 +1,79 @@
+import { assert } from '@finality/kernel';
+import type { Settlement } from './settlement.ts';
+
+/** Among a payer's CENTRALIZED settlements that wait for its liquidity: each class goes before the next, first come first served within. */
+export type Priority = 'urgent' | 'high' | 'normal';
+
+/** In the order in which they are paid; a priority's place here is its rank. */
+export const PRIORITIES: readonly Priority[] = ['urgent', 'high', 'normal'];
+
+export const rankOf = (priority: Priority): number => PRIORITIES.indexOf(priority);
+
+/** What a settlement goes by in its payer's queue: as it was submitted, or changed since. */
+export function priorityOf(state: Exclude<Settlement, { status: 'none' }>): Priority {
+  return state.priority ?? state.terms.priority ?? 'normal';
+}
+
+/** In its payer's line: CENTRALIZED, and short of liquidity. */
+export const isInLine = (state: Settlement): state is Extract<Settlement, { status: 'queued' }> =>
+  state.status === 'queued' && state.terms.mode === 'centralized';
+
+/** A payer's line as it was found: as many of the first as were looked for. */
+export interface FoundLine {
+  readonly institutionId: string;
+  /** In order; `rank` is that of the priority. */
+  readonly first: readonly { readonly settlementId: string; readonly rank: number }[];
+  /** There are others behind them. */
+  readonly more: boolean;
+}
+
+/** By rank, each in the order in which they came. */
+interface Line {
+  readonly ranks: readonly Set<string>[];
+  /** Whoever has this rank or a later one, and isn't among those found, may have others before him that aren't known. */
+  readonly knownBelow: number;
+}
+
+/** The lines of payers whose liquidity is lacking, as they change within a batch. */
+export class LiquidityQueues {
+  readonly #lines = new Map<string, Line>();
+
+  constructor(found: readonly FoundLine[] = []) {
+    for (const { institutionId, first, more } of found) {
+      const line = emptyLine(more ? (first.at(-1)?.rank ?? 0) : PRIORITIES.length);
+      for (const { settlementId, rank } of first) line.ranks[rank]!.add(settlementId);
+      this.#lines.set(institutionId, line);
+    }
+  }
+
+  /** What became of a settlement: it joins its line, leaves it, or goes to the end of another priority. */
+  changed(state: Settlement): void {
+    if (state.status === 'none' || state.terms.mode !== 'centralized') return;
+    const { settlementId, from } = state.terms;
+    for (const rank of this.#lines.get(from)?.ranks ?? []) rank.delete(settlementId);
+    if (!isInLine(state)) return;
+    const line = this.#lines.get(from) ?? emptyLine(PRIORITIES.length);
+    this.#lines.set(from, line);
+    const rank = rankOf(priorityOf(state));
+    // Behind others that nobody has looked at: its turn isn't now.
+    if (rank < line.knownBelow) line.ranks[rank]!.add(settlementId);
+  }
+
+  /** Settlements of the payer in the order in which they are to be paid; where the line is long, the first of them. */
+  of(institutionId: string): readonly string[] {
+    return (this.#lines.get(institutionId)?.ranks ?? []).flatMap((rank) => [...rank]);
+  }
+
+  /** Whether somebody waits whom one of this priority mustn't overtake. */
+  hasBefore(institutionId: string, priority: Priority): boolean {
+    const line = this.#lines.get(institutionId);
+    if (line === undefined) return false;
+    const rank = rankOf(priority);
+    return rank >= line.knownBelow || line.ranks.slice(0, rank + 1).some(({ size }) => size > 0);
+  }
+}
+
+function emptyLine(knownBelow: number): Line {
+  assert(knownBelow >= 0 && knownBelow <= PRIORITIES.length, `${knownBelow} is no rank`);
+  return { ranks: PRIORITIES.map(() => new Set<string>()), knownBelow };
+}

@@ -1,0 +1,73 @@
+import type { Instant } from '@finality/kernel';
+import { expect } from 'vitest';
+import { PRIORITIES, type Priority, rankOf } from '../queue.ts';
+import type { SettlementEvent, Terms } from '../settlement.ts';
+import { bit, pick } from './picks.fixture.ts';
+import { INSTITUTIONS, type World } from './world.fixture.ts';
+
+// What makes lines of settlements that wait for liquidity, and ends them.
+
+const OWED = [1_000n, 20_000n, 45_000n, 80_000n, 150_000n];
+
+/** Three institutions owe each other more than they have. */
+export function owe(world: World, a: number, b: number, c: number): void {
+  const from = INSTITUTIONS[a % 3]!;
+  const to = INSTITUTIONS[(a + 1 + (b % 2)) % 3]!;
+  const priority = pick(PRIORITIES, bit(b, 1) ? 2 : b >> 2)!;
+  const id = world.submit('centralized', from, to, pick(OWED, c)!, { priority });
+  // It may be refused: past a limit, or a party is frozen.
+  const isIn = world.book.settlements.get(id).status !== 'none';
+  if (isIn && bit(b, 8)) for (const by of ['risk', 'aml'] as const) world.screen('settlement', id, by, 'approve');
+}
+
+/** Mostly of what is queued. */
+export function reprioritize(world: World, a: number, b: number): void {
+  const ids = world.book.settlements.ids();
+  const queued = ids.filter((id) => world.book.settlements.get(id).status === 'queued');
+  const settlementId = pick(bit(b, 0) && bit(b, 1) ? ids : queued, a);
+  if (settlementId !== undefined) world.reprioritize(settlementId, pick(PRIORITIES, b >> 2)!);
+}
+
+/** What an institution may owe is set anew. */
+export function creditLine(world: World, a: number, b: number): void {
+  const institutionId = pick(INSTITUTIONS, a)!;
+  const creditLineSats = pick([0n, 5_000n, 30_000n, 100_000n], b >> 2)!;
+  // A history's clock stands still: the end never comes.
+  const expiresAt = bit(b, 4) ? { expiresAt: (world.book.now + 1) as Instant } : {};
+  const request = { institutionId, creditLineSats, ...expiresAt, reason: 'reviewed', by: 'operator' };
+  world.tell({ type: 'set_credit_line', request });
+}
+
+interface Waiting {
+  readonly terms: Terms;
+  readonly rank: number;
+  /** Its place in the log; what has just been approved is the last. */
+  readonly since: number;
+}
+
+/** By the log alone: nothing CENTRALIZED is settled while one of its payer waits that came earlier and is as urgent, or that is more urgent. */
+export function checkLines({ book }: World): void {
+  const terms = new Map<string, Terms>();
+  const lines = new Map<string, Waiting>();
+  for (const [place, { stream, event: logged }] of book.log.entries()) {
+    if (!stream.startsWith('settlement/')) continue;
+    const id = stream.slice('settlement/'.length);
+    const event = logged as SettlementEvent;
+    if (event.type === 'settlement_received') terms.set(id, event.terms);
+    const agreed = terms.get(id)!;
+    if (agreed.mode !== 'centralized') continue;
+    const before = lines.get(id);
+    lines.delete(id);
+    const join = (priority: Priority): void =>
+      void lines.set(id, { terms: agreed, rank: rankOf(priority), since: place });
+    if (event.type === 'liquidity_awaited') join(agreed.priority ?? 'normal');
+    else if (event.type === 'priority_changed') join(event.priority);
+    if (event.type !== 'liquidity_reserved') continue;
+    const own = before ?? { rank: rankOf(agreed.priority ?? 'normal'), since: place };
+    for (const [other, waiting] of lines) {
+      if (waiting.terms.from !== agreed.from) continue;
+      const isAhead = waiting.rank < own.rank || (waiting.rank === own.rank && waiting.since < own.since);
+      expect(isAhead, `${id} overtakes ${other}`).toBe(false);
+    }
+  }
+}
