@@ -143,7 +143,7 @@ function factOf(event: ChainEvent): FactPart {
 function transactionOf(
   transaction: Extract<ChainEvent, { type: 'transaction_seen' }>['transaction'],
 ): chainV1.WatchedTransaction {
-  const { txid, coinbase, inputs, outputs } = transaction;
+  const { txid, coinbase, inputs, outputs, raw } = transaction;
   return {
     txid,
     coinbase,
@@ -151,6 +151,7 @@ function transactionOf(
     outputs: outputs.map(({ vout, valueSats, script, walletId, branch, index, custodial }) => {
       return { vout, valueSats, script, walletId, branch, index, custodial };
     }),
+    raw: Buffer.from(raw ?? '', 'hex'),
   };
 }
 

@@ -33,6 +33,7 @@ const PAYING: ReadonlySet<SettlementCommand['type']> = new Set([
   'submit',
   'bump',
   'retry_reservation',
+  'resolve_gridlock',
   'consolidate',
   'prepare_psbt',
   'destinations_assigned',

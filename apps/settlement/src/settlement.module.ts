@@ -94,6 +94,7 @@ import { CloseWindows } from './workers/close-windows.ts';
 import { ConsolidateCoins } from './workers/consolidate-coins.ts';
 import { ReleaseCoins } from './workers/release-coins.ts';
 import { ReleaseQueued } from './workers/release-queued.ts';
+import { ResolveGridlock } from './workers/resolve-gridlock.ts';
 import { SealLedger } from './workers/seal-ledger.ts';
 import { SignPayouts } from './workers/sign-payouts.ts';
 
@@ -271,6 +272,7 @@ function workersOf(env: SettlementEnv, { store, reader, authenticator, gate, adm
     new AssignDestinations(env, store, reader, gate),
     new SignPayouts(env, store, reader, gate),
     new ReleaseQueued(env, store, reader, gate),
+    new ResolveGridlock(env, store, reader, gate),
     new ReleaseCoins(env, store, reader, gate),
     ...(env.config.policy.consolidation === undefined ? [] : [new ConsolidateCoins(env, store, reader, gate)]),
     ...(windowMs === undefined ? [] : [new CloseWindows(env, store, reader, gate, windowMs)]),

@@ -1,4 +1,4 @@
-import { Psbt } from 'bitcoinjs-lib';
+import { Psbt, Transaction } from 'bitcoinjs-lib';
 import type { Branch } from './derivation.ts';
 import { bytesFromHex, hexFromBytes } from './hex.ts';
 import type { SigningKey } from './keys.ts';
@@ -84,4 +84,11 @@ function derOf(signature: Uint8Array): Uint8Array {
   };
   const body = Uint8Array.of(...integer(signature.subarray(0, 32)), ...integer(signature.subarray(32)));
   return Uint8Array.of(0x30, body.length, ...body);
+}
+
+/** By input: the id of the transaction that it comes with as what made its coin, if it does. */
+export function previousTxidsOf(base64: string): readonly (string | undefined)[] {
+  return Psbt.fromBase64(base64).data.inputs.map(
+    ({ nonWitnessUtxo }) => nonWitnessUtxo && Transaction.fromBuffer(nonWitnessUtxo).getId(),
+  );
 }

@@ -21,14 +21,15 @@ import {
 } from '@finality/kernel';
 import type { BlockRef, FeeEstimates, BroadcastSuccess, ChainEvent, ChainState } from './chain.ts';
 import type { ChainRefusal } from './chain.errors.ts';
-import type {
-  AncestorInput,
-  ObservedTransaction,
-  Prevout,
-  TransactionStatus,
-  WatchedInput,
-  WatchedOutput,
-  WatchedTransaction,
+import {
+  type AncestorInput,
+  type ObservedTransaction,
+  type Prevout,
+  rawFor,
+  type TransactionStatus,
+  type WatchedInput,
+  type WatchedOutput,
+  type WatchedTransaction,
 } from './transaction.ts';
 import type { OwnOutput, WatchView } from './watch-view.ts';
 
@@ -404,7 +405,7 @@ function describe(
     });
     for (const { vout, walletId, script, valueSats } of outputs)
       created.set(`${txid}:${vout}`, { walletId, script, valueSats });
-    described.set(txid, { txid, coinbase, inputs, outputs });
+    described.set(txid, { txid, coinbase, inputs, outputs, ...rawFor(observed, outputs) });
   }
   return ok(described);
 }

@@ -1,5 +1,6 @@
 import {
   type Branch,
+  hexFromBytes,
   type OutpointKey,
   outpointKey,
   type ParsedTransaction,
@@ -24,6 +25,8 @@ export interface ObservedTransaction {
   /** What it spends; empty for a coinbase. */
   readonly spends: readonly OutpointKey[];
   readonly outputs: readonly { readonly vout: number; readonly valueSats: Sats; readonly script: ScriptHex }[];
+  /** All of it, where it was read from a block. */
+  readonly raw?: Uint8Array;
 }
 
 /** What an input spends, as far as it is known. */
@@ -54,6 +57,8 @@ export interface WatchedTransaction {
   readonly coinbase: boolean;
   readonly inputs: readonly WatchedInput[];
   readonly outputs: readonly WatchedOutput[];
+  /** All of it, hex: in a block, and paying a wallet whose owner’s signers may ask for it (BIP174; BIP371: not for P2TR). */
+  readonly raw?: string;
 }
 
 /** What an unconfirmed transaction of somebody else, that one of ours needs, spends. */
@@ -79,6 +84,24 @@ export interface KnownTransaction {
   /** As they were when it was last seen in the mempool. */
   readonly ancestorInputs: readonly AncestorInput[];
 }
+
+/** Larger ones than most are; what isn't there is left out of PSBTs. */
+const RAW_BYTES_MAX = 100_000;
+const P2TR = '5120';
+
+/** @returns `raw` of a watched transaction with these outputs, if it is to be kept */
+export function rawFor(
+  { raw }: ObservedTransaction,
+  outputs: readonly WatchedOutput[],
+): Pick<WatchedTransaction, 'raw'> {
+  const isWanted = outputs.some(({ custodial, script }) => !custodial && !script.startsWith(P2TR));
+  return isWanted && raw !== undefined && raw.length <= RAW_BYTES_MAX ? { raw: hexFromBytes(raw) } : {};
+}
+
+export const observeInBlock = (parsed: ParsedTransaction): ObservedTransaction => ({
+  ...observe(parsed),
+  raw: parsed.raw,
+});
 
 export function observe(parsed: ParsedTransaction): ObservedTransaction {
   return {

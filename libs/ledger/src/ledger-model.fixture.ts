@@ -2,7 +2,7 @@ import { type AccountId } from './account.ts';
 import { accountSpec } from './chart.ts';
 import type { LedgerErrorKind } from './ledger.errors.ts';
 import { TRANSFER_AMOUNT_MAX } from './ledger-view.ts';
-import type { RecordedTransfer, Transfer } from './transfer.ts';
+import type { RecordedTransfer, SingleTransfer, Transfer } from './transfer.ts';
 
 export type Told = 'created' | 'exists' | LedgerErrorKind;
 
@@ -34,6 +34,23 @@ export class LedgerModel {
     return told;
   }
 
+  /** All of a group, if none of the accounts it takes from is past its limit in the end. */
+  postNet(group: readonly SingleTransfer[]): readonly Told[] {
+    const before = this.#made;
+    const told = group.map((transfer): Told => {
+      const [outcome, recorded] = this.#one(transfer, false);
+      if (recorded !== undefined) this.#made = [...this.#made, recorded];
+      return outcome;
+    });
+    const refused = told.find((outcome) => outcome !== 'created' && outcome !== 'exists');
+    const isPast = this.#made
+      .slice(before.length)
+      .some(({ debit, credit }) => (this.headroom(debit) ?? 0n) < 0n || (this.creditHeadroom(credit) ?? 0n) < 0n);
+    if (refused === undefined && !isPast) return told;
+    this.#made = before;
+    return [refused ?? 'insufficient'];
+  }
+
   /** What may still be debited: credits less debits less reservations, and the credit line; undefined where there is no limit. */
   headroom(account: AccountId): bigint | undefined {
     if (accountSpec(account).limit.kind !== 'debits_must_not_exceed_credits') return undefined;
@@ -56,16 +73,21 @@ export class LedgerModel {
     return left;
   }
 
-  #one(transfer: Transfer): readonly [Told, RecordedTransfer?] {
+  #one(transfer: Transfer, isLimited = true): readonly [Told, RecordedTransfer?] {
     const existing = this.#made.find(({ id }) => id === transfer.id);
     if (existing !== undefined) {
       const isSame = Object.entries(transfer).every(([field, value]) => existing[field as keyof Transfer] === value);
       return [isSame ? 'exists' : 'exists_with_different'];
     }
-    return transfer.kind === 'post' || transfer.kind === 'void' ? this.#resolve(transfer) : this.#move(transfer);
+    return transfer.kind === 'post' || transfer.kind === 'void'
+      ? this.#resolve(transfer)
+      : this.#move(transfer, isLimited);
   }
 
-  #move(transfer: Exclude<Transfer, { kind: 'post' | 'void' }>): readonly [Told, RecordedTransfer?] {
+  #move(
+    transfer: Exclude<Transfer, { kind: 'post' | 'void' }>,
+    isLimited: boolean,
+  ): readonly [Told, RecordedTransfer?] {
     const { debit, credit, amount } = transfer;
     if (transfer.kind === 'correction' && this.#made.every(({ id }) => id !== transfer.corrects))
       return ['unknown_corrected'];
@@ -73,8 +95,8 @@ export class LedgerModel {
     if (!isAmount(amount)) return ['amount_out_of_range'];
     if (accountSpec(debit).unit !== accountSpec(credit).unit) return ['unit_mismatch'];
     const headrooms = [this.headroom(debit), this.creditHeadroom(credit)];
-    if (transfer.kind !== 'correction' && headrooms.some((headroom) => headroom !== undefined && headroom < amount))
-      return ['insufficient'];
+    const isBound = isLimited && transfer.kind !== 'correction';
+    if (isBound && headrooms.some((headroom) => headroom !== undefined && headroom < amount)) return ['insufficient'];
     return ['created', transfer];
   }
 

@@ -64,11 +64,31 @@ const transfer: fc.Arbitrary<Transfer> = fc.oneof(
 );
 const groups = fc.array(fc.array(transfer, { minLength: 1, maxLength: 4 }), { maxLength: 30 });
 
-/** A group, the same group once more, or another credit line. */
+/** What several owe each other, at once; now and then something else besides. */
+const owed = fc
+  .record({
+    object: fc.integer({ min: 1, max: 99 }).map((n) => `n${n}`),
+    life: fc.constant(1),
+    from: fc.integer({ min: 0, max: 2 }),
+    by: fc.integer({ min: 1, max: 2 }),
+    amount: fc.constantFrom(5n, 10n),
+  })
+  .map(({ from, by, ...rest }) => ({
+    ...rest,
+    debit: availableAccount(CLAIMS[from]!),
+    credit: availableAccount(CLAIMS[(from + by) % 3]!),
+  }));
+const net = fc.array(
+  fc.oneof({ arbitrary: owed, weight: 9 }, move).map((m) => single({ ...m, purpose: 'net' })),
+  { minLength: 1, maxLength: 6 },
+);
+
+/** A group, the same group once more, another credit line, or a group of which only the end counts. */
 const step = fc.oneof(
   { arbitrary: fc.array(transfer, { minLength: 1, maxLength: 4 }), weight: 5 },
   { arbitrary: fc.constant('repeat' as const), weight: 2 },
-  fc.record({ claim: fc.constantFrom(...CLAIMS), overdraft: fc.bigInt(0n, 200n) }),
+  { arbitrary: fc.record({ claim: fc.constantFrom(...CLAIMS), overdraft: fc.bigInt(0n, 200n) }), weight: 2 },
+  { arbitrary: fc.record({ net }), weight: 3 },
 );
 
 const sorted = (accounts: readonly Account[]) => [...accounts].sort((x, y) => (x.id < y.id ? -1 : 1));
@@ -142,10 +162,9 @@ describe('any sequence of groups', () => {
   });
 
   it('is told what adding everything up again says, at any repetition and credit line', () => {
-    const told = (ledger: LedgerView, group: readonly Transfer[]): readonly Told[] => {
-      const result = ledger.post(group);
-      return result.ok ? result.value.map(({ outcome }) => outcome) : [result.error.kind];
-    };
+    const told = (result: ReturnType<LedgerView['post']>): readonly Told[] =>
+      result.ok ? result.value.map(({ outcome }) => outcome) : [result.error.kind];
+    const count = { net: 0, refused: 0 };
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         const [ledger, model] = [LedgerView.inMemory(), new LedgerModel()];
@@ -154,12 +173,17 @@ describe('any sequence of groups', () => {
           if (next !== 'repeat' && 'claim' in next) {
             ledger.setCreditLine(next.claim, next.overdraft);
             model.setCreditLine(availableAccount(next.claim), next.overdraft);
+          } else if (next !== 'repeat' && 'net' in next) {
+            const said = told(ledger.postNet(next.net));
+            expect(said).toEqual(model.postNet(next.net));
+            count.net += said.includes('created') ? 1 : 0;
+            count.refused += said[0] === 'insufficient' ? 1 : 0;
           } else {
             if (next !== 'repeat') last = next;
             const checked = ledger.check(last);
-            const said = told(ledger, last);
+            const said = told(ledger.post(last));
             expect(said).toEqual(model.post(last));
-            expect(checked.ok ? checked.value.map(({ outcome }) => outcome) : [checked.error.kind]).toEqual(said);
+            expect(told(checked)).toEqual(said);
           }
           for (const id of [...ACCOUNTS, ...DOLLARS]) {
             expect(debitHeadroom(ledger.account(id))).toBe(model.headroom(id));
@@ -169,6 +193,7 @@ describe('any sequence of groups', () => {
       }),
       { numRuns: 300 },
     );
+    expect(Math.min(count.net, count.refused)).toBeGreaterThan(10);
   });
 
   it('has totals that its transfers explain', () => {

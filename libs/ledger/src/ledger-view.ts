@@ -10,7 +10,7 @@ import {
 } from './account.ts';
 import { accountSpec, availableAccount, type Claim, heldAccount, inFlightAccount, incomingAccount } from './chart.ts';
 import type { LedgerError } from './ledger.errors.ts';
-import type { RecordedTransfer, Transfer, TransferId } from './transfer.ts';
+import type { RecordedTransfer, SingleTransfer, Transfer, TransferId } from './transfer.ts';
 import type { Unit } from './unit.ts';
 
 /** The largest amount of one transfer: what a `bigint` of Postgres and an `int64` hold. */
@@ -114,6 +114,21 @@ export class LedgerView implements LedgerReader {
   /** As {@link post}, whatever the accounts' limits: for what has happened already. */
   impose(transfers: readonly Transfer[]): Result<readonly Posted[], LedgerError> {
     return this.#postAll(transfers, false);
+  }
+
+  /**
+   * Makes the transfers all together: limits hold for what all of them leave, not for each in its turn, so that what an account pays may be what it is paid by the others. All of
+   * them or none. An account that the group only adds to may stay past its limit, if it was.
+   */
+  postNet(transfers: readonly SingleTransfer[]): Result<readonly Posted[], LedgerError> {
+    const start = this.savepoint();
+    const posted = this.#postAll(transfers, false);
+    if (!posted.ok) return posted;
+    const made = this.#made.slice(start.transferCount);
+    const lacking = netShortfall(made, (id) => this.account(id));
+    if (lacking === undefined) return ok(posted.value.map((each) => ({ ...each, overdrawn: [] })));
+    this.rollbackTo(start);
+    return err(lacking);
   }
 
   #postAll(transfers: readonly Transfer[], isLimited: boolean): Result<readonly Posted[], LedgerError> {
@@ -369,6 +384,31 @@ function shortfall(
   return headroom === undefined || needed <= headroom
     ? undefined
     : { account: account.id, available: headroom, needed };
+}
+
+/** The first account that these transfers, which have been made, leave past a limit on the side on which they moved it. */
+function netShortfall(made: readonly RecordedTransfer[], account: (id: AccountId) => Account): LedgerError | undefined {
+  for (const { id: transferId, debit, credit } of made) {
+    const debited = debitHeadroom(account(debit)) ?? 0n;
+    const lacking =
+      debited < 0n
+        ? netOf(debit, debited, made, 'debit')
+        : netOf(credit, creditHeadroom(account(credit)) ?? 0n, made, 'credit');
+    if (lacking !== undefined) return { kind: 'insufficient', transferId, ...lacking };
+  }
+  return undefined;
+}
+
+/** @param headroom what is left after the transfers. @returns what the account could have been moved by, with what the others moved it back, and what was needed */
+function netOf(
+  account: AccountId,
+  headroom: bigint,
+  made: readonly RecordedTransfer[],
+  side: 'debit' | 'credit',
+): { account: AccountId; available: bigint; needed: bigint } | undefined {
+  if (headroom >= 0n) return undefined;
+  const needed = made.reduce((sum, each) => (each[side] === account ? sum + each.amount : sum), 0n);
+  return { account, available: headroom + needed, needed };
 }
 
 /** The fields that say what a transfer is; a request for a post or void has some of them only. */

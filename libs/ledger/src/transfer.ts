@@ -60,10 +60,13 @@ export interface RecordedTransfer extends TransferKey {
   readonly settlementId?: string;
 }
 
+/** A move that is made at once. */
+export type SingleTransfer = Transfer & { readonly kind: 'single' };
+
 type MoveInput = Omit<Move, 'id'>;
 type ResolutionInput = Omit<Resolution, 'id'>;
 
-export const single = (input: MoveInput): Transfer & { readonly kind: 'single' } => ({
+export const single = (input: MoveInput): SingleTransfer => ({
   kind: 'single',
   ...input,
   id: transferId(input),

@@ -1,4 +1,4 @@
-import type { ScriptHex } from '@finality/bitcoin';
+import type { ScriptHex, Txid } from '@finality/bitcoin';
 import type { Instant } from '@finality/kernel';
 import type { LedgerView } from '@finality/ledger';
 import type { ChainTip, ChainTipEvent } from './chain-tip.ts';
@@ -84,6 +84,8 @@ export interface Book {
   /** Deposits that a foreign transaction is known to exclude, or that are outputs of `txid`. */
   depositsOf(txid: string): readonly string[];
   declare(txid: string, lineageId: string): void;
+  /** Keeps a transaction, hex, for whoever signs what spends it. */
+  keepTransaction(txid: Txid, raw: string): void;
   matures(maturity: Maturity): void;
   /** What is due at this height; each is given once. */
   takeDue(height: number): readonly Maturity[];

@@ -10,6 +10,8 @@ export interface WatchedTransaction {
   /** Outputs to watched scripts. */
   readonly outputs: readonly WatchedOutput[];
   readonly coinbase: boolean;
+  /** All of it, hex: in a block, and paying a wallet whose owner’s signers may ask for it. */
+  readonly raw?: string;
 }
 
 export interface WatchedOutput {

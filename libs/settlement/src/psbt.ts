@@ -1,4 +1,4 @@
-import { type Descriptor, parseOutpointKey, parseTransaction, type PsbtPlan } from '@finality/bitcoin';
+import { type Descriptor, parseOutpointKey, parseTransaction, type PsbtPlan, type Txid } from '@finality/bitcoin';
 import { assert, unwrap } from '@finality/kernel';
 import type { DeclaredOutput, Destination, LineageInput, OfferedVersion, WalletPlace } from './lineage.ts';
 
@@ -9,14 +9,18 @@ interface Unsigned {
 }
 
 /** A version as whoever has the wallet's keys is to sign it: where each coin and the change is in his wallet. */
-export function psbtPlan({ inputs, outputs, locktime }: Unsigned, descriptor: Descriptor): PsbtPlan {
+export function psbtPlan(
+  { inputs, outputs, locktime }: Unsigned,
+  descriptor: Descriptor,
+  previous: ReadonlyMap<Txid, string> = new Map(),
+): PsbtPlan {
   return {
-    inputs: inputs.map(({ outpoint, valueSats, script, branch, index }) => ({
-      outpoint: unwrap(parseOutpointKey(outpoint)),
-      valueSats,
-      script,
-      place: { descriptor, branch, index },
-    })),
+    inputs: inputs.map(({ outpoint: key, valueSats, script, branch, index }) => {
+      const outpoint = unwrap(parseOutpointKey(key));
+      const previousTransaction = previous.get(outpoint.txid);
+      const place = { descriptor, branch, index };
+      return { outpoint, valueSats, script, place, ...(previousTransaction !== undefined && { previousTransaction }) };
+    }),
     outputs: outputs.map(({ valueSats, role, destination }) => ({
       valueSats,
       script: destination.script,
@@ -32,8 +36,12 @@ function placeIn(destination: Destination): Pick<WalletPlace, 'branch' | 'index'
   return { branch, index };
 }
 
-/** The plan of a version that was handed out: its PSBT is always the same. */
-export function psbtPlanOf({ inputs, outputs, unsignedHex }: OfferedVersion, descriptor: Descriptor): PsbtPlan {
+/** The plan of a version that was handed out: its PSBT is always the same. @param previous transactions that made its coins, hex, as far as they are there */
+export function psbtPlanOf(
+  { inputs, outputs, unsignedHex }: OfferedVersion,
+  descriptor: Descriptor,
+  previous?: ReadonlyMap<Txid, string>,
+): PsbtPlan {
   const { locktime } = unwrap(parseTransaction(unsignedHex));
-  return psbtPlan({ inputs, outputs, locktime }, descriptor);
+  return psbtPlan({ inputs, outputs, locktime }, descriptor, previous);
 }

@@ -109,6 +109,14 @@ export interface Payout {
 /** What a queued settlement waits for: liquidity of the payer, its wallet's being caught up with, or coins of it and why those there are don't do. */
 export type WaitReason = 'INSUFFICIENT_LIQUIDITY' | 'WALLET_SCANNING' | CoinSelectionFault['reason'];
 
+/** What a CENTRALIZED settlement was part of. */
+export interface Cleared {
+  /** The window that it falls into, for good; missing without netting. */
+  readonly windowId?: string;
+  /** It was settled at once with others that waited, too, and were what paid for it. */
+  readonly gridlockId?: string;
+}
+
 export type SettlementEvent = { readonly at: Instant } &
   /** With what makes it final; CENTRALIZED is at once. */
   (
@@ -163,8 +171,8 @@ export type SettlementEvent = { readonly at: Instant } &
     | { readonly type: 'payout_confirmed'; readonly block: BlockRef; readonly payout: Payout }
     /** `height`: of the last block below the one that is gone. */
     | { readonly type: 'payout_unconfirmed'; readonly reason: string; readonly height: number }
-    /** CENTRALIZED: with the window that it falls into, for good; missing without netting. */
-    | { readonly type: 'settlement_settled'; readonly windowId?: string }
+    /** CENTRALIZED: how it was cleared. */
+    | ({ readonly type: 'settlement_settled' } & Cleared)
     | { readonly type: 'settlement_reopened'; readonly reason: string; readonly height: number }
     /** `excluded`: it can't confirm any more. `overdue`: it may, so the amount stays in suspense. */
     | { readonly type: 'settlement_reversed'; readonly reason: string; readonly because: 'excluded' | 'overdue' }
@@ -196,7 +204,7 @@ export type LivingSettlement = Life &
       ))
     | { readonly status: 'executing'; readonly payout: Payout }
     | { readonly status: 'confirming'; readonly payout: Payout; readonly block: BlockRef }
-    | { readonly status: 'settled'; readonly payout?: Payout; readonly block?: BlockRef; readonly windowId?: string }
+    | ({ readonly status: 'settled'; readonly payout?: Payout; readonly block?: BlockRef } & Cleared)
     /** Either in a block again, or unconfirmed since the block at that height. */
     | ({ readonly status: 'reopened'; readonly payout: Payout } & (
         { readonly block: BlockRef } | { readonly unconfirmedSince: number }
@@ -483,10 +491,12 @@ function reversed(
   return { ...move(state, 'reversed', at, reason), status: 'reversed', payout: state.payout, because };
 }
 
-function settled(state: LivingSettlement, { at, windowId }: { at: Instant; windowId?: string }): LivingSettlement {
+function settled(state: LivingSettlement, { at, windowId, gridlockId }: Cleared & { at: Instant }): LivingSettlement {
   const life = { ...move(state, 'settled', at), settledTimes: state.settledTimes + 1 };
-  if (state.status !== 'confirming' && state.status !== 'reopened')
-    return { ...life, status: 'settled', ...(windowId === undefined ? {} : { windowId }) };
+  if (state.status !== 'confirming' && state.status !== 'reopened') {
+    const window = windowId === undefined ? {} : { windowId };
+    return { ...life, status: 'settled', ...window, ...(gridlockId !== undefined && { gridlockId }) };
+  }
   assert('block' in state, 'only what is in a block settles');
   const { payout } = state;
   return { ...life, status: 'settled', payout: { ...payout, heldSats: payout.feeSats }, block: state.block };

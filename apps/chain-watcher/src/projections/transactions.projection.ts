@@ -145,7 +145,12 @@ function statusOf(row: TransactionRow): TransactionStatus {
   }
 }
 
-function rowOf({ transaction, status, ancestorInputs }: KnownTransaction): TransactionRow {
+/** What it is as a whole has been told; nothing here rests on it. */
+function rowOf({
+  transaction: { raw: _raw, ...transaction },
+  status,
+  ancestorInputs,
+}: KnownTransaction): TransactionRow {
   return {
     txid: transaction.txid,
     status: status.kind,

@@ -1,6 +1,13 @@
 import { type BlockHash, checkBlock, checkHeader, parseHeader, type BlockHeader } from '@finality/bitcoin';
 import type { BitcoinNode } from '@finality/bitcoin-node';
-import { type BlockRef, type ChainedHeader, type FollowPlan, HeaderChain, observe, planFollow } from '@finality/chain';
+import {
+  type BlockRef,
+  type ChainedHeader,
+  type FollowPlan,
+  HeaderChain,
+  observeInBlock,
+  planFollow,
+} from '@finality/chain';
 import { assert, type Worker } from '@finality/kernel';
 import type { CheckedBlock, CommandOf } from '../commands.ts';
 import { lookUpPrevouts } from '../outbound/prevouts.ts';
@@ -196,7 +203,7 @@ export class FollowChain implements Worker {
     const { header, transactions } = checked.value;
     if (header.hash !== hash) throw new BadBlock(`block ${hash} at ${height}: the node gave block ${header.hash}`);
     if (previous !== undefined && header.previousHash !== previous) return undefined;
-    return { block: { height, header, transactions: transactions.map(observe) }, bytes: raw.length };
+    return { block: { height, header, transactions: transactions.map(observeInBlock) }, bytes: raw.length };
   }
 
   async #store(node: BitcoinNode, blocks: readonly CheckedBlock[]): Promise<Progress> {

@@ -1,6 +1,6 @@
 import { type BlockHash, type Branch, checkBlock, deriveScript, parseDescriptor } from '@finality/bitcoin';
 import { type BitcoinNode, NodeError } from '@finality/bitcoin-node';
-import { observe } from '@finality/chain';
+import { observeInBlock } from '@finality/chain';
 import { unwrap, type Worker } from '@finality/kernel';
 import type { CommandOf, RescannedBlock } from '../commands.ts';
 import { lookUpPrevouts } from '../outbound/prevouts.ts';
@@ -91,7 +91,7 @@ export class WatchAhead implements Worker {
         this.#problem = `wallet ${walletId} waits for block ${hash} at ${height}: ${problem}`;
         return 'idle';
       }
-      blocks.push({ height, hash, transactions: checked.value.transactions.map(observe) });
+      blocks.push({ height, hash, transactions: checked.value.transactions.map(observeInBlock) });
     }
     const around = blocks.flatMap((block) => block.transactions);
     const { transactions, view } = await matched(this.#context, around);

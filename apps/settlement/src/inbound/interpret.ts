@@ -1,6 +1,7 @@
 import {
   addressOf,
   feeRate,
+  hexFromBytes,
   type Network,
   type OutpointKey,
   outpointKey,
@@ -256,6 +257,7 @@ function transactionOf(transaction: chainV1.WatchedTransaction | undefined, netw
       address: script === '' ? '' : (addressOf(unwrap(parseScriptHex(script)), network) ?? ''),
     })),
     outputs: transaction.outputs.map((output) => outputOf(txid, output, network)),
+    ...(transaction.raw.length > 0 && { raw: hexFromBytes(transaction.raw) }),
   };
 }
 

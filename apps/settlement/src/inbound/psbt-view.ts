@@ -1,4 +1,11 @@
-import { collectSignatures, type Descriptor, preparePsbt } from '@finality/bitcoin';
+import {
+  collectSignatures,
+  type Descriptor,
+  outpointKey,
+  parseOutpointKey,
+  preparePsbt,
+  type PsbtPlan,
+} from '@finality/bitcoin';
 import type { settlementV1 } from '@finality/contracts';
 import { assert, refusal, unwrap } from '@finality/kernel';
 import { toRpcException } from '@finality/service';
@@ -13,6 +20,7 @@ import {
   versionToSign,
 } from '@finality/settlement';
 import { readTransaction } from '../outbound/read-transaction.ts';
+import { loadPreviousTransactions } from '../projections/previous-transactions.ts';
 import { loadWallets } from '../projections/registry.ts';
 import { lineageStream } from '../store/streams.ts';
 import type { Gateway } from './gateway.ts';
@@ -51,18 +59,33 @@ export async function settlementPsbt(
     settlement: await gateway.show(settlement),
     version: version.version,
     txid: version.txid,
-    ...progressOf(version, descriptor),
+    ...progressOf(version, await planOf(gateway, version, descriptor)),
   };
 }
 
-function progressOf(
+/** With what made its coins, as far as chain-watcher has told it; a P2TR signature commits to all that a signer could want to know of it. */
+export async function planOf(
+  { env }: Pick<Gateway, 'env'>,
   version: OfferedVersion,
   descriptor: Descriptor,
-): Pick<settlementV1.SettlementPsbt, 'psbt' | 'signaturesMissing'> {
-  const { signatures } = version;
-  if (signatures !== undefined) return { psbt: signatures.psbt, signaturesMissing: signatures.missing };
-  const plan = psbtPlanOf(version, descriptor);
+): Promise<PsbtPlan> {
+  if (descriptor.scriptType === 'tr') return psbtPlanOf(version, descriptor);
+  const txids = version.inputs.map(({ outpoint }) => unwrap(parseOutpointKey(outpoint)).txid);
+  const previous = await readTransaction(env.pool, (session) => loadPreviousTransactions(session, txids));
+  return psbtPlanOf(version, descriptor, previous);
+}
+
+function progressOf(
+  { signatures }: OfferedVersion,
+  plan: PsbtPlan,
+): Pick<settlementV1.SettlementPsbt, 'psbt' | 'signaturesMissing' | 'previousTransactionsMissing'> {
+  const previousTransactionsMissing = plan.inputs.flatMap(({ outpoint, place, previousTransaction }) =>
+    place.descriptor.scriptType === 'tr' || previousTransaction !== undefined ? [] : [outpointKey(outpoint)],
+  );
+  if (signatures !== undefined)
+    return { psbt: signatures.psbt, signaturesMissing: signatures.missing, previousTransactionsMissing };
   return {
+    previousTransactionsMissing,
     psbt: unwrap(preparePsbt(plan)).base64,
     signaturesMissing: unwrap(collectSignatures(plan, [])).missing,
   };

@@ -4,13 +4,13 @@ import { collectSignatures, type PsbtFault, rawHex, transactionOfPsbt } from '@f
 import type { settlementV1 } from '@finality/contracts';
 import { type CauseContext, fieldError, type Principal, refusal } from '@finality/kernel';
 import { refusalOf, toRpcException } from '@finality/service';
-import { type OfferedVersion, psbtPlanOf } from '@finality/settlement';
+import type { OfferedVersion } from '@finality/settlement';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { payersOnly } from '../store/handler.ts';
 import { checkId, checkIdempotencyKey, checkText, refuseInvalid } from './fields.ts';
 import { Gateway, scopeOf } from './gateway.ts';
-import { type OwnPayout, ownPayout, settlementPsbt, versionOf } from './psbt-view.ts';
+import { type OwnPayout, ownPayout, planOf, settlementPsbt, versionOf } from './psbt-view.ts';
 
 /** A transaction of 100 kvB with three keys to each input has half as much. */
 const PSBT_LENGTH_MAX = 1_500_000;
@@ -62,7 +62,7 @@ export class SubmitSignedPsbtRpc {
     const version = versionIn(payout, psbt);
     const after = version.signatures?.revision ?? 0;
     const known = version.signatures === undefined ? [] : [version.signatures.psbt];
-    const plan = psbtPlanOf(version, payout.descriptor);
+    const plan = await planOf(this.#gateway, version, payout.descriptor);
     const collected = collectSignatures(plan, [...known, psbt]);
     if (!collected.ok) throw refused(collected.error);
     const { combined, missing, transaction } = collected.value;

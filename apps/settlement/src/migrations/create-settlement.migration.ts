@@ -33,6 +33,7 @@ const PROJECTIONS = [
   'destinations',
   'addresses',
   'coins',
+  'previous_transactions',
   'lineages',
   'lineage_versions',
   'deposits',
@@ -82,6 +83,7 @@ function tables(schema: string): readonly string[] {
     `CREATE INDEX lineages_releasing ON ${schema}.lineages (planned_position) WHERE releasing`,
     `CREATE INDEX lineages_consolidating ON ${schema}.lineages (wallet_id) WHERE consolidates AND status IN ('planned', 'offered')`,
     `CREATE INDEX lineages_open ON ${schema}.lineages (wallet_id) WHERE status = 'planned'`,
+    `CREATE TABLE ${schema}.previous_transactions (txid text PRIMARY KEY, raw bytea NOT NULL)`,
     `CREATE TABLE ${schema}.lineage_versions (txid text PRIMARY KEY, lineage_id text NOT NULL)`,
     `CREATE INDEX lineage_versions_lineage ON ${schema}.lineage_versions (lineage_id)`,
     `CREATE TABLE ${schema}.deposits (

@@ -1,4 +1,4 @@
-import type { ScriptHex } from '@finality/bitcoin';
+import type { ScriptHex, Txid } from '@finality/bitcoin';
 import type { Batch, StreamType } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
 import type { LedgerView, Seals, SealsEvent, SignedHead } from '@finality/ledger';
@@ -101,6 +101,7 @@ export class BatchBook implements Book {
   readonly newAddresses = new Map<string, AddressRecord>();
   readonly changedDestinations = new Map<string, DestinationRecord>();
   readonly newVersions = new Map<string, string>();
+  readonly newTransactions = new Map<Txid, string>();
   readonly newSegments: SignedHead[] = [];
   readonly seals: { get(): Seals; record(...events: readonly SealsEvent[]): Seals };
   readonly addedMaturities = new Map<string, Maturity>();
@@ -189,6 +190,10 @@ export class BatchBook implements Book {
       [...this.#loaded.wallets, ...this.newWallets.values()].map((each) => [each.walletId, each]),
     );
     return [...wallets.values()].filter((wallet) => wallet.institutionId === institutionId);
+  }
+
+  keepTransaction(txid: Txid, raw: string): void {
+    this.newTransactions.set(txid, raw);
   }
 
   putWallet(wallet: WalletRecord): void {

@@ -20,6 +20,7 @@ import type {
   LivingSettlement,
   NewApiKey,
   NewInstitution,
+  OffsetRequest,
   Priority,
   RecoveryReport,
   ReleaseRequest,
@@ -54,6 +55,7 @@ export type SettlementCommand =
   | { readonly type: 'fall_due'; readonly settlementId: string }
   | { readonly type: 'expire'; readonly settlementId: string }
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
+  | { readonly type: 'resolve_gridlock'; readonly request: OffsetRequest }
   | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
   | {

@@ -30,6 +30,7 @@ import {
   journalImported,
   type LivingSettlement,
   offer,
+  offset,
   preparePayout,
   proposeRelease,
   proposeResolution,
@@ -56,6 +57,7 @@ import {
 } from '@finality/settlement';
 import { saveCoins } from '../projections/coins.ts';
 import { saveMaturities } from '../projections/maturities.ts';
+import { savePreviousTransactions } from '../projections/previous-transactions.ts';
 import { saveAddresses, saveDestinations, saveWallets } from '../projections/registry.ts';
 import { saveDeposits, saveInstitutions, saveLineages, saveSettlements, saveVersions } from '../projections/streams.ts';
 import { saveSuspense } from '../projections/suspense.ts';
@@ -169,6 +171,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
     await savePositions(session, book.positions.added());
     await saveVersions(session, book.newVersions);
     await saveCoins(session, book.coins.changed());
+    await savePreviousTransactions(session, book.newTransactions);
     await saveWallets(session, [...book.newWallets.values()]);
     await saveAddresses(session, [...book.newAddresses.values()]);
     await saveDestinations(session, [...book.changedDestinations.values()]);
@@ -187,6 +190,7 @@ type Happened = CommandOf<
   | 'expire'
   | 'expire_credit_line'
   | 'retry_reservation'
+  | 'resolve_gridlock'
   | 'consolidate'
   | 'verdict'
   | 'wallet_changed'
@@ -220,6 +224,8 @@ function happened(book: BatchBook, body: Happened): void {
       return expireCreditLine(book, body.institutionId);
     case 'retry_reservation':
       return reserve(book, body.settlementId);
+    case 'resolve_gridlock':
+      return offset(book, body.request);
     case 'consolidate':
       return consolidate(book, body.request);
     case 'verdict':

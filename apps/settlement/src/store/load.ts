@@ -321,16 +321,17 @@ class States {
 
   /** What payers that may reserve have under way, and in line: one question for both. */
   async #loadOpen(): Promise<void> {
-    const { reserving, retrying, allPlanned, lineages, settlements } = this.#needs;
+    const { reserving, retrying, allPlanned, lineages, settlements, lineMax } = this.#needs;
     const payers = [...this.#clearingPayersOf(reserving)];
     const rows = await this.#session.query<OpenRow>(OPEN, [
       [...this.#payersOf(reserving)],
       allPlanned,
       payers.map((institutionId) => claimPath({ kind: 'clearing', institutionId })),
+      lineMax,
     ]);
     this.openLineages = rows.filter(({ payer }) => payer === null).map(({ id }) => id);
     for (const id of this.openLineages) lineages.add(id);
-    this.lines = linesOf(payers, rows);
+    this.lines = linesOf(payers, rows, lineMax);
     const retried = this.#clearingPayersOf(retrying);
     for (const { institutionId, first } of this.lines)
       if (retried.has(institutionId)) for (const { settlementId } of first) settlements.add(settlementId);

@@ -107,6 +107,7 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     platformFeeSats: payout === undefined ? 0n : refundSats(terms, payout),
     executeAt: terms.executeAt === undefined ? undefined : toTimestamp(terms.executeAt),
     expiresAt: terms.expiresAt === undefined ? undefined : toTimestamp(terms.expiresAt),
+    gridlockId: state.status === 'settled' ? state.gridlockId : undefined,
     priority: PRIORITIES[priorityOf(state)],
     reverses: terms.reverses,
     reversedBy: [...state.reversals],

@@ -5,10 +5,12 @@ import type {
   AddressRecord,
   ChainFact,
   ConsolidationRequest,
+  OffsetRequest,
   SignedTransaction,
   Submission,
   Terms,
 } from '@finality/settlement';
+import { LINE_RELEASED_MAX } from './open.sql.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.ts';
 import type { WindowCommand } from './window-commands.ts';
 import { WindowNeeds } from './window-needs.ts';
@@ -57,6 +59,8 @@ export class Needs {
   readonly reserving = new Set<string>();
   /** Settlements that have waited, and are tried again: of CENTRALIZED ones, the line of their payer. */
   readonly retrying = new Set<string>();
+  /** How many of a payer's line may be settled. */
+  lineMax = LINE_RELEASED_MAX;
   /** Settlements that are to begin: their parties are needed. */
   readonly beginning = new Set<string>();
   /** Settlements that are to be paid back: what else pays them back is needed. */
@@ -121,6 +125,8 @@ export class Needs {
         (body.type === 'fall_due' ? this.beginning : this.retrying).add(body.settlementId);
         this.reserving.add(body.settlementId);
         return void this.settlements.add(body.settlementId);
+      case 'resolve_gridlock':
+        return this.#gridlock(body.request);
       case 'consolidate':
         return this.#consolidation(body.request);
       case 'confirm_incident':
@@ -162,6 +168,14 @@ export class Needs {
         return this.#lineage(body.lineageId);
       default:
         return this.#administration(body);
+    }
+  }
+
+  #gridlock({ settlementIds }: OffsetRequest): void {
+    this.lineMax = Math.max(this.lineMax, settlementIds.length);
+    for (const id of settlementIds) {
+      this.settlements.add(id);
+      this.reserving.add(id);
     }
   }
 

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { NOTHING } from './bank.fixture.ts';
 import { expectInOrder, onPlatform } from './e2e.fixture.ts';
 import { until } from './wait.fixture.ts';
-import { bumpedPayouts } from './suites/payouts.fixture.ts';
+import { AT_ONCE_SATS, bumpedPayouts } from './suites/payouts.fixture.ts';
 
 const COUNT = 3;
 const SMALL_COINS = 3;
@@ -107,6 +107,7 @@ onPlatform(
     environment: {
       PAYOUT_BATCH_SECONDS: '600',
       PAYOUT_BATCH_COUNT: String(COUNT),
+      PAYOUT_BATCH_SATS: String(AT_ONCE_SATS),
       CONSOLIDATE_BELOW_SAT_PER_VB: '2',
       CONSOLIDATE_FROM_COINS: String(SMALL_COINS),
     },

@@ -3,7 +3,7 @@ import type { LedgerError } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { novation } from '../postings/clearing.ts';
 import { isInLine, type Priority, priorityOf } from '../queue.ts';
-import { living, type LivingSettlement } from '../settlement.ts';
+import { living, type LivingSettlement, type Terms } from '../settlement.ts';
 import { enterWindow } from './windows.ts';
 
 /**
@@ -30,12 +30,22 @@ export function releaseLine(book: Book, institutionId: string): void {
 function novate(book: Book, { terms }: LivingSettlement): string | undefined {
   const posted = book.ledger.post(novation(terms));
   if (!posted.ok) return shortage(posted.error);
+  settleNow(book, terms);
+  return undefined;
+}
+
+/** Its transfers have been made. @param gridlockId where it was settled together with others, which paid for it */
+export function settleNow(book: Book, terms: Terms, gridlockId?: string): void {
   const at = book.now;
   const windowId = enterWindow(book, terms);
-  const settled = { type: 'settlement_settled', at, ...(windowId === undefined ? {} : { windowId }) } as const;
+  const settled = {
+    type: 'settlement_settled',
+    at,
+    ...(windowId !== undefined && { windowId }),
+    ...(gridlockId !== undefined && { gridlockId }),
+  } as const;
   book.settlements.record(terms.settlementId, { type: 'liquidity_reserved', at }, settled);
   book.cancelTimer(terms.settlementId);
-  return undefined;
 }
 
 export function shortage(error: LedgerError): string {

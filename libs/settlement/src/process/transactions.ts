@@ -95,7 +95,8 @@ function transactionBroadcast(book: Book, txid: string, answer: string): void {
 }
 
 function transactionConfirmed(book: Book, transaction: WatchedTransaction, block: BlockRef): void {
-  const { txid } = transaction;
+  const { txid, raw } = transaction;
+  if (raw !== undefined) book.keepTransaction(txid, raw);
   const lineageId = book.lineageOf(txid);
   const spent = transaction.inputs.map((input) => book.coins.find(input.outpoint)).filter((coin) => coin !== undefined);
   for (const coin of spent) if (coin.spentBy !== txid) spend(book, coin, { txid, lineageId, block });

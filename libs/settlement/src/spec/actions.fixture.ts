@@ -16,7 +16,7 @@ import type { Recommendation } from '../settlement.ts';
 import type { Action } from './action-weights.fixture.ts';
 import { net } from './netting-actions.fixture.ts';
 import { limit } from './limits.fixture.ts';
-import { creditLine, owe, reprioritize } from './queue-actions.fixture.ts';
+import { creditLine, offset, owe, reprioritize } from './queue-actions.fixture.ts';
 import { release, resolve } from './operator-actions.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
 import { destinationIdOf, INSTITUTIONS, WALLETS, type World } from './world.fixture.ts';
@@ -160,6 +160,8 @@ function business(world: World, { kind, a, b, c }: Action): void {
       return owe(world, a, b, c);
     case 'reprioritize':
       return reprioritize(world, a, b);
+    case 'offset':
+      return offset(world, a, b);
     case 'credit_line':
       return creditLine(world, a, b);
     case 'freeze': {

@@ -109,14 +109,17 @@ describe.each(POLICIES)('any history (%s)', { timeout: TIMEOUT_MS }, (_name, pol
   });
 
   it('of lines that wait for liquidity keeps them in order', () => {
+    let together = 0;
     fc.assert(
       fc.property(actionsOf(QUEUE_WEIGHTS, 60), (actions) => {
         const world = new World(policy);
         fund(world);
         run(world, actions);
+        together += world.book.log.filter(({ event }) => 'gridlockId' in event).length;
       }),
       SETTINGS,
     );
+    expect(together).toBeGreaterThan(0);
   });
 
   it('of coins that operators release keeps them together', () => {

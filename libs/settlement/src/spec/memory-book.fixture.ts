@@ -1,4 +1,4 @@
-import { feeRate, type ScriptHex } from '@finality/bitcoin';
+import { feeRate, type ScriptHex, type Txid } from '@finality/bitcoin';
 import { type Aggregate, type Instant, sats } from '@finality/kernel';
 import { LedgerView } from '@finality/ledger';
 import type { Book, Maturity, Records, TimerKind } from '../book.ts';
@@ -66,6 +66,7 @@ export class MemoryBook implements Book {
   readonly coins = new CoinBook([]);
   readonly log: Logged[] = [];
   readonly queues = new LiquidityQueues();
+  readonly transactions = new Map<Txid, string>();
   readonly limits = new MemoryRecords(limitsAggregate, this.log);
   readonly paymentRules = new MemoryRecords(paymentRulesAggregate, this.log);
   readonly windows = new MemoryRecords(windowAggregate, this.log);
@@ -106,6 +107,10 @@ export class MemoryBook implements Book {
 
   walletsOf(institutionId: string): readonly WalletRecord[] {
     return this.wallets.filter((wallet) => wallet.institutionId === institutionId);
+  }
+
+  keepTransaction(txid: Txid, raw: string): void {
+    this.transactions.set(txid, raw);
   }
 
   putWallet(wallet: WalletRecord): void {

@@ -1,7 +1,8 @@
 import type { Instant } from '@finality/kernel';
 import { expect } from 'vitest';
-import { PRIORITIES, type Priority, rankOf } from '../queue.ts';
-import type { SettlementEvent, Terms } from '../settlement.ts';
+import { resolveGridlock } from '../gridlock.ts';
+import { isInLine, PRIORITIES, type Priority, rankOf } from '../queue.ts';
+import { living, type SettlementEvent, type Terms } from '../settlement.ts';
 import { bit, pick } from './picks.fixture.ts';
 import { INSTITUTIONS, type World } from './world.fixture.ts';
 
@@ -26,6 +27,30 @@ export function reprioritize(world: World, a: number, b: number): void {
   const queued = ids.filter((id) => world.book.settlements.get(id).status === 'queued');
   const settlementId = pick(bit(b, 0) && bit(b, 1) ? ids : queued, a);
   if (settlementId !== undefined) world.reprioritize(settlementId, pick(PRIORITIES, b >> 2)!);
+}
+
+/** What is queued is settled together where that can be; or what somebody had found is no such set any more. */
+export function offset(world: World, a: number, b: number): void {
+  const found = bit(b, 0) || bit(b, 1) ? resolvable(world) : queuedOf(world).filter((_, i) => bit(b, 2 + (i % 12)));
+  if (found.length > 0) world.offset(bit(a, 0) ? found : found.toReversed());
+}
+
+const queuedOf = ({ book }: World): string[] =>
+  book.settlements.ids().filter((id) => isInLine(book.settlements.get(id)));
+
+/** As a worker would find it. */
+export function resolvable({ book }: World): string[] {
+  const lines = INSTITUTIONS.map((institutionId) =>
+    book.queues.of(institutionId).map((id) => living(book.settlements.get(id)).terms),
+  );
+  const headroom = INSTITUTIONS.map(
+    (institutionId) => [institutionId, book.ledger.spendable({ kind: 'clearing', institutionId })] as const,
+  );
+  const set = resolveGridlock(
+    lines.filter(({ length }) => length > 0),
+    new Map(headroom),
+  );
+  return set.map(({ settlementId }) => settlementId);
 }
 
 /** What an institution may owe is set anew. */

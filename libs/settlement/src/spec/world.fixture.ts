@@ -321,6 +321,13 @@ export class World {
     else this.tell({ type: how, settlementId }, cause);
   }
 
+  /** Somebody has found these to pay for each other. */
+  offset(settlementIds: readonly string[]): void {
+    const request = { gridlockId: `g-${this.told.length}`, settlementIds };
+    const causes = settlementIds.map((id) => `settlement/${id} liquidity_awaited`);
+    this.tell({ type: 'resolve_gridlock', request }, ...causes);
+  }
+
   reprioritize(settlementId: string, priority: Priority): void {
     const cause = `settlement/${settlementId}`;
     this.tell({ type: 'reprioritize', settlementId, priority, caller: OPERATOR }, cause);

@@ -93,6 +93,38 @@ export function credit(e2e: () => E2e): void {
     await payer.settlement(large, 'SETTLED');
     await expectInOrder(e2e());
   });
+
+  it('isn’t needed where debts pay for each other', async () => {
+    const banks = [
+      await e2e().bank({ wallet: 'none' }),
+      await e2e().bank({ wallet: 'none' }),
+      await e2e().bank({ wallet: 'none' }),
+    ];
+    const [a, b, c] = banks as [Bank, Bank, Bank];
+    await a.fund({ clearing: [5_000n] });
+    const more = (await b.submit({ to: c, amountSats: 70_000n, mode: 'CENTRALIZED' })).settlementId;
+    const small = (await c.submit({ to: a, amountSats: 60_000n, mode: 'CENTRALIZED' })).settlementId;
+    for (const [bank, id] of [
+      [b, more],
+      [c, small],
+    ] as const)
+      await bank.settlement(id, 'QUEUED');
+    const last = (await a.submit({ to: b, amountSats: 70_000n, mode: 'CENTRALIZED' })).settlementId;
+    await a.settlement(last, 'QUEUED');
+    const enough = (await c.submit({ to: a, amountSats: 5_000n, mode: 'CENTRALIZED' })).settlementId;
+    const settled = await Promise.all([
+      a.settlement(last, 'SETTLED'),
+      b.settlement(more, 'SETTLED'),
+      c.settlement(small, 'SETTLED'),
+      c.settlement(enough, 'SETTLED'),
+    ]);
+    expect(settled[0].gridlockId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(new Set(settled.map(({ gridlockId }) => gridlockId)).size).toBe(1);
+    expect(await Promise.all(banks.map((bank) => bank.balance('clearing')))).toEqual(
+      [0n, 0n, 5_000n].map((available) => ({ ...NOTHING, available })),
+    );
+    await expectInOrder(e2e());
+  });
 }
 
 type Priority = 'NORMAL' | 'HIGH' | 'URGENT';

@@ -7,6 +7,9 @@ type Executing = Awaited<ReturnType<Bank['executing']>>;
 
 const DEPOSIT_SATS = 3_000_000n;
 const AMOUNT_SATS = 1_000_000n;
+/** So much doesn't wait for others, wherever this runs. */
+export const AT_ONCE_SATS = 2_000_000n;
+const JOINING_SATS = 400_000n;
 
 /** Payouts that wait in the mempool: what holds whatever the services run on. */
 export function bumpedPayouts(e2e: () => E2e): void {
@@ -65,6 +68,30 @@ export function bumpedPayouts(e2e: () => E2e): void {
     expect((await refused(bump(payer, settlementId, 10_000n)))?.reason).toBe('NOT_WAITING');
     await e2e().outside.mine(5);
     await payer.settlement(settlementId, 'SETTLED');
+    await expectInOrder(e2e());
+  });
+
+  it('is joined in its next version by one that has no coins of its own, which nodes take in the place of the first', async () => {
+    const [payer, payee, last] = [await e2e().bank(), await e2e().bank({ wallet: 'tr' }), await e2e().bank()];
+    await payer.fund({ wallet: [DEPOSIT_SATS] });
+    const paid = await payer.submit({ to: payee, amountSats: AT_ONCE_SATS, mode: 'BILATERAL' });
+    const first = await payer.executing(paid.settlementId);
+    await e2e().outside.inMempool(first.txid);
+    const { settlementId } = await payer.submit({ to: last, amountSats: JOINING_SATS, mode: 'BILATERAL' });
+    expect(await payer.settlement(settlementId, 'QUEUED')).toMatchObject({ waitsFor: 'INSUFFICIENT_FUNDS' });
+    await bump(payer, first.settlementId, 10_000n);
+    const second = await replacedIn(e2e(), payer, first);
+    const joined = await payer.executing(settlementId);
+    expect(joined.txid).toBe(second.txid);
+    await e2e().outside.mine(3);
+    const settled = [];
+    for (const each of [first, joined]) settled.push(await payer.settlement(each.settlementId, 'SETTLED'));
+    expect(settled.map(({ txid }) => txid)).toEqual([second.txid, second.txid]);
+    const feesSats = settled.reduce((sum, { feeSats }) => sum + feeSats, 0n);
+    expect(await payee.balance('wallet')).toEqual({ ...NOTHING, available: AT_ONCE_SATS });
+    expect(await last.balance('wallet')).toEqual({ ...NOTHING, available: JOINING_SATS });
+    const left = DEPOSIT_SATS - AT_ONCE_SATS - JOINING_SATS - feesSats;
+    expect(await payer.balance('wallet')).toEqual({ ...NOTHING, available: left });
     await expectInOrder(e2e());
   });
 }

@@ -1,7 +1,7 @@
 import { feeRate, transactionOfPsbt } from '@finality/bitcoin';
-import { forgePsbt, otherPsbt, signPsbt, spoilPsbt } from '@finality/bitcoin/spec';
+import { forgePsbt, otherPsbt, previousTxidsOf, signPsbt, spoilPsbt } from '@finality/bitcoin/spec';
 import { assert } from '@finality/kernel';
-import { refusalOf } from '@finality/service';
+import { createPool, refusalOf, silentLog } from '@finality/service';
 import { expect, it } from 'vitest';
 import { Bank, freshKey, lifeOf, NOTHING, statusOf } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
@@ -28,13 +28,15 @@ export function ownWallets(e2e: () => E2e): void {
 
     const settlementId = await submitted(payer, payee);
     const prepared = await prepare(payer, settlementId);
-    expect(prepared).toMatchObject({ version: 1, signaturesMissing: 2 });
+    expect(prepared).toMatchObject({ version: 1, signaturesMissing: 2, previousTransactionsMissing: [] });
+    expect(previousTxidsOf(prepared.psbt)).toEqual([txidOf(outpoint)]);
     const { feeSats } = prepared.settlement!;
     const left = DEPOSIT_SATS - AMOUNT_SATS - feeSats;
     expect(await payer.balance('wallet')).toEqual({ ...NOTHING, available: left, inFlight: AMOUNT_SATS + feeSats });
     // Each signs what was handed out, and knows nothing of the other.
     const partly = await give(payer, settlementId, own.sign(prepared.psbt, 0));
     expect([partly.signaturesMissing, statusOf(partly.settlement!)]).toEqual([1, 'AWAITING_SIGNATURE']);
+    expect(previousTxidsOf(partly.psbt)).toEqual([txidOf(outpoint)]);
     const whole = await give(payer, settlementId, own.sign(prepared.psbt, 2));
     expect([whole.signaturesMissing, statusOf(whole.settlement!)]).toEqual([0, 'EXECUTING']);
     await e2e().outside.inMempool(prepared.txid);
@@ -52,7 +54,7 @@ export function ownWallets(e2e: () => E2e): void {
     const own = new OwnWallet('wpkh');
     const payer = await ownBank(e2e(), own);
     const payee = await e2e().bank();
-    await fund(e2e(), payer, own);
+    const outpoint = await fund(e2e(), payer, own);
     const settlementId = await submitted(payer, payee, 'BILATERAL');
     const back = payee.submit({ to: payer, amountSats: AMOUNT_SATS, mode: 'BILATERAL' });
     expect(await reasonOf(back)).toBe('PAYEE_NOT_PAYABLE');
@@ -69,6 +71,11 @@ export function ownWallets(e2e: () => E2e): void {
     });
     expect(await reasonOf(give(payee, settlementId, own.sign(psbt)))).toBe('NOT_THE_PAYER');
     expect(await prepare(payer, settlementId)).toMatchObject({ psbt, signaturesMissing: 1 });
+    // What the platform hasn't got is left out, and said to be.
+    await forget(e2e(), txidOf(outpoint));
+    const without = await prepare(payer, settlementId);
+    expect(without).toMatchObject({ txid, previousTransactionsMissing: [outpoint] });
+    expect(previousTxidsOf(without.psbt)).toEqual([undefined]);
 
     const feeRateSatsPerKvb = feeRate(20_000n);
     await payer.api.settlements.bumpFee({ idempotencyKey: freshKey(), settlementId, feeRateSatsPerKvb });
@@ -102,7 +109,9 @@ export function ownWallets(e2e: () => E2e): void {
     // What was its change is final, and pays.
     await e2e().outside.mine(3);
     await payer.settlement(settlementId, 'AWAITING_SIGNATURE');
-    const { psbt, txid } = await prepare(payer, settlementId);
+    const { psbt, txid, previousTransactionsMissing } = await prepare(payer, settlementId);
+    // P2TR: what is signed says it all.
+    expect([previousTxidsOf(psbt), previousTransactionsMissing]).toEqual([[undefined], []]);
     await give(payer, settlementId, own.sign(psbt));
     await e2e().outside.inMempool(txid);
     await e2e().outside.mine(6);
@@ -128,6 +137,14 @@ export function ownWallets(e2e: () => E2e): void {
     const whole = await give(payer, settlementId, own.sign(again.psbt, 0));
     expect(statusOf(whole.settlement!)).toBe('EXECUTING');
   });
+}
+
+const txidOf = (outpoint: string): string => outpoint.split(':')[0]!;
+
+/** As if chain-watcher had never told what made a coin. */
+async function forget({ platform }: E2e, txid: string): Promise<void> {
+  const pool = createPool(platform.databaseUrl('settlement'), { applicationName: 'forget', log: silentLog });
+  await pool.query('DELETE FROM previous_transactions WHERE txid = $1', [txid]).finally(() => pool.end());
 }
 
 /** Each by its reason, which it is refused for. */

@@ -2046,7 +2046,7 @@ export const ListDestinationsResponse: MessageFns<ListDestinationsResponse> = {
  * `register signatory` or `endorse signatory`, about the new signatory's; or `revoke signatory`, about the one that is to go.
  *
  * About a wallet, `descriptor: {fingerprint}#{checksum}` takes the place of the address: the SHA-256 (hex) of its external descriptor, as ListWallets
- * has it with its checksum, and that checksum.
+ * has it with its checksum (`printf %s "$descriptor" | sha256sum`), and that checksum.
  */
 export type DestinationServiceService = typeof DestinationServiceService;
 export const DestinationServiceService = {

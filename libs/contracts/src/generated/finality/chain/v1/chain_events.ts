@@ -105,6 +105,8 @@ export interface WatchedTransaction {
   /** Outputs to watched scripts only. */
   outputs: WatchedOutput[];
   coinbase: boolean;
+  /** All of it, where it is in a block and pays a non-custodial wallet that isn't P2TR: whoever signs for that may ask for it. At most 100,000 bytes. */
+  raw: Buffer;
 }
 
 export interface WatchedInput {
@@ -1028,7 +1030,7 @@ export const BlockDisputed: MessageFns<BlockDisputed> = {
 };
 
 function createBaseWatchedTransaction(): WatchedTransaction {
-  return { txid: "", inputs: [], outputs: [], coinbase: false };
+  return { txid: "", inputs: [], outputs: [], coinbase: false, raw: Buffer.alloc(0) };
 }
 
 export const WatchedTransaction: MessageFns<WatchedTransaction> = {
@@ -1044,6 +1046,9 @@ export const WatchedTransaction: MessageFns<WatchedTransaction> = {
     }
     if (message.coinbase !== false) {
       writer.uint32(32).bool(message.coinbase);
+    }
+    if (message.raw.length !== 0) {
+      writer.uint32(42).bytes(message.raw);
     }
     return writer;
   },
@@ -1093,6 +1098,14 @@ export const WatchedTransaction: MessageFns<WatchedTransaction> = {
             message.coinbase = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.raw = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1113,6 +1126,7 @@ export const WatchedTransaction: MessageFns<WatchedTransaction> = {
         ? object.outputs.map((e: any) => WatchedOutput.fromJSON(e))
         : [],
       coinbase: isSet(object.coinbase) ? globalThis.Boolean(object.coinbase) : false,
+      raw: isSet(object.raw) ? Buffer.from(bytesFromBase64(object.raw)) : Buffer.alloc(0),
     };
   },
 
@@ -1130,6 +1144,9 @@ export const WatchedTransaction: MessageFns<WatchedTransaction> = {
     if (message.coinbase !== false) {
       obj.coinbase = message.coinbase;
     }
+    if (message.raw.length !== 0) {
+      obj.raw = base64FromBytes(message.raw);
+    }
     return obj;
   },
 
@@ -1142,6 +1159,7 @@ export const WatchedTransaction: MessageFns<WatchedTransaction> = {
     message.inputs = object.inputs?.map((e) => WatchedInput.fromPartial(e)) || [];
     message.outputs = object.outputs?.map((e) => WatchedOutput.fromPartial(e)) || [];
     message.coinbase = object.coinbase ?? false;
+    message.raw = object.raw ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -2530,6 +2548,14 @@ export const WatchExtended: MessageFns<WatchExtended> = {
     return message;
   },
 };
+
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
+}
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 

@@ -246,7 +246,8 @@ export function feePayerToJSON(object: FeePayer): string {
 /**
  * Which of a payer's CENTRALIZED settlements goes first when its clearing balance and credit line don't do for all (they are QUEUED, each payer's in a line of
  * its own). All that are URGENT go before all that are HIGH, and these before NORMAL ones; within a priority, whatever came into the line first. None overtakes one of its
- * own priority or a higher one, though it may need less: when the first can't be paid, those behind it wait with it.
+ * own priority or a higher one, though it may need less: when the first can't be paid, those behind it wait with it,
+ * until there is enough for it, or the first so many of several payers' lines pay for each other and are settled all at once.
  * A priority that is too common is worth nothing: payers do well to keep URGENT for what can't wait.
  */
 export enum SettlementPriority {
@@ -370,6 +371,10 @@ export interface Settlement {
   queuePlace?:
     | number
     | undefined;
+  /** CENTRALIZED, SETTLED from the queue at once with others that waited, too, and were part of what paid for it: the same for all of them. */
+  gridlockId?:
+    | string
+    | undefined;
   /** The window whose closing pays its institution's clearing balance, or a part of it, to a wallet of its own: a net payout. */
   netPayoutOf?: string | undefined;
 }
@@ -421,6 +426,7 @@ function createBaseSettlement(): Settlement {
     complianceAwaited: false,
     priority: 0,
     queuePlace: undefined,
+    gridlockId: undefined,
     netPayoutOf: undefined,
   };
 }
@@ -534,6 +540,9 @@ export const Settlement: MessageFns<Settlement> = {
     }
     if (message.queuePlace !== undefined) {
       writer.uint32(568).int32(message.queuePlace);
+    }
+    if (message.gridlockId !== undefined) {
+      writer.uint32(578).string(message.gridlockId);
     }
     if (message.netPayoutOf !== undefined) {
       writer.uint32(642).string(message.netPayoutOf);
@@ -810,6 +819,14 @@ export const Settlement: MessageFns<Settlement> = {
             message.queuePlace = reader.int32();
             continue;
           }
+          case 72: {
+            if (tag !== 578) {
+              break;
+            }
+
+            message.gridlockId = reader.string();
+            continue;
+          }
           case 80: {
             if (tag !== 642) {
               break;
@@ -960,6 +977,11 @@ export const Settlement: MessageFns<Settlement> = {
         : isSet(object.queue_place)
         ? globalThis.Number(object.queue_place)
         : undefined,
+      gridlockId: isSet(object.gridlockId)
+        ? globalThis.String(object.gridlockId)
+        : isSet(object.gridlock_id)
+        ? globalThis.String(object.gridlock_id)
+        : undefined,
       netPayoutOf: isSet(object.netPayoutOf)
         ? globalThis.String(object.netPayoutOf)
         : isSet(object.net_payout_of)
@@ -1066,6 +1088,9 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.queuePlace !== undefined) {
       obj.queuePlace = Math.round(message.queuePlace);
     }
+    if (message.gridlockId !== undefined) {
+      obj.gridlockId = message.gridlockId;
+    }
     if (message.netPayoutOf !== undefined) {
       obj.netPayoutOf = message.netPayoutOf;
     }
@@ -1123,6 +1148,7 @@ export const Settlement: MessageFns<Settlement> = {
     message.complianceAwaited = object.complianceAwaited ?? false;
     message.priority = object.priority ?? 0;
     message.queuePlace = object.queuePlace ?? undefined;
+    message.gridlockId = object.gridlockId ?? undefined;
     message.netPayoutOf = object.netPayoutOf ?? undefined;
     return message;
   },

@@ -275,6 +275,11 @@ export interface SettlementPsbt {
   psbt: string;
   /** Over all inputs; 0: it is signed, and broadcast by the platform. */
   signaturesMissing: number;
+  /**
+   * Inputs (txid:vout) that come without the transaction that made them (PSBT_IN_NON_WITNESS_UTXO), which hardware wallets may ask for: the
+   * platform hasn't got it. P2TR needs none.
+   */
+  previousTransactionsMissing: string[];
 }
 
 export interface ReviewSettlementRequest {
@@ -2420,7 +2425,14 @@ export const SubmitSignedPsbtRequest: MessageFns<SubmitSignedPsbtRequest> = {
 };
 
 function createBaseSettlementPsbt(): SettlementPsbt {
-  return { settlement: undefined, version: 0, txid: "", psbt: "", signaturesMissing: 0 };
+  return {
+    settlement: undefined,
+    version: 0,
+    txid: "",
+    psbt: "",
+    signaturesMissing: 0,
+    previousTransactionsMissing: [],
+  };
 }
 
 export const SettlementPsbt: MessageFns<SettlementPsbt> = {
@@ -2439,6 +2451,9 @@ export const SettlementPsbt: MessageFns<SettlementPsbt> = {
     }
     if (message.signaturesMissing !== 0) {
       writer.uint32(40).int32(message.signaturesMissing);
+    }
+    for (const v of message.previousTransactionsMissing) {
+      writer.uint32(50).string(v!);
     }
     return writer;
   },
@@ -2496,6 +2511,14 @@ export const SettlementPsbt: MessageFns<SettlementPsbt> = {
             message.signaturesMissing = reader.int32();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.previousTransactionsMissing.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2519,6 +2542,11 @@ export const SettlementPsbt: MessageFns<SettlementPsbt> = {
         : isSet(object.signatures_missing)
         ? globalThis.Number(object.signatures_missing)
         : 0,
+      previousTransactionsMissing: globalThis.Array.isArray(object?.previousTransactionsMissing)
+        ? object.previousTransactionsMissing.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.previous_transactions_missing)
+        ? object.previous_transactions_missing.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -2539,6 +2567,9 @@ export const SettlementPsbt: MessageFns<SettlementPsbt> = {
     if (message.signaturesMissing !== 0) {
       obj.signaturesMissing = Math.round(message.signaturesMissing);
     }
+    if (message.previousTransactionsMissing?.length) {
+      obj.previousTransactionsMissing = message.previousTransactionsMissing;
+    }
     return obj;
   },
 
@@ -2554,6 +2585,7 @@ export const SettlementPsbt: MessageFns<SettlementPsbt> = {
     message.txid = object.txid ?? "";
     message.psbt = object.psbt ?? "";
     message.signaturesMissing = object.signaturesMissing ?? 0;
+    message.previousTransactionsMissing = object.previousTransactionsMissing?.map((e) => e) || [];
     return message;
   },
 };

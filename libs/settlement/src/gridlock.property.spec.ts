@@ -1,0 +1,102 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type QueuedPayment, resolveGridlock } from './gridlock.ts';
+
+const NAMES = ['a', 'b', 'c', 'd', 'e', 'f'];
+
+interface Case {
+  readonly lines: readonly (readonly QueuedPayment[])[];
+  readonly headroom: ReadonlyMap<string, bigint>;
+}
+
+/** Of so many institutions at most, which have little and owe each other much; now and then one is past its limit already. */
+function cases(institutions: number, payments: number): fc.Arbitrary<Case> {
+  const names = NAMES.slice(0, institutions);
+  const index = fc.integer({ min: 0, max: institutions - 1 });
+  const payment = fc.record({
+    from: index,
+    by: fc.integer({ min: 1, max: institutions - 1 }),
+    sats: fc.bigInt(1n, 9n),
+  });
+  const own = fc.array(fc.bigInt(-3n, 6n), { minLength: institutions, maxLength: institutions });
+  return fc
+    .record({ payments: fc.array(payment, { maxLength: payments }), own })
+    .map(({ payments: list, own: sats }) => {
+      const queued = list.map(({ from, by, sats: amountSats }, i) => ({
+        settlementId: `s-${i}`,
+        from: names[from]!,
+        to: names[(from + by) % institutions]!,
+        amountSats,
+      }));
+      const lines = names.map((name) => queued.filter(({ from }) => from === name)).filter(({ length }) => length > 0);
+      return { lines, headroom: new Map(names.map((name, i) => [name, sats[i]!])) };
+    });
+}
+
+/** What each has left when these are settled. */
+function after(set: readonly QueuedPayment[], headroom: Case['headroom']): Map<string, bigint> {
+  const left = new Map(headroom);
+  for (const { from, to, amountSats } of set) {
+    left.set(from, left.get(from)! - amountSats);
+    left.set(to, (left.get(to) ?? 0n) + amountSats);
+  }
+  return left;
+}
+
+const isFeasible = (set: readonly QueuedPayment[], headroom: Case['headroom']): boolean => {
+  const left = after(set, headroom);
+  return set.every(({ from }) => left.get(from)! >= 0n);
+};
+
+/** Every set that has the first so many of each line. */
+function* prefixes(lines: Case['lines']): Generator<readonly QueuedPayment[]> {
+  const [line, ...others] = lines;
+  if (line === undefined) return yield [];
+  for (const rest of prefixes(others)) for (let n = 0; n <= line.length; n++) yield [...line.slice(0, n), ...rest];
+}
+
+const idsOf = (set: readonly QueuedPayment[]): string[] => set.map(({ settlementId }) => settlementId).sort();
+
+describe('what is settled of a gridlock', () => {
+  it('leaves no payer past its limit, and of each line takes the first so many', () => {
+    fc.assert(
+      fc.property(cases(6, 40), ({ lines, headroom }) => {
+        const set = resolveGridlock(lines, headroom);
+        expect(isFeasible(set, headroom)).toBe(true);
+        for (const line of lines) {
+          const taken = line.map((payment) => set.includes(payment));
+          expect(taken.lastIndexOf(true) + 1).toBe(taken.filter(Boolean).length);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('contains every such set', () => {
+    let settled = 0;
+    fc.assert(
+      fc.property(cases(4, 8), ({ lines, headroom }) => {
+        const set = resolveGridlock(lines, headroom);
+        settled += set.length > 0 ? 1 : 0;
+        for (const other of prefixes(lines)) {
+          if (isFeasible(other, headroom)) for (const payment of other) expect(set).toContain(payment);
+        }
+      }),
+      { numRuns: 300 },
+    );
+    expect(settled).toBeGreaterThan(100);
+  });
+
+  it('is the same in whatever order payers are looked at', () => {
+    fc.assert(
+      fc.property(cases(6, 40), fc.infiniteStream(fc.integer({ min: 0, max: 99 })), ({ lines, headroom }, keys) => {
+        const shuffled = lines
+          .map((line) => ({ line, key: keys.next().value as number }))
+          .sort((x, y) => x.key - y.key)
+          .map(({ line }) => line);
+        expect(idsOf(resolveGridlock(shuffled, headroom))).toEqual(idsOf(resolveGridlock(lines, headroom)));
+      }),
+      { numRuns: 200 },
+    );
+  });
+});

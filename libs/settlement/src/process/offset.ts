@@ -1,0 +1,35 @@
+import type { Book } from '../book.ts';
+import { novation } from '../postings/clearing.ts';
+import { isInLine } from '../queue.ts';
+import { living, type LivingSettlement } from '../settlement.ts';
+import { settleNow } from './line.ts';
+
+/** Queued settlements that somebody has found to pay for each other; what is found is decided on anew. */
+export interface OffsetRequest {
+  /** Of this gridlock: whatever is settled together names it. */
+  readonly gridlockId: string;
+  readonly settlementIds: readonly string[];
+}
+
+/**
+ * Settles them all at once, or none: if by now one of them isn't queued any more, would overtake another, or would leave its payer past its limit, nothing
+ * happens, and leaves no trace.
+ */
+export function offset(book: Book, { gridlockId, settlementIds }: OffsetRequest): void {
+  const asked = [...new Set(settlementIds)].map((id) => book.settlements.get(id));
+  const queued = asked.filter(isInLine);
+  if (queued.length < asked.length) return;
+  const inOrder = firstOfLines(book, queued);
+  if (inOrder === undefined) return;
+  if (!book.ledger.postNet(inOrder.flatMap(({ terms }) => novation(terms))).ok) return;
+  for (const { terms } of inOrder) settleNow(book, terms, gridlockId);
+}
+
+/** The same settlements, as they stand in their payers' lines; undefined when they aren't the first of them. */
+function firstOfLines(book: Book, queued: readonly LivingSettlement[]): readonly LivingSettlement[] | undefined {
+  const ids = new Set(queued.map(({ terms }) => terms.settlementId));
+  const payers = Map.groupBy(queued, ({ terms }) => terms.from);
+  const first = [...payers].flatMap(([payer, own]) => book.queues.of(payer).slice(0, own.length));
+  if (first.length < ids.size || first.some((id) => !ids.has(id))) return undefined;
+  return first.map((id) => living(book.settlements.get(id)));
+}
