@@ -21,6 +21,7 @@ import { ListSignatoriesRpc } from './inbound/list-signatories.rpc.ts';
 import { ListWalletsRpc } from './inbound/list-wallets.rpc.ts';
 import { RegisterDestinationRpc } from './inbound/register-destination.rpc.ts';
 import { RegisterSignatoryRpc } from './inbound/register-signatory.rpc.ts';
+import { RequireApprovalsRpc } from './inbound/require-approvals.rpc.ts';
 import { RevokeSignatoryRpc } from './inbound/revoke-signatory.rpc.ts';
 import { RegisterWalletRpc } from './inbound/register-wallet.rpc.ts';
 import { RequestWalletChallengeRpc } from './inbound/request-wallet-challenge.rpc.ts';
@@ -57,6 +58,7 @@ export type AddressingPort = ServicePort<addressV1.InternalAddressServiceServer>
 const DESTINATION_RPCS = [
   RegisterSignatoryRpc,
   RevokeSignatoryRpc,
+  RequireApprovalsRpc,
   ListSignatoriesRpc,
   RegisterDestinationRpc,
   ApproveDestinationRpc,

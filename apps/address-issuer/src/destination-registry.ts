@@ -11,7 +11,7 @@ import {
   walletPlaceRefusal,
 } from '@finality/address';
 import { type Network, parseDescriptor } from '@finality/bitcoin';
-import { fromTimestamp, type signingV1, toTimestamp } from '@finality/contracts';
+import { fromTimestamp, type signingV1, type Timestamp, toTimestamp } from '@finality/contracts';
 import type { EventReader, Session } from '@finality/event-store';
 import { assert, type Instant, type Refusal, type Runtime, unwrap } from '@finality/kernel';
 import { execute, RefusalException, refusalOf } from '@finality/service';
@@ -71,6 +71,11 @@ export class DestinationRegistry {
     const body: IssuerBody = { kind: 'note_signatory', institutionId, address, by: by.keyId };
     await this.#execute(body, asked, `${institutionId}/${address}`, { institution_id: institutionId, address, nonces });
     return this.#signatory(institutionId, address);
+  }
+
+  /** The signer's own business: nothing of it is kept here. */
+  async requireApprovals(request: signingV1.RequireApprovalsRequest): Promise<Timestamp | undefined> {
+    return (await this.#options.signer.requireApprovals(request).catch(rethrowSignersAnswer)).inForceFrom;
   }
 
   /** The signer takes nothing that needs its word from then on; what is left of that is removed here. */

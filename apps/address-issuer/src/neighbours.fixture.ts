@@ -146,6 +146,7 @@ export class KeysOfTest implements SignerOfAccounts {
   // The signer's registry of destinations isn't here: what rests on it is tested with a real one.
   readonly registerSignatory = absent;
   readonly revokeSignatory = absent;
+  readonly requireApprovals = absent;
   readonly checkDestinationRequest = absent;
   readonly registerDestination = absent;
   readonly removeDestination = absent;

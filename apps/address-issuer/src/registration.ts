@@ -23,6 +23,7 @@ export type SignerOfAccounts = Pick<
   | 'deriveScripts'
   | 'registerSignatory'
   | 'revokeSignatory'
+  | 'requireApprovals'
   | 'checkDestinationRequest'
   | 'registerDestination'
   | 'removeDestination'

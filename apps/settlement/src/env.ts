@@ -12,6 +12,7 @@ export interface SettlementEnv extends ServiceEnv<SettlementConfig> {
     | 'signTransaction'
     | 'recordHandOut'
     | 'checkDestinations'
+    | 'checkApprovals'
     | 'releaseCoins'
     | 'listJournal'
     | 'listSigned'

@@ -1,10 +1,13 @@
-import { institutionV1, ledgerV1, liquidityV1, settlementV1, TOPICS } from '@finality/contracts';
+import { exchangeV1, institutionV1, ledgerV1, liquidityV1, settlementV1, TOPICS } from '@finality/contracts';
 import { createEventStore, type ServiceBlueprint } from '@finality/service';
 import { SETTLEMENT_SCHEMA, type SettlementEnv } from './env.ts';
 import { createSettlement } from './migrations/create-settlement.migration.ts';
 import { observeSettlements } from './observe.ts';
+import { bankBookingEntity } from './projections/bank-bookings.ts';
 import { depositEntity, institutionEntity, settlementEntity } from './projections/entities.ts';
 import { SettlementModule } from './settlement.module.ts';
+import { rateEntity } from './projections/rates.ts';
+import { EXCHANGE_STREAMS } from './store/exchange-streams.ts';
 import { STREAMS } from './store/streams.ts';
 
 /** Institutions' front, settlements and their transactions, and the only writer of the ledger. */
@@ -12,8 +15,8 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
   name: 'settlement',
   schema: SETTLEMENT_SCHEMA,
   migrations: (roles) => [createEventStore(roles), createSettlement(roles)],
-  streams: STREAMS,
-  entities: [settlementEntity, institutionEntity, depositEntity],
+  streams: [...STREAMS, ...EXCHANGE_STREAMS],
+  entities: [settlementEntity, institutionEntity, depositEntity, bankBookingEntity, rateEntity],
   topics: [
     TOPICS.riskVerdict,
     TOPICS.amlVerdict,
@@ -26,6 +29,8 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
   grpc: {
     'finality.settlement.v1.SettlementService': settlementV1.SettlementServiceService,
     'finality.settlement.v1.OperationsService': settlementV1.OperationsServiceService,
+    'finality.exchange.v1.CashService': exchangeV1.CashServiceService,
+    'finality.exchange.v1.ExchangeService': exchangeV1.ExchangeServiceService,
     'finality.settlement.v1.WindowService': settlementV1.WindowServiceService,
     'finality.settlement.v1.PolicyService': settlementV1.PolicyServiceService,
     'finality.institution.v1.InstitutionService': institutionV1.InstitutionServiceService,

@@ -22,6 +22,7 @@ import { BumpFeeRpc } from './inbound/bump-fee.rpc.ts';
 import { CancelSettlementRpc } from './inbound/cancel-settlement.rpc.ts';
 import { ChainFactsMessages } from './inbound/chain-facts.messages.ts';
 import { CloseWindowRpc } from './inbound/close-window.rpc.ts';
+import { ConfirmBankBookingRpc } from './inbound/confirm-bank-booking.rpc.ts';
 import { ConfirmCoinReleaseRpc } from './inbound/confirm-coin-release.rpc.ts';
 import { ConfirmSuspenseResolutionRpc } from './inbound/confirm-suspense-resolution.rpc.ts';
 import { ConfirmIncidentRpc } from './inbound/confirm-incident.rpc.ts';
@@ -40,11 +41,13 @@ import { GetLimitsRpc } from './inbound/get-limits.rpc.ts';
 import { GetLedgerCutRpc } from './inbound/get-ledger-cut.rpc.ts';
 import { GetRecoveryRpc } from './inbound/get-recovery.rpc.ts';
 import { GetLiquidityRpc } from './inbound/get-liquidity.rpc.ts';
+import { GetQuoteRpc } from './inbound/get-quote.rpc.ts';
 import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
 import { GetWindowPayoutRpc } from './inbound/get-window-payout.rpc.ts';
 import { GetWindowRpc } from './inbound/get-window.rpc.ts';
 import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
 import { ListCounterpartiesRpc } from './inbound/list-counterparties.rpc.ts';
+import { ListBankBookingsRpc } from './inbound/list-bank-bookings.rpc.ts';
 import { ListDepositsRpc } from './inbound/list-deposits.rpc.ts';
 import { ListBalancesRpc } from './inbound/list-balances.rpc.ts';
 import { ListEntriesRpc } from './inbound/list-entries.rpc.ts';
@@ -54,10 +57,15 @@ import { ListLedgerHeadsRpc } from './inbound/list-ledger-heads.rpc.ts';
 import { ListLockedCoinsRpc } from './inbound/list-locked-coins.rpc.ts';
 import { ListNettingPairsRpc } from './inbound/list-netting-pairs.rpc.ts';
 import { ListSuspenseRpc } from './inbound/list-suspense.rpc.ts';
+import { ListRatesRpc } from './inbound/list-rates.rpc.ts';
 import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
 import { ListWindowsRpc } from './inbound/list-windows.rpc.ts';
 import { OpenWindowRpc } from './inbound/open-window.rpc.ts';
 import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
+import { ProposeBankBookingRpc } from './inbound/propose-bank-booking.rpc.ts';
+import { PublishRateRpc } from './inbound/publish-rate.rpc.ts';
+import { RejectBankBookingRpc } from './inbound/reject-bank-booking.rpc.ts';
+import { RequestQuoteRpc } from './inbound/request-quote.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
 import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
 import { ReprioritizeSettlementRpc } from './inbound/reprioritize-settlement.rpc.ts';
@@ -81,6 +89,7 @@ import { UnfreezeInstitutionRpc } from './inbound/unfreeze-institution.rpc.ts';
 import { Wakeups } from './inbound/wakeups.ts';
 import { DestinationsMessages } from './inbound/destinations.messages.ts';
 import { WalletsMessages } from './inbound/wallets.messages.ts';
+import { WithdrawRateRpc } from './inbound/withdraw-rate.rpc.ts';
 import { WatchSettlementsRpc } from './inbound/watch-settlements.rpc.ts';
 import { Admission } from './admission.ts';
 import { RecoveryGate } from './recovery-gate.ts';
@@ -173,6 +182,8 @@ const WINDOW_RPCS = [
   GetWindowPayoutRpc,
 ];
 const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc, ReprioritizeSettlementRpc];
+const CASH_RPCS = [ProposeBankBookingRpc, ConfirmBankBookingRpc, RejectBankBookingRpc, ListBankBookingsRpc];
+const EXCHANGE_RPCS = [PublishRateRpc, WithdrawRateRpc, ListRatesRpc, RequestQuoteRpc, GetQuoteRpc];
 const MESSAGES = [
   RiskVerdictsMessages,
   AmlVerdictsMessages,
@@ -200,6 +211,8 @@ export class SettlementModule {
         ...POLICY_RPCS,
         ...LEDGER_RPCS,
         ...OPERATIONS_RPCS,
+        ...CASH_RPCS,
+        ...EXCHANGE_RPCS,
         ...MESSAGES,
       ],
       providers: [

@@ -1,19 +1,29 @@
 import type { Batch, Handled, Session, StoredEvent } from '@finality/event-store';
 import { type Decision, type Instant, type Refusal, assert, assertNever } from '@finality/kernel';
 import {
+  type ApprovalsRequired,
   decideRegisterDestination,
   decideRegisterSignatory,
   decideRemoveDestination,
+  decideRequireApprovals,
   decideRevokeSignatory,
   type DestinationEvent,
   type RegisterDestination,
   type RegisterSignatory,
+  type RequireApprovals,
   type RevokeSignatory,
   type SignatoriesEvent,
   type SignedStatement,
   type StatementFacts,
 } from '@finality/signing';
-import { destinationStream, destinationStreamOf, signatoriesStream, signatoriesStreamOf } from './streams.ts';
+import {
+  approvalRulesStream,
+  approvalRulesStreamOf,
+  destinationStream,
+  destinationStreamOf,
+  signatoriesStream,
+  signatoriesStreamOf,
+} from './streams.ts';
 
 // What may be paid besides wallets of ours, and who says so: the signer's side of destinations.
 
@@ -21,9 +31,13 @@ export type AllowListBody =
   | ({ readonly kind: 'register_signatory' } & RegisterSignatory)
   | ({ readonly kind: 'revoke_signatory' } & RevokeSignatory)
   | ({ readonly kind: 'register_destination' } & RegisterDestination)
+  | ({ readonly kind: 'require_approvals' } & RequireApprovals)
   | { readonly kind: 'remove_destination'; readonly institutionId: string; readonly destinationId: string };
 
-export type AllowListReply = { readonly kind: 'done' } | { readonly kind: 'destination'; readonly usableAt: Instant };
+export type AllowListReply =
+  | { readonly kind: 'approvals'; readonly from?: Instant }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'destination'; readonly usableAt: Instant };
 
 export interface AllowListTerms extends Pick<StatementFacts, 'network' | 'domain'> {
   readonly coolingMs: number;
@@ -37,12 +51,14 @@ const KINDS: readonly string[] = [
   'revoke_signatory',
   'register_destination',
   'remove_destination',
+  'require_approvals',
 ] satisfies readonly AllowListBody['kind'][];
 
 export const isAllowListBody = (body: { readonly kind: string }): body is AllowListBody => KINDS.includes(body.kind);
 
 export function streamsOf(body: AllowListBody): readonly string[] {
   const signatories = signatoriesStreamOf(body.institutionId);
+  if (body.kind === 'require_approvals') return [signatories, approvalRulesStreamOf(body.institutionId)];
   return 'destinationId' in body ? [signatories, destinationStreamOf(body.destinationId)] : [signatories];
 }
 
@@ -88,6 +104,17 @@ export function decideAllowList(
         return { kind: 'destination', usableAt: after.destination.usableAt };
       });
     }
+    case 'require_approvals':
+      return handled(
+        decideRequireApprovals(body, batch.state(approvalRulesStream, institutionId), facts),
+        (events): AllowListReply => {
+          const [event] = events;
+          if (event === undefined) return { kind: 'approvals' };
+          batch.append(approvalRulesStream, institutionId, event);
+          note(used, events);
+          return { kind: 'approvals', from: event.from };
+        },
+      );
     default:
       return assertNever(body, 'allow-list command');
   }
@@ -135,7 +162,7 @@ export async function writeUsedNonces(session: Session, events: readonly StoredE
   ]);
 }
 
-type ListEvent = SignatoriesEvent | DestinationEvent;
+type ListEvent = SignatoriesEvent | DestinationEvent | ApprovalsRequired;
 
 function noncesOf(event: ListEvent): readonly Nonce[] {
   if (event.type === 'signatory_registered') {
@@ -144,15 +171,15 @@ function noncesOf(event: ListEvent): readonly Nonce[] {
   }
   if (event.type === 'signatory_revoked')
     return [{ institutionId: event.institutionId, nonce: event.revocation.nonce }];
-  if (event.type !== 'destination_registered') return [];
-  const { institutionId } = event.destination;
+  if (event.type !== 'destination_registered' && event.type !== 'approvals_required') return [];
+  const { institutionId } = event.type === 'approvals_required' ? event : event.destination;
   return [event.request, event.approval].map(({ nonce }) => ({ institutionId, nonce }));
 }
 
 function statementsIn(body: AllowListBody): readonly SignedStatement[] {
   if (body.kind === 'register_signatory') return [body.proof, ...(body.endorsement ? [body.endorsement] : [])];
   if (body.kind === 'revoke_signatory') return [body.revocation];
-  return body.kind === 'register_destination' ? [body.request, body.approval] : [];
+  return body.kind === 'remove_destination' ? [] : [body.request, body.approval];
 }
 
 function note(used: UsedNonces, events: readonly ListEvent[]): void {

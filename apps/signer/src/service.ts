@@ -26,6 +26,8 @@ export const signerService: ServiceBlueprint<SignerEnv> = {
       // Whoever asks for signatures doesn't get to say what may be paid.
       registerSignatory: ['address-issuer'],
       revokeSignatory: ['address-issuer'],
+      requireApprovals: ['address-issuer'],
+      checkApprovals: ['settlement'],
       checkDestinationRequest: ['address-issuer'],
       registerDestination: ['address-issuer'],
       removeDestination: ['address-issuer'],

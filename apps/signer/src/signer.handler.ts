@@ -46,6 +46,8 @@ import {
 import {
   accountStream,
   accountStreamOf,
+  approvalRulesStream,
+  approvalRulesStreamOf,
   destinationStream,
   destinationStreamOf,
   EPOCH_ID,
@@ -119,6 +121,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       ...[...requests, ...releases].map(({ lineageId }) => lineageStreamOf(lineageId)),
       ...requests.flatMap(destinationsOf).map(({ destinationId }) => destinationStreamOf(destinationId)),
       ...requests.flatMap(destinationsOf).map(({ institutionId }) => signatoriesStreamOf(institutionId)),
+      ...requests.flatMap(payersOf).flatMap((payer) => [signatoriesStreamOf(payer), approvalRulesStreamOf(payer)]),
       ...(bodies.some(({ kind }) => kind === 'sign_head') ? [`${ledgerHeadsStream.aggregate.name}/${LEDGER_ID}`] : []),
       ...bodies.flatMap((body) => (isAllowListBody(body) ? streamsOf(body) : [])),
     ]);
@@ -171,6 +174,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       case 'revoke_signatory':
       case 'register_destination':
       case 'remove_destination':
+      case 'require_approvals':
         return decideAllowList(body, world.usedNonces, batch, this.#options.allowList);
       default:
         return assertNever(body, 'signer command');
@@ -266,6 +270,8 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       indexHighest: (walletId, branch) => world.indexHighest(walletId, branch),
       destination: (destinationId) => batch.state(destinationStream, destinationId),
       signatories: (institutionId) => batch.state(signatoriesStream, institutionId),
+      approvalRules: (institutionId) => batch.state(approvalRulesStream, institutionId),
+      domain: this.#options.allowList.domain,
       now: batch.now,
       lineage,
       coin: (outpoint) => world.coin(outpoint),
@@ -326,6 +332,10 @@ function acceptHead(head: LedgerHead, batch: Batch): SignerReply {
 function walletsOf(request: SigningRequest): readonly string[] {
   return [request.walletId, ...request.outputs.flatMap((output) => (output.kind === 'payee' ? [output.walletId] : []))];
 }
+
+const payersOf = ({ payouts }: SigningRequest): readonly string[] => [
+  ...new Set(payouts.map(({ payerInstitutionId }) => payerInstitutionId)),
+];
 
 const destinationsOf = ({ outputs }: SigningRequest): readonly DestinationName[] =>
   outputs.filter(isPaid).flatMap(({ institutionId, destinationId }) => {

@@ -3,6 +3,7 @@ import { EventReader, PostgresEventStore } from '@finality/event-store';
 import { INTERNAL_API, SERVICE_ENV, type ServiceEnv, WORKERS } from '@finality/service';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { allowListTermsOf, limitsOf, type SignerConfig } from './config.ts';
+import { CheckApprovalsRpc } from './inbound/check-approvals.rpc.ts';
 import { CheckDestinationRequestRpc } from './inbound/check-destination-request.rpc.ts';
 import { CheckDestinationsRpc } from './inbound/check-destinations.rpc.ts';
 import { CreateAccountRpc } from './inbound/create-account.rpc.ts';
@@ -15,6 +16,7 @@ import { RegisterDestinationRpc } from './inbound/register-destination.rpc.ts';
 import { RegisterSignatoryRpc } from './inbound/register-signatory.rpc.ts';
 import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
 import { RemoveDestinationRpc } from './inbound/remove-destination.rpc.ts';
+import { RequireApprovalsRpc } from './inbound/require-approvals.rpc.ts';
 import { RevokeSignatoryRpc } from './inbound/revoke-signatory.rpc.ts';
 import { SignLedgerHeadRpc } from './inbound/sign-ledger-head.rpc.ts';
 import { SignTransactionRpc } from './inbound/sign-transaction.rpc.ts';
@@ -46,6 +48,8 @@ const RPCS = [
   ReleaseCoinsRpc,
   RevokeSignatoryRpc,
   RecordHandOutRpc,
+  RequireApprovalsRpc,
+  CheckApprovalsRpc,
 ];
 
 @Module({})
@@ -96,9 +100,12 @@ function portOf(
     ReleaseCoinsRpc,
     RevokeSignatoryRpc,
     RecordHandOutRpc,
+    RequireApprovalsRpc,
+    CheckApprovalsRpc,
   ]
 ): SigningPort {
-  const [listSigned, raise, signatory, checkRequest, register, remove, check, head, release, revoke, handOut] = more;
+  const [listSigned, raise, signatory, checkRequest, register, remove, check, head, release, revoke, ...newer] = more;
+  const [handOut, requireApprovals, checkApprovals] = newer;
   return {
     createAccount: (request) => create.handle(request),
     deriveScripts: (request) => derive.handle(request),
@@ -115,5 +122,7 @@ function portOf(
     releaseCoins: (request) => release.handle(request),
     revokeSignatory: (request) => revoke.handle(request),
     recordHandOut: (request) => handOut.handle(request),
+    requireApprovals: (request) => requireApprovals.handle(request),
+    checkApprovals: (request) => checkApprovals.handle(request),
   };
 }

@@ -1,6 +1,9 @@
 import type { AnyStreamType, StreamType } from '@finality/event-store';
 import {
   accountAggregate,
+  approvalRulesAggregate,
+  type ApprovalRulesState,
+  type ApprovalsRequired,
   type AccountEvent,
   type AccountState,
   epochAggregate,
@@ -31,6 +34,12 @@ export const signatoriesStream: StreamType<SignatoriesState, SignatoriesEvent> =
 export const destinationStream: StreamType<DestinationState, DestinationEvent> = {
   aggregate: destinationAggregate,
   institutions: (state) => ('destination' in state && state.destination ? [state.destination.institutionId] : []),
+  publish: () => [],
+};
+
+export const approvalRulesStream: StreamType<ApprovalRulesState, ApprovalsRequired> = {
+  aggregate: approvalRulesAggregate,
+  institutions: () => [],
   publish: () => [],
 };
 
@@ -72,6 +81,9 @@ export const epochStreamKey = `${epochAggregate.name}/${EPOCH_ID}`;
 
 export const signatoriesStreamOf = (institutionId: string): string => `${signatoriesAggregate.name}/${institutionId}`;
 
+export const approvalRulesStreamOf = (institutionId: string): string =>
+  `${approvalRulesAggregate.name}/${institutionId}`;
+
 export const destinationStreamOf = (destinationId: string): string => `${destinationAggregate.name}/${destinationId}`;
 
 /** Every type of stream in this service's store. */
@@ -79,6 +91,7 @@ export const STREAMS: readonly AnyStreamType[] = [
   accountStream,
   lineageStream,
   signatoriesStream,
+  approvalRulesStream,
   destinationStream,
   epochStream,
   ledgerHeadsStream,

@@ -1,6 +1,7 @@
 export * as addressV1 from './address.v1.ts';
 export * as amlV1 from './aml.v1.ts';
 export * as chainV1 from './chain.v1.ts';
+export * as exchangeV1 from './exchange.v1.ts';
 export * as googleRpc from './google.rpc.ts';
 export * as institutionV1 from './institution.v1.ts';
 export * as ledgerV1 from './ledger.v1.ts';

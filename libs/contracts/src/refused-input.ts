@@ -1,5 +1,6 @@
 import { CALLERS } from './refused-callers.ts';
 import { DESTINATIONS } from './refused-destination-input.ts';
+import { EXCHANGE } from './refused-exchange-input.ts';
 import { LEDGER } from './refused-ledger-input.ts';
 import { WINDOWS } from './refused-window-input.ts';
 import { POLICY } from './refused-policy-input.ts';
@@ -389,4 +390,5 @@ export const REFUSED_INPUT: readonly RefusedInput[] = [
   ...WINDOWS,
   ...POLICY,
   ...LIQUIDITY,
+  ...EXCHANGE,
 ];

@@ -168,4 +168,18 @@ export const POLICY: readonly RefusedInput[] = [
     reason: 'OWN_REQUEST',
     caller: 'payer',
   },
+  invalid('ReviewSettlement', 'a signed approval by nobody of the payer’s', 'signed_approval', {
+    signed_approval: { signatory: 'bcrt1q', nonce: 'n', valid_until: '2030-01-01T00:00:00Z', signature: 'smp' },
+  }),
+  invalid('RequireApprovals', 'a quorum of 6', 'approvals', { approvals: 6 }),
+  invalid('RequireApprovals', 'above a negative amount', 'above_sats', { above_sats: '-1' }),
+  invalid('RequireApprovals', 'no second signature', 'approval', { approval: null }),
+  {
+    rpc: 'RequireApprovals',
+    input: 'another institution’s API key',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'FOREIGN_INSTITUTION',
+    caller: 'stranger',
+  },
 ];

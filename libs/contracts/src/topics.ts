@@ -94,6 +94,27 @@ export const TOPICS = {
     'finality.settlement.v1.TransactionChanged',
     'Transactions of ours: to broadcast until final.',
   ),
+  bankBooking: topic(
+    'finality.exchange.bank-booking.v1',
+    'settlement',
+    'booking_id',
+    'finality.exchange.v1.BankBookingChanged',
+    'What came in and went out on the platform’s accounts at banks.',
+  ),
+  rate: topic(
+    'finality.exchange.rate.v1',
+    'settlement',
+    'maker_institution/base_unit/counter_unit',
+    'finality.exchange.v1.RateChanged',
+    'What market makers give of one unit for another.',
+  ),
+  quote: topic(
+    'finality.exchange.quote.v1',
+    'settlement',
+    'quote_id',
+    'finality.exchange.v1.QuoteChanged',
+    'Exchanges whose amounts are locked, or were used.',
+  ),
   wallet: topic(
     'finality.address.wallet.v1',
     'address-issuer',

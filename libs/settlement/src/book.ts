@@ -1,6 +1,7 @@
 import type { ScriptHex, Txid } from '@finality/bitcoin';
 import type { Instant } from '@finality/kernel';
 import type { LedgerView } from '@finality/ledger';
+import type { BankBooking, BankBookingEvent } from './bank-booking.ts';
 import type { ChainTip, ChainTipEvent } from './chain-tip.ts';
 import type { AddressRecord, CoinBook, WalletRecord } from './coin.ts';
 import type { DestinationRecord } from './destination.ts';
@@ -10,6 +11,8 @@ import type { LimitsEvent, LimitsState } from './limits.ts';
 import type { Lineage, LineageEvent } from './lineage.ts';
 import type { PaymentRulesEvent, PaymentRulesState } from './payment-rules.ts';
 import type { SettlementPolicy } from './policy.ts';
+import type { Quote, QuoteEvent } from './quote.ts';
+import type { RateEvent, RateState } from './rate.ts';
 import type { PositionBook } from './positions.ts';
 import type { LiquidityQueues } from './queue.ts';
 import type { Recovery, RecoveryEvent } from './recovery.ts';
@@ -50,6 +53,9 @@ export interface Book {
   readonly deposits: Records<Deposit, DepositEvent>;
   readonly institutions: Records<Institution, InstitutionEvent>;
   readonly apiKeys: Records<ApiKey, ApiKeyEvent>;
+  readonly bankBookings: Records<BankBooking, BankBookingEvent>;
+  readonly rates: Records<RateState, RateEvent>;
+  readonly quotes: Records<Quote, QuoteEvent>;
   readonly windows: Records<NettingWindow, WindowEvent>;
   /** By institution. */
   readonly windowPayouts: Records<WindowPayout, WindowPayoutEvent>;

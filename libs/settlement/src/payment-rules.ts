@@ -15,6 +15,8 @@ export const COUNTERPARTIES_MAX = 500;
 export interface ApprovalTier {
   readonly aboveSats: Sats;
   readonly approvals: number;
+  /** Of payouts of custodial wallets, by signatories: the signer verifies it. */
+  readonly areSigned: boolean;
 }
 
 export const TIERS_MAX = 5;
@@ -79,6 +81,6 @@ export const paymentRulesAggregate: Aggregate<PaymentRulesState, PaymentRulesEve
 export const counterpartyOf = (state: PaymentRulesState, institutionId: string): Counterparty | undefined =>
   state.status === 'none' ? undefined : state.counterparties.find((each) => each.institutionId === institutionId);
 
-/** How many have to approve a payment of that amount; 0: nobody. */
-export const approvalsRequired = (tiers: readonly ApprovalTier[], amountSats: bigint): number =>
-  tiers.findLast(({ aboveSats }) => amountSats > aboveSats)?.approvals ?? 0;
+/** Who has to approve a payment of that amount; undefined: nobody. */
+export const tierOf = (tiers: readonly ApprovalTier[], amountSats: bigint): ApprovalTier | undefined =>
+  tiers.findLast(({ aboveSats }) => amountSats > aboveSats);

@@ -14,9 +14,9 @@ export function priorityOf(state: Exclude<Settlement, { status: 'none' }>): Prio
   return state.priority ?? state.terms.priority ?? 'normal';
 }
 
-/** In its payer's line: CENTRALIZED, and short of liquidity. */
+/** In its payer's line: CENTRALIZED, in satoshi, and short of liquidity. */
 export const isInLine = (state: Settlement): state is Extract<Settlement, { status: 'queued' }> =>
-  state.status === 'queued' && state.terms.mode === 'centralized';
+  state.status === 'queued' && state.terms.mode === 'centralized' && state.terms.units === undefined;
 
 /** A payer's line as it was found: as many of the first as were looked for. */
 export interface FoundLine {

@@ -10,21 +10,37 @@ export interface Transition {
   readonly reason: string;
 }
 
+/** Of exactly this payout, by a signatory of the payer: only the signer judges it (BIP322). */
+export interface SignedApproval {
+  /** The address whose keys signed. */
+  readonly signatory: string;
+  readonly nonce: string;
+  /** Whole seconds. */
+  readonly validUntil: Instant;
+  readonly signature: string;
+}
+
 /** By somebody of the payer's other than who asked. */
 export interface Approval {
   /** API key. */
   readonly by: string;
   readonly reason: string;
   readonly at: Instant;
+  readonly signed?: SignedApproval;
 }
 
 export interface Approvals {
   readonly required: number;
+  /** Each by a signatory, too. */
+  readonly areSigned: boolean;
   /** Of the rules that say so. */
   readonly rulesVersion: number;
   /** Of different persons. */
   readonly given: readonly Approval[];
 }
+
+/** Of a compliance officer: whether screening has left it to one, and he has said yes. */
+export type ComplianceReview = 'unneeded' | 'awaited' | 'passed';
 
 /** What a settlement has in every state. */
 export interface Life {

@@ -1,17 +1,11 @@
 import { judged } from './settlement-judged.ts';
-import { again, type Approval, type Approvals, type Life, move } from './settlement-life.ts';
-import {
-  chargeFee,
-  type CoinSelectionFault,
-  type FeeTerms,
-  type OutpointKey,
-  type ScriptHex,
-  type Txid,
-} from '@finality/bitcoin';
+import { again, type Approval, type Approvals, type ComplianceReview, type Life, move } from './settlement-life.ts';
+import { type CoinSelectionFault, type FeeTerms, type OutpointKey, type ScriptHex, type Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { ConfirmationDecision } from './confirmation-policy.ts';
 import type { NetPayout } from './window-payout.ts';
+import type { UnitTerms } from './unit-terms.ts';
 import type { Priority } from './queue.ts';
 
 export type Mode = 'centralized' | 'bilateral' | 'blockchain';
@@ -56,6 +50,8 @@ export interface Terms {
   readonly reverses?: string;
   /** A clearing balance, or a part of it, that leaves for a wallet of its owner's when a window closes. */
   readonly netPayout?: NetPayout;
+  /** Where it isn't `amountSats` that is paid, which is 0 then. */
+  readonly units?: UnitTerms;
   /** CENTRALIZED only, in the payer's line when it is short of liquidity. Missing: normal. */
   readonly priority?: Priority;
   /** When it is to be begun: missing, at once. */
@@ -128,23 +124,16 @@ export type SettlementEvent = { readonly at: Instant } &
         readonly type: 'screening_requested';
         readonly sources: readonly FundingSource[];
         readonly limitsVersion?: number;
-        readonly approvals?: Pick<Approvals, 'required' | 'rulesVersion'>;
+        readonly approvals?: Omit<Approvals, 'given'>;
       }
     | { readonly type: 'risk_assessed'; readonly assessment: Assessment }
     | { readonly type: 'aml_assessed'; readonly assessment: Assessment }
     /** `compliance`: screening leaves it to a compliance officer. Else the payer's own persons are to approve, and with him maybe, too. */
     | { readonly type: 'review_required'; readonly reason: string; readonly compliance: boolean }
     | { readonly type: 'approval_given'; readonly approval: Omit<Approval, 'at'> }
-    /** The compliance officer has nothing against it: what is missing are approvals. */
+    /** `compliance_passed`: the officer has nothing against it, what is missing are approvals. A person's approval may ask for more confirmations. */
     | {
-        readonly type: 'compliance_passed';
-        readonly reason: string;
-        readonly by: string;
-        readonly confirmations?: ConfirmationDecision;
-      }
-    /** A person's approval may ask for more confirmations. */
-    | {
-        readonly type: 'settlement_approved';
+        readonly type: 'compliance_passed' | 'settlement_approved';
         readonly reason: string;
         readonly by: string;
         readonly confirmations?: ConfirmationDecision;
@@ -184,9 +173,6 @@ export type SettlementEvent = { readonly at: Instant } &
     /** It is to be paid back by another one; what it is itself stays. */
     | { readonly type: 'reversal_requested'; readonly reversalId: string }
   );
-
-/** Of a compliance officer: whether screening has left it to one, and he has said yes. */
-export type ComplianceReview = 'unneeded' | 'awaited' | 'passed';
 
 /** States of DESIGN 7; each has only its own fields. */
 export type Settlement = { readonly status: 'none' } | LivingSettlement;
@@ -261,14 +247,6 @@ export const isGivenUp = (state: LivingSettlement): boolean =>
 
 /** Confirmations that make it final. */
 export const confirmationsRequired = ({ confirmations }: LivingSettlement): number => confirmations?.required ?? 0;
-
-/** What the payee's output has: the amount less its part of the fee. */
-export const paidSats = ({ amountSats }: Terms, { payeeFeeSats }: Pick<Payout, 'payeeFeeSats'>): Sats =>
-  (amountSats - payeeFeeSats) as Sats;
-
-/** What the payer gets back from the platform: bumps that it bears. */
-export const refundSats = ({ fees }: Terms, { feeSats, droppedSats, quoteSats }: Payout): Sats =>
-  chargeFee((feeSats - droppedSats) as Sats, quoteSats, fees).platformSats;
 
 /** Confirmations at a tip: derived, never stored. */
 export function confirmationsAt(settlement: LivingSettlement, tipHeight: number): number {

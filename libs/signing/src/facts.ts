@@ -2,6 +2,7 @@ import type { Branch, FeeRate, Network, OutpointKey, ScriptHex } from '@finality
 import type { Instant, Sats } from '@finality/kernel';
 import type { Account } from './account.ts';
 import type { DestinationState } from './destination.ts';
+import type { ApprovalRulesState } from './payout-approval.ts';
 import type { SignatoriesState } from './signatories.ts';
 import type { LineageState } from './lineage.ts';
 
@@ -45,6 +46,10 @@ export interface SigningFacts {
   destination(destinationId: string): DestinationState;
   /** Who signs for an institution. */
   signatories(institutionId: string): SignatoriesState;
+  /** What an institution's payouts need beside. */
+  approvalRules(institutionId: string): ApprovalRulesState;
+  /** That signatories address. */
+  readonly domain: string;
   readonly now: Instant;
   readonly lineage: LineageState;
   coin(outpoint: OutpointKey): KnownCoin;

@@ -6,6 +6,7 @@ export * from './hand-out.ts';
 export * from './ledger-heads.ts';
 export * from './lineage.ts';
 export * from './place.ts';
+export * from './payout-approval.ts';
 export * from './policy.ts';
 export * from './release.ts';
 export * from './request.ts';

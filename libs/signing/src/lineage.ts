@@ -6,7 +6,7 @@ import type { SigningLimits } from './facts.ts';
 import type { SigningRule } from './rules.ts';
 
 /** Version of the rules in policy.ts: recorded with each decision. */
-export const POLICY_VERSION = 4;
+export const POLICY_VERSION = 5;
 
 /** What a decision rested on besides the request, for whoever decides it again. */
 export interface DecisionRecord {

@@ -41,7 +41,7 @@ function paidBy(payerInstitutionId: string): SigningRequest {
         requestNonce: '',
         riskVerdictSignature: '',
         amlVerdictSignature: '',
-        approvalSignatures: [],
+        approvals: [],
       },
     ],
   };

@@ -16,6 +16,7 @@ import {
   type Account,
   accountAggregate,
   ANCHOR_SCRIPT,
+  approvalRulesAggregate,
   decideCreateAccount,
   decideSigning,
   type DeclaredOutput,
@@ -129,7 +130,7 @@ function authorisation(settlementId: string): SigningRequest['payouts'][number] 
     requestNonce: '',
     riskVerdictSignature: '',
     amlVerdictSignature: '',
-    approvalSignatures: [],
+    approvals: [],
   };
 }
 
@@ -170,6 +171,8 @@ function facts(over: Partial<SigningFacts> = {}): SigningFacts {
     destination: (id) =>
       id === DESTINATION.destinationId ? { status: 'registered', destination: DESTINATION } : { status: 'none' },
     signatories: () => signatoriesAggregate.initialState,
+    approvalRules: () => approvalRulesAggregate.initialState,
+    domain: 'finality',
     now: DESTINATION.usableAt,
     lineage: lineageAggregate.initialState,
     coin: () => ({}),
@@ -294,6 +297,7 @@ const refused: Readonly<Record<OwnRule, Draft>> = {
   DESTINATION_SIGNATORY_REVOKED: toDestination({
     signatories: () => ({ signatories: [], revoked: [{ address: 'bob', at: (DESTINATION.usableAt - 1) as Instant }] }),
   }),
+  APPROVALS_MISSING: knowing({ approvalRules: () => ({ current: { aboveSats: sats(AMOUNT - 1n), approvals: 1 } }) }),
   DESTINATION_REMOVED: toDestination({ destination: () => ({ status: 'removed', destination: DESTINATION }) }),
   INDEX_TOO_FAR: asking(
     {},

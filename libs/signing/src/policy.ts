@@ -11,6 +11,7 @@ import {
 import { addSats, assert, err, ok, type Result, type Sats } from '@finality/kernel';
 import type { Account } from './account.ts';
 import type { SigningFacts } from './facts.ts';
+import { checkApprovals } from './payout-approval.ts';
 import { checkPayouts } from './payouts.ts';
 import type { Place } from './place.ts';
 import {
@@ -73,6 +74,7 @@ export function decideSigning(request: SigningRequest, facts: SigningFacts): Res
   if (versionOf(it)) return ok({ ...acceptance, repeated: true });
   const tooMuch =
     checkPayouts(request, account, facts, feeSats as Sats) ??
+    checkApprovals(request, facts) ??
     checkFee(it, feeSats as Sats) ??
     checkRolling(it, sentSats);
   return tooMuch ? err(tooMuch) : ok({ ...acceptance, repeated: false });

@@ -16,6 +16,8 @@ import {
 import { type Instant, type Sats, unwrap } from '@finality/kernel';
 import {
   type Account,
+  approvalRulesAggregate,
+  type ApprovalRulesState,
   decideSigning,
   type DeclaredInput,
   type DeclaredOutput,
@@ -24,6 +26,7 @@ import {
   type LineageState,
   type PayoutAuthorisation,
   POLICY_VERSION,
+  type SignatoriesState,
   type SigningFacts,
   type SigningRequest,
   type SigningRule,
@@ -132,7 +135,7 @@ export function authorised({ declared }: Output): readonly PayoutAuthorisation[]
       requestNonce: '',
       riskVerdictSignature: '',
       amlVerdictSignature: '',
-      approvalSignatures: [],
+      approvals: [],
     },
   ];
 }
@@ -179,11 +182,20 @@ export class Journal {
   readonly #sent = new Map<string, { readonly institutionId: string; readonly sats: bigint }>();
   readonly #destinations: ReadonlyMap<string, DestinationState>;
 
-  readonly #now: Instant;
+  #now: Instant;
+  #signatories: SignatoriesState = { signatories: [], revoked: [] };
+  #approvalRules: ApprovalRulesState = approvalRulesAggregate.initialState;
 
   /** @param destinations the signer's registry, at this time */
   constructor(destinations: ReadonlyMap<string, DestinationState> = new Map(), now = 1 as Instant) {
     this.#destinations = destinations;
+    this.#now = now;
+  }
+
+  /** Payouts need approvals, of these. */
+  requires(rules: ApprovalRulesState, signatories: SignatoriesState, now = this.#now): void {
+    this.#approvalRules = rules;
+    this.#signatories = signatories;
     this.#now = now;
   }
 
@@ -210,7 +222,9 @@ export class Journal {
       account: (id) => ACCOUNTS.find((each) => each.walletId === id),
       scriptOf,
       destination: (id) => this.#destinations.get(id) ?? { status: 'none' },
-      signatories: () => ({ signatories: [], revoked: [] }),
+      signatories: () => this.#signatories,
+      approvalRules: () => this.#approvalRules,
+      domain: 'finality',
       now: this.#now,
       indexHighest: (id, branch) => this.#indices.get(`${id}/${branch}`) ?? -1,
       lineage: this.#lineages.get(lineageId) ?? lineageAggregate.initialState,

@@ -1,5 +1,6 @@
 import type { Branch, OutpointKey, ScriptHex } from '@finality/bitcoin';
 import type { Instant, Sats } from '@finality/kernel';
+import type { SignedStatement } from './statement.ts';
 
 /** A coin to spend, in the order of the transaction's inputs. The script is derived from the signer's own keys, never taken from here. */
 export interface DeclaredInput {
@@ -71,7 +72,8 @@ export interface PayoutAuthorisation {
   readonly requestNonce: string;
   readonly riskVerdictSignature: string;
   readonly amlVerdictSignature: string;
-  readonly approvalSignatures: readonly string[];
+  /** By signatories of the payer. */
+  readonly approvals: readonly SignedStatement[];
   /** What the institution asked for. No rule looks at it: it is kept for a settlement store that has to be restored. */
   readonly request?: RequestedSettlement;
 }

@@ -27,6 +27,7 @@ export const SIGNING_RULES = {
   DESTINATION_REMOVED: 'the destination was removed',
   INDEX_TOO_FAR: "an address further along its branch than the wallet's keys are searched for",
   NOT_AUTHORISED: 'a payout without authorisation, or an authorisation without payout',
+  APPROVALS_MISSING: "a payout above the institution's limit without enough of its signatories' approvals",
   AUTHORISED_NETWORK_DIFFERS: 'a payout authorised for another network',
   AUTHORISED_AMOUNT_DIFFERS:
     'a payout of another amount than the authorised one, less what the payee may bear of the fee',

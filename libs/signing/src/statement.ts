@@ -8,14 +8,26 @@ import {
   scriptTypeOf,
   verifyMessage,
 } from '@finality/bitcoin';
+import type { ApprovedPayout, RequiredApprovals } from './payout-approval.ts';
 import { err, fieldError, type Instant, refusal, type Refusal, type Result } from '@finality/kernel';
 
 /** What a signatory of an institution declares. */
 export type StatementPurpose =
-  'register signatory' | 'endorse signatory' | 'revoke signatory' | 'register destination' | 'approve destination';
+  | 'register signatory'
+  | 'endorse signatory'
+  | 'revoke signatory'
+  | 'register destination'
+  | 'approve destination'
+  | 'require approvals'
+  | 'agree to approvals'
+  | 'approve payout';
 
-/** What a statement is about: the address of a signatory or a destination, or a wallet by its external descriptor with checksum. */
-export type StatementSubject = { readonly address: string } | { readonly descriptor: string };
+/** What a statement is about: the address of a signatory or a destination, a wallet by its external descriptor with checksum, what payouts need, or one of them. */
+export type StatementSubject =
+  | { readonly address: string }
+  | { readonly descriptor: string }
+  | { readonly required: RequiredApprovals }
+  | { readonly payout: ApprovedPayout };
 
 /** What its signature is over, besides the nonce and the time. */
 export type Statement = StatementSubject & {
@@ -48,6 +60,9 @@ export const STATEMENT_FIELD: Readonly<Record<StatementPurpose, string>> = {
   'revoke signatory': 'revocation',
   'register destination': 'request',
   'approve destination': 'approval',
+  'require approvals': 'request',
+  'agree to approvals': 'approval',
+  'approve payout': 'signed_approval',
 };
 
 /** A second person may be away for a weekend; longer, and nobody remembers what was asked for. */
@@ -72,9 +87,22 @@ export function statementText(
 /** A descriptor of fifteen keys is longer than any device shows: its SHA-256 says which it is, its checksum is what people compare. */
 function subjectText(subject: StatementSubject): string {
   if ('address' in subject) return `address: ${subject.address}`;
+  if ('required' in subject)
+    return `approvals: ${subject.required.approvals}; above: ${subject.required.aboveSats} sat`;
+  if ('payout' in subject) return payoutText(subject.payout);
   const { descriptor } = subject;
   return `descriptor: ${createHash('sha256').update(descriptor).digest('hex')}#${descriptor.slice(descriptor.indexOf('#') + 1)}`;
 }
+
+const payoutText = ({ settlementId, mode, amountSats, payeeInstitutionId, walletId, to }: ApprovedPayout): string =>
+  [
+    `settlement: ${settlementId}`,
+    `mode: ${mode}`,
+    `payee: ${payeeInstitutionId}`,
+    `amount: ${amountSats} sat`,
+    `from: wallet ${walletId}`,
+    `to: ${to}`,
+  ].join('; ');
 
 export interface StatementFacts {
   readonly now: Instant;

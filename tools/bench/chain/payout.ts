@@ -20,6 +20,7 @@ import {
 import { assert, type Instant, type Sats, unwrap } from '@finality/kernel';
 import {
   type Account,
+  approvalRulesAggregate,
   decideSigning,
   lineageAggregate,
   type SigningFacts,
@@ -168,6 +169,8 @@ function factsOf(accounts: readonly Account[], keys: readonly AccountKey[]): Sig
     indexHighest: () => 0,
     destination: () => ({ status: 'none' }),
     signatories: () => ({ signatories: [], revoked: [] }),
+    approvalRules: () => approvalRulesAggregate.initialState,
+    domain: 'finality',
     now: 1 as Instant,
     lineage: lineageAggregate.initialState,
     coin: () => ({}),
@@ -229,7 +232,7 @@ function requestOf(
       requestNonce: '',
       riskVerdictSignature: '',
       amlVerdictSignature: '',
-      approvalSignatures: [],
+      approvals: [],
     })),
   };
 }

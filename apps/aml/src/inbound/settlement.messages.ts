@@ -31,7 +31,8 @@ export function interpret({ payload }: Pick<IncomingMessage, 'payload'>): Interp
     kind: 'monitor',
     subjectId: settlement.settlementId,
     subjectKind: 'settlement',
-    amountSats: settlement.amountSats,
+    // In another unit: what it is worth. Where nobody knows, a person decides, whatever is found here.
+    amountSats: settlement.valueSats ?? settlement.amountSats,
     institutions: [settlement.fromInstitution, settlement.toInstitution],
   });
 }

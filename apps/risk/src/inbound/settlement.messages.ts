@@ -29,9 +29,13 @@ export class SettlementMessages {
 export function interpret({ payload }: Pick<IncomingMessage, 'payload'>): Interpreted<RiskBody> {
   const { settlement, fundingSources, paidOutside } = settlementV1.SettlementChanged.decode(payload);
   if (settlement === undefined) throw new Error('a change of a settlement says which');
-  const { settlementId, fromInstitution, toInstitution, amountSats, settlementMode, status } = settlement;
+  const { settlementId, fromInstitution, toInstitution, settlementMode, status } = settlement;
+  // In another unit: what it is worth. Where nobody knows, a person decides, whatever is found here.
+  const amountSats = settlement.valueSats ?? settlement.amountSats;
   if (status === SettlementStatus.SETTLEMENT_STATUS_APPROVED) {
-    return command({ kind: 'count', settlementId, merchantId: toInstitution, amountSats });
+    return amountSats === 0n
+      ? command(NOTHING)
+      : command({ kind: 'count', settlementId, merchantId: toInstitution, amountSats });
   }
   if (status !== SettlementStatus.SETTLEMENT_STATUS_SCREENING) return command(NOTHING);
   const isLedgerOnly = settlementMode === SettlementMode.SETTLEMENT_MODE_CENTRALIZED;

@@ -94,10 +94,11 @@ export class Gateway {
 /** Idempotency keys are an institution's own, whichever of its API keys it uses; a person's are that person's. */
 export const scopeOf = (caller: Principal): string => caller.institutionId ?? caller.keyId;
 
-/** Payer and payee read a settlement, and those who run the platform. */
+/** Payer and payee read a settlement, whoever quoted it, and those who run the platform. */
 export function mayRead(caller: Principal, settlement: LivingSettlement): boolean {
   if (caller.roles.some((role) => role !== 'institution')) return true;
-  return caller.institutionId === settlement.terms.from || caller.institutionId === settlement.terms.to;
+  const { from, to, units } = settlement.terms;
+  return [from, to, units?.exchange?.makerId].includes(caller.institutionId ?? '');
 }
 
 export const unknownSettlement = (settlementId: string): Error =>

@@ -47,5 +47,11 @@ export async function showApprovalPolicy(
 ): Promise<settlementV1.ApprovalPolicy> {
   await knownInstitution(gateway, institutionId);
   const { state } = await gateway.reader.loadState(paymentRulesStream, institutionId);
-  return { institutionId, tiers: state.status === 'none' ? [] : state.tiers.map((tier) => ({ ...tier })) };
+  return {
+    institutionId,
+    tiers:
+      state.status === 'none'
+        ? []
+        : state.tiers.map(({ aboveSats, approvals, areSigned: signed }) => ({ aboveSats, approvals, signed })),
+  };
 }

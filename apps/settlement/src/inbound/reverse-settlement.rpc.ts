@@ -55,19 +55,26 @@ const mayReverse = (caller: Principal, { to }: Terms): boolean =>
   caller.roles.includes('operator') || caller.institutionId === to;
 
 /** The settlement that is asked for, with what is left out taken from the original. */
-function backwards(
-  request: settlementV1.ReverseSettlementRequest,
-  { from, to, amountSats, mode, referenceId }: Terms,
-): settlementV1.SubmitSettlementRequest {
+function backwards(request: settlementV1.ReverseSettlementRequest, terms: Terms): settlementV1.SubmitSettlementRequest {
+  const { from, to, mode, referenceId } = terms;
   const isAsBefore = request.settlementMode === SettlementMode.SETTLEMENT_MODE_UNSPECIFIED;
   return settlementV1.SubmitSettlementRequest.fromPartial({
     idempotencyKey: request.idempotencyKey,
     fromInstitution: to,
     toInstitution: from,
-    amountSats: request.amountSats === 0n ? amountSats : request.amountSats,
+    ...amountBack(request, terms),
     settlementMode: isAsBefore ? MODES[mode] : request.settlementMode,
     referenceId: request.referenceId === '' ? referenceId : request.referenceId,
     ...(request.feePayer !== undefined && { feePayer: request.feePayer }),
     ...(request.payerWalletId !== undefined && { payerWalletId: request.payerWalletId }),
   });
+}
+
+/** What is asked for, or all that was paid. */
+function amountBack(
+  { amountSats, amount }: settlementV1.ReverseSettlementRequest,
+  terms: Terms,
+): Pick<settlementV1.SubmitSettlementRequest, 'amountSats' | 'amount'> {
+  if (amountSats !== 0n || amount !== undefined) return { amountSats, amount };
+  return { amountSats: terms.amountSats, amount: terms.units && { ...terms.units.paid } };
 }

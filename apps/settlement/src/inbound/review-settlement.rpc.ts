@@ -4,6 +4,7 @@ import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { checkId, checkIdempotencyKey, checkReason, refuseInvalid } from './fields.ts';
 import { Gateway } from './gateway.ts';
+import { signedApprovalOf, signedApprovalProblems, verifyApproval } from './signed-approval.ts';
 import { checkDecision, decisionOf } from './review-decision.ts';
 
 /** A compliance officer's decision on a settlement under review, or an approval by a person of the payer's; never the submitter's. */
@@ -28,17 +29,27 @@ export class ReviewSettlementRpc {
       checkId('settlement_id', settlementId),
       checkDecision(request.decision),
       checkReason(reason, 1),
+      ...signedApprovalProblems(request, caller),
     );
     const decision = decisionOf(request.decision);
     const { keyId: reviewer, institutionId } = caller;
-    const review = { settlementId, decision, reason, reviewer, ...(institutionId !== undefined && { institutionId }) };
+    const signed = request.signedApproval && signedApprovalOf(request.signedApproval);
+    if (signed !== undefined) await verifyApproval(this.#gateway, settlementId, signed, caller);
+    const own = institutionId !== undefined && { institutionId };
+    const review = { settlementId, decision, reason, reviewer, ...own, ...(signed && { signed }) };
     return this.#gateway.decideSettlement({ type: 'review', review }, this.#gateway.cause(caller, call), {
       // A person's, also where several of one institution approve: nobody's approval is taken for another's.
       principal: reviewer,
       rpc: 'ReviewSettlement',
       key: idempotencyKey,
       resourceId: settlementId,
-      fields: { version: '1', settlement_id: settlementId, decision, reason },
+      fields: {
+        version: '1',
+        settlement_id: settlementId,
+        decision,
+        reason,
+        signed_approval: signed?.signature ?? '',
+      },
     });
   }
 }

@@ -31,7 +31,11 @@ export class SetApprovalPolicyRpc {
       ...tierProblems(request.tiers),
       checkReason(reason, 1),
     );
-    const tiers = request.tiers.map(({ aboveSats, approvals }) => ({ aboveSats: sats(aboveSats), approvals }));
+    const tiers = request.tiers.map(({ aboveSats, approvals, signed }) => ({
+      aboveSats: sats(aboveSats),
+      approvals,
+      areSigned: signed,
+    }));
     const isOwn = policyAsker(caller, institutionId) === 'itself';
     const asked = { institutionId, tiers, reason, by: caller.keyId, isOwn };
     await this.#gateway.decide({ type: 'set_approval_policy', request: asked }, this.#gateway.cause(caller, call), {

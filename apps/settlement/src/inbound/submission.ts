@@ -10,11 +10,13 @@ import {
   type Principal,
   type Refusal,
   type Result,
+  ZERO_SATS,
 } from '@finality/kernel';
 import { requireInstitution } from '@finality/service';
 import type { Mode, Priority, Submission } from '@finality/settlement';
 import { PRIORITIES } from '../store/messages.ts';
 import { checkId, checkIdempotencyKey, checkInstitutionId, checkText, checkTime } from './fields.ts';
+import { parseMoney } from './money.ts';
 
 const REFERENCE_MAX = 128;
 const CALLBACK_URL_MAX = 2_048;
@@ -51,7 +53,7 @@ export function parseAgreed(
   request: settlementV1.SubmitSettlementRequest,
   made: Made,
 ): Result<ParsedSubmission, Refusal> {
-  const amount = parseAmount(request.amountSats, 'amount_sats');
+  const amount = parsePaid(request);
   const mode = MODES[request.settlementMode];
   const priority = parsePriority(request.priority ?? SettlementPriority.SETTLEMENT_PRIORITY_UNSPECIFIED);
   const feeBearer = FEE_BEARERS[request.feePayer ?? FeePayer.FEE_PAYER_UNSPECIFIED];
@@ -74,6 +76,7 @@ export function parseAgreed(
     checkPriority(priority, mode),
     checkTime('execute_at', request.executeAt),
     checkTime('expires_at', request.expiresAt),
+    ...checkQuote(request),
   ];
   const found = problems.filter((problem) => problem !== undefined);
   if (found.length > 0 || !amount.ok || mode === undefined || feeBearer === undefined || priority === undefined)
@@ -84,7 +87,7 @@ export function parseAgreed(
     ...made,
     from,
     to,
-    amountSats: amount.value,
+    ...amount.value,
     mode,
     feeBearer,
     referenceId,
@@ -95,6 +98,9 @@ export function parseAgreed(
     ...(priority === 'normal' ? {} : { priority }),
     ...(executeAt === undefined ? {} : { executeAt: fromTimestamp(executeAt) }),
     ...(expiresAt === undefined ? {} : { expiresAt: fromTimestamp(expiresAt) }),
+    ...(request.quoteId === undefined
+      ? {}
+      : { quoteId: request.quoteId, failOnShortage: request.failOnShortage ?? false }),
   };
   return ok({ submission, idempotency: claimOf(submission) });
 }
@@ -103,6 +109,7 @@ export function parseAgreed(
 export function claimOf(submission: Omit<Submission, 'submittedBy'>): IdempotencyClaim {
   const { settlementId, from, to, amountSats, mode, feeBearer, referenceId, callbackUrl, idempotencyKey } = submission;
   const { payerWalletId, destinationId, reverses, executeAt, expiresAt, priority } = submission;
+  const { paid, quoteId, failOnShortage } = submission;
   return {
     principal: from,
     rpc: reverses === undefined ? RPC : 'ReverseSettlement',
@@ -114,6 +121,8 @@ export function claimOf(submission: Omit<Submission, 'submittedBy'>): Idempotenc
       from_institution: from,
       to_institution: to,
       amount_sats: `${amountSats}`,
+      ...(quoteId !== undefined && { quote_id: quoteId, fail_on_shortage: `${failOnShortage}` }),
+      ...(paid !== undefined && { unit: paid.unit, amount: `${paid.amount}` }),
       settlement_mode: mode,
       fee_payer: feeBearer,
       reference_id: referenceId,
@@ -126,6 +135,31 @@ export function claimOf(submission: Omit<Submission, 'submittedBy'>): Idempotenc
     },
   };
 }
+
+/** Satoshi, or another unit instead; nothing where a quote says it. */
+function parsePaid(
+  request: settlementV1.SubmitSettlementRequest,
+): Result<Pick<Submission, 'amountSats' | 'paid'>, FieldError> {
+  if (request.quoteId !== undefined && request.amount === undefined && request.amountSats === 0n)
+    return ok({ amountSats: ZERO_SATS });
+  if (request.amount === undefined) {
+    const amount = parseAmount(request.amountSats, 'amount_sats');
+    return amount.ok ? ok({ amountSats: amount.value }) : amount;
+  }
+  if (request.amountSats !== 0n) return err(fieldError('amount_sats', 'expected 0 beside an amount of another unit'));
+  const paid = parseMoney(request.amount, 'amount');
+  return paid.ok ? ok({ amountSats: ZERO_SATS, paid: paid.value }) : paid;
+}
+
+const checkQuote = ({
+  quoteId,
+  failOnShortage = false,
+}: settlementV1.SubmitSettlementRequest): readonly (FieldError | undefined)[] => [
+  quoteId === undefined ? undefined : checkId('quote_id', quoteId),
+  failOnShortage && quoteId === undefined
+    ? fieldError('fail_on_shortage', 'expected false without a quote: it waits until expires_at')
+    : undefined,
+];
 
 function checkDestinationId(id: string, mode: Mode | undefined): FieldError | undefined {
   if (mode === 'centralized') return fieldError('destination_id', 'expected none: nothing is paid on-chain');

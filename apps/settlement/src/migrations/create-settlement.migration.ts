@@ -1,4 +1,6 @@
 import { ledgerDdl } from '@finality/ledger-store';
+import { bankBookingTables } from '../projections/bank-bookings.ts';
+import { rateTables } from '../projections/rates.ts';
 import type { SchemaRoles } from '@finality/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
@@ -22,6 +24,8 @@ export function settlementDdl(options: { readonly schema: string; readonly servi
   return [
     ...ledgerDdl(options),
     ...tables(schema),
+    ...bankBookingTables(schema),
+    ...rateTables(schema),
     ...PROJECTIONS.map((table) => `GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.${table} TO ${serviceRole}`),
   ];
 }
@@ -39,6 +43,8 @@ const PROJECTIONS = [
   'deposits',
   'suspense',
   'maturities',
+  'bank_bookings',
+  'rates',
   'windows',
   'window_positions',
 ];

@@ -1,4 +1,5 @@
 import { type signingV1, toTimestamp } from '@finality/contracts';
+import { signedStatements } from './payout-to-approve.ts';
 import type { LivingSettlement, OfferedLineage, OfferedVersion, VersionPayout } from '@finality/settlement';
 
 /** A version as the signer is asked to sign it, or to remember it. */
@@ -39,7 +40,7 @@ export function signingRequestOf(
 
 /** None of these issuers signs yet: the fields are empty until they do (DESIGN 9). */
 const authorisationOf = (
-  { terms, createdAt }: LivingSettlement,
+  { terms, createdAt, approvals }: LivingSettlement,
   payout: VersionPayout,
   network: string,
 ): signingV1.PayoutAuthorisation => ({
@@ -55,6 +56,7 @@ const authorisationOf = (
   riskVerdictSignature: Buffer.alloc(0),
   amlVerdictSignature: Buffer.alloc(0),
   approvalSignatures: [],
+  approvals: signedStatements(approvals),
   request: {
     idempotencyKey: terms.idempotencyKey,
     mode: terms.mode,

@@ -16,7 +16,7 @@ import { depositStream, institutionStream, lineageStream, settlementStream } fro
 // One row per aggregate, as its last event of the batch leaves it: what lists and workers look for.
 
 /** The id of each aggregate of that name that the batch changed, with the positions of its first and last event there. */
-function changed(events: readonly StoredEvent[], name: string): Map<string, { first: bigint; last: bigint }> {
+export function changed(events: readonly StoredEvent[], name: string): Map<string, { first: bigint; last: bigint }> {
   const found = new Map<string, { first: bigint; last: bigint }>();
   const prefix = `${name}/`;
   for (const { stream, position } of events) {
@@ -27,9 +27,14 @@ function changed(events: readonly StoredEvent[], name: string): Map<string, { fi
   return found;
 }
 
-/** What waits for the same: a net payout waits for the pool’s coins, and nothing else of its payer’s behind it. */
-const payerQueue = ({ payer, netPayout }: Terms): string =>
-  netPayout === undefined ? claimPath(payer) : `${claimPath(payer)}/payout`;
+/**
+ * What it waits in line with. Each exchange by itself: one that its maker can't pay yet holds up nobody. Nor does a net payout, which waits for the
+ * pool's coins.
+ */
+const lineOf = ({ payer, units, netPayout }: Terms): string => {
+  if (netPayout !== undefined) return `${claimPath(payer)}/payout`;
+  return units?.exchange === undefined ? claimPath(payer) : `exchange/${units.exchange.quoteId}`;
+};
 
 export async function saveSettlements(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
   const rows = [...changed(events, settlementStream.aggregate.name)].flatMap(([id, positions]) => {
@@ -50,7 +55,7 @@ export async function saveSettlements(session: Session, events: readonly StoredE
       rows.map(({ state }) => state.terms.mode),
       rows.map(({ state }) => state.terms.amountSats),
       rows.map(({ state }) => rankOf(priorityOf(state))),
-      rows.map(({ state }) => payerQueue(state.terms)),
+      rows.map(({ state }) => lineOf(state.terms)),
       rows.map(({ state }) => lineageIdOf(state) ?? null),
       rows.map(({ state }) => state.createdAt),
       rows.map(({ first }) => first),

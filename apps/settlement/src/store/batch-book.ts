@@ -24,6 +24,7 @@ import {
   waitsForCoins,
   type WalletRecord,
 } from '@finality/settlement';
+import { bankBookingStream, quoteStream, rateStream } from './exchange-streams.ts';
 import {
   apiKeyStream,
   CHAIN_TIP_ID,
@@ -89,6 +90,9 @@ export class BatchBook implements Book {
   readonly deposits: Book['deposits'];
   readonly institutions: Book['institutions'];
   readonly apiKeys: Book['apiKeys'];
+  readonly bankBookings: Book['bankBookings'];
+  readonly rates: Book['rates'];
+  readonly quotes: Book['quotes'];
   readonly windows: Book['windows'];
   readonly windowPayouts: Book['windowPayouts'];
   readonly netting: Book['netting'];
@@ -158,6 +162,9 @@ export class BatchBook implements Book {
     };
     this.institutions = recordsOf(batch, institutionStream);
     this.apiKeys = recordsOf(batch, apiKeyStream);
+    this.bankBookings = recordsOf(batch, bankBookingStream);
+    this.rates = recordsOf(batch, rateStream);
+    this.quotes = recordsOf(batch, quoteStream);
     this.#depositTxids = new Map();
     for (const { outpoint, txid } of loaded.depositOutpoints) this.#depositOf(txid).add(outpoint);
     const deposits = recordsOf(batch, depositStream);

@@ -14,6 +14,7 @@ import type {
   DepositReview,
   DestinationRecord,
   Destinations,
+  ExchangeCommand,
   Institution,
   KnownDeposit,
   LimitsRequest,
@@ -39,6 +40,7 @@ import type { WindowCommand } from './window-commands.ts';
 
 /** Everything that the settlement service decides, whoever asks. */
 export type SettlementCommand =
+  | ExchangeCommand
   | WindowCommand
   | { readonly type: 'submit'; readonly submission: Submission }
   | { readonly type: 'reverse'; readonly reversal: Reversal }

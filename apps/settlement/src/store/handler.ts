@@ -17,6 +17,7 @@ import {
   confirmResolution,
   consolidate,
   createInstitution,
+  decideExchange,
   depositAssessed,
   destinationRefused,
   expire,
@@ -55,9 +56,11 @@ import {
   submit,
   unfreezeInstitution,
 } from '@finality/settlement';
+import { saveBankBookings } from '../projections/bank-bookings.ts';
 import { saveCoins } from '../projections/coins.ts';
 import { saveMaturities } from '../projections/maturities.ts';
 import { savePreviousTransactions } from '../projections/previous-transactions.ts';
+import { saveRates } from '../projections/rates.ts';
 import { saveAddresses, saveDestinations, saveWallets } from '../projections/registry.ts';
 import { saveDeposits, saveInstitutions, saveLineages, saveSettlements, saveVersions } from '../projections/streams.ts';
 import { saveSuspense } from '../projections/suspense.ts';
@@ -88,25 +91,23 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'reverse':
         return settlementReply(reverse(book, body.reversal));
       case 'cancel':
-        return settlementReply(
-          byPayer(book, body, () => cancel(book, body.settlementId, body.reason, body.caller.keyId)),
-        );
+        return settlementReply(byPayer(book, body, () => withdrawn(book, body)));
       case 'reprioritize':
         return settlementReply(
           byPayer(book, body, () => reprioritize(book, body.settlementId, body.priority, body.caller.keyId)),
         );
       case 'confirm_incident':
-        return doneReply(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason));
+        return done(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason));
       case 'release_coins':
-        return replyOf(proposeRelease(book, body.request), () => ({ type: 'done' }));
+        return done(proposeRelease(book, body.request));
       case 'confirm_release':
-        return replyOf(confirmRelease(book, body.request), () => ({ type: 'done' }));
+        return done(confirmRelease(book, body.request));
       case 'resolve_suspense':
-        return replyOf(proposeResolution(book, body.request), () => ({ type: 'done' }));
+        return done(proposeResolution(book, body.request));
       case 'confirm_resolution':
-        return replyOf(confirmResolution(book, body.request), () => ({ type: 'done' }));
+        return done(confirmResolution(book, body.request));
       case 'finish_recovery':
-        return replyOf(finishRecovery(book, body.caller.keyId, body.reason), () => ({ type: 'done' }));
+        return done(finishRecovery(book, body.caller.keyId, body.reason));
       case 'bump':
         return settlementReply(byPayer(book, body, () => bumpSettlement(book, body.settlementId, body.feeRate)));
       case 'prepare_psbt':
@@ -117,12 +118,19 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return settlementReply(review(book, body.review));
       case 'review_deposit':
         return replyOf(reviewDeposit(book, body.review), (deposit) => ({ type: 'deposit', deposit }));
+      case 'propose_bank_booking':
+      case 'confirm_bank_booking':
+      case 'reject_bank_booking':
+      case 'publish_rate':
+      case 'withdraw_rate':
+      case 'request_quote':
+        return done(decideExchange(book, body));
       case 'open_window':
       case 'close_window':
       case 'agree_netting':
       case 'end_netting':
       case 'choose_window_payout':
-        return doneReply(decideWindow(book, body));
+        return done(decideWindow(book, body));
       case 'create_institution':
         return institutionReply(createInstitution(book, body.institution));
       case 'freeze_institution':
@@ -130,15 +138,11 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'unfreeze_institution':
         return institutionReply(unfreezeInstitution(book, body.institutionId, body.reason));
       case 'restrict_counterparties':
-        return replyOf(restrictCounterparties(book, body.request), () => ({ type: 'done' }));
       case 'allow_counterparty':
-        return replyOf(allowCounterparty(book, body.request), () => ({ type: 'done' }));
       case 'remove_counterparty':
-        return replyOf(removeCounterparty(book, body.request), () => ({ type: 'done' }));
       case 'set_approval_policy':
-        return replyOf(setApprovalPolicy(book, body.request), () => ({ type: 'done' }));
       case 'set_limits':
-        return replyOf(setLimits(book, body.request), () => ({ type: 'done' }));
+        return done(decideRules(book, body));
       case 'set_credit_line':
         return institutionReply(setCreditLine(book, body.request));
       case 'issue_api_key':
@@ -164,6 +168,8 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       await saveLineages(session, events, batch);
       await saveDeposits(session, events, batch);
       await saveSuspense(session, events, batch);
+      await saveBankBookings(session, events, batch);
+      await saveRates(session, events, batch);
       await saveWindows(session, events, batch);
     }
     await beginEpoch(session, events);
@@ -185,6 +191,11 @@ async function beginEpoch(session: Session, events: readonly StoredEvent[]): Pro
     if (data.type === 'recovery_begun') await session.query('SELECT begin_epoch($1)', [data.epoch]);
 }
 
+type RulesCommand =
+  | CommandOf<'restrict_counterparties'>
+  | CommandOf<'allow_counterparty' | 'remove_counterparty'>
+  | CommandOf<'set_approval_policy'>
+  | CommandOf<'set_limits'>;
 type Happened = CommandOf<
   | 'fall_due'
   | 'expire'
@@ -304,9 +315,27 @@ function replyOf<T>(result: Result<T, Refusal>, reply: (value: T) => SettlementR
   return result.ok ? { kind: 'accepted', reply: reply(result.value) } : { kind: 'refused', refusal: result.error };
 }
 
-const doneReply = (result: Result<unknown, Refusal>): Handled<SettlementReply> =>
-  replyOf(result, () => ({ type: 'done' }));
+/** What an institution may pay, to whom, and who has to agree. */
+function decideRules(book: BatchBook, body: RulesCommand): Result<unknown, Refusal> {
+  switch (body.type) {
+    case 'restrict_counterparties':
+      return restrictCounterparties(book, body.request);
+    case 'allow_counterparty':
+      return allowCounterparty(book, body.request);
+    case 'remove_counterparty':
+      return removeCounterparty(book, body.request);
+    case 'set_approval_policy':
+      return setApprovalPolicy(book, body.request);
+    case 'set_limits':
+      return setLimits(book, body.request);
+    default:
+      return assertNever(body, 'command');
+  }
+}
 
+const withdrawn = (book: BatchBook, { settlementId, reason, caller }: CommandOf<'cancel'>): ReturnType<typeof cancel> =>
+  cancel(book, settlementId, reason, caller.keyId);
+const done = (result: Result<unknown, Refusal>): Handled<SettlementReply> => replyOf(result, () => ({ type: 'done' }));
 const settlementReply = (result: ReturnType<typeof submit>): Handled<SettlementReply> =>
   replyOf(result, (settlement) => ({ type: 'settlement', settlement }));
 const institutionReply = (result: ReturnType<typeof createInstitution>): Handled<SettlementReply> =>

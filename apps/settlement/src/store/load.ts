@@ -14,16 +14,15 @@ import {
   transitAccount,
   walletSuspenseAccount,
 } from '@finality/ledger';
-import { decodeJson } from '@finality/kernel';
 import { loadLedger } from '@finality/ledger-store';
 import {
-  type ChainTip,
   type Coin,
   coinTransferIds,
   contendersFor,
   consolidationReservationId,
   depositTransferIds,
   childIdOf,
+  clearingAccounts,
   type FoundLine,
   identityOf,
   inputsOf,
@@ -46,6 +45,7 @@ import { loadPositions } from '../projections/windows.ts';
 import { BatchBook, type DepositPlace, type Loaded } from './batch-book.ts';
 import type { SettlementCommand } from './commands.ts';
 import { Needs } from './needs.ts';
+import { tipHeight } from './tip-height.ts';
 import {
   apiKeyStream,
   CHAIN_TIP_ID,
@@ -118,12 +118,6 @@ export async function loadBook(
     positions: new PositionBook(needs.windows.closing, states.positions),
   };
   return new BatchBook(batch, policy, loaded);
-}
-
-async function tipHeight(session: Session): Promise<number> {
-  const stream = `${chainTipStream.aggregate.name}/${CHAIN_TIP_ID}`;
-  const [row] = await session.query<{ state: string }>('SELECT state FROM stream_states WHERE stream = $1', [stream]);
-  return row === undefined ? -1 : (decodeJson(row.state) as ChainTip).height;
 }
 
 async function loadVersions(session: Session, needs: Needs): Promise<ReadonlyMap<string, string>> {
@@ -212,6 +206,7 @@ class States {
     }
     if (needs.dueHeight >= 0) await this.#loadHeirs();
     await this.#loadStreams();
+    for (const id of needs.exchange.follow(this.#batch)) needs.institutions.add(id);
     needs.windows.follow(this.#batch);
     await this.#loadOrigins();
     this.#followSettlements();
@@ -435,6 +430,7 @@ class States {
       ...[...needs.payers].flatMap((id) => PAYER_STREAMS.map(({ aggregate }) => `${aggregate.name}/${id}`)),
       ...[...needs.lineages].map((id) => `${lineageStream.aggregate.name}/${id}`),
       ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
+      ...needs.exchange.streams(),
       ...needs.windows.streams(needs.reserving.size > 0),
       ...[...needs.apiKeys].map((id) => `${apiKeyStream.aggregate.name}/${id}`),
       ...(needs.recovery ? [`${recoveryStream.aggregate.name}/${RECOVERY_ID}`] : []),
@@ -463,7 +459,7 @@ function ledgerNeeds(
     const { payer, payee, mode } = settlement.terms;
     accounts.add(ccpAccount());
     if (mode === 'centralized' && payee.kind === 'clearing') {
-      accounts.add(availableAccount(payer)).add(availableAccount(payee));
+      for (const account of clearingAccounts(settlement.terms)) accounts.add(account);
     } else {
       addClaim(payer);
       if (payee.kind !== 'destination') addClaim(payee);
@@ -473,6 +469,8 @@ function ledgerNeeds(
       for (const transfer of settlementTransferIds(settlement)) transfers.add(transfer);
     }
   }
+  for (const account of needs.exchange.accounts) accounts.add(account);
+  for (const transfer of needs.exchange.transfers) transfers.add(transfer);
   if (needs.chain) accounts.add(transitAccount()).add(settlementSuspenseAccount());
   for (const id of needs.deposits) {
     const deposit = batch.state(depositStream, id);

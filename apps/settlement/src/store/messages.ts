@@ -5,6 +5,7 @@ import {
   type ChainTipEvent,
   confirmationsAt,
   confirmationsRequired,
+  type ExchangeTerms,
   type Incident,
   type Institution,
   isDead,
@@ -113,9 +114,25 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     reversedBy: [...state.reversals],
     netPayoutOf: terms.netPayout?.windowId,
     ...approvalsOf(state),
+    ...unitsMessage(terms),
+    payerWalletId: terms.payer.kind === 'wallet' ? terms.payer.walletId : undefined,
+    payeeWalletId: terms.payee.kind === 'wallet' ? terms.payee.walletId : undefined,
     windowId: state.status === 'settled' ? state.windowId : undefined,
   };
 }
+
+const exchangeMessage = ({ quoteId, makerId, bought, failOnShortage }: ExchangeTerms) => ({
+  quoteId,
+  makerInstitution: makerId,
+  bought: { ...bought },
+  failOnShortage,
+});
+
+const unitsMessage = ({ units }: Terms): Pick<settlementV1.Settlement, 'amount' | 'valueSats' | 'exchange'> => ({
+  amount: units && { ...units.paid },
+  valueSats: units?.valueSats,
+  exchange: units?.exchange && exchangeMessage(units.exchange),
+});
 
 /** Where the money leaves the platform to, if it does. */
 export const paidOutside = ({ payee }: Terms): settlementV1.PaidOutside | undefined =>
@@ -123,15 +140,17 @@ export const paidOutside = ({ payee }: Terms): settlementV1.PaidOutside | undefi
 
 function approvalsOf(
   state: LivingSettlement,
-): Pick<settlementV1.Settlement, 'approvalsRequired' | 'approvals' | 'complianceAwaited'> {
+): Pick<settlementV1.Settlement, 'approvalsRequired' | 'approvals' | 'approvalsSigned' | 'complianceAwaited'> {
   const { approvals } = state;
   return {
     approvalsRequired: approvals?.required ?? 0,
-    approvals: (approvals?.given ?? []).map(({ by, at, reason }) => ({
+    approvals: (approvals?.given ?? []).map(({ by, at, reason, signed }) => ({
       approvedBy: by,
       approvedAt: toTimestamp(at),
       reason,
+      signatory: signed?.signatory,
     })),
+    approvalsSigned: approvals?.areSigned ?? false,
     complianceAwaited: state.status === 'under_review' && state.compliance === 'awaited',
   };
 }

@@ -6,6 +6,7 @@ import type {
   ChainFact,
   ConsolidationRequest,
   OffsetRequest,
+  ExchangeCommand,
   SignedTransaction,
   Submission,
   Terms,
@@ -13,6 +14,7 @@ import type {
 import { LINE_RELEASED_MAX } from './open.sql.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.ts';
 import type { WindowCommand } from './window-commands.ts';
+import { ExchangeNeeds } from './exchange-needs.ts';
 import { WindowNeeds } from './window-needs.ts';
 
 /** What takes two persons. */
@@ -32,6 +34,7 @@ type AdministrativeCommand =
   | 'expire_credit_line'
   | 'issue_api_key'
   | 'revoke_api_key'
+  | ExchangeCommand['type']
   | 'segment_sealed'
   | 'head_signed';
 
@@ -84,6 +87,8 @@ export class Needs {
   readonly releasing = new Set<string>();
   /** All lineages that are planned. */
   allPlanned = false;
+  /** What is decided about money beside the chain's. */
+  readonly exchange = new ExchangeNeeds();
   /** How far the ledger is sealed. */
   seals = false;
 
@@ -210,6 +215,13 @@ export class Needs {
         return void (this.seals = true);
       case 'revoke_api_key':
         return void this.apiKeys.add(body.keyId);
+      case 'propose_bank_booking':
+      case 'confirm_bank_booking':
+      case 'reject_bank_booking':
+      case 'publish_rate':
+      case 'withdraw_rate':
+      case 'request_quote':
+        return this.exchange.add(body);
       default:
         return this.#recovering(body);
     }
@@ -296,7 +308,9 @@ export class Needs {
     this.consolidating.institutions.add(institutionId);
   }
 
-  #submission({ settlementId, from, to, mode, destinationId }: Submission): void {
+  #submission(submission: Submission): void {
+    const { settlementId, from, to, mode, destinationId } = submission;
+    this.exchange.submission(submission);
     this.settlements.add(settlementId);
     this.payers.add(from);
     if (destinationId !== undefined) this.destinations.add(destinationId);

@@ -103,8 +103,8 @@ function approve(world: World, settlementId: string, number: number): void {
 
 function setTiers(world: World, institutionId: string, number: number): void {
   const tiers = [
-    { aboveSats: BigInt(number % 30_000) as Sats, approvals: 1 },
-    { aboveSats: 40_000n as Sats, approvals: 2 },
+    { aboveSats: BigInt(number % 30_000) as Sats, approvals: 1, areSigned: false },
+    { aboveSats: 40_000n as Sats, approvals: 2, areSigned: true },
   ];
   const isOwn = number % 2 === 0;
   world.tell({ type: 'set_approval_policy', request: { institutionId, tiers, isOwn, reason: '', by: 'o' } });

@@ -18,6 +18,7 @@ import { expect } from 'vitest';
 import { settlementDdl } from '../migrations/create-settlement.migration.ts';
 import type { BatchBook } from './batch-book.ts';
 import type { SettlementCommand, SettlementReply } from './commands.ts';
+import { EXCHANGE_STREAMS } from './exchange-streams.ts';
 import { SettlementHandler } from './handler.ts';
 import {
   apiKeyStream,
@@ -43,6 +44,7 @@ const STREAM_TYPES = [
   paymentRulesStream,
   chainTipStream,
   windowPayoutStream,
+  ...EXCHANGE_STREAMS,
   windowStream,
   nettingStream,
 ] as unknown as readonly AnyStreamType[];

@@ -35,6 +35,7 @@ import {
   type Settlement,
   settlementAggregate,
   type SettlementEvent,
+  type Terms,
   versionNumbered,
   windowAggregate,
   type WindowEvent,
@@ -57,7 +58,7 @@ import {
 
 export const settlementStream: StreamType<Settlement, SettlementEvent> = {
   aggregate: settlementAggregate,
-  institutions: (state) => (state.status === 'none' ? [] : [state.terms.from, state.terms.to]),
+  institutions: (state) => (state.status === 'none' ? [] : partiesOf(state.terms)),
   publish(event, state) {
     // What screening said is published by whoever said it.
     if (state.status === 'none' || event.type === 'risk_assessed' || event.type === 'aml_assessed') return [];
@@ -77,6 +78,11 @@ export const settlementStream: StreamType<Settlement, SettlementEvent> = {
     ];
   },
 };
+
+function partiesOf({ from, to, units }: Terms): readonly string[] {
+  const makerId = units?.exchange?.makerId;
+  return makerId === undefined || makerId === to ? [from, to] : [from, to, makerId];
+}
 
 export const lineageStream: StreamType<Lineage, LineageEvent> = {
   aggregate: lineageAggregate,
@@ -242,7 +248,7 @@ export const RECOVERY_ID = 'settlement';
 
 const SCHEMA_VERSION = 1;
 
-function message(
+export function message(
   topic: { readonly name: string; readonly message: string },
   orderingKey: string,
   payload: Uint8Array,

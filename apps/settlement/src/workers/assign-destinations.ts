@@ -11,11 +11,14 @@ import {
 } from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import type { SettlementCommand } from '../store/commands.ts';
-import { lineageStream } from '../store/streams.ts';
+import { lineageStream, settlementStream } from '../store/streams.ts';
+import { payoutToApprove, signedOf } from '../outbound/payout-to-approve.ts';
 import type { RecoveryGate } from '../recovery-gate.ts';
 import { causesOfLineages, causesOfWork } from './cause.ts';
 
 const LINEAGES_MAX = 100;
+/** Payouts that the signer is asked about at once. */
+const CHECKED_MAX = 1_000;
 const POLL_MS = 1_000;
 /** The one rule of the signer about destinations that passes by itself. */
 const COOLING = 'DESTINATION_COOLING';
@@ -48,7 +51,7 @@ export class AssignDestinations implements Worker {
       rows.map((row) => row.lineage_id),
     );
     const planned = loaded.flatMap(({ state }) => planOf(state) ?? []);
-    const refused = await this.#refused(planned);
+    const refused = new Set([...(await this.#refused(planned)), ...(await this.#unapproved(planned))]);
     const plans = planned.filter(({ lineageId }) => !refused.has(lineageId));
     // Together, so that the issuer can handle them in one batch. Whoever gets no address doesn't hold up the others.
     const issued = await Promise.allSettled(plans.map((plan) => this.#destinationsOf(plan)));
@@ -87,6 +90,39 @@ export class AssignDestinations implements Worker {
       ),
     );
     return new Set(refused.map(({ lineageId }) => lineageId));
+  }
+
+  /**
+   * The same for approvals: a payout that has fewer than the signer asks for fails, instead of holding up its wallet's coins. What joins a later version
+   * isn't asked for: the signer judges it.
+   */
+  async #unapproved(plans: readonly LineagePlan[]): Promise<readonly string[]> {
+    const first = plans.filter(({ version, custodial }) => version === 1 && custodial);
+    const lineageOf = new Map(
+      first.flatMap(({ lineageId, payouts }) => payouts.map(({ settlementId }) => [settlementId, lineageId] as const)),
+    );
+    if (lineageOf.size === 0) return [];
+    const states = await this.#reader.loadStates(settlementStream, [...lineageOf.keys()]);
+    const payouts = states.flatMap(({ state }) =>
+      state.status === 'reserved' ? (payoutToApprove(state.terms, signedOf(state.approvals)) ?? []) : [],
+    );
+    const ids: string[] = [];
+    for (let i = 0; i < payouts.length; i += CHECKED_MAX) {
+      const found = await this.#env.signer.checkApprovals({ payouts: payouts.slice(i, i + CHECKED_MAX) });
+      const lacking = found.payouts.filter(({ required, signatories }) => signatories.length < required);
+      ids.push(...lacking.map(({ settlementId }) => settlementId));
+    }
+    if (ids.length === 0) return [];
+    await this.#tell(
+      ids.map((settlementId) => ({
+        type: 'destination_refused',
+        lineageId: lineageOf.get(settlementId)!,
+        settlementId,
+        rule: 'APPROVALS_MISSING',
+      })),
+      await causesOfWork(this.#env, ids),
+    );
+    return ids.map((id) => lineageOf.get(id)!);
   }
 
   async #assign(assigned: readonly { plan: LineagePlan; destinations: Destinations }[]): Promise<void> {

@@ -28,7 +28,7 @@ interface HeadroomRow {
 const LINES = `
   SELECT settlement_id, from_institution, to_institution, amount_sats FROM (
     SELECT *, row_number() OVER (PARTITION BY payer_claim ORDER BY queue_rank, updated_position) AS place
-    FROM settlements WHERE status = 'queued' AND mode = 'centralized') line
+    FROM settlements WHERE status = 'queued' AND mode = 'centralized' AND payer_claim = 'clearing/' || from_institution) line
   ORDER BY place, updated_position LIMIT ${QUEUED_MAX}`;
 
 const HEADROOM = `

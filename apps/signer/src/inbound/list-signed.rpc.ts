@@ -116,7 +116,8 @@ function payoutMessage({ request, ...payout }: PayoutAuthorisation): signingV1.P
     requestSignature: bytes(payout.requestSignature),
     riskVerdictSignature: bytes(payout.riskVerdictSignature),
     amlVerdictSignature: bytes(payout.amlVerdictSignature),
-    approvalSignatures: payout.approvalSignatures.map(bytes),
+    approvalSignatures: [],
+    approvals: payout.approvals.map((each) => ({ ...each, validUntil: toTimestamp(each.validUntil) })),
     request: request && {
       ...request,
       callbackUrl: request.callbackUrl,

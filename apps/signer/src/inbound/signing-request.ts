@@ -15,17 +15,21 @@ import {
   type DeclaredOutput,
   INPUTS_MAX,
   OUTPUTS_MAX,
+  PAYOUT_APPROVALS_MAX,
   type PayoutAuthorisation,
   type RequestedSettlement,
+  type SignedStatement,
   type SigningRequest,
 } from '@finality/signing';
 
 const ID_LENGTH_MAX = 128;
 const TRANSACTION_BYTES_MAX = 400_000;
+const NONCE = /^[A-Za-z0-9._-]{1,64}$/;
+const ADDRESS_LENGTH_MAX = 100;
+const SIGNATURE_LENGTH_MAX = 10_000;
 const URL_LENGTH_MAX = 2_048;
 const INDEX_MAX = 2 ** 31 - 1;
 const SIGNATURE_BYTES_MAX = 1_024;
-const APPROVALS_MAX = 20;
 
 /** Collects what is wrong with a request; the values it returns count only if nothing is. */
 export class Fields {
@@ -42,6 +46,30 @@ export class Fields {
       `expected 1 to ${ID_LENGTH_MAX} characters, got ${value.length}`,
     );
     return value;
+  }
+
+  address(value: string, field: string): string {
+    const { length } = value;
+    this.check(
+      length >= 1 && length <= ADDRESS_LENGTH_MAX,
+      field,
+      `expected 1 to ${ADDRESS_LENGTH_MAX} characters, got ${length}`,
+    );
+    return value;
+  }
+
+  statement(statement: signingV1.SignedStatement | undefined, at: string): SignedStatement {
+    const { signatory = '', nonce = '', validUntil, signature = '' } = statement ?? {};
+    this.address(signatory, `${at}.signatory`);
+    this.check(NONCE.test(nonce), `${at}.nonce`, 'expected 1 to 64 of A-Z, a-z, 0-9, ".", "_" and "-"');
+    this.check(validUntil?.nanos === 0, `${at}.valid_until`, 'expected whole seconds');
+    const { length } = signature;
+    this.check(
+      length >= 1 && length <= SIGNATURE_LENGTH_MAX,
+      `${at}.signature`,
+      `expected 1 to ${SIGNATURE_LENGTH_MAX} characters, got ${length}`,
+    );
+    return { signatory, nonce, validUntil: validUntil ? fromTimestamp(validUntil) : (0 as Instant), signature };
   }
 
   outpoint(value: string, field: string): OutpointKey {
@@ -155,7 +183,7 @@ function parseOutput(output: signingV1.OutputToSign, at: string, fields: Fields)
 }
 
 function parsePayout(payout: signingV1.PayoutAuthorisation, at: string, fields: Fields): PayoutAuthorisation {
-  fields.count(payout.approvalSignatures, APPROVALS_MAX, `${at}.approval_signatures`);
+  fields.count(payout.approvals, PAYOUT_APPROVALS_MAX, `${at}.approvals`);
   fields.check(
     payout.requestKeyId.length <= ID_LENGTH_MAX,
     `${at}.request_key_id`,
@@ -178,9 +206,7 @@ function parsePayout(payout: signingV1.PayoutAuthorisation, at: string, fields: 
     requestNonce: payout.requestNonce,
     riskVerdictSignature: fields.signature(payout.riskVerdictSignature, `${at}.risk_verdict_signature`),
     amlVerdictSignature: fields.signature(payout.amlVerdictSignature, `${at}.aml_verdict_signature`),
-    approvalSignatures: payout.approvalSignatures.map((signature, i) =>
-      fields.signature(signature, `${at}.approval_signatures[${i}]`),
-    ),
+    approvals: payout.approvals.map((approval, i) => fields.statement(approval, `${at}.approvals[${i}]`)),
     ...(payout.request && { request: parseRequested(payout.request, `${at}.request`, fields) }),
   };
 }

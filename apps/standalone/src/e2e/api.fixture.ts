@@ -1,6 +1,7 @@
 import {
   addressV1,
   amlV1,
+  exchangeV1,
   institutionV1,
   ledgerV1,
   liquidityV1,
@@ -22,6 +23,8 @@ export interface Api {
   readonly institutions: ServicePort<institutionV1.InstitutionServiceServer>;
   readonly addresses: ServicePort<addressV1.AddressServiceServer>;
   readonly destinations: ServicePort<addressV1.DestinationServiceServer>;
+  readonly cash: ServicePort<exchangeV1.CashServiceServer>;
+  readonly exchange: ServicePort<exchangeV1.ExchangeServiceServer>;
   readonly liquidity: ServicePort<liquidityV1.LiquidityServiceServer>;
   readonly ledger: ServicePort<ledgerV1.LedgerServiceServer>;
   readonly reconciliation: ServicePort<reconciliationV1.ReconciliationServiceServer>;
@@ -57,6 +60,8 @@ export function connectApi(address: string, apiKey?: string): Api {
     institutions: connect(institutionV1.InstitutionServiceService),
     addresses: connect(addressV1.AddressServiceService),
     destinations: connect(addressV1.DestinationServiceService),
+    cash: connect(exchangeV1.CashServiceService),
+    exchange: connect(exchangeV1.ExchangeServiceService),
     liquidity: connect(liquidityV1.LiquidityServiceService),
     ledger: connect(ledgerV1.LedgerServiceService),
     reconciliation: connect(reconciliationV1.ReconciliationServiceService),

@@ -45,6 +45,8 @@ export function rebuildingSigner(signer: SigningPort, options: RebuildingOptions
     raiseEpoch: (request) => signer.raiseEpoch(request),
     registerSignatory: (request) => signer.registerSignatory(request),
     revokeSignatory: (request) => signer.revokeSignatory(request),
+    requireApprovals: (request) => signer.requireApprovals(request),
+    checkApprovals: (request) => signer.checkApprovals(request),
     checkDestinationRequest: (request) => signer.checkDestinationRequest(request),
     registerDestination: (request) => signer.registerDestination(request),
     removeDestination: (request) => signer.removeDestination(request),

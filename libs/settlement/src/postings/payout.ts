@@ -16,15 +16,8 @@ import {
   transitAccount,
   voidPending,
 } from '@finality/ledger';
-import {
-  type DestinationPayee,
-  type LivingSettlement,
-  paidSats,
-  type Payee,
-  type Payout,
-  refundSats,
-  type Terms,
-} from '../settlement.ts';
+import { paidSats, refundSats } from '../payout-amounts.ts';
+import { type DestinationPayee, type LivingSettlement, type Payee, type Payout, type Terms } from '../settlement.ts';
 
 type Reserved = Pick<LivingSettlement, 'terms' | 'reservedTimes'>;
 

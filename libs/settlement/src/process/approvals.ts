@@ -1,8 +1,10 @@
 import { err, ok, refusal, type Refusal, type Result } from '@finality/kernel';
+import { TRANSFER_AMOUNT_MAX } from '@finality/ledger';
 import type { Book } from '../book.ts';
-import { approvalsRequired, type ApprovalTier, type PaymentRulesState } from '../payment-rules.ts';
+import { type ApprovalTier, type PaymentRulesState, tierOf } from '../payment-rules.ts';
 import type { Approvals } from '../settlement-life.ts';
 import type { Terms } from '../settlement.ts';
+import { isUnvalued, valued } from '../unit-terms.ts';
 import { unknownInstitution } from './institutions.ts';
 
 export interface ApprovalPolicyRequest {
@@ -23,9 +25,13 @@ export function setApprovalPolicy(book: Book, request: ApprovalPolicyRequest): R
   const state = book.paymentRules.get(institutionId);
   const before = state.status === 'none' ? [] : state.tiers;
   // More is asked for more: what a tier asks for is kept wherever it is kept from its lowest amount on.
-  const isKept = before.every(({ aboveSats, approvals }) => approvalsRequired(tiers, aboveSats + 1n) >= approvals);
+  const isKept = before.every(({ aboveSats, approvals, areSigned }) => {
+    const tier = tierOf(tiers, aboveSats + 1n);
+    return tier !== undefined && tier.approvals >= approvals && (tier.areSigned || !areSigned);
+  });
   if (isOwn && !isKept) {
-    const message = 'expected at least as many approvals of each amount as now: an operator may ask for fewer';
+    const message =
+      'expected at least as many approvals of each amount as now, and signed where they are: an operator may ask for less';
     return err(refusal('permission_denied', 'APPROVALS_LOWERED', message));
   }
   const event = { type: 'approval_tiers_set', at: book.now, institutionId, by, tiers, reason } as const;
@@ -33,12 +39,14 @@ export function setApprovalPolicy(book: Book, request: ApprovalPolicyRequest): R
 }
 
 /** What a settlement that begins needs of the payer's persons; undefined: nothing. */
-export function approvalsFor(
-  book: Book,
-  { from, amountSats }: Terms,
-): Pick<Approvals, 'required' | 'rulesVersion'> | undefined {
+export function approvalsFor(book: Book, terms: Terms): Omit<Approvals, 'given'> | undefined {
+  const { from, payer } = terms;
   const state = book.paymentRules.get(from);
   if (state.status === 'none') return undefined;
-  const required = approvalsRequired(state.tiers, amountSats);
-  return required === 0 ? undefined : { required, rulesVersion: state.version };
+  // What nobody can value needs what the largest amount does.
+  const tier = tierOf(state.tiers, isUnvalued(terms) ? TRANSFER_AMOUNT_MAX : valued(terms).amountSats);
+  if (tier === undefined) return undefined;
+  // What is paid otherwise the signer doesn't sign.
+  const isSigners = payer.kind === 'wallet' && book.wallet(payer.walletId)?.custodial === true;
+  return { required: tier.approvals, areSigned: tier.areSigned && isSigners, rulesVersion: state.version };
 }

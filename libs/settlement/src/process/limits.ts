@@ -13,6 +13,7 @@ import {
   type WindowUse,
 } from '../limits.ts';
 import type { Settlement, SettlementEvent, Terms } from '../settlement.ts';
+import { valued } from '../unit-terms.ts';
 import { unknownInstitution } from './institutions.ts';
 
 export interface LimitsRequest {
@@ -129,7 +130,8 @@ const limitExceeded = (message: string, details: Readonly<Record<string, string>
   });
 
 /** A settlement begins. @returns the version of the limits that it counts against, where there are some */
-export function count(book: Book, { settlementId, from, mode, amountSats }: Terms): number | undefined {
+export function count(book: Book, terms: Terms): number | undefined {
+  const { settlementId, from, mode, amountSats } = valued(terms);
   const state = book.limits.get(from);
   if (state.status === 'none') return undefined;
   book.limits.record(from, { type: 'use_counted', at: book.now, settlementId, mode, amountSats });
@@ -155,7 +157,7 @@ export function returnUse(
   if (state.status === 'none' || state.counted === undefined) return;
   const end = events.find(({ type }) => ENDS_UNPAID.includes(type));
   if (end === undefined) return;
-  const { settlementId, from, mode, amountSats } = state.terms;
+  const { settlementId, from, mode, amountSats } = valued(state.terms);
   const { at: countedAt, version } = state.counted;
   limits.record(from, { type: 'use_returned', at: end.at, settlementId, mode, amountSats, countedAt, version });
 }

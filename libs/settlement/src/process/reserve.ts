@@ -17,12 +17,15 @@ import { chooseCoins, type CoinChoice, knownWallet } from './choose-coins.ts';
 import { clear, releaseLine, shortage } from './line.ts';
 import { payingWalletId } from '../window-payout.ts';
 import { LENT, NET_PAYOUT_WAIT_MS, paysUpToSats } from './net-payouts.ts';
+import { clearUnits } from './unit-clearing.ts';
 
 /** Approved, or queued and tried again (CENTRALIZED: its payer's line is): takes the liquidity, or waits for it. Anything else is left as it is. */
 export function reserve(book: Book, settlementId: string): void {
   const state = book.settlements.get(settlementId);
   if (state.status !== 'approved' && state.status !== 'queued') return;
-  if (state.terms.mode !== 'centralized') plan(book, state);
+  const { mode, units } = state.terms;
+  if (mode !== 'centralized') plan(book, state);
+  else if (units !== undefined) clearUnits(book, state, units);
   else if (state.status === 'approved') clear(book, state);
   else releaseLine(book, state.terms.from);
 }

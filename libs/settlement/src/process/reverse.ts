@@ -1,6 +1,8 @@
-import { assert, err, fieldError, refusal, type Refusal, type Result } from '@finality/kernel';
+import { assert, err, fieldError, invalid, refusal, type Refusal, type Result } from '@finality/kernel';
+import { BTC } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { living, type LivingSettlement } from '../settlement.ts';
+import { paidOf } from '../unit-terms.ts';
 import { submit, type Submission } from './submit.ts';
 
 /** A settlement that pays another one back. */
@@ -44,21 +46,23 @@ function notReversible({ status, terms }: LivingSettlement): Refusal | undefined
   );
 }
 
-function exceeded(book: Book, { terms }: LivingSettlement, { amountSats }: Reversal): Refusal | undefined {
-  const leftSats = terms.amountSats - reversedSats(book, terms.settlementId);
-  if (amountSats <= leftSats) return undefined;
-  const message = `expected at most what isn't reversed yet, ${leftSats} of ${terms.amountSats} sat, got ${amountSats}`;
-  return refusal('failed_precondition', 'REVERSAL_EXCEEDS_ORIGINAL', message, {
-    fields: [fieldError('amount_sats', message)],
-  });
+function exceeded(book: Book, { terms }: LivingSettlement, reversal: Reversal): Refusal | undefined {
+  const { unit, amount: all } = paidOf(terms);
+  const { amount, unit: asked } = reversal.paid ?? { unit: BTC, amount: reversal.amountSats };
+  const field = unit === BTC ? 'amount_sats' : 'amount.amount';
+  if (asked !== unit) return invalid(fieldError(field, `expected what was paid, ${unit}, got ${asked}`));
+  const left = all - reversedAmount(book, terms.settlementId);
+  if (amount <= left) return undefined;
+  const message = `expected at most what isn't reversed yet, ${left} of ${all}, got ${amount}`;
+  return refusal('failed_precondition', 'REVERSAL_EXCEEDS_ORIGINAL', message, { fields: [fieldError(field, message)] });
 }
 
-/** What reversals of a settlement have paid back, or may still pay back. In satoshi. */
-export function reversedSats(book: Pick<Book, 'settlements'>, settlementId: string): bigint {
+/** What reversals of a settlement have paid back, or may still pay back, in what it has paid. */
+export function reversedAmount(book: Pick<Book, 'settlements'>, settlementId: string): bigint {
   return living(book.settlements.get(settlementId))
     .reversals.map((id) => living(book.settlements.get(id)))
     .filter((reversal) => !cameToNothing(reversal))
-    .reduce((sum, { terms }) => sum + terms.amountSats, 0n);
+    .reduce((sum, { terms }) => sum + paidOf(terms).amount, 0n);
 }
 
 /** For good. One that a reorg took back may confirm again as long as nothing that excludes it is final. */

@@ -1,6 +1,6 @@
 import type { Sats } from '@finality/kernel';
 import { describe, expect, it } from 'vitest';
-import { approvalsRequired, type ApprovalTier } from '../payment-rules.ts';
+import { type ApprovalTier, tierOf } from '../payment-rules.ts';
 import { confirmationsRequired, type Mode } from '../settlement.ts';
 import {
   assessed,
@@ -16,8 +16,8 @@ import {
 import { POLICY } from '../spec/memory-book.fixture.ts';
 import type { World } from '../spec/world.fixture.ts';
 
-const tiers = (...pairs: readonly (readonly [bigint, number])[]): readonly ApprovalTier[] =>
-  pairs.map(([aboveSats, approvals]) => ({ aboveSats: aboveSats as Sats, approvals }));
+const tiers = (...pairs: readonly (readonly [bigint, number, true?])[]): readonly ApprovalTier[] =>
+  pairs.map(([aboveSats, approvals, areSigned = false]) => ({ aboveSats: aboveSats as Sats, approvals, areSigned }));
 const asking =
   (of: readonly ApprovalTier[], isOwn = false, institutionId = 'a') =>
   (world: World): string | undefined =>
@@ -174,12 +174,67 @@ describe('what screening leaves to a person, too', () => {
   });
 });
 
+describe('approvals that are to be signed', () => {
+  const signedBy =
+    (reviewer: string, signatory?: string) =>
+    (world: World): string | undefined => {
+      const signed = signatory && { signatory, nonce: 'n', validUntil: world.book.now, signature: 'smp' };
+      const review = {
+        settlementId: lastOf(world),
+        decision: 'approve',
+        reason: '',
+        reviewer,
+        institutionId: 'a',
+      } as const;
+      return world.tell({ type: 'review', review: { ...review, ...(signed && { signed }) } });
+    };
+  const asked = (mode: Mode, from = 'a') => [
+    funded('a', 'wallet', 100_000n),
+    asking(tiers([10_000n, 2, true])),
+    asking(tiers([10_000n, 2, true]), false, 'd'),
+    submitted(mode, 20_000n, from),
+    assessed('approve', 'approve'),
+  ];
+
+  it('count with a signature each, of different signatories', () => {
+    given(...asked('bilateral'))
+      .when(signedBy('ann'))
+      .refused('SIGNED_APPROVAL_REQUIRED');
+    given(...asked('bilateral'), signedBy('ann', '1'))
+      .when(signedBy('bob', '1'))
+      .refused('SIGNATORY_ALREADY_APPROVED');
+    const { world } = given(...asked('bilateral'), signedBy('ann', '1')).when(signedBy('bob', '2'));
+    expect(settlementOf(world)).toMatchObject({
+      status: 'reserved',
+      approvals: { areSigned: true, given: [{ signed: { signatory: '1' } }, { signed: { signatory: '2' } }] },
+    });
+  });
+
+  it.each([
+    ['centralized', 'a'],
+    ['bilateral', 'd'],
+  ] as const)('aren’t where the signer signs nothing: %s of %s', (mode, from) => {
+    const { world } = given(...asked(mode, from)).when();
+    expect(settlementOf(world).approvals).toMatchObject({ required: 2, areSigned: false });
+  });
+});
+
 describe('rules on approvals', () => {
   it('ask for more above more', () => {
     const of = tiers([0n, 1], [10_000n, 2], [50_000n, 5]);
-    expect([0n, 1n, 10_000n, 10_001n, 50_000n, 50_001n].map((amount) => approvalsRequired(of, amount))).toEqual([
+    expect([0n, 1n, 10_000n, 10_001n, 50_000n, 50_001n].map((amount) => tierOf(of, amount)?.approvals ?? 0)).toEqual([
       0, 1, 1, 2, 2, 5,
     ]);
+  });
+
+  it('that are to be signed stay so, unless an operator says otherwise', () => {
+    const signed = tiers([10_000n, 2, true]);
+    given(asking(signed))
+      .when(asking(tiers([10_000n, 2]), true))
+      .refused('APPROVALS_LOWERED');
+    given(asking(tiers([10_000n, 2])))
+      .when(asking(signed, true))
+      .then('payment_rules/a approval_tiers_set');
   });
 
   const present = tiers([10_000n, 2], [50_000n, 3]);

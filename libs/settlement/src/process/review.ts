@@ -1,5 +1,6 @@
-import { err, ok, refusal, type Refusal, type Result } from '@finality/kernel';
+import { err, fieldError, ok, refusal, type Refusal, type Result } from '@finality/kernel';
 import type { Book } from '../book.ts';
+import type { SignedApproval } from '../settlement-life.ts';
 import { living, type LivingSettlement, type Settlement } from '../settlement.ts';
 import { payoutConfirmations } from './finality.ts';
 import { reserve } from './reserve.ts';
@@ -12,6 +13,8 @@ export interface Review {
   readonly reviewer: string;
   /** Whose key it is; a compliance officer's is nobody's. */
   readonly institutionId?: string;
+  /** The signer has verified it. */
+  readonly signed?: SignedApproval;
 }
 
 type UnderReview = Extract<LivingSettlement, { status: 'under_review' }>;
@@ -42,7 +45,8 @@ export function review(book: Book, request: Review): Result<LivingSettlement, Re
   const given = (state.approvals?.given.length ?? 0) + (isOwn ? 1 : 0);
   const isQuorate = given >= (state.approvals?.required ?? 0);
   if (isOwn) {
-    const approval = { by: reviewer, reason };
+    const { signed } = request;
+    const approval = { by: reviewer, reason, ...(signed && { signed }) };
     book.settlements.record(settlementId, { type: 'approval_given', at, approval });
   } else if (!isQuorate) {
     book.settlements.record(settlementId, { type: 'compliance_passed', at, reason, by: reviewer, ...confirmations });
@@ -70,7 +74,7 @@ function reviewerRefusal(state: Settlement, { settlementId, reviewer, institutio
 /** Nobody is asked twice, or where he isn't needed. */
 function decisionRefusal(
   { approvals, compliance }: UnderReview,
-  { decision, reviewer, institutionId }: Review,
+  { decision, reviewer, institutionId, signed }: Review,
 ): Refusal | undefined {
   if (institutionId !== undefined && approvals === undefined)
     return refusal('permission_denied', 'COMPLIANCE_REQUIRED', 'a compliance officer is to decide on it');
@@ -83,6 +87,18 @@ function decisionRefusal(
   const given = approvals?.given ?? [];
   if (given.some(({ by }) => by === reviewer))
     return refusal('already_exists', 'ALREADY_APPROVED', 'expected another person: this one has approved it');
+  if (given.some((each) => each.signed !== undefined && each.signed.signatory === signed?.signatory))
+    return refusal(
+      'already_exists',
+      'SIGNATORY_ALREADY_APPROVED',
+      'expected another signatory: this one has approved it',
+    );
+  if (approvals?.areSigned === true && signed === undefined) {
+    const message = 'expected the signature of a signatory: the signer asks for it';
+    return refusal('failed_precondition', 'SIGNED_APPROVAL_REQUIRED', message, {
+      fields: [fieldError('signed_approval', message)],
+    });
+  }
   if (given.length < (approvals?.required ?? 0)) return undefined;
   return refusal(
     'failed_precondition',

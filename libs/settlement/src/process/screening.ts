@@ -6,6 +6,7 @@ import { mustPost } from '../postings/post.ts';
 import { type Assessment, living, type LivingSettlement } from '../settlement.ts';
 import { beneficiaryOf, decideDeposit } from './deposits.ts';
 import { reserve } from './reserve.ts';
+import { unvalued } from './units.ts';
 
 export type Screener = 'risk' | 'aml';
 
@@ -27,9 +28,10 @@ export function settlementAssessed(book: Book, settlementId: string, by: Screene
 function conclude(book: Book, { terms, approvals }: LivingSettlement, risk: Assessment, aml: Assessment): void {
   const { settlementId, from } = terms;
   const at = book.now;
+  const assessments = [risk, aml, ...unvalued(living(book.settlements.get(settlementId)).terms)];
   const worst =
-    [risk, aml].find((a) => a.recommendation === 'reject') ??
-    [risk, aml].find((a) => a.recommendation === 'manual_review');
+    assessments.find((a) => a.recommendation === 'reject') ??
+    assessments.find((a) => a.recommendation === 'manual_review');
   if (worst?.recommendation === 'reject') {
     book.settlements.record(settlementId, { type: 'settlement_rejected', at, reason: worst.reason, by: 'screening' });
     book.cancelTimer(settlementId);

@@ -10,7 +10,7 @@ import {
   type Result,
   type Sats,
 } from '@finality/kernel';
-import type { Claim } from '@finality/ledger';
+import type { Claim, Money } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { mergeSources } from '../coin.ts';
 import type { Priority } from '../queue.ts';
@@ -24,12 +24,15 @@ import { count, hopelessRefusal, limitRefusal } from './limits.ts';
 import { chooseCoins, scriptSized, spendable } from './choose-coins.ts';
 import { payeeOf } from './payee.ts';
 import { unquoted } from './reserve.ts';
+import { valued } from '../unit-terms.ts';
+import { unitTerms, useQuote } from './units.ts';
 import { OVERDUE } from './withdraw.ts';
 
 export interface Submission {
   readonly settlementId: string;
   readonly from: string;
   readonly to: string;
+  /** 0 where something else is `paid`. */
   readonly amountSats: Sats;
   readonly mode: Mode;
   /** Of the network fee; nobody's in CENTRALIZED, which has none. */
@@ -49,6 +52,11 @@ export interface Submission {
   readonly priority?: Priority;
   readonly executeAt?: Instant;
   readonly expiresAt?: Instant;
+  /** Another unit than satoshi; CENTRALIZED only. */
+  readonly paid?: Money;
+  /** What it is exchanged at; then it pays what was quoted. */
+  readonly quoteId?: string;
+  readonly failOnShortage?: boolean;
 }
 
 /** No output below this is relayed for every kind of script a payee's wallet can have (P2TR's dust limit). */
@@ -65,6 +73,8 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   const { settlementId, from, mode } = submission;
   const refused = partyRefusal(book, submission) ?? timesRefusal(book, submission);
   if (refused !== undefined) return err(refused);
+  const units = unitTerms(book, submission);
+  if (!units.ok) return units;
   if (mode !== 'centralized' && submission.amountSats < ON_CHAIN_MIN_SATS) {
     return err(
       invalid(
@@ -79,25 +89,41 @@ export function submit(book: Book, { payerWalletId, ...submission }: Submission)
   const problem =
     dustRefusal(book, payee.value, submission.amountSats) ??
     counterpartyRefusal(book, submission) ??
-    (submission.executeAt === undefined ? limitRefusal : hopelessRefusal)(book, from, submission);
+    (submission.executeAt === undefined ? limitRefusal : hopelessRefusal)(
+      book,
+      from,
+      valued({ ...submission, ...units.value }),
+    );
   if (problem !== undefined) return err(problem);
-  const { feeBearer, ...agreed } = submission;
   const terms: Terms = {
-    ...agreed,
+    ...agreedIn(submission),
     ...(payerWalletId === undefined ? {} : { payerWalletId }),
-    fees: { bearer: feeBearer, bumpBearer: book.policy.bumpBearer },
+    fees: { bearer: submission.feeBearer, bumpBearer: book.policy.bumpBearer },
     payer: payer.value,
     payee: payee.value,
     policyVersion: book.policy.version,
+    ...units.value,
   };
   const received = { terms, ...payoutConfirmations(book, terms, false) };
   book.settlements.record(settlementId, { type: 'settlement_received', at: book.now, ...received });
+  useQuote(book, terms);
   if (terms.executeAt === undefined) begin(book, terms);
   else {
     book.schedule(settlementId, terms.executeAt, 'due');
     book.settlements.record(settlementId, { type: 'settlement_scheduled', at: book.now });
   }
   return ok(living(book.settlements.get(settlementId)));
+}
+
+/** What terms keep of what was asked for as it is. */
+function agreedIn({
+  feeBearer: _whose,
+  paid: _paid,
+  quoteId: _at,
+  failOnShortage: _how,
+  ...agreed
+}: Omit<Submission, 'payerWalletId'>) {
+  return agreed;
 }
 
 /** A scheduled settlement's time has come: it begins, unless a party has been frozen since, the payer may not pay it, or it comes too late. Anything else is left as it is. */
@@ -108,7 +134,7 @@ export function fallDue(book: Book, settlementId: string): void {
   const { terms } = state;
   const at = book.now;
   const refused =
-    partyRefusal(book, terms) ?? counterpartyRefusal(book, terms) ?? limitRefusal(book, terms.from, terms);
+    partyRefusal(book, terms) ?? counterpartyRefusal(book, terms) ?? limitRefusal(book, terms.from, valued(terms));
   if (refused !== undefined) {
     book.settlements.record(settlementId, { type: 'settlement_failed', at, reason: refused.message });
   } else if (terms.expiresAt !== undefined && terms.expiresAt <= at) {

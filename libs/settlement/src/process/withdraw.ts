@@ -91,11 +91,11 @@ export function expire(book: Book, settlementId: string): void {
     book.settlements.record(settlementId, { type: 'settlement_expired', at: book.now, reason });
 }
 
-/** What it is to be paid at has been taken off the list before a transaction was offered for it. */
+/** The signer wouldn’t sign for it, and hasn’t been asked to: what it is to be paid at has been taken off the list, or approvals are missing. */
 export function destinationRefused(book: Book, lineageId: string, settlementId: string, rule: string): void {
   const state = book.settlements.get(settlementId);
   if (state.status !== 'reserved' || state.lineageId !== lineageId) return;
-  const reason = `the signer doesn’t pay the destination: ${rule}`;
+  const reason = `the signer doesn’t pay it: ${rule}`;
   if (!giveBack(book, state, reason)) return;
   book.cancelTimer(settlementId);
   book.settlements.record(settlementId, { type: 'settlement_failed', at: book.now, reason });

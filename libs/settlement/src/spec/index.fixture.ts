@@ -2,6 +2,7 @@ export { approved, assigned, funded, given } from './given.fixture.ts';
 export * from './action-weights.fixture.ts';
 export * from './actions.fixture.ts';
 export * from './commands.fixture.ts';
+export { checkExchange, ExchangeHistory } from './exchange-history.fixture.ts';
 export * from './invariants.fixture.ts';
 export * from './limits.fixture.ts';
 export * from './memory-book.fixture.ts';

@@ -31,9 +31,10 @@ import {
   type VersionPayout,
   versionNumbered,
 } from '../lineage.ts';
-import { reversedSats } from '../process/reverse.ts';
+import { reversedAmount } from '../process/reverse.ts';
 import { keepsChange, leftOver } from '../process/requeue.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
+import { paidOf } from '../unit-terms.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 import { checkNetting } from './netting-invariants.fixture.ts';
 import { checkLines } from './queue-actions.fixture.ts';
@@ -66,11 +67,11 @@ function checkReversals(book: MemoryBook): void {
     const all = reversals.map((id) => living(book.settlements.get(id)));
     for (const { terms: back } of all)
       expect(back).toMatchObject({ reverses: settlementId, from: terms.to, to: terms.from });
-    expect(reversedSats(book, settlementId), settlementId).toBeLessThanOrEqual(terms.amountSats);
+    expect(reversedAmount(book, settlementId), settlementId).toBeLessThanOrEqual(paidOf(terms).amount);
     const paidBack = all
       .filter(({ status }) => status === 'settled')
-      .reduce((sum, back) => sum + back.terms.amountSats, 0n);
-    expect(paidBack, settlementId).toBeLessThanOrEqual(terms.amountSats);
+      .reduce((sum, back) => sum + paidOf(back.terms).amount, 0n);
+    expect(paidBack, settlementId).toBeLessThanOrEqual(paidOf(terms).amount);
   }
 }
 

@@ -1,6 +1,7 @@
 import { feeRate, type ScriptHex, type Txid } from '@finality/bitcoin';
 import { type Aggregate, type Instant, sats } from '@finality/kernel';
 import { LedgerView } from '@finality/ledger';
+import { bankBookingAggregate } from '../bank-booking.ts';
 import type { Book, Maturity, Records, TimerKind } from '../book.ts';
 import { chainTipAggregate, type ChainTip, type ChainTipEvent } from '../chain-tip.ts';
 import { type AddressRecord, CoinBook, type WalletRecord } from '../coin.ts';
@@ -13,6 +14,8 @@ import { returnUse } from '../process/limits.ts';
 import { isOpen, isWaitingPayout } from '../process/reserve.ts';
 import { paymentRulesAggregate } from '../payment-rules.ts';
 import type { SettlementPolicy } from '../policy.ts';
+import { quoteAggregate } from '../quote.ts';
+import { rateAggregate } from '../rate.ts';
 import { PositionBook } from '../positions.ts';
 import { LiquidityQueues } from '../queue.ts';
 import { recoveryAggregate } from '../recovery.ts';
@@ -76,6 +79,9 @@ export class MemoryBook implements Book {
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
   readonly deposits = new MemoryRecords(depositAggregate, this.log);
   readonly windowPayouts = new MemoryRecords(windowPayoutAggregate, this.log);
+  readonly bankBookings = new MemoryRecords(bankBookingAggregate, this.log);
+  readonly rates = new MemoryRecords(rateAggregate, this.log);
+  readonly quotes = new MemoryRecords(quoteAggregate, this.log);
   readonly netting: Book['netting'];
   readonly positions = new PositionBook();
   readonly tip: Book['tip'];

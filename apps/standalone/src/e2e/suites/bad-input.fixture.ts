@@ -15,11 +15,14 @@ import { Client, credentials, Metadata, type ServiceError, status } from '@grpc/
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Bank } from '../bank.fixture.ts';
 import type { E2e } from '../e2e.fixture.ts';
-import { outsideAddress, Signatories } from '../signatories.fixture.ts';
+import { outsideAddress } from '../signatories.fixture.ts';
 import { patiently, until } from '../wait.fixture.ts';
+import { exchangeRequests } from './exchange-requests.fixture.ts';
 import { ledgerRequests } from './ledger-requests.fixture.ts';
 import { liquidityRequests } from './liquidity-requests.fixture.ts';
 import { policyRequests } from './policy-requests.fixture.ts';
+import { uselessQuotes } from './quotes.fixture.ts';
+import { signatures } from './signed-requests.fixture.ts';
 import { windowRequests } from './window-requests.fixture.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -74,6 +77,7 @@ export function badInput(platform: () => E2e): void {
   let banks: Readonly<Record<'payer' | 'payee' | 'stranger' | 'frozen', Bank>>;
   let keys: Readonly<Record<RefusedCaller, string | undefined>>;
   let good: Readonly<Record<string, Good>>;
+  let ids: Readonly<Record<string, string>>;
   let fresh = 0;
 
   beforeAll(async () => {
@@ -97,6 +101,8 @@ export function badInput(platform: () => E2e): void {
       revoked: await revokedKey(payer),
     };
     good = await goodRequests(e2e, banks);
+    const quotes = await uselessQuotes(payer, payee, stranger);
+    ids = { ...Object.fromEntries(Object.entries(banks).map(([name, { id }]) => [name, id])), ...quotes };
   });
 
   afterAll(() => client?.close());
@@ -118,9 +124,9 @@ export function badInput(platform: () => E2e): void {
     return secret;
   }
 
-  /** `$payer` is the payer's id. */
+  /** `$payer` is the payer's id, `$usedQuote` that of a quote that was used. */
   function named(value: unknown): unknown {
-    return typeof value === 'string' && value.startsWith('$') ? banks[value.slice(1) as keyof typeof banks].id : value;
+    return typeof value === 'string' && value.startsWith('$') ? ids[value.slice(1)] : value;
   }
 
   /** With an idempotency key of its own, unless it says which. */
@@ -228,22 +234,6 @@ function explained({ code, details }: googleRpc.Status): Omit<Answered, 'respons
     status: status[code] ?? `${code}`,
     reason: info ? googleRpc.ErrorInfo.decode(info.value).reason : '',
     fields: violations.map(({ field }) => field).join(', '),
-  };
-}
-
-/** What signatories of the payer sign, in protobuf's JSON. */
-async function signatures(e2e: E2e, payer: Bank) {
-  const people = await Signatories.of(e2e, payer);
-  const address = outsideAddress(900);
-  return {
-    signatory: {
-      address: people.ann.address,
-      proof: addressV1.StatementSignature.toJSON(people.sign('ann', 'register signatory', people.ann.address)) as Json,
-    },
-    destination: {
-      address,
-      request: addressV1.StatementSignature.toJSON(people.sign('ann', 'register destination', address)) as Json,
-    },
   };
 }
 
@@ -467,6 +457,7 @@ async function goodRequests(
     ...(await windowRequests(e2e, by, { payer, payee })),
     ...liquidityRequests(by, { institution_id, settlement_id }),
     ...(await policyRequests(e2e, by, banks)),
+    ...exchangeRequests(by, payer, payee),
     RunReconciliation: asOperator(reconciliation.runReconciliation, reconciliationV1.RunReconciliationRequest, {
       idempotency_key: '',
     }),

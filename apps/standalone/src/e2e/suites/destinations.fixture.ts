@@ -328,7 +328,7 @@ export function destinations(e2e: () => E2e): void {
       expect(lifeOf(failed)).toEqual(['RECEIVED', 'SCREENING', 'APPROVED', 'QUEUED', 'RESERVED', 'FAILED']);
       expect(failed).toMatchObject({
         txid: undefined,
-        reason: 'the signer doesn’t pay the destination: DESTINATION_REMOVED',
+        reason: 'the signer doesn’t pay it: DESTINATION_REMOVED',
       });
       expect((await payer.balance('wallet')).reserved).toBe(0n);
     });

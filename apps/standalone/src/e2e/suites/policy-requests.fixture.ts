@@ -1,6 +1,7 @@
-import { settlementV1 } from '@finality/contracts';
+import { addressV1, settlementV1 } from '@finality/contracts';
 import type { Bank } from '../bank.fixture.ts';
 import type { E2e } from '../e2e.fixture.ts';
+import { outsideAddress } from '../signatories.fixture.ts';
 import type { Good, GoodBy } from './bad-input.fixture.ts';
 
 /** One per rpc of the service for what an institution may pay. The payer may pay anything, the stranger nobody but the payer. */
@@ -19,6 +20,9 @@ export async function policyRequests(
   const approving = { institution_id, tiers, reason };
   const quorum = settlementV1.SetApprovalPolicyRequest.fromJSON({ ...approving, idempotency_key: 'quorum' });
   await operator.policy.setApprovalPolicy(quorum);
+  const statement = { nonce: 'n', valid_until: '2030-01-01T00:00:00Z', signature: 'smp' };
+  const [ann, bob] = [outsideAddress(901), outsideAddress(902)];
+  const statements = { request: { signatory: ann, ...statement }, approval: { signatory: bob, ...statement } };
   return {
     SetApprovalPolicy: by('operator')(policy.setApprovalPolicy, settlementV1.SetApprovalPolicyRequest, {
       idempotency_key,
@@ -45,6 +49,12 @@ export async function policyRequests(
       settlementV1.RemoveCounterpartyRequest,
       { idempotency_key, institution_id, counterparty_id: payee.id },
       'NOT_FOUND',
+    ),
+    RequireApprovals: by('payer')(
+      addressV1.DestinationServiceService.requireApprovals,
+      addressV1.RequireApprovalsRequest,
+      { institution_id: payer.id, above_sats: '1000', approvals: 2, ...statements },
+      'FAILED_PRECONDITION',
     ),
     ListCounterparties: by('stranger')(policy.listCounterparties, settlementV1.ListCounterpartiesRequest, {
       institution_id,

@@ -1,18 +1,29 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { institutionV1, settlementV1 } from '@finality/contracts';
+import type { Sats } from '@finality/kernel';
 import { expect, it } from 'vitest';
 import { type Api, refused } from '../api.fixture.ts';
 import { type Bank, freshKey } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
+import { Signatories } from '../signatories.fixture.ts';
 import { patiently, until } from '../wait.fixture.ts';
 
 const { SETTLEMENT_MODE_CENTRALIZED, SETTLEMENT_MODE_UNSPECIFIED } = settlementV1.SettlementMode;
 const { REVIEW_DECISION_APPROVE, REVIEW_DECISION_REJECT } = settlementV1.ReviewDecision;
 const HOUR = 3_600n;
-/** Of a counterparty that was put on a list. */
+/** Of a counterparty that was put on a list, and of what two signatories say. */
 export const COOLING_SECONDS = 1;
 
 /** What an institution may pay: what holds whatever the services run on. */
 export function policy(e2e: () => E2e): void {
+  /** Somebody else of an institution, with an API key of their own. */
+  async function person(bank: Bank, label: string): Promise<{ readonly api: Api; readonly keyId: string }> {
+    const roles = [institutionV1.Role.ROLE_INSTITUTION];
+    const { institutions } = e2e().operator;
+    const issued = await institutions.issueApiKey({ idempotencyKey: freshKey(), institutionId: bank.id, roles, label });
+    return { api: e2e().api(issued.secret), keyId: issued.apiKey!.keyId };
+  }
+
   const centralized = (to: Bank, amountSats: bigint) => ({ to, amountSats, mode: 'CENTRALIZED' }) as const;
 
   it('keeps an institution within limits that an operator sets and it makes tighter', async () => {
@@ -97,14 +108,8 @@ export function policy(e2e: () => E2e): void {
   it('has two persons of the payer approve what is above an amount, and never the one who asked', async () => {
     const [payer, payee] = [await e2e().bank({ creditLineSats: 100_000n }), await e2e().bank()];
     const institutionId = payer.id;
-    const person = async (label: string): Promise<{ readonly api: Api; readonly keyId: string }> => {
-      const roles = [institutionV1.Role.ROLE_INSTITUTION];
-      const { institutions } = e2e().operator;
-      const issued = await institutions.issueApiKey({ idempotencyKey: freshKey(), institutionId, roles, label });
-      return { api: e2e().api(issued.secret), keyId: issued.apiKey!.keyId };
-    };
-    const [ann, bob] = [await person('ann'), await person('bob')];
-    const tiers = [{ aboveSats: 10_000n, approvals: 2 }];
+    const [ann, bob] = [await person(payer, 'ann'), await person(payer, 'bob')];
+    const tiers = [{ aboveSats: 10_000n, approvals: 2, signed: false }];
     await payer.api.policy.setApprovalPolicy({ idempotencyKey: freshKey(), institutionId, tiers, reason: 'ours' });
     await payer.settle(centralized(payee, 10_000n));
 
@@ -130,6 +135,64 @@ export function policy(e2e: () => E2e): void {
     expect(settled.approvals.map(({ approvedBy }) => approvedBy)).toEqual([ann.keyId, bob.keyId]);
     const late = await refused(bob.api.settlements.reviewSettlement(decided(REVIEW_DECISION_REJECT)));
     expect(late).toMatchObject({ kind: 'failed_precondition', reason: 'NOT_UNDER_REVIEW' });
+    await expectInOrder(e2e());
+  });
+
+  it('pays above an amount what two signatories have approved, or nothing: by the signer’s own rules', async () => {
+    const [payer, payee] = [await e2e().bank(), await e2e().bank()];
+    await payer.fund({ wallet: [200_000n, 200_000n] });
+    const institutionId = payer.id;
+    const people = await Signatories.of(e2e(), payer);
+    const required = { aboveSats: 20_000n as Sats, approvals: 2 };
+    const rules = {
+      institutionId,
+      ...required,
+      request: people.sign('ann', 'require approvals', { required }),
+      approval: people.sign('bob', 'agree to approvals', { required }),
+    };
+    const { inForceFrom } = await payer.api.destinations.requireApprovals(rules);
+    expect(inForceFrom).toBeDefined();
+    const order = { to: payee, amountSats: 30_000n, mode: 'BLOCKCHAIN' } as const;
+    await delay(2_000 * COOLING_SECONDS);
+    const { settlementId: unapproved } = await payer.submit(order);
+    expect((await payer.settlement(unapproved, 'FAILED')).reason).toContain('APPROVALS_MISSING');
+
+    const tiers = [{ ...required, signed: true }];
+    await payer.api.policy.setApprovalPolicy({ idempotencyKey: freshKey(), institutionId, tiers, reason: 'ours' });
+    const { settlementId } = await payer.submit(order);
+    const waiting = await payer.settlement(settlementId, 'UNDER_REVIEW');
+    expect(waiting).toMatchObject({ approvalsRequired: 2, approvalsSigned: true });
+    const payout = {
+      settlementId,
+      mode: 'blockchain',
+      amountSats: 30_000n as Sats,
+      payeeInstitutionId: payee.id,
+      walletId: waiting.payerWalletId!,
+      to: `wallet ${waiting.payeeWalletId}`,
+    };
+    const approve = (api: Api, signedApproval?: settlementV1.SignedApproval): Promise<settlementV1.Settlement> =>
+      api.settlements.reviewSettlement({
+        idempotencyKey: freshKey(),
+        settlementId,
+        decision: REVIEW_DECISION_APPROVE,
+        reason: 'invoice seen',
+        signedApproval,
+      });
+    const [one, other] = [await person(payer, 'one'), await person(payer, 'other')];
+    await patiently(() => one.api.settlements.getSettlement({ settlementId }));
+    await patiently(() => other.api.settlements.getSettlement({ settlementId }));
+    expect(await refused(approve(one.api))).toMatchObject({ reason: 'SIGNED_APPROVAL_REQUIRED' });
+    const less = people.sign('ann', 'approve payout', { payout: { ...payout, amountSats: 29_999n as Sats } });
+    expect(await refused(approve(one.api, less))).toMatchObject({ reason: 'SIGNATURE_INVALID' });
+    const byEve = people.sign('eve', 'approve payout', { payout });
+    expect(await refused(approve(one.api, byEve))).toMatchObject({ reason: 'UNKNOWN_SIGNATORY' });
+    const byAnn = people.sign('ann', 'approve payout', { payout });
+    expect((await approve(one.api, byAnn)).approvals).toMatchObject([{ signatory: people.ann.address }]);
+    expect(await refused(approve(other.api, byAnn))).toMatchObject({ reason: 'SIGNATORY_ALREADY_APPROVED' });
+    await approve(other.api, people.sign('bob', 'approve payout', { payout }));
+    const { confirmationsRequired } = await payer.executing(settlementId);
+    await e2e().outside.mine(confirmationsRequired);
+    await payer.settlement(settlementId, 'SETTLED');
     await expectInOrder(e2e());
   });
 }

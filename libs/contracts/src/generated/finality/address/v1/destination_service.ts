@@ -207,6 +207,27 @@ export interface RevokeSignatoryRequest {
   revocation?: StatementSignature | undefined;
 }
 
+export interface RequireApprovalsRequest {
+  institutionId: string;
+  /** What is for more than this ... */
+  aboveSats: bigint;
+  /** ... needs so many signatories' approvals: 1 to 5; 0: nothing does any more. */
+  approvals: number;
+  request?:
+    | StatementSignature
+    | undefined;
+  /** By another signatory. */
+  approval?: StatementSignature | undefined;
+}
+
+export interface RequiredApprovals {
+  institutionId: string;
+  aboveSats: bigint;
+  approvals: number;
+  /** By the signer's clock. Missing: it was said before. */
+  inForceFrom?: Timestamp | undefined;
+}
+
 export interface ListSignatoriesRequest {
   institutionId: string;
 }
@@ -1189,6 +1210,288 @@ export const RevokeSignatoryRequest: MessageFns<RevokeSignatoryRequest> = {
   },
 };
 
+function createBaseRequireApprovalsRequest(): RequireApprovalsRequest {
+  return { institutionId: "", aboveSats: 0n, approvals: 0, request: undefined, approval: undefined };
+}
+
+export const RequireApprovalsRequest: MessageFns<RequireApprovalsRequest> = {
+  encode(message: RequireApprovalsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    if (message.aboveSats !== 0n) {
+      if (BigInt.asIntN(64, message.aboveSats) !== message.aboveSats) {
+        throw new globalThis.Error("value provided for field message.aboveSats of type int64 too large");
+      }
+      writer.uint32(16).int64(message.aboveSats);
+    }
+    if (message.approvals !== 0) {
+      writer.uint32(24).int32(message.approvals);
+    }
+    if (message.request !== undefined) {
+      StatementSignature.encode(message.request, writer.uint32(34).fork()).join();
+    }
+    if (message.approval !== undefined) {
+      StatementSignature.encode(message.approval, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequireApprovalsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequireApprovalsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.aboveSats = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.approvals = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.request = StatementSignature.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.approval = StatementSignature.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RequireApprovalsRequest {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      aboveSats: isSet(object.aboveSats)
+        ? BigInt(object.aboveSats)
+        : isSet(object.above_sats)
+        ? BigInt(object.above_sats)
+        : 0n,
+      approvals: isSet(object.approvals) ? globalThis.Number(object.approvals) : 0,
+      request: isSet(object.request) ? StatementSignature.fromJSON(object.request) : undefined,
+      approval: isSet(object.approval) ? StatementSignature.fromJSON(object.approval) : undefined,
+    };
+  },
+
+  toJSON(message: RequireApprovalsRequest): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.aboveSats !== 0n) {
+      obj.aboveSats = message.aboveSats.toString();
+    }
+    if (message.approvals !== 0) {
+      obj.approvals = Math.round(message.approvals);
+    }
+    if (message.request !== undefined) {
+      obj.request = StatementSignature.toJSON(message.request);
+    }
+    if (message.approval !== undefined) {
+      obj.approval = StatementSignature.toJSON(message.approval);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RequireApprovalsRequest>, I>>(base?: I): RequireApprovalsRequest {
+    return RequireApprovalsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RequireApprovalsRequest>, I>>(object: I): RequireApprovalsRequest {
+    const message = createBaseRequireApprovalsRequest();
+    message.institutionId = object.institutionId ?? "";
+    message.aboveSats = (object.aboveSats !== undefined && object.aboveSats !== null) ? BigInt(object.aboveSats) : 0n;
+    message.approvals = object.approvals ?? 0;
+    message.request = (object.request !== undefined && object.request !== null)
+      ? StatementSignature.fromPartial(object.request)
+      : undefined;
+    message.approval = (object.approval !== undefined && object.approval !== null)
+      ? StatementSignature.fromPartial(object.approval)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRequiredApprovals(): RequiredApprovals {
+  return { institutionId: "", aboveSats: 0n, approvals: 0, inForceFrom: undefined };
+}
+
+export const RequiredApprovals: MessageFns<RequiredApprovals> = {
+  encode(message: RequiredApprovals, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    if (message.aboveSats !== 0n) {
+      if (BigInt.asIntN(64, message.aboveSats) !== message.aboveSats) {
+        throw new globalThis.Error("value provided for field message.aboveSats of type int64 too large");
+      }
+      writer.uint32(16).int64(message.aboveSats);
+    }
+    if (message.approvals !== 0) {
+      writer.uint32(24).int32(message.approvals);
+    }
+    if (message.inForceFrom !== undefined) {
+      Timestamp.encode(message.inForceFrom, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequiredApprovals {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequiredApprovals();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.aboveSats = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.approvals = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.inForceFrom = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RequiredApprovals {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      aboveSats: isSet(object.aboveSats)
+        ? BigInt(object.aboveSats)
+        : isSet(object.above_sats)
+        ? BigInt(object.above_sats)
+        : 0n,
+      approvals: isSet(object.approvals) ? globalThis.Number(object.approvals) : 0,
+      inForceFrom: isSet(object.inForceFrom)
+        ? fromJsonTimestamp(object.inForceFrom)
+        : isSet(object.in_force_from)
+        ? fromJsonTimestamp(object.in_force_from)
+        : undefined,
+    };
+  },
+
+  toJSON(message: RequiredApprovals): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.aboveSats !== 0n) {
+      obj.aboveSats = message.aboveSats.toString();
+    }
+    if (message.approvals !== 0) {
+      obj.approvals = Math.round(message.approvals);
+    }
+    if (message.inForceFrom !== undefined) {
+      obj.inForceFrom = fromTimestamp(message.inForceFrom).toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RequiredApprovals>, I>>(base?: I): RequiredApprovals {
+    return RequiredApprovals.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RequiredApprovals>, I>>(object: I): RequiredApprovals {
+    const message = createBaseRequiredApprovals();
+    message.institutionId = object.institutionId ?? "";
+    message.aboveSats = (object.aboveSats !== undefined && object.aboveSats !== null) ? BigInt(object.aboveSats) : 0n;
+    message.approvals = object.approvals ?? 0;
+    message.inForceFrom = (object.inForceFrom !== undefined && object.inForceFrom !== null)
+      ? Timestamp.fromPartial(object.inForceFrom)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseListSignatoriesRequest(): ListSignatoriesRequest {
   return { institutionId: "" };
 }
@@ -2045,6 +2348,10 @@ export const ListDestinationsResponse: MessageFns<ListDestinationsResponse> = {
  * The domain is WALLET_PROOF_DOMAIN. The purpose is `register destination` or `approve destination`, about the destination's address; or
  * `register signatory` or `endorse signatory`, about the new signatory's; or `revoke signatory`, about the one that is to go.
  *
+ * About approvals, `approvals: {approvals}; above: {above_sats} sat` takes the place of the address (`require approvals`, `agree to approvals`). About a
+ * payout (`approve payout`, by the payer), `settlement: {settlement_id}; mode: {bilateral or blockchain}; payee: {to_institution}; amount: {amount_sats} sat;
+ * from: wallet {payer_wallet_id}; to: wallet {payee_wallet_id}` does, or `to: destination {destination_id}` at its end, all as GetSettlement has it.
+ *
  * About a wallet, `descriptor: {fingerprint}#{checksum}` takes the place of the address: the SHA-256 (hex) of its external descriptor, as ListWallets
  * has it with its checksum (`printf %s "$descriptor" | sha256sum`), and that checksum.
  */
@@ -2077,6 +2384,21 @@ export const DestinationServiceService = {
     requestDeserialize: (value: Buffer): RevokeSignatoryRequest => RevokeSignatoryRequest.decode(value),
     responseSerialize: (value: Signatory): Buffer => Buffer.from(Signatory.encode(value).finish()),
     responseDeserialize: (value: Buffer): Signatory => Signatory.decode(value),
+  },
+  /**
+   * From when on the signer signs payouts of the institution's custodial wallets above an amount only with the approvals of so many of its signatories, each a
+   * signature of its own (`approve payout`; ReviewSettlement hands them in), whoever asks it to. By the institution or an operator, on the word of two
+   * signatories (`require approvals`, `agree to approvals`), after the cooling time of destinations; the same again changes nothing.
+   */
+  requireApprovals: {
+    path: "/finality.address.v1.DestinationService/RequireApprovals" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RequireApprovalsRequest): Buffer =>
+      Buffer.from(RequireApprovalsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RequireApprovalsRequest => RequireApprovalsRequest.decode(value),
+    responseSerialize: (value: RequiredApprovals): Buffer => Buffer.from(RequiredApprovals.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RequiredApprovals => RequiredApprovals.decode(value),
   },
   listSignatories: {
     path: "/finality.address.v1.DestinationService/ListSignatories" as const,
@@ -2158,6 +2480,12 @@ export interface DestinationServiceServer extends UntypedServiceImplementation {
    * for or approved and that aren't usable yet are removed.
    */
   revokeSignatory: handleUnaryCall<RevokeSignatoryRequest, Signatory>;
+  /**
+   * From when on the signer signs payouts of the institution's custodial wallets above an amount only with the approvals of so many of its signatories, each a
+   * signature of its own (`approve payout`; ReviewSettlement hands them in), whoever asks it to. By the institution or an operator, on the word of two
+   * signatories (`require approvals`, `agree to approvals`), after the cooling time of destinations; the same again changes nothing.
+   */
+  requireApprovals: handleUnaryCall<RequireApprovalsRequest, RequiredApprovals>;
   listSignatories: handleUnaryCall<ListSignatoriesRequest, ListSignatoriesResponse>;
   /** Asks for a destination: it waits for approval. One that begins and ends like another address of the institution is held for review first. */
   registerDestination: handleUnaryCall<RegisterDestinationRequest, Destination>;
@@ -2209,6 +2537,26 @@ export interface DestinationServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Signatory) => void,
+  ): ClientUnaryCall;
+  /**
+   * From when on the signer signs payouts of the institution's custodial wallets above an amount only with the approvals of so many of its signatories, each a
+   * signature of its own (`approve payout`; ReviewSettlement hands them in), whoever asks it to. By the institution or an operator, on the word of two
+   * signatories (`require approvals`, `agree to approvals`), after the cooling time of destinations; the same again changes nothing.
+   */
+  requireApprovals(
+    request: RequireApprovalsRequest,
+    callback: (error: ServiceError | null, response: RequiredApprovals) => void,
+  ): ClientUnaryCall;
+  requireApprovals(
+    request: RequireApprovalsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RequiredApprovals) => void,
+  ): ClientUnaryCall;
+  requireApprovals(
+    request: RequireApprovalsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RequiredApprovals) => void,
   ): ClientUnaryCall;
   listSignatories(
     request: ListSignatoriesRequest,

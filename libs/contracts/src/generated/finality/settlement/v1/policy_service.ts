@@ -26,6 +26,11 @@ export interface ApprovalTier {
   aboveSats: bigint;
   /** 1 to 5. */
   approvals: number;
+  /**
+   * Of payouts of custodial wallets: each with the signature of a signatory (ReviewSettlement's signed_approval). Two signatories tell the signer itself
+   * to ask for them (DestinationService.RequireApprovals); then nobody who controls our other services can do without.
+   */
+  signed: boolean;
 }
 
 export interface ApprovalPolicy {
@@ -148,7 +153,7 @@ export interface GetLimitsRequest {
 }
 
 function createBaseApprovalTier(): ApprovalTier {
-  return { aboveSats: 0n, approvals: 0 };
+  return { aboveSats: 0n, approvals: 0, signed: false };
 }
 
 export const ApprovalTier: MessageFns<ApprovalTier> = {
@@ -161,6 +166,9 @@ export const ApprovalTier: MessageFns<ApprovalTier> = {
     }
     if (message.approvals !== 0) {
       writer.uint32(16).int32(message.approvals);
+    }
+    if (message.signed !== false) {
+      writer.uint32(24).bool(message.signed);
     }
     return writer;
   },
@@ -194,6 +202,14 @@ export const ApprovalTier: MessageFns<ApprovalTier> = {
             message.approvals = reader.int32();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.signed = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -214,6 +230,7 @@ export const ApprovalTier: MessageFns<ApprovalTier> = {
         ? BigInt(object.above_sats)
         : 0n,
       approvals: isSet(object.approvals) ? globalThis.Number(object.approvals) : 0,
+      signed: isSet(object.signed) ? globalThis.Boolean(object.signed) : false,
     };
   },
 
@@ -225,6 +242,9 @@ export const ApprovalTier: MessageFns<ApprovalTier> = {
     if (message.approvals !== 0) {
       obj.approvals = Math.round(message.approvals);
     }
+    if (message.signed !== false) {
+      obj.signed = message.signed;
+    }
     return obj;
   },
 
@@ -235,6 +255,7 @@ export const ApprovalTier: MessageFns<ApprovalTier> = {
     const message = createBaseApprovalTier();
     message.aboveSats = (object.aboveSats !== undefined && object.aboveSats !== null) ? BigInt(object.aboveSats) : 0n;
     message.approvals = object.approvals ?? 0;
+    message.signed = object.signed ?? false;
     return message;
   },
 };

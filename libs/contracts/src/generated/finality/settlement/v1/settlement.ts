@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { Money } from "../../exchange/v1/money.ts";
 
 /** How value moves from the payer to the payee. */
 export enum SettlementMode {
@@ -300,7 +301,7 @@ export interface Settlement {
   settlementId: string;
   fromInstitution: string;
   toInstitution: string;
-  /** Satoshi. */
+  /** Satoshi. 0 where `amount` says what is paid. */
   amountSats: bigint;
   settlementMode: SettlementMode;
   referenceId: string;
@@ -365,6 +366,13 @@ export interface Settlement {
   approvals: Approval[];
   /** Whether a compliance officer has to decide on it, too, and hasn't. */
   complianceAwaited: boolean;
+  /** Whether each of them needs a signatory's signature. */
+  approvalsSigned: boolean;
+  /** On-chain: the wallet that pays, and the payee's where it is paid on the platform. */
+  payerWalletId?: string | undefined;
+  payeeWalletId?:
+    | string
+    | undefined;
   /** As submitted, or changed since by ReprioritizeSettlement. */
   priority: SettlementPriority;
   /** CENTRALIZED, while it is QUEUED: its place in the payer's line, from 1. In the answer of GetSettlement only. */
@@ -375,6 +383,21 @@ export interface Settlement {
   gridlockId?:
     | string
     | undefined;
+  /** What is paid where it isn't `amount_sats`: in another unit, or for another one. */
+  amount?:
+    | Money
+    | undefined;
+  /**
+   * What `amount` was worth in satoshi when it was submitted, rounded up: thresholds of risk, AML and limits judge it by that. Missing beside an `amount`: no
+   * rate was at hand, or it is to begin on another day, and a compliance officer has to look at it.
+   */
+  valueSats?:
+    | bigint
+    | undefined;
+  /** What `amount` is given for: payment versus payment. Both legs have moved when it is SETTLED; neither has before, or ever does if it ends otherwise. */
+  exchange?:
+    | SettlementExchange
+    | undefined;
   /** The window whose closing pays its institution's clearing balance, or a part of it, to a wallet of its own: a net payout. */
   netPayoutOf?: string | undefined;
 }
@@ -384,6 +407,16 @@ export interface Approval {
   approvedBy: string;
   approvedAt?: Timestamp | undefined;
   reason: string;
+  /** Address of the signatory who has signed it, if one has. */
+  signatory?: string | undefined;
+}
+
+export interface SettlementExchange {
+  quoteId: string;
+  /** Gets what is paid, and gives what is bought: to to_institution, or to from_institution where it is to_institution itself. */
+  makerInstitution: string;
+  bought?: Money | undefined;
+  failOnShortage: boolean;
 }
 
 export interface SettlementTransition {
@@ -424,9 +457,15 @@ function createBaseSettlement(): Settlement {
     approvalsRequired: 0,
     approvals: [],
     complianceAwaited: false,
+    approvalsSigned: false,
+    payerWalletId: undefined,
+    payeeWalletId: undefined,
     priority: 0,
     queuePlace: undefined,
     gridlockId: undefined,
+    amount: undefined,
+    valueSats: undefined,
+    exchange: undefined,
     netPayoutOf: undefined,
   };
 }
@@ -535,6 +574,15 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.complianceAwaited !== false) {
       writer.uint32(504).bool(message.complianceAwaited);
     }
+    if (message.approvalsSigned !== false) {
+      writer.uint32(512).bool(message.approvalsSigned);
+    }
+    if (message.payerWalletId !== undefined) {
+      writer.uint32(522).string(message.payerWalletId);
+    }
+    if (message.payeeWalletId !== undefined) {
+      writer.uint32(530).string(message.payeeWalletId);
+    }
     if (message.priority !== 0) {
       writer.uint32(560).int32(message.priority);
     }
@@ -544,8 +592,20 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.gridlockId !== undefined) {
       writer.uint32(578).string(message.gridlockId);
     }
+    if (message.amount !== undefined) {
+      Money.encode(message.amount, writer.uint32(642).fork()).join();
+    }
+    if (message.valueSats !== undefined) {
+      if (BigInt.asIntN(64, message.valueSats) !== message.valueSats) {
+        throw new globalThis.Error("value provided for field message.valueSats of type int64 too large");
+      }
+      writer.uint32(648).int64(message.valueSats);
+    }
+    if (message.exchange !== undefined) {
+      SettlementExchange.encode(message.exchange, writer.uint32(658).fork()).join();
+    }
     if (message.netPayoutOf !== undefined) {
-      writer.uint32(642).string(message.netPayoutOf);
+      writer.uint32(722).string(message.netPayoutOf);
     }
     return writer;
   },
@@ -803,6 +863,30 @@ export const Settlement: MessageFns<Settlement> = {
             message.complianceAwaited = reader.bool();
             continue;
           }
+          case 64: {
+            if (tag !== 512) {
+              break;
+            }
+
+            message.approvalsSigned = reader.bool();
+            continue;
+          }
+          case 65: {
+            if (tag !== 522) {
+              break;
+            }
+
+            message.payerWalletId = reader.string();
+            continue;
+          }
+          case 66: {
+            if (tag !== 530) {
+              break;
+            }
+
+            message.payeeWalletId = reader.string();
+            continue;
+          }
           case 70: {
             if (tag !== 560) {
               break;
@@ -829,6 +913,30 @@ export const Settlement: MessageFns<Settlement> = {
           }
           case 80: {
             if (tag !== 642) {
+              break;
+            }
+
+            message.amount = Money.decode(reader, reader.uint32());
+            continue;
+          }
+          case 81: {
+            if (tag !== 648) {
+              break;
+            }
+
+            message.valueSats = reader.int64() as bigint;
+            continue;
+          }
+          case 82: {
+            if (tag !== 658) {
+              break;
+            }
+
+            message.exchange = SettlementExchange.decode(reader, reader.uint32());
+            continue;
+          }
+          case 90: {
+            if (tag !== 722) {
               break;
             }
 
@@ -971,6 +1079,21 @@ export const Settlement: MessageFns<Settlement> = {
         : isSet(object.compliance_awaited)
         ? globalThis.Boolean(object.compliance_awaited)
         : false,
+      approvalsSigned: isSet(object.approvalsSigned)
+        ? globalThis.Boolean(object.approvalsSigned)
+        : isSet(object.approvals_signed)
+        ? globalThis.Boolean(object.approvals_signed)
+        : false,
+      payerWalletId: isSet(object.payerWalletId)
+        ? globalThis.String(object.payerWalletId)
+        : isSet(object.payer_wallet_id)
+        ? globalThis.String(object.payer_wallet_id)
+        : undefined,
+      payeeWalletId: isSet(object.payeeWalletId)
+        ? globalThis.String(object.payeeWalletId)
+        : isSet(object.payee_wallet_id)
+        ? globalThis.String(object.payee_wallet_id)
+        : undefined,
       priority: isSet(object.priority) ? settlementPriorityFromJSON(object.priority) : 0,
       queuePlace: isSet(object.queuePlace)
         ? globalThis.Number(object.queuePlace)
@@ -982,6 +1105,13 @@ export const Settlement: MessageFns<Settlement> = {
         : isSet(object.gridlock_id)
         ? globalThis.String(object.gridlock_id)
         : undefined,
+      amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
+      valueSats: isSet(object.valueSats)
+        ? BigInt(object.valueSats)
+        : isSet(object.value_sats)
+        ? BigInt(object.value_sats)
+        : undefined,
+      exchange: isSet(object.exchange) ? SettlementExchange.fromJSON(object.exchange) : undefined,
       netPayoutOf: isSet(object.netPayoutOf)
         ? globalThis.String(object.netPayoutOf)
         : isSet(object.net_payout_of)
@@ -1082,6 +1212,15 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.complianceAwaited !== false) {
       obj.complianceAwaited = message.complianceAwaited;
     }
+    if (message.approvalsSigned !== false) {
+      obj.approvalsSigned = message.approvalsSigned;
+    }
+    if (message.payerWalletId !== undefined) {
+      obj.payerWalletId = message.payerWalletId;
+    }
+    if (message.payeeWalletId !== undefined) {
+      obj.payeeWalletId = message.payeeWalletId;
+    }
     if (message.priority !== 0) {
       obj.priority = settlementPriorityToJSON(message.priority);
     }
@@ -1090,6 +1229,15 @@ export const Settlement: MessageFns<Settlement> = {
     }
     if (message.gridlockId !== undefined) {
       obj.gridlockId = message.gridlockId;
+    }
+    if (message.amount !== undefined) {
+      obj.amount = Money.toJSON(message.amount);
+    }
+    if (message.valueSats !== undefined) {
+      obj.valueSats = message.valueSats.toString();
+    }
+    if (message.exchange !== undefined) {
+      obj.exchange = SettlementExchange.toJSON(message.exchange);
     }
     if (message.netPayoutOf !== undefined) {
       obj.netPayoutOf = message.netPayoutOf;
@@ -1146,16 +1294,28 @@ export const Settlement: MessageFns<Settlement> = {
     message.approvalsRequired = object.approvalsRequired ?? 0;
     message.approvals = object.approvals?.map((e) => Approval.fromPartial(e)) || [];
     message.complianceAwaited = object.complianceAwaited ?? false;
+    message.approvalsSigned = object.approvalsSigned ?? false;
+    message.payerWalletId = object.payerWalletId ?? undefined;
+    message.payeeWalletId = object.payeeWalletId ?? undefined;
     message.priority = object.priority ?? 0;
     message.queuePlace = object.queuePlace ?? undefined;
     message.gridlockId = object.gridlockId ?? undefined;
+    message.amount = (object.amount !== undefined && object.amount !== null)
+      ? Money.fromPartial(object.amount)
+      : undefined;
+    message.valueSats = (object.valueSats !== undefined && object.valueSats !== null)
+      ? BigInt(object.valueSats)
+      : undefined;
+    message.exchange = (object.exchange !== undefined && object.exchange !== null)
+      ? SettlementExchange.fromPartial(object.exchange)
+      : undefined;
     message.netPayoutOf = object.netPayoutOf ?? undefined;
     return message;
   },
 };
 
 function createBaseApproval(): Approval {
-  return { approvedBy: "", approvedAt: undefined, reason: "" };
+  return { approvedBy: "", approvedAt: undefined, reason: "", signatory: undefined };
 }
 
 export const Approval: MessageFns<Approval> = {
@@ -1168,6 +1328,9 @@ export const Approval: MessageFns<Approval> = {
     }
     if (message.reason !== "") {
       writer.uint32(26).string(message.reason);
+    }
+    if (message.signatory !== undefined) {
+      writer.uint32(34).string(message.signatory);
     }
     return writer;
   },
@@ -1209,6 +1372,14 @@ export const Approval: MessageFns<Approval> = {
             message.reason = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.signatory = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1234,6 +1405,7 @@ export const Approval: MessageFns<Approval> = {
         ? fromJsonTimestamp(object.approved_at)
         : undefined,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      signatory: isSet(object.signatory) ? globalThis.String(object.signatory) : undefined,
     };
   },
 
@@ -1248,6 +1420,9 @@ export const Approval: MessageFns<Approval> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.signatory !== undefined) {
+      obj.signatory = message.signatory;
+    }
     return obj;
   },
 
@@ -1261,6 +1436,138 @@ export const Approval: MessageFns<Approval> = {
       ? Timestamp.fromPartial(object.approvedAt)
       : undefined;
     message.reason = object.reason ?? "";
+    message.signatory = object.signatory ?? undefined;
+    return message;
+  },
+};
+
+function createBaseSettlementExchange(): SettlementExchange {
+  return { quoteId: "", makerInstitution: "", bought: undefined, failOnShortage: false };
+}
+
+export const SettlementExchange: MessageFns<SettlementExchange> = {
+  encode(message: SettlementExchange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.quoteId !== "") {
+      writer.uint32(10).string(message.quoteId);
+    }
+    if (message.makerInstitution !== "") {
+      writer.uint32(18).string(message.makerInstitution);
+    }
+    if (message.bought !== undefined) {
+      Money.encode(message.bought, writer.uint32(26).fork()).join();
+    }
+    if (message.failOnShortage !== false) {
+      writer.uint32(32).bool(message.failOnShortage);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettlementExchange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettlementExchange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.quoteId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.makerInstitution = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.bought = Money.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.failOnShortage = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SettlementExchange {
+    return {
+      quoteId: isSet(object.quoteId)
+        ? globalThis.String(object.quoteId)
+        : isSet(object.quote_id)
+        ? globalThis.String(object.quote_id)
+        : "",
+      makerInstitution: isSet(object.makerInstitution)
+        ? globalThis.String(object.makerInstitution)
+        : isSet(object.maker_institution)
+        ? globalThis.String(object.maker_institution)
+        : "",
+      bought: isSet(object.bought) ? Money.fromJSON(object.bought) : undefined,
+      failOnShortage: isSet(object.failOnShortage)
+        ? globalThis.Boolean(object.failOnShortage)
+        : isSet(object.fail_on_shortage)
+        ? globalThis.Boolean(object.fail_on_shortage)
+        : false,
+    };
+  },
+
+  toJSON(message: SettlementExchange): unknown {
+    const obj: any = {};
+    if (message.quoteId !== "") {
+      obj.quoteId = message.quoteId;
+    }
+    if (message.makerInstitution !== "") {
+      obj.makerInstitution = message.makerInstitution;
+    }
+    if (message.bought !== undefined) {
+      obj.bought = Money.toJSON(message.bought);
+    }
+    if (message.failOnShortage !== false) {
+      obj.failOnShortage = message.failOnShortage;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SettlementExchange>, I>>(base?: I): SettlementExchange {
+    return SettlementExchange.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SettlementExchange>, I>>(object: I): SettlementExchange {
+    const message = createBaseSettlementExchange();
+    message.quoteId = object.quoteId ?? "";
+    message.makerInstitution = object.makerInstitution ?? "";
+    message.bought = (object.bought !== undefined && object.bought !== null)
+      ? Money.fromPartial(object.bought)
+      : undefined;
+    message.failOnShortage = object.failOnShortage ?? false;
     return message;
   },
 };

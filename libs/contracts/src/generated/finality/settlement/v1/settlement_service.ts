@@ -24,6 +24,7 @@ import {
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { Status } from "../../../google/rpc/status.ts";
+import { Money } from "../../exchange/v1/money.ts";
 import {
   FeePayer,
   feePayerFromJSON,
@@ -109,7 +110,7 @@ export interface SubmitSettlementRequest {
   /** The payer; must be the caller's institution. */
   fromInstitution: string;
   toInstitution: string;
-  /** 1 to 21·10^14. */
+  /** 1 to 21·10^14. 0 with `amount`. */
   amountSats: bigint;
   settlementMode: SettlementMode;
   /** The caller's own reference, up to 128 characters. */
@@ -152,6 +153,21 @@ export interface SubmitSettlementRequest {
    */
   expiresAt?:
     | Timestamp
+    | undefined;
+  /** CENTRALIZED only: another unit than BTC is paid, from the payer's clearing balance in it. It has no credit line. */
+  amount?:
+    | Money
+    | undefined;
+  /**
+   * CENTRALIZED only: pays what the quote sells to its maker, for what it buys, which to_institution gets; from_institution itself where to_institution is the maker.
+   * amount_sats and amount may be left out; what is said has to be what was quoted. It is EXPIRED when it hasn't settled by the quote's end.
+   */
+  quoteId?:
+    | string
+    | undefined;
+  /** With a quote: where payer or maker lacks liquidity it is FAILED at once, rather than QUEUED until the quote's end. */
+  failOnShortage?:
+    | boolean
     | undefined;
   /** CENTRALIZED only: on-chain settlements of a wallet are tried first come first served. */
   priority?: SettlementPriority | undefined;
@@ -215,7 +231,11 @@ export interface ReverseSettlementRequest {
   referenceId: string;
   /** As in SubmitSettlementRequest, of the institution that pays back. */
   feePayer?: FeePayer | undefined;
-  payerWalletId?: string | undefined;
+  payerWalletId?:
+    | string
+    | undefined;
+  /** A part of a settlement in another unit; missing: all of it. */
+  amount?: Money | undefined;
 }
 
 export interface EstimateFeesRequest {
@@ -288,6 +308,24 @@ export interface ReviewSettlementRequest {
   decision: ReviewDecision;
   /** 1 to 500 characters. */
   reason: string;
+  /**
+   * With an approval by a person of the payer's: of exactly this payout, by one of its signatories (`approve payout`; what is signed stands at
+   * DestinationService). The signer verifies it at once, and again before it signs the payout: it has to be valid until then, at most 7 days.
+   */
+  signedApproval?: SignedApproval | undefined;
+}
+
+export interface SignedApproval {
+  /** Address of the signatory. */
+  signatory: string;
+  /** 1 to 64 of A-Z, a-z, 0-9, ".", "_" and "-". */
+  nonce: string;
+  /** Whole seconds. */
+  validUntil?:
+    | Timestamp
+    | undefined;
+  /** BIP322 (2.0). */
+  signature: string;
 }
 
 export interface WatchSettlementsRequest {
@@ -640,6 +678,9 @@ function createBaseSubmitSettlementRequest(): SubmitSettlementRequest {
     destinationId: undefined,
     executeAt: undefined,
     expiresAt: undefined,
+    amount: undefined,
+    quoteId: undefined,
+    failOnShortage: undefined,
     priority: undefined,
   };
 }
@@ -693,6 +734,15 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     }
     if (message.expiresAt !== undefined) {
       Timestamp.encode(message.expiresAt, writer.uint32(250).fork()).join();
+    }
+    if (message.amount !== undefined) {
+      Money.encode(message.amount, writer.uint32(642).fork()).join();
+    }
+    if (message.quoteId !== undefined) {
+      writer.uint32(650).string(message.quoteId);
+    }
+    if (message.failOnShortage !== undefined) {
+      writer.uint32(656).bool(message.failOnShortage);
     }
     if (message.priority !== undefined) {
       writer.uint32(560).int32(message.priority);
@@ -833,6 +883,30 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
             message.expiresAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 80: {
+            if (tag !== 642) {
+              break;
+            }
+
+            message.amount = Money.decode(reader, reader.uint32());
+            continue;
+          }
+          case 81: {
+            if (tag !== 650) {
+              break;
+            }
+
+            message.quoteId = reader.string();
+            continue;
+          }
+          case 82: {
+            if (tag !== 656) {
+              break;
+            }
+
+            message.failOnShortage = reader.bool();
+            continue;
+          }
           case 70: {
             if (tag !== 560) {
               break;
@@ -922,6 +996,17 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
         : isSet(object.expires_at)
         ? fromJsonTimestamp(object.expires_at)
         : undefined,
+      amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
+      quoteId: isSet(object.quoteId)
+        ? globalThis.String(object.quoteId)
+        : isSet(object.quote_id)
+        ? globalThis.String(object.quote_id)
+        : undefined,
+      failOnShortage: isSet(object.failOnShortage)
+        ? globalThis.Boolean(object.failOnShortage)
+        : isSet(object.fail_on_shortage)
+        ? globalThis.Boolean(object.fail_on_shortage)
+        : undefined,
       priority: isSet(object.priority) ? settlementPriorityFromJSON(object.priority) : undefined,
     };
   },
@@ -973,6 +1058,15 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     if (message.expiresAt !== undefined) {
       obj.expiresAt = fromTimestamp(message.expiresAt).toISOString();
     }
+    if (message.amount !== undefined) {
+      obj.amount = Money.toJSON(message.amount);
+    }
+    if (message.quoteId !== undefined) {
+      obj.quoteId = message.quoteId;
+    }
+    if (message.failOnShortage !== undefined) {
+      obj.failOnShortage = message.failOnShortage;
+    }
     if (message.priority !== undefined) {
       obj.priority = settlementPriorityToJSON(message.priority);
     }
@@ -1005,6 +1099,11 @@ export const SubmitSettlementRequest: MessageFns<SubmitSettlementRequest> = {
     message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null)
       ? Timestamp.fromPartial(object.expiresAt)
       : undefined;
+    message.amount = (object.amount !== undefined && object.amount !== null)
+      ? Money.fromPartial(object.amount)
+      : undefined;
+    message.quoteId = object.quoteId ?? undefined;
+    message.failOnShortage = object.failOnShortage ?? undefined;
     message.priority = object.priority ?? undefined;
     return message;
   },
@@ -1596,6 +1695,7 @@ function createBaseReverseSettlementRequest(): ReverseSettlementRequest {
     referenceId: "",
     feePayer: undefined,
     payerWalletId: undefined,
+    amount: undefined,
   };
 }
 
@@ -1624,6 +1724,9 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
     }
     if (message.payerWalletId !== undefined) {
       writer.uint32(58).string(message.payerWalletId);
+    }
+    if (message.amount !== undefined) {
+      Money.encode(message.amount, writer.uint32(642).fork()).join();
     }
     return writer;
   },
@@ -1697,6 +1800,14 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
             message.payerWalletId = reader.string();
             continue;
           }
+          case 80: {
+            if (tag !== 642) {
+              break;
+            }
+
+            message.amount = Money.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1746,6 +1857,7 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
         : isSet(object.payer_wallet_id)
         ? globalThis.String(object.payer_wallet_id)
         : undefined,
+      amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
     };
   },
 
@@ -1772,6 +1884,9 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
     if (message.payerWalletId !== undefined) {
       obj.payerWalletId = message.payerWalletId;
     }
+    if (message.amount !== undefined) {
+      obj.amount = Money.toJSON(message.amount);
+    }
     return obj;
   },
 
@@ -1789,6 +1904,9 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
     message.referenceId = object.referenceId ?? "";
     message.feePayer = object.feePayer ?? undefined;
     message.payerWalletId = object.payerWalletId ?? undefined;
+    message.amount = (object.amount !== undefined && object.amount !== null)
+      ? Money.fromPartial(object.amount)
+      : undefined;
     return message;
   },
 };
@@ -2591,7 +2709,7 @@ export const SettlementPsbt: MessageFns<SettlementPsbt> = {
 };
 
 function createBaseReviewSettlementRequest(): ReviewSettlementRequest {
-  return { idempotencyKey: "", settlementId: "", decision: 0, reason: "" };
+  return { idempotencyKey: "", settlementId: "", decision: 0, reason: "", signedApproval: undefined };
 }
 
 export const ReviewSettlementRequest: MessageFns<ReviewSettlementRequest> = {
@@ -2607,6 +2725,9 @@ export const ReviewSettlementRequest: MessageFns<ReviewSettlementRequest> = {
     }
     if (message.reason !== "") {
       writer.uint32(34).string(message.reason);
+    }
+    if (message.signedApproval !== undefined) {
+      SignedApproval.encode(message.signedApproval, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -2656,6 +2777,14 @@ export const ReviewSettlementRequest: MessageFns<ReviewSettlementRequest> = {
             message.reason = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.signedApproval = SignedApproval.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2682,6 +2811,11 @@ export const ReviewSettlementRequest: MessageFns<ReviewSettlementRequest> = {
         : "",
       decision: isSet(object.decision) ? reviewDecisionFromJSON(object.decision) : 0,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      signedApproval: isSet(object.signedApproval)
+        ? SignedApproval.fromJSON(object.signedApproval)
+        : isSet(object.signed_approval)
+        ? SignedApproval.fromJSON(object.signed_approval)
+        : undefined,
     };
   },
 
@@ -2699,6 +2833,9 @@ export const ReviewSettlementRequest: MessageFns<ReviewSettlementRequest> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.signedApproval !== undefined) {
+      obj.signedApproval = SignedApproval.toJSON(message.signedApproval);
+    }
     return obj;
   },
 
@@ -2711,6 +2848,132 @@ export const ReviewSettlementRequest: MessageFns<ReviewSettlementRequest> = {
     message.settlementId = object.settlementId ?? "";
     message.decision = object.decision ?? 0;
     message.reason = object.reason ?? "";
+    message.signedApproval = (object.signedApproval !== undefined && object.signedApproval !== null)
+      ? SignedApproval.fromPartial(object.signedApproval)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSignedApproval(): SignedApproval {
+  return { signatory: "", nonce: "", validUntil: undefined, signature: "" };
+}
+
+export const SignedApproval: MessageFns<SignedApproval> = {
+  encode(message: SignedApproval, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.signatory !== "") {
+      writer.uint32(10).string(message.signatory);
+    }
+    if (message.nonce !== "") {
+      writer.uint32(18).string(message.nonce);
+    }
+    if (message.validUntil !== undefined) {
+      Timestamp.encode(message.validUntil, writer.uint32(26).fork()).join();
+    }
+    if (message.signature !== "") {
+      writer.uint32(34).string(message.signature);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignedApproval {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignedApproval();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.signatory = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nonce = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.validUntil = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.signature = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SignedApproval {
+    return {
+      signatory: isSet(object.signatory) ? globalThis.String(object.signatory) : "",
+      nonce: isSet(object.nonce) ? globalThis.String(object.nonce) : "",
+      validUntil: isSet(object.validUntil)
+        ? fromJsonTimestamp(object.validUntil)
+        : isSet(object.valid_until)
+        ? fromJsonTimestamp(object.valid_until)
+        : undefined,
+      signature: isSet(object.signature) ? globalThis.String(object.signature) : "",
+    };
+  },
+
+  toJSON(message: SignedApproval): unknown {
+    const obj: any = {};
+    if (message.signatory !== "") {
+      obj.signatory = message.signatory;
+    }
+    if (message.nonce !== "") {
+      obj.nonce = message.nonce;
+    }
+    if (message.validUntil !== undefined) {
+      obj.validUntil = fromTimestamp(message.validUntil).toISOString();
+    }
+    if (message.signature !== "") {
+      obj.signature = message.signature;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SignedApproval>, I>>(base?: I): SignedApproval {
+    return SignedApproval.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SignedApproval>, I>>(object: I): SignedApproval {
+    const message = createBaseSignedApproval();
+    message.signatory = object.signatory ?? "";
+    message.nonce = object.nonce ?? "";
+    message.validUntil = (object.validUntil !== undefined && object.validUntil !== null)
+      ? Timestamp.fromPartial(object.validUntil)
+      : undefined;
+    message.signature = object.signature ?? "";
     return message;
   },
 };

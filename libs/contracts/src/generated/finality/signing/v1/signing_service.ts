@@ -34,6 +34,58 @@ export interface SignedStatement {
   signature: string;
 }
 
+export interface RequireApprovalsRequest {
+  institutionId: string;
+  /** Payouts for more than this ... */
+  aboveSats: bigint;
+  /** ... are signed with the approvals of so many signatories: 0 to 5. */
+  approvals: number;
+  request?:
+    | SignedStatement
+    | undefined;
+  /** By another signatory. */
+  approval?: SignedStatement | undefined;
+}
+
+export interface RequireApprovalsResponse {
+  /** By the signer's clock. */
+  inForceFrom?: Timestamp | undefined;
+}
+
+/** A payout as its approvals name it. */
+export interface PayoutToApprove {
+  settlementId: string;
+  payerInstitutionId: string;
+  payeeInstitutionId: string;
+  amountSats: bigint;
+  /** BILATERAL or BLOCKCHAIN, in lower case. */
+  mode: string;
+  /** That pays. */
+  walletId: string;
+  payeeWalletId?: string | undefined;
+  destinationId?: string | undefined;
+  approvals: SignedStatement[];
+}
+
+export interface CheckApprovalsRequest {
+  payouts: PayoutToApprove[];
+}
+
+export interface ApprovalsFound {
+  settlementId: string;
+  /** 0: it needs none. */
+  required: number;
+  /** Different signatories whose approvals hold. */
+  signatories: string[];
+  /** Why the others don't. */
+  refusals: string[];
+}
+
+export interface CheckApprovalsResponse {
+  /** One for each payout, in the order asked for. */
+  payouts: ApprovalsFound[];
+}
+
 export interface RegisterSignatoryRequest {
   institutionId: string;
   address: string;
@@ -221,7 +273,14 @@ export interface PayoutAuthorisation {
   requestNonce: string;
   riskVerdictSignature: Buffer;
   amlVerdictSignature: Buffer;
+  /**
+   * Never used: an approval is more than a signature.
+   *
+   * @deprecated
+   */
   approvalSignatures: Buffer[];
+  /** By signatories of the payer, over the payout as PayoutToApprove has it. */
+  approvals: SignedStatement[];
   /** regtest, signet, testnet4 or mainnet: the signer refuses what is meant for another than its own. */
   network: string;
   /** The most that the payee's part of the network fee may be, satoshi: its output has at least amount_sats less this. */
@@ -476,6 +535,736 @@ export const SignedStatement: MessageFns<SignedStatement> = {
       ? Timestamp.fromPartial(object.validUntil)
       : undefined;
     message.signature = object.signature ?? "";
+    return message;
+  },
+};
+
+function createBaseRequireApprovalsRequest(): RequireApprovalsRequest {
+  return { institutionId: "", aboveSats: 0n, approvals: 0, request: undefined, approval: undefined };
+}
+
+export const RequireApprovalsRequest: MessageFns<RequireApprovalsRequest> = {
+  encode(message: RequireApprovalsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    if (message.aboveSats !== 0n) {
+      if (BigInt.asIntN(64, message.aboveSats) !== message.aboveSats) {
+        throw new globalThis.Error("value provided for field message.aboveSats of type int64 too large");
+      }
+      writer.uint32(16).int64(message.aboveSats);
+    }
+    if (message.approvals !== 0) {
+      writer.uint32(24).int32(message.approvals);
+    }
+    if (message.request !== undefined) {
+      SignedStatement.encode(message.request, writer.uint32(34).fork()).join();
+    }
+    if (message.approval !== undefined) {
+      SignedStatement.encode(message.approval, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequireApprovalsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequireApprovalsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.aboveSats = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.approvals = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.request = SignedStatement.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.approval = SignedStatement.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RequireApprovalsRequest {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      aboveSats: isSet(object.aboveSats)
+        ? BigInt(object.aboveSats)
+        : isSet(object.above_sats)
+        ? BigInt(object.above_sats)
+        : 0n,
+      approvals: isSet(object.approvals) ? globalThis.Number(object.approvals) : 0,
+      request: isSet(object.request) ? SignedStatement.fromJSON(object.request) : undefined,
+      approval: isSet(object.approval) ? SignedStatement.fromJSON(object.approval) : undefined,
+    };
+  },
+
+  toJSON(message: RequireApprovalsRequest): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.aboveSats !== 0n) {
+      obj.aboveSats = message.aboveSats.toString();
+    }
+    if (message.approvals !== 0) {
+      obj.approvals = Math.round(message.approvals);
+    }
+    if (message.request !== undefined) {
+      obj.request = SignedStatement.toJSON(message.request);
+    }
+    if (message.approval !== undefined) {
+      obj.approval = SignedStatement.toJSON(message.approval);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RequireApprovalsRequest>, I>>(base?: I): RequireApprovalsRequest {
+    return RequireApprovalsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RequireApprovalsRequest>, I>>(object: I): RequireApprovalsRequest {
+    const message = createBaseRequireApprovalsRequest();
+    message.institutionId = object.institutionId ?? "";
+    message.aboveSats = (object.aboveSats !== undefined && object.aboveSats !== null) ? BigInt(object.aboveSats) : 0n;
+    message.approvals = object.approvals ?? 0;
+    message.request = (object.request !== undefined && object.request !== null)
+      ? SignedStatement.fromPartial(object.request)
+      : undefined;
+    message.approval = (object.approval !== undefined && object.approval !== null)
+      ? SignedStatement.fromPartial(object.approval)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRequireApprovalsResponse(): RequireApprovalsResponse {
+  return { inForceFrom: undefined };
+}
+
+export const RequireApprovalsResponse: MessageFns<RequireApprovalsResponse> = {
+  encode(message: RequireApprovalsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.inForceFrom !== undefined) {
+      Timestamp.encode(message.inForceFrom, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequireApprovalsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequireApprovalsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.inForceFrom = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RequireApprovalsResponse {
+    return {
+      inForceFrom: isSet(object.inForceFrom)
+        ? fromJsonTimestamp(object.inForceFrom)
+        : isSet(object.in_force_from)
+        ? fromJsonTimestamp(object.in_force_from)
+        : undefined,
+    };
+  },
+
+  toJSON(message: RequireApprovalsResponse): unknown {
+    const obj: any = {};
+    if (message.inForceFrom !== undefined) {
+      obj.inForceFrom = fromTimestamp(message.inForceFrom).toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RequireApprovalsResponse>, I>>(base?: I): RequireApprovalsResponse {
+    return RequireApprovalsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RequireApprovalsResponse>, I>>(object: I): RequireApprovalsResponse {
+    const message = createBaseRequireApprovalsResponse();
+    message.inForceFrom = (object.inForceFrom !== undefined && object.inForceFrom !== null)
+      ? Timestamp.fromPartial(object.inForceFrom)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePayoutToApprove(): PayoutToApprove {
+  return {
+    settlementId: "",
+    payerInstitutionId: "",
+    payeeInstitutionId: "",
+    amountSats: 0n,
+    mode: "",
+    walletId: "",
+    payeeWalletId: undefined,
+    destinationId: undefined,
+    approvals: [],
+  };
+}
+
+export const PayoutToApprove: MessageFns<PayoutToApprove> = {
+  encode(message: PayoutToApprove, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.settlementId !== "") {
+      writer.uint32(10).string(message.settlementId);
+    }
+    if (message.payerInstitutionId !== "") {
+      writer.uint32(18).string(message.payerInstitutionId);
+    }
+    if (message.payeeInstitutionId !== "") {
+      writer.uint32(26).string(message.payeeInstitutionId);
+    }
+    if (message.amountSats !== 0n) {
+      if (BigInt.asIntN(64, message.amountSats) !== message.amountSats) {
+        throw new globalThis.Error("value provided for field message.amountSats of type int64 too large");
+      }
+      writer.uint32(32).int64(message.amountSats);
+    }
+    if (message.mode !== "") {
+      writer.uint32(42).string(message.mode);
+    }
+    if (message.walletId !== "") {
+      writer.uint32(50).string(message.walletId);
+    }
+    if (message.payeeWalletId !== undefined) {
+      writer.uint32(58).string(message.payeeWalletId);
+    }
+    if (message.destinationId !== undefined) {
+      writer.uint32(66).string(message.destinationId);
+    }
+    for (const v of message.approvals) {
+      SignedStatement.encode(v!, writer.uint32(74).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PayoutToApprove {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePayoutToApprove();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.settlementId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.payerInstitutionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.payeeInstitutionId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.amountSats = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.mode = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.walletId = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.payeeWalletId = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.approvals.push(SignedStatement.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PayoutToApprove {
+    return {
+      settlementId: isSet(object.settlementId)
+        ? globalThis.String(object.settlementId)
+        : isSet(object.settlement_id)
+        ? globalThis.String(object.settlement_id)
+        : "",
+      payerInstitutionId: isSet(object.payerInstitutionId)
+        ? globalThis.String(object.payerInstitutionId)
+        : isSet(object.payer_institution_id)
+        ? globalThis.String(object.payer_institution_id)
+        : "",
+      payeeInstitutionId: isSet(object.payeeInstitutionId)
+        ? globalThis.String(object.payeeInstitutionId)
+        : isSet(object.payee_institution_id)
+        ? globalThis.String(object.payee_institution_id)
+        : "",
+      amountSats: isSet(object.amountSats)
+        ? BigInt(object.amountSats)
+        : isSet(object.amount_sats)
+        ? BigInt(object.amount_sats)
+        : 0n,
+      mode: isSet(object.mode) ? globalThis.String(object.mode) : "",
+      walletId: isSet(object.walletId)
+        ? globalThis.String(object.walletId)
+        : isSet(object.wallet_id)
+        ? globalThis.String(object.wallet_id)
+        : "",
+      payeeWalletId: isSet(object.payeeWalletId)
+        ? globalThis.String(object.payeeWalletId)
+        : isSet(object.payee_wallet_id)
+        ? globalThis.String(object.payee_wallet_id)
+        : undefined,
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : undefined,
+      approvals: globalThis.Array.isArray(object?.approvals)
+        ? object.approvals.map((e: any) => SignedStatement.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: PayoutToApprove): unknown {
+    const obj: any = {};
+    if (message.settlementId !== "") {
+      obj.settlementId = message.settlementId;
+    }
+    if (message.payerInstitutionId !== "") {
+      obj.payerInstitutionId = message.payerInstitutionId;
+    }
+    if (message.payeeInstitutionId !== "") {
+      obj.payeeInstitutionId = message.payeeInstitutionId;
+    }
+    if (message.amountSats !== 0n) {
+      obj.amountSats = message.amountSats.toString();
+    }
+    if (message.mode !== "") {
+      obj.mode = message.mode;
+    }
+    if (message.walletId !== "") {
+      obj.walletId = message.walletId;
+    }
+    if (message.payeeWalletId !== undefined) {
+      obj.payeeWalletId = message.payeeWalletId;
+    }
+    if (message.destinationId !== undefined) {
+      obj.destinationId = message.destinationId;
+    }
+    if (message.approvals?.length) {
+      obj.approvals = message.approvals.map((e) => SignedStatement.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<PayoutToApprove>, I>>(base?: I): PayoutToApprove {
+    return PayoutToApprove.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<PayoutToApprove>, I>>(object: I): PayoutToApprove {
+    const message = createBasePayoutToApprove();
+    message.settlementId = object.settlementId ?? "";
+    message.payerInstitutionId = object.payerInstitutionId ?? "";
+    message.payeeInstitutionId = object.payeeInstitutionId ?? "";
+    message.amountSats = (object.amountSats !== undefined && object.amountSats !== null)
+      ? BigInt(object.amountSats)
+      : 0n;
+    message.mode = object.mode ?? "";
+    message.walletId = object.walletId ?? "";
+    message.payeeWalletId = object.payeeWalletId ?? undefined;
+    message.destinationId = object.destinationId ?? undefined;
+    message.approvals = object.approvals?.map((e) => SignedStatement.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseCheckApprovalsRequest(): CheckApprovalsRequest {
+  return { payouts: [] };
+}
+
+export const CheckApprovalsRequest: MessageFns<CheckApprovalsRequest> = {
+  encode(message: CheckApprovalsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.payouts) {
+      PayoutToApprove.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckApprovalsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckApprovalsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.payouts.push(PayoutToApprove.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckApprovalsRequest {
+    return {
+      payouts: globalThis.Array.isArray(object?.payouts)
+        ? object.payouts.map((e: any) => PayoutToApprove.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: CheckApprovalsRequest): unknown {
+    const obj: any = {};
+    if (message.payouts?.length) {
+      obj.payouts = message.payouts.map((e) => PayoutToApprove.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CheckApprovalsRequest>, I>>(base?: I): CheckApprovalsRequest {
+    return CheckApprovalsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CheckApprovalsRequest>, I>>(object: I): CheckApprovalsRequest {
+    const message = createBaseCheckApprovalsRequest();
+    message.payouts = object.payouts?.map((e) => PayoutToApprove.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseApprovalsFound(): ApprovalsFound {
+  return { settlementId: "", required: 0, signatories: [], refusals: [] };
+}
+
+export const ApprovalsFound: MessageFns<ApprovalsFound> = {
+  encode(message: ApprovalsFound, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.settlementId !== "") {
+      writer.uint32(10).string(message.settlementId);
+    }
+    if (message.required !== 0) {
+      writer.uint32(16).int32(message.required);
+    }
+    for (const v of message.signatories) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.refusals) {
+      writer.uint32(34).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ApprovalsFound {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseApprovalsFound();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.settlementId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.required = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.signatories.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.refusals.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ApprovalsFound {
+    return {
+      settlementId: isSet(object.settlementId)
+        ? globalThis.String(object.settlementId)
+        : isSet(object.settlement_id)
+        ? globalThis.String(object.settlement_id)
+        : "",
+      required: isSet(object.required) ? globalThis.Number(object.required) : 0,
+      signatories: globalThis.Array.isArray(object?.signatories)
+        ? object.signatories.map((e: any) => globalThis.String(e))
+        : [],
+      refusals: globalThis.Array.isArray(object?.refusals) ? object.refusals.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: ApprovalsFound): unknown {
+    const obj: any = {};
+    if (message.settlementId !== "") {
+      obj.settlementId = message.settlementId;
+    }
+    if (message.required !== 0) {
+      obj.required = Math.round(message.required);
+    }
+    if (message.signatories?.length) {
+      obj.signatories = message.signatories;
+    }
+    if (message.refusals?.length) {
+      obj.refusals = message.refusals;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ApprovalsFound>, I>>(base?: I): ApprovalsFound {
+    return ApprovalsFound.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ApprovalsFound>, I>>(object: I): ApprovalsFound {
+    const message = createBaseApprovalsFound();
+    message.settlementId = object.settlementId ?? "";
+    message.required = object.required ?? 0;
+    message.signatories = object.signatories?.map((e) => e) || [];
+    message.refusals = object.refusals?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseCheckApprovalsResponse(): CheckApprovalsResponse {
+  return { payouts: [] };
+}
+
+export const CheckApprovalsResponse: MessageFns<CheckApprovalsResponse> = {
+  encode(message: CheckApprovalsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.payouts) {
+      ApprovalsFound.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckApprovalsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckApprovalsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.payouts.push(ApprovalsFound.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckApprovalsResponse {
+    return {
+      payouts: globalThis.Array.isArray(object?.payouts)
+        ? object.payouts.map((e: any) => ApprovalsFound.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: CheckApprovalsResponse): unknown {
+    const obj: any = {};
+    if (message.payouts?.length) {
+      obj.payouts = message.payouts.map((e) => ApprovalsFound.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CheckApprovalsResponse>, I>>(base?: I): CheckApprovalsResponse {
+    return CheckApprovalsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CheckApprovalsResponse>, I>>(object: I): CheckApprovalsResponse {
+    const message = createBaseCheckApprovalsResponse();
+    message.payouts = object.payouts?.map((e) => ApprovalsFound.fromPartial(e)) || [];
     return message;
   },
 };
@@ -3291,6 +4080,7 @@ function createBasePayoutAuthorisation(): PayoutAuthorisation {
     riskVerdictSignature: Buffer.alloc(0),
     amlVerdictSignature: Buffer.alloc(0),
     approvalSignatures: [],
+    approvals: [],
     network: "",
     payeeFeeMaxSats: 0n,
     request: undefined,
@@ -3331,6 +4121,9 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     }
     for (const v of message.approvalSignatures) {
       writer.uint32(82).bytes(v!);
+    }
+    for (const v of message.approvals) {
+      SignedStatement.encode(v!, writer.uint32(114).fork()).join();
     }
     if (message.network !== "") {
       writer.uint32(90).string(message.network);
@@ -3440,6 +4233,14 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
             message.approvalSignatures.push(Buffer.from(reader.bytes()));
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.approvals.push(SignedStatement.decode(reader, reader.uint32()));
+            continue;
+          }
           case 11: {
             if (tag !== 90) {
               break;
@@ -3528,6 +4329,9 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
         : globalThis.Array.isArray(object?.approval_signatures)
         ? object.approval_signatures.map((e: any) => Buffer.from(bytesFromBase64(e)))
         : [],
+      approvals: globalThis.Array.isArray(object?.approvals)
+        ? object.approvals.map((e: any) => SignedStatement.fromJSON(e))
+        : [],
       network: isSet(object.network) ? globalThis.String(object.network) : "",
       payeeFeeMaxSats: isSet(object.payeeFeeMaxSats)
         ? BigInt(object.payeeFeeMaxSats)
@@ -3570,6 +4374,9 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     if (message.approvalSignatures?.length) {
       obj.approvalSignatures = message.approvalSignatures.map((e) => base64FromBytes(e));
     }
+    if (message.approvals?.length) {
+      obj.approvals = message.approvals.map((e) => SignedStatement.toJSON(e));
+    }
     if (message.network !== "") {
       obj.network = message.network;
     }
@@ -3599,6 +4406,7 @@ export const PayoutAuthorisation: MessageFns<PayoutAuthorisation> = {
     message.riskVerdictSignature = object.riskVerdictSignature ?? Buffer.alloc(0);
     message.amlVerdictSignature = object.amlVerdictSignature ?? Buffer.alloc(0);
     message.approvalSignatures = object.approvalSignatures?.map((e) => e) || [];
+    message.approvals = object.approvals?.map((e) => SignedStatement.fromPartial(e)) || [];
     message.network = object.network ?? "";
     message.payeeFeeMaxSats = (object.payeeFeeMaxSats !== undefined && object.payeeFeeMaxSats !== null)
       ? BigInt(object.payeeFeeMaxSats)
@@ -5432,6 +6240,30 @@ export const SigningServiceService = {
       Buffer.from(ReleaseCoinsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ReleaseCoinsResponse => ReleaseCoinsResponse.decode(value),
   },
+  /** What payouts of an institution need from when on, once both signatures hold; repeating it changes nothing. */
+  requireApprovals: {
+    path: "/finality.signing.v1.SigningService/RequireApprovals" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RequireApprovalsRequest): Buffer =>
+      Buffer.from(RequireApprovalsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RequireApprovalsRequest => RequireApprovalsRequest.decode(value),
+    responseSerialize: (value: RequireApprovalsResponse): Buffer =>
+      Buffer.from(RequireApprovalsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RequireApprovalsResponse => RequireApprovalsResponse.decode(value),
+  },
+  /** Which approvals of payouts hold now, and how many each needs. Nothing is stored. */
+  checkApprovals: {
+    path: "/finality.signing.v1.SigningService/CheckApprovals" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: CheckApprovalsRequest): Buffer =>
+      Buffer.from(CheckApprovalsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CheckApprovalsRequest => CheckApprovalsRequest.decode(value),
+    responseSerialize: (value: CheckApprovalsResponse): Buffer =>
+      Buffer.from(CheckApprovalsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CheckApprovalsResponse => CheckApprovalsResponse.decode(value),
+  },
   /** Which destinations would get a signature now. */
   checkDestinations: {
     path: "/finality.signing.v1.SigningService/CheckDestinations" as const,
@@ -5474,6 +6306,10 @@ export interface SigningServiceServer extends UntypedServiceImplementation {
   removeDestination: handleUnaryCall<RemoveDestinationRequest, RemoveDestinationResponse>;
   /** Coins that a lineage keeps for nothing: another one may spend them, and this one never again. Repeating it changes nothing. */
   releaseCoins: handleUnaryCall<ReleaseCoinsRequest, ReleaseCoinsResponse>;
+  /** What payouts of an institution need from when on, once both signatures hold; repeating it changes nothing. */
+  requireApprovals: handleUnaryCall<RequireApprovalsRequest, RequireApprovalsResponse>;
+  /** Which approvals of payouts hold now, and how many each needs. Nothing is stored. */
+  checkApprovals: handleUnaryCall<CheckApprovalsRequest, CheckApprovalsResponse>;
   /** Which destinations would get a signature now. */
   checkDestinations: handleUnaryCall<CheckDestinationsRequest, CheckDestinationsResponse>;
 }
@@ -5701,6 +6537,38 @@ export interface SigningServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ReleaseCoinsResponse) => void,
+  ): ClientUnaryCall;
+  /** What payouts of an institution need from when on, once both signatures hold; repeating it changes nothing. */
+  requireApprovals(
+    request: RequireApprovalsRequest,
+    callback: (error: ServiceError | null, response: RequireApprovalsResponse) => void,
+  ): ClientUnaryCall;
+  requireApprovals(
+    request: RequireApprovalsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RequireApprovalsResponse) => void,
+  ): ClientUnaryCall;
+  requireApprovals(
+    request: RequireApprovalsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RequireApprovalsResponse) => void,
+  ): ClientUnaryCall;
+  /** Which approvals of payouts hold now, and how many each needs. Nothing is stored. */
+  checkApprovals(
+    request: CheckApprovalsRequest,
+    callback: (error: ServiceError | null, response: CheckApprovalsResponse) => void,
+  ): ClientUnaryCall;
+  checkApprovals(
+    request: CheckApprovalsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: CheckApprovalsResponse) => void,
+  ): ClientUnaryCall;
+  checkApprovals(
+    request: CheckApprovalsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: CheckApprovalsResponse) => void,
   ): ClientUnaryCall;
   /** Which destinations would get a signature now. */
   checkDestinations(

@@ -1,0 +1,216 @@
+import { type Instant, sats } from '@finality/kernel';
+import { BTC, creditBalance, isOverdrawn, parseAccountId, type Unit } from '@finality/ledger';
+import { expect } from 'vitest';
+import { bankBookingId } from '../bank-booking.ts';
+import { decideExchange, type ExchangeCommand } from '../process/exchange-commands.ts';
+import { rateIdOf } from '../rate.ts';
+import { legsOf } from '../unit-terms.ts';
+import { apply, type Command } from './commands.fixture.ts';
+import { EUR, USD } from './exchange.fixture.ts';
+import { MemoryBook } from './memory-book.fixture.ts';
+
+export type Exchanging = Command | ExchangeCommand;
+
+/** What was asked, when, with the reason of its refusal; `after`: what whoever asked has to have heard of, by its place. */
+export interface Asked {
+  readonly command: Exchanging;
+  readonly at: Instant;
+  readonly after: number;
+  readonly refused: string | undefined;
+}
+
+const PARTIES = ['a', 'b', 'm', 'n'] as const;
+const UNITS: readonly Unit[] = [BTC, USD, EUR];
+const AMOUNTS = [0n, 1n, 16n, 60n, 300n, 1_000n, 2n ** 63n - 1n, 2n ** 63n];
+const CREDIT_LINE_SATS = 1_000n;
+
+/** Institutions that do anything about money in several units, in any order, at any time. */
+export class ExchangeHistory {
+  readonly book = new MemoryBook();
+  readonly told: Asked[] = [];
+  readonly #random: () => number;
+  readonly #quotes: string[] = [];
+  /** Of what made a quote or a settlement. */
+  readonly #places = new Map<string, number>();
+  #made = 0;
+
+  constructor(random: () => number, steps: number) {
+    this.#random = random;
+    for (const institutionId of PARTIES)
+      this.tell({
+        type: 'create_institution',
+        institution: { institutionId, name: institutionId, creditLineSats: CREDIT_LINE_SATS },
+      });
+    for (let i = 0; i < steps; i++) this.#step();
+  }
+
+  tell(command: Exchanging, about = ''): void {
+    const after = this.#places.get(about) ?? -1;
+    const refused = isExchange(command) ? reasonOf(decideExchange(this.book, command)) : apply(this.book, command);
+    this.told.push({ command, at: this.book.now, after, refused });
+  }
+
+  #pick<T>(list: readonly T[]): T {
+    return list[Math.floor(this.#random() * list.length)]!;
+  }
+
+  #step(): void {
+    const steps = [
+      () => this.#book(),
+      () => this.#book(),
+      () => this.#decide(),
+      () => this.#publish(),
+      () => this.#quote(),
+      () => this.#quote(),
+      () => this.#submit(),
+      () => this.#screen(),
+      () => this.#end(),
+    ];
+    this.#pick(steps)();
+    if (this.#random() < 0.1) this.book.now = (this.book.now + this.#pick([1, 20_000, 60_000])) as Instant;
+  }
+
+  #book(): void {
+    const money = {
+      unit: this.#pick([USD, EUR]),
+      amount: this.#random() < 0.8 ? 1_000n : this.#pick(AMOUNTS.slice(1, 7)),
+    };
+    const line = { money, statementLine: `${this.#pick([1, 2, 3, ++this.#made, ++this.#made])}`, reason: '' };
+    const direction = this.#pick(['in', 'in', 'out'] as const);
+    const proposal = { ...line, direction, institutionId: this.#pick(PARTIES), proposedBy: this.#pick(['o1', 'o2']) };
+    this.tell({ type: 'propose_bank_booking', proposal });
+    if (this.#random() < 0.6) this.#sign(bankBookingId(money.unit, line.statementLine));
+  }
+
+  #decide(): void {
+    this.#sign(bankBookingId(this.#pick([USD, EUR]), `${this.#pick([1, 2, 3])}`));
+  }
+
+  #sign(bookingId: string): void {
+    const decision = { bookingId, by: this.#pick(['o1', 'o2', 'o3']), reason: '' };
+    this.tell({ type: this.#random() < 0.7 ? 'confirm_bank_booking' : 'reject_bank_booking', decision });
+  }
+
+  #publish(): void {
+    const [makerId, base] = [this.#pick(['m', 'n', 'm', 'n', 'platform']), this.#pick(UNITS)];
+    const counter = this.#pick(this.#random() < 0.9 ? UNITS.filter((unit) => unit !== base) : UNITS);
+    if (this.#random() < 0.1)
+      return this.tell({ type: 'withdraw_rate', rateId: rateIdOf(makerId, base, counter), by: 'o1' });
+    const price = { numerator: this.#pick([1n, 13n, 3n]), denominator: this.#pick([1n, 200n, 7n]) };
+    const lives = { validUntil: (this.book.now + 300_000) as Instant, quoteMs: 60_000, publishedBy: 'k' };
+    this.tell({ type: 'publish_rate', proposal: { makerId, base, counter, price, ...lives } });
+  }
+
+  #quote(): void {
+    const quoteId = `q-${++this.#made}`;
+    const published = this.book.rates.all().flatMap((state) => (state.status === 'published' ? [state.rate] : []));
+    const known = this.#random() < 0.9 ? this.#pick(published) : undefined;
+    const [sellUnit, buyUnit] = [known?.base ?? this.#pick(UNITS), known?.counter ?? this.#pick(UNITS)];
+    const asked = { fixed: this.#pick(['sell', 'buy'] as const), amount: this.#pick(this.#amounts) };
+    const parties = { institutionId: this.#pick(['a', 'b', 'm']), makerId: known?.makerId ?? this.#pick(['m', 'n']) };
+    this.#quotes.push(quoteId);
+    this.#places.set(quoteId, this.told.length);
+    const request = { quoteId, ...parties, sellUnit, buyUnit, ...asked, requestedBy: 'k' };
+    this.tell({ type: 'request_quote', request });
+    if (this.#random() < 0.6) this.#submit(quoteId);
+  }
+
+  /** Mostly what somebody can have. */
+  get #amounts(): readonly bigint[] {
+    return this.#random() < 0.8 ? [16n, 60n, 300n] : AMOUNTS.slice(1);
+  }
+
+  #submit(quoteId = this.#pick(this.#quotes) ?? ''): void {
+    const settlementId = `s-${++this.#made}`;
+    const quote = this.book.quotes.get(quoteId);
+    const isQuoted = quote.status !== 'none' && this.#random() < 0.8;
+    const from = isQuoted && this.#random() < 0.9 ? quote.terms.institutionId : this.#pick(['a', 'b', 'm']);
+    const to = this.#pick(['a', 'b', 'm', 'n'].filter((party) => party !== from));
+    const paid = { unit: this.#pick(UNITS), amount: this.#pick(AMOUNTS) };
+    const isSats = !isQuoted && this.#random() < 0.3;
+    const how = { mode: 'centralized', feeBearer: 'payer', referenceId: '', submittedBy: 'k' } as const;
+    const what = isQuoted
+      ? { quoteId: quote.terms.quoteId, failOnShortage: this.#random() < 0.3 }
+      : isSats
+        ? {}
+        : { paid };
+    const amountSats = sats(isSats ? 60n : 0n);
+    const submission = { settlementId, from, to, amountSats, idempotencyKey: settlementId, ...how, ...what };
+    this.#places.set(settlementId, this.told.length);
+    this.tell({ type: 'submit', submission }, isQuoted ? quote.terms.quoteId : '');
+    if (this.#random() < 0.8) this.#screened(settlementId);
+  }
+
+  #screen(): void {
+    const ids = this.book.settlements.ids();
+    if (ids.length > 0) this.#screened(this.#pick(ids));
+  }
+
+  #screened(id: string): void {
+    for (const by of ['risk', 'aml'] as const) {
+      const recommendation = this.#random() < 0.9 ? 'approve' : 'manual_review';
+      const assessment = { recommendation, rulesVersion: 'test', reason: '' } as const;
+      this.tell({ type: 'verdict', subject: 'settlement', id, by, assessment }, id);
+    }
+    if (this.book.settlements.get(id).status === 'under_review' && this.#random() < 0.7) this.#review(id);
+  }
+
+  #review(settlementId: string): void {
+    const review = { settlementId, decision: 'approve', reason: '', reviewer: 'officer' } as const;
+    this.tell({ type: 'review', review }, settlementId);
+  }
+
+  #end(): void {
+    const ids = this.book.settlements.ids();
+    if (ids.length === 0) return;
+    const settlementId = this.#pick(ids);
+    const due = this.book.timers.get(settlementId);
+    if (due !== undefined && due <= this.book.now) this.tell({ type: 'expire', settlementId }, settlementId);
+    else this.tell({ type: 'retry_reservation', settlementId }, settlementId);
+  }
+}
+
+/** Whatever was asked: nothing is made or lost in any unit, nobody is past a limit, both legs have moved or none, at a quote that was used once. */
+export function checkExchange({ book }: Pick<ExchangeHistory, 'book'>): void {
+  book.ledger.assertZeroSum();
+  for (const account of book.ledger.accounts()) {
+    expect(isOverdrawn(account), account.id).toBe(false);
+    if (parseAccountId(account.id).kind === 'ccp') expect(creditBalance(account), account.id).toBe(0n);
+  }
+  const uses = new Map<string, string>();
+  const { transfers } = book.ledger.changes();
+  for (const settlement of book.settlements.all()) {
+    if (settlement.status === 'none') continue;
+    const { settlementId, units } = settlement.terms;
+    const moved = transfers.filter((transfer) => transfer.settlementId === settlementId);
+    const amounts = legsOf(settlement.terms).flatMap(({ money: { amount } }) => [amount, amount]);
+    expect(
+      moved.map(({ amount }) => amount),
+      settlementId,
+    ).toEqual(settlement.status === 'settled' ? amounts : []);
+    const quoteId = units?.exchange?.quoteId;
+    if (quoteId === undefined) continue;
+    expect(uses.has(quoteId), quoteId).toBe(false);
+    uses.set(quoteId, settlementId);
+    const quote = book.quotes.get(quoteId);
+    expect(quote).toMatchObject({ status: 'used', settlementId });
+    const settledAt = settlement.transitions.find(({ status }) => status === 'settled')?.at;
+    if (quote.status !== 'none' && settledAt !== undefined) expect(settledAt).toBeLessThan(quote.terms.expiresAt);
+  }
+  const used = book.quotes.all().flatMap((quote) => (quote.status === 'used' ? [quote.terms.quoteId] : []));
+  expect(used.sort()).toEqual([...uses.keys()].sort());
+}
+
+const EXCHANGE: ReadonlySet<string> = new Set<ExchangeCommand['type']>([
+  'propose_bank_booking',
+  'confirm_bank_booking',
+  'reject_bank_booking',
+  'publish_rate',
+  'withdraw_rate',
+  'request_quote',
+]);
+
+const isExchange = (command: Exchanging): command is ExchangeCommand => EXCHANGE.has(command.type);
+
+const reasonOf = (result: ReturnType<typeof decideExchange>): string | undefined =>
+  result.ok ? undefined : result.error.reason;

@@ -1,0 +1,30 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { checkExchange, ExchangeHistory } from './exchange-history.fixture.ts';
+
+const STEPS = 120;
+
+/** As even as dice. */
+const NUMBERS = fc.infiniteStream(fc.noBias(fc.nat(0xffff)));
+
+describe('any history of money in several units', () => {
+  it('keeps both legs together, within what there is, at quotes that are used once', () => {
+    const seen = new Set<string>();
+    fc.assert(
+      fc.property(NUMBERS, (numbers) => {
+        const history = new ExchangeHistory(() => numbers.next().value / 0x1_0000, STEPS);
+        checkExchange(history);
+        for (const { refused } of history.told) if (refused !== undefined) seen.add(refused);
+        for (const settlement of history.book.settlements.all())
+          if (settlement.status !== 'none' && settlement.terms.units?.exchange !== undefined)
+            seen.add(settlement.status);
+      }),
+      { numRuns: 120, seed: 7 },
+    );
+    // It is about something: all of this has happened.
+    const happened = ['settled', 'queued', 'failed', 'expired', 'under_review'];
+    const refused = ['QUOTE_USED', 'QUOTE_EXPIRED', 'UNKNOWN_QUOTE', 'UNKNOWN_RATE', 'AMOUNT_NOT_QUOTABLE'];
+    const booked = ['LINE_BOOKED', 'SAME_PERSON', 'INSUFFICIENT_BALANCE', 'AMOUNT_TOO_LARGE'];
+    expect([...seen]).toEqual(expect.arrayContaining([...happened, ...refused, ...booked]));
+  });
+});
