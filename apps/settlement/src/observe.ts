@@ -5,6 +5,7 @@ import type { Pool } from 'pg';
 import { EventReader } from '@finality/event-store';
 import { SETTLEMENT_SCHEMA } from './env.ts';
 import { RecoveryGate } from './recovery-gate.ts';
+import { watchQueues } from './queue-metrics.ts';
 import { kept, watchStakes } from './stakes.ts';
 import { CHAIN_TIP_ID, chainTipStream } from './store/streams.ts';
 
@@ -21,6 +22,7 @@ export function observeSettlements(
   watchSettlements(metrics, base.pool, base.runtime);
   watchRecovery(service.get<RecoveryGate>(RecoveryGate), { base, metrics, check });
   watchStakes(metrics, base.pool, base.runtime);
+  watchQueues(metrics, base.pool, base.runtime);
   const reader = new EventReader({ pool: base.pool, schema: SETTLEMENT_SCHEMA });
   metrics.watch('finality_incidents_open', 'Incidents that wait for an operator: they stop signing', {}, async () => {
     const { state } = await reader.loadState(chainTipStream, CHAIN_TIP_ID);

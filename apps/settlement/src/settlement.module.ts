@@ -82,6 +82,7 @@ import { SetLimitsRpc } from './inbound/set-limits.rpc.ts';
 import { SetWindowPayoutRpc } from './inbound/set-window-payout.rpc.ts';
 import { StreamStatementRpc } from './inbound/stream-statement.rpc.ts';
 import { SetCreditLineRpc } from './inbound/set-credit-line.rpc.ts';
+import { SetLiquidityAlertsRpc } from './inbound/set-liquidity-alerts.rpc.ts';
 import { SubmitSettlementRpc } from './inbound/submit-settlement.rpc.ts';
 import { SubmitSettlementsRpc } from './inbound/submit-settlements.rpc.ts';
 import { SubmitSignedPsbtRpc } from './inbound/submit-signed-psbt.rpc.ts';
@@ -106,6 +107,7 @@ import { ReleaseQueued } from './workers/release-queued.ts';
 import { ResolveGridlock } from './workers/resolve-gridlock.ts';
 import { SealLedger } from './workers/seal-ledger.ts';
 import { SignPayouts } from './workers/sign-payouts.ts';
+import { WatchLiquidity } from './workers/watch-liquidity.ts';
 
 /** What others of ours call: reconciliation's side of the ledger. */
 export type LedgerCutPort = ServicePort<ledgerV1.InternalLedgerServiceServer>;
@@ -181,7 +183,7 @@ const WINDOW_RPCS = [
   SetWindowPayoutRpc,
   GetWindowPayoutRpc,
 ];
-const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc, ReprioritizeSettlementRpc];
+const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc, ReprioritizeSettlementRpc, SetLiquidityAlertsRpc];
 const CASH_RPCS = [ProposeBankBookingRpc, ConfirmBankBookingRpc, RejectBankBookingRpc, ListBankBookingsRpc];
 const EXCHANGE_RPCS = [PublishRateRpc, WithdrawRateRpc, ListRatesRpc, RequestQuoteRpc, GetQuoteRpc];
 const MESSAGES = [
@@ -286,6 +288,7 @@ function workersOf(env: SettlementEnv, { store, reader, authenticator, gate, adm
     new SignPayouts(env, store, reader, gate),
     new ReleaseQueued(env, store, reader, gate),
     new ResolveGridlock(env, store, reader, gate),
+    new WatchLiquidity(env, store, reader, gate),
     new ReleaseCoins(env, store, reader, gate),
     ...(env.config.policy.consolidation === undefined ? [] : [new ConsolidateCoins(env, store, reader, gate)]),
     ...(windowMs === undefined ? [] : [new CloseWindows(env, store, reader, gate, windowMs)]),

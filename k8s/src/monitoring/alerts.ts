@@ -34,6 +34,23 @@ const ALERTS: readonly Alert[] = [
       'ListSettlements with that status. Reopened ones confirm again or are reversed by rule; reversed ones have frozen their institutions.',
   },
   {
+    name: 'FinalityLiquidityCritical',
+    when: 'max by (namespace) (finality_liquidity_watched{level="critical"}) > 0',
+    for: '5m',
+    severity: 'warning',
+    summary: 'An institution has almost nothing left to pay with; what it owes waits, and maybe what others do',
+    action:
+      'The topic finality.liquidity.level.v1 says which; GetLiquidity what waits for it. It pays in, or an operator raises its credit line (SetCreditLine).',
+  },
+  {
+    name: 'FinalityQueueOld',
+    when: 'max by (namespace) (finality_queue_oldest_seconds) > 3600',
+    for: '5m',
+    severity: 'warning',
+    summary: 'A settlement has waited for liquidity for an hour',
+    action: 'ListSettlements with status QUEUED; GetLiquidity of its payer. At its expires_at it ends.',
+  },
+  {
     name: 'FinalityNodesDisagree',
     when: 'max by (namespace) (finality_chain_disagreeing_blocks) > 1',
     for: '10m',

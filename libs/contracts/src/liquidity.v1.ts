@@ -1,1 +1,2 @@
+export * from './generated/finality/liquidity/v1/liquidity_events.ts';
 export * from './generated/finality/liquidity/v1/liquidity_service.ts';

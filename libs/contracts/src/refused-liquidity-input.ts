@@ -58,6 +58,20 @@ export const LIQUIDITY: readonly RefusedInput[] = [
     reason: 'UNKNOWN_SETTLEMENT',
     caller: 'stranger',
   },
+  invalid('SetLiquidityAlerts', 'a negative level', 'warn_below_sats', {
+    alerts: { warn_below_sats: '-1', critical_below_sats: '0' },
+  }),
+  invalid('SetLiquidityAlerts', 'a critical level above the other one', 'critical_below_sats', {
+    alerts: { warn_below_sats: '1', critical_below_sats: '2' },
+  }),
+  {
+    rpc: 'SetLiquidityAlerts',
+    input: 'another institution’s API key',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'FOREIGN_INSTITUTION',
+    caller: 'stranger',
+  },
   {
     rpc: 'GetLiquidity',
     input: 'another institution’s API key',

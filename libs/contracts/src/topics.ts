@@ -87,6 +87,13 @@ export const TOPICS = {
     'finality.settlement.v1.WindowChanged',
     'Netting windows as they open and close.',
   ),
+  liquidityLevel: topic(
+    'finality.liquidity.level.v1',
+    'settlement',
+    'institution_id',
+    'finality.liquidity.v1.LiquidityLevelChanged',
+    'Whose liquidity has crossed a level that it has set.',
+  ),
   transaction: topic(
     'finality.settlement.transaction.v1',
     'settlement',

@@ -10,6 +10,7 @@ export * from './gridlock.ts';
 export * from './institution.ts';
 export * from './limits.ts';
 export * from './lineage.ts';
+export * from './liquidity-level.ts';
 export * from './payment-rules.ts';
 export * from './payout-amounts.ts';
 export * from './policy.ts';
@@ -33,6 +34,7 @@ export { adoptSettlement, importTransaction, type SignedTransaction } from './pr
 export { decideExchange, type ExchangeCommand } from './process/exchange-commands.ts';
 export { confirmIncident } from './process/incidents.ts';
 export * from './process/institutions.ts';
+export * from './process/liquidity-alerts.ts';
 export { reprioritize } from './process/line.ts';
 export { limitsOf, type LimitsRequest, returnUse, setLimits } from './process/limits.ts';
 export * from './process/offer.ts';

@@ -1,3 +1,4 @@
+import type { LiquidityAlerts, LiquidityLevel } from './liquidity-level.ts';
 import { type Aggregate, assert, assertNever, type Instant, type Role } from '@finality/kernel';
 
 /** Whose the pool is. No institution goes by it. */
@@ -22,6 +23,9 @@ export type InstitutionEvent = { readonly at: Instant } & (
     }
   /** To 0; what is drawn stays drawn. */
   | { readonly type: 'credit_line_expired' }
+  /** Missing: its liquidity isn't watched. */
+  | { readonly type: 'liquidity_alerts_set'; readonly alerts?: LiquidityAlerts; readonly by: string }
+  | { readonly type: 'liquidity_level_changed'; readonly level: LiquidityLevel; readonly spendableSats: bigint }
   | { readonly type: 'institution_frozen'; readonly reason: string }
   /** By a person, who has looked at why. */
   | { readonly type: 'institution_unfrozen'; readonly reason: string }
@@ -37,6 +41,12 @@ export type Institution =
       readonly creditLineSats: bigint;
       /** When it falls to 0; missing: not by itself. */
       readonly creditLineExpiresAt?: Instant;
+      /** Levels of its liquidity, and how it stood when that was told last. */
+      readonly watched?: {
+        readonly alerts: LiquidityAlerts;
+        readonly level: LiquidityLevel;
+        readonly before: LiquidityLevel;
+      };
       readonly reason?: string;
       readonly createdAt: Instant;
       readonly updatedAt: Instant;
@@ -60,6 +70,9 @@ export const institutionAggregate: Aggregate<Institution, InstitutionEvent> = {
       case 'credit_line_set':
       case 'credit_line_expired':
         return withCreditLine(state, event);
+      case 'liquidity_alerts_set':
+      case 'liquidity_level_changed':
+        return watched(state, event);
       case 'institution_frozen':
         assert(state.status !== 'none', 'the institution does not exist');
         return { ...state, status: 'frozen', reason: event.reason, updatedAt: event.at };
@@ -71,6 +84,21 @@ export const institutionAggregate: Aggregate<Institution, InstitutionEvent> = {
     }
   },
 };
+
+type WatchEvent = Extract<InstitutionEvent, { type: 'liquidity_alerts_set' | 'liquidity_level_changed' }>;
+
+function watched(state: Institution, event: WatchEvent): Institution {
+  assert(state.status !== 'none', 'the institution does not exist');
+  const { watched: before, ...institution } = state;
+  if (event.type === 'liquidity_level_changed') {
+    assert(before !== undefined, 'a level is changed where there are levels');
+    return { ...institution, watched: { alerts: before.alerts, level: event.level, before: before.level } };
+  }
+  const { alerts } = event;
+  // What was told last was told: also of other levels.
+  const { level, before: earlier } = before ?? { level: 'ok', before: 'ok' };
+  return alerts === undefined ? institution : { ...institution, watched: { alerts, level, before: earlier } };
+}
 
 type CreditLineEvent = Extract<InstitutionEvent, { type: 'credit_line_set' | 'credit_line_expired' }>;
 

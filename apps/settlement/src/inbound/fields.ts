@@ -26,9 +26,10 @@ export const checkIdempotencyKey = (key: string): FieldError | undefined =>
 export const checkReason = (reason: string, min = 0): FieldError | undefined =>
   checkText('reason', reason, min, REASON_MAX);
 
-export function checkCreditLine(field: string, limitSats: bigint): FieldError | undefined {
-  const isLine = limitSats >= 0n && limitSats <= MAX_MONEY_SATS;
-  return isLine ? undefined : fieldError(field, `expected 0 to ${MAX_MONEY_SATS} sat, got ${limitSats}`);
+/** In satoshi. */
+export function checkAmount(field: string, amountSats: bigint): FieldError | undefined {
+  const isAmount = amountSats >= 0n && amountSats <= MAX_MONEY_SATS;
+  return isAmount ? undefined : fieldError(field, `expected 0 to ${MAX_MONEY_SATS} sat, got ${amountSats}`);
 }
 
 /** 0 means the default. */

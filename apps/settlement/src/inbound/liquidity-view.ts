@@ -1,14 +1,15 @@
-import { type liquidityV1, toTimestamp } from '@finality/contracts';
+import { liquidityV1, toTimestamp } from '@finality/contracts';
 import type { Session } from '@finality/event-store';
 import { claimPath } from '@finality/ledger';
 import { readBalances } from '@finality/ledger-store';
 import { readTransaction } from '../outbound/read-transaction.ts';
+import { LEVELS } from '../store/liquidity-message.ts';
 import type { Gateway } from './gateway.ts';
 import { drawnSats, knownInstitution } from './institution-view.ts';
 
 /** An institution's clearing balance as it is now, and what waits for it. @throws RefusalException NOT_FOUND */
 export async function showLiquidity(gateway: Gateway, institutionId: string): Promise<liquidityV1.Liquidity> {
-  const { creditLineSats, creditLineExpiresAt } = await knownInstitution(gateway, institutionId);
+  const { creditLineSats, creditLineExpiresAt, watched } = await knownInstitution(gateway, institutionId);
   return readTransaction(gateway.env.pool, async (session) => {
     const claim = { kind: 'clearing', institutionId } as const;
     const [balance] = await readBalances(session, [claim]);
@@ -26,12 +27,15 @@ export async function showLiquidity(gateway: Gateway, institutionId: string): Pr
         leftSats: creditLineSats > drawn ? creditLineSats - drawn : 0n,
         expiresAt: creditLineExpiresAt === undefined ? undefined : toTimestamp(creditLineExpiresAt),
       },
+      alerts: watched?.alerts,
+      level: watched === undefined ? liquidityV1.LiquidityLevel.LIQUIDITY_LEVEL_UNSPECIFIED : LEVELS[watched.level],
       outgoing: await queued(session, 'payer_claim', claimPath(claim)),
       incoming: await queued(session, 'to_institution', institutionId),
     };
   });
 }
 
+/** In satoshi: other units, and exchanges, wait by themselves. */
 async function queued(
   session: Session,
   column: 'payer_claim' | 'to_institution',
@@ -39,7 +43,7 @@ async function queued(
 ): Promise<liquidityV1.Queued> {
   const [row] = await session.query<{ count: bigint; sum: bigint }>(
     `SELECT count(*) AS count, coalesce(sum(amount_sats), 0)::bigint AS sum FROM settlements
-     WHERE status = 'queued' AND mode = 'centralized' AND ${column} = $1`,
+     WHERE status = 'queued' AND mode = 'centralized' AND payer_claim = 'clearing/' || from_institution AND ${column} = $1`,
     [value],
   );
   return { count: row!.count, sumSats: row!.sum };

@@ -33,7 +33,7 @@ export class ReverseSettlementRpc {
     const original = await this.#gateway.settlement(reverses);
     if (!mayRead(caller, original)) throw unknownSettlement(reverses);
     if (!mayReverse(caller, original.terms)) {
-      const message = 'only the payee can pay a settlement back, or an operator';
+      const message = 'only the payee can pay a settlement back, or an operator; an exchange only an operator';
       throw toRpcException(refusal('permission_denied', 'NOT_THE_PAYEE', message));
     }
     const parsed = parseAgreed(backwards(request, original.terms), {
@@ -51,8 +51,9 @@ export class ReverseSettlementRpc {
   }
 }
 
-const mayReverse = (caller: Principal, { to }: Terms): boolean =>
-  caller.roles.includes('operator') || caller.institutionId === to;
+/** Of an exchange all parties give something back: none of them can ask that of the others. */
+const mayReverse = (caller: Principal, { to, units }: Terms): boolean =>
+  caller.roles.includes('operator') || (caller.institutionId === to && units?.exchange === undefined);
 
 /** The settlement that is asked for, with what is left out taken from the original. */
 function backwards(request: settlementV1.ReverseSettlementRequest, terms: Terms): settlementV1.SubmitSettlementRequest {
@@ -74,7 +75,9 @@ function backwards(request: settlementV1.ReverseSettlementRequest, terms: Terms)
 function amountBack(
   { amountSats, amount }: settlementV1.ReverseSettlementRequest,
   terms: Terms,
-): Pick<settlementV1.SubmitSettlementRequest, 'amountSats' | 'amount'> {
+): Pick<settlementV1.SubmitSettlementRequest, 'amountSats' | 'amount' | 'quoteId'> {
   if (amountSats !== 0n || amount !== undefined) return { amountSats, amount };
+  // All of an exchange, which its quote names.
+  if (terms.units?.exchange !== undefined) return { amountSats: 0n, quoteId: terms.units.exchange.quoteId };
   return { amountSats: terms.amountSats, amount: terms.units && { ...terms.units.paid } };
 }

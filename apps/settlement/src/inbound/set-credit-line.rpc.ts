@@ -3,7 +3,7 @@ import { fromTimestamp, type liquidityV1 } from '@finality/contracts';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import {
-  checkCreditLine,
+  checkAmount,
   checkIdempotencyKey,
   checkInstitutionId,
   checkReason,
@@ -33,7 +33,7 @@ export class SetCreditLineRpc {
     refuseInvalid(
       checkIdempotencyKey(idempotencyKey),
       checkInstitutionId('institution_id', institutionId),
-      checkCreditLine('limit_sats', limitSats),
+      checkAmount('limit_sats', limitSats),
       checkTime('expires_at', request.expiresAt),
       checkReason(reason, 1),
     );

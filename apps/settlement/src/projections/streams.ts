@@ -71,13 +71,17 @@ export async function saveInstitutions(session: Session, events: readonly Stored
   });
   if (rows.length === 0) return;
   await session.query(
-    `INSERT INTO institutions (institution_id, name, status, created_position)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
-     ON CONFLICT (institution_id) DO UPDATE SET status = excluded.status`,
+    `INSERT INTO institutions (institution_id, name, status, liquidity_level, warn_below_sats, critical_below_sats, created_position)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])
+     ON CONFLICT (institution_id) DO UPDATE SET status = excluded.status, liquidity_level = excluded.liquidity_level,
+       warn_below_sats = excluded.warn_below_sats, critical_below_sats = excluded.critical_below_sats`,
     [
       rows.map(({ state }) => state.institutionId),
       rows.map(({ state }) => state.name),
       rows.map(({ state }) => state.status),
+      rows.map(({ state }) => state.watched?.level ?? null),
+      rows.map(({ state }) => state.watched?.alerts.warnBelowSats ?? null),
+      rows.map(({ state }) => state.watched?.alerts.criticalBelowSats ?? null),
       rows.map(({ first }) => first),
     ],
   );

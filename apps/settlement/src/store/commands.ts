@@ -18,6 +18,7 @@ import type {
   Institution,
   KnownDeposit,
   LimitsRequest,
+  LiquidityAlertsRequest,
   LivingSettlement,
   NewApiKey,
   NewInstitution,
@@ -69,6 +70,8 @@ export type SettlementCommand =
   | { readonly type: 'allow_counterparty' | 'remove_counterparty'; readonly request: CounterpartyRequest }
   | { readonly type: 'set_approval_policy'; readonly request: ApprovalPolicyRequest }
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
+  | { readonly type: 'set_liquidity_alerts'; readonly request: LiquidityAlertsRequest }
+  | { readonly type: 'observe_liquidity'; readonly institutionId: string }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }
   | { readonly type: 'issue_api_key'; readonly key: NewApiKey }

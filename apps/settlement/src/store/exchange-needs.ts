@@ -89,9 +89,9 @@ export class ExchangeNeeds {
     return this.#institutions;
   }
 
-  /** Where nothing is sold for satoshi or bought for them, somebody has to have said what it is worth. */
+  /** Where nothing is sold for satoshi or bought for them, somebody has to have said what it is worth: what is sold or, paid back, what was bought. */
   #valued(sell: Unit, buy: Unit): void {
-    if (sell !== BTC && buy !== BTC) this.#rates.add(referenceRateId(sell));
+    if (sell !== BTC && buy !== BTC) this.#rates.add(referenceRateId(sell)).add(referenceRateId(buy));
   }
 
   #line({ institutionId, money: { unit } }: Pick<BankLine, 'institutionId' | 'money'>): void {

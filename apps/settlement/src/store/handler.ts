@@ -31,6 +31,7 @@ import {
   journalImported,
   type LivingSettlement,
   offer,
+  observeLiquidity,
   offset,
   preparePayout,
   proposeRelease,
@@ -48,6 +49,7 @@ import {
   setApprovalPolicy,
   setLimits,
   setCreditLine,
+  setLiquidityAlerts,
   type Settlement,
   settlementAssessed,
   type SettlementPolicy,
@@ -93,9 +95,9 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'cancel':
         return settlementReply(byPayer(book, body, () => withdrawn(book, body)));
       case 'reprioritize':
-        return settlementReply(
-          byPayer(book, body, () => reprioritize(book, body.settlementId, body.priority, body.caller.keyId)),
-        );
+      case 'set_credit_line':
+      case 'set_liquidity_alerts':
+        return liquidity(book, body);
       case 'confirm_incident':
         return done(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason));
       case 'release_coins':
@@ -143,8 +145,6 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'set_approval_policy':
       case 'set_limits':
         return done(decideRules(book, body));
-      case 'set_credit_line':
-        return institutionReply(setCreditLine(book, body.request));
       case 'issue_api_key':
         return apiKeyReply(issueApiKey(book, body.key));
       case 'revoke_api_key':
@@ -200,6 +200,7 @@ type Happened = CommandOf<
   | 'fall_due'
   | 'expire'
   | 'expire_credit_line'
+  | 'observe_liquidity'
   | 'retry_reservation'
   | 'resolve_gridlock'
   | 'consolidate'
@@ -231,6 +232,8 @@ function happened(book: BatchBook, body: Happened): void {
       return fallDue(book, body.settlementId);
     case 'expire':
       return expire(book, body.settlementId);
+    case 'observe_liquidity':
+      return observeLiquidity(book, body.institutionId);
     case 'expire_credit_line':
       return expireCreditLine(book, body.institutionId);
     case 'retry_reservation':
@@ -288,6 +291,25 @@ function recovered(book: BatchBook, body: CommandOf<Recovered>): void {
       return journalImported(book, body.position, body.ledgerPosition);
     case 'reconciled':
       return reconciled(book, body.report, body.ledgerPosition);
+    default:
+      return assertNever(body, 'command');
+  }
+}
+
+/** What institutions pay with, and in which order. */
+function liquidity(
+  book: BatchBook,
+  body: CommandOf<'reprioritize' | 'set_credit_line' | 'set_liquidity_alerts'>,
+): Handled<SettlementReply> {
+  switch (body.type) {
+    case 'reprioritize':
+      return settlementReply(
+        byPayer(book, body, () => reprioritize(book, body.settlementId, body.priority, body.caller.keyId)),
+      );
+    case 'set_credit_line':
+      return institutionReply(setCreditLine(book, body.request));
+    case 'set_liquidity_alerts':
+      return institutionReply(setLiquidityAlerts(book, body.request));
     default:
       return assertNever(body, 'command');
   }

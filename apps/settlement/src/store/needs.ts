@@ -32,6 +32,8 @@ type AdministrativeCommand =
   | 'remove_counterparty'
   | 'set_credit_line'
   | 'expire_credit_line'
+  | 'set_liquidity_alerts'
+  | 'observe_liquidity'
   | 'issue_api_key'
   | 'revoke_api_key'
   | ExchangeCommand['type']
@@ -190,9 +192,11 @@ export class Needs {
         this.clearing.add(body.institution.institutionId);
         return void this.institutions.add(body.institution.institutionId);
       case 'set_credit_line':
+      case 'set_liquidity_alerts':
         this.clearing.add(body.request.institutionId);
         return void this.institutions.add(body.request.institutionId);
       case 'expire_credit_line':
+      case 'observe_liquidity':
         this.clearing.add(body.institutionId);
         return void this.institutions.add(body.institutionId);
       case 'freeze_institution':

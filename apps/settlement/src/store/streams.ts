@@ -1,4 +1,4 @@
-import { institutionV1, settlementV1, TOPICS } from '@finality/contracts';
+import { institutionV1, liquidityV1, settlementV1, TOPICS } from '@finality/contracts';
 import { type Seals, sealsAggregate, type SealsEvent } from '@finality/ledger';
 import type { AnyStreamType, PublicMessage, StreamType } from '@finality/event-store';
 import {
@@ -44,6 +44,7 @@ import {
   type WindowPayoutEvent,
 } from '@finality/settlement';
 import { windowMessage } from './window-messages.ts';
+import { levelMessage } from './liquidity-message.ts';
 import {
   apiKeyMessage,
   depositMessage,
@@ -149,8 +150,12 @@ export const depositStream: StreamType<Deposit, DepositEvent> = {
 export const institutionStream: StreamType<Institution, InstitutionEvent> = {
   aggregate: institutionAggregate,
   institutions: (state) => (state.status === 'none' ? [] : [state.institutionId]),
-  publish(_event, state) {
-    if (state.status === 'none') return [];
+  publish(event, state) {
+    if (state.status === 'none' || event.type === 'liquidity_alerts_set') return [];
+    if (event.type === 'liquidity_level_changed') {
+      const level = liquidityV1.LiquidityLevelChanged.encode(levelMessage(state, event)).finish();
+      return [message(TOPICS.liquidityLevel, state.institutionId, level)];
+    }
     const changed = { institution: institutionMessage(state) };
     return [
       message(TOPICS.institution, state.institutionId, institutionV1.InstitutionChanged.encode(changed).finish()),

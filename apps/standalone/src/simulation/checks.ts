@@ -15,7 +15,7 @@ import {
   type Unit,
 } from '@finality/ledger';
 import { readLedgerCut, verifyLedger } from '@finality/ledger-store';
-import type { LivingSettlement } from '@finality/settlement';
+import { type LivingSettlement, paidSats } from '@finality/settlement';
 import { type CheckedStore, consumptionProblems, storeHeads, storeProblems } from '@finality/testing/simulation';
 import type { Pool } from 'pg';
 import { BLUEPRINTS } from '../services.ts';
@@ -232,8 +232,12 @@ async function payoutProblems(
   const problems: string[] = [];
   const scripts = await payeeScripts(session);
   const outputs = chain.outputsByScript();
-  for (const { terms, status } of all) {
-    const { settlementId, amountSats } = terms;
+  for (const settlement of all) {
+    const { terms, status } = settlement;
+    const { settlementId } = terms;
+    const payout = 'payout' in settlement ? settlement.payout : undefined;
+    // Less what the payee bears of the fee.
+    const amountSats = payout === undefined ? terms.amountSats : paidSats(terms, payout);
     const own = scripts.get(settlementId) ?? [];
     const paid = own.flatMap((script) => outputs.get(script) ?? []);
     if (paid.length > 1)
@@ -303,7 +307,10 @@ async function endProblems(session: Session, all: readonly LivingSettlement[]): 
   for (const { terms, status } of all.filter(({ status: each }) => !ENDS.includes(each) && each !== 'queued')) {
     problems.push(`settlement ${terms.settlementId} (${terms.mode}) doesn't end: it is ${status}`);
   }
-  for (const { terms } of firstInLine(all)) {
+  for (const settlement of firstInLine(all)) {
+    const { terms } = settlement;
+    // However much is there: the payee would get too little.
+    if (settlement.status === 'queued' && settlement.waitsFor === 'DUST_OUTPUT') continue;
     const account = accounts.find(({ id }) => id === availableAccount(terms.payer));
     const available = (account && debitHeadroom(account)) ?? 0n;
     const isOnChain = terms.payer.kind === 'wallet';

@@ -1,6 +1,6 @@
 import { type ScriptHex, parseAddress } from '@finality/bitcoin';
-import { addressV1, institutionV1, type ServiceName, settlementV1 } from '@finality/contracts';
-import { type RefusalKind, unwrap } from '@finality/kernel';
+import { addressV1, institutionV1, type ServiceName, settlementV1, toTimestamp } from '@finality/contracts';
+import { type Instant, type RefusalKind, unwrap } from '@finality/kernel';
 import { makeApiKey, refusalOf } from '@finality/service';
 import { type Bootstrap, BOOTSTRAP } from '@finality/settlement-app';
 import { type Fault, isInjected, type VirtualRuntime } from '@finality/testing/simulation';
@@ -36,6 +36,12 @@ export interface Client extends Caller {
   /** Where money can be paid in. */
   readonly scripts: ScriptHex[];
 }
+
+/** What a submission may leave out. */
+export type Agreed = Partial<Pick<settlementV1.SubmitSettlementRequest, 'feePayer' | 'executeAt' | 'expiresAt'>>;
+
+/** What makes a settlement. */
+const MAKING: readonly string[] = ['submitSettlement', 'reverseSettlement'];
 
 type Settlement = settlementV1.Settlement;
 type Mode = settlementV1.SettlementMode;
@@ -147,7 +153,12 @@ export class Clients {
     return this.#addresses('issueAddress', request, client);
   }
 
-  submission(from: Client, to: string, mode: Mode, amountSats: bigint): Ask {
+  /** By the clients' clock. */
+  in(ms: number): NonNullable<Agreed['executeAt']> {
+    return toTimestamp((this.#runtime.now() + ms) as Instant);
+  }
+
+  submission(from: Client, to: string, mode: Mode, amountSats: bigint, agreed: Agreed = {}): Ask {
     const request = settlementV1.SubmitSettlementRequest.fromPartial({
       idempotencyKey: this.newKey(),
       fromInstitution: from.institutionId,
@@ -155,8 +166,11 @@ export class Clients {
       amountSats,
       settlementMode: mode,
       referenceId: 'simulation',
+      ...agreed,
     });
-    return this.settlements('submitSettlement', request, from, ['failed_precondition']);
+    // What hasn't been decided by then comes too late.
+    const tooLate = (agreed.executeAt ?? agreed.expiresAt) ? (['invalid_argument'] as const) : [];
+    return this.settlements('submitSettlement', request, from, ['failed_precondition', ...tooLate]);
   }
 
   settlements(method: string, request: Ask['request'], caller: Caller, mayBe: readonly RefusalKind[]): Ask {
@@ -236,7 +250,7 @@ export class Clients {
     if (ask.api !== 'SettlementService' || ask.method === 'reviewDeposit') return;
     const settlement = response as Settlement;
     this.#tell(settlement);
-    if (ask.method !== 'submitSettlement') return;
+    if (!MAKING.includes(ask.method)) return;
     const { idempotencyKey } = ask.request;
     const before = this.accepted.get(idempotencyKey);
     if (before !== undefined && before !== settlement.settlementId) {

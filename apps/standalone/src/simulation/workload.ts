@@ -1,6 +1,6 @@
 import { addressV1, type institutionV1, settlementV1 } from '@finality/contracts';
 import { pickWeighted, type SeededRandom } from '@finality/testing/simulation';
-import { type Answer, type Ask, type Client, type Clients, MODES, modeName, PURPOSES } from './clients.ts';
+import { type Agreed, type Answer, type Ask, type Client, type Clients, MODES, modeName, PURPOSES } from './clients.ts';
 import type { Outside } from './outside.ts';
 import { LARGE_DEPOSIT_SATS, LARGE_SETTLEMENT_SATS } from './settings.ts';
 import { Violation } from './violation.ts';
@@ -17,6 +17,12 @@ const DUST_SATS = 200n;
 /** Satoshi per 1,000 virtual bytes. */
 const FEE_RATE_MIN = 1_000;
 const FEE_RATE_MAX = 60_000;
+
+const { FEE_PAYER_PAYER, FEE_PAYER_PAYEE, FEE_PAYER_SHARED } = settlementV1.FeePayer;
+const FEE_PAYERS = [FEE_PAYER_PAYER, FEE_PAYER_PAYEE, FEE_PAYER_SHARED];
+/** Until a settlement is to begin, and from then until it is to be paid: within what a run goes through. */
+const SOON_MS = 5_000;
+const LATER_MS = 300_000;
 
 /** What an action did, in a line. */
 export type Done = string;
@@ -44,6 +50,7 @@ export class Workload {
       { weight: 6, value: () => this.#repeat(ask) },
       { weight: 3, value: () => this.#repeatChanged() },
       { weight: 5, value: () => this.#cancel(ask) },
+      { weight: 4, value: () => this.#reverse(ask) },
       { weight: 4, value: () => this.#bumpFee(ask) },
       { weight: 6, value: () => this.reviewOne(ask) },
       { weight: 8, value: () => this.#look() },
@@ -98,9 +105,39 @@ export class Workload {
     const [from, to] = this.#pair();
     const mode = this.#random.pick(MODES);
     const amountSats = this.#amount();
-    const submission = this.#clients.submission(from, to.institutionId, mode, amountSats);
+    const agreed = this.#agreed(mode);
+    const submission = this.#clients.submission(from, to.institutionId, mode, amountSats, agreed);
     const what = `${from.institutionId} to ${to.institutionId} ${amountSats} ${modeName(mode)}`;
     return this.#line(submission, await ask(submission), what);
+  }
+
+  /** Who bears the network's fee, and when it is to be paid: mostly what is said by saying nothing. */
+  #agreed(mode: settlementV1.SettlementMode): Agreed {
+    const isOnChain = mode !== settlementV1.SettlementMode.SETTLEMENT_MODE_CENTRALIZED;
+    const feePayer = isOnChain && this.#random.chance(0.4) ? this.#random.pick(FEE_PAYERS) : undefined;
+    const beginsInMs = this.#random.chance(0.1) ? this.#random.between(SOON_MS, LATER_MS) : 0;
+    const endsInMs = this.#random.chance(0.1) ? beginsInMs + this.#random.between(SOON_MS, LATER_MS) : 0;
+    return {
+      ...(feePayer !== undefined && { feePayer }),
+      ...(beginsInMs > 0 && { executeAt: this.#clients.in(beginsInMs) }),
+      ...(endsInMs > 0 && { expiresAt: this.#clients.in(endsInMs) }),
+    };
+  }
+
+  /** Operators may have any paid back, all of it or a part. */
+  async #reverse(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
+    const settled = this.#lastTold(settlementV1.SettlementStatus.SETTLEMENT_STATUS_SETTLED);
+    const settlementId = settled.length > 0 ? this.#random.pick(settled) : this.#known();
+    if (settlementId === undefined) return 'reverse: no settlement yet';
+    const amountSats = this.#random.chance(0.5) ? 0n : BigInt(this.#random.between(AMOUNT_MIN, AMOUNT_MAX));
+    const request = settlementV1.ReverseSettlementRequest.fromPartial({
+      idempotencyKey: this.#clients.newKey(),
+      settlementId,
+      amountSats,
+    });
+    const mayBe = ['failed_precondition', 'not_found', 'invalid_argument'] as const;
+    const reverse = this.#clients.settlements('reverseSettlement', request, this.#clients.operator, mayBe);
+    return this.#line(reverse, await ask(reverse), settlementId);
   }
 
   #payIn(): Promise<Done> {
@@ -187,7 +224,11 @@ export class Workload {
     const { request, ...ask } = this.#random.pick(submissions);
     const { amountSats } = request as settlementV1.SubmitSettlementRequest;
     const changed = { ...request, amountSats: amountSats + 1n };
-    return this.#refused({ ...ask, request: changed, mayBe: ['already_exists', 'failed_precondition'] });
+    return this.#refused({
+      ...ask,
+      request: changed,
+      mayBe: ['already_exists', 'failed_precondition', 'invalid_argument'],
+    });
   }
 
   async #cancel(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {

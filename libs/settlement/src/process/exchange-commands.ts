@@ -17,6 +17,19 @@ export type ExchangeCommand =
   | { readonly type: 'withdraw_rate'; readonly rateId: string; readonly by: string }
   | { readonly type: 'request_quote'; readonly request: QuoteRequest };
 
+const TYPES: Readonly<Record<ExchangeCommand['type'], true>> = {
+  propose_bank_booking: true,
+  confirm_bank_booking: true,
+  reject_bank_booking: true,
+  publish_rate: true,
+  withdraw_rate: true,
+  request_quote: true,
+};
+
+export const isExchangeCommand = <Command extends { readonly type: string }>(
+  command: Command | ExchangeCommand,
+): command is ExchangeCommand => Object.hasOwn(TYPES, command.type);
+
 export function decideExchange(book: Book, command: ExchangeCommand): Result<unknown, Refusal> {
   switch (command.type) {
     case 'propose_bank_booking':

@@ -2,7 +2,9 @@ import { sats, unwrap } from '@finality/kernel';
 import { BTC, type Unit } from '@finality/ledger';
 import { describe, expect, it } from 'vitest';
 import { EUR, Exchange, QUOTE_MS, refusedFor, USD } from '../spec/exchange.fixture.ts';
+import { allowCounterparty, restrictCounterparties } from './counterparties.ts';
 import { freezeInstitution } from './institutions.ts';
+import { reverse } from './reverse.ts';
 import { expire } from './withdraw.ts';
 
 /** `a` has 5,000 sat, the maker 100.00 USD. */
@@ -105,6 +107,16 @@ describe('a quote is refused', () => {
     refusedFor(exchange.submit({ to: 'b', quoteId: id }), 'INSTITUTION_FROZEN', 'quote_id');
   });
 
+  it('whose maker the payer may not pay', () => {
+    const exchange = market();
+    const restriction = { institutionId: 'a', isRestricted: true, reason: '', by: 'o', isOwn: false };
+    unwrap(restrictCounterparties(exchange.book, restriction));
+    unwrap(allowCounterparty(exchange.book, { institutionId: 'a', counterpartyId: 'b', by: 'o' }));
+    exchange.wait(exchange.book.policy.counterpartyCoolingMs);
+    exchange.publish();
+    refusedFor(exchange.submit({ to: 'b', quoteId: quoteId(exchange) }), 'COUNTERPARTY_NOT_ALLOWED');
+  });
+
   it('leaves it unused', () => {
     const exchange = market();
     const id = quoteId(exchange);
@@ -167,5 +179,76 @@ describe('when either side lacks what it is to give', () => {
     expire(exchange.book, terms.settlementId);
     expect(exchange.settlement(terms.settlementId)).toMatchObject({ status: 'expired' });
     expect(exchange.has('a', EUR)).toBe(100n);
+  });
+});
+
+describe('payment versus payment is paid back', () => {
+  const done = (to: 'b' | 'm') => {
+    const exchange = market();
+    const { terms } = unwrap(exchange.submit({ to, quoteId: quoteId(exchange) }));
+    expect(exchange.screen(terms.settlementId)).toMatchObject({ status: 'settled' });
+    const back = (settlementId: string, change: object = {}) =>
+      reverse(exchange.book, {
+        ...exchange.submission({ settlementId, from: to, to: 'a', ...change }),
+        reverses: terms.settlementId,
+      });
+    return { exchange, terms, back };
+  };
+
+  it.each(['m', 'b'] as const)('both legs at the amounts they had, whatever the rate is by now (to %s)', (to) => {
+    const { exchange, back } = done(to);
+    exchange.publish({ price: { numerator: 1n, denominator: 200n } });
+    exchange.wait(QUOTE_MS);
+    unwrap(back('r-1'));
+    expect(found(exchange)).not.toEqual(BEFORE);
+    expect(exchange.screen('r-1')).toMatchObject({ status: 'settled', terms: { units: { valueSats: 1_000n } } });
+    expect(found(exchange)).toEqual(BEFORE);
+    exchange.book.ledger.assertZeroSum();
+  });
+
+  it('as a whole, once, unless that came to nothing', () => {
+    const { exchange, back } = done('m');
+    refusedFor(back('r-1', { amountSats: sats(1n) }), 'INVALID_ARGUMENT', 'amount');
+    refusedFor(back('r-1', { paid: { unit: USD, amount: 1n } }), 'INVALID_ARGUMENT', 'amount');
+    unwrap(back('r-1'));
+    refusedFor(back('r-2'), 'REVERSAL_EXCEEDS_ORIGINAL');
+    expire(exchange.book, 'r-1');
+    expect(back('r-3')).toMatchObject({ ok: true });
+  });
+
+  it('or not at all: it waits for what a party lacks', () => {
+    const { exchange, back } = done('b');
+    const spent = unwrap(exchange.submit({ from: 'b', to: 'a', paid: { unit: USD, amount: 1n } }));
+    exchange.screen(spent.terms.settlementId);
+    exchange.approve(spent.terms.settlementId);
+    const before = found(exchange);
+    unwrap(back('r-1'));
+    expect(exchange.screen('r-1')).toMatchObject({ status: 'queued' });
+    expect(found(exchange)).toEqual(before);
+    exchange.payIn('b', USD, 1n);
+    expect(exchange.retry('r-1')).toMatchObject({ status: 'settled' });
+    expect(balances(exchange, BTC)).toEqual(BEFORE[0]);
+  });
+});
+
+describe('satoshi that the payer’s line waits for', () => {
+  it('aren’t sold before it', () => {
+    const exchange = market();
+    const first = unwrap(exchange.submit({ to: 'b', amountSats: sats(6_000n) }));
+    expect(exchange.screen(first.terms.settlementId)).toMatchObject({ status: 'queued' });
+    const { terms } = unwrap(exchange.submit({ to: 'm', quoteId: quoteId(exchange) }));
+    expect(exchange.screen(terms.settlementId)).toMatchObject({ status: 'queued' });
+    exchange.fund('a', 2_000n);
+    expect(exchange.retry(first.terms.settlementId)).toMatchObject({ status: 'settled' });
+    expect(exchange.retry(terms.settlementId)).toMatchObject({ status: 'settled' });
+  });
+
+  it('don’t wait for a maker that lacks what it has quoted', () => {
+    const exchange = market();
+    exchange.publish({ price: { numerator: 3n, denominator: 1n } });
+    const { terms } = unwrap(exchange.submit({ to: 'm', quoteId: quoteId(exchange, { amount: 4_000n }) }));
+    expect(exchange.screen(terms.settlementId)).toMatchObject({ status: 'queued' });
+    const plain = unwrap(exchange.submit({ to: 'b', amountSats: sats(5_000n) }));
+    expect(exchange.screen(plain.terms.settlementId)).toMatchObject({ status: 'settled' });
   });
 });

@@ -47,6 +47,7 @@ function notReversible({ status, terms }: LivingSettlement): Refusal | undefined
 }
 
 function exceeded(book: Book, { terms }: LivingSettlement, reversal: Reversal): Refusal | undefined {
+  if (terms.units?.exchange !== undefined) return exchangeExceeded(book, terms.settlementId, reversal);
   const { unit, amount: all } = paidOf(terms);
   const { amount, unit: asked } = reversal.paid ?? { unit: BTC, amount: reversal.amountSats };
   const field = unit === BTC ? 'amount_sats' : 'amount.amount';
@@ -57,13 +58,24 @@ function exceeded(book: Book, { terms }: LivingSettlement, reversal: Reversal): 
   return refusal('failed_precondition', 'REVERSAL_EXCEEDS_ORIGINAL', message, { fields: [fieldError(field, message)] });
 }
 
+/** A leg's part is no whole number of the other's: all of it is paid back, or nothing. */
+function exchangeExceeded(book: Book, settlementId: string, { paid, amountSats }: Reversal): Refusal | undefined {
+  if (paid !== undefined || amountSats !== 0n)
+    return invalid(fieldError('amount', 'expected none: what was exchanged is paid back as a whole'));
+  if (livingReversals(book, settlementId).length === 0) return undefined;
+  const message = 'expected an exchange that nothing has paid back yet, or may';
+  return refusal('failed_precondition', 'REVERSAL_EXCEEDS_ORIGINAL', message);
+}
+
 /** What reversals of a settlement have paid back, or may still pay back, in what it has paid. */
 export function reversedAmount(book: Pick<Book, 'settlements'>, settlementId: string): bigint {
-  return living(book.settlements.get(settlementId))
-    .reversals.map((id) => living(book.settlements.get(id)))
-    .filter((reversal) => !cameToNothing(reversal))
-    .reduce((sum, { terms }) => sum + paidOf(terms).amount, 0n);
+  return livingReversals(book, settlementId).reduce((sum, { terms }) => sum + paidOf(terms).amount, 0n);
 }
+
+const livingReversals = (book: Pick<Book, 'settlements'>, settlementId: string): readonly LivingSettlement[] =>
+  living(book.settlements.get(settlementId))
+    .reversals.map((id) => living(book.settlements.get(id)))
+    .filter((reversal) => !cameToNothing(reversal));
 
 /** For good. One that a reorg took back may confirm again as long as nothing that excludes it is final. */
 function cameToNothing(state: LivingSettlement): boolean {

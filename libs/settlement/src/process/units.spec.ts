@@ -2,6 +2,7 @@ import { type Instant, sats, unwrap } from '@finality/kernel';
 import { BTC, TRANSFER_AMOUNT_MAX } from '@finality/ledger';
 import { describe, expect, it } from 'vitest';
 import { EUR, Exchange, refusedFor, USD } from '../spec/exchange.fixture.ts';
+import { approvalsFor, setApprovalPolicy } from './approvals.ts';
 import { setLimits } from './limits.ts';
 import { reverse } from './reverse.ts';
 
@@ -52,6 +53,20 @@ describe('a settlement in another unit', () => {
     unwrap(setLimits(exchange.book, { institutionId: 'a', limits, reason: '', by: 'o', isOwn: false }));
     refusedFor(exchange.submit(paid(101n)), 'LIMIT_EXCEEDED');
     expect(exchange.submit(paid(100n))).toMatchObject({ ok: true });
+  });
+
+  it('needs as many approvals as what it is worth does; where nobody knows, as anything does', () => {
+    const exchange = rich();
+    const tiers = [
+      { aboveSats: sats(100n), approvals: 1, areSigned: false },
+      { aboveSats: sats(100_000n), approvals: 3, areSigned: false },
+    ];
+    unwrap(setApprovalPolicy(exchange.book, { institutionId: 'a', tiers, reason: '', by: 'o', isOwn: false }));
+    const needs = (amount: bigint) =>
+      approvalsFor(exchange.book, unwrap(exchange.submit(paid(amount))).terms)?.required;
+    expect(needs(1n)).toBe(3);
+    exchange.publish({ makerId: 'platform', base: USD, counter: BTC, price: { numerator: 10n, denominator: 1n } });
+    expect([needs(10n), needs(11n)]).toEqual([undefined, 1]);
   });
 
   it('waits for money in its unit, whatever there is in others', () => {

@@ -1,4 +1,5 @@
 import {
+  assert,
   err,
   fieldError,
   type Instant,
@@ -14,19 +15,22 @@ import { BTC, clearingClaim, type Money, TRANSFER_AMOUNT_MAX } from '@finality/l
 import type { Book } from '../book.ts';
 import type { QuoteTerms } from '../quote.ts';
 import { liveRate, referenceRateId, worth } from '../rate.ts';
-import type { Assessment, Terms } from '../settlement.ts';
-import type { ExchangeTerms, UnitTerms } from '../unit-terms.ts';
+import { type Assessment, living, type Terms } from '../settlement.ts';
+import { type ExchangeTerms, isUnvalued, type UnitTerms } from '../unit-terms.ts';
+import { counterpartyRefusal } from './counterparties.ts';
 import type { Submission } from './submit.ts';
 
 /**
  * What the terms of a settlement in another unit, or at a quote, have that those in satoshi don't; nothing for one in satoshi.
- * @returns UNKNOWN_QUOTE, QUOTE_USED, QUOTE_EXPIRED, QUOTE_MISMATCH, INSTITUTION_FROZEN, INVALID_ARGUMENT
+ * @returns UNKNOWN_QUOTE, QUOTE_USED, QUOTE_EXPIRED, QUOTE_MISMATCH, COUNTERPARTY_NOT_ALLOWED, INSTITUTION_FROZEN, INVALID_ARGUMENT
  */
 export function unitTerms(book: Book, submission: Submission): Result<Partial<Terms>, Refusal> {
   const { from, to, mode, paid, quoteId, executeAt } = submission;
-  if (quoteId === undefined && paid === undefined) return ok({});
+  const undone = exchangeReversed(book, submission);
+  if (undone === undefined && quoteId === undefined && paid === undefined) return ok({});
   if (mode !== 'centralized')
     return wrong(quoteId === undefined ? 'amount' : 'quote_id', 'expected none: on-chain nothing but satoshi is paid');
+  if (undone !== undefined) return ok(unwound(book, submission, undone));
   if (quoteId !== undefined) return exchangeTerms(book, submission, quoteId);
   const { unit, amount } = paid!;
   if (unit === BTC) return wrong('amount.unit', 'expected another unit than BTC, which goes into amount_sats');
@@ -49,8 +53,8 @@ function exchangeTerms(book: Book, submission: Submission, quoteId: string): Res
   if (quotedUntil <= book.now)
     return refused('failed_precondition', 'QUOTE_EXPIRED', 'expected a quote that is still valid: request another one');
   if (executeAt !== undefined) return wrong('execute_at', 'expected none: a quote is for now');
-  const mismatch = mismatchOf(submission, quote.terms);
-  if (mismatch !== undefined) return err(mismatch);
+  const problem = mismatchOf(submission, quote.terms) ?? counterpartyRefusal(book, { from, to: makerId });
+  if (problem !== undefined) return err(problem);
   if (book.institutions.get(makerId).status !== 'active')
     return refused('failed_precondition', 'INSTITUTION_FROZEN', `${makerId}, who quoted it, is frozen`);
   const receiver = to === makerId ? from : to;
@@ -68,6 +72,28 @@ function exchangeTerms(book: Book, submission: Submission, quoteId: string): Res
   });
 }
 
+/** What a settlement pays back that was one unit against another. */
+const exchangeReversed = (book: Book, { reverses }: Submission): ExchangeTerms | undefined =>
+  reverses === undefined ? undefined : living(book.settlements.get(reverses)).terms.units?.exchange;
+
+/** Both legs back the way they came, at the amounts that they had. */
+function unwound(book: Book, { from, to }: Submission, undone: ExchangeTerms): Partial<Terms> {
+  const back = undone.legs.map((leg) => ({ from: leg.to, to: leg.from, money: leg.money }));
+  const paying = back.find((leg) => leg.from === from);
+  const other = back.find((leg) => leg !== paying);
+  assert(
+    paying !== undefined && other !== undefined,
+    'an exchange has two legs, and whoever it went to gives one back',
+  );
+  const got = paying.to === to ? paying : other;
+  const exchange: ExchangeTerms = { ...undone, bought: other.money, legs: [paying, other], failOnShortage: false };
+  return {
+    payer: clearingClaim(from, paying.money.unit),
+    payee: clearingClaim(to, got.money.unit),
+    units: { paid: paying.money, ...valueOf(book, paying.money, other.money), exchange },
+  };
+}
+
 /** What is said beside the quote has to be what was quoted. */
 function mismatchOf({ amountSats, paid }: Submission, { sell }: QuoteTerms): Refusal | undefined {
   const said = paid ?? (amountSats === 0n ? sell : { unit: BTC, amount: amountSats });
@@ -77,10 +103,11 @@ function mismatchOf({ amountSats, paid }: Submission, { sell }: QuoteTerms): Ref
   return refusal('failed_precondition', 'QUOTE_MISMATCH', message, { fields });
 }
 
-/** From here on it is that settlement's, whatever becomes of it. */
-export function useQuote(book: Book, { settlementId, units }: Terms): void {
+/** From here on it is that settlement's, whatever becomes of it; one that pays it back uses nothing. */
+export function useQuote(book: Book, { settlementId, units, reverses }: Terms): void {
   const quoteId = units?.exchange?.quoteId;
-  if (quoteId !== undefined) book.quotes.record(quoteId, { type: 'quote_used', at: book.now, settlementId });
+  if (quoteId !== undefined && reverses === undefined)
+    book.quotes.record(quoteId, { type: 'quote_used', at: book.now, settlementId });
 }
 
 /** What leaves with it, by the leg that is satoshi, else at the reference rate. Nothing where that would be more than there can be. */
@@ -94,7 +121,7 @@ function valueOf(book: Book, ...legs: readonly Money[]): Pick<UnitTerms, 'valueS
 
 /** Thresholds are in satoshi: what nobody can value, a person looks at. Nothing for what has a value. */
 export function unvalued({ units }: Pick<Terms, 'units'>): readonly Assessment[] {
-  if (units === undefined || units.valueSats !== undefined) return [];
+  if (units === undefined || !isUnvalued({ units })) return [];
   const reason = `no rate says what ${units.paid.unit} is worth: thresholds can't judge it`;
   return [{ recommendation: 'manual_review', rulesVersion: UNIT_RULES, reason }];
 }

@@ -17,6 +17,7 @@ import {
 } from '../process/counterparties.ts';
 import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
+import { type LiquidityAlertsRequest, observeLiquidity, setLiquidityAlerts } from '../process/liquidity-alerts.ts';
 import { reprioritize } from '../process/line.ts';
 import { type LimitsRequest, setLimits } from '../process/limits.ts';
 import { chooseWindowPayout, type PayoutRequest } from '../process/net-payouts.ts';
@@ -78,6 +79,8 @@ export type Command =
   | { readonly type: 'set_approval_policy'; readonly request: ApprovalPolicyRequest }
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'resolve_gridlock'; readonly request: OffsetRequest }
+  | { readonly type: 'set_liquidity_alerts'; readonly request: LiquidityAlertsRequest }
+  | { readonly type: 'observe_liquidity'; readonly institutionId: string }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }
   | { readonly type: 'freeze_institution'; readonly institutionId: string; readonly reason: string }
@@ -189,6 +192,8 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(setApprovalPolicy(book, command.request));
     case 'set_limits':
       return reasonOf(setLimits(book, command.request));
+    case 'set_liquidity_alerts':
+      return reasonOf(setLiquidityAlerts(book, command.request));
     case 'set_credit_line':
       return reasonOf(setCreditLine(book, command.request));
     case 'freeze_institution':
@@ -224,6 +229,7 @@ type Asked =
   | 'set_approval_policy'
   | 'set_limits'
   | 'set_credit_line'
+  | 'set_liquidity_alerts'
   | 'reprioritize'
   | 'freeze_institution';
 
@@ -235,6 +241,8 @@ function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>):
       return expire(book, command.settlementId);
     case 'resolve_gridlock':
       return offset(book, command.request);
+    case 'observe_liquidity':
+      return observeLiquidity(book, command.institutionId);
     case 'expire_credit_line':
       return expireCreditLine(book, command.institutionId);
     case 'retry_reservation':

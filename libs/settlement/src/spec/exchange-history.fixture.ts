@@ -2,7 +2,7 @@ import { type Instant, sats } from '@finality/kernel';
 import { BTC, creditBalance, isOverdrawn, parseAccountId, type Unit } from '@finality/ledger';
 import { expect } from 'vitest';
 import { bankBookingId } from '../bank-booking.ts';
-import { decideExchange, type ExchangeCommand } from '../process/exchange-commands.ts';
+import { decideExchange, type ExchangeCommand, isExchangeCommand } from '../process/exchange-commands.ts';
 import { rateIdOf } from '../rate.ts';
 import { legsOf } from '../unit-terms.ts';
 import { apply, type Command } from './commands.fixture.ts';
@@ -46,7 +46,9 @@ export class ExchangeHistory {
 
   tell(command: Exchanging, about = ''): void {
     const after = this.#places.get(about) ?? -1;
-    const refused = isExchange(command) ? reasonOf(decideExchange(this.book, command)) : apply(this.book, command);
+    const refused = isExchangeCommand(command)
+      ? reasonOf(decideExchange(this.book, command))
+      : apply(this.book, command);
     this.told.push({ command, at: this.book.now, after, refused });
   }
 
@@ -200,17 +202,6 @@ export function checkExchange({ book }: Pick<ExchangeHistory, 'book'>): void {
   const used = book.quotes.all().flatMap((quote) => (quote.status === 'used' ? [quote.terms.quoteId] : []));
   expect(used.sort()).toEqual([...uses.keys()].sort());
 }
-
-const EXCHANGE: ReadonlySet<string> = new Set<ExchangeCommand['type']>([
-  'propose_bank_booking',
-  'confirm_bank_booking',
-  'reject_bank_booking',
-  'publish_rate',
-  'withdraw_rate',
-  'request_quote',
-]);
-
-const isExchange = (command: Exchanging): command is ExchangeCommand => EXCHANGE.has(command.type);
 
 const reasonOf = (result: ReturnType<typeof decideExchange>): string | undefined =>
   result.ok ? undefined : result.error.reason;

@@ -53,9 +53,15 @@ export function resolvable({ book }: World): string[] {
   return set.map(({ settlementId }) => settlementId);
 }
 
-/** What an institution may owe is set anew. */
+/** What an institution may owe is set anew; or it wants to be told how it stands, or somebody looks. */
 export function creditLine(world: World, a: number, b: number): void {
   const institutionId = pick(INSTITUTIONS, a)!;
+  if (bit(b, 8) && bit(b, 9)) return void world.tell({ type: 'observe_liquidity', institutionId });
+  if (bit(b, 8)) {
+    const alerts = { warnBelowSats: pick([60_000n, 30_000n], b >> 2)!, criticalBelowSats: 10_000n };
+    const wanted = bit(b, 5) ? { alerts } : {};
+    return void world.tell({ type: 'set_liquidity_alerts', request: { institutionId, ...wanted, by: 'operator' } });
+  }
   const creditLineSats = pick([0n, 5_000n, 30_000n, 100_000n], b >> 2)!;
   // A history's clock stands still: the end never comes.
   const expiresAt = bit(b, 4) ? { expiresAt: (world.book.now + 1) as Instant } : {};

@@ -1,10 +1,12 @@
-import { settlementV1, toTimestamp } from '@finality/contracts';
+import { liquidityV1, settlementV1, toTimestamp } from '@finality/contracts';
 import type { Instant } from '@finality/kernel';
 import { expect, it } from 'vitest';
 import { refused } from '../api.fixture.ts';
 import { type Bank, freshKey, NOTHING } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
 import { until } from '../wait.fixture.ts';
+
+const { LIQUIDITY_LEVEL_CRITICAL, LIQUIDITY_LEVEL_OK } = liquidityV1.LiquidityLevel;
 
 /** What institutions may owe on clearing: what holds whatever the services run on. */
 export function credit(e2e: () => E2e): void {
@@ -26,19 +28,22 @@ export function credit(e2e: () => E2e): void {
     expect(await payer.api.liquidity.getLiquidity({ institutionId })).toMatchObject({ outgoing: queued });
     expect(await payee.api.liquidity.getLiquidity({ institutionId: payee.id })).toMatchObject({ incoming: queued });
     const { creditLine } = await line(payer, 10_000n, 3_000);
+    const alerts = { warnBelowSats: 3_000n, criticalBelowSats: 1_000n };
+    await payer.api.liquidity.setLiquidityAlerts({ idempotencyKey: freshKey(), institutionId, alerts });
     expect(creditLine).toMatchObject({ limitSats: 10_000n, expiresAt: creditLine!.expiresAt });
     await payer.settlement(first.settlementId, 'SETTLED');
     expect(await payer.institution()).toMatchObject({ creditLineSats: 10_000n, creditLineDrawnSats: 6_000n });
     const expired = await until(
       `the credit line of ${institutionId} is gone`,
       () => payer.api.liquidity.getLiquidity({ institutionId }),
-      (liquidity) => liquidity.creditLine?.limitSats === 0n,
+      (liquidity) => liquidity.creditLine?.limitSats === 0n && liquidity.level !== LIQUIDITY_LEVEL_OK,
     );
     expect(expired).toMatchObject({
       availableSats: -6_000n,
       spendableSats: -6_000n,
       creditLine: { drawnSats: 6_000n, leftSats: 0n, expiresAt: undefined },
       outgoing: { count: 0n, sumSats: 0n },
+      level: LIQUIDITY_LEVEL_CRITICAL,
     });
     const second = await payer.submit({ to: payee, amountSats: 1n, mode: 'CENTRALIZED' });
     await payer.settlement(second.settlementId, 'QUEUED');

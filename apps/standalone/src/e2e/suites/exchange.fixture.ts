@@ -131,6 +131,13 @@ export function otherUnits(e2e: () => E2e): void {
     expect(await refused(payee.api.exchange.getQuote({ quoteId: quote.quoteId }))).toMatchObject({
       reason: 'UNKNOWN_QUOTE',
     });
+    const asked = { idempotencyKey: freshKey(), settlementId };
+    const reversal = settlementV1.ReverseSettlementRequest.fromPartial(asked);
+    expect(await refused(payee.api.settlements.reverseSettlement(reversal))).toMatchObject({ reason: 'NOT_THE_PAYEE' });
+    const back = await e2e().operator.settlements.reverseSettlement(reversal);
+    await payer.settlement(back.settlementId, 'SETTLED');
+    expect([await balanceOf(payer, 'BTC'), await balanceOf(maker, 'BTC')]).toEqual([0n, 0n]);
+    expect([await balanceOf(maker), await balanceOf(payee)]).toEqual([10_000n, 0n]);
   });
 
   it('settle by themselves while operators say what a unit is worth', async () => {

@@ -20,6 +20,11 @@ export function liquidityRequests(
       { idempotency_key: '', settlement_id, priority: 'SETTLEMENT_PRIORITY_HIGH' },
       'FAILED_PRECONDITION',
     ),
+    SetLiquidityAlerts: by('payer')(liquidity.setLiquidityAlerts, liquidityV1.SetLiquidityAlertsRequest, {
+      idempotency_key: '',
+      institution_id,
+      alerts: { warn_below_sats: '0', critical_below_sats: '0' },
+    }),
     GetLiquidity: by('payer')(liquidity.getLiquidity, liquidityV1.GetLiquidityRequest, { institution_id }),
   };
 }

@@ -26,6 +26,68 @@ import {
   settlementPriorityToJSON,
 } from "../../settlement/v1/settlement.ts";
 
+/** How an institution's liquidity stands against the levels that it has set. */
+export enum LiquidityLevel {
+  /** LIQUIDITY_LEVEL_UNSPECIFIED - Nobody has asked for it. */
+  LIQUIDITY_LEVEL_UNSPECIFIED = 0,
+  LIQUIDITY_LEVEL_OK = 1,
+  LIQUIDITY_LEVEL_WARN = 2,
+  LIQUIDITY_LEVEL_CRITICAL = 3,
+  UNRECOGNIZED = -1,
+}
+
+export function liquidityLevelFromJSON(object: any): LiquidityLevel {
+  switch (object) {
+    case 0:
+    case "LIQUIDITY_LEVEL_UNSPECIFIED":
+      return LiquidityLevel.LIQUIDITY_LEVEL_UNSPECIFIED;
+    case 1:
+    case "LIQUIDITY_LEVEL_OK":
+      return LiquidityLevel.LIQUIDITY_LEVEL_OK;
+    case 2:
+    case "LIQUIDITY_LEVEL_WARN":
+      return LiquidityLevel.LIQUIDITY_LEVEL_WARN;
+    case 3:
+    case "LIQUIDITY_LEVEL_CRITICAL":
+      return LiquidityLevel.LIQUIDITY_LEVEL_CRITICAL;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return LiquidityLevel.UNRECOGNIZED;
+  }
+}
+
+export function liquidityLevelToJSON(object: LiquidityLevel): string {
+  switch (object) {
+    case LiquidityLevel.LIQUIDITY_LEVEL_UNSPECIFIED:
+      return "LIQUIDITY_LEVEL_UNSPECIFIED";
+    case LiquidityLevel.LIQUIDITY_LEVEL_OK:
+      return "LIQUIDITY_LEVEL_OK";
+    case LiquidityLevel.LIQUIDITY_LEVEL_WARN:
+      return "LIQUIDITY_LEVEL_WARN";
+    case LiquidityLevel.LIQUIDITY_LEVEL_CRITICAL:
+      return "LIQUIDITY_LEVEL_CRITICAL";
+    case LiquidityLevel.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/** In satoshi of what an institution can pay (spendable_sats). */
+export interface LiquidityAlerts {
+  /** 0 to 21·10^14. */
+  warnBelowSats: bigint;
+  /** 0 (below its limit only) to warn_below_sats. */
+  criticalBelowSats: bigint;
+}
+
+export interface SetLiquidityAlertsRequest {
+  idempotencyKey: string;
+  institutionId: string;
+  /** Missing: nobody is told any more. */
+  alerts?: LiquidityAlerts | undefined;
+}
+
 export interface SetCreditLineRequest {
   idempotencyKey: string;
   institutionId: string;
@@ -65,7 +127,15 @@ export interface Liquidity {
     | Queued
     | undefined;
   /** CENTRALIZED settlements to it that are QUEUED because their payers can't pay them now. */
-  incoming?: Queued | undefined;
+  incoming?:
+    | Queued
+    | undefined;
+  /** Missing: none are set. */
+  alerts?:
+    | LiquidityAlerts
+    | undefined;
+  /** As it was told last. */
+  level: LiquidityLevel;
 }
 
 export interface CreditLine {
@@ -80,6 +150,220 @@ export interface Queued {
   count: bigint;
   sumSats: bigint;
 }
+
+function createBaseLiquidityAlerts(): LiquidityAlerts {
+  return { warnBelowSats: 0n, criticalBelowSats: 0n };
+}
+
+export const LiquidityAlerts: MessageFns<LiquidityAlerts> = {
+  encode(message: LiquidityAlerts, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.warnBelowSats !== 0n) {
+      if (BigInt.asIntN(64, message.warnBelowSats) !== message.warnBelowSats) {
+        throw new globalThis.Error("value provided for field message.warnBelowSats of type int64 too large");
+      }
+      writer.uint32(8).int64(message.warnBelowSats);
+    }
+    if (message.criticalBelowSats !== 0n) {
+      if (BigInt.asIntN(64, message.criticalBelowSats) !== message.criticalBelowSats) {
+        throw new globalThis.Error("value provided for field message.criticalBelowSats of type int64 too large");
+      }
+      writer.uint32(16).int64(message.criticalBelowSats);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LiquidityAlerts {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLiquidityAlerts();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.warnBelowSats = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.criticalBelowSats = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LiquidityAlerts {
+    return {
+      warnBelowSats: isSet(object.warnBelowSats)
+        ? BigInt(object.warnBelowSats)
+        : isSet(object.warn_below_sats)
+        ? BigInt(object.warn_below_sats)
+        : 0n,
+      criticalBelowSats: isSet(object.criticalBelowSats)
+        ? BigInt(object.criticalBelowSats)
+        : isSet(object.critical_below_sats)
+        ? BigInt(object.critical_below_sats)
+        : 0n,
+    };
+  },
+
+  toJSON(message: LiquidityAlerts): unknown {
+    const obj: any = {};
+    if (message.warnBelowSats !== 0n) {
+      obj.warnBelowSats = message.warnBelowSats.toString();
+    }
+    if (message.criticalBelowSats !== 0n) {
+      obj.criticalBelowSats = message.criticalBelowSats.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LiquidityAlerts>, I>>(base?: I): LiquidityAlerts {
+    return LiquidityAlerts.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LiquidityAlerts>, I>>(object: I): LiquidityAlerts {
+    const message = createBaseLiquidityAlerts();
+    message.warnBelowSats = (object.warnBelowSats !== undefined && object.warnBelowSats !== null)
+      ? BigInt(object.warnBelowSats)
+      : 0n;
+    message.criticalBelowSats = (object.criticalBelowSats !== undefined && object.criticalBelowSats !== null)
+      ? BigInt(object.criticalBelowSats)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseSetLiquidityAlertsRequest(): SetLiquidityAlertsRequest {
+  return { idempotencyKey: "", institutionId: "", alerts: undefined };
+}
+
+export const SetLiquidityAlertsRequest: MessageFns<SetLiquidityAlertsRequest> = {
+  encode(message: SetLiquidityAlertsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    if (message.alerts !== undefined) {
+      LiquidityAlerts.encode(message.alerts, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetLiquidityAlertsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetLiquidityAlertsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.alerts = LiquidityAlerts.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SetLiquidityAlertsRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      alerts: isSet(object.alerts) ? LiquidityAlerts.fromJSON(object.alerts) : undefined,
+    };
+  },
+
+  toJSON(message: SetLiquidityAlertsRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.alerts !== undefined) {
+      obj.alerts = LiquidityAlerts.toJSON(message.alerts);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SetLiquidityAlertsRequest>, I>>(base?: I): SetLiquidityAlertsRequest {
+    return SetLiquidityAlertsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SetLiquidityAlertsRequest>, I>>(object: I): SetLiquidityAlertsRequest {
+    const message = createBaseSetLiquidityAlertsRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.institutionId = object.institutionId ?? "";
+    message.alerts = (object.alerts !== undefined && object.alerts !== null)
+      ? LiquidityAlerts.fromPartial(object.alerts)
+      : undefined;
+    return message;
+  },
+};
 
 function createBaseSetCreditLineRequest(): SetCreditLineRequest {
   return { idempotencyKey: "", institutionId: "", limitSats: 0n, expiresAt: undefined, reason: "" };
@@ -428,6 +712,8 @@ function createBaseLiquidity(): Liquidity {
     spendableSats: 0n,
     outgoing: undefined,
     incoming: undefined,
+    alerts: undefined,
+    level: 0,
   };
 }
 
@@ -462,6 +748,12 @@ export const Liquidity: MessageFns<Liquidity> = {
     }
     if (message.incoming !== undefined) {
       Queued.encode(message.incoming, writer.uint32(58).fork()).join();
+    }
+    if (message.alerts !== undefined) {
+      LiquidityAlerts.encode(message.alerts, writer.uint32(66).fork()).join();
+    }
+    if (message.level !== 0) {
+      writer.uint32(72).int32(message.level);
     }
     return writer;
   },
@@ -535,6 +827,22 @@ export const Liquidity: MessageFns<Liquidity> = {
             message.incoming = Queued.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.alerts = LiquidityAlerts.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.level = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -576,6 +884,8 @@ export const Liquidity: MessageFns<Liquidity> = {
         : 0n,
       outgoing: isSet(object.outgoing) ? Queued.fromJSON(object.outgoing) : undefined,
       incoming: isSet(object.incoming) ? Queued.fromJSON(object.incoming) : undefined,
+      alerts: isSet(object.alerts) ? LiquidityAlerts.fromJSON(object.alerts) : undefined,
+      level: isSet(object.level) ? liquidityLevelFromJSON(object.level) : 0,
     };
   },
 
@@ -601,6 +911,12 @@ export const Liquidity: MessageFns<Liquidity> = {
     }
     if (message.incoming !== undefined) {
       obj.incoming = Queued.toJSON(message.incoming);
+    }
+    if (message.alerts !== undefined) {
+      obj.alerts = LiquidityAlerts.toJSON(message.alerts);
+    }
+    if (message.level !== 0) {
+      obj.level = liquidityLevelToJSON(message.level);
     }
     return obj;
   },
@@ -629,6 +945,10 @@ export const Liquidity: MessageFns<Liquidity> = {
     message.incoming = (object.incoming !== undefined && object.incoming !== null)
       ? Queued.fromPartial(object.incoming)
       : undefined;
+    message.alerts = (object.alerts !== undefined && object.alerts !== null)
+      ? LiquidityAlerts.fromPartial(object.alerts)
+      : undefined;
+    message.level = object.level ?? 0;
     return message;
   },
 };
@@ -895,6 +1215,20 @@ export const LiquidityServiceService = {
     responseDeserialize: (value: Buffer): Liquidity => Liquidity.decode(value),
   },
   /**
+   * By the institution, or an operator: from now on a message tells when what it can pay has fallen below a level, and when it is above again, which is from a tenth more on.
+   * One message for each crossing, within seconds; a fall that is made good sooner may go untold.
+   */
+  setLiquidityAlerts: {
+    path: "/finality.liquidity.v1.LiquidityService/SetLiquidityAlerts" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetLiquidityAlertsRequest): Buffer =>
+      Buffer.from(SetLiquidityAlertsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetLiquidityAlertsRequest => SetLiquidityAlertsRequest.decode(value),
+    responseSerialize: (value: Liquidity): Buffer => Buffer.from(Liquidity.encode(value).finish()),
+    responseDeserialize: (value: Buffer): Liquidity => Liquidity.decode(value),
+  },
+  /**
    * By the payer, or an operator, while a CENTRALIZED settlement is QUEUED: it goes to the end of those of that priority in the payer's line. With the priority that it
    * has it keeps its place.
    */
@@ -918,6 +1252,11 @@ export interface LiquidityServiceServer extends UntypedServiceImplementation {
   setCreditLine: handleUnaryCall<SetCreditLineRequest, Liquidity>;
   /** An institution's own, or any for those who run the platform: as it is now, and what waits for it. */
   getLiquidity: handleUnaryCall<GetLiquidityRequest, Liquidity>;
+  /**
+   * By the institution, or an operator: from now on a message tells when what it can pay has fallen below a level, and when it is above again, which is from a tenth more on.
+   * One message for each crossing, within seconds; a fall that is made good sooner may go untold.
+   */
+  setLiquidityAlerts: handleUnaryCall<SetLiquidityAlertsRequest, Liquidity>;
   /**
    * By the payer, or an operator, while a CENTRALIZED settlement is QUEUED: it goes to the end of those of that priority in the payer's line. With the priority that it
    * has it keeps its place.
@@ -957,6 +1296,25 @@ export interface LiquidityServiceClient extends Client {
   ): ClientUnaryCall;
   getLiquidity(
     request: GetLiquidityRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: Liquidity) => void,
+  ): ClientUnaryCall;
+  /**
+   * By the institution, or an operator: from now on a message tells when what it can pay has fallen below a level, and when it is above again, which is from a tenth more on.
+   * One message for each crossing, within seconds; a fall that is made good sooner may go untold.
+   */
+  setLiquidityAlerts(
+    request: SetLiquidityAlertsRequest,
+    callback: (error: ServiceError | null, response: Liquidity) => void,
+  ): ClientUnaryCall;
+  setLiquidityAlerts(
+    request: SetLiquidityAlertsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: Liquidity) => void,
+  ): ClientUnaryCall;
+  setLiquidityAlerts(
+    request: SetLiquidityAlertsRequest,
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Liquidity) => void,

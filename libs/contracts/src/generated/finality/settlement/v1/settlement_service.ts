@@ -3226,6 +3226,7 @@ export const SettlementServiceService = {
   /**
    * By the payee of a settled settlement, or an operator for it: pays it back, in whole or in part, by a new settlement in the opposite direction, which is screened,
    * reviewed and paid as any other. All reversals of a settlement together never exceed its amount; those that came to nothing don't count. A reversal can't be reversed.
+   * Payment versus payment is reversed by operators only, since all parties give something back: as a whole, both legs at the amounts they had, or none.
    */
   reverseSettlement: {
     path: "/finality.settlement.v1.SettlementService/ReverseSettlement" as const,
@@ -3356,6 +3357,7 @@ export interface SettlementServiceServer extends UntypedServiceImplementation {
   /**
    * By the payee of a settled settlement, or an operator for it: pays it back, in whole or in part, by a new settlement in the opposite direction, which is screened,
    * reviewed and paid as any other. All reversals of a settlement together never exceed its amount; those that came to nothing don't count. A reversal can't be reversed.
+   * Payment versus payment is reversed by operators only, since all parties give something back: as a whole, both legs at the amounts they had, or none.
    */
   reverseSettlement: handleUnaryCall<ReverseSettlementRequest, Settlement>;
   /**
@@ -3469,6 +3471,7 @@ export interface SettlementServiceClient extends Client {
   /**
    * By the payee of a settled settlement, or an operator for it: pays it back, in whole or in part, by a new settlement in the opposite direction, which is screened,
    * reviewed and paid as any other. All reversals of a settlement together never exceed its amount; those that came to nothing don't count. A reversal can't be reversed.
+   * Payment versus payment is reversed by operators only, since all parties give something back: as a whole, both legs at the amounts they had, or none.
    */
   reverseSettlement(
     request: ReverseSettlementRequest,

@@ -1,0 +1,55 @@
+import type { Runtime } from '@finality/kernel';
+import type { ServiceMetrics } from '@finality/service';
+import type { LiquidityLevel } from '@finality/settlement';
+import type { Pool } from 'pg';
+import { kept } from './stakes.ts';
+
+const LEVELS: readonly LiquidityLevel[] = ['ok', 'warn', 'critical'];
+
+interface Queues {
+  readonly count: number;
+  readonly sats: number;
+  readonly oldestSeconds: number;
+}
+
+/** What waits for liquidity on clearing balances, and how those stand that want to be told. */
+export function watchQueues(metrics: ServiceMetrics, pool: Pool, runtime: Runtime): void {
+  const queues = kept(runtime, () => readQueues(pool, runtime));
+  const watch = (name: string, help: string, read: (queues: Queues) => number): void =>
+    metrics.watch(name, help, {}, async () => read(await queues()));
+  watch('finality_queued_settlements', 'CENTRALIZED settlements that wait for liquidity', ({ count }) => count);
+  watch('finality_queued_sats', 'Sum of CENTRALIZED settlements that wait for liquidity', ({ sats }) => sats);
+  watch(
+    'finality_queue_oldest_seconds',
+    'How long the CENTRALIZED settlement that has waited for liquidity for longest has; 0 when none does',
+    ({ oldestSeconds }) => oldestSeconds,
+  );
+  const levels = kept(runtime, () => countLevels(pool));
+  for (const level of LEVELS) {
+    metrics.watch(
+      'finality_liquidity_watched',
+      'Institutions that want to be told of their liquidity, by its level',
+      { level },
+      async () => (await levels()).get(level) ?? 0,
+    );
+  }
+}
+
+async function readQueues(pool: Pool, runtime: Runtime): Promise<Queues> {
+  const { rows } = await pool.query<{ count: bigint; sats: bigint; oldest: bigint | null }>(
+    `SELECT count, sats, recorded_at AS oldest FROM (
+       SELECT count(*) AS count, coalesce(sum(amount_sats), 0)::bigint AS sats, min(updated_position) AS first FROM settlements
+       WHERE status = 'queued' AND mode = 'centralized' AND payer_claim = 'clearing/' || from_institution) queued LEFT JOIN events ON position = queued.first`,
+  );
+  const { count, sats, oldest } = rows[0]!;
+  const oldestSeconds = oldest === null ? 0 : Math.max(0, (runtime.now() - Number(oldest)) / 1_000);
+  // Gauges are floating-point numbers: exact up to 90 million bitcoin.
+  return { count: Number(count), sats: Number(sats), oldestSeconds };
+}
+
+async function countLevels(pool: Pool): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await pool.query<{ level: string; count: bigint }>(
+    'SELECT liquidity_level AS level, count(*) AS count FROM institutions WHERE liquidity_level IS NOT NULL GROUP BY liquidity_level',
+  );
+  return new Map(rows.map(({ level, count }) => [level, Number(count)]));
+}

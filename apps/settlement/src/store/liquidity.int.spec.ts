@@ -1,0 +1,151 @@
+import { liquidityV1, TOPICS } from '@finality/contracts';
+import type { Instant } from '@finality/kernel';
+import { INSTITUTIONS, POLICY, World } from '@finality/settlement/spec';
+import { seededRandom, type TestDatabase, testDatabase } from '@finality/testing';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { LINE_RELEASED_MAX } from './open.sql.ts';
+import { StoreRig } from './store-rig.fixture.ts';
+
+/** Keeps the server up from one store to the next. */
+let server: TestDatabase;
+beforeAll(async () => (server = await testDatabase([])));
+afterAll(() => server.close());
+
+let rig: StoreRig;
+let world: World;
+let stored = 0;
+
+beforeEach(async () => {
+  rig = await StoreRig.open(POLICY);
+  world = new World(POLICY);
+  stored = 0;
+});
+afterEach(() => rig.close());
+
+/** What the world was told since the last time, in one batch: decided as it was there. */
+async function store(): Promise<void> {
+  const told = world.told.slice(stored);
+  stored = world.told.length;
+  const outcomes = await rig.execute(told.map(({ command }) => command));
+  const reasons = outcomes.map((outcome) => (outcome.kind === 'refused' ? outcome.refusal.reason : undefined));
+  expect(reasons).toEqual(told.map(({ refused }) => refused));
+}
+
+/** Whatever was decided so far was decided before. */
+async function advance(ms: number): Promise<void> {
+  await store();
+  rig.runtime.advance(ms);
+  world.book.now = rig.runtime.now();
+}
+
+function line(institutionId: string, creditLineSats: bigint, inMs?: number): void {
+  const expiresAt = inMs === undefined ? {} : { expiresAt: (world.book.now + inMs) as Instant };
+  const request = { institutionId, creditLineSats, ...expiresAt, reason: 'reviewed', by: 'operator' };
+  world.tell({ type: 'set_credit_line', request });
+}
+
+function owe(count: number, from: string, to: string): readonly string[] {
+  const ids = Array.from({ length: count }, () => world.submit('centralized', from, to, 10n));
+  for (const by of ['risk', 'aml'] as const) for (const id of ids) world.screen('settlement', id, by, 'approve');
+  return ids;
+}
+
+const statusesOf = async (): Promise<Record<string, number>> => {
+  const rows = await rig.query<{ status: string; count: bigint }>(
+    'SELECT status, count(*) AS count FROM settlements GROUP BY status',
+  );
+  return Object.fromEntries(rows.map(({ status, count }) => [status, Number(count)]));
+};
+
+describe('credit lines, in batches of any size, while time goes on', () => {
+  it.each([1, 2])('are stored as they would be in memory (seed %i)', async (seed) => {
+    const random = seededRandom(seed);
+    const below = (bound: number): number => Math.floor(random() * bound);
+    for (let batch = 0; batch < 25; batch++) {
+      await advance([0, 1, 500, 2_000][below(4)]!);
+      const submitted: string[] = [];
+      for (let i = below(12); i >= 0; i--) {
+        const from = below(3);
+        const institutionId = INSTITUTIONS[from]!;
+        const what = below(6);
+        if (what === 0) line(institutionId, [0n, 15n, 40n, 90n][below(4)]!);
+        else if (what === 1) line(institutionId, [15n, 40n, 90n][below(3)]!, [1, 500, 1_500][below(3)]!);
+        else submitted.push(world.submit('centralized', institutionId, INSTITUTIONS[(from + 1 + below(2)) % 3]!, 10n));
+      }
+      await store();
+      // Whoever answers has seen what it answers to.
+      for (const by of ['risk', 'aml'] as const)
+        for (const id of submitted) world.screen('settlement', id, by, 'approve');
+      for (let i = 0; i < 3; i++) world.tell({ type: 'expire_credit_line', institutionId: INSTITUTIONS[i]! });
+    }
+    await store();
+    const types = world.book.log.map(({ event }) => event.type);
+    for (const type of ['credit_line_expired', 'settlement_settled', 'liquidity_awaited'])
+      expect(types.filter((each) => each === type).length, type).toBeGreaterThan(2);
+    await rig.compare(world.book);
+    await rig.verify();
+  });
+});
+
+describe('a line that is longer than what is looked at', () => {
+  const MANY = LINE_RELEASED_MAX + 20;
+
+  it('is released from the front, in several goes, and lets nobody past', async () => {
+    await store();
+    const ids = owe(MANY, 'a', 'c');
+    await store();
+    line('a', 100_000n);
+    const late = owe(1, 'a', 'c')[0]!;
+    await store();
+    expect(await statusesOf()).toEqual({ queued: MANY + 1 });
+    await rig.execute([{ type: 'retry_reservation', settlementId: ids[0]! }]);
+    expect(await statusesOf()).toEqual({ settled: LINE_RELEASED_MAX, queued: 21 });
+    const rest = await rig.query<{ settlement_id: string }>(
+      `SELECT settlement_id FROM settlements WHERE status = 'queued' ORDER BY updated_position`,
+    );
+    expect(rest.map((row) => row.settlement_id)).toEqual([...ids.slice(LINE_RELEASED_MAX), late]);
+    await rig.execute([{ type: 'retry_reservation', settlementId: late }]);
+    expect(await statusesOf()).toEqual({ settled: MANY + 1 });
+    await rig.verify();
+  });
+
+  it('is settled with another one, all of both at once', async () => {
+    await store();
+    const settlementIds = [...owe(MANY, 'a', 'c'), ...owe(MANY, 'c', 'a')];
+    await store();
+    expect(await statusesOf()).toEqual({ queued: 2 * MANY });
+    const request = { gridlockId: 'g', settlementIds };
+    await rig.execute([{ type: 'resolve_gridlock', request: { ...request, settlementIds: settlementIds.slice(1) } }]);
+    expect(await statusesOf()).toEqual({ queued: 2 * MANY });
+    world.offset(settlementIds);
+    await store();
+    expect(await statusesOf()).toEqual({ settled: 2 * MANY });
+    await rig.compare(world.book);
+    await rig.verify();
+  });
+});
+
+it('tells the world once when liquidity has crossed a level', async () => {
+  const look = (): void => void world.tell({ type: 'observe_liquidity', institutionId: 'a' });
+  const alerts = { warnBelowSats: 50n, criticalBelowSats: 10n };
+  line('a', 55n);
+  world.tell({ type: 'set_liquidity_alerts', request: { institutionId: 'a', alerts, by: 'k' } });
+  await store();
+  owe(1, 'a', 'c');
+  look();
+  look();
+  await store();
+  line('a', 1_000n);
+  look();
+  await store();
+  const rows = await rig.query<{ payload: Buffer }>(
+    `SELECT payload FROM published_messages WHERE topic = '${TOPICS.liquidityLevel.name}' ORDER BY position, ordinal`,
+  );
+  const told = rows.map(({ payload }) => liquidityV1.LiquidityLevelChanged.decode(payload));
+  const { LIQUIDITY_LEVEL_OK: ok, LIQUIDITY_LEVEL_WARN: warn } = liquidityV1.LiquidityLevel;
+  expect(told).toMatchObject([
+    { institutionId: 'a', level: warn, previousLevel: ok, spendableSats: 45n, alerts },
+    { institutionId: 'a', level: ok, previousLevel: warn, spendableSats: 990n, alerts },
+  ]);
+  await rig.compare(world.book);
+});

@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest';
+import { approved, funded, given, submitted } from '../spec/given.fixture.ts';
+import type { Command } from '../spec/commands.fixture.ts';
+import type { World } from '../spec/world.fixture.ts';
+
+const watching = (warnBelowSats: bigint, criticalBelowSats: bigint): Command => ({
+  type: 'set_liquidity_alerts',
+  request: { institutionId: 'a', alerts: { warnBelowSats, criticalBelowSats }, by: 'k' },
+});
+const told = (command: Command) => (world: World) => world.tell(command);
+const OBSERVED: Command = { type: 'observe_liquidity', institutionId: 'a' };
+const SET = 'institution/a liquidity_alerts_set';
+const CHANGED = 'institution/a liquidity_level_changed';
+
+const levelOf = (world: World): unknown => {
+  const institution = world.book.institutions.get('a');
+  return institution.status === 'none' ? undefined : institution.watched?.level;
+};
+
+describe('liquidity that is watched', () => {
+  const RICH = [funded('a', 'clearing', 10_000n), told(watching(5_000n, 1_000n))];
+
+  it('is told of when it falls below a level, and when it is above again, once each', () => {
+    const spent = given(...RICH, submitted('centralized', 5_001n), approved);
+    expect(levelOf(spent.when(OBSERVED, OBSERVED).then(CHANGED))).toBe('warn');
+    const low = given(...RICH, submitted('centralized', 9_500n), approved, told(OBSERVED));
+    expect(levelOf(low.when(OBSERVED).then())).toBe('critical');
+    const again = given(
+      ...RICH,
+      submitted('centralized', 9_500n),
+      approved,
+      told(OBSERVED),
+      funded('a', 'clearing', 5_000n),
+    );
+    expect(levelOf(again.when(OBSERVED, OBSERVED).then(CHANGED))).toBe('ok');
+  });
+
+  it('counts what is left of a credit line', () => {
+    const line = { institutionId: 'a', creditLineSats: 4_999n, reason: 'reviewed', by: 'operator' };
+    given(told({ type: 'set_credit_line', request: line }))
+      .when(watching(4_999n, 0n))
+      .then(SET);
+    given(told({ type: 'set_credit_line', request: line }))
+      .when(watching(5_000n, 0n))
+      .then(SET, CHANGED);
+  });
+
+  it('is told of at once when it is below a level that is set', () => {
+    expect(levelOf(given().when(watching(2n, 1n)).then(SET, CHANGED))).toBe('critical');
+  });
+
+  it('is told of at once when it is above levels that are lowered', () => {
+    expect(
+      levelOf(
+        given(...RICH, told(watching(20_000n, 0n)))
+          .when(watching(5_000n, 0n))
+          .then(SET, CHANGED),
+      ),
+    ).toBe('ok');
+    given(...RICH)
+      .when(watching(6_000n, 0n))
+      .then(SET);
+  });
+
+  it('is watched no more when nobody wants it', () => {
+    const off = { type: 'set_liquidity_alerts', request: { institutionId: 'a', by: 'k' } } as const;
+    const world = given(...RICH).when(off, submitted('centralized', 10_000n), approved, OBSERVED).world;
+    expect(world.book.log.filter(({ event }) => event.type === 'liquidity_level_changed')).toEqual([]);
+    expect(levelOf(world)).toBeUndefined();
+  });
+
+  it('has levels in their order, and is somebody’s', () => {
+    given().when(watching(1n, 2n)).refused('INVALID_ARGUMENT');
+    const nobodys = { ...watching(2n, 1n), request: { institutionId: 'nobody', by: 'k' } } as Command;
+    given().when(nobodys).refused('UNKNOWN_INSTITUTION');
+    given().when({ type: 'observe_liquidity', institutionId: 'nobody' }).then();
+  });
+});
