@@ -43,6 +43,7 @@ import { GetRecoveryRpc } from './inbound/get-recovery.rpc.ts';
 import { GetLiquidityRpc } from './inbound/get-liquidity.rpc.ts';
 import { GetQuoteRpc } from './inbound/get-quote.rpc.ts';
 import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
+import { GetWindowPayoutRpc } from './inbound/get-window-payout.rpc.ts';
 import { GetWindowRpc } from './inbound/get-window.rpc.ts';
 import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
 import { ListCounterpartiesRpc } from './inbound/list-counterparties.rpc.ts';
@@ -78,6 +79,7 @@ import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
 import { RiskVerdictsMessages } from './inbound/risk-verdicts.messages.ts';
 import { SetApprovalPolicyRpc } from './inbound/set-approval-policy.rpc.ts';
 import { SetLimitsRpc } from './inbound/set-limits.rpc.ts';
+import { SetWindowPayoutRpc } from './inbound/set-window-payout.rpc.ts';
 import { StreamStatementRpc } from './inbound/stream-statement.rpc.ts';
 import { SetCreditLineRpc } from './inbound/set-credit-line.rpc.ts';
 import { SetLiquidityAlertsRpc } from './inbound/set-liquidity-alerts.rpc.ts';
@@ -178,6 +180,8 @@ const WINDOW_RPCS = [
   AgreeBilateralNettingRpc,
   EndBilateralNettingRpc,
   ListNettingPairsRpc,
+  SetWindowPayoutRpc,
+  GetWindowPayoutRpc,
 ];
 const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc, ReprioritizeSettlementRpc, SetLiquidityAlertsRpc];
 const CASH_RPCS = [ProposeBankBookingRpc, ConfirmBankBookingRpc, RejectBankBookingRpc, ListBankBookingsRpc];

@@ -49,5 +49,17 @@ export const WINDOWS: readonly RefusedInput[] = [
   refused('EndBilateralNetting', 'with somebody who hasn’t agreed to anything', ['NOT_FOUND', 'UNKNOWN_PAIR'], {
     change: { counterparty_id: '$stranger' },
   }),
+  wrongRole('SetWindowPayout', 'operator'),
+  invalid('SetWindowPayout', 'no rule', 'rule', { rule: 'WINDOW_PAYOUT_RULE_UNSPECIFIED' }),
+  invalid('SetWindowPayout', 'no wallet', 'wallet_id', { wallet_id: '' }),
+  invalid('SetWindowPayout', 'a floor of another rule', 'floor_sats', { floor_sats: '1' }),
+  invalid('SetWindowPayout', 'a negative floor', 'floor_sats', {
+    rule: 'WINDOW_PAYOUT_RULE_ABOVE_FLOOR',
+    floor_sats: '-1',
+  }),
+  refused('SetWindowPayout', 'a wallet that isn’t its own', ['NOT_FOUND', 'UNKNOWN_WALLET', 'wallet_id'], {
+    change: { wallet_id: 'pool' },
+  }),
+  wrongRole('GetWindowPayout', 'operator'),
   refused('ListNettingPairs', 'no API key', ['UNAUTHENTICATED', 'API_KEY_MISSING'], { caller: 'none' }),
 ];

@@ -18,6 +18,7 @@ import type { LiquidityQueues } from './queue.ts';
 import type { Recovery, RecoveryEvent } from './recovery.ts';
 import type { Settlement, SettlementEvent } from './settlement.ts';
 import type { Netting, NettingEvent, NettingWindow, WindowEvent } from './window.ts';
+import type { WindowPayout, WindowPayoutEvent } from './window-payout.ts';
 
 /** What a timer is for, of a settlement: `due`, it is to begin; `expiry`, it is too late. Of an institution: `credit_line`, its line ends. */
 export type TimerKind = 'due' | 'expiry' | 'credit_line';
@@ -56,6 +57,8 @@ export interface Book {
   readonly rates: Records<RateState, RateEvent>;
   readonly quotes: Records<Quote, QuoteEvent>;
   readonly windows: Records<NettingWindow, WindowEvent>;
+  /** By institution. */
+  readonly windowPayouts: Records<WindowPayout, WindowPayoutEvent>;
   readonly netting: { get(): Netting; record(...events: readonly NettingEvent[]): Netting };
   readonly positions: PositionBook;
   /** By institution. */

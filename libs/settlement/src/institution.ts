@@ -3,6 +3,8 @@ import { type Aggregate, assert, assertNever, type Instant, type Role } from '@f
 
 /** Whose the pool is. No institution goes by it. */
 export const PLATFORM_INSTITUTION_ID = 'platform';
+/** The wallet whose coins back clearing balances. */
+export const POOL_WALLET_ID = 'pool';
 
 export type InstitutionEvent = { readonly at: Instant } & (
   | {

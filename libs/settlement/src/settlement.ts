@@ -4,6 +4,7 @@ import { type CoinSelectionFault, type FeeTerms, type OutpointKey, type ScriptHe
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
 import type { ConfirmationDecision } from './confirmation-policy.ts';
+import type { NetPayout } from './window-payout.ts';
 import type { UnitTerms } from './unit-terms.ts';
 import type { Priority } from './queue.ts';
 
@@ -47,6 +48,8 @@ export interface Terms {
   readonly policyVersion: string;
   /** The settlement that it pays back, or a part of. */
   readonly reverses?: string;
+  /** A clearing balance, or a part of it, that leaves for a wallet of its owner's when a window closes. */
+  readonly netPayout?: NetPayout;
   /** Where it isn't `amountSats` that is paid, which is 0 then. */
   readonly units?: UnitTerms;
   /** CENTRALIZED only, in the payer's line when it is short of liquidity. Missing: normal. */

@@ -34,6 +34,10 @@ export type WindowEvent = { readonly at: Instant } & (
   | { readonly type: 'window_closing'; readonly by: string; readonly reason: string }
   /** Positions of all participants, for good; in the order of their ids. */
   | { readonly type: 'window_closed'; readonly totals: WindowTotals; readonly positions: readonly Position[] }
+  /** With the settlements by which participants are paid out; where there are none, it is settled. */
+  | { readonly type: 'window_settling'; readonly payouts: readonly string[] }
+  /** Paid, or never will be; or a reorg has made that uncertain. */
+  | { readonly type: 'net_payout_ended' | 'net_payout_reopened'; readonly settlementId: string }
 );
 
 interface Opened {
@@ -48,12 +52,25 @@ interface Closing extends Opened {
   readonly reason: string;
 }
 
-/** DESIGN 7, issue 5: `open → closing → closed`. */
+interface Closed extends Closing {
+  readonly closedAt: Instant;
+  readonly totals: WindowTotals;
+}
+
+interface Settling extends Closed {
+  /** Settlements that pay participants out. */
+  readonly payouts: readonly string[];
+  /** Those that haven't ended. */
+  readonly unpaid: readonly string[];
+}
+
+/** REQUIREMENTS S3: `open → closing → closed → settling → settled`; back to `settling` when a reorg takes a payout back. */
 export type NettingWindow =
   | { readonly status: 'none' }
   | ({ readonly status: 'open' } & Opened)
   | ({ readonly status: 'closing' } & Closing)
-  | ({ readonly status: 'closed'; readonly closedAt: Instant; readonly totals: WindowTotals } & Closing);
+  | ({ readonly status: 'closed' } & Closed)
+  | ({ readonly status: 'settling' | 'settled' } & Settling);
 
 export type KnownWindow = Exclude<NettingWindow, { status: 'none' }>;
 
@@ -72,11 +89,31 @@ export const windowAggregate: Aggregate<NettingWindow, WindowEvent> = {
       case 'window_closed':
         assert(state.status === 'closing', `a window closes from closing, not from ${state.status}`);
         return { ...state, status: 'closed', closedAt: at, totals: event.totals };
+      case 'window_settling':
+        assert(state.status === 'closed', `a window settles once it is closed, not while ${state.status}`);
+        return settling(state, event.payouts, event.payouts);
+      case 'net_payout_ended':
+      case 'net_payout_reopened': {
+        assert('payouts' in state, `a window that is ${state.status} pays nobody`);
+        const others = state.unpaid.filter((id) => id !== event.settlementId);
+        return settling(
+          state,
+          state.payouts,
+          event.type === 'net_payout_ended' ? others : [...others, event.settlementId],
+        );
+      }
       default:
         return assertNever(event, 'window event');
     }
   },
 };
+
+const settling = (closed: Closed, payouts: readonly string[], unpaid: readonly string[]): NettingWindow => ({
+  ...closed,
+  status: unpaid.length === 0 ? 'settled' : 'settling',
+  payouts,
+  unpaid,
+});
 
 /** The two in the order of their ids. */
 export const pairOf = (a: string, b: string): Pair => (a < b ? [a, b] : [b, a]);

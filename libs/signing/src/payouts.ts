@@ -6,6 +6,15 @@ import type { FixedPayout } from './lineage.ts';
 import { isPaid, type PaidOutput, type PayoutAuthorisation, type SigningRequest } from './request.ts';
 import { type Refused, refusedBy } from './rules.ts';
 
+/** What payouts are checked by. */
+export type PayoutFacts = Pick<
+  SigningFacts,
+  'network' | 'lineage' | 'paymentsOf' | 'ancestryOf' | 'otherLineage' | 'destination' | 'now' | 'signatories'
+>;
+
+/** Whose the pool is: it holds what institutions clear with, and pays none of it to anybody else. */
+const PLATFORM_INSTITUTION_ID = 'platform';
+
 /**
  * Outputs to payees and authorisations match one to one, each settlement once, and in no other lineage that this one doesn't exclude; what payees get less than the amounts
  * is within what is authorised, and together no more than the transaction's fee: nobody else can gain by it.
@@ -13,7 +22,7 @@ import { type Refused, refusedBy } from './rules.ts';
 export function checkPayouts(
   request: SigningRequest,
   payer: Pick<Account, 'institutionId'>,
-  facts: SigningFacts,
+  facts: PayoutFacts,
   feeSats: Sats,
 ): Refused | undefined {
   const authorised = new Map(request.payouts.map((payout) => [payout.settlementId, payout]));
@@ -48,7 +57,7 @@ function checkPayout(
   output: PaidOutput,
   authorisation: PayoutAuthorisation | undefined,
   payer: Pick<Account, 'institutionId'>,
-  { network }: Pick<SigningFacts, 'network'>,
+  { network }: Pick<PayoutFacts, 'network'>,
 ): Refused | undefined {
   if (!authorisation) return refusedBy('NOT_AUTHORISED', `settlement ${output.settlementId} has no authorisation`);
   const { payerInstitutionId, payeeInstitutionId, amountSats, payeeFeeMaxSats } = authorisation;
@@ -58,7 +67,8 @@ function checkPayout(
       `the keys are for ${network}, settlement ${output.settlementId} is authorised for "${authorisation.network}"`,
     );
   }
-  if (payerInstitutionId !== payer.institutionId) {
+  const isOwnMoney = payer.institutionId === PLATFORM_INSTITUTION_ID && payerInstitutionId === payeeInstitutionId;
+  if (payerInstitutionId !== payer.institutionId && !isOwnMoney) {
     return refusedBy(
       'AUTHORISED_PAYER_DIFFERS',
       `${payerInstitutionId} is to pay, the wallet belongs to ${payer.institutionId}`,
@@ -93,7 +103,7 @@ function checkSame(output: PaidOutput, before: FixedPayout | undefined): Refused
  * that lineage, by way of others if need be, that doesn't pay it. Whatever spends such an anchor needs that version, which spends the same anchor
  * as those that do pay. What else the chain says the signer can't see: it refuses for good, and leaves it to an operator.
  */
-function checkLineages(output: PaidOutput, request: SigningRequest, facts: SigningFacts): Refused | undefined {
+function checkLineages(output: PaidOutput, request: SigningRequest, facts: PayoutFacts): Refused | undefined {
   const { settlementId } = output;
   const others = facts.paymentsOf(settlementId).filter(({ lineageId }) => lineageId !== request.lineageId);
   if (others.length === 0) return undefined;
@@ -121,7 +131,7 @@ const placeOf = (paid: PaidOutput): string =>
  * A destination that is removed, or still cools, gets no first signature. Once there is one, the money is on its way whatever happens here: later
  * versions pay the same, or they would hold up all others in the transaction.
  */
-function checkUsable(output: PaidOutput, facts: SigningFacts): Refused | undefined {
+function checkUsable(output: PaidOutput, facts: PayoutFacts): Refused | undefined {
   const { destinationId, institutionId } = output;
   if (destinationId === undefined || facts.lineage.payouts[output.settlementId] !== undefined) return undefined;
   const state = facts.destination(destinationId);

@@ -87,6 +87,8 @@ export interface RequestedSettlement {
   readonly destinationId?: string;
   /** The settlement that it pays back. */
   readonly reverses?: string;
+  /** The netting window that its payer is paid out of. */
+  readonly netPayoutOf?: string;
   /** When it was to begin, and by when to be paid. */
   readonly executeAt?: Instant;
   readonly expiresAt?: Instant;

@@ -33,7 +33,8 @@ export const SIGNING_RULES = {
     'a payout of another amount than the authorised one, less what the payee may bear of the fee',
   PAYEES_BEAR_MORE_THAN_FEE: 'payees get less than their amounts by more than the fee',
   AUTHORISED_PAYEE_DIFFERS: 'a payout to another institution than the authorised one',
-  AUTHORISED_PAYER_DIFFERS: 'a payout from another institution than the authorised one',
+  AUTHORISED_PAYER_DIFFERS:
+    'a payout from another institution than the authorised one; the pool pays each institution its own',
   SETTLEMENT_PAID_TWICE: 'a settlement is paid by two outputs',
   PAYOUT_DIFFERS: 'an earlier version pays the settlement otherwise',
   SETTLEMENT_OF_OTHER_LINEAGE: 'a settlement was offered to another lineage before, which this one does not exclude',

@@ -37,7 +37,7 @@ export class GetWindowRpc {
       positions: positions
         .filter(({ institutionId }) => seesAll || institutionId === participant)
         .sort((a, b) => (a.institutionId < b.institutionId ? -1 : 1))
-        .map(positionMessage),
+        .map((position) => positionMessage(position, window)),
     };
   }
 }

@@ -150,7 +150,7 @@ function settlementOf(payout: signingV1.PayoutAuthorisation, signed: SignedTrans
     idempotencyKey,
     submittedBy,
     policyVersion,
-    payer: { kind: 'wallet', walletId: signed.walletId },
+    ...payerOf(from, signed.walletId, request.netPayoutOf),
     payee: paid.payee,
     ...(callbackUrl !== undefined && { callbackUrl }),
     ...(payerWalletId !== undefined && { payerWalletId }),
@@ -161,6 +161,19 @@ function settlementOf(payout: signingV1.PayoutAuthorisation, signed: SignedTrans
   };
   return [{ terms, receivedAt: fromTimestamp(request.receivedAt) }];
 }
+
+/** A balance that was paid out, or a wallet that paid. */
+const payerOf = (
+  institutionId: string,
+  walletId: string,
+  netPayoutOf: string | undefined,
+): Pick<Terms, 'payer' | 'netPayout'> =>
+  netPayoutOf === undefined
+    ? { payer: { kind: 'wallet', walletId } }
+    : {
+        payer: { kind: 'clearing', institutionId },
+        netPayout: { windowId: netPayoutOf, poolWalletId: walletId },
+      };
 
 function modeOf(mode: string): Mode {
   assert(mode === 'bilateral' || mode === 'blockchain', `${mode} isn't paid on-chain`);

@@ -65,6 +65,7 @@ const authorisationOf = (
     payerWalletId: terms.payerWalletId,
     destinationId: terms.destinationId,
     reverses: terms.reverses,
+    netPayoutOf: terms.netPayout?.windowId,
     executeAt: terms.executeAt === undefined ? undefined : toTimestamp(terms.executeAt),
     expiresAt: terms.expiresAt === undefined ? undefined : toTimestamp(terms.expiresAt),
     submittedBy: terms.submittedBy,

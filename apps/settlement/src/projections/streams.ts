@@ -27,9 +27,14 @@ export function changed(events: readonly StoredEvent[], name: string): Map<strin
   return found;
 }
 
-/** What it waits in line with. Each exchange by itself: one that its maker can't pay yet holds up nobody. */
-const lineOf = ({ payer, units }: Terms): string =>
-  units?.exchange === undefined ? claimPath(payer) : `exchange/${units.exchange.quoteId}`;
+/**
+ * What it waits in line with. Each exchange by itself: one that its maker can't pay yet holds up nobody. Nor does a net payout, which waits for the
+ * pool's coins.
+ */
+const lineOf = ({ payer, units, netPayout }: Terms): string => {
+  if (netPayout !== undefined) return `${claimPath(payer)}/payout`;
+  return units?.exchange === undefined ? claimPath(payer) : `exchange/${units.exchange.quoteId}`;
+};
 
 export async function saveSettlements(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
   const rows = [...changed(events, settlementStream.aggregate.name)].flatMap(([id, positions]) => {

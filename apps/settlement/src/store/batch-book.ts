@@ -17,6 +17,7 @@ import {
   PositionBook,
   type TimerKind,
   type Records,
+  noteNetPayout,
   returnUse,
   type Settlement,
   type SettlementPolicy,
@@ -40,6 +41,7 @@ import {
   recoveryStream,
   sealsStream,
   settlementStream,
+  windowPayoutStream,
   windowStream,
 } from './streams.ts';
 
@@ -92,6 +94,7 @@ export class BatchBook implements Book {
   readonly rates: Book['rates'];
   readonly quotes: Book['quotes'];
   readonly windows: Book['windows'];
+  readonly windowPayouts: Book['windowPayouts'];
   readonly netting: Book['netting'];
   readonly positions: PositionBook;
   readonly limits: Book['limits'];
@@ -134,6 +137,7 @@ export class BatchBook implements Book {
         const before = settlements.get(id);
         const state = settlements.record(id, ...events);
         returnUse(this.limits, state, events);
+        noteNetPayout(this.windows, before, state);
         this.#countWaiting(before, -1);
         this.#countWaiting(state, 1);
         this.queues.changed(state);
@@ -176,6 +180,7 @@ export class BatchBook implements Book {
       },
     };
     this.windows = recordsOf(batch, windowStream);
+    this.windowPayouts = recordsOf(batch, windowPayoutStream);
     this.netting = only(batch, nettingStream, NETTING_ID);
     this.positions = loaded.positions;
     this.seals = only(batch, sealsStream, LEDGER_ID);

@@ -131,6 +131,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'close_window':
       case 'agree_netting':
       case 'end_netting':
+      case 'choose_window_payout':
         return done(decideWindow(book, body));
       case 'create_institution':
         return institutionReply(createInstitution(book, body.institution));

@@ -3,6 +3,7 @@ import { sats } from '@finality/kernel';
 import {
   act,
   ACTION_WEIGHTS,
+  beginNetting,
   type ActionKind,
   fund,
   hurry,
@@ -59,6 +60,7 @@ function history(seed: number, weights = WEIGHTS[seed % WEIGHTS.length]!): World
   const kinds = weighed(weights);
   const world = new World(seed % 2 === 0 ? PAYING : SHORT, seed % 4 < 2 ? [] : ['pool', 'w-c']);
   if (seed % 5 !== 0) fund(world, isLean);
+  if (seed % 8 === 0) beginNetting(world);
   for (let i = 0; i < ACTIONS; i++)
     act(world, { kind: kinds[number() % kinds.length]!, a: number(), b: number(), c: number() });
   if (seed % 7 < 3) settleDown(world);

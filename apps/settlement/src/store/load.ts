@@ -14,10 +14,8 @@ import {
   transitAccount,
   walletSuspenseAccount,
 } from '@finality/ledger';
-import { decodeJson } from '@finality/kernel';
 import { loadLedger } from '@finality/ledger-store';
 import {
-  type ChainTip,
   type Coin,
   coinTransferIds,
   contendersFor,
@@ -30,12 +28,15 @@ import {
   inputsOf,
   type OfferedLineage,
   lineageTransferIds,
+  netPayoutId,
   ORIGINS_MAX,
+  payingWalletId,
   PositionBook,
   type SettlementPolicy,
   settlementsOf,
   settlementTransferIds,
   versionsDiffer,
+  type WindowPosition,
 } from '@finality/settlement';
 import { loadCoins } from '../projections/coins.ts';
 import { loadMaturities } from '../projections/maturities.ts';
@@ -44,6 +45,7 @@ import { loadPositions } from '../projections/windows.ts';
 import { BatchBook, type DepositPlace, type Loaded } from './batch-book.ts';
 import type { SettlementCommand } from './commands.ts';
 import { Needs } from './needs.ts';
+import { tipHeight } from './tip-height.ts';
 import {
   apiKeyStream,
   CHAIN_TIP_ID,
@@ -58,6 +60,7 @@ import {
   recoveryStream,
   sealsStream,
   settlementStream,
+  windowPayoutStream,
 } from './streams.ts';
 import { linesOf, OPEN, type OpenRow } from './open.sql.ts';
 
@@ -112,15 +115,9 @@ export async function loadBook(
     lines: states.lines,
     waitingPayouts: states.waitingPayouts,
     waiting: await loadWaiting(session, needs),
-    positions: new PositionBook(needs.windows.closing, await loadPositions(session, needs.windows.closing)),
+    positions: new PositionBook(needs.windows.closing, states.positions),
   };
   return new BatchBook(batch, policy, loaded);
-}
-
-async function tipHeight(session: Session): Promise<number> {
-  const stream = `${chainTipStream.aggregate.name}/${CHAIN_TIP_ID}`;
-  const [row] = await session.query<{ state: string }>('SELECT state FROM stream_states WHERE stream = $1', [stream]);
-  return row === undefined ? -1 : (decodeJson(row.state) as ChainTip).height;
 }
 
 async function loadVersions(session: Session, needs: Needs): Promise<ReadonlyMap<string, string>> {
@@ -182,6 +179,8 @@ class States {
   lines: readonly FoundLine[] = [];
   /** Payouts that the next version of a lineage may pay, too. */
   waitingPayouts: readonly string[] = [];
+  /** Of windows that may close. */
+  positions: readonly WindowPosition[] = [];
   /** Transactions of ours that made coins of lineages whose coins are to be released, with their lineages. */
   readonly origins = new Map<string, string>();
   readonly #session: Session;
@@ -213,6 +212,7 @@ class States {
     this.#followSettlements();
     if (needs.reserving.size > 0 || needs.allPlanned) await this.#loadOpen();
     await this.#loadStreams();
+    await this.#followClosing();
     this.#followLineages();
     await this.#loadStreams();
     await this.#loadWaiting();
@@ -234,6 +234,26 @@ class States {
       needs.clearing.add(deposit.resolution.institutionId);
     }
     await this.#loadStreams();
+  }
+
+  /** A window that closes pays its participants out as they have chosen: those who have positions, or may get one in this batch. */
+  async #followClosing(): Promise<void> {
+    const needs = this.#needs;
+    const { closing, payoutsOf } = needs.windows;
+    if (closing.size === 0) return;
+    this.positions = await loadPositions(this.#session, closing);
+    for (const { institutionId } of this.positions) payoutsOf.add(institutionId);
+    needs.windows.partiesOf(this.#batch, needs.settlements);
+    await this.#loadStreams();
+    for (const institutionId of payoutsOf) {
+      const chosen = this.#batch.state(windowPayoutStream, institutionId);
+      if (chosen.status === 'none' || chosen.choice === undefined) continue;
+      needs.chain = true;
+      needs.institutions.add(institutionId);
+      needs.clearing.add(institutionId);
+      needs.wallets.add(chosen.choice.walletId).add(chosen.choice.poolWalletId);
+      for (const windowId of closing) needs.settlements.add(netPayoutId(windowId, institutionId));
+    }
   }
 
   #followLineages(): void {
@@ -352,8 +372,8 @@ class States {
     const walletIds = new Set<string>();
     for (const id of settlementIds) {
       const settlement = this.#batch.state(settlementStream, id);
-      if (settlement.status !== 'none' && settlement.terms.payer.kind === 'wallet')
-        walletIds.add(settlement.terms.payer.walletId);
+      const walletId = settlement.status === 'none' ? undefined : payingWalletId(settlement.terms);
+      if (walletId !== undefined) walletIds.add(walletId);
     }
     return walletIds;
   }
@@ -378,14 +398,16 @@ class States {
     for (const id of [...needs.settlements]) {
       const settlement = this.#batch.state(settlementStream, id);
       if (settlement.status === 'none') continue;
-      const { payer, payee, from, to } = settlement.terms;
+      const { payee, from, to, netPayout } = settlement.terms;
+      if (netPayout !== undefined) needs.windows.ids.add(netPayout.windowId);
       if (needs.beginning.has(id)) needs.institutions.add(from).add(to);
       // It may begin, or end.
       if (needs.beginning.has(id) || settlement.counted !== undefined) needs.payers.add(from);
       if (needs.reversing.has(id)) for (const reversal of settlement.reversals) needs.settlements.add(reversal);
-      if (payer.kind === 'clearing' || payee.kind === 'clearing') continue;
+      const walletId = payingWalletId(settlement.terms);
+      if (walletId === undefined || payee.kind === 'clearing') continue;
       needs.chain = true;
-      needs.wallets.add(payer.walletId);
+      needs.wallets.add(walletId);
       if (payee.kind === 'wallet') needs.wallets.add(payee.walletId);
       needs.institutions.add(from).add(to);
       // Its lineage goes by its id, and may be made in this batch.

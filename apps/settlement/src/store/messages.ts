@@ -112,6 +112,7 @@ export function settlementMessage(state: LivingSettlement, tipHeight?: number): 
     priority: PRIORITIES[priorityOf(state)],
     reverses: terms.reverses,
     reversedBy: [...state.reversals],
+    netPayoutOf: terms.netPayout?.windowId,
     ...approvalsOf(state),
     ...unitsMessage(terms),
     payerWalletId: terms.payer.kind === 'wallet' ? terms.payer.walletId : undefined,

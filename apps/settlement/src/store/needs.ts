@@ -1,4 +1,5 @@
 import { assertNever } from '@finality/kernel';
+import { POOL_WALLET_ID } from '@finality/settlement';
 import type { StoreCommand } from '@finality/event-store';
 import type {
   AddressRecord,
@@ -12,6 +13,7 @@ import type {
 } from '@finality/settlement';
 import { LINE_RELEASED_MAX } from './open.sql.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.ts';
+import type { WindowCommand } from './window-commands.ts';
 import { ExchangeNeeds } from './exchange-needs.ts';
 import { WindowNeeds } from './window-needs.ts';
 
@@ -116,8 +118,8 @@ export class Needs {
       case 'close_window':
       case 'agree_netting':
       case 'end_netting':
-        for (const id of this.windows.command(body)) this.institutions.add(id);
-        return;
+      case 'choose_window_payout':
+        return this.#window(body);
       case 'review':
         this.reserving.add(body.review.settlementId);
         return void this.settlements.add(body.review.settlementId);
@@ -291,6 +293,11 @@ export class Needs {
     this.resolving.add(outpoint);
   }
 
+  #window(body: WindowCommand): void {
+    for (const id of this.windows.command(body)) this.institutions.add(id);
+    if (body.type === 'choose_window_payout') this.wallets.add(body.request.walletId).add(POOL_WALLET_ID);
+  }
+
   #release(lineageId: string): void {
     this.#lineage(lineageId);
     this.releasing.add(lineageId);
@@ -318,8 +325,9 @@ export class Needs {
     if (mode !== 'centralized') this.chain = true;
   }
 
-  #adopted({ settlementId, payer, payee, reverses }: Terms): void {
+  #adopted({ settlementId, payer, payee, reverses, netPayout }: Terms): void {
     this.chain = true;
+    if (netPayout !== undefined) this.wallets.add(netPayout.poolWalletId);
     this.settlements.add(settlementId);
     if (reverses !== undefined) this.settlements.add(reverses);
     for (const claim of [payer, payee]) if (claim.kind === 'wallet') this.wallets.add(claim.walletId);

@@ -30,6 +30,7 @@ import {
   paymentRulesStream,
   nettingStream,
   settlementStream,
+  windowPayoutStream,
   windowStream,
 } from './streams.ts';
 
@@ -42,6 +43,7 @@ const STREAM_TYPES = [
   limitsStream,
   paymentRulesStream,
   chainTipStream,
+  windowPayoutStream,
   ...EXCHANGE_STREAMS,
   windowStream,
   nettingStream,

@@ -39,6 +39,9 @@ import {
   versionNumbered,
   windowAggregate,
   type WindowEvent,
+  type WindowPayout,
+  windowPayoutAggregate,
+  type WindowPayoutEvent,
 } from '@finality/settlement';
 import { windowMessage } from './window-messages.ts';
 import { levelMessage } from './liquidity-message.ts';
@@ -208,6 +211,13 @@ export const windowStream: StreamType<NettingWindow, WindowEvent> = {
   },
 };
 
+/** Asked for by its institution, and nobody else's business. */
+export const windowPayoutStream: StreamType<WindowPayout, WindowPayoutEvent> = {
+  aggregate: windowPayoutAggregate,
+  institutions: (state) => (state.status === 'none' ? [] : [state.institutionId]),
+  publish: () => [],
+};
+
 /** What it changes is told by the windows. */
 export const nettingStream: StreamType<Netting, NettingEvent> = {
   aggregate: nettingAggregate,
@@ -264,5 +274,6 @@ export const STREAMS: readonly AnyStreamType[] = [
   recoveryStream,
   sealsStream,
   windowStream,
+  windowPayoutStream,
   nettingStream,
 ];

@@ -2,10 +2,12 @@ import type { Refusal, Result } from '@finality/kernel';
 import {
   agreeNetting,
   type Book,
+  chooseWindowPayout,
   closeWindow,
   endNetting,
   type NettingRequest,
   openWindow,
+  type PayoutRequest,
   type WindowClosing,
 } from '@finality/settlement';
 
@@ -15,7 +17,8 @@ export type WindowCommand =
   | { readonly type: 'close_window'; readonly closing: WindowClosing }
   /** @see agreeNetting: the window is the one that opens should both have agreed */
   | { readonly type: 'agree_netting'; readonly request: NettingRequest; readonly windowId: string }
-  | { readonly type: 'end_netting'; readonly request: NettingRequest };
+  | { readonly type: 'end_netting'; readonly request: NettingRequest }
+  | { readonly type: 'choose_window_payout'; readonly request: PayoutRequest };
 
 export function decideWindow(book: Book, body: WindowCommand): Result<unknown, Refusal> {
   switch (body.type) {
@@ -27,5 +30,7 @@ export function decideWindow(book: Book, body: WindowCommand): Result<unknown, R
       return agreeNetting(book, body.request, body.windowId);
     case 'end_netting':
       return endNetting(book, body.request);
+    case 'choose_window_payout':
+      return chooseWindowPayout(book, body.request);
   }
 }

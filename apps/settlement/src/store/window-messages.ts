@@ -1,14 +1,23 @@
 import { settlementV1, toTimestamp } from '@finality/contracts';
-import { type KnownWindow, type NettingPair, netSats, type Position } from '@finality/settlement';
+import {
+  type KnownWindow,
+  netPayoutId,
+  type NettingPair,
+  netSats,
+  type Position,
+  type WindowPayout,
+} from '@finality/settlement';
 
 /** Windows as the contracts show them. */
 
-const { WindowStatus } = settlementV1;
+const { WindowStatus, WindowPayoutRule } = settlementV1;
 
 export const WINDOW_STATUSES: Readonly<Record<KnownWindow['status'], settlementV1.WindowStatus>> = {
   open: WindowStatus.WINDOW_STATUS_OPEN,
   closing: WindowStatus.WINDOW_STATUS_CLOSING,
   closed: WindowStatus.WINDOW_STATUS_CLOSED,
+  settling: WindowStatus.WINDOW_STATUS_SETTLING,
+  settled: WindowStatus.WINDOW_STATUS_SETTLED,
 };
 
 export function windowMessage(window: KnownWindow): settlementV1.Window {
@@ -28,14 +37,29 @@ export function windowMessage(window: KnownWindow): settlementV1.Window {
   };
 }
 
-export const positionMessage = (position: Position): settlementV1.WindowPosition => ({
+export const positionMessage = (position: Position, window: KnownWindow): settlementV1.WindowPosition => ({
   institutionId: position.institutionId,
   paidSats: position.paidSats,
   receivedSats: position.receivedSats,
   netSats: netSats(position),
   paidCount: BigInt(position.paidCount),
   receivedCount: BigInt(position.receivedCount),
+  netPayoutId: payoutOf(window, position.institutionId),
 });
+
+function payoutOf(window: KnownWindow, institutionId: string): string {
+  const id = netPayoutId(window.windowId, institutionId);
+  return 'payouts' in window && window.payouts.includes(id) ? id : '';
+}
+
+export function windowPayoutMessage(state: WindowPayout): settlementV1.WindowPayout {
+  const choice = state.status === 'none' ? undefined : state.choice;
+  if (choice === undefined) return { rule: WindowPayoutRule.WINDOW_PAYOUT_RULE_NOTHING, floorSats: 0n, walletId: '' };
+  const { rule, walletId } = choice;
+  if (rule.kind === 'net_credit')
+    return { rule: WindowPayoutRule.WINDOW_PAYOUT_RULE_NET_CREDIT, floorSats: 0n, walletId };
+  return { rule: WindowPayoutRule.WINDOW_PAYOUT_RULE_ABOVE_FLOOR, floorSats: rule.floorSats, walletId };
+}
 
 export const pairMessage = (pair: NettingPair): settlementV1.NettingPair => ({
   institutionIds: [...pair.institutions],

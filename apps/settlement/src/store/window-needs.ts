@@ -1,6 +1,6 @@
 import type { Batch } from '@finality/event-store';
 import { type Pair, pairKey, pairOf } from '@finality/settlement';
-import { NETTING_ID, nettingStream, windowStream } from './streams.ts';
+import { NETTING_ID, nettingStream, settlementStream, windowPayoutStream, windowStream } from './streams.ts';
 import type { WindowCommand } from './window-commands.ts';
 
 /** What a batch has to be loaded with to decide about windows. */
@@ -9,6 +9,8 @@ export class WindowNeeds {
   readonly ids = new Set<string>();
   /** Windows whose positions are needed, because they may close. */
   readonly closing = new Set<string>();
+  /** Institutions whose choice of what is paid out is needed. */
+  readonly payoutsOf = new Set<string>();
   /** Pairs whose window may close, whichever it is. */
   readonly #ending: Pair[] = [];
   #isNeeded = false;
@@ -27,6 +29,9 @@ export class WindowNeeds {
       case 'agree_netting':
         this.ids.add(body.windowId);
         return [body.request.institutionId, body.request.counterpartyId];
+      case 'choose_window_payout':
+        this.payoutsOf.add(body.request.institutionId);
+        return [body.request.institutionId];
       case 'end_netting':
         this.#ending.push(pairOf(body.request.institutionId, body.request.counterpartyId));
         return [];
@@ -38,7 +43,16 @@ export class WindowNeeds {
     return [
       ...(this.#isNeeded || settles ? [`${nettingStream.aggregate.name}/${NETTING_ID}`] : []),
       ...[...this.ids].map((id) => `${windowStream.aggregate.name}/${id}`),
+      ...[...this.payoutsOf].map((id) => `${windowPayoutStream.aggregate.name}/${id}`),
     ];
+  }
+
+  /** Parties of settlements may get a position in what closes. */
+  partiesOf(batch: Batch, settlementIds: Iterable<string>): void {
+    for (const id of settlementIds) {
+      const settlement = batch.state(settlementStream, id);
+      if (settlement.status !== 'none') this.payoutsOf.add(settlement.terms.from).add(settlement.terms.to);
+    }
   }
 
   /** Once it is loaded which windows are open. */

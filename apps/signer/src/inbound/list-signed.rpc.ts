@@ -124,6 +124,7 @@ function payoutMessage({ request, ...payout }: PayoutAuthorisation): signingV1.P
       payerWalletId: request.payerWalletId,
       destinationId: request.destinationId,
       reverses: request.reverses,
+      netPayoutOf: request.netPayoutOf,
       receivedAt: toTimestamp(request.receivedAt),
       executeAt: request.executeAt === undefined ? undefined : toTimestamp(request.executeAt),
       expiresAt: request.expiresAt === undefined ? undefined : toTimestamp(request.expiresAt),

@@ -241,6 +241,7 @@ function parseRequested(request: signingV1.RequestedSettlement, at: string, fiel
     }),
     ...(request.executeAt !== undefined && { executeAt: fromTimestamp(request.executeAt) }),
     ...(request.expiresAt !== undefined && { expiresAt: fromTimestamp(request.expiresAt) }),
+    ...(request.netPayoutOf !== undefined && { netPayoutOf: fields.id(request.netPayoutOf, `${at}.net_payout_of`) }),
     ...(request.reverses !== undefined && { reverses: fields.id(request.reverses, `${at}.reverses`) }),
   };
 }

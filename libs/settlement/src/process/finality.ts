@@ -3,16 +3,19 @@ import type { Sats } from '@finality/kernel';
 import { isAgreed, isOnChain } from '../chain-tip.ts';
 import { type ConfirmationDecision, decideConfirmations } from '../confirmation-policy.ts';
 import type { BlockRef, Terms } from '../settlement.ts';
+import { payingWalletId } from '../window-payout.ts';
 
 /** What makes a payout of ours final. CENTRALIZED is at once: undefined. */
 export function payoutConfirmations(
   book: Pick<Book, 'tip' | 'policy' | 'wallet'>,
-  { mode, amountSats, payer }: Pick<Terms, 'mode' | 'amountSats' | 'payer'>,
+  terms: Pick<Terms, 'mode' | 'amountSats' | 'payer' | 'netPayout'>,
   reviewed: boolean,
 ): { readonly confirmations?: ConfirmationDecision } {
-  if (mode === 'centralized' || payer.kind === 'clearing') return {};
+  const { mode, amountSats } = terms;
+  const walletId = payingWalletId(terms);
+  if (mode === 'centralized' || walletId === undefined) return {};
   // Whoever signs for himself may sign something else.
-  const ownInputs = book.wallet(payer.walletId)?.custodial === true;
+  const ownInputs = book.wallet(walletId)?.custodial === true;
   const staleBlocks = book.tip.get().stale.length;
   const inputs = { purpose: mode, amountSats, reviewed, ownInputs, staleBlocks };
   return { confirmations: decideConfirmations(inputs, book.policy.confirmations) };

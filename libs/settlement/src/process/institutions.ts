@@ -1,4 +1,4 @@
-import { err, ok, refusal, type Refusal, type Result, type Role } from '@finality/kernel';
+import { err, fieldError, ok, refusal, type Refusal, type Result, type Role } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import type { ApiKey, Institution } from '../institution.ts';
 
@@ -75,6 +75,27 @@ export const unknownInstitution = (institutionId: string): Refusal =>
   refusal('not_found', 'UNKNOWN_INSTITUTION', `no institution is named "${institutionId}"`, {
     fields: [{ field: 'institution_id', description: `expected a registered institution, got "${institutionId}"` }],
   });
+
+/** It doesn't exist, or is frozen: named by the field that says which. */
+export function institutionRefusal(book: Book, institutionId: string, field: string): Refusal | undefined {
+  const institution = book.institutions.get(institutionId);
+  if (institution.status === 'none') {
+    return refusal('not_found', 'UNKNOWN_INSTITUTION', `no institution is named "${institutionId}"`, {
+      fields: [fieldError(field, `expected a registered institution, got "${institutionId}"`)],
+    });
+  }
+  if (institution.status === 'frozen') {
+    return refusal(
+      'failed_precondition',
+      'INSTITUTION_FROZEN',
+      `${institutionId} is frozen: ${institution.reason ?? ''}`,
+      {
+        fields: [fieldError(field, 'expected an active institution, got a frozen one')],
+      },
+    );
+  }
+  return undefined;
+}
 
 /** What was recorded a moment ago, which is there. */
 export function existing<T extends { readonly status: string }>(state: T): Result<Existing<T>, Refusal> {

@@ -15,6 +15,8 @@ import {
 } from '../settlement.ts';
 import { chooseCoins, type CoinChoice, knownWallet } from './choose-coins.ts';
 import { clear, releaseLine, shortage } from './line.ts';
+import { payingWalletId } from '../window-payout.ts';
+import { LENT, NET_PAYOUT_WAIT_MS, paysUpToSats } from './net-payouts.ts';
 import { clearUnits } from './unit-clearing.ts';
 
 /** Approved, or queued and tried again (CENTRALIZED: its payer's line is): takes the liquidity, or waits for it. Anything else is left as it is. */
@@ -31,24 +33,26 @@ export function reserve(book: Book, settlementId: string): void {
 /** On-chain: reservation, claim on the coins and the intent to pay commit together (DESIGN 3). */
 function plan(book: Book, state: LivingSettlement): void {
   const { terms } = state;
-  assert(terms.payer.kind === 'wallet' && terms.payee.kind !== 'clearing', 'on-chain settlements are paid by wallets');
-  const wallet = knownWallet(book, terms.payer.walletId);
+  const walletId = payingWalletId(terms);
+  assert(walletId !== undefined && terms.payee.kind !== 'clearing', 'on-chain settlements are paid by wallets');
+  const wallet = knownWallet(book, walletId);
   if (wallet.scanning) return wait(book, state, 'WALLET_SCANNING', `wallet ${wallet.walletId} is being scanned`);
   const payout = unquoted(book, terms, terms.payee);
   const { feeReservedSats } = payout;
   const transfer = reservation(terms, feeReservedSats, state.reservedTimes + 1);
   const affordable = book.ledger.check([transfer]);
   if (!affordable.ok) return wait(book, state, 'INSUFFICIENT_LIQUIDITY', shortage(affordable.error));
-  const { settlementId, from } = terms;
-  const planned = terms.mode === 'bilateral' ? joinAny(book, terms.payer.walletId, payout) : undefined;
+  if (paysUpToSats(book, terms) < terms.amountSats) return wait(book, state, 'INSUFFICIENT_LIQUIDITY', LENT);
+  const { settlementId } = terms;
+  const planned = terms.mode === 'bilateral' ? joinAny(book, walletId, payout) : undefined;
   if (planned === undefined) {
-    const choice = chooseCoins(book, { walletId: terms.payer.walletId, payouts: [payout] });
+    const choice = chooseCoins(book, { walletId, payouts: [payout] });
     if (!choice.ok) return wait(book, state, choice.error.reason, lackOf(choice.error));
     const lineagePlan: LineagePlan = {
       // The settlement that comes first gives the lineage its id: known before it is made, the same however often it is tried.
       lineageId: settlementId,
-      walletId: terms.payer.walletId,
-      institutionId: from,
+      walletId,
+      institutionId: wallet.institutionId,
       custodial: wallet.custodial,
       anchor: choice.value.coins[0]!.outpoint,
       version: 1,
@@ -65,9 +69,9 @@ function plan(book: Book, state: LivingSettlement): void {
 
 /** A payout before its coins are chosen. Where the payee bears the fee, the payer adds at most what he has beside the amount: too little for change. */
 export function unquoted(book: Book, terms: Terms, payee: OnChainPayee): LineagePayout {
-  const { settlementId, to, amountSats, fees, payer } = terms;
+  const { settlementId, to, amountSats, fees } = terms;
   const { feeCapSats } = book.policy;
-  const besideSats = book.ledger.spendable(payer) - amountSats;
+  const besideSats = paysUpToSats(book, terms) - amountSats;
   const isAll = fees.bearer !== 'payee' || besideSats >= feeCapSats;
   return {
     settlementId,
@@ -81,11 +85,19 @@ export function unquoted(book: Book, terms: Terms, payee: OnChainPayee): Lineage
 }
 
 /** When a payout of its own, or the first of several, is offered: what may share a transaction waits for others. */
-function offerAt(book: Book, { mode }: Pick<Terms, 'mode'>, payouts: readonly LineagePayout[]): Instant {
-  const { waitMs, payoutsMax, valueMaxSats } = book.policy.batch;
-  const valueSats = payouts.reduce((sum, { amountSats }) => sum + amountSats, 0n);
-  const isFull = payouts.length >= payoutsMax || valueSats >= valueMaxSats;
-  return (mode === 'bilateral' && !isFull ? book.now + waitMs : book.now) as Instant;
+function offerAt(
+  book: Book,
+  { mode, netPayout }: Pick<Terms, 'mode' | 'netPayout'>,
+  payouts: readonly LineagePayout[],
+): Instant {
+  const waitMs = Math.max(book.policy.batch.waitMs, netPayout === undefined ? 0 : NET_PAYOUT_WAIT_MS);
+  return (mode === 'bilateral' && !isFull(book, payouts) ? book.now + waitMs : book.now) as Instant;
+}
+
+/** Nothing is gained by waiting. */
+function isFull({ policy }: Book, payouts: readonly LineagePayout[]): boolean {
+  const { payoutsMax, valueMaxSats } = policy.batch;
+  return payouts.length >= payoutsMax || payouts.reduce((sum, { amountSats }) => sum + amountSats, 0n) >= valueMaxSats;
 }
 
 /** Whether another payout of the wallet may join what is planned. */
@@ -127,8 +139,7 @@ function join(book: Book, lineageId: string, payout: LineagePayout): string | un
 }
 
 function sooner(book: Book, before: LineagePlan, payouts: readonly LineagePayout[]): Instant {
-  const full = offerAt(book, { mode: 'bilateral' }, payouts);
-  return full < before.offerAt ? full : before.offerAt;
+  return isFull(book, payouts) && book.now < before.offerAt ? book.now : before.offerAt;
 }
 
 function replan(

@@ -19,6 +19,7 @@ import { living } from '../settlement.ts';
 import { approvalsFor } from './approvals.ts';
 import { counterpartyRefusal } from './counterparties.ts';
 import { payoutConfirmations } from './finality.ts';
+import { institutionRefusal } from './institutions.ts';
 import { count, hopelessRefusal, limitRefusal } from './limits.ts';
 import { chooseCoins, scriptSized, spendable } from './choose-coins.ts';
 import { payeeOf } from './payee.ts';
@@ -169,27 +170,6 @@ function timesRefusal({ now }: Book, { executeAt, expiresAt }: Submission): Refu
   if (expiresAt !== undefined && (expiresAt <= start || expiresAt - start > EXPIRES_AFTER_MAX_MS))
     problems.push(fieldError('expires_at', 'expected a time after now and execute_at, at most 90 days later'));
   return problems.length === 0 ? undefined : invalid(...problems);
-}
-
-/** It doesn't exist, or is frozen: named by the field that says which. */
-export function institutionRefusal(book: Book, institutionId: string, field: string): Refusal | undefined {
-  const institution = book.institutions.get(institutionId);
-  if (institution.status === 'none') {
-    return refusal('not_found', 'UNKNOWN_INSTITUTION', `no institution is named "${institutionId}"`, {
-      fields: [fieldError(field, `expected a registered institution, got "${institutionId}"`)],
-    });
-  }
-  if (institution.status === 'frozen') {
-    return refusal(
-      'failed_precondition',
-      'INSTITUTION_FROZEN',
-      `${institutionId} is frozen: ${institution.reason ?? ''}`,
-      {
-        fields: [fieldError(field, 'expected an active institution, got a frozen one')],
-      },
-    );
-  }
-  return undefined;
 }
 
 type Party = 'from_institution' | 'to_institution';

@@ -42,7 +42,7 @@ describe('a window', () => {
     const { world } = given(...FUNDED, openWindow).when(...paid(1_000n), ...paid(400n, 'b', 'a'), closed, ...paid(5n));
     const [first, second] = windows(world);
     expect(first).toMatchObject({
-      status: 'closed',
+      status: 'settled',
       by: 'operator',
       totals: { participants: 2, settlements: 2, grossSats: 1_400n, netSats: 600n },
     });
@@ -86,8 +86,8 @@ describe('a pair', () => {
       ...paid(30n),
     );
     const [all, pair, next] = windows(world);
-    expect(pair).toMatchObject({ status: 'closed', scope: { kind: 'bilateral', institutions: ['a', 'b'] } });
-    expect(next).toMatchObject({ status: 'closed', by: 'b', totals: { settlements: 1, grossSats: 20n } });
+    expect(pair).toMatchObject({ status: 'settled', scope: { kind: 'bilateral', institutions: ['a', 'b'] } });
+    expect(next).toMatchObject({ status: 'settled', by: 'b', totals: { settlements: 1, grossSats: 20n } });
     expect(['s-1', 's-2', 's-3', 's-4'].map((id) => windowOf(world, id))).toEqual([pair, all, next, all].map(idOf));
   });
 

@@ -12,7 +12,8 @@ import {
   windowBetween,
   type WindowScope,
 } from '../window.ts';
-import { institutionRefusal } from './submit.ts';
+import { beginNetPayouts } from './net-payouts.ts';
+import { institutionRefusal } from './institutions.ts';
 
 /** Every batch that may settle reads all of them. */
 export const NETTING_PAIRS_MAX = 500;
@@ -124,13 +125,13 @@ function begin(book: Book, windowId: string, scope: WindowScope): KnownWindow {
 function close(book: Book, { windowId, by, reason }: Omit<WindowClosing, 'nextWindowId'>): KnownWindow {
   const positions = book.positions.of(windowId);
   const at = book.now;
-  return known(
-    book.windows.record(
-      windowId,
-      { type: 'window_closing', at, by, reason },
-      { type: 'window_closed', at, totals: totalsOf(positions), positions },
-    ),
+  book.windows.record(
+    windowId,
+    { type: 'window_closing', at, by, reason },
+    { type: 'window_closed', at, totals: totalsOf(positions), positions },
   );
+  const payouts = beginNetPayouts(book, windowId, positions);
+  return known(book.windows.record(windowId, { type: 'window_settling', at, payouts }));
 }
 
 function pairIn(book: Book, institutions: Pair, event: NettingEvent): NettingPair {

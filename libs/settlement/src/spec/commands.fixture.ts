@@ -20,6 +20,7 @@ import { freezeInstitution, createInstitution, type NewInstitution } from '../pr
 import { type LiquidityAlertsRequest, observeLiquidity, setLiquidityAlerts } from '../process/liquidity-alerts.ts';
 import { reprioritize } from '../process/line.ts';
 import { type LimitsRequest, setLimits } from '../process/limits.ts';
+import { chooseWindowPayout, type PayoutRequest } from '../process/net-payouts.ts';
 import { offer, signed, signingRefused } from '../process/offer.ts';
 import { offset, type OffsetRequest } from '../process/offset.ts';
 import { type AddedSignatures, addSignatures, preparePayout } from '../process/psbt.ts';
@@ -100,6 +101,7 @@ export type Command =
   | { readonly type: 'close_window'; readonly closing: WindowClosing }
   | { readonly type: 'agree_netting'; readonly request: NettingRequest; readonly windowId: string }
   | { readonly type: 'end_netting'; readonly request: NettingRequest }
+  | { readonly type: 'choose_window_payout'; readonly request: PayoutRequest }
   | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
   | { readonly type: 'wallet_changed'; readonly wallet: WalletRecord }
   | { readonly type: 'address_issued'; readonly address: AddressRecord }
@@ -172,6 +174,8 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(closeWindow(book, command.closing));
     case 'agree_netting':
       return reasonOf(agreeNetting(book, command.request, command.windowId));
+    case 'choose_window_payout':
+      return reasonOf(chooseWindowPayout(book, command.request));
     case 'end_netting':
       return reasonOf(endNetting(book, command.request));
     case 'create_institution':
@@ -217,6 +221,7 @@ type Asked =
   | 'close_window'
   | 'agree_netting'
   | 'end_netting'
+  | 'choose_window_payout'
   | 'create_institution'
   | 'restrict_counterparties'
   | 'allow_counterparty'

@@ -8,7 +8,7 @@ import { type AddressRecord, CoinBook, type WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
 import { depositAggregate } from '../deposit.ts';
 import { apiKeyAggregate, institutionAggregate } from '../institution.ts';
-import { limitsAggregate, type LimitsEvent, type LimitsState } from '../limits.ts';
+import { limitsAggregate } from '../limits.ts';
 import { lineageAggregate } from '../lineage.ts';
 import { returnUse } from '../process/limits.ts';
 import { isOpen, isWaitingPayout } from '../process/reserve.ts';
@@ -20,6 +20,8 @@ import { PositionBook } from '../positions.ts';
 import { LiquidityQueues } from '../queue.ts';
 import { recoveryAggregate } from '../recovery.ts';
 import { type Netting, nettingAggregate, type NettingEvent, windowAggregate } from '../window.ts';
+import { windowPayoutAggregate } from '../window-payout.ts';
+import { noteNetPayout } from '../process/net-payouts.ts';
 import { type Settlement, settlementAggregate, type SettlementEvent, waitsForCoins } from '../settlement.ts';
 
 export const POLICY: SettlementPolicy = {
@@ -70,15 +72,16 @@ export class MemoryBook implements Book {
   readonly transactions = new Map<Txid, string>();
   readonly limits = new MemoryRecords(limitsAggregate, this.log);
   readonly paymentRules = new MemoryRecords(paymentRulesAggregate, this.log);
-  readonly settlements = new SettlementRecords(this.log, this.limits, this.queues);
+  readonly windows = new MemoryRecords(windowAggregate, this.log);
+  readonly settlements = new SettlementRecords(this.log, this);
   readonly lineages = new MemoryRecords(lineageAggregate, this.log);
   readonly institutions = new MemoryRecords(institutionAggregate, this.log);
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
   readonly deposits = new MemoryRecords(depositAggregate, this.log);
+  readonly windowPayouts = new MemoryRecords(windowPayoutAggregate, this.log);
   readonly bankBookings = new MemoryRecords(bankBookingAggregate, this.log);
   readonly rates = new MemoryRecords(rateAggregate, this.log);
   readonly quotes = new MemoryRecords(quoteAggregate, this.log);
-  readonly windows = new MemoryRecords(windowAggregate, this.log);
   readonly netting: Book['netting'];
   readonly positions = new PositionBook();
   readonly tip: Book['tip'];
@@ -256,19 +259,19 @@ class MemoryRecords<State, Event extends { readonly type: string }> implements R
 }
 
 class SettlementRecords extends MemoryRecords<Settlement, SettlementEvent> {
-  readonly #limits: Records<LimitsState, LimitsEvent>;
-  readonly #queues: LiquidityQueues;
+  readonly #book: Pick<MemoryBook, 'limits' | 'queues' | 'windows'>;
 
-  constructor(log: Logged[], limits: Records<LimitsState, LimitsEvent>, queues: LiquidityQueues) {
+  constructor(log: Logged[], book: Pick<MemoryBook, 'limits' | 'queues' | 'windows'>) {
     super(settlementAggregate, log);
-    this.#limits = limits;
-    this.#queues = queues;
+    this.#book = book;
   }
 
   override record(id: string, ...events: readonly SettlementEvent[]): Settlement {
+    const before = this.get(id);
     const state = super.record(id, ...events);
-    returnUse(this.#limits, state, events);
-    this.#queues.changed(state);
+    returnUse(this.#book.limits, state, events);
+    noteNetPayout(this.#book.windows, before, state);
+    this.#book.queues.changed(state);
     return state;
   }
 }

@@ -1,4 +1,6 @@
+import { sats } from '@finality/kernel';
 import { pairOf, windowBetween } from '../window.ts';
+import type { PayoutRule } from '../window-payout.ts';
 import { bit, pick } from './picks.fixture.ts';
 import { INSTITUTIONS, type World } from './world.fixture.ts';
 
@@ -21,6 +23,25 @@ export function agreeNetting(world: World, institutionId: string, counterpartyId
 export const endNetting = (world: World, institutionId: string, counterpartyId: string): string | undefined =>
   world.tell({ type: 'end_netting', request: { institutionId, counterpartyId } });
 
+export const chooseWindowPayout = (world: World, institutionId: string, rule?: PayoutRule): string | undefined =>
+  world.tell({
+    type: 'choose_window_payout',
+    request: { institutionId, walletId: `w-${institutionId}`, by: 'k', ...(rule && { rule }) },
+  });
+
+/** A window is open, and those who have a custodial wallet want their net credit there. */
+export function beginNetting(world: World): void {
+  openWindow(world);
+  for (const institutionId of ['a', 'b', 'c']) chooseWindowPayout(world, institutionId, { kind: 'net_credit' });
+}
+
+const RULES: readonly (PayoutRule | undefined)[] = [
+  { kind: 'net_credit' },
+  { kind: 'above_floor', floorSats: sats(10_000n) },
+  { kind: 'net_credit' },
+  undefined,
+];
+
 /** Somebody opens, closes or divides what is netted: mostly what is open, and mostly those who may. */
 export function net(world: World, a: number, b: number): void {
   const { book } = world;
@@ -28,6 +49,7 @@ export function net(world: World, a: number, b: number): void {
   const others = INSTITUTIONS.filter((id) => id !== institutionId);
   const counterpartyId = pick(others, b)!;
   const { multilateral } = book.netting.get();
+  if (bit(a, 10) && bit(a, 11)) return void chooseWindowPayout(world, institutionId, RULES[(b >> 3) % RULES.length]);
   if (multilateral === undefined || (bit(a, 4) && bit(a, 5) && bit(a, 6))) return void openWindow(world);
   if (bit(a, 7) && bit(a, 8)) {
     agreeNetting(world, institutionId, counterpartyId);

@@ -1,8 +1,15 @@
 import { expect } from 'vitest';
 import { netSats, totalsOf } from '../positions.ts';
-import { living, type LivingSettlement } from '../settlement.ts';
+import { living, type LivingSettlement, type Settlement } from '../settlement.ts';
 import { nettingAggregate, type NettingEvent, type Position, windowBetween, type WindowEvent } from '../window.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
+
+const ENDED = ['settled', 'rejected', 'reversed', 'failed', 'cancelled', 'expired'];
+
+const isOf =
+  (windowId: string) =>
+  (state: Settlement): state is LivingSettlement =>
+    state.status !== 'none' && state.terms.netPayout?.windowId === windowId;
 
 /** Windows and positions, from settlements and the log alone. */
 export function checkNetting(book: MemoryBook): void {
@@ -13,7 +20,13 @@ export function checkNetting(book: MemoryBook): void {
     expect(positions, windowId).toEqual(positionsOf(settled.filter((state) => state.windowId === windowId)));
     expect(positions.reduce((sum, position) => sum + netSats(position), 0n)).toBe(0n);
     const window = book.windows.get(windowId);
-    if (window.status === 'closed') expect(window.totals).toEqual(totalsOf(positions));
+    if (!('payouts' in window)) continue;
+    expect(window.totals).toEqual(totalsOf(positions));
+    const payouts = book.settlements.all().filter(isOf(windowId));
+    expect(payouts.map(({ terms }) => terms.settlementId)).toEqual([...window.payouts].sort());
+    const unpaid = payouts.filter(({ status }) => !ENDED.includes(status));
+    expect([...window.unpaid].sort()).toEqual(unpaid.map(({ terms }) => terms.settlementId));
+    expect(window.status).toBe(unpaid.length === 0 ? 'settled' : 'settling');
   }
 }
 

@@ -454,7 +454,7 @@ async function goodRequests(
       institution_id,
     }),
     ...ledgerRequests(by, institution_id),
-    ...(await windowRequests(e2e, by, payee)),
+    ...(await windowRequests(e2e, by, { payer, payee })),
     ...liquidityRequests(by, { institution_id, settlement_id }),
     ...(await policyRequests(e2e, by, banks)),
     ...exchangeRequests(by, payer, payee),

@@ -7,7 +7,7 @@ import type { Good, GoodBy } from './bad-input.fixture.ts';
 export async function windowRequests(
   e2e: E2e,
   by: GoodBy,
-  payee: Bank,
+  { payer, payee }: Readonly<Record<'payer' | 'payee', Bank>>,
 ): Promise<Readonly<Record<string, Good>>> {
   const [asPayer, asOperator] = [by('payer'), by('operator')];
   const service = settlementV1.WindowServiceService;
@@ -33,6 +33,12 @@ export async function windowRequests(
       idempotency_key: '',
       counterparty_id,
     }),
+    SetWindowPayout: asPayer(service.setWindowPayout, settlementV1.SetWindowPayoutRequest, {
+      idempotency_key: '',
+      rule: 'WINDOW_PAYOUT_RULE_NET_CREDIT',
+      wallet_id: payer.wallet?.walletId,
+    }),
+    GetWindowPayout: asPayer(service.getWindowPayout, settlementV1.GetWindowPayoutRequest, {}),
     ListNettingPairs: asPayer(service.listNettingPairs, settlementV1.ListNettingPairsRequest, {}),
   };
 }

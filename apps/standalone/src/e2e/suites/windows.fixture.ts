@@ -1,10 +1,10 @@
 import { settlementV1 } from '@finality/contracts';
 import { expect, it } from 'vitest';
 import { refused } from '../api.fixture.ts';
-import { type Bank, freshKey } from '../bank.fixture.ts';
+import { type Bank, freshKey, NOTHING } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
 
-const { WindowStatus } = settlementV1;
+const { WindowPayoutRule, WindowStatus } = settlementV1;
 
 /** Netting windows: what holds whatever the services run on. */
 export function windows(e2e: () => E2e): void {
@@ -33,7 +33,7 @@ export function windows(e2e: () => E2e): void {
       ...Array.from({ length: 10 }, (_, i) => pay(a, c, BigInt(i + 1))),
     ]);
     expect(closed).toMatchObject({
-      status: WindowStatus.WINDOW_STATUS_CLOSED,
+      status: WindowStatus.WINDOW_STATUS_SETTLED,
       participants: 3,
       settlements: 3n + BigInt(later.filter((id) => id === windowId).length),
       reason: 'cut-off',
@@ -54,6 +54,37 @@ export function windows(e2e: () => E2e): void {
     await expectInOrder(e2e());
   });
 
+  it('pay what participants are owed on-chain, to wallets of their own, in one transaction', async () => {
+    const payer = await bank();
+    const [payee, other] = [await e2e().bank(), await e2e().bank()];
+    await payer.fund({ clearing: [5_000_000n] });
+    for (const one of [payee, other])
+      await one.api.windows.setWindowPayout({
+        idempotencyKey: freshKey(),
+        rule: WindowPayoutRule.WINDOW_PAYOUT_RULE_NET_CREDIT,
+        floorSats: 0n,
+        walletId: one.wallet!.walletId,
+      });
+    const windowId = (await pay(payer, payee, 900_000n))!;
+    await pay(payer, other, 400_000n);
+    await pay(payee, payer, 100_000n);
+    await close(windowId);
+    const payoutOf = async (one: Bank): Promise<string> =>
+      (await one.api.windows.getWindow({ windowId })).positions[0]!.netPayoutId;
+    const [first, second] = [await payoutOf(payee), await payoutOf(other)];
+    const { txid } = await payee.executing(first);
+    expect(await other.executing(second)).toMatchObject({ txid, netPayoutOf: windowId });
+    const status = async () => (await payee.api.windows.getWindow({ windowId })).window?.status;
+    expect(await status()).toBe(WindowStatus.WINDOW_STATUS_SETTLING);
+    await e2e().outside.mine(3);
+    const { feeSats } = await payee.settlement(first, 'SETTLED');
+    await other.settlement(second, 'SETTLED');
+    expect(await status()).toBe(WindowStatus.WINDOW_STATUS_SETTLED);
+    expect(await payee.balance('clearing')).toEqual(NOTHING);
+    expect(await payee.balance('wallet')).toEqual({ ...NOTHING, available: 800_000n - feeSats });
+    await expectInOrder(e2e());
+  });
+
   it('are a pair’s own once both want it', async () => {
     const [a, b, stranger] = [await bank(), await bank(), await bank()];
     const agree = (one: Bank, other: Bank) =>
@@ -68,7 +99,7 @@ export function windows(e2e: () => E2e): void {
     expect(await refused(stranger.api.windows.getWindow({ windowId }))).toMatchObject({ reason: 'UNKNOWN_WINDOW' });
     await b.api.windows.endBilateralNetting({ idempotencyKey: freshKey(), counterpartyId: a.id });
     const { window, positions } = await a.api.windows.getWindow({ windowId });
-    expect(window).toMatchObject({ status: WindowStatus.WINDOW_STATUS_CLOSED, closedBy: b.id, grossSats: 700n });
+    expect(window).toMatchObject({ status: WindowStatus.WINDOW_STATUS_SETTLED, closedBy: b.id, grossSats: 700n });
     expect(positions).toHaveLength(2);
     expect(await pay(a, b, 1n)).not.toBe(windowId);
   });

@@ -395,7 +395,11 @@ export interface Settlement {
     | bigint
     | undefined;
   /** What `amount` is given for: payment versus payment. Both legs have moved when it is SETTLED; neither has before, or ever does if it ends otherwise. */
-  exchange?: SettlementExchange | undefined;
+  exchange?:
+    | SettlementExchange
+    | undefined;
+  /** The window whose closing pays its institution's clearing balance, or a part of it, to a wallet of its own: a net payout. */
+  netPayoutOf?: string | undefined;
 }
 
 export interface Approval {
@@ -462,6 +466,7 @@ function createBaseSettlement(): Settlement {
     amount: undefined,
     valueSats: undefined,
     exchange: undefined,
+    netPayoutOf: undefined,
   };
 }
 
@@ -598,6 +603,9 @@ export const Settlement: MessageFns<Settlement> = {
     }
     if (message.exchange !== undefined) {
       SettlementExchange.encode(message.exchange, writer.uint32(658).fork()).join();
+    }
+    if (message.netPayoutOf !== undefined) {
+      writer.uint32(722).string(message.netPayoutOf);
     }
     return writer;
   },
@@ -927,6 +935,14 @@ export const Settlement: MessageFns<Settlement> = {
             message.exchange = SettlementExchange.decode(reader, reader.uint32());
             continue;
           }
+          case 90: {
+            if (tag !== 722) {
+              break;
+            }
+
+            message.netPayoutOf = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1096,6 +1112,11 @@ export const Settlement: MessageFns<Settlement> = {
         ? BigInt(object.value_sats)
         : undefined,
       exchange: isSet(object.exchange) ? SettlementExchange.fromJSON(object.exchange) : undefined,
+      netPayoutOf: isSet(object.netPayoutOf)
+        ? globalThis.String(object.netPayoutOf)
+        : isSet(object.net_payout_of)
+        ? globalThis.String(object.net_payout_of)
+        : undefined,
     };
   },
 
@@ -1218,6 +1239,9 @@ export const Settlement: MessageFns<Settlement> = {
     if (message.exchange !== undefined) {
       obj.exchange = SettlementExchange.toJSON(message.exchange);
     }
+    if (message.netPayoutOf !== undefined) {
+      obj.netPayoutOf = message.netPayoutOf;
+    }
     return obj;
   },
 
@@ -1285,6 +1309,7 @@ export const Settlement: MessageFns<Settlement> = {
     message.exchange = (object.exchange !== undefined && object.exchange !== null)
       ? SettlementExchange.fromPartial(object.exchange)
       : undefined;
+    message.netPayoutOf = object.netPayoutOf ?? undefined;
     return message;
   },
 };

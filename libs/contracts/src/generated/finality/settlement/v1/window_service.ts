@@ -27,6 +27,10 @@ export enum WindowStatus {
   WINDOW_STATUS_CLOSING = 2,
   /** WINDOW_STATUS_CLOSED - Its positions are fixed. */
   WINDOW_STATUS_CLOSED = 3,
+  /** WINDOW_STATUS_SETTLING - Net payouts are on their way. */
+  WINDOW_STATUS_SETTLING = 4,
+  /** WINDOW_STATUS_SETTLED - All net payouts have ended, if there were any. A reorg that takes one back makes it SETTLING again. */
+  WINDOW_STATUS_SETTLED = 5,
   UNRECOGNIZED = -1,
 }
 
@@ -44,6 +48,12 @@ export function windowStatusFromJSON(object: any): WindowStatus {
     case 3:
     case "WINDOW_STATUS_CLOSED":
       return WindowStatus.WINDOW_STATUS_CLOSED;
+    case 4:
+    case "WINDOW_STATUS_SETTLING":
+      return WindowStatus.WINDOW_STATUS_SETTLING;
+    case 5:
+    case "WINDOW_STATUS_SETTLED":
+      return WindowStatus.WINDOW_STATUS_SETTLED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -61,7 +71,58 @@ export function windowStatusToJSON(object: WindowStatus): string {
       return "WINDOW_STATUS_CLOSING";
     case WindowStatus.WINDOW_STATUS_CLOSED:
       return "WINDOW_STATUS_CLOSED";
+    case WindowStatus.WINDOW_STATUS_SETTLING:
+      return "WINDOW_STATUS_SETTLING";
+    case WindowStatus.WINDOW_STATUS_SETTLED:
+      return "WINDOW_STATUS_SETTLED";
     case WindowStatus.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export enum WindowPayoutRule {
+  WINDOW_PAYOUT_RULE_UNSPECIFIED = 0,
+  WINDOW_PAYOUT_RULE_NOTHING = 1,
+  /** WINDOW_PAYOUT_RULE_NET_CREDIT - What it was paid in the window more than it paid. */
+  WINDOW_PAYOUT_RULE_NET_CREDIT = 2,
+  /** WINDOW_PAYOUT_RULE_ABOVE_FLOOR - What its clearing balance has above a floor, when it has any position in the window. */
+  WINDOW_PAYOUT_RULE_ABOVE_FLOOR = 3,
+  UNRECOGNIZED = -1,
+}
+
+export function windowPayoutRuleFromJSON(object: any): WindowPayoutRule {
+  switch (object) {
+    case 0:
+    case "WINDOW_PAYOUT_RULE_UNSPECIFIED":
+      return WindowPayoutRule.WINDOW_PAYOUT_RULE_UNSPECIFIED;
+    case 1:
+    case "WINDOW_PAYOUT_RULE_NOTHING":
+      return WindowPayoutRule.WINDOW_PAYOUT_RULE_NOTHING;
+    case 2:
+    case "WINDOW_PAYOUT_RULE_NET_CREDIT":
+      return WindowPayoutRule.WINDOW_PAYOUT_RULE_NET_CREDIT;
+    case 3:
+    case "WINDOW_PAYOUT_RULE_ABOVE_FLOOR":
+      return WindowPayoutRule.WINDOW_PAYOUT_RULE_ABOVE_FLOOR;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return WindowPayoutRule.UNRECOGNIZED;
+  }
+}
+
+export function windowPayoutRuleToJSON(object: WindowPayoutRule): string {
+  switch (object) {
+    case WindowPayoutRule.WINDOW_PAYOUT_RULE_UNSPECIFIED:
+      return "WINDOW_PAYOUT_RULE_UNSPECIFIED";
+    case WindowPayoutRule.WINDOW_PAYOUT_RULE_NOTHING:
+      return "WINDOW_PAYOUT_RULE_NOTHING";
+    case WindowPayoutRule.WINDOW_PAYOUT_RULE_NET_CREDIT:
+      return "WINDOW_PAYOUT_RULE_NET_CREDIT";
+    case WindowPayoutRule.WINDOW_PAYOUT_RULE_ABOVE_FLOOR:
+      return "WINDOW_PAYOUT_RULE_ABOVE_FLOOR";
+    case WindowPayoutRule.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
   }
@@ -105,6 +166,8 @@ export interface WindowPosition {
   /** Settlements. */
   paidCount: bigint;
   receivedCount: bigint;
+  /** The settlement by which the participant is paid out; empty where it isn't. */
+  netPayoutId: string;
 }
 
 export interface OpenWindowRequest {
@@ -164,6 +227,24 @@ export interface NettingPair {
   proposedBy: string;
   /** That their settlements fall into now; empty until both have agreed. */
   windowId: string;
+}
+
+export interface SetWindowPayoutRequest {
+  idempotencyKey: string;
+  rule: WindowPayoutRule;
+  /** Satoshi that stay on the clearing balance; ABOVE_FLOOR only. */
+  floorSats: bigint;
+  /** A custodial wallet of the institution; empty for NOTHING. */
+  walletId: string;
+}
+
+export interface GetWindowPayoutRequest {
+}
+
+export interface WindowPayout {
+  rule: WindowPayoutRule;
+  floorSats: bigint;
+  walletId: string;
 }
 
 export interface ListNettingPairsRequest {
@@ -459,7 +540,15 @@ export const Window: MessageFns<Window> = {
 };
 
 function createBaseWindowPosition(): WindowPosition {
-  return { institutionId: "", paidSats: 0n, receivedSats: 0n, netSats: 0n, paidCount: 0n, receivedCount: 0n };
+  return {
+    institutionId: "",
+    paidSats: 0n,
+    receivedSats: 0n,
+    netSats: 0n,
+    paidCount: 0n,
+    receivedCount: 0n,
+    netPayoutId: "",
+  };
 }
 
 export const WindowPosition: MessageFns<WindowPosition> = {
@@ -496,6 +585,9 @@ export const WindowPosition: MessageFns<WindowPosition> = {
         throw new globalThis.Error("value provided for field message.receivedCount of type int64 too large");
       }
       writer.uint32(48).int64(message.receivedCount);
+    }
+    if (message.netPayoutId !== "") {
+      writer.uint32(58).string(message.netPayoutId);
     }
     return writer;
   },
@@ -561,6 +653,14 @@ export const WindowPosition: MessageFns<WindowPosition> = {
             message.receivedCount = reader.int64() as bigint;
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.netPayoutId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -601,6 +701,11 @@ export const WindowPosition: MessageFns<WindowPosition> = {
         : isSet(object.received_count)
         ? BigInt(object.received_count)
         : 0n,
+      netPayoutId: isSet(object.netPayoutId)
+        ? globalThis.String(object.netPayoutId)
+        : isSet(object.net_payout_id)
+        ? globalThis.String(object.net_payout_id)
+        : "",
     };
   },
 
@@ -624,6 +729,9 @@ export const WindowPosition: MessageFns<WindowPosition> = {
     if (message.receivedCount !== 0n) {
       obj.receivedCount = message.receivedCount.toString();
     }
+    if (message.netPayoutId !== "") {
+      obj.netPayoutId = message.netPayoutId;
+    }
     return obj;
   },
 
@@ -642,6 +750,7 @@ export const WindowPosition: MessageFns<WindowPosition> = {
     message.receivedCount = (object.receivedCount !== undefined && object.receivedCount !== null)
       ? BigInt(object.receivedCount)
       : 0n;
+    message.netPayoutId = object.netPayoutId ?? "";
     return message;
   },
 };
@@ -1539,6 +1648,302 @@ export const NettingPair: MessageFns<NettingPair> = {
   },
 };
 
+function createBaseSetWindowPayoutRequest(): SetWindowPayoutRequest {
+  return { idempotencyKey: "", rule: 0, floorSats: 0n, walletId: "" };
+}
+
+export const SetWindowPayoutRequest: MessageFns<SetWindowPayoutRequest> = {
+  encode(message: SetWindowPayoutRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.rule !== 0) {
+      writer.uint32(16).int32(message.rule);
+    }
+    if (message.floorSats !== 0n) {
+      if (BigInt.asIntN(64, message.floorSats) !== message.floorSats) {
+        throw new globalThis.Error("value provided for field message.floorSats of type int64 too large");
+      }
+      writer.uint32(24).int64(message.floorSats);
+    }
+    if (message.walletId !== "") {
+      writer.uint32(34).string(message.walletId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetWindowPayoutRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetWindowPayoutRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.rule = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.floorSats = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.walletId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SetWindowPayoutRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      rule: isSet(object.rule) ? windowPayoutRuleFromJSON(object.rule) : 0,
+      floorSats: isSet(object.floorSats)
+        ? BigInt(object.floorSats)
+        : isSet(object.floor_sats)
+        ? BigInt(object.floor_sats)
+        : 0n,
+      walletId: isSet(object.walletId)
+        ? globalThis.String(object.walletId)
+        : isSet(object.wallet_id)
+        ? globalThis.String(object.wallet_id)
+        : "",
+    };
+  },
+
+  toJSON(message: SetWindowPayoutRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.rule !== 0) {
+      obj.rule = windowPayoutRuleToJSON(message.rule);
+    }
+    if (message.floorSats !== 0n) {
+      obj.floorSats = message.floorSats.toString();
+    }
+    if (message.walletId !== "") {
+      obj.walletId = message.walletId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SetWindowPayoutRequest>, I>>(base?: I): SetWindowPayoutRequest {
+    return SetWindowPayoutRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SetWindowPayoutRequest>, I>>(object: I): SetWindowPayoutRequest {
+    const message = createBaseSetWindowPayoutRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.rule = object.rule ?? 0;
+    message.floorSats = (object.floorSats !== undefined && object.floorSats !== null) ? BigInt(object.floorSats) : 0n;
+    message.walletId = object.walletId ?? "";
+    return message;
+  },
+};
+
+function createBaseGetWindowPayoutRequest(): GetWindowPayoutRequest {
+  return {};
+}
+
+export const GetWindowPayoutRequest: MessageFns<GetWindowPayoutRequest> = {
+  encode(_: GetWindowPayoutRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetWindowPayoutRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetWindowPayoutRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): GetWindowPayoutRequest {
+    return {};
+  },
+
+  toJSON(_: GetWindowPayoutRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetWindowPayoutRequest>, I>>(base?: I): GetWindowPayoutRequest {
+    return GetWindowPayoutRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetWindowPayoutRequest>, I>>(_: I): GetWindowPayoutRequest {
+    const message = createBaseGetWindowPayoutRequest();
+    return message;
+  },
+};
+
+function createBaseWindowPayout(): WindowPayout {
+  return { rule: 0, floorSats: 0n, walletId: "" };
+}
+
+export const WindowPayout: MessageFns<WindowPayout> = {
+  encode(message: WindowPayout, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.rule !== 0) {
+      writer.uint32(8).int32(message.rule);
+    }
+    if (message.floorSats !== 0n) {
+      if (BigInt.asIntN(64, message.floorSats) !== message.floorSats) {
+        throw new globalThis.Error("value provided for field message.floorSats of type int64 too large");
+      }
+      writer.uint32(16).int64(message.floorSats);
+    }
+    if (message.walletId !== "") {
+      writer.uint32(26).string(message.walletId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WindowPayout {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWindowPayout();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.rule = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.floorSats = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.walletId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WindowPayout {
+    return {
+      rule: isSet(object.rule) ? windowPayoutRuleFromJSON(object.rule) : 0,
+      floorSats: isSet(object.floorSats)
+        ? BigInt(object.floorSats)
+        : isSet(object.floor_sats)
+        ? BigInt(object.floor_sats)
+        : 0n,
+      walletId: isSet(object.walletId)
+        ? globalThis.String(object.walletId)
+        : isSet(object.wallet_id)
+        ? globalThis.String(object.wallet_id)
+        : "",
+    };
+  },
+
+  toJSON(message: WindowPayout): unknown {
+    const obj: any = {};
+    if (message.rule !== 0) {
+      obj.rule = windowPayoutRuleToJSON(message.rule);
+    }
+    if (message.floorSats !== 0n) {
+      obj.floorSats = message.floorSats.toString();
+    }
+    if (message.walletId !== "") {
+      obj.walletId = message.walletId;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WindowPayout>, I>>(base?: I): WindowPayout {
+    return WindowPayout.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WindowPayout>, I>>(object: I): WindowPayout {
+    const message = createBaseWindowPayout();
+    message.rule = object.rule ?? 0;
+    message.floorSats = (object.floorSats !== undefined && object.floorSats !== null) ? BigInt(object.floorSats) : 0n;
+    message.walletId = object.walletId ?? "";
+    return message;
+  },
+};
+
 function createBaseListNettingPairsRequest(): ListNettingPairsRequest {
   return {};
 }
@@ -1807,6 +2212,31 @@ export const WindowServiceService = {
       Buffer.from(EndBilateralNettingResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): EndBilateralNettingResponse => EndBilateralNettingResponse.decode(value),
   },
+  /**
+   * What the caller's institution wants paid to its wallet whenever a window closes; until it says so, nothing. A net payout is a settlement from the
+   * institution to itself: it is paid with the pool's coins, bears its network fee, shares a transaction with others of the window, and never pays
+   * out what the platform lends. What isn't more than the highest fee of a payout stays.
+   */
+  setWindowPayout: {
+    path: "/finality.settlement.v1.WindowService/SetWindowPayout" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetWindowPayoutRequest): Buffer =>
+      Buffer.from(SetWindowPayoutRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetWindowPayoutRequest => SetWindowPayoutRequest.decode(value),
+    responseSerialize: (value: WindowPayout): Buffer => Buffer.from(WindowPayout.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WindowPayout => WindowPayout.decode(value),
+  },
+  getWindowPayout: {
+    path: "/finality.settlement.v1.WindowService/GetWindowPayout" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetWindowPayoutRequest): Buffer =>
+      Buffer.from(GetWindowPayoutRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetWindowPayoutRequest => GetWindowPayoutRequest.decode(value),
+    responseSerialize: (value: WindowPayout): Buffer => Buffer.from(WindowPayout.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WindowPayout => WindowPayout.decode(value),
+  },
   /** Pairs that net apart, and those of which one wants to; an institution sees its own. In the order of their ids; there are at most 500. */
   listNettingPairs: {
     path: "/finality.settlement.v1.WindowService/ListNettingPairs" as const,
@@ -1843,6 +2273,13 @@ export interface WindowServiceServer extends UntypedServiceImplementation {
   agreeBilateralNetting: handleUnaryCall<AgreeBilateralNettingRequest, NettingPair>;
   /** Either of the two ends it, or takes back what the other hasn't answered: their window closes, and later settlements fall into the multilateral one. */
   endBilateralNetting: handleUnaryCall<EndBilateralNettingRequest, EndBilateralNettingResponse>;
+  /**
+   * What the caller's institution wants paid to its wallet whenever a window closes; until it says so, nothing. A net payout is a settlement from the
+   * institution to itself: it is paid with the pool's coins, bears its network fee, shares a transaction with others of the window, and never pays
+   * out what the platform lends. What isn't more than the highest fee of a payout stays.
+   */
+  setWindowPayout: handleUnaryCall<SetWindowPayoutRequest, WindowPayout>;
+  getWindowPayout: handleUnaryCall<GetWindowPayoutRequest, WindowPayout>;
   /** Pairs that net apart, and those of which one wants to; an institution sees its own. In the order of their ids; there are at most 500. */
   listNettingPairs: handleUnaryCall<ListNettingPairsRequest, ListNettingPairsResponse>;
 }
@@ -1952,6 +2389,41 @@ export interface WindowServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: EndBilateralNettingResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * What the caller's institution wants paid to its wallet whenever a window closes; until it says so, nothing. A net payout is a settlement from the
+   * institution to itself: it is paid with the pool's coins, bears its network fee, shares a transaction with others of the window, and never pays
+   * out what the platform lends. What isn't more than the highest fee of a payout stays.
+   */
+  setWindowPayout(
+    request: SetWindowPayoutRequest,
+    callback: (error: ServiceError | null, response: WindowPayout) => void,
+  ): ClientUnaryCall;
+  setWindowPayout(
+    request: SetWindowPayoutRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: WindowPayout) => void,
+  ): ClientUnaryCall;
+  setWindowPayout(
+    request: SetWindowPayoutRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: WindowPayout) => void,
+  ): ClientUnaryCall;
+  getWindowPayout(
+    request: GetWindowPayoutRequest,
+    callback: (error: ServiceError | null, response: WindowPayout) => void,
+  ): ClientUnaryCall;
+  getWindowPayout(
+    request: GetWindowPayoutRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: WindowPayout) => void,
+  ): ClientUnaryCall;
+  getWindowPayout(
+    request: GetWindowPayoutRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: WindowPayout) => void,
   ): ClientUnaryCall;
   /** Pairs that net apart, and those of which one wants to; an institution sees its own. In the order of their ids; there are at most 500. */
   listNettingPairs(

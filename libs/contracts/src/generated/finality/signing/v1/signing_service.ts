@@ -323,6 +323,10 @@ export interface RequestedSettlement {
   payerWalletId?:
     | string
     | undefined;
+  /** The netting window that its payer is paid out of; its coins are the pool's. */
+  netPayoutOf?:
+    | string
+    | undefined;
   /** The payee's destination, where one was named. */
   destinationId?: string | undefined;
 }
@@ -4432,6 +4436,7 @@ function createBaseRequestedSettlement(): RequestedSettlement {
     executeAt: undefined,
     expiresAt: undefined,
     payerWalletId: undefined,
+    netPayoutOf: undefined,
     destinationId: undefined,
   };
 }
@@ -4494,6 +4499,9 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     }
     if (message.payerWalletId !== undefined) {
       writer.uint32(106).string(message.payerWalletId);
+    }
+    if (message.netPayoutOf !== undefined) {
+      writer.uint32(266).string(message.netPayoutOf);
     }
     if (message.destinationId !== undefined) {
       writer.uint32(114).string(message.destinationId);
@@ -4642,6 +4650,14 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
             message.payerWalletId = reader.string();
             continue;
           }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.netPayoutOf = reader.string();
+            continue;
+          }
           case 14: {
             if (tag !== 114) {
               break;
@@ -4732,6 +4748,11 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
         : isSet(object.payer_wallet_id)
         ? globalThis.String(object.payer_wallet_id)
         : undefined,
+      netPayoutOf: isSet(object.netPayoutOf)
+        ? globalThis.String(object.netPayoutOf)
+        : isSet(object.net_payout_of)
+        ? globalThis.String(object.net_payout_of)
+        : undefined,
       destinationId: isSet(object.destinationId)
         ? globalThis.String(object.destinationId)
         : isSet(object.destination_id)
@@ -4790,6 +4811,9 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
     if (message.payerWalletId !== undefined) {
       obj.payerWalletId = message.payerWalletId;
     }
+    if (message.netPayoutOf !== undefined) {
+      obj.netPayoutOf = message.netPayoutOf;
+    }
     if (message.destinationId !== undefined) {
       obj.destinationId = message.destinationId;
     }
@@ -4827,6 +4851,7 @@ export const RequestedSettlement: MessageFns<RequestedSettlement> = {
       ? Timestamp.fromPartial(object.expiresAt)
       : undefined;
     message.payerWalletId = object.payerWalletId ?? undefined;
+    message.netPayoutOf = object.netPayoutOf ?? undefined;
     message.destinationId = object.destinationId ?? undefined;
     return message;
   },
