@@ -37,9 +37,11 @@ export const addressNotWatched = (walletId: string): Refusal =>
     retryable: true,
   });
 
+/** News of one that has just been made may be on its way still, above all to a process that has just started. */
 export const unknownInstitution = (institutionId: string): Refusal =>
-  refusal('not_found', 'UNKNOWN_INSTITUTION', `there is no institution ${institutionId}`, {
+  refusal('not_found', 'UNKNOWN_INSTITUTION', `no institution ${institutionId} is known here`, {
     fields: [fieldError('institution_id', 'expected an institution of this platform')],
+    retryable: true,
   });
 
 export const institutionNotActive = (institutionId: string, status: string): Refusal =>

@@ -1,5 +1,6 @@
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventStoreDdl } from '@finality/event-store';
@@ -29,7 +30,7 @@ export interface TestSchema {
   readonly owner: pg.Pool;
 }
 
-/** A database of its own, on a Postgres that the tests of one file share and that ends with their process. */
+/** A database of its own, on a Postgres that the tests of one process share, whatever their files, and that ends with it. */
 export interface TestDatabase {
   readonly admin: pg.Pool;
   readonly bus: pg.Pool;
@@ -38,7 +39,7 @@ export interface TestDatabase {
   service(name: string): TestSchema;
   /** Makes further services. */
   add(...names: readonly string[]): Promise<void>;
-  /** Drops the database. The last one closed stops the server. */
+  /** Drops the database. */
   close(): Promise<void>;
 }
 
@@ -49,13 +50,10 @@ export interface TestDatabaseOptions {
   readonly ddl?: (schema: { readonly schema: string; readonly serviceRole: string }) => readonly string[];
 }
 
-interface Server {
-  readonly postgres: EmbeddedPostgres;
-  readonly home: string;
-}
+/** Until a server that is killed has written its last. */
+const SHUTDOWN_SECONDS = 1;
 
-let server: Promise<Server> | undefined;
-let databasesOpen = 0;
+let server: Promise<EmbeddedPostgres> | undefined;
 let databasesMade = 0;
 
 /** @param services names as in production (`address-issuer`), each with a schema and roles of its own */
@@ -63,9 +61,8 @@ export async function testDatabase(
   services: readonly string[],
   options: TestDatabaseOptions = {},
 ): Promise<TestDatabase> {
-  databasesOpen += 1;
   databasesMade += 1;
-  const { postgres } = await (server ??= startServer());
+  const postgres = await (server ??= startServer());
   const database = new OwnDatabase(postgres.adminUrl, `test_${databasesMade}`, options);
   await database.add(...services);
   return database;
@@ -136,9 +133,7 @@ class OwnDatabase implements TestDatabase {
 
   async close(): Promise<void> {
     await Promise.all([...this.#pools.values()].map((pool) => pool.end()));
-    databasesOpen -= 1;
-    if (databasesOpen === 0) await stopServer();
-    else await dropTestDatabase(this.#adminUrl, this.#name);
+    await dropTestDatabase(this.#adminUrl, this.#name);
   }
 
   #pool(url: string): pg.Pool {
@@ -152,7 +147,8 @@ class OwnDatabase implements TestDatabase {
 
 const schemaName = (service: string): string => service.replaceAll('-', '_');
 
-async function startServer(): Promise<Server> {
+/** Made once per process: making one takes longer than most files of tests. */
+async function startServer(): Promise<EmbeddedPostgres> {
   const home = await mkdtemp(join(tmpdir(), 'finality-test-'));
   await chmod(home, 0o755);
   const dataDir = join(home, 'postgres');
@@ -164,15 +160,15 @@ async function startServer(): Promise<Server> {
     tieToParent: true,
     settings: { max_connections: '400' },
   });
-  return { postgres, home };
-}
-
-async function stopServer(): Promise<void> {
-  const stopping = server;
-  server = undefined;
-  const running = await stopping;
-  await running?.postgres.stop();
-  if (running) await rm(running.home, { recursive: true, force: true });
+  // How a worker of vitest ends.
+  process.once('SIGTERM', () => process.exit());
+  process.once('exit', () => {
+    // Immediate shutdown. Vitest gives its workers half a second: somebody else has to tidy up.
+    process.kill(postgres.pid, 'SIGQUIT');
+    const script = `sleep ${SHUTDOWN_SECONDS}; rm -rf "$0"`;
+    spawn('sh', ['-c', script, home], { detached: true, stdio: 'ignore' }).unref();
+  });
+  return postgres;
 }
 
 async function dropTestDatabase(adminUrl: string, database: string): Promise<void> {

@@ -1,3 +1,3 @@
 import { testSeeds } from './seeds.fixture.ts';
 
-testSeeds(11, 20);
+testSeeds(1, 7);

@@ -1,3 +1,3 @@
 import { testSeeds } from './seeds.fixture.ts';
 
-testSeeds(1, 10);
+testSeeds(8, 14);
