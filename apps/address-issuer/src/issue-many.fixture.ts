@@ -40,3 +40,5 @@ try {
 } finally {
   await rig.close();
 }
+// The Postgres that tests of a process share ends with it, and keeps it alive until then.
+process.exit();
