@@ -233,6 +233,45 @@ describe('reorgs', () => {
     await rig.settle();
     expect((await rig.story({}, from)).slice(3)).toEqual(['connected @107']);
   });
+
+  // A node takes blocks back one by one: whoever looks in between stands on a block that is no branch's last, and has to follow all the same.
+  it('follows a node that takes back more than it had when it was looked at first', async () => {
+    const from = await watching();
+    rig.mine(4);
+    await rig.settle();
+    const { chain } = rig.simulator;
+    chain.invalidate(chain.nodeAt(109)!);
+    await rig.settle();
+    chain.invalidate(chain.nodeAt(107)!);
+    // It may just be behind: not at the first look.
+    await rig.step('follow-chain');
+    expect(rig.status).toMatchObject({ tipHeight: 108 });
+    await rig.settle();
+    expect((await rig.story({}, from)).slice(4)).toEqual([
+      'disconnected @109 fork 108 depth 1',
+      'disconnected @108 fork 106 depth 2',
+      'disconnected @107 fork 106 depth 2',
+    ]);
+    rig.mine(1);
+    await rig.settle();
+    expect(rig.status).toMatchObject({ tipHeight: 107, lagBlocks: 0, problem: null });
+  });
+
+  it('stays with its branch while a node catches up to it, whatever is invalid above', async () => {
+    const from = await watching();
+    rig.mine(4);
+    await rig.settle();
+    const { chain } = rig.simulator;
+    rig.mine(1);
+    for (const height of [110, 107, 108, 109]) {
+      const block = chain.nodeAt(height)!;
+      chain.invalidate(block);
+      await rig.step('follow-chain');
+      chain.reconsider(block);
+    }
+    await rig.settle();
+    expect(await rig.story({}, from)).toEqual([106, 107, 108, 109, 110].map((height) => `connected @${height}`));
+  });
 });
 
 describe('trouble', () => {

@@ -73,8 +73,9 @@ describe('a step', () => {
   });
 
   it('stays for as much work, and with a node that has fallen behind', () => {
-    expect(plan(tree('a1 a2', 'b1 b2'), 'a2', 'b2')).toEqual({ disconnect: [], connect: [], waiting: 'no_more_work' });
-    expect(plan(tree('a1!', 'b1 b2 b3'), 'a1!', 'b3').waiting).toBe('no_more_work');
+    expect(plan(tree('a1 a2', 'b1 b2'), 'a2', 'b2')).toEqual({ disconnect: [], connect: [], waiting: 'equal_work' });
+    expect(plan(tree('a1 a2', 'b1'), 'a2', 'b1').waiting).toBe('less_work');
+    expect(plan(tree('a1!', 'b1 b2 b3'), 'a1!', 'b3').waiting).toBe('less_work');
     expect(plan(tree('a1 a2'), 'a2', 'a1')).toEqual({ disconnect: [], connect: [], waiting: 'node_is_behind' });
   });
 

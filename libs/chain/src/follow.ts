@@ -1,14 +1,16 @@
 import type { BlockHash } from '@finality/bitcoin';
 import type { ChainedHeader, HeaderChain } from './header-chain.ts';
 
+/** Why there is nothing to do though the tips differ. Only with equal work may the node have both for valid. */
+export type FollowWait = 'node_is_behind' | 'less_work' | 'equal_work';
+
 /** What to do next to get from our tip to the node's. */
 export interface FollowPlan {
   /** Tip first. */
   readonly disconnect: readonly ChainedHeader[];
   /** Oldest first; at most as many as a step may take. */
   readonly connect: readonly ChainedHeader[];
-  /** Why there is nothing to do though the tips differ. */
-  readonly waiting?: 'node_is_behind' | 'no_more_work';
+  readonly waiting?: FollowWait;
 }
 
 export interface FollowOptions {
@@ -28,7 +30,8 @@ export function planFollow(tree: HeaderChain, { tip, nodeBest, connectMax, tipIn
   const fork = tree.fork(tip, nodeBest);
   const disconnect = tree.branch(tip, fork.hash);
   const connect = tree.branch(nodeBest, fork.hash).toReversed().slice(0, connectMax);
-  const hasMoreWork = tree.get(nodeBest)!.chainWork > tree.get(tip)!.chainWork;
-  if (disconnect.length === 0 || hasMoreWork || tipInvalid) return { disconnect, connect };
-  return { disconnect: [], connect: [], waiting: fork.hash === nodeBest ? 'node_is_behind' : 'no_more_work' };
+  const [theirs, ours] = [tree.get(nodeBest)!.chainWork, tree.get(tip)!.chainWork];
+  if (disconnect.length === 0 || theirs > ours || tipInvalid) return { disconnect, connect };
+  const waiting = fork.hash === nodeBest ? 'node_is_behind' : theirs < ours ? 'less_work' : 'equal_work';
+  return { disconnect: [], connect: [], waiting };
 }

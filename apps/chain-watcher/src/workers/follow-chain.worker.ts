@@ -4,6 +4,7 @@ import {
   type BlockRef,
   type ChainedHeader,
   type FollowPlan,
+  type FollowWait,
   HeaderChain,
   observeInBlock,
   planFollow,
@@ -35,6 +36,8 @@ export class FollowChain implements Worker {
   readonly name = 'follow-chain';
   readonly pollMs: number;
   readonly #context: WorkerContext;
+  /** The node's best block when it was last seen with less work than ours. */
+  #bestWhenBehind: BlockHash | undefined;
 
   constructor(context: WorkerContext) {
     this.#context = context;
@@ -68,7 +71,10 @@ export class FollowChain implements Worker {
     const { height, bestBlockHash } = await node.chainInfo();
     status.nodeAnswered(height);
     if (tip === null) return this.#connectFirst(node, height);
-    if (tip.hash === bestBlockHash) return 'idle';
+    if (tip.hash === bestBlockHash) {
+      this.#bestWhenBehind = undefined;
+      return 'idle';
+    }
     // Nearly always the new blocks simply follow ours.
     if ((await node.blockHash(tip.height)) === tip.hash) {
       const heights = range(tip.height + 1, Math.min(height, tip.height + BLOCKS_PER_STEP));
@@ -88,7 +94,7 @@ export class FollowChain implements Worker {
     const tree = await this.#treeOf(node, tip, best);
     const options = { tip: tip.hash, nodeBest: tree.best, connectMax: BLOCKS_PER_STEP };
     let plan = planFollow(tree.headers, options);
-    if (plan.waiting && (await this.#isInvalid(node, tip))) {
+    if (plan.waiting && (await this.#isInvalid(node, { tip, best, waiting: plan.waiting }))) {
       plan = planFollow(tree.headers, { ...options, tipInvalid: true });
     }
     if (plan.waiting) {
@@ -163,10 +169,22 @@ export class FollowChain implements Worker {
     return checked.value;
   }
 
-  /** Only then is a branch with less work the right one. */
-  async #isInvalid(node: BitcoinNode, tip: BlockRef): Promise<boolean> {
-    const tips = await node.chainTips();
-    return tips.some(({ hash, status }) => hash === tip.hash && status === 'invalid');
+  /**
+   * Only then is a branch with less work the right one. Nodes name the last blocks of their branches alone. Where ours is further down on
+   * one that is invalid (blocks are taken back one by one, and we followed half-way), ours is invalid too if the node stays on less work
+   * than it would have with ours. One that is still catching up moves between two looks.
+   */
+  async #isInvalid(
+    node: BitcoinNode,
+    { tip, best, waiting }: { readonly tip: BlockRef; readonly best: BlockRef; readonly waiting: FollowWait },
+  ): Promise<boolean> {
+    const invalid = (await node.chainTips()).filter(({ status }) => status === 'invalid');
+    if (invalid.some(({ hash }) => hash === tip.hash)) return true;
+    const hasStayed = this.#bestWhenBehind === best.hash;
+    this.#bestWhenBehind = best.hash;
+    if (!hasStayed || waiting === 'equal_work') return false;
+    for (const leaf of invalid) if (await descendsFrom(node, leaf, tip)) return true;
+    return false;
   }
 
   async #connect(node: BitcoinNode, heights: readonly number[], tip: BlockRef | null): Promise<Progress> {
@@ -219,6 +237,19 @@ export class FollowChain implements Worker {
     status.tipIs({ height, hash: header.hash }, header.time);
     return 'progress';
   }
+}
+
+async function descendsFrom(node: BitcoinNode, block: BlockRef, ancestor: BlockRef): Promise<boolean> {
+  const above = block.height - ancestor.height;
+  if (above <= 0 || above > REORG_HEADERS_MAX) return false;
+  let { hash } = block;
+  for (let back = 0; back < above; back++) {
+    const raw = await node.rawHeader(hash);
+    const parsed = raw && parseHeader(raw);
+    if (!parsed?.ok) return false;
+    hash = parsed.value.previousHash;
+  }
+  return hash === ancestor.hash;
 }
 
 const range = (from: number, through: number): readonly number[] =>
