@@ -61,11 +61,17 @@ export interface Logged {
   readonly event: { readonly type: string };
 }
 
+export interface Alarm {
+  readonly id: string;
+  readonly kind: TimerKind;
+  readonly dueAt: Instant;
+}
+
 /** The whole settlement service's state in memory, over the same pure parts that the app stores. */
 export class MemoryBook implements Book {
   now = 1_770_000_000_000 as Instant;
   readonly policy: SettlementPolicy;
-  readonly ledger = LedgerView.inMemory();
+  readonly ledger: LedgerView;
   readonly coins = new CoinBook([]);
   readonly log: Logged[] = [];
   readonly queues = new LiquidityQueues();
@@ -88,14 +94,17 @@ export class MemoryBook implements Book {
   readonly recovery: Book['recovery'];
   /** By settlement, or institution. */
   readonly timers = new Map<string, Instant>();
+  /** The same, one of each kind. */
+  readonly alarms = new Map<string, Alarm>();
   readonly wallets: WalletRecord[] = [];
   readonly addresses = new Map<ScriptHex, AddressRecord>();
   readonly destinations = new Map<string, DestinationRecord>();
   readonly versions = new Map<string, string>();
   readonly #maturities = new Map<string, Maturity>();
 
-  constructor(policy: SettlementPolicy = POLICY) {
+  constructor(policy: SettlementPolicy = POLICY, ledger = LedgerView.inMemory()) {
     this.policy = policy;
+    this.ledger = ledger;
     const tips = new MemoryRecords<ChainTip, ChainTipEvent>(chainTipAggregate, this.log);
     this.tip = { get: () => tips.get('chain'), record: (...events) => tips.record('chain', ...events) };
     const nettings = new MemoryRecords<Netting, NettingEvent>(nettingAggregate, this.log);
@@ -216,12 +225,14 @@ export class MemoryBook implements Book {
     return [...this.#maturities.keys()].sort();
   }
 
-  schedule(id: string, dueAt: Instant, _kind: TimerKind): void {
+  schedule(id: string, dueAt: Instant, kind: TimerKind): void {
     this.timers.set(id, dueAt);
+    this.alarms.set(`${kind} ${id}`, { id, kind, dueAt });
   }
 
-  cancelTimer(id: string, _kind?: TimerKind): void {
+  cancelTimer(id: string, kind: TimerKind = 'expiry'): void {
     this.timers.delete(id);
+    this.alarms.delete(`${kind} ${id}`);
   }
 }
 
