@@ -97,6 +97,7 @@ import { RecoveryGate } from './recovery-gate.ts';
 import type { TimerKind } from '@finality/settlement';
 import type { SettlementCommand } from './store/commands.ts';
 import { SettlementHandler } from './store/handler.ts';
+import { AnchorHeads } from './workers/anchor-heads.ts';
 import { AssignDestinations } from './workers/assign-destinations.ts';
 import { Recover } from './workers/recover.ts';
 import { CheckpointBalances } from './workers/checkpoint-balances.ts';
@@ -273,7 +274,7 @@ interface WorkingWith {
 
 function workersOf(env: SettlementEnv, { store, reader, authenticator, gate, admission }: WorkingWith): Worker[] {
   const { pool, runtime } = env;
-  const { windowMs } = env.config;
+  const { windowMs, anchorApartMs } = env.config;
   const timers = new TimerWorker({
     name: 'settlement timers',
     store,
@@ -293,6 +294,7 @@ function workersOf(env: SettlementEnv, { store, reader, authenticator, gate, adm
     ...(env.config.policy.consolidation === undefined ? [] : [new ConsolidateCoins(env, store, reader, gate)]),
     ...(windowMs === undefined ? [] : [new CloseWindows(env, store, reader, gate, windowMs)]),
     new SealLedger(env, store, reader, gate),
+    ...(anchorApartMs === undefined ? [] : [new AnchorHeads(env, store, reader, gate, anchorApartMs)]),
     new CheckpointBalances(env),
     admission,
     timers,

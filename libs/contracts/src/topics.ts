@@ -94,6 +94,14 @@ export const TOPICS = {
     'finality.liquidity.v1.LiquidityLevelChanged',
     'Whose liquidity has crossed a level that it has set.',
   ),
+  ledgerHeadAnchor: topic(
+    'finality.ledger.head-anchor.v1',
+    'settlement',
+    'epoch/segment',
+    'finality.ledger.v1.LedgerHeadAnchorChanged',
+    'Heads of the ledger in the Bitcoin chain.',
+    { partitions: 1 },
+  ),
   transaction: topic(
     'finality.settlement.transaction.v1',
     'settlement',

@@ -23,6 +23,7 @@ export { lineageTransferIds } from './postings/lineage.ts';
 export { settlementTransferIds, suspendedSats } from './postings/payout.ts';
 export { bankReservationId } from './postings/bank-booking.ts';
 export { consolidationReservationId } from './postings/consolidation.ts';
+export { anchorHead, type HeadAnchorRequest, headLineageId } from './process/anchor-head.ts';
 export { type ApprovalPolicyRequest, setApprovalPolicy } from './process/approvals.ts';
 export * from './process/bank-bookings.ts';
 export { bumpSettlement } from './process/bump.ts';

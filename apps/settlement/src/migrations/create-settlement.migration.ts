@@ -1,5 +1,6 @@
 import { ledgerDdl } from '@finality/ledger-store';
 import { bankBookingTables } from '../projections/bank-bookings.ts';
+import { headAnchorTables } from '../projections/head-anchors.ts';
 import { rateTables } from '../projections/rates.ts';
 import type { SchemaRoles } from '@finality/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
@@ -26,6 +27,7 @@ export function settlementDdl(options: { readonly schema: string; readonly servi
     ...tables(schema),
     ...bankBookingTables(schema),
     ...rateTables(schema),
+    ...headAnchorTables(schema),
     ...PROJECTIONS.map((table) => `GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.${table} TO ${serviceRole}`),
   ];
 }
@@ -39,6 +41,7 @@ const PROJECTIONS = [
   'coins',
   'previous_transactions',
   'lineages',
+  'head_anchors',
   'lineage_versions',
   'deposits',
   'suspense',

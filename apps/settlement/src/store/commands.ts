@@ -17,6 +17,7 @@ import type {
   ExchangeCommand,
   Institution,
   KnownDeposit,
+  HeadAnchorRequest,
   LimitsRequest,
   LiquidityAlertsRequest,
   LivingSettlement,
@@ -60,6 +61,7 @@ export type SettlementCommand =
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
   | { readonly type: 'resolve_gridlock'; readonly request: OffsetRequest }
   | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
+  | { readonly type: 'anchor_head'; readonly request: HeadAnchorRequest }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
   | {
       readonly type: 'freeze_institution' | 'unfreeze_institution';

@@ -15,6 +15,7 @@ import {
   confirmIncident,
   confirmRelease,
   confirmResolution,
+  anchorHead,
   consolidate,
   createInstitution,
   decideExchange,
@@ -64,6 +65,7 @@ import { saveMaturities } from '../projections/maturities.ts';
 import { savePreviousTransactions } from '../projections/previous-transactions.ts';
 import { saveRates } from '../projections/rates.ts';
 import { saveAddresses, saveDestinations, saveWallets } from '../projections/registry.ts';
+import { saveHeadAnchors } from '../projections/head-anchors.ts';
 import { saveDeposits, saveInstitutions, saveLineages, saveSettlements, saveVersions } from '../projections/streams.ts';
 import { saveSuspense } from '../projections/suspense.ts';
 import { savePositions, saveWindows } from '../projections/windows.ts';
@@ -166,6 +168,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       await saveSettlements(session, events, batch);
       await saveInstitutions(session, events, batch);
       await saveLineages(session, events, batch);
+      await saveHeadAnchors(session, events, batch);
       await saveDeposits(session, events, batch);
       await saveSuspense(session, events, batch);
       await saveBankBookings(session, events, batch);
@@ -204,6 +207,7 @@ type Happened = CommandOf<
   | 'retry_reservation'
   | 'resolve_gridlock'
   | 'consolidate'
+  | 'anchor_head'
   | 'verdict'
   | 'wallet_changed'
   | 'address_issued'
@@ -242,6 +246,8 @@ function happened(book: BatchBook, body: Happened): void {
       return offset(book, body.request);
     case 'consolidate':
       return consolidate(book, body.request);
+    case 'anchor_head':
+      return anchorHead(book, body.request);
     case 'verdict':
       if (body.subject === 'settlement') return settlementAssessed(book, body.id, body.by, body.assessment);
       return depositAssessed(book, body.id, body.by, body.assessment);

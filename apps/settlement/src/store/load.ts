@@ -382,7 +382,7 @@ class States {
   async loadCoins(walletIds: readonly string[]): Promise<readonly Coin[]> {
     const needs = this.#needs;
     const freeOf = new Set([...this.#payersOf(needs.reserving), ...this.#bumpingWallets()]);
-    for (const walletId of needs.consolidating.wallets) freeOf.add(walletId);
+    for (const walletId of [...needs.consolidating.wallets, ...needs.anchoring]) freeOf.add(walletId);
     for (const id of needs.lineages) {
       const lineage = this.#batch.state(lineageStream, id);
       if ('versions' in lineage && mayLeaveOver(lineage)) freeOf.add(lineage.walletId);
@@ -487,6 +487,7 @@ function ledgerNeeds(
     const lineage = batch.state(lineageStream, id);
     if ('plan' in lineage && lineage.plan.consolidates) transfers.add(consolidationReservationId(lineage.plan));
     if ('versions' in lineage) for (const transfer of lineageTransferIds(lineage)) transfers.add(transfer);
+    if (lineage.status !== 'none' && identityOf(lineage).anchorsHead) accounts.add(networkFeesAccount());
   }
   for (const coin of coins) {
     accounts.add(custodyAccount(coin.walletId)).add(walletSuspenseAccount(coin.walletId));

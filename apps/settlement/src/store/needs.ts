@@ -1,5 +1,5 @@
 import { assertNever } from '@finality/kernel';
-import { POOL_WALLET_ID } from '@finality/settlement';
+import { headLineageId, POOL_WALLET_ID } from '@finality/settlement';
 import type { StoreCommand } from '@finality/event-store';
 import type {
   AddressRecord,
@@ -7,6 +7,7 @@ import type {
   ConsolidationRequest,
   OffsetRequest,
   ExchangeCommand,
+  HeadAnchorRequest,
   SignedTransaction,
   Submission,
   Terms,
@@ -38,6 +39,7 @@ type AdministrativeCommand =
   | 'revoke_api_key'
   | ExchangeCommand['type']
   | 'segment_sealed'
+  | 'anchor_head'
   | 'head_signed';
 
 /** What a batch has to be loaded with, gathered from its commands first and from what they turn out to concern then. */
@@ -76,6 +78,8 @@ export class Needs {
   readonly clearing = new Set<string>();
   /** Wallets whose small coins may become one, and their institutions. */
   readonly consolidating = { wallets: new Set<string>(), institutions: new Set<string>() };
+  /** Wallets that pay for heads of the ledger in the chain. */
+  readonly anchoring = new Set<string>();
   readonly windows = new WindowNeeds();
   /** Blocks up to this height are connected: what is due then is needed. */
   dueHeight = -1;
@@ -217,6 +221,8 @@ export class Needs {
       case 'segment_sealed':
       case 'head_signed':
         return void (this.seals = true);
+      case 'anchor_head':
+        return this.#anchoring(body.request);
       case 'revoke_api_key':
         return void this.apiKeys.add(body.keyId);
       case 'propose_bank_booking':
@@ -310,6 +316,13 @@ export class Needs {
     this.institutions.add(institutionId);
     this.consolidating.wallets.add(walletId);
     this.consolidating.institutions.add(institutionId);
+  }
+
+  #anchoring({ head, walletId }: HeadAnchorRequest): void {
+    this.chain = true;
+    this.lineages.add(headLineageId(head));
+    this.wallets.add(walletId);
+    this.anchoring.add(walletId);
   }
 
   #submission(submission: Submission): void {

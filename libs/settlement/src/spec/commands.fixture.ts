@@ -4,6 +4,7 @@ import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
 import type { Destinations } from '../lineage.ts';
+import { anchorHead, type HeadAnchorRequest } from '../process/anchor-head.ts';
 import { type ApprovalPolicyRequest, setApprovalPolicy } from '../process/approvals.ts';
 import { bumpSettlement } from '../process/bump.ts';
 import { consolidate, type ConsolidationRequest } from '../process/consolidation.ts';
@@ -103,6 +104,7 @@ export type Command =
   | { readonly type: 'end_netting'; readonly request: NettingRequest }
   | { readonly type: 'choose_window_payout'; readonly request: PayoutRequest }
   | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
+  | { readonly type: 'anchor_head'; readonly request: HeadAnchorRequest }
   | { readonly type: 'wallet_changed'; readonly wallet: WalletRecord }
   | { readonly type: 'address_issued'; readonly address: AddressRecord }
   | { readonly type: 'destination_changed'; readonly destination: DestinationRecord }
@@ -249,6 +251,8 @@ function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>):
       return reserve(book, command.settlementId);
     case 'consolidate':
       return consolidate(book, command.request);
+    case 'anchor_head':
+      return anchorHead(book, command.request);
     case 'verdict':
       if (command.subject === 'settlement') return settlementAssessed(book, command.id, command.by, command.assessment);
       return depositAssessed(book, command.id, command.by, command.assessment);

@@ -214,7 +214,8 @@ function addSettlement(add: Add, settlement: LivingSettlement): void {
 /** What versions that pay nobody cost; and what was given up and is in a block all the same: the fee that left is nobody's. */
 function addLineage(book: MemoryBook, add: Add, lineage: OfferedLineage): void {
   const wallet = { kind: 'wallet', walletId: lineage.walletId } as const;
-  add(availableAccount(wallet), -lineage.ownHeldSats);
+  const bearer = lineage.anchorsHead === undefined ? availableAccount(wallet) : networkFeesAccount();
+  add(bearer, -lineage.ownHeldSats);
   add(inFlightAccount(wallet), lineage.ownHeldSats - ownFeeInBlock(lineage));
   if (lineage.inBlock === undefined) return;
   for (const { settlementId, feeSats, amountSats } of versionNumbered(lineage, lineage.inBlock.version).payouts) {
@@ -363,7 +364,7 @@ function spentWith(byTxid: ReadonlyMap<string, LineageVersion>, version: Lineage
 }
 
 /** All that was ever offered for a payout excludes each other, and each pays exactly what it should. */
-function checkVersions(book: MemoryBook, { versions, anchor }: OfferedLineage): void {
+function checkVersions(book: MemoryBook, { versions, anchor, anchorsHead }: OfferedLineage): void {
   for (const { txid, inputs, outputs, payouts, feeSats } of versions) {
     expect(inputs[0]?.outpoint, `${txid} spends the anchor`).toBe(anchor);
     const paid = outputs.flatMap((output) =>
@@ -372,9 +373,9 @@ function checkVersions(book: MemoryBook, { versions, anchor }: OfferedLineage): 
     expect(paid).toEqual(payouts.map(({ settlementId, amountSats }) => [settlementId, amountSats]));
     const sum = (list: readonly { readonly valueSats: bigint }[]): bigint => list.reduce((s, o) => s + o.valueSats, 0n);
     expect(sum(inputs) - sum(outputs)).toBe(feeSats);
-    // With nobody to pay it is the wallet's own.
+    // With nobody to pay it is the wallet's own, but for what it says.
     if (payouts.length > 0) expect(payouts.reduce<bigint>((s, payout) => s + payout.feeSats, 0n)).toBe(feeSats);
-    else expect(outputs.map(({ role }) => role)).toEqual(['change']);
+    else expect(outputs.map(({ role }) => role)).toEqual(anchorsHead ? ['head', 'change'] : ['change']);
     for (const payout of payouts) checkQuote(payout, versions, living(book.settlements.get(payout.settlementId)));
   }
 }

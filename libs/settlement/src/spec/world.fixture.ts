@@ -13,6 +13,7 @@ import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
 import type { DestinationPlace } from '../destination.ts';
 import { latest, type LineagePlan, offered, type OfferedVersion } from '../lineage.ts';
+import { headLineageId } from '../process/anchor-head.ts';
 import type { Priority } from '../queue.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { type Assessment, living, type Mode, type Recommendation } from '../settlement.ts';
@@ -483,6 +484,14 @@ export class World {
     const lineageId = `c-${this.#submitted}`;
     this.tell({ type: 'consolidate', request: { lineageId, walletId, institutionId } });
     return lineageId;
+  }
+
+  /** A head of the ledger is to be written into the chain. */
+  anchorHead(): string {
+    this.#submitted += 1;
+    const head = { epoch: 1, segment: this.#submitted, hash: this.#submitted.toString(16).padStart(64, '0') };
+    this.tell({ type: 'anchor_head', request: { head, walletId: 'pool' } });
+    return headLineageId(head);
   }
 
   /** What is signed of it goes to the nodes, the last version last. */
