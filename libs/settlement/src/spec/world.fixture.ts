@@ -52,6 +52,8 @@ export interface Place extends Omit<AddressRecord, 'purpose'> {
 
 /** The last two sign for themselves. */
 export const INSTITUTIONS = ['a', 'b', 'c', 'd', 'd2'] as const;
+/** Of a head of the ledger, in a world that seals nothing. */
+export const headHashOf = (segment: number): string => segment.toString(16).padStart(64, '0');
 export const CREDIT_LINES: Readonly<Record<string, bigint>> = { a: 0n, b: 30_000n, c: 0n, d: 0n, d2: 0n };
 const COSIGNERS = ['11', '22', '33'].map(
   (seed) => new MasterKey(bytesFromHex(seed.repeat(32)), 'regtest').account('wpkh', 0).descriptor.keys[0]!.xpub,
@@ -489,7 +491,7 @@ export class World {
   /** A head of the ledger is to be written into the chain. */
   anchorHead(): string {
     this.#submitted += 1;
-    const head = { epoch: 1, segment: this.#submitted, hash: this.#submitted.toString(16).padStart(64, '0') };
+    const head = { epoch: 1, segment: this.#submitted, hash: headHashOf(this.#submitted) };
     this.tell({ type: 'anchor_head', request: { head, walletId: 'pool' } });
     return headLineageId(head);
   }
