@@ -20,13 +20,16 @@ export interface SigningWish {
 export function signPsbt(base64: string, keyAt: KeyAt, { sighash, only }: SigningWish = {}): string {
   const psbt = Psbt.fromBase64(base64);
   for (const i of only ?? psbt.data.inputs.keys()) {
-    const { tapInternalKey, witnessUtxo, bip32Derivation, tapBip32Derivation } = psbt.data.inputs[i]!;
+    const { tapInternalKey, tapKeySig, partialSig, witnessUtxo, bip32Derivation, tapBip32Derivation } =
+      psbt.data.inputs[i]!;
     const [branch, index] = (bip32Derivation ?? tapBip32Derivation)![0]!.path.split('/').slice(-2).map(Number);
     const key = keyAt(branch as Branch, index!);
     // Of P2TR the library asks for the tweaked key.
     const publicKey = Buffer.from(
       tapInternalKey ? bytesFromHex(`02${hexFromBytes(witnessUtxo!.script.subarray(2))}`) : key.publicKey,
     );
+    // Signed with it already.
+    if (tapKeySig || partialSig?.some(({ pubkey }) => Buffer.from(pubkey).equals(publicKey))) continue;
     if (sighash !== undefined) psbt.updateInput(i, { sighashType: sighash });
     const signer = {
       publicKey,

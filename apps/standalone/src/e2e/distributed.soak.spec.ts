@@ -9,7 +9,7 @@ import { depositInReorg } from './suites/deposit-reorgs.fixture.ts';
 import { oddDeposits } from './suites/deposits.fixture.ts';
 import { liquidity } from './suites/liquidity.fixture.ts';
 import { threeModes } from './suites/modes.fixture.ts';
-import { bumpedPayouts } from './suites/payouts.fixture.ts';
+import { bumpedPayouts, UNCOOLED } from './suites/payouts.fixture.ts';
 import { SCREENED, screening } from './suites/screening.fixture.ts';
 import { settlementInReorg } from './suites/settlement-reorgs.fixture.ts';
 
@@ -31,7 +31,7 @@ if (missing === undefined) {
       // Last: it stops and starts the platform.
       describe('the API', () => theApi(e2e));
     },
-    { node: BTCD, kind: DISTRIBUTED, environment: SCREENED },
+    { node: BTCD, kind: DISTRIBUTED, environment: { ...SCREENED, ...UNCOOLED } },
   );
 } else {
   describe('over Kafka, each service a process of its own', () => {

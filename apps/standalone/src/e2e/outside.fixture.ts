@@ -3,12 +3,16 @@ import {
   type BlockHash,
   checkBlock,
   hexFromBytes,
+  type Outpoint,
+  outpointKey,
   parseAddress,
   type ParsedTransaction,
+  parseHeader,
+  parseTransaction,
   type Txid,
 } from '@finality/bitcoin';
 import type { RegtestNode } from '@finality/bitcoin-node';
-import { MINER_WORD, type Payment, RegtestWallet, type WalletCoin } from '@finality/chain-simulator';
+import { buildBlock, MINER_WORD, type Payment, RegtestWallet, type WalletCoin } from '@finality/chain-simulator';
 import { assert, unwrap } from '@finality/kernel';
 import { until } from './wait.fixture.ts';
 
@@ -125,6 +129,21 @@ export class Outside {
     return this.node.mine(count, this.#miner.address);
   }
 
+  /** Blocks that nobody's transactions are in, whatever the node would mine. */
+  async mineEmpty(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      const { height, bestBlockHash } = await this.node.chainInfo();
+      const header = await this.node.rawHeader(bestBlockHash);
+      assert(header, 'the node has its own tip');
+      const time = unwrap(parseHeader(header)).time + 1;
+      // A miner need not take what is his: then no halving has to be thought of.
+      const coinbase = { script: this.#miner.script, rewardSats: 0n, extraNonce: height };
+      const plan = { previousHash: bestBlockHash, height: height + 1, time, transactions: [], ...coinbase };
+      const refusal = await this.node.submitBlock(buildBlock(plan));
+      assert(refusal === undefined, `the node takes an empty block: ${refusal}`);
+    }
+  }
+
   async height(): Promise<number> {
     return (await this.node.chainInfo()).height;
   }
@@ -152,6 +171,24 @@ export class Outside {
       if (found) return found.outputs.filter((output) => output.script === script).map(({ valueSats }) => valueSats);
     }
     throw new Error(`${txid} is in none of the last ${BLOCKS_LOOKED_AT} blocks`);
+  }
+
+  /** As the node's mempool has it. */
+  async pending(txid: string): Promise<ParsedTransaction> {
+    const raw = await this.node.rawTransaction(txid as Txid);
+    assert(raw, `the node has ${txid} in its mempool`);
+    return unwrap(parseTransaction(raw));
+  }
+
+  /** What spends an output before it is in a block, once something does. */
+  async spenderOf(outpoint: Outpoint, timeoutMs?: number): Promise<Txid> {
+    const [spender] = await until(
+      `${outpointKey(outpoint)} is spent in the mempool`,
+      () => this.node.mempoolSpenders([outpoint]),
+      ([found]) => found !== undefined,
+      timeoutMs,
+    );
+    return spender!;
   }
 
   inMempool(txid: string): Promise<readonly Txid[]> {

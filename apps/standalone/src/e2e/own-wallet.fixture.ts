@@ -1,77 +1,29 @@
 import {
-  addressOf,
   buildPayoutTransaction,
-  type Descriptor,
-  deriveScript,
-  MasterKey,
   parseAddress,
-  parseDescriptor,
   parseOutpointKey,
   parseTransaction,
-  type ScriptHex,
-  type SigningKey,
-  signMessage,
   signTransaction,
 } from '@finality/bitcoin';
-import { type KeyAt, signPsbt } from '@finality/bitcoin/spec';
 import { addressV1, type settlementV1 } from '@finality/contracts';
 import { assert, type Sats, unwrap } from '@finality/kernel';
+import { OwnWallet as KeptWallet, type OwnWalletType, signersOf } from '../simulation/own-wallet.ts';
 import { Bank, freshKey } from './bank.fixture.ts';
 import type { E2e } from './e2e.fixture.ts';
 import { patiently, until } from './wait.fixture.ts';
-
-export type OwnWalletType = 'wpkh' | 'tr' | 'wsh(sortedmulti)';
 
 const FEE_SATS = 5_000n;
 export const DEPOSIT_SATS = 3_000_000n;
 export const AMOUNT_SATS = 1_000_000n;
 let masters = 0x40;
 
-/** Keys that the platform never sees: of one signer, or of three of whom two have to sign. */
-export class OwnWallet {
-  readonly descriptor: Descriptor;
-  /** One for each signer. */
-  readonly signers: readonly KeyAt[];
-
+/** Others each time. */
+export class OwnWallet extends KeptWallet {
   constructor(type: OwnWalletType) {
-    const scriptType = type === 'tr' ? 'tr' : 'wpkh';
-    const accounts = Array.from({ length: type === 'wsh(sortedmulti)' ? 3 : 1 }, () => {
-      masters += 1;
-      return new MasterKey(new Uint8Array(32).fill(masters), 'regtest').account(scriptType, 0);
-    });
-    const keys = accounts.map(({ xpub }) => `${xpub}/<0;1>/*`).join(',');
-    this.descriptor =
-      accounts.length === 1
-        ? accounts[0]!.descriptor
-        : unwrap(parseDescriptor(`wsh(sortedmulti(2,${keys}))`, 'regtest'));
-    this.signers = accounts.map(
-      (account): KeyAt =>
-        (branch, index) =>
-          account.signingKey(branch, index),
+    super(
+      type,
+      Array.from({ length: signersOf(type) }, () => ++masters),
     );
-  }
-
-  script(branch: 0 | 1, index: number): ScriptHex {
-    return deriveScript(this.descriptor, branch, index).script;
-  }
-
-  address(index: number): string {
-    return addressOf(this.script(0, index), 'regtest')!;
-  }
-
-  keyOf(signer: number, index: number): SigningKey {
-    return this.signers[signer]!(0, index);
-  }
-
-  /** What a signer's own software makes of it. */
-  sign(psbt: string, signer = 0): string {
-    return signPsbt(psbt, this.signers[signer]!);
-  }
-
-  /** That the keys are there, for whoever wants to register it. */
-  prove(message: string): string {
-    const keys = this.signers.slice(0, this.descriptor.required).map((keyAt) => keyAt(0, 0));
-    return signMessage(message, this.descriptor, deriveScript(this.descriptor, 0, 0), keys);
   }
 }
 

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { NOTHING } from './bank.fixture.ts';
 import { expectInOrder, onPlatform } from './e2e.fixture.ts';
 import { until } from './wait.fixture.ts';
-import { AT_ONCE_SATS, bumpedPayouts } from './suites/payouts.fixture.ts';
+import { AT_ONCE_SATS, bumpedPayouts, UNCOOLED } from './suites/payouts.fixture.ts';
 
 const COUNT = 3;
 const SMALL_COINS = 3;
@@ -105,6 +105,7 @@ onPlatform(
   },
   {
     environment: {
+      ...UNCOOLED,
       PAYOUT_BATCH_SECONDS: '600',
       PAYOUT_BATCH_COUNT: String(COUNT),
       PAYOUT_BATCH_SATS: String(AT_ONCE_SATS),

@@ -21,16 +21,18 @@ import type { Pool } from 'pg';
 import { BLUEPRINTS } from '../services.ts';
 import type { ChainView } from './chain-view.ts';
 import {
-  custodialScripts,
+  awaitedFromOwners,
   institutionsFrozen,
   type JournalEntry,
   ledgerPlace,
+  memoWallets,
   ownersOfWallets,
   payeeScripts,
   settlements,
   signerJournal,
   spendableSats,
   unspentCoins,
+  walletScripts,
 } from './records.ts';
 
 export const STORES: readonly CheckedStore[] = BLUEPRINTS.map(({ name, schema, streams }) => ({
@@ -57,6 +59,8 @@ const UNPAID: readonly LivingSettlement['status'][] = ['rejected', 'failed', 'ca
 export interface CheckOptions {
   readonly admin: Pool;
   readonly chain: ChainView;
+  /** Settlements that their payers don't sign, ever. */
+  readonly unsigned: ReadonlySet<string>;
   /** Whether messages are told apart by their sequences: not when the inbox is switched off, which is done by renumbering them. */
   readonly countsMessages: boolean;
 }
@@ -70,7 +74,7 @@ export interface CheckResult {
 }
 
 /** What must hold at every moment (DESIGN 2, 4, 6, 8); with `isEnd` also what must hold once everything has come to rest. */
-export function check({ admin, chain, countsMessages }: CheckOptions, isEnd: boolean): Promise<CheckResult> {
+export function check({ admin, chain, unsigned, countsMessages }: CheckOptions, isEnd: boolean): Promise<CheckResult> {
   return readTransaction({ pool: admin, schema: 'settlement' }, async (session) => {
     const problems: string[] = [];
     for (const store of STORES) problems.push(...(await storeProblems(session, store)));
@@ -81,7 +85,7 @@ export function check({ admin, chain, countsMessages }: CheckOptions, isEnd: boo
     const compared = await custodyProblems(session, chain, isEnd);
     problems.push(...(compared ?? []));
     problems.push(...(await payoutProblems(session, chain, all, isEnd)));
-    if (isEnd) problems.push(...(await backingProblems(session)), ...(await endProblems(session, all)));
+    if (isEnd) problems.push(...(await backingProblems(session)), ...(await endProblems(session, all, unsigned)));
     return { problems, heads: await storeHeads(session, STORES), compared: compared !== undefined };
   });
 }
@@ -94,13 +98,18 @@ export function isBetweenBlocks(admin: Pool): Promise<boolean> {
   );
 }
 
-/** Nothing waits for the chain any more. What is wrong with how it has ended is for `check` to say. */
-export function isAtRest(admin: Pool): Promise<boolean> {
+/**
+ * Nothing waits for the chain any more, nor for owners who are to sign still. What is wrong with how it has ended is for `check` to say.
+ * @param unsigned settlements that their payers don't sign, ever
+ */
+export function isAtRest(admin: Pool, unsigned: ReadonlySet<string>): Promise<boolean> {
   return readTransaction({ pool: admin, schema: 'settlement' }, async (session) => {
+    const awaited = [...(await awaitedFromOwners(session))].filter(([, ids]) => ids.every((id) => unsigned.has(id)));
     const [row] = await session.query<{ open: bigint }>(
-      `SELECT (SELECT count(*) FROM settlements WHERE NOT status = ANY($1::text[])) + (SELECT count(*) FROM lineages WHERE status IN ('planned', 'offered'))
+      `SELECT (SELECT count(*) FROM settlements WHERE NOT status = ANY($1::text[]) AND NOT (status = 'awaiting_signature' AND settlement_id = ANY($2::text[])))
+         + (SELECT count(*) FROM lineages WHERE status IN ('planned', 'offered') AND NOT lineage_id = ANY($3::text[]))
          + (SELECT count(*) FROM deposits WHERE suspense IS NULL AND status IN ('detected', 'confirmed', 'unconfirmed')) AS open`,
-      [[...ENDS, 'queued']],
+      [[...ENDS, 'queued'], [...unsigned], awaited.map(([lineageId]) => lineageId)],
     );
     return row?.open === 0n;
   });
@@ -131,7 +140,8 @@ async function ledgerProblems(session: Session, isEnd: boolean): Promise<readonl
   for (const [unit, sum] of sums)
     if (sum !== 0n) problems.push(`ledger: the sum over all accounts of ${unit} is ${sum}`);
   const [frozen, owners] = [await institutionsFrozen(session), await ownersOfWallets(session)];
-  for (const account of accounts.filter(isOverdrawn)) {
+  const memos = await memoWallets(session);
+  for (const account of accounts.filter((each) => isOverdrawn(each) && !isMemo(each, memos))) {
     const owner = ownerOf(account, owners);
     // A correction may go past a limit, but whoever's it is must be frozen then (DESIGN 6).
     if (owner === undefined || !frozen.has(owner)) {
@@ -147,6 +157,12 @@ async function ledgerProblems(session: Session, isEnd: boolean): Promise<readonl
       problems.push(`ledger: ${account.id} holds ${creditBalance(account)} at rest`);
   }
   return problems;
+}
+
+/** It mirrors what its owner does with coins that are his to spend (ADR 12). */
+function isMemo(account: Account, memos: ReadonlySet<string>): boolean {
+  const name = parseAccountId(account.id);
+  return name.kind === 'claim' && name.claim.kind === 'wallet' && memos.has(name.claim.walletId);
 }
 
 function ownerOf(account: Account, owners: ReadonlyMap<string, string>): string | undefined {
@@ -165,7 +181,7 @@ async function custodyProblems(
   if (place.hash === '' || (place.isBetween && !isEnd)) return undefined;
   const problems: string[] = [];
   const where = `at ${place.height} ${place.hash.slice(0, 12)}`;
-  const unspent = chain.unspentAt(place.hash, await custodialScripts(session));
+  const unspent = chain.unspentAt(place.hash, await walletScripts(session));
   const coins = new Map((await unspentCoins(session)).map((coin) => [coin.outpoint, coin]));
   for (const [
     outpoint,
@@ -298,13 +314,19 @@ const excludes = (one: ReadonlyMap<string, string>, other: ReadonlyMap<string, s
   [...one].some(([outpoint, txid]) => (other.get(outpoint) ?? txid) !== txid);
 
 /** Everything that was accepted has ended, or waits for liquidity that really isn't there. */
-async function endProblems(session: Session, all: readonly LivingSettlement[]): Promise<readonly string[]> {
+async function endProblems(
+  session: Session,
+  all: readonly LivingSettlement[],
+  unsigned: ReadonlySet<string>,
+): Promise<readonly string[]> {
   const problems: string[] = [];
   const { accounts } = await readLedgerCut(session);
   const place = await ledgerPlace(session);
   const spendable = await spendableSats(session, place.height - DEPOSIT_CONFIRMATIONS + 1);
   const frozen = await institutionsFrozen(session);
-  for (const { terms, status } of all.filter(({ status: each }) => !ENDS.includes(each) && each !== 'queued')) {
+  const ended = [...ENDS, 'queued'];
+  for (const { terms, status } of all.filter((each) => !ended.includes(each.status))) {
+    if (status === 'awaiting_signature' && unsigned.has(terms.settlementId)) continue;
     problems.push(`settlement ${terms.settlementId} (${terms.mode}) doesn't end: it is ${status}`);
   }
   for (const settlement of firstInLine(all)) {
@@ -312,7 +334,8 @@ async function endProblems(session: Session, all: readonly LivingSettlement[]): 
     // However much is there: the payee would get too little.
     if (settlement.status === 'queued' && settlement.waitsFor === 'DUST_OUTPUT') continue;
     const account = accounts.find(({ id }) => id === availableAccount(terms.payer));
-    const available = (account && debitHeadroom(account)) ?? 0n;
+    // What an owner spends as he likes has no limit.
+    const available = account ? (debitHeadroom(account) ?? creditBalance(account)) : 0n;
     const isOnChain = terms.payer.kind === 'wallet';
     const needed = terms.amountSats + (isOnChain ? FEE_CAP_SATS : 0n);
     const coins = terms.payer.kind === 'wallet' ? (spendable.get(terms.payer.walletId) ?? 0n) : needed;

@@ -4,6 +4,7 @@ import { type Instant, type RefusalKind, unwrap } from '@finality/kernel';
 import { makeApiKey, refusalOf } from '@finality/service';
 import { type Bootstrap, BOOTSTRAP } from '@finality/settlement-app';
 import { type Fault, isInjected, type VirtualRuntime } from '@finality/testing/simulation';
+import { OwnWallet, type OwnWalletType } from './own-wallet.ts';
 import type { SimulatedPlatform } from './platform.ts';
 import { Violation } from './violation.ts';
 
@@ -35,6 +36,8 @@ export interface Client extends Caller {
   readonly wallets: string[];
   /** Where money can be paid in. */
   readonly scripts: ScriptHex[];
+  /** The wallet that settlements pay from, if the platform hasn't got its keys. */
+  readonly own: OwnWallet | undefined;
 }
 
 /** What a submission may leave out. */
@@ -42,6 +45,8 @@ export type Agreed = Partial<Pick<settlementV1.SubmitSettlementRequest, 'feePaye
 
 /** What makes a settlement. */
 const MAKING: readonly string[] = ['submitSettlement', 'reverseSettlement'];
+/** What is answered with a PSBT beside the settlement. */
+const SIGNING: readonly string[] = ['preparePsbt', 'submitSignedPsbt'];
 
 type Settlement = settlementV1.Settlement;
 type Mode = settlementV1.SettlementMode;
@@ -60,11 +65,24 @@ const MODE_NAMES: Readonly<Record<number, string>> = {
 };
 export const modeName = (mode: Mode): string => MODE_NAMES[mode] ?? `mode ${mode}`;
 
-/** Institutions with a credit line on their clearing balance, satoshi. */
-const INSTITUTIONS: readonly (readonly [string, bigint])[] = [
-  ['bank-a', 0n],
-  ['bank-b', 300_000n],
-  ['exchange-c', 0n],
+interface Newcomer {
+  readonly institutionId: string;
+  /** On its clearing balance, satoshi. */
+  readonly creditLineSats: bigint;
+  readonly custodial: 'tr' | 'wpkh' | undefined;
+}
+
+const INSTITUTIONS: readonly Newcomer[] = [
+  { institutionId: 'bank-a', creditLineSats: 0n, custodial: 'tr' },
+  { institutionId: 'bank-b', creditLineSats: 300_000n, custodial: 'wpkh' },
+  // Their keys are their own.
+  { institutionId: 'custodian-c', creditLineSats: 0n, custodial: undefined },
+  { institutionId: 'fund-d', creditLineSats: 0n, custodial: undefined },
+];
+/** Of those who have keys of their own, in order. */
+const OWN_WALLETS: readonly (readonly [OwnWalletType, readonly number[]])[] = [
+  ['wsh(sortedmulti)', [0xd1, 0xd2, 0xd3]],
+  ['tr', [0xe1]],
 ];
 
 /**
@@ -75,6 +93,8 @@ export class Clients {
   readonly institutions: Client[] = [];
   /** Per settlement, the longest history that a client was shown. */
   readonly told = new Map<string, readonly settlementV1.SettlementTransition[]>();
+  /** Per settlement that a client was shown, who pays. */
+  readonly #payers = new Map<string, string>();
   /** Ids of settlements by the key of their request. */
   readonly accepted = new Map<string, string>();
   readonly answered: Ask[] = [];
@@ -98,13 +118,16 @@ export class Clients {
 
   /** Institutions with keys and a wallet each. `between` lets the platform work until it can give what is asked for. */
   async join(between: () => Promise<void>): Promise<void> {
-    for (const [institutionId, creditLineSats] of INSTITUTIONS) {
+    const own = OWN_WALLETS.map(([type, seeds]) => new OwnWallet(type, seeds));
+    for (const { institutionId, creditLineSats, custodial } of INSTITUTIONS) {
       const created = { idempotencyKey: this.newKey(), institutionId, name: institutionId, creditLineSats };
       await this.must(this.operators('createInstitution', created), between);
       const { secret } = (await this.must(this.keyAsk(institutionId), between)) as institutionV1.IssueApiKeyResponse;
-      const client: Client = { institutionId, apiKey: secret, wallets: [], scripts: [] };
+      const keys = custodial === undefined ? own.shift() : undefined;
+      const client: Client = { institutionId, apiKey: secret, wallets: [], scripts: [], own: keys };
       this.institutions.push(client);
-      const { walletId } = (await this.must(this.walletAsk(client), between)) as addressV1.Wallet;
+      const ask = keys === undefined ? this.walletAsk(client) : await this.#ownWalletAsk(client, keys, between);
+      const { walletId } = (await this.must(ask, between)) as addressV1.Wallet;
       client.wallets.push(walletId);
     }
     for (const client of this.institutions) {
@@ -113,6 +136,16 @@ export class Clients {
         this.learn(client, address);
       }
     }
+  }
+
+  /** Of a settlement that a client was shown. */
+  payerOf(settlementId: string): Client | undefined {
+    return this.institutions.find(({ institutionId }) => institutionId === this.#payers.get(settlementId));
+  }
+
+  /** Settlements that had this status when a client heard of them last. */
+  lastTold(status: settlementV1.SettlementStatus): readonly string[] {
+    return [...this.told].filter(([, told]) => told.at(-1)?.status === status).map(([id]) => id);
   }
 
   newKey(): string {
@@ -130,12 +163,25 @@ export class Clients {
     return this.operators('issueApiKey', request);
   }
 
+  /** Of one whose keys the signer has. */
   walletAsk(client: Client): Ask {
     const { institutionId } = client;
     const { SCRIPT_TYPE_TR, SCRIPT_TYPE_WPKH } = addressV1.ScriptType;
-    const scriptType = institutionId < 'bank-b' ? SCRIPT_TYPE_TR : SCRIPT_TYPE_WPKH;
-    const custodial = { scriptType };
+    const isTaproot = INSTITUTIONS.some((each) => each.institutionId === institutionId && each.custodial === 'tr');
+    const custodial = { scriptType: isTaproot ? SCRIPT_TYPE_TR : SCRIPT_TYPE_WPKH };
     const request = { idempotencyKey: this.newKey(), institutionId, birthdayHeight: 0, custodial };
+    return this.#addresses('registerWallet', request, client);
+  }
+
+  /** Of one whose keys are the client's: proven by an answer to a challenge. */
+  async #ownWalletAsk(client: Client, own: OwnWallet, between: () => Promise<void>): Promise<Ask> {
+    const { institutionId } = client;
+    const descriptors = { external: own.descriptor.text, internal: '', scriptType: 0 };
+    const asked = { idempotencyKey: this.newKey(), institutionId, descriptors };
+    const challenge = await this.must(this.#addresses('requestWalletChallenge', asked, client), between);
+    const { challengeId, message } = challenge as addressV1.WalletChallenge;
+    const proof = { challengeId, signature: own.prove(message) };
+    const request = { idempotencyKey: this.newKey(), institutionId, birthdayHeight: 0, descriptors, proof };
     return this.#addresses('registerWallet', request, client);
   }
 
@@ -207,16 +253,35 @@ export class Clients {
     }
   }
 
-  /** A read; undefined when a fault came in between. */
-  async read(settlementId: string, caller: Caller = this.operator): Promise<Settlement | undefined> {
-    const call = { service: 'SettlementService', method: 'getSettlement', apiKey: caller.apiKey };
+  /** Nonsense: whoever sends it doesn't ask again. @throws Violation when it is answered */
+  async mustRefuse(ask: Ask): Promise<Answer> {
+    const answer = await this.ask(ask);
+    if (answer.kind === 'answered')
+      throw new Violation([`a request that can't be accepted was: ${describe(ask.request)}`]);
+    this.#forget(ask);
+    return answer;
+  }
+
+  /** A settlement; undefined when a fault came in between. */
+  async read(settlementId: string): Promise<Settlement | undefined> {
+    const request = { settlementId };
+    const settlement = await this.look<Settlement>('SettlementService', 'getSettlement', request, this.operator);
+    if (settlement !== undefined) this.#tell(settlement);
+    return settlement;
+  }
+
+  /** Something that settlement can be asked at any time; undefined when a fault came in between. */
+  async look<Response>(
+    service: string,
+    method: string,
+    request: object,
+    { apiKey }: Caller,
+  ): Promise<Response | undefined> {
     try {
-      const settlement = (await this.#platform.call('settlement', { settlementId }, call)) as Settlement;
-      this.#tell(settlement);
-      return settlement;
+      return (await this.#platform.call('settlement', request, { service, method, apiKey })) as Response;
     } catch (error) {
       if (isInjected(error)) return undefined;
-      throw new Violation([`getSettlement ${settlementId} got ${String(error)}`], error);
+      throw new Violation([`${method} ${describe(request)} got ${String(error)}`], error);
     }
   }
 
@@ -248,7 +313,9 @@ export class Clients {
 
   #hear(ask: Ask, response: unknown): void {
     if (ask.api !== 'SettlementService' || ask.method === 'reviewDeposit') return;
-    const settlement = response as Settlement;
+    const settlement = SIGNING.includes(ask.method)
+      ? (response as settlementV1.SettlementPsbt).settlement!
+      : (response as Settlement);
     this.#tell(settlement);
     if (!MAKING.includes(ask.method)) return;
     const { idempotencyKey } = ask.request;
@@ -260,7 +327,8 @@ export class Clients {
   }
 
   /** What was told before must still be the beginning of what is told now. */
-  #tell({ settlementId, transitions }: Settlement): void {
+  #tell({ settlementId, fromInstitution, transitions }: Settlement): void {
+    this.#payers.set(settlementId, fromInstitution);
     const before = this.told.get(settlementId) ?? [];
     const problem = contradiction(before, transitions);
     if (problem !== undefined) throw new Violation([`settlement ${settlementId}: ${problem}`]);
@@ -291,6 +359,15 @@ export const PURPOSES = [
   addressV1.AddressPurpose.ADDRESS_PURPOSE_CLEARING,
   addressV1.AddressPurpose.ADDRESS_PURPOSE_WALLET,
 ] as const;
+
+/** What became of a request, in a line. */
+export function lineOf({ method, request }: Ask, answer: Answer, what: string): string {
+  const outcome = answer.kind === 'refused' ? `refused ${answer.reason}` : answer.kind;
+  return `${method} ${request.idempotencyKey} (${what}): ${outcome}`;
+}
+
+const describe = (request: object): string =>
+  JSON.stringify(request, (_key, value: unknown) => (typeof value === 'bigint' ? `${value}` : value));
 
 /** Why the earlier history isn't the beginning of the later one. */
 export function contradiction(

@@ -2,7 +2,7 @@ import { type ServiceName, settlementV1 } from '@finality/contracts';
 import { type SimulationServer, startSimulationServer } from '@finality/testing/simulation';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BLUEPRINTS } from '../services.ts';
-import { crashEverywhere } from './crash-table.ts';
+import { crashEverywhere, LEAVES_SOMETHING, OF_SIGNING } from './crash-table.ts';
 
 const { SETTLEMENT_MODE_BILATERAL } = settlementV1.SettlementMode;
 
@@ -36,7 +36,35 @@ describe('a payout settles once, whatever was the last that a process did', () =
       ['broadcast: node.sendRawTransaction', 'follow-chain: sql COMMIT', 'chain-watcher.consumer: sql COMMIT'],
     ],
   ])('%s', async (service, among) => {
-    const crashes = await crashEverywhere(server, service, SETTLEMENT_MODE_BILATERAL);
+    const crashes = await crashEverywhere(server, service, {
+      mode: SETTLEMENT_MODE_BILATERAL,
+      from: 'signer',
+      among: LEAVES_SOMETHING,
+    });
+    expect([...new Set(crashes.map(({ after }) => after))]).toEqual(expect.arrayContaining([...among]));
+    expect(crashes.filter(({ settled }) => settled !== 1)).toEqual([]);
+  });
+
+  it.each<[ServiceName, readonly string[]]>([
+    [
+      'settlement',
+      [
+        'preparePsbt: sql COMMIT',
+        // Committed to, and not in the signer's journal.
+        'preparePsbt: point settlement.psbt-committed',
+        'preparePsbt: signer.recordHandOut',
+        // In the journal, and never handed out.
+        'preparePsbt: point settlement.hand-out-journaled',
+        'submitSignedPsbt: sql COMMIT',
+      ],
+    ],
+    ['signer', ['preparePsbt: point signer.hand-out-journaled', 'preparePsbt: sql COMMIT']],
+  ])('%s, where its payer signs for himself', async (service, among) => {
+    const crashes = await crashEverywhere(server, service, {
+      mode: SETTLEMENT_MODE_BILATERAL,
+      from: 'owner',
+      among: OF_SIGNING,
+    });
     expect([...new Set(crashes.map(({ after }) => after))]).toEqual(expect.arrayContaining([...among]));
     expect(crashes.filter(({ settled }) => settled !== 1)).toEqual([]);
   });

@@ -6,6 +6,7 @@ import { ChainView } from './chain-view.ts';
 import { check } from './checks.ts';
 import { Clients } from './clients.ts';
 import { Outside } from './outside.ts';
+import { Owners } from './owners.ts';
 import { SimulatedPlatform } from './platform.ts';
 import { settleIn } from './settle-in.ts';
 import { Violation } from './violation.ts';
@@ -18,9 +19,19 @@ const BLOCKS_MAX = 20;
 const ROWS_MAX = 400;
 const AMOUNT_SATS = 50_000n;
 /** Reading leaves nothing behind, nor does what a transaction has done before its end. */
-const LEAVES_SOMETHING = /: (sql COMMIT|node\.sendRawTransaction|(?!sql |node\.).*)$/;
+export const LEAVES_SOMETHING = /: (sql COMMIT|node\.sendRawTransaction|(?!sql |node\.|point ).*)$/;
+/** What is asked of settlement by whoever signs for himself: what leaves something behind, and the places in between. */
+export const OF_SIGNING = /^(preparePsbt|submitSignedPsbt): (sql COMMIT|(?!sql ).*)$/;
 /** They go by their own time, payouts or not. */
 const GOES_ON_ALWAYS = /^(settlement seal ledger|estimate-fees):/;
+
+export interface Payouts {
+  readonly mode: settlementV1.SettlementMode;
+  /** Whose wallets pay, and are paid: the signer has their keys, or their owners have. */
+  readonly from: 'signer' | 'owner';
+  /** Which effects end a process. */
+  readonly among: RegExp;
+}
 
 /** One payout, of whose effects one was the last of its process. */
 export interface Crash {
@@ -37,7 +48,7 @@ export interface Crash {
 export async function crashEverywhere(
   server: SimulationServer,
   service: ServiceName,
-  mode: settlementV1.SettlementMode,
+  payouts: Payouts,
 ): Promise<readonly Crash[]> {
   const database = await server.database();
   const clock = new VirtualClock();
@@ -49,15 +60,18 @@ export async function crashEverywhere(
   const platform = await SimulatedPlatform.start({ ...seat, ...quiet });
   try {
     const clients = new Clients(platform, new VirtualRuntime(clock, random.fork('clients')));
+    const owners = new Owners(clients, random.fork('owners'), { neverSigns: 0 });
     const calm = new Calm(platform, database.admin);
     const work = (): Promise<void> => calm.untilIdle(`${clock.now()} ${outside.version}`);
     await settleIn({ clients, outside, clock }, work);
     const crashes: Crash[] = [];
     for (let after = 0; after < ROWS_MAX; after++) {
       let struck: string | undefined;
-      const counts = (name: string): boolean => LEAVES_SOMETHING.test(name) && !GOES_ON_ALWAYS.test(name);
+      const counts = (name: string): boolean => payouts.among.test(name) && !GOES_ON_ALWAYS.test(name);
       platform.doom(service, { after, counts, struck: (name) => (struck = name) });
-      const settled = await payOnce(clients, mode, after, async () => {
+      const settled = await payOnce(clients, payouts, after, async () => {
+        await work();
+        await owners.signAll();
         await work();
         outside.mine();
         clock.advance(BLOCK_MS);
@@ -68,7 +82,7 @@ export async function crashEverywhere(
       crashes.push({ after: struck, settled });
     }
     const { problems } = await check(
-      { admin: database.admin, chain: new ChainView(chain, startHeight), countsMessages: true },
+      { admin: database.admin, chain: new ChainView(chain, startHeight), unsigned: new Set(), countsMessages: true },
       true,
     );
     if (problems.length > 0) throw new Violation(problems);
@@ -82,11 +96,11 @@ export async function crashEverywhere(
 /** @returns how often the settlement became settled */
 async function payOnce(
   clients: Clients,
-  mode: settlementV1.SettlementMode,
+  { mode, from: payers }: Payouts,
   number: number,
   goOn: () => Promise<void>,
 ): Promise<number> {
-  const [one, other] = clients.institutions;
+  const [one, other] = clients.institutions.filter(({ own }) => (own === undefined) === (payers === 'signer'));
   assert(one !== undefined && other !== undefined, 'there are two');
   // To and fro: neither runs out of money.
   const [from, to] = number % 2 === 0 ? [one, other] : [other, one];

@@ -10,7 +10,7 @@ import {
 import { chainV1, TOPICS } from '@finality/contracts';
 import type { Session } from '@finality/event-store';
 import { decodeJson, unwrap } from '@finality/kernel';
-import type { ChainTip, LivingSettlement } from '@finality/settlement';
+import { type ChainTip, type Lineage, type LivingSettlement, settlementsPaid } from '@finality/settlement';
 
 // What the services' tables hold, for checks only: read as the server's administrator, whom no service ever is.
 
@@ -24,8 +24,8 @@ export interface Place {
   readonly index: number;
 }
 
-/** Scripts of custodial wallets as far as the chain watcher follows them, derived anew. */
-export async function custodialScripts(session: Session): Promise<ReadonlyMap<ScriptHex, Place>> {
+/** Scripts of all wallets, whoever has the keys, as far as the chain watcher follows them, derived anew. */
+export async function walletScripts(session: Session): Promise<ReadonlyMap<ScriptHex, Place>> {
   const wallets = await session.query<{
     wallet_id: string;
     external: string;
@@ -34,7 +34,7 @@ export async function custodialScripts(session: Session): Promise<ReadonlyMap<Sc
     watched_internal: number;
   }>(
     `SELECT wallet_id, external, internal, watched_external, watched_internal FROM address_issuer.wallets
-     WHERE kind = 'custodial' AND external IS NOT NULL ORDER BY wallet_id`,
+     WHERE external IS NOT NULL ORDER BY wallet_id`,
   );
   const places = new Map<ScriptHex, Place>();
   for (const { wallet_id: walletId, external, internal, ...watched } of wallets) {
@@ -160,6 +160,36 @@ export async function institutionsFrozen(session: Session): Promise<ReadonlySet<
     `SELECT institution_id FROM settlement.institutions WHERE status = 'frozen' ORDER BY 1`,
   );
   return new Set(rows.map((row) => row.institution_id));
+}
+
+/** Wallets whose keys are their owners': accounts of theirs are memos. */
+export async function memoWallets(session: Session): Promise<ReadonlySet<string>> {
+  const rows = await session.query<{ wallet_id: string }>(
+    'SELECT wallet_id FROM settlement.wallets WHERE NOT custodial ORDER BY 1',
+  );
+  return new Set(rows.map((row) => row.wallet_id));
+}
+
+/** Transactions that nobody can send yet, as their owners haven't signed them, by the settlements that they are to pay. */
+export async function awaitedFromOwners(session: Session): Promise<ReadonlyMap<string, readonly string[]>> {
+  const rows = await session.query<{ lineage_id: string; state: string }>(
+    `SELECT l.lineage_id, s.state FROM settlement.lineages l JOIN settlement.wallets w USING (wallet_id)
+     JOIN settlement.stream_states s ON s.stream = 'lineage/' || l.lineage_id
+     WHERE NOT w.custodial AND l.status IN ('planned', 'offered') ORDER BY 1`,
+  );
+  const awaited = new Map<string, readonly string[]>();
+  for (const { lineage_id: lineageId, state } of rows) {
+    const lineage = decodeJson(state) as Lineage;
+    const isSigned =
+      'versions' in lineage && lineage.versions.some((each) => each.signedHex !== undefined || each.broadcast);
+    if (!isSigned) awaited.set(lineageId, settlementsIn(lineage));
+  }
+  return awaited;
+}
+
+function settlementsIn(lineage: Lineage): readonly string[] {
+  if (lineage.status === 'planned') return lineage.plan.payouts.map(({ settlementId }) => settlementId);
+  return 'versions' in lineage ? settlementsPaid(lineage) : [];
 }
 
 export async function ownersOfWallets(session: Session): Promise<ReadonlyMap<string, string>> {

@@ -20,11 +20,13 @@ import { ChainView } from './chain-view.ts';
 import { check, isAtRest, isBetweenBlocks } from './checks.ts';
 import { type Answer, type Ask, Clients } from './clients.ts';
 import { Outside } from './outside.ts';
+import { Owners } from './owners.ts';
 import { SimulatedPlatform } from './platform.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { rebuildingSigner } from './rebuilding-signer.ts';
-import { custodialScripts, eventCounts } from './records.ts';
+import { walletScripts, eventCounts } from './records.ts';
 import { settleIn } from './settle-in.ts';
+import { statementProblems } from './statements.ts';
 import { Violation } from './violation.ts';
 import { Workload } from './workload.ts';
 
@@ -55,6 +57,8 @@ export interface SimulationResult {
   readonly trace: readonly string[];
 }
 
+/** Of settlements whose payers have keys of their own. */
+const NEVER_SIGNED = 0.15;
 const CHECK_EVERY = 150;
 /** Rounds between the turmoil and the rest. */
 const ROUGH_ROUNDS = 24;
@@ -89,6 +93,7 @@ class Simulation {
   #platform!: SimulatedPlatform;
   #outside!: Outside;
   #clients!: Clients;
+  #owners!: Owners;
   #workload!: Workload;
   #chain!: ChainView;
   #calm!: Calm;
@@ -154,7 +159,8 @@ class Simulation {
     this.#calm = new Calm(this.#platform, this.#database.admin);
     const runtime = new VirtualRuntime(this.#clock, random.fork('clients runtime'));
     this.#clients = new Clients(this.#platform, runtime);
-    this.#workload = new Workload(this.#clients, this.#outside, random.fork('workload'));
+    this.#owners = new Owners(this.#clients, random.fork('owners'), { neverSigns: NEVER_SIGNED });
+    this.#workload = new Workload(this.#clients, this.#outside, this.#owners, random.fork('workload'));
     await settleIn({ clients: this.#clients, outside: this.#outside, clock: this.#clock }, () => this.#workUntilIdle());
     this.#trace.add(`set up at height ${chain.tip.height}: ${JSON.stringify(this.#profile)}`);
   }
@@ -166,7 +172,7 @@ class Simulation {
       isLost: () => random.chance(0.6),
       coinsOf: (walletId) =>
         readTransaction({ pool: admin, schema: 'settlement' }, async (session) => {
-          const unspent = this.#chain.unspentAt(this.#chain.tipHash, await custodialScripts(session));
+          const unspent = this.#chain.unspentAt(this.#chain.tipHash, await walletScripts(session));
           return [...unspent].flatMap(([outpoint, { script, valueSats, place }]) =>
             place.walletId === walletId ? [{ outpoint, script, valueSats, ...place }] : [],
           );
@@ -289,6 +295,7 @@ class Simulation {
       this.#clock.advance(this.#random.between(1_000, QUIET_STEP_MS));
       await this.#workUntilIdle();
       if (round % CHECK_EVERY_ROUNDS === 0) await this.#check(false);
+      if (round === ROUGH_ROUNDS / 2) await this.#compareStatements();
     }
   }
 
@@ -300,11 +307,13 @@ class Simulation {
       await this.#answerEverybody();
       this.#outside.mine();
       this.#clock.advance(QUIET_STEP_MS);
-      if (this.#outside.chain.mempool.size === 0 && (await isAtRest(this.#database.admin))) break;
+      if (this.#outside.chain.mempool.size === 0 && (await isAtRest(this.#database.admin, this.#owners.unsigned)))
+        break;
     }
     await this.#workUntilIdle();
     await this.#check(true);
     await this.#lookAtEverything();
+    await this.#compareStatements();
     await this.#reconcile();
   }
 
@@ -314,6 +323,7 @@ class Simulation {
       await this.#clients.read(settlementId);
     }
     for (const ask of this.#workload.reviewsDue()) await this.#clients.ask(ask);
+    await this.#owners.signAll();
   }
 
   async #lookAtEverything(): Promise<void> {
@@ -333,6 +343,11 @@ class Simulation {
       await this.#clients.knock('address-issuer', 'AddressService', 'listAddresses', apiKey);
       await this.#clients.knock('risk', 'RiskService', 'getVerdict', apiKey);
     }
+  }
+
+  async #compareStatements(): Promise<void> {
+    const problems = await statementProblems(this.#clients, this.#database.admin);
+    if (problems.length > 0) throw new Violation(problems);
   }
 
   /** The platform's own view of whether all is well must agree. */
@@ -361,7 +376,12 @@ class Simulation {
       await this.#platform.step('settlement', 'settlement.consumer');
     }
     const { problems, heads, compared } = await check(
-      { admin, chain: this.#chain, countsMessages: this.#options.without !== 'inbox' },
+      {
+        admin,
+        chain: this.#chain,
+        unsigned: this.#owners.unsigned,
+        countsMessages: this.#options.without !== 'inbox',
+      },
       isEnd,
     );
     const digest = createHash('sha256').update(heads.join('\n')).digest('hex').slice(0, 16);

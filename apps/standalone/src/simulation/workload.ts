@@ -1,9 +1,19 @@
 import { addressV1, type institutionV1, settlementV1 } from '@finality/contracts';
 import { pickWeighted, type SeededRandom } from '@finality/testing/simulation';
-import { type Agreed, type Answer, type Ask, type Client, type Clients, MODES, modeName, PURPOSES } from './clients.ts';
+import {
+  type Agreed,
+  type Answer,
+  type Ask,
+  type Client,
+  type Clients,
+  lineOf,
+  MODES,
+  modeName,
+  PURPOSES,
+} from './clients.ts';
 import type { Outside } from './outside.ts';
+import type { Owners } from './owners.ts';
 import { LARGE_DEPOSIT_SATS, LARGE_SETTLEMENT_SATS } from './settings.ts';
-import { Violation } from './violation.ts';
 
 const { REVIEW_DECISION_APPROVE, REVIEW_DECISION_REJECT } = settlementV1.ReviewDecision;
 
@@ -31,13 +41,15 @@ export type Done = string;
 export class Workload {
   readonly #clients: Clients;
   readonly #outside: Outside;
+  readonly #owners: Owners;
   readonly #random: SeededRandom;
   readonly #large: string[] = [];
   readonly #revoking: { readonly ask: Ask; readonly apiKey: string }[] = [];
 
-  constructor(clients: Clients, outside: Outside, random: SeededRandom) {
+  constructor(clients: Clients, outside: Outside, owners: Owners, random: SeededRandom) {
     this.#clients = clients;
     this.#outside = outside;
+    this.#owners = owners;
     this.#random = random;
   }
 
@@ -60,6 +72,8 @@ export class Workload {
       { weight: 2, value: () => this.#rotateKey(ask) },
       { weight: 2, value: () => this.#newWallet(ask) },
       { weight: 3, value: () => this.#reviewDeposit(ask) },
+      { weight: 8, value: () => this.#owners.prepare(ask) },
+      { weight: 10, value: () => this.#owners.give(ask) },
     ]);
     return action();
   }
@@ -69,7 +83,7 @@ export class Workload {
     const { unanswered } = this.#clients;
     if (unanswered.length === 0) return 'retry: nothing is open';
     const again = this.#random.pick(unanswered);
-    return this.#line(again, await ask(again), 'retry');
+    return lineOf(again, await ask(again), 'retry');
   }
 
   /** The compliance officer looks at a settlement that waits for a person, as far as the clients know of one. */
@@ -78,7 +92,7 @@ export class Workload {
     const settlementId = waiting.length > 0 ? this.#random.pick(waiting) : this.#known();
     if (settlementId === undefined) return 'review: nothing to review';
     const review = this.#review(settlementId);
-    return this.#line(review, await ask(review), settlementId);
+    return lineOf(review, await ask(review), settlementId);
   }
 
   /** One for each settlement that clients know to be under review. */
@@ -87,12 +101,7 @@ export class Workload {
   }
 
   #waiting(): readonly string[] {
-    return this.#lastTold(settlementV1.SettlementStatus.SETTLEMENT_STATUS_UNDER_REVIEW);
-  }
-
-  /** Settlements that had this status when a client heard of them last. */
-  #lastTold(status: settlementV1.SettlementStatus): readonly string[] {
-    return [...this.#clients.told].filter(([, told]) => told.at(-1)?.status === status).map(([id]) => id);
+    return this.#clients.lastTold(settlementV1.SettlementStatus.SETTLEMENT_STATUS_UNDER_REVIEW);
   }
 
   #review(settlementId: string): Ask {
@@ -102,13 +111,13 @@ export class Workload {
   }
 
   async #submit(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
-    const [from, to] = this.#pair();
     const mode = this.#random.pick(MODES);
+    const [from, to] = this.#pairFor(mode);
     const amountSats = this.#amount();
     const agreed = this.#agreed(mode);
     const submission = this.#clients.submission(from, to.institutionId, mode, amountSats, agreed);
     const what = `${from.institutionId} to ${to.institutionId} ${amountSats} ${modeName(mode)}`;
-    return this.#line(submission, await ask(submission), what);
+    return lineOf(submission, await ask(submission), what);
   }
 
   /** Who bears the network's fee, and when it is to be paid: mostly what is said by saying nothing. */
@@ -126,7 +135,7 @@ export class Workload {
 
   /** Operators may have any paid back, all of it or a part. */
   async #reverse(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
-    const settled = this.#lastTold(settlementV1.SettlementStatus.SETTLEMENT_STATUS_SETTLED);
+    const settled = this.#clients.lastTold(settlementV1.SettlementStatus.SETTLEMENT_STATUS_SETTLED);
     const settlementId = settled.length > 0 ? this.#random.pick(settled) : this.#known();
     if (settlementId === undefined) return 'reverse: no settlement yet';
     const amountSats = this.#random.chance(0.5) ? 0n : BigInt(this.#random.between(AMOUNT_MIN, AMOUNT_MAX));
@@ -137,7 +146,7 @@ export class Workload {
     });
     const mayBe = ['failed_precondition', 'not_found', 'invalid_argument'] as const;
     const reverse = this.#clients.settlements('reverseSettlement', request, this.#clients.operator, mayBe);
-    return this.#line(reverse, await ask(reverse), settlementId);
+    return lineOf(reverse, await ask(reverse), settlementId);
   }
 
   #payIn(): Promise<Done> {
@@ -168,7 +177,7 @@ export class Workload {
     const revoke = this.#clients.operators('revokeApiKey', request);
     const revoked = await ask(revoke);
     this.#revoking.push({ ask: revoke, apiKey });
-    return this.#line(revoke, revoked, institutionId);
+    return lineOf(revoke, revoked, institutionId);
   }
 
   /** Keys that must not be of use any more. */
@@ -177,18 +186,18 @@ export class Workload {
   }
 
   async #newWallet(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
-    const client = this.#random.pick(this.#clients.institutions);
+    const client = this.#random.pick(this.#clients.institutions.filter(({ own }) => own === undefined));
     const [, walletId] = client.wallets;
     if (walletId !== undefined) {
       const issue = this.#clients.addressAsk(client, addressV1.AddressPurpose.ADDRESS_PURPOSE_WALLET, walletId);
       const answer = await ask(issue);
       if (answer.kind === 'answered') this.#clients.learn(client, answer.response as addressV1.Address);
-      return this.#line(issue, answer, `second wallet of ${client.institutionId}`);
+      return lineOf(issue, answer, `second wallet of ${client.institutionId}`);
     }
     const register = this.#clients.walletAsk(client);
     const answer = await ask(register);
     if (answer.kind === 'answered') client.wallets.push((answer.response as addressV1.Wallet).walletId);
-    return this.#line(register, answer, client.institutionId);
+    return lineOf(register, answer, client.institutionId);
   }
 
   async #reviewDeposit(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
@@ -200,9 +209,9 @@ export class Workload {
     const review = this.#clients.settlements('reviewDeposit', request, this.#clients.compliance, mayBe);
     const answer = await ask(review);
     // Not held yet: looked at again later.
-    if (answer.kind === 'refused' && answer.reason !== 'NOT_HELD') return this.#line(review, answer, outpoint);
+    if (answer.kind === 'refused' && answer.reason !== 'NOT_HELD') return lineOf(review, answer, outpoint);
     if (answer.kind === 'refused') this.#large.push(outpoint);
-    return this.#line(review, answer, outpoint);
+    return lineOf(review, answer, outpoint);
   }
 
   #takeBack(): Promise<Done> {
@@ -214,7 +223,7 @@ export class Workload {
     const { answered } = this.#clients;
     if (answered.length === 0) return 'repeat: nothing was answered yet';
     const again = this.#random.pick(answered);
-    return this.#line(again, await ask(again), 'repeat');
+    return lineOf(again, await ask(again), 'repeat');
   }
 
   /** The same key with another amount is refused, naming the field. */
@@ -241,12 +250,12 @@ export class Workload {
       'permission_denied',
       'not_found',
     ]);
-    return this.#line(cancel, await ask(cancel), settlementId);
+    return lineOf(cancel, await ask(cancel), settlementId);
   }
 
   async #bumpFee(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
     // Mostly one that wasn't final when somebody heard of it last; the operator may ask for any.
-    const open = this.#lastTold(settlementV1.SettlementStatus.SETTLEMENT_STATUS_EXECUTING);
+    const open = this.#clients.lastTold(settlementV1.SettlementStatus.SETTLEMENT_STATUS_EXECUTING);
     const settlementId = open.length > 0 ? this.#random.pick(open) : this.#known();
     if (settlementId === undefined) return 'bump: no settlement yet';
     const from = this.#random.pick([this.#clients.operator, ...this.#clients.institutions]);
@@ -254,7 +263,7 @@ export class Workload {
     const request = { idempotencyKey: this.#clients.newKey(), settlementId, feeRateSatsPerKvb };
     const mayBe = ['failed_precondition', 'permission_denied', 'not_found'] as const;
     const bump = this.#clients.settlements('bumpFee', request, from, mayBe);
-    return this.#line(bump, await ask(bump), settlementId);
+    return lineOf(bump, await ask(bump), settlementId);
   }
 
   async #look(): Promise<Done> {
@@ -269,7 +278,7 @@ export class Workload {
     const issue = this.#clients.addressAsk(client, this.#random.pick(PURPOSES));
     const answer = await ask(issue);
     if (answer.kind === 'answered') this.#clients.learn(client, answer.response as addressV1.Address);
-    return this.#line(issue, answer, client.institutionId);
+    return lineOf(issue, answer, client.institutionId);
   }
 
   async #badRequest(): Promise<Done> {
@@ -295,16 +304,15 @@ export class Workload {
   }
 
   async #refused(ask: Ask): Promise<Done> {
-    const answer = await this.#clients.ask(ask);
-    if (answer.kind === 'answered')
-      throw new Violation([`a request that can't be accepted was: ${describe(ask.request)}`]);
-    // Whoever sends nonsense doesn't ask again.
-    this.#clients.unanswered.splice(
-      0,
-      this.#clients.unanswered.length,
-      ...this.#clients.unanswered.filter((each) => each !== ask),
-    );
-    return this.#line(ask, answer, 'bad request');
+    return lineOf(ask, await this.#clients.mustRefuse(ask), 'bad request');
+  }
+
+  /** Whoever has the keys itself is paid on-chain by its like: seldom do others try. */
+  #pairFor(mode: settlementV1.SettlementMode): readonly [Client, Client] {
+    const [from, to] = this.#pair();
+    const isOnChain = mode !== settlementV1.SettlementMode.SETTLEMENT_MODE_CENTRALIZED;
+    const isPayable = !isOnChain || to.own === undefined || from.own !== undefined || this.#random.chance(0.1);
+    return isPayable ? [from, to] : [to, from];
   }
 
   #pair(): readonly [Client, Client] {
@@ -322,12 +330,4 @@ export class Workload {
     const ids = [...this.#clients.told.keys()];
     return ids.length === 0 ? undefined : this.#random.pick(ids);
   }
-
-  #line({ method, request }: Ask, answer: Answer, what: string): Done {
-    const outcome = answer.kind === 'refused' ? `refused ${answer.reason}` : answer.kind;
-    return `${method} ${request.idempotencyKey} (${what}): ${outcome}`;
-  }
 }
-
-const describe = (request: object): string =>
-  JSON.stringify(request, (_key, value: unknown) => (typeof value === 'bigint' ? `${value}` : value));

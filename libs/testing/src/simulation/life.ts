@@ -26,7 +26,7 @@ export type Fault = {
 export interface Doom {
   /** Of the effects that are counted, how many come through before the one after which the life ends. */
   readonly after: number;
-  /** Which effects count, by name. */
+  /** Which effects count, by name; a place in the code as `point …`. */
   readonly counts: (name: string) => boolean;
   /** Told once, at the end of the life, after which effect. */
   readonly struck: (name: string) => void;
@@ -94,6 +94,7 @@ export class Life {
     this.#effects += 1;
     const fault = this.#due('point');
     if (fault) this.#strike(fault, name);
+    this.#meetDoom(`point ${name}`);
   }
 
   async effect<T>(kind: EffectKind, name: string, run: () => Promise<T>): Promise<T> {

@@ -19,7 +19,8 @@ const ALIKE = ['bcrt1qw508vqqqqqqqqqqqqqqqqqqqqr077ljpr3cq6l', 'bcrt1qw508vqqqqq
 /** Settlement is told of destinations, and looks at a clock of its own. */
 const PASSING = ['UNKNOWN_DESTINATION', 'DESTINATION_PENDING', 'DESTINATION_COOLING'];
 
-async function patientlyUsable(submit: () => Promise<Settlement>): Promise<Settlement> {
+/** Submitted, once settlement knows that what it pays can be paid. */
+export async function patientlyUsable(submit: () => Promise<Settlement>): Promise<Settlement> {
   let submitted: Settlement | undefined;
   await until(
     'settlement knows that the destination can be paid',

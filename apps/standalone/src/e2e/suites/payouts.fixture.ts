@@ -1,7 +1,13 @@
+import { outpointKey, type ParsedTransaction } from '@finality/bitcoin';
+import { RegtestWallet } from '@finality/chain-simulator';
+import { institutionV1 } from '@finality/contracts';
 import { refusalOf } from '@finality/service';
 import { expect, it } from 'vitest';
 import { type Bank, freshKey, lifeOf, NOTHING } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
+import { Signatories } from '../signatories.fixture.ts';
+import { patiently } from '../wait.fixture.ts';
+import { patientlyUsable } from './destinations.fixture.ts';
 
 type Executing = Awaited<ReturnType<Bank['executing']>>;
 
@@ -10,6 +16,12 @@ const AMOUNT_SATS = 1_000_000n;
 /** So much doesn't wait for others, wherever this runs. */
 export const AT_ONCE_SATS = 2_000_000n;
 const JOINING_SATS = 400_000n;
+/** More than any version of ours may cost. */
+const SWEEP_FEE_SATS = 300_000n;
+/** As configured by default: a payout that is in no block after so many is helped. */
+const BUMP_AFTER_BLOCKS = 6;
+/** What {@link bumpedPayouts} needs: an address outside is paid at once. */
+export const UNCOOLED = { SIGNER_DESTINATION_COOLING_SECONDS: '0' };
 
 /** Payouts that wait in the mempool: what holds whatever the services run on. */
 export function bumpedPayouts(e2e: () => E2e): void {
@@ -94,6 +106,64 @@ export function bumpedPayouts(e2e: () => E2e): void {
     expect(await payer.balance('wallet')).toEqual({ ...NOTHING, available: left });
     await expectInOrder(e2e());
   });
+
+  it('is paid for by its change once the payee has spent what it gets so dearly that nodes take no dearer one', async () => {
+    const { outside } = e2e();
+    const wallet = new RegtestWallet('sweeper');
+    const [payer, payee] = [await e2e().bank(), await paidOutside(e2e(), wallet.address)];
+    await payer.fund({ wallet: [DEPOSIT_SATS] });
+    const { settlementId } = await patientlyUsable(() =>
+      payer.submit({ to: payee.bank, amountSats: AMOUNT_SATS, mode: 'BLOCKCHAIN', destinationId: payee.destinationId }),
+    );
+    const first = await payer.executing(settlementId);
+    const parent = await outside.pending(first.txid);
+    await sweep(e2e(), parent, wallet);
+    await bump(payer, settlementId, 10_000n);
+    const second = await payer.replaced(settlementId, first.txid);
+    // Nobody takes it, and miners leave out what pays too little.
+    await outside.mineEmpty(BUMP_AFTER_BLOCKS);
+    const vout = parent.outputs.findIndex(({ script }) => script !== wallet.script);
+    const child = await outside.pending(await outside.spenderOf({ txid: parent.txid, vout }));
+    const mempool = await outside.node.mempoolTxids();
+    expect([mempool.includes(parent.txid), mempool.includes(second.txid as typeof parent.txid)]).toEqual([true, false]);
+    expect(child.inputs.map(({ outpoint }) => outpointKey(outpoint))).toEqual([`${parent.txid}:${vout}`]);
+    const childFeeSats = parent.outputs[vout]!.valueSats - child.outputs[0]!.valueSats;
+    // Both together pay more than the version that was refused.
+    expect((first.feeSats + childFeeSats) * 1_000n).toBeGreaterThan(10_000n * BigInt(parent.vsize + child.vsize));
+    await outside.mine(6);
+    const settled = await payer.settlement(settlementId, 'SETTLED');
+    expect(settled).toMatchObject({ txid: first.txid, feeSats: first.feeSats });
+    const available = DEPOSIT_SATS - AMOUNT_SATS - first.feeSats - childFeeSats;
+    expect(await payer.balance('wallet')).toEqual({ ...NOTHING, available });
+    await expectInOrder(e2e());
+  });
+}
+
+/** A bank that is paid at an address outside, which is on its list. */
+async function paidOutside(e2e: E2e, address: string): Promise<{ bank: Bank; destinationId: string }> {
+  const bank = await e2e.bank({ wallet: 'none' });
+  const people = await Signatories.of(e2e, bank);
+  const roles = [institutionV1.Role.ROLE_INSTITUTION];
+  const issued = { idempotencyKey: freshKey(), institutionId: bank.id, roles, label: 'second person' };
+  const second = e2e.api((await e2e.operator.institutions.issueApiKey(issued)).secret);
+  const { destinationId } = await bank.api.destinations.registerDestination({
+    idempotencyKey: freshKey(),
+    institutionId: bank.id,
+    address,
+    label: 'treasury',
+    request: people.sign('ann', 'register destination', address),
+  });
+  const approval = people.sign('bob', 'approve destination', address);
+  await patiently(() =>
+    second.destinations.approveDestination({ idempotencyKey: freshKey(), destinationId, approval }),
+  );
+  return { bank, destinationId };
+}
+
+/** Whoever is paid at an address spends it before it is in a block, at a fee that nobody outbids. */
+async function sweep({ outside }: E2e, parent: ParsedTransaction, payee: RegtestWallet): Promise<void> {
+  const vout = parent.outputs.findIndex(({ script }) => script === payee.script);
+  await outside.send(payee.pay([], { feeSats: SWEEP_FEE_SATS, coins: [payee.coinOf(parent, vout)] }));
 }
 
 /** In the mempool, and in no block yet. */
