@@ -16,6 +16,14 @@ interface Lane<Body> {
   taken: number;
 }
 
+/** How the bus and its consumers are, where a protection is to be missed. */
+export interface BusOptions {
+  /** Without it, whoever consumes remembers nothing, and handles what it gets. */
+  readonly hasInbox: boolean;
+  /** Without it, a message is acknowledged before it is handled. */
+  readonly acknowledgesLast: boolean;
+}
+
 /** Messages that come once more when a consumer begins again. */
 const REWIND_MAX = 12;
 
@@ -24,19 +32,18 @@ const REWIND_MAX = 12;
  * not acknowledged comes again, and so does what was acknowledged long ago.
  */
 export class MemoryBus<Body> {
-  /** Off: whoever consumes remembers nothing, and handles what it gets. */
-  readonly #hasInbox: boolean;
+  readonly #options: BusOptions;
   readonly #faults: Faults;
   readonly #random: SeededRandom;
   readonly #trace: Trace;
   readonly #consumers = new Map<string, { readonly name: string; readonly consumer: Consumer<Body> }[]>();
   readonly #lanes = new Map<string, Lane<Body>>();
 
-  constructor(faults: Faults, random: SeededRandom, trace: Trace, hasInbox: boolean) {
+  constructor(faults: Faults, random: SeededRandom, trace: Trace, options: BusOptions) {
     this.#faults = faults;
     this.#random = random;
     this.#trace = trace;
-    this.#hasInbox = hasInbox;
+    this.#options = options;
   }
 
   subscribe(topic: string, name: string, consumer: Consumer<Body>): void {
@@ -64,12 +71,13 @@ export class MemoryBus<Body> {
     const lane = this.#lanes.get(name);
     if (lane === undefined || lane.offset >= lane.messages.length) return false;
     const { offset, messages, consumer, key } = lane;
+    if (!this.#options.acknowledgesLast) lane.offset += 1;
     const handled = this.#faults.effect(`${name} #${offset}`, () => {
-      if (offset < lane.taken && this.#hasInbox) return;
+      if (offset < lane.taken && this.#options.hasInbox) return;
       consumer(messages[offset]!, key);
       lane.taken = Math.max(lane.taken, offset + 1);
     });
-    if (handled.answered) lane.offset += 1;
+    if (handled.answered) lane.offset = offset + 1;
     return handled.answered;
   }
 

@@ -1,6 +1,8 @@
 import { outpointKey } from '@finality/bitcoin';
+import type { Settlement } from '@finality/settlement';
 import { isPaid } from '@finality/signing';
 import { checkAtRest, INVARIANTS } from '@finality/settlement/spec';
+import { reconcile, replay } from './audit.fixture.ts';
 import { parsedOf, type Vouched } from './signer.fixture.ts';
 import type { SimulatedWorld } from './world.fixture.ts';
 
@@ -21,10 +23,13 @@ const ALWAYS: Readonly<Record<string, (world: SimulatedWorld) => void>> = {
   'a request is carried out once': checkRequests,
   'what callers were told stays true': checkTold,
   'what is ours is nobody else’s doing': checkOurs,
+  'a deep reorg stops what would be final': checkDeepReorgs,
 };
 
 const AT_THE_END: Readonly<Record<string, (world: SimulatedWorld) => void>> = {
   'a settlement is paid once': checkPaidOnce,
+  'reconciliation finds no break': reconcile,
+  'events make the states': replay,
   'everything comes to an end': checkAtRest,
 };
 
@@ -36,6 +41,12 @@ export function checkNow(world: SimulatedWorld): void {
 export function checkEnd(world: SimulatedWorld): void {
   checkNow(world);
   check(world, AT_THE_END);
+}
+
+/** When all times are over. */
+export function checkTimes(world: SimulatedWorld): void {
+  checkNow(world);
+  check(world, { 'what has an end ends': checkEnds });
 }
 
 function check(world: SimulatedWorld, promises: Readonly<Record<string, (world: SimulatedWorld) => void>>): void {
@@ -102,6 +113,24 @@ function checkTold({ settled, book }: SimulatedWorld): void {
     if (!['settled', 'reopened', 'reversed'].includes(status)) throw new Error(`${id} was settled, and is ${status}`);
   }
 }
+
+function checkDeepReorgs({ finalAfterDeepReorg: [first] }: SimulatedWorld): void {
+  if (first !== undefined) throw new Error(first);
+}
+
+const BEGUN = ['scheduled', 'received', 'screening', 'under_review', 'approved', 'queued'];
+
+function checkEnds({ book }: SimulatedWorld): void {
+  for (const settlement of book.settlements.all())
+    if (BEGUN.includes(settlement.status)) throw new Error(`${idOf(settlement)} is ${settlement.status}`);
+  for (const id of book.institutions.ids()) {
+    const state = book.institutions.get(id);
+    const until = state.status === 'none' ? undefined : state.creditLineExpiresAt;
+    if (until !== undefined && until <= book.now) throw new Error(`the credit line of ${id} was to end at ${until}`);
+  }
+}
+
+const idOf = (settlement: Settlement): string => (settlement.status === 'none' ? '' : settlement.terms.settlementId);
 
 /** A transaction that the signer vouched for is never taken for a theft. */
 function checkOurs({ vouched, book }: SimulatedWorld): void {

@@ -17,14 +17,15 @@ export function disturb(world: SimulatedWorld): void {
   for (let i = 0; i < 3; i++) {
     const dice = random.below(100);
     if (dice < 40) deliver(world);
-    else if (dice < 65) world.follow();
-    else if (dice < 75) hear(world);
-    else if (dice < 82) bus.rewind(random.chance(0.5) ? CHAIN : '');
-    else if (dice < 86) jump(world, (1 + random.below(90)) * MINUTE_MS);
-    else if (dice < 92) fire(world);
-    else if (dice < 94) goAway(world);
-    else if (dice < 97) issuer.pause();
-    else world.goRogue();
+    else if (dice < 62) world.follow();
+    else if (dice < 72) hear(world);
+    else if (dice < 79) bus.rewind(random.chance(0.5) ? CHAIN : '');
+    else if (dice < 82) jump(world, (1 + random.below(90)) * MINUTE_MS);
+    else if (dice < 88) fire(world);
+    else if (dice < 90) goAway(world);
+    else if (dice < 92) issuer.pause();
+    else if (dice < 97) world.goRogue();
+    else world.writeLate();
   }
 }
 
@@ -56,6 +57,12 @@ function fire(world: SimulatedWorld): void {
   const due = [...book.alarms.values()].filter(({ dueAt }) => dueAt <= book.now);
   due.sort((a, b) => a.dueAt - b.dueAt || (a.id < b.id ? -1 : 1));
   for (const { id, kind } of due.slice(0, FIRED_MAX)) world.ring(kind, id);
+}
+
+/** Longer than anything may take. */
+export function letTimePass(world: SimulatedWorld): void {
+  world.book.now = (world.book.now + 100 * 24 * 60 * MINUTE_MS) as Instant;
+  for (const { id, kind } of [...world.book.alarms.values()]) world.ring(kind, id);
 }
 
 function goAway(world: SimulatedWorld): void {

@@ -19,14 +19,20 @@ describe('a simulation in memory', () => {
 /** By the promise that is broken first, or where the deciders stop at what ought to be impossible. */
 const BITES: Readonly<Record<MemoryProtection, RegExp>> = {
   inbox: /^coins are the chain’s/,
+  'acknowledge-last': /^(coins are the chain’s|everything comes to an end)/,
+  outbox: /^everything comes to an end/,
   idempotency: /^a request is carried out once/,
   'append-lock': /^an address is given once/,
+  'one-writer': /^limits of accounts: .* is overdrawn/,
   'limit-check': /^limits of accounts: .* is overdrawn/,
   'life-in-transfer-ids': /^balances are what the states say/,
   'declared-outputs': /^what is ours is nobody else’s doing/,
   'coin-claims': /^claims and versions/,
+  'reorg-depth': /^a deep reorg stops what would be final/,
+  timers: /^what has an end ends/,
   anchor: /^transactions vouched for exclude each other/,
   'signer-journal': /^transactions vouched for exclude each other/,
+  'hand-out-journal': /^transactions vouched for exclude each other/,
 };
 
 describe('a simulation in memory bites', () => {

@@ -5,14 +5,20 @@ import { MemoryBook } from '@finality/settlement/spec';
 /** What can be switched off, each from outside: the product's code has no such switches. */
 export const MEMORY_PROTECTIONS = [
   'inbox',
+  'acknowledge-last',
+  'outbox',
   'idempotency',
   'append-lock',
+  'one-writer',
   'limit-check',
   'life-in-transfer-ids',
   'declared-outputs',
   'coin-claims',
+  'reorg-depth',
+  'timers',
   'anchor',
   'signer-journal',
+  'hand-out-journal',
 ] as const;
 export type MemoryProtection = (typeof MEMORY_PROTECTIONS)[number];
 
@@ -27,6 +33,10 @@ export function bookWithout(policy: SettlementPolicy, without: MemoryProtection 
       return new UndeclaringBook(policy);
     case 'coin-claims':
       return new UnclaimingBook(policy);
+    case 'reorg-depth':
+      return new MemoryBook({ ...policy, deepReorgBlocks: Number.MAX_SAFE_INTEGER });
+    case 'timers':
+      return new TimelessBook(policy);
     default:
       return new MemoryBook(policy);
   }
@@ -91,4 +101,11 @@ class UnclaimedCoins extends CoinBook {
 
 class UnclaimingBook extends MemoryBook {
   override readonly coins = new UnclaimedCoins([]);
+}
+
+/** Nobody is told when it is time. */
+class TimelessBook extends MemoryBook {
+  override schedule(): void {
+    // Never.
+  }
 }

@@ -1,4 +1,4 @@
-import { buildPayoutTransaction, parseOutpointKey, type OutpointKey, type ScriptHex } from '@finality/bitcoin';
+import { type OutpointKey, parseOutpointKey, type ScriptHex, unsignedPayout } from '@finality/bitcoin';
 import { type Sats, unwrap } from '@finality/kernel';
 import { scriptOf, sha, walletCalled } from '@finality/settlement/spec';
 import { type DeclaredInput, isPaid, type SigningRequest } from '@finality/signing';
@@ -16,12 +16,14 @@ const AMOUNT_MAX_SATS = 95_000n;
 /** Somebody with the settlement service's credentials wants a payout signed once more: in a lineage of its own, from other coins. */
 export function payAnew(world: SimulatedWorld): void {
   const { random } = world.surroundings;
-  const own = paying(world);
-  if (own.length === 0) return;
-  const { request } = random.pick(own.slice(-RECENT));
+  const paid = world.vouched.filter(({ request }) => request.outputs.some(isPaid));
+  if (paid.length === 0) return;
+  const { request, handedOut } = random.pick(paid.slice(-RECENT));
   const coin = invented(world, request);
   const lineageId = `rogue-${world.vouched.length}`;
-  ask(world, { ...paidFrom(request, [coin]), lineageId, version: 1, anchor: coin.outpoint });
+  const anew = { ...paidFrom(request, [coin]), lineageId, version: 1, anchor: coin.outpoint };
+  if (handedOut) handOut(world, anew);
+  else ask(world, anew);
 }
 
 /**
@@ -48,6 +50,14 @@ function ask(world: SimulatedWorld, request: SigningRequest): boolean {
   const what = `somebody wants ${request.lineageId} version ${request.version} signed`;
   trace.add(`${what}: ${signed.ok ? 'signed' : signed.error.rule}`);
   return signed.ok;
+}
+
+function handOut(world: SimulatedWorld, request: SigningRequest): void {
+  const { signer, trace } = world.surroundings;
+  const { institutionId, walletId } = walletCalled(request.walletId);
+  const inputScripts = request.inputs.map(({ branch, index }) => scriptOf(walletCalled(walletId), branch, index));
+  const remembered = signer.recordHandOut({ request, institutionId, inputScripts }, world.book.now);
+  trace.add(`somebody wants ${request.lineageId} handed out: ${remembered.ok ? 'handed out' : remembered.error.rule}`);
 }
 
 function invented(world: SimulatedWorld, request: SigningRequest): DeclaredInput {
@@ -80,5 +90,5 @@ function built(request: SigningRequest, paid: readonly { readonly script: Script
     outputs: request.outputs.map(({ valueSats }, i) => ({ valueSats, script: paid[i]!.script })),
     locktime: 0,
   };
-  return { ...request, unsignedTransaction: buildPayoutTransaction(plan).unsigned };
+  return { ...request, unsignedTransaction: unsignedPayout(plan) };
 }

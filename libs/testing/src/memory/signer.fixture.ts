@@ -46,6 +46,8 @@ const NOTHING: LineageState = lineageAggregate.initialState;
 export interface SignerOptions {
   /** Without it, nothing that it has signed is remembered. */
   readonly hasJournal: boolean;
+  /** Without it, nothing that was handed out is. */
+  readonly remembersHandOuts: boolean;
   /** Without it, a version needs an input in common with one before, and no more than that. */
   readonly keepsAnchor: boolean;
   readonly destinations: ReadonlyMap<string, DestinationState>;
@@ -134,7 +136,7 @@ export class MemorySigner {
     const { lineageId, version, anchor } = request;
     const { txid } = transaction;
     this.vouched.push({ request, txid, handedOut });
-    if (!this.#options.hasJournal) return;
+    if (!this.#options.hasJournal || (handedOut && !this.#options.remembersHandOuts)) return;
     this.#evolve(lineageId, event);
     for (const [i, { valueSats }] of request.inputs.entries())
       this.#coins.set(outpointKey(transaction.inputs[i]!.outpoint), { lineageId, valueSats });

@@ -20,13 +20,13 @@ import {
 import { SeededRandom } from '../simulation/random.ts';
 import { Trace } from '../simulation/trace.ts';
 import { MemoryBus } from './bus.fixture.ts';
-import { checkEnd, checkNow, Violation } from './checks.fixture.ts';
+import { checkEnd, checkNow, checkTimes, Violation } from './checks.fixture.ts';
 import { Faults } from './faults.fixture.ts';
 import { MemoryIssuer } from './issuer.fixture.ts';
 import type { Message, Parts } from './parts.fixture.ts';
 import type { MemoryProtection } from './protections.fixture.ts';
 import { MemorySigner } from './signer.fixture.ts';
-import { disturb } from './disturbances.fixture.ts';
+import { disturb, letTimePass } from './disturbances.fixture.ts';
 import { driftAway } from './rogue.fixture.ts';
 import { SimulatedWorld } from './world.fixture.ts';
 
@@ -122,9 +122,13 @@ function partsOf(
     trace,
     faults,
     without,
-    bus: new MemoryBus<Message>(faults, random.fork('bus'), trace, without !== 'inbox'),
+    bus: new MemoryBus<Message>(faults, random.fork('bus'), trace, {
+      hasInbox: without !== 'inbox',
+      acknowledgesLast: without !== 'acknowledge-last',
+    }),
     signer: new MemorySigner({
       hasJournal: without !== 'signer-journal',
+      remembersHandOuts: without !== 'hand-out-journal',
       keepsAnchor: without !== 'anchor',
       destinations,
     }),
@@ -153,6 +157,8 @@ function history(world: SimulatedWorld, seed: number, steps: number): void {
   settleDown(world);
   if (releaseLocked(world)) settleDown(world);
   checkEnd(world);
+  letTimePass(world);
+  checkTimes(world);
   driftAway(world);
   checkNow(world);
 }

@@ -17,6 +17,7 @@ import {
   WorldChain,
   type WorldTx,
 } from '@finality/settlement/spec';
+import { writeByOldBook } from './old-writer.fixture.ts';
 import { askedAgain, described, isOfCaller, shortened } from './commands.fixture.ts';
 import type { Message, Parts } from './parts.fixture.ts';
 import { bookWithout, type MemoryProtection } from './protections.fixture.ts';
@@ -25,6 +26,8 @@ import { signingRequest } from './requests.fixture.ts';
 import type { Vouched } from './signer.fixture.ts';
 import { MemoryAml, MemoryRisk, type Screening, type Subject } from './screening.fixture.ts';
 
+/** So many commands at most have been missed by whoever was overtaken. */
+const REMEMBERED_LESS_MAX = 30;
 /** Whoever gets no answer asks so often, with the same key. */
 const ATTEMPTS_MAX = 4;
 const ASKS_AGAIN = 0.7;
@@ -51,6 +54,10 @@ export class SimulatedWorld extends World {
   readonly #left = new Set<string>();
   /** Settlements that callers have seen settled. */
   readonly settled = new Set<string>();
+  /** What became final by itself while a reorg was looked into. */
+  readonly finalAfterDeepReorg: string[] = [];
+  #isReorgOpen = false;
+  readonly #deepReorgBlocks: number;
   /** Steps for which the node can't be reached. */
   outage = 0;
 
@@ -62,6 +69,7 @@ export class SimulatedWorld extends World {
   ) {
     super(policy, late, bookWithout(policy, without));
     this.parts = make(this);
+    this.#deepReorgBlocks = policy.deepReorgBlocks;
     const { bus } = this.parts;
     const screening = { risk: new MemoryRisk(), aml: new MemoryAml() };
     for (const by of ['risk', 'aml'] as const)
@@ -116,15 +124,25 @@ export class SimulatedWorld extends World {
     const before = this.book.log.length;
     const refused = super.tell(command, ...causes);
     if (key !== undefined && refused === undefined) this.#answers.set(key, refused);
-    this.#publish(before);
+    if (command.type === 'confirm_incident') this.#isReorgOpen &&= this.book.tip.get().incidents.length > 0;
+    this.#note(before);
+    if (this.parts.without === 'outbox') this.parts.faults.effect('what was told is sent', () => this.#publish(before));
+    else this.#publish(before);
     return refused;
+  }
+
+  #note(before: number): void {
+    for (const { stream, event } of this.book.log.slice(before)) {
+      if (event.type === 'settlement_settled') this.settled.add(stream.slice(stream.indexOf('/') + 1));
+      const isFinal = event.type === 'deposit_credited' || event.type === 'lineage_final';
+      if (this.#isReorgOpen && isFinal) this.finalAfterDeepReorg.push(`${event.type} of ${shortened(stream)}`);
+    }
   }
 
   #publish(before: number): void {
     const { bus } = this.parts;
     for (const { stream, event } of this.book.log.slice(before)) {
       const id = stream.slice(stream.indexOf('/') + 1);
-      if (event.type === 'settlement_settled') this.settled.add(id);
       if (event.type === 'screening_requested')
         bus.publish('subjects', id, { kind: 'screen', subject: this.#paymentOf(id) });
       if (event.type === 'deposit_detected')
@@ -159,11 +177,17 @@ export class SimulatedWorld extends World {
   /** Of a message, in the append that puts it into the inbox. */
   #consume(message: Message, id: string): void {
     const command = commandOf(message, id);
+    if (command.type === 'chain_fact') this.#watchDepth(command.fact);
     this.#handle(command, undefined, []);
     this.parts.trace.add(described(command));
     if (message.kind !== 'fact') return;
     this.#isBetween = message.state === undefined;
     this.#consumed = message.state ?? this.#consumed;
+  }
+
+  #watchDepth(fact: ChainFact): void {
+    if (fact.kind !== 'block_disconnected') return;
+    this.#isReorgOpen ||= fact.block.height - fact.forkHeight > this.#deepReorgBlocks;
   }
 
   /** What waits between these two, one after the other, until somebody crashes. */
@@ -186,14 +210,25 @@ export class SimulatedWorld extends World {
     return issuer.issue(walletId, branch, this.book.now, false)!;
   }
 
-  /** A timer fires. */
+  /** A timer fires, until what it is for has been done. */
   ring(kind: TimerKind, id: string): void {
-    if (kind === 'credit_line') this.tell({ type: 'expire_credit_line', institutionId: id });
-    else this.withdraw(id, kind === 'due' ? 'fall_due' : 'expire');
+    const command: Command =
+      kind === 'credit_line'
+        ? { type: 'expire_credit_line', institutionId: id }
+        : { type: kind === 'due' ? 'fall_due' : 'expire', settlementId: id };
+    if (this.tell(command) === UNAVAILABLE) return;
     const key = `${kind} ${id}`;
-    // In the same append as what it set off.
     const alarm = this.book.alarms.get(key);
     if (alarm !== undefined && alarm.dueAt <= this.book.now) this.book.alarms.delete(key);
+  }
+
+  /** A process that was overtaken, and still takes itself for the one that writes, settles by what it remembers. */
+  writeLate(): void {
+    const { without, random, trace } = this.parts;
+    if (without !== 'one-writer') return trace.add('a writer that was overtaken is refused');
+    const remembered = this.told.slice(0, -1 - random.below(REMEMBERED_LESS_MAX));
+    const lateId = `late-${this.book.log.length}`;
+    writeByOldBook(this.book, remembered, lateId, trace);
   }
 
   /** Somebody with the settlement service's credentials asks the signer for what it should never sign. */
