@@ -7,15 +7,15 @@ import { bankBookingEntity } from './projections/bank-bookings.ts';
 import { depositEntity, institutionEntity, settlementEntity } from './projections/entities.ts';
 import { SettlementModule } from './settlement.module.ts';
 import { rateEntity } from './projections/rates.ts';
-import { EXCHANGE_STREAMS } from './store/exchange-streams.ts';
-import { STREAMS } from './store/streams.ts';
+import { SETTLEMENT_PROJECTIONS, SETTLEMENT_STREAMS } from './projections/rebuilt.ts';
 
 /** Institutions' front, settlements and their transactions, and the only writer of the ledger. */
 export const settlementService: ServiceBlueprint<SettlementEnv> = {
   name: 'settlement',
   schema: SETTLEMENT_SCHEMA,
   migrations: (roles) => [createEventStore(roles), createSettlement(roles)],
-  streams: [...STREAMS, ...EXCHANGE_STREAMS],
+  streams: SETTLEMENT_STREAMS,
+  projections: SETTLEMENT_PROJECTIONS,
   entities: [settlementEntity, institutionEntity, depositEntity, bankBookingEntity, rateEntity],
   topics: [
     TOPICS.riskVerdict,

@@ -1,4 +1,4 @@
-import type { Batch, Session, StoredEvent } from '@finality/event-store';
+import type { Session, States, StoredEvent } from '@finality/event-store';
 import { type HeadAnchor, headAnchorOf, type HeadAnchorStatus } from '../store/head-anchor-message.ts';
 import { lineageStream } from '../store/streams.ts';
 import { changed } from './streams.ts';
@@ -12,15 +12,15 @@ export const headAnchorTables = (schema: string): readonly string[] => [
 ];
 
 /** Heads of the ledger that lineages anchor, a row each: what lists tell, and when the next one is due. */
-export async function saveHeadAnchors(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
+export async function saveHeadAnchors(session: Session, events: readonly StoredEvent[], states: States): Promise<void> {
   const rows = [...changed(events, lineageStream.aggregate.name).keys()].flatMap((lineageId) => {
-    const anchor = headAnchorOf(batch.state(lineageStream, lineageId));
-    return anchor === undefined ? [] : [{ lineageId, ...anchor }];
+    const anchor = headAnchorOf(states.state(lineageStream, lineageId));
+    return anchor === undefined ? [] : [{ lineageId, ...anchor, plannedAt: firstAt(events, lineageId) }];
   });
   if (rows.length === 0) return;
   await session.query(
     `INSERT INTO head_anchors (lineage_id, epoch, segment, hash, status, txid, block_hash, height, planned_at)
-     SELECT *, $9::bigint FROM unnest($1::text[], $2::int[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[])
+     SELECT * FROM unnest($1::text[], $2::int[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::bigint[])
      ON CONFLICT (lineage_id) DO UPDATE SET status = excluded.status, txid = excluded.txid, block_hash = excluded.block_hash, height = excluded.height`,
     [
       rows.map(({ lineageId }) => lineageId),
@@ -31,10 +31,14 @@ export async function saveHeadAnchors(session: Session, events: readonly StoredE
       rows.map(({ txid }) => txid ?? null),
       rows.map(({ block }) => block?.hash ?? null),
       rows.map(({ block }) => block?.height ?? null),
-      batch.now,
+      rows.map(({ plannedAt }) => plannedAt),
     ],
   );
 }
+
+/** When the first of these was recorded that happened to a lineage. */
+const firstAt = (events: readonly StoredEvent[], lineageId: string): number =>
+  events.find(({ stream }) => stream === `${lineageStream.aggregate.name}/${lineageId}`)!.recordedAt;
 
 interface Row {
   readonly epoch: number;

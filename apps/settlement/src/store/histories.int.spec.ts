@@ -196,6 +196,7 @@ async function replay(world: World, parts: Iterable<World['told']>): Promise<voi
     }
     await rig.compare(world.book);
     await rig.verify();
+    await rig.rebuild();
   } finally {
     await rig.close();
   }

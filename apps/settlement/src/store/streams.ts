@@ -254,7 +254,7 @@ export const recoveryStream: StreamType<Recovery, RecoveryEvent> = {
 /** There is one store. */
 export const RECOVERY_ID = 'settlement';
 
-/** Every type of stream in this service's store. */
+/** Every type of stream in this service's store, but those about money beside the chain's. */
 export const STREAMS: readonly AnyStreamType[] = [
   settlementStream,
   lineageStream,

@@ -6,6 +6,8 @@ import { promisify } from 'node:util';
 import { ledgerV1 } from '@finality/contracts';
 import { createPool, silentLog } from '@finality/service';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { settlementService } from '@finality/settlement-app';
+import { rebuildService, ServiceRuns } from '../rebuild/rebuild.ts';
 import { refused } from './api.fixture.ts';
 import { expectInOrder, onPlatform } from './e2e.fixture.ts';
 import { until } from './wait.fixture.ts';
@@ -125,6 +127,11 @@ onPlatform(
       const { found, last } = (JSON.parse(out) as { anchors: { found: number; last: { segment: number } } }).anchors;
       expect([found >= 1, last.segment >= anchor!.segment]).toEqual([true, true]);
       await expectInOrder(e2e());
+    });
+
+    it('isn’t built anew while the service runs', async () => {
+      const url = e2e().platform.databaseUrl('settlement');
+      await expect(rebuildService(settlementService, url, () => 0)).rejects.toThrow(ServiceRuns);
     });
 
     it('is recomputed by a command that names the first difference', async () => {
