@@ -1,2 +1,3 @@
+export * from './generated/finality/liquidity/v1/collateral_service.ts';
 export * from './generated/finality/liquidity/v1/liquidity_events.ts';
 export * from './generated/finality/liquidity/v1/liquidity_service.ts';

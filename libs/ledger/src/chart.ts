@@ -20,9 +20,15 @@ export type ClaimPart = 'available' | 'in_flight' | 'incoming' | 'held';
 
 export const CLAIM_PARTS: readonly ClaimPart[] = ['available', 'in_flight', 'incoming', 'held'];
 
+/** What an institution has put aside, in BTC: for what it owes itself, or for what others may fail to pay. */
+export type Pledge = 'collateral' | 'default_fund';
+
+export const PLEDGES: readonly Pledge[] = ['collateral', 'default_fund'];
+
 /** Every account there is, as a union: what a path means. */
 export type AccountName =
   | { readonly kind: 'claim'; readonly claim: Claim; readonly part: ClaimPart }
+  | { readonly kind: 'pledge'; readonly pledge: Pledge; readonly institutionId: string }
   | { readonly kind: 'custody'; readonly walletId: string }
   | { readonly kind: 'suspense_wallet'; readonly walletId: string }
   | { readonly kind: 'suspense_settlement' }
@@ -39,6 +45,8 @@ export const inFlightAccount = (claim: Claim): AccountId => claimAccount(claim, 
 export const incomingAccount = (claim: Claim): AccountId => claimAccount(claim, 'incoming');
 /** Final, but not approved. */
 export const heldAccount = (claim: Claim): AccountId => claimAccount(claim, 'held');
+/** Put aside by an institution: still its own, and nothing it can pay with. */
+export const pledgeAccount = (pledge: Pledge, institutionId: string): AccountId => path(pledge, institutionId);
 /** A wallet's outputs unspent at the block consumed (debit balance). */
 export const custodyAccount = (walletId: string): AccountId => path('custody', walletId);
 /** Foreign money found on a wallet, with a reason elsewhere. */
@@ -121,6 +129,7 @@ function platformNamed(id: string): AccountName | undefined {
   const [head, name = '', ...rest] = id.split('/');
   if (!SEGMENT.test(name) || rest.length > 0) return undefined;
   if (head === 'custody') return { kind: 'custody', walletId: name };
+  if (head === 'collateral' || head === 'default_fund') return { kind: 'pledge', pledge: head, institutionId: name };
   if (head === 'suspense') return { kind: 'suspense_wallet', walletId: name };
   const unit = otherUnit(name);
   if (unit !== undefined && (head === 'ccp' || head === 'nostro')) return { kind: head, unit };
@@ -155,6 +164,7 @@ function limitOf(name: AccountName): Limit {
   switch (name.kind) {
     case 'claim':
       return name.part === 'incoming' ? UNLIMITED : NO_OVERDRAFT;
+    case 'pledge':
     case 'ccp':
       return NO_OVERDRAFT;
     case 'nostro':

@@ -3,6 +3,7 @@ import type { Instant } from '@finality/kernel';
 import type { LedgerView } from '@finality/ledger';
 import type { BankBooking, BankBookingEvent } from './bank-booking.ts';
 import type { ChainTip, ChainTipEvent } from './chain-tip.ts';
+import type { Credit, CreditEvent } from './credit.ts';
 import type { AddressRecord, CoinBook, WalletRecord } from './coin.ts';
 import type { DestinationRecord } from './destination.ts';
 import type { Deposit, DepositEvent } from './deposit.ts';
@@ -52,6 +53,8 @@ export interface Book {
   readonly lineages: Records<Lineage, LineageEvent>;
   readonly deposits: Records<Deposit, DepositEvent>;
   readonly institutions: Records<Institution, InstitutionEvent>;
+  /** By institution. */
+  readonly credits: Records<Credit, CreditEvent>;
   readonly apiKeys: Records<ApiKey, ApiKeyEvent>;
   readonly bankBookings: Records<BankBooking, BankBookingEvent>;
   readonly rates: Records<RateState, RateEvent>;

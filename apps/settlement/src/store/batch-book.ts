@@ -24,6 +24,7 @@ import {
   waitsForCoins,
   type WalletRecord,
 } from '@finality/settlement';
+import { creditStream } from './credit-streams.ts';
 import { bankBookingStream, quoteStream, rateStream } from './exchange-streams.ts';
 import {
   apiKeyStream,
@@ -89,6 +90,7 @@ export class BatchBook implements Book {
   readonly lineages: Book['lineages'];
   readonly deposits: Book['deposits'];
   readonly institutions: Book['institutions'];
+  readonly credits: Book['credits'];
   readonly apiKeys: Book['apiKeys'];
   readonly bankBookings: Book['bankBookings'];
   readonly rates: Book['rates'];
@@ -161,6 +163,7 @@ export class BatchBook implements Book {
       },
     };
     this.institutions = recordsOf(batch, institutionStream);
+    this.credits = recordsOf(batch, creditStream);
     this.apiKeys = recordsOf(batch, apiKeyStream);
     this.bankBookings = recordsOf(batch, bankBookingStream);
     this.rates = recordsOf(batch, rateStream);

@@ -37,12 +37,14 @@ import type {
   Terms,
   WalletRecord,
 } from '@finality/settlement';
+import type { CreditCommand } from './credit-commands.ts';
 import type { WindowCommand } from './window-commands.ts';
 
 /** Everything that the settlement service decides, whoever asks. */
 export type SettlementCommand =
   | ExchangeCommand
   | WindowCommand
+  | CreditCommand
   | { readonly type: 'submit'; readonly submission: Submission }
   | { readonly type: 'reverse'; readonly reversal: Reversal }
   | { readonly type: 'cancel'; readonly settlementId: string; readonly reason: string; readonly caller: Principal }

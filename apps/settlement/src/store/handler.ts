@@ -69,6 +69,7 @@ import { saveSuspense } from '../projections/suspense.ts';
 import { savePositions, saveWindows } from '../projections/windows.ts';
 import type { BatchBook } from './batch-book.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand, SettlementReply } from './commands.ts';
+import { type CreditCommand, decideCredit } from './credit-commands.ts';
 import { loadBook } from './load.ts';
 import { decideWindow } from './window-commands.ts';
 
@@ -97,6 +98,9 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'reprioritize':
       case 'set_credit_line':
       case 'set_liquidity_alerts':
+      case 'post_pledge':
+      case 'release_pledge':
+      case 'set_credit_terms':
         return liquidity(book, body);
       case 'confirm_incident':
         return done(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason));
@@ -134,11 +138,9 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'choose_window_payout':
         return done(decideWindow(book, body));
       case 'create_institution':
-        return institutionReply(createInstitution(book, body.institution));
       case 'freeze_institution':
-        return institutionReply(freezeInstitution(book, body.institutionId, body.reason));
       case 'unfreeze_institution':
-        return institutionReply(unfreezeInstitution(book, body.institutionId, body.reason));
+        return institutionReply(decideInstitution(book, body));
       case 'restrict_counterparties':
       case 'allow_counterparty':
       case 'remove_counterparty':
@@ -296,10 +298,26 @@ function recovered(book: BatchBook, body: CommandOf<Recovered>): void {
   }
 }
 
+function decideInstitution(
+  book: BatchBook,
+  body: CommandOf<'create_institution'> | CommandOf<'freeze_institution' | 'unfreeze_institution'>,
+): ReturnType<typeof createInstitution> {
+  switch (body.type) {
+    case 'create_institution':
+      return createInstitution(book, body.institution);
+    case 'freeze_institution':
+      return freezeInstitution(book, body.institutionId, body.reason);
+    case 'unfreeze_institution':
+      return unfreezeInstitution(book, body.institutionId, body.reason);
+    default:
+      return assertNever(body, 'command');
+  }
+}
+
 /** What institutions pay with, and in which order. */
 function liquidity(
   book: BatchBook,
-  body: CommandOf<'reprioritize' | 'set_credit_line' | 'set_liquidity_alerts'>,
+  body: CommandOf<'reprioritize' | 'set_credit_line' | 'set_liquidity_alerts'> | CreditCommand,
 ): Handled<SettlementReply> {
   switch (body.type) {
     case 'reprioritize':
@@ -311,7 +329,7 @@ function liquidity(
     case 'set_liquidity_alerts':
       return institutionReply(setLiquidityAlerts(book, body.request));
     default:
-      return assertNever(body, 'command');
+      return done(decideCredit(book, body));
   }
 }
 

@@ -432,6 +432,7 @@ class States {
       ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
       ...needs.exchange.streams(),
       ...needs.windows.streams(needs.reserving.size > 0),
+      ...needs.credit.streams(),
       ...[...needs.apiKeys].map((id) => `${apiKeyStream.aggregate.name}/${id}`),
       ...(needs.recovery ? [`${recoveryStream.aggregate.name}/${RECOVERY_ID}`] : []),
       ...(needs.seals ? [`${sealsStream.aggregate.name}/${LEDGER_ID}`] : []),
@@ -469,7 +470,7 @@ function ledgerNeeds(
       for (const transfer of settlementTransferIds(settlement)) transfers.add(transfer);
     }
   }
-  for (const account of needs.exchange.accounts) accounts.add(account);
+  for (const account of [...needs.exchange.accounts, ...needs.credit.accounts()]) accounts.add(account);
   for (const transfer of needs.exchange.transfers) transfers.add(transfer);
   if (needs.chain) accounts.add(transitAccount()).add(settlementSuspenseAccount());
   for (const id of needs.deposits) {

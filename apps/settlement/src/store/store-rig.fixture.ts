@@ -18,6 +18,7 @@ import { expect } from 'vitest';
 import { settlementDdl } from '../migrations/create-settlement.migration.ts';
 import type { BatchBook } from './batch-book.ts';
 import type { SettlementCommand, SettlementReply } from './commands.ts';
+import { CREDIT_STREAMS } from './credit-streams.ts';
 import { EXCHANGE_STREAMS } from './exchange-streams.ts';
 import { SettlementHandler } from './handler.ts';
 import {
@@ -45,6 +46,7 @@ const STREAM_TYPES = [
   chainTipStream,
   windowPayoutStream,
   ...EXCHANGE_STREAMS,
+  ...CREDIT_STREAMS,
   windowStream,
   nettingStream,
 ] as unknown as readonly AnyStreamType[];

@@ -117,7 +117,7 @@ export function payoutSats(rule: PayoutRule, position: Position, ownedSats: bigi
 }
 
 /** What its clearing balance has without what the platform lends, and without what is reserved. */
-function ownSats(book: Book, institutionId: string): bigint {
+export function ownSats(book: Book, institutionId: string): bigint {
   const account = book.ledger.account(availableAccount({ kind: 'clearing', institutionId }));
   return creditBalance(account) - account.debitsPending;
 }

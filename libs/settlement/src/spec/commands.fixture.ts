@@ -5,6 +5,13 @@ import type { AddressRecord, WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
 import type { Destinations } from '../lineage.ts';
 import { type ApprovalPolicyRequest, setApprovalPolicy } from '../process/approvals.ts';
+import {
+  type CreditTermsRequest,
+  type PledgeRequest,
+  postPledge,
+  releasePledge,
+  setCreditTerms,
+} from '../process/collateral.ts';
 import { bumpSettlement } from '../process/bump.ts';
 import { consolidate, type ConsolidationRequest } from '../process/consolidation.ts';
 import { type CreditLineRequest, expireCreditLine, setCreditLine } from '../process/credit-lines.ts';
@@ -83,6 +90,8 @@ export type Command =
   | { readonly type: 'observe_liquidity'; readonly institutionId: string }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line'; readonly institutionId: string }
+  | { readonly type: 'post_pledge' | 'release_pledge'; readonly request: PledgeRequest }
+  | { readonly type: 'set_credit_terms'; readonly request: CreditTermsRequest }
   | { readonly type: 'freeze_institution'; readonly institutionId: string; readonly reason: string }
   | {
       readonly type: 'verdict';
@@ -196,6 +205,12 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(setLiquidityAlerts(book, command.request));
     case 'set_credit_line':
       return reasonOf(setCreditLine(book, command.request));
+    case 'post_pledge':
+      return reasonOf(postPledge(book, command.request));
+    case 'release_pledge':
+      return reasonOf(releasePledge(book, command.request));
+    case 'set_credit_terms':
+      return reasonOf(setCreditTerms(book, command.request));
     case 'freeze_institution':
       return reasonOf(freezeInstitution(book, command.institutionId, command.reason));
     default:
@@ -231,6 +246,9 @@ type Asked =
   | 'set_credit_line'
   | 'set_liquidity_alerts'
   | 'reprioritize'
+  | 'post_pledge'
+  | 'release_pledge'
+  | 'set_credit_terms'
   | 'freeze_institution';
 
 function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>): void {

@@ -6,6 +6,7 @@ import type { Book, Maturity, Records, TimerKind } from '../book.ts';
 import { chainTipAggregate, type ChainTip, type ChainTipEvent } from '../chain-tip.ts';
 import { type AddressRecord, CoinBook, type WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
+import { creditAggregate } from '../credit.ts';
 import { depositAggregate } from '../deposit.ts';
 import { apiKeyAggregate, institutionAggregate } from '../institution.ts';
 import { limitsAggregate } from '../limits.ts';
@@ -76,6 +77,7 @@ export class MemoryBook implements Book {
   readonly settlements = new SettlementRecords(this.log, this);
   readonly lineages = new MemoryRecords(lineageAggregate, this.log);
   readonly institutions = new MemoryRecords(institutionAggregate, this.log);
+  readonly credits = new MemoryRecords(creditAggregate, this.log);
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
   readonly deposits = new MemoryRecords(depositAggregate, this.log);
   readonly windowPayouts = new MemoryRecords(windowPayoutAggregate, this.log);

@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { resolveGridlock } from '../gridlock.ts';
 import { isInLine, PRIORITIES, type Priority, rankOf } from '../queue.ts';
 import { living, type SettlementEvent, type Terms } from '../settlement.ts';
+import { anyPledge } from './credit.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
 import { INSTITUTIONS, type World } from './world.fixture.ts';
 
@@ -53,8 +54,9 @@ export function resolvable({ book }: World): string[] {
   return set.map(({ settlementId }) => settlementId);
 }
 
-/** What an institution may owe is set anew; or it wants to be told how it stands, or somebody looks. */
+/** What an institution may owe is set anew, or what that rests on; or it wants to be told how it stands, or somebody looks. */
 export function creditLine(world: World, a: number, b: number): void {
+  if (bit(b, 10)) return anyPledge(world, a, b);
   const institutionId = pick(INSTITUTIONS, a)!;
   if (bit(b, 8) && bit(b, 9)) return void world.tell({ type: 'observe_liquidity', institutionId });
   if (bit(b, 8)) {
