@@ -27,6 +27,8 @@ export interface SettlementPolicy {
   readonly consolidation?: ConsolidationRules;
   /** A transaction that isn't in a block so many blocks after it was offered is replaced by one that pays more. */
   readonly bump: { readonly afterBlocks: number; readonly incrementalFeeRate: FeeRate };
+  /** What all credit lines together may have drawn, whatever each is; undefined: as much as they are. */
+  readonly lentMaxSats?: Sats;
   /** Between adding a counterparty to a list and paying it. */
   readonly counterpartyCoolingMs: number;
   /** A settlement that hasn't begun to execute by then expires. */

@@ -6,6 +6,11 @@ export class CreditNeeds {
   /** Institutions whose terms and pledges are needed. */
   readonly #institutions = new Set<string>();
 
+  /** Whether what somebody may owe may change in this batch. */
+  get isNeeded(): boolean {
+    return this.#institutions.size > 0;
+  }
+
   add(institutionId: string): void {
     this.#institutions.add(institutionId);
   }

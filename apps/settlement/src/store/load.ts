@@ -44,6 +44,7 @@ import { loadAddresses, loadDestinations, loadWallets } from '../projections/reg
 import { loadPositions } from '../projections/windows.ts';
 import { BatchBook, type DepositPlace, type Loaded } from './batch-book.ts';
 import type { SettlementCommand } from './commands.ts';
+import { limitLending } from './lending.ts';
 import { Needs } from './needs.ts';
 import { tipHeight } from './tip-height.ts';
 import {
@@ -101,6 +102,7 @@ export async function loadBook(
     ...wallets.map((wallet) => wallet.walletId),
   ]);
   const ledger = await loadLedger(session, { accounts, transfers });
+  await limitLending(session, ledger.view, needs.credit, policy);
   const loaded: Loaded = {
     ledger,
     coins,

@@ -98,6 +98,7 @@ export class MemoryBook implements Book {
 
   constructor(policy: SettlementPolicy = POLICY) {
     this.policy = policy;
+    if (policy.lentMaxSats !== undefined) this.ledger.limitLending(policy.lentMaxSats, 0n);
     const tips = new MemoryRecords<ChainTip, ChainTipEvent>(chainTipAggregate, this.log);
     this.tip = { get: () => tips.get('chain'), record: (...events) => tips.record('chain', ...events) };
     const nettings = new MemoryRecords<Netting, NettingEvent>(nettingAggregate, this.log);
