@@ -37,6 +37,7 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
     'finality.institution.v1.InstitutionService': institutionV1.InstitutionServiceService,
     'finality.liquidity.v1.LiquidityService': liquidityV1.LiquidityServiceService,
     'finality.liquidity.v1.CollateralService': liquidityV1.CollateralServiceService,
+    'finality.liquidity.v1.DefaultService': liquidityV1.DefaultServiceService,
     'finality.ledger.v1.LedgerService': ledgerV1.LedgerServiceService,
   },
   internal: {

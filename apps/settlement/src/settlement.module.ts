@@ -36,6 +36,7 @@ import { GetStatementRpc } from './inbound/get-statement.rpc.ts';
 import { GetApprovalPolicyRpc } from './inbound/get-approval-policy.rpc.ts';
 import { GetBalancesRpc } from './inbound/get-balances.rpc.ts';
 import { GetCollateralRpc } from './inbound/get-collateral.rpc.ts';
+import { GetDefaultRpc } from './inbound/get-default.rpc.ts';
 import { GetInclusionProofRpc } from './inbound/get-inclusion-proof.rpc.ts';
 import { GetInstitutionRpc } from './inbound/get-institution.rpc.ts';
 import { GetLimitsRpc } from './inbound/get-limits.rpc.ts';
@@ -49,6 +50,7 @@ import { GetWindowRpc } from './inbound/get-window.rpc.ts';
 import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
 import { ListCounterpartiesRpc } from './inbound/list-counterparties.rpc.ts';
 import { ListBankBookingsRpc } from './inbound/list-bank-bookings.rpc.ts';
+import { ListDefaultsRpc } from './inbound/list-defaults.rpc.ts';
 import { ListDepositsRpc } from './inbound/list-deposits.rpc.ts';
 import { ListBalancesRpc } from './inbound/list-balances.rpc.ts';
 import { ListEntriesRpc } from './inbound/list-entries.rpc.ts';
@@ -188,7 +190,14 @@ const WINDOW_RPCS = [
   GetWindowPayoutRpc,
 ];
 const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc, ReprioritizeSettlementRpc, SetLiquidityAlertsRpc];
-const COLLATERAL_RPCS = [PostCollateralRpc, ReleaseCollateralRpc, GetCollateralRpc, SetCreditTermsRpc];
+const COLLATERAL_RPCS = [
+  PostCollateralRpc,
+  ReleaseCollateralRpc,
+  GetCollateralRpc,
+  SetCreditTermsRpc,
+  ListDefaultsRpc,
+  GetDefaultRpc,
+];
 const CASH_RPCS = [ProposeBankBookingRpc, ConfirmBankBookingRpc, RejectBankBookingRpc, ListBankBookingsRpc];
 const EXCHANGE_RPCS = [PublishRateRpc, WithdrawRateRpc, ListRatesRpc, RequestQuoteRpc, GetQuoteRpc];
 const MESSAGES = [
@@ -321,5 +330,6 @@ function timedOf({ runtime }: SettlementEnv, timer: Timer): StoreCommand<Settlem
 const TIMED: Readonly<Record<TimerKind, (id: string) => SettlementCommand>> = {
   due: (settlementId) => ({ type: 'fall_due', settlementId }),
   expiry: (settlementId) => ({ type: 'expire', settlementId }),
+  collection: (institutionId) => ({ type: 'collect', institutionId }),
   credit_line: (institutionId) => ({ type: 'expire_credit_line', institutionId }),
 };

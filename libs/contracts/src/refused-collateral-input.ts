@@ -65,6 +65,8 @@ export const COLLATERAL: readonly RefusedInput[] = [
     change: { institution_id: 'nobody-knows-it' },
   },
   invalid('SetCreditTerms', 'a haircut of all', 'haircut_bps', { haircut_bps: 10_000 }),
+  invalid('SetCreditTerms', 'due at once', 'due_after_seconds', { due_after_seconds: 0 }),
+  invalid('SetCreditTerms', 'due in more than a month', 'due_after_seconds', { due_after_seconds: 2_678_401 }),
   invalid('SetCreditTerms', 'no reason', 'reason', { reason: '' }),
   {
     rpc: 'SetCreditTerms',
@@ -82,6 +84,25 @@ export const COLLATERAL: readonly RefusedInput[] = [
     reason: 'ROLE_REQUIRED',
     caller: 'payer',
   },
+  invalid('ListDefaults', 'page size 1001', 'page_size', { page_size: 1001 }),
+  invalid('ListDefaults', 'a status that isn’t in the enum', 'status', { status: 99 }),
+  invalid('ListDefaults', 'a page token of somebody else’s', 'page_token', { page_token: 'nonsense' }),
+  invalid('GetDefault', 'an id that can’t be one', 'default_id', { default_id: 'first' }),
+  {
+    rpc: 'GetDefault',
+    input: 'a default that doesn’t exist',
+    status: 'NOT_FOUND',
+    field: '',
+    reason: 'UNKNOWN_DEFAULT',
+  },
+  ...(['ListDefaults', 'GetDefault'] as const).map((rpc): RefusedInput => ({
+    rpc,
+    input: 'an institution’s API key',
+    status: 'PERMISSION_DENIED',
+    field: '',
+    reason: 'ROLE_REQUIRED',
+    caller: 'payer',
+  })),
 ];
 
 function foreign(rpc: string): RefusedInput {

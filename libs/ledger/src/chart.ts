@@ -35,6 +35,7 @@ export type AccountName =
   | { readonly kind: 'transit' }
   | { readonly kind: 'ccp'; readonly unit: Unit }
   | { readonly kind: 'nostro'; readonly unit: Unit }
+  | { readonly kind: 'standby' }
   | { readonly kind: 'fees_network' };
 
 /** What can be spent: credits less debits and reservations, plus the credit line. */
@@ -68,6 +69,8 @@ export const nostroAccount = (unit: Unit): AccountId => {
 /** An institution's clearing claim in a unit. */
 export const clearingClaim = (institutionId: string, unit: Unit): ClearingClaim =>
   unit === BTC ? { kind: 'clearing', institutionId } : { kind: 'clearing', institutionId, unit };
+/** What the platform has lent where participants have failed (debit balance). */
+export const standbyAccount = (): AccountId => 'standby' as AccountId;
 export const networkFeesAccount = (): AccountId => 'fees/network' as AccountId;
 
 export function claimAccount(claim: Claim, part: ClaimPart): AccountId {
@@ -123,6 +126,8 @@ function platformNamed(id: string): AccountName | undefined {
       return { kind: 'ccp', unit: BTC };
     case 'suspense/settlement':
       return { kind: 'suspense_settlement' };
+    case 'standby':
+      return { kind: 'standby' };
     case 'fees/network':
       return { kind: 'fees_network' };
   }
@@ -173,6 +178,7 @@ function limitOf(name: AccountName): Limit {
     case 'suspense_wallet':
     case 'suspense_settlement':
     case 'transit':
+    case 'standby':
     case 'fees_network':
       return UNLIMITED;
     default:

@@ -4,6 +4,7 @@ export type * from './chain-fact.ts';
 export * from './chain-tip.ts';
 export * from './coin.ts';
 export * from './credit.ts';
+export * from './default.ts';
 export * from './destination.ts';
 export * from './confirmation-policy.ts';
 export * from './deposit.ts';
@@ -28,6 +29,8 @@ export { type ApprovalPolicyRequest, setApprovalPolicy } from './process/approva
 export * from './process/bank-bookings.ts';
 export { bumpSettlement } from './process/bump.ts';
 export { consolidate, type ConsolidationRequest } from './process/consolidation.ts';
+export { collect } from './process/collection.ts';
+export { UNWOUND_PER_STEP_MAX } from './process/defaults.ts';
 export {
   type CreditTermsRequest,
   type PledgeRequest,

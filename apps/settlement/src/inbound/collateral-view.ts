@@ -1,4 +1,4 @@
-import { liquidityV1 } from '@finality/contracts';
+import { liquidityV1, toTimestamp } from '@finality/contracts';
 import type { Session } from '@finality/event-store';
 import { type FieldError, fieldError, MAX_MONEY_SATS, type Principal } from '@finality/kernel';
 import { creditBalance, type Pledge, pledgeAccount, PLEDGES } from '@finality/ledger';
@@ -9,6 +9,8 @@ import { readTransaction } from '../outbound/read-transaction.ts';
 import { creditStream } from '../store/credit-streams.ts';
 import type { Gateway } from './gateway.ts';
 import { drawnSats, knownInstitution } from './institution-view.ts';
+
+const SECOND_MS = 1_000;
 
 /** What an institution has put aside, in satoshi. */
 export type Pledged = Readonly<Record<Pledge, bigint>>;
@@ -28,7 +30,8 @@ export const creditOf = async ({ reader }: Gateway, institutionId: string): Prom
 /** What an institution has put aside and what it may owe, as it is now. @throws RefusalException NOT_FOUND */
 export async function showCollateral(gateway: Gateway, institutionId: string): Promise<liquidityV1.Collateral> {
   const { creditLineSats } = await knownInstitution(gateway, institutionId);
-  const terms = termsOf(await creditOf(gateway, institutionId));
+  const credit = await creditOf(gateway, institutionId);
+  const terms = termsOf(credit);
   return readTransaction(gateway.env.pool, async (session) => {
     const [balance] = await readBalances(session, [{ kind: 'clearing', institutionId }]);
     const { collateral, default_fund: defaultFundSats } = await readPledged(session, institutionId);
@@ -43,9 +46,18 @@ export async function showCollateral(gateway: Gateway, institutionId: string): P
       creditLineSats,
       lineInForceSats: lineInForce(creditLineSats, terms, collateral),
       drawnSats: drawn,
+      dueAfterSeconds: terms.dueAfterMs === undefined ? undefined : terms.dueAfterMs / SECOND_MS,
+      obligations: obligationsOf(credit),
     };
   });
 }
+
+const obligationsOf = (credit: Credit): liquidityV1.Obligation[] =>
+  (credit.status === 'none' ? [] : credit.obligations).map(({ windowId, owedSats, dueAt }) => ({
+    windowId,
+    owedSats,
+    dueAt: toTimestamp(dueAt),
+  }));
 
 /** As the API names them. */
 const KINDS: ReadonlyMap<liquidityV1.Pledge, Pledge> = new Map([

@@ -24,14 +24,18 @@ export class SetCreditTermsRpc {
     call: object,
   ): Promise<liquidityV1.Collateral> {
     const caller = await this.#gateway.caller(metadata, 'operator');
-    const { institutionId, haircutBps, reason, idempotencyKey } = request;
+    const { institutionId, haircutBps, dueAfterSeconds, reason, idempotencyKey } = request;
     refuseInvalid(
       checkIdempotencyKey(idempotencyKey),
       checkInstitutionId('institution_id', institutionId),
       checkHaircut(haircutBps),
+      checkDueAfter(dueAfterSeconds),
       checkReason(reason, 1),
     );
-    const terms = haircutBps === undefined ? {} : { haircutBps };
+    const terms = {
+      ...(haircutBps !== undefined && { haircutBps }),
+      ...(dueAfterSeconds !== undefined && { dueAfterMs: dueAfterSeconds * 1_000 }),
+    };
     await this.#gateway.decide(
       { type: 'set_credit_terms', request: { institutionId, terms, reason, by: caller.keyId } },
       this.#gateway.cause(caller, call),
@@ -40,7 +44,13 @@ export class SetCreditTermsRpc {
         rpc: 'SetCreditTerms',
         key: idempotencyKey,
         resourceId: institutionId,
-        fields: { version: '1', institution_id: institutionId, haircut_bps: `${haircutBps ?? ''}`, reason },
+        fields: {
+          version: '1',
+          institution_id: institutionId,
+          haircut_bps: `${haircutBps ?? ''}`,
+          due_after_seconds: `${dueAfterSeconds ?? ''}`,
+          reason,
+        },
       },
     );
     return showCollateral(this.#gateway, institutionId);
@@ -51,3 +61,11 @@ const checkHaircut = (haircutBps: number | undefined): FieldError | undefined =>
   haircutBps === undefined || haircutBps <= HAIRCUT_MAX_BPS
     ? undefined
     : fieldError('haircut_bps', `expected 0 to ${HAIRCUT_MAX_BPS}, got ${haircutBps}`);
+
+/** A month: what may be owed for longer is lent. */
+const DUE_AFTER_SECONDS_MAX = 31 * 86_400;
+
+const checkDueAfter = (seconds: number | undefined): FieldError | undefined =>
+  seconds === undefined || (seconds >= 1 && seconds <= DUE_AFTER_SECONDS_MAX)
+    ? undefined
+    : fieldError('due_after_seconds', `expected 1 to ${DUE_AFTER_SECONDS_MAX}, got ${seconds}`);

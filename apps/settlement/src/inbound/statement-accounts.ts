@@ -27,7 +27,14 @@ export interface StatementAccount {
 }
 
 /** What belongs to nobody in particular: whoever has an entry with it learns nothing of others. */
-const NOBODYS: readonly AccountName['kind'][] = ['transit', 'ccp', 'nostro', 'fees_network', 'suspense_settlement'];
+const NOBODYS: readonly AccountName['kind'][] = [
+  'transit',
+  'ccp',
+  'nostro',
+  'fees_network',
+  'suspense_settlement',
+  'standby',
+];
 
 /** Those who run the platform see any account. */
 export const isStaff = (caller: Principal): boolean => caller.roles.some((role) => role !== 'institution');

@@ -1,5 +1,6 @@
 import { ledgerDdl } from '@finality/ledger-store';
 import { bankBookingTables } from '../projections/bank-bookings.ts';
+import { defaultTables } from '../projections/defaults.ts';
 import { rateTables } from '../projections/rates.ts';
 import type { SchemaRoles } from '@finality/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
@@ -26,6 +27,7 @@ export function settlementDdl(options: { readonly schema: string; readonly servi
     ...tables(schema),
     ...bankBookingTables(schema),
     ...rateTables(schema),
+    ...defaultTables(schema),
     ...PROJECTIONS.map((table) => `GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.${table} TO ${serviceRole}`),
   ];
 }
@@ -46,6 +48,7 @@ const PROJECTIONS = [
   'bank_bookings',
   'rates',
   'windows',
+  'defaults',
   'window_positions',
 ];
 

@@ -75,7 +75,7 @@ export type SettlementCommand =
   | { readonly type: 'set_liquidity_alerts'; readonly request: LiquidityAlertsRequest }
   | { readonly type: 'observe_liquidity'; readonly institutionId: string }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
-  | { readonly type: 'expire_credit_line'; readonly institutionId: string }
+  | { readonly type: 'expire_credit_line' | 'collect'; readonly institutionId: string }
   | { readonly type: 'issue_api_key'; readonly key: NewApiKey }
   | { readonly type: 'revoke_api_key'; readonly keyId: string; readonly reason: string }
   | {

@@ -12,6 +12,7 @@ import {
   bumpSettlement,
   cancel,
   coinsReleased,
+  collect,
   confirmIncident,
   confirmRelease,
   confirmResolution,
@@ -60,6 +61,7 @@ import {
 } from '@finality/settlement';
 import { saveBankBookings } from '../projections/bank-bookings.ts';
 import { saveCoins } from '../projections/coins.ts';
+import { saveDefaults } from '../projections/defaults.ts';
 import { saveMaturities } from '../projections/maturities.ts';
 import { savePreviousTransactions } from '../projections/previous-transactions.ts';
 import { saveRates } from '../projections/rates.ts';
@@ -173,6 +175,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       await saveBankBookings(session, events, batch);
       await saveRates(session, events, batch);
       await saveWindows(session, events, batch);
+      await saveDefaults(session, events, batch);
     }
     await beginEpoch(session, events);
     for (const head of book.newSegments) await saveSegment(session, head);
@@ -202,6 +205,7 @@ type Happened = CommandOf<
   | 'fall_due'
   | 'expire'
   | 'expire_credit_line'
+  | 'collect'
   | 'observe_liquidity'
   | 'retry_reservation'
   | 'resolve_gridlock'
@@ -236,6 +240,8 @@ function happened(book: BatchBook, body: Happened): void {
       return expire(book, body.settlementId);
     case 'observe_liquidity':
       return observeLiquidity(book, body.institutionId);
+    case 'collect':
+      return collect(book, body.institutionId);
     case 'expire_credit_line':
       return expireCreditLine(book, body.institutionId);
     case 'retry_reservation':

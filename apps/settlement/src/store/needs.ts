@@ -33,6 +33,7 @@ type AdministrativeCommand =
   | 'remove_counterparty'
   | 'set_credit_line'
   | 'expire_credit_line'
+  | 'collect'
   | 'post_pledge'
   | 'release_pledge'
   | 'set_credit_terms'
@@ -201,6 +202,11 @@ export class Needs {
       case 'release_pledge':
       case 'set_credit_terms':
         return this.#credit(body.request.institutionId);
+      case 'collect':
+        // An incident may be opened; nothing is while the store is being restored.
+        this.chain = this.recovery = true;
+        this.credit.collecting.add(body.institutionId);
+        return this.#credit(body.institutionId);
       case 'expire_credit_line':
         return this.#credit(body.institutionId);
       case 'set_liquidity_alerts':

@@ -27,6 +27,7 @@ export interface Api {
   readonly exchange: ServicePort<exchangeV1.ExchangeServiceServer>;
   readonly liquidity: ServicePort<liquidityV1.LiquidityServiceServer>;
   readonly collateral: ServicePort<liquidityV1.CollateralServiceServer>;
+  readonly defaults: ServicePort<liquidityV1.DefaultServiceServer>;
   readonly ledger: ServicePort<ledgerV1.LedgerServiceServer>;
   readonly reconciliation: ServicePort<reconciliationV1.ReconciliationServiceServer>;
   readonly risk: ServicePort<riskV1.RiskServiceServer>;
@@ -65,6 +66,7 @@ export function connectApi(address: string, apiKey?: string): Api {
     exchange: connect(exchangeV1.ExchangeServiceService),
     liquidity: connect(liquidityV1.LiquidityServiceService),
     collateral: connect(liquidityV1.CollateralServiceService),
+    defaults: connect(liquidityV1.DefaultServiceService),
     ledger: connect(ledgerV1.LedgerServiceService),
     reconciliation: connect(reconciliationV1.ReconciliationServiceService),
     risk: connect(riskV1.RiskServiceService),

@@ -1,12 +1,12 @@
 import { err, fieldError, ok, refusal, type Refusal, type Result } from '@finality/kernel';
 import { creditBalance, type Pledge, pledgeAccount } from '@finality/ledger';
 import type { Book } from '../book.ts';
-import { type Credit, type CreditTerms, requiredSats, termsOf } from '../credit.ts';
+import { type Credit, type CreditTerms, type KnownCredit, requiredSats, termsOf } from '../credit.ts';
 import { mustPost } from '../postings/post.ts';
 import { posted, type PledgeMove, released } from '../postings/pledge.ts';
 import { applyLine } from './credit-lines.ts';
 import { institutionRefusal, unknownInstitution } from './institutions.ts';
-import { ownSats } from './net-payouts.ts';
+import { drawnSats, ownSats } from './net-payouts.ts';
 
 export interface PledgeRequest extends PledgeMove {
   /** API key that asked. */
@@ -20,8 +20,6 @@ export interface CreditTermsRequest {
   /** API key that asked. */
   readonly by: string;
 }
-
-type KnownCredit = Exclude<Credit, { status: 'none' }>;
 
 /** Puts something aside: of what the institution has, never of what the platform lends it. Who is frozen may, too: it only makes others safer. */
 export function postPledge(book: Book, request: PledgeRequest): Result<KnownCredit, Refusal> {
@@ -63,9 +61,7 @@ export function setCreditTerms(book: Book, request: CreditTermsRequest): Result<
 export function releasableSats(book: Book, institutionId: string, pledge: Pledge): bigint {
   const pledgedSats = creditBalance(book.ledger.account(pledgeAccount(pledge, institutionId)));
   if (pledge === 'default_fund') return pledgedSats;
-  const { available } = book.ledger.balanceOf({ kind: 'clearing', institutionId });
-  const drawnSats = available < 0n ? -available : 0n;
-  const leftSats = pledgedSats - requiredSats(drawnSats, termsOf(book.credits.get(institutionId)));
+  const leftSats = pledgedSats - requiredSats(drawnSats(book, institutionId), termsOf(book.credits.get(institutionId)));
   return leftSats > 0n ? leftSats : 0n;
 }
 

@@ -12,6 +12,7 @@ import {
   releasePledge,
   setCreditTerms,
 } from '../process/collateral.ts';
+import { collect } from '../process/collection.ts';
 import { bumpSettlement } from '../process/bump.ts';
 import { consolidate, type ConsolidationRequest } from '../process/consolidation.ts';
 import { type CreditLineRequest, expireCreditLine, setCreditLine } from '../process/credit-lines.ts';
@@ -89,7 +90,7 @@ export type Command =
   | { readonly type: 'set_liquidity_alerts'; readonly request: LiquidityAlertsRequest }
   | { readonly type: 'observe_liquidity'; readonly institutionId: string }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
-  | { readonly type: 'expire_credit_line'; readonly institutionId: string }
+  | { readonly type: 'expire_credit_line' | 'collect'; readonly institutionId: string }
   | { readonly type: 'post_pledge' | 'release_pledge'; readonly request: PledgeRequest }
   | { readonly type: 'set_credit_terms'; readonly request: CreditTermsRequest }
   | { readonly type: 'freeze_institution'; readonly institutionId: string; readonly reason: string }
@@ -261,6 +262,8 @@ function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>):
       return offset(book, command.request);
     case 'observe_liquidity':
       return observeLiquidity(book, command.institutionId);
+    case 'collect':
+      return collect(book, command.institutionId);
     case 'expire_credit_line':
       return expireCreditLine(book, command.institutionId);
     case 'retry_reservation':

@@ -36,7 +36,7 @@ import { keepsChange, leftOver } from '../process/requeue.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
 import { paidOf } from '../unit-terms.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
-import { addPledges, lineOf } from './credit.fixture.ts';
+import { addDefaults, addPledges, checkDefaults, lineOf } from './credit.fixture.ts';
 import { checkNetting } from './netting-invariants.fixture.ts';
 import { checkLines } from './queue-actions.fixture.ts';
 import { checkPaymentLimits } from './limits.fixture.ts';
@@ -52,6 +52,7 @@ export function checkWorld(world: World): void {
   checkPaymentLimits(world.book);
   checkReversals(world.book);
   checkNetting(world.book);
+  checkDefaults(world.book);
 }
 
 /** Linked both ways, never of a reversal, and never more than there was to be paid back. */
@@ -114,6 +115,7 @@ function expectedBalances(book: MemoryBook): { posted: Map<AccountId, bigint>; r
       );
   }
   addPledges(book, add);
+  addDefaults(book, add);
   for (const deposit of book.deposits.all()) if (deposit.status !== 'none') addDeposit(add, deposit);
   for (const settlement of book.settlements.all()) {
     if (settlement.status === 'none') continue;

@@ -2,11 +2,12 @@ import { feeRate, type ScriptHex, type Txid } from '@finality/bitcoin';
 import { type Aggregate, type Instant, sats } from '@finality/kernel';
 import { LedgerView } from '@finality/ledger';
 import { bankBookingAggregate } from '../bank-booking.ts';
-import type { Book, Maturity, Records, TimerKind } from '../book.ts';
+import type { Book, Maturity, PlacedSettlement, Records, TimerKind } from '../book.ts';
 import { chainTipAggregate, type ChainTip, type ChainTipEvent } from '../chain-tip.ts';
 import { type AddressRecord, CoinBook, type WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
 import { creditAggregate } from '../credit.ts';
+import { defaultAggregate } from '../default.ts';
 import { depositAggregate } from '../deposit.ts';
 import { apiKeyAggregate, institutionAggregate } from '../institution.ts';
 import { limitsAggregate } from '../limits.ts';
@@ -23,6 +24,7 @@ import { recoveryAggregate } from '../recovery.ts';
 import { type Netting, nettingAggregate, type NettingEvent, windowAggregate } from '../window.ts';
 import { windowPayoutAggregate } from '../window-payout.ts';
 import { noteNetPayout } from '../process/net-payouts.ts';
+import { contributorsIn, unwindableIn } from './unwinding.fixture.ts';
 import { type Settlement, settlementAggregate, type SettlementEvent, waitsForCoins } from '../settlement.ts';
 
 export const POLICY: SettlementPolicy = {
@@ -78,6 +80,7 @@ export class MemoryBook implements Book {
   readonly lineages = new MemoryRecords(lineageAggregate, this.log);
   readonly institutions = new MemoryRecords(institutionAggregate, this.log);
   readonly credits = new MemoryRecords(creditAggregate, this.log);
+  readonly defaults = new MemoryRecords(defaultAggregate, this.log);
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
   readonly deposits = new MemoryRecords(depositAggregate, this.log);
   readonly windowPayouts = new MemoryRecords(windowPayoutAggregate, this.log);
@@ -88,7 +91,7 @@ export class MemoryBook implements Book {
   readonly positions = new PositionBook();
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
-  /** By settlement, or institution. */
+  /** By settlement, or institution; what is collected of it by itself. */
   readonly timers = new Map<string, Instant>();
   readonly wallets: WalletRecord[] = [];
   readonly addresses = new Map<ScriptHex, AddressRecord>();
@@ -219,14 +222,25 @@ export class MemoryBook implements Book {
     return [...this.#maturities.keys()].sort();
   }
 
-  schedule(id: string, dueAt: Instant, _kind: TimerKind): void {
-    this.timers.set(id, dueAt);
+  unwindable(defaultId: string): readonly PlacedSettlement[] {
+    return unwindableIn(this, defaultId);
   }
 
-  cancelTimer(id: string, _kind?: TimerKind): void {
-    this.timers.delete(id);
+  contributors(): readonly string[] {
+    return contributorsIn(this);
+  }
+
+  schedule(id: string, dueAt: Instant, kind: TimerKind): void {
+    this.timers.set(timerOf(id, kind), dueAt);
+  }
+
+  cancelTimer(id: string, kind?: TimerKind): void {
+    this.timers.delete(timerOf(id, kind));
   }
 }
+
+/** An institution may have two at once. */
+const timerOf = (id: string, kind?: TimerKind): string => (kind === 'collection' ? `${id} ${kind}` : id);
 
 class MemoryRecords<State, Event extends { readonly type: string }> implements Records<State, Event> {
   readonly #aggregate: Aggregate<State, Event>;

@@ -88,7 +88,8 @@ export function checkLines({ book }: World): void {
     const event = logged as SettlementEvent;
     if (event.type === 'settlement_received') terms.set(id, event.terms);
     const agreed = terms.get(id)!;
-    if (agreed.mode !== 'centralized') continue;
+    // What is taken back because of a default waits behind nobody.
+    if (agreed.mode !== 'centralized' || agreed.submittedBy === 'default') continue;
     const before = lines.get(id);
     lines.delete(id);
     const join = (priority: Priority): void =>

@@ -18,6 +18,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 
 /** What is put aside for. */
 export enum Pledge {
@@ -90,6 +91,11 @@ export interface SetCreditTermsRequest {
     | undefined;
   /** 1 to 500 characters. */
   reason: string;
+  /**
+   * With it, what is drawn when a window closes in which the institution has settled is due so many seconds later, 1 to 2,678,400; what isn't paid then is a
+   * default. Without: what is drawn is lent until further notice.
+   */
+  dueAfterSeconds?: number | undefined;
 }
 
 /** What an institution has put aside, and what it may owe. */
@@ -109,6 +115,19 @@ export interface Collateral {
   /** What the institution may owe now: what was granted, or what its collateral secures of it. */
   lineInForceSats: bigint;
   drawnSats: bigint;
+  /** Missing: what is drawn isn't collected. */
+  dueAfterSeconds?:
+    | number
+    | undefined;
+  /** What is due and hasn't been looked at since, oldest first. */
+  obligations: Obligation[];
+}
+
+/** What was drawn when a window closed. Whatever comes in on the clearing balance from then on pays it, after what was owed before. */
+export interface Obligation {
+  windowId: string;
+  owedSats: bigint;
+  dueAt?: Timestamp | undefined;
 }
 
 function createBasePostCollateralRequest(): PostCollateralRequest {
@@ -453,7 +472,7 @@ export const GetCollateralRequest: MessageFns<GetCollateralRequest> = {
 };
 
 function createBaseSetCreditTermsRequest(): SetCreditTermsRequest {
-  return { idempotencyKey: "", institutionId: "", haircutBps: undefined, reason: "" };
+  return { idempotencyKey: "", institutionId: "", haircutBps: undefined, reason: "", dueAfterSeconds: undefined };
 }
 
 export const SetCreditTermsRequest: MessageFns<SetCreditTermsRequest> = {
@@ -469,6 +488,9 @@ export const SetCreditTermsRequest: MessageFns<SetCreditTermsRequest> = {
     }
     if (message.reason !== "") {
       writer.uint32(34).string(message.reason);
+    }
+    if (message.dueAfterSeconds !== undefined) {
+      writer.uint32(40).uint32(message.dueAfterSeconds);
     }
     return writer;
   },
@@ -518,6 +540,14 @@ export const SetCreditTermsRequest: MessageFns<SetCreditTermsRequest> = {
             message.reason = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.dueAfterSeconds = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -548,6 +578,11 @@ export const SetCreditTermsRequest: MessageFns<SetCreditTermsRequest> = {
         ? globalThis.Number(object.haircut_bps)
         : undefined,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      dueAfterSeconds: isSet(object.dueAfterSeconds)
+        ? globalThis.Number(object.dueAfterSeconds)
+        : isSet(object.due_after_seconds)
+        ? globalThis.Number(object.due_after_seconds)
+        : undefined,
     };
   },
 
@@ -565,6 +600,9 @@ export const SetCreditTermsRequest: MessageFns<SetCreditTermsRequest> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.dueAfterSeconds !== undefined) {
+      obj.dueAfterSeconds = Math.round(message.dueAfterSeconds);
+    }
     return obj;
   },
 
@@ -577,6 +615,7 @@ export const SetCreditTermsRequest: MessageFns<SetCreditTermsRequest> = {
     message.institutionId = object.institutionId ?? "";
     message.haircutBps = object.haircutBps ?? undefined;
     message.reason = object.reason ?? "";
+    message.dueAfterSeconds = object.dueAfterSeconds ?? undefined;
     return message;
   },
 };
@@ -591,6 +630,8 @@ function createBaseCollateral(): Collateral {
     creditLineSats: 0n,
     lineInForceSats: 0n,
     drawnSats: 0n,
+    dueAfterSeconds: undefined,
+    obligations: [],
   };
 }
 
@@ -637,6 +678,12 @@ export const Collateral: MessageFns<Collateral> = {
         throw new globalThis.Error("value provided for field message.drawnSats of type int64 too large");
       }
       writer.uint32(64).int64(message.drawnSats);
+    }
+    if (message.dueAfterSeconds !== undefined) {
+      writer.uint32(72).uint32(message.dueAfterSeconds);
+    }
+    for (const v of message.obligations) {
+      Obligation.encode(v!, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -718,6 +765,22 @@ export const Collateral: MessageFns<Collateral> = {
             message.drawnSats = reader.int64() as bigint;
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.dueAfterSeconds = reader.uint32();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.obligations.push(Obligation.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -772,6 +835,14 @@ export const Collateral: MessageFns<Collateral> = {
         : isSet(object.drawn_sats)
         ? BigInt(object.drawn_sats)
         : 0n,
+      dueAfterSeconds: isSet(object.dueAfterSeconds)
+        ? globalThis.Number(object.dueAfterSeconds)
+        : isSet(object.due_after_seconds)
+        ? globalThis.Number(object.due_after_seconds)
+        : undefined,
+      obligations: globalThis.Array.isArray(object?.obligations)
+        ? object.obligations.map((e: any) => Obligation.fromJSON(e))
+        : [],
     };
   },
 
@@ -801,6 +872,12 @@ export const Collateral: MessageFns<Collateral> = {
     if (message.drawnSats !== 0n) {
       obj.drawnSats = message.drawnSats.toString();
     }
+    if (message.dueAfterSeconds !== undefined) {
+      obj.dueAfterSeconds = Math.round(message.dueAfterSeconds);
+    }
+    if (message.obligations?.length) {
+      obj.obligations = message.obligations.map((e) => Obligation.toJSON(e));
+    }
     return obj;
   },
 
@@ -827,6 +904,126 @@ export const Collateral: MessageFns<Collateral> = {
       ? BigInt(object.lineInForceSats)
       : 0n;
     message.drawnSats = (object.drawnSats !== undefined && object.drawnSats !== null) ? BigInt(object.drawnSats) : 0n;
+    message.dueAfterSeconds = object.dueAfterSeconds ?? undefined;
+    message.obligations = object.obligations?.map((e) => Obligation.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseObligation(): Obligation {
+  return { windowId: "", owedSats: 0n, dueAt: undefined };
+}
+
+export const Obligation: MessageFns<Obligation> = {
+  encode(message: Obligation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.windowId !== "") {
+      writer.uint32(10).string(message.windowId);
+    }
+    if (message.owedSats !== 0n) {
+      if (BigInt.asIntN(64, message.owedSats) !== message.owedSats) {
+        throw new globalThis.Error("value provided for field message.owedSats of type int64 too large");
+      }
+      writer.uint32(16).int64(message.owedSats);
+    }
+    if (message.dueAt !== undefined) {
+      Timestamp.encode(message.dueAt, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Obligation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseObligation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.windowId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.owedSats = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.dueAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Obligation {
+    return {
+      windowId: isSet(object.windowId)
+        ? globalThis.String(object.windowId)
+        : isSet(object.window_id)
+        ? globalThis.String(object.window_id)
+        : "",
+      owedSats: isSet(object.owedSats)
+        ? BigInt(object.owedSats)
+        : isSet(object.owed_sats)
+        ? BigInt(object.owed_sats)
+        : 0n,
+      dueAt: isSet(object.dueAt)
+        ? fromJsonTimestamp(object.dueAt)
+        : isSet(object.due_at)
+        ? fromJsonTimestamp(object.due_at)
+        : undefined,
+    };
+  },
+
+  toJSON(message: Obligation): unknown {
+    const obj: any = {};
+    if (message.windowId !== "") {
+      obj.windowId = message.windowId;
+    }
+    if (message.owedSats !== 0n) {
+      obj.owedSats = message.owedSats.toString();
+    }
+    if (message.dueAt !== undefined) {
+      obj.dueAt = fromTimestamp(message.dueAt).toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Obligation>, I>>(base?: I): Obligation {
+    return Obligation.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Obligation>, I>>(object: I): Obligation {
+    const message = createBaseObligation();
+    message.windowId = object.windowId ?? "";
+    message.owedSats = (object.owedSats !== undefined && object.owedSats !== null) ? BigInt(object.owedSats) : 0n;
+    message.dueAt = (object.dueAt !== undefined && object.dueAt !== null)
+      ? Timestamp.fromPartial(object.dueAt)
+      : undefined;
     return message;
   },
 };
@@ -989,6 +1186,39 @@ type DeepPartial<T> = T extends bigint ? string | number | bigint
 type KeysOfUnion<T> = T extends T ? keyof T : never;
 type Exact<P, I extends P> = P extends Builtin ? P
   : P & { [K in keyof P]: Exact<P[K], I[K]> } & { [K in Exclude<keyof I, KeysOfUnion<P>>]: never };
+
+function toTimestamp(date: Date): Timestamp {
+  const seconds = BigInt(Math.trunc(date.getTime() / 1_000));
+  const nanos = (date.getTime() % 1_000) * 1_000_000;
+  return { seconds, nanos };
+}
+
+function fromTimestamp(t: Timestamp): Date {
+  let millis = (globalThis.Number(t.seconds.toString()) || 0) * 1_000;
+  millis += (t.nanos || 0) / 1_000_000;
+  return new globalThis.Date(millis);
+}
+
+const timestampFractionRegex = /:\d{2}\.\d+/;
+
+function fromJsonTimestamp(o: any): Timestamp {
+  if (o instanceof globalThis.Date) {
+    return toTimestamp(o);
+  } else if (typeof o === "string") {
+    // Date only keeps milliseconds, and parses longer fractions in an engine-specific way,
+    // so parse the fractional seconds ourselves and give Date only the whole seconds
+    const fraction = timestampFractionRegex.exec(o);
+    if (fraction === null) {
+      return toTimestamp(new globalThis.Date(o));
+    }
+    const fractionNanos = Number(fraction[0].slice(4, 13).padEnd(9, "0"));
+    const wholeSeconds = new globalThis.Date(o.replace(fraction[0], fraction[0].slice(0, 3)));
+    const timestamp = toTimestamp(new globalThis.Date(wholeSeconds.getTime() + Math.trunc(fractionNanos / 1_000_000)));
+    return { ...timestamp, nanos: (timestamp.nanos ?? 0) + (fractionNanos % 1_000_000) };
+  } else {
+    return Timestamp.fromJSON(o);
+  }
+}
 
 function isSet(value: any): boolean {
   return value !== null && value !== undefined;
