@@ -36,6 +36,7 @@ import { keepsChange, leftOver } from '../process/requeue.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
 import { paidOf } from '../unit-terms.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
+import { addDefaults, addPledges, checkDefaults, lineOf } from './credit.fixture.ts';
 import { checkNetting } from './netting-invariants.fixture.ts';
 import { checkLines } from './queue-actions.fixture.ts';
 import { checkPaymentLimits } from './limits.fixture.ts';
@@ -51,6 +52,7 @@ export const INVARIANTS: Readonly<Record<string, (world: World) => void>> = {
   'limits of payments': ({ book }) => checkPaymentLimits(book),
   reversals: ({ book }) => checkReversals(book),
   'netting positions': ({ book }) => checkNetting(book),
+  'debts and defaults': ({ book }) => checkDefaults(book),
 };
 
 export function checkWorld(world: World): void {
@@ -116,6 +118,8 @@ function expectedBalances(book: MemoryBook): { posted: Map<AccountId, bigint>; r
         -valueSats,
       );
   }
+  addPledges(book, add);
+  addDefaults(book, add);
   for (const deposit of book.deposits.all()) if (deposit.status !== 'none') addDeposit(add, deposit);
   for (const settlement of book.settlements.all()) {
     if (settlement.status === 'none') continue;
@@ -419,7 +423,7 @@ function checkCreditLine(book: MemoryBook, institutionId: string, { limit }: Acc
   const institution = book.institutions.get(institutionId);
   assert(institution.status !== 'none', 'whoever has a balance is known');
   const overdraft = limit.kind === 'debits_must_not_exceed_credits' ? limit.overdraft : undefined;
-  expect(overdraft, institutionId).toBe(institution.creditLineSats);
+  expect(overdraft, institutionId).toBe(lineOf(book, institutionId, institution.creditLineSats));
 }
 
 /** The most that it was ever allowed to owe. */

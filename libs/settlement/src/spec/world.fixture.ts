@@ -158,6 +158,8 @@ export class World {
       assert(found !== undefined, `nothing is known of ${cause}`);
       return found;
     });
+    // What a default takes back is what had been committed before.
+    if (command.type === 'collect') after.push(index - 1);
     const before = this.book.log.length;
     const refused = apply(this.book, command);
     this.told.push({ command, refused, ...(after.length > 0 ? { after: Math.max(...after) } : {}) });
