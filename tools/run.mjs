@@ -30,6 +30,7 @@ const COMMANDS = {
   typecheck: ['node_modules/typescript/bin/tsc', '--project', '.'],
   ledger: ['tools/ledger/main.ts'],
   recover: ['tools/recover/main.ts'],
+  rebuild: ['apps/standalone/src/rebuild/main.ts'],
   generate: ['tools/generate.ts'],
   k8s: ['k8s/src/main.ts'],
 };
@@ -38,7 +39,7 @@ const COMMANDS = {
  * V8 sizes its heap by the machine's memory and leaves garbage lying about while there is plenty. The platform lives in about 50 MiB of heap; ten
  * times that is never needed, and short-lived objects fit in little.
  */
-const SMALL_HEAP = ['--max-old-space-size=512', '--max-semi-space-size=8'];
+const SMALL_HEAP = ['--max-old-space-size=512', '--max-semi-space-size=16'];
 const NODE_FLAGS = { start: SMALL_HEAP, 'start:distributed': SMALL_HEAP };
 /** glibc keeps freed memory per thread; two arenas are enough for one busy thread. */
 const MALLOC_ARENAS_MAX = '2';

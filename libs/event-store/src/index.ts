@@ -1,5 +1,6 @@
 export type * from './port.ts';
 export * from './bench.ts';
+export * from './binary-arrays.ts';
 export * from './envelope.ts';
 export { epochFloor } from './epoch.ts';
 export * from './errors.ts';
@@ -19,6 +20,7 @@ export {
   type TransactionTimeouts,
 } from './session.ts';
 export * from './reader.ts';
+export * from './rebuild.ts';
 export * from './store.ts';
 export * from './timers.ts';
 export * from './verify.ts';

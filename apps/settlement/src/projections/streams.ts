@@ -1,4 +1,4 @@
-import type { Batch, Session, StoredEvent } from '@finality/event-store';
+import { bigintArray, type Session, type States, type StoredEvent, textArray } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
 import { claimPath } from '@finality/ledger';
 import {
@@ -36,9 +36,9 @@ const lineOf = ({ payer, units, netPayout }: Terms): string => {
   return units?.exchange === undefined ? claimPath(payer) : `exchange/${units.exchange.quoteId}`;
 };
 
-export async function saveSettlements(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
+export async function saveSettlements(session: Session, events: readonly StoredEvent[], states: States): Promise<void> {
   const rows = [...changed(events, settlementStream.aggregate.name)].flatMap(([id, positions]) => {
-    const state = batch.state(settlementStream, id);
+    const state = states.state(settlementStream, id);
     return state.status === 'none' ? [] : [{ state, ...positions }];
   });
   if (rows.length === 0) return;
@@ -47,26 +47,31 @@ export async function saveSettlements(session: Session, events: readonly StoredE
      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::bigint[], $8::smallint[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[])
      ON CONFLICT (settlement_id) DO UPDATE SET status = excluded.status, waits_for_coins = excluded.waits_for_coins, queue_rank = excluded.queue_rank, lineage_id = excluded.lineage_id, updated_position = excluded.updated_position`,
     [
-      rows.map(({ state }) => state.terms.settlementId),
-      rows.map(({ state }) => state.terms.from),
-      rows.map(({ state }) => state.terms.to),
-      rows.map(({ state }) => state.status),
+      textArray(rows.map(({ state }) => state.terms.settlementId)),
+      textArray(rows.map(({ state }) => state.terms.from)),
+      textArray(rows.map(({ state }) => state.terms.to)),
+      textArray(rows.map(({ state }) => state.status)),
       rows.map(({ state }) => waitsForCoins(state)),
-      rows.map(({ state }) => state.terms.mode),
-      rows.map(({ state }) => state.terms.amountSats),
+      textArray(rows.map(({ state }) => state.terms.mode)),
+      bigintArray(rows.map(({ state }) => state.terms.amountSats)),
       rows.map(({ state }) => rankOf(priorityOf(state))),
-      rows.map(({ state }) => lineOf(state.terms)),
-      rows.map(({ state }) => lineageIdOf(state) ?? null),
-      rows.map(({ state }) => state.createdAt),
-      rows.map(({ first }) => first),
-      rows.map(({ last }) => last),
+      textArray(rows.map(({ state }) => lineOf(state.terms))),
+      textArray(rows.map(({ state }) => lineageIdOf(state))),
+      bigintArray(rows.map(({ state }) => state.createdAt)),
+      bigintArray(rows.map(({ first }) => first)),
+      bigintArray(rows.map(({ last }) => last)),
     ],
+    'save-settlements',
   );
 }
 
-export async function saveInstitutions(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
+export async function saveInstitutions(
+  session: Session,
+  events: readonly StoredEvent[],
+  states: States,
+): Promise<void> {
   const rows = [...changed(events, institutionStream.aggregate.name)].flatMap(([id, { first }]) => {
-    const state = batch.state(institutionStream, id);
+    const state = states.state(institutionStream, id);
     return state.status === 'none' ? [] : [{ state, first }];
   });
   if (rows.length === 0) return;
@@ -87,9 +92,9 @@ export async function saveInstitutions(session: Session, events: readonly Stored
   );
 }
 
-export async function saveLineages(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
+export async function saveLineages(session: Session, events: readonly StoredEvent[], states: States): Promise<void> {
   const rows = [...changed(events, lineageStream.aggregate.name)].flatMap(([id, { first }]) => {
-    const state = batch.state(lineageStream, id);
+    const state = states.state(lineageStream, id);
     return state.status === 'none' ? [] : [{ state, first }];
   });
   if (rows.length === 0) return;
@@ -126,9 +131,9 @@ export async function saveVersions(session: Session, versions: ReadonlyMap<strin
   ]);
 }
 
-export async function saveDeposits(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
+export async function saveDeposits(session: Session, events: readonly StoredEvent[], states: States): Promise<void> {
   const rows = [...changed(events, depositStream.aggregate.name)].flatMap(([id, { first }]) => {
-    const state = batch.state(depositStream, id);
+    const state = states.state(depositStream, id);
     return state.status === 'none' ? [] : [{ ...state, first }];
   });
   if (rows.length === 0) return;

@@ -143,8 +143,8 @@ function business(world: World, { kind, a, b, c }: Action): void {
     case 'cosign':
       return cosign(world, a, b);
     case 'consolidate': {
-      const wallet = pick(WALLETS, a)!;
-      return void world.consolidate(wallet.walletId, wallet.institutionId);
+      const { walletId, institutionId } = pick(WALLETS, a)!;
+      return void (walletId === 'pool' ? world.anchorHead() : world.consolidate(walletId, institutionId));
     }
     case 'confirm':
       return world.confirmIncidents();
