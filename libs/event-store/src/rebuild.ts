@@ -37,25 +37,24 @@ export async function rebuildProjections(
   await session.query(`TRUNCATE ${['stream_states', ...tables].join(', ')} RESTART IDENTITY`);
   const states = new RebuiltStates(session, types);
   let count = 0;
-  for (let position = -1n; ;) {
-    const rows = await session.query<EventRow>(
-      `SELECT ${EVENT_COLUMNS} FROM events WHERE position > $1 ORDER BY position LIMIT ${PAGE_EVENTS}`,
-      [position],
-    );
-    if (rows.length > 0) {
-      const events = await states.evolve(rows);
-      for (const { needs } of projections) if (needs !== undefined) await states.load(needs(events, states));
-      for (const { save } of projections) await save(session, events, states);
-      await states.writeOldest();
-      position = rows.at(-1)!.position;
-      count += rows.length;
-    }
-    if (rows.length < PAGE_EVENTS) break;
+  for (let rows = await readPage(session, -1n); rows.length > 0;) {
+    const events = await states.evolve(rows);
+    for (const { needs } of projections) if (needs !== undefined) await states.load(needs(events, states));
+    for (const { save } of projections) await save(session, events, states);
+    await states.writeOldest();
+    count += rows.length;
+    rows = await readPage(session, rows.at(-1)!.position);
   }
   await states.writeAll();
   const [streams] = await session.query<{ count: bigint }>('SELECT count(*) FROM stream_states');
   return { events: count, streams: Number(streams!.count) };
 }
+
+const readPage = (session: Session, after: bigint): Promise<EventRow[]> =>
+  session.query<EventRow>(
+    `SELECT ${EVENT_COLUMNS} FROM events WHERE position > $1 ORDER BY position LIMIT ${PAGE_EVENTS}`,
+    [after],
+  );
 
 interface Slot {
   version: number;
