@@ -39,7 +39,7 @@ const COMMANDS = {
  * V8 sizes its heap by the machine's memory and leaves garbage lying about while there is plenty. The platform lives in about 50 MiB of heap; ten
  * times that is never needed, and short-lived objects fit in little.
  */
-const SMALL_HEAP = ['--max-old-space-size=512', '--max-semi-space-size=8'];
+const SMALL_HEAP = ['--max-old-space-size=512', '--max-semi-space-size=16'];
 /** What goes through millions of events in one go makes a lot of garbage, all of it young. */
 const LARGE_NURSERY = ['--max-semi-space-size=64'];
 const NODE_FLAGS = { start: SMALL_HEAP, 'start:distributed': SMALL_HEAP, rebuild: LARGE_NURSERY };

@@ -2,19 +2,10 @@ import { hash, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { eventStoreDdl, type Session } from '@finality/event-store';
+import { bigintArray, eventStoreDdl, hexArray, integerArray, type Session, textArray } from '@finality/event-store';
 import { type Instant, unwrap } from '@finality/kernel';
 import { type AccountId, availableAccount, single, transitAccount } from '@finality/ledger';
-import {
-  bigintArray,
-  hexArray,
-  integerArray,
-  ledgerDdl,
-  loadLedger,
-  saveLedger,
-  textArray,
-  verifyLedger,
-} from '@finality/ledger-store';
+import { ledgerDdl, loadLedger, saveLedger, verifyLedger } from '@finality/ledger-store';
 import pg from 'pg';
 import { endsWithUs } from './ending.ts';
 import { figure, type Measured, median, percentile } from './figures.ts';

@@ -143,6 +143,16 @@ export const settlementSettings = defineConfig({
     .integer(1, 7 * 86_400)
     .optional()
     .describe('a netting window closes, and the next one opens, after this time; default: when an operator says so'),
+  LENT_MAX_SATS: setting
+    .sats(0n, MAX_MONEY_SATS)
+    .optional()
+    .describe('what all credit lines together may have drawn at any time, in satoshi; default: as much as they are'),
+  STANDBY_MAX_SATS: setting
+    .sats(0n, MAX_MONEY_SATS)
+    .default(0n)
+    .describe(
+      'what the platform itself adds, in all, where participants are in default and their own means don’t do, in satoshi',
+    ),
   SCREENING_QUEUE_MAX: setting
     .integer(1, 1_000_000)
     .default(10_000)
@@ -242,6 +252,8 @@ export function settlementConfig(values: z.output<typeof settlementSettings>): S
       },
       ...(consolidation && { consolidation }),
       bump: { afterBlocks: values.BUMP_AFTER_BLOCKS, incrementalFeeRate: feeRate(INCREMENTAL_SAT_PER_KVB) },
+      ...(values.LENT_MAX_SATS === undefined ? {} : { lentMaxSats: sats(values.LENT_MAX_SATS) }),
+      standbyMaxSats: sats(values.STANDBY_MAX_SATS),
       counterpartyCoolingMs: values.COUNTERPARTY_COOLING_SECONDS * 1_000,
       expiryMs: values.SETTLEMENT_EXPIRY_SECONDS * 1_000,
     },

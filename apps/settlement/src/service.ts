@@ -35,6 +35,8 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
     'finality.settlement.v1.PolicyService': settlementV1.PolicyServiceService,
     'finality.institution.v1.InstitutionService': institutionV1.InstitutionServiceService,
     'finality.liquidity.v1.LiquidityService': liquidityV1.LiquidityServiceService,
+    'finality.liquidity.v1.CollateralService': liquidityV1.CollateralServiceService,
+    'finality.liquidity.v1.DefaultService': liquidityV1.DefaultServiceService,
     'finality.ledger.v1.LedgerService': ledgerV1.LedgerServiceService,
   },
   internal: {

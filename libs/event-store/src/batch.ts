@@ -1,6 +1,7 @@
 import { assert, type CauseContext, decodeJson, encodeJson, type Instant, type Runtime } from '@finality/kernel';
 import { assertPlainId, messageHeaders } from './envelope.ts';
 import { epochFloor } from './epoch.ts';
+import { textArray } from './binary-arrays.ts';
 import { chainHash, type HashedEvent } from './hash-chain.ts';
 import type { Batch, EventEnvelope, PublicMessage, Session, StoredEvent, StreamType, Timer, TimerRef } from './port.ts';
 
@@ -116,7 +117,8 @@ export class BatchState implements Batch {
     if (missing.length === 0) return;
     const rows = await session.query<StateRecord>(
       'SELECT stream, version, state FROM stream_states WHERE stream = ANY($1::text[])',
-      [missing],
+      [textArray(missing)],
+      'stream-states',
     );
     for (const stream of missing) this.#slots.set(stream, { version: 0, state: undefined, dirty: false });
     for (const row of rows)

@@ -1,5 +1,6 @@
 import { assert, type Instant } from '@finality/kernel';
 import { timerKey } from './batch.ts';
+import { textArray } from './binary-arrays.ts';
 import { type Claims, type FiredTimer, isNote, type Item, leaseName } from './decide.ts';
 import { claimName, type KeptKey, storedFields } from './idempotency.ts';
 import { Inbox, type InboxKeyRow, keyName } from './inbox.ts';
@@ -41,7 +42,7 @@ async function readInbox(session: ClientSession, messages: readonly MessageRef[]
   const keys = distinctKeys(messages);
   const rows = await session.query<InboxKeyRow>(
     `SELECT k.* FROM unnest($1::text[], $2::text[]) AS a(topic, ordering_key) JOIN inbox_keys k USING (topic, ordering_key)`,
-    [keys.map((key) => key.topic), keys.map((key) => key.orderingKey)],
+    [textArray(keys.map((key) => key.topic)), textArray(keys.map((key) => key.orderingKey))],
     'inbox',
   );
   const replayed = distinctKeys(messages.filter((message) => message.replay));
@@ -85,11 +86,11 @@ async function takeKeys(
     SELECT principal, rpc, key, NULL AS fields, NULL AS resource_id FROM taken
     UNION ALL SELECT k.principal, k.rpc, k.key, k.fields, k.resource_id FROM asked JOIN idempotency_keys k USING (principal, rpc, key)`,
     [
-      list.map((claim) => claim.principal),
-      list.map((claim) => claim.rpc),
-      list.map((claim) => claim.key),
-      list.map(storedFields),
-      list.map((claim) => claim.resourceId),
+      textArray(list.map((claim) => claim.principal)),
+      textArray(list.map((claim) => claim.rpc)),
+      textArray(list.map((claim) => claim.key)),
+      textArray(list.map(storedFields)),
+      textArray(list.map((claim) => claim.resourceId)),
       now,
     ],
     'take-keys',

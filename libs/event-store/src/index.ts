@@ -1,5 +1,6 @@
 export type * from './port.ts';
 export * from './bench.ts';
+export * from './binary-arrays.ts';
 export * from './envelope.ts';
 export { epochFloor } from './epoch.ts';
 export * from './errors.ts';

@@ -152,6 +152,8 @@ export function lockStatements(schema: string, timeouts: TransactionTimeouts): s
     `SET LOCAL transaction_timeout = ${timeouts.transactionMs}`,
     `SET LOCAL tcp_user_timeout = ${timeouts.tcpUserMs}`,
     'SET LOCAL jit = off',
+    // Whatever the planner thinks of tables that have grown since they were analysed: a batch looks things up.
+    'SET LOCAL enable_seqscan = off',
     `SELECT pg_advisory_xact_lock(${storeLockKey(schema)})`,
   ];
   return text.join('; ');

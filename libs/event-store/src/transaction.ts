@@ -28,7 +28,7 @@ export interface Committed<Reply> {
   readonly messages: number;
 }
 
-/** The channel that a store notifies when it has published something. */
+/** The channel that a store notifies of the topics, divided by commas, which it has published something of. */
 export function notifyChannel(schema: string): string {
   return `finality_${schema}`;
 }
@@ -92,7 +92,7 @@ async function inTransaction<Body, World, Reply>(
     await fault('write', () => writeBatch(session, batch, claims, decided));
     if (decided.accepted > 0) await fault('save', () => handler.save(session, world as World, batch.events, batch));
     session.end();
-    await fault('commit', () => commit(session, options.schema, batch.messages.length > 0));
+    await fault('commit', () => commit(session, options.schema, new Set(batch.messages.map(({ topic }) => topic))));
     return committedOf(decided, batch);
   } finally {
     session.end();
@@ -111,8 +111,9 @@ async function connect(pool: Pool): Promise<PoolClient> {
   }
 }
 
-const HEAD_STATEMENT = `SELECT h.position, h.hash, h.epoch, coalesce(e.recorded_at, 0) AS "recordedAt"
-  FROM store_head h LEFT JOIN events e ON e.position = h.position`;
+/** Not a join: while `store_head` hasn't been analysed, the planner takes its one row for hundreds and reads all events for them. */
+const HEAD_STATEMENT = `SELECT h.position, h.hash, h.epoch,
+  coalesce((SELECT e.recorded_at FROM events e WHERE e.position = h.position), 0) AS "recordedAt" FROM store_head h`;
 
 async function lock(
   session: ClientSession,
@@ -136,10 +137,11 @@ async function lock(
 }
 
 /** A COMMIT that ends in a rollback says so only by its command tag. Whatever goes wrong here leaves it open what was stored. */
-async function commit(session: ClientSession, schema: string, notify: boolean): Promise<void> {
+async function commit(session: ClientSession, schema: string, topics: ReadonlySet<string>): Promise<void> {
   try {
-    const channel = quoteLiteral(notifyChannel(schema));
-    const results = await session.statements(`SELECT ${notify ? `pg_notify(${channel}, '')` : '1'}; COMMIT`);
+    const [channel, payload] = [quoteLiteral(notifyChannel(schema)), quoteLiteral([...topics].join(','))];
+    const notify = topics.size > 0 ? `pg_notify(${channel}, ${payload})` : '1';
+    const results = await session.statements(`SELECT ${notify}; COMMIT`);
     const tag = results.at(-1)?.command;
     if (tag !== 'COMMIT') throw new StoreUnavailable(`COMMIT was answered by ${tag}`);
   } catch (error) {

@@ -34,6 +34,12 @@ describe('canonical JSON', () => {
     expect(encodeJson({ c: undefined, a: [true, null, 'x'], b: 1n })).toBe('{"a":[true,null,"x"],"b":{"$bigint":"1"}}');
   });
 
+  it('writes each character as JSON.stringify does, lone surrogates too', () => {
+    const texts = Array.from({ length: 0x10000 }, (_, unit) => `a${String.fromCharCode(unit)}z`);
+    expect(texts.filter((text) => encodeJson(text) !== JSON.stringify(text))).toEqual([]);
+    expect(encodeJson({ '"😀': '😀' })).toBe(JSON.stringify({ '"😀': '😀' }));
+  });
+
   it('keeps integers that a number can’t hold', () => {
     expect(decodeJson(encodeJson({ sats: 2n ** 53n + 1n }))).toEqual({ sats: 9_007_199_254_740_993n });
   });

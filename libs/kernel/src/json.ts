@@ -11,8 +11,9 @@ export function encodeJson(value: unknown): string {
     case 'bigint':
       return `{"${BIGINT_TAG}":"${value}"}`;
     case 'string':
+      return encodeString(value);
     case 'boolean':
-      return JSON.stringify(value);
+      return value ? 'true' : 'false';
     case 'number':
       assert(
         Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value)),
@@ -30,6 +31,23 @@ export function encodeJson(value: unknown): string {
   }
 }
 
+/** All that `JSON.stringify` leaves as it is, but for pairs of surrogates: not quotes, backslashes, control characters and lone surrogates. */
+const ESCAPED = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
+
+const encodeString = (text: string): string => (ESCAPED.test(text) ? JSON.stringify(text) : `"${text}"`);
+
+/** Names of members are few, and the same over and over. */
+const names = new Map<string, string>();
+const NAMES_MAX = 2_000;
+
+function encodeName(name: string): string {
+  const known = names.get(name);
+  if (known !== undefined) return known;
+  const encoded = encodeString(name);
+  if (names.size < NAMES_MAX) names.set(name, encoded);
+  return encoded;
+}
+
 /** The value that {@link encodeJson} was given. */
 export function decodeJson(text: string): unknown {
   const value: unknown = JSON.parse(text);
@@ -45,7 +63,7 @@ function encodeObject(value: Record<string, unknown>): string {
   for (const key of Object.keys(value).sort()) {
     const member = value[key];
     if (member === undefined) continue;
-    members += `${members === '' ? '' : ','}${JSON.stringify(key)}:${encodeJson(member)}`;
+    members += `${members === '' ? '' : ','}${encodeName(key)}:${encodeJson(member)}`;
   }
   return `{${members}}`;
 }

@@ -25,6 +25,8 @@ export interface Worker {
   /** Does a bounded amount of work. `idle` means: nothing to do until woken or until `pollMs` have passed. */
   step(): Promise<'progress' | 'idle'>;
   readonly pollMs: number;
+  /** How long after a step that found nothing it may be woken again: what many events at once concern is looked at once. */
+  readonly restMs?: number;
   /** Whether it works in a process that stands by as well: it keeps nothing but that process up to date. Default: no. */
   readonly onStandby?: boolean;
 }

@@ -1,5 +1,4 @@
 export * from './balances.ts';
-export * from './binary-arrays.ts';
 export * from './checkpoints.ts';
 export * from './ddl.ts';
 export * from './entries.ts';

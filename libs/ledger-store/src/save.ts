@@ -1,7 +1,6 @@
-import type { Session } from '@finality/event-store';
+import { bigintArray, hexArray, integerArray, type Session, slicesArray, textArray } from '@finality/event-store';
 import { assert, type Instant } from '@finality/kernel';
 import { type Account, type AccountId, chainEntries, HASH_BYTES, type RecordedTransfer } from '@finality/ledger';
-import { bigintArray, hexArray, integerArray, slicesArray, textArray } from './binary-arrays.ts';
 import type { LoadedLedger, StoredAccount } from './load.ts';
 
 /**

@@ -1,6 +1,12 @@
 import { quoteIdentifier } from '@finality/event-store';
 import type { Pool, PoolClient } from 'pg';
 
+interface Subscriber {
+  /** All, when undefined. */
+  readonly topics: ReadonlySet<string> | undefined;
+  readonly listener: () => void;
+}
+
 /**
  * The one connection of a pool that LISTENs, for all consumers that share the pool. When it is lost, the next poll makes it anew: until then
  * everybody polls.
@@ -9,7 +15,7 @@ export class BusListener {
   static readonly #listeners = new WeakMap<Pool, BusListener>();
 
   readonly #pool: Pool;
-  readonly #subscribers = new Map<string, Set<() => void>>();
+  readonly #subscribers = new Map<string, Set<Subscriber>>();
   #client: Promise<PoolClient> | undefined;
   #held: PoolClient | undefined;
   #listening = new Map<string, Promise<unknown>>();
@@ -26,16 +32,20 @@ export class BusListener {
     return made;
   }
 
-  /** Calls `listener` at every notification on one of the channels. @returns how to stop that */
-  subscribe(channels: readonly string[], listener: () => void): () => void {
+  /** Calls `listener` at every notification on one of the channels, or of those that name one of the topics. @returns how to stop that */
+  subscribe(
+    { channels, topics }: { readonly channels: readonly string[]; readonly topics?: readonly string[] },
+    listener: () => void,
+  ): () => void {
+    const subscriber = { topics: topics && new Set(topics), listener };
     for (const channel of channels) {
       const subscribers = this.#subscribers.get(channel) ?? new Set();
-      this.#subscribers.set(channel, subscribers.add(listener));
+      this.#subscribers.set(channel, subscribers.add(subscriber));
     }
     return () => {
       for (const channel of channels) {
         const subscribers = this.#subscribers.get(channel);
-        subscribers?.delete(listener);
+        subscribers?.delete(subscriber);
         if (subscribers?.size === 0) this.#subscribers.delete(channel);
       }
       if (this.#subscribers.size === 0) this.#disconnect();
@@ -74,8 +84,10 @@ export class BusListener {
       client.release(true);
       throw new Error('the last consumer was closed while it connected');
     }
-    client.on('notification', ({ channel }) => {
-      for (const listener of [...(this.#subscribers.get(channel) ?? [])]) listener();
+    client.on('notification', ({ channel, payload = '' }) => {
+      const published = payload.split(',');
+      for (const { topics, listener } of [...(this.#subscribers.get(channel) ?? [])])
+        if (!topics || published.some((topic) => topics.has(topic))) listener();
     });
     const lost = (): void => {
       if (this.#held !== client) return;

@@ -20,12 +20,14 @@ const GAP_PAGE_MESSAGES = 500;
 const GAP_PAGES_MAX = 2_000;
 
 /**
- * Polls, hands over topic by topic, fetches what is missing, then acknowledges: save, then acknowledge. An error leaves the rest unacknowledged and is
- * thrown on: the next step begins with the same messages.
+ * Polls, hands over, fetches what is missing, then acknowledges: save, then acknowledge. An error leaves its topic's messages unacknowledged and is
+ * thrown on: the next step begins with them.
  */
 export class ConsumerWorker implements Worker {
   readonly name: string;
   readonly pollMs: number;
+  /** What arrives is what it is woken for. */
+  readonly restMs = 0;
   readonly #consumer: MessageConsumer;
   readonly #handlerOf: (topic: string) => TopicHandler;
   readonly #messagesMax: number;
@@ -42,12 +44,15 @@ export class ConsumerWorker implements Worker {
   async step(): Promise<'progress' | 'idle'> {
     if (this.#pending.length === 0) this.#pending = await this.#consumer.poll(this.#messagesMax);
     if (this.#pending.length === 0) return 'idle';
-    for (const topic of new Set(this.#pending.map((message) => message.topic))) {
-      const messages = this.#pending.filter((message) => message.topic === topic);
-      await this.#handle(topic, messages);
-      await this.#consumer.acknowledge(messages);
-      this.#pending = this.#pending.filter((message) => message.topic !== topic);
-    }
+    const byTopic = Map.groupBy(this.#pending, (message) => message.topic);
+    // Together: they share a batch of the store, or one that is waited for anyway.
+    const handled = await Promise.allSettled([...byTopic].map(([topic, messages]) => this.#handle(topic, messages)));
+    const topics = [...byTopic.keys()];
+    const isDone = ({ topic }: IncomingMessage): boolean => handled[topics.indexOf(topic)]!.status === 'fulfilled';
+    await this.#consumer.acknowledge(this.#pending.filter(isDone));
+    this.#pending = this.#pending.filter((message) => !isDone(message));
+    const failed = handled.find((outcome) => outcome.status === 'rejected');
+    if (failed) throw failed.reason;
     return 'progress';
   }
 

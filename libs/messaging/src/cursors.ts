@@ -21,8 +21,8 @@ export class Progress {
   readonly topic: string;
   #acknowledged: Cursor;
   #polled: Cursor;
-  /** In polled order, the oldest first not acknowledged. */
-  #inFlight: { readonly cursor: Cursor; isDone: boolean }[] = [];
+  /** By their place, in polled order; the oldest isn't acknowledged. */
+  readonly #inFlight = new Map<string, { readonly cursor: Cursor; isDone: boolean }>();
 
   constructor(topic: string, cursor: Cursor) {
     this.topic = topic;
@@ -41,31 +41,34 @@ export class Progress {
   }
 
   get isAcknowledged(): boolean {
-    return this.#inFlight.length === 0;
+    return this.#inFlight.size === 0;
   }
 
   poll(message: IncomingMessage): void {
     this.#polled = cursorOf(message);
-    this.#inFlight.push({ cursor: this.#polled, isDone: false });
+    this.#inFlight.set(placeOf(message), { cursor: this.#polled, isDone: false });
   }
 
   acknowledge(message: IncomingMessage): void {
-    const { position, ordinal } = message;
-    const entry = this.#inFlight.find(({ cursor }) => cursor.position === position && cursor.ordinal === ordinal);
+    const entry = this.#inFlight.get(placeOf(message));
     if (entry) entry.isDone = true;
   }
 
   /** @returns whether the cursor moved */
   advance(): boolean {
-    const open = this.#inFlight.findIndex(({ isDone }) => !isDone);
-    const done = open === -1 ? this.#inFlight.length : open;
-    const last = this.#inFlight[done - 1];
+    let last: Cursor | undefined;
+    for (const [place, { cursor, isDone }] of this.#inFlight) {
+      if (!isDone) break;
+      last = cursor;
+      this.#inFlight.delete(place);
+    }
     if (!last) return false;
-    this.#acknowledged = last.cursor;
-    this.#inFlight = this.#inFlight.slice(done);
+    this.#acknowledged = last;
     return true;
   }
 }
+
+const placeOf = ({ position, ordinal }: IncomingMessage): string => `${position}/${ordinal}`;
 
 /** Where a service keeps its progress. */
 export interface CursorTable {

@@ -23,7 +23,7 @@ export interface ConsumerOptions {
 export interface MessageConsumer {
   /** The next messages not yet polled, oldest first; empty when there are none at the moment. */
   poll(limit: number): Promise<readonly IncomingMessage[]>;
-  /** Saves progress: these won't be delivered again after a restart. */
+  /** These are done. Saved at the latest with the next poll that finds nothing, and by `close`: after a crash some of them may come again. */
   acknowledge(messages: readonly IncomingMessage[]): Promise<void>;
   /** Missing messages of one key, from the owner, whatever the driver's retention. */
   fetch(

@@ -1,12 +1,11 @@
+import { createHash } from 'node:crypto';
 import {
   type MessageRef,
   type MessageRow,
   notifyChannel,
   pgTypes,
-  type PublishedMessage,
   publishedMessageOf,
   quoteIdentifier,
-  quoteLiteral,
 } from '@finality/event-store';
 import type { Pool } from 'pg';
 import { BusListener } from './bus-listener.ts';
@@ -14,7 +13,10 @@ import { loadCursors, Progress, saveCursors, START } from './cursors.ts';
 import type { ConsumerOptions, IncomingMessage, MessageConsumer, MessageDriver } from './port.ts';
 
 export interface PostgresDriverOptions {
-  /** Connections as the bus role, which can read every owner's published messages and nothing else. One of them listens. */
+  /**
+   * Connections as the bus role, which can read every owner's published messages and nothing else, along their indices whatever the planner
+   * thinks of a table whose statistics are behind. One of them listens.
+   */
   readonly bus: Pool;
   /** Connections as the consuming service's role. */
   readonly consumer: Pool;
@@ -29,6 +31,11 @@ export interface PostgresDriverOptions {
 /** What is counted as lag per topic, at most: behind that it doesn't matter any more. */
 const LAG_MAX = 1_000_000;
 
+/** After a crash so many may come again, which their inbox knows. Saving at each would be one more transaction per batch. */
+const UNSAVED_MESSAGES_MAX = 2_000;
+
+/** Of a prepared statement's name, which is unique among those of a connection. */
+const NAME_DIGITS = 16;
 const COLUMNS = 'm.position, m.ordinal, m.topic, m.ordering_key, m.sequence, m.headers, m.payload';
 
 /** Tails the owners' published messages in their own tables (DESIGN 4): no broker, the order of their commits, nothing skipped. */
@@ -59,8 +66,13 @@ class PostgresConsumer implements MessageConsumer {
   /** Progress in memory only. */
   readonly #isReplay: boolean;
   readonly #owners: readonly string[];
+  /** One for each owner to begin with. */
+  readonly #polls: readonly { readonly name: string; readonly text: string }[];
   readonly #listeners: (() => void)[] = [];
   #progress: Map<string, Progress> | undefined;
+  /** What was acknowledged since it was saved. */
+  readonly #unsaved = new Set<Progress>();
+  #unsavedMessages = 0;
   #turn = 0;
   #unsubscribe: (() => void) | undefined;
   #isClosed = false;
@@ -70,18 +82,17 @@ class PostgresConsumer implements MessageConsumer {
     this.#topics = topics;
     this.#isReplay = replay;
     this.#owners = [...new Set(topics.map(options.schemaOf))];
+    this.#polls = pollsOf(this.#owners);
   }
 
   async poll(limit: number): Promise<readonly IncomingMessage[]> {
     if (this.#isClosed) throw new Error('the consumer is closed');
     await this.#listen();
     const progress = await this.#load();
-    const messages: IncomingMessage[] = [];
-    // Another owner begins each time: none can keep the others waiting by having a lot to say.
-    for (let i = 0; i < this.#owners.length && messages.length < limit; i++) {
-      const owner = this.#owners[(this.#turn + i) % this.#owners.length]!;
-      messages.push(...(await this.#pollOwner(owner, progress, limit - messages.length)));
-    }
+    const rows = limit === 0 ? [] : await this.#readNext(progress, limit);
+    const messages = rows.map(publishedMessageOf);
+    for (const message of messages) progress.get(message.topic)!.poll(message);
+    if (messages.length === 0) await this.#save();
     this.#turn += 1;
     return messages;
   }
@@ -89,8 +100,9 @@ class PostgresConsumer implements MessageConsumer {
   async acknowledge(messages: readonly IncomingMessage[]): Promise<void> {
     const progress = await this.#load();
     for (const message of messages) progress.get(message.topic)?.acknowledge(message);
-    const moved = [...progress.values()].filter((of) => of.advance());
-    if (moved.length > 0 && !this.#isReplay) await saveCursors(this.#cursorTable, moved);
+    for (const of of progress.values()) if (of.advance()) this.#unsaved.add(of);
+    this.#unsavedMessages += messages.length;
+    if (this.#unsavedMessages >= UNSAVED_MESSAGES_MAX) await this.#save();
   }
 
   async fetch(
@@ -98,10 +110,12 @@ class PostgresConsumer implements MessageConsumer {
     from: bigint,
     limit: number,
   ): Promise<readonly IncomingMessage[]> {
-    const table = this.#tableOf(this.#options.schemaOf(key.topic));
-    const rows = await this.#readInOrder(`SELECT ${COLUMNS} FROM ${table} m
-      WHERE m.topic = ${quoteLiteral(key.topic)} AND m.ordering_key = ${quoteLiteral(key.orderingKey)} AND m.sequence >= ${from}
-      ORDER BY m.sequence LIMIT ${limit}`);
+    const table = tableOf(this.#options.schemaOf(key.topic));
+    const rows = await this.#query<MessageRow>(
+      this.#options.bus,
+      `SELECT ${COLUMNS} FROM ${table} m WHERE m.topic = $1 AND m.ordering_key = $2 AND m.sequence >= $3 ORDER BY m.sequence LIMIT $4`,
+      [key.topic, key.orderingKey, from, limit],
+    );
     return rows.map(publishedMessageOf);
   }
 
@@ -117,7 +131,7 @@ class PostgresConsumer implements MessageConsumer {
       const [row] = await this.#query<{ lag: bigint }>(
         this.#options.bus,
         `SELECT coalesce(sum(n), 0)::bigint AS lag FROM unnest($1::text[], $2::bigint[], $3::int[]) AS c(topic, position, ordinal)
-          CROSS JOIN LATERAL (SELECT count(*) AS n FROM (SELECT 1 FROM ${this.#tableOf(owner)} m
+          CROSS JOIN LATERAL (SELECT count(*) AS n FROM (SELECT 1 FROM ${tableOf(owner)} m
             WHERE m.topic = c.topic AND (m.position, m.ordinal) > (c.position, c.ordinal) LIMIT ${LAG_MAX}) behind) counted`,
         [
           of.map(({ topic }) => topic),
@@ -130,26 +144,31 @@ class PostgresConsumer implements MessageConsumer {
     return lag;
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#isClosed = true;
     this.#unsubscribe?.();
     this.#unsubscribe = undefined;
-    return Promise.resolve();
+    // The database may be away by now: some messages come again then.
+    await this.#save().catch(() => undefined);
   }
 
-  async #pollOwner(owner: string, progress: Map<string, Progress>, limit: number): Promise<PublishedMessage[]> {
-    const of = this.#ofOwner(owner, progress);
-    const cursors = of.map(
-      ({ topic, polled }) => `(${quoteLiteral(topic)}, ${polled.position}::bigint, ${polled.ordinal})`,
-    );
-    const rows = await this
-      .#readInOrder(`SELECT ${COLUMNS} FROM (VALUES ${cursors.join(', ')}) AS c(topic, position, ordinal)
-      CROSS JOIN LATERAL (SELECT * FROM ${this.#tableOf(owner)} t WHERE t.topic = c.topic AND (t.position, t.ordinal) > (c.position, c.ordinal)
-        ORDER BY t.position, t.ordinal LIMIT ${limit}) m
-      ORDER BY m.position, m.ordinal LIMIT ${limit}`);
-    const messages = rows.map(publishedMessageOf);
-    for (const message of messages) progress.get(message.topic)!.poll(message);
-    return messages;
+  async #readNext(progress: Map<string, Progress>, limit: number): Promise<readonly MessageRow[]> {
+    const values = this.#owners.flatMap((owner) => {
+      const cursors = this.#ofOwner(owner, progress);
+      return [
+        cursors.map(({ topic }) => topic),
+        cursors.map(({ polled }) => polled.position),
+        cursors.map(({ polled }) => polled.ordinal),
+      ];
+    });
+    const query = { ...this.#polls[this.#turn % this.#polls.length]!, values: [limit, ...values], types: pgTypes };
+    return (await this.#options.bus.query<MessageRow>(query)).rows;
+  }
+
+  async #save(): Promise<void> {
+    if (this.#unsaved.size > 0 && !this.#isReplay) await saveCursors(this.#cursorTable, [...this.#unsaved]);
+    this.#unsaved.clear();
+    this.#unsavedMessages = 0;
   }
 
   async #load(): Promise<Map<string, Progress>> {
@@ -169,7 +188,7 @@ class PostgresConsumer implements MessageConsumer {
   async #listen(): Promise<void> {
     if (this.#options.listen === false) return;
     const bus = BusListener.of(this.#options.bus);
-    this.#unsubscribe ??= bus.subscribe(this.#owners.map(notifyChannel), () => {
+    this.#unsubscribe ??= bus.subscribe({ channels: this.#owners.map(notifyChannel), topics: this.#topics }, () => {
       for (const listener of this.#listeners) listener();
     });
     await bus.connected();
@@ -179,21 +198,24 @@ class PostgresConsumer implements MessageConsumer {
     return [...progress.values()].filter(({ topic }) => this.#options.schemaOf(topic) === owner);
   }
 
-  #tableOf(owner: string): string {
-    return `${quoteIdentifier(owner)}.published_messages`;
-  }
-
-  /**
-   * Reads along an index, whatever the planner thinks of a table whose statistics are behind: it would rather sort all that is left, for every
-   * page of a long backlog. Several statements in one text are one transaction and one round trip; they take no parameters.
-   */
-  async #readInOrder(select: string): Promise<MessageRow[]> {
-    const text = `SET LOCAL enable_bitmapscan = off; SET LOCAL enable_seqscan = off; ${select}`;
-    const results: unknown = await this.#options.bus.query({ text, types: pgTypes });
-    return (results as { rows: MessageRow[] }[]).at(-1)?.rows ?? [];
-  }
-
   async #query<Row extends object>(pool: Pool, text: string, values: readonly unknown[]): Promise<Row[]> {
     return (await pool.query<Row>({ text, values: [...values], types: pgTypes })).rows;
   }
+}
+
+const tableOf = (owner: string): string => `${quoteIdentifier(owner)}.published_messages`;
+
+/** The next messages of all owners in one round trip. Another owner begins each time: none can keep the others waiting by having a lot to say. */
+function pollsOf(owners: readonly string[]): readonly { readonly name: string; readonly text: string }[] {
+  const parts = owners.map((owner, i) => {
+    const [topics, positions, ordinals] = [3 * i + 2, 3 * i + 3, 3 * i + 4];
+    return `(SELECT ${COLUMNS} FROM unnest($${topics}::text[], $${positions}::bigint[], $${ordinals}::int[]) AS c(topic, position, ordinal)
+      CROSS JOIN LATERAL (SELECT * FROM ${tableOf(owner)} t WHERE t.topic = c.topic AND (t.position, t.ordinal) > (c.position, c.ordinal)
+        ORDER BY t.position, t.ordinal LIMIT $1) m
+      ORDER BY m.position, m.ordinal LIMIT $1)`;
+  });
+  return owners.map((_owner, first) => {
+    const text = `SELECT * FROM (${[...parts.slice(first), ...parts.slice(0, first)].join(' UNION ALL ')}) AS m LIMIT $1`;
+    return { name: `poll-${createHash('sha256').update(text).digest('hex').slice(0, NAME_DIGITS)}`, text };
+  });
 }

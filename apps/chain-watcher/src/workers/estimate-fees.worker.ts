@@ -9,10 +9,13 @@ const POLL_MS = 30_000;
 export class EstimateFees implements Worker {
   readonly name = 'estimate-fees';
   readonly pollMs = POLL_MS;
+  /** New blocks wake it; what else happens here is nothing to a node's estimates. */
+  readonly restMs: number;
   readonly #context: WorkerContext;
 
   constructor(context: WorkerContext) {
     this.#context = context;
+    this.restMs = context.pollMs;
   }
 
   step(): Promise<Progress> {

@@ -1,4 +1,4 @@
-import type { Session, States, StoredEvent } from '@finality/event-store';
+import { bigintArray, type Session, type States, type StoredEvent, textArray } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
 import { claimPath } from '@finality/ledger';
 import {
@@ -47,20 +47,21 @@ export async function saveSettlements(session: Session, events: readonly StoredE
      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::bigint[], $8::smallint[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[])
      ON CONFLICT (settlement_id) DO UPDATE SET status = excluded.status, waits_for_coins = excluded.waits_for_coins, queue_rank = excluded.queue_rank, lineage_id = excluded.lineage_id, updated_position = excluded.updated_position`,
     [
-      rows.map(({ state }) => state.terms.settlementId),
-      rows.map(({ state }) => state.terms.from),
-      rows.map(({ state }) => state.terms.to),
-      rows.map(({ state }) => state.status),
+      textArray(rows.map(({ state }) => state.terms.settlementId)),
+      textArray(rows.map(({ state }) => state.terms.from)),
+      textArray(rows.map(({ state }) => state.terms.to)),
+      textArray(rows.map(({ state }) => state.status)),
       rows.map(({ state }) => waitsForCoins(state)),
-      rows.map(({ state }) => state.terms.mode),
-      rows.map(({ state }) => state.terms.amountSats),
+      textArray(rows.map(({ state }) => state.terms.mode)),
+      bigintArray(rows.map(({ state }) => state.terms.amountSats)),
       rows.map(({ state }) => rankOf(priorityOf(state))),
-      rows.map(({ state }) => lineOf(state.terms)),
-      rows.map(({ state }) => lineageIdOf(state) ?? null),
-      rows.map(({ state }) => state.createdAt),
-      rows.map(({ first }) => first),
-      rows.map(({ last }) => last),
+      textArray(rows.map(({ state }) => lineOf(state.terms))),
+      textArray(rows.map(({ state }) => lineageIdOf(state))),
+      bigintArray(rows.map(({ state }) => state.createdAt)),
+      bigintArray(rows.map(({ first }) => first)),
+      bigintArray(rows.map(({ last }) => last)),
     ],
+    'save-settlements',
   );
 }
 

@@ -12,6 +12,7 @@ import {
   bumpSettlement,
   cancel,
   coinsReleased,
+  collect,
   confirmIncident,
   confirmRelease,
   confirmResolution,
@@ -61,6 +62,7 @@ import {
 } from '@finality/settlement';
 import { saveBankBookings } from '../projections/bank-bookings.ts';
 import { saveCoins } from '../projections/coins.ts';
+import { saveDefaults } from '../projections/defaults.ts';
 import { saveMaturities } from '../projections/maturities.ts';
 import { savePreviousTransactions } from '../projections/previous-transactions.ts';
 import { saveRates } from '../projections/rates.ts';
@@ -71,6 +73,7 @@ import { saveSuspense } from '../projections/suspense.ts';
 import { savePositions, saveWindows } from '../projections/windows.ts';
 import type { BatchBook } from './batch-book.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand, SettlementReply } from './commands.ts';
+import { type CreditCommand, decideCredit } from './credit-commands.ts';
 import { loadBook } from './load.ts';
 import { decideWindow } from './window-commands.ts';
 
@@ -99,6 +102,9 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'reprioritize':
       case 'set_credit_line':
       case 'set_liquidity_alerts':
+      case 'post_pledge':
+      case 'release_pledge':
+      case 'set_credit_terms':
         return liquidity(book, body);
       case 'confirm_incident':
         return done(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason));
@@ -136,11 +142,9 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'choose_window_payout':
         return done(decideWindow(book, body));
       case 'create_institution':
-        return institutionReply(createInstitution(book, body.institution));
       case 'freeze_institution':
-        return institutionReply(freezeInstitution(book, body.institutionId, body.reason));
       case 'unfreeze_institution':
-        return institutionReply(unfreezeInstitution(book, body.institutionId, body.reason));
+        return institutionReply(decideInstitution(book, body));
       case 'restrict_counterparties':
       case 'allow_counterparty':
       case 'remove_counterparty':
@@ -174,6 +178,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       await saveBankBookings(session, events, batch);
       await saveRates(session, events, batch);
       await saveWindows(session, events, batch);
+      await saveDefaults(session, events, batch);
     }
     await beginEpoch(session, events);
     for (const head of book.newSegments) await saveSegment(session, head);
@@ -203,6 +208,7 @@ type Happened = CommandOf<
   | 'fall_due'
   | 'expire'
   | 'expire_credit_line'
+  | 'collect'
   | 'observe_liquidity'
   | 'retry_reservation'
   | 'resolve_gridlock'
@@ -238,6 +244,8 @@ function happened(book: BatchBook, body: Happened): void {
       return expire(book, body.settlementId);
     case 'observe_liquidity':
       return observeLiquidity(book, body.institutionId);
+    case 'collect':
+      return collect(book, body.institutionId);
     case 'expire_credit_line':
       return expireCreditLine(book, body.institutionId);
     case 'retry_reservation':
@@ -302,10 +310,26 @@ function recovered(book: BatchBook, body: CommandOf<Recovered>): void {
   }
 }
 
+function decideInstitution(
+  book: BatchBook,
+  body: CommandOf<'create_institution'> | CommandOf<'freeze_institution' | 'unfreeze_institution'>,
+): ReturnType<typeof createInstitution> {
+  switch (body.type) {
+    case 'create_institution':
+      return createInstitution(book, body.institution);
+    case 'freeze_institution':
+      return freezeInstitution(book, body.institutionId, body.reason);
+    case 'unfreeze_institution':
+      return unfreezeInstitution(book, body.institutionId, body.reason);
+    default:
+      return assertNever(body, 'command');
+  }
+}
+
 /** What institutions pay with, and in which order. */
 function liquidity(
   book: BatchBook,
-  body: CommandOf<'reprioritize' | 'set_credit_line' | 'set_liquidity_alerts'>,
+  body: CommandOf<'reprioritize' | 'set_credit_line' | 'set_liquidity_alerts'> | CreditCommand,
 ): Handled<SettlementReply> {
   switch (body.type) {
     case 'reprioritize':
@@ -317,7 +341,7 @@ function liquidity(
     case 'set_liquidity_alerts':
       return institutionReply(setLiquidityAlerts(book, body.request));
     default:
-      return assertNever(body, 'command');
+      return done(decideCredit(book, body));
   }
 }
 

@@ -13,6 +13,7 @@ import type {
   Terms,
 } from '@finality/settlement';
 import { LINE_RELEASED_MAX } from './open.sql.ts';
+import { CreditNeeds } from './credit-needs.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.ts';
 import type { WindowCommand } from './window-commands.ts';
 import { ExchangeNeeds } from './exchange-needs.ts';
@@ -33,6 +34,10 @@ type AdministrativeCommand =
   | 'remove_counterparty'
   | 'set_credit_line'
   | 'expire_credit_line'
+  | 'collect'
+  | 'post_pledge'
+  | 'release_pledge'
+  | 'set_credit_terms'
   | 'set_liquidity_alerts'
   | 'observe_liquidity'
   | 'issue_api_key'
@@ -81,6 +86,7 @@ export class Needs {
   /** Wallets that pay for heads of the ledger in the chain. */
   readonly anchoring = new Set<string>();
   readonly windows = new WindowNeeds();
+  readonly credit = new CreditNeeds();
   /** Blocks up to this height are connected: what is due then is needed. */
   dueHeight = -1;
   /** A block is agreed on: what is due at the tip is needed. */
@@ -196,10 +202,20 @@ export class Needs {
         this.clearing.add(body.institution.institutionId);
         return void this.institutions.add(body.institution.institutionId);
       case 'set_credit_line':
+      case 'post_pledge':
+      case 'release_pledge':
+      case 'set_credit_terms':
+        return this.#credit(body.request.institutionId);
+      case 'collect':
+        // An incident may be opened; nothing is while the store is being restored.
+        this.chain = this.recovery = true;
+        this.credit.collecting.add(body.institutionId);
+        return this.#credit(body.institutionId);
+      case 'expire_credit_line':
+        return this.#credit(body.institutionId);
       case 'set_liquidity_alerts':
         this.clearing.add(body.request.institutionId);
         return void this.institutions.add(body.request.institutionId);
-      case 'expire_credit_line':
       case 'observe_liquidity':
         this.clearing.add(body.institutionId);
         return void this.institutions.add(body.institutionId);
@@ -235,6 +251,12 @@ export class Needs {
       default:
         return this.#recovering(body);
     }
+  }
+
+  #credit(institutionId: string): void {
+    this.credit.add(institutionId);
+    this.clearing.add(institutionId);
+    this.institutions.add(institutionId);
   }
 
   #policy(institutionId: string): void {

@@ -21,6 +21,7 @@ import { settlementDdl } from '../migrations/create-settlement.migration.ts';
 import { SETTLEMENT_PROJECTIONS, SETTLEMENT_STREAMS } from '../projections/rebuilt.ts';
 import type { BatchBook } from './batch-book.ts';
 import type { SettlementCommand, SettlementReply } from './commands.ts';
+import { CREDIT_STREAMS } from './credit-streams.ts';
 import { EXCHANGE_STREAMS } from './exchange-streams.ts';
 import { SettlementHandler } from './handler.ts';
 import {
@@ -48,6 +49,7 @@ const STREAM_TYPES = [
   chainTipStream,
   windowPayoutStream,
   ...EXCHANGE_STREAMS,
+  ...CREDIT_STREAMS,
   windowStream,
   nettingStream,
 ] as unknown as readonly AnyStreamType[];
@@ -144,8 +146,10 @@ export class StoreRig {
     expect(windows.map(({ open }) => open).sort()).toEqual(
       book.windows.ids().map((id) => `${id} ${book.windows.get(id).status}`),
     );
-    const timers = await this.query<{ id: string }>('SELECT id FROM timers ORDER BY id COLLATE "C"');
-    expect(timers.map(({ id }) => id)).toEqual([...book.timers.keys()].sort());
+    const timers = await this.query<{ id: string }>(
+      `SELECT CASE kind WHEN 'collection' THEN concat_ws(' ', id, kind) ELSE id END AS id FROM timers`,
+    );
+    expect(timers.map(({ id }) => id).sort()).toEqual([...book.timers.keys()].sort());
     const due = await this.query<{ key: string }>(`SELECT concat_ws(' ', kind, id, due_height) AS key FROM maturities`);
     expect(due.map(({ key }) => key).sort()).toEqual(book.waiting());
   }

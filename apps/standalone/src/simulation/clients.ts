@@ -262,16 +262,26 @@ export class Clients {
     return answer;
   }
 
-  /** A read; undefined when a fault came in between. */
-  async read(settlementId: string, caller: Caller = this.operator): Promise<Settlement | undefined> {
-    const call = { service: 'SettlementService', method: 'getSettlement', apiKey: caller.apiKey };
+  /** A settlement; undefined when a fault came in between. */
+  async read(settlementId: string): Promise<Settlement | undefined> {
+    const request = { settlementId };
+    const settlement = await this.look<Settlement>('SettlementService', 'getSettlement', request, this.operator);
+    if (settlement !== undefined) this.#tell(settlement);
+    return settlement;
+  }
+
+  /** Something that settlement can be asked at any time; undefined when a fault came in between. */
+  async look<Response>(
+    service: string,
+    method: string,
+    request: object,
+    { apiKey }: Caller,
+  ): Promise<Response | undefined> {
     try {
-      const settlement = (await this.#platform.call('settlement', { settlementId }, call)) as Settlement;
-      this.#tell(settlement);
-      return settlement;
+      return (await this.#platform.call('settlement', request, { service, method, apiKey })) as Response;
     } catch (error) {
       if (isInjected(error)) return undefined;
-      throw new Violation([`getSettlement ${settlementId} got ${String(error)}`], error);
+      throw new Violation([`${method} ${describe(request)} got ${String(error)}`], error);
     }
   }
 

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { startSimulationServer } from '@finality/testing/simulation';
 import { BLUEPRINTS } from '../services.ts';
+import { runInMemory } from './memory.ts';
 import { PROTECTIONS, type Protection, simulate, type SimulationResult } from './simulation.ts';
 
 const STEPS_DEFAULT = 1_000;
@@ -19,6 +20,7 @@ outages and reorgs, and checks what the platform promises. The same seed gives t
   --without P    switches a protection off, from outside: ${PROTECTIONS.join(', ')}
   --trace        prints what happened last even if all is well
   --json         prints the results as the last line
+  --memory       the deciders alone, over stores in memory: see --memory --help
   --help         this
 `;
 
@@ -120,4 +122,4 @@ function integer(name: string, text: string, min: number, max: number): number {
   throw new Error(`--${name}: expected a whole number from ${min} to ${max}, got "${text}"`);
 }
 
-if (import.meta.main) process.exitCode = await main();
+if (import.meta.main) process.exitCode = process.argv.includes('--memory') ? runInMemory() : await main();

@@ -26,6 +26,7 @@ import { type Profile, profileOf } from './profile.ts';
 import { rebuildingSigner } from './rebuilding-signer.ts';
 import { walletScripts, eventCounts } from './records.ts';
 import { settleIn } from './settle-in.ts';
+import { statementProblems } from './statements.ts';
 import { Violation } from './violation.ts';
 import { Workload } from './workload.ts';
 
@@ -294,6 +295,7 @@ class Simulation {
       this.#clock.advance(this.#random.between(1_000, QUIET_STEP_MS));
       await this.#workUntilIdle();
       if (round % CHECK_EVERY_ROUNDS === 0) await this.#check(false);
+      if (round === ROUGH_ROUNDS / 2) await this.#compareStatements();
     }
   }
 
@@ -311,6 +313,7 @@ class Simulation {
     await this.#workUntilIdle();
     await this.#check(true);
     await this.#lookAtEverything();
+    await this.#compareStatements();
     await this.#reconcile();
   }
 
@@ -340,6 +343,11 @@ class Simulation {
       await this.#clients.knock('address-issuer', 'AddressService', 'listAddresses', apiKey);
       await this.#clients.knock('risk', 'RiskService', 'getVerdict', apiKey);
     }
+  }
+
+  async #compareStatements(): Promise<void> {
+    const problems = await statementProblems(this.#clients, this.#database.admin);
+    if (problems.length > 0) throw new Violation(problems);
   }
 
   /** The platform's own view of whether all is well must agree. */

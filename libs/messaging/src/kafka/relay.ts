@@ -62,6 +62,7 @@ interface Place {
 export class KafkaRelay implements Worker {
   readonly name: string;
   readonly pollMs = POLL_MS;
+  readonly restMs = 0;
   readonly #options: KafkaRelayOptions;
   readonly #table: string;
   readonly #holder: string;
@@ -244,7 +245,7 @@ export class KafkaRelay implements Worker {
 
   async #listen(): Promise<void> {
     const bus = BusListener.of(this.#options.pool);
-    this.#unsubscribe ??= bus.subscribe([notifyChannel(this.#options.schema)], () => {
+    this.#unsubscribe ??= bus.subscribe({ channels: [notifyChannel(this.#options.schema)] }, () => {
       for (const listener of this.#listeners) listener();
     });
     await bus.connected();

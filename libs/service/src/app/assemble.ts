@@ -98,6 +98,9 @@ export interface RunningWorkers {
   stop(deadlineMs: number): Promise<boolean>;
 }
 
+/** Everything that is published wakes every worker, tens of times a second when there is a lot to do: most find nothing. */
+const REST_MS_DEFAULT = 50;
+
 /** Production: every worker of a service in a loop of its own; one's progress, and messages that arrive, wake the others. */
 export async function runWorkers(assembled: AssembledService, options: RunOptions): Promise<RunningWorkers> {
   const { runtime, log } = options;
@@ -109,6 +112,7 @@ export async function runWorkers(assembled: AssembledService, options: RunOption
     const waking: Worker = {
       name: worker.name,
       pollMs: worker.pollMs,
+      restMs: worker.restMs ?? REST_MS_DEFAULT,
       step: async () => {
         const progress = await worker.step();
         if (progress === 'progress') wakeAll(loop);

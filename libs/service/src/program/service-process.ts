@@ -322,6 +322,7 @@ function topicsFirst(relay: KafkaRelay, makeTopics: () => Promise<boolean>): Wor
   return {
     name: relay.name,
     pollMs: relay.pollMs,
+    restMs: relay.restMs,
     step: async () => {
       isMade ||= await makeTopics();
       return isMade ? relay.step() : 'idle';

@@ -31,7 +31,7 @@ export interface WorkerStatus {
 }
 
 /**
- * What production drives a `Worker` with: steps until idle, then sleeps until `pollMs` have passed or somebody wakes it. A step that
+ * What production drives a `Worker` with: steps until idle, then sleeps until `pollMs` have passed or, once it has rested, somebody wakes it. A step that
  * fails is logged and tried again after a pause that doubles up to 30 s, for ever: the work waits where it is (DESIGN 11).
  */
 export class WorkerLoop {
@@ -135,9 +135,11 @@ export class WorkerLoop {
     }
   }
 
-  #idle(): Promise<void> {
+  async #idle(): Promise<void> {
     this.#state = 'waiting';
-    return this.#runtime.sleep(this.#worker.pollMs, this.#wake.signal);
+    const { pollMs, restMs = 0 } = this.#worker;
+    if (restMs > 0) await this.#runtime.sleep(Math.min(restMs, pollMs), this.#stopping.signal);
+    if (pollMs > restMs) await this.#runtime.sleep(pollMs - restMs, this.#wake.signal);
   }
 
   /** 100 ms, 200, 400, … 30 s, less up to half at random, so that those who failed together don't come back together. */

@@ -36,21 +36,27 @@ import { keepsChange, leftOver } from '../process/requeue.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
 import { paidOf } from '../unit-terms.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
+import { addDefaults, addPledges, checkDefaults, lineOf } from './credit.fixture.ts';
 import { checkNetting } from './netting-invariants.fixture.ts';
 import { checkLines } from './queue-actions.fixture.ts';
 import { checkPaymentLimits } from './limits.fixture.ts';
 import { walletCalled, WALLETS, type World } from './world.fixture.ts';
 
-/** What must hold whenever all facts so far have been consumed. */
+/** What must hold whenever all facts so far have been consumed, by name. */
+export const INVARIANTS: Readonly<Record<string, (world: World) => void>> = {
+  'balances are what the states say': ({ book }) => checkLedger(book),
+  'coins are the chain’s': checkCoins,
+  'claims and versions': ({ book }) => checkClaims(book),
+  'released coins': checkReleased,
+  'limits of accounts': ({ book }) => checkLimits(book),
+  'limits of payments': ({ book }) => checkPaymentLimits(book),
+  reversals: ({ book }) => checkReversals(book),
+  'netting positions': ({ book }) => checkNetting(book),
+  'debts and defaults': ({ book }) => checkDefaults(book),
+};
+
 export function checkWorld(world: World): void {
-  checkLedger(world.book);
-  checkCoins(world);
-  checkClaims(world.book);
-  checkReleased(world);
-  checkLimits(world.book);
-  checkPaymentLimits(world.book);
-  checkReversals(world.book);
-  checkNetting(world.book);
+  for (const check of Object.values(INVARIANTS)) check(world);
 }
 
 /** Linked both ways, never of a reversal, and never more than there was to be paid back. */
@@ -112,6 +118,8 @@ function expectedBalances(book: MemoryBook): { posted: Map<AccountId, bigint>; r
         -valueSats,
       );
   }
+  addPledges(book, add);
+  addDefaults(book, add);
   for (const deposit of book.deposits.all()) if (deposit.status !== 'none') addDeposit(add, deposit);
   for (const settlement of book.settlements.all()) {
     if (settlement.status === 'none') continue;
@@ -223,9 +231,8 @@ function addLineage(book: MemoryBook, add: Add, lineage: OfferedLineage): void {
 }
 
 /** The coins are the outputs of the chain, each spent by what spends it there. */
-function checkCoins({ book, chain, places }: World): void {
+function checkCoins({ book, consumed: { chain, watched } }: World): void {
   const { made, spentBy } = chain.confirmed();
-  const watched = new Map(places.filter((place) => place.watched).map((place) => [place.script, place.walletId]));
   const expected: Record<string, string> = {};
   for (const tx of new Set(made.values())) {
     for (const { vout, script, valueSats } of tx.outputs) {
@@ -281,7 +288,7 @@ function checkReleased({ book }: World): void {
 }
 
 /** Of a lineage whose coins are released just now: what isn't on the chain is excluded by what is, as deep as final, or needs what is. */
-export function expectExcluded({ book, chain }: World, lineageId: string): void {
+export function expectExcluded({ book, consumed: { chain } }: World, lineageId: string): void {
   const final = chain.blocks.filter(({ height }) => chain.tip.height - height + 1 >= book.policy.finalDepth);
   const spenders = new Map(final.flatMap(({ txs }) => txs.flatMap(({ txid, spends }) => spends.map((o) => [o, txid]))));
   const txids = new Set(final.flatMap(({ txs }) => txs.map(({ txid }) => txid)));
@@ -416,7 +423,7 @@ function checkCreditLine(book: MemoryBook, institutionId: string, { limit }: Acc
   const institution = book.institutions.get(institutionId);
   assert(institution.status !== 'none', 'whoever has a balance is known');
   const overdraft = limit.kind === 'debits_must_not_exceed_credits' ? limit.overdraft : undefined;
-  expect(overdraft, institutionId).toBe(institution.creditLineSats);
+  expect(overdraft, institutionId).toBe(lineOf(book, institutionId, institution.creditLineSats));
 }
 
 /** The most that it was ever allowed to owe. */
@@ -445,7 +452,7 @@ export function checkAtRest(world: World): void {
     const payout = 'payout' in settlement ? settlement.payout : undefined;
     const waits =
       ['awaiting_signature', 'executing', 'reopened'].includes(settlement.status) &&
-      isHopeless(book, payout?.lineageId ?? settlementId);
+      (isHopeless(book, payout?.lineageId ?? settlementId) || isShortOfCoins(book, payout?.lineageId ?? settlementId));
     const ends = ['queued', 'rejected', 'expired', 'cancelled', 'settled', 'reversed', 'failed'];
     if (!waits) expect(ends, settlementId).toContain(settlement.status);
     // Paid once, if the transaction that pays it is on the chain, and not at all otherwise.
@@ -457,6 +464,22 @@ export function checkAtRest(world: World): void {
     const { lineageId } = 'plan' in lineage ? lineage.plan : lineage;
     if (!isHopeless(book, lineageId)) expect(['final', 'dead', 'abandoned'], lineageId).toContain(lineage.status);
   }
+}
+
+/** What the version that won leaves over waits until its wallet has coins enough for all of it. */
+function isShortOfCoins(book: MemoryBook, lineageId: string): boolean {
+  const lineage = book.lineages.get(lineageId);
+  const left = leftOver(book, lineage);
+  if (left.length === 0 || !('versions' in lineage)) return false;
+  const own = book.coins
+    .ofWallet(lineage.walletId)
+    .filter(({ spentBy, height }) => spentBy === undefined && height !== undefined);
+  const free = own.filter(({ claimedBy }) => claimedBy === undefined || claimedBy === lineageId);
+  const wanted = left.reduce<bigint>(
+    (sum, id) => sum + living(book.settlements.get(id)).terms.amountSats,
+    book.policy.feeCapSats,
+  );
+  return free.reduce<bigint>((sum, { valueSats }) => sum + valueSats, 0n) < wanted;
 }
 
 /** It needs a deposit that is gone because what an outsider's transaction needed was spent otherwise: nobody but a person can tell. */

@@ -39,13 +39,21 @@ interface Ordered {
   readonly expiresAt?: Instant;
 }
 
-interface Place extends Omit<AddressRecord, 'purpose'> {
+export interface ConsumedChain {
+  readonly chain: Pick<WorldChain, 'blocks' | 'tip' | 'known' | 'confirmed'>;
+  /** By script: the wallet. */
+  readonly watched: ReadonlyMap<ScriptHex, string>;
+}
+
+export interface Place extends Omit<AddressRecord, 'purpose'> {
   readonly purpose: AddressRecord['purpose'];
   watched: boolean;
 }
 
 /** The last two sign for themselves. */
 export const INSTITUTIONS = ['a', 'b', 'c', 'd', 'd2'] as const;
+/** Of a head of the ledger, in a world that seals nothing. */
+export const headHashOf = (segment: number): string => segment.toString(16).padStart(64, '0');
 export const CREDIT_LINES: Readonly<Record<string, bigint>> = { a: 0n, b: 30_000n, c: 0n, d: 0n, d2: 0n };
 const COSIGNERS = ['11', '22', '33'].map(
   (seed) => new MasterKey(bytesFromHex(seed.repeat(32)), 'regtest').account('wpkh', 0).descriptor.keys[0]!.xpub,
@@ -78,7 +86,7 @@ export const LISTED_WALLET = {
 /** Derived once for all histories: their indices are the same. */
 const OWN_SCRIPTS = new Map<string, ScriptHex>();
 
-function scriptOf({ scriptType, descriptor, walletId }: WalletRecord, branch: 0 | 1, index: number): ScriptHex {
+export function scriptOf({ scriptType, descriptor, walletId }: WalletRecord, branch: 0 | 1, index: number): ScriptHex {
   const key = `${walletId} ${branch} ${index}`;
   const hash = sha(key);
   if (descriptor === undefined)
@@ -104,7 +112,7 @@ export class World {
   readonly #issued = new Map<string, Place>();
   /** What had to happen before a transaction of ours could be seen anywhere. */
   readonly #signed = new Map<string, string>();
-  readonly #watcher = new WorldWatcher();
+  protected readonly watcher = new WorldWatcher();
   readonly #causes = new Map<string, number>();
   #logged = 0;
   #submitted = 0;
@@ -113,8 +121,8 @@ export class World {
   /** Wallets that are there, and whose notice is still on its way. */
   readonly walletNotices: WalletRecord[] = [];
 
-  constructor(policy: SettlementPolicy, late: readonly string[] = []) {
-    this.book = new MemoryBook(policy);
+  constructor(policy: SettlementPolicy, late: readonly string[] = [], book = new MemoryBook(policy)) {
+    this.book = book;
     for (const institutionId of INSTITUTIONS) {
       const institution = { institutionId, name: institutionId, creditLineSats: CREDIT_LINES[institutionId]! };
       this.tell({ type: 'create_institution', institution });
@@ -150,6 +158,8 @@ export class World {
       assert(found !== undefined, `nothing is known of ${cause}`);
       return found;
     });
+    // What a default takes back is what had been committed before.
+    if (command.type === 'collect') after.push(index - 1);
     const before = this.book.log.length;
     const refused = apply(this.book, command);
     this.told.push({ command, refused, ...(after.length > 0 ? { after: Math.max(...after) } : {}) });
@@ -174,7 +184,7 @@ export class World {
   /** A script of the next index; watched at once, or by a rescan later. */
   place(walletId: string, institutionId: string, purpose: AddressRecord['purpose'], watched = true): Place {
     const branch = purpose === 'change' ? 1 : 0;
-    const index = this.places.length;
+    const index = this.nextIndex(walletId, branch);
     const script = scriptOf(walletCalled(walletId), branch, index);
     const place = {
       script,
@@ -187,8 +197,19 @@ export class World {
       watched,
     } as const;
     this.places.push(place);
-    if (watched) this.#watcher.watch(script, walletId, branch, index, walletCalled(walletId).custodial);
+    if (watched) this.watcher.watch(script, walletId, branch, index, walletCalled(walletId).custodial);
     return place;
+  }
+
+  /** Of a wallet's branch; whoever issues addresses gives none twice. */
+  protected nextIndex(_walletId: string, _branch: 0 | 1): number {
+    return this.places.length;
+  }
+
+  /** The chain as far as the service has been told of it, and the scripts that it was watched for. */
+  get consumed(): ConsumedChain {
+    const watched = this.places.filter((place) => place.watched);
+    return { chain: this.chain, watched: new Map(watched.map(({ script, walletId }) => [script, walletId])) };
   }
 
   /** The notice of an address arrives: at once, or when it likes. */
@@ -220,11 +241,11 @@ export class World {
   }
 
   mine(choose: (tx: WorldTx) => boolean, unseen: readonly WorldTx[] = []): void {
-    this.facts(this.#watcher.connected(this.chain.mine(choose, unseen)));
+    this.facts(this.watcher.connected(this.chain.mine(choose, unseen)));
   }
 
   reorg(depth: number, keep: (tx: WorldTx) => boolean): void {
-    this.facts(this.#watcher.disconnected(this.chain.disconnect(depth, keep)));
+    this.facts(this.watcher.disconnected(this.chain.disconnect(depth, keep)));
   }
 
   /** The second node has our tip, or has gone over to another branch than this block's. */
@@ -238,20 +259,24 @@ export class World {
   }
 
   poll(evicting: boolean): void {
-    this.facts(this.#watcher.polled([...this.chain.mempool.values()]));
-    if (evicting) this.facts(this.#watcher.missing(this.chain.mempool));
+    this.facts(this.watcher.polled([...this.chain.mempool.values()]));
+    if (evicting) this.facts(this.watcher.missing(this.chain.mempool));
   }
 
   /** Scripts that weren't watched are, from the first block on. */
   rescan(): void {
     const late = this.places.filter((place) => !place.watched);
     if (late.length === 0) return;
-    for (const place of late) {
+    this.watchLate(late);
+    for (const block of this.chain.blocks) this.facts(this.watcher.rescanned(block));
+  }
+
+  protected watchLate(places: readonly Place[]): void {
+    for (const place of places) {
       place.watched = true;
       const { custodial } = walletCalled(place.walletId);
-      this.#watcher.watch(place.script, place.walletId, place.branch, place.index, custodial);
+      this.watcher.watch(place.script, place.walletId, place.branch, place.index, custodial);
     }
-    for (const block of this.chain.blocks) this.facts(this.#watcher.rescanned(block));
   }
 
   submit(
@@ -362,7 +387,7 @@ export class World {
     const { version } = last;
     const command = { type: 'transaction_signed', lineageId, version, signedHex: 'ab' } as const;
     this.tell(command, `lineage/${lineageId} version_offered`);
-    this.#isBroadcastable(last, `lineage/${lineageId} version_signed`);
+    this.becomesBroadcastable(last, `lineage/${lineageId} version_signed`);
   }
 
   /** The payer asks for what he is to sign. */
@@ -390,12 +415,13 @@ export class World {
   /** Whoever has the keys signs it, and tells us or not. */
   ownersSign(lineageId: string, number: number): void {
     const version = offered(this.book.lineages.get(lineageId)).versions[number - 1]!;
-    this.#isBroadcastable(version, `lineage/${lineageId} version_offered`);
+    this.becomesBroadcastable(version, `lineage/${lineageId} version_offered`);
   }
 
-  #isBroadcastable({ txid, inputs, outputs }: OfferedVersion, since: string): void {
+  /** @param since what had to be recorded before */
+  protected becomesBroadcastable({ txid, inputs, outputs }: OfferedVersion, since = ''): void {
     if (this.chain.known.has(txid)) return;
-    this.#signed.set(txid, since);
+    if (since !== '') this.#signed.set(txid, since);
     this.chain.known.set(txid, {
       txid,
       coinbase: false,
@@ -467,7 +493,7 @@ export class World {
   /** A head of the ledger is to be written into the chain. */
   anchorHead(): string {
     this.#submitted += 1;
-    const head = { epoch: 1, segment: this.#submitted, hash: this.#submitted.toString(16).padStart(64, '0') };
+    const head = { epoch: 1, segment: this.#submitted, hash: headHashOf(this.#submitted) };
     this.tell({ type: 'anchor_head', request: { head, walletId: 'pool' } });
     return headLineageId(head);
   }
@@ -476,7 +502,7 @@ export class World {
   broadcast(lineageId: string): void {
     for (const { txid } of offered(this.book.lineages.get(lineageId)).versions) {
       const tx = this.chain.known.get(txid);
-      if (tx !== undefined && this.chain.accept(tx)) this.facts(this.#watcher.broadcast(tx.txid, lineageId));
+      if (tx !== undefined && this.chain.accept(tx)) this.facts(this.watcher.broadcast(tx.txid, lineageId));
     }
   }
 }

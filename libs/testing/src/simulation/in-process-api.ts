@@ -26,7 +26,7 @@ export class InProcessApi implements PublicApi {
     return new CollectingStrategy(this.#handlers, services, events);
   }
 
-  /** Rejects with what the handler throws. Unary calls only. */
+  /** Rejects with what the handler throws. Of a stream of answers, all of them; requests come one at a time. */
   async call(request: object, { service, method, apiKey, correlationId }: ApiCall): Promise<unknown> {
     const handler = this.#handlers.get(`${service}/${method}`);
     if (!handler) throw new Error(`nobody serves ${service}/${method}`);
@@ -35,8 +35,18 @@ export class InProcessApi implements PublicApi {
     const call = {};
     setCallContext(call, { correlationId, traceparent: TRACEPARENT, signal: new AbortController().signal });
     const result: unknown = await handler(request, metadata, call);
-    return isObservable(result) ? lastValueFrom(result) : result;
+    const answer: unknown = isObservable(result) ? await lastValueFrom(result) : result;
+    return isStream(answer) ? allOf(answer) : answer;
   }
+}
+
+const isStream = (answer: unknown): answer is AsyncIterable<unknown> =>
+  typeof answer === 'object' && answer !== null && Symbol.asyncIterator in answer;
+
+async function allOf(stream: AsyncIterable<unknown>): Promise<readonly unknown[]> {
+  const answers: unknown[] = [];
+  for await (const answer of stream) answers.push(answer);
+  return answers;
 }
 
 /** Nest gives handlers a call's metadata and the call itself only under a strategy that is its gRPC one. */

@@ -146,6 +146,9 @@ export interface ClaimBalance {
   held: bigint;
   /** "BTC", or an ISO 4217 code. There is a balance in each unit that the institution has ever had. */
   unit: string;
+  /** Satoshi that are put aside (CollateralService), beside the amounts above. Of "clearing" only; missing where there are none. */
+  collateralSats?: bigint | undefined;
+  defaultFundSats?: bigint | undefined;
 }
 
 export interface ListBalancesRequest {
@@ -658,7 +661,17 @@ export const GetBalancesResponse: MessageFns<GetBalancesResponse> = {
 };
 
 function createBaseClaimBalance(): ClaimBalance {
-  return { claim: "", available: 0n, reserved: 0n, inFlight: 0n, incoming: 0n, held: 0n, unit: "" };
+  return {
+    claim: "",
+    available: 0n,
+    reserved: 0n,
+    inFlight: 0n,
+    incoming: 0n,
+    held: 0n,
+    unit: "",
+    collateralSats: undefined,
+    defaultFundSats: undefined,
+  };
 }
 
 export const ClaimBalance: MessageFns<ClaimBalance> = {
@@ -698,6 +711,18 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
     }
     if (message.unit !== "") {
       writer.uint32(58).string(message.unit);
+    }
+    if (message.collateralSats !== undefined) {
+      if (BigInt.asIntN(64, message.collateralSats) !== message.collateralSats) {
+        throw new globalThis.Error("value provided for field message.collateralSats of type int64 too large");
+      }
+      writer.uint32(64).int64(message.collateralSats);
+    }
+    if (message.defaultFundSats !== undefined) {
+      if (BigInt.asIntN(64, message.defaultFundSats) !== message.defaultFundSats) {
+        throw new globalThis.Error("value provided for field message.defaultFundSats of type int64 too large");
+      }
+      writer.uint32(72).int64(message.defaultFundSats);
     }
     return writer;
   },
@@ -771,6 +796,22 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
             message.unit = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.collateralSats = reader.int64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.defaultFundSats = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -796,6 +837,16 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
       incoming: isSet(object.incoming) ? BigInt(object.incoming) : 0n,
       held: isSet(object.held) ? BigInt(object.held) : 0n,
       unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
+      collateralSats: isSet(object.collateralSats)
+        ? BigInt(object.collateralSats)
+        : isSet(object.collateral_sats)
+        ? BigInt(object.collateral_sats)
+        : undefined,
+      defaultFundSats: isSet(object.defaultFundSats)
+        ? BigInt(object.defaultFundSats)
+        : isSet(object.default_fund_sats)
+        ? BigInt(object.default_fund_sats)
+        : undefined,
     };
   },
 
@@ -822,6 +873,12 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
     if (message.unit !== "") {
       obj.unit = message.unit;
     }
+    if (message.collateralSats !== undefined) {
+      obj.collateralSats = message.collateralSats.toString();
+    }
+    if (message.defaultFundSats !== undefined) {
+      obj.defaultFundSats = message.defaultFundSats.toString();
+    }
     return obj;
   },
 
@@ -837,6 +894,12 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
     message.incoming = (object.incoming !== undefined && object.incoming !== null) ? BigInt(object.incoming) : 0n;
     message.held = (object.held !== undefined && object.held !== null) ? BigInt(object.held) : 0n;
     message.unit = object.unit ?? "";
+    message.collateralSats = (object.collateralSats !== undefined && object.collateralSats !== null)
+      ? BigInt(object.collateralSats)
+      : undefined;
+    message.defaultFundSats = (object.defaultFundSats !== undefined && object.defaultFundSats !== null)
+      ? BigInt(object.defaultFundSats)
+      : undefined;
     return message;
   },
 };

@@ -1,6 +1,6 @@
-import { type TestDatabase, testDatabase } from '@finality/testing';
+import { bigintArray, bytesArray, hexArray, integerArray, slicesArray, textArray } from '@finality/event-store';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { bigintArray, hexArray, integerArray, slicesArray, textArray } from './binary-arrays.ts';
+import { type TestDatabase, testDatabase } from '../database.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -13,12 +13,13 @@ const TEXTS = ['', 'NULL', '{"a",b}', 'größe €', '\\x00', undefined];
 it.each([
   ['text[]', textArray(TEXTS), ['', 'NULL', '{"a",b}', 'größe €', '\\x00', null]],
   ['bytea[]', hexArray(['00ff', undefined, 'abcd'], 2), ['\\x00ff', null, '\\xabcd']],
+  ['bytea[]', bytesArray([Buffer.of(0, 255), Buffer.alloc(0), Buffer.of(1)]), ['\\x00ff', '\\x', '\\x01']],
   ['bytea[]', slicesArray(Buffer.from('00ffabcd', 'hex'), 2), ['\\x00ff', '\\xabcd']],
   ['bigint[]', bigintArray([2n ** 63n - 1n, -(2n ** 63n), 0n]), ['9223372036854775807', '-9223372036854775808', '0']],
   ['integer[]', integerArray([2 ** 31 - 1, -(2 ** 31)]), ['2147483647', '-2147483648']],
   // Of nothing but nulls, and of nothing: without a dimension.
   ...[textArray([undefined]), textArray([])].map((bytes) => ['text[]', bytes, []] as const),
-  ...[hexArray([undefined], 2), slicesArray(Buffer.alloc(0), 2)].map((bytes) => ['bytea[]', bytes, []] as const),
+  ...[hexArray([undefined], 2), slicesArray(Buffer.alloc(0), 2), bytesArray([])].map((bytes) => ['bytea[]', bytes, []] as const),
   ['bigint[]', bigintArray([]), []],
   ['integer[]', integerArray([]), []],
 ] as const)('%s is read by Postgres as it was written', async (type, bytes, expected) => {

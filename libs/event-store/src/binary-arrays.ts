@@ -48,6 +48,20 @@ export function hexArray(values: readonly (string | undefined)[], valueBytes: nu
   return bytes.subarray(0, at);
 }
 
+/** `bytea[]` */
+export function bytesArray(values: readonly Uint8Array[]): Buffer {
+  if (values.length === 0) return emptyArray(OID.bytea);
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + values.reduce((sum, value) => sum + LENGTH_BYTES + value.length, 0));
+  writeHeader(bytes, OID.bytea, values.length);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    at = bytes.writeInt32BE(value.length, at);
+    bytes.set(value, at);
+    at += value.length;
+  }
+  return bytes;
+}
+
 /** `bytea[]` of values that follow one another in one buffer. */
 export function slicesArray(values: Buffer, valueBytes: number): Buffer {
   const count = values.length / valueBytes;
@@ -63,14 +77,14 @@ export function slicesArray(values: Buffer, valueBytes: number): Buffer {
 }
 
 /** `bigint[]` */
-export function bigintArray(values: readonly bigint[]): Buffer {
+export function bigintArray(values: readonly (bigint | number)[]): Buffer {
   if (values.length === 0) return emptyArray(OID.int8);
   const bytes = Buffer.allocUnsafe(HEADER_BYTES + values.length * (LENGTH_BYTES + 8));
   writeHeader(bytes, OID.int8, values.length);
   let at = HEADER_BYTES;
   for (const value of values) {
     bytes.writeInt32BE(8, at);
-    at = bytes.writeBigInt64BE(value, at + LENGTH_BYTES);
+    at = bytes.writeBigInt64BE(BigInt(value), at + LENGTH_BYTES);
   }
   return bytes;
 }

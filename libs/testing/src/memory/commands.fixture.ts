@@ -1,0 +1,88 @@
+import type { Command } from '@finality/settlement/spec';
+
+/** Commands that somebody outside asks for, with an idempotency key; the others are the service's own, and done again as they are. */
+const OF_CALLERS: readonly Command['type'][] = [
+  'submit',
+  'reverse',
+  'cancel',
+  'review',
+  'review_deposit',
+  'create_institution',
+  'reprioritize',
+  'restrict_counterparties',
+  'allow_counterparty',
+  'remove_counterparty',
+  'set_approval_policy',
+  'set_limits',
+  'set_liquidity_alerts',
+  'set_credit_line',
+  'freeze_institution',
+  'confirm_incident',
+  'open_window',
+  'close_window',
+  'agree_netting',
+  'end_netting',
+  'choose_window_payout',
+  'release_coins',
+  'confirm_release',
+  'resolve_suspense',
+  'confirm_resolution',
+  'prepare_psbt',
+  'add_signatures',
+  'bump',
+];
+
+export const isOfCaller = ({ type }: Command): boolean => OF_CALLERS.includes(type);
+
+/** The same request once more: the service would give what it makes of it another id. */
+export function askedAgain(command: Command, attempt: number): Command {
+  if (attempt === 1) return command;
+  const renamed = (id: string): string => `${id}-${attempt}`;
+  if (command.type === 'submit') {
+    const { submission } = command;
+    return { ...command, submission: { ...submission, settlementId: renamed(submission.settlementId) } };
+  }
+  if (command.type !== 'reverse') return command;
+  return { ...command, reversal: { ...command.reversal, settlementId: renamed(command.reversal.settlementId) } };
+}
+
+/** In a line of a trace. */
+export function described(command: Command): string {
+  switch (command.type) {
+    case 'submit': {
+      const { settlementId, mode, from, to, amountSats, feeBearer, destinationId } = command.submission;
+      const outside = destinationId === undefined ? '' : ` at ${destinationId}`;
+      return `submit ${settlementId}: ${mode}, ${from} pays ${to}${outside} ${amountSats} sat, fee of ${feeBearer}`;
+    }
+    case 'reverse': {
+      const { settlementId, reverses, amountSats } = command.reversal;
+      return `reverse ${reverses} by ${settlementId}: ${amountSats} sat`;
+    }
+    case 'verdict':
+      return `verdict of ${command.by} on ${command.subject} ${shortened(command.id)}: ${command.assessment.recommendation}`;
+    case 'chain_fact':
+      return `chain fact ${factText(command.fact)}`;
+    case 'destinations_assigned':
+    case 'transaction_signed':
+      return `${command.type} ${command.lineageId} version ${command.version}`;
+    default:
+      return `${command.type} ${textOf(command)}`;
+  }
+}
+
+function factText(fact: Extract<Command, { type: 'chain_fact' }>['fact']): string {
+  const txid = 'txid' in fact ? fact.txid : 'transaction' in fact ? fact.transaction.txid : '';
+  const block = 'block' in fact ? `at ${fact.block.height} ${fact.block.hash.slice(0, 8)}` : '';
+  return [fact.kind, txid.slice(0, 8), block].filter((part) => part !== '').join(' ');
+}
+
+function textOf({ type: _type, ...fields }: Command): string {
+  const text = JSON.stringify(fields, (name, value: unknown) => {
+    if (name === 'caller' || name === 'psbt' || name === 'signedHex') return undefined;
+    return typeof value === 'bigint' ? `${value}` : typeof value === 'string' ? shortened(value) : value;
+  });
+  return text.replaceAll('"', '');
+}
+
+/** Ids of transactions and outpoints by their beginning. */
+export const shortened = (text: string): string => text.replace(/([0-9a-f]{8})[0-9a-f]{56}/g, '$1');

@@ -1,0 +1,111 @@
+import { type Transfer, LedgerView, type RecordedTransfer, transferId, type TransferId } from '@finality/ledger';
+import { type Coin, CoinBook, type SettlementPolicy } from '@finality/settlement';
+import { MemoryBook } from '@finality/settlement/spec';
+
+/** What can be switched off, each from outside: the product's code has no such switches. */
+export const MEMORY_PROTECTIONS = [
+  'inbox',
+  'acknowledge-last',
+  'outbox',
+  'idempotency',
+  'append-lock',
+  'one-writer',
+  'limit-check',
+  'life-in-transfer-ids',
+  'declared-outputs',
+  'coin-claims',
+  'reorg-depth',
+  'timers',
+  'anchor',
+  'signer-journal',
+  'hand-out-journal',
+] as const;
+export type MemoryProtection = (typeof MEMORY_PROTECTIONS)[number];
+
+/** The service's state, without one of the protections that lie in it. */
+export function bookWithout(policy: SettlementPolicy, without: MemoryProtection | undefined): MemoryBook {
+  switch (without) {
+    case 'limit-check':
+      return new MemoryBook(policy, new UnlimitedLedger({ accounts: [], transfers: [] }));
+    case 'life-in-transfer-ids':
+      return new MemoryBook(policy, new OneLifeLedger({ accounts: [], transfers: [] }));
+    case 'declared-outputs':
+      return new UndeclaringBook(policy);
+    case 'coin-claims':
+      return new UnclaimingBook(policy);
+    case 'reorg-depth':
+      return new MemoryBook({ ...policy, deepReorgBlocks: Number.MAX_SAFE_INTEGER });
+    case 'timers':
+      return new TimelessBook(policy);
+    default:
+      return new MemoryBook(policy);
+  }
+}
+
+/** No account has a limit. */
+class UnlimitedLedger extends LedgerView {
+  override post(transfers: readonly Transfer[]) {
+    return this.impose(transfers);
+  }
+
+  override postNet(transfers: Parameters<LedgerView['postNet']>[0]) {
+    return this.impose(transfers);
+  }
+
+  override spendable(): bigint {
+    return 10n ** 12n;
+  }
+}
+
+/** What comes back after a reorg has the transfer ids that it had before. */
+class OneLifeLedger extends LedgerView {
+  readonly #ids = new Map<TransferId, TransferId>();
+
+  override post(transfers: readonly Transfer[]) {
+    return super.post(transfers.map((transfer) => this.#inOneLife(transfer)));
+  }
+
+  override transfer(id: TransferId): RecordedTransfer | undefined {
+    return super.transfer(this.#idOf(id));
+  }
+
+  override resolutionOf(id: TransferId): RecordedTransfer | undefined {
+    return super.resolutionOf(this.#idOf(id));
+  }
+
+  #inOneLife(transfer: Transfer): Transfer {
+    const { purpose, object } = transfer;
+    const id = transferId({ purpose, object, life: 1 });
+    this.#ids.set(transfer.id, id);
+    const own = { ...transfer, id, life: 1 };
+    if ('pendingId' in own) return { ...own, pendingId: this.#idOf(own.pendingId) };
+    return 'corrects' in own ? { ...own, corrects: this.#idOf(own.corrects) } : own;
+  }
+
+  readonly #idOf = (id: TransferId): TransferId => this.#ids.get(id) ?? id;
+}
+
+/** Nobody knows a transaction of ours by what was declared of it. */
+class UndeclaringBook extends MemoryBook {
+  override lineageOf(): undefined {
+    return undefined;
+  }
+}
+
+/** A coin is anybody's again as soon as somebody has claimed it. */
+class UnclaimedCoins extends CoinBook {
+  override put({ claimedBy: _forgotten, ...coin }: Coin): void {
+    super.put(coin);
+  }
+}
+
+class UnclaimingBook extends MemoryBook {
+  override readonly coins = new UnclaimedCoins([]);
+}
+
+/** Nobody is told when it is time. */
+class TimelessBook extends MemoryBook {
+  override schedule(): void {
+    // Never.
+  }
+}

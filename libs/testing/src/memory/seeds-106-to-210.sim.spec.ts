@@ -1,0 +1,3 @@
+import { testMemorySeeds } from './seeds.fixture.ts';
+
+testMemorySeeds(106, 210);

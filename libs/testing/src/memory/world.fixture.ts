@@ -1,0 +1,428 @@
+import type { OutpointKey, ScriptHex } from '@finality/bitcoin';
+import type { ChainFact } from '@finality/settlement';
+import {
+  latest,
+  living,
+  offered,
+  type OfferedLineage,
+  type OfferedVersion,
+  type SettlementPolicy,
+  type TimerKind,
+} from '@finality/settlement';
+import {
+  type Command,
+  type ConsumedChain,
+  World,
+  type WorldBlock,
+  WorldChain,
+  type WorldTx,
+} from '@finality/settlement/spec';
+import { writeByOldBook } from './old-writer.fixture.ts';
+import { askedAgain, described, isOfCaller, shortened } from './commands.fixture.ts';
+import type { Message, Parts } from './parts.fixture.ts';
+import { bookWithout, type MemoryProtection } from './protections.fixture.ts';
+import { payAnew } from './rogue.fixture.ts';
+import { signingRequest } from './requests.fixture.ts';
+import type { Vouched } from './signer.fixture.ts';
+import { MemoryAml, MemoryRisk, type Screening, type Subject } from './screening.fixture.ts';
+
+/** So many commands at most have been missed by whoever was overtaken. */
+const REMEMBERED_LESS_MAX = 30;
+/** Whoever gets no answer asks so often, with the same key. */
+const ATTEMPTS_MAX = 4;
+const ASKS_AGAIN = 0.7;
+/** What a caller makes of no answer. */
+const UNAVAILABLE = 'UNAVAILABLE';
+
+/**
+ * The world of the settlement service's histories, taken apart: the others are services of their own, with stores of their own, that only hear of each other by
+ * messages. What the world's actions do at once, here begins, may be cut off anywhere, and goes on when somebody does his next step.
+ */
+export class SimulatedWorld extends World {
+  declare protected readonly parts: Parts;
+  /** By key: what callers were answered. */
+  readonly #answers = new Map<string, string | undefined>();
+  #asked = 0;
+  /** The watcher's own chain. */
+  readonly #followed: WorldBlock[] = [];
+  #consumed: ConsumedChain = consumedOf([], new Map(), new Map());
+  /** Some of what the watcher has found out at one time has been heard, and some not. */
+  #isBetween = false;
+  /** Transactions that the watcher has been handed to broadcast. */
+  readonly #toBroadcast = new Set<string>();
+  /** Versions that left to the owners of their keys. */
+  readonly #left = new Set<string>();
+  /** Settlements that callers have seen settled. */
+  readonly settled = new Set<string>();
+  /** What became final by itself while a reorg was looked into. */
+  readonly finalAfterDeepReorg: string[] = [];
+  #isReorgOpen = false;
+  readonly #deepReorgBlocks: number;
+  /** Steps for which the node can't be reached. */
+  outage = 0;
+
+  constructor(
+    policy: SettlementPolicy,
+    late: readonly string[],
+    without: MemoryProtection | undefined,
+    make: (world: World) => Parts,
+  ) {
+    super(policy, late, bookWithout(policy, without));
+    this.parts = make(this);
+    this.#deepReorgBlocks = policy.deepReorgBlocks;
+    const { bus } = this.parts;
+    const screening = { risk: new MemoryRisk(), aml: new MemoryAml() };
+    for (const by of ['risk', 'aml'] as const)
+      bus.subscribe('subjects', by, (message) => this.#screened(message, by, screening[by]));
+    bus.subscribe('verdicts of risk', 'settlement', (message, id) => this.#consume(message, id));
+    bus.subscribe('verdicts of aml', 'settlement', (message, id) => this.#consume(message, id));
+    bus.subscribe('chain', 'settlement', (message, id) => this.#consume(message, id));
+    bus.subscribe('transactions', 'watcher', (message) => {
+      if (message.kind === 'signed') this.#toBroadcast.add(message.txid);
+    });
+  }
+
+  /** For whoever drives the world. */
+  get surroundings(): Parts {
+    return this.parts;
+  }
+
+  get vouched(): readonly Vouched[] {
+    return this.parts.signer.vouched;
+  }
+
+  override get consumed(): ConsumedChain {
+    return this.#consumed;
+  }
+
+  /** All facts of one observation have been heard, or none. */
+  get isBetween(): boolean {
+    return this.#isBetween;
+  }
+
+  /** A caller, an operator or a worker of the service's own asks for something; without an answer once more, or not at all. */
+  override tell(command: Command, ...causes: readonly string[]): string | undefined {
+    if (this.parts === undefined) return super.tell(command, ...causes);
+    const { faults, random, trace } = this.parts;
+    const key = isOfCaller(command) ? `key ${this.#asked++}` : undefined;
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+      const again = askedAgain(command, attempt);
+      const asked = faults.effect(described(again), () => this.#handle(again, key, causes));
+      if (asked.answered) {
+        trace.add(`${described(again)}${asked.value === undefined ? '' : `: ${asked.value}`}`);
+        return asked.value;
+      }
+      if (!random.chance(ASKS_AGAIN)) break;
+    }
+    return UNAVAILABLE;
+  }
+
+  /** One append: what is decided, the answer under its key, and what others are told of it. */
+  #handle(command: Command, key: string | undefined, causes: readonly string[]): string | undefined {
+    const remembers = this.parts.without !== 'idempotency';
+    if (remembers && key !== undefined && this.#answers.has(key)) return this.#answers.get(key);
+    const before = this.book.log.length;
+    const refused = super.tell(command, ...causes);
+    if (key !== undefined && refused === undefined) this.#answers.set(key, refused);
+    if (command.type === 'confirm_incident') this.#isReorgOpen &&= this.book.tip.get().incidents.length > 0;
+    this.#note(before);
+    if (this.parts.without === 'outbox') this.parts.faults.effect('what was told is sent', () => this.#publish(before));
+    else this.#publish(before);
+    return refused;
+  }
+
+  #note(before: number): void {
+    for (const { stream, event } of this.book.log.slice(before)) {
+      if (event.type === 'settlement_settled') this.settled.add(stream.slice(stream.indexOf('/') + 1));
+      const isFinal = event.type === 'deposit_credited' || event.type === 'lineage_final';
+      if (this.#isReorgOpen && isFinal) this.finalAfterDeepReorg.push(`${event.type} of ${shortened(stream)}`);
+    }
+  }
+
+  #publish(before: number): void {
+    const { bus } = this.parts;
+    for (const { stream, event } of this.book.log.slice(before)) {
+      const id = stream.slice(stream.indexOf('/') + 1);
+      if (event.type === 'screening_requested')
+        bus.publish('subjects', id, { kind: 'screen', subject: this.#paymentOf(id) });
+      if (event.type === 'deposit_detected')
+        bus.publish('subjects', id, { kind: 'screen', subject: this.#depositOf(id) });
+      if (event.type !== 'version_signed') continue;
+      const { txid } = offered(this.book.lineages.get(id)).versions[
+        (event as unknown as { version: number }).version - 1
+      ]!;
+      bus.publish('transactions', id, { kind: 'signed', txid });
+    }
+  }
+
+  #paymentOf(id: string): Subject {
+    const { terms, sources } = living(this.book.settlements.get(id));
+    return { kind: 'settlement', id, amountSats: terms.amountSats, merchant: terms.to, sources: sources.map(sourceOf) };
+  }
+
+  #depositOf(id: string): Subject {
+    const deposit = this.book.deposits.get(id);
+    if (deposit.status === 'none') throw new Error(`${id} was detected`);
+    const { valueSats, sources } = deposit.terms;
+    return { kind: 'deposit', id, amountSats: valueSats, sources: sources.map(sourceOf) };
+  }
+
+  #screened(message: Message, by: 'risk' | 'aml', screening: Screening): void {
+    if (message.kind !== 'screen') return;
+    const { subject } = message;
+    const assessment = screening.screen(subject, this.book.now);
+    this.parts.bus.publish(`verdicts of ${by}`, subject.id, { kind: 'verdict', subject: subject.kind, by, assessment });
+  }
+
+  /** Of a message, in the append that puts it into the inbox. */
+  #consume(message: Message, id: string): void {
+    const command = commandOf(message, id);
+    if (command.type === 'chain_fact') this.#watchDepth(command.fact);
+    this.#handle(command, undefined, []);
+    this.parts.trace.add(described(command));
+    if (message.kind !== 'fact') return;
+    this.#isBetween = message.state === undefined;
+    this.#consumed = message.state ?? this.#consumed;
+  }
+
+  #watchDepth(fact: ChainFact): void {
+    if (fact.kind !== 'block_disconnected') return;
+    this.#isReorgOpen ||= fact.block.height - fact.forkHeight > this.#deepReorgBlocks;
+  }
+
+  /** What waits between these two, one after the other, until somebody crashes. */
+  pump(lane: string, max = Number.POSITIVE_INFINITY): void {
+    for (let i = 0; i < max && this.parts.bus.deliver(lane); i++);
+  }
+
+  override screen(_subject: string, id: string, by: 'risk' | 'aml'): void {
+    this.pump(`${by} < subjects ${id}`);
+    this.pump(`settlement < verdicts of ${by} ${id}`);
+  }
+
+  protected override nextIndex(walletId: string, branch: 0 | 1): number {
+    if (this.parts === undefined) return super.nextIndex(walletId, branch);
+    const { issuer, random, faults, trace } = this.parts;
+    const isLate = !faults.calm && random.below(8) === 0;
+    const index = issuer.issue(walletId, branch, this.book.now, isLate);
+    if (index !== undefined) return index;
+    trace.add(`an issuer that stood still is told that others have written to ${walletId}`);
+    return issuer.issue(walletId, branch, this.book.now, false)!;
+  }
+
+  /** A timer fires, until what it is for has been done. */
+  ring(kind: TimerKind, id: string): void {
+    const command: Command =
+      kind === 'credit_line'
+        ? { type: 'expire_credit_line', institutionId: id }
+        : { type: kind === 'due' ? 'fall_due' : 'expire', settlementId: id };
+    if (this.tell(command) === UNAVAILABLE) return;
+    const key = `${kind} ${id}`;
+    const alarm = this.book.alarms.get(key);
+    if (alarm !== undefined && alarm.dueAt <= this.book.now) this.book.alarms.delete(key);
+  }
+
+  /** A process that was overtaken, and still takes itself for the one that writes, settles by what it remembers. */
+  writeLate(): void {
+    const { without, random, trace } = this.parts;
+    if (without !== 'one-writer') return trace.add('a writer that was overtaken is refused');
+    const remembered = this.told.slice(0, -1 - random.below(REMEMBERED_LESS_MAX));
+    const lateId = `late-${this.book.log.length}`;
+    writeByOldBook(this.book, remembered, lateId, trace);
+  }
+
+  /** Somebody with the settlement service's credentials asks the signer for what it should never sign. */
+  goRogue(): void {
+    payAnew(this);
+  }
+
+  // The node, and who looks at it.
+
+  override mine(choose: (tx: WorldTx) => boolean, unseen: readonly WorldTx[] = []): void {
+    const { height, txs } = this.chain.mine(choose, unseen);
+    this.parts.trace.add(`block ${height} of ${txs.map(({ txid }) => txid.slice(0, 8)).join(' ') || 'nothing'}`);
+    this.#sync();
+  }
+
+  override reorg(depth: number, keep: (tx: WorldTx) => boolean): void {
+    const gone = this.chain.disconnect(depth, keep);
+    this.parts.trace.add(`reorg of ${gone.length} blocks`);
+    this.#sync();
+  }
+
+  #sync(): void {
+    if (!this.parts.faults.calm) return;
+    this.follow();
+    this.parts.bus.drain();
+  }
+
+  /** The watcher goes from its own tip to the node's: back to the fork, then block by block. */
+  follow(): void {
+    if (this.#isDown()) return;
+    const { blocks } = this.chain;
+    const fork = blocks.findIndex((block, i) => this.#followed[i]?.hash !== block.hash);
+    const common = fork === -1 ? blocks.length : fork;
+    if (this.#followed.length > common) {
+      const isBack = this.#watched('blocks are gone', () =>
+        this.watcher.disconnected(this.#followed.splice(common).reverse()),
+      );
+      if (!isBack) return;
+    }
+    for (const block of blocks.slice(common)) {
+      const isThere = this.#watched(`block ${block.height}`, () => {
+        this.#followed.push(block);
+        return this.watcher.connected(block);
+      });
+      if (!isThere) return;
+    }
+  }
+
+  /** One append of the watcher's. */
+  #watched(what: string, observe: () => readonly ChainFact[]): boolean {
+    const asked = this.parts.faults.effect(`the watcher notes that ${what}`, () => this.facts(observe()));
+    return asked.answered;
+  }
+
+  override facts(facts: readonly ChainFact[]): void {
+    const watched = new Map<ScriptHex, string>();
+    for (const place of this.places) if (place.watched) watched.set(place.script, place.walletId);
+    const state = consumedOf(this.#followed, this.chain.known, watched);
+    facts.forEach((fact, i) => {
+      this.parts.bus.publish('chain', 'regtest', { kind: 'fact', fact, ...(i === facts.length - 1 && { state }) });
+    });
+    if (this.parts.faults.calm) this.parts.bus.drain();
+  }
+
+  override poll(evicting: boolean): void {
+    if (!this.#isDown()) super.poll(evicting);
+  }
+
+  override rescan(): void {
+    const late = this.places.filter((place) => !place.watched);
+    if (late.length === 0 || this.#isDown()) return;
+    this.watchLate(late);
+    this.#watched('scripts were late', () => this.#followed.flatMap((block) => this.watcher.rescanned(block)));
+  }
+
+  override agree(): void {
+    const tip = this.#followed.at(-1);
+    if (tip !== undefined) this.facts([{ kind: 'block_agreed', block: { height: tip.height, hash: tip.hash } }]);
+  }
+
+  /** What has reached the watcher goes to the node. What owners of keys have signed they send themselves. */
+  override broadcast(lineageId: string): void {
+    if (this.#isDown()) return;
+    this.pump(`watcher < transactions ${lineageId}`);
+    const { versions, custodial } = offered(this.book.lineages.get(lineageId));
+    for (const version of versions) {
+      const { txid } = version;
+      const isHere = this.#toBroadcast.has(txid);
+      if (isHere) this.becomesBroadcastable(version);
+      const tx = this.chain.known.get(txid);
+      if (tx === undefined || (custodial && !isHere) || !this.chain.accept(tx)) continue;
+      this.#watched(`${txid.slice(0, 8)} was broadcast`, () => this.watcher.broadcast(txid, lineageId));
+    }
+  }
+
+  #isDown(): boolean {
+    return this.outage > 0 && !this.parts.faults.calm;
+  }
+
+  // The signer.
+
+  override sign(lineageId: string): void {
+    const lineage = offered(this.book.lineages.get(lineageId));
+    const version = latest(lineage);
+    const { faults, signer, trace } = this.parts;
+    const what = `the signer signs ${lineageId} version ${version.version}`;
+    const asked = faults.effect(what, () => signer.sign(this.requestOf(lineage, version), this.book.now));
+    if (!asked.answered) return;
+    trace.add(`${what}${asked.value.ok ? '' : `: ${asked.value.error.rule}`}`);
+    if (!asked.value.ok) return super.refuseToSign(lineageId, asked.value.error.rule);
+    this.tell({ type: 'transaction_signed', lineageId, version: version.version, signedHex: 'ab' });
+    const stored = offered(this.book.lineages.get(lineageId)).versions[version.version - 1]!;
+    if (stored.signedHex !== undefined) this.becomesBroadcastable(stored);
+  }
+
+  /** It can't be reached. */
+  override refuseToSign(lineageId: string): void {
+    this.parts.trace.add(`nobody answers who is to sign ${lineageId}`);
+  }
+
+  requestOf(lineage: OfferedLineage, version: OfferedVersion) {
+    const paid = version.payouts.map(({ settlementId }) => living(this.book.settlements.get(settlementId)));
+    return signingRequest(lineage, version, paid);
+  }
+
+  /** It leaves to the owners of the keys once the signer has it in its journal. */
+  #handOut(lineageId: string, number: number): boolean {
+    const key = `${lineageId}/${number}`;
+    if (this.#left.has(key)) return true;
+    const lineage = offered(this.book.lineages.get(lineageId));
+    const version = lineage.versions[number - 1]!;
+    const { faults, signer, trace } = this.parts;
+    const handOut = {
+      request: this.requestOf(lineage, version),
+      institutionId: lineage.institutionId,
+      inputScripts: version.inputs.map(({ script }) => script),
+    };
+    const what = `the signer remembers ${lineageId} version ${number} as handed out`;
+    const asked = faults.effect(what, () => signer.recordHandOut(handOut, this.book.now));
+    if (!asked.answered) return false;
+    trace.add(`${what}${asked.value.ok ? '' : `: ${asked.value.error.rule}`}`);
+    if (asked.value.ok) this.#left.add(key);
+    return asked.value.ok;
+  }
+
+  override cosign(settlementId: string, lineageId: string, number: number, whole: boolean): string | undefined {
+    if (!this.#handOut(lineageId, number)) return UNAVAILABLE;
+    return super.cosign(settlementId, lineageId, number, whole);
+  }
+
+  override ownersSign(lineageId: string, number: number): void {
+    if (this.#handOut(lineageId, number)) super.ownersSign(lineageId, number);
+  }
+
+  override coinsReleased(lineageId: string): void {
+    const { release } = offered(this.book.lineages.get(lineageId));
+    if (release?.confirmedBy === undefined) return;
+    const { outpoints, proposedBy, confirmedBy, reason } = release;
+    const command = { lineageId, outpoints: [...outpoints] as OutpointKey[], proposedBy, confirmedBy, reason };
+    const { faults, signer } = this.parts;
+    const asked = faults.effect(`the signer releases coins of ${shortened(lineageId)}`, () =>
+      signer.release(command, this.book.now),
+    );
+    if (asked.answered && asked.value) super.coinsReleased(lineageId);
+  }
+}
+
+function commandOf(message: Message, id: string): Command {
+  if (message.kind === 'fact') return { type: 'chain_fact', fact: message.fact };
+  if (message.kind !== 'verdict') throw new Error(`nobody tells the settlement service ${message.kind}`);
+  const { subject, by, assessment } = message;
+  return { type: 'verdict', subject, id, by, assessment };
+}
+
+const sourceOf = ({
+  script,
+  address,
+  depositOutpoint,
+}: {
+  script: string;
+  address: string;
+  depositOutpoint: string;
+}) => ({
+  script,
+  address,
+  outpoint: depositOutpoint,
+});
+
+function consumedOf(
+  blocks: readonly WorldBlock[],
+  known: WorldChain['known'],
+  watched: ConsumedChain['watched'],
+): ConsumedChain {
+  const chain = new WorldChain();
+  chain.blocks.push(...blocks);
+  return { chain: { blocks: chain.blocks, tip: chain.tip, known, confirmed: () => chain.confirmed() }, watched };
+}
