@@ -1,5 +1,6 @@
 import { assert, decodeJson, encodeJson } from '@finality/kernel';
 import { streamOf } from './batch.ts';
+import { textArray } from './binary-arrays.ts';
 import { EVENT_COLUMNS, type EventRow, envelopeOf } from './envelope.ts';
 import type { AnyStreamType, Session, States, StoredEvent, StreamType } from './port.ts';
 import { typeOf, upcast } from './stream-types.ts';
@@ -131,9 +132,9 @@ class RebuiltStates implements States {
       `INSERT INTO stream_states (stream, version, state) SELECT * FROM unnest($1::text[], $2::int[], $3::text[])
        ON CONFLICT (stream) DO UPDATE SET version = excluded.version, state = excluded.state`,
       [
-        changed.map(([stream]) => stream),
+        textArray(changed.map(([stream]) => stream)),
         changed.map(([, { version }]) => version),
-        changed.map(([, { state }]) => encodeJson(state)),
+        textArray(changed.map(([, { state }]) => encodeJson(state))),
       ],
     );
   }
