@@ -236,7 +236,7 @@ export class MemoryBook implements Book {
   }
 }
 
-class MemoryRecords<State, Event extends { readonly type: string }> implements Records<State, Event> {
+export class MemoryRecords<State, Event extends { readonly type: string }> implements Records<State, Event> {
   readonly #aggregate: Aggregate<State, Event>;
   readonly #log: Logged[];
   readonly #states = new Map<string, State>();

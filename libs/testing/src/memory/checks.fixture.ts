@@ -106,8 +106,10 @@ function checkRequests({ book }: SimulatedWorld): void {
   }
 }
 
-/** Only a recorded reversal takes back what was settled. */
-function checkTold({ settled, book }: SimulatedWorld): void {
+/** What was accepted is there, and only a recorded reversal takes back what was settled. */
+function checkTold({ accepted, settled, book }: SimulatedWorld): void {
+  for (const id of accepted)
+    if (book.settlements.get(id).status === 'none') throw new Error(`${id} was accepted, and isn't there`);
   for (const id of settled) {
     const { status } = book.settlements.get(id);
     if (!['settled', 'reopened', 'reversed'].includes(status)) throw new Error(`${id} was settled, and is ${status}`);

@@ -1,12 +1,20 @@
 import { type Transfer, LedgerView, type RecordedTransfer, transferId, type TransferId } from '@finality/ledger';
-import { type Coin, CoinBook, type SettlementPolicy } from '@finality/settlement';
-import { MemoryBook } from '@finality/settlement/spec';
+import {
+  type Coin,
+  CoinBook,
+  type Netting,
+  nettingAggregate,
+  type NettingEvent,
+  type SettlementPolicy,
+} from '@finality/settlement';
+import { MemoryBook, MemoryRecords } from '@finality/settlement/spec';
 
 /** What can be switched off, each from outside: the product's code has no such switches. */
 export const MEMORY_PROTECTIONS = [
   'inbox',
   'acknowledge-last',
   'outbox',
+  'answer-last',
   'idempotency',
   'append-lock',
   'one-writer',
@@ -14,6 +22,7 @@ export const MEMORY_PROTECTIONS = [
   'life-in-transfer-ids',
   'declared-outputs',
   'coin-claims',
+  'window-in-place',
   'reorg-depth',
   'timers',
   'anchor',
@@ -35,6 +44,8 @@ export function bookWithout(policy: SettlementPolicy, without: MemoryProtection 
       return new UnclaimingBook(policy);
     case 'reorg-depth':
       return new MemoryBook({ ...policy, deepReorgBlocks: Number.MAX_SAFE_INTEGER });
+    case 'window-in-place':
+      return new LaggingBook(policy);
     case 'timers':
       return new TimelessBook(policy);
     default:
@@ -107,5 +118,23 @@ class UnclaimingBook extends MemoryBook {
 class TimelessBook extends MemoryBook {
   override schedule(): void {
     // Never.
+  }
+}
+
+/** Which windows are open is what somebody has read a while ago. */
+class LaggingBook extends MemoryBook {
+  override readonly netting: MemoryBook['netting'];
+
+  constructor(policy: SettlementPolicy) {
+    super(policy);
+    const nettings = new MemoryRecords<Netting, NettingEvent>(nettingAggregate, this.log);
+    let before = nettings.get('windows');
+    this.netting = {
+      get: () => before,
+      record: (...events) => {
+        before = nettings.get('windows');
+        return nettings.record('windows', ...events);
+      },
+    };
   }
 }

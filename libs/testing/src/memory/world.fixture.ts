@@ -18,7 +18,7 @@ import {
   type WorldTx,
 } from '@finality/settlement/spec';
 import { writeByOldBook } from './old-writer.fixture.ts';
-import { askedAgain, described, isOfCaller, shortened } from './commands.fixture.ts';
+import { askedAgain, described, isOfCaller, settlementOf, shortened } from './commands.fixture.ts';
 import type { Message, Parts } from './parts.fixture.ts';
 import { bookWithout, type MemoryProtection } from './protections.fixture.ts';
 import { payAnew } from './rogue.fixture.ts';
@@ -40,8 +40,10 @@ const UNAVAILABLE = 'UNAVAILABLE';
  */
 export class SimulatedWorld extends World {
   declare protected readonly parts: Parts;
-  /** By key: what callers were answered. */
-  readonly #answers = new Map<string, string | undefined>();
+  /** By key: the settlement that came of it, or nothing that has a name. */
+  readonly #answers = new Map<string, string>();
+  /** Settlements that callers were told of. */
+  readonly accepted = new Set<string>();
   #asked = 0;
   /** The watcher's own chain. */
   readonly #followed: WorldBlock[] = [];
@@ -109,21 +111,31 @@ export class SimulatedWorld extends World {
       const again = askedAgain(command, attempt);
       const asked = faults.effect(described(again), () => this.#handle(again, key, causes));
       if (asked.answered) {
-        trace.add(`${described(again)}${asked.value === undefined ? '' : `: ${asked.value}`}`);
+        const isDull = faults.calm && command.type === 'retry_reservation';
+        trace.add(`${described(again)}${asked.value === undefined ? '' : `: ${asked.value}`}`, isDull);
+        const made = key === undefined ? undefined : this.#answers.get(key);
+        if (made !== undefined && made !== '') this.accepted.add(made);
         return asked.value;
       }
+      if (this.parts.without === 'answer-last' && isOfCaller(command)) return this.#promise(command);
       if (!random.chance(ASKS_AGAIN)) break;
     }
     return UNAVAILABLE;
   }
 
+  /** An answer that didn't wait for what it tells to be stored. */
+  #promise(command: Command): undefined {
+    const made = settlementOf(command);
+    if (made !== '') this.accepted.add(made);
+  }
+
   /** One append: what is decided, the answer under its key, and what others are told of it. */
   #handle(command: Command, key: string | undefined, causes: readonly string[]): string | undefined {
     const remembers = this.parts.without !== 'idempotency';
-    if (remembers && key !== undefined && this.#answers.has(key)) return this.#answers.get(key);
+    if (remembers && key !== undefined && this.#answers.has(key)) return undefined;
     const before = this.book.log.length;
     const refused = super.tell(command, ...causes);
-    if (key !== undefined && refused === undefined) this.#answers.set(key, refused);
+    if (key !== undefined && refused === undefined) this.#answers.set(key, settlementOf(command));
     if (command.type === 'confirm_incident') this.#isReorgOpen &&= this.book.tip.get().incidents.length > 0;
     this.#note(before);
     if (this.parts.without === 'outbox') this.parts.faults.effect('what was told is sent', () => this.#publish(before));
@@ -179,10 +191,15 @@ export class SimulatedWorld extends World {
     const command = commandOf(message, id);
     if (command.type === 'chain_fact') this.#watchDepth(command.fact);
     this.#handle(command, undefined, []);
-    this.parts.trace.add(described(command));
+    this.parts.trace.add(described(command), this.#isDull(command));
     if (message.kind !== 'fact') return;
     this.#isBetween = message.state === undefined;
     this.#consumed = message.state ?? this.#consumed;
+  }
+
+  /** When all is calm there is many a block that changes nothing. */
+  #isDull(command: Command): boolean {
+    return this.parts.faults.calm && command.type === 'chain_fact' && command.fact.kind.startsWith('block_');
   }
 
   #watchDepth(fact: ChainFact): void {
@@ -240,7 +257,8 @@ export class SimulatedWorld extends World {
 
   override mine(choose: (tx: WorldTx) => boolean, unseen: readonly WorldTx[] = []): void {
     const { height, txs } = this.chain.mine(choose, unseen);
-    this.parts.trace.add(`block ${height} of ${txs.map(({ txid }) => txid.slice(0, 8)).join(' ') || 'nothing'}`);
+    const made = txs.map(({ txid }) => txid.slice(0, 8)).join(' ');
+    this.parts.trace.add(`block ${height} of ${made || 'nothing'}`, this.parts.faults.calm && txs.length === 0);
     this.#sync();
   }
 
