@@ -1,4 +1,5 @@
 import type { OutpointKey, ScriptHex } from '@finality/bitcoin';
+import { HeaderChain, planFollow } from '@finality/chain';
 import type { ChainFact } from '@finality/settlement';
 import {
   latest,
@@ -28,6 +29,11 @@ import { MemoryAml, MemoryRisk, type Screening, type Subject } from './screening
 
 /** So many commands at most have been missed by whoever was overtaken. */
 const REMEMBERED_LESS_MAX = 30;
+/** Below the first block; each block is worth the same. */
+const ROOT = { ...new WorldChain().tip, previousHash: new WorldChain().tip.hash, chainWork: 0n };
+const WORK = 2n;
+/** Blocks that the watcher reads in one go. */
+const CONNECT_MAX = 4;
 /** Whoever gets no answer asks so often, with the same key. */
 const ATTEMPTS_MAX = 4;
 const ASKS_AGAIN = 0.7;
@@ -45,6 +51,9 @@ export class SimulatedWorld extends World {
   /** Settlements that callers were told of. */
   readonly accepted = new Set<string>();
   #asked = 0;
+  /** Every block that there ever was, and how they hang together, as the watcher sees it from their headers. */
+  readonly #blocks = new Map<WorldBlock['hash'], WorldBlock>();
+  readonly #headers = new HeaderChain(ROOT);
   /** The watcher's own chain. */
   readonly #followed: WorldBlock[] = [];
   #consumed: ConsumedChain = consumedOf([], new Map(), new Map());
@@ -256,7 +265,10 @@ export class SimulatedWorld extends World {
   // The node, and who looks at it.
 
   override mine(choose: (tx: WorldTx) => boolean, unseen: readonly WorldTx[] = []): void {
-    const { height, txs } = this.chain.mine(choose, unseen);
+    const block = this.chain.mine(choose, unseen);
+    const { height, txs } = block;
+    this.#blocks.set(block.hash, block);
+    this.#headers.connect({ ...block, work: WORK });
     const made = txs.map(({ txid }) => txid.slice(0, 8)).join(' ');
     this.parts.trace.add(`block ${height} of ${made || 'nothing'}`, this.parts.faults.calm && txs.length === 0);
     this.#sync();
@@ -274,25 +286,29 @@ export class SimulatedWorld extends World {
     this.parts.bus.drain();
   }
 
-  /** The watcher goes from its own tip to the node's: back to the fork, then block by block. */
+  /** The watcher goes from its own tip to the node's: back to the fork, then block by block, a portion at a time. */
   follow(): void {
     if (this.#isDown()) return;
-    const { blocks } = this.chain;
-    const fork = blocks.findIndex((block, i) => this.#followed[i]?.hash !== block.hash);
-    const common = fork === -1 ? blocks.length : fork;
-    if (this.#followed.length > common) {
-      const isBack = this.#watched('blocks are gone', () =>
-        this.watcher.disconnected(this.#followed.splice(common).reverse()),
-      );
-      if (!isBack) return;
+    while (this.#followed.at(-1)?.hash !== this.chain.blocks.at(-1)?.hash) if (!this.#followOn()) return;
+  }
+
+  #followOn(): boolean {
+    const tip = this.#followed.at(-1)?.hash ?? ROOT.hash;
+    // A node that has taken our tip back takes it for invalid.
+    const tipInvalid = tip !== ROOT.hash && !this.chain.blocks.some(({ hash }) => hash === tip);
+    const plan = { tip, nodeBest: this.chain.blocks.at(-1)?.hash ?? ROOT.hash, connectMax: CONNECT_MAX, tipInvalid };
+    const { disconnect, connect } = planFollow(this.#headers, plan);
+    if (disconnect.length > 0) {
+      const gone = (): readonly WorldBlock[] => this.#followed.splice(-disconnect.length).reverse();
+      if (!this.#watched('blocks are gone', () => this.watcher.disconnected(gone()))) return false;
     }
-    for (const block of blocks.slice(common)) {
-      const isThere = this.#watched(`block ${block.height}`, () => {
+    return connect.every(({ hash, height }) =>
+      this.#watched(`there is block ${height}`, () => {
+        const block = this.#blocks.get(hash)!;
         this.#followed.push(block);
         return this.watcher.connected(block);
-      });
-      if (!isThere) return;
-    }
+      }),
+    );
   }
 
   /** One append of the watcher's. */
