@@ -30,11 +30,14 @@ const BITES: Readonly<Record<MemoryProtection, RegExp>> = {
   'declared-outputs': /^what is ours is nobody else’s doing/,
   'coin-claims': /^claims and versions/,
   'window-in-place': /^netting positions/,
+  confirmations: /^deposits are credited when they are deep enough/,
+  freeze: /^limits of accounts: .* is overdrawn/,
   'reorg-depth': /^a deep reorg stops what would be final/,
   timers: /^what has an end ends/,
   anchor: /^transactions vouched for exclude each other/,
   'signer-journal': /^transactions vouched for exclude each other/,
   'hand-out-journal': /^transactions vouched for exclude each other/,
+  'journal-before-hand-out': /^what was handed out is in the journal/,
 };
 
 describe('a simulation in memory bites', () => {

@@ -2,6 +2,9 @@ import { type Transfer, LedgerView, type RecordedTransfer, transferId, type Tran
 import {
   type Coin,
   CoinBook,
+  type Institution,
+  institutionAggregate,
+  type InstitutionEvent,
   type Netting,
   nettingAggregate,
   type NettingEvent,
@@ -23,11 +26,14 @@ export const MEMORY_PROTECTIONS = [
   'declared-outputs',
   'coin-claims',
   'window-in-place',
+  'confirmations',
+  'freeze',
   'reorg-depth',
   'timers',
   'anchor',
   'signer-journal',
   'hand-out-journal',
+  'journal-before-hand-out',
 ] as const;
 export type MemoryProtection = (typeof MEMORY_PROTECTIONS)[number];
 
@@ -46,6 +52,13 @@ export function bookWithout(policy: SettlementPolicy, without: MemoryProtection 
       return new MemoryBook({ ...policy, deepReorgBlocks: Number.MAX_SAFE_INTEGER });
     case 'window-in-place':
       return new LaggingBook(policy);
+    case 'confirmations':
+      return new MemoryBook({
+        ...policy,
+        confirmations: { ...policy.confirmations, base: { ...policy.confirmations.base, deposit: 0 } },
+      });
+    case 'freeze':
+      return new UnfreezingBook(policy);
     case 'timers':
       return new TimelessBook(policy);
     default:
@@ -137,4 +150,15 @@ class LaggingBook extends MemoryBook {
       },
     };
   }
+}
+
+/** Whoever is overdrawn goes on. */
+class UnfrozenInstitutions extends MemoryRecords<Institution, InstitutionEvent> {
+  override record(id: string, ...events: readonly InstitutionEvent[]): Institution {
+    return super.record(id, ...events.filter(({ type }) => type !== 'institution_frozen'));
+  }
+}
+
+class UnfreezingBook extends MemoryBook {
+  override readonly institutions = new UnfrozenInstitutions(institutionAggregate, this.log);
 }

@@ -18,12 +18,12 @@ import {
   WorldChain,
   type WorldTx,
 } from '@finality/settlement/spec';
-import { writeByOldBook } from './old-writer.fixture.ts';
 import { askedAgain, described, isOfCaller, settlementOf, shortened } from './commands.fixture.ts';
+import { writeByOldBook } from './old-writer.fixture.ts';
 import type { Message, Parts } from './parts.fixture.ts';
 import { bookWithout, type MemoryProtection } from './protections.fixture.ts';
-import { payAnew } from './rogue.fixture.ts';
 import { signingRequest } from './requests.fixture.ts';
+import { payAnew } from './rogue.fixture.ts';
 import type { Vouched } from './signer.fixture.ts';
 import { MemoryAml, MemoryRisk, type Screening, type Subject } from './screening.fixture.ts';
 
@@ -62,13 +62,16 @@ export class SimulatedWorld extends World {
   /** Transactions that the watcher has been handed to broadcast. */
   readonly #toBroadcast = new Set<string>();
   /** Versions that left to the owners of their keys. */
-  readonly #left = new Set<string>();
+  readonly left = new Set<string>();
   /** Settlements that callers have seen settled. */
   readonly settled = new Set<string>();
   /** What became final by itself while a reorg was looked into. */
   readonly finalAfterDeepReorg: string[] = [];
   #isReorgOpen = false;
-  readonly #deepReorgBlocks: number;
+  /** Deposits that were credited before they were deep enough. */
+  readonly creditedEarly: string[] = [];
+  /** As it was meant to be, whatever the book goes by. */
+  readonly #policy: SettlementPolicy;
   /** Steps for which the node can't be reached. */
   outage = 0;
 
@@ -80,7 +83,7 @@ export class SimulatedWorld extends World {
   ) {
     super(policy, late, bookWithout(policy, without));
     this.parts = make(this);
-    this.#deepReorgBlocks = policy.deepReorgBlocks;
+    this.#policy = policy;
     const { bus } = this.parts;
     const screening = { risk: new MemoryRisk(), aml: new MemoryAml() };
     for (const by of ['risk', 'aml'] as const)
@@ -156,8 +159,17 @@ export class SimulatedWorld extends World {
     for (const { stream, event } of this.book.log.slice(before)) {
       if (event.type === 'settlement_settled') this.settled.add(stream.slice(stream.indexOf('/') + 1));
       const isFinal = event.type === 'deposit_credited' || event.type === 'lineage_final';
+      if (event.type === 'deposit_credited') this.#noteDepth(stream.slice(stream.indexOf('/') + 1));
       if (this.#isReorgOpen && isFinal) this.finalAfterDeepReorg.push(`${event.type} of ${shortened(stream)}`);
     }
+  }
+
+  #noteDepth(outpoint: string): void {
+    const deposit = this.book.deposits.get(outpoint);
+    if (deposit.status !== 'credited') return;
+    const confirmations = this.book.tip.get().height - deposit.block.height + 1;
+    if (confirmations < this.#policy.confirmations.base.deposit)
+      this.creditedEarly.push(`${shortened(outpoint)} with ${confirmations}`);
   }
 
   #publish(before: number): void {
@@ -213,7 +225,7 @@ export class SimulatedWorld extends World {
 
   #watchDepth(fact: ChainFact): void {
     if (fact.kind !== 'block_disconnected') return;
-    this.#isReorgOpen ||= fact.block.height - fact.forkHeight > this.#deepReorgBlocks;
+    this.#isReorgOpen ||= fact.block.height - fact.forkHeight > this.#policy.deepReorgBlocks;
   }
 
   /** What waits between these two, one after the other, until somebody crashes. */
@@ -391,7 +403,7 @@ export class SimulatedWorld extends World {
   /** It leaves to the owners of the keys once the signer has it in its journal. */
   #handOut(lineageId: string, number: number): boolean {
     const key = `${lineageId}/${number}`;
-    if (this.#left.has(key)) return true;
+    if (this.left.has(key)) return true;
     const lineage = offered(this.book.lineages.get(lineageId));
     const version = lineage.versions[number - 1]!;
     const { faults, signer, trace } = this.parts;
@@ -402,9 +414,12 @@ export class SimulatedWorld extends World {
     };
     const what = `the signer remembers ${lineageId} version ${number} as handed out`;
     const asked = faults.effect(what, () => signer.recordHandOut(handOut, this.book.now));
-    if (!asked.answered) return false;
+    if (!asked.answered) {
+      if (this.parts.without === 'journal-before-hand-out') this.left.add(key);
+      return this.left.has(key);
+    }
     trace.add(`${what}${asked.value.ok ? '' : `: ${asked.value.error.rule}`}`);
-    if (asked.value.ok) this.#left.add(key);
+    if (asked.value.ok) this.left.add(key);
     return asked.value.ok;
   }
 
