@@ -1,6 +1,5 @@
 import {
   bytesFromHex,
-  deriveScript,
   feeRate,
   type FeeTerms,
   MasterKey,
@@ -19,6 +18,7 @@ import type { SettlementPolicy } from '../policy.ts';
 import { type Assessment, living, type Mode, type Recommendation } from '../settlement.ts';
 import { apply, type Command } from './commands.fixture.ts';
 import { MemoryBook } from './memory-book.fixture.ts';
+import { headHashOf, scriptOf } from './derived.fixture.ts';
 import { foreignScript, WorldWatcher } from './world-watcher.fixture.ts';
 import { sha, type WorldBlock, WorldChain, type WorldTx } from './world-chain.fixture.ts';
 
@@ -52,8 +52,6 @@ export interface Place extends Omit<AddressRecord, 'purpose'> {
 
 /** The last two sign for themselves. */
 export const INSTITUTIONS = ['a', 'b', 'c', 'd', 'd2'] as const;
-/** Of a head of the ledger, in a world that seals nothing. */
-export const headHashOf = (segment: number): string => segment.toString(16).padStart(64, '0');
 export const CREDIT_LINES: Readonly<Record<string, bigint>> = { a: 0n, b: 30_000n, c: 0n, d: 0n, d2: 0n };
 const COSIGNERS = ['11', '22', '33'].map(
   (seed) => new MasterKey(bytesFromHex(seed.repeat(32)), 'regtest').account('wpkh', 0).descriptor.keys[0]!.xpub,
@@ -83,18 +81,6 @@ export const LISTED_WALLET = {
   institutionId: 'd2',
   place: { kind: 'wallet', walletId: 'w-d2' },
 } as const;
-/** Derived once for all histories: their indices are the same. */
-const OWN_SCRIPTS = new Map<string, ScriptHex>();
-
-export function scriptOf({ scriptType, descriptor, walletId }: WalletRecord, branch: 0 | 1, index: number): ScriptHex {
-  const key = `${walletId} ${branch} ${index}`;
-  const hash = sha(key);
-  if (descriptor === undefined)
-    return (scriptType === 'wpkh' ? `0014${hash.slice(0, 40)}` : `5120${hash}`) as ScriptHex;
-  const script = OWN_SCRIPTS.get(key) ?? deriveScript(descriptor, branch, index).script;
-  OWN_SCRIPTS.set(key, script);
-  return script;
-}
 const OPERATOR: Principal = { keyId: 'operator', roles: ['operator'] };
 
 /**
