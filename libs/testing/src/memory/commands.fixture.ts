@@ -46,6 +46,12 @@ export function askedAgain(command: Command, attempt: number): Command {
   return { ...command, reversal: { ...command.reversal, settlementId: renamed(command.reversal.settlementId) } };
 }
 
+/** The settlement that a command makes; empty where it makes none. */
+export function settlementOf(command: Command): string {
+  if (command.type === 'submit') return command.submission.settlementId;
+  return command.type === 'reverse' ? command.reversal.settlementId : '';
+}
+
 /** In a line of a trace. */
 export function described(command: Command): string {
   switch (command.type) {

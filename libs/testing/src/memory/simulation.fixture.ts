@@ -75,7 +75,7 @@ const SORTS: readonly Readonly<Record<ActionKind, number>>[] = [
   RELEASE_WEIGHTS,
   NETTING_WEIGHTS,
 ];
-const TRACE_LINES = 60;
+const TRACE_LINES = 100;
 
 /** Runs one seed: the same seed and steps give the same history, whatever machine it is. */
 export function simulateInMemory({ seed, steps, without }: MemoryOptions): MemoryResult {
