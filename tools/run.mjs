@@ -30,6 +30,7 @@ const COMMANDS = {
   typecheck: ['node_modules/typescript/bin/tsc', '--project', '.'],
   ledger: ['tools/ledger/main.ts'],
   recover: ['tools/recover/main.ts'],
+  rebuild: ['apps/standalone/src/rebuild/main.ts'],
   generate: ['tools/generate.ts'],
   k8s: ['k8s/src/main.ts'],
 };

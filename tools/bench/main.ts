@@ -6,6 +6,7 @@ import { benchLedger } from './ledger.ts';
 import { benchMemory } from './memory.ts';
 import { machine } from './processes.ts';
 import { benchSettlement } from './settlement.ts';
+import { benchWindow } from './window.ts';
 
 const USAGE = `npm run bench -- <group>… [--json] [--profile <directory>]
 
@@ -16,6 +17,8 @@ const USAGE = `npm run bench -- <group>… [--json] [--profile <directory>]
                accept.unary, accept.stream: accepted per second, 64 under way at any time
   ledger       ledger.batch1000: transfers per second in batches of 1,000, each within its payer's limit, hashed and chained;
                ledger.single, ledger.single.p99: milliseconds of a transfer by itself
+  window       window.close: milliseconds to close a window of a million settlements among 200 participants, while others settle;
+               window.settling.p999: milliseconds from asked for to settled, of those around a closing
   memory       memory.standalone: MiB (proportional set size) of services and Postgres after 10,000 settlements
   kafka        kafka.relay: published messages per second from a service's table to a Kafka of the bench's own;
                kafka.e2e, kafka.p50, kafka.p99: as settlement's, with each service a process of its own, over Kafka;
@@ -41,6 +44,7 @@ const USAGE_EXIT = 64;
 const GROUPS: Readonly<Record<string, (profile?: string) => Promise<Measured>>> = {
   settlement: benchSettlement,
   ledger: benchLedger,
+  window: benchWindow,
   memory: benchMemory,
   kafka: benchKafka,
   chain: benchChain,

@@ -1,18 +1,24 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { readTransaction, verifyChain } from '@finality/event-store';
-import { type LedgerVerification, verifyLedger } from '@finality/ledger-store';
+import { isNetwork, type Network } from '@finality/bitcoin';
+import { readTransaction, type Session, verifyChain } from '@finality/event-store';
+import { type LedgerDifference, type LedgerVerification, verifyLedger } from '@finality/ledger-store';
+import { type AnchorsVerified, headsOf, readAnchors, verifyAnchors } from './anchors.ts';
 
-const USAGE = `npm run ledger -- verify [--database-url <postgres://…>] [--public-key <hex>] [--json]
+const USAGE = `npm run ledger -- verify [--database-url <postgres://…>] [--public-key <hex>]
+                     [--node-url <http://user:password@host:port> [--network <name>]] [--json]
 
 Recomputes the ledger from its first entry: the hash chain of the service's events, the chain over all entries, the Merkle tree and the
-signature of every sealed segment, and every balance. Names the first difference. Reads one moment, and changes nothing.
+signature of every sealed segment, and every balance; with a node, that the chain says of the ledger's heads what they come to. Names the first
+difference. Reads one moment, and changes nothing.
 
   --database-url  the database; needs to read the schema settlement. Default: DATABASE_URL, else the running 'npm start' (FINALITY_DATA_DIR)
   --public-key    the key that signs heads, as you know it from elsewhere; without it, one key must have signed all
+  --node-url      a Bitcoin node: heads that are anchored in the chain are compared with what its blocks say
+  --network       of the node: regtest (default), signet, testnet4 or mainnet
   --json          one line of JSON
 
-Exit code 0: everything fits. 1: something doesn't. 64: the command was wrong. 69: the database can't be read.
+Exit code 0: everything fits. 1: something doesn't. 64: the command was wrong. 69: the database or the node can't be read.
 `;
 const EXIT_USAGE = 64;
 const EXIT_UNAVAILABLE = 69;
@@ -22,12 +28,19 @@ const DATABASE = 'finality';
 interface Asked {
   readonly url: string | undefined;
   readonly publicKey: string | undefined;
+  readonly node: { readonly url: string; readonly network: Network } | undefined;
   readonly json: boolean;
 }
 
 /** What was compared, or where it first differs. */
 type Report =
-  | { readonly ok: true; readonly events: string; readonly ledger: Extract<LedgerVerification, { ok: true }> }
+  | {
+      readonly ok: true;
+      readonly events: string;
+      readonly ledger: Extract<LedgerVerification, { ok: true }>;
+      /** Where a node was asked. */
+      readonly anchors?: AnchorsVerified;
+    }
   | {
       readonly ok: false;
       readonly subject: string;
@@ -47,7 +60,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   let report: Report;
   try {
-    report = await verify(await urlOf(asked), asked.publicKey);
+    report = await verify(await urlOf(asked), asked);
   } catch (error) {
     process.stderr.write(`the ledger can't be read: ${errorMessage(error)}\n`);
     return EXIT_UNAVAILABLE;
@@ -65,6 +78,8 @@ function parse(args: readonly string[]): Asked | string | undefined {
       options: {
         'database-url': { type: 'string' },
         'public-key': { type: 'string' },
+        'node-url': { type: 'string' },
+        network: { type: 'string', default: 'regtest' },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
@@ -77,7 +92,10 @@ function parse(args: readonly string[]): Asked | string | undefined {
     const publicKey = values['public-key'];
     if (publicKey !== undefined && !/^[0-9a-f]{64}$/.test(publicKey))
       return '--public-key: expected 64 hex digits in lower case';
-    return { url: values['database-url'] ?? process.env['DATABASE_URL'], publicKey, json: values.json };
+    const { network, 'node-url': nodeUrl } = values;
+    if (!isNetwork(network)) return `--network: ${network} is none`;
+    const node = nodeUrl === undefined ? undefined : { url: nodeUrl, network };
+    return { url: values['database-url'] ?? process.env['DATABASE_URL'], publicKey, node, json: values.json };
   } catch (error) {
     return errorMessage(error);
   }
@@ -92,7 +110,7 @@ async function urlOf({ url }: Asked): Promise<string> {
   return new URL(`/${DATABASE}`, running.adminUrl).href;
 }
 
-async function verify(url: string, publicKey: string | undefined): Promise<Report> {
+async function verify(url: string, { publicKey, node }: Asked): Promise<Report> {
   const { createPool, silentLog } = await import('@finality/service');
   const pool = createPool(url, { applicationName: 'ledger verify', log: silentLog });
   try {
@@ -103,10 +121,32 @@ async function verify(url: string, publicKey: string | undefined): Promise<Repor
         return { ok: false, subject, field: 'hash', expected: 'an unbroken chain', found: chain.problem };
       }
       const ledger = await verifyLedger(session, publicKey);
-      return ledger.ok ? { ok: true, events: String(chain.position), ledger } : { ok: false, ...ledger.difference };
+      if (!ledger.ok) return { ok: false, ...ledger.difference };
+      const whole = { ok: true, events: String(chain.position), ledger } as const;
+      if (node === undefined) return whole;
+      const anchors = await compareWithNode(session, node);
+      return 'subject' in anchors ? { ok: false, ...anchors } : { ...whole, anchors };
     });
   } finally {
     await pool.end();
+  }
+}
+
+async function compareWithNode(
+  session: Session,
+  { url, network }: { readonly url: string; readonly network: Network },
+): Promise<AnchorsVerified | LedgerDifference> {
+  const [{ connectNode }, { systemRuntime }] = [
+    await import('@finality/bitcoin-node'),
+    await import('@finality/service'),
+  ];
+  const anchors = await readAnchors(session);
+  const heads = await headsOf(session, anchors);
+  const node = await connectNode({ url, network, runtime: systemRuntime() });
+  try {
+    return await verifyAnchors(node, network, anchors, heads);
+  } finally {
+    node.close();
   }
 }
 
@@ -115,9 +155,16 @@ function textOf(report: Report): string {
     const { subject, field, expected, found } = report;
     return `The first difference: ${subject}, ${field}\n  expected ${expected}\n  found    ${found}\n`;
   }
-  const { events, ledger } = report;
+  const { events, ledger, anchors } = report;
   const sealed = ledger.publicKey === undefined ? '' : `, signed by ${ledger.publicKey}`;
-  return `Everything fits: ${events} events, ${ledger.transfers} entries on ${ledger.accounts} accounts, ${ledger.segments} sealed segments${sealed}\n`;
+  return `Everything fits: ${events} events, ${ledger.transfers} entries on ${ledger.accounts} accounts, ${ledger.segments} sealed segments${sealed}\n${anchors === undefined ? '' : textOfAnchors(anchors)}`;
+}
+
+function textOfAnchors({ found, lost, last }: AnchorsVerified): string {
+  const others = lost === 0 ? '' : `, and ${lost} of a past that a restored backup hasn’t got`;
+  if (last === undefined) return `None of its heads is in the Bitcoin chain yet${others}\n`;
+  const { segment, blockHash, height } = last;
+  return `${found} of its heads are in the Bitcoin chain, the last one that of segment ${segment}, in block ${blockHash} at height ${height}${others}\n`;
 }
 
 function jsonOf(report: Report): string {

@@ -13,6 +13,8 @@ export interface SettlementConfig {
   readonly signingRetryMs: number;
   /** How old the oldest entry of the ledger may get before its segment is sealed. */
   readonly sealAfterMs: number;
+  /** How far apart heads of the ledger are written into the chain; undefined: none is. */
+  readonly anchorApartMs?: number;
   /** How long a netting window is open; undefined: until an operator closes it. */
   readonly windowMs?: number;
 }
@@ -24,6 +26,10 @@ const PAYOUTS_MAX = 1_000;
 
 /** Coins that one transaction makes one, about 34 kvB of P2WPKH: it needn't be the heaviest there is. */
 const CONSOLIDATED_MAX = 500;
+
+/** A head a day costs about what one payout does, and is what auditors compare with. */
+const ANCHOR_SECONDS_DEFAULT = 86_400;
+const ANCHOR_SECONDS_MAX = 30 * 86_400;
 
 /** The settlement service's variables of the environment. */
 export const settlementSettings = defineConfig({
@@ -123,6 +129,12 @@ export const settlementSettings = defineConfig({
     .integer(1, 86_400)
     .default(60)
     .describe('entries of the ledger are sealed, signed and can be proven after this time'),
+  LEDGER_ANCHOR_SECONDS: setting
+    .integer(0, ANCHOR_SECONDS_MAX)
+    .optional()
+    .describe(
+      'so often the newest signed head of the ledger is written into the chain, at the platform’s expense; 0: never. Default: once a day, on regtest 0',
+    ),
   COUNTERPARTY_COOLING_SECONDS: setting
     .integer(0, 30 * 86_400)
     .default(86_400)
@@ -131,6 +143,16 @@ export const settlementSettings = defineConfig({
     .integer(1, 7 * 86_400)
     .optional()
     .describe('a netting window closes, and the next one opens, after this time; default: when an operator says so'),
+  LENT_MAX_SATS: setting
+    .sats(0n, MAX_MONEY_SATS)
+    .optional()
+    .describe('what all credit lines together may have drawn at any time, in satoshi; default: as much as they are'),
+  STANDBY_MAX_SATS: setting
+    .sats(0n, MAX_MONEY_SATS)
+    .default(0n)
+    .describe(
+      'what the platform itself adds, in all, where participants are in default and their own means don’t do, in satoshi',
+    ),
   SCREENING_QUEUE_MAX: setting
     .integer(1, 1_000_000)
     .default(10_000)
@@ -179,12 +201,14 @@ function consolidationOf(values: z.output<typeof settlementSettings>): Settlemen
 export function settlementConfig(values: z.output<typeof settlementSettings>): SettlementConfig {
   const network = values.BITCOIN_NETWORK;
   const consolidation = consolidationOf(values);
+  const anchorSeconds = values.LEDGER_ANCHOR_SECONDS ?? (network === 'regtest' ? 0 : ANCHOR_SECONDS_DEFAULT);
   if (!isNetwork(network)) throw new Error(`"${String(network)}" is no network`);
   return {
     network,
     screeningMax: values.SCREENING_QUEUE_MAX,
     signingRetryMs: SIGNING_RETRY_MS,
     sealAfterMs: values.LEDGER_SEAL_SECONDS * 1_000,
+    ...(anchorSeconds > 0 && { anchorApartMs: anchorSeconds * 1_000 }),
     ...(values.WINDOW_SECONDS === undefined ? {} : { windowMs: values.WINDOW_SECONDS * 1_000 }),
     policy: {
       version: [
@@ -228,6 +252,8 @@ export function settlementConfig(values: z.output<typeof settlementSettings>): S
       },
       ...(consolidation && { consolidation }),
       bump: { afterBlocks: values.BUMP_AFTER_BLOCKS, incrementalFeeRate: feeRate(INCREMENTAL_SAT_PER_KVB) },
+      ...(values.LENT_MAX_SATS === undefined ? {} : { lentMaxSats: sats(values.LENT_MAX_SATS) }),
+      standbyMaxSats: sats(values.STANDBY_MAX_SATS),
       counterpartyCoolingMs: values.COUNTERPARTY_COOLING_SECONDS * 1_000,
       expiryMs: values.SETTLEMENT_EXPIRY_SECONDS * 1_000,
     },

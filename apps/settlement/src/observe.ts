@@ -26,7 +26,11 @@ export function observeSettlements(
   const reader = new EventReader({ pool: base.pool, schema: SETTLEMENT_SCHEMA });
   metrics.watch('finality_incidents_open', 'Incidents that wait for an operator: they stop signing', {}, async () => {
     const { state } = await reader.loadState(chainTipStream, CHAIN_TIP_ID);
-    return state.incidents.length;
+    return state.incidents.filter(({ kind }) => kind !== 'participant_default').length;
+  });
+  metrics.watch('finality_defaults_open', 'Defaults of participants that no operator has confirmed', {}, async () => {
+    const { state } = await reader.loadState(chainTipStream, CHAIN_TIP_ID);
+    return state.incidents.filter(({ kind }) => kind === 'participant_default').length;
   });
   return [durationWorker(base.pool, metrics)];
 }

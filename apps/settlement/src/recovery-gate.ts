@@ -35,6 +35,7 @@ const PAYING: ReadonlySet<SettlementCommand['type']> = new Set([
   'retry_reservation',
   'resolve_gridlock',
   'consolidate',
+  'anchor_head',
   'prepare_psbt',
   'destinations_assigned',
   'transaction_signed',

@@ -7,15 +7,15 @@ import { bankBookingEntity } from './projections/bank-bookings.ts';
 import { depositEntity, institutionEntity, settlementEntity } from './projections/entities.ts';
 import { SettlementModule } from './settlement.module.ts';
 import { rateEntity } from './projections/rates.ts';
-import { EXCHANGE_STREAMS } from './store/exchange-streams.ts';
-import { STREAMS } from './store/streams.ts';
+import { SETTLEMENT_PROJECTIONS, SETTLEMENT_STREAMS } from './projections/rebuilt.ts';
 
 /** Institutions' front, settlements and their transactions, and the only writer of the ledger. */
 export const settlementService: ServiceBlueprint<SettlementEnv> = {
   name: 'settlement',
   schema: SETTLEMENT_SCHEMA,
   migrations: (roles) => [createEventStore(roles), createSettlement(roles)],
-  streams: [...STREAMS, ...EXCHANGE_STREAMS],
+  streams: SETTLEMENT_STREAMS,
+  projections: SETTLEMENT_PROJECTIONS,
   entities: [settlementEntity, institutionEntity, depositEntity, bankBookingEntity, rateEntity],
   topics: [
     TOPICS.riskVerdict,
@@ -35,6 +35,8 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
     'finality.settlement.v1.PolicyService': settlementV1.PolicyServiceService,
     'finality.institution.v1.InstitutionService': institutionV1.InstitutionServiceService,
     'finality.liquidity.v1.LiquidityService': liquidityV1.LiquidityServiceService,
+    'finality.liquidity.v1.CollateralService': liquidityV1.CollateralServiceService,
+    'finality.liquidity.v1.DefaultService': liquidityV1.DefaultServiceService,
     'finality.ledger.v1.LedgerService': ledgerV1.LedgerServiceService,
   },
   internal: {

@@ -35,6 +35,8 @@ import { Gateway } from './inbound/gateway.ts';
 import { GetStatementRpc } from './inbound/get-statement.rpc.ts';
 import { GetApprovalPolicyRpc } from './inbound/get-approval-policy.rpc.ts';
 import { GetBalancesRpc } from './inbound/get-balances.rpc.ts';
+import { GetCollateralRpc } from './inbound/get-collateral.rpc.ts';
+import { GetDefaultRpc } from './inbound/get-default.rpc.ts';
 import { GetInclusionProofRpc } from './inbound/get-inclusion-proof.rpc.ts';
 import { GetInstitutionRpc } from './inbound/get-institution.rpc.ts';
 import { GetLimitsRpc } from './inbound/get-limits.rpc.ts';
@@ -48,6 +50,7 @@ import { GetWindowRpc } from './inbound/get-window.rpc.ts';
 import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
 import { ListCounterpartiesRpc } from './inbound/list-counterparties.rpc.ts';
 import { ListBankBookingsRpc } from './inbound/list-bank-bookings.rpc.ts';
+import { ListDefaultsRpc } from './inbound/list-defaults.rpc.ts';
 import { ListDepositsRpc } from './inbound/list-deposits.rpc.ts';
 import { ListBalancesRpc } from './inbound/list-balances.rpc.ts';
 import { ListEntriesRpc } from './inbound/list-entries.rpc.ts';
@@ -61,6 +64,7 @@ import { ListRatesRpc } from './inbound/list-rates.rpc.ts';
 import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
 import { ListWindowsRpc } from './inbound/list-windows.rpc.ts';
 import { OpenWindowRpc } from './inbound/open-window.rpc.ts';
+import { PostCollateralRpc } from './inbound/post-collateral.rpc.ts';
 import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
 import { ProposeBankBookingRpc } from './inbound/propose-bank-booking.rpc.ts';
 import { PublishRateRpc } from './inbound/publish-rate.rpc.ts';
@@ -68,6 +72,7 @@ import { RejectBankBookingRpc } from './inbound/reject-bank-booking.rpc.ts';
 import { RequestQuoteRpc } from './inbound/request-quote.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
 import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
+import { ReleaseCollateralRpc } from './inbound/release-collateral.rpc.ts';
 import { ReprioritizeSettlementRpc } from './inbound/reprioritize-settlement.rpc.ts';
 import { RemoveCounterpartyRpc } from './inbound/remove-counterparty.rpc.ts';
 import { RestrictCounterpartiesRpc } from './inbound/restrict-counterparties.rpc.ts';
@@ -82,6 +87,7 @@ import { SetLimitsRpc } from './inbound/set-limits.rpc.ts';
 import { SetWindowPayoutRpc } from './inbound/set-window-payout.rpc.ts';
 import { StreamStatementRpc } from './inbound/stream-statement.rpc.ts';
 import { SetCreditLineRpc } from './inbound/set-credit-line.rpc.ts';
+import { SetCreditTermsRpc } from './inbound/set-credit-terms.rpc.ts';
 import { SetLiquidityAlertsRpc } from './inbound/set-liquidity-alerts.rpc.ts';
 import { SubmitSettlementRpc } from './inbound/submit-settlement.rpc.ts';
 import { SubmitSettlementsRpc } from './inbound/submit-settlements.rpc.ts';
@@ -97,6 +103,7 @@ import { RecoveryGate } from './recovery-gate.ts';
 import type { TimerKind } from '@finality/settlement';
 import type { SettlementCommand } from './store/commands.ts';
 import { SettlementHandler } from './store/handler.ts';
+import { AnchorHeads } from './workers/anchor-heads.ts';
 import { AssignDestinations } from './workers/assign-destinations.ts';
 import { Recover } from './workers/recover.ts';
 import { CheckpointBalances } from './workers/checkpoint-balances.ts';
@@ -184,6 +191,14 @@ const WINDOW_RPCS = [
   GetWindowPayoutRpc,
 ];
 const LIQUIDITY_RPCS = [SetCreditLineRpc, GetLiquidityRpc, ReprioritizeSettlementRpc, SetLiquidityAlertsRpc];
+const COLLATERAL_RPCS = [
+  PostCollateralRpc,
+  ReleaseCollateralRpc,
+  GetCollateralRpc,
+  SetCreditTermsRpc,
+  ListDefaultsRpc,
+  GetDefaultRpc,
+];
 const CASH_RPCS = [ProposeBankBookingRpc, ConfirmBankBookingRpc, RejectBankBookingRpc, ListBankBookingsRpc];
 const EXCHANGE_RPCS = [PublishRateRpc, WithdrawRateRpc, ListRatesRpc, RequestQuoteRpc, GetQuoteRpc];
 const MESSAGES = [
@@ -210,6 +225,7 @@ export class SettlementModule {
         ...INSTITUTION_RPCS,
         ...WINDOW_RPCS,
         ...LIQUIDITY_RPCS,
+        ...COLLATERAL_RPCS,
         ...POLICY_RPCS,
         ...LEDGER_RPCS,
         ...OPERATIONS_RPCS,
@@ -273,7 +289,7 @@ interface WorkingWith {
 
 function workersOf(env: SettlementEnv, { store, reader, authenticator, gate, admission }: WorkingWith): Worker[] {
   const { pool, runtime } = env;
-  const { windowMs } = env.config;
+  const { windowMs, anchorApartMs } = env.config;
   const timers = new TimerWorker({
     name: 'settlement timers',
     store,
@@ -293,6 +309,7 @@ function workersOf(env: SettlementEnv, { store, reader, authenticator, gate, adm
     ...(env.config.policy.consolidation === undefined ? [] : [new ConsolidateCoins(env, store, reader, gate)]),
     ...(windowMs === undefined ? [] : [new CloseWindows(env, store, reader, gate, windowMs)]),
     new SealLedger(env, store, reader, gate),
+    ...(anchorApartMs === undefined ? [] : [new AnchorHeads(env, store, reader, gate, anchorApartMs)]),
     new CheckpointBalances(env),
     admission,
     timers,
@@ -315,5 +332,6 @@ function timedOf({ runtime }: SettlementEnv, timer: Timer): StoreCommand<Settlem
 const TIMED: Readonly<Record<TimerKind, (id: string) => SettlementCommand>> = {
   due: (settlementId) => ({ type: 'fall_due', settlementId }),
   expiry: (settlementId) => ({ type: 'expire', settlementId }),
+  collection: (institutionId) => ({ type: 'collect', institutionId }),
   credit_line: (institutionId) => ({ type: 'expire_credit_line', institutionId }),
 };

@@ -8,6 +8,10 @@ import type { AllowListTerms } from './allow-list.ts';
 const WINDOW_MS = 24 * 3_600_000;
 /** Every address is derived here before it is issued: what lies further has been lost count of, or was never issued. Searched in a second. */
 const INDEX_GAP_MAX = 1_000;
+const ANCHOR_SECONDS_DEFAULT = 86_400;
+const ANCHOR_SECONDS_MAX = 30 * 86_400;
+/** Nine tenths: each is asked for after the interval, and takes more or less time to get here. */
+const ANCHORS_APART_MS_PER_SECOND = 900;
 const FEE_RATE_MAX_DEFAULT = feeRate(1_000_000n);
 const [firstNetwork, ...otherNetworks] = NETWORKS;
 
@@ -43,6 +47,16 @@ export const signerConfig = defineConfig({
     .text()
     .default('finality')
     .describe('The domain this platform is known by, in what signatories sign.'),
+  LEDGER_ANCHOR_SECONDS: setting
+    .integer(0, ANCHOR_SECONDS_MAX)
+    .optional()
+    .describe(
+      'The interval in which one head of the ledger may be written into the chain; 0: none. Default: a day, on regtest 0.',
+    ),
+  SIGNER_ANCHOR_FEE_MAX_SATS: setting
+    .sats(1n, MAX_MONEY_SATS)
+    .default(100_000n)
+    .describe('The highest fee of a transaction that writes a head of the ledger into the chain, in satoshi.'),
   SIGNER_ROLLING_MAX_SATS: setting
     .sats(0n, MAX_MONEY_SATS)
     .default(1_000_000_000_000n)
@@ -59,7 +73,15 @@ export function limitsOf(config: SignerConfig): SigningLimits {
     rollingMaxSats: config.SIGNER_ROLLING_MAX_SATS,
     windowMs: WINDOW_MS,
     indexGapMax: INDEX_GAP_MAX,
+    ...headAnchorsOf(config),
   };
+}
+
+function headAnchorsOf(config: SignerConfig): Pick<SigningLimits, 'headAnchors'> {
+  const seconds = config.LEDGER_ANCHOR_SECONDS ?? (config.BITCOIN_NETWORK === 'regtest' ? 0 : ANCHOR_SECONDS_DEFAULT);
+  if (seconds === 0) return {};
+  const feeMaxSats = config.SIGNER_ANCHOR_FEE_MAX_SATS as Sats;
+  return { headAnchors: { apartMs: seconds * ANCHORS_APART_MS_PER_SECOND, feeMaxSats } };
 }
 
 /** How destinations come to be payable here. */

@@ -19,6 +19,7 @@ import {
   decideSigning,
   type DecisionRecord,
   type HandOut,
+  headOf,
   isPaid,
   type KnownCoin,
   type LedgerHeadRefused,
@@ -32,7 +33,7 @@ import {
   type SigningRequest,
   type VersionRef,
 } from '@finality/signing';
-import type { LedgerHead } from '@finality/ledger';
+import { type LedgerHead, referenceTo } from '@finality/ledger';
 import type { Keyring } from './keyring.ts';
 import {
   type Ancestor,
@@ -41,6 +42,7 @@ import {
   type JournalAnswer,
   nextAccountIndex,
   readJournal,
+  segmentName,
   writeJournal,
 } from './outbound/journal.ts';
 import {
@@ -122,7 +124,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       ...requests.flatMap(destinationsOf).map(({ destinationId }) => destinationStreamOf(destinationId)),
       ...requests.flatMap(destinationsOf).map(({ institutionId }) => signatoriesStreamOf(institutionId)),
       ...requests.flatMap(payersOf).flatMap((payer) => [signatoriesStreamOf(payer), approvalRulesStreamOf(payer)]),
-      ...(bodies.some(({ kind }) => kind === 'sign_head') ? [`${ledgerHeadsStream.aggregate.name}/${LEDGER_ID}`] : []),
+      ...(bodies.some(concernsHeads) ? [`${ledgerHeadsStream.aggregate.name}/${LEDGER_ID}`] : []),
       ...bodies.flatMap((body) => (isAllowListBody(body) ? streamsOf(body) : [])),
     ]);
     await batch.loadStreams(session, [...streams]);
@@ -145,6 +147,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       ],
       lineages: [...new Set(requests.map(({ lineageId }) => lineageId))],
       wallets: [...new Set(requests.flatMap(walletsOf))],
+      heads: requests.flatMap(({ outputs }) => headOf(outputs) ?? []),
       since,
     });
     const paying = [...journal.payments.values()].flat().map(({ lineageId }) => lineageStreamOf(lineageId));
@@ -169,7 +172,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       case 'release_coins':
         return releaseCoins(body, world, batch);
       case 'sign_head':
-        return { kind: 'accepted', reply: acceptHead(body.head, batch) };
+        return { kind: 'accepted', reply: acceptHead(body.head, world, batch) };
       case 'register_signatory':
       case 'revoke_signatory':
       case 'register_destination':
@@ -212,6 +215,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       epochHighest: facts.epochHighest,
       sentBeforeSats: facts.sentBeforeSats,
       indicesHighest: world.highestOf(request),
+      ...(facts.headAnchored && { headAnchored: facts.headAnchored }),
     };
     if (!decided.ok) {
       const { rule, message } = decided.error;
@@ -231,6 +235,7 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
     if (!repeated) {
       const { institutionId } = facts.account(request.walletId)!;
       const accepted = { request, institutionId, txid, feeSats, sentSats, acceptedAt: batch.now, decision };
+      noteAnchor(request, facts, batch);
       batch.append(lineageStream, request.lineageId, { type: 'signing_accepted', ...accepted });
       world.accepted(accepted, transaction);
       world.paid(request);
@@ -274,6 +279,8 @@ export class SignerHandler implements CommandHandler<SignerBody, SignerWorld, Si
       domain: this.#options.allowList.domain,
       now: batch.now,
       lineage,
+      signedHead: (epoch, segment) => world.signedHeads.get(segmentName({ epoch, segment })),
+      headAnchored: headOf(request.outputs) ? batch.state(ledgerHeadsStream, LEDGER_ID).anchored : null,
       coin: (outpoint) => world.coin(outpoint),
       paymentsOf: (settlementId) => world.paymentsOf(settlementId),
       ancestryOf: (anchor) => world.ancestryOf(anchor),
@@ -317,17 +324,29 @@ function raiseEpoch(above: number, world: SignerWorld, batch: Batch): SignerRepl
 }
 
 /** A refusal is kept here too. */
-function acceptHead(head: LedgerHead, batch: Batch): SignerReply {
+function acceptHead(head: LedgerHead, world: SignerWorld, batch: Batch): SignerReply {
   const decided = decideLedgerHead(head, batch.state(ledgerHeadsStream, LEDGER_ID));
   if (!decided.ok) {
     const { rule, message } = decided.error;
     batch.append(ledgerHeadsStream, LEDGER_ID, { type: 'head_refused', head, rule, message, refusedAt: batch.now });
     return { kind: 'refused', refused: decided.error };
   }
-  if (!decided.value.repeated)
+  if (!decided.value.repeated) {
     batch.append(ledgerHeadsStream, LEDGER_ID, { type: 'head_accepted', head, acceptedAt: batch.now });
+    world.signedHeads.set(segmentName(head), referenceTo(head).hash);
+  }
   return { kind: 'head_accepted' };
 }
+
+/** The first version of a lineage has its turn; later ones are replacements. */
+function noteAnchor({ lineageId, outputs }: SigningRequest, { lineage }: SigningFacts, batch: Batch): void {
+  const head = headOf(outputs);
+  if (head === undefined || lineage.versions.length > 0) return;
+  batch.append(ledgerHeadsStream, LEDGER_ID, { type: 'head_anchored', lineageId, head, acceptedAt: batch.now });
+}
+
+const concernsHeads = (body: SignerBody): boolean =>
+  body.kind === 'sign_head' || (body.kind === 'sign' && headOf(body.request.outputs) !== undefined);
 
 function walletsOf(request: SigningRequest): readonly string[] {
   return [request.walletId, ...request.outputs.flatMap((output) => (output.kind === 'payee' ? [output.walletId] : []))];
@@ -352,6 +371,8 @@ export class SignerWorld {
   accountIndexNext: number;
   epochHighest: number;
   readonly usedNonces: UsedNonces;
+  /** Hashes of heads of the ledger, by segment. */
+  readonly signedHeads: Map<string, string>;
   readonly sent: Map<string, bigint>;
   readonly sentInLineage: Map<string, bigint>;
   readonly #indicesHighest: Map<string, number>;
@@ -362,6 +383,7 @@ export class SignerWorld {
 
   constructor(journal: JournalAnswer, accountIndexNext: number, usedNonces: UsedNonces) {
     this.usedNonces = usedNonces;
+    this.signedHeads = new Map(journal.signedHeads);
     this.accountIndexNext = accountIndexNext;
     this.epochHighest = journal.epochHighest;
     this.#payments = new Map(journal.payments);

@@ -25,6 +25,15 @@ const ALERTS: readonly Alert[] = [
     action: 'ListIncidents says which. ConfirmIncident once it is understood; until then nothing is signed.',
   },
   {
+    name: 'FinalityParticipantDefault',
+    when: 'max by (namespace) (finality_defaults_open) > 0',
+    for: '0m',
+    severity: 'critical',
+    summary:
+      'An institution hasn’t paid what was due: it is frozen, and the default waterfall has decided who covers it',
+    action: 'ListDefaults says who and how much, docs/operations.md what to do. ConfirmIncident once it is understood.',
+  },
+  {
     name: 'FinalitySettlementReopened',
     when: 'sum by (namespace) (finality_settlements{status=~"reopened|reversed"}) > 0',
     for: '0m',

@@ -20,6 +20,7 @@ export * from './ids.ts';
 export type { InputFault } from './input-signature.ts';
 export * from './keys.ts';
 export * from './network.ts';
+export * from './null-data.ts';
 export * from './payout-transaction.ts';
 export * from './psbt.ts';
 export * from './quoted-selection.ts';

@@ -1,4 +1,5 @@
 import { CALLERS } from './refused-callers.ts';
+import { COLLATERAL } from './refused-collateral-input.ts';
 import { DESTINATIONS } from './refused-destination-input.ts';
 import { EXCHANGE } from './refused-exchange-input.ts';
 import { LEDGER } from './refused-ledger-input.ts';
@@ -390,5 +391,6 @@ export const REFUSED_INPUT: readonly RefusedInput[] = [
   ...WINDOWS,
   ...POLICY,
   ...LIQUIDITY,
+  ...COLLATERAL,
   ...EXCHANGE,
 ];

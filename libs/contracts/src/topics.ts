@@ -78,7 +78,7 @@ export const TOPICS = {
     'settlement',
     'incident_id',
     'finality.settlement.v1.IncidentChanged',
-    'What stops signing, or crediting too, until an operator has confirmed it.',
+    'What an operator has to look at: most stop signing, some crediting too, until one has confirmed them.',
   ),
   window: topic(
     'finality.settlement.window.v1',
@@ -93,6 +93,21 @@ export const TOPICS = {
     'institution_id',
     'finality.liquidity.v1.LiquidityLevelChanged',
     'Whose liquidity has crossed a level that it has set.',
+  ),
+  ledgerHeadAnchor: topic(
+    'finality.ledger.head-anchor.v1',
+    'settlement',
+    'epoch/segment',
+    'finality.ledger.v1.LedgerHeadAnchorChanged',
+    'Heads of the ledger in the Bitcoin chain.',
+    { partitions: 1 },
+  ),
+  default: topic(
+    'finality.liquidity.default.v1',
+    'settlement',
+    'default_id',
+    'finality.liquidity.v1.DefaultChanged',
+    'Who has not paid what was due, and what covers it.',
   ),
   transaction: topic(
     'finality.settlement.transaction.v1',

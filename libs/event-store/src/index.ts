@@ -20,6 +20,7 @@ export {
   type TransactionTimeouts,
 } from './session.ts';
 export * from './reader.ts';
+export * from './rebuild.ts';
 export * from './store.ts';
 export * from './timers.ts';
 export * from './verify.ts';

@@ -159,6 +159,9 @@ export interface Batch {
   id(): string;
 }
 
+/** States of streams as they are after a batch, or after some events: what projections are made of. */
+export type States = Pick<Batch, 'state'>;
+
 export type Handled<Reply> =
   { readonly kind: 'accepted'; readonly reply: Reply } | { readonly kind: 'refused'; readonly refusal: Refusal };
 

@@ -1,8 +1,9 @@
-import { decodeJson, encodeJson } from '@finality/kernel';
+import { encodeJson } from '@finality/kernel';
 import { EVENT_COLUMNS, envelopeOf, type EventRow } from './envelope.ts';
 import { epochFloor } from './epoch.ts';
 import { chainHash, GENESIS_HASH } from './hash-chain.ts';
 import type { AnyStreamType, Session } from './port.ts';
+import { typeOf, upcast } from './stream-types.ts';
 
 export type ChainCheck =
   | { readonly ok: true; readonly position: bigint; readonly hash: string }
@@ -78,24 +79,6 @@ export async function checkStates(session: Session, types: readonly AnyStreamTyp
   };
 }
 
-/** Writes the state of every stream anew from its events: after a change of the shape of a state. Under the store's lock, or with the store at rest. */
-export async function rebuildStates(
-  session: Session,
-  types: readonly AnyStreamType[],
-): Promise<{ readonly streams: number }> {
-  await session.query('DELETE FROM stream_states');
-  let streams = 0;
-  for await (const { stream, version, state } of replayStreams(session, types)) {
-    await session.query('INSERT INTO stream_states (stream, version, state) VALUES ($1, $2, $3)', [
-      stream,
-      version,
-      encodeJson(state),
-    ]);
-    streams += 1;
-  }
-  return { streams };
-}
-
 interface Replayed {
   readonly stream: string;
   readonly version: number;
@@ -132,21 +115,4 @@ async function* replayStreams(session: Session, types: readonly AnyStreamType[])
     after = rows.at(-1)!;
   }
   if (current) yield current;
-}
-
-function upcast(
-  type: AnyStreamType,
-  row: Pick<EventRow, 'type' | 'schema_version' | 'data'>,
-): { readonly type: string } {
-  const data = decodeJson(row.data);
-  if (type.upcast) return type.upcast({ type: row.type, schemaVersion: row.schema_version, data });
-  return data as { readonly type: string };
-}
-
-function typeOf(byName: ReadonlyMap<string, AnyStreamType>, stream: string): AnyStreamType {
-  const name = stream.slice(0, stream.indexOf('/'));
-  const type = byName.get(name);
-  if (!type)
-    throw new Error(`stream ${stream} is of a type that isn't among those given: ${[...byName.keys()].join(', ')}`);
-  return type;
 }

@@ -1,4 +1,5 @@
 import type { Session } from '@finality/event-store';
+import { assert } from '@finality/kernel';
 import {
   type Account,
   type AccountId,
@@ -24,12 +25,22 @@ export interface LedgerCut {
 /** The balances of claims at the present, in the order asked; a claim never used is all zero. */
 export async function readBalances(session: Session, claims: readonly Claim[]): Promise<readonly ClaimBalance[]> {
   const ids = claims.flatMap((claim) => CLAIM_PARTS.map((part) => claimAccount(claim, part)));
+  const accounts = await readAccounts(session, ids);
+  return claims.map((claim) => claimBalance(claim, accounts));
+}
+
+/** These accounts at the present; one never used is empty. Asking for another is a bug. */
+export async function readAccounts(session: Session, ids: readonly AccountId[]): Promise<(id: AccountId) => Account> {
   const rows = await session.query<AccountRow>(
     `SELECT ${ACCOUNT_COLUMNS} FROM ledger_accounts a WHERE a.id = ANY ($1::text[])`,
     [ids],
   );
-  const accounts = new Map(rows.map((row) => [row.id as AccountId, accountOf(row)]));
-  return claims.map((claim) => claimBalance(claim, (id) => accounts.get(id) ?? openAccount(accountSpec(id))));
+  const found = new Map(rows.map((row) => [row.id as AccountId, accountOf(row)]));
+  const asked = new Set(ids);
+  return (id) => {
+    assert(asked.has(id), `account ${id} wasn't asked for`);
+    return found.get(id) ?? openAccount(accountSpec(id));
+  };
 }
 
 /** All balances at one moment (one statement, one snapshot), ordered by account: the ledger's side of a reconciliation. */

@@ -14,7 +14,9 @@ import {
   networkFeesAccount,
   nostroAccount,
   parseAccountId,
+  pledgeAccount,
   settlementSuspenseAccount,
+  standbyAccount,
   transitAccount,
   unitOf,
   walletSuspenseAccount,
@@ -40,10 +42,21 @@ describe('the chart of accounts', () => {
       'wallet/0198c1de-7f00-7000-8000-000000000001/held',
       { kind: 'claim', claim: wallet, part: 'held' },
     ],
+    [
+      pledgeAccount('collateral', 'bank-a'),
+      'collateral/bank-a',
+      { kind: 'pledge', pledge: 'collateral', institutionId: 'bank-a' },
+    ],
+    [
+      pledgeAccount('default_fund', 'bank-a'),
+      'default_fund/bank-a',
+      { kind: 'pledge', pledge: 'default_fund', institutionId: 'bank-a' },
+    ],
     [custodyAccount('pool'), 'custody/pool', { kind: 'custody', walletId: 'pool' }],
     [walletSuspenseAccount('pool'), 'suspense/pool', { kind: 'suspense_wallet', walletId: 'pool' }],
     [settlementSuspenseAccount(), 'suspense/settlement', { kind: 'suspense_settlement' }],
     [transitAccount(), 'transit', { kind: 'transit' }],
+    [standbyAccount(), 'standby', { kind: 'standby' }],
     [ccpAccount(), 'ccp', { kind: 'ccp', unit: BTC }],
     [availableAccount(dollars), 'clearing/bank-a/USD/available', { kind: 'claim', claim: dollars, part: 'available' }],
     [ccpAccount(USD), 'ccp/USD', { kind: 'ccp', unit: USD }],
@@ -56,8 +69,9 @@ describe('the chart of accounts', () => {
 
   it('limits what we decide by what is there, and never what the chain says', () => {
     const limited = [availableAccount(clearing), inFlightAccount(clearing), heldAccount(clearing), ccpAccount()];
+    const pledged = [pledgeAccount('collateral', 'bank-a'), pledgeAccount('default_fund', 'bank-a')];
     const free = [incomingAccount(clearing), custodyAccount('pool'), transitAccount(), settlementSuspenseAccount()];
-    for (const id of limited) {
+    for (const id of [...limited, ...pledged]) {
       expect(accountSpec(id).limit).toEqual({ kind: 'debits_must_not_exceed_credits', overdraft: 0n });
     }
     for (const id of free) expect(accountSpec(id).limit).toEqual({ kind: 'none' });
@@ -86,6 +100,8 @@ describe('the chart of accounts', () => {
     'wallet//available',
     'wallet/a/available/x',
     'fees/other',
+    'collateral',
+    'collateral/a/USD',
     'custody/a/b',
     'clearing/a/BTC/available',
     'clearing/a/usd/available',

@@ -20,15 +20,22 @@ export type ClaimPart = 'available' | 'in_flight' | 'incoming' | 'held';
 
 export const CLAIM_PARTS: readonly ClaimPart[] = ['available', 'in_flight', 'incoming', 'held'];
 
+/** What an institution has put aside, in BTC: for what it owes itself, or for what others may fail to pay. */
+export type Pledge = 'collateral' | 'default_fund';
+
+export const PLEDGES: readonly Pledge[] = ['collateral', 'default_fund'];
+
 /** Every account there is, as a union: what a path means. */
 export type AccountName =
   | { readonly kind: 'claim'; readonly claim: Claim; readonly part: ClaimPart }
+  | { readonly kind: 'pledge'; readonly pledge: Pledge; readonly institutionId: string }
   | { readonly kind: 'custody'; readonly walletId: string }
   | { readonly kind: 'suspense_wallet'; readonly walletId: string }
   | { readonly kind: 'suspense_settlement' }
   | { readonly kind: 'transit' }
   | { readonly kind: 'ccp'; readonly unit: Unit }
   | { readonly kind: 'nostro'; readonly unit: Unit }
+  | { readonly kind: 'standby' }
   | { readonly kind: 'fees_network' };
 
 /** What can be spent: credits less debits and reservations, plus the credit line. */
@@ -39,6 +46,8 @@ export const inFlightAccount = (claim: Claim): AccountId => claimAccount(claim, 
 export const incomingAccount = (claim: Claim): AccountId => claimAccount(claim, 'incoming');
 /** Final, but not approved. */
 export const heldAccount = (claim: Claim): AccountId => claimAccount(claim, 'held');
+/** Put aside by an institution: still its own, and nothing it can pay with. */
+export const pledgeAccount = (pledge: Pledge, institutionId: string): AccountId => path(pledge, institutionId);
 /** A wallet's outputs unspent at the block consumed (debit balance). */
 export const custodyAccount = (walletId: string): AccountId => path('custody', walletId);
 /** Foreign money found on a wallet, with a reason elsewhere. */
@@ -60,6 +69,8 @@ export const nostroAccount = (unit: Unit): AccountId => {
 /** An institution's clearing claim in a unit. */
 export const clearingClaim = (institutionId: string, unit: Unit): ClearingClaim =>
   unit === BTC ? { kind: 'clearing', institutionId } : { kind: 'clearing', institutionId, unit };
+/** What the platform has lent where participants have failed (debit balance). */
+export const standbyAccount = (): AccountId => 'standby' as AccountId;
 export const networkFeesAccount = (): AccountId => 'fees/network' as AccountId;
 
 export function claimAccount(claim: Claim, part: ClaimPart): AccountId {
@@ -115,12 +126,15 @@ function platformNamed(id: string): AccountName | undefined {
       return { kind: 'ccp', unit: BTC };
     case 'suspense/settlement':
       return { kind: 'suspense_settlement' };
+    case 'standby':
+      return { kind: 'standby' };
     case 'fees/network':
       return { kind: 'fees_network' };
   }
   const [head, name = '', ...rest] = id.split('/');
   if (!SEGMENT.test(name) || rest.length > 0) return undefined;
   if (head === 'custody') return { kind: 'custody', walletId: name };
+  if (head === 'collateral' || head === 'default_fund') return { kind: 'pledge', pledge: head, institutionId: name };
   if (head === 'suspense') return { kind: 'suspense_wallet', walletId: name };
   const unit = otherUnit(name);
   if (unit !== undefined && (head === 'ccp' || head === 'nostro')) return { kind: head, unit };
@@ -155,6 +169,7 @@ function limitOf(name: AccountName): Limit {
   switch (name.kind) {
     case 'claim':
       return name.part === 'incoming' ? UNLIMITED : NO_OVERDRAFT;
+    case 'pledge':
     case 'ccp':
       return NO_OVERDRAFT;
     case 'nostro':
@@ -163,6 +178,7 @@ function limitOf(name: AccountName): Limit {
     case 'suspense_wallet':
     case 'suspense_settlement':
     case 'transit':
+    case 'standby':
     case 'fees_network':
       return UNLIMITED;
     default:

@@ -3,6 +3,7 @@ export * from './chart.ts';
 export type * from './ledger.errors.ts';
 export * from './ledger-view.ts';
 export * from './proof/entry.ts';
+export * from './proof/head-commitment.ts';
 export * from './proof/head.ts';
 export * from './proof/merkle.ts';
 export * from './proof/proof.ts';

@@ -11,7 +11,7 @@ import {
 import { accountSpec, availableAccount, type Claim, heldAccount, inFlightAccount, incomingAccount } from './chart.ts';
 import type { LedgerError } from './ledger.errors.ts';
 import type { RecordedTransfer, SingleTransfer, Transfer, TransferId } from './transfer.ts';
-import type { Unit } from './unit.ts';
+import { BTC, type Unit } from './unit.ts';
 
 /** The largest amount of one transfer: what a `bigint` of Postgres and an `int64` hold. */
 export const TRANSFER_AMOUNT_MAX = 2n ** 63n - 1n;
@@ -82,6 +82,8 @@ export class LedgerView implements LedgerReader {
   readonly #lookedForAccounts: ReadonlySet<AccountId>;
   readonly #lookedForTransfers: ReadonlySet<TransferId>;
   readonly #made: RecordedTransfer[] = [];
+  /** What clearing balances in BTC owe in all, and may; missing where that doesn't matter. */
+  #lending: { readonly cap: bigint; lent: bigint } | undefined;
   readonly #undo: (() => void)[] = [];
 
   constructor(contents: LedgerContents) {
@@ -122,10 +124,11 @@ export class LedgerView implements LedgerReader {
    */
   postNet(transfers: readonly SingleTransfer[]): Result<readonly Posted[], LedgerError> {
     const start = this.savepoint();
+    const lentBefore = this.#lending?.lent;
     const posted = this.#postAll(transfers, false);
     if (!posted.ok) return posted;
     const made = this.#made.slice(start.transferCount);
-    const lacking = netShortfall(made, (id) => this.account(id));
+    const lacking = netShortfall(made, (id) => this.account(id)) ?? this.#overlent(made, lentBefore);
     if (lacking === undefined) return ok(posted.value.map((each) => ({ ...each, overdrawn: [] })));
     this.rollbackTo(start);
     return err(lacking);
@@ -133,6 +136,7 @@ export class LedgerView implements LedgerReader {
 
   #postAll(transfers: readonly Transfer[], isLimited: boolean): Result<readonly Posted[], LedgerError> {
     const start = this.savepoint();
+    const lentBefore = this.#lending?.lent;
     const outcomes: Posted[] = [];
     for (const transfer of transfers) {
       const posted = this.#postOne(transfer, isLimited);
@@ -142,7 +146,21 @@ export class LedgerView implements LedgerReader {
       }
       outcomes.push(posted.value);
     }
-    return ok(outcomes);
+    const lacking = isLimited ? this.#overlent(this.#made.slice(start.transferCount), lentBefore) : undefined;
+    if (lacking === undefined) return ok(outcomes);
+    this.rollbackTo(start);
+    return err(lacking);
+  }
+
+  /** Whether what these transfers drew, less what they paid back, goes past what the platform lends. Corrections are never refused. */
+  #overlent(made: readonly RecordedTransfer[], lentBefore: bigint | undefined): LedgerError | undefined {
+    if (this.#lending === undefined || lentBefore === undefined) return undefined;
+    const { cap, lent } = this.#lending;
+    const [first] = made;
+    if (first === undefined || lent <= cap || lent <= lentBefore) return undefined;
+    return made.some(({ kind }) => kind === 'correction')
+      ? undefined
+      : { kind: 'lending_cap', transferId: first.id, lent, cap };
   }
 
   /** Each group as {@link post}: a group that fails leaves no trace and doesn't hurt its neighbours. */
@@ -200,6 +218,15 @@ export class LedgerView implements LedgerReader {
   rollbackTo(savepoint: Savepoint): void {
     while (this.#undo.length > savepoint.undoLength) this.#undo.pop()?.();
     this.#made.length = savepoint.transferCount;
+  }
+
+  /**
+   * From here on no group of transfers draws on credit lines beyond a cap on what all of them have drawn, in satoshi; what a group pays back counts first.
+   * @param lent what is drawn of all lines there are, as the view was given them
+   */
+  limitLending(cap: bigint, lent: bigint): void {
+    assert(this.#undo.length === 0, 'a cap holds for all that is decided on the view');
+    this.#lending = { cap, lent };
   }
 
   /** Every account known to the view. */
@@ -335,6 +362,12 @@ export class LedgerView implements LedgerReader {
 
   #setAccount(account: Account): void {
     const previous = this.#accounts.get(account.id);
+    const lending = this.#lending;
+    const drawn = lending === undefined ? 0n : drawnOf(account) - (previous === undefined ? 0n : drawnOf(previous));
+    if (lending !== undefined && drawn !== 0n) {
+      lending.lent += drawn;
+      this.#undo.push(() => (lending.lent -= drawn));
+    }
     this.#accounts.set(account.id, account);
     this.#undo.push(() =>
       previous === undefined ? this.#accounts.delete(account.id) : this.#accounts.set(account.id, previous),
@@ -362,6 +395,12 @@ export function claimBalance(claim: Claim, account: (id: AccountId) => Account):
     incoming: creditBalance(account(incomingAccount(claim))),
     held: creditBalance(account(heldAccount(claim))),
   };
+}
+
+/** What an institution owes on clearing, reservations included; nothing of any other account. */
+function drawnOf({ id, unit, debitsPosted, debitsPending, creditsPosted }: Account): bigint {
+  const owed = debitsPosted + debitsPending - creditsPosted;
+  return owed > 0n && unit === BTC && id.startsWith('clearing/') && id.endsWith('/available') ? owed : 0n;
 }
 
 function isAmount(amount: bigint): boolean {

@@ -10,6 +10,8 @@ export type LedgerError = { readonly transferId: TransferId } & (
       readonly available: bigint;
       readonly needed: bigint;
     }
+  /** All credit lines together are drawn as far as the platform lends; `lent` is what the group would have brought it to. */
+  | { readonly kind: 'lending_cap'; readonly lent: bigint; readonly cap: bigint }
   /** Expected 1 to 2^63 − 1. */
   | { readonly kind: 'amount_out_of_range'; readonly amount: bigint }
   | {

@@ -3,8 +3,10 @@ import type { Instant } from '@finality/kernel';
 import type { LedgerView } from '@finality/ledger';
 import type { BankBooking, BankBookingEvent } from './bank-booking.ts';
 import type { ChainTip, ChainTipEvent } from './chain-tip.ts';
+import type { Credit, CreditEvent } from './credit.ts';
 import type { AddressRecord, CoinBook, WalletRecord } from './coin.ts';
 import type { DestinationRecord } from './destination.ts';
+import type { Default, DefaultEvent } from './default.ts';
 import type { Deposit, DepositEvent } from './deposit.ts';
 import type { ApiKey, ApiKeyEvent, Institution, InstitutionEvent } from './institution.ts';
 import type { LimitsEvent, LimitsState } from './limits.ts';
@@ -20,8 +22,15 @@ import type { Settlement, SettlementEvent } from './settlement.ts';
 import type { Netting, NettingEvent, NettingWindow, WindowEvent } from './window.ts';
 import type { WindowPayout, WindowPayoutEvent } from './window-payout.ts';
 
-/** What a timer is for, of a settlement: `due`, it is to begin; `expiry`, it is too late. Of an institution: `credit_line`, its line ends. */
-export type TimerKind = 'due' | 'expiry' | 'credit_line';
+/** What a timer is for, of a settlement: `due`, it is to begin; `expiry`, it is too late. Of an institution: `credit_line`, its line ends; `collection`, what it owes is due, or
+ * its default goes on. */
+export type TimerKind = 'due' | 'expiry' | 'credit_line' | 'collection';
+
+/** A settlement, and where in the log it began. */
+export interface PlacedSettlement {
+  readonly settlementId: string;
+  readonly place: bigint;
+}
 
 /** One kind of aggregate within a batch: what is recorded is seen at once. */
 export interface Records<State, Event> {
@@ -52,6 +61,9 @@ export interface Book {
   readonly lineages: Records<Lineage, LineageEvent>;
   readonly deposits: Records<Deposit, DepositEvent>;
   readonly institutions: Records<Institution, InstitutionEvent>;
+  /** By institution. */
+  readonly credits: Records<Credit, CreditEvent>;
+  readonly defaults: Records<Default, DefaultEvent>;
   readonly apiKeys: Records<ApiKey, ApiKeyEvent>;
   readonly bankBookings: Records<BankBooking, BankBookingEvent>;
   readonly rates: Records<RateState, RateEvent>;
@@ -89,6 +101,10 @@ export interface Book {
   waitingPayouts(walletId: string): readonly string[];
   /** Deposits that a foreign transaction is known to exclude, or that are outputs of `txid`. */
   depositsOf(txid: string): readonly string[];
+  /** CENTRALIZED settlements that the institution in default has paid since the window opened, newest first; loaded while it is closed out, so many at a time. */
+  unwindable(defaultId: string): readonly PlacedSettlement[];
+  /** Institutions that may have contributed to the default fund; loaded as above. */
+  contributors(): readonly string[];
   declare(txid: string, lineageId: string): void;
   /** Keeps a transaction, hex, for whoever signs what spends it. */
   keepTransaction(txid: Txid, raw: string): void;

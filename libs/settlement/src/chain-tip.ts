@@ -22,11 +22,11 @@ export type ChainTipEvent = { readonly at: Instant } & (
 /**
  * What the platform doesn't go on after without a person (DESIGN 7, issue of the chain): a reorg deeper than any that is to be expected stops
  * crediting and signing; a transaction that spends a coin of ours and isn't ours stops signing, and so does one that was taken for dead when
- * operators released its coins.
+ * operators released its coins. A participant's default stops nobody else.
  */
 export interface Incident {
   readonly incidentId: string;
-  readonly kind: 'deep_reorg' | 'unknown_spend' | 'released_coin_spent';
+  readonly kind: 'deep_reorg' | 'unknown_spend' | 'released_coin_spent' | 'participant_default';
   readonly reason: string;
   readonly openedAt: Instant;
 }
@@ -114,8 +114,9 @@ function below(state: ChainTip, height: number): ChainTip {
 /** Whether a second node has the block at this height of our chain too. */
 export const isAgreed = ({ agreed }: ChainTip, height: number): boolean => (agreed?.height ?? -1) >= height;
 
-/** Nothing is signed while somebody has to look at something. */
-export const stopsSigning = ({ incidents }: ChainTip): boolean => incidents.length > 0;
+/** Nothing is signed while somebody has to look at something that is about the chain. */
+export const stopsSigning = ({ incidents }: ChainTip): boolean =>
+  incidents.some(({ kind }) => kind !== 'participant_default');
 
 /** After a deep reorg nothing becomes final by itself. */
 export const stopsCrediting = ({ incidents }: ChainTip): boolean => incidents.some(({ kind }) => kind === 'deep_reorg');

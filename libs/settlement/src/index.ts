@@ -3,6 +3,8 @@ export * from './book.ts';
 export type * from './chain-fact.ts';
 export * from './chain-tip.ts';
 export * from './coin.ts';
+export * from './credit.ts';
+export * from './default.ts';
 export * from './destination.ts';
 export * from './confirmation-policy.ts';
 export * from './deposit.ts';
@@ -23,11 +25,21 @@ export { lineageTransferIds } from './postings/lineage.ts';
 export { settlementTransferIds, suspendedSats } from './postings/payout.ts';
 export { bankReservationId } from './postings/bank-booking.ts';
 export { consolidationReservationId } from './postings/consolidation.ts';
+export { anchorHead, type HeadAnchorRequest, headLineageId } from './process/anchor-head.ts';
 export { type ApprovalPolicyRequest, setApprovalPolicy } from './process/approvals.ts';
 export * from './process/bank-bookings.ts';
 export { bumpSettlement } from './process/bump.ts';
 export { consolidate, type ConsolidationRequest } from './process/consolidation.ts';
-export * from './process/credit-lines.ts';
+export { collect } from './process/collection.ts';
+export { UNWOUND_PER_STEP_MAX } from './process/defaults.ts';
+export {
+  type CreditTermsRequest,
+  type PledgeRequest,
+  postPledge,
+  releasePledge,
+  setCreditTerms,
+} from './process/collateral.ts';
+export { type CreditLineRequest, expireCreditLine, setCreditLine } from './process/credit-lines.ts';
 export * from './process/counterparties.ts';
 export { feesNow } from './process/fees.ts';
 export { adoptSettlement, importTransaction, type SignedTransaction } from './process/import.ts';

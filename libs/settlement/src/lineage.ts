@@ -1,5 +1,6 @@
-import type { FeeTerms, OutpointKey, ScriptHex, Txid } from '@finality/bitcoin';
+import { type FeeTerms, nullDataScript, type OutpointKey, type ScriptHex, type Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
+import { headCommitment, type HeadReference } from '@finality/ledger';
 import type { BlockRef, Payee } from './settlement.ts';
 
 /** A coin that a lineage spends; the first one is its anchor. */
@@ -47,6 +48,8 @@ export interface LineageIdentity {
   readonly custodial: boolean;
   /** It makes one coin of many, and pays nobody. */
   readonly consolidates?: true;
+  /** It writes this head of the ledger into the chain, and pays nobody: the platform bears its fee. */
+  readonly anchorsHead?: HeadReference;
   readonly anchor: OutpointKey;
   /** It pays for this version of another lineage, whose change its anchor is (CPFP). */
   readonly parent?: { readonly lineageId: string; readonly version: number };
@@ -85,6 +88,8 @@ export type DeclaredOutput = {
 } & (
   | { readonly role: 'payee'; readonly settlementId: string; readonly destination: Destination }
   | { readonly role: 'change'; readonly destination: WalletPlace }
+  /** Of 0 sat, and nobody's: what the script says. */
+  | { readonly role: 'head'; readonly head: HeadReference; readonly destination: { readonly script: ScriptHex } }
 );
 
 /** Before the transaction is built, and has an id. */
@@ -269,7 +274,7 @@ export function parentOf(childId: string): LineageIdentity['parent'] {
 
 /** What a lineage is from the beginning. */
 export function identityOf(lineage: Exclude<Lineage, { status: 'none' }>): LineageIdentity {
-  const { lineageId, walletId, institutionId, custodial, consolidates, anchor, parent } =
+  const { lineageId, walletId, institutionId, custodial, consolidates, anchorsHead, anchor, parent } =
     'plan' in lineage ? lineage.plan : lineage;
   return {
     lineageId,
@@ -277,6 +282,7 @@ export function identityOf(lineage: Exclude<Lineage, { status: 'none' }>): Linea
     institutionId,
     custodial,
     ...(consolidates && { consolidates }),
+    ...(anchorsHead && { anchorsHead }),
     anchor,
     ...(parent && { parent }),
   };
@@ -291,6 +297,9 @@ export function versionsDiffer(versions: readonly Pick<LineagePlan, 'payouts'>[]
   const payees = versions.map(({ payouts }) => payouts.map(({ settlementId }) => settlementId).sort());
   return new Set(payees.map((ids) => ids.join('\n'))).size > 1;
 }
+
+/** Of the output that says which head a lineage anchors. */
+export const headScript = (head: HeadReference): ScriptHex => nullDataScript(headCommitment(head));
 
 /** At most one output goes back to the wallet. */
 export const changeOf = ({ outputs }: LineageVersion): DeclaredOutput | undefined =>

@@ -27,6 +27,10 @@ export interface SettlementPolicy {
   readonly consolidation?: ConsolidationRules;
   /** A transaction that isn't in a block so many blocks after it was offered is replaced by one that pays more. */
   readonly bump: { readonly afterBlocks: number; readonly incrementalFeeRate: FeeRate };
+  /** What all credit lines together may have drawn, whatever each is; undefined: as much as they are. */
+  readonly lentMaxSats?: Sats;
+  /** What the platform itself adds where a defaulter's own means don't do, before anybody else's are touched; in all, until it is paid back. */
+  readonly standbyMaxSats?: Sats;
   /** Between adding a counterparty to a list and paying it. */
   readonly counterpartyCoolingMs: number;
   /** A settlement that hasn't begun to execute by then expires. */

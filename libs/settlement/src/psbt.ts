@@ -1,6 +1,6 @@
 import { type Descriptor, parseOutpointKey, parseTransaction, type PsbtPlan, type Txid } from '@finality/bitcoin';
 import { assert, unwrap } from '@finality/kernel';
-import type { DeclaredOutput, Destination, LineageInput, OfferedVersion, WalletPlace } from './lineage.ts';
+import type { DeclaredOutput, LineageInput, OfferedVersion, WalletPlace } from './lineage.ts';
 
 interface Unsigned {
   readonly inputs: readonly LineageInput[];
@@ -30,7 +30,7 @@ export function psbtPlan(
   };
 }
 
-function placeIn(destination: Destination): Pick<WalletPlace, 'branch' | 'index'> {
+function placeIn(destination: DeclaredOutput['destination']): Pick<WalletPlace, 'branch' | 'index'> {
   assert('walletId' in destination, 'change goes to a wallet');
   const { branch, index } = destination;
   return { branch, index };

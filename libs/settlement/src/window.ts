@@ -34,10 +34,12 @@ export type WindowEvent = { readonly at: Instant } & (
   | { readonly type: 'window_closing'; readonly by: string; readonly reason: string }
   /** Positions of all participants, for good; in the order of their ids. */
   | { readonly type: 'window_closed'; readonly totals: WindowTotals; readonly positions: readonly Position[] }
-  /** With the settlements by which participants are paid out; where there are none, it is settled. */
-  | { readonly type: 'window_settling'; readonly payouts: readonly string[] }
+  /** With the settlements by which participants are paid out, and the institutions that owe something; where there are neither, it is settled. */
+  | { readonly type: 'window_settling'; readonly payouts: readonly string[]; readonly debtors: readonly string[] }
   /** Paid, or never will be; or a reorg has made that uncertain. */
   | { readonly type: 'net_payout_ended' | 'net_payout_reopened'; readonly settlementId: string }
+  /** Paid, or dealt with as a default. */
+  | { readonly type: 'obligation_ended'; readonly institutionId: string }
 );
 
 interface Opened {
@@ -62,9 +64,11 @@ interface Settling extends Closed {
   readonly payouts: readonly string[];
   /** Those that haven't ended. */
   readonly unpaid: readonly string[];
+  /** Institutions that owe something, and haven't paid all of it. */
+  readonly debtors: readonly string[];
 }
 
-/** REQUIREMENTS S3: `open → closing → closed → settling → settled`; back to `settling` when a reorg takes a payout back. */
+/** REQUIREMENTS S3: `open → closing → closed → settling → settled` once all is paid out and collected; back to `settling` when a reorg takes a payout back. */
 export type NettingWindow =
   | { readonly status: 'none' }
   | ({ readonly status: 'open' } & Opened)
@@ -91,16 +95,19 @@ export const windowAggregate: Aggregate<NettingWindow, WindowEvent> = {
         return { ...state, status: 'closed', closedAt: at, totals: event.totals };
       case 'window_settling':
         assert(state.status === 'closed', `a window settles once it is closed, not while ${state.status}`);
-        return settling(state, event.payouts, event.payouts);
+        return settling({ ...state, payouts: event.payouts, unpaid: event.payouts, debtors: event.debtors });
       case 'net_payout_ended':
       case 'net_payout_reopened': {
         assert('payouts' in state, `a window that is ${state.status} pays nobody`);
         const others = state.unpaid.filter((id) => id !== event.settlementId);
-        return settling(
-          state,
-          state.payouts,
-          event.type === 'net_payout_ended' ? others : [...others, event.settlementId],
-        );
+        return settling({
+          ...state,
+          unpaid: event.type === 'net_payout_ended' ? others : [...others, event.settlementId],
+        });
+      }
+      case 'obligation_ended': {
+        assert('debtors' in state, `nobody owes for a window that is ${state.status}`);
+        return settling({ ...state, debtors: state.debtors.filter((id) => id !== event.institutionId) });
       }
       default:
         return assertNever(event, 'window event');
@@ -108,11 +115,9 @@ export const windowAggregate: Aggregate<NettingWindow, WindowEvent> = {
   },
 };
 
-const settling = (closed: Closed, payouts: readonly string[], unpaid: readonly string[]): NettingWindow => ({
-  ...closed,
-  status: unpaid.length === 0 ? 'settled' : 'settling',
-  payouts,
-  unpaid,
+const settling = (state: Settling): NettingWindow => ({
+  ...state,
+  status: state.unpaid.length === 0 && state.debtors.length === 0 ? 'settled' : 'settling',
 });
 
 /** The two in the order of their ids. */

@@ -4,6 +4,7 @@ import type { Account } from './account.ts';
 import type { DestinationState } from './destination.ts';
 import type { ApprovalRulesState } from './payout-approval.ts';
 import type { SignatoriesState } from './signatories.ts';
+import type { HeadAnchored } from './ledger-heads.ts';
 import type { LineageState } from './lineage.ts';
 
 /** What the signer's operator allows at most. */
@@ -15,6 +16,8 @@ export interface SigningLimits {
   readonly windowMs: number;
   /** Payees' and change addresses may be so far beyond the highest index of their branch that the signer has had to do with. */
   readonly indexGapMax: number;
+  /** Heads of the ledger may be written into the chain so far apart, each transaction at such a fee at most; missing: not at all. */
+  readonly headAnchors?: { readonly apartMs: number; readonly feeMaxSats: Sats };
 }
 
 /** What the journal knows of a coin. */
@@ -52,6 +55,9 @@ export interface SigningFacts {
   readonly domain: string;
   readonly now: Instant;
   readonly lineage: LineageState;
+  /** Hash (hex) of the head that the signer has signed of this segment, if it has. */
+  signedHead(epoch: number, segment: number): string | undefined;
+  readonly headAnchored: HeadAnchored | null;
   coin(outpoint: OutpointKey): KnownCoin;
   /** Accepted transactions that pay this settlement. */
   paymentsOf(settlementId: string): readonly VersionRef[];

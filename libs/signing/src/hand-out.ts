@@ -68,6 +68,8 @@ function expectedScript(output: DeclaredOutput, facts: SigningFacts): Result<Scr
       return ok(undefined);
     case 'anchor':
       return scriptOfAnchor(output);
+    case 'head':
+      return err(refusedBy('HEAD_ANCHOR_WALLET', 'expected the platform’s wallet, got one with keys of its owner'));
     case 'payee':
       return facts.account(output.walletId) || output.destinationId !== undefined
         ? scriptOfPaid(output, facts)

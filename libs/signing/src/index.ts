@@ -3,6 +3,7 @@ export * from './epoch.ts';
 export * from './destination.ts';
 export type * from './facts.ts';
 export * from './hand-out.ts';
+export { headOf } from './head-anchor.ts';
 export * from './ledger-heads.ts';
 export * from './lineage.ts';
 export * from './place.ts';

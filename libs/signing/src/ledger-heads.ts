@@ -1,5 +1,5 @@
 import { type Aggregate, assertNever, err, type Instant, ok, type Result } from '@finality/kernel';
-import { headHash, type LedgerHead, NO_HEAD } from '@finality/ledger';
+import { headHash, type HeadReference, type LedgerHead, NO_HEAD } from '@finality/ledger';
 
 /** Why a head isn't signed. Stable: recorded, and told to the caller. */
 export type LedgerHeadRule = 'EPOCH_TOO_LOW' | 'HEAD_FORKS';
@@ -12,10 +12,19 @@ export interface LedgerHeadRefused {
 /** The last head that was accepted for signature. Whoever signs two pasts of one ledger would make signed heads worthless. */
 export interface LedgerHeadsState {
   readonly last: { readonly head: LedgerHead; readonly hash: string } | null;
+  /** The last lineage that was accepted for anchoring a head, when its first version was. */
+  readonly anchored: HeadAnchored | null;
+}
+
+export interface HeadAnchored {
+  readonly lineageId: string;
+  readonly head: HeadReference;
+  readonly acceptedAt: Instant;
 }
 
 export type LedgerHeadsEvent =
   | { readonly type: 'head_accepted'; readonly head: LedgerHead; readonly acceptedAt: Instant }
+  | ({ readonly type: 'head_anchored' } & HeadAnchored)
   | {
       readonly type: 'head_refused';
       readonly head: LedgerHead;
@@ -26,11 +35,15 @@ export type LedgerHeadsEvent =
 
 export const ledgerHeadsAggregate: Aggregate<LedgerHeadsState, LedgerHeadsEvent> = {
   name: 'ledger-heads',
-  initialState: { last: null },
+  initialState: { last: null, anchored: null },
   evolve(state, event) {
     switch (event.type) {
       case 'head_accepted':
-        return { last: { head: event.head, hash: hashOf(event.head) } };
+        return { ...state, last: { head: event.head, hash: hashOf(event.head) } };
+      case 'head_anchored': {
+        const { lineageId, head, acceptedAt } = event;
+        return { ...state, anchored: { lineageId, head, acceptedAt } };
+      }
       case 'head_refused':
         return state;
       default:
@@ -42,7 +55,7 @@ export const ledgerHeadsAggregate: Aggregate<LedgerHeadsState, LedgerHeadsEvent>
 /** Accepts the head that comes next, and again the last one. After a restored backup, in a higher epoch, the ledger says where it goes on. */
 export function decideLedgerHead(
   head: LedgerHead,
-  { last }: LedgerHeadsState,
+  { last }: Pick<LedgerHeadsState, 'last'>,
 ): Result<{ repeated: boolean }, LedgerHeadRefused> {
   if (head.lastEntry < head.firstEntry)
     return err(refused('HEAD_FORKS', `segment ${head.segment} ends at entry ${head.lastEntry}, before it begins`));

@@ -1,12 +1,15 @@
 import type { OutpointKey, Txid } from '@finality/bitcoin';
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
+import type { HeadReference } from '@finality/ledger';
+import { headOf } from './head-anchor.ts';
 import type { HandOut } from './hand-out.ts';
 import { type DeclaredInput, type DeclaredOutput, isPaid, type PaidOutput, type SigningRequest } from './request.ts';
+import type { HeadAnchored } from './ledger-heads.ts';
 import type { SigningLimits } from './facts.ts';
 import type { SigningRule } from './rules.ts';
 
 /** Version of the rules in policy.ts: recorded with each decision. */
-export const POLICY_VERSION = 5;
+export const POLICY_VERSION = 6;
 
 /** What a decision rested on besides the request, for whoever decides it again. */
 export interface DecisionRecord {
@@ -17,6 +20,8 @@ export interface DecisionRecord {
   readonly sentBeforeSats: bigint;
   /** Highest index known of each branch that an output is on, by `wallet/branch`. */
   readonly indicesHighest: Readonly<Record<string, number>>;
+  /** Of what anchors a head: the last that was anchored before. */
+  readonly headAnchored?: HeadAnchored;
 }
 
 /** The journal's entry: from here on, this is what (lineage, version) is. Committed before the signature is made. */
@@ -90,6 +95,8 @@ export interface LineageState {
   readonly versions: readonly SignedVersion[];
   /** By settlement. */
   readonly payouts: Readonly<Record<string, FixedPayout>>;
+  /** The head of the ledger that every version anchors. */
+  readonly head?: HeadReference;
   readonly refusals: number;
   /** Coins that no version may spend any more. */
   readonly released: readonly OutpointKey[];
@@ -107,7 +114,8 @@ export const lineageAggregate: Aggregate<LineageState, LineageEvent> = {
         assert(state.fixed === null || state.fixed.anchor === anchor, 'a lineage keeps its anchor');
         const versions = [...state.versions, { version, txid: event.txid, inputs }];
         const payouts = { ...payoutsOf(event.request.outputs), ...state.payouts };
-        return { ...state, fixed: { walletId, anchor }, versions, payouts };
+        const head = headOf(event.request.outputs);
+        return { ...state, fixed: { walletId, anchor }, versions, payouts, ...(head && { head }) };
       }
       case 'signing_refused':
       case 'hand_out_refused':

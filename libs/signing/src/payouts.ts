@@ -13,7 +13,7 @@ export type PayoutFacts = Pick<
 >;
 
 /** Whose the pool is: it holds what institutions clear with, and pays none of it to anybody else. */
-const PLATFORM_INSTITUTION_ID = 'platform';
+export const PLATFORM_INSTITUTION_ID = 'platform';
 
 /**
  * Outputs to payees and authorisations match one to one, each settlement once, and in no other lineage that this one doesn't exclude; what payees get less than the amounts

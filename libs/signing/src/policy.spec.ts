@@ -46,9 +46,7 @@ const scriptOf = (of: Account, branch: 0 | 1, index: number): ScriptHex =>
 const ANCHOR = `${'aa'.repeat(32)}:0` as OutpointKey;
 const COIN = `${'bb'.repeat(32)}:1` as OutpointKey;
 const FOREIGN_SCRIPT = `0014${'42'.repeat(20)}` as ScriptHex;
-const AMOUNT = 60_000n;
-const FEE = 1_000n;
-const INPUTS = 100_000n;
+const [AMOUNT, FEE, INPUTS] = [60_000n, 1_000n, 100_000n] as const;
 
 interface Draft {
   request: SigningRequest;
@@ -175,6 +173,8 @@ function facts(over: Partial<SigningFacts> = {}): SigningFacts {
     domain: 'finality',
     now: DESTINATION.usableAt,
     lineage: lineageAggregate.initialState,
+    signedHead: () => undefined,
+    headAnchored: null,
     coin: () => ({}),
     paymentsOf: () => [],
     ancestryOf: () => [],
@@ -240,9 +240,9 @@ function patched(edit: (bytes: Uint8Array) => void): Draft {
 
 const SEQUENCE_OFFSET = 4 + 1 + 36 + 1;
 
-type OwnRule = Exclude<SigningRule, 'WALLET_OF_SIGNER'>;
+type OwnRule = Exclude<SigningRule, 'WALLET_OF_SIGNER' | `HEAD_${string}`>;
 
-/** For each rule one request that is right but for what the rule is about. One is about what is handed out: the signer’s own tests have it. */
+/** For each rule one request that is right but for what the rule is about. Those about what is handed out and about heads have tests of their own. */
 const refused: Readonly<Record<OwnRule, Draft>> = {
   EPOCH_TOO_LOW: asking({ epoch: 3 }),
   UNKNOWN_WALLET: asking({ walletId: 'w-x' }),

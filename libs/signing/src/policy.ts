@@ -11,6 +11,7 @@ import {
 import { addSats, assert, err, ok, type Result, type Sats } from '@finality/kernel';
 import type { Account } from './account.ts';
 import type { SigningFacts } from './facts.ts';
+import { checkHeadAnchor, scriptOfHead } from './head-anchor.ts';
 import { checkApprovals } from './payout-approval.ts';
 import { checkPayouts } from './payouts.ts';
 import type { Place } from './place.ts';
@@ -75,6 +76,7 @@ export function decideSigning(request: SigningRequest, facts: SigningFacts): Res
   const tooMuch =
     checkPayouts(request, account, facts, feeSats as Sats) ??
     checkApprovals(request, facts) ??
+    checkHeadAnchor(request, account, facts, feeSats as Sats) ??
     checkFee(it, feeSats as Sats) ??
     checkRolling(it, sentSats);
   return tooMuch ? err(tooMuch) : ok({ ...acceptance, repeated: false });
@@ -91,6 +93,7 @@ function expectedScript(
     return scriptWithin(account.walletId, INTERNAL, output.index, facts, () =>
       facts.scriptOf(account, INTERNAL, output.index),
     );
+  if (output.kind === 'head') return scriptOfHead(output);
   return output.kind === 'anchor' ? scriptOfAnchor(output) : scriptOfPaid(output, facts);
 }
 

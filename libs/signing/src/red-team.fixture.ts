@@ -14,6 +14,7 @@ import {
   type Txid,
 } from '@finality/bitcoin';
 import { type Instant, type Sats, unwrap } from '@finality/kernel';
+import type { HeadReference } from '@finality/ledger';
 import {
   type Account,
   approvalRulesAggregate,
@@ -22,6 +23,9 @@ import {
   type DeclaredInput,
   type DeclaredOutput,
   type DestinationState,
+  headOf,
+  ledgerHeadsAggregate,
+  type LedgerHeadsState,
   lineageAggregate,
   type LineageState,
   type PayoutAuthorisation,
@@ -41,6 +45,8 @@ export const sats = (value: bigint): Sats => value as Sats;
 export const LIMIT_SATS = 1_000_000n;
 export const FEE = 1_000n;
 export const INDEX_GAP = 1_000;
+export const HEADS_APART_MS = 3_600_000;
+export const HEAD_FEE_MAX = 5_000n;
 export const FOREIGN = `0014${'66'.repeat(20)}` as ScriptHex;
 
 function account(
@@ -56,7 +62,8 @@ function account(
 export const BANK_A = account('a-1', 'bank-a', 0, 'wpkh');
 export const BANK_A_TAPROOT = account('a-2', 'bank-a', 1, 'tr');
 export const BANK_B = account('b-1', 'bank-b', 2, 'wpkh');
-const ACCOUNTS = [BANK_A, BANK_A_TAPROOT, BANK_B];
+export const POOL = account('pool', 'platform', 3, 'wpkh');
+const ACCOUNTS = [BANK_A, BANK_A_TAPROOT, BANK_B, POOL];
 
 const keys = new Map<string, AccountKey>();
 
@@ -183,6 +190,9 @@ export class Journal {
   readonly #destinations: ReadonlyMap<string, DestinationState>;
 
   #now: Instant;
+  #heads: LedgerHeadsState = ledgerHeadsAggregate.initialState;
+  readonly #signedHeads = new Map<string, string>();
+  #headAnchors: SigningFacts['limits']['headAnchors'] = { apartMs: HEADS_APART_MS, feeMaxSats: sats(HEAD_FEE_MAX) };
   #signatories: SignatoriesState = { signatories: [], revoked: [] };
   #approvalRules: ApprovalRulesState = approvalRulesAggregate.initialState;
 
@@ -197,6 +207,20 @@ export class Journal {
     this.#approvalRules = rules;
     this.#signatories = signatories;
     this.#now = now;
+  }
+
+  /** It has signed this head of the ledger. */
+  headSigned({ epoch, segment, hash }: HeadReference): void {
+    this.#signedHeads.set(`${epoch}/${segment}`, hash);
+  }
+
+  later(ms: number): void {
+    this.#now = (this.#now + ms) as Instant;
+  }
+
+  /** Its operator wants no heads in the chain. */
+  anchorsNoHeads(): void {
+    this.#headAnchors = undefined;
   }
 
   ask(attempt: Attempt): SigningRule | 'signed' {
@@ -228,6 +252,8 @@ export class Journal {
       now: this.#now,
       indexHighest: (id, branch) => this.#indices.get(`${id}/${branch}`) ?? -1,
       lineage: this.#lineages.get(lineageId) ?? lineageAggregate.initialState,
+      signedHead: (epoch, segment) => this.#signedHeads.get(`${epoch}/${segment}`),
+      headAnchored: this.#heads.anchored,
       coin: (outpoint) => ({ ...this.#coins.get(outpoint), ...this.#made.get(outpoint) }),
       paymentsOf: (id) => this.#payments.get(id) ?? [],
       ancestryOf: (anchor) => this.#ancestryOf(anchor),
@@ -240,6 +266,7 @@ export class Journal {
         rollingMaxSats: LIMIT_SATS,
         windowMs: 86_400_000,
         indexGapMax: INDEX_GAP,
+        ...(this.#headAnchors && { headAnchors: this.#headAnchors }),
       },
       epochHighest: 1,
     };
@@ -270,6 +297,11 @@ export class Journal {
       decision,
     } as const;
     this.#lineages.set(lineageId, lineageAggregate.evolve(lineage, event));
+    const head = headOf(request.outputs);
+    if (head !== undefined && lineage.versions.length === 0) {
+      const anchored = { type: 'head_anchored', lineageId, head, acceptedAt: this.#now } as const;
+      this.#heads = ledgerHeadsAggregate.evolve(this.#heads, anchored);
+    }
     const { version, anchor } = request;
     for (const { settlementId } of request.payouts)
       this.#payments.set(settlementId, [...(this.#payments.get(settlementId) ?? []), { lineageId, version }]);

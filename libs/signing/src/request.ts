@@ -1,5 +1,6 @@
 import type { Branch, OutpointKey, ScriptHex } from '@finality/bitcoin';
 import type { Instant, Sats } from '@finality/kernel';
+import type { HeadReference } from '@finality/ledger';
 import type { SignedStatement } from './statement.ts';
 
 /** A coin to spend, in the order of the transaction's inputs. The script is derived from the signer's own keys, never taken from here. */
@@ -12,7 +13,7 @@ export interface DeclaredInput {
 }
 
 /** What an output is for, in the order of the transaction's outputs. */
-export type DeclaredOutput = PaidOutput | ChangeOutput | AnchorOutput;
+export type DeclaredOutput = PaidOutput | ChangeOutput | AnchorOutput | HeadOutput;
 
 /** What pays a settlement: an address of the payee's wallet, or a script of the payee's. */
 export type PaidOutput = PayeeOutput | DestinationOutput;
@@ -52,6 +53,13 @@ export interface ChangeOutput {
 export interface AnchorOutput {
   readonly kind: 'anchor';
   readonly valueSats: Sats;
+}
+
+/** A head of the ledger behind an OP_RETURN, of zero value. */
+export interface HeadOutput {
+  readonly kind: 'head';
+  readonly valueSats: Sats;
+  readonly head: HeadReference;
 }
 
 /** BIP-less but fixed by Bitcoin Core 28: OP_1 and a push of 4e73. */

@@ -41,6 +41,15 @@ export const SIGNING_RULES = {
   OUTPUTS_EXCEED_INPUTS: 'more goes out than comes in',
   FEE_TOO_HIGH: 'the fee is above the cap',
   FEE_RATE_TOO_HIGH: 'the feerate is above the cap',
+  HEAD_ANCHOR_FORM:
+    'a transaction that anchors a head has one output for it, one for change, and nothing else; it pays nobody',
+  HEAD_ANCHORS_OFF: 'heads aren’t to be anchored',
+  HEAD_ANCHOR_WALLET: 'a head is anchored at the expense of another wallet than the platform’s',
+  HEAD_NOT_SIGNED: 'the head is none that the signer has signed',
+  HEAD_OF_LINEAGE: 'the lineage began with another head, or with something else',
+  HEAD_ANCHORED_BEFORE: 'a later head, or this one, is anchored by another lineage',
+  HEAD_ANCHOR_TOO_SOON: 'another head was anchored too short a time ago',
+  HEAD_ANCHOR_FEE_TOO_HIGH: 'the fee is above the cap for anchoring heads',
   ROLLING_LIMIT: "too much would leave the institution's wallets within the window",
 } as const;
 

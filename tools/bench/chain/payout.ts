@@ -173,6 +173,8 @@ function factsOf(accounts: readonly Account[], keys: readonly AccountKey[]): Sig
     domain: 'finality',
     now: 1 as Instant,
     lineage: lineageAggregate.initialState,
+    signedHead: () => undefined,
+    headAnchored: null,
     coin: () => ({}),
     paymentsOf: () => [],
     ancestryOf: () => [],

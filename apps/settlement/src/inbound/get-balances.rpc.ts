@@ -2,8 +2,18 @@ import type { Metadata } from '@grpc/grpc-js';
 import { fromTimestamp, type ledgerV1 } from '@finality/contracts';
 import type { Session } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
-import { accountSpec, type Claim, claimBalance, type ClaimBalance, unitOf } from '@finality/ledger';
-import { lastEntryBefore, readBalances, readLastEntry, readTotalsAt } from '@finality/ledger-store';
+import {
+  type Account,
+  type AccountId,
+  accountSpec,
+  type Claim,
+  claimBalance,
+  creditBalance,
+  type Pledge,
+  pledgeAccount,
+  unitOf,
+} from '@finality/ledger';
+import { lastEntryBefore, readAccounts, readLastEntry, readTotalsAt } from '@finality/ledger-store';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { readTransaction } from '../outbound/read-transaction.ts';
@@ -31,32 +41,45 @@ export class GetBalancesRpc {
     refuseInvalid(checkInstitutionId('institution_id', institutionId), checkPastTime('at', at, env.runtime.now()));
     return readTransaction(env.pool, async (session) => {
       const claims = await claimsOf(this.#gateway, session, caller, institutionId);
-      const { balances, throughEntry } =
-        at === undefined ? await balancesNow(session, claims) : await balancesAt(session, claims, fromTimestamp(at));
-      return { balances: balances.map((balance, i) => messageOf(claims[i]!, balance)), throughEntry };
+      const { account, throughEntry } =
+        at === undefined ? await accountsNow(session, claims) : await accountsAt(session, claims, fromTimestamp(at));
+      return { balances: claims.map((claim) => messageOf(claim, account)), throughEntry };
     });
   }
 }
 
-const messageOf = (claim: Claim, balance: ClaimBalance): ledgerV1.ClaimBalance => ({
+type AccountOf = (id: AccountId) => Account;
+
+const messageOf = (claim: Claim, account: AccountOf): ledgerV1.ClaimBalance => ({
   claim: claimName(claim),
   unit: unitOf(claim),
-  ...balance,
+  ...claimBalance(claim, account),
+  ...(claim.kind === 'clearing' && claim.unit === undefined ? pledgedBy(claim.institutionId, account) : {}),
 });
 
-interface Balances {
-  readonly balances: readonly ClaimBalance[];
+/** Most have put nothing aside. */
+function pledgedBy(
+  institutionId: string,
+  account: AccountOf,
+): Pick<ledgerV1.ClaimBalance, 'collateralSats' | 'defaultFundSats'> {
+  const pledged = (pledge: Pledge): bigint | undefined =>
+    creditBalance(account(pledgeAccount(pledge, institutionId))) || undefined;
+  return { collateralSats: pledged('collateral'), defaultFundSats: pledged('default_fund') };
+}
+
+interface Accounts {
+  readonly account: AccountOf;
   readonly throughEntry: bigint;
 }
 
-async function balancesNow(session: Session, claims: readonly Claim[]): Promise<Balances> {
-  return { balances: await readBalances(session, claims), throughEntry: await readLastEntry(session) };
+async function accountsNow(session: Session, claims: readonly Claim[]): Promise<Accounts> {
+  return { account: await readAccounts(session, accountsOf(claims)), throughEntry: await readLastEntry(session) };
 }
 
-async function balancesAt(session: Session, claims: readonly Claim[], at: Instant): Promise<Balances> {
+async function accountsAt(session: Session, claims: readonly Claim[], at: Instant): Promise<Accounts> {
   const throughEntry = await lastEntryBefore(session, at);
   const accounts = accountsOf(claims);
   const totals = await readTotalsAt(session, accounts, throughEntry);
   const byId = new Map(accounts.map((id, i) => [id, { ...accountSpec(id), ...totals[i]! }]));
-  return { balances: claims.map((claim) => claimBalance(claim, (id) => byId.get(id)!)), throughEntry };
+  return { account: (id) => byId.get(id)!, throughEntry };
 }

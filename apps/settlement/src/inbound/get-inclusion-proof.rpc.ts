@@ -1,7 +1,7 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { ledgerV1 } from '@finality/contracts';
 import { fieldError, refusal } from '@finality/kernel';
-import { CLAIM_PARTS, claimAccount, type TransferId } from '@finality/ledger';
+import type { TransferId } from '@finality/ledger';
 import { proveInclusion } from '@finality/ledger-store';
 import { toRpcException } from '@finality/service';
 import { Controller, Inject } from '@nestjs/common';
@@ -11,6 +11,7 @@ import { claimsOf } from './claims.ts';
 import { checkInstitutionId, refuseInvalid } from './fields.ts';
 import { Gateway } from './gateway.ts';
 import { proofMessage } from './ledger-head-view.ts';
+import { accountsOf } from './statement-accounts.ts';
 
 const TRANSFER_ID = /^[0-9a-f]{64}$/;
 
@@ -35,7 +36,7 @@ export class GetInclusionProofRpc {
     );
     return readTransaction(this.#gateway.env.pool, async (session) => {
       const claims = await claimsOf(this.#gateway, session, caller, institutionId);
-      const accounts = new Set(claims.flatMap((claim) => CLAIM_PARTS.map((part) => claimAccount(claim, part))));
+      const accounts = new Set(accountsOf(claims));
       const proof = await proveInclusion(session, transferId as TransferId, accounts);
       // Whoever asks for another's doesn't learn whether it exists.
       if (proof === undefined) {

@@ -2,29 +2,34 @@ import { liquidityV1, toTimestamp } from '@finality/contracts';
 import type { Session } from '@finality/event-store';
 import { claimPath } from '@finality/ledger';
 import { readBalances } from '@finality/ledger-store';
+import { lineInForce, termsOf } from '@finality/settlement';
 import { readTransaction } from '../outbound/read-transaction.ts';
 import { LEVELS } from '../store/liquidity-message.ts';
+import { creditOf, readPledged } from './collateral-view.ts';
 import type { Gateway } from './gateway.ts';
 import { drawnSats, knownInstitution } from './institution-view.ts';
 
 /** An institution's clearing balance as it is now, and what waits for it. @throws RefusalException NOT_FOUND */
 export async function showLiquidity(gateway: Gateway, institutionId: string): Promise<liquidityV1.Liquidity> {
   const { creditLineSats, creditLineExpiresAt, watched } = await knownInstitution(gateway, institutionId);
+  const terms = termsOf(await creditOf(gateway, institutionId));
   return readTransaction(gateway.env.pool, async (session) => {
     const claim = { kind: 'clearing', institutionId } as const;
     const [balance] = await readBalances(session, [claim]);
     const { available, reserved } = balance!;
-    const spendable = available + creditLineSats;
+    const { collateral } = await readPledged(session, institutionId);
+    const inForce = lineInForce(creditLineSats, terms, collateral);
     const drawn = drawnSats(balance!);
     return {
       institutionId,
       availableSats: available,
       reservedSats: reserved,
-      spendableSats: spendable,
+      spendableSats: available + inForce,
       creditLine: {
         limitSats: creditLineSats,
         drawnSats: drawn,
-        leftSats: creditLineSats > drawn ? creditLineSats - drawn : 0n,
+        leftSats: inForce > drawn ? inForce - drawn : 0n,
+        inForceSats: inForce,
         expiresAt: creditLineExpiresAt === undefined ? undefined : toTimestamp(creditLineExpiresAt),
       },
       alerts: watched?.alerts,

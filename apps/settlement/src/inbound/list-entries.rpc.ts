@@ -1,7 +1,7 @@
 import type { Metadata } from '@grpc/grpc-js';
 import { type ledgerV1, toTimestamp } from '@finality/contracts';
 import { fieldError, invalid } from '@finality/kernel';
-import { accountSpec, CLAIM_PARTS, claimAccount } from '@finality/ledger';
+import { accountSpec } from '@finality/ledger';
 import { type Entry, listEntries } from '@finality/ledger-store';
 import { toRpcException } from '@finality/service';
 import { Controller, Inject } from '@nestjs/common';
@@ -10,6 +10,7 @@ import { readTransaction } from '../outbound/read-transaction.ts';
 import { claimName, claimsOf } from './claims.ts';
 import { checkInstitutionId, checkPageSize, pageSizeOf, refuseInvalid } from './fields.ts';
 import { Gateway } from './gateway.ts';
+import { accountsOf } from './statement-accounts.ts';
 
 /** Oldest first: an account's statement. */
 @Controller()
@@ -38,7 +39,7 @@ export class ListEntriesRpc {
           ),
         );
       }
-      const accounts = claims.flatMap((claim) => CLAIM_PARTS.map((part) => claimAccount(claim, part)));
+      const accounts = accountsOf(claims);
       const { pageSize, pageToken } = request;
       const query = { accounts, pageSize: pageSizeOf(pageSize), pageToken, epoch, eachTransferOnce: true };
       const page = await listEntries(session, query);

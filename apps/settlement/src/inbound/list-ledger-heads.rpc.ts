@@ -5,6 +5,8 @@ import { readHeads } from '@finality/ledger-store';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { readTransaction } from '../outbound/read-transaction.ts';
+import { readHeadAnchors } from '../projections/head-anchors.ts';
+import { headAnchorMessage } from '../store/head-anchor-message.ts';
 import { checkPageSize, pageSizeOf, refuseInvalid } from './fields.ts';
 import { Gateway } from './gateway.ts';
 import { signedHeadMessage } from './ledger-head-view.ts';
@@ -30,9 +32,15 @@ export class ListLedgerHeadsRpc {
       fromSegment < 0 ? fieldError('from_segment', `expected 0 or more, got ${fromSegment}`) : undefined,
     );
     const count = pageSizeOf(pageSize);
-    const found = await readTransaction(this.#gateway.env.pool, (session) =>
-      readHeads(session, fromSegment, count + 1),
-    );
-    return { heads: found.slice(0, count).map(signedHeadMessage), nextSegment: found[count]?.segment ?? 0 };
+    return readTransaction(this.#gateway.env.pool, async (session) => {
+      const found = await readHeads(session, fromSegment, count + 1);
+      const heads = found.slice(0, count);
+      const anchors = await readHeadAnchors(session, heads[0]?.segment ?? 0, heads.at(-1)?.segment ?? 0);
+      return {
+        heads: heads.map(signedHeadMessage),
+        anchors: anchors.map(headAnchorMessage),
+        nextSegment: found[count]?.segment ?? 0,
+      };
+    });
   }
 }

@@ -9,6 +9,8 @@ import {
   claimAccount,
   custodyAccount,
   parseAccountId,
+  pledgeAccount,
+  PLEDGES,
   walletSuspenseAccount,
 } from '@finality/ledger';
 import { toRpcException } from '@finality/service';
@@ -25,13 +27,25 @@ export interface StatementAccount {
 }
 
 /** What belongs to nobody in particular: whoever has an entry with it learns nothing of others. */
-const NOBODYS: readonly AccountName['kind'][] = ['transit', 'ccp', 'nostro', 'fees_network', 'suspense_settlement'];
+const NOBODYS: readonly AccountName['kind'][] = [
+  'transit',
+  'ccp',
+  'nostro',
+  'fees_network',
+  'suspense_settlement',
+  'standby',
+];
 
 /** Those who run the platform see any account. */
 export const isStaff = (caller: Principal): boolean => caller.roles.some((role) => role !== 'institution');
 
+/** All accounts of claims, and what is put aside of satoshi on clearing. */
 export const accountsOf = (claims: readonly Claim[]): AccountId[] =>
-  claims.flatMap((claim) => CLAIM_PARTS.map((part) => claimAccount(claim, part)));
+  claims.flatMap((claim) => {
+    const parts = CLAIM_PARTS.map((part) => claimAccount(claim, part));
+    if (claim.kind === 'wallet' || claim.unit !== undefined) return parts;
+    return [...parts, ...PLEDGES.map((pledge) => pledgeAccount(pledge, claim.institutionId))];
+  });
 
 /** To an institution, another's account doesn't exist. @throws RefusalException NOT_FOUND */
 export async function statementAccount(
@@ -61,11 +75,15 @@ async function exists({ reader }: Gateway, session: Session, account: string): P
   const rows = await session.query('SELECT FROM ledger_accounts WHERE id = $1', [account]);
   if (rows.length > 0) return true;
   const name = accountNamed(account);
+  if (name?.kind === 'pledge') return isKnown(reader, name.institutionId);
   if (name?.kind !== 'claim') return false;
   const { claim } = name;
   if (claim.kind === 'wallet') return (await loadWallets(session, [claim.walletId], [])).wallets.length > 0;
-  return (await reader.loadState(institutionStream, claim.institutionId)).state.status !== 'none';
+  return isKnown(reader, claim.institutionId);
 }
+
+const isKnown = async (reader: Gateway['reader'], institutionId: string): Promise<boolean> =>
+  (await reader.loadState(institutionStream, institutionId)).state.status !== 'none';
 
 const unknownAccount = (account: string): Error =>
   toRpcException(refusal('not_found', 'UNKNOWN_ACCOUNT', `no account "${account.slice(0, 200)}" of yours`));

@@ -1,5 +1,7 @@
 import { ledgerDdl } from '@finality/ledger-store';
 import { bankBookingTables } from '../projections/bank-bookings.ts';
+import { headAnchorTables } from '../projections/head-anchors.ts';
+import { defaultTables } from '../projections/defaults.ts';
 import { rateTables } from '../projections/rates.ts';
 import type { SchemaRoles } from '@finality/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
@@ -26,6 +28,8 @@ export function settlementDdl(options: { readonly schema: string; readonly servi
     ...tables(schema),
     ...bankBookingTables(schema),
     ...rateTables(schema),
+    ...headAnchorTables(schema),
+    ...defaultTables(schema),
     ...PROJECTIONS.map((table) => `GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.${table} TO ${serviceRole}`),
   ];
 }
@@ -39,6 +43,7 @@ const PROJECTIONS = [
   'coins',
   'previous_transactions',
   'lineages',
+  'head_anchors',
   'lineage_versions',
   'deposits',
   'suspense',
@@ -46,6 +51,7 @@ const PROJECTIONS = [
   'bank_bookings',
   'rates',
   'windows',
+  'defaults',
   'window_positions',
 ];
 

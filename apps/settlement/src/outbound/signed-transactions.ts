@@ -69,7 +69,7 @@ function branchOf(branch: number): 0 | 1 {
 }
 
 function outputOf(
-  { payee, toDestination, change, valueSats: value }: signingV1.OutputToSign,
+  { payee, toDestination, change, head, valueSats: value }: signingV1.OutputToSign,
   ownWalletId: string,
   script: SignedTransaction['inputs'][number]['script'],
 ): SignedTransaction['outputs'][number] {
@@ -83,7 +83,8 @@ function outputOf(
     const { settlementId, destinationId } = toDestination;
     return { role: 'payee', settlementId, valueSats, destination: { destinationId, script } };
   }
-  assert(change !== undefined, 'this service asks for payees and change only');
+  if (head !== undefined) return { role: 'head', head: { ...head }, valueSats, destination: { script } };
+  assert(change !== undefined, 'this service asks for payees, heads and change only');
   return { role: 'change', valueSats, destination: { walletId: ownWalletId, script, branch: 1, index: change.index } };
 }
 

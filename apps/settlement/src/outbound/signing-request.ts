@@ -19,10 +19,12 @@ export function signingRequestOf(
     epoch,
     inputs: version.inputs.map(({ outpoint, valueSats, branch, index }) => ({ outpoint, valueSats, branch, index })),
     outputs: version.outputs.map((output) => {
-      const { valueSats, destination } = output;
+      const { valueSats } = output;
       if (output.role === 'change') return { valueSats, change: { index: output.destination.index } };
+      if (output.role === 'head') return { valueSats, head: { ...output.head } };
       const { settlementId } = output;
       const { payeeInstitutionId: institutionId, payee: to } = payouts.get(settlementId)!;
+      const { destination } = output;
       if ('destinationId' in destination)
         return { valueSats, toDestination: { settlementId, institutionId, destinationId: destination.destinationId } };
       const { walletId: payeeWalletId, branch, index } = destination;

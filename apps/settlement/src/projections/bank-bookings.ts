@@ -1,4 +1,4 @@
-import type { Batch, Session, StoredEvent } from '@finality/event-store';
+import type { Session, States, StoredEvent } from '@finality/event-store';
 import { bigintColumn } from '@finality/service';
 import { EntitySchema } from 'typeorm';
 import { bankBookingStream } from '../store/exchange-streams.ts';
@@ -30,9 +30,13 @@ export const bankBookingTables = (schema: string): readonly string[] => [
   `CREATE INDEX bank_bookings_created ON ${schema}.bank_bookings (created_position)`,
 ];
 
-export async function saveBankBookings(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
+export async function saveBankBookings(
+  session: Session,
+  events: readonly StoredEvent[],
+  states: States,
+): Promise<void> {
   const rows = [...changed(events, bankBookingStream.aggregate.name)].flatMap(([id, { first }]) => {
-    const state = batch.state(bankBookingStream, id);
+    const state = states.state(bankBookingStream, id);
     return state.status === 'none' ? [] : [{ ...state, id, first }];
   });
   if (rows.length === 0) return;

@@ -1,4 +1,4 @@
-import type { Batch, Session, StoredEvent } from '@finality/event-store';
+import type { Session, States, StoredEvent } from '@finality/event-store';
 import { bigintColumn } from '@finality/service';
 import { EntitySchema } from 'typeorm';
 import { rateStream } from '../store/exchange-streams.ts';
@@ -31,9 +31,9 @@ export const rateTables = (schema: string): readonly string[] => [
     rate_id text PRIMARY KEY, maker_id text NOT NULL, base text NOT NULL, counter text NOT NULL, valid_until bigint NOT NULL)`,
 ];
 
-export async function saveRates(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
+export async function saveRates(session: Session, events: readonly StoredEvent[], states: States): Promise<void> {
   const rows = [...changed(events, rateStream.aggregate.name).keys()].flatMap((id) => {
-    const state = batch.state(rateStream, id);
+    const state = states.state(rateStream, id);
     return state.status === 'none'
       ? []
       : [{ ...state.rate, validUntil: state.status === 'published' ? state.rate.validUntil : 0 }];

@@ -1,4 +1,4 @@
-import { type Batch, bigintArray, type Session, type StoredEvent, textArray } from '@finality/event-store';
+import { bigintArray, type Session, type States, type StoredEvent, textArray } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
 import { claimPath } from '@finality/ledger';
 import {
@@ -36,9 +36,9 @@ const lineOf = ({ payer, units, netPayout }: Terms): string => {
   return units?.exchange === undefined ? claimPath(payer) : `exchange/${units.exchange.quoteId}`;
 };
 
-export async function saveSettlements(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
+export async function saveSettlements(session: Session, events: readonly StoredEvent[], states: States): Promise<void> {
   const rows = [...changed(events, settlementStream.aggregate.name)].flatMap(([id, positions]) => {
-    const state = batch.state(settlementStream, id);
+    const state = states.state(settlementStream, id);
     return state.status === 'none' ? [] : [{ state, ...positions }];
   });
   if (rows.length === 0) return;
@@ -65,9 +65,13 @@ export async function saveSettlements(session: Session, events: readonly StoredE
   );
 }
 
-export async function saveInstitutions(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
+export async function saveInstitutions(
+  session: Session,
+  events: readonly StoredEvent[],
+  states: States,
+): Promise<void> {
   const rows = [...changed(events, institutionStream.aggregate.name)].flatMap(([id, { first }]) => {
-    const state = batch.state(institutionStream, id);
+    const state = states.state(institutionStream, id);
     return state.status === 'none' ? [] : [{ state, first }];
   });
   if (rows.length === 0) return;
@@ -88,9 +92,9 @@ export async function saveInstitutions(session: Session, events: readonly Stored
   );
 }
 
-export async function saveLineages(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
+export async function saveLineages(session: Session, events: readonly StoredEvent[], states: States): Promise<void> {
   const rows = [...changed(events, lineageStream.aggregate.name)].flatMap(([id, { first }]) => {
-    const state = batch.state(lineageStream, id);
+    const state = states.state(lineageStream, id);
     return state.status === 'none' ? [] : [{ state, first }];
   });
   if (rows.length === 0) return;
@@ -127,9 +131,9 @@ export async function saveVersions(session: Session, versions: ReadonlyMap<strin
   ]);
 }
 
-export async function saveDeposits(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
+export async function saveDeposits(session: Session, events: readonly StoredEvent[], states: States): Promise<void> {
   const rows = [...changed(events, depositStream.aggregate.name)].flatMap(([id, { first }]) => {
-    const state = batch.state(depositStream, id);
+    const state = states.state(depositStream, id);
     return state.status === 'none' ? [] : [{ ...state, first }];
   });
   if (rows.length === 0) return;

@@ -1,4 +1,4 @@
-import type { Batch, Session, StoredEvent } from '@finality/event-store';
+import type { Session, States, StoredEvent } from '@finality/event-store';
 import type { Sats } from '@finality/kernel';
 import {
   type ChainTipEvent,
@@ -29,9 +29,9 @@ interface Row {
 }
 
 /** What came into suspense with a batch, and what has left it. */
-export async function saveSuspense(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
+export async function saveSuspense(session: Session, events: readonly StoredEvent[], states: States): Promise<void> {
   const rows = new Map<string, Row>();
-  for (const event of events) for (const row of rowsOf(event, batch)) rows.set(`${row.kind} ${row.item}`, row);
+  for (const event of events) for (const row of rowsOf(event, states)) rows.set(`${row.kind} ${row.item}`, row);
   if (rows.size === 0) return;
   const gone = [...rows.values()].filter(({ is }) => is === undefined);
   const there = [...rows.values()].flatMap(({ kind, item, is }) => (is === undefined ? [] : [{ kind, item, ...is }]));
@@ -55,25 +55,37 @@ export async function saveSuspense(session: Session, events: readonly StoredEven
     );
 }
 
-function rowsOf({ stream, data }: StoredEvent, batch: Batch): readonly Row[] {
+/** Those whose payouts have confirmed: whether they had been given up by then is for them to say. */
+export function settlementsInSuspense(events: readonly StoredEvent[], states: States): readonly string[] {
+  const prefix = `${lineageStream.aggregate.name}/`;
+  return (events as readonly StoredEvent<LineageEvent>[]).flatMap(({ stream, data }) => {
+    if (!stream.startsWith(prefix) || data.type !== 'version_confirmed') return [];
+    const lineage = states.state(lineageStream, stream.slice(prefix.length));
+    if (!('versions' in lineage)) return [];
+    const { payouts } = versionNumbered(lineage, data.version);
+    return payouts.map(({ settlementId }) => `${settlementStream.aggregate.name}/${settlementId}`);
+  });
+}
+
+function rowsOf({ stream, data }: StoredEvent, states: States): readonly Row[] {
   const slash = stream.indexOf('/');
   const [name, id] = [stream.slice(0, slash), stream.slice(slash + 1)];
   switch (name) {
     case depositStream.aggregate.name:
-      return [depositRow(id, batch)];
+      return [depositRow(id, states)];
     case settlementStream.aggregate.name:
-      return settlementRow(id, batch);
+      return settlementRow(id, states);
     case chainTipStream.aggregate.name:
       return takenRow(data as ChainTipEvent);
     case lineageStream.aggregate.name:
-      return lateRows(id, data as LineageEvent, batch);
+      return lateRows(id, data as LineageEvent, states);
     default:
       return [];
   }
 }
 
-function depositRow(item: string, batch: Batch): Row {
-  const deposit = batch.state(depositStream, item);
+function depositRow(item: string, states: States): Row {
+  const deposit = states.state(depositStream, item);
   const kind = 'deposit';
   const isThere = deposit.status !== 'none' && deposit.status !== 'gone' && deposit.status !== 'reversed';
   if (!isThere || deposit.beneficiary.kind !== 'suspense') return { kind, item };
@@ -82,8 +94,8 @@ function depositRow(item: string, batch: Batch): Row {
 }
 
 /** Nearly none has ever been there. */
-function settlementRow(item: string, batch: Batch): readonly Row[] {
-  const state = living(batch.state(settlementStream, item));
+function settlementRow(item: string, states: States): readonly Row[] {
+  const state = living(states.state(settlementStream, item));
   if (state.settledTimes === 0) return [];
   const amountSats: Sats = suspendedSats(state);
   const kind = 'settlement';
@@ -100,15 +112,15 @@ function takenRow(event: ChainTipEvent): readonly Row[] {
   return [{ kind, item, is: { amountSats: -valueSats, walletId, reason: `spent by ${byTxid}` } }];
 }
 
-function lateRows(lineageId: string, event: LineageEvent, batch: Batch): readonly Row[] {
+function lateRows(lineageId: string, event: LineageEvent, states: States): readonly Row[] {
   if (event.type !== 'version_confirmed' && event.type !== 'version_unconfirmed') return [];
-  const lineage = batch.state(lineageStream, lineageId);
+  const lineage = states.state(lineageStream, lineageId);
   if (!('versions' in lineage)) return [];
   const kind = 'late_payout';
   return versionNumbered(lineage, event.version).payouts.flatMap(({ settlementId, payee, amountSats, feeSats }) => {
     const item = `${lineageId} ${settlementId}`;
     if (event.type === 'version_unconfirmed') return [{ kind, item }];
-    if (!isGivenUp(living(batch.state(settlementStream, settlementId)))) return [];
+    if (!isGivenUp(living(states.state(settlementStream, settlementId)))) return [];
     const leftSats = payee.kind === 'destination' ? amountSats + feeSats : feeSats;
     const is = { amountSats: -leftSats, walletId: lineage.walletId, reason: 'paid after it had been given up' };
     return [{ kind, item, is }];

@@ -1,4 +1,4 @@
-import type { Batch, Session, StoredEvent } from '@finality/event-store';
+import type { Session, States, StoredEvent } from '@finality/event-store';
 import type { Sats } from '@finality/kernel';
 import type { WindowPosition } from '@finality/settlement';
 import { windowStream } from '../store/streams.ts';
@@ -57,7 +57,7 @@ export async function savePositions(session: Session, added: readonly WindowPosi
 }
 
 /** What windows are listed by. */
-export async function saveWindows(session: Session, events: readonly StoredEvent[], batch: Batch): Promise<void> {
+export async function saveWindows(session: Session, events: readonly StoredEvent[], states: States): Promise<void> {
   const prefix = `${windowStream.aggregate.name}/`;
   const opened = new Map<string, bigint>();
   for (const { stream, position } of events) {
@@ -66,7 +66,7 @@ export async function saveWindows(session: Session, events: readonly StoredEvent
   }
   if (opened.size === 0) return;
   const rows = [...opened].flatMap(([id, position]) => {
-    const state = batch.state(windowStream, id);
+    const state = states.state(windowStream, id);
     if (state.status === 'none') return [];
     const [a, b] = state.scope.kind === 'bilateral' ? state.scope.institutions : [null, null];
     return [{ id, status: state.status, a, b, position }];

@@ -14,6 +14,7 @@ import {
   isWaitingPayout,
   LiquidityQueues,
   type Maturity,
+  type PlacedSettlement,
   PositionBook,
   type TimerKind,
   type Records,
@@ -24,6 +25,8 @@ import {
   waitsForCoins,
   type WalletRecord,
 } from '@finality/settlement';
+import { creditStream, defaultStream } from './credit-streams.ts';
+import type { CreditNeeds } from './credit-needs.ts';
 import { bankBookingStream, quoteStream, rateStream } from './exchange-streams.ts';
 import {
   apiKeyStream,
@@ -63,6 +66,8 @@ export interface Loaded {
   readonly open: readonly string[];
   /** Payouts that waited for coins of a wallet whose transactions may be replaced, first come first. */
   readonly waitingPayouts: readonly string[];
+  /** Defaults that are being closed out. */
+  readonly credit: Pick<CreditNeeds, 'unwindable' | 'contributors'>;
   /** Positions of the windows that the batch may close. */
   readonly positions: PositionBook;
   /** Of payers of whom something may be settled in this batch. */
@@ -89,6 +94,8 @@ export class BatchBook implements Book {
   readonly lineages: Book['lineages'];
   readonly deposits: Book['deposits'];
   readonly institutions: Book['institutions'];
+  readonly credits: Book['credits'];
+  readonly defaults: Book['defaults'];
   readonly apiKeys: Book['apiKeys'];
   readonly bankBookings: Book['bankBookings'];
   readonly rates: Book['rates'];
@@ -161,6 +168,8 @@ export class BatchBook implements Book {
       },
     };
     this.institutions = recordsOf(batch, institutionStream);
+    this.credits = recordsOf(batch, creditStream);
+    this.defaults = recordsOf(batch, defaultStream);
     this.apiKeys = recordsOf(batch, apiKeyStream);
     this.bankBookings = recordsOf(batch, bankBookingStream);
     this.rates = recordsOf(batch, rateStream);
@@ -287,6 +296,14 @@ export class BatchBook implements Book {
     return [...all.keys()].filter((outpoint) => is(all.get(outpoint)!)).sort();
   }
 
+  unwindable(defaultId: string): readonly PlacedSettlement[] {
+    return this.#loaded.credit.unwindable.get(defaultId) ?? [];
+  }
+
+  contributors(): readonly string[] {
+    return this.#loaded.credit.contributors;
+  }
+
   declare(txid: string, lineageId: string): void {
     this.newVersions.set(txid, lineageId);
   }
@@ -325,7 +342,7 @@ export class BatchBook implements Book {
 }
 
 const timerOf = (id: string, kind: TimerKind): { stream: string; kind: string; id: string } => ({
-  stream: `${(kind === 'credit_line' ? institutionStream : settlementStream).aggregate.name}/${id}`,
+  stream: `${(kind === 'credit_line' || kind === 'collection' ? institutionStream : settlementStream).aggregate.name}/${id}`,
   kind,
   id,
 });

@@ -17,6 +17,7 @@ import type {
   ExchangeCommand,
   Institution,
   KnownDeposit,
+  HeadAnchorRequest,
   LimitsRequest,
   LiquidityAlertsRequest,
   LivingSettlement,
@@ -37,12 +38,14 @@ import type {
   Terms,
   WalletRecord,
 } from '@finality/settlement';
+import type { CreditCommand } from './credit-commands.ts';
 import type { WindowCommand } from './window-commands.ts';
 
 /** Everything that the settlement service decides, whoever asks. */
 export type SettlementCommand =
   | ExchangeCommand
   | WindowCommand
+  | CreditCommand
   | { readonly type: 'submit'; readonly submission: Submission }
   | { readonly type: 'reverse'; readonly reversal: Reversal }
   | { readonly type: 'cancel'; readonly settlementId: string; readonly reason: string; readonly caller: Principal }
@@ -60,6 +63,7 @@ export type SettlementCommand =
   | { readonly type: 'retry_reservation'; readonly settlementId: string }
   | { readonly type: 'resolve_gridlock'; readonly request: OffsetRequest }
   | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
+  | { readonly type: 'anchor_head'; readonly request: HeadAnchorRequest }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
   | {
       readonly type: 'freeze_institution' | 'unfreeze_institution';
@@ -73,7 +77,7 @@ export type SettlementCommand =
   | { readonly type: 'set_liquidity_alerts'; readonly request: LiquidityAlertsRequest }
   | { readonly type: 'observe_liquidity'; readonly institutionId: string }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
-  | { readonly type: 'expire_credit_line'; readonly institutionId: string }
+  | { readonly type: 'expire_credit_line' | 'collect'; readonly institutionId: string }
   | { readonly type: 'issue_api_key'; readonly key: NewApiKey }
   | { readonly type: 'revoke_api_key'; readonly keyId: string; readonly reason: string }
   | {

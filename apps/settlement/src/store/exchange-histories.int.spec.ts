@@ -32,6 +32,7 @@ describe('any history of money in several units, in batches of any size', () => 
       }
       await rig.compare(book);
       await rig.verify();
+      await rig.rebuild();
     } finally {
       await rig.close();
     }

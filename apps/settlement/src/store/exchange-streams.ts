@@ -12,7 +12,7 @@ import {
   type RateState,
 } from '@finality/settlement';
 import { bankBookingMessage, quoteMessage, rateMessage } from './exchange-messages.ts';
-import { message } from './streams.ts';
+import { message } from './public-message.ts';
 
 /** What is stored of money beside the chain's, whom it concerns, and what it tells the world. */
 

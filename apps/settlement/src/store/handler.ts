@@ -12,9 +12,11 @@ import {
   bumpSettlement,
   cancel,
   coinsReleased,
+  collect,
   confirmIncident,
   confirmRelease,
   confirmResolution,
+  anchorHead,
   consolidate,
   createInstitution,
   decideExchange,
@@ -60,15 +62,18 @@ import {
 } from '@finality/settlement';
 import { saveBankBookings } from '../projections/bank-bookings.ts';
 import { saveCoins } from '../projections/coins.ts';
+import { saveDefaults } from '../projections/defaults.ts';
 import { saveMaturities } from '../projections/maturities.ts';
 import { savePreviousTransactions } from '../projections/previous-transactions.ts';
 import { saveRates } from '../projections/rates.ts';
 import { saveAddresses, saveDestinations, saveWallets } from '../projections/registry.ts';
+import { saveHeadAnchors } from '../projections/head-anchors.ts';
 import { saveDeposits, saveInstitutions, saveLineages, saveSettlements, saveVersions } from '../projections/streams.ts';
 import { saveSuspense } from '../projections/suspense.ts';
 import { savePositions, saveWindows } from '../projections/windows.ts';
 import type { BatchBook } from './batch-book.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand, SettlementReply } from './commands.ts';
+import { type CreditCommand, decideCredit } from './credit-commands.ts';
 import { loadBook } from './load.ts';
 import { decideWindow } from './window-commands.ts';
 
@@ -97,6 +102,9 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'reprioritize':
       case 'set_credit_line':
       case 'set_liquidity_alerts':
+      case 'post_pledge':
+      case 'release_pledge':
+      case 'set_credit_terms':
         return liquidity(book, body);
       case 'confirm_incident':
         return done(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason));
@@ -134,11 +142,9 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'choose_window_payout':
         return done(decideWindow(book, body));
       case 'create_institution':
-        return institutionReply(createInstitution(book, body.institution));
       case 'freeze_institution':
-        return institutionReply(freezeInstitution(book, body.institutionId, body.reason));
       case 'unfreeze_institution':
-        return institutionReply(unfreezeInstitution(book, body.institutionId, body.reason));
+        return institutionReply(decideInstitution(book, body));
       case 'restrict_counterparties':
       case 'allow_counterparty':
       case 'remove_counterparty':
@@ -166,11 +172,13 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       await saveSettlements(session, events, batch);
       await saveInstitutions(session, events, batch);
       await saveLineages(session, events, batch);
+      await saveHeadAnchors(session, events, batch);
       await saveDeposits(session, events, batch);
       await saveSuspense(session, events, batch);
       await saveBankBookings(session, events, batch);
       await saveRates(session, events, batch);
       await saveWindows(session, events, batch);
+      await saveDefaults(session, events, batch);
     }
     await beginEpoch(session, events);
     for (const head of book.newSegments) await saveSegment(session, head);
@@ -200,10 +208,12 @@ type Happened = CommandOf<
   | 'fall_due'
   | 'expire'
   | 'expire_credit_line'
+  | 'collect'
   | 'observe_liquidity'
   | 'retry_reservation'
   | 'resolve_gridlock'
   | 'consolidate'
+  | 'anchor_head'
   | 'verdict'
   | 'wallet_changed'
   | 'address_issued'
@@ -234,6 +244,8 @@ function happened(book: BatchBook, body: Happened): void {
       return expire(book, body.settlementId);
     case 'observe_liquidity':
       return observeLiquidity(book, body.institutionId);
+    case 'collect':
+      return collect(book, body.institutionId);
     case 'expire_credit_line':
       return expireCreditLine(book, body.institutionId);
     case 'retry_reservation':
@@ -242,6 +254,8 @@ function happened(book: BatchBook, body: Happened): void {
       return offset(book, body.request);
     case 'consolidate':
       return consolidate(book, body.request);
+    case 'anchor_head':
+      return anchorHead(book, body.request);
     case 'verdict':
       if (body.subject === 'settlement') return settlementAssessed(book, body.id, body.by, body.assessment);
       return depositAssessed(book, body.id, body.by, body.assessment);
@@ -296,10 +310,26 @@ function recovered(book: BatchBook, body: CommandOf<Recovered>): void {
   }
 }
 
+function decideInstitution(
+  book: BatchBook,
+  body: CommandOf<'create_institution'> | CommandOf<'freeze_institution' | 'unfreeze_institution'>,
+): ReturnType<typeof createInstitution> {
+  switch (body.type) {
+    case 'create_institution':
+      return createInstitution(book, body.institution);
+    case 'freeze_institution':
+      return freezeInstitution(book, body.institutionId, body.reason);
+    case 'unfreeze_institution':
+      return unfreezeInstitution(book, body.institutionId, body.reason);
+    default:
+      return assertNever(body, 'command');
+  }
+}
+
 /** What institutions pay with, and in which order. */
 function liquidity(
   book: BatchBook,
-  body: CommandOf<'reprioritize' | 'set_credit_line' | 'set_liquidity_alerts'>,
+  body: CommandOf<'reprioritize' | 'set_credit_line' | 'set_liquidity_alerts'> | CreditCommand,
 ): Handled<SettlementReply> {
   switch (body.type) {
     case 'reprioritize':
@@ -311,7 +341,7 @@ function liquidity(
     case 'set_liquidity_alerts':
       return institutionReply(setLiquidityAlerts(book, body.request));
     default:
-      return assertNever(body, 'command');
+      return done(decideCredit(book, body));
   }
 }
 

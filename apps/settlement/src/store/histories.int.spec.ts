@@ -3,7 +3,9 @@ import { sats } from '@finality/kernel';
 import {
   act,
   ACTION_WEIGHTS,
+  beginCollecting,
   beginNetting,
+  DEFAULT_WEIGHTS,
   type ActionKind,
   fund,
   hurry,
@@ -18,7 +20,7 @@ import {
   walletCalled,
   World,
 } from '@finality/settlement/spec';
-import { living } from '@finality/settlement';
+import { living, type SettlementPolicy } from '@finality/settlement';
 import { seededRandom, type TestDatabase, testDatabase } from '@finality/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StoreRig } from './store-rig.fixture.ts';
@@ -53,14 +55,19 @@ const WEIGHTS: readonly Readonly<Record<ActionKind, number>>[] = [
 ];
 
 /** Of all sorts, or of netting, or of payouts that need each other's change, or of versions that pay this and that, or of coins that are released. */
-function history(seed: number, weights = WEIGHTS[seed % WEIGHTS.length]!): World {
+function history(
+  seed: number,
+  weights = WEIGHTS[seed % WEIGHTS.length]!,
+  policy: SettlementPolicy = seed % 2 === 0 ? PAYING : SHORT,
+): World {
   const random = seededRandom(seed);
   const number = (): number => Math.floor(random() * 0x1_0000);
   const isLean = seed % 4 === 0 || seed % 4 === 2;
   const kinds = weighed(weights);
-  const world = new World(seed % 2 === 0 ? PAYING : SHORT, seed % 4 < 2 ? [] : ['pool', 'w-c']);
+  const world = new World(policy, seed % 4 < 2 ? [] : ['pool', 'w-c']);
   if (seed % 5 !== 0) fund(world, isLean);
   if (seed % 8 === 0) beginNetting(world);
+  if (weights === DEFAULT_WEIGHTS) beginCollecting(world);
   for (let i = 0; i < ACTIONS; i++)
     act(world, { kind: kinds[number() % kinds.length]!, a: number(), b: number(), c: number() });
   if (seed % 7 < 3) settleDown(world);
@@ -98,6 +105,15 @@ describe('any history, in batches of any size', () => {
       const world = history(seed);
       const random = seededRandom(seed + 1_000_000);
       await replay(world, batches(world, random));
+    },
+  );
+
+  it.each([FIRST, FIRST + 1])(
+    'of debts that are collected is stored as it would be in memory (seed %i)',
+    async (seed) => {
+      const world = history(seed, DEFAULT_WEIGHTS, { ...PAYING, standbyMaxSats: sats(2_000n) });
+      expect(world.book.defaults.ids().length).toBeGreaterThan(0);
+      await replay(world, batches(world, seededRandom(seed + 1_000_000)));
     },
   );
 
@@ -196,6 +212,7 @@ async function replay(world: World, parts: Iterable<World['told']>): Promise<voi
     }
     await rig.compare(world.book);
     await rig.verify();
+    await rig.rebuild();
   } finally {
     await rig.close();
   }

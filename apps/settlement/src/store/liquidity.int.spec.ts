@@ -1,5 +1,5 @@
 import { liquidityV1, TOPICS } from '@finality/contracts';
-import type { Instant } from '@finality/kernel';
+import type { Instant, Sats } from '@finality/kernel';
 import { INSTITUTIONS, POLICY, World } from '@finality/settlement/spec';
 import { seededRandom, type TestDatabase, testDatabase } from '@finality/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -149,3 +149,41 @@ it('tells the world once when liquidity has crossed a level', async () => {
   ]);
   await rig.compare(world.book);
 });
+
+it('lends no more than the platform’s cap in all, and asks for what is lent only where somebody has a line', async () => {
+  /** Statements of the batch in which they settle, if they do. */
+  const settling = async (...payers: readonly string[]): Promise<number> => {
+    const ids = payers.map((payer) => world.submit('centralized', payer, 'c', 10n));
+    for (const id of ids) world.screen('settlement', id, 'risk', 'approve');
+    await store();
+    for (const id of ids) world.screen('settlement', id, 'aml', 'approve');
+    return rig.queriesOf(store);
+  };
+  const [uncapped, capped] = [POLICY, { ...POLICY, lentMaxSats: 60n as Sats }].map((policy) => async () => {
+    await rig.close();
+    rig = await StoreRig.open(policy);
+    world = new World(policy);
+    stored = 0;
+    await store();
+    const withoutLines = await settling('a');
+    line('a', 50n);
+    line('b', 50n);
+    await store();
+    return { withoutLines, withLines: await settling('a', 'b') };
+  }) as [() => Promise<Statements>, () => Promise<Statements>];
+  const expected = await uncapped();
+  expect(await capped()).toEqual({ ...expected, withLines: expected.withLines + 1 });
+  for (let batch = 0; batch < 2; batch++) await settling('b', 'b', 'b', 'b');
+  expect(await statusesOf()).toEqual({ queued: 6, settled: 5 });
+  world.tell({ type: 'retry_reservation', settlementId: 's-1' });
+  await store();
+  // Both of `a` wait, of whom one is paid from what is left to be lent.
+  expect(await statusesOf()).toEqual({ queued: 5, settled: 6 });
+  await rig.compare(world.book);
+  await rig.verify();
+});
+
+interface Statements {
+  readonly withoutLines: number;
+  readonly withLines: number;
+}

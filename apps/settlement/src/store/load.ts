@@ -35,6 +35,7 @@ import {
   type SettlementPolicy,
   settlementsOf,
   settlementTransferIds,
+  unwindingIdOf,
   versionsDiffer,
   type WindowPosition,
 } from '@finality/settlement';
@@ -42,8 +43,10 @@ import { loadCoins } from '../projections/coins.ts';
 import { loadMaturities } from '../projections/maturities.ts';
 import { loadAddresses, loadDestinations, loadWallets } from '../projections/registry.ts';
 import { loadPositions } from '../projections/windows.ts';
-import { BatchBook, type DepositPlace, type Loaded } from './batch-book.ts';
+import { BatchBook, type Loaded } from './batch-book.ts';
 import type { SettlementCommand } from './commands.ts';
+import { loadDepositOutpoints } from './deposit-places.ts';
+import { limitLending } from './lending.ts';
 import { Needs } from './needs.ts';
 import { tipHeight } from './tip-height.ts';
 import {
@@ -63,6 +66,7 @@ import {
   windowPayoutStream,
 } from './streams.ts';
 import { linesOf, OPEN, type OpenRow } from './open.sql.ts';
+import { loadWaiting } from './waiting.ts';
 
 /**
  * Reads what a batch of commands concerns, in a fixed number of round trips however many commands there are; those that only the chain needs
@@ -101,6 +105,7 @@ export async function loadBook(
     ...wallets.map((wallet) => wallet.walletId),
   ]);
   const ledger = await loadLedger(session, { accounts, transfers });
+  await limitLending(session, ledger.view, needs.credit, policy);
   const loaded: Loaded = {
     ledger,
     coins,
@@ -115,6 +120,7 @@ export async function loadBook(
     lines: states.lines,
     waitingPayouts: states.waitingPayouts,
     waiting: await loadWaiting(session, needs),
+    credit: needs.credit,
     positions: new PositionBook(needs.windows.closing, states.positions),
   };
   return new BatchBook(batch, policy, loaded);
@@ -130,24 +136,6 @@ async function loadVersions(session: Session, needs: Needs): Promise<ReadonlyMap
   return new Map(rows.map((row) => [row.txid, row.lineage_id]));
 }
 
-async function loadDepositOutpoints(session: Session, needs: Needs): Promise<Loaded['depositOutpoints']> {
-  if (needs.txids.size + needs.attribute.size + needs.announced.size === 0) return [];
-  const columns = 'outpoint, txid, script, wallet_id AS "walletId"';
-  const rows = await session.query<DepositPlace>(
-    `SELECT ${columns} FROM deposits WHERE txid = ANY($1::text[])
-     UNION SELECT ${columns} FROM deposits WHERE script = ANY($2::text[]) AND suspense = 'unissued_address'
-     UNION SELECT ${columns} FROM deposits WHERE wallet_id = ANY($3::text[]) AND suspense = 'unissued_address'
-     ORDER BY outpoint`,
-    [[...needs.txids], [...needs.attribute], [...needs.announced]],
-  );
-  if (rows.length > 0) needs.chain = true;
-  for (const { outpoint } of rows) {
-    needs.deposits.add(outpoint);
-    needs.outpoints.add(outpoint);
-  }
-  return rows;
-}
-
 /** Whether one of its versions, or the next, may win without what another pays. */
 const mayLeaveOver = ({ versions, next }: OfferedLineage): boolean =>
   versionsDiffer(next === undefined ? versions : [...versions, next]);
@@ -157,18 +145,6 @@ const PAYER_STREAMS = [limitsStream, paymentRulesStream];
 
 /** Of one institution: more than a version takes along. */
 const WAITING_MAX = 50;
-
-/** How many payouts of an institution are queued that coins of its wallet could pay. */
-async function loadWaiting(session: Session, { consolidating }: Needs): Promise<ReadonlyMap<string, number>> {
-  if (consolidating.institutions.size === 0) return new Map();
-  const rows = await session.query<{ from_institution: string; waiting: bigint }>(
-    `SELECT from_institution, count(*) AS waiting FROM settlements
-     WHERE status = 'queued' AND mode <> 'centralized' AND from_institution = ANY($1::text[]) AND waits_for_coins
-     GROUP BY from_institution`,
-    [[...consolidating.institutions]],
-  );
-  return new Map(rows.map((row) => [row.from_institution, Number(row.waiting)]));
-}
 
 /** Follows what the first states name: a coin its lineage, a lineage its settlement and coins, all of them their institutions. */
 class States {
@@ -208,9 +184,10 @@ class States {
     await this.#loadStreams();
     for (const id of needs.exchange.follow(this.#batch)) needs.institutions.add(id);
     needs.windows.follow(this.#batch);
+    await this.#followCollecting();
     await this.#loadOrigins();
     this.#followSettlements();
-    if (needs.reserving.size > 0 || needs.allPlanned) await this.#loadOpen();
+    if (needs.reserving.size > 0 || needs.credit.collecting.size > 0 || needs.allPlanned) await this.#loadOpen();
     await this.#loadStreams();
     await this.#followClosing();
     this.#followLineages();
@@ -244,7 +221,12 @@ class States {
     this.positions = await loadPositions(this.#session, closing);
     for (const { institutionId } of this.positions) payoutsOf.add(institutionId);
     needs.windows.partiesOf(this.#batch, needs.settlements);
+    needs.credit.closing(payoutsOf);
     await this.#loadStreams();
+    for (const institutionId of needs.credit.debtors(this.#batch)) {
+      needs.institutions.add(institutionId);
+      needs.clearing.add(institutionId);
+    }
     for (const institutionId of payoutsOf) {
       const chosen = this.#batch.state(windowPayoutStream, institutionId);
       if (chosen.status === 'none' || chosen.choice === undefined) continue;
@@ -254,6 +236,22 @@ class States {
       needs.wallets.add(chosen.choice.walletId).add(chosen.choice.poolWalletId);
       for (const windowId of closing) needs.settlements.add(netPayoutId(windowId, institutionId));
     }
+  }
+
+  /** What somebody owes is due: the windows, and the default that it may be, or is. */
+  async #followCollecting(): Promise<void> {
+    const { credit, windows, settlements, reversing } = this.#needs;
+    if (credit.collecting.size === 0) return;
+    for (const windowId of credit.follow(this.#batch)) windows.ids.add(windowId);
+    await this.#loadStreams();
+    for (const windowId of await credit.loadDefaults(this.#session, this.#batch)) windows.ids.add(windowId);
+    for (const [defaultId, candidates] of credit.unwindable) {
+      for (const { settlementId } of candidates) {
+        settlements.add(settlementId).add(unwindingIdOf(defaultId, settlementId));
+        reversing.add(settlementId);
+      }
+    }
+    await this.#loadStreams();
   }
 
   #followLineages(): void {
@@ -316,8 +314,8 @@ class States {
 
   /** What payers that may reserve have under way, and in line: one question for both. */
   async #loadOpen(): Promise<void> {
-    const { reserving, retrying, allPlanned, lineages, settlements, lineMax } = this.#needs;
-    const payers = [...this.#clearingPayersOf(reserving)];
+    const { reserving, retrying, allPlanned, lineages, settlements, lineMax, credit } = this.#needs;
+    const payers = [...new Set([...this.#clearingPayersOf(reserving), ...credit.collecting])];
     const rows = await this.#session.query<OpenRow>(OPEN, [
       [...this.#payersOf(reserving)],
       allPlanned,
@@ -327,7 +325,7 @@ class States {
     this.openLineages = rows.filter(({ payer }) => payer === null).map(({ id }) => id);
     for (const id of this.openLineages) lineages.add(id);
     this.lines = linesOf(payers, rows, lineMax);
-    const retried = this.#clearingPayersOf(retrying);
+    const retried = new Set([...this.#clearingPayersOf(retrying), ...credit.collecting]);
     for (const { institutionId, first } of this.lines)
       if (retried.has(institutionId)) for (const { settlementId } of first) settlements.add(settlementId);
   }
@@ -382,7 +380,7 @@ class States {
   async loadCoins(walletIds: readonly string[]): Promise<readonly Coin[]> {
     const needs = this.#needs;
     const freeOf = new Set([...this.#payersOf(needs.reserving), ...this.#bumpingWallets()]);
-    for (const walletId of needs.consolidating.wallets) freeOf.add(walletId);
+    for (const walletId of [...needs.consolidating.wallets, ...needs.anchoring]) freeOf.add(walletId);
     for (const id of needs.lineages) {
       const lineage = this.#batch.state(lineageStream, id);
       if ('versions' in lineage && mayLeaveOver(lineage)) freeOf.add(lineage.walletId);
@@ -431,7 +429,8 @@ class States {
       ...[...needs.lineages].map((id) => `${lineageStream.aggregate.name}/${id}`),
       ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
       ...needs.exchange.streams(),
-      ...needs.windows.streams(needs.reserving.size > 0),
+      ...needs.windows.streams(needs.reserving.size + needs.credit.unwindable.size > 0),
+      ...needs.credit.streams(),
       ...[...needs.apiKeys].map((id) => `${apiKeyStream.aggregate.name}/${id}`),
       ...(needs.recovery ? [`${recoveryStream.aggregate.name}/${RECOVERY_ID}`] : []),
       ...(needs.seals ? [`${sealsStream.aggregate.name}/${LEDGER_ID}`] : []),
@@ -469,7 +468,7 @@ function ledgerNeeds(
       for (const transfer of settlementTransferIds(settlement)) transfers.add(transfer);
     }
   }
-  for (const account of needs.exchange.accounts) accounts.add(account);
+  for (const account of [...needs.exchange.accounts, ...needs.credit.accounts()]) accounts.add(account);
   for (const transfer of needs.exchange.transfers) transfers.add(transfer);
   if (needs.chain) accounts.add(transitAccount()).add(settlementSuspenseAccount());
   for (const id of needs.deposits) {
@@ -487,6 +486,7 @@ function ledgerNeeds(
     const lineage = batch.state(lineageStream, id);
     if ('plan' in lineage && lineage.plan.consolidates) transfers.add(consolidationReservationId(lineage.plan));
     if ('versions' in lineage) for (const transfer of lineageTransferIds(lineage)) transfers.add(transfer);
+    if (lineage.status !== 'none' && identityOf(lineage).anchorsHead) accounts.add(networkFeesAccount());
   }
   for (const coin of coins) {
     accounts.add(custodyAccount(coin.walletId)).add(walletSuspenseAccount(coin.walletId));

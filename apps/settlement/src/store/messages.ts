@@ -227,6 +227,7 @@ const INCIDENT_KINDS: Readonly<Record<Incident['kind'], settlementV1.IncidentKin
   deep_reorg: settlementV1.IncidentKind.INCIDENT_KIND_DEEP_REORG,
   unknown_spend: settlementV1.IncidentKind.INCIDENT_KIND_UNKNOWN_SPEND,
   released_coin_spent: settlementV1.IncidentKind.INCIDENT_KIND_RELEASED_COIN_SPENT,
+  participant_default: settlementV1.IncidentKind.INCIDENT_KIND_PARTICIPANT_DEFAULT,
 };
 
 export function openIncident({ incidentId, kind, reason, openedAt }: Incident): settlementV1.Incident {

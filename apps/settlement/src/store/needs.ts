@@ -1,5 +1,5 @@
 import { assertNever } from '@finality/kernel';
-import { POOL_WALLET_ID } from '@finality/settlement';
+import { headLineageId, POOL_WALLET_ID } from '@finality/settlement';
 import type { StoreCommand } from '@finality/event-store';
 import type {
   AddressRecord,
@@ -7,11 +7,13 @@ import type {
   ConsolidationRequest,
   OffsetRequest,
   ExchangeCommand,
+  HeadAnchorRequest,
   SignedTransaction,
   Submission,
   Terms,
 } from '@finality/settlement';
 import { LINE_RELEASED_MAX } from './open.sql.ts';
+import { CreditNeeds } from './credit-needs.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.ts';
 import type { WindowCommand } from './window-commands.ts';
 import { ExchangeNeeds } from './exchange-needs.ts';
@@ -32,12 +34,17 @@ type AdministrativeCommand =
   | 'remove_counterparty'
   | 'set_credit_line'
   | 'expire_credit_line'
+  | 'collect'
+  | 'post_pledge'
+  | 'release_pledge'
+  | 'set_credit_terms'
   | 'set_liquidity_alerts'
   | 'observe_liquidity'
   | 'issue_api_key'
   | 'revoke_api_key'
   | ExchangeCommand['type']
   | 'segment_sealed'
+  | 'anchor_head'
   | 'head_signed';
 
 /** What a batch has to be loaded with, gathered from its commands first and from what they turn out to concern then. */
@@ -76,7 +83,10 @@ export class Needs {
   readonly clearing = new Set<string>();
   /** Wallets whose small coins may become one, and their institutions. */
   readonly consolidating = { wallets: new Set<string>(), institutions: new Set<string>() };
+  /** Wallets that pay for heads of the ledger in the chain. */
+  readonly anchoring = new Set<string>();
   readonly windows = new WindowNeeds();
+  readonly credit = new CreditNeeds();
   /** Blocks up to this height are connected: what is due then is needed. */
   dueHeight = -1;
   /** A block is agreed on: what is due at the tip is needed. */
@@ -192,10 +202,20 @@ export class Needs {
         this.clearing.add(body.institution.institutionId);
         return void this.institutions.add(body.institution.institutionId);
       case 'set_credit_line':
+      case 'post_pledge':
+      case 'release_pledge':
+      case 'set_credit_terms':
+        return this.#credit(body.request.institutionId);
+      case 'collect':
+        // An incident may be opened; nothing is while the store is being restored.
+        this.chain = this.recovery = true;
+        this.credit.collecting.add(body.institutionId);
+        return this.#credit(body.institutionId);
+      case 'expire_credit_line':
+        return this.#credit(body.institutionId);
       case 'set_liquidity_alerts':
         this.clearing.add(body.request.institutionId);
         return void this.institutions.add(body.request.institutionId);
-      case 'expire_credit_line':
       case 'observe_liquidity':
         this.clearing.add(body.institutionId);
         return void this.institutions.add(body.institutionId);
@@ -217,6 +237,8 @@ export class Needs {
       case 'segment_sealed':
       case 'head_signed':
         return void (this.seals = true);
+      case 'anchor_head':
+        return this.#anchoring(body.request);
       case 'revoke_api_key':
         return void this.apiKeys.add(body.keyId);
       case 'propose_bank_booking':
@@ -229,6 +251,12 @@ export class Needs {
       default:
         return this.#recovering(body);
     }
+  }
+
+  #credit(institutionId: string): void {
+    this.credit.add(institutionId);
+    this.clearing.add(institutionId);
+    this.institutions.add(institutionId);
   }
 
   #policy(institutionId: string): void {
@@ -310,6 +338,13 @@ export class Needs {
     this.institutions.add(institutionId);
     this.consolidating.wallets.add(walletId);
     this.consolidating.institutions.add(institutionId);
+  }
+
+  #anchoring({ head, walletId }: HeadAnchorRequest): void {
+    this.chain = true;
+    this.lineages.add(headLineageId(head));
+    this.wallets.add(walletId);
+    this.anchoring.add(walletId);
   }
 
   #submission(submission: Submission): void {

@@ -2,8 +2,10 @@ import { decodeJson, encodeJson } from '@finality/kernel';
 import {
   type AnyStreamType,
   checkStates,
+  lockedTransaction,
   type Outcome,
   PostgresEventStore,
+  rebuildProjections,
   type Session,
   type StoreCommand,
   verifyChain,
@@ -16,8 +18,10 @@ import { type TestDatabase, testDatabase, TestRuntime } from '@finality/testing'
 import type { Pool } from 'pg';
 import { expect } from 'vitest';
 import { settlementDdl } from '../migrations/create-settlement.migration.ts';
+import { SETTLEMENT_PROJECTIONS, SETTLEMENT_STREAMS } from '../projections/rebuilt.ts';
 import type { BatchBook } from './batch-book.ts';
 import type { SettlementCommand, SettlementReply } from './commands.ts';
+import { CREDIT_STREAMS } from './credit-streams.ts';
 import { EXCHANGE_STREAMS } from './exchange-streams.ts';
 import { SettlementHandler } from './handler.ts';
 import {
@@ -45,6 +49,7 @@ const STREAM_TYPES = [
   chainTipStream,
   windowPayoutStream,
   ...EXCHANGE_STREAMS,
+  ...CREDIT_STREAMS,
   windowStream,
   nettingStream,
 ] as unknown as readonly AnyStreamType[];
@@ -141,8 +146,10 @@ export class StoreRig {
     expect(windows.map(({ open }) => open).sort()).toEqual(
       book.windows.ids().map((id) => `${id} ${book.windows.get(id).status}`),
     );
-    const timers = await this.query<{ id: string }>('SELECT id FROM timers ORDER BY id COLLATE "C"');
-    expect(timers.map(({ id }) => id)).toEqual([...book.timers.keys()].sort());
+    const timers = await this.query<{ id: string }>(
+      `SELECT CASE kind WHEN 'collection' THEN concat_ws(' ', id, kind) ELSE id END AS id FROM timers`,
+    );
+    expect(timers.map(({ id }) => id).sort()).toEqual([...book.timers.keys()].sort());
     const due = await this.query<{ key: string }>(`SELECT concat_ws(' ', kind, id, due_height) AS key FROM maturities`);
     expect(due.map(({ key }) => key).sort()).toEqual(book.waiting());
   }
@@ -152,6 +159,25 @@ export class StoreRig {
     expect(await verifyChain(this.#session)).toMatchObject({ ok: true });
     expect((await checkStates(this.#session, STREAM_TYPES)).differences).toEqual([]);
     expect(await verifyLedger(this.#session)).toMatchObject({ ok: true });
+  }
+
+  /** What is made of events is the same when it is made of them once more. */
+  async rebuild(): Promise<void> {
+    const { owner, schema } = this.#database.service('settlement');
+    const before = await this.#projected();
+    await lockedTransaction({ pool: owner, schema }, (session) =>
+      rebuildProjections(session, SETTLEMENT_STREAMS, SETTLEMENT_PROJECTIONS),
+    );
+    expect(await this.#projected()).toEqual(before);
+  }
+
+  /** Every row, but for numbers that only say in which order rows came. */
+  async #projected(): Promise<readonly unknown[]> {
+    const tables = ['stream_states', ...SETTLEMENT_PROJECTIONS.flatMap((projection) => projection.tables)];
+    const rows: unknown[] = [];
+    for (const table of tables)
+      rows.push(table, await this.query(`SELECT (to_jsonb(t) - 'number')::text AS row FROM ${table} t ORDER BY 1`));
+    return rows;
   }
 
   get #session(): Session {

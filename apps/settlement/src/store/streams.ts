@@ -43,6 +43,8 @@ import {
   windowPayoutAggregate,
   type WindowPayoutEvent,
 } from '@finality/settlement';
+import { headAnchorMessages } from './head-anchor-message.ts';
+import { message } from './public-message.ts';
 import { windowMessage } from './window-messages.ts';
 import { levelMessage } from './liquidity-message.ts';
 import {
@@ -95,8 +97,8 @@ export const lineageStream: StreamType<Lineage, LineageEvent> = {
     return [...new Set([institutionId, ...payees])];
   },
   publish(event, state) {
-    if (!('versions' in state)) return [];
-    return versionsChanged(event, state).map((version) => {
+    if (!('versions' in state)) return headAnchorMessages(event, state);
+    const versions = versionsChanged(event, state).map((version) => {
       const changed: settlementV1.TransactionChanged = {
         lineageId: state.lineageId,
         version: version.version,
@@ -109,6 +111,7 @@ export const lineageStream: StreamType<Lineage, LineageEvent> = {
       };
       return message(TOPICS.transaction, state.lineageId, settlementV1.TransactionChanged.encode(changed).finish());
     });
+    return [...versions, ...headAnchorMessages(event, state)];
   },
 };
 
@@ -251,17 +254,7 @@ export const recoveryStream: StreamType<Recovery, RecoveryEvent> = {
 /** There is one store. */
 export const RECOVERY_ID = 'settlement';
 
-const SCHEMA_VERSION = 1;
-
-export function message(
-  topic: { readonly name: string; readonly message: string },
-  orderingKey: string,
-  payload: Uint8Array,
-): PublicMessage {
-  return { topic: topic.name, orderingKey, type: topic.message, schemaVersion: SCHEMA_VERSION, payload };
-}
-
-/** Every type of stream in this service's store. */
+/** Every type of stream in this service's store, but those about money beside the chain's. */
 export const STREAMS: readonly AnyStreamType[] = [
   settlementStream,
   lineageStream,

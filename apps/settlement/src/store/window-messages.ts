@@ -45,6 +45,7 @@ export const positionMessage = (position: Position, window: KnownWindow): settle
   paidCount: BigInt(position.paidCount),
   receivedCount: BigInt(position.receivedCount),
   netPayoutId: payoutOf(window, position.institutionId),
+  isDebtor: 'debtors' in window && window.debtors.includes(position.institutionId),
 });
 
 function payoutOf(window: KnownWindow, institutionId: string): string {

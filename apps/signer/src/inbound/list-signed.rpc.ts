@@ -89,10 +89,12 @@ function requestMessage(request: SigningRequest): signingV1.SignTransactionReque
 
 function outputMessage(output: DeclaredOutput): signingV1.OutputToSign {
   const { valueSats } = output;
-  const none = { payee: undefined, change: undefined, toDestination: undefined };
+  const none = { payee: undefined, change: undefined, toDestination: undefined, head: undefined };
   switch (output.kind) {
     case 'anchor':
       return { ...none, valueSats };
+    case 'head':
+      return { ...none, valueSats, head: { ...output.head } };
     case 'change':
       return { ...none, valueSats, change: { index: output.index } };
     case 'destination': {

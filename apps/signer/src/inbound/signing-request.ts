@@ -179,8 +179,20 @@ function parseOutput(output: signingV1.OutputToSign, at: string, fields: Fields)
   }
   if (output.change)
     return { kind: 'change', valueSats, index: fields.integer(output.change.index, 0, `${at}.change.index`) };
+  if (output.head) {
+    const { epoch, segment, hash } = output.head;
+    fields.check(HASH.test(hash), `${at}.head.hash`, 'expected the hex of 32 bytes');
+    const head = {
+      epoch: fields.integer(epoch, 1, `${at}.head.epoch`),
+      segment: fields.integer(segment, 1, `${at}.head.segment`),
+      hash,
+    };
+    return { kind: 'head', valueSats, head };
+  }
   return { kind: 'anchor', valueSats };
 }
+
+const HASH = /^[0-9a-f]{64}$/;
 
 function parsePayout(payout: signingV1.PayoutAuthorisation, at: string, fields: Fields): PayoutAuthorisation {
   fields.count(payout.approvals, PAYOUT_APPROVALS_MAX, `${at}.approvals`);

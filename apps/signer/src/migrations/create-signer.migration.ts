@@ -12,6 +12,7 @@ const INSERT_ONLY = [
   'journal_payouts',
   'journal_epochs',
   'used_nonces',
+  'signed_heads',
 ];
 
 export function createSigner(roles: SchemaRoles): new () => MigrationInterface {
@@ -61,6 +62,8 @@ function tables(schema: string): readonly string[] {
       settlement_id text NOT NULL, lineage_id text NOT NULL, version integer NOT NULL, PRIMARY KEY (settlement_id, lineage_id, version))`,
     // The highest index of each branch that was derived for the issuer or accepted in a transaction; it only grows.
     `CREATE TABLE ${schema}.indices_highest (wallet_id text, branch smallint, highest integer NOT NULL, PRIMARY KEY (wallet_id, branch))`,
+    // Of the ledger: these, and no others, may be written into the chain.
+    `CREATE TABLE ${schema}.signed_heads (epoch integer, segment integer, hash text NOT NULL, PRIMARY KEY (epoch, segment))`,
     // What a signatory has signed is good once.
     `CREATE TABLE ${schema}.used_nonces (institution_id text, nonce text, PRIMARY KEY (institution_id, nonce))`,
   ];

@@ -1,6 +1,7 @@
 import { type Branch, bytesFromHex, hexFromBytes, type OutpointKey } from '@finality/bitcoin';
 import type { Session, StoredEvent } from '@finality/event-store';
 import { assert, type Instant, type Sats } from '@finality/kernel';
+import { type HeadReference, referenceTo } from '@finality/ledger';
 import {
   type AccountEvent,
   ANCESTRY_MAX,
@@ -8,6 +9,7 @@ import {
   type EpochRaised,
   type HandOutAccepted,
   type KnownCoin,
+  type LedgerHeadsEvent,
   type LineageEvent,
   type SigningAccepted,
   type SigningRequest,
@@ -21,6 +23,8 @@ export interface JournalQuestion {
   readonly institutions: readonly string[];
   readonly lineages: readonly string[];
   readonly wallets: readonly string[];
+  /** Of the ledger, that are to be anchored. */
+  readonly heads: readonly HeadReference[];
   /** Beginning of the rolling window. */
   readonly since: Instant;
 }
@@ -40,6 +44,8 @@ export interface JournalAnswer {
   readonly epochHighest: number;
   /** By {@link branchName}. */
   readonly indicesHighest: ReadonlyMap<string, number>;
+  /** Hash of each of those segments' heads that was signed, by {@link segmentName}. */
+  readonly signedHeads: ReadonlyMap<string, string>;
 }
 
 export interface Ancestor extends VersionRef {
@@ -47,7 +53,7 @@ export interface Ancestor extends VersionRef {
 }
 
 export async function readJournal(session: Session, question: JournalQuestion): Promise<JournalAnswer> {
-  const { outpoints, anchors, settlements, institutions, lineages, wallets, since } = question;
+  const { outpoints, anchors, settlements, institutions, lineages, wallets, heads, since } = question;
   const coins = await session.query<{ outpoint: OutpointKey; lineage_id: string | null; value_sats: bigint }>(
     `SELECT DISTINCT ON (outpoint) outpoint, CASE WHEN r.outpoint IS NULL THEN c.lineage_id END AS lineage_id, value_sats
      FROM journal_coins c LEFT JOIN journal_releases r USING (outpoint, tenure) WHERE outpoint = ANY($1::text[])
@@ -89,7 +95,21 @@ export async function readJournal(session: Session, question: JournalQuestion): 
     sent: new Map(sent.map((row) => [row.institution_id, row.sats])),
     sentInLineage: new Map(own.map((row) => [row.lineage_id, row.sats])),
     epochHighest: epoch!.highest,
+    signedHeads: await readHeads(session, heads),
   };
+}
+
+/** What a segment is called here: after a restored backup there may be another one of the same number. */
+export const segmentName = ({ epoch, segment }: Pick<HeadReference, 'epoch' | 'segment'>): string =>
+  `${epoch}/${segment}`;
+
+async function readHeads(session: Session, heads: readonly HeadReference[]): Promise<JournalAnswer['signedHeads']> {
+  if (heads.length === 0) return new Map();
+  const rows = await session.query<{ epoch: number; segment: number; hash: string }>(
+    'SELECT epoch, segment, hash FROM signed_heads JOIN unnest($1::int[], $2::int[]) AS asked (epoch, segment) USING (epoch, segment)',
+    [heads.map(({ epoch }) => epoch), heads.map(({ segment }) => segment)],
+  );
+  return new Map(rows.map((row) => [segmentName(row), row.hash]));
 }
 
 /** Of all that was asked for, or that settlement was told to go on in. */
@@ -130,13 +150,17 @@ export async function nextAccountIndex(session: Session): Promise<number> {
   return row!.next;
 }
 
+type JournalEvent = AccountEvent | LineageEvent | EpochRaised | LedgerHeadsEvent;
+
 /** Writes what was accepted, in the batch that accepts it: nothing is signed, or handed out to be, that isn't in the journal. */
 export async function writeJournal(session: Session, events: readonly StoredEvent[]): Promise<void> {
   const accounts: { readonly index: number; readonly walletId: string }[] = [];
   const accepted: { readonly position: bigint; readonly event: SigningAccepted | HandOutAccepted }[] = [];
   const epochs: number[] = [];
   const released: CoinsReleased[] = [];
-  for (const { position, data } of events as readonly StoredEvent<AccountEvent | LineageEvent | EpochRaised>[]) {
+  const heads: HeadReference[] = [];
+  for (const { position, data } of events as readonly StoredEvent<JournalEvent>[]) {
+    if (data.type === 'head_accepted') heads.push(referenceTo(data.head));
     if (data.type === 'epoch_raised') epochs.push(data.epoch);
     if (data.type === 'account_created')
       accounts.push({ index: data.account.accountIndex, walletId: data.account.walletId });
@@ -149,6 +173,11 @@ export async function writeJournal(session: Session, events: readonly StoredEven
       accounts.map(({ walletId }) => walletId),
     ]);
   }
+  if (heads.length > 0)
+    await session.query(
+      'INSERT INTO signed_heads (epoch, segment, hash) SELECT * FROM unnest($1::int[], $2::int[], $3::text[])',
+      [heads.map(({ epoch }) => epoch), heads.map(({ segment }) => segment), heads.map(({ hash }) => hash)],
+    );
   if (epochs.length > 0) await session.query('INSERT INTO journal_epochs SELECT * FROM unnest($1::int[])', [epochs]);
   if (released.length > 0) await writeReleases(session, released);
   if (accepted.length > 0) await writeAccepted(session, accepted);

@@ -26,6 +26,8 @@ export interface Api {
   readonly cash: ServicePort<exchangeV1.CashServiceServer>;
   readonly exchange: ServicePort<exchangeV1.ExchangeServiceServer>;
   readonly liquidity: ServicePort<liquidityV1.LiquidityServiceServer>;
+  readonly collateral: ServicePort<liquidityV1.CollateralServiceServer>;
+  readonly defaults: ServicePort<liquidityV1.DefaultServiceServer>;
   readonly ledger: ServicePort<ledgerV1.LedgerServiceServer>;
   readonly reconciliation: ServicePort<reconciliationV1.ReconciliationServiceServer>;
   readonly risk: ServicePort<riskV1.RiskServiceServer>;
@@ -63,6 +65,8 @@ export function connectApi(address: string, apiKey?: string): Api {
     cash: connect(exchangeV1.CashServiceService),
     exchange: connect(exchangeV1.ExchangeServiceService),
     liquidity: connect(liquidityV1.LiquidityServiceService),
+    collateral: connect(liquidityV1.CollateralServiceService),
+    defaults: connect(liquidityV1.DefaultServiceService),
     ledger: connect(ledgerV1.LedgerServiceService),
     reconciliation: connect(reconciliationV1.ReconciliationServiceService),
     risk: connect(riskV1.RiskServiceService),

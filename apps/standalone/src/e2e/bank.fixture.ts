@@ -177,7 +177,7 @@ export class Bank {
   async total(): Promise<bigint> {
     return [...(await this.balances()).values()]
       .flatMap((amounts) => Object.values(amounts))
-      .reduce((total, amount) => total + amount, 0n);
+      .reduce((total: bigint, amount) => total + (amount ?? 0n), 0n);
   }
 
   async entries(claim: string): Promise<readonly ledgerV1.Entry[]> {

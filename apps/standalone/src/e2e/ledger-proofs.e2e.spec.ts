@@ -6,8 +6,10 @@ import { promisify } from 'node:util';
 import { ledgerV1 } from '@finality/contracts';
 import { createPool, silentLog } from '@finality/service';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { settlementService } from '@finality/settlement-app';
+import { rebuildService, ServiceRuns } from '../rebuild/rebuild.ts';
 import { refused } from './api.fixture.ts';
-import { onPlatform } from './e2e.fixture.ts';
+import { expectInOrder, onPlatform } from './e2e.fixture.ts';
 import { until } from './wait.fixture.ts';
 
 const run = promisify(execFile);
@@ -101,7 +103,35 @@ onPlatform(
         expect(head!.firstEntry).toBe((heads[i - 1]?.head?.lastEntry ?? 0n) + 1n);
       }
       const one = await payee.api.ledger.listLedgerHeads({ fromSegment: 1, pageSize: 1 });
-      expect(one).toEqual({ heads: [heads[0]], nextSegment: 2 });
+      expect(one).toMatchObject({ heads: [heads[0]], nextSegment: 2 });
+    });
+
+    it('has heads in the Bitcoin chain, that a node is asked for', async () => {
+      await (await e2e().bank()).fund({ clearing: [1_000_000n] });
+      const anchors = async (): Promise<readonly ledgerV1.LedgerHeadAnchor[]> =>
+        (await e2e().operator.ledger.listLedgerHeads({ fromSegment: 0, pageSize: 1_000 })).anchors;
+      await until('a head is on its way', anchors, (found) => found.some(({ txid }) => txid !== ''));
+      const final = ledgerV1.LedgerHeadAnchorStatus.LEDGER_HEAD_ANCHOR_STATUS_FINAL;
+      const [anchor] = await until(
+        'a head is final',
+        async () => {
+          await e2e().outside.mine(1);
+          return (await anchors()).filter(({ status }) => status === final);
+        },
+        (found) => found.length > 0,
+      );
+      const { url, user, password } = e2e().platform.chain.rpc;
+      const nodeUrl = Object.assign(new URL(url), { username: user, password }).href;
+      const { code, out } = await verify('--node-url', nodeUrl, '--json');
+      expect(code).toBe(0);
+      const { found, last } = (JSON.parse(out) as { anchors: { found: number; last: { segment: number } } }).anchors;
+      expect([found >= 1, last.segment >= anchor!.segment]).toEqual([true, true]);
+      await expectInOrder(e2e());
+    });
+
+    it('isn’t built anew while the service runs', async () => {
+      const url = e2e().platform.databaseUrl('settlement');
+      await expect(rebuildService(settlementService, url, () => 0)).rejects.toThrow(ServiceRuns);
     });
 
     it('is recomputed by a command that names the first difference', async () => {
@@ -126,7 +156,7 @@ onPlatform(
       expect(await verify()).toMatchObject({ code: 0 });
     });
   },
-  { environment: { LEDGER_SEAL_SECONDS: '1' } },
+  { environment: { LEDGER_SEAL_SECONDS: '1', LEDGER_ANCHOR_SECONDS: '4' } },
 );
 
 /** A balance that no transfer explains, made by whoever has the service's password. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { lifeOf, NOTHING } from './bank.fixture.ts';
 import { expectInOrder, onPlatform } from './e2e.fixture.ts';
 import { credit } from './suites/credit.fixture.ts';
+import { defaults } from './suites/defaults.fixture.ts';
 import { cancel, liquidity } from './suites/liquidity.fixture.ts';
 import { until } from './wait.fixture.ts';
 
@@ -51,6 +52,8 @@ onPlatform(
       expect(await payer.balance('clearing')).toEqual({ ...NOTHING, available: 5_000n });
       await expectInOrder(e2e());
     });
+
+    defaults(e2e);
 
     it('windows open by themselves, and close', async () => {
       const listed = () => e2e().operator.windows.listWindows({ pageSize: 1_000, pageToken: '' });

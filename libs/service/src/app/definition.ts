@@ -1,7 +1,7 @@
 import type { DynamicModule, Type } from '@nestjs/common';
 import type { ServiceDefinition as GrpcServiceDefinition } from '@grpc/grpc-js';
 import type { ServiceName, Topic } from '@finality/contracts';
-import type { AnyStreamType, Writer } from '@finality/event-store';
+import type { AnyStreamType, Projection, Writer } from '@finality/event-store';
 import type { Runtime, Worker } from '@finality/kernel';
 import type { ConsumerWorker, MessageDriver } from '@finality/messaging';
 import type { Pool } from 'pg';
@@ -46,6 +46,8 @@ export interface ServiceBlueprint<Env extends ServiceEnv = ServiceEnv> {
   migrations(roles: SchemaRoles): readonly Type<MigrationInterface>[];
   /** Every stream type of its store: what a replay of all events goes by. */
   readonly streams: readonly AnyStreamType[];
+  /** What it keeps of its events besides their states; missing: nothing that could be rebuilt from them alone. */
+  readonly projections?: readonly Projection[];
   /** Read models for TypeORM. */
   readonly entities: readonly EntitySchema[];
   /** Consumed topics; each has an `@EventPattern` handler in the module. */

@@ -67,7 +67,7 @@ class LedgerRpcs {
   }
   @GrpcMethod('LedgerService', 'listLedgerHeads')
   listLedgerHeads(): ledgerV1.ListLedgerHeadsResponse {
-    return { heads: [], nextSegment: 0 };
+    return { heads: [], nextSegment: 0, anchors: [] };
   }
 }
 

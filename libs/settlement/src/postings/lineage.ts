@@ -1,8 +1,10 @@
 import {
+  type AccountId,
   availableAccount,
   type Claim,
   correction,
   inFlightAccount,
+  networkFeesAccount,
   single,
   type Transfer,
   transferId,
@@ -11,13 +13,14 @@ import {
 } from '@finality/ledger';
 import { type OfferedLineage, paysNobody } from '../lineage.ts';
 
-// The fee of versions that pay nobody but the wallet itself: no settlement has a share of it, so the wallet's owner bears it.
+// The fee of versions that pay nobody but the wallet itself: no settlement has a share of it, so the wallet's owner bears it; or the platform, of
+// what it writes into the chain for itself.
 
-type Owner = Pick<OfferedLineage, 'lineageId' | 'walletId'>;
+type Owner = Pick<OfferedLineage, 'lineageId' | 'walletId' | 'anchorsHead'>;
 
 /** Such a version is offered, and takes so much more than those before. */
 export const ownFeeHeld = (lineage: Owner, version: number, amount: bigint): Transfer =>
-  single({ ...heldKey(lineage, version), debit: available(lineage), credit: inFlight(lineage), amount });
+  single({ ...heldKey(lineage, version), debit: bearer(lineage), credit: inFlight(lineage), amount });
 
 /** In a block: the fee has left. */
 export const ownFeeSpent = (lineage: Owner, life: number, amount: bigint): Transfer =>
@@ -38,18 +41,18 @@ export const ownFeeDearer = (lineage: Owner, version: number, life: number, amou
   correction({
     ...keyOf(lineage, 'own_dearer', life),
     corrects: transferId(heldKey(lineage, version)),
-    debit: available(lineage),
+    debit: bearer(lineage),
     credit: inFlight(lineage),
     amount,
   });
 
 /** Final: what dearer versions would have taken is free again. */
 export const ownFeeRest = (lineage: Owner, life: number, amount: bigint): Transfer =>
-  single({ ...keyOf(lineage, 'own_rest', life), debit: inFlight(lineage), credit: available(lineage), amount });
+  single({ ...keyOf(lineage, 'own_rest', life), debit: inFlight(lineage), credit: bearer(lineage), amount });
 
 /** No version can confirm any more. */
 export const ownFeeFreed = (lineage: Owner, life: number, amount: bigint): Transfer =>
-  single({ ...keyOf(lineage, 'own_free', life + 1), debit: inFlight(lineage), credit: available(lineage), amount });
+  single({ ...keyOf(lineage, 'own_free', life + 1), debit: inFlight(lineage), credit: bearer(lineage), amount });
 
 /** Ids of transfers that later ones of this lineage may name. */
 export function lineageTransferIds(lineage: OfferedLineage): readonly TransferId[] {
@@ -63,7 +66,8 @@ export function lineageTransferIds(lineage: OfferedLineage): readonly TransferId
 export const heldKey = (lineage: Owner, version: number) => keyOf(lineage, 'own_hold', version);
 const spentKey = (lineage: Owner, life: number) => keyOf(lineage, 'own_fee', life);
 const claimOf = ({ walletId }: Owner): Claim => ({ kind: 'wallet', walletId });
-const available = (lineage: Owner) => availableAccount(claimOf(lineage));
+const bearer = (lineage: Owner): AccountId =>
+  lineage.anchorsHead === undefined ? availableAccount(claimOf(lineage)) : networkFeesAccount();
 const inFlight = (lineage: Owner) => inFlightAccount(claimOf(lineage));
 
 function keyOf(

@@ -1,5 +1,7 @@
-import { err, fieldError, type Instant, invalid, type Refusal, type Result } from '@finality/kernel';
+import { assert, err, fieldError, type Instant, invalid, type Refusal, type Result } from '@finality/kernel';
+import { creditBalance, pledgeAccount } from '@finality/ledger';
 import type { Book } from '../book.ts';
+import { lineInForce, termsOf } from '../credit.ts';
 import type { Institution } from '../institution.ts';
 import { existing, unknownInstitution } from './institutions.ts';
 
@@ -26,10 +28,11 @@ export function setCreditLine(
   if (book.institutions.get(institutionId).status === 'none') return err(unknownInstitution(institutionId));
   const problem = expiryProblem(book.now, request);
   if (problem !== undefined) return err(invalid(fieldError('expires_at', problem)));
-  limitTo(book, institutionId, line.creditLineSats);
   if (line.expiresAt === undefined) book.cancelTimer(institutionId, 'credit_line');
   else book.schedule(institutionId, line.expiresAt, 'credit_line');
-  return existing(book.institutions.record(institutionId, { type: 'credit_line_set', at: book.now, ...line }));
+  const institution = book.institutions.record(institutionId, { type: 'credit_line_set', at: book.now, ...line });
+  applyLine(book, institutionId);
+  return existing(institution);
 }
 
 /** Its time is up: the line falls to 0. One that was set anew since is left as it is. */
@@ -37,13 +40,20 @@ export function expireCreditLine(book: Book, institutionId: string): void {
   const state = book.institutions.get(institutionId);
   if (state.status === 'none' || state.creditLineExpiresAt === undefined || state.creditLineExpiresAt > book.now)
     return;
-  limitTo(book, institutionId, 0n);
   book.cancelTimer(institutionId, 'credit_line');
   book.institutions.record(institutionId, { type: 'credit_line_expired', at: book.now });
+  applyLine(book, institutionId);
 }
 
-const limitTo = (book: Book, institutionId: string, creditLineSats: bigint): void =>
-  book.ledger.setCreditLine({ kind: 'clearing', institutionId }, creditLineSats);
+/** The ledger's limit is what the line, its terms and the collateral come to now: whenever one of them has changed. */
+export function applyLine(book: Book, institutionId: string): void {
+  const institution = book.institutions.get(institutionId);
+  assert(institution.status !== 'none', 'whoever has a line is known');
+  const collateralSats = creditBalance(book.ledger.account(pledgeAccount('collateral', institutionId)));
+  const terms = termsOf(book.credits.get(institutionId));
+  const limitSats = lineInForce(institution.creditLineSats, terms, collateralSats);
+  book.ledger.setCreditLine({ kind: 'clearing', institutionId }, limitSats);
+}
 
 function expiryProblem(now: Instant, { creditLineSats, expiresAt }: CreditLineRequest): string | undefined {
   if (expiresAt === undefined) return undefined;

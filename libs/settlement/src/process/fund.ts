@@ -7,6 +7,7 @@ import {
   formatFeeRate,
   type PayoutFee,
   payoutFees,
+  type ScriptHex,
   type SpendKind,
   vsizeOf,
 } from '@finality/bitcoin';
@@ -15,6 +16,7 @@ import type { Transfer } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import {
   childIdOf,
+  headScript,
   latest,
   type LineageInput,
   type LineagePayout,
@@ -34,7 +36,10 @@ import { inputOf } from './reserve.ts';
 /** Coins that one version may add to those of the last. */
 const COINS_ADDED_MAX = 20;
 
-type Paying = Pick<LineagePlan, 'walletId' | 'payouts' | 'inputs' | 'feeSats' | 'droppedSats' | 'changeSats'>;
+type Paying = Pick<
+  LineagePlan,
+  'walletId' | 'anchorsHead' | 'payouts' | 'inputs' | 'feeSats' | 'droppedSats' | 'changeSats'
+>;
 
 /** What each payout bears of a plan's fee, in the order of its payouts. */
 export function sharesOf(book: Book, plan: Paying): readonly PayoutFee[] {
@@ -82,11 +87,11 @@ export function fund(
   feeRate: FeeRate,
 ): Result<Funding, Refusal> {
   const last = latest(lineage);
-  const payees = payouts.map(({ payee }) => scriptSized(book, payee));
+  const payees = scriptsOf(book, { ...lineage, payouts });
   const change = placeholderFor(book, lineage.walletId);
   const amountSats = addSats(...payouts.map((payout) => payout.amountSats));
   const spend = spendOf(book, lineage.walletId);
-  const feeCapSats = feeCapOf(book, lineage, payees.length);
+  const feeCapSats = feeCapOf(book, lineage, payouts.length);
   const target = { spend, feeRate, feeCapSats, child: childFee(book, lineage) };
   const free = spendable(book, lineage.walletId).slice(0, COINS_ADDED_MAX).map(inputOf);
   for (let added = 0; added <= free.length; added++) {
@@ -100,7 +105,7 @@ export function fund(
     const funding =
       changeSats >= dustLimitSats(change)
         ? { inputs, feeSats: withChange.value, droppedSats: 0n as Sats, changeSats: changeSats as Sats }
-        : payees.length > 0 && restSats >= without.value
+        : payouts.length > 0 && restSats >= without.value
           ? {
               inputs,
               feeSats: restSats as Sats,
@@ -120,7 +125,8 @@ export function feeCapOf(book: Book, lineage: OfferedLineage, payees: number): S
   const { feeCapSats } = book.policy;
   if (lineage.parent === undefined) {
     // Who pays nobody any more bears what all that were to be paid would have.
-    const bearers = payees > 0 ? payees : settlementsPaid(lineage).length;
+    const ended = lineage.anchorsHead === undefined ? settlementsPaid(lineage).length : 1;
+    const bearers = payees > 0 ? payees : ended;
     return (feeCapSats * BigInt(bearers)) as Sats;
   }
   const { payouts, feeSats } = versionNumbered(
@@ -180,8 +186,15 @@ export const weightOfVersion = (spend: SpendKind, { inputs, outputs }: OfferedVe
 /** What a plan pays for its size. */
 export const rateOfPlan = (book: Book, plan: Paying): FeeRate => feeRateOf(plan.feeSats, weightOfPlan(book, plan));
 
-function weightOfPlan(book: Book, { walletId, payouts, inputs, changeSats }: Paying): number {
-  const payees = payouts.map(({ payee }) => scriptSized(book, payee));
+/** Of all outputs but change. */
+const scriptsOf = (book: Book, { anchorsHead, payouts }: Pick<LineagePlan, 'anchorsHead' | 'payouts'>): ScriptHex[] => [
+  ...(anchorsHead === undefined ? [] : [headScript(anchorsHead)]),
+  ...payouts.map(({ payee }) => scriptSized(book, payee)),
+];
+
+function weightOfPlan(book: Book, plan: Paying): number {
+  const { walletId, inputs, changeSats } = plan;
+  const payees = scriptsOf(book, plan);
   return weightOf(
     spendOf(book, walletId),
     inputs,

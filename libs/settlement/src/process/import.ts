@@ -242,12 +242,14 @@ function plan(book: Book, signed: SignedTransaction): void {
   const droppedSats = addSats(...payouts.map((payout) => payout.droppedSats));
   const sums = { feeSats, droppedSats, changeSats };
   const parent = parentOf(lineageId);
-  // Only these pay nobody from the beginning: what pays for another transaction, and what makes one coin of many.
-  const own =
-    version === 1 && payouts.length === 0 && (parent === undefined ? { consolidates: true as const } : { parent });
+  const anchorsHead = headIn(signed);
+  // Only these pay nobody from the beginning: what anchors a head, what pays for another transaction, and what makes one coin of many.
+  const other = parent === undefined ? { consolidates: true as const } : { parent };
+  const own = version === 1 && payouts.length === 0 && anchorsHead === undefined && other;
   const planned: LineagePlan = {
     ...identity,
     ...own,
+    ...(anchorsHead && { anchorsHead }),
     version,
     payouts: payouts.map(payoutOf),
     inputs,
@@ -301,7 +303,15 @@ function hold(
 function holdOwnFee(book: Book, lineage: Lineage, signed: SignedTransaction): void {
   if (lineage.status === 'planned' && lineage.plan.consolidates) consolidationWithdrawn(book, lineage.plan);
   const moreSats = signed.feeSats - ('versions' in lineage ? lineage.ownHeldSats : 0n);
-  if (moreSats > 0n) mustImpose(book.ledger, ownFeeHeld(signed, signed.version, moreSats));
+  const anchorsHead = headIn(signed);
+  const bearer = { ...signed, ...(anchorsHead && { anchorsHead }) };
+  if (moreSats > 0n) mustImpose(book.ledger, ownFeeHeld(bearer, signed.version, moreSats));
+}
+
+/** The head of the ledger that it anchors, if it does. */
+function headIn({ outputs }: SignedTransaction): LineagePlan['anchorsHead'] {
+  for (const output of outputs) if (output.role === 'head') return output.head;
+  return undefined;
 }
 
 function commit(book: Book, { lineageId, custodial, txid }: SignedTransaction, paid: VersionPayout): void {

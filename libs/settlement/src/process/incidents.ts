@@ -2,6 +2,7 @@ import { err, ok, refusal, type Refusal, type Result } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import type { ChainFact } from '../chain-fact.ts';
 import type { Incident } from '../chain-tip.ts';
+import type { KnownDefault } from '../default.ts';
 
 /** Opens one for what was never told before. */
 function open(book: Book, incident: Omit<Incident, 'openedAt'>): void {
@@ -39,6 +40,15 @@ export function releasedCoinSpent(book: Book, txid: string, outpoint: string): v
     incidentId: `released_coin_spent:${txid}`,
     kind: 'released_coin_spent',
     reason: `${txid}, which was taken for dead, spends ${outpoint}, which operators had released`,
+  });
+}
+
+/** A participant hasn't paid what was due. */
+export function participantDefaulted(book: Book, { defaultId, institutionId, windowId, owedSats }: KnownDefault): void {
+  open(book, {
+    incidentId: `participant_default:${defaultId}`,
+    kind: 'participant_default',
+    reason: `${institutionId} hasn't paid what was due for window ${windowId}: it owes ${owedSats} sat in all`,
   });
 }
 

@@ -48,7 +48,11 @@ export function settleNow(book: Book, terms: Terms, gridlockId?: string): void {
   book.cancelTimer(terms.settlementId);
 }
 
+/** What others owe is nobody else's business. */
+export const LENDING_CAP = 'insufficient liquidity: what the platform lends in all is lent';
+
 export function shortage(error: LedgerError): string {
+  if (error.kind === 'lending_cap') return LENDING_CAP;
   assert(error.kind === 'insufficient', `liquidity can only be lacking: ${error.kind}`);
   return `insufficient liquidity: expected ${error.needed} sat, ${error.available} sat available`;
 }

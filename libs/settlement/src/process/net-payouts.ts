@@ -117,9 +117,15 @@ export function payoutSats(rule: PayoutRule, position: Position, ownedSats: bigi
 }
 
 /** What its clearing balance has without what the platform lends, and without what is reserved. */
-function ownSats(book: Book, institutionId: string): bigint {
+export function ownSats(book: Pick<Book, 'ledger'>, institutionId: string): bigint {
   const account = book.ledger.account(availableAccount({ kind: 'clearing', institutionId }));
   return creditBalance(account) - account.debitsPending;
+}
+
+/** What an institution owes on clearing now, reservations included, in satoshi. */
+export function drawnSats(book: Pick<Book, 'ledger'>, institutionId: string): bigint {
+  const owned = ownSats(book, institutionId);
+  return owned < 0n ? -owned : 0n;
 }
 
 /** What can be paid for it now, in satoshi. The credit line backs what is cleared, and leaves with nobody. */

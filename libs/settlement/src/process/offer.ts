@@ -11,6 +11,7 @@ import {
   changeOf,
   type DeclaredOutput,
   type Destinations,
+  headScript,
   type Lineage,
   type LineagePlan,
   type LineageVersion,
@@ -170,9 +171,12 @@ function payoutsOf(book: Book, plan: LineagePlan, txid: LineageVersion['txid']):
 }
 
 function outputsOf(plan: LineagePlan, { payees, change }: Destinations): NewOutput[] {
+  const { anchorsHead: head } = plan;
   const paid = plan.payouts.map(({ settlementId, amountSats }): NewOutput => {
     return { role: 'payee', settlementId, valueSats: amountSats, destination: payees[settlementId]! };
   });
+  if (head !== undefined)
+    paid.push({ role: 'head', head, valueSats: 0n as Sats, destination: { script: headScript(head) } });
   if (plan.changeSats === 0n) return paid;
   assert(change !== undefined, 'change needs an address');
   return [...paid, { role: 'change', valueSats: plan.changeSats, destination: change }];

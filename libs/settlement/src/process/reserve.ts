@@ -105,7 +105,7 @@ export function isOpen({ now, policy }: Pick<Book, 'now' | 'policy'>, walletId: 
   if (lineage.status !== 'planned' || lineage.conflicts.length > 0 || lineage.plan.destinations !== undefined)
     return false;
   const { plan: planned } = lineage;
-  if (planned.consolidates) return false;
+  if (planned.consolidates || planned.anchorsHead) return false;
   return planned.walletId === walletId && now < planned.offerAt && planned.payouts.length < policy.batch.payoutsMax;
 }
 

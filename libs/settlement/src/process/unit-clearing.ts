@@ -3,6 +3,7 @@ import { accountSpec, availableAccount, BTC, type LedgerError } from '@finality/
 import type { Book } from '../book.ts';
 import { novation } from '../postings/clearing.ts';
 import type { LivingSettlement, Terms } from '../settlement.ts';
+import { LENDING_CAP } from './line.ts';
 import type { UnitTerms } from '../unit-terms.ts';
 
 /**
@@ -46,6 +47,7 @@ function post(book: Book, terms: Terms): string | undefined {
 
 /** What a market maker has is nobody else's business. */
 function shortage(error: LedgerError, { payer }: Terms): string {
+  if (error.kind === 'lending_cap') return LENDING_CAP;
   assert(error.kind === 'insufficient', `liquidity can only be lacking: ${error.kind}`);
   const { account, needed, available } = error;
   const { unit } = accountSpec(account);

@@ -13,6 +13,7 @@ import {
   type WindowScope,
 } from '../window.ts';
 import { beginNetPayouts } from './net-payouts.ts';
+import { openObligations } from './collection.ts';
 import { institutionRefusal } from './institutions.ts';
 
 /** Every batch that may settle reads all of them. */
@@ -131,7 +132,8 @@ function close(book: Book, { windowId, by, reason }: Omit<WindowClosing, 'nextWi
     { type: 'window_closed', at, totals: totalsOf(positions), positions },
   );
   const payouts = beginNetPayouts(book, windowId, positions);
-  return known(book.windows.record(windowId, { type: 'window_settling', at, payouts }));
+  const debtors = openObligations(book, windowId, positions);
+  return known(book.windows.record(windowId, { type: 'window_settling', at, payouts, debtors }));
 }
 
 function pairIn(book: Book, institutions: Pair, event: NettingEvent): NettingPair {

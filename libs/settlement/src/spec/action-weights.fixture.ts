@@ -147,6 +147,22 @@ export const QUEUE_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   mine: 3,
 };
 
+/** For histories in which what was drawn is due when windows have closed. */
+export const DEFAULT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
+  ...zero(),
+  owe: 20,
+  credit_line: 4,
+  net: 20,
+  reverse: 2,
+  offset: 2,
+  approve_all: 4,
+  retry: 4,
+  withdraw: 1,
+  hurry: 1,
+  pay_in: 2,
+  mine: 3,
+};
+
 function zero(): Record<ActionKind, number> {
   return Object.fromEntries(Object.keys(ACTION_WEIGHTS).map((kind) => [kind, 0])) as Record<ActionKind, number>;
 }

@@ -4,7 +4,16 @@ import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
 import type { Destinations } from '../lineage.ts';
+import { anchorHead, type HeadAnchorRequest } from '../process/anchor-head.ts';
 import { type ApprovalPolicyRequest, setApprovalPolicy } from '../process/approvals.ts';
+import {
+  type CreditTermsRequest,
+  type PledgeRequest,
+  postPledge,
+  releasePledge,
+  setCreditTerms,
+} from '../process/collateral.ts';
+import { collect } from '../process/collection.ts';
 import { bumpSettlement } from '../process/bump.ts';
 import { consolidate, type ConsolidationRequest } from '../process/consolidation.ts';
 import { type CreditLineRequest, expireCreditLine, setCreditLine } from '../process/credit-lines.ts';
@@ -82,7 +91,9 @@ export type Command =
   | { readonly type: 'set_liquidity_alerts'; readonly request: LiquidityAlertsRequest }
   | { readonly type: 'observe_liquidity'; readonly institutionId: string }
   | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
-  | { readonly type: 'expire_credit_line'; readonly institutionId: string }
+  | { readonly type: 'expire_credit_line' | 'collect'; readonly institutionId: string }
+  | { readonly type: 'post_pledge' | 'release_pledge'; readonly request: PledgeRequest }
+  | { readonly type: 'set_credit_terms'; readonly request: CreditTermsRequest }
   | { readonly type: 'freeze_institution'; readonly institutionId: string; readonly reason: string }
   | {
       readonly type: 'verdict';
@@ -103,6 +114,7 @@ export type Command =
   | { readonly type: 'end_netting'; readonly request: NettingRequest }
   | { readonly type: 'choose_window_payout'; readonly request: PayoutRequest }
   | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
+  | { readonly type: 'anchor_head'; readonly request: HeadAnchorRequest }
   | { readonly type: 'wallet_changed'; readonly wallet: WalletRecord }
   | { readonly type: 'address_issued'; readonly address: AddressRecord }
   | { readonly type: 'destination_changed'; readonly destination: DestinationRecord }
@@ -196,6 +208,12 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(setLiquidityAlerts(book, command.request));
     case 'set_credit_line':
       return reasonOf(setCreditLine(book, command.request));
+    case 'post_pledge':
+      return reasonOf(postPledge(book, command.request));
+    case 'release_pledge':
+      return reasonOf(releasePledge(book, command.request));
+    case 'set_credit_terms':
+      return reasonOf(setCreditTerms(book, command.request));
     case 'freeze_institution':
       return reasonOf(freezeInstitution(book, command.institutionId, command.reason));
     default:
@@ -231,6 +249,9 @@ type Asked =
   | 'set_credit_line'
   | 'set_liquidity_alerts'
   | 'reprioritize'
+  | 'post_pledge'
+  | 'release_pledge'
+  | 'set_credit_terms'
   | 'freeze_institution';
 
 function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>): void {
@@ -243,12 +264,16 @@ function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>):
       return offset(book, command.request);
     case 'observe_liquidity':
       return observeLiquidity(book, command.institutionId);
+    case 'collect':
+      return collect(book, command.institutionId);
     case 'expire_credit_line':
       return expireCreditLine(book, command.institutionId);
     case 'retry_reservation':
       return reserve(book, command.settlementId);
     case 'consolidate':
       return consolidate(book, command.request);
+    case 'anchor_head':
+      return anchorHead(book, command.request);
     case 'verdict':
       if (command.subject === 'settlement') return settlementAssessed(book, command.id, command.by, command.assessment);
       return depositAssessed(book, command.id, command.by, command.assessment);

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import {
   ACTION_WEIGHTS,
   type Action,
+  DEFAULT_WEIGHTS,
   NETTING_WEIGHTS,
   PAYOUT_WEIGHTS,
   QUEUE_WEIGHTS,
@@ -13,9 +14,10 @@ import {
 import { act, fund, settleDown } from './actions.fixture.ts';
 import { actionsOf } from './any-actions.fixture.ts';
 import { checkAtRest, checkWorld } from './invariants.fixture.ts';
-import { beginNetting } from './netting-actions.fixture.ts';
+import { beginCollecting, beginNetting } from './netting-actions.fixture.ts';
 import { PAYING } from './memory-book.fixture.ts';
-import { WALLETS, World } from './world.fixture.ts';
+import { WALLETS } from './parties.fixture.ts';
+import { World } from './world.fixture.ts';
 
 function run(world: World, actions: readonly Action[]): void {
   for (const step of actions) {
@@ -137,5 +139,22 @@ describe.each(POLICIES)('any history (%s)', { timeout: TIMEOUT_MS }, (_name, pol
     );
     expect(count.released).toBeGreaterThan(0);
     expect(count.spentAgain).toBeGreaterThan(0);
+  });
+});
+
+describe('any history', { timeout: TIMEOUT_MS }, () => {
+  it('of debts that are collected lets nobody bear anything but by the rule', () => {
+    const count = { obligation_met: 0, debt_lent: 0, default_covered: 0, settlement_unwound: 0, loss_allocated: 0 };
+    fc.assert(
+      fc.property(actionsOf(DEFAULT_WEIGHTS, 60), (actions) => {
+        const world = new World({ ...PAYING, standbyMaxSats: sats(2_000n), lentMaxSats: sats(120_000n) });
+        fund(world);
+        beginCollecting(world);
+        run(world, actions);
+        for (const { event } of world.book.log) if (event.type in count) count[event.type as keyof typeof count] += 1;
+      }),
+      SETTINGS,
+    );
+    for (const [type, times] of Object.entries(count)) expect(times, type).toBeGreaterThan(0);
   });
 });

@@ -36,10 +36,12 @@ import { keepsChange, leftOver } from '../process/requeue.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
 import { paidOf } from '../unit-terms.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
+import { addDefaults, addPledges, checkDefaults, lineOf } from './credit.fixture.ts';
 import { checkNetting } from './netting-invariants.fixture.ts';
 import { checkLines } from './queue-actions.fixture.ts';
 import { checkPaymentLimits } from './limits.fixture.ts';
-import { walletCalled, WALLETS, type World } from './world.fixture.ts';
+import { walletCalled, WALLETS } from './parties.fixture.ts';
+import { type World } from './world.fixture.ts';
 
 /** What must hold whenever all facts so far have been consumed, by name. */
 export const INVARIANTS: Readonly<Record<string, (world: World) => void>> = {
@@ -51,6 +53,7 @@ export const INVARIANTS: Readonly<Record<string, (world: World) => void>> = {
   'limits of payments': ({ book }) => checkPaymentLimits(book),
   reversals: ({ book }) => checkReversals(book),
   'netting positions': ({ book }) => checkNetting(book),
+  'debts and defaults': ({ book }) => checkDefaults(book),
 };
 
 export function checkWorld(world: World): void {
@@ -116,6 +119,8 @@ function expectedBalances(book: MemoryBook): { posted: Map<AccountId, bigint>; r
         -valueSats,
       );
   }
+  addPledges(book, add);
+  addDefaults(book, add);
   for (const deposit of book.deposits.all()) if (deposit.status !== 'none') addDeposit(add, deposit);
   for (const settlement of book.settlements.all()) {
     if (settlement.status === 'none') continue;
@@ -214,7 +219,8 @@ function addSettlement(add: Add, settlement: LivingSettlement): void {
 /** What versions that pay nobody cost; and what was given up and is in a block all the same: the fee that left is nobody's. */
 function addLineage(book: MemoryBook, add: Add, lineage: OfferedLineage): void {
   const wallet = { kind: 'wallet', walletId: lineage.walletId } as const;
-  add(availableAccount(wallet), -lineage.ownHeldSats);
+  const bearer = lineage.anchorsHead === undefined ? availableAccount(wallet) : networkFeesAccount();
+  add(bearer, -lineage.ownHeldSats);
   add(inFlightAccount(wallet), lineage.ownHeldSats - ownFeeInBlock(lineage));
   if (lineage.inBlock === undefined) return;
   for (const { settlementId, feeSats, amountSats } of versionNumbered(lineage, lineage.inBlock.version).payouts) {
@@ -363,7 +369,7 @@ function spentWith(byTxid: ReadonlyMap<string, LineageVersion>, version: Lineage
 }
 
 /** All that was ever offered for a payout excludes each other, and each pays exactly what it should. */
-function checkVersions(book: MemoryBook, { versions, anchor }: OfferedLineage): void {
+function checkVersions(book: MemoryBook, { versions, anchor, anchorsHead }: OfferedLineage): void {
   for (const { txid, inputs, outputs, payouts, feeSats } of versions) {
     expect(inputs[0]?.outpoint, `${txid} spends the anchor`).toBe(anchor);
     const paid = outputs.flatMap((output) =>
@@ -372,9 +378,9 @@ function checkVersions(book: MemoryBook, { versions, anchor }: OfferedLineage): 
     expect(paid).toEqual(payouts.map(({ settlementId, amountSats }) => [settlementId, amountSats]));
     const sum = (list: readonly { readonly valueSats: bigint }[]): bigint => list.reduce((s, o) => s + o.valueSats, 0n);
     expect(sum(inputs) - sum(outputs)).toBe(feeSats);
-    // With nobody to pay it is the wallet's own.
+    // With nobody to pay it is the wallet's own, but for what it says.
     if (payouts.length > 0) expect(payouts.reduce<bigint>((s, payout) => s + payout.feeSats, 0n)).toBe(feeSats);
-    else expect(outputs.map(({ role }) => role)).toEqual(['change']);
+    else expect(outputs.map(({ role }) => role)).toEqual(anchorsHead ? ['head', 'change'] : ['change']);
     for (const payout of payouts) checkQuote(payout, versions, living(book.settlements.get(payout.settlementId)));
   }
 }
@@ -418,7 +424,7 @@ function checkCreditLine(book: MemoryBook, institutionId: string, { limit }: Acc
   const institution = book.institutions.get(institutionId);
   assert(institution.status !== 'none', 'whoever has a balance is known');
   const overdraft = limit.kind === 'debits_must_not_exceed_credits' ? limit.overdraft : undefined;
-  expect(overdraft, institutionId).toBe(institution.creditLineSats);
+  expect(overdraft, institutionId).toBe(lineOf(book, institutionId, institution.creditLineSats));
 }
 
 /** The most that it was ever allowed to owe. */

@@ -2,10 +2,12 @@ import { feeRate, type ScriptHex, type Txid } from '@finality/bitcoin';
 import { type Aggregate, type Instant, sats } from '@finality/kernel';
 import { LedgerView } from '@finality/ledger';
 import { bankBookingAggregate } from '../bank-booking.ts';
-import type { Book, Maturity, Records, TimerKind } from '../book.ts';
+import type { Book, Maturity, PlacedSettlement, Records, TimerKind } from '../book.ts';
 import { chainTipAggregate, type ChainTip, type ChainTipEvent } from '../chain-tip.ts';
 import { type AddressRecord, CoinBook, type WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
+import { creditAggregate } from '../credit.ts';
+import { defaultAggregate } from '../default.ts';
 import { depositAggregate } from '../deposit.ts';
 import { apiKeyAggregate, institutionAggregate } from '../institution.ts';
 import { limitsAggregate } from '../limits.ts';
@@ -22,6 +24,7 @@ import { recoveryAggregate } from '../recovery.ts';
 import { type Netting, nettingAggregate, type NettingEvent, windowAggregate } from '../window.ts';
 import { windowPayoutAggregate } from '../window-payout.ts';
 import { noteNetPayout } from '../process/net-payouts.ts';
+import { contributorsIn, unwindableIn } from './unwinding.fixture.ts';
 import { type Settlement, settlementAggregate, type SettlementEvent, waitsForCoins } from '../settlement.ts';
 
 export const POLICY: SettlementPolicy = {
@@ -82,6 +85,8 @@ export class MemoryBook implements Book {
   readonly settlements = new SettlementRecords(this.log, this);
   readonly lineages = new MemoryRecords(lineageAggregate, this.log);
   readonly institutions = new MemoryRecords(institutionAggregate, this.log);
+  readonly credits = new MemoryRecords(creditAggregate, this.log);
+  readonly defaults = new MemoryRecords(defaultAggregate, this.log);
   readonly apiKeys = new MemoryRecords(apiKeyAggregate, this.log);
   readonly deposits = new MemoryRecords(depositAggregate, this.log);
   readonly windowPayouts = new MemoryRecords(windowPayoutAggregate, this.log);
@@ -92,7 +97,7 @@ export class MemoryBook implements Book {
   readonly positions = new PositionBook();
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
-  /** By settlement, or institution. */
+  /** By settlement, or institution; what is collected of it by itself. */
   readonly timers = new Map<string, Instant>();
   /** The same, one of each kind. */
   readonly alarms = new Map<string, Alarm>();
@@ -105,6 +110,7 @@ export class MemoryBook implements Book {
   constructor(policy: SettlementPolicy = POLICY, ledger = LedgerView.inMemory()) {
     this.policy = policy;
     this.ledger = ledger;
+    if (policy.lentMaxSats !== undefined) this.ledger.limitLending(policy.lentMaxSats, 0n);
     const tips = new MemoryRecords<ChainTip, ChainTipEvent>(chainTipAggregate, this.log);
     this.tip = { get: () => tips.get('chain'), record: (...events) => tips.record('chain', ...events) };
     const nettings = new MemoryRecords<Netting, NettingEvent>(nettingAggregate, this.log);
@@ -226,15 +232,26 @@ export class MemoryBook implements Book {
   }
 
   schedule(id: string, dueAt: Instant, kind: TimerKind): void {
-    this.timers.set(id, dueAt);
+    this.timers.set(timerOf(id, kind), dueAt);
     this.alarms.set(`${kind} ${id}`, { id, kind, dueAt });
   }
 
   cancelTimer(id: string, kind: TimerKind = 'expiry'): void {
-    this.timers.delete(id);
+    this.timers.delete(timerOf(id, kind));
     this.alarms.delete(`${kind} ${id}`);
   }
+
+  unwindable(defaultId: string): readonly PlacedSettlement[] {
+    return unwindableIn(this, defaultId);
+  }
+
+  contributors(): readonly string[] {
+    return contributorsIn(this);
+  }
 }
+
+/** An institution may have two at once. */
+const timerOf = (id: string, kind?: TimerKind): string => (kind === 'collection' ? `${id} ${kind}` : id);
 
 export class MemoryRecords<State, Event extends { readonly type: string }> implements Records<State, Event> {
   readonly #aggregate: Aggregate<State, Event>;

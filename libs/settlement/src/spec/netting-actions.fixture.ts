@@ -1,8 +1,10 @@
 import { sats } from '@finality/kernel';
 import { pairOf, windowBetween } from '../window.ts';
 import type { PayoutRule } from '../window-payout.ts';
+import { anyCollection, pledge, setTerms } from './credit.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
-import { INSTITUTIONS, type World } from './world.fixture.ts';
+import { INSTITUTIONS } from './parties.fixture.ts';
+import { type World } from './world.fixture.ts';
 
 /** One for each request: by what was asked before it. */
 const newWindowId = (world: World): string => `win-${world.told.length}`;
@@ -35,6 +37,21 @@ export function beginNetting(world: World): void {
   for (const institutionId of ['a', 'b', 'c']) chooseWindowPayout(world, institutionId, { kind: 'net_credit' });
 }
 
+/** A window is open, three owe what they have drawn as soon as it closes, and some of them have put something aside. */
+export function beginCollecting(world: World): void {
+  openWindow(world);
+  for (const [i, institutionId] of ['a', 'b', 'c'].entries()) {
+    const creditLineSats = 30_000n * BigInt(i + 1);
+    world.tell({
+      type: 'set_credit_line',
+      request: { institutionId, creditLineSats, reason: 'agreed', by: 'operator' },
+    });
+    setTerms(world, institutionId, undefined, 0);
+    pledge(world, 'post_pledge', institutionId, 1_001n, 'default_fund');
+    if (i > 0) pledge(world, 'post_pledge', institutionId, 3_000n);
+  }
+}
+
 const RULES: readonly (PayoutRule | undefined)[] = [
   { kind: 'net_credit' },
   { kind: 'above_floor', floorSats: sats(10_000n) },
@@ -49,6 +66,10 @@ export function net(world: World, a: number, b: number): void {
   const others = INSTITUTIONS.filter((id) => id !== institutionId);
   const counterpartyId = pick(others, b)!;
   const { multilateral } = book.netting.get();
+  if (bit(a, 12) && bit(a, 13)) {
+    if (multilateral !== undefined && bit(b, 9)) closeWindow(world, multilateral.windowId);
+    return anyCollection(world, a, b);
+  }
   if (bit(a, 10) && bit(a, 11)) return void chooseWindowPayout(world, institutionId, RULES[(b >> 3) % RULES.length]);
   if (multilateral === undefined || (bit(a, 4) && bit(a, 5) && bit(a, 6))) return void openWindow(world);
   if (bit(a, 7) && bit(a, 8)) {

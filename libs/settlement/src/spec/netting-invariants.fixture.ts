@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import { netSats, totalsOf } from '../positions.ts';
 import { living, type LivingSettlement, type Settlement } from '../settlement.ts';
 import { nettingAggregate, type NettingEvent, type Position, windowBetween, type WindowEvent } from '../window.ts';
+import { debtorsOf } from './credit.fixture.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 
 const ENDED = ['settled', 'rejected', 'reversed', 'failed', 'cancelled', 'expired'];
@@ -26,7 +27,9 @@ export function checkNetting(book: MemoryBook): void {
     expect(payouts.map(({ terms }) => terms.settlementId)).toEqual([...window.payouts].sort());
     const unpaid = payouts.filter(({ status }) => !ENDED.includes(status));
     expect([...window.unpaid].sort()).toEqual(unpaid.map(({ terms }) => terms.settlementId));
-    expect(window.status).toBe(unpaid.length === 0 ? 'settled' : 'settling');
+    const debtors = debtorsOf(book, windowId);
+    expect([...window.debtors].sort(), windowId).toEqual(debtors);
+    expect(window.status).toBe(unpaid.length + debtors.length === 0 ? 'settled' : 'settling');
   }
 }
 

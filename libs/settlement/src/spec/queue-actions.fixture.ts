@@ -3,8 +3,10 @@ import { expect } from 'vitest';
 import { resolveGridlock } from '../gridlock.ts';
 import { isInLine, PRIORITIES, type Priority, rankOf } from '../queue.ts';
 import { living, type SettlementEvent, type Terms } from '../settlement.ts';
+import { anyPledge } from './credit.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
-import { INSTITUTIONS, type World } from './world.fixture.ts';
+import { INSTITUTIONS } from './parties.fixture.ts';
+import { type World } from './world.fixture.ts';
 
 // What makes lines of settlements that wait for liquidity, and ends them.
 
@@ -53,8 +55,9 @@ export function resolvable({ book }: World): string[] {
   return set.map(({ settlementId }) => settlementId);
 }
 
-/** What an institution may owe is set anew; or it wants to be told how it stands, or somebody looks. */
+/** What an institution may owe is set anew, or what that rests on; or it wants to be told how it stands, or somebody looks. */
 export function creditLine(world: World, a: number, b: number): void {
+  if (bit(b, 10)) return anyPledge(world, a, b);
   const institutionId = pick(INSTITUTIONS, a)!;
   if (bit(b, 8) && bit(b, 9)) return void world.tell({ type: 'observe_liquidity', institutionId });
   if (bit(b, 8)) {
@@ -86,7 +89,8 @@ export function checkLines({ book }: World): void {
     const event = logged as SettlementEvent;
     if (event.type === 'settlement_received') terms.set(id, event.terms);
     const agreed = terms.get(id)!;
-    if (agreed.mode !== 'centralized') continue;
+    // What is taken back because of a default waits behind nobody.
+    if (agreed.mode !== 'centralized' || agreed.submittedBy === 'default') continue;
     const before = lines.get(id);
     lines.delete(id);
     const join = (priority: Priority): void =>

@@ -9,9 +9,10 @@ export function signingRequest(
 ): SigningRequest {
   const payouts = new Map(version.payouts.map((payout) => [payout.settlementId, payout]));
   const outputs = version.outputs.map((output): DeclaredOutput => {
-    const { valueSats, destination } = output;
+    const { valueSats } = output;
     if (output.role === 'change') return { kind: 'change', valueSats, index: output.destination.index };
-    const { settlementId } = output;
+    if (output.role === 'head') return { kind: 'head', valueSats, head: output.head };
+    const { settlementId, destination } = output;
     const { payeeInstitutionId: institutionId, payee } = payouts.get(settlementId)!;
     const paid = { valueSats, settlementId, institutionId };
     if ('destinationId' in destination)

@@ -1,6 +1,6 @@
 import { feeRate, type OutpointKey, outpointKey, parseTransaction, type ParsedTransaction } from '@finality/bitcoin';
 import { assert, type Instant, ok, type Result, sats, unwrap } from '@finality/kernel';
-import { scriptOf, walletCalled, WALLETS } from '@finality/settlement/spec';
+import { headHashOf, scriptOf, walletCalled, WALLETS } from '@finality/settlement/spec';
 import {
   type Account,
   ANCESTRY_MAX,
@@ -38,6 +38,7 @@ const LIMITS: SigningLimits = {
   rollingMaxSats: 10n ** 12n,
   windowMs: 86_400_000,
   indexGapMax: 100_000,
+  headAnchors: { apartMs: 0, feeMaxSats: sats(100_000n) },
 };
 const NOTHING: LineageState = lineageAggregate.initialState;
 
@@ -164,6 +165,9 @@ export class MemorySigner {
       domain: 'memory',
       now,
       lineage: this.#lineages.get(lineageId) ?? NOTHING,
+      // Those of the world, which seals nothing. In an interval there may be many.
+      signedHead: (_epoch, segment) => headHashOf(segment),
+      headAnchored: null,
       coin: (outpoint) => this.#coin(outpoint),
       paymentsOf: (settlementId) => this.#payments.get(settlementId) ?? [],
       ancestryOf: (anchor) => this.#ancestryOf(anchor),

@@ -17,6 +17,7 @@ import type { Bank } from '../bank.fixture.ts';
 import type { E2e } from '../e2e.fixture.ts';
 import { outsideAddress } from '../signatories.fixture.ts';
 import { patiently, until } from '../wait.fixture.ts';
+import { collateralRequests } from './collateral-requests.fixture.ts';
 import { exchangeRequests } from './exchange-requests.fixture.ts';
 import { ledgerRequests } from './ledger-requests.fixture.ts';
 import { liquidityRequests } from './liquidity-requests.fixture.ts';
@@ -456,6 +457,7 @@ async function goodRequests(
     ...ledgerRequests(by, institution_id),
     ...(await windowRequests(e2e, by, { payer, payee })),
     ...liquidityRequests(by, { institution_id, settlement_id }),
+    ...collateralRequests(by, institution_id),
     ...(await policyRequests(e2e, by, banks)),
     ...exchangeRequests(by, payer, payee),
     RunReconciliation: asOperator(reconciliation.runReconciliation, reconciliationV1.RunReconciliationRequest, {

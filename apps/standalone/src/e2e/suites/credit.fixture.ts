@@ -54,6 +54,39 @@ export function credit(e2e: () => E2e): void {
     await expectInOrder(e2e());
   });
 
+  it('rests on what is put aside, where it is secured', async () => {
+    const [payer, payee] = [await e2e().bank({ wallet: 'none' }), await e2e().bank({ wallet: 'none' })];
+    const institutionId = payer.id;
+    await payer.fund({ clearing: [10_000n] });
+    const move = (amountSats: bigint, pledge = liquidityV1.Pledge.PLEDGE_COLLATERAL) => ({
+      idempotencyKey: freshKey(),
+      institutionId,
+      pledge,
+      amountSats,
+    });
+    const { collateral } = payer.api;
+    const posting = move(8_000n);
+    await collateral.postCollateral(posting);
+    expect(await collateral.postCollateral(posting)).toMatchObject({ collateralSats: 8_000n, lineInForceSats: 0n });
+    await collateral.postCollateral(move(1_000n, liquidityV1.Pledge.PLEDGE_DEFAULT_FUND));
+    await line(payer, 50_000n);
+    const terms = { idempotencyKey: freshKey(), institutionId, haircutBps: 5_000, reason: 'agreed' };
+    expect(await e2e().operator.collateral.setCreditTerms(terms)).toMatchObject({ lineInForceSats: 4_000n });
+    await payer.settle({ to: payee, amountSats: 3_000n, mode: 'CENTRALIZED' });
+    const held = { institutionId, collateralSats: 8_000n, releasableSats: 4_000n, defaultFundSats: 1_000n };
+    expect(await collateral.getCollateral({ institutionId })).toMatchObject({ ...held, drawnSats: 2_000n });
+    const refusal = await refused(collateral.releaseCollateral(move(4_001n)));
+    expect(refusal).toMatchObject({ reason: 'PLEDGE_NEEDED' });
+    expect(await collateral.releaseCollateral(move(4_000n))).toMatchObject({ collateralSats: 4_000n });
+    expect(await payer.balance('clearing')).toMatchObject({
+      available: 2_000n,
+      collateralSats: 4_000n,
+      defaultFundSats: 1_000n,
+    });
+    expect((await payer.entries('clearing')).map(({ purpose }) => purpose)).toContain('pledge_released');
+    await expectInOrder(e2e());
+  });
+
   it('is for the first in line: none overtakes, but by priority', async () => {
     const [payer, payee] = [await e2e().bank({ wallet: 'none' }), await e2e().bank({ wallet: 'none' })];
     const submit = async (amountSats: bigint, priority: Priority = 'NORMAL') => {

@@ -66,6 +66,59 @@ export function statementFormatToJSON(object: StatementFormat): string {
   }
 }
 
+export enum LedgerHeadAnchorStatus {
+  LEDGER_HEAD_ANCHOR_STATUS_UNSPECIFIED = 0,
+  /** LEDGER_HEAD_ANCHOR_STATUS_WAITING - In no block yet, or no longer. */
+  LEDGER_HEAD_ANCHOR_STATUS_WAITING = 1,
+  LEDGER_HEAD_ANCHOR_STATUS_CONFIRMED = 2,
+  LEDGER_HEAD_ANCHOR_STATUS_FINAL = 3,
+  /** LEDGER_HEAD_ANCHOR_STATUS_DEAD - What it was to spend was spent otherwise, and that is final; or it was given up before it was signed. A later head is anchored instead. */
+  LEDGER_HEAD_ANCHOR_STATUS_DEAD = 4,
+  UNRECOGNIZED = -1,
+}
+
+export function ledgerHeadAnchorStatusFromJSON(object: any): LedgerHeadAnchorStatus {
+  switch (object) {
+    case 0:
+    case "LEDGER_HEAD_ANCHOR_STATUS_UNSPECIFIED":
+      return LedgerHeadAnchorStatus.LEDGER_HEAD_ANCHOR_STATUS_UNSPECIFIED;
+    case 1:
+    case "LEDGER_HEAD_ANCHOR_STATUS_WAITING":
+      return LedgerHeadAnchorStatus.LEDGER_HEAD_ANCHOR_STATUS_WAITING;
+    case 2:
+    case "LEDGER_HEAD_ANCHOR_STATUS_CONFIRMED":
+      return LedgerHeadAnchorStatus.LEDGER_HEAD_ANCHOR_STATUS_CONFIRMED;
+    case 3:
+    case "LEDGER_HEAD_ANCHOR_STATUS_FINAL":
+      return LedgerHeadAnchorStatus.LEDGER_HEAD_ANCHOR_STATUS_FINAL;
+    case 4:
+    case "LEDGER_HEAD_ANCHOR_STATUS_DEAD":
+      return LedgerHeadAnchorStatus.LEDGER_HEAD_ANCHOR_STATUS_DEAD;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return LedgerHeadAnchorStatus.UNRECOGNIZED;
+  }
+}
+
+export function ledgerHeadAnchorStatusToJSON(object: LedgerHeadAnchorStatus): string {
+  switch (object) {
+    case LedgerHeadAnchorStatus.LEDGER_HEAD_ANCHOR_STATUS_UNSPECIFIED:
+      return "LEDGER_HEAD_ANCHOR_STATUS_UNSPECIFIED";
+    case LedgerHeadAnchorStatus.LEDGER_HEAD_ANCHOR_STATUS_WAITING:
+      return "LEDGER_HEAD_ANCHOR_STATUS_WAITING";
+    case LedgerHeadAnchorStatus.LEDGER_HEAD_ANCHOR_STATUS_CONFIRMED:
+      return "LEDGER_HEAD_ANCHOR_STATUS_CONFIRMED";
+    case LedgerHeadAnchorStatus.LEDGER_HEAD_ANCHOR_STATUS_FINAL:
+      return "LEDGER_HEAD_ANCHOR_STATUS_FINAL";
+    case LedgerHeadAnchorStatus.LEDGER_HEAD_ANCHOR_STATUS_DEAD:
+      return "LEDGER_HEAD_ANCHOR_STATUS_DEAD";
+    case LedgerHeadAnchorStatus.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 export interface GetBalancesRequest {
   institutionId: string;
   /** As they stood when this time began: entries posted before it are counted. Missing: now. Not in the future. */
@@ -93,6 +146,9 @@ export interface ClaimBalance {
   held: bigint;
   /** "BTC", or an ISO 4217 code. There is a balance in each unit that the institution has ever had. */
   unit: string;
+  /** Satoshi that are put aside (CollateralService), beside the amounts above. Of "clearing" only; missing where there are none. */
+  collateralSats?: bigint | undefined;
+  defaultFundSats?: bigint | undefined;
 }
 
 export interface ListBalancesRequest {
@@ -344,6 +400,25 @@ export interface ListLedgerHeadsResponse {
   heads: SignedLedgerHead[];
   /** The segment to go on from; 0: there is no more yet. */
   nextSegment: number;
+  /** Of those heads that are written into the Bitcoin chain, or on their way there. */
+  anchors: LedgerHeadAnchor[];
+}
+
+/**
+ * A head in the Bitcoin chain. One output of the transaction is an OP_RETURN with 45 bytes: "FNLH", the format 01, epoch and segment (unsigned 32 bit, big
+ * endian), and the hash of the head. What a head says holds for all heads before, since each names the one before it.
+ */
+export interface LedgerHeadAnchor {
+  epoch: number;
+  segment: number;
+  /** SHA-256, hex, of what is signed of the head. */
+  headHash: string;
+  status: LedgerHeadAnchorStatus;
+  /** In the block, or the last one that was built; empty before there is one. */
+  txid: string;
+  /** Empty and 0 while it is in no block. */
+  blockHash: string;
+  height: number;
 }
 
 export interface GetLedgerCutRequest {
@@ -586,7 +661,17 @@ export const GetBalancesResponse: MessageFns<GetBalancesResponse> = {
 };
 
 function createBaseClaimBalance(): ClaimBalance {
-  return { claim: "", available: 0n, reserved: 0n, inFlight: 0n, incoming: 0n, held: 0n, unit: "" };
+  return {
+    claim: "",
+    available: 0n,
+    reserved: 0n,
+    inFlight: 0n,
+    incoming: 0n,
+    held: 0n,
+    unit: "",
+    collateralSats: undefined,
+    defaultFundSats: undefined,
+  };
 }
 
 export const ClaimBalance: MessageFns<ClaimBalance> = {
@@ -626,6 +711,18 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
     }
     if (message.unit !== "") {
       writer.uint32(58).string(message.unit);
+    }
+    if (message.collateralSats !== undefined) {
+      if (BigInt.asIntN(64, message.collateralSats) !== message.collateralSats) {
+        throw new globalThis.Error("value provided for field message.collateralSats of type int64 too large");
+      }
+      writer.uint32(64).int64(message.collateralSats);
+    }
+    if (message.defaultFundSats !== undefined) {
+      if (BigInt.asIntN(64, message.defaultFundSats) !== message.defaultFundSats) {
+        throw new globalThis.Error("value provided for field message.defaultFundSats of type int64 too large");
+      }
+      writer.uint32(72).int64(message.defaultFundSats);
     }
     return writer;
   },
@@ -699,6 +796,22 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
             message.unit = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.collateralSats = reader.int64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.defaultFundSats = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -724,6 +837,16 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
       incoming: isSet(object.incoming) ? BigInt(object.incoming) : 0n,
       held: isSet(object.held) ? BigInt(object.held) : 0n,
       unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
+      collateralSats: isSet(object.collateralSats)
+        ? BigInt(object.collateralSats)
+        : isSet(object.collateral_sats)
+        ? BigInt(object.collateral_sats)
+        : undefined,
+      defaultFundSats: isSet(object.defaultFundSats)
+        ? BigInt(object.defaultFundSats)
+        : isSet(object.default_fund_sats)
+        ? BigInt(object.default_fund_sats)
+        : undefined,
     };
   },
 
@@ -750,6 +873,12 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
     if (message.unit !== "") {
       obj.unit = message.unit;
     }
+    if (message.collateralSats !== undefined) {
+      obj.collateralSats = message.collateralSats.toString();
+    }
+    if (message.defaultFundSats !== undefined) {
+      obj.defaultFundSats = message.defaultFundSats.toString();
+    }
     return obj;
   },
 
@@ -765,6 +894,12 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
     message.incoming = (object.incoming !== undefined && object.incoming !== null) ? BigInt(object.incoming) : 0n;
     message.held = (object.held !== undefined && object.held !== null) ? BigInt(object.held) : 0n;
     message.unit = object.unit ?? "";
+    message.collateralSats = (object.collateralSats !== undefined && object.collateralSats !== null)
+      ? BigInt(object.collateralSats)
+      : undefined;
+    message.defaultFundSats = (object.defaultFundSats !== undefined && object.defaultFundSats !== null)
+      ? BigInt(object.defaultFundSats)
+      : undefined;
     return message;
   },
 };
@@ -3922,7 +4057,7 @@ export const ListLedgerHeadsRequest: MessageFns<ListLedgerHeadsRequest> = {
 };
 
 function createBaseListLedgerHeadsResponse(): ListLedgerHeadsResponse {
-  return { heads: [], nextSegment: 0 };
+  return { heads: [], nextSegment: 0, anchors: [] };
 }
 
 export const ListLedgerHeadsResponse: MessageFns<ListLedgerHeadsResponse> = {
@@ -3932,6 +4067,9 @@ export const ListLedgerHeadsResponse: MessageFns<ListLedgerHeadsResponse> = {
     }
     if (message.nextSegment !== 0) {
       writer.uint32(16).int32(message.nextSegment);
+    }
+    for (const v of message.anchors) {
+      LedgerHeadAnchor.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -3965,6 +4103,14 @@ export const ListLedgerHeadsResponse: MessageFns<ListLedgerHeadsResponse> = {
             message.nextSegment = reader.int32();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.anchors.push(LedgerHeadAnchor.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3985,6 +4131,9 @@ export const ListLedgerHeadsResponse: MessageFns<ListLedgerHeadsResponse> = {
         : isSet(object.next_segment)
         ? globalThis.Number(object.next_segment)
         : 0,
+      anchors: globalThis.Array.isArray(object?.anchors)
+        ? object.anchors.map((e: any) => LedgerHeadAnchor.fromJSON(e))
+        : [],
     };
   },
 
@@ -3996,6 +4145,9 @@ export const ListLedgerHeadsResponse: MessageFns<ListLedgerHeadsResponse> = {
     if (message.nextSegment !== 0) {
       obj.nextSegment = Math.round(message.nextSegment);
     }
+    if (message.anchors?.length) {
+      obj.anchors = message.anchors.map((e) => LedgerHeadAnchor.toJSON(e));
+    }
     return obj;
   },
 
@@ -4006,6 +4158,180 @@ export const ListLedgerHeadsResponse: MessageFns<ListLedgerHeadsResponse> = {
     const message = createBaseListLedgerHeadsResponse();
     message.heads = object.heads?.map((e) => SignedLedgerHead.fromPartial(e)) || [];
     message.nextSegment = object.nextSegment ?? 0;
+    message.anchors = object.anchors?.map((e) => LedgerHeadAnchor.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseLedgerHeadAnchor(): LedgerHeadAnchor {
+  return { epoch: 0, segment: 0, headHash: "", status: 0, txid: "", blockHash: "", height: 0 };
+}
+
+export const LedgerHeadAnchor: MessageFns<LedgerHeadAnchor> = {
+  encode(message: LedgerHeadAnchor, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.epoch !== 0) {
+      writer.uint32(8).int32(message.epoch);
+    }
+    if (message.segment !== 0) {
+      writer.uint32(16).int32(message.segment);
+    }
+    if (message.headHash !== "") {
+      writer.uint32(26).string(message.headHash);
+    }
+    if (message.status !== 0) {
+      writer.uint32(32).int32(message.status);
+    }
+    if (message.txid !== "") {
+      writer.uint32(42).string(message.txid);
+    }
+    if (message.blockHash !== "") {
+      writer.uint32(50).string(message.blockHash);
+    }
+    if (message.height !== 0) {
+      writer.uint32(56).int32(message.height);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LedgerHeadAnchor {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLedgerHeadAnchor();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.epoch = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.segment = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.headHash = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.status = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.txid = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.blockHash = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.height = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LedgerHeadAnchor {
+    return {
+      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
+      segment: isSet(object.segment) ? globalThis.Number(object.segment) : 0,
+      headHash: isSet(object.headHash)
+        ? globalThis.String(object.headHash)
+        : isSet(object.head_hash)
+        ? globalThis.String(object.head_hash)
+        : "",
+      status: isSet(object.status) ? ledgerHeadAnchorStatusFromJSON(object.status) : 0,
+      txid: isSet(object.txid) ? globalThis.String(object.txid) : "",
+      blockHash: isSet(object.blockHash)
+        ? globalThis.String(object.blockHash)
+        : isSet(object.block_hash)
+        ? globalThis.String(object.block_hash)
+        : "",
+      height: isSet(object.height) ? globalThis.Number(object.height) : 0,
+    };
+  },
+
+  toJSON(message: LedgerHeadAnchor): unknown {
+    const obj: any = {};
+    if (message.epoch !== 0) {
+      obj.epoch = Math.round(message.epoch);
+    }
+    if (message.segment !== 0) {
+      obj.segment = Math.round(message.segment);
+    }
+    if (message.headHash !== "") {
+      obj.headHash = message.headHash;
+    }
+    if (message.status !== 0) {
+      obj.status = ledgerHeadAnchorStatusToJSON(message.status);
+    }
+    if (message.txid !== "") {
+      obj.txid = message.txid;
+    }
+    if (message.blockHash !== "") {
+      obj.blockHash = message.blockHash;
+    }
+    if (message.height !== 0) {
+      obj.height = Math.round(message.height);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LedgerHeadAnchor>, I>>(base?: I): LedgerHeadAnchor {
+    return LedgerHeadAnchor.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LedgerHeadAnchor>, I>>(object: I): LedgerHeadAnchor {
+    const message = createBaseLedgerHeadAnchor();
+    message.epoch = object.epoch ?? 0;
+    message.segment = object.segment ?? 0;
+    message.headHash = object.headHash ?? "";
+    message.status = object.status ?? 0;
+    message.txid = object.txid ?? "";
+    message.blockHash = object.blockHash ?? "";
+    message.height = object.height ?? 0;
     return message;
   },
 };

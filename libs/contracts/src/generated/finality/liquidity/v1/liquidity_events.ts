@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { Default } from "./default_service.ts";
 import { LiquidityAlerts, LiquidityLevel, liquidityLevelFromJSON, liquidityLevelToJSON } from "./liquidity_service.ts";
 
 /** Topic finality.liquidity.level.v1, key institution_id: an institution's liquidity has fallen below a level that it has set, or is above it again. */
@@ -18,6 +19,11 @@ export interface LiquidityLevelChanged {
   spendableSats: bigint;
   alerts?: LiquidityAlerts | undefined;
   at?: Timestamp | undefined;
+}
+
+/** Topic finality.liquidity.default.v1, key default_id: an institution hasn't paid what was due, or its default has gone on; as it stands then. */
+export interface DefaultChanged {
+  default?: Default | undefined;
 }
 
 function createBaseLiquidityLevelChanged(): LiquidityLevelChanged {
@@ -184,6 +190,75 @@ export const LiquidityLevelChanged: MessageFns<LiquidityLevelChanged> = {
       ? LiquidityAlerts.fromPartial(object.alerts)
       : undefined;
     message.at = (object.at !== undefined && object.at !== null) ? Timestamp.fromPartial(object.at) : undefined;
+    return message;
+  },
+};
+
+function createBaseDefaultChanged(): DefaultChanged {
+  return { default: undefined };
+}
+
+export const DefaultChanged: MessageFns<DefaultChanged> = {
+  encode(message: DefaultChanged, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.default !== undefined) {
+      Default.encode(message.default, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DefaultChanged {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDefaultChanged();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.default = Default.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DefaultChanged {
+    return { default: isSet(object.default) ? Default.fromJSON(object.default) : undefined };
+  },
+
+  toJSON(message: DefaultChanged): unknown {
+    const obj: any = {};
+    if (message.default !== undefined) {
+      obj.default = Default.toJSON(message.default);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DefaultChanged>, I>>(base?: I): DefaultChanged {
+    return DefaultChanged.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DefaultChanged>, I>>(object: I): DefaultChanged {
+    const message = createBaseDefaultChanged();
+    message.default = (object.default !== undefined && object.default !== null)
+      ? Default.fromPartial(object.default)
+      : undefined;
     return message;
   },
 };

@@ -143,7 +143,11 @@ export interface CreditLine {
   drawnSats: bigint;
   /** 0 when as much is drawn, or more. */
   leftSats: bigint;
-  expiresAt?: Timestamp | undefined;
+  expiresAt?:
+    | Timestamp
+    | undefined;
+  /** What it is worth now: limit_sats, or what collateral secures of it where it is secured. */
+  inForceSats: bigint;
 }
 
 export interface Queued {
@@ -954,7 +958,7 @@ export const Liquidity: MessageFns<Liquidity> = {
 };
 
 function createBaseCreditLine(): CreditLine {
-  return { limitSats: 0n, drawnSats: 0n, leftSats: 0n, expiresAt: undefined };
+  return { limitSats: 0n, drawnSats: 0n, leftSats: 0n, expiresAt: undefined, inForceSats: 0n };
 }
 
 export const CreditLine: MessageFns<CreditLine> = {
@@ -979,6 +983,12 @@ export const CreditLine: MessageFns<CreditLine> = {
     }
     if (message.expiresAt !== undefined) {
       Timestamp.encode(message.expiresAt, writer.uint32(34).fork()).join();
+    }
+    if (message.inForceSats !== 0n) {
+      if (BigInt.asIntN(64, message.inForceSats) !== message.inForceSats) {
+        throw new globalThis.Error("value provided for field message.inForceSats of type int64 too large");
+      }
+      writer.uint32(40).int64(message.inForceSats);
     }
     return writer;
   },
@@ -1028,6 +1038,14 @@ export const CreditLine: MessageFns<CreditLine> = {
             message.expiresAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.inForceSats = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1062,6 +1080,11 @@ export const CreditLine: MessageFns<CreditLine> = {
         : isSet(object.expires_at)
         ? fromJsonTimestamp(object.expires_at)
         : undefined,
+      inForceSats: isSet(object.inForceSats)
+        ? BigInt(object.inForceSats)
+        : isSet(object.in_force_sats)
+        ? BigInt(object.in_force_sats)
+        : 0n,
     };
   },
 
@@ -1079,6 +1102,9 @@ export const CreditLine: MessageFns<CreditLine> = {
     if (message.expiresAt !== undefined) {
       obj.expiresAt = fromTimestamp(message.expiresAt).toISOString();
     }
+    if (message.inForceSats !== 0n) {
+      obj.inForceSats = message.inForceSats.toString();
+    }
     return obj;
   },
 
@@ -1093,6 +1119,9 @@ export const CreditLine: MessageFns<CreditLine> = {
     message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null)
       ? Timestamp.fromPartial(object.expiresAt)
       : undefined;
+    message.inForceSats = (object.inForceSats !== undefined && object.inForceSats !== null)
+      ? BigInt(object.inForceSats)
+      : 0n;
     return message;
   },
 };

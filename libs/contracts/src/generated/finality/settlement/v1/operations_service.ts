@@ -75,6 +75,8 @@ export enum IncidentKind {
   INCIDENT_KIND_UNKNOWN_SPEND = 2,
   /** INCIDENT_KIND_RELEASED_COIN_SPENT - A transaction of ours that was taken for excluded for good, and whose coins were released, is in a block: nothing is signed. */
   INCIDENT_KIND_RELEASED_COIN_SPENT = 3,
+  /** INCIDENT_KIND_PARTICIPANT_DEFAULT - A participant hasn't paid what was due (DefaultService): it is frozen; nobody else is stopped. */
+  INCIDENT_KIND_PARTICIPANT_DEFAULT = 4,
   UNRECOGNIZED = -1,
 }
 
@@ -92,6 +94,9 @@ export function incidentKindFromJSON(object: any): IncidentKind {
     case 3:
     case "INCIDENT_KIND_RELEASED_COIN_SPENT":
       return IncidentKind.INCIDENT_KIND_RELEASED_COIN_SPENT;
+    case 4:
+    case "INCIDENT_KIND_PARTICIPANT_DEFAULT":
+      return IncidentKind.INCIDENT_KIND_PARTICIPANT_DEFAULT;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -109,6 +114,8 @@ export function incidentKindToJSON(object: IncidentKind): string {
       return "INCIDENT_KIND_UNKNOWN_SPEND";
     case IncidentKind.INCIDENT_KIND_RELEASED_COIN_SPENT:
       return "INCIDENT_KIND_RELEASED_COIN_SPENT";
+    case IncidentKind.INCIDENT_KIND_PARTICIPANT_DEFAULT:
+      return "INCIDENT_KIND_PARTICIPANT_DEFAULT";
     case IncidentKind.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";

@@ -168,6 +168,8 @@ export interface WindowPosition {
   receivedCount: bigint;
   /** The settlement by which the participant is paid out; empty where it isn't. */
   netPayoutId: string;
+  /** It owes what it had drawn at the close, by its credit terms, and hasn't paid all of it. */
+  isDebtor: boolean;
 }
 
 export interface OpenWindowRequest {
@@ -548,6 +550,7 @@ function createBaseWindowPosition(): WindowPosition {
     paidCount: 0n,
     receivedCount: 0n,
     netPayoutId: "",
+    isDebtor: false,
   };
 }
 
@@ -588,6 +591,9 @@ export const WindowPosition: MessageFns<WindowPosition> = {
     }
     if (message.netPayoutId !== "") {
       writer.uint32(58).string(message.netPayoutId);
+    }
+    if (message.isDebtor !== false) {
+      writer.uint32(64).bool(message.isDebtor);
     }
     return writer;
   },
@@ -661,6 +667,14 @@ export const WindowPosition: MessageFns<WindowPosition> = {
             message.netPayoutId = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.isDebtor = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -706,6 +720,11 @@ export const WindowPosition: MessageFns<WindowPosition> = {
         : isSet(object.net_payout_id)
         ? globalThis.String(object.net_payout_id)
         : "",
+      isDebtor: isSet(object.isDebtor)
+        ? globalThis.Boolean(object.isDebtor)
+        : isSet(object.is_debtor)
+        ? globalThis.Boolean(object.is_debtor)
+        : false,
     };
   },
 
@@ -732,6 +751,9 @@ export const WindowPosition: MessageFns<WindowPosition> = {
     if (message.netPayoutId !== "") {
       obj.netPayoutId = message.netPayoutId;
     }
+    if (message.isDebtor !== false) {
+      obj.isDebtor = message.isDebtor;
+    }
     return obj;
   },
 
@@ -751,6 +773,7 @@ export const WindowPosition: MessageFns<WindowPosition> = {
       ? BigInt(object.receivedCount)
       : 0n;
     message.netPayoutId = object.netPayoutId ?? "";
+    message.isDebtor = object.isDebtor ?? false;
     return message;
   },
 };

@@ -234,6 +234,7 @@ export interface OutputToSign {
   payee?: PayeeOutput | undefined;
   change?: ChangeOutput | undefined;
   toDestination?: DestinationOutput | undefined;
+  head?: HeadOutput | undefined;
 }
 
 export interface PayeeOutput {
@@ -251,6 +252,14 @@ export interface DestinationOutput {
   settlementId: string;
   institutionId: string;
   destinationId: string;
+}
+
+/** A head of the ledger, behind an OP_RETURN. */
+export interface HeadOutput {
+  epoch: number;
+  segment: number;
+  /** SHA-256, hex, of what is signed of the head. */
+  hash: string;
 }
 
 export interface ChangeOutput {
@@ -3519,7 +3528,7 @@ export const InputToSign: MessageFns<InputToSign> = {
 };
 
 function createBaseOutputToSign(): OutputToSign {
-  return { valueSats: 0n, payee: undefined, change: undefined, toDestination: undefined };
+  return { valueSats: 0n, payee: undefined, change: undefined, toDestination: undefined, head: undefined };
 }
 
 export const OutputToSign: MessageFns<OutputToSign> = {
@@ -3538,6 +3547,9 @@ export const OutputToSign: MessageFns<OutputToSign> = {
     }
     if (message.toDestination !== undefined) {
       DestinationOutput.encode(message.toDestination, writer.uint32(34).fork()).join();
+    }
+    if (message.head !== undefined) {
+      HeadOutput.encode(message.head, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -3587,6 +3599,14 @@ export const OutputToSign: MessageFns<OutputToSign> = {
             message.toDestination = DestinationOutput.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.head = HeadOutput.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3613,6 +3633,7 @@ export const OutputToSign: MessageFns<OutputToSign> = {
         : isSet(object.to_destination)
         ? DestinationOutput.fromJSON(object.to_destination)
         : undefined,
+      head: isSet(object.head) ? HeadOutput.fromJSON(object.head) : undefined,
     };
   },
 
@@ -3629,6 +3650,9 @@ export const OutputToSign: MessageFns<OutputToSign> = {
     }
     if (message.toDestination !== undefined) {
       obj.toDestination = DestinationOutput.toJSON(message.toDestination);
+    }
+    if (message.head !== undefined) {
+      obj.head = HeadOutput.toJSON(message.head);
     }
     return obj;
   },
@@ -3647,6 +3671,9 @@ export const OutputToSign: MessageFns<OutputToSign> = {
       : undefined;
     message.toDestination = (object.toDestination !== undefined && object.toDestination !== null)
       ? DestinationOutput.fromPartial(object.toDestination)
+      : undefined;
+    message.head = (object.head !== undefined && object.head !== null)
+      ? HeadOutput.fromPartial(object.head)
       : undefined;
     return message;
   },
@@ -3926,6 +3953,107 @@ export const DestinationOutput: MessageFns<DestinationOutput> = {
     message.settlementId = object.settlementId ?? "";
     message.institutionId = object.institutionId ?? "";
     message.destinationId = object.destinationId ?? "";
+    return message;
+  },
+};
+
+function createBaseHeadOutput(): HeadOutput {
+  return { epoch: 0, segment: 0, hash: "" };
+}
+
+export const HeadOutput: MessageFns<HeadOutput> = {
+  encode(message: HeadOutput, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.epoch !== 0) {
+      writer.uint32(8).int32(message.epoch);
+    }
+    if (message.segment !== 0) {
+      writer.uint32(16).int32(message.segment);
+    }
+    if (message.hash !== "") {
+      writer.uint32(26).string(message.hash);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HeadOutput {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHeadOutput();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.epoch = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.segment = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.hash = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HeadOutput {
+    return {
+      epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
+      segment: isSet(object.segment) ? globalThis.Number(object.segment) : 0,
+      hash: isSet(object.hash) ? globalThis.String(object.hash) : "",
+    };
+  },
+
+  toJSON(message: HeadOutput): unknown {
+    const obj: any = {};
+    if (message.epoch !== 0) {
+      obj.epoch = Math.round(message.epoch);
+    }
+    if (message.segment !== 0) {
+      obj.segment = Math.round(message.segment);
+    }
+    if (message.hash !== "") {
+      obj.hash = message.hash;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<HeadOutput>, I>>(base?: I): HeadOutput {
+    return HeadOutput.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<HeadOutput>, I>>(object: I): HeadOutput {
+    const message = createBaseHeadOutput();
+    message.epoch = object.epoch ?? 0;
+    message.segment = object.segment ?? 0;
+    message.hash = object.hash ?? "";
     return message;
   },
 };

@@ -1,0 +1,55 @@
+import type { AnyStreamType, Projection, Session, States, StoredEvent } from '@finality/event-store';
+import { type LineageEvent, living, PositionBook, type SettlementEvent } from '@finality/settlement';
+import { CREDIT_STREAMS } from '../store/credit-streams.ts';
+import { EXCHANGE_STREAMS } from '../store/exchange-streams.ts';
+import { lineageStream, settlementStream, STREAMS } from '../store/streams.ts';
+import { saveBankBookings } from './bank-bookings.ts';
+import { saveDefaults } from './defaults.ts';
+import { saveHeadAnchors } from './head-anchors.ts';
+import { saveRates } from './rates.ts';
+import { saveDeposits, saveInstitutions, saveLineages, saveSettlements, saveVersions } from './streams.ts';
+import { saveSuspense, settlementsInSuspense } from './suspense.ts';
+import { savePositions, saveWindows } from './windows.ts';
+
+/** Every type of stream in this service's store. */
+export const SETTLEMENT_STREAMS: readonly AnyStreamType[] = [...STREAMS, ...EXCHANGE_STREAMS, ...CREDIT_STREAMS];
+
+/**
+ * Everything that follows from this service's own events. What others have said (wallets, addresses, destinations, and what the chain did to coins) comes
+ * from their messages, what is due at a height from both, and balances from the ledger's entries: none of it is made of these events.
+ */
+export const SETTLEMENT_PROJECTIONS: readonly Projection[] = [
+  { tables: ['settlements'], save: saveSettlements },
+  { tables: ['institutions'], save: saveInstitutions },
+  { tables: ['lineages'], save: saveLineages },
+  { tables: ['lineage_versions'], save: (session, events) => saveVersions(session, versionsIn(events)) },
+  { tables: ['head_anchors'], save: saveHeadAnchors },
+  { tables: ['deposits'], save: saveDeposits },
+  { tables: ['suspense'], needs: settlementsInSuspense, save: saveSuspense },
+  { tables: ['bank_bookings'], save: saveBankBookings },
+  { tables: ['rates'], save: saveRates },
+  { tables: ['defaults'], save: saveDefaults },
+  { tables: ['windows'], save: saveWindows },
+  { tables: ['window_positions'], save: savePositionsIn },
+];
+
+/** Transactions that these events offered, with their lineages. */
+function versionsIn(events: readonly StoredEvent[]): ReadonlyMap<string, string> {
+  const prefix = `${lineageStream.aggregate.name}/`;
+  const versions = new Map<string, string>();
+  for (const { stream, data } of events as readonly StoredEvent<LineageEvent>[])
+    if (stream.startsWith(prefix) && data.type === 'version_offered')
+      versions.set(data.version.txid, stream.slice(prefix.length));
+  return versions;
+}
+
+/** Each settlement counts in the window that its event names. */
+async function savePositionsIn(session: Session, events: readonly StoredEvent[], states: States): Promise<void> {
+  const prefix = `${settlementStream.aggregate.name}/`;
+  const positions = new PositionBook();
+  for (const { stream, data } of events as readonly StoredEvent<SettlementEvent>[]) {
+    if (!stream.startsWith(prefix) || data.type !== 'settlement_settled' || data.windowId === undefined) continue;
+    positions.add(data.windowId, living(states.state(settlementStream, stream.slice(prefix.length))).terms);
+  }
+  await savePositions(session, positions.added());
+}

@@ -1,0 +1,78 @@
+import type { Batch, Session } from '@finality/event-store';
+import { type AccountId, pledgeAccount, PLEDGES, standbyAccount } from '@finality/ledger';
+import { defaultIdOf, type PlacedSettlement } from '@finality/settlement';
+import { loadContributors, loadUnwindable } from '../projections/defaults.ts';
+import { creditStream, defaultStream } from './credit-streams.ts';
+
+/** What a batch has to be loaded with to decide what institutions may owe, and what becomes of what they do. */
+export class CreditNeeds {
+  /** Institutions whose debts may be collected. */
+  readonly collecting = new Set<string>();
+  /** By default: what its defaulter has paid, to be taken back. */
+  readonly unwindable = new Map<string, readonly PlacedSettlement[]>();
+  /** Of the default fund, where a loss may be allocated. */
+  contributors: readonly string[] = [];
+  /** Institutions whose terms are needed. */
+  readonly #terms = new Set<string>();
+  /** Institutions whose pledges are needed, too. */
+  readonly #pledges = new Set<string>();
+  readonly #defaults = new Set<string>();
+
+  /** Whether what somebody may owe may change in this batch. */
+  get isNeeded(): boolean {
+    return this.#pledges.size > 0;
+  }
+
+  add(institutionId: string): void {
+    this.#terms.add(institutionId);
+    this.#pledges.add(institutionId);
+  }
+
+  /** Participants of windows that may close. */
+  closing(institutionIds: Iterable<string>): void {
+    for (const id of institutionIds) this.#terms.add(id);
+  }
+
+  /** Of those, once it is loaded: whose debts are due by terms. */
+  debtors(batch: Batch): readonly string[] {
+    return [...this.#terms].filter((id) => {
+      const credit = batch.state(creditStream, id);
+      return credit.status !== 'none' && credit.terms.dueAfterMs !== undefined;
+    });
+  }
+
+  streams(): readonly string[] {
+    return [
+      ...[...this.#terms].map((id) => `${creditStream.aggregate.name}/${id}`),
+      ...[...this.#defaults].map((id) => `${defaultStream.aggregate.name}/${id}`),
+    ];
+  }
+
+  /** Once it is loaded what is due. @returns windows that are concerned */
+  follow(batch: Batch): readonly string[] {
+    return [...this.collecting].flatMap((institutionId) => {
+      const credit = batch.state(creditStream, institutionId);
+      if (credit.status === 'none') return [];
+      if (credit.defaultId !== undefined) this.#defaults.add(credit.defaultId);
+      for (const { windowId } of credit.obligations) this.#defaults.add(defaultIdOf(windowId, institutionId));
+      return credit.obligations.map(({ windowId }) => windowId);
+    });
+  }
+
+  /** Once defaults are loaded. @returns their windows */
+  async loadDefaults(session: Session, batch: Batch): Promise<readonly string[]> {
+    const found = [...this.#defaults].map((id) => batch.state(defaultStream, id));
+    const open = found.flatMap((state) => (state.status === 'open' ? [state] : []));
+    for (const state of open) this.unwindable.set(state.defaultId, await loadUnwindable(session, state));
+    if (open.length > 0) this.contributors = await loadContributors(session);
+    return open.map(({ windowId }) => windowId);
+  }
+
+  accounts(): readonly AccountId[] {
+    return [
+      ...[...this.#pledges].flatMap((id) => PLEDGES.map((pledge) => pledgeAccount(pledge, id))),
+      ...this.contributors.map((id) => pledgeAccount('default_fund', id)),
+      ...(this.collecting.size > 0 ? [standbyAccount()] : []),
+    ];
+  }
+}

@@ -1,0 +1,92 @@
+import { liquidityV1, TOPICS } from '@finality/contracts';
+import type { Sats } from '@finality/kernel';
+import { POLICY, World } from '@finality/settlement/spec';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { type TestDatabase, testDatabase } from '@finality/testing';
+import { UNWOUND_PER_STEP_MAX } from '@finality/settlement';
+import { StoreRig } from './store-rig.fixture.ts';
+
+/** Keeps the server up from one store to the next. */
+let server: TestDatabase;
+beforeAll(async () => (server = await testDatabase([])));
+afterAll(() => server.close());
+
+const DUE_MS = 1_000;
+const MANY = UNWOUND_PER_STEP_MAX + 20;
+const STEPS_MAX = 10;
+
+let rig: StoreRig;
+let world: World;
+let stored: number;
+
+beforeEach(async () => {
+  const policy = { ...POLICY, standbyMaxSats: 5n as Sats };
+  rig = await StoreRig.open(policy);
+  world = new World(policy);
+  stored = 0;
+  await store();
+  world.tell({ type: 'open_window', windowId: 'window-1' });
+  const terms = { dueAfterMs: DUE_MS };
+  world.tell({ type: 'set_credit_terms', request: { institutionId: 'a', terms, reason: 'agreed', by: 'operator' } });
+  line(10_000n);
+  await store();
+});
+afterEach(() => rig.close());
+
+/** What the world was told since the last time, in one batch: decided as it was there. */
+async function store(): Promise<void> {
+  const told = world.told.slice(stored);
+  stored = world.told.length;
+  const outcomes = await rig.execute(told.map(({ command }) => command));
+  const reasons = outcomes.map((outcome) => (outcome.kind === 'refused' ? outcome.refusal.reason : undefined));
+  expect(reasons).toEqual(told.map(({ refused }) => refused));
+}
+
+function line(creditLineSats: bigint): void {
+  const request = { institutionId: 'a', creditLineSats, reason: 'reviewed', by: 'operator' };
+  world.tell({ type: 'set_credit_line', request });
+}
+
+async function pay(count: number, from: string, to: string): Promise<void> {
+  const ids = Array.from({ length: count }, () => world.submit('centralized', from, to, 10n));
+  await store();
+  for (const by of ['risk', 'aml'] as const) for (const id of ids) world.screen('settlement', id, by, 'approve');
+  await store();
+}
+
+it('is closed out in steps, each of them stored as it would be in memory', async () => {
+  await pay(MANY, 'a', 'c');
+  // All but 15 sat has gone on.
+  await pay(MANY - 2, 'c', 'd');
+  world.tell({
+    type: 'post_pledge',
+    request: { pledgeId: 'p-1', institutionId: 'c', pledge: 'default_fund', amountSats: 5n, by: 'k' },
+  });
+  const closing = { windowId: 'window-1', nextWindowId: 'window-2', by: 'operator', reason: 'cut-off' };
+  world.tell({ type: 'close_window', closing });
+  line(1_000n);
+  await pay(2, 'a', 'b');
+  await store();
+  rig.runtime.advance(DUE_MS);
+  world.book.now = rig.runtime.now();
+  for (let step = 0; world.book.timers.has('a collection'); step++) {
+    expect(step).toBeLessThan(STEPS_MAX);
+    world.tell({ type: 'collect', institutionId: 'a' });
+    await store();
+  }
+  const rows = await rig.query<{ payload: Buffer }>(
+    `SELECT payload FROM published_messages WHERE topic = '${TOPICS.default.name}' ORDER BY position, ordinal`,
+  );
+  const told = rows.map(({ payload }) => liquidityV1.DefaultChanged.decode(payload).default!);
+  expect(told.at(-1)).toMatchObject({
+    status: liquidityV1.DefaultStatus.DEFAULT_STATUS_CLOSED,
+    ...{ owedSats: 1_200n, lentSats: 1_000n, standbySats: 5n, unwoundSats: 15n, lossSats: 5n, uncoveredSats: 175n },
+    ...{ leftSats: 0n, failedCount: 2, shares: [{ institutionId: 'c', amountSats: 5n }] },
+  });
+  const listed = await rig.query<{ status: string; institution_id: string }>(
+    'SELECT status, institution_id FROM defaults',
+  );
+  expect(listed).toEqual([{ status: 'closed', institution_id: 'a' }]);
+  await rig.compare(world.book);
+  await rig.verify();
+});

@@ -1,0 +1,50 @@
+import { liquidityV1 } from '@finality/contracts';
+import { expect, it } from 'vitest';
+import { refused } from '../api.fixture.ts';
+import { freshKey } from '../bank.fixture.ts';
+import { type E2e, expectInOrder } from '../e2e.fixture.ts';
+import { until } from '../wait.fixture.ts';
+
+/** What becomes of debts that nobody pays, where windows close by themselves. */
+export function defaults(e2e: () => E2e): void {
+  const lineOf = (institutionId: string) => ({ idempotencyKey: freshKey(), institutionId, reason: 'reviewed' });
+
+  it('what is due and isn’t paid is a default: collateral first, then an unsecured line lends it', async () => {
+    const [payer, payee] = [await e2e().bank({ wallet: 'none' }), await e2e().bank({ wallet: 'none' })];
+    const institutionId = payer.id;
+    await payer.fund({ clearing: [1_000n] });
+    await payer.api.collateral.postCollateral({
+      idempotencyKey: freshKey(),
+      institutionId,
+      pledge: liquidityV1.Pledge.PLEDGE_COLLATERAL,
+      amountSats: 1_000n,
+    });
+    await e2e().operator.liquidity.setCreditLine({ ...lineOf(institutionId), limitSats: 5_000n });
+    const terms = { idempotencyKey: freshKey(), institutionId, dueAfterSeconds: 2, reason: 'agreed' };
+    await e2e().operator.collateral.setCreditTerms(terms);
+    await payer.settle({ to: payee, amountSats: 4_000n, mode: 'CENTRALIZED' });
+    const { defaults: service, operations } = e2e().operator;
+    const closed = await until(
+      `the default of ${institutionId} is closed`,
+      async () => (await service.listDefaults({ pageSize: 100, pageToken: '' })).defaults,
+      (list) => list.some((each) => each.institutionId === institutionId && each.closedAt !== undefined),
+    );
+    const [found, ...others] = closed.filter((each) => each.institutionId === institutionId);
+    expect(others).toEqual([]);
+    expect(found).toMatchObject({
+      ...{ owedSats: 4_000n, overdueSats: 4_000n, collateralSats: 1_000n, lentSats: 3_000n },
+      ...{ unwoundSats: 0n, lossSats: 0n, uncoveredSats: 0n, leftSats: 0n },
+    });
+    expect(await service.getDefault({ defaultId: found!.defaultId })).toEqual(found);
+    expect(await payer.institution()).toMatchObject({ creditLineSats: 3_000n, creditLineDrawnSats: 3_000n });
+    const release = { ...terms, idempotencyKey: freshKey(), pledge: 1, amountSats: 1n };
+    expect(await refused(payer.api.collateral.releaseCollateral(release))).toMatchObject({
+      reason: 'INSTITUTION_FROZEN',
+    });
+    const { incidents } = await operations.listIncidents({});
+    const incidentId = `participant_default:${found!.defaultId}`;
+    expect(incidents.map((incident) => incident.incidentId)).toContain(incidentId);
+    await operations.confirmIncident({ idempotencyKey: freshKey(), incidentId, reason: 'looked at' });
+    await expectInOrder(e2e());
+  });
+}

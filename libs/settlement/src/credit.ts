@@ -1,0 +1,128 @@
+import { type Aggregate, assert, assertNever, type Instant } from '@finality/kernel';
+import type { Pledge } from '@finality/ledger';
+
+/** What an institution's credit line rests on. */
+export interface CreditTerms {
+  /** In hundredths of a percent of its collateral: what isn't counted. Missing: the line is unsecured. */
+  readonly haircutBps?: number;
+  /** So long after a window has closed what is drawn then is due. Missing: it is lent until further notice. */
+  readonly dueAfterMs?: number;
+}
+
+/** What was drawn when a window closed, and is to be paid. */
+export interface Obligation {
+  readonly windowId: string;
+  readonly owedSats: bigint;
+  /** All that had ever come in on the clearing balance by then: what comes in later pays the oldest debt first. */
+  readonly creditedSats: bigint;
+  readonly dueAt: Instant;
+}
+
+/** More of them than anybody has open at once: what is drawn is part of the next window's where there are as many. */
+export const OBLIGATIONS_MAX = 100;
+
+/** All of it, in hundredths of a percent. */
+const WHOLE_BPS = 10_000n;
+
+/** With more than this, no amount of collateral would do. */
+export const HAIRCUT_MAX_BPS = 9_999;
+
+export type CreditEvent = { readonly at: Instant; readonly institutionId: string; readonly by: string } & (
+  | { readonly type: 'credit_terms_set'; readonly terms: CreditTerms; readonly reason: string }
+  /** `pledgeId`: what its transfer is called by. */
+  | {
+      readonly type: 'pledge_posted' | 'pledge_released';
+      readonly pledge: Pledge;
+      readonly pledgeId: string;
+      readonly amountSats: bigint;
+    }
+  | { readonly type: 'obligation_opened'; readonly obligation: Obligation }
+  | { readonly type: 'obligation_met'; readonly windowId: string }
+  /** With all that is owed: nothing else is collected until it is closed. */
+  | { readonly type: 'default_opened' | 'default_ended'; readonly defaultId: string }
+);
+
+/** Of one institution that has pledged something, or with whom the platform has agreed on terms. The amounts are the ledger's. */
+export type Credit =
+  | { readonly status: 'none' }
+  | {
+      readonly status: 'known';
+      readonly institutionId: string;
+      readonly terms: CreditTerms;
+      /** Oldest first. */
+      readonly obligations: readonly Obligation[];
+      /** While it is being closed out. */
+      readonly defaultId?: string;
+    };
+
+export const creditAggregate: Aggregate<Credit, CreditEvent> = {
+  name: 'credit',
+  initialState: { status: 'none' },
+  evolve(before, event) {
+    const { institutionId } = event;
+    const state: KnownCredit =
+      before.status === 'none' ? { status: 'known', institutionId, terms: {}, obligations: [] } : before;
+    switch (event.type) {
+      case 'credit_terms_set':
+        return { ...state, terms: event.terms };
+      case 'pledge_posted':
+      case 'pledge_released':
+        return state;
+      case 'obligation_opened':
+        return { ...state, obligations: [...state.obligations, event.obligation] };
+      case 'obligation_met':
+        return { ...state, obligations: state.obligations.filter(({ windowId }) => windowId !== event.windowId) };
+      case 'default_opened':
+        return { ...state, obligations: [], defaultId: event.defaultId };
+      case 'default_ended': {
+        const { defaultId: _ended, ...rest } = state;
+        return rest;
+      }
+      default:
+        return assertNever(event, 'credit event');
+    }
+  },
+};
+
+export type KnownCredit = Exclude<Credit, { status: 'none' }>;
+
+/** Until somebody has said otherwise, a line is unsecured. */
+export const termsOf = (credit: Credit): CreditTerms => (credit.status === 'none' ? {} : credit.terms);
+
+/** What an institution may owe now, in satoshi: what it was granted, and of a secured line at most what its collateral is worth after the haircut, rounded down. */
+export function lineInForce(grantedSats: bigint, { haircutBps }: CreditTerms, collateralSats: bigint): bigint {
+  assert(grantedSats >= 0n && collateralSats >= 0n, 'neither a line nor collateral is negative');
+  if (haircutBps === undefined) return grantedSats;
+  const securedSats = (collateralSats * countedBps(haircutBps)) / WHOLE_BPS;
+  return securedSats < grantedSats ? securedSats : grantedSats;
+}
+
+/** The least collateral that what is drawn depends on, in satoshi: as much, and of a secured line so much that it is covered after the haircut. */
+export function requiredSats(drawnSats: bigint, { haircutBps }: CreditTerms): bigint {
+  assert(drawnSats >= 0n, 'nothing drawn is 0');
+  const counted = countedBps(haircutBps ?? 0);
+  return (drawnSats * WHOLE_BPS + counted - 1n) / counted;
+}
+
+/**
+ * What of an obligation hasn't been paid, in satoshi: what came in since the window closed pays it, and what was owed before it, first; nobody owes more
+ * than what is drawn.
+ * @param creditedSats all that has ever come in
+ */
+export function unpaidSats(
+  { owedSats, creditedSats: before }: Obligation,
+  creditedSats: bigint,
+  drawnSats: bigint,
+): bigint {
+  const leftSats = owedSats - (creditedSats - before);
+  const unpaid = leftSats < drawnSats ? leftSats : drawnSats;
+  return unpaid > 0n ? unpaid : 0n;
+}
+
+function countedBps(haircutBps: number): bigint {
+  assert(
+    Number.isInteger(haircutBps) && haircutBps >= 0 && haircutBps <= HAIRCUT_MAX_BPS,
+    `${haircutBps} is no haircut`,
+  );
+  return WHOLE_BPS - BigInt(haircutBps);
+}

@@ -1,0 +1,33 @@
+import {
+  type AccountId,
+  availableAccount,
+  pledgeAccount,
+  single,
+  type SingleTransfer,
+  standbyAccount,
+} from '@finality/ledger';
+import type { CoverSource, KnownDefault, LossShare } from '../default.ts';
+
+type Defaulted = Pick<KnownDefault, 'defaultId' | 'institutionId'>;
+
+const toDebt = (
+  { institutionId }: Defaulted,
+  move: { readonly purpose: string; readonly object: string; readonly debit: AccountId; readonly amount: bigint },
+): SingleTransfer => single({ ...move, life: 1, credit: availableAccount({ kind: 'clearing', institutionId }) });
+
+/** From what stands for the defaulter to what it owes. */
+export function covered(of: Defaulted, source: CoverSource, amount: bigint): SingleTransfer {
+  const debit = coverAccount(of, source);
+  return toDebt(of, { purpose: `default_${source}`, object: of.defaultId, debit, amount });
+}
+
+export function coverAccount({ institutionId }: Defaulted, source: CoverSource): AccountId {
+  if (source === 'standby') return standbyAccount();
+  return pledgeAccount(source === 'collateral' ? 'collateral' : 'default_fund', institutionId);
+}
+
+/** From what somebody else has contributed. */
+export function borne(of: Defaulted, { institutionId, amountSats }: LossShare): SingleTransfer {
+  const debit = pledgeAccount('default_fund', institutionId);
+  return toDebt(of, { purpose: 'default_loss', object: `${of.defaultId}:${institutionId}`, debit, amount: amountSats });
+}

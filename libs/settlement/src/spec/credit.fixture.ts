@@ -1,0 +1,189 @@
+import { type AccountId, availableAccount, pledgeAccount, PLEDGES, standbyAccount } from '@finality/ledger';
+import { expect } from 'vitest';
+import { type CreditEvent, lineInForce, requiredSats, termsOf } from '../credit.ts';
+import { type DefaultEvent, type KnownDefault, sumOf } from '../default.ts';
+import { ownSats } from '../process/net-payouts.ts';
+import { living } from '../settlement.ts';
+import type { MemoryBook } from './memory-book.fixture.ts';
+import { bit, pick } from './picks.fixture.ts';
+import { INSTITUTIONS } from './parties.fixture.ts';
+import { type World } from './world.fixture.ts';
+
+// What institutions put aside, and what their lines rest on.
+
+const AMOUNTS = [1n, 4_000n, 15_000n, 60_000n];
+const HAIRCUTS_BPS = [undefined, 0, 1_500, 9_999];
+const DUE_AFTER_MS = [0, undefined, 0, 1];
+
+export const setTerms = (
+  world: World,
+  institutionId: string,
+  haircutBps?: number,
+  dueAfterMs?: number,
+): string | undefined =>
+  world.tell({
+    type: 'set_credit_terms',
+    request: {
+      institutionId,
+      terms: { ...(haircutBps !== undefined && { haircutBps }), ...(dueAfterMs !== undefined && { dueAfterMs }) },
+      reason: 'agreed',
+      by: 'operator',
+    },
+  });
+
+export function pledge(
+  world: World,
+  type: 'post_pledge' | 'release_pledge',
+  institutionId: string,
+  amountSats: bigint,
+  kind: (typeof PLEDGES)[number] = 'collateral',
+): string | undefined {
+  const pledgeId = `p-${world.told.length}`;
+  return world.tell({ type, request: { pledgeId, institutionId, pledge: kind, amountSats, by: 'k' } });
+}
+
+/** Somebody pledges or takes back: some amount, or all there is to the satoshi, or one more; or terms are set anew. */
+export function anyPledge(world: World, a: number, b: number): void {
+  const { book } = world;
+  const institutionId = pick(INSTITUTIONS, a)!;
+  // Mostly due at once: a history's clock stands still.
+  if (bit(b, 11)) return void setTerms(world, institutionId, pick(HAIRCUTS_BPS, b >> 2), pick(DUE_AFTER_MS, b >> 4));
+  const kind = pick(PLEDGES, b)!;
+  const type = bit(b, 9) ? 'post_pledge' : 'release_pledge';
+  const amounts = bit(b, 8) ? AMOUNTS : [ownSats(book, institutionId), ownSats(book, institutionId) + 1n];
+  const amountSats = pick(amounts, b >> 2)!;
+  if (amountSats > 0n) pledge(world, type, institutionId, amountSats, kind);
+}
+
+/** Before what is due is collected, lines are withdrawn, and what was paid has been paid on. */
+export function anyCollection(world: World, a: number, b: number): void {
+  for (const [i, institutionId] of INSTITUTIONS.entries()) {
+    const credit = world.book.credits.get(institutionId);
+    if (credit.status === 'none' || credit.obligations.length === 0 || bit(b, 4 + i)) continue;
+    const withdrawn = { institutionId, creditLineSats: 0n, reason: 'withdrawn', by: 'operator' };
+    world.tell({ type: 'set_credit_line', request: withdrawn });
+  }
+  for (const from of bit(b, 2) || bit(b, 3) ? ['a', 'b', 'c'] : []) {
+    const amountSats = ownSats(world.book, from);
+    if (amountSats <= 0n) continue;
+    const id = world.submit('centralized', from, 'd', amountSats);
+    if (world.book.settlements.get(id).status === 'none') continue;
+    for (const by of ['risk', 'aml'] as const) world.screen('settlement', id, by, 'approve');
+  }
+  collectDebts(world, a, b);
+}
+
+/** The timers of those whose debts are due go off: of one, or of all as often as it takes. */
+export function collectDebts(world: World, a: number, b: number): void {
+  const ids = bit(b, 0) ? [pick(INSTITUTIONS, a)!] : INSTITUTIONS;
+  for (let steps = 0; steps < COLLECTED_STEPS_MAX; steps++) {
+    const due = ids.filter((id) => (world.book.timers.get(`${id} collection`) ?? Infinity) <= world.book.now);
+    for (const institutionId of due) world.tell({ type: 'collect', institutionId });
+    if (bit(b, 1) || due.length === 0) return;
+  }
+  throw new Error('what is collected comes to an end');
+}
+
+const COLLECTED_STEPS_MAX = 50;
+
+/** Who owes something for a window, by the log alone. */
+export function debtorsOf({ log }: MemoryBook, windowId: string): readonly string[] {
+  const debtors = new Set<string>();
+  for (const { event } of log) {
+    if (!CREDIT_EVENTS.has(event.type)) continue;
+    const credit = event as CreditEvent;
+    const { institutionId } = credit;
+    if (credit.type === 'obligation_opened' && credit.obligation.windowId === windowId) debtors.add(institutionId);
+    else if (credit.type === 'obligation_met' && credit.windowId === windowId) debtors.delete(institutionId);
+    else if (credit.type === 'default_opened') debtors.delete(institutionId);
+  }
+  return [...debtors].sort();
+}
+
+const CREDIT_EVENTS = new Set(['obligation_opened', 'obligation_met', 'default_opened']);
+
+/** What defaults have moved, by their events: to what is owed, from whoever stands for it. */
+export function addDefaults(book: MemoryBook, add: (account: AccountId, amount: bigint) => void): void {
+  for (const state of book.defaults.all()) {
+    if (state.status === 'none') continue;
+    const { institutionId, collateralSats, contributionSats, standbySats, shares } = state;
+    const moved = [
+      [pledgeAccount('collateral', institutionId), collateralSats],
+      [pledgeAccount('default_fund', institutionId), contributionSats],
+      [standbyAccount(), standbySats],
+      ...shares.map((share) => [pledgeAccount('default_fund', share.institutionId), share.amountSats] as const),
+    ] as const;
+    for (const [account, amount] of moved) {
+      add(account, -amount);
+      add(availableAccount({ kind: 'clearing', institutionId }), amount);
+    }
+  }
+}
+
+/** Nobody bears anything but by the rule: what covers a default adds up to it, in the order of the waterfall, and whoever owes is frozen when it is declared. */
+export function checkDefaults(book: MemoryBook): void {
+  for (const state of book.defaults.all()) {
+    if (state.status === 'none') continue;
+    const { defaultId, institutionId, owedSats, overdueSats, leftSats, uncoveredSats } = state;
+    const { collateralSats, contributionSats, lentSats, standbySats, paidSats, unwoundSats, lossSats } = state;
+    const own = collateralSats + contributionSats + lentSats;
+    const others = standbySats + paidSats + unwoundSats + lossSats;
+    expect(own + others + uncoveredSats + leftSats, defaultId).toBe(owedSats);
+    expect(overdueSats, defaultId).toBeGreaterThan(0n);
+    expect(overdueSats, defaultId).toBeLessThanOrEqual(owedSats);
+    expect(sumOf(state.unwound), defaultId).toBe(unwoundSats);
+    expect(sumOf(state.shares), defaultId).toBe(lossSats);
+    for (const { settlementId, reversalId, payeeId, amountSats } of state.unwound) {
+      const original = living(book.settlements.get(settlementId));
+      expect(original.terms).toMatchObject({ from: institutionId, to: payeeId, mode: 'centralized' });
+      const reversal = living(book.settlements.get(reversalId));
+      expect(reversal).toMatchObject({ status: 'settled', terms: { amountSats, reverses: settlementId } });
+    }
+    checkOrder(book, state);
+  }
+}
+
+const ORDER = ['collateral', 'contribution', 'debt_lent', 'standby', 'unwound', 'loss'];
+
+function checkOrder({ log }: MemoryBook, { defaultId, status }: KnownDefault): void {
+  const events = log
+    .filter(({ stream }) => stream === `default/${defaultId}`)
+    .map(({ event }) => event as DefaultEvent);
+  const steps = events.flatMap((event) => {
+    if (event.type === 'default_covered') return [event.source];
+    if (event.type === 'debt_lent') return [event.type];
+    if (event.type === 'settlement_unwound') return ['unwound'];
+    return event.type === 'loss_allocated' ? ['loss'] : [];
+  });
+  const places = steps.map((step) => ORDER.indexOf(step));
+  expect(places, defaultId).toEqual(places.toSorted((x, y) => x - y));
+  expect(events.at(-1)!.type === 'default_closed', defaultId).toBe(status === 'closed');
+}
+
+/** By the log alone: what was pledged is there, and what is available is less by it. */
+export function addPledges({ log }: MemoryBook, add: (account: AccountId, amount: bigint) => void): void {
+  for (const { event } of log) {
+    if (event.type !== 'pledge_posted' && event.type !== 'pledge_released') continue;
+    const moved = event as Extract<CreditEvent, { type: 'pledge_posted' | 'pledge_released' }>;
+    const amount = moved.type === 'pledge_posted' ? moved.amountSats : -moved.amountSats;
+    add(pledgeAccount(moved.pledge, moved.institutionId), amount);
+    add(availableAccount({ kind: 'clearing', institutionId: moved.institutionId }), -amount);
+  }
+}
+
+/** What an institution may owe now, by its events and by what it has pledged. */
+export function lineOf(book: MemoryBook, institutionId: string, grantedSats: bigint): bigint {
+  return lineInForce(grantedSats, termsOf(book.credits.get(institutionId)), pledgedOf(book, institutionId));
+}
+
+export function pledgedOf({ ledger }: MemoryBook, institutionId: string): bigint {
+  const { creditsPosted, debitsPosted } = ledger.account(pledgeAccount('collateral', institutionId));
+  return creditsPosted - debitsPosted;
+}
+
+/** After a release: what is drawn is still covered by the rule. */
+export function expectCovered(book: MemoryBook, institutionId: string): void {
+  const { available } = book.ledger.balanceOf({ kind: 'clearing', institutionId });
+  const terms = termsOf(book.credits.get(institutionId));
+  expect(pledgedOf(book, institutionId)).toBeGreaterThanOrEqual(requiredSats(available < 0n ? -available : 0n, terms));
+}
