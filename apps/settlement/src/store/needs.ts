@@ -323,7 +323,9 @@ export class Needs {
 
   #window(body: WindowCommand): void {
     for (const id of this.windows.command(body)) this.institutions.add(id);
-    if (body.type === 'choose_window_payout') this.wallets.add(body.request.walletId).add(POOL_WALLET_ID);
+    // Whoever wants nothing paid out names no wallet.
+    if (body.type === 'choose_window_payout' && body.request.rule !== undefined)
+      this.wallets.add(body.request.walletId).add(POOL_WALLET_ID);
   }
 
   #release(lineageId: string): void {

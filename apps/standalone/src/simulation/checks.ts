@@ -6,6 +6,7 @@ import {
   type Account,
   availableAccount,
   BTC,
+  clearingClaim,
   creditBalance,
   custodyAccount,
   debitHeadroom,
@@ -15,11 +16,12 @@ import {
   type Unit,
 } from '@finality/ledger';
 import { readLedgerCut, verifyLedger } from '@finality/ledger-store';
-import { type LivingSettlement, paidSats } from '@finality/settlement';
+import { legsOf, type LivingSettlement, paidSats } from '@finality/settlement';
 import { type CheckedStore, consumptionProblems, storeHeads, storeProblems } from '@finality/testing/simulation';
 import type { Pool } from 'pg';
 import { BLUEPRINTS } from '../services.ts';
 import type { ChainView } from './chain-view.ts';
+import { creditLinesHighest, dealingProblems } from './dealing-checks.ts';
 import {
   awaitedFromOwners,
   institutionsFrozen,
@@ -85,6 +87,7 @@ export function check({ admin, chain, unsigned, countsMessages }: CheckOptions, 
     const compared = await custodyProblems(session, chain, isEnd);
     problems.push(...(compared ?? []));
     problems.push(...(await payoutProblems(session, chain, all, isEnd)));
+    problems.push(...(await dealingProblems(session, all)));
     if (isEnd) problems.push(...(await backingProblems(session)), ...(await endProblems(session, all, unsigned)));
     return { problems, heads: await storeHeads(session, STORES), compared: compared !== undefined };
   });
@@ -141,8 +144,12 @@ async function ledgerProblems(session: Session, isEnd: boolean): Promise<readonl
     if (sum !== 0n) problems.push(`ledger: the sum over all accounts of ${unit} is ${sum}`);
   const [frozen, owners] = [await institutionsFrozen(session), await ownersOfWallets(session)];
   const memos = await memoWallets(session);
+  const lines = await creditLinesHighest(session);
   for (const account of accounts.filter((each) => isOverdrawn(each) && !isMemo(each, memos))) {
     const owner = ownerOf(account, owners);
+    // What is drawn stays drawn when the line is lowered.
+    if (isClearing(account) && creditBalance(account) - account.debitsPending >= -(lines.get(owner ?? '') ?? 0n))
+      continue;
     // A correction may go past a limit, but whoever's it is must be frozen then (DESIGN 6).
     if (owner === undefined || !frozen.has(owner)) {
       problems.push(
@@ -163,6 +170,11 @@ async function ledgerProblems(session: Session, isEnd: boolean): Promise<readonl
 function isMemo(account: Account, memos: ReadonlySet<string>): boolean {
   const name = parseAccountId(account.id);
   return name.kind === 'claim' && name.claim.kind === 'wallet' && memos.has(name.claim.walletId);
+}
+
+function isClearing({ id, unit }: Account): boolean {
+  const name = parseAccountId(id);
+  return unit === BTC && name.kind === 'claim' && name.claim.kind === 'clearing';
 }
 
 function ownerOf(account: Account, owners: ReadonlyMap<string, string>): string | undefined {
@@ -333,14 +345,17 @@ async function endProblems(
     const { terms } = settlement;
     // However much is there: the payee would get too little.
     if (settlement.status === 'queued' && settlement.waitsFor === 'DUST_OUTPUT') continue;
-    const account = accounts.find(({ id }) => id === availableAccount(terms.payer));
-    // What an owner spends as he likes has no limit.
-    const available = account ? (debitHeadroom(account) ?? creditBalance(account)) : 0n;
-    const isOnChain = terms.payer.kind === 'wallet';
-    const needed = terms.amountSats + (isOnChain ? FEE_CAP_SATS : 0n);
-    const coins = terms.payer.kind === 'wallet' ? (spendable.get(terms.payer.walletId) ?? 0n) : needed;
-    if (available >= needed && coins >= needed && !frozen.has(terms.from))
-      problems.push(`settlement ${terms.settlementId} waits for ${needed} sat, and ${available} sat are there`);
+    const short = legsOf(terms).find(({ from, money }) => {
+      const claim = terms.payer.kind === 'wallet' ? terms.payer : clearingClaim(from, money.unit);
+      const account = accounts.find(({ id }) => id === availableAccount(claim));
+      return spendableOf(account, terms.netPayout !== undefined) < money.amount + feeOf(terms) || frozen.has(from);
+    });
+    const payingWallet =
+      terms.netPayout?.poolWalletId ?? (terms.payer.kind === 'wallet' ? terms.payer.walletId : undefined);
+    const hasCoins =
+      payingWallet === undefined || (spendable.get(payingWallet) ?? 0n) >= terms.amountSats + FEE_CAP_SATS;
+    if (short === undefined && hasCoins)
+      problems.push(`settlement ${terms.settlementId} of ${terms.from} waits, and what it needs is there`);
   }
   const open = await session.query<{ outpoint: string; status: string }>(
     `SELECT outpoint, status FROM settlement.deposits WHERE suspense IS NULL AND status IN ('detected', 'confirmed', 'unconfirmed') ORDER BY outpoint`,
@@ -349,13 +364,24 @@ async function endProblems(
   return problems;
 }
 
+/** What an owner spends as he likes has no limit; what is lent isn't paid out. */
+function spendableOf(account: Account | undefined, isPaidOut: boolean): bigint {
+  if (account === undefined) return 0n;
+  const own = creditBalance(account) - account.debitsPending;
+  return isPaidOut ? own : (debitHeadroom(account) ?? own);
+}
+
+/** What the payer may have to have beside the amount. */
+const feeOf = ({ payer }: LivingSettlement['terms']): bigint => (payer.kind === 'wallet' ? FEE_CAP_SATS : 0n);
+
 /** Whoever comes later waits behind these, whatever is there. */
 function firstInLine(all: readonly LivingSettlement[]): readonly LivingSettlement[] {
   const first = new Map<string, LivingSettlement>();
   const queuedAt = (settlement: LivingSettlement): number =>
     settlement.transitions.find(({ status }) => status === 'queued')?.at ?? 0;
   for (const settlement of all.filter(({ status }) => status === 'queued')) {
-    const line = `${settlement.terms.from} ${settlement.terms.payer.kind}`;
+    const { from, payer, netPayout, units } = settlement.terms;
+    const line = `${from} ${payer.kind} ${units?.paid.unit ?? BTC} ${netPayout === undefined ? '' : 'paid out'}`;
     const before = first.get(line);
     if (!before || queuedAt(settlement) < queuedAt(before)) first.set(line, settlement);
   }

@@ -100,6 +100,8 @@ export class Clients {
   readonly answered: Ask[] = [];
   readonly unanswered: Ask[] = [];
   readonly operator: Caller = { apiKey: '' };
+  /** For what takes two. */
+  readonly secondOperator: Caller = { apiKey: '' };
   readonly compliance: Caller = { apiKey: '' };
   readonly #platform: SimulatedPlatform;
   readonly #runtime: VirtualRuntime;
@@ -113,6 +115,7 @@ export class Clients {
   /** The staff's keys, by the way that needs none. */
   async enrol(): Promise<void> {
     this.operator.apiKey = await this.#firstKey('operator');
+    this.secondOperator.apiKey = await this.#firstKey('operator');
     this.compliance.apiKey = await this.#firstKey('compliance');
   }
 

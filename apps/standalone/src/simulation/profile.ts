@@ -6,6 +6,8 @@ import type { SeededRandom } from '@finality/testing/simulation';
  */
 export interface Profile {
   readonly workload: number;
+  /** Relative to about 140 for the rest of the workload: windows, limits, quotes. */
+  readonly dealings: number;
   readonly mining: number;
   readonly reorgs: number;
   /** Blocks that a reorg takes away, at most. */
@@ -25,6 +27,7 @@ export interface Profile {
 export function profileOf(random: SeededRandom): Profile {
   return {
     workload: random.pick([60, 110, 180]),
+    dealings: random.pick([15, 40, 150]),
     mining: random.pick([12, 25, 50]),
     reorgs: random.pick([0, 20, 80]),
     reorgDepthMax: random.pick([1, 1, 1, 3]),

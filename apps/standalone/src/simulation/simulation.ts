@@ -19,6 +19,7 @@ import { Calm, READERS_OF_KEYS } from './calm.ts';
 import { ChainView } from './chain-view.ts';
 import { check, isAtRest, isBetweenBlocks } from './checks.ts';
 import { type Answer, type Ask, Clients } from './clients.ts';
+import { Dealings } from './dealings.ts';
 import { Outside } from './outside.ts';
 import { Owners } from './owners.ts';
 import { SimulatedPlatform } from './platform.ts';
@@ -94,6 +95,7 @@ class Simulation {
   #outside!: Outside;
   #clients!: Clients;
   #owners!: Owners;
+  #dealings!: Dealings;
   #workload!: Workload;
   #chain!: ChainView;
   #calm!: Calm;
@@ -160,7 +162,9 @@ class Simulation {
     const runtime = new VirtualRuntime(this.#clock, random.fork('clients runtime'));
     this.#clients = new Clients(this.#platform, runtime);
     this.#owners = new Owners(this.#clients, random.fork('owners'), { neverSigns: NEVER_SIGNED });
-    this.#workload = new Workload(this.#clients, this.#outside, this.#owners, random.fork('workload'));
+    this.#dealings = new Dealings(this.#clients, random.fork('dealings'));
+    const others = { clients: this.#clients, outside: this.#outside, owners: this.#owners, dealings: this.#dealings };
+    this.#workload = new Workload(others, this.#profile, random.fork('workload'));
     await settleIn({ clients: this.#clients, outside: this.#outside, clock: this.#clock }, () => this.#workUntilIdle());
     this.#trace.add(`set up at height ${chain.tip.height}: ${JSON.stringify(this.#profile)}`);
   }
@@ -319,6 +323,7 @@ class Simulation {
 
   async #answerEverybody(): Promise<void> {
     for (const ask of [...this.#clients.unanswered]) await this.#clients.ask(ask);
+    await this.#dealings.lookAtWindows();
     for (const settlementId of this.#clients.told.keys()) {
       await this.#clients.read(settlementId);
     }

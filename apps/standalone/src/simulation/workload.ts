@@ -11,8 +11,10 @@ import {
   modeName,
   PURPOSES,
 } from './clients.ts';
+import type { Dealings } from './dealings.ts';
 import type { Outside } from './outside.ts';
 import type { Owners } from './owners.ts';
+import type { Profile } from './profile.ts';
 import { LARGE_DEPOSIT_SATS, LARGE_SETTLEMENT_SATS } from './settings.ts';
 
 const { REVIEW_DECISION_APPROVE, REVIEW_DECISION_REJECT } = settlementV1.ReviewDecision;
@@ -42,14 +44,22 @@ export class Workload {
   readonly #clients: Clients;
   readonly #outside: Outside;
   readonly #owners: Owners;
+  readonly #dealings: Dealings;
+  readonly #dealingsWeight: number;
   readonly #random: SeededRandom;
   readonly #large: string[] = [];
   readonly #revoking: { readonly ask: Ask; readonly apiKey: string }[] = [];
 
-  constructor(clients: Clients, outside: Outside, owners: Owners, random: SeededRandom) {
-    this.#clients = clients;
-    this.#outside = outside;
-    this.#owners = owners;
+  constructor(
+    others: { clients: Clients; outside: Outside; owners: Owners; dealings: Dealings },
+    profile: Pick<Profile, 'dealings'>,
+    random: SeededRandom,
+  ) {
+    this.#clients = others.clients;
+    this.#outside = others.outside;
+    this.#owners = others.owners;
+    this.#dealings = others.dealings;
+    this.#dealingsWeight = profile.dealings;
     this.#random = random;
   }
 
@@ -74,6 +84,7 @@ export class Workload {
       { weight: 3, value: () => this.#reviewDeposit(ask) },
       { weight: 8, value: () => this.#owners.prepare(ask) },
       { weight: 10, value: () => this.#owners.give(ask) },
+      { weight: this.#dealingsWeight, value: () => this.#dealings.act(ask) },
     ]);
     return action();
   }

@@ -251,10 +251,12 @@ export class SimulatedWorld extends World {
   /** A timer fires, until what it is for has been done. */
   ring(kind: TimerKind, id: string): void {
     const command = rung(kind, id);
-    if (this.tell(command) === UNAVAILABLE) return;
     const key = `${kind} ${id}`;
+    const before = this.book.alarms.get(key);
+    if (this.tell(command) === UNAVAILABLE) return;
     const alarm = this.book.alarms.get(key);
-    if (alarm !== undefined && alarm.dueAt <= this.book.now) this.book.alarms.delete(key);
+    // What has been set anew goes off again.
+    if (alarm === before && alarm !== undefined && alarm.dueAt <= this.book.now) this.book.alarms.delete(key);
   }
 
   /** A process that was overtaken, and still takes itself for the one that writes, settles by what it remembers. */

@@ -1,0 +1,129 @@
+import type { Session } from '@finality/event-store';
+import { decodeJson } from '@finality/kernel';
+import { isOf, type LimitsState, type LivingSettlement, type SetLimits, valued } from '@finality/settlement';
+
+const UNPAID: readonly LivingSettlement['status'][] = ['rejected', 'failed', 'cancelled', 'expired'];
+const SECOND_MS = 1_000;
+
+/** What windows, limits and quotes promise: computed anew from the settlements, and from nothing that was counted on the way. */
+export async function dealingProblems(session: Session, all: readonly LivingSettlement[]): Promise<readonly string[]> {
+  return [...(await positionProblems(session, all)), ...(await limitProblems(session, all)), ...quoteProblems(all)];
+}
+
+interface Position {
+  readonly paid_sats: bigint;
+  readonly received_sats: bigint;
+  readonly paid_count: bigint;
+  readonly received_count: bigint;
+}
+
+/** Each participant's position in each window is what the settlements of that window come to. */
+async function positionProblems(session: Session, all: readonly LivingSettlement[]): Promise<readonly string[]> {
+  const expected = new Map<string, Position>();
+  const add = (windowId: string, institutionId: string, paid: bigint, received: bigint): void => {
+    const key = `${windowId} of ${institutionId}`;
+    const before = expected.get(key) ?? { paid_sats: 0n, received_sats: 0n, paid_count: 0n, received_count: 0n };
+    expected.set(key, {
+      paid_sats: before.paid_sats + paid,
+      received_sats: before.received_sats + received,
+      paid_count: before.paid_count + (paid > 0n ? 1n : 0n),
+      received_count: before.received_count + (received > 0n ? 1n : 0n),
+    });
+  };
+  for (const settlement of all) {
+    if (!('windowId' in settlement) || settlement.windowId === undefined) continue;
+    const { from, to, amountSats } = settlement.terms;
+    add(settlement.windowId, from, amountSats, 0n);
+    add(settlement.windowId, to, 0n, amountSats);
+  }
+  const rows = await session.query<Position & { window_id: string; institution_id: string }>(
+    'SELECT * FROM window_positions ORDER BY window_id, institution_id',
+  );
+  const found = new Map(rows.map(({ window_id: id, institution_id: whose, ...row }) => [`${id} of ${whose}`, row]));
+  return [...new Set([...expected.keys(), ...found.keys()])].flatMap((key) => {
+    const [is, due] = [shown(found.get(key)), shown(expected.get(key))];
+    return is === due ? [] : [`position in window ${key} is ${is}, its settlements give ${due}`];
+  });
+}
+
+const shown = (position: Position | undefined): string =>
+  position === undefined
+    ? 'none'
+    : `${position.paid_sats} paid in ${position.paid_count}, ${position.received_sats} received in ${position.received_count}`;
+
+/** No settlement has begun for which the limits of that time had no room. */
+async function limitProblems(session: Session, all: readonly LivingSettlement[]): Promise<readonly string[]> {
+  const rows = await session.query<{ state: string }>(
+    `SELECT state FROM stream_states WHERE stream LIKE 'payment\\_limits/%' ORDER BY stream`,
+  );
+  return rows.flatMap(({ state }) => {
+    const limits = decodeJson(state) as LimitsState;
+    return limits.status === 'set' ? exceeded(limits, all) : [];
+  });
+}
+
+interface Begun {
+  readonly at: number;
+  readonly mode: LivingSettlement['terms']['mode'];
+  readonly amountSats: bigint;
+  readonly settlementId: string;
+}
+
+function exceeded(limits: SetLimits, all: readonly LivingSettlement[]): readonly string[] {
+  const begun = all.flatMap((settlement) => begunUnder(limits, settlement));
+  const tooMuch = begun.filter(({ mode, amountSats }) =>
+    limits.transactions.some((limit) => isOf(limit, mode) && amountSats > limit.maxSats),
+  );
+  const problems = tooMuch.map(
+    ({ settlementId, amountSats }) => `settlement ${settlementId} is for ${amountSats}, past its limit`,
+  );
+  for (const { limit } of limits.windows) {
+    const counted = begun.filter(({ mode }) => isOf(limit, mode));
+    for (const { at, settlementId } of counted) {
+      const within = counted.filter((each) => each.at <= at && each.at > at - limit.seconds * SECOND_MS);
+      const sats = within.reduce((sum, { amountSats }) => sum + amountSats, 0n);
+      if (sats > limit.maxSats || within.length > (limit.countMax ?? within.length))
+        problems.push(
+          `with settlement ${settlementId} ${sats} sat in ${within.length} began within ${limit.seconds} s, past the limit`,
+        );
+    }
+  }
+  return problems;
+}
+
+/** When it began, if it was under these limits, and counts still: what has ended unpaid doesn't, nor does what a window pays out. */
+function begunUnder(limits: SetLimits, settlement: LivingSettlement): readonly Begun[] {
+  const { terms, status } = settlement;
+  const at = settlement.transitions.find((transition) => transition.status === 'screening')?.at;
+  if (terms.from !== limits.institutionId || at === undefined || UNPAID.includes(status)) return [];
+  if (at <= limits.setAt || terms.netPayout !== undefined) return [];
+  const { mode, amountSats } = valued(terms);
+  return [{ at, mode, amountSats, settlementId: terms.settlementId }];
+}
+
+/** A quote is good once. */
+function quoteProblems(all: readonly LivingSettlement[]): readonly string[] {
+  const used = new Map<string, string>();
+  return all.flatMap(({ terms: { settlementId, units } }) => {
+    const quoteId = units?.exchange?.quoteId;
+    if (quoteId === undefined) return [];
+    const before = used.get(quoteId);
+    used.set(quoteId, settlementId);
+    return before === undefined ? [] : [`quote ${quoteId} is used by ${before} and ${settlementId}`];
+  });
+}
+
+/** The highest credit line that each institution has ever had: what is drawn stays drawn when it is lowered. */
+export async function creditLinesHighest(session: Session): Promise<ReadonlyMap<string, bigint>> {
+  const rows = await session.query<{ stream: string; data: string }>(
+    `SELECT stream, data FROM events WHERE type IN ('institution_created', 'credit_line_set') ORDER BY position`,
+  );
+  const highest = new Map<string, bigint>();
+  for (const { stream, data } of rows) {
+    const event = decodeJson(data) as { readonly creditLineSats: bigint };
+    const institutionId = stream.slice(stream.indexOf('/') + 1);
+    const before = highest.get(institutionId) ?? 0n;
+    highest.set(institutionId, event.creditLineSats > before ? event.creditLineSats : before);
+  }
+  return highest;
+}

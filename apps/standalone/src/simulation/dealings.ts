@@ -1,0 +1,292 @@
+import { exchangeV1, settlementV1 } from '@finality/contracts';
+import { pickWeighted, type SeededRandom } from '@finality/testing/simulation';
+import { type Answer, type Ask, type Caller, type Client, type Clients, lineOf } from './clients.ts';
+import { Violation } from './violation.ts';
+
+const UNIT = 'USD';
+/** Of the unit's smallest part: cents. */
+const CASH_MAX = 400_000;
+/** Satoshi. */
+const LINE_MAX = 600_000;
+const LIMIT_MIN = 400_000;
+const LIMIT_MAX = 4_000_000;
+const FLOOR_MAX = 3_000_000;
+const LIMIT_SECONDS = [600, 3_600, 86_400];
+/** Until rates, lines and quotes end: some of them within a run. */
+const SOON_MS = 60_000;
+const LATER_MS = 3_600_000;
+const QUOTE_SECONDS = 300;
+const WINDOWS_MAX = 1_000;
+
+const { SETTLEMENT_MODE_CENTRALIZED } = settlementV1.SettlementMode;
+const { WINDOW_STATUS_OPEN, WINDOW_STATUS_SETTLED } = settlementV1.WindowStatus;
+const { WINDOW_PAYOUT_RULE_NOTHING, WINDOW_PAYOUT_RULE_NET_CREDIT, WINDOW_PAYOUT_RULE_ABOVE_FLOOR } =
+  settlementV1.WindowPayoutRule;
+
+type Asking = (ask: Ask) => Promise<Answer>;
+
+/** What a maker gives for what. */
+interface RateKnown {
+  readonly maker: Client;
+  readonly base: string;
+  readonly counter: string;
+}
+
+interface QuoteKnown {
+  readonly owner: Client;
+  readonly quoteId: string;
+}
+
+/** What institutions and operators agree beside single payments: windows, limits, credit lines, money at banks, rates, and exchanges at quotes. */
+export class Dealings {
+  readonly #clients: Clients;
+  readonly #random: SeededRandom;
+  readonly #bookings: string[] = [];
+  readonly #rates: RateKnown[] = [];
+  readonly #quotes: QuoteKnown[] = [];
+  #lines = 0;
+
+  constructor(clients: Clients, random: SeededRandom) {
+    this.#clients = clients;
+    this.#random = random;
+  }
+
+  act(ask: Asking): Promise<string> {
+    const action = pickWeighted(this.#random, [
+      { weight: 3, value: () => this.#openWindow(ask) },
+      { weight: 5, value: () => this.#closeWindow(ask) },
+      { weight: 3, value: () => this.#netApart(ask) },
+      { weight: 4, value: () => this.#choosePayout(ask) },
+      { weight: 2, value: () => this.#setLimits(ask) },
+      { weight: 4, value: () => this.#setCreditLine(ask) },
+      { weight: 6, value: () => this.#proposeBooking(ask) },
+      { weight: 6, value: () => this.#decideBooking(ask) },
+      { weight: 5, value: () => this.#publishRate(ask) },
+      { weight: 6, value: () => this.#requestQuote(ask) },
+      { weight: 8, value: () => this.#exchange(ask) },
+      { weight: 6, value: () => this.#payUnits(ask) },
+      { weight: 4, value: () => this.#nonsense() },
+    ]);
+    return action();
+  }
+
+  /** Those who run the platform look at what windows come to, and at what is paid out for them. */
+  async lookAtWindows(): Promise<void> {
+    for (const { windowId, status } of await this.#windows()) {
+      const request = { windowId };
+      const found = await this.#look<settlementV1.GetWindowResponse>('WindowService', 'getWindow', request);
+      const positions = found?.positions ?? [];
+      const sum = positions.reduce((total, { netSats }) => total + netSats, 0n);
+      if (sum !== 0n) throw new Violation([`positions of window ${windowId} add up to ${sum} sat`]);
+      if (status === WINDOW_STATUS_SETTLED) continue;
+      for (const { netPayoutId } of positions) if (netPayoutId !== '') await this.#clients.read(netPayoutId);
+    }
+  }
+
+  #openWindow(ask: Asking): Promise<string> {
+    return this.#ask(ask, 'WindowService', 'openWindow', {}, this.#clients.operator, []);
+  }
+
+  async #closeWindow(ask: Asking): Promise<string> {
+    const open = (await this.#windows()).filter(({ status }) => status === WINDOW_STATUS_OPEN);
+    if (open.length === 0) return 'close window: none is open';
+    const request = { windowId: this.#random.pick(open).windowId, reason: 'cut-off' };
+    return this.#ask(ask, 'WindowService', 'closeWindow', request, this.#clients.operator, []);
+  }
+
+  #netApart(ask: Asking): Promise<string> {
+    const [one, other] = this.#pair();
+    const method = this.#random.chance(0.7) ? 'agreeBilateralNetting' : 'endBilateralNetting';
+    const request = { counterpartyId: other.institutionId };
+    return this.#ask(ask, 'WindowService', method, request, one, ['not_found']);
+  }
+
+  #choosePayout(ask: Asking): Promise<string> {
+    const client = this.#random.pick(this.#clients.institutions);
+    const rules = [WINDOW_PAYOUT_RULE_NOTHING, WINDOW_PAYOUT_RULE_NET_CREDIT, WINDOW_PAYOUT_RULE_ABOVE_FLOOR];
+    const rule = this.#random.pick(rules);
+    const request = settlementV1.SetWindowPayoutRequest.fromPartial({
+      rule,
+      floorSats: rule === WINDOW_PAYOUT_RULE_ABOVE_FLOOR ? BigInt(this.#random.below(FLOOR_MAX)) : 0n,
+      walletId: rule === WINDOW_PAYOUT_RULE_NOTHING ? '' : client.wallets[0]!,
+    });
+    // Wallets whose keys are their owners' aren't paid by the pool.
+    return this.#ask(ask, 'WindowService', 'setWindowPayout', request, client, ['not_found']);
+  }
+
+  #setLimits(ask: Asking): Promise<string> {
+    const client = this.#random.pick(this.#clients.institutions);
+    const { institutionId } = client;
+    const isOwn = this.#random.chance(0.3);
+    const request = settlementV1.SetLimitsRequest.fromPartial({
+      institutionId,
+      transactions: this.#random.chance(0.5) ? [{ maxSats: this.#sats(LIMIT_MIN, LIMIT_MAX) }] : [],
+      windows: LIMIT_SECONDS.filter(() => this.#random.chance(0.4)).map((windowSeconds) => ({
+        windowSeconds: BigInt(windowSeconds),
+        maxSats: this.#sats(LIMIT_MIN, 2 * LIMIT_MAX),
+        ...(this.#random.chance(0.3) && { maxCount: BigInt(this.#random.between(1, 10)) }),
+      })),
+      reason: 'as agreed',
+    });
+    const caller = isOwn ? client : this.#clients.operator;
+    return this.#ask(ask, 'PolicyService', 'setLimits', request, caller, isOwn ? ['permission_denied'] : []);
+  }
+
+  #setCreditLine(ask: Asking): Promise<string> {
+    const { institutionId } = this.#random.pick(this.#clients.institutions);
+    const expiresAt = this.#random.chance(0.4) ? this.#clients.in(this.#random.between(SOON_MS, LATER_MS)) : undefined;
+    const limitSats = this.#random.chance(0.3) ? 0n : this.#sats(1, LINE_MAX);
+    const request = { institutionId, limitSats, expiresAt, reason: 'as agreed' };
+    // An answer that is lost may be asked for again when the line has come to its end.
+    return this.#ask(ask, 'LiquidityService', 'setCreditLine', request, this.#clients.operator, ['invalid_argument']);
+  }
+
+  async #proposeBooking(ask: Asking): Promise<string> {
+    const { institutionId } = this.#random.pick(this.#clients.institutions);
+    const { BANK_DIRECTION_IN, BANK_DIRECTION_OUT } = exchangeV1.BankDirection;
+    const request = exchangeV1.ProposeBankBookingRequest.fromPartial({
+      direction: this.#random.chance(0.7) ? BANK_DIRECTION_IN : BANK_DIRECTION_OUT,
+      institutionId,
+      amount: { unit: UNIT, amount: this.#sats(1, CASH_MAX) },
+      // Now and then somebody has booked the line already.
+      statementLine: `line ${this.#random.chance(0.9) ? ++this.#lines : Math.max(1, this.#lines)}`,
+      reason: 'as on the statement',
+    });
+    const mayBe = ['already_exists'] as const;
+    return this.#ask(ask, 'CashService', 'proposeBankBooking', request, this.#clients.operator, mayBe, (response) => {
+      this.#bookings.push((response as exchangeV1.BankBooking).bookingId);
+    });
+  }
+
+  async #decideBooking(ask: Asking): Promise<string> {
+    if (this.#bookings.length === 0) return 'decide booking: none is proposed';
+    const request = { bookingId: this.#random.pick(this.#bookings), reason: 'seen' };
+    const method = this.#random.chance(0.8) ? 'confirmBankBooking' : 'rejectBankBooking';
+    const caller = this.#random.chance(0.9) ? this.#clients.secondOperator : this.#clients.operator;
+    return this.#ask(ask, 'CashService', method, request, caller, ['permission_denied']);
+  }
+
+  #publishRate(ask: Asking): Promise<string> {
+    const isReference = this.#random.chance(0.2);
+    const maker = this.#random.pick(this.#clients.institutions);
+    const sells = isReference || this.#random.chance(0.5);
+    const [base, counter] = sells ? ([UNIT, 'BTC'] as const) : (['BTC', UNIT] as const);
+    const [cents, satoshi] = [BigInt(this.#random.between(50, 80)), 1_000n];
+    const request = exchangeV1.PublishRateRequest.fromPartial({
+      makerInstitution: isReference ? 'platform' : maker.institutionId,
+      ...{ baseUnit: base, counterUnit: counter },
+      price: sells ? { numerator: satoshi, denominator: cents } : { numerator: cents, denominator: satoshi },
+      validUntil: this.#clients.in(this.#random.between(SOON_MS, LATER_MS)),
+      quoteSeconds: isReference ? 0 : QUOTE_SECONDS,
+    });
+    const caller = isReference ? this.#clients.operator : maker;
+    return this.#ask(ask, 'ExchangeService', 'publishRate', request, caller, ['invalid_argument'], () => {
+      if (!isReference) this.#rates.push({ maker, base, counter });
+    });
+  }
+
+  async #requestQuote(ask: Asking): Promise<string> {
+    if (this.#rates.length === 0) return 'request quote: nobody has published a rate';
+    const { maker, base, counter } = this.#random.pick(this.#rates);
+    const owner = this.#random.pick(this.#clients.institutions.filter((each) => each !== maker));
+    const [sellUnit, buyUnit] = this.#random.chance(0.9) ? [base, counter] : [counter, base];
+    const request = exchangeV1.RequestQuoteRequest.fromPartial({
+      institutionId: owner.institutionId,
+      makerInstitution: maker.institutionId,
+      ...{ sellUnit, buyUnit, sellAmount: this.#sats(1_000, CASH_MAX) },
+    });
+    const mayBe = ['not_found'] as const;
+    return this.#ask(ask, 'ExchangeService', 'requestQuote', request, owner, mayBe, (response) => {
+      this.#quotes.push({ owner, quoteId: (response as exchangeV1.Quote).quoteId });
+    });
+  }
+
+  /** At a quote: mostly one's own, and not always for the first time. */
+  async #exchange(ask: Asking): Promise<string> {
+    if (this.#quotes.length === 0) return 'exchange: there is no quote';
+    const { owner, quoteId } = this.#random.pick(this.#quotes);
+    const [stranger, to] = this.#pair();
+    const from = this.#random.chance(0.9) ? owner : stranger;
+    if (from === to) return 'exchange: nobody else is there';
+    return this.#submit(ask, from, to, { quoteId, failOnShortage: this.#random.chance(0.5) });
+  }
+
+  #payUnits(ask: Asking): Promise<string> {
+    const [from, to] = this.#pair();
+    return this.#submit(ask, from, to, { amount: { unit: UNIT, amount: this.#sats(1, CASH_MAX) } });
+  }
+
+  #submit(ask: Asking, from: Client, to: Client, what: Partial<settlementV1.SubmitSettlementRequest>): Promise<string> {
+    const request = settlementV1.SubmitSettlementRequest.fromPartial({
+      fromInstitution: from.institutionId,
+      toInstitution: to.institutionId,
+      settlementMode: SETTLEMENT_MODE_CENTRALIZED,
+      referenceId: 'simulation',
+      ...what,
+    });
+    const mayBe = ['not_found', 'invalid_argument'] as const;
+    return this.#ask(ask, 'SettlementService', 'submitSettlement', request, from, mayBe);
+  }
+
+  /** What nobody may ask for. */
+  async #nonsense(): Promise<string> {
+    const [one, other] = this.#pair();
+    const { operator } = this.#clients;
+    const line = { institutionId: one.institutionId, reason: 'please' };
+    const forAnother = { makerInstitution: other.institutionId };
+    const nonsense: readonly Omit<Ask, 'service' | 'mayBe'>[] = [
+      this.#request('LiquidityService', 'setCreditLine', { ...line, limitSats: 1n }, one),
+      this.#request('LiquidityService', 'setCreditLine', { ...line, limitSats: -1n }, operator),
+      this.#request('PolicyService', 'setLimits', { ...line, transactions: [], windows: [] }, other),
+      this.#request('WindowService', 'closeWindow', { windowId: 'none', reason: 'cut-off' }, operator),
+      this.#request('WindowService', 'openWindow', {}, one),
+      this.#request('WindowService', 'agreeBilateralNetting', { counterpartyId: one.institutionId }, one),
+      this.#request('ExchangeService', 'publishRate', exchangeV1.PublishRateRequest.fromPartial(forAnother), one),
+      this.#request('CashService', 'confirmBankBooking', { bookingId: '00'.repeat(32), reason: 'seen' }, operator),
+    ];
+    const mayBe = ['invalid_argument', 'permission_denied', 'not_found', 'failed_precondition'] as const;
+    const asked: Ask = { ...this.#random.pick(nonsense), service: 'settlement', mayBe };
+    return lineOf(asked, await this.#clients.mustRefuse(asked), 'nonsense');
+  }
+
+  async #ask(
+    ask: Asking,
+    api: string,
+    method: string,
+    request: object,
+    caller: Caller,
+    mayBe: Ask['mayBe'],
+    answered: (response: unknown) => void = () => undefined,
+  ): Promise<string> {
+    // Of whoever is frozen nothing is taken.
+    const refusals = [...mayBe, 'failed_precondition'] as const;
+    const asked: Ask = { ...this.#request(api, method, request, caller), service: 'settlement', mayBe: refusals };
+    const answer = await ask(asked);
+    if (answer.kind === 'answered') answered(answer.response);
+    return lineOf(asked, answer, 'dealings');
+  }
+
+  #request(api: string, method: string, request: object, caller: Caller): Omit<Ask, 'service' | 'mayBe'> {
+    return { api, method, request: { ...request, idempotencyKey: this.#clients.newKey() }, caller };
+  }
+
+  async #windows(): Promise<readonly settlementV1.Window[]> {
+    const request = { pageSize: WINDOWS_MAX, pageToken: '' };
+    const listed = await this.#look<settlementV1.ListWindowsResponse>('WindowService', 'listWindows', request);
+    return listed?.windows ?? [];
+  }
+
+  #look<Response>(service: string, method: string, request: object): Promise<Response | undefined> {
+    return this.#clients.look<Response>(service, method, request, this.#clients.operator);
+  }
+
+  #pair(): readonly [Client, Client] {
+    const { institutions } = this.#clients;
+    const one = this.#random.pick(institutions);
+    return [one, this.#random.pick(institutions.filter((each) => each !== one))];
+  }
+
+  #sats(min: number, max: number): bigint {
+    return BigInt(this.#random.between(min, max));
+  }
+}
