@@ -26,7 +26,7 @@ export interface BusOptions {
 }
 
 /** Messages that come once more when a consumer begins again. */
-const REWIND_MAX = 12;
+const REWIND_MAX = 20;
 
 /**
  * Messages between services: stored with what published them, in order per consumer, topic and key, and in no order otherwise. What was handled and

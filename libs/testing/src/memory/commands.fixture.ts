@@ -1,3 +1,5 @@
+import { assertNever } from '@finality/kernel';
+import type { TimerKind } from '@finality/settlement';
 import type { Command } from '@finality/settlement/spec';
 
 /** Commands that somebody outside asks for, with an idempotency key; the others are the service's own, and done again as they are. */
@@ -16,6 +18,9 @@ const OF_CALLERS: readonly Command['type'][] = [
   'set_limits',
   'set_liquidity_alerts',
   'set_credit_line',
+  'set_credit_terms',
+  'post_pledge',
+  'release_pledge',
   'freeze_institution',
   'confirm_incident',
   'open_window',
@@ -50,6 +55,22 @@ export function askedAgain(command: Command, attempt: number): Command {
 export function settlementOf(command: Command): string {
   if (command.type === 'submit') return command.submission.settlementId;
   return command.type === 'reverse' ? command.reversal.settlementId : '';
+}
+
+/** What a timer sets off. */
+export function rung(kind: TimerKind, id: string): Command {
+  switch (kind) {
+    case 'credit_line':
+      return { type: 'expire_credit_line', institutionId: id };
+    case 'collection':
+      return { type: 'collect', institutionId: id };
+    case 'due':
+      return { type: 'fall_due', settlementId: id };
+    case 'expiry':
+      return { type: 'expire', settlementId: id };
+    default:
+      return assertNever(kind, 'timer');
+  }
 }
 
 /** In a line of a trace. */
