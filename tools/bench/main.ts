@@ -6,6 +6,7 @@ import { benchLedger } from './ledger.ts';
 import { benchMemory } from './memory.ts';
 import { machine } from './processes.ts';
 import { benchSettlement } from './settlement.ts';
+import { benchStore } from './store.ts';
 import { benchWindow } from './window.ts';
 
 const USAGE = `npm run bench -- <group>… [--json] [--profile <directory>]
@@ -19,6 +20,8 @@ const USAGE = `npm run bench -- <group>… [--json] [--profile <directory>]
                ledger.single, ledger.single.p99: milliseconds of a transfer by itself
   window       window.close: milliseconds to close a window of a million settlements among 200 participants, while others settle;
                window.settling.p999: milliseconds from asked for to settled, of those around a closing
+  store        store.rebuild: events per second, of which everything is made once more that settlement keeps of its events; store.start:
+               milliseconds of a start, beside one on a history of a tenth
   memory       memory.standalone: MiB (proportional set size) of services and Postgres after 10,000 settlements
   kafka        kafka.relay: published messages per second from a service's table to a Kafka of the bench's own;
                kafka.e2e, kafka.p50, kafka.p99: as settlement's, with each service a process of its own, over Kafka;
@@ -45,6 +48,7 @@ const GROUPS: Readonly<Record<string, (profile?: string) => Promise<Measured>>> 
   settlement: benchSettlement,
   ledger: benchLedger,
   window: benchWindow,
+  store: benchStore,
   memory: benchMemory,
   kafka: benchKafka,
   chain: benchChain,

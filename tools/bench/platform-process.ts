@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -11,7 +11,7 @@ import { onlyChildOf } from './processes.ts';
 const root = path.resolve(import.meta.dirname, '../..');
 const READY_MS_MAX = 90_000;
 const STOP_MS_MAX = 20_000;
-const POLL_MS = 200;
+const POLL_MS = 50;
 /** Shown when it doesn't start. */
 const LOG_LINES = 20;
 
@@ -23,6 +23,8 @@ export interface PlatformProcess {
   readonly operatorKey: string;
   /** host:port of all services' API. */
   readonly grpc: string;
+  /** From the command to ready, in milliseconds. */
+  readonly startMs: number;
   /** The last that it said. */
   said(): string;
   stop(): Promise<void>;
@@ -31,6 +33,8 @@ export interface PlatformProcess {
 export interface PlatformProcessOptions {
   readonly command: 'start' | 'start:distributed';
   readonly environment?: Readonly<Record<string, string>>;
+  /** Where a platform was before, or is to be again; it stays there when this one stops. Default: a directory of its own. */
+  readonly home?: string;
   /** A directory that gets CPU profiles of all its Node processes. */
   readonly profile?: string | undefined;
 }
@@ -44,13 +48,16 @@ export function makeDirectory(): string {
 
 export const removeDirectory = (directory: string): Promise<void> => rm(directory, { recursive: true, force: true });
 
-/** Starts an empty platform with data, log and ports of its own. @throws Error with what it said, when it isn't up in time */
+/** Starts a platform, an empty one unless it has a home, with data, log and ports of its own. @throws Error with what it said, when it isn't up in time */
 export async function startPlatformProcess(options: PlatformProcessOptions): Promise<PlatformProcess> {
-  const directory = makeDirectory();
+  const directory = options.home ?? makeDirectory();
   const dataDirectory = path.join(directory, 'data');
+  // It is written once more when it can be reached.
+  rmSync(path.join(dataDirectory, 'demo.json'), { force: true });
   const log = path.join(directory, 'stderr');
   const logFile = openSync(log, 'w');
   const ports = { GRPC_PORT: await freePort(), HTTP_PORT: await freePort(), BITCOIN_RPC_PORT: await freePort() };
+  const spawnedMs = performance.now();
   const child = spawn(process.execPath, [path.join(root, 'tools/run.mjs'), options.command, '--no-demo'], {
     cwd: root,
     stdio: ['ignore', logFile, logFile],
@@ -73,12 +80,14 @@ export async function startPlatformProcess(options: PlatformProcessOptions): Pro
     await ended;
     clearTimeout(late);
     process.off('exit', killIt);
-    await removeDirectory(directory);
+    if (options.home === undefined) await removeDirectory(directory);
   });
   const said = (): string => readFileSync(log, 'utf8').trim().split('\n').slice(-LOG_LINES).join('\n');
   try {
     const { grpc, operator } = await ready(dataDirectory, () => child.exitCode);
-    return { pid: onlyChildOf(child.pid!), dataDirectory, operatorKey: operator.apiKey, grpc, said, stop };
+    const startMs = performance.now() - spawnedMs;
+    const pid = onlyChildOf(child.pid!);
+    return { pid, dataDirectory, operatorKey: operator.apiKey, grpc, startMs, said, stop };
   } catch (error) {
     const message = `the platform didn't start; it said:\n${said()}`;
     await stop();

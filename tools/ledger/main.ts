@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { isNetwork, type Network } from '@finality/bitcoin';
+import { connectNode } from '@finality/bitcoin-node';
 import { readTransaction, type Session, verifyChain } from '@finality/event-store';
 import { type LedgerDifference, type LedgerVerification, verifyLedger } from '@finality/ledger-store';
 import { type AnchorsVerified, headsOf, readAnchors, verifyAnchors } from './anchors.ts';
@@ -136,10 +137,7 @@ async function compareWithNode(
   session: Session,
   { url, network }: { readonly url: string; readonly network: Network },
 ): Promise<AnchorsVerified | LedgerDifference> {
-  const [{ connectNode }, { systemRuntime }] = [
-    await import('@finality/bitcoin-node'),
-    await import('@finality/service'),
-  ];
+  const { systemRuntime } = await import('@finality/service');
   const anchors = await readAnchors(session);
   const heads = await headsOf(session, anchors);
   const node = await connectNode({ url, network, runtime: systemRuntime() });

@@ -1,5 +1,6 @@
 import { assert, decodeJson, encodeJson } from '@finality/kernel';
 import { streamOf } from './batch.ts';
+import { textArray } from './binary-arrays.ts';
 import { EVENT_COLUMNS, type EventRow, envelopeOf } from './envelope.ts';
 import type { AnyStreamType, Session, States, StoredEvent, StreamType } from './port.ts';
 import { typeOf, upcast } from './stream-types.ts';
@@ -37,25 +38,24 @@ export async function rebuildProjections(
   await session.query(`TRUNCATE ${['stream_states', ...tables].join(', ')} RESTART IDENTITY`);
   const states = new RebuiltStates(session, types);
   let count = 0;
-  for (let position = -1n; ;) {
-    const rows = await session.query<EventRow>(
-      `SELECT ${EVENT_COLUMNS} FROM events WHERE position > $1 ORDER BY position LIMIT ${PAGE_EVENTS}`,
-      [position],
-    );
-    if (rows.length > 0) {
-      const events = await states.evolve(rows);
-      for (const { needs } of projections) if (needs !== undefined) await states.load(needs(events, states));
-      for (const { save } of projections) await save(session, events, states);
-      await states.writeOldest();
-      position = rows.at(-1)!.position;
-      count += rows.length;
-    }
-    if (rows.length < PAGE_EVENTS) break;
+  for (let rows = await readPage(session, -1n); rows.length > 0;) {
+    const events = await states.evolve(rows);
+    for (const { needs } of projections) if (needs !== undefined) await states.load(needs(events, states));
+    for (const { save } of projections) await save(session, events, states);
+    await states.writeOldest();
+    count += rows.length;
+    rows = await readPage(session, rows.at(-1)!.position);
   }
   await states.writeAll();
   const [streams] = await session.query<{ count: bigint }>('SELECT count(*) FROM stream_states');
   return { events: count, streams: Number(streams!.count) };
 }
+
+const readPage = (session: Session, after: bigint): Promise<EventRow[]> =>
+  session.query<EventRow>(
+    `SELECT ${EVENT_COLUMNS} FROM events WHERE position > $1 ORDER BY position LIMIT ${PAGE_EVENTS}`,
+    [after],
+  );
 
 interface Slot {
   version: number;
@@ -132,9 +132,9 @@ class RebuiltStates implements States {
       `INSERT INTO stream_states (stream, version, state) SELECT * FROM unnest($1::text[], $2::int[], $3::text[])
        ON CONFLICT (stream) DO UPDATE SET version = excluded.version, state = excluded.state`,
       [
-        changed.map(([stream]) => stream),
+        textArray(changed.map(([stream]) => stream)),
         changed.map(([, { version }]) => version),
-        changed.map(([, { state }]) => encodeJson(state)),
+        textArray(changed.map(([, { state }]) => encodeJson(state))),
       ],
     );
   }

@@ -7,7 +7,7 @@ import {
   simulateInMemory,
 } from '@finality/testing/memory';
 
-const STEPS_DEFAULT = 70;
+const STEPS_DEFAULT = 60;
 const STEPS_MAX = 100_000;
 const SEED_MAX = 2 ** 32 - 1;
 

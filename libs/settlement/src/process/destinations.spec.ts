@@ -21,7 +21,8 @@ import {
   WALLET_B,
 } from '../spec/given.fixture.ts';
 import { PAYING } from '../spec/memory-book.fixture.ts';
-import { destinationIdOf, LISTED_WALLET, type World } from '../spec/world.fixture.ts';
+import { LISTED_WALLET } from '../spec/parties.fixture.ts';
+import { destinationIdOf, type World } from '../spec/world.fixture.ts';
 
 const AMOUNT = 20_000n;
 const MONEY = funded('a', 'wallet', 90_000n);

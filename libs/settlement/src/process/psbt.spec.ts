@@ -23,7 +23,8 @@ import {
   WALLET_A,
 } from '../spec/given.fixture.ts';
 import { POLICY } from '../spec/memory-book.fixture.ts';
-import { walletCalled, type World } from '../spec/world.fixture.ts';
+import { walletCalled } from '../spec/parties.fixture.ts';
+import { type World } from '../spec/world.fixture.ts';
 
 const WALLET_D = { kind: 'wallet', walletId: 'w-d' } as const;
 const MODES = ['bilateral', 'blockchain'] as const;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { approved, funded, given, lastOf, settlementOf, submitted } from '../spec/given.fixture.ts';
-import { walletCalled, type World } from '../spec/world.fixture.ts';
+import { walletCalled } from '../spec/parties.fixture.ts';
+import { type World } from '../spec/world.fixture.ts';
 
 const scanning =
   (is: boolean, walletId = 'w-a') =>

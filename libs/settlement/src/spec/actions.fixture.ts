@@ -11,15 +11,15 @@ import {
   versionsDiffer,
   versionToSign,
 } from '../lineage.ts';
-import { lineageIdOf, living } from '../settlement.ts';
-import type { Recommendation } from '../settlement.ts';
+import { lineageIdOf, living, type Recommendation } from '../settlement.ts';
 import type { Action } from './action-weights.fixture.ts';
 import { net } from './netting-actions.fixture.ts';
 import { limit } from './limits.fixture.ts';
 import { creditLine, offset, owe, reprioritize } from './queue-actions.fixture.ts';
 import { release, resolve } from './operator-actions.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
-import { destinationIdOf, INSTITUTIONS, WALLETS, type World } from './world.fixture.ts';
+import { INSTITUTIONS, WALLETS } from './parties.fixture.ts';
+import { destinationIdOf, type World } from './world.fixture.ts';
 import type { WorldTx } from './world-chain.fixture.ts';
 
 const VALUES = [100n, 330n, 1_000n, 20_000n, 50_000n, 120_000n, 200_000n];

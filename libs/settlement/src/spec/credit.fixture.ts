@@ -6,7 +6,8 @@ import { ownSats } from '../process/net-payouts.ts';
 import { living } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
-import { INSTITUTIONS, type World } from './world.fixture.ts';
+import { INSTITUTIONS } from './parties.fixture.ts';
+import { type World } from './world.fixture.ts';
 
 // What institutions put aside, and what their lines rest on.
 

@@ -26,7 +26,7 @@ const CREDIT_LINE_SATS = 1_000n;
 
 /** Institutions that do anything about money in several units, in any order, at any time. */
 export class ExchangeHistory {
-  readonly book = new MemoryBook();
+  readonly book: MemoryBook;
   readonly told: Asked[] = [];
   readonly #random: () => number;
   readonly #quotes: string[] = [];
@@ -34,8 +34,9 @@ export class ExchangeHistory {
   readonly #places = new Map<string, number>();
   #made = 0;
 
-  constructor(random: () => number, steps: number) {
+  constructor(random: () => number, steps: number, book = new MemoryBook()) {
     this.#random = random;
+    this.book = book;
     for (const institutionId of PARTIES)
       this.tell({
         type: 'create_institution',

@@ -16,7 +16,8 @@ import { actionsOf } from './any-actions.fixture.ts';
 import { checkAtRest, checkWorld } from './invariants.fixture.ts';
 import { beginCollecting, beginNetting } from './netting-actions.fixture.ts';
 import { PAYING } from './memory-book.fixture.ts';
-import { WALLETS, World } from './world.fixture.ts';
+import { WALLETS } from './parties.fixture.ts';
+import { World } from './world.fixture.ts';
 
 function run(world: World, actions: readonly Action[]): void {
   for (const step of actions) {

@@ -40,7 +40,8 @@ import { addDefaults, addPledges, checkDefaults, lineOf } from './credit.fixture
 import { checkNetting } from './netting-invariants.fixture.ts';
 import { checkLines } from './queue-actions.fixture.ts';
 import { checkPaymentLimits } from './limits.fixture.ts';
-import { walletCalled, WALLETS, type World } from './world.fixture.ts';
+import { walletCalled, WALLETS } from './parties.fixture.ts';
+import { type World } from './world.fixture.ts';
 
 /** What must hold whenever all facts so far have been consumed, by name. */
 export const INVARIANTS: Readonly<Record<string, (world: World) => void>> = {

@@ -4,7 +4,8 @@ import { type Limits, type LimitsEvent, type WindowLimit, WINDOWS_MAX } from '..
 import { living, type Mode, type SettlementEvent } from '../settlement.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
-import { INSTITUTIONS, type World } from './world.fixture.ts';
+import { INSTITUTIONS } from './parties.fixture.ts';
+import { type World } from './world.fixture.ts';
 
 const MODES: readonly (Mode | undefined)[] = [undefined, 'centralized', 'bilateral', 'blockchain'];
 const SECONDS = [1, 60, 3_600, 86_400];

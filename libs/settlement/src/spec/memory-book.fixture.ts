@@ -253,7 +253,7 @@ export class MemoryBook implements Book {
 /** An institution may have two at once. */
 const timerOf = (id: string, kind?: TimerKind): string => (kind === 'collection' ? `${id} ${kind}` : id);
 
-class MemoryRecords<State, Event extends { readonly type: string }> implements Records<State, Event> {
+export class MemoryRecords<State, Event extends { readonly type: string }> implements Records<State, Event> {
   readonly #aggregate: Aggregate<State, Event>;
   readonly #log: Logged[];
   readonly #states = new Map<string, State>();

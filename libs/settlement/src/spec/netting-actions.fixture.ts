@@ -3,7 +3,8 @@ import { pairOf, windowBetween } from '../window.ts';
 import type { PayoutRule } from '../window-payout.ts';
 import { anyCollection, pledge, setTerms } from './credit.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
-import { INSTITUTIONS, type World } from './world.fixture.ts';
+import { INSTITUTIONS } from './parties.fixture.ts';
+import { type World } from './world.fixture.ts';
 
 /** One for each request: by what was asked before it. */
 const newWindowId = (world: World): string => `win-${world.told.length}`;

@@ -2,7 +2,8 @@ import { inputsOf, offered } from '../lineage.ts';
 import { lockedCoins } from '../process/release.ts';
 import { expectExcluded } from './invariants.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
-import { INSTITUTIONS, type World } from './world.fixture.ts';
+import { INSTITUTIONS } from './parties.fixture.ts';
+import { type World } from './world.fixture.ts';
 
 // What takes two of the platform's own people.
 

@@ -5,7 +5,8 @@ import { isInLine, PRIORITIES, type Priority, rankOf } from '../queue.ts';
 import { living, type SettlementEvent, type Terms } from '../settlement.ts';
 import { anyPledge } from './credit.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
-import { INSTITUTIONS, type World } from './world.fixture.ts';
+import { INSTITUTIONS } from './parties.fixture.ts';
+import { type World } from './world.fixture.ts';
 
 // What makes lines of settlements that wait for liquidity, and ends them.
 

@@ -9,7 +9,8 @@ import { act, fund } from './actions.fixture.ts';
 import { actionsOf } from './any-actions.fixture.ts';
 import { type MemoryBook, PAYING } from './memory-book.fixture.ts';
 import { journalOf, restored } from './restore.fixture.ts';
-import { WALLETS, World } from './world.fixture.ts';
+import { WALLETS } from './parties.fixture.ts';
+import { World } from './world.fixture.ts';
 
 const SETTINGS = { numRuns: Number(process.env['RUNS'] ?? 25), seed: Number(process.env['SEED'] ?? 1) };
 const TIMEOUT_MS = 60_000;

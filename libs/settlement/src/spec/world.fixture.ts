@@ -1,14 +1,5 @@
-import {
-  bytesFromHex,
-  deriveScript,
-  feeRate,
-  type FeeTerms,
-  MasterKey,
-  type OutpointKey,
-  parseDescriptor,
-  type ScriptHex,
-} from '@finality/bitcoin';
-import { assert, type Instant, type Principal, type Sats, unwrap } from '@finality/kernel';
+import { feeRate, type FeeTerms, type OutpointKey, type ScriptHex } from '@finality/bitcoin';
+import { assert, type Instant, type Principal, type Sats } from '@finality/kernel';
 import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
 import type { DestinationPlace } from '../destination.ts';
@@ -19,6 +10,15 @@ import type { SettlementPolicy } from '../policy.ts';
 import { type Assessment, living, type Mode, type Recommendation } from '../settlement.ts';
 import { apply, type Command } from './commands.fixture.ts';
 import { MemoryBook } from './memory-book.fixture.ts';
+import {
+  CREDIT_LINES,
+  INSTITUTIONS,
+  LISTED_WALLET,
+  WALLETS,
+  headHashOf,
+  scriptOf,
+  walletCalled,
+} from './parties.fixture.ts';
 import { foreignScript, WorldWatcher } from './world-watcher.fixture.ts';
 import { sha, type WorldBlock, WorldChain, type WorldTx } from './world-chain.fixture.ts';
 
@@ -50,51 +50,6 @@ export interface Place extends Omit<AddressRecord, 'purpose'> {
   watched: boolean;
 }
 
-/** The last two sign for themselves. */
-export const INSTITUTIONS = ['a', 'b', 'c', 'd', 'd2'] as const;
-/** Of a head of the ledger, in a world that seals nothing. */
-export const headHashOf = (segment: number): string => segment.toString(16).padStart(64, '0');
-export const CREDIT_LINES: Readonly<Record<string, bigint>> = { a: 0n, b: 30_000n, c: 0n, d: 0n, d2: 0n };
-const COSIGNERS = ['11', '22', '33'].map(
-  (seed) => new MasterKey(bytesFromHex(seed.repeat(32)), 'regtest').account('wpkh', 0).descriptor.keys[0]!.xpub,
-);
-const OWN_KEYS = unwrap(
-  parseDescriptor(`wsh(sortedmulti(2,${COSIGNERS.map((xpub) => `${xpub}/<0;1>/*`).join(',')}))`, 'regtest'),
-);
-const OWN_KEY = new MasterKey(bytesFromHex('44'.repeat(32)), 'regtest').account('tr', 0).descriptor;
-export const WALLETS: readonly WalletRecord[] = [
-  { walletId: 'pool', institutionId: 'platform', scriptType: 'wpkh', custodial: true, scanning: false },
-  { walletId: 'w-a', institutionId: 'a', scriptType: 'wpkh', custodial: true, scanning: false },
-  { walletId: 'w-b', institutionId: 'b', scriptType: 'tr', custodial: true, scanning: false },
-  { walletId: 'w-c', institutionId: 'c', scriptType: 'wpkh', custodial: true, scanning: false },
-  {
-    walletId: 'w-d',
-    institutionId: 'd',
-    scriptType: 'wsh-sortedmulti',
-    custodial: false,
-    scanning: false,
-    descriptor: OWN_KEYS,
-  },
-  { walletId: 'w-d2', institutionId: 'd2', scriptType: 'tr', custodial: false, scanning: false, descriptor: OWN_KEY },
-];
-/** The signer knows one of them, and pays it. */
-export const LISTED_WALLET = {
-  destinationId: 'd-w-d2',
-  institutionId: 'd2',
-  place: { kind: 'wallet', walletId: 'w-d2' },
-} as const;
-/** Derived once for all histories: their indices are the same. */
-const OWN_SCRIPTS = new Map<string, ScriptHex>();
-
-export function scriptOf({ scriptType, descriptor, walletId }: WalletRecord, branch: 0 | 1, index: number): ScriptHex {
-  const key = `${walletId} ${branch} ${index}`;
-  const hash = sha(key);
-  if (descriptor === undefined)
-    return (scriptType === 'wpkh' ? `0014${hash.slice(0, 40)}` : `5120${hash}`) as ScriptHex;
-  const script = OWN_SCRIPTS.get(key) ?? deriveScript(descriptor, branch, index).script;
-  OWN_SCRIPTS.set(key, script);
-  return script;
-}
 const OPERATOR: Principal = { keyId: 'operator', roles: ['operator'] };
 
 /**
@@ -508,6 +463,5 @@ export class World {
 }
 
 export const destinationIdOf = (institutionId: string): string => `d-${institutionId}`;
-export const walletCalled = (walletId: string): WalletRecord => WALLETS.find((wallet) => wallet.walletId === walletId)!;
 
 const destinationOf = ({ walletId, script, branch, index }: Place) => ({ walletId, script, branch, index });

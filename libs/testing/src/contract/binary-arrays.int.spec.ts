@@ -19,7 +19,9 @@ it.each([
   ['integer[]', integerArray([2 ** 31 - 1, -(2 ** 31)]), ['2147483647', '-2147483648']],
   // Of nothing but nulls, and of nothing: without a dimension.
   ...[textArray([undefined]), textArray([])].map((bytes) => ['text[]', bytes, []] as const),
-  ...[hexArray([undefined], 2), slicesArray(Buffer.alloc(0), 2), bytesArray([])].map((bytes) => ['bytea[]', bytes, []] as const),
+  ...[hexArray([undefined], 2), slicesArray(Buffer.alloc(0), 2), bytesArray([])].map(
+    (bytes) => ['bytea[]', bytes, []] as const,
+  ),
   ['bigint[]', bigintArray([]), []],
   ['integer[]', integerArray([]), []],
 ] as const)('%s is read by Postgres as it was written', async (type, bytes, expected) => {

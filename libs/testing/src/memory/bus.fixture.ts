@@ -1,5 +1,6 @@
 import type { SeededRandom } from '../simulation/random.ts';
 import type { Trace } from '../simulation/trace.ts';
+import { shortened } from './commands.fixture.ts';
 import type { Faults } from './faults.fixture.ts';
 
 /** Handles a message in the one append that also remembers it. */
@@ -25,7 +26,7 @@ export interface BusOptions {
 }
 
 /** Messages that come once more when a consumer begins again. */
-const REWIND_MAX = 12;
+const REWIND_MAX = 20;
 
 /**
  * Messages between services: stored with what published them, in order per consumer, topic and key, and in no order otherwise. What was handled and
@@ -72,7 +73,7 @@ export class MemoryBus<Body> {
     if (lane === undefined || lane.offset >= lane.messages.length) return false;
     const { offset, messages, consumer, key } = lane;
     if (!this.#options.acknowledgesLast) lane.offset += 1;
-    const handled = this.#faults.effect(`${name} #${offset}`, () => {
+    const handled = this.#faults.effect(`${shortened(name)} #${offset}`, () => {
       if (offset < lane.taken && this.#options.hasInbox) return;
       consumer(messages[offset]!, key);
       lane.taken = Math.max(lane.taken, offset + 1);
@@ -88,7 +89,7 @@ export class MemoryBus<Body> {
     const lane = this.#random.pick(lanes);
     const back = Math.min(lane.offset, 1 + this.#random.below(REWIND_MAX));
     lane.offset -= back;
-    this.#trace.add(`${lane.name}: the last ${back} come again`);
+    this.#trace.add(`${shortened(lane.name)}: the last ${back} come again`);
   }
 
   /** Until there is nothing on its way; nothing may go wrong meanwhile. */

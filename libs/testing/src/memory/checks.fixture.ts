@@ -24,6 +24,8 @@ const ALWAYS: Readonly<Record<string, (world: SimulatedWorld) => void>> = {
   'what callers were told stays true': checkTold,
   'what is ours is nobody else’s doing': checkOurs,
   'a deep reorg stops what would be final': checkDeepReorgs,
+  'deposits are credited when they are deep enough': checkCredits,
+  'what was handed out is in the journal': checkHandedOut,
 };
 
 const AT_THE_END: Readonly<Record<string, (world: SimulatedWorld) => void>> = {
@@ -106,8 +108,10 @@ function checkRequests({ book }: SimulatedWorld): void {
   }
 }
 
-/** Only a recorded reversal takes back what was settled. */
-function checkTold({ settled, book }: SimulatedWorld): void {
+/** What was accepted is there, and only a recorded reversal takes back what was settled. */
+function checkTold({ accepted, settled, book }: SimulatedWorld): void {
+  for (const id of accepted)
+    if (book.settlements.get(id).status === 'none') throw new Error(`${id} was accepted, and isn't there`);
   for (const id of settled) {
     const { status } = book.settlements.get(id);
     if (!['settled', 'reopened', 'reversed'].includes(status)) throw new Error(`${id} was settled, and is ${status}`);
@@ -116,6 +120,15 @@ function checkTold({ settled, book }: SimulatedWorld): void {
 
 function checkDeepReorgs({ finalAfterDeepReorg: [first] }: SimulatedWorld): void {
   if (first !== undefined) throw new Error(first);
+}
+
+function checkCredits({ creditedEarly: [first] }: SimulatedWorld): void {
+  if (first !== undefined) throw new Error(first);
+}
+
+function checkHandedOut({ left, vouched }: SimulatedWorld): void {
+  const known = new Set(vouched.map(({ request: { lineageId, version } }) => `${lineageId}/${version}`));
+  for (const version of left) if (!known.has(version)) throw new Error(`${version} isn't`);
 }
 
 const BEGUN = ['scheduled', 'received', 'screening', 'under_review', 'approved', 'queued'];

@@ -1,3 +1,5 @@
+import { assertNever } from '@finality/kernel';
+import type { TimerKind } from '@finality/settlement';
 import type { Command } from '@finality/settlement/spec';
 
 /** Commands that somebody outside asks for, with an idempotency key; the others are the service's own, and done again as they are. */
@@ -16,6 +18,9 @@ const OF_CALLERS: readonly Command['type'][] = [
   'set_limits',
   'set_liquidity_alerts',
   'set_credit_line',
+  'set_credit_terms',
+  'post_pledge',
+  'release_pledge',
   'freeze_institution',
   'confirm_incident',
   'open_window',
@@ -44,6 +49,28 @@ export function askedAgain(command: Command, attempt: number): Command {
   }
   if (command.type !== 'reverse') return command;
   return { ...command, reversal: { ...command.reversal, settlementId: renamed(command.reversal.settlementId) } };
+}
+
+/** The settlement that a command makes; empty where it makes none. */
+export function settlementOf(command: Command): string {
+  if (command.type === 'submit') return command.submission.settlementId;
+  return command.type === 'reverse' ? command.reversal.settlementId : '';
+}
+
+/** What a timer sets off. */
+export function rung(kind: TimerKind, id: string): Command {
+  switch (kind) {
+    case 'credit_line':
+      return { type: 'expire_credit_line', institutionId: id };
+    case 'collection':
+      return { type: 'collect', institutionId: id };
+    case 'due':
+      return { type: 'fall_due', settlementId: id };
+    case 'expiry':
+      return { type: 'expire', settlementId: id };
+    default:
+      return assertNever(kind, 'timer');
+  }
 }
 
 /** In a line of a trace. */

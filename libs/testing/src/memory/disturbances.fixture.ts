@@ -18,9 +18,9 @@ export function disturb(world: SimulatedWorld): void {
     const dice = random.below(100);
     if (dice < 40) deliver(world);
     else if (dice < 62) world.follow();
-    else if (dice < 72) hear(world);
-    else if (dice < 79) bus.rewind(random.chance(0.5) ? CHAIN : '');
-    else if (dice < 82) jump(world, (1 + random.below(90)) * MINUTE_MS);
+    else if (dice < 70) hear(world);
+    else if (dice < 80) bus.rewind(random.chance(0.7) ? CHAIN : '');
+    else if (dice < 83) jump(world, (1 + random.below(90)) * MINUTE_MS);
     else if (dice < 88) fire(world);
     else if (dice < 90) goAway(world);
     else if (dice < 92) issuer.pause();

@@ -5,7 +5,7 @@ import type { Trace } from '../simulation/trace.ts';
 export type Asked<T> = { readonly answered: true; readonly value: T } | { readonly answered: false };
 
 /** One in so many effects is where somebody crashes. */
-const CRASH_EVERY = 24;
+const CRASH_EVERY = 12;
 
 /**
  * Where processes end. Everything in this world that outlives a process is changed by an effect, each of them atomic: a crash before it leaves

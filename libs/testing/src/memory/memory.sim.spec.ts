@@ -18,9 +18,10 @@ describe('a simulation in memory', () => {
 
 /** By the promise that is broken first, or where the deciders stop at what ought to be impossible. */
 const BITES: Readonly<Record<MemoryProtection, RegExp>> = {
-  inbox: /^coins are the chain’s/,
+  inbox: /^(coins are the chain’s|balances are what the states say)/,
   'acknowledge-last': /^(coins are the chain’s|everything comes to an end)/,
   outbox: /^everything comes to an end/,
+  'answer-last': /^what callers were told stays true: .* was accepted, and isn't there/,
   idempotency: /^a request is carried out once/,
   'append-lock': /^an address is given once/,
   'one-writer': /^limits of accounts: .* is overdrawn/,
@@ -28,11 +29,15 @@ const BITES: Readonly<Record<MemoryProtection, RegExp>> = {
   'life-in-transfer-ids': /^balances are what the states say/,
   'declared-outputs': /^what is ours is nobody else’s doing/,
   'coin-claims': /^claims and versions/,
+  'window-in-place': /^netting positions/,
+  confirmations: /^deposits are credited when they are deep enough/,
+  freeze: /^limits of accounts: .* is overdrawn/,
   'reorg-depth': /^a deep reorg stops what would be final/,
   timers: /^what has an end ends/,
   anchor: /^transactions vouched for exclude each other/,
   'signer-journal': /^transactions vouched for exclude each other/,
   'hand-out-journal': /^transactions vouched for exclude each other/,
+  'journal-before-hand-out': /^what was handed out is in the journal/,
 };
 
 describe('a simulation in memory bites', () => {

@@ -1,12 +1,23 @@
 import { type Transfer, LedgerView, type RecordedTransfer, transferId, type TransferId } from '@finality/ledger';
-import { type Coin, CoinBook, type SettlementPolicy } from '@finality/settlement';
-import { MemoryBook } from '@finality/settlement/spec';
+import {
+  type Coin,
+  CoinBook,
+  type Institution,
+  institutionAggregate,
+  type InstitutionEvent,
+  type Netting,
+  nettingAggregate,
+  type NettingEvent,
+  type SettlementPolicy,
+} from '@finality/settlement';
+import { MemoryBook, MemoryRecords } from '@finality/settlement/spec';
 
 /** What can be switched off, each from outside: the product's code has no such switches. */
 export const MEMORY_PROTECTIONS = [
   'inbox',
   'acknowledge-last',
   'outbox',
+  'answer-last',
   'idempotency',
   'append-lock',
   'one-writer',
@@ -14,11 +25,15 @@ export const MEMORY_PROTECTIONS = [
   'life-in-transfer-ids',
   'declared-outputs',
   'coin-claims',
+  'window-in-place',
+  'confirmations',
+  'freeze',
   'reorg-depth',
   'timers',
   'anchor',
   'signer-journal',
   'hand-out-journal',
+  'journal-before-hand-out',
 ] as const;
 export type MemoryProtection = (typeof MEMORY_PROTECTIONS)[number];
 
@@ -35,6 +50,15 @@ export function bookWithout(policy: SettlementPolicy, without: MemoryProtection 
       return new UnclaimingBook(policy);
     case 'reorg-depth':
       return new MemoryBook({ ...policy, deepReorgBlocks: Number.MAX_SAFE_INTEGER });
+    case 'window-in-place':
+      return new LaggingBook(policy);
+    case 'confirmations':
+      return new MemoryBook({
+        ...policy,
+        confirmations: { ...policy.confirmations, base: { ...policy.confirmations.base, deposit: 0 } },
+      });
+    case 'freeze':
+      return new UnfreezingBook(policy);
     case 'timers':
       return new TimelessBook(policy);
     default:
@@ -108,4 +132,33 @@ class TimelessBook extends MemoryBook {
   override schedule(): void {
     // Never.
   }
+}
+
+/** Which windows are open is what somebody has read a while ago. */
+class LaggingBook extends MemoryBook {
+  override readonly netting: MemoryBook['netting'];
+
+  constructor(policy: SettlementPolicy) {
+    super(policy);
+    const nettings = new MemoryRecords<Netting, NettingEvent>(nettingAggregate, this.log);
+    let before = nettings.get('windows');
+    this.netting = {
+      get: () => before,
+      record: (...events) => {
+        before = nettings.get('windows');
+        return nettings.record('windows', ...events);
+      },
+    };
+  }
+}
+
+/** Whoever is overdrawn goes on. */
+class UnfrozenInstitutions extends MemoryRecords<Institution, InstitutionEvent> {
+  override record(id: string, ...events: readonly InstitutionEvent[]): Institution {
+    return super.record(id, ...events.filter(({ type }) => type !== 'institution_frozen'));
+  }
+}
+
+class UnfreezingBook extends MemoryBook {
+  override readonly institutions = new UnfrozenInstitutions(institutionAggregate, this.log);
 }

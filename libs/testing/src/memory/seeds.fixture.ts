@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { memoryCommand, memoryReport } from './report.fixture.ts';
 import { simulateInMemory } from './simulation.fixture.ts';
 
-export const MEMORY_STEPS = 70;
+export const MEMORY_STEPS = 60;
 
 /** A suite for some of the seeds: files run side by side. */
 export function testMemorySeeds(first: number, last: number): void {

@@ -5,7 +5,9 @@ import {
   ACTION_WEIGHTS,
   act,
   type ActionKind,
+  beginCollecting,
   beginNetting,
+  DEFAULT_WEIGHTS,
   fund,
   NETTING_WEIGHTS,
   PAYING,
@@ -65,17 +67,21 @@ const SHORT = {
   reopenedBlocksMax: 2,
 };
 
-/** What a history is mostly about: by the seed. */
-const SORTS: readonly Readonly<Record<ActionKind, number>>[] = [
-  ACTION_WEIGHTS,
-  PAYOUT_WEIGHTS,
-  VERSION_WEIGHTS,
-  ACTION_WEIGHTS,
-  QUEUE_WEIGHTS,
-  RELEASE_WEIGHTS,
-  NETTING_WEIGHTS,
+/** What a history is mostly about, by the seed; and how it begins. */
+const SORTS: readonly {
+  readonly weights: Readonly<Record<ActionKind, number>>;
+  readonly begin?: (world: World) => void;
+}[] = [
+  { weights: ACTION_WEIGHTS },
+  { weights: PAYOUT_WEIGHTS },
+  { weights: VERSION_WEIGHTS },
+  { weights: ACTION_WEIGHTS },
+  { weights: QUEUE_WEIGHTS },
+  { weights: RELEASE_WEIGHTS },
+  { weights: NETTING_WEIGHTS, begin: beginNetting },
+  { weights: DEFAULT_WEIGHTS, begin: beginCollecting },
 ];
-const TRACE_LINES = 60;
+const TRACE_LINES = 100;
 
 /** Runs one seed: the same seed and steps give the same history, whatever machine it is. */
 export function simulateInMemory({ seed, steps, without }: MemoryOptions): MemoryResult {
@@ -138,9 +144,10 @@ function partsOf(
 
 function history(world: SimulatedWorld, seed: number, steps: number): void {
   const { random, faults, trace } = world.surroundings;
-  const kinds = weighed(SORTS[seed % SORTS.length]!);
+  const { weights, begin } = SORTS[seed % SORTS.length]!;
+  const kinds = weighed(weights);
   fund(world, seed % 3 === 0);
-  if (seed % SORTS.length === 6) beginNetting(world);
+  begin?.(world);
   faults.calm = false;
   const number = (): number => random.below(0x1_0000);
   for (let i = 0; i < steps; i++) {

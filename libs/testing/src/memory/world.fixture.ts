@@ -1,4 +1,5 @@
 import type { OutpointKey, ScriptHex } from '@finality/bitcoin';
+import { HeaderChain, planFollow } from '@finality/chain';
 import type { ChainFact } from '@finality/settlement';
 import {
   latest,
@@ -17,17 +18,22 @@ import {
   WorldChain,
   type WorldTx,
 } from '@finality/settlement/spec';
+import { askedAgain, described, isOfCaller, rung, settlementOf, shortened } from './commands.fixture.ts';
 import { writeByOldBook } from './old-writer.fixture.ts';
-import { askedAgain, described, isOfCaller, shortened } from './commands.fixture.ts';
 import type { Message, Parts } from './parts.fixture.ts';
 import { bookWithout, type MemoryProtection } from './protections.fixture.ts';
-import { payAnew } from './rogue.fixture.ts';
 import { signingRequest } from './requests.fixture.ts';
+import { payAnew } from './rogue.fixture.ts';
 import type { Vouched } from './signer.fixture.ts';
 import { MemoryAml, MemoryRisk, type Screening, type Subject } from './screening.fixture.ts';
 
 /** So many commands at most have been missed by whoever was overtaken. */
 const REMEMBERED_LESS_MAX = 30;
+/** Below the first block; each block is worth the same. */
+const ROOT = { ...new WorldChain().tip, previousHash: new WorldChain().tip.hash, chainWork: 0n };
+const WORK = 2n;
+/** Blocks that the watcher reads in one go. */
+const CONNECT_MAX = 4;
 /** Whoever gets no answer asks so often, with the same key. */
 const ATTEMPTS_MAX = 4;
 const ASKS_AGAIN = 0.7;
@@ -40,9 +46,14 @@ const UNAVAILABLE = 'UNAVAILABLE';
  */
 export class SimulatedWorld extends World {
   declare protected readonly parts: Parts;
-  /** By key: what callers were answered. */
-  readonly #answers = new Map<string, string | undefined>();
+  /** By key: the settlement that came of it, or nothing that has a name. */
+  readonly #answers = new Map<string, string>();
+  /** Settlements that callers were told of. */
+  readonly accepted = new Set<string>();
   #asked = 0;
+  /** Every block that there ever was, and how they hang together, as the watcher sees it from their headers. */
+  readonly #blocks = new Map<WorldBlock['hash'], WorldBlock>();
+  readonly #headers = new HeaderChain(ROOT);
   /** The watcher's own chain. */
   readonly #followed: WorldBlock[] = [];
   #consumed: ConsumedChain = consumedOf([], new Map(), new Map());
@@ -51,13 +62,16 @@ export class SimulatedWorld extends World {
   /** Transactions that the watcher has been handed to broadcast. */
   readonly #toBroadcast = new Set<string>();
   /** Versions that left to the owners of their keys. */
-  readonly #left = new Set<string>();
+  readonly left = new Set<string>();
   /** Settlements that callers have seen settled. */
   readonly settled = new Set<string>();
   /** What became final by itself while a reorg was looked into. */
   readonly finalAfterDeepReorg: string[] = [];
   #isReorgOpen = false;
-  readonly #deepReorgBlocks: number;
+  /** Deposits that were credited before they were deep enough. */
+  readonly creditedEarly: string[] = [];
+  /** As it was meant to be, whatever the book goes by. */
+  readonly #policy: SettlementPolicy;
   /** Steps for which the node can't be reached. */
   outage = 0;
 
@@ -69,7 +83,7 @@ export class SimulatedWorld extends World {
   ) {
     super(policy, late, bookWithout(policy, without));
     this.parts = make(this);
-    this.#deepReorgBlocks = policy.deepReorgBlocks;
+    this.#policy = policy;
     const { bus } = this.parts;
     const screening = { risk: new MemoryRisk(), aml: new MemoryAml() };
     for (const by of ['risk', 'aml'] as const)
@@ -109,21 +123,31 @@ export class SimulatedWorld extends World {
       const again = askedAgain(command, attempt);
       const asked = faults.effect(described(again), () => this.#handle(again, key, causes));
       if (asked.answered) {
-        trace.add(`${described(again)}${asked.value === undefined ? '' : `: ${asked.value}`}`);
+        const isDull = faults.calm && command.type === 'retry_reservation';
+        trace.add(`${described(again)}${asked.value === undefined ? '' : `: ${asked.value}`}`, isDull);
+        const made = key === undefined ? undefined : this.#answers.get(key);
+        if (made !== undefined && made !== '') this.accepted.add(made);
         return asked.value;
       }
+      if (this.parts.without === 'answer-last' && isOfCaller(command)) return this.#promise(command);
       if (!random.chance(ASKS_AGAIN)) break;
     }
     return UNAVAILABLE;
   }
 
+  /** An answer that didn't wait for what it tells to be stored. */
+  #promise(command: Command): undefined {
+    const made = settlementOf(command);
+    if (made !== '') this.accepted.add(made);
+  }
+
   /** One append: what is decided, the answer under its key, and what others are told of it. */
   #handle(command: Command, key: string | undefined, causes: readonly string[]): string | undefined {
     const remembers = this.parts.without !== 'idempotency';
-    if (remembers && key !== undefined && this.#answers.has(key)) return this.#answers.get(key);
+    if (remembers && key !== undefined && this.#answers.has(key)) return undefined;
     const before = this.book.log.length;
     const refused = super.tell(command, ...causes);
-    if (key !== undefined && refused === undefined) this.#answers.set(key, refused);
+    if (key !== undefined && refused === undefined) this.#answers.set(key, settlementOf(command));
     if (command.type === 'confirm_incident') this.#isReorgOpen &&= this.book.tip.get().incidents.length > 0;
     this.#note(before);
     if (this.parts.without === 'outbox') this.parts.faults.effect('what was told is sent', () => this.#publish(before));
@@ -135,8 +159,17 @@ export class SimulatedWorld extends World {
     for (const { stream, event } of this.book.log.slice(before)) {
       if (event.type === 'settlement_settled') this.settled.add(stream.slice(stream.indexOf('/') + 1));
       const isFinal = event.type === 'deposit_credited' || event.type === 'lineage_final';
+      if (event.type === 'deposit_credited') this.#noteDepth(stream.slice(stream.indexOf('/') + 1));
       if (this.#isReorgOpen && isFinal) this.finalAfterDeepReorg.push(`${event.type} of ${shortened(stream)}`);
     }
+  }
+
+  #noteDepth(outpoint: string): void {
+    const deposit = this.book.deposits.get(outpoint);
+    if (deposit.status !== 'credited') return;
+    const confirmations = this.book.tip.get().height - deposit.block.height + 1;
+    if (confirmations < this.#policy.confirmations.base.deposit)
+      this.creditedEarly.push(`${shortened(outpoint)} with ${confirmations}`);
   }
 
   #publish(before: number): void {
@@ -179,15 +212,20 @@ export class SimulatedWorld extends World {
     const command = commandOf(message, id);
     if (command.type === 'chain_fact') this.#watchDepth(command.fact);
     this.#handle(command, undefined, []);
-    this.parts.trace.add(described(command));
+    this.parts.trace.add(described(command), this.#isDull(command));
     if (message.kind !== 'fact') return;
     this.#isBetween = message.state === undefined;
     this.#consumed = message.state ?? this.#consumed;
   }
 
+  /** When all is calm there is many a block that changes nothing. */
+  #isDull(command: Command): boolean {
+    return this.parts.faults.calm && command.type === 'chain_fact' && command.fact.kind.startsWith('block_');
+  }
+
   #watchDepth(fact: ChainFact): void {
     if (fact.kind !== 'block_disconnected') return;
-    this.#isReorgOpen ||= fact.block.height - fact.forkHeight > this.#deepReorgBlocks;
+    this.#isReorgOpen ||= fact.block.height - fact.forkHeight > this.#policy.deepReorgBlocks;
   }
 
   /** What waits between these two, one after the other, until somebody crashes. */
@@ -212,14 +250,13 @@ export class SimulatedWorld extends World {
 
   /** A timer fires, until what it is for has been done. */
   ring(kind: TimerKind, id: string): void {
-    const command: Command =
-      kind === 'credit_line'
-        ? { type: 'expire_credit_line', institutionId: id }
-        : { type: kind === 'due' ? 'fall_due' : 'expire', settlementId: id };
-    if (this.tell(command) === UNAVAILABLE) return;
+    const command = rung(kind, id);
     const key = `${kind} ${id}`;
+    const before = this.book.alarms.get(key);
+    if (this.tell(command) === UNAVAILABLE) return;
     const alarm = this.book.alarms.get(key);
-    if (alarm !== undefined && alarm.dueAt <= this.book.now) this.book.alarms.delete(key);
+    // What has been set anew goes off again.
+    if (alarm === before && alarm !== undefined && alarm.dueAt <= this.book.now) this.book.alarms.delete(key);
   }
 
   /** A process that was overtaken, and still takes itself for the one that writes, settles by what it remembers. */
@@ -239,8 +276,12 @@ export class SimulatedWorld extends World {
   // The node, and who looks at it.
 
   override mine(choose: (tx: WorldTx) => boolean, unseen: readonly WorldTx[] = []): void {
-    const { height, txs } = this.chain.mine(choose, unseen);
-    this.parts.trace.add(`block ${height} of ${txs.map(({ txid }) => txid.slice(0, 8)).join(' ') || 'nothing'}`);
+    const block = this.chain.mine(choose, unseen);
+    const { height, txs } = block;
+    this.#blocks.set(block.hash, block);
+    this.#headers.connect({ ...block, work: WORK });
+    const made = txs.map(({ txid }) => txid.slice(0, 8)).join(' ');
+    this.parts.trace.add(`block ${height} of ${made || 'nothing'}`, this.parts.faults.calm && txs.length === 0);
     this.#sync();
   }
 
@@ -256,25 +297,29 @@ export class SimulatedWorld extends World {
     this.parts.bus.drain();
   }
 
-  /** The watcher goes from its own tip to the node's: back to the fork, then block by block. */
+  /** The watcher goes from its own tip to the node's: back to the fork, then block by block, a portion at a time. */
   follow(): void {
     if (this.#isDown()) return;
-    const { blocks } = this.chain;
-    const fork = blocks.findIndex((block, i) => this.#followed[i]?.hash !== block.hash);
-    const common = fork === -1 ? blocks.length : fork;
-    if (this.#followed.length > common) {
-      const isBack = this.#watched('blocks are gone', () =>
-        this.watcher.disconnected(this.#followed.splice(common).reverse()),
-      );
-      if (!isBack) return;
+    while (this.#followed.at(-1)?.hash !== this.chain.blocks.at(-1)?.hash) if (!this.#followOn()) return;
+  }
+
+  #followOn(): boolean {
+    const tip = this.#followed.at(-1)?.hash ?? ROOT.hash;
+    // A node that has taken our tip back takes it for invalid.
+    const tipInvalid = tip !== ROOT.hash && !this.chain.blocks.some(({ hash }) => hash === tip);
+    const plan = { tip, nodeBest: this.chain.blocks.at(-1)?.hash ?? ROOT.hash, connectMax: CONNECT_MAX, tipInvalid };
+    const { disconnect, connect } = planFollow(this.#headers, plan);
+    if (disconnect.length > 0) {
+      const gone = (): readonly WorldBlock[] => this.#followed.splice(-disconnect.length).reverse();
+      if (!this.#watched('blocks are gone', () => this.watcher.disconnected(gone()))) return false;
     }
-    for (const block of blocks.slice(common)) {
-      const isThere = this.#watched(`block ${block.height}`, () => {
+    return connect.every(({ hash, height }) =>
+      this.#watched(`there is block ${height}`, () => {
+        const block = this.#blocks.get(hash)!;
         this.#followed.push(block);
         return this.watcher.connected(block);
-      });
-      if (!isThere) return;
-    }
+      }),
+    );
   }
 
   /** One append of the watcher's. */
@@ -357,7 +402,12 @@ export class SimulatedWorld extends World {
   /** It leaves to the owners of the keys once the signer has it in its journal. */
   #handOut(lineageId: string, number: number): boolean {
     const key = `${lineageId}/${number}`;
-    if (this.#left.has(key)) return true;
+    if (this.left.has(key)) return true;
+    // It leaves at once, and is put into the journal if there is time.
+    if (this.parts.without === 'journal-before-hand-out') {
+      this.left.add(key);
+      if (this.parts.random.chance(0.5)) return true;
+    }
     const lineage = offered(this.book.lineages.get(lineageId));
     const version = lineage.versions[number - 1]!;
     const { faults, signer, trace } = this.parts;
@@ -370,7 +420,7 @@ export class SimulatedWorld extends World {
     const asked = faults.effect(what, () => signer.recordHandOut(handOut, this.book.now));
     if (!asked.answered) return false;
     trace.add(`${what}${asked.value.ok ? '' : `: ${asked.value.error.rule}`}`);
-    if (asked.value.ok) this.#left.add(key);
+    if (asked.value.ok) this.left.add(key);
     return asked.value.ok;
   }
 

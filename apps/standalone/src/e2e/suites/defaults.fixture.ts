@@ -9,6 +9,17 @@ import { until } from '../wait.fixture.ts';
 export function defaults(e2e: () => E2e): void {
   const lineOf = (institutionId: string) => ({ idempotencyKey: freshKey(), institutionId, reason: 'reviewed' });
 
+  const closedDefault = (institutionId: string): Promise<liquidityV1.Default> =>
+    until(
+      `the default of ${institutionId} is closed`,
+      async () => (await e2e().operator.defaults.listDefaults({ pageSize: 100, pageToken: '' })).defaults,
+      (list) => list.some((each) => each.institutionId === institutionId && each.closedAt !== undefined),
+    ).then((list) => {
+      const found = list.filter((each) => each.institutionId === institutionId);
+      expect(found).toHaveLength(1);
+      return found[0]!;
+    });
+
   it('what is due and isn’t paid is a default: collateral first, then an unsecured line lends it', async () => {
     const [payer, payee] = [await e2e().bank({ wallet: 'none' }), await e2e().bank({ wallet: 'none' })];
     const institutionId = payer.id;
@@ -24,27 +35,40 @@ export function defaults(e2e: () => E2e): void {
     await e2e().operator.collateral.setCreditTerms(terms);
     await payer.settle({ to: payee, amountSats: 4_000n, mode: 'CENTRALIZED' });
     const { defaults: service, operations } = e2e().operator;
-    const closed = await until(
-      `the default of ${institutionId} is closed`,
-      async () => (await service.listDefaults({ pageSize: 100, pageToken: '' })).defaults,
-      (list) => list.some((each) => each.institutionId === institutionId && each.closedAt !== undefined),
-    );
-    const [found, ...others] = closed.filter((each) => each.institutionId === institutionId);
-    expect(others).toEqual([]);
+    const found = await closedDefault(institutionId);
     expect(found).toMatchObject({
       ...{ owedSats: 4_000n, overdueSats: 4_000n, collateralSats: 1_000n, lentSats: 3_000n },
       ...{ unwoundSats: 0n, lossSats: 0n, uncoveredSats: 0n, leftSats: 0n },
     });
-    expect(await service.getDefault({ defaultId: found!.defaultId })).toEqual(found);
+    expect(await service.getDefault({ defaultId: found.defaultId })).toEqual(found);
     expect(await payer.institution()).toMatchObject({ creditLineSats: 3_000n, creditLineDrawnSats: 3_000n });
     const release = { ...terms, idempotencyKey: freshKey(), pledge: 1, amountSats: 1n };
     expect(await refused(payer.api.collateral.releaseCollateral(release))).toMatchObject({
       reason: 'INSTITUTION_FROZEN',
     });
     const { incidents } = await operations.listIncidents({});
-    const incidentId = `participant_default:${found!.defaultId}`;
+    const incidentId = `participant_default:${found.defaultId}`;
     expect(incidents.map((incident) => incident.incidentId)).toContain(incidentId);
     await operations.confirmIncident({ idempotencyKey: freshKey(), incidentId, reason: 'looked at' });
+    await expectInOrder(e2e());
+  });
+  it('of a line that is gone takes back what payees still have, by settlements', async () => {
+    const [payer, payee] = [await e2e().bank({ wallet: 'none' }), await e2e().bank({ wallet: 'none' })];
+    const institutionId = payer.id;
+    await e2e().operator.liquidity.setCreditLine({ ...lineOf(institutionId), limitSats: 5_000n });
+    const terms = { idempotencyKey: freshKey(), institutionId, dueAfterSeconds: 2, reason: 'agreed' };
+    await e2e().operator.collateral.setCreditTerms(terms);
+    const { settlementId } = await payer.settle({ to: payee, amountSats: 4_000n, mode: 'CENTRALIZED' });
+    await e2e().operator.liquidity.setCreditLine({ ...lineOf(institutionId), limitSats: 0n });
+    const found = await closedDefault(institutionId);
+    expect(found).toMatchObject({ owedSats: 4_000n, unwoundSats: 4_000n, uncoveredSats: 0n });
+    const [{ reversalId }] = found.unwound as [liquidityV1.UnwoundSettlement];
+    expect(await payee.settlement(reversalId, 'SETTLED')).toMatchObject({ reverses: settlementId, amountSats: 4_000n });
+    expect((await payee.balance('clearing')).available).toBe(0n);
+    expect((await payer.balance('clearing')).available).toBe(0n);
+    const { incidents } = await e2e().operator.operations.listIncidents({});
+    for (const { incidentId } of incidents)
+      await e2e().operator.operations.confirmIncident({ idempotencyKey: freshKey(), incidentId, reason: 'looked at' });
     await expectInOrder(e2e());
   });
 }

@@ -1,3 +1,3 @@
 import { testSeeds } from './seeds.fixture.ts';
 
-testSeeds(8, 14);
+testSeeds(6, 10);

@@ -1,0 +1,82 @@
+import { type Instant, ok } from '@finality/kernel';
+import { LedgerView, type Transfer } from '@finality/ledger';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type Quote, quoteAggregate, type QuoteEvent } from '../quote.ts';
+import { checkExchange, ExchangeHistory } from './exchange-history.fixture.ts';
+import { MemoryBook, MemoryRecords, POLICY } from './memory-book.fixture.ts';
+
+const STEPS = 120;
+const RUNS_MAX = 60;
+const NUMBERS = fc.infiniteStream(fc.noBias(fc.nat(0xffff)));
+
+/** What deciders are shown of a quote while a history goes on. */
+class ShownQuotes extends MemoryRecords<Quote, QuoteEvent> {
+  show: (quote: Quote) => Quote = (quote) => quote;
+
+  override get(id: string): Quote {
+    return this.show(super.get(id));
+  }
+}
+
+class ShownBook extends MemoryBook {
+  override readonly quotes = new ShownQuotes(quoteAggregate, this.log);
+}
+
+/** Each transfer by itself: one that can't be made stays behind alone. */
+class UnlinkedLedger extends LedgerView {
+  override post(transfers: readonly Transfer[]) {
+    return ok(
+      transfers.flatMap((transfer) => {
+        const posted = super.post([transfer]);
+        return posted.ok ? posted.value : [];
+      }),
+    );
+  }
+}
+
+/** Shows quotes in another light while a history goes on, and as they are in the end. */
+type Light = () => { readonly book: MemoryBook; readonly end: () => void };
+
+const asIfUnused: Light = () => {
+  const book = new ShownBook(POLICY);
+  book.quotes.show = (quote) =>
+    quote.status === 'used' ? { status: 'locked', terms: quote.terms, lockedAt: quote.lockedAt } : quote;
+  return { book, end: () => (book.quotes.show = (quote) => quote) };
+};
+
+const asIfEndless: Light = () => {
+  const book = new ShownBook(POLICY);
+  const ends = new Map<string, Instant>();
+  const ending = (quote: Quote, expiresAt: Instant): Quote =>
+    quote.status === 'none' ? quote : { ...quote, terms: { ...quote.terms, expiresAt } };
+  book.quotes.show = (quote) => {
+    if (quote.status !== 'none' && !ends.has(quote.terms.quoteId)) ends.set(quote.terms.quoteId, quote.terms.expiresAt);
+    return ending(quote, Number.MAX_SAFE_INTEGER as Instant);
+  };
+  const shown = (quote: Quote): Quote =>
+    quote.status === 'none' ? quote : ending(quote, ends.get(quote.terms.quoteId)!);
+  return { book, end: () => (book.quotes.show = shown) };
+};
+
+const unlinked: Light = () => {
+  const book = new MemoryBook(POLICY, new UnlinkedLedger({ accounts: [], transfers: [] }));
+  return { book, end: () => undefined };
+};
+
+describe('histories of money in several units bite', () => {
+  it.each<[string, Light]>([
+    ['a quote is used once', asIfUnused],
+    ['a quote ends', asIfEndless],
+    ['legs are linked', unlinked],
+  ])('where it isn’t so that %s', (_rule, make) => {
+    const property = fc.property(NUMBERS, (numbers) => {
+      const { book, end } = make();
+      const history = new ExchangeHistory(() => numbers.next().value / 0x1_0000, STEPS, book);
+      end();
+      checkExchange(history);
+    });
+    const { failed } = fc.check(property, { numRuns: RUNS_MAX, seed: 7, endOnFailure: true });
+    expect(failed).toBe(true);
+  });
+});
