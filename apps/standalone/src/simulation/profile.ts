@@ -27,7 +27,7 @@ export interface Profile {
 export function profileOf(random: SeededRandom): Profile {
   return {
     workload: random.pick([60, 110, 180]),
-    dealings: random.pick([15, 40, 150]),
+    dealings: random.pick([0, 15, 60]),
     mining: random.pick([12, 25, 50]),
     reorgs: random.pick([0, 20, 80]),
     reorgDepthMax: random.pick([1, 1, 1, 3]),

@@ -66,8 +66,10 @@ async function claimProblems(
   }
   const closed = (part: (typeof CLAIM_PARTS)[number]): bigint => closing.get(part)!.closingBalance;
   const reserved = closing.get('available')!.closingPendingDebits;
+  // What is put aside has accounts of its own.
   const expected = {
-    ...{ claim: balance.claim, unit: balance.unit, available: closed('available') - reserved, reserved },
+    ...balance,
+    ...{ available: closed('available') - reserved, reserved },
     ...{ inFlight: closed('in_flight'), incoming: closed('incoming'), held: closed('held') },
   };
   if (!isDeepStrictEqual({ ...balance }, expected))

@@ -323,7 +323,8 @@ export class Workload {
     const [from, to] = this.#pair();
     const isOnChain = mode !== settlementV1.SettlementMode.SETTLEMENT_MODE_CENTRALIZED;
     const isPayable = !isOnChain || to.own === undefined || from.own !== undefined || this.#random.chance(0.1);
-    return isPayable ? [from, to] : [to, from];
+    if (isPayable) return [from, to];
+    return [from, this.#random.pick(this.#clients.institutions.filter((each) => !each.own && each !== from))];
   }
 
   #pair(): readonly [Client, Client] {
