@@ -92,27 +92,28 @@ describe('settlements are let in while few wait for their screening', () => {
   it('has a stream wait until there is room', async () => {
     await wait(1, MAX);
     await admission.step();
-    let isOver = false;
-    const room = admission.room().then(() => (isOver = true));
+    let entered: number | undefined;
+    const room = admission.enter(5).then((count) => (entered = count));
     runtime.wake();
     await admission.step();
-    expect(isOver).toBe(false);
-    await screened(1, 1);
+    expect(entered).toBeUndefined();
+    await screened(1, 3);
     await admission.step();
     runtime.wake();
-    await room;
-    expect(admission.admit()).toBeUndefined();
+    // Those for which there is room, which nobody else has from then on.
+    expect(await room).toBe(3);
+    expect(admission.admit()?.reason).toBe('OVERLOADED');
   });
 
   it('has it wait no longer than it is worth', async () => {
     await wait(1, MAX);
     await admission.step();
-    const room = admission.room();
+    const room = admission.enter(1);
     for (let i = 0; i < 10_000 / admission.pollMs; i++) {
       runtime.wake();
       await new Promise((resolve) => setImmediate(resolve));
     }
-    await room;
-    expect(admission.admit()?.reason).toBe('OVERLOADED');
+    expect(await room).toBe(0);
+    expect(admission.overloaded().reason).toBe('OVERLOADED');
   });
 });

@@ -36,16 +36,25 @@ export class Admission implements Worker {
 
   /** Lets a request in, or says when to ask again. */
   admit(): Refusal | undefined {
-    if (this.#waiting >= this.#options.waitingMax) return this.#full();
+    if (this.#waiting >= this.#options.waitingMax) return this.overloaded();
     this.#waiting += 1;
     return undefined;
   }
 
-  /** Resolves when there is room, or when it has taken so long that requests are better refused. */
-  async room(): Promise<void> {
+  /**
+   * Lets in as many of a stream's next requests as there is room for, once there is any.
+   * @returns how many; 0 when it has taken so long that they are better refused
+   */
+  async enter(count: number): Promise<number> {
     const { runtime, waitingMax } = this.#options;
     const deadlineMs = runtime.monotonicMs() + ROOM_WAIT_MS_MAX;
-    while (this.#waiting >= waitingMax && runtime.monotonicMs() < deadlineMs) await runtime.sleep(POLL_MS);
+    while (this.#waiting >= waitingMax) {
+      if (runtime.monotonicMs() >= deadlineMs) return 0;
+      await runtime.sleep(POLL_MS);
+    }
+    const entered = Math.min(count, waitingMax - this.#waiting);
+    this.#waiting += entered;
+    return entered;
   }
 
   async step(): Promise<'idle'> {
@@ -66,7 +75,8 @@ export class Admission implements Worker {
     return 'idle';
   }
 
-  #full(): Refusal {
+  /** For whoever isn't let in: when to ask again. */
+  overloaded(): Refusal {
     const { waitingMax } = this.#options;
     const { min, unknown, max } = RETRY_AFTER_MS;
     const drainedMs = this.#perMs === 0 ? unknown : (waitingMax * DRAINED_SHARE) / this.#perMs;

@@ -35,11 +35,15 @@ export class SubmitSettlementsRpc {
     const caller = await this.#gateway.caller(call.metadata, 'institution');
     let index = 0n;
     for await (const requests of inBatches(requestsOf<settlementV1.SubmitSettlementRequest>(call), REQUESTS_MAX)) {
-      await this.#admission.room();
-      const results = await this.#submit(requests, caller, call);
-      for (const [i, result] of results.entries()) {
-        yield { index, idempotencyKey: requests[i]!.idempotencyKey, ...result };
-        index += 1n;
+      for (let rest = requests; rest.length > 0;) {
+        const entered = await this.#admission.enter(rest.length);
+        const next = entered === 0 ? rest : rest.slice(0, entered);
+        const results = await this.#submit(next, caller, { call, refused: entered === 0 });
+        for (const [i, result] of results.entries()) {
+          yield { index, idempotencyKey: next[i]!.idempotencyKey, ...result };
+          index += 1n;
+        }
+        rest = rest.slice(next.length);
       }
     }
   }
@@ -47,11 +51,14 @@ export class SubmitSettlementsRpc {
   async #submit(
     requests: readonly settlementV1.SubmitSettlementRequest[],
     caller: Principal,
-    call: Call,
+    { call, refused }: { readonly call: Call; readonly refused: boolean },
   ): Promise<readonly Omit<Result, 'index' | 'idempotencyKey'>[]> {
     const { env, store } = this.#gateway;
     const cause = this.#gateway.cause(caller, call);
-    const parsed = requests.map((request) => this.#admitted(parseSubmission(request, caller, env.runtime.id())));
+    const parsed = requests.map((request): ReturnType<typeof parseSubmission> => {
+      const submission = parseSubmission(request, caller, env.runtime.id());
+      return refused && submission.ok ? err(this.#admission.overloaded()) : submission;
+    });
     const commands: StoreCommand<SettlementCommand>[] = parsed.flatMap((each) =>
       each.ok
         ? [{ body: { type: 'submit', submission: each.value.submission }, cause, idempotency: each.value.idempotency }]
@@ -64,12 +71,6 @@ export class SubmitSettlementsRpc {
     for (const each of parsed)
       results.push(each.ok ? await this.#resultOf(outcomes[next++], tipHeight) : failed(each.error));
     return results;
-  }
-
-  /** What can't be let in is refused like what can't be parsed. */
-  #admitted(parsed: ReturnType<typeof parseSubmission>): ReturnType<typeof parseSubmission> {
-    const full = parsed.ok ? this.#admission.admit() : undefined;
-    return full === undefined ? parsed : err(full);
   }
 
   async #resultOf(
