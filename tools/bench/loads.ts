@@ -6,7 +6,8 @@ import type { Generator } from './generator.ts';
 import type { BenchPlatform } from './platform.ts';
 import { cpuMs } from './processes.ts';
 
-const WARM_UP = 3_000;
+/** What is settled per second rises by half until then: code is compiled as it is used. */
+const WARM_UP = 12_000;
 /** Once warm: how fast it is, so how many make a round. */
 const TRIAL = 1_000;
 const ROUNDS = 3;
