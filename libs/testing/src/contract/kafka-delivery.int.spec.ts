@@ -76,14 +76,17 @@ function deliveryTests(): void {
     const expected = await postgres.consumer({ service: 'any', topics: [ACCOUNT_TOPIC] }).poll(100);
     await postgres.close();
     expect(expected).toHaveLength(5);
-    // Which of them are the first to arrive is the broker's.
+    // Which of them are the first to arrive is the broker's, and one may come twice.
     const all = async (consumer: GroupConsumer): Promise<readonly IncomingMessage[]> => {
-      const messages = [...(await arrived(consumer, 100))];
+      const messages = new Map<string, IncomingMessage>();
+      const take = (polled: readonly IncomingMessage[]): void =>
+        polled.forEach((message) => messages.set(`${message.position}/${message.ordinal}`, message));
+      take(await arrived(consumer, 100));
       await until('all have arrived', async () => {
-        if (messages.length < expected.length) messages.push(...(await consumer.poll(100)));
-        return messages.length >= expected.length;
+        if (messages.size < expected.length) take(await consumer.poll(100));
+        return messages.size >= expected.length;
       });
-      return inOrder(messages);
+      return inOrder([...messages.values()]);
     };
     const backfilled = await all(bench.consumer({ service: 'another' }) as GroupConsumer);
     const followed = await all(await live());
