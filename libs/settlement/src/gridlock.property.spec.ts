@@ -22,11 +22,11 @@ function cases(institutions: number, payments: number): fc.Arbitrary<Case> {
   return fc
     .record({ payments: fc.array(payment, { maxLength: payments }), own })
     .map(({ payments: list, own: sats }) => {
-      const queued = list.map(({ from, by, sats: amountSats }, i) => ({
+      const queued = list.map(({ from, by, sats: amount }, i) => ({
         settlementId: `s-${i}`,
         from: names[from]!,
         to: names[(from + by) % institutions]!,
-        amountSats,
+        amount,
       }));
       const lines = names.map((name) => queued.filter(({ from }) => from === name)).filter(({ length }) => length > 0);
       return { lines, headroom: new Map(names.map((name, i) => [name, sats[i]!])) };
@@ -36,9 +36,9 @@ function cases(institutions: number, payments: number): fc.Arbitrary<Case> {
 /** What each has left when these are settled. */
 function after(set: readonly QueuedPayment[], headroom: Case['headroom']): Map<string, bigint> {
   const left = new Map(headroom);
-  for (const { from, to, amountSats } of set) {
-    left.set(from, left.get(from)! - amountSats);
-    left.set(to, (left.get(to) ?? 0n) + amountSats);
+  for (const { from, to, amount } of set) {
+    left.set(from, left.get(from)! - amount);
+    left.set(to, (left.get(to) ?? 0n) + amount);
   }
   return left;
 }

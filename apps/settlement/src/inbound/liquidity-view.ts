@@ -1,8 +1,7 @@
 import { liquidityV1, toTimestamp } from '@finality/contracts';
 import type { Session } from '@finality/event-store';
-import { claimPath } from '@finality/ledger';
 import { readBalances } from '@finality/ledger-store';
-import { lineInForce, termsOf } from '@finality/settlement';
+import { lineInForce, lineIn, termsOf } from '@finality/settlement';
 import { readTransaction } from '../outbound/read-transaction.ts';
 import { LEVELS } from '../store/liquidity-message.ts';
 import { creditOf, readPledged } from './collateral-view.ts';
@@ -34,22 +33,30 @@ export async function showLiquidity(gateway: Gateway, institutionId: string): Pr
       },
       alerts: watched?.alerts,
       level: watched === undefined ? liquidityV1.LiquidityLevel.LIQUIDITY_LEVEL_UNSPECIFIED : LEVELS[watched.level],
-      outgoing: await queued(session, 'payer_claim', claimPath(claim)),
-      incoming: await queued(session, 'to_institution', institutionId),
+      outgoing: await queuedIn(session, lineIn(institutionId)),
+      incoming: await queuedFor(session, institutionId),
     };
   });
 }
 
-/** In satoshi: other units, and exchanges, wait by themselves. */
-async function queued(
-  session: Session,
-  column: 'payer_claim' | 'to_institution',
-  value: string,
-): Promise<liquidityV1.Queued> {
-  const [row] = await session.query<{ count: bigint; sum: bigint }>(
-    `SELECT count(*) AS count, coalesce(sum(amount_sats), 0)::bigint AS sum FROM settlements
-     WHERE status = 'queued' AND mode = 'centralized' AND payer_claim = 'clearing/' || from_institution AND ${column} = $1`,
-    [value],
+/** What waits in a line. */
+async function queuedIn(session: Session, line: string): Promise<liquidityV1.Queued> {
+  const [row] = await session.query<QueuedRow>(`${QUEUED} AND payer_claim = $1`, [line]);
+  return { count: row!.count, sumSats: row!.sum };
+}
+
+/** In satoshi, from whoever pays; what is given for another unit comes with that. */
+async function queuedFor(session: Session, institutionId: string): Promise<liquidityV1.Queued> {
+  const [row] = await session.query<QueuedRow>(
+    `${QUEUED} AND payer_claim = 'clearing/' || from_institution AND to_institution = $1 AND NOT exchanges`,
+    [institutionId],
   );
   return { count: row!.count, sumSats: row!.sum };
 }
+
+interface QueuedRow {
+  readonly count: bigint;
+  readonly sum: bigint;
+}
+
+const QUEUED = `SELECT count(*) AS count, coalesce(sum(amount), 0)::bigint AS sum FROM settlements WHERE status = 'queued' AND mode = 'centralized'`;

@@ -59,7 +59,7 @@ function tables(schema: string): readonly string[] {
   return [
     `CREATE TABLE ${schema}.settlements (
       settlement_id text PRIMARY KEY, from_institution text NOT NULL, to_institution text NOT NULL, status text NOT NULL, waits_for_coins boolean NOT NULL,
-      mode text NOT NULL, amount_sats bigint NOT NULL, queue_rank smallint NOT NULL, payer_claim text NOT NULL, lineage_id text, created_at bigint NOT NULL, created_position bigint NOT NULL, updated_position bigint NOT NULL) WITH (fillfactor = 80)`,
+      mode text NOT NULL, amount bigint NOT NULL, exchanges boolean NOT NULL, queue_rank smallint NOT NULL, payer_claim text NOT NULL, lineage_id text, created_at bigint NOT NULL, created_position bigint NOT NULL, updated_position bigint NOT NULL) WITH (fillfactor = 80)`,
     `CREATE INDEX settlements_from ON ${schema}.settlements (from_institution, created_position)`,
     `CREATE INDEX settlements_to ON ${schema}.settlements (to_institution, created_position)`,
     `CREATE INDEX settlements_created ON ${schema}.settlements (created_position)`,

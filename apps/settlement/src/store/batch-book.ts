@@ -70,7 +70,7 @@ export interface Loaded {
   readonly credit: Pick<CreditNeeds, 'unwindable' | 'contributors'>;
   /** Positions of the windows that the batch may close. */
   readonly positions: PositionBook;
-  /** Of payers of whom something may be settled in this batch. */
+  /** Those of which something may be settled in this batch. */
   readonly lines: readonly FoundLine[];
   /** How many payouts are queued for coins, by institution, of those whose coins may be consolidated. */
   readonly waiting: ReadonlyMap<string, number>;

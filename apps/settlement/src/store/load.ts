@@ -28,6 +28,8 @@ import {
   inputsOf,
   type OfferedLineage,
   lineageTransferIds,
+  lineIn,
+  lineOf,
   netPayoutId,
   ORIGINS_MAX,
   payingWalletId,
@@ -312,32 +314,27 @@ class States {
     }
   }
 
-  /** What payers that may reserve have under way, and in line: one question for both. */
+  /** What payers that may reserve have under way, and in line for what they may pay in: one question for both. */
   async #loadOpen(): Promise<void> {
     const { reserving, retrying, allPlanned, lineages, settlements, lineMax, credit } = this.#needs;
-    const payers = [...new Set([...this.#clearingPayersOf(reserving), ...credit.collecting])];
-    const rows = await this.#session.query<OpenRow>(OPEN, [
-      [...this.#payersOf(reserving)],
-      allPlanned,
-      payers.map((institutionId) => claimPath({ kind: 'clearing', institutionId })),
-      lineMax,
-    ]);
-    this.openLineages = rows.filter(({ payer }) => payer === null).map(({ id }) => id);
+    const collecting = [...credit.collecting].map((institutionId) => lineIn(institutionId));
+    const lines = [...new Set([...this.#linesOf(reserving), ...collecting])];
+    const rows = await this.#session.query<OpenRow>(OPEN, [[...this.#payersOf(reserving)], allPlanned, lines, lineMax]);
+    this.openLineages = rows.filter(({ line }) => line === null).map(({ id }) => id);
     for (const id of this.openLineages) lineages.add(id);
-    this.lines = linesOf(payers, rows, lineMax);
-    const retried = new Set([...this.#clearingPayersOf(retrying), ...credit.collecting]);
-    for (const { institutionId, first } of this.lines)
-      if (retried.has(institutionId)) for (const { settlementId } of first) settlements.add(settlementId);
+    this.lines = linesOf(lines, rows, lineMax);
+    const retried = new Set([...this.#linesOf(retrying), ...collecting]);
+    for (const { line, first } of this.lines)
+      if (retried.has(line)) for (const { settlementId } of first) settlements.add(settlementId);
   }
 
-  #clearingPayersOf(settlementIds: Iterable<string>): ReadonlySet<string> {
-    const institutionIds = new Set<string>();
+  #linesOf(settlementIds: Iterable<string>): ReadonlySet<string> {
+    const lines = new Set<string>();
     for (const id of settlementIds) {
       const settlement = this.#batch.state(settlementStream, id);
-      if (settlement.status !== 'none' && settlement.terms.mode === 'centralized')
-        institutionIds.add(settlement.terms.from);
+      if (settlement.status !== 'none' && settlement.terms.mode === 'centralized') lines.add(lineOf(settlement.terms));
     }
-    return institutionIds;
+    return lines;
   }
 
   /** Whoever's transactions may be replaced, and what waits for coins of theirs. */

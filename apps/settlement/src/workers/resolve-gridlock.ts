@@ -1,6 +1,7 @@
 import type { Session } from '@finality/event-store';
 import type { Worker } from '@finality/kernel';
-import { type QueuedPayment, resolveGridlock } from '@finality/settlement';
+import { type AccountId, accountSpec, type Unit } from '@finality/ledger';
+import { type Headroom, lineIn, type QueuedPayment, resolveGridlock } from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import { readTransaction } from '../outbound/read-transaction.ts';
 import type { RecoveryGate } from '../recovery-gate.ts';
@@ -14,26 +15,27 @@ const POLL_MS = 1_000;
 
 interface PaymentRow {
   readonly settlement_id: string;
-  readonly from_institution: string;
+  readonly line: string;
   readonly to_institution: string;
-  readonly amount_sats: bigint;
+  readonly amount: bigint;
 }
 
 interface HeadroomRow {
-  readonly institution_id: string;
-  readonly sats: bigint;
+  readonly line: string;
+  readonly amount: bigint;
 }
 
-/** The first of each line before the second of any: where there are too many, each line is cut short at its end. */
+/** The first of each line before the second of any, each up to its first exchange: where there are too many, each line is cut short at its end. */
 const LINES = `
-  SELECT settlement_id, from_institution, to_institution, amount_sats FROM (
-    SELECT *, row_number() OVER (PARTITION BY payer_claim ORDER BY queue_rank, updated_position) AS place
-    FROM settlements WHERE status = 'queued' AND mode = 'centralized' AND payer_claim = 'clearing/' || from_institution) line
-  ORDER BY place, updated_position LIMIT ${QUEUED_MAX}`;
+  SELECT settlement_id, payer_claim AS line, to_institution, amount FROM (
+    SELECT *, row_number() OVER line AS place, bool_or(exchanges) OVER line AS ends
+    FROM settlements WHERE status = 'queued' AND mode = 'centralized'
+    WINDOW line AS (PARTITION BY payer_claim ORDER BY queue_rank, updated_position ROWS UNBOUNDED PRECEDING)) queued
+  WHERE NOT ends ORDER BY place, updated_position LIMIT ${QUEUED_MAX}`;
 
 const HEADROOM = `
-  SELECT institution_id, coalesce(credits_posted - debits_posted - debits_pending + overdraft, 0)::bigint AS sats
-  FROM unnest($1::text[]) AS payer(institution_id) LEFT JOIN ledger_accounts ON id = 'clearing/' || institution_id || '/available'`;
+  SELECT line, coalesce(credits_posted - debits_posted - debits_pending + overdraft, 0)::bigint AS amount
+  FROM unnest($1::text[]) AS line LEFT JOIN ledger_accounts ON id = line || '/available'`;
 
 /**
  * CENTRALIZED settlements that wait because each payer waits for another one are settled together, where they pay for each other. Whoever can pay the first of its line
@@ -62,34 +64,46 @@ export class ResolveGridlock implements Worker {
     if (ms < this.#lookedAt.ms + INTERVAL_MS) return 'idle';
     const { position } = await this.#reader.head();
     if (position === this.#lookedAt.position) return 'idle';
-    const settlementIds = await readTransaction(pool, findOffsetting);
+    const sets = await readTransaction(pool, findOffsetting);
     this.#lookedAt = { position, ms };
-    if (settlementIds.length === 0) return 'idle';
-    const gridlockId = runtime.id();
-    const [outcome] = await this.#store.execute([
-      {
-        body: { type: 'resolve_gridlock', request: { gridlockId, settlementIds } },
-        cause: ownCause(this.#env, gridlockId),
-      },
-    ]);
-    if (outcome?.kind === 'failed') throw outcome.error;
+    if (sets.length === 0) return 'idle';
+    const outcomes = await this.#store.execute(
+      sets.map((settlementIds) => {
+        const gridlockId = runtime.id();
+        const request = { gridlockId, settlementIds };
+        return { body: { type: 'resolve_gridlock', request }, cause: ownCause(this.#env, gridlockId) };
+      }),
+    );
+    for (const outcome of outcomes) if (outcome.kind === 'failed') throw outcome.error;
     return 'progress';
   }
 }
 
-async function findOffsetting(session: Session): Promise<readonly string[]> {
+/** Of each unit by itself: what waits for dollars doesn't depend on what becomes of euros. */
+async function findOffsetting(session: Session): Promise<readonly (readonly string[])[]> {
   const rows = await session.query<PaymentRow>(LINES);
   if (rows.length === 0) return [];
-  const lines = Map.groupBy(rows.map(paymentOf), ({ from }) => from);
-  const found = await session.query<HeadroomRow>(HEADROOM, [[...lines.keys()]]);
-  const headroom = new Map(found.map(({ institution_id: id, sats }) => [id, sats]));
-  const moves = [...lines].some(([payer, [first]]) => first!.amountSats <= (headroom.get(payer) ?? 0n));
+  const found = await session.query<HeadroomRow>(HEADROOM, [[...new Set(rows.map(({ line }) => line))]]);
+  const headroom = new Map(found.map(({ line, amount }) => [line, amount]));
+  const units = Map.groupBy(rows, ({ line }) => unitOfLine(line));
+  const sets = [...units].map(([unit, queued]) => offsettingIn(unit, queued, headroom));
+  return sets.filter(({ length }) => length > 0);
+}
+
+function offsettingIn(unit: Unit, rows: readonly PaymentRow[], headroom: Headroom): readonly string[] {
+  const lines = Map.groupBy(
+    rows.map((row) => paymentOf(row, unit)),
+    ({ from }) => from,
+  );
+  const moves = [...lines].some(([line, [first]]) => first!.amount <= (headroom.get(line) ?? 0n));
   return moves ? [] : resolveGridlock([...lines.values()], headroom).map(({ settlementId }) => settlementId);
 }
 
-const paymentOf = (row: PaymentRow): QueuedPayment => ({
+const unitOfLine = (line: string): Unit => accountSpec(`${line}/available` as AccountId).unit;
+
+const paymentOf = (row: PaymentRow, unit: Unit): QueuedPayment => ({
   settlementId: row.settlement_id,
-  from: row.from_institution,
-  to: row.to_institution,
-  amountSats: row.amount_sats,
+  from: row.line,
+  to: lineIn(row.to_institution, unit),
+  amount: row.amount,
 });

@@ -6,6 +6,7 @@ import { type CoverSource, defaultIdOf, type KnownDefault, sharesOf, sumOf, unwi
 import { novation } from '../postings/clearing.ts';
 import { borne, coverAccount, covered } from '../postings/default.ts';
 import { mustPost } from '../postings/post.ts';
+import { lineIn } from '../queue.ts';
 import { living, type LivingSettlement, type Terms } from '../settlement.ts';
 import { applyLine } from './credit-lines.ts';
 import { freeze } from './freeze.ts';
@@ -99,7 +100,7 @@ function notePayments(book: Book, defaultId: string): void {
 /** @returns whether anything was: there may be more */
 function failQueued(book: Book, defaultId: string): boolean {
   const { institutionId } = open(book, defaultId);
-  const settlementIds = book.queues.of(institutionId);
+  const settlementIds = book.queues.of(lineIn(institutionId));
   if (settlementIds.length === 0) return false;
   const at = book.now;
   for (const settlementId of settlementIds) {

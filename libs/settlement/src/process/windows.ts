@@ -39,7 +39,7 @@ export interface NettingRequest {
 
 /** Counts a CENTRALIZED settlement that settles now. @returns the window it falls into, for good; undefined where there is none */
 export function enterWindow(book: Book, terms: Terms): string | undefined {
-  const window = windowBetween(book.netting.get(), terms.from, terms.to);
+  const window = terms.units === undefined ? windowBetween(book.netting.get(), terms.from, terms.to) : undefined;
   if (window === undefined) return undefined;
   book.positions.add(window.windowId, terms);
   return window.windowId;

@@ -3,6 +3,7 @@ import { LedgerView, type Transfer } from '@finality/ledger';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Quote, quoteAggregate, type QuoteEvent } from '../quote.ts';
+import { LiquidityQueues } from '../queue.ts';
 import { checkExchange, ExchangeHistory } from './exchange-history.fixture.ts';
 import { MemoryBook, MemoryRecords, POLICY } from './memory-book.fixture.ts';
 
@@ -35,6 +36,17 @@ class UnlinkedLedger extends LedgerView {
   }
 }
 
+/** Whoever comes sees nobody before him. */
+class UnseenQueues extends LiquidityQueues {
+  override hasBefore(): boolean {
+    return false;
+  }
+}
+
+class OvertakingBook extends MemoryBook {
+  override readonly queues = new UnseenQueues();
+}
+
 /** Shows quotes in another light while a history goes on, and as they are in the end. */
 type Light = () => { readonly book: MemoryBook; readonly end: () => void };
 
@@ -64,11 +76,14 @@ const unlinked: Light = () => {
   return { book, end: () => undefined };
 };
 
+const overtaking: Light = () => ({ book: new OvertakingBook(), end: () => undefined });
+
 describe('histories of money in several units bite', () => {
   it.each<[string, Light]>([
     ['a quote is used once', asIfUnused],
     ['a quote ends', asIfEndless],
     ['legs are linked', unlinked],
+    ['nothing overtakes what waits in a line', overtaking],
   ])('where it isn’t so that %s', (_rule, make) => {
     const property = fc.property(NUMBERS, (numbers) => {
       const { book, end } = make();

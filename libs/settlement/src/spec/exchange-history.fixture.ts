@@ -4,10 +4,12 @@ import { expect } from 'vitest';
 import { bankBookingId } from '../bank-booking.ts';
 import { decideExchange, type ExchangeCommand, isExchangeCommand } from '../process/exchange-commands.ts';
 import { rateIdOf } from '../rate.ts';
+import { isInLine, PRIORITIES } from '../queue.ts';
 import { legsOf } from '../unit-terms.ts';
 import { apply, type Command } from './commands.fixture.ts';
 import { EUR, USD } from './exchange.fixture.ts';
 import { MemoryBook } from './memory-book.fixture.ts';
+import { checkLines, resolvableIn } from './queue-actions.fixture.ts';
 
 export type Exchanging = Command | ExchangeCommand;
 
@@ -68,6 +70,8 @@ export class ExchangeHistory {
       () => this.#submit(),
       () => this.#screen(),
       () => this.#end(),
+      () => this.#reorder(),
+      () => this.#offset(),
     ];
     this.#pick(steps)();
     if (this.#random() < 0.1) this.book.now = (this.book.now + this.#pick([1, 20_000, 60_000])) as Instant;
@@ -131,7 +135,8 @@ export class ExchangeHistory {
     const to = this.#pick(['a', 'b', 'm', 'n'].filter((party) => party !== from));
     const paid = { unit: this.#pick(UNITS), amount: this.#pick(AMOUNTS) };
     const isSats = !isQuoted && this.#random() < 0.3;
-    const how = { mode: 'centralized', feeBearer: 'payer', referenceId: '', submittedBy: 'k' } as const;
+    const priority = this.#random() < 0.7 ? 'normal' : this.#pick(PRIORITIES);
+    const how = { mode: 'centralized', priority, feeBearer: 'payer', referenceId: '', submittedBy: 'k' } as const;
     const what = isQuoted
       ? { quoteId: quote.terms.quoteId, failOnShortage: this.#random() < 0.3 }
       : isSats
@@ -163,6 +168,27 @@ export class ExchangeHistory {
     this.tell({ type: 'review', review }, settlementId);
   }
 
+  /** Somebody is in a hurry, or the other way round. */
+  #reorder(): void {
+    const settlementId = this.#pick(this.#random() < 0.8 ? this.#queued() : this.book.settlements.ids());
+    if (settlementId === undefined) return;
+    const caller = { keyId: 'operator', roles: ['operator'] } as const;
+    this.tell({ type: 'reprioritize', settlementId, priority: this.#pick(PRIORITIES), caller }, settlementId);
+  }
+
+  /** What pays for each other; or what doesn't any more. */
+  #offset(): void {
+    const found = resolvableIn(this.book, PARTIES, this.#pick(UNITS));
+    const settlementIds = this.#random() < 0.8 ? found : this.#queued().filter(() => this.#random() < 0.3);
+    if (settlementIds.length === 0) return;
+    const last = settlementIds.reduce((a, b) => (this.#places.get(a)! > this.#places.get(b)! ? a : b));
+    this.tell({ type: 'resolve_gridlock', request: { gridlockId: `g-${++this.#made}`, settlementIds } }, last);
+  }
+
+  #queued(): readonly string[] {
+    return this.book.settlements.ids().filter((id) => isInLine(this.book.settlements.get(id)));
+  }
+
   #end(): void {
     const ids = this.book.settlements.ids();
     if (ids.length === 0) return;
@@ -180,6 +206,7 @@ export function checkExchange({ book }: Pick<ExchangeHistory, 'book'>): void {
     expect(isOverdrawn(account), account.id).toBe(false);
     if (parseAccountId(account.id).kind === 'ccp') expect(creditBalance(account), account.id).toBe(0n);
   }
+  checkLines({ book });
   const uses = new Map<string, string>();
   const { transfers } = book.ledger.changes();
   for (const settlement of book.settlements.all()) {

@@ -15,16 +15,27 @@ describe('any history of money in several units', () => {
         const history = new ExchangeHistory(() => numbers.next().value / 0x1_0000, STEPS);
         checkExchange(history);
         for (const { refused } of history.told) if (refused !== undefined) seen.add(refused);
-        for (const settlement of history.book.settlements.all())
-          if (settlement.status !== 'none' && settlement.terms.units?.exchange !== undefined)
-            seen.add(settlement.status);
+        for (const settlement of history.book.settlements.all()) {
+          if (settlement.status === 'none' || settlement.terms.units === undefined) continue;
+          seen.add(settlement.terms.units.exchange === undefined ? `plain ${settlement.status}` : settlement.status);
+          if ('gridlockId' in settlement) seen.add('gridlock');
+        }
       }),
       { numRuns: 120, seed: 7 },
     );
     // It is about something: all of this has happened.
-    const happened = ['settled', 'queued', 'failed', 'expired', 'under_review'];
+    const happened = [
+      'settled',
+      'queued',
+      'failed',
+      'expired',
+      'under_review',
+      'plain queued',
+      'plain settled',
+      'gridlock',
+    ];
     const refused = ['QUOTE_USED', 'QUOTE_EXPIRED', 'UNKNOWN_QUOTE', 'UNKNOWN_RATE', 'AMOUNT_NOT_QUOTABLE'];
-    const booked = ['LINE_BOOKED', 'SAME_PERSON', 'INSUFFICIENT_BALANCE', 'AMOUNT_TOO_LARGE'];
+    const booked = ['LINE_BOOKED', 'SAME_PERSON', 'INSUFFICIENT_BALANCE', 'AMOUNT_TOO_LARGE', 'NOT_QUEUED'];
     expect([...seen]).toEqual(expect.arrayContaining([...happened, ...refused, ...booked]));
   });
 });

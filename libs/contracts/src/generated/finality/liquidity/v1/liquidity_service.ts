@@ -122,11 +122,11 @@ export interface Liquidity {
     | undefined;
   /** What it can pay now: available and what is left of the credit line; negative when more is drawn than the line is by now. */
   spendableSats: bigint;
-  /** CENTRALIZED settlements that are QUEUED, because it can't pay them, or one before them, now. */
+  /** CENTRALIZED settlements in satoshi, and exchanges of satoshi, that are QUEUED, because it can't pay them, or one before them, now. */
   outgoing?:
     | Queued
     | undefined;
-  /** CENTRALIZED settlements to it that are QUEUED because their payers can't pay them now. */
+  /** CENTRALIZED settlements in satoshi to it that are QUEUED because their payers can't pay them now. */
   incoming?:
     | Queued
     | undefined;
