@@ -1,5 +1,5 @@
 import { assert } from '@finality/kernel';
-import { BTC, claimPath, clearingClaim, type Unit } from '@finality/ledger';
+import { type AccountId, accountSpec, BTC, claimPath, clearingClaim, type Unit } from '@finality/ledger';
 import type { Settlement, Terms } from './settlement.ts';
 
 /** Among a payer's CENTRALIZED settlements that wait for its liquidity: each class goes before the next, first come first served within. */
@@ -25,6 +25,9 @@ export const lineOf = ({ payer }: Pick<Terms, 'payer'>): string => claimPath(pay
 /** What {@link lineOf} says of whatever the institution pays in the unit. */
 export const lineIn = (institutionId: string, unit: Unit = BTC): string =>
   claimPath(clearingClaim(institutionId, unit));
+
+/** What is paid in a line. */
+export const unitOfLine = (line: string): Unit => accountSpec(`${line}/available` as AccountId).unit;
 
 /** A line as it was found: as many of the first as were looked for. */
 export interface FoundLine {

@@ -1,5 +1,4 @@
 import { liquidityV1, toTimestamp } from '@finality/contracts';
-import type { Session } from '@finality/event-store';
 import { readBalances } from '@finality/ledger-store';
 import { lineInForce, lineIn, termsOf } from '@finality/settlement';
 import { readTransaction } from '../outbound/read-transaction.ts';
@@ -7,10 +6,11 @@ import { LEVELS } from '../store/liquidity-message.ts';
 import { creditOf, readPledged } from './collateral-view.ts';
 import type { Gateway } from './gateway.ts';
 import { drawnSats, knownInstitution } from './institution-view.ts';
+import { NOBODY, readWaiting, showUnits, type Waiting } from './unit-liquidity-view.ts';
 
-/** An institution's clearing balance as it is now, and what waits for it. @throws RefusalException NOT_FOUND */
+/** An institution's clearing balances as they are now, and what waits for them. @throws RefusalException NOT_FOUND */
 export async function showLiquidity(gateway: Gateway, institutionId: string): Promise<liquidityV1.Liquidity> {
-  const { creditLineSats, creditLineExpiresAt, watched } = await knownInstitution(gateway, institutionId);
+  const { creditLineSats, creditLineExpiresAt, unitLines, watched } = await knownInstitution(gateway, institutionId);
   const terms = termsOf(await creditOf(gateway, institutionId));
   return readTransaction(gateway.env.pool, async (session) => {
     const claim = { kind: 'clearing', institutionId } as const;
@@ -19,6 +19,8 @@ export async function showLiquidity(gateway: Gateway, institutionId: string): Pr
     const { collateral } = await readPledged(session, institutionId);
     const inForce = lineInForce(creditLineSats, terms, collateral);
     const drawn = drawnSats(balance!);
+    const waiting = await readWaiting(session, institutionId);
+    const { outgoing, incoming } = waiting.get(lineIn(institutionId)) ?? NOBODY;
     return {
       institutionId,
       availableSats: available,
@@ -33,30 +35,11 @@ export async function showLiquidity(gateway: Gateway, institutionId: string): Pr
       },
       alerts: watched?.alerts,
       level: watched === undefined ? liquidityV1.LiquidityLevel.LIQUIDITY_LEVEL_UNSPECIFIED : LEVELS[watched.level],
-      outgoing: await queuedIn(session, lineIn(institutionId)),
-      incoming: await queuedFor(session, institutionId),
+      outgoing: queuedMessage(outgoing),
+      incoming: queuedMessage(incoming),
+      units: await showUnits(session, institutionId, unitLines, waiting),
     };
   });
 }
 
-/** What waits in a line. */
-async function queuedIn(session: Session, line: string): Promise<liquidityV1.Queued> {
-  const [row] = await session.query<QueuedRow>(`${QUEUED} AND payer_claim = $1`, [line]);
-  return { count: row!.count, sumSats: row!.sum };
-}
-
-/** In satoshi, from whoever pays; what is given for another unit comes with that. */
-async function queuedFor(session: Session, institutionId: string): Promise<liquidityV1.Queued> {
-  const [row] = await session.query<QueuedRow>(
-    `${QUEUED} AND payer_claim = 'clearing/' || from_institution AND to_institution = $1 AND NOT exchanges`,
-    [institutionId],
-  );
-  return { count: row!.count, sumSats: row!.sum };
-}
-
-interface QueuedRow {
-  readonly count: bigint;
-  readonly sum: bigint;
-}
-
-const QUEUED = `SELECT count(*) AS count, coalesce(sum(amount), 0)::bigint AS sum FROM settlements WHERE status = 'queued' AND mode = 'centralized'`;
+const queuedMessage = ({ count, sum }: Waiting['outgoing']): liquidityV1.Queued => ({ count, sumSats: sum });

@@ -1,5 +1,8 @@
 import type { Metadata } from '@grpc/grpc-js';
-import { fromTimestamp, type liquidityV1 } from '@finality/contracts';
+import { type exchangeV1, fromTimestamp, type liquidityV1 } from '@finality/contracts';
+import { err, type FieldError, fieldError, ok, type Result } from '@finality/kernel';
+import { BTC, type Money } from '@finality/ledger';
+import { UNIT_LINE_MAX } from '@finality/settlement';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import {
@@ -12,6 +15,7 @@ import {
 } from './fields.ts';
 import { Gateway, scopeOf } from './gateway.ts';
 import { showLiquidity } from './liquidity-view.ts';
+import { parseUnitField } from './money.ts';
 
 /** An operator says what an institution may owe, and until when. */
 @Controller()
@@ -30,7 +34,12 @@ export class SetCreditLineRpc {
   ): Promise<liquidityV1.Liquidity> {
     const caller = await this.#gateway.caller(metadata, 'operator');
     const { institutionId, limitSats, reason, idempotencyKey } = request;
+    const limit = request.limit === undefined ? undefined : parseLine(request.limit);
     refuseInvalid(
+      limit === undefined || limit.ok ? undefined : limit.error,
+      limit === undefined || limitSats === 0n
+        ? undefined
+        : fieldError('limit_sats', 'expected 0 beside a limit in another unit'),
       checkIdempotencyKey(idempotencyKey),
       checkInstitutionId('institution_id', institutionId),
       checkAmount('limit_sats', limitSats),
@@ -41,6 +50,7 @@ export class SetCreditLineRpc {
     const line = {
       institutionId,
       creditLineSats: limitSats,
+      ...(limit?.ok === true && { limit: limit.value }),
       reason,
       by: caller.keyId,
       ...(expiresAt !== undefined && { expiresAt }),
@@ -54,10 +64,20 @@ export class SetCreditLineRpc {
         version: '1',
         institution_id: institutionId,
         limit_sats: `${limitSats}`,
+        limit: limit?.ok === true ? `${limit.value.amount} ${limit.value.unit}` : '',
         expires_at: expiresAt === undefined ? '' : `${expiresAt}`,
         reason,
       },
     });
     return showLiquidity(this.#gateway, institutionId);
   }
+}
+
+/** What may be owed in another unit than BTC; 0 is nothing. */
+function parseLine({ unit, amount }: exchangeV1.Money): Result<Money, FieldError> {
+  const parsed = parseUnitField(unit, 'limit.unit');
+  if (!parsed.ok) return parsed;
+  if (parsed.value === BTC) return err(fieldError('limit.unit', 'expected another unit than BTC: that is limit_sats'));
+  if (amount >= 0n && amount <= UNIT_LINE_MAX) return ok({ unit: parsed.value, amount });
+  return err(fieldError('limit.amount', `expected 0 to ${UNIT_LINE_MAX}, got ${amount}`));
 }

@@ -65,6 +65,7 @@ function tables(schema: string): readonly string[] {
     `CREATE INDEX settlements_created ON ${schema}.settlements (created_position)`,
     `CREATE INDEX settlements_queued ON ${schema}.settlements (payer_claim, queue_rank, updated_position) WHERE status = 'queued'`,
     `CREATE INDEX settlements_unscreened ON ${schema}.settlements (created_position) WHERE status IN ('received', 'screening')`,
+    `CREATE INDEX settlements_queued_from ON ${schema}.settlements (from_institution) WHERE status = 'queued'`,
     `CREATE INDEX settlements_queued_to ON ${schema}.settlements (to_institution) WHERE status = 'queued'`,
     `CREATE TABLE ${schema}.institutions (
       institution_id text PRIMARY KEY, name text NOT NULL, status text NOT NULL, liquidity_level text, warn_below_sats bigint,

@@ -1,8 +1,16 @@
 import type { Batch, Session } from '@finality/event-store';
-import { type AccountId, pledgeAccount, PLEDGES, standbyAccount } from '@finality/ledger';
-import { defaultIdOf, type PlacedSettlement } from '@finality/settlement';
+import {
+  type AccountId,
+  availableAccount,
+  clearingClaim,
+  pledgeAccount,
+  PLEDGES,
+  standbyAccount,
+} from '@finality/ledger';
+import { type CreditLineRequest, defaultIdOf, type PlacedSettlement } from '@finality/settlement';
 import { loadContributors, loadUnwindable } from '../projections/defaults.ts';
 import { creditStream, defaultStream } from './credit-streams.ts';
+import { institutionStream } from './streams.ts';
 
 /** What a batch has to be loaded with to decide what institutions may owe, and what becomes of what they do. */
 export class CreditNeeds {
@@ -17,6 +25,8 @@ export class CreditNeeds {
   /** Institutions whose pledges are needed, too. */
   readonly #pledges = new Set<string>();
   readonly #defaults = new Set<string>();
+  /** Clearing balances in other units whose line may be set. */
+  readonly #unitLines = new Set<AccountId>();
 
   /** Whether what somebody may owe may change in this batch. */
   get isNeeded(): boolean {
@@ -26,6 +36,10 @@ export class CreditNeeds {
   add(institutionId: string): void {
     this.#terms.add(institutionId);
     this.#pledges.add(institutionId);
+  }
+
+  line({ institutionId, limit }: CreditLineRequest): void {
+    if (limit !== undefined) this.#unitLines.add(availableAccount(clearingClaim(institutionId, limit.unit)));
   }
 
   /** Participants of windows that may close. */
@@ -68,11 +82,20 @@ export class CreditNeeds {
     return open.map(({ windowId }) => windowId);
   }
 
-  accounts(): readonly AccountId[] {
+  accounts(batch: Batch): readonly AccountId[] {
     return [
+      ...this.#unitLines,
+      ...[...this.#pledges].flatMap((id) => unitLinesOf(batch, id)),
       ...[...this.#pledges].flatMap((id) => PLEDGES.map((pledge) => pledgeAccount(pledge, id))),
       ...this.contributors.map((id) => pledgeAccount('default_fund', id)),
       ...(this.collecting.size > 0 ? [standbyAccount()] : []),
     ];
   }
+}
+
+/** What may be owed in other units may fall to 0. */
+function unitLinesOf(batch: Batch, institutionId: string): readonly AccountId[] {
+  const institution = batch.state(institutionStream, institutionId);
+  if (institution.status === 'none') return [];
+  return institution.unitLines.map(({ limit }) => availableAccount(clearingClaim(institutionId, limit.unit)));
 }

@@ -465,7 +465,7 @@ function ledgerNeeds(
       for (const transfer of settlementTransferIds(settlement)) transfers.add(transfer);
     }
   }
-  for (const account of [...needs.exchange.accounts, ...needs.credit.accounts()]) accounts.add(account);
+  for (const account of [...needs.exchange.accounts, ...needs.credit.accounts(batch)]) accounts.add(account);
   for (const transfer of needs.exchange.transfers) transfers.add(transfer);
   if (needs.chain) accounts.add(transitAccount()).add(settlementSuspenseAccount());
   for (const id of needs.deposits) {

@@ -202,6 +202,8 @@ export class Needs {
         this.clearing.add(body.institution.institutionId);
         return void this.institutions.add(body.institution.institutionId);
       case 'set_credit_line':
+        this.credit.line(body.request);
+        return this.#credit(body.request.institutionId);
       case 'post_pledge':
       case 'release_pledge':
       case 'set_credit_terms':

@@ -12,7 +12,7 @@ const FIRST_IN_LINE = `
     SELECT DISTINCT ON (payer_claim) settlement_id, payer_claim, mode, amount, updated_position FROM settlements WHERE status = 'queued'
     ORDER BY payer_claim, queue_rank, updated_position) line
   LEFT JOIN ledger_accounts a ON a.id = line.payer_claim || '/available'
-  WHERE line.mode <> 'centralized' OR a.credits_posted - a.debits_posted - a.debits_pending + a.overdraft >= line.amount
+  WHERE line.mode <> 'centralized' OR a.credits_posted - a.debits_posted - a.debits_pending >= line.amount - a.overdraft
   ORDER BY line.updated_position LIMIT ${QUEUED_MAX}`;
 
 /**

@@ -1,7 +1,7 @@
 import type { Session } from '@finality/event-store';
 import type { Worker } from '@finality/kernel';
-import { type AccountId, accountSpec, type Unit } from '@finality/ledger';
-import { type Headroom, lineIn, type QueuedPayment, resolveGridlock } from '@finality/settlement';
+import type { Unit } from '@finality/ledger';
+import { type Headroom, lineIn, type QueuedPayment, resolveGridlock, unitOfLine } from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import { readTransaction } from '../outbound/read-transaction.ts';
 import type { RecoveryGate } from '../recovery-gate.ts';
@@ -22,7 +22,8 @@ interface PaymentRow {
 
 interface HeadroomRow {
   readonly line: string;
-  readonly amount: bigint;
+  readonly owned: bigint;
+  readonly overdraft: bigint;
 }
 
 /** The first of each line before the second of any, each up to its first exchange: where there are too many, each line is cut short at its end. */
@@ -34,7 +35,7 @@ const LINES = `
   WHERE NOT ends ORDER BY place, updated_position LIMIT ${QUEUED_MAX}`;
 
 const HEADROOM = `
-  SELECT line, coalesce(credits_posted - debits_posted - debits_pending + overdraft, 0)::bigint AS amount
+  SELECT line, coalesce(credits_posted - debits_posted - debits_pending, 0)::bigint AS owned, coalesce(overdraft, 0)::bigint AS overdraft
   FROM unnest($1::text[]) AS line LEFT JOIN ledger_accounts ON id = line || '/available'`;
 
 /**
@@ -84,7 +85,7 @@ async function findOffsetting(session: Session): Promise<readonly (readonly stri
   const rows = await session.query<PaymentRow>(LINES);
   if (rows.length === 0) return [];
   const found = await session.query<HeadroomRow>(HEADROOM, [[...new Set(rows.map(({ line }) => line))]]);
-  const headroom = new Map(found.map(({ line, amount }) => [line, amount]));
+  const headroom = new Map(found.map(({ line, owned, overdraft }) => [line, owned + overdraft]));
   const units = Map.groupBy(rows, ({ line }) => unitOfLine(line));
   const sets = [...units].map(([unit, queued]) => offsettingIn(unit, queued, headroom));
   return sets.filter(({ length }) => length > 0);
@@ -98,8 +99,6 @@ function offsettingIn(unit: Unit, rows: readonly PaymentRow[], headroom: Headroo
   const moves = [...lines].some(([line, [first]]) => first!.amount <= (headroom.get(line) ?? 0n));
   return moves ? [] : resolveGridlock([...lines.values()], headroom).map(({ settlementId }) => settlementId);
 }
-
-const unitOfLine = (line: string): Unit => accountSpec(`${line}/available` as AccountId).unit;
 
 const paymentOf = (row: PaymentRow, unit: Unit): QueuedPayment => ({
   settlementId: row.settlement_id,

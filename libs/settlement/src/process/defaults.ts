@@ -8,7 +8,7 @@ import { borne, coverAccount, covered } from '../postings/default.ts';
 import { mustPost } from '../postings/post.ts';
 import { lineIn } from '../queue.ts';
 import { living, type LivingSettlement, type Terms } from '../settlement.ts';
-import { applyLine } from './credit-lines.ts';
+import { applyLine, scheduleExpiry } from './credit-lines.ts';
 import { freeze } from './freeze.ts';
 import { participantDefaulted } from './incidents.ts';
 import { settleNow } from './line.ts';
@@ -67,9 +67,9 @@ function lend(book: Book, defaultId: string): void {
   if (lentSats > 0n) book.defaults.record(defaultId, { type: 'debt_lent', at, amountSats: lentSats });
   if (creditLineSats === lentSats) return applyLine(book, institutionId);
   const until = lentSats === 0n || expiresAt === undefined ? {} : { expiresAt };
-  if (lentSats === 0n) book.cancelTimer(institutionId, 'credit_line');
   const line = { creditLineSats: lentSats, ...until, reason: `in default ${defaultId}`, by: BY };
   book.institutions.record(institutionId, { type: 'credit_line_set', at, ...line });
+  scheduleExpiry(book, institutionId);
   applyLine(book, institutionId);
 }
 

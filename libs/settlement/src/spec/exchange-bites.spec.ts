@@ -1,5 +1,5 @@
 import { type Instant, ok } from '@finality/kernel';
-import { LedgerView, type Transfer } from '@finality/ledger';
+import { availableAccount, type Claim, LedgerView, type Transfer } from '@finality/ledger';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Quote, quoteAggregate, type QuoteEvent } from '../quote.ts';
@@ -76,6 +76,20 @@ const unlinked: Light = () => {
   return { book, end: () => undefined };
 };
 
+/** Whoever owes something may owe more. */
+class BoundlessLedger extends LedgerView {
+  override setCreditLine(claim: Claim, overdraft: bigint): void {
+    const before = this.account(availableAccount(claim)).limit;
+    const least = before.kind === 'debits_must_not_exceed_credits' ? before.overdraft : 0n;
+    super.setCreditLine(claim, overdraft > least ? overdraft : least);
+  }
+}
+
+const boundless: Light = () => {
+  const book = new MemoryBook(POLICY, new BoundlessLedger({ accounts: [], transfers: [] }));
+  return { book, end: () => undefined };
+};
+
 const overtaking: Light = () => ({ book: new OvertakingBook(), end: () => undefined });
 
 describe('histories of money in several units bite', () => {
@@ -83,6 +97,7 @@ describe('histories of money in several units bite', () => {
     ['a quote is used once', asIfUnused],
     ['a quote ends', asIfEndless],
     ['legs are linked', unlinked],
+    ['what may be owed is what was said last', boundless],
     ['nothing overtakes what waits in a line', overtaking],
   ])('where it isn’t so that %s', (_rule, make) => {
     const property = fc.property(NUMBERS, (numbers) => {

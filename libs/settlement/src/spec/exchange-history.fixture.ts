@@ -1,5 +1,14 @@
 import { type Instant, sats } from '@finality/kernel';
-import { BTC, creditBalance, isOverdrawn, parseAccountId, type Unit } from '@finality/ledger';
+import {
+  type Account,
+  availableAccount,
+  BTC,
+  clearingClaim,
+  creditBalance,
+  isOverdrawn,
+  parseAccountId,
+  type Unit,
+} from '@finality/ledger';
 import { expect } from 'vitest';
 import { bankBookingId } from '../bank-booking.ts';
 import { decideExchange, type ExchangeCommand, isExchangeCommand } from '../process/exchange-commands.ts';
@@ -49,10 +58,18 @@ export class ExchangeHistory {
 
   tell(command: Exchanging, about = ''): void {
     const after = this.#places.get(about) ?? -1;
+    const before = drawnOf(this.book);
     const refused = isExchangeCommand(command)
       ? reasonOf(decideExchange(this.book, command))
       : apply(this.book, command);
     this.told.push({ command, at: this.book.now, after, refused });
+    this.#checkLimits(before);
+  }
+
+  /** Whatever is drawn more is drawn within the limit that there is now; a line that was lowered takes nothing back. */
+  #checkLimits(before: ReadonlyMap<string, bigint>): void {
+    for (const account of this.book.ledger.accounts())
+      if (drawn(account) > (before.get(account.id) ?? 0n)) expect(isOverdrawn(account), account.id).toBe(false);
   }
 
   #pick<T>(list: readonly T[]): T {
@@ -71,6 +88,7 @@ export class ExchangeHistory {
       () => this.#screen(),
       () => this.#end(),
       () => this.#reorder(),
+      () => this.#line(),
       () => this.#offset(),
     ];
     this.#pick(steps)();
@@ -176,6 +194,17 @@ export class ExchangeHistory {
     this.tell({ type: 'reprioritize', settlementId, priority: this.#pick(PRIORITIES), caller }, settlementId);
   }
 
+  /** What somebody may owe is set anew, in some unit, for some time; or the time of one is up. */
+  #line(): void {
+    const institutionId = this.#pick(PARTIES);
+    const due = this.book.timers.get(institutionId);
+    if (due !== undefined && this.#random() < 0.5) return this.tell({ type: 'expire_credit_line', institutionId });
+    const [unit, amount] = [this.#pick(UNITS), this.#pick([0n, 16n, 300n, 1_000n])];
+    const what = unit === BTC ? { creditLineSats: amount } : { creditLineSats: 0n, limit: { unit, amount } };
+    const ends = this.#random() < 0.5 ? { expiresAt: (this.book.now + this.#pick([0, 1, 60_000])) as Instant } : {};
+    this.tell({ type: 'set_credit_line', request: { institutionId, ...what, ...ends, reason: '', by: 'o1' } });
+  }
+
   /** What pays for each other; or what doesn't any more. */
   #offset(): void {
     const found = resolvableIn(this.book, PARTIES, this.#pick(UNITS));
@@ -202,8 +231,8 @@ export class ExchangeHistory {
 /** Whatever was asked: nothing is made or lost in any unit, nobody is past a limit, both legs have moved or none, at a quote that was used once. */
 export function checkExchange({ book }: Pick<ExchangeHistory, 'book'>): void {
   book.ledger.assertZeroSum();
+  checkCredit(book);
   for (const account of book.ledger.accounts()) {
-    expect(isOverdrawn(account), account.id).toBe(false);
     if (parseAccountId(account.id).kind === 'ccp') expect(creditBalance(account), account.id).toBe(0n);
   }
   checkLines({ book });
@@ -230,6 +259,29 @@ export function checkExchange({ book }: Pick<ExchangeHistory, 'book'>): void {
   const used = book.quotes.all().flatMap((quote) => (quote.status === 'used' ? [quote.terms.quoteId] : []));
   expect(used.sort()).toEqual([...uses.keys()].sort());
 }
+
+/** The ledger's limits are what institutions may owe, and nothing else is ever below zero. */
+function checkCredit({ institutions, ledger }: MemoryBook): void {
+  const limits = new Map<string, bigint>();
+  for (const institution of institutions.all()) {
+    if (institution.status === 'none') continue;
+    const { institutionId, creditLineSats, unitLines } = institution;
+    limits.set(availableAccount(clearingClaim(institutionId, BTC)), creditLineSats);
+    for (const { limit } of unitLines)
+      limits.set(availableAccount(clearingClaim(institutionId, limit.unit)), limit.amount);
+  }
+  for (const account of ledger.accounts()) {
+    const { id, limit } = account;
+    if (limit.kind === 'debits_must_not_exceed_credits') expect(limit.overdraft, id).toBe(limits.get(id) ?? 0n);
+    if (!id.startsWith('clearing/')) expect(isOverdrawn(account), id).toBe(false);
+  }
+}
+
+const drawn = ({ debitsPosted, debitsPending, creditsPosted }: Account): bigint =>
+  debitsPosted + debitsPending - creditsPosted;
+
+const drawnOf = ({ ledger }: MemoryBook): ReadonlyMap<string, bigint> =>
+  new Map(ledger.accounts().map((account) => [account.id, drawn(account)]));
 
 const reasonOf = (result: ReturnType<typeof decideExchange>): string | undefined =>
   result.ok ? undefined : result.error.reason;

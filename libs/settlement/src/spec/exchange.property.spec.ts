@@ -1,5 +1,7 @@
+import { clearingClaim } from '@finality/ledger';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { USD } from './exchange.fixture.ts';
 import { checkExchange, ExchangeHistory } from './exchange-history.fixture.ts';
 
 const STEPS = 120;
@@ -20,6 +22,9 @@ describe('any history of money in several units', () => {
           seen.add(settlement.terms.units.exchange === undefined ? `plain ${settlement.status}` : settlement.status);
           if ('gridlockId' in settlement) seen.add('gridlock');
         }
+        for (const { event } of history.book.log) if (event.type.endsWith('_line_expired')) seen.add(event.type);
+        for (const institutionId of ['a', 'b', 'm', 'n'])
+          if (history.book.ledger.balanceOf(clearingClaim(institutionId, USD)).available < 0n) seen.add('drawn');
       }),
       { numRuns: 120, seed: 7 },
     );
@@ -36,6 +41,7 @@ describe('any history of money in several units', () => {
     ];
     const refused = ['QUOTE_USED', 'QUOTE_EXPIRED', 'UNKNOWN_QUOTE', 'UNKNOWN_RATE', 'AMOUNT_NOT_QUOTABLE'];
     const booked = ['LINE_BOOKED', 'SAME_PERSON', 'INSUFFICIENT_BALANCE', 'AMOUNT_TOO_LARGE', 'NOT_QUEUED'];
-    expect([...seen]).toEqual(expect.arrayContaining([...happened, ...refused, ...booked]));
+    const lent = ['drawn', 'unit_line_expired', 'credit_line_expired'];
+    expect([...seen]).toEqual(expect.arrayContaining([...happened, ...refused, ...booked, ...lent]));
   });
 });

@@ -1,13 +1,16 @@
-import { exchangeV1, settlementV1 } from '@finality/contracts';
+import { exchangeV1, settlementV1, toTimestamp } from '@finality/contracts';
+import type { Instant } from '@finality/kernel';
 import { beforeAll, expect, it } from 'vitest';
-import type { Api } from '../api.fixture.ts';
+import { type Api, refused } from '../api.fixture.ts';
 import { type Bank, freshKey } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
+import { until } from '../wait.fixture.ts';
 import { exchangeOf, rateOf } from './quotes.fixture.ts';
 
 const { BANK_DIRECTION_IN } = exchangeV1.BankDirection;
 const { SETTLEMENT_PRIORITY_URGENT } = settlementV1.SettlementPriority;
 const UNIT = 'SEK';
+const LINE_MS = 3_000;
 
 /** What clearing has for satoshi, for another unit: what holds whatever the services run on. */
 export function unitClearing(e2e: () => E2e): void {
@@ -64,6 +67,43 @@ export function unitClearing(e2e: () => E2e): void {
     await payer.settlement(large, 'SETTLED');
     expect([await available(payer), await available(payee)]).toEqual([0n, 162n]);
     await expectInOrder(e2e());
+  });
+
+  it('may be owed as far as the credit line in it, which ends with its time', async () => {
+    const [payer, payee] = await banks();
+    const institutionId = payer.id;
+    const first = await pay(payer, payee, 60n);
+    await payer.settlement(first, 'QUEUED');
+    const waiting = { count: 1n, sum: 60n };
+    expect(await payer.api.liquidity.getLiquidity({ institutionId })).toMatchObject({
+      outgoing: { count: 0n },
+      units: [{ unit: UNIT, available: 0n, outgoing: waiting, incoming: { count: 0n } }],
+    });
+    expect(await payee.api.liquidity.getLiquidity({ institutionId: payee.id })).toMatchObject({
+      units: [{ unit: UNIT, incoming: waiting }],
+    });
+    const request = { institutionId, limitSats: 0n, limit: { unit: UNIT, amount: 100n }, reason: 'reviewed' };
+    const expiresAt = toTimestamp((Date.now() + LINE_MS) as Instant);
+    const line = { ...request, idempotencyKey: freshKey(), expiresAt };
+    expect(await e2e().operator.liquidity.setCreditLine(line)).toMatchObject({ creditLine: { limitSats: 0n } });
+    expect(
+      await refused(e2e().operator.liquidity.setCreditLine({ ...line, limit: { unit: UNIT, amount: 99n } })),
+    ).toMatchObject({
+      reason: 'IDEMPOTENCY_KEY_REUSED',
+    });
+    await payer.settlement(first, 'SETTLED');
+    const drawn = { unit: UNIT, available: -60n, creditLine: { drawn: 60n } };
+    const { units } = await until(
+      `the line of ${institutionId} is gone`,
+      () => payer.api.liquidity.getLiquidity({ institutionId }),
+      (liquidity) => liquidity.units[0]?.creditLine?.limit === 0n,
+    );
+    expect(units).toMatchObject([{ ...drawn, spendable: -60n, creditLine: { left: 0n, expiresAt: undefined } }]);
+    const second = await pay(payer, payee, 1n);
+    await payer.settlement(second, 'QUEUED');
+    await payIn(payer, 61n);
+    await payer.settlement(second, 'SETTLED');
+    expect(await available(payee)).toBe(61n);
   });
 
   it('is offset where two wait for each other', async () => {

@@ -19,12 +19,14 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { Money } from "../../exchange/v1/money.ts";
 import {
   Settlement,
   SettlementPriority,
   settlementPriorityFromJSON,
   settlementPriorityToJSON,
 } from "../../settlement/v1/settlement.ts";
+import { UnitLiquidity } from "./unit_liquidity.ts";
 
 /** How an institution's liquidity stands against the levels that it has set. */
 export enum LiquidityLevel {
@@ -91,7 +93,7 @@ export interface SetLiquidityAlertsRequest {
 export interface SetCreditLineRequest {
   idempotencyKey: string;
   institutionId: string;
-  /** Net debit cap, satoshi: 0 (none) to 21·10^14. */
+  /** Net debit cap, satoshi: 0 (none) to 21·10^14. 0 beside a limit in another unit, whose line is set then. */
   limitSats: bigint;
   /** When the line falls to 0 by itself, within seconds: in the future, at most 366 days ahead. Without: until it is set again. */
   expiresAt?:
@@ -99,6 +101,8 @@ export interface SetCreditLineRequest {
     | undefined;
   /** 1 to 500 characters. */
   reason: string;
+  /** In another unit than BTC, instead of satoshi: 0 (none) to 10^16 of its smallest part. No collateral secures it, and LENT_MAX_SATS doesn't count it. */
+  limit?: Money | undefined;
 }
 
 export interface ReprioritizeSettlementRequest {
@@ -136,6 +140,8 @@ export interface Liquidity {
     | undefined;
   /** As it was told last. */
   level: LiquidityLevel;
+  /** Clearing balances in other units than BTC: those that it has had something in, may owe something in, or waits for something in. By their codes. */
+  units: UnitLiquidity[];
 }
 
 export interface CreditLine {
@@ -370,7 +376,7 @@ export const SetLiquidityAlertsRequest: MessageFns<SetLiquidityAlertsRequest> = 
 };
 
 function createBaseSetCreditLineRequest(): SetCreditLineRequest {
-  return { idempotencyKey: "", institutionId: "", limitSats: 0n, expiresAt: undefined, reason: "" };
+  return { idempotencyKey: "", institutionId: "", limitSats: 0n, expiresAt: undefined, reason: "", limit: undefined };
 }
 
 export const SetCreditLineRequest: MessageFns<SetCreditLineRequest> = {
@@ -392,6 +398,9 @@ export const SetCreditLineRequest: MessageFns<SetCreditLineRequest> = {
     }
     if (message.reason !== "") {
       writer.uint32(42).string(message.reason);
+    }
+    if (message.limit !== undefined) {
+      Money.encode(message.limit, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -449,6 +458,14 @@ export const SetCreditLineRequest: MessageFns<SetCreditLineRequest> = {
             message.reason = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.limit = Money.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -484,6 +501,7 @@ export const SetCreditLineRequest: MessageFns<SetCreditLineRequest> = {
         ? fromJsonTimestamp(object.expires_at)
         : undefined,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      limit: isSet(object.limit) ? Money.fromJSON(object.limit) : undefined,
     };
   },
 
@@ -504,6 +522,9 @@ export const SetCreditLineRequest: MessageFns<SetCreditLineRequest> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.limit !== undefined) {
+      obj.limit = Money.toJSON(message.limit);
+    }
     return obj;
   },
 
@@ -519,6 +540,7 @@ export const SetCreditLineRequest: MessageFns<SetCreditLineRequest> = {
       ? Timestamp.fromPartial(object.expiresAt)
       : undefined;
     message.reason = object.reason ?? "";
+    message.limit = (object.limit !== undefined && object.limit !== null) ? Money.fromPartial(object.limit) : undefined;
     return message;
   },
 };
@@ -718,6 +740,7 @@ function createBaseLiquidity(): Liquidity {
     incoming: undefined,
     alerts: undefined,
     level: 0,
+    units: [],
   };
 }
 
@@ -758,6 +781,9 @@ export const Liquidity: MessageFns<Liquidity> = {
     }
     if (message.level !== 0) {
       writer.uint32(72).int32(message.level);
+    }
+    for (const v of message.units) {
+      UnitLiquidity.encode(v!, writer.uint32(82).fork()).join();
     }
     return writer;
   },
@@ -847,6 +873,14 @@ export const Liquidity: MessageFns<Liquidity> = {
             message.level = reader.int32() as any;
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.units.push(UnitLiquidity.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -890,6 +924,9 @@ export const Liquidity: MessageFns<Liquidity> = {
       incoming: isSet(object.incoming) ? Queued.fromJSON(object.incoming) : undefined,
       alerts: isSet(object.alerts) ? LiquidityAlerts.fromJSON(object.alerts) : undefined,
       level: isSet(object.level) ? liquidityLevelFromJSON(object.level) : 0,
+      units: globalThis.Array.isArray(object?.units)
+        ? object.units.map((e: any) => UnitLiquidity.fromJSON(e))
+        : [],
     };
   },
 
@@ -922,6 +959,9 @@ export const Liquidity: MessageFns<Liquidity> = {
     if (message.level !== 0) {
       obj.level = liquidityLevelToJSON(message.level);
     }
+    if (message.units?.length) {
+      obj.units = message.units.map((e) => UnitLiquidity.toJSON(e));
+    }
     return obj;
   },
 
@@ -953,6 +993,7 @@ export const Liquidity: MessageFns<Liquidity> = {
       ? LiquidityAlerts.fromPartial(object.alerts)
       : undefined;
     message.level = object.level ?? 0;
+    message.units = object.units?.map((e) => UnitLiquidity.fromPartial(e)) || [];
     return message;
   },
 };
