@@ -1,9 +1,11 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { settlementV1 } from '@finality/contracts';
+import { BTC } from '@finality/ledger';
+import { inOrder } from '@finality/settlement';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { loadPositions } from '../projections/windows.ts';
-import { positionMessage } from '../store/window-messages.ts';
+import { positionMessage, unitPositionMessage } from '../store/window-messages.ts';
 import { checkId, refuseInvalid } from './fields.ts';
 import { Gateway } from './gateway.ts';
 import { participantOf, showWindow, windowFor } from './window-view.ts';
@@ -32,12 +34,11 @@ export class GetWindowRpc {
     };
     const positions = await loadPositions(session, new Set([windowId]));
     const seesAll = participant === undefined || window.scope.kind === 'bilateral';
+    const seen = positions.filter(({ institutionId }) => seesAll || institutionId === participant).sort(inOrder);
     return {
       window: showWindow(window, participant),
-      positions: positions
-        .filter(({ institutionId }) => seesAll || institutionId === participant)
-        .sort((a, b) => (a.institutionId < b.institutionId ? -1 : 1))
-        .map((position) => positionMessage(position, window)),
+      positions: seen.filter(({ unit }) => unit === BTC).map((position) => positionMessage(position, window)),
+      unitPositions: seen.filter(({ unit }) => unit !== BTC).map(unitPositionMessage),
     };
   }
 }

@@ -117,8 +117,8 @@ function tables(schema: string): readonly string[] {
       window_id text PRIMARY KEY, status text NOT NULL, institution_a text, institution_b text, opened_position bigint NOT NULL)`,
     `CREATE INDEX windows_opened ON ${schema}.windows (opened_position)`,
     `CREATE TABLE ${schema}.window_positions (
-      window_id text, institution_id text, paid_sats bigint NOT NULL, received_sats bigint NOT NULL, paid_count bigint NOT NULL, received_count bigint NOT NULL,
-      PRIMARY KEY (window_id, institution_id)) WITH (fillfactor = 50)`,
+      window_id text, institution_id text, unit text, paid numeric NOT NULL, received numeric NOT NULL, paid_count bigint NOT NULL, received_count bigint NOT NULL,
+      PRIMARY KEY (window_id, institution_id, unit)) WITH (fillfactor = 50)`,
     `CREATE TABLE ${schema}.maturities (due_height integer NOT NULL, kind text NOT NULL, id text NOT NULL, PRIMARY KEY (due_height, kind, id))`,
   ];
 }

@@ -1,5 +1,5 @@
 import type { AnyStreamType, Projection, Session, States, StoredEvent } from '@finality/event-store';
-import { type LineageEvent, living, PositionBook, type SettlementEvent } from '@finality/settlement';
+import { legsOf, type LineageEvent, living, PositionBook, type SettlementEvent } from '@finality/settlement';
 import { CREDIT_STREAMS } from '../store/credit-streams.ts';
 import { EXCHANGE_STREAMS } from '../store/exchange-streams.ts';
 import { lineageStream, settlementStream, STREAMS } from '../store/streams.ts';
@@ -49,7 +49,7 @@ async function savePositionsIn(session: Session, events: readonly StoredEvent[],
   const positions = new PositionBook();
   for (const { stream, data } of events as readonly StoredEvent<SettlementEvent>[]) {
     if (!stream.startsWith(prefix) || data.type !== 'settlement_settled' || data.windowId === undefined) continue;
-    positions.add(data.windowId, living(states.state(settlementStream, stream.slice(prefix.length))).terms);
+    positions.add(data.windowId, legsOf(living(states.state(settlementStream, stream.slice(prefix.length))).terms));
   }
   await savePositions(session, positions.added());
 }

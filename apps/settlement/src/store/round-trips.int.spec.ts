@@ -70,7 +70,7 @@ const statements = (commands: readonly SettlementCommand[]): Promise<number> =>
 
 /** What the participants of the window have paid, in their order. */
 const paid = async (): Promise<readonly bigint[]> =>
-  (await rig.query<{ paid: bigint }>('SELECT paid_sats AS paid FROM window_positions ORDER BY institution_id')).map(
+  (await rig.query<{ paid: bigint }>('SELECT paid::bigint FROM window_positions ORDER BY institution_id')).map(
     (row) => row.paid,
   );
 

@@ -1,4 +1,5 @@
-import { type Sats, sats } from '@finality/kernel';
+import { sats } from '@finality/kernel';
+import { BTC } from '@finality/ledger';
 import { describe, expect, it } from 'vitest';
 import {
   approved,
@@ -129,10 +130,11 @@ describe('a net payout', () => {
   });
 
   it('is never more than there is', () => {
-    const position = (paidSats: bigint, receivedSats: bigint): Position => ({
+    const position = (paid: bigint, received: bigint): Position => ({
       institutionId: 'b',
-      paidSats: paidSats as Sats,
-      receivedSats: receivedSats as Sats,
+      unit: BTC,
+      paid,
+      received,
       paidCount: 1,
       receivedCount: 1,
     });

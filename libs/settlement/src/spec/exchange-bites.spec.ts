@@ -3,7 +3,9 @@ import { availableAccount, type Claim, LedgerView, type Transfer } from '@finali
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Quote, quoteAggregate, type QuoteEvent } from '../quote.ts';
+import { PositionBook } from '../positions.ts';
 import { LiquidityQueues } from '../queue.ts';
+import type { Leg } from '../unit-terms.ts';
 import { checkExchange, ExchangeHistory } from './exchange-history.fixture.ts';
 import { MemoryBook, MemoryRecords, POLICY } from './memory-book.fixture.ts';
 
@@ -90,6 +92,19 @@ const boundless: Light = () => {
   return { book, end: () => undefined };
 };
 
+/** Of an exchange only what the payer gives is counted. */
+class OneLeggedPositions extends PositionBook {
+  override add(windowId: string, legs: readonly Leg[]): void {
+    super.add(windowId, legs.slice(0, 1));
+  }
+}
+
+class OneLeggedBook extends MemoryBook {
+  override readonly positions = new OneLeggedPositions();
+}
+
+const oneLegged: Light = () => ({ book: new OneLeggedBook(), end: () => undefined });
+
 const overtaking: Light = () => ({ book: new OvertakingBook(), end: () => undefined });
 
 describe('histories of money in several units bite', () => {
@@ -98,6 +113,7 @@ describe('histories of money in several units bite', () => {
     ['a quote ends', asIfEndless],
     ['legs are linked', unlinked],
     ['what may be owed is what was said last', boundless],
+    ['positions have both legs of an exchange', oneLegged],
     ['nothing overtakes what waits in a line', overtaking],
   ])('where it isn’t so that %s', (_rule, make) => {
     const property = fc.property(NUMBERS, (numbers) => {

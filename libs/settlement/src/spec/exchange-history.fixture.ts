@@ -15,9 +15,11 @@ import { decideExchange, type ExchangeCommand, isExchangeCommand } from '../proc
 import { rateIdOf } from '../rate.ts';
 import { isInLine, PRIORITIES } from '../queue.ts';
 import { legsOf } from '../unit-terms.ts';
+import { windowBetween } from '../window.ts';
 import { apply, type Command } from './commands.fixture.ts';
 import { EUR, USD } from './exchange.fixture.ts';
 import { MemoryBook } from './memory-book.fixture.ts';
+import { checkNetting } from './netting-invariants.fixture.ts';
 import { checkLines, resolvableIn } from './queue-actions.fixture.ts';
 
 export type Exchanging = Command | ExchangeCommand;
@@ -89,6 +91,7 @@ export class ExchangeHistory {
       () => this.#end(),
       () => this.#reorder(),
       () => this.#line(),
+      () => this.#window(),
       () => this.#offset(),
     ];
     this.#pick(steps)();
@@ -205,6 +208,27 @@ export class ExchangeHistory {
     this.tell({ type: 'set_credit_line', request: { institutionId, ...what, ...ends, reason: '', by: 'o1' } });
   }
 
+  /** What is netted is opened, closed, or divided: mostly what is open. */
+  #window(): void {
+    const windowId = `w-${++this.#made}`;
+    const { multilateral } = this.book.netting.get();
+    this.#places.set(windowId, this.told.length);
+    if (multilateral === undefined || this.#random() < 0.1) return this.tell({ type: 'open_window', windowId });
+    const [institutionId, counterpartyId] = this.#pick([
+      ['a', 'm'],
+      ['m', 'a'],
+      ['a', 'b'],
+      ['b', 'a'],
+    ] as const);
+    const request = { institutionId, counterpartyId };
+    if (this.#random() < 0.5) return this.tell({ type: 'agree_netting', request, windowId });
+    if (this.#random() < 0.2) return this.tell({ type: 'end_netting', request });
+    const own = windowBetween(this.book.netting.get(), institutionId, counterpartyId)!;
+    const closed = this.#pick([multilateral.windowId, own.windowId, this.#pick(this.book.windows.ids())]);
+    const closing = { windowId: closed, nextWindowId: windowId, by: 'operator', reason: 'cut-off' };
+    this.tell({ type: 'close_window', closing }, closed);
+  }
+
   /** What pays for each other; or what doesn't any more. */
   #offset(): void {
     const found = resolvableIn(this.book, PARTIES, this.#pick(UNITS));
@@ -236,6 +260,7 @@ export function checkExchange({ book }: Pick<ExchangeHistory, 'book'>): void {
     if (parseAccountId(account.id).kind === 'ccp') expect(creditBalance(account), account.id).toBe(0n);
   }
   checkLines({ book });
+  checkNetting(book);
   const uses = new Map<string, string>();
   const { transfers } = book.ledger.changes();
   for (const settlement of book.settlements.all()) {

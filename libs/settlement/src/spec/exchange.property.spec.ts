@@ -23,6 +23,9 @@ describe('any history of money in several units', () => {
           if ('gridlockId' in settlement) seen.add('gridlock');
         }
         for (const { event } of history.book.log) if (event.type.endsWith('_line_expired')) seen.add(event.type);
+        for (const window of history.book.windows.all())
+          if ('totals' in window)
+            for (const { unit } of window.totals) seen.add(`${window.scope.kind} ${unit} ${window.status}`);
         for (const institutionId of ['a', 'b', 'm', 'n'])
           if (history.book.ledger.balanceOf(clearingClaim(institutionId, USD)).available < 0n) seen.add('drawn');
       }),
@@ -42,6 +45,7 @@ describe('any history of money in several units', () => {
     const refused = ['QUOTE_USED', 'QUOTE_EXPIRED', 'UNKNOWN_QUOTE', 'UNKNOWN_RATE', 'AMOUNT_NOT_QUOTABLE'];
     const booked = ['LINE_BOOKED', 'SAME_PERSON', 'INSUFFICIENT_BALANCE', 'AMOUNT_TOO_LARGE', 'NOT_QUEUED'];
     const lent = ['drawn', 'unit_line_expired', 'credit_line_expired'];
-    expect([...seen]).toEqual(expect.arrayContaining([...happened, ...refused, ...booked, ...lent]));
+    const netted = ['multilateral', 'bilateral'].flatMap((kind) => [`${kind} BTC settled`, `${kind} USD settled`]);
+    expect([...seen]).toEqual(expect.arrayContaining([...happened, ...refused, ...booked, ...lent, ...netted]));
   });
 });

@@ -106,6 +106,34 @@ export function unitClearing(e2e: () => E2e): void {
     expect(await available(payee)).toBe(61n);
   });
 
+  it('is netted in the windows of satoshi, with positions of its own', async () => {
+    const [payer, payee] = await banks();
+    await payIn(payer, 100n);
+    const { windowId } = await e2e().operator.windows.openWindow({ idempotencyKey: freshKey() });
+    for (const [from, to, amount] of [
+      [payer, payee, 70n],
+      [payee, payer, 30n],
+    ] as const)
+      expect(await from.settlement(await pay(from, to, amount), 'SETTLED')).toMatchObject({ windowId });
+    const closing = { idempotencyKey: freshKey(), windowId, reason: 'cut-off' };
+    const totals = { unit: UNIT, participants: 2, settlements: 2n, gross: 100n, net: 40n };
+    expect(await e2e().operator.windows.closeWindow(closing)).toMatchObject({ grossSats: 0n, units: [totals] });
+    const { positions, unitPositions } = await e2e().operator.windows.getWindow({ windowId });
+    expect(positions).toEqual([]);
+    expect(unitPositions.map(({ institutionId, net }) => [institutionId, net])).toEqual(
+      [
+        [payer.id, -40n],
+        [payee.id, 40n],
+      ].toSorted(([a], [b]) => (a! < b! ? -1 : 1)),
+    );
+    const own = await payee.api.windows.getWindow({ windowId });
+    expect(own).toMatchObject({
+      window: { units: [] },
+      unitPositions: [{ institutionId: payee.id, unit: UNIT, paid: 30n, received: 70n, net: 40n }],
+    });
+    await expectInOrder(e2e());
+  });
+
   it('is offset where two wait for each other', async () => {
     const [one, other] = await banks();
     const first = await pay(one, other, 50n);
