@@ -32,6 +32,12 @@ export interface WindowTotals {
   readonly net: bigint;
 }
 
+/** An institution that owes what it had drawn in the unit when a window closed. */
+export interface Debtor {
+  readonly institutionId: string;
+  readonly unit: Unit;
+}
+
 export type WindowEvent = { readonly at: Instant } & (
   | { readonly type: 'window_opened'; readonly windowId: string; readonly scope: WindowScope }
   /** Whatever is settled from here on in the log falls into the next window of its kind. */
@@ -42,12 +48,12 @@ export type WindowEvent = { readonly at: Instant } & (
       readonly totals: readonly WindowTotals[];
       readonly positions: readonly Position[];
     }
-  /** With the settlements by which participants are paid out, and the institutions that owe something; where there are neither, it is settled. */
-  | { readonly type: 'window_settling'; readonly payouts: readonly string[]; readonly debtors: readonly string[] }
+  /** With the settlements by which participants are paid out, and who owes something; where there are neither, it is settled. */
+  | { readonly type: 'window_settling'; readonly payouts: readonly string[]; readonly debtors: readonly Debtor[] }
   /** Paid, or never will be; or a reorg has made that uncertain. */
   | { readonly type: 'net_payout_ended' | 'net_payout_reopened'; readonly settlementId: string }
-  /** Paid, or dealt with as a default. */
-  | { readonly type: 'obligation_ended'; readonly institutionId: string }
+  /** Paid, or dealt with as a default, or left to people. */
+  | ({ readonly type: 'obligation_ended' } & Debtor)
 );
 
 interface Opened {
@@ -72,8 +78,8 @@ interface Settling extends Closed {
   readonly payouts: readonly string[];
   /** Those that haven't ended. */
   readonly unpaid: readonly string[];
-  /** Institutions that owe something, and haven't paid all of it. */
-  readonly debtors: readonly string[];
+  /** Who owes something, and hasn't paid all of it. */
+  readonly debtors: readonly Debtor[];
 }
 
 /** REQUIREMENTS S3: `open → closing → closed → settling → settled` once all is paid out and collected; back to `settling` when a reorg takes a payout back. */
@@ -115,13 +121,15 @@ export const windowAggregate: Aggregate<NettingWindow, WindowEvent> = {
       }
       case 'obligation_ended': {
         assert('debtors' in state, `nobody owes for a window that is ${state.status}`);
-        return settling({ ...state, debtors: state.debtors.filter((id) => id !== event.institutionId) });
+        return settling({ ...state, debtors: state.debtors.filter((debtor) => !isSame(debtor, event)) });
       }
       default:
         return assertNever(event, 'window event');
     }
   },
 };
+
+const isSame = (a: Debtor, b: Debtor): boolean => a.institutionId === b.institutionId && a.unit === b.unit;
 
 const settling = (state: Settling): NettingWindow => ({
   ...state,

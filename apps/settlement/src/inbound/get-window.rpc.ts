@@ -38,7 +38,7 @@ export class GetWindowRpc {
     return {
       window: showWindow(window, participant),
       positions: seen.filter(({ unit }) => unit === BTC).map((position) => positionMessage(position, window)),
-      unitPositions: seen.filter(({ unit }) => unit !== BTC).map(unitPositionMessage),
+      unitPositions: seen.filter(({ unit }) => unit !== BTC).map((position) => unitPositionMessage(position, window)),
     };
   }
 }

@@ -7,7 +7,7 @@ import {
   PLEDGES,
   standbyAccount,
 } from '@finality/ledger';
-import { type CreditLineRequest, defaultIdOf, type PlacedSettlement } from '@finality/settlement';
+import { type CreditLineRequest, defaultIdOf, type PlacedSettlement, type Position } from '@finality/settlement';
 import { loadContributors, loadUnwindable } from '../projections/defaults.ts';
 import { creditStream, defaultStream } from './credit-streams.ts';
 import { institutionStream } from './streams.ts';
@@ -25,8 +25,8 @@ export class CreditNeeds {
   /** Institutions whose pledges are needed, too. */
   readonly #pledges = new Set<string>();
   readonly #defaults = new Set<string>();
-  /** Clearing balances in other units whose line may be set. */
-  readonly #unitLines = new Set<AccountId>();
+  /** Clearing balances in other units whose line may be set, or on which something may be due. */
+  readonly #unitBalances = new Set<AccountId>();
 
   /** Whether what somebody may owe may change in this batch. */
   get isNeeded(): boolean {
@@ -39,7 +39,7 @@ export class CreditNeeds {
   }
 
   line({ institutionId, limit }: CreditLineRequest): void {
-    if (limit !== undefined) this.#unitLines.add(availableAccount(clearingClaim(institutionId, limit.unit)));
+    if (limit !== undefined) this.#unitBalances.add(availableAccount(clearingClaim(institutionId, limit.unit)));
   }
 
   /** Participants of windows that may close. */
@@ -47,12 +47,17 @@ export class CreditNeeds {
     for (const id of institutionIds) this.#terms.add(id);
   }
 
-  /** Of those, once it is loaded: whose debts are due by terms. */
-  debtors(batch: Batch): readonly string[] {
-    return [...this.#terms].filter((id) => {
-      const credit = batch.state(creditStream, id);
-      return credit.status !== 'none' && credit.terms.dueAfterMs !== undefined;
-    });
+  /** Of those, once it is loaded: whose debts are due by terms. @param positions in what closes */
+  debtors(batch: Batch, positions: readonly Position[]): readonly string[] {
+    const debtors = new Set(
+      [...this.#terms].filter((id) => {
+        const credit = batch.state(creditStream, id);
+        return credit.status !== 'none' && credit.terms.dueAfterMs !== undefined;
+      }),
+    );
+    for (const { institutionId, unit } of positions)
+      if (debtors.has(institutionId)) this.#unitBalances.add(availableAccount(clearingClaim(institutionId, unit)));
+    return [...debtors];
   }
 
   streams(): readonly string[] {
@@ -84,8 +89,8 @@ export class CreditNeeds {
 
   accounts(batch: Batch): readonly AccountId[] {
     return [
-      ...this.#unitLines,
-      ...[...this.#pledges].flatMap((id) => unitLinesOf(batch, id)),
+      ...this.#unitBalances,
+      ...[...this.#pledges].flatMap((id) => unitBalancesOf(batch, id)),
       ...[...this.#pledges].flatMap((id) => PLEDGES.map((pledge) => pledgeAccount(pledge, id))),
       ...this.contributors.map((id) => pledgeAccount('default_fund', id)),
       ...(this.collecting.size > 0 ? [standbyAccount()] : []),
@@ -93,9 +98,13 @@ export class CreditNeeds {
   }
 }
 
-/** What may be owed in other units may fall to 0. */
-function unitLinesOf(batch: Batch, institutionId: string): readonly AccountId[] {
+/** What may be owed in other units may fall to 0, and what is may be due. */
+function unitBalancesOf(batch: Batch, institutionId: string): readonly AccountId[] {
   const institution = batch.state(institutionStream, institutionId);
-  if (institution.status === 'none') return [];
-  return institution.unitLines.map(({ limit }) => availableAccount(clearingClaim(institutionId, limit.unit)));
+  const credit = batch.state(creditStream, institutionId);
+  const units = [
+    ...(institution.status === 'none' ? [] : institution.unitLines.map(({ limit }) => limit.unit)),
+    ...(credit.status === 'none' ? [] : credit.obligations.map(({ unit }) => unit)),
+  ];
+  return units.map((unit) => availableAccount(clearingClaim(institutionId, unit)));
 }

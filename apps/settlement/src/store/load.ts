@@ -225,7 +225,7 @@ class States {
     needs.windows.partiesOf(this.#batch, needs.settlements);
     needs.credit.closing(payoutsOf);
     await this.#loadStreams();
-    for (const institutionId of needs.credit.debtors(this.#batch)) {
+    for (const institutionId of needs.credit.debtors(this.#batch, this.positions)) {
       needs.institutions.add(institutionId);
       needs.clearing.add(institutionId);
     }

@@ -52,8 +52,11 @@ const unitTotalsMessage = ({ settlements, gross, net, ...of }: WindowTotals): se
 const atMost = (sum: bigint): bigint =>
   sum > TRANSFER_AMOUNT_MAX ? TRANSFER_AMOUNT_MAX : sum < -TRANSFER_AMOUNT_MAX ? -TRANSFER_AMOUNT_MAX : sum;
 
+const isDebtor = (window: KnownWindow, { institutionId, unit }: Position): boolean =>
+  'debtors' in window && window.debtors.some((each) => each.institutionId === institutionId && each.unit === unit);
+
 /** In another unit than BTC. */
-export const unitPositionMessage = (position: Position): settlementV1.UnitWindowPosition => ({
+export const unitPositionMessage = (position: Position, window: KnownWindow): settlementV1.UnitWindowPosition => ({
   institutionId: position.institutionId,
   unit: position.unit,
   paid: atMost(position.paid),
@@ -61,6 +64,7 @@ export const unitPositionMessage = (position: Position): settlementV1.UnitWindow
   net: atMost(netOf(position)),
   paidCount: BigInt(position.paidCount),
   receivedCount: BigInt(position.receivedCount),
+  isDebtor: isDebtor(window, position),
 });
 
 /** In satoshi. */
@@ -72,7 +76,7 @@ export const positionMessage = (position: Position, window: KnownWindow): settle
   paidCount: BigInt(position.paidCount),
   receivedCount: BigInt(position.receivedCount),
   netPayoutId: payoutOf(window, position.institutionId),
-  isDebtor: 'debtors' in window && window.debtors.includes(position.institutionId),
+  isDebtor: isDebtor(window, position),
 });
 
 function payoutOf(window: KnownWindow, institutionId: string): string {

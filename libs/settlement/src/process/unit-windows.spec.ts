@@ -3,8 +3,6 @@ import { BTC, type Unit } from '@finality/ledger';
 import { describe, expect, it } from 'vitest';
 import { netOf } from '../positions.ts';
 import { Exchange, USD } from '../spec/exchange.fixture.ts';
-import { setCreditTerms } from './collateral.ts';
-import { setCreditLine } from './credit-lines.ts';
 import { agreeNetting, closeWindow, openWindow } from './windows.ts';
 
 /** A window is open; `a` has satoshi, `b` and the maker have dollars. */
@@ -90,14 +88,5 @@ describe('a window', () => {
     expect(exchanged(exchange, 'm')).toBe('of a and m');
     expect(exchanged(exchange, 'b')).toBe('w-1');
     expect(nets(exchange, 'w-1')).toEqual(['a -1000 BTC', 'b 65 USD', 'm 1000 BTC', 'm -65 USD']);
-  });
-
-  it('collects satoshi only: what is drawn in another unit is paid at a bank', () => {
-    const exchange = given();
-    const limit = { unit: USD, amount: 100n };
-    unwrap(setCreditLine(exchange.book, { institutionId: 'a', creditLineSats: 0n, limit, reason: '', by: 'o' }));
-    unwrap(setCreditTerms(exchange.book, { institutionId: 'a', terms: { dueAfterMs: 0 }, reason: '', by: 'o' }));
-    settle(exchange, { to: 'b', ...dollars(100n) });
-    expect(close(exchange, 'w-1')).toMatchObject({ status: 'settled', debtors: [] });
   });
 });

@@ -134,10 +134,10 @@ function close(book: Book, { windowId, by, reason }: Omit<WindowClosing, 'nextWi
     { type: 'window_closing', at, by, reason },
     { type: 'window_closed', at, totals: totalsOf(positions), positions },
   );
-  // On the chain nothing but satoshi is paid, and by terms nothing else is due.
+  // On the chain nothing but satoshi is paid.
   const inSats = positions.filter(({ unit }) => unit === BTC);
   const payouts = beginNetPayouts(book, windowId, inSats);
-  const debtors = openObligations(book, windowId, inSats);
+  const debtors = openObligations(book, windowId, positions);
   return known(book.windows.record(windowId, { type: 'window_settling', at, payouts, debtors }));
 }
 

@@ -17,6 +17,7 @@ import { isInLine, PRIORITIES } from '../queue.ts';
 import { legsOf } from '../unit-terms.ts';
 import { windowBetween } from '../window.ts';
 import { apply, type Command } from './commands.fixture.ts';
+import { checkDefaults } from './credit.fixture.ts';
 import { EUR, USD } from './exchange.fixture.ts';
 import { MemoryBook } from './memory-book.fixture.ts';
 import { checkNetting } from './netting-invariants.fixture.ts';
@@ -92,6 +93,7 @@ export class ExchangeHistory {
       () => this.#reorder(),
       () => this.#line(),
       () => this.#window(),
+      () => this.#collect(),
       () => this.#offset(),
     ];
     this.#pick(steps)();
@@ -208,6 +210,16 @@ export class ExchangeHistory {
     this.tell({ type: 'set_credit_line', request: { institutionId, ...what, ...ends, reason: '', by: 'o1' } });
   }
 
+  /** What is drawn when windows close is due from now on, or isn't; or what is due by now is collected. */
+  #collect(): void {
+    const due = PARTIES.filter((id) => (this.book.timers.get(`${id} collection`) ?? Infinity) <= this.book.now);
+    for (const institutionId of due) this.tell({ type: 'collect', institutionId });
+    if (due.length > 0 || this.#random() < 0.7) return;
+    const terms = this.#random() < 0.8 ? { dueAfterMs: this.#pick([1, 20_000]) } : {};
+    const request = { institutionId: this.#pick(['a', 'b', 'n']), terms, reason: '', by: 'o1' };
+    this.tell({ type: 'set_credit_terms', request });
+  }
+
   /** What is netted is opened, closed, or divided: mostly what is open. */
   #window(): void {
     const windowId = `w-${++this.#made}`;
@@ -261,6 +273,7 @@ export function checkExchange({ book }: Pick<ExchangeHistory, 'book'>): void {
   }
   checkLines({ book });
   checkNetting(book);
+  checkDefaults(book);
   const uses = new Map<string, string>();
   const { transfers } = book.ledger.changes();
   for (const settlement of book.settlements.all()) {

@@ -6,6 +6,9 @@ import { checkExchange, ExchangeHistory } from './exchange-history.fixture.ts';
 
 const STEPS = 120;
 
+/** What credit lines come to. */
+const CREDIT = ['unit_line_expired', 'credit_line_expired', 'obligation_met', 'obligation_overdue', 'default_closed'];
+
 /** As even as dice. */
 const NUMBERS = fc.infiniteStream(fc.noBias(fc.nat(0xffff)));
 
@@ -22,7 +25,7 @@ describe('any history of money in several units', () => {
           seen.add(settlement.terms.units.exchange === undefined ? `plain ${settlement.status}` : settlement.status);
           if ('gridlockId' in settlement) seen.add('gridlock');
         }
-        for (const { event } of history.book.log) if (event.type.endsWith('_line_expired')) seen.add(event.type);
+        for (const { event } of history.book.log) if (CREDIT.includes(event.type)) seen.add(event.type);
         for (const window of history.book.windows.all())
           if ('totals' in window)
             for (const { unit } of window.totals) seen.add(`${window.scope.kind} ${unit} ${window.status}`);
@@ -44,7 +47,7 @@ describe('any history of money in several units', () => {
     ];
     const refused = ['QUOTE_USED', 'QUOTE_EXPIRED', 'UNKNOWN_QUOTE', 'UNKNOWN_RATE', 'AMOUNT_NOT_QUOTABLE'];
     const booked = ['LINE_BOOKED', 'SAME_PERSON', 'INSUFFICIENT_BALANCE', 'AMOUNT_TOO_LARGE', 'NOT_QUEUED'];
-    const lent = ['drawn', 'unit_line_expired', 'credit_line_expired'];
+    const lent = ['drawn', ...CREDIT];
     const netted = ['multilateral', 'bilateral'].flatMap((kind) => [`${kind} BTC settled`, `${kind} USD settled`]);
     expect([...seen]).toEqual(expect.arrayContaining([...happened, ...refused, ...booked, ...lent, ...netted]));
   });

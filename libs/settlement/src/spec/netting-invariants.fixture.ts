@@ -3,7 +3,7 @@ import { inOrder, netOf, totalsOf } from '../positions.ts';
 import { living, type LivingSettlement, type Settlement } from '../settlement.ts';
 import { legsOf } from '../unit-terms.ts';
 import { nettingAggregate, type NettingEvent, type Position, windowOf, type WindowEvent } from '../window.ts';
-import { debtorsOf } from './credit.fixture.ts';
+import { debtorKey, debtorsOf } from './credit.fixture.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 
 const ENDED = ['settled', 'rejected', 'reversed', 'failed', 'cancelled', 'expired'];
@@ -35,7 +35,7 @@ export function checkNetting(book: MemoryBook): void {
     const unpaid = payouts.filter(({ status }) => !ENDED.includes(status));
     expect([...window.unpaid].sort()).toEqual(unpaid.map(({ terms }) => terms.settlementId));
     const debtors = debtorsOf(book, windowId);
-    expect([...window.debtors].sort(), windowId).toEqual(debtors);
+    expect(window.debtors.map(debtorKey).sort(), windowId).toEqual(debtors);
     expect(window.status).toBe(unpaid.length + debtors.length === 0 ? 'settled' : 'settling');
   }
 }

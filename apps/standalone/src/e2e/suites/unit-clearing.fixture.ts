@@ -9,6 +9,7 @@ import { exchangeOf, rateOf } from './quotes.fixture.ts';
 
 const { BANK_DIRECTION_IN } = exchangeV1.BankDirection;
 const { SETTLEMENT_PRIORITY_URGENT } = settlementV1.SettlementPriority;
+const { WINDOW_STATUS_SETTLED, WINDOW_STATUS_SETTLING } = settlementV1.WindowStatus;
 const UNIT = 'SEK';
 const LINE_MS = 3_000;
 
@@ -131,6 +132,40 @@ export function unitClearing(e2e: () => E2e): void {
       window: { units: [] },
       unitPositions: [{ institutionId: payee.id, unit: UNIT, paid: 30n, received: 70n, net: 40n }],
     });
+    await expectInOrder(e2e());
+  });
+
+  it('is due by the terms when a window closes, and left to people when it isn’t paid in time', async () => {
+    const [payer, payee] = await banks();
+    const institutionId = payer.id;
+    const asked = () => ({ idempotencyKey: freshKey(), institutionId, reason: 'agreed' });
+    const limit = { unit: UNIT, amount: 100n };
+    await e2e().operator.liquidity.setCreditLine({ ...asked(), limitSats: 0n, limit });
+    await e2e().operator.collateral.setCreditTerms({ ...asked(), dueAfterSeconds: 1 });
+    const { windowId } = await payer.settlement(await pay(payer, payee, 80n), 'SETTLED');
+    await payIn(payer, 30n);
+    const closing = { idempotencyKey: freshKey(), windowId: windowId!, reason: 'cut-off' };
+    expect(await e2e().operator.windows.closeWindow(closing)).toMatchObject({ status: WINDOW_STATUS_SETTLING });
+    const owed = { windowId, owed: { unit: UNIT, amount: 50n } };
+    const { unitObligations } = await payer.api.collateral.getCollateral({ institutionId });
+    expect(unitObligations).toMatchObject([owed]);
+    const { unitPositions } = await payer.api.windows.getWindow({ windowId: windowId! });
+    expect(unitPositions).toMatchObject([{ institutionId, net: -80n, isDebtor: true }]);
+    const { incidents } = await until(
+      `it is known that ${institutionId} hasn't paid`,
+      () => e2e().operator.operations.listIncidents({}),
+      (found) => found.incidents.some(({ incidentId }) => incidentId.endsWith(`:${UNIT}`)),
+    );
+    const { kind, incidentId } = incidents.at(-1)!;
+    expect(kind).toBe(settlementV1.IncidentKind.INCIDENT_KIND_PARTICIPANT_DEFAULT);
+    expect(await e2e().operator.windows.getWindow({ windowId: windowId! })).toMatchObject({
+      window: { status: WINDOW_STATUS_SETTLED },
+    });
+    expect(await payer.api.liquidity.getLiquidity({ institutionId })).toMatchObject({
+      units: [{ available: -50n, creditLine: { limit: 0n, drawn: 50n } }],
+    });
+    expect(await available(payee)).toBe(80n);
+    await e2e().operator.operations.confirmIncident({ idempotencyKey: freshKey(), incidentId, reason: 'called them' });
     await expectInOrder(e2e());
   });
 

@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { Money } from "../../exchange/v1/money.ts";
 
 /** An institution's clearing balance in another unit than BTC, as `Liquidity` is of satoshi. Amounts are in the unit's smallest part. */
 export interface UnitLiquidity {
@@ -34,6 +35,16 @@ export interface UnitCreditLine {
   /** 0 when as much is drawn, or more. */
   left: bigint;
   expiresAt?: Timestamp | undefined;
+}
+
+/**
+ * What was drawn in another unit than BTC when a window closed. What isn't paid when it is due is an incident: nothing more is lent in the unit, the institution is
+ * frozen, and people see to it.
+ */
+export interface UnitObligation {
+  windowId: string;
+  owed?: Money | undefined;
+  dueAt?: Timestamp | undefined;
 }
 
 export interface UnitQueued {
@@ -361,6 +372,117 @@ export const UnitCreditLine: MessageFns<UnitCreditLine> = {
     message.left = (object.left !== undefined && object.left !== null) ? BigInt(object.left) : 0n;
     message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null)
       ? Timestamp.fromPartial(object.expiresAt)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUnitObligation(): UnitObligation {
+  return { windowId: "", owed: undefined, dueAt: undefined };
+}
+
+export const UnitObligation: MessageFns<UnitObligation> = {
+  encode(message: UnitObligation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.windowId !== "") {
+      writer.uint32(10).string(message.windowId);
+    }
+    if (message.owed !== undefined) {
+      Money.encode(message.owed, writer.uint32(18).fork()).join();
+    }
+    if (message.dueAt !== undefined) {
+      Timestamp.encode(message.dueAt, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnitObligation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnitObligation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.windowId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.owed = Money.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.dueAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UnitObligation {
+    return {
+      windowId: isSet(object.windowId)
+        ? globalThis.String(object.windowId)
+        : isSet(object.window_id)
+        ? globalThis.String(object.window_id)
+        : "",
+      owed: isSet(object.owed) ? Money.fromJSON(object.owed) : undefined,
+      dueAt: isSet(object.dueAt)
+        ? fromJsonTimestamp(object.dueAt)
+        : isSet(object.due_at)
+        ? fromJsonTimestamp(object.due_at)
+        : undefined,
+    };
+  },
+
+  toJSON(message: UnitObligation): unknown {
+    const obj: any = {};
+    if (message.windowId !== "") {
+      obj.windowId = message.windowId;
+    }
+    if (message.owed !== undefined) {
+      obj.owed = Money.toJSON(message.owed);
+    }
+    if (message.dueAt !== undefined) {
+      obj.dueAt = fromTimestamp(message.dueAt).toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<UnitObligation>, I>>(base?: I): UnitObligation {
+    return UnitObligation.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UnitObligation>, I>>(object: I): UnitObligation {
+    const message = createBaseUnitObligation();
+    message.windowId = object.windowId ?? "";
+    message.owed = (object.owed !== undefined && object.owed !== null) ? Money.fromPartial(object.owed) : undefined;
+    message.dueAt = (object.dueAt !== undefined && object.dueAt !== null)
+      ? Timestamp.fromPartial(object.dueAt)
       : undefined;
     return message;
   },

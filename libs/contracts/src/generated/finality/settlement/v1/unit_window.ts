@@ -31,6 +31,8 @@ export interface UnitWindowPosition {
   /** Settlements. */
   paidCount: bigint;
   receivedCount: bigint;
+  /** It owes what it had drawn at the close in the unit, by its credit terms, and hasn't paid all of it. */
+  isDebtor: boolean;
 }
 
 function createBaseUnitWindowTotals(): UnitWindowTotals {
@@ -178,7 +180,16 @@ export const UnitWindowTotals: MessageFns<UnitWindowTotals> = {
 };
 
 function createBaseUnitWindowPosition(): UnitWindowPosition {
-  return { institutionId: "", unit: "", paid: 0n, received: 0n, net: 0n, paidCount: 0n, receivedCount: 0n };
+  return {
+    institutionId: "",
+    unit: "",
+    paid: 0n,
+    received: 0n,
+    net: 0n,
+    paidCount: 0n,
+    receivedCount: 0n,
+    isDebtor: false,
+  };
 }
 
 export const UnitWindowPosition: MessageFns<UnitWindowPosition> = {
@@ -218,6 +229,9 @@ export const UnitWindowPosition: MessageFns<UnitWindowPosition> = {
         throw new globalThis.Error("value provided for field message.receivedCount of type int64 too large");
       }
       writer.uint32(56).int64(message.receivedCount);
+    }
+    if (message.isDebtor !== false) {
+      writer.uint32(64).bool(message.isDebtor);
     }
     return writer;
   },
@@ -291,6 +305,14 @@ export const UnitWindowPosition: MessageFns<UnitWindowPosition> = {
             message.receivedCount = reader.int64() as bigint;
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.isDebtor = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -324,6 +346,11 @@ export const UnitWindowPosition: MessageFns<UnitWindowPosition> = {
         : isSet(object.received_count)
         ? BigInt(object.received_count)
         : 0n,
+      isDebtor: isSet(object.isDebtor)
+        ? globalThis.Boolean(object.isDebtor)
+        : isSet(object.is_debtor)
+        ? globalThis.Boolean(object.is_debtor)
+        : false,
     };
   },
 
@@ -350,6 +377,9 @@ export const UnitWindowPosition: MessageFns<UnitWindowPosition> = {
     if (message.receivedCount !== 0n) {
       obj.receivedCount = message.receivedCount.toString();
     }
+    if (message.isDebtor !== false) {
+      obj.isDebtor = message.isDebtor;
+    }
     return obj;
   },
 
@@ -367,6 +397,7 @@ export const UnitWindowPosition: MessageFns<UnitWindowPosition> = {
     message.receivedCount = (object.receivedCount !== undefined && object.receivedCount !== null)
       ? BigInt(object.receivedCount)
       : 0n;
+    message.isDebtor = object.isDebtor ?? false;
     return message;
   },
 };

@@ -171,7 +171,7 @@ export interface WindowPosition {
   receivedCount: bigint;
   /** The settlement by which the participant is paid out; empty where it isn't. */
   netPayoutId: string;
-  /** It owes what it had drawn at the close, by its credit terms, and hasn't paid all of it. */
+  /** It owes what it had drawn at the close in satoshi, by its credit terms, and hasn't paid all of it. */
   isDebtor: boolean;
 }
 
@@ -196,7 +196,7 @@ export interface GetWindowResponse {
     | undefined;
   /** As of now while it is open; in the order of the institutions' ids. */
   positions: WindowPosition[];
-  /** In other units; by institution, and by their codes. Nothing of them is paid on the chain, or collected: what is owed is paid at banks (CashService). */
+  /** In other units; by institution, and by their codes. Nothing of them is paid on the chain: what is owed is paid at banks (CashService). */
   unitPositions: UnitWindowPosition[];
 }
 
