@@ -51,7 +51,8 @@ export const WINDOWS: readonly RefusedInput[] = [
   }),
   wrongRole('SetWindowPayout', 'operator'),
   invalid('SetWindowPayout', 'no rule', 'rule', { rule: 'WINDOW_PAYOUT_RULE_UNSPECIFIED' }),
-  invalid('SetWindowPayout', 'no wallet', 'wallet_id', { wallet_id: '' }),
+  invalid('SetWindowPayout', 'neither a wallet nor a destination', 'wallet_id', { wallet_id: '' }),
+  invalid('SetWindowPayout', 'a wallet and a destination', 'destination_id', { destination_id: 'd' }),
   invalid('SetWindowPayout', 'a floor of another rule', 'floor_sats', { floor_sats: '1' }),
   invalid('SetWindowPayout', 'a negative floor', 'floor_sats', {
     rule: 'WINDOW_PAYOUT_RULE_ABOVE_FLOOR',
@@ -60,6 +61,12 @@ export const WINDOWS: readonly RefusedInput[] = [
   refused('SetWindowPayout', 'a wallet that isn’t its own', ['NOT_FOUND', 'UNKNOWN_WALLET', 'wallet_id'], {
     change: { wallet_id: 'pool' },
   }),
+  refused(
+    'SetWindowPayout',
+    'a destination that nobody knows',
+    ['NOT_FOUND', 'UNKNOWN_DESTINATION', 'destination_id'],
+    { change: { wallet_id: '', destination_id: 'nobody-knows-it' } },
+  ),
   wrongRole('GetWindowPayout', 'operator'),
   refused('ListNettingPairs', 'no API key', ['UNAUTHENTICATED', 'API_KEY_MISSING'], { caller: 'none' }),
 ];

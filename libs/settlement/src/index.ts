@@ -63,6 +63,7 @@ export * from './process/submit.ts';
 export * from './process/suspense.ts';
 export * from './process/transactions.ts';
 export * from './process/net-payouts.ts';
+export type { OwnPlace } from './process/payee.ts';
 export * from './process/windows.ts';
 export * from './process/withdraw.ts';
 export { psbtPlanOf } from './psbt.ts';

@@ -28,7 +28,6 @@ import {
   inputsOf,
   type OfferedLineage,
   lineageTransferIds,
-  netPayoutId,
   ORIGINS_MAX,
   payingWalletId,
   PositionBook,
@@ -63,7 +62,6 @@ import {
   recoveryStream,
   sealsStream,
   settlementStream,
-  windowPayoutStream,
 } from './streams.ts';
 import { linesOf, OPEN, type OpenRow } from './open.sql.ts';
 import { loadWaiting } from './waiting.ts';
@@ -95,6 +93,7 @@ export async function loadBook(
   const addresses = await loadAddresses(session, needs.scripts);
   for (const address of addresses) needs.addressOf(address);
   const destinations = await loadDestinations(session, needs.destinations);
+  for (const { place } of destinations) if (place.kind === 'wallet') needs.wallets.add(place.walletId);
   const states = new States(session, batch, needs);
   await states.load();
   const { wallets, listings } = await loadWallets(session, needs.wallets, needs.walletsOf);
@@ -227,14 +226,13 @@ class States {
       needs.institutions.add(institutionId);
       needs.clearing.add(institutionId);
     }
-    for (const institutionId of payoutsOf) {
-      const chosen = this.#batch.state(windowPayoutStream, institutionId);
-      if (chosen.status === 'none' || chosen.choice === undefined) continue;
+    for (const { institutionId, walletIds, settlementIds } of needs.windows.payouts(this.#batch)) {
       needs.chain = true;
       needs.institutions.add(institutionId);
       needs.clearing.add(institutionId);
-      needs.wallets.add(chosen.choice.walletId).add(chosen.choice.poolWalletId);
-      for (const windowId of closing) needs.settlements.add(netPayoutId(windowId, institutionId));
+      needs.payers.add(institutionId);
+      for (const walletId of walletIds) needs.wallets.add(walletId);
+      for (const settlementId of settlementIds) needs.settlements.add(settlementId);
     }
   }
 

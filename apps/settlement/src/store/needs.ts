@@ -323,9 +323,12 @@ export class Needs {
 
   #window(body: WindowCommand): void {
     for (const id of this.windows.command(body)) this.institutions.add(id);
-    // Whoever wants nothing paid out names no wallet.
-    if (body.type === 'choose_window_payout' && body.request.rule !== undefined)
-      this.wallets.add(body.request.walletId).add(POOL_WALLET_ID);
+    // Whoever wants nothing paid out names no place for it.
+    const place = body.type === 'choose_window_payout' ? body.request.wanted?.place : undefined;
+    if (place === undefined) return;
+    this.wallets.add(POOL_WALLET_ID);
+    if (place.kind === 'wallet') this.wallets.add(place.walletId);
+    else this.destinations.add(place.destinationId);
   }
 
   #release(lineageId: string): void {

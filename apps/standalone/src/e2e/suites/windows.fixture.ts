@@ -64,6 +64,7 @@ export function windows(e2e: () => E2e): void {
         rule: WindowPayoutRule.WINDOW_PAYOUT_RULE_NET_CREDIT,
         floorSats: 0n,
         walletId: one.wallet!.walletId,
+        destinationId: '',
       });
     const windowId = (await pay(payer, payee, 900_000n))!;
     await pay(payer, other, 400_000n);

@@ -236,8 +236,13 @@ export interface SetWindowPayoutRequest {
   rule: WindowPayoutRule;
   /** Satoshi that stay on the clearing balance; ABOVE_FLOOR only. */
   floorSats: bigint;
-  /** A custodial wallet of the institution; empty for NOTHING. */
+  /** A wallet of the institution: custodial, or with keys of its own and on its list of destinations. Empty for NOTHING, and where a destination is named. */
   walletId: string;
+  /**
+   * A destination of the institution that can be paid by now; it needs to be, too, when a payout is signed. If it has been removed by then, the payout fails and the
+   * balance stays.
+   */
+  destinationId: string;
 }
 
 export interface GetWindowPayoutRequest {
@@ -246,7 +251,10 @@ export interface GetWindowPayoutRequest {
 export interface WindowPayout {
   rule: WindowPayoutRule;
   floorSats: bigint;
+  /** Empty where an address outside is paid. */
   walletId: string;
+  /** What is paid is on the list of destinations as; empty for a custodial wallet. */
+  destinationId: string;
 }
 
 export interface ListNettingPairsRequest {
@@ -1672,7 +1680,7 @@ export const NettingPair: MessageFns<NettingPair> = {
 };
 
 function createBaseSetWindowPayoutRequest(): SetWindowPayoutRequest {
-  return { idempotencyKey: "", rule: 0, floorSats: 0n, walletId: "" };
+  return { idempotencyKey: "", rule: 0, floorSats: 0n, walletId: "", destinationId: "" };
 }
 
 export const SetWindowPayoutRequest: MessageFns<SetWindowPayoutRequest> = {
@@ -1691,6 +1699,9 @@ export const SetWindowPayoutRequest: MessageFns<SetWindowPayoutRequest> = {
     }
     if (message.walletId !== "") {
       writer.uint32(34).string(message.walletId);
+    }
+    if (message.destinationId !== "") {
+      writer.uint32(42).string(message.destinationId);
     }
     return writer;
   },
@@ -1740,6 +1751,14 @@ export const SetWindowPayoutRequest: MessageFns<SetWindowPayoutRequest> = {
             message.walletId = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1770,6 +1789,11 @@ export const SetWindowPayoutRequest: MessageFns<SetWindowPayoutRequest> = {
         : isSet(object.wallet_id)
         ? globalThis.String(object.wallet_id)
         : "",
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : "",
     };
   },
 
@@ -1787,6 +1811,9 @@ export const SetWindowPayoutRequest: MessageFns<SetWindowPayoutRequest> = {
     if (message.walletId !== "") {
       obj.walletId = message.walletId;
     }
+    if (message.destinationId !== "") {
+      obj.destinationId = message.destinationId;
+    }
     return obj;
   },
 
@@ -1799,6 +1826,7 @@ export const SetWindowPayoutRequest: MessageFns<SetWindowPayoutRequest> = {
     message.rule = object.rule ?? 0;
     message.floorSats = (object.floorSats !== undefined && object.floorSats !== null) ? BigInt(object.floorSats) : 0n;
     message.walletId = object.walletId ?? "";
+    message.destinationId = object.destinationId ?? "";
     return message;
   },
 };
@@ -1856,7 +1884,7 @@ export const GetWindowPayoutRequest: MessageFns<GetWindowPayoutRequest> = {
 };
 
 function createBaseWindowPayout(): WindowPayout {
-  return { rule: 0, floorSats: 0n, walletId: "" };
+  return { rule: 0, floorSats: 0n, walletId: "", destinationId: "" };
 }
 
 export const WindowPayout: MessageFns<WindowPayout> = {
@@ -1872,6 +1900,9 @@ export const WindowPayout: MessageFns<WindowPayout> = {
     }
     if (message.walletId !== "") {
       writer.uint32(26).string(message.walletId);
+    }
+    if (message.destinationId !== "") {
+      writer.uint32(34).string(message.destinationId);
     }
     return writer;
   },
@@ -1913,6 +1944,14 @@ export const WindowPayout: MessageFns<WindowPayout> = {
             message.walletId = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1938,6 +1977,11 @@ export const WindowPayout: MessageFns<WindowPayout> = {
         : isSet(object.wallet_id)
         ? globalThis.String(object.wallet_id)
         : "",
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : "",
     };
   },
 
@@ -1952,6 +1996,9 @@ export const WindowPayout: MessageFns<WindowPayout> = {
     if (message.walletId !== "") {
       obj.walletId = message.walletId;
     }
+    if (message.destinationId !== "") {
+      obj.destinationId = message.destinationId;
+    }
     return obj;
   },
 
@@ -1963,6 +2010,7 @@ export const WindowPayout: MessageFns<WindowPayout> = {
     message.rule = object.rule ?? 0;
     message.floorSats = (object.floorSats !== undefined && object.floorSats !== null) ? BigInt(object.floorSats) : 0n;
     message.walletId = object.walletId ?? "";
+    message.destinationId = object.destinationId ?? "";
     return message;
   },
 };
@@ -2236,7 +2284,7 @@ export const WindowServiceService = {
     responseDeserialize: (value: Buffer): EndBilateralNettingResponse => EndBilateralNettingResponse.decode(value),
   },
   /**
-   * What the caller's institution wants paid to its wallet whenever a window closes; until it says so, nothing. A net payout is a settlement from the
+   * What the caller's institution wants paid to itself whenever a window closes, at a wallet or a destination of its own; until it says so, nothing. A net payout is a settlement from the
    * institution to itself: it is paid with the pool's coins, bears its network fee, shares a transaction with others of the window, and never pays
    * out what the platform lends. What isn't more than the highest fee of a payout stays.
    */
@@ -2297,7 +2345,7 @@ export interface WindowServiceServer extends UntypedServiceImplementation {
   /** Either of the two ends it, or takes back what the other hasn't answered: their window closes, and later settlements fall into the multilateral one. */
   endBilateralNetting: handleUnaryCall<EndBilateralNettingRequest, EndBilateralNettingResponse>;
   /**
-   * What the caller's institution wants paid to its wallet whenever a window closes; until it says so, nothing. A net payout is a settlement from the
+   * What the caller's institution wants paid to itself whenever a window closes, at a wallet or a destination of its own; until it says so, nothing. A net payout is a settlement from the
    * institution to itself: it is paid with the pool's coins, bears its network fee, shares a transaction with others of the window, and never pays
    * out what the platform lends. What isn't more than the highest fee of a payout stays.
    */
@@ -2414,7 +2462,7 @@ export interface WindowServiceClient extends Client {
     callback: (error: ServiceError | null, response: EndBilateralNettingResponse) => void,
   ): ClientUnaryCall;
   /**
-   * What the caller's institution wants paid to its wallet whenever a window closes; until it says so, nothing. A net payout is a settlement from the
+   * What the caller's institution wants paid to itself whenever a window closes, at a wallet or a destination of its own; until it says so, nothing. A net payout is a settlement from the
    * institution to itself: it is paid with the pool's coins, bears its network fee, shares a transaction with others of the window, and never pays
    * out what the platform lends. What isn't more than the highest fee of a payout stays.
    */
