@@ -21,7 +21,7 @@ export * from './positions.ts';
 export * from './queue.ts';
 export { coinTransferIds } from './postings/coin.ts';
 export { depositTransferIds } from './postings/deposit.ts';
-export { lineageTransferIds } from './postings/lineage.ts';
+export { lineageTransferIds, platformBears } from './postings/lineage.ts';
 export { settlementTransferIds, suspendedSats } from './postings/payout.ts';
 export { bankReservationId } from './postings/bank-booking.ts';
 export { consolidationReservationId } from './postings/consolidation.ts';

@@ -30,6 +30,7 @@ import {
   lineageTransferIds,
   ORIGINS_MAX,
   payingWalletId,
+  platformBears,
   PositionBook,
   type SettlementPolicy,
   settlementsOf,
@@ -484,7 +485,7 @@ function ledgerNeeds(
     const lineage = batch.state(lineageStream, id);
     if ('plan' in lineage && lineage.plan.consolidates) transfers.add(consolidationReservationId(lineage.plan));
     if ('versions' in lineage) for (const transfer of lineageTransferIds(lineage)) transfers.add(transfer);
-    if (lineage.status !== 'none' && identityOf(lineage).anchorsHead) accounts.add(networkFeesAccount());
+    if (lineage.status !== 'none' && platformBears(identityOf(lineage))) accounts.add(networkFeesAccount());
   }
   for (const coin of coins) {
     accounts.add(custodyAccount(coin.walletId)).add(walletSuspenseAccount(coin.walletId));

@@ -1,18 +1,23 @@
 import { type Instant, type Sats, sats } from '@finality/kernel';
+import { creditBalance, networkFeesAccount } from '@finality/ledger';
 import { describe, expect, it } from 'vitest';
 import type { DestinationRecord } from '../destination.ts';
+import { childIdOf, offered, type OfferedVersion, planOf } from '../lineage.ts';
 import {
   approved,
   balance,
   CLEARING_B,
+  empty,
   funded,
   given,
+  givenUnder,
   mined,
   settlementOf,
   submitted,
   WALLET_B,
 } from '../spec/given.fixture.ts';
 import { chooseWindowPayout, closeWindow, openWindow } from '../spec/netting-actions.fixture.ts';
+import { POLICY } from '../spec/memory-book.fixture.ts';
 import { LISTED_WALLET } from '../spec/parties.fixture.ts';
 import type { World } from '../spec/world.fixture.ts';
 import type { Position } from '../window.ts';
@@ -128,6 +133,33 @@ describe('a net payout', () => {
     given(...FUNDED)
       .when((world: World) => chooseWindowPayout(world, 'nobody', NET))
       .refused('UNKNOWN_INSTITUTION');
+  });
+
+  it('that is stuck in a transaction that can’t be replaced is paid for by its change, at the platform’s expense', () => {
+    const impatient = { ...POLICY, bump: { ...POLICY.bump, afterBlocks: 3 } };
+    const planned = (id: string, world: World): void => {
+      const lineage = world.book.lineages.get(id);
+      world.assign(planOf(lineage)!, false);
+      world.sign(id);
+      world.broadcast(id);
+    };
+    const dearer = (world: World): void => {
+      const { versions } = offered(world.book.lineages.get(payoutOf(world)));
+      world.chain.pinned.add(versions[0]!.txid);
+      world.bump(payoutOf(world), 4_000n);
+      planned(payoutOf(world), world);
+    };
+    const child = (world: World): void => planned(childIdOf(payoutOf(world), 1), world);
+    const { world } = givenUnder(impatient, ...PAYING, dearer).when(empty(3), child, mined(6));
+    const lineage = world.book.lineages.get(childIdOf(payoutOf(world), 1));
+    expect(lineage.status).toBe('final');
+    const [{ feeSats }] = offered(lineage).versions as [OfferedVersion];
+    const settled = settlementOf(world, payoutOf(world));
+    expect(settled.status).toBe('settled');
+    const own = 'payout' in settled ? settled.payout!.feeSats : 0n;
+    expect(balance(world, WALLET_B)).toEqual({ available: 20_000n - own });
+    expect(balance(world, CLEARING_B)).toEqual({ available: 9_000n });
+    expect(-creditBalance(world.book.ledger.account(networkFeesAccount()))).toBe(feeSats);
   });
 
   describe('at a destination', () => {
