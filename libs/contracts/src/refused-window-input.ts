@@ -67,6 +67,15 @@ export const WINDOWS: readonly RefusedInput[] = [
     ['NOT_FOUND', 'UNKNOWN_DESTINATION', 'destination_id'],
     { change: { wallet_id: '', destination_id: 'nobody-knows-it' } },
   ),
+  wrongRole('SetDebitCap', 'compliance'),
+  invalid('SetDebitCap', 'a negative cap', 'cap_sats', { cap_sats: '-1' }),
+  invalid('SetDebitCap', 'no reason', 'reason', { reason: '' }),
+  refused('SetDebitCap', 'an institution that nobody knows', ['NOT_FOUND', 'UNKNOWN_INSTITUTION', 'institution_id'], {
+    change: { institution_id: 'nobody-knows-it' },
+  }),
+  refused('SetDebitCap', 'another institution’s API key', ['PERMISSION_DENIED', 'FOREIGN_INSTITUTION'], {
+    caller: 'stranger',
+  }),
   wrongRole('GetWindowPayout', 'operator'),
   refused('ListNettingPairs', 'no API key', ['UNAUTHENTICATED', 'API_KEY_MISSING'], { caller: 'none' }),
 ];

@@ -62,6 +62,8 @@ export * from './process/screening.ts';
 export * from './process/submit.ts';
 export * from './process/suspense.ts';
 export * from './process/transactions.ts';
+export * from './debit-cap.ts';
+export * from './process/debit-caps.ts';
 export * from './process/net-payouts.ts';
 export type { OwnPlace } from './process/payee.ts';
 export * from './process/windows.ts';

@@ -44,6 +44,7 @@ import { loadMaturities } from '../projections/maturities.ts';
 import { loadAddresses, loadDestinations, loadWallets } from '../projections/registry.ts';
 import { loadPositions } from '../projections/windows.ts';
 import { BatchBook, type Loaded } from './batch-book.ts';
+import { cappedIn, clearingPayersOf, loadCapped } from './capped.ts';
 import type { SettlementCommand } from './commands.ts';
 import { loadDepositOutpoints } from './deposit-places.ts';
 import { limitLending } from './lending.ts';
@@ -113,6 +114,7 @@ export async function loadBook(
     addresses,
     destinations,
     listings,
+    capped: await loadCapped(session, cappedIn(batch, needs, policy)),
     versions: new Map([...versions, ...states.origins]),
     depositOutpoints,
     maturities,
@@ -314,7 +316,7 @@ class States {
   /** What payers that may reserve have under way, and in line: one question for both. */
   async #loadOpen(): Promise<void> {
     const { reserving, retrying, allPlanned, lineages, settlements, lineMax, credit } = this.#needs;
-    const payers = [...new Set([...this.#clearingPayersOf(reserving), ...credit.collecting])];
+    const payers = [...new Set([...clearingPayersOf(this.#batch, reserving), ...credit.collecting])];
     const rows = await this.#session.query<OpenRow>(OPEN, [
       [...this.#payersOf(reserving)],
       allPlanned,
@@ -324,19 +326,9 @@ class States {
     this.openLineages = rows.filter(({ payer }) => payer === null).map(({ id }) => id);
     for (const id of this.openLineages) lineages.add(id);
     this.lines = linesOf(payers, rows, lineMax);
-    const retried = new Set([...this.#clearingPayersOf(retrying), ...credit.collecting]);
+    const retried = new Set([...clearingPayersOf(this.#batch, retrying), ...credit.collecting]);
     for (const { institutionId, first } of this.lines)
       if (retried.has(institutionId)) for (const { settlementId } of first) settlements.add(settlementId);
-  }
-
-  #clearingPayersOf(settlementIds: Iterable<string>): ReadonlySet<string> {
-    const institutionIds = new Set<string>();
-    for (const id of settlementIds) {
-      const settlement = this.#batch.state(settlementStream, id);
-      if (settlement.status !== 'none' && settlement.terms.mode === 'centralized')
-        institutionIds.add(settlement.terms.from);
-    }
-    return institutionIds;
   }
 
   /** Whoever's transactions may be replaced, and what waits for coins of theirs. */

@@ -29,6 +29,7 @@ type AdministrativeCommand =
   | 'unfreeze_institution'
   | 'set_limits'
   | 'set_approval_policy'
+  | 'set_debit_cap'
   | 'restrict_counterparties'
   | 'allow_counterparty'
   | 'remove_counterparty'
@@ -230,6 +231,8 @@ export class Needs {
       case 'restrict_counterparties':
       case 'remove_counterparty':
         return this.#policy(body.request.institutionId);
+      case 'set_debit_cap':
+        return this.#window(body);
       case 'issue_api_key':
         this.apiKeys.add(body.key.keyId);
         if (body.key.institutionId !== '') this.institutions.add(body.key.institutionId);

@@ -37,7 +37,12 @@ export function windowMessage(window: KnownWindow): settlementV1.Window {
   };
 }
 
-export const positionMessage = (position: Position, window: KnownWindow): settlementV1.WindowPosition => ({
+/** @param capSats of the institution, now */
+export const positionMessage = (
+  position: Position,
+  window: KnownWindow,
+  capSats: bigint | undefined,
+): settlementV1.WindowPosition => ({
   institutionId: position.institutionId,
   paidSats: position.paidSats,
   receivedSats: position.receivedSats,
@@ -46,6 +51,7 @@ export const positionMessage = (position: Position, window: KnownWindow): settle
   receivedCount: BigInt(position.receivedCount),
   netPayoutId: payoutOf(window, position.institutionId),
   isDebtor: 'debtors' in window && window.debtors.includes(position.institutionId),
+  debitCapSats: window.status === 'open' ? capSats : undefined,
 });
 
 function payoutOf(window: KnownWindow, institutionId: string): string {

@@ -18,6 +18,8 @@ export class WindowNeeds {
   readonly closing = new Set<string>();
   /** Institutions whose choice of what is paid out is needed. */
   readonly payoutsOf = new Set<string>();
+  /** Institutions that may get a cap, or another one: their positions are needed. */
+  readonly capping = new Set<string>();
   /** Pairs whose window may close, whichever it is. */
   readonly #ending: Pair[] = [];
   #isNeeded = false;
@@ -38,6 +40,9 @@ export class WindowNeeds {
         return [body.request.institutionId, body.request.counterpartyId];
       case 'choose_window_payout':
         this.payoutsOf.add(body.request.institutionId);
+        return [body.request.institutionId];
+      case 'set_debit_cap':
+        this.capping.add(body.request.institutionId);
         return [body.request.institutionId];
       case 'end_netting':
         this.#ending.push(pairOf(body.request.institutionId, body.request.counterpartyId));
