@@ -1,10 +1,11 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { settlementV1 } from '@finality/contracts';
 import { BTC } from '@finality/ledger';
-import { inOrder } from '@finality/settlement';
+import { capOf, inOrder } from '@finality/settlement';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { loadPositions } from '../projections/windows.ts';
+import { NETTING_ID, nettingStream } from '../store/streams.ts';
 import { positionMessage, unitPositionMessage } from '../store/window-messages.ts';
 import { checkId, refuseInvalid } from './fields.ts';
 import { Gateway } from './gateway.ts';
@@ -33,11 +34,15 @@ export class GetWindowRpc {
         (await pool.query<Row>(text, [...values])).rows,
     };
     const positions = await loadPositions(session, new Set([windowId]));
+    const { state: netting } = await this.#gateway.reader.loadState(nettingStream, NETTING_ID);
+    const { debitCapSats } = this.#gateway.env.config.policy;
     const seesAll = participant === undefined || window.scope.kind === 'bilateral';
     const seen = positions.filter(({ institutionId }) => seesAll || institutionId === participant).sort(inOrder);
     return {
       window: showWindow(window, participant),
-      positions: seen.filter(({ unit }) => unit === BTC).map((position) => positionMessage(position, window)),
+      positions: seen
+        .filter(({ unit }) => unit === BTC)
+        .map((position) => positionMessage(position, window, capOf(netting, position.institutionId, debitCapSats))),
       unitPositions: seen.filter(({ unit }) => unit !== BTC).map((position) => unitPositionMessage(position, window)),
     };
   }

@@ -1,7 +1,11 @@
 import { liquidityV1, toTimestamp } from '@finality/contracts';
 import { readBalances } from '@finality/ledger-store';
-import { lineInForce, lineIn, termsOf } from '@finality/settlement';
+import type { Session } from '@finality/event-store';
+import type { Sats } from '@finality/kernel';
+import { capOf, lineInForce, lineIn, type Netting, termsOf } from '@finality/settlement';
 import { readTransaction } from '../outbound/read-transaction.ts';
+import { cappedPlaces, loadCapped } from '../store/capped.ts';
+import { NETTING_ID, nettingStream } from '../store/streams.ts';
 import { LEVELS } from '../store/liquidity-message.ts';
 import { creditOf, readPledged } from './collateral-view.ts';
 import type { Gateway } from './gateway.ts';
@@ -12,6 +16,7 @@ import { NOBODY, readWaiting, showUnits, type Waiting } from './unit-liquidity-v
 export async function showLiquidity(gateway: Gateway, institutionId: string): Promise<liquidityV1.Liquidity> {
   const { creditLineSats, creditLineExpiresAt, unitLines, watched } = await knownInstitution(gateway, institutionId);
   const terms = termsOf(await creditOf(gateway, institutionId));
+  const { state: netting } = await gateway.reader.loadState(nettingStream, NETTING_ID);
   return readTransaction(gateway.env.pool, async (session) => {
     const claim = { kind: 'clearing', institutionId } as const;
     const [balance] = await readBalances(session, [claim]);
@@ -38,8 +43,26 @@ export async function showLiquidity(gateway: Gateway, institutionId: string): Pr
       outgoing: queuedMessage(outgoing),
       incoming: queuedMessage(incoming),
       units: await showUnits(session, institutionId, unitLines, waiting),
+      windowDebits: await debitsOf(session, netting, institutionId, gateway.env.config.policy.debitCapSats),
     };
   });
 }
 
 const queuedMessage = ({ count, sum }: Waiting['outgoing']): liquidityV1.Queued => ({ count, sumSats: sum });
+
+async function debitsOf(
+  session: Session,
+  netting: Netting,
+  institutionId: string,
+  everybodySats: Sats | undefined,
+): Promise<liquidityV1.WindowDebit[]> {
+  const capSats = capOf(netting, institutionId, everybodySats);
+  if (capSats === undefined) return [];
+  const places = cappedPlaces(netting, [institutionId], everybodySats);
+  const positions = await loadCapped(session, places);
+  return places.map(({ windowId }) => {
+    const netSats = positions.netOf(windowId, institutionId);
+    const leftSats = capSats + netSats;
+    return { windowId, capSats, netSats, leftSats: leftSats > 0n ? leftSats : 0n };
+  });
+}

@@ -140,6 +140,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'agree_netting':
       case 'end_netting':
       case 'choose_window_payout':
+      case 'set_debit_cap':
         return done(decideWindow(book, body));
       case 'create_institution':
       case 'freeze_institution':

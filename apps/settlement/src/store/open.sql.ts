@@ -1,4 +1,6 @@
-import type { FoundLine } from '@finality/settlement';
+import type { Batch } from '@finality/event-store';
+import { type FoundLine, lineOf } from '@finality/settlement';
+import { settlementStream } from './streams.ts';
 
 /** Of a payer's line: more than is settled of it in one batch wait for the next one. */
 export const LINE_RELEASED_MAX = 100;
@@ -28,4 +30,14 @@ export function linesOf(lines: readonly string[], rows: readonly OpenRow[], line
     const first = found.slice(0, lineMax).map(({ id, rank }) => ({ settlementId: id, rank }));
     return [{ line, first, more: found.length > lineMax }];
   });
+}
+
+/** In which CENTRALIZED ones of these settlements are, or would be. */
+export function linesWith(batch: Batch, settlementIds: Iterable<string>): ReadonlySet<string> {
+  const lines = new Set<string>();
+  for (const id of settlementIds) {
+    const settlement = batch.state(settlementStream, id);
+    if (settlement.status !== 'none' && settlement.terms.mode === 'centralized') lines.add(lineOf(settlement.terms));
+  }
+  return lines;
 }

@@ -1,10 +1,23 @@
 import type { Session } from '@finality/event-store';
 import type { Worker } from '@finality/kernel';
-import type { Unit } from '@finality/ledger';
-import { type Headroom, lineIn, type QueuedPayment, resolveGridlock, unitOfLine } from '@finality/settlement';
+import { BTC, type Unit } from '@finality/ledger';
+import {
+  type CapRoom,
+  capOf,
+  type Headroom,
+  lineIn,
+  type Netting,
+  type QueuedPayment,
+  resolveGridlock,
+  type SettlementPolicy,
+  unitOfLine,
+  windowBetween,
+} from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import { readTransaction } from '../outbound/read-transaction.ts';
 import type { RecoveryGate } from '../recovery-gate.ts';
+import { cappedPlaces, loadCapped } from '../store/capped.ts';
+import { NETTING_ID, nettingStream } from '../store/streams.ts';
 import { ownCause } from './cause.ts';
 
 /** Looked at, and so settled, at once: in one batch, which others wait for. What is further back in its line has its turn afterwards. */
@@ -16,6 +29,7 @@ const POLL_MS = 1_000;
 interface PaymentRow {
   readonly settlement_id: string;
   readonly line: string;
+  readonly from_institution: string;
   readonly to_institution: string;
   readonly amount: bigint;
 }
@@ -28,7 +42,7 @@ interface HeadroomRow {
 
 /** The first of each line before the second of any, each up to its first exchange: where there are too many, each line is cut short at its end. */
 const LINES = `
-  SELECT settlement_id, payer_claim AS line, to_institution, amount FROM (
+  SELECT settlement_id, payer_claim AS line, from_institution, to_institution, amount FROM (
     SELECT *, row_number() OVER line AS place, bool_or(exchanges) OVER line AS ends
     FROM settlements WHERE status = 'queued' AND mode = 'centralized'
     WINDOW line AS (PARTITION BY payer_claim ORDER BY queue_rank, updated_position ROWS UNBOUNDED PRECEDING)) queued
@@ -65,7 +79,9 @@ export class ResolveGridlock implements Worker {
     if (ms < this.#lookedAt.ms + INTERVAL_MS) return 'idle';
     const { position } = await this.#reader.head();
     if (position === this.#lookedAt.position) return 'idle';
-    const sets = await readTransaction(pool, findOffsetting);
+    const { state: netting } = await this.#reader.loadState(nettingStream, NETTING_ID);
+    const { debitCapSats } = this.#env.config.policy;
+    const sets = await readTransaction(pool, (session) => findOffsetting(session, netting, debitCapSats));
     this.#lookedAt = { position, ms };
     if (sets.length === 0) return 'idle';
     const outcomes = await this.#store.execute(
@@ -81,28 +97,58 @@ export class ResolveGridlock implements Worker {
 }
 
 /** Of each unit by itself: what waits for dollars doesn't depend on what becomes of euros. */
-async function findOffsetting(session: Session): Promise<readonly (readonly string[])[]> {
+async function findOffsetting(
+  session: Session,
+  netting: Netting,
+  everybodySats: SettlementPolicy['debitCapSats'],
+): Promise<readonly (readonly string[])[]> {
   const rows = await session.query<PaymentRow>(LINES);
   if (rows.length === 0) return [];
   const found = await session.query<HeadroomRow>(HEADROOM, [[...new Set(rows.map(({ line }) => line))]]);
   const headroom = new Map(found.map(({ line, owned, overdraft }) => [line, owned + overdraft]));
   const units = Map.groupBy(rows, ({ line }) => unitOfLine(line));
-  const sets = [...units].map(([unit, queued]) => offsettingIn(unit, queued, headroom));
+  const payers = new Set((units.get(BTC) ?? []).map((row) => row.from_institution));
+  const capRoom = await roomsOf(session, netting, payers, everybodySats);
+  const sets = [...units].map(([unit, queued]) =>
+    offsettingIn(
+      queued.map((row) => paymentOf(row, unit, netting)),
+      headroom,
+      capRoom,
+    ),
+  );
   return sets.filter(({ length }) => length > 0);
 }
 
-function offsettingIn(unit: Unit, rows: readonly PaymentRow[], headroom: Headroom): readonly string[] {
-  const lines = Map.groupBy(
-    rows.map((row) => paymentOf(row, unit)),
-    ({ from }) => from,
-  );
-  const moves = [...lines].some(([line, [first]]) => first!.amount <= (headroom.get(line) ?? 0n));
-  return moves ? [] : resolveGridlock([...lines.values()], headroom).map(({ settlementId }) => settlementId);
+function offsettingIn(payments: readonly QueuedPayment[], headroom: Headroom, capRoom: CapRoom): readonly string[] {
+  const lines = [...Map.groupBy(payments, ({ from }) => from).values()];
+  const moves = lines.some(([first]) => isPayable(first!, headroom, capRoom));
+  return moves ? [] : resolveGridlock(lines, headroom, capRoom).map(({ settlementId }) => settlementId);
 }
 
-const paymentOf = (row: PaymentRow, unit: Unit): QueuedPayment => ({
-  settlementId: row.settlement_id,
-  from: row.line,
-  to: lineIn(row.to_institution, unit),
-  amount: row.amount,
-});
+const isPayable = ({ from, amount, windowId = '' }: QueuedPayment, headroom: Headroom, capRoom: CapRoom): boolean =>
+  amount <= (headroom.get(from) ?? 0n) && amount <= (capRoom.get(from)?.get(windowId) ?? amount);
+
+/** Of lines of satoshi: in other units there are no caps. */
+async function roomsOf(
+  session: Session,
+  netting: Netting,
+  institutionIds: Iterable<string>,
+  everybodySats: SettlementPolicy['debitCapSats'],
+): Promise<CapRoom> {
+  const places = cappedPlaces(netting, institutionIds, everybodySats);
+  const positions = await loadCapped(session, places);
+  const byInstitution = Map.groupBy(places, ({ institutionId }) => institutionId);
+  return new Map(
+    [...byInstitution].map(([id, windows]) => {
+      const capSats = capOf(netting, id, everybodySats) ?? 0n;
+      return [lineIn(id), new Map(windows.map(({ windowId }) => [windowId, capSats + positions.netOf(windowId, id)]))];
+    }),
+  );
+}
+
+function paymentOf(row: PaymentRow, unit: Unit, netting: Netting): QueuedPayment {
+  const { settlement_id: settlementId, line: from, from_institution: payer, to_institution: payee, amount } = row;
+  const window = windowBetween(netting, payer, payee);
+  const place = window === undefined ? {} : { windowId: window.windowId };
+  return { settlementId, from, to: lineIn(payee, unit), amount, ...place };
+}

@@ -304,7 +304,8 @@ function holdOwnFee(book: Book, lineage: Lineage, signed: SignedTransaction): vo
   if (lineage.status === 'planned' && lineage.plan.consolidates) consolidationWithdrawn(book, lineage.plan);
   const moreSats = signed.feeSats - ('versions' in lineage ? lineage.ownHeldSats : 0n);
   const anchorsHead = headIn(signed);
-  const bearer = { ...signed, ...(anchorsHead && { anchorsHead }) };
+  const parent = parentOf(signed.lineageId);
+  const bearer = { ...signed, ...(anchorsHead && { anchorsHead }), ...(parent && { parent }) };
   if (moreSats > 0n) mustImpose(book.ledger, ownFeeHeld(bearer, signed.version, moreSats));
 }
 

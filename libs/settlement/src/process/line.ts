@@ -3,7 +3,8 @@ import { accountSpec, availableAccount, BTC, type LedgerError } from '@finality/
 import type { Book } from '../book.ts';
 import { novation } from '../postings/clearing.ts';
 import { isInLine, lineOf, type Priority, priorityOf } from '../queue.ts';
-import { living, type LivingSettlement, type Terms } from '../settlement.ts';
+import { living, type LivingSettlement, type Terms, type WaitReason } from '../settlement.ts';
+import { capShortage } from './debit-caps.ts';
 import { enterWindow } from './windows.ts';
 
 /**
@@ -16,17 +17,16 @@ export function clear(book: Book, state: LivingSettlement): void {
   // Its timer ends it.
   if (isOver(book, terms)) return;
   const { settlementId, from, units } = terms;
-  const reason = book.queues.hasBefore(lineOf(terms), priorityOf(state))
-    ? `others of ${from} wait for liquidity before it`
+  const lack = book.queues.hasBefore(lineOf(terms), priorityOf(state))
+    ? lacksLiquidity(`others of ${from} wait before it`)
     : novate(book, state);
-  if (reason === undefined) return;
+  if (lack === undefined) return;
   const at = book.now;
   if (units?.exchange?.failOnShortage === true) {
     book.cancelTimer(settlementId);
-    book.settlements.record(settlementId, { type: 'settlement_failed', at, reason });
+    book.settlements.record(settlementId, { type: 'settlement_failed', at, reason: lack.reason });
   } else {
-    const waitsFor = 'INSUFFICIENT_LIQUIDITY';
-    book.settlements.record(settlementId, { type: 'liquidity_awaited', at, reason, waitsFor });
+    book.settlements.record(settlementId, { type: 'liquidity_awaited', at, ...lack });
   }
 }
 
@@ -42,10 +42,20 @@ export function releaseLine(book: Book, line: string): void {
 const isOver = ({ now }: Book, { units, expiresAt }: Terms): boolean =>
   units?.exchange !== undefined && expiresAt !== undefined && expiresAt <= now;
 
+/** Why a settlement waits in its payer's line. */
+interface Lack {
+  readonly waitsFor: WaitReason;
+  readonly reason: string;
+}
+
+const lacksLiquidity = (reason: string): Lack => ({ waitsFor: 'INSUFFICIENT_LIQUIDITY', reason });
+
 /** @returns why it can't be settled */
-function novate(book: Book, { terms }: LivingSettlement): string | undefined {
+function novate(book: Book, { terms }: LivingSettlement): Lack | undefined {
+  const overCap = capShortage(book, terms);
+  if (overCap !== undefined) return { waitsFor: 'WINDOW_DEBIT_CAP', reason: overCap };
   const posted = book.ledger.post(novation(terms));
-  if (!posted.ok) return shortage(posted.error, terms);
+  if (!posted.ok) return lacksLiquidity(shortage(posted.error, terms));
   settleNow(book, terms);
   return undefined;
 }

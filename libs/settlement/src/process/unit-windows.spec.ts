@@ -3,6 +3,7 @@ import { BTC, type Unit } from '@finality/ledger';
 import { describe, expect, it } from 'vitest';
 import { netOf } from '../positions.ts';
 import { Exchange, USD } from '../spec/exchange.fixture.ts';
+import { setDebitCap } from './debit-caps.ts';
 import { agreeNetting, closeWindow, openWindow } from './windows.ts';
 
 /** A window is open; `a` has satoshi, `b` and the maker have dollars. */
@@ -88,5 +89,27 @@ describe('a window', () => {
     expect(exchanged(exchange, 'm')).toBe('of a and m');
     expect(exchanged(exchange, 'b')).toBe('w-1');
     expect(nets(exchange, 'w-1')).toEqual(['a -1000 BTC', 'b 65 USD', 'm 1000 BTC', 'm -65 USD']);
+  });
+
+  it('caps satoshi only, whoever gives them: who quoted them isn’t named', () => {
+    const exchange = given();
+    exchange.fund('m', 1_000n);
+    for (const institutionId of ['a', 'b', 'm']) {
+      const request = { institutionId, capSats: sats(900n), reason: '', by: 'o', isOwn: false };
+      unwrap(setDebitCap(exchange.book, request));
+    }
+    expect(settle(exchange, { from: 'b', to: 'a', ...dollars(500n) })).toBe('w-1');
+    const waits = (change: object): unknown => {
+      const { settlementId } = unwrap(exchange.submit(change)).terms;
+      const state = exchange.screen(settlementId);
+      const { reason } = state.transitions.at(-1)!;
+      return [state.status === 'queued' && state.waitsFor, reason.includes('quoted'), reason.includes('901')];
+    };
+    expect(waits({ to: 'b', amountSats: sats(901n) })).toEqual(['WINDOW_DEBIT_CAP', false, true]);
+    exchange.publish({ base: USD, counter: BTC, price: { numerator: 10n, denominator: 1n } });
+    const asked = { institutionId: 'b', sellUnit: USD, buyUnit: BTC, amount: 91n };
+    exchange.payIn('b', USD, 100n);
+    const { quoteId: id } = unwrap(exchange.quote(asked)).terms;
+    expect(waits({ from: 'b', to: 'm', quoteId: id })).toEqual(['WINDOW_DEBIT_CAP', true, false]);
   });
 });

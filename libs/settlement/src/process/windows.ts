@@ -45,6 +45,7 @@ export function enterWindow(book: Book, terms: Terms): string | undefined {
   const window = windowOf(book.netting.get(), legs);
   if (window === undefined) return undefined;
   book.positions.add(window.windowId, legs);
+  book.capped.add(window.windowId, legs);
   return window.windowId;
 }
 
@@ -102,6 +103,7 @@ export function agreeNetting(
     scope: { kind: 'bilateral', institutions },
   });
   book.positions.open(windowId);
+  book.capped.open(windowId);
   return ok(pairIn(book, institutions, { type: 'netting_agreed', ...said, windowId }));
 }
 
@@ -122,6 +124,7 @@ function begin(book: Book, windowId: string, scope: WindowScope): KnownWindow {
   const at = book.now;
   const window = book.windows.record(windowId, { type: 'window_opened', at, windowId, scope });
   book.positions.open(windowId);
+  book.capped.open(windowId);
   book.netting.record({ type: 'window_changed', at, scope, windowId });
   return known(window);
 }

@@ -220,12 +220,21 @@ export class ExchangeHistory {
     this.tell({ type: 'set_credit_terms', request });
   }
 
+  /** By an operator: none, nothing, or something. */
+  #cap(): void {
+    const capSats = this.#pick([undefined, undefined, 0n, 300n, 2_000n]);
+    const cap = capSats === undefined ? {} : { capSats: sats(capSats) };
+    const request = { institutionId: this.#pick(PARTIES), ...cap, reason: '', by: 'o1', isOwn: false };
+    this.tell({ type: 'set_debit_cap', request });
+  }
+
   /** What is netted is opened, closed, or divided: mostly what is open. */
   #window(): void {
     const windowId = `w-${++this.#made}`;
     const { multilateral } = this.book.netting.get();
     this.#places.set(windowId, this.told.length);
     if (multilateral === undefined || this.#random() < 0.1) return this.tell({ type: 'open_window', windowId });
+    if (this.#random() < 0.1) return this.#cap();
     const [institutionId, counterpartyId] = this.#pick([
       ['a', 'm'],
       ['m', 'a'],

@@ -24,6 +24,7 @@ describe('any history of money in several units', () => {
           if (settlement.status === 'none' || settlement.terms.units === undefined) continue;
           seen.add(settlement.terms.units.exchange === undefined ? `plain ${settlement.status}` : settlement.status);
           if ('gridlockId' in settlement) seen.add('gridlock');
+          if ('waitsFor' in settlement) seen.add(settlement.waitsFor);
         }
         for (const { event } of history.book.log) if (CREDIT.includes(event.type)) seen.add(event.type);
         for (const window of history.book.windows.all())
@@ -32,7 +33,7 @@ describe('any history of money in several units', () => {
         for (const institutionId of ['a', 'b', 'm', 'n'])
           if (history.book.ledger.balanceOf(clearingClaim(institutionId, USD)).available < 0n) seen.add('drawn');
       }),
-      { numRuns: 120, seed: 7 },
+      { numRuns: 160, seed: 7 },
     );
     // It is about something: all of this has happened.
     const happened = [
@@ -44,6 +45,7 @@ describe('any history of money in several units', () => {
       'plain queued',
       'plain settled',
       'gridlock',
+      'WINDOW_DEBIT_CAP',
     ];
     const refused = ['QUOTE_USED', 'QUOTE_EXPIRED', 'UNKNOWN_QUOTE', 'UNKNOWN_RATE', 'AMOUNT_NOT_QUOTABLE'];
     const booked = ['LINE_BOOKED', 'SAME_PERSON', 'INSUFFICIENT_BALANCE', 'AMOUNT_TOO_LARGE', 'NOT_QUEUED'];
