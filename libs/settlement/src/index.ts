@@ -52,6 +52,8 @@ export { limitsOf, type LimitsRequest, returnUse, setLimits } from './process/li
 export * from './process/offer.ts';
 export { offset, type OffsetRequest } from './process/offset.ts';
 export { type AddedSignatures, addSignatures, preparePayout } from './process/psbt.ts';
+export { carryOut, type Change, institutionOf } from './process/changes.ts';
+export * from './process/proposals.ts';
 export * from './process/rates.ts';
 export * from './process/recover.ts';
 export * from './process/release.ts';
@@ -67,6 +69,7 @@ export * from './process/windows.ts';
 export * from './process/withdraw.ts';
 export { psbtPlanOf } from './psbt.ts';
 export * from './quote.ts';
+export * from './proposal.ts';
 export * from './rate.ts';
 export * from './recovery.ts';
 export type { Approval, Approvals, SignedApproval } from './settlement-life.ts';

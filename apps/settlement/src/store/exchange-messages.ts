@@ -46,6 +46,7 @@ export function rateMessage({ status, rate, version, publishedAt }: KnownRate): 
     version,
     publishedAt: toTimestamp(publishedAt),
     publishedBy: rate.publishedBy,
+    confirmedBy: rate.confirmedBy ?? '',
     withdrawn: status === 'withdrawn',
   };
 }

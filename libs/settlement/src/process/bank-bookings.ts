@@ -11,6 +11,7 @@ import type { Book } from '../book.ts';
 import { cameIn, didNotGoOut, goesOut, wentOut } from '../postings/bank-booking.ts';
 import { mustPost } from '../postings/post.ts';
 import { unknownInstitution } from './institutions.ts';
+import { samePersonRefusal } from './second-person.ts';
 
 export type BankLineProposal = Omit<BankLine, 'bookingId'>;
 
@@ -54,9 +55,7 @@ export function confirmBankBooking(
   const found = proposed(book, bookingId);
   if (!found.ok) return found;
   const booking = found.value;
-  if (booking.line.proposedBy === by)
-    return err(refusal('permission_denied', 'SAME_PERSON', 'expected another person than the one who proposed it'));
-  const refused = rangeRefusal(book, booking.line);
+  const refused = samePersonRefusal(booking.line.proposedBy, by) ?? rangeRefusal(book, booking.line);
   if (refused !== undefined) return err(refused);
   mustPost(book.ledger, booking.line.direction === 'in' ? cameIn(booking) : wentOut(booking));
   const confirmed = { type: 'bank_booking_confirmed', at: book.now, by, reason } as const;

@@ -101,7 +101,8 @@ export class ExchangeHistory {
       return this.tell({ type: 'withdraw_rate', rateId: rateIdOf(makerId, base, counter), by: 'o1' });
     const price = { numerator: this.#pick([1n, 13n, 3n]), denominator: this.#pick([1n, 200n, 7n]) };
     const lives = { validUntil: (this.book.now + 300_000) as Instant, quoteMs: 60_000, publishedBy: 'k' };
-    this.tell({ type: 'publish_rate', proposal: { makerId, base, counter, price, ...lives } });
+    const persons = makerId === 'platform' ? { isOwn: false, confirmedBy: 'o2' } : { isOwn: true };
+    this.tell({ type: 'publish_rate', proposal: { makerId, base, counter, price, ...lives, ...persons } });
   }
 
   #quote(): void {

@@ -1,6 +1,6 @@
 import { exchangeV1, settlementV1 } from '@finality/contracts';
 import { expect, it } from 'vitest';
-import { type Api, refused } from '../api.fixture.ts';
+import { refused } from '../api.fixture.ts';
 import { type Bank, freshKey } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
 import { exchangeOf, quoteFor, rateOf } from './quotes.fixture.ts';
@@ -11,7 +11,6 @@ const APPROVE = settlementV1.ReviewDecision.REVIEW_DECISION_APPROVE;
 
 /** Units beside BTC: what holds whatever the services run on. */
 export function otherUnits(e2e: () => E2e): void {
-  let second: Api;
   let lines = 0;
 
   const proposed = (bank: Bank, direction: exchangeV1.BankDirection, amount: bigint, unit = 'USD') => ({
@@ -25,9 +24,8 @@ export function otherUnits(e2e: () => E2e): void {
   const decision = (bookingId: string) => ({ idempotencyKey: freshKey(), bookingId, reason: 'seen' });
 
   async function book(bank: Bank, direction: exchangeV1.BankDirection, amount: bigint, unit = 'USD'): Promise<void> {
-    second ??= (await e2e().staff('operator')).api;
     const { bookingId } = await e2e().operator.cash.proposeBankBooking(proposed(bank, direction, amount, unit));
-    await second.cash.confirmBankBooking(decision(bookingId));
+    await (await e2e().second()).cash.confirmBankBooking(decision(bookingId));
   }
 
   const balanceOf = async (bank: Bank, unit = 'USD'): Promise<bigint | undefined> => {
@@ -48,7 +46,7 @@ export function otherUnits(e2e: () => E2e): void {
       reason: 'SAME_PERSON',
     });
     expect(await balanceOf(bank)).toBeUndefined();
-    second ??= (await e2e().staff('operator')).api;
+    const second = await e2e().second();
     await second.cash.confirmBankBooking(decision(booking.bookingId));
     expect(await balanceOf(bank)).toBe(1_000n);
     const out = await cash.proposeBankBooking(proposed(bank, BankDirection.BANK_DIRECTION_OUT, 400n));
@@ -144,7 +142,10 @@ export function otherUnits(e2e: () => E2e): void {
     const [payer, payee] = [await e2e().bank({ wallet: 'none' }), await e2e().bank({ wallet: 'none' })];
     await book(payer, BankDirection.BANK_DIRECTION_IN, 1_000n, 'CHF');
     const reference = { baseUnit: 'CHF', counterUnit: 'BTC', price: { numerator: 18n, denominator: 1n } };
-    await e2e().operator.exchange.publishRate(rateOf({ id: 'platform' }, reference));
+    const rate = rateOf({ id: 'platform' }, reference);
+    const { publishRate } = e2e().operator.exchange;
+    expect(await refused(publishRate(rate))).toMatchObject({ reason: 'SECOND_PERSON_REQUIRED' });
+    await e2e().agree({ publishRate: { ...rate, idempotencyKey: '' } });
     const request = exchangeOf(payer, payee, '', { quoteId: undefined, amount: { unit: 'CHF', amount: 70n } });
     const { settlementId, valueSats } = await payer.api.settlements.submitSettlement(request);
     expect(valueSats).toBe(1_260n);
