@@ -10,6 +10,9 @@ const alone = (rpc: string, input: string, field: string, change: RefusedInput['
   ...(change !== undefined && { change }),
 });
 
+/** The id of nothing. */
+const NONE = '0'.repeat(64);
+
 /** Of what takes two operators. */
 export const PROPOSALS: readonly RefusedInput[] = [
   alone('SetCreditLine', 'a greater line by one operator', 'limit_sats', { limit_sats: '1000001' }),
@@ -29,6 +32,20 @@ export const PROPOSALS: readonly RefusedInput[] = [
     change: { set_credit_line: { institution_id: 'bank-a', limit_sats: '-1' } },
   }),
   invalid('ProposeChange', 'no reason', 'reason', { reason: '' }),
+  invalid('ProposeChange', 'a correction of what can’t be a booking', 'booking_id', {
+    change: { correct_bank_booking: { booking_id: 'A1', institution_id: 'bank-a' } },
+  }),
+  invalid('ProposeChange', 'a correction into nothing', 'right.direction, right.institution_id, right.amount', {
+    change: { correct_bank_booking: { booking_id: NONE, institution_id: 'bank-a', right: { amount: '0' } } },
+  }),
+  {
+    rpc: 'ProposeChange',
+    input: 'a correction of a booking that isn’t there',
+    status: 'NOT_FOUND',
+    field: '',
+    reason: 'UNKNOWN_BOOKING',
+    change: { change: { correct_bank_booking: { booking_id: NONE, institution_id: 'bank-a' } } },
+  },
   {
     rpc: 'ProposeChange',
     input: 'unknown institution',

@@ -23,7 +23,7 @@ export { coinTransferIds } from './postings/coin.ts';
 export { depositTransferIds } from './postings/deposit.ts';
 export { lineageTransferIds } from './postings/lineage.ts';
 export { settlementTransferIds, suspendedSats } from './postings/payout.ts';
-export { bankReservationId } from './postings/bank-booking.ts';
+export { bankReservationId, bookedTransferId } from './postings/bank-booking.ts';
 export { consolidationReservationId } from './postings/consolidation.ts';
 export { anchorHead, type HeadAnchorRequest, headLineageId } from './process/anchor-head.ts';
 export { type ApprovalPolicyRequest, setApprovalPolicy } from './process/approvals.ts';
@@ -52,6 +52,7 @@ export { limitsOf, type LimitsRequest, returnUse, setLimits } from './process/li
 export * from './process/offer.ts';
 export { offset, type OffsetRequest } from './process/offset.ts';
 export { type AddedSignatures, addSignatures, preparePayout } from './process/psbt.ts';
+export { type BankCorrectionRequest, correctBankLine } from './process/bank-corrections.ts';
 export { carryOut, type Change, institutionOf } from './process/changes.ts';
 export * from './process/proposals.ts';
 export * from './process/rates.ts';

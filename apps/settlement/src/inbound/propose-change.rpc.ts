@@ -9,6 +9,7 @@ import type { AskedChange } from './asked-change.ts';
 import { checkIdempotencyKey, checkReason, refuseInvalid } from './fields.ts';
 import { Gateway, scopeOf } from './gateway.ts';
 import { showProposal } from './proposal-view.ts';
+import { askedCorrection } from './asked-correction.ts';
 import { askedRate } from './publish-rate.rpc.ts';
 import { askedRelease } from './release-collateral.rpc.ts';
 import { askedRestriction } from './restrict-counterparties.rpc.ts';
@@ -77,6 +78,7 @@ function askedChange(
   if (change?.setApprovalPolicy) return askedApprovalPolicy({ ...change.setApprovalPolicy, ...own }, caller);
   if (change?.restrictCounterparties) return askedRestriction({ ...change.restrictCounterparties, ...own }, caller);
   if (change?.publishRate) return askedRate({ ...change.publishRate, idempotencyKey }, caller);
+  if (change?.correctBankBooking) return askedCorrection(change.correctBankBooking, own, caller);
   if (change?.releaseCollateral) return askedRelease({ ...change.releaseCollateral, idempotencyKey }, caller, pledgeId);
   return undefined;
 }

@@ -109,6 +109,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'set_limits':
       case 'set_approval_policy':
       case 'restrict_counterparties':
+      case 'correct_bank_line':
       case 'publish_rate':
         return done(carryOut(book, body));
       case 'confirm_incident':
@@ -153,9 +154,8 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'remove_counterparty':
         return done((body.type === 'allow_counterparty' ? allowCounterparty : removeCounterparty)(book, body.request));
       case 'issue_api_key':
-        return apiKeyReply(issueApiKey(book, body.key));
       case 'revoke_api_key':
-        return apiKeyReply(revokeApiKey(book, body.keyId, body.reason));
+        return apiKeyReply(decideKey(book, body));
       default:
         happened(book, body);
         return DONE;
@@ -306,6 +306,12 @@ function recovered(book: BatchBook, body: CommandOf<Recovered>): void {
       return assertNever(body, 'command');
   }
 }
+
+const decideKey = (
+  book: BatchBook,
+  body: CommandOf<'issue_api_key'> | CommandOf<'revoke_api_key'>,
+): ReturnType<typeof issueApiKey> =>
+  body.type === 'issue_api_key' ? issueApiKey(book, body.key) : revokeApiKey(book, body.keyId, body.reason);
 
 function decideInstitution(
   book: BatchBook,

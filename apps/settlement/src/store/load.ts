@@ -182,7 +182,7 @@ class States {
     }
     if (needs.dueHeight >= 0) await this.#loadHeirs();
     await this.#loadStreams();
-    needs.followProposals(this.#batch);
+    if (needs.followProposals(this.#batch)) await this.#loadStreams();
     for (const id of needs.exchange.follow(this.#batch)) needs.institutions.add(id);
     needs.windows.follow(this.#batch);
     await this.#followCollecting();

@@ -114,9 +114,11 @@ export class Needs {
     return needs;
   }
 
-  /** Once proposals are loaded: what is carried out may be any of them. */
-  followProposals(batch: Batch): void {
-    for (const change of this.proposals.follow(batch)) this.#command(change);
+  /** Once proposals are loaded: what is carried out may be any of them. @returns whether there is any */
+  followProposals(batch: Batch): boolean {
+    const changes = this.proposals.follow(batch);
+    for (const change of changes) this.#command(change);
+    return changes.length > 0;
   }
 
   /** Money may come in on it: for the clearing balance of whoever it was issued to, or for the wallet. */
@@ -253,6 +255,7 @@ export class Needs {
       case 'propose_bank_booking':
       case 'confirm_bank_booking':
       case 'reject_bank_booking':
+      case 'correct_bank_line':
       case 'publish_rate':
       case 'withdraw_rate':
       case 'request_quote':

@@ -1,6 +1,7 @@
 import { exchangeV1, liquidityV1, proposalV1, settlementV1, toTimestamp } from '@finality/contracts';
 import { assertNever, type Instant } from '@finality/kernel';
 import { type Change, institutionOf, isExpired, type KnownProposal, type Limits } from '@finality/settlement';
+import { BANK_DIRECTIONS } from './exchange-messages.ts';
 import { MODES } from './messages.ts';
 
 const { ProposalStatus } = proposalV1;
@@ -65,6 +66,11 @@ function changeMessage(change: Change): proposalV1.Change {
       return proposalV1.Change.fromPartial({
         releaseCollateral: { institutionId, pledge: PLEDGES[pledge], amountSats },
       });
+    }
+    case 'correct_bank_line': {
+      const { bookingId, institutionId, right } = change.request;
+      const instead = right && { right: { ...right, direction: BANK_DIRECTIONS[right.direction] } };
+      return proposalV1.Change.fromPartial({ correctBankBooking: { bookingId, institutionId, ...instead } });
     }
     case 'publish_rate':
       return proposalV1.Change.fromPartial({ publishRate: rateAsked(change.proposal) });

@@ -4,6 +4,7 @@ import {
   type BankBooking,
   bankBookingId,
   type BankLine,
+  isFree,
   type KnownBankBooking,
   knownBooking,
 } from '../bank-booking.ts';
@@ -13,7 +14,7 @@ import { mustPost } from '../postings/post.ts';
 import { unknownInstitution } from './institutions.ts';
 import { samePersonRefusal } from './second-person.ts';
 
-export type BankLineProposal = Omit<BankLine, 'bookingId'>;
+export type BankLineProposal = Omit<BankLine, 'bookingId' | 'corrects'>;
 
 /** The second person's. */
 export interface BankDecision {
@@ -82,7 +83,7 @@ function proposed(book: Book, bookingId: string): Result<KnownBankBooking & { st
 }
 
 function lineRefusal(before: BankBooking): Refusal | undefined {
-  if (before.status === 'none' || before.status === 'rejected') return undefined;
+  if (before.status === 'none' || isFree(before)) return undefined;
   const message = `expected a line that isn't there yet, got one that is ${before.status} for ${before.line.institutionId}`;
   return refusal('already_exists', 'LINE_BOOKED', message, { fields: [fieldError('statement_line', message)] });
 }
@@ -99,7 +100,11 @@ function partyRefusal(book: Book, institutionId: string, direction: BankLine['di
 }
 
 /** All balances of a unit together are what the bank has: no balance exceeds what can be told if that doesn't. */
-function rangeRefusal(book: Book, { direction, money }: BankLine, field?: string): Refusal | undefined {
+export function rangeRefusal(
+  book: Book,
+  { direction, money }: Pick<BankLine, 'direction' | 'money'>,
+  field?: string,
+): Refusal | undefined {
   if (direction === 'out') return undefined;
   const held = -creditBalance(book.ledger.account(nostroAccount(money.unit)));
   if (held + money.amount <= TRANSFER_AMOUNT_MAX) return undefined;

@@ -1,6 +1,7 @@
 import { assertNever, type Refusal, type Result } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import { type ApprovalPolicyRequest, setApprovalPolicy } from './approvals.ts';
+import { type BankCorrectionRequest, correctBankLine, correctionRefusal } from './bank-corrections.ts';
 import {
   type CreditTermsRequest,
   type PledgeRequest,
@@ -22,6 +23,7 @@ export type Change =
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'set_approval_policy'; readonly request: ApprovalPolicyRequest }
   | { readonly type: 'restrict_counterparties'; readonly request: Restriction }
+  | { readonly type: 'correct_bank_line'; readonly request: BankCorrectionRequest }
   | { readonly type: 'publish_rate'; readonly proposal: RateProposal };
 
 /** As things are now: by one person, whose word is refused with SECOND_PERSON_REQUIRED where it doesn't do, or by both that the change names. */
@@ -39,6 +41,8 @@ export function carryOut(book: Book, change: Change): Result<unknown, Refusal> {
       return setApprovalPolicy(book, change.request);
     case 'restrict_counterparties':
       return restrictCounterparties(book, change.request);
+    case 'correct_bank_line':
+      return correctBankLine(book, change.request);
     case 'publish_rate':
       return publishRate(book, change.proposal);
     default:
@@ -53,6 +57,8 @@ export function changeRefusal(book: Book, change: Change): Refusal | undefined {
       return creditLineRefusal(book, change.request);
     case 'release_pledge':
       return releaseRefusal(book, change.request);
+    case 'correct_bank_line':
+      return correctionRefusal(book, change.request);
     case 'publish_rate':
       return rateRefusal(book, change.proposal);
     case 'set_credit_terms':

@@ -189,6 +189,7 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
     case 'set_limits':
     case 'set_approval_policy':
     case 'restrict_counterparties':
+    case 'correct_bank_line':
     case 'publish_rate':
       return reasonOf(carryOut(book, command));
     case 'propose_change':

@@ -62,6 +62,7 @@ export class ExchangeHistory {
       () => this.#book(),
       () => this.#book(),
       () => this.#decide(),
+      () => this.#correct(),
       () => this.#publish(),
       () => this.#quote(),
       () => this.#quote(),
@@ -92,6 +93,19 @@ export class ExchangeHistory {
   #sign(bookingId: string): void {
     const decision = { bookingId, by: this.#pick(['o1', 'o2', 'o3']), reason: '' };
     this.tell({ type: this.#random() < 0.7 ? 'confirm_bank_booking' : 'reject_bank_booking', decision });
+  }
+
+  /** Mostly by two, mostly of what is booked, mostly for another one or of another amount. */
+  #correct(): void {
+    const booked = this.book.bankBookings.all().flatMap((each) => (each.status === 'none' ? [] : [each.line]));
+    if (booked.length === 0) return;
+    const { bookingId, institutionId } = this.#pick(booked);
+    const amount = this.#pick(AMOUNTS.slice(1, 7));
+    const right = { direction: this.#pick(['in', 'out'] as const), institutionId: this.#pick(PARTIES), amount };
+    const what = this.#random() < 0.7 ? { right } : {};
+    const persons = { by: 'o1', ...(this.#random() < 0.9 && { confirmedBy: 'o2' }) };
+    const request = { bookingId, institutionId, ...what, ...persons, reason: '' };
+    this.tell({ type: 'correct_bank_line', request });
   }
 
   #publish(): void {
@@ -178,8 +192,11 @@ export class ExchangeHistory {
 export function checkExchange({ book }: Pick<ExchangeHistory, 'book'>): void {
   book.ledger.assertZeroSum();
   for (const account of book.ledger.accounts()) {
-    expect(isOverdrawn(account), account.id).toBe(false);
-    if (parseAccountId(account.id).kind === 'ccp') expect(creditBalance(account), account.id).toBe(0n);
+    const name = parseAccountId(account.id);
+    if (isOverdrawn(account) && name.kind === 'claim' && name.claim.kind === 'clearing')
+      expect(book.institutions.get(name.claim.institutionId).status, account.id).toBe('frozen');
+    else if (name.kind === 'claim') expect(isOverdrawn(account), account.id).toBe(false);
+    if (name.kind === 'ccp') expect(creditBalance(account), account.id).toBe(0n);
   }
   const uses = new Map<string, string>();
   const { transfers } = book.ledger.changes();

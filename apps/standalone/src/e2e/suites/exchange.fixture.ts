@@ -6,6 +6,7 @@ import { type E2e, expectInOrder } from '../e2e.fixture.ts';
 import { exchangeOf, quoteFor, rateOf } from './quotes.fixture.ts';
 
 const { BankDirection, BankBookingStatus } = exchangeV1;
+const FIRST_PAGE = { pageSize: 0, pageToken: '' };
 const CENTRALIZED = settlementV1.SettlementMode.SETTLEMENT_MODE_CENTRALIZED;
 const APPROVE = settlementV1.ReviewDecision.REVIEW_DECISION_APPROVE;
 
@@ -98,6 +99,38 @@ export function otherUnits(e2e: () => E2e): void {
     for (const { unit, balance } of accounts) sums.set(unit, (sums.get(unit) ?? 0n) + balance);
     expect(sums.get('EUR')).toBe(0n);
     expect(new Set(sums.values())).toEqual(new Set([0n]));
+    await expectInOrder(e2e());
+  });
+
+  it('that were booked for another institution are moved by two operators, and both statements show it', async () => {
+    const [wrong, right] = [await e2e().bank({ wallet: 'none' }), await e2e().bank({ wallet: 'none' })];
+    await book(wrong, BankDirection.BANK_DIRECTION_IN, 1_000n);
+    const listOf = async ({ id: institutionId }: Bank) => {
+      const asked = { institutionId, status: BankBookingStatus.BANK_BOOKING_STATUS_UNSPECIFIED, ...FIRST_PAGE };
+      return (await e2e().operator.cash.listBankBookings(asked)).bookings;
+    };
+    const [booked] = await listOf(wrong);
+    const { bookingId } = booked!;
+    const said = { direction: BankDirection.BANK_DIRECTION_IN, institutionId: right.id, amount: 900n };
+    await e2e().agree({ correctBankBooking: { bookingId, institutionId: wrong.id, right: said } });
+    expect([await balanceOf(wrong), await balanceOf(right)]).toEqual([0n, 900n]);
+    const [corrected] = await listOf(wrong);
+    const [instead] = await listOf(right);
+    expect(corrected).toMatchObject({
+      status: BankBookingStatus.BANK_BOOKING_STATUS_CORRECTED,
+      correction: { replacedBy: instead!.bookingId },
+    });
+    expect(instead).toMatchObject({ corrects: bookingId, amount: { unit: 'USD', amount: 900n } });
+    const movedOf = async (bank: Bank) => {
+      const account = `clearing/${bank.id}/USD/available`;
+      const { entries } = await bank.api.ledger.getStatement({ account, ...FIRST_PAGE });
+      return entries.map(({ kind, object, credit, debit }) => [kind, object, credit - debit]);
+    };
+    expect(await movedOf(wrong)).toEqual([
+      ['single', bookingId, 1_000n],
+      ['correction', bookingId, -1_000n],
+    ]);
+    expect(await movedOf(right)).toEqual([['correction', instead!.bookingId, 900n]]);
     await expectInOrder(e2e());
   });
 

@@ -19,6 +19,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { CorrectBankBooking } from "../../exchange/v1/cash_service.ts";
 import { PublishRateRequest } from "../../exchange/v1/exchange_service.ts";
 import { ReleaseCollateralRequest, SetCreditTermsRequest } from "../../liquidity/v1/collateral_service.ts";
 import { SetCreditLineRequest } from "../../liquidity/v1/liquidity_service.ts";
@@ -96,7 +97,11 @@ export interface Change {
     | PublishRateRequest
     | undefined;
   /** What was contributed to the default fund. */
-  releaseCollateral?: ReleaseCollateralRequest | undefined;
+  releaseCollateral?:
+    | ReleaseCollateralRequest
+    | undefined;
+  /** Of a bank's line that was booked wrongly. */
+  correctBankBooking?: CorrectBankBooking | undefined;
 }
 
 export interface ProposeChangeRequest {
@@ -167,6 +172,7 @@ function createBaseChange(): Change {
     restrictCounterparties: undefined,
     publishRate: undefined,
     releaseCollateral: undefined,
+    correctBankBooking: undefined,
   };
 }
 
@@ -192,6 +198,9 @@ export const Change: MessageFns<Change> = {
     }
     if (message.releaseCollateral !== undefined) {
       ReleaseCollateralRequest.encode(message.releaseCollateral, writer.uint32(58).fork()).join();
+    }
+    if (message.correctBankBooking !== undefined) {
+      CorrectBankBooking.encode(message.correctBankBooking, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -265,6 +274,14 @@ export const Change: MessageFns<Change> = {
             message.releaseCollateral = ReleaseCollateralRequest.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.correctBankBooking = CorrectBankBooking.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -314,6 +331,11 @@ export const Change: MessageFns<Change> = {
         : isSet(object.release_collateral)
         ? ReleaseCollateralRequest.fromJSON(object.release_collateral)
         : undefined,
+      correctBankBooking: isSet(object.correctBankBooking)
+        ? CorrectBankBooking.fromJSON(object.correctBankBooking)
+        : isSet(object.correct_bank_booking)
+        ? CorrectBankBooking.fromJSON(object.correct_bank_booking)
+        : undefined,
     };
   },
 
@@ -339,6 +361,9 @@ export const Change: MessageFns<Change> = {
     }
     if (message.releaseCollateral !== undefined) {
       obj.releaseCollateral = ReleaseCollateralRequest.toJSON(message.releaseCollateral);
+    }
+    if (message.correctBankBooking !== undefined) {
+      obj.correctBankBooking = CorrectBankBooking.toJSON(message.correctBankBooking);
     }
     return obj;
   },
@@ -369,6 +394,9 @@ export const Change: MessageFns<Change> = {
       : undefined;
     message.releaseCollateral = (object.releaseCollateral !== undefined && object.releaseCollateral !== null)
       ? ReleaseCollateralRequest.fromPartial(object.releaseCollateral)
+      : undefined;
+    message.correctBankBooking = (object.correctBankBooking !== undefined && object.correctBankBooking !== null)
+      ? CorrectBankBooking.fromPartial(object.correctBankBooking)
       : undefined;
     return message;
   },
