@@ -32,6 +32,18 @@ export function observeSettlements(
     const { state } = await reader.loadState(chainTipStream, CHAIN_TIP_ID);
     return state.incidents.filter(({ kind }) => kind === 'participant_default').length;
   });
+  metrics.watch(
+    'finality_proposals_open',
+    'Changes that wait for a second operator, and are still valid',
+    {},
+    async () => {
+      const { rows } = await base.pool.query<{ count: bigint }>(
+        "SELECT count(*) AS count FROM proposals WHERE status = 'proposed' AND expires_at > $1",
+        [BigInt(base.runtime.now())],
+      );
+      return Number(rows[0]?.count ?? 0n);
+    },
+  );
   return [durationWorker(base.pool, metrics)];
 }
 

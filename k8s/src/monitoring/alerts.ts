@@ -49,7 +49,7 @@ const ALERTS: readonly Alert[] = [
     severity: 'warning',
     summary: 'An institution has almost nothing left to pay with; what it owes waits, and maybe what others do',
     action:
-      'The topic finality.liquidity.level.v1 says which; GetLiquidity what waits for it. It pays in, or an operator raises its credit line (SetCreditLine).',
+      'The topic finality.liquidity.level.v1 says which; GetLiquidity what waits for it. It pays in, or two operators raise its credit line (ProposeChange).',
   },
   {
     name: 'FinalityQueueOld',

@@ -28,7 +28,12 @@ const WHOLE_BPS = 10_000n;
 /** With more than this, no amount of collateral would do. */
 export const HAIRCUT_MAX_BPS = 9_999;
 
-export type CreditEvent = { readonly at: Instant; readonly institutionId: string; readonly by: string } & (
+export type CreditEvent = {
+  readonly at: Instant;
+  readonly institutionId: string;
+  readonly by: string;
+  readonly confirmedBy?: string;
+} & (
   | { readonly type: 'credit_terms_set'; readonly terms: CreditTerms; readonly reason: string }
   /** `pledgeId`: what its transfer is called by. */
   | {

@@ -21,6 +21,7 @@ export type InstitutionEvent = { readonly at: Instant } & (
       readonly expiresAt?: Instant;
       readonly reason: string;
       readonly by: string;
+      readonly confirmedBy?: string;
     }
   /** To 0; what is drawn stays drawn. */
   | { readonly type: 'credit_line_expired' }
@@ -31,6 +32,7 @@ export type InstitutionEvent = { readonly at: Instant } & (
       readonly expiresAt?: Instant;
       readonly reason: string;
       readonly by: string;
+      readonly confirmedBy?: string;
     }
   | { readonly type: 'unit_line_expired'; readonly unit: Unit }
   /** Missing: its liquidity isn't watched. */

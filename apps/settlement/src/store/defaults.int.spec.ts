@@ -43,7 +43,7 @@ async function store(): Promise<void> {
 }
 
 function line(creditLineSats: bigint): void {
-  const request = { institutionId: 'a', creditLineSats, reason: 'reviewed', by: 'operator' };
+  const request = { institutionId: 'a', creditLineSats, reason: 'reviewed', by: 'operator', confirmedBy: 'operator-2' };
   world.tell({ type: 'set_credit_line', request });
 }
 

@@ -4,9 +4,10 @@ import type { Book } from '../book.ts';
 import { lineInForce, termsOf } from '../credit.ts';
 import type { Institution } from '../institution.ts';
 import { existing, unknownInstitution } from './institutions.ts';
+import { type Deciders, secondPersonRequired } from './second-person.ts';
 
 /** What an institution may owe on a clearing balance from now on, and until when. */
-export interface CreditLineRequest {
+export interface CreditLineRequest extends Deciders {
   readonly institutionId: string;
   /** In satoshi; 0 beside a `limit`. */
   readonly creditLineSats: bigint;
@@ -15,8 +16,6 @@ export interface CreditLineRequest {
   /** Missing: until it is set again. */
   readonly expiresAt?: Instant;
   readonly reason: string;
-  /** API key that asked. */
-  readonly by: string;
 }
 
 /** Lines are reviewed at least once a year; a wrong year is found out. */
@@ -31,9 +30,10 @@ export function setCreditLine(
   request: CreditLineRequest,
 ): Result<Exclude<Institution, { status: 'none' }>, Refusal> {
   const { institutionId, creditLineSats, limit, ...line } = request;
-  if (book.institutions.get(institutionId).status === 'none') return err(unknownInstitution(institutionId));
-  const problem = expiryProblem(book.now, request);
-  if (problem !== undefined) return err(invalid(fieldError('expires_at', problem)));
+  const refused = creditLineRefusal(book, request);
+  if (refused !== undefined) return err(refused);
+  if (isRaised(book, request) && line.confirmedBy === undefined)
+    return err(secondPersonRequired(limit === undefined ? 'limit_sats' : 'limit'));
   const at = book.now;
   book.institutions.record(
     institutionId,
@@ -44,6 +44,31 @@ export function setCreditLine(
   scheduleExpiry(book, institutionId);
   applyLine(book, institutionId, limit?.unit);
   return existing(book.institutions.get(institutionId));
+}
+
+/** What is wrong with it, whoever asks. @returns UNKNOWN_INSTITUTION, INVALID_ARGUMENT */
+export function creditLineRefusal(book: Book, request: CreditLineRequest): Refusal | undefined {
+  if (book.institutions.get(request.institutionId).status === 'none') return unknownInstitution(request.institutionId);
+  const problem = expiryProblem(book.now, request);
+  return problem === undefined ? undefined : invalid(fieldError('expires_at', problem));
+}
+
+/** Whether the institution may owe more by it in its unit, or for longer. */
+function isRaised(book: Book, { institutionId, creditLineSats, limit, expiresAt }: CreditLineRequest): boolean {
+  const asked = limit?.amount ?? creditLineSats;
+  if (asked === 0n) return false;
+  const before = lineNow(known(book, institutionId), limit?.unit ?? BTC);
+  const endsAt = before.expiresAt ?? Number.POSITIVE_INFINITY;
+  return endsAt <= book.now || asked > before.amount || (expiresAt ?? Number.POSITIVE_INFINITY) > endsAt;
+}
+
+function lineNow(
+  { creditLineSats, creditLineExpiresAt, unitLines }: Exclude<Institution, { status: 'none' }>,
+  unit: Unit,
+): { readonly amount: bigint; readonly expiresAt: Instant | undefined } {
+  if (unit === BTC) return { amount: creditLineSats, expiresAt: creditLineExpiresAt };
+  const line = unitLines.find(({ limit }) => limit.unit === unit);
+  return { amount: line?.limit.amount ?? 0n, expiresAt: line?.expiresAt };
 }
 
 /** The time of one of its lines is up: that falls to 0. One that was set anew since is left as it is. */

@@ -23,7 +23,14 @@ function given(): Exchange {
 function line(exchange: Exchange, unit: Unit, amount: bigint, inMs?: number): Result<unknown, Refusal> {
   const ends = inMs === undefined ? {} : { expiresAt: (exchange.book.now + inMs) as Instant };
   const what = unit === BTC ? { creditLineSats: amount } : { creditLineSats: 0n, limit: { unit, amount } };
-  return setCreditLine(exchange.book, { institutionId: 'a', ...what, ...ends, reason: 'reviewed', by: 'o' });
+  return setCreditLine(exchange.book, {
+    institutionId: 'a',
+    ...what,
+    ...ends,
+    reason: 'reviewed',
+    by: 'o',
+    confirmedBy: 'p',
+  });
 }
 
 function pay(exchange: Exchange, amount: bigint): string {
@@ -111,5 +118,30 @@ describe('a credit line in another unit', () => {
     exchange.book.ledger.limitLending(10n, 0n);
     unwrap(line(exchange, USD, 100n));
     expect(pay(exchange, 100n)).toBe('settled');
+  });
+
+  it('is lowered by one operator, and raised or prolonged by two', () => {
+    const exchange = given();
+    const alone = (amount: bigint, inMs?: number): Result<unknown, Refusal> => {
+      const ends = inMs === undefined ? {} : { expiresAt: (exchange.book.now + inMs) as Instant };
+      const limit = { unit: USD, amount };
+      return setCreditLine(exchange.book, {
+        institutionId: 'a',
+        creditLineSats: 0n,
+        limit,
+        ...ends,
+        reason: '',
+        by: 'o',
+      });
+    };
+    refusedFor(alone(1n), 'SECOND_PERSON_REQUIRED', 'limit');
+    unwrap(line(exchange, BTC, 1_000n));
+    refusedFor(alone(1n), 'SECOND_PERSON_REQUIRED', 'limit');
+    unwrap(line(exchange, USD, 100n, DAY_MS));
+    refusedFor(alone(100n, DAY_MS + 1), 'SECOND_PERSON_REQUIRED', 'limit');
+    refusedFor(alone(100n), 'SECOND_PERSON_REQUIRED', 'limit');
+    unwrap(alone(99n, DAY_MS));
+    unwrap(alone(0n));
+    expect(lines(exchange)).toEqual([1_000n]);
   });
 });

@@ -24,9 +24,17 @@ function given(...units: readonly Unit[]): Exchange {
     });
   for (const unit of [BTC, USD, EUR]) {
     const what = unit === BTC ? { creditLineSats: 100n } : { creditLineSats: 0n, limit: { unit, amount: 100n } };
-    unwrap(setCreditLine(exchange.book, { institutionId: 'a', ...what, reason: '', by: 'o' }));
+    unwrap(setCreditLine(exchange.book, { institutionId: 'a', ...what, reason: '', by: 'o', confirmedBy: 'p' }));
   }
-  unwrap(setCreditTerms(exchange.book, { institutionId: 'a', terms: { dueAfterMs: DUE_MS }, reason: '', by: 'o' }));
+  unwrap(
+    setCreditTerms(exchange.book, {
+      institutionId: 'a',
+      terms: { dueAfterMs: DUE_MS },
+      reason: '',
+      by: 'o',
+      confirmedBy: 'p',
+    }),
+  );
   unwrap(openWindow(exchange.book, 'w-1'));
   for (const unit of units) pay(exchange, unit, 60n);
   return exchange;

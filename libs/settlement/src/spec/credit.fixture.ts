@@ -29,6 +29,7 @@ export const setTerms = (
       terms: { ...(haircutBps !== undefined && { haircutBps }), ...(dueAfterMs !== undefined && { dueAfterMs }) },
       reason: 'agreed',
       by: 'operator',
+      confirmedBy: 'operator-2',
     },
   });
 
@@ -40,7 +41,8 @@ export function pledge(
   kind: (typeof PLEDGES)[number] = 'collateral',
 ): string | undefined {
   const pledgeId = `p-${world.told.length}`;
-  return world.tell({ type, request: { pledgeId, institutionId, pledge: kind, amountSats, by: 'k' } });
+  const request = { pledgeId, institutionId, pledge: kind, amountSats, by: 'k' };
+  return world.tell({ type, request: type === 'release_pledge' ? { ...request, confirmedBy: 'k-2' } : request });
 }
 
 /** Somebody pledges or takes back: some amount, or all there is to the satoshi, or one more; or terms are set anew. */

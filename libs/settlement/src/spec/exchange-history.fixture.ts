@@ -66,13 +66,19 @@ export class ExchangeHistory {
       ? reasonOf(decideExchange(this.book, command))
       : apply(this.book, command);
     this.told.push({ command, at: this.book.now, after, refused });
-    this.#checkLimits(before);
+    this.#checkLimits(before, command.type === 'correct_bank_line');
   }
 
   /** Whatever is drawn more is drawn within the limit that there is now; a line that was lowered takes nothing back. */
-  #checkLimits(before: ReadonlyMap<string, bigint>): void {
-    for (const account of this.book.ledger.accounts())
-      if (drawn(account) > (before.get(account.id) ?? 0n)) expect(isOverdrawn(account), account.id).toBe(false);
+  #checkLimits(before: ReadonlyMap<string, bigint>, isCorrection: boolean): void {
+    for (const account of this.book.ledger.accounts()) {
+      const name = parseAccountId(account.id);
+      if (name.kind !== 'claim' || name.claim.kind !== 'clearing') continue;
+      if (!isOverdrawn(account) || drawn(account) <= (before.get(account.id) ?? 0n)) continue;
+      // A correction may take what somebody hasn't got any more: he is frozen.
+      expect(isCorrection, account.id).toBe(true);
+      expect(this.book.institutions.get(name.claim.institutionId).status, account.id).toBe('frozen');
+    }
   }
 
   #pick<T>(list: readonly T[]): T {
@@ -84,6 +90,7 @@ export class ExchangeHistory {
       () => this.#book(),
       () => this.#book(),
       () => this.#decide(),
+      () => this.#correct(),
       () => this.#publish(),
       () => this.#quote(),
       () => this.#quote(),
@@ -121,6 +128,20 @@ export class ExchangeHistory {
     this.tell({ type: this.#random() < 0.7 ? 'confirm_bank_booking' : 'reject_bank_booking', decision });
   }
 
+  /** Mostly by two, mostly of what is booked, mostly for another one or of another amount. */
+  #correct(): void {
+    const booked = this.book.bankBookings.all().flatMap((each) => (each.status === 'none' ? [] : [each.line]));
+    // Who has spent what wasn't his is frozen, and does nothing any more.
+    if (booked.length === 0 || this.#random() < 0.7) return;
+    const { bookingId, institutionId } = this.#pick(booked);
+    const amount = this.#pick(AMOUNTS.slice(1, 7));
+    const right = { direction: this.#pick(['in', 'out'] as const), institutionId: this.#pick(PARTIES), amount };
+    const what = this.#random() < 0.7 ? { right } : {};
+    const persons = { by: 'o1', ...(this.#random() < 0.9 && { confirmedBy: 'o2' }) };
+    const request = { bookingId, institutionId, ...what, ...persons, reason: '' };
+    this.tell({ type: 'correct_bank_line', request });
+  }
+
   #publish(): void {
     const [makerId, base] = [this.#pick(['m', 'n', 'm', 'n', 'platform']), this.#pick(UNITS)];
     const counter = this.#pick(this.#random() < 0.9 ? UNITS.filter((unit) => unit !== base) : UNITS);
@@ -128,7 +149,8 @@ export class ExchangeHistory {
       return this.tell({ type: 'withdraw_rate', rateId: rateIdOf(makerId, base, counter), by: 'o1' });
     const price = { numerator: this.#pick([1n, 13n, 3n]), denominator: this.#pick([1n, 200n, 7n]) };
     const lives = { validUntil: (this.book.now + 300_000) as Instant, quoteMs: 60_000, publishedBy: 'k' };
-    this.tell({ type: 'publish_rate', proposal: { makerId, base, counter, price, ...lives } });
+    const persons = makerId === 'platform' ? { isOwn: false, confirmedBy: 'o2' } : { isOwn: true };
+    this.tell({ type: 'publish_rate', proposal: { makerId, base, counter, price, ...lives, ...persons } });
   }
 
   #quote(): void {
@@ -203,11 +225,12 @@ export class ExchangeHistory {
   #line(): void {
     const institutionId = this.#pick(PARTIES);
     const due = this.book.timers.get(institutionId);
-    if (due !== undefined && this.#random() < 0.5) return this.tell({ type: 'expire_credit_line', institutionId });
+    if (due !== undefined && this.#random() < 0.8) return this.tell({ type: 'expire_credit_line', institutionId });
     const [unit, amount] = [this.#pick(UNITS), this.#pick([0n, 16n, 300n, 1_000n])];
     const what = unit === BTC ? { creditLineSats: amount } : { creditLineSats: 0n, limit: { unit, amount } };
     const ends = this.#random() < 0.5 ? { expiresAt: (this.book.now + this.#pick([0, 1, 60_000])) as Instant } : {};
-    this.tell({ type: 'set_credit_line', request: { institutionId, ...what, ...ends, reason: '', by: 'o1' } });
+    const persons = { by: 'o1', ...(this.#random() < 0.9 && { confirmedBy: 'o2' }) };
+    this.tell({ type: 'set_credit_line', request: { institutionId, ...what, ...ends, ...persons, reason: '' } });
   }
 
   /** What is drawn when windows close is due from now on, or isn't; or what is due by now is collected. */
@@ -216,7 +239,7 @@ export class ExchangeHistory {
     for (const institutionId of due) this.tell({ type: 'collect', institutionId });
     if (due.length > 0 || this.#random() < 0.7) return;
     const terms = this.#random() < 0.8 ? { dueAfterMs: this.#pick([1, 20_000]) } : {};
-    const request = { institutionId: this.#pick(['a', 'b', 'n']), terms, reason: '', by: 'o1' };
+    const request = { institutionId: this.#pick(['a', 'b', 'n']), terms, reason: '', by: 'o1', confirmedBy: 'o2' };
     this.tell({ type: 'set_credit_terms', request });
   }
 
@@ -320,7 +343,7 @@ function checkCredit({ institutions, ledger }: MemoryBook): void {
   for (const account of ledger.accounts()) {
     const { id, limit } = account;
     if (limit.kind === 'debits_must_not_exceed_credits') expect(limit.overdraft, id).toBe(limits.get(id) ?? 0n);
-    if (!id.startsWith('clearing/')) expect(isOverdrawn(account), id).toBe(false);
+    if (parseAccountId(id).kind === 'pledge') expect(isOverdrawn(account), id).toBe(false);
   }
 }
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { USD } from './exchange.fixture.ts';
 import { checkExchange, ExchangeHistory } from './exchange-history.fixture.ts';
 
-const STEPS = 120;
+const STEPS = 160;
 
 /** What credit lines come to. */
 const CREDIT = ['unit_line_expired', 'credit_line_expired', 'obligation_met', 'obligation_overdue', 'default_closed'];

@@ -1,5 +1,4 @@
-import { liquidityV1, settlementV1, toTimestamp } from '@finality/contracts';
-import type { Instant } from '@finality/kernel';
+import { liquidityV1, settlementV1 } from '@finality/contracts';
 import { expect, it } from 'vitest';
 import { refused } from '../api.fixture.ts';
 import { type Bank, freshKey, NOTHING } from '../bank.fixture.ts';
@@ -10,14 +9,7 @@ const { LIQUIDITY_LEVEL_CRITICAL, LIQUIDITY_LEVEL_OK } = liquidityV1.LiquidityLe
 
 /** What institutions may owe on clearing: what holds whatever the services run on. */
 export function credit(e2e: () => E2e): void {
-  const line = (bank: Bank, limitSats: bigint, inMs?: number) =>
-    e2e().operator.liquidity.setCreditLine({
-      idempotencyKey: freshKey(),
-      institutionId: bank.id,
-      limitSats,
-      reason: 'reviewed',
-      ...(inMs !== undefined && { expiresAt: toTimestamp((Date.now() + inMs) as Instant) }),
-    });
+  const line = (bank: Bank, limitSats: bigint, inMs?: number) => e2e().lend(bank.id, limitSats, inMs);
 
   it('is lent until its time is up; what is drawn stays drawn', async () => {
     const [payer, payee] = [await e2e().bank({ wallet: 'none' }), await e2e().bank({ wallet: 'none' })];

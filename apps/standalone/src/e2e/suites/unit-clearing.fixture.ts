@@ -1,7 +1,7 @@
 import { exchangeV1, settlementV1, toTimestamp } from '@finality/contracts';
 import type { Instant } from '@finality/kernel';
 import { beforeAll, expect, it } from 'vitest';
-import { type Api, refused } from '../api.fixture.ts';
+import { refused } from '../api.fixture.ts';
 import { type Bank, freshKey } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
 import { until } from '../wait.fixture.ts';
@@ -15,13 +15,11 @@ const LINE_MS = 3_000;
 
 /** What clearing has for satoshi, for another unit: what holds whatever the services run on. */
 export function unitClearing(e2e: () => E2e): void {
-  let second: Api;
   let lines = 0;
 
   beforeAll(async () => {
-    second = (await e2e().staff('operator')).api;
     const worth = { baseUnit: UNIT, counterUnit: 'BTC', price: { numerator: 16n, denominator: 1n } };
-    await e2e().operator.exchange.publishRate(rateOf({ id: 'platform' }, worth));
+    await e2e().agree({ publishRate: rateOf({ id: 'platform' }, { ...worth, idempotencyKey: '' }) });
   });
 
   const payIn = async (bank: Bank, amount: bigint): Promise<void> => {
@@ -33,7 +31,7 @@ export function unitClearing(e2e: () => E2e): void {
       statementLine: `unit clearing #${++lines}`,
       reason: 'as on the statement',
     });
-    await second.cash.confirmBankBooking({ idempotencyKey: freshKey(), bookingId, reason: 'seen' });
+    await (await e2e().second()).cash.confirmBankBooking({ idempotencyKey: freshKey(), bookingId, reason: 'seen' });
   };
 
   /** @returns its id, once it has settled or waits */
@@ -86,12 +84,10 @@ export function unitClearing(e2e: () => E2e): void {
     const request = { institutionId, limitSats: 0n, limit: { unit: UNIT, amount: 100n }, reason: 'reviewed' };
     const expiresAt = toTimestamp((Date.now() + LINE_MS) as Instant);
     const line = { ...request, idempotencyKey: freshKey(), expiresAt };
-    expect(await e2e().operator.liquidity.setCreditLine(line)).toMatchObject({ creditLine: { limitSats: 0n } });
-    expect(
-      await refused(e2e().operator.liquidity.setCreditLine({ ...line, limit: { unit: UNIT, amount: 99n } })),
-    ).toMatchObject({
-      reason: 'IDEMPOTENCY_KEY_REUSED',
-    });
+    const { setCreditLine } = e2e().operator.liquidity;
+    expect(await refused(setCreditLine(line))).toMatchObject({ reason: 'SECOND_PERSON_REQUIRED' });
+    const agreed = await e2e().agree({ setCreditLine: { ...line, idempotencyKey: '', reason: '' } });
+    expect(agreed.change?.setCreditLine).toMatchObject({ limit: request.limit, limitSats: 0n });
     await payer.settlement(first, 'SETTLED');
     const drawn = { unit: UNIT, available: -60n, creditLine: { drawn: 60n } };
     const { units } = await until(
@@ -140,7 +136,7 @@ export function unitClearing(e2e: () => E2e): void {
     const institutionId = payer.id;
     const asked = () => ({ idempotencyKey: freshKey(), institutionId, reason: 'agreed' });
     const limit = { unit: UNIT, amount: 100n };
-    await e2e().operator.liquidity.setCreditLine({ ...asked(), limitSats: 0n, limit });
+    await e2e().agree({ setCreditLine: { ...asked(), idempotencyKey: '', reason: '', limitSats: 0n, limit } });
     await e2e().operator.collateral.setCreditTerms({ ...asked(), dueAfterSeconds: 1 });
     const { windowId } = await payer.settlement(await pay(payer, payee, 80n), 'SETTLED');
     await payIn(payer, 30n);
