@@ -35,13 +35,18 @@ export class GetWindowRpc {
     const positions = await loadPositions(session, new Set([windowId]));
     const { state: netting } = await this.#gateway.reader.loadState(nettingStream, NETTING_ID);
     const { debitCapSats } = this.#gateway.env.config.policy;
+    // Of a pair each sees the other's position, and not what it may owe.
+    const capSeen = (institutionId: string): bigint | undefined =>
+      participant === undefined || participant === institutionId
+        ? capOf(netting, institutionId, debitCapSats)
+        : undefined;
     const seesAll = participant === undefined || window.scope.kind === 'bilateral';
     return {
       window: showWindow(window, participant),
       positions: positions
         .filter(({ institutionId }) => seesAll || institutionId === participant)
         .sort((a, b) => (a.institutionId < b.institutionId ? -1 : 1))
-        .map((position) => positionMessage(position, window, capOf(netting, position.institutionId, debitCapSats))),
+        .map((position) => positionMessage(position, window, capSeen(position.institutionId))),
     };
   }
 }
