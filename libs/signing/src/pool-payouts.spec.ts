@@ -1,7 +1,13 @@
 import { deriveScript, MasterKey, type ScriptHex } from '@finality/bitcoin';
-import type { Instant } from '@finality/kernel';
+import { type Instant, unwrap } from '@finality/kernel';
 import { describe, expect, it } from 'vitest';
-import type { DeclaredOutput, DestinationState, PayoutAuthorisation, RegisteredDestination } from './index.ts';
+import {
+  type DeclaredOutput,
+  type DestinationState,
+  type PayoutAuthorisation,
+  type RegisteredDestination,
+  scriptOfAddress,
+} from './index.ts';
 import {
   BANK_A,
   BANK_B,
@@ -15,6 +21,7 @@ import {
   sats,
   scriptOf,
 } from './red-team.fixture.ts';
+import { TestSignatory } from './signatory.fixture.ts';
 
 /** What a compromised settlement service may try with the pool's coins, which pay institutions what is their own: net payouts. */
 
@@ -169,6 +176,29 @@ describe('the pool’s coins', () => {
     expect(journal.ask({ ...dearer, outputs: [paid(), poolChange(38_000n)] })).toBe('signed');
     const again = { from: POOL, lineageId: 'l-2', inputs: [coin(POOL, 100_000n)], payouts };
     expect(journal.ask({ ...again, outputs: [paid(), poolChange(39_000n)] })).toBe('SETTLEMENT_OF_OTHER_LINEAGE');
+  });
+
+  it('need the approvals of the signatories of whoever’s money it is, of a payout of the pool’s wallet', () => {
+    const ann = new TestSignatory(91);
+    const known = { address: ann.address, script: unwrap(scriptOfAddress(ann.address, 'regtest', 'address')) };
+    const asked = (walletId: string): string => {
+      const journal = new Journal(REGISTRY, COOLED);
+      const current = { aboveSats: sats(50_000n), approvals: 1 };
+      journal.requires({ current }, { signatories: [known], revoked: [] });
+      const payout = {
+        settlementId: 's-1',
+        mode: 'bilateral',
+        amountSats: sats(AMOUNT),
+        payeeInstitutionId: 'bank-b',
+        walletId,
+        to: 'destination d-b',
+      };
+      const place = { domain: 'finality', institutionId: 'bank-b', network: 'regtest' } as const;
+      const approval = ann.sign({ purpose: 'approve payout', ...place, payout }, (COOLED + 3_600_000) as Instant);
+      const request = { mode: 'bilateral' } as NonNullable<PayoutAuthorisation['request']>;
+      return ask(paid(), { approvals: [approval], request }, journal);
+    };
+    expect([asked('pool'), asked('b-1')]).toEqual(['signed', 'APPROVALS_MISSING']);
   });
 
   it('are the only ones that pay an institution’s own money for it', () => {

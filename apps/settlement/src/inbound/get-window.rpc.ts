@@ -36,13 +36,18 @@ export class GetWindowRpc {
     const positions = await loadPositions(session, new Set([windowId]));
     const { state: netting } = await this.#gateway.reader.loadState(nettingStream, NETTING_ID);
     const { debitCapSats } = this.#gateway.env.config.policy;
+    // Of a pair each sees the other's position, and not what it may owe.
+    const capSeen = (institutionId: string): bigint | undefined =>
+      participant === undefined || participant === institutionId
+        ? capOf(netting, institutionId, debitCapSats)
+        : undefined;
     const seesAll = participant === undefined || window.scope.kind === 'bilateral';
     const seen = positions.filter(({ institutionId }) => seesAll || institutionId === participant).sort(inOrder);
     return {
       window: showWindow(window, participant),
       positions: seen
         .filter(({ unit }) => unit === BTC)
-        .map((position) => positionMessage(position, window, capOf(netting, position.institutionId, debitCapSats))),
+        .map((position) => positionMessage(position, window, capSeen(position.institutionId))),
       unitPositions: seen.filter(({ unit }) => unit !== BTC).map((position) => unitPositionMessage(position, window)),
     };
   }

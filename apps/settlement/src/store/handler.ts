@@ -299,7 +299,7 @@ function recovered(book: BatchBook, body: CommandOf<Recovered>): void {
     case 'import_transaction':
       return importTransaction(book, body.signed);
     case 'journal_imported':
-      return journalImported(book, body.position, body.ledgerPosition);
+      return journalImported(book, body.journal);
     case 'reconciled':
       return reconciled(book, body.report, body.ledgerPosition);
     default:

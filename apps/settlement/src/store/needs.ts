@@ -388,8 +388,9 @@ export class Needs {
     if (mode !== 'centralized') this.chain = true;
   }
 
-  #adopted({ settlementId, payer, payee, reverses, netPayout }: Terms): void {
+  #adopted({ settlementId, from, payer, payee, reverses, netPayout }: Terms): void {
     this.chain = true;
+    this.payers.add(from);
     if (netPayout !== undefined) this.wallets.add(netPayout.poolWalletId);
     this.settlements.add(settlementId);
     if (reverses !== undefined) this.settlements.add(reverses);
@@ -403,6 +404,8 @@ export class Needs {
     for (const { outpoint } of inputs) this.outpoints.add(outpoint);
     for (const { settlementId, payee } of payouts) {
       this.settlements.add(settlementId);
+      // What the copy has as scheduled had begun.
+      this.beginning.add(settlementId);
       if (payee.kind === 'wallet') this.wallets.add(payee.walletId);
     }
   }

@@ -173,7 +173,10 @@ export interface WindowPosition {
   netPayoutId: string;
   /** It owes what it had drawn at the close in satoshi, by its credit terms, and hasn't paid all of it. */
   isDebtor: boolean;
-  /** How far below 0 net_sats may be, as long as the window is open; missing: there is no cap, or the window has closed. */
+  /**
+   * How far below 0 net_sats may be, as long as the window is open; missing: there is no cap, it is the other institution's of a pair, or
+   * the window has closed.
+   */
   debitCapSats?: bigint | undefined;
 }
 
