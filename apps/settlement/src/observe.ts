@@ -33,6 +33,17 @@ export function observeSettlements(
     return state.incidents.filter(({ kind }) => kind === 'participant_default').length;
   });
   metrics.watch(
+    'finality_defaulters_owe_sats',
+    'What defaulters owe to those who stood in for them, satoshi',
+    {},
+    async () => {
+      const { rows } = await base.pool.query<{ owed: string }>(
+        'SELECT coalesce(sum(still_owed_sats), 0)::text AS owed FROM defaults',
+      );
+      return Number(rows[0]?.owed ?? 0);
+    },
+  );
+  metrics.watch(
     'finality_proposals_open',
     'Changes that wait for a second operator, and are still valid',
     {},
