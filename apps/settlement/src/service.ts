@@ -45,6 +45,7 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
     'finality.liquidity.v1.LiquidityService': liquidityV1.LiquidityServiceService,
     'finality.liquidity.v1.CollateralService': liquidityV1.CollateralServiceService,
     'finality.liquidity.v1.DefaultService': liquidityV1.DefaultServiceService,
+    'finality.liquidity.v1.FundService': liquidityV1.FundServiceService,
     'finality.proposal.v1.ProposalService': proposalV1.ProposalServiceService,
     'finality.ledger.v1.LedgerService': ledgerV1.LedgerServiceService,
   },

@@ -38,6 +38,7 @@ import { GetApprovalPolicyRpc } from './inbound/get-approval-policy.rpc.ts';
 import { GetBalancesRpc } from './inbound/get-balances.rpc.ts';
 import { GetCollateralRpc } from './inbound/get-collateral.rpc.ts';
 import { GetDefaultRpc } from './inbound/get-default.rpc.ts';
+import { GetFundSizingRpc } from './inbound/get-fund-sizing.rpc.ts';
 import { GetInclusionProofRpc } from './inbound/get-inclusion-proof.rpc.ts';
 import { GetInstitutionRpc } from './inbound/get-institution.rpc.ts';
 import { GetLimitsRpc } from './inbound/get-limits.rpc.ts';
@@ -204,6 +205,7 @@ const COLLATERAL_RPCS = [
   SetCreditTermsRpc,
   ListDefaultsRpc,
   GetDefaultRpc,
+  GetFundSizingRpc,
 ];
 const CASH_RPCS = [ProposeBankBookingRpc, ConfirmBankBookingRpc, RejectBankBookingRpc, ListBankBookingsRpc];
 const EXCHANGE_RPCS = [PublishRateRpc, WithdrawRateRpc, ListRatesRpc, RequestQuoteRpc, GetQuoteRpc];

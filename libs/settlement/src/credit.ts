@@ -47,7 +47,11 @@ export type CreditEvent = {
   /** In another unit than BTC, with what wasn't paid in time: it stays owed, and people see to it. */
   | { readonly type: 'obligation_overdue'; readonly windowId: string; readonly unit: Unit; readonly unpaid: bigint }
   /** With all that is owed in satoshi: nothing else is collected until it is closed. */
-  | { readonly type: 'default_opened' | 'default_ended'; readonly defaultId: string }
+  | { readonly type: 'default_opened'; readonly defaultId: string }
+  /** `isOwed`: others stood in for it, and are to be paid back. */
+  | { readonly type: 'default_ended'; readonly defaultId: string; readonly isOwed: boolean }
+  /** They have been. */
+  | { readonly type: 'bearers_repaid'; readonly defaultId: string }
 );
 
 /** Of one institution that has pledged something, or with whom the platform has agreed on terms. The amounts are the ledger's. */
@@ -61,6 +65,8 @@ export type Credit =
       readonly obligations: readonly Obligation[];
       /** While it is being closed out. */
       readonly defaultId?: string;
+      /** Defaults in which others stood in for it and haven't been paid back, oldest first. */
+      readonly owing: readonly string[];
     };
 
 export const creditAggregate: Aggregate<Credit, CreditEvent> = {
@@ -69,7 +75,7 @@ export const creditAggregate: Aggregate<Credit, CreditEvent> = {
   evolve(before, event) {
     const { institutionId } = event;
     const state: KnownCredit =
-      before.status === 'none' ? { status: 'known', institutionId, terms: {}, obligations: [] } : before;
+      before.status === 'none' ? { status: 'known', institutionId, terms: {}, obligations: [], owing: [] } : before;
     switch (event.type) {
       case 'credit_terms_set':
         return { ...state, terms: event.terms };
@@ -89,8 +95,10 @@ export const creditAggregate: Aggregate<Credit, CreditEvent> = {
         };
       case 'default_ended': {
         const { defaultId: _ended, ...rest } = state;
-        return rest;
+        return event.isOwed ? { ...rest, owing: [...rest.owing, event.defaultId] } : rest;
       }
+      case 'bearers_repaid':
+        return { ...state, owing: state.owing.filter((id) => id !== event.defaultId) };
       default:
         return assertNever(event, 'credit event');
     }

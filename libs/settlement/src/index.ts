@@ -5,6 +5,7 @@ export * from './chain-tip.ts';
 export * from './coin.ts';
 export * from './credit.ts';
 export * from './default.ts';
+export * from './fund-sizing.ts';
 export * from './destination.ts';
 export * from './confirmation-policy.ts';
 export * from './deposit.ts';

@@ -7,7 +7,13 @@ import {
   PLEDGES,
   standbyAccount,
 } from '@finality/ledger';
-import { type CreditLineRequest, defaultIdOf, type PlacedSettlement, type Position } from '@finality/settlement';
+import {
+  type CreditLineRequest,
+  defaultIdOf,
+  type LossShare,
+  type PlacedSettlement,
+  type Position,
+} from '@finality/settlement';
 import { loadContributors, loadUnwindable } from '../projections/defaults.ts';
 import { creditStream, defaultStream } from './credit-streams.ts';
 import { institutionStream } from './streams.ts';
@@ -27,6 +33,8 @@ export class CreditNeeds {
   readonly #defaults = new Set<string>();
   /** Clearing balances in other units whose line may be set, or on which something may be due. */
   readonly #unitBalances = new Set<AccountId>();
+  /** Who stood in for those whose debts may be collected. */
+  #bearers: readonly LossShare[] = [];
 
   /** Whether what somebody may owe may change in this batch. */
   get isNeeded(): boolean {
@@ -73,6 +81,7 @@ export class CreditNeeds {
       const credit = batch.state(creditStream, institutionId);
       if (credit.status === 'none') return [];
       if (credit.defaultId !== undefined) this.#defaults.add(credit.defaultId);
+      for (const id of credit.owing) this.#defaults.add(id);
       for (const { windowId } of credit.obligations) this.#defaults.add(defaultIdOf(windowId, institutionId));
       return credit.obligations.map(({ windowId }) => windowId);
     });
@@ -82,6 +91,7 @@ export class CreditNeeds {
   async loadDefaults(session: Session, batch: Batch): Promise<readonly string[]> {
     const found = [...this.#defaults].map((id) => batch.state(defaultStream, id));
     const open = found.flatMap((state) => (state.status === 'open' ? [state] : []));
+    this.#bearers = found.flatMap((state) => (state.status === 'closed' ? state.shares : []));
     for (const state of open) this.unwindable.set(state.defaultId, await loadUnwindable(session, state));
     if (open.length > 0) this.contributors = await loadContributors(session);
     return open.map(({ windowId }) => windowId);
@@ -93,6 +103,7 @@ export class CreditNeeds {
       ...[...this.#pledges].flatMap((id) => unitBalancesOf(batch, id)),
       ...[...this.#pledges].flatMap((id) => PLEDGES.map((pledge) => pledgeAccount(pledge, id))),
       ...this.contributors.map((id) => pledgeAccount('default_fund', id)),
+      ...this.#bearers.map(({ institutionId }) => pledgeAccount('default_fund', institutionId)),
       ...(this.collecting.size > 0 ? [standbyAccount()] : []),
     ];
   }

@@ -7,6 +7,7 @@ import { applyLine, scheduleExpiry } from './credit-lines.ts';
 import { declareDefault, goOnWithDefault } from './defaults.ts';
 import { freeze } from './freeze.ts';
 import { debtOverdue } from './incidents.ts';
+import { carryOver, isOwing, repayBearers, REPAYMENT_EVERY_MS } from './repayments.ts';
 
 /** What a restored store doesn't know yet may have been paid: it looks again after so long. */
 const RECOVERING_RETRY_MS = 60_000;
@@ -50,12 +51,14 @@ export function collect(book: Book, institutionId: string): void {
     else book.schedule(institutionId, book.now, 'collection');
     return;
   }
+  repayBearers(book, credit);
   const overdue = meetObligations(book, credit);
   if (overdue === undefined) return scheduleNext(book, institutionId);
   const { obligation, unpaid } = overdue;
   const defaultId = declareDefault(book, institutionId, obligation.windowId, unpaid);
   for (const each of known(book, institutionId).obligations)
     if (each.unit === BTC) endObligation(book, institutionId, each);
+  carryOver(book, institutionId, defaultId);
   book.credits.record(institutionId, { type: 'default_opened', at: book.now, institutionId, by: BY, defaultId });
   book.schedule(institutionId, book.now, 'collection');
 }
@@ -107,13 +110,16 @@ function endObligation(book: Book, institutionId: string, { windowId, unit }: Ob
 }
 
 function endDefault(book: Book, institutionId: string, defaultId: string): void {
-  book.credits.record(institutionId, { type: 'default_ended', at: book.now, institutionId, by: BY, defaultId });
+  const isOwed = isOwing(book, defaultId);
+  book.credits.record(institutionId, { type: 'default_ended', at: book.now, institutionId, by: BY, defaultId, isOwed });
   scheduleNext(book, institutionId);
 }
 
 /** Terms may have become shorter: the next to be due isn't always the oldest. */
 function scheduleNext(book: Book, institutionId: string): void {
-  const times = known(book, institutionId).obligations.map(({ dueAt }) => dueAt);
+  const { obligations, owing } = known(book, institutionId);
+  const times = obligations.map(({ dueAt }) => dueAt);
+  if (owing.length > 0) times.push((book.now + REPAYMENT_EVERY_MS) as Instant);
   if (times.length === 0) book.cancelTimer(institutionId, 'collection');
   else book.schedule(institutionId, Math.min(...times) as Instant, 'collection');
 }

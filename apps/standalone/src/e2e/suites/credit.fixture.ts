@@ -64,6 +64,9 @@ export function credit(e2e: () => E2e): void {
     await line(payer, 50_000n);
     const terms = { idempotencyKey: freshKey(), institutionId, haircutBps: 5_000, reason: 'agreed' };
     expect(await e2e().operator.collateral.setCreditTerms(terms)).toMatchObject({ lineInForceSats: 4_000n });
+    const { members } = await payer.api.fund.getFundSizing({});
+    const own = { lineSats: 4_000n, collateralSats: 8_000n, exposureSats: 0n };
+    expect(members).toMatchObject([{ institutionId, ...own, requiredSats: 0n, contributedSats: 1_000n }]);
     await payer.settle({ to: payee, amountSats: 3_000n, mode: 'CENTRALIZED' });
     const held = { institutionId, collateralSats: 8_000n, releasableSats: 4_000n, defaultFundSats: 1_000n };
     expect(await collateral.getCollateral({ institutionId })).toMatchObject({ ...held, drawnSats: 2_000n });
