@@ -24,6 +24,8 @@ export interface AdmissionOptions {
 export class Admission implements Worker {
   readonly name = 'settlement admission';
   readonly pollMs = POLL_MS;
+  /** What is let in between is added up: whatever happens, it isn't counted more often. */
+  readonly restMs = POLL_MS;
   readonly #options: AdmissionOptions;
   #waiting = 0;
   #countedMs: number | undefined;

@@ -145,6 +145,13 @@ export interface WritingSession extends Session {
   send(text: string, values: readonly unknown[], name?: string): void;
 }
 
+/** An event, and the states of its stream before and after it. */
+export interface Change {
+  readonly event: StoredEvent;
+  readonly before: unknown;
+  readonly after: unknown;
+}
+
 /** What a handler does its work with. State must have been loaded by `load`; asking for other state throws. */
 export interface Batch {
   readonly now: Instant;

@@ -5,7 +5,7 @@ import { claimsOf, readClaims } from './claims.sql.ts';
 import { type Decided, Decider, expectedCommands, type Item } from './decide.ts';
 import { StoreUnavailable } from './errors.ts';
 import type { FaultPoint, Faults } from './faults.ts';
-import type { CommandHandler, Outcome } from './port.ts';
+import type { Change, CommandHandler, Outcome } from './port.ts';
 import { ClientSession, lockStatements, quoteLiteral, type TransactionTimeouts } from './session.ts';
 import { writeBatch } from './write.sql.ts';
 import { FENCE_STATEMENT, NotTheWriter, type Writer } from './writer.ts';
@@ -26,6 +26,7 @@ export interface Committed<Reply> {
   readonly outcomes: readonly (Outcome<Reply> | 'deferred')[];
   readonly events: number;
   readonly messages: number;
+  readonly changes: readonly Change[];
 }
 
 /** The channel that a store notifies of the topics, divided by commas, which it has published something of. */
@@ -90,7 +91,7 @@ async function inTransaction<Body, World, Reply>(
     const decided = await fault('handle', async () => decider.decideAll(items));
     if (decided.accepted === 0 && claims.inbox.changes().length === 0) {
       await rollback(session);
-      return { outcomes: decided.outcomes, events: 0, messages: 0 };
+      return { outcomes: decided.outcomes, events: 0, messages: 0, changes: [] };
     }
     // From here on nothing is asked: all of it is sent, and the end behind it.
     await fault('write', async () => writeBatch(session, batch, claims, decided));
@@ -104,7 +105,12 @@ async function inTransaction<Body, World, Reply>(
 }
 
 function committedOf<Reply>(decided: Decided<Reply>, batch: BatchState): Committed<Reply> {
-  return { outcomes: decided.outcomes, events: batch.records.length, messages: batch.messages.length };
+  return {
+    outcomes: decided.outcomes,
+    events: batch.records.length,
+    messages: batch.messages.length,
+    changes: batch.changes,
+  };
 }
 
 async function connect(pool: Pool): Promise<PoolClient> {
