@@ -84,6 +84,7 @@ import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
 import { RiskVerdictsMessages } from './inbound/risk-verdicts.messages.ts';
 import { SetApprovalPolicyRpc } from './inbound/set-approval-policy.rpc.ts';
 import { SetLimitsRpc } from './inbound/set-limits.rpc.ts';
+import { SetDebitCapRpc } from './inbound/set-debit-cap.rpc.ts';
 import { SetWindowPayoutRpc } from './inbound/set-window-payout.rpc.ts';
 import { StreamStatementRpc } from './inbound/stream-statement.rpc.ts';
 import { SetCreditLineRpc } from './inbound/set-credit-line.rpc.ts';
@@ -188,6 +189,7 @@ const WINDOW_RPCS = [
   AgreeBilateralNettingRpc,
   EndBilateralNettingRpc,
   ListNettingPairsRpc,
+  SetDebitCapRpc,
   SetWindowPayoutRpc,
   GetWindowPayoutRpc,
 ];

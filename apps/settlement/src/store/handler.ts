@@ -148,6 +148,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'agree_netting':
       case 'end_netting':
       case 'choose_window_payout':
+      case 'set_debit_cap':
         return done(decideWindow(book, body));
       case 'create_institution':
       case 'freeze_institution':
@@ -310,7 +311,7 @@ function recovered(book: BatchBook, body: CommandOf<Recovered>): void {
     case 'import_transaction':
       return importTransaction(book, body.signed);
     case 'journal_imported':
-      return journalImported(book, body.position, body.ledgerPosition);
+      return journalImported(book, body.journal);
     case 'reconciled':
       return reconciled(book, body.report, body.ledgerPosition);
     default:
