@@ -1,4 +1,4 @@
-import type { Session, States, StoredEvent } from '@finality/event-store';
+import type { Session, States, StoredEvent, WritingSession } from '@finality/event-store';
 import type { Unit } from '@finality/ledger';
 import type { WindowPosition } from '@finality/settlement';
 import { windowStream } from '../store/streams.ts';
@@ -39,9 +39,9 @@ export const positionOf = (row: PositionRow): WindowPosition => ({
 });
 
 /** What the batch's settlements have added: one row per window, participant and unit, whatever their number. Sums of a unit's amounts have no bound that fits a bigint. */
-export async function savePositions(session: Session, added: readonly WindowPosition[]): Promise<void> {
+export function savePositions(session: WritingSession, added: readonly WindowPosition[]): void {
   if (added.length === 0) return;
-  await session.query(
+  session.send(
     `INSERT INTO window_positions AS p (${COLUMNS})
      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::numeric[], $5::numeric[], $6::bigint[], $7::bigint[])
      ON CONFLICT (window_id, institution_id, unit) DO UPDATE SET paid = p.paid + excluded.paid,
