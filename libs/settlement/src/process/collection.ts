@@ -89,7 +89,7 @@ function meetObligations(book: Book, { institutionId, obligations }: KnownCredit
 
 /**
  * Whether it has been paid at a bank nobody here can tell before two persons have seen the statement, so nothing is taken from anybody: nothing more is lent, the
- * institution is frozen, and what is drawn stays drawn (ADR 22).
+ * institution is frozen, and what is drawn stays drawn (ADR 21).
  */
 function leaveToPeople(book: Book, institutionId: string, { obligation, unpaid }: Overdue): void {
   const { windowId, unit } = obligation;
