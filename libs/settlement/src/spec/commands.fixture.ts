@@ -16,6 +16,7 @@ import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
 import { type LiquidityAlertsRequest, observeLiquidity, setLiquidityAlerts } from '../process/liquidity-alerts.ts';
 import { reprioritize } from '../process/line.ts';
+import { type DebitCapRequest, setDebitCap } from '../process/debit-caps.ts';
 import { chooseWindowPayout, type PayoutRequest } from '../process/net-payouts.ts';
 import { offer, signed, signingRefused } from '../process/offer.ts';
 import { offset, type OffsetRequest } from '../process/offset.ts';
@@ -98,6 +99,7 @@ export type Command =
   | { readonly type: 'agree_netting'; readonly request: NettingRequest; readonly windowId: string }
   | { readonly type: 'end_netting'; readonly request: NettingRequest }
   | { readonly type: 'choose_window_payout'; readonly request: PayoutRequest }
+  | { readonly type: 'set_debit_cap'; readonly request: DebitCapRequest }
   | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
   | { readonly type: 'anchor_head'; readonly request: HeadAnchorRequest }
   | { readonly type: 'wallet_changed'; readonly wallet: WalletRecord }
@@ -171,6 +173,8 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(closeWindow(book, command.closing));
     case 'agree_netting':
       return reasonOf(agreeNetting(book, command.request, command.windowId));
+    case 'set_debit_cap':
+      return reasonOf(setDebitCap(book, command.request));
     case 'choose_window_payout':
       return reasonOf(chooseWindowPayout(book, command.request));
     case 'end_netting':
@@ -226,6 +230,7 @@ type Asked =
   | 'agree_netting'
   | 'end_netting'
   | 'choose_window_payout'
+  | 'set_debit_cap'
   | 'create_institution'
   | 'allow_counterparty'
   | 'remove_counterparty'
