@@ -119,8 +119,6 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'correct_bank_line':
       case 'publish_rate':
         return done(carryOut(book, body));
-      case 'confirm_incident':
-        return done(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason));
       case 'propose_change':
       case 'confirm_proposal':
       case 'reject_proposal':
@@ -129,8 +127,9 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'resolve_suspense':
       case 'confirm_resolution':
         return done(byTwo(book, body));
+      case 'confirm_incident':
       case 'finish_recovery':
-        return done(finishRecovery(book, body.caller.keyId, body.reason));
+        return done(lookedAt(book, body));
       case 'bump':
         return settlementReply(byPayer(book, body, () => bumpSettlement(book, body.settlementId, body.feeRate)));
       case 'prepare_psbt':
@@ -314,6 +313,15 @@ function recovered(book: BatchBook, body: CommandOf<Recovered>): void {
       return assertNever(body, 'command');
   }
 }
+
+/** What an operator has looked at, and answers for. */
+const lookedAt = (
+  book: BatchBook,
+  body: CommandOf<'confirm_incident'> | CommandOf<'finish_recovery'>,
+): Result<unknown, Refusal> =>
+  body.type === 'confirm_incident'
+    ? confirmIncident(book, body.incidentId, body.caller.keyId, body.reason)
+    : finishRecovery(book, body.caller.keyId, body.reason);
 
 const decideKey = (
   book: BatchBook,
