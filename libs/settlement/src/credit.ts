@@ -27,7 +27,12 @@ const WHOLE_BPS = 10_000n;
 /** With more than this, no amount of collateral would do. */
 export const HAIRCUT_MAX_BPS = 9_999;
 
-export type CreditEvent = { readonly at: Instant; readonly institutionId: string; readonly by: string } & (
+export type CreditEvent = {
+  readonly at: Instant;
+  readonly institutionId: string;
+  readonly by: string;
+  readonly confirmedBy?: string;
+} & (
   | { readonly type: 'credit_terms_set'; readonly terms: CreditTerms; readonly reason: string }
   /** `pledgeId`: what its transfer is called by. */
   | {
@@ -39,7 +44,11 @@ export type CreditEvent = { readonly at: Instant; readonly institutionId: string
   | { readonly type: 'obligation_opened'; readonly obligation: Obligation }
   | { readonly type: 'obligation_met'; readonly windowId: string }
   /** With all that is owed: nothing else is collected until it is closed. */
-  | { readonly type: 'default_opened' | 'default_ended'; readonly defaultId: string }
+  | { readonly type: 'default_opened'; readonly defaultId: string }
+  /** `isOwed`: others stood in for it, and are to be paid back. */
+  | { readonly type: 'default_ended'; readonly defaultId: string; readonly isOwed: boolean }
+  /** They have been. */
+  | { readonly type: 'bearers_repaid'; readonly defaultId: string }
 );
 
 /** Of one institution that has pledged something, or with whom the platform has agreed on terms. The amounts are the ledger's. */
@@ -53,6 +62,8 @@ export type Credit =
       readonly obligations: readonly Obligation[];
       /** While it is being closed out. */
       readonly defaultId?: string;
+      /** Defaults in which others stood in for it and haven't been paid back, oldest first. */
+      readonly owing: readonly string[];
     };
 
 export const creditAggregate: Aggregate<Credit, CreditEvent> = {
@@ -61,7 +72,7 @@ export const creditAggregate: Aggregate<Credit, CreditEvent> = {
   evolve(before, event) {
     const { institutionId } = event;
     const state: KnownCredit =
-      before.status === 'none' ? { status: 'known', institutionId, terms: {}, obligations: [] } : before;
+      before.status === 'none' ? { status: 'known', institutionId, terms: {}, obligations: [], owing: [] } : before;
     switch (event.type) {
       case 'credit_terms_set':
         return { ...state, terms: event.terms };
@@ -76,8 +87,10 @@ export const creditAggregate: Aggregate<Credit, CreditEvent> = {
         return { ...state, obligations: [], defaultId: event.defaultId };
       case 'default_ended': {
         const { defaultId: _ended, ...rest } = state;
-        return rest;
+        return event.isOwed ? { ...rest, owing: [...rest.owing, event.defaultId] } : rest;
       }
+      case 'bearers_repaid':
+        return { ...state, owing: state.owing.filter((id) => id !== event.defaultId) };
       default:
         return assertNever(event, 'credit event');
     }

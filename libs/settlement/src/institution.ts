@@ -20,6 +20,7 @@ export type InstitutionEvent = { readonly at: Instant } & (
       readonly expiresAt?: Instant;
       readonly reason: string;
       readonly by: string;
+      readonly confirmedBy?: string;
     }
   /** To 0; what is drawn stays drawn. */
   | { readonly type: 'credit_line_expired' }

@@ -2,6 +2,7 @@ import { ledgerDdl } from '@finality/ledger-store';
 import { bankBookingTables } from '../projections/bank-bookings.ts';
 import { headAnchorTables } from '../projections/head-anchors.ts';
 import { defaultTables } from '../projections/defaults.ts';
+import { proposalTables } from '../projections/proposals.ts';
 import { rateTables } from '../projections/rates.ts';
 import type { SchemaRoles } from '@finality/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
@@ -28,6 +29,7 @@ export function settlementDdl(options: { readonly schema: string; readonly servi
     ...tables(schema),
     ...bankBookingTables(schema),
     ...rateTables(schema),
+    ...proposalTables(schema),
     ...headAnchorTables(schema),
     ...defaultTables(schema),
     ...PROJECTIONS.map((table) => `GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.${table} TO ${serviceRole}`),
@@ -50,6 +52,7 @@ const PROJECTIONS = [
   'maturities',
   'bank_bookings',
   'rates',
+  'proposals',
   'windows',
   'defaults',
   'window_positions',

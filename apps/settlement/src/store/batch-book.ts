@@ -29,6 +29,7 @@ import {
 import { creditStream, defaultStream } from './credit-streams.ts';
 import type { CreditNeeds } from './credit-needs.ts';
 import { bankBookingStream, quoteStream, rateStream } from './exchange-streams.ts';
+import { proposalStream } from './proposal-stream.ts';
 import {
   apiKeyStream,
   CHAIN_TIP_ID,
@@ -101,6 +102,7 @@ export class BatchBook implements Book {
   readonly apiKeys: Book['apiKeys'];
   readonly bankBookings: Book['bankBookings'];
   readonly rates: Book['rates'];
+  readonly proposals: Book['proposals'];
   readonly quotes: Book['quotes'];
   readonly windows: Book['windows'];
   readonly windowPayouts: Book['windowPayouts'];
@@ -176,6 +178,7 @@ export class BatchBook implements Book {
     this.apiKeys = recordsOf(batch, apiKeyStream);
     this.bankBookings = recordsOf(batch, bankBookingStream);
     this.rates = recordsOf(batch, rateStream);
+    this.proposals = recordsOf(batch, proposalStream);
     this.quotes = recordsOf(batch, quoteStream);
     this.#depositTxids = new Map();
     for (const { outpoint, txid } of loaded.depositOutpoints) this.#depositOf(txid).add(outpoint);

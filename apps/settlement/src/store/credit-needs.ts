@@ -1,6 +1,6 @@
 import type { Batch, Session } from '@finality/event-store';
 import { type AccountId, pledgeAccount, PLEDGES, standbyAccount } from '@finality/ledger';
-import { defaultIdOf, type PlacedSettlement } from '@finality/settlement';
+import { defaultIdOf, type LossShare, type PlacedSettlement } from '@finality/settlement';
 import { loadContributors, loadUnwindable } from '../projections/defaults.ts';
 import { creditStream, defaultStream } from './credit-streams.ts';
 
@@ -17,6 +17,8 @@ export class CreditNeeds {
   /** Institutions whose pledges are needed, too. */
   readonly #pledges = new Set<string>();
   readonly #defaults = new Set<string>();
+  /** Who stood in for those whose debts may be collected. */
+  #bearers: readonly LossShare[] = [];
 
   /** Whether what somebody may owe may change in this batch. */
   get isNeeded(): boolean {
@@ -54,6 +56,7 @@ export class CreditNeeds {
       const credit = batch.state(creditStream, institutionId);
       if (credit.status === 'none') return [];
       if (credit.defaultId !== undefined) this.#defaults.add(credit.defaultId);
+      for (const id of credit.owing) this.#defaults.add(id);
       for (const { windowId } of credit.obligations) this.#defaults.add(defaultIdOf(windowId, institutionId));
       return credit.obligations.map(({ windowId }) => windowId);
     });
@@ -63,6 +66,7 @@ export class CreditNeeds {
   async loadDefaults(session: Session, batch: Batch): Promise<readonly string[]> {
     const found = [...this.#defaults].map((id) => batch.state(defaultStream, id));
     const open = found.flatMap((state) => (state.status === 'open' ? [state] : []));
+    this.#bearers = found.flatMap((state) => (state.status === 'closed' ? state.shares : []));
     for (const state of open) this.unwindable.set(state.defaultId, await loadUnwindable(session, state));
     if (open.length > 0) this.contributors = await loadContributors(session);
     return open.map(({ windowId }) => windowId);
@@ -72,6 +76,7 @@ export class CreditNeeds {
     return [
       ...[...this.#pledges].flatMap((id) => PLEDGES.map((pledge) => pledgeAccount(pledge, id))),
       ...this.contributors.map((id) => pledgeAccount('default_fund', id)),
+      ...this.#bearers.map(({ institutionId }) => pledgeAccount('default_fund', institutionId)),
       ...(this.collecting.size > 0 ? [standbyAccount()] : []),
     ];
   }

@@ -184,6 +184,7 @@ class States {
     }
     if (needs.dueHeight >= 0) await this.#loadHeirs();
     await this.#loadStreams();
+    if (needs.followProposals(this.#batch)) await this.#loadStreams();
     for (const id of needs.exchange.follow(this.#batch)) needs.institutions.add(id);
     needs.windows.follow(this.#batch);
     await this.#followCollecting();
@@ -420,6 +421,7 @@ class States {
       ...[...needs.lineages].map((id) => `${lineageStream.aggregate.name}/${id}`),
       ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
       ...needs.exchange.streams(),
+      ...needs.proposals.streams(),
       ...needs.windows.streams(needs.reserving.size + needs.credit.unwindable.size > 0),
       ...needs.credit.streams(),
       ...[...needs.apiKeys].map((id) => `${apiKeyStream.aggregate.name}/${id}`),

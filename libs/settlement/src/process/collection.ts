@@ -5,6 +5,7 @@ import { type KnownCredit, type Obligation, OBLIGATIONS_MAX, unpaidSats } from '
 import type { Position } from '../window.ts';
 import { declareDefault, goOnWithDefault } from './defaults.ts';
 import { drawnSats } from './net-payouts.ts';
+import { carryOver, isOwing, repayBearers, REPAYMENT_EVERY_MS } from './repayments.ts';
 
 /** What a restored store doesn't know yet may have been paid: it looks again after so long. */
 const RECOVERING_RETRY_MS = 60_000;
@@ -44,11 +45,13 @@ export function collect(book: Book, institutionId: string): void {
     else book.schedule(institutionId, book.now, 'collection');
     return;
   }
+  repayBearers(book, credit);
   const overdue = meetObligations(book, credit);
   if (overdue === undefined) return scheduleNext(book, institutionId);
   const { obligation, overdueSats } = overdue;
   const defaultId = declareDefault(book, institutionId, obligation.windowId, overdueSats);
   for (const { windowId } of known(book, institutionId).obligations) endObligation(book, windowId, institutionId);
+  carryOver(book, institutionId, defaultId);
   book.credits.record(institutionId, { type: 'default_opened', at: book.now, institutionId, by: BY, defaultId });
   book.schedule(institutionId, book.now, 'collection');
 }
@@ -78,13 +81,16 @@ function endObligation(book: Book, windowId: string, institutionId: string): voi
 }
 
 function endDefault(book: Book, institutionId: string, defaultId: string): void {
-  book.credits.record(institutionId, { type: 'default_ended', at: book.now, institutionId, by: BY, defaultId });
-  book.cancelTimer(institutionId, 'collection');
+  const isOwed = isOwing(book, defaultId);
+  book.credits.record(institutionId, { type: 'default_ended', at: book.now, institutionId, by: BY, defaultId, isOwed });
+  scheduleNext(book, institutionId);
 }
 
 /** Terms may have become shorter: the next to be due isn't always the oldest. */
 function scheduleNext(book: Book, institutionId: string): void {
-  const times = known(book, institutionId).obligations.map(({ dueAt }) => dueAt);
+  const { obligations, owing } = known(book, institutionId);
+  const times = obligations.map(({ dueAt }) => dueAt);
+  if (owing.length > 0) times.push((book.now + REPAYMENT_EVERY_MS) as Instant);
   if (times.length === 0) book.cancelTimer(institutionId, 'collection');
   else book.schedule(institutionId, Math.min(...times) as Instant, 'collection');
 }

@@ -4,16 +4,15 @@ import type { Book } from '../book.ts';
 import { lineInForce, termsOf } from '../credit.ts';
 import type { Institution } from '../institution.ts';
 import { existing, unknownInstitution } from './institutions.ts';
+import { type Deciders, secondPersonRequired } from './second-person.ts';
 
 /** What an institution may owe on its clearing balance from now on, in satoshi, and until when. */
-export interface CreditLineRequest {
+export interface CreditLineRequest extends Deciders {
   readonly institutionId: string;
   readonly creditLineSats: bigint;
   /** Missing: until it is set again. */
   readonly expiresAt?: Instant;
   readonly reason: string;
-  /** API key that asked. */
-  readonly by: string;
 }
 
 /** Lines are reviewed at least once a year; a wrong year is found out. */
@@ -25,14 +24,31 @@ export function setCreditLine(
   request: CreditLineRequest,
 ): Result<Exclude<Institution, { status: 'none' }>, Refusal> {
   const { institutionId, ...line } = request;
-  if (book.institutions.get(institutionId).status === 'none') return err(unknownInstitution(institutionId));
-  const problem = expiryProblem(book.now, request);
-  if (problem !== undefined) return err(invalid(fieldError('expires_at', problem)));
+  const refused = creditLineRefusal(book, request);
+  if (refused !== undefined) return err(refused);
+  if (isRaised(book, request) && line.confirmedBy === undefined) return err(secondPersonRequired('limit_sats'));
   if (line.expiresAt === undefined) book.cancelTimer(institutionId, 'credit_line');
   else book.schedule(institutionId, line.expiresAt, 'credit_line');
   const institution = book.institutions.record(institutionId, { type: 'credit_line_set', at: book.now, ...line });
   applyLine(book, institutionId);
   return existing(institution);
+}
+
+/** What is wrong with it, whoever asks. @returns UNKNOWN_INSTITUTION, INVALID_ARGUMENT */
+export function creditLineRefusal(book: Book, request: CreditLineRequest): Refusal | undefined {
+  if (book.institutions.get(request.institutionId).status === 'none') return unknownInstitution(request.institutionId);
+  const problem = expiryProblem(book.now, request);
+  return problem === undefined ? undefined : invalid(fieldError('expires_at', problem));
+}
+
+/** Whether the institution may owe more by it, or for longer. */
+function isRaised(book: Book, { institutionId, creditLineSats, expiresAt }: CreditLineRequest): boolean {
+  const state = book.institutions.get(institutionId);
+  if (creditLineSats === 0n || state.status === 'none') return false;
+  const endsAt = state.creditLineExpiresAt ?? Number.POSITIVE_INFINITY;
+  return (
+    endsAt <= book.now || creditLineSats > state.creditLineSats || (expiresAt ?? Number.POSITIVE_INFINITY) > endsAt
+  );
 }
 
 /** Its time is up: the line falls to 0. One that was set anew since is left as it is. */

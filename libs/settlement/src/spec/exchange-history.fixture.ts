@@ -62,6 +62,7 @@ export class ExchangeHistory {
       () => this.#book(),
       () => this.#book(),
       () => this.#decide(),
+      () => this.#correct(),
       () => this.#publish(),
       () => this.#quote(),
       () => this.#quote(),
@@ -94,6 +95,19 @@ export class ExchangeHistory {
     this.tell({ type: this.#random() < 0.7 ? 'confirm_bank_booking' : 'reject_bank_booking', decision });
   }
 
+  /** Mostly by two, mostly of what is booked, mostly for another one or of another amount. */
+  #correct(): void {
+    const booked = this.book.bankBookings.all().flatMap((each) => (each.status === 'none' ? [] : [each.line]));
+    if (booked.length === 0) return;
+    const { bookingId, institutionId } = this.#pick(booked);
+    const amount = this.#pick(AMOUNTS.slice(1, 7));
+    const right = { direction: this.#pick(['in', 'out'] as const), institutionId: this.#pick(PARTIES), amount };
+    const what = this.#random() < 0.7 ? { right } : {};
+    const persons = { by: 'o1', ...(this.#random() < 0.9 && { confirmedBy: 'o2' }) };
+    const request = { bookingId, institutionId, ...what, ...persons, reason: '' };
+    this.tell({ type: 'correct_bank_line', request });
+  }
+
   #publish(): void {
     const [makerId, base] = [this.#pick(['m', 'n', 'm', 'n', 'platform']), this.#pick(UNITS)];
     const counter = this.#pick(this.#random() < 0.9 ? UNITS.filter((unit) => unit !== base) : UNITS);
@@ -101,7 +115,8 @@ export class ExchangeHistory {
       return this.tell({ type: 'withdraw_rate', rateId: rateIdOf(makerId, base, counter), by: 'o1' });
     const price = { numerator: this.#pick([1n, 13n, 3n]), denominator: this.#pick([1n, 200n, 7n]) };
     const lives = { validUntil: (this.book.now + 300_000) as Instant, quoteMs: 60_000, publishedBy: 'k' };
-    this.tell({ type: 'publish_rate', proposal: { makerId, base, counter, price, ...lives } });
+    const persons = makerId === 'platform' ? { isOwn: false, confirmedBy: 'o2' } : { isOwn: true };
+    this.tell({ type: 'publish_rate', proposal: { makerId, base, counter, price, ...lives, ...persons } });
   }
 
   #quote(): void {
@@ -177,8 +192,11 @@ export class ExchangeHistory {
 export function checkExchange({ book }: Pick<ExchangeHistory, 'book'>): void {
   book.ledger.assertZeroSum();
   for (const account of book.ledger.accounts()) {
-    expect(isOverdrawn(account), account.id).toBe(false);
-    if (parseAccountId(account.id).kind === 'ccp') expect(creditBalance(account), account.id).toBe(0n);
+    const name = parseAccountId(account.id);
+    if (isOverdrawn(account) && name.kind === 'claim' && name.claim.kind === 'clearing')
+      expect(book.institutions.get(name.claim.institutionId).status, account.id).toBe('frozen');
+    else if (name.kind === 'claim') expect(isOverdrawn(account), account.id).toBe(false);
+    if (name.kind === 'ccp') expect(creditBalance(account), account.id).toBe(0n);
   }
   const uses = new Map<string, string>();
   const { transfers } = book.ledger.changes();

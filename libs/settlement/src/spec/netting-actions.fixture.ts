@@ -57,7 +57,7 @@ export function beginCollecting(world: World): void {
     const creditLineSats = 30_000n * BigInt(i + 1);
     world.tell({
       type: 'set_credit_line',
-      request: { institutionId, creditLineSats, reason: 'agreed', by: 'operator' },
+      request: { institutionId, creditLineSats, reason: 'agreed', by: 'operator', confirmedBy: 'operator-2' },
     });
     setTerms(world, institutionId, undefined, 0);
     pledge(world, 'post_pledge', institutionId, 1_001n, 'default_fund');
@@ -69,7 +69,10 @@ export function beginCollecting(world: World): void {
 export function anyCap(world: World, institutionId: string, b: number): void {
   const capSats = [undefined, 0n, 5_000n, 40_000n][(b >> 5) % 4];
   const cap = capSats === undefined ? {} : { capSats: sats(capSats) };
-  world.tell({ type: 'set_debit_cap', request: { institutionId, ...cap, reason: 'agreed', by: 'o', isOwn: false } });
+  world.tell({
+    type: 'set_debit_cap',
+    request: { institutionId, ...cap, reason: 'agreed', by: 'o', confirmedBy: 'p', isOwn: false },
+  });
 }
 
 const RULES: readonly (PayoutRule | undefined)[] = [

@@ -6,6 +6,7 @@ import { living, type SettlementEvent, type Terms } from '../settlement.ts';
 import { anyPledge } from './credit.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
 import { INSTITUTIONS } from './parties.fixture.ts';
+import { byTwo } from './proposals.fixture.ts';
 import { type World } from './world.fixture.ts';
 
 // What makes lines of settlements that wait for liquidity, and ends them.
@@ -69,7 +70,7 @@ export function creditLine(world: World, a: number, b: number): void {
   // A history's clock stands still: the end never comes.
   const expiresAt = bit(b, 4) ? { expiresAt: (world.book.now + 1) as Instant } : {};
   const request = { institutionId, creditLineSats, ...expiresAt, reason: 'reviewed', by: 'operator' };
-  world.tell({ type: 'set_credit_line', request });
+  byTwo(world, { type: 'set_credit_line', request }, bit(b, 6) ? 'operator-2' : 'operator-3');
 }
 
 interface Waiting {

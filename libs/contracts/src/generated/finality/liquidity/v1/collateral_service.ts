@@ -1046,7 +1046,7 @@ export const CollateralServiceService = {
     responseDeserialize: (value: Buffer): Collateral => Collateral.decode(value),
   },
   /**
-   * Back to available. Collateral by the institution: as much as nothing owed depends on (releasable_sats). A contribution by an operator only, for others rest
+   * Back to available. Collateral by the institution: as much as nothing owed depends on (releasable_sats). A contribution by two operators (ProposeChange), for others rest
    * on it. Not while the institution is frozen.
    */
   releaseCollateral: {
@@ -1069,7 +1069,7 @@ export const CollateralServiceService = {
     responseSerialize: (value: Collateral): Buffer => Buffer.from(Collateral.encode(value).finish()),
     responseDeserialize: (value: Buffer): Collateral => Collateral.decode(value),
   },
-  /** By an operator: what the institution's credit line rests on from now on. Below what is drawn already it moves nothing, and stops further debits. */
+  /** By an operator: what the institution's credit line rests on from now on. A smaller haircut, or a later date, takes two (ProposeChange). Below what is drawn already it moves nothing, and stops further debits. */
   setCreditTerms: {
     path: "/finality.liquidity.v1.CollateralService/SetCreditTerms" as const,
     requestStream: false as const,
@@ -1086,13 +1086,13 @@ export interface CollateralServiceServer extends UntypedServiceImplementation {
   /** By the institution: from what it has available to its collateral, or to its contribution. Never out of its credit line. Takes effect at once. */
   postCollateral: handleUnaryCall<PostCollateralRequest, Collateral>;
   /**
-   * Back to available. Collateral by the institution: as much as nothing owed depends on (releasable_sats). A contribution by an operator only, for others rest
+   * Back to available. Collateral by the institution: as much as nothing owed depends on (releasable_sats). A contribution by two operators (ProposeChange), for others rest
    * on it. Not while the institution is frozen.
    */
   releaseCollateral: handleUnaryCall<ReleaseCollateralRequest, Collateral>;
   /** An institution's own, or any for those who run the platform. */
   getCollateral: handleUnaryCall<GetCollateralRequest, Collateral>;
-  /** By an operator: what the institution's credit line rests on from now on. Below what is drawn already it moves nothing, and stops further debits. */
+  /** By an operator: what the institution's credit line rests on from now on. A smaller haircut, or a later date, takes two (ProposeChange). Below what is drawn already it moves nothing, and stops further debits. */
   setCreditTerms: handleUnaryCall<SetCreditTermsRequest, Collateral>;
 }
 
@@ -1114,7 +1114,7 @@ export interface CollateralServiceClient extends Client {
     callback: (error: ServiceError | null, response: Collateral) => void,
   ): ClientUnaryCall;
   /**
-   * Back to available. Collateral by the institution: as much as nothing owed depends on (releasable_sats). A contribution by an operator only, for others rest
+   * Back to available. Collateral by the institution: as much as nothing owed depends on (releasable_sats). A contribution by two operators (ProposeChange), for others rest
    * on it. Not while the institution is frozen.
    */
   releaseCollateral(
@@ -1148,7 +1148,7 @@ export interface CollateralServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Collateral) => void,
   ): ClientUnaryCall;
-  /** By an operator: what the institution's credit line rests on from now on. Below what is drawn already it moves nothing, and stops further debits. */
+  /** By an operator: what the institution's credit line rests on from now on. A smaller haircut, or a later date, takes two (ProposeChange). Below what is drawn already it moves nothing, and stops further debits. */
   setCreditTerms(
     request: SetCreditTermsRequest,
     callback: (error: ServiceError | null, response: Collateral) => void,

@@ -1389,7 +1389,7 @@ export type LiquidityServiceService = typeof LiquidityServiceService;
 export const LiquidityServiceService = {
   /**
    * By an operator, at any time: what the institution may owe on its clearing balance (net debit cap). Takes effect with the next settlement that is
-   * decided. Below what is drawn already it moves nothing: what is drawn stays drawn, and nothing more is paid until it is made good.
+   * decided. More, or for longer, takes two operators (ProposeChange): FAILED_PRECONDITION SECOND_PERSON_REQUIRED. Below what is drawn already it moves nothing: what is drawn stays drawn, and nothing more is paid until it is made good.
    */
   setCreditLine: {
     path: "/finality.liquidity.v1.LiquidityService/SetCreditLine" as const,
@@ -1443,7 +1443,7 @@ export const LiquidityServiceService = {
 export interface LiquidityServiceServer extends UntypedServiceImplementation {
   /**
    * By an operator, at any time: what the institution may owe on its clearing balance (net debit cap). Takes effect with the next settlement that is
-   * decided. Below what is drawn already it moves nothing: what is drawn stays drawn, and nothing more is paid until it is made good.
+   * decided. More, or for longer, takes two operators (ProposeChange): FAILED_PRECONDITION SECOND_PERSON_REQUIRED. Below what is drawn already it moves nothing: what is drawn stays drawn, and nothing more is paid until it is made good.
    */
   setCreditLine: handleUnaryCall<SetCreditLineRequest, Liquidity>;
   /** An institution's own, or any for those who run the platform: as it is now, and what waits for it. */
@@ -1463,7 +1463,7 @@ export interface LiquidityServiceServer extends UntypedServiceImplementation {
 export interface LiquidityServiceClient extends Client {
   /**
    * By an operator, at any time: what the institution may owe on its clearing balance (net debit cap). Takes effect with the next settlement that is
-   * decided. Below what is drawn already it moves nothing: what is drawn stays drawn, and nothing more is paid until it is made good.
+   * decided. More, or for longer, takes two operators (ProposeChange): FAILED_PRECONDITION SECOND_PERSON_REQUIRED. Below what is drawn already it moves nothing: what is drawn stays drawn, and nothing more is paid until it is made good.
    */
   setCreditLine(
     request: SetCreditLineRequest,
