@@ -40,7 +40,7 @@ export {
   releasePledge,
   setCreditTerms,
 } from './process/collateral.ts';
-export { type CreditLineRequest, expireCreditLine, setCreditLine } from './process/credit-lines.ts';
+export { type CreditLineRequest, expireCreditLine, setCreditLine, UNIT_LINE_MAX } from './process/credit-lines.ts';
 export * from './process/counterparties.ts';
 export { feesNow } from './process/fees.ts';
 export { adoptSettlement, importTransaction, type SignedTransaction } from './process/import.ts';

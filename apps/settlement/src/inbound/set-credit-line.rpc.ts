@@ -1,6 +1,8 @@
 import type { Metadata } from '@grpc/grpc-js';
-import { fromTimestamp, type liquidityV1 } from '@finality/contracts';
-import type { Principal } from '@finality/kernel';
+import { type exchangeV1, fromTimestamp, type liquidityV1 } from '@finality/contracts';
+import { err, type FieldError, fieldError, ok, type Principal, type Result } from '@finality/kernel';
+import { BTC, type Money } from '@finality/ledger';
+import { UNIT_LINE_MAX } from '@finality/settlement';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { type AskedChange, decideAlone } from './asked-change.ts';
@@ -14,6 +16,7 @@ import {
 } from './fields.ts';
 import { Gateway } from './gateway.ts';
 import { showLiquidity } from './liquidity-view.ts';
+import { parseUnitField } from './money.ts';
 
 /** An operator says what an institution may owe, and until when: less, or for a shorter time. */
 @Controller()
@@ -39,7 +42,12 @@ export class SetCreditLineRpc {
 /** @throws RefusalException */
 export function askedCreditLine(request: liquidityV1.SetCreditLineRequest, { keyId }: Principal): AskedChange {
   const { institutionId, limitSats, reason, idempotencyKey } = request;
+  const limit = request.limit === undefined ? undefined : parseLine(request.limit);
   refuseInvalid(
+    limit === undefined || limit.ok ? undefined : limit.error,
+    limit === undefined || limitSats === 0n
+      ? undefined
+      : fieldError('limit_sats', 'expected 0 beside a limit in another unit'),
     checkIdempotencyKey(idempotencyKey),
     checkInstitutionId('institution_id', institutionId),
     checkAmount('limit_sats', limitSats),
@@ -50,6 +58,7 @@ export function askedCreditLine(request: liquidityV1.SetCreditLineRequest, { key
   const line = {
     institutionId,
     creditLineSats: limitSats,
+    ...(limit?.ok === true && { limit: limit.value }),
     reason,
     by: keyId,
     ...(expiresAt !== undefined && { expiresAt }),
@@ -58,6 +67,7 @@ export function askedCreditLine(request: liquidityV1.SetCreditLineRequest, { key
     version: '1',
     institution_id: institutionId,
     limit_sats: `${limitSats}`,
+    limit: limit?.ok === true ? `${limit.value.amount} ${limit.value.unit}` : '',
     expires_at: expiresAt === undefined ? '' : `${expiresAt}`,
     reason,
   };
@@ -65,4 +75,13 @@ export function askedCreditLine(request: liquidityV1.SetCreditLineRequest, { key
     change: { type: 'set_credit_line', request: line },
     claim: { rpc: 'SetCreditLine', key: idempotencyKey, resourceId: institutionId, fields },
   };
+}
+
+/** What may be owed in another unit than BTC; 0 is nothing. */
+function parseLine({ unit, amount }: exchangeV1.Money): Result<Money, FieldError> {
+  const parsed = parseUnitField(unit, 'limit.unit');
+  if (!parsed.ok) return parsed;
+  if (parsed.value === BTC) return err(fieldError('limit.unit', 'expected another unit than BTC: that is limit_sats'));
+  if (amount >= 0n && amount <= UNIT_LINE_MAX) return ok({ unit: parsed.value, amount });
+  return err(fieldError('limit.amount', `expected 0 to ${UNIT_LINE_MAX}, got ${amount}`));
 }

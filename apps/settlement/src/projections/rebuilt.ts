@@ -1,5 +1,5 @@
 import type { AnyStreamType, Projection, States, StoredEvent, WritingSession } from '@finality/event-store';
-import { type LineageEvent, living, PositionBook, type SettlementEvent } from '@finality/settlement';
+import { legsOf, type LineageEvent, living, PositionBook, type SettlementEvent } from '@finality/settlement';
 import { CREDIT_STREAMS } from '../store/credit-streams.ts';
 import { EXCHANGE_STREAMS } from '../store/exchange-streams.ts';
 import { proposalStream } from '../store/proposal-stream.ts';
@@ -57,7 +57,7 @@ function savePositionsIn(session: WritingSession, events: readonly StoredEvent[]
   const positions = new PositionBook();
   for (const { stream, data } of events as readonly StoredEvent<SettlementEvent>[]) {
     if (!stream.startsWith(prefix) || data.type !== 'settlement_settled' || data.windowId === undefined) continue;
-    positions.add(data.windowId, living(states.state(settlementStream, stream.slice(prefix.length))).terms);
+    positions.add(data.windowId, legsOf(living(states.state(settlementStream, stream.slice(prefix.length))).terms));
   }
   savePositions(session, positions.added());
 }

@@ -73,7 +73,7 @@ export interface Loaded {
   /** Positions of the windows that the batch may close. */
   readonly positions: PositionBook;
   readonly capped: CappedPositions;
-  /** Of payers of whom something may be settled in this batch. */
+  /** Those of which something may be settled in this batch. */
   readonly lines: readonly FoundLine[];
   /** How many payouts are queued for coins, by institution, of those whose coins may be consolidated. */
   readonly waiting: ReadonlyMap<string, number>;
@@ -124,7 +124,7 @@ export class BatchBook implements Book {
   readonly takenMaturities = new Map<string, Maturity>();
   readonly #batch: Batch;
   readonly #loaded: Loaded;
-  readonly #depositTxids: Map<string, Set<string>>;
+  readonly #depositTxids = new Map<string, Set<string>>();
   /** By outpoint, of those that this batch has to do with. */
   readonly #newDeposits = new Map<string, Pick<DepositPlace, 'script' | 'walletId'>>();
   readonly #planned: Set<string>;
@@ -180,7 +180,6 @@ export class BatchBook implements Book {
     this.rates = recordsOf(batch, rateStream);
     this.proposals = recordsOf(batch, proposalStream);
     this.quotes = recordsOf(batch, quoteStream);
-    this.#depositTxids = new Map();
     for (const { outpoint, txid } of loaded.depositOutpoints) this.#depositOf(txid).add(outpoint);
     const deposits = recordsOf(batch, depositStream);
     this.deposits = {

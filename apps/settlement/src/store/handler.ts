@@ -102,9 +102,8 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
   handle({ body }: StoreCommand<SettlementCommand>, book: BatchBook): Handled<SettlementReply> {
     switch (body.type) {
       case 'submit':
-        return settlementReply(submit(book, body.submission));
       case 'reverse':
-        return settlementReply(reverse(book, body.reversal));
+        return settlementReply(body.type === 'submit' ? submit(book, body.submission) : reverse(book, body.reversal));
       case 'cancel':
         return settlementReply(byPayer(book, body, () => withdrawn(book, body)));
       case 'reprioritize':

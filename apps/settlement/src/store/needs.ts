@@ -73,9 +73,9 @@ export class Needs {
   readonly attribute = new Set<string>();
   /** Settlements that may reserve: the payer's free coins are needed. */
   readonly reserving = new Set<string>();
-  /** Settlements that have waited, and are tried again: of CENTRALIZED ones, the line of their payer. */
+  /** Settlements that have waited, and are tried again: of CENTRALIZED ones, the line that they are in. */
   readonly retrying = new Set<string>();
-  /** How many of a payer's line may be settled. */
+  /** How many of a line may be settled. */
   lineMax = LINE_RELEASED_MAX;
   /** Settlements that are to begin: their parties are needed. */
   readonly beginning = new Set<string>();
@@ -214,6 +214,8 @@ export class Needs {
         this.clearing.add(body.institution.institutionId);
         return void this.institutions.add(body.institution.institutionId);
       case 'set_credit_line':
+        this.credit.line(body.request);
+        return this.#credit(body.request.institutionId);
       case 'post_pledge':
       case 'release_pledge':
       case 'set_credit_terms':

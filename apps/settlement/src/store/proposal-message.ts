@@ -37,9 +37,9 @@ const STATUSES: Readonly<Record<KnownProposal['status'], proposalV1.ProposalStat
 function changeMessage(change: Change): proposalV1.Change {
   switch (change.type) {
     case 'set_credit_line': {
-      const { institutionId, creditLineSats: limitSats, expiresAt } = change.request;
+      const { institutionId, creditLineSats: limitSats, limit, expiresAt } = change.request;
       const until = expiresAt && { expiresAt: toTimestamp(expiresAt) };
-      const setCreditLine = liquidityV1.SetCreditLineRequest.fromPartial({ institutionId, limitSats, ...until });
+      const setCreditLine = liquidityV1.SetCreditLineRequest.fromPartial({ institutionId, limitSats, limit, ...until });
       return proposalV1.Change.fromPartial({ setCreditLine });
     }
     case 'set_credit_terms': {

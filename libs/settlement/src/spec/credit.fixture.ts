@@ -1,9 +1,10 @@
-import { type AccountId, availableAccount, pledgeAccount, PLEDGES, standbyAccount } from '@finality/ledger';
+import { type AccountId, availableAccount, BTC, pledgeAccount, PLEDGES, standbyAccount } from '@finality/ledger';
 import { expect } from 'vitest';
 import { type CreditEvent, lineInForce, requiredSats, termsOf } from '../credit.ts';
 import { type DefaultEvent, type KnownDefault, owedSatsTo, stillOwed, sumOf } from '../default.ts';
 import { ownSats } from '../process/net-payouts.ts';
 import { living } from '../settlement.ts';
+import type { Debtor } from '../window.ts';
 import { funded } from './given.fixture.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
@@ -103,21 +104,25 @@ export function comeIn(world: World, amountSats: bigint): void {
   }
 }
 
-/** Who owes something for a window, by the log alone. */
+/** Who owes something for a window, and in which unit, by the log alone. */
 export function debtorsOf({ log }: MemoryBook, windowId: string): readonly string[] {
   const debtors = new Set<string>();
   for (const { event } of log) {
     if (!CREDIT_EVENTS.has(event.type)) continue;
     const credit = event as CreditEvent;
     const { institutionId } = credit;
-    if (credit.type === 'obligation_opened' && credit.obligation.windowId === windowId) debtors.add(institutionId);
-    else if (credit.type === 'obligation_met' && credit.windowId === windowId) debtors.delete(institutionId);
-    else if (credit.type === 'default_opened') debtors.delete(institutionId);
+    if (credit.type === 'obligation_opened' && credit.obligation.windowId === windowId)
+      debtors.add(debtorKey({ institutionId, unit: credit.obligation.unit }));
+    else if (credit.type === 'obligation_met' || credit.type === 'obligation_overdue') {
+      if (credit.windowId === windowId) debtors.delete(debtorKey(credit));
+    } else if (credit.type === 'default_opened') debtors.delete(debtorKey({ institutionId, unit: BTC }));
   }
   return [...debtors].sort();
 }
 
-const CREDIT_EVENTS = new Set(['obligation_opened', 'obligation_met', 'default_opened']);
+export const debtorKey = ({ institutionId, unit }: Debtor): string => `${institutionId} ${unit}`;
+
+const CREDIT_EVENTS = new Set(['obligation_opened', 'obligation_met', 'obligation_overdue', 'default_opened']);
 
 /** What defaults have moved, by their events: to what is owed, from whoever stands for it. */
 export function addDefaults(book: MemoryBook, add: (account: AccountId, amount: bigint) => void): void {
