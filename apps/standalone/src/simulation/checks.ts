@@ -21,6 +21,7 @@ import { type CheckedStore, consumptionProblems, storeHeads, storeProblems } fro
 import type { Pool } from 'pg';
 import { BLUEPRINTS } from '../services.ts';
 import type { ChainView } from './chain-view.ts';
+import { creditProblems } from './credit-checks.ts';
 import { creditLinesHighest, dealingProblems } from './dealing-checks.ts';
 import {
   awaitedFromOwners,
@@ -83,12 +84,14 @@ export function check({ admin, chain, unsigned, countsMessages }: CheckOptions, 
     if (countsMessages) problems.push(...(await messageProblems(session, isEnd)));
     await session.query('SET LOCAL search_path = settlement');
     const all = await settlements(session);
-    problems.push(...(await ledgerProblems(session, isEnd)));
-    const compared = await custodyProblems(session, chain, isEnd);
+    const { accounts } = await readLedgerCut(session);
+    problems.push(...(await ledgerProblems(session, accounts, isEnd)));
+    const compared = await custodyProblems(session, accounts, chain, isEnd);
     problems.push(...(compared ?? []));
     problems.push(...(await payoutProblems(session, chain, all, isEnd)));
     problems.push(...(await dealingProblems(session, all)));
-    if (isEnd) problems.push(...(await backingProblems(session)), ...(await endProblems(session, all, unsigned)));
+    problems.push(...(await creditProblems(session, all, accounts, isEnd)));
+    if (isEnd) problems.push(...backingProblems(accounts), ...(await endProblems(session, accounts, all, unsigned)));
     return { problems, heads: await storeHeads(session, STORES), compared: compared !== undefined };
   });
 }
@@ -130,14 +133,17 @@ async function messageProblems(session: Session, isEnd: boolean): Promise<readon
 }
 
 /** The sum over all accounts of a unit is zero, every balance follows from the transfers, nobody has spent more than they may. */
-async function ledgerProblems(session: Session, isEnd: boolean): Promise<readonly string[]> {
+async function ledgerProblems(
+  session: Session,
+  accounts: readonly Account[],
+  isEnd: boolean,
+): Promise<readonly string[]> {
   const problems: string[] = [];
   const verified = await verifyLedger(session);
   if (!verified.ok) {
     const { subject, field, expected, found } = verified.difference;
     problems.push(`ledger: ${subject} ${field}: expected ${expected}, found ${found}`);
   }
-  const { accounts } = await readLedgerCut(session);
   const sums = new Map<Unit, bigint>();
   for (const account of accounts) sums.set(account.unit, (sums.get(account.unit) ?? 0n) + creditBalance(account));
   for (const [unit, sum] of sums)
@@ -186,6 +192,7 @@ function ownerOf(account: Account, owners: ReadonlyMap<string, string>): string 
 /** Per wallet: custody account, coins, and the chain's own outputs at the block consumed are the same. Undefined between two blocks. */
 async function custodyProblems(
   session: Session,
+  accounts: readonly Account[],
   chain: ChainView,
   isEnd: boolean,
 ): Promise<readonly string[] | undefined> {
@@ -215,7 +222,6 @@ async function custodyProblems(
     valueSats,
   } of unspent.values())
     sums.set(walletId, (sums.get(walletId) ?? 0n) + valueSats);
-  const { accounts } = await readLedgerCut(session);
   const wallets = new Set([...sums.keys(), ...(await ownersOfWallets(session)).keys()]);
   for (const walletId of wallets) {
     const account = accounts.find(({ id }) => id === custodyAccount(walletId));
@@ -227,8 +233,7 @@ async function custodyProblems(
 }
 
 /** The two kinds of claim aren't mixed (DESIGN 6): each wallet holds exactly what is claimed from it, the pool what is claimed for clearing. */
-async function backingProblems(session: Session): Promise<readonly string[]> {
-  const { accounts } = await readLedgerCut(session);
+function backingProblems(accounts: readonly Account[]): readonly string[] {
   const claimed = new Map<string, bigint>();
   const held = new Map<string, bigint>();
   const add = (sums: Map<string, bigint>, walletId: string, sats: bigint): void =>
@@ -239,6 +244,9 @@ async function backingProblems(session: Session): Promise<readonly string[]> {
     const sats = creditBalance(account);
     if (name.kind === 'custody') add(held, name.walletId, -sats);
     else if (name.kind === 'suspense_wallet') add(claimed, name.walletId, sats);
+    // Put aside of what is claimed for clearing, lent to it, or paid for it.
+    else if (name.kind === 'pledge' || name.kind === 'standby' || name.kind === 'fees_network')
+      add(claimed, POOL_WALLET, sats);
     else if (name.kind === 'claim')
       add(claimed, name.claim.kind === 'clearing' ? POOL_WALLET : name.claim.walletId, sats);
     // What a deep reorg has put in question belongs to no wallet until it is decided.
@@ -328,11 +336,11 @@ const excludes = (one: ReadonlyMap<string, string>, other: ReadonlyMap<string, s
 /** Everything that was accepted has ended, or waits for liquidity that really isn't there. */
 async function endProblems(
   session: Session,
+  accounts: readonly Account[],
   all: readonly LivingSettlement[],
   unsigned: ReadonlySet<string>,
 ): Promise<readonly string[]> {
   const problems: string[] = [];
-  const { accounts } = await readLedgerCut(session);
   const place = await ledgerPlace(session);
   const spendable = await spendableSats(session, place.height - DEPOSIT_CONFIRMATIONS + 1);
   const frozen = await institutionsFrozen(session);

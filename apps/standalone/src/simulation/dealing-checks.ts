@@ -4,6 +4,8 @@ import { isOf, type LimitsState, type LivingSettlement, type SetLimits, valued }
 
 const UNPAID: readonly LivingSettlement['status'][] = ['rejected', 'failed', 'cancelled', 'expired'];
 const SECOND_MS = 1_000;
+/** Who asks for what takes a defaulter's settlements back. */
+const BY_DEFAULT = 'default';
 
 /** What windows, limits and quotes promise: computed anew from the settlements, and from nothing that was counted on the way. */
 export async function dealingProblems(session: Session, all: readonly LivingSettlement[]): Promise<readonly string[]> {
@@ -91,12 +93,12 @@ function exceeded(limits: SetLimits, all: readonly LivingSettlement[]): readonly
   return problems;
 }
 
-/** When it began, if it was under these limits, and counts still: what has ended unpaid doesn't, nor does what a window pays out. */
+/** When it began, if it was under these limits, and counts still: what has ended unpaid doesn't, nor does what a window or a default pays. */
 function begunUnder(limits: SetLimits, settlement: LivingSettlement): readonly Begun[] {
   const { terms, status } = settlement;
   const at = settlement.transitions.find((transition) => transition.status === 'screening')?.at;
   if (terms.from !== limits.institutionId || at === undefined || UNPAID.includes(status)) return [];
-  if (at <= limits.setAt || terms.netPayout !== undefined) return [];
+  if (at <= limits.setAt || terms.netPayout !== undefined || terms.submittedBy === BY_DEFAULT) return [];
   const { mode, amountSats } = valued(terms);
   return [{ at, mode, amountSats, settlementId: terms.settlementId }];
 }

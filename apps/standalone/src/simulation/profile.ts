@@ -8,6 +8,8 @@ export interface Profile {
   readonly workload: number;
   /** Relative to about 140 for the rest of the workload: windows, limits, quotes. */
   readonly dealings: number;
+  /** Likewise: lines, collateral, debts that fall due. */
+  readonly credit: number;
   readonly mining: number;
   readonly reorgs: number;
   /** Blocks that a reorg takes away, at most. */
@@ -39,5 +41,6 @@ export function profileOf(random: SeededRandom): Profile {
     longWaitProbability: random.pick([0, 0.03, 0.15]),
     repeatProbability: random.pick([0, 0.15, 0.5]),
     holdProbability: random.pick([0, 0.05, 0.3]),
+    credit: random.pick([0, 20, 60]),
   };
 }

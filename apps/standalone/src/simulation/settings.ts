@@ -4,6 +4,8 @@ import { standaloneSettings } from '../config.ts';
 /** Amounts from which the AML service asks a person, satoshi. */
 export const LARGE_SETTLEMENT_SATS = 1_800_000n;
 export const LARGE_DEPOSIT_SATS = 20_000_000n;
+/** What the platform itself adds where participants are in default, satoshi: less than they may owe. */
+export const STANDBY_MAX_SATS = 100_000n;
 
 export interface SimulationSettingsOptions {
   readonly startHeight: number;
@@ -23,6 +25,7 @@ export function simulationSettings({ startHeight, passphraseFile }: SimulationSe
       PAYOUT_BATCH_SECONDS: '60',
       PAYOUT_BATCH_COUNT: '4',
       BUMP_AFTER_BLOCKS: '2',
+      STANDBY_MAX_SATS: `${STANDBY_MAX_SATS}`,
       AML_LARGE_SETTLEMENT_SATS: `${LARGE_SETTLEMENT_SATS}`,
       AML_LARGE_DEPOSIT_SATS: `${LARGE_DEPOSIT_SATS}`,
     },

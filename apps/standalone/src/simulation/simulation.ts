@@ -19,6 +19,7 @@ import { Calm, READERS_OF_KEYS } from './calm.ts';
 import { ChainView } from './chain-view.ts';
 import { check, isAtRest, isBetweenBlocks } from './checks.ts';
 import { type Answer, type Ask, Clients } from './clients.ts';
+import { Credit } from './credit.ts';
 import { Dealings } from './dealings.ts';
 import { Outside } from './outside.ts';
 import { Owners } from './owners.ts';
@@ -96,6 +97,7 @@ class Simulation {
   #clients!: Clients;
   #owners!: Owners;
   #dealings!: Dealings;
+  #credit!: Credit;
   #workload!: Workload;
   #chain!: ChainView;
   #calm!: Calm;
@@ -163,9 +165,14 @@ class Simulation {
     this.#clients = new Clients(this.#platform, runtime);
     this.#owners = new Owners(this.#clients, random.fork('owners'), { neverSigns: NEVER_SIGNED });
     this.#dealings = new Dealings(this.#clients, random.fork('dealings'));
-    const others = { clients: this.#clients, outside: this.#outside, owners: this.#owners, dealings: this.#dealings };
+    this.#credit = new Credit(this.#clients, this.#dealings, random.fork('credit'));
+    const others = {
+      ...{ clients: this.#clients, outside: this.#outside, owners: this.#owners },
+      ...{ dealings: this.#dealings, credit: this.#credit },
+    };
     this.#workload = new Workload(others, this.#profile, random.fork('workload'));
     await settleIn({ clients: this.#clients, outside: this.#outside, clock: this.#clock }, () => this.#workUntilIdle());
+    if (this.#profile.credit > 0) await this.#credit.settle(() => this.#workUntilIdle());
     this.#trace.add(`set up at height ${chain.tip.height}: ${JSON.stringify(this.#profile)}`);
   }
 

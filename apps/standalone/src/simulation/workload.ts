@@ -11,6 +11,7 @@ import {
   modeName,
   PURPOSES,
 } from './clients.ts';
+import type { Credit } from './credit.ts';
 import type { Dealings } from './dealings.ts';
 import type { Outside } from './outside.ts';
 import type { Owners } from './owners.ts';
@@ -45,21 +46,23 @@ export class Workload {
   readonly #outside: Outside;
   readonly #owners: Owners;
   readonly #dealings: Dealings;
-  readonly #dealingsWeight: number;
+  readonly #credit: Credit;
+  readonly #profile: Pick<Profile, 'dealings' | 'credit'>;
   readonly #random: SeededRandom;
   readonly #large: string[] = [];
   readonly #revoking: { readonly ask: Ask; readonly apiKey: string }[] = [];
 
   constructor(
-    others: { clients: Clients; outside: Outside; owners: Owners; dealings: Dealings },
-    profile: Pick<Profile, 'dealings'>,
+    others: { clients: Clients; outside: Outside; owners: Owners; dealings: Dealings; credit: Credit },
+    profile: Pick<Profile, 'dealings' | 'credit'>,
     random: SeededRandom,
   ) {
     this.#clients = others.clients;
     this.#outside = others.outside;
     this.#owners = others.owners;
     this.#dealings = others.dealings;
-    this.#dealingsWeight = profile.dealings;
+    this.#credit = others.credit;
+    this.#profile = profile;
     this.#random = random;
   }
 
@@ -84,7 +87,8 @@ export class Workload {
       { weight: 3, value: () => this.#reviewDeposit(ask) },
       { weight: 8, value: () => this.#owners.prepare(ask) },
       { weight: 10, value: () => this.#owners.give(ask) },
-      { weight: this.#dealingsWeight, value: () => this.#dealings.act(ask) },
+      { weight: this.#profile.dealings, value: () => this.#dealings.act(ask) },
+      { weight: this.#profile.credit, value: () => this.#credit.act(ask) },
     ]);
     return action();
   }
