@@ -1,4 +1,3 @@
-import type { ScriptHex } from '@finality/bitcoin';
 import { type ServiceName } from '@finality/contracts';
 import { readTransaction, type Session } from '@finality/event-store';
 import { assert } from '@finality/kernel';
@@ -16,27 +15,28 @@ import {
   type Unit,
 } from '@finality/ledger';
 import { readLedgerCut, verifyLedger } from '@finality/ledger-store';
-import { legsOf, type LivingSettlement, paidSats } from '@finality/settlement';
+import { legsOf, type LivingSettlement } from '@finality/settlement';
 import { type CheckedStore, consumptionProblems, storeHeads, storeProblems } from '@finality/testing/simulation';
 import type { Pool } from 'pg';
 import { BLUEPRINTS } from '../services.ts';
+import { anchorProblems } from './anchor-checks.ts';
 import type { ChainView } from './chain-view.ts';
 import { creditProblems } from './credit-checks.ts';
 import { creditLinesHighest, dealingProblems } from './dealing-checks.ts';
 import {
   awaitedFromOwners,
   institutionsFrozen,
-  type JournalEntry,
   ledgerPlace,
   memoWallets,
   ownersOfWallets,
-  payeeScripts,
   settlements,
-  signerJournal,
   spendableSats,
   unspentCoins,
   walletScripts,
 } from './records.ts';
+import { payoutProblems } from './payout-checks.ts';
+import { ruleProblems } from './rule-checks.ts';
+import { signerProblems } from './signer-checks.ts';
 
 export const STORES: readonly CheckedStore[] = BLUEPRINTS.map(({ name, schema, streams }) => ({
   service: name,
@@ -57,7 +57,6 @@ const ENDS: readonly LivingSettlement['status'][] = [
   'expired',
   'reversed',
 ];
-const UNPAID: readonly LivingSettlement['status'][] = ['rejected', 'failed', 'cancelled', 'expired'];
 
 export interface CheckOptions {
   readonly admin: Pool;
@@ -90,6 +89,8 @@ export function check({ admin, chain, unsigned, countsMessages }: CheckOptions, 
     problems.push(...(compared ?? []));
     problems.push(...(await payoutProblems(session, chain, all, isEnd)));
     problems.push(...(await dealingProblems(session, all)));
+    problems.push(...(await ruleProblems(session, all)), ...(await signerProblems(session)));
+    problems.push(...(await anchorProblems(session, chain, isEnd)));
     problems.push(...(await creditProblems(session, all, accounts, isEnd)));
     if (isEnd) problems.push(...backingProblems(accounts), ...(await endProblems(session, accounts, all, unsigned)));
     return { problems, heads: await storeHeads(session, STORES), compared: compared !== undefined };
@@ -105,7 +106,7 @@ export function isBetweenBlocks(admin: Pool): Promise<boolean> {
 }
 
 /**
- * Nothing waits for the chain any more, nor for owners who are to sign still. What is wrong with how it has ended is for `check` to say.
+ * Nothing waits for the chain any more, nor for owners who are to sign still; heads of the ledger may wait until the signer's interval is over. What is wrong with how it has ended is for `check` to say.
  * @param unsigned settlements that their payers don't sign, ever
  */
 export function isAtRest(admin: Pool, unsigned: ReadonlySet<string>): Promise<boolean> {
@@ -113,7 +114,8 @@ export function isAtRest(admin: Pool, unsigned: ReadonlySet<string>): Promise<bo
     const awaited = [...(await awaitedFromOwners(session))].filter(([, ids]) => ids.every((id) => unsigned.has(id)));
     const [row] = await session.query<{ open: bigint }>(
       `SELECT (SELECT count(*) FROM settlements WHERE NOT status = ANY($1::text[]) AND NOT (status = 'awaiting_signature' AND settlement_id = ANY($2::text[])))
-         + (SELECT count(*) FROM lineages WHERE status IN ('planned', 'offered') AND NOT lineage_id = ANY($3::text[]))
+         + (SELECT count(*) FROM lineages WHERE status IN ('planned', 'offered') AND NOT lineage_id = ANY($3::text[])
+             AND NOT (to_sign AND starts_with(lineage_id, 'head-')))
          + (SELECT count(*) FROM deposits WHERE suspense IS NULL AND status IN ('detected', 'confirmed', 'unconfirmed')) AS open`,
       [[...ENDS, 'queued'], [...unsigned], awaited.map(([lineageId]) => lineageId)],
     );
@@ -148,7 +150,7 @@ async function ledgerProblems(
   for (const account of accounts) sums.set(account.unit, (sums.get(account.unit) ?? 0n) + creditBalance(account));
   for (const [unit, sum] of sums)
     if (sum !== 0n) problems.push(`ledger: the sum over all accounts of ${unit} is ${sum}`);
-  const [frozen, owners] = [await institutionsFrozen(session), await ownersOfWallets(session)];
+  const [frozen, owners] = [await institutionsFrozen(session, 'ever'), await ownersOfWallets(session)];
   const memos = await memoWallets(session);
   const lines = await creditLinesHighest(session);
   for (const account of accounts.filter((each) => isOverdrawn(each) && !isMemo(each, memos))) {
@@ -156,7 +158,7 @@ async function ledgerProblems(
     // What is drawn stays drawn when the line is lowered.
     if (isClearing(account) && creditBalance(account) - account.debitsPending >= -(lines.get(owner ?? '') ?? 0n))
       continue;
-    // A correction may go past a limit, but whoever's it is must be frozen then (DESIGN 6).
+    // A correction may go past a limit, but whoever's it is must be frozen then (DESIGN 6), until an operator has looked at it.
     if (owner === undefined || !frozen.has(owner)) {
       problems.push(
         `ledger: ${account.id} is past its limit by ${-(debitHeadroom(account) ?? 0n)} sat, and nobody is frozen`,
@@ -257,81 +259,6 @@ function backingProblems(accounts: readonly Account[]): readonly string[] {
     return has === owes ? [] : [`wallet ${walletId} holds ${has} sat, claims on it are ${owes}`];
   });
 }
-
-/** Nobody is paid twice, and nothing was ever signed that could make it so. */
-async function payoutProblems(
-  session: Session,
-  chain: ChainView,
-  all: readonly LivingSettlement[],
-  isEnd: boolean,
-): Promise<readonly string[]> {
-  const problems: string[] = [];
-  const scripts = await payeeScripts(session);
-  const outputs = chain.outputsByScript();
-  for (const settlement of all) {
-    const { terms, status } = settlement;
-    const { settlementId } = terms;
-    const payout = 'payout' in settlement ? settlement.payout : undefined;
-    // Less what the payee bears of the fee.
-    const amountSats = payout === undefined ? terms.amountSats : paidSats(terms, payout);
-    const own = scripts.get(settlementId) ?? [];
-    const paid = own.flatMap((script) => outputs.get(script) ?? []);
-    if (paid.length > 1)
-      problems.push(
-        `settlement ${settlementId} is paid ${paid.length} times: ${paid.map((o) => o.outpoint).join(', ')}`,
-      );
-    if (paid.some(({ valueSats }) => valueSats !== amountSats))
-      problems.push(`settlement ${settlementId} is paid another amount than ${amountSats}`);
-    if (!isEnd || terms.mode === 'centralized') continue;
-    if (status === 'settled' && paid.length !== 1)
-      problems.push(`settlement ${settlementId} is settled, and not paid on the chain`);
-    if (UNPAID.includes(status) && (paid.length > 0 || own.some((script) => chain.isPendingTo(script))))
-      problems.push(`settlement ${settlementId} is ${status}, and paid`);
-  }
-  return [...problems, ...exclusionProblems(await signerJournal(session), scripts)];
-}
-
-/** All transactions ever offered for one payout exclude each other pairwise, by themselves or by what they need: one of them confirms at most (DESIGN 8). */
-function exclusionProblems(
-  journal: readonly JournalEntry[],
-  scripts: ReadonlyMap<string, readonly ScriptHex[]>,
-): readonly string[] {
-  const problems: string[] = [];
-  const known = new Set([...scripts.keys(), ...journal.flatMap(({ settlementIds }) => settlementIds)]);
-  const byTxid = new Map(journal.map((entry) => [entry.txid, entry]));
-  for (const settlementId of known) {
-    const own = scripts.get(settlementId) ?? [];
-    const paying = journal.filter(
-      (entry) => entry.settlementIds.includes(settlementId) || own.some((script) => entry.scripts.has(script)),
-    );
-    const spent = paying.map((entry) => spentWith(entry, byTxid));
-    const areExclusive = spent.every((one, i) => spent.slice(i + 1).every((other) => excludes(one, other)));
-    if (!areExclusive) {
-      const which = paying
-        .map(({ lineageId, version, txid }) => `${txid.slice(0, 12)} (${lineageId} v${version})`)
-        .join(', ');
-      problems.push(`settlement ${settlementId}: transactions were signed that don't exclude each other: ${which}`);
-    }
-  }
-  return problems;
-}
-
-/** By outpoint, which transaction spends it: this one, or one of ours that it needs. */
-function spentWith(entry: JournalEntry, byTxid: ReadonlyMap<string, JournalEntry>): ReadonlyMap<string, string> {
-  const spent = new Map<string, string>();
-  const needed = new Set([entry]);
-  for (const { txid, inputs } of needed) {
-    for (const outpoint of inputs) {
-      spent.set(outpoint, txid);
-      const parent = byTxid.get(outpoint.slice(0, 64));
-      if (parent) needed.add(parent);
-    }
-  }
-  return spent;
-}
-
-const excludes = (one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): boolean =>
-  [...one].some(([outpoint, txid]) => (other.get(outpoint) ?? txid) !== txid);
 
 /** Everything that was accepted has ended, or waits for liquidity that really isn't there. */
 async function endProblems(

@@ -10,6 +10,8 @@ export interface Profile {
   readonly dealings: number;
   /** Likewise: lines, collateral, debts that fall due. */
   readonly credit: number;
+  /** Likewise: lists of counterparties, approvals by several persons, destinations. */
+  readonly rules: number;
   readonly mining: number;
   readonly reorgs: number;
   /** Blocks that a reorg takes away, at most. */
@@ -28,7 +30,7 @@ export interface Profile {
 
 export function profileOf(random: SeededRandom): Profile {
   return {
-    workload: random.pick([60, 110, 180]),
+    workload: random.pick([85, 150, 240]),
     dealings: random.pick([0, 15, 60]),
     mining: random.pick([12, 25, 50]),
     reorgs: random.pick([0, 20, 80]),
@@ -42,5 +44,6 @@ export function profileOf(random: SeededRandom): Profile {
     repeatProbability: random.pick([0, 0.15, 0.5]),
     holdProbability: random.pick([0, 0.05, 0.3]),
     credit: random.pick([0, 20, 60]),
+    rules: random.pick([0, 25, 60]),
   };
 }

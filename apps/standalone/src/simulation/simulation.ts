@@ -21,13 +21,17 @@ import { check, isAtRest, isBetweenBlocks } from './checks.ts';
 import { type Answer, type Ask, Clients } from './clients.ts';
 import { Credit } from './credit.ts';
 import { Dealings } from './dealings.ts';
+import { Destinations } from './destinations.ts';
 import { Outside } from './outside.ts';
 import { Owners } from './owners.ts';
+import { People } from './people.ts';
 import { SimulatedPlatform } from './platform.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { rebuildingSigner } from './rebuilding-signer.ts';
 import { walletScripts, eventCounts } from './records.ts';
+import { Rules } from './rules.ts';
 import { settleIn } from './settle-in.ts';
+import { Staff } from './staff.ts';
 import { statementProblems } from './statements.ts';
 import { Violation } from './violation.ts';
 import { Workload } from './workload.ts';
@@ -98,6 +102,10 @@ class Simulation {
   #owners!: Owners;
   #dealings!: Dealings;
   #credit!: Credit;
+  #people!: People;
+  #rules!: Rules;
+  #destinations!: Destinations;
+  #staff!: Staff;
   #workload!: Workload;
   #chain!: ChainView;
   #calm!: Calm;
@@ -166,14 +174,27 @@ class Simulation {
     this.#owners = new Owners(this.#clients, random.fork('owners'), { neverSigns: NEVER_SIGNED });
     this.#dealings = new Dealings(this.#clients, random.fork('dealings'));
     this.#credit = new Credit(this.#clients, this.#dealings, random.fork('credit'));
+    this.#people = new People(this.#clients, random.fork('people'));
+    this.#rules = new Rules(this.#clients, this.#people, random.fork('rules'));
+    this.#destinations = new Destinations(this.#clients, this.#people, random.fork('destinations'));
+    this.#staff = new Staff(this.#clients, random.fork('staff'));
     const others = {
-      ...{ clients: this.#clients, outside: this.#outside, owners: this.#owners },
-      ...{ dealings: this.#dealings, credit: this.#credit },
+      ...{ clients: this.#clients, outside: this.#outside, owners: this.#owners, dealings: this.#dealings },
+      ...{ credit: this.#credit, rules: this.#rules, destinations: this.#destinations, staff: this.#staff },
     };
     this.#workload = new Workload(others, this.#profile, random.fork('workload'));
     await settleIn({ clients: this.#clients, outside: this.#outside, clock: this.#clock }, () => this.#workUntilIdle());
-    if (this.#profile.credit > 0) await this.#credit.settle(() => this.#workUntilIdle());
+    await this.#agree(() => this.#workUntilIdle());
     this.#trace.add(`set up at height ${chain.tip.height}: ${JSON.stringify(this.#profile)}`);
+  }
+
+  /** What is agreed on before anything goes wrong. */
+  async #agree(work: () => Promise<void>): Promise<void> {
+    if (this.#profile.credit > 0) await this.#credit.settle(work);
+    if (this.#profile.rules === 0) return;
+    await this.#people.enlist(work);
+    await this.#rules.settle(work);
+    await this.#destinations.settle(work);
   }
 
   #withoutAnchor(signer: SigningPort): SigningPort {
@@ -335,6 +356,7 @@ class Simulation {
       await this.#clients.read(settlementId);
     }
     for (const ask of this.#workload.reviewsDue()) await this.#clients.ask(ask);
+    await this.#rules.approveAll();
     await this.#owners.signAll();
   }
 
@@ -346,6 +368,7 @@ class Simulation {
     for (const settlementId of this.#clients.accepted.values()) {
       await this.#clients.read(settlementId);
     }
+    await this.#staff.prove();
     for (const name of this.#platform.services) {
       for (const worker of this.#platform.workersOf(name).filter((each) => READERS_OF_KEYS.test(each)))
         for (let i = 0; i < READS_MAX && (await this.#platform.step(name, worker)).did !== 'idle'; i++);
