@@ -41,7 +41,25 @@ export async function payoutProblems(
     if (UNPAID.includes(status) && (paid.length > 0 || own.some((script) => chain.isPendingTo(script))))
       problems.push(`settlement ${settlementId} is ${status}, and paid`);
   }
+  if (isEnd) problems.push(...outsideCountProblems(all, outputs));
   return [...problems, ...exclusionProblems(journal, scripts), ...lineageProblems(journal)];
+}
+
+/** An address outside has been paid as often as settlements say so. */
+function outsideCountProblems(
+  all: readonly LivingSettlement[],
+  outputs: ReturnType<ChainView['outputsByScript']>,
+): readonly string[] {
+  const paid = new Map<ScriptHex, number>();
+  for (const { terms, status } of all) {
+    if (terms.payee.kind !== 'destination') continue;
+    const { script } = terms.payee;
+    paid.set(script, (paid.get(script) ?? 0) + (status === 'settled' ? 1 : 0));
+  }
+  return [...paid].flatMap(([script, count]) => {
+    const found = outputs.get(script)?.length ?? 0;
+    return found === count ? [] : [`script ${script} is paid ${found} times, by ${count} settlements`];
+  });
 }
 
 interface Paid {

@@ -12,10 +12,12 @@ export const ANCHOR_SECONDS = 900;
 export interface SimulationSettingsOptions {
   readonly startHeight: number;
   readonly passphraseFile: string;
+  /** How far apart heads of the ledger are anchored; 0: none is. */
+  readonly anchorSeconds: number;
 }
 
 /** As a regtest platform is configured, but small: few addresses ahead, and nobody waits within a step. */
-export function simulationSettings({ startHeight, passphraseFile }: SimulationSettingsOptions) {
+export function simulationSettings({ startHeight, passphraseFile, anchorSeconds }: SimulationSettingsOptions) {
   const settings = readConfig(
     {
       SIGNER_SCRYPT_LOG_N: '10',
@@ -27,7 +29,7 @@ export function simulationSettings({ startHeight, passphraseFile }: SimulationSe
       PAYOUT_BATCH_SECONDS: '60',
       PAYOUT_BATCH_COUNT: '4',
       BUMP_AFTER_BLOCKS: '2',
-      LEDGER_ANCHOR_SECONDS: `${ANCHOR_SECONDS}`,
+      LEDGER_ANCHOR_SECONDS: `${anchorSeconds}`,
       COUNTERPARTY_COOLING_SECONDS: '60',
       SIGNER_DESTINATION_COOLING_SECONDS: '60',
       STANDBY_MAX_SATS: `${STANDBY_MAX_SATS}`,

@@ -30,6 +30,7 @@ import { type Profile, profileOf } from './profile.ts';
 import { rebuildingSigner } from './rebuilding-signer.ts';
 import { walletScripts, eventCounts } from './records.ts';
 import { Rules } from './rules.ts';
+import { ANCHOR_SECONDS } from './settings.ts';
 import { settleIn } from './settle-in.ts';
 import { Staff } from './staff.ts';
 import { statementProblems } from './statements.ts';
@@ -162,6 +163,7 @@ class Simulation {
       random: random.fork('platform'),
       node,
       startHeight,
+      anchorSeconds: ANCHOR_SECONDS,
       repeatProbability: this.#profile.repeatProbability,
       holdProbability: this.#profile.holdProbability,
       withoutInbox: this.#options.without === 'inbox',
