@@ -40,9 +40,13 @@ const COMMANDS = {
  * times that is never needed, and short-lived objects fit in little.
  */
 const SMALL_HEAP = ['--max-old-space-size=512', '--max-semi-space-size=16'];
-/** What goes through millions of events in one go makes a lot of garbage, all of it young. */
+/** What goes through events by the thousand makes a lot of garbage, all of it young: the less often it is looked for, the less is found alive and copied. */
 const LARGE_NURSERY = ['--max-semi-space-size=64'];
-const NODE_FLAGS = { start: SMALL_HEAP, 'start:distributed': SMALL_HEAP, rebuild: LARGE_NURSERY };
+const NODE_FLAGS = {
+  start: ['--max-old-space-size=512', ...LARGE_NURSERY],
+  'start:distributed': SMALL_HEAP,
+  rebuild: LARGE_NURSERY,
+};
 /** glibc keeps freed memory per thread; two arenas are enough for one busy thread. */
 const MALLOC_ARENAS_MAX = '2';
 

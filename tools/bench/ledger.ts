@@ -202,7 +202,12 @@ class LedgerBench {
     const begun = this.#client.query(`BEGIN; SELECT pg_advisory_xact_lock(1)`);
     const [loaded] = await Promise.all([loadLedger(this.#session, { accounts }), begun]);
     for (const transfer of transfers) unwrap(loaded.view.post([transfer]));
-    await saveLedger(this.#session, loaded, this.#position, Date.now() as Instant, 'commit');
+    const sent: Promise<unknown>[] = [];
+    const { query } = this.#session;
+    const send = (...statement: Parameters<Session['query']>): void => void sent.push(query(...statement));
+    saveLedger({ query, send }, loaded, this.#position, Date.now() as Instant);
+    sent.push(this.#client.query('COMMIT'));
+    await Promise.all(sent);
   }
 
   #rawValues(rows: readonly Row[]): unknown[] {

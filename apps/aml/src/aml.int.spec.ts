@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AmlModule } from './aml.module.ts';
 import { GetVerdictRpc } from './inbound/get-verdict.rpc.ts';
 
-const { SettlementStatus, DepositStatus } = settlementV1;
+const { DepositStatus } = settlementV1;
 const { Recommendation } = amlV1;
 const STEPS_MAX = 200;
 
@@ -104,15 +104,10 @@ const message = (topic: { name: string; message: string }, orderingKey: string, 
   return { topic: topic.name, orderingKey, type: topic.message, schemaVersion: 1, payload };
 };
 
-function settlement(
-  settlementId: string,
-  amountSats: bigint,
-  status = SettlementStatus.SETTLEMENT_STATUS_SCREENING,
-): PublicMessage {
-  const changed = settlementV1.SettlementChanged.fromPartial({
-    settlement: { settlementId, fromInstitution: 'bank-a', toInstitution: 'bank-b', amountSats, status },
-  });
-  return message(TOPICS.settlement, settlementId, settlementV1.SettlementChanged.encode(changed).finish());
+function requested(settlementId: string, valueSats: bigint): PublicMessage {
+  const parties = { fromInstitution: 'bank-a', toInstitution: 'bank-b' };
+  const asked = settlementV1.ScreeningRequested.fromPartial({ settlementId, ...parties, valueSats });
+  return message(TOPICS.screening, settlementId, settlementV1.ScreeningRequested.encode(asked).finish());
 }
 
 function deposit(outpoint: string, valueSats: bigint, status = DepositStatus.DEPOSIT_STATUS_DETECTED): PublicMessage {
@@ -152,11 +147,7 @@ describe('monitoring', () => {
   ])(
     'settlement %s of %s sat: one verdict, the same in the answer and on the topic',
     async (id, amountSats, recommendation) => {
-      await publish(
-        settlement(id, amountSats, SettlementStatus.SETTLEMENT_STATUS_RECEIVED),
-        settlement(id, amountSats),
-        settlement(id, amountSats, SettlementStatus.SETTLEMENT_STATUS_UNDER_REVIEW),
-      );
+      await publish(requested(id, amountSats), requested(id, amountSats));
       await settle();
       const verdicts = await verdictsPublished(id);
       expect(verdicts).toMatchObject([

@@ -6,7 +6,7 @@ import type { AmlBody, AmlReply } from './commands.ts';
 import type { AmlConfig } from './config.ts';
 import { DepositMessages } from './inbound/deposit.messages.ts';
 import { GetVerdictRpc } from './inbound/get-verdict.rpc.ts';
-import { SettlementMessages } from './inbound/settlement.messages.ts';
+import { ScreeningMessages } from './inbound/screening.messages.ts';
 import { AML_READER, AML_STORE, type AmlStore, AUTHENTICATOR } from './tokens.ts';
 
 export type AmlEnv = ServiceEnv<AmlConfig>;
@@ -18,7 +18,7 @@ export class AmlModule {
   static register(env: AmlEnv): DynamicModule {
     return {
       module: AmlModule,
-      controllers: [SettlementMessages, DepositMessages, GetVerdictRpc],
+      controllers: [ScreeningMessages, DepositMessages, GetVerdictRpc],
       providers: [
         { provide: SERVICE_ENV, useValue: env },
         { provide: AML_STORE, useFactory: () => openStore(env) },

@@ -10,7 +10,7 @@ export const amlService: ServiceBlueprint<AmlEnv> = {
   migrations: (roles) => [createEventStore(roles)],
   streams: STREAMS,
   entities: [],
-  topics: [TOPICS.settlement, TOPICS.deposit],
+  topics: [TOPICS.screening, TOPICS.deposit],
   grpc: { 'finality.aml.v1.AmlService': amlV1.AmlServiceService },
   module: (env) => AmlModule.register(env),
 };

@@ -123,8 +123,7 @@ const labelsIn = (world: RiskWorld, script: string): DestinationKnowledge['label
 
 /** An approved settlement's amount goes into its payee's history, once. */
 function count({ settlementId, merchantId, amountSats }: Extract<RiskBody, { kind: 'count' }>, batch: Batch): void {
-  const state = batch.state(verdictStream, settlementId);
-  if (state.status !== 'screened' || state.counted) return;
+  if (batch.state(verdictStream, settlementId).counted) return;
   batch.append(verdictStream, settlementId, { type: 'counted' });
   batch.append(merchantStream, merchantId, { type: 'amount_observed', settlementId, amountSats });
 }

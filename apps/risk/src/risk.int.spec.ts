@@ -23,7 +23,7 @@ import { riskDdl } from './migrations/create-risk.migration.ts';
 import { RiskModule } from './risk.module.ts';
 import { verdictStream } from './streams.ts';
 
-const { SettlementMode, SettlementStatus, DepositStatus } = settlementV1;
+const { SettlementMode, DepositStatus } = settlementV1;
 const { Recommendation, FactorState } = riskV1;
 const MIXER = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080';
 const MIXER_SCRIPT = '0014751e76e8199196d454941c45d1b3a323f1433bd6';
@@ -156,29 +156,28 @@ const message = (topic: { name: string; message: string }, orderingKey: string, 
   return { topic: topic.name, orderingKey, type: topic.message, schemaVersion: 1, payload };
 };
 
-function settlement(
+function requested(
   settlementId: string,
-  status: settlementV1.SettlementStatus,
-  more: Partial<settlementV1.Settlement> = {},
+  more: Partial<settlementV1.ScreeningRequested> = {},
   scripts: readonly string[] = [],
 ): PublicMessage {
-  const changed = settlementV1.SettlementChanged.fromPartial({
-    settlement: {
-      settlementId,
-      fromInstitution: 'bank-a',
-      toInstitution: 'bank-b',
-      amountSats: 1_000n,
-      settlementMode: SettlementMode.SETTLEMENT_MODE_BLOCKCHAIN,
-      status,
-      ...more,
-    },
+  const asked = settlementV1.ScreeningRequested.fromPartial({
+    settlementId,
+    fromInstitution: 'bank-a',
+    toInstitution: 'bank-b',
+    valueSats: 1_000n,
+    settlementMode: SettlementMode.SETTLEMENT_MODE_BLOCKCHAIN,
     fundingSources: scripts.map((script) => ({ script, address: '', depositOutpoint: `${'aa'.repeat(32)}:0` })),
+    ...more,
   });
-  return message(TOPICS.settlement, settlementId, settlementV1.SettlementChanged.encode(changed).finish());
+  return message(TOPICS.screening, settlementId, settlementV1.ScreeningRequested.encode(asked).finish());
 }
 
-const SCREENING = SettlementStatus.SETTLEMENT_STATUS_SCREENING;
-const APPROVED = SettlementStatus.SETTLEMENT_STATUS_APPROVED;
+function approved(settlementId: string, valueSats: bigint): PublicMessage {
+  const passed = settlementV1.SettlementApproved.fromPartial({ settlementId, toInstitution: 'bank-b', valueSats });
+  return message(TOPICS.approval, settlementId, settlementV1.SettlementApproved.encode(passed).finish());
+}
+
 const CENTRALIZED = { settlementMode: SettlementMode.SETTLEMENT_MODE_CENTRALIZED };
 
 function seen(txid: string, script: string): PublicMessage {
@@ -242,10 +241,7 @@ async function verdictsPublished(): Promise<riskV1.Verdict[]> {
 
 describe('screening', () => {
   it('scores a settlement on what is known of its sources, publishes the verdict, and answers with it', async () => {
-    await publish(
-      settlement('s1', SettlementStatus.SETTLEMENT_STATUS_RECEIVED),
-      settlement('s1', SCREENING, {}, [MIXER_SCRIPT, CLEAN_SCRIPT]),
-    );
+    await publish(requested('s1', {}, [MIXER_SCRIPT, CLEAN_SCRIPT]));
     await settle();
     const [verdict, ...more] = await verdictsPublished();
     expect(more).toEqual([]);
@@ -264,7 +260,7 @@ describe('screening', () => {
   });
 
   it('has no factor that applies to a CENTRALIZED settlement', async () => {
-    await publish(settlement('s1', SCREENING, CENTRALIZED, [MIXER_SCRIPT]));
+    await publish(requested('s1', CENTRALIZED, [MIXER_SCRIPT]));
     await settle();
     const verdict = await getVerdict('s1');
     expect(verdict).toMatchObject({ score: 0, recommendation: Recommendation.RECOMMENDATION_APPROVE });
@@ -277,10 +273,10 @@ describe('screening', () => {
     await publish(seen('t1', CLEAN_SCRIPT));
     await settle();
     runtime.advance(7 * DAY_MS - 1);
-    await publish(settlement('s1', SCREENING, {}, [CLEAN_SCRIPT]));
+    await publish(requested('s1', {}, [CLEAN_SCRIPT]));
     await settle();
     runtime.advance(1);
-    await publish(settlement('s2', SCREENING, {}, [CLEAN_SCRIPT]));
+    await publish(requested('s2', {}, [CLEAN_SCRIPT]));
     await settle();
     expect(factorOf(await getVerdict('s1'), 'young_address')).toMatchObject({ points: 20 });
     expect(factorOf(await getVerdict('s2'), 'young_address')).toMatchObject({ points: 0 });
@@ -289,11 +285,11 @@ describe('screening', () => {
   it('counts transactions in 24 hours, each once however often it is reported', async () => {
     await publish(...Array.from({ length: 100 }, (_, i) => seen(`t${i}`, CLEAN_SCRIPT)), seen('t0', CLEAN_SCRIPT));
     await settle();
-    await publish(settlement('s1', SCREENING, {}, [CLEAN_SCRIPT]));
+    await publish(requested('s1', {}, [CLEAN_SCRIPT]));
     await settle();
     await publish(seen('t100', CLEAN_SCRIPT));
     await settle();
-    await publish(settlement('s2', SCREENING, {}, [CLEAN_SCRIPT]));
+    await publish(requested('s2', {}, [CLEAN_SCRIPT]));
     await settle();
     expect(factorOf(await getVerdict('s1'), 'busy_address')).toMatchObject({
       points: 0,
@@ -328,28 +324,25 @@ describe('the history of a merchant', () => {
   /** Screened and approved, every one of them, in whatever order they are delivered, and some of it twice. */
   async function approve(count: number): Promise<void> {
     const ids = amounts.slice(0, count).map((amountSats, i) => [`h${i}`, amountSats] as const);
-    await publish(...ids.map(([id, amountSats]) => settlement(id, SCREENING, { ...CENTRALIZED, amountSats })));
-    await publish(...ids.map(([id, amountSats]) => settlement(id, APPROVED, { ...CENTRALIZED, amountSats })));
-    await publish(settlement('h0', APPROVED, { ...CENTRALIZED, amountSats: 990n }));
+    await publish(...ids.map(([id, amountSats]) => requested(id, { ...CENTRALIZED, valueSats: amountSats })));
+    await publish(...ids.map(([id, amountSats]) => approved(id, amountSats)));
+    await publish(approved('h0', 990n));
     await settle();
   }
 
   it('counts what was approved, once, and finds an anomaly from 30 observations on', async () => {
     await approve(29);
-    await publish(settlement('s1', SCREENING, { ...CENTRALIZED, amountSats: 1_031n }));
+    await publish(requested('s1', { ...CENTRALIZED, valueSats: 1_031n }));
     await settle();
     expect(factorOf(await getVerdict('s1'), 'amount_anomaly')).toMatchObject({
       state: FactorState.FACTOR_STATE_NOT_APPLICABLE,
       inputs: { observations: '29', sum_sats: '28990' },
     });
-    await publish(
-      settlement('h29', SCREENING, { ...CENTRALIZED, amountSats: 1_010n }),
-      settlement('h29', APPROVED, { ...CENTRALIZED, amountSats: 1_010n }),
-    );
+    await publish(requested('h29', { ...CENTRALIZED, valueSats: 1_010n }), approved('h29', 1_010n));
     await settle();
     await publish(
-      settlement('s2', SCREENING, { ...CENTRALIZED, amountSats: 1_031n }),
-      settlement('s3', SCREENING, { ...CENTRALIZED, amountSats: 1_030n }),
+      requested('s2', { ...CENTRALIZED, valueSats: 1_031n }),
+      requested('s3', { ...CENTRALIZED, valueSats: 1_030n }),
     );
     await settle();
     expect(factorOf(await getVerdict('s2'), 'amount_anomaly')).toMatchObject({
@@ -363,7 +356,7 @@ describe('the history of a merchant', () => {
     await approve(30);
     await stop();
     await start();
-    await publish(settlement('s1', SCREENING, { ...CENTRALIZED, amountSats: 2n ** 53n + 1n }));
+    await publish(requested('s1', { ...CENTRALIZED, valueSats: 2n ** 53n + 1n }));
     await settle();
     expect(factorOf(await getVerdict('s1'), 'amount_anomaly')).toMatchObject({
       points: 30,
@@ -376,7 +369,7 @@ describe('lists of labels', () => {
   const labelWorker = () => app.get<readonly Worker[]>(WORKERS).find(({ name }) => name === 'risk.labels')!;
 
   it('are taken over while the service runs; verdicts say by which version they were made', async () => {
-    await publish(settlement('s1', SCREENING, {}, [MIXER_SCRIPT]));
+    await publish(requested('s1', {}, [MIXER_SCRIPT]));
     await settle();
     expect(await labelWorker().step()).toBe('idle');
     await writeFile(
@@ -384,7 +377,7 @@ describe('lists of labels', () => {
       `address,category,label,source,listed_on\n${MIXER},blacklist,Mixer,test,\nnonsense,scam,S,test,\n`,
     );
     expect(await labelWorker().step()).toBe('progress');
-    await publish(settlement('s2', SCREENING, {}, [MIXER_SCRIPT]));
+    await publish(requested('s2', {}, [MIXER_SCRIPT]));
     await settle();
     const [before, after] = [await getVerdict('s1'), await getVerdict('s2')];
     expect([before.score, after.score]).toEqual([60, 70]);
@@ -396,7 +389,7 @@ describe('lists of labels', () => {
   it('that cannot be read leave the version before in force, visibly', async () => {
     await rm(labelFile);
     await expect(labelWorker().step()).rejects.toThrow('own: Error: ENOENT');
-    await publish(settlement('s1', SCREENING, {}, [MIXER_SCRIPT]));
+    await publish(requested('s1', {}, [MIXER_SCRIPT]));
     await settle();
     expect(await getVerdict('s1')).toMatchObject({ score: 60 });
   });
@@ -406,7 +399,7 @@ describe('lists of labels', () => {
     await database.close();
     await rm(labelFile);
     await prepare();
-    await publish(settlement('s1', SCREENING, {}, [CLEAN_SCRIPT]), settlement('s2', SCREENING, CENTRALIZED));
+    await publish(requested('s1', {}, [CLEAN_SCRIPT]), requested('s2', CENTRALIZED));
     await settle();
     const verdict = await getVerdict('s1');
     expect(verdict).toMatchObject({
@@ -421,7 +414,7 @@ describe('lists of labels', () => {
 
 describe('a verdict', () => {
   it('can be made again from the log, bit for bit', async () => {
-    await publish(seen('t1', CLEAN_SCRIPT), settlement('s1', SCREENING, {}, [MIXER_SCRIPT, CLEAN_SCRIPT]));
+    await publish(seen('t1', CLEAN_SCRIPT), requested('s1', {}, [MIXER_SCRIPT, CLEAN_SCRIPT]));
     await settle();
     const reader = new EventReader({ pool: database.service('risk').pool, schema: 'risk' });
     for await (const event of reader.readStream(`${verdictStream.aggregate.name}/s1`)) {

@@ -6,7 +6,8 @@ import type { RiskConfig } from './config.ts';
 import { ChainFactMessages } from './inbound/chain-fact.messages.ts';
 import { DepositMessages } from './inbound/deposit.messages.ts';
 import { GetVerdictRpc } from './inbound/get-verdict.rpc.ts';
-import { SettlementMessages } from './inbound/settlement.messages.ts';
+import { ApprovalMessages } from './inbound/approval.messages.ts';
+import { ScreeningMessages } from './inbound/screening.messages.ts';
 import { LabelLoader } from './outbound/label-loader.ts';
 import { RiskHandler, type RiskWorld } from './risk.handler.ts';
 import { AUTHENTICATOR, LABEL_LOADER, RISK_READER, RISK_STORE, type RiskStore } from './tokens.ts';
@@ -21,7 +22,7 @@ export class RiskModule {
   static register(env: RiskEnv): DynamicModule {
     return {
       module: RiskModule,
-      controllers: [SettlementMessages, DepositMessages, ChainFactMessages, GetVerdictRpc],
+      controllers: [ScreeningMessages, ApprovalMessages, DepositMessages, ChainFactMessages, GetVerdictRpc],
       providers: [
         { provide: SERVICE_ENV, useValue: env },
         { provide: RISK_STORE, useFactory: () => openStore(env) },

@@ -11,7 +11,7 @@ export const riskService: ServiceBlueprint<RiskEnv> = {
   migrations: (roles) => [createEventStore(roles), createRisk(roles)],
   streams: STREAMS,
   entities: [],
-  topics: [TOPICS.settlement, TOPICS.deposit, TOPICS.chainFact],
+  topics: [TOPICS.screening, TOPICS.approval, TOPICS.deposit, TOPICS.chainFact],
   grpc: { 'finality.risk.v1.RiskService': riskV1.RiskServiceService },
   module: (env) => RiskModule.register(env),
 };

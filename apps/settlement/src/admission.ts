@@ -24,6 +24,8 @@ export interface AdmissionOptions {
 export class Admission implements Worker {
   readonly name = 'settlement admission';
   readonly pollMs = POLL_MS;
+  /** What is let in between is added up: whatever happens, it isn't counted more often. */
+  readonly restMs = POLL_MS;
   readonly #options: AdmissionOptions;
   #waiting = 0;
   #countedMs: number | undefined;
@@ -62,7 +64,7 @@ export class Admission implements Worker {
     const before = this.#waiting;
     const { rows } = await pool.query<{ count: number }>(
       `SELECT count(*)::integer AS count FROM (
-         SELECT 1 FROM settlements WHERE status IN ('received', 'screening') LIMIT $1) waiting`,
+         SELECT 1 FROM settlements WHERE status IN ('received', 'screening') ORDER BY created_position LIMIT $1) waiting`,
       [waitingMax],
     );
     const letInMeanwhile = this.#waiting - before;

@@ -143,6 +143,12 @@ export const settlementSettings = defineConfig({
     .integer(1, 7 * 86_400)
     .optional()
     .describe('a netting window closes, and the next one opens, after this time; default: when an operator says so'),
+  WINDOW_DEBIT_CAP_SATS: setting
+    .sats(0n, MAX_MONEY_SATS)
+    .optional()
+    .describe(
+      'what an institution without a cap of its own may owe in a netting window, net, whatever its balance, in satoshi; default: as much as its liquidity allows',
+    ),
   LENT_MAX_SATS: setting
     .sats(0n, MAX_MONEY_SATS)
     .optional()
@@ -253,6 +259,7 @@ export function settlementConfig(values: z.output<typeof settlementSettings>): S
       ...(consolidation && { consolidation }),
       bump: { afterBlocks: values.BUMP_AFTER_BLOCKS, incrementalFeeRate: feeRate(INCREMENTAL_SAT_PER_KVB) },
       ...(values.LENT_MAX_SATS === undefined ? {} : { lentMaxSats: sats(values.LENT_MAX_SATS) }),
+      ...(values.WINDOW_DEBIT_CAP_SATS === undefined ? {} : { debitCapSats: sats(values.WINDOW_DEBIT_CAP_SATS) }),
       standbyMaxSats: sats(values.STANDBY_MAX_SATS),
       counterpartyCoolingMs: values.COUNTERPARTY_COOLING_SECONDS * 1_000,
       expiryMs: values.SETTLEMENT_EXPIRY_SECONDS * 1_000,

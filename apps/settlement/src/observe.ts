@@ -1,18 +1,15 @@
-import { fromTimestamp, modeName, settlementV1, statusName, TOPICS } from '@finality/contracts';
+import { modeName, settlementV1, statusName } from '@finality/contracts';
 import type { Runtime, Worker } from '@finality/kernel';
 import type { AssembledService, Observation, ServiceMetrics } from '@finality/service';
 import type { Pool } from 'pg';
+import { Commits } from './commits.ts';
+import { timeSettlements } from './settlement-metrics.ts';
 import { EventReader } from '@finality/event-store';
 import { SETTLEMENT_SCHEMA } from './env.ts';
 import { RecoveryGate } from './recovery-gate.ts';
 import { watchQueues } from './queue-metrics.ts';
 import { kept, watchStakes } from './stakes.ts';
 import { CHAIN_TIP_ID, chainTipStream } from './store/streams.ts';
-
-/** From a tenth of a second (ledger only) to a day (on the chain, with a review). */
-const DURATION_BUCKETS_S = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 1_800, 3_600, 7_200, 21_600, 86_400];
-const MESSAGES_MAX = 500;
-const POLL_MS = 1_000;
 
 /** Settlements by mode and status, how long they take, and how much money is where. */
 export function observeSettlements(
@@ -32,7 +29,8 @@ export function observeSettlements(
     const { state } = await reader.loadState(chainTipStream, CHAIN_TIP_ID);
     return state.incidents.filter(({ kind }) => kind === 'participant_default').length;
   });
-  return [durationWorker(base.pool, metrics)];
+  timeSettlements(metrics, service.get<Commits>(Commits));
+  return [];
 }
 
 /** Whoever asks whether we are ready has to know that nothing is paid. A process that stands by doesn't find out. */
@@ -73,63 +71,4 @@ async function countSettlements(pool: Pool): Promise<ReadonlyMap<string, number>
     'SELECT mode, status, count(*) AS count FROM settlements GROUP BY mode, status',
   );
   return new Map(rows.map(({ mode, status, count }) => [`${mode.toUpperCase()}/${status}`, Number(count)]));
-}
-
-interface MessageRow {
-  readonly position: bigint;
-  readonly ordinal: number;
-  readonly payload: Buffer;
-}
-
-/** Times settlements by what the settlement service publishes, from its start on: how long from request to finality, by mode. */
-function durationWorker(pool: Pool, metrics: ServiceMetrics): Worker {
-  const seconds = metrics.histogram(
-    'finality_settlement_seconds',
-    'From request to settled, by mode',
-    DURATION_BUCKETS_S,
-    ['mode'],
-  );
-  const changes = metrics.counter(
-    'finality_settlement_changes_total',
-    'Changes of settlements by mode and new status',
-    ['mode', 'status'],
-  );
-  let place: Omit<MessageRow, 'payload'> | undefined;
-  return {
-    name: 'settlement durations',
-    pollMs: POLL_MS,
-    step: async () => {
-      place ??= { position: await headOf(pool), ordinal: 0 };
-      const { rows } = await pool.query<MessageRow>(
-        `SELECT position, ordinal, payload FROM published_messages WHERE topic = $1 AND (position, ordinal) > ($2::bigint, $3::integer)
-         ORDER BY position, ordinal LIMIT ${MESSAGES_MAX}`,
-        [TOPICS.settlement.name, place.position, place.ordinal],
-      );
-      for (const { payload } of rows) {
-        const { settlement } = settlementV1.SettlementChanged.decode(payload);
-        if (settlement === undefined) continue;
-        const mode = modeName(settlement.settlementMode);
-        changes.inc({ mode, status: statusName(settlement.status) });
-        const durationMs = durationOf(settlement);
-        if (durationMs !== undefined) seconds.observe(durationMs / 1_000, { mode });
-      }
-      const last = rows.at(-1);
-      if (last) place = { position: last.position, ordinal: last.ordinal };
-      return rows.length === MESSAGES_MAX ? 'progress' : 'idle';
-    },
-  };
-}
-
-/** Of one that has just been settled for the first time. */
-function durationOf({ transitions, createdAt }: settlementV1.Settlement): number | undefined {
-  const { SETTLEMENT_STATUS_SETTLED } = settlementV1.SettlementStatus;
-  const settled = transitions.filter(({ status }) => status === SETTLEMENT_STATUS_SETTLED);
-  const [first] = settled;
-  if (settled.length !== 1 || transitions.at(-1) !== first || !first?.at || !createdAt) return undefined;
-  return fromTimestamp(first.at) - fromTimestamp(createdAt);
-}
-
-async function headOf(pool: Pool): Promise<bigint> {
-  const { rows } = await pool.query<{ position: bigint }>('SELECT position FROM store_head');
-  return rows[0]?.position ?? 0n;
 }

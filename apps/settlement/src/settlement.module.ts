@@ -84,6 +84,7 @@ import { RevokeApiKeyRpc } from './inbound/revoke-api-key.rpc.ts';
 import { RiskVerdictsMessages } from './inbound/risk-verdicts.messages.ts';
 import { SetApprovalPolicyRpc } from './inbound/set-approval-policy.rpc.ts';
 import { SetLimitsRpc } from './inbound/set-limits.rpc.ts';
+import { SetDebitCapRpc } from './inbound/set-debit-cap.rpc.ts';
 import { SetWindowPayoutRpc } from './inbound/set-window-payout.rpc.ts';
 import { StreamStatementRpc } from './inbound/stream-statement.rpc.ts';
 import { SetCreditLineRpc } from './inbound/set-credit-line.rpc.ts';
@@ -99,6 +100,7 @@ import { WalletsMessages } from './inbound/wallets.messages.ts';
 import { WithdrawRateRpc } from './inbound/withdraw-rate.rpc.ts';
 import { WatchSettlementsRpc } from './inbound/watch-settlements.rpc.ts';
 import { Admission } from './admission.ts';
+import { Commits } from './commits.ts';
 import { RecoveryGate } from './recovery-gate.ts';
 import type { TimerKind } from '@finality/settlement';
 import type { SettlementCommand } from './store/commands.ts';
@@ -187,6 +189,7 @@ const WINDOW_RPCS = [
   AgreeBilateralNettingRpc,
   EndBilateralNettingRpc,
   ListNettingPairsRpc,
+  SetDebitCapRpc,
   SetWindowPayoutRpc,
   GetWindowPayoutRpc,
 ];
@@ -215,6 +218,7 @@ const MESSAGES = [
 export class SettlementModule {
   static register(env: SettlementEnv): DynamicModule {
     const wakeups = new Wakeups(env.runtime);
+    const commits = new Commits();
     const gate = new RecoveryGate(env.writer);
     const { pool, runtime, config } = env;
     const admission = new Admission({ pool, runtime, waitingMax: config.screeningMax });
@@ -238,9 +242,10 @@ export class SettlementModule {
         GetLedgerCutRpc,
         { provide: SERVICE_ENV, useValue: env },
         { provide: Wakeups, useValue: wakeups },
+        { provide: Commits, useValue: commits },
         { provide: RecoveryGate, useValue: gate },
         { provide: Admission, useValue: admission },
-        { provide: STORE, useFactory: () => gate.before(openStore(env, wakeups)) },
+        { provide: STORE, useFactory: () => gate.before(openStore(env, { wakeups, commits })) },
         { provide: READER, useFactory: () => new EventReader({ pool: env.pool, schema: SETTLEMENT_SCHEMA }) },
         { provide: AUTHENTICATOR, useFactory: () => new Authenticator('settlement', env.driver) },
         {
@@ -265,7 +270,10 @@ export class SettlementModule {
   }
 }
 
-function openStore(env: SettlementEnv, wakeups: Wakeups): SettlementStore {
+function openStore(
+  env: SettlementEnv,
+  { wakeups, commits }: { readonly wakeups: Wakeups; readonly commits: Commits },
+): SettlementStore {
   const { pool, runtime, config, writer } = env;
   const handler = new SettlementHandler(config.policy);
   return new PostgresEventStore({
@@ -275,7 +283,10 @@ function openStore(env: SettlementEnv, wakeups: Wakeups): SettlementStore {
     service: 'settlement',
     handler,
     ...(writer && { writer }),
-    onBatch: () => wakeups.notify(),
+    onBatch({ changes }) {
+      wakeups.notify();
+      commits.tell(changes);
+    },
   });
 }
 

@@ -435,7 +435,7 @@ describe('red team', () => {
     ]);
     expect(events[0]!.data).toMatchObject({
       request: { lineageId: 'dear', walletId: from.walletId },
-      decision: { policyVersion: 6, indicesHighest: { [`${to.walletId}/0`]: -1 } },
+      decision: { policyVersion: 7, indicesHighest: { [`${to.walletId}/0`]: -1 } },
     });
   });
 });

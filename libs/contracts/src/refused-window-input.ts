@@ -51,7 +51,8 @@ export const WINDOWS: readonly RefusedInput[] = [
   }),
   wrongRole('SetWindowPayout', 'operator'),
   invalid('SetWindowPayout', 'no rule', 'rule', { rule: 'WINDOW_PAYOUT_RULE_UNSPECIFIED' }),
-  invalid('SetWindowPayout', 'no wallet', 'wallet_id', { wallet_id: '' }),
+  invalid('SetWindowPayout', 'neither a wallet nor a destination', 'wallet_id', { wallet_id: '' }),
+  invalid('SetWindowPayout', 'a wallet and a destination', 'destination_id', { destination_id: 'd' }),
   invalid('SetWindowPayout', 'a floor of another rule', 'floor_sats', { floor_sats: '1' }),
   invalid('SetWindowPayout', 'a negative floor', 'floor_sats', {
     rule: 'WINDOW_PAYOUT_RULE_ABOVE_FLOOR',
@@ -59,6 +60,21 @@ export const WINDOWS: readonly RefusedInput[] = [
   }),
   refused('SetWindowPayout', 'a wallet that isn’t its own', ['NOT_FOUND', 'UNKNOWN_WALLET', 'wallet_id'], {
     change: { wallet_id: 'pool' },
+  }),
+  refused(
+    'SetWindowPayout',
+    'a destination that nobody knows',
+    ['NOT_FOUND', 'UNKNOWN_DESTINATION', 'destination_id'],
+    { change: { wallet_id: '', destination_id: 'nobody-knows-it' } },
+  ),
+  wrongRole('SetDebitCap', 'compliance'),
+  invalid('SetDebitCap', 'a negative cap', 'cap_sats', { cap_sats: '-1' }),
+  invalid('SetDebitCap', 'no reason', 'reason', { reason: '' }),
+  refused('SetDebitCap', 'an institution that nobody knows', ['NOT_FOUND', 'UNKNOWN_INSTITUTION', 'institution_id'], {
+    change: { institution_id: 'nobody-knows-it' },
+  }),
+  refused('SetDebitCap', 'another institution’s API key', ['PERMISSION_DENIED', 'FOREIGN_INSTITUTION'], {
+    caller: 'stranger',
   }),
   wrongRole('GetWindowPayout', 'operator'),
   refused('ListNettingPairs', 'no API key', ['UNAUTHENTICATED', 'API_KEY_MISSING'], { caller: 'none' }),

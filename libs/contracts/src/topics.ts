@@ -66,6 +66,20 @@ export const TOPICS = {
     'finality.settlement.v1.SettlementChanged',
     'Settlements, a snapshot per change.',
   ),
+  screening: topic(
+    'finality.settlement.screening.v1',
+    'settlement',
+    'settlement_id',
+    'finality.settlement.v1.ScreeningRequested',
+    'Settlements that are to be judged, each once.',
+  ),
+  approval: topic(
+    'finality.settlement.approval.v1',
+    'settlement',
+    'settlement_id',
+    'finality.settlement.v1.SettlementApproved',
+    'Settlements that have passed their screening: they count among what their payees are paid.',
+  ),
   deposit: topic(
     'finality.settlement.deposit.v1',
     'settlement',

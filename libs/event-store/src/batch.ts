@@ -3,7 +3,17 @@ import { assertPlainId, messageHeaders } from './envelope.ts';
 import { epochFloor } from './epoch.ts';
 import { textArray } from './binary-arrays.ts';
 import { chainHash, type HashedEvent } from './hash-chain.ts';
-import type { Batch, EventEnvelope, PublicMessage, Session, StoredEvent, StreamType, Timer, TimerRef } from './port.ts';
+import type {
+  Batch,
+  Change,
+  EventEnvelope,
+  PublicMessage,
+  Session,
+  StoredEvent,
+  StreamType,
+  Timer,
+  TimerRef,
+} from './port.ts';
 
 /** Where the log ends before the batch. */
 export interface Head {
@@ -52,6 +62,7 @@ export class BatchState implements Batch {
   readonly now: Instant;
   readonly events: StoredEvent[] = [];
   readonly records: EventRecord[] = [];
+  readonly changes: Change[] = [];
   readonly messages: MessageDraft[] = [];
   /** By `timerKey`: what is to be scheduled, or `undefined` for what is to be cancelled. */
   readonly timers = new Map<string, { readonly ref: TimerRef; readonly timer: Timer | undefined }>();
@@ -61,7 +72,7 @@ export class BatchState implements Batch {
   readonly #slots = new Map<string, Slot>();
   #loading = false;
   #cause: CauseContext | undefined;
-  #changes = 0;
+  #touched = 0;
 
   constructor(options: { readonly runtime: Runtime; readonly service: string; readonly head: Head }) {
     this.#runtime = options.runtime;
@@ -97,12 +108,12 @@ export class BatchState implements Batch {
 
   /** Runs the handler on one command. A refusal that left something behind is a bug and throws. */
   handling<T extends { readonly kind: string }>(cause: CauseContext, handle: () => T): T {
-    const changesBefore = this.#changes;
+    const touchedBefore = this.#touched;
     this.#cause = cause;
     try {
       const handled = handle();
       assert(
-        handled.kind === 'accepted' || this.#changes === changesBefore,
+        handled.kind === 'accepted' || this.#touched === touchedBefore,
         'a refused command appended events or touched timers',
       );
       return handled;
@@ -145,9 +156,11 @@ export class BatchState implements Batch {
     const slot = this.#slot(stream);
     let state = slot.version === 0 ? type.aggregate.initialState : (slot.state as State);
     for (const event of events) {
-      state = type.aggregate.evolve(state, event);
+      const before = state;
+      state = type.aggregate.evolve(before, event);
       slot.version += 1;
-      this.#record(type, event, state, this.#envelope(type, event, state, { stream, version: slot.version, cause }));
+      const envelope = this.#envelope(type, event, state, { stream, version: slot.version, cause });
+      this.changes.push({ event: this.#record(type, event, state, envelope), before, after: state });
     }
     slot.state = state;
     slot.dirty ||= events.length > 0;
@@ -210,14 +223,17 @@ export class BatchState implements Batch {
     event: Event,
     state: State,
     envelope: EventEnvelope,
-  ): void {
+  ): StoredEvent {
     const position = (this.position < this.floor ? this.floor : this.position) + 1n;
     const hashed: HashedEvent = { ...envelope, position, payload: encodeJson(event) };
     const messages = type.publish(event, state, envelope);
-    this.#changes += 1;
+    this.#touched += 1;
     this.records.push({ ...hashed, hash: chainHash(this.hash, hashed) });
-    this.events.push({ ...envelope, position, data: event });
+    const stored: StoredEvent = { ...envelope, position, data: event };
+    this.events.push(stored);
+
     messages.forEach((message, ordinal) => this.messages.push(this.#draft(envelope, position, ordinal, message)));
+    return stored;
   }
 
   #draft(envelope: EventEnvelope, position: bigint, ordinal: number, message: PublicMessage): MessageDraft {
@@ -234,7 +250,7 @@ export class BatchState implements Batch {
 
   #touchTimer(ref: TimerRef, timer: Timer | undefined): void {
     if (!this.#cause) throw new Error('timers are for the handler’s handle only');
-    this.#changes += 1;
+    this.#touched += 1;
     this.timers.set(timerKey(ref), { ref, timer });
   }
 }

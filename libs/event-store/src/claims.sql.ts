@@ -7,52 +7,61 @@ import { Inbox, type InboxKeyRow, keyName } from './inbox.ts';
 import type { IdempotencyClaim, LeaseRef, MessageRef, StoreCommand, TimerRef } from './port.ts';
 import type { ClientSession } from './session.ts';
 
-/** Step 2 of the batch: inbox, idempotency keys, timers, leases. A round trip for each kind that the batch has. */
+/** What the database knows of the claims of a batch. */
+export interface FoundClaims extends Omit<Claims, 'inbox'> {
+  readonly inboxKeys: readonly InboxKeyRow[];
+  /** Parked, of keys of which something is replayed. */
+  readonly waiting: readonly Pick<MessageRef, 'topic' | 'orderingKey' | 'sequence'>[];
+}
+
+/**
+ * Step 2 of the batch: inbox, idempotency keys, timers, leases. A statement for each kind that the batch has, sent together.
+ * @param now of this clock: when keys were taken, and which timers are due
+ */
 export async function readClaims<Body>(
   session: ClientSession,
   items: readonly Item<Body>[],
   now: Instant,
-): Promise<Claims> {
+): Promise<FoundClaims> {
   const commands = items.filter((item): item is StoreCommand<Body> => !isNote(item));
-  return {
-    inbox: await readInbox(
-      session,
-      items.flatMap((item) => (item.message ? [item.message] : [])),
-      now,
-    ),
-    keptKeys: await takeKeys(
+  const messages = items.flatMap((item) => (item.message ? [item.message] : []));
+  const [inboxKeys, waiting, keptKeys, firedTimers, heldLeases] = await Promise.all([
+    readInbox(session, distinctKeys(messages)),
+    readWaiting(session, distinctKeys(messages.filter((message) => message.replay))),
+    takeKeys(
       session,
       commands.flatMap((command) => (command.idempotency ? [command.idempotency] : [])),
       now,
     ),
-    firedTimers: await takeTimers(
+    takeTimers(
       session,
       commands.flatMap((command) => (command.timer ? [command.timer] : [])),
       now,
     ),
-    heldLeases: await lockLeases(
+    lockLeases(
       session,
       commands.flatMap((command) => (command.lease ? [command.lease] : [])),
     ),
-  };
+  ]);
+  return { inboxKeys, waiting, keptKeys, firedTimers, heldLeases };
 }
 
-async function readInbox(session: ClientSession, messages: readonly MessageRef[], now: Instant): Promise<Inbox> {
-  if (messages.length === 0) return new Inbox([], [], now);
-  const keys = distinctKeys(messages);
-  const rows = await session.query<InboxKeyRow>(
+/** @param now of the batch */
+export function claimsOf({ inboxKeys, waiting, ...claims }: FoundClaims, now: Instant): Claims {
+  return { inbox: new Inbox(inboxKeys, waiting, now), ...claims };
+}
+
+async function readInbox(session: ClientSession, keys: readonly MessageRef[]): Promise<readonly InboxKeyRow[]> {
+  if (keys.length === 0) return [];
+  return session.query<InboxKeyRow>(
     `SELECT k.* FROM unnest($1::text[], $2::text[]) AS a(topic, ordering_key) JOIN inbox_keys k USING (topic, ordering_key)`,
     [textArray(keys.map((key) => key.topic)), textArray(keys.map((key) => key.orderingKey))],
     'inbox',
   );
-  const replayed = distinctKeys(messages.filter((message) => message.replay));
-  return new Inbox(rows, replayed.length === 0 ? [] : await readWaiting(session, replayed), now);
 }
 
-async function readWaiting(
-  session: ClientSession,
-  keys: readonly MessageRef[],
-): Promise<Pick<MessageRef, 'topic' | 'orderingKey' | 'sequence'>[]> {
+async function readWaiting(session: ClientSession, keys: readonly MessageRef[]): Promise<FoundClaims['waiting']> {
+  if (keys.length === 0) return [];
   return session.query(
     `SELECT p.topic, p.ordering_key AS "orderingKey", p.sequence FROM unnest($1::text[], $2::text[]) AS a(topic, ordering_key)
       JOIN parked_messages p USING (topic, ordering_key) WHERE p.resolution IS NULL ORDER BY p.sequence`,

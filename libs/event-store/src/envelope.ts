@@ -53,7 +53,7 @@ export function eventOf(row: EventRow): StoredEvent {
 
 /**
  * The headers of a published message: CloudEvents 1.0 binary mode plus ours, all with the prefix `ce_` but for the content type and the W3C
- * trace context. The sequence is known only when the batch is written: see {@link storedHeaders}.
+ * trace context. The sequence is known only when the batch is written: see {@link headersBegin}.
  */
 export function messageHeaders(
   service: string,
@@ -83,14 +83,14 @@ export function messageHeaders(
   };
 }
 
-/** The bytes of the header column. `previous` where it isn't the sequence before. */
-export function storedHeaders(
-  headers: Readonly<Record<string, string>>,
-  { sequence, previous }: { readonly sequence: bigint; readonly previous?: bigint },
-): string {
-  const before = previous === undefined ? {} : { [PREVIOUS_SEQUENCE_HEADER]: `${previous}` };
-  return encodeJson({ ...headers, ce_sequence: `${sequence}`, ...before });
+/** The text of the header column before the sequence, which only the database knows, and what ends it: see {@link headersEnd}. */
+export function headersBegin(headers: Readonly<Record<string, string>>): string {
+  return encodeJson(headers).slice(0, -1);
 }
+
+/** SQL: the rest of the header column. `previous` is null where it is the sequence before. */
+export const headersEnd = (sequence: string, previous: string): string =>
+  `',"ce_sequence":"' || ${sequence} || coalesce('","${PREVIOUS_SEQUENCE_HEADER}":"' || ${previous}, '') || '"}'`;
 
 /** A row of `published_messages` as the database gives it (with `pgTypes`). */
 export interface MessageRow {

@@ -139,6 +139,19 @@ export interface Session {
   query<Row extends object>(text: string, values?: readonly unknown[], name?: string): Promise<Row[]>;
 }
 
+/** The transaction of a batch, with what is written into it. */
+export interface WritingSession extends Session {
+  /** A statement that must succeed and whose answer is of no interest: sent at once, heard of before the transaction ends. */
+  send(text: string, values: readonly unknown[], name?: string): void;
+}
+
+/** An event, and the states of its stream before and after it. */
+export interface Change {
+  readonly event: StoredEvent;
+  readonly before: unknown;
+  readonly after: unknown;
+}
+
 /** What a handler does its work with. State must have been loaded by `load`; asking for other state throws. */
 export interface Batch {
   readonly now: Instant;
@@ -173,7 +186,7 @@ export interface CommandHandler<Body, World, Reply> {
   load(session: Session, commands: readonly StoreCommand<Body>[], batch: Batch): Promise<World>;
   handle(command: StoreCommand<Body>, world: World, batch: Batch): Handled<Reply>;
   /** Writes inline projections and whatever else the world gathered. `events` are all of the batch, in position order. */
-  save(session: Session, world: World, events: readonly StoredEvent[], batch: Batch): Promise<void>;
+  save(session: WritingSession, world: World, events: readonly StoredEvent[], batch: Batch): Promise<void>;
 }
 
 /** The append side of a service's store. */

@@ -2,7 +2,7 @@ import { assert, decodeJson, encodeJson } from '@finality/kernel';
 import { streamOf } from './batch.ts';
 import { textArray } from './binary-arrays.ts';
 import { EVENT_COLUMNS, type EventRow, envelopeOf } from './envelope.ts';
-import type { AnyStreamType, Session, States, StoredEvent, StreamType } from './port.ts';
+import type { AnyStreamType, Session, WritingSession, States, StoredEvent, StreamType } from './port.ts';
 import { typeOf, upcast } from './stream-types.ts';
 
 /** What a service keeps of its events besides their states. */
@@ -12,7 +12,7 @@ export interface Projection {
   /** Streams whose states it looks at besides those of the events; they are as after these events. */
   readonly needs?: (events: readonly StoredEvent[], states: States) => readonly string[];
   /** As in the batch that stored the events, or several of them together: what follows from them, added to what is there. */
-  readonly save: (session: Session, events: readonly StoredEvent[], states: States) => Promise<void>;
+  readonly save: (session: WritingSession, events: readonly StoredEvent[], states: States) => Promise<void> | void;
 }
 
 export interface Rebuilt {
@@ -30,7 +30,7 @@ const STATES_KEPT_MAX = 20_000;
  * made by. In the caller's transaction, so all of it or nothing: under the store's lock, with the service at rest, as the owner of the tables.
  */
 export async function rebuildProjections(
-  session: Session,
+  session: WritingSession,
   types: readonly AnyStreamType[],
   projections: readonly Projection[],
 ): Promise<Rebuilt> {
@@ -65,12 +65,12 @@ interface Slot {
 
 /** States as they come to be, those that changed last in memory. */
 class RebuiltStates implements States {
-  readonly #session: Session;
+  readonly #session: WritingSession;
   readonly #types: ReadonlyMap<string, AnyStreamType>;
   /** In the order in which they were last used. */
   readonly #slots = new Map<string, Slot>();
 
-  constructor(session: Session, types: readonly AnyStreamType[]) {
+  constructor(session: WritingSession, types: readonly AnyStreamType[]) {
     this.#session = session;
     this.#types = new Map(types.map((type) => [type.aggregate.name, type]));
   }

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import type { Pool, PoolClient } from 'pg';
 import { isUnavailable, StoreUnavailable } from './errors.ts';
-import type { Session } from './port.ts';
+import type { Session, WritingSession } from './port.ts';
 
 /** Limits that the database itself enforces on a transaction that holds the store's lock (DESIGN 4): milliseconds. */
 export interface TransactionTimeouts {
@@ -42,8 +42,9 @@ export interface StatementResult<Row extends object> {
 }
 
 /** The session of one transaction. It ends with it: whoever keeps it gets an error instead of somebody else's transaction. */
-export class ClientSession implements Session {
+export class ClientSession implements WritingSession {
   readonly #client: PoolClient;
+  readonly #sent: Promise<unknown>[] = [];
   #open = true;
 
   constructor(client: PoolClient) {
@@ -54,6 +55,18 @@ export class ClientSession implements Session {
     if (!this.#open) throw new Error('this session’s transaction has ended');
     const query = { text, ...(values ? { values: [...values] } : {}), ...(name === undefined ? {} : { name }) };
     return (await this.#run<Row>(query)).rows;
+  }
+
+  send(text: string, values: readonly unknown[], name?: string): void {
+    const answer = this.query(text, values, name);
+    // Heard by `answered`, or nobody any more.
+    answer.catch(() => undefined);
+    this.#sent.push(answer);
+  }
+
+  /** Once all that was sent has succeeded. Rejects with what failed first. */
+  async answered(): Promise<void> {
+    await Promise.all(this.#sent.splice(0));
   }
 
   /** Several statements in one round trip, without parameters. */
@@ -110,12 +123,12 @@ export async function readTransaction<T>(
 /** A transaction of its own under the store's lock: nothing that a batch decides on changes meanwhile, or the other way round. */
 export async function lockedTransaction<T>(
   store: { readonly pool: Pool; readonly schema: string; readonly timeouts?: TransactionTimeouts },
-  work: (session: Session) => Promise<T>,
+  work: (session: WritingSession) => Promise<T>,
 ): Promise<T> {
   return inTransaction(store.pool, lockStatements(store.schema, store.timeouts ?? TIMEOUTS_DEFAULT), work);
 }
 
-async function inTransaction<T>(pool: Pool, begin: string, work: (session: Session) => Promise<T>): Promise<T> {
+async function inTransaction<T>(pool: Pool, begin: string, work: (session: WritingSession) => Promise<T>): Promise<T> {
   const client = await pool.connect().catch((error: unknown) => {
     throw unavailableOr(error);
   });
@@ -126,6 +139,7 @@ async function inTransaction<T>(pool: Pool, begin: string, work: (session: Sessi
   try {
     await session.statements(begin);
     const result = await work(session);
+    await session.answered();
     await session.query('COMMIT');
     isDone = true;
     return result;

@@ -3,7 +3,7 @@ import type { Pool } from 'pg';
 import { isNote, type Item } from './decide.ts';
 import { StoreUnavailable } from './errors.ts';
 import type { Faults } from './faults.ts';
-import type { CommandHandler, EventStore, InboxNote, Outcome, StoreCommand } from './port.ts';
+import type { Change, CommandHandler, EventStore, InboxNote, Outcome, StoreCommand } from './port.ts';
 import { type QueueEntry, StoreQueue } from './queue.ts';
 import { TIMEOUTS_DEFAULT, type TransactionTimeouts } from './session.ts';
 import { type Committed, runTransaction, type TransactionOptions } from './transaction.ts';
@@ -38,6 +38,8 @@ export interface BatchReport {
   readonly events: number;
   readonly messages: number;
   readonly durationMs: number;
+  /** What has happened, in position order. */
+  readonly changes: readonly Change[];
 }
 
 export const STORE_LIMITS_DEFAULT: StoreLimits = { batchCommandsMax: 1_000, queueCommandsMax: 20_000 };
@@ -113,6 +115,7 @@ export class PostgresEventStore<Body, World, Reply> implements EventStore<Body, 
       events: committed.events,
       messages: committed.messages,
       durationMs: runtime.monotonicMs() - startedMs,
+      changes: committed.changes,
     });
   }
 

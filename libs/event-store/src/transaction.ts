@@ -1,11 +1,11 @@
 import { assert, type Runtime } from '@finality/kernel';
 import type { Pool, PoolClient } from 'pg';
 import { BatchState, type Head } from './batch.ts';
-import { readClaims } from './claims.sql.ts';
+import { claimsOf, readClaims } from './claims.sql.ts';
 import { type Decided, Decider, expectedCommands, type Item } from './decide.ts';
 import { StoreUnavailable } from './errors.ts';
 import type { FaultPoint, Faults } from './faults.ts';
-import type { CommandHandler, Outcome } from './port.ts';
+import type { Change, CommandHandler, Outcome } from './port.ts';
 import { ClientSession, lockStatements, quoteLiteral, type TransactionTimeouts } from './session.ts';
 import { writeBatch } from './write.sql.ts';
 import { FENCE_STATEMENT, NotTheWriter, type Writer } from './writer.ts';
@@ -26,6 +26,7 @@ export interface Committed<Reply> {
   readonly outcomes: readonly (Outcome<Reply> | 'deferred')[];
   readonly events: number;
   readonly messages: number;
+  readonly changes: readonly Change[];
 }
 
 /** The channel that a store notifies of the topics, divided by commas, which it has published something of. */
@@ -69,11 +70,14 @@ async function inTransaction<Body, World, Reply>(
   items: readonly Item<Body>[],
 ): Promise<Committed<Reply>> {
   const { handler, runtime, service } = options;
-  const fault = faultsOf(options.faults);
+  const fault = faultsOf(session, options.faults);
   try {
-    const head = await fault('lock', () => lock(session, options));
+    const locked = fault('lock', () => lock(session, options));
+    // Sent behind it: one round trip for both.
+    if (options.faults) await locked;
+    const [head, found] = await Promise.all([locked, fault('claims', () => readClaims(session, items, runtime.now()))]);
     const batch = new BatchState({ runtime, service, head });
-    const claims = await fault('claims', () => readClaims(session, items, batch.now));
+    const claims = claimsOf(found, batch.now);
     const expected = expectedCommands(items, claims);
     const world =
       expected.length === 0
@@ -87,9 +91,10 @@ async function inTransaction<Body, World, Reply>(
     const decided = await fault('handle', async () => decider.decideAll(items));
     if (decided.accepted === 0 && claims.inbox.changes().length === 0) {
       await rollback(session);
-      return { outcomes: decided.outcomes, events: 0, messages: 0 };
+      return { outcomes: decided.outcomes, events: 0, messages: 0, changes: [] };
     }
-    await fault('write', () => writeBatch(session, batch, claims, decided));
+    // From here on nothing is asked: all of it is sent, and the end behind it.
+    await fault('write', async () => writeBatch(session, batch, claims, decided));
     if (decided.accepted > 0) await fault('save', () => handler.save(session, world as World, batch.events, batch));
     session.end();
     await fault('commit', () => commit(session, options.schema, new Set(batch.messages.map(({ topic }) => topic))));
@@ -100,7 +105,12 @@ async function inTransaction<Body, World, Reply>(
 }
 
 function committedOf<Reply>(decided: Decided<Reply>, batch: BatchState): Committed<Reply> {
-  return { outcomes: decided.outcomes, events: batch.records.length, messages: batch.messages.length };
+  return {
+    outcomes: decided.outcomes,
+    events: batch.records.length,
+    messages: batch.messages.length,
+    changes: batch.changes,
+  };
 }
 
 async function connect(pool: Pool): Promise<PoolClient> {
@@ -138,10 +148,14 @@ async function lock(
 
 /** A COMMIT that ends in a rollback says so only by its command tag. Whatever goes wrong here leaves it open what was stored. */
 async function commit(session: ClientSession, schema: string, topics: ReadonlySet<string>): Promise<void> {
+  const [channel, payload] = [quoteLiteral(notifyChannel(schema)), quoteLiteral([...topics].join(','))];
+  const notify = topics.size > 0 ? `pg_notify(${channel}, ${payload})` : '1';
+  const ending = session.statements(`SELECT ${notify}; COMMIT`);
+  ending.catch(() => undefined);
+  // After a statement that failed nothing is committed.
+  await session.answered();
   try {
-    const [channel, payload] = [quoteLiteral(notifyChannel(schema)), quoteLiteral([...topics].join(','))];
-    const notify = topics.size > 0 ? `pg_notify(${channel}, ${payload})` : '1';
-    const results = await session.statements(`SELECT ${notify}; COMMIT`);
+    const results = await ending;
     const tag = results.at(-1)?.command;
     if (tag !== 'COMMIT') throw new StoreUnavailable(`COMMIT was answered by ${tag}`);
   } catch (error) {
@@ -158,11 +172,15 @@ async function rollback(session: ClientSession): Promise<void> {
 }
 
 /** Runs a step of the batch between the hooks of the tests. A hook that throws is a crash: nothing is known. */
-function faultsOf(faults: Faults | undefined): <T>(point: FaultPoint, step: () => Promise<T>) => Promise<T> {
+function faultsOf(
+  session: ClientSession,
+  faults: Faults | undefined,
+): <T>(point: FaultPoint, step: () => Promise<T>) => Promise<T> {
   if (!faults) return (_point, step) => step();
   return async (point, step) => {
     await crashing(point, 'before', faults);
     const result = await step();
+    await session.answered();
     await crashing(point, 'after', faults);
     return result;
   };

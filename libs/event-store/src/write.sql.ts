@@ -1,46 +1,25 @@
-import { assert, encodeJson, type Instant } from '@finality/kernel';
+import { encodeJson, type Instant } from '@finality/kernel';
 import { bigintArray, bytesArray, integerArray, textArray } from './binary-arrays.ts';
 import type { BatchState, MessageDraft } from './batch.ts';
 import type { Claims, Decided, FiredTimer } from './decide.ts';
-import { storedHeaders } from './envelope.ts';
+import { headersBegin, headersEnd } from './envelope.ts';
 import type { IdempotencyClaim, TimerRef } from './port.ts';
 import type { ClientSession } from './session.ts';
 import { type Inbox, keyName, type ParkedRecord } from './inbox.ts';
 
 /** Step 5 of the batch, but for the handler's `save`: two statements, and one more for each rare thing. */
-export async function writeBatch(
-  session: ClientSession,
-  batch: BatchState,
-  claims: Claims,
-  decided: Decided<unknown>,
-): Promise<void> {
-  const keys = batch.records.length > 0 ? await writeEvents(session, batch) : new Map<string, KeyRow>();
-  await writeDerived(session, batch, claims.inbox, decided.restoredTimers, sequenced(batch, keys));
-  if (decided.freedKeys.length > 0) await freeKeys(session, decided.freedKeys);
+export function writeBatch(session: ClientSession, batch: BatchState, claims: Claims, decided: Decided<unknown>): void {
+  if (batch.records.length > 0) writeEvents(session, batch);
+  writeDerived(session, batch, claims.inbox, decided.restoredTimers);
+  if (decided.freedKeys.length > 0) freeKeys(session, decided.freedKeys);
   const { parked, replayed, failedReplays } = claims.inbox;
-  if (parked.length > 0) await writeParked(session, parked);
-  if (replayed.length > 0 || failedReplays.length > 0) await updateParked(session, claims.inbox, batch.now);
+  if (parked.length > 0) writeParked(session, parked);
+  if (replayed.length > 0 || failedReplays.length > 0) updateParked(session, claims.inbox, batch.now);
 }
 
-interface KeyRow {
-  readonly topic: string;
-  readonly ordering_key: string;
-  readonly last_sequence: bigint;
-  /** The last of an earlier epoch. */
-  readonly previous: bigint;
-}
-
-/** Events, the new head, and how many messages each ordering key gets. @returns those keys with their last sequence */
-async function writeEvents(session: ClientSession, batch: BatchState): Promise<Map<string, KeyRow>> {
+function writeEvents(session: ClientSession, batch: BatchState): void {
   const { records } = batch;
-  const counts = new Map<string, { topic: string; orderingKey: string; count: number }>();
-  for (const message of batch.messages) {
-    const counted = counts.get(keyName(message));
-    if (counted) counted.count += 1;
-    else counts.set(keyName(message), { topic: message.topic, orderingKey: message.orderingKey, count: 1 });
-  }
-  const keys = [...counts.values()];
-  const rows = await session.query<KeyRow>(
+  session.send(
     WRITE_EVENTS,
     [
       batch.position,
@@ -62,66 +41,47 @@ async function writeEvents(session: ClientSession, batch: BatchState): Promise<M
       textArray(records.map((event) => event.traceparent)),
       textArray(records.map((event) => event.payload)),
       bytesArray(records.map((event) => event.hash)),
-      textArray(keys.map((key) => key.topic)),
-      textArray(keys.map((key) => key.orderingKey)),
-      bigintArray(keys.map((key) => key.count)),
-      batch.floor,
     ],
     'write-events',
   );
-  return new Map(rows.map((row) => [keyName({ topic: row.topic, orderingKey: row.ordering_key }), row]));
 }
 
-const WRITE_EVENTS = `WITH head AS (UPDATE store_head SET position = $1, hash = $2),
-  log AS (INSERT INTO events (position, stream, version, event_id, type, schema_version, epoch, occurred_at, recorded_at, actor_kind, actor_id,
+/** Events and the new head. */
+const WRITE_EVENTS = `WITH head AS (UPDATE store_head SET position = $1, hash = $2)
+  INSERT INTO events (position, stream, version, event_id, type, schema_version, epoch, occurred_at, recorded_at, actor_kind, actor_id,
       institutions, causation_id, correlation_id, traceparent, data, hash)
     SELECT position, stream, version, event_id::uuid, type, schema_version, epoch, occurred_at, recorded_at, actor_kind, actor_id,
       string_to_array(institutions, ','), causation_id, correlation_id, traceparent, data, hash
     FROM unnest($3::bigint[], $4::text[], $5::int[], $6::text[], $7::text[], $8::int[], $9::int[], $10::bigint[], $11::bigint[], $12::text[], $13::text[],
       $14::text[], $15::text[], $16::text[], $17::text[], $18::text[], $19::bytea[])
       AS e(position, stream, version, event_id, type, schema_version, epoch, occurred_at, recorded_at, actor_kind, actor_id,
-        institutions, causation_id, correlation_id, traceparent, data, hash))
-  INSERT INTO published_keys AS k (topic, ordering_key, last_sequence, previous)
-    SELECT topic, ordering_key, $23::bigint + added, 0 FROM unnest($20::text[], $21::text[], $22::bigint[]) AS a(topic, ordering_key, added)
-    ON CONFLICT (topic, ordering_key) DO UPDATE SET last_sequence = greatest(k.last_sequence, $23::bigint) + excluded.last_sequence - $23::bigint,
-      previous = CASE WHEN k.last_sequence <= $23::bigint THEN k.last_sequence ELSE k.previous END
-    RETURNING topic, ordering_key, last_sequence, previous`;
+        institutions, causation_id, correlation_id, traceparent, data, hash)`;
 
-interface SequencedMessage extends MessageDraft {
-  readonly sequence: bigint;
-  /** Of the first message of its key in a later epoch than the first. */
-  readonly previous?: bigint;
-}
-
-/** Messages of a key get the sequences up to the key's last, in their order. */
-function sequenced({ messages, floor }: BatchState, keys: ReadonlyMap<string, KeyRow>): SequencedMessage[] {
-  const next = new Map([...keys].map(([name, row]) => [name, row.last_sequence]));
-  const backwards = messages.toReversed().map((message): SequencedMessage => {
+/** How many messages each ordering key gets, and how many of its key come after each message. */
+function counted(messages: readonly MessageDraft[]) {
+  const keys = new Map<string, { readonly topic: string; readonly orderingKey: string; count: bigint }>();
+  const before = messages.map((message) => {
     const name = keyName(message);
-    const sequence = next.get(name);
-    assert(sequence !== undefined && sequence > floor, `no sequence for ${name}`);
-    next.set(name, sequence - 1n);
-    const isFirstOfEpoch = floor > 0n && sequence === floor + 1n;
-    return { ...message, sequence, ...(isFirstOfEpoch && { previous: keys.get(name)!.previous }) };
+    const key = keys.get(name);
+    if (key) return key.count++;
+    keys.set(name, { topic: message.topic, orderingKey: message.orderingKey, count: 1n });
+    return 0n;
   });
-  return backwards.reverse();
+  const after = messages.map((message, i) => keys.get(keyName(message))!.count - 1n - before[i]!);
+  return { keys: [...keys.values()], after };
 }
 
 /** States, published messages, inbox and timers: any of them may be empty. */
-async function writeDerived(
-  session: ClientSession,
-  batch: BatchState,
-  inbox: Inbox,
-  restored: readonly FiredTimer[],
-  messages: readonly SequencedMessage[],
-): Promise<void> {
+function writeDerived(session: ClientSession, batch: BatchState, inbox: Inbox, restored: readonly FiredTimer[]): void {
+  const { messages, floor } = batch;
   const states = batch.changedStates();
   const keys = inbox.changes();
   const changes = [...batch.timers.values()];
   const set = [...changes.flatMap(({ timer }) => (timer ? [{ ...timer, attempts: 0 }] : [])), ...restored];
   const cancelled: TimerRef[] = changes.flatMap(({ timer, ref }) => (timer ? [] : [ref]));
   if (states.length + keys.length + set.length + cancelled.length + messages.length === 0) return;
-  await session.query(
+  const published = counted(messages);
+  session.send(
     WRITE_DERIVED,
     [
       textArray(states.map((state) => state.stream)),
@@ -140,18 +100,23 @@ async function writeDerived(
       textArray(set.map((timer) => timer.id)),
       bigintArray(set.map((timer) => timer.dueAt)),
       integerArray(set.map((timer) => timer.attempts)),
+      textArray(published.keys.map((key) => key.topic)),
+      textArray(published.keys.map((key) => key.orderingKey)),
+      bigintArray(published.keys.map((key) => key.count)),
+      floor,
       bigintArray(messages.map((message) => message.position)),
       integerArray(messages.map((message) => message.ordinal)),
       textArray(messages.map((message) => message.topic)),
       textArray(messages.map((message) => message.orderingKey)),
-      bigintArray(messages.map((message) => message.sequence)),
-      textArray(messages.map((message) => storedHeaders(message.headers, message))),
+      bigintArray(published.after),
+      textArray(messages.map((message) => headersBegin(message.headers))),
       bytesArray(messages.map((message) => message.payload)),
     ],
     'write-derived',
   );
 }
 
+/** Messages of a key get the sequences up to the key's last, in their order; the first of a key in a later epoch than the first says which came before it. */
 const WRITE_DERIVED = `WITH states AS (INSERT INTO stream_states (stream, version, state)
     SELECT * FROM unnest($1::text[], $2::int[], $3::text[]) ON CONFLICT (stream) DO UPDATE SET version = excluded.version, state = excluded.state),
   inbox AS (INSERT INTO inbox_keys (topic, ordering_key, last_sequence, parked_at, cause)
@@ -161,21 +126,29 @@ const WRITE_DERIVED = `WITH states AS (INSERT INTO stream_states (stream, versio
     WHERE t.stream = a.stream AND t.kind = a.kind AND t.id = a.id),
   scheduled AS (INSERT INTO timers (stream, kind, id, due_at, fire_at, attempts)
     SELECT stream, kind, id, due_at, due_at, attempts FROM unnest($12::text[], $13::text[], $14::text[], $15::bigint[], $16::int[]) AS a(stream, kind, id, due_at, attempts)
-    ON CONFLICT (stream, kind, id) DO UPDATE SET due_at = excluded.due_at, fire_at = excluded.fire_at, attempts = excluded.attempts, cause = NULL)
+    ON CONFLICT (stream, kind, id) DO UPDATE SET due_at = excluded.due_at, fire_at = excluded.fire_at, attempts = excluded.attempts, cause = NULL),
+  keys AS (INSERT INTO published_keys AS k (topic, ordering_key, last_sequence, previous)
+    SELECT topic, ordering_key, $20::bigint + added, 0 FROM unnest($17::text[], $18::text[], $19::bigint[]) AS a(topic, ordering_key, added)
+    ON CONFLICT (topic, ordering_key) DO UPDATE SET last_sequence = greatest(k.last_sequence, $20::bigint) + excluded.last_sequence - $20::bigint,
+      previous = CASE WHEN k.last_sequence <= $20::bigint THEN k.last_sequence ELSE k.previous END
+    RETURNING topic, ordering_key, last_sequence, previous)
   INSERT INTO published_messages (position, ordinal, topic, ordering_key, sequence, headers, payload)
-    SELECT * FROM unnest($17::bigint[], $18::int[], $19::text[], $20::text[], $21::bigint[], $22::text[], $23::bytea[])`;
+    SELECT position, ordinal, topic, ordering_key, sequence, headers || ${headersEnd('sequence', 'CASE WHEN $20::bigint > 0 AND sequence = $20::bigint + 1 THEN previous END')}, payload
+    FROM (SELECT m.*, k.last_sequence - m.after AS sequence, k.previous
+      FROM unnest($21::bigint[], $22::int[], $23::text[], $24::text[], $25::bigint[], $26::text[], $27::bytea[])
+        AS m(position, ordinal, topic, ordering_key, after, headers, payload) JOIN keys k USING (topic, ordering_key)) numbered`;
 
 /** Refused commands use up no key. The table's trigger lets a key go in the transaction that took it only. */
-async function freeKeys(session: ClientSession, claims: readonly IdempotencyClaim[]): Promise<void> {
-  await session.query(
+function freeKeys(session: ClientSession, claims: readonly IdempotencyClaim[]): void {
+  session.send(
     `DELETE FROM idempotency_keys k USING unnest($1::text[], $2::text[], $3::text[]) AS a(principal, rpc, key)
       WHERE k.principal = a.principal AND k.rpc = a.rpc AND k.key = a.key`,
     [claims.map((claim) => claim.principal), claims.map((claim) => claim.rpc), claims.map((claim) => claim.key)],
   );
 }
 
-async function writeParked(session: ClientSession, parked: readonly ParkedRecord[]): Promise<void> {
-  await session.query(
+function writeParked(session: ClientSession, parked: readonly ParkedRecord[]): void {
+  session.send(
     `INSERT INTO parked_messages (topic, ordering_key, sequence, headers, payload, parked_at, cause)
       SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bytea[], $6::bigint[], $7::text[])`,
     [
@@ -190,12 +163,12 @@ async function writeParked(session: ClientSession, parked: readonly ParkedRecord
   );
 }
 
-async function updateParked(session: ClientSession, inbox: Inbox, now: Instant): Promise<void> {
+function updateParked(session: ClientSession, inbox: Inbox, now: Instant): void {
   const updates = [
     ...inbox.failedReplays.map(({ message, cause }) => ({ message, cause, done: false })),
     ...inbox.replayed.map((message) => ({ message, cause: null, done: true })),
   ];
-  await session.query(
+  session.send(
     `UPDATE parked_messages p SET cause = coalesce(a.cause, p.cause),
         resolution = CASE WHEN a.done THEN 'replayed' END, resolved_at = CASE WHEN a.done THEN $6::bigint END
       FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::boolean[]) AS a(topic, ordering_key, sequence, cause, done)

@@ -3,7 +3,7 @@ import { assert } from '@finality/kernel';
 import type { LedgerDdlOptions } from './ddl.ts';
 
 /** An account's total at a time adds up no more entries than this to a stored one: some hundredths of a second, and few rows to store. */
-export const CHECKPOINT_ENTRIES = 16_384;
+export const CHECKPOINT_ENTRIES = 4_096;
 
 /**
  * Totals of accounts as they stood at every so many entries of the ledger, for balances at a time: derived from the entries behind the

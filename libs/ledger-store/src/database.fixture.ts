@@ -1,4 +1,4 @@
-import type { Session } from '@finality/event-store';
+import type { WritingSession } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
 import type { Pool } from 'pg';
 
@@ -11,15 +11,21 @@ export interface LedgerSchema {
 }
 
 /** One transaction as the service's role. */
-export async function transaction<T>({ pool }: LedgerSchema, work: (session: Session) => Promise<T>): Promise<T> {
+export async function transaction<T>(
+  { pool }: LedgerSchema,
+  work: (session: WritingSession) => Promise<T> | T,
+): Promise<T> {
   const client = await pool.connect();
+  const sent: Promise<unknown>[] = [];
+  const query = async <Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]> =>
+    (await client.query<Row>(text, values === undefined ? undefined : [...values])).rows;
   try {
     await client.query('BEGIN');
-    const value = await work({
-      query: async <Row extends object>(text: string, values?: readonly unknown[]) =>
-        (await client.query<Row>(text, values === undefined ? undefined : [...values])).rows,
-    });
-    await client.query('COMMIT');
+    const value = await work({ query, send: (text, values) => void sent.push(query(text, values)) });
+    // As a batch does it: the end is sent before there is an answer.
+    sent.push(query('COMMIT'));
+    await Promise.allSettled(sent);
+    await Promise.all(sent);
     return value;
   } catch (error) {
     await client.query('ROLLBACK');

@@ -1,4 +1,11 @@
-import { bigintArray, hexArray, integerArray, type Session, slicesArray, textArray } from '@finality/event-store';
+import {
+  bigintArray,
+  hexArray,
+  integerArray,
+  slicesArray,
+  textArray,
+  type WritingSession,
+} from '@finality/event-store';
 import { assert, type Instant } from '@finality/kernel';
 import { type Account, type AccountId, chainEntries, HASH_BYTES, type RecordedTransfer } from '@finality/ledger';
 import type { LoadedLedger, StoredAccount } from './load.ts';
@@ -7,30 +14,17 @@ import type { LoadedLedger, StoredAccount } from './load.ts';
  * Writes what the view gathered, in the transaction and under the lock in which it was loaded. `position` is that of the batch's last
  * event; the transfers are the ledger's next entries, so one batch saves once. Anything that doesn't fit what is stored (an id
  * that exists, an account or a ledger that somebody else has changed since) fails in the database: the transaction can't commit any more.
- * One round trip, however many they are, and one more when accounts are used for the first time.
- * @param then with `commit`, the end of the transaction as well, sent before there is an answer: for when there is nothing else to save
+ * One statement, however many they are, and one more when accounts are used for the first time; nothing is waited for.
  */
-export async function saveLedger(
-  session: Session,
-  ledger: LoadedLedger,
-  position: bigint,
-  now: Instant,
-  then?: 'commit',
-): Promise<void> {
+export function saveLedger(session: WritingSession, ledger: LoadedLedger, position: bigint, now: Instant): void {
   const { accounts, transfers } = ledger.view.changes();
-  if (accounts.length === 0 && transfers.length === 0) {
-    if (then === 'commit') await session.query('COMMIT');
-    return;
-  }
+  if (accounts.length === 0 && transfers.length === 0) return;
   assert(position >= 1n, 'a batch with transfers has an event');
   const opened = accounts.filter(({ before }) => before === undefined).map(({ after }) => after);
   const changed = accounts.filter(({ before }) => before !== undefined).map(({ after }) => after);
   const batch = new SaveBatch(ledger, opened, position, now);
-  if (opened.length > 0) await session.query(INSERT_ACCOUNTS, batch.openedValues(opened), 'save-accounts');
-  const sent: Promise<unknown>[] = [session.query(SAVE_LEDGER, batch.values(transfers, changed), 'save-ledger')];
-  if (then === 'commit') sent.push(session.query('COMMIT'));
-  await Promise.allSettled(sent);
-  await Promise.all(sent);
+  if (opened.length > 0) session.send(INSERT_ACCOUNTS, batch.openedValues(opened), 'save-accounts');
+  session.send(SAVE_LEDGER, batch.values(transfers, changed), 'save-ledger');
 }
 
 /** The parameters of the statements below. */

@@ -60,7 +60,7 @@ async function enter(first: number, last: number): Promise<void> {
         const move = { debit: transitAccount(), credit: availableAccount(A), amount: BigInt(n) };
         unwrap(ledger.view.post([single({ purpose: 'fund', object: `${n}`, life: 1, ...move })]));
       }
-      await saveLedger(session, ledger, position, NOW);
+      saveLedger(session, ledger, position, NOW);
     });
   }
 }

@@ -14,8 +14,8 @@ import {
 } from '@finality/ledger';
 import { ledgerEntryOf, TRANSFER_COLUMNS, TRANSFER_JOINS, type TransferRow } from './rows.ts';
 
-/** A tree of this many leaves takes a tenth of a second to build, and a proof has sixteen hashes. */
-export const SEGMENT_ENTRIES_MAX = 65_536;
+/** A tree of this many leaves takes a hundredth of a second to build, which nobody notices who wants to settle meanwhile, and a proof has thirteen hashes. */
+export const SEGMENT_ENTRIES_MAX = 8_192;
 
 /** What isn't sealed yet: how many entries, and since when. */
 export async function readUnsealed(

@@ -3,7 +3,7 @@ import { decodeJson, encodeJson, type Instant } from '@finality/kernel';
 import { type AmountHistory, NO_AMOUNTS, observeAmount } from './amount-history.ts';
 import { type FactorInputs, type FactorName, guarded, type SourceKnowledge, SOURCES_MAX } from './factors.ts';
 import { RISK_RULES_DEFAULT, riskRulesVersion } from './rules.ts';
-import { judge, levelOf, type RiskVerdict, scoreOf, type Screened, verdict, type VerdictState } from './verdict.ts';
+import { judge, levelOf, type RiskVerdict, scoreOf, type Screened, verdict } from './verdict.ts';
 
 const NOW = 1_700_000_000_000 as Instant;
 const DAY_MS = 86_400_000;
@@ -300,7 +300,7 @@ describe('a verdict', () => {
     expect(riskRulesVersion(RULES)).toMatch(/^2-[0-9a-f]{12}$/);
   });
 
-  it('is counted after it was made', () => {
+  it('is counted once, before or after it was made', () => {
     const event: Screened = {
       type: 'screened',
       verdict: judged(settlement()),
@@ -310,6 +310,7 @@ describe('a verdict', () => {
     const screened = verdict.evolve(verdict.initialState, event);
     expect(screened).toMatchObject({ status: 'screened', counted: false, institutions: ['a'] });
     expect(verdict.evolve(screened, { type: 'counted' })).toMatchObject({ counted: true });
-    expect(() => verdict.evolve({ status: 'not_screened' } satisfies VerdictState, { type: 'counted' })).toThrow();
+    const early = verdict.evolve(verdict.initialState, { type: 'counted' });
+    expect(verdict.evolve(early, event)).toMatchObject({ status: 'screened', counted: true });
   });
 });

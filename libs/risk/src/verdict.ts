@@ -30,7 +30,7 @@ export interface Screened {
   readonly institutions: readonly string[];
 }
 
-/** The settlement was approved; its amount went into the merchant's history. */
+/** The settlement was approved; its amount went into the merchant's history. Nothing is promised on which message comes first: it may be before the verdict. */
 export interface Counted {
   readonly type: 'counted';
 }
@@ -38,7 +38,7 @@ export interface Counted {
 export type VerdictEvent = Screened | Counted;
 
 export type VerdictState =
-  | { readonly status: 'not_screened' }
+  | { readonly status: 'not_screened'; readonly counted: boolean }
   | {
       readonly status: 'screened';
       readonly verdict: RiskVerdict;
@@ -49,13 +49,15 @@ export type VerdictState =
 /** Stream `verdict/<subject>`. */
 export const verdict: Aggregate<VerdictState, VerdictEvent> = {
   name: 'verdict',
-  initialState: { status: 'not_screened' },
+  initialState: { status: 'not_screened', counted: false },
   evolve(state, event) {
     switch (event.type) {
       case 'screened':
-        return { status: 'screened', verdict: event.verdict, institutions: event.institutions, counted: false };
+        return {
+          ...{ status: 'screened', verdict: event.verdict, institutions: event.institutions },
+          counted: state.counted,
+        };
       case 'counted':
-        if (state.status !== 'screened') throw new Error('only what was screened can be counted');
         return { ...state, counted: true };
       default:
         return assertNever(event, 'verdict event');

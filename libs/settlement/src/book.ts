@@ -6,6 +6,7 @@ import type { ChainTip, ChainTipEvent } from './chain-tip.ts';
 import type { Credit, CreditEvent } from './credit.ts';
 import type { AddressRecord, CoinBook, WalletRecord } from './coin.ts';
 import type { DestinationRecord } from './destination.ts';
+import type { CappedPositions } from './debit-cap.ts';
 import type { Default, DefaultEvent } from './default.ts';
 import type { Deposit, DepositEvent } from './deposit.ts';
 import type { ApiKey, ApiKeyEvent, Institution, InstitutionEvent } from './institution.ts';
@@ -73,6 +74,8 @@ export interface Book {
   readonly windowPayouts: Records<WindowPayout, WindowPayoutEvent>;
   readonly netting: { get(): Netting; record(...events: readonly NettingEvent[]): Netting };
   readonly positions: PositionBook;
+  /** Of payers of whom something may be settled in this batch, and who have a cap. */
+  readonly capped: CappedPositions;
   /** By institution. */
   readonly limits: Records<LimitsState, LimitsEvent>;
   /** By institution. */

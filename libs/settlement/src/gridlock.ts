@@ -6,53 +6,92 @@ export interface QueuedPayment {
   readonly from: string;
   readonly to: string;
   readonly amountSats: bigint;
+  /** That it would fall into; needed only where there are caps. */
+  readonly windowId?: string;
 }
+
+/** By institution and window, in satoshi: what it may still owe there, net, where it has a cap; negative when it owes more by now. */
+export type CapRoom = ReadonlyMap<string, ReadonlyMap<string, bigint>>;
 
 /** By institution, in satoshi: what it can pay by itself, its credit line included; negative when more is drawn than it may. */
 export type Headroom = ReadonlyMap<string, bigint>;
 
 /**
  * Queued settlements that can be settled at once, all together, though none of their payers could pay the first of its line: what each pays is covered by what it can pay
- * by itself and what the others of the set pay it.
+ * by itself and what the others of the set pay it, and so, in each window where it has a cap, by what it may owe there and what the others pay it there.
  *
  * Lines are kept: of each payer the set has the first so many. Among all such sets in which no payer ends past its limit there is one that contains every other, and this is it
  * (Bech and Soramäki, "Gridlock resolution in interbank payment systems", Bank of Finland Discussion Papers 9/2001): begin with everything; while somebody is past its limit, take
  * the last of its line away. What is taken away is in no such set, by induction: the payer can't pay all of its line up to there with even everything that is left to be paid to it,
- * and any such set would pay it at most that. So the order in which payers are looked at doesn't matter, and the result is one for each state.
+ * and any such set would pay it at most that; of a window's cap the same holds, whichever window the last of the line falls into, since lines are kept. So the order in which payers are looked at doesn't matter, and the result is one for each state.
  * @param lines of each payer, in the order in which it is to pay; of each institution once. Of one that is cut short, the rest waits.
  * @param headroom of every payer
+ * @param capRoom of every payer that has a cap
  * @returns in the order of `lines`; empty when nothing can be settled. Takes time proportional to the number of payments.
  */
 export function resolveGridlock(
   lines: readonly (readonly QueuedPayment[])[],
   headroom: Headroom,
+  capRoom: CapRoom = new Map(),
 ): readonly QueuedPayment[] {
-  const parties = new Map(lines.map((line) => [payerOf(line), { line, taken: line.length, net: 0n }]));
+  const parties = new Map(lines.map((line) => [payerOf(line), partyOf(line, headroom, capRoom)]));
   assert(parties.size === lines.length, 'each payer has one line');
-  for (const [payer, party] of parties) {
-    const own = headroom.get(payer);
-    assert(own !== undefined, `what ${payer} can pay is known`);
-    party.net += own;
-  }
-  for (const { from, to, amountSats } of lines.flat()) {
-    parties.get(from)!.net -= amountSats;
-    const payee = parties.get(to);
+  for (const payment of lines.flat()) {
+    pays(parties.get(payment.from)!, payment, 1n);
+    const payee = parties.get(payment.to);
     // Who pays nothing can't be past a limit of its own doing.
-    if (payee !== undefined) payee.net += amountSats;
+    if (payee !== undefined) isPaid(payee, payment, 1n);
   }
   const short = [...parties.values()];
   for (let party = short.pop(); party !== undefined; party = short.pop()) {
-    while (party.net < 0n && party.taken > 0) {
-      const { to, amountSats } = party.line[--party.taken]!;
-      party.net += amountSats;
-      const payee = parties.get(to);
+    while (isPastLimit(party) && party.taken > 0) {
+      const last = party.line[--party.taken]!;
+      pays(party, last, -1n);
+      const payee = parties.get(last.to);
       if (payee === undefined) continue;
-      payee.net -= amountSats;
+      isPaid(payee, last, -1n);
       short.push(payee);
     }
   }
   return [...parties.values()].flatMap(({ line, taken }) => line.slice(0, taken));
 }
+
+/** A payer, with what is left to it if so many of its line are settled with what is left of the others'. */
+interface Party {
+  readonly line: readonly QueuedPayment[];
+  taken: number;
+  net: bigint;
+  /** By window; `payments`: how many of those taken fall into it. */
+  readonly rooms: Map<string, { sats: bigint; payments: number }>;
+}
+
+function partyOf(line: readonly QueuedPayment[], headroom: Headroom, capRoom: CapRoom): Party {
+  const payer = payerOf(line);
+  const net = headroom.get(payer);
+  assert(net !== undefined, `what ${payer} can pay is known`);
+  const rooms = [...(capRoom.get(payer) ?? [])].map(([windowId, sats]) => [windowId, { sats, payments: 0 }] as const);
+  return { line, taken: line.length, net, rooms: new Map(rooms) };
+}
+
+/** It pays one more of its line, or, with -1, one less. */
+function pays(party: Party, { windowId = '', amountSats }: QueuedPayment, times: 1n | -1n): void {
+  party.net -= times * amountSats;
+  const room = party.rooms.get(windowId);
+  if (room === undefined) return;
+  room.sats -= times * amountSats;
+  room.payments += Number(times);
+}
+
+/** One more is paid to it, or, with -1, one less. */
+function isPaid(party: Party, { windowId = '', amountSats }: QueuedPayment, times: 1n | -1n): void {
+  party.net += times * amountSats;
+  const room = party.rooms.get(windowId);
+  if (room !== undefined) room.sats += times * amountSats;
+}
+
+/** What it owes too much in a window into which it pays nothing is none of its line's doing. */
+const isPastLimit = ({ net, rooms }: Party): boolean =>
+  net < 0n || [...rooms.values()].some(({ sats, payments }) => sats < 0n && payments > 0);
 
 function payerOf(line: readonly QueuedPayment[]): string {
   const [first] = line;

@@ -169,10 +169,11 @@ function eachWindow(
 }
 
 function added(buckets: readonly Bucket[], number: number, { amountSats }: Counted): readonly Bucket[] {
-  const last = buckets.at(-1);
-  assert(last === undefined || last.number <= number, 'time never goes back in a store');
-  if (last === undefined || last.number < number) return [...buckets, { number, sats: amountSats, count: 1 }];
-  return [...buckets.slice(0, -1), { ...last, sats: last.sats + amountSats, count: last.count + 1 }];
+  // Mostly the last one: only what a restored store learns of has begun before others.
+  const at = buckets.findLastIndex((bucket) => bucket.number <= number);
+  const found = buckets[at];
+  if (found?.number !== number) return buckets.toSpliced(at + 1, 0, { number, sats: amountSats, count: 1 });
+  return buckets.with(at, { ...found, sats: found.sats + amountSats, count: found.count + 1 });
 }
 
 function taken(buckets: readonly Bucket[], number: number, { amountSats }: Counted): readonly Bucket[] {

@@ -31,6 +31,8 @@ export interface SettlementPolicy {
   readonly lentMaxSats?: Sats;
   /** What the platform itself adds where a defaulter's own means don't do, before anybody else's are touched; in all, until it is paid back. */
   readonly standbyMaxSats?: Sats;
+  /** What an institution without a cap of its own may owe in a window, net; undefined: whatever its liquidity allows. */
+  readonly debitCapSats?: Sats;
   /** Between adding a counterparty to a list and paying it. */
   readonly counterpartyCoolingMs: number;
   /** A settlement that hasn't begun to execute by then expires. */

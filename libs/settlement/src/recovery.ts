@@ -1,8 +1,8 @@
 import { type Aggregate, assert, assertNever, type Instant } from '@finality/kernel';
 
-/** What the signer's journal says and the restored store contradicts: for a person to look at. */
+/** What the signer's journal says and the restored store contradicts, or what neither of them knows: for a person to look at. */
 export interface RecoveryDifference {
-  /** What it is about: a txid, a settlement. */
+  /** What it is about: a txid, a settlement, an institution. */
   readonly subject: string;
   readonly description: string;
 }

@@ -102,8 +102,9 @@ export interface Payout {
   readonly life: number;
 }
 
-/** What a queued settlement waits for: liquidity of the payer, its wallet's being caught up with, or coins of it and why those there are don't do. */
-export type WaitReason = 'INSUFFICIENT_LIQUIDITY' | 'WALLET_SCANNING' | CoinSelectionFault['reason'];
+/** What a queued settlement waits for: liquidity of the payer, room below its cap, its wallet's being caught up with, or coins of it and why those there are don't do. */
+export type WaitReason =
+  'INSUFFICIENT_LIQUIDITY' | 'WINDOW_DEBIT_CAP' | 'WALLET_SCANNING' | CoinSelectionFault['reason'];
 
 /** What a CENTRALIZED settlement was part of. */
 export interface Cleared {

@@ -1,16 +1,17 @@
 import { type Aggregate, assert, type Instant, type Sats } from '@finality/kernel';
 import type { Claim } from '@finality/ledger';
+import type { OnChainPayee } from './lineage.ts';
 
 /**
- * What an institution wants paid to its own wallet whenever a window closes in which it has been paid more than it paid: that net credit; or,
+ * What an institution wants paid on-chain, to itself, whenever a window closes in which it has been paid more than it paid: that net credit; or,
  * whenever it has a position at all, whatever its clearing balance has above a floor.
  */
 export type PayoutRule = { readonly kind: 'net_credit' } | { readonly kind: 'above_floor'; readonly floorSats: Sats };
 
 export interface PayoutChoice {
   readonly rule: PayoutRule;
-  /** Of the institution's own: custodial. */
-  readonly walletId: string;
+  /** A wallet of the institution's own, or a destination of it, as they were when it chose. */
+  readonly payee: OnChainPayee;
   /** Whose coins pay. */
   readonly poolWalletId: string;
 }
@@ -35,6 +36,10 @@ export const windowPayoutAggregate: Aggregate<WindowPayout, WindowPayoutEvent> =
     return { status: 'set', institutionId: state.institutionId };
   },
 };
+
+/** Wallets that are concerned when it is paid out. */
+export const walletsOfChoice = ({ payee, poolWalletId }: PayoutChoice): readonly string[] =>
+  payee.kind === 'wallet' ? [payee.walletId, poolWalletId] : [poolWalletId];
 
 /** What makes a settlement a net payout. */
 export interface NetPayout {

@@ -1,4 +1,5 @@
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
+import type { DebitCaps } from './debit-cap.ts';
 
 /**
  * Whose settlements fall into a window: all CENTRALIZED ones, each participant against the central counterparty; or those of a pair that has
@@ -142,23 +143,33 @@ export type NettingEvent = { readonly at: Instant } & (
       readonly by: string;
       readonly windowId: string;
     }
+  /** What an institution may owe in a window from here on in the log; missing: what everybody may. */
+  | {
+      readonly type: 'debit_cap_set';
+      readonly institutionId: string;
+      readonly capSats?: Sats;
+      readonly by: string;
+      readonly reason: string;
+    }
   /** The first of its kind, or the one after the one that is closing. */
   | { readonly type: 'window_changed'; readonly scope: WindowScope; readonly windowId: string }
 );
 
-/** Which windows settlements fall into now. Every batch that may settle reads it: it stays small. */
+/** Which windows settlements fall into now, and who may owe how much there. Every batch that may settle reads it: it stays small. */
 export interface Netting {
   /** Missing until the first window is opened: without netting, CENTRALIZED settlements fall into none. */
   readonly multilateral?: CurrentWindow;
   /** By {@link pairKey}. */
   readonly pairs: Readonly<Record<string, NettingPair>>;
+  /** Of institutions that have one of their own. */
+  readonly caps: DebitCaps;
 }
 
 export const pairKey = ([a, b]: Pair): string => `${a} ${b}`;
 
 export const nettingAggregate: Aggregate<Netting, NettingEvent> = {
   name: 'netting',
-  initialState: { pairs: {} },
+  initialState: { pairs: {}, caps: {} },
   evolve(state, event) {
     const { at } = event;
     switch (event.type) {
@@ -176,6 +187,11 @@ export const nettingAggregate: Aggregate<Netting, NettingEvent> = {
         const { [pairKey(event.institutions)]: ended, ...pairs } = state.pairs;
         assert(ended !== undefined, 'only netting that was proposed ends');
         return { ...state, pairs };
+      }
+      case 'debit_cap_set': {
+        const { [event.institutionId]: _before, ...caps } = state.caps;
+        const { institutionId, capSats } = event;
+        return { ...state, caps: capSats === undefined ? caps : { ...caps, [institutionId]: capSats } };
       }
       case 'window_changed': {
         const window = { windowId: event.windowId, openedAt: at };

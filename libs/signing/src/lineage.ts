@@ -9,7 +9,7 @@ import type { SigningLimits } from './facts.ts';
 import type { SigningRule } from './rules.ts';
 
 /** Version of the rules in policy.ts: recorded with each decision. */
-export const POLICY_VERSION = 6;
+export const POLICY_VERSION = 7;
 
 /** What a decision rested on besides the request, for whoever decides it again. */
 export interface DecisionRecord {

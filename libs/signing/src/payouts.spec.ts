@@ -55,6 +55,7 @@ describe('the pool', () => {
 
   it('pays nobody what is another’s, or the platform’s', () => {
     expect(ruleOf('platform', 'bank-a')).toBe('AUTHORISED_PAYER_DIFFERS');
+    expect(ruleOf('platform', 'platform')).toBe('AUTHORISED_PAYER_DIFFERS');
     expect(ruleOf('bank-a', 'bank-a')).toBeUndefined();
   });
 

@@ -67,11 +67,12 @@ function checkPayout(
       `the keys are for ${network}, settlement ${output.settlementId} is authorised for "${authorisation.network}"`,
     );
   }
-  const isOwnMoney = payer.institutionId === PLATFORM_INSTITUTION_ID && payerInstitutionId === payeeInstitutionId;
-  if (payerInstitutionId !== payer.institutionId && !isOwnMoney) {
+  // What the pool holds is institutions': it pays each of them its own, and nobody else anything.
+  const payerExpected = payer.institutionId === PLATFORM_INSTITUTION_ID ? payeeInstitutionId : payer.institutionId;
+  if (payerInstitutionId !== payerExpected) {
     return refusedBy(
       'AUTHORISED_PAYER_DIFFERS',
-      `${payerInstitutionId} is to pay, the wallet belongs to ${payer.institutionId}`,
+      `${payerInstitutionId} is to pay, expected ${payerExpected}: the wallet belongs to ${payer.institutionId}`,
     );
   }
   if (payeeInstitutionId !== output.institutionId) {

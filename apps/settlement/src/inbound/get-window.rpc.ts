@@ -1,8 +1,10 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { settlementV1 } from '@finality/contracts';
+import { capOf } from '@finality/settlement';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { loadPositions } from '../projections/windows.ts';
+import { NETTING_ID, nettingStream } from '../store/streams.ts';
 import { positionMessage } from '../store/window-messages.ts';
 import { checkId, refuseInvalid } from './fields.ts';
 import { Gateway } from './gateway.ts';
@@ -31,13 +33,20 @@ export class GetWindowRpc {
         (await pool.query<Row>(text, [...values])).rows,
     };
     const positions = await loadPositions(session, new Set([windowId]));
+    const { state: netting } = await this.#gateway.reader.loadState(nettingStream, NETTING_ID);
+    const { debitCapSats } = this.#gateway.env.config.policy;
+    // Of a pair each sees the other's position, and not what it may owe.
+    const capSeen = (institutionId: string): bigint | undefined =>
+      participant === undefined || participant === institutionId
+        ? capOf(netting, institutionId, debitCapSats)
+        : undefined;
     const seesAll = participant === undefined || window.scope.kind === 'bilateral';
     return {
       window: showWindow(window, participant),
       positions: positions
         .filter(({ institutionId }) => seesAll || institutionId === participant)
         .sort((a, b) => (a.institutionId < b.institutionId ? -1 : 1))
-        .map((position) => positionMessage(position, window)),
+        .map((position) => positionMessage(position, window, capSeen(position.institutionId))),
     };
   }
 }

@@ -2,8 +2,11 @@ import { liquidityV1, toTimestamp } from '@finality/contracts';
 import type { Session } from '@finality/event-store';
 import { claimPath } from '@finality/ledger';
 import { readBalances } from '@finality/ledger-store';
-import { lineInForce, termsOf } from '@finality/settlement';
+import type { Sats } from '@finality/kernel';
+import { capOf, lineInForce, type Netting, termsOf } from '@finality/settlement';
 import { readTransaction } from '../outbound/read-transaction.ts';
+import { cappedPlaces, loadCapped } from '../store/capped.ts';
+import { NETTING_ID, nettingStream } from '../store/streams.ts';
 import { LEVELS } from '../store/liquidity-message.ts';
 import { creditOf, readPledged } from './collateral-view.ts';
 import type { Gateway } from './gateway.ts';
@@ -13,6 +16,7 @@ import { drawnSats, knownInstitution } from './institution-view.ts';
 export async function showLiquidity(gateway: Gateway, institutionId: string): Promise<liquidityV1.Liquidity> {
   const { creditLineSats, creditLineExpiresAt, watched } = await knownInstitution(gateway, institutionId);
   const terms = termsOf(await creditOf(gateway, institutionId));
+  const { state: netting } = await gateway.reader.loadState(nettingStream, NETTING_ID);
   return readTransaction(gateway.env.pool, async (session) => {
     const claim = { kind: 'clearing', institutionId } as const;
     const [balance] = await readBalances(session, [claim]);
@@ -36,7 +40,25 @@ export async function showLiquidity(gateway: Gateway, institutionId: string): Pr
       level: watched === undefined ? liquidityV1.LiquidityLevel.LIQUIDITY_LEVEL_UNSPECIFIED : LEVELS[watched.level],
       outgoing: await queued(session, 'payer_claim', claimPath(claim)),
       incoming: await queued(session, 'to_institution', institutionId),
+      windowDebits: await debitsOf(session, netting, institutionId, gateway.env.config.policy.debitCapSats),
     };
+  });
+}
+
+async function debitsOf(
+  session: Session,
+  netting: Netting,
+  institutionId: string,
+  everybodySats: Sats | undefined,
+): Promise<liquidityV1.WindowDebit[]> {
+  const capSats = capOf(netting, institutionId, everybodySats);
+  if (capSats === undefined) return [];
+  const places = cappedPlaces(netting, [institutionId], everybodySats);
+  const positions = await loadCapped(session, places);
+  return places.map(({ windowId }) => {
+    const netSats = positions.netOf(windowId, institutionId);
+    const leftSats = capSats + netSats;
+    return { windowId, capSats, netSats, leftSats: leftSats > 0n ? leftSats : 0n };
   });
 }
 

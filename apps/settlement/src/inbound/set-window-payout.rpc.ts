@@ -1,7 +1,7 @@
 import type { Metadata } from '@grpc/grpc-js';
 import { settlementV1 } from '@finality/contracts';
 import { assert, type FieldError, fieldError, MAX_MONEY_SATS, type Sats } from '@finality/kernel';
-import type { PayoutRule } from '@finality/settlement';
+import type { PayoutRequest, PayoutRule } from '@finality/settlement';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { windowPayoutStream } from '../store/streams.ts';
@@ -10,7 +10,8 @@ import { checkIdempotencyKey, checkText, refuseInvalid } from './fields.ts';
 import { Gateway, scopeOf } from './gateway.ts';
 
 const { WindowPayoutRule: Rule } = settlementV1;
-const WALLET_ID_MAX = 64;
+/** Of a wallet or a destination. */
+const PLACE_ID_MAX = 64;
 
 /** An institution says what it wants paid out when windows close. */
 @Controller()
@@ -30,13 +31,13 @@ export class SetWindowPayoutRpc {
     const caller = await this.#gateway.caller(metadata, 'institution');
     const { institutionId } = caller;
     assert(institutionId !== undefined, 'a key of an institution says which');
-    const { rule: wanted, floorSats, walletId, idempotencyKey } = request;
-    refuseInvalid(checkIdempotencyKey(idempotencyKey), checkRule(wanted), checkFloor(request), checkWallet(request));
-    const rule = ruleOf(request);
+    const { rule, floorSats, walletId, destinationId, idempotencyKey } = request;
+    refuseInvalid(checkIdempotencyKey(idempotencyKey), checkRule(rule), checkFloor(request), checkPlace(request));
+    const wanted = wantedIn(request);
     await this.#gateway.decide(
       {
         type: 'choose_window_payout',
-        request: { institutionId, walletId, by: caller.keyId, ...(rule && { rule }) },
+        request: { institutionId, by: caller.keyId, ...(wanted && { wanted }) },
       },
       this.#gateway.cause(caller, call),
       {
@@ -44,17 +45,31 @@ export class SetWindowPayoutRpc {
         rpc: 'SetWindowPayout',
         key: idempotencyKey,
         resourceId: institutionId,
-        fields: { version: '1', rule: `${wanted}`, floor_sats: `${floorSats}`, wallet_id: walletId },
+        fields: {
+          version: '2',
+          rule: `${rule}`,
+          floor_sats: `${floorSats}`,
+          wallet_id: walletId,
+          destination_id: destinationId,
+        },
       },
     );
     return windowPayoutMessage((await this.#gateway.reader.loadState(windowPayoutStream, institutionId)).state);
   }
 }
 
-function ruleOf({ rule, floorSats }: settlementV1.SetWindowPayoutRequest): PayoutRule | undefined {
-  if (rule === Rule.WINDOW_PAYOUT_RULE_NOTHING) return undefined;
-  if (rule === Rule.WINDOW_PAYOUT_RULE_NET_CREDIT) return { kind: 'net_credit' };
-  return { kind: 'above_floor', floorSats: floorSats as Sats };
+function wantedIn({
+  rule: kind,
+  floorSats,
+  walletId,
+  destinationId,
+}: settlementV1.SetWindowPayoutRequest): PayoutRequest['wanted'] {
+  if (kind === Rule.WINDOW_PAYOUT_RULE_NOTHING) return undefined;
+  const rule: PayoutRule =
+    kind === Rule.WINDOW_PAYOUT_RULE_NET_CREDIT
+      ? { kind: 'net_credit' }
+      : { kind: 'above_floor', floorSats: floorSats as Sats };
+  return { rule, place: walletId === '' ? { kind: 'destination', destinationId } : { kind: 'wallet', walletId } };
 }
 
 const RULES = [
@@ -72,7 +87,11 @@ function checkFloor({ rule, floorSats }: settlementV1.SetWindowPayoutRequest): F
   return fieldError('floor_sats', `expected 0 to ${most} sat with this rule, got ${floorSats}`);
 }
 
-function checkWallet({ rule, walletId }: settlementV1.SetWindowPayoutRequest): FieldError | undefined {
-  const isNothing = rule === Rule.WINDOW_PAYOUT_RULE_NOTHING;
-  return checkText('wallet_id', walletId, isNothing ? 0 : 1, isNothing ? 0 : WALLET_ID_MAX);
+/** One of the two, unless nothing is to be paid. */
+function checkPlace({ rule, walletId, destinationId }: settlementV1.SetWindowPayoutRequest): FieldError | undefined {
+  if (rule === Rule.WINDOW_PAYOUT_RULE_NOTHING)
+    return checkText('wallet_id', walletId, 0, 0) ?? checkText('destination_id', destinationId, 0, 0);
+  if (destinationId === '') return checkText('wallet_id', walletId, 1, PLACE_ID_MAX);
+  if (walletId !== '') return fieldError('destination_id', 'expected a wallet or a destination, got both');
+  return checkText('destination_id', destinationId, 1, PLACE_ID_MAX);
 }

@@ -1,19 +1,21 @@
 import { type signingV1, toTimestamp } from '@finality/contracts';
-import type { Approvals, SignedApproval, Terms } from '@finality/settlement';
+import { type Approvals, payingWalletId, type SignedApproval, type Terms } from '@finality/settlement';
 
 /** A payout as its approvals name it; undefined where nothing is paid on-chain. */
 export function payoutToApprove(
-  { settlementId, from, to, amountSats, mode, payer, payee }: Terms,
+  terms: Terms,
   approvals: readonly SignedApproval[],
 ): signingV1.PayoutToApprove | undefined {
-  if (payer.kind === 'clearing' || payee.kind === 'clearing') return undefined;
+  const { settlementId, from, to, amountSats, mode, payee } = terms;
+  const walletId = payingWalletId(terms);
+  if (walletId === undefined || payee.kind === 'clearing') return undefined;
   return {
     settlementId,
     payerInstitutionId: from,
     payeeInstitutionId: to,
     amountSats,
     mode,
-    walletId: payer.walletId,
+    walletId,
     ...(payee.kind === 'destination' ? { destinationId: payee.destinationId } : { payeeWalletId: payee.walletId }),
     approvals: approvals.map(statementOf),
   };

@@ -10,7 +10,7 @@ import {
 } from '@finality/bitcoin';
 import { fromTimestamp, type signingV1 } from '@finality/contracts';
 import { assert, type Instant, type Sats, sats, unwrap } from '@finality/kernel';
-import type { Mode, SignedTransaction, Terms } from '@finality/settlement';
+import type { Mode, SignedApproval, SignedTransaction, Terms } from '@finality/settlement';
 
 /** A settlement as its payout's authorisation describes it. */
 export interface SignedSettlement {
@@ -57,8 +57,16 @@ export function entryOf(entry: signingV1.SignedTransaction): JournalEntry {
         ? []
         : [payoutOf(paid, { amountSats: sats(valueSats), script: scripts[i]! }, authorisation)];
     }),
+    approvals: Object.fromEntries(
+      authorised.map(({ settlementId, approvals }) => [settlementId, approvals.map(approvalOf)]),
+    ),
   };
   return { signed, settlements: authorised.flatMap((payout) => settlementOf(payout, signed)) };
+}
+
+function approvalOf({ signatory, nonce, validUntil, signature }: signingV1.SignedStatement): SignedApproval {
+  assert(validUntil !== undefined, 'a signed approval says until when it holds');
+  return { signatory, nonce, validUntil: fromTimestamp(validUntil), signature };
 }
 
 const keyOf = (text: string): SignedTransaction['anchor'] => outpointKey(unwrap(parseOutpointKey(text)));

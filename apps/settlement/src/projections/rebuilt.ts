@@ -1,4 +1,4 @@
-import type { AnyStreamType, Projection, Session, States, StoredEvent } from '@finality/event-store';
+import type { AnyStreamType, Projection, States, StoredEvent, WritingSession } from '@finality/event-store';
 import { type LineageEvent, living, PositionBook, type SettlementEvent } from '@finality/settlement';
 import { CREDIT_STREAMS } from '../store/credit-streams.ts';
 import { EXCHANGE_STREAMS } from '../store/exchange-streams.ts';
@@ -44,12 +44,12 @@ function versionsIn(events: readonly StoredEvent[]): ReadonlyMap<string, string>
 }
 
 /** Each settlement counts in the window that its event names. */
-async function savePositionsIn(session: Session, events: readonly StoredEvent[], states: States): Promise<void> {
+function savePositionsIn(session: WritingSession, events: readonly StoredEvent[], states: States): void {
   const prefix = `${settlementStream.aggregate.name}/`;
   const positions = new PositionBook();
   for (const { stream, data } of events as readonly StoredEvent<SettlementEvent>[]) {
     if (!stream.startsWith(prefix) || data.type !== 'settlement_settled' || data.windowId === undefined) continue;
     positions.add(data.windowId, living(states.state(settlementStream, stream.slice(prefix.length))).terms);
   }
-  await savePositions(session, positions.added());
+  savePositions(session, positions.added());
 }

@@ -1,4 +1,11 @@
-import { bigintArray, type Session, type States, type StoredEvent, textArray } from '@finality/event-store';
+import {
+  bigintArray,
+  type Session,
+  type States,
+  type StoredEvent,
+  textArray,
+  type WritingSession,
+} from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
 import { claimPath } from '@finality/ledger';
 import {
@@ -36,13 +43,13 @@ const lineOf = ({ payer, units, netPayout }: Terms): string => {
   return units?.exchange === undefined ? claimPath(payer) : `exchange/${units.exchange.quoteId}`;
 };
 
-export async function saveSettlements(session: Session, events: readonly StoredEvent[], states: States): Promise<void> {
+export function saveSettlements(session: WritingSession, events: readonly StoredEvent[], states: States): void {
   const rows = [...changed(events, settlementStream.aggregate.name)].flatMap(([id, positions]) => {
     const state = states.state(settlementStream, id);
     return state.status === 'none' ? [] : [{ state, ...positions }];
   });
   if (rows.length === 0) return;
-  await session.query(
+  session.send(
     `INSERT INTO settlements (settlement_id, from_institution, to_institution, status, waits_for_coins, mode, amount_sats, queue_rank, payer_claim, lineage_id, created_at, created_position, updated_position)
      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::bigint[], $8::smallint[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[])
      ON CONFLICT (settlement_id) DO UPDATE SET status = excluded.status, waits_for_coins = excluded.waits_for_coins, queue_rank = excluded.queue_rank, lineage_id = excluded.lineage_id, updated_position = excluded.updated_position`,

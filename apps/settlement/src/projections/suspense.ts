@@ -1,4 +1,4 @@
-import type { Session, States, StoredEvent } from '@finality/event-store';
+import type { States, StoredEvent, WritingSession } from '@finality/event-store';
 import type { Sats } from '@finality/kernel';
 import {
   type ChainTipEvent,
@@ -29,19 +29,19 @@ interface Row {
 }
 
 /** What came into suspense with a batch, and what has left it. */
-export async function saveSuspense(session: Session, events: readonly StoredEvent[], states: States): Promise<void> {
+export function saveSuspense(session: WritingSession, events: readonly StoredEvent[], states: States): void {
   const rows = new Map<string, Row>();
   for (const event of events) for (const row of rowsOf(event, states)) rows.set(`${row.kind} ${row.item}`, row);
   if (rows.size === 0) return;
   const gone = [...rows.values()].filter(({ is }) => is === undefined);
   const there = [...rows.values()].flatMap(({ kind, item, is }) => (is === undefined ? [] : [{ kind, item, ...is }]));
   if (gone.length > 0)
-    await session.query(
+    session.send(
       'DELETE FROM suspense USING unnest($1::text[], $2::text[]) AS gone (kind, item) WHERE suspense.kind = gone.kind AND suspense.item = gone.item',
       [gone.map(({ kind }) => kind), gone.map(({ item }) => item)],
     );
   if (there.length > 0)
-    await session.query(
+    session.send(
       `INSERT INTO suspense (kind, item, amount_sats, wallet_id, reason)
        SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[])
        ON CONFLICT (kind, item) DO UPDATE SET amount_sats = excluded.amount_sats, reason = excluded.reason`,

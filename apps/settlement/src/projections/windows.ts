@@ -1,4 +1,4 @@
-import type { Session, States, StoredEvent } from '@finality/event-store';
+import type { Session, States, StoredEvent, WritingSession } from '@finality/event-store';
 import type { Sats } from '@finality/kernel';
 import type { WindowPosition } from '@finality/settlement';
 import { windowStream } from '../store/streams.ts';
@@ -37,9 +37,9 @@ export const positionOf = (row: PositionRow): WindowPosition => ({
 });
 
 /** What the batch's settlements have added: one row per window and participant, whatever their number. */
-export async function savePositions(session: Session, added: readonly WindowPosition[]): Promise<void> {
+export function savePositions(session: WritingSession, added: readonly WindowPosition[]): void {
   if (added.length === 0) return;
-  await session.query(
+  session.send(
     `INSERT INTO window_positions AS p (${COLUMNS})
      SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
      ON CONFLICT (window_id, institution_id) DO UPDATE SET paid_sats = p.paid_sats + excluded.paid_sats,

@@ -6,6 +6,7 @@ import type { LoadedLedger } from '@finality/ledger-store';
 import {
   type AddressRecord,
   type Book,
+  type CappedPositions,
   type Coin,
   CoinBook,
   type DestinationRecord,
@@ -70,6 +71,7 @@ export interface Loaded {
   readonly credit: Pick<CreditNeeds, 'unwindable' | 'contributors'>;
   /** Positions of the windows that the batch may close. */
   readonly positions: PositionBook;
+  readonly capped: CappedPositions;
   /** Of payers of whom something may be settled in this batch. */
   readonly lines: readonly FoundLine[];
   /** How many payouts are queued for coins, by institution, of those whose coins may be consolidated. */
@@ -104,6 +106,7 @@ export class BatchBook implements Book {
   readonly windowPayouts: Book['windowPayouts'];
   readonly netting: Book['netting'];
   readonly positions: PositionBook;
+  readonly capped: CappedPositions;
   readonly limits: Book['limits'];
   readonly paymentRules: Book['paymentRules'];
   readonly tip: Book['tip'];
@@ -192,6 +195,7 @@ export class BatchBook implements Book {
     this.windowPayouts = recordsOf(batch, windowPayoutStream);
     this.netting = only(batch, nettingStream, NETTING_ID);
     this.positions = loaded.positions;
+    this.capped = loaded.capped;
     this.seals = only(batch, sealsStream, LEDGER_ID);
     this.tip = only(batch, chainTipStream, CHAIN_TIP_ID);
     this.recovery = only(batch, recoveryStream, RECOVERY_ID);

@@ -14,6 +14,7 @@ import type {
   DepositReview,
   DestinationRecord,
   Destinations,
+  ImportedJournal,
   ExchangeCommand,
   Institution,
   KnownDeposit,
@@ -124,7 +125,7 @@ export type SettlementCommand =
   | { readonly type: 'journal_checked'; readonly position: bigint }
   | { readonly type: 'adopt_settlement'; readonly terms: Terms; readonly receivedAt: Instant }
   | { readonly type: 'import_transaction'; readonly signed: SignedTransaction }
-  | { readonly type: 'journal_imported'; readonly position: bigint; readonly ledgerPosition: bigint }
+  | { readonly type: 'journal_imported'; readonly journal: ImportedJournal }
   | { readonly type: 'reconciled'; readonly report: RecoveryReport; readonly ledgerPosition: bigint }
   | { readonly type: 'finish_recovery'; readonly reason: string; readonly caller: Principal }
   /** A segment of the ledger ends here; its head is on record before it is signed. */

@@ -1,4 +1,12 @@
-import type { Batch, CommandHandler, Handled, Session, StoreCommand, StoredEvent } from '@finality/event-store';
+import type {
+  Batch,
+  CommandHandler,
+  Handled,
+  Session,
+  StoreCommand,
+  StoredEvent,
+  WritingSession,
+} from '@finality/event-store';
 import { assert, assertNever, err, type Principal, refusal, type Refusal, type Result } from '@finality/kernel';
 import { seal, type SealsEvent, sign } from '@finality/ledger';
 import { saveLedger, saveSegment } from '@finality/ledger-store';
@@ -140,6 +148,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'agree_netting':
       case 'end_netting':
       case 'choose_window_payout':
+      case 'set_debit_cap':
         return done(decideWindow(book, body));
       case 'create_institution':
       case 'freeze_institution':
@@ -161,20 +170,20 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
     }
   }
 
-  async save(session: Session, book: BatchBook, events: readonly StoredEvent[], batch: Batch): Promise<void> {
+  async save(session: WritingSession, book: BatchBook, events: readonly StoredEvent[], batch: Batch): Promise<void> {
     const position = events.at(-1)?.position;
     assert(
       position !== undefined || book.ledger.changes().transfers.length === 0,
       'transfers without an event would be lost',
     );
     if (position !== undefined) {
-      await saveLedger(session, book.loadedLedger, position, batch.now);
-      await saveSettlements(session, events, batch);
+      saveLedger(session, book.loadedLedger, position, batch.now);
+      saveSettlements(session, events, batch);
       await saveInstitutions(session, events, batch);
       await saveLineages(session, events, batch);
       await saveHeadAnchors(session, events, batch);
       await saveDeposits(session, events, batch);
-      await saveSuspense(session, events, batch);
+      saveSuspense(session, events, batch);
       await saveBankBookings(session, events, batch);
       await saveRates(session, events, batch);
       await saveWindows(session, events, batch);
@@ -182,7 +191,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
     }
     await beginEpoch(session, events);
     for (const head of book.newSegments) await saveSegment(session, head);
-    await savePositions(session, book.positions.added());
+    savePositions(session, book.positions.added());
     await saveVersions(session, book.newVersions);
     await saveCoins(session, book.coins.changed());
     await savePreviousTransactions(session, book.newTransactions);
@@ -302,7 +311,7 @@ function recovered(book: BatchBook, body: CommandOf<Recovered>): void {
     case 'import_transaction':
       return importTransaction(book, body.signed);
     case 'journal_imported':
-      return journalImported(book, body.position, body.ledgerPosition);
+      return journalImported(book, body.journal);
     case 'reconciled':
       return reconciled(book, body.report, body.ledgerPosition);
     default:

@@ -28,9 +28,9 @@ import {
   inputsOf,
   type OfferedLineage,
   lineageTransferIds,
-  netPayoutId,
   ORIGINS_MAX,
   payingWalletId,
+  platformBears,
   PositionBook,
   type SettlementPolicy,
   settlementsOf,
@@ -44,6 +44,7 @@ import { loadMaturities } from '../projections/maturities.ts';
 import { loadAddresses, loadDestinations, loadWallets } from '../projections/registry.ts';
 import { loadPositions } from '../projections/windows.ts';
 import { BatchBook, type Loaded } from './batch-book.ts';
+import { cappedIn, clearingPayersOf, loadCapped } from './capped.ts';
 import type { SettlementCommand } from './commands.ts';
 import { loadDepositOutpoints } from './deposit-places.ts';
 import { limitLending } from './lending.ts';
@@ -63,7 +64,6 @@ import {
   recoveryStream,
   sealsStream,
   settlementStream,
-  windowPayoutStream,
 } from './streams.ts';
 import { linesOf, OPEN, type OpenRow } from './open.sql.ts';
 import { loadWaiting } from './waiting.ts';
@@ -95,6 +95,7 @@ export async function loadBook(
   const addresses = await loadAddresses(session, needs.scripts);
   for (const address of addresses) needs.addressOf(address);
   const destinations = await loadDestinations(session, needs.destinations);
+  for (const { place } of destinations) if (place.kind === 'wallet') needs.wallets.add(place.walletId);
   const states = new States(session, batch, needs);
   await states.load();
   const { wallets, listings } = await loadWallets(session, needs.wallets, needs.walletsOf);
@@ -113,6 +114,7 @@ export async function loadBook(
     addresses,
     destinations,
     listings,
+    capped: await loadCapped(session, cappedIn(batch, needs, policy)),
     versions: new Map([...versions, ...states.origins]),
     depositOutpoints,
     maturities,
@@ -227,14 +229,13 @@ class States {
       needs.institutions.add(institutionId);
       needs.clearing.add(institutionId);
     }
-    for (const institutionId of payoutsOf) {
-      const chosen = this.#batch.state(windowPayoutStream, institutionId);
-      if (chosen.status === 'none' || chosen.choice === undefined) continue;
+    for (const { institutionId, walletIds, settlementIds } of needs.windows.payouts(this.#batch)) {
       needs.chain = true;
       needs.institutions.add(institutionId);
       needs.clearing.add(institutionId);
-      needs.wallets.add(chosen.choice.walletId).add(chosen.choice.poolWalletId);
-      for (const windowId of closing) needs.settlements.add(netPayoutId(windowId, institutionId));
+      needs.payers.add(institutionId);
+      for (const walletId of walletIds) needs.wallets.add(walletId);
+      for (const settlementId of settlementIds) needs.settlements.add(settlementId);
     }
   }
 
@@ -315,7 +316,7 @@ class States {
   /** What payers that may reserve have under way, and in line: one question for both. */
   async #loadOpen(): Promise<void> {
     const { reserving, retrying, allPlanned, lineages, settlements, lineMax, credit } = this.#needs;
-    const payers = [...new Set([...this.#clearingPayersOf(reserving), ...credit.collecting])];
+    const payers = [...new Set([...clearingPayersOf(this.#batch, reserving), ...credit.collecting])];
     const rows = await this.#session.query<OpenRow>(OPEN, [
       [...this.#payersOf(reserving)],
       allPlanned,
@@ -325,19 +326,9 @@ class States {
     this.openLineages = rows.filter(({ payer }) => payer === null).map(({ id }) => id);
     for (const id of this.openLineages) lineages.add(id);
     this.lines = linesOf(payers, rows, lineMax);
-    const retried = new Set([...this.#clearingPayersOf(retrying), ...credit.collecting]);
+    const retried = new Set([...clearingPayersOf(this.#batch, retrying), ...credit.collecting]);
     for (const { institutionId, first } of this.lines)
       if (retried.has(institutionId)) for (const { settlementId } of first) settlements.add(settlementId);
-  }
-
-  #clearingPayersOf(settlementIds: Iterable<string>): ReadonlySet<string> {
-    const institutionIds = new Set<string>();
-    for (const id of settlementIds) {
-      const settlement = this.#batch.state(settlementStream, id);
-      if (settlement.status !== 'none' && settlement.terms.mode === 'centralized')
-        institutionIds.add(settlement.terms.from);
-    }
-    return institutionIds;
   }
 
   /** Whoever's transactions may be replaced, and what waits for coins of theirs. */
@@ -486,7 +477,7 @@ function ledgerNeeds(
     const lineage = batch.state(lineageStream, id);
     if ('plan' in lineage && lineage.plan.consolidates) transfers.add(consolidationReservationId(lineage.plan));
     if ('versions' in lineage) for (const transfer of lineageTransferIds(lineage)) transfers.add(transfer);
-    if (lineage.status !== 'none' && identityOf(lineage).anchorsHead) accounts.add(networkFeesAccount());
+    if (lineage.status !== 'none' && platformBears(identityOf(lineage))) accounts.add(networkFeesAccount());
   }
   for (const coin of coins) {
     accounts.add(custodyAccount(coin.walletId)).add(walletSuspenseAccount(coin.walletId));

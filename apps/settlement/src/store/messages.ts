@@ -134,10 +134,6 @@ const unitsMessage = ({ units }: Terms): Pick<settlementV1.Settlement, 'amount' 
   exchange: units?.exchange && exchangeMessage(units.exchange),
 });
 
-/** Where the money leaves the platform to, if it does. */
-export const paidOutside = ({ payee }: Terms): settlementV1.PaidOutside | undefined =>
-  payee.kind === 'destination' ? { script: payee.script, address: payee.address } : undefined;
-
 function approvalsOf(
   state: LivingSettlement,
 ): Pick<settlementV1.Settlement, 'approvalsRequired' | 'approvals' | 'approvalsSigned' | 'complianceAwaited'> {

@@ -29,6 +29,7 @@ type AdministrativeCommand =
   | 'unfreeze_institution'
   | 'set_limits'
   | 'set_approval_policy'
+  | 'set_debit_cap'
   | 'restrict_counterparties'
   | 'allow_counterparty'
   | 'remove_counterparty'
@@ -230,6 +231,8 @@ export class Needs {
       case 'restrict_counterparties':
       case 'remove_counterparty':
         return this.#policy(body.request.institutionId);
+      case 'set_debit_cap':
+        return this.#window(body);
       case 'issue_api_key':
         this.apiKeys.add(body.key.keyId);
         if (body.key.institutionId !== '') this.institutions.add(body.key.institutionId);
@@ -323,9 +326,12 @@ export class Needs {
 
   #window(body: WindowCommand): void {
     for (const id of this.windows.command(body)) this.institutions.add(id);
-    // Whoever wants nothing paid out names no wallet.
-    if (body.type === 'choose_window_payout' && body.request.rule !== undefined)
-      this.wallets.add(body.request.walletId).add(POOL_WALLET_ID);
+    // Whoever wants nothing paid out names no place for it.
+    const place = body.type === 'choose_window_payout' ? body.request.wanted?.place : undefined;
+    if (place === undefined) return;
+    this.wallets.add(POOL_WALLET_ID);
+    if (place.kind === 'wallet') this.wallets.add(place.walletId);
+    else this.destinations.add(place.destinationId);
   }
 
   #release(lineageId: string): void {
@@ -362,8 +368,9 @@ export class Needs {
     if (mode !== 'centralized') this.chain = true;
   }
 
-  #adopted({ settlementId, payer, payee, reverses, netPayout }: Terms): void {
+  #adopted({ settlementId, from, payer, payee, reverses, netPayout }: Terms): void {
     this.chain = true;
+    this.payers.add(from);
     if (netPayout !== undefined) this.wallets.add(netPayout.poolWalletId);
     this.settlements.add(settlementId);
     if (reverses !== undefined) this.settlements.add(reverses);
@@ -377,6 +384,8 @@ export class Needs {
     for (const { outpoint } of inputs) this.outpoints.add(outpoint);
     for (const { settlementId, payee } of payouts) {
       this.settlements.add(settlementId);
+      // What the copy has as scheduled had begun.
+      this.beginning.add(settlementId);
       if (payee.kind === 'wallet') this.wallets.add(payee.walletId);
     }
   }

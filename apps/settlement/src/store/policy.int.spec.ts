@@ -1,5 +1,18 @@
-import type { Sats } from '@finality/kernel';
-import { anyLimits, checkPaymentLimits, INSTITUTIONS, POLICY, setLimits, World } from '@finality/settlement/spec';
+import { decodeJson, type Sats } from '@finality/kernel';
+import { type LimitsState, living, usedIn } from '@finality/settlement';
+import {
+  anyLimits,
+  approved,
+  assigned,
+  checkPaymentLimits,
+  funded,
+  given,
+  INSTITUTIONS,
+  journalOf,
+  POLICY,
+  setLimits,
+  World,
+} from '@finality/settlement/spec';
 import { seededRandom, type TestDatabase, testDatabase } from '@finality/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StoreRig } from './store-rig.fixture.ts';
@@ -42,6 +55,43 @@ describe('limits, lists and approvals, in batches of any size, while time goes o
       const approved = world.book.log.filter(({ event }) => event.type === 'approval_given');
       expect(approved.length).toBeGreaterThan(0);
       await rig.compare(world.book);
+      await rig.verify();
+    } finally {
+      await rig.close();
+    }
+  });
+
+  it('count what a restored store learns was paid, in the copy scheduled or not known', async () => {
+    const rig = await StoreRig.open(POLICY);
+    try {
+      const { world } = given(funded('a', 'wallet', 90_000n), funded('a', 'wallet', 90_000n)).when();
+      setLimits(world, 'a', { transactions: [], windows: [{ seconds: 86_400, maxSats: 100_000n as Sats }] });
+      const executeAt = world.book.now + 1_000;
+      world.submit('bilateral', 'a', 'b', 20_000n, { executeAt: executeAt as typeof world.book.now });
+      await rig.execute(world.told.map(({ command }) => command));
+      world.book.now = executeAt as typeof world.book.now;
+      world.withdraw('s-1', 'fall_due');
+      const pay = (settlementId: string): void => {
+        approved(world);
+        assigned(world);
+        world.sign(settlementId);
+      };
+      pay('s-1');
+      pay(world.submit('bilateral', 'a', 'c', 5_000n));
+      await rig.execute([{ type: 'begin_recovery', epoch: 2, reason: 'the copy is old' }]);
+      for (const signed of journalOf(world)) {
+        const adopted = signed.payouts.map(({ settlementId }) => {
+          const { terms, createdAt } = living(world.book.settlements.get(settlementId));
+          return { type: 'adopt_settlement', terms, receivedAt: createdAt } as const;
+        });
+        const outcomes = await rig.execute([...adopted, { type: 'import_transaction', signed }]);
+        expect(outcomes.map(({ kind }) => kind)).toEqual(outcomes.map(() => 'accepted'));
+      }
+      const [row] = await rig.query<{ state: string }>(
+        "SELECT state FROM stream_states WHERE stream = 'payment_limits/a'",
+      );
+      const state = decodeJson(row!.state) as Extract<LimitsState, { status: 'set' }>;
+      expect(usedIn(state.windows[0]!, world.book.now)).toEqual({ sats: 25_000n, count: 2 });
       await rig.verify();
     } finally {
       await rig.close();

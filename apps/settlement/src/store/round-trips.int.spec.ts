@@ -68,11 +68,26 @@ const statements = (commands: readonly SettlementCommand[]): Promise<number> =>
     expect(outcomes.filter((outcome) => outcome.kind !== 'accepted')).toEqual([]);
   });
 
-/** What the participants of the window have paid, in their order. */
+/** What the participants of the windows have paid, in their order. */
 const paid = async (): Promise<readonly bigint[]> =>
-  (await rig.query<{ paid: bigint }>('SELECT paid_sats AS paid FROM window_positions ORDER BY institution_id')).map(
-    (row) => row.paid,
-  );
+  (
+    await rig.query<{ paid: bigint }>(
+      'SELECT paid_sats AS paid FROM window_positions ORDER BY window_id, institution_id',
+    )
+  ).map((row) => row.paid);
+
+/** Who has a cap on what he may owe in a window costs one question more for all of them, and pays up to it exactly. */
+async function capped(): Promise<void> {
+  const request = { institutionId: 'a', capSats: 5_500n as Sats, reason: 'agreed', by: 'k', isOwn: false };
+  await rig.execute([{ type: 'set_debit_cap', request }]);
+  const list = ids(2 * FEW);
+  await statements(submissions(list, 'centralized'));
+  await statements(verdicts(list, 'risk'));
+  expect(await statements(verdicts(list, 'aml'))).toBeLessThanOrEqual(25);
+  expect(await paid()).toEqual([1_010_000n, 0n, 5_000n, 0n]);
+  const left = await rig.query<{ count: bigint }>(`SELECT count(*) FROM settlements WHERE status = 'queued'`);
+  expect(left[0]?.count).toBe(BigInt(2 * FEW - 5));
+}
 
 describe('a batch of a thousand takes as many round trips as one of ten', { timeout: 120_000 }, () => {
   it.each(['centralized', 'blockchain'] as const)('submissions and verdicts, %s', async (mode) => {
@@ -93,6 +108,7 @@ describe('a batch of a thousand takes as many round trips as one of ten', { time
       expect(await paid()).toEqual([BigInt(FEW + MANY) * 1_000n, 0n]);
       const closing = { windowId: WINDOW, nextWindowId: 'window-2', by: 'operator', reason: 'cut-off' };
       expect(await statements([{ type: 'close_window', closing }])).toBeLessThanOrEqual(16);
+      await capped();
     }
     // One coin pays one settlement on-chain; the others wait for its change.
     expect(done[0]?.count).toBe(mode === 'centralized' ? BigInt(FEW + MANY) : 1n);

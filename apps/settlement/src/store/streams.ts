@@ -45,6 +45,7 @@ import {
 } from '@finality/settlement';
 import { headAnchorMessages } from './head-anchor-message.ts';
 import { message } from './public-message.ts';
+import { screeningMessages } from './screening-messages.ts';
 import { windowMessage } from './window-messages.ts';
 import { levelMessage } from './liquidity-message.ts';
 import {
@@ -52,7 +53,6 @@ import {
   depositMessage,
   incidentMessage,
   institutionMessage,
-  paidOutside,
   settlementMessage,
   transactionStatus,
 } from './messages.ts';
@@ -72,12 +72,11 @@ export const settlementStream: StreamType<Settlement, SettlementEvent> = {
       settlement,
       previousStatus:
         settlement.transitions.at(-2)?.status ?? settlementV1.SettlementStatus.SETTLEMENT_STATUS_UNSPECIFIED,
-      fundingSources: state.sources.map((source) => ({ ...source })),
       submittedBy: state.terms.submittedBy,
-      paidOutside: paidOutside(state.terms),
     };
     return [
       message(TOPICS.settlement, state.terms.settlementId, settlementV1.SettlementChanged.encode(changed).finish()),
+      ...screeningMessages(event, state),
     ];
   },
 };

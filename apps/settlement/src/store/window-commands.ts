@@ -4,9 +4,11 @@ import {
   type Book,
   chooseWindowPayout,
   closeWindow,
+  type DebitCapRequest,
   endNetting,
   type NettingRequest,
   openWindow,
+  setDebitCap,
   type PayoutRequest,
   type WindowClosing,
 } from '@finality/settlement';
@@ -18,7 +20,8 @@ export type WindowCommand =
   /** @see agreeNetting: the window is the one that opens should both have agreed */
   | { readonly type: 'agree_netting'; readonly request: NettingRequest; readonly windowId: string }
   | { readonly type: 'end_netting'; readonly request: NettingRequest }
-  | { readonly type: 'choose_window_payout'; readonly request: PayoutRequest };
+  | { readonly type: 'choose_window_payout'; readonly request: PayoutRequest }
+  | { readonly type: 'set_debit_cap'; readonly request: DebitCapRequest };
 
 export function decideWindow(book: Book, body: WindowCommand): Result<unknown, Refusal> {
   switch (body.type) {
@@ -32,5 +35,7 @@ export function decideWindow(book: Book, body: WindowCommand): Result<unknown, R
       return endNetting(book, body.request);
     case 'choose_window_payout':
       return chooseWindowPayout(book, body.request);
+    case 'set_debit_cap':
+      return setDebitCap(book, body.request);
   }
 }

@@ -37,7 +37,12 @@ export function windowMessage(window: KnownWindow): settlementV1.Window {
   };
 }
 
-export const positionMessage = (position: Position, window: KnownWindow): settlementV1.WindowPosition => ({
+/** @param capSats of the institution, now */
+export const positionMessage = (
+  position: Position,
+  window: KnownWindow,
+  capSats: bigint | undefined,
+): settlementV1.WindowPosition => ({
   institutionId: position.institutionId,
   paidSats: position.paidSats,
   receivedSats: position.receivedSats,
@@ -46,6 +51,7 @@ export const positionMessage = (position: Position, window: KnownWindow): settle
   receivedCount: BigInt(position.receivedCount),
   netPayoutId: payoutOf(window, position.institutionId),
   isDebtor: 'debtors' in window && window.debtors.includes(position.institutionId),
+  debitCapSats: window.status === 'open' ? capSats : undefined,
 });
 
 function payoutOf(window: KnownWindow, institutionId: string): string {
@@ -55,11 +61,16 @@ function payoutOf(window: KnownWindow, institutionId: string): string {
 
 export function windowPayoutMessage(state: WindowPayout): settlementV1.WindowPayout {
   const choice = state.status === 'none' ? undefined : state.choice;
-  if (choice === undefined) return { rule: WindowPayoutRule.WINDOW_PAYOUT_RULE_NOTHING, floorSats: 0n, walletId: '' };
-  const { rule, walletId } = choice;
+  if (choice === undefined)
+    return { rule: WindowPayoutRule.WINDOW_PAYOUT_RULE_NOTHING, floorSats: 0n, walletId: '', destinationId: '' };
+  const { rule, payee } = choice;
+  const place = {
+    walletId: payee.kind === 'wallet' ? payee.walletId : '',
+    destinationId: payee.destinationId ?? '',
+  };
   if (rule.kind === 'net_credit')
-    return { rule: WindowPayoutRule.WINDOW_PAYOUT_RULE_NET_CREDIT, floorSats: 0n, walletId };
-  return { rule: WindowPayoutRule.WINDOW_PAYOUT_RULE_ABOVE_FLOOR, floorSats: rule.floorSats, walletId };
+    return { rule: WindowPayoutRule.WINDOW_PAYOUT_RULE_NET_CREDIT, floorSats: 0n, ...place };
+  return { rule: WindowPayoutRule.WINDOW_PAYOUT_RULE_ABOVE_FLOOR, floorSats: rule.floorSats, ...place };
 }
 
 export const pairMessage = (pair: NettingPair): settlementV1.NettingPair => ({

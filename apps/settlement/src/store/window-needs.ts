@@ -1,7 +1,14 @@
 import type { Batch } from '@finality/event-store';
-import { type Pair, pairKey, pairOf } from '@finality/settlement';
+import { netPayoutId, type Pair, pairKey, pairOf, walletsOfChoice } from '@finality/settlement';
 import { NETTING_ID, nettingStream, settlementStream, windowPayoutStream, windowStream } from './streams.ts';
 import type { WindowCommand } from './window-commands.ts';
+
+/** Of one institution. */
+export interface ClosingPayouts {
+  readonly institutionId: string;
+  readonly walletIds: readonly string[];
+  readonly settlementIds: readonly string[];
+}
 
 /** What a batch has to be loaded with to decide about windows. */
 export class WindowNeeds {
@@ -11,6 +18,8 @@ export class WindowNeeds {
   readonly closing = new Set<string>();
   /** Institutions whose choice of what is paid out is needed. */
   readonly payoutsOf = new Set<string>();
+  /** Institutions that may get a cap, or another one: their positions are needed. */
+  readonly capping = new Set<string>();
   /** Pairs whose window may close, whichever it is. */
   readonly #ending: Pair[] = [];
   #isNeeded = false;
@@ -31,6 +40,9 @@ export class WindowNeeds {
         return [body.request.institutionId, body.request.counterpartyId];
       case 'choose_window_payout':
         this.payoutsOf.add(body.request.institutionId);
+        return [body.request.institutionId];
+      case 'set_debit_cap':
+        this.capping.add(body.request.institutionId);
         return [body.request.institutionId];
       case 'end_netting':
         this.#ending.push(pairOf(body.request.institutionId, body.request.counterpartyId));
@@ -53,6 +65,16 @@ export class WindowNeeds {
       const settlement = batch.state(settlementStream, id);
       if (settlement.status !== 'none') this.payoutsOf.add(settlement.terms.from).add(settlement.terms.to);
     }
+  }
+
+  /** Once it is loaded what institutions have chosen: what pays them out of what closes. */
+  payouts(batch: Batch): readonly ClosingPayouts[] {
+    return [...this.payoutsOf].flatMap((institutionId) => {
+      const chosen = batch.state(windowPayoutStream, institutionId);
+      if (chosen.status === 'none' || chosen.choice === undefined) return [];
+      const settlementIds = [...this.closing].map((windowId) => netPayoutId(windowId, institutionId));
+      return [{ institutionId, walletIds: walletsOfChoice(chosen.choice), settlementIds }];
+    });
   }
 
   /** Once it is loaded which windows are open. */

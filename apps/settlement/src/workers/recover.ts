@@ -1,12 +1,12 @@
 import type { StoreCommand } from '@finality/event-store';
 import { assert, type CauseContext, type Worker } from '@finality/kernel';
-import type { Recovery } from '@finality/settlement';
+import { DIFFERENCES_MAX, type Recovery } from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import { claimOf } from '../inbound/submission.ts';
 import { entryOf, type JournalEntry } from '../outbound/signed-transactions.ts';
 import type { RecoveryGate } from '../recovery-gate.ts';
 import type { SettlementCommand } from '../store/commands.ts';
-import { RECOVERY_ID, recoveryStream } from '../store/streams.ts';
+import { limitsStream, RECOVERY_ID, recoveryStream } from '../store/streams.ts';
 
 const POLL_MS = 1_000;
 const CHECKED_PAGE = 1_000;
@@ -89,7 +89,8 @@ export class Recover implements Worker {
     this.#position = signed.at(-1)?.position ?? after;
     if (this.#position < lastPosition) return 'progress';
     const { position: ledgerPosition } = await this.#reader.head();
-    await this.#execute({ type: 'journal_imported', position: this.#position, ledgerPosition });
+    const journal = { position: this.#position, ledgerPosition, limitedIds: await this.#limited() };
+    await this.#execute({ type: 'journal_imported', journal });
     return 'progress';
   }
 
@@ -105,6 +106,20 @@ export class Recover implements Worker {
       { body: { type: 'import_transaction', signed }, cause: this.#cause() },
     ]);
     for (const outcome of outcomes) if (outcome.kind === 'failed') throw outcome.error;
+  }
+
+  /** Institutions whose limits count what is paid over a time, as far as they can be told of. */
+  async #limited(): Promise<readonly string[]> {
+    const prefix = `${limitsStream.aggregate.name}/`;
+    const { rows } = await this.#env.pool.query<{ stream: string }>(
+      'SELECT stream FROM stream_states WHERE starts_with(stream, $1) ORDER BY stream LIMIT $2',
+      [prefix, DIFFERENCES_MAX],
+    );
+    const ids = rows.map(({ stream }) => stream.slice(prefix.length));
+    const states = await this.#reader.loadStates(limitsStream, ids);
+    return states.flatMap(({ state }) =>
+      state.status === 'set' && state.windows.length > 0 ? [state.institutionId] : [],
+    );
   }
 
   async #execute(body: SettlementCommand): Promise<void> {

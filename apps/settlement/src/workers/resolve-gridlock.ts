@@ -1,9 +1,20 @@
 import type { Session } from '@finality/event-store';
 import type { Worker } from '@finality/kernel';
-import { type QueuedPayment, resolveGridlock } from '@finality/settlement';
+import {
+  type CapRoom,
+  capOf,
+  type Headroom,
+  type Netting,
+  type QueuedPayment,
+  resolveGridlock,
+  type SettlementPolicy,
+  windowBetween,
+} from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import { readTransaction } from '../outbound/read-transaction.ts';
 import type { RecoveryGate } from '../recovery-gate.ts';
+import { cappedPlaces, loadCapped } from '../store/capped.ts';
+import { NETTING_ID, nettingStream } from '../store/streams.ts';
 import { ownCause } from './cause.ts';
 
 /** Looked at, and so settled, at once: in one batch, which others wait for. What is further back in its line has its turn afterwards. */
@@ -62,7 +73,9 @@ export class ResolveGridlock implements Worker {
     if (ms < this.#lookedAt.ms + INTERVAL_MS) return 'idle';
     const { position } = await this.#reader.head();
     if (position === this.#lookedAt.position) return 'idle';
-    const settlementIds = await readTransaction(pool, findOffsetting);
+    const { state: netting } = await this.#reader.loadState(nettingStream, NETTING_ID);
+    const { debitCapSats } = this.#env.config.policy;
+    const settlementIds = await readTransaction(pool, (session) => findOffsetting(session, netting, debitCapSats));
     this.#lookedAt = { position, ms };
     if (settlementIds.length === 0) return 'idle';
     const gridlockId = runtime.id();
@@ -77,19 +90,45 @@ export class ResolveGridlock implements Worker {
   }
 }
 
-async function findOffsetting(session: Session): Promise<readonly string[]> {
+async function findOffsetting(
+  session: Session,
+  netting: Netting,
+  everybodySats: SettlementPolicy['debitCapSats'],
+): Promise<readonly string[]> {
   const rows = await session.query<PaymentRow>(LINES);
   if (rows.length === 0) return [];
-  const lines = Map.groupBy(rows.map(paymentOf), ({ from }) => from);
+  const payments = rows.map((row) => paymentOf(row, netting));
+  const lines = Map.groupBy(payments, ({ from }) => from);
   const found = await session.query<HeadroomRow>(HEADROOM, [[...lines.keys()]]);
   const headroom = new Map(found.map(({ institution_id: id, sats }) => [id, sats]));
-  const moves = [...lines].some(([payer, [first]]) => first!.amountSats <= (headroom.get(payer) ?? 0n));
-  return moves ? [] : resolveGridlock([...lines.values()], headroom).map(({ settlementId }) => settlementId);
+  const capRoom = await roomsOf(session, netting, [...lines.keys()], everybodySats);
+  const moves = [...lines.values()].some(([first]) => isPayable(first!, headroom, capRoom));
+  return moves ? [] : resolveGridlock([...lines.values()], headroom, capRoom).map(({ settlementId }) => settlementId);
 }
 
-const paymentOf = (row: PaymentRow): QueuedPayment => ({
-  settlementId: row.settlement_id,
-  from: row.from_institution,
-  to: row.to_institution,
-  amountSats: row.amount_sats,
-});
+const isPayable = ({ from, amountSats, windowId = '' }: QueuedPayment, headroom: Headroom, capRoom: CapRoom): boolean =>
+  amountSats <= (headroom.get(from) ?? 0n) && amountSats <= (capRoom.get(from)?.get(windowId) ?? amountSats);
+
+async function roomsOf(
+  session: Session,
+  netting: Netting,
+  institutionIds: readonly string[],
+  everybodySats: SettlementPolicy['debitCapSats'],
+): Promise<CapRoom> {
+  const places = cappedPlaces(netting, institutionIds, everybodySats);
+  const positions = await loadCapped(session, places);
+  const byInstitution = Map.groupBy(places, ({ institutionId }) => institutionId);
+  return new Map(
+    [...byInstitution].map(([id, windows]) => {
+      const capSats = capOf(netting, id, everybodySats) ?? 0n;
+      return [id, new Map(windows.map(({ windowId }) => [windowId, capSats + positions.netOf(windowId, id)]))];
+    }),
+  );
+}
+
+function paymentOf(row: PaymentRow, netting: Netting): QueuedPayment {
+  const { from_institution: from, to_institution: to } = row;
+  const window = windowBetween(netting, from, to);
+  const place = window === undefined ? {} : { windowId: window.windowId };
+  return { settlementId: row.settlement_id, from, to, amountSats: row.amount_sats, ...place };
+}

@@ -110,7 +110,7 @@ export class Dealings {
       floorSats: rule === WINDOW_PAYOUT_RULE_ABOVE_FLOOR ? BigInt(this.#random.below(FLOOR_MAX)) : 0n,
       walletId: rule === WINDOW_PAYOUT_RULE_NOTHING ? '' : client.wallets[0]!,
     });
-    // Wallets whose keys are their owners' aren't paid by the pool.
+    // A wallet may not be known yet; whose keys are their owners' aren't on the signer's list.
     return this.#ask(ask, 'WindowService', 'setWindowPayout', request, client, ['not_found']);
   }
 

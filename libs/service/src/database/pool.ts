@@ -33,6 +33,8 @@ export function createPool(url: string, options: PoolOptions): pg.Pool {
     maxLifetimeSeconds: SESSION_LIFE_S,
     keepAlive: true,
     types: exactTypes,
+    // What a session is given goes out at once: a batch that writes ten tables waits for one answer.
+    pipeline: true,
   });
   // The same while somebody uses it, between two statements: that one's next statement fails, which is where it is handled.
   pool.on('connect', (client) => client.on('error', () => undefined));

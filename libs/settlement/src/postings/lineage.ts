@@ -11,12 +11,16 @@ import {
   type TransferId,
   transitAccount,
 } from '@finality/ledger';
+import { POOL_WALLET_ID } from '../institution.ts';
 import { type OfferedLineage, paysNobody } from '../lineage.ts';
 
-// The fee of versions that pay nobody but the wallet itself: no settlement has a share of it, so the wallet's owner bears it; or the platform, of
-// what it writes into the chain for itself.
+// The fee of versions that pay nobody but the wallet itself: no settlement has a share of it, so the wallet's owner bears it, or the platform.
 
-type Owner = Pick<OfferedLineage, 'lineageId' | 'walletId' | 'anchorsHead'>;
+type Owner = Pick<OfferedLineage, 'lineageId' | 'walletId' | 'anchorsHead' | 'parent'>;
+
+/** What it writes into the chain for itself, and what pays for a stuck payout of the pool, whose coins are no institution's own. */
+export const platformBears = ({ anchorsHead, parent, walletId }: Omit<Owner, 'lineageId'>): boolean =>
+  anchorsHead !== undefined || (parent !== undefined && walletId === POOL_WALLET_ID);
 
 /** Such a version is offered, and takes so much more than those before. */
 export const ownFeeHeld = (lineage: Owner, version: number, amount: bigint): Transfer =>
@@ -67,7 +71,7 @@ export const heldKey = (lineage: Owner, version: number) => keyOf(lineage, 'own_
 const spentKey = (lineage: Owner, life: number) => keyOf(lineage, 'own_fee', life);
 const claimOf = ({ walletId }: Owner): Claim => ({ kind: 'wallet', walletId });
 const bearer = (lineage: Owner): AccountId =>
-  lineage.anchorsHead === undefined ? availableAccount(claimOf(lineage)) : networkFeesAccount();
+  platformBears(lineage) ? networkFeesAccount() : availableAccount(claimOf(lineage));
 const inFlight = (lineage: Owner) => inFlightAccount(claimOf(lineage));
 
 function keyOf(

@@ -5,6 +5,7 @@ import { type ApprovalTier, type PaymentRulesState, tierOf } from '../payment-ru
 import type { Approvals } from '../settlement-life.ts';
 import type { Terms } from '../settlement.ts';
 import { isUnvalued, valued } from '../unit-terms.ts';
+import { payingWalletId } from '../window-payout.ts';
 import { unknownInstitution } from './institutions.ts';
 
 export interface ApprovalPolicyRequest {
@@ -40,13 +41,13 @@ export function setApprovalPolicy(book: Book, request: ApprovalPolicyRequest): R
 
 /** What a settlement that begins needs of the payer's persons; undefined: nothing. */
 export function approvalsFor(book: Book, terms: Terms): Omit<Approvals, 'given'> | undefined {
-  const { from, payer } = terms;
-  const state = book.paymentRules.get(from);
+  const state = book.paymentRules.get(terms.from);
   if (state.status === 'none') return undefined;
   // What nobody can value needs what the largest amount does.
   const tier = tierOf(state.tiers, isUnvalued(terms) ? TRANSFER_AMOUNT_MAX : valued(terms).amountSats);
   if (tier === undefined) return undefined;
   // What is paid otherwise the signer doesn't sign.
-  const isSigners = payer.kind === 'wallet' && book.wallet(payer.walletId)?.custodial === true;
+  const walletId = payingWalletId(terms);
+  const isSigners = walletId !== undefined && book.wallet(walletId)?.custodial === true;
   return { required: tier.approvals, areSigned: tier.areSigned && isSigners, rulesVersion: state.version };
 }

@@ -44,7 +44,8 @@ const withNodes = ({ versions }: OfferedLineage): OfferedVersion | undefined =>
 
 /**
  * Plans a transaction that spends the change of the version that nodes have, and pays the wallet itself at so high a fee that both are worth a
- * block's space (CPFP). It is of a lineage of its own, which dies with that version; the wallet's owner bears its fee, within the cap of the payouts.
+ * block's space (CPFP). It is of a lineage of its own, which dies with that version; the wallet's owner bears its fee, within the cap of the payouts: of the
+ * pool's wallet the platform, since no one of those it pays has asked for it.
  */
 export function payByChild(book: Book, lineage: OfferedLineage, feeRate: FeeRate): Result<void, Refusal> {
   const parent = withNodes(lineage);
@@ -62,7 +63,8 @@ export function payByChild(book: Book, lineage: OfferedLineage, feeRate: FeeRate
   const fee = feeOf(book, lineage, parent, change, feeRate);
   if (!fee.ok) return fee;
   const { walletId, institutionId } = lineage;
-  const held = ownFeeHeld({ lineageId, walletId }, 1, fee.value);
+  const paysFor = { lineageId: lineage.lineageId, version: parent.version };
+  const held = ownFeeHeld({ lineageId, walletId, parent: paysFor }, 1, fee.value);
   if (!book.ledger.check([held]).ok)
     return refused('INSUFFICIENT_LIQUIDITY', 'the payer has not got what the fee takes more');
   const made = coinOf(book, parent, change);
@@ -70,7 +72,7 @@ export function payByChild(book: Book, lineage: OfferedLineage, feeRate: FeeRate
   const { outpoint, valueSats, script, branch, index } = made;
   const plan: LineagePlan = {
     ...{ lineageId, walletId, institutionId, custodial: true, anchor: outpoint, version: 1, payouts: [] },
-    parent: { lineageId: lineage.lineageId, version: parent.version },
+    parent: paysFor,
     inputs: [{ outpoint, valueSats, script, branch, index }],
     feeSats: fee.value,
     droppedSats: 0n as Sats,

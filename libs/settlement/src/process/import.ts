@@ -19,10 +19,12 @@ import {
 import { ownFeeHeld } from '../postings/lineage.ts';
 import { heldMore, release, reservation } from '../postings/payout.ts';
 import { mustImpose, mustPost } from '../postings/post.ts';
+import type { SignedApproval } from '../settlement-life.ts';
 import { isWaiting, lineageIdOf, living, type LivingSettlement, type Terms } from '../settlement.ts';
 import { waitForBlock } from './bump.ts';
 import { consolidationWithdrawn } from './consolidation.ts';
 import { payoutConfirmations } from './finality.ts';
+import { approveAsPaid } from './import-decisions.ts';
 import { keepChange, pay } from './offer.ts';
 import { backToQueue } from './reserve.ts';
 
@@ -36,6 +38,8 @@ export interface SignedTransaction extends LineageIdentity {
   readonly outputs: readonly NewOutput[];
   readonly payouts: readonly Omit<VersionPayout, 'outpoint'>[];
   readonly feeSats: Sats;
+  /** By settlement: those that the signer was shown. */
+  readonly approvals: Readonly<Record<string, readonly SignedApproval[]>>;
 }
 
 const BY = 'signer’s journal';
@@ -57,9 +61,6 @@ const PAYABLE: readonly LivingSettlement['status'][] = [
   // In a block that a reorg has taken since: only then another version was offered.
   'confirming',
 ];
-
-/** Of these: not approved yet. */
-const UNDECIDED: typeof PAYABLE = ['received', 'scheduled', 'screening', 'under_review'];
 
 /** A settlement that was accepted after the copy was made, and paid: it is taken up where its payout begins. Known already: nothing happens. */
 export function adoptSettlement(book: Book, terms: Terms, receivedAt: Instant): void {
@@ -273,7 +274,7 @@ function payoutOf({
 /** Brings a settlement to where its payout can be offered, with what that takes set aside. */
 function hold(
   book: Book,
-  { lineageId, version, custodial }: SignedTransaction,
+  { lineageId, version, custodial, approvals }: SignedTransaction,
   { settlementId, feeSats, feeReservedSats: reservedSats }: VersionPayout,
 ): void {
   const at = book.now;
@@ -284,10 +285,7 @@ function hold(
     if (moreSats > 0n) mustImpose(book.ledger, heldMore(terms, { lineageId, version }, moreSats));
     return;
   }
-  if (state.status === 'received' || state.status === 'scheduled')
-    book.settlements.record(settlementId, { type: 'screening_requested', at, sources: [] });
-  if (UNDECIDED.includes(state.status))
-    book.settlements.record(settlementId, { type: 'settlement_approved', at, reason: REASON, by: BY });
+  approveAsPaid(book, state, { by: BY, reason: REASON, approvals: approvals[settlementId] ?? [] });
   if (state.status === 'awaiting_signature') return;
   if (state.status === 'reserved') {
     if (!custodial) book.settlements.record(settlementId, { type: 'signature_awaited', at });
@@ -304,7 +302,8 @@ function holdOwnFee(book: Book, lineage: Lineage, signed: SignedTransaction): vo
   if (lineage.status === 'planned' && lineage.plan.consolidates) consolidationWithdrawn(book, lineage.plan);
   const moreSats = signed.feeSats - ('versions' in lineage ? lineage.ownHeldSats : 0n);
   const anchorsHead = headIn(signed);
-  const bearer = { ...signed, ...(anchorsHead && { anchorsHead }) };
+  const parent = parentOf(signed.lineageId);
+  const bearer = { ...signed, ...(anchorsHead && { anchorsHead }), ...(parent && { parent }) };
   if (moreSats > 0n) mustImpose(book.ledger, ownFeeHeld(bearer, signed.version, moreSats));
 }
 

@@ -1,7 +1,7 @@
 import { assert, type Instant, type Sats } from '@finality/kernel';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BUCKETS_PER_WINDOW, type Limits, roomAt, usedIn } from '../limits.ts';
+import { BUCKETS_PER_WINDOW, type Limits, limitsAggregate, type LimitsEvent, roomAt, usedIn } from '../limits.ts';
 import { approved, assessed, funded, given, lastOf, settlementOf, submitted } from '../spec/given.fixture.ts';
 import { anyLimits, checkPaymentLimits, setLimits } from '../spec/limits.fixture.ts';
 import { POLICY } from '../spec/memory-book.fixture.ts';
@@ -136,6 +136,38 @@ describe('a limit over a window', () => {
     );
     expect(left(world)).toEqual([5_000n]);
   });
+});
+
+it('what is learned of late counts as if it had been counted in time', () => {
+  const window = { seconds: BUCKETS_PER_WINDOW, maxSats: 100n as Sats };
+  const limits = { transactions: [], windows: [window] };
+  const set = {
+    type: 'limits_set',
+    at: 0 as Instant,
+    institutionId: 'a',
+    version: 1,
+    limits,
+    by: 'o',
+    reason: 'r',
+  } as const;
+  const used = [1_000, 5_000, 5_500, 9_000].map((at, i): LimitsEvent => {
+    return {
+      type: 'use_counted',
+      at: at as Instant,
+      settlementId: `s-${i}`,
+      mode: 'bilateral',
+      amountSats: BigInt(i + 1) as Sats,
+    };
+  });
+  const after = (events: readonly LimitsEvent[]) =>
+    events.reduce(limitsAggregate.evolve, limitsAggregate.evolve(limitsAggregate.initialState, set));
+  const inTime = after(used);
+  fc.assert(
+    fc.property(fc.shuffledSubarray(used, { minLength: used.length }), (late) => {
+      expect(after(late)).toEqual(inTime);
+    }),
+    { numRuns: 24 },
+  );
 });
 
 describe('a settlement for later', () => {

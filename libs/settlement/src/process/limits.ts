@@ -129,12 +129,12 @@ const limitExceeded = (message: string, details: Readonly<Record<string, string>
     details,
   });
 
-/** A settlement begins. @returns the version of the limits that it counts against, where there are some */
-export function count(book: Book, terms: Terms): number | undefined {
+/** A settlement begins, or has. @returns the version of the limits that it counts against, where there are some */
+export function count(book: Book, terms: Terms, at = book.now): number | undefined {
   const { settlementId, from, mode, amountSats } = valued(terms);
   const state = book.limits.get(from);
   if (state.status === 'none') return undefined;
-  book.limits.record(from, { type: 'use_counted', at: book.now, settlementId, mode, amountSats });
+  book.limits.record(from, { type: 'use_counted', at, settlementId, mode, amountSats });
   return state.version;
 }
 

@@ -31,7 +31,7 @@ describe('a payer’s line', () => {
   it('isn’t overtaken by what comes later and needs less', () => {
     const world = given(MONEY, queued(20_000n)).when(queued(1n)).world;
     expect(settlementOf(world, 's-2')).toMatchObject({ status: 'queued', waitsFor: 'INSUFFICIENT_LIQUIDITY' });
-    expect(settlementOf(world, 's-2').transitions.at(-1)?.reason).toBe('others of a wait for liquidity before it');
+    expect(settlementOf(world, 's-2').transitions.at(-1)?.reason).toBe('others of a wait before it');
     expect(balance(world, CLEARING_A)).toEqual({ available: 10_000n });
   });
 

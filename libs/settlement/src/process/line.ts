@@ -3,7 +3,8 @@ import type { LedgerError } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { novation } from '../postings/clearing.ts';
 import { isInLine, type Priority, priorityOf } from '../queue.ts';
-import { living, type LivingSettlement, type Terms } from '../settlement.ts';
+import { living, type LivingSettlement, type Terms, type WaitReason } from '../settlement.ts';
+import { capShortage } from './debit-caps.ts';
 import { enterWindow } from './windows.ts';
 
 /**
@@ -12,12 +13,10 @@ import { enterWindow } from './windows.ts';
  */
 export function clear(book: Book, state: LivingSettlement): void {
   const { settlementId, from } = state.terms;
-  const reason = book.queues.hasBefore(from, priorityOf(state))
-    ? `others of ${from} wait for liquidity before it`
+  const lack = book.queues.hasBefore(from, priorityOf(state))
+    ? lacksLiquidity(`others of ${from} wait before it`)
     : novate(book, state);
-  if (reason === undefined) return;
-  const waitsFor = 'INSUFFICIENT_LIQUIDITY';
-  book.settlements.record(settlementId, { type: 'liquidity_awaited', at: book.now, reason, waitsFor });
+  if (lack !== undefined) book.settlements.record(settlementId, { type: 'liquidity_awaited', at: book.now, ...lack });
 }
 
 /** Settles what the payer can pay by now, from the front of its line on, until there isn't enough for the next. */
@@ -26,10 +25,20 @@ export function releaseLine(book: Book, institutionId: string): void {
     if (novate(book, living(book.settlements.get(settlementId))) !== undefined) return;
 }
 
+/** Why a settlement waits in its payer's line. */
+interface Lack {
+  readonly waitsFor: WaitReason;
+  readonly reason: string;
+}
+
+const lacksLiquidity = (reason: string): Lack => ({ waitsFor: 'INSUFFICIENT_LIQUIDITY', reason });
+
 /** @returns why it can't be settled */
-function novate(book: Book, { terms }: LivingSettlement): string | undefined {
+function novate(book: Book, { terms }: LivingSettlement): Lack | undefined {
+  const overCap = capShortage(book, terms);
+  if (overCap !== undefined) return { waitsFor: 'WINDOW_DEBIT_CAP', reason: overCap };
   const posted = book.ledger.post(novation(terms));
-  if (!posted.ok) return shortage(posted.error);
+  if (!posted.ok) return lacksLiquidity(shortage(posted.error));
   settleNow(book, terms);
   return undefined;
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { err, fieldError, ok, refusal, type Refusal, type Result, type Sats, type Instant } from '@finality/kernel';
+import { err, ok, refusal, type Refusal, type Result, type Sats, type Instant } from '@finality/kernel';
 import { availableAccount, creditBalance } from '@finality/ledger';
 import type { Book, Records } from '../book.ts';
 import { POOL_WALLET_ID } from '../institution.ts';
@@ -7,8 +7,10 @@ import { netSats } from '../positions.ts';
 import type { Settlement, SettlementStatus, Terms } from '../settlement.ts';
 import type { NettingWindow, Position, WindowEvent } from '../window.ts';
 import type { PayoutRule, WindowPayout } from '../window-payout.ts';
+import { approvalsFor } from './approvals.ts';
 import { payoutConfirmations } from './finality.ts';
 import { institutionRefusal } from './institutions.ts';
+import { ownPayee, type OwnPlace } from './payee.ts';
 
 /** Those of a window are screened one by one: so long they wait for each other, to share a transaction. */
 export const NET_PAYOUT_WAIT_MS = 5_000;
@@ -22,35 +24,30 @@ const BY = 'window';
 export interface PayoutRequest {
   readonly institutionId: string;
   /** Missing: nothing, from now on. */
-  readonly rule?: PayoutRule;
-  readonly walletId: string;
+  readonly wanted?: { readonly rule: PayoutRule; readonly place: OwnPlace };
   /** API key. */
   readonly by: string;
 }
 
 /** What an institution wants paid out when windows close, from now on. */
 export function chooseWindowPayout(book: Book, request: PayoutRequest): Result<WindowPayout, Refusal> {
-  const { institutionId, rule, by } = request;
+  const { institutionId, wanted, by } = request;
   const at = book.now;
   const refused = institutionRefusal(book, institutionId, 'institution_id');
   if (refused !== undefined) return err(refused);
   const before = book.windowPayouts.get(institutionId);
-  if (rule === undefined) {
+  if (wanted === undefined) {
     if (before.status === 'none' || before.choice === undefined) return ok(before);
     return ok(book.windowPayouts.record(institutionId, { type: 'window_payout_ended', at, by }));
   }
-  const { walletId } = request;
-  const wallet = book.wallet(walletId);
-  if (wallet?.institutionId !== institutionId || !wallet.custodial) {
-    const message = `expected a custodial wallet of ${institutionId}, got "${walletId}"`;
-    return err(refusal('not_found', 'UNKNOWN_WALLET', message, { fields: [fieldError('wallet_id', message)] }));
-  }
+  const payee = ownPayee(book, institutionId, wanted.place);
+  if (!payee.ok) return payee;
   const poolWalletId = POOL_WALLET_ID;
   if (book.wallet(poolWalletId) === undefined)
     return err(
       refusal('failed_precondition', 'NO_POOL', 'the pool’s wallet isn’t known yet: try again', { retryable: true }),
     );
-  const choice = { rule, walletId, poolWalletId };
+  const choice = { rule: wanted.rule, payee: payee.value, poolWalletId };
   return ok(book.windowPayouts.record(institutionId, { type: 'window_payout_chosen', at, by, institutionId, choice }));
 }
 
@@ -69,7 +66,8 @@ export function netPayoutId(windowId: string, institutionId: string): string {
 
 /**
  * Begins to pay out what participants of a window that closes now have chosen: settlements of their own, from their clearing balance, with the
- * pool's coins, to their own wallet, which bear the network fee and are screened as any other.
+ * pool's coins, to a wallet or destination of their own, which bear the network fee, and are screened and approved as any other. Whether what was chosen then
+ * may still be paid the signer is asked before anything is offered.
  * @returns their ids, in the order of the participants
  */
 export function beginNetPayouts(book: Book, windowId: string, positions: readonly Position[]): readonly string[] {
@@ -78,7 +76,7 @@ export function beginNetPayouts(book: Book, windowId: string, positions: readonl
     const chosen = book.windowPayouts.get(institutionId);
     if (chosen.status === 'none' || chosen.choice === undefined) return [];
     if (book.institutions.get(institutionId).status !== 'active') return [];
-    const { rule, walletId, poolWalletId } = chosen.choice;
+    const { rule, payee, poolWalletId } = chosen.choice;
     const amountSats = payoutSats(rule, position, ownSats(book, institutionId));
     // Less wouldn't be worth its fee.
     if (amountSats <= book.policy.feeCapSats) return [];
@@ -93,17 +91,18 @@ export function beginNetPayouts(book: Book, windowId: string, positions: readonl
       idempotencyKey: settlementId,
       submittedBy: BY,
       payer: { kind: 'clearing', institutionId },
-      payee: { kind: 'wallet', walletId },
+      payee,
       fees: { bearer: 'payee', bumpBearer: book.policy.bumpBearer },
       policyVersion: book.policy.version,
       netPayout: { windowId, poolWalletId },
     };
     const at = book.now;
+    const approvals = approvalsFor(book, terms);
     book.schedule(settlementId, (at + book.policy.expiryMs) as Instant, 'expiry');
     book.settlements.record(
       settlementId,
       { type: 'settlement_received', at, terms, ...payoutConfirmations(book, terms, false) },
-      { type: 'screening_requested', at, sources: [] },
+      { type: 'screening_requested', at, sources: [], ...(approvals && { approvals }) },
     );
     return [settlementId];
   });

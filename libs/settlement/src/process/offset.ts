@@ -2,6 +2,7 @@ import type { Book } from '../book.ts';
 import { novation } from '../postings/clearing.ts';
 import { isInLine } from '../queue.ts';
 import { living, type LivingSettlement } from '../settlement.ts';
+import { areWithinCaps } from './debit-caps.ts';
 import { settleNow } from './line.ts';
 
 /** Queued settlements that somebody has found to pay for each other; what is found is decided on anew. */
@@ -12,7 +13,7 @@ export interface OffsetRequest {
 }
 
 /**
- * Settles them all at once, or none: if by now one of them isn't queued any more, would overtake another, or would leave its payer past its limit, nothing
+ * Settles them all at once, or none: if by now one of them isn't queued any more, would overtake another, or would leave its payer past its limit or its cap on a window, nothing
  * happens, and leaves no trace.
  */
 export function offset(book: Book, { gridlockId, settlementIds }: OffsetRequest): void {
@@ -21,6 +22,13 @@ export function offset(book: Book, { gridlockId, settlementIds }: OffsetRequest)
   if (queued.length < asked.length) return;
   const inOrder = firstOfLines(book, queued);
   if (inOrder === undefined) return;
+  if (
+    !areWithinCaps(
+      book,
+      inOrder.map(({ terms }) => terms),
+    )
+  )
+    return;
   if (!book.ledger.postNet(inOrder.flatMap(({ terms }) => novation(terms))).ok) return;
   for (const { terms } of inOrder) settleNow(book, terms, gridlockId);
 }

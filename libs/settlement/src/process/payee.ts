@@ -2,6 +2,7 @@ import { assert, err, fieldError, ok, refusal, type Refusal, type Result } from 
 import type { Claim } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { type DestinationRecord, destinationRefusal } from '../destination.ts';
+import type { OnChainPayee } from '../lineage.ts';
 import type { Payee } from '../settlement.ts';
 import { knownWallet } from './choose-coins.ts';
 import type { Submission } from './submit.ts';
@@ -27,7 +28,27 @@ export function payeeOf(
     if (payee.ok) return payee;
     refusals.push(payee.error);
   }
-  return err(refusals[0] ?? notPayable(to));
+  return err(refusals[0] ?? notPayable(to, 'to_institution'));
+}
+
+/** Where an institution wants its own money paid to. */
+export type OwnPlace =
+  | { readonly kind: 'wallet'; readonly walletId: string }
+  | { readonly kind: 'destination'; readonly destinationId: string };
+
+/** What pays the institution itself there: a wallet of its own, which is on the signer's list where its keys are its own, or a destination that may be paid by now. */
+export function ownPayee(book: Book, institutionId: string, place: OwnPlace): Result<OnChainPayee, Refusal> {
+  if (place.kind === 'destination') return named(book, institutionId, place.destinationId);
+  const { walletId } = place;
+  const wallet = book.wallet(walletId);
+  if (wallet?.institutionId !== institutionId) {
+    const message = `expected a wallet of ${institutionId}, got "${walletId}"`;
+    return err(refusal('not_found', 'UNKNOWN_WALLET', message, { fields: [fieldError('wallet_id', message)] }));
+  }
+  if (wallet.custodial) return ok({ kind: 'wallet', walletId });
+  const listing = book.listingOf(walletId);
+  if (listing === undefined) return err(notPayable(institutionId, 'wallet_id'));
+  return payeeAt(book, institutionId, listing.destinationId, listing);
 }
 
 function needsListing(book: Book, payer: Claim, payee: Claim): boolean {
@@ -35,7 +56,7 @@ function needsListing(book: Book, payer: Claim, payee: Claim): boolean {
   return knownWallet(book, payer.walletId).custodial && !knownWallet(book, payee.walletId).custodial;
 }
 
-const named = (book: Book, to: string, destinationId: string): Result<Payee, Refusal> =>
+const named = (book: Book, to: string, destinationId: string): Result<OnChainPayee, Refusal> =>
   payeeAt(book, to, destinationId, book.destination(destinationId));
 
 function payeeAt(
@@ -43,7 +64,7 @@ function payeeAt(
   to: string,
   destinationId: string,
   destination: DestinationRecord | undefined,
-): Result<Payee, Refusal> {
+): Result<OnChainPayee, Refusal> {
   const refused = destinationRefusal(destination, { destinationId, payeeInstitutionId: to }, book.now);
   if (refused) return err(refused);
   assert(destination !== undefined, 'a destination that isn’t refused is known');
@@ -56,11 +77,11 @@ function payeeAt(
   return err(refusal('unavailable', 'WALLET_NOT_KNOWN', message, { retryable: true }));
 }
 
-function notPayable(to: string): Refusal {
+function notPayable(to: string, field: 'to_institution' | 'wallet_id'): Refusal {
   const message =
     `the keys of ${to}’s wallets are its own, and none is on the signer’s list: expected it to register one as a destination ` +
     '(RegisterDestination with its wallet_id), or a custodial wallet';
   return refusal('failed_precondition', 'PAYEE_NOT_PAYABLE', message, {
-    fields: [fieldError('to_institution', message)],
+    fields: [fieldError(field, message)],
   });
 }

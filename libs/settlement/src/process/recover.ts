@@ -16,11 +16,28 @@ export function journalChecked(book: Book, position: bigint): void {
     book.recovery.record({ type: 'journal_checked', at: book.now, position });
 }
 
-/** All of the journal is known now. Plans whose coins turned out to be spent by others are given up, as they were before. */
-export function journalImported(book: Book, position: bigint, ledgerPosition: bigint): void {
+export interface ImportedJournal {
+  readonly position: bigint;
+  /** Of this store's log. */
+  readonly ledgerPosition: bigint;
+  /** Institutions whose limits count what is paid over a time. */
+  readonly limitedIds: readonly string[];
+}
+
+const UNCOUNTED =
+  'what it paid CENTRALIZED since the copy was made is in no journal, and doesn’t count against its limits';
+
+/**
+ * All of the journal is known now. Plans whose coins turned out to be spent by others are given up, as they were before. Whose limits don't count all
+ * that was paid an operator has to know, and to end it himself.
+ */
+export function journalImported(book: Book, { position, ledgerPosition, limitedIds }: ImportedJournal): void {
   if (book.recovery.get().status !== 'importing') return;
   takenPlans(book);
-  book.recovery.record({ type: 'journal_imported', at: book.now, position, ledgerPosition });
+  const at = book.now;
+  for (const subject of limitedIds)
+    book.recovery.record({ type: 'difference_found', at, difference: { subject, description: UNCOUNTED } });
+  book.recovery.record({ type: 'journal_imported', at, position, ledgerPosition });
 }
 
 /** Ledger and chain were compared after the import: without a break, and without what the journal contradicts, it is over. */

@@ -42,6 +42,7 @@ export function enterWindow(book: Book, terms: Terms): string | undefined {
   const window = windowBetween(book.netting.get(), terms.from, terms.to);
   if (window === undefined) return undefined;
   book.positions.add(window.windowId, terms);
+  book.capped.add(window.windowId, terms);
   return window.windowId;
 }
 
@@ -99,6 +100,7 @@ export function agreeNetting(
     scope: { kind: 'bilateral', institutions },
   });
   book.positions.open(windowId);
+  book.capped.open(windowId);
   return ok(pairIn(book, institutions, { type: 'netting_agreed', ...said, windowId }));
 }
 
@@ -119,6 +121,7 @@ function begin(book: Book, windowId: string, scope: WindowScope): KnownWindow {
   const at = book.now;
   const window = book.windows.record(windowId, { type: 'window_opened', at, windowId, scope });
   book.positions.open(windowId);
+  book.capped.open(windowId);
   book.netting.record({ type: 'window_changed', at, scope, windowId });
   return known(window);
 }

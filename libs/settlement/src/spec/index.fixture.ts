@@ -8,5 +8,6 @@ export * from './limits.fixture.ts';
 export * from './memory-book.fixture.ts';
 export * from './netting-actions.fixture.ts';
 export * from './parties.fixture.ts';
+export { journalOf } from './restore.fixture.ts';
 export * from './world.fixture.ts';
 export { sha, WorldChain, type WorldBlock, type WorldTx } from './world-chain.fixture.ts';

@@ -31,6 +31,7 @@ import {
   type VersionPayout,
   versionNumbered,
 } from '../lineage.ts';
+import { platformBears } from '../postings/lineage.ts';
 import { reversedAmount } from '../process/reverse.ts';
 import { keepsChange, leftOver } from '../process/requeue.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
@@ -219,7 +220,7 @@ function addSettlement(add: Add, settlement: LivingSettlement): void {
 /** What versions that pay nobody cost; and what was given up and is in a block all the same: the fee that left is nobody's. */
 function addLineage(book: MemoryBook, add: Add, lineage: OfferedLineage): void {
   const wallet = { kind: 'wallet', walletId: lineage.walletId } as const;
-  const bearer = lineage.anchorsHead === undefined ? availableAccount(wallet) : networkFeesAccount();
+  const bearer = platformBears(lineage) ? networkFeesAccount() : availableAccount(wallet);
   add(bearer, -lineage.ownHeldSats);
   add(inFlightAccount(wallet), lineage.ownHeldSats - ownFeeInBlock(lineage));
   if (lineage.inBlock === undefined) return;

@@ -5,6 +5,7 @@ import { bankBookingAggregate } from '../bank-booking.ts';
 import type { Book, Maturity, PlacedSettlement, Records, TimerKind } from '../book.ts';
 import { chainTipAggregate, type ChainTip, type ChainTipEvent } from '../chain-tip.ts';
 import { type AddressRecord, CoinBook, type WalletRecord } from '../coin.ts';
+import { CappedPositions } from '../debit-cap.ts';
 import type { DestinationRecord } from '../destination.ts';
 import { creditAggregate } from '../credit.ts';
 import { defaultAggregate } from '../default.ts';
@@ -95,6 +96,7 @@ export class MemoryBook implements Book {
   readonly quotes = new MemoryRecords(quoteAggregate, this.log);
   readonly netting: Book['netting'];
   readonly positions = new PositionBook();
+  readonly capped = new CappedPositions();
   readonly tip: Book['tip'];
   readonly recovery: Book['recovery'];
   /** By settlement, or institution; what is collected of it by itself. */

@@ -1,10 +1,11 @@
 import { sats } from '@finality/kernel';
 import { pairOf, windowBetween } from '../window.ts';
+import type { OwnPlace } from '../process/payee.ts';
 import type { PayoutRule } from '../window-payout.ts';
 import { anyCollection, pledge, setTerms } from './credit.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
 import { INSTITUTIONS } from './parties.fixture.ts';
-import { type World } from './world.fixture.ts';
+import { destinationIdOf, type World } from './world.fixture.ts';
 
 /** One for each request: by what was asked before it. */
 const newWindowId = (world: World): string => `win-${world.told.length}`;
@@ -25,16 +26,28 @@ export function agreeNetting(world: World, institutionId: string, counterpartyId
 export const endNetting = (world: World, institutionId: string, counterpartyId: string): string | undefined =>
   world.tell({ type: 'end_netting', request: { institutionId, counterpartyId } });
 
-export const chooseWindowPayout = (world: World, institutionId: string, rule?: PayoutRule): string | undefined =>
+/** Default: paid to its wallet. */
+export const chooseWindowPayout = (
+  world: World,
+  institutionId: string,
+  rule?: PayoutRule,
+  place: OwnPlace = { kind: 'wallet', walletId: `w-${institutionId}` },
+): string | undefined =>
   world.tell({
     type: 'choose_window_payout',
-    request: { institutionId, walletId: `w-${institutionId}`, by: 'k', ...(rule && { rule }) },
+    request: { institutionId, by: 'k', ...(rule && { wanted: { rule, place } }) },
   });
 
-/** A window is open, and those who have a custodial wallet want their net credit there. */
+const outside = (institutionId: string): OwnPlace => ({
+  kind: 'destination',
+  destinationId: destinationIdOf(institutionId),
+});
+
+/** A window is open, and those who can be paid want their net credit: in a custodial wallet, outside, or in a wallet of their own keys. */
 export function beginNetting(world: World): void {
   openWindow(world);
-  for (const institutionId of ['a', 'b', 'c']) chooseWindowPayout(world, institutionId, { kind: 'net_credit' });
+  for (const institutionId of ['a', 'b', 'd2']) chooseWindowPayout(world, institutionId, { kind: 'net_credit' });
+  chooseWindowPayout(world, 'c', { kind: 'net_credit' }, outside('c'));
 }
 
 /** A window is open, three owe what they have drawn as soon as it closes, and some of them have put something aside. */
@@ -50,6 +63,13 @@ export function beginCollecting(world: World): void {
     pledge(world, 'post_pledge', institutionId, 1_001n, 'default_fund');
     if (i > 0) pledge(world, 'post_pledge', institutionId, 3_000n);
   }
+}
+
+/** By an operator: none, nothing, or something. */
+export function anyCap(world: World, institutionId: string, b: number): void {
+  const capSats = [undefined, 0n, 5_000n, 40_000n][(b >> 5) % 4];
+  const cap = capSats === undefined ? {} : { capSats: sats(capSats) };
+  world.tell({ type: 'set_debit_cap', request: { institutionId, ...cap, reason: 'agreed', by: 'o', isOwn: false } });
 }
 
 const RULES: readonly (PayoutRule | undefined)[] = [
@@ -70,7 +90,11 @@ export function net(world: World, a: number, b: number): void {
     if (multilateral !== undefined && bit(b, 9)) closeWindow(world, multilateral.windowId);
     return anyCollection(world, a, b);
   }
-  if (bit(a, 10) && bit(a, 11)) return void chooseWindowPayout(world, institutionId, RULES[(b >> 3) % RULES.length]);
+  if (bit(a, 14) && bit(a, 15) && bit(a, 16)) return anyCap(world, institutionId, b);
+  if (bit(a, 10) && bit(a, 11)) {
+    const place = bit(b, 11) ? outside(institutionId) : undefined;
+    return void chooseWindowPayout(world, institutionId, RULES[(b >> 3) % RULES.length], place);
+  }
   if (multilateral === undefined || (bit(a, 4) && bit(a, 5) && bit(a, 6))) return void openWindow(world);
   if (bit(a, 7) && bit(a, 8)) {
     agreeNetting(world, institutionId, counterpartyId);

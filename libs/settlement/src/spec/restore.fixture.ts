@@ -2,6 +2,7 @@ import { assert } from '@finality/kernel';
 import { type LineageEvent, offered, versionNumbered } from '../lineage.ts';
 import { adoptSettlement, importTransaction, type SignedTransaction } from '../process/import.ts';
 import { beginRecovery, finishRecovery, journalImported } from '../process/recover.ts';
+import type { SignedApproval } from '../settlement-life.ts';
 import { living } from '../settlement.ts';
 import { apply, type Command } from './commands.fixture.ts';
 import { MemoryBook } from './memory-book.fixture.ts';
@@ -23,6 +24,7 @@ export function restored(world: World, told: number): MemoryBook {
   const book = new MemoryBook(world.book.policy);
   const now = world.told.slice(0, told);
   for (const { command } of now) apply(book, command);
+  book.now = world.book.now;
   beginRecovery(book, 2, 'the copy is old');
   for (const signed of journalOf(world)) {
     for (const { settlementId } of signed.payouts) {
@@ -31,11 +33,16 @@ export function restored(world: World, told: number): MemoryBook {
     }
     importTransaction(book, signed);
   }
-  journalImported(book, 0n, 0n);
+  const limitedIds = book.limits.ids();
+  journalImported(book, { position: 0n, ledgerPosition: 0n, limitedIds });
   for (const { command } of world.told.slice(told)) if (TOLD_AGAIN.includes(command.type)) apply(book, command);
   assert(finishRecovery(book, 'operator', 'looked at').ok, 'the operator ends it');
   return book;
 }
+
+/** Approvals of a settlement that a signatory has signed: the signer is shown them. */
+const shownOf = (book: MemoryBook, settlementId: string): readonly SignedApproval[] =>
+  (living(book.settlements.get(settlementId)).approvals?.given ?? []).flatMap(({ signed }) => signed ?? []);
 
 /** All that the signer has signed, or was told of as handed out, in its order. */
 export function journalOf({ book }: World): readonly SignedTransaction[] {
@@ -54,6 +61,7 @@ export function journalOf({ book }: World): readonly SignedTransaction[] {
     const { lineageId, walletId, institutionId, custodial, anchor } = lineage;
     const identity = { lineageId, walletId, institutionId, custodial, anchor };
     const paid = payouts.map(({ outpoint: _made, ...payout }) => payout);
-    return [{ ...identity, version: number, txid, unsignedHex, inputs, outputs, feeSats, payouts: paid }];
+    const approvals = Object.fromEntries(payouts.map(({ settlementId: id }) => [id, shownOf(book, id)]));
+    return [{ ...identity, version: number, txid, unsignedHex, inputs, outputs, feeSats, payouts: paid, approvals }];
   });
 }

@@ -28,6 +28,7 @@ const OF_CALLERS: readonly Command['type'][] = [
   'agree_netting',
   'end_netting',
   'choose_window_payout',
+  'set_debit_cap',
   'release_coins',
   'confirm_release',
   'resolve_suspense',

@@ -1,14 +1,15 @@
-import { addressV1, institutionV1 } from '@finality/contracts';
+import { addressV1, institutionV1, settlementV1 } from '@finality/contracts';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Api, refused } from '../api.fixture.ts';
 import { type Bank, freshKey, NOTHING, type Order } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
 import { ownBank, OwnWallet } from '../own-wallet.fixture.ts';
-import { Signatories } from '../signatories.fixture.ts';
+import { outsideAddress, Signatories } from '../signatories.fixture.ts';
 import { patiently, until } from '../wait.fixture.ts';
 
 const AMOUNT_SATS = 100_000n;
 const { DestinationStatus } = addressV1;
+const NET_CREDIT = { rule: settlementV1.WindowPayoutRule.WINDOW_PAYOUT_RULE_NET_CREDIT, floorSats: 0n };
 
 /** A payee with the keys of its wallet, and two people who sign for it. */
 interface Payee {
@@ -58,9 +59,12 @@ export function payeeWallets(e2e: () => E2e): void {
     return destinations.find(({ destinationId }) => destinationId === id)!;
   };
 
-  async function active(payee: Payee): Promise<addressV1.Destination> {
-    const { destinationId } = await ask(payee);
-    const approval = payee.people.sign('bob', 'approve destination', { descriptor: payee.own.descriptor.external });
+  /** Its wallet, or an address outside. */
+  async function active(payee: Payee, address?: string): Promise<addressV1.Destination> {
+    const about = address ?? { descriptor: payee.own.descriptor.external };
+    const request = payee.people.sign('ann', 'register destination', about);
+    const { destinationId } = await ask(payee, { request, ...(address !== undefined && { address, walletId: undefined }) });
+    const approval = payee.people.sign('bob', 'approve destination', about);
     await payee.second.destinations.approveDestination({ idempotencyKey: freshKey(), destinationId, approval });
     return until(
       'it has cooled',
@@ -160,6 +164,48 @@ export function payeeWallets(e2e: () => E2e): void {
         'DESTINATION_REMOVED',
       );
       expect(await reason(submit(single))).toBe('PAYEE_NOT_PAYABLE');
+      await expectInOrder(e2e());
+    });
+
+    it('is paid its owner’s net credit when a window closes, and so is an address outside', async () => {
+      const { operator, outside } = e2e();
+      const address = outsideAddress(9_001);
+      const [own, listed] = await Promise.all([active(single), active(several, address)]);
+      const choose = (one: Payee, place: { walletId: string; destinationId: string }) =>
+        one.bank.api.windows.setWindowPayout({ ...NET_CREDIT, idempotencyKey: freshKey(), ...place });
+      const usable = (one: Payee, place: { walletId: string; destinationId: string }) =>
+        until(
+          'settlement knows that it may be paid',
+          () => reason(choose(one, place)),
+          (found) => found === undefined,
+        );
+      await usable(single, { walletId: single.bank.wallet!.walletId, destinationId: '' });
+      await usable(several, { walletId: '', destinationId: listed.destinationId });
+      const others = await reason(choose(single, { walletId: '', destinationId: listed.destinationId }));
+      expect(others).toBe('DESTINATION_OF_OTHER_INSTITUTION');
+
+      const debtor = await e2e().bank({ wallet: 'none' });
+      await debtor.fund({ clearing: [3_000_000n] });
+      const { windowId } = await operator.windows.openWindow({ idempotencyKey: freshKey() });
+      for (const { bank } of [single, several])
+        await debtor.settle({ to: bank, amountSats: 900_000n, mode: 'CENTRALIZED' });
+      await operator.windows.closeWindow({ idempotencyKey: freshKey(), windowId, reason: 'cut-off' });
+      const { positions } = await operator.windows.getWindow({ windowId });
+      const payoutOf = ({ bank }: Payee) => positions.find((each) => each.institutionId === bank.id)!.netPayoutId;
+      const { txid } = await single.bank.executing(payoutOf(single));
+      expect(await several.bank.executing(payoutOf(several))).toMatchObject({
+        txid,
+        destinationId: listed.destinationId,
+        destinationAddress: address,
+      });
+      await outside.mine(3);
+      const first = await single.bank.settlement(payoutOf(single), 'SETTLED');
+      const second = await several.bank.settlement(payoutOf(several), 'SETTLED');
+      expect(first.destinationId).toBe(own.destinationId);
+      const script = single.own.script(0, 2);
+      expect(await outside.paidTo(txid, script)).toEqual([900_000n - first.feeSats]);
+      expect(await outside.paidTo(txid, listed.script)).toEqual([900_000n - second.feeSats]);
+      for (const { bank } of [single, several]) expect(await bank.balance('clearing')).toEqual(NOTHING);
       await expectInOrder(e2e());
     });
   });

@@ -38,6 +38,11 @@ export async function windowRequests(
       rule: 'WINDOW_PAYOUT_RULE_NET_CREDIT',
       wallet_id: payer.wallet?.walletId,
     }),
+    SetDebitCap: asOperator(service.setDebitCap, settlementV1.SetDebitCapRequest, {
+      idempotency_key: '',
+      institution_id: payer.id,
+      reason: 'agreed',
+    }),
     GetWindowPayout: asPayer(service.getWindowPayout, settlementV1.GetWindowPayoutRequest, {}),
     ListNettingPairs: asPayer(service.listNettingPairs, settlementV1.ListNettingPairsRequest, {}),
   };

@@ -64,6 +64,7 @@ export function windows(e2e: () => E2e): void {
         rule: WindowPayoutRule.WINDOW_PAYOUT_RULE_NET_CREDIT,
         floorSats: 0n,
         walletId: one.wallet!.walletId,
+        destinationId: '',
       });
     const windowId = (await pay(payer, payee, 900_000n))!;
     await pay(payer, other, 400_000n);
@@ -82,6 +83,38 @@ export function windows(e2e: () => E2e): void {
     expect(await status()).toBe(WindowStatus.WINDOW_STATUS_SETTLED);
     expect(await payee.balance('clearing')).toEqual(NOTHING);
     expect(await payee.balance('wallet')).toEqual({ ...NOTHING, available: 800_000n - feeSats });
+    await expectInOrder(e2e());
+  });
+
+  it('let nobody owe more than its cap: what would waits for the next one, or for what pays for it', async () => {
+    const [a, b] = [await bank(), await bank()];
+    const cap = (institutionId: string, capSats?: bigint) =>
+      e2e().operator.windows.setDebitCap({ idempotencyKey: freshKey(), institutionId, capSats, reason: 'agreed' });
+    expect(await cap(a.id, 1_000n)).toEqual({ institutionId: a.id, capSats: 1_000n, isDefault: false });
+    const own = { idempotencyKey: freshKey(), institutionId: a.id, reason: 'ours' };
+    expect(await refused(a.api.windows.setDebitCap({ ...own, capSats: 1_001n }))).toMatchObject({
+      reason: 'DEBIT_CAP_RAISED',
+    });
+    const windowId = (await pay(a, b, 700n))!;
+    const waiting = await a.submit({ to: b, amountSats: 301n, mode: 'CENTRALIZED' });
+    expect(await a.settlement(waiting.settlementId, 'QUEUED')).toMatchObject({ waitsFor: 'WINDOW_DEBIT_CAP' });
+    const { windowDebits } = await a.api.liquidity.getLiquidity({ institutionId: a.id });
+    expect(windowDebits).toEqual([{ windowId, capSats: 1_000n, netSats: -700n, leftSats: 300n }]);
+    const { positions } = await a.api.windows.getWindow({ windowId });
+    expect(positions).toMatchObject([{ institutionId: a.id, debitCapSats: 1_000n }]);
+    const [next] =
+      (await close(windowId), (await e2e().operator.windows.listWindows({ pageSize: 1, pageToken: '' })).windows);
+    expect(await a.settlement(waiting.settlementId, 'SETTLED')).toMatchObject({ windowId: next!.windowId });
+    // Neither may owe anything, and neither does.
+    await cap(a.id, 301n);
+    await cap(b.id, 0n);
+    const [there, back] = [
+      await a.submit({ to: b, amountSats: 500n, mode: 'CENTRALIZED' }),
+      await b.submit({ to: a, amountSats: 600n, mode: 'CENTRALIZED' }),
+    ];
+    await a.settlement(there.settlementId, 'SETTLED');
+    await b.settlement(back.settlementId, 'SETTLED');
+    await cap(a.id);
     await expectInOrder(e2e());
   });
 

@@ -136,6 +136,18 @@ export interface Liquidity {
     | undefined;
   /** As it was told last. */
   level: LiquidityLevel;
+  /** Of the windows that are open and that it may owe something in: that of all, and those that it has with one other institution. Empty where it has no cap. */
+  windowDebits: WindowDebit[];
+}
+
+/** What an institution may owe in one window, whatever its balance. */
+export interface WindowDebit {
+  windowId: string;
+  capSats: bigint;
+  /** What it was paid there less what it paid; negative: it owes as much. */
+  netSats: bigint;
+  /** 0 where it owes as much, or more. */
+  leftSats: bigint;
 }
 
 export interface CreditLine {
@@ -718,6 +730,7 @@ function createBaseLiquidity(): Liquidity {
     incoming: undefined,
     alerts: undefined,
     level: 0,
+    windowDebits: [],
   };
 }
 
@@ -758,6 +771,9 @@ export const Liquidity: MessageFns<Liquidity> = {
     }
     if (message.level !== 0) {
       writer.uint32(72).int32(message.level);
+    }
+    for (const v of message.windowDebits) {
+      WindowDebit.encode(v!, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -847,6 +863,14 @@ export const Liquidity: MessageFns<Liquidity> = {
             message.level = reader.int32() as any;
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.windowDebits.push(WindowDebit.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -890,6 +914,11 @@ export const Liquidity: MessageFns<Liquidity> = {
       incoming: isSet(object.incoming) ? Queued.fromJSON(object.incoming) : undefined,
       alerts: isSet(object.alerts) ? LiquidityAlerts.fromJSON(object.alerts) : undefined,
       level: isSet(object.level) ? liquidityLevelFromJSON(object.level) : 0,
+      windowDebits: globalThis.Array.isArray(object?.windowDebits)
+        ? object.windowDebits.map((e: any) => WindowDebit.fromJSON(e))
+        : globalThis.Array.isArray(object?.window_debits)
+        ? object.window_debits.map((e: any) => WindowDebit.fromJSON(e))
+        : [],
     };
   },
 
@@ -922,6 +951,9 @@ export const Liquidity: MessageFns<Liquidity> = {
     if (message.level !== 0) {
       obj.level = liquidityLevelToJSON(message.level);
     }
+    if (message.windowDebits?.length) {
+      obj.windowDebits = message.windowDebits.map((e) => WindowDebit.toJSON(e));
+    }
     return obj;
   },
 
@@ -953,6 +985,141 @@ export const Liquidity: MessageFns<Liquidity> = {
       ? LiquidityAlerts.fromPartial(object.alerts)
       : undefined;
     message.level = object.level ?? 0;
+    message.windowDebits = object.windowDebits?.map((e) => WindowDebit.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseWindowDebit(): WindowDebit {
+  return { windowId: "", capSats: 0n, netSats: 0n, leftSats: 0n };
+}
+
+export const WindowDebit: MessageFns<WindowDebit> = {
+  encode(message: WindowDebit, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.windowId !== "") {
+      writer.uint32(10).string(message.windowId);
+    }
+    if (message.capSats !== 0n) {
+      if (BigInt.asIntN(64, message.capSats) !== message.capSats) {
+        throw new globalThis.Error("value provided for field message.capSats of type int64 too large");
+      }
+      writer.uint32(16).int64(message.capSats);
+    }
+    if (message.netSats !== 0n) {
+      if (BigInt.asIntN(64, message.netSats) !== message.netSats) {
+        throw new globalThis.Error("value provided for field message.netSats of type int64 too large");
+      }
+      writer.uint32(24).int64(message.netSats);
+    }
+    if (message.leftSats !== 0n) {
+      if (BigInt.asIntN(64, message.leftSats) !== message.leftSats) {
+        throw new globalThis.Error("value provided for field message.leftSats of type int64 too large");
+      }
+      writer.uint32(32).int64(message.leftSats);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WindowDebit {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWindowDebit();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.windowId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.capSats = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.netSats = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.leftSats = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WindowDebit {
+    return {
+      windowId: isSet(object.windowId)
+        ? globalThis.String(object.windowId)
+        : isSet(object.window_id)
+        ? globalThis.String(object.window_id)
+        : "",
+      capSats: isSet(object.capSats) ? BigInt(object.capSats) : isSet(object.cap_sats) ? BigInt(object.cap_sats) : 0n,
+      netSats: isSet(object.netSats) ? BigInt(object.netSats) : isSet(object.net_sats) ? BigInt(object.net_sats) : 0n,
+      leftSats: isSet(object.leftSats)
+        ? BigInt(object.leftSats)
+        : isSet(object.left_sats)
+        ? BigInt(object.left_sats)
+        : 0n,
+    };
+  },
+
+  toJSON(message: WindowDebit): unknown {
+    const obj: any = {};
+    if (message.windowId !== "") {
+      obj.windowId = message.windowId;
+    }
+    if (message.capSats !== 0n) {
+      obj.capSats = message.capSats.toString();
+    }
+    if (message.netSats !== 0n) {
+      obj.netSats = message.netSats.toString();
+    }
+    if (message.leftSats !== 0n) {
+      obj.leftSats = message.leftSats.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WindowDebit>, I>>(base?: I): WindowDebit {
+    return WindowDebit.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WindowDebit>, I>>(object: I): WindowDebit {
+    const message = createBaseWindowDebit();
+    message.windowId = object.windowId ?? "";
+    message.capSats = (object.capSats !== undefined && object.capSats !== null) ? BigInt(object.capSats) : 0n;
+    message.netSats = (object.netSats !== undefined && object.netSats !== null) ? BigInt(object.netSats) : 0n;
+    message.leftSats = (object.leftSats !== undefined && object.leftSats !== null) ? BigInt(object.leftSats) : 0n;
     return message;
   },
 };

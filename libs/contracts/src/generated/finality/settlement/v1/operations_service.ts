@@ -242,14 +242,17 @@ export interface Recovery {
     | undefined;
   /** Transactions of the signer's journal that the store didn't know. */
   importedTransactions: number;
-  /** What the signer's journal and the store contradict each other in. */
+  /**
+   * What the signer's journal and the store contradict each other in; and institutions with limits on what they pay over a time (SetLimits), which miss what they
+   * paid CENTRALIZED since the copy was made. With any, the recovery doesn't end by itself.
+   */
   differences: RecoveryDifference[];
   /** The last reconciliation of a cut after the import; its breaks keep the recovery from ending by itself. */
   lastReport?: RecoveryReport | undefined;
 }
 
 export interface RecoveryDifference {
-  /** A txid. */
+  /** A txid; an institution. */
   subject: string;
   description: string;
 }

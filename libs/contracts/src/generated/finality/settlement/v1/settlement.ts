@@ -330,7 +330,7 @@ export interface Settlement {
   /** The platform's part of the fee, satoshi: paid on the payer's clearing balance once settled. */
   platformFeeSats: bigint;
   /**
-   * What it waits for while it is queued: INSUFFICIENT_LIQUIDITY, WALLET_SCANNING (the payer's wallet isn't caught up with yet), or what the coins of the payer's wallet lack: INSUFFICIENT_FUNDS or
+   * What it waits for while it is queued: INSUFFICIENT_LIQUIDITY, WINDOW_DEBIT_CAP (SetDebitCap; of CENTRALIZED ones as it was when they were queued), WALLET_SCANNING (the payer's wallet isn't caught up with yet), or what the coins of the payer's wallet lack: INSUFFICIENT_FUNDS or
    * NO_ANCHOR_COIN (they are in use, or not final), FEE_ABOVE_CAP, DUST_OUTPUT (the payee's part of the fee leaves too little), or
    * TRANSACTION_TOO_HEAVY (they are too small for one transaction).
    */

@@ -7,7 +7,15 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
-import { Settlement, SettlementStatus, settlementStatusFromJSON, settlementStatusToJSON } from "./settlement.ts";
+import {
+  Settlement,
+  SettlementMode,
+  settlementModeFromJSON,
+  settlementModeToJSON,
+  SettlementStatus,
+  settlementStatusFromJSON,
+  settlementStatusToJSON,
+} from "./settlement.ts";
 
 export enum DepositPurpose {
   DEPOSIT_PURPOSE_UNSPECIFIED = 0,
@@ -191,12 +199,30 @@ export function transactionStatusToJSON(object: TransactionStatus): string {
 export interface SettlementChanged {
   settlement?: Settlement | undefined;
   previousStatus: SettlementStatus;
-  /** With status SCREENING: what the coins to be spent were funded from. CENTRALIZED has none. */
-  fundingSources: FundingSource[];
   /** Who asked for it (API key id), so that a second person reviews it. */
   submittedBy: string;
+}
+
+/** Topic finality.settlement.screening.v1, key settlement_id: a settlement that risk and AML are to judge. */
+export interface ScreeningRequested {
+  settlementId: string;
+  fromInstitution: string;
+  toInstitution: string;
+  settlementMode: SettlementMode;
+  /** What it is worth: of another unit at a reference rate; 0 where nobody knows. */
+  valueSats: bigint;
+  /** What the coins to be spent were funded from. CENTRALIZED has none. */
+  fundingSources: FundingSource[];
   /** Where the payee is paid at an address outside the platform; missing otherwise. */
   paidOutside?: PaidOutside | undefined;
+}
+
+/** Topic finality.settlement.approval.v1, key settlement_id: a settlement that becomes part of its payee's history. */
+export interface SettlementApproved {
+  settlementId: string;
+  toInstitution: string;
+  /** As in ScreeningRequested. */
+  valueSats: bigint;
 }
 
 /** An address that the platform has nothing to do with. */
@@ -250,7 +276,7 @@ export interface TransactionChanged {
 }
 
 function createBaseSettlementChanged(): SettlementChanged {
-  return { settlement: undefined, previousStatus: 0, fundingSources: [], submittedBy: "", paidOutside: undefined };
+  return { settlement: undefined, previousStatus: 0, submittedBy: "" };
 }
 
 export const SettlementChanged: MessageFns<SettlementChanged> = {
@@ -261,14 +287,8 @@ export const SettlementChanged: MessageFns<SettlementChanged> = {
     if (message.previousStatus !== 0) {
       writer.uint32(16).int32(message.previousStatus);
     }
-    for (const v of message.fundingSources) {
-      FundingSource.encode(v!, writer.uint32(26).fork()).join();
-    }
     if (message.submittedBy !== "") {
-      writer.uint32(34).string(message.submittedBy);
-    }
-    if (message.paidOutside !== undefined) {
-      PaidOutside.encode(message.paidOutside, writer.uint32(82).fork()).join();
+      writer.uint32(26).string(message.submittedBy);
     }
     return writer;
   },
@@ -307,23 +327,7 @@ export const SettlementChanged: MessageFns<SettlementChanged> = {
               break;
             }
 
-            message.fundingSources.push(FundingSource.decode(reader, reader.uint32()));
-            continue;
-          }
-          case 4: {
-            if (tag !== 34) {
-              break;
-            }
-
             message.submittedBy = reader.string();
-            continue;
-          }
-          case 10: {
-            if (tag !== 82) {
-              break;
-            }
-
-            message.paidOutside = PaidOutside.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -346,21 +350,11 @@ export const SettlementChanged: MessageFns<SettlementChanged> = {
         : isSet(object.previous_status)
         ? settlementStatusFromJSON(object.previous_status)
         : 0,
-      fundingSources: globalThis.Array.isArray(object?.fundingSources)
-        ? object.fundingSources.map((e: any) => FundingSource.fromJSON(e))
-        : globalThis.Array.isArray(object?.funding_sources)
-        ? object.funding_sources.map((e: any) => FundingSource.fromJSON(e))
-        : [],
       submittedBy: isSet(object.submittedBy)
         ? globalThis.String(object.submittedBy)
         : isSet(object.submitted_by)
         ? globalThis.String(object.submitted_by)
         : "",
-      paidOutside: isSet(object.paidOutside)
-        ? PaidOutside.fromJSON(object.paidOutside)
-        : isSet(object.paid_outside)
-        ? PaidOutside.fromJSON(object.paid_outside)
-        : undefined,
     };
   },
 
@@ -372,14 +366,8 @@ export const SettlementChanged: MessageFns<SettlementChanged> = {
     if (message.previousStatus !== 0) {
       obj.previousStatus = settlementStatusToJSON(message.previousStatus);
     }
-    if (message.fundingSources?.length) {
-      obj.fundingSources = message.fundingSources.map((e) => FundingSource.toJSON(e));
-    }
     if (message.submittedBy !== "") {
       obj.submittedBy = message.submittedBy;
-    }
-    if (message.paidOutside !== undefined) {
-      obj.paidOutside = PaidOutside.toJSON(message.paidOutside);
     }
     return obj;
   },
@@ -393,11 +381,329 @@ export const SettlementChanged: MessageFns<SettlementChanged> = {
       ? Settlement.fromPartial(object.settlement)
       : undefined;
     message.previousStatus = object.previousStatus ?? 0;
-    message.fundingSources = object.fundingSources?.map((e) => FundingSource.fromPartial(e)) || [];
     message.submittedBy = object.submittedBy ?? "";
+    return message;
+  },
+};
+
+function createBaseScreeningRequested(): ScreeningRequested {
+  return {
+    settlementId: "",
+    fromInstitution: "",
+    toInstitution: "",
+    settlementMode: 0,
+    valueSats: 0n,
+    fundingSources: [],
+    paidOutside: undefined,
+  };
+}
+
+export const ScreeningRequested: MessageFns<ScreeningRequested> = {
+  encode(message: ScreeningRequested, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.settlementId !== "") {
+      writer.uint32(10).string(message.settlementId);
+    }
+    if (message.fromInstitution !== "") {
+      writer.uint32(18).string(message.fromInstitution);
+    }
+    if (message.toInstitution !== "") {
+      writer.uint32(26).string(message.toInstitution);
+    }
+    if (message.settlementMode !== 0) {
+      writer.uint32(32).int32(message.settlementMode);
+    }
+    if (message.valueSats !== 0n) {
+      if (BigInt.asIntN(64, message.valueSats) !== message.valueSats) {
+        throw new globalThis.Error("value provided for field message.valueSats of type int64 too large");
+      }
+      writer.uint32(40).int64(message.valueSats);
+    }
+    for (const v of message.fundingSources) {
+      FundingSource.encode(v!, writer.uint32(50).fork()).join();
+    }
+    if (message.paidOutside !== undefined) {
+      PaidOutside.encode(message.paidOutside, writer.uint32(58).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ScreeningRequested {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseScreeningRequested();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.settlementId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.fromInstitution = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.toInstitution = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.settlementMode = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.valueSats = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.fundingSources.push(FundingSource.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.paidOutside = PaidOutside.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ScreeningRequested {
+    return {
+      settlementId: isSet(object.settlementId)
+        ? globalThis.String(object.settlementId)
+        : isSet(object.settlement_id)
+        ? globalThis.String(object.settlement_id)
+        : "",
+      fromInstitution: isSet(object.fromInstitution)
+        ? globalThis.String(object.fromInstitution)
+        : isSet(object.from_institution)
+        ? globalThis.String(object.from_institution)
+        : "",
+      toInstitution: isSet(object.toInstitution)
+        ? globalThis.String(object.toInstitution)
+        : isSet(object.to_institution)
+        ? globalThis.String(object.to_institution)
+        : "",
+      settlementMode: isSet(object.settlementMode)
+        ? settlementModeFromJSON(object.settlementMode)
+        : isSet(object.settlement_mode)
+        ? settlementModeFromJSON(object.settlement_mode)
+        : 0,
+      valueSats: isSet(object.valueSats)
+        ? BigInt(object.valueSats)
+        : isSet(object.value_sats)
+        ? BigInt(object.value_sats)
+        : 0n,
+      fundingSources: globalThis.Array.isArray(object?.fundingSources)
+        ? object.fundingSources.map((e: any) => FundingSource.fromJSON(e))
+        : globalThis.Array.isArray(object?.funding_sources)
+        ? object.funding_sources.map((e: any) => FundingSource.fromJSON(e))
+        : [],
+      paidOutside: isSet(object.paidOutside)
+        ? PaidOutside.fromJSON(object.paidOutside)
+        : isSet(object.paid_outside)
+        ? PaidOutside.fromJSON(object.paid_outside)
+        : undefined,
+    };
+  },
+
+  toJSON(message: ScreeningRequested): unknown {
+    const obj: any = {};
+    if (message.settlementId !== "") {
+      obj.settlementId = message.settlementId;
+    }
+    if (message.fromInstitution !== "") {
+      obj.fromInstitution = message.fromInstitution;
+    }
+    if (message.toInstitution !== "") {
+      obj.toInstitution = message.toInstitution;
+    }
+    if (message.settlementMode !== 0) {
+      obj.settlementMode = settlementModeToJSON(message.settlementMode);
+    }
+    if (message.valueSats !== 0n) {
+      obj.valueSats = message.valueSats.toString();
+    }
+    if (message.fundingSources?.length) {
+      obj.fundingSources = message.fundingSources.map((e) => FundingSource.toJSON(e));
+    }
+    if (message.paidOutside !== undefined) {
+      obj.paidOutside = PaidOutside.toJSON(message.paidOutside);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ScreeningRequested>, I>>(base?: I): ScreeningRequested {
+    return ScreeningRequested.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ScreeningRequested>, I>>(object: I): ScreeningRequested {
+    const message = createBaseScreeningRequested();
+    message.settlementId = object.settlementId ?? "";
+    message.fromInstitution = object.fromInstitution ?? "";
+    message.toInstitution = object.toInstitution ?? "";
+    message.settlementMode = object.settlementMode ?? 0;
+    message.valueSats = (object.valueSats !== undefined && object.valueSats !== null) ? BigInt(object.valueSats) : 0n;
+    message.fundingSources = object.fundingSources?.map((e) => FundingSource.fromPartial(e)) || [];
     message.paidOutside = (object.paidOutside !== undefined && object.paidOutside !== null)
       ? PaidOutside.fromPartial(object.paidOutside)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseSettlementApproved(): SettlementApproved {
+  return { settlementId: "", toInstitution: "", valueSats: 0n };
+}
+
+export const SettlementApproved: MessageFns<SettlementApproved> = {
+  encode(message: SettlementApproved, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.settlementId !== "") {
+      writer.uint32(10).string(message.settlementId);
+    }
+    if (message.toInstitution !== "") {
+      writer.uint32(18).string(message.toInstitution);
+    }
+    if (message.valueSats !== 0n) {
+      if (BigInt.asIntN(64, message.valueSats) !== message.valueSats) {
+        throw new globalThis.Error("value provided for field message.valueSats of type int64 too large");
+      }
+      writer.uint32(24).int64(message.valueSats);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SettlementApproved {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSettlementApproved();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.settlementId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.toInstitution = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.valueSats = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SettlementApproved {
+    return {
+      settlementId: isSet(object.settlementId)
+        ? globalThis.String(object.settlementId)
+        : isSet(object.settlement_id)
+        ? globalThis.String(object.settlement_id)
+        : "",
+      toInstitution: isSet(object.toInstitution)
+        ? globalThis.String(object.toInstitution)
+        : isSet(object.to_institution)
+        ? globalThis.String(object.to_institution)
+        : "",
+      valueSats: isSet(object.valueSats)
+        ? BigInt(object.valueSats)
+        : isSet(object.value_sats)
+        ? BigInt(object.value_sats)
+        : 0n,
+    };
+  },
+
+  toJSON(message: SettlementApproved): unknown {
+    const obj: any = {};
+    if (message.settlementId !== "") {
+      obj.settlementId = message.settlementId;
+    }
+    if (message.toInstitution !== "") {
+      obj.toInstitution = message.toInstitution;
+    }
+    if (message.valueSats !== 0n) {
+      obj.valueSats = message.valueSats.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SettlementApproved>, I>>(base?: I): SettlementApproved {
+    return SettlementApproved.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SettlementApproved>, I>>(object: I): SettlementApproved {
+    const message = createBaseSettlementApproved();
+    message.settlementId = object.settlementId ?? "";
+    message.toInstitution = object.toInstitution ?? "";
+    message.valueSats = (object.valueSats !== undefined && object.valueSats !== null) ? BigInt(object.valueSats) : 0n;
     return message;
   },
 };

@@ -170,6 +170,11 @@ export interface WindowPosition {
   netPayoutId: string;
   /** It owes what it had drawn at the close, by its credit terms, and hasn't paid all of it. */
   isDebtor: boolean;
+  /**
+   * How far below 0 net_sats may be, as long as the window is open; missing: there is no cap, it is the other institution's of a pair, or
+   * the window has closed.
+   */
+  debitCapSats?: bigint | undefined;
 }
 
 export interface OpenWindowRequest {
@@ -236,8 +241,13 @@ export interface SetWindowPayoutRequest {
   rule: WindowPayoutRule;
   /** Satoshi that stay on the clearing balance; ABOVE_FLOOR only. */
   floorSats: bigint;
-  /** A custodial wallet of the institution; empty for NOTHING. */
+  /** A wallet of the institution: custodial, or with keys of its own and on its list of destinations. Empty for NOTHING, and where a destination is named. */
   walletId: string;
+  /**
+   * A destination of the institution that can be paid by now; it needs to be, too, when a payout is signed. If it has been removed by then, the payout fails and the
+   * balance stays.
+   */
+  destinationId: string;
 }
 
 export interface GetWindowPayoutRequest {
@@ -246,7 +256,31 @@ export interface GetWindowPayoutRequest {
 export interface WindowPayout {
   rule: WindowPayoutRule;
   floorSats: bigint;
+  /** Empty where an address outside is paid. */
   walletId: string;
+  /** What is paid is on the list of destinations as; empty for a custodial wallet. */
+  destinationId: string;
+}
+
+export interface SetDebitCapRequest {
+  idempotencyKey: string;
+  institutionId: string;
+  /** 0 (nothing is paid before something has come in) to 21·10^14. Missing: what everybody may (WINDOW_DEBIT_CAP_SATS), if there is such a cap. */
+  capSats?:
+    | bigint
+    | undefined;
+  /** 1 to 500 characters. */
+  reason: string;
+}
+
+export interface DebitCap {
+  institutionId: string;
+  /** In force; missing: there is none. */
+  capSats?:
+    | bigint
+    | undefined;
+  /** It is what everybody may. */
+  isDefault: boolean;
 }
 
 export interface ListNettingPairsRequest {
@@ -551,6 +585,7 @@ function createBaseWindowPosition(): WindowPosition {
     receivedCount: 0n,
     netPayoutId: "",
     isDebtor: false,
+    debitCapSats: undefined,
   };
 }
 
@@ -594,6 +629,12 @@ export const WindowPosition: MessageFns<WindowPosition> = {
     }
     if (message.isDebtor !== false) {
       writer.uint32(64).bool(message.isDebtor);
+    }
+    if (message.debitCapSats !== undefined) {
+      if (BigInt.asIntN(64, message.debitCapSats) !== message.debitCapSats) {
+        throw new globalThis.Error("value provided for field message.debitCapSats of type int64 too large");
+      }
+      writer.uint32(160).int64(message.debitCapSats);
     }
     return writer;
   },
@@ -675,6 +716,14 @@ export const WindowPosition: MessageFns<WindowPosition> = {
             message.isDebtor = reader.bool();
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.debitCapSats = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -725,6 +774,11 @@ export const WindowPosition: MessageFns<WindowPosition> = {
         : isSet(object.is_debtor)
         ? globalThis.Boolean(object.is_debtor)
         : false,
+      debitCapSats: isSet(object.debitCapSats)
+        ? BigInt(object.debitCapSats)
+        : isSet(object.debit_cap_sats)
+        ? BigInt(object.debit_cap_sats)
+        : undefined,
     };
   },
 
@@ -754,6 +808,9 @@ export const WindowPosition: MessageFns<WindowPosition> = {
     if (message.isDebtor !== false) {
       obj.isDebtor = message.isDebtor;
     }
+    if (message.debitCapSats !== undefined) {
+      obj.debitCapSats = message.debitCapSats.toString();
+    }
     return obj;
   },
 
@@ -774,6 +831,9 @@ export const WindowPosition: MessageFns<WindowPosition> = {
       : 0n;
     message.netPayoutId = object.netPayoutId ?? "";
     message.isDebtor = object.isDebtor ?? false;
+    message.debitCapSats = (object.debitCapSats !== undefined && object.debitCapSats !== null)
+      ? BigInt(object.debitCapSats)
+      : undefined;
     return message;
   },
 };
@@ -1672,7 +1732,7 @@ export const NettingPair: MessageFns<NettingPair> = {
 };
 
 function createBaseSetWindowPayoutRequest(): SetWindowPayoutRequest {
-  return { idempotencyKey: "", rule: 0, floorSats: 0n, walletId: "" };
+  return { idempotencyKey: "", rule: 0, floorSats: 0n, walletId: "", destinationId: "" };
 }
 
 export const SetWindowPayoutRequest: MessageFns<SetWindowPayoutRequest> = {
@@ -1691,6 +1751,9 @@ export const SetWindowPayoutRequest: MessageFns<SetWindowPayoutRequest> = {
     }
     if (message.walletId !== "") {
       writer.uint32(34).string(message.walletId);
+    }
+    if (message.destinationId !== "") {
+      writer.uint32(42).string(message.destinationId);
     }
     return writer;
   },
@@ -1740,6 +1803,14 @@ export const SetWindowPayoutRequest: MessageFns<SetWindowPayoutRequest> = {
             message.walletId = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1770,6 +1841,11 @@ export const SetWindowPayoutRequest: MessageFns<SetWindowPayoutRequest> = {
         : isSet(object.wallet_id)
         ? globalThis.String(object.wallet_id)
         : "",
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : "",
     };
   },
 
@@ -1787,6 +1863,9 @@ export const SetWindowPayoutRequest: MessageFns<SetWindowPayoutRequest> = {
     if (message.walletId !== "") {
       obj.walletId = message.walletId;
     }
+    if (message.destinationId !== "") {
+      obj.destinationId = message.destinationId;
+    }
     return obj;
   },
 
@@ -1799,6 +1878,7 @@ export const SetWindowPayoutRequest: MessageFns<SetWindowPayoutRequest> = {
     message.rule = object.rule ?? 0;
     message.floorSats = (object.floorSats !== undefined && object.floorSats !== null) ? BigInt(object.floorSats) : 0n;
     message.walletId = object.walletId ?? "";
+    message.destinationId = object.destinationId ?? "";
     return message;
   },
 };
@@ -1856,7 +1936,7 @@ export const GetWindowPayoutRequest: MessageFns<GetWindowPayoutRequest> = {
 };
 
 function createBaseWindowPayout(): WindowPayout {
-  return { rule: 0, floorSats: 0n, walletId: "" };
+  return { rule: 0, floorSats: 0n, walletId: "", destinationId: "" };
 }
 
 export const WindowPayout: MessageFns<WindowPayout> = {
@@ -1872,6 +1952,9 @@ export const WindowPayout: MessageFns<WindowPayout> = {
     }
     if (message.walletId !== "") {
       writer.uint32(26).string(message.walletId);
+    }
+    if (message.destinationId !== "") {
+      writer.uint32(34).string(message.destinationId);
     }
     return writer;
   },
@@ -1913,6 +1996,14 @@ export const WindowPayout: MessageFns<WindowPayout> = {
             message.walletId = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.destinationId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1938,6 +2029,11 @@ export const WindowPayout: MessageFns<WindowPayout> = {
         : isSet(object.wallet_id)
         ? globalThis.String(object.wallet_id)
         : "",
+      destinationId: isSet(object.destinationId)
+        ? globalThis.String(object.destinationId)
+        : isSet(object.destination_id)
+        ? globalThis.String(object.destination_id)
+        : "",
     };
   },
 
@@ -1952,6 +2048,9 @@ export const WindowPayout: MessageFns<WindowPayout> = {
     if (message.walletId !== "") {
       obj.walletId = message.walletId;
     }
+    if (message.destinationId !== "") {
+      obj.destinationId = message.destinationId;
+    }
     return obj;
   },
 
@@ -1963,6 +2062,255 @@ export const WindowPayout: MessageFns<WindowPayout> = {
     message.rule = object.rule ?? 0;
     message.floorSats = (object.floorSats !== undefined && object.floorSats !== null) ? BigInt(object.floorSats) : 0n;
     message.walletId = object.walletId ?? "";
+    message.destinationId = object.destinationId ?? "";
+    return message;
+  },
+};
+
+function createBaseSetDebitCapRequest(): SetDebitCapRequest {
+  return { idempotencyKey: "", institutionId: "", capSats: undefined, reason: "" };
+}
+
+export const SetDebitCapRequest: MessageFns<SetDebitCapRequest> = {
+  encode(message: SetDebitCapRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.idempotencyKey !== "") {
+      writer.uint32(10).string(message.idempotencyKey);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    if (message.capSats !== undefined) {
+      if (BigInt.asIntN(64, message.capSats) !== message.capSats) {
+        throw new globalThis.Error("value provided for field message.capSats of type int64 too large");
+      }
+      writer.uint32(24).int64(message.capSats);
+    }
+    if (message.reason !== "") {
+      writer.uint32(34).string(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetDebitCapRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetDebitCapRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.idempotencyKey = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.capSats = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SetDebitCapRequest {
+    return {
+      idempotencyKey: isSet(object.idempotencyKey)
+        ? globalThis.String(object.idempotencyKey)
+        : isSet(object.idempotency_key)
+        ? globalThis.String(object.idempotency_key)
+        : "",
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      capSats: isSet(object.capSats)
+        ? BigInt(object.capSats)
+        : isSet(object.cap_sats)
+        ? BigInt(object.cap_sats)
+        : undefined,
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: SetDebitCapRequest): unknown {
+    const obj: any = {};
+    if (message.idempotencyKey !== "") {
+      obj.idempotencyKey = message.idempotencyKey;
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.capSats !== undefined) {
+      obj.capSats = message.capSats.toString();
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<SetDebitCapRequest>, I>>(base?: I): SetDebitCapRequest {
+    return SetDebitCapRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SetDebitCapRequest>, I>>(object: I): SetDebitCapRequest {
+    const message = createBaseSetDebitCapRequest();
+    message.idempotencyKey = object.idempotencyKey ?? "";
+    message.institutionId = object.institutionId ?? "";
+    message.capSats = (object.capSats !== undefined && object.capSats !== null) ? BigInt(object.capSats) : undefined;
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseDebitCap(): DebitCap {
+  return { institutionId: "", capSats: undefined, isDefault: false };
+}
+
+export const DebitCap: MessageFns<DebitCap> = {
+  encode(message: DebitCap, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    if (message.capSats !== undefined) {
+      if (BigInt.asIntN(64, message.capSats) !== message.capSats) {
+        throw new globalThis.Error("value provided for field message.capSats of type int64 too large");
+      }
+      writer.uint32(16).int64(message.capSats);
+    }
+    if (message.isDefault !== false) {
+      writer.uint32(24).bool(message.isDefault);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DebitCap {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDebitCap();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.capSats = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.isDefault = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DebitCap {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      capSats: isSet(object.capSats)
+        ? BigInt(object.capSats)
+        : isSet(object.cap_sats)
+        ? BigInt(object.cap_sats)
+        : undefined,
+      isDefault: isSet(object.isDefault)
+        ? globalThis.Boolean(object.isDefault)
+        : isSet(object.is_default)
+        ? globalThis.Boolean(object.is_default)
+        : false,
+    };
+  },
+
+  toJSON(message: DebitCap): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.capSats !== undefined) {
+      obj.capSats = message.capSats.toString();
+    }
+    if (message.isDefault !== false) {
+      obj.isDefault = message.isDefault;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DebitCap>, I>>(base?: I): DebitCap {
+    return DebitCap.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DebitCap>, I>>(object: I): DebitCap {
+    const message = createBaseDebitCap();
+    message.institutionId = object.institutionId ?? "";
+    message.capSats = (object.capSats !== undefined && object.capSats !== null) ? BigInt(object.capSats) : undefined;
+    message.isDefault = object.isDefault ?? false;
     return message;
   },
 };
@@ -2236,7 +2584,7 @@ export const WindowServiceService = {
     responseDeserialize: (value: Buffer): EndBilateralNettingResponse => EndBilateralNettingResponse.decode(value),
   },
   /**
-   * What the caller's institution wants paid to its wallet whenever a window closes; until it says so, nothing. A net payout is a settlement from the
+   * What the caller's institution wants paid to itself whenever a window closes, at a wallet or a destination of its own; until it says so, nothing. A net payout is a settlement from the
    * institution to itself: it is paid with the pool's coins, bears its network fee, shares a transaction with others of the window, and never pays
    * out what the platform lends. What isn't more than the highest fee of a payout stays.
    */
@@ -2259,6 +2607,19 @@ export const WindowServiceService = {
     requestDeserialize: (value: Buffer): GetWindowPayoutRequest => GetWindowPayoutRequest.decode(value),
     responseSerialize: (value: WindowPayout): Buffer => Buffer.from(WindowPayout.encode(value).finish()),
     responseDeserialize: (value: Buffer): WindowPayout => WindowPayout.decode(value),
+  },
+  /**
+   * What an institution may owe in each window, net: settlements that would exceed it are QUEUED (WINDOW_DEBIT_CAP) until something comes in, or the next window
+   * opens. From the next settlement on; what is owed more already stays. By an operator, or lower by the institution itself. GetLiquidity shows it.
+   */
+  setDebitCap: {
+    path: "/finality.settlement.v1.WindowService/SetDebitCap" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SetDebitCapRequest): Buffer => Buffer.from(SetDebitCapRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SetDebitCapRequest => SetDebitCapRequest.decode(value),
+    responseSerialize: (value: DebitCap): Buffer => Buffer.from(DebitCap.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DebitCap => DebitCap.decode(value),
   },
   /** Pairs that net apart, and those of which one wants to; an institution sees its own. In the order of their ids; there are at most 500. */
   listNettingPairs: {
@@ -2297,12 +2658,17 @@ export interface WindowServiceServer extends UntypedServiceImplementation {
   /** Either of the two ends it, or takes back what the other hasn't answered: their window closes, and later settlements fall into the multilateral one. */
   endBilateralNetting: handleUnaryCall<EndBilateralNettingRequest, EndBilateralNettingResponse>;
   /**
-   * What the caller's institution wants paid to its wallet whenever a window closes; until it says so, nothing. A net payout is a settlement from the
+   * What the caller's institution wants paid to itself whenever a window closes, at a wallet or a destination of its own; until it says so, nothing. A net payout is a settlement from the
    * institution to itself: it is paid with the pool's coins, bears its network fee, shares a transaction with others of the window, and never pays
    * out what the platform lends. What isn't more than the highest fee of a payout stays.
    */
   setWindowPayout: handleUnaryCall<SetWindowPayoutRequest, WindowPayout>;
   getWindowPayout: handleUnaryCall<GetWindowPayoutRequest, WindowPayout>;
+  /**
+   * What an institution may owe in each window, net: settlements that would exceed it are QUEUED (WINDOW_DEBIT_CAP) until something comes in, or the next window
+   * opens. From the next settlement on; what is owed more already stays. By an operator, or lower by the institution itself. GetLiquidity shows it.
+   */
+  setDebitCap: handleUnaryCall<SetDebitCapRequest, DebitCap>;
   /** Pairs that net apart, and those of which one wants to; an institution sees its own. In the order of their ids; there are at most 500. */
   listNettingPairs: handleUnaryCall<ListNettingPairsRequest, ListNettingPairsResponse>;
 }
@@ -2414,7 +2780,7 @@ export interface WindowServiceClient extends Client {
     callback: (error: ServiceError | null, response: EndBilateralNettingResponse) => void,
   ): ClientUnaryCall;
   /**
-   * What the caller's institution wants paid to its wallet whenever a window closes; until it says so, nothing. A net payout is a settlement from the
+   * What the caller's institution wants paid to itself whenever a window closes, at a wallet or a destination of its own; until it says so, nothing. A net payout is a settlement from the
    * institution to itself: it is paid with the pool's coins, bears its network fee, shares a transaction with others of the window, and never pays
    * out what the platform lends. What isn't more than the highest fee of a payout stays.
    */
@@ -2447,6 +2813,25 @@ export interface WindowServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: WindowPayout) => void,
+  ): ClientUnaryCall;
+  /**
+   * What an institution may owe in each window, net: settlements that would exceed it are QUEUED (WINDOW_DEBIT_CAP) until something comes in, or the next window
+   * opens. From the next settlement on; what is owed more already stays. By an operator, or lower by the institution itself. GetLiquidity shows it.
+   */
+  setDebitCap(
+    request: SetDebitCapRequest,
+    callback: (error: ServiceError | null, response: DebitCap) => void,
+  ): ClientUnaryCall;
+  setDebitCap(
+    request: SetDebitCapRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DebitCap) => void,
+  ): ClientUnaryCall;
+  setDebitCap(
+    request: SetDebitCapRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DebitCap) => void,
   ): ClientUnaryCall;
   /** Pairs that net apart, and those of which one wants to; an institution sees its own. In the order of their ids; there are at most 500. */
   listNettingPairs(
