@@ -278,8 +278,9 @@ async function endProblems(
   }
   for (const settlement of firstInLine(all)) {
     const { terms } = settlement;
-    // However much is there: the payee would get too little.
+    // However much is there: the payee would get too little, or the payer owe too much within the window (dealing-checks.ts).
     if (settlement.status === 'queued' && settlement.waitsFor === 'DUST_OUTPUT') continue;
+    if (settlement.status === 'queued' && settlement.waitsFor === 'WINDOW_DEBIT_CAP') continue;
     const short = legsOf(terms).find(({ from, money }) => {
       const claim = terms.payer.kind === 'wallet' ? terms.payer : clearingClaim(from, money.unit);
       const account = accounts.find(({ id }) => id === availableAccount(claim));

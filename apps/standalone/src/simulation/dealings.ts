@@ -12,6 +12,7 @@ const LINE_MAX = 600_000;
 const LIMIT_MIN = 400_000;
 const LIMIT_MAX = 4_000_000;
 const FLOOR_MAX = 3_000_000;
+const CAP_MAX = 2_000_000;
 const LIMIT_SECONDS = [600, 3_600, 86_400];
 /** Until rates, lines and quotes end: some of them within a run. */
 const SOON_MS = 60_000;
@@ -57,6 +58,7 @@ export class Dealings {
       { weight: 3, value: () => this.#netApart(ask) },
       { weight: 4, value: () => this.#choosePayout(ask) },
       { weight: 2, value: () => this.#setLimits(ask) },
+      { weight: 3, value: () => this.#setDebitCap(ask) },
       { weight: 4, value: () => this.#setCreditLine(ask) },
       { weight: 6, value: () => this.#proposeBooking(ask) },
       { weight: 6, value: () => this.#decideBooking(ask) },
@@ -130,6 +132,16 @@ export class Dealings {
     });
     const caller = isOwn ? client : this.#clients.operator;
     return this.#ask(ask, 'PolicyService', 'setLimits', request, caller, isOwn ? ['permission_denied'] : []);
+  }
+
+  /** By an operator, or tried by the institution itself, which may make it lower. */
+  #setDebitCap(ask: Asking): Promise<string> {
+    const client = this.#random.pick(this.#clients.institutions);
+    const { institutionId } = client;
+    const capSats = this.#random.chance(0.7) ? this.#sats(0, CAP_MAX) : undefined;
+    const caller = this.#random.chance(0.3) ? client : this.#clients.operator;
+    const request = { institutionId, capSats, reason: 'as agreed' };
+    return this.#ask(ask, 'WindowService', 'setDebitCap', request, caller, ['permission_denied']);
   }
 
   #setCreditLine(ask: Asking): Promise<string> {
