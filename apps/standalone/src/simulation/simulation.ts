@@ -203,7 +203,7 @@ class Simulation {
     const random = this.#random.fork('without anchor');
     const { admin } = this.#database;
     return rebuildingSigner(signer, {
-      isLost: () => random.chance(0.6),
+      isLost: () => random.chance(0.9),
       coinsOf: (walletId) =>
         readTransaction({ pool: admin, schema: 'settlement' }, async (session) => {
           const unspent = this.#chain.unspentAt(this.#chain.tipHash, await walletScripts(session));
