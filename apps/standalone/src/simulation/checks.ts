@@ -1,4 +1,3 @@
-import type { ScriptHex } from '@finality/bitcoin';
 import { type ServiceName } from '@finality/contracts';
 import { readTransaction, type Session } from '@finality/event-store';
 import { assert } from '@finality/kernel';
@@ -16,26 +15,28 @@ import {
   type Unit,
 } from '@finality/ledger';
 import { readLedgerCut, verifyLedger } from '@finality/ledger-store';
-import { legsOf, type LivingSettlement, paidSats } from '@finality/settlement';
+import { legsOf, type LivingSettlement } from '@finality/settlement';
 import { type CheckedStore, consumptionProblems, storeHeads, storeProblems } from '@finality/testing/simulation';
 import type { Pool } from 'pg';
 import { BLUEPRINTS } from '../services.ts';
+import { anchorProblems } from './anchor-checks.ts';
 import type { ChainView } from './chain-view.ts';
+import { creditProblems } from './credit-checks.ts';
 import { creditLinesHighest, dealingProblems } from './dealing-checks.ts';
 import {
   awaitedFromOwners,
   institutionsFrozen,
-  type JournalEntry,
   ledgerPlace,
   memoWallets,
   ownersOfWallets,
-  payeeScripts,
   settlements,
-  signerJournal,
   spendableSats,
   unspentCoins,
   walletScripts,
 } from './records.ts';
+import { payoutProblems } from './payout-checks.ts';
+import { ruleProblems } from './rule-checks.ts';
+import { signerProblems } from './signer-checks.ts';
 
 export const STORES: readonly CheckedStore[] = BLUEPRINTS.map(({ name, schema, streams }) => ({
   service: name,
@@ -56,7 +57,6 @@ const ENDS: readonly LivingSettlement['status'][] = [
   'expired',
   'reversed',
 ];
-const UNPAID: readonly LivingSettlement['status'][] = ['rejected', 'failed', 'cancelled', 'expired'];
 
 export interface CheckOptions {
   readonly admin: Pool;
@@ -83,12 +83,16 @@ export function check({ admin, chain, unsigned, countsMessages }: CheckOptions, 
     if (countsMessages) problems.push(...(await messageProblems(session, isEnd)));
     await session.query('SET LOCAL search_path = settlement');
     const all = await settlements(session);
-    problems.push(...(await ledgerProblems(session, isEnd)));
-    const compared = await custodyProblems(session, chain, isEnd);
+    const { accounts } = await readLedgerCut(session);
+    problems.push(...(await ledgerProblems(session, accounts, isEnd)));
+    const compared = await custodyProblems(session, accounts, chain, isEnd);
     problems.push(...(compared ?? []));
     problems.push(...(await payoutProblems(session, chain, all, isEnd)));
     problems.push(...(await dealingProblems(session, all)));
-    if (isEnd) problems.push(...(await backingProblems(session)), ...(await endProblems(session, all, unsigned)));
+    problems.push(...(await ruleProblems(session, all)), ...(await signerProblems(session)));
+    problems.push(...(await anchorProblems(session, chain, isEnd)));
+    problems.push(...(await creditProblems(session, all, accounts, isEnd)));
+    if (isEnd) problems.push(...backingProblems(accounts), ...(await endProblems(session, accounts, all, unsigned)));
     return { problems, heads: await storeHeads(session, STORES), compared: compared !== undefined };
   });
 }
@@ -102,7 +106,7 @@ export function isBetweenBlocks(admin: Pool): Promise<boolean> {
 }
 
 /**
- * Nothing waits for the chain any more, nor for owners who are to sign still. What is wrong with how it has ended is for `check` to say.
+ * Nothing waits for the chain any more, nor for owners who are to sign still; heads of the ledger may wait until the signer's interval is over. What is wrong with how it has ended is for `check` to say.
  * @param unsigned settlements that their payers don't sign, ever
  */
 export function isAtRest(admin: Pool, unsigned: ReadonlySet<string>): Promise<boolean> {
@@ -110,7 +114,8 @@ export function isAtRest(admin: Pool, unsigned: ReadonlySet<string>): Promise<bo
     const awaited = [...(await awaitedFromOwners(session))].filter(([, ids]) => ids.every((id) => unsigned.has(id)));
     const [row] = await session.query<{ open: bigint }>(
       `SELECT (SELECT count(*) FROM settlements WHERE NOT status = ANY($1::text[]) AND NOT (status = 'awaiting_signature' AND settlement_id = ANY($2::text[])))
-         + (SELECT count(*) FROM lineages WHERE status IN ('planned', 'offered') AND NOT lineage_id = ANY($3::text[]))
+         + (SELECT count(*) FROM lineages WHERE status IN ('planned', 'offered') AND NOT lineage_id = ANY($3::text[])
+             AND NOT (to_sign AND starts_with(lineage_id, 'head-')))
          + (SELECT count(*) FROM deposits WHERE suspense IS NULL AND status IN ('detected', 'confirmed', 'unconfirmed')) AS open`,
       [[...ENDS, 'queued'], [...unsigned], awaited.map(([lineageId]) => lineageId)],
     );
@@ -130,19 +135,22 @@ async function messageProblems(session: Session, isEnd: boolean): Promise<readon
 }
 
 /** The sum over all accounts of a unit is zero, every balance follows from the transfers, nobody has spent more than they may. */
-async function ledgerProblems(session: Session, isEnd: boolean): Promise<readonly string[]> {
+async function ledgerProblems(
+  session: Session,
+  accounts: readonly Account[],
+  isEnd: boolean,
+): Promise<readonly string[]> {
   const problems: string[] = [];
   const verified = await verifyLedger(session);
   if (!verified.ok) {
     const { subject, field, expected, found } = verified.difference;
     problems.push(`ledger: ${subject} ${field}: expected ${expected}, found ${found}`);
   }
-  const { accounts } = await readLedgerCut(session);
   const sums = new Map<Unit, bigint>();
   for (const account of accounts) sums.set(account.unit, (sums.get(account.unit) ?? 0n) + creditBalance(account));
   for (const [unit, sum] of sums)
     if (sum !== 0n) problems.push(`ledger: the sum over all accounts of ${unit} is ${sum}`);
-  const [frozen, owners] = [await institutionsFrozen(session), await ownersOfWallets(session)];
+  const [frozen, owners] = [await institutionsFrozen(session, 'ever'), await ownersOfWallets(session)];
   const memos = await memoWallets(session);
   const lines = await creditLinesHighest(session);
   for (const account of accounts.filter((each) => isOverdrawn(each) && !isMemo(each, memos))) {
@@ -150,7 +158,7 @@ async function ledgerProblems(session: Session, isEnd: boolean): Promise<readonl
     // What is drawn stays drawn when the line is lowered.
     if (isClearing(account) && creditBalance(account) - account.debitsPending >= -(lines.get(owner ?? '') ?? 0n))
       continue;
-    // A correction may go past a limit, but whoever's it is must be frozen then (DESIGN 6).
+    // A correction may go past a limit, but whoever's it is must be frozen then (DESIGN 6), until an operator has looked at it.
     if (owner === undefined || !frozen.has(owner)) {
       problems.push(
         `ledger: ${account.id} is past its limit by ${-(debitHeadroom(account) ?? 0n)} sat, and nobody is frozen`,
@@ -186,6 +194,7 @@ function ownerOf(account: Account, owners: ReadonlyMap<string, string>): string 
 /** Per wallet: custody account, coins, and the chain's own outputs at the block consumed are the same. Undefined between two blocks. */
 async function custodyProblems(
   session: Session,
+  accounts: readonly Account[],
   chain: ChainView,
   isEnd: boolean,
 ): Promise<readonly string[] | undefined> {
@@ -215,7 +224,6 @@ async function custodyProblems(
     valueSats,
   } of unspent.values())
     sums.set(walletId, (sums.get(walletId) ?? 0n) + valueSats);
-  const { accounts } = await readLedgerCut(session);
   const wallets = new Set([...sums.keys(), ...(await ownersOfWallets(session)).keys()]);
   for (const walletId of wallets) {
     const account = accounts.find(({ id }) => id === custodyAccount(walletId));
@@ -227,8 +235,7 @@ async function custodyProblems(
 }
 
 /** The two kinds of claim aren't mixed (DESIGN 6): each wallet holds exactly what is claimed from it, the pool what is claimed for clearing. */
-async function backingProblems(session: Session): Promise<readonly string[]> {
-  const { accounts } = await readLedgerCut(session);
+function backingProblems(accounts: readonly Account[]): readonly string[] {
   const claimed = new Map<string, bigint>();
   const held = new Map<string, bigint>();
   const add = (sums: Map<string, bigint>, walletId: string, sats: bigint): void =>
@@ -239,6 +246,9 @@ async function backingProblems(session: Session): Promise<readonly string[]> {
     const sats = creditBalance(account);
     if (name.kind === 'custody') add(held, name.walletId, -sats);
     else if (name.kind === 'suspense_wallet') add(claimed, name.walletId, sats);
+    // Put aside of what is claimed for clearing, lent to it, or paid for it.
+    else if (name.kind === 'pledge' || name.kind === 'standby' || name.kind === 'fees_network')
+      add(claimed, POOL_WALLET, sats);
     else if (name.kind === 'claim')
       add(claimed, name.claim.kind === 'clearing' ? POOL_WALLET : name.claim.walletId, sats);
     // What a deep reorg has put in question belongs to no wallet until it is decided.
@@ -250,89 +260,14 @@ async function backingProblems(session: Session): Promise<readonly string[]> {
   });
 }
 
-/** Nobody is paid twice, and nothing was ever signed that could make it so. */
-async function payoutProblems(
-  session: Session,
-  chain: ChainView,
-  all: readonly LivingSettlement[],
-  isEnd: boolean,
-): Promise<readonly string[]> {
-  const problems: string[] = [];
-  const scripts = await payeeScripts(session);
-  const outputs = chain.outputsByScript();
-  for (const settlement of all) {
-    const { terms, status } = settlement;
-    const { settlementId } = terms;
-    const payout = 'payout' in settlement ? settlement.payout : undefined;
-    // Less what the payee bears of the fee.
-    const amountSats = payout === undefined ? terms.amountSats : paidSats(terms, payout);
-    const own = scripts.get(settlementId) ?? [];
-    const paid = own.flatMap((script) => outputs.get(script) ?? []);
-    if (paid.length > 1)
-      problems.push(
-        `settlement ${settlementId} is paid ${paid.length} times: ${paid.map((o) => o.outpoint).join(', ')}`,
-      );
-    if (paid.some(({ valueSats }) => valueSats !== amountSats))
-      problems.push(`settlement ${settlementId} is paid another amount than ${amountSats}`);
-    if (!isEnd || terms.mode === 'centralized') continue;
-    if (status === 'settled' && paid.length !== 1)
-      problems.push(`settlement ${settlementId} is settled, and not paid on the chain`);
-    if (UNPAID.includes(status) && (paid.length > 0 || own.some((script) => chain.isPendingTo(script))))
-      problems.push(`settlement ${settlementId} is ${status}, and paid`);
-  }
-  return [...problems, ...exclusionProblems(await signerJournal(session), scripts)];
-}
-
-/** All transactions ever offered for one payout exclude each other pairwise, by themselves or by what they need: one of them confirms at most (DESIGN 8). */
-function exclusionProblems(
-  journal: readonly JournalEntry[],
-  scripts: ReadonlyMap<string, readonly ScriptHex[]>,
-): readonly string[] {
-  const problems: string[] = [];
-  const known = new Set([...scripts.keys(), ...journal.flatMap(({ settlementIds }) => settlementIds)]);
-  const byTxid = new Map(journal.map((entry) => [entry.txid, entry]));
-  for (const settlementId of known) {
-    const own = scripts.get(settlementId) ?? [];
-    const paying = journal.filter(
-      (entry) => entry.settlementIds.includes(settlementId) || own.some((script) => entry.scripts.has(script)),
-    );
-    const spent = paying.map((entry) => spentWith(entry, byTxid));
-    const areExclusive = spent.every((one, i) => spent.slice(i + 1).every((other) => excludes(one, other)));
-    if (!areExclusive) {
-      const which = paying
-        .map(({ lineageId, version, txid }) => `${txid.slice(0, 12)} (${lineageId} v${version})`)
-        .join(', ');
-      problems.push(`settlement ${settlementId}: transactions were signed that don't exclude each other: ${which}`);
-    }
-  }
-  return problems;
-}
-
-/** By outpoint, which transaction spends it: this one, or one of ours that it needs. */
-function spentWith(entry: JournalEntry, byTxid: ReadonlyMap<string, JournalEntry>): ReadonlyMap<string, string> {
-  const spent = new Map<string, string>();
-  const needed = new Set([entry]);
-  for (const { txid, inputs } of needed) {
-    for (const outpoint of inputs) {
-      spent.set(outpoint, txid);
-      const parent = byTxid.get(outpoint.slice(0, 64));
-      if (parent) needed.add(parent);
-    }
-  }
-  return spent;
-}
-
-const excludes = (one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): boolean =>
-  [...one].some(([outpoint, txid]) => (other.get(outpoint) ?? txid) !== txid);
-
 /** Everything that was accepted has ended, or waits for liquidity that really isn't there. */
 async function endProblems(
   session: Session,
+  accounts: readonly Account[],
   all: readonly LivingSettlement[],
   unsigned: ReadonlySet<string>,
 ): Promise<readonly string[]> {
   const problems: string[] = [];
-  const { accounts } = await readLedgerCut(session);
   const place = await ledgerPlace(session);
   const spendable = await spendableSats(session, place.height - DEPOSIT_CONFIRMATIONS + 1);
   const frozen = await institutionsFrozen(session);
@@ -343,8 +278,9 @@ async function endProblems(
   }
   for (const settlement of firstInLine(all)) {
     const { terms } = settlement;
-    // However much is there: the payee would get too little.
+    // However much is there: the payee would get too little, or the payer owe too much within the window (dealing-checks.ts).
     if (settlement.status === 'queued' && settlement.waitsFor === 'DUST_OUTPUT') continue;
+    if (settlement.status === 'queued' && settlement.waitsFor === 'WINDOW_DEBIT_CAP') continue;
     const short = legsOf(terms).find(({ from, money }) => {
       const claim = terms.payer.kind === 'wallet' ? terms.payer : clearingClaim(from, money.unit);
       const account = accounts.find(({ id }) => id === availableAccount(claim));

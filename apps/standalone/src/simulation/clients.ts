@@ -288,15 +288,16 @@ export class Clients {
     return settlement;
   }
 
-  /** Something that settlement can be asked at any time; undefined when a fault came in between. */
+  /** Something that settlement, or another, can be asked at any time; undefined when a fault came in between. */
   async look<Response>(
     service: string,
     method: string,
     request: object,
     { apiKey }: Caller,
+    of: ServiceName = 'settlement',
   ): Promise<Response | undefined> {
     try {
-      return (await this.#platform.call('settlement', request, { service, method, apiKey })) as Response;
+      return (await this.#platform.call(of, request, { service, method, apiKey })) as Response;
     } catch (error) {
       if (isInjected(error)) return undefined;
       throw new Violation([`${method} ${describe(request)} got ${String(error)}`], error);

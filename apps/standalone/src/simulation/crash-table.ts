@@ -55,7 +55,7 @@ export async function crashEverywhere(
   const random = new SeededRandom(`crashes of ${service}`);
   const outside = await Outside.make(clock);
   const { node, chain, startHeight } = outside;
-  const quiet = { repeatProbability: 0, holdProbability: 0, withoutInbox: false };
+  const quiet = { repeatProbability: 0, holdProbability: 0, withoutInbox: false, anchorSeconds: 0 };
   const seat = { database, clock, random: random.fork('platform'), node, startHeight };
   const platform = await SimulatedPlatform.start({ ...seat, ...quiet });
   try {

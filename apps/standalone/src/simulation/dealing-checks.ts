@@ -4,10 +4,17 @@ import { isOf, legsOf, type LimitsState, type LivingSettlement, type SetLimits, 
 
 const UNPAID: readonly LivingSettlement['status'][] = ['rejected', 'failed', 'cancelled', 'expired'];
 const SECOND_MS = 1_000;
+/** Who asks for what takes a defaulter's settlements back. */
+const BY_DEFAULT = 'default';
 
 /** What windows, limits and quotes promise: computed anew from the settlements, and from nothing that was counted on the way. */
 export async function dealingProblems(session: Session, all: readonly LivingSettlement[]): Promise<readonly string[]> {
-  return [...(await positionProblems(session, all)), ...(await limitProblems(session, all)), ...quoteProblems(all)];
+  return [
+    ...(await positionProblems(session, all)),
+    ...(await capProblems(session, all)),
+    ...(await limitProblems(session, all)),
+    ...quoteProblems(all),
+  ];
 }
 
 interface Counts {
@@ -61,6 +68,43 @@ const shown = (position: Position | undefined): string =>
     ? 'none'
     : `${position.paid} paid in ${position.paid_count}, ${position.received} received in ${position.received_count}`;
 
+/** By the order of the log: with no settlement has its payer come to owe more in a window than its cap then allowed. */
+async function capProblems(session: Session, all: readonly LivingSettlement[]): Promise<readonly string[]> {
+  const byId = new Map(all.map((settlement) => [settlement.terms.settlementId, settlement]));
+  const rows = await session.query<{ stream: string; type: string; data: string }>(
+    `SELECT stream, type, data FROM events WHERE type IN ('settlement_settled', 'debit_cap_set') ORDER BY position`,
+  );
+  const caps = new Map<string, bigint | undefined>();
+  const owed = new Map<string, bigint>();
+  const mixed = new Set<string>();
+  const add = (key: string, sats: bigint): bigint => {
+    const sum = (owed.get(key) ?? 0n) + sats;
+    owed.set(key, sum);
+    return sum;
+  };
+  return rows.flatMap(({ stream, type, data }) => {
+    if (type === 'debit_cap_set') {
+      const { institutionId, capSats } = decodeJson(data) as { institutionId: string; capSats?: bigint };
+      caps.set(institutionId, capSats);
+      return [];
+    }
+    const settlement = byId.get(stream.slice(stream.indexOf('/') + 1));
+    if (settlement === undefined || !('windowId' in settlement) || settlement.windowId === undefined) return [];
+    const { settlementId, from, to, amountSats, units, submittedBy } = settlement.terms;
+    const { windowId } = settlement;
+    for (const party of units === undefined ? [] : [from, to, units.exchange?.makerId])
+      mixed.add(`${windowId} ${party}`);
+    add(`${windowId} ${to}`, -amountSats);
+    const sum = add(`${windowId} ${from}`, amountSats);
+    const cap = caps.get(from);
+    // Several at once are judged when all have moved; what a default takes back nobody has decided to pay; of other units only some legs count.
+    const isApart =
+      settlement.gridlockId !== undefined || submittedBy === BY_DEFAULT || mixed.has(`${windowId} ${from}`);
+    if (isApart || cap === undefined || sum <= cap) return [];
+    return [`with settlement ${settlementId} ${from} owes ${sum} in window ${windowId}, past its cap of ${cap}`];
+  });
+}
+
 /** No settlement has begun for which the limits of that time had no room. */
 async function limitProblems(session: Session, all: readonly LivingSettlement[]): Promise<readonly string[]> {
   const rows = await session.query<{ state: string }>(
@@ -101,12 +145,12 @@ function exceeded(limits: SetLimits, all: readonly LivingSettlement[]): readonly
   return problems;
 }
 
-/** When it began, if it was under these limits, and counts still: what has ended unpaid doesn't, nor does what a window pays out. */
+/** When it began, if it was under these limits, and counts still: what has ended unpaid doesn't, nor does what a window or a default pays. */
 function begunUnder(limits: SetLimits, settlement: LivingSettlement): readonly Begun[] {
   const { terms, status } = settlement;
   const at = settlement.transitions.find((transition) => transition.status === 'screening')?.at;
   if (terms.from !== limits.institutionId || at === undefined || UNPAID.includes(status)) return [];
-  if (at <= limits.setAt || terms.netPayout !== undefined) return [];
+  if (at <= limits.setAt || terms.netPayout !== undefined || terms.submittedBy === BY_DEFAULT) return [];
   const { mode, amountSats } = valued(terms);
   return [{ at, mode, amountSats, settlementId: terms.settlementId }];
 }

@@ -1,6 +1,7 @@
 import { exchangeV1, liquidityV1, type proposalV1, settlementV1 } from '@finality/contracts';
 import { pickWeighted, type SeededRandom } from '@finality/testing/simulation';
-import { type Answer, type Ask, type Caller, type Client, type Clients, lineOf } from './clients.ts';
+import type { Ask, Caller, Client, Clients } from './clients.ts';
+import { type Asking, nonsense, run } from './errand.ts';
 import { Violation } from './violation.ts';
 
 const UNIT = 'USD';
@@ -11,6 +12,7 @@ const LINE_MAX = 600_000;
 const LIMIT_MIN = 400_000;
 const LIMIT_MAX = 4_000_000;
 const FLOOR_MAX = 3_000_000;
+const CAP_MAX = 2_000_000;
 const LIMIT_SECONDS = [600, 3_600, 86_400];
 /** Until rates, lines and quotes end: some of them within a run. */
 const SOON_MS = 60_000;
@@ -22,8 +24,6 @@ const { SETTLEMENT_MODE_CENTRALIZED } = settlementV1.SettlementMode;
 const { WINDOW_STATUS_OPEN, WINDOW_STATUS_SETTLED } = settlementV1.WindowStatus;
 const { WINDOW_PAYOUT_RULE_NOTHING, WINDOW_PAYOUT_RULE_NET_CREDIT, WINDOW_PAYOUT_RULE_ABOVE_FLOOR } =
   settlementV1.WindowPayoutRule;
-
-type Asking = (ask: Ask) => Promise<Answer>;
 
 /** What a maker gives for what. */
 interface RateKnown {
@@ -55,15 +55,17 @@ export class Dealings {
   act(ask: Asking): Promise<string> {
     const action = pickWeighted(this.#random, [
       { weight: 3, value: () => this.#openWindow(ask) },
-      { weight: 5, value: () => this.#closeWindow(ask) },
+      { weight: 5, value: () => this.closeWindow(ask) },
       { weight: 3, value: () => this.#netApart(ask) },
       { weight: 4, value: () => this.#choosePayout(ask) },
       { weight: 2, value: () => this.#setLimits(ask) },
+      { weight: 3, value: () => this.#setDebitCap(ask) },
       { weight: 4, value: () => this.#setCreditLine(ask) },
       { weight: 4, value: () => this.#decideProposal(ask) },
       { weight: 6, value: () => this.#proposeBooking(ask) },
       { weight: 6, value: () => this.#decideBooking(ask) },
       { weight: 5, value: () => this.#publishRate(ask) },
+      { weight: 2, value: () => this.#withdrawRate(ask) },
       { weight: 6, value: () => this.#requestQuote(ask) },
       { weight: 8, value: () => this.#exchange(ask) },
       { weight: 6, value: () => this.#payUnits(ask) },
@@ -89,7 +91,7 @@ export class Dealings {
     return this.#ask(ask, 'WindowService', 'openWindow', {}, this.#clients.operator, []);
   }
 
-  async #closeWindow(ask: Asking): Promise<string> {
+  async closeWindow(ask: Asking): Promise<string> {
     const open = (await this.#windows()).filter(({ status }) => status === WINDOW_STATUS_OPEN);
     if (open.length === 0) return 'close window: none is open';
     const request = { windowId: this.#random.pick(open).windowId, reason: 'cut-off' };
@@ -132,6 +134,16 @@ export class Dealings {
     });
     if (isOwn) return this.#ask(ask, 'PolicyService', 'setLimits', request, client, ['permission_denied']);
     return this.#agree(ask, 'PolicyService', 'setLimits', { setLimits: request });
+  }
+
+  /** By an operator, or tried by the institution itself, which may make it lower. */
+  #setDebitCap(ask: Asking): Promise<string> {
+    const client = this.#random.pick(this.#clients.institutions);
+    const { institutionId } = client;
+    const capSats = this.#random.chance(0.7) ? this.#sats(0, CAP_MAX) : undefined;
+    const caller = this.#random.chance(0.3) ? client : this.#clients.operator;
+    const request = { institutionId, capSats, reason: 'as agreed' };
+    return this.#ask(ask, 'WindowService', 'setDebitCap', request, caller, ['permission_denied']);
   }
 
   #setCreditLine(ask: Asking): Promise<string> {
@@ -212,6 +224,13 @@ export class Dealings {
     });
   }
 
+  async #withdrawRate(ask: Asking): Promise<string> {
+    if (this.#rates.length === 0) return 'withdraw rate: nobody has published one';
+    const { maker, base, counter } = this.#random.pick(this.#rates);
+    const request = { makerInstitution: maker.institutionId, baseUnit: base, counterUnit: counter };
+    return this.#ask(ask, 'ExchangeService', 'withdrawRate', request, maker, ['not_found']);
+  }
+
   async #requestQuote(ask: Asking): Promise<string> {
     if (this.#rates.length === 0) return 'request quote: nobody has published a rate';
     const { maker, base, counter } = this.#random.pick(this.#rates);
@@ -256,45 +275,36 @@ export class Dealings {
   }
 
   /** What nobody may ask for. */
-  async #nonsense(): Promise<string> {
+  #nonsense(): Promise<string> {
     const [one, other] = this.#pair();
     const { operator } = this.#clients;
     const line = { institutionId: one.institutionId, reason: 'please' };
     const forAnother = { makerInstitution: other.institutionId };
-    const nonsense: readonly Omit<Ask, 'service' | 'mayBe'>[] = [
-      this.#request('LiquidityService', 'setCreditLine', { ...line, limitSats: 1n }, one),
-      this.#request('LiquidityService', 'setCreditLine', { ...line, limitSats: -1n }, operator),
-      this.#request('PolicyService', 'setLimits', { ...line, transactions: [], windows: [] }, other),
-      this.#request('WindowService', 'closeWindow', { windowId: 'none', reason: 'cut-off' }, operator),
-      this.#request('WindowService', 'openWindow', {}, one),
-      this.#request('WindowService', 'agreeBilateralNetting', { counterpartyId: one.institutionId }, one),
-      this.#request('ExchangeService', 'publishRate', exchangeV1.PublishRateRequest.fromPartial(forAnother), one),
-      this.#request('CashService', 'confirmBankBooking', { bookingId: '00'.repeat(32), reason: 'seen' }, operator),
+    const wrong: readonly (readonly [api: string, method: string, request: object, caller: Caller])[] = [
+      ['LiquidityService', 'setCreditLine', { ...line, limitSats: 1n }, one],
+      ['LiquidityService', 'setCreditLine', { ...line, limitSats: -1n }, operator],
+      ['PolicyService', 'setLimits', { ...line, transactions: [], windows: [] }, other],
+      ['WindowService', 'closeWindow', { windowId: 'none', reason: 'cut-off' }, operator],
+      ['WindowService', 'openWindow', {}, one],
+      ['WindowService', 'agreeBilateralNetting', { counterpartyId: one.institutionId }, one],
+      ['ExchangeService', 'publishRate', exchangeV1.PublishRateRequest.fromPartial(forAnother), one],
+      ['CashService', 'confirmBankBooking', { bookingId: '00'.repeat(32), reason: 'seen' }, operator],
     ];
-    const mayBe = ['invalid_argument', 'permission_denied', 'not_found', 'failed_precondition'] as const;
-    const asked: Ask = { ...this.#random.pick(nonsense), service: 'settlement', mayBe };
-    return lineOf(asked, await this.#clients.mustRefuse(asked), 'nonsense');
+    const [api, method, request, caller] = this.#random.pick(wrong);
+    const mayBe = ['invalid_argument', 'permission_denied', 'not_found'] as const;
+    return nonsense(this.#clients, { api, method, request, caller, mayBe, what: 'nonsense' });
   }
 
-  async #ask(
+  #ask(
     ask: Asking,
     api: string,
     method: string,
     request: object,
     caller: Caller,
     mayBe: Ask['mayBe'],
-    answered: (response: unknown) => void = () => undefined,
+    answered?: (response: unknown) => void,
   ): Promise<string> {
-    // Of whoever is frozen nothing is taken.
-    const refusals = [...mayBe, 'failed_precondition'] as const;
-    const asked: Ask = { ...this.#request(api, method, request, caller), service: 'settlement', mayBe: refusals };
-    const answer = await ask(asked);
-    if (answer.kind === 'answered') answered(answer.response);
-    return lineOf(asked, answer, 'dealings');
-  }
-
-  #request(api: string, method: string, request: object, caller: Caller): Omit<Ask, 'service' | 'mayBe'> {
-    return { api, method, request: { ...request, idempotencyKey: this.#clients.newKey() }, caller };
+    return run(this.#clients, ask, { api, method, request, caller, mayBe, what: 'dealings' }, answered);
   }
 
   async #windows(): Promise<readonly settlementV1.Window[]> {

@@ -51,6 +51,8 @@ export interface PlatformOptions {
   readonly random: SeededRandom;
   readonly node: SimulatedNode;
   readonly startHeight: number;
+  /** How far apart heads of the ledger are anchored; 0: none is. */
+  readonly anchorSeconds: number;
   /** Per message delivered: that one comes again; that the rest waits. */
   readonly repeatProbability: number;
   readonly holdProbability: number;
@@ -97,8 +99,12 @@ export class SimulatedPlatform {
 
   private constructor(options: PlatformOptions) {
     this.#options = options;
-    const { database, startHeight } = options;
-    this.#settings = simulationSettings({ startHeight, passphraseFile: join(database.home, 'passphrase') });
+    const { database, startHeight, anchorSeconds } = options;
+    this.#settings = simulationSettings({
+      startHeight,
+      anchorSeconds,
+      passphraseFile: join(database.home, 'passphrase'),
+    });
     this.#bus = pool(database.busUrl, 'bus');
   }
 

@@ -8,6 +8,10 @@ export interface Profile {
   readonly workload: number;
   /** Relative to about 140 for the rest of the workload: windows, limits, quotes. */
   readonly dealings: number;
+  /** Likewise: lines, collateral, debts that fall due. */
+  readonly credit: number;
+  /** Likewise: lists of counterparties, approvals by several persons, destinations. */
+  readonly rules: number;
   readonly mining: number;
   readonly reorgs: number;
   /** Blocks that a reorg takes away, at most. */
@@ -26,7 +30,7 @@ export interface Profile {
 
 export function profileOf(random: SeededRandom): Profile {
   return {
-    workload: random.pick([60, 110, 180]),
+    workload: random.pick([85, 150, 240]),
     dealings: random.pick([0, 15, 60]),
     mining: random.pick([12, 25, 50]),
     reorgs: random.pick([0, 20, 80]),
@@ -39,5 +43,7 @@ export function profileOf(random: SeededRandom): Profile {
     longWaitProbability: random.pick([0, 0.03, 0.15]),
     repeatProbability: random.pick([0, 0.15, 0.5]),
     holdProbability: random.pick([0, 0.05, 0.3]),
+    credit: random.pick([0, 20, 60]),
+    rules: random.pick([0, 25, 60]),
   };
 }

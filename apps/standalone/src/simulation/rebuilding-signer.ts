@@ -30,6 +30,8 @@ export interface RebuildingOptions {
 
 /** About what the first transaction of a payout pays, for one more input and output. */
 const FEE_SATS = 2_000n;
+/** Less is left to the network: nodes relay nothing smaller. */
+const CHANGE_MIN_SATS = 1_000n;
 
 /**
  * Breaks the anchor rule (DESIGN 8), from outside: settlement's line to the signer takes a lost answer for a refusal, builds the payout anew
@@ -68,8 +70,8 @@ async function payAgain(
 ): Promise<void> {
   const used = new Set(request.inputs.map(({ outpoint }) => outpoint));
   const [payee] = request.outputs;
-  // Not what pays for another transaction, or makes one coin of many.
-  if (!payee?.payee) return;
+  // Not what pays for another transaction, makes one coin of many, or anchors a head.
+  if (payee === undefined || (!payee.payee && !payee.toDestination)) return;
   const others = await coinsOf(request.walletId);
   for (const coin of others) {
     if (used.has(coin.outpoint) || coin.valueSats < payee.valueSats + FEE_SATS) continue;
@@ -83,7 +85,7 @@ async function payAgain(
   }
 }
 
-/** The same payee and amount, from that coin; what is left goes to the network. */
+/** The same payee and amount, from that coin; what is left goes to where the first one's change went. */
 function rebuilt(
   request: signingV1.SignTransactionRequest,
   coin: FreeCoin,
@@ -92,15 +94,26 @@ function rebuilt(
   const [payee] = request.outputs;
   const settlementId = newId();
   const first = unwrap(parseTransaction(request.unsignedTransaction));
+  const place = request.outputs.findIndex(({ change }) => change !== undefined);
+  const changeSats = coin.valueSats - payee!.valueSats - FEE_SATS;
+  const change =
+    place > 0 && changeSats >= CHANGE_MIN_SATS
+      ? [{ declared: { ...request.outputs[place]!, valueSats: changeSats }, script: first.outputs[place]!.script }]
+      : [];
+  const paid = { declared: { ...payee!, ...payeeOf(payee!, settlementId) }, script: first.outputs[0]!.script };
+  const outputs = [paid, ...change];
   const { unsigned } = buildPayoutTransaction({
     inputs: [
       { outpoint: unwrap(parseOutpointKey(coin.outpoint)), valueSats: sats(coin.valueSats), script: coin.script },
     ],
-    outputs: [{ valueSats: sats(payee!.valueSats), script: first.outputs[0]!.script }],
+    outputs: outputs.map(({ declared, script }) => ({ valueSats: sats(declared.valueSats), script })),
     locktime: first.locktime,
   });
   const { outpoint, valueSats, branch, index } = coin;
-  const payouts = request.authorisation?.payouts.map((payout) => ({ ...payout, settlementId })) ?? [];
+  const own = payee!.payee?.settlementId ?? payee!.toDestination?.settlementId;
+  const payouts = (request.authorisation?.payouts ?? [])
+    .filter((payout) => payout.settlementId === own)
+    .map((payout) => ({ ...payout, settlementId }));
   return {
     ...request,
     lineageId: newId(),
@@ -108,7 +121,15 @@ function rebuilt(
     anchor: outpoint,
     unsignedTransaction: Buffer.from(unsigned, 'hex'),
     inputs: [{ outpoint, valueSats, branch, index }],
-    outputs: [{ ...payee!, payee: { ...payee!.payee!, settlementId } }],
+    outputs: outputs.map(({ declared }) => declared),
     authorisation: { payouts },
   };
 }
+
+const payeeOf = (
+  { payee, toDestination }: signingV1.OutputToSign,
+  settlementId: string,
+): Pick<signingV1.OutputToSign, 'payee' | 'toDestination'> => ({
+  payee: payee && { ...payee, settlementId },
+  toDestination: toDestination && { ...toDestination, settlementId },
+});

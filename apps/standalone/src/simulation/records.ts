@@ -155,9 +155,12 @@ export async function signerJournal(session: Session): Promise<readonly JournalE
   });
 }
 
-export async function institutionsFrozen(session: Session): Promise<ReadonlySet<string>> {
+/** @param when now, or at any time so far: operators may have looked at why since */
+export async function institutionsFrozen(session: Session, when: 'now' | 'ever' = 'now'): Promise<ReadonlySet<string>> {
   const rows = await session.query<{ institution_id: string }>(
-    `SELECT institution_id FROM settlement.institutions WHERE status = 'frozen' ORDER BY 1`,
+    when === 'now'
+      ? `SELECT institution_id FROM settlement.institutions WHERE status = 'frozen' ORDER BY 1`
+      : `SELECT DISTINCT split_part(stream, '/', 2) AS institution_id FROM settlement.events WHERE type = 'institution_frozen' ORDER BY 1`,
   );
   return new Set(rows.map((row) => row.institution_id));
 }

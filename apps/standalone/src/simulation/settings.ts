@@ -4,14 +4,20 @@ import { standaloneSettings } from '../config.ts';
 /** Amounts from which the AML service asks a person, satoshi. */
 export const LARGE_SETTLEMENT_SATS = 1_800_000n;
 export const LARGE_DEPOSIT_SATS = 20_000_000n;
+/** What the platform itself adds where participants are in default, satoshi: less than they may owe. */
+export const STANDBY_MAX_SATS = 100_000n;
+/** Some runs anchor more than one head, and each has ended when everything comes to rest. */
+export const ANCHOR_SECONDS = 900;
 
 export interface SimulationSettingsOptions {
   readonly startHeight: number;
   readonly passphraseFile: string;
+  /** How far apart heads of the ledger are anchored; 0: none is. */
+  readonly anchorSeconds: number;
 }
 
 /** As a regtest platform is configured, but small: few addresses ahead, and nobody waits within a step. */
-export function simulationSettings({ startHeight, passphraseFile }: SimulationSettingsOptions) {
+export function simulationSettings({ startHeight, passphraseFile, anchorSeconds }: SimulationSettingsOptions) {
   const settings = readConfig(
     {
       SIGNER_SCRYPT_LOG_N: '10',
@@ -23,6 +29,10 @@ export function simulationSettings({ startHeight, passphraseFile }: SimulationSe
       PAYOUT_BATCH_SECONDS: '60',
       PAYOUT_BATCH_COUNT: '4',
       BUMP_AFTER_BLOCKS: '2',
+      LEDGER_ANCHOR_SECONDS: `${anchorSeconds}`,
+      COUNTERPARTY_COOLING_SECONDS: '60',
+      SIGNER_DESTINATION_COOLING_SECONDS: '60',
+      STANDBY_MAX_SATS: `${STANDBY_MAX_SATS}`,
       AML_LARGE_SETTLEMENT_SATS: `${LARGE_SETTLEMENT_SATS}`,
       AML_LARGE_DEPOSIT_SATS: `${LARGE_DEPOSIT_SATS}`,
     },

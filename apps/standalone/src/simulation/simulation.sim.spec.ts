@@ -38,15 +38,12 @@ describe('a simulation bites', () => {
     ],
     ['anchor', /signed that don't exclude each other|is paid 2 times/],
   ])('without the %s', async (without, expected) => {
-    const failed: SimulationResult[] = [];
-    for (let seed = 1; seed <= SEEDS_MAX && failed.length === 0; seed++) {
-      const result = await simulate(server, { seed, steps: STEPS_WITHOUT, without });
-      if (result.problems.length > 0) failed.push(result);
+    let result: SimulationResult | undefined;
+    for (let seed = 1; seed <= SEEDS_MAX && result === undefined; seed++) {
+      const found = await simulate(server, { seed, steps: STEPS_WITHOUT, without });
+      if (found.problems.some((problem) => expected.test(problem))) result = found;
     }
-    const [result] = failed;
-    expect(result?.problems, `${SEEDS_MAX} seeds held without the ${without}`).toContainEqual(
-      expect.stringMatching(expected),
-    );
+    expect(result, `${SEEDS_MAX} seeds held without the ${without}`).toBeDefined();
     expect(reportOf(result!, without)).toContain(
       `npm run sim -- --seed ${result!.seed} --steps ${STEPS_WITHOUT} --without ${without}`,
     );

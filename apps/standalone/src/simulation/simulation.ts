@@ -19,14 +19,20 @@ import { Calm, READERS_OF_KEYS } from './calm.ts';
 import { ChainView } from './chain-view.ts';
 import { check, isAtRest, isBetweenBlocks } from './checks.ts';
 import { type Answer, type Ask, Clients } from './clients.ts';
+import { Credit } from './credit.ts';
 import { Dealings } from './dealings.ts';
+import { Destinations } from './destinations.ts';
 import { Outside } from './outside.ts';
 import { Owners } from './owners.ts';
+import { People } from './people.ts';
 import { SimulatedPlatform } from './platform.ts';
 import { type Profile, profileOf } from './profile.ts';
 import { rebuildingSigner } from './rebuilding-signer.ts';
 import { walletScripts, eventCounts } from './records.ts';
+import { Rules } from './rules.ts';
+import { ANCHOR_SECONDS } from './settings.ts';
 import { settleIn } from './settle-in.ts';
+import { Staff } from './staff.ts';
 import { statementProblems } from './statements.ts';
 import { Violation } from './violation.ts';
 import { Workload } from './workload.ts';
@@ -96,6 +102,11 @@ class Simulation {
   #clients!: Clients;
   #owners!: Owners;
   #dealings!: Dealings;
+  #credit!: Credit;
+  #people!: People;
+  #rules!: Rules;
+  #destinations!: Destinations;
+  #staff!: Staff;
   #workload!: Workload;
   #chain!: ChainView;
   #calm!: Calm;
@@ -152,6 +163,7 @@ class Simulation {
       random: random.fork('platform'),
       node,
       startHeight,
+      anchorSeconds: ANCHOR_SECONDS,
       repeatProbability: this.#profile.repeatProbability,
       holdProbability: this.#profile.holdProbability,
       withoutInbox: this.#options.without === 'inbox',
@@ -163,17 +175,35 @@ class Simulation {
     this.#clients = new Clients(this.#platform, runtime);
     this.#owners = new Owners(this.#clients, random.fork('owners'), { neverSigns: NEVER_SIGNED });
     this.#dealings = new Dealings(this.#clients, random.fork('dealings'));
-    const others = { clients: this.#clients, outside: this.#outside, owners: this.#owners, dealings: this.#dealings };
+    this.#credit = new Credit(this.#clients, this.#dealings, random.fork('credit'));
+    this.#people = new People(this.#clients, random.fork('people'));
+    this.#rules = new Rules(this.#clients, this.#people, random.fork('rules'));
+    this.#destinations = new Destinations(this.#clients, this.#people, random.fork('destinations'));
+    this.#staff = new Staff(this.#clients, random.fork('staff'));
+    const others = {
+      ...{ clients: this.#clients, outside: this.#outside, owners: this.#owners, dealings: this.#dealings },
+      ...{ credit: this.#credit, rules: this.#rules, destinations: this.#destinations, staff: this.#staff },
+    };
     this.#workload = new Workload(others, this.#profile, random.fork('workload'));
     await settleIn({ clients: this.#clients, outside: this.#outside, clock: this.#clock }, () => this.#workUntilIdle());
+    await this.#agree(() => this.#workUntilIdle());
     this.#trace.add(`set up at height ${chain.tip.height}: ${JSON.stringify(this.#profile)}`);
+  }
+
+  /** What is agreed on before anything goes wrong. */
+  async #agree(work: () => Promise<void>): Promise<void> {
+    if (this.#profile.credit > 0) await this.#credit.settle(work);
+    if (this.#profile.rules === 0) return;
+    await this.#people.enlist(work);
+    await this.#rules.settle(work);
+    await this.#destinations.settle(work);
   }
 
   #withoutAnchor(signer: SigningPort): SigningPort {
     const random = this.#random.fork('without anchor');
     const { admin } = this.#database;
     return rebuildingSigner(signer, {
-      isLost: () => random.chance(0.6),
+      isLost: () => random.chance(0.9),
       coinsOf: (walletId) =>
         readTransaction({ pool: admin, schema: 'settlement' }, async (session) => {
           const unspent = this.#chain.unspentAt(this.#chain.tipHash, await walletScripts(session));
@@ -328,6 +358,7 @@ class Simulation {
       await this.#clients.read(settlementId);
     }
     for (const ask of this.#workload.reviewsDue()) await this.#clients.ask(ask);
+    await this.#rules.approveAll();
     await this.#owners.signAll();
   }
 
@@ -339,6 +370,7 @@ class Simulation {
     for (const settlementId of this.#clients.accepted.values()) {
       await this.#clients.read(settlementId);
     }
+    await this.#staff.prove();
     for (const name of this.#platform.services) {
       for (const worker of this.#platform.workersOf(name).filter((each) => READERS_OF_KEYS.test(each)))
         for (let i = 0; i < READS_MAX && (await this.#platform.step(name, worker)).did !== 'idle'; i++);

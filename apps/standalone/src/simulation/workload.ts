@@ -11,11 +11,15 @@ import {
   modeName,
   PURPOSES,
 } from './clients.ts';
+import type { Credit } from './credit.ts';
 import type { Dealings } from './dealings.ts';
+import type { Destinations } from './destinations.ts';
 import type { Outside } from './outside.ts';
 import type { Owners } from './owners.ts';
 import type { Profile } from './profile.ts';
+import type { Rules } from './rules.ts';
 import { LARGE_DEPOSIT_SATS, LARGE_SETTLEMENT_SATS } from './settings.ts';
+import type { Staff } from './staff.ts';
 
 const { REVIEW_DECISION_APPROVE, REVIEW_DECISION_REJECT } = settlementV1.ReviewDecision;
 
@@ -26,6 +30,8 @@ const FORTUNE_SATS = 50_000_000_000n;
 const DEPOSIT_MIN = 150_000;
 const DEPOSIT_MAX = 2_500_000;
 const DUST_SATS = 200n;
+/** Issued at once. */
+const MANY_ADDRESSES = 3;
 /** Satoshi per 1,000 virtual bytes. */
 const FEE_RATE_MIN = 1_000;
 const FEE_RATE_MAX = 60_000;
@@ -39,27 +45,45 @@ const LATER_MS = 300_000;
 /** What an action did, in a line. */
 export type Done = string;
 
+/** Whose actions these are, beside the clients' own. */
+export interface Others {
+  readonly clients: Clients;
+  readonly outside: Outside;
+  readonly owners: Owners;
+  readonly dealings: Dealings;
+  readonly credit: Credit;
+  readonly rules: Rules;
+  readonly destinations: Destinations;
+  readonly staff: Staff;
+}
+
+type Weights = Pick<Profile, 'dealings' | 'credit' | 'rules'>;
+
 /** What the outside does: institutions, staff, and whoever pays in. Each action is one call or one transaction. */
 export class Workload {
   readonly #clients: Clients;
   readonly #outside: Outside;
   readonly #owners: Owners;
   readonly #dealings: Dealings;
-  readonly #dealingsWeight: number;
+  readonly #credit: Credit;
+  readonly #rules: Rules;
+  readonly #destinations: Destinations;
+  readonly #staff: Staff;
+  readonly #profile: Weights;
   readonly #random: SeededRandom;
   readonly #large: string[] = [];
   readonly #revoking: { readonly ask: Ask; readonly apiKey: string }[] = [];
 
-  constructor(
-    others: { clients: Clients; outside: Outside; owners: Owners; dealings: Dealings },
-    profile: Pick<Profile, 'dealings'>,
-    random: SeededRandom,
-  ) {
+  constructor(others: Others, profile: Weights, random: SeededRandom) {
     this.#clients = others.clients;
     this.#outside = others.outside;
     this.#owners = others.owners;
     this.#dealings = others.dealings;
-    this.#dealingsWeight = profile.dealings;
+    this.#credit = others.credit;
+    this.#rules = others.rules;
+    this.#destinations = others.destinations;
+    this.#staff = others.staff;
+    this.#profile = profile;
     this.#random = random;
   }
 
@@ -84,7 +108,11 @@ export class Workload {
       { weight: 3, value: () => this.#reviewDeposit(ask) },
       { weight: 8, value: () => this.#owners.prepare(ask) },
       { weight: 10, value: () => this.#owners.give(ask) },
-      { weight: this.#dealingsWeight, value: () => this.#dealings.act(ask) },
+      { weight: 7, value: () => this.#staff.act(ask) },
+      { weight: this.#profile.dealings, value: () => this.#dealings.act(ask) },
+      { weight: this.#profile.credit, value: () => this.#credit.act(ask) },
+      { weight: this.#profile.rules * 0.6, value: () => this.#rules.act(ask) },
+      { weight: this.#profile.rules * 0.4, value: () => this.#destinations.act(ask) },
     ]);
     return action();
   }
@@ -286,10 +314,23 @@ export class Workload {
 
   async #newAddress(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
     const client = this.#random.pick(this.#clients.institutions);
-    const issue = this.#clients.addressAsk(client, this.#random.pick(PURPOSES));
+    const one = this.#clients.addressAsk(client, this.#random.pick(PURPOSES));
+    const issue = this.#random.chance(0.4) ? this.#manyLike(one) : one;
     const answer = await ask(issue);
-    if (answer.kind === 'answered') this.#clients.learn(client, answer.response as addressV1.Address);
+    if (answer.kind === 'answered')
+      for (const address of [answer.response].flat()) this.#clients.learn(client, address as addressV1.Address);
     return lineOf(issue, answer, client.institutionId);
+  }
+
+  /** Each by its own id: asked for again, they are the same. */
+  #manyLike({ request, ...ask }: Ask): Ask {
+    const { idempotencyKey } = request;
+    const addresses = Array.from({ length: MANY_ADDRESSES }, (_, i) => ({
+      externalId: `${idempotencyKey}-${i}`,
+      label: 'many',
+    }));
+    const many: Ask['request'] & Pick<addressV1.IssueAddressesRequest, 'addresses'> = { ...request, addresses };
+    return { ...ask, method: 'issueAddresses', request: many };
   }
 
   async #badRequest(): Promise<Done> {

@@ -1,0 +1,151 @@
+import type { Session } from '@finality/event-store';
+import { decodeJson } from '@finality/kernel';
+import {
+  type Account,
+  availableAccount,
+  creditBalance,
+  PLEDGES,
+  pledgeAccount,
+  standbyAccount,
+} from '@finality/ledger';
+import {
+  type Credit,
+  type CreditEvent,
+  type Default,
+  type Institution,
+  type KnownDefault,
+  lineInForce,
+  type LivingSettlement,
+  sumOf,
+  termsOf,
+} from '@finality/settlement';
+import { STANDBY_MAX_SATS } from './settings.ts';
+
+type Accounts = ReadonlyMap<string, Account>;
+
+/**
+ * What lines, pledges and defaults promise: what covers a default adds up to what was owed, and is what the ledger moved for it; pledges are what
+ * their events say; nobody may owe more than line and collateral allow.
+ */
+export async function creditProblems(
+  session: Session,
+  all: readonly LivingSettlement[],
+  accounts: readonly Account[],
+  isEnd: boolean,
+): Promise<readonly string[]> {
+  const byId: Accounts = new Map(accounts.map((account) => [account.id, account]));
+  const defaults = (await statesOf<Default>(session, 'default')).filter((each) => each.status !== 'none');
+  const moved = await movedByDefaults(session);
+  const lent = -balanceOf(byId, standbyAccount());
+  return [
+    ...defaults.flatMap((each) => defaultProblems(each, moved, all)),
+    ...defaults.flatMap(({ status, defaultId }) =>
+      isEnd && status === 'open' ? [`default ${defaultId} doesn't end`] : [],
+    ),
+    ...(await pledgeProblems(session, defaults, byId)),
+    ...(await lineProblems(session, byId)),
+    ...(lent > STANDBY_MAX_SATS ? [`the standby line has lent ${lent} sat, past ${STANDBY_MAX_SATS}`] : []),
+  ];
+}
+
+async function statesOf<State>(session: Session, aggregate: string): Promise<readonly State[]> {
+  const rows = await session.query<{ state: string }>(
+    'SELECT state FROM stream_states WHERE starts_with(stream, $1) ORDER BY stream',
+    [`${aggregate}/`],
+  );
+  return rows.map(({ state }) => decodeJson(state) as State);
+}
+
+/** What the ledger's own entries say, by purpose and default. */
+async function movedByDefaults(session: Session): Promise<ReadonlyMap<string, bigint>> {
+  const rows = await session.query<{ what: string; sats: bigint }>(
+    `SELECT purpose || ' ' || split_part(object, ':', 1) AS what, sum(amount)::bigint AS sats FROM ledger_transfers
+     WHERE starts_with(purpose, 'default_') GROUP BY 1 ORDER BY 1`,
+  );
+  return new Map(rows.map(({ what, sats }) => [what, sats]));
+}
+
+function defaultProblems(
+  state: KnownDefault,
+  moved: ReadonlyMap<string, bigint>,
+  all: readonly LivingSettlement[],
+): readonly string[] {
+  const { defaultId, institutionId, owedSats, overdueSats, unwound, shares } = state;
+  const { collateralSats, contributionSats, lentSats, standbySats, paidSats, unwoundSats, lossSats } = state;
+  const problems: string[] = [];
+  const mustBe = (what: string, found: bigint, expected: bigint): void => {
+    if (found !== expected) problems.push(`default ${defaultId}: ${what} is ${found}, expected ${expected}`);
+  };
+  const covered = collateralSats + contributionSats + lentSats + standbySats + paidSats + unwoundSats + lossSats;
+  mustBe('what covers it', covered + state.uncoveredSats + state.leftSats, owedSats);
+  mustBe('what is unwound', sumOf(unwound), unwoundSats);
+  mustBe('what others bear', sumOf(shares), lossSats);
+  const entries = { collateral: collateralSats, contribution: contributionSats, standby: standbySats, loss: lossSats };
+  for (const [part, sats] of Object.entries(entries))
+    mustBe(`the ledger's ${part}`, moved.get(`default_${part} ${defaultId}`) ?? 0n, sats);
+  if (overdueSats <= 0n || overdueSats > owedSats) problems.push(`default ${defaultId}: ${overdueSats} were due`);
+  if (shares.some((share) => share.institutionId === institutionId))
+    problems.push(`default ${defaultId}: the defaulter's own contribution comes first, and not with the others'`);
+  for (const { settlementId, reversalId, payeeId, amountSats } of unwound) {
+    const reversal = all.find(({ terms }) => terms.settlementId === reversalId);
+    const { terms, status } = reversal ?? {};
+    const isPaidBack = terms?.reverses === settlementId && terms.from === payeeId && terms.to === institutionId;
+    if (!isPaidBack || status !== 'settled' || terms.amountSats !== amountSats)
+      problems.push(`default ${defaultId}: settlement ${settlementId} isn't paid back as it says`);
+  }
+  return problems;
+}
+
+/** What is put aside is what was put there, less what was taken back and what defaults have used of it. */
+async function pledgeProblems(
+  session: Session,
+  defaults: readonly KnownDefault[],
+  accounts: Accounts,
+): Promise<readonly string[]> {
+  const expected = new Map<string, bigint>();
+  const add = (account: string, sats: bigint): void => void expected.set(account, (expected.get(account) ?? 0n) + sats);
+  const rows = await session.query<{ data: string }>(
+    `SELECT data FROM events WHERE type IN ('pledge_posted', 'pledge_released') ORDER BY position`,
+  );
+  for (const { data } of rows) {
+    const event = decodeJson(data) as Extract<CreditEvent, { type: 'pledge_posted' | 'pledge_released' }>;
+    const { pledge, institutionId, amountSats } = event;
+    add(pledgeAccount(pledge, institutionId), event.type === 'pledge_posted' ? amountSats : -amountSats);
+  }
+  for (const { institutionId, collateralSats, contributionSats, shares } of defaults) {
+    add(pledgeAccount('collateral', institutionId), -collateralSats);
+    add(pledgeAccount('default_fund', institutionId), -contributionSats);
+    for (const share of shares) add(pledgeAccount('default_fund', share.institutionId), -share.amountSats);
+  }
+  const found = [...accounts.keys()].filter((id) => PLEDGES.some((pledge) => id.startsWith(`${pledge}/`)));
+  return [...new Set([...expected.keys(), ...found])].flatMap((id) => {
+    const [is, due] = [balanceOf(accounts, id), expected.get(id) ?? 0n];
+    return is === due && is >= 0n ? [] : [`ledger: ${id} has ${is}, by what was pledged and used ${due}`];
+  });
+}
+
+/** The limit of each clearing account is what was granted, and of a secured line what collateral is worth of it. */
+async function lineProblems(session: Session, accounts: Accounts): Promise<readonly string[]> {
+  const credits = new Map<string, Credit>();
+  for (const credit of await statesOf<Credit>(session, 'credit'))
+    if (credit.status === 'known') credits.set(credit.institutionId, credit);
+  const institutions = await session.query<{ institution_id: string; state: string }>(
+    `SELECT i.institution_id, s.state FROM institutions i JOIN stream_states s ON s.stream = 'institution/' || i.institution_id ORDER BY 1`,
+  );
+  return institutions.flatMap(({ institution_id: institutionId, state }) => {
+    const institution = decodeJson(state) as Institution;
+    const account = accounts.get(availableAccount({ kind: 'clearing', institutionId }));
+    if (institution.status === 'none' || account === undefined) return [];
+    const collateral = balanceOf(accounts, pledgeAccount('collateral', institutionId));
+    const terms = termsOf(credits.get(institutionId) ?? { status: 'none' });
+    const line = lineInForce(institution.creditLineSats, terms, collateral);
+    const { limit } = account;
+    const found = limit.kind === 'debits_must_not_exceed_credits' ? limit.overdraft : undefined;
+    return found === line ? [] : [`ledger: ${institutionId} may owe ${found}, by its line and collateral ${line}`];
+  });
+}
+
+function balanceOf(accounts: Accounts, id: string): bigint {
+  const account = accounts.get(id);
+  return account === undefined ? 0n : creditBalance(account);
+}
