@@ -125,7 +125,7 @@ export class Clients {
     for (const { institutionId, creditLineSats, custodial } of INSTITUTIONS) {
       const created = { idempotencyKey: this.newKey(), institutionId, name: institutionId, creditLineSats: 0n };
       await this.must(this.operators('createInstitution', created), between);
-      if (creditLineSats > 0n) await this.#lend(institutionId, creditLineSats, between);
+      if (creditLineSats > 0n) await this.lend(institutionId, creditLineSats, between);
       const { secret } = (await this.must(this.keyAsk(institutionId), between)) as institutionV1.IssueApiKeyResponse;
       const keys = custodial === undefined ? own.shift() : undefined;
       const client: Client = { institutionId, apiKey: secret, wallets: [], scripts: [], own: keys };
@@ -143,7 +143,7 @@ export class Clients {
   }
 
   /** Two operators agree on a credit line. */
-  async #lend(institutionId: string, limitSats: bigint, between: () => Promise<void>): Promise<void> {
+  async lend(institutionId: string, limitSats: bigint, between: () => Promise<void>): Promise<void> {
     const change = proposalV1.Change.fromPartial({ setCreditLine: { institutionId, limitSats } });
     const asked = { idempotencyKey: this.newKey(), change, reason: 'as agreed' };
     const proposed = await this.must(this.proposals('proposeChange', asked, this.operator), between);

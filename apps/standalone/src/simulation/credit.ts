@@ -44,7 +44,7 @@ export class Credit {
     const must = (errand: Errand): Promise<unknown> => this.#clients.must(askOf(this.#clients, errand), work);
     const { operator } = this.#clients;
     await must({ api: 'WindowService', method: 'openWindow', request: {}, caller: operator, what: 'the first' });
-    await must(this.#line(debtor, this.#sats(LINE_MIN, LINE_MAX)));
+    await this.#clients.lend(debtor.institutionId, this.#sats(LINE_MIN, LINE_MAX), work);
     await must(this.#terms(debtor, DUE_AFTER_SECONDS[this.#random.below(3)]));
     for (const other of others)
       if (this.#random.chance(0.7)) await must(this.#pledge('postCollateral', other, PLEDGE_DEFAULT_FUND));
