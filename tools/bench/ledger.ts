@@ -199,7 +199,7 @@ class LedgerBench {
   async #post(transfers: readonly Single[]): Promise<void> {
     this.#position += 1n;
     const accounts = transfers.flatMap(({ debit, credit }) => [debit, credit]);
-    const begun = this.#client.query(`BEGIN; SELECT pg_advisory_xact_lock(1)`);
+    const begun = this.#client.query(BEGIN);
     const [loaded] = await Promise.all([loadLedger(this.#session, { accounts }), begun]);
     for (const transfer of transfers) unwrap(loaded.view.post([transfer]));
     const sent: Promise<unknown>[] = [];
@@ -252,6 +252,9 @@ interface Row {
   readonly transfer: Single;
   readonly hash: string;
 }
+
+/** As a batch of the store begins. */
+const BEGIN = 'BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SELECT pg_advisory_xact_lock(1)';
 
 /** The columns and keys of ledger_transfers, and nothing that checks or guards them. */
 const RAW_TABLE = `CREATE TABLE raw_transfers (

@@ -168,6 +168,8 @@ export function lockStatements(schema: string, timeouts: TransactionTimeouts): s
     'SET LOCAL jit = off',
     // Whatever the planner thinks of tables that have grown since they were analysed: a batch looks things up.
     'SET LOCAL enable_seqscan = off',
+    // And does it the same way whatever it looks up: planned once, not for each batch.
+    'SET LOCAL plan_cache_mode = force_generic_plan',
     `SELECT pg_advisory_xact_lock(${storeLockKey(schema)})`,
   ];
   return text.join('; ');
