@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { institutionV1 } from '@finality/contracts';
+import { institutionV1, proposalV1 } from '@finality/contracts';
 import { credentials, Metadata } from '@grpc/grpc-js';
 import { type PlatformProcess, startPlatformProcess } from './platform-process.ts';
 
@@ -45,13 +45,16 @@ export async function withParties(
   { operatorKey, pid, said, stop }: PlatformProcess,
   { grpc, databaseUrl, postgres }: { readonly grpc: string; readonly databaseUrl: string; readonly postgres: number },
 ): Promise<BenchPlatform> {
+  const operators = new Operators(grpc, operatorKey);
   try {
-    const parties = [await admit(grpc, operatorKey, 'bench-a'), await admit(grpc, operatorKey, 'bench-b')] as const;
+    const parties = [await operators.admit('bench-a'), await operators.admit('bench-b')] as const;
     return { grpc, operatorKey, parties, databaseUrl, processes: [pid, postgres], stop };
   } catch (error) {
     const message = `the platform takes no institutions; it said:\n${said()}`;
     await stop();
     throw new Error(message, { cause: error });
+  } finally {
+    operators.close();
   }
 }
 
@@ -63,28 +66,62 @@ export function postgresIn(directory: string): { url: string; pid: number } {
   return { url: `postgres://finality_admin:${password}@127.0.0.1:${lines[3]}/${DATABASE}`, pid: Number(lines[0]) };
 }
 
-/** Makes an institution and an API key for it. */
-async function admit(address: string, operatorKey: string, id: string): Promise<Party> {
-  const client = new institutionV1.InstitutionServiceClient(address, credentials.createInsecure());
-  const metadata = new Metadata();
-  metadata.set('authorization', `Bearer ${operatorKey}`);
-  try {
-    const institution = {
-      idempotencyKey: `create-${id}`,
-      institutionId: id,
-      name: id,
-      creditLineSats: CREDIT_LINE_SATS,
-    };
-    await new Promise<void>((resolve, reject) => {
-      client.createInstitution(institution, metadata, (error) => (error ? reject(error) : resolve()));
-    });
-    const roles = [institutionV1.Role.ROLE_INSTITUTION];
-    const key = { idempotencyKey: `key-${id}`, institutionId: id, roles, label: 'bench' };
-    const apiKey = await new Promise<string>((resolve, reject) => {
-      client.issueApiKey(key, metadata, (error, answer) => (error ? reject(error) : resolve(answer.secret)));
-    });
-    return { id, apiKey };
-  } finally {
-    client.close();
+/** What an operator, or two, do before anybody can be paid. */
+class Operators {
+  readonly #institutions: institutionV1.InstitutionServiceClient;
+  readonly #proposals: proposalV1.ProposalServiceClient;
+  readonly #first: Metadata;
+  #second?: Metadata;
+
+  constructor(address: string, operatorKey: string) {
+    this.#institutions = new institutionV1.InstitutionServiceClient(address, credentials.createInsecure());
+    this.#proposals = new proposalV1.ProposalServiceClient(address, credentials.createInsecure());
+    this.#first = bearing(operatorKey);
+  }
+
+  /** Makes an institution that has credit, and an API key for it. */
+  async admit(id: string): Promise<Party> {
+    const institution = { idempotencyKey: `create-${id}`, institutionId: id, name: id, creditLineSats: 0n };
+    await answer((done) => this.#institutions.createInstitution(institution, this.#first, done));
+    await this.#lend(id);
+    return { id, apiKey: await this.#issueKey(id, institutionV1.Role.ROLE_INSTITUTION) };
+  }
+
+  async #lend(institutionId: string): Promise<void> {
+    const change = proposalV1.Change.fromPartial({ setCreditLine: { institutionId, limitSats: CREDIT_LINE_SATS } });
+    const asked = { idempotencyKey: `line-${institutionId}`, change, reason: 'bench' };
+    const proposed = await answer<proposalV1.Proposal>((done) =>
+      this.#proposals.proposeChange(asked, this.#first, done),
+    );
+    this.#second ??= bearing(await this.#issueKey('', institutionV1.Role.ROLE_OPERATOR));
+    const second = this.#second;
+    const decision = { idempotencyKey: asked.idempotencyKey, proposalId: proposed.proposalId, reason: 'bench' };
+    await answer((done) => this.#proposals.confirmProposal(decision, second, done));
+  }
+
+  async #issueKey(institutionId: string, role: institutionV1.Role): Promise<string> {
+    const key = { idempotencyKey: `key-${institutionId}-${role}`, institutionId, roles: [role], label: 'bench' };
+    const issued = await answer<institutionV1.IssueApiKeyResponse>((done) =>
+      this.#institutions.issueApiKey(key, this.#first, done),
+    );
+    return issued.secret;
+  }
+
+  close(): void {
+    this.#institutions.close();
+    this.#proposals.close();
   }
 }
+
+function bearing(apiKey: string): Metadata {
+  const metadata = new Metadata();
+  metadata.set('authorization', `Bearer ${apiKey}`);
+  return metadata;
+}
+
+const answer = <Response>(
+  call: (done: (error: Error | null, response: Response) => void) => unknown,
+): Promise<Response> =>
+  new Promise((resolve, reject) => {
+    call((error, response) => (error ? reject(error) : resolve(response)));
+  });

@@ -121,10 +121,10 @@ const COPIES = `(SELECT '0198c0de-0000-7000-8000-' || lpad(n::text, 12, '0') AS 
 /** What so many settlements come to: each participant pays and is paid as often, half of them more than they are paid. */
 async function fillPositions(client: pg.Client, windowId: string): Promise<void> {
   await client.query(
-    `INSERT INTO window_positions AS p (window_id, institution_id, paid_sats, received_sats, paid_count, received_count)
-     SELECT $1, 'participant-' || n, each * $4::bigint + n % 2 * $4::bigint * n, each * $4::bigint + (n + 1) % 2 * $4::bigint * (n - 1), each, each
+    `INSERT INTO window_positions AS p (window_id, institution_id, unit, paid, received, paid_count, received_count)
+     SELECT $1, 'participant-' || n, 'BTC', each * $4::bigint + n % 2 * $4::bigint * n, each * $4::bigint + (n + 1) % 2 * $4::bigint * (n - 1), each, each
      FROM generate_series(1, $2::integer) n, (SELECT $3::bigint / $2::integer AS each) of_each
-     ON CONFLICT (window_id, institution_id) DO UPDATE SET paid_sats = p.paid_sats + excluded.paid_sats`,
+     ON CONFLICT (window_id, institution_id, unit) DO UPDATE SET paid = p.paid + excluded.paid`,
     [windowId, PARTICIPANTS, SETTLEMENTS, AMOUNT_SATS],
   );
 }

@@ -1,11 +1,13 @@
 import { modeName, settlementV1, statusName } from '@finality/contracts';
 import type { Runtime, Worker } from '@finality/kernel';
-import type { AssembledService, Observation, ServiceMetrics } from '@finality/service';
+import { type AssembledService, type Observation, SERVICE_ENV, type ServiceMetrics } from '@finality/service';
+import { type FundSizing, sizeFund } from '@finality/settlement';
 import type { Pool } from 'pg';
 import { Commits } from './commits.ts';
 import { timeSettlements } from './settlement-metrics.ts';
 import { EventReader } from '@finality/event-store';
-import { SETTLEMENT_SCHEMA } from './env.ts';
+import { SETTLEMENT_SCHEMA, type SettlementEnv } from './env.ts';
+import { readFund } from './outbound/read-fund.ts';
 import { RecoveryGate } from './recovery-gate.ts';
 import { watchQueues } from './queue-metrics.ts';
 import { kept, watchStakes } from './stakes.ts';
@@ -29,8 +31,44 @@ export function observeSettlements(
     const { state } = await reader.loadState(chainTipStream, CHAIN_TIP_ID);
     return state.incidents.filter(({ kind }) => kind === 'participant_default').length;
   });
+  watchFund(service.get<SettlementEnv>(SERVICE_ENV), metrics);
+  metrics.watch(
+    'finality_defaulters_owe_sats',
+    'What defaulters owe to those who stood in for them, satoshi',
+    {},
+    async () => {
+      const { rows } = await base.pool.query<{ owed: string }>(
+        'SELECT coalesce(sum(still_owed_sats), 0)::text AS owed FROM defaults',
+      );
+      return Number(rows[0]?.owed ?? 0);
+    },
+  );
+  metrics.watch(
+    'finality_proposals_open',
+    'Changes that wait for a second operator, and are still valid',
+    {},
+    async () => {
+      const { rows } = await base.pool.query<{ count: bigint }>(
+        "SELECT count(*) AS count FROM proposals WHERE status = 'proposed' AND expires_at > $1",
+        [BigInt(base.runtime.now())],
+      );
+      return Number(rows[0]?.count ?? 0n);
+    },
+  );
   timeSettlements(metrics, service.get<Commits>(Commits));
   return [];
+}
+
+/** What contributions to the default fund should be, and what they lack: as a whole, and of whoever contributes too little. */
+function watchFund({ pool, runtime, config }: SettlementEnv, metrics: ServiceMetrics): void {
+  const sizing = kept(runtime, async () => sizeFund(await readFund(pool), config.policy.standbyMaxSats ?? 0n));
+  const watch = (name: string, help: string, of: (fund: FundSizing) => bigint): void =>
+    metrics.watch(name, help, {}, async () => Number(of(await sizing())));
+  watch('finality_default_fund_sats', 'All contributions to the default fund, satoshi', ({ fundSats }) => fundSats);
+  watch('finality_default_fund_target_sats', 'What they should be, satoshi', ({ targetSats }) => targetSats);
+  watch('finality_default_fund_short_sats', 'What members together contribute too little, satoshi', ({ members }) =>
+    members.reduce((sum, { shortSats }) => sum + shortSats, 0n),
+  );
 }
 
 /** Whoever asks whether we are ready has to know that nothing is paid. A process that stands by doesn't find out. */

@@ -18,7 +18,7 @@ export function watchQueues(metrics: ServiceMetrics, pool: Pool, runtime: Runtim
   const watch = (name: string, help: string, read: (queues: Queues) => number): void =>
     metrics.watch(name, help, {}, async () => read(await queues()));
   watch('finality_queued_settlements', 'CENTRALIZED settlements that wait for liquidity', ({ count }) => count);
-  watch('finality_queued_sats', 'Sum of CENTRALIZED settlements that wait for liquidity', ({ sats }) => sats);
+  watch('finality_queued_sats', 'Sum of CENTRALIZED settlements that wait for satoshi', ({ sats }) => sats);
   watch(
     'finality_queue_oldest_seconds',
     'How long the CENTRALIZED settlement that has waited for liquidity for longest has; 0 when none does',
@@ -38,8 +38,9 @@ export function watchQueues(metrics: ServiceMetrics, pool: Pool, runtime: Runtim
 async function readQueues(pool: Pool, runtime: Runtime): Promise<Queues> {
   const { rows } = await pool.query<{ count: bigint; sats: bigint; oldest: bigint | null }>(
     `SELECT count, sats, recorded_at AS oldest FROM (
-       SELECT count(*) AS count, coalesce(sum(amount_sats), 0)::bigint AS sats, min(updated_position) AS first FROM settlements
-       WHERE status = 'queued' AND mode = 'centralized' AND payer_claim = 'clearing/' || from_institution) queued LEFT JOIN events ON position = queued.first`,
+       SELECT count(*) AS count, coalesce(sum(amount) FILTER (WHERE payer_claim = 'clearing/' || from_institution), 0)::bigint AS sats,
+         min(updated_position) AS first FROM settlements
+       WHERE status = 'queued' AND mode = 'centralized') queued LEFT JOIN events ON position = queued.first`,
   );
   const { count, sats, oldest } = rows[0]!;
   const oldestSeconds = oldest === null ? 0 : Math.max(0, (runtime.now() - Number(oldest)) / 1_000);

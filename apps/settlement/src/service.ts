@@ -1,4 +1,12 @@
-import { exchangeV1, institutionV1, ledgerV1, liquidityV1, settlementV1, TOPICS } from '@finality/contracts';
+import {
+  exchangeV1,
+  institutionV1,
+  ledgerV1,
+  liquidityV1,
+  proposalV1,
+  settlementV1,
+  TOPICS,
+} from '@finality/contracts';
 import { createEventStore, type ServiceBlueprint } from '@finality/service';
 import { SETTLEMENT_SCHEMA, type SettlementEnv } from './env.ts';
 import { createSettlement } from './migrations/create-settlement.migration.ts';
@@ -37,6 +45,8 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
     'finality.liquidity.v1.LiquidityService': liquidityV1.LiquidityServiceService,
     'finality.liquidity.v1.CollateralService': liquidityV1.CollateralServiceService,
     'finality.liquidity.v1.DefaultService': liquidityV1.DefaultServiceService,
+    'finality.liquidity.v1.FundService': liquidityV1.FundServiceService,
+    'finality.proposal.v1.ProposalService': proposalV1.ProposalServiceService,
     'finality.ledger.v1.LedgerService': ledgerV1.LedgerServiceService,
   },
   internal: {

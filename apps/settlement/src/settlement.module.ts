@@ -26,6 +26,7 @@ import { ConfirmBankBookingRpc } from './inbound/confirm-bank-booking.rpc.ts';
 import { ConfirmCoinReleaseRpc } from './inbound/confirm-coin-release.rpc.ts';
 import { ConfirmSuspenseResolutionRpc } from './inbound/confirm-suspense-resolution.rpc.ts';
 import { ConfirmIncidentRpc } from './inbound/confirm-incident.rpc.ts';
+import { ConfirmProposalRpc } from './inbound/confirm-proposal.rpc.ts';
 import { CreateInstitutionRpc } from './inbound/create-institution.rpc.ts';
 import { EndBilateralNettingRpc } from './inbound/end-bilateral-netting.rpc.ts';
 import { EstimateFeesRpc } from './inbound/estimate-fees.rpc.ts';
@@ -37,6 +38,7 @@ import { GetApprovalPolicyRpc } from './inbound/get-approval-policy.rpc.ts';
 import { GetBalancesRpc } from './inbound/get-balances.rpc.ts';
 import { GetCollateralRpc } from './inbound/get-collateral.rpc.ts';
 import { GetDefaultRpc } from './inbound/get-default.rpc.ts';
+import { GetFundSizingRpc } from './inbound/get-fund-sizing.rpc.ts';
 import { GetInclusionProofRpc } from './inbound/get-inclusion-proof.rpc.ts';
 import { GetInstitutionRpc } from './inbound/get-institution.rpc.ts';
 import { GetLimitsRpc } from './inbound/get-limits.rpc.ts';
@@ -59,6 +61,7 @@ import { ListInstitutionsRpc } from './inbound/list-institutions.rpc.ts';
 import { ListLedgerHeadsRpc } from './inbound/list-ledger-heads.rpc.ts';
 import { ListLockedCoinsRpc } from './inbound/list-locked-coins.rpc.ts';
 import { ListNettingPairsRpc } from './inbound/list-netting-pairs.rpc.ts';
+import { ListProposalsRpc } from './inbound/list-proposals.rpc.ts';
 import { ListSuspenseRpc } from './inbound/list-suspense.rpc.ts';
 import { ListRatesRpc } from './inbound/list-rates.rpc.ts';
 import { ListSettlementsRpc } from './inbound/list-settlements.rpc.ts';
@@ -67,8 +70,10 @@ import { OpenWindowRpc } from './inbound/open-window.rpc.ts';
 import { PostCollateralRpc } from './inbound/post-collateral.rpc.ts';
 import { PreparePsbtRpc } from './inbound/prepare-psbt.rpc.ts';
 import { ProposeBankBookingRpc } from './inbound/propose-bank-booking.rpc.ts';
+import { ProposeChangeRpc } from './inbound/propose-change.rpc.ts';
 import { PublishRateRpc } from './inbound/publish-rate.rpc.ts';
 import { RejectBankBookingRpc } from './inbound/reject-bank-booking.rpc.ts';
+import { RejectProposalRpc } from './inbound/reject-proposal.rpc.ts';
 import { RequestQuoteRpc } from './inbound/request-quote.rpc.ts';
 import { ReconciliationRunsMessages } from './inbound/reconciliation-runs.messages.ts';
 import { ReleaseCoinsRpc } from './inbound/release-coins.rpc.ts';
@@ -201,9 +206,11 @@ const COLLATERAL_RPCS = [
   SetCreditTermsRpc,
   ListDefaultsRpc,
   GetDefaultRpc,
+  GetFundSizingRpc,
 ];
 const CASH_RPCS = [ProposeBankBookingRpc, ConfirmBankBookingRpc, RejectBankBookingRpc, ListBankBookingsRpc];
 const EXCHANGE_RPCS = [PublishRateRpc, WithdrawRateRpc, ListRatesRpc, RequestQuoteRpc, GetQuoteRpc];
+const PROPOSAL_RPCS = [ProposeChangeRpc, ConfirmProposalRpc, RejectProposalRpc, ListProposalsRpc];
 const MESSAGES = [
   RiskVerdictsMessages,
   AmlVerdictsMessages,
@@ -235,6 +242,7 @@ export class SettlementModule {
         ...OPERATIONS_RPCS,
         ...CASH_RPCS,
         ...EXCHANGE_RPCS,
+        ...PROPOSAL_RPCS,
         ...MESSAGES,
       ],
       providers: [

@@ -34,6 +34,15 @@ const ALERTS: readonly Alert[] = [
     action: 'ListDefaults says who and how much, docs/operations.md what to do. ConfirmIncident once it is understood.',
   },
   {
+    name: 'FinalityDefaultFundShort',
+    when: 'max by (namespace) (finality_default_fund_sats - finality_default_fund_target_sats) < 0',
+    for: '1h',
+    severity: 'warning',
+    summary: 'The default fund is smaller than what the two largest exposures could leave behind',
+    action:
+      'GetFundSizing says whose contribution lacks what. They contribute (PostCollateral), put up collateral, or get smaller lines (SetCreditLine); or the standby line is raised (STANDBY_MAX_SATS).',
+  },
+  {
     name: 'FinalitySettlementReopened',
     when: 'sum by (namespace) (finality_settlements{status=~"reopened|reversed"}) > 0',
     for: '0m',
@@ -49,7 +58,7 @@ const ALERTS: readonly Alert[] = [
     severity: 'warning',
     summary: 'An institution has almost nothing left to pay with; what it owes waits, and maybe what others do',
     action:
-      'The topic finality.liquidity.level.v1 says which; GetLiquidity what waits for it. It pays in, or an operator raises its credit line (SetCreditLine).',
+      'The topic finality.liquidity.level.v1 says which; GetLiquidity what waits for it. It pays in, or two operators raise its credit line (ProposeChange).',
   },
   {
     name: 'FinalityQueueOld',

@@ -7,6 +7,7 @@ export * as institutionV1 from './institution.v1.ts';
 export * as ledgerV1 from './ledger.v1.ts';
 export * as liquidityV1 from './liquidity.v1.ts';
 export * as messagingV1 from './messaging.v1.ts';
+export * as proposalV1 from './proposal.v1.ts';
 export * as reconciliationV1 from './reconciliation.v1.ts';
 export * as riskV1 from './risk.v1.ts';
 export * as settlementV1 from './settlement.v1.ts';

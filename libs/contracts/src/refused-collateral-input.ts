@@ -86,6 +86,14 @@ export const COLLATERAL: readonly RefusedInput[] = [
   },
   invalid('ListDefaults', 'page size 1001', 'page_size', { page_size: 1001 }),
   invalid('ListDefaults', 'a status that isn’t in the enum', 'status', { status: 99 }),
+  {
+    rpc: 'GetFundSizing',
+    input: 'no API key',
+    status: 'UNAUTHENTICATED',
+    field: '',
+    reason: 'API_KEY_MISSING',
+    caller: 'none',
+  },
   invalid('ListDefaults', 'a page token of somebody else’s', 'page_token', { page_token: 'nonsense' }),
   invalid('GetDefault', 'an id that can’t be one', 'default_id', { default_id: 'first' }),
   {

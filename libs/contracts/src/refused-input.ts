@@ -6,6 +6,7 @@ import { LEDGER } from './refused-ledger-input.ts';
 import { WINDOWS } from './refused-window-input.ts';
 import { POLICY } from './refused-policy-input.ts';
 import { LIQUIDITY } from './refused-liquidity-input.ts';
+import { PROPOSALS } from './refused-proposal-input.ts';
 import { invalid, type RefusedInput } from './refused-row.ts';
 
 // Read by `npm run generate` before there is any generated code: it imports nothing that is.
@@ -393,4 +394,5 @@ export const REFUSED_INPUT: readonly RefusedInput[] = [
   ...LIQUIDITY,
   ...COLLATERAL,
   ...EXCHANGE,
+  ...PROPOSALS,
 ];

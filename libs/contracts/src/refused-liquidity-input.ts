@@ -11,6 +11,30 @@ export const LIQUIDITY: readonly RefusedInput[] = [
     expires_at: '2999-01-01T00:00:00Z',
   }),
   invalid('SetCreditLine', 'no reason', 'reason', { reason: '' }),
+  invalid('SetCreditLine', 'a limit in a unit that isn’t registered', 'limit.unit', {
+    limit_sats: '0',
+    limit: { unit: 'usd', amount: '1' },
+  }),
+  invalid('SetCreditLine', 'a limit of BTC as of another unit', 'limit.unit', {
+    limit_sats: '0',
+    limit: { unit: 'BTC', amount: '1' },
+  }),
+  invalid('SetCreditLine', 'a negative limit in another unit', 'limit.amount', {
+    limit_sats: '0',
+    limit: { unit: 'USD', amount: '-1' },
+  }),
+  invalid('SetCreditLine', 'a limit above 10^16 in another unit', 'limit.amount', {
+    limit_sats: '0',
+    limit: { unit: 'USD', amount: '9223372036854775807' },
+  }),
+  invalid('SetCreditLine', 'a limit of satoshi and of another unit', 'limit_sats', {
+    limit: { unit: 'USD', amount: '1' },
+  }),
+  invalid('SetCreditLine', 'an end of no line in another unit', 'expires_at', {
+    limit_sats: '0',
+    limit: { unit: 'USD', amount: '0' },
+    expires_at: '2999-01-01T00:00:00Z',
+  }),
   {
     rpc: 'SetCreditLine',
     input: 'unknown institution',

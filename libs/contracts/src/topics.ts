@@ -137,6 +137,13 @@ export const TOPICS = {
     'finality.exchange.v1.BankBookingChanged',
     'What came in and went out on the platform’s accounts at banks.',
   ),
+  proposal: topic(
+    'finality.proposal.proposal.v1',
+    'settlement',
+    'proposal_id',
+    'finality.proposal.v1.ProposalChanged',
+    'What takes two operators, as it is proposed, confirmed and rejected.',
+  ),
   rate: topic(
     'finality.exchange.rate.v1',
     'settlement',

@@ -17,6 +17,7 @@ import type { SettlementPolicy } from './policy.ts';
 import type { Quote, QuoteEvent } from './quote.ts';
 import type { RateEvent, RateState } from './rate.ts';
 import type { PositionBook } from './positions.ts';
+import type { Proposal, ProposalEvent } from './proposal.ts';
 import type { LiquidityQueues } from './queue.ts';
 import type { Recovery, RecoveryEvent } from './recovery.ts';
 import type { Settlement, SettlementEvent } from './settlement.ts';
@@ -68,6 +69,7 @@ export interface Book {
   readonly apiKeys: Records<ApiKey, ApiKeyEvent>;
   readonly bankBookings: Records<BankBooking, BankBookingEvent>;
   readonly rates: Records<RateState, RateEvent>;
+  readonly proposals: Records<Proposal, ProposalEvent>;
   readonly quotes: Records<Quote, QuoteEvent>;
   readonly windows: Records<NettingWindow, WindowEvent>;
   /** By institution. */

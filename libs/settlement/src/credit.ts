@@ -1,20 +1,21 @@
 import { type Aggregate, assert, assertNever, type Instant } from '@finality/kernel';
-import type { Pledge } from '@finality/ledger';
+import { BTC, type Pledge, type Unit } from '@finality/ledger';
 
-/** What an institution's credit line rests on. */
+/** What an institution's credit lines rest on. */
 export interface CreditTerms {
-  /** In hundredths of a percent of its collateral: what isn't counted. Missing: the line is unsecured. */
+  /** Of its line in satoshi, in hundredths of a percent of its collateral: what isn't counted. Missing: the line is unsecured. */
   readonly haircutBps?: number;
-  /** So long after a window has closed what is drawn then is due. Missing: it is lent until further notice. */
+  /** So long after a window has closed what is drawn then is due, in any unit. Missing: it is lent until further notice. */
   readonly dueAfterMs?: number;
 }
 
-/** What was drawn when a window closed, and is to be paid. */
+/** What was drawn in a unit when a window closed, and is to be paid. */
 export interface Obligation {
   readonly windowId: string;
-  readonly owedSats: bigint;
+  readonly unit: Unit;
+  readonly owed: bigint;
   /** All that had ever come in on the clearing balance by then: what comes in later pays the oldest debt first. */
-  readonly creditedSats: bigint;
+  readonly credited: bigint;
   readonly dueAt: Instant;
 }
 
@@ -27,7 +28,12 @@ const WHOLE_BPS = 10_000n;
 /** With more than this, no amount of collateral would do. */
 export const HAIRCUT_MAX_BPS = 9_999;
 
-export type CreditEvent = { readonly at: Instant; readonly institutionId: string; readonly by: string } & (
+export type CreditEvent = {
+  readonly at: Instant;
+  readonly institutionId: string;
+  readonly by: string;
+  readonly confirmedBy?: string;
+} & (
   | { readonly type: 'credit_terms_set'; readonly terms: CreditTerms; readonly reason: string }
   /** `pledgeId`: what its transfer is called by. */
   | {
@@ -37,9 +43,15 @@ export type CreditEvent = { readonly at: Instant; readonly institutionId: string
       readonly amountSats: bigint;
     }
   | { readonly type: 'obligation_opened'; readonly obligation: Obligation }
-  | { readonly type: 'obligation_met'; readonly windowId: string }
-  /** With all that is owed: nothing else is collected until it is closed. */
-  | { readonly type: 'default_opened' | 'default_ended'; readonly defaultId: string }
+  | { readonly type: 'obligation_met'; readonly windowId: string; readonly unit: Unit }
+  /** In another unit than BTC, with what wasn't paid in time: it stays owed, and people see to it. */
+  | { readonly type: 'obligation_overdue'; readonly windowId: string; readonly unit: Unit; readonly unpaid: bigint }
+  /** With all that is owed in satoshi: nothing else is collected until it is closed. */
+  | { readonly type: 'default_opened'; readonly defaultId: string }
+  /** `isOwed`: others stood in for it, and are to be paid back. */
+  | { readonly type: 'default_ended'; readonly defaultId: string; readonly isOwed: boolean }
+  /** They have been. */
+  | { readonly type: 'bearers_repaid'; readonly defaultId: string }
 );
 
 /** Of one institution that has pledged something, or with whom the platform has agreed on terms. The amounts are the ledger's. */
@@ -53,6 +65,8 @@ export type Credit =
       readonly obligations: readonly Obligation[];
       /** While it is being closed out. */
       readonly defaultId?: string;
+      /** Defaults in which others stood in for it and haven't been paid back, oldest first. */
+      readonly owing: readonly string[];
     };
 
 export const creditAggregate: Aggregate<Credit, CreditEvent> = {
@@ -61,7 +75,7 @@ export const creditAggregate: Aggregate<Credit, CreditEvent> = {
   evolve(before, event) {
     const { institutionId } = event;
     const state: KnownCredit =
-      before.status === 'none' ? { status: 'known', institutionId, terms: {}, obligations: [] } : before;
+      before.status === 'none' ? { status: 'known', institutionId, terms: {}, obligations: [], owing: [] } : before;
     switch (event.type) {
       case 'credit_terms_set':
         return { ...state, terms: event.terms };
@@ -71,18 +85,29 @@ export const creditAggregate: Aggregate<Credit, CreditEvent> = {
       case 'obligation_opened':
         return { ...state, obligations: [...state.obligations, event.obligation] };
       case 'obligation_met':
-        return { ...state, obligations: state.obligations.filter(({ windowId }) => windowId !== event.windowId) };
+      case 'obligation_overdue':
+        return { ...state, obligations: state.obligations.filter((each) => !isSame(each, event)) };
       case 'default_opened':
-        return { ...state, obligations: [], defaultId: event.defaultId };
+        return {
+          ...state,
+          obligations: state.obligations.filter(({ unit }) => unit !== BTC),
+          defaultId: event.defaultId,
+        };
       case 'default_ended': {
         const { defaultId: _ended, ...rest } = state;
-        return rest;
+        return event.isOwed ? { ...rest, owing: [...rest.owing, event.defaultId] } : rest;
       }
+      case 'bearers_repaid':
+        return { ...state, owing: state.owing.filter((id) => id !== event.defaultId) };
       default:
         return assertNever(event, 'credit event');
     }
   },
 };
+
+type Named = Pick<Obligation, 'windowId' | 'unit'>;
+
+const isSame = (a: Named, b: Named): boolean => a.windowId === b.windowId && a.unit === b.unit;
 
 export type KnownCredit = Exclude<Credit, { status: 'none' }>;
 
@@ -105,17 +130,13 @@ export function requiredSats(drawnSats: bigint, { haircutBps }: CreditTerms): bi
 }
 
 /**
- * What of an obligation hasn't been paid, in satoshi: what came in since the window closed pays it, and what was owed before it, first; nobody owes more
+ * What of an obligation hasn't been paid, in its unit: what came in since the window closed pays it, and what was owed before it, first; nobody owes more
  * than what is drawn.
- * @param creditedSats all that has ever come in
+ * @param credited all that has ever come in
  */
-export function unpaidSats(
-  { owedSats, creditedSats: before }: Obligation,
-  creditedSats: bigint,
-  drawnSats: bigint,
-): bigint {
-  const leftSats = owedSats - (creditedSats - before);
-  const unpaid = leftSats < drawnSats ? leftSats : drawnSats;
+export function unpaidOf({ owed, credited: before }: Obligation, credited: bigint, drawn: bigint): bigint {
+  const left = owed - (credited - before);
+  const unpaid = left < drawn ? left : drawn;
   return unpaid > 0n ? unpaid : 0n;
 }
 

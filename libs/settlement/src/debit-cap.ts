@@ -1,4 +1,6 @@
 import { assert, type Sats } from '@finality/kernel';
+import { BTC } from '@finality/ledger';
+import type { Leg } from './unit-terms.ts';
 import type { Netting } from './window.ts';
 
 /** The most that an institution may have paid in one window more than it was paid there, in satoshi, whatever its balance and its credit line; by institution. */
@@ -35,13 +37,13 @@ export class CappedPositions {
     this.#opened.add(windowId);
   }
 
-  /** One settlement has settled. */
-  add(
-    windowId: string,
-    { from, to, amountSats }: { readonly from: string; readonly to: string; readonly amountSats: bigint },
-  ): void {
-    this.#change(windowId, from, -amountSats);
-    this.#change(windowId, to, amountSats);
+  /** One settlement has settled, with these legs: of satoshi there are caps. */
+  add(windowId: string, legs: readonly Leg[]): void {
+    for (const { from, to, money } of legs) {
+      if (money.unit !== BTC) continue;
+      this.#change(windowId, from, -money.amount);
+      this.#change(windowId, to, money.amount);
+    }
   }
 
   netOf(windowId: string, institutionId: string): bigint {

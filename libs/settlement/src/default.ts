@@ -60,7 +60,26 @@ export type DefaultEvent = { readonly at: Instant } &
     | { readonly type: 'loss_allocated'; readonly shares: readonly LossShare[] }
     /** With what nobody covers: it stays the institution's debt, and is missing. */
     | { readonly type: 'default_closed'; readonly uncoveredSats: bigint }
+    /** Out of what came in later, to those who stood in for it. */
+    | ({ readonly type: 'default_repaid' } & Bearers)
+    /** What nobody covered is part of what it owes in a later default. */
+    | { readonly type: 'uncovered_carried_over'; readonly defaultId: string; readonly amountSats: bigint }
   );
+
+/** Who stood in for a defaulter and was no part of its own means, in the reverse order of the waterfall: who came last is paid back first. */
+export interface Bearers {
+  /** Nobody: it is missing in what all balances rest on. */
+  readonly uncoveredSats: bigint;
+  readonly shares: readonly LossShare[];
+  readonly standbySats: bigint;
+}
+
+/** What has been paid back since. */
+export interface Repaid extends Bearers {
+  /** Of what nobody covered. */
+  readonly carriedOverSats: bigint;
+  readonly times: number;
+}
 
 /** What became of what was owed: they always add up to it. */
 export interface Waterfall {
@@ -90,6 +109,7 @@ export interface KnownDefault extends Waterfall {
   readonly shares: readonly LossShare[];
   /** Missing: the newest settlement is looked at first. */
   readonly belowPlace?: bigint;
+  readonly repaid: Repaid;
   readonly declaredAt: Instant;
   readonly closedAt?: Instant;
 }
@@ -104,6 +124,7 @@ export const defaultAggregate: Aggregate<Default, DefaultEvent> = {
       assert(state.status === 'none', 'a default is declared once');
       return declared(event);
     }
+    if (event.type === 'default_repaid' || event.type === 'uncovered_carried_over') return withRepaid(state, event);
     assert(state.status === 'open', 'what is closed stays as it is');
     switch (event.type) {
       case 'default_covered':
@@ -152,6 +173,7 @@ function declared(event: Extract<DefaultEvent, { type: 'default_declared' }>): K
     failedCount: 0,
     unwound: [],
     shares: [],
+    repaid: { uncoveredSats: 0n, carriedOverSats: 0n, shares: [], standbySats: 0n, times: 0 },
     declaredAt: at,
   };
 }
@@ -160,6 +182,60 @@ function moved(state: KnownDefault, part: Part, amountSats: bigint): KnownDefaul
   assert(amountSats >= 0n && amountSats <= state.leftSats, `${amountSats} sat of ${state.leftSats} can't be ${part}`);
   return { ...state, [part]: state[part] + amountSats, leftSats: state.leftSats - amountSats };
 }
+
+type RepaidEvent = Extract<DefaultEvent, { type: 'default_repaid' | 'uncovered_carried_over' }>;
+
+/** Never more than is owed to each. */
+function withRepaid(state: Default, event: RepaidEvent): KnownDefault {
+  assert(state.status === 'closed', 'what isn’t closed isn’t paid back');
+  const { repaid } = state;
+  const left = stillOwed(state);
+  if (event.type === 'uncovered_carried_over') {
+    assert(event.amountSats <= left.uncoveredSats, 'no more is carried over than is uncovered');
+    return { ...state, repaid: { ...repaid, carriedOverSats: repaid.carriedOverSats + event.amountSats } };
+  }
+  const { uncoveredSats, shares, standbySats } = event;
+  assert(uncoveredSats <= left.uncoveredSats && standbySats <= left.standbySats, 'no more is repaid than was lent');
+  for (const { institutionId, amountSats } of shares) {
+    const owed = left.shares.find((share) => share.institutionId === institutionId)?.amountSats ?? 0n;
+    assert(amountSats > 0n && amountSats <= owed, `${institutionId} gets back what it bore, and no more`);
+  }
+  return {
+    ...state,
+    repaid: {
+      uncoveredSats: repaid.uncoveredSats + uncoveredSats,
+      carriedOverSats: repaid.carriedOverSats,
+      shares: state.shares.map(({ institutionId }) => ({
+        institutionId,
+        amountSats: shareOf(repaid.shares, institutionId) + shareOf(shares, institutionId),
+      })),
+      standbySats: repaid.standbySats + standbySats,
+      times: repaid.times + 1,
+    },
+  };
+}
+
+const shareOf = (shares: readonly LossShare[], id: string): bigint =>
+  shares.find(({ institutionId }) => institutionId === id)?.amountSats ?? 0n;
+
+/** What a defaulter owes still to those who stood in for it; nothing until it is decided who did. What its line lends is in its balance, and is no loss. */
+export function stillOwed({ status, uncoveredSats, shares, standbySats, repaid }: KnownDefault): Bearers {
+  if (status === 'open') return { uncoveredSats: 0n, shares: [], standbySats: 0n };
+  return {
+    uncoveredSats: uncoveredSats - repaid.uncoveredSats - repaid.carriedOverSats,
+    shares: shares
+      .map(({ institutionId, amountSats }) => ({
+        institutionId,
+        amountSats: amountSats - shareOf(repaid.shares, institutionId),
+      }))
+      .filter(({ amountSats }) => amountSats > 0n),
+    standbySats: standbySats - repaid.standbySats,
+  };
+}
+
+/** To all of them together, in satoshi. */
+export const owedSatsTo = ({ uncoveredSats, shares, standbySats }: Bearers): bigint =>
+  uncoveredSats + sumOf(shares) + standbySats;
 
 export const sumOf = (parts: readonly { readonly amountSats: bigint }[]): bigint =>
   parts.reduce((sum, { amountSats }) => sum + amountSats, 0n);

@@ -28,11 +28,11 @@ function cases(institutions: number, payments: number): fc.Arbitrary<Case> {
   return fc
     .record({ payments: fc.array(payment, { maxLength: payments }), own, rooms })
     .map(({ payments: list, own: sats, rooms: left }) => {
-      const queued = list.map(({ from, by, sats: amountSats, window: windowId }, i) => ({
+      const queued = list.map(({ from, by, sats: amount, window: windowId }, i) => ({
         settlementId: `s-${i}`,
         from: names[from]!,
         to: names[(from + by) % institutions]!,
-        amountSats,
+        amount,
         windowId,
       }));
       const lines = names.map((name) => queued.filter(({ from }) => from === name)).filter(({ length }) => length > 0);
@@ -47,9 +47,9 @@ function cases(institutions: number, payments: number): fc.Arbitrary<Case> {
 /** What each has left when these are settled. */
 function after(set: readonly QueuedPayment[], headroom: Case['headroom']): Map<string, bigint> {
   const left = new Map(headroom);
-  for (const { from, to, amountSats } of set) {
-    left.set(from, left.get(from)! - amountSats);
-    left.set(to, (left.get(to) ?? 0n) + amountSats);
+  for (const { from, to, amount } of set) {
+    left.set(from, left.get(from)! - amount);
+    left.set(to, (left.get(to) ?? 0n) + amount);
   }
   return left;
 }
@@ -61,7 +61,7 @@ const isFeasible = (set: readonly QueuedPayment[], { headroom, capRoom }: Omit<C
     const room = capRoom.get(from)?.get(windowId!);
     const inWindow = set.filter((each) => each.windowId === windowId);
     const change = (of: 'from' | 'to'): bigint =>
-      inWindow.reduce((sum, each) => sum + (each[of] === from ? each.amountSats : 0n), 0n);
+      inWindow.reduce((sum, each) => sum + (each[of] === from ? each.amount : 0n), 0n);
     return left.get(from)! >= 0n && (room === undefined || room + change('to') - change('from') >= 0n);
   });
 };

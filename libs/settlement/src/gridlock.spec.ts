@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { type QueuedPayment, resolveGridlock } from './gridlock.ts';
 
-const pays = (from: string, to: string, amountSats: bigint): QueuedPayment => ({
-  settlementId: `${from} ${to} ${amountSats}`,
+const pays = (from: string, to: string, amount: bigint): QueuedPayment => ({
+  settlementId: `${from} ${to} ${amount}`,
   from,
   to,
-  amountSats,
+  amount,
 });
 
 const settled = (lines: readonly (readonly QueuedPayment[])[], own: Readonly<Record<string, bigint>>): string[] =>

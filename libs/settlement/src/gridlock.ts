@@ -3,17 +3,18 @@ import { assert } from '@finality/kernel';
 /** A settlement that waits in its payer's line. */
 export interface QueuedPayment {
   readonly settlementId: string;
+  /** The clearing balance that pays, which is its line; and the one that is paid, in the same unit. */
   readonly from: string;
   readonly to: string;
-  readonly amountSats: bigint;
+  readonly amount: bigint;
   /** That it would fall into; needed only where there are caps. */
   readonly windowId?: string;
 }
 
-/** By institution and window, in satoshi: what it may still owe there, net, where it has a cap; negative when it owes more by now. */
+/** By clearing balance and window: what its owner may still owe there, net, where it has a cap; negative when it owes more by now. */
 export type CapRoom = ReadonlyMap<string, ReadonlyMap<string, bigint>>;
 
-/** By institution, in satoshi: what it can pay by itself, its credit line included; negative when more is drawn than it may. */
+/** By clearing balance: what it can pay by itself, its credit line included; negative when more is drawn than it may. */
 export type Headroom = ReadonlyMap<string, bigint>;
 
 /**
@@ -24,9 +25,12 @@ export type Headroom = ReadonlyMap<string, bigint>;
  * (Bech and Soramäki, "Gridlock resolution in interbank payment systems", Bank of Finland Discussion Papers 9/2001): begin with everything; while somebody is past its limit, take
  * the last of its line away. What is taken away is in no such set, by induction: the payer can't pay all of its line up to there with even everything that is left to be paid to it,
  * and any such set would pay it at most that; of a window's cap the same holds, whichever window the last of the line falls into, since lines are kept. So the order in which payers are looked at doesn't matter, and the result is one for each state.
- * @param lines of each payer, in the order in which it is to pay; of each institution once. Of one that is cut short, the rest waits.
- * @param headroom of every payer
- * @param capRoom of every payer that has a cap
+ *
+ * An exchange is in no such set, and a line ends before it: it takes from its maker what that has promised, not what it pays, so that of somebody past its limit there would be
+ * more than one to take away, and not one set that contains every other.
+ * @param lines of each payer in one unit, in the order in which it is to pay. Of one that is cut short, the rest waits.
+ * @param headroom of every line
+ * @param capRoom of every line whose payer has a cap
  * @returns in the order of `lines`; empty when nothing can be settled. Takes time proportional to the number of payments.
  */
 export function resolveGridlock(
@@ -35,7 +39,7 @@ export function resolveGridlock(
   capRoom: CapRoom = new Map(),
 ): readonly QueuedPayment[] {
   const parties = new Map(lines.map((line) => [payerOf(line), partyOf(line, headroom, capRoom)]));
-  assert(parties.size === lines.length, 'each payer has one line');
+  assert(parties.size === lines.length, 'each payer has one line in a unit');
   for (const payment of lines.flat()) {
     pays(parties.get(payment.from)!, payment, 1n);
     const payee = parties.get(payment.to);
@@ -74,19 +78,19 @@ function partyOf(line: readonly QueuedPayment[], headroom: Headroom, capRoom: Ca
 }
 
 /** It pays one more of its line, or, with -1, one less. */
-function pays(party: Party, { windowId = '', amountSats }: QueuedPayment, times: 1n | -1n): void {
-  party.net -= times * amountSats;
+function pays(party: Party, { windowId = '', amount }: QueuedPayment, times: 1n | -1n): void {
+  party.net -= times * amount;
   const room = party.rooms.get(windowId);
   if (room === undefined) return;
-  room.sats -= times * amountSats;
+  room.sats -= times * amount;
   room.payments += Number(times);
 }
 
 /** One more is paid to it, or, with -1, one less. */
-function isPaid(party: Party, { windowId = '', amountSats }: QueuedPayment, times: 1n | -1n): void {
-  party.net += times * amountSats;
+function isPaid(party: Party, { windowId = '', amount }: QueuedPayment, times: 1n | -1n): void {
+  party.net += times * amount;
   const room = party.rooms.get(windowId);
-  if (room !== undefined) room.sats += times * amountSats;
+  if (room !== undefined) room.sats += times * amount;
 }
 
 /** What it owes too much in a window into which it pays nothing is none of its line's doing. */

@@ -5,6 +5,7 @@ export * from './chain-tip.ts';
 export * from './coin.ts';
 export * from './credit.ts';
 export * from './default.ts';
+export * from './fund-sizing.ts';
 export * from './destination.ts';
 export * from './confirmation-policy.ts';
 export * from './deposit.ts';
@@ -23,7 +24,7 @@ export { coinTransferIds } from './postings/coin.ts';
 export { depositTransferIds } from './postings/deposit.ts';
 export { lineageTransferIds, platformBears } from './postings/lineage.ts';
 export { settlementTransferIds, suspendedSats } from './postings/payout.ts';
-export { bankReservationId } from './postings/bank-booking.ts';
+export { bankReservationId, bookedTransferId } from './postings/bank-booking.ts';
 export { consolidationReservationId } from './postings/consolidation.ts';
 export { anchorHead, type HeadAnchorRequest, headLineageId } from './process/anchor-head.ts';
 export { type ApprovalPolicyRequest, setApprovalPolicy } from './process/approvals.ts';
@@ -39,7 +40,7 @@ export {
   releasePledge,
   setCreditTerms,
 } from './process/collateral.ts';
-export { type CreditLineRequest, expireCreditLine, setCreditLine } from './process/credit-lines.ts';
+export { type CreditLineRequest, expireCreditLine, setCreditLine, UNIT_LINE_MAX } from './process/credit-lines.ts';
 export * from './process/counterparties.ts';
 export { feesNow } from './process/fees.ts';
 export { adoptSettlement, importTransaction, type SignedTransaction } from './process/import.ts';
@@ -52,6 +53,9 @@ export { limitsOf, type LimitsRequest, returnUse, setLimits } from './process/li
 export * from './process/offer.ts';
 export { offset, type OffsetRequest } from './process/offset.ts';
 export { type AddedSignatures, addSignatures, preparePayout } from './process/psbt.ts';
+export { type BankCorrectionRequest, correctBankLine } from './process/bank-corrections.ts';
+export { carryOut, type Change, institutionOf } from './process/changes.ts';
+export * from './process/proposals.ts';
 export * from './process/rates.ts';
 export * from './process/recover.ts';
 export * from './process/release.ts';
@@ -70,6 +74,7 @@ export * from './process/windows.ts';
 export * from './process/withdraw.ts';
 export { psbtPlanOf } from './psbt.ts';
 export * from './quote.ts';
+export * from './proposal.ts';
 export * from './rate.ts';
 export * from './recovery.ts';
 export type { Approval, Approvals, SignedApproval } from './settlement-life.ts';

@@ -1,5 +1,6 @@
 import type { LiquidityAlerts, LiquidityLevel } from './liquidity-level.ts';
 import { type Aggregate, assert, assertNever, type Instant, type Role } from '@finality/kernel';
+import type { Money, Unit } from '@finality/ledger';
 
 /** Whose the pool is. No institution goes by it. */
 export const PLATFORM_INSTITUTION_ID = 'platform';
@@ -20,9 +21,20 @@ export type InstitutionEvent = { readonly at: Instant } & (
       readonly expiresAt?: Instant;
       readonly reason: string;
       readonly by: string;
+      readonly confirmedBy?: string;
     }
   /** To 0; what is drawn stays drawn. */
   | { readonly type: 'credit_line_expired' }
+  /** The same of another unit than BTC; an amount of 0 is none. */
+  | {
+      readonly type: 'unit_line_set';
+      readonly limit: Money;
+      readonly expiresAt?: Instant;
+      readonly reason: string;
+      readonly by: string;
+      readonly confirmedBy?: string;
+    }
+  | { readonly type: 'unit_line_expired'; readonly unit: Unit }
   /** Missing: its liquidity isn't watched. */
   | { readonly type: 'liquidity_alerts_set'; readonly alerts?: LiquidityAlerts; readonly by: string }
   | { readonly type: 'liquidity_level_changed'; readonly level: LiquidityLevel; readonly spendableSats: bigint }
@@ -30,6 +42,13 @@ export type InstitutionEvent = { readonly at: Instant } & (
   /** By a person, who has looked at why. */
   | { readonly type: 'institution_unfrozen'; readonly reason: string }
 );
+
+/** What may be owed on a clearing balance in another unit than BTC. */
+export interface UnitLine {
+  readonly limit: Money;
+  /** When it falls to 0; missing: not by itself. */
+  readonly expiresAt?: Instant;
+}
 
 export type Institution =
   | { readonly status: 'none' }
@@ -41,6 +60,8 @@ export type Institution =
       readonly creditLineSats: bigint;
       /** When it falls to 0; missing: not by itself. */
       readonly creditLineExpiresAt?: Instant;
+      /** In other units, in the order in which they were set. */
+      readonly unitLines: readonly UnitLine[];
       /** Levels of its liquidity, and how it stood when that was told last. */
       readonly watched?: {
         readonly alerts: LiquidityAlerts;
@@ -64,12 +85,16 @@ export const institutionAggregate: Aggregate<Institution, InstitutionEvent> = {
           institutionId: event.institutionId,
           name: event.name,
           creditLineSats: event.creditLineSats,
+          unitLines: [],
           createdAt: event.at,
           updatedAt: event.at,
         };
       case 'credit_line_set':
       case 'credit_line_expired':
         return withCreditLine(state, event);
+      case 'unit_line_set':
+      case 'unit_line_expired':
+        return withUnitLine(state, event);
       case 'liquidity_alerts_set':
       case 'liquidity_level_changed':
         return watched(state, event);
@@ -109,6 +134,20 @@ function withCreditLine(state: Institution, event: CreditLineEvent): Institution
   const { creditLineSats, expiresAt, at } = event;
   const until = expiresAt === undefined ? {} : { creditLineExpiresAt: expiresAt };
   return { ...institution, creditLineSats, ...until, updatedAt: at };
+}
+
+type UnitLineEvent = Extract<InstitutionEvent, { type: 'unit_line_set' | 'unit_line_expired' }>;
+
+function withUnitLine(state: Institution, event: UnitLineEvent): Institution {
+  assert(state.status !== 'none', 'the institution does not exist');
+  const unit = event.type === 'unit_line_set' ? event.limit.unit : event.unit;
+  const others = state.unitLines.filter(({ limit }) => limit.unit !== unit);
+  const updatedAt = event.at;
+  if (event.type === 'unit_line_expired' || event.limit.amount === 0n)
+    return { ...state, unitLines: others, updatedAt };
+  const { limit, expiresAt } = event;
+  const line: UnitLine = { limit, ...(expiresAt !== undefined && { expiresAt }) };
+  return { ...state, unitLines: [...others, line], updatedAt };
 }
 
 export type ApiKeyEvent = { readonly at: Instant } & (

@@ -72,6 +72,7 @@ export type LimitsEvent = { readonly at: Instant } & (
       readonly version: number;
       readonly limits: Limits;
       readonly by: string;
+      readonly confirmedBy?: string;
       readonly reason: string;
     }
   /** A settlement has begun. */

@@ -37,7 +37,12 @@ export interface SetRules {
 
 export type PaymentRulesState = { readonly status: 'none' } | SetRules;
 
-export type PaymentRulesEvent = { readonly at: Instant; readonly institutionId: string; readonly by: string } & (
+export type PaymentRulesEvent = {
+  readonly at: Instant;
+  readonly institutionId: string;
+  readonly by: string;
+  readonly confirmedBy?: string;
+} & (
   | { readonly type: 'counterparties_restricted' | 'counterparties_freed'; readonly reason: string }
   | { readonly type: 'approval_tiers_set'; readonly tiers: readonly ApprovalTier[]; readonly reason: string }
   | { readonly type: 'counterparty_allowed'; readonly counterpartyId: string; readonly allowedFrom: Instant }

@@ -1,5 +1,6 @@
 import { assert } from '@finality/kernel';
-import type { Settlement } from './settlement.ts';
+import { type AccountId, accountSpec, BTC, claimPath, clearingClaim, type Unit } from '@finality/ledger';
+import type { Settlement, Terms } from './settlement.ts';
 
 /** Among a payer's CENTRALIZED settlements that wait for its liquidity: each class goes before the next, first come first served within. */
 export type Priority = 'urgent' | 'high' | 'normal';
@@ -14,13 +15,23 @@ export function priorityOf(state: Exclude<Settlement, { status: 'none' }>): Prio
   return state.priority ?? state.terms.priority ?? 'normal';
 }
 
-/** In its payer's line: CENTRALIZED, in satoshi, and short of liquidity. */
+/** In a line of its payer's: CENTRALIZED, and short of liquidity. */
 export const isInLine = (state: Settlement): state is Extract<Settlement, { status: 'queued' }> =>
-  state.status === 'queued' && state.terms.mode === 'centralized' && state.terms.units === undefined;
+  state.status === 'queued' && state.terms.mode === 'centralized';
 
-/** A payer's line as it was found: as many of the first as were looked for. */
+/** Lines are clearing balances: what a payer has in one unit pays nothing in another. An exchange stands in that of what its payer gives. */
+export const lineOf = ({ payer }: Pick<Terms, 'payer'>): string => claimPath(payer);
+
+/** What {@link lineOf} says of whatever the institution pays in the unit. */
+export const lineIn = (institutionId: string, unit: Unit = BTC): string =>
+  claimPath(clearingClaim(institutionId, unit));
+
+/** What is paid in a line. */
+export const unitOfLine = (line: string): Unit => accountSpec(`${line}/available` as AccountId).unit;
+
+/** A line as it was found: as many of the first as were looked for. */
 export interface FoundLine {
-  readonly institutionId: string;
+  readonly line: string;
   /** In order; `rank` is that of the priority. */
   readonly first: readonly { readonly settlementId: string; readonly rank: number }[];
   /** There are others behind them. */
@@ -34,39 +45,42 @@ interface Line {
   readonly knownBelow: number;
 }
 
-/** The lines of payers whose liquidity is lacking, as they change within a batch. */
+/** The lines of payers whose liquidity is lacking, one for each unit, as they change within a batch. */
 export class LiquidityQueues {
   readonly #lines = new Map<string, Line>();
 
   constructor(found: readonly FoundLine[] = []) {
-    for (const { institutionId, first, more } of found) {
+    for (const { line: name, first, more } of found) {
       const line = emptyLine(more ? (first.at(-1)?.rank ?? 0) : PRIORITIES.length);
       for (const { settlementId, rank } of first) line.ranks[rank]!.add(settlementId);
-      this.#lines.set(institutionId, line);
+      this.#lines.set(name, line);
     }
   }
 
   /** What became of a settlement: it joins its line, leaves it, or goes to the end of another priority. */
   changed(state: Settlement): void {
     if (state.status === 'none' || state.terms.mode !== 'centralized') return;
-    const { settlementId, from } = state.terms;
-    for (const rank of this.#lines.get(from)?.ranks ?? []) rank.delete(settlementId);
-    if (!isInLine(state)) return;
-    const line = this.#lines.get(from) ?? emptyLine(PRIORITIES.length);
-    this.#lines.set(from, line);
+    const joins = isInLine(state);
+    if (!joins && this.#lines.size === 0) return;
+    const { settlementId } = state.terms;
+    const name = lineOf(state.terms);
+    for (const rank of this.#lines.get(name)?.ranks ?? []) rank.delete(settlementId);
+    if (!joins) return;
+    const line = this.#lines.get(name) ?? emptyLine(PRIORITIES.length);
+    this.#lines.set(name, line);
     const rank = rankOf(priorityOf(state));
     // Behind others that nobody has looked at: its turn isn't now.
     if (rank < line.knownBelow) line.ranks[rank]!.add(settlementId);
   }
 
-  /** Settlements of the payer in the order in which they are to be paid; where the line is long, the first of them. */
-  of(institutionId: string): readonly string[] {
-    return (this.#lines.get(institutionId)?.ranks ?? []).flatMap((rank) => [...rank]);
+  /** Settlements of the line in the order in which they are to be paid; where it is long, the first of them. */
+  of(name: string): readonly string[] {
+    return (this.#lines.get(name)?.ranks ?? []).flatMap((rank) => [...rank]);
   }
 
   /** Whether somebody waits whom one of this priority mustn't overtake. */
-  hasBefore(institutionId: string, priority: Priority): boolean {
-    const line = this.#lines.get(institutionId);
+  hasBefore(name: string, priority: Priority): boolean {
+    const line = this.#lines.get(name);
     if (line === undefined) return false;
     const rank = rankOf(priority);
     return rank >= line.knownBelow || line.ranks.slice(0, rank + 1).some(({ size }) => size > 0);

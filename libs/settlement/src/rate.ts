@@ -25,6 +25,8 @@ export interface Rate {
   readonly baseMax?: bigint;
   /** API key. */
   readonly publishedBy: string;
+  /** The other operator's, where they have published it. */
+  readonly confirmedBy?: string;
 }
 
 export type RateEvent = { readonly at: Instant } & (

@@ -1,5 +1,7 @@
 import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
+import type { Unit } from '@finality/ledger';
 import type { DebitCaps } from './debit-cap.ts';
+import type { Leg } from './unit-terms.ts';
 
 /**
  * Whose settlements fall into a window: all CENTRALIZED ones, each participant against the central counterparty; or those of a pair that has
@@ -11,36 +13,48 @@ export type WindowScope =
 /** In the order of their ids. */
 export type Pair = readonly [string, string];
 
-/** What a participant has paid and been paid by the settlements of one window. Its net position is the second less the first. */
+/** What a participant has paid and been paid in one unit by the settlements of one window. Its net position is the second less the first. */
 export interface Position {
   readonly institutionId: string;
-  readonly paidSats: Sats;
-  readonly receivedSats: Sats;
+  readonly unit: Unit;
+  readonly paid: bigint;
+  readonly received: bigint;
   readonly paidCount: number;
   readonly receivedCount: number;
 }
 
-/** Of all settlements of a window. */
+/** Of all that the settlements of a window have paid in one unit; an exchange is one of both its units. */
 export interface WindowTotals {
+  readonly unit: Unit;
   readonly participants: number;
   readonly settlements: number;
-  readonly grossSats: bigint;
+  readonly gross: bigint;
   /** What net payers pay and net receivers get: what is left of the gross. */
-  readonly netSats: bigint;
+  readonly net: bigint;
+}
+
+/** An institution that owes what it had drawn in the unit when a window closed. */
+export interface Debtor {
+  readonly institutionId: string;
+  readonly unit: Unit;
 }
 
 export type WindowEvent = { readonly at: Instant } & (
   | { readonly type: 'window_opened'; readonly windowId: string; readonly scope: WindowScope }
   /** Whatever is settled from here on in the log falls into the next window of its kind. */
   | { readonly type: 'window_closing'; readonly by: string; readonly reason: string }
-  /** Positions of all participants, for good; in the order of their ids. */
-  | { readonly type: 'window_closed'; readonly totals: WindowTotals; readonly positions: readonly Position[] }
-  /** With the settlements by which participants are paid out, and the institutions that owe something; where there are neither, it is settled. */
-  | { readonly type: 'window_settling'; readonly payouts: readonly string[]; readonly debtors: readonly string[] }
+  /** Positions of all participants, for good, in the order of their ids, and of their units; totals in the order of the units. */
+  | {
+      readonly type: 'window_closed';
+      readonly totals: readonly WindowTotals[];
+      readonly positions: readonly Position[];
+    }
+  /** With the settlements by which participants are paid out, and who owes something; where there are neither, it is settled. */
+  | { readonly type: 'window_settling'; readonly payouts: readonly string[]; readonly debtors: readonly Debtor[] }
   /** Paid, or never will be; or a reorg has made that uncertain. */
   | { readonly type: 'net_payout_ended' | 'net_payout_reopened'; readonly settlementId: string }
-  /** Paid, or dealt with as a default. */
-  | { readonly type: 'obligation_ended'; readonly institutionId: string }
+  /** Paid, or dealt with as a default, or left to people. */
+  | ({ readonly type: 'obligation_ended' } & Debtor)
 );
 
 interface Opened {
@@ -57,7 +71,7 @@ interface Closing extends Opened {
 
 interface Closed extends Closing {
   readonly closedAt: Instant;
-  readonly totals: WindowTotals;
+  readonly totals: readonly WindowTotals[];
 }
 
 interface Settling extends Closed {
@@ -65,8 +79,8 @@ interface Settling extends Closed {
   readonly payouts: readonly string[];
   /** Those that haven't ended. */
   readonly unpaid: readonly string[];
-  /** Institutions that owe something, and haven't paid all of it. */
-  readonly debtors: readonly string[];
+  /** Who owes something, and hasn't paid all of it. */
+  readonly debtors: readonly Debtor[];
 }
 
 /** REQUIREMENTS S3: `open → closing → closed → settling → settled` once all is paid out and collected; back to `settling` when a reorg takes a payout back. */
@@ -108,13 +122,15 @@ export const windowAggregate: Aggregate<NettingWindow, WindowEvent> = {
       }
       case 'obligation_ended': {
         assert('debtors' in state, `nobody owes for a window that is ${state.status}`);
-        return settling({ ...state, debtors: state.debtors.filter((id) => id !== event.institutionId) });
+        return settling({ ...state, debtors: state.debtors.filter((debtor) => !isSame(debtor, event)) });
       }
       default:
         return assertNever(event, 'window event');
     }
   },
 };
+
+const isSame = (a: Debtor, b: Debtor): boolean => a.institutionId === b.institutionId && a.unit === b.unit;
 
 const settling = (state: Settling): NettingWindow => ({
   ...state,
@@ -209,7 +225,18 @@ const withPair = (state: Netting, pair: NettingPair): Netting => ({
   pairs: { ...state.pairs, [pairKey(pair.institutions)]: pair },
 });
 
-/** The window into which a settlement between these two falls now. */
+/**
+ * The window into which a settlement with these legs falls now, as a whole: that of a pair, where it moves money between those two only. An exchange that has three parties
+ * is netted with everybody's.
+ */
+export function windowOf(netting: Netting, [first, ...others]: readonly Leg[]): CurrentWindow | undefined {
+  assert(first !== undefined, 'a settlement has a leg');
+  const { from, to } = first;
+  const isTheirs = others.every((leg) => (leg.from === from && leg.to === to) || (leg.from === to && leg.to === from));
+  return isTheirs ? windowBetween(netting, from, to) : netting.multilateral;
+}
+
+/** The window into which whatever these two pay each other falls now. */
 export function windowBetween(netting: Netting, a: string, b: string): CurrentWindow | undefined {
   const pair = netting.pairs[pairKey(pairOf(a, b))];
   return pair?.status === 'agreed' ? pair.window : netting.multilateral;

@@ -1,10 +1,10 @@
 import { liquidityV1, toTimestamp } from '@finality/contracts';
 import type { Session } from '@finality/event-store';
 import { type FieldError, fieldError, MAX_MONEY_SATS, type Principal } from '@finality/kernel';
-import { creditBalance, type Pledge, pledgeAccount, PLEDGES } from '@finality/ledger';
+import { BTC, creditBalance, type Pledge, pledgeAccount, PLEDGES } from '@finality/ledger';
 import { readAccounts, readBalances } from '@finality/ledger-store';
 import { requireInstitution, toRpcException } from '@finality/service';
-import { type Credit, lineInForce, requiredSats, termsOf } from '@finality/settlement';
+import { type Credit, lineInForce, type Obligation, requiredSats, termsOf } from '@finality/settlement';
 import { readTransaction } from '../outbound/read-transaction.ts';
 import { creditStream } from '../store/credit-streams.ts';
 import type { Gateway } from './gateway.ts';
@@ -47,17 +47,21 @@ export async function showCollateral(gateway: Gateway, institutionId: string): P
       lineInForceSats: lineInForce(creditLineSats, terms, collateral),
       drawnSats: drawn,
       dueAfterSeconds: terms.dueAfterMs === undefined ? undefined : terms.dueAfterMs / SECOND_MS,
-      obligations: obligationsOf(credit),
+      obligations: owedBy(credit)
+        .filter(({ unit }) => unit === BTC)
+        .map(({ windowId, owed, dueAt }) => ({ windowId, owedSats: owed, dueAt: toTimestamp(dueAt) })),
+      unitObligations: owedBy(credit)
+        .filter(({ unit }) => unit !== BTC)
+        .map(({ windowId, unit, owed, dueAt }) => ({
+          windowId,
+          owed: { unit, amount: owed },
+          dueAt: toTimestamp(dueAt),
+        })),
     };
   });
 }
 
-const obligationsOf = (credit: Credit): liquidityV1.Obligation[] =>
-  (credit.status === 'none' ? [] : credit.obligations).map(({ windowId, owedSats, dueAt }) => ({
-    windowId,
-    owedSats,
-    dueAt: toTimestamp(dueAt),
-  }));
+const owedBy = (credit: Credit): readonly Obligation[] => (credit.status === 'none' ? [] : credit.obligations);
 
 /** As the API names them. */
 const KINDS: ReadonlyMap<liquidityV1.Pledge, Pledge> = new Map([

@@ -4,7 +4,7 @@ import { fieldError } from '@finality/kernel';
 import { PLATFORM_INSTITUTION_ID } from '@finality/settlement';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
-import { checkAmount, checkIdempotencyKey, checkInstitutionId, checkText, refuseInvalid } from './fields.ts';
+import { checkIdempotencyKey, checkInstitutionId, checkText, refuseInvalid } from './fields.ts';
 import { Gateway, scopeOf } from './gateway.ts';
 import { showInstitution } from './institution-view.ts';
 
@@ -33,7 +33,12 @@ export class CreateInstitutionRpc {
       checkInstitutionId('institution_id', institutionId),
       RESERVED.includes(institutionId) ? fieldError('institution_id', `"${institutionId}" is reserved`) : undefined,
       checkText('name', name, 1, NAME_MAX),
-      checkAmount('credit_line_sats', creditLineSats),
+      creditLineSats === 0n
+        ? undefined
+        : fieldError(
+            'credit_line_sats',
+            `expected 0: a line takes two operators (ProposeChange), got ${creditLineSats}`,
+          ),
     );
     const institution = { institutionId, name, creditLineSats };
     await this.#gateway.decide({ type: 'create_institution', institution }, this.#gateway.cause(caller, call), {

@@ -1,11 +1,12 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { settlementV1 } from '@finality/contracts';
-import { capOf } from '@finality/settlement';
+import { BTC } from '@finality/ledger';
+import { capOf, inOrder } from '@finality/settlement';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { loadPositions } from '../projections/windows.ts';
 import { NETTING_ID, nettingStream } from '../store/streams.ts';
-import { positionMessage } from '../store/window-messages.ts';
+import { positionMessage, unitPositionMessage } from '../store/window-messages.ts';
 import { checkId, refuseInvalid } from './fields.ts';
 import { Gateway } from './gateway.ts';
 import { participantOf, showWindow, windowFor } from './window-view.ts';
@@ -41,12 +42,13 @@ export class GetWindowRpc {
         ? capOf(netting, institutionId, debitCapSats)
         : undefined;
     const seesAll = participant === undefined || window.scope.kind === 'bilateral';
+    const seen = positions.filter(({ institutionId }) => seesAll || institutionId === participant).sort(inOrder);
     return {
       window: showWindow(window, participant),
-      positions: positions
-        .filter(({ institutionId }) => seesAll || institutionId === participant)
-        .sort((a, b) => (a.institutionId < b.institutionId ? -1 : 1))
+      positions: seen
+        .filter(({ unit }) => unit === BTC)
         .map((position) => positionMessage(position, window, capSeen(position.institutionId))),
+      unitPositions: seen.filter(({ unit }) => unit !== BTC).map((position) => unitPositionMessage(position, window)),
     };
   }
 }

@@ -1,9 +1,8 @@
 import { liquidityV1, toTimestamp } from '@finality/contracts';
-import type { Session } from '@finality/event-store';
-import { claimPath } from '@finality/ledger';
 import { readBalances } from '@finality/ledger-store';
+import type { Session } from '@finality/event-store';
 import type { Sats } from '@finality/kernel';
-import { capOf, lineInForce, type Netting, termsOf } from '@finality/settlement';
+import { capOf, lineInForce, lineIn, type Netting, termsOf } from '@finality/settlement';
 import { readTransaction } from '../outbound/read-transaction.ts';
 import { cappedPlaces, loadCapped } from '../store/capped.ts';
 import { NETTING_ID, nettingStream } from '../store/streams.ts';
@@ -11,10 +10,11 @@ import { LEVELS } from '../store/liquidity-message.ts';
 import { creditOf, readPledged } from './collateral-view.ts';
 import type { Gateway } from './gateway.ts';
 import { drawnSats, knownInstitution } from './institution-view.ts';
+import { NOBODY, readWaiting, showUnits, type Waiting } from './unit-liquidity-view.ts';
 
-/** An institution's clearing balance as it is now, and what waits for it. @throws RefusalException NOT_FOUND */
+/** An institution's clearing balances as they are now, and what waits for them. @throws RefusalException NOT_FOUND */
 export async function showLiquidity(gateway: Gateway, institutionId: string): Promise<liquidityV1.Liquidity> {
-  const { creditLineSats, creditLineExpiresAt, watched } = await knownInstitution(gateway, institutionId);
+  const { creditLineSats, creditLineExpiresAt, unitLines, watched } = await knownInstitution(gateway, institutionId);
   const terms = termsOf(await creditOf(gateway, institutionId));
   const { state: netting } = await gateway.reader.loadState(nettingStream, NETTING_ID);
   return readTransaction(gateway.env.pool, async (session) => {
@@ -24,6 +24,8 @@ export async function showLiquidity(gateway: Gateway, institutionId: string): Pr
     const { collateral } = await readPledged(session, institutionId);
     const inForce = lineInForce(creditLineSats, terms, collateral);
     const drawn = drawnSats(balance!);
+    const waiting = await readWaiting(session, institutionId);
+    const { outgoing, incoming } = waiting.get(lineIn(institutionId)) ?? NOBODY;
     return {
       institutionId,
       availableSats: available,
@@ -38,12 +40,15 @@ export async function showLiquidity(gateway: Gateway, institutionId: string): Pr
       },
       alerts: watched?.alerts,
       level: watched === undefined ? liquidityV1.LiquidityLevel.LIQUIDITY_LEVEL_UNSPECIFIED : LEVELS[watched.level],
-      outgoing: await queued(session, 'payer_claim', claimPath(claim)),
-      incoming: await queued(session, 'to_institution', institutionId),
+      outgoing: queuedMessage(outgoing),
+      incoming: queuedMessage(incoming),
+      units: await showUnits(session, institutionId, unitLines, waiting),
       windowDebits: await debitsOf(session, netting, institutionId, gateway.env.config.policy.debitCapSats),
     };
   });
 }
+
+const queuedMessage = ({ count, sum }: Waiting['outgoing']): liquidityV1.Queued => ({ count, sumSats: sum });
 
 async function debitsOf(
   session: Session,
@@ -60,18 +65,4 @@ async function debitsOf(
     const leftSats = capSats + netSats;
     return { windowId, capSats, netSats, leftSats: leftSats > 0n ? leftSats : 0n };
   });
-}
-
-/** In satoshi: other units, and exchanges, wait by themselves. */
-async function queued(
-  session: Session,
-  column: 'payer_claim' | 'to_institution',
-  value: string,
-): Promise<liquidityV1.Queued> {
-  const [row] = await session.query<{ count: bigint; sum: bigint }>(
-    `SELECT count(*) AS count, coalesce(sum(amount_sats), 0)::bigint AS sum FROM settlements
-     WHERE status = 'queued' AND mode = 'centralized' AND payer_claim = 'clearing/' || from_institution AND ${column} = $1`,
-    [value],
-  );
-  return { count: row!.count, sumSats: row!.sum };
 }

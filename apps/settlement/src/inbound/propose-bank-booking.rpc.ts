@@ -30,7 +30,7 @@ export class ProposeBankBookingRpc {
   ): Promise<exchangeV1.BankBooking> {
     const caller = await this.#gateway.caller(metadata, 'operator');
     const { idempotencyKey, institutionId, statementLine, reason } = request;
-    const direction = DIRECTIONS[request.direction];
+    const direction = BANK_LINE_DIRECTIONS[request.direction];
     const money = parseBankMoney(request.amount, 'amount');
     refuseInvalid(
       checkIdempotencyKey(idempotencyKey),
@@ -63,7 +63,7 @@ export class ProposeBankBookingRpc {
 }
 
 const { BankDirection } = exchangeV1;
-const DIRECTIONS: Readonly<Record<number, BankLine['direction']>> = {
+export const BANK_LINE_DIRECTIONS: Readonly<Record<number, BankLine['direction']>> = {
   [BankDirection.BANK_DIRECTION_IN]: 'in',
   [BankDirection.BANK_DIRECTION_OUT]: 'out',
 };

@@ -1,12 +1,13 @@
 import type { Metadata } from '@grpc/grpc-js';
 import { liquidityV1 } from '@finality/contracts';
-import { refusal } from '@finality/kernel';
+import { type Principal, refusal } from '@finality/kernel';
 import { toRpcException } from '@finality/service';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
+import { type AskedChange, decideAlone } from './asked-change.ts';
 import { checkPledge, checkPledgedAmount, ownOnly, pledgeOf, showCollateral } from './collateral-view.ts';
 import { checkIdempotencyKey, checkInstitutionId, refuseInvalid } from './fields.ts';
-import { Gateway, scopeOf } from './gateway.ts';
+import { Gateway } from './gateway.ts';
 
 /** What nothing owed depends on is given back. */
 @Controller()
@@ -24,31 +25,34 @@ export class ReleaseCollateralRpc {
     call: object,
   ): Promise<liquidityV1.Collateral> {
     const caller = await this.#gateway.caller(metadata, 'institution', 'operator');
-    const { institutionId, amountSats, idempotencyKey } = request;
-    refuseInvalid(
-      checkIdempotencyKey(idempotencyKey),
-      checkInstitutionId('institution_id', institutionId),
-      checkPledge(request.pledge),
-      checkPledgedAmount(amountSats),
-    );
-    ownOnly(caller, institutionId);
-    if (request.pledge === liquidityV1.Pledge.PLEDGE_DEFAULT_FUND && !caller.roles.includes('operator')) {
-      const message = 'others rest on what is contributed to the default fund: ask an operator';
-      throw toRpcException(refusal('permission_denied', 'OPERATOR_REQUIRED', message));
-    }
-    const pledge = pledgeOf(request.pledge)!;
-    const pledgeId = this.#gateway.env.runtime.id();
-    await this.#gateway.decide(
-      { type: 'release_pledge', request: { pledgeId, institutionId, pledge, amountSats, by: caller.keyId } },
-      this.#gateway.cause(caller, call),
-      {
-        principal: scopeOf(caller),
-        rpc: 'ReleaseCollateral',
-        key: idempotencyKey,
-        resourceId: institutionId,
-        fields: { version: '1', institution_id: institutionId, pledge, amount_sats: `${amountSats}` },
-      },
-    );
-    return showCollateral(this.#gateway, institutionId);
+    const asked = askedRelease(request, caller, this.#gateway.env.runtime.id());
+    await decideAlone(this.#gateway, asked, caller, call);
+    return showCollateral(this.#gateway, request.institutionId);
   }
+}
+
+/** @param pledgeId what its transfer is to be called @throws RefusalException */
+export function askedRelease(
+  request: liquidityV1.ReleaseCollateralRequest,
+  caller: Principal,
+  pledgeId: string,
+): AskedChange {
+  const { institutionId, amountSats, idempotencyKey } = request;
+  refuseInvalid(
+    checkIdempotencyKey(idempotencyKey),
+    checkInstitutionId('institution_id', institutionId),
+    checkPledge(request.pledge),
+    checkPledgedAmount(amountSats),
+  );
+  ownOnly(caller, institutionId);
+  if (request.pledge === liquidityV1.Pledge.PLEDGE_DEFAULT_FUND && !caller.roles.includes('operator')) {
+    const message = 'others rest on what is contributed to the default fund: ask an operator';
+    throw toRpcException(refusal('permission_denied', 'OPERATOR_REQUIRED', message));
+  }
+  const pledge = pledgeOf(request.pledge)!;
+  const fields = { version: '1', institution_id: institutionId, pledge, amount_sats: `${amountSats}` };
+  return {
+    change: { type: 'release_pledge', request: { pledgeId, institutionId, pledge, amountSats, by: caller.keyId } },
+    claim: { rpc: 'ReleaseCollateral', key: idempotencyKey, resourceId: institutionId, fields },
+  };
 }

@@ -1,9 +1,11 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { settlementV1 } from '@finality/contracts';
+import type { Principal } from '@finality/kernel';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
+import { type AskedChange, decideAlone } from './asked-change.ts';
 import { checkIdempotencyKey, checkInstitutionId, checkReason, refuseInvalid } from './fields.ts';
-import { Gateway, scopeOf } from './gateway.ts';
+import { Gateway } from './gateway.ts';
 import { policyAsker, showCounterparties } from './policy-view.ts';
 
 /** Whether an institution pays anyone, or only those on its list. */
@@ -22,21 +24,26 @@ export class RestrictCounterpartiesRpc {
     call: object,
   ): Promise<settlementV1.CounterpartyList> {
     const caller = await this.#gateway.caller(metadata, 'institution', 'operator');
-    const { institutionId, restricted, reason, idempotencyKey } = request;
-    refuseInvalid(
-      checkIdempotencyKey(idempotencyKey),
-      checkInstitutionId('institution_id', institutionId),
-      checkReason(reason, 1),
-    );
-    const isOwn = policyAsker(caller, institutionId) === 'itself';
-    const asked = { institutionId, isRestricted: restricted, reason, by: caller.keyId, isOwn };
-    await this.#gateway.decide({ type: 'restrict_counterparties', request: asked }, this.#gateway.cause(caller, call), {
-      principal: scopeOf(caller),
-      rpc: 'RestrictCounterparties',
-      key: idempotencyKey,
-      resourceId: institutionId,
-      fields: { version: '1', institution_id: institutionId, restricted: `${restricted}`, reason },
-    });
-    return showCounterparties(this.#gateway, institutionId);
+    await decideAlone(this.#gateway, askedRestriction(request, caller), caller, call);
+    return showCounterparties(this.#gateway, request.institutionId);
   }
+}
+
+/** @throws RefusalException */
+export function askedRestriction(request: settlementV1.RestrictCounterpartiesRequest, caller: Principal): AskedChange {
+  const { institutionId, restricted: isRestricted, reason, idempotencyKey } = request;
+  refuseInvalid(
+    checkIdempotencyKey(idempotencyKey),
+    checkInstitutionId('institution_id', institutionId),
+    checkReason(reason, 1),
+  );
+  const isOwn = policyAsker(caller, institutionId) === 'itself';
+  const fields = { version: '1', institution_id: institutionId, restricted: `${isRestricted}`, reason };
+  return {
+    change: {
+      type: 'restrict_counterparties',
+      request: { institutionId, isRestricted, reason, by: caller.keyId, isOwn },
+    },
+    claim: { rpc: 'RestrictCounterparties', key: idempotencyKey, resourceId: institutionId, fields },
+  };
 }

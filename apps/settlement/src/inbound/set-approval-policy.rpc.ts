@@ -1,11 +1,12 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { settlementV1 } from '@finality/contracts';
-import { encodeJson, type FieldError, fieldError, MAX_MONEY_SATS, sats } from '@finality/kernel';
+import { encodeJson, type FieldError, fieldError, MAX_MONEY_SATS, type Principal, sats } from '@finality/kernel';
 import { APPROVALS_MAX, TIERS_MAX } from '@finality/settlement';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
+import { type AskedChange, decideAlone } from './asked-change.ts';
 import { checkIdempotencyKey, checkInstitutionId, checkReason, refuseInvalid } from './fields.ts';
-import { Gateway, scopeOf } from './gateway.ts';
+import { Gateway } from './gateway.ts';
 import { policyAsker, showApprovalPolicy } from './policy-view.ts';
 
 /** An operator sets above what how many have to approve; the institution itself may ask for more. */
@@ -24,29 +25,31 @@ export class SetApprovalPolicyRpc {
     call: object,
   ): Promise<settlementV1.ApprovalPolicy> {
     const caller = await this.#gateway.caller(metadata, 'institution', 'operator');
-    const { institutionId, reason, idempotencyKey } = request;
-    refuseInvalid(
-      checkIdempotencyKey(idempotencyKey),
-      checkInstitutionId('institution_id', institutionId),
-      ...tierProblems(request.tiers),
-      checkReason(reason, 1),
-    );
-    const tiers = request.tiers.map(({ aboveSats, approvals, signed }) => ({
-      aboveSats: sats(aboveSats),
-      approvals,
-      areSigned: signed,
-    }));
-    const isOwn = policyAsker(caller, institutionId) === 'itself';
-    const asked = { institutionId, tiers, reason, by: caller.keyId, isOwn };
-    await this.#gateway.decide({ type: 'set_approval_policy', request: asked }, this.#gateway.cause(caller, call), {
-      principal: scopeOf(caller),
-      rpc: 'SetApprovalPolicy',
-      key: idempotencyKey,
-      resourceId: institutionId,
-      fields: { version: '1', institution_id: institutionId, tiers: encodeJson(tiers), reason },
-    });
-    return showApprovalPolicy(this.#gateway, institutionId);
+    await decideAlone(this.#gateway, askedApprovalPolicy(request, caller), caller, call);
+    return showApprovalPolicy(this.#gateway, request.institutionId);
   }
+}
+
+/** @throws RefusalException */
+export function askedApprovalPolicy(request: settlementV1.SetApprovalPolicyRequest, caller: Principal): AskedChange {
+  const { institutionId, reason, idempotencyKey } = request;
+  refuseInvalid(
+    checkIdempotencyKey(idempotencyKey),
+    checkInstitutionId('institution_id', institutionId),
+    ...tierProblems(request.tiers),
+    checkReason(reason, 1),
+  );
+  const tiers = request.tiers.map(({ aboveSats, approvals, signed }) => ({
+    aboveSats: sats(aboveSats),
+    approvals,
+    areSigned: signed,
+  }));
+  const isOwn = policyAsker(caller, institutionId) === 'itself';
+  const fields = { version: '1', institution_id: institutionId, tiers: encodeJson(tiers), reason };
+  return {
+    change: { type: 'set_approval_policy', request: { institutionId, tiers, reason, by: caller.keyId, isOwn } },
+    claim: { rpc: 'SetApprovalPolicy', key: idempotencyKey, resourceId: institutionId, fields },
+  };
 }
 
 function tierProblems(tiers: readonly settlementV1.ApprovalTier[]): readonly (FieldError | undefined)[] {

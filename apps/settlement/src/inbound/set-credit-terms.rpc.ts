@@ -1,12 +1,13 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { liquidityV1 } from '@finality/contracts';
-import { type FieldError, fieldError } from '@finality/kernel';
+import { type FieldError, fieldError, type Principal } from '@finality/kernel';
 import { HAIRCUT_MAX_BPS } from '@finality/settlement';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
+import { type AskedChange, decideAlone } from './asked-change.ts';
 import { showCollateral } from './collateral-view.ts';
 import { checkIdempotencyKey, checkInstitutionId, checkReason, refuseInvalid } from './fields.ts';
-import { Gateway, scopeOf } from './gateway.ts';
+import { Gateway } from './gateway.ts';
 
 /** An operator says what an institution's credit line rests on. */
 @Controller()
@@ -24,37 +25,36 @@ export class SetCreditTermsRpc {
     call: object,
   ): Promise<liquidityV1.Collateral> {
     const caller = await this.#gateway.caller(metadata, 'operator');
-    const { institutionId, haircutBps, dueAfterSeconds, reason, idempotencyKey } = request;
-    refuseInvalid(
-      checkIdempotencyKey(idempotencyKey),
-      checkInstitutionId('institution_id', institutionId),
-      checkHaircut(haircutBps),
-      checkDueAfter(dueAfterSeconds),
-      checkReason(reason, 1),
-    );
-    const terms = {
-      ...(haircutBps !== undefined && { haircutBps }),
-      ...(dueAfterSeconds !== undefined && { dueAfterMs: dueAfterSeconds * 1_000 }),
-    };
-    await this.#gateway.decide(
-      { type: 'set_credit_terms', request: { institutionId, terms, reason, by: caller.keyId } },
-      this.#gateway.cause(caller, call),
-      {
-        principal: scopeOf(caller),
-        rpc: 'SetCreditTerms',
-        key: idempotencyKey,
-        resourceId: institutionId,
-        fields: {
-          version: '1',
-          institution_id: institutionId,
-          haircut_bps: `${haircutBps ?? ''}`,
-          due_after_seconds: `${dueAfterSeconds ?? ''}`,
-          reason,
-        },
-      },
-    );
-    return showCollateral(this.#gateway, institutionId);
+    await decideAlone(this.#gateway, askedCreditTerms(request, caller), caller, call);
+    return showCollateral(this.#gateway, request.institutionId);
   }
+}
+
+/** @throws RefusalException */
+export function askedCreditTerms(request: liquidityV1.SetCreditTermsRequest, { keyId }: Principal): AskedChange {
+  const { institutionId, haircutBps, dueAfterSeconds, reason, idempotencyKey } = request;
+  refuseInvalid(
+    checkIdempotencyKey(idempotencyKey),
+    checkInstitutionId('institution_id', institutionId),
+    checkHaircut(haircutBps),
+    checkDueAfter(dueAfterSeconds),
+    checkReason(reason, 1),
+  );
+  const terms = {
+    ...(haircutBps !== undefined && { haircutBps }),
+    ...(dueAfterSeconds !== undefined && { dueAfterMs: dueAfterSeconds * 1_000 }),
+  };
+  const fields = {
+    version: '1',
+    institution_id: institutionId,
+    haircut_bps: `${haircutBps ?? ''}`,
+    due_after_seconds: `${dueAfterSeconds ?? ''}`,
+    reason,
+  };
+  return {
+    change: { type: 'set_credit_terms', request: { institutionId, terms, reason, by: keyId } },
+    claim: { rpc: 'SetCreditTerms', key: idempotencyKey, resourceId: institutionId, fields },
+  };
 }
 
 const checkHaircut = (haircutBps: number | undefined): FieldError | undefined =>

@@ -1,10 +1,11 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { settlementV1 } from '@finality/contracts';
-import { encodeJson } from '@finality/kernel';
+import { encodeJson, type Principal } from '@finality/kernel';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
+import { type AskedChange, decideAlone } from './asked-change.ts';
 import { checkIdempotencyKey, checkInstitutionId, checkReason, refuseInvalid } from './fields.ts';
-import { Gateway, scopeOf } from './gateway.ts';
+import { Gateway } from './gateway.ts';
 import { limitsProblems, parseLimits } from './limits-view.ts';
 import { policyAsker, showLimits } from './policy-view.ts';
 
@@ -24,23 +25,25 @@ export class SetLimitsRpc {
     call: object,
   ): Promise<settlementV1.PaymentLimits> {
     const caller = await this.#gateway.caller(metadata, 'institution', 'operator');
-    const { institutionId, reason, idempotencyKey } = request;
-    refuseInvalid(
-      checkIdempotencyKey(idempotencyKey),
-      checkInstitutionId('institution_id', institutionId),
-      ...limitsProblems(request),
-      checkReason(reason, 1),
-    );
-    const limits = parseLimits(request);
-    const isOwn = policyAsker(caller, institutionId) === 'itself';
-    const asked = { institutionId, limits, reason, by: caller.keyId, isOwn };
-    await this.#gateway.decide({ type: 'set_limits', request: asked }, this.#gateway.cause(caller, call), {
-      principal: scopeOf(caller),
-      rpc: 'SetLimits',
-      key: idempotencyKey,
-      resourceId: institutionId,
-      fields: { version: '1', institution_id: institutionId, limits: encodeJson(limits), reason },
-    });
-    return showLimits(this.#gateway, institutionId);
+    await decideAlone(this.#gateway, askedLimits(request, caller), caller, call);
+    return showLimits(this.#gateway, request.institutionId);
   }
+}
+
+/** @throws RefusalException */
+export function askedLimits(request: settlementV1.SetLimitsRequest, caller: Principal): AskedChange {
+  const { institutionId, reason, idempotencyKey } = request;
+  refuseInvalid(
+    checkIdempotencyKey(idempotencyKey),
+    checkInstitutionId('institution_id', institutionId),
+    ...limitsProblems(request),
+    checkReason(reason, 1),
+  );
+  const limits = parseLimits(request);
+  const isOwn = policyAsker(caller, institutionId) === 'itself';
+  const fields = { version: '1', institution_id: institutionId, limits: encodeJson(limits), reason };
+  return {
+    change: { type: 'set_limits', request: { institutionId, limits, reason, by: caller.keyId, isOwn } },
+    claim: { rpc: 'SetLimits', key: idempotencyKey, resourceId: institutionId, fields },
+  };
 }

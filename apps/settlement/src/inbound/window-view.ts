@@ -28,7 +28,7 @@ const isSeenBy = ({ scope }: KnownWindow, participant: string | undefined): bool
 export function showWindow(window: KnownWindow, participant: string | undefined): settlementV1.Window {
   const message = windowMessage(window);
   if (participant === undefined || window.scope.kind === 'bilateral') return message;
-  return { ...message, participants: 0, settlements: 0n, grossSats: 0n, netSats: 0n };
+  return { ...message, participants: 0, settlements: 0n, grossSats: 0n, netSats: 0n, units: [] };
 }
 
 /** What a pair has agreed on as it is now; undefined where neither wants anything. */

@@ -2,6 +2,7 @@ import { ledgerDdl } from '@finality/ledger-store';
 import { bankBookingTables } from '../projections/bank-bookings.ts';
 import { headAnchorTables } from '../projections/head-anchors.ts';
 import { defaultTables } from '../projections/defaults.ts';
+import { proposalTables } from '../projections/proposals.ts';
 import { rateTables } from '../projections/rates.ts';
 import type { SchemaRoles } from '@finality/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
@@ -28,6 +29,7 @@ export function settlementDdl(options: { readonly schema: string; readonly servi
     ...tables(schema),
     ...bankBookingTables(schema),
     ...rateTables(schema),
+    ...proposalTables(schema),
     ...headAnchorTables(schema),
     ...defaultTables(schema),
     ...PROJECTIONS.map((table) => `GRANT SELECT, INSERT, UPDATE, DELETE ON ${schema}.${table} TO ${serviceRole}`),
@@ -50,6 +52,7 @@ const PROJECTIONS = [
   'maturities',
   'bank_bookings',
   'rates',
+  'proposals',
   'windows',
   'defaults',
   'window_positions',
@@ -59,12 +62,13 @@ function tables(schema: string): readonly string[] {
   return [
     `CREATE TABLE ${schema}.settlements (
       settlement_id text PRIMARY KEY, from_institution text NOT NULL, to_institution text NOT NULL, status text NOT NULL, waits_for_coins boolean NOT NULL,
-      mode text NOT NULL, amount_sats bigint NOT NULL, queue_rank smallint NOT NULL, payer_claim text NOT NULL, lineage_id text, created_at bigint NOT NULL, created_position bigint NOT NULL, updated_position bigint NOT NULL) WITH (fillfactor = 80)`,
+      mode text NOT NULL, amount bigint NOT NULL, exchanges boolean NOT NULL, queue_rank smallint NOT NULL, payer_claim text NOT NULL, lineage_id text, created_at bigint NOT NULL, created_position bigint NOT NULL, updated_position bigint NOT NULL) WITH (fillfactor = 80)`,
     `CREATE INDEX settlements_from ON ${schema}.settlements (from_institution, created_position)`,
     `CREATE INDEX settlements_to ON ${schema}.settlements (to_institution, created_position)`,
     `CREATE INDEX settlements_created ON ${schema}.settlements (created_position)`,
     `CREATE INDEX settlements_queued ON ${schema}.settlements (payer_claim, queue_rank, updated_position) WHERE status = 'queued'`,
     `CREATE INDEX settlements_unscreened ON ${schema}.settlements (created_position) WHERE status IN ('received', 'screening')`,
+    `CREATE INDEX settlements_queued_from ON ${schema}.settlements (from_institution) WHERE status = 'queued'`,
     `CREATE INDEX settlements_queued_to ON ${schema}.settlements (to_institution) WHERE status = 'queued'`,
     `CREATE TABLE ${schema}.institutions (
       institution_id text PRIMARY KEY, name text NOT NULL, status text NOT NULL, liquidity_level text, warn_below_sats bigint,
@@ -116,8 +120,8 @@ function tables(schema: string): readonly string[] {
       window_id text PRIMARY KEY, status text NOT NULL, institution_a text, institution_b text, opened_position bigint NOT NULL)`,
     `CREATE INDEX windows_opened ON ${schema}.windows (opened_position)`,
     `CREATE TABLE ${schema}.window_positions (
-      window_id text, institution_id text, paid_sats bigint NOT NULL, received_sats bigint NOT NULL, paid_count bigint NOT NULL, received_count bigint NOT NULL,
-      PRIMARY KEY (window_id, institution_id)) WITH (fillfactor = 50)`,
+      window_id text, institution_id text, unit text, paid numeric NOT NULL, received numeric NOT NULL, paid_count bigint NOT NULL, received_count bigint NOT NULL,
+      PRIMARY KEY (window_id, institution_id, unit)) WITH (fillfactor = 50)`,
     `CREATE TABLE ${schema}.maturities (due_height integer NOT NULL, kind text NOT NULL, id text NOT NULL, PRIMARY KEY (due_height, kind, id))`,
   ];
 }

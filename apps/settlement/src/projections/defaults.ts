@@ -1,12 +1,12 @@
 import type { Session, States, StoredEvent } from '@finality/event-store';
-import { type Default, UNWOUND_PER_STEP_MAX } from '@finality/settlement';
+import { type Default, owedSatsTo, stillOwed, UNWOUND_PER_STEP_MAX } from '@finality/settlement';
 import { defaultStream } from '../store/credit-streams.ts';
 import { changed } from './streams.ts';
 
 /** What defaults are listed by. */
 export const defaultTables = (schema: string): readonly string[] => [
   `CREATE TABLE ${schema}.defaults (
-    default_id text PRIMARY KEY, institution_id text NOT NULL, status text NOT NULL, declared_position bigint NOT NULL)`,
+    default_id text PRIMARY KEY, institution_id text NOT NULL, status text NOT NULL, still_owed_sats bigint NOT NULL, declared_position bigint NOT NULL)`,
   `CREATE INDEX defaults_declared ON ${schema}.defaults (declared_position)`,
 ];
 
@@ -17,13 +17,14 @@ export async function saveDefaults(session: Session, events: readonly StoredEven
   });
   if (rows.length === 0) return;
   await session.query(
-    `INSERT INTO defaults (default_id, institution_id, status, declared_position)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
-     ON CONFLICT (default_id) DO UPDATE SET status = excluded.status`,
+    `INSERT INTO defaults (default_id, institution_id, status, still_owed_sats, declared_position)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
+     ON CONFLICT (default_id) DO UPDATE SET status = excluded.status, still_owed_sats = excluded.still_owed_sats`,
     [
       rows.map(({ defaultId }) => defaultId),
       rows.map(({ institutionId }) => institutionId),
       rows.map(({ status }) => status),
+      rows.map((state) => owedSatsTo(stillOwed(state))),
       rows.map(({ first }) => first),
     ],
   );

@@ -1,18 +1,25 @@
 import type { AnyStreamType, Projection, States, StoredEvent, WritingSession } from '@finality/event-store';
-import { type LineageEvent, living, PositionBook, type SettlementEvent } from '@finality/settlement';
+import { legsOf, type LineageEvent, living, PositionBook, type SettlementEvent } from '@finality/settlement';
 import { CREDIT_STREAMS } from '../store/credit-streams.ts';
 import { EXCHANGE_STREAMS } from '../store/exchange-streams.ts';
+import { proposalStream } from '../store/proposal-stream.ts';
 import { lineageStream, settlementStream, STREAMS } from '../store/streams.ts';
 import { saveBankBookings } from './bank-bookings.ts';
 import { saveDefaults } from './defaults.ts';
 import { saveHeadAnchors } from './head-anchors.ts';
+import { saveProposals } from './proposals.ts';
 import { saveRates } from './rates.ts';
 import { saveDeposits, saveInstitutions, saveLineages, saveSettlements, saveVersions } from './streams.ts';
 import { saveSuspense, settlementsInSuspense } from './suspense.ts';
 import { savePositions, saveWindows } from './windows.ts';
 
 /** Every type of stream in this service's store. */
-export const SETTLEMENT_STREAMS: readonly AnyStreamType[] = [...STREAMS, ...EXCHANGE_STREAMS, ...CREDIT_STREAMS];
+export const SETTLEMENT_STREAMS: readonly AnyStreamType[] = [
+  ...STREAMS,
+  ...EXCHANGE_STREAMS,
+  ...CREDIT_STREAMS,
+  proposalStream,
+];
 
 /**
  * Everything that follows from this service's own events. What others have said (wallets, addresses, destinations, and what the chain did to coins) comes
@@ -28,6 +35,7 @@ export const SETTLEMENT_PROJECTIONS: readonly Projection[] = [
   { tables: ['suspense'], needs: settlementsInSuspense, save: saveSuspense },
   { tables: ['bank_bookings'], save: saveBankBookings },
   { tables: ['rates'], save: saveRates },
+  { tables: ['proposals'], save: saveProposals },
   { tables: ['defaults'], save: saveDefaults },
   { tables: ['windows'], save: saveWindows },
   { tables: ['window_positions'], save: savePositionsIn },
@@ -49,7 +57,7 @@ function savePositionsIn(session: WritingSession, events: readonly StoredEvent[]
   const positions = new PositionBook();
   for (const { stream, data } of events as readonly StoredEvent<SettlementEvent>[]) {
     if (!stream.startsWith(prefix) || data.type !== 'settlement_settled' || data.windowId === undefined) continue;
-    positions.add(data.windowId, living(states.state(settlementStream, stream.slice(prefix.length))).terms);
+    positions.add(data.windowId, legsOf(living(states.state(settlementStream, stream.slice(prefix.length))).terms));
   }
   savePositions(session, positions.added());
 }

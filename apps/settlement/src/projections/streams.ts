@@ -12,6 +12,7 @@ import {
   latest,
   type Lineage,
   lineageIdOf,
+  paidOf,
   planOf,
   priorityOf,
   rankOf,
@@ -34,14 +35,9 @@ export function changed(events: readonly StoredEvent[], name: string): Map<strin
   return found;
 }
 
-/**
- * What it waits in line with. Each exchange by itself: one that its maker can't pay yet holds up nobody. Nor does a net payout, which waits for the
- * pool's coins.
- */
-const lineOf = ({ payer, units, netPayout }: Terms): string => {
-  if (netPayout !== undefined) return `${claimPath(payer)}/payout`;
-  return units?.exchange === undefined ? claimPath(payer) : `exchange/${units.exchange.quoteId}`;
-};
+/** What it waits in line with. A net payout, which waits for the pool's coins, holds up nobody. */
+const payerClaim = ({ payer, netPayout }: Terms): string =>
+  netPayout === undefined ? claimPath(payer) : `${claimPath(payer)}/payout`;
 
 export function saveSettlements(session: WritingSession, events: readonly StoredEvent[], states: States): void {
   const rows = [...changed(events, settlementStream.aggregate.name)].flatMap(([id, positions]) => {
@@ -50,8 +46,8 @@ export function saveSettlements(session: WritingSession, events: readonly Stored
   });
   if (rows.length === 0) return;
   session.send(
-    `INSERT INTO settlements (settlement_id, from_institution, to_institution, status, waits_for_coins, mode, amount_sats, queue_rank, payer_claim, lineage_id, created_at, created_position, updated_position)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::bigint[], $8::smallint[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[])
+    `INSERT INTO settlements (settlement_id, from_institution, to_institution, status, waits_for_coins, mode, amount, exchanges, queue_rank, payer_claim, lineage_id, created_at, created_position, updated_position)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::bigint[], $8::boolean[], $9::smallint[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[])
      ON CONFLICT (settlement_id) DO UPDATE SET status = excluded.status, waits_for_coins = excluded.waits_for_coins, queue_rank = excluded.queue_rank, lineage_id = excluded.lineage_id, updated_position = excluded.updated_position`,
     [
       textArray(rows.map(({ state }) => state.terms.settlementId)),
@@ -60,9 +56,10 @@ export function saveSettlements(session: WritingSession, events: readonly Stored
       textArray(rows.map(({ state }) => state.status)),
       rows.map(({ state }) => waitsForCoins(state)),
       textArray(rows.map(({ state }) => state.terms.mode)),
-      bigintArray(rows.map(({ state }) => state.terms.amountSats)),
+      bigintArray(rows.map(({ state }) => paidOf(state.terms).amount)),
+      rows.map(({ state }) => state.terms.units?.exchange !== undefined),
       rows.map(({ state }) => rankOf(priorityOf(state))),
-      textArray(rows.map(({ state }) => lineOf(state.terms))),
+      textArray(rows.map(({ state }) => payerClaim(state.terms))),
       textArray(rows.map(({ state }) => lineageIdOf(state))),
       bigintArray(rows.map(({ state }) => state.createdAt)),
       bigintArray(rows.map(({ first }) => first)),

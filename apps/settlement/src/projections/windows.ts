@@ -1,27 +1,28 @@
 import type { Session, States, StoredEvent, WritingSession } from '@finality/event-store';
-import type { Sats } from '@finality/kernel';
+import type { Unit } from '@finality/ledger';
 import type { WindowPosition } from '@finality/settlement';
 import { windowStream } from '../store/streams.ts';
 
 interface PositionRow {
   readonly window_id: string;
   readonly institution_id: string;
-  readonly paid_sats: bigint;
-  readonly received_sats: bigint;
+  readonly unit: Unit;
+  readonly paid: string;
+  readonly received: string;
   readonly paid_count: bigint;
   readonly received_count: bigint;
 }
 
-const COLUMNS = 'window_id, institution_id, paid_sats, received_sats, paid_count, received_count';
+const COLUMNS = 'window_id, institution_id, unit, paid, received, paid_count, received_count';
 
-/** All positions of these windows: as many as they have participants, however many settlements. */
+/** All positions of these windows: as many as they have participants and units that these have used, however many settlements. */
 export async function loadPositions(
   session: Pick<Session, 'query'>,
   windowIds: ReadonlySet<string>,
 ): Promise<readonly WindowPosition[]> {
   if (windowIds.size === 0) return [];
   const rows = await session.query<PositionRow>(
-    `SELECT ${COLUMNS} FROM window_positions WHERE window_id = ANY($1::text[])`,
+    `SELECT window_id, institution_id, unit, paid::text, received::text, paid_count, received_count FROM window_positions WHERE window_id = ANY($1::text[])`,
     [[...windowIds]],
   );
   return rows.map(positionOf);
@@ -30,26 +31,28 @@ export async function loadPositions(
 export const positionOf = (row: PositionRow): WindowPosition => ({
   windowId: row.window_id,
   institutionId: row.institution_id,
-  paidSats: row.paid_sats as Sats,
-  receivedSats: row.received_sats as Sats,
+  unit: row.unit,
+  paid: BigInt(row.paid),
+  received: BigInt(row.received),
   paidCount: Number(row.paid_count),
   receivedCount: Number(row.received_count),
 });
 
-/** What the batch's settlements have added: one row per window and participant, whatever their number. */
+/** What the batch's settlements have added: one row per window, participant and unit, whatever their number. Sums of a unit's amounts have no bound that fits a bigint. */
 export function savePositions(session: WritingSession, added: readonly WindowPosition[]): void {
   if (added.length === 0) return;
   session.send(
     `INSERT INTO window_positions AS p (${COLUMNS})
-     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
-     ON CONFLICT (window_id, institution_id) DO UPDATE SET paid_sats = p.paid_sats + excluded.paid_sats,
-       received_sats = p.received_sats + excluded.received_sats, paid_count = p.paid_count + excluded.paid_count,
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::numeric[], $5::numeric[], $6::bigint[], $7::bigint[])
+     ON CONFLICT (window_id, institution_id, unit) DO UPDATE SET paid = p.paid + excluded.paid,
+       received = p.received + excluded.received, paid_count = p.paid_count + excluded.paid_count,
        received_count = p.received_count + excluded.received_count`,
     [
       added.map(({ windowId }) => windowId),
       added.map(({ institutionId }) => institutionId),
-      added.map(({ paidSats }) => paidSats),
-      added.map(({ receivedSats }) => receivedSats),
+      added.map(({ unit }) => unit),
+      added.map(({ paid }) => paid),
+      added.map(({ received }) => received),
       added.map(({ paidCount }) => paidCount),
       added.map(({ receivedCount }) => receivedCount),
     ],

@@ -29,6 +29,7 @@ import {
 import { creditStream, defaultStream } from './credit-streams.ts';
 import type { CreditNeeds } from './credit-needs.ts';
 import { bankBookingStream, quoteStream, rateStream } from './exchange-streams.ts';
+import { proposalStream } from './proposal-stream.ts';
 import {
   apiKeyStream,
   CHAIN_TIP_ID,
@@ -72,7 +73,7 @@ export interface Loaded {
   /** Positions of the windows that the batch may close. */
   readonly positions: PositionBook;
   readonly capped: CappedPositions;
-  /** Of payers of whom something may be settled in this batch. */
+  /** Those of which something may be settled in this batch. */
   readonly lines: readonly FoundLine[];
   /** How many payouts are queued for coins, by institution, of those whose coins may be consolidated. */
   readonly waiting: ReadonlyMap<string, number>;
@@ -101,6 +102,7 @@ export class BatchBook implements Book {
   readonly apiKeys: Book['apiKeys'];
   readonly bankBookings: Book['bankBookings'];
   readonly rates: Book['rates'];
+  readonly proposals: Book['proposals'];
   readonly quotes: Book['quotes'];
   readonly windows: Book['windows'];
   readonly windowPayouts: Book['windowPayouts'];
@@ -122,7 +124,7 @@ export class BatchBook implements Book {
   readonly takenMaturities = new Map<string, Maturity>();
   readonly #batch: Batch;
   readonly #loaded: Loaded;
-  readonly #depositTxids: Map<string, Set<string>>;
+  readonly #depositTxids = new Map<string, Set<string>>();
   /** By outpoint, of those that this batch has to do with. */
   readonly #newDeposits = new Map<string, Pick<DepositPlace, 'script' | 'walletId'>>();
   readonly #planned: Set<string>;
@@ -176,8 +178,8 @@ export class BatchBook implements Book {
     this.apiKeys = recordsOf(batch, apiKeyStream);
     this.bankBookings = recordsOf(batch, bankBookingStream);
     this.rates = recordsOf(batch, rateStream);
+    this.proposals = recordsOf(batch, proposalStream);
     this.quotes = recordsOf(batch, quoteStream);
-    this.#depositTxids = new Map();
     for (const { outpoint, txid } of loaded.depositOutpoints) this.#depositOf(txid).add(outpoint);
     const deposits = recordsOf(batch, depositStream);
     this.deposits = {

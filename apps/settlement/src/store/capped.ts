@@ -1,5 +1,13 @@
 import type { Batch, Session } from '@finality/event-store';
-import { CappedPositions, capOf, type CurrentWindow, type Netting, type SettlementPolicy } from '@finality/settlement';
+import { BTC } from '@finality/ledger';
+import {
+  CappedPositions,
+  capOf,
+  type CurrentWindow,
+  legsOf,
+  type Netting,
+  type SettlementPolicy,
+} from '@finality/settlement';
 import type { Needs } from './needs.ts';
 import { NETTING_ID, nettingStream, settlementStream } from './streams.ts';
 
@@ -9,13 +17,13 @@ export interface CappedPlace {
   readonly institutionId: string;
 }
 
-/** Whose CENTRALIZED settlements these are. */
-export function clearingPayersOf(batch: Batch, settlementIds: Iterable<string>): ReadonlySet<string> {
+/** Who gives satoshi with these CENTRALIZED settlements: the payer, or who has quoted what he pays with. */
+function giversIn(batch: Batch, settlementIds: Iterable<string>): ReadonlySet<string> {
   const institutionIds = new Set<string>();
   for (const id of settlementIds) {
     const settlement = batch.state(settlementStream, id);
-    if (settlement.status !== 'none' && settlement.terms.mode === 'centralized')
-      institutionIds.add(settlement.terms.from);
+    if (settlement.status === 'none' || settlement.terms.mode !== 'centralized') continue;
+    for (const { from, money } of legsOf(settlement.terms)) if (money.unit === BTC) institutionIds.add(from);
   }
   return institutionIds;
 }
@@ -23,13 +31,14 @@ export function clearingPayersOf(batch: Batch, settlementIds: Iterable<string>):
 /** Of those that may pay in a batch, or get a cap, by what it has been loaded with. */
 export function cappedIn(
   batch: Batch,
-  { reserving, windows }: Pick<Needs, 'reserving' | 'windows'>,
+  { reserving, settlements, windows }: Pick<Needs, 'reserving' | 'settlements' | 'windows'>,
   { debitCapSats }: Pick<SettlementPolicy, 'debitCapSats'>,
 ): readonly CappedPlace[] {
-  const payers = clearingPayersOf(batch, reserving);
-  if (payers.size + windows.capping.size === 0) return [];
+  // With what reserves, others of its line may.
+  const givers = giversIn(batch, reserving.size === 0 ? [] : settlements);
+  if (givers.size + windows.capping.size === 0) return [];
   const netting = batch.state(nettingStream, NETTING_ID);
-  return placesOf(netting, new Set([...cappedOf(netting, payers, debitCapSats), ...windows.capping]));
+  return placesOf(netting, new Set([...cappedOf(netting, givers, debitCapSats), ...windows.capping]));
 }
 
 /** Where those of the institutions that have a cap may owe something: mostly nowhere. */
@@ -64,12 +73,12 @@ export async function loadCapped(
   places: readonly CappedPlace[],
 ): Promise<CappedPositions> {
   if (places.length === 0) return new CappedPositions();
-  const rows = await session.query<{ window_id: string; institution_id: string; net: bigint }>(
-    `SELECT window_id, institution_id, coalesce(received_sats - paid_sats, 0)::bigint AS net
-     FROM unnest($1::text[], $2::text[]) AS place (window_id, institution_id) LEFT JOIN window_positions USING (window_id, institution_id)`,
+  const rows = await session.query<{ window_id: string; institution_id: string; net: string }>(
+    `SELECT window_id, institution_id, coalesce(received - paid, 0)::text AS net
+     FROM unnest($1::text[], $2::text[]) AS place (window_id, institution_id) LEFT JOIN (SELECT * FROM window_positions WHERE unit = '${BTC}') p USING (window_id, institution_id)`,
     [places.map(({ windowId }) => windowId), places.map(({ institutionId }) => institutionId)],
   );
   return new CappedPositions(
-    rows.map((row) => ({ windowId: row.window_id, institutionId: row.institution_id, netSats: row.net })),
+    rows.map((row) => ({ windowId: row.window_id, institutionId: row.institution_id, netSats: BigInt(row.net) })),
   );
 }

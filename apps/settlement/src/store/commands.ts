@@ -5,12 +5,11 @@ import type {
   AddedSignatures,
   AddressRecord,
   ApiKey,
-  ApprovalPolicyRequest,
   Assessment,
   ChainFact,
+  Change,
   ConsolidationRequest,
   CounterpartyRequest,
-  CreditLineRequest,
   DepositReview,
   DestinationRecord,
   Destinations,
@@ -19,18 +18,18 @@ import type {
   Institution,
   KnownDeposit,
   HeadAnchorRequest,
-  LimitsRequest,
   LiquidityAlertsRequest,
   LivingSettlement,
   NewApiKey,
   NewInstitution,
   OffsetRequest,
+  PledgeRequest,
   Priority,
+  ProposalCommand,
   RecoveryReport,
   ReleaseRequest,
   ResolutionConfirmation,
   ResolutionRequest,
-  Restriction,
   Reversal,
   Review,
   Screener,
@@ -39,14 +38,14 @@ import type {
   Terms,
   WalletRecord,
 } from '@finality/settlement';
-import type { CreditCommand } from './credit-commands.ts';
 import type { WindowCommand } from './window-commands.ts';
 
 /** Everything that the settlement service decides, whoever asks. */
 export type SettlementCommand =
   | ExchangeCommand
   | WindowCommand
-  | CreditCommand
+  | Change
+  | ProposalCommand
   | { readonly type: 'submit'; readonly submission: Submission }
   | { readonly type: 'reverse'; readonly reversal: Reversal }
   | { readonly type: 'cancel'; readonly settlementId: string; readonly reason: string; readonly caller: Principal }
@@ -71,13 +70,10 @@ export type SettlementCommand =
       readonly institutionId: string;
       readonly reason: string;
     }
-  | { readonly type: 'restrict_counterparties'; readonly request: Restriction }
   | { readonly type: 'allow_counterparty' | 'remove_counterparty'; readonly request: CounterpartyRequest }
-  | { readonly type: 'set_approval_policy'; readonly request: ApprovalPolicyRequest }
-  | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'set_liquidity_alerts'; readonly request: LiquidityAlertsRequest }
   | { readonly type: 'observe_liquidity'; readonly institutionId: string }
-  | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
+  | { readonly type: 'post_pledge'; readonly request: PledgeRequest }
   | { readonly type: 'expire_credit_line' | 'collect'; readonly institutionId: string }
   | { readonly type: 'issue_api_key'; readonly key: NewApiKey }
   | { readonly type: 'revoke_api_key'; readonly keyId: string; readonly reason: string }

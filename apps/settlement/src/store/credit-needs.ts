@@ -1,8 +1,22 @@
 import type { Batch, Session } from '@finality/event-store';
-import { type AccountId, pledgeAccount, PLEDGES, standbyAccount } from '@finality/ledger';
-import { defaultIdOf, type PlacedSettlement } from '@finality/settlement';
+import {
+  type AccountId,
+  availableAccount,
+  clearingClaim,
+  pledgeAccount,
+  PLEDGES,
+  standbyAccount,
+} from '@finality/ledger';
+import {
+  type CreditLineRequest,
+  defaultIdOf,
+  type LossShare,
+  type PlacedSettlement,
+  type Position,
+} from '@finality/settlement';
 import { loadContributors, loadUnwindable } from '../projections/defaults.ts';
 import { creditStream, defaultStream } from './credit-streams.ts';
+import { institutionStream } from './streams.ts';
 
 /** What a batch has to be loaded with to decide what institutions may owe, and what becomes of what they do. */
 export class CreditNeeds {
@@ -17,6 +31,10 @@ export class CreditNeeds {
   /** Institutions whose pledges are needed, too. */
   readonly #pledges = new Set<string>();
   readonly #defaults = new Set<string>();
+  /** Clearing balances in other units whose line may be set, or on which something may be due. */
+  readonly #unitBalances = new Set<AccountId>();
+  /** Who stood in for those whose debts may be collected. */
+  #bearers: readonly LossShare[] = [];
 
   /** Whether what somebody may owe may change in this batch. */
   get isNeeded(): boolean {
@@ -28,17 +46,26 @@ export class CreditNeeds {
     this.#pledges.add(institutionId);
   }
 
+  line({ institutionId, limit }: CreditLineRequest): void {
+    if (limit !== undefined) this.#unitBalances.add(availableAccount(clearingClaim(institutionId, limit.unit)));
+  }
+
   /** Participants of windows that may close. */
   closing(institutionIds: Iterable<string>): void {
     for (const id of institutionIds) this.#terms.add(id);
   }
 
-  /** Of those, once it is loaded: whose debts are due by terms. */
-  debtors(batch: Batch): readonly string[] {
-    return [...this.#terms].filter((id) => {
-      const credit = batch.state(creditStream, id);
-      return credit.status !== 'none' && credit.terms.dueAfterMs !== undefined;
-    });
+  /** Of those, once it is loaded: whose debts are due by terms. @param positions in what closes */
+  debtors(batch: Batch, positions: readonly Position[]): readonly string[] {
+    const debtors = new Set(
+      [...this.#terms].filter((id) => {
+        const credit = batch.state(creditStream, id);
+        return credit.status !== 'none' && credit.terms.dueAfterMs !== undefined;
+      }),
+    );
+    for (const { institutionId, unit } of positions)
+      if (debtors.has(institutionId)) this.#unitBalances.add(availableAccount(clearingClaim(institutionId, unit)));
+    return [...debtors];
   }
 
   streams(): readonly string[] {
@@ -54,6 +81,7 @@ export class CreditNeeds {
       const credit = batch.state(creditStream, institutionId);
       if (credit.status === 'none') return [];
       if (credit.defaultId !== undefined) this.#defaults.add(credit.defaultId);
+      for (const id of credit.owing) this.#defaults.add(id);
       for (const { windowId } of credit.obligations) this.#defaults.add(defaultIdOf(windowId, institutionId));
       return credit.obligations.map(({ windowId }) => windowId);
     });
@@ -63,16 +91,31 @@ export class CreditNeeds {
   async loadDefaults(session: Session, batch: Batch): Promise<readonly string[]> {
     const found = [...this.#defaults].map((id) => batch.state(defaultStream, id));
     const open = found.flatMap((state) => (state.status === 'open' ? [state] : []));
+    this.#bearers = found.flatMap((state) => (state.status === 'closed' ? state.shares : []));
     for (const state of open) this.unwindable.set(state.defaultId, await loadUnwindable(session, state));
     if (open.length > 0) this.contributors = await loadContributors(session);
     return open.map(({ windowId }) => windowId);
   }
 
-  accounts(): readonly AccountId[] {
+  accounts(batch: Batch): readonly AccountId[] {
     return [
+      ...this.#unitBalances,
+      ...[...this.#pledges].flatMap((id) => unitBalancesOf(batch, id)),
       ...[...this.#pledges].flatMap((id) => PLEDGES.map((pledge) => pledgeAccount(pledge, id))),
       ...this.contributors.map((id) => pledgeAccount('default_fund', id)),
+      ...this.#bearers.map(({ institutionId }) => pledgeAccount('default_fund', institutionId)),
       ...(this.collecting.size > 0 ? [standbyAccount()] : []),
     ];
   }
+}
+
+/** What may be owed in other units may fall to 0, and what is may be due. */
+function unitBalancesOf(batch: Batch, institutionId: string): readonly AccountId[] {
+  const institution = batch.state(institutionStream, institutionId);
+  const credit = batch.state(creditStream, institutionId);
+  const units = [
+    ...(institution.status === 'none' ? [] : institution.unitLines.map(({ limit }) => limit.unit)),
+    ...(credit.status === 'none' ? [] : credit.obligations.map(({ unit }) => unit)),
+  ];
+  return units.map((unit) => availableAccount(clearingClaim(institutionId, unit)));
 }

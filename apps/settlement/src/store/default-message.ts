@@ -1,5 +1,5 @@
 import { liquidityV1, toTimestamp } from '@finality/contracts';
-import type { KnownDefault } from '@finality/settlement';
+import { type KnownDefault, owedSatsTo, stillOwed } from '@finality/settlement';
 
 const { DEFAULT_STATUS_CLOSED, DEFAULT_STATUS_OPEN } = liquidityV1.DefaultStatus;
 
@@ -32,7 +32,15 @@ export const defaultMessage = (state: KnownDefault): liquidityV1.Default => ({
     payeeId,
     amountSats,
   })),
-  shares: state.shares.map(({ institutionId, amountSats }) => ({ institutionId, amountSats })),
+  shares: state.shares.map(({ institutionId, amountSats }) => ({
+    institutionId,
+    amountSats,
+    repaidSats: state.repaid.shares.find((each) => each.institutionId === institutionId)?.amountSats ?? 0n,
+  })),
+  uncoveredPaidSats: state.repaid.uncoveredSats,
+  uncoveredCarriedOverSats: state.repaid.carriedOverSats,
+  standbyRepaidSats: state.repaid.standbySats,
+  stillOwedSats: owedSatsTo(stillOwed(state)),
   declaredAt: toTimestamp(state.declaredAt),
   closedAt: state.closedAt === undefined ? undefined : toTimestamp(state.closedAt),
 });

@@ -1,6 +1,6 @@
 import { liquidityV1, TOPICS } from '@finality/contracts';
 import type { Sats } from '@finality/kernel';
-import { POLICY, World } from '@finality/settlement/spec';
+import { funded, POLICY, World } from '@finality/settlement/spec';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type TestDatabase, testDatabase } from '@finality/testing';
 import { UNWOUND_PER_STEP_MAX } from '@finality/settlement';
@@ -43,7 +43,7 @@ async function store(): Promise<void> {
 }
 
 function line(creditLineSats: bigint): void {
-  const request = { institutionId: 'a', creditLineSats, reason: 'reviewed', by: 'operator' };
+  const request = { institutionId: 'a', creditLineSats, reason: 'reviewed', by: 'operator', confirmedBy: 'operator-2' };
   world.tell({ type: 'set_credit_line', request });
 }
 
@@ -69,11 +69,15 @@ it('is closed out in steps, each of them stored as it would be in memory', async
   await store();
   rig.runtime.advance(DUE_MS);
   world.book.now = rig.runtime.now();
-  for (let step = 0; world.book.timers.has('a collection'); step++) {
+  for (let step = 0; world.book.defaults.all().every(({ status }) => status !== 'closed'); step++) {
     expect(step).toBeLessThan(STEPS_MAX);
     world.tell({ type: 'collect', institutionId: 'a' });
     await store();
   }
+  // 175 of it were missing, 5 are c’s contribution, and 3 go to the standby line.
+  funded('a', 'clearing', 1_000n)(world);
+  world.tell({ type: 'collect', institutionId: 'a' });
+  await store();
   const rows = await rig.query<{ payload: Buffer }>(
     `SELECT payload FROM published_messages WHERE topic = '${TOPICS.default.name}' ORDER BY position, ordinal`,
   );
@@ -81,12 +85,11 @@ it('is closed out in steps, each of them stored as it would be in memory', async
   expect(told.at(-1)).toMatchObject({
     status: liquidityV1.DefaultStatus.DEFAULT_STATUS_CLOSED,
     ...{ owedSats: 1_200n, lentSats: 1_000n, standbySats: 5n, unwoundSats: 15n, lossSats: 5n, uncoveredSats: 175n },
-    ...{ leftSats: 0n, failedCount: 2, shares: [{ institutionId: 'c', amountSats: 5n }] },
+    ...{ leftSats: 0n, failedCount: 2, shares: [{ institutionId: 'c', amountSats: 5n, repaidSats: 5n }] },
+    ...{ uncoveredPaidSats: 175n, standbyRepaidSats: 5n, stillOwedSats: 0n },
   });
-  const listed = await rig.query<{ status: string; institution_id: string }>(
-    'SELECT status, institution_id FROM defaults',
-  );
-  expect(listed).toEqual([{ status: 'closed', institution_id: 'a' }]);
+  const listed = await rig.query('SELECT status, institution_id, still_owed_sats FROM defaults');
+  expect(listed).toEqual([{ status: 'closed', institution_id: 'a', still_owed_sats: 0n }]);
   await rig.compare(world.book);
   await rig.verify();
 });

@@ -10,6 +10,7 @@ export const BANK_BOOKING_STATUSES: Readonly<Record<KnownBankBooking['status'], 
   proposed: BankBookingStatus.BANK_BOOKING_STATUS_PROPOSED,
   booked: BankBookingStatus.BANK_BOOKING_STATUS_BOOKED,
   rejected: BankBookingStatus.BANK_BOOKING_STATUS_REJECTED,
+  corrected: BankBookingStatus.BANK_BOOKING_STATUS_CORRECTED,
 };
 
 export function bankBookingMessage(booking: KnownBankBooking): exchangeV1.BankBooking {
@@ -29,8 +30,21 @@ export function bankBookingMessage(booking: KnownBankBooking): exchangeV1.BankBo
     proposedAt: toTimestamp(proposedAt),
     decidedAt: decision && toTimestamp(decision.decidedAt),
     proposals,
+    corrects: line.corrects ?? '',
+    correction: booking.status === 'corrected' ? correctionMessage(booking) : undefined,
   };
 }
+
+const correctionMessage = ({
+  correction: { by, confirmedBy, reason, replacedBy },
+  correctedAt,
+}: KnownBankBooking & { readonly status: 'corrected' }): exchangeV1.BankCorrection => ({
+  replacedBy: replacedBy ?? '',
+  reason,
+  proposedBy: by,
+  confirmedBy,
+  correctedAt: toTimestamp(correctedAt),
+});
 
 const SECOND_MS = 1_000;
 
@@ -46,6 +60,7 @@ export function rateMessage({ status, rate, version, publishedAt }: KnownRate): 
     version,
     publishedAt: toTimestamp(publishedAt),
     publishedBy: rate.publishedBy,
+    confirmedBy: rate.confirmedBy ?? '',
     withdrawn: status === 'withdrawn',
   };
 }

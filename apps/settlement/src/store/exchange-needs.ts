@@ -11,9 +11,12 @@ import {
 } from '@finality/ledger';
 import {
   bankBookingId,
+  bankCorrectionId,
   type BankLine,
   bankReservationId,
+  bookedTransferId,
   type ExchangeCommand,
+  type KnownBankBooking,
   rateIdOf,
   referenceRateId,
   type Submission,
@@ -25,6 +28,8 @@ export class ExchangeNeeds {
   readonly accounts = new Set<AccountId>();
   readonly transfers = new Set<TransferId>();
   readonly #bankBookings = new Set<string>();
+  /** By line that is corrected: whose it should have been. */
+  readonly #rightly = new Map<string, string | undefined>();
   readonly #rates = new Set<string>();
   readonly #quotes = new Set<string>();
   readonly #institutions = new Set<string>();
@@ -35,6 +40,11 @@ export class ExchangeNeeds {
         const { proposal } = command;
         this.#bankBookings.add(bankBookingId(proposal.money.unit, proposal.statementLine));
         return this.#line(proposal);
+      }
+      case 'correct_bank_line': {
+        const { bookingId, right } = command.request;
+        this.#bankBookings.add(bookingId);
+        return void this.#rightly.set(bookingId, right?.institutionId);
       }
       case 'confirm_bank_booking':
       case 'reject_bank_booking':
@@ -73,11 +83,12 @@ export class ExchangeNeeds {
 
   /** What the streams that were loaded name. @returns institutions that are needed */
   follow(batch: Batch): ReadonlySet<string> {
-    for (const id of this.#bankBookings) {
+    for (const id of [...this.#bankBookings]) {
       const booking = batch.state(bankBookingStream, id);
       if (booking.status === 'none') continue;
       this.#line(booking.line);
       if (booking.line.direction === 'out') this.transfers.add(bankReservationId(booking));
+      if (this.#rightly.has(id)) this.#correction(booking, this.#rightly.get(id));
     }
     for (const id of this.#quotes) {
       const quote = batch.state(quoteStream, id);
@@ -87,6 +98,13 @@ export class ExchangeNeeds {
       this.#valued(sell.unit, buy.unit);
     }
     return this.#institutions;
+  }
+
+  #correction(wrong: KnownBankBooking, institutionId: string | undefined): void {
+    this.transfers.add(bookedTransferId(wrong));
+    if (institutionId === undefined) return;
+    this.#bankBookings.add(bankCorrectionId(wrong));
+    this.#line({ institutionId, money: wrong.line.money });
   }
 
   /** Where nothing is sold for satoshi or bought for them, somebody has to have said what it is worth: what is sold or, paid back, what was bought. */

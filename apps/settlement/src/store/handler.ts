@@ -19,6 +19,7 @@ import {
   beginRecovery,
   bumpSettlement,
   cancel,
+  carryOut,
   coinsReleased,
   collect,
   confirmIncident,
@@ -28,6 +29,7 @@ import {
   consolidate,
   createInstitution,
   decideExchange,
+  decideProposal,
   depositAssessed,
   destinationRefused,
   expire,
@@ -43,7 +45,9 @@ import {
   offer,
   observeLiquidity,
   offset,
+  postPledge,
   preparePayout,
+  type ProposalCommand,
   proposeRelease,
   proposeResolution,
   reconciled,
@@ -51,14 +55,10 @@ import {
   reprioritize,
   removeCounterparty,
   reserve,
-  restrictCounterparties,
   reverse,
   review,
   reviewDeposit,
   revokeApiKey,
-  setApprovalPolicy,
-  setLimits,
-  setCreditLine,
   setLiquidityAlerts,
   type Settlement,
   settlementAssessed,
@@ -73,6 +73,7 @@ import { saveCoins } from '../projections/coins.ts';
 import { saveDefaults } from '../projections/defaults.ts';
 import { saveMaturities } from '../projections/maturities.ts';
 import { savePreviousTransactions } from '../projections/previous-transactions.ts';
+import { saveProposals } from '../projections/proposals.ts';
 import { saveRates } from '../projections/rates.ts';
 import { saveAddresses, saveDestinations, saveWallets } from '../projections/registry.ts';
 import { saveHeadAnchors } from '../projections/head-anchors.ts';
@@ -81,7 +82,6 @@ import { saveSuspense } from '../projections/suspense.ts';
 import { savePositions, saveWindows } from '../projections/windows.ts';
 import type { BatchBook } from './batch-book.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand, SettlementReply } from './commands.ts';
-import { type CreditCommand, decideCredit } from './credit-commands.ts';
 import { loadBook } from './load.ts';
 import { decideWindow } from './window-commands.ts';
 
@@ -102,30 +102,34 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
   handle({ body }: StoreCommand<SettlementCommand>, book: BatchBook): Handled<SettlementReply> {
     switch (body.type) {
       case 'submit':
-        return settlementReply(submit(book, body.submission));
       case 'reverse':
-        return settlementReply(reverse(book, body.reversal));
+        return settlementReply(body.type === 'submit' ? submit(book, body.submission) : reverse(book, body.reversal));
       case 'cancel':
         return settlementReply(byPayer(book, body, () => withdrawn(book, body)));
       case 'reprioritize':
-      case 'set_credit_line':
       case 'set_liquidity_alerts':
       case 'post_pledge':
-      case 'release_pledge':
-      case 'set_credit_terms':
         return liquidity(book, body);
-      case 'confirm_incident':
-        return done(confirmIncident(book, body.incidentId, body.caller.keyId, body.reason));
+      case 'set_credit_line':
+      case 'set_credit_terms':
+      case 'release_pledge':
+      case 'set_limits':
+      case 'set_approval_policy':
+      case 'restrict_counterparties':
+      case 'correct_bank_line':
+      case 'publish_rate':
+        return done(carryOut(book, body));
+      case 'propose_change':
+      case 'confirm_proposal':
+      case 'reject_proposal':
       case 'release_coins':
-        return done(proposeRelease(book, body.request));
       case 'confirm_release':
-        return done(confirmRelease(book, body.request));
       case 'resolve_suspense':
-        return done(proposeResolution(book, body.request));
       case 'confirm_resolution':
-        return done(confirmResolution(book, body.request));
+        return done(byTwo(book, body));
+      case 'confirm_incident':
       case 'finish_recovery':
-        return done(finishRecovery(book, body.caller.keyId, body.reason));
+        return done(lookedAt(book, body));
       case 'bump':
         return settlementReply(byPayer(book, body, () => bumpSettlement(book, body.settlementId, body.feeRate)));
       case 'prepare_psbt':
@@ -139,7 +143,6 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'propose_bank_booking':
       case 'confirm_bank_booking':
       case 'reject_bank_booking':
-      case 'publish_rate':
       case 'withdraw_rate':
       case 'request_quote':
         return done(decideExchange(book, body));
@@ -154,16 +157,12 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'freeze_institution':
       case 'unfreeze_institution':
         return institutionReply(decideInstitution(book, body));
-      case 'restrict_counterparties':
       case 'allow_counterparty':
       case 'remove_counterparty':
-      case 'set_approval_policy':
-      case 'set_limits':
-        return done(decideRules(book, body));
+        return done((body.type === 'allow_counterparty' ? allowCounterparty : removeCounterparty)(book, body.request));
       case 'issue_api_key':
-        return apiKeyReply(issueApiKey(book, body.key));
       case 'revoke_api_key':
-        return apiKeyReply(revokeApiKey(book, body.keyId, body.reason));
+        return apiKeyReply(decideKey(book, body));
       default:
         happened(book, body);
         return DONE;
@@ -186,6 +185,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       saveSuspense(session, events, batch);
       await saveBankBookings(session, events, batch);
       await saveRates(session, events, batch);
+      await saveProposals(session, events, batch);
       await saveWindows(session, events, batch);
       await saveDefaults(session, events, batch);
     }
@@ -208,11 +208,6 @@ async function beginEpoch(session: Session, events: readonly StoredEvent[]): Pro
     if (data.type === 'recovery_begun') await session.query('SELECT begin_epoch($1)', [data.epoch]);
 }
 
-type RulesCommand =
-  | CommandOf<'restrict_counterparties'>
-  | CommandOf<'allow_counterparty' | 'remove_counterparty'>
-  | CommandOf<'set_approval_policy'>
-  | CommandOf<'set_limits'>;
 type Happened = CommandOf<
   | 'fall_due'
   | 'expire'
@@ -319,6 +314,21 @@ function recovered(book: BatchBook, body: CommandOf<Recovered>): void {
   }
 }
 
+/** What an operator has looked at, and answers for. */
+const lookedAt = (
+  book: BatchBook,
+  body: CommandOf<'confirm_incident'> | CommandOf<'finish_recovery'>,
+): Result<unknown, Refusal> =>
+  body.type === 'confirm_incident'
+    ? confirmIncident(book, body.incidentId, body.caller.keyId, body.reason)
+    : finishRecovery(book, body.caller.keyId, body.reason);
+
+const decideKey = (
+  book: BatchBook,
+  body: CommandOf<'issue_api_key'> | CommandOf<'revoke_api_key'>,
+): ReturnType<typeof issueApiKey> =>
+  body.type === 'issue_api_key' ? issueApiKey(book, body.key) : revokeApiKey(book, body.keyId, body.reason);
+
 function decideInstitution(
   book: BatchBook,
   body: CommandOf<'create_institution'> | CommandOf<'freeze_institution' | 'unfreeze_institution'>,
@@ -335,22 +345,45 @@ function decideInstitution(
   }
 }
 
+/** What one person proposes, and another one confirms. */
+function byTwo(
+  book: BatchBook,
+  body:
+    | ProposalCommand
+    | CommandOf<'release_coins' | 'confirm_release'>
+    | CommandOf<'resolve_suspense'>
+    | CommandOf<'confirm_resolution'>,
+): Result<unknown, Refusal> {
+  switch (body.type) {
+    case 'release_coins':
+      return proposeRelease(book, body.request);
+    case 'confirm_release':
+      return confirmRelease(book, body.request);
+    case 'resolve_suspense':
+      return proposeResolution(book, body.request);
+    case 'confirm_resolution':
+      return confirmResolution(book, body.request);
+    default:
+      return decideProposal(book, body);
+  }
+}
+
 /** What institutions pay with, and in which order. */
 function liquidity(
   book: BatchBook,
-  body: CommandOf<'reprioritize' | 'set_credit_line' | 'set_liquidity_alerts'> | CreditCommand,
+  body: CommandOf<'reprioritize' | 'set_liquidity_alerts' | 'post_pledge'>,
 ): Handled<SettlementReply> {
   switch (body.type) {
     case 'reprioritize':
       return settlementReply(
         byPayer(book, body, () => reprioritize(book, body.settlementId, body.priority, body.caller.keyId)),
       );
-    case 'set_credit_line':
-      return institutionReply(setCreditLine(book, body.request));
     case 'set_liquidity_alerts':
       return institutionReply(setLiquidityAlerts(book, body.request));
+    case 'post_pledge':
+      return done(postPledge(book, body.request));
     default:
-      return done(decideCredit(book, body));
+      return assertNever(body, 'command');
   }
 }
 
@@ -374,24 +407,6 @@ export function payersOnly(state: Settlement, caller: Principal): Refusal | unde
 
 function replyOf<T>(result: Result<T, Refusal>, reply: (value: T) => SettlementReply): Handled<SettlementReply> {
   return result.ok ? { kind: 'accepted', reply: reply(result.value) } : { kind: 'refused', refusal: result.error };
-}
-
-/** What an institution may pay, to whom, and who has to agree. */
-function decideRules(book: BatchBook, body: RulesCommand): Result<unknown, Refusal> {
-  switch (body.type) {
-    case 'restrict_counterparties':
-      return restrictCounterparties(book, body.request);
-    case 'allow_counterparty':
-      return allowCounterparty(book, body.request);
-    case 'remove_counterparty':
-      return removeCounterparty(book, body.request);
-    case 'set_approval_policy':
-      return setApprovalPolicy(book, body.request);
-    case 'set_limits':
-      return setLimits(book, body.request);
-    default:
-      return assertNever(body, 'command');
-  }
 }
 
 const withdrawn = (book: BatchBook, { settlementId, reason, caller }: CommandOf<'cancel'>): ReturnType<typeof cancel> =>

@@ -1,9 +1,9 @@
 import type { Session } from '@finality/event-store';
-import type { Account, LedgerView } from '@finality/ledger';
+import { type Account, BTC, type LedgerView } from '@finality/ledger';
 import type { SettlementPolicy } from '@finality/settlement';
 import type { CreditNeeds } from './credit-needs.ts';
 
-/** What all owe now, of which the platform lends no more than it is set to. Without such a cap, or anybody in the batch who has a line, nobody asks. */
+/** What all owe in satoshi now, of which the platform lends no more than it is set to. Without such a cap, or anybody in the batch who has a line, nobody asks. */
 export async function limitLending(
   session: Session,
   view: LedgerView,
@@ -20,5 +20,5 @@ export async function limitLending(
   view.limitLending(lentMaxSats, row!.lent);
 }
 
-const hasLine = ({ limit }: Account): boolean =>
-  limit.kind === 'debits_must_not_exceed_credits' && limit.overdraft > 0n;
+const hasLine = ({ unit, limit }: Account): boolean =>
+  unit === BTC && limit.kind === 'debits_must_not_exceed_credits' && limit.overdraft > 0n;

@@ -40,7 +40,14 @@ async function advance(ms: number): Promise<void> {
 
 function line(institutionId: string, creditLineSats: bigint, inMs?: number): void {
   const expiresAt = inMs === undefined ? {} : { expiresAt: (world.book.now + inMs) as Instant };
-  const request = { institutionId, creditLineSats, ...expiresAt, reason: 'reviewed', by: 'operator' };
+  const request = {
+    institutionId,
+    creditLineSats,
+    ...expiresAt,
+    reason: 'reviewed',
+    by: 'operator',
+    confirmedBy: 'operator-2',
+  };
   world.tell({ type: 'set_credit_line', request });
 }
 

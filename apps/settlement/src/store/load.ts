@@ -28,6 +28,7 @@ import {
   inputsOf,
   type OfferedLineage,
   lineageTransferIds,
+  lineIn,
   ORIGINS_MAX,
   payingWalletId,
   platformBears,
@@ -44,7 +45,7 @@ import { loadMaturities } from '../projections/maturities.ts';
 import { loadAddresses, loadDestinations, loadWallets } from '../projections/registry.ts';
 import { loadPositions } from '../projections/windows.ts';
 import { BatchBook, type Loaded } from './batch-book.ts';
-import { cappedIn, clearingPayersOf, loadCapped } from './capped.ts';
+import { cappedIn, loadCapped } from './capped.ts';
 import type { SettlementCommand } from './commands.ts';
 import { loadDepositOutpoints } from './deposit-places.ts';
 import { limitLending } from './lending.ts';
@@ -65,7 +66,7 @@ import {
   sealsStream,
   settlementStream,
 } from './streams.ts';
-import { linesOf, OPEN, type OpenRow } from './open.sql.ts';
+import { linesOf, linesWith, OPEN, type OpenRow } from './open.sql.ts';
 import { loadWaiting } from './waiting.ts';
 
 /**
@@ -184,6 +185,7 @@ class States {
     }
     if (needs.dueHeight >= 0) await this.#loadHeirs();
     await this.#loadStreams();
+    if (needs.followProposals(this.#batch)) await this.#loadStreams();
     for (const id of needs.exchange.follow(this.#batch)) needs.institutions.add(id);
     needs.windows.follow(this.#batch);
     await this.#followCollecting();
@@ -225,7 +227,7 @@ class States {
     needs.windows.partiesOf(this.#batch, needs.settlements);
     needs.credit.closing(payoutsOf);
     await this.#loadStreams();
-    for (const institutionId of needs.credit.debtors(this.#batch)) {
+    for (const institutionId of needs.credit.debtors(this.#batch, this.positions)) {
       needs.institutions.add(institutionId);
       needs.clearing.add(institutionId);
     }
@@ -313,22 +315,18 @@ class States {
     }
   }
 
-  /** What payers that may reserve have under way, and in line: one question for both. */
+  /** What payers that may reserve have under way, and in line for what they may pay in: one question for both. */
   async #loadOpen(): Promise<void> {
     const { reserving, retrying, allPlanned, lineages, settlements, lineMax, credit } = this.#needs;
-    const payers = [...new Set([...clearingPayersOf(this.#batch, reserving), ...credit.collecting])];
-    const rows = await this.#session.query<OpenRow>(OPEN, [
-      [...this.#payersOf(reserving)],
-      allPlanned,
-      payers.map((institutionId) => claimPath({ kind: 'clearing', institutionId })),
-      lineMax,
-    ]);
-    this.openLineages = rows.filter(({ payer }) => payer === null).map(({ id }) => id);
+    const collecting = [...credit.collecting].map((institutionId) => lineIn(institutionId));
+    const lines = [...new Set([...linesWith(this.#batch, reserving), ...collecting])];
+    const rows = await this.#session.query<OpenRow>(OPEN, [[...this.#payersOf(reserving)], allPlanned, lines, lineMax]);
+    this.openLineages = rows.filter(({ line }) => line === null).map(({ id }) => id);
     for (const id of this.openLineages) lineages.add(id);
-    this.lines = linesOf(payers, rows, lineMax);
-    const retried = new Set([...clearingPayersOf(this.#batch, retrying), ...credit.collecting]);
-    for (const { institutionId, first } of this.lines)
-      if (retried.has(institutionId)) for (const { settlementId } of first) settlements.add(settlementId);
+    this.lines = linesOf(lines, rows, lineMax);
+    const retried = new Set([...linesWith(this.#batch, retrying), ...collecting]);
+    for (const { line, first } of this.lines)
+      if (retried.has(line)) for (const { settlementId } of first) settlements.add(settlementId);
   }
 
   /** Whoever's transactions may be replaced, and what waits for coins of theirs. */
@@ -420,6 +418,7 @@ class States {
       ...[...needs.lineages].map((id) => `${lineageStream.aggregate.name}/${id}`),
       ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
       ...needs.exchange.streams(),
+      ...needs.proposals.streams(),
       ...needs.windows.streams(needs.reserving.size + needs.credit.unwindable.size > 0),
       ...needs.credit.streams(),
       ...[...needs.apiKeys].map((id) => `${apiKeyStream.aggregate.name}/${id}`),
@@ -459,7 +458,7 @@ function ledgerNeeds(
       for (const transfer of settlementTransferIds(settlement)) transfers.add(transfer);
     }
   }
-  for (const account of [...needs.exchange.accounts, ...needs.credit.accounts()]) accounts.add(account);
+  for (const account of [...needs.exchange.accounts, ...needs.credit.accounts(batch)]) accounts.add(account);
   for (const transfer of needs.exchange.transfers) transfers.add(transfer);
   if (needs.chain) accounts.add(transitAccount()).add(settlementSuspenseAccount());
   for (const id of needs.deposits) {

@@ -1,6 +1,6 @@
 import { assertNever } from '@finality/kernel';
 import { headLineageId, POOL_WALLET_ID } from '@finality/settlement';
-import type { StoreCommand } from '@finality/event-store';
+import type { Batch, StoreCommand } from '@finality/event-store';
 import type {
   AddressRecord,
   ChainFact,
@@ -8,6 +8,7 @@ import type {
   OffsetRequest,
   ExchangeCommand,
   HeadAnchorRequest,
+  ProposalCommand,
   SignedTransaction,
   Submission,
   Terms,
@@ -17,6 +18,7 @@ import { CreditNeeds } from './credit-needs.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.ts';
 import type { WindowCommand } from './window-commands.ts';
 import { ExchangeNeeds } from './exchange-needs.ts';
+import { ProposalNeeds } from './proposal-needs.ts';
 import { WindowNeeds } from './window-needs.ts';
 
 /** What takes two persons. */
@@ -44,6 +46,7 @@ type AdministrativeCommand =
   | 'issue_api_key'
   | 'revoke_api_key'
   | ExchangeCommand['type']
+  | ProposalCommand['type']
   | 'segment_sealed'
   | 'anchor_head'
   | 'head_signed';
@@ -70,9 +73,9 @@ export class Needs {
   readonly attribute = new Set<string>();
   /** Settlements that may reserve: the payer's free coins are needed. */
   readonly reserving = new Set<string>();
-  /** Settlements that have waited, and are tried again: of CENTRALIZED ones, the line of their payer. */
+  /** Settlements that have waited, and are tried again: of CENTRALIZED ones, the line that they are in. */
   readonly retrying = new Set<string>();
-  /** How many of a payer's line may be settled. */
+  /** How many of a line may be settled. */
   lineMax = LINE_RELEASED_MAX;
   /** Settlements that are to begin: their parties are needed. */
   readonly beginning = new Set<string>();
@@ -102,6 +105,7 @@ export class Needs {
   allPlanned = false;
   /** What is decided about money beside the chain's. */
   readonly exchange = new ExchangeNeeds();
+  readonly proposals = new ProposalNeeds();
   /** How far the ledger is sealed. */
   seals = false;
 
@@ -109,6 +113,13 @@ export class Needs {
     const needs = new Needs();
     for (const { body } of commands) needs.#command(body);
     return needs;
+  }
+
+  /** Once proposals are loaded: what is carried out may be any of them. @returns whether there is any */
+  followProposals(batch: Batch): boolean {
+    const changes = this.proposals.follow(batch);
+    for (const change of changes) this.#command(change);
+    return changes.length > 0;
   }
 
   /** Money may come in on it: for the clearing balance of whoever it was issued to, or for the wallet. */
@@ -203,6 +214,8 @@ export class Needs {
         this.clearing.add(body.institution.institutionId);
         return void this.institutions.add(body.institution.institutionId);
       case 'set_credit_line':
+        this.credit.line(body.request);
+        return this.#credit(body.request.institutionId);
       case 'post_pledge':
       case 'release_pledge':
       case 'set_credit_terms':
@@ -247,10 +260,17 @@ export class Needs {
       case 'propose_bank_booking':
       case 'confirm_bank_booking':
       case 'reject_bank_booking':
+      case 'correct_bank_line':
       case 'publish_rate':
       case 'withdraw_rate':
       case 'request_quote':
         return this.exchange.add(body);
+      case 'propose_change':
+      case 'confirm_proposal':
+      case 'reject_proposal': {
+        const change = this.proposals.add(body);
+        return change && this.#command(change);
+      }
       default:
         return this.#recovering(body);
     }

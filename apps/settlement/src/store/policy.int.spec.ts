@@ -134,7 +134,7 @@ function counterparty(world: World, institutionId: string, number: number): void
     const isRestricted = number % 2 === 0;
     world.tell({
       type: 'restrict_counterparties',
-      request: { institutionId, isRestricted, isOwn: false, reason: '', by },
+      request: { institutionId, isRestricted, isOwn: false, reason: '', by, confirmedBy: 'p' },
     });
   }
 }
@@ -157,7 +157,10 @@ function setTiers(world: World, institutionId: string, number: number): void {
     { aboveSats: 40_000n as Sats, approvals: 2, areSigned: true },
   ];
   const isOwn = number % 2 === 0;
-  world.tell({ type: 'set_approval_policy', request: { institutionId, tiers, isOwn, reason: '', by: 'o' } });
+  world.tell({
+    type: 'set_approval_policy',
+    request: { institutionId, tiers, isOwn, reason: '', by: 'o', ...(!isOwn && { confirmedBy: 'p' }) },
+  });
 }
 
 function step(world: World, number: () => number): void {

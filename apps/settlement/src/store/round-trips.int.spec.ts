@@ -71,9 +71,7 @@ const statements = (commands: readonly SettlementCommand[]): Promise<number> =>
 /** What the participants of the windows have paid, in their order. */
 const paid = async (): Promise<readonly bigint[]> =>
   (
-    await rig.query<{ paid: bigint }>(
-      'SELECT paid_sats AS paid FROM window_positions ORDER BY window_id, institution_id',
-    )
+    await rig.query<{ paid: bigint }>('SELECT paid::bigint FROM window_positions ORDER BY window_id, institution_id')
   ).map((row) => row.paid);
 
 /** Who has a cap on what he may owe in a window costs one question more for all of them, and pays up to it exactly. */

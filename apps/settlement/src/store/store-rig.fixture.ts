@@ -140,8 +140,8 @@ export class StoreRig {
     );
     expect(suspended.map(({ total }) => total).sort()).toEqual(suspenseOf(book));
     const positions = await this.query<{ position: string }>(
-      `SELECT concat_ws(' ', window_id, institution_id, paid_sats, received_sats, paid_count, received_count) AS position
-       FROM window_positions ORDER BY window_id COLLATE "C", institution_id COLLATE "C"`,
+      `SELECT concat_ws(' ', window_id, institution_id, unit, paid, received, paid_count, received_count) AS position
+       FROM window_positions ORDER BY window_id COLLATE "C", institution_id COLLATE "C", unit COLLATE "C"`,
     );
     expect(positions.map(({ position }) => position)).toEqual(positionsOf(book));
     const windows = await this.query<{ open: string }>(`SELECT concat_ws(' ', window_id, status) AS open FROM windows`);
@@ -232,8 +232,8 @@ function positionsOf(book: MemoryBook): readonly string[] {
     .flatMap((windowId) =>
       book.positions
         .of(windowId)
-        .map(({ institutionId: id, paidSats, receivedSats, paidCount, receivedCount }) =>
-          [windowId, id, paidSats, receivedSats, paidCount, receivedCount].join(' '),
+        .map(({ institutionId: id, unit, paid, received, paidCount, receivedCount }) =>
+          [windowId, id, unit, paid, received, paidCount, receivedCount].join(' '),
         ),
     );
 }

@@ -1,11 +1,13 @@
 import { settlementV1, toTimestamp } from '@finality/contracts';
+import { BTC, TRANSFER_AMOUNT_MAX } from '@finality/ledger';
 import {
   type KnownWindow,
   netPayoutId,
   type NettingPair,
-  netSats,
+  netOf,
   type Position,
   type WindowPayout,
+  type WindowTotals,
 } from '@finality/settlement';
 
 /** Windows as the contracts show them. */
@@ -21,7 +23,8 @@ export const WINDOW_STATUSES: Readonly<Record<KnownWindow['status'], settlementV
 };
 
 export function windowMessage(window: KnownWindow): settlementV1.Window {
-  const totals = 'totals' in window ? window.totals : undefined;
+  const totals = 'totals' in window ? window.totals : [];
+  const inSats = totals.find(({ unit }) => unit === BTC);
   return {
     windowId: window.windowId,
     status: WINDOW_STATUSES[window.status],
@@ -30,27 +33,54 @@ export function windowMessage(window: KnownWindow): settlementV1.Window {
     closedAt: 'closedAt' in window ? toTimestamp(window.closedAt) : undefined,
     closedBy: 'by' in window ? window.by : '',
     reason: 'reason' in window ? window.reason : '',
-    participants: totals?.participants ?? 0,
-    settlements: BigInt(totals?.settlements ?? 0),
-    grossSats: totals?.grossSats ?? 0n,
-    netSats: totals?.netSats ?? 0n,
+    participants: inSats?.participants ?? 0,
+    settlements: BigInt(inSats?.settlements ?? 0),
+    grossSats: inSats?.gross ?? 0n,
+    netSats: inSats?.net ?? 0n,
+    units: totals.filter(({ unit }) => unit !== BTC).map(unitTotalsMessage),
   };
 }
 
-/** @param capSats of the institution, now */
+const unitTotalsMessage = ({ settlements, gross, net, ...of }: WindowTotals): settlementV1.UnitWindowTotals => ({
+  ...of,
+  settlements: BigInt(settlements),
+  gross: atMost(gross),
+  net: atMost(net),
+});
+
+/** Of amounts that fit an int64 the sum may not; nobody has ever had as much. */
+const atMost = (sum: bigint): bigint =>
+  sum > TRANSFER_AMOUNT_MAX ? TRANSFER_AMOUNT_MAX : sum < -TRANSFER_AMOUNT_MAX ? -TRANSFER_AMOUNT_MAX : sum;
+
+const isDebtor = (window: KnownWindow, { institutionId, unit }: Position): boolean =>
+  'debtors' in window && window.debtors.some((each) => each.institutionId === institutionId && each.unit === unit);
+
+/** In another unit than BTC. */
+export const unitPositionMessage = (position: Position, window: KnownWindow): settlementV1.UnitWindowPosition => ({
+  institutionId: position.institutionId,
+  unit: position.unit,
+  paid: atMost(position.paid),
+  received: atMost(position.received),
+  net: atMost(netOf(position)),
+  paidCount: BigInt(position.paidCount),
+  receivedCount: BigInt(position.receivedCount),
+  isDebtor: isDebtor(window, position),
+});
+
+/** In satoshi. @param capSats of the institution, now */
 export const positionMessage = (
   position: Position,
   window: KnownWindow,
   capSats: bigint | undefined,
 ): settlementV1.WindowPosition => ({
   institutionId: position.institutionId,
-  paidSats: position.paidSats,
-  receivedSats: position.receivedSats,
-  netSats: netSats(position),
+  paidSats: position.paid,
+  receivedSats: position.received,
+  netSats: netOf(position),
   paidCount: BigInt(position.paidCount),
   receivedCount: BigInt(position.receivedCount),
   netPayoutId: payoutOf(window, position.institutionId),
-  isDebtor: 'debtors' in window && window.debtors.includes(position.institutionId),
+  isDebtor: isDebtor(window, position),
   debitCapSats: window.status === 'open' ? capSats : undefined,
 });
 

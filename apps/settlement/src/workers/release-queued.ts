@@ -6,13 +6,13 @@ import { causesOfWork } from './cause.ts';
 const QUEUED_MAX = 200;
 const POLL_MS = 1_000;
 
-/** Of each claim that pays, whoever comes after waits behind it; of clearing balances, only where there is enough for it; exchanges wait each for itself. */
+/** Of each claim that pays, whoever comes after waits behind it; of clearing balances, only where there is enough for it. Whether the maker of an exchange has enough, too, is found out by trying. */
 const FIRST_IN_LINE = `
   SELECT settlement_id FROM (
-    SELECT DISTINCT ON (payer_claim) settlement_id, payer_claim, mode, amount_sats, updated_position FROM settlements WHERE status = 'queued'
+    SELECT DISTINCT ON (payer_claim) settlement_id, payer_claim, mode, amount, updated_position FROM settlements WHERE status = 'queued'
     ORDER BY payer_claim, queue_rank, updated_position) line
   LEFT JOIN ledger_accounts a ON a.id = line.payer_claim || '/available'
-  WHERE line.mode <> 'centralized' OR line.payer_claim LIKE 'exchange/%' OR a.credits_posted - a.debits_posted - a.debits_pending + a.overdraft >= line.amount_sats
+  WHERE line.mode <> 'centralized' OR a.credits_posted - a.debits_posted - a.debits_pending >= line.amount - a.overdraft
   ORDER BY line.updated_position LIMIT ${QUEUED_MAX}`;
 
 /**

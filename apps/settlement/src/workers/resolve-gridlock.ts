@@ -1,13 +1,16 @@
 import type { Session } from '@finality/event-store';
 import type { Worker } from '@finality/kernel';
+import { BTC, type Unit } from '@finality/ledger';
 import {
   type CapRoom,
   capOf,
   type Headroom,
+  lineIn,
   type Netting,
   type QueuedPayment,
   resolveGridlock,
   type SettlementPolicy,
+  unitOfLine,
   windowBetween,
 } from '@finality/settlement';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
@@ -25,26 +28,29 @@ const POLL_MS = 1_000;
 
 interface PaymentRow {
   readonly settlement_id: string;
+  readonly line: string;
   readonly from_institution: string;
   readonly to_institution: string;
-  readonly amount_sats: bigint;
+  readonly amount: bigint;
 }
 
 interface HeadroomRow {
-  readonly institution_id: string;
-  readonly sats: bigint;
+  readonly line: string;
+  readonly owned: bigint;
+  readonly overdraft: bigint;
 }
 
-/** The first of each line before the second of any: where there are too many, each line is cut short at its end. */
+/** The first of each line before the second of any, each up to its first exchange: where there are too many, each line is cut short at its end. */
 const LINES = `
-  SELECT settlement_id, from_institution, to_institution, amount_sats FROM (
-    SELECT *, row_number() OVER (PARTITION BY payer_claim ORDER BY queue_rank, updated_position) AS place
-    FROM settlements WHERE status = 'queued' AND mode = 'centralized' AND payer_claim = 'clearing/' || from_institution) line
-  ORDER BY place, updated_position LIMIT ${QUEUED_MAX}`;
+  SELECT settlement_id, payer_claim AS line, from_institution, to_institution, amount FROM (
+    SELECT *, row_number() OVER line AS place, bool_or(exchanges) OVER line AS ends
+    FROM settlements WHERE status = 'queued' AND mode = 'centralized'
+    WINDOW line AS (PARTITION BY payer_claim ORDER BY queue_rank, updated_position ROWS UNBOUNDED PRECEDING)) queued
+  WHERE NOT ends ORDER BY place, updated_position LIMIT ${QUEUED_MAX}`;
 
 const HEADROOM = `
-  SELECT institution_id, coalesce(credits_posted - debits_posted - debits_pending + overdraft, 0)::bigint AS sats
-  FROM unnest($1::text[]) AS payer(institution_id) LEFT JOIN ledger_accounts ON id = 'clearing/' || institution_id || '/available'`;
+  SELECT line, coalesce(credits_posted - debits_posted - debits_pending, 0)::bigint AS owned, coalesce(overdraft, 0)::bigint AS overdraft
+  FROM unnest($1::text[]) AS line LEFT JOIN ledger_accounts ON id = line || '/available'`;
 
 /**
  * CENTRALIZED settlements that wait because each payer waits for another one are settled together, where they pay for each other. Whoever can pay the first of its line
@@ -75,44 +81,58 @@ export class ResolveGridlock implements Worker {
     if (position === this.#lookedAt.position) return 'idle';
     const { state: netting } = await this.#reader.loadState(nettingStream, NETTING_ID);
     const { debitCapSats } = this.#env.config.policy;
-    const settlementIds = await readTransaction(pool, (session) => findOffsetting(session, netting, debitCapSats));
+    const sets = await readTransaction(pool, (session) => findOffsetting(session, netting, debitCapSats));
     this.#lookedAt = { position, ms };
-    if (settlementIds.length === 0) return 'idle';
-    const gridlockId = runtime.id();
-    const [outcome] = await this.#store.execute([
-      {
-        body: { type: 'resolve_gridlock', request: { gridlockId, settlementIds } },
-        cause: ownCause(this.#env, gridlockId),
-      },
-    ]);
-    if (outcome?.kind === 'failed') throw outcome.error;
+    if (sets.length === 0) return 'idle';
+    const outcomes = await this.#store.execute(
+      sets.map((settlementIds) => {
+        const gridlockId = runtime.id();
+        const request = { gridlockId, settlementIds };
+        return { body: { type: 'resolve_gridlock', request }, cause: ownCause(this.#env, gridlockId) };
+      }),
+    );
+    for (const outcome of outcomes) if (outcome.kind === 'failed') throw outcome.error;
     return 'progress';
   }
 }
 
+/** Of each unit by itself: what waits for dollars doesn't depend on what becomes of euros. */
 async function findOffsetting(
   session: Session,
   netting: Netting,
   everybodySats: SettlementPolicy['debitCapSats'],
-): Promise<readonly string[]> {
+): Promise<readonly (readonly string[])[]> {
   const rows = await session.query<PaymentRow>(LINES);
   if (rows.length === 0) return [];
-  const payments = rows.map((row) => paymentOf(row, netting));
-  const lines = Map.groupBy(payments, ({ from }) => from);
-  const found = await session.query<HeadroomRow>(HEADROOM, [[...lines.keys()]]);
-  const headroom = new Map(found.map(({ institution_id: id, sats }) => [id, sats]));
-  const capRoom = await roomsOf(session, netting, [...lines.keys()], everybodySats);
-  const moves = [...lines.values()].some(([first]) => isPayable(first!, headroom, capRoom));
-  return moves ? [] : resolveGridlock([...lines.values()], headroom, capRoom).map(({ settlementId }) => settlementId);
+  const found = await session.query<HeadroomRow>(HEADROOM, [[...new Set(rows.map(({ line }) => line))]]);
+  const headroom = new Map(found.map(({ line, owned, overdraft }) => [line, owned + overdraft]));
+  const units = Map.groupBy(rows, ({ line }) => unitOfLine(line));
+  const payers = new Set((units.get(BTC) ?? []).map((row) => row.from_institution));
+  const capRoom = await roomsOf(session, netting, payers, everybodySats);
+  const sets = [...units].map(([unit, queued]) =>
+    offsettingIn(
+      queued.map((row) => paymentOf(row, unit, netting)),
+      headroom,
+      capRoom,
+    ),
+  );
+  return sets.filter(({ length }) => length > 0);
 }
 
-const isPayable = ({ from, amountSats, windowId = '' }: QueuedPayment, headroom: Headroom, capRoom: CapRoom): boolean =>
-  amountSats <= (headroom.get(from) ?? 0n) && amountSats <= (capRoom.get(from)?.get(windowId) ?? amountSats);
+function offsettingIn(payments: readonly QueuedPayment[], headroom: Headroom, capRoom: CapRoom): readonly string[] {
+  const lines = [...Map.groupBy(payments, ({ from }) => from).values()];
+  const moves = lines.some(([first]) => isPayable(first!, headroom, capRoom));
+  return moves ? [] : resolveGridlock(lines, headroom, capRoom).map(({ settlementId }) => settlementId);
+}
 
+const isPayable = ({ from, amount, windowId = '' }: QueuedPayment, headroom: Headroom, capRoom: CapRoom): boolean =>
+  amount <= (headroom.get(from) ?? 0n) && amount <= (capRoom.get(from)?.get(windowId) ?? amount);
+
+/** Of lines of satoshi: in other units there are no caps. */
 async function roomsOf(
   session: Session,
   netting: Netting,
-  institutionIds: readonly string[],
+  institutionIds: Iterable<string>,
   everybodySats: SettlementPolicy['debitCapSats'],
 ): Promise<CapRoom> {
   const places = cappedPlaces(netting, institutionIds, everybodySats);
@@ -121,14 +141,14 @@ async function roomsOf(
   return new Map(
     [...byInstitution].map(([id, windows]) => {
       const capSats = capOf(netting, id, everybodySats) ?? 0n;
-      return [id, new Map(windows.map(({ windowId }) => [windowId, capSats + positions.netOf(windowId, id)]))];
+      return [lineIn(id), new Map(windows.map(({ windowId }) => [windowId, capSats + positions.netOf(windowId, id)]))];
     }),
   );
 }
 
-function paymentOf(row: PaymentRow, netting: Netting): QueuedPayment {
-  const { from_institution: from, to_institution: to } = row;
-  const window = windowBetween(netting, from, to);
+function paymentOf(row: PaymentRow, unit: Unit, netting: Netting): QueuedPayment {
+  const { settlement_id: settlementId, line: from, from_institution: payer, to_institution: payee, amount } = row;
+  const window = windowBetween(netting, payer, payee);
   const place = window === undefined ? {} : { windowId: window.windowId };
-  return { settlementId: row.settlement_id, from, to, amountSats: row.amount_sats, ...place };
+  return { settlementId, from, to: lineIn(payee, unit), amount, ...place };
 }

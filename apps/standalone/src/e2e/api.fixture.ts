@@ -5,6 +5,7 @@ import {
   institutionV1,
   ledgerV1,
   liquidityV1,
+  proposalV1,
   reconciliationV1,
   riskV1,
   type ServicePort,
@@ -28,6 +29,8 @@ export interface Api {
   readonly liquidity: ServicePort<liquidityV1.LiquidityServiceServer>;
   readonly collateral: ServicePort<liquidityV1.CollateralServiceServer>;
   readonly defaults: ServicePort<liquidityV1.DefaultServiceServer>;
+  readonly fund: ServicePort<liquidityV1.FundServiceServer>;
+  readonly proposals: ServicePort<proposalV1.ProposalServiceServer>;
   readonly ledger: ServicePort<ledgerV1.LedgerServiceServer>;
   readonly reconciliation: ServicePort<reconciliationV1.ReconciliationServiceServer>;
   readonly risk: ServicePort<riskV1.RiskServiceServer>;
@@ -67,6 +70,8 @@ export function connectApi(address: string, apiKey?: string): Api {
     liquidity: connect(liquidityV1.LiquidityServiceService),
     collateral: connect(liquidityV1.CollateralServiceService),
     defaults: connect(liquidityV1.DefaultServiceService),
+    fund: connect(liquidityV1.FundServiceService),
+    proposals: connect(proposalV1.ProposalServiceService),
     ledger: connect(ledgerV1.LedgerServiceService),
     reconciliation: connect(reconciliationV1.ReconciliationServiceService),
     risk: connect(riskV1.RiskServiceService),

@@ -1,8 +1,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { addressV1, institutionV1, type reconciliationV1, type settlementV1 } from '@finality/contracts';
-import type { Runtime } from '@finality/kernel';
+import {
+  addressV1,
+  institutionV1,
+  type liquidityV1,
+  type proposalV1,
+  type reconciliationV1,
+  type settlementV1,
+  toTimestamp,
+} from '@finality/contracts';
+import type { Instant, Runtime } from '@finality/kernel';
 import { type Log, systemRuntime } from '@finality/service';
 import type { SignerConfig } from '@finality/signer-app';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
@@ -92,6 +100,7 @@ export class E2e {
   #platform: RunningPlatform;
   #operator: Api;
   #compliance: Api;
+  #second: Promise<{ readonly api: Api }> | undefined;
 
   /** What the signer was configured with. */
   readonly signer: SignerConfig;
@@ -161,6 +170,29 @@ export class E2e {
     return { api: this.api(secret), keyId: apiKey!.keyId };
   }
 
+  /** The second person, where something takes two. */
+  async second(): Promise<Api> {
+    this.#second ??= this.staff('operator');
+    return (await this.#second).api;
+  }
+
+  /** What takes two operators: one proposes it, another one confirms it. */
+  async agree(change: proposalV1.Change): Promise<proposalV1.Proposal> {
+    const request = { idempotencyKey: freshKey(), change, reason: 'agreed' };
+    const { proposalId } = await this.operator.proposals.proposeChange(request);
+    const { proposals } = await this.second();
+    const decision = { idempotencyKey: freshKey(), proposalId, reason: 'seen' };
+    return patiently(() => proposals.confirmProposal(decision));
+  }
+
+  /** A credit line. @param inMs until it ends; missing: it doesn't */
+  async lend(institutionId: string, limitSats: bigint, inMs?: number): Promise<liquidityV1.Liquidity> {
+    const until = inMs !== undefined && { expiresAt: toTimestamp((Date.now() + inMs) as Instant) };
+    const setCreditLine = { idempotencyKey: '', institutionId, limitSats, ...until, reason: '' };
+    await this.agree({ setCreditLine });
+    return this.operator.liquidity.getLiquidity({ institutionId });
+  }
+
   /** An operator has looked at everything that stops signing or crediting. @returns the kinds of what there was */
   async confirmIncidents(): Promise<readonly settlementV1.IncidentKind[]> {
     const { operations } = this.operator;
@@ -189,6 +221,7 @@ export class E2e {
     const { operator, compliance } = this.#platform.secrets;
     this.#operator = this.api(operator.apiKey);
     this.#compliance = this.api(compliance.apiKey);
+    this.#second = undefined;
   }
 
   async stop(): Promise<void> {
@@ -242,7 +275,8 @@ async function makeBank(e2e: E2e, options: BankOptions): Promise<Bank> {
   const { wallet = 'wpkh', creditLineSats = 0n } = options;
   const { institutions, addresses } = e2e.operator;
   const id = `bank-${++banks}`;
-  await institutions.createInstitution({ idempotencyKey: freshKey(), institutionId: id, name: id, creditLineSats });
+  await institutions.createInstitution({ idempotencyKey: freshKey(), institutionId: id, name: id, creditLineSats: 0n });
+  if (creditLineSats > 0n) await e2e.lend(id, creditLineSats);
   const { secret, apiKey } = await institutions.issueApiKey({
     idempotencyKey: freshKey(),
     institutionId: id,

@@ -1,7 +1,8 @@
 import { onPlatform } from './e2e.fixture.ts';
-import { releasedCoins, resolvedSuspense } from './suites/operators.fixture.ts';
+import { proposedChanges, releasedCoins, resolvedSuspense } from './suites/operators.fixture.ts';
 
 onPlatform('what takes two operators:', (e2e) => {
+  proposedChanges(e2e);
   releasedCoins(e2e);
   resolvedSuspense(e2e);
 });

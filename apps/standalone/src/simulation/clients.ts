@@ -1,5 +1,5 @@
 import { type ScriptHex, parseAddress } from '@finality/bitcoin';
-import { addressV1, institutionV1, type ServiceName, settlementV1, toTimestamp } from '@finality/contracts';
+import { addressV1, institutionV1, proposalV1, type ServiceName, settlementV1, toTimestamp } from '@finality/contracts';
 import { type Instant, type RefusalKind, unwrap } from '@finality/kernel';
 import { makeApiKey, refusalOf } from '@finality/service';
 import { type Bootstrap, BOOTSTRAP } from '@finality/settlement-app';
@@ -123,8 +123,9 @@ export class Clients {
   async join(between: () => Promise<void>): Promise<void> {
     const own = OWN_WALLETS.map(([type, seeds]) => new OwnWallet(type, seeds));
     for (const { institutionId, creditLineSats, custodial } of INSTITUTIONS) {
-      const created = { idempotencyKey: this.newKey(), institutionId, name: institutionId, creditLineSats };
+      const created = { idempotencyKey: this.newKey(), institutionId, name: institutionId, creditLineSats: 0n };
       await this.must(this.operators('createInstitution', created), between);
+      if (creditLineSats > 0n) await this.#lend(institutionId, creditLineSats, between);
       const { secret } = (await this.must(this.keyAsk(institutionId), between)) as institutionV1.IssueApiKeyResponse;
       const keys = custodial === undefined ? own.shift() : undefined;
       const client: Client = { institutionId, apiKey: secret, wallets: [], scripts: [], own: keys };
@@ -139,6 +140,20 @@ export class Clients {
         this.learn(client, address);
       }
     }
+  }
+
+  /** Two operators agree on a credit line. */
+  async #lend(institutionId: string, limitSats: bigint, between: () => Promise<void>): Promise<void> {
+    const change = proposalV1.Change.fromPartial({ setCreditLine: { institutionId, limitSats } });
+    const asked = { idempotencyKey: this.newKey(), change, reason: 'as agreed' };
+    const proposed = await this.must(this.proposals('proposeChange', asked, this.operator), between);
+    const { proposalId } = proposed as proposalV1.Proposal;
+    const decision = { idempotencyKey: this.newKey(), proposalId, reason: 'seen' };
+    await this.must(this.proposals('confirmProposal', decision, this.secondOperator), between);
+  }
+
+  proposals(method: string, request: Ask['request'], caller: Caller): Ask {
+    return { service: 'settlement', api: 'ProposalService', method, request, caller, mayBe: [] };
   }
 
   /** Of a settlement that a client was shown. */

@@ -1,6 +1,6 @@
 import type { Session } from '@finality/event-store';
 import { decodeJson } from '@finality/kernel';
-import { isOf, type LimitsState, type LivingSettlement, type SetLimits, valued } from '@finality/settlement';
+import { isOf, legsOf, type LimitsState, type LivingSettlement, type SetLimits, valued } from '@finality/settlement';
 
 const UNPAID: readonly LivingSettlement['status'][] = ['rejected', 'failed', 'cancelled', 'expired'];
 const SECOND_MS = 1_000;
@@ -17,36 +17,46 @@ export async function dealingProblems(session: Session, all: readonly LivingSett
   ];
 }
 
-interface Position {
-  readonly paid_sats: bigint;
-  readonly received_sats: bigint;
+interface Counts {
   readonly paid_count: bigint;
   readonly received_count: bigint;
 }
 
-/** Each participant's position in each window is what the settlements of that window come to. */
+interface Position extends Counts {
+  readonly paid: bigint;
+  readonly received: bigint;
+}
+
+/** Each participant's position in each window and unit is what the settlements of that window come to. */
 async function positionProblems(session: Session, all: readonly LivingSettlement[]): Promise<readonly string[]> {
   const expected = new Map<string, Position>();
-  const add = (windowId: string, institutionId: string, paid: bigint, received: bigint): void => {
-    const key = `${windowId} of ${institutionId}`;
-    const before = expected.get(key) ?? { paid_sats: 0n, received_sats: 0n, paid_count: 0n, received_count: 0n };
+  const add = (windowId: string, whose: string, paid: bigint, received: bigint): void => {
+    const key = `${windowId} of ${whose}`;
+    const before = expected.get(key) ?? { paid: 0n, received: 0n, paid_count: 0n, received_count: 0n };
     expected.set(key, {
-      paid_sats: before.paid_sats + paid,
-      received_sats: before.received_sats + received,
+      paid: before.paid + paid,
+      received: before.received + received,
       paid_count: before.paid_count + (paid > 0n ? 1n : 0n),
       received_count: before.received_count + (received > 0n ? 1n : 0n),
     });
   };
   for (const settlement of all) {
     if (!('windowId' in settlement) || settlement.windowId === undefined) continue;
-    const { from, to, amountSats } = settlement.terms;
-    add(settlement.windowId, from, amountSats, 0n);
-    add(settlement.windowId, to, 0n, amountSats);
+    for (const { from, to, money } of legsOf(settlement.terms)) {
+      add(settlement.windowId, `${from} ${money.unit}`, money.amount, 0n);
+      add(settlement.windowId, `${to} ${money.unit}`, 0n, money.amount);
+    }
   }
-  const rows = await session.query<Position & { window_id: string; institution_id: string }>(
-    'SELECT * FROM window_positions ORDER BY window_id, institution_id',
+  const rows = await session.query<Record<'whose' | 'paid' | 'received', string> & Counts>(
+    `SELECT concat(window_id, ' of ', institution_id, ' ', unit) AS whose, paid::text, received::text, paid_count, received_count
+     FROM window_positions ORDER BY whose`,
   );
-  const found = new Map(rows.map(({ window_id: id, institution_id: whose, ...row }) => [`${id} of ${whose}`, row]));
+  const found = new Map(
+    rows.map(({ whose, paid, received, ...counts }) => [
+      whose,
+      { paid: BigInt(paid), received: BigInt(received), ...counts },
+    ]),
+  );
   return [...new Set([...expected.keys(), ...found.keys()])].flatMap((key) => {
     const [is, due] = [shown(found.get(key)), shown(expected.get(key))];
     return is === due ? [] : [`position in window ${key} is ${is}, its settlements give ${due}`];
@@ -56,7 +66,7 @@ async function positionProblems(session: Session, all: readonly LivingSettlement
 const shown = (position: Position | undefined): string =>
   position === undefined
     ? 'none'
-    : `${position.paid_sats} paid in ${position.paid_count}, ${position.received_sats} received in ${position.received_count}`;
+    : `${position.paid} paid in ${position.paid_count}, ${position.received} received in ${position.received_count}`;
 
 /** By the order of the log: with no settlement has its payer come to owe more in a window than its cap then allowed. */
 async function capProblems(session: Session, all: readonly LivingSettlement[]): Promise<readonly string[]> {

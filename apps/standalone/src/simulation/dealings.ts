@@ -1,4 +1,4 @@
-import { exchangeV1, settlementV1 } from '@finality/contracts';
+import { exchangeV1, liquidityV1, type proposalV1, settlementV1 } from '@finality/contracts';
 import { pickWeighted, type SeededRandom } from '@finality/testing/simulation';
 import type { Ask, Caller, Client, Clients } from './clients.ts';
 import { type Asking, nonsense, run } from './errand.ts';
@@ -42,6 +42,7 @@ export class Dealings {
   readonly #clients: Clients;
   readonly #random: SeededRandom;
   readonly #bookings: string[] = [];
+  readonly #proposals: string[] = [];
   readonly #rates: RateKnown[] = [];
   readonly #quotes: QuoteKnown[] = [];
   #lines = 0;
@@ -60,6 +61,7 @@ export class Dealings {
       { weight: 2, value: () => this.#setLimits(ask) },
       { weight: 3, value: () => this.#setDebitCap(ask) },
       { weight: 4, value: () => this.#setCreditLine(ask) },
+      { weight: 4, value: () => this.#decideProposal(ask) },
       { weight: 6, value: () => this.#proposeBooking(ask) },
       { weight: 6, value: () => this.#decideBooking(ask) },
       { weight: 5, value: () => this.#publishRate(ask) },
@@ -130,8 +132,8 @@ export class Dealings {
       })),
       reason: 'as agreed',
     });
-    const caller = isOwn ? client : this.#clients.operator;
-    return this.#ask(ask, 'PolicyService', 'setLimits', request, caller, isOwn ? ['permission_denied'] : []);
+    if (isOwn) return this.#ask(ask, 'PolicyService', 'setLimits', request, client, ['permission_denied']);
+    return this.#agree(ask, 'PolicyService', 'setLimits', { setLimits: request });
   }
 
   /** By an operator, or tried by the institution itself, which may make it lower. */
@@ -148,9 +150,34 @@ export class Dealings {
     const { institutionId } = this.#random.pick(this.#clients.institutions);
     const expiresAt = this.#random.chance(0.4) ? this.#clients.in(this.#random.between(SOON_MS, LATER_MS)) : undefined;
     const limitSats = this.#random.chance(0.3) ? 0n : this.#sats(1, LINE_MAX);
-    const request = { institutionId, limitSats, expiresAt, reason: 'as agreed' };
-    // An answer that is lost may be asked for again when the line has come to its end.
-    return this.#ask(ask, 'LiquidityService', 'setCreditLine', request, this.#clients.operator, ['invalid_argument']);
+    const request = liquidityV1.SetCreditLineRequest.fromPartial({
+      ...{ institutionId, limitSats, reason: 'as agreed' },
+      ...(expiresAt !== undefined && { expiresAt }),
+    });
+    return this.#agree(ask, 'LiquidityService', 'setCreditLine', { setCreditLine: request });
+  }
+
+  /** Mostly proposed by one operator; else tried by one alone, who may do so where it makes less possible. */
+  #agree(ask: Asking, api: string, method: string, change: proposalV1.Change): Promise<string> {
+    const { operator } = this.#clients;
+    const asked = Object.entries(change) as readonly (readonly [string, object])[];
+    const [, request] = asked[0]!;
+    // An answer that is lost may be asked for again when a line has come to its end.
+    if (this.#random.chance(0.3)) return this.#ask(ask, api, method, request, operator, ['invalid_argument']);
+    const bare = Object.fromEntries(asked.map(([name, each]) => [name, { ...each, reason: '' }]));
+    const proposal = { change: bare as proposalV1.Change, reason: 'as agreed' };
+    const mayBe = ['already_exists', 'invalid_argument'] as const;
+    return this.#ask(ask, 'ProposalService', 'proposeChange', proposal, operator, mayBe, (response) => {
+      this.#proposals.push((response as proposalV1.Proposal).proposalId);
+    });
+  }
+
+  async #decideProposal(ask: Asking): Promise<string> {
+    if (this.#proposals.length === 0) return 'decide proposal: none is made';
+    const request = { proposalId: this.#random.pick(this.#proposals), reason: 'seen' };
+    const method = this.#random.chance(0.8) ? 'confirmProposal' : 'rejectProposal';
+    const caller = this.#random.chance(0.9) ? this.#clients.secondOperator : this.#clients.operator;
+    return this.#ask(ask, 'ProposalService', method, request, caller, ['permission_denied', 'invalid_argument']);
   }
 
   async #proposeBooking(ask: Asking): Promise<string> {
@@ -191,9 +218,9 @@ export class Dealings {
       validUntil: this.#clients.in(this.#random.between(SOON_MS, LATER_MS)),
       quoteSeconds: isReference ? 0 : QUOTE_SECONDS,
     });
-    const caller = isReference ? this.#clients.operator : maker;
-    return this.#ask(ask, 'ExchangeService', 'publishRate', request, caller, ['invalid_argument'], () => {
-      if (!isReference) this.#rates.push({ maker, base, counter });
+    if (isReference) return this.#agree(ask, 'ExchangeService', 'publishRate', { publishRate: request });
+    return this.#ask(ask, 'ExchangeService', 'publishRate', request, maker, ['invalid_argument'], () => {
+      this.#rates.push({ maker, base, counter });
     });
   }
 

@@ -1,6 +1,7 @@
 import {
   availableAccount,
   clearingClaim,
+  correction,
   nostroAccount,
   pending,
   post,
@@ -45,3 +46,32 @@ export const wentOut = (booking: Booking): Transfer =>
 
 export const didNotGoOut = (booking: Booking): Transfer =>
   voidPending({ ...keyOf(booking, 'bank_out_rejected'), pendingId: bankReservationId(booking) });
+
+/** Of the transfer that booked it. */
+export const bookedTransferId = (booking: Booking): TransferId =>
+  transferId(keyOf(booking, booking.line.corrects === undefined ? BOOKED[booking.line.direction] : CORRECTED));
+
+const BOOKED = { in: 'bank_in', out: 'bank_out_confirmed' } as const;
+const CORRECTED = 'bank_corrected';
+
+/** It wasn't so: back from whoever it was booked for, whatever he has by now. */
+export const takenBack = (booking: Booking): Transfer =>
+  correction({
+    ...keyOf(booking, 'bank_correction'),
+    corrects: bookedTransferId(booking),
+    ...moved(booking, booking.line.direction === 'in' ? 'out' : 'in'),
+  });
+
+/** What stands in the place of a booking that was wrong: the bank has done it, whatever the institution has. */
+export const bookedInstead = (booking: Booking, wrong: Booking): Transfer =>
+  correction({
+    ...keyOf(booking, CORRECTED),
+    corrects: bookedTransferId(wrong),
+    ...moved(booking, booking.line.direction),
+  });
+
+function moved(booking: Booking, direction: 'in' | 'out') {
+  const { bank, available } = accountsOf(booking);
+  const { amount } = booking.line.money;
+  return direction === 'in' ? { debit: bank, credit: available, amount } : { debit: available, credit: bank, amount };
+}

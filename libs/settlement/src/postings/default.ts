@@ -31,3 +31,25 @@ export function borne(of: Defaulted, { institutionId, amountSats }: LossShare): 
   const debit = pledgeAccount('default_fund', institutionId);
   return toDebt(of, { purpose: 'default_loss', object: `${of.defaultId}:${institutionId}`, debit, amount: amountSats });
 }
+
+/** Back to what somebody else has contributed. @param life which time it is that this default pays back */
+export const lossRepaid = (of: Defaulted, { institutionId, amountSats }: LossShare, life: number): SingleTransfer =>
+  single({
+    purpose: 'default_loss_repaid',
+    object: `${of.defaultId}:${institutionId}`,
+    life,
+    debit: availableAccount({ kind: 'clearing', institutionId: of.institutionId }),
+    credit: pledgeAccount('default_fund', institutionId),
+    amount: amountSats,
+  });
+
+/** Back to the platform's line. */
+export const standbyRepaid = (of: Defaulted, amount: bigint, life: number): SingleTransfer =>
+  single({
+    purpose: 'default_standby_repaid',
+    object: of.defaultId,
+    life,
+    debit: availableAccount({ kind: 'clearing', institutionId: of.institutionId }),
+    credit: standbyAccount(),
+    amount,
+  });

@@ -7,21 +7,21 @@ import type { Terms } from '../settlement.ts';
 import { isUnvalued, valued } from '../unit-terms.ts';
 import { payingWalletId } from '../window-payout.ts';
 import { unknownInstitution } from './institutions.ts';
+import { type Deciders, secondPersonRequired } from './second-person.ts';
 
-export interface ApprovalPolicyRequest {
+export interface ApprovalPolicyRequest extends Deciders {
   readonly institutionId: string;
   /** Lowest first: more for more. */
   readonly tiers: readonly ApprovalTier[];
   readonly reason: string;
-  /** API key. */
-  readonly by: string;
   /** Asked for by the institution itself, which may ask for more approvals and not for fewer. */
   readonly isOwn: boolean;
 }
 
 /** Takes the place of all tiers there were. What has begun needs what it needed then. */
 export function setApprovalPolicy(book: Book, request: ApprovalPolicyRequest): Result<PaymentRulesState, Refusal> {
-  const { institutionId, tiers, reason, by, isOwn } = request;
+  const { isOwn, ...decided } = request;
+  const { institutionId, tiers } = decided;
   if (book.institutions.get(institutionId).status === 'none') return err(unknownInstitution(institutionId));
   const state = book.paymentRules.get(institutionId);
   const before = state.status === 'none' ? [] : state.tiers;
@@ -30,12 +30,13 @@ export function setApprovalPolicy(book: Book, request: ApprovalPolicyRequest): R
     const tier = tierOf(tiers, aboveSats + 1n);
     return tier !== undefined && tier.approvals >= approvals && (tier.areSigned || !areSigned);
   });
-  if (isOwn && !isKept) {
+  if (!isKept) {
     const message =
-      'expected at least as many approvals of each amount as now, and signed where they are: an operator may ask for less';
-    return err(refusal('permission_denied', 'APPROVALS_LOWERED', message));
+      'expected at least as many approvals of each amount as now, and signed where they are: operators may ask for less';
+    if (isOwn) return err(refusal('permission_denied', 'APPROVALS_LOWERED', message));
+    if (decided.confirmedBy === undefined) return err(secondPersonRequired('tiers'));
   }
-  const event = { type: 'approval_tiers_set', at: book.now, institutionId, by, tiers, reason } as const;
+  const event = { type: 'approval_tiers_set', at: book.now, ...decided } as const;
   return ok(book.paymentRules.record(institutionId, event));
 }
 

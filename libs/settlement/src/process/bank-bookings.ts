@@ -4,6 +4,7 @@ import {
   type BankBooking,
   bankBookingId,
   type BankLine,
+  isFree,
   type KnownBankBooking,
   knownBooking,
 } from '../bank-booking.ts';
@@ -11,8 +12,9 @@ import type { Book } from '../book.ts';
 import { cameIn, didNotGoOut, goesOut, wentOut } from '../postings/bank-booking.ts';
 import { mustPost } from '../postings/post.ts';
 import { unknownInstitution } from './institutions.ts';
+import { samePersonRefusal } from './second-person.ts';
 
-export type BankLineProposal = Omit<BankLine, 'bookingId'>;
+export type BankLineProposal = Omit<BankLine, 'bookingId' | 'corrects'>;
 
 /** The second person's. */
 export interface BankDecision {
@@ -54,9 +56,7 @@ export function confirmBankBooking(
   const found = proposed(book, bookingId);
   if (!found.ok) return found;
   const booking = found.value;
-  if (booking.line.proposedBy === by)
-    return err(refusal('permission_denied', 'SAME_PERSON', 'expected another person than the one who proposed it'));
-  const refused = rangeRefusal(book, booking.line);
+  const refused = samePersonRefusal(booking.line.proposedBy, by) ?? rangeRefusal(book, booking.line);
   if (refused !== undefined) return err(refused);
   mustPost(book.ledger, booking.line.direction === 'in' ? cameIn(booking) : wentOut(booking));
   const confirmed = { type: 'bank_booking_confirmed', at: book.now, by, reason } as const;
@@ -83,7 +83,7 @@ function proposed(book: Book, bookingId: string): Result<KnownBankBooking & { st
 }
 
 function lineRefusal(before: BankBooking): Refusal | undefined {
-  if (before.status === 'none' || before.status === 'rejected') return undefined;
+  if (before.status === 'none' || isFree(before)) return undefined;
   const message = `expected a line that isn't there yet, got one that is ${before.status} for ${before.line.institutionId}`;
   return refusal('already_exists', 'LINE_BOOKED', message, { fields: [fieldError('statement_line', message)] });
 }
@@ -100,7 +100,11 @@ function partyRefusal(book: Book, institutionId: string, direction: BankLine['di
 }
 
 /** All balances of a unit together are what the bank has: no balance exceeds what can be told if that doesn't. */
-function rangeRefusal(book: Book, { direction, money }: BankLine, field?: string): Refusal | undefined {
+export function rangeRefusal(
+  book: Book,
+  { direction, money }: Pick<BankLine, 'direction' | 'money'>,
+  field?: string,
+): Refusal | undefined {
   if (direction === 'out') return undefined;
   const held = -creditBalance(book.ledger.account(nostroAccount(money.unit)));
   if (held + money.amount <= TRANSFER_AMOUNT_MAX) return undefined;

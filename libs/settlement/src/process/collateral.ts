@@ -7,18 +7,14 @@ import { posted, type PledgeMove, released } from '../postings/pledge.ts';
 import { applyLine } from './credit-lines.ts';
 import { institutionRefusal, unknownInstitution } from './institutions.ts';
 import { drawnSats, ownSats } from './net-payouts.ts';
+import { type Deciders, secondPersonRequired } from './second-person.ts';
 
-export interface PledgeRequest extends PledgeMove {
-  /** API key that asked. */
-  readonly by: string;
-}
+export type PledgeRequest = PledgeMove & Deciders;
 
-export interface CreditTermsRequest {
+export interface CreditTermsRequest extends Deciders {
   readonly institutionId: string;
   readonly terms: CreditTerms;
   readonly reason: string;
-  /** API key that asked. */
-  readonly by: string;
 }
 
 /** Puts something aside: of what the institution has, never of what the platform lends it. Who is frozen may, too: it only makes others safer. */
@@ -36,22 +32,32 @@ export function postPledge(book: Book, request: PledgeRequest): Result<KnownCred
   return pledged(book, request, 'pledge_posted');
 }
 
-/** Gives back what nothing owed depends on. Whoever is frozen gets nothing back until somebody has looked at why. */
+/** Gives back what nothing owed depends on. Whoever is frozen gets nothing back until somebody has looked at why. Others rest on the default fund: that takes two. */
 export function releasePledge(book: Book, request: PledgeRequest): Result<KnownCredit, Refusal> {
-  const { institutionId, pledge, amountSats } = request;
-  const refused = institutionRefusal(book, institutionId, 'institution_id');
+  const refused = releaseRefusal(book, request);
   if (refused !== undefined) return err(refused);
-  const releasable = releasableSats(book, institutionId, pledge);
-  if (amountSats > releasable)
-    return err(tooMuch('PLEDGE_NEEDED', `expected at most ${releasable} sat, on which nothing owed depends`, request));
+  if (request.pledge === 'default_fund' && request.confirmedBy === undefined)
+    return err(secondPersonRequired('pledge'));
   mustPost(book.ledger, released(request));
   return pledged(book, request, 'pledge_released');
 }
 
+/** Why nothing is given back now. @returns UNKNOWN_INSTITUTION, INSTITUTION_FROZEN, PLEDGE_NEEDED */
+export function releaseRefusal(book: Book, request: PledgeRequest): Refusal | undefined {
+  const { institutionId, pledge, amountSats } = request;
+  const refused = institutionRefusal(book, institutionId, 'institution_id');
+  if (refused !== undefined) return refused;
+  const releasable = releasableSats(book, institutionId, pledge);
+  if (amountSats <= releasable) return undefined;
+  return tooMuch('PLEDGE_NEEDED', `expected at most ${releasable} sat, on which nothing owed depends`, request);
+}
+
 /** What the line rests on from now on. Below what is drawn already it moves nothing, and stops further debits. */
 export function setCreditTerms(book: Book, request: CreditTermsRequest): Result<KnownCredit, Refusal> {
-  const { institutionId } = request;
+  const { institutionId, terms } = request;
   if (book.institutions.get(institutionId).status === 'none') return err(unknownInstitution(institutionId));
+  if (!areTighter(terms, termsOf(book.credits.get(institutionId))) && request.confirmedBy === undefined)
+    return err(secondPersonRequired('haircut_bps'));
   const credit = book.credits.record(institutionId, { type: 'credit_terms_set', at: book.now, ...request });
   applyLine(book, institutionId);
   return known(credit);
@@ -65,13 +71,18 @@ export function releasableSats(book: Book, institutionId: string, pledge: Pledge
   return leftSats > 0n ? leftSats : 0n;
 }
 
+/** Whether no less collateral is counted on, and nothing is due later. */
+const areTighter = (next: CreditTerms, before: CreditTerms): boolean =>
+  (before.haircutBps === undefined || (next.haircutBps ?? -1) >= before.haircutBps) &&
+  (before.dueAfterMs === undefined || (next.dueAfterMs ?? Number.POSITIVE_INFINITY) <= before.dueAfterMs);
+
 function pledged(
   book: Book,
-  { by, institutionId, pledge, pledgeId, amountSats }: PledgeRequest,
+  request: PledgeRequest,
   type: 'pledge_posted' | 'pledge_released',
 ): Result<KnownCredit, Refusal> {
-  const event = { type, at: book.now, by, institutionId, pledge, pledgeId, amountSats };
-  const credit = book.credits.record(institutionId, event);
+  const { institutionId, pledge } = request;
+  const credit = book.credits.record(institutionId, { type, at: book.now, ...request });
   if (pledge === 'collateral') applyLine(book, institutionId);
   return known(credit);
 }

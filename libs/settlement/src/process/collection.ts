@@ -1,10 +1,13 @@
-import { availableAccount } from '@finality/ledger';
-import type { Instant } from '@finality/kernel';
+import { assert, type Instant } from '@finality/kernel';
+import { type Account, availableAccount, BTC, clearingClaim, type Unit } from '@finality/ledger';
 import type { Book } from '../book.ts';
-import { type KnownCredit, type Obligation, OBLIGATIONS_MAX, unpaidSats } from '../credit.ts';
-import type { Position } from '../window.ts';
+import { type KnownCredit, type Obligation, OBLIGATIONS_MAX, unpaidOf } from '../credit.ts';
+import type { Debtor, Position } from '../window.ts';
+import { applyLine, scheduleExpiry } from './credit-lines.ts';
 import { declareDefault, goOnWithDefault } from './defaults.ts';
-import { drawnSats } from './net-payouts.ts';
+import { freeze } from './freeze.ts';
+import { debtOverdue } from './incidents.ts';
+import { carryOver, isOwing, repayBearers, REPAYMENT_EVERY_MS } from './repayments.ts';
 
 /** What a restored store doesn't know yet may have been paid: it looks again after so long. */
 const RECOVERING_RETRY_MS = 60_000;
@@ -13,26 +16,30 @@ const RECOVERING_RETRY_MS = 60_000;
 const BY = 'collection';
 
 /**
- * What participants of a window that closes now have drawn is due by their terms. Whoever is frozen is in an operator's hands already.
- * @returns who owes something, in the order of the participants
+ * What participants of a window that closes now have drawn in the units of their positions is due by their terms. Whoever is frozen is in an operator's hands already.
+ * @returns who owes something, in the order of the positions
  */
-export function openObligations(book: Book, windowId: string, positions: readonly Position[]): readonly string[] {
-  return positions.flatMap(({ institutionId }) => {
+export function openObligations(book: Book, windowId: string, positions: readonly Position[]): readonly Debtor[] {
+  return positions.flatMap(({ institutionId, unit }) => {
     const credit = book.credits.get(institutionId);
     if (credit.status === 'none' || credit.terms.dueAfterMs === undefined) return [];
     if (book.institutions.get(institutionId).status !== 'active') return [];
-    const owedSats = drawnSats(book, institutionId);
-    if (owedSats === 0n || credit.obligations.length >= OBLIGATIONS_MAX) return [];
+    const account = balanceIn(book, institutionId, unit);
+    const owed = drawn(account);
+    if (owed === 0n || credit.obligations.length >= OBLIGATIONS_MAX) return [];
     const dueAt = (book.now + credit.terms.dueAfterMs) as Instant;
-    const obligation = { windowId, owedSats, creditedSats: creditedSats(book, institutionId), dueAt };
+    const obligation = { windowId, unit, owed, credited: account.creditsPosted, dueAt };
     const at = book.now;
     book.credits.record(institutionId, { type: 'obligation_opened', at, institutionId, by: BY, obligation });
     scheduleNext(book, institutionId);
-    return [institutionId];
+    return [{ institutionId, unit }];
   });
 }
 
-/** Its timer: what is due has been paid, or is a default, which is decided here, once; one that is being closed out goes on. Too early, or too late: nothing happens. */
+/**
+ * Its timer: what is due has been paid, or is a default, which is decided here, once; one that is being closed out goes on. In another unit than BTC it is left to people.
+ * Too early, or too late: nothing happens.
+ */
 export function collect(book: Book, institutionId: string): void {
   const credit = book.credits.get(institutionId);
   if (credit.status === 'none') return;
@@ -44,57 +51,90 @@ export function collect(book: Book, institutionId: string): void {
     else book.schedule(institutionId, book.now, 'collection');
     return;
   }
+  repayBearers(book, credit);
   const overdue = meetObligations(book, credit);
   if (overdue === undefined) return scheduleNext(book, institutionId);
-  const { obligation, overdueSats } = overdue;
-  const defaultId = declareDefault(book, institutionId, obligation.windowId, overdueSats);
-  for (const { windowId } of known(book, institutionId).obligations) endObligation(book, windowId, institutionId);
+  const { obligation, unpaid } = overdue;
+  const defaultId = declareDefault(book, institutionId, obligation.windowId, unpaid);
+  for (const each of known(book, institutionId).obligations)
+    if (each.unit === BTC) endObligation(book, institutionId, each);
+  carryOver(book, institutionId, defaultId);
   book.credits.record(institutionId, { type: 'default_opened', at: book.now, institutionId, by: BY, defaultId });
   book.schedule(institutionId, book.now, 'collection');
 }
 
 interface Overdue {
   readonly obligation: Obligation;
-  readonly overdueSats: bigint;
+  readonly unpaid: bigint;
 }
 
-/** Ends those that are due and paid. @returns the first that isn't */
+/** Ends those that are due and paid, and leaves to people what isn't in other units than BTC. @returns the first of satoshi that isn't paid */
 function meetObligations(book: Book, { institutionId, obligations }: KnownCredit): Overdue | undefined {
-  const credited = creditedSats(book, institutionId);
-  const drawn = drawnSats(book, institutionId);
   for (const obligation of obligations) {
     if (obligation.dueAt > book.now) continue;
-    const overdueSats = unpaidSats(obligation, credited, drawn);
-    if (overdueSats > 0n) return { obligation, overdueSats };
-    const { windowId } = obligation;
-    book.credits.record(institutionId, { type: 'obligation_met', at: book.now, institutionId, by: BY, windowId });
-    endObligation(book, windowId, institutionId);
+    const { windowId, unit } = obligation;
+    const account = balanceIn(book, institutionId, unit);
+    const unpaid = unpaidOf(obligation, account.creditsPosted, drawn(account));
+    if (unpaid > 0n && unit === BTC) return { obligation, unpaid };
+    const ended = { at: book.now, institutionId, by: BY, windowId, unit };
+    if (unpaid === 0n) book.credits.record(institutionId, { type: 'obligation_met', ...ended });
+    else {
+      book.credits.record(institutionId, { type: 'obligation_overdue', ...ended, unpaid });
+      leaveToPeople(book, institutionId, { obligation, unpaid });
+    }
+    endObligation(book, institutionId, obligation);
   }
   return undefined;
 }
 
-function endObligation(book: Book, windowId: string, institutionId: string): void {
-  book.windows.record(windowId, { type: 'obligation_ended', at: book.now, institutionId });
+/**
+ * Whether it has been paid at a bank nobody here can tell before two persons have seen the statement, so nothing is taken from anybody: nothing more is lent, the
+ * institution is frozen, and what is drawn stays drawn (ADR 21).
+ */
+function leaveToPeople(book: Book, institutionId: string, { obligation, unpaid }: Overdue): void {
+  const { windowId, unit } = obligation;
+  const owed = `${unpaid} of ${unit} that were due for window ${windowId}`;
+  debtOverdue(book, institutionId, obligation, owed);
+  freeze(book, institutionId, `hasn't paid ${owed}`);
+  const institution = book.institutions.get(institutionId);
+  assert(institution.status !== 'none', 'who owes is known');
+  if (institution.unitLines.every(({ limit }) => limit.unit !== unit)) return;
+  const line = { limit: { unit, amount: 0n }, reason: `hasn't paid ${owed}`, by: BY };
+  book.institutions.record(institutionId, { type: 'unit_line_set', at: book.now, ...line });
+  scheduleExpiry(book, institutionId);
+  applyLine(book, institutionId, unit);
+}
+
+function endObligation(book: Book, institutionId: string, { windowId, unit }: Obligation): void {
+  book.windows.record(windowId, { type: 'obligation_ended', at: book.now, institutionId, unit });
 }
 
 function endDefault(book: Book, institutionId: string, defaultId: string): void {
-  book.credits.record(institutionId, { type: 'default_ended', at: book.now, institutionId, by: BY, defaultId });
-  book.cancelTimer(institutionId, 'collection');
+  const isOwed = isOwing(book, defaultId);
+  book.credits.record(institutionId, { type: 'default_ended', at: book.now, institutionId, by: BY, defaultId, isOwed });
+  scheduleNext(book, institutionId);
 }
 
 /** Terms may have become shorter: the next to be due isn't always the oldest. */
 function scheduleNext(book: Book, institutionId: string): void {
-  const times = known(book, institutionId).obligations.map(({ dueAt }) => dueAt);
+  const { obligations, owing } = known(book, institutionId);
+  const times = obligations.map(({ dueAt }) => dueAt);
+  if (owing.length > 0) times.push((book.now + REPAYMENT_EVERY_MS) as Instant);
   if (times.length === 0) book.cancelTimer(institutionId, 'collection');
   else book.schedule(institutionId, Math.min(...times) as Instant, 'collection');
 }
 
 function known(book: Book, institutionId: string): KnownCredit {
   const credit = book.credits.get(institutionId);
-  if (credit.status === 'none') throw new Error('whoever owes something has terms');
+  assert(credit.status !== 'none', 'whoever owes something has terms');
   return credit;
 }
 
-/** All that has ever come in on its clearing balance, in satoshi. */
-const creditedSats = ({ ledger }: Book, institutionId: string): bigint =>
-  ledger.account(availableAccount({ kind: 'clearing', institutionId })).creditsPosted;
+const balanceIn = ({ ledger }: Book, institutionId: string, unit: Unit): Account =>
+  ledger.account(availableAccount(clearingClaim(institutionId, unit)));
+
+/** What is owed on a clearing balance now, reservations included. */
+function drawn({ debitsPosted, debitsPending, creditsPosted }: Account): bigint {
+  const owed = debitsPosted + debitsPending - creditsPosted;
+  return owed > 0n ? owed : 0n;
+}

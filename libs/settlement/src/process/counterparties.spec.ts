@@ -10,7 +10,8 @@ const COOLING_MS = POLICY.counterpartyCoolingMs;
 const restricted =
   (isRestricted = true, isOwn = true, institutionId = 'a') =>
   (world: World): string | undefined => {
-    const request = { institutionId, isRestricted, isOwn, reason: 'because', by: 'k' };
+    const both = isOwn ? { by: 'k' } : { by: 'o', confirmedBy: 'p' };
+    const request = { institutionId, isRestricted, isOwn, reason: 'because', ...both };
     return world.tell({ type: 'restrict_counterparties', request });
   };
 const listed =

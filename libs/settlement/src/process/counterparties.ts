@@ -2,6 +2,7 @@ import { err, fieldError, type Instant, ok, refusal, type Refusal, type Result }
 import type { Book } from '../book.ts';
 import { COUNTERPARTIES_MAX, counterpartyOf, type PaymentRulesState } from '../payment-rules.ts';
 import { unknownInstitution } from './institutions.ts';
+import { type Deciders, secondPersonRequired } from './second-person.ts';
 
 interface Asked {
   readonly institutionId: string;
@@ -9,10 +10,10 @@ interface Asked {
   readonly by: string;
 }
 
-export interface Restriction extends Asked {
+export interface Restriction extends Asked, Deciders {
   readonly isRestricted: boolean;
   readonly reason: string;
-  /** Asked for by the institution itself, which may bind itself and not free itself. */
+  /** Asked for by the institution itself, which may bind itself and not free itself: that takes two operators. */
   readonly isOwn: boolean;
 }
 
@@ -22,7 +23,8 @@ export interface CounterpartyRequest extends Asked {
 
 /** From now on only those on the list may be paid, or anyone. The list stays as it is. */
 export function restrictCounterparties(book: Book, request: Restriction): Result<PaymentRulesState, Refusal> {
-  const { institutionId, by, isRestricted, reason, isOwn } = request;
+  const { isRestricted, isOwn, ...decided } = request;
+  const { institutionId } = decided;
   if (book.institutions.get(institutionId).status === 'none') return err(unknownInstitution(institutionId));
   const state = book.paymentRules.get(institutionId);
   if ((state.status === 'set' && state.isRestricted) === isRestricted) return ok(state);
@@ -30,8 +32,9 @@ export function restrictCounterparties(book: Book, request: Restriction): Result
     const message = 'expected an operator: an institution doesn’t free itself from its list of counterparties';
     return err(refusal('permission_denied', 'OPERATOR_REQUIRED', message));
   }
+  if (!isRestricted && decided.confirmedBy === undefined) return err(secondPersonRequired('restricted'));
   const type = isRestricted ? 'counterparties_restricted' : 'counterparties_freed';
-  return ok(book.paymentRules.record(institutionId, { type, at: book.now, institutionId, by, reason }));
+  return ok(book.paymentRules.record(institutionId, { type, at: book.now, ...decided }));
 }
 
 /** On the list, and to be paid when it has cooled: time to find out that it wasn't meant. Who is on it already stays as he is. */

@@ -6,11 +6,13 @@ import type { World } from '../spec/world.fixture.ts';
 
 const DAY_MS = 86_400_000;
 
+const BOTH = { by: 'operator', confirmedBy: 'operator-2' };
+
 const line =
   (creditLineSats: bigint, expiresInMs?: number) =>
   (world: World): string | undefined => {
     const expiresAt = expiresInMs === undefined ? {} : { expiresAt: (world.book.now + expiresInMs) as Instant };
-    const request = { institutionId: 'a', creditLineSats, ...expiresAt, reason: 'reviewed', by: 'operator' };
+    const request = { institutionId: 'a', creditLineSats, ...expiresAt, reason: 'reviewed', ...BOTH };
     return world.tell({ type: 'set_credit_line', request });
   };
 

@@ -1,63 +1,125 @@
 import { assert, err, fieldError, type Instant, invalid, type Refusal, type Result } from '@finality/kernel';
-import { creditBalance, pledgeAccount } from '@finality/ledger';
+import { BTC, clearingClaim, creditBalance, type Money, pledgeAccount, type Unit } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { lineInForce, termsOf } from '../credit.ts';
 import type { Institution } from '../institution.ts';
 import { existing, unknownInstitution } from './institutions.ts';
+import { type Deciders, secondPersonRequired } from './second-person.ts';
 
-/** What an institution may owe on its clearing balance from now on, in satoshi, and until when. */
-export interface CreditLineRequest {
+/** What an institution may owe on a clearing balance from now on, and until when. */
+export interface CreditLineRequest extends Deciders {
   readonly institutionId: string;
+  /** In satoshi; 0 beside a `limit`. */
   readonly creditLineSats: bigint;
+  /** In another unit than BTC, whose line of satoshi stays as it is; an amount of 0: none. */
+  readonly limit?: Money;
   /** Missing: until it is set again. */
   readonly expiresAt?: Instant;
   readonly reason: string;
-  /** API key that asked. */
-  readonly by: string;
 }
 
 /** Lines are reviewed at least once a year; a wrong year is found out. */
 const EXPIRES_AHEAD_MAX_MS = 366 * 86_400_000;
+
+/** More than any bank lends, in the smallest part of any unit; an account's totals, which only grow, have room for hundreds of them. */
+export const UNIT_LINE_MAX = 10n ** 16n;
 
 /** Raised, lowered, prolonged or withdrawn (0). Below what is drawn already it moves nothing, and stops further debits. */
 export function setCreditLine(
   book: Book,
   request: CreditLineRequest,
 ): Result<Exclude<Institution, { status: 'none' }>, Refusal> {
-  const { institutionId, ...line } = request;
-  if (book.institutions.get(institutionId).status === 'none') return err(unknownInstitution(institutionId));
-  const problem = expiryProblem(book.now, request);
-  if (problem !== undefined) return err(invalid(fieldError('expires_at', problem)));
-  if (line.expiresAt === undefined) book.cancelTimer(institutionId, 'credit_line');
-  else book.schedule(institutionId, line.expiresAt, 'credit_line');
-  const institution = book.institutions.record(institutionId, { type: 'credit_line_set', at: book.now, ...line });
-  applyLine(book, institutionId);
-  return existing(institution);
+  const { institutionId, creditLineSats, limit, ...line } = request;
+  const refused = creditLineRefusal(book, request);
+  if (refused !== undefined) return err(refused);
+  if (isRaised(book, request) && line.confirmedBy === undefined)
+    return err(secondPersonRequired(limit === undefined ? 'limit_sats' : 'limit'));
+  const at = book.now;
+  book.institutions.record(
+    institutionId,
+    limit === undefined
+      ? { type: 'credit_line_set', at, creditLineSats, ...line }
+      : { type: 'unit_line_set', at, limit, ...line },
+  );
+  scheduleExpiry(book, institutionId);
+  applyLine(book, institutionId, limit?.unit);
+  return existing(book.institutions.get(institutionId));
 }
 
-/** Its time is up: the line falls to 0. One that was set anew since is left as it is. */
+/** What is wrong with it, whoever asks. @returns UNKNOWN_INSTITUTION, INVALID_ARGUMENT */
+export function creditLineRefusal(book: Book, request: CreditLineRequest): Refusal | undefined {
+  if (book.institutions.get(request.institutionId).status === 'none') return unknownInstitution(request.institutionId);
+  const problem = expiryProblem(book.now, request);
+  return problem === undefined ? undefined : invalid(fieldError('expires_at', problem));
+}
+
+/** Whether the institution may owe more by it in its unit, or for longer. */
+function isRaised(book: Book, { institutionId, creditLineSats, limit, expiresAt }: CreditLineRequest): boolean {
+  const asked = limit?.amount ?? creditLineSats;
+  if (asked === 0n) return false;
+  const before = lineNow(known(book, institutionId), limit?.unit ?? BTC);
+  const endsAt = before.expiresAt ?? Number.POSITIVE_INFINITY;
+  return endsAt <= book.now || asked > before.amount || (expiresAt ?? Number.POSITIVE_INFINITY) > endsAt;
+}
+
+function lineNow(
+  { creditLineSats, creditLineExpiresAt, unitLines }: Exclude<Institution, { status: 'none' }>,
+  unit: Unit,
+): { readonly amount: bigint; readonly expiresAt: Instant | undefined } {
+  if (unit === BTC) return { amount: creditLineSats, expiresAt: creditLineExpiresAt };
+  const line = unitLines.find(({ limit }) => limit.unit === unit);
+  return { amount: line?.limit.amount ?? 0n, expiresAt: line?.expiresAt };
+}
+
+/** The time of one of its lines is up: that falls to 0. One that was set anew since is left as it is. */
 export function expireCreditLine(book: Book, institutionId: string): void {
   const state = book.institutions.get(institutionId);
-  if (state.status === 'none' || state.creditLineExpiresAt === undefined || state.creditLineExpiresAt > book.now)
-    return;
-  book.cancelTimer(institutionId, 'credit_line');
-  book.institutions.record(institutionId, { type: 'credit_line_expired', at: book.now });
-  applyLine(book, institutionId);
+  if (state.status === 'none') return;
+  const at = book.now;
+  const isOver = (expiresAt: Instant | undefined): boolean => expiresAt !== undefined && expiresAt <= at;
+  const over = state.unitLines.filter((line) => isOver(line.expiresAt)).map(({ limit }) => limit.unit);
+  const units = isOver(state.creditLineExpiresAt) ? [BTC, ...over] : over;
+  for (const unit of units) {
+    const event =
+      unit === BTC
+        ? ({ type: 'credit_line_expired', at } as const)
+        : ({ type: 'unit_line_expired', at, unit } as const);
+    book.institutions.record(institutionId, event);
+    applyLine(book, institutionId, unit);
+  }
+  if (units.length > 0) scheduleExpiry(book, institutionId);
 }
 
-/** The ledger's limit is what the line, its terms and the collateral come to now: whenever one of them has changed. */
-export function applyLine(book: Book, institutionId: string): void {
-  const institution = book.institutions.get(institutionId);
-  assert(institution.status !== 'none', 'whoever has a line is known');
+/** One timer for all of an institution's lines: when the first of them ends. */
+export function scheduleExpiry(book: Book, institutionId: string): void {
+  const { creditLineExpiresAt, unitLines } = known(book, institutionId);
+  const ends = [creditLineExpiresAt, ...unitLines.map(({ expiresAt }) => expiresAt)].filter((end) => end !== undefined);
+  if (ends.length === 0) book.cancelTimer(institutionId, 'credit_line');
+  else book.schedule(institutionId, Math.min(...ends) as Instant, 'credit_line');
+}
+
+/** The ledger's limit is what the line comes to now, of satoshi with its terms and the collateral: whenever one of them has changed. */
+export function applyLine(book: Book, institutionId: string, unit: Unit = BTC): void {
+  const { creditLineSats, unitLines } = known(book, institutionId);
+  const claim = clearingClaim(institutionId, unit);
+  if (unit !== BTC) {
+    const line = unitLines.find(({ limit }) => limit.unit === unit);
+    return book.ledger.setCreditLine(claim, line?.limit.amount ?? 0n);
+  }
   const collateralSats = creditBalance(book.ledger.account(pledgeAccount('collateral', institutionId)));
   const terms = termsOf(book.credits.get(institutionId));
-  const limitSats = lineInForce(institution.creditLineSats, terms, collateralSats);
-  book.ledger.setCreditLine({ kind: 'clearing', institutionId }, limitSats);
+  book.ledger.setCreditLine(claim, lineInForce(creditLineSats, terms, collateralSats));
 }
 
-function expiryProblem(now: Instant, { creditLineSats, expiresAt }: CreditLineRequest): string | undefined {
+function known(book: Book, institutionId: string): Exclude<Institution, { status: 'none' }> {
+  const institution = book.institutions.get(institutionId);
+  assert(institution.status !== 'none', 'whoever has a line is known');
+  return institution;
+}
+
+function expiryProblem(now: Instant, { creditLineSats, limit, expiresAt }: CreditLineRequest): string | undefined {
   if (expiresAt === undefined) return undefined;
-  if (creditLineSats === 0n) return 'expected none: a line of 0 has no end';
+  if ((limit?.amount ?? creditLineSats) === 0n) return 'expected none: a line of 0 has no end';
   const isAhead = expiresAt > now && expiresAt - now <= EXPIRES_AHEAD_MAX_MS;
   return isAhead ? undefined : 'expected a time in the future, at most 366 days ahead';
 }

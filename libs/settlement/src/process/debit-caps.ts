@@ -1,8 +1,10 @@
 import { err, ok, refusal, type Refusal, type Result, type Sats } from '@finality/kernel';
+import { BTC } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { capOf, DEBIT_CAPS_MAX } from '../debit-cap.ts';
 import type { Terms } from '../settlement.ts';
-import { windowBetween } from '../window.ts';
+import { legsOf } from '../unit-terms.ts';
+import { windowOf } from '../window.ts';
 import { unknownInstitution } from './institutions.ts';
 
 export interface DebitCapRequest {
@@ -37,42 +39,59 @@ export function setDebitCap(book: Book, request: DebitCapRequest): Result<undefi
   return ok(undefined);
 }
 
-type Payment = Pick<Terms, 'from' | 'to' | 'amountSats'>;
+type Payment = Pick<Terms, 'from' | 'to' | 'amountSats' | 'units'>;
 
-/** Why a CENTRALIZED settlement, by itself, isn't within the payer's cap on the window that it would fall into; undefined: it is. */
+/** Why a CENTRALIZED settlement, by itself, isn't within the cap of who gives satoshi with it on the window that it would fall into; undefined: it is. */
 export function capShortage(book: Book, payment: Payment): string | undefined {
-  const left = leftOf(book, payment);
-  if (left === undefined || payment.amountSats <= left.sats) return undefined;
-  const { from, amountSats } = payment;
-  return `the cap on what ${from} may owe in window ${left.windowId}: expected ${amountSats} sat, ${left.sats} sat left`;
+  for (const { windowId, from, amountSats } of debitsOf(book, payment)) {
+    const leftSats = leftOf(book, windowId, from);
+    if (leftSats === undefined || amountSats <= leftSats) continue;
+    // What a market maker may owe is nobody else's business.
+    if (from !== payment.from) return 'the cap on what who quoted it may owe in a window';
+    return `the cap on what ${from} may owe in window ${windowId}: expected ${amountSats} sat, ${leftSats} sat left`;
+  }
+  return undefined;
 }
 
 /** Whether all of them together leave nobody past his cap. */
 export function areWithinCaps(book: Book, payments: readonly Payment[]): boolean {
+  const debits = payments.flatMap((payment) => debitsOf(book, payment));
   const lefts = new Map<string, bigint>();
-  const change = (payment: Payment, of: 'from' | 'to', bySats: bigint): void => {
-    const { [of]: institutionId } = payment;
-    const window = windowBetween(book.netting.get(), payment.from, payment.to);
-    const key = `${window?.windowId} ${institutionId}`;
+  for (const { windowId, from } of debits) {
+    const leftSats = leftOf(book, windowId, from);
+    if (leftSats !== undefined) lefts.set(`${windowId} ${from}`, leftSats);
+  }
+  const change = (windowId: string, institutionId: string, bySats: bigint): void => {
+    const key = `${windowId} ${institutionId}`;
     const known = lefts.get(key);
     if (known !== undefined) lefts.set(key, known + bySats);
   };
-  for (const payment of payments) {
-    const left = leftOf(book, payment);
-    if (left !== undefined) lefts.set(`${left.windowId} ${payment.from}`, left.sats);
-  }
-  for (const payment of payments) {
-    change(payment, 'from', -payment.amountSats);
-    change(payment, 'to', payment.amountSats);
+  for (const { windowId, from, to, amountSats } of debits) {
+    change(windowId, from, -amountSats);
+    change(windowId, to, amountSats);
   }
   return [...lefts.values()].every((sats) => sats >= 0n);
 }
 
-/** Of the payer's cap, in satoshi; undefined: there is no window, or no cap. */
-function leftOf(book: Book, { from, to }: Payment): { readonly windowId: string; readonly sats: bigint } | undefined {
-  const netting = book.netting.get();
-  const windowId = windowBetween(netting, from, to)?.windowId;
-  const capSats = capOf(netting, from, book.policy.debitCapSats);
-  if (windowId === undefined || capSats === undefined) return undefined;
-  return { windowId, sats: capSats + book.capped.netOf(windowId, from) };
+interface Debit {
+  readonly windowId: string;
+  readonly from: string;
+  readonly to: string;
+  readonly amountSats: bigint;
+}
+
+/** What a settlement moves in satoshi, in the window into which it would fall. */
+function debitsOf(book: Book, payment: Payment): readonly Debit[] {
+  const legs = legsOf(payment);
+  const windowId = windowOf(book.netting.get(), legs)?.windowId;
+  if (windowId === undefined) return [];
+  return legs
+    .filter(({ money }) => money.unit === BTC)
+    .map(({ from, to, money }) => ({ windowId, from, to, amountSats: money.amount }));
+}
+
+/** Of the cap, in satoshi; undefined: there is none. */
+function leftOf(book: Book, windowId: string, institutionId: string): bigint | undefined {
+  const capSats = capOf(book.netting.get(), institutionId, book.policy.debitCapSats);
+  return capSats === undefined ? undefined : capSats + book.capped.netOf(windowId, institutionId);
 }

@@ -17,11 +17,13 @@ const DUE_MS = 60_000;
 const ALL_STEPS = 0;
 const ONE_STEP = 2;
 
+const BOTH = { by: 'operator', confirmedBy: 'operator-2' };
+
 const line =
   (creditLineSats: bigint, expiresInMs?: number): Step =>
   (world) => {
     const expiresAt = expiresInMs === undefined ? {} : { expiresAt: (world.book.now + expiresInMs) as Instant };
-    const request = { institutionId: 'a', creditLineSats, ...expiresAt, reason: 'reviewed', by: 'operator' };
+    const request = { institutionId: 'a', creditLineSats, ...expiresAt, reason: 'reviewed', ...BOTH };
     return world.tell({ type: 'set_credit_line', request });
   };
 const terms =

@@ -6,8 +6,9 @@ import { type CoverSource, defaultIdOf, type KnownDefault, sharesOf, sumOf, unwi
 import { novation } from '../postings/clearing.ts';
 import { borne, coverAccount, covered } from '../postings/default.ts';
 import { mustPost } from '../postings/post.ts';
+import { lineIn } from '../queue.ts';
 import { living, type LivingSettlement, type Terms } from '../settlement.ts';
-import { applyLine } from './credit-lines.ts';
+import { applyLine, scheduleExpiry } from './credit-lines.ts';
 import { freeze } from './freeze.ts';
 import { participantDefaulted } from './incidents.ts';
 import { settleNow } from './line.ts';
@@ -66,9 +67,9 @@ function lend(book: Book, defaultId: string): void {
   if (lentSats > 0n) book.defaults.record(defaultId, { type: 'debt_lent', at, amountSats: lentSats });
   if (creditLineSats === lentSats) return applyLine(book, institutionId);
   const until = lentSats === 0n || expiresAt === undefined ? {} : { expiresAt };
-  if (lentSats === 0n) book.cancelTimer(institutionId, 'credit_line');
   const line = { creditLineSats: lentSats, ...until, reason: `in default ${defaultId}`, by: BY };
   book.institutions.record(institutionId, { type: 'credit_line_set', at, ...line });
+  scheduleExpiry(book, institutionId);
   applyLine(book, institutionId);
 }
 
@@ -99,7 +100,7 @@ function notePayments(book: Book, defaultId: string): void {
 /** @returns whether anything was: there may be more */
 function failQueued(book: Book, defaultId: string): boolean {
   const { institutionId } = open(book, defaultId);
-  const settlementIds = book.queues.of(institutionId);
+  const settlementIds = book.queues.of(lineIn(institutionId));
   if (settlementIds.length === 0) return false;
   const at = book.now;
   for (const settlementId of settlementIds) {

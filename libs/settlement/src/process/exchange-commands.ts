@@ -7,6 +7,7 @@ import {
   proposeBankBooking,
   rejectBankBooking,
 } from './bank-bookings.ts';
+import { type BankCorrectionRequest, correctBankLine } from './bank-corrections.ts';
 import { publishRate, type QuoteRequest, type RateProposal, requestQuote, withdrawRate } from './rates.ts';
 
 /** What is asked for about money beside the chain's. */
@@ -14,6 +15,7 @@ export type ExchangeCommand =
   | { readonly type: 'propose_bank_booking'; readonly proposal: BankLineProposal }
   | { readonly type: 'confirm_bank_booking' | 'reject_bank_booking'; readonly decision: BankDecision }
   | { readonly type: 'publish_rate'; readonly proposal: RateProposal }
+  | { readonly type: 'correct_bank_line'; readonly request: BankCorrectionRequest }
   | { readonly type: 'withdraw_rate'; readonly rateId: string; readonly by: string }
   | { readonly type: 'request_quote'; readonly request: QuoteRequest };
 
@@ -21,6 +23,7 @@ const TYPES: Readonly<Record<ExchangeCommand['type'], true>> = {
   propose_bank_booking: true,
   confirm_bank_booking: true,
   reject_bank_booking: true,
+  correct_bank_line: true,
   publish_rate: true,
   withdraw_rate: true,
   request_quote: true,
@@ -38,6 +41,8 @@ export function decideExchange(book: Book, command: ExchangeCommand): Result<unk
       return confirmBankBooking(book, command.decision);
     case 'reject_bank_booking':
       return rejectBankBooking(book, command.decision);
+    case 'correct_bank_line':
+      return correctBankLine(book, command.request);
     case 'publish_rate':
       return publishRate(book, command.proposal);
     case 'withdraw_rate':

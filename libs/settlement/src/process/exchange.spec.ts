@@ -231,24 +231,74 @@ describe('payment versus payment is paid back', () => {
   });
 });
 
-describe('satoshi that the payer’s line waits for', () => {
-  it('aren’t sold before it', () => {
-    const exchange = market();
-    const first = unwrap(exchange.submit({ to: 'b', amountSats: sats(6_000n) }));
-    expect(exchange.screen(first.terms.settlementId)).toMatchObject({ status: 'queued' });
-    const { terms } = unwrap(exchange.submit({ to: 'm', quoteId: quoteId(exchange) }));
-    expect(exchange.screen(terms.settlementId)).toMatchObject({ status: 'queued' });
-    exchange.fund('a', 2_000n);
-    expect(exchange.retry(first.terms.settlementId)).toMatchObject({ status: 'settled' });
-    expect(exchange.retry(terms.settlementId)).toMatchObject({ status: 'settled' });
-  });
-
-  it('don’t wait for a maker that lacks what it has quoted', () => {
-    const exchange = market();
+describe('an exchange stands in its payer’s line of what it gives', () => {
+  const plain = (exchange: Exchange, amount: bigint, change: object = {}): string => {
+    const { terms } = unwrap(exchange.submit({ to: 'b', amountSats: sats(amount), ...change }));
+    exchange.screen(terms.settlementId);
+    return terms.settlementId;
+  };
+  const statuses = (exchange: Exchange, ...ids: readonly string[]): readonly string[] =>
+    ids.map((id) => exchange.settlement(id).status);
+  /** The maker can't give what `a` asks for. */
+  const unpayable = (exchange: Exchange): string => {
     exchange.publish({ price: { numerator: 3n, denominator: 1n } });
     const { terms } = unwrap(exchange.submit({ to: 'm', quoteId: quoteId(exchange, { amount: 4_000n }) }));
     expect(exchange.screen(terms.settlementId)).toMatchObject({ status: 'queued' });
-    const plain = unwrap(exchange.submit({ to: 'b', amountSats: sats(5_000n) }));
-    expect(exchange.screen(plain.terms.settlementId)).toMatchObject({ status: 'settled' });
+    return terms.settlementId;
+  };
+
+  it('behind what came before it, and settles with it', () => {
+    const exchange = market();
+    const first = plain(exchange, 6_000n);
+    const { terms } = unwrap(exchange.submit({ to: 'm', quoteId: quoteId(exchange) }));
+    exchange.screen(terms.settlementId);
+    expect(statuses(exchange, first, terms.settlementId)).toEqual(['queued', 'queued']);
+    exchange.fund('a', 2_000n);
+    exchange.retry(terms.settlementId);
+    expect(statuses(exchange, first, terms.settlementId)).toEqual(['settled', 'settled']);
+  });
+
+  it('and is overtaken by nobody while its maker lacks what it has quoted, except by what is more urgent', () => {
+    const exchange = market();
+    const id = unpayable(exchange);
+    const later = plain(exchange, 5_000n);
+    expect(statuses(exchange, id, later)).toEqual(['queued', 'queued']);
+    expect(plain(exchange, 1n, { priority: 'urgent' })).toSatisfy(
+      (urgent: string) => exchange.settlement(urgent).status === 'settled',
+    );
+    exchange.payIn('m', USD, 2_000n);
+    exchange.retry(id);
+    expect(statuses(exchange, id, later)).toEqual(['settled', 'queued']);
+  });
+
+  it('until its quote is over: those behind it don’t wait for its timer', () => {
+    const exchange = market();
+    const id = unpayable(exchange);
+    const later = plain(exchange, 5_000n);
+    exchange.wait(QUOTE_MS);
+    exchange.retry(later);
+    expect(statuses(exchange, id, later)).toEqual(['queued', 'settled']);
+    expire(exchange.book, id);
+    expect(statuses(exchange, id)).toEqual(['expired']);
+  });
+
+  it('and is no reason to wait for what its payer gives in another unit', () => {
+    const exchange = market();
+    exchange.payIn('a', EUR, 10n);
+    unpayable(exchange);
+    const { terms } = unwrap(exchange.submit({ to: 'b', paid: { unit: EUR, amount: 10n } }));
+    exchange.screen(terms.settlementId);
+    exchange.approve(terms.settlementId);
+    expect(statuses(exchange, terms.settlementId)).toEqual(['settled']);
+  });
+
+  it('and takes from its maker what that has promised, whatever waits in the maker’s own line', () => {
+    const exchange = market();
+    const waiting = unwrap(exchange.submit({ from: 'm', to: 'b', paid: { unit: USD, amount: 10_001n } }));
+    exchange.screen(waiting.terms.settlementId);
+    exchange.approve(waiting.terms.settlementId);
+    const { terms } = unwrap(exchange.submit({ to: 'm', quoteId: quoteId(exchange) }));
+    exchange.screen(terms.settlementId);
+    expect(statuses(exchange, waiting.terms.settlementId, terms.settlementId)).toEqual(['queued', 'settled']);
   });
 });

@@ -2,7 +2,8 @@ import { err, ok, refusal, type Refusal, type Result } from '@finality/kernel';
 import type { Book } from '../book.ts';
 import type { ChainFact } from '../chain-fact.ts';
 import type { Incident } from '../chain-tip.ts';
-import type { KnownDefault } from '../default.ts';
+import type { Obligation } from '../credit.ts';
+import { defaultIdOf, type KnownDefault } from '../default.ts';
 
 /** Opens one for what was never told before. */
 function open(book: Book, incident: Omit<Incident, 'openedAt'>): void {
@@ -49,6 +50,20 @@ export function participantDefaulted(book: Book, { defaultId, institutionId, win
     incidentId: `participant_default:${defaultId}`,
     kind: 'participant_default',
     reason: `${institutionId} hasn't paid what was due for window ${windowId}: it owes ${owedSats} sat in all`,
+  });
+}
+
+/** A participant hasn't paid what was due in another unit than BTC. @param owed as people read it */
+export function debtOverdue(
+  book: Book,
+  institutionId: string,
+  { windowId, unit }: Pick<Obligation, 'windowId' | 'unit'>,
+  owed: string,
+): void {
+  open(book, {
+    incidentId: `participant_default:${defaultIdOf(windowId, institutionId)}:${unit}`,
+    kind: 'participant_default',
+    reason: `${institutionId} hasn't paid ${owed}: see at the bank whether it has come in`,
   });
 }
 

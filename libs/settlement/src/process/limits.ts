@@ -15,29 +15,28 @@ import {
 import type { Settlement, SettlementEvent, Terms } from '../settlement.ts';
 import { valued } from '../unit-terms.ts';
 import { unknownInstitution } from './institutions.ts';
+import { type Deciders, secondPersonRequired } from './second-person.ts';
 
-export interface LimitsRequest {
+export interface LimitsRequest extends Deciders {
   readonly institutionId: string;
   readonly limits: Limits;
   readonly reason: string;
-  /** API key. */
-  readonly by: string;
   /** Asked for by the institution itself, which may make its limits tighter and not wider. */
   readonly isOwn: boolean;
 }
 
 /** Takes the place of all limits there were. What counts in a window of the same length and mode counts on; others count from now. */
 export function setLimits(book: Book, request: LimitsRequest): Result<SetLimits, Refusal> {
-  const { institutionId, limits, by, reason, isOwn } = request;
+  const { institutionId, limits, isOwn, ...decided } = request;
   if (book.institutions.get(institutionId).status === 'none') return err(unknownInstitution(institutionId));
   const before = book.limits.get(institutionId);
-  if (isOwn && !isTighter(limits, limitsOf(before))) {
-    const message =
-      'expected limits that leave each present one as it is or make it tighter: an operator may widen them';
-    return err(refusal('permission_denied', 'LIMITS_WIDENED', message));
+  if (!isTighter(limits, limitsOf(before))) {
+    const message = 'expected limits that leave each present one as it is or make it tighter: operators may widen them';
+    if (isOwn) return err(refusal('permission_denied', 'LIMITS_WIDENED', message));
+    if (decided.confirmedBy === undefined) return err(secondPersonRequired());
   }
   const version = before.status === 'set' ? before.version + 1 : 1;
-  const event = { type: 'limits_set', at: book.now, institutionId, version, limits, by, reason } as const;
+  const event = { type: 'limits_set', at: book.now, institutionId, version, limits, ...decided } as const;
   return ok(book.limits.record(institutionId, event) as SetLimits);
 }
 

@@ -38,7 +38,7 @@ describe('a payer’s line', () => {
   it('is overtaken by a higher priority', () => {
     const world = given(MONEY, queued(20_000n, 'high'), queued(1n, 'high')).when(queued(4_000n, 'urgent')).world;
     expect(settlementOf(world, 's-3').status).toBe('settled');
-    expect(world.book.queues.of('a')).toEqual(['s-1', 's-2']);
+    expect(world.book.queues.of('clearing/a')).toEqual(['s-1', 's-2']);
   });
 
   it('is none of another payer’s business', () => {
@@ -78,15 +78,15 @@ describe('a priority that is changed', () => {
     const world = given(...line)
       .when(reprioritized('s-4', 'high'))
       .then('s-4 priority_changed');
-    expect(world.book.queues.of('a')).toEqual(['s-1', 's-3', 's-4', 's-2']);
+    expect(world.book.queues.of('clearing/a')).toEqual(['s-1', 's-3', 's-4', 's-2']);
     expect(settlementOf(world, 's-4')).toMatchObject({ priority: 'high', terms: { priority: 'normal' } });
     const back = given(...line, (w) => w.tell(reprioritized('s-1', 'normal'))).when(reprioritized('s-1', 'high')).world;
-    expect(back.book.queues.of('a')).toEqual(['s-3', 's-1', 's-2', 's-4']);
+    expect(back.book.queues.of('clearing/a')).toEqual(['s-3', 's-1', 's-2', 's-4']);
   });
 
   it('that is the same changes nothing', () => {
     const world = given(queued(1n), queued(2n)).when(reprioritized('s-1', 'normal')).then();
-    expect(world.book.queues.of('a')).toEqual(['s-1', 's-2']);
+    expect(world.book.queues.of('clearing/a')).toEqual(['s-1', 's-2']);
   });
 
   it('stays with it, whatever becomes of it', () => {

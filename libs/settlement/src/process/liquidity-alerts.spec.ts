@@ -36,7 +36,13 @@ describe('liquidity that is watched', () => {
   });
 
   it('counts what is left of a credit line', () => {
-    const line = { institutionId: 'a', creditLineSats: 4_999n, reason: 'reviewed', by: 'operator' };
+    const line = {
+      institutionId: 'a',
+      creditLineSats: 4_999n,
+      reason: 'reviewed',
+      by: 'operator',
+      confirmedBy: 'operator-2',
+    };
     given(told({ type: 'set_credit_line', request: line }))
       .when(watching(4_999n, 0n))
       .then(SET);

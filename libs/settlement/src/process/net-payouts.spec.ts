@@ -1,5 +1,5 @@
-import { type Instant, type Sats, sats } from '@finality/kernel';
-import { creditBalance, networkFeesAccount } from '@finality/ledger';
+import { type Instant, sats } from '@finality/kernel';
+import { BTC, creditBalance, networkFeesAccount } from '@finality/ledger';
 import { describe, expect, it } from 'vitest';
 import type { DestinationRecord } from '../destination.ts';
 import { childIdOf, offered, type OfferedVersion, planOf } from '../lineage.ts';
@@ -269,10 +269,11 @@ describe('a net payout', () => {
   });
 
   it('is never more than there is', () => {
-    const position = (paidSats: bigint, receivedSats: bigint): Position => ({
+    const position = (paid: bigint, received: bigint): Position => ({
       institutionId: 'b',
-      paidSats: paidSats as Sats,
-      receivedSats: receivedSats as Sats,
+      unit: BTC,
+      paid,
+      received,
       paidCount: 1,
       receivedCount: 1,
     });

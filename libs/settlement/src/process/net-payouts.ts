@@ -3,7 +3,7 @@ import { err, ok, refusal, type Refusal, type Result, type Sats, type Instant } 
 import { availableAccount, creditBalance } from '@finality/ledger';
 import type { Book, Records } from '../book.ts';
 import { POOL_WALLET_ID } from '../institution.ts';
-import { netSats } from '../positions.ts';
+import { netOf } from '../positions.ts';
 import type { Settlement, SettlementStatus, Terms } from '../settlement.ts';
 import type { NettingWindow, Position, WindowEvent } from '../window.ts';
 import type { PayoutRule, WindowPayout } from '../window-payout.ts';
@@ -108,10 +108,10 @@ export function beginNetPayouts(book: Book, windowId: string, positions: readonl
   });
 }
 
-/** Pure: never more than the participant has, whatever it is owed. In satoshi; 0 or less: nothing. */
+/** Pure: never more than the participant has, whatever it is owed. Of a position in satoshi; 0 or less: nothing. */
 export function payoutSats(rule: PayoutRule, position: Position, ownedSats: bigint): bigint {
   if (rule.kind === 'above_floor') return ownedSats - rule.floorSats;
-  const creditSats = netSats(position);
+  const creditSats = netOf(position);
   return creditSats < ownedSats ? creditSats : ownedSats;
 }
 

@@ -1,7 +1,7 @@
 import type { Book } from '../book.ts';
 import { novation } from '../postings/clearing.ts';
-import { isInLine } from '../queue.ts';
-import { living, type LivingSettlement } from '../settlement.ts';
+import { isInLine, lineOf } from '../queue.ts';
+import { living, type LivingSettlement, type Settlement } from '../settlement.ts';
 import { areWithinCaps } from './debit-caps.ts';
 import { settleNow } from './line.ts';
 
@@ -18,26 +18,25 @@ export interface OffsetRequest {
  */
 export function offset(book: Book, { gridlockId, settlementIds }: OffsetRequest): void {
   const asked = [...new Set(settlementIds)].map((id) => book.settlements.get(id));
-  const queued = asked.filter(isInLine);
+  const queued = asked.filter(isOffsettable);
   if (queued.length < asked.length) return;
   const inOrder = firstOfLines(book, queued);
   if (inOrder === undefined) return;
-  if (
-    !areWithinCaps(
-      book,
-      inOrder.map(({ terms }) => terms),
-    )
-  )
-    return;
-  if (!book.ledger.postNet(inOrder.flatMap(({ terms }) => novation(terms))).ok) return;
-  for (const { terms } of inOrder) settleNow(book, terms, gridlockId);
+  const terms = inOrder.map((state) => state.terms);
+  if (!areWithinCaps(book, terms)) return;
+  if (!book.ledger.postNet(terms.flatMap(novation)).ok) return;
+  for (const each of terms) settleNow(book, each, gridlockId);
 }
 
-/** The same settlements, as they stand in their payers' lines; undefined when they aren't the first of them. */
+/** An exchange moves two units, and pays for nobody: see `resolveGridlock`. */
+const isOffsettable = (state: Settlement): state is Extract<Settlement, { status: 'queued' }> =>
+  isInLine(state) && state.terms.units?.exchange === undefined;
+
+/** The same settlements, as they stand in their lines; undefined when they aren't the first of them. */
 function firstOfLines(book: Book, queued: readonly LivingSettlement[]): readonly LivingSettlement[] | undefined {
   const ids = new Set(queued.map(({ terms }) => terms.settlementId));
-  const payers = Map.groupBy(queued, ({ terms }) => terms.from);
-  const first = [...payers].flatMap(([payer, own]) => book.queues.of(payer).slice(0, own.length));
+  const lines = Map.groupBy(queued, ({ terms }) => lineOf(terms));
+  const first = [...lines].flatMap(([line, own]) => book.queues.of(line).slice(0, own.length));
   if (first.length < ids.size || first.some((id) => !ids.has(id))) return undefined;
   return first.map((id) => living(book.settlements.get(id)));
 }

@@ -48,6 +48,17 @@ describe('a rate', () => {
     refusedFor(publishRate(exchange.book, exchange.rate(change)), 'INVALID_ARGUMENT', field);
   });
 
+  it.each([
+    ['as a reference', { makerId: 'platform', base: USD, counter: BTC }],
+    ['for its maker', { isOwn: false }],
+  ])('takes two operators %s', (_what, change) => {
+    const exchange = market();
+    const { confirmedBy: _second, ...alone } = exchange.rate(change);
+    refusedFor(publishRate(exchange.book, alone), 'SECOND_PERSON_REQUIRED', 'maker_institution');
+    const both = unwrap(publishRate(exchange.book, { ...alone, confirmedBy: 'o2' }));
+    expect(both.rate).toMatchObject({ publishedBy: 'key-m', confirmedBy: 'o2' });
+  });
+
   it('is given by an institution that is active', () => {
     const exchange = market();
     freezeInstitution(exchange.book, 'm', 'test');

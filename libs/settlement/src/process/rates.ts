@@ -14,31 +14,43 @@ import type { Book } from '../book.ts';
 import { PLATFORM_INSTITUTION_ID } from '../institution.ts';
 import { type KnownQuote, knownQuote } from '../quote.ts';
 import { exchanged, liveRate, type Rate, rateIdOf, type RateState } from '../rate.ts';
+import { secondPersonRequired } from './second-person.ts';
 
 export type KnownRate = Exclude<RateState, { status: 'none' }>;
-export type RateProposal = Omit<Rate, 'rateId'>;
+export interface RateProposal extends Omit<Rate, 'rateId'> {
+  /** Published by the maker itself. */
+  readonly isOwn: boolean;
+}
 
 /** A rate that nobody looks after is a gift to whoever sees it first; what only thresholds rest on does for a week. */
 export const RATE_VALID_MAX_MS = 24 * 3_600_000;
 export const REFERENCE_VALID_MAX_MS = 7 * 24 * 3_600_000;
 
 /**
- * A maker's rate, in place of the one it had for that direction. Quotes that are locked stay.
- * @returns UNKNOWN_INSTITUTION, INSTITUTION_FROZEN, INVALID_ARGUMENT
+ * A maker's rate, in place of the one it had for that direction. Quotes that are locked stay. What operators say, of references or for a maker, takes two.
+ * @returns UNKNOWN_INSTITUTION, INSTITUTION_FROZEN, INVALID_ARGUMENT, SECOND_PERSON_REQUIRED
  */
 export function publishRate(book: Book, proposal: RateProposal): Result<KnownRate, Refusal> {
-  const { makerId, base, counter, validUntil } = proposal;
+  const { isOwn, ...published } = proposal;
+  const { makerId, base, counter } = published;
+  const refused = rateRefusal(book, proposal);
+  if (refused !== undefined) return err(refused);
+  if ((!isOwn || makerId === PLATFORM_INSTITUTION_ID) && published.confirmedBy === undefined)
+    return err(secondPersonRequired('maker_institution'));
+  const rateId = rateIdOf(makerId, base, counter);
+  return ok(known(book.rates.record(rateId, { type: 'rate_published', at: book.now, rate: { ...published, rateId } })));
+}
+
+/** What is wrong with it, whoever says it. @returns UNKNOWN_INSTITUTION, INSTITUTION_FROZEN, INVALID_ARGUMENT */
+export function rateRefusal(book: Book, { makerId, base, counter, validUntil }: RateProposal): Refusal | undefined {
   const isReference = makerId === PLATFORM_INSTITUTION_ID;
-  if (base === counter) return err(invalid(fieldError('counter_unit', `expected another unit than ${base}`)));
+  if (base === counter) return invalid(fieldError('counter_unit', `expected another unit than ${base}`));
   if (isReference && counter !== BTC)
-    return err(invalid(fieldError('counter_unit', `expected BTC of a reference rate, got ${counter}`)));
+    return invalid(fieldError('counter_unit', `expected BTC of a reference rate, got ${counter}`));
   const validMs = isReference ? REFERENCE_VALID_MAX_MS : RATE_VALID_MAX_MS;
   if (validUntil <= book.now || validUntil - book.now > validMs)
-    return err(invalid(fieldError('valid_until', `expected a time in the next ${validMs / 3_600_000} hours`)));
-  const refused = isReference ? undefined : partyRefusal(book, makerId, 'maker_institution');
-  if (refused !== undefined) return err(refused);
-  const rateId = rateIdOf(makerId, base, counter);
-  return ok(known(book.rates.record(rateId, { type: 'rate_published', at: book.now, rate: { ...proposal, rateId } })));
+    return invalid(fieldError('valid_until', `expected a time in the next ${validMs / 3_600_000} hours`));
+  return isReference ? undefined : partyRefusal(book, makerId, 'maker_institution');
 }
 
 /** Nothing is quoted at it any more. Withdrawn already: nothing happens. @returns UNKNOWN_RATE */

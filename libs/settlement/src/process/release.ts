@@ -5,6 +5,7 @@ import { stopsCrediting } from '../chain-tip.ts';
 import type { Coin } from '../coin.ts';
 import { inputsOf, type Lineage, offered, type OfferedLineage, type OfferedVersion, versionWith } from '../lineage.ts';
 import { depthOf, isBuried } from './finality.ts';
+import { samePersonRefusal } from './second-person.ts';
 
 /** How many transactions of ours a coin's origin is followed back through. Farther back, it is taken to be possible. */
 export const ORIGINS_MAX = 50;
@@ -45,8 +46,8 @@ export function confirmRelease(book: Book, { lineageId, by, reason }: ReleaseReq
   if (release === undefined)
     return refused('NO_RELEASE_PROPOSED', `nobody has proposed to release coins of ${lineageId}`);
   if (release.confirmedBy !== undefined) return ok(found.value);
-  if (release.proposedBy === by)
-    return err(refusal('permission_denied', 'SAME_PERSON', 'expected another person than the one who proposed it'));
+  const same = samePersonRefusal(release.proposedBy, by);
+  if (same !== undefined) return err(same);
   if (toRelease(book, found.value).length === 0)
     return refused('NOTHING_TO_RELEASE', `lineage ${lineageId} keeps none of these coins by now`);
   const confirmed = book.lineages.record(lineageId, { type: 'release_confirmed', at: book.now, by, reason });

@@ -14,20 +14,18 @@ import {
   waitsForCoins,
 } from '../settlement.ts';
 import { chooseCoins, type CoinChoice, knownWallet } from './choose-coins.ts';
+import { lineOf } from '../queue.ts';
 import { clear, releaseLine, shortage } from './line.ts';
 import { payingWalletId } from '../window-payout.ts';
 import { LENT, NET_PAYOUT_WAIT_MS, paysUpToSats } from './net-payouts.ts';
-import { clearUnits } from './unit-clearing.ts';
 
-/** Approved, or queued and tried again (CENTRALIZED: its payer's line is): takes the liquidity, or waits for it. Anything else is left as it is. */
+/** Approved, or queued and tried again (CENTRALIZED: the line that it is in is): takes the liquidity, or waits for it. Anything else is left as it is. */
 export function reserve(book: Book, settlementId: string): void {
   const state = book.settlements.get(settlementId);
   if (state.status !== 'approved' && state.status !== 'queued') return;
-  const { mode, units } = state.terms;
-  if (mode !== 'centralized') plan(book, state);
-  else if (units !== undefined) clearUnits(book, state, units);
+  if (state.terms.mode !== 'centralized') plan(book, state);
   else if (state.status === 'approved') clear(book, state);
-  else releaseLine(book, state.terms.from);
+  else releaseLine(book, lineOf(state.terms));
 }
 
 /** On-chain: reservation, claim on the coins and the intent to pay commit together (DESIGN 3). */
@@ -41,7 +39,7 @@ function plan(book: Book, state: LivingSettlement): void {
   const { feeReservedSats } = payout;
   const transfer = reservation(terms, feeReservedSats, state.reservedTimes + 1);
   const affordable = book.ledger.check([transfer]);
-  if (!affordable.ok) return wait(book, state, 'INSUFFICIENT_LIQUIDITY', shortage(affordable.error));
+  if (!affordable.ok) return wait(book, state, 'INSUFFICIENT_LIQUIDITY', shortage(affordable.error, terms));
   if (paysUpToSats(book, terms) < terms.amountSats) return wait(book, state, 'INSUFFICIENT_LIQUIDITY', LENT);
   const { settlementId } = terms;
   const planned = terms.mode === 'bilateral' ? joinAny(book, walletId, payout) : undefined;

@@ -23,7 +23,7 @@ const asking =
   (world: World): string | undefined =>
     world.tell({
       type: 'set_approval_policy',
-      request: { institutionId, tiers: of, isOwn, reason: 'because', by: 'o' },
+      request: { institutionId, tiers: of, isOwn, reason: 'because', by: 'o', ...(!isOwn && { confirmedBy: 'p' }) },
     });
 const reviews =
   (reviewer: string, decision: 'approve' | 'reject' = 'approve', institutionId: string | undefined = 'a') =>

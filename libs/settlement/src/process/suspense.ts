@@ -6,6 +6,7 @@ import { depositAttributed } from '../postings/deposit.ts';
 import { mustPost } from '../postings/post.ts';
 import { decideDeposit } from './deposits.ts';
 import { depthOf } from './finality.ts';
+import { samePersonRefusal } from './second-person.ts';
 
 /** A newly mined coin can't be spent in a block before (Bitcoin's consensus). */
 export const COINBASE_MATURITY = 100;
@@ -50,8 +51,8 @@ export function confirmResolution(
   const found = attributable(book, outpoint, resolution?.institutionId);
   if (!found.ok) return found;
   if (resolution === undefined) return refused('NO_RESOLUTION_PROPOSED', `nobody has said whose ${outpoint} is`);
-  if (resolution.proposedBy === by)
-    return err(refusal('permission_denied', 'SAME_PERSON', 'expected another person than the one who proposed it'));
+  const same = samePersonRefusal(resolution.proposedBy, by);
+  if (same !== undefined) return err(same);
   const { beneficiary } = found.value;
   mustPost(book.ledger, depositAttributed(known(deposit), beneficiary!));
   book.deposits.record(outpoint, { type: 'resolution_confirmed', at: book.now, by, reason, beneficiary: beneficiary! });

@@ -1,7 +1,8 @@
-import { sats } from '@finality/kernel';
+import { BTC } from '@finality/ledger';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { netSats, PositionBook, totalsOf } from '../positions.ts';
+import { netOf, PositionBook, totalsOf } from '../positions.ts';
+import { USD } from '../spec/exchange.fixture.ts';
 import { approved, CLEARING_A, balance, funded, given, settlementOf, submitted } from '../spec/given.fixture.ts';
 import { agreeNetting, closeWindow, endNetting, openWindow } from '../spec/netting-actions.fixture.ts';
 import type { World } from '../spec/world.fixture.ts';
@@ -44,16 +45,14 @@ describe('a window', () => {
     expect(first).toMatchObject({
       status: 'settled',
       by: 'operator',
-      totals: { participants: 2, settlements: 2, grossSats: 1_400n, netSats: 600n },
+      totals: [{ unit: BTC, participants: 2, settlements: 2, gross: 1_400n, net: 600n }],
     });
     expect(second).toMatchObject({ status: 'open', scope: { kind: 'multilateral' } });
     expect(['s-1', 's-2', 's-3'].map((id) => windowOf(world, id))).toEqual([idOf(first), idOf(first), idOf(second)]);
-    expect(world.book.positions.of(idOf(first)).map((position) => [position.institutionId, netSats(position)])).toEqual(
-      [
-        ['a', -600n],
-        ['b', 600n],
-      ],
-    );
+    expect(world.book.positions.of(idOf(first)).map((position) => [position.institutionId, netOf(position)])).toEqual([
+      ['a', -600n],
+      ['b', 600n],
+    ]);
     // Netting moves nothing: what has settled is final.
     expect(balance(world, CLEARING_A)).toEqual({ available: 20_000n - 1_000n + 400n - 5n });
   });
@@ -87,7 +86,7 @@ describe('a pair', () => {
     );
     const [all, pair, next] = windows(world);
     expect(pair).toMatchObject({ status: 'settled', scope: { kind: 'bilateral', institutions: ['a', 'b'] } });
-    expect(next).toMatchObject({ status: 'settled', by: 'b', totals: { settlements: 1, grossSats: 20n } });
+    expect(next).toMatchObject({ status: 'settled', by: 'b', totals: [{ settlements: 1, gross: 20n }] });
     expect(['s-1', 's-2', 's-3', 's-4'].map((id) => windowOf(world, id))).toEqual([pair, all, next, all].map(idOf));
   });
 
@@ -130,43 +129,44 @@ describe('a pair', () => {
 });
 
 const BANKS = ['a', 'b', 'c', 'd'];
+const UNITS = [BTC, USD];
 const payment = fc
-  .tuple(fc.nat(BANKS.length - 1), fc.integer({ min: 1, max: BANKS.length - 1 }), fc.bigInt(1n, 2n ** 45n), fc.nat(1))
-  .map(([a, step, amount, window]) => ({
+  .tuple(
+    fc.nat(BANKS.length - 1),
+    fc.integer({ min: 1, max: BANKS.length - 1 }),
+    fc.bigInt(1n, 2n ** 63n - 1n),
+    fc.nat(1),
+    fc.nat(1),
+  )
+  .map(([a, step, amount, unit, window]) => ({
     from: BANKS[a]!,
     to: BANKS[(a + step) % BANKS.length]!,
-    amountSats: sats(amount),
+    money: { unit: UNITS[unit]!, amount },
     window: `w${window}`,
   }));
+type Payment = typeof payment extends fc.Arbitrary<infer T> ? T : never;
 
 describe('positions', () => {
-  it('are the sums over a window’s settlements and add up to zero, whatever the batches', () => {
+  it('are the sums over a window’s settlements and add up to zero in each unit, whatever the batches', () => {
     fc.assert(
       fc.property(fc.array(fc.array(payment, { maxLength: 20 }), { maxLength: 8 }), (batches) => {
         // What is stored, as the upsert leaves it.
         const stored = new Map<string, { windowId: string } & Position>();
         for (const batch of batches) {
           const book = new PositionBook();
-          for (const { window, ...terms } of batch) book.add(window, terms);
+          for (const { window, ...leg } of batch) book.add(window, [leg]);
           for (const added of book.added()) {
-            const key = `${added.windowId} ${added.institutionId}`;
+            const key = `${added.windowId} ${added.institutionId} ${added.unit}`;
             stored.set(key, plus(stored.get(key), added));
           }
         }
         const all = batches.flat();
         const book = new PositionBook(['w0', 'w1'], [...stored.values()]);
-        for (const windowId of ['w0', 'w1']) {
-          const positions = book.of(windowId);
-          const ofWindow = all.filter(({ window }) => window === windowId);
-          for (const { institutionId, paidSats, receivedSats, paidCount, receivedCount } of positions) {
-            const out = ofWindow.filter(({ from }) => from === institutionId);
-            const back = ofWindow.filter(({ to }) => to === institutionId);
-            expect([paidSats, paidCount]).toEqual([total(out), out.length]);
-            expect([receivedSats, receivedCount]).toEqual([total(back), back.length]);
-          }
-          expect(totalsOf(positions)).toMatchObject({ settlements: ofWindow.length, grossSats: total(ofWindow) });
-          expect(positions.reduce((sum, position) => sum + netSats(position), 0n)).toBe(0n);
-        }
+        for (const windowId of ['w0', 'w1'])
+          expectSums(
+            book.of(windowId),
+            all.filter(({ window }) => window === windowId),
+          );
       }),
       { numRuns: 200, seed: 1 },
     );
@@ -174,20 +174,38 @@ describe('positions', () => {
 
   it('aren’t told of a window whose positions weren’t loaded', () => {
     const book = new PositionBook();
-    book.add('w', { from: 'a', to: 'b', amountSats: sats(1n) });
+    book.add('w', [{ from: 'a', to: 'b', money: { unit: BTC, amount: 1n } }]);
     expect(() => book.of('w')).toThrow("weren't loaded");
   });
 });
 
-const total = (of: readonly { readonly amountSats: bigint }[]): bigint =>
-  of.reduce((sum, { amountSats }) => sum + amountSats, 0n);
+function expectSums(positions: readonly Position[], payments: readonly Payment[]): void {
+  for (const { institutionId, unit, paid, received, paidCount, receivedCount } of positions) {
+    const ofUnit = payments.filter(({ money }) => money.unit === unit);
+    const out = ofUnit.filter(({ from }) => from === institutionId);
+    const back = ofUnit.filter(({ to }) => to === institutionId);
+    expect([paid, paidCount]).toEqual([total(out), out.length]);
+    expect([received, receivedCount]).toEqual([total(back), back.length]);
+  }
+  for (const { unit, settlements, gross } of totalsOf(positions)) {
+    const ofUnit = payments.filter(({ money }) => money.unit === unit);
+    expect([settlements, gross]).toEqual([ofUnit.length, total(ofUnit)]);
+    const nets = positions.filter((position) => position.unit === unit).map(netOf);
+    expect(nets.reduce((sum, net) => sum + net, 0n)).toBe(0n);
+  }
+  expect(new Set(totalsOf(positions).map(({ unit }) => unit))).toEqual(
+    new Set(payments.map(({ money }) => money.unit)),
+  );
+}
+
+const total = (of: readonly Payment[]): bigint => of.reduce((sum, { money }) => sum + money.amount, 0n);
 
 function plus<T extends Position>(a: T | undefined, b: T): T {
   if (a === undefined) return b;
   return {
     ...b,
-    paidSats: sats(a.paidSats + b.paidSats),
-    receivedSats: sats(a.receivedSats + b.receivedSats),
+    paid: a.paid + b.paid,
+    received: a.received + b.received,
     paidCount: a.paidCount + b.paidCount,
     receivedCount: a.receivedCount + b.receivedCount,
   };

@@ -1,7 +1,9 @@
 import { assert, err, ok, refusal, type Refusal, type Result } from '@finality/kernel';
+import { BTC } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { totalsOf } from '../positions.ts';
 import type { Terms } from '../settlement.ts';
+import { legsOf } from '../unit-terms.ts';
 import {
   type KnownWindow,
   type NettingEvent,
@@ -9,7 +11,7 @@ import {
   type Pair,
   pairKey,
   pairOf,
-  windowBetween,
+  windowOf,
   type WindowScope,
 } from '../window.ts';
 import { beginNetPayouts } from './net-payouts.ts';
@@ -39,10 +41,11 @@ export interface NettingRequest {
 
 /** Counts a CENTRALIZED settlement that settles now. @returns the window it falls into, for good; undefined where there is none */
 export function enterWindow(book: Book, terms: Terms): string | undefined {
-  const window = windowBetween(book.netting.get(), terms.from, terms.to);
+  const legs = legsOf(terms);
+  const window = windowOf(book.netting.get(), legs);
   if (window === undefined) return undefined;
-  book.positions.add(window.windowId, terms);
-  book.capped.add(window.windowId, terms);
+  book.positions.add(window.windowId, legs);
+  book.capped.add(window.windowId, legs);
   return window.windowId;
 }
 
@@ -134,7 +137,9 @@ function close(book: Book, { windowId, by, reason }: Omit<WindowClosing, 'nextWi
     { type: 'window_closing', at, by, reason },
     { type: 'window_closed', at, totals: totalsOf(positions), positions },
   );
-  const payouts = beginNetPayouts(book, windowId, positions);
+  // On the chain nothing but satoshi is paid.
+  const inSats = positions.filter(({ unit }) => unit === BTC);
+  const payouts = beginNetPayouts(book, windowId, inSats);
   const debtors = openObligations(book, windowId, positions);
   return known(book.windows.record(windowId, { type: 'window_settling', at, payouts, debtors }));
 }

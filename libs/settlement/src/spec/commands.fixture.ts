@@ -5,34 +5,22 @@ import type { AddressRecord, WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
 import type { Destinations } from '../lineage.ts';
 import { anchorHead, type HeadAnchorRequest } from '../process/anchor-head.ts';
-import { type ApprovalPolicyRequest, setApprovalPolicy } from '../process/approvals.ts';
-import {
-  type CreditTermsRequest,
-  type PledgeRequest,
-  postPledge,
-  releasePledge,
-  setCreditTerms,
-} from '../process/collateral.ts';
+import { carryOut, type Change } from '../process/changes.ts';
+import { type PledgeRequest, postPledge } from '../process/collateral.ts';
 import { collect } from '../process/collection.ts';
 import { bumpSettlement } from '../process/bump.ts';
 import { consolidate, type ConsolidationRequest } from '../process/consolidation.ts';
-import { type CreditLineRequest, expireCreditLine, setCreditLine } from '../process/credit-lines.ts';
-import {
-  allowCounterparty,
-  type CounterpartyRequest,
-  removeCounterparty,
-  restrictCounterparties,
-  type Restriction,
-} from '../process/counterparties.ts';
+import { expireCreditLine } from '../process/credit-lines.ts';
+import { allowCounterparty, type CounterpartyRequest, removeCounterparty } from '../process/counterparties.ts';
 import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
 import { type LiquidityAlertsRequest, observeLiquidity, setLiquidityAlerts } from '../process/liquidity-alerts.ts';
 import { reprioritize } from '../process/line.ts';
-import { type LimitsRequest, setLimits } from '../process/limits.ts';
 import { type DebitCapRequest, setDebitCap } from '../process/debit-caps.ts';
 import { chooseWindowPayout, type PayoutRequest } from '../process/net-payouts.ts';
 import { offer, signed, signingRefused } from '../process/offer.ts';
 import { offset, type OffsetRequest } from '../process/offset.ts';
+import { decideProposal, type ProposalCommand } from '../process/proposals.ts';
 import { type AddedSignatures, addSignatures, preparePayout } from '../process/psbt.ts';
 import { coinsReleased, confirmRelease, proposeRelease, type ReleaseRequest } from '../process/release.ts';
 import { reserve } from '../process/reserve.ts';
@@ -84,17 +72,14 @@ export type Command =
       readonly priority: Priority;
       readonly caller: Principal;
     }
-  | { readonly type: 'restrict_counterparties'; readonly request: Restriction }
+  | Change
+  | ProposalCommand
   | { readonly type: 'allow_counterparty' | 'remove_counterparty'; readonly request: CounterpartyRequest }
-  | { readonly type: 'set_approval_policy'; readonly request: ApprovalPolicyRequest }
-  | { readonly type: 'set_limits'; readonly request: LimitsRequest }
   | { readonly type: 'resolve_gridlock'; readonly request: OffsetRequest }
   | { readonly type: 'set_liquidity_alerts'; readonly request: LiquidityAlertsRequest }
   | { readonly type: 'observe_liquidity'; readonly institutionId: string }
-  | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
   | { readonly type: 'expire_credit_line' | 'collect'; readonly institutionId: string }
-  | { readonly type: 'post_pledge' | 'release_pledge'; readonly request: PledgeRequest }
-  | { readonly type: 'set_credit_terms'; readonly request: CreditTermsRequest }
+  | { readonly type: 'post_pledge'; readonly request: PledgeRequest }
   | { readonly type: 'freeze_institution'; readonly institutionId: string; readonly reason: string }
   | {
       readonly type: 'verdict';
@@ -198,26 +183,27 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(createInstitution(book, command.institution));
     case 'reprioritize':
       return reasonOf(reprioritize(book, command.settlementId, command.priority, command.caller.keyId));
-    case 'restrict_counterparties':
-      return reasonOf(restrictCounterparties(book, command.request));
     case 'allow_counterparty':
       return reasonOf(allowCounterparty(book, command.request));
     case 'remove_counterparty':
       return reasonOf(removeCounterparty(book, command.request));
-    case 'set_approval_policy':
-      return reasonOf(setApprovalPolicy(book, command.request));
+    case 'set_credit_line':
+    case 'set_credit_terms':
+    case 'release_pledge':
     case 'set_limits':
-      return reasonOf(setLimits(book, command.request));
+    case 'set_approval_policy':
+    case 'restrict_counterparties':
+    case 'correct_bank_line':
+    case 'publish_rate':
+      return reasonOf(carryOut(book, command));
+    case 'propose_change':
+    case 'confirm_proposal':
+    case 'reject_proposal':
+      return reasonOf(decideProposal(book, command));
     case 'set_liquidity_alerts':
       return reasonOf(setLiquidityAlerts(book, command.request));
-    case 'set_credit_line':
-      return reasonOf(setCreditLine(book, command.request));
     case 'post_pledge':
       return reasonOf(postPledge(book, command.request));
-    case 'release_pledge':
-      return reasonOf(releasePledge(book, command.request));
-    case 'set_credit_terms':
-      return reasonOf(setCreditTerms(book, command.request));
     case 'freeze_institution':
       return reasonOf(freezeInstitution(book, command.institutionId, command.reason));
     default:
@@ -246,17 +232,13 @@ type Asked =
   | 'choose_window_payout'
   | 'set_debit_cap'
   | 'create_institution'
-  | 'restrict_counterparties'
   | 'allow_counterparty'
   | 'remove_counterparty'
-  | 'set_approval_policy'
-  | 'set_limits'
-  | 'set_credit_line'
+  | Change['type']
+  | ProposalCommand['type']
   | 'set_liquidity_alerts'
   | 'reprioritize'
   | 'post_pledge'
-  | 'release_pledge'
-  | 'set_credit_terms'
   | 'freeze_institution';
 
 function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>): void {

@@ -1,9 +1,11 @@
-import { type AccountId, availableAccount, pledgeAccount, PLEDGES, standbyAccount } from '@finality/ledger';
+import { type AccountId, availableAccount, BTC, pledgeAccount, PLEDGES, standbyAccount } from '@finality/ledger';
 import { expect } from 'vitest';
 import { type CreditEvent, lineInForce, requiredSats, termsOf } from '../credit.ts';
-import { type DefaultEvent, type KnownDefault, sumOf } from '../default.ts';
+import { type DefaultEvent, type KnownDefault, owedSatsTo, stillOwed, sumOf } from '../default.ts';
 import { ownSats } from '../process/net-payouts.ts';
 import { living } from '../settlement.ts';
+import type { Debtor } from '../window.ts';
+import { funded } from './given.fixture.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
 import { INSTITUTIONS } from './parties.fixture.ts';
@@ -28,6 +30,7 @@ export const setTerms = (
       terms: { ...(haircutBps !== undefined && { haircutBps }), ...(dueAfterMs !== undefined && { dueAfterMs }) },
       reason: 'agreed',
       by: 'operator',
+      confirmedBy: 'operator-2',
     },
   });
 
@@ -39,7 +42,8 @@ export function pledge(
   kind: (typeof PLEDGES)[number] = 'collateral',
 ): string | undefined {
   const pledgeId = `p-${world.told.length}`;
-  return world.tell({ type, request: { pledgeId, institutionId, pledge: kind, amountSats, by: 'k' } });
+  const request = { pledgeId, institutionId, pledge: kind, amountSats, by: 'k' };
+  return world.tell({ type, request: type === 'release_pledge' ? { ...request, confirmedBy: 'k-2' } : request });
 }
 
 /** Somebody pledges or takes back: some amount, or all there is to the satoshi, or one more; or terms are set anew. */
@@ -76,6 +80,10 @@ export function anyCollection(world: World, a: number, b: number): void {
 /** The timers of those whose debts are due go off: of one, or of all as often as it takes. */
 export function collectDebts(world: World, a: number, b: number): void {
   const ids = bit(b, 0) ? [pick(INSTITUTIONS, a)!] : INSTITUTIONS;
+  for (const institutionId of ids) {
+    const credit = world.book.credits.get(institutionId);
+    if (credit.status !== 'none' && credit.owing.length > 0) world.tell({ type: 'collect', institutionId });
+  }
   for (let steps = 0; steps < COLLECTED_STEPS_MAX; steps++) {
     const due = ids.filter((id) => (world.book.timers.get(`${id} collection`) ?? Infinity) <= world.book.now);
     for (const institutionId of due) world.tell({ type: 'collect', institutionId });
@@ -86,32 +94,48 @@ export function collectDebts(world: World, a: number, b: number): void {
 
 const COLLECTED_STEPS_MAX = 50;
 
-/** Who owes something for a window, by the log alone. */
+/** Money comes in for those who owe something to others: too little, and as much as there may be. */
+export function comeIn(world: World, amountSats: bigint): void {
+  for (const institutionId of INSTITUTIONS) {
+    const credit = world.book.credits.get(institutionId);
+    if (credit.status === 'none' || credit.owing.length === 0) continue;
+    funded(institutionId, 'clearing', amountSats)(world);
+    world.tell({ type: 'collect', institutionId });
+  }
+}
+
+/** Who owes something for a window, and in which unit, by the log alone. */
 export function debtorsOf({ log }: MemoryBook, windowId: string): readonly string[] {
   const debtors = new Set<string>();
   for (const { event } of log) {
     if (!CREDIT_EVENTS.has(event.type)) continue;
     const credit = event as CreditEvent;
     const { institutionId } = credit;
-    if (credit.type === 'obligation_opened' && credit.obligation.windowId === windowId) debtors.add(institutionId);
-    else if (credit.type === 'obligation_met' && credit.windowId === windowId) debtors.delete(institutionId);
-    else if (credit.type === 'default_opened') debtors.delete(institutionId);
+    if (credit.type === 'obligation_opened' && credit.obligation.windowId === windowId)
+      debtors.add(debtorKey({ institutionId, unit: credit.obligation.unit }));
+    else if (credit.type === 'obligation_met' || credit.type === 'obligation_overdue') {
+      if (credit.windowId === windowId) debtors.delete(debtorKey(credit));
+    } else if (credit.type === 'default_opened') debtors.delete(debtorKey({ institutionId, unit: BTC }));
   }
   return [...debtors].sort();
 }
 
-const CREDIT_EVENTS = new Set(['obligation_opened', 'obligation_met', 'default_opened']);
+export const debtorKey = ({ institutionId, unit }: Debtor): string => `${institutionId} ${unit}`;
+
+const CREDIT_EVENTS = new Set(['obligation_opened', 'obligation_met', 'obligation_overdue', 'default_opened']);
 
 /** What defaults have moved, by their events: to what is owed, from whoever stands for it. */
 export function addDefaults(book: MemoryBook, add: (account: AccountId, amount: bigint) => void): void {
   for (const state of book.defaults.all()) {
     if (state.status === 'none') continue;
-    const { institutionId, collateralSats, contributionSats, standbySats, shares } = state;
+    const { institutionId, collateralSats, contributionSats, standbySats, shares, repaid } = state;
     const moved = [
       [pledgeAccount('collateral', institutionId), collateralSats],
       [pledgeAccount('default_fund', institutionId), contributionSats],
       [standbyAccount(), standbySats],
       ...shares.map((share) => [pledgeAccount('default_fund', share.institutionId), share.amountSats] as const),
+      [standbyAccount(), -repaid.standbySats],
+      ...repaid.shares.map((share) => [pledgeAccount('default_fund', share.institutionId), -share.amountSats] as const),
     ] as const;
     for (const [account, amount] of moved) {
       add(account, -amount);
@@ -140,7 +164,25 @@ export function checkDefaults(book: MemoryBook): void {
       expect(reversal).toMatchObject({ status: 'settled', terms: { amountSats, reverses: settlementId } });
     }
     checkOrder(book, state);
+    checkRepaid(book, state);
   }
+}
+
+/** Whoever stood in gets back what it did and no more, in the reverse order: the standby line nothing while a contribution is owed to. */
+function checkRepaid(book: MemoryBook, state: KnownDefault): void {
+  const { defaultId, institutionId, status, repaid, shares, standbySats, uncoveredSats } = state;
+  const left = stillOwed(state);
+  const credit = book.credits.get(institutionId);
+  expect(credit.status !== 'none' && credit.owing.includes(defaultId), defaultId).toBe(
+    status === 'closed' && owedSatsTo(left) > 0n,
+  );
+  if (status === 'open') return;
+  expect(left.uncoveredSats + repaid.uncoveredSats + repaid.carriedOverSats, defaultId).toBe(uncoveredSats);
+  expect(sumOf(left.shares) + sumOf(repaid.shares), defaultId).toBe(sumOf(shares));
+  expect(left.standbySats + repaid.standbySats, defaultId).toBe(standbySats);
+  expect(left.standbySats >= 0n && left.uncoveredSats >= 0n, defaultId).toBe(true);
+  if (sumOf(left.shares) > 0n) expect(repaid.standbySats, defaultId).toBe(0n);
+  if (left.uncoveredSats > 0n) expect(sumOf(repaid.shares), defaultId).toBe(0n);
 }
 
 const ORDER = ['collateral', 'contribution', 'debt_lent', 'standby', 'unwound', 'loss'];
@@ -157,7 +199,10 @@ function checkOrder({ log }: MemoryBook, { defaultId, status }: KnownDefault): v
   });
   const places = steps.map((step) => ORDER.indexOf(step));
   expect(places, defaultId).toEqual(places.toSorted((x, y) => x - y));
-  expect(events.at(-1)!.type === 'default_closed', defaultId).toBe(status === 'closed');
+  expect(
+    events.some(({ type }) => type === 'default_closed'),
+    defaultId,
+  ).toBe(status === 'closed');
 }
 
 /** By the log alone: what was pledged is there, and what is available is less by it. */

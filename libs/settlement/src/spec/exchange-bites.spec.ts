@@ -1,8 +1,11 @@
 import { type Instant, ok } from '@finality/kernel';
-import { LedgerView, type Transfer } from '@finality/ledger';
+import { availableAccount, type Claim, LedgerView, type Transfer } from '@finality/ledger';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Quote, quoteAggregate, type QuoteEvent } from '../quote.ts';
+import { PositionBook } from '../positions.ts';
+import { LiquidityQueues } from '../queue.ts';
+import type { Leg } from '../unit-terms.ts';
 import { checkExchange, ExchangeHistory } from './exchange-history.fixture.ts';
 import { MemoryBook, MemoryRecords, POLICY } from './memory-book.fixture.ts';
 
@@ -35,6 +38,17 @@ class UnlinkedLedger extends LedgerView {
   }
 }
 
+/** Whoever comes sees nobody before him. */
+class UnseenQueues extends LiquidityQueues {
+  override hasBefore(): boolean {
+    return false;
+  }
+}
+
+class OvertakingBook extends MemoryBook {
+  override readonly queues = new UnseenQueues();
+}
+
 /** Shows quotes in another light while a history goes on, and as they are in the end. */
 type Light = () => { readonly book: MemoryBook; readonly end: () => void };
 
@@ -64,11 +78,43 @@ const unlinked: Light = () => {
   return { book, end: () => undefined };
 };
 
+/** Whoever owes something may owe more. */
+class BoundlessLedger extends LedgerView {
+  override setCreditLine(claim: Claim, overdraft: bigint): void {
+    const before = this.account(availableAccount(claim)).limit;
+    const least = before.kind === 'debits_must_not_exceed_credits' ? before.overdraft : 0n;
+    super.setCreditLine(claim, overdraft > least ? overdraft : least);
+  }
+}
+
+const boundless: Light = () => {
+  const book = new MemoryBook(POLICY, new BoundlessLedger({ accounts: [], transfers: [] }));
+  return { book, end: () => undefined };
+};
+
+/** Of an exchange only what the payer gives is counted. */
+class OneLeggedPositions extends PositionBook {
+  override add(windowId: string, legs: readonly Leg[]): void {
+    super.add(windowId, legs.slice(0, 1));
+  }
+}
+
+class OneLeggedBook extends MemoryBook {
+  override readonly positions = new OneLeggedPositions();
+}
+
+const oneLegged: Light = () => ({ book: new OneLeggedBook(), end: () => undefined });
+
+const overtaking: Light = () => ({ book: new OvertakingBook(), end: () => undefined });
+
 describe('histories of money in several units bite', () => {
   it.each<[string, Light]>([
     ['a quote is used once', asIfUnused],
     ['a quote ends', asIfEndless],
     ['legs are linked', unlinked],
+    ['what may be owed is what was said last', boundless],
+    ['positions have both legs of an exchange', oneLegged],
+    ['nothing overtakes what waits in a line', overtaking],
   ])('where it isn’t so that %s', (_rule, make) => {
     const property = fc.property(NUMBERS, (numbers) => {
       const { book, end } = make();

@@ -1,13 +1,27 @@
 import { type Instant, sats } from '@finality/kernel';
-import { BTC, creditBalance, isOverdrawn, parseAccountId, type Unit } from '@finality/ledger';
+import {
+  type Account,
+  availableAccount,
+  BTC,
+  clearingClaim,
+  creditBalance,
+  isOverdrawn,
+  parseAccountId,
+  type Unit,
+} from '@finality/ledger';
 import { expect } from 'vitest';
 import { bankBookingId } from '../bank-booking.ts';
 import { decideExchange, type ExchangeCommand, isExchangeCommand } from '../process/exchange-commands.ts';
 import { rateIdOf } from '../rate.ts';
+import { isInLine, PRIORITIES } from '../queue.ts';
 import { legsOf } from '../unit-terms.ts';
+import { windowBetween } from '../window.ts';
 import { apply, type Command } from './commands.fixture.ts';
+import { checkDefaults } from './credit.fixture.ts';
 import { EUR, USD } from './exchange.fixture.ts';
 import { MemoryBook } from './memory-book.fixture.ts';
+import { checkNetting } from './netting-invariants.fixture.ts';
+import { checkLines, resolvableIn } from './queue-actions.fixture.ts';
 
 export type Exchanging = Command | ExchangeCommand;
 
@@ -47,10 +61,24 @@ export class ExchangeHistory {
 
   tell(command: Exchanging, about = ''): void {
     const after = this.#places.get(about) ?? -1;
+    const before = drawnOf(this.book);
     const refused = isExchangeCommand(command)
       ? reasonOf(decideExchange(this.book, command))
       : apply(this.book, command);
     this.told.push({ command, at: this.book.now, after, refused });
+    this.#checkLimits(before, command.type === 'correct_bank_line');
+  }
+
+  /** Whatever is drawn more is drawn within the limit that there is now; a line that was lowered takes nothing back. */
+  #checkLimits(before: ReadonlyMap<string, bigint>, isCorrection: boolean): void {
+    for (const account of this.book.ledger.accounts()) {
+      const name = parseAccountId(account.id);
+      if (name.kind !== 'claim' || name.claim.kind !== 'clearing') continue;
+      if (!isOverdrawn(account) || drawn(account) <= (before.get(account.id) ?? 0n)) continue;
+      // A correction may take what somebody hasn't got any more: he is frozen.
+      expect(isCorrection, account.id).toBe(true);
+      expect(this.book.institutions.get(name.claim.institutionId).status, account.id).toBe('frozen');
+    }
   }
 
   #pick<T>(list: readonly T[]): T {
@@ -62,12 +90,18 @@ export class ExchangeHistory {
       () => this.#book(),
       () => this.#book(),
       () => this.#decide(),
+      () => this.#correct(),
       () => this.#publish(),
       () => this.#quote(),
       () => this.#quote(),
       () => this.#submit(),
       () => this.#screen(),
       () => this.#end(),
+      () => this.#reorder(),
+      () => this.#line(),
+      () => this.#window(),
+      () => this.#collect(),
+      () => this.#offset(),
     ];
     this.#pick(steps)();
     if (this.#random() < 0.1) this.book.now = (this.book.now + this.#pick([1, 20_000, 60_000])) as Instant;
@@ -94,6 +128,20 @@ export class ExchangeHistory {
     this.tell({ type: this.#random() < 0.7 ? 'confirm_bank_booking' : 'reject_bank_booking', decision });
   }
 
+  /** Mostly by two, mostly of what is booked, mostly for another one or of another amount. */
+  #correct(): void {
+    const booked = this.book.bankBookings.all().flatMap((each) => (each.status === 'none' ? [] : [each.line]));
+    // Who has spent what wasn't his is frozen, and does nothing any more.
+    if (booked.length === 0 || this.#random() < 0.7) return;
+    const { bookingId, institutionId } = this.#pick(booked);
+    const amount = this.#pick(AMOUNTS.slice(1, 7));
+    const right = { direction: this.#pick(['in', 'out'] as const), institutionId: this.#pick(PARTIES), amount };
+    const what = this.#random() < 0.7 ? { right } : {};
+    const persons = { by: 'o1', ...(this.#random() < 0.9 && { confirmedBy: 'o2' }) };
+    const request = { bookingId, institutionId, ...what, ...persons, reason: '' };
+    this.tell({ type: 'correct_bank_line', request });
+  }
+
   #publish(): void {
     const [makerId, base] = [this.#pick(['m', 'n', 'm', 'n', 'platform']), this.#pick(UNITS)];
     const counter = this.#pick(this.#random() < 0.9 ? UNITS.filter((unit) => unit !== base) : UNITS);
@@ -101,7 +149,8 @@ export class ExchangeHistory {
       return this.tell({ type: 'withdraw_rate', rateId: rateIdOf(makerId, base, counter), by: 'o1' });
     const price = { numerator: this.#pick([1n, 13n, 3n]), denominator: this.#pick([1n, 200n, 7n]) };
     const lives = { validUntil: (this.book.now + 300_000) as Instant, quoteMs: 60_000, publishedBy: 'k' };
-    this.tell({ type: 'publish_rate', proposal: { makerId, base, counter, price, ...lives } });
+    const persons = makerId === 'platform' ? { isOwn: false, confirmedBy: 'o2' } : { isOwn: true };
+    this.tell({ type: 'publish_rate', proposal: { makerId, base, counter, price, ...lives, ...persons } });
   }
 
   #quote(): void {
@@ -131,7 +180,8 @@ export class ExchangeHistory {
     const to = this.#pick(['a', 'b', 'm', 'n'].filter((party) => party !== from));
     const paid = { unit: this.#pick(UNITS), amount: this.#pick(AMOUNTS) };
     const isSats = !isQuoted && this.#random() < 0.3;
-    const how = { mode: 'centralized', feeBearer: 'payer', referenceId: '', submittedBy: 'k' } as const;
+    const priority = this.#random() < 0.7 ? 'normal' : this.#pick(PRIORITIES);
+    const how = { mode: 'centralized', priority, feeBearer: 'payer', referenceId: '', submittedBy: 'k' } as const;
     const what = isQuoted
       ? { quoteId: quote.terms.quoteId, failOnShortage: this.#random() < 0.3 }
       : isSats
@@ -163,6 +213,79 @@ export class ExchangeHistory {
     this.tell({ type: 'review', review }, settlementId);
   }
 
+  /** Somebody is in a hurry, or the other way round. */
+  #reorder(): void {
+    const settlementId = this.#pick(this.#random() < 0.8 ? this.#queued() : this.book.settlements.ids());
+    if (settlementId === undefined) return;
+    const caller = { keyId: 'operator', roles: ['operator'] } as const;
+    this.tell({ type: 'reprioritize', settlementId, priority: this.#pick(PRIORITIES), caller }, settlementId);
+  }
+
+  /** What somebody may owe is set anew, in some unit, for some time; or the time of one is up. */
+  #line(): void {
+    const institutionId = this.#pick(PARTIES);
+    const due = this.book.timers.get(institutionId);
+    if (due !== undefined && this.#random() < 0.8) return this.tell({ type: 'expire_credit_line', institutionId });
+    const [unit, amount] = [this.#pick(UNITS), this.#pick([0n, 16n, 300n, 1_000n])];
+    const what = unit === BTC ? { creditLineSats: amount } : { creditLineSats: 0n, limit: { unit, amount } };
+    const ends = this.#random() < 0.5 ? { expiresAt: (this.book.now + this.#pick([0, 1, 60_000])) as Instant } : {};
+    const persons = { by: 'o1', ...(this.#random() < 0.9 && { confirmedBy: 'o2' }) };
+    this.tell({ type: 'set_credit_line', request: { institutionId, ...what, ...ends, ...persons, reason: '' } });
+  }
+
+  /** What is drawn when windows close is due from now on, or isn't; or what is due by now is collected. */
+  #collect(): void {
+    const due = PARTIES.filter((id) => (this.book.timers.get(`${id} collection`) ?? Infinity) <= this.book.now);
+    for (const institutionId of due) this.tell({ type: 'collect', institutionId });
+    if (due.length > 0 || this.#random() < 0.7) return;
+    const terms = this.#random() < 0.8 ? { dueAfterMs: this.#pick([1, 20_000]) } : {};
+    const request = { institutionId: this.#pick(['a', 'b', 'n']), terms, reason: '', by: 'o1', confirmedBy: 'o2' };
+    this.tell({ type: 'set_credit_terms', request });
+  }
+
+  /** By an operator: none, nothing, or something. */
+  #cap(): void {
+    const capSats = this.#pick([undefined, undefined, 0n, 300n, 2_000n]);
+    const cap = capSats === undefined ? {} : { capSats: sats(capSats) };
+    const request = { institutionId: this.#pick(PARTIES), ...cap, reason: '', by: 'o1', isOwn: false };
+    this.tell({ type: 'set_debit_cap', request });
+  }
+
+  /** What is netted is opened, closed, or divided: mostly what is open. */
+  #window(): void {
+    const windowId = `w-${++this.#made}`;
+    const { multilateral } = this.book.netting.get();
+    this.#places.set(windowId, this.told.length);
+    if (multilateral === undefined || this.#random() < 0.1) return this.tell({ type: 'open_window', windowId });
+    if (this.#random() < 0.1) return this.#cap();
+    const [institutionId, counterpartyId] = this.#pick([
+      ['a', 'm'],
+      ['m', 'a'],
+      ['a', 'b'],
+      ['b', 'a'],
+    ] as const);
+    const request = { institutionId, counterpartyId };
+    if (this.#random() < 0.5) return this.tell({ type: 'agree_netting', request, windowId });
+    if (this.#random() < 0.2) return this.tell({ type: 'end_netting', request });
+    const own = windowBetween(this.book.netting.get(), institutionId, counterpartyId)!;
+    const closed = this.#pick([multilateral.windowId, own.windowId, this.#pick(this.book.windows.ids())]);
+    const closing = { windowId: closed, nextWindowId: windowId, by: 'operator', reason: 'cut-off' };
+    this.tell({ type: 'close_window', closing }, closed);
+  }
+
+  /** What pays for each other; or what doesn't any more. */
+  #offset(): void {
+    const found = resolvableIn(this.book, PARTIES, this.#pick(UNITS));
+    const settlementIds = this.#random() < 0.8 ? found : this.#queued().filter(() => this.#random() < 0.3);
+    if (settlementIds.length === 0) return;
+    const last = settlementIds.reduce((a, b) => (this.#places.get(a)! > this.#places.get(b)! ? a : b));
+    this.tell({ type: 'resolve_gridlock', request: { gridlockId: `g-${++this.#made}`, settlementIds } }, last);
+  }
+
+  #queued(): readonly string[] {
+    return this.book.settlements.ids().filter((id) => isInLine(this.book.settlements.get(id)));
+  }
+
   #end(): void {
     const ids = this.book.settlements.ids();
     if (ids.length === 0) return;
@@ -176,10 +299,13 @@ export class ExchangeHistory {
 /** Whatever was asked: nothing is made or lost in any unit, nobody is past a limit, both legs have moved or none, at a quote that was used once. */
 export function checkExchange({ book }: Pick<ExchangeHistory, 'book'>): void {
   book.ledger.assertZeroSum();
+  checkCredit(book);
   for (const account of book.ledger.accounts()) {
-    expect(isOverdrawn(account), account.id).toBe(false);
     if (parseAccountId(account.id).kind === 'ccp') expect(creditBalance(account), account.id).toBe(0n);
   }
+  checkLines({ book });
+  checkNetting(book);
+  checkDefaults(book);
   const uses = new Map<string, string>();
   const { transfers } = book.ledger.changes();
   for (const settlement of book.settlements.all()) {
@@ -203,6 +329,29 @@ export function checkExchange({ book }: Pick<ExchangeHistory, 'book'>): void {
   const used = book.quotes.all().flatMap((quote) => (quote.status === 'used' ? [quote.terms.quoteId] : []));
   expect(used.sort()).toEqual([...uses.keys()].sort());
 }
+
+/** The ledger's limits are what institutions may owe, and nothing else is ever below zero. */
+function checkCredit({ institutions, ledger }: MemoryBook): void {
+  const limits = new Map<string, bigint>();
+  for (const institution of institutions.all()) {
+    if (institution.status === 'none') continue;
+    const { institutionId, creditLineSats, unitLines } = institution;
+    limits.set(availableAccount(clearingClaim(institutionId, BTC)), creditLineSats);
+    for (const { limit } of unitLines)
+      limits.set(availableAccount(clearingClaim(institutionId, limit.unit)), limit.amount);
+  }
+  for (const account of ledger.accounts()) {
+    const { id, limit } = account;
+    if (limit.kind === 'debits_must_not_exceed_credits') expect(limit.overdraft, id).toBe(limits.get(id) ?? 0n);
+    if (parseAccountId(id).kind === 'pledge') expect(isOverdrawn(account), id).toBe(false);
+  }
+}
+
+const drawn = ({ debitsPosted, debitsPending, creditsPosted }: Account): bigint =>
+  debitsPosted + debitsPending - creditsPosted;
+
+const drawnOf = ({ ledger }: MemoryBook): ReadonlyMap<string, bigint> =>
+  new Map(ledger.accounts().map((account) => [account.id, drawn(account)]));
 
 const reasonOf = (result: ReturnType<typeof decideExchange>): string | undefined =>
   result.ok ? undefined : result.error.reason;

@@ -71,6 +71,7 @@ export class Exchange {
       validUntil: (this.book.now + 3_600_000) as Instant,
       quoteMs: QUOTE_MS,
       publishedBy: 'key-m',
+      ...(change.makerId === 'platform' ? { isOwn: false, confirmedBy: 'key-n' } : { isOwn: true }),
       ...change,
     };
   }

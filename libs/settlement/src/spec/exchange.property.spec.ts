@@ -1,8 +1,13 @@
+import { clearingClaim } from '@finality/ledger';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { USD } from './exchange.fixture.ts';
 import { checkExchange, ExchangeHistory } from './exchange-history.fixture.ts';
 
-const STEPS = 120;
+const STEPS = 160;
+
+/** What credit lines come to. */
+const CREDIT = ['unit_line_expired', 'credit_line_expired', 'obligation_met', 'obligation_overdue', 'default_closed'];
 
 /** As even as dice. */
 const NUMBERS = fc.infiniteStream(fc.noBias(fc.nat(0xffff)));
@@ -15,16 +20,37 @@ describe('any history of money in several units', () => {
         const history = new ExchangeHistory(() => numbers.next().value / 0x1_0000, STEPS);
         checkExchange(history);
         for (const { refused } of history.told) if (refused !== undefined) seen.add(refused);
-        for (const settlement of history.book.settlements.all())
-          if (settlement.status !== 'none' && settlement.terms.units?.exchange !== undefined)
-            seen.add(settlement.status);
+        for (const settlement of history.book.settlements.all()) {
+          if (settlement.status === 'none' || settlement.terms.units === undefined) continue;
+          seen.add(settlement.terms.units.exchange === undefined ? `plain ${settlement.status}` : settlement.status);
+          if ('gridlockId' in settlement) seen.add('gridlock');
+          if ('waitsFor' in settlement) seen.add(settlement.waitsFor);
+        }
+        for (const { event } of history.book.log) if (CREDIT.includes(event.type)) seen.add(event.type);
+        for (const window of history.book.windows.all())
+          if ('totals' in window)
+            for (const { unit } of window.totals) seen.add(`${window.scope.kind} ${unit} ${window.status}`);
+        for (const institutionId of ['a', 'b', 'm', 'n'])
+          if (history.book.ledger.balanceOf(clearingClaim(institutionId, USD)).available < 0n) seen.add('drawn');
       }),
-      { numRuns: 120, seed: 7 },
+      { numRuns: 160, seed: 7 },
     );
     // It is about something: all of this has happened.
-    const happened = ['settled', 'queued', 'failed', 'expired', 'under_review'];
+    const happened = [
+      'settled',
+      'queued',
+      'failed',
+      'expired',
+      'under_review',
+      'plain queued',
+      'plain settled',
+      'gridlock',
+      'WINDOW_DEBIT_CAP',
+    ];
     const refused = ['QUOTE_USED', 'QUOTE_EXPIRED', 'UNKNOWN_QUOTE', 'UNKNOWN_RATE', 'AMOUNT_NOT_QUOTABLE'];
-    const booked = ['LINE_BOOKED', 'SAME_PERSON', 'INSUFFICIENT_BALANCE', 'AMOUNT_TOO_LARGE'];
-    expect([...seen]).toEqual(expect.arrayContaining([...happened, ...refused, ...booked]));
+    const booked = ['LINE_BOOKED', 'SAME_PERSON', 'INSUFFICIENT_BALANCE', 'AMOUNT_TOO_LARGE', 'NOT_QUEUED'];
+    const lent = ['drawn', ...CREDIT];
+    const netted = ['multilateral', 'bilateral'].flatMap((kind) => [`${kind} BTC settled`, `${kind} USD settled`]);
+    expect([...seen]).toEqual(expect.arrayContaining([...happened, ...refused, ...booked, ...lent, ...netted]));
   });
 });

@@ -13,6 +13,7 @@ import {
 } from './action-weights.fixture.ts';
 import { act, fund, settleDown } from './actions.fixture.ts';
 import { actionsOf } from './any-actions.fixture.ts';
+import { comeIn } from './credit.fixture.ts';
 import { checkAtRest, checkWorld } from './invariants.fixture.ts';
 import { beginCollecting, beginNetting } from './netting-actions.fixture.ts';
 import { PAYING } from './memory-book.fixture.ts';
@@ -144,13 +145,20 @@ describe.each(POLICIES)('any history (%s)', { timeout: TIMEOUT_MS }, (_name, pol
 
 describe('any history', { timeout: TIMEOUT_MS }, () => {
   it('of debts that are collected lets nobody bear anything but by the rule', () => {
-    const count = { obligation_met: 0, debt_lent: 0, default_covered: 0, settlement_unwound: 0, loss_allocated: 0 };
+    const count = {
+      ...{ obligation_met: 0, debt_lent: 0, default_covered: 0, settlement_unwound: 0, loss_allocated: 0 },
+      default_repaid: 0,
+    };
     fc.assert(
       fc.property(actionsOf(DEFAULT_WEIGHTS, 60), (actions) => {
         const world = new World({ ...PAYING, standbyMaxSats: sats(2_000n), lentMaxSats: sats(120_000n) });
         fund(world);
         beginCollecting(world);
         run(world, actions);
+        for (const amountSats of [1_001n, 60_000n]) {
+          comeIn(world, amountSats);
+          checkWorld(world);
+        }
         for (const { event } of world.book.log) if (event.type in count) count[event.type as keyof typeof count] += 1;
       }),
       SETTINGS,

@@ -19,7 +19,14 @@ export function limit(world: World, a: number, b: number, c: number): void {
 export function setLimits(world: World, institutionId: string, limits: Limits, isOwn = false): string | undefined {
   return world.tell({
     type: 'set_limits',
-    request: { institutionId, limits, reason: 'because', by: 'operator', isOwn },
+    request: {
+      institutionId,
+      limits,
+      reason: 'because',
+      by: 'operator',
+      isOwn,
+      ...(!isOwn && { confirmedBy: 'operator-2' }),
+    },
   });
 }
 

@@ -20,6 +20,7 @@ import type { SettlementPolicy } from '../policy.ts';
 import { quoteAggregate } from '../quote.ts';
 import { rateAggregate } from '../rate.ts';
 import { PositionBook } from '../positions.ts';
+import { proposalAggregate } from '../proposal.ts';
 import { LiquidityQueues } from '../queue.ts';
 import { recoveryAggregate } from '../recovery.ts';
 import { type Netting, nettingAggregate, type NettingEvent, windowAggregate } from '../window.ts';
@@ -93,6 +94,7 @@ export class MemoryBook implements Book {
   readonly windowPayouts = new MemoryRecords(windowPayoutAggregate, this.log);
   readonly bankBookings = new MemoryRecords(bankBookingAggregate, this.log);
   readonly rates = new MemoryRecords(rateAggregate, this.log);
+  readonly proposals = new MemoryRecords(proposalAggregate, this.log);
   readonly quotes = new MemoryRecords(quoteAggregate, this.log);
   readonly netting: Book['netting'];
   readonly positions = new PositionBook();

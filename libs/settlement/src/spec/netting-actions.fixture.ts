@@ -57,7 +57,7 @@ export function beginCollecting(world: World): void {
     const creditLineSats = 30_000n * BigInt(i + 1);
     world.tell({
       type: 'set_credit_line',
-      request: { institutionId, creditLineSats, reason: 'agreed', by: 'operator' },
+      request: { institutionId, creditLineSats, reason: 'agreed', by: 'operator', confirmedBy: 'operator-2' },
     });
     setTerms(world, institutionId, undefined, 0);
     pledge(world, 'post_pledge', institutionId, 1_001n, 'default_fund');

@@ -1,8 +1,9 @@
 import { expect } from 'vitest';
-import { netSats, totalsOf } from '../positions.ts';
+import { inOrder, netOf, totalsOf } from '../positions.ts';
 import { living, type LivingSettlement, type Settlement } from '../settlement.ts';
-import { nettingAggregate, type NettingEvent, type Position, windowBetween, type WindowEvent } from '../window.ts';
-import { debtorsOf } from './credit.fixture.ts';
+import { legsOf } from '../unit-terms.ts';
+import { nettingAggregate, type NettingEvent, type Position, windowOf, type WindowEvent } from '../window.ts';
+import { debtorKey, debtorsOf } from './credit.fixture.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 
 const ENDED = ['settled', 'rejected', 'reversed', 'failed', 'cancelled', 'expired'];
@@ -19,7 +20,13 @@ export function checkNetting(book: MemoryBook): void {
   for (const windowId of book.windows.ids()) {
     const positions = book.positions.of(windowId);
     expect(positions, windowId).toEqual(positionsOf(settled.filter((state) => state.windowId === windowId)));
-    expect(positions.reduce((sum, position) => sum + netSats(position), 0n)).toBe(0n);
+    for (const unit of new Set(positions.map((position) => position.unit))) {
+      const ofUnit = positions.filter((position) => position.unit === unit);
+      expect(
+        ofUnit.reduce((sum, position) => sum + netOf(position), 0n),
+        `${windowId} ${unit}`,
+      ).toBe(0n);
+    }
     const window = book.windows.get(windowId);
     if (!('payouts' in window)) continue;
     expect(window.totals).toEqual(totalsOf(positions));
@@ -28,7 +35,7 @@ export function checkNetting(book: MemoryBook): void {
     const unpaid = payouts.filter(({ status }) => !ENDED.includes(status));
     expect([...window.unpaid].sort()).toEqual(unpaid.map(({ terms }) => terms.settlementId));
     const debtors = debtorsOf(book, windowId);
-    expect([...window.debtors].sort(), windowId).toEqual(debtors);
+    expect(window.debtors.map(debtorKey).sort(), windowId).toEqual(debtors);
     expect(window.status).toBe(unpaid.length + debtors.length === 0 ? 'settled' : 'settling');
   }
 }
@@ -44,23 +51,31 @@ function checkPlaces({ log, settlements, positions }: MemoryBook): void {
       expect((event as Extract<WindowEvent, { type: 'window_closed' }>).positions, id).toEqual(positions.of(id));
     if (event.type !== 'settlement_settled') continue;
     const { terms } = living(settlements.get(id));
-    const expected = terms.mode === 'centralized' ? windowBetween(netting, terms.from, terms.to)?.windowId : undefined;
+    const expected = terms.mode === 'centralized' ? windowOf(netting, legsOf(terms))?.windowId : undefined;
     expect((event as { windowId?: string }).windowId, id).toBe(expected);
   }
 }
 
 function positionsOf(settled: readonly LivingSettlement[]): readonly Position[] {
-  const ids = [...new Set(settled.flatMap(({ terms }) => [terms.from, terms.to]))].sort();
-  return ids.map((institutionId) => {
-    const paid = settled.filter(({ terms }) => terms.from === institutionId);
-    const received = settled.filter(({ terms }) => terms.to === institutionId);
-    const sum = (of: readonly LivingSettlement[]) => of.reduce((total, { terms }) => total + terms.amountSats, 0n);
+  const legs = settled.flatMap(({ terms }) => legsOf(terms));
+  const places = new Map(
+    legs.flatMap(({ from, to, money: { unit } }) =>
+      [from, to].map((institutionId) => [`${institutionId} ${unit}`, { institutionId, unit }] as const),
+    ),
+  );
+  const positions = [...places.values()].map(({ institutionId, unit }) => {
+    const ofUnit = legs.filter(({ money }) => money.unit === unit);
+    const paid = ofUnit.filter(({ from }) => from === institutionId);
+    const received = ofUnit.filter(({ to }) => to === institutionId);
+    const sum = (of: typeof legs) => of.reduce((total, { money }) => total + money.amount, 0n);
     return {
       institutionId,
-      paidSats: sum(paid) as Position['paidSats'],
-      receivedSats: sum(received) as Position['receivedSats'],
+      unit,
+      paid: sum(paid),
+      received: sum(received),
       paidCount: paid.length,
       receivedCount: received.length,
     };
   });
+  return positions.sort(inOrder);
 }

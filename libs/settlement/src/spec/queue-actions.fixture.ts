@@ -1,11 +1,15 @@
-import type { Instant } from '@finality/kernel';
+import { assert, type Instant } from '@finality/kernel';
+import { BTC, claimPath, clearingClaim, type Unit } from '@finality/ledger';
 import { expect } from 'vitest';
-import { resolveGridlock } from '../gridlock.ts';
-import { isInLine, PRIORITIES, type Priority, rankOf } from '../queue.ts';
+import { type QueuedPayment, resolveGridlock } from '../gridlock.ts';
+import { isInLine, lineIn, lineOf, PRIORITIES, type Priority, rankOf } from '../queue.ts';
 import { living, type SettlementEvent, type Terms } from '../settlement.ts';
+import { paidOf } from '../unit-terms.ts';
+import type { MemoryBook } from './memory-book.fixture.ts';
 import { anyPledge } from './credit.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
 import { INSTITUTIONS } from './parties.fixture.ts';
+import { byTwo } from './proposals.fixture.ts';
 import { type World } from './world.fixture.ts';
 
 // What makes lines of settlements that wait for liquidity, and ends them.
@@ -41,18 +45,29 @@ const queuedOf = ({ book }: World): string[] =>
   book.settlements.ids().filter((id) => isInLine(book.settlements.get(id)));
 
 /** As a worker would find it. */
-export function resolvable({ book }: World): string[] {
-  const lines = INSTITUTIONS.map((institutionId) =>
-    book.queues.of(institutionId).map((id) => living(book.settlements.get(id)).terms),
-  );
-  const headroom = INSTITUTIONS.map(
-    (institutionId) => [institutionId, book.ledger.spendable({ kind: 'clearing', institutionId })] as const,
+export const resolvable = ({ book }: World): string[] => resolvableIn(book, INSTITUTIONS, BTC);
+
+/** What these can settle together of what they owe in the unit. */
+export function resolvableIn(book: MemoryBook, institutionIds: readonly string[], unit: Unit): string[] {
+  const lines = institutionIds.map((id) => offsettable(book, lineIn(id, unit)));
+  const headroom = institutionIds.map(
+    (id) => [lineIn(id, unit), book.ledger.spendable(clearingClaim(id, unit))] as const,
   );
   const set = resolveGridlock(
     lines.filter(({ length }) => length > 0),
     new Map(headroom),
   );
   return set.map(({ settlementId }) => settlementId);
+}
+
+/** A line up to its first exchange. */
+function offsettable({ queues, settlements }: MemoryBook, line: string): readonly QueuedPayment[] {
+  const all = queues.of(line).map((id) => living(settlements.get(id)).terms);
+  const end = all.findIndex(({ units }) => units?.exchange !== undefined);
+  return all.slice(0, end === -1 ? all.length : end).map((terms) => {
+    assert(terms.payee.kind === 'clearing', 'whoever is paid CENTRALIZED is paid on a clearing balance');
+    return { settlementId: terms.settlementId, from: line, to: claimPath(terms.payee), amount: paidOf(terms).amount };
+  });
 }
 
 /** What an institution may owe is set anew, or what that rests on; or it wants to be told how it stands, or somebody looks. */
@@ -69,7 +84,7 @@ export function creditLine(world: World, a: number, b: number): void {
   // A history's clock stands still: the end never comes.
   const expiresAt = bit(b, 4) ? { expiresAt: (world.book.now + 1) as Instant } : {};
   const request = { institutionId, creditLineSats, ...expiresAt, reason: 'reviewed', by: 'operator' };
-  world.tell({ type: 'set_credit_line', request });
+  byTwo(world, { type: 'set_credit_line', request }, bit(b, 6) ? 'operator-2' : 'operator-3');
 }
 
 interface Waiting {
@@ -79,8 +94,8 @@ interface Waiting {
   readonly since: number;
 }
 
-/** By the log alone: nothing CENTRALIZED is settled while one of its payer waits that came earlier and is as urgent, or that is more urgent. */
-export function checkLines({ book }: World): void {
+/** By the log alone: nothing CENTRALIZED is settled while one of its payer waits in the same unit that came earlier and is as urgent, or that is more urgent. */
+export function checkLines({ book }: { readonly book: Pick<MemoryBook, 'log'> }): void {
   const terms = new Map<string, Terms>();
   const lines = new Map<string, Waiting>();
   for (const [place, { stream, event: logged }] of book.log.entries()) {
@@ -100,9 +115,13 @@ export function checkLines({ book }: World): void {
     if (event.type !== 'liquidity_reserved') continue;
     const own = before ?? { rank: rankOf(agreed.priority ?? 'normal'), since: place };
     for (const [other, waiting] of lines) {
-      if (waiting.terms.from !== agreed.from) continue;
+      if (lineOf(waiting.terms) !== lineOf(agreed) || isOver(waiting.terms, event.at)) continue;
       const isAhead = waiting.rank < own.rank || (waiting.rank === own.rank && waiting.since < own.since);
       expect(isAhead, `${id} overtakes ${other}`).toBe(false);
     }
   }
 }
+
+/** Its quote has run out: nobody waits behind it any more. */
+const isOver = ({ units, expiresAt }: Terms, at: Instant): boolean =>
+  units?.exchange !== undefined && expiresAt !== undefined && expiresAt <= at;

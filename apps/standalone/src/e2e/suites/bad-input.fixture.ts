@@ -22,6 +22,7 @@ import { exchangeRequests } from './exchange-requests.fixture.ts';
 import { ledgerRequests } from './ledger-requests.fixture.ts';
 import { liquidityRequests } from './liquidity-requests.fixture.ts';
 import { policyRequests } from './policy-requests.fixture.ts';
+import { proposalRequests } from './proposal-requests.fixture.ts';
 import { uselessQuotes } from './quotes.fixture.ts';
 import { signatures } from './signed-requests.fixture.ts';
 import { windowRequests } from './window-requests.fixture.ts';
@@ -460,6 +461,7 @@ async function goodRequests(
     ...collateralRequests(by, institution_id),
     ...(await policyRequests(e2e, by, banks)),
     ...exchangeRequests(by, payer, payee),
+    ...proposalRequests(by, payer.id),
     RunReconciliation: asOperator(reconciliation.runReconciliation, reconciliationV1.RunReconciliationRequest, {
       idempotency_key: '',
     }),

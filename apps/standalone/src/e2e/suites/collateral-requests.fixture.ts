@@ -26,6 +26,7 @@ export function collateralRequests(by: GoodBy, institution_id: string): Readonly
       reason: 'agreed',
     }),
     ListDefaults: by('operator')(defaults.listDefaults, liquidityV1.ListDefaultsRequest, { page_size: 10 }),
+    GetFundSizing: by('payer')(liquidityV1.FundServiceService.getFundSizing, liquidityV1.GetFundSizingRequest, {}),
     GetDefault: by('operator')(
       defaults.getDefault,
       liquidityV1.GetDefaultRequest,

@@ -1,5 +1,4 @@
-import { liquidityV1, settlementV1, toTimestamp } from '@finality/contracts';
-import type { Instant } from '@finality/kernel';
+import { liquidityV1, settlementV1 } from '@finality/contracts';
 import { expect, it } from 'vitest';
 import { refused } from '../api.fixture.ts';
 import { type Bank, freshKey, NOTHING } from '../bank.fixture.ts';
@@ -10,14 +9,7 @@ const { LIQUIDITY_LEVEL_CRITICAL, LIQUIDITY_LEVEL_OK } = liquidityV1.LiquidityLe
 
 /** What institutions may owe on clearing: what holds whatever the services run on. */
 export function credit(e2e: () => E2e): void {
-  const line = (bank: Bank, limitSats: bigint, inMs?: number) =>
-    e2e().operator.liquidity.setCreditLine({
-      idempotencyKey: freshKey(),
-      institutionId: bank.id,
-      limitSats,
-      reason: 'reviewed',
-      ...(inMs !== undefined && { expiresAt: toTimestamp((Date.now() + inMs) as Instant) }),
-    });
+  const line = (bank: Bank, limitSats: bigint, inMs?: number) => e2e().lend(bank.id, limitSats, inMs);
 
   it('is lent until its time is up; what is drawn stays drawn', async () => {
     const [payer, payee] = [await e2e().bank({ wallet: 'none' }), await e2e().bank({ wallet: 'none' })];
@@ -72,6 +64,9 @@ export function credit(e2e: () => E2e): void {
     await line(payer, 50_000n);
     const terms = { idempotencyKey: freshKey(), institutionId, haircutBps: 5_000, reason: 'agreed' };
     expect(await e2e().operator.collateral.setCreditTerms(terms)).toMatchObject({ lineInForceSats: 4_000n });
+    const { members } = await payer.api.fund.getFundSizing({});
+    const own = { lineSats: 4_000n, collateralSats: 8_000n, exposureSats: 0n };
+    expect(members).toMatchObject([{ institutionId, ...own, requiredSats: 0n, contributedSats: 1_000n }]);
     await payer.settle({ to: payee, amountSats: 3_000n, mode: 'CENTRALIZED' });
     const held = { institutionId, collateralSats: 8_000n, releasableSats: 4_000n, defaultFundSats: 1_000n };
     expect(await collateral.getCollateral({ institutionId })).toMatchObject({ ...held, drawnSats: 2_000n });

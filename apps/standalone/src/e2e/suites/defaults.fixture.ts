@@ -30,7 +30,7 @@ export function defaults(e2e: () => E2e): void {
       pledge: liquidityV1.Pledge.PLEDGE_COLLATERAL,
       amountSats: 1_000n,
     });
-    await e2e().operator.liquidity.setCreditLine({ ...lineOf(institutionId), limitSats: 5_000n });
+    await e2e().lend(institutionId, 5_000n);
     const terms = { idempotencyKey: freshKey(), institutionId, dueAfterSeconds: 2, reason: 'agreed' };
     await e2e().operator.collateral.setCreditTerms(terms);
     await payer.settle({ to: payee, amountSats: 4_000n, mode: 'CENTRALIZED' });
@@ -55,7 +55,7 @@ export function defaults(e2e: () => E2e): void {
   it('of a line that is gone takes back what payees still have, by settlements', async () => {
     const [payer, payee] = [await e2e().bank({ wallet: 'none' }), await e2e().bank({ wallet: 'none' })];
     const institutionId = payer.id;
-    await e2e().operator.liquidity.setCreditLine({ ...lineOf(institutionId), limitSats: 5_000n });
+    await e2e().lend(institutionId, 5_000n);
     const terms = { idempotencyKey: freshKey(), institutionId, dueAfterSeconds: 2, reason: 'agreed' };
     await e2e().operator.collateral.setCreditTerms(terms);
     const { settlementId } = await payer.settle({ to: payee, amountSats: 4_000n, mode: 'CENTRALIZED' });

@@ -1,17 +1,17 @@
 import { exchangeV1, settlementV1 } from '@finality/contracts';
 import { expect, it } from 'vitest';
-import { type Api, refused } from '../api.fixture.ts';
+import { refused } from '../api.fixture.ts';
 import { type Bank, freshKey } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
 import { exchangeOf, quoteFor, rateOf } from './quotes.fixture.ts';
 
 const { BankDirection, BankBookingStatus } = exchangeV1;
+const FIRST_PAGE = { pageSize: 0, pageToken: '' };
 const CENTRALIZED = settlementV1.SettlementMode.SETTLEMENT_MODE_CENTRALIZED;
 const APPROVE = settlementV1.ReviewDecision.REVIEW_DECISION_APPROVE;
 
 /** Units beside BTC: what holds whatever the services run on. */
 export function otherUnits(e2e: () => E2e): void {
-  let second: Api;
   let lines = 0;
 
   const proposed = (bank: Bank, direction: exchangeV1.BankDirection, amount: bigint, unit = 'USD') => ({
@@ -25,9 +25,8 @@ export function otherUnits(e2e: () => E2e): void {
   const decision = (bookingId: string) => ({ idempotencyKey: freshKey(), bookingId, reason: 'seen' });
 
   async function book(bank: Bank, direction: exchangeV1.BankDirection, amount: bigint, unit = 'USD'): Promise<void> {
-    second ??= (await e2e().staff('operator')).api;
     const { bookingId } = await e2e().operator.cash.proposeBankBooking(proposed(bank, direction, amount, unit));
-    await second.cash.confirmBankBooking(decision(bookingId));
+    await (await e2e().second()).cash.confirmBankBooking(decision(bookingId));
   }
 
   const balanceOf = async (bank: Bank, unit = 'USD'): Promise<bigint | undefined> => {
@@ -48,7 +47,7 @@ export function otherUnits(e2e: () => E2e): void {
       reason: 'SAME_PERSON',
     });
     expect(await balanceOf(bank)).toBeUndefined();
-    second ??= (await e2e().staff('operator')).api;
+    const second = await e2e().second();
     await second.cash.confirmBankBooking(decision(booking.bookingId));
     expect(await balanceOf(bank)).toBe(1_000n);
     const out = await cash.proposeBankBooking(proposed(bank, BankDirection.BANK_DIRECTION_OUT, 400n));
@@ -103,6 +102,38 @@ export function otherUnits(e2e: () => E2e): void {
     await expectInOrder(e2e());
   });
 
+  it('that were booked for another institution are moved by two operators, and both statements show it', async () => {
+    const [wrong, right] = [await e2e().bank({ wallet: 'none' }), await e2e().bank({ wallet: 'none' })];
+    await book(wrong, BankDirection.BANK_DIRECTION_IN, 1_000n);
+    const listOf = async ({ id: institutionId }: Bank) => {
+      const asked = { institutionId, status: BankBookingStatus.BANK_BOOKING_STATUS_UNSPECIFIED, ...FIRST_PAGE };
+      return (await e2e().operator.cash.listBankBookings(asked)).bookings;
+    };
+    const [booked] = await listOf(wrong);
+    const { bookingId } = booked!;
+    const said = { direction: BankDirection.BANK_DIRECTION_IN, institutionId: right.id, amount: 900n };
+    await e2e().agree({ correctBankBooking: { bookingId, institutionId: wrong.id, right: said } });
+    expect([await balanceOf(wrong), await balanceOf(right)]).toEqual([0n, 900n]);
+    const [corrected] = await listOf(wrong);
+    const [instead] = await listOf(right);
+    expect(corrected).toMatchObject({
+      status: BankBookingStatus.BANK_BOOKING_STATUS_CORRECTED,
+      correction: { replacedBy: instead!.bookingId },
+    });
+    expect(instead).toMatchObject({ corrects: bookingId, amount: { unit: 'USD', amount: 900n } });
+    const movedOf = async (bank: Bank) => {
+      const account = `clearing/${bank.id}/USD/available`;
+      const { entries } = await bank.api.ledger.getStatement({ account, ...FIRST_PAGE });
+      return entries.map(({ kind, object, credit, debit }) => [kind, object, credit - debit]);
+    };
+    expect(await movedOf(wrong)).toEqual([
+      ['single', bookingId, 1_000n],
+      ['correction', bookingId, -1_000n],
+    ]);
+    expect(await movedOf(right)).toEqual([['correction', instead!.bookingId, 900n]]);
+    await expectInOrder(e2e());
+  });
+
   it('are exchanged at a quote: both legs at once, across a border too, and each quote once', async () => {
     const [payer, payee, maker] = [
       await e2e().bank({ wallet: 'none', creditLineSats: 1_000_000n }),
@@ -144,7 +175,10 @@ export function otherUnits(e2e: () => E2e): void {
     const [payer, payee] = [await e2e().bank({ wallet: 'none' }), await e2e().bank({ wallet: 'none' })];
     await book(payer, BankDirection.BANK_DIRECTION_IN, 1_000n, 'CHF');
     const reference = { baseUnit: 'CHF', counterUnit: 'BTC', price: { numerator: 18n, denominator: 1n } };
-    await e2e().operator.exchange.publishRate(rateOf({ id: 'platform' }, reference));
+    const rate = rateOf({ id: 'platform' }, reference);
+    const { publishRate } = e2e().operator.exchange;
+    expect(await refused(publishRate(rate))).toMatchObject({ reason: 'SECOND_PERSON_REQUIRED' });
+    await e2e().agree({ publishRate: { ...rate, idempotencyKey: '' } });
     const request = exchangeOf(payer, payee, '', { quoteId: undefined, amount: { unit: 'CHF', amount: 70n } });
     const { settlementId, valueSats } = await payer.api.settlements.submitSettlement(request);
     expect(valueSats).toBe(1_260n);

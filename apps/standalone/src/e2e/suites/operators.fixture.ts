@@ -1,3 +1,4 @@
+import { proposalV1 } from '@finality/contracts';
 import { expect, it } from 'vitest';
 import { refused } from '../api.fixture.ts';
 import { freshKey, NOTHING } from '../bank.fixture.ts';
@@ -116,5 +117,49 @@ export function resolvedSuspense(e2e: () => E2e): void {
     expect(await payer.balance('wallet')).toEqual({ ...NOTHING, available: available + STRAY_SATS });
     expect(await refused(resolve(payer.id))).toMatchObject({ reason: 'NOT_IN_SUSPENSE' });
     await expectInOrder(e2e());
+  });
+}
+
+/** What makes somebody's risk greater: what holds whatever the services run on. */
+export function proposedChanges(e2e: () => E2e): void {
+  const { PROPOSAL_STATUS_PROPOSED, PROPOSAL_STATUS_CONFIRMED, PROPOSAL_STATUS_REJECTED } = proposalV1.ProposalStatus;
+
+  it('more credit is proposed by one operator, confirmed by another one, and withdrawn by any', async () => {
+    const { id: institutionId } = await e2e().bank({ wallet: 'none' });
+    const { liquidity, proposals } = e2e().operator;
+    const line = { institutionId, limitSats: 5_000n };
+    const alone = { ...line, idempotencyKey: freshKey(), reason: 'alone' };
+    expect(await refused(liquidity.setCreditLine(alone))).toMatchObject({ reason: 'SECOND_PERSON_REQUIRED' });
+    const setCreditLine = { ...line, idempotencyKey: '', reason: '' };
+    const request = { idempotencyKey: freshKey(), change: { setCreditLine }, reason: 'reviewed' };
+    const proposal = await proposals.proposeChange(request);
+    expect(await proposals.proposeChange(request)).toEqual(proposal);
+    expect(proposal).toMatchObject({ institutionId, status: PROPOSAL_STATUS_PROPOSED, change: { setCreditLine } });
+    const { proposalId, expiresAt, proposedAt } = proposal;
+    expect(expiresAt!.seconds - proposedAt!.seconds).toBe(72n * 3_600n);
+    const decision = () => ({ idempotencyKey: freshKey(), proposalId, reason: 'seen' });
+    const again = { ...request, idempotencyKey: freshKey() };
+    expect(await refused(proposals.proposeChange(again))).toMatchObject({ reason: 'ALREADY_PROPOSED' });
+    expect(await refused(proposals.confirmProposal(decision()))).toMatchObject({ reason: 'SAME_PERSON' });
+    const open = { institutionId, status: PROPOSAL_STATUS_PROPOSED, ...PAGE };
+    expect((await proposals.listProposals(open)).proposals).toEqual([proposal]);
+    const metrics = await (await fetch(`${e2e().http}/metrics`)).text();
+    expect(metrics).toMatch(/^finality_proposals_open(\{.*\})? 1$/m);
+    for (const name of ['finality_default_fund_short_sats', 'finality_defaulters_owe_sats'])
+      expect(metrics).toMatch(new RegExp(`^${name}(\\{.*\\})? 0$`, 'm'));
+    const second = (await e2e().second()).proposals;
+    const done = await second.confirmProposal(decision());
+    expect(done).toMatchObject({ status: PROPOSAL_STATUS_CONFIRMED, proposedBy: proposal.proposedBy });
+    expect(new Set([done.proposedBy, done.decidedBy, '']).size).toBe(3);
+    expect(await refused(second.confirmProposal(decision()))).toMatchObject({ reason: 'NOT_PROPOSED' });
+    expect(await liquidity.getLiquidity({ institutionId })).toMatchObject({ spendableSats: 5_000n });
+    await liquidity.setCreditLine({ ...alone, idempotencyKey: freshKey(), limitSats: 0n });
+    expect(await liquidity.getLiquidity({ institutionId })).toMatchObject({ spendableSats: 0n });
+    const anew = await proposals.proposeChange({ ...request, idempotencyKey: freshKey() });
+    expect(anew).toMatchObject({ proposalId, proposals: 2, status: PROPOSAL_STATUS_PROPOSED });
+    expect(await proposals.rejectProposal(decision())).toMatchObject({ status: PROPOSAL_STATUS_REJECTED });
+    expect((await proposals.listProposals(open)).proposals).toEqual([]);
+    const all = await proposals.listProposals({ ...open, status: 0, pageSize: 1 });
+    expect(all).toMatchObject({ proposals: [{ proposalId }], nextPageToken: '' });
   });
 }

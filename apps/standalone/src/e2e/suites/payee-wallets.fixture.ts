@@ -63,7 +63,10 @@ export function payeeWallets(e2e: () => E2e): void {
   async function active(payee: Payee, address?: string): Promise<addressV1.Destination> {
     const about = address ?? { descriptor: payee.own.descriptor.external };
     const request = payee.people.sign('ann', 'register destination', about);
-    const { destinationId } = await ask(payee, { request, ...(address !== undefined && { address, walletId: undefined }) });
+    const { destinationId } = await ask(payee, {
+      request,
+      ...(address !== undefined && { address, walletId: undefined }),
+    });
     const approval = payee.people.sign('bob', 'approve destination', about);
     await payee.second.destinations.approveDestination({ idempotencyKey: freshKey(), destinationId, approval });
     return until(

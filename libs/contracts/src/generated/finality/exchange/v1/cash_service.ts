@@ -67,6 +67,8 @@ export enum BankBookingStatus {
   BANK_BOOKING_STATUS_PROPOSED = 1,
   BANK_BOOKING_STATUS_BOOKED = 2,
   BANK_BOOKING_STATUS_REJECTED = 3,
+  /** BANK_BOOKING_STATUS_CORRECTED - It was wrong: taken back, and booked otherwise where there was anything to book. */
+  BANK_BOOKING_STATUS_CORRECTED = 4,
   UNRECOGNIZED = -1,
 }
 
@@ -84,6 +86,9 @@ export function bankBookingStatusFromJSON(object: any): BankBookingStatus {
     case 3:
     case "BANK_BOOKING_STATUS_REJECTED":
       return BankBookingStatus.BANK_BOOKING_STATUS_REJECTED;
+    case 4:
+    case "BANK_BOOKING_STATUS_CORRECTED":
+      return BankBookingStatus.BANK_BOOKING_STATUS_CORRECTED;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -101,6 +106,8 @@ export function bankBookingStatusToJSON(object: BankBookingStatus): string {
       return "BANK_BOOKING_STATUS_BOOKED";
     case BankBookingStatus.BANK_BOOKING_STATUS_REJECTED:
       return "BANK_BOOKING_STATUS_REJECTED";
+    case BankBookingStatus.BANK_BOOKING_STATUS_CORRECTED:
+      return "BANK_BOOKING_STATUS_CORRECTED";
     case BankBookingStatus.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";
@@ -149,6 +156,41 @@ export interface BankBooking {
     | undefined;
   /** How often the line was proposed: more than once after it was rejected. */
   proposals: number;
+  /** The booking of the same line that was wrong, and in whose place this one stands; else empty. */
+  corrects: string;
+  /** Only where this one was wrong. */
+  correction?: BankCorrection | undefined;
+}
+
+export interface BankCorrection {
+  /** The booking that stands in its place; empty: there shouldn't have been any, and the line can be proposed anew. */
+  replacedBy: string;
+  reason: string;
+  /** API keys of two operators: who proposed it, and who agreed. */
+  proposedBy: string;
+  confirmedBy: string;
+  correctedAt?: Timestamp | undefined;
+}
+
+/**
+ * What two operators correct (ProposeChange): a booking is taken back whole, by a correction that names its transfer, and booked as it should have been, at
+ * once. Limits don't stop it: whoever is overdrawn by it is frozen. Each booking is corrected once; what stands in its place can be corrected like any other.
+ */
+export interface CorrectBankBooking {
+  /** BOOKED; else FAILED_PRECONDITION NOT_BOOKED. */
+  bookingId: string;
+  /** Whose it is booked as; else FAILED_PRECONDITION NOT_THEIR_LINE. */
+  institutionId: string;
+  /** Missing: it shouldn't be there. */
+  right?: RightBooking | undefined;
+}
+
+/** In the unit of the line. */
+export interface RightBooking {
+  direction: BankDirection;
+  institutionId: string;
+  /** In the unit's smallest part, 1 or more. */
+  amount: bigint;
 }
 
 export interface ListBankBookingsRequest {
@@ -454,6 +496,8 @@ function createBaseBankBooking(): BankBooking {
     proposedAt: undefined,
     decidedAt: undefined,
     proposals: 0,
+    corrects: "",
+    correction: undefined,
   };
 }
 
@@ -497,6 +541,12 @@ export const BankBooking: MessageFns<BankBooking> = {
     }
     if (message.proposals !== 0) {
       writer.uint32(104).int32(message.proposals);
+    }
+    if (message.corrects !== "") {
+      writer.uint32(114).string(message.corrects);
+    }
+    if (message.correction !== undefined) {
+      BankCorrection.encode(message.correction, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -618,6 +668,22 @@ export const BankBooking: MessageFns<BankBooking> = {
             message.proposals = reader.int32();
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.corrects = reader.string();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.correction = BankCorrection.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -677,6 +743,8 @@ export const BankBooking: MessageFns<BankBooking> = {
         ? fromJsonTimestamp(object.decided_at)
         : undefined,
       proposals: isSet(object.proposals) ? globalThis.Number(object.proposals) : 0,
+      corrects: isSet(object.corrects) ? globalThis.String(object.corrects) : "",
+      correction: isSet(object.correction) ? BankCorrection.fromJSON(object.correction) : undefined,
     };
   },
 
@@ -721,6 +789,12 @@ export const BankBooking: MessageFns<BankBooking> = {
     if (message.proposals !== 0) {
       obj.proposals = Math.round(message.proposals);
     }
+    if (message.corrects !== "") {
+      obj.corrects = message.corrects;
+    }
+    if (message.correction !== undefined) {
+      obj.correction = BankCorrection.toJSON(message.correction);
+    }
     return obj;
   },
 
@@ -748,6 +822,380 @@ export const BankBooking: MessageFns<BankBooking> = {
       ? Timestamp.fromPartial(object.decidedAt)
       : undefined;
     message.proposals = object.proposals ?? 0;
+    message.corrects = object.corrects ?? "";
+    message.correction = (object.correction !== undefined && object.correction !== null)
+      ? BankCorrection.fromPartial(object.correction)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseBankCorrection(): BankCorrection {
+  return { replacedBy: "", reason: "", proposedBy: "", confirmedBy: "", correctedAt: undefined };
+}
+
+export const BankCorrection: MessageFns<BankCorrection> = {
+  encode(message: BankCorrection, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.replacedBy !== "") {
+      writer.uint32(10).string(message.replacedBy);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.proposedBy !== "") {
+      writer.uint32(26).string(message.proposedBy);
+    }
+    if (message.confirmedBy !== "") {
+      writer.uint32(34).string(message.confirmedBy);
+    }
+    if (message.correctedAt !== undefined) {
+      Timestamp.encode(message.correctedAt, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BankCorrection {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBankCorrection();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.replacedBy = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.proposedBy = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.confirmedBy = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.correctedAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BankCorrection {
+    return {
+      replacedBy: isSet(object.replacedBy)
+        ? globalThis.String(object.replacedBy)
+        : isSet(object.replaced_by)
+        ? globalThis.String(object.replaced_by)
+        : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      proposedBy: isSet(object.proposedBy)
+        ? globalThis.String(object.proposedBy)
+        : isSet(object.proposed_by)
+        ? globalThis.String(object.proposed_by)
+        : "",
+      confirmedBy: isSet(object.confirmedBy)
+        ? globalThis.String(object.confirmedBy)
+        : isSet(object.confirmed_by)
+        ? globalThis.String(object.confirmed_by)
+        : "",
+      correctedAt: isSet(object.correctedAt)
+        ? fromJsonTimestamp(object.correctedAt)
+        : isSet(object.corrected_at)
+        ? fromJsonTimestamp(object.corrected_at)
+        : undefined,
+    };
+  },
+
+  toJSON(message: BankCorrection): unknown {
+    const obj: any = {};
+    if (message.replacedBy !== "") {
+      obj.replacedBy = message.replacedBy;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.proposedBy !== "") {
+      obj.proposedBy = message.proposedBy;
+    }
+    if (message.confirmedBy !== "") {
+      obj.confirmedBy = message.confirmedBy;
+    }
+    if (message.correctedAt !== undefined) {
+      obj.correctedAt = fromTimestamp(message.correctedAt).toISOString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<BankCorrection>, I>>(base?: I): BankCorrection {
+    return BankCorrection.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<BankCorrection>, I>>(object: I): BankCorrection {
+    const message = createBaseBankCorrection();
+    message.replacedBy = object.replacedBy ?? "";
+    message.reason = object.reason ?? "";
+    message.proposedBy = object.proposedBy ?? "";
+    message.confirmedBy = object.confirmedBy ?? "";
+    message.correctedAt = (object.correctedAt !== undefined && object.correctedAt !== null)
+      ? Timestamp.fromPartial(object.correctedAt)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCorrectBankBooking(): CorrectBankBooking {
+  return { bookingId: "", institutionId: "", right: undefined };
+}
+
+export const CorrectBankBooking: MessageFns<CorrectBankBooking> = {
+  encode(message: CorrectBankBooking, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.bookingId !== "") {
+      writer.uint32(10).string(message.bookingId);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    if (message.right !== undefined) {
+      RightBooking.encode(message.right, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CorrectBankBooking {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCorrectBankBooking();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.bookingId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.right = RightBooking.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CorrectBankBooking {
+    return {
+      bookingId: isSet(object.bookingId)
+        ? globalThis.String(object.bookingId)
+        : isSet(object.booking_id)
+        ? globalThis.String(object.booking_id)
+        : "",
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      right: isSet(object.right) ? RightBooking.fromJSON(object.right) : undefined,
+    };
+  },
+
+  toJSON(message: CorrectBankBooking): unknown {
+    const obj: any = {};
+    if (message.bookingId !== "") {
+      obj.bookingId = message.bookingId;
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.right !== undefined) {
+      obj.right = RightBooking.toJSON(message.right);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<CorrectBankBooking>, I>>(base?: I): CorrectBankBooking {
+    return CorrectBankBooking.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<CorrectBankBooking>, I>>(object: I): CorrectBankBooking {
+    const message = createBaseCorrectBankBooking();
+    message.bookingId = object.bookingId ?? "";
+    message.institutionId = object.institutionId ?? "";
+    message.right = (object.right !== undefined && object.right !== null)
+      ? RightBooking.fromPartial(object.right)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRightBooking(): RightBooking {
+  return { direction: 0, institutionId: "", amount: 0n };
+}
+
+export const RightBooking: MessageFns<RightBooking> = {
+  encode(message: RightBooking, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.direction !== 0) {
+      writer.uint32(8).int32(message.direction);
+    }
+    if (message.institutionId !== "") {
+      writer.uint32(18).string(message.institutionId);
+    }
+    if (message.amount !== 0n) {
+      if (BigInt.asIntN(64, message.amount) !== message.amount) {
+        throw new globalThis.Error("value provided for field message.amount of type int64 too large");
+      }
+      writer.uint32(24).int64(message.amount);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RightBooking {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRightBooking();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.direction = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.amount = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RightBooking {
+    return {
+      direction: isSet(object.direction) ? bankDirectionFromJSON(object.direction) : 0,
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      amount: isSet(object.amount) ? BigInt(object.amount) : 0n,
+    };
+  },
+
+  toJSON(message: RightBooking): unknown {
+    const obj: any = {};
+    if (message.direction !== 0) {
+      obj.direction = bankDirectionToJSON(message.direction);
+    }
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.amount !== 0n) {
+      obj.amount = message.amount.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<RightBooking>, I>>(base?: I): RightBooking {
+    return RightBooking.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<RightBooking>, I>>(object: I): RightBooking {
+    const message = createBaseRightBooking();
+    message.direction = object.direction ?? 0;
+    message.institutionId = object.institutionId ?? "";
+    message.amount = (object.amount !== undefined && object.amount !== null) ? BigInt(object.amount) : 0n;
     return message;
   },
 };
@@ -1003,7 +1451,10 @@ export const CashServiceService = {
     responseSerialize: (value: BankBooking): Buffer => Buffer.from(BankBooking.encode(value).finish()),
     responseDeserialize: (value: Buffer): BankBooking => BankBooking.decode(value),
   },
-  /** By anybody who could confirm it, or by who proposed it: what it reserved is free again, and the line can be proposed anew. */
+  /**
+   * By anybody who could confirm it, or by who proposed it: what it reserved is free again, and the line can be proposed anew. What is booked is corrected by two
+   * operators (ProposeChange).
+   */
   rejectBankBooking: {
     path: "/finality.exchange.v1.CashService/RejectBankBooking" as const,
     requestStream: false as const,
@@ -1036,7 +1487,10 @@ export interface CashServiceServer extends UntypedServiceImplementation {
   proposeBankBooking: handleUnaryCall<ProposeBankBookingRequest, BankBooking>;
   /** The second person's, never the proposer's: it is on the institution's balance, or has left it. */
   confirmBankBooking: handleUnaryCall<DecideBankBookingRequest, BankBooking>;
-  /** By anybody who could confirm it, or by who proposed it: what it reserved is free again, and the line can be proposed anew. */
+  /**
+   * By anybody who could confirm it, or by who proposed it: what it reserved is free again, and the line can be proposed anew. What is booked is corrected by two
+   * operators (ProposeChange).
+   */
   rejectBankBooking: handleUnaryCall<DecideBankBookingRequest, BankBooking>;
   /** Newest first. */
   listBankBookings: handleUnaryCall<ListBankBookingsRequest, ListBankBookingsResponse>;
@@ -1078,7 +1532,10 @@ export interface CashServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: BankBooking) => void,
   ): ClientUnaryCall;
-  /** By anybody who could confirm it, or by who proposed it: what it reserved is free again, and the line can be proposed anew. */
+  /**
+   * By anybody who could confirm it, or by who proposed it: what it reserved is free again, and the line can be proposed anew. What is booked is corrected by two
+   * operators (ProposeChange).
+   */
   rejectBankBooking(
     request: DecideBankBookingRequest,
     callback: (error: ServiceError | null, response: BankBooking) => void,

@@ -122,6 +122,8 @@ export interface Rate {
   /** API key. */
   publishedBy: string;
   withdrawn: boolean;
+  /** The second operator's, where operators have published it. */
+  confirmedBy: string;
 }
 
 export interface ListRatesRequest {
@@ -637,6 +639,7 @@ function createBaseRate(): Rate {
     publishedAt: undefined,
     publishedBy: "",
     withdrawn: false,
+    confirmedBy: "",
   };
 }
 
@@ -677,6 +680,9 @@ export const Rate: MessageFns<Rate> = {
     }
     if (message.withdrawn !== false) {
       writer.uint32(88).bool(message.withdrawn);
+    }
+    if (message.confirmedBy !== "") {
+      writer.uint32(98).string(message.confirmedBy);
     }
     return writer;
   },
@@ -782,6 +788,14 @@ export const Rate: MessageFns<Rate> = {
             message.withdrawn = reader.bool();
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.confirmedBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -835,6 +849,11 @@ export const Rate: MessageFns<Rate> = {
         ? globalThis.String(object.published_by)
         : "",
       withdrawn: isSet(object.withdrawn) ? globalThis.Boolean(object.withdrawn) : false,
+      confirmedBy: isSet(object.confirmedBy)
+        ? globalThis.String(object.confirmedBy)
+        : isSet(object.confirmed_by)
+        ? globalThis.String(object.confirmed_by)
+        : "",
     };
   },
 
@@ -873,6 +892,9 @@ export const Rate: MessageFns<Rate> = {
     if (message.withdrawn !== false) {
       obj.withdrawn = message.withdrawn;
     }
+    if (message.confirmedBy !== "") {
+      obj.confirmedBy = message.confirmedBy;
+    }
     return obj;
   },
 
@@ -896,6 +918,7 @@ export const Rate: MessageFns<Rate> = {
       : undefined;
     message.publishedBy = object.publishedBy ?? "";
     message.withdrawn = object.withdrawn ?? false;
+    message.confirmedBy = object.confirmedBy ?? "";
     return message;
   },
 };
@@ -1664,8 +1687,8 @@ export const Quote: MessageFns<Quote> = {
 export type ExchangeServiceService = typeof ExchangeServiceService;
 export const ExchangeServiceService = {
   /**
-   * By the maker, or an operator for it: in place of the rate it had in that direction. Quotes that are locked stay. With maker_institution "platform" (operators
-   * only, counter_unit "BTC") it is a reference: what thresholds of risk, AML and limits take a unit to be worth, and nobody exchanges at.
+   * By the maker, or for it by two operators (ProposeChange): in place of the rate it had in that direction. Quotes that are locked stay. With maker_institution "platform" (two
+   * operators, counter_unit "BTC") it is a reference: what thresholds of risk, AML and limits take a unit to be worth, and nobody exchanges at.
    */
   publishRate: {
     path: "/finality.exchange.v1.ExchangeService/PublishRate" as const,
@@ -1723,8 +1746,8 @@ export const ExchangeServiceService = {
 
 export interface ExchangeServiceServer extends UntypedServiceImplementation {
   /**
-   * By the maker, or an operator for it: in place of the rate it had in that direction. Quotes that are locked stay. With maker_institution "platform" (operators
-   * only, counter_unit "BTC") it is a reference: what thresholds of risk, AML and limits take a unit to be worth, and nobody exchanges at.
+   * By the maker, or for it by two operators (ProposeChange): in place of the rate it had in that direction. Quotes that are locked stay. With maker_institution "platform" (two
+   * operators, counter_unit "BTC") it is a reference: what thresholds of risk, AML and limits take a unit to be worth, and nobody exchanges at.
    */
   publishRate: handleUnaryCall<PublishRateRequest, Rate>;
   /** Nothing is quoted at it any more. */
@@ -1742,8 +1765,8 @@ export interface ExchangeServiceServer extends UntypedServiceImplementation {
 
 export interface ExchangeServiceClient extends Client {
   /**
-   * By the maker, or an operator for it: in place of the rate it had in that direction. Quotes that are locked stay. With maker_institution "platform" (operators
-   * only, counter_unit "BTC") it is a reference: what thresholds of risk, AML and limits take a unit to be worth, and nobody exchanges at.
+   * By the maker, or for it by two operators (ProposeChange): in place of the rate it had in that direction. Quotes that are locked stay. With maker_institution "platform" (two
+   * operators, counter_unit "BTC") it is a reference: what thresholds of risk, AML and limits take a unit to be worth, and nobody exchanges at.
    */
   publishRate(
     request: PublishRateRequest,

@@ -1601,6 +1601,7 @@ export const RevokeApiKeyRequest: MessageFns<RevokeApiKeyRequest> = {
 /** Institutions and their API keys; operators only (an institution may read itself). */
 export type InstitutionServiceService = typeof InstitutionServiceService;
 export const InstitutionServiceService = {
+  /** Without a credit line: it takes two operators to grant one (ProposeChange). */
   createInstitution: {
     path: "/finality.institution.v1.InstitutionService/CreateInstitution" as const,
     requestStream: false as const,
@@ -1677,6 +1678,7 @@ export const InstitutionServiceService = {
 } as const;
 
 export interface InstitutionServiceServer extends UntypedServiceImplementation {
+  /** Without a credit line: it takes two operators to grant one (ProposeChange). */
   createInstitution: handleUnaryCall<CreateInstitutionRequest, Institution>;
   getInstitution: handleUnaryCall<GetInstitutionRequest, Institution>;
   listInstitutions: handleUnaryCall<ListInstitutionsRequest, ListInstitutionsResponse>;
@@ -1691,6 +1693,7 @@ export interface InstitutionServiceServer extends UntypedServiceImplementation {
 }
 
 export interface InstitutionServiceClient extends Client {
+  /** Without a credit line: it takes two operators to grant one (ProposeChange). */
   createInstitution(
     request: CreateInstitutionRequest,
     callback: (error: ServiceError | null, response: Institution) => void,

@@ -19,6 +19,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { UnitObligation } from "./unit_liquidity.ts";
 
 /** What is put aside for. */
 export enum Pledge {
@@ -92,8 +93,8 @@ export interface SetCreditTermsRequest {
   /** 1 to 500 characters. */
   reason: string;
   /**
-   * With it, what is drawn when a window closes in which the institution has settled is due so many seconds later, 1 to 2,678,400; what isn't paid then is a
-   * default. Without: what is drawn is lent until further notice.
+   * With it, what is drawn when a window closes in a unit in which the institution has settled there is due so many seconds later, 1 to 2,678,400; what isn't paid then is a
+   * default, or in another unit than BTC an incident that people see to. Without: what is drawn is lent until further notice.
    */
   dueAfterSeconds?: number | undefined;
 }
@@ -121,6 +122,8 @@ export interface Collateral {
     | undefined;
   /** What is due and hasn't been looked at since, oldest first. */
   obligations: Obligation[];
+  /** The same in other units. */
+  unitObligations: UnitObligation[];
 }
 
 /** What was drawn when a window closed. Whatever comes in on the clearing balance from then on pays it, after what was owed before. */
@@ -632,6 +635,7 @@ function createBaseCollateral(): Collateral {
     drawnSats: 0n,
     dueAfterSeconds: undefined,
     obligations: [],
+    unitObligations: [],
   };
 }
 
@@ -684,6 +688,9 @@ export const Collateral: MessageFns<Collateral> = {
     }
     for (const v of message.obligations) {
       Obligation.encode(v!, writer.uint32(82).fork()).join();
+    }
+    for (const v of message.unitObligations) {
+      UnitObligation.encode(v!, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -781,6 +788,14 @@ export const Collateral: MessageFns<Collateral> = {
             message.obligations.push(Obligation.decode(reader, reader.uint32()));
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.unitObligations.push(UnitObligation.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -843,6 +858,11 @@ export const Collateral: MessageFns<Collateral> = {
       obligations: globalThis.Array.isArray(object?.obligations)
         ? object.obligations.map((e: any) => Obligation.fromJSON(e))
         : [],
+      unitObligations: globalThis.Array.isArray(object?.unitObligations)
+        ? object.unitObligations.map((e: any) => UnitObligation.fromJSON(e))
+        : globalThis.Array.isArray(object?.unit_obligations)
+        ? object.unit_obligations.map((e: any) => UnitObligation.fromJSON(e))
+        : [],
     };
   },
 
@@ -878,6 +898,9 @@ export const Collateral: MessageFns<Collateral> = {
     if (message.obligations?.length) {
       obj.obligations = message.obligations.map((e) => Obligation.toJSON(e));
     }
+    if (message.unitObligations?.length) {
+      obj.unitObligations = message.unitObligations.map((e) => UnitObligation.toJSON(e));
+    }
     return obj;
   },
 
@@ -906,6 +929,7 @@ export const Collateral: MessageFns<Collateral> = {
     message.drawnSats = (object.drawnSats !== undefined && object.drawnSats !== null) ? BigInt(object.drawnSats) : 0n;
     message.dueAfterSeconds = object.dueAfterSeconds ?? undefined;
     message.obligations = object.obligations?.map((e) => Obligation.fromPartial(e)) || [];
+    message.unitObligations = object.unitObligations?.map((e) => UnitObligation.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1046,7 +1070,7 @@ export const CollateralServiceService = {
     responseDeserialize: (value: Buffer): Collateral => Collateral.decode(value),
   },
   /**
-   * Back to available. Collateral by the institution: as much as nothing owed depends on (releasable_sats). A contribution by an operator only, for others rest
+   * Back to available. Collateral by the institution: as much as nothing owed depends on (releasable_sats). A contribution by two operators (ProposeChange), for others rest
    * on it. Not while the institution is frozen.
    */
   releaseCollateral: {
@@ -1069,7 +1093,7 @@ export const CollateralServiceService = {
     responseSerialize: (value: Collateral): Buffer => Buffer.from(Collateral.encode(value).finish()),
     responseDeserialize: (value: Buffer): Collateral => Collateral.decode(value),
   },
-  /** By an operator: what the institution's credit line rests on from now on. Below what is drawn already it moves nothing, and stops further debits. */
+  /** By an operator: what the institution's credit line rests on from now on. A smaller haircut, or a later date, takes two (ProposeChange). Below what is drawn already it moves nothing, and stops further debits. */
   setCreditTerms: {
     path: "/finality.liquidity.v1.CollateralService/SetCreditTerms" as const,
     requestStream: false as const,
@@ -1086,13 +1110,13 @@ export interface CollateralServiceServer extends UntypedServiceImplementation {
   /** By the institution: from what it has available to its collateral, or to its contribution. Never out of its credit line. Takes effect at once. */
   postCollateral: handleUnaryCall<PostCollateralRequest, Collateral>;
   /**
-   * Back to available. Collateral by the institution: as much as nothing owed depends on (releasable_sats). A contribution by an operator only, for others rest
+   * Back to available. Collateral by the institution: as much as nothing owed depends on (releasable_sats). A contribution by two operators (ProposeChange), for others rest
    * on it. Not while the institution is frozen.
    */
   releaseCollateral: handleUnaryCall<ReleaseCollateralRequest, Collateral>;
   /** An institution's own, or any for those who run the platform. */
   getCollateral: handleUnaryCall<GetCollateralRequest, Collateral>;
-  /** By an operator: what the institution's credit line rests on from now on. Below what is drawn already it moves nothing, and stops further debits. */
+  /** By an operator: what the institution's credit line rests on from now on. A smaller haircut, or a later date, takes two (ProposeChange). Below what is drawn already it moves nothing, and stops further debits. */
   setCreditTerms: handleUnaryCall<SetCreditTermsRequest, Collateral>;
 }
 
@@ -1114,7 +1138,7 @@ export interface CollateralServiceClient extends Client {
     callback: (error: ServiceError | null, response: Collateral) => void,
   ): ClientUnaryCall;
   /**
-   * Back to available. Collateral by the institution: as much as nothing owed depends on (releasable_sats). A contribution by an operator only, for others rest
+   * Back to available. Collateral by the institution: as much as nothing owed depends on (releasable_sats). A contribution by two operators (ProposeChange), for others rest
    * on it. Not while the institution is frozen.
    */
   releaseCollateral(
@@ -1148,7 +1172,7 @@ export interface CollateralServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Collateral) => void,
   ): ClientUnaryCall;
-  /** By an operator: what the institution's credit line rests on from now on. Below what is drawn already it moves nothing, and stops further debits. */
+  /** By an operator: what the institution's credit line rests on from now on. A smaller haircut, or a later date, takes two (ProposeChange). Below what is drawn already it moves nothing, and stops further debits. */
   setCreditTerms(
     request: SetCreditTermsRequest,
     callback: (error: ServiceError | null, response: Collateral) => void,

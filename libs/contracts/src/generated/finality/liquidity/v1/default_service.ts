@@ -118,7 +118,19 @@ export interface Default {
     | Timestamp
     | undefined;
   /** Missing while it is open. */
-  closedAt?: Timestamp | undefined;
+  closedAt?:
+    | Timestamp
+    | undefined;
+  /**
+   * What came in after it was closed pays back those who stood in for the institution, in the reverse order: what nobody covered, then shares, then the standby
+   * line. What was made good of uncovered_sats so,
+   */
+  uncoveredPaidSats: bigint;
+  /** and what of it is part of what the institution owed in a later default. */
+  uncoveredCarriedOverSats: bigint;
+  standbyRepaidSats: bigint;
+  /** To all of them together. */
+  stillOwedSats: bigint;
 }
 
 /** A settlement of the defaulter that was taken back, as far as its payee still had it. */
@@ -134,6 +146,8 @@ export interface UnwoundSettlement {
 export interface LossShare {
   institutionId: string;
   amountSats: bigint;
+  /** Paid back since, to its contribution. */
+  repaidSats: bigint;
 }
 
 function createBaseListDefaultsRequest(): ListDefaultsRequest {
@@ -429,6 +443,10 @@ function createBaseDefault(): Default {
     shares: [],
     declaredAt: undefined,
     closedAt: undefined,
+    uncoveredPaidSats: 0n,
+    uncoveredCarriedOverSats: 0n,
+    standbyRepaidSats: 0n,
+    stillOwedSats: 0n,
   };
 }
 
@@ -526,6 +544,30 @@ export const Default: MessageFns<Default> = {
     }
     if (message.closedAt !== undefined) {
       Timestamp.encode(message.closedAt, writer.uint32(162).fork()).join();
+    }
+    if (message.uncoveredPaidSats !== 0n) {
+      if (BigInt.asIntN(64, message.uncoveredPaidSats) !== message.uncoveredPaidSats) {
+        throw new globalThis.Error("value provided for field message.uncoveredPaidSats of type int64 too large");
+      }
+      writer.uint32(168).int64(message.uncoveredPaidSats);
+    }
+    if (message.uncoveredCarriedOverSats !== 0n) {
+      if (BigInt.asIntN(64, message.uncoveredCarriedOverSats) !== message.uncoveredCarriedOverSats) {
+        throw new globalThis.Error("value provided for field message.uncoveredCarriedOverSats of type int64 too large");
+      }
+      writer.uint32(176).int64(message.uncoveredCarriedOverSats);
+    }
+    if (message.standbyRepaidSats !== 0n) {
+      if (BigInt.asIntN(64, message.standbyRepaidSats) !== message.standbyRepaidSats) {
+        throw new globalThis.Error("value provided for field message.standbyRepaidSats of type int64 too large");
+      }
+      writer.uint32(184).int64(message.standbyRepaidSats);
+    }
+    if (message.stillOwedSats !== 0n) {
+      if (BigInt.asIntN(64, message.stillOwedSats) !== message.stillOwedSats) {
+        throw new globalThis.Error("value provided for field message.stillOwedSats of type int64 too large");
+      }
+      writer.uint32(192).int64(message.stillOwedSats);
     }
     return writer;
   },
@@ -703,6 +745,38 @@ export const Default: MessageFns<Default> = {
             message.closedAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 21: {
+            if (tag !== 168) {
+              break;
+            }
+
+            message.uncoveredPaidSats = reader.int64() as bigint;
+            continue;
+          }
+          case 22: {
+            if (tag !== 176) {
+              break;
+            }
+
+            message.uncoveredCarriedOverSats = reader.int64() as bigint;
+            continue;
+          }
+          case 23: {
+            if (tag !== 184) {
+              break;
+            }
+
+            message.standbyRepaidSats = reader.int64() as bigint;
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.stillOwedSats = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -809,6 +883,26 @@ export const Default: MessageFns<Default> = {
         : isSet(object.closed_at)
         ? fromJsonTimestamp(object.closed_at)
         : undefined,
+      uncoveredPaidSats: isSet(object.uncoveredPaidSats)
+        ? BigInt(object.uncoveredPaidSats)
+        : isSet(object.uncovered_paid_sats)
+        ? BigInt(object.uncovered_paid_sats)
+        : 0n,
+      uncoveredCarriedOverSats: isSet(object.uncoveredCarriedOverSats)
+        ? BigInt(object.uncoveredCarriedOverSats)
+        : isSet(object.uncovered_carried_over_sats)
+        ? BigInt(object.uncovered_carried_over_sats)
+        : 0n,
+      standbyRepaidSats: isSet(object.standbyRepaidSats)
+        ? BigInt(object.standbyRepaidSats)
+        : isSet(object.standby_repaid_sats)
+        ? BigInt(object.standby_repaid_sats)
+        : 0n,
+      stillOwedSats: isSet(object.stillOwedSats)
+        ? BigInt(object.stillOwedSats)
+        : isSet(object.still_owed_sats)
+        ? BigInt(object.still_owed_sats)
+        : 0n,
     };
   },
 
@@ -874,6 +968,18 @@ export const Default: MessageFns<Default> = {
     if (message.closedAt !== undefined) {
       obj.closedAt = fromTimestamp(message.closedAt).toISOString();
     }
+    if (message.uncoveredPaidSats !== 0n) {
+      obj.uncoveredPaidSats = message.uncoveredPaidSats.toString();
+    }
+    if (message.uncoveredCarriedOverSats !== 0n) {
+      obj.uncoveredCarriedOverSats = message.uncoveredCarriedOverSats.toString();
+    }
+    if (message.standbyRepaidSats !== 0n) {
+      obj.standbyRepaidSats = message.standbyRepaidSats.toString();
+    }
+    if (message.stillOwedSats !== 0n) {
+      obj.stillOwedSats = message.stillOwedSats.toString();
+    }
     return obj;
   },
 
@@ -918,6 +1024,19 @@ export const Default: MessageFns<Default> = {
     message.closedAt = (object.closedAt !== undefined && object.closedAt !== null)
       ? Timestamp.fromPartial(object.closedAt)
       : undefined;
+    message.uncoveredPaidSats = (object.uncoveredPaidSats !== undefined && object.uncoveredPaidSats !== null)
+      ? BigInt(object.uncoveredPaidSats)
+      : 0n;
+    message.uncoveredCarriedOverSats =
+      (object.uncoveredCarriedOverSats !== undefined && object.uncoveredCarriedOverSats !== null)
+        ? BigInt(object.uncoveredCarriedOverSats)
+        : 0n;
+    message.standbyRepaidSats = (object.standbyRepaidSats !== undefined && object.standbyRepaidSats !== null)
+      ? BigInt(object.standbyRepaidSats)
+      : 0n;
+    message.stillOwedSats = (object.stillOwedSats !== undefined && object.stillOwedSats !== null)
+      ? BigInt(object.stillOwedSats)
+      : 0n;
     return message;
   },
 };
@@ -1061,7 +1180,7 @@ export const UnwoundSettlement: MessageFns<UnwoundSettlement> = {
 };
 
 function createBaseLossShare(): LossShare {
-  return { institutionId: "", amountSats: 0n };
+  return { institutionId: "", amountSats: 0n, repaidSats: 0n };
 }
 
 export const LossShare: MessageFns<LossShare> = {
@@ -1074,6 +1193,12 @@ export const LossShare: MessageFns<LossShare> = {
         throw new globalThis.Error("value provided for field message.amountSats of type int64 too large");
       }
       writer.uint32(16).int64(message.amountSats);
+    }
+    if (message.repaidSats !== 0n) {
+      if (BigInt.asIntN(64, message.repaidSats) !== message.repaidSats) {
+        throw new globalThis.Error("value provided for field message.repaidSats of type int64 too large");
+      }
+      writer.uint32(24).int64(message.repaidSats);
     }
     return writer;
   },
@@ -1107,6 +1232,14 @@ export const LossShare: MessageFns<LossShare> = {
             message.amountSats = reader.int64() as bigint;
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.repaidSats = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1131,6 +1264,11 @@ export const LossShare: MessageFns<LossShare> = {
         : isSet(object.amount_sats)
         ? BigInt(object.amount_sats)
         : 0n,
+      repaidSats: isSet(object.repaidSats)
+        ? BigInt(object.repaidSats)
+        : isSet(object.repaid_sats)
+        ? BigInt(object.repaid_sats)
+        : 0n,
     };
   },
 
@@ -1141,6 +1279,9 @@ export const LossShare: MessageFns<LossShare> = {
     }
     if (message.amountSats !== 0n) {
       obj.amountSats = message.amountSats.toString();
+    }
+    if (message.repaidSats !== 0n) {
+      obj.repaidSats = message.repaidSats.toString();
     }
     return obj;
   },
@@ -1153,6 +1294,9 @@ export const LossShare: MessageFns<LossShare> = {
     message.institutionId = object.institutionId ?? "";
     message.amountSats = (object.amountSats !== undefined && object.amountSats !== null)
       ? BigInt(object.amountSats)
+      : 0n;
+    message.repaidSats = (object.repaidSats !== undefined && object.repaidSats !== null)
+      ? BigInt(object.repaidSats)
       : 0n;
     return message;
   },

@@ -19,12 +19,14 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { Money } from "../../exchange/v1/money.ts";
 import {
   Settlement,
   SettlementPriority,
   settlementPriorityFromJSON,
   settlementPriorityToJSON,
 } from "../../settlement/v1/settlement.ts";
+import { UnitLiquidity } from "./unit_liquidity.ts";
 
 /** How an institution's liquidity stands against the levels that it has set. */
 export enum LiquidityLevel {
@@ -91,7 +93,7 @@ export interface SetLiquidityAlertsRequest {
 export interface SetCreditLineRequest {
   idempotencyKey: string;
   institutionId: string;
-  /** Net debit cap, satoshi: 0 (none) to 21·10^14. */
+  /** Net debit cap, satoshi: 0 (none) to 21·10^14. 0 beside a limit in another unit, whose line is set then. */
   limitSats: bigint;
   /** When the line falls to 0 by itself, within seconds: in the future, at most 366 days ahead. Without: until it is set again. */
   expiresAt?:
@@ -99,6 +101,8 @@ export interface SetCreditLineRequest {
     | undefined;
   /** 1 to 500 characters. */
   reason: string;
+  /** In another unit than BTC, instead of satoshi: 0 (none) to 10^16 of its smallest part. No collateral secures it, and LENT_MAX_SATS doesn't count it. */
+  limit?: Money | undefined;
 }
 
 export interface ReprioritizeSettlementRequest {
@@ -122,11 +126,11 @@ export interface Liquidity {
     | undefined;
   /** What it can pay now: available and what is left of the credit line; negative when more is drawn than the line is by now. */
   spendableSats: bigint;
-  /** CENTRALIZED settlements that are QUEUED, because it can't pay them, or one before them, now. */
+  /** CENTRALIZED settlements in satoshi, and exchanges of satoshi, that are QUEUED, because it can't pay them, or one before them, now. */
   outgoing?:
     | Queued
     | undefined;
-  /** CENTRALIZED settlements to it that are QUEUED because their payers can't pay them now. */
+  /** CENTRALIZED settlements in satoshi to it that are QUEUED because their payers can't pay them now. */
   incoming?:
     | Queued
     | undefined;
@@ -136,6 +140,8 @@ export interface Liquidity {
     | undefined;
   /** As it was told last. */
   level: LiquidityLevel;
+  /** Clearing balances in other units than BTC: those that it has had something in, may owe something in, or waits for something in. By their codes. */
+  units: UnitLiquidity[];
   /** Of the windows that are open and that it may owe something in: that of all, and those that it has with one other institution. Empty where it has no cap. */
   windowDebits: WindowDebit[];
 }
@@ -382,7 +388,7 @@ export const SetLiquidityAlertsRequest: MessageFns<SetLiquidityAlertsRequest> = 
 };
 
 function createBaseSetCreditLineRequest(): SetCreditLineRequest {
-  return { idempotencyKey: "", institutionId: "", limitSats: 0n, expiresAt: undefined, reason: "" };
+  return { idempotencyKey: "", institutionId: "", limitSats: 0n, expiresAt: undefined, reason: "", limit: undefined };
 }
 
 export const SetCreditLineRequest: MessageFns<SetCreditLineRequest> = {
@@ -404,6 +410,9 @@ export const SetCreditLineRequest: MessageFns<SetCreditLineRequest> = {
     }
     if (message.reason !== "") {
       writer.uint32(42).string(message.reason);
+    }
+    if (message.limit !== undefined) {
+      Money.encode(message.limit, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -461,6 +470,14 @@ export const SetCreditLineRequest: MessageFns<SetCreditLineRequest> = {
             message.reason = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.limit = Money.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -496,6 +513,7 @@ export const SetCreditLineRequest: MessageFns<SetCreditLineRequest> = {
         ? fromJsonTimestamp(object.expires_at)
         : undefined,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      limit: isSet(object.limit) ? Money.fromJSON(object.limit) : undefined,
     };
   },
 
@@ -516,6 +534,9 @@ export const SetCreditLineRequest: MessageFns<SetCreditLineRequest> = {
     if (message.reason !== "") {
       obj.reason = message.reason;
     }
+    if (message.limit !== undefined) {
+      obj.limit = Money.toJSON(message.limit);
+    }
     return obj;
   },
 
@@ -531,6 +552,7 @@ export const SetCreditLineRequest: MessageFns<SetCreditLineRequest> = {
       ? Timestamp.fromPartial(object.expiresAt)
       : undefined;
     message.reason = object.reason ?? "";
+    message.limit = (object.limit !== undefined && object.limit !== null) ? Money.fromPartial(object.limit) : undefined;
     return message;
   },
 };
@@ -730,6 +752,7 @@ function createBaseLiquidity(): Liquidity {
     incoming: undefined,
     alerts: undefined,
     level: 0,
+    units: [],
     windowDebits: [],
   };
 }
@@ -771,6 +794,9 @@ export const Liquidity: MessageFns<Liquidity> = {
     }
     if (message.level !== 0) {
       writer.uint32(72).int32(message.level);
+    }
+    for (const v of message.units) {
+      UnitLiquidity.encode(v!, writer.uint32(82).fork()).join();
     }
     for (const v of message.windowDebits) {
       WindowDebit.encode(v!, writer.uint32(162).fork()).join();
@@ -863,6 +889,14 @@ export const Liquidity: MessageFns<Liquidity> = {
             message.level = reader.int32() as any;
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.units.push(UnitLiquidity.decode(reader, reader.uint32()));
+            continue;
+          }
           case 20: {
             if (tag !== 162) {
               break;
@@ -914,6 +948,9 @@ export const Liquidity: MessageFns<Liquidity> = {
       incoming: isSet(object.incoming) ? Queued.fromJSON(object.incoming) : undefined,
       alerts: isSet(object.alerts) ? LiquidityAlerts.fromJSON(object.alerts) : undefined,
       level: isSet(object.level) ? liquidityLevelFromJSON(object.level) : 0,
+      units: globalThis.Array.isArray(object?.units)
+        ? object.units.map((e: any) => UnitLiquidity.fromJSON(e))
+        : [],
       windowDebits: globalThis.Array.isArray(object?.windowDebits)
         ? object.windowDebits.map((e: any) => WindowDebit.fromJSON(e))
         : globalThis.Array.isArray(object?.window_debits)
@@ -951,6 +988,9 @@ export const Liquidity: MessageFns<Liquidity> = {
     if (message.level !== 0) {
       obj.level = liquidityLevelToJSON(message.level);
     }
+    if (message.units?.length) {
+      obj.units = message.units.map((e) => UnitLiquidity.toJSON(e));
+    }
     if (message.windowDebits?.length) {
       obj.windowDebits = message.windowDebits.map((e) => WindowDebit.toJSON(e));
     }
@@ -985,6 +1025,7 @@ export const Liquidity: MessageFns<Liquidity> = {
       ? LiquidityAlerts.fromPartial(object.alerts)
       : undefined;
     message.level = object.level ?? 0;
+    message.units = object.units?.map((e) => UnitLiquidity.fromPartial(e)) || [];
     message.windowDebits = object.windowDebits?.map((e) => WindowDebit.fromPartial(e)) || [];
     return message;
   },
@@ -1389,7 +1430,7 @@ export type LiquidityServiceService = typeof LiquidityServiceService;
 export const LiquidityServiceService = {
   /**
    * By an operator, at any time: what the institution may owe on its clearing balance (net debit cap). Takes effect with the next settlement that is
-   * decided. Below what is drawn already it moves nothing: what is drawn stays drawn, and nothing more is paid until it is made good.
+   * decided. More, or for longer, takes two operators (ProposeChange): FAILED_PRECONDITION SECOND_PERSON_REQUIRED. Below what is drawn already it moves nothing: what is drawn stays drawn, and nothing more is paid until it is made good.
    */
   setCreditLine: {
     path: "/finality.liquidity.v1.LiquidityService/SetCreditLine" as const,
@@ -1443,7 +1484,7 @@ export const LiquidityServiceService = {
 export interface LiquidityServiceServer extends UntypedServiceImplementation {
   /**
    * By an operator, at any time: what the institution may owe on its clearing balance (net debit cap). Takes effect with the next settlement that is
-   * decided. Below what is drawn already it moves nothing: what is drawn stays drawn, and nothing more is paid until it is made good.
+   * decided. More, or for longer, takes two operators (ProposeChange): FAILED_PRECONDITION SECOND_PERSON_REQUIRED. Below what is drawn already it moves nothing: what is drawn stays drawn, and nothing more is paid until it is made good.
    */
   setCreditLine: handleUnaryCall<SetCreditLineRequest, Liquidity>;
   /** An institution's own, or any for those who run the platform: as it is now, and what waits for it. */
@@ -1463,7 +1504,7 @@ export interface LiquidityServiceServer extends UntypedServiceImplementation {
 export interface LiquidityServiceClient extends Client {
   /**
    * By an operator, at any time: what the institution may owe on its clearing balance (net debit cap). Takes effect with the next settlement that is
-   * decided. Below what is drawn already it moves nothing: what is drawn stays drawn, and nothing more is paid until it is made good.
+   * decided. More, or for longer, takes two operators (ProposeChange): FAILED_PRECONDITION SECOND_PERSON_REQUIRED. Below what is drawn already it moves nothing: what is drawn stays drawn, and nothing more is paid until it is made good.
    */
   setCreditLine(
     request: SetCreditLineRequest,

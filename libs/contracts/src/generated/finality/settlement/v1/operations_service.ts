@@ -75,7 +75,7 @@ export enum IncidentKind {
   INCIDENT_KIND_UNKNOWN_SPEND = 2,
   /** INCIDENT_KIND_RELEASED_COIN_SPENT - A transaction of ours that was taken for excluded for good, and whose coins were released, is in a block: nothing is signed. */
   INCIDENT_KIND_RELEASED_COIN_SPENT = 3,
-  /** INCIDENT_KIND_PARTICIPANT_DEFAULT - A participant hasn't paid what was due (DefaultService): it is frozen; nobody else is stopped. */
+  /** INCIDENT_KIND_PARTICIPANT_DEFAULT - A participant hasn't paid what was due (DefaultService; in another unit than BTC nothing is collected but by people): it is frozen; nobody else is stopped. */
   INCIDENT_KIND_PARTICIPANT_DEFAULT = 4,
   UNRECOGNIZED = -1,
 }

@@ -1880,7 +1880,7 @@ export type PolicyServiceService = typeof PolicyServiceService;
 export const PolicyServiceService = {
   /**
    * Takes the place of all limits there were. An institution may make its own tighter: each present limit stays, with the same mode and length, and
-   * allows no more. Wider ones are set by an operator.
+   * allows no more. Wider ones take two operators (ProposeChange).
    */
   setLimits: {
     path: "/finality.settlement.v1.PolicyService/SetLimits" as const,
@@ -1901,7 +1901,7 @@ export const PolicyServiceService = {
     responseSerialize: (value: PaymentLimits): Buffer => Buffer.from(PaymentLimits.encode(value).finish()),
     responseDeserialize: (value: Buffer): PaymentLimits => PaymentLimits.decode(value),
   },
-  /** From now on only counterparties on its list may be paid, or anyone. By the institution or an operator; only an operator frees it again. */
+  /** From now on only counterparties on its list may be paid, or anyone. By the institution or an operator; to free it again takes two operators (ProposeChange). */
   restrictCounterparties: {
     path: "/finality.settlement.v1.PolicyService/RestrictCounterparties" as const,
     requestStream: false as const,
@@ -1949,7 +1949,7 @@ export const PolicyServiceService = {
   },
   /**
    * Above which amounts how many persons of an institution, with an API key each and never the one that asked, have to approve a settlement before it is
-   * paid (ReviewSettlement). Takes the place of all tiers there were. By the institution or an operator; only an operator asks for fewer approvals.
+   * paid (ReviewSettlement). Takes the place of all tiers there were. By the institution or an operator; to ask for fewer takes two operators (ProposeChange).
    */
   setApprovalPolicy: {
     path: "/finality.settlement.v1.PolicyService/SetApprovalPolicy" as const,
@@ -1976,12 +1976,12 @@ export const PolicyServiceService = {
 export interface PolicyServiceServer extends UntypedServiceImplementation {
   /**
    * Takes the place of all limits there were. An institution may make its own tighter: each present limit stays, with the same mode and length, and
-   * allows no more. Wider ones are set by an operator.
+   * allows no more. Wider ones take two operators (ProposeChange).
    */
   setLimits: handleUnaryCall<SetLimitsRequest, PaymentLimits>;
   /** With what counts against them now. NOT_FOUND for an institution that there isn't; without limits, version is 0. */
   getLimits: handleUnaryCall<GetLimitsRequest, PaymentLimits>;
-  /** From now on only counterparties on its list may be paid, or anyone. By the institution or an operator; only an operator frees it again. */
+  /** From now on only counterparties on its list may be paid, or anyone. By the institution or an operator; to free it again takes two operators (ProposeChange). */
   restrictCounterparties: handleUnaryCall<RestrictCounterpartiesRequest, CounterpartyList>;
   /**
    * By the institution or an operator: on the list, and to be paid after a cooling time (COUNTERPARTY_COOLING_SECONDS). One that is on it stays as it is.
@@ -1993,7 +1993,7 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
   listCounterparties: handleUnaryCall<ListCounterpartiesRequest, CounterpartyList>;
   /**
    * Above which amounts how many persons of an institution, with an API key each and never the one that asked, have to approve a settlement before it is
-   * paid (ReviewSettlement). Takes the place of all tiers there were. By the institution or an operator; only an operator asks for fewer approvals.
+   * paid (ReviewSettlement). Takes the place of all tiers there were. By the institution or an operator; to ask for fewer takes two operators (ProposeChange).
    */
   setApprovalPolicy: handleUnaryCall<SetApprovalPolicyRequest, ApprovalPolicy>;
   getApprovalPolicy: handleUnaryCall<GetApprovalPolicyRequest, ApprovalPolicy>;
@@ -2002,7 +2002,7 @@ export interface PolicyServiceServer extends UntypedServiceImplementation {
 export interface PolicyServiceClient extends Client {
   /**
    * Takes the place of all limits there were. An institution may make its own tighter: each present limit stays, with the same mode and length, and
-   * allows no more. Wider ones are set by an operator.
+   * allows no more. Wider ones take two operators (ProposeChange).
    */
   setLimits(
     request: SetLimitsRequest,
@@ -2035,7 +2035,7 @@ export interface PolicyServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: PaymentLimits) => void,
   ): ClientUnaryCall;
-  /** From now on only counterparties on its list may be paid, or anyone. By the institution or an operator; only an operator frees it again. */
+  /** From now on only counterparties on its list may be paid, or anyone. By the institution or an operator; to free it again takes two operators (ProposeChange). */
   restrictCounterparties(
     request: RestrictCounterpartiesRequest,
     callback: (error: ServiceError | null, response: CounterpartyList) => void,
@@ -2103,7 +2103,7 @@ export interface PolicyServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * Above which amounts how many persons of an institution, with an API key each and never the one that asked, have to approve a settlement before it is
-   * paid (ReviewSettlement). Takes the place of all tiers there were. By the institution or an operator; only an operator asks for fewer approvals.
+   * paid (ReviewSettlement). Takes the place of all tiers there were. By the institution or an operator; to ask for fewer takes two operators (ProposeChange).
    */
   setApprovalPolicy(
     request: SetApprovalPolicyRequest,

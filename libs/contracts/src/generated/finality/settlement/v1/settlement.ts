@@ -246,9 +246,10 @@ export function feePayerToJSON(object: FeePayer): string {
 
 /**
  * Which of a payer's CENTRALIZED settlements goes first when its clearing balance and credit line don't do for all (they are QUEUED, each payer's in a line of
- * its own). All that are URGENT go before all that are HIGH, and these before NORMAL ones; within a priority, whatever came into the line first. None overtakes one of its
+ * its own, one for each unit that it pays in). All that are URGENT go before all that are HIGH, and these before NORMAL ones; within a priority, whatever came into the line first. None overtakes one of its
  * own priority or a higher one, though it may need less: when the first can't be paid, those behind it wait with it,
  * until there is enough for it, or the first so many of several payers' lines pay for each other and are settled all at once.
+ * An exchange stands in the line of what its payer gives, and those behind it wait for its maker, too: until its quote is over, at most an hour.
  * A priority that is too common is worth nothing: payers do well to keep URGENT for what can't wait.
  */
 export enum SettlementPriority {
@@ -375,7 +376,7 @@ export interface Settlement {
     | undefined;
   /** As submitted, or changed since by ReprioritizeSettlement. */
   priority: SettlementPriority;
-  /** CENTRALIZED, while it is QUEUED: its place in the payer's line, from 1. In the answer of GetSettlement only. */
+  /** CENTRALIZED, while it is QUEUED: its place in the payer's line of what it pays in, from 1. In the answer of GetSettlement only. */
   queuePlace?:
     | number
     | undefined;

@@ -154,7 +154,7 @@ export interface SubmitSettlementRequest {
   expiresAt?:
     | Timestamp
     | undefined;
-  /** CENTRALIZED only: another unit than BTC is paid, from the payer's clearing balance in it. It has no credit line. */
+  /** CENTRALIZED only: another unit than BTC is paid, from the payer's clearing balance in it, and its credit line in it. */
   amount?:
     | Money
     | undefined;

@@ -19,6 +19,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { UnitWindowPosition, UnitWindowTotals } from "./unit_window.ts";
 
 export enum WindowStatus {
   WINDOW_STATUS_UNSPECIFIED = 0,
@@ -86,7 +87,7 @@ export enum WindowPayoutRule {
   WINDOW_PAYOUT_RULE_NOTHING = 1,
   /** WINDOW_PAYOUT_RULE_NET_CREDIT - What it was paid in the window more than it paid. */
   WINDOW_PAYOUT_RULE_NET_CREDIT = 2,
-  /** WINDOW_PAYOUT_RULE_ABOVE_FLOOR - What its clearing balance has above a floor, when it has any position in the window. */
+  /** WINDOW_PAYOUT_RULE_ABOVE_FLOOR - What its clearing balance has above a floor, when it has any position in satoshi in the window. */
   WINDOW_PAYOUT_RULE_ABOVE_FLOOR = 3,
   UNRECOGNIZED = -1,
 }
@@ -144,8 +145,8 @@ export interface Window {
   closedBy: string;
   reason: string;
   /**
-   * Number of its participants, and of its settlements. These and the amounts below are 0 for an institution that asks for a multilateral window:
-   * it sees its own position.
+   * Number of its participants in satoshi, and of its settlements of satoshi. These and the amounts below are 0 for an institution that asks for a multilateral window, and
+   * other units aren't told: it sees its own positions.
    */
   participants: number;
   settlements: bigint;
@@ -153,9 +154,11 @@ export interface Window {
   grossSats: bigint;
   /** What those have to pay who have paid less than they got; the same as what the others are to get. Satoshi. */
   netSats: bigint;
+  /** The same in other units, by their codes. */
+  units: UnitWindowTotals[];
 }
 
-/** What an institution has paid and been paid in a window. */
+/** What an institution has paid and been paid in satoshi in a window. */
 export interface WindowPosition {
   institutionId: string;
   /** Satoshi. */
@@ -168,7 +171,7 @@ export interface WindowPosition {
   receivedCount: bigint;
   /** The settlement by which the participant is paid out; empty where it isn't. */
   netPayoutId: string;
-  /** It owes what it had drawn at the close, by its credit terms, and hasn't paid all of it. */
+  /** It owes what it had drawn at the close in satoshi, by its credit terms, and hasn't paid all of it. */
   isDebtor: boolean;
   /**
    * How far below 0 net_sats may be, as long as the window is open; missing: there is no cap, it is the other institution's of a pair, or
@@ -198,6 +201,8 @@ export interface GetWindowResponse {
     | undefined;
   /** As of now while it is open; in the order of the institutions' ids. */
   positions: WindowPosition[];
+  /** In other units; by institution, and by their codes. Nothing of them is paid on the chain: what is owed is paid at banks (CashService). */
+  unitPositions: UnitWindowPosition[];
 }
 
 export interface ListWindowsRequest {
@@ -308,6 +313,7 @@ function createBaseWindow(): Window {
     settlements: 0n,
     grossSats: 0n,
     netSats: 0n,
+    units: [],
   };
 }
 
@@ -354,6 +360,9 @@ export const Window: MessageFns<Window> = {
         throw new globalThis.Error("value provided for field message.netSats of type int64 too large");
       }
       writer.uint32(88).int64(message.netSats);
+    }
+    for (const v of message.units) {
+      UnitWindowTotals.encode(v!, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -459,6 +468,14 @@ export const Window: MessageFns<Window> = {
             message.netSats = reader.int64() as bigint;
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.units.push(UnitWindowTotals.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -508,6 +525,9 @@ export const Window: MessageFns<Window> = {
         ? BigInt(object.gross_sats)
         : 0n,
       netSats: isSet(object.netSats) ? BigInt(object.netSats) : isSet(object.net_sats) ? BigInt(object.net_sats) : 0n,
+      units: globalThis.Array.isArray(object?.units)
+        ? object.units.map((e: any) => UnitWindowTotals.fromJSON(e))
+        : [],
     };
   },
 
@@ -546,6 +566,9 @@ export const Window: MessageFns<Window> = {
     if (message.netSats !== 0n) {
       obj.netSats = message.netSats.toString();
     }
+    if (message.units?.length) {
+      obj.units = message.units.map((e) => UnitWindowTotals.toJSON(e));
+    }
     return obj;
   },
 
@@ -571,6 +594,7 @@ export const Window: MessageFns<Window> = {
       : 0n;
     message.grossSats = (object.grossSats !== undefined && object.grossSats !== null) ? BigInt(object.grossSats) : 0n;
     message.netSats = (object.netSats !== undefined && object.netSats !== null) ? BigInt(object.netSats) : 0n;
+    message.units = object.units?.map((e) => UnitWindowTotals.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1094,7 +1118,7 @@ export const GetWindowRequest: MessageFns<GetWindowRequest> = {
 };
 
 function createBaseGetWindowResponse(): GetWindowResponse {
-  return { window: undefined, positions: [] };
+  return { window: undefined, positions: [], unitPositions: [] };
 }
 
 export const GetWindowResponse: MessageFns<GetWindowResponse> = {
@@ -1104,6 +1128,9 @@ export const GetWindowResponse: MessageFns<GetWindowResponse> = {
     }
     for (const v of message.positions) {
       WindowPosition.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.unitPositions) {
+      UnitWindowPosition.encode(v!, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -1137,6 +1164,14 @@ export const GetWindowResponse: MessageFns<GetWindowResponse> = {
             message.positions.push(WindowPosition.decode(reader, reader.uint32()));
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.unitPositions.push(UnitWindowPosition.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1155,6 +1190,11 @@ export const GetWindowResponse: MessageFns<GetWindowResponse> = {
       positions: globalThis.Array.isArray(object?.positions)
         ? object.positions.map((e: any) => WindowPosition.fromJSON(e))
         : [],
+      unitPositions: globalThis.Array.isArray(object?.unitPositions)
+        ? object.unitPositions.map((e: any) => UnitWindowPosition.fromJSON(e))
+        : globalThis.Array.isArray(object?.unit_positions)
+        ? object.unit_positions.map((e: any) => UnitWindowPosition.fromJSON(e))
+        : [],
     };
   },
 
@@ -1165,6 +1205,9 @@ export const GetWindowResponse: MessageFns<GetWindowResponse> = {
     }
     if (message.positions?.length) {
       obj.positions = message.positions.map((e) => WindowPosition.toJSON(e));
+    }
+    if (message.unitPositions?.length) {
+      obj.unitPositions = message.unitPositions.map((e) => UnitWindowPosition.toJSON(e));
     }
     return obj;
   },
@@ -1178,6 +1221,7 @@ export const GetWindowResponse: MessageFns<GetWindowResponse> = {
       ? Window.fromPartial(object.window)
       : undefined;
     message.positions = object.positions?.map((e) => WindowPosition.fromPartial(e)) || [];
+    message.unitPositions = object.unitPositions?.map((e) => UnitWindowPosition.fromPartial(e)) || [];
     return message;
   },
 };
@@ -2507,7 +2551,7 @@ export const WindowChanged: MessageFns<WindowChanged> = {
 
 /**
  * Netting: what institutions have paid each other in CENTRALIZED settlements, window by window. Settlements are final whatever window they fall
- * into; a window says what its participants' payments come to.
+ * into; a window says what its participants' payments come to, in each unit. It opens and closes for all units at once.
  */
 export type WindowServiceService = typeof WindowServiceService;
 export const WindowServiceService = {

@@ -1,0 +1,92 @@
+import { type liquidityV1, toTimestamp } from '@finality/contracts';
+import type { Session } from '@finality/event-store';
+import { BTC, clearingClaim, type ClaimBalance, TRANSFER_AMOUNT_MAX, type Unit } from '@finality/ledger';
+import { clearingUnits, readBalances } from '@finality/ledger-store';
+import { lineIn, type UnitLine, unitOfLine } from '@finality/settlement';
+import { drawnSats as drawnOf } from './institution-view.ts';
+
+/** What waits for a clearing balance, and what waits to come in there. */
+export interface Waiting {
+  readonly outgoing: Queued;
+  readonly incoming: Queued;
+}
+
+interface Queued {
+  readonly count: bigint;
+  readonly sum: bigint;
+}
+
+export const NOBODY: Waiting = { outgoing: { count: 0n, sum: 0n }, incoming: { count: 0n, sum: 0n } };
+
+interface QueuedRow extends Queued {
+  readonly way: keyof Waiting;
+  readonly line: string;
+}
+
+const TOTALS = `count(*) AS count, least(sum(amount), ${TRANSFER_AMOUNT_MAX})::bigint AS sum`;
+
+/** What is given for another unit comes in with that, and isn't counted as coming. */
+const QUEUED = `
+  SELECT 'outgoing' AS way, payer_claim AS line, ${TOTALS} FROM settlements
+  WHERE status = 'queued' AND mode = 'centralized' AND from_institution = $1 GROUP BY payer_claim
+  UNION ALL
+  SELECT 'incoming', 'clearing/' || $1 || substr(payer_claim, length('clearing/' || from_institution) + 1) AS line, ${TOTALS} FROM settlements
+  WHERE status = 'queued' AND mode = 'centralized' AND to_institution = $1 AND NOT exchanges GROUP BY 2`;
+
+/** By line of the institution's, those where anything waits. */
+export async function readWaiting(session: Session, institutionId: string): Promise<ReadonlyMap<string, Waiting>> {
+  const lines = new Map<string, Waiting>();
+  for (const { line, way, count, sum } of await session.query<QueuedRow>(QUEUED, [institutionId]))
+    lines.set(line, { ...(lines.get(line) ?? NOBODY), [way]: { count, sum } });
+  return lines;
+}
+
+/** Clearing balances in other units than BTC that there is something to be said of. */
+export async function showUnits(
+  session: Session,
+  institutionId: string,
+  unitLines: readonly UnitLine[],
+  waiting: ReadonlyMap<string, Waiting>,
+): Promise<liquidityV1.UnitLiquidity[]> {
+  const known = [
+    ...(await clearingUnits(session, institutionId)),
+    ...unitLines.map(({ limit }) => limit.unit),
+    ...[...waiting.keys()].map(unitOfLine),
+  ];
+  const units = [...new Set(known)].filter((unit) => unit !== BTC).sort();
+  const balances = await readBalances(
+    session,
+    units.map((unit) => clearingClaim(institutionId, unit)),
+  );
+  return units.map((unit, i) => {
+    const line = unitLines.find(({ limit }) => limit.unit === unit);
+    return unitMessage(unit, balances[i]!, line, waiting.get(lineIn(institutionId, unit)) ?? NOBODY);
+  });
+}
+
+function unitMessage(
+  unit: Unit,
+  balance: ClaimBalance,
+  line: UnitLine | undefined,
+  { outgoing, incoming }: Waiting,
+): liquidityV1.UnitLiquidity {
+  const { available, reserved } = balance;
+  const limit = line?.limit.amount ?? 0n;
+  const drawn = drawnOf(balance);
+  const spendable = available + limit;
+  return {
+    unit,
+    available,
+    reserved,
+    // With a line beside as much as there can be, more could be paid than one transfer moves.
+    spendable: spendable < TRANSFER_AMOUNT_MAX ? spendable : TRANSFER_AMOUNT_MAX,
+    creditLine: {
+      limit,
+      drawn,
+      left: limit > drawn ? limit - drawn : 0n,
+      expiresAt: line?.expiresAt === undefined ? undefined : toTimestamp(line.expiresAt),
+    },
+    outgoing,
+    incoming,
+  };
+}

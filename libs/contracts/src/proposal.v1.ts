@@ -1,0 +1,1 @@
+export * from './generated/finality/proposal/v1/proposal_service.ts';

@@ -1,0 +1,84 @@
+import { assertNever, type Refusal, type Result } from '@finality/kernel';
+import type { Book } from '../book.ts';
+import { type ApprovalPolicyRequest, setApprovalPolicy } from './approvals.ts';
+import { type BankCorrectionRequest, correctBankLine, correctionRefusal } from './bank-corrections.ts';
+import {
+  type CreditTermsRequest,
+  type PledgeRequest,
+  releasePledge,
+  releaseRefusal,
+  setCreditTerms,
+} from './collateral.ts';
+import { creditLineRefusal, type CreditLineRequest, setCreditLine } from './credit-lines.ts';
+import { restrictCounterparties, type Restriction } from './counterparties.ts';
+import { unknownInstitution } from './institutions.ts';
+import { type LimitsRequest, setLimits } from './limits.ts';
+import { publishRate, type RateProposal, rateRefusal } from './rates.ts';
+
+/** What operators decide about others' money: what makes anybody's risk greater takes two of them (ADR 28). */
+export type Change =
+  | { readonly type: 'set_credit_line'; readonly request: CreditLineRequest }
+  | { readonly type: 'set_credit_terms'; readonly request: CreditTermsRequest }
+  | { readonly type: 'release_pledge'; readonly request: PledgeRequest }
+  | { readonly type: 'set_limits'; readonly request: LimitsRequest }
+  | { readonly type: 'set_approval_policy'; readonly request: ApprovalPolicyRequest }
+  | { readonly type: 'restrict_counterparties'; readonly request: Restriction }
+  | { readonly type: 'correct_bank_line'; readonly request: BankCorrectionRequest }
+  | { readonly type: 'publish_rate'; readonly proposal: RateProposal };
+
+/** As things are now: by one person, whose word is refused with SECOND_PERSON_REQUIRED where it doesn't do, or by both that the change names. */
+export function carryOut(book: Book, change: Change): Result<unknown, Refusal> {
+  switch (change.type) {
+    case 'set_credit_line':
+      return setCreditLine(book, change.request);
+    case 'set_credit_terms':
+      return setCreditTerms(book, change.request);
+    case 'release_pledge':
+      return releasePledge(book, change.request);
+    case 'set_limits':
+      return setLimits(book, change.request);
+    case 'set_approval_policy':
+      return setApprovalPolicy(book, change.request);
+    case 'restrict_counterparties':
+      return restrictCounterparties(book, change.request);
+    case 'correct_bank_line':
+      return correctBankLine(book, change.request);
+    case 'publish_rate':
+      return publishRate(book, change.proposal);
+    default:
+      return assertNever(change, 'change');
+  }
+}
+
+/** Why it couldn't be carried out now, whoever confirmed it. */
+export function changeRefusal(book: Book, change: Change): Refusal | undefined {
+  switch (change.type) {
+    case 'set_credit_line':
+      return creditLineRefusal(book, change.request);
+    case 'release_pledge':
+      return releaseRefusal(book, change.request);
+    case 'correct_bank_line':
+      return correctionRefusal(book, change.request);
+    case 'publish_rate':
+      return rateRefusal(book, change.proposal);
+    case 'set_credit_terms':
+    case 'set_limits':
+    case 'set_approval_policy':
+    case 'restrict_counterparties': {
+      const { institutionId } = change.request;
+      return book.institutions.get(institutionId).status === 'none' ? unknownInstitution(institutionId) : undefined;
+    }
+    default:
+      return assertNever(change, 'change');
+  }
+}
+
+/** Whose money, limits or rates it is about. */
+export const institutionOf = (change: Change): string =>
+  change.type === 'publish_rate' ? change.proposal.makerId : change.request.institutionId;
+
+/** With the word of the second person. */
+export function confirmedChange(change: Change, confirmedBy: string): Change {
+  if (change.type === 'publish_rate') return { ...change, proposal: { ...change.proposal, confirmedBy } };
+  return { ...change, request: { ...change.request, confirmedBy } } as Change;
+}
