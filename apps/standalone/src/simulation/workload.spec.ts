@@ -26,6 +26,7 @@ const NOT_ASKED: Readonly<Record<string, string>> = {
   'PolicyService/getApprovalPolicy': READ,
   'PolicyService/getLimits': READ,
   'PolicyService/listCounterparties': READ,
+  'ProposalService/listProposals': READ,
   'ReconciliationService/getReport': READ,
   'ReconciliationService/listReports': READ,
   'SettlementService/estimateFees': READ,
