@@ -165,6 +165,7 @@ export type NettingEvent = { readonly at: Instant } & (
       readonly institutionId: string;
       readonly capSats?: Sats;
       readonly by: string;
+      readonly confirmedBy?: string;
       readonly reason: string;
     }
   /** The first of its kind, or the one after the one that is closing. */

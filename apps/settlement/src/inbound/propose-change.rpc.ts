@@ -16,6 +16,7 @@ import { askedRestriction } from './restrict-counterparties.rpc.ts';
 import { askedApprovalPolicy } from './set-approval-policy.rpc.ts';
 import { askedCreditLine } from './set-credit-line.rpc.ts';
 import { askedCreditTerms } from './set-credit-terms.rpc.ts';
+import { askedDebitCap } from './set-debit-cap.rpc.ts';
 import { askedLimits } from './set-limits.rpc.ts';
 
 /** The first of two operators. */
@@ -76,6 +77,7 @@ function askedChange(
   if (change?.setCreditTerms) return askedCreditTerms({ ...change.setCreditTerms, ...own }, caller);
   if (change?.setLimits) return askedLimits({ ...change.setLimits, ...own }, caller);
   if (change?.setApprovalPolicy) return askedApprovalPolicy({ ...change.setApprovalPolicy, ...own }, caller);
+  if (change?.setDebitCap) return askedDebitCap({ ...change.setDebitCap, ...own }, caller);
   if (change?.restrictCounterparties) return askedRestriction({ ...change.restrictCounterparties, ...own }, caller);
   if (change?.publishRate) return askedRate({ ...change.publishRate, idempotencyKey }, caller);
   if (change?.correctBankBooking) return askedCorrection(change.correctBankBooking, own, caller);

@@ -1,12 +1,13 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { settlementV1 } from '@finality/contracts';
-import { type FieldError, fieldError, MAX_MONEY_SATS, type Sats } from '@finality/kernel';
+import { type FieldError, fieldError, MAX_MONEY_SATS, type Principal, sats } from '@finality/kernel';
 import { capOf } from '@finality/settlement';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { NETTING_ID, nettingStream } from '../store/streams.ts';
+import { type AskedChange, decideAlone } from './asked-change.ts';
 import { checkIdempotencyKey, checkInstitutionId, checkReason, refuseInvalid } from './fields.ts';
-import { Gateway, scopeOf } from './gateway.ts';
+import { Gateway } from './gateway.ts';
 import { policyAsker } from './policy-view.ts';
 
 /** An operator says what an institution may owe in a window; the institution itself may lower it. */
@@ -25,30 +26,8 @@ export class SetDebitCapRpc {
     call: object,
   ): Promise<settlementV1.DebitCap> {
     const caller = await this.#gateway.caller(metadata, 'institution', 'operator');
-    const { institutionId, capSats, reason, idempotencyKey } = request;
-    refuseInvalid(
-      checkIdempotencyKey(idempotencyKey),
-      checkInstitutionId('institution_id', institutionId),
-      checkCap(capSats),
-      checkReason(reason, 1),
-    );
-    const isOwn = policyAsker(caller, institutionId) === 'itself';
-    const asked = { institutionId, reason, by: caller.keyId, isOwn };
-    await this.#gateway.decide(
-      {
-        type: 'set_debit_cap',
-        request: { ...asked, ...(capSats !== undefined && { capSats: capSats as Sats }) },
-      },
-      this.#gateway.cause(caller, call),
-      {
-        principal: scopeOf(caller),
-        rpc: 'SetDebitCap',
-        key: idempotencyKey,
-        resourceId: institutionId,
-        fields: { version: '1', institution_id: institutionId, cap_sats: `${capSats}`, reason },
-      },
-    );
-    return this.#shown(institutionId);
+    await decideAlone(this.#gateway, askedDebitCap(request, caller), caller, call);
+    return this.#shown(request.institutionId);
   }
 
   async #shown(institutionId: string): Promise<settlementV1.DebitCap> {
@@ -57,6 +36,24 @@ export class SetDebitCapRpc {
     const isDefault = capSats !== undefined && netting.caps[institutionId] === undefined;
     return { institutionId, capSats, isDefault };
   }
+}
+
+/** @throws RefusalException */
+export function askedDebitCap(request: settlementV1.SetDebitCapRequest, caller: Principal): AskedChange {
+  const { institutionId, capSats, reason, idempotencyKey } = request;
+  refuseInvalid(
+    checkIdempotencyKey(idempotencyKey),
+    checkInstitutionId('institution_id', institutionId),
+    checkCap(capSats),
+    checkReason(reason, 1),
+  );
+  const isOwn = policyAsker(caller, institutionId) === 'itself';
+  const cap = capSats === undefined ? {} : { capSats: sats(capSats) };
+  const fields = { version: '1', institution_id: institutionId, cap_sats: `${capSats}`, reason };
+  return {
+    change: { type: 'set_debit_cap', request: { institutionId, reason, by: caller.keyId, isOwn, ...cap } },
+    claim: { rpc: 'SetDebitCap', key: idempotencyKey, resourceId: institutionId, fields },
+  };
 }
 
 function checkCap(capSats: bigint | undefined): FieldError | undefined {

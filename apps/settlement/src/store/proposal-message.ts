@@ -52,6 +52,10 @@ function changeMessage(change: Change): proposalV1.Change {
       const { institutionId, limits } = change.request;
       return proposalV1.Change.fromPartial({ setLimits: { institutionId, ...limitsAsked(limits) } });
     }
+    case 'set_debit_cap': {
+      const { institutionId, capSats } = change.request;
+      return proposalV1.Change.fromPartial({ setDebitCap: { institutionId, capSats } });
+    }
     case 'set_approval_policy': {
       const { institutionId, tiers: asked } = change.request;
       const tiers = asked.map(({ aboveSats, approvals, areSigned: signed }) => ({ aboveSats, approvals, signed }));

@@ -11,6 +11,7 @@ import {
 } from './collateral.ts';
 import { creditLineRefusal, type CreditLineRequest, setCreditLine } from './credit-lines.ts';
 import { restrictCounterparties, type Restriction } from './counterparties.ts';
+import { type DebitCapRequest, setDebitCap } from './debit-caps.ts';
 import { unknownInstitution } from './institutions.ts';
 import { type LimitsRequest, setLimits } from './limits.ts';
 import { publishRate, type RateProposal, rateRefusal } from './rates.ts';
@@ -21,6 +22,7 @@ export type Change =
   | { readonly type: 'set_credit_terms'; readonly request: CreditTermsRequest }
   | { readonly type: 'release_pledge'; readonly request: PledgeRequest }
   | { readonly type: 'set_limits'; readonly request: LimitsRequest }
+  | { readonly type: 'set_debit_cap'; readonly request: DebitCapRequest }
   | { readonly type: 'set_approval_policy'; readonly request: ApprovalPolicyRequest }
   | { readonly type: 'restrict_counterparties'; readonly request: Restriction }
   | { readonly type: 'correct_bank_line'; readonly request: BankCorrectionRequest }
@@ -37,6 +39,8 @@ export function carryOut(book: Book, change: Change): Result<unknown, Refusal> {
       return releasePledge(book, change.request);
     case 'set_limits':
       return setLimits(book, change.request);
+    case 'set_debit_cap':
+      return setDebitCap(book, change.request);
     case 'set_approval_policy':
       return setApprovalPolicy(book, change.request);
     case 'restrict_counterparties':
@@ -63,6 +67,7 @@ export function changeRefusal(book: Book, change: Change): Refusal | undefined {
       return rateRefusal(book, change.proposal);
     case 'set_credit_terms':
     case 'set_limits':
+    case 'set_debit_cap':
     case 'set_approval_policy':
     case 'restrict_counterparties': {
       const { institutionId } = change.request;

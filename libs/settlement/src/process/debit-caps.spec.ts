@@ -22,6 +22,7 @@ const cap =
         isOwn,
         reason: 'agreed',
         by: 'k',
+        ...(!isOwn && { confirmedBy: 'o' }),
         ...(capSats !== undefined && { capSats: sats(capSats) }),
       },
     });

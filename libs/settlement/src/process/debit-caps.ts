@@ -6,14 +6,13 @@ import type { Terms } from '../settlement.ts';
 import { legsOf } from '../unit-terms.ts';
 import { windowOf } from '../window.ts';
 import { unknownInstitution } from './institutions.ts';
+import { type Deciders, secondPersonRequired } from './second-person.ts';
 
-export interface DebitCapRequest {
+export interface DebitCapRequest extends Deciders {
   readonly institutionId: string;
   /** Missing: that of everybody, if there is one. */
   readonly capSats?: Sats;
   readonly reason: string;
-  /** API key. */
-  readonly by: string;
   /** Asked for by the institution itself, which may owe less and not more. */
   readonly isOwn: boolean;
 }
@@ -27,9 +26,10 @@ export function setDebitCap(book: Book, request: DebitCapRequest): Result<undefi
   const everybodySats = book.policy.debitCapSats;
   const before = capOf({ caps }, institutionId, everybodySats);
   const after = capSats ?? everybodySats;
-  if (isOwn && before !== undefined && (after === undefined || after > before)) {
-    const message = `expected at most ${before} sat, as it is now: an operator may raise it`;
-    return err(refusal('permission_denied', 'DEBIT_CAP_RAISED', message));
+  if (before !== undefined && (after === undefined || after > before)) {
+    const message = `expected at most ${before} sat, as it is now: operators may raise it`;
+    if (isOwn) return err(refusal('permission_denied', 'DEBIT_CAP_RAISED', message));
+    if (cap.confirmedBy === undefined) return err(secondPersonRequired('cap_sats'));
   }
   if (capSats !== undefined && caps[institutionId] === undefined && Object.keys(caps).length >= DEBIT_CAPS_MAX) {
     const message = `expected fewer than ${DEBIT_CAPS_MAX} institutions with a cap of their own`;

@@ -116,6 +116,10 @@ const limited = (maxSats: bigint): Change => ({
   type: 'set_limits',
   request: { ...NO_LIMITS, limits: { transactions: [{ maxSats: maxSats as Sats }], windows: [] } },
 });
+const capped = (capSats?: bigint): Change => ({
+  type: 'set_debit_cap',
+  request: { institutionId: 'a', ...by, isOwn: false, ...(capSats !== undefined && { capSats: capSats as Sats }) },
+});
 const restricted = (isRestricted: boolean): Change => ({
   type: 'restrict_counterparties',
   request: { institutionId: 'a', isRestricted, ...by, isOwn: false },
@@ -149,6 +153,8 @@ describe('one operator alone', () => {
     ['waits for longer', [terms(undefined, 1_000)], asked(undefined, 1_001)],
     ['waits for ever', [terms(undefined, 1_000)], asked()],
     ['lets more be paid', [agreed(limited(10n))], limited(11n)],
+    ['lets more be owed in a window', [agreed(capped(10n))], capped(11n)],
+    ['takes a cap away', [agreed(capped(10n))], capped()],
     ['takes limits away', [agreed(limited(10n))], { type: 'set_limits', request: NO_LIMITS }],
     ['asks for fewer approvals', [agreed(tiered(2))], tiered(1)],
     ['frees from a list', [agreed(restricted(true))], restricted(false)],
@@ -167,6 +173,7 @@ describe('one operator alone', () => {
     ['withdraws a line', [agreed(line(10n, SOON))], line(0n)],
     ['secures a line', [], asked(2_000)],
     ['asks for more collateral, and sooner', [terms(2_000, 1_000)], asked(2_001, 999)],
+    ['caps what is owed in a window', [agreed(capped(10n))], capped(9n)],
     ['limits', [], limited(10n)],
     ['limits further', [agreed(limited(10n))], limited(9n)],
     ['asks for approvals', [], tiered(1)],

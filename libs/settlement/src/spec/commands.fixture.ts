@@ -16,7 +16,6 @@ import { confirmIncident } from '../process/incidents.ts';
 import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
 import { type LiquidityAlertsRequest, observeLiquidity, setLiquidityAlerts } from '../process/liquidity-alerts.ts';
 import { reprioritize } from '../process/line.ts';
-import { type DebitCapRequest, setDebitCap } from '../process/debit-caps.ts';
 import { chooseWindowPayout, type PayoutRequest } from '../process/net-payouts.ts';
 import { offer, signed, signingRefused } from '../process/offer.ts';
 import { offset, type OffsetRequest } from '../process/offset.ts';
@@ -99,7 +98,6 @@ export type Command =
   | { readonly type: 'agree_netting'; readonly request: NettingRequest; readonly windowId: string }
   | { readonly type: 'end_netting'; readonly request: NettingRequest }
   | { readonly type: 'choose_window_payout'; readonly request: PayoutRequest }
-  | { readonly type: 'set_debit_cap'; readonly request: DebitCapRequest }
   | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
   | { readonly type: 'anchor_head'; readonly request: HeadAnchorRequest }
   | { readonly type: 'wallet_changed'; readonly wallet: WalletRecord }
@@ -173,8 +171,6 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
       return reasonOf(closeWindow(book, command.closing));
     case 'agree_netting':
       return reasonOf(agreeNetting(book, command.request, command.windowId));
-    case 'set_debit_cap':
-      return reasonOf(setDebitCap(book, command.request));
     case 'choose_window_payout':
       return reasonOf(chooseWindowPayout(book, command.request));
     case 'end_netting':
@@ -191,6 +187,7 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
     case 'set_credit_terms':
     case 'release_pledge':
     case 'set_limits':
+    case 'set_debit_cap':
     case 'set_approval_policy':
     case 'restrict_counterparties':
     case 'correct_bank_line':
@@ -230,7 +227,6 @@ type Asked =
   | 'agree_netting'
   | 'end_netting'
   | 'choose_window_payout'
-  | 'set_debit_cap'
   | 'create_institution'
   | 'allow_counterparty'
   | 'remove_counterparty'

@@ -69,7 +69,10 @@ export function beginCollecting(world: World): void {
 export function anyCap(world: World, institutionId: string, b: number): void {
   const capSats = [undefined, 0n, 5_000n, 40_000n][(b >> 5) % 4];
   const cap = capSats === undefined ? {} : { capSats: sats(capSats) };
-  world.tell({ type: 'set_debit_cap', request: { institutionId, ...cap, reason: 'agreed', by: 'o', isOwn: false } });
+  world.tell({
+    type: 'set_debit_cap',
+    request: { institutionId, ...cap, reason: 'agreed', by: 'o', confirmedBy: 'p', isOwn: false },
+  });
 }
 
 const RULES: readonly (PayoutRule | undefined)[] = [

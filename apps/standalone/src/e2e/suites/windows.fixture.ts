@@ -114,7 +114,8 @@ export function windows(e2e: () => E2e): void {
     ];
     await a.settlement(there.settlementId, 'SETTLED');
     await b.settlement(back.settlementId, 'SETTLED');
-    await cap(a.id);
+    expect(await refused(cap(a.id))).toMatchObject({ reason: 'SECOND_PERSON_REQUIRED' });
+    await e2e().agree({ setDebitCap: { idempotencyKey: '', institutionId: a.id, capSats: undefined, reason: '' } });
     await expectInOrder(e2e());
   });
 

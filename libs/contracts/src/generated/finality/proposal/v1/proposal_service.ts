@@ -28,6 +28,7 @@ import {
   SetApprovalPolicyRequest,
   SetLimitsRequest,
 } from "../../settlement/v1/policy_service.ts";
+import { SetDebitCapRequest } from "../../settlement/v1/window_service.ts";
 
 export enum ProposalStatus {
   PROPOSAL_STATUS_UNSPECIFIED = 0,
@@ -102,6 +103,7 @@ export interface Change {
     | undefined;
   /** Of a bank's line that was booked wrongly. */
   correctBankBooking?: CorrectBankBooking | undefined;
+  setDebitCap?: SetDebitCapRequest | undefined;
 }
 
 export interface ProposeChangeRequest {
@@ -173,6 +175,7 @@ function createBaseChange(): Change {
     publishRate: undefined,
     releaseCollateral: undefined,
     correctBankBooking: undefined,
+    setDebitCap: undefined,
   };
 }
 
@@ -201,6 +204,9 @@ export const Change: MessageFns<Change> = {
     }
     if (message.correctBankBooking !== undefined) {
       CorrectBankBooking.encode(message.correctBankBooking, writer.uint32(66).fork()).join();
+    }
+    if (message.setDebitCap !== undefined) {
+      SetDebitCapRequest.encode(message.setDebitCap, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -282,6 +288,14 @@ export const Change: MessageFns<Change> = {
             message.correctBankBooking = CorrectBankBooking.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.setDebitCap = SetDebitCapRequest.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -336,6 +350,11 @@ export const Change: MessageFns<Change> = {
         : isSet(object.correct_bank_booking)
         ? CorrectBankBooking.fromJSON(object.correct_bank_booking)
         : undefined,
+      setDebitCap: isSet(object.setDebitCap)
+        ? SetDebitCapRequest.fromJSON(object.setDebitCap)
+        : isSet(object.set_debit_cap)
+        ? SetDebitCapRequest.fromJSON(object.set_debit_cap)
+        : undefined,
     };
   },
 
@@ -364,6 +383,9 @@ export const Change: MessageFns<Change> = {
     }
     if (message.correctBankBooking !== undefined) {
       obj.correctBankBooking = CorrectBankBooking.toJSON(message.correctBankBooking);
+    }
+    if (message.setDebitCap !== undefined) {
+      obj.setDebitCap = SetDebitCapRequest.toJSON(message.setDebitCap);
     }
     return obj;
   },
@@ -397,6 +419,9 @@ export const Change: MessageFns<Change> = {
       : undefined;
     message.correctBankBooking = (object.correctBankBooking !== undefined && object.correctBankBooking !== null)
       ? CorrectBankBooking.fromPartial(object.correctBankBooking)
+      : undefined;
+    message.setDebitCap = (object.setDebitCap !== undefined && object.setDebitCap !== null)
+      ? SetDebitCapRequest.fromPartial(object.setDebitCap)
       : undefined;
     return message;
   },

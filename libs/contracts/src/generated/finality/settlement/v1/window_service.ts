@@ -2654,7 +2654,7 @@ export const WindowServiceService = {
   },
   /**
    * What an institution may owe in each window, net: settlements that would exceed it are QUEUED (WINDOW_DEBIT_CAP) until something comes in, or the next window
-   * opens. From the next settlement on; what is owed more already stays. By an operator, or lower by the institution itself. GetLiquidity shows it.
+   * opens. From the next settlement on; what is owed more already stays. By an operator, higher by two (ProposeChange), or lower by the institution itself. GetLiquidity shows it.
    */
   setDebitCap: {
     path: "/finality.settlement.v1.WindowService/SetDebitCap" as const,
@@ -2710,7 +2710,7 @@ export interface WindowServiceServer extends UntypedServiceImplementation {
   getWindowPayout: handleUnaryCall<GetWindowPayoutRequest, WindowPayout>;
   /**
    * What an institution may owe in each window, net: settlements that would exceed it are QUEUED (WINDOW_DEBIT_CAP) until something comes in, or the next window
-   * opens. From the next settlement on; what is owed more already stays. By an operator, or lower by the institution itself. GetLiquidity shows it.
+   * opens. From the next settlement on; what is owed more already stays. By an operator, higher by two (ProposeChange), or lower by the institution itself. GetLiquidity shows it.
    */
   setDebitCap: handleUnaryCall<SetDebitCapRequest, DebitCap>;
   /** Pairs that net apart, and those of which one wants to; an institution sees its own. In the order of their ids; there are at most 500. */
@@ -2860,7 +2860,7 @@ export interface WindowServiceClient extends Client {
   ): ClientUnaryCall;
   /**
    * What an institution may owe in each window, net: settlements that would exceed it are QUEUED (WINDOW_DEBIT_CAP) until something comes in, or the next window
-   * opens. From the next settlement on; what is owed more already stays. By an operator, or lower by the institution itself. GetLiquidity shows it.
+   * opens. From the next settlement on; what is owed more already stays. By an operator, higher by two (ProposeChange), or lower by the institution itself. GetLiquidity shows it.
    */
   setDebitCap(
     request: SetDebitCapRequest,
