@@ -125,7 +125,8 @@ export class Clients {
     for (const { institutionId, creditLineSats, custodial } of INSTITUTIONS) {
       const created = { idempotencyKey: this.newKey(), institutionId, name: institutionId, creditLineSats: 0n };
       await this.must(this.operators('createInstitution', created), between);
-      if (creditLineSats > 0n) await this.lend(institutionId, creditLineSats, between);
+      const line = { setCreditLine: { institutionId, limitSats: creditLineSats } };
+      if (creditLineSats > 0n) await this.agree(proposalV1.Change.fromPartial(line), between);
       const { secret } = (await this.must(this.keyAsk(institutionId), between)) as institutionV1.IssueApiKeyResponse;
       const keys = custodial === undefined ? own.shift() : undefined;
       const client: Client = { institutionId, apiKey: secret, wallets: [], scripts: [], own: keys };
@@ -142,9 +143,8 @@ export class Clients {
     }
   }
 
-  /** Two operators agree on a credit line. */
-  async lend(institutionId: string, limitSats: bigint, between: () => Promise<void>): Promise<void> {
-    const change = proposalV1.Change.fromPartial({ setCreditLine: { institutionId, limitSats } });
+  /** Two operators decide what one of them alone may not. */
+  async agree(change: proposalV1.Change, between: () => Promise<void>): Promise<void> {
     const asked = { idempotencyKey: this.newKey(), change, reason: 'as agreed' };
     const proposed = await this.must(this.proposals('proposeChange', asked, this.operator), between);
     const { proposalId } = proposed as proposalV1.Proposal;

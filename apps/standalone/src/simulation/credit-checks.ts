@@ -44,6 +44,7 @@ export async function creditProblems(
     ),
     ...(await pledgeProblems(session, defaults, byId)),
     ...(await lineProblems(session, byId)),
+    ...(await deciderProblems(session)),
     ...(lent > STANDBY_MAX_SATS ? [`the standby line has lent ${lent} sat, past ${STANDBY_MAX_SATS}`] : []),
   ];
 }
@@ -80,9 +81,15 @@ function defaultProblems(
   mustBe('what covers it', covered + state.uncoveredSats + state.leftSats, owedSats);
   mustBe('what is unwound', sumOf(unwound), unwoundSats);
   mustBe('what others bear', sumOf(shares), lossSats);
-  const entries = { collateral: collateralSats, contribution: contributionSats, standby: standbySats, loss: lossSats };
+  const { repaid } = state;
+  const entries = {
+    ...{ collateral: collateralSats, contribution: contributionSats, standby: standbySats, loss: lossSats },
+    ...{ standby_repaid: repaid.standbySats, loss_repaid: sumOf(repaid.shares) },
+  };
   for (const [part, sats] of Object.entries(entries))
     mustBe(`the ledger's ${part}`, moved.get(`default_${part} ${defaultId}`) ?? 0n, sats);
+  if (repaid.standbySats > standbySats || sumOf(repaid.shares) > lossSats)
+    problems.push(`default ${defaultId}: more was paid back than others stood in for`);
   if (overdueSats <= 0n || overdueSats > owedSats) problems.push(`default ${defaultId}: ${overdueSats} were due`);
   if (shares.some((share) => share.institutionId === institutionId))
     problems.push(`default ${defaultId}: the defaulter's own contribution comes first, and not with the others'`);
@@ -112,10 +119,11 @@ async function pledgeProblems(
     const { pledge, institutionId, amountSats } = event;
     add(pledgeAccount(pledge, institutionId), event.type === 'pledge_posted' ? amountSats : -amountSats);
   }
-  for (const { institutionId, collateralSats, contributionSats, shares } of defaults) {
+  for (const { institutionId, collateralSats, contributionSats, shares, repaid } of defaults) {
     add(pledgeAccount('collateral', institutionId), -collateralSats);
     add(pledgeAccount('default_fund', institutionId), -contributionSats);
     for (const share of shares) add(pledgeAccount('default_fund', share.institutionId), -share.amountSats);
+    for (const share of repaid.shares) add(pledgeAccount('default_fund', share.institutionId), share.amountSats);
   }
   const found = [...accounts.keys()].filter((id) => PLEDGES.some((pledge) => id.startsWith(`${pledge}/`)));
   return [...new Set([...expected.keys(), ...found])].flatMap((id) => {
@@ -142,6 +150,26 @@ async function lineProblems(session: Session, accounts: Accounts): Promise<reado
     const { limit } = account;
     const found = limit.kind === 'debits_must_not_exceed_credits' ? limit.overdraft : undefined;
     return found === line ? [] : [`ledger: ${institutionId} may owe ${found}, by its line and collateral ${line}`];
+  });
+}
+
+/** Nobody has lent more by himself: two persons have raised a line, or it has become shorter. What a default leaves of it nobody decides. */
+async function deciderProblems(session: Session): Promise<readonly string[]> {
+  const rows = await session.query<{ stream: string; data: string }>(
+    `SELECT stream, data FROM events WHERE type IN ('institution_created', 'credit_line_set', 'credit_line_expired') ORDER BY position`,
+  );
+  const lines = new Map<string, bigint>();
+  return rows.flatMap(({ stream, data }) => {
+    const event = decodeJson(data) as {
+      readonly creditLineSats?: bigint;
+      readonly by?: string;
+      readonly confirmedBy?: string;
+    };
+    const { creditLineSats = 0n, by, confirmedBy } = event;
+    const isRaised = creditLineSats > (lines.get(stream) ?? 0n);
+    lines.set(stream, creditLineSats);
+    const isByTwo = confirmedBy !== undefined && confirmedBy !== by;
+    return isRaised && !isByTwo ? [`${stream}: one person alone has raised its line to ${creditLineSats}`] : [];
   });
 }
 

@@ -1,4 +1,4 @@
-import { liquidityV1, settlementV1 } from '@finality/contracts';
+import { liquidityV1, type proposalV1, settlementV1 } from '@finality/contracts';
 import { pickWeighted, type SeededRandom } from '@finality/testing/simulation';
 import type { Client, Clients } from './clients.ts';
 import type { Dealings } from './dealings.ts';
@@ -44,8 +44,8 @@ export class Credit {
     const must = (errand: Errand): Promise<unknown> => this.#clients.must(askOf(this.#clients, errand), work);
     const { operator } = this.#clients;
     await must({ api: 'WindowService', method: 'openWindow', request: {}, caller: operator, what: 'the first' });
-    await this.#clients.lend(debtor.institutionId, this.#sats(LINE_MIN, LINE_MAX), work);
-    await must(this.#terms(debtor, DUE_AFTER_SECONDS[this.#random.below(3)]));
+    await this.#clients.agree(this.#line(debtor, this.#sats(LINE_MIN, LINE_MAX), ''), work);
+    await must(this.#errand('setCreditTerms', this.#terms(debtor, DUE_AFTER_SECONDS[this.#random.below(3)])));
     for (const other of others)
       if (this.#random.chance(0.7)) await must(this.#pledge('postCollateral', other, PLEDGE_DEFAULT_FUND));
     for (const pledge of [PLEDGE_COLLATERAL, PLEDGE_DEFAULT_FUND])
@@ -64,8 +64,9 @@ export class Credit {
       { weight: 8, value: () => this.#dealings.closeWindow(ask) },
       { weight: 5, value: () => this.#run(ask, this.#pledge('postCollateral', this.#anybody(), this.#kind())) },
       { weight: 4, value: () => this.#release(ask) },
-      { weight: 3, value: () => this.#run(ask, this.#terms(this.#anybody(), this.#random.pick(DUE_AFTER_SECONDS))) },
-      { weight: 4, value: () => this.#run(ask, this.#line(this.#anybody(), this.#sats(0, LINE_MAX))) },
+      { weight: 4, value: () => this.#agree(ask, this.#terms(this.#anybody(), this.#random.pick(DUE_AFTER_SECONDS))) },
+      { weight: 4, value: () => this.#agree(ask, this.#line(this.#anybody(), this.#sats(0, LINE_MAX))) },
+      { weight: 5, value: () => this.#dealings.decideProposal(ask) },
       { weight: 2, value: () => this.#setAlerts(ask) },
       { weight: 3, value: () => this.#reprioritize(ask) },
       { weight: 3, value: () => this.#look() },
@@ -105,12 +106,18 @@ export class Credit {
     });
   }
 
+  /** Collateral by who has put it aside; a contribution by two operators. */
   #release(ask: Asking): Promise<string> {
-    const pledge = this.#kind();
-    const isOwn = this.#random.chance(0.6);
-    const errand = this.#pledge('releaseCollateral', this.#anybody(), pledge);
-    const caller = isOwn ? errand.caller : this.#clients.operator;
-    return this.#run(ask, { ...errand, caller, mayBe: ['permission_denied'] });
+    const errand = this.#pledge('releaseCollateral', this.#anybody(), this.#kind());
+    if (this.#random.chance(0.6)) return this.#run(ask, { ...errand, mayBe: ['permission_denied'] });
+    const releaseCollateral = liquidityV1.ReleaseCollateralRequest.fromPartial(errand.request);
+    return this.#agree(ask, { releaseCollateral });
+  }
+
+  #agree(ask: Asking, change: proposalV1.Change): Promise<string> {
+    const [name] = Object.keys(change);
+    const api = name === 'setCreditLine' ? 'LiquidityService' : 'CollateralService';
+    return this.#dealings.agree(ask, api, name!, change);
   }
 
   #setAlerts(ask: Asking): Promise<string> {
@@ -172,9 +179,10 @@ export class Credit {
       { ...post, request: { ...post.request, amountSats: 0n } },
       { ...post, request: { ...post.request, pledge: liquidityV1.Pledge.PLEDGE_UNSPECIFIED } },
       { ...post, caller: operator },
-      { ...this.#terms(other, 60), caller: one },
-      this.#terms(other, 0),
-      { ...this.#line(other, 1n), caller: other },
+      { ...this.#errand('setCreditTerms', this.#terms(other, 60)), caller: one },
+      this.#errand('setCreditTerms', this.#terms(other, 0)),
+      { ...this.#errand('setCreditLine', this.#line(other, 1n)), caller: other },
+      this.#errand('setCreditLine', this.#line(other, FORTUNE_SATS)),
     ];
     const mayBe = ['invalid_argument', 'permission_denied'] as const;
     return nonsense(this.#clients, { ...this.#random.pick(wrong), mayBe, what: 'nonsense' });
@@ -186,22 +194,24 @@ export class Credit {
     return { api: 'CollateralService', method, request, caller: client, what: `pledge ${pledge} of ${institutionId}` };
   }
 
-  #line({ institutionId }: Client, limitSats: bigint): Errand {
-    const request = { institutionId, limitSats, expiresAt: undefined, reason: 'as agreed' };
-    return {
-      api: 'LiquidityService',
-      method: 'setCreditLine',
-      request,
-      caller: this.#clients.operator,
-      what: institutionId,
-    };
+  #line({ institutionId }: Client, limitSats: bigint, reason = 'as agreed'): proposalV1.Change {
+    return { setCreditLine: liquidityV1.SetCreditLineRequest.fromPartial({ institutionId, limitSats, reason }) };
   }
 
-  #terms({ institutionId }: Client, dueAfterSeconds: number | undefined): Errand {
+  #terms({ institutionId }: Client, dueAfterSeconds: number | undefined): proposalV1.Change {
     const haircutBps = this.#random.pick(HAIRCUTS_BPS);
-    const request = { institutionId, haircutBps, dueAfterSeconds, reason: 'as agreed' };
-    const { operator } = this.#clients;
-    return { api: 'CollateralService', method: 'setCreditTerms', request, caller: operator, what: institutionId };
+    const terms = {
+      ...{ institutionId, reason: 'as agreed' },
+      ...(haircutBps !== undefined && { haircutBps }),
+      ...(dueAfterSeconds !== undefined && { dueAfterSeconds }),
+    };
+    return { setCreditTerms: liquidityV1.SetCreditTermsRequest.fromPartial(terms) };
+  }
+
+  /** One operator alone. */
+  #errand(method: 'setCreditTerms' | 'setCreditLine', change: proposalV1.Change): Errand {
+    const api = method === 'setCreditLine' ? 'LiquidityService' : 'CollateralService';
+    return { api, method, request: change[method]!, caller: this.#clients.operator, what: 'alone' };
   }
 
   #run(ask: Asking, errand: Errand): Promise<string> {

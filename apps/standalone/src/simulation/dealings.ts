@@ -61,7 +61,7 @@ export class Dealings {
       { weight: 2, value: () => this.#setLimits(ask) },
       { weight: 3, value: () => this.#setDebitCap(ask) },
       { weight: 4, value: () => this.#setCreditLine(ask) },
-      { weight: 4, value: () => this.#decideProposal(ask) },
+      { weight: 4, value: () => this.decideProposal(ask) },
       { weight: 6, value: () => this.#proposeBooking(ask) },
       { weight: 6, value: () => this.#decideBooking(ask) },
       { weight: 5, value: () => this.#publishRate(ask) },
@@ -133,7 +133,7 @@ export class Dealings {
       reason: 'as agreed',
     });
     if (isOwn) return this.#ask(ask, 'PolicyService', 'setLimits', request, client, ['permission_denied']);
-    return this.#agree(ask, 'PolicyService', 'setLimits', { setLimits: request });
+    return this.agree(ask, 'PolicyService', 'setLimits', { setLimits: request });
   }
 
   /** By an operator, or tried by the institution itself, which may make it lower. */
@@ -154,11 +154,11 @@ export class Dealings {
       ...{ institutionId, limitSats, reason: 'as agreed' },
       ...(expiresAt !== undefined && { expiresAt }),
     });
-    return this.#agree(ask, 'LiquidityService', 'setCreditLine', { setCreditLine: request });
+    return this.agree(ask, 'LiquidityService', 'setCreditLine', { setCreditLine: request });
   }
 
   /** Mostly proposed by one operator; else tried by one alone, who may do so where it makes less possible. */
-  #agree(ask: Asking, api: string, method: string, change: proposalV1.Change): Promise<string> {
+  agree(ask: Asking, api: string, method: string, change: proposalV1.Change): Promise<string> {
     const { operator } = this.#clients;
     const asked = Object.entries(change) as readonly (readonly [string, object])[];
     const [, request] = asked[0]!;
@@ -172,7 +172,7 @@ export class Dealings {
     });
   }
 
-  async #decideProposal(ask: Asking): Promise<string> {
+  async decideProposal(ask: Asking): Promise<string> {
     if (this.#proposals.length === 0) return 'decide proposal: none is made';
     const request = { proposalId: this.#random.pick(this.#proposals), reason: 'seen' };
     const method = this.#random.chance(0.8) ? 'confirmProposal' : 'rejectProposal';
@@ -218,7 +218,7 @@ export class Dealings {
       validUntil: this.#clients.in(this.#random.between(SOON_MS, LATER_MS)),
       quoteSeconds: isReference ? 0 : QUOTE_SECONDS,
     });
-    if (isReference) return this.#agree(ask, 'ExchangeService', 'publishRate', { publishRate: request });
+    if (isReference) return this.agree(ask, 'ExchangeService', 'publishRate', { publishRate: request });
     return this.#ask(ask, 'ExchangeService', 'publishRate', request, maker, ['invalid_argument'], () => {
       this.#rates.push({ maker, base, counter });
     });

@@ -4,6 +4,7 @@ import type { TestSignatory } from '@finality/signing/spec';
 import { pickWeighted, type SeededRandom } from '@finality/testing/simulation';
 import type { Answer, Caller, Client, Clients } from './clients.ts';
 import { lineOf } from './clients.ts';
+import type { Dealings } from './dealings.ts';
 import { type Asking, askOf, type Errand, nonsense, run } from './errand.ts';
 import type { Party, People } from './people.ts';
 
@@ -22,11 +23,13 @@ type Settlement = settlementV1.Settlement;
 export class Rules {
   readonly #clients: Clients;
   readonly #people: People;
+  readonly #dealings: Dealings;
   readonly #random: SeededRandom;
 
-  constructor(clients: Clients, people: People, random: SeededRandom) {
+  constructor(clients: Clients, { people, dealings }: { people: People; dealings: Dealings }, random: SeededRandom) {
     this.#clients = clients;
     this.#people = people;
+    this.#dealings = dealings;
     this.#random = random;
   }
 
@@ -52,6 +55,7 @@ export class Rules {
       { weight: 3, value: () => this.#run(ask, this.#list('removeCounterparty')) },
       { weight: 4, value: () => this.#restrictAnybody(ask) },
       { weight: 4, value: () => this.#changePolicy(ask) },
+      { weight: 3, value: () => this.#dealings.decideProposal(ask) },
       { weight: 14, value: () => this.#approve(ask) },
       { weight: 4, value: () => this.#approveOwn(ask) },
       { weight: 4, value: () => this.#nonsense() },
@@ -138,16 +142,20 @@ export class Rules {
 
   #restrictAnybody(ask: Asking): Promise<string> {
     const { client } = this.#people.anybody();
-    const isOwn = this.#random.chance(0.6);
-    const errand = this.#restrict(client, this.#random.chance(0.5), isOwn ? client : this.#clients.operator);
-    return this.#run(ask, { ...errand, mayBe: ['permission_denied'] });
+    const restricted = this.#random.chance(0.5);
+    const errand = this.#restrict(client, restricted, client);
+    if (this.#random.chance(0.6)) return this.#run(ask, { ...errand, mayBe: ['permission_denied'] });
+    const restrictCounterparties = settlementV1.RestrictCounterpartiesRequest.fromPartial(errand.request);
+    return this.#dealings.agree(ask, errand.api, errand.method, { restrictCounterparties });
   }
 
   #changePolicy(ask: Asking): Promise<string> {
     const { client } = this.#people.anybody();
     const tiers = this.#tiers(this.#random.pick(TIERS), false);
-    const caller = this.#random.chance(0.5) ? client : this.#clients.operator;
-    return this.#run(ask, { ...this.#setPolicy(client, tiers, caller), mayBe: ['permission_denied'] });
+    const errand = this.#setPolicy(client, tiers, client);
+    if (this.#random.chance(0.5)) return this.#run(ask, { ...errand, mayBe: ['permission_denied'] });
+    const setApprovalPolicy = settlementV1.SetApprovalPolicyRequest.fromPartial(errand.request);
+    return this.#dealings.agree(ask, errand.api, errand.method, { setApprovalPolicy });
   }
 
   /** What nobody may ask for. */

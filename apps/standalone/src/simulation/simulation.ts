@@ -177,7 +177,7 @@ class Simulation {
     this.#dealings = new Dealings(this.#clients, random.fork('dealings'));
     this.#credit = new Credit(this.#clients, this.#dealings, random.fork('credit'));
     this.#people = new People(this.#clients, random.fork('people'));
-    this.#rules = new Rules(this.#clients, this.#people, random.fork('rules'));
+    this.#rules = new Rules(this.#clients, { people: this.#people, dealings: this.#dealings }, random.fork('rules'));
     this.#destinations = new Destinations(this.#clients, this.#people, random.fork('destinations'));
     this.#staff = new Staff(this.#clients, random.fork('staff'));
     const others = {

@@ -17,6 +17,7 @@ const NOT_ASKED: Readonly<Record<string, string>> = {
   'DestinationService/listSignatories': READ,
   'ExchangeService/getQuote': READ,
   'ExchangeService/listRates': READ,
+  'FundService/getFundSizing': READ,
   'InstitutionService/getInstitution': READ,
   'LedgerService/listBalances': READ,
   'LedgerService/listEntries': READ,
