@@ -120,7 +120,7 @@ describe('seven services as processes', () => {
     expect([(await fetch(http)).status, (await fetch(`${http}?standby=ok`)).status]).toEqual([503, 200]);
   });
 
-  it('a writer that is stopped between decision and commit is replaced within 10 s; its commit fails, and it ends', async () => {
+  it('a writer that is stopped in the middle of a batch is replaced within 10 s; nothing of the batch is stored, and it ends', async () => {
     const [payer, payee] = [await e2e.bank({ wallet: 'none', creditLineSats: 1_000_000n }), await e2e.bank()];
     const stalled = await theWriter();
     const [pid, starts] = [stalled.pid!, stalled.starts];
@@ -129,16 +129,17 @@ describe('seven services as processes', () => {
     let stoppedAtMs: number;
     let cutOff: Promise<unknown>;
     try {
-      // Nothing can be inserted for a moment: what has been decided by then waits on its way to the commit.
-      await database.query('BEGIN; LOCK TABLE settlement.events IN SHARE MODE');
+      // Nothing can be read for a moment: a batch that has begun waits. What it decides leaves in one piece with its commit, and isn't stopped in between.
+      await database.query('BEGIN; LOCK TABLE settlement.stream_states IN ACCESS EXCLUSIVE MODE');
       cutOff = payer
         .submit({ to: payee, amountSats: 5_000n, mode: 'CENTRALIZED', key: 'cut off' })
         .catch(() => undefined);
       await until(
-        'the decision waits to be written',
+        'a batch waits for what it decides on',
         async () => {
           const { rows } = await database.query<{ waiting: boolean }>(
-            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'settlement.events'::regclass) AS waiting",
+            `SELECT EXISTS (SELECT FROM pg_locks w JOIN pg_locks store ON store.pid = w.pid AND store.locktype = 'advisory' AND store.granted
+               WHERE NOT w.granted AND w.relation = 'settlement.stream_states'::regclass) AS waiting`,
           );
           return rows[0]!.waiting;
         },
