@@ -1,5 +1,6 @@
 import { assert } from '@finality/kernel';
 import pg from 'pg';
+import { TurnSocket } from './turn-socket.ts';
 import type { Log } from '../logging/log.ts';
 import { errorMessage } from '../startup-error.ts';
 
@@ -35,6 +36,7 @@ export function createPool(url: string, options: PoolOptions): pg.Pool {
     types: exactTypes,
     // What a session is given goes out at once: a batch that writes ten tables waits for one answer.
     pipeline: true,
+    stream: () => new TurnSocket(),
   });
   // The same while somebody uses it, between two statements: that one's next statement fails, which is where it is handled.
   pool.on('connect', (client) => client.on('error', () => undefined));
