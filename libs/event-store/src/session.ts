@@ -1,3 +1,4 @@
+import { assert } from '@finality/kernel';
 import pg from 'pg';
 import type { Pool, PoolClient } from 'pg';
 import { isUnavailable, StoreUnavailable } from './errors.ts';
@@ -58,6 +59,8 @@ export class ClientSession implements WritingSession {
   }
 
   send(text: string, values: readonly unknown[], name?: string): void {
+    // What the driver can't encode it refuses by itself: the server would hear nothing of it, and commit the rest.
+    assert(values.every(isEncodable), `a value of ${name ?? text} can't be encoded`);
     const answer = this.query(text, values, name);
     // Heard by `answered`, or nobody any more.
     answer.catch(() => undefined);
@@ -89,6 +92,11 @@ export class ClientSession implements WritingSession {
     }
   }
 }
+
+/** Anything but objects of our own, whose encoding may throw. */
+const isEncodable = (value: unknown): boolean => (Array.isArray(value) ? value.every(isPlain) : isPlain(value));
+
+const isPlain = (value: unknown): boolean => typeof value !== 'object' || value === null || ArrayBuffer.isView(value);
 
 /** The server limits what runs on it; this is for when it can't be heard any more. */
 const ANSWER_TIMEOUT_MS = 30_000;
