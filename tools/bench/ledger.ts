@@ -2,7 +2,14 @@ import { hash, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { bigintArray, eventStoreDdl, hexArray, integerArray, type Session, textArray } from '@finality/event-store';
+import {
+  bigintArray,
+  eventStoreDdl,
+  hexArray,
+  integerArray,
+  lockedTransaction,
+  textArray,
+} from '@finality/event-store';
 import { type Instant, unwrap } from '@finality/kernel';
 import { type AccountId, availableAccount, single, transitAccount } from '@finality/ledger';
 import { ledgerDdl, loadLedger, saveLedger, verifyLedger } from '@finality/ledger-store';
@@ -71,21 +78,30 @@ async function perSecond(work: () => Promise<void>): Promise<number> {
 const account = (n: number): AccountId => availableAccount({ kind: 'clearing', institutionId: `institution-${n}` });
 
 class LedgerBench {
-  readonly #client: pg.Client;
+  /** Of one session, made as the services make theirs. */
+  readonly #pool: pg.Pool;
   readonly #close: () => Promise<void>;
   #position = 0n;
   #transfers = 0;
   #rawRows = 0;
 
-  private constructor(client: pg.Client, close: () => Promise<void>) {
-    this.#client = client;
+  private constructor(pool: pg.Pool, close: () => Promise<void>) {
+    this.#pool = pool;
     this.#close = close;
   }
 
   static async open(): Promise<LedgerBench> {
     // All of NestJS comes with it: not for those who measure something else.
-    const { derivePasswords, provisionDatabase, rolesOf, busRole, silentLog, startPostgres, systemRuntime } =
-      await import('@finality/service');
+    const {
+      createPool,
+      derivePasswords,
+      provisionDatabase,
+      rolesOf,
+      busRole,
+      silentLog,
+      startPostgres,
+      systemRuntime,
+    } = await import('@finality/service');
     const home = await mkdtemp(path.join(tmpdir(), 'finality-bench-'));
     const postgres = await startPostgres({
       dataDir: path.join(home, 'postgres'),
@@ -113,9 +129,8 @@ class LedgerBench {
         await owner.query(statement);
       await owner.query(`GRANT ALL ON raw_transfers, bare TO ${options.serviceRole}`);
       await owner.end();
-      const client = new pg.Client({ connectionString: url, pipeline: true });
-      await client.connect();
-      return new LedgerBench(client, () => client.end().then(close));
+      const pool = createPool(url, { applicationName: 'finality/bench', connectionsMax: 1, log: silentLog });
+      return new LedgerBench(pool, () => pool.end().then(close));
     } catch (error) {
       await close();
       throw error;
@@ -159,13 +174,13 @@ class LedgerBench {
     for (const rows of batches) {
       const values = this.#rawValues(rows);
       await inserted;
-      inserted = this.#client.query({ name: 'raw', text: RAW_INSERT, values });
+      inserted = this.#pool.query({ name: 'raw', text: RAW_INSERT, values });
     }
     await inserted;
   }
 
   bareCommit(): Promise<unknown> {
-    return this.#client.query('INSERT INTO bare DEFAULT VALUES');
+    return this.#pool.query('INSERT INTO bare DEFAULT VALUES');
   }
 
   async latencies(count: number, work: () => Promise<unknown>): Promise<number[]> {
@@ -179,7 +194,7 @@ class LedgerBench {
   }
 
   async verify(): Promise<bigint> {
-    const verified = await verifyLedger(this.#session);
+    const verified = await lockedTransaction(this.#store, verifyLedger);
     if (!verified.ok) throw new Error(`the ledger is wrong: ${JSON.stringify(verified.difference)}`);
     return verified.transfers;
   }
@@ -199,15 +214,11 @@ class LedgerBench {
   async #post(transfers: readonly Single[]): Promise<void> {
     this.#position += 1n;
     const accounts = transfers.flatMap(({ debit, credit }) => [debit, credit]);
-    const begun = this.#client.query(BEGIN);
-    const [loaded] = await Promise.all([loadLedger(this.#session, { accounts }), begun]);
-    for (const transfer of transfers) unwrap(loaded.view.post([transfer]));
-    const sent: Promise<unknown>[] = [];
-    const { query } = this.#session;
-    const send = (...statement: Parameters<Session['query']>): void => void sent.push(query(...statement));
-    saveLedger({ query, send }, loaded, this.#position, Date.now() as Instant);
-    sent.push(this.#client.query('COMMIT'));
-    await Promise.all(sent);
+    await lockedTransaction(this.#store, async (session) => {
+      const loaded = await loadLedger(session, { accounts });
+      for (const transfer of transfers) unwrap(loaded.view.post([transfer]));
+      saveLedger(session, loaded, this.#position, Date.now() as Instant);
+    });
   }
 
   #rawValues(rows: readonly Row[]): unknown[] {
@@ -238,11 +249,8 @@ class LedgerBench {
     ];
   }
 
-  get #session(): Session {
-    return {
-      query: async <Found extends object>(text: string, values: readonly unknown[] = [], name?: string) =>
-        (await this.#client.query<Found>({ text, values: [...values], ...(name === undefined ? {} : { name }) })).rows,
-    };
+  get #store(): { readonly pool: pg.Pool; readonly schema: string } {
+    return { pool: this.#pool, schema: SCHEMA };
   }
 }
 
@@ -252,9 +260,6 @@ interface Row {
   readonly transfer: Single;
   readonly hash: string;
 }
-
-/** As a batch of the store begins. */
-const BEGIN = 'BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SELECT pg_advisory_xact_lock(1)';
 
 /** The columns and keys of ledger_transfers, and nothing that checks or guards them. */
 const RAW_TABLE = `CREATE TABLE raw_transfers (

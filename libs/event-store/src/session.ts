@@ -72,9 +72,28 @@ export class ClientSession implements WritingSession {
     await Promise.all(this.#sent.splice(0));
   }
 
-  /** Begins and ends the transaction, whoever may still ask. @returns its tag: a `COMMIT` may have ended in a `ROLLBACK` */
-  async command(text: string, values: readonly string[] = []): Promise<string> {
-    return (await this.#run({ text, values: [...values], name: text })).command;
+  /** Begins or ends the transaction. @returns the tag of what the server did */
+  async command(text: 'BEGIN' | 'COMMIT' | 'ROLLBACK'): Promise<string> {
+    return (await this.#run({ text, name: text })).command;
+  }
+
+  /**
+   * Ends the transaction, and with it whoever might still ask. Sent behind all that was sent, for after a statement that failed nothing is
+   * committed. Whatever goes wrong leaves it open what was stored.
+   */
+  async commit(): Promise<void> {
+    this.end();
+    const ending = this.command('COMMIT');
+    ending.catch(() => undefined);
+    await this.answered();
+    let tag: string;
+    try {
+      tag = await ending;
+    } catch (error) {
+      throw error instanceof StoreUnavailable ? error : new StoreUnavailable(`COMMIT failed: ${String(error)}`, error);
+    }
+    // One that ends in a rollback says so only here.
+    if (tag !== 'COMMIT') throw new StoreUnavailable(`COMMIT was answered by ${tag}`);
   }
 
   /** Several statements in one round trip, without parameters. */
@@ -155,10 +174,9 @@ async function inTransaction<T>(
   const session = new ClientSession(client);
   let isDone = false;
   try {
-    await begin(session);
-    const result = await work(session);
-    await session.answered();
-    await session.query('COMMIT');
+    // Sent together: what is asked behind a beginning that failed fails.
+    const [, result] = await Promise.all([begin(session), work(session)]);
+    await session.commit();
     isDone = true;
     return result;
   } finally {

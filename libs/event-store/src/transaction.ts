@@ -96,7 +96,6 @@ async function inTransaction<Body, World, Reply>(
     // From here on nothing is asked: all of it is sent, and the end behind it.
     await fault('write', async () => writeBatch(session, batch, claims, decided));
     if (decided.accepted > 0) await fault('save', () => handler.save(session, world as World, batch.events, batch));
-    session.end();
     await fault('commit', () => commit(session, options.schema, new Set(batch.messages.map(({ topic }) => topic))));
     return committedOf(decided, batch);
   } finally {
@@ -150,19 +149,9 @@ async function lock(
 
 const NOTIFY = 'SELECT pg_notify($1, $2)';
 
-/** A COMMIT that ends in a rollback says so only by its command tag. Whatever goes wrong here leaves it open what was stored. */
-async function commit(session: ClientSession, schema: string, topics: ReadonlySet<string>): Promise<void> {
-  const notifying = topics.size > 0 ? [session.command(NOTIFY, [notifyChannel(schema), [...topics].join(',')])] : [];
-  const ending = Promise.all([...notifying, session.command('COMMIT')]);
-  ending.catch(() => undefined);
-  // After a statement that failed nothing is committed.
-  await session.answered();
-  try {
-    const tag = (await ending).at(-1);
-    if (tag !== 'COMMIT') throw new StoreUnavailable(`COMMIT was answered by ${tag}`);
-  } catch (error) {
-    throw error instanceof StoreUnavailable ? error : new StoreUnavailable(`COMMIT failed: ${messageOf(error)}`, error);
-  }
+function commit(session: ClientSession, schema: string, topics: ReadonlySet<string>): Promise<void> {
+  if (topics.size > 0) session.send(NOTIFY, [notifyChannel(schema), [...topics].join(',')], 'notify');
+  return session.commit();
 }
 
 async function rollback(session: ClientSession): Promise<void> {
