@@ -16,6 +16,7 @@ import {
   planOf,
   priorityOf,
   rankOf,
+  type SettlementEvent,
   type Terms,
   waitsForCoins,
 } from '@finality/settlement';
@@ -39,8 +40,12 @@ export function changed(events: readonly StoredEvent[], name: string): Map<strin
 const payerClaim = ({ payer, netPayout }: Terms): string =>
   netPayout === undefined ? claimPath(payer) : `${claimPath(payer)}/payout`;
 
+/** By themselves they change nothing that a row has: whatever follows from them is an event of its own. */
+const IN_NO_ROW: ReadonlySet<string> = new Set<SettlementEvent['type']>(['risk_assessed', 'aml_assessed']);
+
 export function saveSettlements(session: WritingSession, events: readonly StoredEvent[], states: States): void {
-  const rows = [...changed(events, settlementStream.aggregate.name)].flatMap(([id, positions]) => {
+  const shown = (events as readonly StoredEvent<SettlementEvent>[]).filter(({ data }) => !IN_NO_ROW.has(data.type));
+  const rows = [...changed(shown, settlementStream.aggregate.name)].flatMap(([id, positions]) => {
     const state = states.state(settlementStream, id);
     return state.status === 'none' ? [] : [{ state, ...positions }];
   });
