@@ -31,7 +31,7 @@ const offeredNow =
 const versions = (world: World, lineageId = 's-1') => offered(lineageOf(world, lineageId)).versions;
 /** The payee has spent what it gets so dearly that nodes take no other transaction in the place of this one. */
 const pinned = (world: World): void => {
-  world.chain.pinned.add(versions(world)[0]!.txid);
+  world.chain.pin(versions(world)[0]!.txid);
 };
 const bumped = (world: World): string | undefined => world.bump('s-1', 4_000n);
 const versionMined =

@@ -10,4 +10,13 @@ export * from './netting-actions.fixture.ts';
 export * from './parties.fixture.ts';
 export { journalOf } from './restore.fixture.ts';
 export * from './world.fixture.ts';
-export { sha, WorldChain, type WorldBlock, type WorldTx } from './world-chain.fixture.ts';
+export {
+  type Chain,
+  type Confirmed,
+  confirmedIn,
+  type LookedUp,
+  sha,
+  type WorldBlock,
+  type WorldOutput,
+  type WorldTx,
+} from './world-chain.fixture.ts';

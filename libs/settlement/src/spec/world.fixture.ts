@@ -19,8 +19,8 @@ import {
   scriptOf,
   walletCalled,
 } from './parties.fixture.ts';
-import { foreignScript, WorldWatcher } from './world-watcher.fixture.ts';
-import { sha, type WorldBlock, WorldChain, type WorldTx } from './world-chain.fixture.ts';
+import { WorldWatcher } from './world-watcher.fixture.ts';
+import { type Chain, type WorldBlock, WorldChain, type WorldOutput, type WorldTx } from './world-chain.fixture.ts';
 
 /** A command as it was given, and the one that must have been committed before anybody could give it. */
 export interface Told {
@@ -40,7 +40,7 @@ interface Ordered {
 }
 
 export interface ConsumedChain {
-  readonly chain: Pick<WorldChain, 'blocks' | 'tip' | 'known' | 'confirmed'>;
+  readonly chain: Pick<Chain, 'blocks' | 'tip' | 'known' | 'confirmed'>;
   /** By script: the wallet. */
   readonly watched: ReadonlyMap<ScriptHex, string>;
 }
@@ -58,7 +58,7 @@ const OPERATOR: Principal = { keyId: 'operator', roles: ['operator'] };
  */
 export class World {
   readonly book: MemoryBook;
-  readonly chain = new WorldChain();
+  readonly chain: Chain;
   readonly told: Told[] = [];
   readonly places: Place[] = [];
   /** Addresses that are issued, and whose notice is still on its way. */
@@ -67,7 +67,7 @@ export class World {
   readonly #issued = new Map<string, Place>();
   /** What had to happen before a transaction of ours could be seen anywhere. */
   readonly #signed = new Map<string, string>();
-  protected readonly watcher = new WorldWatcher();
+  protected readonly watcher: WorldWatcher;
   readonly #causes = new Map<string, number>();
   #logged = 0;
   #submitted = 0;
@@ -76,8 +76,15 @@ export class World {
   /** Wallets that are there, and whose notice is still on its way. */
   readonly walletNotices: WalletRecord[] = [];
 
-  constructor(policy: SettlementPolicy, late: readonly string[] = [], book = new MemoryBook(policy)) {
+  constructor(
+    policy: SettlementPolicy,
+    late: readonly string[] = [],
+    book = new MemoryBook(policy),
+    chain: Chain = new WorldChain(),
+  ) {
     this.book = book;
+    this.chain = chain;
+    this.watcher = new WorldWatcher({ lookUp: (txs) => chain.lookUp(txs) });
     for (const institutionId of INSTITUTIONS) {
       const institution = { institutionId, name: institutionId, creditLineSats: CREDIT_LINES[institutionId]! };
       this.tell({ type: 'create_institution', institution });
@@ -174,25 +181,14 @@ export class World {
     else this.tell({ type: 'address_issued', address });
   }
 
-  pay(
-    spends: readonly OutpointKey[],
-    outputs: readonly { readonly script: ScriptHex; readonly valueSats: bigint }[],
-    coinbase = false,
-  ): WorldTx {
-    const tx = {
-      txid: this.chain.newTxid(),
-      coinbase,
-      spends,
-      outputs: outputs.map(({ script, valueSats }, vout) => ({ vout, script, valueSats: valueSats as Sats })),
-    };
-    this.chain.known.set(tx.txid, tx);
-    return tx;
+  pay(spends: readonly OutpointKey[], outputs: readonly WorldOutput[], coinbase = false): WorldTx {
+    return this.chain.pay(spends, outputs, coinbase);
   }
 
   /** An outsider's script. */
   elsewhere(): ScriptHex {
     this.#elsewhere += 1;
-    return foreignScript(sha(`elsewhere ${this.#elsewhere}`));
+    return this.chain.elsewhere(this.#elsewhere);
   }
 
   mine(choose: (tx: WorldTx) => boolean, unseen: readonly WorldTx[] = []): void {
@@ -374,15 +370,11 @@ export class World {
   }
 
   /** @param since what had to be recorded before */
-  protected becomesBroadcastable({ txid, inputs, outputs }: OfferedVersion, since = ''): void {
+  protected becomesBroadcastable(version: OfferedVersion, since = ''): void {
+    const { txid } = version;
     if (this.chain.known.has(txid)) return;
     if (since !== '') this.#signed.set(txid, since);
-    this.chain.known.set(txid, {
-      txid,
-      coinbase: false,
-      spends: inputs.map(({ outpoint }) => outpoint),
-      outputs: outputs.map(({ valueSats, destination }, vout) => ({ vout, valueSats, script: destination.script })),
-    });
+    this.chain.learn(version);
   }
 
   refuseToSign(lineageId: string, rule: string): void {

@@ -1,3 +1,4 @@
+import { feeRate } from '@finality/bitcoin';
 import { type Transfer, LedgerView, type RecordedTransfer, transferId, type TransferId } from '@finality/ledger';
 import {
   type Coin,
@@ -30,6 +31,7 @@ export const MEMORY_PROTECTIONS = [
   'freeze',
   'reorg-depth',
   'timers',
+  'replacement-fee',
   'anchor',
   'signer-journal',
   'hand-out-journal',
@@ -57,6 +59,8 @@ export function bookWithout(policy: SettlementPolicy, without: MemoryProtection 
         ...policy,
         confirmations: { ...policy.confirmations, base: { ...policy.confirmations.base, deposit: 0 } },
       });
+    case 'replacement-fee':
+      return new MemoryBook({ ...policy, bump: { ...policy.bump, incrementalFeeRate: feeRate(1n) } });
     case 'freeze':
       return new UnfreezingBook(policy);
     case 'timers':

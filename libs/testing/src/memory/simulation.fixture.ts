@@ -159,6 +159,7 @@ function history(world: SimulatedWorld, seed: number, steps: number): void {
   }
   faults.calm = true;
   trace.add('all is calm');
+  world.nodeComesBack(true);
   world.follow();
   world.surroundings.bus.drain();
   settleDown(world);
