@@ -10,6 +10,7 @@ import {
   versionToSign,
 } from '../lineage.ts';
 import { lineageIdOf, living, type Recommendation } from '../settlement.ts';
+import { paidOf } from '../unit-terms.ts';
 import type { Action } from './action-weights.fixture.ts';
 import { net } from './netting-actions.fixture.ts';
 import { limit } from './limits.fixture.ts';
@@ -18,6 +19,7 @@ import { release, resolve } from './operator-actions.fixture.ts';
 import { child, doubleSpend, ownSpend, payIn, steal, undo } from './outsider-actions.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
 import { INSTITUTIONS, WALLETS } from './parties.fixture.ts';
+import { exchange } from './unit-actions.fixture.ts';
 import { destinationIdOf, type World } from './world.fixture.ts';
 
 const AMOUNTS = [330n, 4_000n, 12_000n, 20_000n, 35_000n, 80_000n];
@@ -167,6 +169,8 @@ function business(world: World, { kind, a, b, c }: Action): void {
     }
     case 'limit':
       return limit(world, a, b, c);
+    case 'exchange':
+      return exchange(world, a, b, c);
     default:
       return paying(world, { kind, a, b, c });
   }
@@ -285,6 +289,7 @@ export function fund(world: World, lean = false, institutionIds: readonly string
 /** Whatever waits for somebody of ours is done. */
 export function hurry(world: World): void {
   for (const id of settlementsIn(world, 'scheduled')) world.withdraw(id, 'fall_due');
+  for (const id of expired(world)) world.withdraw(id, 'expire');
   approveAll(world);
   for (const id of settlementsIn(world, 'under_review')) world.review(id, 'approve');
   for (const id of settlementsIn(world, 'queued')) world.withdraw(id, 'retry_reservation');
@@ -297,6 +302,9 @@ export function hurry(world: World): void {
   }
   for (const id of world.book.settlements.ids()) ownersPay(world, id);
 }
+
+const expired = ({ book: { alarms, now } }: World): string[] =>
+  [...alarms.values()].filter(({ kind, dueAt }) => kind === 'expiry' && dueAt <= now).map(({ id }) => id);
 
 /** What the payer is to sign is asked for, signed and taken back. */
 function ownersPay(world: World, settlementId: string): void {
@@ -343,8 +351,8 @@ function reverse(world: World, a: number, b: number, c: number): void {
     pick(settlementsIn(world, bit(c, 4) || bit(c, 5) ? 'settled' : 'executing'), a) ??
     pick(world.book.settlements.ids(), a);
   if (id === undefined) return;
-  const { amountSats } = living(world.book.settlements.get(id)).terms;
-  const amount = [amountSats, amountSats / 2n + 1n, amountSats / 3n + 1n, amountSats + 1n][b % 4]!;
+  const { amount: all } = paidOf(living(world.book.settlements.get(id)).terms);
+  const amount = [all, all / 2n + 1n, all / 3n + 1n, all + 1n][b % 4]!;
   world.reverse(
     id,
     amount,

@@ -1,13 +1,15 @@
 import { feeRate, type FeeTerms, type OutpointKey, type ScriptHex } from '@finality/bitcoin';
-import { assert, type Instant, type Principal, type Sats } from '@finality/kernel';
+import { assert, type Instant, type Principal, type Sats, sats } from '@finality/kernel';
+import type { Money } from '@finality/ledger';
 import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
 import type { DestinationPlace } from '../destination.ts';
 import { latest, type LineagePlan, offered, type OfferedVersion } from '../lineage.ts';
 import { headLineageId } from '../process/anchor-head.ts';
+import type { Reversal } from '../process/reverse.ts';
 import type { Priority } from '../queue.ts';
 import type { SettlementPolicy } from '../policy.ts';
-import { type Assessment, living, type Mode, type Recommendation } from '../settlement.ts';
+import { type Assessment, living, type Mode, type Recommendation, type Terms } from '../settlement.ts';
 import { apply, type Command } from './commands.fixture.ts';
 import { MemoryBook } from './memory-book.fixture.ts';
 import {
@@ -26,6 +28,7 @@ import { type Chain, type WorldBlock, WorldChain, type WorldOutput, type WorldTx
 export interface Told {
   readonly command: Command;
   readonly after?: number;
+  readonly at: Instant;
   /** The reason, when it was. */
   readonly refused: string | undefined;
 }
@@ -37,6 +40,9 @@ interface Ordered {
   readonly priority?: Priority;
   readonly executeAt?: Instant;
   readonly expiresAt?: Instant;
+  readonly paid?: Money;
+  readonly quoteId?: string;
+  readonly failOnShortage?: boolean;
 }
 
 export interface ConsumedChain {
@@ -124,7 +130,7 @@ export class World {
     if (command.type === 'collect') after.push(index - 1);
     const before = this.book.log.length;
     const refused = apply(this.book, command);
-    this.told.push({ command, refused, ...(after.length > 0 ? { after: Math.max(...after) } : {}) });
+    this.told.push({ command, at: this.book.now, refused, ...(after.length > 0 ? { after: Math.max(...after) } : {}) });
     assert(refused === undefined || this.book.log.length === before, 'a refusal left events behind');
     for (const { stream, event } of this.book.log.slice(this.#logged)) {
       if (!this.#causes.has(stream)) this.#causes.set(stream, index);
@@ -251,12 +257,12 @@ export class World {
       submittedBy: 'k',
       ...more,
     };
-    this.tell({ type: 'submit', submission });
+    this.tell({ type: 'submit', submission }, ...this.#known(`quote/${more.quoteId}`));
     return settlementId;
   }
 
-  /** The payee pays it back, or a part of it. @returns the reversal's id */
-  reverse(reverses: string, amountSats: bigint, mode?: Mode): string {
+  /** The payee pays it back, or a part of it; an exchange as a whole. @returns the reversal's id */
+  reverse(reverses: string, amount: bigint, mode?: Mode): string {
     const { terms, settledTimes } = living(this.book.settlements.get(reverses));
     this.#submitted += 1;
     const settlementId = `s-${this.#submitted}`;
@@ -265,7 +271,7 @@ export class World {
       reverses,
       from: terms.to,
       to: terms.from,
-      amountSats: amountSats as Sats,
+      ...backOf(terms, amount),
       mode: mode ?? terms.mode,
       feeBearer: 'payer' as const,
       referenceId: '',
@@ -452,6 +458,12 @@ export class World {
       if (tx !== undefined && this.chain.accept(tx)) this.facts(this.watcher.broadcast(tx.txid, lineageId));
     }
   }
+}
+
+function backOf({ units }: Terms, amount: bigint): Pick<Reversal, 'amountSats' | 'paid' | 'quoteId'> {
+  if (units?.exchange !== undefined) return { amountSats: sats(0n), quoteId: units.exchange.quoteId };
+  if (units !== undefined) return { amountSats: sats(0n), paid: { unit: units.paid.unit, amount } };
+  return { amountSats: amount as Sats };
 }
 
 export const destinationIdOf = (institutionId: string): string => `d-${institutionId}`;

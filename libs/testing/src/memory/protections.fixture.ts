@@ -11,7 +11,7 @@ import {
   type NettingEvent,
   type SettlementPolicy,
 } from '@finality/settlement';
-import { MemoryBook, MemoryRecords } from '@finality/settlement/spec';
+import { MemoryBook, MemoryRecords, UnlinkedLedger } from '@finality/settlement/spec';
 
 /** What can be switched off, each from outside: the product's code has no such switches. */
 export const MEMORY_PROTECTIONS = [
@@ -31,6 +31,7 @@ export const MEMORY_PROTECTIONS = [
   'freeze',
   'reorg-depth',
   'timers',
+  'linked-legs',
   'replacement-fee',
   'anchor',
   'signer-journal',
@@ -59,6 +60,8 @@ export function bookWithout(policy: SettlementPolicy, without: MemoryProtection 
         ...policy,
         confirmations: { ...policy.confirmations, base: { ...policy.confirmations.base, deposit: 0 } },
       });
+    case 'linked-legs':
+      return new MemoryBook(policy, new UnlinkedLedger({ accounts: [], transfers: [] }));
     case 'replacement-fee':
       return new MemoryBook({ ...policy, bump: { ...policy.bump, incrementalFeeRate: feeRate(1n) } });
     case 'freeze':

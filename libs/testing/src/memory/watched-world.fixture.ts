@@ -172,9 +172,12 @@ export abstract class WatchedWorld extends World {
   override broadcast(lineageId: string): void {
     this.pump(`watcher < transactions ${lineageId}`);
     const { versions, custodial } = offered(this.book.lineages.get(lineageId));
-    for (const { txid } of versions) {
+    for (const version of versions) {
+      const { txid } = version;
+      const isHanded = this.#toBroadcast.has(txid);
+      if (isHanded) this.becomesBroadcastable(version);
       const tx = this.chain.known.get(txid);
-      if (this.#toBroadcast.has(txid)) this.#send(lineageId, txid);
+      if (isHanded) this.#send(lineageId, txid);
       else if (tx !== undefined && !custodial) this.chain.accept(tx);
     }
   }
