@@ -12,6 +12,8 @@ export const riskService: ServiceBlueprint<RiskEnv> = {
   streams: STREAMS,
   entities: [],
   topics: [TOPICS.screening, TOPICS.approval, TOPICS.deposit, TOPICS.chainFact],
+  // They become history: what is screened next needn't wait for them.
+  unhurried: [TOPICS.approval],
   grpc: { 'finality.risk.v1.RiskService': riskV1.RiskServiceService },
   module: (env) => RiskModule.register(env),
 };

@@ -72,6 +72,11 @@ export class ClientSession implements WritingSession {
     await Promise.all(this.#sent.splice(0));
   }
 
+  /** Begins and ends the transaction, whoever may still ask. @returns its tag: a `COMMIT` may have ended in a `ROLLBACK` */
+  async command(text: string, values: readonly string[] = []): Promise<string> {
+    return (await this.#run({ text, values: [...values], name: text })).command;
+  }
+
   /** Several statements in one round trip, without parameters. */
   async statements<Row extends object>(text: string): Promise<StatementResult<Row>[]> {
     // The driver gives a list for a text of several statements, for which its types have no word.
@@ -125,7 +130,7 @@ export async function readTransaction<T>(
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
   const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL search_path = ${quoteIdentifier(store.schema)}`;
-  return inTransaction(store.pool, begin, work);
+  return inTransaction(store.pool, (session) => session.statements(begin), work);
 }
 
 /** A transaction of its own under the store's lock: nothing that a batch decides on changes meanwhile, or the other way round. */
@@ -133,10 +138,15 @@ export async function lockedTransaction<T>(
   store: { readonly pool: Pool; readonly schema: string; readonly timeouts?: TransactionTimeouts },
   work: (session: WritingSession) => Promise<T>,
 ): Promise<T> {
-  return inTransaction(store.pool, lockStatements(store.schema, store.timeouts ?? TIMEOUTS_DEFAULT), work);
+  const timeouts = store.timeouts ?? TIMEOUTS_DEFAULT;
+  return inTransaction(store.pool, (session) => beginLocked(session, store.schema, timeouts), work);
 }
 
-async function inTransaction<T>(pool: Pool, begin: string, work: (session: WritingSession) => Promise<T>): Promise<T> {
+async function inTransaction<T>(
+  pool: Pool,
+  begin: (session: ClientSession) => Promise<unknown>,
+  work: (session: WritingSession) => Promise<T>,
+): Promise<T> {
   const client = await pool.connect().catch((error: unknown) => {
     throw unavailableOr(error);
   });
@@ -145,7 +155,7 @@ async function inTransaction<T>(pool: Pool, begin: string, work: (session: Writi
   const session = new ClientSession(client);
   let isDone = false;
   try {
-    await session.statements(begin);
+    await begin(session);
     const result = await work(session);
     await session.answered();
     await session.query('COMMIT');
@@ -165,25 +175,40 @@ export function unavailableOr(error: unknown): unknown {
   return new StoreUnavailable(`the database failed: ${error instanceof Error ? error.message : String(error)}`, error);
 }
 
-/** The statements that open a transaction holding the store's lock. One round trip; `store_head` is read after the lock is had. */
-export function lockStatements(schema: string, timeouts: TransactionTimeouts): string {
-  const text = [
-    'BEGIN',
-    `SET LOCAL search_path = ${quoteIdentifier(schema)}`,
-    `SET LOCAL idle_in_transaction_session_timeout = ${timeouts.idleMs}`,
-    `SET LOCAL transaction_timeout = ${timeouts.transactionMs}`,
-    `SET LOCAL tcp_user_timeout = ${timeouts.tcpUserMs}`,
-    'SET LOCAL jit = off',
-    // Whatever the planner thinks of tables that have grown since they were analysed: a batch looks things up.
-    'SET LOCAL enable_seqscan = off',
-    // And does it the same way whatever it looks up: planned once, not for each batch.
-    'SET LOCAL plan_cache_mode = force_generic_plan',
-    `SELECT pg_advisory_xact_lock(${storeLockKey(schema)})`,
-  ];
-  return text.join('; ');
-}
+/** Settings of a transaction that holds the store's lock; the last three are for the planner. */
+const SETTINGS = [
+  'search_path',
+  'idle_in_transaction_session_timeout',
+  'transaction_timeout',
+  'tcp_user_timeout',
+  'jit',
+  'enable_seqscan',
+  'plan_cache_mode',
+];
+const SET = `SELECT ${SETTINGS.map((name, i) => `set_config('${name}', $${i + 1}, true)`).join(', ')}`;
+const LOCK = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))';
 
-/** The advisory lock under which a schema's log grows: one per schema, by its name. */
-export function storeLockKey(schema: string): string {
-  return `hashtextextended(${quoteLiteral(`finality.event-store/${schema}`)}, 0)`;
+/**
+ * Opens a transaction that holds the store's lock: one per schema, by its name. Sent at once, planned once: what is asked next can be sent behind it,
+ * and sees what was committed before the lock was had.
+ */
+export async function beginLocked(
+  session: ClientSession,
+  schema: string,
+  timeouts: TransactionTimeouts,
+): Promise<void> {
+  const settings = [
+    quoteIdentifier(schema),
+    ...[timeouts.idleMs, timeouts.transactionMs, timeouts.tcpUserMs].map(String),
+    'off',
+    // Whatever the planner thinks of tables that have grown since they were analysed: a batch looks things up.
+    'off',
+    // And does it the same way whatever it looks up: planned once, not for each batch.
+    'force_generic_plan',
+  ];
+  await Promise.all([
+    session.command('BEGIN'),
+    session.query(SET, settings, 'set'),
+    session.query(LOCK, [`finality.event-store/${schema}`], 'lock'),
+  ]);
 }

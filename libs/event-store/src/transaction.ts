@@ -6,9 +6,9 @@ import { type Decided, Decider, expectedCommands, type Item } from './decide.ts'
 import { StoreUnavailable } from './errors.ts';
 import type { FaultPoint, Faults } from './faults.ts';
 import type { Change, CommandHandler, Outcome } from './port.ts';
-import { ClientSession, lockStatements, quoteLiteral, type TransactionTimeouts } from './session.ts';
+import { beginLocked, ClientSession, type TransactionTimeouts } from './session.ts';
 import { writeBatch } from './write.sql.ts';
-import { FENCE_STATEMENT, NotTheWriter, type Writer } from './writer.ts';
+import { NotTheWriter, type Writer, WRITER_LEASE } from './writer.ts';
 
 export interface TransactionOptions<Body, World, Reply> {
   readonly pool: Pool;
@@ -121,9 +121,13 @@ async function connect(pool: Pool): Promise<PoolClient> {
   }
 }
 
-/** Not a join: while `store_head` hasn't been analysed, the planner takes its one row for hundreds and reads all events for them. */
+/**
+ * Not a join: while `store_head` hasn't been analysed, the planner takes its one row for hundreds and reads all events for them. With the number that
+ * the writer's must be.
+ */
 const HEAD_STATEMENT = `SELECT h.position, h.hash, h.epoch,
-  coalesce((SELECT e.recorded_at FROM events e WHERE e.position = h.position), 0) AS "recordedAt" FROM store_head h`;
+  coalesce((SELECT e.recorded_at FROM events e WHERE e.position = h.position), 0) AS "recordedAt",
+  (SELECT l.fencing FROM leases l WHERE l.name = '${WRITER_LEASE}') AS fencing FROM store_head h`;
 
 async function lock(
   session: ClientSession,
@@ -132,31 +136,29 @@ async function lock(
   const { writer } = options;
   const lease = writer?.lease;
   if (writer && !lease) throw new NotTheWriter(options.schema);
-  const begin = lockStatements(options.schema, options.timeouts);
-  const fence = lease ? [FENCE_STATEMENT] : [];
-  const results = await session.statements<Head & { readonly fencing: bigint }>(
-    [begin, ...fence, HEAD_STATEMENT].join('; '),
-  );
-  if (lease && results.at(-2)?.rows[0]?.fencing !== lease.fencing) {
+  const [, [head]] = await Promise.all([
+    beginLocked(session, options.schema, options.timeouts),
+    session.query<Head & { readonly fencing: bigint | null }>(HEAD_STATEMENT, [], 'head'),
+  ]);
+  if (!head) throw new StoreUnavailable(`${options.schema}.store_head is empty: its migration hasn't run`);
+  if (lease && head.fencing !== lease.fencing) {
     writer?.superseded();
     throw new NotTheWriter(options.schema);
   }
-  const head = results.at(-1)?.rows[0];
-  if (!head) throw new StoreUnavailable(`${options.schema}.store_head is empty: its migration hasn't run`);
   return head;
 }
 
+const NOTIFY = 'SELECT pg_notify($1, $2)';
+
 /** A COMMIT that ends in a rollback says so only by its command tag. Whatever goes wrong here leaves it open what was stored. */
 async function commit(session: ClientSession, schema: string, topics: ReadonlySet<string>): Promise<void> {
-  const [channel, payload] = [quoteLiteral(notifyChannel(schema)), quoteLiteral([...topics].join(','))];
-  const notify = topics.size > 0 ? `pg_notify(${channel}, ${payload})` : '1';
-  const ending = session.statements(`SELECT ${notify}; COMMIT`);
+  const notifying = topics.size > 0 ? [session.command(NOTIFY, [notifyChannel(schema), [...topics].join(',')])] : [];
+  const ending = Promise.all([...notifying, session.command('COMMIT')]);
   ending.catch(() => undefined);
   // After a statement that failed nothing is committed.
   await session.answered();
   try {
-    const results = await ending;
-    const tag = results.at(-1)?.command;
+    const tag = (await ending).at(-1);
     if (tag !== 'COMMIT') throw new StoreUnavailable(`COMMIT was answered by ${tag}`);
   } catch (error) {
     throw error instanceof StoreUnavailable ? error : new StoreUnavailable(`COMMIT failed: ${messageOf(error)}`, error);
@@ -165,7 +167,7 @@ async function commit(session: ClientSession, schema: string, topics: ReadonlySe
 
 async function rollback(session: ClientSession): Promise<void> {
   try {
-    await session.statements('ROLLBACK');
+    await session.command('ROLLBACK');
   } catch (error) {
     throw new StoreUnavailable(`ROLLBACK failed: ${messageOf(error)}`, error);
   }

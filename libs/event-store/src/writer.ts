@@ -33,7 +33,7 @@ export interface WriterOptions {
  *
  * It rests on a session: an advisory lock that is free the moment the process or its connection is gone. A writer whose session lives on although it
  * doesn't (a stopped process) misses its beats, and whoever stands by ends that session. What keeps the old one from saving anything afterwards is
- * the fencing number: raised under the store's lock, between two batches, and compared at the beginning of each ({@link FENCE_STATEMENT}). All
+ * the fencing number: raised under the store's lock, between two batches, and compared at the beginning of each. All
  * times are the database's.
  */
 export class Writer implements Worker {
@@ -161,6 +161,3 @@ export class Writer implements Worker {
 
 const NOW_MS = '(extract(epoch FROM clock_timestamp()) * 1000)::bigint';
 const STALLED_AT = `${NOW_MS} + ${STALLED_MS}`;
-
-/** Reads, inside a batch's transaction, the number that its writer's must be. */
-export const FENCE_STATEMENT = `SELECT fencing FROM leases WHERE name = '${WRITER_LEASE}'`;

@@ -27,8 +27,12 @@ export interface Worker {
   readonly pollMs: number;
   /** How long after a step that found nothing it may be woken again: what many events at once concern is looked at once. */
   readonly restMs?: number;
+  /** Whether its last step did what there was to do: the next one waits as after a step that found nothing. */
+  readonly isDrained?: boolean;
   /** Whether it works in a process that stands by as well: it keeps nothing but that process up to date. Default: no. */
   readonly onStandby?: boolean;
+  /** Calls `listener` when there is something to do. Nothing else wakes a worker that has it; others are woken by whatever happens in their service. */
+  onWake?(listener: () => void): void;
 }
 
 /** Of every byte. */

@@ -41,6 +41,10 @@ export class ConsumerWorker implements Worker {
     this.#messagesMax = options.messagesMax ?? MESSAGES_MAX_DEFAULT;
   }
 
+  get isDrained(): boolean {
+    return this.#pending.length === 0 && this.#consumer.isDrained === true;
+  }
+
   async step(): Promise<'progress' | 'idle'> {
     if (this.#pending.length === 0) this.#pending = await this.#consumer.poll(this.#messagesMax);
     if (this.#pending.length === 0) return 'idle';

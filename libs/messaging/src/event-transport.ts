@@ -10,6 +10,8 @@ export interface EventTransportOptions {
   /** Messages per step of the worker. */
   readonly messagesMax?: number;
   readonly pollMs?: number;
+  /** Topics whose messages nobody waits for. */
+  readonly unhurried?: readonly string[];
 }
 
 /** Second argument of a topic's handler: where the messages come from. */
@@ -42,10 +44,10 @@ export class EventTransport extends Server implements CustomTransportStrategy {
 
   /** The worker that consumes them all. To be asked for once the app is initialised. */
   get worker(): ConsumerWorker {
-    const { service, driver, messagesMax, pollMs } = this.#options;
+    const { service, driver, messagesMax, pollMs, unhurried = [] } = this.#options;
     this.#worker ??= new ConsumerWorker({
       name: `${service}.consumer`,
-      consumer: driver.consumer({ service, topics: this.topics }),
+      consumer: driver.consumer({ service, topics: this.topics, unhurried }),
       handlerOf: (topic) => this.handlerOf(topic),
       ...(messagesMax === undefined ? {} : { messagesMax }),
       ...(pollMs === undefined ? {} : { pollMs }),

@@ -18,9 +18,13 @@ export interface ConsumerOptions {
   readonly topics: readonly string[];
   /** Progress in memory only: every start reads from the beginning. For tables that are kept in memory (API keys). Default false. */
   readonly replay?: boolean;
+  /** Of those, what nobody waits for: its messages wake nobody, and come with others or with the next poll. */
+  readonly unhurried?: readonly string[];
 }
 
 export interface MessageConsumer {
+  /** Whether the last poll gave all that there was, and whoever listens will be woken by what comes. Without it nobody knows. */
+  readonly isDrained?: boolean;
   /** The next messages not yet polled, oldest first; empty when there are none at the moment. */
   poll(limit: number): Promise<readonly IncomingMessage[]>;
   /** These are done. Saved at the latest with the next poll that finds nothing, and by `close`: after a crash some of them may come again. */

@@ -65,6 +65,8 @@ class PostgresConsumer implements MessageConsumer {
   readonly #topics: readonly string[];
   /** Progress in memory only. */
   readonly #isReplay: boolean;
+  /** What wakes it. */
+  readonly #hurried: readonly string[];
   readonly #owners: readonly string[];
   /** One for each owner to begin with. */
   readonly #polls: readonly { readonly name: string; readonly text: string }[];
@@ -75,14 +77,20 @@ class PostgresConsumer implements MessageConsumer {
   #unsavedMessages = 0;
   #turn = 0;
   #unsubscribe: (() => void) | undefined;
+  #isDrained = false;
   #isClosed = false;
 
-  constructor(options: PostgresDriverOptions, { topics, replay = false }: ConsumerOptions) {
+  constructor(options: PostgresDriverOptions, { topics, replay = false, unhurried = [] }: ConsumerOptions) {
     this.#options = options;
     this.#topics = topics;
     this.#isReplay = replay;
+    this.#hurried = topics.filter((topic) => !unhurried.includes(topic));
     this.#owners = [...new Set(topics.map(options.schemaOf))];
     this.#polls = pollsOf(this.#owners);
+  }
+
+  get isDrained(): boolean {
+    return this.#isDrained && this.#options.listen !== false;
   }
 
   async poll(limit: number): Promise<readonly IncomingMessage[]> {
@@ -90,6 +98,7 @@ class PostgresConsumer implements MessageConsumer {
     await this.#listen();
     const progress = await this.#load();
     const rows = limit === 0 ? [] : await this.#readNext(progress, limit);
+    this.#isDrained = rows.length < limit;
     const messages = rows.map(publishedMessageOf);
     for (const message of messages) progress.get(message.topic)!.poll(message);
     if (messages.length === 0) await this.#save();
@@ -188,7 +197,7 @@ class PostgresConsumer implements MessageConsumer {
   async #listen(): Promise<void> {
     if (this.#options.listen === false) return;
     const bus = BusListener.of(this.#options.bus);
-    this.#unsubscribe ??= bus.subscribe({ channels: this.#owners.map(notifyChannel), topics: this.#topics }, () => {
+    this.#unsubscribe ??= bus.subscribe({ channels: this.#owners.map(notifyChannel), topics: this.#hurried }, () => {
       for (const listener of this.#listeners) listener();
     });
     await bus.connected();

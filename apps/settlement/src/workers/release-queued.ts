@@ -13,7 +13,7 @@ const FIRST_IN_LINE = `
     ORDER BY payer_claim, queue_rank, updated_position) line
   LEFT JOIN ledger_accounts a ON a.id = line.payer_claim || '/available'
   WHERE line.mode <> 'centralized' OR a.credits_posted - a.debits_posted - a.debits_pending >= line.amount - a.overdraft
-  ORDER BY line.updated_position LIMIT ${QUEUED_MAX}`;
+  ORDER BY line.updated_position LIMIT $1`;
 
 /**
  * Settlements that wait for liquidity are tried again, in the order of their line for each claim that pays, whenever something has
@@ -40,7 +40,7 @@ export class ReleaseQueued implements Worker {
     const { position } = await this.#reader.head();
     const moment = `${position} ${await this.#walletsScanning()}`;
     if (moment === this.#triedAt) return 'idle';
-    const { rows } = await this.#env.pool.query<{ settlement_id: string }>(FIRST_IN_LINE);
+    const { rows } = await this.#env.pool.query<{ settlement_id: string }>(FIRST_IN_LINE, [QUEUED_MAX]);
     this.#triedAt = moment;
     if (rows.length === 0) return 'idle';
     const settlementIds = rows.map((row) => row.settlement_id);

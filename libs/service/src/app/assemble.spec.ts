@@ -108,6 +108,23 @@ describe('running its workers', () => {
     expect(await running.stop(1_000)).toBe(true);
   });
 
+  it('news wake no one who knows himself when he has something to do', async () => {
+    let own = (): void => undefined;
+    let ownSteps = 0;
+    const running = await run({
+      name: 'own',
+      pollMs: NEVER_MS,
+      step: () => Promise.resolve((ownSteps += 1)).then(() => 'idle'),
+      onWake: (listener) => (own = listener),
+    });
+    wakers.at(-1)!();
+    await expect.poll(() => steps).toBe(2);
+    expect(ownSteps).toBe(1);
+    own();
+    await expect.poll(() => ownSteps).toBe(2);
+    expect(await running.stop(1_000)).toBe(true);
+  });
+
   it('one’s progress wakes the others', async () => {
     let hasWork = false;
     const step = (): Promise<'progress' | 'idle'> => {

@@ -35,8 +35,8 @@ export async function assembleService<Env extends ServiceEnv>(
   env: Env,
   options: AssembleOptions = {},
 ): Promise<AssembledService> {
-  const { name: service, topics, grpc } = blueprint;
-  const transport = new EventTransport({ service, driver: env.driver });
+  const { name: service, topics, unhurried = [], grpc } = blueprint;
+  const transport = new EventTransport({ service, driver: env.driver, unhurried: unhurried.map(({ name }) => name) });
   const hasPublicApi = options.grpc !== undefined && Object.keys(grpc).length > 0;
   const strategy = hasPublicApi ? options.grpc.strategyFor(service, grpc, transport) : transport;
   const app = await NestFactory.createMicroservice(blueprint.module(env), {
@@ -54,7 +54,6 @@ export async function assembleService<Env extends ServiceEnv>(
     consumer,
     workers: [...app.get<readonly Worker[]>(WORKERS, { strict: false }), ...(consumer ? [consumer] : [])],
     onWake: async (listener) => {
-      consumer?.onWake(listener);
       own?.onWake(listener);
       // What a poll makes: the connection over which others' commits are heard.
       await own?.poll(0);
@@ -99,20 +98,24 @@ export interface RunningWorkers {
 }
 
 /** Everything that is published wakes every worker, tens of times a second when there is a lot to do: most find nothing. */
-const REST_MS_DEFAULT = 50;
+const REST_MS_DEFAULT = 100;
 
-/** Production: every worker of a service in a loop of its own; one's progress, and messages that arrive, wake the others. */
+/** Production: every worker of a service in a loop of its own; one's progress, and what the service publishes, wake those that don't know by themselves. */
 export async function runWorkers(assembled: AssembledService, options: RunOptions): Promise<RunningWorkers> {
   const { runtime, log } = options;
   const metrics = options.metrics?.forService(assembled.blueprint.name);
   const loops: WorkerLoop[] = [];
   const leaders: WorkerLoop[] = [];
-  const wakeAll = (except?: WorkerLoop): void => loops.filter((loop) => loop !== except).forEach((loop) => loop.wake());
+  const woken: WorkerLoop[] = [];
+  const wakeAll = (except?: WorkerLoop): void => woken.filter((loop) => loop !== except).forEach((loop) => loop.wake());
   for (const worker of options.workers ?? assembled.workers) {
     const waking: Worker = {
       name: worker.name,
       pollMs: worker.pollMs,
       restMs: worker.restMs ?? REST_MS_DEFAULT,
+      get isDrained() {
+        return worker.isDrained ?? false;
+      },
       step: async () => {
         const progress = await worker.step();
         if (progress === 'progress') wakeAll(loop);
@@ -121,6 +124,8 @@ export async function runWorkers(assembled: AssembledService, options: RunOption
     };
     const loop = new WorkerLoop({ worker: waking, runtime, log, ...(metrics && { metrics }) });
     loops.push(loop);
+    if (worker.onWake) worker.onWake(() => loop.wake());
+    else woken.push(loop);
     if (!worker.onStandby) leaders.push(loop);
   }
   for (const loop of loops) if (!options.leading || !leaders.includes(loop)) loop.start();

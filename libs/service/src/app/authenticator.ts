@@ -25,12 +25,13 @@ export class Authenticator {
 
   constructor(service: string, driver: MessageDriver) {
     this.#consumer = driver.consumer({ service, topics: [TOPICS.apiKey.name], replay: true });
-    this.worker = { name: `${service} api keys`, pollMs: POLL_MS, onStandby: true, step: () => this.#follow() };
-  }
-
-  /** Calls `listener` when a key may have changed. */
-  onWake(listener: () => void): void {
-    this.#consumer.onWake(listener);
+    this.worker = {
+      name: `${service} api keys`,
+      pollMs: POLL_MS,
+      onStandby: true,
+      step: () => this.#follow(),
+      onWake: (listener) => this.#consumer.onWake(listener),
+    };
   }
 
   /**

@@ -52,6 +52,8 @@ export interface ServiceBlueprint<Env extends ServiceEnv = ServiceEnv> {
   readonly entities: readonly EntitySchema[];
   /** Consumed topics; each has an `@EventPattern` handler in the module. */
   readonly topics: readonly Topic[];
+  /** Of those, what nobody waits for: read together with others, or a little later. */
+  readonly unhurried?: readonly Topic[];
   /** gRPC services on the public port, by full name. */
   readonly grpc: Readonly<Record<string, GrpcServiceDefinition>>;
   /** What `INTERNAL_API` offers, and to whom. */
@@ -84,7 +86,7 @@ export interface AssembledService {
   readonly workers: readonly Worker[];
   /** Undefined for a service that consumes nothing. */
   readonly consumer: ConsumerWorker | undefined;
-  /** Calls `listener` when the consumer or one of the module's workers may have something to do. */
+  /** Calls `listener` when one of the module's workers may have something to do: the service has published something. */
   onWake(listener: () => void): Promise<void>;
   /** From the module's container. */
   get<T>(token: symbol | Type<T>): T;

@@ -201,6 +201,23 @@ describe('createPool', () => {
     expect((await pool.query('SELECT id FROM things WHERE id IN (10, 11)')).rows).toEqual([{ id: 11n }]);
   });
 
+  test('a statement that comes again and again is prepared, one that comes now and then isn’t', async () => {
+    const pool = poolOf(service('ledger-keeper').url);
+    const prepared = await withTransaction(pool, async (client) => {
+      for (let i = 0; i < 10; i++) {
+        await client.query('SELECT $1::int AS again', [i]);
+        await client.query({ text: 'SELECT $1::int AS "again, as an object"', values: [i] });
+        await client.query(`SELECT $1::int AS "only ${i}"`, [i]);
+        await client.query('SELECT 1 AS "without parameters"');
+      }
+      return client.query<{ statement: string }>('SELECT statement FROM pg_prepared_statements ORDER BY statement');
+    });
+    expect(prepared.rows.map(({ statement }) => statement)).toEqual([
+      'SELECT $1::int AS "again, as an object"',
+      'SELECT $1::int AS again',
+    ]);
+  });
+
   test('a process stopped while it holds a lock is got rid of in five seconds, and its commit fails', async () => {
     const child = fork(join(import.meta.dirname, 'stalled.fixture.ts'), [service('ledger-keeper').url], {
       execArgv: ['--no-warnings'],

@@ -1,5 +1,6 @@
 import { assert } from '@finality/kernel';
 import pg from 'pg';
+import { PreparingClient } from './preparing-client.ts';
 import { TurnSocket } from './turn-socket.ts';
 import type { Log } from '../logging/log.ts';
 import { errorMessage } from '../startup-error.ts';
@@ -37,6 +38,7 @@ export function createPool(url: string, options: PoolOptions): pg.Pool {
     // What a session is given goes out at once: a batch that writes ten tables waits for one answer.
     pipeline: true,
     stream: () => new TurnSocket(),
+    Client: PreparingClient,
   });
   // The same while somebody uses it, between two statements: that one's next statement fails, which is where it is handled.
   pool.on('connect', (client) => client.on('error', () => undefined));

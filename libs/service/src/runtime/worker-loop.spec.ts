@@ -31,9 +31,10 @@ class ManualRuntime implements Runtime {
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-function loopOf(step: () => ReturnType<Worker['step']>, pollMs = 1_000): { runtime: ManualRuntime; loop: WorkerLoop } {
+function loopOf(step: Worker['step'], more: Partial<Worker> = {}): { runtime: ManualRuntime; loop: WorkerLoop } {
   const runtime = new ManualRuntime();
-  return { runtime, loop: new WorkerLoop({ worker: { name: 'relay', pollMs, step }, runtime, log: silentLog }) };
+  const worker: Worker = { name: 'relay', pollMs: 1_000, step, ...more };
+  return { runtime, loop: new WorkerLoop({ worker, runtime, log: silentLog }) };
 }
 
 describe('WorkerLoop', () => {
@@ -49,6 +50,19 @@ describe('WorkerLoop', () => {
     expect(loop.status().steps).toBe(5);
     expect(await loop.stop(100)).toBe(true);
     expect(loop.status().state).toBe('stopped');
+  });
+
+  test('sleeps after a step that did what there was to do', async () => {
+    const { runtime, loop } = loopOf(() => Promise.resolve('progress'), { isDrained: true });
+    loop.start();
+    await settle();
+    expect(loop.status()).toMatchObject({ state: 'waiting', steps: 1 });
+    loop.wake();
+    await settle();
+    expect(loop.status()).toMatchObject({ state: 'waiting', steps: 2 });
+    await runtime.pass(1_000);
+    expect(loop.status().steps).toBe(3);
+    expect(await loop.stop(100)).toBe(true);
   });
 
   test('a wake-up ends the sleep; one during a step isn’t lost', async () => {

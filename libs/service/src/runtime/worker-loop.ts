@@ -102,7 +102,7 @@ export class WorkerLoop {
       if (this.#wake.signal.aborted) this.#wake = new AbortController();
       const outcome = await this.#step();
       if (outcome === 'error') await this.#runtime.sleep(this.#backoffMs(), this.#stopping.signal);
-      else if (outcome === 'idle') await this.#idle();
+      else if (outcome === 'idle' || this.#worker.isDrained) await this.#idle();
       else if (++inARow % STEPS_IN_A_ROW_MAX === 0) await this.#runtime.sleep(0);
     }
     this.#state = 'stopped';

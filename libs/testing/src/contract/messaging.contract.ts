@@ -284,6 +284,32 @@ function testConsumer(bench: MessagingBench): void {
 }
 
 function testOverlapping(bench: MessagingBench): void {
+  test('knows when there is nothing left, until it is woken', async () => {
+    const consumer = bench.consumer();
+    await consumer.poll(10);
+    const woken = new Promise<void>((resolve) => consumer.onWake(resolve));
+    await bench.sourceStore.execute([deposit('a', 1n), deposit('a', 2n)]);
+    await woken;
+    await consumer.poll(2);
+    expect(consumer.isDrained).toBe(false);
+    await consumer.poll(2);
+    expect(consumer.isDrained).toBe(true);
+  });
+
+  test('isn’t woken by what nobody waits for, and has it with the next poll', async () => {
+    const consumer = bench.consumer({ unhurried: [ACCOUNT_TOPIC] });
+    const waiting = bench.consumer();
+    let wakes = 0;
+    consumer.onWake(() => (wakes += 1));
+    const woken = new Promise<void>((resolve) => waiting.onWake(resolve));
+    await consumer.poll(10);
+    await waiting.poll(10);
+    await bench.sourceStore.execute([deposit('a', 1n)]);
+    await woken;
+    expect(wakes).toBe(0);
+    expect(at(await consumer.poll(10))).toEqual(['a1']);
+  });
+
   test('each begins at what was saved when it began', async () => {
     await bench.sourceStore.execute(Array.from({ length: 5 }, () => deposit('a', 1n)));
     const consumer = bench.consumer();
