@@ -38,6 +38,18 @@ export class BlockTree {
     return node;
   }
 
+  /** A tree of its own with all that is in this one. */
+  copy(): BlockTree {
+    const copy = new BlockTree();
+    for (const node of this.#nodes.values()) {
+      const parent = node.parent && copy.get(node.parent.hash)!;
+      const own = { ...node, parent };
+      copy.#nodes.set(own.hash, own);
+      if (this.#tips.has(node)) copy.#tips.add(own);
+    }
+    return copy;
+  }
+
   /** The block with the most work behind it that isn't failed; of equals the one seen first. */
   best(): BlockNode {
     let best: BlockNode | undefined;

@@ -10,6 +10,12 @@ export class CoinSet {
     return this.#coins.size;
   }
 
+  copy(): CoinSet {
+    const copy = new CoinSet();
+    for (const [key, coin] of this.#coins) copy.#coins.set(key, coin);
+    return copy;
+  }
+
   get(key: OutpointKey): Coin | undefined {
     return this.#coins.get(key);
   }

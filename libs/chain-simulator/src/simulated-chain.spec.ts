@@ -319,3 +319,23 @@ describe('a journal', () => {
     expect(unwrap(again.mine({ script: miner.script }))).toEqual([chain.tip.hash]);
   });
 });
+
+describe('a chain that begins as a copy', () => {
+  it('has all that the other has, and goes its own way', async () => {
+    const { chain, miner, to } = await chainWith();
+    const copy = new SimulatedChain({ now: () => NOW_MS, from: chain });
+    expect(copy.tip.hash).toBe(chain.tip.hash);
+    expect([...copy.coins.entries()]).toEqual([...chain.coins.entries()]);
+    const paid = miner.pay(to(COIN), { feeSats: FEE_SATS });
+    unwrap(copy.accept(paid));
+    const [mined] = unwrap(copy.mine({ script: miner.script }));
+    expect(copy.findTransaction(paid.txid)?.block?.hash).toBe(mined);
+    expect(chain.findTransaction(paid.txid)).toBeUndefined();
+    expect(chain.node(mined!)).toBeUndefined();
+    copy.invalidate(copy.nodeAt(1)!);
+    expect(copy.tip.height).toBe(0);
+    expect(chain.tip.failed).toBe(false);
+    unwrap(chain.accept(paid));
+    expect(() => new SimulatedChain({ now: () => NOW_MS, from: chain })).toThrow(/mempool/);
+  });
+});

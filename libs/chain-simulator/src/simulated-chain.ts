@@ -30,6 +30,8 @@ export interface ChainOptions {
   readonly journal?: Journal;
   /** What a journal held: applied first, without being written again. */
   readonly records?: readonly JournalRecord[];
+  /** Another chain that this one begins as a copy of: what many share is mined once. Its mempool must be empty, and neither has a journal. */
+  readonly from?: SimulatedChain;
 }
 
 /** What a node tells those who listen to it. */
@@ -60,9 +62,9 @@ const VERIFIED_MAX = 100_000;
  */
 export class SimulatedChain {
   readonly #now: () => number;
-  readonly #tree = new BlockTree();
+  readonly #tree: BlockTree;
   readonly #active: BlockNode[] = [];
-  readonly #coins = new CoinSet();
+  readonly #coins: CoinSet;
   readonly #mempool = new Mempool();
   readonly #blockOf = new Map<Txid, BlockNode>();
   readonly #failures = new Map<BlockHash, RejectReason>();
@@ -74,8 +76,14 @@ export class SimulatedChain {
   constructor(options: ChainOptions) {
     this.#now = options.now;
     this.#startedMs = options.now();
-    const genesis = bytesFromHex(GENESIS_HEX);
-    this.#active.push(this.#tree.add(unwrap(parseBlock(genesis)), genesis, undefined));
+    const { from } = options;
+    this.#tree = from ? from.#tree.copy() : new BlockTree();
+    this.#coins = from ? from.#coins.copy() : new CoinSet();
+    if (from) this.#goOnFrom(from);
+    else {
+      const genesis = bytesFromHex(GENESIS_HEX);
+      this.#active.push(this.#tree.add(unwrap(parseBlock(genesis)), genesis, undefined));
+    }
     for (const record of options.records ?? []) this.#replay(record);
     this.#journal = options.journal;
   }
@@ -396,6 +404,13 @@ export class SimulatedChain {
   #remember({ wtxid }: ParsedTransaction): void {
     if (this.#verified.size >= VERIFIED_MAX) this.#verified.clear();
     this.#verified.add(wtxid);
+  }
+
+  #goOnFrom(other: SimulatedChain): void {
+    assert(other.#mempool.size === 0, 'what waits in a mempool has been seen by one node alone');
+    const own = (node: BlockNode): BlockNode => this.#tree.get(node.hash)!;
+    for (const node of other.#active) this.#active.push(own(node));
+    for (const [txid, node] of other.#blockOf) this.#blockOf.set(txid, own(node));
   }
 
   /** A record that is refused now was refused then, or is so by rules that have changed since. */

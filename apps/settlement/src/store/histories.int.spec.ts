@@ -4,6 +4,7 @@ import {
   act,
   ACTION_WEIGHTS,
   beginCollecting,
+  beginExchanging,
   beginNetting,
   DEFAULT_WEIGHTS,
   type ActionKind,
@@ -16,6 +17,8 @@ import {
   RELEASE_WEIGHTS,
   POLICY,
   settleDown,
+  type Told,
+  UNIT_WEIGHTS,
   VERSION_WEIGHTS,
   walletCalled,
   World,
@@ -68,6 +71,7 @@ function history(
   if (seed % 5 !== 0) fund(world, isLean);
   if (seed % 8 === 0) beginNetting(world);
   if (weights === DEFAULT_WEIGHTS) beginCollecting(world);
+  if (weights === UNIT_WEIGHTS) beginExchanging(world);
   for (let i = 0; i < ACTIONS; i++)
     act(world, { kind: kinds[number() % kinds.length]!, a: number(), b: number(), c: number() });
   if (seed % 7 < 3) settleDown(world);
@@ -79,16 +83,19 @@ const weighed = (weights: Readonly<Record<ActionKind, number>>): readonly Action
     Array.from({ length: Math.ceil(weight) }, () => kind as ActionKind),
   );
 
-/** Splits a history into batches of any size; nobody answers to what hasn't been committed. */
+/** Splits a history into batches of any size, each with one time; nobody answers to what hasn't been committed. */
 function* batches({ told }: World, random: () => number): Generator<World['told']> {
   for (let start = 0; start < told.length;) {
     const size = 1 + Math.floor(random() ** 3 * 120);
     let end = start + 1;
-    while (end < told.length && end - start < size && (told[end]!.after ?? -1) < start) end++;
+    while (end < told.length && end - start < size && isOfBatch(told[start]!, told[end]!, start)) end++;
     yield told.slice(start, end);
     start = end;
   }
 }
+
+const isOfBatch = (first: Told, next: Told, start: number): boolean =>
+  first.at === next.at && (next.after ?? -1) < start;
 
 const COUNT = Number(process.env['HISTORIES'] ?? 8);
 const FIRST = Number(process.env['FIRST'] ?? 1);
@@ -121,6 +128,15 @@ describe('any history, in batches of any size', () => {
     'of lines that wait for liquidity is stored as it would be in memory (seed %i)',
     async (seed) => {
       const world = history(seed, QUEUE_WEIGHTS);
+      await replay(world, batches(world, seededRandom(seed + 1_000_000)));
+    },
+  );
+
+  it.each([FIRST, FIRST + 1, FIRST + 2])(
+    'of money in several units is stored as it would be in memory (seed %i)',
+    async (seed) => {
+      const world = history(seed, UNIT_WEIGHTS, PAYING);
+      expect(world.book.quotes.ids().length).toBeGreaterThan(0);
       await replay(world, batches(world, seededRandom(seed + 1_000_000)));
     },
   );
@@ -202,6 +218,7 @@ async function replay(world: World, parts: Iterable<World['told']>): Promise<voi
   const rig = await StoreRig.open(world.book.policy);
   try {
     for (const part of parts) {
+      rig.runtime.advance(part[0]!.at - rig.runtime.now());
       const outcomes = await rig.execute(part.map(({ command }) => command));
       for (const [i, outcome] of outcomes.entries()) {
         const { command, refused } = part[i]!;

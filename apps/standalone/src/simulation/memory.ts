@@ -13,8 +13,9 @@ const SEED_MAX = 2 ** 32 - 1;
 
 const HELP = `usage: npm run sim -- --memory [options]
 
-Runs the real deciders of all services over stores, a bus and a chain in memory, with crashes before and after every append, repeated and
-delayed messages, outages and reorgs. The same seed gives the same run.
+Runs the real deciders of all services over stores and a bus in memory, and over a node of the chain simulator that takes what is rightly
+signed and pays enough, with crashes before and after every append, repeated and delayed messages, outages and reorgs. The same seed gives
+the same run.
 
   --seed N       the seed (default 1)
   --seeds A-B    runs seeds A to B

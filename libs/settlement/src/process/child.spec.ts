@@ -13,7 +13,8 @@ import {
   WALLET_A,
   WALLET_B,
 } from '../spec/given.fixture.ts';
-import { checkAtRest, checkWorld } from '../spec/invariants.fixture.ts';
+import { checkAtRest } from '../spec/at-rest.fixture.ts';
+import { checkWorld } from '../spec/invariants.fixture.ts';
 import { POLICY } from '../spec/memory-book.fixture.ts';
 import type { World } from '../spec/world.fixture.ts';
 
@@ -31,7 +32,7 @@ const offeredNow =
 const versions = (world: World, lineageId = 's-1') => offered(lineageOf(world, lineageId)).versions;
 /** The payee has spent what it gets so dearly that nodes take no other transaction in the place of this one. */
 const pinned = (world: World): void => {
-  world.chain.pinned.add(versions(world)[0]!.txid);
+  world.chain.pin(versions(world)[0]!.txid);
 };
 const bumped = (world: World): string | undefined => world.bump('s-1', 4_000n);
 const versionMined =

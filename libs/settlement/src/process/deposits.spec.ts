@@ -21,7 +21,7 @@ import type { World } from '../spec/world.fixture.ts';
 const arrived = (world: World) => arrive(world, 'a', 'wallet', 20_000n);
 const judged = (world: World): void => screened(world, depositOf(world).terms.outpoint);
 const evicted = (world: World): void => {
-  world.chain.mempool.clear();
+  world.chain.loseMempool();
   world.poll(true);
 };
 const back = (world: World): void => {

@@ -17,7 +17,8 @@ import {
   WALLET_A,
   WALLET_B,
 } from '../spec/given.fixture.ts';
-import { checkAtRest, checkWorld } from '../spec/invariants.fixture.ts';
+import { checkAtRest } from '../spec/at-rest.fixture.ts';
+import { checkWorld } from '../spec/invariants.fixture.ts';
 import { PAYING, POLICY } from '../spec/memory-book.fixture.ts';
 import type { World } from '../spec/world.fixture.ts';
 

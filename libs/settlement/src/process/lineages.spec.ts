@@ -63,7 +63,7 @@ describe('executing', () => {
 
   it('evicted, rejected, or waited for in vain: nothing', () => {
     const evicted = (world: World): void => {
-      world.chain.mempool.clear();
+      world.chain.loseMempool();
       world.poll(true);
     };
     expect(statusOf(given(...PAID).when(evicted, empty(20)).world)).toBe('executing');

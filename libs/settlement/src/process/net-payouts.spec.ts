@@ -145,7 +145,7 @@ describe('a net payout', () => {
     };
     const dearer = (world: World): void => {
       const { versions } = offered(world.book.lineages.get(payoutOf(world)));
-      world.chain.pinned.add(versions[0]!.txid);
+      world.chain.pin(versions[0]!.txid);
       world.bump(payoutOf(world), 4_000n);
       planned(payoutOf(world), world);
     };

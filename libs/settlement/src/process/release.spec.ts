@@ -113,7 +113,7 @@ describe('are refused', () => {
       'LINEAGE_NOT_OVER',
     ],
     ['excluded, not yet for good', [...PAID, stolen(1), empty(4)], proposed, 'LINEAGE_NOT_OVER'],
-    ['evicted everywhere', [...PAID, (it: World) => it.chain.mempool.clear(), empty(20)], proposed, 'LINEAGE_NOT_OVER'],
+    ['evicted everywhere', [...PAID, (it: World) => it.chain.loseMempool(), empty(20)], proposed, 'LINEAGE_NOT_OVER'],
     ['settled: its coins are spent', [...PAID, mined(6)], proposed, 'NOTHING_TO_RELEASE'],
     ['a reorg has come near what excludes it', [...DEAD, reorged(1)], proposed, 'VERSION_CAN_CONFIRM'],
     [

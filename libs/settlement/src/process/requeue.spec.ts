@@ -14,7 +14,8 @@ import {
   WALLET_A,
   WALLET_B,
 } from '../spec/given.fixture.ts';
-import { checkAtRest, checkWorld } from '../spec/invariants.fixture.ts';
+import { checkAtRest } from '../spec/at-rest.fixture.ts';
+import { checkWorld } from '../spec/invariants.fixture.ts';
 import type { World } from '../spec/world.fixture.ts';
 
 const MONEY = funded('a', 'wallet', 90_000n);

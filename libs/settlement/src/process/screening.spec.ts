@@ -247,7 +247,7 @@ describe('an address whose notice is late', () => {
 
   it('finds one that is gone: it is its owner’s when it is back', () => {
     const away = (world: World): void => {
-      world.chain.mempool.clear();
+      world.chain.loseMempool();
       world.poll(true);
     };
     const back = (world: World): void => {

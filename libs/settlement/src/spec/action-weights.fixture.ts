@@ -55,6 +55,7 @@ export const ACTION_WEIGHTS = {
   freeze: 0.05,
   net: 3,
   limit: 0.1,
+  exchange: 4,
 } as const;
 export type ActionKind = keyof typeof ACTION_WEIGHTS;
 
@@ -161,6 +162,22 @@ export const DEFAULT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   hurry: 1,
   pay_in: 2,
   mine: 3,
+};
+
+/** For histories of money in several units. */
+export const UNIT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
+  ...zero(),
+  exchange: 60,
+  net: 6,
+  verdict: 3,
+  review: 1,
+  approve_all: 1,
+  retry: 5,
+  withdraw: 1,
+  reprioritize: 4,
+  offset: 1,
+  credit_line: 1,
+  reverse: 5,
 };
 
 function zero(): Record<ActionKind, number> {

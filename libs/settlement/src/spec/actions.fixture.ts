@@ -1,6 +1,4 @@
-import type { OutpointKey } from '@finality/bitcoin';
 import { type Instant, sats } from '@finality/kernel';
-import type { Coin } from '../coin.ts';
 import {
   latest,
   type Lineage,
@@ -12,17 +10,18 @@ import {
   versionToSign,
 } from '../lineage.ts';
 import { lineageIdOf, living, type Recommendation } from '../settlement.ts';
+import { paidOf } from '../unit-terms.ts';
 import type { Action } from './action-weights.fixture.ts';
 import { net } from './netting-actions.fixture.ts';
 import { limit } from './limits.fixture.ts';
 import { creditLine, offset, owe, reprioritize } from './queue-actions.fixture.ts';
 import { release, resolve } from './operator-actions.fixture.ts';
+import { child, doubleSpend, ownSpend, payIn, steal, undo } from './outsider-actions.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
 import { INSTITUTIONS, WALLETS } from './parties.fixture.ts';
+import { exchange } from './unit-actions.fixture.ts';
 import { destinationIdOf, type World } from './world.fixture.ts';
-import type { WorldTx } from './world-chain.fixture.ts';
 
-const VALUES = [100n, 330n, 1_000n, 20_000n, 50_000n, 120_000n, 200_000n];
 const AMOUNTS = [330n, 4_000n, 12_000n, 20_000n, 35_000n, 80_000n];
 
 const RECOMMENDATIONS: readonly Recommendation[] = ['approve', 'approve', 'approve', 'manual_review', 'reject'];
@@ -170,6 +169,8 @@ function business(world: World, { kind, a, b, c }: Action): void {
     }
     case 'limit':
       return limit(world, a, b, c);
+    case 'exchange':
+      return exchange(world, a, b, c);
     default:
       return paying(world, { kind, a, b, c });
   }
@@ -288,6 +289,7 @@ export function fund(world: World, lean = false, institutionIds: readonly string
 /** Whatever waits for somebody of ours is done. */
 export function hurry(world: World): void {
   for (const id of settlementsIn(world, 'scheduled')) world.withdraw(id, 'fall_due');
+  for (const id of expired(world)) world.withdraw(id, 'expire');
   approveAll(world);
   for (const id of settlementsIn(world, 'under_review')) world.review(id, 'approve');
   for (const id of settlementsIn(world, 'queued')) world.withdraw(id, 'retry_reservation');
@@ -300,6 +302,9 @@ export function hurry(world: World): void {
   }
   for (const id of world.book.settlements.ids()) ownersPay(world, id);
 }
+
+const expired = ({ book: { alarms, now } }: World): string[] =>
+  [...alarms.values()].filter(({ kind, dueAt }) => kind === 'expiry' && dueAt <= now).map(({ id }) => id);
 
 /** What the payer is to sign is asked for, signed and taken back. */
 function ownersPay(world: World, settlementId: string): void {
@@ -346,8 +351,8 @@ function reverse(world: World, a: number, b: number, c: number): void {
     pick(settlementsIn(world, bit(c, 4) || bit(c, 5) ? 'settled' : 'executing'), a) ??
     pick(world.book.settlements.ids(), a);
   if (id === undefined) return;
-  const { amountSats } = living(world.book.settlements.get(id)).terms;
-  const amount = [amountSats, amountSats / 2n + 1n, amountSats / 3n + 1n, amountSats + 1n][b % 4]!;
+  const { amount: all } = paidOf(living(world.book.settlements.get(id)).terms);
+  const amount = [all, all / 2n + 1n, all / 3n + 1n, all + 1n][b % 4]!;
   world.reverse(
     id,
     amount,
@@ -370,107 +375,13 @@ function submit(world: World, a: number, b: number, c: number): void {
   world.submit(mode, from, to, pick(AMOUNTS, c >> 2)!, more);
 }
 
-/** Where outsiders pay: mostly to addresses of clearing and wallets, sometimes where nothing should come in. */
-function target(
-  world: World,
-  a: number,
-  b: number,
-): { script: WorldTx['outputs'][number]['script']; valueSats: bigint } {
-  const institutionId = pick(INSTITUTIONS, a)!;
-  const valueSats = pick(VALUES, b)! * (bit(b, 8) ? 0n : 1n);
-  const reused = pick(world.places, b >> 3);
-  if (bit(a, 4) && bit(a, 5) && reused !== undefined) return { script: reused.script, valueSats };
-  const isClearing = bit(a, 3);
-  const watched = a % 11 !== 0;
-  const purpose = a % 13 === 0 ? 'change' : isClearing ? 'clearing' : 'wallet';
-  const place = world.place(isClearing ? 'pool' : `w-${institutionId}`, institutionId, purpose, watched);
-  // Some are never announced: unissued.
-  if (a % 17 !== 0) world.announce(place, bit(a, 6));
-  return { script: place.script, valueSats };
-}
-
-function payIn(world: World, a: number, b: number, c: number): void {
-  const isCoinbase = c % 19 === 0;
-  const spends = isCoinbase ? [] : Array.from({ length: 1 + (c % 2) }, () => world.chain.root());
-  const outputs = [target(world, a, b)];
-  if (bit(c, 3)) outputs.push(target(world, a >> 3, b >> 3));
-  if (bit(c, 4)) outputs.push({ script: world.elsewhere(), valueSats: 10_000n });
-  const tx = world.pay(spends, outputs, isCoinbase);
-  if (isCoinbase || bit(c, 5)) return world.mine(() => bit(c, 6), [tx]);
-  world.chain.accept(tx);
-  if (!bit(c, 7)) world.poll(false);
-}
-
-/** Another transaction that spends what an outsider's spends: to somebody else, or to the same. */
-function doubleSpend(world: World, a: number, b: number): void {
-  const foreign = [...world.chain.known.values()].filter(({ spends }) => spends.some((o) => world.chain.isRoot(o)));
-  const rival = pick(foreign.slice(-12), a);
-  if (rival === undefined) return;
-  const outpoint = rival.spends.find((o) => world.chain.isRoot(o))!;
-  const outputs = bit(b, 0) ? [...rival.outputs] : [{ script: world.elsewhere(), valueSats: 5_000n }];
-  const tx = world.pay([outpoint], outputs);
-  if (bit(b, 1)) world.mine(() => false, [tx]);
-  else if (world.chain.accept(tx) && bit(b, 2)) world.poll(false);
-}
-
-/** An outsider passes on what came from an unconfirmed transaction. */
-function child(world: World, a: number, b: number): void {
-  const ours = new Set(world.places.map((place) => place.script));
-  const parents = [...world.chain.known.values()].flatMap((tx) =>
-    tx.outputs.filter((output) => !ours.has(output.script)).map(({ vout }) => `${tx.txid}:${vout}` as OutpointKey),
-  );
-  const outpoint = pick(parents.slice(-6), a);
-  if (outpoint !== undefined) world.chain.accept(world.pay([outpoint], [target(world, b, a)]));
-}
-
-/** Somebody else spends a coin of ours, to himself or to another address of ours. */
-function steal(world: World, a: number, b: number): void {
-  const coins = INSTITUTIONS.flatMap((id) => world.book.coins.ofWallet(`w-${id}`));
-  spendOf(world, coins, a, b);
-}
-
-/** Whoever has the keys spends what is his, for himself and with change. */
-function ownSpend(world: World, a: number, b: number): void {
-  spendOf(world, world.book.coins.ofWallet(bit(b, 3) ? 'w-d' : 'w-d2'), a, b | 1);
-}
-
-function spendOf(world: World, coins: readonly Coin[], a: number, b: number): void {
-  const claimed = coins.filter((coin) => coin.claimedBy !== undefined && coin.spentBy === undefined);
-  const coin = pick(bit(b, 2) && claimed.length > 0 ? claimed : coins, a >> 2);
-  if (coin === undefined) return;
-  const outputs = [{ script: world.elsewhere(), valueSats: 400n }];
-  if (bit(b, 0)) outputs.push(target(world, b, a));
-  const tx = world.pay([coin.outpoint], outputs);
-  if (bit(b, 1)) world.mine(() => false, [tx]);
-  else world.chain.accept(tx);
-}
-
-/** The worst: a reorg that takes a deposit's block, and another branch in which what it came from is spent otherwise. */
-function undo(world: World, a: number, b: number, c: number): void {
-  const recent = world.chain.blocks.slice(-7);
-  const blocks = recent.map((block, i) => ({ depth: recent.length - i, txs: block.txs }));
-  const rivals = blocks.flatMap(({ depth, txs }) =>
-    txs.filter(({ spends }) => spends.some((o) => world.chain.isRoot(o))).map((tx) => ({ depth, tx })),
-  );
-  const isNeeded = ({ tx }: (typeof rivals)[number]): boolean =>
-    tx.outputs.some(({ vout }) => world.book.coins.find(`${tx.txid}:${vout}` as OutpointKey)?.claimedBy !== undefined);
-  const rival = (bit(b, 4) ? undefined : pick(rivals.filter(isNeeded), a)) ?? pick(rivals, a);
-  if (rival === undefined) return;
-  world.reorg(rival.depth, () => bit(b, 0));
-  const outpoint = rival.tx.spends.find((o) => world.chain.isRoot(o))!;
-  const tx = world.pay([outpoint], [{ script: world.elsewhere(), valueSats: 5_000n }]);
-  if (bit(b, 1)) world.chain.accept(tx);
-  else world.mine(() => bit(b, 2), [tx]);
-  for (let i = 0; i < c % 8; i++) world.mine(() => bit(b, 3));
-}
-
 /** A payee has spent what a transaction of ours pays him, so that no node takes a dearer one in its place, and no block takes it as it is. */
 function pin(world: World, a: number, b: number): void {
   const lineages = world.book.lineages.all().flatMap((lineage) => ('versions' in lineage ? lineage : []));
   const waiting = lineages.filter(({ versions }) => versions.some(({ txid }) => world.chain.mempool.has(txid)));
   const version = pick(waiting, a)?.versions.find(({ txid }) => world.chain.mempool.has(txid));
   if (version === undefined) return;
-  world.chain.pinned.add(version.txid);
+  world.chain.pin(version.txid);
   for (const { settlementId } of version.payouts) world.bump(settlementId, BigInt(3_000 + (b % 8) * 1_000));
   for (let i = 0; i < 2 + (b % 6); i++) {
     hurry(world);

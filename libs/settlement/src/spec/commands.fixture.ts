@@ -10,6 +10,7 @@ import { type PledgeRequest, postPledge } from '../process/collateral.ts';
 import { collect } from '../process/collection.ts';
 import { bumpSettlement } from '../process/bump.ts';
 import { consolidate, type ConsolidationRequest } from '../process/consolidation.ts';
+import { decideExchange, type ExchangeCommand, isExchangeCommand } from '../process/exchange-commands.ts';
 import { expireCreditLine } from '../process/credit-lines.ts';
 import { allowCounterparty, type CounterpartyRequest, removeCounterparty } from '../process/counterparties.ts';
 import { confirmIncident } from '../process/incidents.ts';
@@ -72,6 +73,7 @@ export type Command =
       readonly caller: Principal;
     }
   | Change
+  | ExchangeCommand
   | ProposalCommand
   | { readonly type: 'allow_counterparty' | 'remove_counterparty'; readonly request: CounterpartyRequest }
   | { readonly type: 'resolve_gridlock'; readonly request: OffsetRequest }
@@ -138,6 +140,10 @@ export type Command =
 
 /** Decides a command on the book. A refusal's reason, or `undefined` when it was accepted. */
 export function apply(book: MemoryBook, command: Command): string | undefined {
+  return isExchangeCommand(command) ? reasonOf(decideExchange(book, command)) : decide(book, command);
+}
+
+function decide(book: MemoryBook, command: Exclude<Command, ExchangeCommand>): string | undefined {
   switch (command.type) {
     case 'submit':
       return reasonOf(submit(book, command.submission));
@@ -190,8 +196,6 @@ export function apply(book: MemoryBook, command: Command): string | undefined {
     case 'set_debit_cap':
     case 'set_approval_policy':
     case 'restrict_counterparties':
-    case 'correct_bank_line':
-    case 'publish_rate':
       return reasonOf(carryOut(book, command));
     case 'propose_change':
     case 'confirm_proposal':
@@ -231,6 +235,7 @@ type Asked =
   | 'allow_counterparty'
   | 'remove_counterparty'
   | Change['type']
+  | ExchangeCommand['type']
   | ProposalCommand['type']
   | 'set_liquidity_alerts'
   | 'reprioritize'

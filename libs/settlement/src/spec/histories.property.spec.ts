@@ -14,7 +14,8 @@ import {
 import { act, fund, settleDown } from './actions.fixture.ts';
 import { actionsOf } from './any-actions.fixture.ts';
 import { comeIn } from './credit.fixture.ts';
-import { checkAtRest, checkWorld } from './invariants.fixture.ts';
+import { checkAtRest } from './at-rest.fixture.ts';
+import { checkWorld } from './invariants.fixture.ts';
 import { beginCollecting, beginNetting } from './netting-actions.fixture.ts';
 import { PAYING } from './memory-book.fixture.ts';
 import { WALLETS } from './parties.fixture.ts';

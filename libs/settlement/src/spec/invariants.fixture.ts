@@ -1,9 +1,9 @@
 import type { OutpointKey, Txid } from '@finality/bitcoin';
-import { assert, assertNever, type Sats } from '@finality/kernel';
+import { assertNever, type Sats } from '@finality/kernel';
 import {
-  type Account,
   type AccountId,
   availableAccount,
+  clearingClaim,
   creditBalance,
   custodyAccount,
   debitHeadroom,
@@ -35,13 +35,13 @@ import { platformBears } from '../postings/lineage.ts';
 import { reversedAmount } from '../process/reverse.ts';
 import { keepsChange, leftOver } from '../process/requeue.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
-import { paidOf } from '../unit-terms.ts';
+import { type Leg, legsOf, paidOf } from '../unit-terms.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
-import { addDefaults, addPledges, checkDefaults, lineOf } from './credit.fixture.ts';
+import { addDefaults, addPledges, checkDefaults } from './credit.fixture.ts';
 import { checkNetting } from './netting-invariants.fixture.ts';
-import { checkLines } from './queue-actions.fixture.ts';
 import { checkPaymentLimits } from './limits.fixture.ts';
 import { walletCalled, WALLETS } from './parties.fixture.ts';
+import { addBankBookings, checkCreditLine, checkQuotes } from './unit-invariants.fixture.ts';
 import { type World } from './world.fixture.ts';
 
 /** What must hold whenever all facts so far have been consumed, by name. */
@@ -55,6 +55,7 @@ export const INVARIANTS: Readonly<Record<string, (world: World) => void>> = {
   reversals: ({ book }) => checkReversals(book),
   'netting positions': ({ book }) => checkNetting(book),
   'debts and defaults': ({ book }) => checkDefaults(book),
+  quotes: ({ book }) => checkQuotes(book),
 };
 
 export function checkWorld(world: World): void {
@@ -75,13 +76,29 @@ function checkReversals(book: MemoryBook): void {
     const all = reversals.map((id) => living(book.settlements.get(id)));
     for (const { terms: back } of all)
       expect(back).toMatchObject({ reverses: settlementId, from: terms.to, to: terms.from });
-    expect(reversedAmount(book, settlementId), settlementId).toBeLessThanOrEqual(paidOf(terms).amount);
-    const paidBack = all
-      .filter(({ status }) => status === 'settled')
-      .reduce((sum, back) => sum + paidOf(back.terms).amount, 0n);
-    expect(paidBack, settlementId).toBeLessThanOrEqual(paidOf(terms).amount);
+    checkPaidBack(book, settlementId, all);
   }
 }
+
+function checkPaidBack(book: MemoryBook, settlementId: string, reversals: readonly LivingSettlement[]): void {
+  const { terms } = living(book.settlements.get(settlementId));
+  const paidBack = reversals.filter(({ status }) => status === 'settled');
+  // Both legs as they were, so once.
+  if (terms.units?.exchange !== undefined) {
+    for (const { terms: back } of paidBack)
+      expect(legsOf(back).map(returned), settlementId).toEqual(expect.arrayContaining([...legsOf(terms)]));
+    return expect(paidBack.length, settlementId).toBeLessThanOrEqual(1);
+  }
+  const { unit, amount } = paidOf(terms);
+  expect(reversedAmount(book, settlementId), settlementId).toBeLessThanOrEqual(amount);
+  expect(
+    paidBack.reduce((sum, back) => sum + paidOf(back.terms).amount, 0n),
+    settlementId,
+  ).toBeLessThanOrEqual(amount);
+  for (const { terms: back } of paidBack) expect(paidOf(back).unit, settlementId).toBe(unit);
+}
+
+const returned = ({ from, to, money }: Leg): Leg => ({ from: to, to: from, money });
 
 /** Every balance is what the states of settlements, deposits and coins say, by the definitions of DESIGN 6 and nothing else. */
 function checkLedger(book: MemoryBook): void {
@@ -107,6 +124,8 @@ function expectedBalances(book: MemoryBook): { posted: Map<AccountId, bigint>; r
   const reserved = new Map<AccountId, bigint>();
   const add = (account: AccountId, amount: bigint): void =>
     void posted.set(account, (posted.get(account) ?? 0n) + amount);
+  const reserve = (account: AccountId, amount: bigint): void =>
+    void reserved.set(account, (reserved.get(account) ?? 0n) + amount);
   const inBlock = new Set<string>();
   for (const { outpoint, walletId, custodial, valueSats, height, spentBy } of coinsOf(book)) {
     if (height === undefined) continue;
@@ -121,6 +140,7 @@ function expectedBalances(book: MemoryBook): { posted: Map<AccountId, bigint>; r
       );
   }
   addPledges(book, add);
+  addBankBookings(book, add, reserve);
   addDefaults(book, add);
   for (const deposit of book.deposits.all()) if (deposit.status !== 'none') addDeposit(add, deposit);
   for (const settlement of book.settlements.all()) {
@@ -128,16 +148,13 @@ function expectedBalances(book: MemoryBook): { posted: Map<AccountId, bigint>; r
     addSettlement(add, settlement);
     const { terms } = settlement;
     if ('lineageId' in settlement && settlement.lineageId !== undefined) {
-      const amount = terms.amountSats + settlement.feeReservedSats!;
-      const account = availableAccount(terms.payer);
-      reserved.set(account, (reserved.get(account) ?? 0n) + amount);
+      reserve(availableAccount(terms.payer), terms.amountSats + settlement.feeReservedSats!);
     }
   }
   for (const lineage of book.lineages.all()) {
     if ('versions' in lineage) addLineage(book, add, lineage);
     if (lineage.status !== 'planned' || !lineage.plan.consolidates) continue;
-    const account = availableAccount({ kind: 'wallet', walletId: lineage.plan.walletId });
-    reserved.set(account, (reserved.get(account) ?? 0n) + lineage.plan.feeSats);
+    reserve(availableAccount({ kind: 'wallet', walletId: lineage.plan.walletId }), lineage.plan.feeSats);
   }
   return { posted, reserved };
 }
@@ -181,9 +198,11 @@ function addSettlement(add: Add, settlement: LivingSettlement): void {
   const payout = 'payout' in settlement ? settlement.payout : undefined;
   if (payout === undefined) {
     if (settlement.status !== 'settled') return;
-    add(availableAccount(terms.payer), -terms.amountSats);
-    assert(terms.payee.kind === 'clearing', 'what settles without a payout is cleared');
-    return add(availableAccount(terms.payee), terms.amountSats);
+    for (const { from, to, money } of legsOf(terms)) {
+      add(availableAccount(clearingClaim(from, money.unit)), -money.amount);
+      add(availableAccount(clearingClaim(to, money.unit)), money.amount);
+    }
+    return;
   }
   const { feeSats, heldSats, droppedSats, quoteSats, payeeFeeSats } = payout;
   const amountSats = terms.amountSats - payeeFeeSats;
@@ -406,94 +425,13 @@ function checkLimits(book: MemoryBook): void {
       continue;
     }
     const { claim } = name;
-    if (claim.kind === 'clearing') checkCreditLine(book, claim.institutionId, account);
-    if ((debitHeadroom(account) ?? 0n) >= 0n) continue;
+    if (claim.kind === 'clearing') {
+      checkCreditLine(book, claim.institutionId, account);
+      continue;
+    }
     // Whoever has the keys takes what he likes.
-    if (claim.kind === 'wallet' && !walletCalled(claim.walletId).custodial) continue;
-    const owner =
-      claim.kind === 'clearing'
-        ? claim.institutionId
-        : WALLETS.find(({ walletId }) => walletId === claim.walletId)!.institutionId;
-    // What was drawn when the line was longer stays drawn.
-    if (claim.kind === 'clearing' && creditBalance(account) >= -longestLine(book, owner)) continue;
-    expect(book.institutions.get(owner).status, `${account.id} is overdrawn`).toBe('frozen');
+    const { custodial, institutionId } = walletCalled(claim.walletId);
+    if ((debitHeadroom(account) ?? 0n) >= 0n || !custodial) continue;
+    expect(book.institutions.get(institutionId).status, `${account.id} is overdrawn`).toBe('frozen');
   }
-}
-
-/** The ledger's limit is what the institution's events say. */
-function checkCreditLine(book: MemoryBook, institutionId: string, { limit }: Account): void {
-  const institution = book.institutions.get(institutionId);
-  assert(institution.status !== 'none', 'whoever has a balance is known');
-  const overdraft = limit.kind === 'debits_must_not_exceed_credits' ? limit.overdraft : undefined;
-  expect(overdraft, institutionId).toBe(lineOf(book, institutionId, institution.creditLineSats));
-}
-
-/** The most that it was ever allowed to owe. */
-function longestLine(book: MemoryBook, institutionId: string): bigint {
-  const lines = book.log
-    .filter(({ stream }) => stream === `institution/${institutionId}`)
-    .map(({ event }) => ('creditLineSats' in event ? (event.creditLineSats as bigint) : 0n));
-  return lines.reduce((longest, line) => (line > longest ? line : longest), 0n);
-}
-
-/** Everybody has done what he could and the chain has gone on: nothing may be left half done. */
-export function checkAtRest(world: World): void {
-  const { book, chain } = world;
-  checkLines(world);
-  const { txids } = chain.confirmed();
-  for (const deposit of book.deposits.all()) {
-    if (deposit.status === 'none') continue;
-    const { outpoint, txid } = deposit.terms;
-    const isIn = txids.has(txid);
-    const mayBe = deposit.beneficiary.kind === 'suspense' ? ['confirmed'] : ['credited', 'held'];
-    expect(isIn ? mayBe : ['gone', 'reversed'], `deposit ${outpoint}`).toContain(deposit.status);
-  }
-  for (const settlement of book.settlements.all()) {
-    if (settlement.status === 'none') continue;
-    const { settlementId } = settlement.terms;
-    const payout = 'payout' in settlement ? settlement.payout : undefined;
-    const waits =
-      ['awaiting_signature', 'executing', 'reopened'].includes(settlement.status) &&
-      (isHopeless(book, payout?.lineageId ?? settlementId) || isShortOfCoins(book, payout?.lineageId ?? settlementId));
-    const ends = ['queued', 'rejected', 'expired', 'cancelled', 'settled', 'reversed', 'failed'];
-    if (!waits) expect(ends, settlementId).toContain(settlement.status);
-    // Paid once, if the transaction that pays it is on the chain, and not at all otherwise.
-    if (payout !== undefined && settlement.status !== 'reversed' && settlement.status !== 'failed')
-      expect(txids.has(payout.txid), `${settlementId} ${settlement.status}`).toBe(settlement.status === 'settled');
-  }
-  for (const lineage of book.lineages.all()) {
-    if (lineage.status === 'none') continue;
-    const { lineageId } = 'plan' in lineage ? lineage.plan : lineage;
-    if (!isHopeless(book, lineageId)) expect(['final', 'dead', 'abandoned'], lineageId).toContain(lineage.status);
-  }
-}
-
-/** What the version that won leaves over waits until its wallet has coins enough for all of it. */
-function isShortOfCoins(book: MemoryBook, lineageId: string): boolean {
-  const lineage = book.lineages.get(lineageId);
-  const left = leftOver(book, lineage);
-  if (left.length === 0 || !('versions' in lineage)) return false;
-  const own = book.coins
-    .ofWallet(lineage.walletId)
-    .filter(({ spentBy, height }) => spentBy === undefined && height !== undefined);
-  const free = own.filter(({ claimedBy }) => claimedBy === undefined || claimedBy === lineageId);
-  const wanted = left.reduce<bigint>(
-    (sum, id) => sum + living(book.settlements.get(id)).terms.amountSats,
-    book.policy.feeCapSats,
-  );
-  return free.reduce<bigint>((sum, { valueSats }) => sum + valueSats, 0n) < wanted;
-}
-
-/** It needs a deposit that is gone because what an outsider's transaction needed was spent otherwise: nobody but a person can tell. */
-function isHopeless(book: MemoryBook, lineageId: string): boolean {
-  const lineage = book.lineages.get(lineageId);
-  if (!('versions' in lineage)) return false;
-  return lineage.versions.every(({ inputs }) => inputs.some(({ outpoint }) => isGone(book, outpoint)));
-}
-
-function isGone(book: MemoryBook, outpoint: string): boolean {
-  const parent = book.lineageOf(outpoint.slice(0, 64));
-  if (parent !== undefined) return isHopeless(book, parent);
-  const deposit = book.deposits.get(outpoint);
-  return deposit.status === 'gone' && deposit.byBlock === undefined;
 }

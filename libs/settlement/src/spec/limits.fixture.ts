@@ -2,6 +2,7 @@ import { type Instant, sats } from '@finality/kernel';
 import { expect } from 'vitest';
 import { type Limits, type LimitsEvent, type WindowLimit, WINDOWS_MAX } from '../limits.ts';
 import { living, type Mode, type SettlementEvent } from '../settlement.ts';
+import { valued } from '../unit-terms.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
 import { INSTITUTIONS } from './parties.fixture.ts';
@@ -76,7 +77,7 @@ export function checkPaymentLimits(book: MemoryBook): void {
     const payer = inForce.get(terms.from);
     if (payer === undefined) continue;
     if (event.type === 'screening_requested') {
-      const { mode, amountSats } = terms;
+      const { mode, amountSats } = valued(terms);
       begins(payer, { id, mode, amountSats, at: event.at });
     } else if (
       ['settlement_rejected', 'settlement_cancelled', 'settlement_expired', 'settlement_failed'].includes(event.type)

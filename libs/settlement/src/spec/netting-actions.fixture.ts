@@ -67,7 +67,7 @@ export function beginCollecting(world: World): void {
 
 /** By an operator: none, nothing, or something. */
 export function anyCap(world: World, institutionId: string, b: number): void {
-  const capSats = [undefined, 0n, 5_000n, 40_000n][(b >> 5) % 4];
+  const capSats = [undefined, 0n, 300n, 5_000n, 40_000n][(b >> 5) % 5];
   const cap = capSats === undefined ? {} : { capSats: sats(capSats) };
   world.tell({
     type: 'set_debit_cap',
@@ -93,7 +93,7 @@ export function net(world: World, a: number, b: number): void {
     if (multilateral !== undefined && bit(b, 9)) closeWindow(world, multilateral.windowId);
     return anyCollection(world, a, b);
   }
-  if (bit(a, 14) && bit(a, 15) && bit(a, 16)) return anyCap(world, institutionId, b);
+  if (bit(a, 14) && bit(a, 15) && bit(b, 12)) return anyCap(world, institutionId, b);
   if (bit(a, 10) && bit(a, 11)) {
     const place = bit(b, 11) ? outside(institutionId) : undefined;
     return void chooseWindowPayout(world, institutionId, RULES[(b >> 3) % RULES.length], place);

@@ -1,27 +1,38 @@
 import type { OutpointKey, ScriptHex } from '@finality/bitcoin';
-import { chain, type ChainCommand, type ChainEvent, decideChain, type Prevout, WatchView } from '@finality/chain';
+import { chain, type ChainCommand, type ChainEvent, decideChain, WatchView } from '@finality/chain';
 import { assert, assertNever, type Instant, type Sats } from '@finality/kernel';
 import type { ChainFact, WatchedTransaction } from '../chain-fact.ts';
-import type { WorldBlock, WorldTx } from './world-chain.fixture.ts';
+import type { Chain, LookedUp, WorldBlock, WorldTx } from './world-chain.fixture.ts';
 
 const observer = { node: 'the model', at: 0 as Instant };
 
+type Success = Extract<ChainCommand, { kind: 'record_broadcast' }>['answer'];
 type Described = Extract<ChainEvent, { type: 'transaction_seen' }>['transaction'];
-
-/** What outsiders' coins are locked by: each its own script. */
-export const foreignScript = (outpoint: string): ScriptHex => `0014${outpoint.slice(0, 40)}` as ScriptHex;
 
 /** The chain-watcher's own rules over the model's blocks and mempool: the facts are those that the platform would get. */
 export class WorldWatcher {
   #state = chain.initialState;
   readonly #view = new WatchView();
+  readonly #lookUp: Chain['lookUp'];
+
+  constructor({ lookUp }: { readonly lookUp: Chain['lookUp'] }) {
+    this.#lookUp = lookUp;
+  }
 
   watch(script: ScriptHex, walletId: string, branch: 0 | 1, index: number, custodial: boolean): void {
     this.#view.watch(script, { walletId, branch, index, custodial });
   }
 
   connected({ height, hash, previousHash, txs }: WorldBlock): readonly ChainFact[] {
-    return this.#facts({ kind: 'connect_block', height, hash, previousHash, time: height, observer, ...observed(txs) });
+    return this.#facts({
+      kind: 'connect_block',
+      height,
+      hash,
+      previousHash,
+      time: height,
+      observer,
+      ...this.#observed(txs),
+    });
   }
 
   disconnected(blocks: readonly WorldBlock[]): readonly ChainFact[] {
@@ -29,7 +40,7 @@ export class WorldWatcher {
   }
 
   polled(mempool: readonly WorldTx[]): readonly ChainFact[] {
-    return this.#facts({ kind: 'observe_mempool', observer, ...observed(mempool) });
+    return this.#facts({ kind: 'observe_mempool', observer, ...this.#observed(mempool) });
   }
 
   /** Everything that should be in the mempool and isn't. */
@@ -43,11 +54,15 @@ export class WorldWatcher {
   }
 
   rescanned({ height, hash, txs }: WorldBlock): readonly ChainFact[] {
-    return this.#facts({ kind: 'rescan_block', height, hash, ...observed(txs) });
+    return this.#facts({ kind: 'rescan_block', height, hash, ...this.#observed(txs) });
   }
 
-  broadcast(txid: WorldTx['txid'], lineageId: string): readonly ChainFact[] {
-    return this.#facts({ kind: 'record_broadcast', txid, lineageId, answer: 'accepted' });
+  broadcast(txid: WorldTx['txid'], lineageId: string, answer: Success = 'accepted'): readonly ChainFact[] {
+    return this.#facts({ kind: 'record_broadcast', txid, lineageId, answer });
+  }
+
+  #observed(txs: readonly WorldTx[]): { readonly transactions: readonly WorldTx[]; readonly lookedUp: LookedUp } {
+    return { transactions: txs, lookedUp: this.#lookUp(txs) };
   }
 
   #facts(command: ChainCommand): readonly ChainFact[] {
@@ -59,21 +74,6 @@ export class WorldWatcher {
       return factOf(event);
     });
   }
-}
-
-function observed(txs: readonly WorldTx[]): {
-  transactions: readonly WorldTx[];
-  lookedUp: Extract<ChainCommand, { kind: 'connect_block' }>['lookedUp'];
-} {
-  const prevouts = new Map<OutpointKey, Prevout>(
-    txs.flatMap((tx) =>
-      tx.spends.map((outpoint) => [outpoint, { script: foreignScript(outpoint), valueSats: 1n as Sats }] as const),
-    ),
-  );
-  return {
-    transactions: txs,
-    lookedUp: { transactions: new Set(txs.map((tx) => tx.txid)), prevouts, ancestorInputs: new Map() },
-  };
 }
 
 /** As the settlement service reads the published message. */

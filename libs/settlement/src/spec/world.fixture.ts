@@ -1,13 +1,15 @@
 import { feeRate, type FeeTerms, type OutpointKey, type ScriptHex } from '@finality/bitcoin';
-import { assert, type Instant, type Principal, type Sats } from '@finality/kernel';
+import { assert, type Instant, type Principal, type Sats, sats } from '@finality/kernel';
+import type { Money } from '@finality/ledger';
 import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
 import type { DestinationPlace } from '../destination.ts';
 import { latest, type LineagePlan, offered, type OfferedVersion } from '../lineage.ts';
 import { headLineageId } from '../process/anchor-head.ts';
+import type { Reversal } from '../process/reverse.ts';
 import type { Priority } from '../queue.ts';
 import type { SettlementPolicy } from '../policy.ts';
-import { type Assessment, living, type Mode, type Recommendation } from '../settlement.ts';
+import { type Assessment, living, type Mode, type Recommendation, type Terms } from '../settlement.ts';
 import { apply, type Command } from './commands.fixture.ts';
 import { MemoryBook } from './memory-book.fixture.ts';
 import {
@@ -19,13 +21,14 @@ import {
   scriptOf,
   walletCalled,
 } from './parties.fixture.ts';
-import { foreignScript, WorldWatcher } from './world-watcher.fixture.ts';
-import { sha, type WorldBlock, WorldChain, type WorldTx } from './world-chain.fixture.ts';
+import { WorldWatcher } from './world-watcher.fixture.ts';
+import { type Chain, type WorldBlock, WorldChain, type WorldOutput, type WorldTx } from './world-chain.fixture.ts';
 
 /** A command as it was given, and the one that must have been committed before anybody could give it. */
 export interface Told {
   readonly command: Command;
   readonly after?: number;
+  readonly at: Instant;
   /** The reason, when it was. */
   readonly refused: string | undefined;
 }
@@ -37,10 +40,13 @@ interface Ordered {
   readonly priority?: Priority;
   readonly executeAt?: Instant;
   readonly expiresAt?: Instant;
+  readonly paid?: Money;
+  readonly quoteId?: string;
+  readonly failOnShortage?: boolean;
 }
 
 export interface ConsumedChain {
-  readonly chain: Pick<WorldChain, 'blocks' | 'tip' | 'known' | 'confirmed'>;
+  readonly chain: Pick<Chain, 'blocks' | 'tip' | 'known' | 'confirmed'>;
   /** By script: the wallet. */
   readonly watched: ReadonlyMap<ScriptHex, string>;
 }
@@ -58,7 +64,7 @@ const OPERATOR: Principal = { keyId: 'operator', roles: ['operator'] };
  */
 export class World {
   readonly book: MemoryBook;
-  readonly chain = new WorldChain();
+  readonly chain: Chain;
   readonly told: Told[] = [];
   readonly places: Place[] = [];
   /** Addresses that are issued, and whose notice is still on its way. */
@@ -67,7 +73,7 @@ export class World {
   readonly #issued = new Map<string, Place>();
   /** What had to happen before a transaction of ours could be seen anywhere. */
   readonly #signed = new Map<string, string>();
-  protected readonly watcher = new WorldWatcher();
+  protected readonly watcher: WorldWatcher;
   readonly #causes = new Map<string, number>();
   #logged = 0;
   #submitted = 0;
@@ -76,8 +82,15 @@ export class World {
   /** Wallets that are there, and whose notice is still on its way. */
   readonly walletNotices: WalletRecord[] = [];
 
-  constructor(policy: SettlementPolicy, late: readonly string[] = [], book = new MemoryBook(policy)) {
+  constructor(
+    policy: SettlementPolicy,
+    late: readonly string[] = [],
+    book = new MemoryBook(policy),
+    chain: Chain = new WorldChain(),
+  ) {
     this.book = book;
+    this.chain = chain;
+    this.watcher = new WorldWatcher({ lookUp: (txs) => chain.lookUp(txs) });
     for (const institutionId of INSTITUTIONS) {
       const institution = { institutionId, name: institutionId, creditLineSats: CREDIT_LINES[institutionId]! };
       this.tell({ type: 'create_institution', institution });
@@ -117,7 +130,7 @@ export class World {
     if (command.type === 'collect') after.push(index - 1);
     const before = this.book.log.length;
     const refused = apply(this.book, command);
-    this.told.push({ command, refused, ...(after.length > 0 ? { after: Math.max(...after) } : {}) });
+    this.told.push({ command, at: this.book.now, refused, ...(after.length > 0 ? { after: Math.max(...after) } : {}) });
     assert(refused === undefined || this.book.log.length === before, 'a refusal left events behind');
     for (const { stream, event } of this.book.log.slice(this.#logged)) {
       if (!this.#causes.has(stream)) this.#causes.set(stream, index);
@@ -174,25 +187,14 @@ export class World {
     else this.tell({ type: 'address_issued', address });
   }
 
-  pay(
-    spends: readonly OutpointKey[],
-    outputs: readonly { readonly script: ScriptHex; readonly valueSats: bigint }[],
-    coinbase = false,
-  ): WorldTx {
-    const tx = {
-      txid: this.chain.newTxid(),
-      coinbase,
-      spends,
-      outputs: outputs.map(({ script, valueSats }, vout) => ({ vout, script, valueSats: valueSats as Sats })),
-    };
-    this.chain.known.set(tx.txid, tx);
-    return tx;
+  pay(spends: readonly OutpointKey[], outputs: readonly WorldOutput[], coinbase = false): WorldTx {
+    return this.chain.pay(spends, outputs, coinbase);
   }
 
   /** An outsider's script. */
   elsewhere(): ScriptHex {
     this.#elsewhere += 1;
-    return foreignScript(sha(`elsewhere ${this.#elsewhere}`));
+    return this.chain.elsewhere(this.#elsewhere);
   }
 
   mine(choose: (tx: WorldTx) => boolean, unseen: readonly WorldTx[] = []): void {
@@ -255,12 +257,12 @@ export class World {
       submittedBy: 'k',
       ...more,
     };
-    this.tell({ type: 'submit', submission });
+    this.tell({ type: 'submit', submission }, ...this.#known(`quote/${more.quoteId}`));
     return settlementId;
   }
 
-  /** The payee pays it back, or a part of it. @returns the reversal's id */
-  reverse(reverses: string, amountSats: bigint, mode?: Mode): string {
+  /** The payee pays it back, or a part of it; an exchange as a whole. @returns the reversal's id */
+  reverse(reverses: string, amount: bigint, mode?: Mode): string {
     const { terms, settledTimes } = living(this.book.settlements.get(reverses));
     this.#submitted += 1;
     const settlementId = `s-${this.#submitted}`;
@@ -269,7 +271,7 @@ export class World {
       reverses,
       from: terms.to,
       to: terms.from,
-      amountSats: amountSats as Sats,
+      ...backOf(terms, amount),
       mode: mode ?? terms.mode,
       feeBearer: 'payer' as const,
       referenceId: '',
@@ -374,15 +376,11 @@ export class World {
   }
 
   /** @param since what had to be recorded before */
-  protected becomesBroadcastable({ txid, inputs, outputs }: OfferedVersion, since = ''): void {
+  protected becomesBroadcastable(version: OfferedVersion, since = ''): void {
+    const { txid } = version;
     if (this.chain.known.has(txid)) return;
     if (since !== '') this.#signed.set(txid, since);
-    this.chain.known.set(txid, {
-      txid,
-      coinbase: false,
-      spends: inputs.map(({ outpoint }) => outpoint),
-      outputs: outputs.map(({ valueSats, destination }, vout) => ({ vout, valueSats, script: destination.script })),
-    });
+    this.chain.learn(version);
   }
 
   refuseToSign(lineageId: string, rule: string): void {
@@ -460,6 +458,12 @@ export class World {
       if (tx !== undefined && this.chain.accept(tx)) this.facts(this.watcher.broadcast(tx.txid, lineageId));
     }
   }
+}
+
+function backOf({ units }: Terms, amount: bigint): Pick<Reversal, 'amountSats' | 'paid' | 'quoteId'> {
+  if (units?.exchange !== undefined) return { amountSats: sats(0n), quoteId: units.exchange.quoteId };
+  if (units !== undefined) return { amountSats: sats(0n), paid: { unit: units.paid.unit, amount } };
+  return { amountSats: amount as Sats };
 }
 
 export const destinationIdOf = (institutionId: string): string => `d-${institutionId}`;

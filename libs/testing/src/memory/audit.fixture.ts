@@ -1,6 +1,7 @@
 import { decodeJson, encodeJson } from '@finality/kernel';
 import { type ChainOutput, type ChainView, compare, type Journal, type LedgerCut } from '@finality/reconciliation';
 import {
+  bankBookingAggregate,
   depositAggregate,
   institutionAggregate,
   isDead,
@@ -9,6 +10,8 @@ import {
   type OfferedLineage,
   type OfferedVersion,
   paidSats,
+  quoteAggregate,
+  rateAggregate,
   type Settlement,
   settlementAggregate,
   tipHash,
@@ -96,13 +99,16 @@ function journalOf({ vouched }: SimulatedWorld): Journal {
 
 /** The events, as they would be read from a store, make the states that were decided on. */
 export function replay({ book }: SimulatedWorld): void {
-  const { settlements, lineages, deposits, institutions, windows } = book;
+  const { settlements, lineages, deposits, institutions, windows, bankBookings, rates, quotes } = book;
   const kinds = [
     [settlementAggregate, settlements],
     [lineageAggregate, lineages],
     [depositAggregate, deposits],
     [institutionAggregate, institutions],
     [windowAggregate, windows],
+    [bankBookingAggregate, bankBookings],
+    [rateAggregate, rates],
+    [quoteAggregate, quotes],
   ] as const;
   const states = new Map<string, unknown>();
   for (const { stream, event } of book.log) {

@@ -26,6 +26,7 @@ const ALWAYS: Readonly<Record<string, (world: SimulatedWorld) => void>> = {
   'a deep reorg stops what would be final': checkDeepReorgs,
   'deposits are credited when they are deep enough': checkCredits,
   'what was handed out is in the journal': checkHandedOut,
+  'what is signed is relayed': checkRelayed,
 };
 
 const AT_THE_END: Readonly<Record<string, (world: SimulatedWorld) => void>> = {
@@ -124,6 +125,10 @@ function checkDeepReorgs({ finalAfterDeepReorg: [first] }: SimulatedWorld): void
 
 function checkCredits({ creditedEarly: [first] }: SimulatedWorld): void {
   if (first !== undefined) throw new Error(first);
+}
+
+function checkRelayed({ refused: [first] }: SimulatedWorld): void {
+  if (first !== undefined) throw new Error(`the node refuses ${first}`);
 }
 
 function checkHandedOut({ left, vouched }: SimulatedWorld): void {

@@ -39,6 +39,13 @@ const OF_CALLERS: readonly Command['type'][] = [
   'prepare_psbt',
   'add_signatures',
   'bump',
+  'propose_bank_booking',
+  'confirm_bank_booking',
+  'reject_bank_booking',
+  'correct_bank_line',
+  'publish_rate',
+  'withdraw_rate',
+  'request_quote',
 ];
 
 export const isOfCaller = ({ type }: Command): boolean => OF_CALLERS.includes(type);
@@ -50,6 +57,10 @@ export function askedAgain(command: Command, attempt: number): Command {
   if (command.type === 'submit') {
     const { submission } = command;
     return { ...command, submission: { ...submission, settlementId: renamed(submission.settlementId) } };
+  }
+  if (command.type === 'request_quote') {
+    const { request } = command;
+    return { ...command, request: { ...request, quoteId: renamed(request.quoteId) } };
   }
   if (command.type !== 'reverse') return command;
   return { ...command, reversal: { ...command.reversal, settlementId: renamed(command.reversal.settlementId) } };
@@ -81,13 +92,13 @@ export function rung(kind: TimerKind, id: string): Command {
 export function described(command: Command): string {
   switch (command.type) {
     case 'submit': {
-      const { settlementId, mode, from, to, amountSats, feeBearer, destinationId } = command.submission;
+      const { settlementId, mode, from, to, feeBearer, destinationId } = command.submission;
       const outside = destinationId === undefined ? '' : ` at ${destinationId}`;
-      return `submit ${settlementId}: ${mode}, ${from} pays ${to}${outside} ${amountSats} sat, fee of ${feeBearer}`;
+      return `submit ${settlementId}: ${mode}, ${from} pays ${to}${outside} ${whatOf(command.submission)}, fee of ${feeBearer}`;
     }
     case 'reverse': {
-      const { settlementId, reverses, amountSats } = command.reversal;
-      return `reverse ${reverses} by ${settlementId}: ${amountSats} sat`;
+      const { settlementId, reverses } = command.reversal;
+      return `reverse ${reverses} by ${settlementId}: ${whatOf(command.reversal)}`;
     }
     case 'verdict':
       return `verdict of ${command.by} on ${command.subject} ${shortened(command.id)}: ${command.assessment.recommendation}`;
@@ -99,6 +110,13 @@ export function described(command: Command): string {
     default:
       return `${command.type} ${textOf(command)}`;
   }
+}
+
+type Submission = Extract<Command, { type: 'submit' }>['submission'];
+
+function whatOf({ amountSats, paid, quoteId }: Submission): string {
+  if (quoteId !== undefined) return `at quote ${quoteId}`;
+  return paid === undefined ? `${amountSats} sat` : `${paid.amount} ${paid.unit}`;
 }
 
 function factText(fact: Extract<Command, { type: 'chain_fact' }>['fact']): string {

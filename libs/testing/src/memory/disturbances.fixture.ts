@@ -13,7 +13,7 @@ const FIRED_MAX = 4;
 export function disturb(world: SimulatedWorld): void {
   const { random, bus, issuer } = world.surroundings;
   world.book.now = (world.book.now + random.below(5_000)) as Instant;
-  world.outage = Math.max(0, world.outage - 1);
+  world.nodeComesBack();
   for (let i = 0; i < 3; i++) {
     const dice = random.below(100);
     if (dice < 40) deliver(world);
@@ -67,6 +67,7 @@ export function letTimePass(world: SimulatedWorld): void {
 
 function goAway(world: SimulatedWorld): void {
   const { random, trace } = world.surroundings;
-  world.outage = 1 + random.below(OUTAGE_STEPS_MAX);
-  trace.add(`the node can't be reached for ${world.outage} steps`);
+  const [steps, how] = [1 + random.below(OUTAGE_STEPS_MAX), random.pick(['refuse', 'hang', 'cut_answer'] as const)];
+  world.nodeGoesAway(steps, how);
+  trace.add(`the node gives no answer (${how}) for ${steps} steps`);
 }

@@ -34,6 +34,8 @@ const BITES: Readonly<Record<MemoryProtection, RegExp>> = {
   freeze: /^limits of accounts: .* is overdrawn/,
   'reorg-depth': /^a deep reorg stops what would be final/,
   timers: /^what has an end ends/,
+  'linked-legs': /^balances are what the states say/,
+  'replacement-fee': /^what is signed is relayed/,
   anchor: /^transactions vouched for exclude each other/,
   'signer-journal': /^transactions vouched for exclude each other/,
   'hand-out-journal': /^transactions vouched for exclude each other/,

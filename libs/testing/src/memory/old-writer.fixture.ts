@@ -9,7 +9,10 @@ import type { Trace } from '../simulation/trace.ts';
  */
 export function writeByOldBook(now: MemoryBook, remembered: readonly Told[], settlementId: string, trace: Trace): void {
   const old = new MemoryBook(now.policy);
-  for (const { command } of remembered) apply(old, command);
+  for (const { command, at } of remembered) {
+    old.now = at;
+    apply(old, command);
+  }
   old.now = now.now;
   const has = (book: MemoryBook, institutionId: string): bigint =>
     book.ledger.spendable({ kind: 'clearing', institutionId });

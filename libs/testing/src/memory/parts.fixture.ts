@@ -20,7 +20,7 @@ export type Message =
     }
   /** `state`: the chain as its watcher has it, once all that it found out at that time has been told. */
   | { readonly kind: 'fact'; readonly fact: ChainFact; readonly state?: ConsumedChain }
-  | { readonly kind: 'signed'; readonly txid: string };
+  | { readonly kind: 'signed'; readonly txid: string; readonly signedHex: string };
 
 /** All that there is beside the settlement service. */
 export interface Parts {

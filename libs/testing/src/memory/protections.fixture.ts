@@ -1,3 +1,4 @@
+import { feeRate } from '@finality/bitcoin';
 import { type Transfer, LedgerView, type RecordedTransfer, transferId, type TransferId } from '@finality/ledger';
 import {
   type Coin,
@@ -10,7 +11,7 @@ import {
   type NettingEvent,
   type SettlementPolicy,
 } from '@finality/settlement';
-import { MemoryBook, MemoryRecords } from '@finality/settlement/spec';
+import { MemoryBook, MemoryRecords, UnlinkedLedger } from '@finality/settlement/spec';
 
 /** What can be switched off, each from outside: the product's code has no such switches. */
 export const MEMORY_PROTECTIONS = [
@@ -30,6 +31,8 @@ export const MEMORY_PROTECTIONS = [
   'freeze',
   'reorg-depth',
   'timers',
+  'linked-legs',
+  'replacement-fee',
   'anchor',
   'signer-journal',
   'hand-out-journal',
@@ -57,6 +60,10 @@ export function bookWithout(policy: SettlementPolicy, without: MemoryProtection 
         ...policy,
         confirmations: { ...policy.confirmations, base: { ...policy.confirmations.base, deposit: 0 } },
       });
+    case 'linked-legs':
+      return new MemoryBook(policy, new UnlinkedLedger({ accounts: [], transfers: [] }));
+    case 'replacement-fee':
+      return new MemoryBook({ ...policy, bump: { ...policy.bump, incrementalFeeRate: feeRate(1n) } });
     case 'freeze':
       return new UnfreezingBook(policy);
     case 'timers':

@@ -1,6 +1,14 @@
-import { feeRate, type OutpointKey, outpointKey, parseTransaction, type ParsedTransaction } from '@finality/bitcoin';
+import {
+  feeRate,
+  type OutpointKey,
+  outpointKey,
+  parseTransaction,
+  type ParsedTransaction,
+  type SigningKey,
+  signTransaction,
+} from '@finality/bitcoin';
 import { assert, type Instant, ok, type Result, sats, unwrap } from '@finality/kernel';
-import { headHashOf, scriptOf, walletCalled, WALLETS } from '@finality/settlement/spec';
+import { headHashOf, keysOf, scriptOf, walletCalled, WALLETS } from '@finality/settlement/spec';
 import {
   type Account,
   ANCESTRY_MAX,
@@ -53,7 +61,7 @@ export interface SignerOptions {
   readonly destinations: ReadonlyMap<string, DestinationState>;
 }
 
-/** The signer's policy over a journal in memory. Its keys are nowhere: what they would derive is the world's scripts. */
+/** The signer's policy over a journal in memory, with its keys. */
 export class MemorySigner {
   readonly vouched: Vouched[] = [];
   readonly #options: SignerOptions;
@@ -67,14 +75,15 @@ export class MemorySigner {
     this.#options = options;
   }
 
-  sign(asked: SigningRequest, now: Instant): Result<Vouched['txid'], Refused> {
+  /** @returns the signed transaction */
+  sign(asked: SigningRequest, now: Instant): Result<ParsedTransaction, Refused> {
     const request = this.#options.keepsAnchor ? asked : this.#asIfAnchored(asked);
     const facts = this.#facts(request, now);
     const decided = decideSigning(request, facts);
     if (!decided.ok) return decided;
     const { transaction, feeSats, sentSats, repeated } = decided.value;
     const { txid } = transaction;
-    if (repeated) return ok(txid);
+    if (repeated) return ok(signedBy(request));
     const { institutionId } = facts.account(request.walletId)!;
     const decision = {
       policyVersion: POLICY_VERSION,
@@ -93,7 +102,7 @@ export class MemorySigner {
       acceptedAt: now,
       decision,
     });
-    return ok(txid);
+    return ok(signedBy(request));
   }
 
   recordHandOut(handOut: HandOut, now: Instant): Result<string, Refused> {
@@ -194,6 +203,15 @@ export class MemorySigner {
     }
     return ancestry;
   }
+}
+
+function signedBy({ walletId, inputs, unsignedTransaction: unsigned }: SigningRequest): ParsedTransaction {
+  const [key] = keysOf(walletId);
+  const prevouts = inputs.map(({ valueSats, branch, index }) => {
+    return { valueSats, script: scriptOf(walletCalled(walletId), branch, index) };
+  });
+  const keyFor = (i: number): SigningKey => key!.signingKey(inputs[i]!.branch, inputs[i]!.index);
+  return unwrap(signTransaction({ unsigned, prevouts, keyFor }));
 }
 
 /** Of the wallets whose keys are the signer's. */

@@ -6,6 +6,7 @@ import {
   act,
   type ActionKind,
   beginCollecting,
+  beginExchanging,
   beginNetting,
   DEFAULT_WEIGHTS,
   fund,
@@ -15,6 +16,7 @@ import {
   QUEUE_WEIGHTS,
   RELEASE_WEIGHTS,
   settleDown,
+  UNIT_WEIGHTS,
   VERSION_WEIGHTS,
   walletCalled,
   type World,
@@ -80,6 +82,7 @@ const SORTS: readonly {
   { weights: RELEASE_WEIGHTS },
   { weights: NETTING_WEIGHTS, begin: beginNetting },
   { weights: DEFAULT_WEIGHTS, begin: beginCollecting },
+  { weights: UNIT_WEIGHTS, begin: beginExchanging },
 ];
 const TRACE_LINES = 100;
 
@@ -159,6 +162,7 @@ function history(world: SimulatedWorld, seed: number, steps: number): void {
   }
   faults.calm = true;
   trace.add('all is calm');
+  world.nodeComesBack(true);
   world.follow();
   world.surroundings.bus.drain();
   settleDown(world);

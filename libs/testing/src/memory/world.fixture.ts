@@ -1,66 +1,48 @@
-import type { OutpointKey, ScriptHex } from '@finality/bitcoin';
-import { HeaderChain, planFollow } from '@finality/chain';
-import type { ChainFact } from '@finality/settlement';
+import { collectSignatures, hexFromBytes, type OutpointKey, preparePsbt, type PsbtPlan } from '@finality/bitcoin';
+import { type Principal, unwrap } from '@finality/kernel';
 import {
+  type ChainFact,
   latest,
+  type LineageEvent,
   living,
   offered,
   type OfferedLineage,
   type OfferedVersion,
+  psbtPlanOf,
   type SettlementPolicy,
   type TimerKind,
 } from '@finality/settlement';
-import {
-  type Command,
-  type ConsumedChain,
-  World,
-  type WorldBlock,
-  WorldChain,
-  type WorldTx,
-} from '@finality/settlement/spec';
+import { type Command, walletCalled, type World } from '@finality/settlement/spec';
 import { askedAgain, described, isOfCaller, rung, settlementOf, shortened } from './commands.fixture.ts';
+import { cosigned, ownersSigned } from './keys.fixture.ts';
 import { writeByOldBook } from './old-writer.fixture.ts';
 import type { Message, Parts } from './parts.fixture.ts';
 import { bookWithout, type MemoryProtection } from './protections.fixture.ts';
 import { signingRequest } from './requests.fixture.ts';
 import { payAnew } from './rogue.fixture.ts';
-import type { Vouched } from './signer.fixture.ts';
 import { MemoryAml, MemoryRisk, type Screening, type Subject } from './screening.fixture.ts';
+import type { Vouched } from './signer.fixture.ts';
+import { WatchedWorld } from './watched-world.fixture.ts';
 
 /** So many commands at most have been missed by whoever was overtaken. */
 const REMEMBERED_LESS_MAX = 30;
-/** Below the first block; each block is worth the same. */
-const ROOT = { ...new WorldChain().tip, previousHash: new WorldChain().tip.hash, chainWork: 0n };
-const WORK = 2n;
-/** Blocks that the watcher reads in one go. */
-const CONNECT_MAX = 4;
 /** Whoever gets no answer asks so often, with the same key. */
 const ATTEMPTS_MAX = 4;
 const ASKS_AGAIN = 0.7;
 /** What a caller makes of no answer. */
 const UNAVAILABLE = 'UNAVAILABLE';
+const OPERATOR: Principal = { keyId: 'operator', roles: ['operator'] };
 
 /**
  * The world of the settlement service's histories, taken apart: the others are services of their own, with stores of their own, that only hear of each other by
  * messages. What the world's actions do at once, here begins, may be cut off anywhere, and goes on when somebody does his next step.
  */
-export class SimulatedWorld extends World {
-  declare protected readonly parts: Parts;
+export class SimulatedWorld extends WatchedWorld {
   /** By key: the settlement that came of it, or nothing that has a name. */
   readonly #answers = new Map<string, string>();
   /** Settlements that callers were told of. */
   readonly accepted = new Set<string>();
   #asked = 0;
-  /** Every block that there ever was, and how they hang together, as the watcher sees it from their headers. */
-  readonly #blocks = new Map<WorldBlock['hash'], WorldBlock>();
-  readonly #headers = new HeaderChain(ROOT);
-  /** The watcher's own chain. */
-  readonly #followed: WorldBlock[] = [];
-  #consumed: ConsumedChain = consumedOf([], new Map(), new Map());
-  /** Some of what the watcher has found out at one time has been heard, and some not. */
-  #isBetween = false;
-  /** Transactions that the watcher has been handed to broadcast. */
-  readonly #toBroadcast = new Set<string>();
   /** Versions that left to the owners of their keys. */
   readonly left = new Set<string>();
   /** Settlements that callers have seen settled. */
@@ -72,17 +54,13 @@ export class SimulatedWorld extends World {
   readonly creditedEarly: string[] = [];
   /** As it was meant to be, whatever the book goes by. */
   readonly #policy: SettlementPolicy;
-  /** Steps for which the node can't be reached. */
-  outage = 0;
-
   constructor(
     policy: SettlementPolicy,
     late: readonly string[],
     without: MemoryProtection | undefined,
     make: (world: World) => Parts,
   ) {
-    super(policy, late, bookWithout(policy, without));
-    this.parts = make(this);
+    super(policy, late, bookWithout(policy, without), make);
     this.#policy = policy;
     const { bus } = this.parts;
     const screening = { risk: new MemoryRisk(), aml: new MemoryAml() };
@@ -91,9 +69,6 @@ export class SimulatedWorld extends World {
     bus.subscribe('verdicts of risk', 'settlement', (message, id) => this.#consume(message, id));
     bus.subscribe('verdicts of aml', 'settlement', (message, id) => this.#consume(message, id));
     bus.subscribe('chain', 'settlement', (message, id) => this.#consume(message, id));
-    bus.subscribe('transactions', 'watcher', (message) => {
-      if (message.kind === 'signed') this.#toBroadcast.add(message.txid);
-    });
   }
 
   /** For whoever drives the world. */
@@ -103,15 +78,6 @@ export class SimulatedWorld extends World {
 
   get vouched(): readonly Vouched[] {
     return this.parts.signer.vouched;
-  }
-
-  override get consumed(): ConsumedChain {
-    return this.#consumed;
-  }
-
-  /** All facts of one observation have been heard, or none. */
-  get isBetween(): boolean {
-    return this.#isBetween;
   }
 
   /** A caller, an operator or a worker of the service's own asks for something; without an answer once more, or not at all. */
@@ -181,10 +147,9 @@ export class SimulatedWorld extends World {
       if (event.type === 'deposit_detected')
         bus.publish('subjects', id, { kind: 'screen', subject: this.#depositOf(id) });
       if (event.type !== 'version_signed') continue;
-      const { txid } = offered(this.book.lineages.get(id)).versions[
-        (event as unknown as { version: number }).version - 1
-      ]!;
-      bus.publish('transactions', id, { kind: 'signed', txid });
+      const { version, signedHex } = event as Extract<LineageEvent, { type: 'version_signed' }>;
+      const { txid } = offered(this.book.lineages.get(id)).versions[version - 1]!;
+      bus.publish('transactions', id, { kind: 'signed', txid, signedHex });
     }
   }
 
@@ -213,9 +178,7 @@ export class SimulatedWorld extends World {
     if (command.type === 'chain_fact') this.#watchDepth(command.fact);
     this.#handle(command, undefined, []);
     this.parts.trace.add(described(command), this.#isDull(command));
-    if (message.kind !== 'fact') return;
-    this.#isBetween = message.state === undefined;
-    this.#consumed = message.state ?? this.#consumed;
+    if (message.kind === 'fact') this.heard(message);
   }
 
   /** When all is calm there is many a block that changes nothing. */
@@ -226,11 +189,6 @@ export class SimulatedWorld extends World {
   #watchDepth(fact: ChainFact): void {
     if (fact.kind !== 'block_disconnected') return;
     this.#isReorgOpen ||= fact.block.height - fact.forkHeight > this.#policy.deepReorgBlocks;
-  }
-
-  /** What waits between these two, one after the other, until somebody crashes. */
-  pump(lane: string, max = Number.POSITIVE_INFINITY): void {
-    for (let i = 0; i < max && this.parts.bus.deliver(lane); i++);
   }
 
   override screen(_subject: string, id: string, by: 'risk' | 'aml'): void {
@@ -273,106 +231,6 @@ export class SimulatedWorld extends World {
     payAnew(this);
   }
 
-  // The node, and who looks at it.
-
-  override mine(choose: (tx: WorldTx) => boolean, unseen: readonly WorldTx[] = []): void {
-    const block = this.chain.mine(choose, unseen);
-    const { height, txs } = block;
-    this.#blocks.set(block.hash, block);
-    this.#headers.connect({ ...block, work: WORK });
-    const made = txs.map(({ txid }) => txid.slice(0, 8)).join(' ');
-    this.parts.trace.add(`block ${height} of ${made || 'nothing'}`, this.parts.faults.calm && txs.length === 0);
-    this.#sync();
-  }
-
-  override reorg(depth: number, keep: (tx: WorldTx) => boolean): void {
-    const gone = this.chain.disconnect(depth, keep);
-    this.parts.trace.add(`reorg of ${gone.length} blocks`);
-    this.#sync();
-  }
-
-  #sync(): void {
-    if (!this.parts.faults.calm) return;
-    this.follow();
-    this.parts.bus.drain();
-  }
-
-  /** The watcher goes from its own tip to the node's: back to the fork, then block by block, a portion at a time. */
-  follow(): void {
-    if (this.#isDown()) return;
-    while (this.#followed.at(-1)?.hash !== this.chain.blocks.at(-1)?.hash) if (!this.#followOn()) return;
-  }
-
-  #followOn(): boolean {
-    const tip = this.#followed.at(-1)?.hash ?? ROOT.hash;
-    // A node that has taken our tip back takes it for invalid.
-    const tipInvalid = tip !== ROOT.hash && !this.chain.blocks.some(({ hash }) => hash === tip);
-    const plan = { tip, nodeBest: this.chain.blocks.at(-1)?.hash ?? ROOT.hash, connectMax: CONNECT_MAX, tipInvalid };
-    const { disconnect, connect } = planFollow(this.#headers, plan);
-    if (disconnect.length > 0) {
-      const gone = (): readonly WorldBlock[] => this.#followed.splice(-disconnect.length).reverse();
-      if (!this.#watched('blocks are gone', () => this.watcher.disconnected(gone()))) return false;
-    }
-    return connect.every(({ hash, height }) =>
-      this.#watched(`there is block ${height}`, () => {
-        const block = this.#blocks.get(hash)!;
-        this.#followed.push(block);
-        return this.watcher.connected(block);
-      }),
-    );
-  }
-
-  /** One append of the watcher's. */
-  #watched(what: string, observe: () => readonly ChainFact[]): boolean {
-    const asked = this.parts.faults.effect(`the watcher notes that ${what}`, () => this.facts(observe()));
-    return asked.answered;
-  }
-
-  override facts(facts: readonly ChainFact[]): void {
-    const watched = new Map<ScriptHex, string>();
-    for (const place of this.places) if (place.watched) watched.set(place.script, place.walletId);
-    const state = consumedOf(this.#followed, this.chain.known, watched);
-    facts.forEach((fact, i) => {
-      this.parts.bus.publish('chain', 'regtest', { kind: 'fact', fact, ...(i === facts.length - 1 && { state }) });
-    });
-    if (this.parts.faults.calm) this.parts.bus.drain();
-  }
-
-  override poll(evicting: boolean): void {
-    if (!this.#isDown()) super.poll(evicting);
-  }
-
-  override rescan(): void {
-    const late = this.places.filter((place) => !place.watched);
-    if (late.length === 0 || this.#isDown()) return;
-    this.watchLate(late);
-    this.#watched('scripts were late', () => this.#followed.flatMap((block) => this.watcher.rescanned(block)));
-  }
-
-  override agree(): void {
-    const tip = this.#followed.at(-1);
-    if (tip !== undefined) this.facts([{ kind: 'block_agreed', block: { height: tip.height, hash: tip.hash } }]);
-  }
-
-  /** What has reached the watcher goes to the node. What owners of keys have signed they send themselves. */
-  override broadcast(lineageId: string): void {
-    if (this.#isDown()) return;
-    this.pump(`watcher < transactions ${lineageId}`);
-    const { versions, custodial } = offered(this.book.lineages.get(lineageId));
-    for (const version of versions) {
-      const { txid } = version;
-      const isHere = this.#toBroadcast.has(txid);
-      if (isHere) this.becomesBroadcastable(version);
-      const tx = this.chain.known.get(txid);
-      if (tx === undefined || (custodial && !isHere) || !this.chain.accept(tx)) continue;
-      this.#watched(`${txid.slice(0, 8)} was broadcast`, () => this.watcher.broadcast(txid, lineageId));
-    }
-  }
-
-  #isDown(): boolean {
-    return this.outage > 0 && !this.parts.faults.calm;
-  }
-
   // The signer.
 
   override sign(lineageId: string): void {
@@ -384,7 +242,12 @@ export class SimulatedWorld extends World {
     if (!asked.answered) return;
     trace.add(`${what}${asked.value.ok ? '' : `: ${asked.value.error.rule}`}`);
     if (!asked.value.ok) return super.refuseToSign(lineageId, asked.value.error.rule);
-    this.tell({ type: 'transaction_signed', lineageId, version: version.version, signedHex: 'ab' });
+    this.tell({
+      type: 'transaction_signed',
+      lineageId,
+      version: version.version,
+      signedHex: hexFromBytes(asked.value.value.raw),
+    });
     const stored = offered(this.book.lineages.get(lineageId)).versions[version.version - 1]!;
     if (stored.signedHex !== undefined) this.becomesBroadcastable(stored);
   }
@@ -426,11 +289,37 @@ export class SimulatedWorld extends World {
 
   override cosign(settlementId: string, lineageId: string, number: number, whole: boolean): string | undefined {
     if (!this.#handOut(lineageId, number)) return UNAVAILABLE;
-    return super.cosign(settlementId, lineageId, number, whole);
+    const { walletId, versions } = offered(this.book.lineages.get(lineageId));
+    const version = versions[number - 1]!;
+    const plan = this.#psbtPlan(walletId, version);
+    const before = version.signatures;
+    const { required } = plan.inputs[0]!.place.descriptor;
+    const owners = Array.from({ length: required }, (_, owner) => owner);
+    const signing = whole || before !== undefined ? owners : owners.slice(0, 1);
+    const { base64 } = unwrap(preparePsbt(plan));
+    const psbts = signing.map((owner) => cosigned(base64, walletId, owner));
+    const { combined, missing, transaction } = unwrap(
+      collectSignatures(plan, [...(before === undefined ? [] : [before.psbt]), ...psbts]),
+    );
+    const signed = { version: number, after: before?.revision ?? 0, psbt: combined, missing };
+    const added = transaction === undefined ? signed : { ...signed, signedHex: hexFromBytes(transaction.raw) };
+    return this.tell({ type: 'add_signatures', settlementId, added, caller: OPERATOR }, `settlement/${settlementId}`);
+  }
+
+  #psbtPlan(walletId: string, version: OfferedVersion): PsbtPlan {
+    return psbtPlanOf(version, walletCalled(walletId).descriptor!);
   }
 
   override ownersSign(lineageId: string, number: number): void {
     if (this.#handOut(lineageId, number)) super.ownersSign(lineageId, number);
+  }
+
+  protected override becomesBroadcastable(version: OfferedVersion): void {
+    if (this.chain.known.has(version.txid)) return;
+    if (version.signedHex !== undefined) return this.chain.learn(version);
+    const { walletId } = offered(this.book.lineages.get(this.book.lineageOf(version.txid)!));
+    const { raw } = ownersSigned(this.#psbtPlan(walletId, version), walletId);
+    this.chain.learn({ ...version, signedHex: hexFromBytes(raw) });
   }
 
   override coinsReleased(lineageId: string): void {
@@ -466,13 +355,3 @@ const sourceOf = ({
   address,
   outpoint: depositOutpoint,
 });
-
-function consumedOf(
-  blocks: readonly WorldBlock[],
-  known: WorldChain['known'],
-  watched: ConsumedChain['watched'],
-): ConsumedChain {
-  const chain = new WorldChain();
-  chain.blocks.push(...blocks);
-  return { chain: { blocks: chain.blocks, tip: chain.tip, known, confirmed: () => chain.confirmed() }, watched };
-}
