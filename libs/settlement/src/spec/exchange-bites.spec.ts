@@ -105,6 +105,20 @@ class OneLeggedBook extends MemoryBook {
 
 const oneLegged: Light = () => ({ book: new OneLeggedBook(), end: () => undefined });
 
+/** What somebody has in one unit is told for what it has in another. */
+class UnitlessLedger extends LedgerView {
+  override spendable(claim: Claim): bigint {
+    return super.spendable(
+      claim.kind === 'clearing' ? { kind: 'clearing', institutionId: claim.institutionId } : claim,
+    );
+  }
+}
+
+const unitless: Light = () => {
+  const book = new MemoryBook(POLICY, new UnitlessLedger({ accounts: [], transfers: [] }));
+  return { book, end: () => undefined };
+};
+
 const overtaking: Light = () => ({ book: new OvertakingBook(), end: () => undefined });
 
 describe('histories of money in several units bite', () => {
@@ -114,6 +128,7 @@ describe('histories of money in several units bite', () => {
     ['legs are linked', unlinked],
     ['what may be owed is what was said last', boundless],
     ['positions have both legs of an exchange', oneLegged],
+    ['a level is told of its own unit', unitless],
     ['nothing overtakes what waits in a line', overtaking],
   ])('where it isn’t so that %s', (_rule, make) => {
     const property = fc.property(NUMBERS, (numbers) => {

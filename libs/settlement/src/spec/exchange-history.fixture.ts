@@ -22,6 +22,7 @@ import { EUR, USD } from './exchange.fixture.ts';
 import { MemoryBook } from './memory-book.fixture.ts';
 import { checkNetting } from './netting-invariants.fixture.ts';
 import { checkLines, resolvableIn } from './queue-actions.fixture.ts';
+import { checkLevels } from './watch-invariants.fixture.ts';
 
 export type Exchanging = Command | ExchangeCommand;
 
@@ -57,6 +58,8 @@ export class ExchangeHistory {
         institution: { institutionId, name: institutionId, creditLineSats: CREDIT_LINE_SATS },
       });
     for (let i = 0; i < steps; i++) this.#step();
+    for (const institutionId of PARTIES)
+      for (const unit of UNITS) this.tell({ type: 'observe_liquidity', institutionId, unit });
   }
 
   tell(command: Exchanging, about = ''): void {
@@ -102,6 +105,7 @@ export class ExchangeHistory {
       () => this.#window(),
       () => this.#collect(),
       () => this.#offset(),
+      () => this.#watch(),
     ];
     this.#pick(steps)();
     if (this.#random() < 0.1) this.book.now = (this.book.now + this.#pick([1, 20_000, 60_000])) as Instant;
@@ -243,6 +247,15 @@ export class ExchangeHistory {
     this.tell({ type: 'set_credit_terms', request });
   }
 
+  /** Somebody wants to be told how it stands in a unit, or not any more; or somebody looks. */
+  #watch(): void {
+    const [institutionId, unit] = [this.#pick(PARTIES), this.#pick(UNITS)];
+    if (this.#random() < 0.5) return this.tell({ type: 'observe_liquidity', institutionId, unit });
+    const alerts = { warnBelow: this.#pick([60n, 1_000n]), criticalBelow: this.#pick([16n, 60n, 300n]) };
+    const wanted = this.#random() < 0.8 ? { alerts } : {};
+    this.tell({ type: 'set_liquidity_alerts', request: { institutionId, unit, ...wanted, by: 'k' } });
+  }
+
   /** By an operator: none, nothing, or something. */
   #cap(): void {
     const capSats = this.#pick([undefined, undefined, 0n, 300n, 2_000n]);
@@ -306,6 +319,7 @@ export function checkExchange({ book }: Pick<ExchangeHistory, 'book'>): void {
   checkLines({ book });
   checkNetting(book);
   checkDefaults(book);
+  checkLevels(book);
   const uses = new Map<string, string>();
   const { transfers } = book.ledger.changes();
   for (const settlement of book.settlements.all()) {
