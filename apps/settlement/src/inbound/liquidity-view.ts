@@ -3,9 +3,10 @@ import { readBalances } from '@finality/ledger-store';
 import type { Session } from '@finality/event-store';
 import type { Sats } from '@finality/kernel';
 import { BTC } from '@finality/ledger';
-import { capOf, lineInForce, lineIn, type Netting, termsOf } from '@finality/settlement';
+import { capOf, lineInForce, lineIn, type Netting, termsOf, unitOfLine } from '@finality/settlement';
 import { readTransaction } from '../outbound/read-transaction.ts';
 import { cappedPlaces, loadCapped } from '../store/capped.ts';
+import { atMost } from '../store/window-messages.ts';
 import { NETTING_ID, nettingStream } from '../store/streams.ts';
 import { creditOf, readPledged } from './collateral-view.ts';
 import type { Gateway } from './gateway.ts';
@@ -56,13 +57,14 @@ async function debitsOf(
   institutionId: string,
   everybodySats: Sats | undefined,
 ): Promise<liquidityV1.WindowDebit[]> {
-  const capSats = capOf(netting, institutionId, everybodySats);
-  if (capSats === undefined) return [];
-  const places = cappedPlaces(netting, [institutionId], everybodySats);
+  const units = new Set([BTC, ...Object.keys(netting.caps).map(unitOfLine)]);
+  const balances = [...units].sort().map((unit) => ({ institutionId, unit }));
+  const places = cappedPlaces(netting, balances, everybodySats);
   const positions = await loadCapped(session, places);
-  return places.map(({ windowId }) => {
-    const netSats = positions.netOf(windowId, institutionId);
-    const leftSats = capSats + netSats;
-    return { windowId, capSats, netSats, leftSats: leftSats > 0n ? leftSats : 0n };
+  return places.map((place) => {
+    const cap = capOf(netting, institutionId, place.unit, everybodySats) ?? 0n;
+    const net = positions.netOf(place);
+    const left = cap + net;
+    return { windowId: place.windowId, unit: place.unit, cap, net: atMost(net), left: atMost(left > 0n ? left : 0n) };
   });
 }

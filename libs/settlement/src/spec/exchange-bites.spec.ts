@@ -2,6 +2,7 @@ import { type Instant, ok } from '@finality/kernel';
 import { availableAccount, type Claim, LedgerView, type Transfer } from '@finality/ledger';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { CappedPositions } from '../debit-cap.ts';
 import { type Quote, quoteAggregate, type QuoteEvent } from '../quote.ts';
 import { PositionBook } from '../positions.ts';
 import { LiquidityQueues } from '../queue.ts';
@@ -119,6 +120,19 @@ const unitless: Light = () => {
   return { book, end: () => undefined };
 };
 
+/** Nobody owes anything in a window yet. */
+class ForgetfulPositions extends CappedPositions {
+  override netOf(): bigint {
+    return 0n;
+  }
+}
+
+class ForgetfulBook extends MemoryBook {
+  override readonly capped = new ForgetfulPositions();
+}
+
+const forgetful: Light = () => ({ book: new ForgetfulBook(), end: () => undefined });
+
 const overtaking: Light = () => ({ book: new OvertakingBook(), end: () => undefined });
 
 describe('histories of money in several units bite', () => {
@@ -128,6 +142,7 @@ describe('histories of money in several units bite', () => {
     ['legs are linked', unlinked],
     ['what may be owed is what was said last', boundless],
     ['positions have both legs of an exchange', oneLegged],
+    ['a cap counts what is owed in the window', forgetful],
     ['a level is told of its own unit', unitless],
     ['nothing overtakes what waits in a line', overtaking],
   ])('where it isn’t so that %s', (_rule, make) => {

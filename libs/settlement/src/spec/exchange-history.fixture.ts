@@ -16,6 +16,7 @@ import { rateIdOf } from '../rate.ts';
 import { isInLine, PRIORITIES } from '../queue.ts';
 import { legsOf } from '../unit-terms.ts';
 import { windowBetween } from '../window.ts';
+import { checkCaps } from './cap-invariants.fixture.ts';
 import { apply, type Command } from './commands.fixture.ts';
 import { checkDefaults } from './credit.fixture.ts';
 import { EUR, USD } from './exchange.fixture.ts';
@@ -105,7 +106,7 @@ export class ExchangeHistory {
       () => this.#window(),
       () => this.#collect(),
       () => this.#offset(),
-      () => this.#watch(),
+      () => (this.#random() < 0.5 ? this.#cap() : this.#watch()),
     ];
     this.#pick(steps)();
     if (this.#random() < 0.1) this.book.now = (this.book.now + this.#pick([1, 20_000, 60_000])) as Instant;
@@ -256,11 +257,13 @@ export class ExchangeHistory {
     this.tell({ type: 'set_liquidity_alerts', request: { institutionId, unit, ...wanted, by: 'k' } });
   }
 
-  /** By an operator: none, nothing, or something. */
+  /** By operators: none, nothing, or something. */
   #cap(): void {
-    const capSats = this.#pick([undefined, undefined, 0n, 300n, 2_000n]);
-    const cap = capSats === undefined ? {} : { capSats: sats(capSats) };
-    const request = { institutionId: this.#pick(PARTIES), ...cap, reason: '', by: 'o1', isOwn: false };
+    const most = this.#pick([undefined, undefined, 0n, 300n, 2_000n]);
+    const cap = most === undefined ? {} : { cap: most };
+    const whose = { institutionId: this.#pick(PARTIES), unit: this.#pick(UNITS) };
+    const persons = { by: 'o1', ...(this.#random() < 0.8 && { confirmedBy: 'o2' }) };
+    const request = { ...whose, ...cap, ...persons, reason: '', isOwn: false };
     this.tell({ type: 'set_debit_cap', request });
   }
 
@@ -270,7 +273,6 @@ export class ExchangeHistory {
     const { multilateral } = this.book.netting.get();
     this.#places.set(windowId, this.told.length);
     if (multilateral === undefined || this.#random() < 0.1) return this.tell({ type: 'open_window', windowId });
-    if (this.#random() < 0.1) return this.#cap();
     const [institutionId, counterpartyId] = this.#pick([
       ['a', 'm'],
       ['m', 'a'],
@@ -320,6 +322,7 @@ export function checkExchange({ book }: Pick<ExchangeHistory, 'book'>): void {
   checkNetting(book);
   checkDefaults(book);
   checkLevels(book);
+  checkCaps(book);
   const uses = new Map<string, string>();
   const { transfers } = book.ledger.changes();
   for (const settlement of book.settlements.all()) {

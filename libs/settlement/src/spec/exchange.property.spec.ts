@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { USD } from './exchange.fixture.ts';
 import { checkExchange, ExchangeHistory } from './exchange-history.fixture.ts';
 
-const STEPS = 200;
+const STEPS = 180;
 
 /** What credit lines come to. */
 const CREDIT = ['unit_line_expired', 'credit_line_expired', 'obligation_met', 'obligation_overdue', 'default_closed'];
@@ -33,7 +33,7 @@ describe('any history of money in several units', () => {
         for (const institutionId of ['a', 'b', 'm', 'n'])
           if (history.book.ledger.balanceOf(clearingClaim(institutionId, USD)).available < 0n) seen.add('drawn');
       }),
-      { numRuns: 200, seed: 7 },
+      { numRuns: 160, seed: 7 },
     );
     // It is about something: all of this has happened.
     const happened = [

@@ -1,4 +1,5 @@
 import { sats } from '@finality/kernel';
+import { BTC } from '@finality/ledger';
 import { pairOf, windowBetween } from '../window.ts';
 import type { OwnPlace } from '../process/payee.ts';
 import type { PayoutRule } from '../window-payout.ts';
@@ -68,10 +69,10 @@ export function beginCollecting(world: World): void {
 /** By an operator: none, nothing, or something. */
 export function anyCap(world: World, institutionId: string, b: number): void {
   const capSats = [undefined, 0n, 5_000n, 40_000n][(b >> 5) % 4];
-  const cap = capSats === undefined ? {} : { capSats: sats(capSats) };
+  const cap = capSats === undefined ? {} : { cap: capSats };
   world.tell({
     type: 'set_debit_cap',
-    request: { institutionId, ...cap, reason: 'agreed', by: 'o', confirmedBy: 'p', isOwn: false },
+    request: { institutionId, unit: BTC, ...cap, reason: 'agreed', by: 'o', confirmedBy: 'p', isOwn: false },
   });
 }
 

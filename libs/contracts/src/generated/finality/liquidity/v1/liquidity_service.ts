@@ -97,18 +97,21 @@ export interface Liquidity {
   level: LiquidityLevel;
   /** Clearing balances in other units than BTC: those that it has had something in, may owe something in, or waits for something in. By their codes. */
   units: UnitLiquidity[];
-  /** Of the windows that are open and that it may owe something in: that of all, and those that it has with one other institution. Empty where it has no cap. */
+  /** Of the windows that are open and that it may owe something in: that of all, and those that it has with one other institution; in units in which it has a cap. */
   windowDebits: WindowDebit[];
 }
 
 /** What an institution may owe in one window, whatever its balance. */
 export interface WindowDebit {
   windowId: string;
-  capSats: bigint;
+  /** In the unit's smallest part. */
+  cap: bigint;
   /** What it was paid there less what it paid; negative: it owes as much. */
-  netSats: bigint;
+  net: bigint;
   /** 0 where it owes as much, or more. */
-  leftSats: bigint;
+  left: bigint;
+  /** "BTC", or an ISO 4217 code. */
+  unit: string;
 }
 
 export interface CreditLine {
@@ -900,7 +903,7 @@ export const Liquidity: MessageFns<Liquidity> = {
 };
 
 function createBaseWindowDebit(): WindowDebit {
-  return { windowId: "", capSats: 0n, netSats: 0n, leftSats: 0n };
+  return { windowId: "", cap: 0n, net: 0n, left: 0n, unit: "" };
 }
 
 export const WindowDebit: MessageFns<WindowDebit> = {
@@ -908,23 +911,26 @@ export const WindowDebit: MessageFns<WindowDebit> = {
     if (message.windowId !== "") {
       writer.uint32(10).string(message.windowId);
     }
-    if (message.capSats !== 0n) {
-      if (BigInt.asIntN(64, message.capSats) !== message.capSats) {
-        throw new globalThis.Error("value provided for field message.capSats of type int64 too large");
+    if (message.cap !== 0n) {
+      if (BigInt.asIntN(64, message.cap) !== message.cap) {
+        throw new globalThis.Error("value provided for field message.cap of type int64 too large");
       }
-      writer.uint32(16).int64(message.capSats);
+      writer.uint32(16).int64(message.cap);
     }
-    if (message.netSats !== 0n) {
-      if (BigInt.asIntN(64, message.netSats) !== message.netSats) {
-        throw new globalThis.Error("value provided for field message.netSats of type int64 too large");
+    if (message.net !== 0n) {
+      if (BigInt.asIntN(64, message.net) !== message.net) {
+        throw new globalThis.Error("value provided for field message.net of type int64 too large");
       }
-      writer.uint32(24).int64(message.netSats);
+      writer.uint32(24).int64(message.net);
     }
-    if (message.leftSats !== 0n) {
-      if (BigInt.asIntN(64, message.leftSats) !== message.leftSats) {
-        throw new globalThis.Error("value provided for field message.leftSats of type int64 too large");
+    if (message.left !== 0n) {
+      if (BigInt.asIntN(64, message.left) !== message.left) {
+        throw new globalThis.Error("value provided for field message.left of type int64 too large");
       }
-      writer.uint32(32).int64(message.leftSats);
+      writer.uint32(32).int64(message.left);
+    }
+    if (message.unit !== "") {
+      writer.uint32(42).string(message.unit);
     }
     return writer;
   },
@@ -955,7 +961,7 @@ export const WindowDebit: MessageFns<WindowDebit> = {
               break;
             }
 
-            message.capSats = reader.int64() as bigint;
+            message.cap = reader.int64() as bigint;
             continue;
           }
           case 3: {
@@ -963,7 +969,7 @@ export const WindowDebit: MessageFns<WindowDebit> = {
               break;
             }
 
-            message.netSats = reader.int64() as bigint;
+            message.net = reader.int64() as bigint;
             continue;
           }
           case 4: {
@@ -971,7 +977,15 @@ export const WindowDebit: MessageFns<WindowDebit> = {
               break;
             }
 
-            message.leftSats = reader.int64() as bigint;
+            message.left = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.unit = reader.string();
             continue;
           }
         }
@@ -993,13 +1007,10 @@ export const WindowDebit: MessageFns<WindowDebit> = {
         : isSet(object.window_id)
         ? globalThis.String(object.window_id)
         : "",
-      capSats: isSet(object.capSats) ? BigInt(object.capSats) : isSet(object.cap_sats) ? BigInt(object.cap_sats) : 0n,
-      netSats: isSet(object.netSats) ? BigInt(object.netSats) : isSet(object.net_sats) ? BigInt(object.net_sats) : 0n,
-      leftSats: isSet(object.leftSats)
-        ? BigInt(object.leftSats)
-        : isSet(object.left_sats)
-        ? BigInt(object.left_sats)
-        : 0n,
+      cap: isSet(object.cap) ? BigInt(object.cap) : 0n,
+      net: isSet(object.net) ? BigInt(object.net) : 0n,
+      left: isSet(object.left) ? BigInt(object.left) : 0n,
+      unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
     };
   },
 
@@ -1008,14 +1019,17 @@ export const WindowDebit: MessageFns<WindowDebit> = {
     if (message.windowId !== "") {
       obj.windowId = message.windowId;
     }
-    if (message.capSats !== 0n) {
-      obj.capSats = message.capSats.toString();
+    if (message.cap !== 0n) {
+      obj.cap = message.cap.toString();
     }
-    if (message.netSats !== 0n) {
-      obj.netSats = message.netSats.toString();
+    if (message.net !== 0n) {
+      obj.net = message.net.toString();
     }
-    if (message.leftSats !== 0n) {
-      obj.leftSats = message.leftSats.toString();
+    if (message.left !== 0n) {
+      obj.left = message.left.toString();
+    }
+    if (message.unit !== "") {
+      obj.unit = message.unit;
     }
     return obj;
   },
@@ -1026,9 +1040,10 @@ export const WindowDebit: MessageFns<WindowDebit> = {
   fromPartial<I extends Exact<DeepPartial<WindowDebit>, I>>(object: I): WindowDebit {
     const message = createBaseWindowDebit();
     message.windowId = object.windowId ?? "";
-    message.capSats = (object.capSats !== undefined && object.capSats !== null) ? BigInt(object.capSats) : 0n;
-    message.netSats = (object.netSats !== undefined && object.netSats !== null) ? BigInt(object.netSats) : 0n;
-    message.leftSats = (object.leftSats !== undefined && object.leftSats !== null) ? BigInt(object.leftSats) : 0n;
+    message.cap = (object.cap !== undefined && object.cap !== null) ? BigInt(object.cap) : 0n;
+    message.net = (object.net !== undefined && object.net !== null) ? BigInt(object.net) : 0n;
+    message.left = (object.left !== undefined && object.left !== null) ? BigInt(object.left) : 0n;
+    message.unit = object.unit ?? "";
     return message;
   },
 };
