@@ -6,9 +6,10 @@ import { CappedPositions } from '../debit-cap.ts';
 import { type Quote, quoteAggregate, type QuoteEvent } from '../quote.ts';
 import { PositionBook } from '../positions.ts';
 import { LiquidityQueues } from '../queue.ts';
+import type { Settlement } from '../settlement.ts';
 import type { Leg } from '../unit-terms.ts';
 import { checkExchange, ExchangeHistory } from './exchange-history.fixture.ts';
-import { MemoryBook, MemoryRecords, POLICY } from './memory-book.fixture.ts';
+import { MemoryBook, MemoryRecords, POLICY, SettlementRecords } from './memory-book.fixture.ts';
 
 const STEPS = 120;
 const RUNS_MAX = 60;
@@ -72,6 +73,31 @@ const asIfEndless: Light = () => {
   const shown = (quote: Quote): Quote =>
     quote.status === 'none' ? quote : ending(quote, ends.get(quote.terms.quoteId)!);
   return { book, end: () => (book.quotes.show = shown) };
+};
+
+/** What is shown of a settlement's terms while a history goes on. */
+class ShownSettlements extends SettlementRecords {
+  isOver = false;
+  readonly #ends = new Map<string, Instant>();
+
+  override get(id: string): Settlement {
+    const state = super.get(id);
+    if (state.status === 'none' || state.terms.reverses === undefined) return state;
+    const { expiresAt } = state.terms;
+    if (expiresAt === undefined) return state;
+    if (!this.#ends.has(id)) this.#ends.set(id, expiresAt);
+    const end = this.isOver ? this.#ends.get(id)! : (Number.MAX_SAFE_INTEGER as Instant);
+    return { ...state, terms: { ...state.terms, expiresAt: end } };
+  }
+}
+
+class UnendingBook extends MemoryBook {
+  override readonly settlements = new ShownSettlements(this.log, this);
+}
+
+const unending: Light = () => {
+  const book = new UnendingBook(POLICY);
+  return { book, end: () => (book.settlements.isOver = true) };
 };
 
 const unlinked: Light = () => {
@@ -139,6 +165,7 @@ describe('histories of money in several units bite', () => {
   it.each<[string, Light]>([
     ['a quote is used once', asIfUnused],
     ['a quote ends', asIfEndless],
+    ['what pays an exchange back ends', unending],
     ['legs are linked', unlinked],
     ['what may be owed is what was said last', boundless],
     ['positions have both legs of an exchange', oneLegged],

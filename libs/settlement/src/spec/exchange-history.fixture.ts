@@ -22,6 +22,7 @@ import { checkDefaults } from './credit.fixture.ts';
 import { EUR, USD } from './exchange.fixture.ts';
 import { MemoryBook } from './memory-book.fixture.ts';
 import { checkNetting } from './netting-invariants.fixture.ts';
+import { checkEnd, checkReversals } from './reversal-invariants.fixture.ts';
 import { checkLines, resolvableIn } from './queue-actions.fixture.ts';
 import { checkLevels } from './watch-invariants.fixture.ts';
 
@@ -101,6 +102,7 @@ export class ExchangeHistory {
       () => this.#submit(),
       () => this.#screen(),
       () => this.#end(),
+      () => this.#reverse(),
       () => this.#reorder(),
       () => this.#line(),
       () => this.#window(),
@@ -218,6 +220,26 @@ export class ExchangeHistory {
     this.tell({ type: 'review', review }, settlementId);
   }
 
+  /** What was exchanged is to be paid back, mostly; for so long. */
+  #reverse(): void {
+    const all = this.book.settlements.all().flatMap((state) => (state.status === 'none' ? [] : [state]));
+    const settled = all.filter(({ status, terms }) => status === 'settled' && terms.units?.exchange !== undefined);
+    const original = this.#pick(this.#random() < 0.8 ? settled : all);
+    if (original === undefined) return;
+    const { settlementId: reverses, from: to, to: from, amountSats, units } = original.terms;
+    const settlementId = `s-${++this.#made}`;
+    const how = { mode: 'centralized', feeBearer: 'payer', referenceId: '', submittedBy: 'operator' } as const;
+    const quoteId = units?.exchange?.quoteId;
+    const what =
+      quoteId === undefined ? units && { paid: units.paid } : { quoteId, failOnShortage: this.#random() < 0.2 };
+    const expiresAt = (this.book.now + this.#pick([0, 1, 60_000, 86_400_001])) as Instant;
+    const until = this.#random() < 0.7 ? { expiresAt } : {};
+    const reversal = { settlementId, from, to, amountSats, idempotencyKey: settlementId, ...how, ...what, ...until };
+    this.#places.set(settlementId, this.told.length);
+    this.tell({ type: 'reverse', reversal: { ...reversal, reverses } }, reverses);
+    if (this.#random() < 0.8) this.#screened(settlementId);
+  }
+
   /** Somebody is in a hurry, or the other way round. */
   #reorder(): void {
     const settlementId = this.#pick(this.#random() < 0.8 ? this.#queued() : this.book.settlements.ids());
@@ -259,7 +281,7 @@ export class ExchangeHistory {
 
   /** By operators: none, nothing, or something. */
   #cap(): void {
-    const most = this.#pick([undefined, undefined, 0n, 300n, 2_000n]);
+    const most = this.#pick([undefined, 0n, 16n, 60n, 300n, 2_000n]);
     const cap = most === undefined ? {} : { cap: most };
     const whose = { institutionId: this.#pick(PARTIES), unit: this.#pick(UNITS) };
     const persons = { by: 'o1', ...(this.#random() < 0.8 && { confirmedBy: 'o2' }) };
@@ -323,6 +345,7 @@ export function checkExchange({ book }: Pick<ExchangeHistory, 'book'>): void {
   checkDefaults(book);
   checkLevels(book);
   checkCaps(book);
+  checkReversals(book);
   const uses = new Map<string, string>();
   const { transfers } = book.ledger.changes();
   for (const settlement of book.settlements.all()) {
@@ -334,7 +357,8 @@ export function checkExchange({ book }: Pick<ExchangeHistory, 'book'>): void {
       moved.map(({ amount }) => amount),
       settlementId,
     ).toEqual(settlement.status === 'settled' ? amounts : []);
-    const quoteId = units?.exchange?.quoteId;
+    if (settlement.terms.units?.exchange !== undefined) checkEnd(settlement);
+    const quoteId = settlement.terms.reverses === undefined ? units?.exchange?.quoteId : undefined;
     if (quoteId === undefined) continue;
     expect(uses.has(quoteId), quoteId).toBe(false);
     uses.set(quoteId, settlementId);

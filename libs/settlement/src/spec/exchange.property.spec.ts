@@ -24,6 +24,7 @@ describe('any history of money in several units', () => {
           if (settlement.status === 'none' || settlement.terms.units === undefined) continue;
           seen.add(settlement.terms.units.exchange === undefined ? `plain ${settlement.status}` : settlement.status);
           if ('gridlockId' in settlement) seen.add('gridlock');
+          if (settlement.terms.reverses !== undefined) seen.add(`back ${settlement.status}`);
           if ('waitsFor' in settlement) seen.add(settlement.waitsFor);
         }
         for (const { event } of history.book.log) if (CREDIT.includes(event.type)) seen.add(event.type);
@@ -46,6 +47,9 @@ describe('any history of money in several units', () => {
       'plain settled',
       'gridlock',
       'WINDOW_DEBIT_CAP',
+      'back settled',
+      'back queued',
+      'back expired',
     ];
     const refused = ['QUOTE_USED', 'QUOTE_EXPIRED', 'UNKNOWN_QUOTE', 'UNKNOWN_RATE', 'AMOUNT_NOT_QUOTABLE'];
     const booked = ['LINE_BOOKED', 'SAME_PERSON', 'INSUFFICIENT_BALANCE', 'AMOUNT_TOO_LARGE', 'NOT_QUEUED'];
