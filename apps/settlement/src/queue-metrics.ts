@@ -2,6 +2,7 @@ import type { Runtime } from '@finality/kernel';
 import type { ServiceMetrics } from '@finality/service';
 import type { LiquidityLevel } from '@finality/settlement';
 import type { Pool } from 'pg';
+import { WATCHED } from './projections/streams.ts';
 import { kept } from './stakes.ts';
 
 const LEVELS: readonly LiquidityLevel[] = ['ok', 'warn', 'critical'];
@@ -28,7 +29,7 @@ export function watchQueues(metrics: ServiceMetrics, pool: Pool, runtime: Runtim
   for (const level of LEVELS) {
     metrics.watch(
       'finality_liquidity_watched',
-      'Institutions that want to be told of their liquidity, by its level',
+      'Clearing balances, in any unit, that somebody wants to be told of, by their level',
       { level },
       async () => (await levels()).get(level) ?? 0,
     );
@@ -50,7 +51,7 @@ async function readQueues(pool: Pool, runtime: Runtime): Promise<Queues> {
 
 async function countLevels(pool: Pool): Promise<ReadonlyMap<string, number>> {
   const { rows } = await pool.query<{ level: string; count: bigint }>(
-    'SELECT liquidity_level AS level, count(*) AS count FROM institutions WHERE liquidity_level IS NOT NULL GROUP BY liquidity_level',
+    `SELECT level, count(*) AS count FROM ${WATCHED} WHERE watched IS NOT NULL GROUP BY level`,
   );
   return new Map(rows.map(({ level, count }) => [level, Number(count)]));
 }

@@ -177,6 +177,8 @@ const SETTLEMENTS: readonly RefusedInput[] = [
   },
   invalid('ReverseSettlement', 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
   invalid('ReverseSettlement', 'an id that isn’t a UUID', 'settlement_id', { settlement_id: '42' }),
+  invalid('ReverseSettlement', 'an end in the past', 'expires_at', { expires_at: '2020-01-01T00:00:00Z' }),
+  invalid('ReverseSettlement', 'failing on shortage without a quote', 'fail_on_shortage', { fail_on_shortage: true }),
   invalid('ReverseSettlement', 'amount negative', 'amount_sats', { amount_sats: '-1' }),
   invalid('ReverseSettlement', 'a mode that isn’t in the enum', 'settlement_mode', { settlement_mode: 99 }),
   {

@@ -82,12 +82,16 @@ export const LIQUIDITY: readonly RefusedInput[] = [
     reason: 'UNKNOWN_SETTLEMENT',
     caller: 'stranger',
   },
-  invalid('SetLiquidityAlerts', 'a negative level', 'warn_below_sats', {
-    alerts: { warn_below_sats: '-1', critical_below_sats: '0' },
+  invalid('SetLiquidityAlerts', 'a negative level', 'alerts.warn_below', {
+    alerts: { warn_below: '-1', critical_below: '0' },
   }),
-  invalid('SetLiquidityAlerts', 'a critical level above the other one', 'critical_below_sats', {
-    alerts: { warn_below_sats: '1', critical_below_sats: '2' },
+  invalid('SetLiquidityAlerts', 'a level above 21·10^14 satoshi', 'alerts.warn_below', {
+    alerts: { warn_below: '2100000000000001', critical_below: '0' },
   }),
+  invalid('SetLiquidityAlerts', 'a critical level above the other one', 'alerts.critical_below', {
+    alerts: { warn_below: '1', critical_below: '2' },
+  }),
+  invalid('SetLiquidityAlerts', 'a unit that isn’t registered', 'unit', { unit: 'usd' }),
   {
     rpc: 'SetLiquidityAlerts',
     input: 'another institution’s API key',

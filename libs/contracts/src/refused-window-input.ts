@@ -68,7 +68,9 @@ export const WINDOWS: readonly RefusedInput[] = [
     { change: { wallet_id: '', destination_id: 'nobody-knows-it' } },
   ),
   wrongRole('SetDebitCap', 'compliance'),
-  invalid('SetDebitCap', 'a negative cap', 'cap_sats', { cap_sats: '-1' }),
+  invalid('SetDebitCap', 'a negative cap', 'cap', { cap: '-1' }),
+  invalid('SetDebitCap', 'a cap above 21·10^14 satoshi', 'cap', { cap: '2100000000000001' }),
+  invalid('SetDebitCap', 'a unit that isn’t registered', 'unit', { unit: 'usd' }),
   invalid('SetDebitCap', 'no reason', 'reason', { reason: '' }),
   refused('SetDebitCap', 'an institution that nobody knows', ['NOT_FOUND', 'UNKNOWN_INSTITUTION', 'institution_id'], {
     change: { institution_id: 'nobody-knows-it' },

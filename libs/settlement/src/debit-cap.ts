@@ -1,26 +1,35 @@
 import { assert, type Sats } from '@finality/kernel';
-import { BTC } from '@finality/ledger';
+import { BTC, claimPath, clearingClaim, type Unit } from '@finality/ledger';
 import type { Leg } from './unit-terms.ts';
 import type { Netting } from './window.ts';
 
-/** The most that an institution may have paid in one window more than it was paid there, in satoshi, whatever its balance and its credit line; by institution. */
-export type DebitCaps = Readonly<Record<string, Sats>>;
+/** The most that an institution may have paid in one window more than it was paid there, in one unit, whatever its balance and its credit line; by {@link capKey}. */
+export type DebitCaps = Readonly<Record<string, bigint>>;
 
-/** Every batch that may settle reads all of them; one for everybody is the policy's. */
+/** Every batch that may settle reads all of them; one for everybody, of satoshi, is the policy's. */
 export const DEBIT_CAPS_MAX = 1_000;
 
-/** Its own, or else that of everybody; undefined: there is none. */
+/** Clearing balances have caps: one for each unit. */
+export const capKey = (institutionId: string, unit: Unit): string => claimPath(clearingClaim(institutionId, unit));
+
+/** Its own, or else that of everybody, which is of satoshi; undefined: there is none. */
 export const capOf = (
   { caps }: Pick<Netting, 'caps'>,
   institutionId: string,
+  unit: Unit,
   everybodySats: Sats | undefined,
-): Sats | undefined => caps[institutionId] ?? everybodySats;
+): bigint | undefined => caps[capKey(institutionId, unit)] ?? (unit === BTC ? everybodySats : undefined);
 
-/** What an institution was paid in a window more than it paid, in satoshi. */
-export interface NetInWindow {
+/** A window that is open, and a unit in which an institution may owe so much there. */
+export interface CappedPlace {
   readonly windowId: string;
   readonly institutionId: string;
-  readonly netSats: bigint;
+  readonly unit: Unit;
+}
+
+/** What an institution was paid in a window more than it paid, in the unit. */
+export interface NetInWindow extends CappedPlace {
+  readonly net: bigint;
 }
 
 /** Net positions of institutions with a cap, in the windows that their settlements may fall into, as a batch changes them. Nobody else's are known. */
@@ -29,7 +38,7 @@ export class CappedPositions {
   readonly #opened = new Set<string>();
 
   constructor(known: readonly NetInWindow[] = []) {
-    for (const { windowId, institutionId, netSats } of known) this.#nets.set(keyOf(windowId, institutionId), netSats);
+    for (const { net, ...place } of known) this.#nets.set(placeKey(place), net);
   }
 
   /** A new window: nobody has a position in it. */
@@ -37,29 +46,27 @@ export class CappedPositions {
     this.#opened.add(windowId);
   }
 
-  /** One settlement has settled, with these legs: of satoshi there are caps. */
+  /** One settlement has settled, with these legs. */
   add(windowId: string, legs: readonly Leg[]): void {
     for (const { from, to, money } of legs) {
-      if (money.unit !== BTC) continue;
-      this.#change(windowId, from, -money.amount);
-      this.#change(windowId, to, money.amount);
+      const { unit, amount } = money;
+      this.#change({ windowId, institutionId: from, unit }, -amount);
+      this.#change({ windowId, institutionId: to, unit }, amount);
     }
   }
 
-  netOf(windowId: string, institutionId: string): bigint {
-    const netSats = this.#nets.get(keyOf(windowId, institutionId));
-    assert(
-      netSats !== undefined || this.#opened.has(windowId),
-      `the position of ${institutionId} in window ${windowId} wasn't loaded`,
-    );
-    return netSats ?? 0n;
+  netOf(place: CappedPlace): bigint {
+    const net = this.#nets.get(placeKey(place));
+    assert(net !== undefined || this.#opened.has(place.windowId), `the position ${placeKey(place)} wasn't loaded`);
+    return net ?? 0n;
   }
 
-  #change(windowId: string, institutionId: string, bySats: bigint): void {
-    const key = keyOf(windowId, institutionId);
-    const netSats = this.#nets.get(key);
-    if (netSats !== undefined || this.#opened.has(windowId)) this.#nets.set(key, (netSats ?? 0n) + bySats);
+  #change(place: CappedPlace, by: bigint): void {
+    const net = this.#nets.get(placeKey(place));
+    if (net !== undefined || this.#opened.has(place.windowId)) this.#nets.set(placeKey(place), (net ?? 0n) + by);
   }
 }
 
-const keyOf = (windowId: string, institutionId: string): string => `${windowId} ${institutionId}`;
+/** One for each place. */
+export const placeKey = ({ windowId, institutionId, unit }: CappedPlace): string =>
+  `${windowId} ${institutionId} ${unit}`;

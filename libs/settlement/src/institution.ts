@@ -1,4 +1,4 @@
-import type { LiquidityAlerts, LiquidityLevel } from './liquidity-level.ts';
+import { rewatched, type WatchedLiquidity, type WatchEvent } from './liquidity-level.ts';
 import { type Aggregate, assert, assertNever, type Instant, type Role } from '@finality/kernel';
 import type { Money, Unit } from '@finality/ledger';
 
@@ -35,9 +35,7 @@ export type InstitutionEvent = { readonly at: Instant } & (
       readonly confirmedBy?: string;
     }
   | { readonly type: 'unit_line_expired'; readonly unit: Unit }
-  /** Missing: its liquidity isn't watched. */
-  | { readonly type: 'liquidity_alerts_set'; readonly alerts?: LiquidityAlerts; readonly by: string }
-  | { readonly type: 'liquidity_level_changed'; readonly level: LiquidityLevel; readonly spendableSats: bigint }
+  | WatchEvent
   | { readonly type: 'institution_frozen'; readonly reason: string }
   /** By a person, who has looked at why. */
   | { readonly type: 'institution_unfrozen'; readonly reason: string }
@@ -62,12 +60,7 @@ export type Institution =
       readonly creditLineExpiresAt?: Instant;
       /** In other units, in the order in which they were set. */
       readonly unitLines: readonly UnitLine[];
-      /** Levels of its liquidity, and how it stood when that was told last. */
-      readonly watched?: {
-        readonly alerts: LiquidityAlerts;
-        readonly level: LiquidityLevel;
-        readonly before: LiquidityLevel;
-      };
+      readonly watched: readonly WatchedLiquidity[];
       readonly reason?: string;
       readonly createdAt: Instant;
       readonly updatedAt: Instant;
@@ -86,6 +79,7 @@ export const institutionAggregate: Aggregate<Institution, InstitutionEvent> = {
           name: event.name,
           creditLineSats: event.creditLineSats,
           unitLines: [],
+          watched: [],
           createdAt: event.at,
           updatedAt: event.at,
         };
@@ -97,7 +91,8 @@ export const institutionAggregate: Aggregate<Institution, InstitutionEvent> = {
         return withUnitLine(state, event);
       case 'liquidity_alerts_set':
       case 'liquidity_level_changed':
-        return watched(state, event);
+        assert(state.status !== 'none', 'the institution does not exist');
+        return { ...state, watched: rewatched(state.watched, event) };
       case 'institution_frozen':
         assert(state.status !== 'none', 'the institution does not exist');
         return { ...state, status: 'frozen', reason: event.reason, updatedAt: event.at };
@@ -109,21 +104,6 @@ export const institutionAggregate: Aggregate<Institution, InstitutionEvent> = {
     }
   },
 };
-
-type WatchEvent = Extract<InstitutionEvent, { type: 'liquidity_alerts_set' | 'liquidity_level_changed' }>;
-
-function watched(state: Institution, event: WatchEvent): Institution {
-  assert(state.status !== 'none', 'the institution does not exist');
-  const { watched: before, ...institution } = state;
-  if (event.type === 'liquidity_level_changed') {
-    assert(before !== undefined, 'a level is changed where there are levels');
-    return { ...institution, watched: { alerts: before.alerts, level: event.level, before: before.level } };
-  }
-  const { alerts } = event;
-  // What was told last was told: also of other levels.
-  const { level, before: earlier } = before ?? { level: 'ok', before: 'ok' };
-  return alerts === undefined ? institution : { ...institution, watched: { alerts, level, before: earlier } };
-}
 
 type CreditLineEvent = Extract<InstitutionEvent, { type: 'credit_line_set' | 'credit_line_expired' }>;
 

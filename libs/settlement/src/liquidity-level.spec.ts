@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { levelAt, type LiquidityLevel } from './liquidity-level.ts';
 
-const ALERTS = { warnBelowSats: 1_000n, criticalBelowSats: 100n };
+const ALERTS = { warnBelow: 1_000n, criticalBelow: 100n };
 
 /** Levels one after the other, as liquidity changes. */
 const levels = (...spendable: readonly bigint[]): LiquidityLevel[] => {
@@ -26,7 +26,7 @@ describe('a level', () => {
   });
 
   it('of nothing is fallen below only past the limit', () => {
-    const none = { warnBelowSats: 0n, criticalBelowSats: 0n };
+    const none = { warnBelow: 0n, criticalBelow: 0n };
     expect([0n, -1n].map((sats) => levelAt(none, sats, 'ok'))).toEqual(['ok', 'critical']);
     expect(levelAt(none, 0n, 'critical')).toBe('ok');
   });

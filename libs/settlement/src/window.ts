@@ -1,6 +1,6 @@
-import { type Aggregate, assert, assertNever, type Instant, type Sats } from '@finality/kernel';
+import { type Aggregate, assert, assertNever, type Instant } from '@finality/kernel';
 import type { Unit } from '@finality/ledger';
-import type { DebitCaps } from './debit-cap.ts';
+import { capKey, type DebitCaps } from './debit-cap.ts';
 import type { Leg } from './unit-terms.ts';
 
 /**
@@ -159,11 +159,12 @@ export type NettingEvent = { readonly at: Instant } & (
       readonly by: string;
       readonly windowId: string;
     }
-  /** What an institution may owe in a window from here on in the log; missing: what everybody may. */
+  /** What an institution may owe in a window in the unit from here on in the log; missing: what everybody may. */
   | {
       readonly type: 'debit_cap_set';
       readonly institutionId: string;
-      readonly capSats?: Sats;
+      readonly unit: Unit;
+      readonly cap?: bigint;
       readonly by: string;
       readonly confirmedBy?: string;
       readonly reason: string;
@@ -178,7 +179,7 @@ export interface Netting {
   readonly multilateral?: CurrentWindow;
   /** By {@link pairKey}. */
   readonly pairs: Readonly<Record<string, NettingPair>>;
-  /** Of institutions that have one of their own. */
+  /** Of clearing balances that have one of their own. */
   readonly caps: DebitCaps;
 }
 
@@ -206,9 +207,9 @@ export const nettingAggregate: Aggregate<Netting, NettingEvent> = {
         return { ...state, pairs };
       }
       case 'debit_cap_set': {
-        const { [event.institutionId]: _before, ...caps } = state.caps;
-        const { institutionId, capSats } = event;
-        return { ...state, caps: capSats === undefined ? caps : { ...caps, [institutionId]: capSats } };
+        const key = capKey(event.institutionId, event.unit);
+        const { [key]: _before, ...caps } = state.caps;
+        return { ...state, caps: event.cap === undefined ? caps : { ...caps, [key]: event.cap } };
       }
       case 'window_changed': {
         const window = { windowId: event.windowId, openedAt: at };

@@ -1,7 +1,7 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { settlementV1 } from '@finality/contracts';
 import { BTC } from '@finality/ledger';
-import { capOf, inOrder } from '@finality/settlement';
+import { capOf, inOrder, type Position } from '@finality/settlement';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { loadPositions } from '../projections/windows.ts';
@@ -37,9 +37,9 @@ export class GetWindowRpc {
     const { state: netting } = await this.#gateway.reader.loadState(nettingStream, NETTING_ID);
     const { debitCapSats } = this.#gateway.env.config.policy;
     // Of a pair each sees the other's position, and not what it may owe.
-    const capSeen = (institutionId: string): bigint | undefined =>
+    const capSeen = ({ institutionId, unit }: Position): bigint | undefined =>
       participant === undefined || participant === institutionId
-        ? capOf(netting, institutionId, debitCapSats)
+        ? capOf(netting, institutionId, unit, debitCapSats)
         : undefined;
     const seesAll = participant === undefined || window.scope.kind === 'bilateral';
     const seen = positions.filter(({ institutionId }) => seesAll || institutionId === participant).sort(inOrder);
@@ -47,8 +47,10 @@ export class GetWindowRpc {
       window: showWindow(window, participant),
       positions: seen
         .filter(({ unit }) => unit === BTC)
-        .map((position) => positionMessage(position, window, capSeen(position.institutionId))),
-      unitPositions: seen.filter(({ unit }) => unit !== BTC).map((position) => unitPositionMessage(position, window)),
+        .map((position) => positionMessage(position, window, capSeen(position))),
+      unitPositions: seen
+        .filter(({ unit }) => unit !== BTC)
+        .map((position) => unitPositionMessage(position, window, capSeen(position))),
     };
   }
 }

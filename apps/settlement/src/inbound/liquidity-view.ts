@@ -1,20 +1,22 @@
-import { liquidityV1, toTimestamp } from '@finality/contracts';
+import { type liquidityV1, toTimestamp } from '@finality/contracts';
 import { readBalances } from '@finality/ledger-store';
 import type { Session } from '@finality/event-store';
 import type { Sats } from '@finality/kernel';
-import { capOf, lineInForce, lineIn, type Netting, termsOf } from '@finality/settlement';
+import { BTC } from '@finality/ledger';
+import { capOf, lineInForce, lineIn, type Netting, termsOf, unitOfLine } from '@finality/settlement';
 import { readTransaction } from '../outbound/read-transaction.ts';
 import { cappedPlaces, loadCapped } from '../store/capped.ts';
+import { atMost } from '../store/window-messages.ts';
 import { NETTING_ID, nettingStream } from '../store/streams.ts';
-import { LEVELS } from '../store/liquidity-message.ts';
 import { creditOf, readPledged } from './collateral-view.ts';
 import type { Gateway } from './gateway.ts';
 import { drawnSats, knownInstitution } from './institution-view.ts';
-import { NOBODY, readWaiting, showUnits, type Waiting } from './unit-liquidity-view.ts';
+import { NOBODY, readWaiting, showUnits, showWatched, type Waiting } from './unit-liquidity-view.ts';
 
 /** An institution's clearing balances as they are now, and what waits for them. @throws RefusalException NOT_FOUND */
 export async function showLiquidity(gateway: Gateway, institutionId: string): Promise<liquidityV1.Liquidity> {
-  const { creditLineSats, creditLineExpiresAt, unitLines, watched } = await knownInstitution(gateway, institutionId);
+  const institution = await knownInstitution(gateway, institutionId);
+  const { creditLineSats, creditLineExpiresAt, watched } = institution;
   const terms = termsOf(await creditOf(gateway, institutionId));
   const { state: netting } = await gateway.reader.loadState(nettingStream, NETTING_ID);
   return readTransaction(gateway.env.pool, async (session) => {
@@ -38,11 +40,10 @@ export async function showLiquidity(gateway: Gateway, institutionId: string): Pr
         inForceSats: inForce,
         expiresAt: creditLineExpiresAt === undefined ? undefined : toTimestamp(creditLineExpiresAt),
       },
-      alerts: watched?.alerts,
-      level: watched === undefined ? liquidityV1.LiquidityLevel.LIQUIDITY_LEVEL_UNSPECIFIED : LEVELS[watched.level],
+      ...showWatched(watched, BTC),
       outgoing: queuedMessage(outgoing),
       incoming: queuedMessage(incoming),
-      units: await showUnits(session, institutionId, unitLines, waiting),
+      units: await showUnits(session, institution, waiting),
       windowDebits: await debitsOf(session, netting, institutionId, gateway.env.config.policy.debitCapSats),
     };
   });
@@ -56,13 +57,14 @@ async function debitsOf(
   institutionId: string,
   everybodySats: Sats | undefined,
 ): Promise<liquidityV1.WindowDebit[]> {
-  const capSats = capOf(netting, institutionId, everybodySats);
-  if (capSats === undefined) return [];
-  const places = cappedPlaces(netting, [institutionId], everybodySats);
+  const units = new Set([BTC, ...Object.keys(netting.caps).map(unitOfLine)]);
+  const balances = [...units].sort().map((unit) => ({ institutionId, unit }));
+  const places = cappedPlaces(netting, balances, everybodySats);
   const positions = await loadCapped(session, places);
-  return places.map(({ windowId }) => {
-    const netSats = positions.netOf(windowId, institutionId);
-    const leftSats = capSats + netSats;
-    return { windowId, capSats, netSats, leftSats: leftSats > 0n ? leftSats : 0n };
+  return places.map((place) => {
+    const cap = capOf(netting, institutionId, place.unit, everybodySats) ?? 0n;
+    const net = positions.netOf(place);
+    const left = cap + net;
+    return { windowId: place.windowId, unit: place.unit, cap, net: atMost(net), left: atMost(left > 0n ? left : 0n) };
   });
 }

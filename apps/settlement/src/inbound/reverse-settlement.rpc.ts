@@ -68,6 +68,8 @@ function backwards(request: settlementV1.ReverseSettlementRequest, terms: Terms)
     referenceId: request.referenceId === '' ? referenceId : request.referenceId,
     ...(request.feePayer !== undefined && { feePayer: request.feePayer }),
     ...(request.payerWalletId !== undefined && { payerWalletId: request.payerWalletId }),
+    ...(request.expiresAt !== undefined && { expiresAt: request.expiresAt }),
+    ...(request.failOnShortage !== undefined && { failOnShortage: request.failOnShortage }),
   });
 }
 

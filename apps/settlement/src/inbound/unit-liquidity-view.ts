@@ -1,8 +1,16 @@
-import { type liquidityV1, toTimestamp } from '@finality/contracts';
+import { liquidityV1, toTimestamp } from '@finality/contracts';
 import type { Session } from '@finality/event-store';
 import { BTC, clearingClaim, type ClaimBalance, TRANSFER_AMOUNT_MAX, type Unit } from '@finality/ledger';
 import { clearingUnits, readBalances } from '@finality/ledger-store';
-import { lineIn, type UnitLine, unitOfLine } from '@finality/settlement';
+import {
+  type Institution,
+  lineIn,
+  type UnitLine,
+  unitOfLine,
+  type WatchedLiquidity,
+  watchedIn,
+} from '@finality/settlement';
+import { LEVELS } from '../store/liquidity-message.ts';
 import { drawnSats as drawnOf } from './institution-view.ts';
 
 /** What waits for a clearing balance, and what waits to come in there. */
@@ -22,6 +30,8 @@ interface QueuedRow extends Queued {
   readonly way: keyof Waiting;
   readonly line: string;
 }
+
+type KnownInstitution = Exclude<Institution, { status: 'none' }>;
 
 const TOTALS = `count(*) AS count, least(sum(amount), ${TRANSFER_AMOUNT_MAX})::bigint AS sum`;
 
@@ -44,13 +54,13 @@ export async function readWaiting(session: Session, institutionId: string): Prom
 /** Clearing balances in other units than BTC that there is something to be said of. */
 export async function showUnits(
   session: Session,
-  institutionId: string,
-  unitLines: readonly UnitLine[],
+  { institutionId, unitLines, watched }: KnownInstitution,
   waiting: ReadonlyMap<string, Waiting>,
 ): Promise<liquidityV1.UnitLiquidity[]> {
   const known = [
     ...(await clearingUnits(session, institutionId)),
     ...unitLines.map(({ limit }) => limit.unit),
+    ...watched.map(({ unit }) => unit),
     ...[...waiting.keys()].map(unitOfLine),
   ];
   const units = [...new Set(known)].filter((unit) => unit !== BTC).sort();
@@ -60,8 +70,19 @@ export async function showUnits(
   );
   return units.map((unit, i) => {
     const line = unitLines.find(({ limit }) => limit.unit === unit);
-    return unitMessage(unit, balances[i]!, line, waiting.get(lineIn(institutionId, unit)) ?? NOBODY);
+    const shown = unitMessage(unit, balances[i]!, line, waiting.get(lineIn(institutionId, unit)) ?? NOBODY);
+    return { ...shown, ...showWatched(watched, unit) };
   });
+}
+
+type Watched = Pick<liquidityV1.UnitLiquidity, 'alerts' | 'level'>;
+
+/** What somebody wants to be told of it, and was told last. */
+export function showWatched(all: readonly WatchedLiquidity[], unit: Unit): Watched {
+  const watched = watchedIn(all, unit);
+  if (watched === undefined)
+    return { alerts: undefined, level: liquidityV1.LiquidityLevel.LIQUIDITY_LEVEL_UNSPECIFIED };
+  return { alerts: watched.alerts, level: LEVELS[watched.level] };
 }
 
 function unitMessage(
@@ -69,7 +90,7 @@ function unitMessage(
   balance: ClaimBalance,
   line: UnitLine | undefined,
   { outgoing, incoming }: Waiting,
-): liquidityV1.UnitLiquidity {
+): Omit<liquidityV1.UnitLiquidity, keyof Watched> {
   const { available, reserved } = balance;
   const limit = line?.limit.amount ?? 0n;
   const drawn = drawnOf(balance);

@@ -71,9 +71,8 @@ function tables(schema: string): readonly string[] {
     `CREATE INDEX settlements_queued_from ON ${schema}.settlements (from_institution) WHERE status = 'queued'`,
     `CREATE INDEX settlements_queued_to ON ${schema}.settlements (to_institution) WHERE status = 'queued'`,
     `CREATE TABLE ${schema}.institutions (
-      institution_id text PRIMARY KEY, name text NOT NULL, status text NOT NULL, liquidity_level text, warn_below_sats bigint,
-      critical_below_sats bigint, created_position bigint NOT NULL)`,
-    `CREATE INDEX institutions_watched ON ${schema}.institutions (institution_id) WHERE liquidity_level IS NOT NULL`,
+      institution_id text PRIMARY KEY, name text NOT NULL, status text NOT NULL, watched jsonb, created_position bigint NOT NULL)`,
+    `CREATE INDEX institutions_watched ON ${schema}.institutions (institution_id) WHERE watched IS NOT NULL`,
     `CREATE TABLE ${schema}.destinations (destination_id text PRIMARY KEY, institution_id text NOT NULL, script text,
       address text, wallet_id text, status text NOT NULL, usable_at bigint NOT NULL, CHECK ((script IS NULL) <> (wallet_id IS NULL)))`,
     `CREATE INDEX destinations_wallet ON ${schema}.destinations (wallet_id, usable_at) WHERE wallet_id IS NOT NULL AND status = 'listed'`,

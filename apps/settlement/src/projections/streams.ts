@@ -19,6 +19,7 @@ import {
   type SettlementEvent,
   type Terms,
   waitsForCoins,
+  type WatchedLiquidity,
 } from '@finality/settlement';
 import { depositStream, institutionStream, lineageStream, settlementStream } from '../store/streams.ts';
 
@@ -85,21 +86,30 @@ export async function saveInstitutions(
   });
   if (rows.length === 0) return;
   await session.query(
-    `INSERT INTO institutions (institution_id, name, status, liquidity_level, warn_below_sats, critical_below_sats, created_position)
-     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[])
-     ON CONFLICT (institution_id) DO UPDATE SET status = excluded.status, liquidity_level = excluded.liquidity_level,
-       warn_below_sats = excluded.warn_below_sats, critical_below_sats = excluded.critical_below_sats`,
+    `INSERT INTO institutions (institution_id, name, status, watched, created_position)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::bigint[])
+     ON CONFLICT (institution_id) DO UPDATE SET status = excluded.status, watched = excluded.watched`,
     [
       rows.map(({ state }) => state.institutionId),
       rows.map(({ state }) => state.name),
       rows.map(({ state }) => state.status),
-      rows.map(({ state }) => state.watched?.level ?? null),
-      rows.map(({ state }) => state.watched?.alerts.warnBelowSats ?? null),
-      rows.map(({ state }) => state.watched?.alerts.criticalBelowSats ?? null),
+      rows.map(({ state }) => (state.watched.length === 0 ? null : JSON.stringify(state.watched.map(watchedRow)))),
       rows.map(({ first }) => first),
     ],
   );
 }
+
+/** As {@link WATCHED} reads it: what is more than a double counts stays exact in a string. */
+const watchedRow = ({ unit, level, alerts }: WatchedLiquidity): Readonly<Record<string, string>> => ({
+  unit,
+  level,
+  warn_below: `${alerts.warnBelow}`,
+  critical_below: `${alerts.criticalBelow}`,
+});
+
+/** Clearing balances that somebody wants to be told of; those of nobody else are looked at. */
+export const WATCHED = `institutions CROSS JOIN LATERAL
+  jsonb_to_recordset(watched) AS balance (unit text, level text, warn_below bigint, critical_below bigint)`;
 
 export async function saveLineages(session: Session, events: readonly StoredEvent[], states: States): Promise<void> {
   const rows = [...changed(events, lineageStream.aggregate.name)].flatMap(([id, { first }]) => {

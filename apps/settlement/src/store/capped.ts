@@ -1,7 +1,9 @@
 import type { Batch, Session } from '@finality/event-store';
-import { BTC } from '@finality/ledger';
+import type { Unit } from '@finality/ledger';
 import {
+  capKey,
   CappedPositions,
+  type CappedPlace,
   capOf,
   type CurrentWindow,
   legsOf,
@@ -11,21 +13,21 @@ import {
 import type { Needs } from './needs.ts';
 import { NETTING_ID, nettingStream, settlementStream } from './streams.ts';
 
-/** A window that is open, and an institution that may owe so much there. */
-export interface CappedPlace {
-  readonly windowId: string;
+/** What an institution may have a cap on. */
+export interface Capped {
   readonly institutionId: string;
+  readonly unit: Unit;
 }
 
-/** Who gives satoshi with these CENTRALIZED settlements: the payer, or who has quoted what he pays with. */
-function giversIn(batch: Batch, settlementIds: Iterable<string>): ReadonlySet<string> {
-  const institutionIds = new Set<string>();
+/** Who gives what with these CENTRALIZED settlements: the payer, or who has quoted what he pays with. */
+function giversIn(batch: Batch, settlementIds: Iterable<string>): readonly Capped[] {
+  const givers: Capped[] = [];
   for (const id of settlementIds) {
     const settlement = batch.state(settlementStream, id);
     if (settlement.status === 'none' || settlement.terms.mode !== 'centralized') continue;
-    for (const { from, money } of legsOf(settlement.terms)) if (money.unit === BTC) institutionIds.add(from);
+    for (const { from, money } of legsOf(settlement.terms)) givers.push({ institutionId: from, unit: money.unit });
   }
-  return institutionIds;
+  return givers;
 }
 
 /** Of those that may pay in a batch, or get a cap, by what it has been loaded with. */
@@ -36,36 +38,44 @@ export function cappedIn(
 ): readonly CappedPlace[] {
   // With what reserves, others of its line may.
   const givers = giversIn(batch, reserving.size === 0 ? [] : settlements);
-  if (givers.size + windows.capping.size === 0) return [];
+  if (givers.length + windows.capping.length === 0) return [];
   const netting = batch.state(nettingStream, NETTING_ID);
-  return placesOf(netting, new Set([...cappedOf(netting, givers, debitCapSats), ...windows.capping]));
+  return placesOf(netting, [...cappedOf(netting, givers, debitCapSats), ...windows.capping]);
 }
 
-/** Where those of the institutions that have a cap may owe something: mostly nowhere. */
+/** Where those that have a cap may owe something: mostly nowhere. */
 export const cappedPlaces = (
   netting: Netting,
-  institutionIds: Iterable<string>,
+  balances: Iterable<Capped>,
   everybodySats: SettlementPolicy['debitCapSats'],
-): readonly CappedPlace[] => placesOf(netting, new Set(cappedOf(netting, institutionIds, everybodySats)));
+): readonly CappedPlace[] => placesOf(netting, cappedOf(netting, balances, everybodySats));
 
 const cappedOf = (
   netting: Netting,
-  institutionIds: Iterable<string>,
+  balances: Iterable<Capped>,
   everybodySats: SettlementPolicy['debitCapSats'],
-): readonly string[] => [...institutionIds].filter((id) => capOf(netting, id, everybodySats) !== undefined);
+): readonly Capped[] =>
+  [...balances].filter(({ institutionId, unit }) => capOf(netting, institutionId, unit, everybodySats) !== undefined);
 
-function placesOf({ multilateral, pairs }: Netting, capped: ReadonlySet<string>): readonly CappedPlace[] {
-  if (capped.size === 0) return [];
-  const ofAll = multilateral === undefined ? [] : [...capped].map((id) => placeIn(multilateral, id));
+function placesOf({ multilateral, pairs }: Netting, balances: readonly Capped[]): readonly CappedPlace[] {
+  if (balances.length === 0) return [];
+  const capped = [...new Map(balances.map((each) => [capKey(each.institutionId, each.unit), each])).values()];
+  const ofAll = multilateral === undefined ? [] : capped.map((each) => placeIn(multilateral, each));
   const ofPairs = Object.values(pairs).flatMap((pair) =>
     pair.status === 'agreed'
-      ? pair.institutions.filter((id) => capped.has(id)).map((id) => placeIn(pair.window, id))
+      ? capped
+          .filter(({ institutionId }) => pair.institutions.includes(institutionId))
+          .map((each) => placeIn(pair.window, each))
       : [],
   );
   return [...ofAll, ...ofPairs];
 }
 
-const placeIn = ({ windowId }: CurrentWindow, institutionId: string): CappedPlace => ({ windowId, institutionId });
+const placeIn = ({ windowId }: CurrentWindow, { institutionId, unit }: Capped): CappedPlace => ({
+  windowId,
+  institutionId,
+  unit,
+});
 
 /** Positions there: nothing is asked where nobody has a cap. */
 export async function loadCapped(
@@ -73,12 +83,22 @@ export async function loadCapped(
   places: readonly CappedPlace[],
 ): Promise<CappedPositions> {
   if (places.length === 0) return new CappedPositions();
-  const rows = await session.query<{ window_id: string; institution_id: string; net: string }>(
-    `SELECT window_id, institution_id, coalesce(received - paid, 0)::text AS net
-     FROM unnest($1::text[], $2::text[]) AS place (window_id, institution_id) LEFT JOIN (SELECT * FROM window_positions WHERE unit = '${BTC}') p USING (window_id, institution_id)`,
-    [places.map(({ windowId }) => windowId), places.map(({ institutionId }) => institutionId)],
+  const rows = await session.query<{ window_id: string; institution_id: string; unit: Unit; net: string }>(
+    `SELECT window_id, institution_id, unit, coalesce(received - paid, 0)::text AS net
+     FROM unnest($1::text[], $2::text[], $3::text[]) AS place (window_id, institution_id, unit)
+       LEFT JOIN window_positions USING (window_id, institution_id, unit)`,
+    [
+      places.map(({ windowId }) => windowId),
+      places.map(({ institutionId }) => institutionId),
+      places.map(({ unit }) => unit),
+    ],
   );
   return new CappedPositions(
-    rows.map((row) => ({ windowId: row.window_id, institutionId: row.institution_id, netSats: BigInt(row.net) })),
+    rows.map((row) => ({
+      windowId: row.window_id,
+      institutionId: row.institution_id,
+      unit: row.unit,
+      net: BigInt(row.net),
+    })),
   );
 }

@@ -1,6 +1,6 @@
 import type { FeeRate } from '@finality/bitcoin';
 import type { Instant, Principal } from '@finality/kernel';
-import type { LedgerHead, SignedHead } from '@finality/ledger';
+import type { LedgerHead, SignedHead, Unit } from '@finality/ledger';
 import type {
   AddedSignatures,
   AddressRecord,
@@ -72,7 +72,7 @@ export type SettlementCommand =
     }
   | { readonly type: 'allow_counterparty' | 'remove_counterparty'; readonly request: CounterpartyRequest }
   | { readonly type: 'set_liquidity_alerts'; readonly request: LiquidityAlertsRequest }
-  | { readonly type: 'observe_liquidity'; readonly institutionId: string }
+  | { readonly type: 'observe_liquidity'; readonly institutionId: string; readonly unit: Unit }
   | { readonly type: 'post_pledge'; readonly request: PledgeRequest }
   | { readonly type: 'expire_credit_line' | 'collect'; readonly institutionId: string }
   | { readonly type: 'issue_api_key'; readonly key: NewApiKey }

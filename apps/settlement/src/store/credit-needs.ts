@@ -10,6 +10,7 @@ import {
 import {
   type CreditLineRequest,
   defaultIdOf,
+  type LiquidityAlertsRequest,
   type LossShare,
   type PlacedSettlement,
   type Position,
@@ -31,8 +32,8 @@ export class CreditNeeds {
   /** Institutions whose pledges are needed, too. */
   readonly #pledges = new Set<string>();
   readonly #defaults = new Set<string>();
-  /** Clearing balances in other units whose line may be set, or on which something may be due. */
-  readonly #unitBalances = new Set<AccountId>();
+  /** Clearing balances in other units whose line may be set, or on which something may be due; in any unit, that are watched. */
+  readonly #balances = new Set<AccountId>();
   /** Who stood in for those whose debts may be collected. */
   #bearers: readonly LossShare[] = [];
 
@@ -47,7 +48,11 @@ export class CreditNeeds {
   }
 
   line({ institutionId, limit }: CreditLineRequest): void {
-    if (limit !== undefined) this.#unitBalances.add(availableAccount(clearingClaim(institutionId, limit.unit)));
+    if (limit !== undefined) this.#balances.add(availableAccount(clearingClaim(institutionId, limit.unit)));
+  }
+
+  watched({ institutionId, unit }: Pick<LiquidityAlertsRequest, 'institutionId' | 'unit'>): void {
+    this.#balances.add(availableAccount(clearingClaim(institutionId, unit)));
   }
 
   /** Participants of windows that may close. */
@@ -64,7 +69,7 @@ export class CreditNeeds {
       }),
     );
     for (const { institutionId, unit } of positions)
-      if (debtors.has(institutionId)) this.#unitBalances.add(availableAccount(clearingClaim(institutionId, unit)));
+      if (debtors.has(institutionId)) this.#balances.add(availableAccount(clearingClaim(institutionId, unit)));
     return [...debtors];
   }
 
@@ -99,7 +104,7 @@ export class CreditNeeds {
 
   accounts(batch: Batch): readonly AccountId[] {
     return [
-      ...this.#unitBalances,
+      ...this.#balances,
       ...[...this.#pledges].flatMap((id) => unitBalancesOf(batch, id)),
       ...[...this.#pledges].flatMap((id) => PLEDGES.map((pledge) => pledgeAccount(pledge, id))),
       ...this.contributors.map((id) => pledgeAccount('default_fund', id)),

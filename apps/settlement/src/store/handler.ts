@@ -247,7 +247,7 @@ function happened(book: BatchBook, body: Happened): void {
     case 'expire':
       return expire(book, body.settlementId);
     case 'observe_liquidity':
-      return observeLiquidity(book, body.institutionId);
+      return observeLiquidity(book, body.institutionId, body.unit);
     case 'collect':
       return collect(book, body.institutionId);
     case 'expire_credit_line':

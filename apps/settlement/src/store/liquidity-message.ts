@@ -1,5 +1,5 @@
 import { liquidityV1, toTimestamp } from '@finality/contracts';
-import type { Institution, InstitutionEvent, LiquidityLevel } from '@finality/settlement';
+import { type Institution, type InstitutionEvent, type LiquidityLevel, watchedIn } from '@finality/settlement';
 
 const { LIQUIDITY_LEVEL_CRITICAL, LIQUIDITY_LEVEL_OK, LIQUIDITY_LEVEL_WARN } = liquidityV1.LiquidityLevel;
 
@@ -12,14 +12,16 @@ export const LEVELS: Readonly<Record<LiquidityLevel, liquidityV1.LiquidityLevel>
 /** Whose liquidity has crossed a level, right after it was found out. */
 export function levelMessage(
   { institutionId, watched }: Exclude<Institution, { status: 'none' }>,
-  { at, level, spendableSats }: Extract<InstitutionEvent, { type: 'liquidity_level_changed' }>,
+  { at, unit, level, spendable }: Extract<InstitutionEvent, { type: 'liquidity_level_changed' }>,
 ): liquidityV1.LiquidityLevelChanged {
+  const { alerts, before } = watchedIn(watched, unit) ?? {};
   return {
     institutionId,
+    unit,
     level: LEVELS[level],
-    previousLevel: LEVELS[watched?.before ?? 'ok'],
-    spendableSats,
-    alerts: watched?.alerts,
+    previousLevel: LEVELS[before ?? 'ok'],
+    spendable,
+    alerts,
     at: toTimestamp(at),
   };
 }

@@ -1,9 +1,11 @@
 import { liquidityV1, TOPICS } from '@finality/contracts';
 import type { Instant, Sats } from '@finality/kernel';
+import { BTC, parseUnit, type Unit } from '@finality/ledger';
 import { INSTITUTIONS, POLICY, World } from '@finality/settlement/spec';
 import { seededRandom, type TestDatabase, testDatabase } from '@finality/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { LINE_RELEASED_MAX } from './open.sql.ts';
+import { readCrossed } from '../workers/watch-liquidity.ts';
 import { StoreRig } from './store-rig.fixture.ts';
 
 /** Keeps the server up from one store to the next. */
@@ -133,10 +135,10 @@ describe('a line that is longer than what is looked at', () => {
 });
 
 it('tells the world once when liquidity has crossed a level', async () => {
-  const look = (): void => void world.tell({ type: 'observe_liquidity', institutionId: 'a' });
-  const alerts = { warnBelowSats: 50n, criticalBelowSats: 10n };
+  const look = (unit: Unit = BTC): void => void world.tell({ type: 'observe_liquidity', institutionId: 'a', unit });
+  const alerts = { warnBelow: 50n, criticalBelow: 10n };
   line('a', 55n);
-  world.tell({ type: 'set_liquidity_alerts', request: { institutionId: 'a', alerts, by: 'k' } });
+  world.tell({ type: 'set_liquidity_alerts', request: { institutionId: 'a', unit: BTC, alerts, by: 'k' } });
   await store();
   owe(1, 'a', 'c');
   look();
@@ -151,10 +153,34 @@ it('tells the world once when liquidity has crossed a level', async () => {
   const told = rows.map(({ payload }) => liquidityV1.LiquidityLevelChanged.decode(payload));
   const { LIQUIDITY_LEVEL_OK: ok, LIQUIDITY_LEVEL_WARN: warn } = liquidityV1.LiquidityLevel;
   expect(told).toMatchObject([
-    { institutionId: 'a', level: warn, previousLevel: ok, spendableSats: 45n, alerts },
-    { institutionId: 'a', level: ok, previousLevel: warn, spendableSats: 990n, alerts },
+    { institutionId: 'a', unit: 'BTC', level: warn, previousLevel: ok, spendable: 45n, alerts },
+    { institutionId: 'a', unit: 'BTC', level: ok, previousLevel: warn, spendable: 990n, alerts },
   ]);
   await rig.compare(world.book);
+});
+
+it('finds who has crossed a level, in any unit', async () => {
+  const USD = parseUnit('USD')!;
+  const watch = (unit: Unit, alerts: { warnBelow: bigint; criticalBelow: bigint }): void =>
+    void world.tell({ type: 'set_liquidity_alerts', request: { institutionId: 'a', unit, alerts, by: 'k' } });
+  const lend = (amount: bigint): void => {
+    const persons = { by: 'operator', confirmedBy: 'operator-2' };
+    const request = { institutionId: 'a', creditLineSats: 0n, limit: { unit: USD, amount }, reason: '', ...persons };
+    world.tell({ type: 'set_credit_line', request });
+  };
+  watch(USD, { warnBelow: 2n ** 63n - 1n, criticalBelow: 100n });
+  watch(BTC, { warnBelow: 0n, criticalBelow: 0n });
+  await store();
+  expect(await readCrossed(rig.pool)).toEqual([]);
+  lend(111n);
+  await store();
+  expect(await readCrossed(rig.pool)).toEqual([{ institutionId: 'a', unit: USD }]);
+  world.tell({ type: 'observe_liquidity', institutionId: 'a', unit: USD });
+  line('a', 10n);
+  await store();
+  expect(await readCrossed(rig.pool)).toEqual([]);
+  await rig.compare(world.book);
+  await rig.rebuild();
 });
 
 it('lends no more than the platform’s cap in all, and asks for what is lent only where somebody has a line', async () => {

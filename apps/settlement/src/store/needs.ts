@@ -228,10 +228,10 @@ export class Needs {
       case 'expire_credit_line':
         return this.#credit(body.institutionId);
       case 'set_liquidity_alerts':
-        this.clearing.add(body.request.institutionId);
+        this.credit.watched(body.request);
         return void this.institutions.add(body.request.institutionId);
       case 'observe_liquidity':
-        this.clearing.add(body.institutionId);
+        this.credit.watched(body);
         return void this.institutions.add(body.institutionId);
       case 'freeze_institution':
       case 'unfreeze_institution':

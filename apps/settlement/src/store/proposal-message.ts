@@ -53,8 +53,8 @@ function changeMessage(change: Change): proposalV1.Change {
       return proposalV1.Change.fromPartial({ setLimits: { institutionId, ...limitsAsked(limits) } });
     }
     case 'set_debit_cap': {
-      const { institutionId, capSats } = change.request;
-      return proposalV1.Change.fromPartial({ setDebitCap: { institutionId, capSats } });
+      const { institutionId, unit, cap } = change.request;
+      return proposalV1.Change.fromPartial({ setDebitCap: { institutionId, unit, cap } });
     }
     case 'set_approval_policy': {
       const { institutionId, tiers: asked } = change.request;

@@ -1,4 +1,5 @@
 import type { Sats } from '@finality/kernel';
+import { BTC } from '@finality/ledger';
 import { POLICY, World } from '@finality/settlement/spec';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SettlementCommand } from './commands.ts';
@@ -76,7 +77,7 @@ const paid = async (): Promise<readonly bigint[]> =>
 
 /** Who has a cap on what he may owe in a window costs one question more for all of them, and pays up to it exactly. */
 async function capped(): Promise<void> {
-  const request = { institutionId: 'a', capSats: 5_500n as Sats, reason: 'agreed', by: 'k', isOwn: false };
+  const request = { institutionId: 'a', unit: BTC, cap: 5_500n, reason: 'agreed', by: 'k', isOwn: false };
   await rig.execute([{ type: 'set_debit_cap', request }]);
   const list = ids(2 * FEW);
   await statements(submissions(list, 'centralized'));

@@ -49,14 +49,19 @@ const unitTotalsMessage = ({ settlements, gross, net, ...of }: WindowTotals): se
 });
 
 /** Of amounts that fit an int64 the sum may not; nobody has ever had as much. */
-const atMost = (sum: bigint): bigint =>
+export const atMost = (sum: bigint): bigint =>
   sum > TRANSFER_AMOUNT_MAX ? TRANSFER_AMOUNT_MAX : sum < -TRANSFER_AMOUNT_MAX ? -TRANSFER_AMOUNT_MAX : sum;
 
 const isDebtor = (window: KnownWindow, { institutionId, unit }: Position): boolean =>
   'debtors' in window && window.debtors.some((each) => each.institutionId === institutionId && each.unit === unit);
 
-/** In another unit than BTC. */
-export const unitPositionMessage = (position: Position, window: KnownWindow): settlementV1.UnitWindowPosition => ({
+/** In another unit than BTC. @param cap of the institution, now */
+export const unitPositionMessage = (
+  position: Position,
+  window: KnownWindow,
+  cap: bigint | undefined,
+): settlementV1.UnitWindowPosition => ({
+  debitCap: window.status === 'open' ? cap : undefined,
   institutionId: position.institutionId,
   unit: position.unit,
   paid: atMost(position.paid),

@@ -1,3 +1,4 @@
+import type { Capped } from './capped.ts';
 import type { Batch } from '@finality/event-store';
 import { netPayoutId, type Pair, pairKey, pairOf, walletsOfChoice } from '@finality/settlement';
 import { NETTING_ID, nettingStream, settlementStream, windowPayoutStream, windowStream } from './streams.ts';
@@ -19,7 +20,7 @@ export class WindowNeeds {
   /** Institutions whose choice of what is paid out is needed. */
   readonly payoutsOf = new Set<string>();
   /** Institutions that may get a cap, or another one: their positions are needed. */
-  readonly capping = new Set<string>();
+  readonly capping: Capped[] = [];
   /** Pairs whose window may close, whichever it is. */
   readonly #ending: Pair[] = [];
   #isNeeded = false;
@@ -42,7 +43,7 @@ export class WindowNeeds {
         this.payoutsOf.add(body.request.institutionId);
         return [body.request.institutionId];
       case 'set_debit_cap':
-        this.capping.add(body.request.institutionId);
+        this.capping.push(body.request);
         return [body.request.institutionId];
       case 'end_netting':
         this.#ending.push(pairOf(body.request.institutionId, body.request.counterpartyId));

@@ -1,7 +1,8 @@
 import type { Session } from '@finality/event-store';
 import type { Worker } from '@finality/kernel';
-import { BTC, type Unit } from '@finality/ledger';
+import type { Unit } from '@finality/ledger';
 import {
+  type CappedPlace,
   type CapRoom,
   capOf,
   type Headroom,
@@ -16,7 +17,7 @@ import {
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
 import { readTransaction } from '../outbound/read-transaction.ts';
 import type { RecoveryGate } from '../recovery-gate.ts';
-import { cappedPlaces, loadCapped } from '../store/capped.ts';
+import { type Capped, cappedPlaces, loadCapped } from '../store/capped.ts';
 import { NETTING_ID, nettingStream } from '../store/streams.ts';
 import { ownCause } from './cause.ts';
 
@@ -107,7 +108,10 @@ async function findOffsetting(
   const found = await session.query<HeadroomRow>(HEADROOM, [[...new Set(rows.map(({ line }) => line))]]);
   const headroom = new Map(found.map(({ line, owned, overdraft }) => [line, owned + overdraft]));
   const units = Map.groupBy(rows, ({ line }) => unitOfLine(line));
-  const payers = new Set((units.get(BTC) ?? []).map((row) => row.from_institution));
+  const payers = rows.map(({ line, from_institution }) => ({
+    institutionId: from_institution,
+    unit: unitOfLine(line),
+  }));
   const capRoom = await roomsOf(session, netting, payers, everybodySats);
   const sets = [...units].map(([unit, queued]) =>
     offsettingIn(
@@ -128,21 +132,19 @@ function offsettingIn(payments: readonly QueuedPayment[], headroom: Headroom, ca
 const isPayable = ({ from, amount, windowId = '' }: QueuedPayment, headroom: Headroom, capRoom: CapRoom): boolean =>
   amount <= (headroom.get(from) ?? 0n) && amount <= (capRoom.get(from)?.get(windowId) ?? amount);
 
-/** Of lines of satoshi: in other units there are no caps. */
 async function roomsOf(
   session: Session,
   netting: Netting,
-  institutionIds: Iterable<string>,
+  payers: readonly Capped[],
   everybodySats: SettlementPolicy['debitCapSats'],
 ): Promise<CapRoom> {
-  const places = cappedPlaces(netting, institutionIds, everybodySats);
+  const places = cappedPlaces(netting, payers, everybodySats);
   const positions = await loadCapped(session, places);
-  const byInstitution = Map.groupBy(places, ({ institutionId }) => institutionId);
+  const byLine = Map.groupBy(places, ({ institutionId, unit }) => lineIn(institutionId, unit));
+  const roomIn = (place: CappedPlace): bigint =>
+    (capOf(netting, place.institutionId, place.unit, everybodySats) ?? 0n) + positions.netOf(place);
   return new Map(
-    [...byInstitution].map(([id, windows]) => {
-      const capSats = capOf(netting, id, everybodySats) ?? 0n;
-      return [lineIn(id), new Map(windows.map(({ windowId }) => [windowId, capSats + positions.netOf(windowId, id)]))];
-    }),
+    [...byLine].map(([line, own]) => [line, new Map(own.map((place) => [place.windowId, roomIn(place)]))]),
   );
 }
 

@@ -1,6 +1,9 @@
 import type { Worker } from '@finality/kernel';
+import { BTC, type Unit } from '@finality/ledger';
 import { levelAt, type LiquidityLevel } from '@finality/settlement';
+import type { Pool } from 'pg';
 import type { SettlementEnv, SettlementReader, SettlementStore } from '../env.ts';
+import { WATCHED } from '../projections/streams.ts';
 import type { RecoveryGate } from '../recovery-gate.ts';
 import { ownCause } from './cause.ts';
 
@@ -11,18 +14,20 @@ const POLL_MS = 1_000;
 
 interface WatchedRow {
   readonly institution_id: string;
-  readonly liquidity_level: LiquidityLevel;
-  readonly warn_below_sats: bigint;
-  readonly critical_below_sats: bigint;
-  readonly spendable_sats: bigint;
+  readonly unit: Unit;
+  readonly level: LiquidityLevel;
+  readonly warn_below: bigint;
+  readonly critical_below: bigint;
+  readonly spendable: bigint;
 }
 
 /** Of those that want to be told only: whoever doesn't isn't looked at. */
-const WATCHED = `
-  SELECT institution_id, liquidity_level, warn_below_sats, critical_below_sats,
-    coalesce(credits_posted - debits_posted - debits_pending + overdraft, 0)::bigint AS spendable_sats
-  FROM institutions LEFT JOIN ledger_accounts ON id = 'clearing/' || institution_id || '/available'
-  WHERE liquidity_level IS NOT NULL ORDER BY institution_id`;
+const BALANCES = `
+  SELECT institution_id, balance.unit, level, warn_below, critical_below,
+    coalesce(credits_posted::numeric - debits_posted - debits_pending + overdraft, 0)::bigint AS spendable
+  FROM ${WATCHED}
+    LEFT JOIN ledger_accounts ON id = 'clearing/' || institution_id || CASE WHEN balance.unit = '${BTC}' THEN '' ELSE '/' || balance.unit END || '/available'
+  WHERE watched IS NOT NULL ORDER BY institution_id, balance.unit`;
 
 /** Looks whose liquidity has crossed a level since the log moved last; a batch decides whether it has, and tells. */
 export class WatchLiquidity implements Worker {
@@ -48,13 +53,12 @@ export class WatchLiquidity implements Worker {
     if (ms < this.#lookedAt.ms + INTERVAL_MS) return 'idle';
     const { position } = await this.#reader.head();
     if (position === this.#lookedAt.position) return 'idle';
-    const { rows } = await pool.query<WatchedRow>(WATCHED);
+    const crossed = await readCrossed(pool);
     this.#lookedAt = { position, ms };
-    const crossed = rows.filter(hasCrossed).slice(0, CROSSED_MAX);
     if (crossed.length === 0) return 'idle';
     const outcomes = await this.#store.execute(
-      crossed.map(({ institution_id: institutionId }) => ({
-        body: { type: 'observe_liquidity', institutionId },
+      crossed.map(({ institutionId, unit }) => ({
+        body: { type: 'observe_liquidity', institutionId, unit },
         cause: ownCause(this.#env, institutionId),
       })),
     );
@@ -63,7 +67,16 @@ export class WatchLiquidity implements Worker {
   }
 }
 
+/** Clearing balances that are past a level by now that hasn't been told. */
+export async function readCrossed(
+  pool: Pick<Pool, 'query'>,
+): Promise<readonly { readonly institutionId: string; readonly unit: Unit }[]> {
+  const { rows } = await pool.query<WatchedRow>(BALANCES);
+  const crossed = rows.filter(hasCrossed).slice(0, CROSSED_MAX);
+  return crossed.map(({ institution_id: institutionId, unit }) => ({ institutionId, unit }));
+}
+
 function hasCrossed(row: WatchedRow): boolean {
-  const alerts = { warnBelowSats: row.warn_below_sats, criticalBelowSats: row.critical_below_sats };
-  return levelAt(alerts, row.spendable_sats, row.liquidity_level) !== row.liquidity_level;
+  const alerts = { warnBelow: row.warn_below, criticalBelow: row.critical_below };
+  return levelAt(alerts, row.spendable, row.level) !== row.level;
 }

@@ -123,8 +123,8 @@ export class Credit {
   #setAlerts(ask: Asking): Promise<string> {
     const client = this.#anybody();
     const { institutionId } = client;
-    const warnBelowSats = this.#sats(1, LEVEL_MAX);
-    const alerts = { warnBelowSats, criticalBelowSats: warnBelowSats / 2n };
+    const warnBelow = this.#sats(1, LEVEL_MAX);
+    const alerts = { warnBelow, criticalBelow: warnBelow / 2n };
     const request = { institutionId, alerts: this.#random.chance(0.8) ? alerts : undefined };
     return this.#run(ask, {
       api: 'LiquidityService',

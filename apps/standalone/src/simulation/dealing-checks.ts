@@ -76,32 +76,31 @@ async function capProblems(session: Session, all: readonly LivingSettlement[]): 
   );
   const caps = new Map<string, bigint | undefined>();
   const owed = new Map<string, bigint>();
-  const mixed = new Set<string>();
-  const add = (key: string, sats: bigint): bigint => {
-    const sum = (owed.get(key) ?? 0n) + sats;
-    owed.set(key, sum);
-    return sum;
-  };
+  const add = (key: string, by: bigint): void => void owed.set(key, (owed.get(key) ?? 0n) + by);
   return rows.flatMap(({ stream, type, data }) => {
     if (type === 'debit_cap_set') {
-      const { institutionId, capSats } = decodeJson(data) as { institutionId: string; capSats?: bigint };
-      caps.set(institutionId, capSats);
+      const { institutionId, unit, cap } = decodeJson(data) as { institutionId: string; unit: string; cap?: bigint };
+      caps.set(`${institutionId} ${unit}`, cap);
       return [];
     }
     const settlement = byId.get(stream.slice(stream.indexOf('/') + 1));
     if (settlement === undefined || !('windowId' in settlement) || settlement.windowId === undefined) return [];
-    const { settlementId, from, to, amountSats, units, submittedBy } = settlement.terms;
+    const { settlementId, submittedBy } = settlement.terms;
     const { windowId } = settlement;
-    for (const party of units === undefined ? [] : [from, to, units.exchange?.makerId])
-      mixed.add(`${windowId} ${party}`);
-    add(`${windowId} ${to}`, -amountSats);
-    const sum = add(`${windowId} ${from}`, amountSats);
-    const cap = caps.get(from);
-    // Several at once are judged when all have moved; what a default takes back nobody has decided to pay; of other units only some legs count.
-    const isApart =
-      settlement.gridlockId !== undefined || submittedBy === BY_DEFAULT || mixed.has(`${windowId} ${from}`);
-    if (isApart || cap === undefined || sum <= cap) return [];
-    return [`with settlement ${settlementId} ${from} owes ${sum} in window ${windowId}, past its cap of ${cap}`];
+    const legs = legsOf(settlement.terms);
+    for (const { from, to, money } of legs) {
+      add(`${windowId} ${from} ${money.unit}`, money.amount);
+      add(`${windowId} ${to} ${money.unit}`, -money.amount);
+    }
+    // Several at once are judged when all have moved; what a default takes back nobody has decided to pay.
+    if (settlement.gridlockId !== undefined || submittedBy === BY_DEFAULT) return [];
+    return legs.flatMap(({ from, money: { unit } }) => {
+      const [sum, cap] = [owed.get(`${windowId} ${from} ${unit}`) ?? 0n, caps.get(`${from} ${unit}`)];
+      if (cap === undefined || sum <= cap) return [];
+      return [
+        `with settlement ${settlementId} ${from} owes ${sum} of ${unit} in window ${windowId}, past its cap of ${cap}`,
+      ];
+    });
   });
 }
 

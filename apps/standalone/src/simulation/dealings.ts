@@ -140,9 +140,9 @@ export class Dealings {
   #setDebitCap(ask: Asking): Promise<string> {
     const client = this.#random.pick(this.#clients.institutions);
     const { institutionId } = client;
-    const capSats = this.#random.chance(0.7) ? this.#sats(0, CAP_MAX) : undefined;
+    const cap = this.#random.chance(0.7) ? this.#sats(0, CAP_MAX) : undefined;
     const caller = this.#random.chance(0.3) ? client : this.#clients.operator;
-    const request = { institutionId, capSats, reason: 'as agreed' };
+    const request = { institutionId, unit: this.#random.pick(['BTC', 'BTC', 'USD']), cap, reason: 'as agreed' };
     return this.#ask(ask, 'WindowService', 'setDebitCap', request, caller, ['permission_denied']);
   }
 

@@ -1,7 +1,9 @@
 import { sats } from '@finality/kernel';
+import { BTC } from '@finality/ledger';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DEBIT_CAPS_MAX } from '../debit-cap.ts';
+import { capKey, DEBIT_CAPS_MAX } from '../debit-cap.ts';
+import { lineIn } from '../queue.ts';
 import { living, type Settlement, type SettlementEvent } from '../settlement.ts';
 import { approved, funded, given, givenUnder, settlementOf, submitted } from '../spec/given.fixture.ts';
 import { POLICY } from '../spec/memory-book.fixture.ts';
@@ -13,17 +15,18 @@ const RICH = ['a', 'b', 'c'].map((id) => funded(id, 'clearing', 90_000n));
 const FUNDED = [...RICH, openWindow];
 const pay = (amountSats: bigint, from = 'a', to = 'b') => [submitted('centralized', amountSats, from, to), approved];
 const cap =
-  (capSats: bigint | undefined, institutionId = 'a', isOwn = false) =>
+  (most: bigint | undefined, institutionId = 'a', isOwn = false) =>
   (world: World): string | undefined =>
     world.tell({
       type: 'set_debit_cap',
       request: {
         institutionId,
+        unit: BTC,
         isOwn,
         reason: 'agreed',
         by: 'k',
         ...(!isOwn && { confirmedBy: 'o' }),
-        ...(capSats !== undefined && { capSats: sats(capSats) }),
+        ...(most !== undefined && { cap: most }),
       },
     });
 const retried =
@@ -87,7 +90,7 @@ describe('a cap on what an institution may owe in a window', () => {
   });
 
   it('is lowered by the institution itself, and raised by an operator', () => {
-    const capOf = (world: World): bigint | undefined => world.book.netting.get().caps['a'];
+    const capOf = (world: World): bigint | undefined => world.book.netting.get().caps[capKey('a', BTC)];
     expect(capOf(given(...FUNDED, cap(30_000n)).when(cap(20_000n, 'a', true)).world)).toBe(20_000n);
     expect(capOf(given(...FUNDED).when(cap(20_000n, 'a', true)).world)).toBe(20_000n);
     given(...FUNDED, cap(30_000n))
@@ -111,7 +114,7 @@ describe('a cap on what an institution may owe in a window', () => {
     const { netting, now: at } = world.book;
     const others = Array.from({ length: DEBIT_CAPS_MAX - 1 }, (_, i) => `i-${i}`);
     for (const institutionId of others)
-      netting.record({ type: 'debit_cap_set', at, institutionId, capSats: sats(1n), by: 'k', reason: 'agreed' });
+      netting.record({ type: 'debit_cap_set', at, institutionId, unit: BTC, cap: 1n, by: 'k', reason: 'agreed' });
     expect(cap(1n)(world)).toBe('TOO_MANY_DEBIT_CAPS');
     expect(cap(2n, 'b')(world)).toBeUndefined();
   });
@@ -209,11 +212,11 @@ describe('in any history', () => {
               expect(net + limits[NAMES.indexOf(key.split(' ')[1]!)]!).toBeGreaterThanOrEqual(0n);
           capped += world.book.settlements.all().filter((state) => waits(state) === 'WINDOW_DEBIT_CAP').length;
           for (const [i, payer] of NAMES.entries()) {
-            const [first] = world.book.queues.of(payer);
+            const [first] = world.book.queues.of(lineIn(payer));
             if (first === undefined) continue;
             const { to, amountSats, payer: claim } = settlementOf(world, first).terms;
             const { windowId } = windowBetween(world.book.netting.get(), payer, to)!;
-            const roomSats = limits[i]! + world.book.capped.netOf(windowId, payer);
+            const roomSats = limits[i]! + world.book.capped.netOf({ windowId, institutionId: payer, unit: BTC });
             const isPayable = amountSats <= roomSats && amountSats <= world.book.ledger.spendable(claim);
             retried(first)(world);
             expect(statusOf(world, first)).toBe(isPayable ? 'settled' : 'queued');

@@ -1,4 +1,4 @@
-import { sats, unwrap } from '@finality/kernel';
+import { type Instant, sats, unwrap } from '@finality/kernel';
 import { BTC, type Unit } from '@finality/ledger';
 import { describe, expect, it } from 'vitest';
 import { EUR, Exchange, QUOTE_MS, refusedFor, USD } from '../spec/exchange.fixture.ts';
@@ -182,6 +182,8 @@ describe('when either side lacks what it is to give', () => {
   });
 });
 
+const inMs = ({ book }: Exchange, ms: number): Instant => (book.now + ms) as Instant;
+
 describe('payment versus payment is paid back', () => {
   const done = (to: 'b' | 'm') => {
     const exchange = market();
@@ -214,6 +216,43 @@ describe('payment versus payment is paid back', () => {
     refusedFor(back('r-2'), 'REVERSAL_EXCEEDS_ORIGINAL');
     expire(exchange.book, 'r-1');
     expect(back('r-3')).toMatchObject({ ok: true });
+  });
+
+  it('or fails at once, as it was asked to, where a party lacks something', () => {
+    const { exchange, back } = done('b');
+    const spent = unwrap(exchange.submit({ from: 'b', to: 'a', paid: { unit: USD, amount: 1n } }));
+    exchange.screen(spent.terms.settlementId);
+    exchange.approve(spent.terms.settlementId);
+    unwrap(back('r-1', { failOnShortage: true }));
+    expect(exchange.screen('r-1')).toMatchObject({ status: 'failed' });
+    expect(back('r-2')).toMatchObject({ ok: true });
+  });
+
+  it('or not at all: for an hour, or until the time asked for, and holds up its line no longer', () => {
+    const { exchange, back } = done('b');
+    const dollars = (): string => {
+      const { terms } = unwrap(exchange.submit({ from: 'b', to: 'a', paid: { unit: USD, amount: 1n } }));
+      exchange.screen(terms.settlementId);
+      return terms.settlementId;
+    };
+    exchange.approve(dollars());
+    refusedFor(back('r-0', { expiresAt: inMs(exchange, 86_400_001) }), 'INVALID_ARGUMENT', 'expires_at');
+    expect(unwrap(back('r-1'))).toMatchObject({ terms: { expiresAt: inMs(exchange, 3_600_000) } });
+    exchange.screen('r-1');
+    const behind = dollars();
+    exchange.approve(behind);
+    exchange.wait(3_599_999);
+    expect(exchange.retry(behind)).toMatchObject({ status: 'queued' });
+    exchange.wait(1);
+    expect(exchange.retry(behind)).toMatchObject({ status: 'settled' });
+    exchange.payIn('b', USD, 100n);
+    expect(exchange.retry('r-1')).toMatchObject({ status: 'queued' });
+    expire(exchange.book, 'r-1');
+    expect(exchange.settlement('r-1')).toMatchObject({ status: 'expired' });
+    const expiresAt = inMs(exchange, 86_400_000);
+    expect(unwrap(back('r-2', { expiresAt }))).toMatchObject({ terms: { expiresAt } });
+    expect(exchange.book.timers.get('r-2')).toBe(expiresAt);
+    expect(exchange.screen('r-2')).toMatchObject({ status: 'settled' });
   });
 
   it('or not at all: it waits for what a party lacks', () => {

@@ -1,4 +1,5 @@
 import type { Instant, Sats } from '@finality/kernel';
+import { BTC } from '@finality/ledger';
 import { describe, expect, it } from 'vitest';
 import { proposalIdOf } from '../proposal.ts';
 import { balance, CLEARING_A, funded, given } from '../spec/given.fixture.ts';
@@ -116,9 +117,9 @@ const limited = (maxSats: bigint): Change => ({
   type: 'set_limits',
   request: { ...NO_LIMITS, limits: { transactions: [{ maxSats: maxSats as Sats }], windows: [] } },
 });
-const capped = (capSats?: bigint): Change => ({
+const capped = (cap?: bigint): Change => ({
   type: 'set_debit_cap',
-  request: { institutionId: 'a', ...by, isOwn: false, ...(capSats !== undefined && { capSats: capSats as Sats }) },
+  request: { institutionId: 'a', unit: BTC, ...by, isOwn: false, ...(cap !== undefined && { cap }) },
 });
 const restricted = (isRestricted: boolean): Change => ({
   type: 'restrict_counterparties',

@@ -2,7 +2,7 @@ import { type Instant, sats, unwrap } from '@finality/kernel';
 import { BTC, type Unit } from '@finality/ledger';
 import { describe, expect, it } from 'vitest';
 import { netOf } from '../positions.ts';
-import { Exchange, USD } from '../spec/exchange.fixture.ts';
+import { EUR, Exchange, USD } from '../spec/exchange.fixture.ts';
 import { setDebitCap } from './debit-caps.ts';
 import { agreeNetting, closeWindow, openWindow } from './windows.ts';
 
@@ -27,6 +27,11 @@ function settle(exchange: Exchange, change: object): string | undefined {
   expect(state.status).toBe('settled');
   return state.status === 'settled' ? state.windowId : undefined;
 }
+
+const cap = (exchange: Exchange, institutionId: string, unit: Unit, most: bigint): void => {
+  const request = { institutionId, unit, cap: most, reason: '', by: 'o', isOwn: false };
+  unwrap(setDebitCap(exchange.book, request));
+};
 
 const exchanged = (exchange: Exchange, to: string): string | undefined =>
   settle(exchange, { to, quoteId: unwrap(exchange.quote()).terms.quoteId });
@@ -91,15 +96,14 @@ describe('a window', () => {
     expect(nets(exchange, 'w-1')).toEqual(['a -1000 BTC', 'b 65 USD', 'm 1000 BTC', 'm -65 USD']);
   });
 
-  it('caps satoshi only, whoever gives them: who quoted them isn’t named', () => {
+  it('caps what is owed in each unit by itself, whoever gives it: who quoted it isn’t named', () => {
     const exchange = given();
     exchange.fund('m', 1_000n);
     for (const institutionId of ['a', 'b', 'm']) {
-      const request = { institutionId, capSats: sats(900n), reason: '', by: 'o', isOwn: false };
-      unwrap(setDebitCap(exchange.book, request));
+      cap(exchange, institutionId, BTC, 900n);
     }
     expect(settle(exchange, { from: 'b', to: 'a', ...dollars(500n) })).toBe('w-1');
-    const waits = (change: object): unknown => {
+    const waits = (change: object): readonly unknown[] => {
       const { settlementId } = unwrap(exchange.submit(change)).terms;
       const state = exchange.screen(settlementId);
       const { reason } = state.transitions.at(-1)!;
@@ -111,5 +115,34 @@ describe('a window', () => {
     exchange.payIn('b', USD, 100n);
     const { quoteId: id } = unwrap(exchange.quote(asked)).terms;
     expect(waits({ from: 'b', to: 'm', quoteId: id })).toEqual(['WINDOW_DEBIT_CAP', true, false]);
+    cap(exchange, 'b', USD, 500n);
+    expect(waits({ from: 'b', to: 'a', ...dollars(1n) })[0]).toBe('INSUFFICIENT_LIQUIDITY');
+  });
+
+  it('caps dollars as it does satoshi: up to the cap, whatever the balance; what comes in makes room', () => {
+    const exchange = given();
+    cap(exchange, 'b', USD, 300n);
+    expect(settle(exchange, { from: 'b', to: 'a', ...dollars(300n) })).toBe('w-1');
+    const { settlementId } = unwrap(exchange.submit({ from: 'b', to: 'a', ...dollars(1n) })).terms;
+    const state = exchange.screen(settlementId);
+    expect(state).toMatchObject({ status: 'queued', waitsFor: 'WINDOW_DEBIT_CAP' });
+    expect(state.transitions.at(-1)?.reason).toContain('expected 1 of USD, 0 of USD left');
+    // Another unit, and another institution, aren't meant.
+    expect(settle(exchange, { from: 'a', to: 'b', amountSats: sats(400n) })).toBe('w-1');
+    expect(settle(exchange, { from: 'm', to: 'b', ...dollars(400n) })).toBe('w-1');
+    expect(exchange.retry(settlementId).status).toBe('settled');
+  });
+
+  it('caps what a maker gives in a unit that it quotes', () => {
+    const exchange = given();
+    cap(exchange, 'm', USD, 64n);
+    const { quoteId } = unwrap(exchange.quote()).terms;
+    const { settlementId } = unwrap(exchange.submit({ to: 'm', quoteId })).terms;
+    expect(exchange.screen(settlementId)).toMatchObject({ status: 'queued', waitsFor: 'WINDOW_DEBIT_CAP' });
+    cap(exchange, 'm', EUR, 0n);
+    const raise = { institutionId: 'm', unit: USD, cap: 65n, reason: '', by: 'o', isOwn: false };
+    expect(setDebitCap(exchange.book, raise)).toMatchObject({ error: { reason: 'SECOND_PERSON_REQUIRED' } });
+    unwrap(setDebitCap(exchange.book, { ...raise, confirmedBy: 'p' }));
+    expect(exchange.retry(settlementId).status).toBe('settled');
   });
 });

@@ -30,7 +30,7 @@ export function unitTerms(book: Book, submission: Submission): Result<Partial<Te
   if (undone === undefined && quoteId === undefined && paid === undefined) return ok({});
   if (mode !== 'centralized')
     return wrong(quoteId === undefined ? 'amount' : 'quote_id', 'expected none: on-chain nothing but satoshi is paid');
-  if (undone !== undefined) return ok(unwound(book, submission, undone));
+  if (undone !== undefined) return unwound(book, submission, undone);
   if (quoteId !== undefined) return exchangeTerms(book, submission, quoteId);
   const { unit, amount } = paid!;
   if (unit === BTC) return wrong('amount.unit', 'expected another unit than BTC, which goes into amount_sats');
@@ -76,8 +76,19 @@ function exchangeTerms(book: Book, submission: Submission, quoteId: string): Res
 const exchangeReversed = (book: Book, { reverses }: Submission): ExchangeTerms | undefined =>
   reverses === undefined ? undefined : living(book.settlements.get(reverses)).terms.units?.exchange;
 
-/** Both legs back the way they came, at the amounts that they had. */
-function unwound(book: Book, { from, to }: Submission, undone: ExchangeTerms): Partial<Terms> {
+/** As long as a quote may be at most: whoever stands behind it in the line that pays has to wait no longer than for one. */
+const EXCHANGE_REVERSAL_MS = 3_600_000;
+/** Where a person has to look at it first; it holds up the line from then on only. */
+const EXCHANGE_REVERSAL_MAX_MS = 86_400_000;
+
+/** Both legs back the way they came, at the amounts that they had, until the time asked for, or else for an hour: what a quote's end is to an exchange. */
+function unwound(
+  book: Book,
+  { from, to, expiresAt, failOnShortage = false }: Submission,
+  undone: ExchangeTerms,
+): Result<Partial<Terms>, Refusal> {
+  if (expiresAt !== undefined && expiresAt - book.now > EXCHANGE_REVERSAL_MAX_MS)
+    return wrong('expires_at', 'expected a time at most a day ahead: an exchange that is paid back may hold up a line');
   const back = undone.legs.map((leg) => ({ from: leg.to, to: leg.from, money: leg.money }));
   const paying = back.find((leg) => leg.from === from);
   const other = back.find((leg) => leg !== paying);
@@ -86,12 +97,13 @@ function unwound(book: Book, { from, to }: Submission, undone: ExchangeTerms): P
     'an exchange has two legs, and whoever it went to gives one back',
   );
   const got = paying.to === to ? paying : other;
-  const exchange: ExchangeTerms = { ...undone, bought: other.money, legs: [paying, other], failOnShortage: false };
-  return {
+  const exchange: ExchangeTerms = { ...undone, bought: other.money, legs: [paying, other], failOnShortage };
+  return ok({
     payer: clearingClaim(from, paying.money.unit),
     payee: clearingClaim(to, got.money.unit),
     units: { paid: paying.money, ...valueOf(book, paying.money, other.money), exchange },
-  };
+    expiresAt: expiresAt ?? ((book.now + EXCHANGE_REVERSAL_MS) as Instant),
+  });
 }
 
 /** What is said beside the quote has to be what was quoted. */

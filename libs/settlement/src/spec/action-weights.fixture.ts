@@ -168,7 +168,7 @@ export const DEFAULT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
 export const UNIT_WEIGHTS: Readonly<Record<ActionKind, number>> = {
   ...zero(),
   exchange: 60,
-  net: 6,
+  net: 2,
   verdict: 3,
   review: 1,
   approve_all: 1,

@@ -1,5 +1,6 @@
 import type { FeeRate } from '@finality/bitcoin';
 import { assertNever, type Principal } from '@finality/kernel';
+import type { Unit } from '@finality/ledger';
 import type { ChainFact } from '../chain-fact.ts';
 import type { AddressRecord, WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
@@ -78,7 +79,7 @@ export type Command =
   | { readonly type: 'allow_counterparty' | 'remove_counterparty'; readonly request: CounterpartyRequest }
   | { readonly type: 'resolve_gridlock'; readonly request: OffsetRequest }
   | { readonly type: 'set_liquidity_alerts'; readonly request: LiquidityAlertsRequest }
-  | { readonly type: 'observe_liquidity'; readonly institutionId: string }
+  | { readonly type: 'observe_liquidity'; readonly institutionId: string; readonly unit: Unit }
   | { readonly type: 'expire_credit_line' | 'collect'; readonly institutionId: string }
   | { readonly type: 'post_pledge'; readonly request: PledgeRequest }
   | { readonly type: 'freeze_institution'; readonly institutionId: string; readonly reason: string }
@@ -251,7 +252,7 @@ function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>):
     case 'resolve_gridlock':
       return offset(book, command.request);
     case 'observe_liquidity':
-      return observeLiquidity(book, command.institutionId);
+      return observeLiquidity(book, command.institutionId, command.unit);
     case 'collect':
       return collect(book, command.institutionId);
     case 'expire_credit_line':

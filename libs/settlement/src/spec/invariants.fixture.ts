@@ -37,6 +37,7 @@ import { keepsChange, leftOver } from '../process/requeue.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
 import { type Leg, legsOf, paidOf } from '../unit-terms.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
+import { checkCaps } from './cap-invariants.fixture.ts';
 import { addDefaults, addPledges, checkDefaults } from './credit.fixture.ts';
 import { checkNetting } from './netting-invariants.fixture.ts';
 import { checkPaymentLimits } from './limits.fixture.ts';
@@ -56,6 +57,7 @@ export const INVARIANTS: Readonly<Record<string, (world: World) => void>> = {
   'netting positions': ({ book }) => checkNetting(book),
   'debts and defaults': ({ book }) => checkDefaults(book),
   quotes: ({ book }) => checkQuotes(book),
+  'debit caps': ({ book }) => checkCaps(book),
 };
 
 export function checkWorld(world: World): void {

@@ -290,7 +290,7 @@ export class MemoryRecords<State, Event extends { readonly type: string }> imple
   }
 }
 
-class SettlementRecords extends MemoryRecords<Settlement, SettlementEvent> {
+export class SettlementRecords extends MemoryRecords<Settlement, SettlementEvent> {
   readonly #book: Pick<MemoryBook, 'limits' | 'queues' | 'windows'>;
 
   constructor(log: Logged[], book: Pick<MemoryBook, 'limits' | 'queues' | 'windows'>) {

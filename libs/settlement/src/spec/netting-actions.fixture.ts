@@ -1,4 +1,5 @@
 import { sats } from '@finality/kernel';
+import { BTC, type Unit } from '@finality/ledger';
 import { pairOf, windowBetween } from '../window.ts';
 import type { OwnPlace } from '../process/payee.ts';
 import type { PayoutRule } from '../window-payout.ts';
@@ -65,14 +66,12 @@ export function beginCollecting(world: World): void {
   }
 }
 
-/** By an operator: none, nothing, or something. */
-export function anyCap(world: World, institutionId: string, b: number): void {
-  const capSats = [undefined, 0n, 300n, 5_000n, 40_000n][(b >> 5) % 5];
-  const cap = capSats === undefined ? {} : { capSats: sats(capSats) };
-  world.tell({
-    type: 'set_debit_cap',
-    request: { institutionId, ...cap, reason: 'agreed', by: 'o', confirmedBy: 'p', isOwn: false },
-  });
+/** By operators: none, nothing, or something. */
+export function anyCap(world: World, institutionId: string, b: number, unit: Unit = BTC): void {
+  const most = [undefined, 0n, 60n, 300n, 5_000n, 40_000n][(b >> 5) % 6];
+  const cap = most === undefined ? {} : { cap: most };
+  const persons = { by: 'o', confirmedBy: 'p', isOwn: false };
+  world.tell({ type: 'set_debit_cap', request: { institutionId, unit, ...cap, reason: 'agreed', ...persons } });
 }
 
 const RULES: readonly (PayoutRule | undefined)[] = [

@@ -74,11 +74,14 @@ function offsettable({ queues, settlements }: MemoryBook, line: string): readonl
 export function creditLine(world: World, a: number, b: number): void {
   if (bit(b, 10)) return anyPledge(world, a, b);
   const institutionId = pick(INSTITUTIONS, a)!;
-  if (bit(b, 8) && bit(b, 9)) return void world.tell({ type: 'observe_liquidity', institutionId });
+  if (bit(b, 8) && bit(b, 9)) return void world.tell({ type: 'observe_liquidity', institutionId, unit: BTC });
   if (bit(b, 8)) {
-    const alerts = { warnBelowSats: pick([60_000n, 30_000n], b >> 2)!, criticalBelowSats: 10_000n };
+    const alerts = { warnBelow: pick([60_000n, 30_000n], b >> 2)!, criticalBelow: 10_000n };
     const wanted = bit(b, 5) ? { alerts } : {};
-    return void world.tell({ type: 'set_liquidity_alerts', request: { institutionId, ...wanted, by: 'operator' } });
+    return void world.tell({
+      type: 'set_liquidity_alerts',
+      request: { institutionId, unit: BTC, ...wanted, by: 'operator' },
+    });
   }
   const creditLineSats = pick([0n, 5_000n, 30_000n, 100_000n], b >> 2)!;
   // A history's clock stands still: the end never comes.

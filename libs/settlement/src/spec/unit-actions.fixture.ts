@@ -33,7 +33,7 @@ type Step = (world: World, dice: Dice) => void;
 export function exchange(world: World, ...numbers: readonly number[]): void {
   const dice = new Dice(...numbers);
   dice.pick(STEPS)(world, dice);
-  if (dice.chance(0.1)) world.book.now = (world.book.now + dice.pick([1, 20_000, 60_000])) as Instant;
+  if (dice.chance(0.2)) world.book.now = (world.book.now + dice.pick([1, 20_000, 60_000])) as Instant;
 }
 
 /** A window is open, whoever has no satoshi may owe some, and two owe what they have drawn soon after it closes. */
@@ -149,12 +149,43 @@ const netted: Step = (world, dice) => {
   const { multilateral } = netting.get();
   if (multilateral === undefined) return;
   const [one, other] = dice.pick([...PAIRS]);
-  if (dice.chance(0.15)) return anyCap(world, one, dice.pick([0, 32, 64, 96]));
-  if (dice.chance(0.5)) {
+  if (dice.chance(0.3)) return anyCap(world, dice.pick(PARTIES), dice.pick([0, 1, 2, 3, 4]) << 5, dice.pick(UNITS));
+  if (dice.chance(0.6)) {
     agreeNetting(world, one, other);
     return void agreeNetting(world, other, one);
   }
   closeWindow(world, dice.pick([multilateral.windowId, windowBetween(netting.get(), one, other)!.windowId]));
+};
+
+/** Somebody wants to be told how it stands in a unit, or not any more; or somebody looks. */
+const watch: Step = (world, dice) => {
+  const [institutionId, unit] = [dice.pick(PARTIES), dice.pick(UNITS)];
+  if (dice.chance(0.5)) return void world.tell({ type: 'observe_liquidity', institutionId, unit });
+  const alerts = { warnBelow: dice.pick([60n, 1_000n]), criticalBelow: dice.pick([16n, 60n, 300n]) };
+  const wanted = dice.chance(0.8) ? { alerts } : {};
+  world.tell({ type: 'set_liquidity_alerts', request: { institutionId, unit, ...wanted, by: 'k' } });
+};
+
+/** Somebody looks at all that is watched. */
+export function observeAll(world: World): void {
+  for (const institutionId of PARTIES)
+    for (const unit of UNITS) world.tell({ type: 'observe_liquidity', institutionId, unit });
+}
+
+/** What was exchanged is to be paid back, for so long. */
+const payBack: Step = (world, dice) => {
+  const { book } = world;
+  const settled = book.settlements.ids().filter((id) => {
+    const state = book.settlements.get(id);
+    return state.status === 'settled' && state.terms.units?.exchange !== undefined;
+  });
+  const original = dice.maybe(settled);
+  if (original === undefined) return;
+  const expiresAt = (book.now + dice.pick([0, 1, 60_000, 86_400_001])) as Instant;
+  const until = dice.chance(0.7) ? { expiresAt } : {};
+  const id = world.reverse(original, 0n, undefined, { failOnShortage: dice.chance(0.2), ...until });
+  if (book.settlements.get(id).status === 'none' || !dice.chance(0.8)) return;
+  for (const by of ['risk', 'aml'] as const) world.screen('settlement', id, by, 'approve');
 };
 
 /** What pays for each other in some unit; or what doesn't any more. */
@@ -177,5 +208,6 @@ const expire: Step = (world, dice) => {
 const STEPS: readonly Step[] = [
   ...[bookLine, bookLine, decideLine, correctLine],
   ...[publish, quote, quote, submit],
-  ...[creditLine, collect, collect, netted, offset, expire],
+  ...[creditLine, collect, collect, netted, netted, offset, expire],
+  ...[watch, payBack, payBack, offset],
 ];

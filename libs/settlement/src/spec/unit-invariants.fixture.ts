@@ -12,6 +12,7 @@ import {
 } from '@finality/ledger';
 import { expect } from 'vitest';
 import type { InstitutionEvent } from '../institution.ts';
+import type { LivingSettlement } from '../settlement.ts';
 import { lineOf } from './credit.fixture.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 
@@ -40,6 +41,7 @@ export function checkQuotes({ settlements, quotes }: MemoryBook): void {
     if (settlement.status === 'none') continue;
     const { settlementId, units, reverses } = settlement.terms;
     const exchanged = units?.exchange;
+    if (exchanged !== undefined) checkEnd(settlement);
     // What pays it back was quoted nothing.
     if (exchanged === undefined || reverses !== undefined) continue;
     const { quoteId } = exchanged;
@@ -47,14 +49,20 @@ export function checkQuotes({ settlements, quotes }: MemoryBook): void {
     uses.set(quoteId, settlementId);
     const quote = quotes.get(quoteId);
     assert(quote.status === 'used', `${quoteId} is used`);
-    expect(quote.settlementId, quoteId).toBe(settlementId);
+    expect(quote.settlementId, `${quoteId} is used once`).toBe(settlementId);
     const { sell, buy, expiresAt } = quote.terms;
+    expect(settlement.terms.expiresAt, `${settlementId} ends with its quote`).toBe(expiresAt);
     expect(exchanged.legs.map(({ money }) => money)).toEqual(expect.arrayContaining([sell, buy]));
-    const settledAt = settlement.transitions.find(({ status }) => status === 'settled')?.at;
-    if (settledAt !== undefined) expect(settledAt, `${settlementId} is settled in time`).toBeLessThan(expiresAt);
   }
   const used = quotes.all().flatMap((quote) => (quote.status === 'used' ? [quote.terms.quoteId] : []));
   expect(used.sort()).toEqual([...uses.keys()].sort());
+}
+
+/** An exchange, or what pays one back, has an end on record, and never settles from then on. */
+function checkEnd({ terms, transitions }: LivingSettlement): void {
+  const { settlementId, expiresAt = Number.NaN } = terms;
+  const settledAt = transitions.find(({ status }) => status === 'settled')?.at ?? -1;
+  expect(settledAt, `${settlementId} is settled in time`).toBeLessThan(expiresAt);
 }
 
 /** Of a clearing balance: the ledger's limit is what the institution's events say, and nobody owes more but by a correction that froze him, or since his line was longer. */

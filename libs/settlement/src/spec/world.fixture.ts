@@ -262,7 +262,7 @@ export class World {
   }
 
   /** The payee pays it back, or a part of it; an exchange as a whole. @returns the reversal's id */
-  reverse(reverses: string, amount: bigint, mode?: Mode): string {
+  reverse(reverses: string, amount: bigint, mode?: Mode, more: Ordered = {}): string {
     const { terms, settledTimes } = living(this.book.settlements.get(reverses));
     this.#submitted += 1;
     const settlementId = `s-${this.#submitted}`;
@@ -277,6 +277,7 @@ export class World {
       referenceId: '',
       idempotencyKey: `key of ${settlementId}`,
       submittedBy: 'k',
+      ...more,
     };
     const cause = `settlement/${reverses}${settledTimes > 0 ? ' settlement_settled' : ''}`;
     this.tell({ type: 'reverse', reversal }, cause);

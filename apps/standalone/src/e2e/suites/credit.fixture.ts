@@ -20,8 +20,8 @@ export function credit(e2e: () => E2e): void {
     expect(await payer.api.liquidity.getLiquidity({ institutionId })).toMatchObject({ outgoing: queued });
     expect(await payee.api.liquidity.getLiquidity({ institutionId: payee.id })).toMatchObject({ incoming: queued });
     const { creditLine } = await line(payer, 10_000n, 3_000);
-    const alerts = { warnBelowSats: 3_000n, criticalBelowSats: 1_000n };
-    await payer.api.liquidity.setLiquidityAlerts({ idempotencyKey: freshKey(), institutionId, alerts });
+    const alerts = { warnBelow: 3_000n, criticalBelow: 1_000n };
+    await payer.api.liquidity.setLiquidityAlerts({ idempotencyKey: freshKey(), institutionId, alerts, unit: '' });
     expect(creditLine).toMatchObject({ limitSats: 10_000n, expiresAt: creditLine!.expiresAt });
     await payer.settlement(first.settlementId, 'SETTLED');
     expect(await payer.institution()).toMatchObject({ creditLineSats: 10_000n, creditLineDrawnSats: 6_000n });

@@ -166,6 +166,7 @@ export function otherUnits(e2e: () => E2e): void {
     const reversal = settlementV1.ReverseSettlementRequest.fromPartial(asked);
     expect(await refused(payee.api.settlements.reverseSettlement(reversal))).toMatchObject({ reason: 'NOT_THE_PAYEE' });
     const back = await e2e().operator.settlements.reverseSettlement(reversal);
+    expect(back.expiresAt!.seconds - back.createdAt!.seconds).toBe(3_600n);
     await payer.settlement(back.settlementId, 'SETTLED');
     expect([await balanceOf(payer, 'BTC'), await balanceOf(maker, 'BTC')]).toEqual([0n, 0n]);
     expect([await balanceOf(maker), await balanceOf(payee)]).toEqual([10_000n, 0n]);

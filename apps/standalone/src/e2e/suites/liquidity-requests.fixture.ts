@@ -23,7 +23,7 @@ export function liquidityRequests(
     SetLiquidityAlerts: by('payer')(liquidity.setLiquidityAlerts, liquidityV1.SetLiquidityAlertsRequest, {
       idempotency_key: '',
       institution_id,
-      alerts: { warn_below_sats: '0', critical_below_sats: '0' },
+      alerts: { warn_below: '0', critical_below: '0' },
     }),
     GetLiquidity: by('payer')(liquidity.getLiquidity, liquidityV1.GetLiquidityRequest, { institution_id }),
   };

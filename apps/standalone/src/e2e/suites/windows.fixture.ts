@@ -88,18 +88,25 @@ export function windows(e2e: () => E2e): void {
 
   it('let nobody owe more than its cap: what would waits for the next one, or for what pays for it', async () => {
     const [a, b] = [await bank(), await bank()];
-    const cap = (institutionId: string, capSats?: bigint) =>
-      e2e().operator.windows.setDebitCap({ idempotencyKey: freshKey(), institutionId, capSats, reason: 'agreed' });
-    expect(await cap(a.id, 1_000n)).toEqual({ institutionId: a.id, capSats: 1_000n, isDefault: false });
-    const own = { idempotencyKey: freshKey(), institutionId: a.id, reason: 'ours' };
-    expect(await refused(a.api.windows.setDebitCap({ ...own, capSats: 1_001n }))).toMatchObject({
+    const cap = (institutionId: string, most?: bigint, unit = '') =>
+      e2e().operator.windows.setDebitCap({
+        idempotencyKey: freshKey(),
+        institutionId,
+        unit,
+        cap: most,
+        reason: 'agreed',
+      });
+    expect(await cap(a.id, 1_000n)).toEqual({ institutionId: a.id, unit: 'BTC', cap: 1_000n, isDefault: false });
+    expect(await cap(b.id, 5n, 'USD')).toEqual({ institutionId: b.id, unit: 'USD', cap: 5n, isDefault: false });
+    const own = { idempotencyKey: freshKey(), institutionId: a.id, unit: '', reason: 'ours' };
+    expect(await refused(a.api.windows.setDebitCap({ ...own, cap: 1_001n }))).toMatchObject({
       reason: 'DEBIT_CAP_RAISED',
     });
     const windowId = (await pay(a, b, 700n))!;
     const waiting = await a.submit({ to: b, amountSats: 301n, mode: 'CENTRALIZED' });
     expect(await a.settlement(waiting.settlementId, 'QUEUED')).toMatchObject({ waitsFor: 'WINDOW_DEBIT_CAP' });
     const { windowDebits } = await a.api.liquidity.getLiquidity({ institutionId: a.id });
-    expect(windowDebits).toEqual([{ windowId, capSats: 1_000n, netSats: -700n, leftSats: 300n }]);
+    expect(windowDebits).toEqual([{ windowId, unit: 'BTC', cap: 1_000n, net: -700n, left: 300n }]);
     const { positions } = await a.api.windows.getWindow({ windowId });
     expect(positions).toMatchObject([{ institutionId: a.id, debitCapSats: 1_000n }]);
     const [next] =
@@ -115,7 +122,9 @@ export function windows(e2e: () => E2e): void {
     await a.settlement(there.settlementId, 'SETTLED');
     await b.settlement(back.settlementId, 'SETTLED');
     expect(await refused(cap(a.id))).toMatchObject({ reason: 'SECOND_PERSON_REQUIRED' });
-    await e2e().agree({ setDebitCap: { idempotencyKey: '', institutionId: a.id, capSats: undefined, reason: '' } });
+    await e2e().agree({
+      setDebitCap: { idempotencyKey: '', institutionId: a.id, unit: '', cap: undefined, reason: '' },
+    });
     await expectInOrder(e2e());
   });
 

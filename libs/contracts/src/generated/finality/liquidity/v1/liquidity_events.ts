@@ -8,17 +8,21 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { Default } from "./default_service.ts";
-import { LiquidityAlerts, LiquidityLevel, liquidityLevelFromJSON, liquidityLevelToJSON } from "./liquidity_service.ts";
+import { LiquidityAlerts, LiquidityLevel, liquidityLevelFromJSON, liquidityLevelToJSON } from "./unit_liquidity.ts";
 
-/** Topic finality.liquidity.level.v1, key institution_id: an institution's liquidity has fallen below a level that it has set, or is above it again. */
+/** Topic finality.liquidity.level.v1, key institution_id: an institution's liquidity in one unit has fallen below a level that it has set, or is above it again. */
 export interface LiquidityLevelChanged {
   institutionId: string;
   level: LiquidityLevel;
   previousLevel: LiquidityLevel;
-  /** What it could pay then, satoshi: available and what is left of its credit line. */
-  spendableSats: bigint;
+  /** What it could pay then, in the unit's smallest part: available and what is left of its credit line. */
+  spendable: bigint;
   alerts?: LiquidityAlerts | undefined;
-  at?: Timestamp | undefined;
+  at?:
+    | Timestamp
+    | undefined;
+  /** "BTC", or an ISO 4217 code. */
+  unit: string;
 }
 
 /** Topic finality.liquidity.default.v1, key default_id: an institution hasn't paid what was due, or its default has gone on; as it stands then. */
@@ -27,7 +31,7 @@ export interface DefaultChanged {
 }
 
 function createBaseLiquidityLevelChanged(): LiquidityLevelChanged {
-  return { institutionId: "", level: 0, previousLevel: 0, spendableSats: 0n, alerts: undefined, at: undefined };
+  return { institutionId: "", level: 0, previousLevel: 0, spendable: 0n, alerts: undefined, at: undefined, unit: "" };
 }
 
 export const LiquidityLevelChanged: MessageFns<LiquidityLevelChanged> = {
@@ -41,17 +45,20 @@ export const LiquidityLevelChanged: MessageFns<LiquidityLevelChanged> = {
     if (message.previousLevel !== 0) {
       writer.uint32(24).int32(message.previousLevel);
     }
-    if (message.spendableSats !== 0n) {
-      if (BigInt.asIntN(64, message.spendableSats) !== message.spendableSats) {
-        throw new globalThis.Error("value provided for field message.spendableSats of type int64 too large");
+    if (message.spendable !== 0n) {
+      if (BigInt.asIntN(64, message.spendable) !== message.spendable) {
+        throw new globalThis.Error("value provided for field message.spendable of type int64 too large");
       }
-      writer.uint32(32).int64(message.spendableSats);
+      writer.uint32(32).int64(message.spendable);
     }
     if (message.alerts !== undefined) {
       LiquidityAlerts.encode(message.alerts, writer.uint32(42).fork()).join();
     }
     if (message.at !== undefined) {
       Timestamp.encode(message.at, writer.uint32(50).fork()).join();
+    }
+    if (message.unit !== "") {
+      writer.uint32(58).string(message.unit);
     }
     return writer;
   },
@@ -98,7 +105,7 @@ export const LiquidityLevelChanged: MessageFns<LiquidityLevelChanged> = {
               break;
             }
 
-            message.spendableSats = reader.int64() as bigint;
+            message.spendable = reader.int64() as bigint;
             continue;
           }
           case 5: {
@@ -115,6 +122,14 @@ export const LiquidityLevelChanged: MessageFns<LiquidityLevelChanged> = {
             }
 
             message.at = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.unit = reader.string();
             continue;
           }
         }
@@ -142,13 +157,10 @@ export const LiquidityLevelChanged: MessageFns<LiquidityLevelChanged> = {
         : isSet(object.previous_level)
         ? liquidityLevelFromJSON(object.previous_level)
         : 0,
-      spendableSats: isSet(object.spendableSats)
-        ? BigInt(object.spendableSats)
-        : isSet(object.spendable_sats)
-        ? BigInt(object.spendable_sats)
-        : 0n,
+      spendable: isSet(object.spendable) ? BigInt(object.spendable) : 0n,
       alerts: isSet(object.alerts) ? LiquidityAlerts.fromJSON(object.alerts) : undefined,
       at: isSet(object.at) ? fromJsonTimestamp(object.at) : undefined,
+      unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
     };
   },
 
@@ -163,14 +175,17 @@ export const LiquidityLevelChanged: MessageFns<LiquidityLevelChanged> = {
     if (message.previousLevel !== 0) {
       obj.previousLevel = liquidityLevelToJSON(message.previousLevel);
     }
-    if (message.spendableSats !== 0n) {
-      obj.spendableSats = message.spendableSats.toString();
+    if (message.spendable !== 0n) {
+      obj.spendable = message.spendable.toString();
     }
     if (message.alerts !== undefined) {
       obj.alerts = LiquidityAlerts.toJSON(message.alerts);
     }
     if (message.at !== undefined) {
       obj.at = fromTimestamp(message.at).toISOString();
+    }
+    if (message.unit !== "") {
+      obj.unit = message.unit;
     }
     return obj;
   },
@@ -183,13 +198,12 @@ export const LiquidityLevelChanged: MessageFns<LiquidityLevelChanged> = {
     message.institutionId = object.institutionId ?? "";
     message.level = object.level ?? 0;
     message.previousLevel = object.previousLevel ?? 0;
-    message.spendableSats = (object.spendableSats !== undefined && object.spendableSats !== null)
-      ? BigInt(object.spendableSats)
-      : 0n;
+    message.spendable = (object.spendable !== undefined && object.spendable !== null) ? BigInt(object.spendable) : 0n;
     message.alerts = (object.alerts !== undefined && object.alerts !== null)
       ? LiquidityAlerts.fromPartial(object.alerts)
       : undefined;
     message.at = (object.at !== undefined && object.at !== null) ? Timestamp.fromPartial(object.at) : undefined;
+    message.unit = object.unit ?? "";
     return message;
   },
 };

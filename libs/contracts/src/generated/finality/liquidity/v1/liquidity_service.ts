@@ -26,68 +26,23 @@ import {
   settlementPriorityFromJSON,
   settlementPriorityToJSON,
 } from "../../settlement/v1/settlement.ts";
-import { UnitLiquidity } from "./unit_liquidity.ts";
-
-/** How an institution's liquidity stands against the levels that it has set. */
-export enum LiquidityLevel {
-  /** LIQUIDITY_LEVEL_UNSPECIFIED - Nobody has asked for it. */
-  LIQUIDITY_LEVEL_UNSPECIFIED = 0,
-  LIQUIDITY_LEVEL_OK = 1,
-  LIQUIDITY_LEVEL_WARN = 2,
-  LIQUIDITY_LEVEL_CRITICAL = 3,
-  UNRECOGNIZED = -1,
-}
-
-export function liquidityLevelFromJSON(object: any): LiquidityLevel {
-  switch (object) {
-    case 0:
-    case "LIQUIDITY_LEVEL_UNSPECIFIED":
-      return LiquidityLevel.LIQUIDITY_LEVEL_UNSPECIFIED;
-    case 1:
-    case "LIQUIDITY_LEVEL_OK":
-      return LiquidityLevel.LIQUIDITY_LEVEL_OK;
-    case 2:
-    case "LIQUIDITY_LEVEL_WARN":
-      return LiquidityLevel.LIQUIDITY_LEVEL_WARN;
-    case 3:
-    case "LIQUIDITY_LEVEL_CRITICAL":
-      return LiquidityLevel.LIQUIDITY_LEVEL_CRITICAL;
-    case -1:
-    case "UNRECOGNIZED":
-    default:
-      return LiquidityLevel.UNRECOGNIZED;
-  }
-}
-
-export function liquidityLevelToJSON(object: LiquidityLevel): string {
-  switch (object) {
-    case LiquidityLevel.LIQUIDITY_LEVEL_UNSPECIFIED:
-      return "LIQUIDITY_LEVEL_UNSPECIFIED";
-    case LiquidityLevel.LIQUIDITY_LEVEL_OK:
-      return "LIQUIDITY_LEVEL_OK";
-    case LiquidityLevel.LIQUIDITY_LEVEL_WARN:
-      return "LIQUIDITY_LEVEL_WARN";
-    case LiquidityLevel.LIQUIDITY_LEVEL_CRITICAL:
-      return "LIQUIDITY_LEVEL_CRITICAL";
-    case LiquidityLevel.UNRECOGNIZED:
-    default:
-      return "UNRECOGNIZED";
-  }
-}
-
-/** In satoshi of what an institution can pay (spendable_sats). */
-export interface LiquidityAlerts {
-  /** 0 to 21·10^14. */
-  warnBelowSats: bigint;
-  /** 0 (below its limit only) to warn_below_sats. */
-  criticalBelowSats: bigint;
-}
+import {
+  LiquidityAlerts,
+  LiquidityLevel,
+  liquidityLevelFromJSON,
+  liquidityLevelToJSON,
+  UnitLiquidity,
+} from "./unit_liquidity.ts";
 
 export interface SetLiquidityAlertsRequest {
   idempotencyKey: string;
   institutionId: string;
   /** Missing: nobody is told any more. */
-  alerts?: LiquidityAlerts | undefined;
+  alerts?:
+    | LiquidityAlerts
+    | undefined;
+  /** "BTC" or an ISO 4217 code in upper case, whose levels these are. Empty: BTC. */
+  unit: string;
 }
 
 export interface SetCreditLineRequest {
@@ -142,18 +97,21 @@ export interface Liquidity {
   level: LiquidityLevel;
   /** Clearing balances in other units than BTC: those that it has had something in, may owe something in, or waits for something in. By their codes. */
   units: UnitLiquidity[];
-  /** Of the windows that are open and that it may owe something in: that of all, and those that it has with one other institution. Empty where it has no cap. */
+  /** Of the windows that are open and that it may owe something in: that of all, and those that it has with one other institution; in units in which it has a cap. */
   windowDebits: WindowDebit[];
 }
 
 /** What an institution may owe in one window, whatever its balance. */
 export interface WindowDebit {
   windowId: string;
-  capSats: bigint;
+  /** In the unit's smallest part. */
+  cap: bigint;
   /** What it was paid there less what it paid; negative: it owes as much. */
-  netSats: bigint;
+  net: bigint;
   /** 0 where it owes as much, or more. */
-  leftSats: bigint;
+  left: bigint;
+  /** "BTC", or an ISO 4217 code. */
+  unit: string;
 }
 
 export interface CreditLine {
@@ -173,111 +131,8 @@ export interface Queued {
   sumSats: bigint;
 }
 
-function createBaseLiquidityAlerts(): LiquidityAlerts {
-  return { warnBelowSats: 0n, criticalBelowSats: 0n };
-}
-
-export const LiquidityAlerts: MessageFns<LiquidityAlerts> = {
-  encode(message: LiquidityAlerts, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.warnBelowSats !== 0n) {
-      if (BigInt.asIntN(64, message.warnBelowSats) !== message.warnBelowSats) {
-        throw new globalThis.Error("value provided for field message.warnBelowSats of type int64 too large");
-      }
-      writer.uint32(8).int64(message.warnBelowSats);
-    }
-    if (message.criticalBelowSats !== 0n) {
-      if (BigInt.asIntN(64, message.criticalBelowSats) !== message.criticalBelowSats) {
-        throw new globalThis.Error("value provided for field message.criticalBelowSats of type int64 too large");
-      }
-      writer.uint32(16).int64(message.criticalBelowSats);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): LiquidityAlerts {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseLiquidityAlerts();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 8) {
-              break;
-            }
-
-            message.warnBelowSats = reader.int64() as bigint;
-            continue;
-          }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.criticalBelowSats = reader.int64() as bigint;
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(object: any): LiquidityAlerts {
-    return {
-      warnBelowSats: isSet(object.warnBelowSats)
-        ? BigInt(object.warnBelowSats)
-        : isSet(object.warn_below_sats)
-        ? BigInt(object.warn_below_sats)
-        : 0n,
-      criticalBelowSats: isSet(object.criticalBelowSats)
-        ? BigInt(object.criticalBelowSats)
-        : isSet(object.critical_below_sats)
-        ? BigInt(object.critical_below_sats)
-        : 0n,
-    };
-  },
-
-  toJSON(message: LiquidityAlerts): unknown {
-    const obj: any = {};
-    if (message.warnBelowSats !== 0n) {
-      obj.warnBelowSats = message.warnBelowSats.toString();
-    }
-    if (message.criticalBelowSats !== 0n) {
-      obj.criticalBelowSats = message.criticalBelowSats.toString();
-    }
-    return obj;
-  },
-
-  create<I extends Exact<DeepPartial<LiquidityAlerts>, I>>(base?: I): LiquidityAlerts {
-    return LiquidityAlerts.fromPartial(base ?? ({} as any));
-  },
-  fromPartial<I extends Exact<DeepPartial<LiquidityAlerts>, I>>(object: I): LiquidityAlerts {
-    const message = createBaseLiquidityAlerts();
-    message.warnBelowSats = (object.warnBelowSats !== undefined && object.warnBelowSats !== null)
-      ? BigInt(object.warnBelowSats)
-      : 0n;
-    message.criticalBelowSats = (object.criticalBelowSats !== undefined && object.criticalBelowSats !== null)
-      ? BigInt(object.criticalBelowSats)
-      : 0n;
-    return message;
-  },
-};
-
 function createBaseSetLiquidityAlertsRequest(): SetLiquidityAlertsRequest {
-  return { idempotencyKey: "", institutionId: "", alerts: undefined };
+  return { idempotencyKey: "", institutionId: "", alerts: undefined, unit: "" };
 }
 
 export const SetLiquidityAlertsRequest: MessageFns<SetLiquidityAlertsRequest> = {
@@ -290,6 +145,9 @@ export const SetLiquidityAlertsRequest: MessageFns<SetLiquidityAlertsRequest> = 
     }
     if (message.alerts !== undefined) {
       LiquidityAlerts.encode(message.alerts, writer.uint32(26).fork()).join();
+    }
+    if (message.unit !== "") {
+      writer.uint32(34).string(message.unit);
     }
     return writer;
   },
@@ -331,6 +189,14 @@ export const SetLiquidityAlertsRequest: MessageFns<SetLiquidityAlertsRequest> = 
             message.alerts = LiquidityAlerts.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.unit = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -356,6 +222,7 @@ export const SetLiquidityAlertsRequest: MessageFns<SetLiquidityAlertsRequest> = 
         ? globalThis.String(object.institution_id)
         : "",
       alerts: isSet(object.alerts) ? LiquidityAlerts.fromJSON(object.alerts) : undefined,
+      unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
     };
   },
 
@@ -370,6 +237,9 @@ export const SetLiquidityAlertsRequest: MessageFns<SetLiquidityAlertsRequest> = 
     if (message.alerts !== undefined) {
       obj.alerts = LiquidityAlerts.toJSON(message.alerts);
     }
+    if (message.unit !== "") {
+      obj.unit = message.unit;
+    }
     return obj;
   },
 
@@ -383,6 +253,7 @@ export const SetLiquidityAlertsRequest: MessageFns<SetLiquidityAlertsRequest> = 
     message.alerts = (object.alerts !== undefined && object.alerts !== null)
       ? LiquidityAlerts.fromPartial(object.alerts)
       : undefined;
+    message.unit = object.unit ?? "";
     return message;
   },
 };
@@ -1032,7 +903,7 @@ export const Liquidity: MessageFns<Liquidity> = {
 };
 
 function createBaseWindowDebit(): WindowDebit {
-  return { windowId: "", capSats: 0n, netSats: 0n, leftSats: 0n };
+  return { windowId: "", cap: 0n, net: 0n, left: 0n, unit: "" };
 }
 
 export const WindowDebit: MessageFns<WindowDebit> = {
@@ -1040,23 +911,26 @@ export const WindowDebit: MessageFns<WindowDebit> = {
     if (message.windowId !== "") {
       writer.uint32(10).string(message.windowId);
     }
-    if (message.capSats !== 0n) {
-      if (BigInt.asIntN(64, message.capSats) !== message.capSats) {
-        throw new globalThis.Error("value provided for field message.capSats of type int64 too large");
+    if (message.cap !== 0n) {
+      if (BigInt.asIntN(64, message.cap) !== message.cap) {
+        throw new globalThis.Error("value provided for field message.cap of type int64 too large");
       }
-      writer.uint32(16).int64(message.capSats);
+      writer.uint32(16).int64(message.cap);
     }
-    if (message.netSats !== 0n) {
-      if (BigInt.asIntN(64, message.netSats) !== message.netSats) {
-        throw new globalThis.Error("value provided for field message.netSats of type int64 too large");
+    if (message.net !== 0n) {
+      if (BigInt.asIntN(64, message.net) !== message.net) {
+        throw new globalThis.Error("value provided for field message.net of type int64 too large");
       }
-      writer.uint32(24).int64(message.netSats);
+      writer.uint32(24).int64(message.net);
     }
-    if (message.leftSats !== 0n) {
-      if (BigInt.asIntN(64, message.leftSats) !== message.leftSats) {
-        throw new globalThis.Error("value provided for field message.leftSats of type int64 too large");
+    if (message.left !== 0n) {
+      if (BigInt.asIntN(64, message.left) !== message.left) {
+        throw new globalThis.Error("value provided for field message.left of type int64 too large");
       }
-      writer.uint32(32).int64(message.leftSats);
+      writer.uint32(32).int64(message.left);
+    }
+    if (message.unit !== "") {
+      writer.uint32(42).string(message.unit);
     }
     return writer;
   },
@@ -1087,7 +961,7 @@ export const WindowDebit: MessageFns<WindowDebit> = {
               break;
             }
 
-            message.capSats = reader.int64() as bigint;
+            message.cap = reader.int64() as bigint;
             continue;
           }
           case 3: {
@@ -1095,7 +969,7 @@ export const WindowDebit: MessageFns<WindowDebit> = {
               break;
             }
 
-            message.netSats = reader.int64() as bigint;
+            message.net = reader.int64() as bigint;
             continue;
           }
           case 4: {
@@ -1103,7 +977,15 @@ export const WindowDebit: MessageFns<WindowDebit> = {
               break;
             }
 
-            message.leftSats = reader.int64() as bigint;
+            message.left = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.unit = reader.string();
             continue;
           }
         }
@@ -1125,13 +1007,10 @@ export const WindowDebit: MessageFns<WindowDebit> = {
         : isSet(object.window_id)
         ? globalThis.String(object.window_id)
         : "",
-      capSats: isSet(object.capSats) ? BigInt(object.capSats) : isSet(object.cap_sats) ? BigInt(object.cap_sats) : 0n,
-      netSats: isSet(object.netSats) ? BigInt(object.netSats) : isSet(object.net_sats) ? BigInt(object.net_sats) : 0n,
-      leftSats: isSet(object.leftSats)
-        ? BigInt(object.leftSats)
-        : isSet(object.left_sats)
-        ? BigInt(object.left_sats)
-        : 0n,
+      cap: isSet(object.cap) ? BigInt(object.cap) : 0n,
+      net: isSet(object.net) ? BigInt(object.net) : 0n,
+      left: isSet(object.left) ? BigInt(object.left) : 0n,
+      unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
     };
   },
 
@@ -1140,14 +1019,17 @@ export const WindowDebit: MessageFns<WindowDebit> = {
     if (message.windowId !== "") {
       obj.windowId = message.windowId;
     }
-    if (message.capSats !== 0n) {
-      obj.capSats = message.capSats.toString();
+    if (message.cap !== 0n) {
+      obj.cap = message.cap.toString();
     }
-    if (message.netSats !== 0n) {
-      obj.netSats = message.netSats.toString();
+    if (message.net !== 0n) {
+      obj.net = message.net.toString();
     }
-    if (message.leftSats !== 0n) {
-      obj.leftSats = message.leftSats.toString();
+    if (message.left !== 0n) {
+      obj.left = message.left.toString();
+    }
+    if (message.unit !== "") {
+      obj.unit = message.unit;
     }
     return obj;
   },
@@ -1158,9 +1040,10 @@ export const WindowDebit: MessageFns<WindowDebit> = {
   fromPartial<I extends Exact<DeepPartial<WindowDebit>, I>>(object: I): WindowDebit {
     const message = createBaseWindowDebit();
     message.windowId = object.windowId ?? "";
-    message.capSats = (object.capSats !== undefined && object.capSats !== null) ? BigInt(object.capSats) : 0n;
-    message.netSats = (object.netSats !== undefined && object.netSats !== null) ? BigInt(object.netSats) : 0n;
-    message.leftSats = (object.leftSats !== undefined && object.leftSats !== null) ? BigInt(object.leftSats) : 0n;
+    message.cap = (object.cap !== undefined && object.cap !== null) ? BigInt(object.cap) : 0n;
+    message.net = (object.net !== undefined && object.net !== null) ? BigInt(object.net) : 0n;
+    message.left = (object.left !== undefined && object.left !== null) ? BigInt(object.left) : 0n;
+    message.unit = object.unit ?? "";
     return message;
   },
 };
@@ -1452,7 +1335,7 @@ export const LiquidityServiceService = {
     responseDeserialize: (value: Buffer): Liquidity => Liquidity.decode(value),
   },
   /**
-   * By the institution, or an operator: from now on a message tells when what it can pay has fallen below a level, and when it is above again, which is from a tenth more on.
+   * By the institution, or an operator, unit by unit: from now on a message tells when what it can pay has fallen below a level, and when it is above again, which is from a tenth more on.
    * One message for each crossing, within seconds; a fall that is made good sooner may go untold.
    */
   setLiquidityAlerts: {
@@ -1490,7 +1373,7 @@ export interface LiquidityServiceServer extends UntypedServiceImplementation {
   /** An institution's own, or any for those who run the platform: as it is now, and what waits for it. */
   getLiquidity: handleUnaryCall<GetLiquidityRequest, Liquidity>;
   /**
-   * By the institution, or an operator: from now on a message tells when what it can pay has fallen below a level, and when it is above again, which is from a tenth more on.
+   * By the institution, or an operator, unit by unit: from now on a message tells when what it can pay has fallen below a level, and when it is above again, which is from a tenth more on.
    * One message for each crossing, within seconds; a fall that is made good sooner may go untold.
    */
   setLiquidityAlerts: handleUnaryCall<SetLiquidityAlertsRequest, Liquidity>;
@@ -1538,7 +1421,7 @@ export interface LiquidityServiceClient extends Client {
     callback: (error: ServiceError | null, response: Liquidity) => void,
   ): ClientUnaryCall;
   /**
-   * By the institution, or an operator: from now on a message tells when what it can pay has fallen below a level, and when it is above again, which is from a tenth more on.
+   * By the institution, or an operator, unit by unit: from now on a message tells when what it can pay has fallen below a level, and when it is above again, which is from a tenth more on.
    * One message for each crossing, within seconds; a fall that is made good sooner may go untold.
    */
   setLiquidityAlerts(

@@ -9,6 +9,53 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { Money } from "../../exchange/v1/money.ts";
 
+/** How an institution's liquidity stands against the levels that it has set. */
+export enum LiquidityLevel {
+  /** LIQUIDITY_LEVEL_UNSPECIFIED - Nobody has asked for it. */
+  LIQUIDITY_LEVEL_UNSPECIFIED = 0,
+  LIQUIDITY_LEVEL_OK = 1,
+  LIQUIDITY_LEVEL_WARN = 2,
+  LIQUIDITY_LEVEL_CRITICAL = 3,
+  UNRECOGNIZED = -1,
+}
+
+export function liquidityLevelFromJSON(object: any): LiquidityLevel {
+  switch (object) {
+    case 0:
+    case "LIQUIDITY_LEVEL_UNSPECIFIED":
+      return LiquidityLevel.LIQUIDITY_LEVEL_UNSPECIFIED;
+    case 1:
+    case "LIQUIDITY_LEVEL_OK":
+      return LiquidityLevel.LIQUIDITY_LEVEL_OK;
+    case 2:
+    case "LIQUIDITY_LEVEL_WARN":
+      return LiquidityLevel.LIQUIDITY_LEVEL_WARN;
+    case 3:
+    case "LIQUIDITY_LEVEL_CRITICAL":
+      return LiquidityLevel.LIQUIDITY_LEVEL_CRITICAL;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return LiquidityLevel.UNRECOGNIZED;
+  }
+}
+
+export function liquidityLevelToJSON(object: LiquidityLevel): string {
+  switch (object) {
+    case LiquidityLevel.LIQUIDITY_LEVEL_UNSPECIFIED:
+      return "LIQUIDITY_LEVEL_UNSPECIFIED";
+    case LiquidityLevel.LIQUIDITY_LEVEL_OK:
+      return "LIQUIDITY_LEVEL_OK";
+    case LiquidityLevel.LIQUIDITY_LEVEL_WARN:
+      return "LIQUIDITY_LEVEL_WARN";
+    case LiquidityLevel.LIQUIDITY_LEVEL_CRITICAL:
+      return "LIQUIDITY_LEVEL_CRITICAL";
+    case LiquidityLevel.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /** An institution's clearing balance in another unit than BTC, as `Liquidity` is of satoshi. Amounts are in the unit's smallest part. */
 export interface UnitLiquidity {
   /** An ISO 4217 code in upper case. */
@@ -26,7 +73,23 @@ export interface UnitLiquidity {
     | UnitQueued
     | undefined;
   /** CENTRALIZED settlements in the unit to it that are QUEUED because their payers can't pay them now. */
-  incoming?: UnitQueued | undefined;
+  incoming?:
+    | UnitQueued
+    | undefined;
+  /** Missing: none are set. */
+  alerts?:
+    | LiquidityAlerts
+    | undefined;
+  /** As it was told last. */
+  level: LiquidityLevel;
+}
+
+/** Of what an institution can pay in one unit (spendable), in the unit's smallest part. */
+export interface LiquidityAlerts {
+  /** 0 to 2^63 − 1; in satoshi to 21·10^14. */
+  warnBelow: bigint;
+  /** 0 (below its limit only) to warn_below. */
+  criticalBelow: bigint;
 }
 
 export interface UnitCreditLine {
@@ -62,6 +125,8 @@ function createBaseUnitLiquidity(): UnitLiquidity {
     creditLine: undefined,
     outgoing: undefined,
     incoming: undefined,
+    alerts: undefined,
+    level: 0,
   };
 }
 
@@ -96,6 +161,12 @@ export const UnitLiquidity: MessageFns<UnitLiquidity> = {
     }
     if (message.incoming !== undefined) {
       UnitQueued.encode(message.incoming, writer.uint32(58).fork()).join();
+    }
+    if (message.alerts !== undefined) {
+      LiquidityAlerts.encode(message.alerts, writer.uint32(66).fork()).join();
+    }
+    if (message.level !== 0) {
+      writer.uint32(72).int32(message.level);
     }
     return writer;
   },
@@ -169,6 +240,22 @@ export const UnitLiquidity: MessageFns<UnitLiquidity> = {
             message.incoming = UnitQueued.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.alerts = LiquidityAlerts.decode(reader, reader.uint32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.level = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -194,6 +281,8 @@ export const UnitLiquidity: MessageFns<UnitLiquidity> = {
         : undefined,
       outgoing: isSet(object.outgoing) ? UnitQueued.fromJSON(object.outgoing) : undefined,
       incoming: isSet(object.incoming) ? UnitQueued.fromJSON(object.incoming) : undefined,
+      alerts: isSet(object.alerts) ? LiquidityAlerts.fromJSON(object.alerts) : undefined,
+      level: isSet(object.level) ? liquidityLevelFromJSON(object.level) : 0,
     };
   },
 
@@ -220,6 +309,12 @@ export const UnitLiquidity: MessageFns<UnitLiquidity> = {
     if (message.incoming !== undefined) {
       obj.incoming = UnitQueued.toJSON(message.incoming);
     }
+    if (message.alerts !== undefined) {
+      obj.alerts = LiquidityAlerts.toJSON(message.alerts);
+    }
+    if (message.level !== 0) {
+      obj.level = liquidityLevelToJSON(message.level);
+    }
     return obj;
   },
 
@@ -241,6 +336,111 @@ export const UnitLiquidity: MessageFns<UnitLiquidity> = {
     message.incoming = (object.incoming !== undefined && object.incoming !== null)
       ? UnitQueued.fromPartial(object.incoming)
       : undefined;
+    message.alerts = (object.alerts !== undefined && object.alerts !== null)
+      ? LiquidityAlerts.fromPartial(object.alerts)
+      : undefined;
+    message.level = object.level ?? 0;
+    return message;
+  },
+};
+
+function createBaseLiquidityAlerts(): LiquidityAlerts {
+  return { warnBelow: 0n, criticalBelow: 0n };
+}
+
+export const LiquidityAlerts: MessageFns<LiquidityAlerts> = {
+  encode(message: LiquidityAlerts, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.warnBelow !== 0n) {
+      if (BigInt.asIntN(64, message.warnBelow) !== message.warnBelow) {
+        throw new globalThis.Error("value provided for field message.warnBelow of type int64 too large");
+      }
+      writer.uint32(8).int64(message.warnBelow);
+    }
+    if (message.criticalBelow !== 0n) {
+      if (BigInt.asIntN(64, message.criticalBelow) !== message.criticalBelow) {
+        throw new globalThis.Error("value provided for field message.criticalBelow of type int64 too large");
+      }
+      writer.uint32(16).int64(message.criticalBelow);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LiquidityAlerts {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLiquidityAlerts();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.warnBelow = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.criticalBelow = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LiquidityAlerts {
+    return {
+      warnBelow: isSet(object.warnBelow)
+        ? BigInt(object.warnBelow)
+        : isSet(object.warn_below)
+        ? BigInt(object.warn_below)
+        : 0n,
+      criticalBelow: isSet(object.criticalBelow)
+        ? BigInt(object.criticalBelow)
+        : isSet(object.critical_below)
+        ? BigInt(object.critical_below)
+        : 0n,
+    };
+  },
+
+  toJSON(message: LiquidityAlerts): unknown {
+    const obj: any = {};
+    if (message.warnBelow !== 0n) {
+      obj.warnBelow = message.warnBelow.toString();
+    }
+    if (message.criticalBelow !== 0n) {
+      obj.criticalBelow = message.criticalBelow.toString();
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<LiquidityAlerts>, I>>(base?: I): LiquidityAlerts {
+    return LiquidityAlerts.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LiquidityAlerts>, I>>(object: I): LiquidityAlerts {
+    const message = createBaseLiquidityAlerts();
+    message.warnBelow = (object.warnBelow !== undefined && object.warnBelow !== null) ? BigInt(object.warnBelow) : 0n;
+    message.criticalBelow = (object.criticalBelow !== undefined && object.criticalBelow !== null)
+      ? BigInt(object.criticalBelow)
+      : 0n;
     return message;
   },
 };

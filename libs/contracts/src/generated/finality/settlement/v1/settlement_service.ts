@@ -234,8 +234,16 @@ export interface ReverseSettlementRequest {
   payerWalletId?:
     | string
     | undefined;
+  /** As in SubmitSettlementRequest. Payment versus payment: at most a day ahead; missing, an hour. Until then it may hold up the line of whoever pays it back, as a quote does. */
+  expiresAt?:
+    | Timestamp
+    | undefined;
   /** A part of a settlement in another unit; missing: all of it. */
-  amount?: Money | undefined;
+  amount?:
+    | Money
+    | undefined;
+  /** Payment versus payment only: where a party lacks liquidity it is FAILED at once, rather than QUEUED until expires_at. */
+  failOnShortage?: boolean | undefined;
 }
 
 export interface EstimateFeesRequest {
@@ -1695,7 +1703,9 @@ function createBaseReverseSettlementRequest(): ReverseSettlementRequest {
     referenceId: "",
     feePayer: undefined,
     payerWalletId: undefined,
+    expiresAt: undefined,
     amount: undefined,
+    failOnShortage: undefined,
   };
 }
 
@@ -1725,8 +1735,14 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
     if (message.payerWalletId !== undefined) {
       writer.uint32(58).string(message.payerWalletId);
     }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(message.expiresAt, writer.uint32(250).fork()).join();
+    }
     if (message.amount !== undefined) {
       Money.encode(message.amount, writer.uint32(642).fork()).join();
+    }
+    if (message.failOnShortage !== undefined) {
+      writer.uint32(656).bool(message.failOnShortage);
     }
     return writer;
   },
@@ -1800,12 +1816,28 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
             message.payerWalletId = reader.string();
             continue;
           }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.expiresAt = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
           case 80: {
             if (tag !== 642) {
               break;
             }
 
             message.amount = Money.decode(reader, reader.uint32());
+            continue;
+          }
+          case 82: {
+            if (tag !== 656) {
+              break;
+            }
+
+            message.failOnShortage = reader.bool();
             continue;
           }
         }
@@ -1857,7 +1889,17 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
         : isSet(object.payer_wallet_id)
         ? globalThis.String(object.payer_wallet_id)
         : undefined,
+      expiresAt: isSet(object.expiresAt)
+        ? fromJsonTimestamp(object.expiresAt)
+        : isSet(object.expires_at)
+        ? fromJsonTimestamp(object.expires_at)
+        : undefined,
       amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
+      failOnShortage: isSet(object.failOnShortage)
+        ? globalThis.Boolean(object.failOnShortage)
+        : isSet(object.fail_on_shortage)
+        ? globalThis.Boolean(object.fail_on_shortage)
+        : undefined,
     };
   },
 
@@ -1884,8 +1926,14 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
     if (message.payerWalletId !== undefined) {
       obj.payerWalletId = message.payerWalletId;
     }
+    if (message.expiresAt !== undefined) {
+      obj.expiresAt = fromTimestamp(message.expiresAt).toISOString();
+    }
     if (message.amount !== undefined) {
       obj.amount = Money.toJSON(message.amount);
+    }
+    if (message.failOnShortage !== undefined) {
+      obj.failOnShortage = message.failOnShortage;
     }
     return obj;
   },
@@ -1904,9 +1952,13 @@ export const ReverseSettlementRequest: MessageFns<ReverseSettlementRequest> = {
     message.referenceId = object.referenceId ?? "";
     message.feePayer = object.feePayer ?? undefined;
     message.payerWalletId = object.payerWalletId ?? undefined;
+    message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null)
+      ? Timestamp.fromPartial(object.expiresAt)
+      : undefined;
     message.amount = (object.amount !== undefined && object.amount !== null)
       ? Money.fromPartial(object.amount)
       : undefined;
+    message.failOnShortage = object.failOnShortage ?? undefined;
     return message;
   },
 };
@@ -3226,7 +3278,7 @@ export const SettlementServiceService = {
   /**
    * By the payee of a settled settlement, or an operator for it: pays it back, in whole or in part, by a new settlement in the opposite direction, which is screened,
    * reviewed and paid as any other. All reversals of a settlement together never exceed its amount; those that came to nothing don't count. A reversal can't be reversed.
-   * Payment versus payment is reversed by operators only, since all parties give something back: as a whole, both legs at the amounts they had, or none.
+   * Payment versus payment is reversed by operators only, since all parties give something back: as a whole, both legs at the amounts they had, or none, until expires_at.
    */
   reverseSettlement: {
     path: "/finality.settlement.v1.SettlementService/ReverseSettlement" as const,
@@ -3357,7 +3409,7 @@ export interface SettlementServiceServer extends UntypedServiceImplementation {
   /**
    * By the payee of a settled settlement, or an operator for it: pays it back, in whole or in part, by a new settlement in the opposite direction, which is screened,
    * reviewed and paid as any other. All reversals of a settlement together never exceed its amount; those that came to nothing don't count. A reversal can't be reversed.
-   * Payment versus payment is reversed by operators only, since all parties give something back: as a whole, both legs at the amounts they had, or none.
+   * Payment versus payment is reversed by operators only, since all parties give something back: as a whole, both legs at the amounts they had, or none, until expires_at.
    */
   reverseSettlement: handleUnaryCall<ReverseSettlementRequest, Settlement>;
   /**
@@ -3471,7 +3523,7 @@ export interface SettlementServiceClient extends Client {
   /**
    * By the payee of a settled settlement, or an operator for it: pays it back, in whole or in part, by a new settlement in the opposite direction, which is screened,
    * reviewed and paid as any other. All reversals of a settlement together never exceed its amount; those that came to nothing don't count. A reversal can't be reversed.
-   * Payment versus payment is reversed by operators only, since all parties give something back: as a whole, both legs at the amounts they had, or none.
+   * Payment versus payment is reversed by operators only, since all parties give something back: as a whole, both legs at the amounts they had, or none, until expires_at.
    */
   reverseSettlement(
     request: ReverseSettlementRequest,

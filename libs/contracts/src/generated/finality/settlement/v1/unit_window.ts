@@ -33,6 +33,8 @@ export interface UnitWindowPosition {
   receivedCount: bigint;
   /** It owes what it had drawn at the close in the unit, by its credit terms, and hasn't paid all of it. */
   isDebtor: boolean;
+  /** How far below 0 net may be, as long as the window is open; missing: there is no cap, it is the other institution's of a pair, or the window has closed. */
+  debitCap?: bigint | undefined;
 }
 
 function createBaseUnitWindowTotals(): UnitWindowTotals {
@@ -189,6 +191,7 @@ function createBaseUnitWindowPosition(): UnitWindowPosition {
     paidCount: 0n,
     receivedCount: 0n,
     isDebtor: false,
+    debitCap: undefined,
   };
 }
 
@@ -232,6 +235,12 @@ export const UnitWindowPosition: MessageFns<UnitWindowPosition> = {
     }
     if (message.isDebtor !== false) {
       writer.uint32(64).bool(message.isDebtor);
+    }
+    if (message.debitCap !== undefined) {
+      if (BigInt.asIntN(64, message.debitCap) !== message.debitCap) {
+        throw new globalThis.Error("value provided for field message.debitCap of type int64 too large");
+      }
+      writer.uint32(72).int64(message.debitCap);
     }
     return writer;
   },
@@ -313,6 +322,14 @@ export const UnitWindowPosition: MessageFns<UnitWindowPosition> = {
             message.isDebtor = reader.bool();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.debitCap = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -351,6 +368,11 @@ export const UnitWindowPosition: MessageFns<UnitWindowPosition> = {
         : isSet(object.is_debtor)
         ? globalThis.Boolean(object.is_debtor)
         : false,
+      debitCap: isSet(object.debitCap)
+        ? BigInt(object.debitCap)
+        : isSet(object.debit_cap)
+        ? BigInt(object.debit_cap)
+        : undefined,
     };
   },
 
@@ -380,6 +402,9 @@ export const UnitWindowPosition: MessageFns<UnitWindowPosition> = {
     if (message.isDebtor !== false) {
       obj.isDebtor = message.isDebtor;
     }
+    if (message.debitCap !== undefined) {
+      obj.debitCap = message.debitCap.toString();
+    }
     return obj;
   },
 
@@ -398,6 +423,9 @@ export const UnitWindowPosition: MessageFns<UnitWindowPosition> = {
       ? BigInt(object.receivedCount)
       : 0n;
     message.isDebtor = object.isDebtor ?? false;
+    message.debitCap = (object.debitCap !== undefined && object.debitCap !== null)
+      ? BigInt(object.debitCap)
+      : undefined;
     return message;
   },
 };

@@ -270,22 +270,28 @@ export interface WindowPayout {
 export interface SetDebitCapRequest {
   idempotencyKey: string;
   institutionId: string;
-  /** 0 (nothing is paid before something has come in) to 21·10^14. Missing: what everybody may (WINDOW_DEBIT_CAP_SATS), if there is such a cap. */
-  capSats?:
+  /**
+   * In the unit's smallest part: 0 (nothing is paid before something has come in) to 2^63 − 1, in satoshi to 21·10^14. Missing: what everybody may (in satoshi
+   * WINDOW_DEBIT_CAP_SATS), if there is such a cap.
+   */
+  cap?:
     | bigint
     | undefined;
   /** 1 to 500 characters. */
   reason: string;
+  /** "BTC" or an ISO 4217 code in upper case, in which it is. Empty: BTC. */
+  unit: string;
 }
 
 export interface DebitCap {
   institutionId: string;
   /** In force; missing: there is none. */
-  capSats?:
+  cap?:
     | bigint
     | undefined;
   /** It is what everybody may. */
   isDefault: boolean;
+  unit: string;
 }
 
 export interface ListNettingPairsRequest {
@@ -2112,7 +2118,7 @@ export const WindowPayout: MessageFns<WindowPayout> = {
 };
 
 function createBaseSetDebitCapRequest(): SetDebitCapRequest {
-  return { idempotencyKey: "", institutionId: "", capSats: undefined, reason: "" };
+  return { idempotencyKey: "", institutionId: "", cap: undefined, reason: "", unit: "" };
 }
 
 export const SetDebitCapRequest: MessageFns<SetDebitCapRequest> = {
@@ -2123,14 +2129,17 @@ export const SetDebitCapRequest: MessageFns<SetDebitCapRequest> = {
     if (message.institutionId !== "") {
       writer.uint32(18).string(message.institutionId);
     }
-    if (message.capSats !== undefined) {
-      if (BigInt.asIntN(64, message.capSats) !== message.capSats) {
-        throw new globalThis.Error("value provided for field message.capSats of type int64 too large");
+    if (message.cap !== undefined) {
+      if (BigInt.asIntN(64, message.cap) !== message.cap) {
+        throw new globalThis.Error("value provided for field message.cap of type int64 too large");
       }
-      writer.uint32(24).int64(message.capSats);
+      writer.uint32(24).int64(message.cap);
     }
     if (message.reason !== "") {
       writer.uint32(34).string(message.reason);
+    }
+    if (message.unit !== "") {
+      writer.uint32(42).string(message.unit);
     }
     return writer;
   },
@@ -2169,7 +2178,7 @@ export const SetDebitCapRequest: MessageFns<SetDebitCapRequest> = {
               break;
             }
 
-            message.capSats = reader.int64() as bigint;
+            message.cap = reader.int64() as bigint;
             continue;
           }
           case 4: {
@@ -2178,6 +2187,14 @@ export const SetDebitCapRequest: MessageFns<SetDebitCapRequest> = {
             }
 
             message.reason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.unit = reader.string();
             continue;
           }
         }
@@ -2204,12 +2221,9 @@ export const SetDebitCapRequest: MessageFns<SetDebitCapRequest> = {
         : isSet(object.institution_id)
         ? globalThis.String(object.institution_id)
         : "",
-      capSats: isSet(object.capSats)
-        ? BigInt(object.capSats)
-        : isSet(object.cap_sats)
-        ? BigInt(object.cap_sats)
-        : undefined,
+      cap: isSet(object.cap) ? BigInt(object.cap) : undefined,
       reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
     };
   },
 
@@ -2221,11 +2235,14 @@ export const SetDebitCapRequest: MessageFns<SetDebitCapRequest> = {
     if (message.institutionId !== "") {
       obj.institutionId = message.institutionId;
     }
-    if (message.capSats !== undefined) {
-      obj.capSats = message.capSats.toString();
+    if (message.cap !== undefined) {
+      obj.cap = message.cap.toString();
     }
     if (message.reason !== "") {
       obj.reason = message.reason;
+    }
+    if (message.unit !== "") {
+      obj.unit = message.unit;
     }
     return obj;
   },
@@ -2237,14 +2254,15 @@ export const SetDebitCapRequest: MessageFns<SetDebitCapRequest> = {
     const message = createBaseSetDebitCapRequest();
     message.idempotencyKey = object.idempotencyKey ?? "";
     message.institutionId = object.institutionId ?? "";
-    message.capSats = (object.capSats !== undefined && object.capSats !== null) ? BigInt(object.capSats) : undefined;
+    message.cap = (object.cap !== undefined && object.cap !== null) ? BigInt(object.cap) : undefined;
     message.reason = object.reason ?? "";
+    message.unit = object.unit ?? "";
     return message;
   },
 };
 
 function createBaseDebitCap(): DebitCap {
-  return { institutionId: "", capSats: undefined, isDefault: false };
+  return { institutionId: "", cap: undefined, isDefault: false, unit: "" };
 }
 
 export const DebitCap: MessageFns<DebitCap> = {
@@ -2252,14 +2270,17 @@ export const DebitCap: MessageFns<DebitCap> = {
     if (message.institutionId !== "") {
       writer.uint32(10).string(message.institutionId);
     }
-    if (message.capSats !== undefined) {
-      if (BigInt.asIntN(64, message.capSats) !== message.capSats) {
-        throw new globalThis.Error("value provided for field message.capSats of type int64 too large");
+    if (message.cap !== undefined) {
+      if (BigInt.asIntN(64, message.cap) !== message.cap) {
+        throw new globalThis.Error("value provided for field message.cap of type int64 too large");
       }
-      writer.uint32(16).int64(message.capSats);
+      writer.uint32(16).int64(message.cap);
     }
     if (message.isDefault !== false) {
       writer.uint32(24).bool(message.isDefault);
+    }
+    if (message.unit !== "") {
+      writer.uint32(34).string(message.unit);
     }
     return writer;
   },
@@ -2290,7 +2311,7 @@ export const DebitCap: MessageFns<DebitCap> = {
               break;
             }
 
-            message.capSats = reader.int64() as bigint;
+            message.cap = reader.int64() as bigint;
             continue;
           }
           case 3: {
@@ -2299,6 +2320,14 @@ export const DebitCap: MessageFns<DebitCap> = {
             }
 
             message.isDefault = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.unit = reader.string();
             continue;
           }
         }
@@ -2320,16 +2349,13 @@ export const DebitCap: MessageFns<DebitCap> = {
         : isSet(object.institution_id)
         ? globalThis.String(object.institution_id)
         : "",
-      capSats: isSet(object.capSats)
-        ? BigInt(object.capSats)
-        : isSet(object.cap_sats)
-        ? BigInt(object.cap_sats)
-        : undefined,
+      cap: isSet(object.cap) ? BigInt(object.cap) : undefined,
       isDefault: isSet(object.isDefault)
         ? globalThis.Boolean(object.isDefault)
         : isSet(object.is_default)
         ? globalThis.Boolean(object.is_default)
         : false,
+      unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
     };
   },
 
@@ -2338,11 +2364,14 @@ export const DebitCap: MessageFns<DebitCap> = {
     if (message.institutionId !== "") {
       obj.institutionId = message.institutionId;
     }
-    if (message.capSats !== undefined) {
-      obj.capSats = message.capSats.toString();
+    if (message.cap !== undefined) {
+      obj.cap = message.cap.toString();
     }
     if (message.isDefault !== false) {
       obj.isDefault = message.isDefault;
+    }
+    if (message.unit !== "") {
+      obj.unit = message.unit;
     }
     return obj;
   },
@@ -2353,8 +2382,9 @@ export const DebitCap: MessageFns<DebitCap> = {
   fromPartial<I extends Exact<DeepPartial<DebitCap>, I>>(object: I): DebitCap {
     const message = createBaseDebitCap();
     message.institutionId = object.institutionId ?? "";
-    message.capSats = (object.capSats !== undefined && object.capSats !== null) ? BigInt(object.capSats) : undefined;
+    message.cap = (object.cap !== undefined && object.cap !== null) ? BigInt(object.cap) : undefined;
     message.isDefault = object.isDefault ?? false;
+    message.unit = object.unit ?? "";
     return message;
   },
 };
@@ -2653,7 +2683,7 @@ export const WindowServiceService = {
     responseDeserialize: (value: Buffer): WindowPayout => WindowPayout.decode(value),
   },
   /**
-   * What an institution may owe in each window, net: settlements that would exceed it are QUEUED (WINDOW_DEBIT_CAP) until something comes in, or the next window
+   * What an institution may owe in each window, net, unit by unit: settlements that would exceed it are QUEUED (WINDOW_DEBIT_CAP) until something comes in, or the next window
    * opens. From the next settlement on; what is owed more already stays. By an operator, higher by two (ProposeChange), or lower by the institution itself. GetLiquidity shows it.
    */
   setDebitCap: {
@@ -2709,7 +2739,7 @@ export interface WindowServiceServer extends UntypedServiceImplementation {
   setWindowPayout: handleUnaryCall<SetWindowPayoutRequest, WindowPayout>;
   getWindowPayout: handleUnaryCall<GetWindowPayoutRequest, WindowPayout>;
   /**
-   * What an institution may owe in each window, net: settlements that would exceed it are QUEUED (WINDOW_DEBIT_CAP) until something comes in, or the next window
+   * What an institution may owe in each window, net, unit by unit: settlements that would exceed it are QUEUED (WINDOW_DEBIT_CAP) until something comes in, or the next window
    * opens. From the next settlement on; what is owed more already stays. By an operator, higher by two (ProposeChange), or lower by the institution itself. GetLiquidity shows it.
    */
   setDebitCap: handleUnaryCall<SetDebitCapRequest, DebitCap>;
@@ -2859,7 +2889,7 @@ export interface WindowServiceClient extends Client {
     callback: (error: ServiceError | null, response: WindowPayout) => void,
   ): ClientUnaryCall;
   /**
-   * What an institution may owe in each window, net: settlements that would exceed it are QUEUED (WINDOW_DEBIT_CAP) until something comes in, or the next window
+   * What an institution may owe in each window, net, unit by unit: settlements that would exceed it are QUEUED (WINDOW_DEBIT_CAP) until something comes in, or the next window
    * opens. From the next settlement on; what is owed more already stays. By an operator, higher by two (ProposeChange), or lower by the institution itself. GetLiquidity shows it.
    */
   setDebitCap(
