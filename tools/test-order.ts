@@ -18,6 +18,7 @@ export const LONG: readonly string[] = [
   'apps/standalone/src/simulation/simulation.sim.spec.ts',
   'apps/standalone/src/simulation/seeds-1-to-5.sim.spec.ts',
   'apps/standalone/src/simulation/seeds-6-to-10.sim.spec.ts',
+  'apps/standalone/src/e2e/one-process.e2e.spec.ts',
   'apps/standalone/src/e2e/liquidity.e2e.spec.ts',
   'apps/standalone/src/e2e/exchange.e2e.spec.ts',
   'apps/standalone/src/e2e/payouts.e2e.spec.ts',
