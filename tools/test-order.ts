@@ -4,6 +4,7 @@
  */
 export const LONG: readonly string[] = [
   'libs/settlement/src/spec/histories.property.spec.ts',
+  'tools/servers/servers.int.spec.ts',
   'apps/settlement/src/store/histories.int.spec.ts',
   'apps/chain-watcher/src/chain-watcher.int.spec.ts',
   'libs/testing/src/contract/kafka.int.spec.ts',
