@@ -1,4 +1,0 @@
-import { onPlatform } from './e2e.fixture.ts';
-import { theApi } from './suites/api.fixture.ts';
-
-onPlatform('the API', theApi);

@@ -1,4 +1,0 @@
-import { onPlatform } from './e2e.fixture.ts';
-import { badInput } from './suites/bad-input.fixture.ts';
-
-onPlatform('bad input', badInput);

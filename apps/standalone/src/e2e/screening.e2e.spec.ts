@@ -1,4 +1,0 @@
-import { onPlatform } from './e2e.fixture.ts';
-import { SCREENED, screening } from './suites/screening.fixture.ts';
-
-onPlatform('screening', screening, { environment: SCREENED });
