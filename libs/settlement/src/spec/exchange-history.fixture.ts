@@ -19,7 +19,7 @@ import { windowBetween } from '../window.ts';
 import { apply, type Command } from './commands.fixture.ts';
 import { checkDefaults } from './credit.fixture.ts';
 import { EUR, USD } from './exchange.fixture.ts';
-import { MemoryBook } from './memory-book.fixture.ts';
+import { firstKey, MemoryBook } from './memory-book.fixture.ts';
 import { checkNetting } from './netting-invariants.fixture.ts';
 import { checkLines, resolvableIn } from './queue-actions.fixture.ts';
 
@@ -51,6 +51,7 @@ export class ExchangeHistory {
   constructor(random: () => number, steps: number, book = new MemoryBook()) {
     this.#random = random;
     this.book = book;
+    for (const keyId of ['o1', 'o2', 'o3']) this.tell({ type: 'register_first_key', key: firstKey(keyId) });
     for (const institutionId of PARTIES)
       this.tell({
         type: 'create_institution',

@@ -37,7 +37,7 @@ import { keepsChange, leftOver } from '../process/requeue.ts';
 import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
 import { paidOf } from '../unit-terms.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
-import { addDefaults, addPledges, checkDefaults, lineOf } from './credit.fixture.ts';
+import { addDefaults, addPledges, checkDefaults, lineOf, wasUnfrozen } from './credit.fixture.ts';
 import { checkNetting } from './netting-invariants.fixture.ts';
 import { checkLines } from './queue-actions.fixture.ts';
 import { checkPaymentLimits } from './limits.fixture.ts';
@@ -416,6 +416,7 @@ function checkLimits(book: MemoryBook): void {
         : WALLETS.find(({ walletId }) => walletId === claim.walletId)!.institutionId;
     // What was drawn when the line was longer stays drawn.
     if (claim.kind === 'clearing' && creditBalance(account) >= -longestLine(book, owner)) continue;
+    if (wasUnfrozen(book, owner)) continue;
     expect(book.institutions.get(owner).status, `${account.id} is overdrawn`).toBe('frozen');
   }
 }

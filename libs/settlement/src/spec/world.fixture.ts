@@ -9,10 +9,11 @@ import type { Priority } from '../queue.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { type Assessment, living, type Mode, type Recommendation } from '../settlement.ts';
 import { apply, type Command } from './commands.fixture.ts';
-import { MemoryBook } from './memory-book.fixture.ts';
+import { firstKey, MemoryBook } from './memory-book.fixture.ts';
 import {
   CREDIT_LINES,
   INSTITUTIONS,
+  OPERATORS,
   LISTED_WALLET,
   WALLETS,
   headHashOf,
@@ -78,6 +79,7 @@ export class World {
 
   constructor(policy: SettlementPolicy, late: readonly string[] = [], book = new MemoryBook(policy)) {
     this.book = book;
+    for (const keyId of OPERATORS) this.tell({ type: 'register_first_key', key: firstKey(keyId) });
     for (const institutionId of INSTITUTIONS) {
       const institution = { institutionId, name: institutionId, creditLineSats: CREDIT_LINES[institutionId]! };
       this.tell({ type: 'create_institution', institution });
