@@ -28,6 +28,7 @@ const COMMANDS = {
   bundle: ['tools/bundle.mjs'],
   lint: ['node_modules/eslint/bin/eslint.js', '--max-warnings=0'],
   typecheck: ['node_modules/typescript/bin/tsc', '--project', '.'],
+  key: ['tools/key.mjs'],
   ledger: ['tools/ledger/main.ts'],
   recover: ['tools/recover/main.ts'],
   rebuild: ['apps/standalone/src/rebuild/main.ts'],

@@ -74,7 +74,7 @@ export interface Environment {
   };
   /** Secret with `passphrase`, under which the signer's seed is encrypted. */
   readonly signerPassphraseSecret: string;
-  /** Secret with `first-keys.json`: the first operator's API key, hashed. */
+  /** Secret with `first-keys.json`: the first two operators' API keys, hashed. */
   readonly firstKeysSecret: string;
   /** OTLP over HTTP. */
   readonly telemetry?: { readonly endpoint: string; readonly collector: Destination };

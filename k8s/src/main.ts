@@ -76,7 +76,7 @@ function writeComposeSecrets(): number {
   writeFileSync(path.join(root, 'docker/first-keys.json'), `${secrets.firstKeys}\n`, { mode: 0o644 });
   writeFileSync(env, composeEnv(secrets), { mode: 0o600, flag: 'wx' });
   process.stdout.write(
-    "docker/.env, docker/first-keys.json\nThe first operator's key is OPERATOR_API_KEY in docker/.env.\n",
+    "docker/.env, docker/first-keys.json\nThe first two operators' keys are OPERATOR_API_KEY and SECOND_OPERATOR_API_KEY in docker/.env.\n",
   );
   return 0;
 }

@@ -17,15 +17,16 @@ describe('secrets for one machine', () => {
     const [, user, salt, hash] = /^([^:]+):([0-9a-f]+)\$([0-9a-f]{64})$/.exec(secrets.bitcoinAuth)!;
     expect(user).toBe('finality');
     expect(hash).toBe(createHmac('sha256', salt!).update(secrets.bitcoinPassword).digest('hex'));
-    const key = parseApiKey(secrets.operatorApiKey)!;
-    expect(JSON.parse(secrets.firstKeys)).toEqual([
-      {
-        keyId: key.keyId,
+    const keys = secrets.operatorApiKeys.map((key) => parseApiKey(key)!);
+    expect(JSON.parse(secrets.firstKeys)).toEqual(
+      keys.map(({ keyId, secretSha256 }, i) => ({
+        keyId,
         roles: ['operator', 'compliance'],
-        label: 'first operator',
-        secretSha256: Buffer.from(key.secretSha256).toString('hex'),
-      },
-    ]);
+        label: `${['first', 'second'][i]} operator`,
+        secretSha256: Buffer.from(secretSha256).toString('hex'),
+      })),
+    );
+    expect(new Set(keys.map(({ keyId }) => keyId)).size).toBe(2);
   });
 
   it('are another one for each use', () => {

@@ -6,6 +6,7 @@ import { SERVICES, STANDBY_SERVICE } from './services.ts';
 
 const PASSWORD_BYTES = 24;
 const KEY_ID_BYTES = 8;
+const KEY_SECRET_BYTES = 32;
 const SALT_BYTES = 16;
 const RPC_USER = 'finality';
 
@@ -17,9 +18,9 @@ export interface LocalSecrets {
   /** What bitcoind is told instead of the password: user:salt$HMAC-SHA256(salt, password), as its share/rpcauth makes it. */
   readonly bitcoinAuth: string;
   readonly signerPassphrase: string;
-  /** The first operator's, for whoever calls the API. */
-  readonly operatorApiKey: string;
-  /** What settlement is told of it. */
+  /** The first two operators', for whoever calls the API: one alone could issue nobody a key. */
+  readonly operatorApiKeys: readonly [string, string];
+  /** What settlement is told of them. */
   readonly firstKeys: string;
 }
 
@@ -35,18 +36,23 @@ export function makeSecrets(random: (bytes: number) => Buffer): LocalSecrets {
   const password = (): string => random(PASSWORD_BYTES).toString('hex');
   const bitcoinPassword = password();
   const salt = random(SALT_BYTES).toString('hex');
-  const keyId = random(KEY_ID_BYTES).toString('hex');
-  const keySecret = random(32).toString('base64url');
-  const secretSha256 = createHash('sha256').update(keySecret).digest('hex');
+  const operators = [operatorKey('first operator', random), operatorKey('second operator', random)] as const;
   return {
     postgresPassword: password(),
     databasePasswords: Object.fromEntries(SERVICES.map(({ name }) => [name, password()])),
     bitcoinPassword,
     bitcoinAuth: `${RPC_USER}:${salt}$${createHmac('sha256', salt).update(bitcoinPassword).digest('hex')}`,
     signerPassphrase: password(),
-    operatorApiKey: `fin_${keyId}_${keySecret}`,
-    firstKeys: JSON.stringify([{ keyId, roles: ['operator', 'compliance'], label: 'first operator', secretSha256 }]),
+    operatorApiKeys: [operators[0].apiKey, operators[1].apiKey],
+    firstKeys: JSON.stringify(operators.map(({ apiKey: _secret, ...known }) => known)),
   };
+}
+
+function operatorKey(label: string, random: (bytes: number) => Buffer) {
+  const keyId = random(KEY_ID_BYTES).toString('hex');
+  const secret = random(KEY_SECRET_BYTES).toString('base64url');
+  const secretSha256 = createHash('sha256').update(secret).digest('hex');
+  return { apiKey: `fin_${keyId}_${secret}`, keyId, roles: ['operator', 'compliance'], label, secretSha256 };
 }
 
 /** docker/.env: single quotes keep Compose from reading `$` as a variable. */
@@ -61,7 +67,8 @@ export function composeEnv(secrets: LocalSecrets): string {
     ),
     BITCOIN_RPC_PASSWORD: secrets.bitcoinPassword,
     BITCOIN_RPC_AUTH: secrets.bitcoinAuth,
-    OPERATOR_API_KEY: secrets.operatorApiKey,
+    OPERATOR_API_KEY: secrets.operatorApiKeys[0],
+    SECOND_OPERATOR_API_KEY: secrets.operatorApiKeys[1],
   };
   return Object.entries(lines)
     .map(([name, value]) => `${name}='${value}'\n`)
@@ -100,7 +107,8 @@ export function secretManifests(
     ...perService,
     secret(environment.signerPassphraseSecret, { passphrase: secrets.signerPassphrase }),
     secret(environment.firstKeysSecret, { 'first-keys.json': secrets.firstKeys }),
-    secret(`${STANDBY_SERVICE}-operator`, { 'api-key': secrets.operatorApiKey }),
+    secret(`${STANDBY_SERVICE}-operator`, { 'api-key': secrets.operatorApiKeys[0] }),
+    secret(`${STANDBY_SERVICE}-second-operator`, { 'api-key': secrets.operatorApiKeys[1] }),
     secret(LOCAL_SERVERS_SECRET, {
       'postgres-password': secrets.postgresPassword,
       'bitcoin-rpc-auth': secrets.bitcoinAuth,

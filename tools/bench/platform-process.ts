@@ -20,7 +20,7 @@ export interface PlatformProcess {
   /** The process of all services, or the one that runs theirs. */
   readonly pid: number;
   readonly dataDirectory: string;
-  readonly operatorKey: string;
+  readonly operatorKeys: readonly [string, string];
   /** host:port of all services' API. */
   readonly grpc: string;
   /** From the command to ready, in milliseconds. */
@@ -84,10 +84,10 @@ export async function startPlatformProcess(options: PlatformProcessOptions): Pro
   });
   const said = (): string => readFileSync(log, 'utf8').trim().split('\n').slice(-LOG_LINES).join('\n');
   try {
-    const { grpc, operator } = await ready(dataDirectory, () => child.exitCode);
+    const { grpc, operator, secondOperator } = await ready(dataDirectory, () => child.exitCode);
     const startMs = performance.now() - spawnedMs;
     const pid = onlyChildOf(child.pid!);
-    return { pid, dataDirectory, operatorKey: operator.apiKey, grpc, startMs, said, stop };
+    return { pid, dataDirectory, operatorKeys: [operator.apiKey, secondOperator.apiKey], grpc, startMs, said, stop };
   } catch (error) {
     const message = `the platform didn't start; it said:\n${said()}`;
     await stop();
@@ -98,6 +98,7 @@ export async function startPlatformProcess(options: PlatformProcessOptions): Pro
 interface Reached {
   readonly grpc: string;
   readonly operator: { readonly apiKey: string };
+  readonly secondOperator: { readonly apiKey: string };
 }
 
 /** It writes how it can be reached once it can be. */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { institutionV1, proposalV1 } from '@finality/contracts';
+import { institutionV1, liquidityV1, proposalV1 } from '@finality/contracts';
 import { credentials, Metadata } from '@grpc/grpc-js';
 import { type PlatformProcess, startPlatformProcess } from './platform-process.ts';
 
@@ -42,13 +42,13 @@ export async function startPlatform(
 
 /** What the bench needs to know about a platform that is up, with two institutions in it. Stops it when they can't be made. */
 export async function withParties(
-  { operatorKey, pid, said, stop }: PlatformProcess,
+  { operatorKeys, pid, said, stop }: PlatformProcess,
   { grpc, databaseUrl, postgres }: { readonly grpc: string; readonly databaseUrl: string; readonly postgres: number },
 ): Promise<BenchPlatform> {
-  const operators = new Operators(grpc, operatorKey);
+  const operators = new Operators(grpc, operatorKeys);
   try {
     const parties = [await operators.admit('bench-a'), await operators.admit('bench-b')] as const;
-    return { grpc, operatorKey, parties, databaseUrl, processes: [pid, postgres], stop };
+    return { grpc, operatorKey: operatorKeys[0], parties, databaseUrl, processes: [pid, postgres], stop };
   } catch (error) {
     const message = `the platform takes no institutions; it said:\n${said()}`;
     await stop();
@@ -66,45 +66,42 @@ export function postgresIn(directory: string): { url: string; pid: number } {
   return { url: `postgres://finality_admin:${password}@127.0.0.1:${lines[3]}/${DATABASE}`, pid: Number(lines[0]) };
 }
 
-/** What an operator, or two, do before anybody can be paid. */
+/** What two operators do before anybody can be paid. */
 class Operators {
   readonly #institutions: institutionV1.InstitutionServiceClient;
   readonly #proposals: proposalV1.ProposalServiceClient;
   readonly #first: Metadata;
-  #second?: Metadata;
+  readonly #second: Metadata;
 
-  constructor(address: string, operatorKey: string) {
+  constructor(address: string, [first, second]: readonly [string, string]) {
     this.#institutions = new institutionV1.InstitutionServiceClient(address, credentials.createInsecure());
     this.#proposals = new proposalV1.ProposalServiceClient(address, credentials.createInsecure());
-    this.#first = bearing(operatorKey);
+    this.#first = bearing(first);
+    this.#second = bearing(second);
   }
 
   /** Makes an institution that has credit, and an API key for it. */
   async admit(id: string): Promise<Party> {
     const institution = { idempotencyKey: `create-${id}`, institutionId: id, name: id, creditLineSats: 0n };
     await answer((done) => this.#institutions.createInstitution(institution, this.#first, done));
-    await this.#lend(id);
-    return { id, apiKey: await this.#issueKey(id, institutionV1.Role.ROLE_INSTITUTION) };
+    const line = { institutionId: id, limitSats: CREDIT_LINE_SATS };
+    const setCreditLine = liquidityV1.SetCreditLineRequest.fromPartial(line);
+    await this.#agree(`line-${id}`, { setCreditLine });
+    const { makeApiKey, systemRuntime } = await import('@finality/service');
+    const { keyId, apiKey, secretSha256 } = makeApiKey(systemRuntime());
+    const roles = [institutionV1.Role.ROLE_INSTITUTION];
+    const issueApiKey = { keyId, institutionId: id, roles, label: 'bench', secretSha256: Buffer.from(secretSha256) };
+    await this.#agree(`key-${id}`, { issueApiKey });
+    return { id, apiKey };
   }
 
-  async #lend(institutionId: string): Promise<void> {
-    const change = proposalV1.Change.fromPartial({ setCreditLine: { institutionId, limitSats: CREDIT_LINE_SATS } });
-    const asked = { idempotencyKey: `line-${institutionId}`, change, reason: 'bench' };
-    const proposed = await answer<proposalV1.Proposal>((done) =>
+  async #agree(idempotencyKey: string, change: proposalV1.Change): Promise<void> {
+    const asked = { idempotencyKey, change, reason: 'bench' };
+    const { proposalId } = await answer<proposalV1.Proposal>((done) =>
       this.#proposals.proposeChange(asked, this.#first, done),
     );
-    this.#second ??= bearing(await this.#issueKey('', institutionV1.Role.ROLE_OPERATOR));
-    const second = this.#second;
-    const decision = { idempotencyKey: asked.idempotencyKey, proposalId: proposed.proposalId, reason: 'bench' };
-    await answer((done) => this.#proposals.confirmProposal(decision, second, done));
-  }
-
-  async #issueKey(institutionId: string, role: institutionV1.Role): Promise<string> {
-    const key = { idempotencyKey: `key-${institutionId}-${role}`, institutionId, roles: [role], label: 'bench' };
-    const issued = await answer<institutionV1.IssueApiKeyResponse>((done) =>
-      this.#institutions.issueApiKey(key, this.#first, done),
-    );
-    return issued.secret;
+    const decision = { idempotencyKey, proposalId, reason: 'bench' };
+    await answer((done) => this.#proposals.confirmProposal(decision, this.#second, done));
   }
 
   close(): void {

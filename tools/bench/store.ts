@@ -71,9 +71,16 @@ function withPartiesIn(started: PlatformProcess): Promise<BenchPlatform> {
 }
 
 function again(started: PlatformProcess, { parties }: Known): BenchPlatform {
-  const { grpc, operatorKey, pid, dataDirectory, stop } = started;
+  const { grpc, operatorKeys, pid, dataDirectory, stop } = started;
   const postgres = postgresIn(dataDirectory);
-  return { grpc, operatorKey, parties, databaseUrl: postgres.url, processes: [pid, postgres.pid], stop };
+  return {
+    grpc,
+    operatorKey: operatorKeys[0],
+    parties,
+    databaseUrl: postgres.url,
+    processes: [pid, postgres.pid],
+    stop,
+  };
 }
 
 /** Milliseconds of each. */

@@ -19,7 +19,7 @@ npm run call -- --list
 
   rpc        finality.settlement.v1.SettlementService/SubmitSettlement, or as much of its end as is unambiguous: SubmitSettlement
   request    protobuf's JSON; several where the rpc takes a stream of them; default {}
-  --as       whose API key of .finality/demo.json is sent: an institution's id, operator or compliance
+  --as       whose API key of .finality/demo.json is sent: an institution's id, operator, operator-2 or compliance
   --key      an API key: fin_<key id>_<secret>
   --address  default: that of .finality/demo.json, else 127.0.0.1:50051
   --field    prints nothing but this field of each answer, as it is: with csv, a StreamStatement makes a file
@@ -38,6 +38,7 @@ interface Demo {
   readonly grpc: string;
   readonly institutions: readonly { readonly id: string; readonly apiKey: string }[];
   readonly operator: { readonly apiKey: string };
+  readonly secondOperator: { readonly apiKey: string };
   readonly compliance: { readonly apiKey: string };
 }
 
@@ -115,6 +116,7 @@ function keyOf(demo: Demo | undefined, who: string): string {
   const known = new Map([
     ...demo.institutions.map(({ id, apiKey }) => [id, apiKey] as const),
     ['operator', demo.operator.apiKey],
+    ['operator-2', demo.secondOperator.apiKey],
     ['compliance', demo.compliance.apiKey],
   ]);
   const key = known.get(who);

@@ -115,7 +115,10 @@ export class DestinationRegistry {
     const { institutionId, label, request } = wanted;
     const { runtime, signer } = this.#options;
     const place = await this.#placeOf(wanted);
-    await this.#patiently({ kind: 'check_institution', institutionId }, asked);
+    // Only waited for: what was answered before is answered again, whatever has become of the institution, and what wasn't is decided with the claim.
+    await this.#patiently({ kind: 'check_institution', institutionId }, asked).catch((error: unknown) => {
+      if (refusalOf(error) === undefined) throw error;
+    });
     const refusal = await refusalBy(
       signer.checkDestinationRequest({ institutionId, ...placeMessage(place), request: statementMessage(request) }),
     );

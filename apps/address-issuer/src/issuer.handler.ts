@@ -15,7 +15,6 @@ import {
   institutionRefusal,
   POOL_WALLET_ID,
   unknownWallet,
-  walletAggregate,
   type WalletEvent,
   type WalletState,
 } from '@finality/address';
@@ -35,6 +34,7 @@ import {
 import { projectDestinations } from './projections/destinations.projection.ts';
 import { loadUnused, projectUses } from './projections/address-uses.projection.ts';
 import { projectAddresses } from './projections/addresses.projection.ts';
+import { walletEvents } from './projections/rebuilt.ts';
 import { firstScripts, projectWallets } from './projections/wallets.projection.ts';
 import {
   challengeStream,
@@ -154,9 +154,7 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
   }
 
   async save(session: Session, _world: IssuerWorld, events: readonly StoredEvent[]): Promise<void> {
-    const ofWallets = events.filter(({ stream }) =>
-      stream.startsWith(`${walletAggregate.name}/`),
-    ) as readonly StoredEvent<WalletEvent>[];
+    const ofWallets = walletEvents(events);
     await projectWallets(session, ofWallets, this.#network);
     await projectAddresses(session, ofWallets);
     await projectUses(session, ofWallets);

@@ -3,6 +3,7 @@ import { createEventStore, type ServiceBlueprint } from '@finality/service';
 import { ADDRESS_ISSUER_SCHEMA, type AddressIssuerEnv, AddressIssuerModule } from './address-issuer.module.ts';
 import { createAddresses } from './migrations/create-addresses.migration.ts';
 import { addressEntity } from './projections/addresses.projection.ts';
+import { addressRebuild } from './projections/rebuilt.ts';
 import { walletEntity } from './projections/wallets.projection.ts';
 import { STREAMS } from './streams.ts';
 
@@ -12,6 +13,7 @@ export const addressIssuerService: ServiceBlueprint<AddressIssuerEnv> = {
   schema: ADDRESS_ISSUER_SCHEMA,
   migrations: (roles) => [createEventStore(roles), createAddresses(roles)],
   streams: STREAMS,
+  rebuild: addressRebuild,
   entities: [walletEntity, addressEntity],
   topics: [TOPICS.institution, TOPICS.watch, TOPICS.chainFact],
   grpc: {

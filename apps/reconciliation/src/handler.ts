@@ -10,7 +10,7 @@ import {
   saveBlock,
   type ScriptPlace,
 } from './projections/chain-index.projection.ts';
-import { saveReport } from './projections/reports.projection.ts';
+import { projectReports } from './projections/reports.projection.ts';
 import {
   type IndexedWallet,
   type Issued,
@@ -91,12 +91,7 @@ export class ReconciliationHandler implements CommandHandler<ReconciliationComma
 
   async save(session: Session, world: World, events: readonly StoredEvent[], batch: Batch): Promise<void> {
     for (const write of world.writes) await write(session);
-    for (const { type, stream, position } of events) {
-      if (type !== 'run_completed') continue;
-      const state = batch.state(runStream, stream.slice(`${runStream.aggregate.name}/`.length));
-      assert(state.status === 'completed', 'a completed run has a report');
-      await saveReport(session, state.report, position);
-    }
+    await projectReports(session, events, batch);
   }
 
   #addWallet(

@@ -25,7 +25,7 @@ import {
   transactionsWithin,
 } from '@finality/risk';
 import type { RiskBody, RiskReply, Screen } from './commands.ts';
-import { readLabels, writeLabelList } from './outbound/labels.ts';
+import { projectLabelLists, readLabels, writeLabelList } from './outbound/labels.ts';
 import { labelListStream, merchantStream, scriptStream, verdictStream } from './streams.ts';
 
 export interface RiskHandlerOptions {
@@ -82,8 +82,8 @@ export class RiskHandler implements CommandHandler<RiskBody, RiskWorld, RiskRepl
   }
 
   async save(session: Session, world: RiskWorld, events: readonly StoredEvent[]): Promise<void> {
-    const position = events.at(-1)?.position ?? 0n;
-    for (const list of world.listsLoaded) await writeLabelList(session, list, position);
+    for (const list of world.listsLoaded) await writeLabelList(session, list);
+    await projectLabelLists(session, events);
   }
 
   /** Once per subject: a second request to screen it changes nothing. */

@@ -2,6 +2,7 @@ import { riskV1, TOPICS } from '@finality/contracts';
 import { createEventStore, type ServiceBlueprint } from '@finality/service';
 import { createRisk } from './migrations/create-risk.migration.ts';
 import { RISK_SCHEMA, type RiskEnv, RiskModule } from './risk.module.ts';
+import { RISK_REBUILD } from './rebuilt.ts';
 import { STREAMS } from './streams.ts';
 
 /** Scores settlements and deposits (R1, R2) and publishes a verdict on each. */
@@ -10,6 +11,7 @@ export const riskService: ServiceBlueprint<RiskEnv> = {
   schema: RISK_SCHEMA,
   migrations: (roles) => [createEventStore(roles), createRisk(roles)],
   streams: STREAMS,
+  rebuild: () => RISK_REBUILD,
   entities: [],
   topics: [TOPICS.screening, TOPICS.approval, TOPICS.deposit, TOPICS.chainFact],
   // They become history: what is screened next needn't wait for them.

@@ -17,9 +17,9 @@ type Item = StoreCommand<SettlementCommand> | InboxNote;
 /** `starting`: whether this store is as new as the signer's journal isn't known yet. */
 export type GateStatus = 'starting' | Recovery['status'];
 
-/** What recovery itself decides, and the first operator's key: allowed whatever is known. */
+/** What recovery itself decides, and the first operators' keys: allowed whatever is known. */
 const ALWAYS: ReadonlySet<SettlementCommand['type']> = new Set([
-  'issue_api_key',
+  'register_first_key',
   'begin_recovery',
   'journal_checked',
   'adopt_settlement',

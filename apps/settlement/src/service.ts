@@ -15,7 +15,7 @@ import { bankBookingEntity } from './projections/bank-bookings.ts';
 import { depositEntity, institutionEntity, settlementEntity } from './projections/entities.ts';
 import { SettlementModule } from './settlement.module.ts';
 import { rateEntity } from './projections/rates.ts';
-import { SETTLEMENT_PROJECTIONS, SETTLEMENT_STREAMS } from './projections/rebuilt.ts';
+import { SETTLEMENT_REBUILD, SETTLEMENT_STREAMS } from './projections/rebuilt.ts';
 
 /** Institutions' front, settlements and their transactions, and the only writer of the ledger. */
 export const settlementService: ServiceBlueprint<SettlementEnv> = {
@@ -23,7 +23,7 @@ export const settlementService: ServiceBlueprint<SettlementEnv> = {
   schema: SETTLEMENT_SCHEMA,
   migrations: (roles) => [createEventStore(roles), createSettlement(roles)],
   streams: SETTLEMENT_STREAMS,
-  projections: SETTLEMENT_PROJECTIONS,
+  rebuild: () => SETTLEMENT_REBUILD,
   entities: [settlementEntity, institutionEntity, depositEntity, bankBookingEntity, rateEntity],
   topics: [
     TOPICS.riskVerdict,

@@ -49,7 +49,6 @@ import { GetQuoteRpc } from './inbound/get-quote.rpc.ts';
 import { GetSettlementRpc } from './inbound/get-settlement.rpc.ts';
 import { GetWindowPayoutRpc } from './inbound/get-window-payout.rpc.ts';
 import { GetWindowRpc } from './inbound/get-window.rpc.ts';
-import { IssueApiKeyRpc } from './inbound/issue-api-key.rpc.ts';
 import { ListCounterpartiesRpc } from './inbound/list-counterparties.rpc.ts';
 import { ListBankBookingsRpc } from './inbound/list-bank-bookings.rpc.ts';
 import { ListDefaultsRpc } from './inbound/list-defaults.rpc.ts';
@@ -98,7 +97,6 @@ import { SetLiquidityAlertsRpc } from './inbound/set-liquidity-alerts.rpc.ts';
 import { SubmitSettlementRpc } from './inbound/submit-settlement.rpc.ts';
 import { SubmitSettlementsRpc } from './inbound/submit-settlements.rpc.ts';
 import { SubmitSignedPsbtRpc } from './inbound/submit-signed-psbt.rpc.ts';
-import { UnfreezeInstitutionRpc } from './inbound/unfreeze-institution.rpc.ts';
 import { Wakeups } from './inbound/wakeups.ts';
 import { DestinationsMessages } from './inbound/destinations.messages.ts';
 import { WalletsMessages } from './inbound/wallets.messages.ts';
@@ -150,8 +148,6 @@ const INSTITUTION_RPCS = [
   GetInstitutionRpc,
   ListInstitutionsRpc,
   FreezeInstitutionRpc,
-  UnfreezeInstitutionRpc,
-  IssueApiKeyRpc,
   RevokeApiKeyRpc,
 ];
 const LEDGER_RPCS = [

@@ -2,6 +2,7 @@ import { signingV1 } from '@finality/contracts';
 import { createEventStore, type ServiceBlueprint } from '@finality/service';
 import { createSigner } from './migrations/create-signer.migration.ts';
 import { SIGNER_SCHEMA, type SignerEnv, SignerModule } from './signer.module.ts';
+import { SIGNER_REBUILD } from './rebuilt.ts';
 import { STREAMS } from './streams.ts';
 
 /** The only holder of keys. Nothing of it is on the public port: other services of ours reach it through `INTERNAL_API` (a `SigningPort`). */
@@ -10,6 +11,7 @@ export const signerService: ServiceBlueprint<SignerEnv> = {
   schema: SIGNER_SCHEMA,
   migrations: (roles) => [createEventStore(roles), createSigner(roles)],
   streams: STREAMS,
+  rebuild: () => SIGNER_REBUILD,
   entities: [],
   topics: [],
   grpc: {},

@@ -3,6 +3,7 @@ import {
   amlV1,
   institutionV1,
   ledgerV1,
+  proposalV1,
   reconciliationV1,
   riskV1,
   type ServicePort,
@@ -15,6 +16,7 @@ import { connectService } from '@finality/service';
 export interface Clients {
   readonly settlements: ServicePort<settlementV1.SettlementServiceServer>;
   readonly institutions: ServicePort<institutionV1.InstitutionServiceServer>;
+  readonly proposals: ServicePort<proposalV1.ProposalServiceServer>;
   readonly addresses: ServicePort<addressV1.AddressServiceServer>;
   readonly ledger: ServicePort<ledgerV1.LedgerServiceServer>;
   readonly reconciliation: ServicePort<reconciliationV1.ReconciliationServiceServer>;
@@ -32,6 +34,7 @@ export function connectClients(options: { address: string; apiKey: string; runti
     institutionV1.InstitutionServiceService,
     options,
   );
+  const proposals = connectService<proposalV1.ProposalServiceServer>(proposalV1.ProposalServiceService, options);
   const addresses = connectService<addressV1.AddressServiceServer>(addressV1.AddressServiceService, options);
   const ledger = connectService<ledgerV1.LedgerServiceServer>(ledgerV1.LedgerServiceService, options);
   const reconciliation = connectService<reconciliationV1.ReconciliationServiceServer>(
@@ -40,10 +43,11 @@ export function connectClients(options: { address: string; apiKey: string; runti
   );
   const risk = connectService<riskV1.RiskServiceServer>(riskV1.RiskServiceService, options);
   const aml = connectService<amlV1.AmlServiceServer>(amlV1.AmlServiceService, options);
-  const all = [settlements, institutions, addresses, ledger, reconciliation, risk, aml];
+  const all = [settlements, institutions, proposals, addresses, ledger, reconciliation, risk, aml];
   return {
     settlements: settlements.calls,
     institutions: institutions.calls,
+    proposals: proposals.calls,
     addresses: addresses.calls,
     ledger: ledger.calls,
     reconciliation: reconciliation.calls,

@@ -21,7 +21,7 @@ import type { StandaloneConfig } from './config.ts';
 import { type Database, openDatabase } from './database.ts';
 import type { DataDirectory } from './data-dir.ts';
 import { HOST } from './ports.ts';
-import { readOrMakeSecrets, type Secrets } from './secrets.ts';
+import { firstKeysOf, readOrMakeSecrets, type Secrets } from './secrets.ts';
 import { BLUEPRINTS, composeServices } from './services.ts';
 
 const GRPC_DRAIN_MS_MAX = 2_500;
@@ -204,12 +204,10 @@ function startNode({ directory, config, ports, runtime }: PlatformOptions, secre
   return startChain({ network: config.BITCOIN_NETWORK, runtime, external, simulated });
 }
 
-/** The first operator and compliance officer: their keys can't be issued by anybody. */
+/** The first operators and compliance officer: their keys can't be issued by anybody. */
 async function registerStaff(services: ReadonlyMap<ServiceName, AssembledService>, secrets: Secrets): Promise<void> {
   const bootstrap = services.get('settlement')!.get<Bootstrap>(BOOTSTRAP);
-  for (const { keyId, role, secretSha256 } of [secrets.operator, secrets.compliance]) {
-    await bootstrap.registerKey({ keyId, roles: [role], label: `first ${role}`, secretSha256 });
-  }
+  for (const key of firstKeysOf(secrets)) await bootstrap.registerKey(key);
 }
 
 function openHttp({ ports }: PlatformOptions, health: HealthRegistry, metrics: Metrics): Promise<HttpServer> {

@@ -1,5 +1,6 @@
 import type { Role, Runtime } from '@finality/kernel';
 import { makeApiKey } from '@finality/service';
+import type { FirstKey } from '@finality/settlement-app';
 import { readJsonFile, replaceFile } from './data-dir.ts';
 
 const SECRET_BYTES = 32;
@@ -21,6 +22,8 @@ export interface Secrets {
   /** Of the simulated node. */
   readonly bitcoinRpcPassword: string;
   readonly operator: StaffKey;
+  /** Nothing that takes two could be done without. */
+  readonly secondOperator: StaffKey;
   readonly compliance: StaffKey;
 }
 
@@ -32,11 +35,18 @@ export async function readOrMakeSecrets(file: string, runtime: Runtime): Promise
     database: hex(SECRET_BYTES),
     bitcoinRpcPassword: hex(RPC_PASSWORD_BYTES),
     operator: staffKey('operator', runtime),
+    secondOperator: staffKey('operator', runtime),
     compliance: staffKey('compliance', runtime),
   };
   await replaceFile(file, `${JSON.stringify(made, undefined, 2)}\n`);
   return made;
 }
+
+/** Whose keys exist from the start: nobody can issue the first ones. */
+export const firstKeysOf = ({ operator, secondOperator, compliance }: Secrets): readonly FirstKey[] =>
+  Object.entries({ 'first operator': operator, 'second operator': secondOperator, 'first compliance': compliance }).map(
+    ([label, { keyId, role, secretSha256 }]) => ({ keyId, roles: [role], label, secretSha256 }),
+  );
 
 function staffKey(role: Role, runtime: Runtime): StaffKey {
   const { keyId, apiKey, secretSha256 } = makeApiKey(runtime);

@@ -130,7 +130,7 @@ export class Standalone {
     try {
       return await runScenario({
         address: `${platform.grpc.host}:${platform.grpc.port}`,
-        operatorKey: platform.secrets.operator.apiKey,
+        operatorKeys: [platform.secrets.operator.apiKey, platform.secrets.secondOperator.apiKey],
         node: platform.chain.node,
         file,
         runtime: this.#runtime,
@@ -191,6 +191,7 @@ export class Standalone {
       bitcoinRpc: chain.rpc,
       institutions: Object.entries(apiKeys).map(([id, apiKey]) => ({ id, apiKey })),
       operator: { apiKey: secrets.operator.apiKey },
+      secondOperator: { apiKey: secrets.secondOperator.apiKey },
       compliance: { apiKey: secrets.compliance.apiKey },
     };
     await replaceFile(directory.demo, `${JSON.stringify(content, undefined, 2)}\n`);
@@ -202,6 +203,7 @@ export class Standalone {
     const keys = [
       ...(result?.institutions ?? []),
       { id: 'operator', apiKey: secrets.operator.apiKey },
+      { id: 'operator-2', apiKey: secrets.secondOperator.apiKey },
       { id: 'compliance', apiKey: secrets.compliance.apiKey },
     ];
     const seconds = this.#config.MINE_INTERVAL_SECONDS;

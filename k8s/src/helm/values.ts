@@ -14,7 +14,7 @@ const COMMENTS: Readonly<Record<string, string>> = {
     'caSecret holds ca.crt; database-url names it: ?sslmode=verify-full&sslrootcert=/var/run/finality/postgres/ca.crt',
   signerPassphraseSecret:
     "Holds `passphrase`, under which the signer's seed is encrypted. Back it up apart from the database.",
-  firstKeysSecret: "Holds `first-keys.json`: the first operator's API key, hashed (docs/deployment.md).",
+  firstKeysSecret: "Holds `first-keys.json`: the first two operators' API keys, hashed (docs/deployment.md).",
   telemetry: 'OTLP over HTTP, and the namespace that the collector is in.',
   certificates:
     'certManager: true makes a Certificate per service from this issuer; false: you make the Secrets (tls.crt, tls.key, ca.crt; URI spiffe://finality/<service>).',

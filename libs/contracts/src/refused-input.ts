@@ -340,8 +340,6 @@ const OTHERS: readonly RefusedInput[] = [
     caller: 'payer',
   },
   invalid('ListInstitutions', 'page size 1001', 'page_size', { page_size: 1001 }),
-  invalid('IssueApiKey', 'no role', 'roles', { roles: [], institution_id: '' }),
-  invalid('IssueApiKey', 'an operator’s key for an institution', 'institution_id', { roles: ['ROLE_OPERATOR'] }),
   invalid('RegisterWallet', 'neither custodial nor descriptors', 'keys', { custodial: null }),
   invalid('RegisterWallet', 'a descriptor that can’t be parsed', 'descriptors.external', {
     custodial: null,

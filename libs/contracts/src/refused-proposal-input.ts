@@ -13,6 +13,9 @@ const alone = (rpc: string, input: string, field: string, change: RefusedInput['
 /** The id of nothing. */
 const NONE = '0'.repeat(64);
 
+/** Nobody's. */
+const KEY = { key_id: '0123456789abcdef', secret_sha256: `${'A'.repeat(43)}=` };
+
 /** Of what takes two operators. */
 export const PROPOSALS: readonly RefusedInput[] = [
   alone('SetCreditLine', 'a greater line by one operator', 'limit_sats', { limit_sats: '1000001' }),
@@ -32,6 +35,23 @@ export const PROPOSALS: readonly RefusedInput[] = [
     change: { set_credit_line: { institution_id: 'bank-a', limit_sats: '-1' } },
   }),
   invalid('ProposeChange', 'no reason', 'reason', { reason: '' }),
+  invalid('ProposeChange', 'a key that can’t be one', 'key_id, roles, secret_sha256', {
+    change: { issue_api_key: { key_id: 'A1', secret_sha256: 'YWI=' } },
+  }),
+  invalid('ProposeChange', 'an operator’s key for an institution', 'institution_id', {
+    change: { issue_api_key: { ...KEY, institution_id: 'bank-a', roles: ['ROLE_OPERATOR'] } },
+  }),
+  invalid('ProposeChange', 'a key for an institution and who runs the platform', 'roles', {
+    change: { issue_api_key: { ...KEY, institution_id: 'bank-a', roles: ['ROLE_INSTITUTION', 'ROLE_COMPLIANCE'] } },
+  }),
+  {
+    rpc: 'ProposeChange',
+    input: 'to unfreeze nobody',
+    status: 'NOT_FOUND',
+    field: 'institution_id',
+    reason: 'UNKNOWN_INSTITUTION',
+    change: { change: { unfreeze_institution: { institution_id: 'nobody-knows-it' } } },
+  },
   invalid('ProposeChange', 'a correction of what can’t be a booking', 'booking_id', {
     change: { correct_bank_booking: { booking_id: 'A1', institution_id: 'bank-a' } },
   }),

@@ -9,11 +9,33 @@ import { typeOf, upcast } from './stream-types.ts';
 export interface Projection {
   /** Nobody else fills them: they are emptied first. */
   readonly tables: readonly string[];
+  /** Columns that aren't history: what stood in them is told anew. */
+  readonly forgets?: readonly string[];
   /** Streams whose states it looks at besides those of the events; they are as after these events. */
   readonly needs?: (events: readonly StoredEvent[], states: States) => readonly string[];
   /** As in the batch that stored the events, or several of them together: what follows from them, added to what is there. */
   readonly save: (session: WritingSession, events: readonly StoredEvent[], states: States) => Promise<void> | void;
 }
+
+/** What other tables of the truth come to, beside the events: filled in place. */
+export interface Derived {
+  readonly tables: readonly string[];
+  readonly fill: (session: WritingSession) => Promise<void>;
+}
+
+/** Of all tables of a service's own, what becomes of each: none may be missing. */
+export interface Rebuild {
+  readonly projections: readonly Projection[];
+  readonly derived?: readonly Derived[];
+  /** What neither its events nor its entries say, by table: why, and how it comes back. */
+  readonly left: Readonly<Record<string, string>>;
+}
+
+/** The record itself, and how far others have been told of it: every store has them, and nothing that they could be made of. */
+export const STORE_TABLES: readonly string[] = [
+  ...['store_head', 'events', 'published_messages', 'published_keys', 'inbox_keys', 'parked_messages'],
+  ...['idempotency_keys', 'timers', 'leases', 'consumer_cursors', 'relay_progress'],
+];
 
 export interface Rebuilt {
   readonly events: number;
@@ -32,10 +54,10 @@ const STATES_KEPT_MAX = 20_000;
 export async function rebuildProjections(
   session: WritingSession,
   types: readonly AnyStreamType[],
-  projections: readonly Projection[],
+  { projections, derived = [] }: Pick<Rebuild, 'projections' | 'derived'>,
 ): Promise<Rebuilt> {
   const tables = projections.flatMap((projection) => projection.tables);
-  await session.query(`TRUNCATE ${['stream_states', ...tables].join(', ')} RESTART IDENTITY`);
+  await empty(session, ['stream_states', ...tables]);
   const states = new RebuiltStates(session, types);
   let count = 0;
   for (let rows = await readPage(session, -1n); rows.length > 0;) {
@@ -47,8 +69,21 @@ export async function rebuildProjections(
     rows = await readPage(session, rows.at(-1)!.position);
   }
   await states.writeAll();
+  for (const { fill } of derived) await fill(session);
   const [streams] = await session.query<{ count: bigint }>('SELECT count(*) FROM stream_states');
   return { events: count, streams: Number(streams!.count) };
+}
+
+/** Also what the service itself can only add to: its owner can. No other transaction ever sees it without its trigger. */
+async function empty(session: Session, tables: readonly string[]): Promise<void> {
+  const guarded = await session.query<{ name: string }>(
+    `SELECT c.relname AS name FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = current_schema() AND t.tgname = 'insert_only' AND c.relname = ANY($1::text[])`,
+    [tables],
+  );
+  for (const { name } of guarded) await session.query(`ALTER TABLE ${name} DISABLE TRIGGER insert_only`);
+  await session.query(`TRUNCATE ${tables.join(', ')} RESTART IDENTITY`);
+  for (const { name } of guarded) await session.query(`ALTER TABLE ${name} ENABLE ALWAYS TRIGGER insert_only`);
 }
 
 const readPage = (session: Session, after: bigint): Promise<EventRow[]> =>

@@ -7,3 +7,4 @@ export * from './save.ts';
 export * from './segments.ts';
 export * from './statements.ts';
 export * from './verify.ts';
+export { LEDGER_DERIVED, LEDGER_RECORD } from './rebuild.ts';

@@ -46,6 +46,7 @@ export { feesNow } from './process/fees.ts';
 export { adoptSettlement, importTransaction, type SignedTransaction } from './process/import.ts';
 export { decideExchange, type ExchangeCommand } from './process/exchange-commands.ts';
 export { confirmIncident } from './process/incidents.ts';
+export * from './process/api-keys.ts';
 export * from './process/institutions.ts';
 export * from './process/liquidity-alerts.ts';
 export { reprioritize } from './process/line.ts';

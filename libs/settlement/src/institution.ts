@@ -37,8 +37,15 @@ export type InstitutionEvent = { readonly at: Instant } & (
   | { readonly type: 'unit_line_expired'; readonly unit: Unit }
   | WatchEvent
   | { readonly type: 'institution_frozen'; readonly reason: string }
-  /** By a person, who has looked at why. */
-  | { readonly type: 'institution_unfrozen'; readonly reason: string }
+  /** By two persons, who have looked at why. */
+  | {
+      readonly type: 'institution_unfrozen';
+      readonly reason: string;
+      readonly by: string;
+      readonly confirmedBy: string;
+      /** Although others stood in for what it owed, and have it back only in part. */
+      readonly isOwing: boolean;
+    }
 );
 
 /** What may be owed on a clearing balance in another unit than BTC. */
@@ -139,9 +146,18 @@ export type ApiKeyEvent = { readonly at: Instant } & (
       readonly label: string;
       /** Hex; the secret itself is never stored. */
       readonly secretSha256: string;
+      /** Missing: it has been there from the start. */
+      readonly issued?: KeyIssue;
     }
   | { readonly type: 'api_key_revoked'; readonly reason: string }
 );
+
+/** Both persons' API keys. */
+export interface KeyIssue {
+  readonly by: string;
+  readonly confirmedBy: string;
+  readonly reason: string;
+}
 
 export type ApiKey =
   | { readonly status: 'none' }
@@ -153,6 +169,7 @@ export type ApiKey =
       readonly roles: readonly Role[];
       readonly label: string;
       readonly secretSha256: string;
+      readonly issued?: KeyIssue;
       readonly createdAt: Instant;
     };
 

@@ -63,7 +63,11 @@ export async function broadcastCounts(
   return row ?? { wanted: 0, conflicts: 0 };
 }
 
-export async function saveWanted(session: Session, wanted: CommandOf<'want_broadcast'>, now: Instant): Promise<void> {
+export async function saveWanted(
+  session: Session,
+  wanted: Omit<CommandOf<'want_broadcast'>, 'kind'>,
+  now: Instant,
+): Promise<void> {
   await session.query(
     `INSERT INTO broadcasts (txid, lineage_id, version, raw, wanted, announced, due_at, attempts)
      VALUES ($1, $2, $3, $4, true, false, $5, 0) ON CONFLICT (txid) DO NOTHING`,
@@ -73,6 +77,10 @@ export async function saveWanted(session: Session, wanted: CommandOf<'want_broad
 
 export async function saveStopped(session: Session, txid: Txid): Promise<void> {
   await session.query('UPDATE broadcasts SET wanted = false WHERE txid = $1', [txid]);
+}
+
+export async function announced(session: Session, txid: Txid): Promise<void> {
+  await session.query('UPDATE broadcasts SET announced = true WHERE txid = $1', [txid]);
 }
 
 export async function saveAnswer(session: Session, answer: CommandOf<'record_answer'>): Promise<void> {

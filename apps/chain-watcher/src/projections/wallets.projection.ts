@@ -1,4 +1,4 @@
-import type { WatchState } from '@finality/chain';
+import type { Below, WatchState } from '@finality/chain';
 import type { Session } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
 import type { CommandOf } from '../commands.ts';
@@ -83,8 +83,21 @@ export async function saveWallet(session: Session, state: WatchState): Promise<v
   );
 }
 
+/** One past the highest index of each branch. */
+export async function scriptsSaved(session: Session, walletId: string): Promise<Below> {
+  const [row] = await session.query<Below>(
+    `SELECT coalesce(max(index) FILTER (WHERE branch = 0) + 1, 0) AS external, coalesce(max(index) FILTER (WHERE branch = 1) + 1, 0) AS internal
+     FROM watched_scripts WHERE wallet_id = $1`,
+    [walletId],
+  );
+  return row!;
+}
+
 /** The address issuer refuses a descriptor that is registered already; should two wallets share a script after all, the first keeps it. */
-export async function saveScripts(session: Session, { walletId, scripts }: CommandOf<'store_scripts'>): Promise<void> {
+export async function saveScripts(
+  session: Session,
+  { walletId, scripts }: Pick<CommandOf<'store_scripts'>, 'walletId' | 'scripts'>,
+): Promise<void> {
   await session.query(
     `INSERT INTO watched_scripts (script, wallet_id, branch, index)
      SELECT s, $1, b, i FROM unnest($2::text[], $3::smallint[], $4::int[]) AS n (s, b, i)

@@ -1,11 +1,12 @@
-import { type BlockHash, type Branch, checkBlock, deriveScript, parseDescriptor } from '@finality/bitcoin';
+import { type BlockHash, checkBlock } from '@finality/bitcoin';
 import { type BitcoinNode, NodeError } from '@finality/bitcoin-node';
 import { observeInBlock } from '@finality/chain';
-import { unwrap, type Worker } from '@finality/kernel';
+import type { Worker } from '@finality/kernel';
 import type { CommandOf, RescannedBlock } from '../commands.ts';
 import { lookUpPrevouts } from '../outbound/prevouts.ts';
 import { firstHeight, lastHeightBefore, mainHeaders } from '../projections/headers.projection.ts';
 import { type WalletToExtend, walletsToExtend } from '../projections/wallets.projection.ts';
+import { scriptsBetween } from '../scripts.ts';
 import { execute, matched, type Progress, waitingForNode, type WorkerContext } from './context.ts';
 
 /** New wallets and addresses wake it; this is for what a crash left undone. */
@@ -64,14 +65,8 @@ export class WatchAhead implements Worker {
 
   async #deriveScripts(wallet: WalletToExtend): Promise<Progress> {
     const { network } = this.#context;
-    const { walletId, external, internal, watched, wanted } = wallet;
-    const descriptor = unwrap(parseDescriptor([external, internal], network));
-    const derive = (branch: Branch, from: number, below: number): CommandOf<'store_scripts'>['scripts'] =>
-      Array.from({ length: Math.max(0, below - from) }, (_, i) => {
-        const index = from + i;
-        return { branch, index, script: deriveScript(descriptor, branch, index).script };
-      });
-    const scripts = [...derive(0, watched.external, wanted.external), ...derive(1, watched.internal, wanted.internal)];
+    const { walletId, watched, wanted } = wallet;
+    const scripts = scriptsBetween(wallet, watched, wanted, network);
     const rescanFrom = await this.#birthday(wallet);
     const body: CommandOf<'store_scripts'> = { kind: 'store_scripts', walletId, scripts, watched: wanted, rescanFrom };
     await execute(this.#context, this.name, [body]);

@@ -1,7 +1,9 @@
 import { reconciliationV1 } from '@finality/contracts';
-import type { Session } from '@finality/event-store';
+import type { Session, States, StoredEvent } from '@finality/event-store';
+import { assert } from '@finality/kernel';
 import type { Report } from '@finality/reconciliation';
 import { reportMessage } from '../report-message.ts';
+import { runStream } from '../streams.ts';
 
 // Completed reports, to be listed newest first.
 
@@ -11,7 +13,17 @@ export interface ReportPage {
   readonly next: bigint | undefined;
 }
 
-export async function saveReport(session: Session, report: Report, position: bigint): Promise<void> {
+/** In the batch that completes them. */
+export async function projectReports(session: Session, events: readonly StoredEvent[], states: States): Promise<void> {
+  for (const { type, stream, position } of events) {
+    if (type !== 'run_completed') continue;
+    const state = states.state(runStream, stream.slice(`${runStream.aggregate.name}/`.length));
+    assert(state.status === 'completed', 'a completed run has a report');
+    await saveReport(session, state.report, position);
+  }
+}
+
+async function saveReport(session: Session, report: Report, position: bigint): Promise<void> {
   const bytes = Buffer.from(reconciliationV1.Report.encode(reportMessage(report)).finish());
   await session.query('INSERT INTO reports (report_id, position, report) VALUES ($1, $2, $3)', [
     report.reportId,

@@ -1,6 +1,6 @@
-import type { Session } from '@finality/event-store';
+import type { Session, StoredEvent } from '@finality/event-store';
 import type { Label, LabelList } from '@finality/risk';
-import { scriptKey } from '@finality/risk';
+import { labelList, type LabelListEvent, scriptKey } from '@finality/risk';
 
 /** Rows of one insert. */
 const ROWS_MAX = 5_000;
@@ -32,8 +32,8 @@ export async function readLabels(
   return rows.map(({ listed_on, ...row }) => (listed_on === null ? row : { ...row, listedOn: listed_on }));
 }
 
-/** Makes this version of the list the one that counts. Earlier versions stay, so that what was decided by them can be explained. */
-export async function writeLabelList(session: Session, list: LabelList, position: bigint): Promise<void> {
+/** What this version of the list says. Earlier versions stay, so that what was decided by them can be explained. */
+export async function writeLabelList(session: Session, list: LabelList): Promise<void> {
   for (const labels of chunks(list.labels)) {
     await session.query(
       `INSERT INTO labels (list, version, script_key, script, address, category, label, source, listed_on)
@@ -65,11 +65,19 @@ export async function writeLabelList(session: Session, list: LabelList, position
       ],
     );
   }
-  await session.query(
-    `INSERT INTO label_lists (name, version, position) VALUES ($1, $2, $3)
-     ON CONFLICT (name) DO UPDATE SET version = excluded.version, position = excluded.position`,
-    [list.name, list.version, position],
-  );
+}
+
+/** Which version of each list counts, in the batch that loads it. */
+export async function projectLabelLists(session: Session, events: readonly StoredEvent[]): Promise<void> {
+  const prefix = `${labelList.name}/`;
+  for (const { stream, data, position } of events as readonly StoredEvent<LabelListEvent>[]) {
+    if (!stream.startsWith(prefix)) continue;
+    await session.query(
+      `INSERT INTO label_lists (name, version, position) VALUES ($1, $2, $3)
+       ON CONFLICT (name) DO UPDATE SET version = excluded.version, position = excluded.position`,
+      [stream.slice(prefix.length), data.version, position],
+    );
+  }
 }
 
 function* chunks<T>(rows: readonly T[]): Generator<readonly T[]> {

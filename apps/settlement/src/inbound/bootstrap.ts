@@ -10,7 +10,7 @@ export interface FirstKey {
   readonly secretSha256: string;
 }
 
-/** For whoever installs the platform: the first operator's key can't be issued by an operator. Not reachable over the network. */
+/** For whoever installs the platform: the first operators' keys can't be issued by operators. Not reachable over the network. */
 export class Bootstrap {
   readonly #store: SettlementStore;
   readonly #runtime: Runtime;
@@ -20,11 +20,11 @@ export class Bootstrap {
     this.#runtime = runtime;
   }
 
-  /** Repeating it with the same key changes nothing. @throws RefusalException ALREADY_EXISTS when the id is another key's */
+  /** Repeating it with the same key changes nothing, also when it was revoked. @throws RefusalException ALREADY_EXISTS when the id is another key's */
   async registerKey(key: FirstKey): Promise<void> {
     const id = this.#runtime.id();
     await execute(this.#store, {
-      body: { type: 'issue_api_key', key: { ...key, institutionId: '' } },
+      body: { type: 'register_first_key', key: { ...key, institutionId: '' } },
       cause: {
         actor: { kind: 'service', id: 'bootstrap' },
         occurredAt: this.#runtime.now(),

@@ -10,6 +10,8 @@ import { checkIdempotencyKey, checkReason, refuseInvalid } from './fields.ts';
 import { Gateway, scopeOf } from './gateway.ts';
 import { showProposal } from './proposal-view.ts';
 import { askedCorrection } from './asked-correction.ts';
+import { askedKey } from './asked-key.ts';
+import { askedUnfreezing } from './asked-unfreezing.ts';
 import { askedRate } from './publish-rate.rpc.ts';
 import { askedRelease } from './release-collateral.rpc.ts';
 import { askedRestriction } from './restrict-counterparties.rpc.ts';
@@ -80,6 +82,8 @@ function askedChange(
   if (change?.setDebitCap) return askedDebitCap({ ...change.setDebitCap, ...own }, caller);
   if (change?.restrictCounterparties) return askedRestriction({ ...change.restrictCounterparties, ...own }, caller);
   if (change?.publishRate) return askedRate({ ...change.publishRate, idempotencyKey }, caller);
+  if (change?.issueApiKey) return askedKey(change.issueApiKey, own, caller);
+  if (change?.unfreezeInstitution) return askedUnfreezing(change.unfreezeInstitution, own, caller);
   if (change?.correctBankBooking) return askedCorrection(change.correctBankBooking, own, caller);
   if (change?.releaseCollateral) return askedRelease({ ...change.releaseCollateral, idempotencyKey }, caller, pledgeId);
   return undefined;

@@ -1,4 +1,5 @@
-import type { AnyStreamType, Projection, States, StoredEvent, WritingSession } from '@finality/event-store';
+import type { AnyStreamType, Projection, Rebuild, States, StoredEvent, WritingSession } from '@finality/event-store';
+import { LEDGER_DERIVED, LEDGER_RECORD } from '@finality/ledger-store';
 import { legsOf, type LineageEvent, living, PositionBook, type SettlementEvent } from '@finality/settlement';
 import { CREDIT_STREAMS } from '../store/credit-streams.ts';
 import { EXCHANGE_STREAMS } from '../store/exchange-streams.ts';
@@ -21,18 +22,16 @@ export const SETTLEMENT_STREAMS: readonly AnyStreamType[] = [
   proposalStream,
 ];
 
-/**
- * Everything that follows from this service's own events. What others have said (wallets, addresses, destinations, and what the chain did to coins) comes
- * from their messages, what is due at a height from both, and balances from the ledger's entries: none of it is made of these events.
- */
-export const SETTLEMENT_PROJECTIONS: readonly Projection[] = [
+/** Everything that follows from this service's own events. */
+const PROJECTIONS: readonly Projection[] = [
   { tables: ['settlements'], save: saveSettlements },
   { tables: ['institutions'], save: saveInstitutions },
   { tables: ['lineages'], save: saveLineages },
   { tables: ['lineage_versions'], save: (session, events) => saveVersions(session, versionsIn(events)) },
   { tables: ['head_anchors'], save: saveHeadAnchors },
   { tables: ['deposits'], save: saveDeposits },
-  { tables: ['suspense'], needs: settlementsInSuspense, save: saveSuspense },
+  // Only in which order they came.
+  { tables: ['suspense'], forgets: ['number'], needs: settlementsInSuspense, save: saveSuspense },
   { tables: ['bank_bookings'], save: saveBankBookings },
   { tables: ['rates'], save: saveRates },
   { tables: ['proposals'], save: saveProposals },
@@ -40,6 +39,29 @@ export const SETTLEMENT_PROJECTIONS: readonly Projection[] = [
   { tables: ['windows'], save: saveWindows },
   { tables: ['window_positions'], save: savePositionsIn },
 ];
+
+/** What others have said (wallets, addresses, destinations, and what the chain did to coins) stands in no event of this service. */
+export const SETTLEMENT_REBUILD: Rebuild = {
+  projections: PROJECTIONS,
+  derived: LEDGER_DERIVED,
+  left: {
+    ...Object.fromEntries(
+      LEDGER_RECORD.map((table) => [table, 'the ledger itself: "npm run ledger -- verify" proves it']),
+    ),
+    ...Object.fromEntries(
+      ['wallets', 'addresses', 'destinations'].map((table) => [
+        table,
+        'what address-issuer has said, in messages that were taken already: from a backup (docs/recovery.md)',
+      ]),
+    ),
+    ...Object.fromEntries(
+      ['coins', 'maturities', 'previous_transactions'].map((table) => [
+        table,
+        'what the chain did, in messages of chain-watcher that were taken already: from a backup (docs/recovery.md)',
+      ]),
+    ),
+  },
+};
 
 /** Transactions that these events offered, with their lineages. */
 function versionsIn(events: readonly StoredEvent[]): ReadonlyMap<string, string> {

@@ -65,17 +65,13 @@ export type SettlementCommand =
   | { readonly type: 'consolidate'; readonly request: ConsolidationRequest }
   | { readonly type: 'anchor_head'; readonly request: HeadAnchorRequest }
   | { readonly type: 'create_institution'; readonly institution: NewInstitution }
-  | {
-      readonly type: 'freeze_institution' | 'unfreeze_institution';
-      readonly institutionId: string;
-      readonly reason: string;
-    }
+  | { readonly type: 'freeze_institution'; readonly institutionId: string; readonly reason: string }
   | { readonly type: 'allow_counterparty' | 'remove_counterparty'; readonly request: CounterpartyRequest }
   | { readonly type: 'set_liquidity_alerts'; readonly request: LiquidityAlertsRequest }
   | { readonly type: 'observe_liquidity'; readonly institutionId: string; readonly unit: Unit }
   | { readonly type: 'post_pledge'; readonly request: PledgeRequest }
   | { readonly type: 'expire_credit_line' | 'collect'; readonly institutionId: string }
-  | { readonly type: 'issue_api_key'; readonly key: NewApiKey }
+  | { readonly type: 'register_first_key'; readonly key: NewApiKey }
   | { readonly type: 'revoke_api_key'; readonly keyId: string; readonly reason: string }
   | {
       readonly type: 'verdict';

@@ -38,7 +38,6 @@ import {
   finishRecovery,
   freezeInstitution,
   importTransaction,
-  issueApiKey,
   journalChecked,
   journalImported,
   type LivingSettlement,
@@ -52,6 +51,7 @@ import {
   proposeResolution,
   reconciled,
   type RecoveryEvent,
+  registerFirstKey,
   reprioritize,
   removeCounterparty,
   reserve,
@@ -66,7 +66,6 @@ import {
   signed,
   signingRefused,
   submit,
-  unfreezeInstitution,
 } from '@finality/settlement';
 import { saveBankBookings } from '../projections/bank-bookings.ts';
 import { saveCoins } from '../projections/coins.ts';
@@ -116,6 +115,8 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'set_limits':
       case 'set_approval_policy':
       case 'restrict_counterparties':
+      case 'issue_api_key':
+      case 'unfreeze_institution':
       case 'correct_bank_line':
       case 'publish_rate':
         return done(carryOut(book, body));
@@ -155,12 +156,11 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
         return done(decideWindow(book, body));
       case 'create_institution':
       case 'freeze_institution':
-      case 'unfreeze_institution':
         return institutionReply(decideInstitution(book, body));
       case 'allow_counterparty':
       case 'remove_counterparty':
         return done((body.type === 'allow_counterparty' ? allowCounterparty : removeCounterparty)(book, body.request));
-      case 'issue_api_key':
+      case 'register_first_key':
       case 'revoke_api_key':
         return apiKeyReply(decideKey(book, body));
       default:
@@ -325,21 +325,19 @@ const lookedAt = (
 
 const decideKey = (
   book: BatchBook,
-  body: CommandOf<'issue_api_key'> | CommandOf<'revoke_api_key'>,
-): ReturnType<typeof issueApiKey> =>
-  body.type === 'issue_api_key' ? issueApiKey(book, body.key) : revokeApiKey(book, body.keyId, body.reason);
+  body: CommandOf<'register_first_key'> | CommandOf<'revoke_api_key'>,
+): ReturnType<typeof registerFirstKey> =>
+  body.type === 'register_first_key' ? registerFirstKey(book, body.key) : revokeApiKey(book, body.keyId, body.reason);
 
 function decideInstitution(
   book: BatchBook,
-  body: CommandOf<'create_institution'> | CommandOf<'freeze_institution' | 'unfreeze_institution'>,
+  body: CommandOf<'create_institution'> | CommandOf<'freeze_institution'>,
 ): ReturnType<typeof createInstitution> {
   switch (body.type) {
     case 'create_institution':
       return createInstitution(book, body.institution);
     case 'freeze_institution':
       return freezeInstitution(book, body.institutionId, body.reason);
-    case 'unfreeze_institution':
-      return unfreezeInstitution(book, body.institutionId, body.reason);
     default:
       return assertNever(body, 'command');
   }
@@ -416,5 +414,5 @@ const settlementReply = (result: ReturnType<typeof submit>): Handled<SettlementR
   replyOf(result, (settlement) => ({ type: 'settlement', settlement }));
 const institutionReply = (result: ReturnType<typeof createInstitution>): Handled<SettlementReply> =>
   replyOf(result, (institution) => ({ type: 'institution', institution }));
-const apiKeyReply = (result: ReturnType<typeof issueApiKey>): Handled<SettlementReply> =>
+const apiKeyReply = (result: ReturnType<typeof registerFirstKey>): Handled<SettlementReply> =>
   replyOf(result, (apiKey) => ({ type: 'api_key', apiKey }));

@@ -279,5 +279,7 @@ export function apiKeyMessage(key: Exclude<ApiKey, { status: 'none' }>): institu
     revoked: key.status === 'revoked',
     label: key.label,
     createdAt: toTimestamp(key.createdAt),
+    issuedBy: key.issued?.by ?? '',
+    confirmedBy: key.issued?.confirmedBy ?? '',
   };
 }

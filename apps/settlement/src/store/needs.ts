@@ -8,6 +8,7 @@ import type {
   OffsetRequest,
   ExchangeCommand,
   HeadAnchorRequest,
+  NewApiKey,
   ProposalCommand,
   SignedTransaction,
   Submission,
@@ -19,6 +20,7 @@ import type { CommandOf, RecoveryCommand, SettlementCommand } from './commands.t
 import type { WindowCommand } from './window-commands.ts';
 import { ExchangeNeeds } from './exchange-needs.ts';
 import { ProposalNeeds } from './proposal-needs.ts';
+import { stepOf } from './steps.ts';
 import { WindowNeeds } from './window-needs.ts';
 
 /** What takes two persons. */
@@ -28,7 +30,6 @@ type OperatorsCommand =
 type AdministrativeCommand =
   | 'create_institution'
   | 'freeze_institution'
-  | 'unfreeze_institution'
   | 'set_limits'
   | 'set_approval_policy'
   | 'set_debit_cap'
@@ -43,7 +44,9 @@ type AdministrativeCommand =
   | 'set_credit_terms'
   | 'set_liquidity_alerts'
   | 'observe_liquidity'
+  | 'register_first_key'
   | 'issue_api_key'
+  | 'unfreeze_institution'
   | 'revoke_api_key'
   | ExchangeCommand['type']
   | ProposalCommand['type']
@@ -111,7 +114,11 @@ export class Needs {
 
   static of(commands: readonly StoreCommand<SettlementCommand>[]): Needs {
     const needs = new Needs();
-    for (const { body } of commands) needs.#command(body);
+    for (const { body } of commands) {
+      needs.#command(body);
+      const keyId = stepOf(body);
+      if (keyId !== undefined) needs.apiKeys.add(keyId);
+    }
     return needs;
   }
 
@@ -233,8 +240,10 @@ export class Needs {
       case 'observe_liquidity':
         this.credit.watched(body);
         return void this.institutions.add(body.institutionId);
-      case 'freeze_institution':
       case 'unfreeze_institution':
+        // What it owes.
+        return this.#credit(body.request.institutionId);
+      case 'freeze_institution':
         return void this.institutions.add(body.institutionId);
       case 'allow_counterparty':
         this.institutions.add(body.request.counterpartyId);
@@ -247,9 +256,9 @@ export class Needs {
       case 'set_debit_cap':
         return this.#window(body);
       case 'issue_api_key':
-        this.apiKeys.add(body.key.keyId);
-        if (body.key.institutionId !== '') this.institutions.add(body.key.institutionId);
-        return;
+        return this.#key(body.request.key);
+      case 'register_first_key':
+        return this.#key(body.key);
       case 'segment_sealed':
       case 'head_signed':
         return void (this.seals = true);
@@ -274,6 +283,11 @@ export class Needs {
       default:
         return this.#recovering(body);
     }
+  }
+
+  #key({ keyId, institutionId }: NewApiKey): void {
+    this.apiKeys.add(keyId);
+    if (institutionId !== '') this.institutions.add(institutionId);
   }
 
   #credit(institutionId: string): void {

@@ -2,7 +2,7 @@ import { exchangeV1, liquidityV1, proposalV1, settlementV1, toTimestamp } from '
 import { assertNever, type Instant } from '@finality/kernel';
 import { type Change, institutionOf, isExpired, type KnownProposal, type Limits } from '@finality/settlement';
 import { BANK_DIRECTIONS } from './exchange-messages.ts';
-import { MODES } from './messages.ts';
+import { MODES, ROLES } from './messages.ts';
 
 const { ProposalStatus } = proposalV1;
 const SECOND_MS = 1_000;
@@ -70,6 +70,20 @@ function changeMessage(change: Change): proposalV1.Change {
       return proposalV1.Change.fromPartial({
         releaseCollateral: { institutionId, pledge: PLEDGES[pledge], amountSats },
       });
+    }
+    case 'issue_api_key': {
+      const { key } = change.request;
+      const { secretSha256, roles: names, ...same } = key;
+      const issueApiKey = {
+        ...same,
+        roles: names.map((name) => ROLES[name]),
+        secretSha256: Buffer.from(secretSha256, 'hex'),
+      };
+      return proposalV1.Change.fromPartial({ issueApiKey });
+    }
+    case 'unfreeze_institution': {
+      const { institutionId, althoughOwing } = change.request;
+      return proposalV1.Change.fromPartial({ unfreezeInstitution: { institutionId, althoughOwing } });
     }
     case 'correct_bank_line': {
       const { bookingId, institutionId, right } = change.request;

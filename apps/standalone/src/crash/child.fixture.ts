@@ -45,6 +45,6 @@ if (!process.connected) await end();
 process.send?.({
   grpc: `${platform.grpc.host}:${platform.grpc.port}`,
   bitcoinRpc: platform.chain.rpc,
-  operatorKey: platform.secrets.operator.apiKey,
+  operatorKeys: [platform.secrets.operator.apiKey, platform.secrets.secondOperator.apiKey],
   startMs: Math.round(runtime.monotonicMs() - startedMs),
 } satisfies Greeting);

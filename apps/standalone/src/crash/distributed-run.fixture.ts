@@ -87,10 +87,11 @@ export class DistributedRun {
     this.#platform = await startProcesses(setting, this.#servers.environment);
     this.#closing.push(() => this.#platform.stop());
     await this.#untilReady();
+    const { operator, secondOperator } = this.#platform.secrets;
     const access = {
       grpc: `${this.#platform.grpc.host}:${this.#platform.grpc.port}`,
       bitcoinRpc: this.#btcd,
-      operatorKey: this.#platform.secrets.operator.apiKey,
+      operatorKeys: [operator.apiKey, secondOperator.apiKey] as const,
     };
     await this.outside.meet(access);
     await this.outside.prepare(access);

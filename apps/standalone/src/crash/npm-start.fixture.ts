@@ -44,12 +44,13 @@ export class NpmStart {
     while (!this.#output.includes(UP)) await Promise.race([once(this.#child.stdout!, 'data'), ended]);
     ended.catch(() => undefined);
     const text = await readFile(path.join(this.#dataDir, 'demo.json'), 'utf8');
-    const { grpc, bitcoinRpc, operator } = JSON.parse(text) as {
+    const { grpc, bitcoinRpc, operator, secondOperator } = JSON.parse(text) as {
       readonly grpc: string;
       readonly bitcoinRpc: PlatformAccess['bitcoinRpc'];
       readonly operator: { readonly apiKey: string };
+      readonly secondOperator: { readonly apiKey: string };
     };
-    return { grpc, bitcoinRpc, operatorKey: operator.apiKey };
+    return { grpc, bitcoinRpc, operatorKeys: [operator.apiKey, secondOperator.apiKey] };
   }
 
   /** Waits for it to end by itself. @returns its exit code, or undefined when it had to be killed */

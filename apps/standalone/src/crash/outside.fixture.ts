@@ -1,11 +1,12 @@
 import { parseAddress, type ScriptHex } from '@finality/bitcoin';
 import { connectNode, type RegtestNode } from '@finality/bitcoin-node';
-import { addressV1, institutionV1, type ledgerV1, settlementV1 } from '@finality/contracts';
+import { addressV1, type ledgerV1, settlementV1 } from '@finality/contracts';
 import { RegtestWallet } from '@finality/chain-simulator';
 import { type Runtime, unwrap } from '@finality/kernel';
 import { refusalOf } from '@finality/service';
 import { minerWallet } from '../chain.ts';
 import { type Clients, connectClients } from '../clients.ts';
+import { agree, newKey } from '../operators.ts';
 import { patiently, until } from '../demo/wait.ts';
 import type { PlatformAccess } from './platform-process.fixture.ts';
 
@@ -54,6 +55,7 @@ interface Deposit {
 interface Contact {
   readonly node: RegtestNode;
   readonly operator: Clients;
+  readonly second: Clients;
   readonly banks: ReadonlyMap<InstitutionId, Clients>;
   isOver: boolean;
 }
@@ -88,14 +90,17 @@ export class Outside {
     return this.#here.operator;
   }
 
-  async meet({ grpc: address, bitcoinRpc, operatorKey }: PlatformAccess): Promise<void> {
+  async meet({ grpc: address, bitcoinRpc, operatorKeys }: PlatformAccess): Promise<void> {
     const runtime = this.#runtime;
     const node = await connectNode({ ...bitcoinRpc, network: 'regtest', runtime });
-    const operator = connectClients({ address, apiKey: operatorKey, runtime });
+    const [operator, second] = operatorKeys.map((apiKey) => connectClients({ address, apiKey, runtime })) as [
+      Clients,
+      Clients,
+    ];
     const banks = [...this.#keys].map(
       ([id, apiKey]) => [id, connectClients({ address, apiKey, runtime })] as [InstitutionId, Clients],
     );
-    this.#contact = { node, operator, banks: new Map(banks), isOver: false };
+    this.#contact = { node, operator, second, banks: new Map(banks), isOver: false };
   }
 
   /** From now on it is no surprise that calls fail. */
@@ -106,7 +111,8 @@ export class Outside {
   leave(): void {
     this.expectEnd();
     this.#contact?.node.close();
-    for (const clients of [this.#contact?.operator, ...(this.#contact?.banks.values() ?? [])]) clients?.close();
+    for (const clients of [this.#contact?.operator, this.#contact?.second, ...(this.#contact?.banks.values() ?? [])])
+      clients?.close();
   }
 
   /** Institutions, wallets, and money on all of them, credited; further deposits are signed and kept for later. */
@@ -300,13 +306,10 @@ export class Outside {
         creditLineSats: 0n,
       }),
     );
-    const { secret } = await institutions.issueApiKey({
-      idempotencyKey: `key ${id}`,
-      institutionId: id,
-      roles: [institutionV1.Role.ROLE_INSTITUTION],
-      label: '',
-    });
-    this.#keys.set(id, secret);
+    // Of an answer that a crash has swallowed nobody knows the key: another one is issued.
+    const { keyId, apiKey, change } = newKey(this.#runtime, id, '');
+    await agree([this.operator, this.#here.second], change, `key ${keyId}`);
+    this.#keys.set(id, apiKey);
     await patiently(this.#runtime, () =>
       addresses.registerWallet({
         idempotencyKey: `wallet ${id}`,

@@ -11,11 +11,11 @@ const START_MS_MAX = 120_000;
 const STOP_MS_MAX = 15_000;
 const STDERR_LENGTH_MAX = 20_000;
 
-/** Where a platform is found, and how its first operator and the world around it get in. */
+/** Where a platform is found, and how its first operators and the world around it get in. */
 export interface PlatformAccess {
   readonly grpc: string;
   readonly bitcoinRpc: RpcAccess;
-  readonly operatorKey: string;
+  readonly operatorKeys: readonly [string, string];
 }
 
 /** What the child says once it is up. */

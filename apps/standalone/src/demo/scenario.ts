@@ -1,15 +1,9 @@
-import {
-  addressV1,
-  institutionV1,
-  type ledgerV1,
-  type reconciliationV1,
-  settlementV1,
-  statusName,
-} from '@finality/contracts';
+import { addressV1, type ledgerV1, type reconciliationV1, settlementV1, statusName } from '@finality/contracts';
 import type { RegtestNode } from '@finality/bitcoin-node';
 import type { Runtime } from '@finality/kernel';
 import { minerWallet } from '../chain.ts';
 import { type Clients, connectClients } from '../clients.ts';
+import { agree, newKey } from '../operators.ts';
 import { type DemoInstitution, INSTITUTIONS, SETTLEMENTS } from './cast.ts';
 import { broadcastFunding, buildFunding, type Deposit } from './faucet.ts';
 import type { DemoFile } from './state.ts';
@@ -28,7 +22,8 @@ const BLOCK_EVERY_MS = 400;
 export interface ScenarioOptions {
   /** Of the gRPC API. */
   readonly address: string;
-  readonly operatorKey: string;
+  /** Of two. */
+  readonly operatorKeys: readonly [string, string];
   readonly node: RegtestNode;
   readonly file: DemoFile;
   readonly runtime: Runtime;
@@ -62,12 +57,15 @@ const ENDS_BADLY: ReadonlySet<settlementV1.SettlementStatus> = new Set([
  * @throws ScenarioFailed when anything isn't as it should be
  */
 export async function runScenario(options: ScenarioOptions): Promise<ScenarioResult> {
-  const { address, runtime, operatorKey, file, say } = options;
-  const operator = connectClients({ address, apiKey: operatorKey, runtime });
+  const { address, runtime, operatorKeys, file, say } = options;
+  const [operator, second] = operatorKeys.map((apiKey) => connectClients({ address, apiKey, runtime })) as [
+    Clients,
+    Clients,
+  ];
   const banks = new Map<string, Clients>();
   try {
     for (const institution of INSTITUTIONS) {
-      const apiKey = await introduce(institution, operator, options);
+      const apiKey = await introduce(institution, [operator, second], options);
       banks.set(institution.id, connectClients({ address, apiKey, runtime }));
     }
     const deposits = await depositAddresses(banks, options);
@@ -86,16 +84,17 @@ export async function runScenario(options: ScenarioOptions): Promise<ScenarioRes
     await file.save({ ...file.state, isDone: true });
     return result;
   } finally {
-    for (const clients of [operator, ...banks.values()]) clients.close();
+    for (const clients of [operator, second, ...banks.values()]) clients.close();
   }
 }
 
 /** The institution, its wallet, and a key of its own. @returns the key */
 async function introduce(
   { id, name, scriptType }: DemoInstitution,
-  operator: Clients,
+  operators: readonly [Clients, Clients],
   { file, runtime, say }: ScenarioOptions,
 ): Promise<string> {
+  const [operator] = operators;
   const known = file.state.apiKeys[id];
   if (known === undefined) say(`Introducing ${name}: an institution, an API key, a wallet`);
   // What has just started compares its store with the signer's journal first.
@@ -117,15 +116,11 @@ async function introduce(
     }),
   );
   if (known !== undefined) return known;
-  // The secret is shown once. Killed before it was written down: that key is lost, and this is another one.
-  const { secret } = await operator.institutions.issueApiKey({
-    idempotencyKey: `demo-key-${runtime.id()}`,
-    institutionId: id,
-    roles: [institutionV1.Role.ROLE_INSTITUTION],
-    label: 'demonstration',
-  });
-  await file.save({ ...file.state, apiKeys: { ...file.state.apiKeys, [id]: secret } });
-  return secret;
+  // Killed before it was written down: that key is lost, and this is another one.
+  const { keyId, apiKey, change } = newKey(runtime, id, 'demonstration');
+  await agree(operators, change, `demo-key-${keyId}`);
+  await file.save({ ...file.state, apiKeys: { ...file.state.apiKeys, [id]: apiKey } });
+  return apiKey;
 }
 
 async function depositAddresses(

@@ -1,6 +1,6 @@
 import { readJsonFile, replaceFile } from '../data-dir.ts';
 
-/** What the scenario couldn't find out again after a crash: secrets shown once, and a payment that mustn't be made twice. */
+/** What the scenario couldn't find out again after a crash: secrets that nobody else has, and a payment that mustn't be made twice. */
 export interface DemoState {
   /** By institution. */
   readonly apiKeys: Readonly<Record<string, string>>;

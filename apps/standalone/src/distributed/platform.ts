@@ -22,7 +22,7 @@ import { type DataDirectory, replaceFile } from '../data-dir.ts';
 import { databaseNamed, dropOurs } from '../database.ts';
 import { type RunningPlatform, Started } from '../platform.ts';
 import { HOST } from '../ports.ts';
-import { readOrMakeSecrets, type Secrets } from '../secrets.ts';
+import { firstKeysOf, readOrMakeSecrets, type Secrets } from '../secrets.ts';
 import { startGateway } from './gateway.ts';
 import { environmentOf, FLEET, type Place, placeAll, PUBLIC_SERVICES, publicDefinitions } from './fleet.ts';
 import { ProcessMetrics } from './process-metrics.ts';
@@ -227,12 +227,6 @@ async function provision(
 }
 
 /** Of the first operator and the first compliance officer: hashes only. */
-function writeFirstKeys(file: string, { operator, compliance }: Secrets): Promise<void> {
-  const keys = [operator, compliance].map(({ keyId, role, secretSha256 }) => ({
-    keyId,
-    roles: [role],
-    label: `first ${role}`,
-    secretSha256,
-  }));
-  return replaceFile(file, `${JSON.stringify(keys, undefined, 2)}\n`);
+function writeFirstKeys(file: string, secrets: Secrets): Promise<void> {
+  return replaceFile(file, `${JSON.stringify(firstKeysOf(secrets), undefined, 2)}\n`);
 }

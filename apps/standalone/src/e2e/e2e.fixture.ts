@@ -16,6 +16,7 @@ import type { SignerConfig } from '@finality/signer-app';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { readEnvironment, type StandaloneConfig } from '../config.ts';
 import { type DataDirectory, openDataDirectory } from '../data-dir.ts';
+import { agree, newKey } from '../operators.ts';
 import { openLog } from '../output.ts';
 import { type RunningPlatform, startPlatform } from '../platform.ts';
 import { type Api, connectApi } from './api.fixture.ts';
@@ -75,7 +76,7 @@ const QUICK = {
 /** That somebody else spends what we are about to spend is for a person to look at, and happens in tests. */
 const ALARM = /^a transaction of ours can’t get onto the chain .*"conflict":"(input spent by|inputs missing)/;
 const { Role } = institutionV1;
-const ROLES = { operator: Role.ROLE_OPERATOR, compliance: Role.ROLE_COMPLIANCE, auditor: Role.ROLE_AUDITOR };
+const ROLES = { compliance: Role.ROLE_COMPLIANCE, auditor: Role.ROLE_AUDITOR };
 const { ScriptType } = addressV1;
 /** Eight processes on a busy machine. */
 const READY_MS_MAX = 90_000;
@@ -100,7 +101,7 @@ export class E2e {
   #platform: RunningPlatform;
   #operator: Api;
   #compliance: Api;
-  #second: Promise<{ readonly api: Api }> | undefined;
+  #second: Api;
 
   /** What the signer was configured with. */
   readonly signer: SignerConfig;
@@ -121,6 +122,7 @@ export class E2e {
     this.#cleanUp = options.cleanUp;
     this.outside = options.outside;
     this.#operator = this.api(options.platform.secrets.operator.apiKey);
+    this.#second = this.api(options.platform.secrets.secondOperator.apiKey);
     this.#compliance = this.api(options.platform.secrets.compliance.apiKey);
   }
 
@@ -160,29 +162,36 @@ export class E2e {
     return makeBank(this, options);
   }
 
-  async staff(role: 'operator' | 'compliance' | 'auditor'): Promise<{ readonly api: Api; readonly keyId: string }> {
-    const { secret, apiKey } = await this.operator.institutions.issueApiKey({
-      idempotencyKey: freshKey(),
-      institutionId: '',
-      roles: [ROLES[role]],
-      label: role,
-    });
-    return { api: this.api(secret), keyId: apiKey!.keyId };
+  /** Somebody of those who run the platform. Operators are there from the start. */
+  async staff(role: 'compliance' | 'auditor'): Promise<{ readonly api: Api; readonly keyId: string }> {
+    const { apiKey, keyId } = await this.issueKey('', role, ROLES[role]);
+    return { api: this.api(apiKey), keyId };
+  }
+
+  /** By two operators. @param institutionId empty: of those who run the platform */
+  async issueKey(
+    institutionId: string,
+    label: string,
+    role?: institutionV1.Role,
+  ): Promise<{ readonly apiKey: string; readonly keyId: string }> {
+    const { change, ...key } = newKey(systemRuntime(), institutionId, label, role);
+    await this.agree(change);
+    return key;
+  }
+
+  /** Somebody else of an institution. */
+  async colleague({ id }: Pick<Bank, 'id'>): Promise<Api> {
+    return this.api((await this.issueKey(id, 'second person')).apiKey);
   }
 
   /** The second person, where something takes two. */
-  async second(): Promise<Api> {
-    this.#second ??= this.staff('operator');
-    return (await this.#second).api;
+  get second(): Api {
+    return this.#second;
   }
 
   /** What takes two operators: one proposes it, another one confirms it. */
-  async agree(change: proposalV1.Change): Promise<proposalV1.Proposal> {
-    const request = { idempotencyKey: freshKey(), change, reason: 'agreed' };
-    const { proposalId } = await this.operator.proposals.proposeChange(request);
-    const { proposals } = await this.second();
-    const decision = { idempotencyKey: freshKey(), proposalId, reason: 'seen' };
-    return patiently(() => proposals.confirmProposal(decision));
+  agree(change: proposalV1.Change): Promise<proposalV1.Proposal> {
+    return agree([this.operator, this.second], change, freshKey());
   }
 
   /** A credit line. @param inMs until it ends; missing: it doesn't */
@@ -218,10 +227,10 @@ export class E2e {
     await meanwhile?.();
     this.#platform = await this.#start(readiness);
     this.outside.reconnect(this.#platform.chain.node);
-    const { operator, compliance } = this.#platform.secrets;
+    const { operator, secondOperator, compliance } = this.#platform.secrets;
     this.#operator = this.api(operator.apiKey);
     this.#compliance = this.api(compliance.apiKey);
-    this.#second = undefined;
+    this.#second = this.api(secondOperator.apiKey);
   }
 
   async stop(): Promise<void> {
@@ -277,12 +286,7 @@ async function makeBank(e2e: E2e, options: BankOptions): Promise<Bank> {
   const id = `bank-${++banks}`;
   await institutions.createInstitution({ idempotencyKey: freshKey(), institutionId: id, name: id, creditLineSats: 0n });
   if (creditLineSats > 0n) await e2e.lend(id, creditLineSats);
-  const { secret, apiKey } = await institutions.issueApiKey({
-    idempotencyKey: freshKey(),
-    institutionId: id,
-    roles: [Role.ROLE_INSTITUTION],
-    label: 'e2e',
-  });
+  const { apiKey, keyId } = await e2e.issueKey(id, 'e2e');
   const scriptType = wallet === 'tr' ? ScriptType.SCRIPT_TYPE_TR : ScriptType.SCRIPT_TYPE_WPKH;
   const registration = {
     idempotencyKey: freshKey(),
@@ -292,7 +296,7 @@ async function makeBank(e2e: E2e, options: BankOptions): Promise<Bank> {
     birthdayHeight: options.birthdayHeight ?? (await e2e.outside.height()),
   };
   const registered = wallet === 'none' ? undefined : await patiently(() => addresses.registerWallet(registration));
-  const bank = new Bank(e2e, { id, apiKey: secret, keyId: apiKey!.keyId, wallet: registered });
+  const bank = new Bank(e2e, { id, apiKey, keyId, wallet: registered });
   // Both have to have reached every service: a key is news, and so is a wallet.
   await until(
     `${id} can see its claims`,

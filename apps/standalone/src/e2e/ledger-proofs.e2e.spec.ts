@@ -131,7 +131,9 @@ onPlatform(
 
     it('isn’t built anew while the service runs', async () => {
       const url = e2e().platform.databaseUrl('settlement');
-      await expect(rebuildService(settlementService, url, () => 0)).rejects.toThrow(ServiceRuns);
+      await expect(rebuildService(settlementService, { url, network: 'regtest' }, () => 0)).rejects.toThrow(
+        ServiceRuns,
+      );
     });
 
     it('is recomputed by a command that names the first difference', async () => {

@@ -13,6 +13,8 @@ import { Outliving } from './backup.fixture.ts';
 import { Bank, freshKey, NOTHING } from './bank.fixture.ts';
 import { type E2e, expectInOrder, onPlatform } from './e2e.fixture.ts';
 import { AMOUNT_SATS, DEPOSIT_SATS, fund, give, ownBank, OwnWallet, prepare } from './own-wallet.fixture.ts';
+import { expectRebuilt } from './rebuilt.fixture.ts';
+import { BLUEPRINTS } from '../services.ts';
 import { until } from './wait.fixture.ts';
 
 const { RecoveryStatus } = settlementV1;
@@ -58,7 +60,10 @@ onPlatform(
       const handedOut = await prepare(owner, ownId);
 
       await e2e().restart({
-        meanwhile: restore,
+        meanwhile: async () => {
+          for (const service of BLUEPRINTS) await expectRebuilt(service, outliving.url);
+          await restore();
+        },
         readiness: ({ checks }) => checks['settlement/recovery']?.detail?.['status'] === 'reconciling',
       });
       const [from, to] = [reconnected(e2e(), payer), reconnected(e2e(), payee)];

@@ -3,9 +3,10 @@ import type { RebuildReport } from './rebuild.ts';
 
 const USAGE = `npm run rebuild -- <service> [--database-url <postgres://…>] [--json]
 
-Fills the states of a service's streams, and the tables that are made of its events alone, anew from the first event on: after a change of what
-they are made by, or where they are doubted. One transaction: all of it or nothing. Refused while the service runs. Not rebuilt: the ledger's
-balances ('npm run ledger -- verify' recomputes them), and what other services' messages say.
+Fills the states of a service's streams, and the tables that follow from its own events (and, of the ledger's balances, from its entries), anew
+from the first event on: after a change of what they are made by, or where they are doubted. One transaction: all of it or nothing. Refused
+while the service runs. Names the tables that stay as they are, with how they come back: what others have said stands in no event.
+BITCOIN_NETWORK is the network that the service follows.
 
   --database-url  of the owner of the service's tables, or of a superuser. Default: DATABASE_URL, else the database in FINALITY_DATA_DIR
   --json          one line of JSON
@@ -69,7 +70,13 @@ function parse(args: readonly string[]): Asked | undefined {
   }
 }
 
-function textOf({ service, events, streams, tables, seconds }: RebuildReport): string {
+function textOf({ service, events, streams, tables, left, seconds }: RebuildReport): string {
   const others = tables.length === 0 ? '' : `, and ${tables.join(', ')}`;
-  return `${service}: the states of ${streams} streams${others}, of ${events} events in ${seconds.toFixed(1)} s\n`;
+  return `${service}: the states of ${streams} streams${others}, of ${events} events in ${seconds.toFixed(1)} s\n${asItWas(left)}`;
+}
+
+function asItWas(left: RebuildReport['left']): string {
+  const tables = new Map<string, string[]>();
+  for (const [table, why] of Object.entries(left)) tables.set(why, [...(tables.get(why) ?? []), table]);
+  return [...tables].map(([why, names]) => `as it was: ${names.join(', ')}: ${why}\n`).join('');
 }

@@ -1,4 +1,4 @@
-import { lockedTransaction, rebuildProjections, type TransactionTimeouts } from '@finality/event-store';
+import { lockedTransaction, type Rebuild, rebuildProjections, type TransactionTimeouts } from '@finality/event-store';
 import { createPool, rolesOf, type ServiceBlueprint, silentLog } from '@finality/service';
 import type { Pool } from 'pg';
 
@@ -11,31 +11,40 @@ export interface RebuildReport {
   readonly streams: number;
   /** Filled anew besides the states of streams. */
   readonly tables: readonly string[];
+  /** As they were: by table, why, and how it comes back. */
+  readonly left: Readonly<Record<string, string>>;
   readonly seconds: number;
 }
+
+/** Of a service that keeps nothing but states. */
+const NOTHING: Rebuild = { projections: [], left: {} };
+
+export type Rebuildable = Pick<ServiceBlueprint, 'name' | 'schema' | 'streams' | 'rebuild'>;
 
 /** The service has sessions on the database: what it holds in memory would be of the past. */
 export class ServiceRuns extends Error {}
 
 /**
  * Fills anew what a service keeps of its events, in one transaction: all of it or nothing.
- * @param url of the owner of its tables, or of a superuser
+ * @param at url of the owner of its tables, or of a superuser; its network of Bitcoin
  * @throws ServiceRuns before anything has been changed
  */
 export async function rebuildService(
-  { name, schema, streams, projections = [] }: Pick<ServiceBlueprint, 'name' | 'schema' | 'streams' | 'projections'>,
-  url: string,
+  { name, schema, streams, rebuild }: Rebuildable,
+  { url, network }: { readonly url: string; readonly network: string },
   monotonicMs: () => number,
 ): Promise<RebuildReport> {
   const pool = createPool(url, { applicationName: 'rebuild', log: silentLog, connectionsMax: 2 });
   try {
     await refuseWhileRunning(pool, name);
+    const wanted = rebuild?.(network) ?? NOTHING;
     const startedMs = monotonicMs();
     const { events, streams: count } = await lockedTransaction({ pool, schema, timeouts: TIMEOUTS }, (session) =>
-      rebuildProjections(session, streams, projections),
+      rebuildProjections(session, streams, wanted),
     );
     const seconds = (monotonicMs() - startedMs) / 1_000;
-    return { service: name, events, streams: count, tables: projections.flatMap(({ tables }) => tables), seconds };
+    const tables = [...wanted.projections, ...(wanted.derived ?? [])].flatMap((each) => each.tables);
+    return { service: name, events, streams: count, tables, left: wanted.left, seconds };
   } finally {
     await pool.end();
   }

@@ -15,15 +15,18 @@ export async function rebuildNamed(service: string, url: string | undefined): Pr
   const runtime = systemRuntime();
   const monotonicMs = (): number => runtime.monotonicMs();
   const config = readEnvironment();
+  const { BITCOIN_NETWORK: network } = config;
   const server = url ?? config.DATABASE_URL;
-  if (server !== undefined) return rebuildService(blueprint, urlWith(server, databaseNamed(server)), monotonicMs);
+  if (server !== undefined)
+    return rebuildService(blueprint, { url: urlWith(server, databaseNamed(server)), network }, monotonicMs);
   const chain = config.BITCOIN_RPC_URL === undefined ? 'simulator' : 'node';
   const directory = await openDataDirectory(config.FINALITY_DATA_DIR, { fresh: false, chain, runtime });
   try {
     const options = { dataDir: directory.postgres, durable: true, tieToParent: true, runtime, log: silentLog };
     const postgres = await startPostgres(options);
     try {
-      return await rebuildService(blueprint, urlWith(postgres.adminUrl, databaseNamed(postgres.adminUrl)), monotonicMs);
+      const at = { url: urlWith(postgres.adminUrl, databaseNamed(postgres.adminUrl)), network };
+      return await rebuildService(blueprint, at, monotonicMs);
     } finally {
       await postgres.stop();
     }

@@ -22,7 +22,7 @@ import { BLUEPRINTS } from '../services.ts';
 import { anchorProblems } from './anchor-checks.ts';
 import type { ChainView } from './chain-view.ts';
 import { creditProblems } from './credit-checks.ts';
-import { creditLinesHighest, dealingProblems } from './dealing-checks.ts';
+import { creditLinesHighest, dealingProblems, lineName } from './dealing-checks.ts';
 import {
   awaitedFromOwners,
   institutionsFrozen,
@@ -156,7 +156,10 @@ async function ledgerProblems(
   for (const account of accounts.filter((each) => isOverdrawn(each) && !isMemo(each, memos))) {
     const owner = ownerOf(account, owners);
     // What is drawn stays drawn when the line is lowered.
-    if (isClearing(account) && creditBalance(account) - account.debitsPending >= -(lines.get(owner ?? '') ?? 0n))
+    if (
+      isClearing(account) &&
+      creditBalance(account) - account.debitsPending >= -(lines.get(lineName(owner ?? '', account.unit)) ?? 0n)
+    )
       continue;
     // A correction may go past a limit, but whoever's it is must be frozen then (DESIGN 6), until an operator has looked at it.
     if (owner === undefined || !frozen.has(owner)) {
@@ -180,9 +183,9 @@ function isMemo(account: Account, memos: ReadonlySet<string>): boolean {
   return name.kind === 'claim' && name.claim.kind === 'wallet' && memos.has(name.claim.walletId);
 }
 
-function isClearing({ id, unit }: Account): boolean {
+function isClearing({ id }: Account): boolean {
   const name = parseAccountId(id);
-  return unit === BTC && name.kind === 'claim' && name.claim.kind === 'clearing';
+  return name.kind === 'claim' && name.claim.kind === 'clearing';
 }
 
 function ownerOf(account: Account, owners: ReadonlyMap<string, string>): string | undefined {

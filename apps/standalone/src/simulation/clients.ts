@@ -4,6 +4,7 @@ import { type Instant, type RefusalKind, unwrap } from '@finality/kernel';
 import { makeApiKey, refusalOf } from '@finality/service';
 import { type Bootstrap, BOOTSTRAP } from '@finality/settlement-app';
 import { type Fault, isInjected, type VirtualRuntime } from '@finality/testing/simulation';
+import { newKey } from '../operators.ts';
 import { OwnWallet, type OwnWalletType } from './own-wallet.ts';
 import type { SimulatedPlatform } from './platform.ts';
 import { Violation } from './violation.ts';
@@ -127,9 +128,9 @@ export class Clients {
       await this.must(this.operators('createInstitution', created), between);
       const line = { setCreditLine: { institutionId, limitSats: creditLineSats } };
       if (creditLineSats > 0n) await this.agree(proposalV1.Change.fromPartial(line), between);
-      const { secret } = (await this.must(this.keyAsk(institutionId), between)) as institutionV1.IssueApiKeyResponse;
+      const apiKey = await this.issueKey(institutionId, between);
       const keys = custodial === undefined ? own.shift() : undefined;
-      const client: Client = { institutionId, apiKey: secret, wallets: [], scripts: [], own: keys };
+      const client: Client = { institutionId, apiKey, wallets: [], scripts: [], own: keys };
       this.institutions.push(client);
       const ask = keys === undefined ? this.walletAsk(client) : await this.#ownWalletAsk(client, keys, between);
       const { walletId } = (await this.must(ask, between)) as addressV1.Wallet;
@@ -175,10 +176,27 @@ export class Clients {
     client.scripts.push(unwrap(parseAddress(address, 'regtest')));
   }
 
-  keyAsk(institutionId: string): Ask {
-    const roles = [institutionV1.Role.ROLE_INSTITUTION];
-    const request = { idempotencyKey: this.newKey(), institutionId, roles, label: 'simulation' };
-    return this.operators('issueApiKey', request);
+  /** A key that two operators have yet to issue. @param institutionId empty: another operator's */
+  newApiKey(institutionId: string): ReturnType<typeof newKey> {
+    const { ROLE_INSTITUTION, ROLE_OPERATOR } = institutionV1.Role;
+    return newKey(this.#runtime, institutionId, 'simulation', institutionId === '' ? ROLE_OPERATOR : ROLE_INSTITUTION);
+  }
+
+  async issueKey(institutionId: string, between: () => Promise<void>): Promise<string> {
+    const { apiKey, change } = this.newApiKey(institutionId);
+    await this.agree(change, between);
+    return apiKey;
+  }
+
+  /** As {@link agree}, as far as it is answered. @returns whether both have been */
+  async askBoth(change: proposalV1.Change, ask: (ask: Ask) => Promise<Answer>): Promise<boolean> {
+    const asked = { idempotencyKey: this.newKey(), change, reason: 'as agreed' };
+    const proposed = await ask(this.proposals('proposeChange', asked, this.operator));
+    if (proposed.kind !== 'answered') return false;
+    const { proposalId } = proposed.response as proposalV1.Proposal;
+    const decision = { idempotencyKey: this.newKey(), proposalId, reason: 'seen' };
+    const confirmed = await ask(this.proposals('confirmProposal', decision, this.secondOperator));
+    return confirmed.kind === 'answered';
   }
 
   /** Of one whose keys the signer has. */

@@ -3,10 +3,14 @@ import { decodeJson } from '@finality/kernel';
 import {
   type Account,
   availableAccount,
+  BTC,
+  clearingClaim,
   creditBalance,
+  type Money,
   PLEDGES,
   pledgeAccount,
   standbyAccount,
+  type Unit,
 } from '@finality/ledger';
 import {
   type Credit,
@@ -142,34 +146,44 @@ async function lineProblems(session: Session, accounts: Accounts): Promise<reado
   );
   return institutions.flatMap(({ institution_id: institutionId, state }) => {
     const institution = decodeJson(state) as Institution;
-    const account = accounts.get(availableAccount({ kind: 'clearing', institutionId }));
-    if (institution.status === 'none' || account === undefined) return [];
+    if (institution.status === 'none') return [];
     const collateral = balanceOf(accounts, pledgeAccount('collateral', institutionId));
     const terms = termsOf(credits.get(institutionId) ?? { status: 'none' });
-    const line = lineInForce(institution.creditLineSats, terms, collateral);
-    const { limit } = account;
-    const found = limit.kind === 'debits_must_not_exceed_credits' ? limit.overdraft : undefined;
-    return found === line ? [] : [`ledger: ${institutionId} may owe ${found}, by its line and collateral ${line}`];
+    const sats = lineInForce(institution.creditLineSats, terms, collateral);
+    const granted = new Map(institution.unitLines.map(({ limit: { unit, amount } }) => [unit, amount]));
+    return clearingAccountsOf(accounts, institutionId).flatMap(({ unit, limit }) => {
+      const line = unit === BTC ? sats : (granted.get(unit) ?? 0n);
+      const found = limit.kind === 'debits_must_not_exceed_credits' ? limit.overdraft : undefined;
+      return found === line ? [] : [`ledger: ${institutionId} may owe ${found} ${unit}, by its line ${line}`];
+    });
   });
+}
+
+function clearingAccountsOf(accounts: Accounts, institutionId: string): readonly Account[] {
+  return [...accounts.values()].filter(({ id, unit }) => id === availableAccount(clearingClaim(institutionId, unit)));
 }
 
 /** Nobody has lent more by himself: two persons have raised a line, or it has become shorter. What a default leaves of it nobody decides. */
 async function deciderProblems(session: Session): Promise<readonly string[]> {
   const rows = await session.query<{ stream: string; data: string }>(
-    `SELECT stream, data FROM events WHERE type IN ('institution_created', 'credit_line_set', 'credit_line_expired') ORDER BY position`,
+    `SELECT stream, data FROM events WHERE type IN ('institution_created', 'credit_line_set', 'credit_line_expired', 'unit_line_set', 'unit_line_expired') ORDER BY position`,
   );
   const lines = new Map<string, bigint>();
   return rows.flatMap(({ stream, data }) => {
     const event = decodeJson(data) as {
       readonly creditLineSats?: bigint;
+      readonly limit?: Money;
+      /** Of a line in another unit that has ended. */
+      readonly unit?: Unit;
       readonly by?: string;
       readonly confirmedBy?: string;
     };
-    const { creditLineSats = 0n, by, confirmedBy } = event;
-    const isRaised = creditLineSats > (lines.get(stream) ?? 0n);
-    lines.set(stream, creditLineSats);
+    const { creditLineSats, limit, unit = limit?.unit ?? BTC, by, confirmedBy } = event;
+    const [name, amount] = [`${stream} ${unit}`, limit?.amount ?? creditLineSats ?? 0n];
+    const isRaised = amount > (lines.get(name) ?? 0n);
+    lines.set(name, amount);
     const isByTwo = confirmedBy !== undefined && confirmedBy !== by;
-    return isRaised && !isByTwo ? [`${stream}: one person alone has raised its line to ${creditLineSats}`] : [];
+    return isRaised && !isByTwo ? [`${name}: one person alone has raised its line to ${amount}`] : [];
   });
 }
 

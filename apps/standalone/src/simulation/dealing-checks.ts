@@ -1,5 +1,6 @@
 import type { Session } from '@finality/event-store';
 import { decodeJson } from '@finality/kernel';
+import { BTC, type Money, type Unit } from '@finality/ledger';
 import { isOf, legsOf, type LimitsState, type LivingSettlement, type SetLimits, valued } from '@finality/settlement';
 
 const UNPAID: readonly LivingSettlement['status'][] = ['rejected', 'failed', 'cancelled', 'expired'];
@@ -166,17 +167,23 @@ function quoteProblems(all: readonly LivingSettlement[]): readonly string[] {
   });
 }
 
-/** The highest credit line that each institution has ever had: what is drawn stays drawn when it is lowered. */
+/** The highest credit line that each institution has ever had in each unit, by {@link lineName}: what is drawn stays drawn when it is lowered. */
 export async function creditLinesHighest(session: Session): Promise<ReadonlyMap<string, bigint>> {
   const rows = await session.query<{ stream: string; data: string }>(
-    `SELECT stream, data FROM events WHERE type IN ('institution_created', 'credit_line_set') ORDER BY position`,
+    `SELECT stream, data FROM events WHERE type IN ('institution_created', 'credit_line_set', 'unit_line_set') ORDER BY position`,
   );
   const highest = new Map<string, bigint>();
   for (const { stream, data } of rows) {
-    const event = decodeJson(data) as { readonly creditLineSats: bigint };
-    const institutionId = stream.slice(stream.indexOf('/') + 1);
-    const before = highest.get(institutionId) ?? 0n;
-    highest.set(institutionId, event.creditLineSats > before ? event.creditLineSats : before);
+    const { limit, creditLineSats = 0n } = decodeJson(data) as {
+      readonly limit?: Money;
+      readonly creditLineSats?: bigint;
+    };
+    const { unit, amount } = limit ?? { unit: BTC, amount: creditLineSats };
+    const name = lineName(stream.slice(stream.indexOf('/') + 1), unit);
+    const before = highest.get(name) ?? 0n;
+    highest.set(name, amount > before ? amount : before);
   }
   return highest;
 }
+
+export const lineName = (institutionId: string, unit: Unit): string => `${institutionId} ${unit}`;

@@ -1,4 +1,4 @@
-import { addressV1, fromTimestamp, institutionV1, toTimestamp } from '@finality/contracts';
+import { addressV1, fromTimestamp, toTimestamp } from '@finality/contracts';
 import { assert, type Instant } from '@finality/kernel';
 import type { StatementPurpose, StatementSubject } from '@finality/signing';
 import { TestSignatory } from '@finality/signing/spec';
@@ -38,8 +38,7 @@ export class People {
     for (const client of this.#clients.institutions) {
       const persons: Caller[] = [];
       for (let i = 0; i < PERSONS; i++) {
-        const issued = await this.#clients.must(this.#clients.keyAsk(client.institutionId), work);
-        persons.push({ apiKey: (issued as institutionV1.IssueApiKeyResponse).secret });
+        persons.push({ apiKey: await this.#clients.issueKey(client.institutionId, work) });
       }
       const party: Party = { client, persons, signatories: [] };
       this.parties.push(party);

@@ -37,6 +37,7 @@ export function testSeeds(first: number, last: number): void {
     it('has been through what it is there for', () => {
       const settlements = results.reduce((sum, result) => sum + result.settlements, 0);
       expect(settlements).toBeGreaterThanOrEqual(SETTLEMENTS_MIN);
+      expect(results.some(({ driftsRefused }) => driftsRefused > 0)).toBe(true);
       const missing = COME_UPON.filter((type) => results.every(({ events }) => events[type] === undefined));
       expect(missing).toEqual([]);
     });

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { parseTransaction } from '@finality/bitcoin';
 import { readTransaction } from '@finality/event-store';
 import { unwrap } from '@finality/kernel';
+import { INTERNAL_API } from '@finality/service';
 import type { SigningPort } from '@finality/signer-app';
 import type { reconciliationV1, ServiceName } from '@finality/contracts';
 import {
@@ -27,6 +28,7 @@ import { Owners } from './owners.ts';
 import { People } from './people.ts';
 import { SimulatedPlatform } from './platform.ts';
 import { type Profile, profileOf } from './profile.ts';
+import { Rogue } from './rogue.ts';
 import { rebuildingSigner } from './rebuilding-signer.ts';
 import { walletScripts, eventCounts } from './records.ts';
 import { Rules } from './rules.ts';
@@ -56,6 +58,8 @@ export interface SimulationResult {
   readonly settlements: number;
   readonly crashes: number;
   readonly blocks: number;
+  /** How often somebody else drifted from a payout's coins as far as he could: the signer refused to pay from others. */
+  readonly driftsRefused: number;
   /** Of the settlement service, by type. */
   readonly events: Readonly<Record<string, number>>;
   /** Empty: every promise was kept. */
@@ -110,6 +114,8 @@ class Simulation {
   #workload!: Workload;
   #chain!: ChainView;
   #calm!: Calm;
+  readonly #rogue = new Rogue();
+  #driftsRefused = 0;
   /** Nothing fails while the world is set up, and while it comes to rest. */
   #isFaulty = false;
 
@@ -145,6 +151,7 @@ class Simulation {
       digest: this.#trace.digest(),
       settlements: this.#clients?.accepted.size ?? 0,
       crashes: this.#platform?.crashes ?? 0,
+      driftsRefused: this.#driftsRefused,
       blocks: (this.#outside?.chain.tip.height ?? 0) - (this.#outside?.startHeight ?? 0),
       events,
       problems,
@@ -167,7 +174,8 @@ class Simulation {
       repeatProbability: this.#profile.repeatProbability,
       holdProbability: this.#profile.holdProbability,
       withoutInbox: this.#options.without === 'inbox',
-      ...(this.#options.without === 'anchor' && { signerFor: (signer: SigningPort) => this.#withoutAnchor(signer) }),
+      signerFor: (signer) =>
+        this.#options.without === 'anchor' ? this.#withoutAnchor(signer) : this.#rogue.listen(signer),
       startFault: () => (this.#isFaulty && this.#random.chance(0.1) ? this.#faultOf('crash') : undefined),
     });
     this.#calm = new Calm(this.#platform, this.#database.admin);
@@ -349,6 +357,15 @@ class Simulation {
     await this.#lookAtEverything();
     await this.#compareStatements();
     await this.#reconcile();
+    await this.#driftAway();
+  }
+
+  /** Everything has ended: what is signed now is of no use to anybody else. */
+  async #driftAway(): Promise<void> {
+    await this.#workUntilIdle();
+    this.#driftsRefused = await this.#rogue.driftAway(this.#platform.get<SigningPort>('signer', INTERNAL_API));
+    this.#trace.add(`somebody wants payouts from other coins: refused ${this.#driftsRefused} times`);
+    await this.#check(true);
   }
 
   async #answerEverybody(): Promise<void> {

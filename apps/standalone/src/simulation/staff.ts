@@ -1,4 +1,4 @@
-import { institutionV1, ledgerV1, settlementV1 } from '@finality/contracts';
+import { institutionV1, ledgerV1, type proposalV1, settlementV1 } from '@finality/contracts';
 import type { Instant } from '@finality/kernel';
 import { type AccountId, type InclusionProof, problemOf, type TransferId } from '@finality/ledger';
 import { pickWeighted, type SeededRandom } from '@finality/testing/simulation';
@@ -16,6 +16,8 @@ export class Staff {
   readonly #random: SeededRandom;
   /** The ledger's, as an auditor heard it first. */
   #publicKey = '';
+  /** Proposed, and to be decided on. */
+  readonly #unfreezings: string[] = [];
 
   constructor(clients: Clients, random: SeededRandom) {
     this.#clients = clients;
@@ -25,7 +27,8 @@ export class Staff {
   act(ask: Asking): Promise<string> {
     const action = pickWeighted(this.#random, [
       { weight: 1, value: () => this.#freeze(ask) },
-      { weight: 5, value: () => this.#unfreeze(ask) },
+      { weight: 8, value: () => this.#unfreeze(ask) },
+      { weight: 1, value: () => this.#newcomer(ask) },
       { weight: 3, value: () => this.#confirmIncident(ask) },
       { weight: 5, value: () => this.#resolveSuspense(ask) },
       { weight: 5, value: () => this.#releaseCoins(ask) },
@@ -40,15 +43,39 @@ export class Staff {
     return this.#run(ask, 'InstitutionService', 'freezeInstitution', { institutionId, reason: 'in doubt' });
   }
 
-  /** Whoever is frozen, by hand or because of a default. */
+  /** Whoever is frozen, by hand or because of a default: one operator wants it, another one agrees. */
   async #unfreeze(ask: Asking): Promise<string> {
+    const proposalId = this.#unfreezings.shift();
+    if (proposalId !== undefined)
+      return this.#run(ask, 'ProposalService', 'confirmProposal', { proposalId, reason: 'seen' }, this.#second());
     const request = { pageSize: PAGE_SIZE, pageToken: '' };
     type Listed = institutionV1.ListInstitutionsResponse;
     const listed = await this.#look<Listed>('InstitutionService', 'listInstitutions', request);
     const frozen = (listed?.institutions ?? []).filter(({ status }) => status === INSTITUTION_STATUS_FROZEN);
     if (frozen.length === 0) return 'unfreeze: nobody is frozen';
     const { institutionId } = this.#random.pick(frozen);
-    return this.#run(ask, 'InstitutionService', 'unfreezeInstitution', { institutionId, reason: 'looked at' });
+    // What it owes is sometimes overlooked, and sometimes agreed on.
+    const change = { unfreezeInstitution: { institutionId, althoughOwing: this.#random.chance(0.3) } };
+    return this.#run(
+      ask,
+      'ProposalService',
+      'proposeChange',
+      { change, reason: 'looked at' },
+      this.#clients.operator,
+      (proposed) => this.#unfreezings.push((proposed as proposalV1.Proposal).proposalId),
+    );
+  }
+
+  /** Two operators issue another one's key, which is no second person yet. */
+  async #newcomer(ask: Asking): Promise<string> {
+    const { apiKey, change } = this.#clients.newApiKey('');
+    if (!(await this.#clients.askBoth(change, ask))) return 'issue an operator’s key: unanswered';
+    const { institutionId } = this.#random.pick(this.#clients.institutions);
+    const wanted = { change: { unfreezeInstitution: { institutionId, althoughOwing: true } }, reason: 'please' };
+    // Or it isn't known yet.
+    const mayBe = ['permission_denied', 'unauthenticated'] as const;
+    const errand = { api: 'ProposalService', method: 'proposeChange', request: wanted, caller: { apiKey }, mayBe };
+    return nonsense(this.#clients, { ...errand, what: 'a new operator alone' });
   }
 
   async #confirmIncident(ask: Asking): Promise<string> {
@@ -130,10 +157,11 @@ export class Staff {
     const { operator } = this.#clients;
     const outpoint = `${'00'.repeat(32)}:0`;
     const reason = 'please';
+    const unfrozen = { unfreezeInstitution: { institutionId, althoughOwing: true } };
     const suspense = { outpoint, institutionId, reason, evidence: 'none' };
     const wrong: readonly (readonly [method: string, request: object, caller: Caller, api?: string])[] = [
       ['freezeInstitution', { institutionId, reason }, one!, 'InstitutionService'],
-      ['unfreezeInstitution', { institutionId, reason }, one!, 'InstitutionService'],
+      ['proposeChange', { change: unfrozen, reason }, one!, 'ProposalService'],
       ['resolveSuspense', suspense, operator],
       ['resolveSuspense', suspense, one!],
       ['confirmSuspenseResolution', { outpoint, reason }, operator],
@@ -152,10 +180,11 @@ export class Staff {
     method: string,
     request: object,
     caller: Caller = this.#clients.operator,
+    answered?: (response: unknown) => void,
   ): Promise<string> {
     const mayBe = ['not_found', 'permission_denied', 'already_exists'] as const;
     const errand: Errand = { api, method, request, caller, mayBe, what: 'staff' };
-    return run(this.#clients, ask, errand);
+    return run(this.#clients, ask, errand, answered);
   }
 
   #look<Response>(api: string, method: string, request: object): Promise<Response | undefined> {

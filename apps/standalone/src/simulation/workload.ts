@@ -1,4 +1,4 @@
-import { addressV1, type institutionV1, settlementV1 } from '@finality/contracts';
+import { addressV1, settlementV1 } from '@finality/contracts';
 import { pickWeighted, type SeededRandom } from '@finality/testing/simulation';
 import {
   type Agreed,
@@ -203,14 +203,13 @@ export class Workload {
     return BigInt(this.#random.between(DEPOSIT_MIN, DEPOSIT_MAX));
   }
 
-  /** A new key, then the old one's end: both by the operator. An answer that is lost takes the new secret with it. */
+  /** A new key, by two operators, then the old one's end, by one. After an answer that is lost, the old one is kept. */
   async #rotateKey(ask: (ask: Ask) => Promise<Answer>): Promise<Done> {
     const client = this.#random.pick(this.#clients.institutions);
     const { institutionId, apiKey } = client;
-    const answer = await this.#clients.ask(this.#clients.keyAsk(institutionId));
-    if (answer.kind !== 'answered') return `rotate key of ${institutionId}: ${answer.kind}`;
-    const { secret } = answer.response as institutionV1.IssueApiKeyResponse;
-    client.apiKey = secret;
+    const made = this.#clients.newApiKey(institutionId);
+    if (!(await this.#clients.askBoth(made.change, ask))) return `rotate key of ${institutionId}: unanswered`;
+    client.apiKey = made.apiKey;
     const [, keyId] = apiKey.split('_');
     const request = { idempotencyKey: this.#clients.newKey(), keyId, reason: 'rotated' };
     const revoke = this.#clients.operators('revokeApiKey', request);

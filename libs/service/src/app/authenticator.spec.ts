@@ -20,6 +20,8 @@ function message(sequence: bigint, revoked: boolean): IncomingMessage {
       label: '',
       revoked,
       createdAt: undefined,
+      issuedBy: '',
+      confirmedBy: '',
     },
     secretSha256: Buffer.from(secretSha256),
   };

@@ -1,7 +1,7 @@
 import type { DynamicModule, Type } from '@nestjs/common';
 import type { ServiceDefinition as GrpcServiceDefinition } from '@grpc/grpc-js';
 import type { ServiceName, Topic } from '@finality/contracts';
-import type { AnyStreamType, Projection, Writer } from '@finality/event-store';
+import type { AnyStreamType, Rebuild, Writer } from '@finality/event-store';
 import type { Runtime, Worker } from '@finality/kernel';
 import type { ConsumerWorker, MessageDriver } from '@finality/messaging';
 import type { Pool } from 'pg';
@@ -46,8 +46,8 @@ export interface ServiceBlueprint<Env extends ServiceEnv = ServiceEnv> {
   migrations(roles: SchemaRoles): readonly Type<MigrationInterface>[];
   /** Every stream type of its store: what a replay of all events goes by. */
   readonly streams: readonly AnyStreamType[];
-  /** What it keeps of its events besides their states; missing: nothing that could be rebuilt from them alone. */
-  readonly projections?: readonly Projection[];
+  /** What it keeps in tables besides the states of its streams, and how that is made anew; missing: nothing. @param network of Bitcoin */
+  readonly rebuild?: (network: string) => Rebuild;
   /** Read models for TypeORM. */
   readonly entities: readonly EntitySchema[];
   /** Consumed topics; each has an `@EventPattern` handler in the module. */

@@ -12,7 +12,7 @@ import type { Book } from '../book.ts';
 import { cameIn, didNotGoOut, goesOut, wentOut } from '../postings/bank-booking.ts';
 import { mustPost } from '../postings/post.ts';
 import { unknownInstitution } from './institutions.ts';
-import { samePersonRefusal } from './second-person.ts';
+import { secondStepRefusal, stepRefusal } from './second-person.ts';
 
 export type BankLineProposal = Omit<BankLine, 'bookingId' | 'corrects'>;
 
@@ -26,14 +26,17 @@ export interface BankDecision {
 
 /**
  * What a line of a bank's statement is to be booked as. What came in moves nothing yet; what went out is reserved.
- * @returns UNKNOWN_INSTITUTION, INSTITUTION_FROZEN (for what goes out), LINE_BOOKED, INSUFFICIENT_BALANCE, AMOUNT_TOO_LARGE
+ * @returns UNKNOWN_INSTITUTION, INSTITUTION_FROZEN (for what goes out), LINE_BOOKED, INSUFFICIENT_BALANCE, AMOUNT_TOO_LARGE, KEY_TOO_NEW
  */
 export function proposeBankBooking(book: Book, proposal: BankLineProposal): Result<KnownBankBooking, Refusal> {
   const line: BankLine = { ...proposal, bookingId: bankBookingId(proposal.money.unit, proposal.statementLine) };
   const { bookingId, direction, institutionId } = line;
   const before = book.bankBookings.get(bookingId);
   const refused =
-    partyRefusal(book, institutionId, direction) ?? lineRefusal(before) ?? rangeRefusal(book, line, 'amount.amount');
+    stepRefusal(book, line.proposedBy) ??
+    partyRefusal(book, institutionId, direction) ??
+    lineRefusal(before) ??
+    rangeRefusal(book, line, 'amount.amount');
   if (refused !== undefined) return err(refused);
   const booking = { line, proposals: before.status === 'none' ? 1 : before.proposals + 1 };
   if (direction === 'out') {
@@ -48,7 +51,7 @@ export function proposeBankBooking(book: Book, proposal: BankLineProposal): Resu
   return ok(knownBooking(book.bankBookings.record(bookingId, { type: 'bank_booking_proposed', at: book.now, line })));
 }
 
-/** Another person has seen the line, too. @returns UNKNOWN_BOOKING, NOT_PROPOSED, SAME_PERSON, AMOUNT_TOO_LARGE */
+/** Another person has seen the line, too. @returns UNKNOWN_BOOKING, NOT_PROPOSED, SAME_PERSON, KEY_TOO_NEW, AMOUNT_TOO_LARGE */
 export function confirmBankBooking(
   book: Book,
   { bookingId, by, reason }: BankDecision,
@@ -56,7 +59,7 @@ export function confirmBankBooking(
   const found = proposed(book, bookingId);
   if (!found.ok) return found;
   const booking = found.value;
-  const refused = samePersonRefusal(booking.line.proposedBy, by) ?? rangeRefusal(book, booking.line);
+  const refused = secondStepRefusal(book, booking.line.proposedBy, by) ?? rangeRefusal(book, booking.line);
   if (refused !== undefined) return err(refused);
   mustPost(book.ledger, booking.line.direction === 'in' ? cameIn(booking) : wentOut(booking));
   const confirmed = { type: 'bank_booking_confirmed', at: book.now, by, reason } as const;

@@ -1,5 +1,6 @@
 import { assertNever, type Refusal, type Result } from '@finality/kernel';
 import type { Book } from '../book.ts';
+import { PLATFORM_INSTITUTION_ID } from '../institution.ts';
 import { type ApprovalPolicyRequest, setApprovalPolicy } from './approvals.ts';
 import { type BankCorrectionRequest, correctBankLine, correctionRefusal } from './bank-corrections.ts';
 import {
@@ -12,7 +13,8 @@ import {
 import { creditLineRefusal, type CreditLineRequest, setCreditLine } from './credit-lines.ts';
 import { restrictCounterparties, type Restriction } from './counterparties.ts';
 import { type DebitCapRequest, setDebitCap } from './debit-caps.ts';
-import { unknownInstitution } from './institutions.ts';
+import { issueApiKey, keyRefusal, type KeyRequest } from './api-keys.ts';
+import { unfreezeInstitution, unfreezeRefusal, type UnfreezeRequest, unknownInstitution } from './institutions.ts';
 import { type LimitsRequest, setLimits } from './limits.ts';
 import { publishRate, type RateProposal, rateRefusal } from './rates.ts';
 
@@ -25,6 +27,8 @@ export type Change =
   | { readonly type: 'set_debit_cap'; readonly request: DebitCapRequest }
   | { readonly type: 'set_approval_policy'; readonly request: ApprovalPolicyRequest }
   | { readonly type: 'restrict_counterparties'; readonly request: Restriction }
+  | { readonly type: 'issue_api_key'; readonly request: KeyRequest }
+  | { readonly type: 'unfreeze_institution'; readonly request: UnfreezeRequest }
   | { readonly type: 'correct_bank_line'; readonly request: BankCorrectionRequest }
   | { readonly type: 'publish_rate'; readonly proposal: RateProposal };
 
@@ -45,6 +49,10 @@ export function carryOut(book: Book, change: Change): Result<unknown, Refusal> {
       return setApprovalPolicy(book, change.request);
     case 'restrict_counterparties':
       return restrictCounterparties(book, change.request);
+    case 'issue_api_key':
+      return issueApiKey(book, change.request);
+    case 'unfreeze_institution':
+      return unfreezeInstitution(book, change.request);
     case 'correct_bank_line':
       return correctBankLine(book, change.request);
     case 'publish_rate':
@@ -61,6 +69,10 @@ export function changeRefusal(book: Book, change: Change): Refusal | undefined {
       return creditLineRefusal(book, change.request);
     case 'release_pledge':
       return releaseRefusal(book, change.request);
+    case 'issue_api_key':
+      return keyRefusal(book, change.request);
+    case 'unfreeze_institution':
+      return unfreezeRefusal(book, change.request);
     case 'correct_bank_line':
       return correctionRefusal(book, change.request);
     case 'publish_rate':
@@ -78,9 +90,13 @@ export function changeRefusal(book: Book, change: Change): Refusal | undefined {
   }
 }
 
-/** Whose money, limits or rates it is about. */
-export const institutionOf = (change: Change): string =>
-  change.type === 'publish_rate' ? change.proposal.makerId : change.request.institutionId;
+/** Whose money, limits, rates or key it is about; `platform`: the platform's own. */
+export function institutionOf(change: Change): string {
+  if (change.type === 'publish_rate') return change.proposal.makerId;
+  if (change.type !== 'issue_api_key') return change.request.institutionId;
+  const { institutionId } = change.request.key;
+  return institutionId === '' ? PLATFORM_INSTITUTION_ID : institutionId;
+}
 
 /** With the word of the second person. */
 export function confirmedChange(change: Change, confirmedBy: string): Change {

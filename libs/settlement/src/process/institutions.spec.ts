@@ -1,18 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import type { ApiKey, Institution } from '../institution.ts';
+import type { Institution } from '../institution.ts';
 import { given } from '../spec/given.fixture.ts';
+import type { Command } from '../spec/commands.fixture.ts';
 import { MemoryBook } from '../spec/memory-book.fixture.ts';
+import { proposalIdOf } from '../proposal.ts';
+import { byTwo } from '../spec/proposals.fixture.ts';
+import type { World } from '../spec/world.fixture.ts';
+import type { Change } from './changes.ts';
 import { freeze } from './freeze.ts';
-import {
-  createInstitution,
-  freezeInstitution,
-  issueApiKey,
-  revokeApiKey,
-  unfreezeInstitution,
-} from './institutions.ts';
+import { createInstitution, freezeInstitution } from './institutions.ts';
 
 const NEW = { institutionId: 'e', name: 'Bank D', creditLineSats: 500n };
-const KEY = { keyId: 'k-1', institutionId: '', roles: ['operator'], label: 'first', secretSha256: 'ab' } as const;
 
 describe('an institution', () => {
   it('is created once, with its credit line', () => {
@@ -42,44 +40,6 @@ describe('an institution', () => {
   });
 });
 
-describe('an API key', () => {
-  it('of an operator needs no institution; any other must be known', () => {
-    const book = new MemoryBook();
-    expect(issueApiKey(book, KEY)).toMatchObject({ ok: true, value: { status: 'active', keyId: 'k-1' } });
-    expect(issueApiKey(book, { ...KEY, keyId: 'k-2', institutionId: 'e' })).toMatchObject({
-      ok: false,
-      error: { reason: 'UNKNOWN_INSTITUTION' },
-    });
-    createInstitution(book, NEW);
-    expect(issueApiKey(book, { ...KEY, keyId: 'k-2', institutionId: 'e' })).toMatchObject({ ok: true });
-  });
-
-  it('is revoked for good, once', () => {
-    const book = new MemoryBook();
-    issueApiKey(book, KEY);
-    expect(revokeApiKey(book, 'k-1', 'lost')).toMatchObject({ ok: true, value: { status: 'revoked' } });
-    const { length } = book.log;
-    expect(revokeApiKey(book, 'k-1', 'again')).toMatchObject({ ok: true });
-    expect(book.log).toHaveLength(length);
-    expect((book.apiKeys.get('k-1') as Extract<ApiKey, { keyId: string }>).secretSha256).toBe('ab');
-    expect(revokeApiKey(book, 'k-9', '')).toMatchObject({ ok: false, error: { reason: 'UNKNOWN_API_KEY' } });
-  });
-});
-
-it('a freeze is taken back by hand, once, with the reason', () => {
-  const book = new MemoryBook();
-  expect(unfreezeInstitution(book, 'e', 'why')).toMatchObject({ ok: false, error: { reason: 'UNKNOWN_INSTITUTION' } });
-  createInstitution(book, NEW);
-  freezeInstitution(book, 'e', 'asked to');
-  expect(unfreezeInstitution(book, 'e', 'looked at')).toMatchObject({
-    ok: true,
-    value: { status: 'active', reason: 'looked at' },
-  });
-  const { length } = book.log;
-  expect(unfreezeInstitution(book, 'e', 'again')).toMatchObject({ ok: true, value: { reason: 'looked at' } });
-  expect(book.log).toHaveLength(length);
-});
-
 it('a freeze by hand says who is frozen', () => {
   const book = new MemoryBook();
   createInstitution(book, NEW);
@@ -88,3 +48,36 @@ it('a freeze by hand says who is frozen', () => {
     value: { status: 'frozen', reason: 'asked to' },
   });
 });
+
+describe('a frozen institution', () => {
+  const unfreeze = (institutionId = 'a', confirmedBy?: string): Extract<Command, { type: 'unfreeze_institution' }> => ({
+    type: 'unfreeze_institution',
+    request: {
+      ...{ institutionId, reason: 'looked at', by: 'operator', althoughOwing: false },
+      ...(confirmedBy !== undefined && { confirmedBy }),
+    },
+  });
+  const frozen = (world: World): unknown =>
+    world.tell({ type: 'freeze_institution', institutionId: 'a', reason: 'asked to' });
+
+  it('is active again when two say so, with the reason', () => {
+    given(frozen).when(unfreeze()).refused('SECOND_PERSON_REQUIRED');
+    const world = given(frozen).when(unfreeze('a', 'operator-2')).then('institution/a institution_unfrozen');
+    expect(world.book.institutions.get('a')).toMatchObject({ status: 'active', reason: 'looked at' });
+    expect(world.book.log.at(-1)?.event).toMatchObject({ by: 'operator', confirmedBy: 'operator-2', isOwing: false });
+    const again = given(frozen).when((it) => byTwo(it, unfreeze()));
+    again.then(
+      ...[`${proposalOf(unfreeze())} change_proposed`, 'institution/a institution_unfrozen'],
+      `${proposalOf(unfreeze())} change_confirmed`,
+    );
+  });
+
+  it('is what is unfrozen, and nobody else', () => {
+    given().when(unfreeze('a', 'operator-2')).refused('NOT_FROZEN');
+    given()
+      .when((it) => byTwo(it, unfreeze('x')))
+      .refused('UNKNOWN_INSTITUTION');
+  });
+});
+
+const proposalOf = (change: Change): string => `proposal/${proposalIdOf(change)}`;

@@ -1,8 +1,9 @@
-import { err, fieldError, ok, refusal, type Refusal, type Result, type Role } from '@finality/kernel';
+import { err, fieldError, ok, refusal, type Refusal, type Result } from '@finality/kernel';
 import type { Book } from '../book.ts';
-import type { ApiKey, Institution } from '../institution.ts';
+import type { Institution } from '../institution.ts';
+import { type Deciders, secondPersonRequired } from './second-person.ts';
 
-type Existing<T extends { status: string }> = Exclude<T, { status: 'none' }>;
+export type Existing<T extends { status: string }> = Exclude<T, { status: 'none' }>;
 
 export interface NewInstitution {
   readonly institutionId: string;
@@ -38,37 +39,47 @@ export function freezeInstitution(
   return existing(book.institutions.record(institutionId, { type: 'institution_frozen', at: book.now, reason }));
 }
 
-/** Somebody has looked at why it was frozen, and answers for it: also for an account that is overdrawn still. */
-export function unfreezeInstitution(
-  book: Book,
-  institutionId: string,
-  reason: string,
-): Result<Existing<Institution>, Refusal> {
-  const institution = book.institutions.get(institutionId);
-  if (institution.status === 'none') return err(unknownInstitution(institutionId));
-  if (institution.status === 'active') return ok(institution);
-  return existing(book.institutions.record(institutionId, { type: 'institution_unfrozen', at: book.now, reason }));
-}
-
-export interface NewApiKey {
-  readonly keyId: string;
+export interface UnfreezeRequest extends Deciders {
   readonly institutionId: string;
-  readonly roles: readonly Role[];
-  readonly label: string;
-  readonly secretSha256: string;
+  readonly reason: string;
+  /** What it owes to those who stood in for it doesn't matter: it may spend what comes in. */
+  readonly althoughOwing: boolean;
 }
 
-export function issueApiKey(book: Book, request: NewApiKey): Result<Existing<ApiKey>, Refusal> {
-  if (request.institutionId !== '' && book.institutions.get(request.institutionId).status === 'none')
-    return err(unknownInstitution(request.institutionId));
-  return existing(book.apiKeys.record(request.keyId, { type: 'api_key_issued', at: book.now, ...request }));
+/**
+ * Two persons have looked at why it was frozen, and answer for it: also for an account that is overdrawn still. What comes in while it owes belongs to those
+ * who stood in for it, and is with them only when its balance has been looked at: so nothing may leave it meanwhile, unless both say so (ADR 22).
+ * @returns UNKNOWN_INSTITUTION, NOT_FROZEN, DEFAULT_OPEN, DEFAULT_OWED, SECOND_PERSON_REQUIRED
+ */
+export function unfreezeInstitution(book: Book, request: UnfreezeRequest): Result<Existing<Institution>, Refusal> {
+  const { institutionId, reason, by, confirmedBy } = request;
+  const refused = unfreezeRefusal(book, request);
+  if (refused !== undefined) return err(refused);
+  if (confirmedBy === undefined) return err(secondPersonRequired());
+  const isOwing = debtOf(book, institutionId) !== undefined;
+  const unfrozen = { type: 'institution_unfrozen', at: book.now, reason, by, confirmedBy, isOwing } as const;
+  return existing(book.institutions.record(institutionId, unfrozen));
 }
 
-export function revokeApiKey(book: Book, keyId: string, reason: string): Result<Existing<ApiKey>, Refusal> {
-  const key = book.apiKeys.get(keyId);
-  if (key.status === 'none') return err(refusal('not_found', 'UNKNOWN_API_KEY', `no API key has the id "${keyId}"`));
-  if (key.status === 'revoked') return ok(key);
-  return existing(book.apiKeys.record(keyId, { type: 'api_key_revoked', at: book.now, reason }));
+/** Why it can't be, whoever confirms it. */
+export function unfreezeRefusal(book: Book, { institutionId, althoughOwing }: UnfreezeRequest): Refusal | undefined {
+  const { status } = book.institutions.get(institutionId);
+  if (status === 'none') return unknownInstitution(institutionId);
+  if (status === 'active')
+    return refusal('failed_precondition', 'NOT_FROZEN', `expected a frozen institution, got ${institutionId}`);
+  const debt = debtOf(book, institutionId);
+  if (debt === 'being collected')
+    return refusal('failed_precondition', 'DEFAULT_OPEN', 'its default isn’t closed yet', { retryable: true });
+  if (debt === undefined || althoughOwing) return undefined;
+  const message = 'expected an institution that owes nobody what it defaulted on, or althoughOwing';
+  return refusal('failed_precondition', 'DEFAULT_OWED', message, { fields: [fieldError('although_owing', message)] });
+}
+
+function debtOf(book: Book, institutionId: string): 'being collected' | 'owed' | undefined {
+  const credit = book.credits.get(institutionId);
+  if (credit.status === 'none') return undefined;
+  if (credit.defaultId !== undefined) return 'being collected';
+  return credit.owing.length > 0 ? 'owed' : undefined;
 }
 
 export const unknownInstitution = (institutionId: string): Refusal =>

@@ -2,7 +2,7 @@ import { assertNever, err, type Instant, ok, refusal, type Refusal, type Result 
 import type { Book } from '../book.ts';
 import { isExpired, type KnownProposal, knownProposal, proposalIdOf } from '../proposal.ts';
 import { carryOut, type Change, changeRefusal, confirmedChange } from './changes.ts';
-import { samePersonRefusal } from './second-person.ts';
+import { secondStepRefusal, stepRefusal } from './second-person.ts';
 
 /** Over a weekend: what nobody has looked at by then may rest on what isn't so any more. */
 export const PROPOSAL_VALID_MS = 72 * 3_600_000;
@@ -38,7 +38,7 @@ export function decideProposal(book: Book, command: ProposalCommand): Result<Kno
   }
 }
 
-/** The first person's: nothing changes yet. @returns ALREADY_PROPOSED, or why the change couldn't be made now */
+/** The first person's: nothing changes yet. @returns KEY_TOO_NEW, ALREADY_PROPOSED, or why the change couldn't be made now */
 export function proposeChange(book: Book, { change, by, reason }: ChangeProposal): Result<KnownProposal, Refusal> {
   const proposalId = proposalIdOf(change);
   const before = book.proposals.get(proposalId);
@@ -46,7 +46,7 @@ export function proposeChange(book: Book, { change, by, reason }: ChangeProposal
     const message = `expected a change that nobody has proposed yet, got one that waits for its second person: ${proposalId}`;
     return err(refusal('already_exists', 'ALREADY_PROPOSED', message));
   }
-  const refused = changeRefusal(book, change);
+  const refused = stepRefusal(book, by) ?? changeRefusal(book, change);
   if (refused !== undefined) return err(refused);
   const expiresAt = (book.now + PROPOSAL_VALID_MS) as Instant;
   const proposed = { proposalId, change, proposedBy: by, reason, expiresAt };
@@ -55,7 +55,7 @@ export function proposeChange(book: Book, { change, by, reason }: ChangeProposal
 
 /**
  * Another person agrees: it is carried out at once, on what is so now. Where that is refused, the proposal stays as it is.
- * @returns UNKNOWN_PROPOSAL, NOT_PROPOSED, PROPOSAL_EXPIRED, SAME_PERSON, or why the change can't be made any more
+ * @returns UNKNOWN_PROPOSAL, NOT_PROPOSED, PROPOSAL_EXPIRED, SAME_PERSON, KEY_TOO_NEW, or why the change can't be made any more
  */
 export function confirmProposal(book: Book, decision: ProposalDecision): Result<KnownProposal, Refusal> {
   const found = open(book, decision.proposalId);
@@ -64,7 +64,7 @@ export function confirmProposal(book: Book, decision: ProposalDecision): Result<
   const { by, reason } = decision;
   if (isExpired(found.value, book.now))
     return failed('PROPOSAL_EXPIRED', `expected a proposal that is still valid, got one that was until ${expiresAt}`);
-  const refused = samePersonRefusal(proposedBy, by);
+  const refused = secondStepRefusal(book, proposedBy, by);
   if (refused !== undefined) return err(refused);
   const done = carryOut(book, confirmedChange(change, by));
   if (!done.ok) return done;

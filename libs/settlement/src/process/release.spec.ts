@@ -100,7 +100,7 @@ describe('are refused', () => {
     [
       'a lineage that isn’t known',
       DEAD,
-      (it: World) => it.tell({ type: 'release_coins', request: { lineageId: 's-9', by: 'o', reason: 'x' } }),
+      (it: World) => it.tell({ type: 'release_coins', request: { lineageId: 's-9', by: 'operator', reason: 'x' } }),
       'UNKNOWN_LINEAGE',
     ],
     ['confirmed already', [...DEAD, proposed, confirmed], proposed, 'RELEASE_UNDER_WAY'],

@@ -5,7 +5,7 @@ import { stopsCrediting } from '../chain-tip.ts';
 import type { Coin } from '../coin.ts';
 import { inputsOf, type Lineage, offered, type OfferedLineage, type OfferedVersion, versionWith } from '../lineage.ts';
 import { depthOf, isBuried } from './finality.ts';
-import { samePersonRefusal } from './second-person.ts';
+import { secondStepRefusal, stepRefusal } from './second-person.ts';
 
 /** How many transactions of ours a coin's origin is followed back through. Farther back, it is taken to be possible. */
 export const ORIGINS_MAX = 50;
@@ -21,9 +21,11 @@ export interface ReleaseRequest {
 /**
  * Coins that a lineage keeps although none of its transactions can ever spend them are to be free again (ADR 3, 10): the first of two persons says so.
  * One who says so again takes the place of a proposal that nobody has confirmed.
- * @returns the coins; or UNKNOWN_LINEAGE, INCIDENT_OPEN, LINEAGE_NOT_OVER, VERSION_CAN_CONFIRM, NOTHING_TO_RELEASE, RELEASE_UNDER_WAY
+ * @returns the coins; or UNKNOWN_LINEAGE, INCIDENT_OPEN, LINEAGE_NOT_OVER, VERSION_CAN_CONFIRM, NOTHING_TO_RELEASE, RELEASE_UNDER_WAY, KEY_TOO_NEW
  */
 export function proposeRelease(book: Book, { lineageId, by, reason }: ReleaseRequest): Result<OfferedLineage, Refusal> {
+  const tooNew = stepRefusal(book, by);
+  if (tooNew !== undefined) return err(tooNew);
   const found = over(book, lineageId);
   if (!found.ok) return found;
   if (found.value.release?.confirmedBy !== undefined)
@@ -46,7 +48,7 @@ export function confirmRelease(book: Book, { lineageId, by, reason }: ReleaseReq
   if (release === undefined)
     return refused('NO_RELEASE_PROPOSED', `nobody has proposed to release coins of ${lineageId}`);
   if (release.confirmedBy !== undefined) return ok(found.value);
-  const same = samePersonRefusal(release.proposedBy, by);
+  const same = secondStepRefusal(book, release.proposedBy, by);
   if (same !== undefined) return err(same);
   if (toRelease(book, found.value).length === 0)
     return refused('NOTHING_TO_RELEASE', `lineage ${lineageId} keeps none of these coins by now`);

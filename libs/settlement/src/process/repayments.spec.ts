@@ -1,4 +1,4 @@
-import type { Instant, Sats } from '@finality/kernel';
+import { type Instant, type Sats, unwrap } from '@finality/kernel';
 import { creditBalance, pledgeAccount, standbyAccount } from '@finality/ledger';
 import { describe, expect, it } from 'vitest';
 import { type KnownDefault, owedSatsTo, stillOwed } from '../default.ts';
@@ -59,9 +59,15 @@ const history: readonly Step[] = [
 const policy = { ...POLICY, standbyMaxSats: 500n as Sats };
 const defaulted = (...steps: readonly Step[]): World => givenUnder(policy, ...history).when(...steps).world;
 
+const unfreezing = {
+  ...{ institutionId: 'a', reason: 'there is a plan', by: 'operator', confirmedBy: 'operator-2' },
+};
+
 const defaultOf = ({ book }: World, at = 0): KnownDefault => {
-  const state = book.defaults.all()[at];
-  if (state === undefined || state.status === 'none') throw new Error('expected a default');
+  const opened = book.log.filter(({ event }) => event.type === 'default_opened' && 'defaultId' in event);
+  const ids = opened.map(({ event }) => (event as unknown as { defaultId: string }).defaultId);
+  const state = book.defaults.get([...new Set(ids)][at] ?? '');
+  if (state.status === 'none') throw new Error('expected a default');
   return state;
 };
 const owed = (world: World, at = 0): bigint => owedSatsTo(stillOwed(defaultOf(world, at)));
@@ -151,9 +157,55 @@ describe('a defaulter', () => {
   });
 });
 
+describe('a defaulter that owes', () => {
+  const unfreeze =
+    (althoughOwing: boolean): Step =>
+    (world) =>
+      world.tell({ type: 'unfreeze_institution', request: { ...unfreezing, althoughOwing } });
+
+  it('isn’t unfrozen while what comes in belongs to others, however it comes in', () => {
+    givenUnder(policy, ...history)
+      .when(unfreeze(false))
+      .refused('DEFAULT_OWED');
+    // All of it has come in, and nobody has looked yet.
+    const there = [...history, funded('a', 'clearing', 6_500n)];
+    givenUnder(policy, ...there)
+      .when(unfreeze(false))
+      .refused('DEFAULT_OWED');
+    givenUnder(policy, ...there, later(REPAYMENT_EVERY_MS), collected)
+      .when(unfreeze(false))
+      .then('institution/a institution_unfrozen');
+  });
+
+  it('is unfrozen where two persons say so although it owes', () => {
+    const world = givenUnder(policy, ...history)
+      .when(unfreeze(true))
+      .then('institution/a institution_unfrozen');
+    expect(world.book.log.at(-1)?.event).toMatchObject({ isOwing: true });
+    checkDefaults(world.book);
+  });
+
+  it('isn’t unfrozen by anybody while its default is open', () => {
+    const open = givenUnder(policy, ...history.slice(0, -1)).when((world: World) =>
+      world.tell({ type: 'collect', institutionId: 'a' }),
+    ).world;
+    const credit = open.book.credits.get('a');
+    expect(credit.status !== 'none' && credit.defaultId).toBeTruthy();
+    expect(unfreeze(true)(open)).toBe('DEFAULT_OPEN');
+  });
+
+  it('breaks what must hold when it is unfrozen all the same', () => {
+    const { book } = defaulted();
+    checkDefaults(book);
+    const by = { reason: '', by: 'operator', confirmedBy: 'operator-2', isOwing: false };
+    book.institutions.record('a', { type: 'institution_unfrozen', at: book.now, ...by });
+    expect(() => checkDefaults(book)).toThrow(/a owes/);
+  });
+});
+
 it('a later default takes over what nobody covered', () => {
   const again: readonly Step[] = [
-    ({ book }) => unfreezeInstitution(book, 'a', 'there is a plan'),
+    ({ book }) => unwrap(unfreezeInstitution(book, { ...unfreezing, althoughOwing: true })),
     line(12_000n),
     ...paid(1_000n, 'a', 'd'),
     closed,

@@ -6,7 +6,7 @@ import { depositAttributed } from '../postings/deposit.ts';
 import { mustPost } from '../postings/post.ts';
 import { decideDeposit } from './deposits.ts';
 import { depthOf } from './finality.ts';
-import { samePersonRefusal } from './second-person.ts';
+import { secondStepRefusal, stepRefusal } from './second-person.ts';
 
 /** A newly mined coin can't be spent in a block before (Bitcoin's consensus). */
 export const COINBASE_MATURITY = 100;
@@ -27,10 +27,12 @@ export type ResolutionConfirmation = Pick<ResolutionRequest, 'outpoint' | 'by' |
 
 /**
  * A deposit in suspense is to be an institution's. Said again, or otherwise, it takes the place of what nobody has confirmed.
- * @returns the deposit; or UNKNOWN_DEPOSIT, NOT_IN_SUSPENSE, NOT_CONFIRMED, IMMATURE, COIN_SPENT, UNKNOWN_INSTITUTION, NOT_THEIR_WALLET
+ * @returns the deposit; or UNKNOWN_DEPOSIT, NOT_IN_SUSPENSE, NOT_CONFIRMED, IMMATURE, COIN_SPENT, UNKNOWN_INSTITUTION, NOT_THEIR_WALLET, KEY_TOO_NEW
  */
 export function proposeResolution(book: Book, request: ResolutionRequest): Result<KnownDeposit, Refusal> {
   const { outpoint, institutionId, by: proposedBy, reason, evidence } = request;
+  const tooNew = stepRefusal(book, proposedBy);
+  if (tooNew !== undefined) return err(tooNew);
   const found = attributable(book, outpoint, institutionId);
   if (!found.ok) return found;
   const resolution = { institutionId, proposedBy, reason, evidence };
@@ -51,7 +53,7 @@ export function confirmResolution(
   const found = attributable(book, outpoint, resolution?.institutionId);
   if (!found.ok) return found;
   if (resolution === undefined) return refused('NO_RESOLUTION_PROPOSED', `nobody has said whose ${outpoint} is`);
-  const same = samePersonRefusal(resolution.proposedBy, by);
+  const same = secondStepRefusal(book, resolution.proposedBy, by);
   if (same !== undefined) return err(same);
   const { beneficiary } = found.value;
   mustPost(book.ledger, depositAttributed(known(deposit), beneficiary!));

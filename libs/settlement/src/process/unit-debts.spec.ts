@@ -115,7 +115,12 @@ describe('what is drawn in another unit when a window closes', () => {
     const exchange = given(USD);
     close(exchange);
     fallDue(exchange);
-    unwrap(unfreezeInstitution(exchange.book, 'a', 'talked to them'));
+    unwrap(
+      unfreezeInstitution(exchange.book, {
+        ...{ institutionId: 'a', reason: 'talked to them', by: 'o', confirmedBy: 'p' },
+        althoughOwing: false,
+      }),
+    );
     exchange.payIn('b', USD, 1n);
     pay(exchange, USD, 1n, 'b', 'a');
     expect(close(exchange, "w-1'")).toMatchObject({ status: 'settling', debtors: [{ institutionId: 'a', unit: USD }] });

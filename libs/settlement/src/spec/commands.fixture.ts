@@ -6,6 +6,7 @@ import type { AddressRecord, WalletRecord } from '../coin.ts';
 import type { DestinationRecord } from '../destination.ts';
 import type { Destinations } from '../lineage.ts';
 import { anchorHead, type HeadAnchorRequest } from '../process/anchor-head.ts';
+import { type NewApiKey, registerFirstKey, revokeApiKey } from '../process/api-keys.ts';
 import { carryOut, type Change } from '../process/changes.ts';
 import { type PledgeRequest, postPledge } from '../process/collateral.ts';
 import { collect } from '../process/collection.ts';
@@ -83,6 +84,8 @@ export type Command =
   | { readonly type: 'expire_credit_line' | 'collect'; readonly institutionId: string }
   | { readonly type: 'post_pledge'; readonly request: PledgeRequest }
   | { readonly type: 'freeze_institution'; readonly institutionId: string; readonly reason: string }
+  | { readonly type: 'register_first_key'; readonly key: NewApiKey }
+  | { readonly type: 'revoke_api_key'; readonly keyId: string; readonly reason: string }
   | {
       readonly type: 'verdict';
       readonly subject: 'settlement' | 'deposit';
@@ -197,6 +200,8 @@ function decide(book: MemoryBook, command: Exclude<Command, ExchangeCommand>): s
     case 'set_debit_cap':
     case 'set_approval_policy':
     case 'restrict_counterparties':
+    case 'issue_api_key':
+    case 'unfreeze_institution':
       return reasonOf(carryOut(book, command));
     case 'propose_change':
     case 'confirm_proposal':
@@ -208,6 +213,10 @@ function decide(book: MemoryBook, command: Exclude<Command, ExchangeCommand>): s
       return reasonOf(postPledge(book, command.request));
     case 'freeze_institution':
       return reasonOf(freezeInstitution(book, command.institutionId, command.reason));
+    case 'register_first_key':
+      return reasonOf(registerFirstKey(book, command.key));
+    case 'revoke_api_key':
+      return reasonOf(revokeApiKey(book, command.keyId, command.reason));
     default:
       return void happened(book, command);
   }
@@ -241,7 +250,9 @@ type Asked =
   | 'set_liquidity_alerts'
   | 'reprioritize'
   | 'post_pledge'
-  | 'freeze_institution';
+  | 'freeze_institution'
+  | 'register_first_key'
+  | 'revoke_api_key';
 
 function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>): void {
   switch (command.type) {

@@ -8,6 +8,7 @@ import type { Debtor } from '../window.ts';
 import { funded } from './given.fixture.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 import { bit, pick } from './picks.fixture.ts';
+import { byTwo } from './proposals.fixture.ts';
 import { INSTITUTIONS } from './parties.fixture.ts';
 import { type World } from './world.fixture.ts';
 
@@ -75,6 +76,16 @@ export function anyCollection(world: World, a: number, b: number): void {
     for (const by of ['risk', 'aml'] as const) world.screen('settlement', id, by, 'approve');
   }
   collectDebts(world, a, b);
+  anyUnfreezing(world, a, b);
+}
+
+/** Whoever is frozen, for whatever reason: mostly as long as it owes nothing. */
+function anyUnfreezing(world: World, a: number, b: number): void {
+  const frozen = INSTITUTIONS.filter((id) => world.book.institutions.get(id).status === 'frozen');
+  const institutionId = pick(frozen, a);
+  if (institutionId === undefined || bit(b, 12)) return;
+  const request = { institutionId, reason: 'looked at', by: 'operator', althoughOwing: bit(b, 13) && bit(b, 14) };
+  byTwo(world, { type: 'unfreeze_institution', request });
 }
 
 /** The timers of those whose debts are due go off: of one, or of all as often as it takes. */
@@ -166,6 +177,18 @@ export function checkDefaults(book: MemoryBook): void {
     checkOrder(book, state);
     checkRepaid(book, state);
   }
+  for (const id of book.credits.ids()) checkFrozen(book, id);
+}
+
+/** What comes in belongs to those who stood in: nothing leaves meanwhile, unless two persons have said so. */
+function checkFrozen(book: MemoryBook, institutionId: string): void {
+  const credit = book.credits.get(institutionId);
+  if (credit.status === 'none' || (credit.defaultId === undefined && credit.owing.length === 0)) return;
+  if (book.institutions.get(institutionId).status === 'frozen') return;
+  const decided = book.log.findLast(
+    ({ stream, event }) => stream === `institution/${institutionId}` && event.type === 'institution_unfrozen',
+  );
+  expect(decided?.event, `${institutionId} owes`).toMatchObject({ isOwing: true });
 }
 
 /** Whoever stood in gets back what it did and no more, in the reverse order: the standby line nothing while a contribution is owed to. */
@@ -232,3 +255,7 @@ export function expectCovered(book: MemoryBook, institutionId: string): void {
   const terms = termsOf(book.credits.get(institutionId));
   expect(pledgedOf(book, institutionId)).toBeGreaterThanOrEqual(requiredSats(available < 0n ? -available : 0n, terms));
 }
+
+/** Two persons have looked at why it was frozen, and answer for it. */
+export const wasUnfrozen = ({ log }: MemoryBook, institutionId: string): boolean =>
+  log.some(({ stream, event }) => stream === `institution/${institutionId}` && event.type === 'institution_unfrozen');

@@ -11,6 +11,7 @@ import {
 } from '@finality/ledger';
 import { expect } from 'vitest';
 import { confirmBankBooking, proposeBankBooking } from '../process/bank-bookings.ts';
+import { registerFirstKey } from '../process/api-keys.ts';
 import { createInstitution } from '../process/institutions.ts';
 import { type KnownRate, publishRate, type QuoteRequest, type RateProposal, requestQuote } from '../process/rates.ts';
 import { reserve } from '../process/reserve.ts';
@@ -19,7 +20,7 @@ import { settlementAssessed } from '../process/screening.ts';
 import { submit, type Submission } from '../process/submit.ts';
 import type { KnownQuote } from '../quote.ts';
 import { type LivingSettlement, living } from '../settlement.ts';
-import { MemoryBook } from './memory-book.fixture.ts';
+import { firstKey, MemoryBook } from './memory-book.fixture.ts';
 
 export const USD = parseUnit('USD')!;
 export const EUR = parseUnit('EUR')!;
@@ -31,6 +32,7 @@ export class Exchange {
   #made = 0;
 
   constructor(...institutionIds: readonly string[]) {
+    for (const keyId of ['one', 'two']) unwrap(registerFirstKey(this.book, firstKey(keyId)));
     for (const institutionId of institutionIds)
       unwrap(createInstitution(this.book, { institutionId, name: institutionId, creditLineSats: 0n }));
   }

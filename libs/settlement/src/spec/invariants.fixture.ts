@@ -38,7 +38,7 @@ import { isGivenUp, living, type LivingSettlement } from '../settlement.ts';
 import { type Leg, legsOf, paidOf } from '../unit-terms.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 import { checkCaps } from './cap-invariants.fixture.ts';
-import { addDefaults, addPledges, checkDefaults } from './credit.fixture.ts';
+import { addDefaults, addPledges, checkDefaults, wasUnfrozen } from './credit.fixture.ts';
 import { checkNetting } from './netting-invariants.fixture.ts';
 import { checkPaymentLimits } from './limits.fixture.ts';
 import { walletCalled, WALLETS } from './parties.fixture.ts';
@@ -433,7 +433,7 @@ function checkLimits(book: MemoryBook): void {
     }
     // Whoever has the keys takes what he likes.
     const { custodial, institutionId } = walletCalled(claim.walletId);
-    if ((debitHeadroom(account) ?? 0n) >= 0n || !custodial) continue;
+    if ((debitHeadroom(account) ?? 0n) >= 0n || !custodial || wasUnfrozen(book, institutionId)) continue;
     expect(book.institutions.get(institutionId).status, `${account.id} is overdrawn`).toBe('frozen');
   }
 }

@@ -13,6 +13,7 @@ import { depositAggregate } from '../deposit.ts';
 import { apiKeyAggregate, institutionAggregate } from '../institution.ts';
 import { limitsAggregate } from '../limits.ts';
 import { lineageAggregate } from '../lineage.ts';
+import type { NewApiKey } from '../process/api-keys.ts';
 import { returnUse } from '../process/limits.ts';
 import { isOpen, isWaitingPayout } from '../process/reserve.ts';
 import { paymentRulesAggregate } from '../payment-rules.ts';
@@ -289,6 +290,11 @@ export class MemoryRecords<State, Event extends { readonly type: string }> imple
     return this.ids().map((id) => this.get(id));
   }
 }
+
+/** Of an operator who has been there from the start. */
+export const firstKey = (keyId: string): NewApiKey => ({
+  ...{ keyId, institutionId: '', roles: ['operator'], label: keyId, secretSha256: 'ab' },
+});
 
 export class SettlementRecords extends MemoryRecords<Settlement, SettlementEvent> {
   readonly #book: Pick<MemoryBook, 'limits' | 'queues' | 'windows'>;

@@ -11,6 +11,9 @@ import { unwrap } from '@finality/kernel';
 import type { WalletRecord } from '../coin.ts';
 
 /** The last two sign for themselves. */
+/** Those who run the platform: their keys have been there from the start. */
+export const OPERATORS = ['operator', 'operator-2', 'operator-3'];
+
 export const INSTITUTIONS = ['a', 'b', 'c', 'd', 'd2'] as const;
 /** Of a head of the ledger, in a world that seals nothing. */
 export const headHashOf = (segment: number): string => segment.toString(16).padStart(64, '0');

@@ -11,10 +11,11 @@ import type { Priority } from '../queue.ts';
 import type { SettlementPolicy } from '../policy.ts';
 import { type Assessment, living, type Mode, type Recommendation, type Terms } from '../settlement.ts';
 import { apply, type Command } from './commands.fixture.ts';
-import { MemoryBook } from './memory-book.fixture.ts';
+import { firstKey, MemoryBook } from './memory-book.fixture.ts';
 import {
   CREDIT_LINES,
   INSTITUTIONS,
+  OPERATORS,
   LISTED_WALLET,
   WALLETS,
   headHashOf,
@@ -91,6 +92,7 @@ export class World {
     this.book = book;
     this.chain = chain;
     this.watcher = new WorldWatcher({ lookUp: (txs) => chain.lookUp(txs) });
+    for (const keyId of OPERATORS) this.tell({ type: 'register_first_key', key: firstKey(keyId) });
     for (const institutionId of INSTITUTIONS) {
       const institution = { institutionId, name: institutionId, creditLineSats: CREDIT_LINES[institutionId]! };
       this.tell({ type: 'create_institution', institution });

@@ -254,7 +254,9 @@ describe('the hash chain', () => {
     );
     await expect(bench.expectWhole()).rejects.toThrow('account/a');
     const asOwner = { ...bench.schema, pool: bench.schema.owner };
-    expect(await lockedTransaction(asOwner, (session) => rebuildProjections(session, [accountType], []))).toEqual({
+    expect(
+      await lockedTransaction(asOwner, (session) => rebuildProjections(session, [accountType], { projections: [] })),
+    ).toEqual({
       events: 4,
       streams: 3,
     });

@@ -16,15 +16,17 @@ type Method = (...args: readonly unknown[]) => unknown;
 
 /** A pool whose statements are effects of a life. What was under way when the life ended is rolled back by the server. */
 export function guardedPool(pool: Pool, life: Life, turns: Turns): Pool {
-  const statement = (target: object, method: Method, args: readonly unknown[]): Promise<unknown> =>
-    life.effect('sql', nameOf(args[0]), () => turns.take(() => asPromise(method, target, args)));
-  const guardedClient = (client: PoolClient): PoolClient =>
-    new Proxy(client, {
+  const statement = (target: object, method: Method, args: readonly unknown[], over = {}): Promise<unknown> =>
+    life.effect('sql', nameOf(args[0]), () => turns.take(() => asPromise(method, target, args)), over);
+  const guardedClient = (client: PoolClient): PoolClient => {
+    const session = {};
+    return new Proxy(client, {
       get: (target, name) =>
         name === 'query'
-          ? (...args: readonly unknown[]) => statement(target, target.query as Method, args)
+          ? (...args: readonly unknown[]) => statement(target, target.query as Method, args, session)
           : bound(target, name),
     });
+  };
   const connect = async (): Promise<PoolClient> => {
     life.assertAlive();
     return guardedClient(await turns.take(() => pool.connect()));

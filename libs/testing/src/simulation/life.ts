@@ -97,10 +97,13 @@ export class Life {
     this.#meetDoom(`point ${name}`);
   }
 
-  async effect<T>(kind: EffectKind, name: string, run: () => Promise<T>): Promise<T> {
+  /** @param over the session that it is sent over: once that is lost, nothing that is sent later arrives, however early it was sent */
+  async effect<T>(kind: EffectKind, name: string, run: () => Promise<T>, over: { isLost?: boolean } = {}): Promise<T> {
     this.assertAlive();
+    if (over.isLost) throw new LostConnection(`Connection terminated before ${name}`);
     this.#effects += 1;
     const fault = this.#due(kind);
+    over.isLost = fault?.kind === 'disconnect';
     if (fault?.when === 'before') this.#strike(fault, name);
     const result = await run();
     this.assertAlive();

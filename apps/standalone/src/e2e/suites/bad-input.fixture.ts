@@ -110,20 +110,17 @@ export function badInput(platform: () => E2e): void {
   afterAll(() => client?.close());
 
   async function revokedKey(bank: Bank): Promise<string> {
-    const roles = [institutionV1.Role.ROLE_INSTITUTION];
-    const { institutions } = e2e.operator;
-    const request = { idempotencyKey: 'revoked', institutionId: bank.id, roles, label: 'revoked' };
-    const { secret, apiKey } = await institutions.issueApiKey(request);
-    const api = e2e.api(secret);
+    const { apiKey, keyId } = await e2e.issueKey(bank.id, 'revoked');
+    const api = e2e.api(apiKey);
     await api.settlements.listSettlements({ pageSize: 1, pageToken: '' });
-    await institutions.revokeApiKey({ idempotencyKey: 'revoke', keyId: apiKey!.keyId, reason: 'test' });
+    await e2e.operator.institutions.revokeApiKey({ idempotencyKey: 'revoke', keyId, reason: 'test' });
     const asked = (): Promise<string> =>
       api.settlements.listSettlements({ pageSize: 1, pageToken: '' }).then(
         () => 'accepted',
         () => 'refused',
       );
     await until('the key is refused', asked, (answer) => answer === 'refused', REVOKED_MS_MAX);
-    return secret;
+    return apiKey;
   }
 
   /** `$payer` is the payer's id, `$usedQuote` that of a quote that was used. */
@@ -382,11 +379,6 @@ async function goodRequests(
       credit_line_sats: '0',
     }),
     ListInstitutions: asOperator(institutions.listInstitutions, institutionV1.ListInstitutionsRequest, page),
-    IssueApiKey: asOperator(institutions.issueApiKey, institutionV1.IssueApiKeyRequest, {
-      idempotency_key: '',
-      institution_id,
-      roles: ['ROLE_INSTITUTION'],
-    }),
     RegisterWallet: asPayer(addresses.registerWallet, addressV1.RegisterWalletRequest, {
       idempotency_key: '',
       institution_id,

@@ -1,5 +1,5 @@
 import { RegtestWallet } from '@finality/chain-simulator';
-import { addressV1, institutionV1 } from '@finality/contracts';
+import { addressV1 } from '@finality/contracts';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Api, refused } from '../api.fixture.ts';
 import { type Bank, freshKey, lifeOf, type Order, type Settlement } from '../bank.fixture.ts';
@@ -49,9 +49,7 @@ export function destinations(e2e: () => E2e): void {
   beforeAll(async () => {
     payee = await e2e().bank({ wallet: 'none' });
     people = await Signatories.of(e2e(), payee);
-    const roles = [institutionV1.Role.ROLE_INSTITUTION];
-    const issued = { idempotencyKey: freshKey(), institutionId: payee.id, roles, label: 'second person' };
-    second = e2e().api((await e2e().operator.institutions.issueApiKey(issued)).secret);
+    second = await e2e().colleague(payee);
     await patiently(() => second.destinations.listDestinations(listOf(payee)));
   });
 

@@ -26,7 +26,7 @@ export function otherUnits(e2e: () => E2e): void {
 
   async function book(bank: Bank, direction: exchangeV1.BankDirection, amount: bigint, unit = 'USD'): Promise<void> {
     const { bookingId } = await e2e().operator.cash.proposeBankBooking(proposed(bank, direction, amount, unit));
-    await (await e2e().second()).cash.confirmBankBooking(decision(bookingId));
+    await e2e().second.cash.confirmBankBooking(decision(bookingId));
   }
 
   const balanceOf = async (bank: Bank, unit = 'USD'): Promise<bigint | undefined> => {
@@ -47,7 +47,7 @@ export function otherUnits(e2e: () => E2e): void {
       reason: 'SAME_PERSON',
     });
     expect(await balanceOf(bank)).toBeUndefined();
-    const second = await e2e().second();
+    const second = e2e().second;
     await second.cash.confirmBankBooking(decision(booking.bookingId));
     expect(await balanceOf(bank)).toBe(1_000n);
     const out = await cash.proposeBankBooking(proposed(bank, BankDirection.BANK_DIRECTION_OUT, 400n));

@@ -1,11 +1,13 @@
-import { proposalV1 } from '@finality/contracts';
+import { institutionV1, proposalV1 } from '@finality/contracts';
+import { systemRuntime } from '@finality/service';
 import { expect, it } from 'vitest';
 import { refused } from '../api.fixture.ts';
 import { freshKey, NOTHING } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
 import { changeAddressOf } from './deposits.fixture.ts';
 import { steal } from '../thief.fixture.ts';
-import { until } from '../wait.fixture.ts';
+import { newKey } from '../../operators.ts';
+import { patiently, until } from '../wait.fixture.ts';
 
 // What takes two of the platform's own people.
 
@@ -53,12 +55,7 @@ export function releasedCoins(e2e: () => E2e): void {
     const { release } = await ask();
     expect(release).toMatchObject({ outpoints: [outpoints[1]], reason: 'its other coin was stolen', confirmedBy: '' });
     expect(await refused(confirm())).toMatchObject({ reason: 'SAME_PERSON' });
-    const second = await e2e().staff('operator');
-    const confirmed = await until(
-      'the second operator’s key is known',
-      () => confirm(second.api),
-      () => true,
-    );
+    const confirmed = await confirm(e2e().second);
     expect(confirmed.lineageId).toBe(lineageId);
     await until(
       'nothing is locked',
@@ -147,7 +144,7 @@ export function proposedChanges(e2e: () => E2e): void {
     expect(metrics).toMatch(/^finality_proposals_open(\{.*\})? 1$/m);
     for (const name of ['finality_default_fund_short_sats', 'finality_defaulters_owe_sats'])
       expect(metrics).toMatch(new RegExp(`^${name}(\\{.*\\})? 0$`, 'm'));
-    const second = (await e2e().second()).proposals;
+    const second = e2e().second.proposals;
     const done = await second.confirmProposal(decision());
     expect(done).toMatchObject({ status: PROPOSAL_STATUS_CONFIRMED, proposedBy: proposal.proposedBy });
     expect(new Set([done.proposedBy, done.decidedBy, '']).size).toBe(3);
@@ -160,6 +157,38 @@ export function proposedChanges(e2e: () => E2e): void {
     expect(await proposals.rejectProposal(decision())).toMatchObject({ status: PROPOSAL_STATUS_REJECTED });
     expect((await proposals.listProposals(open)).proposals).toEqual([]);
     const all = await proposals.listProposals({ ...open, status: 0, pageSize: 1 });
-    expect(all).toMatchObject({ proposals: [{ proposalId }], nextPageToken: '' });
+    expect(all).toMatchObject({ proposals: [{ proposalId }] });
+    const rest = await proposals.listProposals({ ...open, status: 0, pageToken: all.nextPageToken });
+    expect(rest).toMatchObject({ proposals: [{ change: { issueApiKey: { institutionId } } }], nextPageToken: '' });
+  });
+
+  it('an operator’s key takes two, and is no second person for three days', async () => {
+    const { institutions, proposals } = e2e().operator;
+    const { keyId, apiKey, change } = newKey(systemRuntime(), '', 'Kim', institutionV1.Role.ROLE_OPERATOR);
+    const request = { idempotencyKey: freshKey(), change, reason: 'hired' };
+    const { proposalId, ...proposed } = await proposals.proposeChange(request);
+    expect(proposed).toMatchObject({ institutionId: 'platform', change });
+    const kim = e2e().api(apiKey);
+    expect(await refused(kim.institutions.listInstitutions(PAGE))).toMatchObject({ reason: 'API_KEY_INVALID' });
+    const confirmed = { idempotencyKey: freshKey(), proposalId, reason: 'met in person' };
+    await e2e().second.proposals.confirmProposal(confirmed);
+    const again = { ...request, idempotencyKey: freshKey() };
+    expect(await refused(proposals.proposeChange(again))).toMatchObject({ reason: 'API_KEY_EXISTS' });
+    // It does what takes one, and neither step of what takes two.
+    const { id: institutionId } = await e2e().bank({ wallet: 'none' });
+    await patiently(() =>
+      kim.institutions.freezeInstitution({ idempotencyKey: freshKey(), institutionId, reason: 'in doubt' }),
+    );
+    const unfreezeInstitution = { institutionId, althoughOwing: false };
+    const wanted = { idempotencyKey: freshKey(), change: { unfreezeInstitution }, reason: 'looked at' };
+    expect(await refused(kim.proposals.proposeChange(wanted))).toMatchObject({ reason: 'KEY_TOO_NEW' });
+    const open = await proposals.proposeChange(wanted);
+    const decision = { idempotencyKey: freshKey(), proposalId: open.proposalId, reason: 'seen' };
+    expect(await refused(kim.proposals.confirmProposal(decision))).toMatchObject({ reason: 'KEY_TOO_NEW' });
+    await e2e().second.proposals.confirmProposal(decision);
+    const { status } = await institutions.getInstitution({ institutionId });
+    expect(status).toBe(institutionV1.InstitutionStatus.INSTITUTION_STATUS_ACTIVE);
+    const revoked = await institutions.revokeApiKey({ idempotencyKey: freshKey(), keyId, reason: 'left' });
+    expect(revoked).toMatchObject({ revoked: true, confirmedBy: e2e().platform.secrets.secondOperator.keyId });
   });
 }

@@ -1,4 +1,4 @@
-import { addressV1, institutionV1, settlementV1 } from '@finality/contracts';
+import { addressV1, settlementV1 } from '@finality/contracts';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type Api, refused } from '../api.fixture.ts';
 import { type Bank, freshKey, NOTHING, type Order } from '../bank.fixture.ts';
@@ -22,9 +22,7 @@ interface Payee {
 async function payeeWith(e2e: E2e, own: OwnWallet): Promise<Payee> {
   const bank = await ownBank(e2e, own);
   const people = await Signatories.of(e2e, bank);
-  const roles = [institutionV1.Role.ROLE_INSTITUTION];
-  const issued = { idempotencyKey: freshKey(), institutionId: bank.id, roles, label: 'second person' };
-  const second = e2e.api((await e2e.operator.institutions.issueApiKey(issued)).secret);
+  const second = await e2e.colleague(bank);
   await patiently(() => second.destinations.listDestinations({ institutionId: bank.id, pageSize: 0, pageToken: '' }));
   return { own, bank, second, people };
 }

@@ -1,6 +1,5 @@
 import { outpointKey, type ParsedTransaction } from '@finality/bitcoin';
 import { RegtestWallet } from '@finality/chain-simulator';
-import { institutionV1 } from '@finality/contracts';
 import { refusalOf } from '@finality/service';
 import { expect, it } from 'vitest';
 import { type Bank, freshKey, lifeOf, NOTHING } from '../bank.fixture.ts';
@@ -143,9 +142,7 @@ export function bumpedPayouts(e2e: () => E2e): void {
 async function paidOutside(e2e: E2e, address: string): Promise<{ bank: Bank; destinationId: string }> {
   const bank = await e2e.bank({ wallet: 'none' });
   const people = await Signatories.of(e2e, bank);
-  const roles = [institutionV1.Role.ROLE_INSTITUTION];
-  const issued = { idempotencyKey: freshKey(), institutionId: bank.id, roles, label: 'second person' };
-  const second = e2e.api((await e2e.operator.institutions.issueApiKey(issued)).secret);
+  const second = await e2e.colleague(bank);
   const { destinationId } = await bank.api.destinations.registerDestination({
     idempotencyKey: freshKey(),
     institutionId: bank.id,

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { institutionV1, settlementV1 } from '@finality/contracts';
+import { settlementV1 } from '@finality/contracts';
 import type { Sats } from '@finality/kernel';
 import { expect, it } from 'vitest';
 import { type Api, refused } from '../api.fixture.ts';
@@ -18,10 +18,8 @@ export const COOLING_SECONDS = 1;
 export function policy(e2e: () => E2e): void {
   /** Somebody else of an institution, with an API key of their own. */
   async function person(bank: Bank, label: string): Promise<{ readonly api: Api; readonly keyId: string }> {
-    const roles = [institutionV1.Role.ROLE_INSTITUTION];
-    const { institutions } = e2e().operator;
-    const issued = await institutions.issueApiKey({ idempotencyKey: freshKey(), institutionId: bank.id, roles, label });
-    return { api: e2e().api(issued.secret), keyId: issued.apiKey!.keyId };
+    const { apiKey, keyId } = await e2e().issueKey(bank.id, label);
+    return { api: e2e().api(apiKey), keyId };
   }
 
   const centralized = (to: Bank, amountSats: bigint) => ({ to, amountSats, mode: 'CENTRALIZED' }) as const;

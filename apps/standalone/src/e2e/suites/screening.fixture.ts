@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseAddress } from '@finality/bitcoin';
 import { RegtestWallet } from '@finality/chain-simulator';
-import { amlV1, institutionV1, riskV1, settlementV1 } from '@finality/contracts';
+import { amlV1, riskV1, settlementV1 } from '@finality/contracts';
 import { unwrap } from '@finality/kernel';
 import { expect, it } from 'vitest';
 import { refused } from '../api.fixture.ts';
@@ -176,14 +176,6 @@ export function screening(e2e: () => E2e): void {
     const approval = review(approvedId, REVIEW_DECISION_APPROVE, 'contract seen');
     for (const api of [bank.api, payee.api, e2e().operator])
       expect(await refused(api.settlements.reviewSettlement(approval))).toMatchObject({ kind: 'permission_denied' });
-    const both = {
-      idempotencyKey: freshKey(),
-      institutionId: bank.id,
-      roles: [institutionV1.Role.ROLE_INSTITUTION, institutionV1.Role.ROLE_COMPLIANCE],
-      label: 'both',
-    };
-    expect(await refused(e2e().operator.institutions.issueApiKey(both))).toMatchObject({ kind: 'invalid_argument' });
-
     const officer = await e2e().staff('compliance');
     await officer.api.settlements.reviewSettlement(approval);
     const settled = await bank.settlement(approvedId, 'SETTLED');

@@ -1,7 +1,7 @@
 import { institutionV1, settlementV1 } from '@finality/contracts';
 import { expect, it } from 'vitest';
 import { refused } from '../api.fixture.ts';
-import { type Bank, freshKey, lifeOf, NOTHING, type Settlement } from '../bank.fixture.ts';
+import { type Bank, lifeOf, NOTHING, type Settlement } from '../bank.fixture.ts';
 import { type E2e, expectInOrder } from '../e2e.fixture.ts';
 import { steal } from '../thief.fixture.ts';
 import { until } from '../wait.fixture.ts';
@@ -123,8 +123,8 @@ export function settlementInReorg(e2e: () => E2e): void {
     });
     const { operator } = e2e();
     for (const { id: institutionId } of [payer, payee]) {
-      const unfrozen = { idempotencyKey: freshKey(), institutionId, reason: 'the thief is known' };
-      expect((await operator.institutions.unfreezeInstitution(unfrozen)).status).toBe(INSTITUTION_STATUS_ACTIVE);
+      await e2e().agree({ unfreezeInstitution: { institutionId, althoughOwing: false } });
+      expect((await operator.institutions.getInstitution({ institutionId })).status).toBe(INSTITUTION_STATUS_ACTIVE);
     }
     await payer.fund({ clearing: [1_000n] });
     await payer.settle({ to: payee, amountSats: 1_000n, mode: 'CENTRALIZED' });

@@ -31,7 +31,7 @@ export function unitClearing(e2e: () => E2e): void {
       statementLine: `unit clearing #${++lines}`,
       reason: 'as on the statement',
     });
-    await (await e2e().second()).cash.confirmBankBooking({ idempotencyKey: freshKey(), bookingId, reason: 'seen' });
+    await e2e().second.cash.confirmBankBooking({ idempotencyKey: freshKey(), bookingId, reason: 'seen' });
   };
 
   /** @returns its id, once it has settled or waits */

@@ -14,6 +14,12 @@ export function windows(e2e: () => E2e): void {
   const close = (windowId: string): Promise<settlementV1.Window> =>
     e2e().operator.windows.closeWindow({ idempotencyKey: freshKey(), windowId, reason: 'cut-off' });
 
+  /** Also where no other test has opened one. */
+  async function open(): Promise<void> {
+    const { windows: listed } = await e2e().operator.windows.listWindows({ pageSize: 1, pageToken: '' });
+    if (listed.length === 0) await e2e().operator.windows.openWindow({ idempotencyKey: freshKey() });
+  }
+
   it('say what all that was settled in them comes to, and close without anybody waiting', async () => {
     const [a, b, c] = [await bank(), await bank(), await bank()];
     expect(await pay(a, b, 5n)).toBeUndefined();
@@ -55,6 +61,7 @@ export function windows(e2e: () => E2e): void {
   });
 
   it('pay what participants are owed on-chain, to wallets of their own, in one transaction', async () => {
+    await open();
     const payer = await bank();
     const [payee, other] = [await e2e().bank(), await e2e().bank()];
     await payer.fund({ clearing: [5_000_000n] });
@@ -87,6 +94,7 @@ export function windows(e2e: () => E2e): void {
   });
 
   it('let nobody owe more than its cap: what would waits for the next one, or for what pays for it', async () => {
+    await open();
     const [a, b] = [await bank(), await bank()];
     const cap = (institutionId: string, most?: bigint, unit = '') =>
       e2e().operator.windows.setDebitCap({
@@ -129,6 +137,7 @@ export function windows(e2e: () => E2e): void {
   });
 
   it('are a pair’s own once both want it', async () => {
+    await open();
     const [a, b, stranger] = [await bank(), await bank(), await bank()];
     const agree = (one: Bank, other: Bank) =>
       one.api.windows.agreeBilateralNetting({ idempotencyKey: freshKey(), counterpartyId: other.id });

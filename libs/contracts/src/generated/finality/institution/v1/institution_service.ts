@@ -162,11 +162,11 @@ export interface ListInstitutionsResponse {
   nextPageToken: string;
 }
 
-export interface UnfreezeInstitutionRequest {
-  idempotencyKey: string;
+/** A frozen institution may pay and be paid again: two operators have looked at why it was frozen; also where an account is overdrawn still. */
+export interface UnfreezeInstitution {
   institutionId: string;
-  /** What was found; 1 to 500 characters. */
-  reason: string;
+  /** Also while it owes to others what they stood in for when it defaulted: it may spend what comes in. Otherwise FAILED_PRECONDITION DEFAULT_OWED. */
+  althoughOwing: boolean;
 }
 
 export interface FreezeInstitutionRequest {
@@ -182,23 +182,28 @@ export interface ApiKey {
   roles: Role[];
   revoked: boolean;
   label: string;
-  createdAt?: Timestamp | undefined;
+  createdAt?:
+    | Timestamp
+    | undefined;
+  /** API keys of the two operators who issued it; empty: it has been there from the start. */
+  issuedBy: string;
+  confirmedBy: string;
 }
 
-export interface IssueApiKeyRequest {
-  idempotencyKey: string;
+/**
+ * A key is `fin_<key id>_<secret>`. Whoever it is for makes it (`npm run key`), keeps the secret, and hands over this: nobody else ever has the secret, operators included.
+ * In the first 72 hours it takes neither step of what takes two persons: PERMISSION_DENIED KEY_TOO_NEW.
+ */
+export interface IssueApiKey {
+  /** 16 hexadecimal digits in lower case, which no other key has (ALREADY_EXISTS API_KEY_EXISTS). */
+  keyId: string;
   /** Required with ROLE_INSTITUTION, empty otherwise. */
   institutionId: string;
   roles: Role[];
+  /** At most 128 characters: whose it is. */
   label: string;
-}
-
-export interface IssueApiKeyResponse {
-  apiKey?:
-    | ApiKey
-    | undefined;
-  /** `fin_<key id>_<secret>`: shown once. Empty when the same request is repeated. */
-  secret: string;
+  /** SHA-256 of the secret's 43 characters: 32 bytes. */
+  secretSha256: Buffer;
 }
 
 export interface RevokeApiKeyRequest {
@@ -864,25 +869,22 @@ export const ListInstitutionsResponse: MessageFns<ListInstitutionsResponse> = {
   },
 };
 
-function createBaseUnfreezeInstitutionRequest(): UnfreezeInstitutionRequest {
-  return { idempotencyKey: "", institutionId: "", reason: "" };
+function createBaseUnfreezeInstitution(): UnfreezeInstitution {
+  return { institutionId: "", althoughOwing: false };
 }
 
-export const UnfreezeInstitutionRequest: MessageFns<UnfreezeInstitutionRequest> = {
-  encode(message: UnfreezeInstitutionRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.idempotencyKey !== "") {
-      writer.uint32(10).string(message.idempotencyKey);
-    }
+export const UnfreezeInstitution: MessageFns<UnfreezeInstitution> = {
+  encode(message: UnfreezeInstitution, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.institutionId !== "") {
-      writer.uint32(18).string(message.institutionId);
+      writer.uint32(10).string(message.institutionId);
     }
-    if (message.reason !== "") {
-      writer.uint32(26).string(message.reason);
+    if (message.althoughOwing !== false) {
+      writer.uint32(16).bool(message.althoughOwing);
     }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): UnfreezeInstitutionRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): UnfreezeInstitution {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -891,7 +893,7 @@ export const UnfreezeInstitutionRequest: MessageFns<UnfreezeInstitutionRequest> 
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseUnfreezeInstitutionRequest();
+      const message = createBaseUnfreezeInstitution();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -900,23 +902,15 @@ export const UnfreezeInstitutionRequest: MessageFns<UnfreezeInstitutionRequest> 
               break;
             }
 
-            message.idempotencyKey = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
             message.institutionId = reader.string();
             continue;
           }
-          case 3: {
-            if (tag !== 26) {
+          case 2: {
+            if (tag !== 16) {
               break;
             }
 
-            message.reason = reader.string();
+            message.althoughOwing = reader.bool();
             continue;
           }
         }
@@ -931,44 +925,39 @@ export const UnfreezeInstitutionRequest: MessageFns<UnfreezeInstitutionRequest> 
     }
   },
 
-  fromJSON(object: any): UnfreezeInstitutionRequest {
+  fromJSON(object: any): UnfreezeInstitution {
     return {
-      idempotencyKey: isSet(object.idempotencyKey)
-        ? globalThis.String(object.idempotencyKey)
-        : isSet(object.idempotency_key)
-        ? globalThis.String(object.idempotency_key)
-        : "",
       institutionId: isSet(object.institutionId)
         ? globalThis.String(object.institutionId)
         : isSet(object.institution_id)
         ? globalThis.String(object.institution_id)
         : "",
-      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      althoughOwing: isSet(object.althoughOwing)
+        ? globalThis.Boolean(object.althoughOwing)
+        : isSet(object.although_owing)
+        ? globalThis.Boolean(object.although_owing)
+        : false,
     };
   },
 
-  toJSON(message: UnfreezeInstitutionRequest): unknown {
+  toJSON(message: UnfreezeInstitution): unknown {
     const obj: any = {};
-    if (message.idempotencyKey !== "") {
-      obj.idempotencyKey = message.idempotencyKey;
-    }
     if (message.institutionId !== "") {
       obj.institutionId = message.institutionId;
     }
-    if (message.reason !== "") {
-      obj.reason = message.reason;
+    if (message.althoughOwing !== false) {
+      obj.althoughOwing = message.althoughOwing;
     }
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<UnfreezeInstitutionRequest>, I>>(base?: I): UnfreezeInstitutionRequest {
-    return UnfreezeInstitutionRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<UnfreezeInstitution>, I>>(base?: I): UnfreezeInstitution {
+    return UnfreezeInstitution.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<UnfreezeInstitutionRequest>, I>>(object: I): UnfreezeInstitutionRequest {
-    const message = createBaseUnfreezeInstitutionRequest();
-    message.idempotencyKey = object.idempotencyKey ?? "";
+  fromPartial<I extends Exact<DeepPartial<UnfreezeInstitution>, I>>(object: I): UnfreezeInstitution {
+    const message = createBaseUnfreezeInstitution();
     message.institutionId = object.institutionId ?? "";
-    message.reason = object.reason ?? "";
+    message.althoughOwing = object.althoughOwing ?? false;
     return message;
   },
 };
@@ -1083,7 +1072,16 @@ export const FreezeInstitutionRequest: MessageFns<FreezeInstitutionRequest> = {
 };
 
 function createBaseApiKey(): ApiKey {
-  return { keyId: "", institutionId: "", roles: [], revoked: false, label: "", createdAt: undefined };
+  return {
+    keyId: "",
+    institutionId: "",
+    roles: [],
+    revoked: false,
+    label: "",
+    createdAt: undefined,
+    issuedBy: "",
+    confirmedBy: "",
+  };
 }
 
 export const ApiKey: MessageFns<ApiKey> = {
@@ -1109,6 +1107,12 @@ export const ApiKey: MessageFns<ApiKey> = {
     }
     if (message.createdAt !== undefined) {
       Timestamp.encode(message.createdAt, writer.uint32(50).fork()).join();
+    }
+    if (message.issuedBy !== "") {
+      writer.uint32(58).string(message.issuedBy);
+    }
+    if (message.confirmedBy !== "") {
+      writer.uint32(66).string(message.confirmedBy);
     }
     return writer;
   },
@@ -1184,6 +1188,22 @@ export const ApiKey: MessageFns<ApiKey> = {
             message.createdAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.issuedBy = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.confirmedBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1216,6 +1236,16 @@ export const ApiKey: MessageFns<ApiKey> = {
         : isSet(object.created_at)
         ? fromJsonTimestamp(object.created_at)
         : undefined,
+      issuedBy: isSet(object.issuedBy)
+        ? globalThis.String(object.issuedBy)
+        : isSet(object.issued_by)
+        ? globalThis.String(object.issued_by)
+        : "",
+      confirmedBy: isSet(object.confirmedBy)
+        ? globalThis.String(object.confirmedBy)
+        : isSet(object.confirmed_by)
+        ? globalThis.String(object.confirmed_by)
+        : "",
     };
   },
 
@@ -1239,6 +1269,12 @@ export const ApiKey: MessageFns<ApiKey> = {
     if (message.createdAt !== undefined) {
       obj.createdAt = fromTimestamp(message.createdAt).toISOString();
     }
+    if (message.issuedBy !== "") {
+      obj.issuedBy = message.issuedBy;
+    }
+    if (message.confirmedBy !== "") {
+      obj.confirmedBy = message.confirmedBy;
+    }
     return obj;
   },
 
@@ -1255,18 +1291,20 @@ export const ApiKey: MessageFns<ApiKey> = {
     message.createdAt = (object.createdAt !== undefined && object.createdAt !== null)
       ? Timestamp.fromPartial(object.createdAt)
       : undefined;
+    message.issuedBy = object.issuedBy ?? "";
+    message.confirmedBy = object.confirmedBy ?? "";
     return message;
   },
 };
 
-function createBaseIssueApiKeyRequest(): IssueApiKeyRequest {
-  return { idempotencyKey: "", institutionId: "", roles: [], label: "" };
+function createBaseIssueApiKey(): IssueApiKey {
+  return { keyId: "", institutionId: "", roles: [], label: "", secretSha256: Buffer.alloc(0) };
 }
 
-export const IssueApiKeyRequest: MessageFns<IssueApiKeyRequest> = {
-  encode(message: IssueApiKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.idempotencyKey !== "") {
-      writer.uint32(10).string(message.idempotencyKey);
+export const IssueApiKey: MessageFns<IssueApiKey> = {
+  encode(message: IssueApiKey, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.keyId !== "") {
+      writer.uint32(10).string(message.keyId);
     }
     if (message.institutionId !== "") {
       writer.uint32(18).string(message.institutionId);
@@ -1281,10 +1319,13 @@ export const IssueApiKeyRequest: MessageFns<IssueApiKeyRequest> = {
     if (message.label !== "") {
       writer.uint32(34).string(message.label);
     }
+    if (message.secretSha256.length !== 0) {
+      writer.uint32(42).bytes(message.secretSha256);
+    }
     return writer;
   },
 
-  decode(input: BinaryReader | Uint8Array, length?: number): IssueApiKeyRequest {
+  decode(input: BinaryReader | Uint8Array, length?: number): IssueApiKey {
     const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
     const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
     if (previousRecursionDepth >= 100) {
@@ -1293,7 +1334,7 @@ export const IssueApiKeyRequest: MessageFns<IssueApiKeyRequest> = {
     (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
     try {
       const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseIssueApiKeyRequest();
+      const message = createBaseIssueApiKey();
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
@@ -1302,7 +1343,7 @@ export const IssueApiKeyRequest: MessageFns<IssueApiKeyRequest> = {
               break;
             }
 
-            message.idempotencyKey = reader.string();
+            message.keyId = reader.string();
             continue;
           }
           case 2: {
@@ -1339,6 +1380,14 @@ export const IssueApiKeyRequest: MessageFns<IssueApiKeyRequest> = {
             message.label = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.secretSha256 = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1351,12 +1400,12 @@ export const IssueApiKeyRequest: MessageFns<IssueApiKeyRequest> = {
     }
   },
 
-  fromJSON(object: any): IssueApiKeyRequest {
+  fromJSON(object: any): IssueApiKey {
     return {
-      idempotencyKey: isSet(object.idempotencyKey)
-        ? globalThis.String(object.idempotencyKey)
-        : isSet(object.idempotency_key)
-        ? globalThis.String(object.idempotency_key)
+      keyId: isSet(object.keyId)
+        ? globalThis.String(object.keyId)
+        : isSet(object.key_id)
+        ? globalThis.String(object.key_id)
         : "",
       institutionId: isSet(object.institutionId)
         ? globalThis.String(object.institutionId)
@@ -1365,13 +1414,18 @@ export const IssueApiKeyRequest: MessageFns<IssueApiKeyRequest> = {
         : "",
       roles: globalThis.Array.isArray(object?.roles) ? object.roles.map((e: any) => roleFromJSON(e)) : [],
       label: isSet(object.label) ? globalThis.String(object.label) : "",
+      secretSha256: isSet(object.secretSha256)
+        ? Buffer.from(bytesFromBase64(object.secretSha256))
+        : isSet(object.secret_sha256)
+        ? Buffer.from(bytesFromBase64(object.secret_sha256))
+        : Buffer.alloc(0),
     };
   },
 
-  toJSON(message: IssueApiKeyRequest): unknown {
+  toJSON(message: IssueApiKey): unknown {
     const obj: any = {};
-    if (message.idempotencyKey !== "") {
-      obj.idempotencyKey = message.idempotencyKey;
+    if (message.keyId !== "") {
+      obj.keyId = message.keyId;
     }
     if (message.institutionId !== "") {
       obj.institutionId = message.institutionId;
@@ -1382,109 +1436,22 @@ export const IssueApiKeyRequest: MessageFns<IssueApiKeyRequest> = {
     if (message.label !== "") {
       obj.label = message.label;
     }
+    if (message.secretSha256.length !== 0) {
+      obj.secretSha256 = base64FromBytes(message.secretSha256);
+    }
     return obj;
   },
 
-  create<I extends Exact<DeepPartial<IssueApiKeyRequest>, I>>(base?: I): IssueApiKeyRequest {
-    return IssueApiKeyRequest.fromPartial(base ?? ({} as any));
+  create<I extends Exact<DeepPartial<IssueApiKey>, I>>(base?: I): IssueApiKey {
+    return IssueApiKey.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<IssueApiKeyRequest>, I>>(object: I): IssueApiKeyRequest {
-    const message = createBaseIssueApiKeyRequest();
-    message.idempotencyKey = object.idempotencyKey ?? "";
+  fromPartial<I extends Exact<DeepPartial<IssueApiKey>, I>>(object: I): IssueApiKey {
+    const message = createBaseIssueApiKey();
+    message.keyId = object.keyId ?? "";
     message.institutionId = object.institutionId ?? "";
     message.roles = object.roles?.map((e) => e) || [];
     message.label = object.label ?? "";
-    return message;
-  },
-};
-
-function createBaseIssueApiKeyResponse(): IssueApiKeyResponse {
-  return { apiKey: undefined, secret: "" };
-}
-
-export const IssueApiKeyResponse: MessageFns<IssueApiKeyResponse> = {
-  encode(message: IssueApiKeyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.apiKey !== undefined) {
-      ApiKey.encode(message.apiKey, writer.uint32(10).fork()).join();
-    }
-    if (message.secret !== "") {
-      writer.uint32(18).string(message.secret);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): IssueApiKeyResponse {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseIssueApiKeyResponse();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.apiKey = ApiKey.decode(reader, reader.uint32());
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.secret = reader.string();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  fromJSON(object: any): IssueApiKeyResponse {
-    return {
-      apiKey: isSet(object.apiKey)
-        ? ApiKey.fromJSON(object.apiKey)
-        : isSet(object.api_key)
-        ? ApiKey.fromJSON(object.api_key)
-        : undefined,
-      secret: isSet(object.secret) ? globalThis.String(object.secret) : "",
-    };
-  },
-
-  toJSON(message: IssueApiKeyResponse): unknown {
-    const obj: any = {};
-    if (message.apiKey !== undefined) {
-      obj.apiKey = ApiKey.toJSON(message.apiKey);
-    }
-    if (message.secret !== "") {
-      obj.secret = message.secret;
-    }
-    return obj;
-  },
-
-  create<I extends Exact<DeepPartial<IssueApiKeyResponse>, I>>(base?: I): IssueApiKeyResponse {
-    return IssueApiKeyResponse.fromPartial(base ?? ({} as any));
-  },
-  fromPartial<I extends Exact<DeepPartial<IssueApiKeyResponse>, I>>(object: I): IssueApiKeyResponse {
-    const message = createBaseIssueApiKeyResponse();
-    message.apiKey = (object.apiKey !== undefined && object.apiKey !== null)
-      ? ApiKey.fromPartial(object.apiKey)
-      : undefined;
-    message.secret = object.secret ?? "";
+    message.secretSha256 = object.secretSha256 ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -1633,7 +1600,7 @@ export const InstitutionServiceService = {
       Buffer.from(ListInstitutionsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ListInstitutionsResponse => ListInstitutionsResponse.decode(value),
   },
-  /** Stops new settlements from and to it; what is under way goes on. */
+  /** Stops new settlements from and to it; what is under way goes on. That it may go on takes two operators (ProposeChange). */
   freezeInstitution: {
     path: "/finality.institution.v1.InstitutionService/FreezeInstitution" as const,
     requestStream: false as const,
@@ -1644,28 +1611,7 @@ export const InstitutionServiceService = {
     responseSerialize: (value: Institution): Buffer => Buffer.from(Institution.encode(value).finish()),
     responseDeserialize: (value: Buffer): Institution => Institution.decode(value),
   },
-  /** Somebody has looked at why; also where an account is overdrawn still. */
-  unfreezeInstitution: {
-    path: "/finality.institution.v1.InstitutionService/UnfreezeInstitution" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: UnfreezeInstitutionRequest): Buffer =>
-      Buffer.from(UnfreezeInstitutionRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): UnfreezeInstitutionRequest => UnfreezeInstitutionRequest.decode(value),
-    responseSerialize: (value: Institution): Buffer => Buffer.from(Institution.encode(value).finish()),
-    responseDeserialize: (value: Buffer): Institution => Institution.decode(value),
-  },
-  /** The secret is in this answer and nowhere else; we store its hash. */
-  issueApiKey: {
-    path: "/finality.institution.v1.InstitutionService/IssueApiKey" as const,
-    requestStream: false as const,
-    responseStream: false as const,
-    requestSerialize: (value: IssueApiKeyRequest): Buffer => Buffer.from(IssueApiKeyRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): IssueApiKeyRequest => IssueApiKeyRequest.decode(value),
-    responseSerialize: (value: IssueApiKeyResponse): Buffer => Buffer.from(IssueApiKeyResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): IssueApiKeyResponse => IssueApiKeyResponse.decode(value),
-  },
-  /** Takes effect everywhere within 5 s. */
+  /** By one operator, within 5 s everywhere. Issuing one takes two (ProposeChange). */
   revokeApiKey: {
     path: "/finality.institution.v1.InstitutionService/RevokeApiKey" as const,
     requestStream: false as const,
@@ -1682,13 +1628,9 @@ export interface InstitutionServiceServer extends UntypedServiceImplementation {
   createInstitution: handleUnaryCall<CreateInstitutionRequest, Institution>;
   getInstitution: handleUnaryCall<GetInstitutionRequest, Institution>;
   listInstitutions: handleUnaryCall<ListInstitutionsRequest, ListInstitutionsResponse>;
-  /** Stops new settlements from and to it; what is under way goes on. */
+  /** Stops new settlements from and to it; what is under way goes on. That it may go on takes two operators (ProposeChange). */
   freezeInstitution: handleUnaryCall<FreezeInstitutionRequest, Institution>;
-  /** Somebody has looked at why; also where an account is overdrawn still. */
-  unfreezeInstitution: handleUnaryCall<UnfreezeInstitutionRequest, Institution>;
-  /** The secret is in this answer and nowhere else; we store its hash. */
-  issueApiKey: handleUnaryCall<IssueApiKeyRequest, IssueApiKeyResponse>;
-  /** Takes effect everywhere within 5 s. */
+  /** By one operator, within 5 s everywhere. Issuing one takes two (ProposeChange). */
   revokeApiKey: handleUnaryCall<RevokeApiKeyRequest, ApiKey>;
 }
 
@@ -1739,7 +1681,7 @@ export interface InstitutionServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ListInstitutionsResponse) => void,
   ): ClientUnaryCall;
-  /** Stops new settlements from and to it; what is under way goes on. */
+  /** Stops new settlements from and to it; what is under way goes on. That it may go on takes two operators (ProposeChange). */
   freezeInstitution(
     request: FreezeInstitutionRequest,
     callback: (error: ServiceError | null, response: Institution) => void,
@@ -1755,39 +1697,7 @@ export interface InstitutionServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Institution) => void,
   ): ClientUnaryCall;
-  /** Somebody has looked at why; also where an account is overdrawn still. */
-  unfreezeInstitution(
-    request: UnfreezeInstitutionRequest,
-    callback: (error: ServiceError | null, response: Institution) => void,
-  ): ClientUnaryCall;
-  unfreezeInstitution(
-    request: UnfreezeInstitutionRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: Institution) => void,
-  ): ClientUnaryCall;
-  unfreezeInstitution(
-    request: UnfreezeInstitutionRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: Institution) => void,
-  ): ClientUnaryCall;
-  /** The secret is in this answer and nowhere else; we store its hash. */
-  issueApiKey(
-    request: IssueApiKeyRequest,
-    callback: (error: ServiceError | null, response: IssueApiKeyResponse) => void,
-  ): ClientUnaryCall;
-  issueApiKey(
-    request: IssueApiKeyRequest,
-    metadata: Metadata,
-    callback: (error: ServiceError | null, response: IssueApiKeyResponse) => void,
-  ): ClientUnaryCall;
-  issueApiKey(
-    request: IssueApiKeyRequest,
-    metadata: Metadata,
-    options: Partial<CallOptions>,
-    callback: (error: ServiceError | null, response: IssueApiKeyResponse) => void,
-  ): ClientUnaryCall;
-  /** Takes effect everywhere within 5 s. */
+  /** By one operator, within 5 s everywhere. Issuing one takes two (ProposeChange). */
   revokeApiKey(
     request: RevokeApiKeyRequest,
     callback: (error: ServiceError | null, response: ApiKey) => void,
@@ -1813,6 +1723,14 @@ export const InstitutionServiceClient = makeGenericClientConstructor(
   service: typeof InstitutionServiceService;
   serviceName: string;
 };
+
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
+}
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;
 

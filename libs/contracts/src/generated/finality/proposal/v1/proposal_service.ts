@@ -21,6 +21,7 @@ import {
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
 import { CorrectBankBooking } from "../../exchange/v1/cash_service.ts";
 import { PublishRateRequest } from "../../exchange/v1/exchange_service.ts";
+import { IssueApiKey, UnfreezeInstitution } from "../../institution/v1/institution_service.ts";
 import { ReleaseCollateralRequest, SetCreditTermsRequest } from "../../liquidity/v1/collateral_service.ts";
 import { SetCreditLineRequest } from "../../liquidity/v1/liquidity_service.ts";
 import {
@@ -104,6 +105,8 @@ export interface Change {
   /** Of a bank's line that was booked wrongly. */
   correctBankBooking?: CorrectBankBooking | undefined;
   setDebitCap?: SetDebitCapRequest | undefined;
+  issueApiKey?: IssueApiKey | undefined;
+  unfreezeInstitution?: UnfreezeInstitution | undefined;
 }
 
 export interface ProposeChangeRequest {
@@ -126,7 +129,7 @@ export interface DecideProposalRequest {
 export interface Proposal {
   /** Follows from what is to be changed. */
   proposalId: string;
-  /** Whose limits, line or rate; platform: a reference rate. */
+  /** Whose limits, line, rate or key; platform: a reference rate, a key of those who run it. */
   institutionId: string;
   change?: Change | undefined;
   status: ProposalStatus;
@@ -176,6 +179,8 @@ function createBaseChange(): Change {
     releaseCollateral: undefined,
     correctBankBooking: undefined,
     setDebitCap: undefined,
+    issueApiKey: undefined,
+    unfreezeInstitution: undefined,
   };
 }
 
@@ -207,6 +212,12 @@ export const Change: MessageFns<Change> = {
     }
     if (message.setDebitCap !== undefined) {
       SetDebitCapRequest.encode(message.setDebitCap, writer.uint32(74).fork()).join();
+    }
+    if (message.issueApiKey !== undefined) {
+      IssueApiKey.encode(message.issueApiKey, writer.uint32(82).fork()).join();
+    }
+    if (message.unfreezeInstitution !== undefined) {
+      UnfreezeInstitution.encode(message.unfreezeInstitution, writer.uint32(90).fork()).join();
     }
     return writer;
   },
@@ -296,6 +307,22 @@ export const Change: MessageFns<Change> = {
             message.setDebitCap = SetDebitCapRequest.decode(reader, reader.uint32());
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.issueApiKey = IssueApiKey.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.unfreezeInstitution = UnfreezeInstitution.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -355,6 +382,16 @@ export const Change: MessageFns<Change> = {
         : isSet(object.set_debit_cap)
         ? SetDebitCapRequest.fromJSON(object.set_debit_cap)
         : undefined,
+      issueApiKey: isSet(object.issueApiKey)
+        ? IssueApiKey.fromJSON(object.issueApiKey)
+        : isSet(object.issue_api_key)
+        ? IssueApiKey.fromJSON(object.issue_api_key)
+        : undefined,
+      unfreezeInstitution: isSet(object.unfreezeInstitution)
+        ? UnfreezeInstitution.fromJSON(object.unfreezeInstitution)
+        : isSet(object.unfreeze_institution)
+        ? UnfreezeInstitution.fromJSON(object.unfreeze_institution)
+        : undefined,
     };
   },
 
@@ -386,6 +423,12 @@ export const Change: MessageFns<Change> = {
     }
     if (message.setDebitCap !== undefined) {
       obj.setDebitCap = SetDebitCapRequest.toJSON(message.setDebitCap);
+    }
+    if (message.issueApiKey !== undefined) {
+      obj.issueApiKey = IssueApiKey.toJSON(message.issueApiKey);
+    }
+    if (message.unfreezeInstitution !== undefined) {
+      obj.unfreezeInstitution = UnfreezeInstitution.toJSON(message.unfreezeInstitution);
     }
     return obj;
   },
@@ -422,6 +465,12 @@ export const Change: MessageFns<Change> = {
       : undefined;
     message.setDebitCap = (object.setDebitCap !== undefined && object.setDebitCap !== null)
       ? SetDebitCapRequest.fromPartial(object.setDebitCap)
+      : undefined;
+    message.issueApiKey = (object.issueApiKey !== undefined && object.issueApiKey !== null)
+      ? IssueApiKey.fromPartial(object.issueApiKey)
+      : undefined;
+    message.unfreezeInstitution = (object.unfreezeInstitution !== undefined && object.unfreezeInstitution !== null)
+      ? UnfreezeInstitution.fromPartial(object.unfreezeInstitution)
       : undefined;
     return message;
   },
@@ -1231,7 +1280,7 @@ export const ProposalChanged: MessageFns<ProposalChanged> = {
 };
 
 /**
- * What operators decide about others' money, and one of them alone may not: whatever makes it greater what somebody may owe, pay or give for a unit. What makes it less one
+ * What operators decide about others' money, and one of them alone may not: whatever makes it greater what somebody may owe, pay or give for a unit, and who may decide or ask for anything at all. What makes it less one
  * operator does alone, by the request itself; otherwise that is refused with SECOND_PERSON_REQUIRED. Operators only; compliance officers and auditors read.
  */
 export type ProposalServiceService = typeof ProposalServiceService;
@@ -1249,7 +1298,7 @@ export const ProposalServiceService = {
     responseSerialize: (value: Proposal): Buffer => Buffer.from(Proposal.encode(value).finish()),
     responseDeserialize: (value: Buffer): Proposal => Proposal.decode(value),
   },
-  /** The second person's, never the proposer's (PERMISSION_DENIED SAME_PERSON): it is carried out at once, on what is so by then. Where that is refused, the proposal stays as it is. */
+  /** The second person's, never the proposer's (PERMISSION_DENIED SAME_PERSON), nor that of a key younger than 72 hours (KEY_TOO_NEW), which can't propose either: it is carried out at once, on what is so by then. Where that is refused, the proposal stays as it is. */
   confirmProposal: {
     path: "/finality.proposal.v1.ProposalService/ConfirmProposal" as const,
     requestStream: false as const,
@@ -1290,7 +1339,7 @@ export interface ProposalServiceServer extends UntypedServiceImplementation {
    * ALREADY_PROPOSED while the same change waits for its second person.
    */
   proposeChange: handleUnaryCall<ProposeChangeRequest, Proposal>;
-  /** The second person's, never the proposer's (PERMISSION_DENIED SAME_PERSON): it is carried out at once, on what is so by then. Where that is refused, the proposal stays as it is. */
+  /** The second person's, never the proposer's (PERMISSION_DENIED SAME_PERSON), nor that of a key younger than 72 hours (KEY_TOO_NEW), which can't propose either: it is carried out at once, on what is so by then. Where that is refused, the proposal stays as it is. */
   confirmProposal: handleUnaryCall<DecideProposalRequest, Proposal>;
   /** By anybody who could confirm it, or by who proposed it: the same can be proposed anew. */
   rejectProposal: handleUnaryCall<DecideProposalRequest, Proposal>;
@@ -1318,7 +1367,7 @@ export interface ProposalServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: Proposal) => void,
   ): ClientUnaryCall;
-  /** The second person's, never the proposer's (PERMISSION_DENIED SAME_PERSON): it is carried out at once, on what is so by then. Where that is refused, the proposal stays as it is. */
+  /** The second person's, never the proposer's (PERMISSION_DENIED SAME_PERSON), nor that of a key younger than 72 hours (KEY_TOO_NEW), which can't propose either: it is carried out at once, on what is so by then. Where that is refused, the proposal stays as it is. */
   confirmProposal(
     request: DecideProposalRequest,
     callback: (error: ServiceError | null, response: Proposal) => void,
