@@ -54,7 +54,10 @@ const bookLine: Step = (world, dice) => {
   const statementLine = `${dice.pick([1, 2, 3, world.told.length, world.told.length])}`;
   const direction = dice.pick(['in', 'in', 'out'] as const);
   const line = { money, statementLine, direction, institutionId: dice.pick(PARTIES), reason: '' };
-  world.tell({ type: 'propose_bank_booking', proposal: { ...line, proposedBy: dice.pick(['o1', 'o2']) } });
+  world.tell({
+    type: 'propose_bank_booking',
+    proposal: { ...line, proposedBy: dice.pick(['operator', 'operator-2']) },
+  });
   if (dice.chance(0.6)) decide(world, dice, bankBookingId(unit, statementLine));
 };
 
@@ -62,7 +65,7 @@ const decideLine: Step = (world, dice) =>
   decide(world, dice, bankBookingId(dice.pick([USD, EUR]), `${dice.pick([1, 2, 3])}`));
 
 function decide(world: World, dice: Dice, bookingId: string): void {
-  const decision = { bookingId, by: dice.pick(['o1', 'o2', 'o3']), reason: '' };
+  const decision = { bookingId, by: dice.pick(['operator', 'operator-2', 'operator-3']), reason: '' };
   world.tell({ type: dice.chance(0.7) ? 'confirm_bank_booking' : 'reject_bank_booking', decision });
 }
 
@@ -74,7 +77,7 @@ const correctLine: Step = (world, dice) => {
   const { bookingId, institutionId } = dice.pick(booked);
   const amount = dice.pick(AMOUNTS.slice(0, 6));
   const right = { direction: dice.pick(['in', 'out'] as const), institutionId: dice.pick(PARTIES), amount };
-  const persons = { by: 'o1', ...(dice.chance(0.9) && { confirmedBy: 'o2' }) };
+  const persons = { by: 'operator', ...(dice.chance(0.9) && { confirmedBy: 'operator-2' }) };
   const request = { bookingId, institutionId, ...(dice.chance(0.7) && { right }), ...persons, reason: '' };
   world.tell({ type: 'correct_bank_line', request });
 };
@@ -83,10 +86,10 @@ const publish: Step = (world, dice) => {
   const [makerId, base] = [dice.pick([...MAKERS, ...MAKERS, 'platform']), dice.pick(UNITS)];
   const counter = dice.pick(dice.chance(0.9) ? UNITS.filter((unit) => unit !== base) : UNITS);
   if (dice.chance(0.1))
-    return void world.tell({ type: 'withdraw_rate', rateId: rateIdOf(makerId, base, counter), by: 'o1' });
+    return void world.tell({ type: 'withdraw_rate', rateId: rateIdOf(makerId, base, counter), by: 'operator' });
   const price = { numerator: dice.pick([1n, 13n, 3n]), denominator: dice.pick([1n, 200n, 7n]) };
   const lives = { validUntil: (world.book.now + 300_000) as Instant, quoteMs: 60_000, publishedBy: 'k' };
-  const persons = makerId === 'platform' ? { isOwn: false, confirmedBy: 'o2' } : { isOwn: true };
+  const persons = makerId === 'platform' ? { isOwn: false, confirmedBy: 'operator-2' } : { isOwn: true };
   world.tell({ type: 'publish_rate', proposal: { makerId, base, counter, price, ...lives, ...persons } });
 };
 
@@ -129,7 +132,7 @@ const creditLine: Step = (world, dice) => {
   const [unit, amount] = [dice.pick(UNITS), dice.pick([0n, 16n, 300n, 1_000n])];
   const what = unit === BTC ? { creditLineSats: amount } : { creditLineSats: 0n, limit: { unit, amount } };
   const ends = dice.chance(0.5) ? { expiresAt: (world.book.now + dice.pick([0, 1, 60_000])) as Instant } : {};
-  const persons = { by: 'o1', ...(dice.chance(0.9) && { confirmedBy: 'o2' }) };
+  const persons = { by: 'operator', ...(dice.chance(0.9) && { confirmedBy: 'operator-2' }) };
   world.tell({ type: 'set_credit_line', request: { institutionId, ...what, ...ends, ...persons, reason: '' } });
 };
 
@@ -139,7 +142,7 @@ const collect: Step = (world, dice) => {
   for (const institutionId of due) world.tell({ type: 'collect', institutionId });
   if (due.length > 0 || dice.chance(0.7)) return;
   const terms = dice.chance(0.8) ? { dueAfterMs: dice.pick([1, 20_000]) } : {};
-  const request = { institutionId: dice.pick(PARTIES), terms, reason: '', by: 'o1', confirmedBy: 'o2' };
+  const request = { institutionId: dice.pick(PARTIES), terms, reason: '', by: 'operator', confirmedBy: 'operator-2' };
   world.tell({ type: 'set_credit_terms', request });
 };
 
