@@ -2,6 +2,7 @@ import { type Instant, ok } from '@finality/kernel';
 import { availableAccount, type Claim, LedgerView, type Transfer } from '@finality/ledger';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type Credit, creditAggregate, type CreditEvent } from '../credit.ts';
 import { CappedPositions } from '../debit-cap.ts';
 import { type Quote, quoteAggregate, type QuoteEvent } from '../quote.ts';
 import { PositionBook } from '../positions.ts';
@@ -11,8 +12,8 @@ import type { Leg } from '../unit-terms.ts';
 import { checkExchange, ExchangeHistory } from './exchange-history.fixture.ts';
 import { MemoryBook, MemoryRecords, POLICY, SettlementRecords } from './memory-book.fixture.ts';
 
-const STEPS = 120;
-const RUNS_MAX = 60;
+const STEPS = 160;
+const RUNS_MAX = 100;
 const NUMBERS = fc.infiniteStream(fc.noBias(fc.nat(0xffff)));
 
 /** What deciders are shown of a quote while a history goes on. */
@@ -159,6 +160,35 @@ class ForgetfulBook extends MemoryBook {
 
 const forgetful: Light = () => ({ book: new ForgetfulBook(), end: () => undefined });
 
+/** No haircut of a unit's own counts. */
+class HaircutlessCredits extends MemoryRecords<Credit, CreditEvent> {
+  isOver = false;
+  #isRecording = false;
+
+  override record(id: string, ...events: readonly CreditEvent[]): Credit {
+    this.#isRecording = true;
+    const credit = super.record(id, ...events);
+    this.#isRecording = false;
+    return credit;
+  }
+
+  override get(id: string): Credit {
+    const credit = super.get(id);
+    if (this.isOver || this.#isRecording || credit.status === 'none' || credit.terms.units === undefined) return credit;
+    const units = credit.terms.units.map(({ haircutBps: _none, ...own }) => own);
+    return { ...credit, terms: { ...credit.terms, units } };
+  }
+}
+
+class UnsecuredBook extends MemoryBook {
+  override readonly credits = new HaircutlessCredits(creditAggregate, this.log);
+}
+
+const unsecured: Light = () => {
+  const book = new UnsecuredBook(POLICY);
+  return { book, end: () => (book.credits.isOver = true) };
+};
+
 const overtaking: Light = () => ({ book: new OvertakingBook(), end: () => undefined });
 
 describe('histories of money in several units bite', () => {
@@ -169,6 +199,7 @@ describe('histories of money in several units bite', () => {
     ['legs are linked', unlinked],
     ['what may be owed is what was said last', boundless],
     ['positions have both legs of an exchange', oneLegged],
+    ['a line is secured in its own unit', unsecured],
     ['a cap counts what is owed in the window', forgetful],
     ['a level is told of its own unit', unitless],
     ['nothing overtakes what waits in a line', overtaking],

@@ -12,16 +12,18 @@ import {
 import { expect } from 'vitest';
 import { bankBookingId } from '../bank-booking.ts';
 import { decideExchange, type ExchangeCommand, isExchangeCommand } from '../process/exchange-commands.ts';
+import { ownIn } from '../process/net-payouts.ts';
 import { rateIdOf } from '../rate.ts';
 import { isInLine, PRIORITIES } from '../queue.ts';
 import { legsOf } from '../unit-terms.ts';
 import { windowBetween } from '../window.ts';
 import { checkCaps } from './cap-invariants.fixture.ts';
 import { apply, type Command } from './commands.fixture.ts';
-import { checkDefaults } from './credit.fixture.ts';
+import { checkDefaults, lineOf } from './credit.fixture.ts';
 import { EUR, USD } from './exchange.fixture.ts';
 import { MemoryBook } from './memory-book.fixture.ts';
 import { checkNetting } from './netting-invariants.fixture.ts';
+import { anyTerms, checkPledges, checkReleased } from './pledge-invariants.fixture.ts';
 import { checkEnd, checkReversals } from './reversal-invariants.fixture.ts';
 import { checkLines, resolvableIn } from './queue-actions.fixture.ts';
 import { checkLevels } from './watch-invariants.fixture.ts';
@@ -108,9 +110,11 @@ export class ExchangeHistory {
       () => this.#window(),
       () => this.#collect(),
       () => this.#offset(),
+      () => (this.#random() < 0.8 ? this.#pledge() : this.#overdue()),
       () => (this.#random() < 0.5 ? this.#cap() : this.#watch()),
     ];
     this.#pick(steps)();
+    if (this.#random() < 0.05) this.#thaw();
     if (this.#random() < 0.1) this.book.now = (this.book.now + this.#pick([1, 20_000, 60_000])) as Instant;
   }
 
@@ -232,11 +236,13 @@ export class ExchangeHistory {
     const quoteId = units?.exchange?.quoteId;
     const what =
       quoteId === undefined ? units && { paid: units.paid } : { quoteId, failOnShortage: this.#random() < 0.2 };
-    const expiresAt = (this.book.now + this.#pick([0, 1, 60_000, 86_400_001])) as Instant;
+    const expiresAt = (this.book.now + this.#pick([0, 1, 1, 60_000, 86_400_001])) as Instant;
     const until = this.#random() < 0.7 ? { expiresAt } : {};
     const reversal = { settlementId, from, to, amountSats, idempotencyKey: settlementId, ...how, ...what, ...until };
     this.#places.set(settlementId, this.told.length);
     this.tell({ type: 'reverse', reversal: { ...reversal, reverses } }, reverses);
+    // Screening takes its time.
+    if (this.#random() < 0.3) this.book.now = (this.book.now + this.#pick([1, 60_000])) as Instant;
     if (this.#random() < 0.8) this.#screened(settlementId);
   }
 
@@ -265,7 +271,9 @@ export class ExchangeHistory {
     const due = PARTIES.filter((id) => (this.book.timers.get(`${id} collection`) ?? Infinity) <= this.book.now);
     for (const institutionId of due) this.tell({ type: 'collect', institutionId });
     if (due.length > 0 || this.#random() < 0.7) return;
-    const terms = this.#random() < 0.8 ? { dueAfterMs: this.#pick([1, 20_000]) } : {};
+    const all = this.#random() < 0.8 ? { dueAfterMs: this.#pick([1, 20_000]) } : {};
+    const terms =
+      this.#random() < 0.5 ? all : { ...all, units: [anyTerms(USD, this.#random), anyTerms(EUR, this.#random)] };
     const request = { institutionId: this.#pick(['a', 'b', 'n']), terms, reason: '', by: 'o1', confirmedBy: 'o2' };
     this.tell({ type: 'set_credit_terms', request });
   }
@@ -277,6 +285,55 @@ export class ExchangeHistory {
     const alerts = { warnBelow: this.#pick([60n, 1_000n]), criticalBelow: this.#pick([16n, 60n, 300n]) };
     const wanted = this.#random() < 0.8 ? { alerts } : {};
     this.tell({ type: 'set_liquidity_alerts', request: { institutionId, unit, ...wanted, by: 'k' } });
+  }
+
+  /** Somebody has looked at why. */
+  #thaw(): void {
+    const frozen = PARTIES.filter((id) => this.book.institutions.get(id).status === 'frozen');
+    if (frozen.length === 0) return;
+    this.tell({ type: 'unfreeze_institution', institutionId: this.#pick(frozen), reason: '' });
+  }
+
+  /** Something is put aside, or taken back: all there is, so that what is paid next is owed, or any amount. */
+  #pledge(): void {
+    const [institutionId, unit] = [this.#pick(PARTIES), this.#pick(UNITS)];
+    const pledge = this.#random() < 0.9 ? 'collateral' : 'default_fund';
+    const move = { pledgeId: `p-${++this.#made}`, institutionId, pledge, unit, by: 'k' } as const;
+    const own = ownIn(this.book, institutionId, unit);
+    const request = { ...move, amount: own > 0n && this.#random() < 0.6 ? own : this.#pick([1n, 60n, 300n, 1_000n]) };
+    if (this.#random() < 0.8) return this.tell({ type: 'post_pledge', request });
+    this.tell({ type: 'release_pledge', request: { ...request, confirmedBy: 'o2' } });
+    if (this.told.at(-1)?.refused === undefined) checkReleased(this.book, request);
+  }
+
+  /** Somebody has put aside all it has in a unit, pays what it is lent there, and doesn't pay that back in time. */
+  #overdue(): void {
+    const { multilateral } = this.book.netting.get();
+    if (multilateral === undefined) return;
+    const [institutionId, unit, made] = [this.#pick(['a', 'b']), this.#pick([USD, EUR]), ++this.#made];
+    const asked = { institutionId, reason: '', by: 'o1', confirmedBy: 'o2' };
+    const limit = { unit, amount: 1_000n };
+    this.tell({ type: 'set_credit_line', request: { ...asked, creditLineSats: 0n, limit } });
+    this.tell({ type: 'set_credit_terms', request: { ...asked, terms: { dueAfterMs: 1 } } });
+    const line = { money: { unit, amount: this.#pick([16n, 300n]) }, statementLine: `late ${made}`, reason: '' };
+    const proposal = { ...line, direction: 'in', institutionId, proposedBy: 'o1' } as const;
+    this.tell({ type: 'propose_bank_booking', proposal });
+    const decision = { bookingId: bankBookingId(unit, line.statementLine), by: 'o2', reason: '' };
+    this.tell({ type: 'confirm_bank_booking', decision });
+    const amount = ownIn(this.book, institutionId, unit);
+    const move = { pledgeId: `p-${made}`, institutionId, pledge: 'collateral', unit, amount, by: 'k' } as const;
+    if (amount > 0n) this.tell({ type: 'post_pledge', request: move });
+    const settlementId = `s-${made}`;
+    const how = { mode: 'centralized', feeBearer: 'payer', referenceId: '', submittedBy: 'k' } as const;
+    const what = { amountSats: sats(0n), paid: { unit, amount: 60n }, idempotencyKey: settlementId };
+    this.#places.set(settlementId, this.told.length);
+    this.tell({ type: 'submit', submission: { settlementId, from: institutionId, to: 'n', ...what, ...how } });
+    this.#screened(settlementId);
+    const next = { nextWindowId: `w-${++this.#made}`, by: 'operator', reason: 'cut-off' };
+    this.#places.set(next.nextWindowId, this.told.length);
+    this.tell({ type: 'close_window', closing: { windowId: multilateral.windowId, ...next } }, multilateral.windowId);
+    this.book.now = (this.book.now + 1) as Instant;
+    this.tell({ type: 'collect', institutionId });
   }
 
   /** By operators: none, nothing, or something. */
@@ -346,6 +403,7 @@ export function checkExchange({ book }: Pick<ExchangeHistory, 'book'>): void {
   checkLevels(book);
   checkCaps(book);
   checkReversals(book);
+  checkPledges(book);
   const uses = new Map<string, string>();
   const { transfers } = book.ledger.changes();
   for (const settlement of book.settlements.all()) {
@@ -372,14 +430,14 @@ export function checkExchange({ book }: Pick<ExchangeHistory, 'book'>): void {
 }
 
 /** The ledger's limits are what institutions may owe, and nothing else is ever below zero. */
-function checkCredit({ institutions, ledger }: MemoryBook): void {
+function checkCredit(book: MemoryBook): void {
+  const { institutions, ledger } = book;
   const limits = new Map<string, bigint>();
   for (const institution of institutions.all()) {
     if (institution.status === 'none') continue;
     const { institutionId, creditLineSats, unitLines } = institution;
-    limits.set(availableAccount(clearingClaim(institutionId, BTC)), creditLineSats);
-    for (const { limit } of unitLines)
-      limits.set(availableAccount(clearingClaim(institutionId, limit.unit)), limit.amount);
+    for (const { unit, amount } of [{ unit: BTC, amount: creditLineSats }, ...unitLines.map(({ limit }) => limit)])
+      limits.set(availableAccount(clearingClaim(institutionId, unit)), lineOf(book, institutionId, amount, unit));
   }
   for (const account of ledger.accounts()) {
     const { id, limit } = account;

@@ -4,10 +4,17 @@ import { describe, expect, it } from 'vitest';
 import { USD } from './exchange.fixture.ts';
 import { checkExchange, ExchangeHistory } from './exchange-history.fixture.ts';
 
-const STEPS = 180;
+const STEPS = 200;
 
 /** What credit lines come to. */
-const CREDIT = ['unit_line_expired', 'credit_line_expired', 'obligation_met', 'obligation_overdue', 'default_closed'];
+const CREDIT = [
+  'unit_line_expired',
+  'credit_line_expired',
+  'obligation_met',
+  'obligation_overdue',
+  'collateral_taken',
+  'default_closed',
+];
 
 /** As even as dice. */
 const NUMBERS = fc.infiniteStream(fc.noBias(fc.nat(0xffff)));

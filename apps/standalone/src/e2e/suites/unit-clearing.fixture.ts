@@ -137,7 +137,7 @@ export function unitClearing(e2e: () => E2e): void {
     const asked = () => ({ idempotencyKey: freshKey(), institutionId, reason: 'agreed' });
     const limit = { unit: UNIT, amount: 100n };
     await e2e().agree({ setCreditLine: { ...asked(), idempotencyKey: '', reason: '', limitSats: 0n, limit } });
-    await e2e().operator.collateral.setCreditTerms({ ...asked(), dueAfterSeconds: 1 });
+    await e2e().operator.collateral.setCreditTerms({ ...asked(), dueAfterSeconds: 1, unitTerms: [] });
     const { windowId } = await payer.settlement(await pay(payer, payee, 80n), 'SETTLED');
     await payIn(payer, 30n);
     const closing = { idempotencyKey: freshKey(), windowId: windowId!, reason: 'cut-off' };
