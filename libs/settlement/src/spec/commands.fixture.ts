@@ -15,7 +15,12 @@ import { decideExchange, type ExchangeCommand, isExchangeCommand } from '../proc
 import { expireCreditLine } from '../process/credit-lines.ts';
 import { allowCounterparty, type CounterpartyRequest, removeCounterparty } from '../process/counterparties.ts';
 import { confirmIncident } from '../process/incidents.ts';
-import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
+import {
+  freezeInstitution,
+  createInstitution,
+  type NewInstitution,
+  unfreezeInstitution,
+} from '../process/institutions.ts';
 import { type LiquidityAlertsRequest, observeLiquidity, setLiquidityAlerts } from '../process/liquidity-alerts.ts';
 import { reprioritize } from '../process/line.ts';
 import { chooseWindowPayout, type PayoutRequest } from '../process/net-payouts.ts';
@@ -82,7 +87,11 @@ export type Command =
   | { readonly type: 'observe_liquidity'; readonly institutionId: string; readonly unit: Unit }
   | { readonly type: 'expire_credit_line' | 'collect'; readonly institutionId: string }
   | { readonly type: 'post_pledge'; readonly request: PledgeRequest }
-  | { readonly type: 'freeze_institution'; readonly institutionId: string; readonly reason: string }
+  | {
+      readonly type: 'freeze_institution' | 'unfreeze_institution';
+      readonly institutionId: string;
+      readonly reason: string;
+    }
   | {
       readonly type: 'verdict';
       readonly subject: 'settlement' | 'deposit';
@@ -208,6 +217,8 @@ function decide(book: MemoryBook, command: Exclude<Command, ExchangeCommand>): s
       return reasonOf(postPledge(book, command.request));
     case 'freeze_institution':
       return reasonOf(freezeInstitution(book, command.institutionId, command.reason));
+    case 'unfreeze_institution':
+      return reasonOf(unfreezeInstitution(book, command.institutionId, command.reason));
     default:
       return void happened(book, command);
   }
@@ -241,7 +252,8 @@ type Asked =
   | 'set_liquidity_alerts'
   | 'reprioritize'
   | 'post_pledge'
-  | 'freeze_institution';
+  | 'freeze_institution'
+  | 'unfreeze_institution';
 
 function happened(book: MemoryBook, command: Exclude<Command, { type: Asked }>): void {
   switch (command.type) {
