@@ -8,6 +8,8 @@ export const COLLATERAL: readonly RefusedInput[] = [
     invalid(rpc, 'amount 0', 'amount_sats', { amount_sats: '0' }),
     invalid(rpc, 'amount negative', 'amount_sats', { amount_sats: '-9223372036854775808' }),
     invalid(rpc, 'amount above 21·10^14', 'amount_sats', { amount_sats: '2100000000000001' }),
+    invalid(rpc, 'satoshi and another unit', 'amount_sats', { amount: { unit: 'USD', amount: '1' } }),
+    invalid(rpc, 'BTC as another unit', 'amount.unit', { amount_sats: '0', amount: { unit: 'BTC', amount: '1' } }),
     invalid(rpc, 'pledge unspecified', 'pledge', { pledge: 'PLEDGE_UNSPECIFIED' }),
     invalid(rpc, 'a pledge that isn’t in the enum', 'pledge', { pledge: 99 }),
     invalid(rpc, 'idempotency key empty', 'idempotency_key', { idempotency_key: '' }),
@@ -67,6 +69,11 @@ export const COLLATERAL: readonly RefusedInput[] = [
   invalid('SetCreditTerms', 'a haircut of all', 'haircut_bps', { haircut_bps: 10_000 }),
   invalid('SetCreditTerms', 'due at once', 'due_after_seconds', { due_after_seconds: 0 }),
   invalid('SetCreditTerms', 'due in more than a month', 'due_after_seconds', { due_after_seconds: 2_678_401 }),
+  invalid('SetCreditTerms', 'terms of BTC as of another unit', 'unit_terms[0].unit', { unit_terms: [{ unit: 'BTC' }] }),
+  invalid('SetCreditTerms', 'a haircut of all in another unit', 'unit_terms[0].haircut_bps', {
+    unit_terms: [{ unit: 'USD', haircut_bps: 10_000 }],
+  }),
+  invalid('SetCreditTerms', 'terms of a unit twice', 'unit_terms', { unit_terms: [{ unit: 'USD' }, { unit: 'USD' }] }),
   invalid('SetCreditTerms', 'no reason', 'reason', { reason: '' }),
   {
     rpc: 'SetCreditTerms',

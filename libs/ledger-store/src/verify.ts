@@ -58,6 +58,7 @@ const WRONG_UNITS = `
   FROM ledger_accounts a CROSS JOIN LATERAL (SELECT CASE
     WHEN a.id ~ '^clearing/[^/]+/[^/]+/[^/]+$' THEN split_part(a.id, '/', 3)
     WHEN a.id ~ '^(ccp|nostro)/' THEN split_part(a.id, '/', 2)
+    WHEN a.id ~ '^(collateral|default_fund)/[^/]+/[^/]+$' THEN split_part(a.id, '/', 3)
     ELSE '${BTC}' END AS unit) path
   WHERE a.unit <> path.unit
   ORDER BY a.id COLLATE "C" LIMIT 1`;

@@ -45,12 +45,12 @@ describe('the chart of accounts', () => {
     [
       pledgeAccount('collateral', 'bank-a'),
       'collateral/bank-a',
-      { kind: 'pledge', pledge: 'collateral', institutionId: 'bank-a' },
+      { kind: 'pledge', pledge: 'collateral', institutionId: 'bank-a', unit: BTC },
     ],
     [
       pledgeAccount('default_fund', 'bank-a'),
       'default_fund/bank-a',
-      { kind: 'pledge', pledge: 'default_fund', institutionId: 'bank-a' },
+      { kind: 'pledge', pledge: 'default_fund', institutionId: 'bank-a', unit: BTC },
     ],
     [custodyAccount('pool'), 'custody/pool', { kind: 'custody', walletId: 'pool' }],
     [walletSuspenseAccount('pool'), 'suspense/pool', { kind: 'suspense_wallet', walletId: 'pool' }],
@@ -79,7 +79,13 @@ describe('the chart of accounts', () => {
   });
 
   it('says by its path what an account counts', () => {
-    for (const id of [availableAccount(dollars), incomingAccount(dollars), ccpAccount(USD), nostroAccount(USD)])
+    for (const id of [
+      availableAccount(dollars),
+      incomingAccount(dollars),
+      ccpAccount(USD),
+      nostroAccount(USD),
+      pledgeAccount('collateral', 'bank-a', USD),
+    ])
       expect(accountSpec(id).unit).toBe('USD');
     for (const id of [availableAccount(clearing), availableAccount(wallet), ccpAccount(), custodyAccount('pool')])
       expect(accountSpec(id).unit).toBe('BTC');
@@ -101,7 +107,9 @@ describe('the chart of accounts', () => {
     'wallet/a/available/x',
     'fees/other',
     'collateral',
-    'collateral/a/USD',
+    'collateral/a/BTC',
+    'collateral/a/USD/EUR',
+    'default_fund/a/usd',
     'custody/a/b',
     'clearing/a/BTC/available',
     'clearing/a/usd/available',

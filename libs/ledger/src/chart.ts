@@ -28,7 +28,7 @@ export const PLEDGES: readonly Pledge[] = ['collateral', 'default_fund'];
 /** Every account there is, as a union: what a path means. */
 export type AccountName =
   | { readonly kind: 'claim'; readonly claim: Claim; readonly part: ClaimPart }
-  | { readonly kind: 'pledge'; readonly pledge: Pledge; readonly institutionId: string }
+  | { readonly kind: 'pledge'; readonly pledge: Pledge; readonly institutionId: string; readonly unit: Unit }
   | { readonly kind: 'custody'; readonly walletId: string }
   | { readonly kind: 'suspense_wallet'; readonly walletId: string }
   | { readonly kind: 'suspense_settlement' }
@@ -47,7 +47,8 @@ export const incomingAccount = (claim: Claim): AccountId => claimAccount(claim, 
 /** Final, but not approved. */
 export const heldAccount = (claim: Claim): AccountId => claimAccount(claim, 'held');
 /** Put aside by an institution: still its own, and nothing it can pay with. */
-export const pledgeAccount = (pledge: Pledge, institutionId: string): AccountId => path(pledge, institutionId);
+export const pledgeAccount = (pledge: Pledge, institutionId: string, unit: Unit = BTC): AccountId =>
+  unit === BTC ? path(pledge, institutionId) : path(path(pledge, institutionId), unit, true);
 /** A wallet's outputs unspent at the block consumed (debit balance). */
 export const custodyAccount = (walletId: string): AccountId => path('custody', walletId);
 /** Foreign money found on a wallet, with a reason elsewhere. */
@@ -132,13 +133,23 @@ function platformNamed(id: string): AccountName | undefined {
       return { kind: 'fees_network' };
   }
   const [head, name = '', ...rest] = id.split('/');
-  if (!SEGMENT.test(name) || rest.length > 0) return undefined;
+  if (!SEGMENT.test(name)) return undefined;
+  if (head === 'collateral' || head === 'default_fund') return pledgeNamed(head, name, rest);
+  if (rest.length > 0) return undefined;
   if (head === 'custody') return { kind: 'custody', walletId: name };
-  if (head === 'collateral' || head === 'default_fund') return { kind: 'pledge', pledge: head, institutionId: name };
   if (head === 'suspense') return { kind: 'suspense_wallet', walletId: name };
   const unit = otherUnit(name);
   if (unit !== undefined && (head === 'ccp' || head === 'nostro')) return { kind: head, unit };
   return undefined;
+}
+
+function pledgeNamed(
+  pledge: Pledge,
+  institutionId: string,
+  [code, ...more]: readonly string[],
+): AccountName | undefined {
+  const unit = code === undefined ? BTC : otherUnit(code);
+  return unit === undefined || more.length > 0 ? undefined : { kind: 'pledge', pledge, institutionId, unit };
 }
 
 /** Each account has one path: those of BTC don't name it. */
@@ -158,7 +169,7 @@ export function accountSpec(id: AccountId): AccountSpec {
 
 function unitCounted(name: AccountName): Unit {
   if (name.kind === 'claim') return unitOf(name.claim);
-  return name.kind === 'ccp' || name.kind === 'nostro' ? name.unit : BTC;
+  return name.kind === 'ccp' || name.kind === 'nostro' || name.kind === 'pledge' ? name.unit : BTC;
 }
 
 const UNLIMITED: Limit = { kind: 'none' };

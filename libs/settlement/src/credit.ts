@@ -5,8 +5,25 @@ import { BTC, type Pledge, type Unit } from '@finality/ledger';
 export interface CreditTerms {
   /** Of its line in satoshi, in hundredths of a percent of its collateral: what isn't counted. Missing: the line is unsecured. */
   readonly haircutBps?: number;
-  /** So long after a window has closed what is drawn then is due, in any unit. Missing: it is lent until further notice. */
+  /** So long after a window has closed what is drawn then is due, in any unit without terms of its own. Missing: it is lent until further notice. */
   readonly dueAfterMs?: number;
+  /** In other units than BTC, each once. */
+  readonly units?: readonly UnitCreditTerms[];
+}
+
+/** What the line in one unit rests on: collateral in that unit, and no other. */
+export interface UnitCreditTerms extends Pick<CreditTerms, 'haircutBps' | 'dueAfterMs'> {
+  readonly unit: Unit;
+}
+
+/** Of one unit. Those without terms of their own are due as satoshi are, and unsecured. */
+export function termsIn({ haircutBps, dueAfterMs, units = [] }: CreditTerms, unit: Unit): Omit<CreditTerms, 'units'> {
+  const due = dueAfterMs === undefined ? {} : { dueAfterMs };
+  if (unit === BTC) return haircutBps === undefined ? due : { haircutBps, ...due };
+  const own = units.find((each) => each.unit === unit);
+  if (own === undefined) return due;
+  const { unit: _unit, ...terms } = own;
+  return terms;
 }
 
 /** What was drawn in a unit when a window closed, and is to be paid. */
@@ -40,8 +57,11 @@ export type CreditEvent = {
       readonly type: 'pledge_posted' | 'pledge_released';
       readonly pledge: Pledge;
       readonly pledgeId: string;
-      readonly amountSats: bigint;
+      readonly unit: Unit;
+      readonly amount: bigint;
     }
+  /** In another unit than BTC: what was due and not paid in time takes what there is of its own collateral. */
+  | { readonly type: 'collateral_taken'; readonly windowId: string; readonly unit: Unit; readonly amount: bigint }
   | { readonly type: 'obligation_opened'; readonly obligation: Obligation }
   | { readonly type: 'obligation_met'; readonly windowId: string; readonly unit: Unit }
   /** In another unit than BTC, with what wasn't paid in time: it stays owed, and people see to it. */
@@ -81,6 +101,7 @@ export const creditAggregate: Aggregate<Credit, CreditEvent> = {
         return { ...state, terms: event.terms };
       case 'pledge_posted':
       case 'pledge_released':
+      case 'collateral_taken':
         return state;
       case 'obligation_opened':
         return { ...state, obligations: [...state.obligations, event.obligation] };
@@ -114,19 +135,19 @@ export type KnownCredit = Exclude<Credit, { status: 'none' }>;
 /** Until somebody has said otherwise, a line is unsecured. */
 export const termsOf = (credit: Credit): CreditTerms => (credit.status === 'none' ? {} : credit.terms);
 
-/** What an institution may owe now, in satoshi: what it was granted, and of a secured line at most what its collateral is worth after the haircut, rounded down. */
-export function lineInForce(grantedSats: bigint, { haircutBps }: CreditTerms, collateralSats: bigint): bigint {
-  assert(grantedSats >= 0n && collateralSats >= 0n, 'neither a line nor collateral is negative');
-  if (haircutBps === undefined) return grantedSats;
-  const securedSats = (collateralSats * countedBps(haircutBps)) / WHOLE_BPS;
-  return securedSats < grantedSats ? securedSats : grantedSats;
+/** What an institution may owe now in a unit: what it was granted, and of a secured line at most what its collateral is worth after the haircut, rounded down. */
+export function lineInForce(granted: bigint, { haircutBps }: Omit<CreditTerms, 'units'>, collateral: bigint): bigint {
+  assert(granted >= 0n && collateral >= 0n, 'neither a line nor collateral is negative');
+  if (haircutBps === undefined) return granted;
+  const secured = (collateral * countedBps(haircutBps)) / WHOLE_BPS;
+  return secured < granted ? secured : granted;
 }
 
-/** The least collateral that what is drawn depends on, in satoshi: as much, and of a secured line so much that it is covered after the haircut. */
-export function requiredSats(drawnSats: bigint, { haircutBps }: CreditTerms): bigint {
-  assert(drawnSats >= 0n, 'nothing drawn is 0');
+/** The least collateral that what is drawn in a unit depends on: as much, and of a secured line so much that it is covered after the haircut. */
+export function requiredCollateral(drawn: bigint, { haircutBps }: Omit<CreditTerms, 'units'>): bigint {
+  assert(drawn >= 0n, 'nothing drawn is 0');
   const counted = countedBps(haircutBps ?? 0);
-  return (drawnSats * WHOLE_BPS + counted - 1n) / counted;
+  return (drawn * WHOLE_BPS + counted - 1n) / counted;
 }
 
 /**

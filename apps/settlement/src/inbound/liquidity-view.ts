@@ -43,7 +43,7 @@ export async function showLiquidity(gateway: Gateway, institutionId: string): Pr
       ...showWatched(watched, BTC),
       outgoing: queuedMessage(outgoing),
       incoming: queuedMessage(incoming),
-      units: await showUnits(session, institution, waiting),
+      units: await showUnits(session, institution, waiting, terms),
       windowDebits: await debitsOf(session, netting, institutionId, gateway.env.config.policy.debitCapSats),
     };
   });

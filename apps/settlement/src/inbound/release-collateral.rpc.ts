@@ -1,11 +1,11 @@
 import type { Metadata } from '@grpc/grpc-js';
 import { liquidityV1 } from '@finality/contracts';
-import { type Principal, refusal } from '@finality/kernel';
+import { type Principal, refusal, unwrap } from '@finality/kernel';
 import { toRpcException } from '@finality/service';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { type AskedChange, decideAlone } from './asked-change.ts';
-import { checkPledge, checkPledgedAmount, ownOnly, pledgeOf, showCollateral } from './collateral-view.ts';
+import { checkPledge, ownOnly, parsePledged, pledgeOf, showCollateral } from './collateral-view.ts';
 import { checkIdempotencyKey, checkInstitutionId, refuseInvalid } from './fields.ts';
 import { Gateway } from './gateway.ts';
 
@@ -37,12 +37,13 @@ export function askedRelease(
   caller: Principal,
   pledgeId: string,
 ): AskedChange {
-  const { institutionId, amountSats, idempotencyKey } = request;
+  const { institutionId, idempotencyKey } = request;
+  const parsed = parsePledged(request);
   refuseInvalid(
     checkIdempotencyKey(idempotencyKey),
     checkInstitutionId('institution_id', institutionId),
     checkPledge(request.pledge),
-    checkPledgedAmount(amountSats),
+    parsed.ok ? undefined : parsed.error,
   );
   ownOnly(caller, institutionId);
   if (request.pledge === liquidityV1.Pledge.PLEDGE_DEFAULT_FUND && !caller.roles.includes('operator')) {
@@ -50,9 +51,10 @@ export function askedRelease(
     throw toRpcException(refusal('permission_denied', 'OPERATOR_REQUIRED', message));
   }
   const pledge = pledgeOf(request.pledge)!;
-  const fields = { version: '1', institution_id: institutionId, pledge, amount_sats: `${amountSats}` };
+  const { unit, amount } = unwrap(parsed);
+  const fields = { version: '1', institution_id: institutionId, pledge, unit, amount: `${amount}` };
   return {
-    change: { type: 'release_pledge', request: { pledgeId, institutionId, pledge, amountSats, by: caller.keyId } },
+    change: { type: 'release_pledge', request: { pledgeId, institutionId, pledge, unit, amount, by: caller.keyId } },
     claim: { rpc: 'ReleaseCollateral', key: idempotencyKey, resourceId: institutionId, fields },
   };
 }

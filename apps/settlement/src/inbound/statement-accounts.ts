@@ -39,11 +39,12 @@ const NOBODYS: readonly AccountName['kind'][] = [
 /** Those who run the platform see any account. */
 export const isStaff = (caller: Principal): boolean => caller.roles.some((role) => role !== 'institution');
 
-/** All accounts of claims, and what is put aside of satoshi on clearing. */
+/** All accounts of claims, and what is put aside of those on clearing. */
 export const accountsOf = (claims: readonly Claim[]): AccountId[] =>
   claims.flatMap((claim) => {
     const parts = CLAIM_PARTS.map((part) => claimAccount(claim, part));
-    if (claim.kind === 'wallet' || claim.unit !== undefined) return parts;
+    if (claim.kind === 'wallet') return parts;
+    if (claim.unit !== undefined) return [...parts, pledgeAccount('collateral', claim.institutionId, claim.unit)];
     return [...parts, ...PLEDGES.map((pledge) => pledgeAccount(pledge, claim.institutionId))];
   });
 

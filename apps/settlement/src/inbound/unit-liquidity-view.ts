@@ -3,13 +3,17 @@ import type { Session } from '@finality/event-store';
 import { BTC, clearingClaim, type ClaimBalance, TRANSFER_AMOUNT_MAX, type Unit } from '@finality/ledger';
 import { clearingUnits, readBalances } from '@finality/ledger-store';
 import {
+  type CreditTerms,
   type Institution,
   lineIn,
+  lineInForce,
+  termsIn,
   type UnitLine,
   unitOfLine,
   type WatchedLiquidity,
   watchedIn,
 } from '@finality/settlement';
+import { readCollateral } from './collateral-view.ts';
 import { LEVELS } from '../store/liquidity-message.ts';
 import { drawnSats as drawnOf } from './institution-view.ts';
 
@@ -56,6 +60,7 @@ export async function showUnits(
   session: Session,
   { institutionId, unitLines, watched }: KnownInstitution,
   waiting: ReadonlyMap<string, Waiting>,
+  terms: CreditTerms,
 ): Promise<liquidityV1.UnitLiquidity[]> {
   const known = [
     ...(await clearingUnits(session, institutionId)),
@@ -68,9 +73,16 @@ export async function showUnits(
     session,
     units.map((unit) => clearingClaim(institutionId, unit)),
   );
+  const collateral = await readCollateral(session, institutionId, units);
   return units.map((unit, i) => {
     const line = unitLines.find(({ limit }) => limit.unit === unit);
-    const shown = unitMessage(unit, balances[i]!, line, waiting.get(lineIn(institutionId, unit)) ?? NOBODY);
+    const inForce = lineInForce(line?.limit.amount ?? 0n, termsIn(terms, unit), collateral[i]!);
+    const shown = unitMessage(
+      unit,
+      balances[i]!,
+      { ...line, inForce },
+      waiting.get(lineIn(institutionId, unit)) ?? NOBODY,
+    );
     return { ...shown, ...showWatched(watched, unit) };
   });
 }
@@ -88,13 +100,12 @@ export function showWatched(all: readonly WatchedLiquidity[], unit: Unit): Watch
 function unitMessage(
   unit: Unit,
   balance: ClaimBalance,
-  line: UnitLine | undefined,
+  { limit: granted, inForce, expiresAt }: Partial<UnitLine> & { readonly inForce: bigint },
   { outgoing, incoming }: Waiting,
 ): Omit<liquidityV1.UnitLiquidity, keyof Watched> {
   const { available, reserved } = balance;
-  const limit = line?.limit.amount ?? 0n;
   const drawn = drawnOf(balance);
-  const spendable = available + limit;
+  const spendable = available + inForce;
   return {
     unit,
     available,
@@ -102,10 +113,11 @@ function unitMessage(
     // With a line beside as much as there can be, more could be paid than one transfer moves.
     spendable: spendable < TRANSFER_AMOUNT_MAX ? spendable : TRANSFER_AMOUNT_MAX,
     creditLine: {
-      limit,
+      limit: granted?.amount ?? 0n,
       drawn,
-      left: limit > drawn ? limit - drawn : 0n,
-      expiresAt: line?.expiresAt === undefined ? undefined : toTimestamp(line.expiresAt),
+      left: inForce > drawn ? inForce - drawn : 0n,
+      expiresAt: expiresAt === undefined ? undefined : toTimestamp(expiresAt),
+      inForce,
     },
     outgoing,
     incoming,

@@ -6,12 +6,15 @@ import {
   pledgeAccount,
   PLEDGES,
   standbyAccount,
+  type Unit,
 } from '@finality/ledger';
 import {
   type CreditLineRequest,
   defaultIdOf,
   type LiquidityAlertsRequest,
+  type CreditTerms,
   type LossShare,
+  type PledgeRequest,
   type PlacedSettlement,
   type Position,
 } from '@finality/settlement';
@@ -48,7 +51,16 @@ export class CreditNeeds {
   }
 
   line({ institutionId, limit }: CreditLineRequest): void {
-    if (limit !== undefined) this.#balances.add(availableAccount(clearingClaim(institutionId, limit.unit)));
+    if (limit !== undefined) this.#in(institutionId, limit.unit);
+  }
+
+  pledge({ institutionId, unit }: PledgeRequest): void {
+    this.#in(institutionId, unit);
+  }
+
+  /** What may be owed in a unit, and what secures it. */
+  #in(institutionId: string, unit: Unit): void {
+    for (const account of accountsIn(institutionId, unit)) this.#balances.add(account);
   }
 
   watched({ institutionId, unit }: Pick<LiquidityAlertsRequest, 'institutionId' | 'unit'>): void {
@@ -65,11 +77,10 @@ export class CreditNeeds {
     const debtors = new Set(
       [...this.#terms].filter((id) => {
         const credit = batch.state(creditStream, id);
-        return credit.status !== 'none' && credit.terms.dueAfterMs !== undefined;
+        return credit.status !== 'none' && isDueAnywhere(credit.terms);
       }),
     );
-    for (const { institutionId, unit } of positions)
-      if (debtors.has(institutionId)) this.#balances.add(availableAccount(clearingClaim(institutionId, unit)));
+    for (const { institutionId, unit } of positions) if (debtors.has(institutionId)) this.#in(institutionId, unit);
     return [...debtors];
   }
 
@@ -122,5 +133,13 @@ function unitBalancesOf(batch: Batch, institutionId: string): readonly AccountId
     ...(institution.status === 'none' ? [] : institution.unitLines.map(({ limit }) => limit.unit)),
     ...(credit.status === 'none' ? [] : credit.obligations.map(({ unit }) => unit)),
   ];
-  return units.map((unit) => availableAccount(clearingClaim(institutionId, unit)));
+  return units.flatMap((unit) => accountsIn(institutionId, unit));
 }
+
+const accountsIn = (institutionId: string, unit: Unit): readonly AccountId[] => [
+  availableAccount(clearingClaim(institutionId, unit)),
+  pledgeAccount('collateral', institutionId, unit),
+];
+
+const isDueAnywhere = ({ dueAfterMs, units = [] }: CreditTerms): boolean =>
+  dueAfterMs !== undefined || units.some((own) => own.dueAfterMs !== undefined);

@@ -1,3 +1,4 @@
+import { BTC } from '@finality/ledger';
 import { liquidityV1, TOPICS } from '@finality/contracts';
 import type { Sats } from '@finality/kernel';
 import { funded, POLICY, World } from '@finality/settlement/spec';
@@ -60,7 +61,7 @@ it('is closed out in steps, each of them stored as it would be in memory', async
   await pay(MANY - 2, 'c', 'd');
   world.tell({
     type: 'post_pledge',
-    request: { pledgeId: 'p-1', institutionId: 'c', pledge: 'default_fund', amountSats: 5n, by: 'k' },
+    request: { pledgeId: 'p-1', institutionId: 'c', pledge: 'default_fund', unit: BTC, amount: 5n, by: 'k' },
   });
   const closing = { windowId: 'window-1', nextWindowId: 'window-2', by: 'operator', reason: 'cut-off' };
   world.tell({ type: 'close_window', closing });

@@ -225,6 +225,8 @@ export class Needs {
         return this.#credit(body.request.institutionId);
       case 'post_pledge':
       case 'release_pledge':
+        this.credit.pledge(body.request);
+        return this.#credit(body.request.institutionId);
       case 'set_credit_terms':
         return this.#credit(body.request.institutionId);
       case 'collect':

@@ -1,5 +1,6 @@
 import { exchangeV1, liquidityV1, proposalV1, settlementV1, toTimestamp } from '@finality/contracts';
 import { assertNever, type Instant } from '@finality/kernel';
+import { BTC } from '@finality/ledger';
 import { type Change, institutionOf, isExpired, type KnownProposal, type Limits } from '@finality/settlement';
 import { BANK_DIRECTIONS } from './exchange-messages.ts';
 import { MODES, ROLES } from './messages.ts';
@@ -44,9 +45,13 @@ function changeMessage(change: Change): proposalV1.Change {
     }
     case 'set_credit_terms': {
       const { institutionId, terms } = change.request;
-      const { haircutBps, dueAfterMs } = terms;
-      const dueAfterSeconds = dueAfterMs === undefined ? undefined : dueAfterMs / SECOND_MS;
-      return proposalV1.Change.fromPartial({ setCreditTerms: { institutionId, haircutBps, dueAfterSeconds } });
+      const { haircutBps, dueAfterMs, units = [] } = terms;
+      const secondsOf = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / SECOND_MS);
+      const dueAfterSeconds = secondsOf(dueAfterMs);
+      const unitTerms = units.map(({ dueAfterMs: ms, ...own }) => ({ ...own, dueAfterSeconds: secondsOf(ms) }));
+      return proposalV1.Change.fromPartial({
+        setCreditTerms: { institutionId, haircutBps, dueAfterSeconds, unitTerms },
+      });
     }
     case 'set_limits': {
       const { institutionId, limits } = change.request;
@@ -66,10 +71,9 @@ function changeMessage(change: Change): proposalV1.Change {
       return proposalV1.Change.fromPartial({ restrictCounterparties: { institutionId, restricted } });
     }
     case 'release_pledge': {
-      const { institutionId, pledge, amountSats } = change.request;
-      return proposalV1.Change.fromPartial({
-        releaseCollateral: { institutionId, pledge: PLEDGES[pledge], amountSats },
-      });
+      const { institutionId, pledge, unit, amount } = change.request;
+      const what = unit === BTC ? { amountSats: amount } : { amount: { unit, amount } };
+      return proposalV1.Change.fromPartial({ releaseCollateral: { institutionId, pledge: PLEDGES[pledge], ...what } });
     }
     case 'issue_api_key': {
       const { key } = change.request;

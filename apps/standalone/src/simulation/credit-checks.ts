@@ -116,12 +116,16 @@ async function pledgeProblems(
   const expected = new Map<string, bigint>();
   const add = (account: string, sats: bigint): void => void expected.set(account, (expected.get(account) ?? 0n) + sats);
   const rows = await session.query<{ data: string }>(
-    `SELECT data FROM events WHERE type IN ('pledge_posted', 'pledge_released') ORDER BY position`,
+    `SELECT data FROM events WHERE type IN ('pledge_posted', 'pledge_released', 'collateral_taken') ORDER BY position`,
   );
   for (const { data } of rows) {
-    const event = decodeJson(data) as Extract<CreditEvent, { type: 'pledge_posted' | 'pledge_released' }>;
-    const { pledge, institutionId, amountSats } = event;
-    add(pledgeAccount(pledge, institutionId), event.type === 'pledge_posted' ? amountSats : -amountSats);
+    const event = decodeJson(data) as Extract<
+      CreditEvent,
+      { type: 'pledge_posted' | 'pledge_released' | 'collateral_taken' }
+    >;
+    const { institutionId, unit, amount } = event;
+    const pledge = event.type === 'collateral_taken' ? 'collateral' : event.pledge;
+    add(pledgeAccount(pledge, institutionId, unit), event.type === 'pledge_posted' ? amount : -amount);
   }
   for (const { institutionId, collateralSats, contributionSats, shares, repaid } of defaults) {
     add(pledgeAccount('collateral', institutionId), -collateralSats);

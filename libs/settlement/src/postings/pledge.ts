@@ -1,4 +1,12 @@
-import { availableAccount, pledgeAccount, type Pledge, single, type SingleTransfer } from '@finality/ledger';
+import {
+  availableAccount,
+  clearingClaim,
+  pledgeAccount,
+  type Pledge,
+  single,
+  type SingleTransfer,
+  type Unit,
+} from '@finality/ledger';
 
 /** Of an institution's own, to be put aside or given back. */
 export interface PledgeMove {
@@ -6,13 +14,13 @@ export interface PledgeMove {
   readonly pledgeId: string;
   readonly institutionId: string;
   readonly pledge: Pledge;
-  /** Satoshi. */
-  readonly amountSats: bigint;
+  readonly unit: Unit;
+  readonly amount: bigint;
 }
 
-const accountsOf = ({ institutionId, pledge }: PledgeMove) => ({
-  available: availableAccount({ kind: 'clearing', institutionId }),
-  pledged: pledgeAccount(pledge, institutionId),
+const accountsOf = ({ institutionId, pledge, unit }: Omit<PledgeMove, 'pledgeId' | 'amount'>) => ({
+  available: availableAccount(clearingClaim(institutionId, unit)),
+  pledged: pledgeAccount(pledge, institutionId, unit),
 });
 
 /** From what it can pay with to what it has put aside. */
@@ -24,7 +32,7 @@ export function posted(move: PledgeMove): SingleTransfer {
     life: 1,
     debit: available,
     credit: pledged,
-    amount: move.amountSats,
+    amount: move.amount,
   });
 }
 
@@ -37,6 +45,13 @@ export function released(move: PledgeMove): SingleTransfer {
     life: 1,
     debit: pledged,
     credit: available,
-    amount: move.amountSats,
+    amount: move.amount,
   });
+}
+
+/** From its own collateral to what it owes for a window. */
+export function taken(institutionId: string, windowId: string, unit: Unit, amount: bigint): SingleTransfer {
+  const { available, pledged } = accountsOf({ institutionId, pledge: 'collateral', unit });
+  const object = `${windowId}:${institutionId}:${unit}`;
+  return single({ purpose: 'collateral_taken', object, life: 1, debit: pledged, credit: available, amount });
 }

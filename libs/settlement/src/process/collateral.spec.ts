@@ -1,8 +1,8 @@
 import type { Instant } from '@finality/kernel';
-import { type Pledge, pledgeAccount } from '@finality/ledger';
+import { BTC, type Pledge, pledgeAccount } from '@finality/ledger';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { HAIRCUT_MAX_BPS, lineInForce, requiredSats } from '../credit.ts';
+import { HAIRCUT_MAX_BPS, lineInForce, requiredCollateral } from '../credit.ts';
 import { expectCovered, pledge, pledgedOf, setTerms } from '../spec/credit.fixture.ts';
 import { approved, balance, CLEARING_A, funded, given, settlementOf, submitted } from '../spec/given.fixture.ts';
 import type { World } from '../spec/world.fixture.ts';
@@ -81,7 +81,14 @@ describe('collateral', () => {
   });
 
   it('is nobody’s who isn’t there', () => {
-    const request = { pledgeId: 'p', institutionId: 'nobody', pledge: 'collateral', amountSats: 1n, by: 'k' } as const;
+    const request = {
+      pledgeId: 'p',
+      institutionId: 'nobody',
+      pledge: 'collateral',
+      unit: BTC,
+      amount: 1n,
+      by: 'k',
+    } as const;
     for (const type of ['post_pledge', 'release_pledge'] as const)
       given().when({ type, request }).refused('UNKNOWN_INSTITUTION');
     const terms = { institutionId: 'nobody', terms: {}, reason: 'agreed', by: 'operator' };
@@ -137,7 +144,7 @@ describe('the rule', () => {
     fc.assert(
       fc.property(amount, haircut, (drawn, haircutBps) => {
         const terms = haircutBps === undefined ? {} : { haircutBps };
-        const required = requiredSats(drawn, terms);
+        const required = requiredCollateral(drawn, terms);
         if (haircutBps === undefined) expect(required).toBe(drawn);
         else expect(lineInForce(drawn, terms, required)).toBe(drawn);
         if (haircutBps !== undefined && required > 0n)

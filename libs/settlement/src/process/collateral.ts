@@ -1,12 +1,12 @@
-import { err, fieldError, ok, refusal, type Refusal, type Result } from '@finality/kernel';
-import { creditBalance, type Pledge, pledgeAccount } from '@finality/ledger';
+import { err, fieldError, invalid, ok, refusal, type Refusal, type Result } from '@finality/kernel';
+import { BTC, creditBalance, type Pledge, pledgeAccount, type Unit } from '@finality/ledger';
 import type { Book } from '../book.ts';
-import { type Credit, type CreditTerms, type KnownCredit, requiredSats, termsOf } from '../credit.ts';
+import { type Credit, type CreditTerms, type KnownCredit, requiredCollateral, termsIn, termsOf } from '../credit.ts';
 import { mustPost } from '../postings/post.ts';
 import { posted, type PledgeMove, released } from '../postings/pledge.ts';
 import { applyLine } from './credit-lines.ts';
 import { institutionRefusal, unknownInstitution } from './institutions.ts';
-import { drawnSats, ownSats } from './net-payouts.ts';
+import { drawnIn, ownIn } from './net-payouts.ts';
 import { type Deciders, secondPersonRequired } from './second-person.ts';
 
 export type PledgeRequest = PledgeMove & Deciders;
@@ -19,18 +19,26 @@ export interface CreditTermsRequest extends Deciders {
 
 /** Puts something aside: of what the institution has, never of what the platform lends it. Who is frozen may, too: it only makes others safer. */
 export function postPledge(book: Book, request: PledgeRequest): Result<KnownCredit, Refusal> {
-  const { institutionId, amountSats } = request;
+  const { institutionId, unit, amount } = request;
   if (book.institutions.get(institutionId).status === 'none') return err(unknownInstitution(institutionId));
-  const ownedSats = ownSats(book, institutionId);
-  if (amountSats > ownedSats) {
-    const most = ownedSats > 0n ? ownedSats : 0n;
+  const refused = fundRefusal(request);
+  if (refused !== undefined) return err(refused);
+  const owned = ownIn(book, institutionId, unit);
+  if (amount > owned) {
+    const most = counted(owned > 0n ? owned : 0n, unit);
     return err(
-      tooMuch('INSUFFICIENT_BALANCE', `expected at most the ${most} sat of its own that aren’t reserved`, request),
+      tooMuch('INSUFFICIENT_BALANCE', `expected at most the ${most} of its own that aren’t reserved`, request),
     );
   }
   mustPost(book.ledger, posted(request));
   return pledged(book, request, 'pledge_posted');
 }
+
+/** Nothing else would take a contribution in another unit than for whoever made it: what isn't paid there in time is left to people. */
+const fundRefusal = ({ pledge, unit }: PledgeRequest): Refusal | undefined =>
+  pledge === 'default_fund' && unit !== BTC
+    ? invalid(fieldError('pledge', 'expected COLLATERAL in another unit than BTC: the default fund is satoshi'))
+    : undefined;
 
 /** Gives back what nothing owed depends on. Whoever is frozen gets nothing back until somebody has looked at why. Others rest on the default fund: that takes two. */
 export function releasePledge(book: Book, request: PledgeRequest): Result<KnownCredit, Refusal> {
@@ -44,35 +52,45 @@ export function releasePledge(book: Book, request: PledgeRequest): Result<KnownC
 
 /** Why nothing is given back now. @returns UNKNOWN_INSTITUTION, INSTITUTION_FROZEN, PLEDGE_NEEDED */
 export function releaseRefusal(book: Book, request: PledgeRequest): Refusal | undefined {
-  const { institutionId, pledge, amountSats } = request;
-  const refused = institutionRefusal(book, institutionId, 'institution_id');
+  const { institutionId, pledge, unit, amount } = request;
+  const refused = institutionRefusal(book, institutionId, 'institution_id') ?? fundRefusal(request);
   if (refused !== undefined) return refused;
-  const releasable = releasableSats(book, institutionId, pledge);
-  if (amountSats <= releasable) return undefined;
-  return tooMuch('PLEDGE_NEEDED', `expected at most ${releasable} sat, on which nothing owed depends`, request);
+  const most = releasable(book, institutionId, pledge, unit);
+  if (amount <= most) return undefined;
+  return tooMuch('PLEDGE_NEEDED', `expected at most ${counted(most, unit)}, on which nothing owed depends`, request);
 }
 
 /** What the line rests on from now on. Below what is drawn already it moves nothing, and stops further debits. */
 export function setCreditTerms(book: Book, request: CreditTermsRequest): Result<KnownCredit, Refusal> {
   const { institutionId, terms } = request;
-  if (book.institutions.get(institutionId).status === 'none') return err(unknownInstitution(institutionId));
+  const institution = book.institutions.get(institutionId);
+  if (institution.status === 'none') return err(unknownInstitution(institutionId));
   if (!areTighter(terms, termsOf(book.credits.get(institutionId))) && request.confirmedBy === undefined)
     return err(secondPersonRequired('haircut_bps'));
   const credit = book.credits.record(institutionId, { type: 'credit_terms_set', at: book.now, ...request });
-  applyLine(book, institutionId);
+  for (const unit of [BTC, ...institution.unitLines.map(({ limit }) => limit.unit)])
+    applyLine(book, institutionId, unit);
   return known(credit);
 }
 
-/** What can be taken back of a pledge now, in satoshi. */
-export function releasableSats(book: Book, institutionId: string, pledge: Pledge): bigint {
-  const pledgedSats = creditBalance(book.ledger.account(pledgeAccount(pledge, institutionId)));
-  if (pledge === 'default_fund') return pledgedSats;
-  const leftSats = pledgedSats - requiredSats(drawnSats(book, institutionId), termsOf(book.credits.get(institutionId)));
-  return leftSats > 0n ? leftSats : 0n;
+/** What can be taken back of a pledge now, in its unit. */
+export function releasable(book: Book, institutionId: string, pledge: Pledge, unit: Unit): bigint {
+  const all = creditBalance(book.ledger.account(pledgeAccount(pledge, institutionId, unit)));
+  if (pledge === 'default_fund') return all;
+  const terms = termsIn(termsOf(book.credits.get(institutionId)), unit);
+  const left = all - requiredCollateral(drawnIn(book, institutionId, unit), terms);
+  return left > 0n ? left : 0n;
 }
 
-/** Whether no less collateral is counted on, and nothing is due later. */
-const areTighter = (next: CreditTerms, before: CreditTerms): boolean =>
+/** Whether in no unit less collateral is counted on, or anything is due later. */
+function areTighter(next: CreditTerms, before: CreditTerms): boolean {
+  const named = [...(next.units ?? []), ...(before.units ?? [])].map(({ unit }) => unit);
+  return [BTC, ...named].every((unit) => isTighter(termsIn(next, unit), termsIn(before, unit)));
+}
+
+type OneUnit = ReturnType<typeof termsIn>;
+
+const isTighter = (next: OneUnit, before: OneUnit): boolean =>
   (before.haircutBps === undefined || (next.haircutBps ?? -1) >= before.haircutBps) &&
   (before.dueAfterMs === undefined || (next.dueAfterMs ?? Number.POSITIVE_INFINITY) <= before.dueAfterMs);
 
@@ -81,9 +99,9 @@ function pledged(
   request: PledgeRequest,
   type: 'pledge_posted' | 'pledge_released',
 ): Result<KnownCredit, Refusal> {
-  const { institutionId, pledge } = request;
+  const { institutionId, pledge, unit } = request;
   const credit = book.credits.record(institutionId, { type, at: book.now, ...request });
-  if (pledge === 'collateral') applyLine(book, institutionId);
+  if (pledge === 'collateral') applyLine(book, institutionId, unit);
   return known(credit);
 }
 
@@ -92,7 +110,10 @@ function known(credit: Credit): Result<KnownCredit, Refusal> {
   return ok(credit);
 }
 
-function tooMuch(reason: string, expected: string, { amountSats }: PledgeMove): Refusal {
-  const message = `${expected}, got ${amountSats}`;
-  return refusal('failed_precondition', reason, message, { fields: [fieldError('amount_sats', message)] });
+const counted = (amount: bigint, unit: Unit): string => `${amount} ${unit === BTC ? 'sat' : `of ${unit}`}`;
+
+function tooMuch(reason: string, expected: string, { unit, amount }: PledgeMove): Refusal {
+  const message = `${expected}, got ${amount}`;
+  const field = unit === BTC ? 'amount_sats' : 'amount.amount';
+  return refusal('failed_precondition', reason, message, { fields: [fieldError(field, message)] });
 }

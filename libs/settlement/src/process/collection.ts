@@ -1,7 +1,17 @@
 import { assert, type Instant } from '@finality/kernel';
-import { type Account, availableAccount, BTC, clearingClaim, type Unit } from '@finality/ledger';
+import {
+  type Account,
+  availableAccount,
+  BTC,
+  clearingClaim,
+  creditBalance,
+  pledgeAccount,
+  type Unit,
+} from '@finality/ledger';
 import type { Book } from '../book.ts';
-import { type KnownCredit, type Obligation, OBLIGATIONS_MAX, unpaidOf } from '../credit.ts';
+import { type KnownCredit, type Obligation, OBLIGATIONS_MAX, termsIn, unpaidOf } from '../credit.ts';
+import { taken } from '../postings/pledge.ts';
+import { mustPost } from '../postings/post.ts';
 import type { Debtor, Position } from '../window.ts';
 import { applyLine, scheduleExpiry } from './credit-lines.ts';
 import { declareDefault, goOnWithDefault } from './defaults.ts';
@@ -22,12 +32,14 @@ const BY = 'collection';
 export function openObligations(book: Book, windowId: string, positions: readonly Position[]): readonly Debtor[] {
   return positions.flatMap(({ institutionId, unit }) => {
     const credit = book.credits.get(institutionId);
-    if (credit.status === 'none' || credit.terms.dueAfterMs === undefined) return [];
+    if (credit.status === 'none') return [];
+    const { dueAfterMs } = termsIn(credit.terms, unit);
+    if (dueAfterMs === undefined) return [];
     if (book.institutions.get(institutionId).status !== 'active') return [];
     const account = balanceIn(book, institutionId, unit);
     const owed = drawn(account);
     if (owed === 0n || credit.obligations.length >= OBLIGATIONS_MAX) return [];
-    const dueAt = (book.now + credit.terms.dueAfterMs) as Instant;
+    const dueAt = (book.now + dueAfterMs) as Instant;
     const obligation = { windowId, unit, owed, credited: account.creditsPosted, dueAt };
     const at = book.now;
     book.credits.record(institutionId, { type: 'obligation_opened', at, institutionId, by: BY, obligation });
@@ -88,12 +100,13 @@ function meetObligations(book: Book, { institutionId, obligations }: KnownCredit
 }
 
 /**
- * Whether it has been paid at a bank nobody here can tell before two persons have seen the statement, so nothing is taken from anybody: nothing more is lent, the
- * institution is frozen, and what is drawn stays drawn (ADR 21).
+ * Whether it has been paid at a bank nobody here can tell before two persons have seen the statement, so nothing is taken from anybody else: its own collateral in the unit
+ * pays, which costs it nothing if the money turns out to have come; nothing more is lent, the institution is frozen, and what is drawn beyond stays drawn (ADR 21).
  */
 function leaveToPeople(book: Book, institutionId: string, { obligation, unpaid }: Overdue): void {
   const { windowId, unit } = obligation;
-  const owed = `${unpaid} of ${unit} that were due for window ${windowId}`;
+  const covered = takeCollateral(book, institutionId, obligation, unpaid);
+  const owed = `${unpaid} of ${unit} that were due for window ${windowId}, of which ${covered} are covered by its collateral`;
   debtOverdue(book, institutionId, obligation, owed);
   freeze(book, institutionId, `hasn't paid ${owed}`);
   const institution = book.institutions.get(institutionId);
@@ -103,6 +116,18 @@ function leaveToPeople(book: Book, institutionId: string, { obligation, unpaid }
   book.institutions.record(institutionId, { type: 'unit_line_set', at: book.now, ...line });
   scheduleExpiry(book, institutionId);
   applyLine(book, institutionId, unit);
+}
+
+/** @returns how much of it there was */
+function takeCollateral(book: Book, institutionId: string, { windowId, unit }: Obligation, unpaid: bigint): bigint {
+  const there = creditBalance(book.ledger.account(pledgeAccount('collateral', institutionId, unit)));
+  const amount = there < unpaid ? there : unpaid;
+  if (amount === 0n) return amount;
+  mustPost(book.ledger, taken(institutionId, windowId, unit, amount));
+  const event = { type: 'collateral_taken', at: book.now, institutionId, by: BY, windowId, unit, amount } as const;
+  book.credits.record(institutionId, event);
+  applyLine(book, institutionId, unit);
+  return amount;
 }
 
 function endObligation(book: Book, institutionId: string, { windowId, unit }: Obligation): void {

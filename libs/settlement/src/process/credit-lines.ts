@@ -1,7 +1,7 @@
 import { assert, err, fieldError, type Instant, invalid, type Refusal, type Result } from '@finality/kernel';
 import { BTC, clearingClaim, creditBalance, type Money, pledgeAccount, type Unit } from '@finality/ledger';
 import type { Book } from '../book.ts';
-import { lineInForce, termsOf } from '../credit.ts';
+import { lineInForce, termsIn, termsOf } from '../credit.ts';
 import type { Institution } from '../institution.ts';
 import { existing, unknownInstitution } from './institutions.ts';
 import { type Deciders, secondPersonRequired } from './second-person.ts';
@@ -98,17 +98,12 @@ export function scheduleExpiry(book: Book, institutionId: string): void {
   else book.schedule(institutionId, Math.min(...ends) as Instant, 'credit_line');
 }
 
-/** The ledger's limit is what the line comes to now, of satoshi with its terms and the collateral: whenever one of them has changed. */
+/** The ledger's limit is what the line comes to now, with its terms and the collateral in its unit: whenever one of them has changed. */
 export function applyLine(book: Book, institutionId: string, unit: Unit = BTC): void {
-  const { creditLineSats, unitLines } = known(book, institutionId);
-  const claim = clearingClaim(institutionId, unit);
-  if (unit !== BTC) {
-    const line = unitLines.find(({ limit }) => limit.unit === unit);
-    return book.ledger.setCreditLine(claim, line?.limit.amount ?? 0n);
-  }
-  const collateralSats = creditBalance(book.ledger.account(pledgeAccount('collateral', institutionId)));
-  const terms = termsOf(book.credits.get(institutionId));
-  book.ledger.setCreditLine(claim, lineInForce(creditLineSats, terms, collateralSats));
+  const granted = lineNow(known(book, institutionId), unit).amount;
+  const collateral = creditBalance(book.ledger.account(pledgeAccount('collateral', institutionId, unit)));
+  const terms = termsIn(termsOf(book.credits.get(institutionId)), unit);
+  book.ledger.setCreditLine(clearingClaim(institutionId, unit), lineInForce(granted, terms, collateral));
 }
 
 function known(book: Book, institutionId: string): Exclude<Institution, { status: 'none' }> {

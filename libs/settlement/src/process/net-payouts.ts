@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { err, ok, refusal, type Refusal, type Result, type Sats, type Instant } from '@finality/kernel';
-import { availableAccount, creditBalance } from '@finality/ledger';
+import { availableAccount, BTC, clearingClaim, creditBalance, type Unit } from '@finality/ledger';
 import type { Book, Records } from '../book.ts';
 import { POOL_WALLET_ID } from '../institution.ts';
 import { netOf } from '../positions.ts';
@@ -115,17 +115,22 @@ export function payoutSats(rule: PayoutRule, position: Position, ownedSats: bigi
   return creditSats < ownedSats ? creditSats : ownedSats;
 }
 
-/** What its clearing balance has without what the platform lends, and without what is reserved. */
-export function ownSats(book: Pick<Book, 'ledger'>, institutionId: string): bigint {
-  const account = book.ledger.account(availableAccount({ kind: 'clearing', institutionId }));
+/** What its clearing balance in a unit has without what the platform lends, and without what is reserved. */
+export function ownIn(book: Pick<Book, 'ledger'>, institutionId: string, unit: Unit): bigint {
+  const account = book.ledger.account(availableAccount(clearingClaim(institutionId, unit)));
   return creditBalance(account) - account.debitsPending;
 }
 
-/** What an institution owes on clearing now, reservations included, in satoshi. */
-export function drawnSats(book: Pick<Book, 'ledger'>, institutionId: string): bigint {
-  const owned = ownSats(book, institutionId);
+export const ownSats = (book: Pick<Book, 'ledger'>, institutionId: string): bigint => ownIn(book, institutionId, BTC);
+
+/** What an institution owes on clearing in a unit now, reservations included. */
+export function drawnIn(book: Pick<Book, 'ledger'>, institutionId: string, unit: Unit): bigint {
+  const owned = ownIn(book, institutionId, unit);
   return owned < 0n ? -owned : 0n;
 }
+
+export const drawnSats = (book: Pick<Book, 'ledger'>, institutionId: string): bigint =>
+  drawnIn(book, institutionId, BTC);
 
 /** What can be paid for it now, in satoshi. The credit line backs what is cleared, and leaves with nobody. */
 export const paysUpToSats = (book: Book, { netPayout, from, payer }: Terms): bigint =>

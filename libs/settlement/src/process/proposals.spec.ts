@@ -107,7 +107,14 @@ const FUND = 'default_fund';
 const NO_LIMITS = { institutionId: 'a', limits: { transactions: [], windows: [] }, ...by, isOwn: false };
 const released = (amountSats: bigint): Change => ({
   type: 'release_pledge',
-  request: { pledgeId: `p-${amountSats}`, institutionId: 'a', pledge: FUND, amountSats, by: 'operator' },
+  request: {
+    pledgeId: `p-${amountSats}`,
+    institutionId: 'a',
+    pledge: FUND,
+    unit: BTC,
+    amount: amountSats,
+    by: 'operator',
+  },
 });
 const tiered = (approvals: number): Change => ({
   type: 'set_approval_policy',

@@ -1,8 +1,9 @@
 import { type Instant, sats, unwrap } from '@finality/kernel';
 import { BTC, type Unit } from '@finality/ledger';
 import { describe, expect, it } from 'vitest';
-import { EUR, Exchange, USD } from '../spec/exchange.fixture.ts';
-import { setCreditTerms } from './collateral.ts';
+import type { UnitCreditTerms } from '../credit.ts';
+import { EUR, Exchange, refusedFor, USD } from '../spec/exchange.fixture.ts';
+import { postPledge, releasePledge, setCreditTerms } from './collateral.ts';
 import { collect } from './collection.ts';
 import { setCreditLine } from './credit-lines.ts';
 import { unfreezeInstitution } from './institutions.ts';
@@ -139,5 +140,107 @@ describe('what is drawn in another unit when a window closes', () => {
     expect(incidents(exchange)).toHaveLength(2);
     expect(windowOf(exchange)).toMatchObject({ status: 'settled', debtors: [] });
     expect(exchange.book.timers.has('a collection')).toBe(false);
+  });
+});
+
+describe('collateral in another unit', () => {
+  const put = (exchange: Exchange, amount: bigint, change: object = {}) =>
+    postPledge(exchange.book, {
+      pledgeId: `p-${amount}`,
+      institutionId: 'a',
+      pledge: 'collateral',
+      unit: USD,
+      amount,
+      by: 'k',
+      ...change,
+    });
+  const takeBack = (exchange: Exchange, amount: bigint) =>
+    releasePledge(exchange.book, {
+      pledgeId: `r-${amount}`,
+      institutionId: 'a',
+      pledge: 'collateral',
+      unit: USD,
+      amount,
+      by: 'k',
+    });
+  const agree = (exchange: Exchange, own: Omit<UnitCreditTerms, 'unit'>, persons: object = { confirmedBy: 'p' }) =>
+    setCreditTerms(exchange.book, {
+      institutionId: 'a',
+      terms: { dueAfterMs: DUE_MS, units: [{ unit: USD, ...own }] },
+      reason: '',
+      by: 'o',
+      ...persons,
+    });
+
+  it('is put aside of what there is in the unit, never out of the line, and of nothing else', () => {
+    const exchange = given();
+    exchange.payIn('a', USD, 40n);
+    exchange.payIn('a', EUR, 500n);
+    refusedFor(put(exchange, 41n), 'INSUFFICIENT_BALANCE', 'amount.amount');
+    refusedFor(put(exchange, 1n, { pledge: 'default_fund' }), 'INVALID_ARGUMENT', 'pledge');
+    unwrap(put(exchange, 40n));
+    expect([exchange.has('a', USD), exchange.has('a', EUR)]).toEqual([100n, 600n]);
+    unwrap(takeBack(exchange, 40n));
+    refusedFor(takeBack(exchange, 1n), 'PLEDGE_NEEDED', 'amount.amount');
+    exchange.book.ledger.assertZeroSum();
+  });
+
+  it('secures the line in that unit by its haircut, and what is drawn there depends on it', () => {
+    const exchange = given();
+    unwrap(agree(exchange, { haircutBps: 5_000 }));
+    expect([exchange.has('a', USD), exchange.has('a', EUR), exchange.has('a', BTC)]).toEqual([0n, 100n, 100n]);
+    exchange.payIn('a', USD, 40n);
+    unwrap(put(exchange, 40n));
+    expect(exchange.has('a', USD)).toBe(20n);
+    pay(exchange, USD, 10n);
+    expect(exchange.has('a', USD)).toBe(10n);
+    refusedFor(takeBack(exchange, 21n), 'PLEDGE_NEEDED');
+    unwrap(takeBack(exchange, 20n));
+    expect(exchange.has('a', USD)).toBe(20n);
+  });
+
+  it('has terms of its own, which two agree on where they count on less or are due later', () => {
+    const exchange = given();
+    unwrap(agree(exchange, { haircutBps: 5_000, dueAfterMs: DUE_MS }, {}));
+    for (const looser of [
+      { haircutBps: 4_999, dueAfterMs: DUE_MS },
+      { haircutBps: 5_000 },
+      { haircutBps: 5_000, dueAfterMs: DUE_MS + 1 },
+    ])
+      refusedFor(agree(exchange, looser, {}), 'SECOND_PERSON_REQUIRED');
+    unwrap(agree(exchange, { haircutBps: 6_000, dueAfterMs: 1 }, {}));
+  });
+
+  it('and what is due there is due when its own terms say', () => {
+    const exchange = given(BTC);
+    unwrap(agree(exchange, { dueAfterMs: 3 * DUE_MS }));
+    pay(exchange, USD, 60n);
+    close(exchange);
+    exchange.fund('a', 60n);
+    fallDue(exchange);
+    expect(windowOf(exchange)).toMatchObject({ status: 'settling', debtors: [{ unit: USD }] });
+    exchange.wait(DUE_MS);
+    fallDue(exchange);
+    expect(incidents(exchange)).toHaveLength(1);
+  });
+
+  it('pays what is due there and hasn’t been paid in time; what comes in afterwards is its owner’s', () => {
+    const exchange = given(USD);
+    close(exchange);
+    exchange.payIn('a', USD, 100n);
+    unwrap(put(exchange, 40n));
+    pay(exchange, USD, 70n);
+    close(exchange, "w-1'");
+    const before = exchange.has('b', USD);
+    exchange.wait(DUE_MS);
+    collect(exchange.book, 'a');
+    expect(exchange.book.log.filter(({ event }) => event.type === 'collateral_taken')).toMatchObject([
+      { event: { unit: USD, amount: 40n } },
+    ]);
+    expect(exchange.book.institutions.get('a')).toMatchObject({ status: 'frozen' });
+    expect([exchange.has('a', USD), exchange.has('b', USD) - before]).toEqual([-30n, 0n]);
+    exchange.payIn('a', USD, 70n);
+    expect(exchange.has('a', USD)).toBe(40n);
+    exchange.book.ledger.assertZeroSum();
   });
 });

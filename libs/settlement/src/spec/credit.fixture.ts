@@ -1,6 +1,15 @@
-import { type AccountId, availableAccount, BTC, pledgeAccount, PLEDGES, standbyAccount } from '@finality/ledger';
+import {
+  type AccountId,
+  availableAccount,
+  BTC,
+  clearingClaim,
+  pledgeAccount,
+  PLEDGES,
+  standbyAccount,
+  type Unit,
+} from '@finality/ledger';
 import { expect } from 'vitest';
-import { type CreditEvent, lineInForce, requiredSats, termsOf } from '../credit.ts';
+import { type CreditEvent, lineInForce, requiredCollateral, termsIn, termsOf } from '../credit.ts';
 import { type DefaultEvent, type KnownDefault, owedSatsTo, stillOwed, sumOf } from '../default.ts';
 import { ownSats } from '../process/net-payouts.ts';
 import { living } from '../settlement.ts';
@@ -43,7 +52,7 @@ export function pledge(
   kind: (typeof PLEDGES)[number] = 'collateral',
 ): string | undefined {
   const pledgeId = `p-${world.told.length}`;
-  const request = { pledgeId, institutionId, pledge: kind, amountSats, by: 'k' };
+  const request = { pledgeId, institutionId, pledge: kind, unit: BTC, amount: amountSats, by: 'k' };
   return world.tell({ type, request: type === 'release_pledge' ? { ...request, confirmedBy: 'k-2' } : request });
 }
 
@@ -231,21 +240,24 @@ function checkOrder({ log }: MemoryBook, { defaultId, status }: KnownDefault): v
 /** By the log alone: what was pledged is there, and what is available is less by it. */
 export function addPledges({ log }: MemoryBook, add: (account: AccountId, amount: bigint) => void): void {
   for (const { event } of log) {
-    if (event.type !== 'pledge_posted' && event.type !== 'pledge_released') continue;
-    const moved = event as Extract<CreditEvent, { type: 'pledge_posted' | 'pledge_released' }>;
-    const amount = moved.type === 'pledge_posted' ? moved.amountSats : -moved.amountSats;
-    add(pledgeAccount(moved.pledge, moved.institutionId), amount);
-    add(availableAccount({ kind: 'clearing', institutionId: moved.institutionId }), -amount);
+    if (event.type !== 'pledge_posted' && event.type !== 'pledge_released' && event.type !== 'collateral_taken')
+      continue;
+    const moved = event as Extract<CreditEvent, { type: 'pledge_posted' | 'pledge_released' | 'collateral_taken' }>;
+    const amount = moved.type === 'pledge_posted' ? moved.amount : -moved.amount;
+    const pledge = moved.type === 'collateral_taken' ? 'collateral' : moved.pledge;
+    add(pledgeAccount(pledge, moved.institutionId, moved.unit), amount);
+    add(availableAccount(clearingClaim(moved.institutionId, moved.unit)), -amount);
   }
 }
 
 /** What an institution may owe now, by its events and by what it has pledged. */
-export function lineOf(book: MemoryBook, institutionId: string, grantedSats: bigint): bigint {
-  return lineInForce(grantedSats, termsOf(book.credits.get(institutionId)), pledgedOf(book, institutionId));
+export function lineOf(book: MemoryBook, institutionId: string, granted: bigint, unit: Unit = BTC): bigint {
+  const terms = termsIn(termsOf(book.credits.get(institutionId)), unit);
+  return lineInForce(granted, terms, pledgedOf(book, institutionId, unit));
 }
 
-export function pledgedOf({ ledger }: MemoryBook, institutionId: string): bigint {
-  const { creditsPosted, debitsPosted } = ledger.account(pledgeAccount('collateral', institutionId));
+export function pledgedOf({ ledger }: MemoryBook, institutionId: string, unit: Unit = BTC): bigint {
+  const { creditsPosted, debitsPosted } = ledger.account(pledgeAccount('collateral', institutionId, unit));
   return creditsPosted - debitsPosted;
 }
 
@@ -253,7 +265,9 @@ export function pledgedOf({ ledger }: MemoryBook, institutionId: string): bigint
 export function expectCovered(book: MemoryBook, institutionId: string): void {
   const { available } = book.ledger.balanceOf({ kind: 'clearing', institutionId });
   const terms = termsOf(book.credits.get(institutionId));
-  expect(pledgedOf(book, institutionId)).toBeGreaterThanOrEqual(requiredSats(available < 0n ? -available : 0n, terms));
+  expect(pledgedOf(book, institutionId)).toBeGreaterThanOrEqual(
+    requiredCollateral(available < 0n ? -available : 0n, terms),
+  );
 }
 
 /** Two persons have looked at why it was frozen, and answer for it. */

@@ -2,6 +2,8 @@ import { type Instant } from '@finality/kernel';
 import { availableAccount, type Claim, LedgerView } from '@finality/ledger';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type Credit, creditAggregate, type CreditEvent } from '../credit.ts';
+import { CappedPositions } from '../debit-cap.ts';
 import { type Quote, quoteAggregate, type QuoteEvent } from '../quote.ts';
 import { PositionBook } from '../positions.ts';
 import { LiquidityQueues } from '../queue.ts';
@@ -126,6 +128,48 @@ class OneLeggedBook extends MemoryBook {
 
 const oneLegged: Light = () => ({ book: new OneLeggedBook(), end: () => undefined });
 
+/** Nobody owes anything in a window yet. */
+class ForgetfulPositions extends CappedPositions {
+  override netOf(): bigint {
+    return 0n;
+  }
+}
+
+class ForgetfulBook extends MemoryBook {
+  override readonly capped = new ForgetfulPositions();
+}
+
+const forgetful: Light = () => ({ book: new ForgetfulBook(POLICY), end: () => undefined });
+
+/** No haircut of a unit's own counts. */
+class HaircutlessCredits extends MemoryRecords<Credit, CreditEvent> {
+  isOver = false;
+  #isRecording = false;
+
+  override record(id: string, ...events: readonly CreditEvent[]): Credit {
+    this.#isRecording = true;
+    const credit = super.record(id, ...events);
+    this.#isRecording = false;
+    return credit;
+  }
+
+  override get(id: string): Credit {
+    const credit = super.get(id);
+    if (this.isOver || this.#isRecording || credit.status === 'none' || credit.terms.units === undefined) return credit;
+    const units = credit.terms.units.map(({ haircutBps: _none, ...own }) => own);
+    return { ...credit, terms: { ...credit.terms, units } };
+  }
+}
+
+class UnsecuredBook extends MemoryBook {
+  override readonly credits = new HaircutlessCredits(creditAggregate, this.log);
+}
+
+const unsecured: Light = () => {
+  const book = new UnsecuredBook(POLICY);
+  return { book, end: () => (book.credits.isOver = true) };
+};
+
 const overtaking: Light = () => ({ book: new OvertakingBook(), end: () => undefined });
 
 /** What somebody has in one unit is told for what it has in another. */
@@ -175,6 +219,8 @@ describe('histories of money in several units bite', () => {
     ['legs are linked', unlinked, /to deeply equal/],
     ['what may be owed is what was said last', boundless, /clearing/],
     ['positions have both legs of an exchange', oneLegged, /win-/],
+    ['a line is secured in its own unit', unsecured, /clearing/],
+    ['a cap counts what is owed in the window', forgetful, /with a cap of/],
     ['nothing overtakes what waits in a line', overtaking, /overtakes/],
   ])('where it isn’t so that %s', (_rule, make, expected) => {
     expect(fault(make)).toMatch(expected);

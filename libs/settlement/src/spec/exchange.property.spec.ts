@@ -14,7 +14,14 @@ import { checkLevels } from './watch-invariants.fixture.ts';
 import { World } from './world.fixture.ts';
 
 /** What credit lines come to. */
-const CREDIT = ['unit_line_expired', 'credit_line_expired', 'obligation_met', 'obligation_overdue', 'default_closed'];
+const CREDIT = [
+  'unit_line_expired',
+  'credit_line_expired',
+  'obligation_met',
+  'obligation_overdue',
+  'collateral_taken',
+  'default_closed',
+];
 
 /** What has happened in it, by name. */
 function seenIn({ book, told }: World): readonly string[] {
@@ -64,7 +71,14 @@ describe('any history of money in several units', { timeout: 60_000 }, () => {
       ...['exchange paid back: queued', 'exchange paid back: expired'],
     ];
     const refused = ['QUOTE_USED', 'QUOTE_EXPIRED', 'UNKNOWN_QUOTE', 'UNKNOWN_RATE', 'AMOUNT_NOT_QUOTABLE'];
-    const booked = ['LINE_BOOKED', 'SAME_PERSON', 'INSUFFICIENT_BALANCE', 'AMOUNT_TOO_LARGE', 'NOT_QUEUED'];
+    const booked = [
+      'LINE_BOOKED',
+      'SAME_PERSON',
+      'INSUFFICIENT_BALANCE',
+      'AMOUNT_TOO_LARGE',
+      'NOT_QUEUED',
+      'PLEDGE_NEEDED',
+    ];
     const lent = ['drawn', ...CREDIT];
     const netted = ['multilateral', 'bilateral'].flatMap((kind) => [`${kind} BTC settled`, `${kind} USD settled`]);
     const all = [...happened, ...refused, ...booked, ...lent, ...netted];

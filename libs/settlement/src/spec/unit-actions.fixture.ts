@@ -8,6 +8,7 @@ import { setTerms } from './credit.fixture.ts';
 import { Dice } from './dice.fixture.ts';
 import { EUR, USD } from './exchange.fixture.ts';
 import { agreeNetting, anyCap, closeWindow } from './netting-actions.fixture.ts';
+import { anyTermsByUnit, secure, thaw } from './pledge-actions.fixture.ts';
 import { resolvableIn } from './queue-actions.fixture.ts';
 import { byTwo } from './proposals.fixture.ts';
 import type { World } from './world.fixture.ts';
@@ -33,6 +34,7 @@ type Step = (world: World, dice: Dice) => void;
 export function exchange(world: World, ...numbers: readonly number[]): void {
   const dice = new Dice(...numbers);
   dice.pick(STEPS)(world, dice);
+  if (dice.chance(0.05)) thaw(world, dice);
   if (dice.chance(0.2)) world.book.now = (world.book.now + dice.pick([1, 20_000, 60_000])) as Instant;
 }
 
@@ -113,7 +115,8 @@ function submitOf(world: World, dice: Dice, quoteId: string): void {
   const isQuoted = found.status !== 'none' && dice.chance(0.8);
   const from = isQuoted && dice.chance(0.9) ? found.terms.institutionId : dice.pick(TAKERS);
   const to = dice.pick(PARTIES.filter((party) => party !== from));
-  const paid: Money = { unit: dice.pick(UNITS), amount: dice.pick([0n, ...AMOUNTS]) };
+  const amount = dice.pick(dice.chance(0.8) ? [16n, 60n, 300n] : [0n, ...AMOUNTS]);
+  const paid: Money = { unit: dice.pick(UNITS), amount };
   const priority = dice.chance(0.7) ? 'normal' : dice.pick(PRIORITIES);
   const isSats = !isQuoted && dice.chance(0.3);
   const what = isQuoted ? { quoteId, failOnShortage: dice.chance(0.3) } : isSats ? {} : { paid };
@@ -140,10 +143,7 @@ const creditLine: Step = (world, dice) => {
 const collect: Step = (world, dice) => {
   const due = PARTIES.filter((id) => (world.book.timers.get(`${id} collection`) ?? Infinity) <= world.book.now);
   for (const institutionId of due) world.tell({ type: 'collect', institutionId });
-  if (due.length > 0 || dice.chance(0.7)) return;
-  const terms = dice.chance(0.8) ? { dueAfterMs: dice.pick([1, 20_000]) } : {};
-  const request = { institutionId: dice.pick(PARTIES), terms, reason: '', by: 'operator', confirmedBy: 'operator-2' };
-  world.tell({ type: 'set_credit_terms', request });
+  if (due.length === 0 && dice.chance(0.3)) anyTermsByUnit(world, dice);
 };
 
 /** Those who exchange most net what they owe each other, or stop to, or a cut-off of theirs has come; or nobody may owe more than so much. */
@@ -153,7 +153,8 @@ const netted: Step = (world, dice) => {
   if (multilateral === undefined) return;
   const [one, other] = dice.pick([...PAIRS]);
   if (dice.chance(0.3)) return anyCap(world, dice.pick(PARTIES), dice.pick([0, 1, 2, 3, 4]) << 5, dice.pick(UNITS));
-  if (dice.chance(0.6)) {
+  // Windows are open for long enough that something adds up in them.
+  if (dice.chance(0.8)) {
     agreeNetting(world, one, other);
     return void agreeNetting(world, other, one);
   }
@@ -184,9 +185,11 @@ const payBack: Step = (world, dice) => {
   });
   const original = dice.maybe(settled);
   if (original === undefined) return;
-  const expiresAt = (book.now + dice.pick([0, 1, 60_000, 86_400_001])) as Instant;
+  const expiresAt = (book.now + dice.pick([0, 1, 1, 60_000, 86_400_001])) as Instant;
   const until = dice.chance(0.7) ? { expiresAt } : {};
   const id = world.reverse(original, 0n, undefined, { failOnShortage: dice.chance(0.2), ...until });
+  // Screening takes its time.
+  if (dice.chance(0.3)) book.now = (book.now + dice.pick([1, 60_000])) as Instant;
   if (book.settlements.get(id).status === 'none' || !dice.chance(0.8)) return;
   for (const by of ['risk', 'aml'] as const) world.screen('settlement', id, by, 'approve');
 };
@@ -210,7 +213,7 @@ const expire: Step = (world, dice) => {
 
 const STEPS: readonly Step[] = [
   ...[bookLine, bookLine, decideLine, correctLine],
-  ...[publish, quote, quote, submit],
+  ...[publish, publish, quote, quote, quote, submit, submit],
   ...[creditLine, collect, collect, netted, netted, offset, expire],
-  ...[watch, payBack, payBack, offset],
+  ...[watch, payBack, payBack, payBack, offset, secure],
 ];

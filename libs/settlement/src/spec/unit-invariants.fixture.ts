@@ -72,12 +72,17 @@ export function checkCreditLine(book: MemoryBook, institutionId: string, account
   assert(institution.status !== 'none', 'whoever has a balance is known');
   const overdraft = limit.kind === 'debits_must_not_exceed_credits' ? limit.overdraft : undefined;
   const unitLine = institution.unitLines.find((line) => line.limit.unit === unit)?.limit.amount ?? 0n;
-  const line = unit === BTC ? lineOf(book, institutionId, institution.creditLineSats) : unitLine;
-  expect(overdraft, account.id).toBe(line);
+  const granted = unit === BTC ? institution.creditLineSats : unitLine;
+  expect(overdraft, account.id).toBe(lineOf(book, institutionId, granted, unit));
   if ((debitHeadroom(account) ?? 0n) >= 0n) return;
   if (creditBalance(account) >= -longestLine(book, institutionId, unit)) return;
+  expectSeenTo(book, institutionId, account);
+}
+
+/** Whoever is overdrawn is frozen, unless somebody has looked at why. */
+export function expectSeenTo(book: MemoryBook, institutionId: string, { id }: Account): void {
   if (wasUnfrozen(book, institutionId)) return;
-  expect(institution.status, `${account.id} is overdrawn`).toBe('frozen');
+  expect(book.institutions.get(institutionId).status, `${id} is overdrawn`).toBe('frozen');
 }
 
 /** The most that it was ever allowed to owe. */

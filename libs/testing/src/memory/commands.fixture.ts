@@ -25,6 +25,7 @@ const OF_CALLERS: readonly Command['type'][] = [
   'post_pledge',
   'release_pledge',
   'freeze_institution',
+  'unfreeze_institution',
   'confirm_incident',
   'open_window',
   'close_window',

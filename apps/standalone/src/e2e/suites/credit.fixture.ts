@@ -62,7 +62,7 @@ export function credit(e2e: () => E2e): void {
     expect(await collateral.postCollateral(posting)).toMatchObject({ collateralSats: 8_000n, lineInForceSats: 0n });
     await collateral.postCollateral(move(1_000n, liquidityV1.Pledge.PLEDGE_DEFAULT_FUND));
     await line(payer, 50_000n);
-    const terms = { idempotencyKey: freshKey(), institutionId, haircutBps: 5_000, reason: 'agreed' };
+    const terms = { idempotencyKey: freshKey(), institutionId, haircutBps: 5_000, unitTerms: [], reason: 'agreed' };
     expect(await e2e().operator.collateral.setCreditTerms(terms)).toMatchObject({ lineInForceSats: 4_000n });
     const { members } = await payer.api.fund.getFundSizing({});
     const own = { lineSats: 4_000n, collateralSats: 8_000n, exposureSats: 0n };

@@ -31,7 +31,7 @@ export function defaults(e2e: () => E2e): void {
       amountSats: 1_000n,
     });
     await e2e().lend(institutionId, 5_000n);
-    const terms = { idempotencyKey: freshKey(), institutionId, dueAfterSeconds: 2, reason: 'agreed' };
+    const terms = { idempotencyKey: freshKey(), institutionId, dueAfterSeconds: 2, unitTerms: [], reason: 'agreed' };
     await e2e().operator.collateral.setCreditTerms(terms);
     await payer.settle({ to: payee, amountSats: 4_000n, mode: 'CENTRALIZED' });
     const { defaults: service, operations } = e2e().operator;
@@ -56,7 +56,7 @@ export function defaults(e2e: () => E2e): void {
     const [payer, payee] = [await e2e().bank({ wallet: 'none' }), await e2e().bank({ wallet: 'none' })];
     const institutionId = payer.id;
     await e2e().lend(institutionId, 5_000n);
-    const terms = { idempotencyKey: freshKey(), institutionId, dueAfterSeconds: 2, reason: 'agreed' };
+    const terms = { idempotencyKey: freshKey(), institutionId, dueAfterSeconds: 2, unitTerms: [], reason: 'agreed' };
     await e2e().operator.collateral.setCreditTerms(terms);
     const { settlementId } = await payer.settle({ to: payee, amountSats: 4_000n, mode: 'CENTRALIZED' });
     await e2e().operator.liquidity.setCreditLine({ ...lineOf(institutionId), limitSats: 0n });

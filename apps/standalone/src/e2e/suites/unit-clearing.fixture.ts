@@ -1,4 +1,4 @@
-import { exchangeV1, settlementV1, toTimestamp } from '@finality/contracts';
+import { exchangeV1, liquidityV1, settlementV1, toTimestamp } from '@finality/contracts';
 import type { Instant } from '@finality/kernel';
 import { beforeAll, expect, it } from 'vitest';
 import { refused } from '../api.fixture.ts';
@@ -131,13 +131,19 @@ export function unitClearing(e2e: () => E2e): void {
     await expectInOrder(e2e());
   });
 
-  it('is due by the terms when a window closes, and left to people when it isn’t paid in time', async () => {
+  it('is due by the terms when a window closes; what isn’t paid in time takes its collateral, and is left to people', async () => {
     const [payer, payee] = await banks();
     const institutionId = payer.id;
     const asked = () => ({ idempotencyKey: freshKey(), institutionId, reason: 'agreed' });
     const limit = { unit: UNIT, amount: 100n };
     await e2e().agree({ setCreditLine: { ...asked(), idempotencyKey: '', reason: '', limitSats: 0n, limit } });
-    await e2e().operator.collateral.setCreditTerms({ ...asked(), dueAfterSeconds: 1 });
+    const unitTerms = [{ unit: UNIT, dueAfterSeconds: 1 }];
+    await e2e().operator.collateral.setCreditTerms({ ...asked(), unitTerms });
+    await payIn(payer, 20n);
+    const move = { ...asked(), pledge: liquidityV1.Pledge.PLEDGE_COLLATERAL, amountSats: 0n };
+    expect(await payer.api.collateral.postCollateral({ ...move, amount: { unit: UNIT, amount: 20n } })).toMatchObject({
+      units: [{ unit: UNIT, collateral: 20n, lineInForce: 100n, drawn: 0n, dueAfterSeconds: 1 }],
+    });
     const { windowId } = await payer.settlement(await pay(payer, payee, 80n), 'SETTLED');
     await payIn(payer, 30n);
     const closing = { idempotencyKey: freshKey(), windowId: windowId!, reason: 'cut-off' };
@@ -158,7 +164,7 @@ export function unitClearing(e2e: () => E2e): void {
       window: { status: WINDOW_STATUS_SETTLED },
     });
     expect(await payer.api.liquidity.getLiquidity({ institutionId })).toMatchObject({
-      units: [{ available: -50n, creditLine: { limit: 0n, drawn: 50n } }],
+      units: [{ available: -30n, creditLine: { limit: 0n, drawn: 30n } }],
     });
     expect(await available(payee)).toBe(80n);
     await e2e().operator.operations.confirmIncident({ idempotencyKey: freshKey(), incidentId, reason: 'called them' });

@@ -19,6 +19,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../../google/protobuf/timestamp.ts";
+import { Money } from "../../exchange/v1/money.ts";
 import { UnitObligation } from "./unit_liquidity.ts";
 
 /** What is put aside for. */
@@ -67,16 +68,20 @@ export interface PostCollateralRequest {
   idempotencyKey: string;
   institutionId: string;
   pledge: Pledge;
-  /** 1 to 21·10^14. */
+  /** 1 to 21·10^14; 0 beside an amount of another unit. */
   amountSats: bigint;
+  /** Another unit than BTC: COLLATERAL only. */
+  amount?: Money | undefined;
 }
 
 export interface ReleaseCollateralRequest {
   idempotencyKey: string;
   institutionId: string;
   pledge: Pledge;
-  /** 1 to 21·10^14. */
+  /** 1 to 21·10^14; 0 beside an amount of another unit. */
   amountSats: bigint;
+  /** Another unit than BTC: COLLATERAL only. */
+  amount?: Money | undefined;
 }
 
 export interface GetCollateralRequest {
@@ -94,8 +99,24 @@ export interface SetCreditTermsRequest {
   reason: string;
   /**
    * With it, what is drawn when a window closes in a unit in which the institution has settled there is due so many seconds later, 1 to 2,678,400; what isn't paid then is a
-   * default, or in another unit than BTC an incident that people see to. Without: what is drawn is lent until further notice.
+   * default, or in another unit than BTC taken from its collateral in that unit, and an incident that people see to. Without: what is drawn is lent until further notice.
    */
+  dueAfterSeconds?:
+    | number
+    | undefined;
+  /** In other units than BTC, each once: instead of the two above. A unit without terms of its own is unsecured, and due as satoshi are. */
+  unitTerms: UnitCreditTerms[];
+}
+
+/** What the credit line in one unit rests on: collateral in that unit, and no other. */
+export interface UnitCreditTerms {
+  /** An ISO 4217 code in upper case. */
+  unit: string;
+  /** As in SetCreditTermsRequest. */
+  haircutBps?:
+    | number
+    | undefined;
+  /** As in SetCreditTermsRequest; as long as money takes to be booked at a bank, and two persons to see it. */
   dueAfterSeconds?: number | undefined;
 }
 
@@ -124,6 +145,20 @@ export interface Collateral {
   obligations: Obligation[];
   /** The same in other units. */
   unitObligations: UnitObligation[];
+  /** In other units: those in which it has collateral, a line, or terms. By their codes. */
+  units: UnitCollateral[];
+}
+
+/** As `Collateral`, of one unit, in its smallest part. */
+export interface UnitCollateral {
+  unit: string;
+  collateral: bigint;
+  releasable: bigint;
+  haircutBps?: number | undefined;
+  creditLine: bigint;
+  lineInForce: bigint;
+  drawn: bigint;
+  dueAfterSeconds?: number | undefined;
 }
 
 /** What was drawn when a window closed. Whatever comes in on the clearing balance from then on pays it, after what was owed before. */
@@ -134,7 +169,7 @@ export interface Obligation {
 }
 
 function createBasePostCollateralRequest(): PostCollateralRequest {
-  return { idempotencyKey: "", institutionId: "", pledge: 0, amountSats: 0n };
+  return { idempotencyKey: "", institutionId: "", pledge: 0, amountSats: 0n, amount: undefined };
 }
 
 export const PostCollateralRequest: MessageFns<PostCollateralRequest> = {
@@ -153,6 +188,9 @@ export const PostCollateralRequest: MessageFns<PostCollateralRequest> = {
         throw new globalThis.Error("value provided for field message.amountSats of type int64 too large");
       }
       writer.uint32(32).int64(message.amountSats);
+    }
+    if (message.amount !== undefined) {
+      Money.encode(message.amount, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -202,6 +240,14 @@ export const PostCollateralRequest: MessageFns<PostCollateralRequest> = {
             message.amountSats = reader.int64() as bigint;
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.amount = Money.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -232,6 +278,7 @@ export const PostCollateralRequest: MessageFns<PostCollateralRequest> = {
         : isSet(object.amount_sats)
         ? BigInt(object.amount_sats)
         : 0n,
+      amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
     };
   },
 
@@ -249,6 +296,9 @@ export const PostCollateralRequest: MessageFns<PostCollateralRequest> = {
     if (message.amountSats !== 0n) {
       obj.amountSats = message.amountSats.toString();
     }
+    if (message.amount !== undefined) {
+      obj.amount = Money.toJSON(message.amount);
+    }
     return obj;
   },
 
@@ -263,12 +313,15 @@ export const PostCollateralRequest: MessageFns<PostCollateralRequest> = {
     message.amountSats = (object.amountSats !== undefined && object.amountSats !== null)
       ? BigInt(object.amountSats)
       : 0n;
+    message.amount = (object.amount !== undefined && object.amount !== null)
+      ? Money.fromPartial(object.amount)
+      : undefined;
     return message;
   },
 };
 
 function createBaseReleaseCollateralRequest(): ReleaseCollateralRequest {
-  return { idempotencyKey: "", institutionId: "", pledge: 0, amountSats: 0n };
+  return { idempotencyKey: "", institutionId: "", pledge: 0, amountSats: 0n, amount: undefined };
 }
 
 export const ReleaseCollateralRequest: MessageFns<ReleaseCollateralRequest> = {
@@ -287,6 +340,9 @@ export const ReleaseCollateralRequest: MessageFns<ReleaseCollateralRequest> = {
         throw new globalThis.Error("value provided for field message.amountSats of type int64 too large");
       }
       writer.uint32(32).int64(message.amountSats);
+    }
+    if (message.amount !== undefined) {
+      Money.encode(message.amount, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -336,6 +392,14 @@ export const ReleaseCollateralRequest: MessageFns<ReleaseCollateralRequest> = {
             message.amountSats = reader.int64() as bigint;
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.amount = Money.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -366,6 +430,7 @@ export const ReleaseCollateralRequest: MessageFns<ReleaseCollateralRequest> = {
         : isSet(object.amount_sats)
         ? BigInt(object.amount_sats)
         : 0n,
+      amount: isSet(object.amount) ? Money.fromJSON(object.amount) : undefined,
     };
   },
 
@@ -383,6 +448,9 @@ export const ReleaseCollateralRequest: MessageFns<ReleaseCollateralRequest> = {
     if (message.amountSats !== 0n) {
       obj.amountSats = message.amountSats.toString();
     }
+    if (message.amount !== undefined) {
+      obj.amount = Money.toJSON(message.amount);
+    }
     return obj;
   },
 
@@ -397,6 +465,9 @@ export const ReleaseCollateralRequest: MessageFns<ReleaseCollateralRequest> = {
     message.amountSats = (object.amountSats !== undefined && object.amountSats !== null)
       ? BigInt(object.amountSats)
       : 0n;
+    message.amount = (object.amount !== undefined && object.amount !== null)
+      ? Money.fromPartial(object.amount)
+      : undefined;
     return message;
   },
 };
@@ -475,7 +546,14 @@ export const GetCollateralRequest: MessageFns<GetCollateralRequest> = {
 };
 
 function createBaseSetCreditTermsRequest(): SetCreditTermsRequest {
-  return { idempotencyKey: "", institutionId: "", haircutBps: undefined, reason: "", dueAfterSeconds: undefined };
+  return {
+    idempotencyKey: "",
+    institutionId: "",
+    haircutBps: undefined,
+    reason: "",
+    dueAfterSeconds: undefined,
+    unitTerms: [],
+  };
 }
 
 export const SetCreditTermsRequest: MessageFns<SetCreditTermsRequest> = {
@@ -494,6 +572,9 @@ export const SetCreditTermsRequest: MessageFns<SetCreditTermsRequest> = {
     }
     if (message.dueAfterSeconds !== undefined) {
       writer.uint32(40).uint32(message.dueAfterSeconds);
+    }
+    for (const v of message.unitTerms) {
+      UnitCreditTerms.encode(v!, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -551,6 +632,14 @@ export const SetCreditTermsRequest: MessageFns<SetCreditTermsRequest> = {
             message.dueAfterSeconds = reader.uint32();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.unitTerms.push(UnitCreditTerms.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -586,6 +675,11 @@ export const SetCreditTermsRequest: MessageFns<SetCreditTermsRequest> = {
         : isSet(object.due_after_seconds)
         ? globalThis.Number(object.due_after_seconds)
         : undefined,
+      unitTerms: globalThis.Array.isArray(object?.unitTerms)
+        ? object.unitTerms.map((e: any) => UnitCreditTerms.fromJSON(e))
+        : globalThis.Array.isArray(object?.unit_terms)
+        ? object.unit_terms.map((e: any) => UnitCreditTerms.fromJSON(e))
+        : [],
     };
   },
 
@@ -606,6 +700,9 @@ export const SetCreditTermsRequest: MessageFns<SetCreditTermsRequest> = {
     if (message.dueAfterSeconds !== undefined) {
       obj.dueAfterSeconds = Math.round(message.dueAfterSeconds);
     }
+    if (message.unitTerms?.length) {
+      obj.unitTerms = message.unitTerms.map((e) => UnitCreditTerms.toJSON(e));
+    }
     return obj;
   },
 
@@ -618,6 +715,116 @@ export const SetCreditTermsRequest: MessageFns<SetCreditTermsRequest> = {
     message.institutionId = object.institutionId ?? "";
     message.haircutBps = object.haircutBps ?? undefined;
     message.reason = object.reason ?? "";
+    message.dueAfterSeconds = object.dueAfterSeconds ?? undefined;
+    message.unitTerms = object.unitTerms?.map((e) => UnitCreditTerms.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseUnitCreditTerms(): UnitCreditTerms {
+  return { unit: "", haircutBps: undefined, dueAfterSeconds: undefined };
+}
+
+export const UnitCreditTerms: MessageFns<UnitCreditTerms> = {
+  encode(message: UnitCreditTerms, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.unit !== "") {
+      writer.uint32(10).string(message.unit);
+    }
+    if (message.haircutBps !== undefined) {
+      writer.uint32(16).uint32(message.haircutBps);
+    }
+    if (message.dueAfterSeconds !== undefined) {
+      writer.uint32(24).uint32(message.dueAfterSeconds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnitCreditTerms {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnitCreditTerms();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.unit = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.haircutBps = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.dueAfterSeconds = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UnitCreditTerms {
+    return {
+      unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
+      haircutBps: isSet(object.haircutBps)
+        ? globalThis.Number(object.haircutBps)
+        : isSet(object.haircut_bps)
+        ? globalThis.Number(object.haircut_bps)
+        : undefined,
+      dueAfterSeconds: isSet(object.dueAfterSeconds)
+        ? globalThis.Number(object.dueAfterSeconds)
+        : isSet(object.due_after_seconds)
+        ? globalThis.Number(object.due_after_seconds)
+        : undefined,
+    };
+  },
+
+  toJSON(message: UnitCreditTerms): unknown {
+    const obj: any = {};
+    if (message.unit !== "") {
+      obj.unit = message.unit;
+    }
+    if (message.haircutBps !== undefined) {
+      obj.haircutBps = Math.round(message.haircutBps);
+    }
+    if (message.dueAfterSeconds !== undefined) {
+      obj.dueAfterSeconds = Math.round(message.dueAfterSeconds);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<UnitCreditTerms>, I>>(base?: I): UnitCreditTerms {
+    return UnitCreditTerms.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UnitCreditTerms>, I>>(object: I): UnitCreditTerms {
+    const message = createBaseUnitCreditTerms();
+    message.unit = object.unit ?? "";
+    message.haircutBps = object.haircutBps ?? undefined;
     message.dueAfterSeconds = object.dueAfterSeconds ?? undefined;
     return message;
   },
@@ -636,6 +843,7 @@ function createBaseCollateral(): Collateral {
     dueAfterSeconds: undefined,
     obligations: [],
     unitObligations: [],
+    units: [],
   };
 }
 
@@ -691,6 +899,9 @@ export const Collateral: MessageFns<Collateral> = {
     }
     for (const v of message.unitObligations) {
       UnitObligation.encode(v!, writer.uint32(90).fork()).join();
+    }
+    for (const v of message.units) {
+      UnitCollateral.encode(v!, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -796,6 +1007,14 @@ export const Collateral: MessageFns<Collateral> = {
             message.unitObligations.push(UnitObligation.decode(reader, reader.uint32()));
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.units.push(UnitCollateral.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -863,6 +1082,9 @@ export const Collateral: MessageFns<Collateral> = {
         : globalThis.Array.isArray(object?.unit_obligations)
         ? object.unit_obligations.map((e: any) => UnitObligation.fromJSON(e))
         : [],
+      units: globalThis.Array.isArray(object?.units)
+        ? object.units.map((e: any) => UnitCollateral.fromJSON(e))
+        : [],
     };
   },
 
@@ -901,6 +1123,9 @@ export const Collateral: MessageFns<Collateral> = {
     if (message.unitObligations?.length) {
       obj.unitObligations = message.unitObligations.map((e) => UnitObligation.toJSON(e));
     }
+    if (message.units?.length) {
+      obj.units = message.units.map((e) => UnitCollateral.toJSON(e));
+    }
     return obj;
   },
 
@@ -930,6 +1155,236 @@ export const Collateral: MessageFns<Collateral> = {
     message.dueAfterSeconds = object.dueAfterSeconds ?? undefined;
     message.obligations = object.obligations?.map((e) => Obligation.fromPartial(e)) || [];
     message.unitObligations = object.unitObligations?.map((e) => UnitObligation.fromPartial(e)) || [];
+    message.units = object.units?.map((e) => UnitCollateral.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseUnitCollateral(): UnitCollateral {
+  return {
+    unit: "",
+    collateral: 0n,
+    releasable: 0n,
+    haircutBps: undefined,
+    creditLine: 0n,
+    lineInForce: 0n,
+    drawn: 0n,
+    dueAfterSeconds: undefined,
+  };
+}
+
+export const UnitCollateral: MessageFns<UnitCollateral> = {
+  encode(message: UnitCollateral, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.unit !== "") {
+      writer.uint32(10).string(message.unit);
+    }
+    if (message.collateral !== 0n) {
+      if (BigInt.asIntN(64, message.collateral) !== message.collateral) {
+        throw new globalThis.Error("value provided for field message.collateral of type int64 too large");
+      }
+      writer.uint32(16).int64(message.collateral);
+    }
+    if (message.releasable !== 0n) {
+      if (BigInt.asIntN(64, message.releasable) !== message.releasable) {
+        throw new globalThis.Error("value provided for field message.releasable of type int64 too large");
+      }
+      writer.uint32(24).int64(message.releasable);
+    }
+    if (message.haircutBps !== undefined) {
+      writer.uint32(32).uint32(message.haircutBps);
+    }
+    if (message.creditLine !== 0n) {
+      if (BigInt.asIntN(64, message.creditLine) !== message.creditLine) {
+        throw new globalThis.Error("value provided for field message.creditLine of type int64 too large");
+      }
+      writer.uint32(40).int64(message.creditLine);
+    }
+    if (message.lineInForce !== 0n) {
+      if (BigInt.asIntN(64, message.lineInForce) !== message.lineInForce) {
+        throw new globalThis.Error("value provided for field message.lineInForce of type int64 too large");
+      }
+      writer.uint32(48).int64(message.lineInForce);
+    }
+    if (message.drawn !== 0n) {
+      if (BigInt.asIntN(64, message.drawn) !== message.drawn) {
+        throw new globalThis.Error("value provided for field message.drawn of type int64 too large");
+      }
+      writer.uint32(56).int64(message.drawn);
+    }
+    if (message.dueAfterSeconds !== undefined) {
+      writer.uint32(64).uint32(message.dueAfterSeconds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UnitCollateral {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUnitCollateral();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.unit = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.collateral = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.releasable = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.haircutBps = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.creditLine = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.lineInForce = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.drawn = reader.int64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.dueAfterSeconds = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UnitCollateral {
+    return {
+      unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
+      collateral: isSet(object.collateral) ? BigInt(object.collateral) : 0n,
+      releasable: isSet(object.releasable) ? BigInt(object.releasable) : 0n,
+      haircutBps: isSet(object.haircutBps)
+        ? globalThis.Number(object.haircutBps)
+        : isSet(object.haircut_bps)
+        ? globalThis.Number(object.haircut_bps)
+        : undefined,
+      creditLine: isSet(object.creditLine)
+        ? BigInt(object.creditLine)
+        : isSet(object.credit_line)
+        ? BigInt(object.credit_line)
+        : 0n,
+      lineInForce: isSet(object.lineInForce)
+        ? BigInt(object.lineInForce)
+        : isSet(object.line_in_force)
+        ? BigInt(object.line_in_force)
+        : 0n,
+      drawn: isSet(object.drawn) ? BigInt(object.drawn) : 0n,
+      dueAfterSeconds: isSet(object.dueAfterSeconds)
+        ? globalThis.Number(object.dueAfterSeconds)
+        : isSet(object.due_after_seconds)
+        ? globalThis.Number(object.due_after_seconds)
+        : undefined,
+    };
+  },
+
+  toJSON(message: UnitCollateral): unknown {
+    const obj: any = {};
+    if (message.unit !== "") {
+      obj.unit = message.unit;
+    }
+    if (message.collateral !== 0n) {
+      obj.collateral = message.collateral.toString();
+    }
+    if (message.releasable !== 0n) {
+      obj.releasable = message.releasable.toString();
+    }
+    if (message.haircutBps !== undefined) {
+      obj.haircutBps = Math.round(message.haircutBps);
+    }
+    if (message.creditLine !== 0n) {
+      obj.creditLine = message.creditLine.toString();
+    }
+    if (message.lineInForce !== 0n) {
+      obj.lineInForce = message.lineInForce.toString();
+    }
+    if (message.drawn !== 0n) {
+      obj.drawn = message.drawn.toString();
+    }
+    if (message.dueAfterSeconds !== undefined) {
+      obj.dueAfterSeconds = Math.round(message.dueAfterSeconds);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<UnitCollateral>, I>>(base?: I): UnitCollateral {
+    return UnitCollateral.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UnitCollateral>, I>>(object: I): UnitCollateral {
+    const message = createBaseUnitCollateral();
+    message.unit = object.unit ?? "";
+    message.collateral = (object.collateral !== undefined && object.collateral !== null)
+      ? BigInt(object.collateral)
+      : 0n;
+    message.releasable = (object.releasable !== undefined && object.releasable !== null)
+      ? BigInt(object.releasable)
+      : 0n;
+    message.haircutBps = object.haircutBps ?? undefined;
+    message.creditLine = (object.creditLine !== undefined && object.creditLine !== null)
+      ? BigInt(object.creditLine)
+      : 0n;
+    message.lineInForce = (object.lineInForce !== undefined && object.lineInForce !== null)
+      ? BigInt(object.lineInForce)
+      : 0n;
+    message.drawn = (object.drawn !== undefined && object.drawn !== null) ? BigInt(object.drawn) : 0n;
+    message.dueAfterSeconds = object.dueAfterSeconds ?? undefined;
     return message;
   },
 };

@@ -56,7 +56,7 @@ export interface SetCreditLineRequest {
     | undefined;
   /** 1 to 500 characters. */
   reason: string;
-  /** In another unit than BTC, instead of satoshi: 0 (none) to 10^16 of its smallest part. No collateral secures it, and LENT_MAX_SATS doesn't count it. */
+  /** In another unit than BTC, instead of satoshi: 0 (none) to 10^16 of its smallest part. Collateral in that unit secures it where its terms say so (SetCreditTerms), and LENT_MAX_SATS doesn't count it. */
   limit?: Money | undefined;
 }
 

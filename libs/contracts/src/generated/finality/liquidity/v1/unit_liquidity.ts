@@ -97,11 +97,15 @@ export interface UnitCreditLine {
   drawn: bigint;
   /** 0 when as much is drawn, or more. */
   left: bigint;
-  expiresAt?: Timestamp | undefined;
+  expiresAt?:
+    | Timestamp
+    | undefined;
+  /** What it is worth now: limit, or what collateral in the unit secures of it where it is secured. */
+  inForce: bigint;
 }
 
 /**
- * What was drawn in another unit than BTC when a window closed. What isn't paid when it is due is an incident: nothing more is lent in the unit, the institution is
+ * What was drawn in another unit than BTC when a window closed. What isn't paid when it is due takes what there is of its collateral in the unit, and is an incident: nothing more is lent in it, the institution is
  * frozen, and people see to it.
  */
 export interface UnitObligation {
@@ -446,7 +450,7 @@ export const LiquidityAlerts: MessageFns<LiquidityAlerts> = {
 };
 
 function createBaseUnitCreditLine(): UnitCreditLine {
-  return { limit: 0n, drawn: 0n, left: 0n, expiresAt: undefined };
+  return { limit: 0n, drawn: 0n, left: 0n, expiresAt: undefined, inForce: 0n };
 }
 
 export const UnitCreditLine: MessageFns<UnitCreditLine> = {
@@ -471,6 +475,12 @@ export const UnitCreditLine: MessageFns<UnitCreditLine> = {
     }
     if (message.expiresAt !== undefined) {
       Timestamp.encode(message.expiresAt, writer.uint32(34).fork()).join();
+    }
+    if (message.inForce !== 0n) {
+      if (BigInt.asIntN(64, message.inForce) !== message.inForce) {
+        throw new globalThis.Error("value provided for field message.inForce of type int64 too large");
+      }
+      writer.uint32(40).int64(message.inForce);
     }
     return writer;
   },
@@ -520,6 +530,14 @@ export const UnitCreditLine: MessageFns<UnitCreditLine> = {
             message.expiresAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.inForce = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -542,6 +560,7 @@ export const UnitCreditLine: MessageFns<UnitCreditLine> = {
         : isSet(object.expires_at)
         ? fromJsonTimestamp(object.expires_at)
         : undefined,
+      inForce: isSet(object.inForce) ? BigInt(object.inForce) : isSet(object.in_force) ? BigInt(object.in_force) : 0n,
     };
   },
 
@@ -559,6 +578,9 @@ export const UnitCreditLine: MessageFns<UnitCreditLine> = {
     if (message.expiresAt !== undefined) {
       obj.expiresAt = fromTimestamp(message.expiresAt).toISOString();
     }
+    if (message.inForce !== 0n) {
+      obj.inForce = message.inForce.toString();
+    }
     return obj;
   },
 
@@ -573,6 +595,7 @@ export const UnitCreditLine: MessageFns<UnitCreditLine> = {
     message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null)
       ? Timestamp.fromPartial(object.expiresAt)
       : undefined;
+    message.inForce = (object.inForce !== undefined && object.inForce !== null) ? BigInt(object.inForce) : 0n;
     return message;
   },
 };
