@@ -8,6 +8,7 @@ import { setTerms } from './credit.fixture.ts';
 import { Dice } from './dice.fixture.ts';
 import { EUR, USD } from './exchange.fixture.ts';
 import { agreeNetting, anyCap, closeWindow } from './netting-actions.fixture.ts';
+import { INSTITUTIONS } from './parties.fixture.ts';
 import { anyTermsByUnit, secure, thaw } from './pledge-actions.fixture.ts';
 import { resolvableIn } from './queue-actions.fixture.ts';
 import { byTwo } from './proposals.fixture.ts';
@@ -172,7 +173,7 @@ const watch: Step = (world, dice) => {
 
 /** Somebody looks at all that is watched. */
 export function observeAll(world: World): void {
-  for (const institutionId of PARTIES)
+  for (const institutionId of INSTITUTIONS)
     for (const unit of UNITS) world.tell({ type: 'observe_liquidity', institutionId, unit });
 }
 
