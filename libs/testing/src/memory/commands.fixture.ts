@@ -26,6 +26,8 @@ const OF_CALLERS: readonly Command['type'][] = [
   'release_pledge',
   'freeze_institution',
   'unfreeze_institution',
+  'issue_api_key',
+  'revoke_api_key',
   'confirm_incident',
   'open_window',
   'close_window',
