@@ -56,7 +56,8 @@ const ALERTS: readonly Alert[] = [
     when: 'max by (namespace) (finality_liquidity_watched{level="critical"}) > 0',
     for: '5m',
     severity: 'warning',
-    summary: 'An institution has almost nothing left to pay with in some unit; what it owes waits, and maybe what others do',
+    summary:
+      'An institution has almost nothing left to pay with in some unit; what it owes waits, and maybe what others do',
     action:
       'The topic finality.liquidity.level.v1 says which; GetLiquidity what waits for it. It pays in, or two operators raise its credit line (ProposeChange).',
   },

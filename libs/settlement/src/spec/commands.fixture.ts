@@ -20,7 +20,6 @@ import {
   freezeInstitution,
   createInstitution,
   type NewInstitution,
-  unfreezeInstitution,
 } from '../process/institutions.ts';
 import { type LiquidityAlertsRequest, observeLiquidity, setLiquidityAlerts } from '../process/liquidity-alerts.ts';
 import { reprioritize } from '../process/line.ts';
