@@ -125,7 +125,7 @@ export class Credit {
     const { institutionId } = client;
     const warnBelow = this.#sats(1, LEVEL_MAX);
     const alerts = { warnBelow, criticalBelow: warnBelow / 2n };
-    const request = { institutionId, alerts: this.#random.chance(0.8) ? alerts : undefined };
+    const request = { institutionId, alerts: this.#random.chance(0.8) ? alerts : undefined, unit: '' };
     return this.#run(ask, {
       api: 'LiquidityService',
       method: 'setLiquidityAlerts',
