@@ -16,11 +16,7 @@ import { decideExchange, type ExchangeCommand, isExchangeCommand } from '../proc
 import { expireCreditLine } from '../process/credit-lines.ts';
 import { allowCounterparty, type CounterpartyRequest, removeCounterparty } from '../process/counterparties.ts';
 import { confirmIncident } from '../process/incidents.ts';
-import {
-  freezeInstitution,
-  createInstitution,
-  type NewInstitution,
-} from '../process/institutions.ts';
+import { freezeInstitution, createInstitution, type NewInstitution } from '../process/institutions.ts';
 import { type LiquidityAlertsRequest, observeLiquidity, setLiquidityAlerts } from '../process/liquidity-alerts.ts';
 import { reprioritize } from '../process/line.ts';
 import { chooseWindowPayout, type PayoutRequest } from '../process/net-payouts.ts';
