@@ -98,7 +98,7 @@ export interface RunningWorkers {
 }
 
 /** Everything that is published wakes every worker, tens of times a second when there is a lot to do: most find nothing. */
-const REST_MS_DEFAULT = 100;
+const REST_MS_DEFAULT = 50;
 
 /** Production: every worker of a service in a loop of its own; one's progress, and what the service publishes, wake those that don't know by themselves. */
 export async function runWorkers(assembled: AssembledService, options: RunOptions): Promise<RunningWorkers> {
