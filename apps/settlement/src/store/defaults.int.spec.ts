@@ -1,6 +1,5 @@
 import { BTC } from '@finality/ledger';
 import { liquidityV1, TOPICS } from '@finality/contracts';
-import type { Sats } from '@finality/kernel';
 import { funded, POLICY, World } from '@finality/settlement/spec';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type TestDatabase, testDatabase } from '@finality/testing';
@@ -21,7 +20,7 @@ let world: World;
 let stored: number;
 
 beforeEach(async () => {
-  const policy = { ...POLICY, standbyMaxSats: 5n as Sats };
+  const policy = { ...POLICY, standbyMax: [{ unit: BTC, amount: 5n }] };
   rig = await StoreRig.open(policy);
   world = new World(policy);
   stored = 0;
@@ -85,12 +84,12 @@ it('is closed out in steps, each of them stored as it would be in memory', async
   const told = rows.map(({ payload }) => liquidityV1.DefaultChanged.decode(payload).default!);
   expect(told.at(-1)).toMatchObject({
     status: liquidityV1.DefaultStatus.DEFAULT_STATUS_CLOSED,
-    ...{ owedSats: 1_200n, lentSats: 1_000n, standbySats: 5n, unwoundSats: 15n, lossSats: 5n, uncoveredSats: 175n },
-    ...{ leftSats: 0n, failedCount: 2, shares: [{ institutionId: 'c', amountSats: 5n, repaidSats: 5n }] },
-    ...{ uncoveredPaidSats: 175n, standbyRepaidSats: 5n, stillOwedSats: 0n },
+    ...{ owed: 1_200n, lent: 1_000n, standby: 5n, takenBack: 15n, loss: 5n, uncovered: 175n },
+    ...{ left: 0n, failedCount: 2, shares: [{ institutionId: 'c', amount: 5n, repaid: 5n }] },
+    ...{ uncoveredPaid: 175n, standbyRepaid: 5n, stillOwed: 0n },
   });
-  const listed = await rig.query('SELECT status, institution_id, still_owed_sats FROM defaults');
-  expect(listed).toEqual([{ status: 'closed', institution_id: 'a', still_owed_sats: 0n }]);
+  const listed = await rig.query('SELECT status, institution_id, still_owed FROM defaults');
+  expect(listed).toEqual([{ status: 'closed', institution_id: 'a', still_owed: 0n }]);
   await rig.compare(world.book);
   await rig.verify();
 });

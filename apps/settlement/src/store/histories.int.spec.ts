@@ -25,6 +25,7 @@ import {
 } from '@finality/settlement/spec';
 import { living, type SettlementPolicy } from '@finality/settlement';
 import { seededRandom, type TestDatabase, testDatabase } from '@finality/testing';
+import { BTC } from '@finality/ledger';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StoreRig } from './store-rig.fixture.ts';
 
@@ -118,7 +119,7 @@ describe('any history, in batches of any size', () => {
   it.each([FIRST, FIRST + 1])(
     'of debts that are collected is stored as it would be in memory (seed %i)',
     async (seed) => {
-      const world = history(seed, DEFAULT_WEIGHTS, { ...PAYING, standbyMaxSats: sats(2_000n) });
+      const world = history(seed, DEFAULT_WEIGHTS, { ...PAYING, standbyMax: [{ unit: BTC, amount: 2_000n }] });
       expect(world.book.defaults.ids().length).toBeGreaterThan(0);
       await replay(world, batches(world, seededRandom(seed + 1_000_000)));
     },
