@@ -25,7 +25,7 @@ import {
 } from '@finality/settlement/spec';
 import { living, type SettlementPolicy } from '@finality/settlement';
 import { seededRandom, type TestDatabase, testDatabase } from '@finality/testing';
-import { BTC } from '@finality/ledger';
+import { BTC, parseUnit } from '@finality/ledger';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StoreRig } from './store-rig.fixture.ts';
 
@@ -133,11 +133,13 @@ describe('any history, in batches of any size', () => {
     },
   );
 
-  it.each([FIRST, FIRST + 1, FIRST + 2])(
+  it.each([FIRST, FIRST + 1, FIRST + 7])(
     'of money in several units is stored as it would be in memory (seed %i)',
     async (seed) => {
-      const world = history(seed, UNIT_WEIGHTS, PAYING);
+      const standbyMax = ['USD', 'EUR'].map((code) => ({ unit: parseUnit(code)!, amount: 70n }));
+      const world = history(seed, UNIT_WEIGHTS, { ...PAYING, standbyMax });
       expect(world.book.quotes.ids().length).toBeGreaterThan(0);
+      expect(world.book.defaults.all().some((each) => each.status !== 'none' && each.unit !== BTC)).toBe(true);
       await replay(world, batches(world, seededRandom(seed + 1_000_000)));
     },
   );

@@ -68,7 +68,7 @@ async function statesOf<State>(session: Session, aggregate: string): Promise<rea
 async function movedByDefaults(session: Session): Promise<ReadonlyMap<string, bigint>> {
   const rows = await session.query<{ what: string; amount: bigint }>(
     `SELECT purpose || ' ' || split_part(object, ':', 1) || ' ' || unit AS what, sum(amount)::bigint AS amount
-     FROM ledger_transfers JOIN ledger_accounts a ON a.id = debit
+     FROM ledger_transfers JOIN ledger_accounts a ON a.number = debit
      WHERE starts_with(purpose, 'default_') GROUP BY 1 ORDER BY 1`,
   );
   return new Map(rows.map(({ what, amount }) => [what, amount]));

@@ -168,6 +168,7 @@ export function addDefaults(book: MemoryBook, add: (account: AccountId, amount: 
 
 /** Nobody bears anything but by the rule: what covers a default adds up to it, in the order of the waterfall, and whoever owes is frozen when it is declared. */
 export function checkDefaults(book: MemoryBook): void {
+  const debts = book.log.flatMap(({ event }) => (event.type === 'obligation_opened' ? [event as CreditEvent] : []));
   for (const state of book.defaults.all()) {
     if (state.status === 'none') continue;
     const { defaultId, institutionId, unit, owed, overdue, left, uncovered } = state;
@@ -187,17 +188,26 @@ export function checkDefaults(book: MemoryBook): void {
       expect(reversal).toMatchObject({ status: 'settled', terms: { reverses: settlementId } });
       expect(paidOf(reversal.terms), reversalId).toEqual({ unit, amount });
     }
-    checkDeclared(state);
+    checkDeclared(debts, state);
     checkOrder(book, state);
     checkRepaid(book, state);
   }
   for (const id of book.credits.ids()) checkFrozen(book, id);
 }
 
-/** By its time in BTC, by two persons in any other unit. */
-function checkDeclared({ defaultId, unit, by, confirmedBy }: KnownDefault): void {
+/** By its time in BTC, by two persons in any other unit, whose grace is over by then. */
+function checkDeclared(debts: readonly CreditEvent[], state: KnownDefault): void {
+  const { defaultId, institutionId, windowId, unit, by, confirmedBy, declaredAt } = state;
   const isByTwo = by !== undefined && confirmedBy !== undefined && by !== confirmedBy;
   expect(isByTwo, `${defaultId} in ${unit} is declared by two`).toBe(unit !== BTC);
+  const from = debts.flatMap((event) => {
+    if (event.type !== 'obligation_opened' || event.institutionId !== institutionId) return [];
+    const { obligation } = event;
+    const isIts = obligation.windowId === windowId && obligation.unit === unit;
+    return isIts ? [obligation.graceUntil ?? obligation.dueAt] : [];
+  });
+  expect(from, defaultId).toHaveLength(1);
+  expect(declaredAt, `${defaultId} is declared before its grace is over`).toBeGreaterThanOrEqual(from[0]!);
 }
 
 /** What comes in belongs to those who stood in: nothing leaves meanwhile, unless two persons have said so. */

@@ -12,6 +12,7 @@ import { INSTITUTIONS } from './parties.fixture.ts';
 import { anyTermsByUnit, secure, thaw } from './pledge-actions.fixture.ts';
 import { resolvableIn } from './queue-actions.fixture.ts';
 import { byTwo } from './proposals.fixture.ts';
+import { failToPay } from './unit-default-actions.fixture.ts';
 import type { World } from './world.fixture.ts';
 
 // What institutions do about money in several units: at banks, at rates, one unit against another.
@@ -216,5 +217,5 @@ const STEPS: readonly Step[] = [
   ...[bookLine, bookLine, decideLine, correctLine],
   ...[publish, publish, quote, quote, quote, submit, submit],
   ...[creditLine, collect, collect, netted, netted, offset, expire],
-  ...[watch, payBack, payBack, payBack, offset, secure],
+  ...[watch, payBack, payBack, payBack, offset, secure, failToPay],
 ];
