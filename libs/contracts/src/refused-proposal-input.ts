@@ -60,11 +60,11 @@ export const PROPOSALS: readonly RefusedInput[] = [
   }),
   {
     rpc: 'ProposeChange',
-    input: 'a default of who owes nothing',
-    status: 'FAILED_PRECONDITION',
-    field: 'unit',
-    reason: 'NOTHING_OVERDUE',
-    change: { change: { declare_default: { institution_id: 'bank-a', unit: 'USD' } } },
+    input: 'a default of nobody',
+    status: 'NOT_FOUND',
+    field: 'institution_id',
+    reason: 'UNKNOWN_INSTITUTION',
+    change: { change: { declare_default: { institution_id: 'nobody-knows-it', unit: 'USD' } } },
   },
   invalid('ProposeChange', 'a correction of what can’t be a booking', 'booking_id', {
     change: { correct_bank_booking: { booking_id: 'A1', institution_id: 'bank-a' } },

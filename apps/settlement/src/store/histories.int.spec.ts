@@ -7,6 +7,7 @@ import {
   beginExchanging,
   beginNetting,
   DEFAULT_WEIGHTS,
+  EUR,
   type ActionKind,
   fund,
   hurry,
@@ -19,13 +20,14 @@ import {
   settleDown,
   type Told,
   UNIT_WEIGHTS,
+  USD,
   VERSION_WEIGHTS,
   walletCalled,
   World,
 } from '@finality/settlement/spec';
 import { living, type SettlementPolicy } from '@finality/settlement';
 import { seededRandom, type TestDatabase, testDatabase } from '@finality/testing';
-import { BTC, parseUnit } from '@finality/ledger';
+import { BTC } from '@finality/ledger';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StoreRig } from './store-rig.fixture.ts';
 
@@ -136,7 +138,7 @@ describe('any history, in batches of any size', () => {
   it.each([FIRST, FIRST + 1, FIRST + 7])(
     'of money in several units is stored as it would be in memory (seed %i)',
     async (seed) => {
-      const standbyMax = ['USD', 'EUR'].map((code) => ({ unit: parseUnit(code)!, amount: 70n }));
+      const standbyMax = [USD, EUR].map((unit) => ({ unit, amount: 70n }));
       const world = history(seed, UNIT_WEIGHTS, { ...PAYING, standbyMax });
       expect(world.book.quotes.ids().length).toBeGreaterThan(0);
       expect(world.book.defaults.all().some((each) => each.status !== 'none' && each.unit !== BTC)).toBe(true);

@@ -18,7 +18,7 @@ export interface DefaultDeclaration extends Deciders {
 /**
  * Two persons say that what was due in another unit than BTC hasn't been paid, and won't be: from here on it is a default as in BTC, closed out by the same
  * waterfall in that unit alone (ADR 30).
- * @returns UNKNOWN_INSTITUTION, INVALID_ARGUMENT, RECOVERING, DEFAULT_OPEN, NOTHING_OVERDUE, GRACE_NOT_OVER, SECOND_PERSON_REQUIRED
+ * @returns INVALID_ARGUMENT, UNKNOWN_INSTITUTION, RECOVERING, DEFAULT_OPEN, NOTHING_OVERDUE, GRACE_NOT_OVER, SECOND_PERSON_REQUIRED
  */
 export function declareOverdue(book: Book, request: DefaultDeclaration): Result<KnownDefault, Refusal> {
   const found = declarable(book, request);
@@ -38,9 +38,9 @@ export function declarationRefusal(book: Book, request: DefaultDeclaration): Ref
 
 /** The oldest debt in the unit that isn't paid, and whose time and grace are over. */
 function declarable(book: Book, { institutionId, unit }: DefaultDeclaration): Result<Overdue, Refusal> {
-  if (book.institutions.get(institutionId).status === 'none') return err(unknownInstitution(institutionId));
   if (unit === BTC)
     return err(invalid(fieldError('unit', 'expected another unit than BTC: there a default is declared by its time')));
+  if (book.institutions.get(institutionId).status === 'none') return err(unknownInstitution(institutionId));
   if (book.recovery.get().status !== 'normal')
     return failed('RECOVERING', 'what has been paid isn’t known for sure before the store is restored', true);
   const credit = book.credits.get(institutionId);
