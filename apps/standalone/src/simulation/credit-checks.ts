@@ -22,6 +22,7 @@ import {
   type LivingSettlement,
   paidOf,
   sumOf,
+  termsIn,
   termsOf,
 } from '@finality/settlement';
 import { STANDBY_MAX } from './settings.ts';
@@ -156,12 +157,12 @@ async function lineProblems(session: Session, accounts: Accounts): Promise<reado
   return institutions.flatMap(({ institution_id: institutionId, state }) => {
     const institution = decodeJson(state) as Institution;
     if (institution.status === 'none') return [];
-    const collateral = balanceOf(accounts, pledgeAccount('collateral', institutionId));
     const terms = termsOf(credits.get(institutionId) ?? { status: 'none' });
-    const sats = lineInForce(institution.creditLineSats, terms, collateral);
     const granted = new Map(institution.unitLines.map(({ limit: { unit, amount } }) => [unit, amount]));
     return clearingAccountsOf(accounts, institutionId).flatMap(({ unit, limit }) => {
-      const line = unit === BTC ? sats : (granted.get(unit) ?? 0n);
+      const collateral = balanceOf(accounts, pledgeAccount('collateral', institutionId, unit));
+      const ofUnit = unit === BTC ? institution.creditLineSats : (granted.get(unit) ?? 0n);
+      const line = lineInForce(ofUnit, termsIn(terms, unit), collateral);
       const found = limit.kind === 'debits_must_not_exceed_credits' ? limit.overdraft : undefined;
       return found === line ? [] : [`ledger: ${institutionId} may owe ${found} ${unit}, by its line ${line}`];
     });

@@ -85,8 +85,9 @@ type OneUnit = ReturnType<typeof termsIn>;
 
 const isTighter = (next: OneUnit, before: OneUnit): boolean =>
   (before.haircutBps === undefined || (next.haircutBps ?? -1) >= before.haircutBps) &&
-  (before.dueAfterMs === undefined || (next.dueAfterMs ?? Number.POSITIVE_INFINITY) <= before.dueAfterMs) &&
-  (next.graceMs ?? 0) <= (before.graceMs ?? 0);
+  (before.dueAfterMs === undefined ||
+    ((next.dueAfterMs ?? Number.POSITIVE_INFINITY) <= before.dueAfterMs &&
+      (next.graceMs ?? 0) <= (before.graceMs ?? 0)));
 
 function pledged(
   book: Book,

@@ -213,6 +213,9 @@ describe('collateral in another unit', () => {
     ])
       refusedFor(agree(exchange, looser, {}), 'SECOND_PERSON_REQUIRED');
     unwrap(agree(exchange, { haircutBps: 6_000, dueAfterMs: 1 }, {}));
+    // Of whom nothing was ever due nothing is due later.
+    const terms = { units: [{ unit: USD, dueAfterMs: DUE_MS, graceMs: DUE_MS }] };
+    unwrap(setCreditTerms(exchange.book, { institutionId: 'b', terms, reason: '', by: 'o' }));
   });
 
   it('and what is due there is due when its own terms say', () => {
