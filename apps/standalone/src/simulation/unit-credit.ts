@@ -21,6 +21,8 @@ export class UnitCredit {
   readonly #random: SeededRandom;
   /** Proposed defaults that wait for the second operator. */
   readonly #declarations: string[] = [];
+  /** Who owes dollars from the start. */
+  #debtor?: Client;
   #lines = 0;
 
   constructor(clients: Clients, random: SeededRandom) {
@@ -30,6 +32,7 @@ export class UnitCredit {
 
   /** One has drawn all of its line, and others have contributed. Its terms say when that is due. */
   async settle(debtor: Client, others: readonly Client[], work: () => Promise<void>): Promise<void> {
+    this.#debtor = debtor;
     const must = (errand: Errand): Promise<unknown> => this.#clients.must(askOf(this.#clients, errand), work);
     const publishRate = exchangeV1.PublishRateRequest.fromPartial({
       ...{ makerInstitution: 'platform', baseUnit: USD, counterUnit: BTC, price: PRICE },
@@ -52,7 +55,7 @@ export class UnitCredit {
   act(ask: Asking): Promise<string> {
     const action = pickWeighted(this.#random, [
       { weight: 4, value: () => this.#spendAll(ask) },
-      { weight: 6, value: () => this.#declare(ask) },
+      { weight: 12, value: () => this.#declare(ask) },
       { weight: 2, value: () => this.#putAside(ask) },
     ]);
     return action();
@@ -75,7 +78,7 @@ export class UnitCredit {
     const proposalId = this.#declarations.shift();
     if (proposalId !== undefined)
       return run(this.#clients, ask, this.#confirming('ProposalService', 'confirmProposal', { proposalId }));
-    const { institutionId } = this.#anybody();
+    const { institutionId } = this.#random.chance(0.8) ? (this.#debtor ?? this.#anybody()) : this.#anybody();
     const request = { change: { declareDefault: { institutionId, unit: USD } }, reason: 'asked them' };
     const errand: Errand = {
       ...{ api: 'ProposalService', method: 'proposeChange', request, caller: this.#clients.operator },
