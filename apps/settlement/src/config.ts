@@ -161,8 +161,10 @@ export const settlementSettings = defineConfig({
     ),
   SCREENING_QUEUE_MAX: setting
     .integer(1, 1_000_000)
-    .default(10_000)
-    .describe('settlements that may wait for their screening; further ones are to be sent again later'),
+    .default(2_000)
+    .describe(
+      'settlements that may wait for their screening; further ones are to be sent again later. About three seconds of what two cores settle: one that is let in is settled soon',
+    ),
   SETTLEMENT_EXPIRY_SECONDS: setting
     .integer(1, 30 * 86_400)
     .default(86_400)

@@ -26,4 +26,4 @@ export * from './timers.ts';
 export * from './verify.ts';
 export { NotTheWriter, Writer, WRITER_LEASE, type WriterOptions } from './writer.ts';
 export { notifyChannel } from './transaction.ts';
-export { streamOf } from './batch.ts';
+export { type MessageDraft, streamOf } from './batch.ts';

@@ -1,8 +1,8 @@
 import { assert, type Runtime } from '@finality/kernel';
 import type { Pool, PoolClient } from 'pg';
-import { BatchState, type Head } from './batch.ts';
+import { BatchState, type Head, type MessageDraft } from './batch.ts';
 import { claimsOf, readClaims } from './claims.sql.ts';
-import { type Decided, Decider, expectedCommands, type Item } from './decide.ts';
+import { Decider, expectedCommands, type Item } from './decide.ts';
 import { StoreUnavailable } from './errors.ts';
 import type { FaultPoint, Faults } from './faults.ts';
 import type { Change, CommandHandler, Outcome } from './port.ts';
@@ -24,9 +24,10 @@ export interface TransactionOptions<Body, World, Reply> {
 
 export interface Committed<Reply> {
   readonly outcomes: readonly (Outcome<Reply> | 'deferred')[];
-  readonly events: number;
-  readonly messages: number;
+  /** Position of the last event before the batch. */
+  readonly after: bigint;
   readonly changes: readonly Change[];
+  readonly messages: readonly MessageDraft[];
 }
 
 /** The channel that a store notifies of the topics, divided by commas, which it has published something of. */
@@ -91,25 +92,16 @@ async function inTransaction<Body, World, Reply>(
     const decided = await fault('handle', async () => decider.decideAll(items));
     if (decided.accepted === 0 && claims.inbox.changes().length === 0) {
       await rollback(session);
-      return { outcomes: decided.outcomes, events: 0, messages: 0, changes: [] };
+      return { outcomes: decided.outcomes, after: head.position, changes: [], messages: [] };
     }
     // From here on nothing is asked: all of it is sent, and the end behind it.
     await fault('write', async () => writeBatch(session, batch, claims, decided));
     if (decided.accepted > 0) await fault('save', () => handler.save(session, world as World, batch.events, batch));
     await fault('commit', () => commit(session, options.schema, new Set(batch.messages.map(({ topic }) => topic))));
-    return committedOf(decided, batch);
+    return { outcomes: decided.outcomes, after: head.position, changes: batch.changes, messages: batch.messages };
   } finally {
     session.end();
   }
-}
-
-function committedOf<Reply>(decided: Decided<Reply>, batch: BatchState): Committed<Reply> {
-  return {
-    outcomes: decided.outcomes,
-    events: batch.records.length,
-    messages: batch.messages.length,
-    changes: batch.changes,
-  };
 }
 
 async function connect(pool: Pool): Promise<PoolClient> {

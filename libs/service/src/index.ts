@@ -28,7 +28,7 @@ export {
 } from './grpc/refusal-status.ts';
 export { SharedGrpcServer, type SharedGrpcOptions } from './grpc/shared-server.ts';
 export { type GrpcServices, SharedGrpcStrategy } from './grpc/strategy.ts';
-export { inBatches, requestsOf } from './grpc/streams.ts';
+export { inBatches, inOrder, requestsOf } from './grpc/streams.ts';
 export {
   type CheckResult,
   databaseCheck,
