@@ -88,9 +88,9 @@ describe('settlements are let in while few wait for their screening', () => {
     await admission.step();
     expect(admitted(5)).toBe(5);
     // Five in a second: each has 0.2 s of his own, after the shortest time.
-    expect(refusedFor(3)).toEqual([450, 650, 850]);
+    expect(refusedFor(3)).toEqual([1_200, 1_400, 1_600]);
     runtime.advance(500);
-    expect(refusedFor(2)).toEqual([550, 750]);
+    expect(refusedFor(2)).toEqual([1_300, 1_500]);
     // A crowd isn't sent away for minutes.
     expect(refusedFor(100).at(-1)).toBe(10_000);
   });
@@ -108,7 +108,7 @@ describe('settlements are let in while few wait for their screening', () => {
     await admission.step();
     await wait(MAX + 6, 2 * MAX + 5);
     await admission.step();
-    expect(refusedFor(1)).toEqual([450]);
+    expect(refusedFor(1)).toEqual([1_200]);
   });
 
   it('has a stream wait until there is room', async () => {

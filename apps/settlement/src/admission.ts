@@ -6,7 +6,7 @@ const POLL_MS = 250;
 const ROOM_WAIT_MS_MAX = 10_000;
 /** What is screened comes in batches: how fast it goes is a mean over about eight counts. */
 const NEWEST_SHARE = 0.125;
-const RETRY_AFTER_MS = { min: 250, unknown: 1_000, max: 10_000 };
+const RETRY_AFTER_MS = { min: 1_000, unknown: 1_000, max: 10_000 };
 
 export interface AdmissionOptions {
   /** As settlement's own role, on its schema. */

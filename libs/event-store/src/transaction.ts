@@ -1,11 +1,11 @@
 import { assert, type Runtime } from '@finality/kernel';
 import type { Pool, PoolClient } from 'pg';
-import { BatchState, type Head, type MessageDraft } from './batch.ts';
+import { BatchState, type Head, type MessageDraft, readStates } from './batch.ts';
 import { claimsOf, readClaims } from './claims.sql.ts';
-import { Decider, expectedCommands, type Item } from './decide.ts';
+import { Decider, expectedCommands, isNote, type Item } from './decide.ts';
 import { StoreUnavailable } from './errors.ts';
 import type { FaultPoint, Faults } from './faults.ts';
-import type { Change, CommandHandler, Outcome } from './port.ts';
+import type { Change, CommandHandler, Outcome, StoreCommand } from './port.ts';
 import { beginLocked, ClientSession, type TransactionTimeouts } from './session.ts';
 import { writeBatch } from './write.sql.ts';
 import { NotTheWriter, type Writer, WRITER_LEASE } from './writer.ts';
@@ -76,8 +76,14 @@ async function inTransaction<Body, World, Reply>(
     const locked = fault('lock', () => lock(session, options));
     // Sent behind it: one round trip for both.
     if (options.faults) await locked;
-    const [head, found] = await Promise.all([locked, fault('claims', () => readClaims(session, items, runtime.now()))]);
+    const [head, [found, states]] = await Promise.all([
+      locked,
+      fault('claims', async () =>
+        Promise.all([readClaims(session, items, runtime.now()), readStates(session, namedStreams(handler, items))]),
+      ),
+    ]);
     const batch = new BatchState({ runtime, service, head });
+    batch.know(states);
     const claims = claimsOf(found, batch.now);
     const expected = expectedCommands(items, claims);
     const world =
@@ -102,6 +108,14 @@ async function inTransaction<Body, World, Reply>(
   } finally {
     session.end();
   }
+}
+
+function namedStreams<Body>(
+  handler: CommandHandler<Body, unknown, unknown>,
+  items: readonly Item<Body>[],
+): readonly string[] {
+  const commands = items.filter((item): item is StoreCommand<Body> => !isNote(item));
+  return [...new Set(handler.streamsOf?.(commands))];
 }
 
 async function connect(pool: Pool): Promise<PoolClient> {
