@@ -48,7 +48,7 @@ export interface BatchReport {
 export const STORE_LIMITS_DEFAULT: StoreLimits = { batchCommandsMax: 1_000, queueCommandsMax: 20_000 };
 
 /**
- * The store of a service: its schema in Postgres (DESIGN 4). Commands that arrive while a batch is on its way make the next batch; nothing waits
+ * The store of a service: its schema in Postgres (DESIGN 4). Commands that arrive while a batch is on its way make the next batch; nothing else waits
  * for company.
  */
 export class PostgresEventStore<Body, World, Reply> implements EventStore<Body, Reply> {
@@ -86,6 +86,8 @@ export class PostgresEventStore<Body, World, Reply> implements EventStore<Body, 
 
   /** Never rejects: whatever happens to a batch is told to those who wait for it. */
   async #drain(): Promise<void> {
+    // Those who ask in the same turn of the event loop share the first batch: what came over several topics, or calls.
+    await this.#transaction.runtime.sleep(0);
     while (this.#queue.length > 0) {
       const entries = this.#queue.take(this.#limits.batchCommandsMax);
       await this.#decide(entries);
