@@ -7,6 +7,7 @@ import { windowBetween } from '../window.ts';
 import { setTerms } from './credit.fixture.ts';
 import { Dice } from './dice.fixture.ts';
 import { EUR, USD } from './exchange.fixture.ts';
+import { AT_BANKS_MAX } from '../unit-debt.ts';
 import { agreeNetting, anyCap, closeWindow } from './netting-actions.fixture.ts';
 import { INSTITUTIONS } from './parties.fixture.ts';
 import { anyTermsByUnit, secure, thaw } from './pledge-actions.fixture.ts';
@@ -25,8 +26,8 @@ const PAIRS = [
 ] as const;
 const PARTIES = ['a', 'b', 'c', 'd'] as const;
 const UNITS: readonly Unit[] = [BTC, USD, EUR];
-/** Some that nobody has, and one that no account can hold. */
-const AMOUNTS = [1n, 16n, 60n, 300n, 1_000n, 2n ** 63n - 1n, 2n ** 63n];
+/** Some that nobody has, all that banks hold, and one that no account can hold. */
+const AMOUNTS = [1n, 16n, 60n, 300n, 1_000n, AT_BANKS_MAX, 2n ** 63n];
 const CREDIT_LINE_SATS = 1_000n;
 
 type Step = (world: World, dice: Dice) => void;
