@@ -8,7 +8,10 @@ const STEPS = 240;
 /** In all seeds of a file: some have little that goes through. */
 const SETTLEMENTS_MIN = 10;
 /** What seeds are there to come upon, each file for itself. */
-const COME_UPON = ['settlement_settled', 'lineage_final', 'head_signed', 'pledge_posted', 'approval_tiers_set'];
+const COME_UPON = [
+  ...['settlement_settled', 'lineage_final', 'head_signed', 'pledge_posted', 'approval_tiers_set'],
+  'unit_line_set',
+];
 
 /** What others are asked for before it is decided, or is shown from what has changed since: answered again in each file. */
 const REPEATED = [

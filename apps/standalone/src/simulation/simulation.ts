@@ -205,6 +205,7 @@ class Simulation {
 
   /** What is agreed on before anything goes wrong. */
   async #agree(work: () => Promise<void>): Promise<void> {
+    if (this.#profile.dealings > 0) await this.#dealings.settle(work);
     if (this.#profile.credit > 0) await this.#credit.settle(work);
     if (this.#profile.rules === 0) return;
     await this.#people.enlist(work);

@@ -51,6 +51,26 @@ export function beginExchanging(world: World): void {
   setTerms(world, 'b', undefined, 20_000);
 }
 
+/** For short histories, besides: everybody has money at a bank, and makers exchange it for satoshi, both ways. */
+export function stockUp(world: World): void {
+  for (const institutionId of PARTIES) {
+    const line = { direction: 'in', institutionId, statementLine: `stock of ${institutionId}`, reason: '' } as const;
+    const proposal = { ...line, money: { unit: USD, amount: 1_000n }, proposedBy: 'operator' };
+    world.tell({ type: 'propose_bank_booking', proposal });
+    const decision = { bookingId: bankBookingId(USD, line.statementLine), by: 'operator-2', reason: '' };
+    world.tell({ type: 'confirm_bank_booking', decision });
+  }
+  const lives = { validUntil: (world.book.now + 3_600_000) as Instant, quoteMs: 60_000, publishedBy: 'k', isOwn: true };
+  for (const makerId of MAKERS)
+    for (const [base, counter] of [
+      [BTC, USD],
+      [USD, BTC],
+    ] as const) {
+      const proposal = { makerId, base, counter, price: { numerator: 1n, denominator: 1n }, ...lives };
+      world.tell({ type: 'publish_rate', proposal });
+    }
+}
+
 /** A new line of a statement, or one that somebody has seen before. */
 const bookLine: Step = (world, dice) => {
   const unit = dice.pick([USD, EUR]);
