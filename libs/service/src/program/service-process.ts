@@ -212,6 +212,7 @@ export class ServiceProcess<Config, Env extends ServiceEnv> {
     const { program, config, kafka, runtime, log } = this.#options;
     const { schema, name } = program.blueprint;
     const { pool, writer } = base;
+    const keysKeptDays = config.IDEMPOTENCY_KEY_DAYS;
     const relay = new KafkaRelay({ connection: kafka, pool, schema, runtime, lease: () => writer?.lease, log });
     this.#onStop(() => relay.close());
     this.#metrics
@@ -226,7 +227,7 @@ export class ServiceProcess<Config, Env extends ServiceEnv> {
       ok: this.#topicsProblem === undefined,
       ...(this.#topicsProblem !== undefined && { detail: { problem: this.#topicsProblem } }),
     }));
-    const running = await operate(service, { base, health, metrics, log, workers, leading });
+    const running = await operate(service, { base, health, metrics, log, workers, leading, keysKeptDays });
     this.#onStop(() => running.stop(LOOPS_STOP_MS_MAX));
     void leading
       .then(() => program.onLeading?.(service, config))
