@@ -6,6 +6,7 @@ export { epochFloor } from './epoch.ts';
 export * from './errors.ts';
 export * from './faults.ts';
 export * from './hash-chain.ts';
+export { countKept, freeKeys, KEYS_KEPT_DAYS_MIN } from './kept-keys.ts';
 export * from './leases.ts';
 export * from './migrations.ts';
 export * from './parked.ts';

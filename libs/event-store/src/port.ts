@@ -57,7 +57,7 @@ export interface UpcastInput {
 
 export type EventEnvelope = Omit<StoredEvent, 'data' | 'position'>;
 
-/** A request key: (principal, rpc, key) is unique for ever, with the fields that came with it (DESIGN 7). */
+/** A request key: (principal, rpc, key) is unique for as long as keys are kept (ADR 31), with the fields that came with it (DESIGN 7). */
 export interface IdempotencyClaim {
   readonly principal: string;
   readonly rpc: string;

@@ -21,6 +21,7 @@ import {
   lineInForce,
   type LivingSettlement,
   sumOf,
+  termsIn,
   termsOf,
 } from '@finality/settlement';
 import { STANDBY_MAX_SATS } from './settings.ts';
@@ -155,8 +156,14 @@ async function lineProblems(session: Session, accounts: Accounts): Promise<reado
     const terms = termsOf(credits.get(institutionId) ?? { status: 'none' });
     const sats = lineInForce(institution.creditLineSats, terms, collateral);
     const granted = new Map(institution.unitLines.map(({ limit: { unit, amount } }) => [unit, amount]));
+    const inForce = (unit: Unit): bigint =>
+      lineInForce(
+        granted.get(unit) ?? 0n,
+        termsIn(terms, unit),
+        balanceOf(accounts, pledgeAccount('collateral', institutionId, unit)),
+      );
     return clearingAccountsOf(accounts, institutionId).flatMap(({ unit, limit }) => {
-      const line = unit === BTC ? sats : (granted.get(unit) ?? 0n);
+      const line = unit === BTC ? sats : inForce(unit);
       const found = limit.kind === 'debits_must_not_exceed_credits' ? limit.overdraft : undefined;
       return found === line ? [] : [`ledger: ${institutionId} may owe ${found} ${unit}, by its line ${line}`];
     });
