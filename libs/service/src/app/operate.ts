@@ -14,8 +14,8 @@ export interface OperateOptions {
   readonly health: HealthRegistry;
   readonly metrics: Metrics;
   readonly log: Log;
-  /** How long idempotency keys of callers are kept. */
-  readonly keysKeptDays: number;
+  /** How long idempotency keys of callers are kept; undefined: for ever. */
+  readonly keysKeptDays: number | undefined;
   /** Work of the process beside the service's own: the relay to Kafka. */
   readonly workers?: readonly Worker[];
   /** Where other processes of the service may be the one that writes: resolves when this one is. */
@@ -41,9 +41,9 @@ export async function operate(service: AssembledService, options: OperateOptions
     );
   }
   watchKept(metrics, { pool, schema });
-  const freeing = new FreeKeys({ service: name, pool, schema, runtime, keptDays });
+  const freeing = keptDays === undefined ? [] : [new FreeKeys({ service: name, pool, schema, runtime, keptDays })];
   const observers = blueprint.observe?.(service, { base, metrics, check }) ?? [];
-  const workers = [...service.workers, freeing, ...(options.workers ?? []), ...observers];
+  const workers = [...service.workers, ...freeing, ...(options.workers ?? []), ...observers];
   const running = await runWorkers(service, {
     runtime,
     log,

@@ -22,9 +22,9 @@ export const variablePrefix = (service: ServiceName): string => service.toUpperC
 export const keptKeysSettings = defineConfig({
   IDEMPOTENCY_KEY_DAYS: setting
     .integer(KEYS_KEPT_DAYS_MIN, 36_500)
-    .default(90)
+    .optional()
     .describe(
-      'For how many days a request that is repeated with its idempotency key gets its answer again; after that it is a new request.',
+      'For how many days a request that is repeated with its idempotency key gets its answer again; after that it is a new request, which pays again. Default: for ever.',
     ),
 });
 
