@@ -12,9 +12,9 @@ import {
 } from '@finality/address';
 import { type Network, parseDescriptor } from '@finality/bitcoin';
 import { fromTimestamp, type signingV1, type Timestamp, toTimestamp } from '@finality/contracts';
-import type { EventReader, Session } from '@finality/event-store';
+import type { EventReader, IdempotencyClaim, Session } from '@finality/event-store';
 import { assert, type Instant, type Refusal, type Runtime, unwrap } from '@finality/kernel';
-import { execute, RefusalException, refusalOf } from '@finality/service';
+import { answeredBefore, execute, RefusalException, refusalOf } from '@finality/service';
 import { scriptOfAddress, type SignedStatement } from '@finality/signing';
 import type { Pool } from 'pg';
 import type { IssuerBody, IssuerStore } from './commands.ts';
@@ -65,11 +65,14 @@ export class DestinationRegistry {
     asked: Asked,
   ): Promise<NotedSignatory> {
     const { institutionId, address, proof, endorsement } = request;
-    await this.#patiently({ kind: 'check_institution', institutionId }, asked);
-    await this.#options.signer.registerSignatory(request).catch(rethrowSignersAnswer);
     const nonces = [proof, endorsement].map((statement) => statement?.nonce ?? '').join(' ');
-    const body: IssuerBody = { kind: 'note_signatory', institutionId, address, by: by.keyId };
-    await this.#execute(body, asked, `${institutionId}/${address}`, { institution_id: institutionId, address, nonces });
+    const claim = claimOf(asked, `${institutionId}/${address}`, { institution_id: institutionId, address, nonces });
+    if ((await this.#answered(claim)) === undefined) {
+      await this.#patiently({ kind: 'check_institution', institutionId }, asked);
+      await this.#options.signer.registerSignatory(request).catch(rethrowSignersAnswer);
+      const body: IssuerBody = { kind: 'note_signatory', institutionId, address, by: by.keyId };
+      await this.#execute(body, asked, claim);
+    }
     return this.#signatory(institutionId, address);
   }
 
@@ -81,11 +84,15 @@ export class DestinationRegistry {
   /** The signer takes nothing that needs its word from then on; what is left of that is removed here. */
   async revokeSignatory(request: signingV1.RevokeSignatoryRequest, by: Doer, asked: Asked): Promise<NotedSignatory> {
     const { institutionId, address, revocation } = request;
-    await this.#patiently({ kind: 'check_institution', institutionId }, asked);
-    await this.#options.signer.revokeSignatory(request).catch(rethrowSignersAnswer);
-    const body: IssuerBody = { kind: 'note_revocation', institutionId, address, by: by.keyId };
     const fields = { institution_id: institutionId, address, nonce: revocation?.nonce ?? '' };
-    await this.#execute(body, asked, `${institutionId}/${address}`, fields);
+    const claim = claimOf(asked, `${institutionId}/${address}`, fields);
+    if ((await this.#answered(claim)) === undefined) {
+      await this.#patiently({ kind: 'check_institution', institutionId }, asked);
+      await this.#options.signer.revokeSignatory(request).catch(rethrowSignersAnswer);
+      const body: IssuerBody = { kind: 'note_revocation', institutionId, address, by: by.keyId };
+      await this.#execute(body, asked, claim);
+    }
+    // A crash may have come before all of it was removed.
     await this.#removeNeeding(institutionId, address, by, asked);
     return this.#signatory(institutionId, address);
   }
@@ -114,15 +121,20 @@ export class DestinationRegistry {
   async request(wanted: DestinationWanted, by: Doer, asked: Asked): Promise<KnownDestination> {
     const { institutionId, label, request } = wanted;
     const { runtime, signer } = this.#options;
-    const place = await this.#placeOf(wanted);
-    // Only waited for: what was answered before is answered again, whatever has become of the institution, and what wasn't is decided with the claim.
-    await this.#patiently({ kind: 'check_institution', institutionId }, asked).catch((error: unknown) => {
-      if (refusalOf(error) === undefined) throw error;
+    const destinationId = runtime.id();
+    const claim = claimOf(asked, destinationId, {
+      institution_id: institutionId,
+      ...('address' in wanted.place ? { address: wanted.place.address } : { wallet_id: wanted.place.walletId }),
+      label,
+      request: textOf(request),
     });
+    const before = await this.#answered(claim);
+    if (before !== undefined) return this.#known(before, NOBODYS);
+    const place = await this.#placeOf(wanted);
+    await this.#patiently({ kind: 'check_institution', institutionId }, asked);
     const refusal = await refusalBy(
       signer.checkDestinationRequest({ institutionId, ...placeMessage(place), request: statementMessage(request) }),
     );
-    const destinationId = runtime.id();
     const destination: Omit<Destination, 'requestedAt'> = {
       destinationId,
       institutionId,
@@ -139,12 +151,7 @@ export class DestinationRegistry {
       ...(alike !== undefined && { looksLike: alike }),
       ...(refusal && { refusal }),
     };
-    return this.#decided(body, asked, destinationId, {
-      institution_id: institutionId,
-      ...(place.kind === 'script' ? { address: place.address } : { wallet_id: place.walletId }),
-      label,
-      request: textOf(request),
-    });
+    return this.#decided(body, asked, claim);
   }
 
   async #placeOf({ institutionId, place }: DestinationWanted): Promise<DestinationPlace> {
@@ -178,7 +185,8 @@ export class DestinationRegistry {
   async approve(destinationId: string, approval: SignedStatement, by: Doer, asked: Asked): Promise<KnownDestination> {
     const decided = await this.#approved(destinationId, approval, by);
     const body: IssuerBody = { kind: 'approve_destination', destinationId, approval: decided };
-    return this.#decided(body, asked, destinationId, { destination_id: destinationId, approval: textOf(approval) });
+    const fields = { destination_id: destinationId, approval: textOf(approval) };
+    return this.#decided(body, asked, claimOf(asked, destinationId, fields));
   }
 
   review(
@@ -188,7 +196,8 @@ export class DestinationRegistry {
     asked: Asked,
   ): Promise<KnownDestination> {
     const body: IssuerBody = { kind: 'review_destination', destinationId, decision, reason, by: by.keyId };
-    return this.#decided(body, asked, destinationId, { destination_id: destinationId, decision, reason });
+    const fields = { destination_id: destinationId, decision, reason };
+    return this.#decided(body, asked, claimOf(asked, destinationId, fields));
   }
 
   /** @param by of an institution: its own only */
@@ -196,7 +205,7 @@ export class DestinationRegistry {
     const { institutionId } = (await this.#known(destinationId, by)).destination;
     await this.#options.signer.removeDestination({ destinationId, institutionId }).catch(rethrowSignersAnswer);
     const body: IssuerBody = { kind: 'remove_destination', destinationId, by: by.keyId };
-    return this.#decided(body, asked, destinationId, { destination_id: destinationId });
+    return this.#decided(body, asked, claimOf(asked, destinationId, { destination_id: destinationId }));
   }
 
   /** The signer's answer, unless it needn't be asked: nothing is told to it that can't be approved here. */
@@ -247,26 +256,20 @@ export class DestinationRegistry {
     return state;
   }
 
-  async #decided(
-    body: IssuerBody,
-    asked: Asked,
-    destinationId: string,
-    fields: Readonly<Record<string, string>>,
-  ): Promise<KnownDestination> {
-    const answer = await this.#execute(body, asked, destinationId, fields);
-    const id = 'repeated' in answer ? answer.repeated : destinationId;
+  async #decided(body: IssuerBody, asked: Asked, claim: IdempotencyClaim): Promise<KnownDestination> {
+    const answer = await this.#execute(body, asked, claim);
+    const id = 'repeated' in answer ? answer.repeated : claim.resourceId;
     if ('reply' in answer && answer.reply.kind === 'destination') return answer.reply.destination;
-    return this.#known(id, { keyId: '', institutionId: undefined });
+    return this.#known(id, NOBODYS);
   }
 
-  #execute(
-    body: IssuerBody,
-    { principal, rpc, idempotencyKey: key, cause }: Asked,
-    resourceId: string,
-    fields: Readonly<Record<string, string>>,
-  ): ReturnType<typeof executePatiently> {
-    const idempotency = idempotencyClaim({ principal, rpc, key, resourceId }, fields);
+  #execute(body: IssuerBody, { cause }: Asked, idempotency: IdempotencyClaim): ReturnType<typeof executePatiently> {
     return execute(this.#options.store, { body, cause, idempotency });
+  }
+
+  /** What was answered before is answered again, whatever has become of the institution and of those who signed. */
+  #answered(claim: IdempotencyClaim): Promise<string | undefined> {
+    return answeredBefore(this.#options.reader, claim);
   }
 
   async #patiently(body: IssuerBody, { cause, signal }: Asked): Promise<void> {
@@ -274,6 +277,15 @@ export class DestinationRegistry {
     await executePatiently(store, { body, cause }, { runtime, waitMs, ...(signal && { signal }) });
   }
 }
+
+/** Not asked for in anybody's name: anybody's. */
+const NOBODYS: Doer = { keyId: '', institutionId: undefined };
+
+const claimOf = (
+  { principal, rpc, idempotencyKey: key }: Asked,
+  resourceId: string,
+  fields: Readonly<Record<string, string>>,
+): IdempotencyClaim => idempotencyClaim({ principal, rpc, key, resourceId }, fields);
 
 /** What the signer has against it; whatever else goes wrong is thrown. */
 async function refusalBy(asked: Promise<unknown>): Promise<Refusal | undefined> {

@@ -220,7 +220,10 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
 
   #issue(body: IssueBody, world: IssuerWorld, batch: Batch): HandledReply {
     const { addressId, purpose, label, externalId, institutionId } = body;
-    if (institutionId !== undefined) {
+    const name = nameOf(body);
+    const before = name === undefined ? undefined : world.named.get(name);
+    // What it has been given it is told again, whatever has become of it.
+    if (institutionId !== undefined && before === undefined) {
       const refused = this.#institutionRefusal(institutionId, batch);
       if (refused) return { kind: 'refused', refusal: refused };
     }
@@ -233,8 +236,6 @@ export class IssuerHandler implements CommandHandler<IssuerBody, IssuerWorld, Is
     }
     const whose = institutionId === undefined ? {} : { institutionId };
     const command: IssueCommand = { addressId, walletId, purpose, label, externalId, ...whose };
-    const name = nameOf(body);
-    const before = name === undefined ? undefined : world.named.get(name);
     if (before) {
       const decision = decideIssuedBefore(command, before);
       if (decision.kind === 'refused') return { kind: 'refused', refusal: decision.refused };

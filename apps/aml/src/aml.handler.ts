@@ -23,9 +23,13 @@ export class AmlHandler implements CommandHandler<AmlBody, undefined, AmlReply> 
     this.#rulesVersion = amlRulesVersion(rules);
   }
 
-  async load(session: Session, commands: readonly StoreCommand<AmlBody>[], batch: Batch): Promise<undefined> {
+  streamsOf(commands: readonly StoreCommand<AmlBody>[]): readonly string[] {
     const subjects = commands.flatMap(({ body }) => (body.kind === 'monitor' ? [body.subjectId] : []));
-    await batch.loadStreams(session, [...new Set(subjects.map((id) => streamOf(verdictStream, id)))]);
+    return subjects.map((id) => streamOf(verdictStream, id));
+  }
+
+  async load(session: Session, commands: readonly StoreCommand<AmlBody>[], batch: Batch): Promise<undefined> {
+    await batch.loadStreams(session, this.streamsOf(commands));
   }
 
   handle({ body }: StoreCommand<AmlBody>, _world: undefined, batch: Batch): Handled<AmlReply> {

@@ -48,14 +48,16 @@ export class RiskHandler implements CommandHandler<RiskBody, RiskWorld, RiskRepl
     this.#labelLists = labelLists;
   }
 
+  streamsOf(commands: readonly StoreCommand<RiskBody>[]): readonly string[] {
+    const bodies = commands.map(({ body }) => body);
+    const loaded = bodies.flatMap((body) => (body.kind === 'load_labels' ? [body.list.name] : []));
+    const lists = [...this.#labelLists, ...loaded].map((name) => streamOf(labelListStream, name));
+    return [...bodies.flatMap(streamsOf), ...lists];
+  }
+
   async load(session: Session, commands: readonly StoreCommand<RiskBody>[], batch: Batch): Promise<RiskWorld> {
     const bodies = commands.map(({ body }) => body);
-    const lists = [
-      ...this.#labelLists,
-      ...bodies.flatMap((body) => (body.kind === 'load_labels' ? [body.list.name] : [])),
-    ];
-    const streams = new Set([...bodies.flatMap(streamsOf), ...lists.map((name) => streamOf(labelListStream, name))]);
-    await batch.loadStreams(session, [...streams]);
+    await batch.loadStreams(session, this.streamsOf(commands));
     const scripts = new Set(bodies.flatMap((body) => (body.kind === 'screen' ? labelledScripts(body) : [])));
     return new RiskWorld(await readLabels(session, [...scripts], this.#labelLists));
   }

@@ -60,6 +60,8 @@ describe('settlements are let in while few wait for their screening', () => {
   }
   const admitted = (count: number): number =>
     Array.from({ length: count }, () => admission.admit()).filter((refused) => refused === undefined).length;
+  const refusedFor = (count: number): (number | undefined)[] =>
+    Array.from({ length: count }, () => admission.overloaded().retryAfterMs);
 
   it('counts what is there, and what it lets in until it counts again', async () => {
     await wait(1, 15);
@@ -84,9 +86,29 @@ describe('settlements are let in while few wait for their screening', () => {
     await screened(1, 10);
     runtime.advance(1_000);
     await admission.step();
-    expect(admitted(MAX)).toBe(5);
-    // Five in a second: a tenth of twenty in 0.4 s.
-    expect(admission.admit()).toMatchObject({ retryAfterMs: 400 });
+    expect(admitted(5)).toBe(5);
+    // Five in a second: each has 0.2 s of his own, after the shortest time.
+    expect(refusedFor(3)).toEqual([1_200, 1_400, 1_600]);
+    runtime.advance(500);
+    expect(refusedFor(2)).toEqual([1_300, 1_500]);
+    // A crowd isn't sent away for minutes.
+    expect(refusedFor(100).at(-1)).toBe(10_000);
+  });
+
+  it('goes by how fast it went while something waited', async () => {
+    await wait(1, MAX + 5);
+    await admission.step();
+    await screened(1, 10);
+    runtime.advance(1_000);
+    await admission.step();
+    await screened(11, MAX + 5);
+    runtime.advance(1_000);
+    await admission.step();
+    runtime.advance(60_000);
+    await admission.step();
+    await wait(MAX + 6, 2 * MAX + 5);
+    await admission.step();
+    expect(refusedFor(1)).toEqual([1_200]);
   });
 
   it('has a stream wait until there is room', async () => {

@@ -4,9 +4,9 @@ import type { Pool } from 'pg';
 const POLL_MS = 250;
 /** A stream's next requests wait so long for room before they are refused: shorter than clients' usual deadlines. */
 const ROOM_WAIT_MS_MAX = 10_000;
-/** Once so much of what waits is gone, asking again is worthwhile. */
-const DRAINED_SHARE = 0.1;
-const RETRY_AFTER_MS = { min: 250, unknown: 1_000, max: 30_000 };
+/** What is screened comes in batches: how fast it goes is a mean over about eight counts. */
+const NEWEST_SHARE = 0.125;
+const RETRY_AFTER_MS = { min: 1_000, unknown: 1_000, max: 10_000 };
 
 export interface AdmissionOptions {
   /** As settlement's own role, on its schema. */
@@ -19,7 +19,8 @@ export interface AdmissionOptions {
 /**
  * Lets settlements in as fast as they can be screened, and no faster: what is accepted costs what is to be screened its share of the machine, so
  * that without a bound an overload would get ever longer and nothing would ever be settled in time. Counts what waits a few times a second, and
- * adds what it lets in between.
+ * adds what it lets in between. Whoever isn't let in is told a time of his own, as far from the one before as one settlement takes: those who come
+ * back together would be refused together, or find nothing to do for the machine in between.
  */
 export class Admission implements Worker {
   readonly name = 'settlement admission';
@@ -29,8 +30,10 @@ export class Admission implements Worker {
   readonly #options: AdmissionOptions;
   #waiting = 0;
   #countedMs: number | undefined;
-  /** Screened, per millisecond, between the last two counts. */
+  /** Screened, per millisecond. */
   #perMs = 0;
+  /** When the last of those who weren't let in was told to come. */
+  #toldMs = 0;
 
   constructor(options: AdmissionOptions) {
     this.#options = options;
@@ -70,8 +73,9 @@ export class Admission implements Worker {
     const letInMeanwhile = this.#waiting - before;
     const now = runtime.monotonicMs();
     const counted = rows[0]?.count ?? 0;
-    if (this.#countedMs !== undefined && now > this.#countedMs)
-      this.#perMs = Math.max(0, before - counted) / (now - this.#countedMs);
+    // Where nothing is left it says how much came, not how much could have been done.
+    if (this.#countedMs !== undefined && now > this.#countedMs && counted > 0)
+      this.#measured(Math.max(0, before - counted) / (now - this.#countedMs));
     this.#countedMs = now;
     this.#waiting = counted + letInMeanwhile;
     return 'idle';
@@ -80,13 +84,23 @@ export class Admission implements Worker {
   /** For whoever isn't let in: when to ask again. */
   overloaded(): Refusal {
     const { waitingMax } = this.#options;
-    const { min, unknown, max } = RETRY_AFTER_MS;
-    const drainedMs = this.#perMs === 0 ? unknown : (waitingMax * DRAINED_SHARE) / this.#perMs;
     return refusal(
       'resource_exhausted',
       'OVERLOADED',
       `${waitingMax} settlements wait for their screening already; nothing of this request was stored`,
-      { retryable: true, retryAfterMs: Math.round(Math.min(max, Math.max(min, drainedMs))) },
+      { retryable: true, retryAfterMs: this.#retryAfterMs() },
     );
+  }
+
+  #measured(perMs: number): void {
+    this.#perMs = this.#perMs === 0 ? perMs : this.#perMs + NEWEST_SHARE * (perMs - this.#perMs);
+  }
+
+  #retryAfterMs(): number {
+    const { min, unknown, max } = RETRY_AFTER_MS;
+    if (this.#perMs === 0) return unknown;
+    const now = this.#options.runtime.monotonicMs();
+    this.#toldMs = Math.min(now + max, Math.max(now + min, this.#toldMs) + 1 / this.#perMs);
+    return Math.round(this.#toldMs - now);
   }
 }

@@ -1,8 +1,8 @@
 import { feeRate, type FeeRate, isNetwork, type Network } from '@finality/bitcoin';
 import { MAX_MONEY_SATS, sats } from '@finality/kernel';
-import { BTC, type Money, parseUnit, TRANSFER_AMOUNT_MAX } from '@finality/ledger';
+import { BTC, type Money, parseUnit } from '@finality/ledger';
 import { defineConfig, setting } from '@finality/service';
-import { type SettlementPolicy, STALE_WINDOW } from '@finality/settlement';
+import { type SettlementPolicy, STALE_WINDOW, UNIT_LINE_MAX } from '@finality/settlement';
 import type { z } from 'zod';
 
 export interface SettlementConfig {
@@ -167,8 +167,10 @@ export const settlementSettings = defineConfig({
     .describe('the same in other units, in their smallest parts: USD:500000,EUR:0. Default: nothing'),
   SCREENING_QUEUE_MAX: setting
     .integer(1, 1_000_000)
-    .default(10_000)
-    .describe('settlements that may wait for their screening; further ones are to be sent again later'),
+    .default(2_000)
+    .describe(
+      'settlements that may wait for their screening; further ones are to be sent again later. About three seconds of what two cores settle: one that is let in is settled soon',
+    ),
   SETTLEMENT_EXPIRY_SECONDS: setting
     .integer(1, 30 * 86_400)
     .default(86_400)
@@ -283,7 +285,7 @@ export function parseAmounts(text: string): readonly Money[] | undefined {
   const amounts = parts.flatMap((match) => {
     const unit = parseUnit(match?.[1] ?? '');
     const amount = BigInt(match?.[2] ?? 0);
-    return unit === undefined || unit === BTC || amount > TRANSFER_AMOUNT_MAX ? [] : [{ unit, amount }];
+    return unit === undefined || unit === BTC || amount > UNIT_LINE_MAX ? [] : [{ unit, amount }];
   });
   const isAll = amounts.length === parts.length && new Set(amounts.map(({ unit }) => unit)).size === parts.length;
   return isAll ? amounts : undefined;

@@ -1,4 +1,5 @@
 import type { Runtime } from '@finality/kernel';
+import { TRANSFER_AMOUNT_MAX } from '@finality/ledger';
 import type { ServiceMetrics } from '@finality/service';
 import type { LiquidityLevel } from '@finality/settlement';
 import type { Pool } from 'pg';
@@ -39,7 +40,7 @@ export function watchQueues(metrics: ServiceMetrics, pool: Pool, runtime: Runtim
 async function readQueues(pool: Pool, runtime: Runtime): Promise<Queues> {
   const { rows } = await pool.query<{ count: bigint; sats: bigint; oldest: bigint | null }>(
     `SELECT count, sats, recorded_at AS oldest FROM (
-       SELECT count(*) AS count, coalesce(sum(amount) FILTER (WHERE payer_claim = 'clearing/' || from_institution), 0)::bigint AS sats,
+       SELECT count(*) AS count, coalesce(least(sum(amount) FILTER (WHERE payer_claim = 'clearing/' || from_institution), ${TRANSFER_AMOUNT_MAX}), 0)::bigint AS sats,
          min(updated_position) AS first FROM settlements
        WHERE status = 'queued' AND mode = 'centralized') queued LEFT JOIN events ON position = queued.first`,
   );

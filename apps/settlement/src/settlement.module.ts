@@ -104,10 +104,12 @@ import { WithdrawRateRpc } from './inbound/withdraw-rate.rpc.ts';
 import { WatchSettlementsRpc } from './inbound/watch-settlements.rpc.ts';
 import { Admission } from './admission.ts';
 import { Commits } from './commits.ts';
+import { RecentChanges } from './recent-changes.ts';
 import { RecoveryGate } from './recovery-gate.ts';
 import type { TimerKind } from '@finality/settlement';
 import type { SettlementCommand } from './store/commands.ts';
 import { SettlementHandler } from './store/handler.ts';
+import { ShownHeight } from './shown-height.ts';
 import { AnchorHeads } from './workers/anchor-heads.ts';
 import { AssignDestinations } from './workers/assign-destinations.ts';
 import { Recover } from './workers/recover.ts';
@@ -222,6 +224,7 @@ export class SettlementModule {
   static register(env: SettlementEnv): DynamicModule {
     const wakeups = new Wakeups(env.runtime);
     const commits = new Commits();
+    const recent = new RecentChanges();
     const gate = new RecoveryGate(env.writer);
     const { pool, runtime, config } = env;
     const admission = new Admission({ pool, runtime, waitingMax: config.screeningMax });
@@ -247,10 +250,16 @@ export class SettlementModule {
         { provide: SERVICE_ENV, useValue: env },
         { provide: Wakeups, useValue: wakeups },
         { provide: Commits, useValue: commits },
+        { provide: RecentChanges, useValue: recent },
         { provide: RecoveryGate, useValue: gate },
         { provide: Admission, useValue: admission },
-        { provide: STORE, useFactory: () => gate.before(openStore(env, { wakeups, commits })) },
+        { provide: STORE, useFactory: () => gate.before(openStore(env, { wakeups, commits, recent })) },
         { provide: READER, useFactory: () => new EventReader({ pool: env.pool, schema: SETTLEMENT_SCHEMA }) },
+        {
+          provide: ShownHeight,
+          useFactory: (reader: SettlementReader) => new ShownHeight({ reader, runtime, commits }),
+          inject: [READER],
+        },
         { provide: AUTHENTICATOR, useFactory: () => new Authenticator('settlement', env.driver) },
         {
           provide: BOOTSTRAP,
@@ -276,7 +285,7 @@ export class SettlementModule {
 
 function openStore(
   env: SettlementEnv,
-  { wakeups, commits }: { readonly wakeups: Wakeups; readonly commits: Commits },
+  told: { readonly wakeups: Wakeups; readonly commits: Commits; readonly recent: RecentChanges },
 ): SettlementStore {
   const { pool, runtime, config, writer } = env;
   const handler = new SettlementHandler(config.policy);
@@ -287,9 +296,10 @@ function openStore(
     service: 'settlement',
     handler,
     ...(writer && { writer }),
-    onBatch({ changes }) {
-      wakeups.notify();
-      commits.tell(changes);
+    onBatch(batch) {
+      told.recent.add(batch);
+      told.wakeups.notify();
+      told.commits.tell(batch.changes);
     },
   });
 }

@@ -103,6 +103,24 @@ describe('what owners of wallets are handed to sign', () => {
     expect(await recorded(request({ settlementId: paid }))).toBe('SETTLEMENT_OF_OTHER_LINEAGE');
   });
 
+  it('has a coin for whoever it was given to last, however the calls come together', async () => {
+    const shared = coin(60_000n);
+    const [first, second, third] = Array.from({ length: 3 }, () => request({ coins: [coin(50_000n), shared] }));
+    const release = ({ lineageId }: signingV1.SignTransactionRequest): Promise<string> =>
+      outcomeOf(
+        signer.port.releaseCoins({
+          lineageId,
+          outpoints: [shared.outpoint],
+          ...{ proposedBy: 'one', confirmedBy: 'two', reason: 'test' },
+        }),
+      );
+    // The first call is on its way while the others make one batch.
+    const calls = [recorded(request()), recorded(first!), release(first!), recorded(second!), release(second!)];
+    expect(await Promise.all(calls)).toEqual(calls.map(() => 'done'));
+    expect(await recorded(third!)).toBe('done');
+    expect(await recorded(request({ coins: [shared], amount: 40_000n }))).toBe('COIN_OF_OTHER_LINEAGE');
+  });
+
   it('lets another lineage have a coin once it is released, and has it no more', async () => {
     const coins = [coin(50_000n), coin(60_000n)];
     const first = request({ coins });

@@ -4,7 +4,7 @@ import { amlSettings } from '@finality/aml-app';
 import { chainWatcherConfig } from '@finality/chain-watcher-app';
 import { reconciliationConfig } from '@finality/reconciliation-app';
 import { riskSettings } from '@finality/risk-app';
-import { configHelp, defineConfig, readConfig, setting, StartupError } from '@finality/service';
+import { configHelp, defineConfig, keptKeysSettings, readConfig, setting, StartupError } from '@finality/service';
 import { settlementSettings } from '@finality/settlement-app';
 import { signerConfig } from '@finality/signer-app';
 import type { z } from 'zod';
@@ -67,6 +67,7 @@ export const standaloneSettings = defineConfig({
   ...amlSettings.shape,
   ...signerConfig.shape,
   ...reconciliationConfig.shape,
+  ...keptKeysSettings.shape,
   ...ownSettings,
 });
 

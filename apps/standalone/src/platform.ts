@@ -136,7 +136,7 @@ async function start(options: PlatformOptions, started: Started): Promise<Runnin
   const health = new HealthRegistry(runtime);
   const http = await openHttp(options, health, metrics);
   started.add(() => http.close());
-  const loops = await runAll({ services, database, health, metrics, log, started });
+  const loops = await runAll({ services, database, health, metrics, log, started, config });
   await comparedWithSigner(services, runtime);
   const bound = await grpc.listen();
   const probe = new WorkerLoop({ worker: grpcHealthWorker(health, grpc), runtime, log });
@@ -221,15 +221,19 @@ interface Running {
   readonly metrics: Metrics;
   readonly log: Log;
   readonly started: Started;
+  readonly config: StandaloneConfig;
 }
 
 /** @returns how many loops run */
-async function runAll({ services, database, health, metrics, log, started }: Running): Promise<number> {
+async function runAll({ services, database, health, metrics, log, started, config }: Running): Promise<number> {
   const running: RunningWorkers[] = [];
   started.add(() => Promise.all(running.map((workers) => workers.stop(LOOPS_STOP_MS_MAX))));
   for (const { name } of BLUEPRINTS) {
     const base = database.baseOf(name);
-    running.push(await operate(services.get(name)!, { base, health, metrics, log: log.child({ service: name }) }));
+    const own = { base, log: log.child({ service: name }) };
+    running.push(
+      await operate(services.get(name)!, { ...own, health, metrics, keysKeptDays: config.IDEMPOTENCY_KEY_DAYS }),
+    );
   }
   return running.reduce((total, { loops }) => total + loops.length, 0);
 }

@@ -45,6 +45,22 @@ export interface StateRecord {
   readonly state: string;
 }
 
+/** What is stored of these streams; nothing of one to which nothing has happened. */
+export interface ReadStates {
+  readonly streams: readonly string[];
+  readonly rows: readonly StateRecord[];
+}
+
+export async function readStates(session: Session, streams: readonly string[]): Promise<ReadStates> {
+  if (streams.length === 0) return { streams, rows: [] };
+  const rows = await session.query<StateRecord>(
+    'SELECT stream, version, state FROM stream_states WHERE stream = ANY($1::text[])',
+    [textArray(streams)],
+    'stream-states',
+  );
+  return { streams, rows };
+}
+
 interface Slot {
   version: number;
   /** `undefined` while nothing has happened to the stream: then the type's initial state counts. */
@@ -126,12 +142,12 @@ export class BatchState implements Batch {
     assert(this.#loading, 'loadStreams is for the handler’s load only');
     const missing = [...new Set(streams)].filter((stream) => !this.#slots.has(stream));
     if (missing.length === 0) return;
-    const rows = await session.query<StateRecord>(
-      'SELECT stream, version, state FROM stream_states WHERE stream = ANY($1::text[])',
-      [textArray(missing)],
-      'stream-states',
-    );
-    for (const stream of missing) this.#slots.set(stream, { version: 0, state: undefined, dirty: false });
+    this.know(await readStates(session, missing));
+  }
+
+  /** States that were read since the lock was had. */
+  know({ streams, rows }: ReadStates): void {
+    for (const stream of streams) this.#slots.set(stream, { version: 0, state: undefined, dirty: false });
     for (const row of rows)
       this.#slots.set(row.stream, { version: row.version, state: decodeJson(row.state), dirty: false });
   }

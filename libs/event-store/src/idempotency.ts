@@ -18,8 +18,10 @@ export function storedFields(claim: IdempotencyClaim): string {
   return encodeJson(claim.fields);
 }
 
+type Answered = Extract<Outcome<never>, { readonly kind: 'repeated' | 'refused' }>;
+
 /** The answer to a request whose key was used before: the same resource, or a refusal naming what differs. */
-export function answerRepeated(claim: IdempotencyClaim, kept: KeptKey): Outcome<never> {
+export function answerRepeated(claim: IdempotencyClaim, kept: KeptKey): Answered {
   const differing = differingFields(decodeJson(kept.fields) as Record<string, string>, claim.fields);
   return differing.length === 0
     ? { kind: 'repeated', resourceId: kept.resourceId }

@@ -1,3 +1,4 @@
+import { keptKeysDdl } from './kept-keys.ts';
 import { quoteIdentifier } from './session.ts';
 
 export interface EventStoreDdlOptions {
@@ -80,20 +81,6 @@ function beginEpochDdl(schema: string, service: string): string[] {
       END $body$`,
     `REVOKE ALL ON FUNCTION ${schema}.begin_epoch(integer) FROM PUBLIC`,
     `GRANT EXECUTE ON FUNCTION ${schema}.begin_epoch(integer) TO ${service}`,
-  ];
-}
-
-/** A key can be freed by the transaction that took it (its command was refused), and by nobody later: it is kept for ever. */
-function keptKeysDdl(schema: string): string[] {
-  return [
-    `CREATE FUNCTION ${schema}.refuse_old_key() RETURNS trigger LANGUAGE plpgsql AS $body$
-      BEGIN
-        IF OLD.xmin = pg_current_xact_id()::xid THEN RETURN OLD; END IF;
-        RAISE EXCEPTION 'idempotency key % of % is kept for ever', OLD.key, OLD.principal USING ERRCODE = 'restrict_violation';
-      END $body$`,
-    `REVOKE ALL ON FUNCTION ${schema}.refuse_old_key() FROM PUBLIC`,
-    `CREATE TRIGGER kept BEFORE DELETE ON ${schema}.idempotency_keys FOR EACH ROW EXECUTE FUNCTION ${schema}.refuse_old_key()`,
-    `ALTER TABLE ${schema}.idempotency_keys ENABLE ALWAYS TRIGGER kept`,
   ];
 }
 

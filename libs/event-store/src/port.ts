@@ -57,7 +57,7 @@ export interface UpcastInput {
 
 export type EventEnvelope = Omit<StoredEvent, 'data' | 'position'>;
 
-/** A request key: (principal, rpc, key) is unique for ever, with the fields that came with it (DESIGN 7). */
+/** A request key: (principal, rpc, key) is unique for as long as keys are kept (ADR 31), with the fields that came with it (DESIGN 7). */
 export interface IdempotencyClaim {
   readonly principal: string;
   readonly rpc: string;
@@ -183,6 +183,11 @@ export type Handled<Reply> =
  * ledger accounts, coins, indices. `handle` is synchronous and pure but for the batch and the world; a refusal must leave both untouched.
  */
 export interface CommandHandler<Body, World, Reply> {
+  /**
+   * Streams that `load` will want by what the commands themselves say: asked for together with everything else at the beginning, for they are needed
+   * unless all of the commands have been handled before. One round trip less.
+   */
+  streamsOf?(commands: readonly StoreCommand<Body>[]): readonly string[];
   load(session: Session, commands: readonly StoreCommand<Body>[], batch: Batch): Promise<World>;
   handle(command: StoreCommand<Body>, world: World, batch: Batch): Handled<Reply>;
   /** Writes inline projections and whatever else the world gathered. `events` are all of the batch, in position order. */

@@ -2,7 +2,8 @@ import { decodeJson } from '@finality/kernel';
 import type { Pool } from 'pg';
 import { streamOf } from './batch.ts';
 import { EVENT_COLUMNS, type EventRow, eventOf } from './envelope.ts';
-import type { StoredEvent, StreamType } from './port.ts';
+import { answerRepeated, type KeptKey } from './idempotency.ts';
+import type { IdempotencyClaim, StoredEvent, StreamType } from './port.ts';
 import { poolQuery, quoteIdentifier } from './session.ts';
 
 const PAGE_EVENTS = 1_000;
@@ -82,6 +83,15 @@ export class EventReader {
     );
     if (!row) throw new Error(`${this.#schema}.store_head is empty: its migration hasn't run`);
     return { position: row.position, hash: row.hash.toString('hex'), epoch: row.epoch };
+  }
+
+  /** What a request with this key was answered, or why this one isn't the same; undefined: no such request has been accepted. */
+  async answered(claim: IdempotencyClaim): Promise<ReturnType<typeof answerRepeated> | undefined> {
+    const [kept] = await this.#query<KeptKey>(
+      `SELECT fields, resource_id AS "resourceId" FROM ${this.#schema}.idempotency_keys WHERE principal = $1 AND rpc = $2 AND key = $3`,
+      [claim.principal, claim.rpc, claim.key],
+    );
+    return kept && answerRepeated(claim, kept);
   }
 
   #query<Row extends object>(text: string, values: readonly unknown[]): Promise<Row[]> {

@@ -203,8 +203,9 @@ const SETTINGS = [
   'enable_seqscan',
   'plan_cache_mode',
 ];
-const SET = `SELECT ${SETTINGS.map((name, i) => `set_config('${name}', $${i + 1}, true)`).join(', ')}`;
-const LOCK = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))';
+const SET = SETTINGS.map((name, i) => `set_config('${name}', $${i + 1}, true)`).join(', ');
+/** From left to right: the time that it waits for the lock is limited already. */
+const SET_AND_LOCK = `SELECT ${SET}, pg_advisory_xact_lock(hashtextextended($${SETTINGS.length + 1}, 0))`;
 
 /**
  * Opens a transaction that holds the store's lock: one per schema, by its name. Sent at once, planned once: what is asked next can be sent behind it,
@@ -226,7 +227,6 @@ export async function beginLocked(
   ];
   await Promise.all([
     session.command('BEGIN'),
-    session.query(SET, settings, 'set'),
-    session.query(LOCK, [`finality.event-store/${schema}`], 'lock'),
+    session.query(SET_AND_LOCK, [...settings, `finality.event-store/${schema}`], 'lock'),
   ]);
 }

@@ -2,6 +2,7 @@ import { refusal, type Runtime } from '@finality/kernel';
 import type { Pool } from 'pg';
 import { isNote, type Item } from './decide.ts';
 import { StoreUnavailable } from './errors.ts';
+import type { MessageDraft } from './batch.ts';
 import type { Faults } from './faults.ts';
 import type { Change, CommandHandler, EventStore, InboxNote, Outcome, StoreCommand } from './port.ts';
 import { type QueueEntry, StoreQueue } from './queue.ts';
@@ -22,7 +23,7 @@ export interface EventStoreOptions<Body, World, Reply> {
   readonly faults?: Faults;
   /** Where several processes share the store: only the one that has its lease appends. Without it anybody may. */
   readonly writer?: Pick<Writer, 'lease' | 'superseded'>;
-  /** Told about every committed batch, for metrics. Mustn't throw. */
+  /** Told about every committed batch, in their order. Mustn't throw. */
   readonly onBatch?: (batch: BatchReport) => void;
 }
 
@@ -35,17 +36,19 @@ export interface StoreLimits {
 
 export interface BatchReport {
   readonly commands: number;
-  readonly events: number;
-  readonly messages: number;
   readonly durationMs: number;
+  /** Position of the last event before the batch. */
+  readonly after: bigint;
   /** What has happened, in position order. */
   readonly changes: readonly Change[];
+  /** What was published, in the order of the log. */
+  readonly messages: readonly MessageDraft[];
 }
 
 export const STORE_LIMITS_DEFAULT: StoreLimits = { batchCommandsMax: 1_000, queueCommandsMax: 20_000 };
 
 /**
- * The store of a service: its schema in Postgres (DESIGN 4). Commands that arrive while a batch is on its way make the next batch; nothing waits
+ * The store of a service: its schema in Postgres (DESIGN 4). Commands that arrive while a batch is on its way make the next batch; nothing else waits
  * for company.
  */
 export class PostgresEventStore<Body, World, Reply> implements EventStore<Body, Reply> {
@@ -83,6 +86,8 @@ export class PostgresEventStore<Body, World, Reply> implements EventStore<Body, 
 
   /** Never rejects: whatever happens to a batch is told to those who wait for it. */
   async #drain(): Promise<void> {
+    // Those who ask in the same turn of the event loop share the first batch: what came over several topics, or calls.
+    await this.#transaction.runtime.sleep(0);
     while (this.#queue.length > 0) {
       const entries = this.#queue.take(this.#limits.batchCommandsMax);
       await this.#decide(entries);
@@ -112,10 +117,10 @@ export class PostgresEventStore<Body, World, Reply> implements EventStore<Body, 
     this.#queue.putBack(deferred);
     this.#onBatch({
       commands: entries.length,
-      events: committed.events,
-      messages: committed.messages,
       durationMs: runtime.monotonicMs() - startedMs,
+      after: committed.after,
       changes: committed.changes,
+      messages: committed.messages,
     });
   }
 

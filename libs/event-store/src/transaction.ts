@@ -1,11 +1,11 @@
 import { assert, type Runtime } from '@finality/kernel';
 import type { Pool, PoolClient } from 'pg';
-import { BatchState, type Head } from './batch.ts';
+import { BatchState, type Head, type MessageDraft, readStates } from './batch.ts';
 import { claimsOf, readClaims } from './claims.sql.ts';
-import { type Decided, Decider, expectedCommands, type Item } from './decide.ts';
+import { Decider, expectedCommands, isNote, type Item } from './decide.ts';
 import { StoreUnavailable } from './errors.ts';
 import type { FaultPoint, Faults } from './faults.ts';
-import type { Change, CommandHandler, Outcome } from './port.ts';
+import type { Change, CommandHandler, Outcome, StoreCommand } from './port.ts';
 import { beginLocked, ClientSession, type TransactionTimeouts } from './session.ts';
 import { writeBatch } from './write.sql.ts';
 import { NotTheWriter, type Writer, WRITER_LEASE } from './writer.ts';
@@ -24,9 +24,10 @@ export interface TransactionOptions<Body, World, Reply> {
 
 export interface Committed<Reply> {
   readonly outcomes: readonly (Outcome<Reply> | 'deferred')[];
-  readonly events: number;
-  readonly messages: number;
+  /** Position of the last event before the batch. */
+  readonly after: bigint;
   readonly changes: readonly Change[];
+  readonly messages: readonly MessageDraft[];
 }
 
 /** The channel that a store notifies of the topics, divided by commas, which it has published something of. */
@@ -75,8 +76,14 @@ async function inTransaction<Body, World, Reply>(
     const locked = fault('lock', () => lock(session, options));
     // Sent behind it: one round trip for both.
     if (options.faults) await locked;
-    const [head, found] = await Promise.all([locked, fault('claims', () => readClaims(session, items, runtime.now()))]);
+    const [head, [found, states]] = await Promise.all([
+      locked,
+      fault('claims', async () =>
+        Promise.all([readClaims(session, items, runtime.now()), readStates(session, namedStreams(handler, items))]),
+      ),
+    ]);
     const batch = new BatchState({ runtime, service, head });
+    batch.know(states);
     const claims = claimsOf(found, batch.now);
     const expected = expectedCommands(items, claims);
     const world =
@@ -91,25 +98,24 @@ async function inTransaction<Body, World, Reply>(
     const decided = await fault('handle', async () => decider.decideAll(items));
     if (decided.accepted === 0 && claims.inbox.changes().length === 0) {
       await rollback(session);
-      return { outcomes: decided.outcomes, events: 0, messages: 0, changes: [] };
+      return { outcomes: decided.outcomes, after: head.position, changes: [], messages: [] };
     }
     // From here on nothing is asked: all of it is sent, and the end behind it.
     await fault('write', async () => writeBatch(session, batch, claims, decided));
     if (decided.accepted > 0) await fault('save', () => handler.save(session, world as World, batch.events, batch));
     await fault('commit', () => commit(session, options.schema, new Set(batch.messages.map(({ topic }) => topic))));
-    return committedOf(decided, batch);
+    return { outcomes: decided.outcomes, after: head.position, changes: batch.changes, messages: batch.messages };
   } finally {
     session.end();
   }
 }
 
-function committedOf<Reply>(decided: Decided<Reply>, batch: BatchState): Committed<Reply> {
-  return {
-    outcomes: decided.outcomes,
-    events: batch.records.length,
-    messages: batch.messages.length,
-    changes: batch.changes,
-  };
+function namedStreams<Body>(
+  handler: CommandHandler<Body, unknown, unknown>,
+  items: readonly Item<Body>[],
+): readonly string[] {
+  const commands = items.filter((item): item is StoreCommand<Body> => !isNote(item));
+  return [...new Set(handler.streamsOf?.(commands))];
 }
 
 async function connect(pool: Pool): Promise<PoolClient> {

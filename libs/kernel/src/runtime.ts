@@ -11,7 +11,7 @@ export interface Runtime {
   now(): Instant;
   /** Monotonic milliseconds, for durations only. */
   monotonicMs(): number;
-  /** Resolves after `delayMs`, or as soon as `signal` aborts (never rejects). */
+  /** Resolves after `delayMs`, or as soon as `signal` aborts (never rejects). 0: in the next turn of the event loop. */
   sleep(delayMs: number, signal?: AbortSignal): Promise<void>;
   /** Uniform bytes; cryptographically strong in production. */
   randomBytes(length: number): Uint8Array;

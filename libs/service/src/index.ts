@@ -28,7 +28,7 @@ export {
 } from './grpc/refusal-status.ts';
 export { SharedGrpcServer, type SharedGrpcOptions } from './grpc/shared-server.ts';
 export { type GrpcServices, SharedGrpcStrategy } from './grpc/strategy.ts';
-export { inBatches, requestsOf } from './grpc/streams.ts';
+export { inBatches, inOrder, requestsOf } from './grpc/streams.ts';
 export {
   type CheckResult,
   databaseCheck,
@@ -82,6 +82,13 @@ export {
   type TlsFiles,
   type TlsMaterial,
 } from './internal/tls.ts';
-export { addressVariable, kafkaConnection, kafkaSettings, PORTS_DEFAULT, variablePrefix } from './program/config.ts';
+export {
+  addressVariable,
+  keptKeysSettings,
+  kafkaConnection,
+  kafkaSettings,
+  PORTS_DEFAULT,
+  variablePrefix,
+} from './program/config.ts';
 export { type ProgramContext, runProgram, type ServiceProgram, settingsOf } from './program/program.ts';
-export { execute, executeAll } from './app/execute.ts';
+export { answeredBefore, execute, executeAll } from './app/execute.ts';

@@ -22,6 +22,7 @@ import type { LiquidityQueues } from './queue.ts';
 import type { Recovery, RecoveryEvent } from './recovery.ts';
 import type { Settlement, SettlementEvent } from './settlement.ts';
 import type { Netting, NettingEvent, NettingWindow, WindowEvent } from './window.ts';
+import type { UnitDebt, UnitDebtEvent } from './unit-debt.ts';
 import type { WindowPayout, WindowPayoutEvent } from './window-payout.ts';
 
 /** What a timer is for, of a settlement: `due`, it is to begin; `expiry`, it is too late. Of an institution: `credit_line`, its line ends; `collection`, what it owes is due, or
@@ -69,6 +70,8 @@ export interface Book {
   readonly apiKeys: Records<ApiKey, ApiKeyEvent>;
   readonly bankBookings: Records<BankBooking, BankBookingEvent>;
   readonly rates: Records<RateState, RateEvent>;
+  /** By unit. */
+  readonly unitDebts: Records<UnitDebt, UnitDebtEvent>;
   readonly proposals: Records<Proposal, ProposalEvent>;
   readonly quotes: Records<Quote, QuoteEvent>;
   readonly windows: Records<NettingWindow, WindowEvent>;

@@ -81,6 +81,7 @@ export * from './rate.ts';
 export * from './recovery.ts';
 export type { Approval, Approvals, SignedApproval } from './settlement-life.ts';
 export * from './settlement.ts';
+export * from './unit-debt.ts';
 export { type ExchangeTerms, type Leg, legsOf, paidOf, type UnitTerms, valued } from './unit-terms.ts';
 export * from './window.ts';
 export * from './window-payout.ts';

@@ -15,7 +15,8 @@ import {
 } from '../env.ts';
 import type { SettlementCommand, SettlementReply } from '../store/commands.ts';
 import { settlementMessage } from '../store/messages.ts';
-import { CHAIN_TIP_ID, chainTipStream, settlementStream } from '../store/streams.ts';
+import { settlementStream } from '../store/streams.ts';
+import { ShownHeight } from '../shown-height.ts';
 import type { settlementV1 } from '@finality/contracts';
 
 /** What every RPC of this service does around its own work: who calls, why it happens, how it is decided, what is shown. */
@@ -25,17 +26,20 @@ export class Gateway {
   readonly store: SettlementStore;
   readonly reader: SettlementReader;
   readonly #authenticator: Authenticator;
+  readonly #shownHeight: ShownHeight;
 
   constructor(
     @Inject(SERVICE_ENV) env: SettlementEnv,
     @Inject(STORE) store: SettlementStore,
     @Inject(READER) reader: SettlementReader,
     @Inject(AUTHENTICATOR) authenticator: Authenticator,
+    @Inject(ShownHeight) shownHeight: ShownHeight,
   ) {
     this.env = env;
     this.store = store;
     this.reader = reader;
     this.#authenticator = authenticator;
+    this.#shownHeight = shownHeight;
   }
 
   /** The caller, who has one of these roles. @throws RefusalException */
@@ -86,8 +90,8 @@ export class Gateway {
     return settlementMessage(settlement, await this.tipHeight());
   }
 
-  async tipHeight(): Promise<number> {
-    return (await this.reader.loadState(chainTipStream, CHAIN_TIP_ID)).state.height;
+  tipHeight(): Promise<number> {
+    return this.#shownHeight.now();
   }
 }
 

@@ -33,10 +33,16 @@ export interface OwnPayout {
 }
 
 /** @throws RefusalException NOT_AWAITING_SIGNATURE where nothing was handed out */
-export async function ownPayout({ env, reader }: Gateway, settlement: LivingSettlement): Promise<OwnPayout> {
+export async function ownPayout(gateway: Gateway, settlement: LivingSettlement): Promise<OwnPayout> {
+  const found = await findPayout(gateway, settlement);
+  if (found === undefined) throw nothingToSign(settlement);
+  return found;
+}
+
+async function findPayout({ env, reader }: Gateway, settlement: LivingSettlement): Promise<OwnPayout | undefined> {
   const lineageId = lineageIdOf(settlement);
   const lineage = lineageId === undefined ? undefined : (await reader.loadState(lineageStream, lineageId)).state;
-  if (lineage === undefined || !('versions' in lineage) || lineage.custodial) throw nothingToSign(settlement);
+  if (lineage === undefined || !('versions' in lineage) || lineage.custodial) return undefined;
   const { walletId } = lineage;
   const { wallets } = await readTransaction(env.pool, (session) => loadWallets(session, [walletId], []));
   const [wallet] = wallets;
@@ -61,6 +67,27 @@ export async function settlementPsbt(
     txid: version.txid,
     ...progressOf(version, await planOf(gateway, version, descriptor)),
   };
+}
+
+/**
+ * For a request that was answered before: what its owner has been handed as it is now, or the settlement alone where that has ended unpaid, and nothing is signed any more.
+ * @param unsigned the transaction that it was about, if it was about a certain one
+ * @param before what has to be done before anything leaves
+ */
+export async function psbtAgain(
+  gateway: Gateway,
+  settlementId: string,
+  { unsigned, before }: { readonly unsigned?: string; readonly before?: () => Promise<unknown> },
+): Promise<settlementV1.SettlementPsbt> {
+  const settlement = await gateway.settlement(settlementId);
+  const found = await findPayout(gateway, settlement);
+  if (found === undefined) {
+    const nothing = { version: 0, txid: '', psbt: '', signaturesMissing: 0, previousTransactionsMissing: [] };
+    return { settlement: await gateway.show(settlement), ...nothing };
+  }
+  await before?.();
+  const version = unsigned === undefined ? undefined : versionOf(found.lineage, unsigned);
+  return settlementPsbt(gateway, settlementId, (version ?? versionShown(found.lineage)).version);
 }
 
 /** With what made its coins, as far as chain-watcher has told it; a P2TR signature commits to all that a signer could want to know of it. */
@@ -96,7 +123,7 @@ export function versionOf({ versions }: OfferedLineage, unsigned: string): Offer
   return versions.find(({ unsignedHex }) => unsignedHex === unsigned);
 }
 
-export const nothingToSign = ({ status }: LivingSettlement): Error =>
+const nothingToSign = ({ status }: LivingSettlement): Error =>
   toRpcException(
     refusal(
       'failed_precondition',

@@ -1,5 +1,6 @@
 import type { Metadata } from '@grpc/grpc-js';
 import type { settlementV1 } from '@finality/contracts';
+import { answeredBefore } from '@finality/service';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { checkId, checkIdempotencyKey, checkReason, refuseInvalid } from './fields.ts';
@@ -34,10 +35,9 @@ export class ReviewSettlementRpc {
     const decision = decisionOf(request.decision);
     const { keyId: reviewer, institutionId } = caller;
     const signed = request.signedApproval && signedApprovalOf(request.signedApproval);
-    if (signed !== undefined) await verifyApproval(this.#gateway, settlementId, signed, caller);
     const own = institutionId !== undefined && { institutionId };
     const review = { settlementId, decision, reason, reviewer, ...own, ...(signed && { signed }) };
-    return this.#gateway.decideSettlement({ type: 'review', review }, this.#gateway.cause(caller, call), {
+    const claim = {
       // A person's, also where several of one institution approve: nobody's approval is taken for another's.
       principal: reviewer,
       rpc: 'ReviewSettlement',
@@ -50,6 +50,10 @@ export class ReviewSettlementRpc {
         reason,
         signed_approval: signed?.signature ?? '',
       },
-    });
+    };
+    // What was taken before is answered again, though the signer wouldn't take it any more.
+    if (signed !== undefined && (await answeredBefore(this.#gateway.reader, claim)) === undefined)
+      await verifyApproval(this.#gateway, settlementId, signed, caller);
+    return this.#gateway.decideSettlement({ type: 'review', review }, this.#gateway.cause(caller, call), claim);
   }
 }

@@ -2,7 +2,7 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { settlementV1 } from '@finality/contracts';
 import type { Outcome, StoreCommand } from '@finality/event-store';
 import { assert, err, type Principal, type Refusal } from '@finality/kernel';
-import { executeAll, inBatches, requestsOf, rpcStatusOf } from '@finality/service';
+import { executeAll, inBatches, inOrder, requestsOf, rpcStatusOf } from '@finality/service';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcStreamCall } from '@nestjs/microservices';
 import { Admission } from '../admission.ts';
@@ -12,12 +12,21 @@ import { Gateway } from './gateway.ts';
 import { parseSubmission } from './submission.ts';
 
 const REQUESTS_MAX = 500;
+/** Of one stream, under way at a time: what comes in while one is stored joins the store's next batch. */
+const BATCHES_MAX = 4;
 
-type Call = ServerDuplexStream<settlementV1.SubmitSettlementRequest, settlementV1.SubmitSettlementResult>;
+type Request = settlementV1.SubmitSettlementRequest;
+type Call = ServerDuplexStream<Request, settlementV1.SubmitSettlementResult>;
 type Result = settlementV1.SubmitSettlementResult;
 
+interface Batch {
+  readonly requests: readonly Request[];
+  /** There was no room for any of them. */
+  readonly refused: boolean;
+}
+
 /**
- * Many at once: what has come in while the batch before was stored makes the next. Results in the order of the requests. While too many settlements
+ * Many at once: what comes in together is stored together, some batches at a time. Results in the order of the requests. While too many settlements
  * wait for their screening nothing more is read, so that the sender is slowed down rather than refused.
  */
 @Controller()
@@ -34,25 +43,31 @@ export class SubmitSettlementsRpc {
   async *handle(call: Call): AsyncGenerator<Result, void, undefined> {
     const caller = await this.#gateway.caller(call.metadata, 'institution');
     let index = 0n;
-    for await (const requests of inBatches(requestsOf<settlementV1.SubmitSettlementRequest>(call), REQUESTS_MAX)) {
+    const submitted = inOrder(this.#letIn(call), BATCHES_MAX, (batch) => this.#submit(batch, caller, call));
+    for await (const results of submitted) {
+      for (const result of results) {
+        yield { index, ...result };
+        index += 1n;
+      }
+    }
+  }
+
+  async *#letIn(call: Call): AsyncGenerator<Batch, void, undefined> {
+    for await (const requests of inBatches(requestsOf<Request>(call), REQUESTS_MAX)) {
       for (let rest = requests; rest.length > 0;) {
         const entered = await this.#admission.enter(rest.length);
         const next = entered === 0 ? rest : rest.slice(0, entered);
-        const results = await this.#submit(next, caller, { call, refused: entered === 0 });
-        for (const [i, result] of results.entries()) {
-          yield { index, idempotencyKey: next[i]!.idempotencyKey, ...result };
-          index += 1n;
-        }
+        yield { requests: next, refused: entered === 0 };
         rest = rest.slice(next.length);
       }
     }
   }
 
   async #submit(
-    requests: readonly settlementV1.SubmitSettlementRequest[],
+    { requests, refused }: Batch,
     caller: Principal,
-    { call, refused }: { readonly call: Call; readonly refused: boolean },
-  ): Promise<readonly Omit<Result, 'index' | 'idempotencyKey'>[]> {
+    call: Call,
+  ): Promise<readonly Omit<Result, 'index'>[]> {
     const { env, store } = this.#gateway;
     const cause = this.#gateway.cause(caller, call);
     const parsed = requests.map((request): ReturnType<typeof parseSubmission> => {
@@ -67,9 +82,11 @@ export class SubmitSettlementsRpc {
     const outcomes = await executeAll(store, commands);
     const tipHeight = await this.#gateway.tipHeight();
     let next = 0;
-    const results: Omit<Result, 'index' | 'idempotencyKey'>[] = [];
-    for (const each of parsed)
-      results.push(each.ok ? await this.#resultOf(outcomes[next++], tipHeight) : failed(each.error));
+    const results: Omit<Result, 'index'>[] = [];
+    for (const [i, each] of parsed.entries()) {
+      const result = each.ok ? await this.#resultOf(outcomes[next++], tipHeight) : failed(each.error);
+      results.push({ idempotencyKey: requests[i]!.idempotencyKey, ...result });
+    }
     return results;
   }
 

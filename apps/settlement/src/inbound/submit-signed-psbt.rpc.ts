@@ -2,15 +2,15 @@ import { createHash } from 'node:crypto';
 import type { Metadata } from '@grpc/grpc-js';
 import { collectSignatures, type PsbtFault, rawHex, transactionOfPsbt } from '@finality/bitcoin';
 import type { settlementV1 } from '@finality/contracts';
-import { type CauseContext, fieldError, type Principal, refusal } from '@finality/kernel';
-import { refusalOf, toRpcException } from '@finality/service';
+import { type CauseContext, fieldError, type Principal, refusal, unwrap } from '@finality/kernel';
+import { answeredBefore, refusalOf, toRpcException } from '@finality/service';
 import type { OfferedVersion } from '@finality/settlement';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
 import { payersOnly } from '../store/handler.ts';
 import { checkId, checkIdempotencyKey, checkText, refuseInvalid } from './fields.ts';
 import { Gateway, scopeOf } from './gateway.ts';
-import { type OwnPayout, ownPayout, planOf, settlementPsbt, versionOf } from './psbt-view.ts';
+import { type OwnPayout, ownPayout, planOf, psbtAgain, settlementPsbt, versionOf } from './psbt-view.ts';
 
 /** A transaction of 100 kvB with three keys to each input has half as much. */
 const PSBT_LENGTH_MAX = 1_500_000;
@@ -55,6 +55,15 @@ export class SubmitSignedPsbtRpc {
     caller: Principal,
     cause: CauseContext,
   ): Promise<settlementV1.SettlementPsbt> {
+    const claim = {
+      principal: scopeOf(caller),
+      rpc: 'SubmitSignedPsbt',
+      key: idempotencyKey,
+      resourceId: settlementId,
+      fields: { version: '1', settlement_id: settlementId, psbt_sha256: sha256(psbt) },
+    };
+    if ((await answeredBefore(this.#gateway.reader, claim)) !== undefined)
+      return psbtAgain(this.#gateway, settlementId, { unsigned: unwrap(transactionOfPsbt(psbt)) });
     const settlement = await this.#gateway.settlement(settlementId);
     const notTheirs = payersOnly(settlement, caller);
     if (notTheirs !== undefined) throw toRpcException(notTheirs);
@@ -73,13 +82,7 @@ export class SubmitSignedPsbtRpc {
       ...{ version: version.version, after, psbt: combined, missing },
       ...(transaction !== undefined && { signedHex: rawHex(transaction) }),
     };
-    await this.#gateway.decide({ type: 'add_signatures', settlementId, added, caller }, cause, {
-      principal: scopeOf(caller),
-      rpc: 'SubmitSignedPsbt',
-      key: idempotencyKey,
-      resourceId: settlementId,
-      fields: { version: '1', settlement_id: settlementId, psbt_sha256: sha256(psbt) },
-    });
+    await this.#gateway.decide({ type: 'add_signatures', settlementId, added, caller }, cause, claim);
     return settlementPsbt(this.#gateway, settlementId, version.version);
   }
 }

@@ -105,13 +105,11 @@ function unitMessage(
 ): Omit<liquidityV1.UnitLiquidity, keyof Watched> {
   const { available, reserved } = balance;
   const drawn = drawnOf(balance);
-  const spendable = available + inForce;
   return {
     unit,
     available,
     reserved,
-    // With a line beside as much as there can be, more could be paid than one transfer moves.
-    spendable: spendable < TRANSFER_AMOUNT_MAX ? spendable : TRANSFER_AMOUNT_MAX,
+    spendable: available + inForce,
     creditLine: {
       limit: granted?.amount ?? 0n,
       drawn,

@@ -1,14 +1,15 @@
 import type { Metadata } from '@grpc/grpc-js';
-import { settlementV1, TOPICS, toTimestamp } from '@finality/contracts';
+import { type settlementV1, TOPICS, toTimestamp } from '@finality/contracts';
 import { type Instant, type Principal, refusal } from '@finality/kernel';
 import { callContext, toRpcException } from '@finality/service';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
+import { PublishedChange, RecentChanges } from '../recent-changes.ts';
 import { Gateway } from './gateway.ts';
 import { type LogPlace, decodePlace, encodePlace } from './page-token.ts';
 import { Wakeups } from './wakeups.ts';
 
-const PAGE_MESSAGES = 500;
+const PAGE_CHANGES = 500;
 /** A change made by another process is seen at the latest after so long. */
 const POLL_MS = 500;
 
@@ -27,10 +28,16 @@ interface MessageRow {
 export class WatchSettlementsRpc {
   readonly #gateway: Gateway;
   readonly #wakeups: Wakeups;
+  readonly #recent: RecentChanges;
 
-  constructor(@Inject(Gateway) gateway: Gateway, @Inject(Wakeups) wakeups: Wakeups) {
+  constructor(
+    @Inject(Gateway) gateway: Gateway,
+    @Inject(Wakeups) wakeups: Wakeups,
+    @Inject(RecentChanges) recent: RecentChanges,
+  ) {
     this.#gateway = gateway;
     this.#wakeups = wakeups;
+    this.#recent = recent;
   }
 
   @GrpcMethod('SettlementService', 'watchSettlements')
@@ -46,17 +53,22 @@ export class WatchSettlementsRpc {
       request.afterCursor === ''
         ? { position: 0n, ordinal: 0 }
         : decodePlace(request.afterCursor, epoch, 'after_cursor');
+    // Whoever hears of a commit finds it in memory. Otherwise the database is looked into: another process may have written.
+    let isNews = false;
     for (;;) {
       if (signal.aborted) return this.#end(signal, encodePlace(place, epoch));
       const news = this.#wakeups.next(POLL_MS, signal);
-      const rows = await this.#page(place);
-      for (const row of rows) {
+      const recent: readonly PublishedChange[] | undefined = isNews
+        ? this.#recent.since(place, PAGE_CHANGES)
+        : undefined;
+      const changes: readonly PublishedChange[] = recent ?? (await this.#page(place));
+      for (const change of changes) {
         if (signal.aborted) return this.#end(signal, encodePlace(place, epoch));
-        place = { position: row.position, ordinal: row.ordinal };
-        const event = mayWatch(caller, row) ? eventOf(row, encodePlace(place, epoch)) : undefined;
+        place = change;
+        const event = mayWatch(caller, change) ? eventOf(change, encodePlace(place, epoch)) : undefined;
         if (event !== undefined) yield event;
       }
-      if (rows.length < PAGE_MESSAGES) await news;
+      isNews = changes.length === PAGE_CHANGES || (await news);
     }
   }
 
@@ -68,22 +80,21 @@ export class WatchSettlementsRpc {
     });
   }
 
-  async #page({ position, ordinal }: LogPlace): Promise<readonly MessageRow[]> {
+  async #page({ position, ordinal }: LogPlace): Promise<readonly PublishedChange[]> {
     const { rows } = await this.#gateway.env.pool.query<MessageRow>(
       `SELECT position, ordinal, ${INSTITUTIONS} AS institutions, payload FROM published_messages
-       WHERE topic = $1 AND (position, ordinal) > ($2::bigint, $3::integer) ORDER BY position, ordinal LIMIT ${PAGE_MESSAGES}`,
+       WHERE topic = $1 AND (position, ordinal) > ($2::bigint, $3::integer) ORDER BY position, ordinal LIMIT ${PAGE_CHANGES}`,
       [TOPICS.settlement.name, position, ordinal],
     );
-    return rows;
+    return rows.map((row) => new PublishedChange(row, row.institutions, row.payload));
   }
 }
 
-function mayWatch(caller: Principal, { institutions }: MessageRow): boolean {
+function mayWatch(caller: Principal, { institutions }: PublishedChange): boolean {
   if (caller.roles.some((role) => role !== 'institution')) return true;
   return caller.institutionId !== undefined && institutions.split(',').includes(caller.institutionId);
 }
 
-function eventOf(row: MessageRow, cursor: string): settlementV1.SettlementEvent | undefined {
-  const { settlement } = settlementV1.SettlementChanged.decode(row.payload);
+function eventOf({ settlement }: PublishedChange, cursor: string): settlementV1.SettlementEvent | undefined {
   return settlement && { cursor, settlement, occurredAt: settlement.updatedAt ?? toTimestamp(0 as Instant) };
 }

@@ -28,7 +28,7 @@ import {
 } from '@finality/settlement';
 import { creditStream, defaultStream } from './credit-streams.ts';
 import type { CreditNeeds } from './credit-needs.ts';
-import { bankBookingStream, quoteStream, rateStream } from './exchange-streams.ts';
+import { bankBookingStream, quoteStream, rateStream, unitDebtStream } from './exchange-streams.ts';
 import { proposalStream } from './proposal-stream.ts';
 import {
   apiKeyStream,
@@ -102,6 +102,7 @@ export class BatchBook implements Book {
   readonly apiKeys: Book['apiKeys'];
   readonly bankBookings: Book['bankBookings'];
   readonly rates: Book['rates'];
+  readonly unitDebts: Book['unitDebts'];
   readonly proposals: Book['proposals'];
   readonly quotes: Book['quotes'];
   readonly windows: Book['windows'];
@@ -153,11 +154,7 @@ export class BatchBook implements Book {
         this.#countWaiting(before, -1);
         this.#countWaiting(state, 1);
         this.queues.changed(state);
-        // What waits for something else by now waits behind the others.
-        if (state.status === 'queued') {
-          this.#waitingPayouts.delete(id);
-          this.#waitingPayouts.add(id);
-        }
+        if (state.status === 'queued') this.#waitLast(id);
         return state;
       },
     };
@@ -178,6 +175,7 @@ export class BatchBook implements Book {
     this.apiKeys = recordsOf(batch, apiKeyStream);
     this.bankBookings = recordsOf(batch, bankBookingStream);
     this.rates = recordsOf(batch, rateStream);
+    this.unitDebts = recordsOf(batch, unitDebtStream);
     this.proposals = recordsOf(batch, proposalStream);
     this.quotes = recordsOf(batch, quoteStream);
     for (const { outpoint, txid } of loaded.depositOutpoints) this.#depositOf(txid).add(outpoint);
@@ -201,6 +199,12 @@ export class BatchBook implements Book {
     this.seals = only(batch, sealsStream, LEDGER_ID);
     this.tip = only(batch, chainTipStream, CHAIN_TIP_ID);
     this.recovery = only(batch, recoveryStream, RECOVERY_ID);
+  }
+
+  /** What waits for something else by now waits behind the others. */
+  #waitLast(settlementId: string): void {
+    this.#waitingPayouts.delete(settlementId);
+    this.#waitingPayouts.add(settlementId);
   }
 
   wallet(walletId: string): WalletRecord | undefined {

@@ -15,13 +15,14 @@ import {
   type BankLine,
   bankReservationId,
   bookedTransferId,
+  type CreditLineRequest,
   type ExchangeCommand,
   type KnownBankBooking,
   rateIdOf,
   referenceRateId,
   type Submission,
 } from '@finality/settlement';
-import { bankBookingStream, quoteStream, rateStream } from './exchange-streams.ts';
+import { bankBookingStream, quoteStream, rateStream, unitDebtStream } from './exchange-streams.ts';
 
 /** What commands about money beside the chain's have to be loaded with: nothing for a batch that has none of them. */
 export class ExchangeNeeds {
@@ -31,6 +32,8 @@ export class ExchangeNeeds {
   /** By line that is corrected: whose it should have been. */
   readonly #rightly = new Map<string, string | undefined>();
   readonly #rates = new Set<string>();
+  /** Units in which more may be owed. */
+  readonly #debts = new Set<Unit>();
   readonly #quotes = new Set<string>();
   readonly #institutions = new Set<string>();
 
@@ -68,6 +71,10 @@ export class ExchangeNeeds {
     }
   }
 
+  line({ limit }: CreditLineRequest): void {
+    if (limit !== undefined) this.#debts.add(limit.unit);
+  }
+
   submission({ paid, quoteId }: Submission): void {
     if (quoteId !== undefined) this.#quotes.add(quoteId);
     else if (paid !== undefined) this.#rates.add(referenceRateId(paid.unit));
@@ -77,6 +84,7 @@ export class ExchangeNeeds {
     return [
       ...[...this.#bankBookings].map((id) => `${bankBookingStream.aggregate.name}/${id}`),
       ...[...this.#rates].map((id) => `${rateStream.aggregate.name}/${id}`),
+      ...[...this.#debts].map((unit) => `${unitDebtStream.aggregate.name}/${unit}`),
       ...[...this.#quotes].map((id) => `${quoteStream.aggregate.name}/${id}`),
     ];
   }
@@ -102,6 +110,7 @@ export class ExchangeNeeds {
 
   #correction(wrong: KnownBankBooking, institutionId: string | undefined): void {
     this.transfers.add(bookedTransferId(wrong));
+    this.#debts.add(wrong.line.money.unit);
     if (institutionId === undefined) return;
     this.#bankBookings.add(bankCorrectionId(wrong));
     this.#line({ institutionId, money: wrong.line.money });

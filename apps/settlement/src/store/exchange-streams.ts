@@ -10,6 +10,9 @@ import {
   rateAggregate,
   type RateEvent,
   type RateState,
+  type UnitDebt,
+  unitDebtAggregate,
+  type UnitDebtEvent,
 } from '@finality/settlement';
 import { bankBookingMessage, quoteMessage, rateMessage } from './exchange-messages.ts';
 import { message } from './public-message.ts';
@@ -47,4 +50,11 @@ export const quoteStream: StreamType<Quote, QuoteEvent> = {
   },
 };
 
-export const EXCHANGE_STREAMS: readonly AnyStreamType[] = [bankBookingStream, rateStream, quoteStream];
+/** Counted for nobody to see: what bounds balances. */
+export const unitDebtStream: StreamType<UnitDebt, UnitDebtEvent> = {
+  aggregate: unitDebtAggregate,
+  institutions: () => [],
+  publish: () => [],
+};
+
+export const EXCHANGE_STREAMS: readonly AnyStreamType[] = [bankBookingStream, rateStream, quoteStream, unitDebtStream];

@@ -82,6 +82,8 @@ import { savePositions, saveWindows } from '../projections/windows.ts';
 import type { BatchBook } from './batch-book.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand, SettlementReply } from './commands.ts';
 import { loadBook } from './load.ts';
+import { streamsOf } from './needed-streams.ts';
+import { Needs } from './needs.ts';
 import { decideWindow } from './window-commands.ts';
 
 const DONE: Handled<SettlementReply> = { kind: 'accepted', reply: { type: 'done' } };
@@ -92,6 +94,10 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
 
   constructor(policy: SettlementPolicy) {
     this.#policy = policy;
+  }
+
+  streamsOf(commands: readonly StoreCommand<SettlementCommand>[]): readonly string[] {
+    return streamsOf(Needs.of(commands));
   }
 
   load(session: Session, commands: readonly StoreCommand<SettlementCommand>[], batch: Batch): Promise<BatchBook> {

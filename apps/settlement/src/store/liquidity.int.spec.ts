@@ -1,7 +1,7 @@
 import { liquidityV1, TOPICS } from '@finality/contracts';
 import type { Instant, Sats } from '@finality/kernel';
 import { BTC, parseUnit, type Unit } from '@finality/ledger';
-import { INSTITUTIONS, POLICY, World } from '@finality/settlement/spec';
+import { checkBounds, enlarge, INSTITUTIONS, POLICY, World } from '@finality/settlement/spec';
 import { seededRandom, type TestDatabase, testDatabase } from '@finality/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { LINE_RELEASED_MAX } from './open.sql.ts';
@@ -180,6 +180,25 @@ it('finds who has crossed a level, in any unit', async () => {
   await store();
   expect(await readCrossed(rig.pool)).toEqual([]);
   await rig.compare(world.book);
+  await rig.rebuild();
+});
+
+it.each([1, 2])('stores amounts of a unit as large as they can be (seed %i)', async (seed) => {
+  const random = seededRandom(seed);
+  const USD = parseUnit('USD')!;
+  const alerts = { warnBelow: 2n ** 63n - 1n, criticalBelow: 2n ** 63n - 1n };
+  for (const institutionId of ['a', 'b', 'c'])
+    world.tell({ type: 'set_liquidity_alerts', request: { institutionId, unit: USD, alerts, by: 'k' } });
+  await store();
+  for (let step = 0; step < 60; step++) {
+    enlarge(world, Math.floor(random() * 2 ** 31));
+    await store();
+    await readCrossed(rig.pool);
+  }
+  expect(world.told.filter(({ refused }) => refused === 'AMOUNT_TOO_LARGE').length).toBeGreaterThan(2);
+  checkBounds(world.book);
+  await rig.compare(world.book);
+  await rig.verify();
   await rig.rebuild();
 });
 

@@ -49,22 +49,9 @@ import type { SettlementCommand } from './commands.ts';
 import { loadDepositOutpoints } from './deposit-places.ts';
 import { limitLending } from './lending.ts';
 import { Needs } from './needs.ts';
+import { streamsOf } from './needed-streams.ts';
 import { tipHeight } from './tip-height.ts';
-import {
-  apiKeyStream,
-  CHAIN_TIP_ID,
-  chainTipStream,
-  depositStream,
-  institutionStream,
-  LEDGER_ID,
-  limitsStream,
-  lineageStream,
-  paymentRulesStream,
-  RECOVERY_ID,
-  recoveryStream,
-  sealsStream,
-  settlementStream,
-} from './streams.ts';
+import { depositStream, lineageStream, settlementStream } from './streams.ts';
 import { linesOf, linesWith, OPEN, type OpenRow } from './open.sql.ts';
 import { loadWaiting } from './waiting.ts';
 
@@ -141,9 +128,6 @@ async function loadVersions(session: Session, needs: Needs): Promise<ReadonlyMap
 /** Whether one of its versions, or the next, may win without what another pays. */
 const mayLeaveOver = ({ versions, next }: OfferedLineage): boolean =>
   versionsDiffer(next === undefined ? versions : [...versions, next]);
-
-/** What an institution may pay, and whom. */
-const PAYER_STREAMS = [limitsStream, paymentRulesStream];
 
 /** Of one institution: more than a version takes along. */
 const WAITING_MAX = 50;
@@ -409,22 +393,7 @@ class States {
   readonly #loadedStreams = new Set<string>();
 
   async #loadStreams(): Promise<void> {
-    const needs = this.#needs;
-    const wanted = [
-      ...[...needs.settlements].map((id) => `${settlementStream.aggregate.name}/${id}`),
-      ...[...needs.institutions].map((id) => `${institutionStream.aggregate.name}/${id}`),
-      ...[...needs.payers].flatMap((id) => PAYER_STREAMS.map(({ aggregate }) => `${aggregate.name}/${id}`)),
-      ...[...needs.lineages].map((id) => `${lineageStream.aggregate.name}/${id}`),
-      ...[...needs.deposits].map((id) => `${depositStream.aggregate.name}/${id}`),
-      ...needs.exchange.streams(),
-      ...needs.proposals.streams(),
-      ...needs.windows.streams(needs.reserving.size + needs.credit.unwindable.size > 0),
-      ...needs.credit.streams(),
-      ...[...needs.apiKeys].map((id) => `${apiKeyStream.aggregate.name}/${id}`),
-      ...(needs.recovery ? [`${recoveryStream.aggregate.name}/${RECOVERY_ID}`] : []),
-      ...(needs.seals ? [`${sealsStream.aggregate.name}/${LEDGER_ID}`] : []),
-      ...(needs.chain ? [`${chainTipStream.aggregate.name}/${CHAIN_TIP_ID}`] : []),
-    ].filter((stream) => !this.#loadedStreams.has(stream));
+    const wanted = streamsOf(this.#needs).filter((stream) => !this.#loadedStreams.has(stream));
     if (wanted.length === 0) return;
     await this.#batch.loadStreams(this.#session, wanted);
     for (const stream of wanted) this.#loadedStreams.add(stream);

@@ -223,6 +223,7 @@ export class Needs {
         return void this.institutions.add(body.institution.institutionId);
       case 'set_credit_line':
         this.credit.line(body.request);
+        this.exchange.line(body.request);
         return this.#credit(body.request.institutionId);
       case 'post_pledge':
       case 'release_pledge':

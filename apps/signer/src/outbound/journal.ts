@@ -155,17 +155,17 @@ type JournalEvent = AccountEvent | LineageEvent | EpochRaised | LedgerHeadsEvent
 /** Writes what was accepted, in the batch that accepts it: nothing is signed, or handed out to be, that isn't in the journal. */
 export async function writeJournal(session: Session, events: readonly StoredEvent[]): Promise<void> {
   const accounts: { readonly index: number; readonly walletId: string }[] = [];
-  const accepted: { readonly position: bigint; readonly event: SigningAccepted | HandOutAccepted }[] = [];
   const epochs: number[] = [];
-  const released: CoinsReleased[] = [];
+  const claims: ClaimRun[] = [];
   const heads: HeadReference[] = [];
   for (const { position, data } of events as readonly StoredEvent<JournalEvent>[]) {
     if (data.type === 'head_accepted') heads.push(referenceTo(data.head));
     if (data.type === 'epoch_raised') epochs.push(data.epoch);
     if (data.type === 'account_created')
       accounts.push({ index: data.account.accountIndex, walletId: data.account.walletId });
-    if (data.type === 'coins_released') released.push(data);
-    if (data.type === 'signing_accepted' || data.type === 'hand_out_accepted') accepted.push({ position, event: data });
+    if (data.type === 'coins_released') runOf(claims, 'released').released.push(data);
+    if (data.type === 'signing_accepted' || data.type === 'hand_out_accepted')
+      runOf(claims, 'accepted').accepted.push({ position, event: data });
   }
   if (accounts.length > 0) {
     await session.query('INSERT INTO accounts (account_index, wallet_id) SELECT * FROM unnest($1::int[], $2::text[])', [
@@ -179,11 +179,28 @@ export async function writeJournal(session: Session, events: readonly StoredEven
       [heads.map(({ epoch }) => epoch), heads.map(({ segment }) => segment), heads.map(({ hash }) => hash)],
     );
   if (epochs.length > 0) await session.query('INSERT INTO journal_epochs SELECT * FROM unnest($1::int[])', [epochs]);
-  if (released.length > 0) await writeReleases(session, released);
-  if (accepted.length > 0) await writeAccepted(session, accepted);
+  for (const { released, accepted } of claims) {
+    if (released.length > 0) await writeReleases(session, released);
+    if (accepted.length > 0) await writeAccepted(session, accepted);
+  }
 }
 
-/** Before what is accepted in the same batch, which finds the coins free. */
+/** What follows each other and is of one kind: a coin may be released and taken, or taken and released, within one batch, and is whose it was last. */
+interface ClaimRun {
+  readonly kind: 'released' | 'accepted';
+  readonly released: CoinsReleased[];
+  readonly accepted: { readonly position: bigint; readonly event: SigningAccepted | HandOutAccepted }[];
+}
+
+function runOf(claims: ClaimRun[], kind: ClaimRun['kind']): ClaimRun {
+  const last = claims.at(-1);
+  if (last?.kind === kind) return last;
+  const run: ClaimRun = { kind, released: [], accepted: [] };
+  claims.push(run);
+  return run;
+}
+
+/** What is accepted from then on finds the coins free. */
 async function writeReleases(session: Session, released: readonly CoinsReleased[]): Promise<void> {
   const coins = released.flatMap(({ outpoints, lineageId }) => outpoints.map((outpoint) => ({ outpoint, lineageId })));
   await session.query(

@@ -1,7 +1,15 @@
 import type { Session } from '@finality/event-store';
 import { decodeJson } from '@finality/kernel';
 import { BTC, type Money, type Unit } from '@finality/ledger';
-import { isOf, legsOf, type LimitsState, type LivingSettlement, type SetLimits, valued } from '@finality/settlement';
+import {
+  isOf,
+  legsOf,
+  type LimitsState,
+  type LivingSettlement,
+  type Quote,
+  type SetLimits,
+  valued,
+} from '@finality/settlement';
 
 const UNPAID: readonly LivingSettlement['status'][] = ['rejected', 'failed', 'cancelled', 'expired'];
 const SECOND_MS = 1_000;
@@ -15,6 +23,7 @@ export async function dealingProblems(session: Session, all: readonly LivingSett
     ...(await capProblems(session, all)),
     ...(await limitProblems(session, all)),
     ...quoteProblems(all),
+    ...(await quotedProblems(session, all)),
   ];
 }
 
@@ -155,17 +164,51 @@ function begunUnder(limits: SetLimits, settlement: LivingSettlement): readonly B
   return [{ at, mode, amountSats, settlementId: terms.settlementId }];
 }
 
-/** A quote is good once. */
+/** A quote is good once, for as long as it is locked, and for both legs as it was quoted. */
 function quoteProblems(all: readonly LivingSettlement[]): readonly string[] {
   const used = new Map<string, string>();
-  return all.flatMap(({ terms: { settlementId, units } }) => {
+  return all.flatMap(({ terms: { settlementId, units, reverses, expiresAt }, transitions }) => {
     const quoteId = units?.exchange?.quoteId;
+    // What pays it back was quoted nothing, and has an end of its own.
     if (quoteId === undefined) return [];
+    const settledAt = transitions.find(({ status }) => status === 'settled')?.at;
+    const late =
+      settledAt === undefined || (expiresAt !== undefined && settledAt < expiresAt)
+        ? []
+        : [`settlement ${settlementId} has settled at ${settledAt}, its quote ended at ${expiresAt}`];
+    if (reverses !== undefined) return late;
     const before = used.get(quoteId);
     used.set(quoteId, settlementId);
-    return before === undefined ? [] : [`quote ${quoteId} is used by ${before} and ${settlementId}`];
+    return before === undefined ? late : [...late, `quote ${quoteId} is used by ${before} and ${settlementId}`];
   });
 }
+
+/** What a quote says is what was exchanged at it, by whoever asked for it. */
+async function quotedProblems(session: Session, all: readonly LivingSettlement[]): Promise<readonly string[]> {
+  const rows = await session.query<{ state: string }>(
+    `SELECT state FROM stream_states WHERE starts_with(stream, 'quote/') ORDER BY stream`,
+  );
+  const quotes = new Map(
+    rows.flatMap(({ state }) => {
+      const quote = decodeJson(state) as Quote;
+      return quote.status === 'none' ? [] : [[quote.terms.quoteId, quote] as const];
+    }),
+  );
+  return all.flatMap(({ terms }) => {
+    const exchanged = terms.units?.exchange;
+    if (exchanged === undefined || terms.reverses !== undefined) return [];
+    const quote = quotes.get(exchanged.quoteId);
+    const isIts = quote?.status === 'used' && quote.settlementId === terms.settlementId;
+    const isLocked = quote !== undefined && quote.terms.expiresAt === terms.expiresAt;
+    const amounts = quote === undefined ? [] : [quote.terms.sell, quote.terms.buy].map(moneyName);
+    const legs = legsOf(terms).map(({ money }) => moneyName(money));
+    return isIts && isLocked && amounts.every((amount) => legs.includes(amount))
+      ? []
+      : [`settlement ${terms.settlementId} isn't what its quote ${exchanged.quoteId} says`];
+  });
+}
+
+const moneyName = ({ unit, amount }: Money): string => `${amount} ${unit}`;
 
 /** The highest credit line that each institution has ever had in each unit, by {@link lineName}: what is drawn stays drawn when it is lowered. */
 export async function creditLinesHighest(session: Session): Promise<ReadonlyMap<string, bigint>> {

@@ -1,13 +1,13 @@
 import { exchangeV1, liquidityV1, type proposalV1, settlementV1 } from '@finality/contracts';
 import { pickWeighted, type SeededRandom } from '@finality/testing/simulation';
 import type { Ask, Caller, Client, Clients } from './clients.ts';
-import { type Asking, nonsense, run } from './errand.ts';
+import { type Asking, askOf, nonsense, run } from './errand.ts';
 import { Violation } from './violation.ts';
 
 const UNIT = 'USD';
 /** Of the unit's smallest part: cents. */
 const CASH_MAX = 400_000;
-/** Satoshi. */
+/** Satoshi, or cents. */
 const LINE_MAX = 600_000;
 const LIMIT_MIN = 400_000;
 const LIMIT_MAX = 4_000_000;
@@ -17,6 +17,8 @@ const LIMIT_SECONDS = [600, 3_600, 86_400];
 /** Until rates, lines and quotes end: some of them within a run. */
 const SOON_MS = 60_000;
 const LATER_MS = 3_600_000;
+/** Longer than a run lasts; the longest is seven days. */
+const REFERENCE_MS = 6 * 86_400_000;
 const QUOTE_SECONDS = 300;
 const WINDOWS_MAX = 1_000;
 
@@ -50,6 +52,32 @@ export class Dealings {
   constructor(clients: Clients, random: SeededRandom) {
     this.#clients = clients;
     this.#random = random;
+  }
+
+  /** Before anything goes wrong: the unit is worth something, everybody has some of it at a bank, and some may owe some. */
+  async settle(work: () => Promise<void>): Promise<void> {
+    const { operator, secondOperator, institutions } = this.#clients;
+    const must = (method: string, request: object, caller: Caller): Promise<unknown> =>
+      this.#clients.must(askOf(this.#clients, { api: 'CashService', method, request, caller, what: '' }), work);
+    const publishRate = exchangeV1.PublishRateRequest.fromPartial({
+      ...{ makerInstitution: 'platform', baseUnit: UNIT, counterUnit: 'BTC' },
+      price: { numerator: 1_000n, denominator: 65n },
+      validUntil: this.#clients.in(REFERENCE_MS),
+    });
+    await this.#clients.agree({ publishRate }, work);
+    for (const { institutionId } of institutions) {
+      const request = exchangeV1.ProposeBankBookingRequest.fromPartial({
+        ...{ direction: exchangeV1.BankDirection.BANK_DIRECTION_IN, institutionId, reason: 'as on the statement' },
+        ...{ amount: { unit: UNIT, amount: this.#sats(1, CASH_MAX) }, statementLine: `first of ${institutionId}` },
+      });
+      const { bookingId } = (await must('proposeBankBooking', request, operator)) as exchangeV1.BankBooking;
+      await must('confirmBankBooking', { bookingId, reason: 'seen' }, secondOperator);
+    }
+    for (const { institutionId } of institutions.filter(() => this.#random.chance(0.6))) {
+      const limit = { unit: UNIT, amount: this.#sats(1, LINE_MAX) };
+      const setCreditLine = liquidityV1.SetCreditLineRequest.fromPartial({ institutionId, limit });
+      await this.#clients.agree({ setCreditLine }, work);
+    }
   }
 
   act(ask: Asking): Promise<string> {
@@ -149,9 +177,10 @@ export class Dealings {
   #setCreditLine(ask: Asking): Promise<string> {
     const { institutionId } = this.#random.pick(this.#clients.institutions);
     const expiresAt = this.#random.chance(0.4) ? this.#clients.in(this.#random.between(SOON_MS, LATER_MS)) : undefined;
-    const limitSats = this.#random.chance(0.3) ? 0n : this.#sats(1, LINE_MAX);
+    const amount = this.#random.chance(0.3) ? 0n : this.#sats(1, LINE_MAX);
+    const line = this.#random.chance(0.5) ? { limitSats: amount } : { limit: { unit: UNIT, amount } };
     const request = liquidityV1.SetCreditLineRequest.fromPartial({
-      ...{ institutionId, limitSats, reason: 'as agreed' },
+      ...{ institutionId, ...line, reason: 'as agreed' },
       ...(expiresAt !== undefined && { expiresAt }),
     });
     return this.agree(ask, 'LiquidityService', 'setCreditLine', { setCreditLine: request });

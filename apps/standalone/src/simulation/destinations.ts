@@ -1,8 +1,9 @@
 import { deriveScript, MasterKey } from '@finality/bitcoin';
 import { addressV1, settlementV1 } from '@finality/contracts';
 import type { StatementPurpose, StatementSubject } from '@finality/signing';
+import type { TestSignatory } from '@finality/signing/spec';
 import { pickWeighted, type SeededRandom } from '@finality/testing/simulation';
-import type { Caller, Clients } from './clients.ts';
+import type { Ask, Caller, Clients } from './clients.ts';
 import { type Asking, askOf, type Errand, nonsense, run } from './errand.ts';
 import type { Party, People } from './people.ts';
 
@@ -117,20 +118,31 @@ export class Destinations {
   /** Somebody new is endorsed; or somebody goes, as long as one remains. */
   #replaceSignatory(ask: Asking): Promise<string> {
     const party = this.#people.anybody();
-    const { client, signatories } = party;
-    const { institutionId } = client;
+    const { signatories } = party;
     const [first, second] = signatories;
     if (second === undefined || this.#random.chance(0.6)) {
       const newcomer = this.#people.newcomer();
       const joining = this.#people.joining(party, newcomer, first);
       return run(this.#clients, ask, joining, () => signatories.push(newcomer));
     }
-    const { address } = first!;
-    const revocation = this.#people.sign(party, second, 'revoke signatory', { address });
-    const request = { institutionId, address, revocation };
+    return run(this.#clients, ask, this.#revocation(party, first!, second));
+  }
+
+  /** When all is over: of somebody, wherever one remains. */
+  lastRevocations(): readonly Ask[] {
+    const parties = this.#people.parties.filter(({ signatories }) => signatories.length > 1);
+    return parties
+      .slice(0, 1)
+      .map((party) => askOf(this.#clients, this.#revocation(party, party.signatories[0]!, party.signatories[1]!)));
+  }
+
+  #revocation(party: Party, { address }: TestSignatory, by: TestSignatory): Errand {
+    const { institutionId } = party.client;
+    const revocation = this.#people.sign(party, by, 'revoke signatory', { address });
     // It may be gone whatever is answered.
-    signatories.shift();
-    return run(this.#clients, ask, this.#people.errand('revokeSignatory', request, client, institutionId));
+    party.signatories.shift();
+    const request = { institutionId, address, revocation };
+    return this.#people.errand('revokeSignatory', request, party.client, institutionId);
   }
 
   /** What nobody may ask for. */

@@ -8,7 +8,21 @@ const STEPS = 240;
 /** In all seeds of a file: some have little that goes through. */
 const SETTLEMENTS_MIN = 10;
 /** What seeds are there to come upon, each file for itself. */
-const COME_UPON = ['settlement_settled', 'lineage_final', 'head_signed', 'pledge_posted', 'approval_tiers_set'];
+const COME_UPON = [
+  ...['settlement_settled', 'lineage_final', 'head_signed', 'pledge_posted', 'approval_tiers_set'],
+  'unit_line_set',
+];
+
+/** What others are asked for before it is decided, or is shown from what has changed since: answered again in each file. */
+const REPEATED = [
+  'AddressService/issueAddresses',
+  'DestinationService/registerDestination',
+  'DestinationService/registerSignatory',
+  'DestinationService/revokeSignatory',
+  'SettlementService/preparePsbt',
+  'SettlementService/reviewSettlement',
+  'SettlementService/submitSignedPsbt',
+];
 
 /** Fails with what a person needs: what broke, what happened before, and the command that shows it again. */
 export async function mustHold(server: SimulationServer, options: SimulationOptions): Promise<SimulationResult> {
@@ -40,6 +54,8 @@ export function testSeeds(first: number, last: number): void {
       expect(results.some(({ driftsRefused }) => driftsRefused > 0)).toBe(true);
       const missing = COME_UPON.filter((type) => results.every(({ events }) => events[type] === undefined));
       expect(missing).toEqual([]);
+      const unrepeated = REPEATED.filter((call) => results.every(({ repeated }) => !repeated.includes(call)));
+      expect(unrepeated).toEqual([]);
     });
   });
 }

@@ -28,6 +28,7 @@ import { Owners } from './owners.ts';
 import { People } from './people.ts';
 import { SimulatedPlatform } from './platform.ts';
 import { type Profile, profileOf } from './profile.ts';
+import { repeatAnswered } from './repeats.ts';
 import { Rogue } from './rogue.ts';
 import { rebuildingSigner } from './rebuilding-signer.ts';
 import { walletScripts, eventCounts } from './records.ts';
@@ -62,6 +63,8 @@ export interface SimulationResult {
   readonly driftsRefused: number;
   /** Of the settlement service, by type. */
   readonly events: Readonly<Record<string, number>>;
+  /** Calls that were answered again in the end, when everything had changed: `DestinationService/revokeSignatory`. */
+  readonly repeated: readonly string[];
   /** Empty: every promise was kept. */
   readonly problems: readonly string[];
   /** The last of what happened. */
@@ -116,6 +119,7 @@ class Simulation {
   #calm!: Calm;
   readonly #rogue = new Rogue();
   #driftsRefused = 0;
+  #repeated: readonly string[] = [];
   /** Nothing fails while the world is set up, and while it comes to rest. */
   #isFaulty = false;
 
@@ -154,6 +158,7 @@ class Simulation {
       driftsRefused: this.#driftsRefused,
       blocks: (this.#outside?.chain.tip.height ?? 0) - (this.#outside?.startHeight ?? 0),
       events,
+      repeated: this.#repeated,
       problems,
       trace: this.#trace.last(TRACE_LINES),
     };
@@ -200,6 +205,7 @@ class Simulation {
 
   /** What is agreed on before anything goes wrong. */
   async #agree(work: () => Promise<void>): Promise<void> {
+    if (this.#profile.dealings > 0) await this.#dealings.settle(work);
     if (this.#profile.credit > 0) await this.#credit.settle(work);
     if (this.#profile.rules === 0) return;
     await this.#people.enlist(work);
@@ -358,6 +364,8 @@ class Simulation {
     await this.#compareStatements();
     await this.#reconcile();
     await this.#driftAway();
+    this.#repeated = await repeatAnswered(this.#clients, this.#clock, this.#destinations.lastRevocations());
+    this.#trace.add(`${this.#repeated.length} calls are answered again`);
   }
 
   /** Everything has ended: what is signed now is of no use to anybody else. */

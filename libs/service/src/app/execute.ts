@@ -1,5 +1,7 @@
 import {
+  type EventReader,
   type EventStore,
+  type IdempotencyClaim,
   NotTheWriter,
   type Outcome,
   type StoreCommand,
@@ -42,4 +44,18 @@ export async function execute<Body, Reply>(
     default:
       throw new Error(`the command of a caller doesn't end ${outcome?.kind}`);
   }
+}
+
+/**
+ * The resource that a request with this key has made: for whoever has to ask others, or look at what may have changed, before there is anything to decide.
+ * @returns undefined where no such request has been accepted
+ * @throws RefusalException where it wasn't the same
+ */
+export async function answeredBefore(
+  reader: Pick<EventReader, 'answered'>,
+  claim: IdempotencyClaim,
+): Promise<string | undefined> {
+  const before = await reader.answered(claim);
+  if (before?.kind === 'refused') throw new RefusalException(before.refusal);
+  return before?.resourceId;
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { inBatches } from './streams.ts';
+import { inBatches, inOrder } from './streams.ts';
 
 async function* from<T>(
   items: readonly T[],
@@ -70,4 +70,34 @@ test('a source that fails fails the taker after what came before', async () => {
   })();
   await expect(taking).rejects.toThrow('cut');
   expect(taken).toEqual([1, 2]);
+});
+
+test('results come in the order of the items, whichever is done first', async () => {
+  let running = 0;
+  let most = 0;
+  const work = async (item: number): Promise<number> => {
+    most = Math.max(most, ++running);
+    for (let i = 0; i < 10 - item; i++) await turn();
+    running -= 1;
+    return item * 2;
+  };
+  const results: number[] = [];
+  for await (const result of inOrder(from([1, 2, 3, 4, 5, 6, 7, 8, 9]), 2, work)) results.push(result);
+  expect(results).toEqual([2, 4, 6, 8, 10, 12, 14, 16, 18]);
+  expect(most).toBeGreaterThan(1);
+  expect(most).toBeLessThanOrEqual(5);
+});
+
+test('work that fails fails the taker in its turn, and nobody else', async () => {
+  const done: number[] = [];
+  const work = async (item: number): Promise<number> => {
+    await turn();
+    if (item >= 2) throw new Error(`no ${item}`);
+    return item;
+  };
+  const taking = (async () => {
+    for await (const result of inOrder(from([1, 2, 3]), 3, work)) done.push(result);
+  })();
+  await expect(taking).rejects.toThrow('no 2');
+  expect(done).toEqual([1]);
 });

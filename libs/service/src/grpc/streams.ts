@@ -2,6 +2,8 @@ import { refusal, type Runtime } from '@finality/kernel';
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import { RefusalException } from './refusal-status.ts';
 
+/** Written and not sent yet. Streams want to be waited for at 16 of them, and each time takes a turn of the event loop, whatever else it has to do. */
+const UNSENT_MAX = 128;
 /** A client that doesn't read for so long is cut off: what it is sent has to wait somewhere. */
 const STALL_MAX_MS = 60_000;
 
@@ -62,11 +64,37 @@ export async function* inBatches<T>(
   }
 }
 
+/**
+ * Results of `work` in the order of the items, so many of which may be under way at a time, and about as many done before their turn. An item whose
+ * work fails fails the taker in its turn; what was begun after it goes on.
+ */
+export async function* inOrder<Item, Result>(
+  source: AsyncIterable<Item>,
+  max: number,
+  work: (item: Item) => Promise<Result>,
+): AsyncGenerator<Result, void, undefined> {
+  for await (const started of inBatches(startEach(source, work), max)) for (const { result } of started) yield result;
+}
+
+/** In an object: a generator waits for a promise that it yields. */
+async function* startEach<Item, Result>(
+  source: AsyncIterable<Item>,
+  work: (item: Item) => Promise<Result>,
+): AsyncGenerator<{ readonly result: Promise<Result> }, void, undefined> {
+  for await (const item of source) {
+    const result = work(item);
+    // Whoever takes it hears of it; who has stopped taking doesn't want to.
+    result.catch(() => undefined);
+    yield { result };
+  }
+}
+
 /** Writes what a handler yields, as fast as the client reads and no faster. Returns when the client is gone as well. */
 export async function writeAll(responses: AsyncIterable<unknown>, call: Writable, runtime: Runtime): Promise<void> {
   for await (const response of responses) {
     if (call.cancelled) return;
-    if (!call.write(response) && !(await drained(call, runtime))) {
+    call.write(response);
+    if (call.writableLength >= UNSENT_MAX && !(await drained(call, runtime))) {
       throw new RefusalException(
         refusal('unavailable', 'SLOW_CONSUMER', `nothing was read for ${STALL_MAX_MS} ms`, { retryable: true }),
       );

@@ -12,7 +12,8 @@ import { RefusalException, statusOfError } from '../grpc/refusal-status.ts';
 import { bindServer, MESSAGE_BYTES_MAX } from '../grpc/shared-server.ts';
 import type { Log } from '../logging/log.ts';
 import { withSpan } from '../telemetry/tracing.ts';
-import { serverCredentials, serviceOf, type TlsMaterial } from './tls.ts';
+import { serverCredentials, serviceOf } from './tls.ts';
+import type { TlsIdentity } from './tls-identity.ts';
 
 /** What other services of ours may call: a generated service, and who may call which of its methods. */
 export interface InternalService {
@@ -25,7 +26,7 @@ export interface InternalServerOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  readonly tls: TlsMaterial;
+  readonly tls: TlsIdentity;
   readonly runtime: Runtime;
   readonly log: Log;
 }

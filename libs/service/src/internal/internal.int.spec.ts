@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ledgerV1, messagingV1, type ServiceName } from '@finality/contracts';
@@ -13,7 +13,8 @@ import { systemRuntime } from '../runtime/system-runtime.ts';
 import { StartupError } from '../startup-error.ts';
 import { InternalServer } from './internal-server.ts';
 import { messageService, messagesOf, ownersMessages } from './published-messages.ts';
-import { channelCredentials, readTls, type TlsMaterial } from './tls.ts';
+import { channelCredentials, readTls } from './tls.ts';
+import { TlsIdentity } from './tls-identity.ts';
 
 type Ledger = ledgerV1.InternalLedgerServiceServer;
 const TOPIC = 'finality.test.things.v1';
@@ -27,13 +28,13 @@ let server: InternalServer;
 let address: string;
 const clients: ServiceClient<unknown>[] = [];
 
-const materialOf = (name: string, from = certificates): TlsMaterial => readTls(from.get(name)!);
+const identityOf = (name: string, from = certificates): TlsIdentity => new TlsIdentity(from.get(name)!, silentLog);
 
 beforeAll(async () => {
   home = mkdtempSync(path.join(tmpdir(), 'finality-internal-'));
   certificates = await ensureCertificates(path.join(home, 'ours'), ['settlement', 'reconciliation', 'risk']);
   db = await testDatabase(['settlement']);
-  server = new InternalServer({ host: '127.0.0.1', port: 0, tls: materialOf('settlement'), runtime, log: silentLog });
+  server = new InternalServer({ host: '127.0.0.1', port: 0, tls: identityOf('settlement'), runtime, log: silentLog });
   const ledger = { definition: ledgerV1.InternalLedgerServiceService, callers: { getLedgerCut: ['reconciliation'] } };
   let calls = 0;
   server.serve(ledger as never, {
@@ -56,7 +57,7 @@ afterAll(async () => {
 
 function connect<Server>(
   definition: Parameters<typeof connectService>[0],
-  tls: TlsMaterial | undefined,
+  tls: TlsIdentity | undefined,
   peer: ServiceName = 'settlement',
 ): ServiceClient<Server>['calls'] {
   const client = connectService<Server>(definition, {
@@ -69,7 +70,7 @@ function connect<Server>(
   return client.calls;
 }
 
-const ledgerAs = (tls: TlsMaterial | undefined, peer?: ServiceName) =>
+const ledgerAs = (tls: TlsIdentity | undefined, peer?: ServiceName) =>
   connect<Ledger>(ledgerV1.InternalLedgerServiceService, tls, peer);
 
 const failure = (call: Promise<unknown>): Promise<unknown> =>
@@ -80,30 +81,74 @@ const failure = (call: Promise<unknown>): Promise<unknown> =>
 
 describe('calls between our services', () => {
   it('reach whoever they are for, and bring back what it says or why not', async () => {
-    const ledger = ledgerAs(materialOf('reconciliation'));
+    const ledger = ledgerAs(identityOf('reconciliation'));
     expect(await ledger.getLedgerCut({})).toEqual(CUT);
     expect(refusalOf(await failure(ledger.getLedgerCut({})))).toMatchObject({ kind: 'not_found', reason: 'NO_CUT' });
   });
 
   it('are refused to a service that has no business there', async () => {
-    const refused = refusalOf(await failure(ledgerAs(materialOf('risk')).getLedgerCut({})));
+    const refused = refusalOf(await failure(ledgerAs(identityOf('risk')).getLedgerCut({})));
     expect(refused).toMatchObject({ kind: 'permission_denied', reason: 'CALLER_NOT_ALLOWED' });
     expect(refused?.message).toContain('risk');
   });
 
   it('get nowhere without a certificate, or with one of another authority', async () => {
     const strangers = await ensureCertificates(path.join(home, 'others'), ['reconciliation']);
-    const { key, certificate } = materialOf('reconciliation', strangers);
-    const { ca } = materialOf('reconciliation');
-    for (const tls of [undefined, { ca, key, certificate }]) {
+    const { key, certificate } = strangers.get('reconciliation')!;
+    const { ca } = certificates.get('reconciliation')!;
+    for (const tls of [undefined, new TlsIdentity({ ca, key, certificate }, silentLog)]) {
       expect(await failure(ledgerAs(tls).getLedgerCut({}))).toMatchObject({ code: 14 });
     }
   });
 
   it('aren’t made to another service than the one that is meant', async () => {
-    const error = await failure(ledgerAs(materialOf('reconciliation'), 'risk').getLedgerCut({}));
+    const error = await failure(ledgerAs(identityOf('reconciliation'), 'risk').getLedgerCut({}));
     expect(error).toMatchObject({ code: 14 });
     expect(String(error)).toContain('certificate');
+  });
+
+  it('know each other by renewed certificates, of another authority even, without a restart at either end', async () => {
+    const copies = (name: string): CertificateFiles => {
+      const files = { ca: `${name}.ca`, certificate: `${name}.crt`, key: `${name}.key` };
+      return Object.fromEntries(
+        Object.entries(files).map(([what, file]) => [what, path.join(home, file)]),
+      ) as unknown as CertificateFiles;
+    };
+    const put = (from: CertificateFiles, to: CertificateFiles): void => {
+      for (const what of ['ca', 'certificate', 'key'] as const) copyFileSync(from[what], to[what]);
+    };
+    const [serving, calling] = [copies('serving'), copies('calling')];
+    put(certificates.get('settlement')!, serving);
+    put(certificates.get('reconciliation')!, calling);
+    const [ofServer, ofClient] = [new TlsIdentity(serving, silentLog), new TlsIdentity(calling, silentLog)];
+    const renewing = new InternalServer({ host: '127.0.0.1', port: 0, tls: ofServer, runtime, log: silentLog });
+    const ledger = { definition: ledgerV1.InternalLedgerServiceService, callers: { getLedgerCut: ['reconciliation'] } };
+    renewing.serve(ledger as never, { getLedgerCut: () => Promise.resolve(CUT) });
+    const bound = await renewing.listen();
+    const ask = (tls: TlsIdentity): Promise<unknown> => {
+      const options = { address: `${bound.host}:${bound.port}`, runtime, timeoutMs: 5_000, serverName: 'settlement' };
+      const credentials = channelCredentials(tls, 'settlement');
+      const client = connectService<Ledger>(ledgerV1.InternalLedgerServiceService, { ...options, credentials });
+      return client.calls.getLedgerCut({}).finally(() => client.close());
+    };
+    try {
+      expect(await ask(ofClient)).toEqual(CUT);
+      const renewed = await ensureCertificates(path.join(home, 'renewed'), ['settlement', 'reconciliation']);
+      put(renewed.get('settlement')!, serving);
+      await ofServer.step();
+      // Of the authority before.
+      expect(await failure(ask(ofClient))).toMatchObject({ code: 14 });
+      // Half of it is there yet: what there was before stays.
+      copyFileSync(renewed.get('reconciliation')!.certificate, calling.certificate);
+      await ofClient.step();
+      expect(await failure(ask(ofClient))).toMatchObject({ code: 14 });
+      put(renewed.get('reconciliation')!, calling);
+      await ofClient.step();
+      expect(await ask(ofClient)).toEqual(CUT);
+      expect(ofClient.endsAt.getTime()).toBeGreaterThan(Date.now());
+    } finally {
+      await renewing.stop(1_000);
+    }
   });
 
   it('need files that can be read and fit together', () => {
@@ -120,7 +165,7 @@ describe('calls between our services', () => {
 describe('an owner’s messages', () => {
   const asked = () =>
     ownersMessages(() =>
-      connect<messagingV1.MessageServiceServer>(messagingV1.MessageServiceService, materialOf('risk')),
+      connect<messagingV1.MessageServiceServer>(messagingV1.MessageServiceService, identityOf('risk')),
     );
 
   beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext, type PeerCertificate } from 'node:tls';
 import type { ServiceName } from '@finality/contracts';
-import { ChannelCredentials, ServerCredentials } from '@grpc/grpc-js';
+import { type ChannelCredentials, experimental, type ServerCredentials } from '@grpc/grpc-js';
 import { errorMessage, StartupError } from '../startup-error.ts';
 
 /** What a service proves with who it is, and by what it knows the others. All PEM. */
@@ -49,15 +49,15 @@ export function readTls(files: TlsFiles): TlsMaterial {
 }
 
 /** Nobody without a certificate of our authority gets as far as a handler. */
-export function serverCredentials({ ca, certificate, key }: TlsMaterial): ServerCredentials {
-  return ServerCredentials.createSsl(ca, [{ private_key: key, cert_chain: certificate }], true);
+export function serverCredentials(own: experimental.CertificateProvider): ServerCredentials {
+  return experimental.createCertificateProviderServerCredentials(own, own, true);
 }
 
 /** Talks to `peer` and to nobody else, even if it has a certificate of our authority. */
-export function channelCredentials({ ca, certificate, key }: TlsMaterial, peer: ServiceName): ChannelCredentials {
+export function channelCredentials(own: experimental.CertificateProvider, peer: ServiceName): ChannelCredentials {
   const checkServerIdentity = (_host: string, presented: PeerCertificate): Error | undefined =>
     serviceOf(presented) === peer ? undefined : new Error(`the certificate isn't that of ${peer}`);
-  return ChannelCredentials.createSsl(ca, key, certificate, { checkServerIdentity });
+  return experimental.createCertificateProviderChannelCredentials(own, own, { checkServerIdentity });
 }
 
 /** The service that a certificate was made for; undefined for any other. */

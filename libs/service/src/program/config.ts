@@ -1,4 +1,5 @@
 import type { ServiceName } from '@finality/contracts';
+import { KEYS_KEPT_DAYS_MIN } from '@finality/event-store';
 import type { KafkaConnection } from '@finality/messaging';
 import { z } from 'zod';
 import { type ConfigSchema, defineConfig, setting } from '../config/config.ts';
@@ -16,6 +17,16 @@ export const PORTS_DEFAULT: Readonly<Record<ServiceName, { grpc: number; http: n
 
 /** `address-issuer` → `ADDRESS_ISSUER`: how variables name a service. */
 export const variablePrefix = (service: ServiceName): string => service.toUpperCase().replaceAll('-', '_');
+
+/** How long answers can be had again. */
+export const keptKeysSettings = defineConfig({
+  IDEMPOTENCY_KEY_DAYS: setting
+    .integer(KEYS_KEPT_DAYS_MIN, 36_500)
+    .optional()
+    .describe(
+      'For how many days a request that is repeated with its idempotency key gets its answer again; after that it is a new request, which pays again. Default: for ever.',
+    ),
+});
 
 /** How to reach Kafka. */
 export const kafkaSettings = defineConfig({
@@ -78,6 +89,7 @@ function common(service: ServiceName) {
       .text(63)
       .default(service)
       .describe('Name of this process among those of the service, for logs and the writer’s lease.'),
+    ...keptKeysSettings.shape,
     LOG_LEVEL: setting
       .oneOf('debug', 'info', 'warn', 'error')
       .default('info')

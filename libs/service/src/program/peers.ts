@@ -5,7 +5,8 @@ import type { ServiceDefinition } from '@grpc/grpc-js';
 import type { ServiceBlueprint } from '../app/definition.ts';
 import { connectService, type ServiceClient } from '../grpc/client.ts';
 import { type MessagePort, ownersMessages } from '../internal/published-messages.ts';
-import { channelCredentials, type TlsMaterial } from '../internal/tls.ts';
+import { channelCredentials } from '../internal/tls.ts';
+import type { TlsIdentity } from '../internal/tls-identity.ts';
 import { addressVariable, type ProcessConfig } from './config.ts';
 
 const CALL_MS_MAX = 15_000;
@@ -23,11 +24,11 @@ export function peersOf(
 /** Connections to other services of ours, made when they are first needed. */
 export class Peers {
   readonly #config: ProcessConfig;
-  readonly #tls: TlsMaterial;
+  readonly #tls: TlsIdentity;
   readonly #runtime: Runtime;
   readonly #clients = new Map<string, ServiceClient<unknown>>();
 
-  constructor(options: { readonly config: ProcessConfig; readonly tls: TlsMaterial; readonly runtime: Runtime }) {
+  constructor(options: { readonly config: ProcessConfig; readonly tls: TlsIdentity; readonly runtime: Runtime }) {
     this.#config = options.config;
     this.#tls = options.tls;
     this.#runtime = options.runtime;

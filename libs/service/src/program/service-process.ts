@@ -16,7 +16,7 @@ import { grpcHealthWorker, HealthRegistry, workerCheck } from '../health/health.
 import { startHttp } from '../health/http.ts';
 import { InternalServer } from '../internal/internal-server.ts';
 import { messageService, messagesOf } from '../internal/published-messages.ts';
-import { readTls } from '../internal/tls.ts';
+import { TlsIdentity } from '../internal/tls-identity.ts';
 import type { Log } from '../logging/log.ts';
 import { WorkerLoop } from '../runtime/worker-loop.ts';
 import { errorMessage, StartupError } from '../startup-error.ts';
@@ -82,7 +82,8 @@ export class ServiceProcess<Config, Env extends ServiceEnv> {
   async #start(): Promise<void> {
     const { program, config, runtime, log } = this.#options;
     const { blueprint } = program;
-    const tls = readTls({ ca: config.TLS_CA_FILE, certificate: config.TLS_CERT_FILE, key: config.TLS_KEY_FILE });
+    const files = { ca: config.TLS_CA_FILE, certificate: config.TLS_CERT_FILE, key: config.TLS_KEY_FILE };
+    const tls = new TlsIdentity(files, log);
     const tracing = await startTracing({
       endpoint: config.OTEL_EXPORTER_OTLP_ENDPOINT,
       serviceName: `finality-${blueprint.name}`,
@@ -119,7 +120,7 @@ export class ServiceProcess<Config, Env extends ServiceEnv> {
         topics.map(({ name }) => name),
       ),
     );
-    await this.#operate(service, base, topics);
+    await this.#operate(service, base, topics, tls);
     const internalBound = await internal.listen();
     this.#onStop(() => internal.stop(CALLS_DRAIN_MS_MAX));
     const bound = await grpc?.listen();
@@ -208,10 +209,16 @@ export class ServiceProcess<Config, Env extends ServiceEnv> {
     });
   }
 
-  async #operate(service: AssembledService, base: Omit<ServiceEnv, 'config'>, topics: readonly Topic[]): Promise<void> {
+  async #operate(
+    service: AssembledService,
+    base: Omit<ServiceEnv, 'config'>,
+    topics: readonly Topic[],
+    tls: TlsIdentity,
+  ): Promise<void> {
     const { program, config, kafka, runtime, log } = this.#options;
     const { schema, name } = program.blueprint;
     const { pool, writer } = base;
+    const keysKeptDays = config.IDEMPOTENCY_KEY_DAYS;
     const relay = new KafkaRelay({ connection: kafka, pool, schema, runtime, lease: () => writer?.lease, log });
     this.#onStop(() => relay.close());
     this.#metrics
@@ -219,14 +226,19 @@ export class ServiceProcess<Config, Env extends ServiceEnv> {
       .watch('finality_relay_lag_messages', 'Messages committed but not yet in Kafka', {}, async () =>
         Number(await relay.lag()),
       );
+    this.#metrics
+      .forService(name)
+      .watch('finality_certificate_seconds', 'Until the certificate of the service ends', {}, () =>
+        Math.max(0, (tls.endsAt.getTime() - runtime.now()) / 1_000),
+      );
     const { promise: leading } = this.#leading;
     const { health, metrics } = { health: this.#health, metrics: this.#metrics };
-    const workers = topics.length === 0 ? [] : [topicsFirst(relay, () => this.#makeTopics())];
+    const workers = topics.length === 0 ? [tls] : [tls, topicsFirst(relay, () => this.#makeTopics())];
     health.register(`${name}/topics`, () => ({
       ok: this.#topicsProblem === undefined,
       ...(this.#topicsProblem !== undefined && { detail: { problem: this.#topicsProblem } }),
     }));
-    const running = await operate(service, { base, health, metrics, log, workers, leading });
+    const running = await operate(service, { base, health, metrics, log, workers, leading, keysKeptDays });
     this.#onStop(() => running.stop(LOOPS_STOP_MS_MAX));
     void leading
       .then(() => program.onLeading?.(service, config))

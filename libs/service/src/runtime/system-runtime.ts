@@ -33,6 +33,7 @@ function idRandomness(): () => Uint8Array {
 
 function sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) return Promise.resolve();
+  if (delayMs === 0) return new Promise((resolve) => void setImmediate(resolve));
   return new Promise((resolve) => {
     const done = (): void => {
       clearTimeout(timer);

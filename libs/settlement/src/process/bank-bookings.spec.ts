@@ -1,8 +1,9 @@
 import { unwrap } from '@finality/kernel';
-import { clearingClaim, TRANSFER_AMOUNT_MAX } from '@finality/ledger';
+import { clearingClaim } from '@finality/ledger';
 import { describe, expect, it } from 'vitest';
 import { EUR, Exchange, refusedFor, USD } from '../spec/exchange.fixture.ts';
 import { bankBookingId } from '../bank-booking.ts';
+import { AT_BANKS_MAX } from '../unit-debt.ts';
 import { type BankLineProposal, confirmBankBooking, proposeBankBooking, rejectBankBooking } from './bank-bookings.ts';
 import { freezeInstitution } from './institutions.ts';
 
@@ -71,11 +72,11 @@ describe('what came in', () => {
 
   it('never makes a balance that can’t be told', () => {
     const exchange = new Exchange('a');
-    exchange.payIn('a', USD, TRANSFER_AMOUNT_MAX);
+    exchange.payIn('a', USD, AT_BANKS_MAX);
     refusedFor(proposeBankBooking(exchange.book, line({ money: { unit: USD, amount: 1n } })), 'AMOUNT_TOO_LARGE');
     const other = new Exchange('a');
     unwrap(proposeBankBooking(other.book, line({ money: { unit: USD, amount: 1n } })));
-    other.payIn('a', USD, TRANSFER_AMOUNT_MAX);
+    other.payIn('a', USD, AT_BANKS_MAX);
     refusedFor(confirmBankBooking(other.book, by('two')), 'AMOUNT_TOO_LARGE');
   });
 });

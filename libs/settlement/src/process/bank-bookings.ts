@@ -1,5 +1,5 @@
 import { assert, err, fieldError, ok, refusal, type Refusal, type Result } from '@finality/kernel';
-import { creditBalance, nostroAccount, TRANSFER_AMOUNT_MAX } from '@finality/ledger';
+import { creditBalance, nostroAccount } from '@finality/ledger';
 import {
   type BankBooking,
   bankBookingId,
@@ -9,6 +9,7 @@ import {
   knownBooking,
 } from '../bank-booking.ts';
 import type { Book } from '../book.ts';
+import { AT_BANKS_MAX } from '../unit-debt.ts';
 import { cameIn, didNotGoOut, goesOut, wentOut } from '../postings/bank-booking.ts';
 import { mustPost } from '../postings/post.ts';
 import { unknownInstitution } from './institutions.ts';
@@ -102,7 +103,7 @@ function partyRefusal(book: Book, institutionId: string, direction: BankLine['di
   });
 }
 
-/** All balances of a unit together are what the bank has: no balance exceeds what can be told if that doesn't. */
+/** All balances of a unit together are what banks have: see {@link AT_BANKS_MAX}. @returns AMOUNT_TOO_LARGE */
 export function rangeRefusal(
   book: Book,
   { direction, money }: Pick<BankLine, 'direction' | 'money'>,
@@ -110,8 +111,8 @@ export function rangeRefusal(
 ): Refusal | undefined {
   if (direction === 'out') return undefined;
   const held = -creditBalance(book.ledger.account(nostroAccount(money.unit)));
-  if (held + money.amount <= TRANSFER_AMOUNT_MAX) return undefined;
-  const message = `expected at most ${TRANSFER_AMOUNT_MAX} in all accounts at banks together, got ${money.amount} more than ${held}`;
+  if (held + money.amount <= AT_BANKS_MAX) return undefined;
+  const message = `expected at most ${AT_BANKS_MAX} in all accounts at banks together, got ${money.amount} more than ${held}`;
   return refusal('failed_precondition', 'AMOUNT_TOO_LARGE', message, {
     fields: field === undefined ? [] : [fieldError(field, message)],
   });

@@ -1,7 +1,7 @@
 import { unwrap } from '@finality/kernel';
-import { TRANSFER_AMOUNT_MAX } from '@finality/ledger';
 import { describe, expect, it } from 'vitest';
 import { bankBookingId, bankCorrectionId, knownBooking } from '../bank-booking.ts';
+import { AT_BANKS_MAX } from '../unit-debt.ts';
 import { Exchange, refusedFor, USD } from '../spec/exchange.fixture.ts';
 import { type BankCorrectionRequest, correctBankLine, type RightLine } from './bank-corrections.ts';
 import { confirmBankBooking, proposeBankBooking } from './bank-bookings.ts';
@@ -127,7 +127,7 @@ describe('is refused', () => {
 
   it('past what can be told', () => {
     const exchange = booked();
-    exchange.payIn('b', USD, TRANSFER_AMOUNT_MAX - 1_000n);
+    exchange.payIn('b', USD, AT_BANKS_MAX - 1_000n);
     refusedFor(correctBankLine(exchange.book, correction(to('a', 1_001n))), 'AMOUNT_TOO_LARGE', 'right.amount');
     expect(correctBankLine(exchange.book, correction(to('b', 1_000n)))).toMatchObject({ ok: true });
   });

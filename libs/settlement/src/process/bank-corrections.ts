@@ -3,6 +3,7 @@ import { isOverdrawn, parseAccountId } from '@finality/ledger';
 import { bankCorrectionId, type BankLine, type KnownBankBooking, knownBooking } from '../bank-booking.ts';
 import type { Book } from '../book.ts';
 import { bookedInstead, takenBack } from '../postings/bank-booking.ts';
+import { owedRefusal } from '../unit-debt.ts';
 import { mustPost } from '../postings/post.ts';
 import { rangeRefusal } from './bank-bookings.ts';
 import { freeze } from './freeze.ts';
@@ -36,6 +37,9 @@ export function correctBankLine(book: Book, request: BankCorrectionRequest): Res
   const wrong = knownBooking(book.bankBookings.get(bookingId));
   const at = book.now;
   const instead = right && bookedRight(wrong, right, request);
+  const { unit } = wrong.line.money;
+  const taken = takenBy(wrong, right);
+  if (taken > 0n) book.unitDebts.record(unit, { type: 'correction_counted', at, bookingId, amount: taken });
   const transfers = [takenBack(wrong), ...(instead === undefined ? [] : [bookedInstead(instead, wrong)])];
   const overdrawn = mustPost(book.ledger, ...transfers);
   if (instead !== undefined) {
@@ -75,8 +79,15 @@ export function correctionRefusal(book: Book, request: BankCorrectionRequest): R
   if (direction === right?.direction && institutionId === right.institutionId && money.amount === right.amount)
     return invalid(fieldError('right', 'expected something else than what is booked'));
   const amount = (right === undefined ? 0n : signed(right)) - signed({ direction, amount: money.amount });
-  return rangeRefusal(book, { direction: 'in', money: { unit: money.unit, amount } }, 'right.amount');
+  return (
+    rangeRefusal(book, { direction: 'in', money: { unit: money.unit, amount } }, 'right.amount') ??
+    owedRefusal(book, money.unit, takenBy(booking, right), 'right.amount')
+  );
 }
+
+/** What may be missing on balances by it, whatever their limits. */
+const takenBy = ({ line }: Pick<KnownBankBooking, 'line'>, right: RightLine | undefined): bigint =>
+  (line.direction === 'in' ? line.money.amount : 0n) + (right?.direction === 'out' ? right.amount : 0n);
 
 /** As what the bank has changes by it. */
 const signed = ({ direction, amount }: Pick<RightLine, 'direction' | 'amount'>): bigint =>

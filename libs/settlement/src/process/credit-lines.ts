@@ -3,6 +3,7 @@ import { BTC, clearingClaim, creditBalance, type Money, pledgeAccount, type Unit
 import type { Book } from '../book.ts';
 import { lineInForce, termsIn, termsOf } from '../credit.ts';
 import type { Institution } from '../institution.ts';
+import { countLine, lineGrowth, owedRefusal } from '../unit-debt.ts';
 import { existing, unknownInstitution } from './institutions.ts';
 import { type Deciders, secondPersonRequired } from './second-person.ts';
 
@@ -21,7 +22,7 @@ export interface CreditLineRequest extends Deciders {
 /** Lines are reviewed at least once a year; a wrong year is found out. */
 const EXPIRES_AHEAD_MAX_MS = 366 * 86_400_000;
 
-/** More than any bank lends, in the smallest part of any unit; an account's totals, which only grow, have room for hundreds of them. */
+/** More than any bank lends, in the smallest part of any unit; there is room for hundreds of them (`OWED_MAX`). */
 export const UNIT_LINE_MAX = 10n ** 16n;
 
 /** Raised, lowered, prolonged or withdrawn (0). Below what is drawn already it moves nothing, and stops further debits. */
@@ -41,16 +42,19 @@ export function setCreditLine(
       ? { type: 'credit_line_set', at, creditLineSats, ...line }
       : { type: 'unit_line_set', at, limit, ...line },
   );
+  if (limit !== undefined) countLine(book, institutionId, limit);
   scheduleExpiry(book, institutionId);
   applyLine(book, institutionId, limit?.unit);
   return existing(book.institutions.get(institutionId));
 }
 
-/** What is wrong with it, whoever asks. @returns UNKNOWN_INSTITUTION, INVALID_ARGUMENT */
+/** What is wrong with it, whoever asks. @returns UNKNOWN_INSTITUTION, INVALID_ARGUMENT, AMOUNT_TOO_LARGE */
 export function creditLineRefusal(book: Book, request: CreditLineRequest): Refusal | undefined {
   if (book.institutions.get(request.institutionId).status === 'none') return unknownInstitution(request.institutionId);
   const problem = expiryProblem(book.now, request);
-  return problem === undefined ? undefined : invalid(fieldError('expires_at', problem));
+  if (problem !== undefined) return invalid(fieldError('expires_at', problem));
+  const { institutionId, limit } = request;
+  return limit && owedRefusal(book, limit.unit, lineGrowth(book, institutionId, limit), 'limit.amount');
 }
 
 /** Whether the institution may owe more by it in its unit, or for longer. */

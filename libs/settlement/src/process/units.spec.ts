@@ -1,5 +1,6 @@
 import { type Instant, sats, unwrap } from '@finality/kernel';
 import { BTC, TRANSFER_AMOUNT_MAX } from '@finality/ledger';
+import { AT_BANKS_MAX } from '../unit-debt.ts';
 import { describe, expect, it } from 'vitest';
 import { EUR, Exchange, refusedFor, USD } from '../spec/exchange.fixture.ts';
 import { approvalsFor, setApprovalPolicy } from './approvals.ts';
@@ -112,12 +113,12 @@ describe('a settlement in another unit', () => {
     refusedFor(rich().submit(change), 'INVALID_ARGUMENT', field);
   });
 
-  it('may be of all that an int64 holds', () => {
+  it('may be of all that banks hold', () => {
     const exchange = new Exchange('a', 'b');
-    exchange.payIn('a', USD, TRANSFER_AMOUNT_MAX);
-    const { terms } = unwrap(exchange.submit(paid(TRANSFER_AMOUNT_MAX)));
+    exchange.payIn('a', USD, AT_BANKS_MAX);
+    const { terms } = unwrap(exchange.submit(paid(AT_BANKS_MAX)));
     exchange.screen(terms.settlementId);
     expect(exchange.approve(terms.settlementId)).toMatchObject({ status: 'settled' });
-    expect(exchange.has('b', USD)).toBe(TRANSFER_AMOUNT_MAX);
+    expect(exchange.has('b', USD)).toBe(AT_BANKS_MAX);
   });
 });

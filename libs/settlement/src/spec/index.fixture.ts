@@ -10,7 +10,8 @@ export * from './memory-book.fixture.ts';
 export * from './netting-actions.fixture.ts';
 export * from './parties.fixture.ts';
 export { journalOf } from './restore.fixture.ts';
-export { beginExchanging } from './unit-actions.fixture.ts';
+export { beginExchanging, stockUp } from './unit-actions.fixture.ts';
+export * from './unit-bounds.fixture.ts';
 export { UnlinkedLedger } from './unlinked-ledger.fixture.ts';
 export * from './world.fixture.ts';
 export {

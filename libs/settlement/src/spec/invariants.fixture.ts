@@ -40,6 +40,7 @@ import type { MemoryBook } from './memory-book.fixture.ts';
 import { checkCaps } from './cap-invariants.fixture.ts';
 import { addDefaults, addPledges, checkDefaults } from './credit.fixture.ts';
 import { checkNetting } from './netting-invariants.fixture.ts';
+import { checkBounds, checkOwed } from './unit-bounds.fixture.ts';
 import { checkPaymentLimits } from './limits.fixture.ts';
 import { walletCalled, WALLETS } from './parties.fixture.ts';
 import { addBankBookings, checkCreditLine, checkQuotes, expectSeenTo } from './unit-invariants.fixture.ts';
@@ -58,6 +59,8 @@ export const INVARIANTS: Readonly<Record<string, (world: World) => void>> = {
   'debts and defaults': ({ book }) => checkDefaults(book),
   quotes: ({ book }) => checkQuotes(book),
   'debit caps': ({ book }) => checkCaps(book),
+  'bounds of units': ({ book }) => checkBounds(book),
+  'owed in units': ({ book }) => checkOwed(book),
 };
 
 export function checkWorld(world: World): void {

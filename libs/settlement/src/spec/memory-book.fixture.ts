@@ -25,6 +25,7 @@ import { proposalAggregate } from '../proposal.ts';
 import { LiquidityQueues } from '../queue.ts';
 import { recoveryAggregate } from '../recovery.ts';
 import { type Netting, nettingAggregate, type NettingEvent, windowAggregate } from '../window.ts';
+import { unitDebtAggregate } from '../unit-debt.ts';
 import { windowPayoutAggregate } from '../window-payout.ts';
 import { noteNetPayout } from '../process/net-payouts.ts';
 import { contributorsIn, unwindableIn } from './unwinding.fixture.ts';
@@ -95,6 +96,7 @@ export class MemoryBook implements Book {
   readonly windowPayouts = new MemoryRecords(windowPayoutAggregate, this.log);
   readonly bankBookings = new MemoryRecords(bankBookingAggregate, this.log);
   readonly rates = new MemoryRecords(rateAggregate, this.log);
+  readonly unitDebts = new MemoryRecords(unitDebtAggregate, this.log);
   readonly proposals = new MemoryRecords(proposalAggregate, this.log);
   readonly quotes = new MemoryRecords(quoteAggregate, this.log);
   readonly netting: Book['netting'];

@@ -1,5 +1,5 @@
 import type { Instant } from '@finality/kernel';
-import { availableAccount, BTC, clearingClaim, TRANSFER_AMOUNT_MAX, type Unit } from '@finality/ledger';
+import { availableAccount, BTC, clearingClaim, type Unit } from '@finality/ledger';
 import { expect } from 'vitest';
 import { bankBookingId } from '../bank-booking.ts';
 import { requiredCollateral, termsIn, termsOf, type UnitCreditTerms } from '../credit.ts';
@@ -51,19 +51,13 @@ function pledgeIn(world: World, dice: Dice): void {
   const { book } = world;
   const [institutionId, unit] = [dice.pick(PARTIES), dice.pick(UNITS)];
   const pledge = dice.chance(0.9) ? 'collateral' : 'default_fund';
-  const own = askableOf(world, institutionId, unit);
+  const own = ownIn(world.book, institutionId, unit);
   const amount = own > 0n && dice.chance(0.6) ? own : dice.pick(AMOUNTS);
   const request = { pledgeId: `p-${world.told.length}`, institutionId, pledge, unit, amount, by: 'k' } as const;
   if (dice.chance(0.8)) return void world.tell({ type: 'post_pledge', request });
   const before = book.log.length;
   world.tell({ type: 'release_pledge', request: { ...request, confirmedBy: 'operator-2' } });
   if (book.log.slice(before).some(({ event }) => event.type === 'pledge_released')) checkReleased(world, request);
-}
-
-/** All it has of its own, as far as one request can say it: others may have paid it what they were lent, besides all that is at banks. */
-function askableOf({ book }: World, institutionId: string, unit: Unit): bigint {
-  const own = ownIn(book, institutionId, unit);
-  return own < TRANSFER_AMOUNT_MAX ? own : TRANSFER_AMOUNT_MAX;
 }
 
 /** After a release: what is drawn in the unit is still covered by the rule, by collateral in that unit. */
@@ -92,7 +86,7 @@ function overdue(world: World, dice: Dice): void {
   });
   const decision = { bookingId: bankBookingId(unit, line.statementLine), by: 'operator-2', reason: '' };
   world.tell({ type: 'confirm_bank_booking', decision });
-  const amount = askableOf(world, institutionId, unit);
+  const amount = ownIn(book, institutionId, unit);
   const move = { pledgeId: `p-${made}`, institutionId, pledge: 'collateral', unit, amount, by: 'k' } as const;
   if (amount > 0n) world.tell({ type: 'post_pledge', request: move });
   const id = world.submit('centralized', institutionId, 'd', 0n, { paid: { unit, amount: 60n } });

@@ -7,6 +7,7 @@ import { windowBetween } from '../window.ts';
 import { setTerms } from './credit.fixture.ts';
 import { Dice } from './dice.fixture.ts';
 import { EUR, USD } from './exchange.fixture.ts';
+import { AT_BANKS_MAX } from '../unit-debt.ts';
 import { agreeNetting, anyCap, closeWindow } from './netting-actions.fixture.ts';
 import { INSTITUTIONS } from './parties.fixture.ts';
 import { anyTermsByUnit, secure, thaw } from './pledge-actions.fixture.ts';
@@ -26,8 +27,8 @@ const PAIRS = [
 ] as const;
 const PARTIES = ['a', 'b', 'c', 'd'] as const;
 const UNITS: readonly Unit[] = [BTC, USD, EUR];
-/** Some that nobody has, and one that no account can hold. */
-const AMOUNTS = [1n, 16n, 60n, 300n, 1_000n, 2n ** 63n - 1n, 2n ** 63n];
+/** Some that nobody has, all that banks hold, and one that no account can hold. */
+const AMOUNTS = [1n, 16n, 60n, 300n, 1_000n, AT_BANKS_MAX, 2n ** 63n];
 const CREDIT_LINE_SATS = 1_000n;
 
 type Step = (world: World, dice: Dice) => void;
@@ -49,6 +50,26 @@ export function beginExchanging(world: World): void {
   }
   setTerms(world, 'a', undefined, 1);
   setTerms(world, 'b', undefined, 20_000);
+}
+
+/** For short histories, besides: everybody has money at a bank, and makers exchange it for satoshi, both ways. */
+export function stockUp(world: World): void {
+  for (const institutionId of PARTIES) {
+    const line = { direction: 'in', institutionId, statementLine: `stock of ${institutionId}`, reason: '' } as const;
+    const proposal = { ...line, money: { unit: USD, amount: 1_000n }, proposedBy: 'operator' };
+    world.tell({ type: 'propose_bank_booking', proposal });
+    const decision = { bookingId: bankBookingId(USD, line.statementLine), by: 'operator-2', reason: '' };
+    world.tell({ type: 'confirm_bank_booking', decision });
+  }
+  const lives = { validUntil: (world.book.now + 3_600_000) as Instant, quoteMs: 60_000, publishedBy: 'k', isOwn: true };
+  for (const makerId of MAKERS)
+    for (const [base, counter] of [
+      [BTC, USD],
+      [USD, BTC],
+    ] as const) {
+      const proposal = { makerId, base, counter, price: { numerator: 1n, denominator: 1n }, ...lives };
+      world.tell({ type: 'publish_rate', proposal });
+    }
 }
 
 /** A new line of a statement, or one that somebody has seen before. */

@@ -82,6 +82,11 @@ interface World {
 type Command = StoreCommand<AccountCommand>;
 
 export class AccountHandler implements CommandHandler<AccountCommand, World, AccountReply> {
+  /** Of those that an odd command concerns: the others are found by `load`. */
+  streamsOf(commands: readonly Command[]): readonly string[] {
+    return commands.filter((_, i) => i % 2 === 0).map(({ body }) => `account/${body.account}`);
+  }
+
   async load(session: Session, commands: readonly Command[], batch: Batch): Promise<World> {
     const throws = (where: string): boolean =>
       commands.some(({ body }) => body.kind === 'throw' && body.where === where);

@@ -88,7 +88,7 @@ function testBatches(bench: StoreBench): void {
   });
 
   test('a full queue refuses, to be tried again', async () => {
-    const store = bench.store({ limits: { queueCommandsMax: 2 } });
+    const store = bench.store({ limits: { queueCommandsMax: 3 } });
     const [running, waiting, refused] = await Promise.all([
       store.execute([deposit('a', 1n)]),
       store.execute([deposit('a', 1n), deposit('a', 1n)]),

@@ -2,13 +2,16 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import {
+  countKept,
   EventReader,
+  freeKeys,
   lockedTransaction,
   readTransaction,
   rebuildProjections,
   StoreUnavailable,
   verifyChain,
 } from '@finality/event-store';
+import type { Instant } from '@finality/kernel';
 import { PostgresDriver } from '@finality/messaging';
 import type { Pool } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -17,6 +20,7 @@ import { ACCOUNT_TOPIC, accountType, deposit, keyed, withdraw } from './account.
 import { kinds, StoreBench } from './store-bench.ts';
 import { drain, MessagingBench, postgresDriver } from './messaging.contract.ts';
 
+const DAY_MS = 86_400_000;
 const bench = new StoreBench();
 const children: ChildProcess[] = [];
 beforeAll(() => bench.open());
@@ -190,12 +194,55 @@ describe('the service’s role', () => {
     }
   });
 
-  test('an idempotency key is kept for ever', async () => {
+  test('an idempotency key is kept for a month at least, and one of our own services for ever', async () => {
     await bench.store().execute([deposit('a', 1n, keyed('k', 1n))]);
-    await expect(bench.schema.pool.query('DELETE FROM idempotency_keys')).rejects.toMatchObject({ code: '23001' });
+    const free = (): Promise<unknown> => bench.schema.pool.query('DELETE FROM idempotency_keys');
+    await takenDaysAgo(29.9);
+    await expect(free()).rejects.toMatchObject({ code: '23001' });
+    await takenDaysAgo(30.1, 'service/settlement');
+    await expect(free()).rejects.toMatchObject({ code: '23001' });
+    await takenDaysAgo(30.1);
+    await free();
     await refused(bench.schema.pool, `UPDATE idempotency_keys SET fields = '{}'`);
     await refused(bench.schema.pool, 'TRUNCATE idempotency_keys');
   });
+
+  test('callers’ keys are freed when their time is over, oldest first, and no others', async () => {
+    const store = bench.store();
+    await store.execute(Array.from({ length: 1_100 }, (_, i) => deposit('a', 1n, keyed(`old ${i}`, 1n))));
+    await takenDaysAgo(100);
+    await store.execute([deposit('a', 1n, keyed('new', 1n)), deposit('a', 1n, keyed('internal', 1n))]);
+    const { owner, schema, pool } = bench.schema;
+    const names = { pool, schema };
+    await owner.query(`UPDATE ${schema}.idempotency_keys SET claimed_at = $1 WHERE key = 'new'`, [Date.now()]);
+    await owner.query(
+      `UPDATE ${schema}.idempotency_keys SET claimed_at = 0, principal = 'service/x' WHERE key = 'internal'`,
+    );
+    const monthsAgo = (Date.now() - 90 * DAY_MS) as Instant;
+    const plan = await pool.query<Record<string, string>>(
+      `EXPLAIN SELECT ctid FROM idempotency_keys WHERE NOT starts_with(principal, 'service/') AND claimed_at < 1 ORDER BY claimed_at LIMIT 9`,
+    );
+    expect(JSON.stringify(plan.rows)).toContain('idempotency_keys_age');
+    expect([
+      await freeKeys(names, monthsAgo),
+      await freeKeys(names, monthsAgo),
+      await freeKeys(names, monthsAgo),
+    ]).toEqual([true, false, false]);
+    const { rows } = await pool.query('SELECT key FROM idempotency_keys ORDER BY key');
+    expect(rows).toEqual([{ key: 'internal' }, { key: 'new' }]);
+    // What is asked for again after that is something new.
+    const [again] = await store.execute([deposit('a', 1n, keyed('old 1', 1n))]);
+    const [before] = await store.execute([deposit('a', 1n, keyed('new', 1n))]);
+    expect([again?.kind, before?.kind]).toEqual(['accepted', 'repeated']);
+    await owner.query(`ANALYZE ${schema}.idempotency_keys, ${schema}.inbox_keys`);
+    expect(await countKept(names)).toEqual({ idempotencyKeys: 3, inboxKeys: 0 });
+  });
+
+  async function takenDaysAgo(days: number, principal = 'key-1'): Promise<void> {
+    const { owner, schema } = bench.schema;
+    const values = [Math.round(Date.now() - days * DAY_MS), principal];
+    await owner.query(`UPDATE ${schema}.idempotency_keys SET claimed_at = $1, principal = $2`, values);
+  }
 
   test('can’t read or write another service’s schema; the bus role reads published messages and nothing else', async () => {
     const other = bench.db.service('service-1');

@@ -15,6 +15,7 @@ import {
   type Settlement,
   settlementAggregate,
   tipHash,
+  unitDebtAggregate,
   windowAggregate,
 } from '@finality/settlement';
 import { WALLETS } from '@finality/settlement/spec';
@@ -109,6 +110,7 @@ export function replay({ book }: SimulatedWorld): void {
     [bankBookingAggregate, bankBookings],
     [rateAggregate, rates],
     [quoteAggregate, quotes],
+    [unitDebtAggregate, book.unitDebts],
   ] as const;
   const states = new Map<string, unknown>();
   for (const { stream, event } of book.log) {

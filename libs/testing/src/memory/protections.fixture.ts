@@ -1,4 +1,5 @@
 import { feeRate } from '@finality/bitcoin';
+import type { Instant } from '@finality/kernel';
 import { type Transfer, LedgerView, type RecordedTransfer, transferId, type TransferId } from '@finality/ledger';
 import {
   type Coin,
@@ -8,7 +9,12 @@ import {
   type InstitutionEvent,
   type Netting,
   nettingAggregate,
+  type Leg,
   type NettingEvent,
+  PositionBook,
+  type Quote,
+  quoteAggregate,
+  type QuoteEvent,
   type SettlementPolicy,
 } from '@finality/settlement';
 import { MemoryBook, MemoryRecords, UnlinkedLedger } from '@finality/settlement/spec';
@@ -32,6 +38,9 @@ export const MEMORY_PROTECTIONS = [
   'reorg-depth',
   'timers',
   'linked-legs',
+  'quote-used-once',
+  'quote-ends',
+  'positions-of-all-legs',
   'replacement-fee',
   'anchor',
   'signer-journal',
@@ -62,6 +71,12 @@ export function bookWithout(policy: SettlementPolicy, without: MemoryProtection 
       });
     case 'linked-legs':
       return new MemoryBook(policy, new UnlinkedLedger({ accounts: [], transfers: [] }));
+    case 'quote-used-once':
+      return new LitBook(policy, asIfUnused);
+    case 'quote-ends':
+      return new LitBook(policy, asIfEndless);
+    case 'positions-of-all-legs':
+      return new OneLeggedBook(policy);
     case 'replacement-fee':
       return new MemoryBook({ ...policy, bump: { ...policy.bump, incrementalFeeRate: feeRate(1n) } });
     case 'freeze':
@@ -132,6 +147,69 @@ class UnclaimedCoins extends CoinBook {
 
 class UnclaimingBook extends MemoryBook {
   override readonly coins = new UnclaimedCoins([]);
+}
+
+/** What deciders are shown of quotes; whoever looks at what they have done sees them as they are. */
+class LitQuotes extends MemoryRecords<Quote, QuoteEvent> {
+  isDeciding = false;
+  readonly #show: (quote: Quote) => Quote;
+
+  constructor(log: MemoryBook['log'], show: (quote: Quote) => Quote) {
+    super(quoteAggregate, log);
+    this.#show = show;
+  }
+
+  override get(id: string): Quote {
+    const quote = super.get(id);
+    return this.isDeciding ? this.#show(quote) : quote;
+  }
+
+  override record(id: string, ...events: readonly QuoteEvent[]): Quote {
+    const { isDeciding } = this;
+    this.isDeciding = false;
+    const quote = super.record(id, ...events);
+    this.isDeciding = isDeciding;
+    return quote;
+  }
+}
+
+class LitBook extends MemoryBook {
+  override readonly quotes: LitQuotes;
+
+  constructor(policy: SettlementPolicy, show: (quote: Quote) => Quote) {
+    super(policy);
+    this.quotes = new LitQuotes(this.log, show);
+  }
+}
+
+/** Whatever is decided meanwhile is decided by what the book shows deciders. */
+export function deciding<T>({ quotes }: MemoryBook, decide: () => T): T {
+  if (!(quotes instanceof LitQuotes)) return decide();
+  quotes.isDeciding = true;
+  try {
+    return decide();
+  } finally {
+    quotes.isDeciding = false;
+  }
+}
+
+const asIfUnused = (quote: Quote): Quote =>
+  quote.status === 'used' ? { status: 'locked', terms: quote.terms, lockedAt: quote.lockedAt } : quote;
+
+const asIfEndless = (quote: Quote): Quote =>
+  quote.status === 'none'
+    ? quote
+    : { ...quote, terms: { ...quote.terms, expiresAt: Number.MAX_SAFE_INTEGER as Instant } };
+
+/** Of an exchange only what the payer gives is counted. */
+class OneLeggedPositions extends PositionBook {
+  override add(windowId: string, legs: readonly Leg[]): void {
+    super.add(windowId, legs.slice(0, 1));
+  }
+}
+
+class OneLeggedBook extends MemoryBook {
+  override readonly positions = new OneLeggedPositions();
 }
 
 /** Nobody is told when it is time. */

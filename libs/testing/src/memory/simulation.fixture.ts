@@ -8,6 +8,7 @@ import {
   type ActionKind,
   beginCollecting,
   beginExchanging,
+  stockUp,
   beginNetting,
   DEFAULT_WEIGHTS,
   fund,
@@ -88,7 +89,13 @@ const SORTS: readonly {
   { weights: RELEASE_WEIGHTS },
   { weights: NETTING_WEIGHTS, begin: beginNetting },
   { weights: DEFAULT_WEIGHTS, begin: beginCollecting },
-  { weights: UNIT_WEIGHTS, begin: beginExchanging },
+  {
+    weights: UNIT_WEIGHTS,
+    begin: (world) => {
+      beginExchanging(world);
+      stockUp(world);
+    },
+  },
 ];
 const TRACE_LINES = 100;
 

@@ -17,7 +17,7 @@ import { askedAgain, described, isOfCaller, rung, settlementOf, shortened } from
 import { cosigned, ownersSigned } from './keys.fixture.ts';
 import { writeByOldBook } from './old-writer.fixture.ts';
 import type { Message, Parts } from './parts.fixture.ts';
-import { bookWithout, type MemoryProtection } from './protections.fixture.ts';
+import { bookWithout, deciding, type MemoryProtection } from './protections.fixture.ts';
 import { signingRequest } from './requests.fixture.ts';
 import { payAnew } from './rogue.fixture.ts';
 import { MemoryAml, MemoryRisk, type Screening, type Subject } from './screening.fixture.ts';
@@ -112,7 +112,7 @@ export class SimulatedWorld extends WatchedWorld {
     const remembers = this.parts.without !== 'idempotency';
     if (remembers && key !== undefined && this.#answers.has(key)) return undefined;
     const before = this.book.log.length;
-    const refused = super.tell(command, ...causes);
+    const refused = deciding(this.book, () => super.tell(command, ...causes));
     if (key !== undefined && refused === undefined) this.#answers.set(key, settlementOf(command));
     if (command.type === 'confirm_incident') this.#isReorgOpen &&= this.book.tip.get().incidents.length > 0;
     this.#note(before);

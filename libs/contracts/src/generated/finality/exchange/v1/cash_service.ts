@@ -1428,7 +1428,7 @@ export type CashServiceService = typeof CashServiceService;
 export const CashServiceService = {
   /**
    * The first person's. A line is booked once, whatever the key: ALREADY_EXISTS LINE_BOOKED, unless it was rejected. A payment out is reserved at once; the
-   * institution has to have it: FAILED_PRECONDITION INSUFFICIENT_BALANCE.
+   * institution has to have it: FAILED_PRECONDITION INSUFFICIENT_BALANCE. Banks hold 2^62 of a unit at most: FAILED_PRECONDITION AMOUNT_TOO_LARGE.
    */
   proposeBankBooking: {
     path: "/finality.exchange.v1.CashService/ProposeBankBooking" as const,
@@ -1482,7 +1482,7 @@ export const CashServiceService = {
 export interface CashServiceServer extends UntypedServiceImplementation {
   /**
    * The first person's. A line is booked once, whatever the key: ALREADY_EXISTS LINE_BOOKED, unless it was rejected. A payment out is reserved at once; the
-   * institution has to have it: FAILED_PRECONDITION INSUFFICIENT_BALANCE.
+   * institution has to have it: FAILED_PRECONDITION INSUFFICIENT_BALANCE. Banks hold 2^62 of a unit at most: FAILED_PRECONDITION AMOUNT_TOO_LARGE.
    */
   proposeBankBooking: handleUnaryCall<ProposeBankBookingRequest, BankBooking>;
   /** The second person's, never the proposer's: it is on the institution's balance, or has left it. */
@@ -1499,7 +1499,7 @@ export interface CashServiceServer extends UntypedServiceImplementation {
 export interface CashServiceClient extends Client {
   /**
    * The first person's. A line is booked once, whatever the key: ALREADY_EXISTS LINE_BOOKED, unless it was rejected. A payment out is reserved at once; the
-   * institution has to have it: FAILED_PRECONDITION INSUFFICIENT_BALANCE.
+   * institution has to have it: FAILED_PRECONDITION INSUFFICIENT_BALANCE. Banks hold 2^62 of a unit at most: FAILED_PRECONDITION AMOUNT_TOO_LARGE.
    */
   proposeBankBooking(
     request: ProposeBankBookingRequest,

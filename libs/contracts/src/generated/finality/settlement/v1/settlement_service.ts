@@ -295,7 +295,10 @@ export interface SettlementPsbt {
   settlement?:
     | Settlement
     | undefined;
-  /** Of the transaction that pays it, from 1; each bump makes another. */
+  /**
+   * Of the transaction that pays it, from 1; each bump makes another. 0, with nothing beside the settlement: an answer to a repeated request, where
+   * the settlement has ended unpaid since.
+   */
   version: number;
   /** Once it is signed (display byte order, hex). */
   txid: string;
