@@ -39,6 +39,8 @@ export function exchange(world: World, ...numbers: readonly number[]): void {
   dice.pick(STEPS)(world, dice);
   if (dice.chance(0.05)) thaw(world, dice);
   if (dice.chance(0.2)) world.book.now = (world.book.now + dice.pick([1, 20_000, 60_000])) as Instant;
+  // Rarely: whoever is in default is frozen, and does nothing else.
+  if (dice.chance(0.03)) failToPay(world, dice);
 }
 
 /** A window is open, whoever has no satoshi may owe some, and two owe what they have drawn soon after it closes. */
@@ -238,5 +240,5 @@ const STEPS: readonly Step[] = [
   ...[bookLine, bookLine, decideLine, correctLine],
   ...[publish, publish, quote, quote, quote, submit, submit],
   ...[creditLine, collect, collect, netted, netted, offset, expire],
-  ...[watch, payBack, payBack, payBack, offset, secure, failToPay],
+  ...[watch, payBack, payBack, payBack, offset, secure],
 ];
