@@ -200,7 +200,9 @@ function readBlock(bytes) {
 
 /** Accounts of another unit than BTC name it. */
 function countedBy(account) {
-  const unit = /^(?:clearing\/[^/]+|ccp|nostro)\/([^/]+)(?:\/[a-z_]+)?$/.exec(account)?.[1];
+  const unit = /^(?:(?:clearing|collateral|default_fund)\/[^/]+|ccp|nostro|standby)\/([^/]+)(?:\/[a-z_]+)?$/.exec(
+    account,
+  )?.[1];
   return unit === undefined || /^(?:available|in_flight|incoming|held)$/.test(unit)
     ? 'sat'
     : `in the smallest part of ${unit}`;

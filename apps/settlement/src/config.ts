@@ -1,7 +1,8 @@
 import { feeRate, type FeeRate, isNetwork, type Network } from '@finality/bitcoin';
 import { MAX_MONEY_SATS, sats } from '@finality/kernel';
+import { BTC, type Money, parseUnit } from '@finality/ledger';
 import { defineConfig, setting } from '@finality/service';
-import { type SettlementPolicy, STALE_WINDOW } from '@finality/settlement';
+import { type SettlementPolicy, STALE_WINDOW, UNIT_LINE_MAX } from '@finality/settlement';
 import type { z } from 'zod';
 
 export interface SettlementConfig {
@@ -159,6 +160,11 @@ export const settlementSettings = defineConfig({
     .describe(
       'what the platform itself adds, in all, where participants are in default and their own means don’t do, in satoshi',
     ),
+  STANDBY_MAX_UNITS: setting
+    .text()
+    .refine((text) => parseAmounts(text) !== undefined, 'units other than BTC with amounts, such as USD:500000,EUR:0')
+    .optional()
+    .describe('the same in other units, in their smallest parts: USD:500000,EUR:0. Default: nothing'),
   SCREENING_QUEUE_MAX: setting
     .integer(1, 1_000_000)
     .default(2_000)
@@ -262,9 +268,27 @@ export function settlementConfig(values: z.output<typeof settlementSettings>): S
       bump: { afterBlocks: values.BUMP_AFTER_BLOCKS, incrementalFeeRate: feeRate(INCREMENTAL_SAT_PER_KVB) },
       ...(values.LENT_MAX_SATS === undefined ? {} : { lentMaxSats: sats(values.LENT_MAX_SATS) }),
       ...(values.WINDOW_DEBIT_CAP_SATS === undefined ? {} : { debitCapSats: sats(values.WINDOW_DEBIT_CAP_SATS) }),
-      standbyMaxSats: sats(values.STANDBY_MAX_SATS),
+      standbyMax: [
+        { unit: BTC, amount: values.STANDBY_MAX_SATS },
+        ...(parseAmounts(values.STANDBY_MAX_UNITS ?? '') ?? []),
+      ],
       counterpartyCoolingMs: values.COUNTERPARTY_COOLING_SECONDS * 1_000,
       expiryMs: values.SETTLEMENT_EXPIRY_SECONDS * 1_000,
     },
   };
 }
+
+/** `USD:500000,EUR:0`, each unit once, and none of them BTC; undefined: it is something else. */
+export function parseAmounts(text: string): readonly Money[] | undefined {
+  if (text === '') return [];
+  const parts = text.split(',').map((part) => AMOUNT_IN_UNIT.exec(part.trim()));
+  const amounts = parts.flatMap((match) => {
+    const unit = parseUnit(match?.[1] ?? '');
+    const amount = BigInt(match?.[2] ?? 0);
+    return unit === undefined || unit === BTC || amount > UNIT_LINE_MAX ? [] : [{ unit, amount }];
+  });
+  const isAll = amounts.length === parts.length && new Set(amounts.map(({ unit }) => unit)).size === parts.length;
+  return isAll ? amounts : undefined;
+}
+
+const AMOUNT_IN_UNIT = /^([A-Z]{3}):(\d{1,19})$/;

@@ -1,13 +1,14 @@
 import { modeName, settlementV1, statusName } from '@finality/contracts';
 import type { Runtime, Worker } from '@finality/kernel';
+import { BTC } from '@finality/ledger';
 import { type AssembledService, type Observation, SERVICE_ENV, type ServiceMetrics } from '@finality/service';
-import { type FundSizing, sizeFund } from '@finality/settlement';
+import { type FundSizing, sizeFund, standbyMaxIn } from '@finality/settlement';
 import type { Pool } from 'pg';
 import { Commits } from './commits.ts';
 import { timeSettlements } from './settlement-metrics.ts';
 import { EventReader } from '@finality/event-store';
 import { SETTLEMENT_SCHEMA, type SettlementEnv } from './env.ts';
-import { readFund } from './outbound/read-fund.ts';
+import { readFund, readFundUnits } from './outbound/read-fund.ts';
 import { RecoveryGate } from './recovery-gate.ts';
 import { watchQueues } from './queue-metrics.ts';
 import { kept, watchStakes } from './stakes.ts';
@@ -32,15 +33,15 @@ export function observeSettlements(
     return state.incidents.filter(({ kind }) => kind === 'participant_default').length;
   });
   watchFund(service.get<SettlementEnv>(SERVICE_ENV), metrics);
-  metrics.watch(
-    'finality_defaulters_owe_sats',
-    'What defaulters owe to those who stood in for them, satoshi',
-    {},
+  metrics.watchEach(
+    'finality_defaulters_owe',
+    'What defaulters owe to those who stood in for them, in the smallest part of the unit',
+    'unit',
     async () => {
-      const { rows } = await base.pool.query<{ owed: string }>(
-        'SELECT coalesce(sum(still_owed_sats), 0)::text AS owed FROM defaults',
+      const { rows } = await base.pool.query<{ unit: string; owed: string }>(
+        'SELECT unit, sum(still_owed)::text AS owed FROM defaults GROUP BY unit',
       );
-      return Number(rows[0]?.owed ?? 0);
+      return new Map([[BTC, 0], ...rows.map(({ unit, owed }) => [unit, Number(owed)] as const)]);
     },
   );
   metrics.watch(
@@ -59,15 +60,26 @@ export function observeSettlements(
   return [];
 }
 
-/** What contributions to the default fund should be, and what they lack: as a whole, and of whoever contributes too little. */
+/** What contributions to the default fund of each unit should be, and what they lack: as a whole, and of whoever contributes too little. */
 function watchFund({ pool, runtime, config }: SettlementEnv, metrics: ServiceMetrics): void {
-  const sizing = kept(runtime, async () => sizeFund(await readFund(pool), config.policy.standbyMaxSats ?? 0n));
+  const sizings = kept(runtime, async () => {
+    const units = new Set([BTC, ...(await readFundUnits(pool))]);
+    const sized = [...units].map(
+      async (unit) => [unit, sizeFund(await readFund(pool, unit), standbyMaxIn(config.policy, unit))] as const,
+    );
+    return Promise.all(sized);
+  });
   const watch = (name: string, help: string, of: (fund: FundSizing) => bigint): void =>
-    metrics.watch(name, help, {}, async () => Number(of(await sizing())));
-  watch('finality_default_fund_sats', 'All contributions to the default fund, satoshi', ({ fundSats }) => fundSats);
-  watch('finality_default_fund_target_sats', 'What they should be, satoshi', ({ targetSats }) => targetSats);
-  watch('finality_default_fund_short_sats', 'What members together contribute too little, satoshi', ({ members }) =>
-    members.reduce((sum, { shortSats }) => sum + shortSats, 0n),
+    metrics.watchEach(
+      name,
+      `${help}, in the smallest part of the unit`,
+      'unit',
+      async () => new Map((await sizings()).map(([unit, fund]) => [unit, Number(of(fund))])),
+    );
+  watch('finality_default_fund', 'All contributions to the default fund', ({ fund }) => fund);
+  watch('finality_default_fund_target', 'What they should be', ({ target }) => target);
+  watch('finality_default_fund_short', 'What members together contribute too little', ({ members }) =>
+    members.reduce((sum, { short }) => sum + short, 0n),
   );
 }
 

@@ -35,12 +35,12 @@ const ALERTS: readonly Alert[] = [
   },
   {
     name: 'FinalityDefaultFundShort',
-    when: 'max by (namespace) (finality_default_fund_sats - finality_default_fund_target_sats) < 0',
+    when: 'max by (namespace, unit) (finality_default_fund - finality_default_fund_target) < 0',
     for: '1h',
     severity: 'warning',
-    summary: 'The default fund is smaller than what the two largest exposures could leave behind',
+    summary: 'The default fund of a unit is smaller than what the two largest exposures could leave behind',
     action:
-      'GetFundSizing says whose contribution lacks what. They contribute (PostCollateral), put up collateral, or get smaller lines (SetCreditLine); or the standby line is raised (STANDBY_MAX_SATS).',
+      'GetFundSizing says whose contribution lacks what. They contribute (PostCollateral), put up collateral, or get smaller lines (SetCreditLine); or the standby line is raised (STANDBY_MAX_SATS, STANDBY_MAX_UNITS).',
   },
   {
     name: 'FinalitySettlementReopened',

@@ -73,6 +73,9 @@ export const COLLATERAL: readonly RefusedInput[] = [
   invalid('SetCreditTerms', 'a haircut of all in another unit', 'unit_terms[0].haircut_bps', {
     unit_terms: [{ unit: 'USD', haircut_bps: 10_000 }],
   }),
+  invalid('SetCreditTerms', 'grace of more than a month', 'unit_terms[0].grace_seconds', {
+    unit_terms: [{ unit: 'USD', grace_seconds: 2_678_401 }],
+  }),
   invalid('SetCreditTerms', 'terms of a unit twice', 'unit_terms', { unit_terms: [{ unit: 'USD' }, { unit: 'USD' }] }),
   invalid('SetCreditTerms', 'no reason', 'reason', { reason: '' }),
   {
@@ -93,6 +96,7 @@ export const COLLATERAL: readonly RefusedInput[] = [
   },
   invalid('ListDefaults', 'page size 1001', 'page_size', { page_size: 1001 }),
   invalid('ListDefaults', 'a status that isn’t in the enum', 'status', { status: 99 }),
+  invalid('GetFundSizing', 'no unit that there is', 'unit', { unit: 'dollars' }),
   {
     rpc: 'GetFundSizing',
     input: 'no API key',

@@ -52,6 +52,20 @@ export const PROPOSALS: readonly RefusedInput[] = [
     reason: 'UNKNOWN_INSTITUTION',
     change: { change: { unfreeze_institution: { institution_id: 'nobody-knows-it' } } },
   },
+  invalid('ProposeChange', 'a default in no unit', 'institution_id, unit', {
+    change: { declare_default: { institution_id: '', unit: 'dollars' } },
+  }),
+  invalid('ProposeChange', 'a default in BTC, which its time declares', 'unit', {
+    change: { declare_default: { institution_id: 'bank-a', unit: 'BTC' } },
+  }),
+  {
+    rpc: 'ProposeChange',
+    input: 'a default of nobody',
+    status: 'NOT_FOUND',
+    field: 'institution_id',
+    reason: 'UNKNOWN_INSTITUTION',
+    change: { change: { declare_default: { institution_id: 'nobody-knows-it', unit: 'USD' } } },
+  },
   invalid('ProposeChange', 'a correction of what can’t be a booking', 'booking_id', {
     change: { correct_bank_booking: { booking_id: 'A1', institution_id: 'bank-a' } },
   }),

@@ -57,7 +57,7 @@ const WRONG_UNITS = `
   SELECT a.id AS subject, 'unit' AS field, path.unit AS expected, a.unit AS found
   FROM ledger_accounts a CROSS JOIN LATERAL (SELECT CASE
     WHEN a.id ~ '^clearing/[^/]+/[^/]+/[^/]+$' THEN split_part(a.id, '/', 3)
-    WHEN a.id ~ '^(ccp|nostro)/' THEN split_part(a.id, '/', 2)
+    WHEN a.id ~ '^(ccp|nostro|standby)/' THEN split_part(a.id, '/', 2)
     WHEN a.id ~ '^(collateral|default_fund)/[^/]+/[^/]+$' THEN split_part(a.id, '/', 3)
     ELSE '${BTC}' END AS unit) path
   WHERE a.unit <> path.unit

@@ -20,7 +20,7 @@ export type ClaimPart = 'available' | 'in_flight' | 'incoming' | 'held';
 
 export const CLAIM_PARTS: readonly ClaimPart[] = ['available', 'in_flight', 'incoming', 'held'];
 
-/** What an institution has put aside, in BTC: for what it owes itself, or for what others may fail to pay. */
+/** What an institution has put aside, in one unit: for what it owes itself, or for what others may fail to pay. */
 export type Pledge = 'collateral' | 'default_fund';
 
 export const PLEDGES: readonly Pledge[] = ['collateral', 'default_fund'];
@@ -35,7 +35,7 @@ export type AccountName =
   | { readonly kind: 'transit' }
   | { readonly kind: 'ccp'; readonly unit: Unit }
   | { readonly kind: 'nostro'; readonly unit: Unit }
-  | { readonly kind: 'standby' }
+  | { readonly kind: 'standby'; readonly unit: Unit }
   | { readonly kind: 'fees_network' };
 
 /** What can be spent: credits less debits and reservations, plus the credit line. */
@@ -70,8 +70,9 @@ export const nostroAccount = (unit: Unit): AccountId => {
 /** An institution's clearing claim in a unit. */
 export const clearingClaim = (institutionId: string, unit: Unit): ClearingClaim =>
   unit === BTC ? { kind: 'clearing', institutionId } : { kind: 'clearing', institutionId, unit };
-/** What the platform has lent where participants have failed (debit balance). */
-export const standbyAccount = (): AccountId => 'standby' as AccountId;
+/** What the platform has lent in a unit where participants have failed (debit balance). */
+export const standbyAccount = (unit: Unit = BTC): AccountId =>
+  unit === BTC ? ('standby' as AccountId) : path('standby', unit);
 export const networkFeesAccount = (): AccountId => 'fees/network' as AccountId;
 
 export function claimAccount(claim: Claim, part: ClaimPart): AccountId {
@@ -128,7 +129,7 @@ function platformNamed(id: string): AccountName | undefined {
     case 'suspense/settlement':
       return { kind: 'suspense_settlement' };
     case 'standby':
-      return { kind: 'standby' };
+      return { kind: 'standby', unit: BTC };
     case 'fees/network':
       return { kind: 'fees_network' };
   }
@@ -139,7 +140,7 @@ function platformNamed(id: string): AccountName | undefined {
   if (head === 'custody') return { kind: 'custody', walletId: name };
   if (head === 'suspense') return { kind: 'suspense_wallet', walletId: name };
   const unit = otherUnit(name);
-  if (unit !== undefined && (head === 'ccp' || head === 'nostro')) return { kind: head, unit };
+  if (unit !== undefined && (head === 'ccp' || head === 'nostro' || head === 'standby')) return { kind: head, unit };
   return undefined;
 }
 
@@ -169,7 +170,7 @@ export function accountSpec(id: AccountId): AccountSpec {
 
 function unitCounted(name: AccountName): Unit {
   if (name.kind === 'claim') return unitOf(name.claim);
-  return name.kind === 'ccp' || name.kind === 'nostro' || name.kind === 'pledge' ? name.unit : BTC;
+  return 'unit' in name ? name.unit : BTC;
 }
 
 const UNLIMITED: Limit = { kind: 'none' };

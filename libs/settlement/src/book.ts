@@ -1,6 +1,6 @@
 import type { ScriptHex, Txid } from '@finality/bitcoin';
 import type { Instant } from '@finality/kernel';
-import type { LedgerView } from '@finality/ledger';
+import type { LedgerView, Unit } from '@finality/ledger';
 import type { BankBooking, BankBookingEvent } from './bank-booking.ts';
 import type { ChainTip, ChainTipEvent } from './chain-tip.ts';
 import type { Credit, CreditEvent } from './credit.ts';
@@ -109,10 +109,10 @@ export interface Book {
   waitingPayouts(walletId: string): readonly string[];
   /** Deposits that a foreign transaction is known to exclude, or that are outputs of `txid`. */
   depositsOf(txid: string): readonly string[];
-  /** CENTRALIZED settlements that the institution in default has paid since the window opened, newest first; loaded while it is closed out, so many at a time. */
-  unwindable(defaultId: string): readonly PlacedSettlement[];
-  /** Institutions that may have contributed to the default fund; loaded as above. */
-  contributors(): readonly string[];
+  /** CENTRALIZED settlements that the institution in default has paid since the window opened, in its unit, newest first; loaded while it is closed out, so many at a time. Undefined: not loaded, for it was declared a moment ago. */
+  unwindable(defaultId: string): readonly PlacedSettlement[] | undefined;
+  /** Institutions that may have contributed to the default fund in the unit; loaded as above. */
+  contributors(unit: Unit): readonly string[];
   declare(txid: string, lineageId: string): void;
   /** Keeps a transaction, hex, for whoever signs what spends it. */
   keepTransaction(txid: Txid, raw: string): void;

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { type Aggregate, assert, assertNever, type Instant } from '@finality/kernel';
+import type { Unit } from '@finality/ledger';
+import type { Obligation } from './credit.ts';
 
-/** One for each institution and window: known before there is any. A UUID of version 8 (RFC 9562). */
-export const defaultIdOf = (windowId: string, institutionId: string): string =>
-  derivedId(`default ${windowId} ${institutionId}`);
+/** One for each institution, window and unit: known before there is any. A UUID of version 8 (RFC 9562). */
+export const defaultIdOf = ({ windowId, unit }: Pick<Obligation, 'windowId' | 'unit'>, institutionId: string): string =>
+  derivedId(`default ${windowId} ${institutionId} ${unit}`);
 
 /** Of the settlement that takes one back. */
 export const unwindingIdOf = (defaultId: string, settlementId: string): string =>
@@ -25,33 +27,37 @@ export interface Unwound {
   /** The settlement that pays it back. */
   readonly reversalId: string;
   readonly payeeId: string;
-  readonly amountSats: bigint;
+  readonly amount: bigint;
 }
 
 /** What one contribution to the default fund bears. */
 export interface LossShare {
   readonly institutionId: string;
-  readonly amountSats: bigint;
+  readonly amount: bigint;
 }
 
-/** In the order of the waterfall. All amounts in satoshi. */
+/** In the order of the waterfall. All amounts in the smallest part of the unit. */
 export type DefaultEvent = { readonly at: Instant } &
-  /** Everything the institution owes, because an obligation was overdue. */
+  /** Everything the institution owes in a unit, because an obligation was overdue: no other unit is touched. */
   (
     | {
         readonly type: 'default_declared';
         readonly defaultId: string;
         readonly institutionId: string;
         readonly windowId: string;
-        readonly owedSats: bigint;
+        readonly unit: Unit;
+        readonly owed: bigint;
         /** Of what was due. */
-        readonly overdueSats: bigint;
+        readonly overdue: bigint;
+        /** In another unit than BTC: the two operators who say so. */
+        readonly by?: string;
+        readonly confirmedBy?: string;
       }
-    | { readonly type: 'default_covered'; readonly source: CoverSource; readonly amountSats: bigint }
+    | { readonly type: 'default_covered'; readonly source: CoverSource; readonly amount: bigint }
     /** Within its unsecured line: it is still owed. */
-    | { readonly type: 'debt_lent'; readonly amountSats: bigint }
+    | { readonly type: 'debt_lent'; readonly amount: bigint }
     /** Money that came in since. */
-    | { readonly type: 'debt_paid'; readonly amountSats: bigint }
+    | { readonly type: 'debt_paid'; readonly amount: bigint }
     /** What it hadn't paid yet isn't paid. */
     | { readonly type: 'queued_failed'; readonly settlementIds: readonly string[] }
     | ({ readonly type: 'settlement_unwound' } & Unwound)
@@ -59,42 +65,42 @@ export type DefaultEvent = { readonly at: Instant } &
     | { readonly type: 'unwinding_went_on'; readonly belowPlace: bigint }
     | { readonly type: 'loss_allocated'; readonly shares: readonly LossShare[] }
     /** With what nobody covers: it stays the institution's debt, and is missing. */
-    | { readonly type: 'default_closed'; readonly uncoveredSats: bigint }
+    | { readonly type: 'default_closed'; readonly uncovered: bigint }
     /** Out of what came in later, to those who stood in for it. */
     | ({ readonly type: 'default_repaid' } & Bearers)
     /** What nobody covered is part of what it owes in a later default. */
-    | { readonly type: 'uncovered_carried_over'; readonly defaultId: string; readonly amountSats: bigint }
+    | { readonly type: 'uncovered_carried_over'; readonly defaultId: string; readonly amount: bigint }
   );
 
 /** Who stood in for a defaulter and was no part of its own means, in the reverse order of the waterfall: who came last is paid back first. */
 export interface Bearers {
   /** Nobody: it is missing in what all balances rest on. */
-  readonly uncoveredSats: bigint;
+  readonly uncovered: bigint;
   readonly shares: readonly LossShare[];
-  readonly standbySats: bigint;
+  readonly standby: bigint;
 }
 
 /** What has been paid back since. */
 export interface Repaid extends Bearers {
   /** Of what nobody covered. */
-  readonly carriedOverSats: bigint;
+  readonly carriedOver: bigint;
   readonly times: number;
 }
 
 /** What became of what was owed: they always add up to it. */
 export interface Waterfall {
-  readonly collateralSats: bigint;
+  readonly collateral: bigint;
   /** Of the defaulter's own contribution to the default fund. */
-  readonly contributionSats: bigint;
-  readonly lentSats: bigint;
-  readonly standbySats: bigint;
-  readonly paidSats: bigint;
-  readonly unwoundSats: bigint;
+  readonly contribution: bigint;
+  readonly lent: bigint;
+  readonly standby: bigint;
+  readonly paid: bigint;
+  readonly takenBack: bigint;
   /** Borne by others' contributions to the default fund. */
-  readonly lossSats: bigint;
-  readonly uncoveredSats: bigint;
+  readonly loss: bigint;
+  readonly uncovered: bigint;
   /** Not decided yet. */
-  readonly leftSats: bigint;
+  readonly left: bigint;
 }
 
 export interface KnownDefault extends Waterfall {
@@ -102,8 +108,11 @@ export interface KnownDefault extends Waterfall {
   readonly defaultId: string;
   readonly institutionId: string;
   readonly windowId: string;
-  readonly owedSats: bigint;
-  readonly overdueSats: bigint;
+  readonly unit: Unit;
+  readonly owed: bigint;
+  readonly overdue: bigint;
+  readonly by?: string;
+  readonly confirmedBy?: string;
   readonly failedCount: number;
   readonly unwound: readonly Unwound[];
   readonly shares: readonly LossShare[];
@@ -130,21 +139,21 @@ export const defaultAggregate: Aggregate<Default, DefaultEvent> = {
       case 'default_covered':
       case 'debt_lent':
       case 'debt_paid':
-        return moved(state, PARTS[event.type === 'default_covered' ? event.source : event.type], event.amountSats);
+        return moved(state, PARTS[event.type === 'default_covered' ? event.source : event.type], event.amount);
       case 'queued_failed':
         return { ...state, failedCount: state.failedCount + event.settlementIds.length };
       case 'settlement_unwound': {
-        const { settlementId, reversalId, payeeId, amountSats } = event;
-        const unwound = [...state.unwound, { settlementId, reversalId, payeeId, amountSats }];
-        return { ...moved(state, 'unwoundSats', amountSats), unwound };
+        const { settlementId, reversalId, payeeId, amount } = event;
+        const unwound = [...state.unwound, { settlementId, reversalId, payeeId, amount }];
+        return { ...moved(state, 'takenBack', amount), unwound };
       }
       case 'unwinding_went_on':
         return { ...state, belowPlace: event.belowPlace };
       case 'loss_allocated':
-        return { ...moved(state, 'lossSats', sumOf(event.shares)), shares: event.shares };
+        return { ...moved(state, 'loss', sumOf(event.shares)), shares: event.shares };
       case 'default_closed': {
-        const closed = moved(state, 'uncoveredSats', event.uncoveredSats);
-        assert(closed.leftSats === 0n, 'a default closes when all of it is decided');
+        const closed = moved(state, 'uncovered', event.uncovered);
+        assert(closed.left === 0n, 'a default closes when all of it is decided');
         return { ...closed, status: 'closed', closedAt: event.at };
       }
       default:
@@ -153,34 +162,36 @@ export const defaultAggregate: Aggregate<Default, DefaultEvent> = {
   },
 };
 
-type Part = Exclude<keyof Waterfall, 'leftSats'>;
+type Part = Exclude<keyof Waterfall, 'left'>;
 
 const PARTS: Readonly<Record<CoverSource | 'debt_lent' | 'debt_paid', Part>> = {
-  collateral: 'collateralSats',
-  contribution: 'contributionSats',
-  standby: 'standbySats',
-  debt_lent: 'lentSats',
-  debt_paid: 'paidSats',
+  collateral: 'collateral',
+  contribution: 'contribution',
+  standby: 'standby',
+  debt_lent: 'lent',
+  debt_paid: 'paid',
 };
 
 function declared(event: Extract<DefaultEvent, { type: 'default_declared' }>): KnownDefault {
-  const { defaultId, institutionId, windowId, owedSats, overdueSats, at } = event;
+  const { defaultId, institutionId, windowId, unit, owed, overdue, by, confirmedBy, at } = event;
   return {
     status: 'open',
-    ...{ defaultId, institutionId, windowId, owedSats, overdueSats },
-    ...{ collateralSats: 0n, contributionSats: 0n, lentSats: 0n, standbySats: 0n, paidSats: 0n },
-    ...{ unwoundSats: 0n, lossSats: 0n, uncoveredSats: 0n, leftSats: owedSats },
+    ...{ defaultId, institutionId, windowId, unit, owed, overdue },
+    ...(by !== undefined && { by }),
+    ...(confirmedBy !== undefined && { confirmedBy }),
+    ...{ collateral: 0n, contribution: 0n, lent: 0n, standby: 0n, paid: 0n },
+    ...{ takenBack: 0n, loss: 0n, uncovered: 0n, left: owed },
     failedCount: 0,
     unwound: [],
     shares: [],
-    repaid: { uncoveredSats: 0n, carriedOverSats: 0n, shares: [], standbySats: 0n, times: 0 },
+    repaid: { uncovered: 0n, carriedOver: 0n, shares: [], standby: 0n, times: 0 },
     declaredAt: at,
   };
 }
 
-function moved(state: KnownDefault, part: Part, amountSats: bigint): KnownDefault {
-  assert(amountSats >= 0n && amountSats <= state.leftSats, `${amountSats} sat of ${state.leftSats} can't be ${part}`);
-  return { ...state, [part]: state[part] + amountSats, leftSats: state.leftSats - amountSats };
+function moved(state: KnownDefault, part: Part, amount: bigint): KnownDefault {
+  assert(amount >= 0n && amount <= state.left, `${amount} of ${state.left} can't be ${part}`);
+  return { ...state, [part]: state[part] + amount, left: state.left - amount };
 }
 
 type RepaidEvent = Extract<DefaultEvent, { type: 'default_repaid' | 'uncovered_carried_over' }>;
@@ -191,76 +202,75 @@ function withRepaid(state: Default, event: RepaidEvent): KnownDefault {
   const { repaid } = state;
   const left = stillOwed(state);
   if (event.type === 'uncovered_carried_over') {
-    assert(event.amountSats <= left.uncoveredSats, 'no more is carried over than is uncovered');
-    return { ...state, repaid: { ...repaid, carriedOverSats: repaid.carriedOverSats + event.amountSats } };
+    assert(event.amount <= left.uncovered, 'no more is carried over than is uncovered');
+    return { ...state, repaid: { ...repaid, carriedOver: repaid.carriedOver + event.amount } };
   }
-  const { uncoveredSats, shares, standbySats } = event;
-  assert(uncoveredSats <= left.uncoveredSats && standbySats <= left.standbySats, 'no more is repaid than was lent');
-  for (const { institutionId, amountSats } of shares) {
-    const owed = left.shares.find((share) => share.institutionId === institutionId)?.amountSats ?? 0n;
-    assert(amountSats > 0n && amountSats <= owed, `${institutionId} gets back what it bore, and no more`);
+  const { uncovered, shares, standby } = event;
+  assert(uncovered <= left.uncovered && standby <= left.standby, 'no more is repaid than was lent');
+  for (const { institutionId, amount } of shares) {
+    const owed = left.shares.find((share) => share.institutionId === institutionId)?.amount ?? 0n;
+    assert(amount > 0n && amount <= owed, `${institutionId} gets back what it bore, and no more`);
   }
   return {
     ...state,
     repaid: {
-      uncoveredSats: repaid.uncoveredSats + uncoveredSats,
-      carriedOverSats: repaid.carriedOverSats,
+      uncovered: repaid.uncovered + uncovered,
+      carriedOver: repaid.carriedOver,
       shares: state.shares.map(({ institutionId }) => ({
         institutionId,
-        amountSats: shareOf(repaid.shares, institutionId) + shareOf(shares, institutionId),
+        amount: shareOf(repaid.shares, institutionId) + shareOf(shares, institutionId),
       })),
-      standbySats: repaid.standbySats + standbySats,
+      standby: repaid.standby + standby,
       times: repaid.times + 1,
     },
   };
 }
 
 const shareOf = (shares: readonly LossShare[], id: string): bigint =>
-  shares.find(({ institutionId }) => institutionId === id)?.amountSats ?? 0n;
+  shares.find(({ institutionId }) => institutionId === id)?.amount ?? 0n;
 
 /** What a defaulter owes still to those who stood in for it; nothing until it is decided who did. What its line lends is in its balance, and is no loss. */
-export function stillOwed({ status, uncoveredSats, shares, standbySats, repaid }: KnownDefault): Bearers {
-  if (status === 'open') return { uncoveredSats: 0n, shares: [], standbySats: 0n };
+export function stillOwed({ status, uncovered, shares, standby, repaid }: KnownDefault): Bearers {
+  if (status === 'open') return { uncovered: 0n, shares: [], standby: 0n };
   return {
-    uncoveredSats: uncoveredSats - repaid.uncoveredSats - repaid.carriedOverSats,
+    uncovered: uncovered - repaid.uncovered - repaid.carriedOver,
     shares: shares
-      .map(({ institutionId, amountSats }) => ({
+      .map(({ institutionId, amount }) => ({
         institutionId,
-        amountSats: amountSats - shareOf(repaid.shares, institutionId),
+        amount: amount - shareOf(repaid.shares, institutionId),
       }))
-      .filter(({ amountSats }) => amountSats > 0n),
-    standbySats: standbySats - repaid.standbySats,
+      .filter(({ amount }) => amount > 0n),
+    standby: standby - repaid.standby,
   };
 }
 
-/** To all of them together, in satoshi. */
-export const owedSatsTo = ({ uncoveredSats, shares, standbySats }: Bearers): bigint =>
-  uncoveredSats + sumOf(shares) + standbySats;
+/** To all of them together. */
+export const owedTo = ({ uncovered, shares, standby }: Bearers): bigint => uncovered + sumOf(shares) + standby;
 
-export const sumOf = (parts: readonly { readonly amountSats: bigint }[]): bigint =>
-  parts.reduce((sum, { amountSats }) => sum + amountSats, 0n);
+export const sumOf = (parts: readonly { readonly amount: bigint }[]): bigint =>
+  parts.reduce((sum, { amount }) => sum + amount, 0n);
 
 /**
- * What each contribution bears of a loss, in proportion to what it is: rounded down, and the satoshi that are left over one each to those that
+ * What each contribution bears of a loss, in proportion to what it is: rounded down, and the smallest parts that are left over one each to those that
  * rounding has spared most, the first by id among equals. Never more than the contribution; all of them where the loss is greater.
- * @param contributions one of each institution, in satoshi
+ * @param contributions one of each institution
  * @returns whoever bears something, in the order of the ids
  */
-export function sharesOf(lossSats: bigint, contributions: readonly LossShare[]): readonly LossShare[] {
-  const fundSats = sumOf(contributions);
+export function sharesOf(loss: bigint, contributions: readonly LossShare[]): readonly LossShare[] {
+  const fund = sumOf(contributions);
   const byId = contributions.toSorted((a, b) => (a.institutionId < b.institutionId ? -1 : 1));
-  if (lossSats >= fundSats) return byId.filter(({ amountSats }) => amountSats > 0n);
-  const parts = byId.map(({ institutionId, amountSats }) => {
-    const exact = lossSats * amountSats;
-    return { institutionId, amountSats: exact / fundSats, spared: exact % fundSats };
+  if (loss >= fund) return byId.filter(({ amount }) => amount > 0n);
+  const parts = byId.map(({ institutionId, amount }) => {
+    const exact = loss * amount;
+    return { institutionId, amount: exact / fund, spared: exact % fund };
   });
-  const leftOver = Number(lossSats - sumOf(parts));
+  const leftOver = Number(loss - sumOf(parts));
   const most = parts.toSorted((a, b) => (a.spared === b.spared ? 0 : a.spared > b.spared ? -1 : 1));
   const raised = new Set(most.slice(0, leftOver).map(({ institutionId }) => institutionId));
   return parts
-    .map(({ institutionId, amountSats }) => ({
+    .map(({ institutionId, amount }) => ({
       institutionId,
-      amountSats: raised.has(institutionId) ? amountSats + 1n : amountSats,
+      amount: raised.has(institutionId) ? amount + 1n : amount,
     }))
-    .filter(({ amountSats }) => amountSats > 0n);
+    .filter(({ amount }) => amount > 0n);
 }

@@ -32,6 +32,7 @@ export * from './process/bank-bookings.ts';
 export { bumpSettlement } from './process/bump.ts';
 export { consolidate, type ConsolidationRequest } from './process/consolidation.ts';
 export { collect } from './process/collection.ts';
+export { declareOverdue, type DefaultDeclaration } from './process/declaration.ts';
 export { UNWOUND_PER_STEP_MAX } from './process/defaults.ts';
 export {
   type CreditTermsRequest,

@@ -1,5 +1,6 @@
 import type { ConsolidationRules, FeeRate, FeeTerms } from '@finality/bitcoin';
 import type { Sats } from '@finality/kernel';
+import type { Money, Unit } from '@finality/ledger';
 import type { ConfirmationPolicy } from './confirmation-policy.ts';
 
 /** The numbers behind decisions: configuration, versioned, recorded with each settlement (REQUIREMENTS S5, DESIGN 7). */
@@ -29,8 +30,8 @@ export interface SettlementPolicy {
   readonly bump: { readonly afterBlocks: number; readonly incrementalFeeRate: FeeRate };
   /** What all credit lines together may have drawn, whatever each is; undefined: as much as they are. */
   readonly lentMaxSats?: Sats;
-  /** What the platform itself adds where a defaulter's own means don't do, before anybody else's are touched; in all, until it is paid back. */
-  readonly standbyMaxSats?: Sats;
+  /** What the platform itself adds where a defaulter's own means don't do, before anybody else's are touched; in all, until it is paid back. Each unit once; of others nothing. */
+  readonly standbyMax?: readonly Money[];
   /** What an institution without a cap of its own may owe in a window, net; undefined: whatever its liquidity allows. */
   readonly debitCapSats?: Sats;
   /** Between adding a counterparty to a list and paying it. */
@@ -38,3 +39,7 @@ export interface SettlementPolicy {
   /** A settlement that hasn't begun to execute by then expires. */
   readonly expiryMs: number;
 }
+
+/** What the platform's standby line is in a unit. */
+export const standbyMaxIn = ({ standbyMax = [] }: Pick<SettlementPolicy, 'standbyMax'>, unit: Unit): bigint =>
+  standbyMax.find((each) => each.unit === unit)?.amount ?? 0n;

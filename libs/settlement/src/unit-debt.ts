@@ -7,7 +7,8 @@ export const AT_BANKS_MAX = 2n ** 62n;
 
 /**
  * The most that could ever be owed in one unit. No balance in it, reserved, available or drawn, nor what it could spend with its line, exceeds an int64: the balances of a unit add up to zero with what is at
- * banks, so none is above {@link AT_BANKS_MAX} and all that is owed, 3 × 2^61 together, and none below what may be owed.
+ * banks, so none is above {@link AT_BANKS_MAX}, all that is owed, 3 × 2^61 together, and what the platform's
+ * standby line has lent (10^16 at most, as any line), and none below what may be owed.
  */
 export const OWED_MAX = 2n ** 61n;
 

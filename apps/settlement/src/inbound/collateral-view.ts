@@ -43,13 +43,14 @@ export async function readPledged(session: Session, institutionId: string): Prom
   return { collateral: balanceOf('collateral'), default_fund: balanceOf('default_fund') };
 }
 
-/** Collateral in these units, in their order. */
-export async function readCollateral(
+/** What is put aside in these units, in their order. */
+export async function readPledgedIn(
   session: Session,
   institutionId: string,
+  pledge: Pledge,
   units: readonly Unit[],
 ): Promise<readonly bigint[]> {
-  const ids = units.map((unit) => pledgeAccount('collateral', institutionId, unit));
+  const ids = units.map((unit) => pledgeAccount(pledge, institutionId, unit));
   const accounts = await readAccounts(session, ids);
   return ids.map((id) => creditBalance(accounts(id)));
 }
@@ -77,17 +78,14 @@ export async function showCollateral(gateway: Gateway, institutionId: string): P
       creditLineSats,
       lineInForceSats: lineInForce(creditLineSats, terms, collateral),
       drawnSats: drawn,
-      dueAfterSeconds: terms.dueAfterMs === undefined ? undefined : terms.dueAfterMs / SECOND_MS,
+      dueAfterSeconds: secondsOf(terms.dueAfterMs),
       obligations: owedBy(credit)
         .filter(({ unit }) => unit === BTC)
         .map(({ windowId, owed, dueAt }) => ({ windowId, owedSats: owed, dueAt: toTimestamp(dueAt) })),
       unitObligations: owedBy(credit)
         .filter(({ unit }) => unit !== BTC)
-        .map(({ windowId, unit, owed, dueAt }) => ({
-          windowId,
-          owed: { unit, amount: owed },
-          dueAt: toTimestamp(dueAt),
-        })),
+        .map((each) => obligationMessage(each, false))
+        .concat(overdueOf(credit).map((each) => obligationMessage(each, true))),
       units: await showUnits(session, institution, terms),
     };
   });
@@ -107,7 +105,8 @@ async function showUnits(
   const units = [...new Set(known)].filter((unit) => unit !== BTC).sort();
   const claims = units.map((unit) => clearingClaim(institutionId, unit));
   const balances = await readBalances(session, claims);
-  const pledged = await readCollateral(session, institutionId, units);
+  const pledged = await readPledgedIn(session, institutionId, 'collateral', units);
+  const contributed = await readPledgedIn(session, institutionId, 'default_fund', units);
   return units.map((unit, i) => {
     const own = termsIn(terms, unit);
     const collateral = pledged[i]!;
@@ -122,10 +121,27 @@ async function showUnits(
       creditLine: granted,
       lineInForce: lineInForce(granted, own, collateral),
       drawn,
-      dueAfterSeconds: own.dueAfterMs === undefined ? undefined : own.dueAfterMs / SECOND_MS,
+      dueAfterSeconds: secondsOf(own.dueAfterMs),
+      defaultFund: contributed[i]!,
+      graceSeconds: secondsOf(own.graceMs),
     };
   });
 }
+
+const secondsOf = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / SECOND_MS);
+
+const obligationMessage = (
+  { windowId, unit, owed, dueAt, graceUntil = dueAt }: Obligation,
+  overdue: boolean,
+): liquidityV1.UnitObligation => ({
+  windowId,
+  owed: { unit, amount: owed },
+  dueAt: toTimestamp(dueAt),
+  graceUntil: toTimestamp(graceUntil),
+  overdue,
+});
+
+const overdueOf = (credit: Credit): readonly Obligation[] => (credit.status === 'none' ? [] : credit.overdue);
 
 const owedBy = (credit: Credit): readonly Obligation[] => (credit.status === 'none' ? [] : credit.obligations);
 

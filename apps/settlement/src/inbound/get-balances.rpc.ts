@@ -8,6 +8,7 @@ import {
   accountSpec,
   type Claim,
   claimBalance,
+  type ClearingClaim,
   creditBalance,
   type Pledge,
   pledgeAccount,
@@ -54,17 +55,17 @@ const messageOf = (claim: Claim, account: AccountOf): ledgerV1.ClaimBalance => (
   claim: claimName(claim),
   unit: unitOf(claim),
   ...claimBalance(claim, account),
-  ...(claim.kind === 'clearing' && claim.unit === undefined ? pledgedBy(claim.institutionId, account) : {}),
+  ...(claim.kind === 'clearing' ? pledgedBy(claim, account) : {}),
 });
 
 /** Most have put nothing aside. */
 function pledgedBy(
-  institutionId: string,
+  claim: ClearingClaim,
   account: AccountOf,
-): Pick<ledgerV1.ClaimBalance, 'collateralSats' | 'defaultFundSats'> {
+): Pick<ledgerV1.ClaimBalance, 'collateral' | 'defaultFund'> {
   const pledged = (pledge: Pledge): bigint | undefined =>
-    creditBalance(account(pledgeAccount(pledge, institutionId))) || undefined;
-  return { collateralSats: pledged('collateral'), defaultFundSats: pledged('default_fund') };
+    creditBalance(account(pledgeAccount(pledge, claim.institutionId, unitOf(claim)))) || undefined;
+  return { collateral: pledged('collateral'), defaultFund: pledged('default_fund') };
 }
 
 interface Accounts {

@@ -10,6 +10,7 @@ import { checkIdempotencyKey, checkReason, refuseInvalid } from './fields.ts';
 import { Gateway, scopeOf } from './gateway.ts';
 import { showProposal } from './proposal-view.ts';
 import { askedCorrection } from './asked-correction.ts';
+import { askedDeclaration } from './asked-declaration.ts';
 import { askedKey } from './asked-key.ts';
 import { askedUnfreezing } from './asked-unfreezing.ts';
 import { askedRate } from './publish-rate.rpc.ts';
@@ -84,6 +85,7 @@ function askedChange(
   if (change?.publishRate) return askedRate({ ...change.publishRate, idempotencyKey }, caller);
   if (change?.issueApiKey) return askedKey(change.issueApiKey, own, caller);
   if (change?.unfreezeInstitution) return askedUnfreezing(change.unfreezeInstitution, own, caller);
+  if (change?.declareDefault) return askedDeclaration(change.declareDefault, own, caller);
   if (change?.correctBankBooking) return askedCorrection(change.correctBankBooking, own, caller);
   if (change?.releaseCollateral) return askedRelease({ ...change.releaseCollateral, idempotencyKey }, caller, pledgeId);
   return undefined;

@@ -58,7 +58,7 @@ export function askedCreditTerms(request: liquidityV1.SetCreditTermsRequest, { k
     haircut_bps: `${haircutBps ?? ''}`,
     due_after_seconds: `${dueAfterSeconds ?? ''}`,
     unit_terms: unitTerms
-      .map((each) => `${each.unit} ${each.haircutBps ?? ''} ${each.dueAfterSeconds ?? ''}`)
+      .map((each) => `${each.unit} ${each.haircutBps ?? ''} ${each.dueAfterSeconds ?? ''} ${each.graceSeconds ?? ''}`)
       .sort()
       .join(),
     reason,
@@ -71,7 +71,7 @@ export function askedCreditTerms(request: liquidityV1.SetCreditTermsRequest, { k
 
 /** Of one unit other than BTC. */
 function parseUnitTerms(
-  { unit, haircutBps, dueAfterSeconds }: liquidityV1.UnitCreditTerms,
+  { unit, haircutBps, dueAfterSeconds, graceSeconds }: liquidityV1.UnitCreditTerms,
   i: number,
 ): Result<UnitCreditTerms, readonly FieldError[]> {
   const field = `unit_terms[${i}]`;
@@ -83,12 +83,14 @@ function parseUnitTerms(
       : undefined,
     checkHaircut(haircutBps, `${field}.haircut_bps`),
     checkDueAfter(dueAfterSeconds, `${field}.due_after_seconds`),
+    checkDueAfter(graceSeconds, `${field}.grace_seconds`, 0),
   ].filter((problem) => problem !== undefined);
   if (!parsed.ok || problems.length > 0) return err(problems);
   return ok({
     unit: parsed.value,
     ...(haircutBps !== undefined && { haircutBps }),
     ...(dueAfterSeconds !== undefined && { dueAfterMs: dueAfterSeconds * 1_000 }),
+    ...(graceSeconds !== undefined && { graceMs: graceSeconds * 1_000 }),
   });
 }
 
@@ -100,7 +102,7 @@ const checkHaircut = (haircutBps: number | undefined, field = 'haircut_bps'): Fi
 /** A month: what may be owed for longer is lent. */
 const DUE_AFTER_SECONDS_MAX = 31 * 86_400;
 
-const checkDueAfter = (seconds: number | undefined, field = 'due_after_seconds'): FieldError | undefined =>
-  seconds === undefined || (seconds >= 1 && seconds <= DUE_AFTER_SECONDS_MAX)
+const checkDueAfter = (seconds: number | undefined, field = 'due_after_seconds', min = 1): FieldError | undefined =>
+  seconds === undefined || (seconds >= min && seconds <= DUE_AFTER_SECONDS_MAX)
     ? undefined
-    : fieldError(field, `expected 1 to ${DUE_AFTER_SECONDS_MAX}, got ${seconds}`);
+    : fieldError(field, `expected ${min} to ${DUE_AFTER_SECONDS_MAX}, got ${seconds}`);

@@ -44,8 +44,7 @@ export const accountsOf = (claims: readonly Claim[]): AccountId[] =>
   claims.flatMap((claim) => {
     const parts = CLAIM_PARTS.map((part) => claimAccount(claim, part));
     if (claim.kind === 'wallet') return parts;
-    if (claim.unit !== undefined) return [...parts, pledgeAccount('collateral', claim.institutionId, claim.unit)];
-    return [...parts, ...PLEDGES.map((pledge) => pledgeAccount(pledge, claim.institutionId))];
+    return [...parts, ...PLEDGES.map((pledge) => pledgeAccount(pledge, claim.institutionId, claim.unit))];
   });
 
 /** To an institution, another's account doesn't exist. @throws RefusalException NOT_FOUND */

@@ -13,7 +13,7 @@ import {
   type WatchedLiquidity,
   watchedIn,
 } from '@finality/settlement';
-import { readCollateral } from './collateral-view.ts';
+import { readPledgedIn } from './collateral-view.ts';
 import { LEVELS } from '../store/liquidity-message.ts';
 import { drawnSats as drawnOf } from './institution-view.ts';
 
@@ -73,7 +73,7 @@ export async function showUnits(
     session,
     units.map((unit) => clearingClaim(institutionId, unit)),
   );
-  const collateral = await readCollateral(session, institutionId, units);
+  const collateral = await readPledgedIn(session, institutionId, 'collateral', units);
   return units.map((unit, i) => {
     const line = unitLines.find(({ limit }) => limit.unit === unit);
     const inForce = lineInForce(line?.limit.amount ?? 0n, termsIn(terms, unit), collateral[i]!);

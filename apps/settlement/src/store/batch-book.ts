@@ -1,7 +1,7 @@
 import type { ScriptHex, Txid } from '@finality/bitcoin';
 import type { Batch, StreamType } from '@finality/event-store';
 import type { Instant } from '@finality/kernel';
-import type { LedgerView, Seals, SealsEvent, SignedHead } from '@finality/ledger';
+import type { LedgerView, Seals, SealsEvent, SignedHead, Unit } from '@finality/ledger';
 import type { LoadedLedger } from '@finality/ledger-store';
 import {
   type AddressRecord,
@@ -306,12 +306,12 @@ export class BatchBook implements Book {
     return [...all.keys()].filter((outpoint) => is(all.get(outpoint)!)).sort();
   }
 
-  unwindable(defaultId: string): readonly PlacedSettlement[] {
-    return this.#loaded.credit.unwindable.get(defaultId) ?? [];
+  unwindable(defaultId: string): readonly PlacedSettlement[] | undefined {
+    return this.#loaded.credit.unwindable.get(defaultId);
   }
 
-  contributors(): readonly string[] {
-    return this.#loaded.credit.contributors;
+  contributors(unit: Unit): readonly string[] {
+    return this.#loaded.credit.contributors.get(unit) ?? [];
   }
 
   declare(txid: string, lineageId: string): void {

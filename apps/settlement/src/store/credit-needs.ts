@@ -2,6 +2,7 @@ import type { Batch, Session } from '@finality/event-store';
 import {
   type AccountId,
   availableAccount,
+  BTC,
   clearingClaim,
   pledgeAccount,
   PLEDGES,
@@ -12,8 +13,8 @@ import {
   type CreditLineRequest,
   defaultIdOf,
   type LiquidityAlertsRequest,
+  lineIn,
   type CreditTerms,
-  type LossShare,
   type PledgeRequest,
   type PlacedSettlement,
   type Position,
@@ -28,8 +29,8 @@ export class CreditNeeds {
   readonly collecting = new Set<string>();
   /** By default: what its defaulter has paid, to be taken back. */
   readonly unwindable = new Map<string, readonly PlacedSettlement[]>();
-  /** Of the default fund, where a loss may be allocated. */
-  contributors: readonly string[] = [];
+  /** Of the default fund, in units where a loss may be allocated. */
+  contributors: ReadonlyMap<Unit, readonly string[]> = new Map();
   /** Institutions whose terms are needed. */
   readonly #terms = new Set<string>();
   /** Institutions whose pledges are needed, too. */
@@ -37,8 +38,8 @@ export class CreditNeeds {
   readonly #defaults = new Set<string>();
   /** Clearing balances in other units whose line may be set, or on which something may be due; in any unit, that are watched. */
   readonly #balances = new Set<AccountId>();
-  /** Who stood in for those whose debts may be collected. */
-  #bearers: readonly LossShare[] = [];
+  /** What was contributed by those who stood in for somebody whose debts may be collected. */
+  #bearers: readonly AccountId[] = [];
 
   /** Whether what somebody may owe may change in this batch. */
   get isNeeded(): boolean {
@@ -96,10 +97,20 @@ export class CreditNeeds {
     return [...this.collecting].flatMap((institutionId) => {
       const credit = batch.state(creditStream, institutionId);
       if (credit.status === 'none') return [];
-      if (credit.defaultId !== undefined) this.#defaults.add(credit.defaultId);
-      for (const id of credit.owing) this.#defaults.add(id);
-      for (const { windowId } of credit.obligations) this.#defaults.add(defaultIdOf(windowId, institutionId));
-      return credit.obligations.map(({ windowId }) => windowId);
+      if (credit.open !== undefined) this.#defaults.add(credit.open.defaultId);
+      for (const { defaultId } of credit.owing) this.#defaults.add(defaultId);
+      const debts = [...credit.obligations, ...credit.overdue];
+      for (const debt of debts) this.#defaults.add(defaultIdOf(debt, institutionId));
+      return debts.map(({ windowId }) => windowId);
+    });
+  }
+
+  /** Lines that may fail: of what is being closed out, and satoshi’s, which may be by then. */
+  lines(batch: Batch): readonly string[] {
+    return [...this.collecting].flatMap((institutionId) => {
+      const credit = batch.state(creditStream, institutionId);
+      const open = credit.status === 'none' ? undefined : credit.open?.unit;
+      return [...new Set([BTC, open ?? BTC])].map((unit) => lineIn(institutionId, unit));
     });
   }
 
@@ -107,9 +118,14 @@ export class CreditNeeds {
   async loadDefaults(session: Session, batch: Batch): Promise<readonly string[]> {
     const found = [...this.#defaults].map((id) => batch.state(defaultStream, id));
     const open = found.flatMap((state) => (state.status === 'open' ? [state] : []));
-    this.#bearers = found.flatMap((state) => (state.status === 'closed' ? state.shares : []));
+    this.#bearers = found.flatMap((state) =>
+      state.status === 'closed'
+        ? state.shares.map(({ institutionId }) => pledgeAccount('default_fund', institutionId, state.unit))
+        : [],
+    );
     for (const state of open) this.unwindable.set(state.defaultId, await loadUnwindable(session, state));
-    if (open.length > 0) this.contributors = await loadContributors(session);
+    const units = [...new Set(open.map(({ unit }) => unit))];
+    if (units.length > 0) this.contributors = await loadContributors(session, units);
     return open.map(({ windowId }) => windowId);
   }
 
@@ -118,9 +134,9 @@ export class CreditNeeds {
       ...this.#balances,
       ...[...this.#pledges].flatMap((id) => unitBalancesOf(batch, id)),
       ...[...this.#pledges].flatMap((id) => PLEDGES.map((pledge) => pledgeAccount(pledge, id))),
-      ...this.contributors.map((id) => pledgeAccount('default_fund', id)),
-      ...this.#bearers.map(({ institutionId }) => pledgeAccount('default_fund', institutionId)),
-      ...(this.collecting.size > 0 ? [standbyAccount()] : []),
+      ...[...this.contributors].flatMap(([unit, ids]) => ids.map((id) => pledgeAccount('default_fund', id, unit))),
+      ...this.#bearers,
+      ...[...this.collecting].flatMap((id) => debtUnitsOf(batch, id).map((unit) => standbyAccount(unit))),
     ];
   }
 }
@@ -128,17 +144,21 @@ export class CreditNeeds {
 /** What may be owed in other units may fall to 0, and what is may be due. */
 function unitBalancesOf(batch: Batch, institutionId: string): readonly AccountId[] {
   const institution = batch.state(institutionStream, institutionId);
+  const lines = institution.status === 'none' ? [] : institution.unitLines.map(({ limit }) => limit.unit);
+  return [...lines, ...debtUnitsOf(batch, institutionId)].flatMap((unit) => accountsIn(institutionId, unit));
+}
+
+/** In which it owes something: to be paid in time, or to those who stood in for it. */
+function debtUnitsOf(batch: Batch, institutionId: string): readonly Unit[] {
   const credit = batch.state(creditStream, institutionId);
-  const units = [
-    ...(institution.status === 'none' ? [] : institution.unitLines.map(({ limit }) => limit.unit)),
-    ...(credit.status === 'none' ? [] : credit.obligations.map(({ unit }) => unit)),
-  ];
-  return units.flatMap((unit) => accountsIn(institutionId, unit));
+  if (credit.status === 'none') return [];
+  const { obligations, overdue, owing, open } = credit;
+  return [...obligations, ...overdue, ...owing, ...(open === undefined ? [] : [open])].map(({ unit }) => unit);
 }
 
 const accountsIn = (institutionId: string, unit: Unit): readonly AccountId[] => [
   availableAccount(clearingClaim(institutionId, unit)),
-  pledgeAccount('collateral', institutionId, unit),
+  ...PLEDGES.map((pledge) => pledgeAccount(pledge, institutionId, unit)),
 ];
 
 const isDueAnywhere = ({ dueAfterMs, units = [] }: CreditTerms): boolean =>

@@ -1,5 +1,5 @@
 import { liquidityV1, toTimestamp } from '@finality/contracts';
-import { type KnownDefault, owedSatsTo, stillOwed } from '@finality/settlement';
+import { type KnownDefault, owedTo, stillOwed } from '@finality/settlement';
 
 const { DEFAULT_STATUS_CLOSED, DEFAULT_STATUS_OPEN } = liquidityV1.DefaultStatus;
 
@@ -13,34 +13,37 @@ export const defaultMessage = (state: KnownDefault): liquidityV1.Default => ({
   defaultId: state.defaultId,
   institutionId: state.institutionId,
   windowId: state.windowId,
+  unit: state.unit,
   status: DEFAULT_STATUSES[state.status],
-  owedSats: state.owedSats,
-  overdueSats: state.overdueSats,
-  collateralSats: state.collateralSats,
-  contributionSats: state.contributionSats,
-  lentSats: state.lentSats,
-  standbySats: state.standbySats,
-  paidSats: state.paidSats,
-  unwoundSats: state.unwoundSats,
-  lossSats: state.lossSats,
-  uncoveredSats: state.uncoveredSats,
-  leftSats: state.leftSats,
+  owed: state.owed,
+  overdue: state.overdue,
+  collateral: state.collateral,
+  contribution: state.contribution,
+  lent: state.lent,
+  standby: state.standby,
+  paid: state.paid,
+  takenBack: state.takenBack,
+  loss: state.loss,
+  uncovered: state.uncovered,
+  left: state.left,
   failedCount: state.failedCount,
-  unwound: state.unwound.map(({ settlementId, reversalId, payeeId, amountSats }) => ({
+  unwound: state.unwound.map(({ settlementId, reversalId, payeeId, amount }) => ({
     settlementId,
     reversalId,
     payeeId,
-    amountSats,
+    amount,
   })),
-  shares: state.shares.map(({ institutionId, amountSats }) => ({
+  shares: state.shares.map(({ institutionId, amount }) => ({
     institutionId,
-    amountSats,
-    repaidSats: state.repaid.shares.find((each) => each.institutionId === institutionId)?.amountSats ?? 0n,
+    amount,
+    repaid: state.repaid.shares.find((each) => each.institutionId === institutionId)?.amount ?? 0n,
   })),
-  uncoveredPaidSats: state.repaid.uncoveredSats,
-  uncoveredCarriedOverSats: state.repaid.carriedOverSats,
-  standbyRepaidSats: state.repaid.standbySats,
-  stillOwedSats: owedSatsTo(stillOwed(state)),
+  uncoveredPaid: state.repaid.uncovered,
+  uncoveredCarriedOver: state.repaid.carriedOver,
+  standbyRepaid: state.repaid.standby,
+  stillOwed: owedTo(stillOwed(state)),
+  declaredBy: state.by ?? '',
+  confirmedBy: state.confirmedBy ?? '',
   declaredAt: toTimestamp(state.declaredAt),
   closedAt: state.closedAt === undefined ? undefined : toTimestamp(state.closedAt),
 });

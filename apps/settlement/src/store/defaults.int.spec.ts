@@ -1,10 +1,10 @@
 import { BTC } from '@finality/ledger';
 import { liquidityV1, TOPICS } from '@finality/contracts';
-import type { Sats } from '@finality/kernel';
-import { funded, POLICY, World } from '@finality/settlement/spec';
+import { funded, POLICY, USD, World } from '@finality/settlement/spec';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type TestDatabase, testDatabase } from '@finality/testing';
 import { UNWOUND_PER_STEP_MAX } from '@finality/settlement';
+import type { SettlementCommand } from './commands.ts';
 import { StoreRig } from './store-rig.fixture.ts';
 
 /** Keeps the server up from one store to the next. */
@@ -21,7 +21,7 @@ let world: World;
 let stored: number;
 
 beforeEach(async () => {
-  const policy = { ...POLICY, standbyMaxSats: 5n as Sats };
+  const policy = { ...POLICY, standbyMax: [{ unit: BTC, amount: 5n }] };
   rig = await StoreRig.open(policy);
   world = new World(policy);
   stored = 0;
@@ -85,12 +85,43 @@ it('is closed out in steps, each of them stored as it would be in memory', async
   const told = rows.map(({ payload }) => liquidityV1.DefaultChanged.decode(payload).default!);
   expect(told.at(-1)).toMatchObject({
     status: liquidityV1.DefaultStatus.DEFAULT_STATUS_CLOSED,
-    ...{ owedSats: 1_200n, lentSats: 1_000n, standbySats: 5n, unwoundSats: 15n, lossSats: 5n, uncoveredSats: 175n },
-    ...{ leftSats: 0n, failedCount: 2, shares: [{ institutionId: 'c', amountSats: 5n, repaidSats: 5n }] },
-    ...{ uncoveredPaidSats: 175n, standbyRepaidSats: 5n, stillOwedSats: 0n },
+    ...{ owed: 1_200n, lent: 1_000n, standby: 5n, takenBack: 15n, loss: 5n, uncovered: 175n },
+    ...{ left: 0n, failedCount: 2, shares: [{ institutionId: 'c', amount: 5n, repaid: 5n }] },
+    ...{ uncoveredPaid: 175n, standbyRepaid: 5n, stillOwed: 0n },
   });
-  const listed = await rig.query('SELECT status, institution_id, still_owed_sats FROM defaults');
-  expect(listed).toEqual([{ status: 'closed', institution_id: 'a', still_owed_sats: 0n }]);
+  const listed = await rig.query('SELECT status, institution_id, still_owed FROM defaults');
+  expect(listed).toEqual([{ status: 'closed', institution_id: 'a', still_owed: 0n }]);
   await rig.compare(world.book);
+  await rig.verify();
+});
+
+it('in another unit that is declared in the batch in which it goes on waits for the next one, where what it paid is known', async () => {
+  const both = { by: 'operator', confirmedBy: 'operator-2', reason: 'agreed' };
+  const limit = { unit: USD, amount: 60n };
+  world.tell({ type: 'set_credit_line', request: { institutionId: 'a', creditLineSats: 0n, limit, ...both } });
+  const units = [{ unit: USD, dueAfterMs: DUE_MS }];
+  world.tell({ type: 'set_credit_terms', request: { institutionId: 'a', terms: { units }, ...both } });
+  const id = world.submit('centralized', 'a', 'b', 0n, { paid: limit });
+  await store();
+  for (const by of ['risk', 'aml'] as const) world.screen('settlement', id, by, 'approve');
+  world.review(id, 'approve');
+  world.tell({
+    type: 'close_window',
+    closing: { windowId: 'window-1', nextWindowId: 'window-2', by: 'o', reason: 'cut-off' },
+  });
+  const none = { ...limit, amount: 0n };
+  world.tell({ type: 'set_credit_line', request: { institutionId: 'a', creditLineSats: 0n, limit: none, ...both } });
+  await store();
+  rig.runtime.advance(DUE_MS);
+  const collect = { type: 'collect', institutionId: 'a' } as const;
+  const declared = { type: 'declare_default', request: { institutionId: 'a', unit: USD, ...both } } as const;
+  const statusAfter = async (...commands: readonly SettlementCommand[]): Promise<unknown> => {
+    expect((await rig.execute(commands)).map(({ kind }) => kind)).toEqual(commands.map(() => 'accepted'));
+    return (await rig.query('SELECT unit, status FROM defaults'))[0];
+  };
+  expect(await statusAfter(declared, collect, collect)).toEqual({ unit: USD, status: 'open' });
+  expect(await statusAfter(collect)).toEqual({ unit: USD, status: 'closed' });
+  const owned = `SELECT credits_posted - debits_posted AS has FROM ledger_accounts WHERE unit = 'USD' AND starts_with(id, 'clearing/')`;
+  expect((await rig.query<{ has: bigint }>(owned)).map(({ has }) => `${has}`)).toEqual(['0', '0']);
   await rig.verify();
 });

@@ -123,6 +123,7 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'restrict_counterparties':
       case 'issue_api_key':
       case 'unfreeze_institution':
+      case 'declare_default':
       case 'correct_bank_line':
       case 'publish_rate':
         return done(carryOut(book, body));
@@ -140,9 +141,8 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       case 'bump':
         return settlementReply(byPayer(book, body, () => bumpSettlement(book, body.settlementId, body.feeRate)));
       case 'prepare_psbt':
-        return settlementReply(byPayer(book, body, () => preparePayout(book, body.settlementId)));
       case 'add_signatures':
-        return settlementReply(byPayer(book, body, () => addSignatures(book, body.settlementId, body.added)));
+        return settlementReply(byPayer(book, body, () => forSigners(book, body)));
       case 'review':
         return settlementReply(review(book, body.review));
       case 'review_deposit':
@@ -415,6 +415,14 @@ function replyOf<T>(result: Result<T, Refusal>, reply: (value: T) => SettlementR
 
 const withdrawn = (book: BatchBook, { settlementId, reason, caller }: CommandOf<'cancel'>): ReturnType<typeof cancel> =>
   cancel(book, settlementId, reason, caller.keyId);
+const forSigners = (
+  book: BatchBook,
+  body: CommandOf<'prepare_psbt' | 'add_signatures'>,
+): ReturnType<typeof addSignatures> =>
+  body.type === 'prepare_psbt'
+    ? preparePayout(book, body.settlementId)
+    : addSignatures(book, body.settlementId, body.added);
+
 const done = (result: Result<unknown, Refusal>): Handled<SettlementReply> => replyOf(result, () => ({ type: 'done' }));
 const settlementReply = (result: ReturnType<typeof submit>): Handled<SettlementReply> =>
   replyOf(result, (settlement) => ({ type: 'settlement', settlement }));

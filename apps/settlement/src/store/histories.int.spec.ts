@@ -7,6 +7,7 @@ import {
   beginExchanging,
   beginNetting,
   DEFAULT_WEIGHTS,
+  EUR,
   type ActionKind,
   fund,
   hurry,
@@ -19,12 +20,14 @@ import {
   settleDown,
   type Told,
   UNIT_WEIGHTS,
+  USD,
   VERSION_WEIGHTS,
   walletCalled,
   World,
 } from '@finality/settlement/spec';
 import { living, type SettlementPolicy } from '@finality/settlement';
 import { seededRandom, type TestDatabase, testDatabase } from '@finality/testing';
+import { BTC } from '@finality/ledger';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StoreRig } from './store-rig.fixture.ts';
 
@@ -118,7 +121,7 @@ describe('any history, in batches of any size', () => {
   it.each([FIRST, FIRST + 1])(
     'of debts that are collected is stored as it would be in memory (seed %i)',
     async (seed) => {
-      const world = history(seed, DEFAULT_WEIGHTS, { ...PAYING, standbyMaxSats: sats(2_000n) });
+      const world = history(seed, DEFAULT_WEIGHTS, { ...PAYING, standbyMax: [{ unit: BTC, amount: 2_000n }] });
       expect(world.book.defaults.ids().length).toBeGreaterThan(0);
       await replay(world, batches(world, seededRandom(seed + 1_000_000)));
     },
@@ -132,11 +135,13 @@ describe('any history, in batches of any size', () => {
     },
   );
 
-  it.each([FIRST, FIRST + 1, FIRST + 2])(
+  it.each([FIRST, FIRST + 1, FIRST + 7])(
     'of money in several units is stored as it would be in memory (seed %i)',
     async (seed) => {
-      const world = history(seed, UNIT_WEIGHTS, PAYING);
+      const standbyMax = [USD, EUR].map((unit) => ({ unit, amount: 70n }));
+      const world = history(seed, UNIT_WEIGHTS, { ...PAYING, standbyMax });
       expect(world.book.quotes.ids().length).toBeGreaterThan(0);
+      expect(world.book.defaults.all().some((each) => each.status !== 'none' && each.unit !== BTC)).toBe(true);
       await replay(world, batches(world, seededRandom(seed + 1_000_000)));
     },
   );

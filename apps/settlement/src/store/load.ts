@@ -28,7 +28,6 @@ import {
   inputsOf,
   type OfferedLineage,
   lineageTransferIds,
-  lineIn,
   ORIGINS_MAX,
   payingWalletId,
   platformBears,
@@ -302,7 +301,7 @@ class States {
   /** What payers that may reserve have under way, and in line for what they may pay in: one question for both. */
   async #loadOpen(): Promise<void> {
     const { reserving, retrying, allPlanned, lineages, settlements, lineMax, credit } = this.#needs;
-    const collecting = [...credit.collecting].map((institutionId) => lineIn(institutionId));
+    const collecting = credit.lines(this.#batch);
     const lines = [...new Set([...linesWith(this.#batch, reserving), ...collecting])];
     const rows = await this.#session.query<OpenRow>(OPEN, [[...this.#payersOf(reserving)], allPlanned, lines, lineMax]);
     this.openLineages = rows.filter(({ line }) => line === null).map(({ id }) => id);

@@ -47,6 +47,7 @@ type AdministrativeCommand =
   | 'register_first_key'
   | 'issue_api_key'
   | 'unfreeze_institution'
+  | 'declare_default'
   | 'revoke_api_key'
   | ExchangeCommand['type']
   | ProposalCommand['type']
@@ -231,10 +232,9 @@ export class Needs {
       case 'set_credit_terms':
         return this.#credit(body.request.institutionId);
       case 'collect':
-        // An incident may be opened; nothing is while the store is being restored.
-        this.chain = this.recovery = true;
-        this.credit.collecting.add(body.institutionId);
-        return this.#credit(body.institutionId);
+        return this.#collecting(body.institutionId);
+      case 'declare_default':
+        return this.#collecting(body.request.institutionId);
       case 'expire_credit_line':
         return this.#credit(body.institutionId);
       case 'set_liquidity_alerts':
@@ -297,6 +297,13 @@ export class Needs {
     this.credit.add(institutionId);
     this.clearing.add(institutionId);
     this.institutions.add(institutionId);
+  }
+
+  /** An incident may be opened; nothing is while the store is being restored. */
+  #collecting(institutionId: string): void {
+    this.chain = this.recovery = true;
+    this.credit.collecting.add(institutionId);
+    this.#credit(institutionId);
   }
 
   #policy(institutionId: string): void {

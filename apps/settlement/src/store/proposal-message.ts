@@ -1,7 +1,14 @@
 import { exchangeV1, liquidityV1, proposalV1, settlementV1, toTimestamp } from '@finality/contracts';
 import { assertNever, type Instant } from '@finality/kernel';
 import { BTC } from '@finality/ledger';
-import { type Change, institutionOf, isExpired, type KnownProposal, type Limits } from '@finality/settlement';
+import {
+  type Change,
+  type CreditTerms,
+  institutionOf,
+  isExpired,
+  type KnownProposal,
+  type Limits,
+} from '@finality/settlement';
 import { BANK_DIRECTIONS } from './exchange-messages.ts';
 import { MODES, ROLES } from './messages.ts';
 
@@ -45,13 +52,7 @@ function changeMessage(change: Change): proposalV1.Change {
     }
     case 'set_credit_terms': {
       const { institutionId, terms } = change.request;
-      const { haircutBps, dueAfterMs, units = [] } = terms;
-      const secondsOf = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / SECOND_MS);
-      const dueAfterSeconds = secondsOf(dueAfterMs);
-      const unitTerms = units.map(({ dueAfterMs: ms, ...own }) => ({ ...own, dueAfterSeconds: secondsOf(ms) }));
-      return proposalV1.Change.fromPartial({
-        setCreditTerms: { institutionId, haircutBps, dueAfterSeconds, unitTerms },
-      });
+      return proposalV1.Change.fromPartial({ setCreditTerms: { institutionId, ...termsAsked(terms) } });
     }
     case 'set_limits': {
       const { institutionId, limits } = change.request;
@@ -89,6 +90,10 @@ function changeMessage(change: Change): proposalV1.Change {
       const { institutionId, althoughOwing } = change.request;
       return proposalV1.Change.fromPartial({ unfreezeInstitution: { institutionId, althoughOwing } });
     }
+    case 'declare_default': {
+      const { institutionId, unit } = change.request;
+      return proposalV1.Change.fromPartial({ declareDefault: { institutionId, unit } });
+    }
     case 'correct_bank_line': {
       const { bookingId, institutionId, right } = change.request;
       const instead = right && { right: { ...right, direction: BANK_DIRECTIONS[right.direction] } };
@@ -105,6 +110,16 @@ const PLEDGES = {
   collateral: liquidityV1.Pledge.PLEDGE_COLLATERAL,
   default_fund: liquidityV1.Pledge.PLEDGE_DEFAULT_FUND,
 } as const;
+
+function termsAsked({ haircutBps, dueAfterMs, units = [] }: CreditTerms) {
+  const secondsOf = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / SECOND_MS);
+  const unitTerms = units.map(({ dueAfterMs: due, graceMs: grace, ...own }) => ({
+    ...own,
+    dueAfterSeconds: secondsOf(due),
+    graceSeconds: secondsOf(grace),
+  }));
+  return { haircutBps, dueAfterSeconds: secondsOf(dueAfterMs), unitTerms };
+}
 
 function limitsAsked({
   transactions,

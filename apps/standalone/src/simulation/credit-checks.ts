@@ -20,11 +20,12 @@ import {
   type KnownDefault,
   lineInForce,
   type LivingSettlement,
+  paidOf,
   sumOf,
   termsIn,
   termsOf,
 } from '@finality/settlement';
-import { STANDBY_MAX_SATS } from './settings.ts';
+import { STANDBY_MAX } from './settings.ts';
 
 type Accounts = ReadonlyMap<string, Account>;
 
@@ -41,7 +42,6 @@ export async function creditProblems(
   const byId: Accounts = new Map(accounts.map((account) => [account.id, account]));
   const defaults = (await statesOf<Default>(session, 'default')).filter((each) => each.status !== 'none');
   const moved = await movedByDefaults(session);
-  const lent = -balanceOf(byId, standbyAccount());
   return [
     ...defaults.flatMap((each) => defaultProblems(each, moved, all)),
     ...defaults.flatMap(({ status, defaultId }) =>
@@ -50,7 +50,10 @@ export async function creditProblems(
     ...(await pledgeProblems(session, defaults, byId)),
     ...(await lineProblems(session, byId)),
     ...(await deciderProblems(session)),
-    ...(lent > STANDBY_MAX_SATS ? [`the standby line has lent ${lent} sat, past ${STANDBY_MAX_SATS}`] : []),
+    ...[...STANDBY_MAX].flatMap(([unit, most]) => {
+      const lent = -balanceOf(byId, standbyAccount(unit));
+      return lent > most ? [`the standby line has lent ${lent} ${unit}, past ${most}`] : [];
+    }),
   ];
 }
 
@@ -62,13 +65,14 @@ async function statesOf<State>(session: Session, aggregate: string): Promise<rea
   return rows.map(({ state }) => decodeJson(state) as State);
 }
 
-/** What the ledger's own entries say, by purpose and default. */
+/** What the ledger's own entries say, by purpose, default and unit: one in a unit that isn't the default's is found nowhere. */
 async function movedByDefaults(session: Session): Promise<ReadonlyMap<string, bigint>> {
-  const rows = await session.query<{ what: string; sats: bigint }>(
-    `SELECT purpose || ' ' || split_part(object, ':', 1) AS what, sum(amount)::bigint AS sats FROM ledger_transfers
+  const rows = await session.query<{ what: string; amount: bigint }>(
+    `SELECT purpose || ' ' || split_part(object, ':', 1) || ' ' || unit AS what, sum(amount)::bigint AS amount
+     FROM ledger_transfers JOIN ledger_accounts a ON a.number = debit
      WHERE starts_with(purpose, 'default_') GROUP BY 1 ORDER BY 1`,
   );
-  return new Map(rows.map(({ what, sats }) => [what, sats]));
+  return new Map(rows.map(({ what, amount }) => [what, amount]));
 }
 
 function defaultProblems(
@@ -76,33 +80,34 @@ function defaultProblems(
   moved: ReadonlyMap<string, bigint>,
   all: readonly LivingSettlement[],
 ): readonly string[] {
-  const { defaultId, institutionId, owedSats, overdueSats, unwound, shares } = state;
-  const { collateralSats, contributionSats, lentSats, standbySats, paidSats, unwoundSats, lossSats } = state;
+  const { defaultId, institutionId, unit, owed, overdue, unwound, shares } = state;
+  const { collateral, contribution, lent, standby, paid, takenBack, loss } = state;
   const problems: string[] = [];
   const mustBe = (what: string, found: bigint, expected: bigint): void => {
     if (found !== expected) problems.push(`default ${defaultId}: ${what} is ${found}, expected ${expected}`);
   };
-  const covered = collateralSats + contributionSats + lentSats + standbySats + paidSats + unwoundSats + lossSats;
-  mustBe('what covers it', covered + state.uncoveredSats + state.leftSats, owedSats);
-  mustBe('what is unwound', sumOf(unwound), unwoundSats);
-  mustBe('what others bear', sumOf(shares), lossSats);
+  const covered = collateral + contribution + lent + standby + paid + takenBack + loss;
+  mustBe('what covers it', covered + state.uncovered + state.left, owed);
+  mustBe('what is unwound', sumOf(unwound), takenBack);
+  mustBe('what others bear', sumOf(shares), loss);
   const { repaid } = state;
   const entries = {
-    ...{ collateral: collateralSats, contribution: contributionSats, standby: standbySats, loss: lossSats },
-    ...{ standby_repaid: repaid.standbySats, loss_repaid: sumOf(repaid.shares) },
+    ...{ collateral, contribution, standby, loss },
+    ...{ standby_repaid: repaid.standby, loss_repaid: sumOf(repaid.shares) },
   };
-  for (const [part, sats] of Object.entries(entries))
-    mustBe(`the ledger's ${part}`, moved.get(`default_${part} ${defaultId}`) ?? 0n, sats);
-  if (repaid.standbySats > standbySats || sumOf(repaid.shares) > lossSats)
+  for (const [part, amount] of Object.entries(entries))
+    mustBe(`the ledger's ${part}`, moved.get(`default_${part} ${defaultId} ${unit}`) ?? 0n, amount);
+  if (repaid.standby > standby || sumOf(repaid.shares) > loss)
     problems.push(`default ${defaultId}: more was paid back than others stood in for`);
-  if (overdueSats <= 0n || overdueSats > owedSats) problems.push(`default ${defaultId}: ${overdueSats} were due`);
+  if (overdue <= 0n || overdue > owed) problems.push(`default ${defaultId}: ${overdue} were due`);
   if (shares.some((share) => share.institutionId === institutionId))
     problems.push(`default ${defaultId}: the defaulter's own contribution comes first, and not with the others'`);
-  for (const { settlementId, reversalId, payeeId, amountSats } of unwound) {
+  for (const { settlementId, reversalId, payeeId, amount } of unwound) {
     const reversal = all.find(({ terms }) => terms.settlementId === reversalId);
     const { terms, status } = reversal ?? {};
     const isPaidBack = terms?.reverses === settlementId && terms.from === payeeId && terms.to === institutionId;
-    if (!isPaidBack || status !== 'settled' || terms.amountSats !== amountSats)
+    const paid = terms && paidOf(terms);
+    if (!isPaidBack || status !== 'settled' || paid?.amount !== amount || paid.unit !== unit)
       problems.push(`default ${defaultId}: settlement ${settlementId} isn't paid back as it says`);
   }
   return problems;
@@ -128,11 +133,11 @@ async function pledgeProblems(
     const pledge = event.type === 'collateral_taken' ? 'collateral' : event.pledge;
     add(pledgeAccount(pledge, institutionId, unit), event.type === 'pledge_posted' ? amount : -amount);
   }
-  for (const { institutionId, collateralSats, contributionSats, shares, repaid } of defaults) {
-    add(pledgeAccount('collateral', institutionId), -collateralSats);
-    add(pledgeAccount('default_fund', institutionId), -contributionSats);
-    for (const share of shares) add(pledgeAccount('default_fund', share.institutionId), -share.amountSats);
-    for (const share of repaid.shares) add(pledgeAccount('default_fund', share.institutionId), share.amountSats);
+  for (const { institutionId, unit, collateral, contribution, shares, repaid } of defaults) {
+    add(pledgeAccount('collateral', institutionId, unit), -collateral);
+    add(pledgeAccount('default_fund', institutionId, unit), -contribution);
+    for (const share of shares) add(pledgeAccount('default_fund', share.institutionId, unit), -share.amount);
+    for (const share of repaid.shares) add(pledgeAccount('default_fund', share.institutionId, unit), share.amount);
   }
   const found = [...accounts.keys()].filter((id) => PLEDGES.some((pledge) => id.startsWith(`${pledge}/`)));
   return [...new Set([...expected.keys(), ...found])].flatMap((id) => {
@@ -152,18 +157,12 @@ async function lineProblems(session: Session, accounts: Accounts): Promise<reado
   return institutions.flatMap(({ institution_id: institutionId, state }) => {
     const institution = decodeJson(state) as Institution;
     if (institution.status === 'none') return [];
-    const collateral = balanceOf(accounts, pledgeAccount('collateral', institutionId));
     const terms = termsOf(credits.get(institutionId) ?? { status: 'none' });
-    const sats = lineInForce(institution.creditLineSats, terms, collateral);
     const granted = new Map(institution.unitLines.map(({ limit: { unit, amount } }) => [unit, amount]));
-    const inForce = (unit: Unit): bigint =>
-      lineInForce(
-        granted.get(unit) ?? 0n,
-        termsIn(terms, unit),
-        balanceOf(accounts, pledgeAccount('collateral', institutionId, unit)),
-      );
     return clearingAccountsOf(accounts, institutionId).flatMap(({ unit, limit }) => {
-      const line = unit === BTC ? sats : inForce(unit);
+      const collateral = balanceOf(accounts, pledgeAccount('collateral', institutionId, unit));
+      const ofUnit = unit === BTC ? institution.creditLineSats : (granted.get(unit) ?? 0n);
+      const line = lineInForce(ofUnit, termsIn(terms, unit), collateral);
       const found = limit.kind === 'debits_must_not_exceed_credits' ? limit.overdraft : undefined;
       return found === line ? [] : [`ledger: ${institutionId} may owe ${found} ${unit}, by its line ${line}`];
     });

@@ -3,7 +3,8 @@ import { pickWeighted, type SeededRandom } from '@finality/testing/simulation';
 import type { Client, Clients } from './clients.ts';
 import type { Dealings } from './dealings.ts';
 import { type Asking, askOf, type Errand, nonsense, run } from './errand.ts';
-import { LARGE_SETTLEMENT_SATS } from './settings.ts';
+import { LARGE_SETTLEMENT_SATS, USD } from './settings.ts';
+import { UnitCredit } from './unit-credit.ts';
 
 /** Satoshi. */
 const LINE_MIN = 200_000;
@@ -15,6 +16,8 @@ const FORTUNE_SATS = 50_000_000_000n;
 const HAIRCUTS_BPS = [undefined, undefined, 0, 1_500, 9_000];
 /** From the close of a window on: within what a run goes through, mostly. */
 const DUE_AFTER_SECONDS = [15, 60, 120, undefined];
+/** In another unit, before somebody may say that it won't be paid. */
+const GRACE_SECONDS = 20;
 /** What the debtor of a seed has given away before anything goes wrong: of 4,500,000. */
 const GIVEN_AWAY = [1_450_000n, 1_450_000n, 1_300_000n];
 
@@ -30,8 +33,10 @@ export class Credit {
   readonly #clients: Clients;
   readonly #dealings: Dealings;
   readonly #random: SeededRandom;
+  readonly #units: UnitCredit;
 
   constructor(clients: Clients, dealings: Dealings, random: SeededRandom) {
+    this.#units = new UnitCredit(clients, random.fork('units'));
     this.#clients = clients;
     this.#dealings = dealings;
     this.#random = random;
@@ -55,7 +60,7 @@ export class Credit {
       const given = this.#clients.submission(debtor, institutionId, SETTLEMENT_MODE_CENTRALIZED, amountSats);
       await this.#clients.must(given, work);
     }
-    await work();
+    await this.#units.settle(debtor, others, work);
   }
 
   act(ask: Asking): Promise<string> {
@@ -71,6 +76,7 @@ export class Credit {
       { weight: 3, value: () => this.#reprioritize(ask) },
       { weight: 3, value: () => this.#look() },
       { weight: 4, value: () => this.#nonsense() },
+      { weight: 12, value: () => this.#units.act(ask) },
     ]);
     return action();
   }
@@ -204,6 +210,9 @@ export class Credit {
       ...{ institutionId, reason: 'as agreed' },
       ...(haircutBps !== undefined && { haircutBps }),
       ...(dueAfterSeconds !== undefined && { dueAfterSeconds }),
+      unitTerms: [
+        { unit: USD, ...(dueAfterSeconds !== undefined && { dueAfterSeconds }), graceSeconds: GRACE_SECONDS },
+      ],
     };
     return { setCreditTerms: liquidityV1.SetCreditTermsRequest.fromPartial(terms) };
   }

@@ -1,11 +1,17 @@
+import { BTC, parseUnit, type Unit } from '@finality/ledger';
 import { readConfig } from '@finality/service';
 import { standaloneSettings } from '../config.ts';
 
+/** A second unit: cents. */
+export const USD = parseUnit('USD')!;
 /** Amounts from which the AML service asks a person, satoshi. */
 export const LARGE_SETTLEMENT_SATS = 1_800_000n;
 export const LARGE_DEPOSIT_SATS = 20_000_000n;
-/** What the platform itself adds where participants are in default, satoshi: less than they may owe. */
-export const STANDBY_MAX_SATS = 100_000n;
+/** What the platform itself adds where participants are in default: less than they may owe. */
+export const STANDBY_MAX: ReadonlyMap<Unit, bigint> = new Map([
+  [BTC, 100_000n],
+  [USD, 500n],
+]);
 /** Some runs anchor more than one head, and each has ended when everything comes to rest. */
 export const ANCHOR_SECONDS = 900;
 
@@ -32,7 +38,8 @@ export function simulationSettings({ startHeight, passphraseFile, anchorSeconds 
       LEDGER_ANCHOR_SECONDS: `${anchorSeconds}`,
       COUNTERPARTY_COOLING_SECONDS: '60',
       SIGNER_DESTINATION_COOLING_SECONDS: '60',
-      STANDBY_MAX_SATS: `${STANDBY_MAX_SATS}`,
+      STANDBY_MAX_SATS: `${STANDBY_MAX.get(BTC)!}`,
+      STANDBY_MAX_UNITS: `${USD}:${STANDBY_MAX.get(USD)!}`,
       AML_LARGE_SETTLEMENT_SATS: `${LARGE_SETTLEMENT_SATS}`,
       AML_LARGE_DEPOSIT_SATS: `${LARGE_DEPOSIT_SATS}`,
     },

@@ -42,6 +42,20 @@ test('a value that can’t be read is absent, not stale; the others are there', 
   expect(body).toContain('lag{service="b"} 2');
 });
 
+test('a series for each value of a label comes and goes with it', async () => {
+  const metrics = new Metrics(silentLog);
+  const owed = new Map([
+    ['BTC', 1],
+    ['USD', 2],
+  ]);
+  metrics.forService('a').watchEach('owed', 'What is owed', 'unit', () => Promise.resolve(owed));
+  const series = async (): Promise<string[]> => (await metrics.render()).body.match(/^owed\{.*$/gm) ?? [];
+  expect(await series()).toHaveLength(2);
+  expect((await series()).find((line) => line.includes('unit="USD"'))).toMatch(/ 2$/);
+  owed.delete('USD');
+  expect(await series()).toHaveLength(1);
+});
+
 test('one name for two things is a bug', () => {
   const metrics = new Metrics(silentLog);
   metrics.forService('a').counter('x_total', 'X', ['mode']);

@@ -17,6 +17,14 @@ export interface ServiceMetrics {
   ): { observe(value: number, labels?: Labels): void };
   /** A gauge that is read when somebody scrapes; absent while reading fails. */
   watch(name: string, help: string, labels: Labels, read: () => number | Promise<number>): void;
+  /** The same, with one series for each value that the label has by then. */
+  watchEach(name: string, help: string, label: string, read: () => Promise<ReadonlyMap<string, number>>): void;
+}
+
+/** Series of one gauge, and what they are when somebody scrapes. */
+interface Reader {
+  readonly labels: Labels;
+  read(): Promise<readonly { readonly labels: Labels; readonly value: number }[]>;
 }
 
 /** Durations from a millisecond to a minute, in seconds as Prometheus wants them. */
@@ -31,7 +39,7 @@ export const SECONDS_BUCKETS = [
 export class Metrics {
   readonly registry = new Registry();
   readonly #log: Log;
-  readonly #readers = new Map<string, { labels: Labels; read: () => number | Promise<number> }[]>();
+  readonly #readers = new Map<string, Reader[]>();
 
   constructor(log: Log) {
     this.#log = log;
@@ -63,19 +71,27 @@ export class Metrics {
         const histogram = this.#once(name, labels, make, Histogram<string>);
         return { observe: (value, values = {}) => histogram.observe({ ...values, service }, value) };
       },
-      watch: (name, help, labels, read) => this.#watch(name, help, { ...labels, service }, read),
+      watch: (name, help, labels, read) => {
+        const own = { ...labels, service };
+        const each = async (): ReturnType<Reader['read']> => [{ labels: own, value: await read() }];
+        this.#watch(name, help, Object.keys(labels), { labels: own, read: each });
+      },
+      watchEach: (name, help, label, read) => {
+        const each = async (): ReturnType<Reader['read']> =>
+          [...(await read())].map(([of, value]) => ({ labels: { [label]: of, service }, value }));
+        this.#watch(name, help, [label], { labels: { service }, read: each });
+      },
     };
   }
 
-  #watch(name: string, help: string, labels: Labels, read: () => number | Promise<number>): void {
+  #watch(name: string, help: string, names: readonly string[], reader: Reader): void {
     const readers = this.#readers.get(name) ?? [];
     this.#readers.set(name, readers);
-    readers.push({ labels, read });
+    readers.push(reader);
     const collect = async (): Promise<void> => {
       gauge.reset();
-      await Promise.all(readers.map((reader) => this.#read(name, reader, gauge)));
+      await Promise.all(readers.map((each) => this.#read(name, each, gauge)));
     };
-    const names = Object.keys(labels).filter((label) => label !== 'service');
     const gauge = this.#once(
       name,
       names,
@@ -84,13 +100,9 @@ export class Metrics {
     );
   }
 
-  async #read(
-    name: string,
-    reader: { labels: Labels; read: () => number | Promise<number> },
-    gauge: Gauge,
-  ): Promise<void> {
+  async #read(name: string, reader: Reader, gauge: Gauge): Promise<void> {
     try {
-      gauge.set({ ...reader.labels }, await reader.read());
+      for (const { labels, value } of await reader.read()) gauge.set({ ...labels }, value);
     } catch (error) {
       this.#log.warn({ metric: name, ...reader.labels, error: errorMessage(error) }, 'a metric could not be read');
     }

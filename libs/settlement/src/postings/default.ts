@@ -1,6 +1,7 @@
 import {
   type AccountId,
   availableAccount,
+  clearingClaim,
   pledgeAccount,
   single,
   type SingleTransfer,
@@ -8,12 +9,16 @@ import {
 } from '@finality/ledger';
 import type { CoverSource, KnownDefault, LossShare } from '../default.ts';
 
-type Defaulted = Pick<KnownDefault, 'defaultId' | 'institutionId'>;
+type Defaulted = Pick<KnownDefault, 'defaultId' | 'institutionId' | 'unit'>;
+
+/** Its clearing balance in the unit of the default. */
+const balanceOf = ({ institutionId, unit }: Defaulted): AccountId =>
+  availableAccount(clearingClaim(institutionId, unit));
 
 const toDebt = (
-  { institutionId }: Defaulted,
+  of: Defaulted,
   move: { readonly purpose: string; readonly object: string; readonly debit: AccountId; readonly amount: bigint },
-): SingleTransfer => single({ ...move, life: 1, credit: availableAccount({ kind: 'clearing', institutionId }) });
+): SingleTransfer => single({ ...move, life: 1, credit: balanceOf(of) });
 
 /** From what stands for the defaulter to what it owes. */
 export function covered(of: Defaulted, source: CoverSource, amount: bigint): SingleTransfer {
@@ -21,26 +26,26 @@ export function covered(of: Defaulted, source: CoverSource, amount: bigint): Sin
   return toDebt(of, { purpose: `default_${source}`, object: of.defaultId, debit, amount });
 }
 
-export function coverAccount({ institutionId }: Defaulted, source: CoverSource): AccountId {
-  if (source === 'standby') return standbyAccount();
-  return pledgeAccount(source === 'collateral' ? 'collateral' : 'default_fund', institutionId);
+export function coverAccount({ institutionId, unit }: Defaulted, source: CoverSource): AccountId {
+  if (source === 'standby') return standbyAccount(unit);
+  return pledgeAccount(source === 'collateral' ? 'collateral' : 'default_fund', institutionId, unit);
 }
 
 /** From what somebody else has contributed. */
-export function borne(of: Defaulted, { institutionId, amountSats }: LossShare): SingleTransfer {
-  const debit = pledgeAccount('default_fund', institutionId);
-  return toDebt(of, { purpose: 'default_loss', object: `${of.defaultId}:${institutionId}`, debit, amount: amountSats });
+export function borne(of: Defaulted, { institutionId, amount }: LossShare): SingleTransfer {
+  const debit = pledgeAccount('default_fund', institutionId, of.unit);
+  return toDebt(of, { purpose: 'default_loss', object: `${of.defaultId}:${institutionId}`, debit, amount });
 }
 
 /** Back to what somebody else has contributed. @param life which time it is that this default pays back */
-export const lossRepaid = (of: Defaulted, { institutionId, amountSats }: LossShare, life: number): SingleTransfer =>
+export const lossRepaid = (of: Defaulted, { institutionId, amount }: LossShare, life: number): SingleTransfer =>
   single({
     purpose: 'default_loss_repaid',
     object: `${of.defaultId}:${institutionId}`,
     life,
-    debit: availableAccount({ kind: 'clearing', institutionId: of.institutionId }),
-    credit: pledgeAccount('default_fund', institutionId),
-    amount: amountSats,
+    debit: balanceOf(of),
+    credit: pledgeAccount('default_fund', institutionId, of.unit),
+    amount,
   });
 
 /** Back to the platform's line. */
@@ -49,7 +54,7 @@ export const standbyRepaid = (of: Defaulted, amount: bigint, life: number): Sing
     purpose: 'default_standby_repaid',
     object: of.defaultId,
     life,
-    debit: availableAccount({ kind: 'clearing', institutionId: of.institutionId }),
-    credit: standbyAccount(),
+    debit: balanceOf(of),
+    credit: standbyAccount(of.unit),
     amount,
   });

@@ -10,6 +10,7 @@ import {
   releaseRefusal,
   setCreditTerms,
 } from './collateral.ts';
+import { declarationRefusal, declareOverdue, type DefaultDeclaration } from './declaration.ts';
 import { creditLineRefusal, type CreditLineRequest, setCreditLine } from './credit-lines.ts';
 import { restrictCounterparties, type Restriction } from './counterparties.ts';
 import { type DebitCapRequest, setDebitCap } from './debit-caps.ts';
@@ -29,6 +30,7 @@ export type Change =
   | { readonly type: 'restrict_counterparties'; readonly request: Restriction }
   | { readonly type: 'issue_api_key'; readonly request: KeyRequest }
   | { readonly type: 'unfreeze_institution'; readonly request: UnfreezeRequest }
+  | { readonly type: 'declare_default'; readonly request: DefaultDeclaration }
   | { readonly type: 'correct_bank_line'; readonly request: BankCorrectionRequest }
   | { readonly type: 'publish_rate'; readonly proposal: RateProposal };
 
@@ -53,6 +55,8 @@ export function carryOut(book: Book, change: Change): Result<unknown, Refusal> {
       return issueApiKey(book, change.request);
     case 'unfreeze_institution':
       return unfreezeInstitution(book, change.request);
+    case 'declare_default':
+      return declareOverdue(book, change.request);
     case 'correct_bank_line':
       return correctBankLine(book, change.request);
     case 'publish_rate':
@@ -73,6 +77,8 @@ export function changeRefusal(book: Book, change: Change): Refusal | undefined {
       return keyRefusal(book, change.request);
     case 'unfreeze_institution':
       return unfreezeRefusal(book, change.request);
+    case 'declare_default':
+      return declarationRefusal(book, change.request);
     case 'correct_bank_line':
       return correctionRefusal(book, change.request);
     case 'publish_rate':

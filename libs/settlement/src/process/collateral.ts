@@ -1,10 +1,11 @@
-import { err, fieldError, invalid, ok, refusal, type Refusal, type Result } from '@finality/kernel';
+import { err, fieldError, ok, refusal, type Refusal, type Result } from '@finality/kernel';
 import { BTC, creditBalance, type Pledge, pledgeAccount, type Unit } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import { type Credit, type CreditTerms, type KnownCredit, requiredCollateral, termsIn, termsOf } from '../credit.ts';
 import { mustPost } from '../postings/post.ts';
 import { posted, type PledgeMove, released } from '../postings/pledge.ts';
 import { applyLine } from './credit-lines.ts';
+import { countedIn } from './incidents.ts';
 import { institutionRefusal, unknownInstitution } from './institutions.ts';
 import { drawnIn, ownIn } from './net-payouts.ts';
 import { type Deciders, secondPersonRequired } from './second-person.ts';
@@ -21,11 +22,9 @@ export interface CreditTermsRequest extends Deciders {
 export function postPledge(book: Book, request: PledgeRequest): Result<KnownCredit, Refusal> {
   const { institutionId, unit, amount } = request;
   if (book.institutions.get(institutionId).status === 'none') return err(unknownInstitution(institutionId));
-  const refused = fundRefusal(request);
-  if (refused !== undefined) return err(refused);
   const owned = ownIn(book, institutionId, unit);
   if (amount > owned) {
-    const most = counted(owned > 0n ? owned : 0n, unit);
+    const most = countedIn(owned > 0n ? owned : 0n, unit);
     return err(
       tooMuch('INSUFFICIENT_BALANCE', `expected at most the ${most} of its own that aren’t reserved`, request),
     );
@@ -33,12 +32,6 @@ export function postPledge(book: Book, request: PledgeRequest): Result<KnownCred
   mustPost(book.ledger, posted(request));
   return pledged(book, request, 'pledge_posted');
 }
-
-/** Nothing else would take a contribution in another unit than for whoever made it: what isn't paid there in time is left to people. */
-const fundRefusal = ({ pledge, unit }: PledgeRequest): Refusal | undefined =>
-  pledge === 'default_fund' && unit !== BTC
-    ? invalid(fieldError('pledge', 'expected COLLATERAL in another unit than BTC: the default fund is satoshi'))
-    : undefined;
 
 /** Gives back what nothing owed depends on. Whoever is frozen gets nothing back until somebody has looked at why. Others rest on the default fund: that takes two. */
 export function releasePledge(book: Book, request: PledgeRequest): Result<KnownCredit, Refusal> {
@@ -53,11 +46,11 @@ export function releasePledge(book: Book, request: PledgeRequest): Result<KnownC
 /** Why nothing is given back now. @returns UNKNOWN_INSTITUTION, INSTITUTION_FROZEN, PLEDGE_NEEDED */
 export function releaseRefusal(book: Book, request: PledgeRequest): Refusal | undefined {
   const { institutionId, pledge, unit, amount } = request;
-  const refused = institutionRefusal(book, institutionId, 'institution_id') ?? fundRefusal(request);
+  const refused = institutionRefusal(book, institutionId, 'institution_id');
   if (refused !== undefined) return refused;
   const most = releasable(book, institutionId, pledge, unit);
   if (amount <= most) return undefined;
-  return tooMuch('PLEDGE_NEEDED', `expected at most ${counted(most, unit)}, on which nothing owed depends`, request);
+  return tooMuch('PLEDGE_NEEDED', `expected at most ${countedIn(most, unit)}, on which nothing owed depends`, request);
 }
 
 /** What the line rests on from now on. Below what is drawn already it moves nothing, and stops further debits. */
@@ -82,7 +75,7 @@ export function releasable(book: Book, institutionId: string, pledge: Pledge, un
   return left > 0n ? left : 0n;
 }
 
-/** Whether in no unit less collateral is counted on, or anything is due later. */
+/** Whether in no unit less collateral is counted on, or anything is due, or in default, later. */
 function areTighter(next: CreditTerms, before: CreditTerms): boolean {
   const named = [...(next.units ?? []), ...(before.units ?? [])].map(({ unit }) => unit);
   return [BTC, ...named].every((unit) => isTighter(termsIn(next, unit), termsIn(before, unit)));
@@ -92,7 +85,9 @@ type OneUnit = ReturnType<typeof termsIn>;
 
 const isTighter = (next: OneUnit, before: OneUnit): boolean =>
   (before.haircutBps === undefined || (next.haircutBps ?? -1) >= before.haircutBps) &&
-  (before.dueAfterMs === undefined || (next.dueAfterMs ?? Number.POSITIVE_INFINITY) <= before.dueAfterMs);
+  (before.dueAfterMs === undefined ||
+    ((next.dueAfterMs ?? Number.POSITIVE_INFINITY) <= before.dueAfterMs &&
+      (next.graceMs ?? 0) <= (before.graceMs ?? 0)));
 
 function pledged(
   book: Book,
@@ -109,8 +104,6 @@ function known(credit: Credit): Result<KnownCredit, Refusal> {
   if (credit.status === 'none') throw new Error('recorded a moment ago, and not there');
   return ok(credit);
 }
-
-const counted = (amount: bigint, unit: Unit): string => `${amount} ${unit === BTC ? 'sat' : `of ${unit}`}`;
 
 function tooMuch(reason: string, expected: string, { unit, amount }: PledgeMove): Refusal {
   const message = `${expected}, got ${amount}`;

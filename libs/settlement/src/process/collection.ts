@@ -9,15 +9,16 @@ import {
   type Unit,
 } from '@finality/ledger';
 import type { Book } from '../book.ts';
-import { type KnownCredit, type Obligation, OBLIGATIONS_MAX, termsIn, unpaidOf } from '../credit.ts';
+import { type DefaultIn, type KnownCredit, type Obligation, OBLIGATIONS_MAX, termsIn, unpaidOf } from '../credit.ts';
 import { taken } from '../postings/pledge.ts';
 import { mustPost } from '../postings/post.ts';
 import type { Debtor, Position } from '../window.ts';
-import { applyLine, scheduleExpiry } from './credit-lines.ts';
-import { declareDefault, goOnWithDefault } from './defaults.ts';
+import { applyLine, cutLine } from './credit-lines.ts';
+import { declareDefault, goOnWithDefault, type Overdue } from './defaults.ts';
 import { freeze } from './freeze.ts';
-import { debtOverdue } from './incidents.ts';
+import { countedIn, debtOverdue } from './incidents.ts';
 import { carryOver, isOwing, repayBearers, REPAYMENT_EVERY_MS } from './repayments.ts';
+import type { Deciders } from './second-person.ts';
 
 /** What a restored store doesn't know yet may have been paid: it looks again after so long. */
 const RECOVERING_RETRY_MS = 60_000;
@@ -33,14 +34,16 @@ export function openObligations(book: Book, windowId: string, positions: readonl
   return positions.flatMap(({ institutionId, unit }) => {
     const credit = book.credits.get(institutionId);
     if (credit.status === 'none') return [];
-    const { dueAfterMs } = termsIn(credit.terms, unit);
+    const { dueAfterMs, graceMs = 0 } = termsIn(credit.terms, unit);
     if (dueAfterMs === undefined) return [];
     if (book.institutions.get(institutionId).status !== 'active') return [];
     const account = balanceIn(book, institutionId, unit);
     const owed = drawn(account);
-    if (owed === 0n || credit.obligations.length >= OBLIGATIONS_MAX) return [];
+    if (owed === 0n || credit.obligations.length + credit.overdue.length >= OBLIGATIONS_MAX) return [];
     const dueAt = (book.now + dueAfterMs) as Instant;
-    const obligation = { windowId, unit, owed, credited: account.creditsPosted, dueAt };
+    // Of a default in BTC a timer decides, of others people: money takes longer to be seen at a bank.
+    const grace = unit === BTC ? {} : { graceUntil: (dueAt + graceMs) as Instant };
+    const obligation = { windowId, unit, owed, credited: account.creditsPosted, dueAt, ...grace };
     const at = book.now;
     book.credits.record(institutionId, { type: 'obligation_opened', at, institutionId, by: BY, obligation });
     scheduleNext(book, institutionId);
@@ -49,49 +52,55 @@ export function openObligations(book: Book, windowId: string, positions: readonl
 }
 
 /**
- * Its timer: what is due has been paid, or is a default, which is decided here, once; one that is being closed out goes on. In another unit than BTC it is left to people.
- * Too early, or too late: nothing happens.
+ * Its timer: what is due has been paid, or is a default, which is decided here, once; one that is being closed out goes on. In another unit than BTC people decide
+ * (`declareOverdue`). Too early, or too late: nothing happens.
  */
 export function collect(book: Book, institutionId: string): void {
   const credit = book.credits.get(institutionId);
   if (credit.status === 'none') return;
   if (book.recovery.get().status !== 'normal')
     return book.schedule(institutionId, (book.now + RECOVERING_RETRY_MS) as Instant, 'collection');
-  if (credit.defaultId !== undefined) {
-    const isOver = goOnWithDefault(book, credit.defaultId);
-    if (isOver) endDefault(book, institutionId, credit.defaultId);
+  if (credit.open !== undefined) {
+    const isOver = goOnWithDefault(book, credit.open.defaultId);
+    if (isOver) endDefault(book, institutionId, credit.open);
     else book.schedule(institutionId, book.now, 'collection');
     return;
   }
   repayBearers(book, credit);
   const overdue = meetObligations(book, credit);
-  if (overdue === undefined) return scheduleNext(book, institutionId);
-  const { obligation, unpaid } = overdue;
-  const defaultId = declareDefault(book, institutionId, obligation.windowId, unpaid);
-  for (const each of known(book, institutionId).obligations)
-    if (each.unit === BTC) endObligation(book, institutionId, each);
-  carryOver(book, institutionId, defaultId);
-  book.credits.record(institutionId, { type: 'default_opened', at: book.now, institutionId, by: BY, defaultId });
-  book.schedule(institutionId, book.now, 'collection');
+  if (overdue === undefined) scheduleNext(book, institutionId);
+  else openDefault(book, institutionId, overdue);
 }
 
-interface Overdue {
-  readonly obligation: Obligation;
-  readonly unpaid: bigint;
+/** All that is owed in the unit is part of it, and is closed out in steps to come. @param persons who say so, where that takes two */
+export function openDefault(book: Book, institutionId: string, overdue: Overdue, persons?: Required<Deciders>): string {
+  const { unit } = overdue.obligation;
+  const defaultId = declareDefault(book, institutionId, overdue, persons);
+  for (const each of known(book, institutionId).obligations)
+    if (each.unit === unit) endObligation(book, institutionId, each);
+  carryOver(book, institutionId, { defaultId, unit });
+  const opened = { type: 'default_opened', at: book.now, institutionId, by: BY, defaultId, unit } as const;
+  book.credits.record(institutionId, opened);
+  book.schedule(institutionId, book.now, 'collection');
+  return defaultId;
 }
 
 /** Ends those that are due and paid, and leaves to people what isn't in other units than BTC. @returns the first of satoshi that isn't paid */
-function meetObligations(book: Book, { institutionId, obligations }: KnownCredit): Overdue | undefined {
+function meetObligations(book: Book, { institutionId, obligations, overdue }: KnownCredit): Overdue | undefined {
+  const by = { at: book.now, institutionId, by: BY };
+  for (const obligation of overdue) {
+    const { windowId, unit } = obligation;
+    if (unpaidNow(book, institutionId, obligation) === 0n)
+      book.credits.record(institutionId, { type: 'obligation_met', ...by, windowId, unit });
+  }
   for (const obligation of obligations) {
     if (obligation.dueAt > book.now) continue;
     const { windowId, unit } = obligation;
-    const account = balanceIn(book, institutionId, unit);
-    const unpaid = unpaidOf(obligation, account.creditsPosted, drawn(account));
+    const unpaid = unpaidNow(book, institutionId, obligation);
     if (unpaid > 0n && unit === BTC) return { obligation, unpaid };
-    const ended = { at: book.now, institutionId, by: BY, windowId, unit };
-    if (unpaid === 0n) book.credits.record(institutionId, { type: 'obligation_met', ...ended });
+    if (unpaid === 0n) book.credits.record(institutionId, { type: 'obligation_met', ...by, windowId, unit });
     else {
-      book.credits.record(institutionId, { type: 'obligation_overdue', ...ended, unpaid });
+      book.credits.record(institutionId, { type: 'obligation_overdue', ...by, windowId, unit, unpaid });
       leaveToPeople(book, institutionId, { obligation, unpaid });
     }
     endObligation(book, institutionId, obligation);
@@ -99,23 +108,24 @@ function meetObligations(book: Book, { institutionId, obligations }: KnownCredit
   return undefined;
 }
 
+/** What of an obligation isn't paid by now. */
+export function unpaidNow(book: Book, institutionId: string, obligation: Obligation): bigint {
+  const account = balanceIn(book, institutionId, obligation.unit);
+  return unpaidOf(obligation, account.creditsPosted, drawn(account));
+}
+
 /**
  * Whether it has been paid at a bank nobody here can tell before two persons have seen the statement, so nothing is taken from anybody else: its own collateral in the unit
- * pays, which costs it nothing if the money turns out to have come; nothing more is lent, the institution is frozen, and what is drawn beyond stays drawn (ADR 21).
+ * pays, which costs it nothing if the money turns out to have come; the institution is frozen, nothing more is lent, and what is drawn beyond stays drawn (ADR 30).
  */
 function leaveToPeople(book: Book, institutionId: string, { obligation, unpaid }: Overdue): void {
   const { windowId, unit } = obligation;
   const covered = takeCollateral(book, institutionId, obligation, unpaid);
-  const owed = `${unpaid} of ${unit} that were due for window ${windowId}, of which ${covered} are covered by its collateral`;
+  const owed = `${countedIn(unpaid, unit)} that were due for window ${windowId}, of which ${covered} are covered by its collateral`;
   debtOverdue(book, institutionId, obligation, owed);
-  freeze(book, institutionId, `hasn't paid ${owed}`);
-  const institution = book.institutions.get(institutionId);
-  assert(institution.status !== 'none', 'who owes is known');
-  if (institution.unitLines.every(({ limit }) => limit.unit !== unit)) return;
-  const line = { limit: { unit, amount: 0n }, reason: `hasn't paid ${owed}`, by: BY };
-  book.institutions.record(institutionId, { type: 'unit_line_set', at: book.now, ...line });
-  scheduleExpiry(book, institutionId);
-  applyLine(book, institutionId, unit);
+  const reason = `hasn't paid ${owed}`;
+  freeze(book, institutionId, reason);
+  cutLine(book, institutionId, { unit, amount: drawn(balanceIn(book, institutionId, unit)) }, { reason, by: BY });
 }
 
 /** @returns how much of it there was */
@@ -134,17 +144,17 @@ function endObligation(book: Book, institutionId: string, { windowId, unit }: Ob
   book.windows.record(windowId, { type: 'obligation_ended', at: book.now, institutionId, unit });
 }
 
-function endDefault(book: Book, institutionId: string, defaultId: string): void {
-  const isOwed = isOwing(book, defaultId);
-  book.credits.record(institutionId, { type: 'default_ended', at: book.now, institutionId, by: BY, defaultId, isOwed });
+function endDefault(book: Book, institutionId: string, of: DefaultIn): void {
+  const isOwed = isOwing(book, of.defaultId);
+  book.credits.record(institutionId, { type: 'default_ended', at: book.now, institutionId, by: BY, ...of, isOwed });
   scheduleNext(book, institutionId);
 }
 
 /** Terms may have become shorter: the next to be due isn't always the oldest. */
 function scheduleNext(book: Book, institutionId: string): void {
-  const { obligations, owing } = known(book, institutionId);
+  const { obligations, overdue, owing } = known(book, institutionId);
   const times = obligations.map(({ dueAt }) => dueAt);
-  if (owing.length > 0) times.push((book.now + REPAYMENT_EVERY_MS) as Instant);
+  if (owing.length + overdue.length > 0) times.push((book.now + REPAYMENT_EVERY_MS) as Instant);
   if (times.length === 0) book.cancelTimer(institutionId, 'collection');
   else book.schedule(institutionId, Math.min(...times) as Instant, 'collection');
 }

@@ -66,7 +66,30 @@ function isRaised(book: Book, { institutionId, creditLineSats, limit, expiresAt 
   return endsAt <= book.now || asked > before.amount || (expiresAt ?? Number.POSITIVE_INFINITY) > endsAt;
 }
 
-function lineNow(
+/** Nothing more is lent in a unit than this, as long as it was, until an operator says so; what was granted already may be less. */
+export function cutLine(
+  book: Book,
+  institutionId: string,
+  { unit, amount: most }: Money,
+  why: { readonly reason: string; readonly by: string },
+): void {
+  const { amount: granted, expiresAt } = lineNow(known(book, institutionId), unit);
+  if (granted > most) {
+    const line = { ...(most > 0n && expiresAt !== undefined && { expiresAt }), ...why };
+    const at = book.now;
+    book.institutions.record(
+      institutionId,
+      unit === BTC
+        ? { type: 'credit_line_set', at, creditLineSats: most, ...line }
+        : { type: 'unit_line_set', at, limit: { unit, amount: most }, ...line },
+    );
+    scheduleExpiry(book, institutionId);
+  }
+  applyLine(book, institutionId, unit);
+}
+
+/** What it was granted in a unit, and until when. */
+export function lineNow(
   { creditLineSats, creditLineExpiresAt, unitLines }: Exclude<Institution, { status: 'none' }>,
   unit: Unit,
 ): { readonly amount: bigint; readonly expiresAt: Instant | undefined } {

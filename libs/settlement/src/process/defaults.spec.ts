@@ -1,5 +1,5 @@
-import type { Instant, Sats } from '@finality/kernel';
-import { creditBalance, type Pledge, pledgeAccount, standbyAccount } from '@finality/ledger';
+import type { Instant } from '@finality/kernel';
+import { BTC, creditBalance, type Pledge, pledgeAccount, standbyAccount } from '@finality/ledger';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { stopsSigning } from '../chain-tip.ts';
@@ -63,15 +63,15 @@ const pledgeOf = (world: World, kind: Pledge, id: string): bigint =>
 
 /** Nothing but what is named. */
 const NONE = {
-  collateralSats: 0n,
-  contributionSats: 0n,
-  lentSats: 0n,
-  standbySats: 0n,
-  paidSats: 0n,
-  unwoundSats: 0n,
-  lossSats: 0n,
-  uncoveredSats: 0n,
-  leftSats: 0n,
+  collateral: 0n,
+  contribution: 0n,
+  lent: 0n,
+  standby: 0n,
+  paid: 0n,
+  takenBack: 0n,
+  loss: 0n,
+  uncovered: 0n,
+  left: 0n,
 };
 
 describe('what was drawn when a window closed', () => {
@@ -99,7 +99,7 @@ describe('what was drawn when a window closed', () => {
     expect(balance(world, CLEARING_A)).toEqual({ available: -10_000n });
     // The next window's.
     expect(onlyDefault(given(...owing, ...again, closed).when(...overdue).world)).toMatchObject({
-      overdueSats: 10_000n,
+      overdue: 10_000n,
     });
   });
 
@@ -134,7 +134,7 @@ describe('a default', () => {
       pledged('a', 3_000n, 'default_fund'),
     ];
     const { world } = given(...pledges, ...owing).when(...overdue);
-    const expected = { ...NONE, owedSats: 10_000n, collateralSats: 4_000n, contributionSats: 3_000n, lentSats: 3_000n };
+    const expected = { ...NONE, owed: 10_000n, collateral: 4_000n, contribution: 3_000n, lent: 3_000n };
     expect(onlyDefault(world)).toMatchObject({ ...expected, status: 'closed' });
     expect(balance(world, CLEARING_A)).toEqual({ available: -3_000n });
     expect(world.book.ledger.spendable(CLEARING_A)).toBe(0n);
@@ -146,18 +146,20 @@ describe('a default', () => {
     const { world } = given(...pledges, line(10_000n), terms(2_000), openWindow, ...paid(10_000n), closed).when(
       ...overdue,
     );
-    expect(onlyDefault(world)).toMatchObject({ ...NONE, owedSats: 10_000n, collateralSats: 10_000n });
+    expect(onlyDefault(world)).toMatchObject({ ...NONE, owed: 10_000n, collateral: 10_000n });
     expect(pledgeOf(world, 'collateral', 'a')).toBe(40_000n);
     expect(world.book.ledger.spendable(CLEARING_A)).toBe(0n);
   });
 
   it('of a line that is gone takes the standby line, up to what there is of it', () => {
-    const policy = { ...POLICY, standbyMaxSats: 10_000n as Sats };
+    const policy = { ...POLICY, standbyMax: [{ unit: BTC, amount: 10_000n }] };
     const { world } = givenUnder(policy, ...owing, line(0n)).when(...overdue);
-    expect(onlyDefault(world)).toMatchObject({ ...NONE, owedSats: 10_000n, standbySats: 10_000n });
+    expect(onlyDefault(world)).toMatchObject({ ...NONE, owed: 10_000n, standby: 10_000n });
     expect(creditBalance(world.book.ledger.account(standbyAccount()))).toBe(-10_000n);
-    const less = givenUnder({ ...POLICY, standbyMaxSats: 9_999n as Sats }, ...owing, line(0n)).when(...overdue);
-    expect(onlyDefault(less.world)).toMatchObject({ ...NONE, standbySats: 9_999n, unwoundSats: 1n });
+    const less = givenUnder({ ...POLICY, standbyMax: [{ unit: BTC, amount: 9_999n }] }, ...owing, line(0n)).when(
+      ...overdue,
+    );
+    expect(onlyDefault(less.world)).toMatchObject({ ...NONE, standby: 9_999n, takenBack: 1n });
   });
 });
 
@@ -166,10 +168,10 @@ describe('what nothing covers', () => {
     const history = [line(10_000n), terms(), openWindow, ...paid(6_000n), ...paid(4_000n, 'a', 'c'), closed, line(0n)];
     const { world } = given(...history).when(...overdue);
     const { unwound, ...state } = onlyDefault(world);
-    expect(state).toMatchObject({ ...NONE, status: 'closed', owedSats: 10_000n, unwoundSats: 10_000n });
+    expect(state).toMatchObject({ ...NONE, status: 'closed', owed: 10_000n, takenBack: 10_000n });
     expect(unwound).toMatchObject([
-      { settlementId: 's-2', payeeId: 'c', amountSats: 4_000n },
-      { settlementId: 's-1', payeeId: 'b', amountSats: 6_000n },
+      { settlementId: 's-2', payeeId: 'c', amount: 4_000n },
+      { settlementId: 's-1', payeeId: 'b', amount: 6_000n },
     ]);
     expect(settlementOf(world, unwound[0]!.reversalId).terms).toMatchObject({ from: 'c', to: 'a', reverses: 's-2' });
     expect([CLEARING_A, CLEARING_B].map((claim) => balance(world, claim))).toEqual([{}, {}]);
@@ -179,11 +181,11 @@ describe('what nothing covers', () => {
     const passedOn = [...paid(5_000n, 'b', 'c')];
     const history = [line(10_000n), terms(), openWindow, ...paid(6_000n), ...passedOn, ...paid(4_000n), closed];
     const { world } = given(...history, line(7_000n)).when(...overdue);
-    expect(onlyDefault(world)).toMatchObject({ ...NONE, owedSats: 10_000n, lentSats: 7_000n, unwoundSats: 3_000n });
-    expect(onlyDefault(world).unwound).toMatchObject([{ settlementId: 's-3', amountSats: 3_000n }]);
+    expect(onlyDefault(world)).toMatchObject({ ...NONE, owed: 10_000n, lent: 7_000n, takenBack: 3_000n });
+    expect(onlyDefault(world).unwound).toMatchObject([{ settlementId: 's-3', amount: 3_000n }]);
     expect(balance(world, CLEARING_B)).toEqual({ available: 2_000n });
     const short = given(...history, line(0n)).when(...overdue).world;
-    expect(onlyDefault(short)).toMatchObject({ unwoundSats: 5_000n, uncoveredSats: 5_000n });
+    expect(onlyDefault(short)).toMatchObject({ takenBack: 5_000n, uncovered: 5_000n });
     expect(balance(short, CLEARING_A)).toEqual({ available: -5_000n });
   });
 
@@ -199,20 +201,20 @@ describe('what nothing covers', () => {
       closed,
       line(0n),
     ).when(...overdue);
-    expect(onlyDefault(world).unwound).toMatchObject([{ settlementId: 's-2', amountSats: 1_000n }]);
+    expect(onlyDefault(world).unwound).toMatchObject([{ settlementId: 's-2', amount: 1_000n }]);
   });
 
   it('fails what is queued, first of all', () => {
     const { world } = given(...owing, ...paid(1n), line(0n)).when(...overdue);
     expect(settlementOf(world, 's-2').status).toBe('failed');
-    expect(onlyDefault(world)).toMatchObject({ failedCount: 1, unwoundSats: 10_000n });
+    expect(onlyDefault(world)).toMatchObject({ failedCount: 1, takenBack: 10_000n });
   });
 
   it('counts what comes in while it goes on', () => {
     const { world } = given(...owing, line(0n), later(DUE_MS), onePass, funded('a', 'clearing', 4_000n)).when(
       collected,
     );
-    expect(onlyDefault(world)).toMatchObject({ ...NONE, paidSats: 4_000n, unwoundSats: 6_000n });
+    expect(onlyDefault(world)).toMatchObject({ ...NONE, paid: 4_000n, takenBack: 6_000n });
   });
 
   it('is borne by others’ contributions in proportion, to the satoshi', () => {
@@ -224,34 +226,34 @@ describe('what nothing covers', () => {
     const gone = [...paid(12_000n, 'b', 'd'), ...paid(1_000n, 'c', 'd')];
     const { world } = given(...contributions, ...owing, ...gone, line(8_000n)).when(...overdue);
     const shares = [
-      { institutionId: 'b', amountSats: 667n },
-      { institutionId: 'c', amountSats: 1_333n },
+      { institutionId: 'b', amount: 667n },
+      { institutionId: 'c', amount: 1_333n },
     ];
-    expect(onlyDefault(world)).toMatchObject({ ...NONE, lentSats: 8_000n, lossSats: 2_000n, shares });
+    expect(onlyDefault(world)).toMatchObject({ ...NONE, lent: 8_000n, loss: 2_000n, shares });
     expect(pledgeOf(world, 'default_fund', 'b')).toBe(333n);
     expect(pledgeOf(world, 'default_fund', 'c')).toBe(667n);
     const worse = given(...contributions, ...owing, ...gone, line(6_000n)).when(...overdue).world;
-    expect(onlyDefault(worse)).toMatchObject({ ...NONE, lentSats: 6_000n, lossSats: 3_000n, uncoveredSats: 1_000n });
+    expect(onlyDefault(worse)).toMatchObject({ ...NONE, lent: 6_000n, loss: 3_000n, uncovered: 1_000n });
     expect(lastOf(worse)).toBe('s-3');
   });
 });
 
 describe('the shares of a loss', () => {
   it('add up to it, are in proportion, and never more than a contribution', () => {
-    const amount = fc.bigInt({ min: 0n, max: 21n * 10n ** 14n });
+    const anyAmount = fc.bigInt({ min: 0n, max: 21n * 10n ** 14n });
     fc.assert(
-      fc.property(amount, fc.array(amount, { maxLength: 8 }), (lossSats, amounts) => {
-        const contributions = amounts.map((amountSats, i) => ({ institutionId: `i-${i}`, amountSats }));
+      fc.property(anyAmount, fc.array(anyAmount, { maxLength: 8 }), (loss, amounts) => {
+        const contributions = amounts.map((each, i) => ({ institutionId: `i-${i}`, amount: each }));
         const fund = sumOf(contributions);
-        const shares = sharesOf(lossSats, contributions);
-        expect(sumOf(shares)).toBe(lossSats < fund ? lossSats : fund);
-        for (const { institutionId, amountSats } of shares) {
+        const shares = sharesOf(loss, contributions);
+        expect(sumOf(shares)).toBe(loss < fund ? loss : fund);
+        for (const { institutionId, amount } of shares) {
           const of = contributions.find((each) => each.institutionId === institutionId)!;
-          expect(amountSats).toBeLessThanOrEqual(of.amountSats);
-          const exact = fund === 0n || lossSats > fund ? of.amountSats : (lossSats * of.amountSats) / fund;
-          expect(amountSats - exact === 0n || amountSats - exact === 1n).toBe(true);
+          expect(amount).toBeLessThanOrEqual(of.amount);
+          const exact = fund === 0n || loss > fund ? of.amount : (loss * of.amount) / fund;
+          expect(amount - exact === 0n || amount - exact === 1n).toBe(true);
         }
-        expect(sharesOf(lossSats, contributions.toReversed())).toEqual(shares);
+        expect(sharesOf(loss, contributions.toReversed())).toEqual(shares);
       }),
     );
   });

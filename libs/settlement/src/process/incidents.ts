@@ -1,4 +1,5 @@
 import { err, ok, refusal, type Refusal, type Result } from '@finality/kernel';
+import { BTC, type Unit } from '@finality/ledger';
 import type { Book } from '../book.ts';
 import type { ChainFact } from '../chain-fact.ts';
 import type { Incident } from '../chain-tip.ts';
@@ -44,28 +45,27 @@ export function releasedCoinSpent(book: Book, txid: string, outpoint: string): v
   });
 }
 
-/** A participant hasn't paid what was due. */
-export function participantDefaulted(book: Book, { defaultId, institutionId, windowId, owedSats }: KnownDefault): void {
+/** A participant hasn't paid what was due, and won't: it is being closed out. */
+export function participantDefaulted(book: Book, of: KnownDefault): void {
+  const { defaultId, institutionId, windowId, unit, owed } = of;
   open(book, {
     incidentId: `participant_default:${defaultId}`,
     kind: 'participant_default',
-    reason: `${institutionId} hasn't paid what was due for window ${windowId}: it owes ${owedSats} sat in all`,
+    reason: `${institutionId} hasn't paid what was due for window ${windowId}: it owes ${countedIn(owed, unit)} in all`,
   });
 }
 
 /** A participant hasn't paid what was due in another unit than BTC. @param owed as people read it */
-export function debtOverdue(
-  book: Book,
-  institutionId: string,
-  { windowId, unit }: Pick<Obligation, 'windowId' | 'unit'>,
-  owed: string,
-): void {
+export function debtOverdue(book: Book, institutionId: string, obligation: Obligation, owed: string): void {
   open(book, {
-    incidentId: `participant_default:${defaultIdOf(windowId, institutionId)}:${unit}`,
+    incidentId: `debt_overdue:${defaultIdOf(obligation, institutionId)}`,
     kind: 'participant_default',
     reason: `${institutionId} hasn't paid ${owed}: see at the bank whether it has come in`,
   });
 }
+
+/** An amount as people read it. */
+export const countedIn = (amount: bigint, unit: Unit): string => `${amount} ${unit === BTC ? 'sat' : `of ${unit}`}`;
 
 /** A person has looked at it: what it stopped goes on, crediting with the next block. */
 export function confirmIncident(book: Book, incidentId: string, by: string, reason: string): Result<void, Refusal> {

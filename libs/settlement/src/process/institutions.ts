@@ -78,7 +78,7 @@ export function unfreezeRefusal(book: Book, { institutionId, althoughOwing }: Un
 function debtOf(book: Book, institutionId: string): 'being collected' | 'owed' | undefined {
   const credit = book.credits.get(institutionId);
   if (credit.status === 'none') return undefined;
-  if (credit.defaultId !== undefined) return 'being collected';
+  if (credit.open !== undefined) return 'being collected';
   return credit.owing.length > 0 ? 'owed' : undefined;
 }
 

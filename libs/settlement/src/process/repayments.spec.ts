@@ -1,7 +1,7 @@
 import { type Instant, type Sats, unwrap } from '@finality/kernel';
-import { creditBalance, pledgeAccount, standbyAccount } from '@finality/ledger';
+import { BTC, creditBalance, pledgeAccount, standbyAccount } from '@finality/ledger';
 import { describe, expect, it } from 'vitest';
-import { type KnownDefault, owedSatsTo, stillOwed } from '../default.ts';
+import { type KnownDefault, owedTo, stillOwed } from '../default.ts';
 import { checkDefaults, collectDebts, pledge, setTerms } from '../spec/credit.fixture.ts';
 import { approved, balance, CLEARING_A, funded, given, givenUnder, submitted } from '../spec/given.fixture.ts';
 import { POLICY } from '../spec/memory-book.fixture.ts';
@@ -56,7 +56,7 @@ const history: readonly Step[] = [
   later(DUE_MS),
   collected,
 ];
-const policy = { ...POLICY, standbyMaxSats: 500n as Sats };
+const policy = { ...POLICY, standbyMax: [{ unit: BTC, amount: 500n }] };
 const defaulted = (...steps: readonly Step[]): World => givenUnder(policy, ...history).when(...steps).world;
 
 const unfreezing = {
@@ -70,7 +70,7 @@ const defaultOf = ({ book }: World, at = 0): KnownDefault => {
   if (state.status === 'none') throw new Error('expected a default');
   return state;
 };
-const owed = (world: World, at = 0): bigint => owedSatsTo(stillOwed(defaultOf(world, at)));
+const owed = (world: World, at = 0): bigint => owedTo(stillOwed(defaultOf(world, at)));
 const contributions = ({ book }: World): readonly bigint[] =>
   ['b', 'c'].map((id) => creditBalance(book.ledger.account(pledgeAccount('default_fund', id))));
 const standby = ({ book }: World): bigint => creditBalance(book.ledger.account(standbyAccount()));
@@ -84,7 +84,7 @@ describe('a defaulter', () => {
   it('owes what others stood in for, and is looked at until they have it back', () => {
     const world = defaulted();
     expect(defaultOf(world)).toMatchObject({
-      ...{ owedSats: 10_000n, lentSats: 4_000n, standbySats: 500n, lossSats: 3_000n, uncoveredSats: 2_500n },
+      ...{ owed: 10_000n, lent: 4_000n, standby: 500n, loss: 3_000n, uncovered: 2_500n },
     });
     expect([owed(world), contributions(world), standby(world)]).toEqual([6_000n, [0n, 0n], -500n]);
     expect(world.book.timers.get('a collection')).toBe(world.book.now + REPAYMENT_EVERY_MS);
@@ -93,7 +93,7 @@ describe('a defaulter', () => {
 
   it('makes good first what nobody covered, by what comes in being there', () => {
     const world = defaulted(...comesIn(2_000n));
-    expect(stillOwed(defaultOf(world))).toMatchObject({ uncoveredSats: 500n, standbySats: 500n });
+    expect(stillOwed(defaultOf(world))).toMatchObject({ uncovered: 500n, standby: 500n });
     expect(repaid(world)).toEqual([]);
     expect(balance(world, CLEARING_A)).toEqual({ available: -4_500n });
   });
@@ -190,7 +190,7 @@ describe('a defaulter that owes', () => {
       world.tell({ type: 'collect', institutionId: 'a' }),
     ).world;
     const credit = open.book.credits.get('a');
-    expect(credit.status !== 'none' && credit.defaultId).toBeTruthy();
+    expect(credit.status !== 'none' && credit.open).toBeTruthy();
     expect(unfreeze(true)(open)).toBe('DEFAULT_OPEN');
   });
 
@@ -214,9 +214,9 @@ it('a later default takes over what nobody covered', () => {
     collected,
   ];
   const world = defaulted(...again);
-  const lent = { owedSats: 7_500n, lentSats: 4_000n, unwoundSats: 1_000n, lossSats: 0n };
-  expect(defaultOf(world, 1)).toMatchObject({ ...lent, uncoveredSats: 2_500n });
-  expect(defaultOf(world).repaid).toMatchObject({ carriedOverSats: 2_500n });
+  const lent = { owed: 7_500n, lent: 4_000n, takenBack: 1_000n, loss: 0n };
+  expect(defaultOf(world, 1)).toMatchObject({ ...lent, uncovered: 2_500n });
+  expect(defaultOf(world).repaid).toMatchObject({ carriedOver: 2_500n });
   expect([owed(world), owed(world, 1)]).toEqual([3_500n, 2_500n]);
   checkDefaults(world.book);
   const repaidAll = defaulted(...again, ...comesIn(6_000n));

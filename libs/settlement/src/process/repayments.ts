@@ -1,9 +1,10 @@
 import { assert } from '@finality/kernel';
+import { BTC, clearingClaim, type Unit } from '@finality/ledger';
 import type { Book } from '../book.ts';
-import type { KnownCredit } from '../credit.ts';
-import { type Bearers, type KnownDefault, owedSatsTo, sharesOf, stillOwed, sumOf } from '../default.ts';
+import type { DefaultIn, KnownCredit } from '../credit.ts';
+import { type Bearers, type KnownDefault, owedTo, sharesOf, stillOwed, sumOf } from '../default.ts';
 import { lossRepaid, standbyRepaid } from '../postings/default.ts';
-import { ownSats } from './net-payouts.ts';
+import { ownIn } from './net-payouts.ts';
 
 /** How often a defaulter's balance is looked at while it owes something to those who stood in for it. It is frozen: nothing leaves it meanwhile. */
 export const REPAYMENT_EVERY_MS = 10_000;
@@ -12,25 +13,28 @@ export const REPAYMENT_EVERY_MS = 10_000;
 const BY = 'repayment';
 
 /**
- * What came in on a defaulter's balance since pays back those who stood in for it, in the reverse order of the waterfall (ADR 22): what nobody covered is
- * made good by being there; then others' contributions, in proportion to what each bore and hasn't got back; then the platform's standby line. What its line
- * lends stays lent.
+ * What came in on a defaulter's balance since pays back those who stood in for it in that unit, in the reverse order of the waterfall (ADR 22): what nobody
+ * covered is made good by being there; then others' contributions, in proportion to what each bore and hasn't got back; then the platform's standby line. What
+ * its line lends stays lent.
  */
 export function repayBearers(book: Book, { institutionId, owing }: KnownCredit): void {
-  const newest = owing.at(-1);
-  if (newest === undefined) return;
-  const { lentSats } = closed(book, newest);
-  const overLentSats = ownSats(book, institutionId) + lentSats;
-  const room = least(overLentSats, book.ledger.spendable({ kind: 'clearing', institutionId }));
-  for (const [defaultId, part] of parts(book, owing, room, overLentSats)) {
-    if (owedSatsTo(part) > 0n && !pay(book, defaultId, part)) return;
+  for (const [unit, ofUnit] of Map.groupBy(owing, (each) => each.unit)) repayIn(book, institutionId, unit, ofUnit);
+}
+
+function repayIn(book: Book, institutionId: string, unit: Unit, owing: readonly DefaultIn[]): void {
+  const ids = owing.map(({ defaultId }) => defaultId);
+  const { lent } = closed(book, ids.at(-1)!);
+  const overLent = ownIn(book, institutionId, unit) + lent;
+  const room = least(overLent, book.ledger.spendable(clearingClaim(institutionId, unit)));
+  for (const [defaultId, part] of parts(book, ids, room, overLent)) {
+    if (owedTo(part) > 0n && !pay(book, defaultId, part)) return;
     if (isOwing(book, defaultId)) continue;
     book.credits.record(institutionId, { type: 'bearers_repaid', at: book.now, institutionId, by: BY, defaultId });
   }
 }
 
 /** Contributions of all defaults come before the standby line, and older ones first. Only the newest may be uncovered: see {@link carryOver}. */
-function parts(book: Book, owing: readonly string[], room: bigint, overLentSats: bigint): ReadonlyMap<string, Bearers> {
+function parts(book: Book, owing: readonly string[], room: bigint, overLent: bigint): ReadonlyMap<string, Bearers> {
   const owed = owing.map((defaultId) => ({ defaultId, ...stillOwed(closed(book, defaultId)) }));
   let left = room;
   const take = (wanted: bigint): bigint => {
@@ -39,11 +43,11 @@ function parts(book: Book, owing: readonly string[], room: bigint, overLentSats:
     return taken;
   };
   const shares = owed.map((each) => sharesOf(take(sumOf(each.shares)), each.shares));
-  const standbys = owed.map(({ standbySats }) => take(standbySats));
+  const standbys = owed.map(({ standby }) => take(standby));
   return new Map(
-    owed.map(({ defaultId, uncoveredSats }, i) => {
-      const madeGood = least(overLentSats + uncoveredSats, uncoveredSats);
-      return [defaultId, { uncoveredSats: madeGood, shares: shares[i]!, standbySats: standbys[i]! }] as const;
+    owed.map(({ defaultId, uncovered }, i) => {
+      const madeGood = least(overLent + uncovered, uncovered);
+      return [defaultId, { uncovered: madeGood, shares: shares[i]!, standby: standbys[i]! }] as const;
     }),
   );
 }
@@ -53,20 +57,22 @@ function pay(book: Book, defaultId: string, part: Bearers): boolean {
   const state = closed(book, defaultId);
   const life = state.repaid.times + 1;
   const transfers = part.shares.map((share) => lossRepaid(state, share, life));
-  if (part.standbySats > 0n) transfers.push(standbyRepaid(state, part.standbySats, life));
+  if (part.standby > 0n) transfers.push(standbyRepaid(state, part.standby, life));
   const posted = book.ledger.post(transfers);
-  assert(posted.ok || posted.error.kind === 'lending_cap', 'what is there can be paid back');
+  const isCapped = !posted.ok && state.unit === BTC && posted.error.kind === 'lending_cap';
+  assert(posted.ok || isCapped, 'what is there can be paid back');
   if (posted.ok) book.defaults.record(defaultId, { type: 'default_repaid', at: book.now, ...part });
   return posted.ok;
 }
 
-/** Another default begins, and with it all that is drawn is owed anew: what nobody covered before is part of it. */
-export function carryOver(book: Book, institutionId: string, intoId: string): void {
+/** Another default begins, and with it all that is drawn in its unit is owed anew: what nobody covered before is part of it. */
+export function carryOver(book: Book, institutionId: string, into: DefaultIn): void {
   const credit = book.credits.get(institutionId);
-  for (const defaultId of credit.status === 'none' ? [] : credit.owing) {
-    const { uncoveredSats: amountSats } = stillOwed(closed(book, defaultId));
-    if (amountSats === 0n) continue;
-    const carried = { type: 'uncovered_carried_over', at: book.now, defaultId: intoId, amountSats } as const;
+  for (const { defaultId, unit } of credit.status === 'none' ? [] : credit.owing) {
+    if (unit !== into.unit) continue;
+    const { uncovered: amount } = stillOwed(closed(book, defaultId));
+    if (amount === 0n) continue;
+    const carried = { type: 'uncovered_carried_over', at: book.now, defaultId: into.defaultId, amount } as const;
     book.defaults.record(defaultId, carried);
     if (isOwing(book, defaultId)) continue;
     book.credits.record(institutionId, { type: 'bearers_repaid', at: book.now, institutionId, by: BY, defaultId });
@@ -74,7 +80,7 @@ export function carryOver(book: Book, institutionId: string, intoId: string): vo
 }
 
 /** Whether others stood in for it and haven't been paid back. */
-export const isOwing = (book: Book, defaultId: string): boolean => owedSatsTo(stillOwed(closed(book, defaultId))) > 0n;
+export const isOwing = (book: Book, defaultId: string): boolean => owedTo(stillOwed(closed(book, defaultId))) > 0n;
 
 function closed(book: Book, defaultId: string): KnownDefault {
   const state = book.defaults.get(defaultId);

@@ -7,6 +7,7 @@ import { postPledge, releasePledge, setCreditTerms } from './collateral.ts';
 import { collect } from './collection.ts';
 import { setCreditLine } from './credit-lines.ts';
 import { unfreezeInstitution } from './institutions.ts';
+import { REPAYMENT_EVERY_MS } from './repayments.ts';
 import { closeWindow, openWindow } from './windows.ts';
 
 const DUE_MS = 60_000;
@@ -100,13 +101,13 @@ describe('what is drawn in another unit when a window closes', () => {
     expect(incidents(exchange)).toEqual([]);
     exchange.wait(1);
     collect(exchange.book, 'a');
-    expect(incidents(exchange)).toEqual([expect.stringMatching(/^participant_default:.*:USD$/)]);
+    expect(incidents(exchange)).toEqual([expect.stringMatching(/^debt_overdue:/)]);
     expect(exchange.book.institutions.get('a')).toMatchObject({
       status: 'frozen',
-      unitLines: [{ limit: { unit: EUR } }],
+      unitLines: [{ limit: { unit: EUR, amount: 100n } }, { limit: { unit: USD, amount: 1n } }],
     });
     expect(windowOf(exchange)).toMatchObject({ status: 'settled', debtors: [] });
-    expect([exchange.has('a', USD), exchange.has('b', USD) - before]).toEqual([-1n, 0n]);
+    expect([exchange.has('a', USD), exchange.has('b', USD) - before]).toEqual([0n, 0n]);
     expect(exchange.book.defaults.all()).toEqual([]);
     collect(exchange.book, 'a');
     expect(incidents(exchange)).toHaveLength(1);
@@ -134,11 +135,14 @@ describe('what is drawn in another unit when a window closes', () => {
     const exchange = given(USD, BTC);
     close(exchange);
     fallDue(exchange);
-    expect(exchange.book.defaults.all()).toMatchObject([{ owedSats: 60n, lentSats: 60n }]);
+    expect(exchange.book.defaults.all()).toMatchObject([{ unit: BTC, owed: 60n, lent: 60n }]);
     for (let steps = 0; steps < 5; steps++) collect(exchange.book, 'a');
     expect(exchange.book.defaults.all()).toMatchObject([{ status: 'closed' }]);
     expect(incidents(exchange)).toHaveLength(2);
     expect(windowOf(exchange)).toMatchObject({ status: 'settled', debtors: [] });
+    exchange.payIn('a', USD, 60n);
+    exchange.wait(REPAYMENT_EVERY_MS);
+    collect(exchange.book, 'a');
     expect(exchange.book.timers.has('a collection')).toBe(false);
   });
 });
@@ -177,7 +181,6 @@ describe('collateral in another unit', () => {
     exchange.payIn('a', USD, 40n);
     exchange.payIn('a', EUR, 500n);
     refusedFor(put(exchange, 41n), 'INSUFFICIENT_BALANCE', 'amount.amount');
-    refusedFor(put(exchange, 1n, { pledge: 'default_fund' }), 'INVALID_ARGUMENT', 'pledge');
     unwrap(put(exchange, 40n));
     expect([exchange.has('a', USD), exchange.has('a', EUR)]).toEqual([100n, 600n]);
     unwrap(takeBack(exchange, 40n));
@@ -206,9 +209,13 @@ describe('collateral in another unit', () => {
       { haircutBps: 4_999, dueAfterMs: DUE_MS },
       { haircutBps: 5_000 },
       { haircutBps: 5_000, dueAfterMs: DUE_MS + 1 },
+      { haircutBps: 5_000, dueAfterMs: DUE_MS, graceMs: 1 },
     ])
       refusedFor(agree(exchange, looser, {}), 'SECOND_PERSON_REQUIRED');
     unwrap(agree(exchange, { haircutBps: 6_000, dueAfterMs: 1 }, {}));
+    // Of whom nothing was ever due nothing is due later.
+    const terms = { units: [{ unit: USD, dueAfterMs: DUE_MS, graceMs: DUE_MS }] };
+    unwrap(setCreditTerms(exchange.book, { institutionId: 'b', terms, reason: '', by: 'o' }));
   });
 
   it('and what is due there is due when its own terms say', () => {
@@ -238,9 +245,9 @@ describe('collateral in another unit', () => {
       { event: { unit: USD, amount: 40n } },
     ]);
     expect(exchange.book.institutions.get('a')).toMatchObject({ status: 'frozen' });
-    expect([exchange.has('a', USD), exchange.has('b', USD) - before]).toEqual([-30n, 0n]);
+    expect([exchange.has('a', USD), exchange.has('b', USD) - before]).toEqual([0n, 0n]);
     exchange.payIn('a', USD, 70n);
-    expect(exchange.has('a', USD)).toBe(40n);
+    expect(exchange.has('a', USD)).toBe(70n);
     exchange.book.ledger.assertZeroSum();
   });
 });

@@ -202,6 +202,7 @@ function decide(book: MemoryBook, command: Exclude<Command, ExchangeCommand>): s
     case 'restrict_counterparties':
     case 'issue_api_key':
     case 'unfreeze_institution':
+    case 'declare_default':
       return reasonOf(carryOut(book, command));
     case 'propose_change':
     case 'confirm_proposal':

@@ -9,10 +9,11 @@ import {
   type Unit,
 } from '@finality/ledger';
 import { expect } from 'vitest';
-import { type CreditEvent, lineInForce, requiredCollateral, termsIn, termsOf } from '../credit.ts';
-import { type DefaultEvent, type KnownDefault, owedSatsTo, stillOwed, sumOf } from '../default.ts';
+import { type Credit, type CreditEvent, lineInForce, requiredCollateral, termsIn, termsOf } from '../credit.ts';
+import { type DefaultEvent, type KnownDefault, owedTo, stillOwed, sumOf } from '../default.ts';
 import { ownSats } from '../process/net-payouts.ts';
 import { living } from '../settlement.ts';
+import { paidOf } from '../unit-terms.ts';
 import type { Debtor } from '../window.ts';
 import { funded } from './given.fixture.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
@@ -135,7 +136,7 @@ export function debtorsOf({ log }: MemoryBook, windowId: string): readonly strin
       debtors.add(debtorKey({ institutionId, unit: credit.obligation.unit }));
     else if (credit.type === 'obligation_met' || credit.type === 'obligation_overdue') {
       if (credit.windowId === windowId) debtors.delete(debtorKey(credit));
-    } else if (credit.type === 'default_opened') debtors.delete(debtorKey({ institutionId, unit: BTC }));
+    } else if (credit.type === 'default_opened') debtors.delete(debtorKey(credit));
   }
   return [...debtors].sort();
 }
@@ -144,55 +145,75 @@ export const debtorKey = ({ institutionId, unit }: Debtor): string => `${institu
 
 const CREDIT_EVENTS = new Set(['obligation_opened', 'obligation_met', 'obligation_overdue', 'default_opened']);
 
-/** What defaults have moved, by their events: to what is owed, from whoever stands for it. */
+/** What defaults have moved, by their events: to what is owed in their unit, from whoever stands for it there. */
 export function addDefaults(book: MemoryBook, add: (account: AccountId, amount: bigint) => void): void {
   for (const state of book.defaults.all()) {
     if (state.status === 'none') continue;
-    const { institutionId, collateralSats, contributionSats, standbySats, shares, repaid } = state;
+    const { institutionId, unit, collateral, contribution, standby, shares, repaid } = state;
+    const fundOf = (id: string): AccountId => pledgeAccount('default_fund', id, unit);
     const moved = [
-      [pledgeAccount('collateral', institutionId), collateralSats],
-      [pledgeAccount('default_fund', institutionId), contributionSats],
-      [standbyAccount(), standbySats],
-      ...shares.map((share) => [pledgeAccount('default_fund', share.institutionId), share.amountSats] as const),
-      [standbyAccount(), -repaid.standbySats],
-      ...repaid.shares.map((share) => [pledgeAccount('default_fund', share.institutionId), -share.amountSats] as const),
+      [pledgeAccount('collateral', institutionId, unit), collateral],
+      [fundOf(institutionId), contribution],
+      [standbyAccount(unit), standby],
+      ...shares.map((share) => [fundOf(share.institutionId), share.amount] as const),
+      [standbyAccount(unit), -repaid.standby],
+      ...repaid.shares.map((share) => [fundOf(share.institutionId), -share.amount] as const),
     ] as const;
     for (const [account, amount] of moved) {
       add(account, -amount);
-      add(availableAccount({ kind: 'clearing', institutionId }), amount);
+      add(availableAccount(clearingClaim(institutionId, unit)), amount);
     }
   }
 }
 
 /** Nobody bears anything but by the rule: what covers a default adds up to it, in the order of the waterfall, and whoever owes is frozen when it is declared. */
 export function checkDefaults(book: MemoryBook): void {
+  const debts = book.log.flatMap(({ event }) => (event.type === 'obligation_opened' ? [event as CreditEvent] : []));
   for (const state of book.defaults.all()) {
     if (state.status === 'none') continue;
-    const { defaultId, institutionId, owedSats, overdueSats, leftSats, uncoveredSats } = state;
-    const { collateralSats, contributionSats, lentSats, standbySats, paidSats, unwoundSats, lossSats } = state;
-    const own = collateralSats + contributionSats + lentSats;
-    const others = standbySats + paidSats + unwoundSats + lossSats;
-    expect(own + others + uncoveredSats + leftSats, defaultId).toBe(owedSats);
-    expect(overdueSats, defaultId).toBeGreaterThan(0n);
-    expect(overdueSats, defaultId).toBeLessThanOrEqual(owedSats);
-    expect(sumOf(state.unwound), defaultId).toBe(unwoundSats);
-    expect(sumOf(state.shares), defaultId).toBe(lossSats);
-    for (const { settlementId, reversalId, payeeId, amountSats } of state.unwound) {
+    const { defaultId, institutionId, unit, owed, overdue, left, uncovered } = state;
+    const { collateral, contribution, lent, standby, paid, takenBack, loss } = state;
+    const own = collateral + contribution + lent;
+    const others = standby + paid + takenBack + loss;
+    expect(own + others + uncovered + left, defaultId).toBe(owed);
+    expect(overdue, defaultId).toBeGreaterThan(0n);
+    expect(overdue, defaultId).toBeLessThanOrEqual(owed);
+    expect(sumOf(state.unwound), defaultId).toBe(takenBack);
+    expect(sumOf(state.shares), defaultId).toBe(loss);
+    for (const { settlementId, reversalId, payeeId, amount } of state.unwound) {
       const original = living(book.settlements.get(settlementId));
       expect(original.terms).toMatchObject({ from: institutionId, to: payeeId, mode: 'centralized' });
+      expect(paidOf(original.terms).unit, reversalId).toBe(unit);
       const reversal = living(book.settlements.get(reversalId));
-      expect(reversal).toMatchObject({ status: 'settled', terms: { amountSats, reverses: settlementId } });
+      expect(reversal).toMatchObject({ status: 'settled', terms: { reverses: settlementId } });
+      expect(paidOf(reversal.terms), reversalId).toEqual({ unit, amount });
     }
+    checkDeclared(debts, state);
     checkOrder(book, state);
     checkRepaid(book, state);
   }
   for (const id of book.credits.ids()) checkFrozen(book, id);
 }
 
+/** By its time in BTC, by two persons in any other unit, whose grace is over by then. */
+function checkDeclared(debts: readonly CreditEvent[], state: KnownDefault): void {
+  const { defaultId, institutionId, windowId, unit, by, confirmedBy, declaredAt } = state;
+  const isByTwo = by !== undefined && confirmedBy !== undefined && by !== confirmedBy;
+  expect(isByTwo, `${defaultId} in ${unit} is declared by two`).toBe(unit !== BTC);
+  const from = debts.flatMap((event) => {
+    if (event.type !== 'obligation_opened' || event.institutionId !== institutionId) return [];
+    const { obligation } = event;
+    const isIts = obligation.windowId === windowId && obligation.unit === unit;
+    return isIts ? [obligation.graceUntil ?? obligation.dueAt] : [];
+  });
+  expect(from, defaultId).toHaveLength(1);
+  expect(declaredAt, `${defaultId} is declared before its grace is over`).toBeGreaterThanOrEqual(from[0]!);
+}
+
 /** What comes in belongs to those who stood in: nothing leaves meanwhile, unless two persons have said so. */
 function checkFrozen(book: MemoryBook, institutionId: string): void {
   const credit = book.credits.get(institutionId);
-  if (credit.status === 'none' || (credit.defaultId === undefined && credit.owing.length === 0)) return;
+  if (credit.status === 'none' || (credit.open === undefined && credit.owing.length === 0)) return;
   if (book.institutions.get(institutionId).status === 'frozen') return;
   const decided = book.log.findLast(
     ({ stream, event }) => stream === `institution/${institutionId}` && event.type === 'institution_unfrozen',
@@ -202,20 +223,21 @@ function checkFrozen(book: MemoryBook, institutionId: string): void {
 
 /** Whoever stood in gets back what it did and no more, in the reverse order: the standby line nothing while a contribution is owed to. */
 function checkRepaid(book: MemoryBook, state: KnownDefault): void {
-  const { defaultId, institutionId, status, repaid, shares, standbySats, uncoveredSats } = state;
+  const { defaultId, institutionId, status, repaid, shares, standby, uncovered } = state;
   const left = stillOwed(state);
   const credit = book.credits.get(institutionId);
-  expect(credit.status !== 'none' && credit.owing.includes(defaultId), defaultId).toBe(
-    status === 'closed' && owedSatsTo(left) > 0n,
-  );
+  expect(isOwedBy(credit, defaultId), defaultId).toBe(status === 'closed' && owedTo(left) > 0n);
   if (status === 'open') return;
-  expect(left.uncoveredSats + repaid.uncoveredSats + repaid.carriedOverSats, defaultId).toBe(uncoveredSats);
+  expect(left.uncovered + repaid.uncovered + repaid.carriedOver, defaultId).toBe(uncovered);
   expect(sumOf(left.shares) + sumOf(repaid.shares), defaultId).toBe(sumOf(shares));
-  expect(left.standbySats + repaid.standbySats, defaultId).toBe(standbySats);
-  expect(left.standbySats >= 0n && left.uncoveredSats >= 0n, defaultId).toBe(true);
-  if (sumOf(left.shares) > 0n) expect(repaid.standbySats, defaultId).toBe(0n);
-  if (left.uncoveredSats > 0n) expect(sumOf(repaid.shares), defaultId).toBe(0n);
+  expect(left.standby + repaid.standby, defaultId).toBe(standby);
+  expect(left.standby >= 0n && left.uncovered >= 0n, defaultId).toBe(true);
+  if (sumOf(left.shares) > 0n) expect(repaid.standby, defaultId).toBe(0n);
+  if (left.uncovered > 0n) expect(sumOf(repaid.shares), defaultId).toBe(0n);
 }
+
+const isOwedBy = (credit: Credit, id: string): boolean =>
+  credit.status !== 'none' && credit.owing.some(({ defaultId }) => defaultId === id);
 
 const ORDER = ['collateral', 'contribution', 'debt_lent', 'standby', 'unwound', 'loss'];
 

@@ -1,5 +1,5 @@
 import { type Instant } from '@finality/kernel';
-import { availableAccount, type Claim, LedgerView } from '@finality/ledger';
+import { type AccountId, availableAccount, type Claim, LedgerView, type Transfer } from '@finality/ledger';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Credit, creditAggregate, type CreditEvent } from '../credit.ts';
@@ -13,6 +13,7 @@ import { UNIT_WEIGHTS } from './action-weights.fixture.ts';
 import { act, settleDown } from './actions.fixture.ts';
 import { actionsOf } from './any-actions.fixture.ts';
 import { checkAtRest } from './at-rest.fixture.ts';
+import { EUR, USD } from './exchange.fixture.ts';
 import { checkWorld } from './invariants.fixture.ts';
 import { MemoryBook, MemoryRecords, POLICY, SettlementRecords } from './memory-book.fixture.ts';
 import { beginExchanging, observeAll } from './unit-actions.fixture.ts';
@@ -186,6 +187,53 @@ const unitless: Light = () => {
   return { book, end: () => undefined };
 };
 
+/** What a default moves, it moves in BTC. */
+class MisdirectedLedger extends LedgerView {
+  override post(transfers: readonly Transfer[]) {
+    const inBtc = (id: AccountId): AccountId => id.replace(/\/(USD|EUR)/, '') as AccountId;
+    if (!transfers.some((each) => each.kind === 'single' && each.purpose.startsWith('default_')))
+      return super.post(transfers);
+    return super.impose(
+      transfers.map((each) =>
+        each.kind === 'single' ? { ...each, debit: inBtc(each.debit), credit: inBtc(each.credit) } : each,
+      ),
+    );
+  }
+}
+
+const misdirected: Light = () => {
+  const policy = { ...POLICY, standbyMax: [USD, EUR].map((unit) => ({ unit, amount: 70n })) };
+  return { book: new MemoryBook(policy, new MisdirectedLedger({ accounts: [], transfers: [] })), end: () => undefined };
+};
+
+/** Whoever says that a debt won't be paid is taken at his word at once. */
+class GracelessCredits extends MemoryRecords<Credit, CreditEvent> {
+  isOver = false;
+  #isRecording = false;
+
+  override record(id: string, ...events: readonly CreditEvent[]): Credit {
+    this.#isRecording = true;
+    const credit = super.record(id, ...events);
+    this.#isRecording = false;
+    return credit;
+  }
+
+  override get(id: string): Credit {
+    const credit = super.get(id);
+    if (this.isOver || this.#isRecording || credit.status === 'none') return credit;
+    return { ...credit, overdue: credit.overdue.map(({ graceUntil: _none, ...debt }) => debt) };
+  }
+}
+
+class GracelessBook extends MemoryBook {
+  override readonly credits = new GracelessCredits(creditAggregate, this.log);
+}
+
+const graceless: Light = () => {
+  const book = new GracelessBook(POLICY);
+  return { book, end: () => (book.credits.isOver = true) };
+};
+
 const asItIs: Light = () => ({ book: new MemoryBook(POLICY), end: () => undefined });
 
 /** What goes wrong first, if anything does. */
@@ -220,6 +268,8 @@ describe('histories of money in several units bite', () => {
     ['what may be owed is what was said last', boundless, /clearing/],
     ['positions have both legs of an exchange', oneLegged, /win-/],
     ['a line is secured in its own unit', unsecured, /clearing/],
+    ['a default is of its own unit', misdirected, /to deeply equal/],
+    ['a debt has its grace', graceless, /before its grace is over/],
     ['a cap counts what is owed in the window', forgetful, /with a cap of/],
     ['nothing overtakes what waits in a line', overtaking, /overtakes/],
   ])('where it isn’t so that %s', (_rule, make, expected) => {

@@ -1,17 +1,20 @@
-import { clearingClaim } from '@finality/ledger';
+import { BTC, clearingClaim } from '@finality/ledger';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UNIT_WEIGHTS } from './action-weights.fixture.ts';
 import { act, settleDown } from './actions.fixture.ts';
 import { actionsOf } from './any-actions.fixture.ts';
-import { USD } from './exchange.fixture.ts';
+import { EUR, USD } from './exchange.fixture.ts';
 import { checkAtRest } from './at-rest.fixture.ts';
 import { checkWorld } from './invariants.fixture.ts';
-import { PAYING } from './memory-book.fixture.ts';
+import { type MemoryBook, PAYING } from './memory-book.fixture.ts';
 import { INSTITUTIONS } from './parties.fixture.ts';
 import { beginExchanging, observeAll } from './unit-actions.fixture.ts';
 import { checkLevels } from './watch-invariants.fixture.ts';
 import { World } from './world.fixture.ts';
+
+/** Where the platform stands in, too. */
+const LENDING = { ...PAYING, standbyMax: [USD, EUR].map((unit) => ({ unit, amount: 70n })) };
 
 /** What credit lines come to. */
 const CREDIT = [
@@ -22,6 +25,18 @@ const CREDIT = [
   'collateral_taken',
   'default_closed',
 ];
+
+/** What becomes of debts in other units than BTC. */
+const DEFAULTED = [
+  'default_declared',
+  'contribution',
+  'debt_lent',
+  'standby',
+  'settlement_unwound',
+  'loss_allocated',
+  'default_closed',
+  'default_repaid',
+].map((each) => `${each} in another unit`);
 
 /** What has happened in it, by name. */
 function seenIn({ book, told }: World): readonly string[] {
@@ -40,7 +55,19 @@ function seenIn({ book, told }: World): readonly string[] {
       for (const { unit } of window.totals) seen.push(`${window.scope.kind} ${unit} ${window.status}`);
   const isDrawn = (id: string): boolean => book.ledger.balanceOf(clearingClaim(id, USD)).available < 0n;
   if (INSTITUTIONS.some(isDrawn)) seen.push('drawn');
+  seen.push(...defaultedIn(book));
   return [...seen, ...book.log.flatMap(({ event }) => (CREDIT.includes(event.type) ? event.type : []))];
+}
+
+function defaultedIn(book: MemoryBook): readonly string[] {
+  const ids = book.defaults.ids().filter((id) => {
+    const state = book.defaults.get(id);
+    return state.status !== 'none' && state.unit !== BTC;
+  });
+  const streams = new Set(ids.map((id) => `default/${id}`));
+  return book.log
+    .filter(({ stream }) => streams.has(stream))
+    .map(({ event }) => `${'source' in event ? String(event.source) : event.type} in another unit`);
 }
 
 describe('any history of money in several units', { timeout: 60_000 }, () => {
@@ -48,7 +75,7 @@ describe('any history of money in several units', { timeout: 60_000 }, () => {
     const seen = new Set<string>();
     fc.assert(
       fc.property(actionsOf(UNIT_WEIGHTS, 200), (actions) => {
-        const world = new World(PAYING);
+        const world = new World(LENDING);
         beginExchanging(world);
         for (const [i, action] of actions.entries()) {
           act(world, action);
@@ -79,7 +106,7 @@ describe('any history of money in several units', { timeout: 60_000 }, () => {
       'NOT_QUEUED',
       'PLEDGE_NEEDED',
     ];
-    const lent = ['drawn', ...CREDIT];
+    const lent = ['drawn', ...CREDIT, ...DEFAULTED, 'GRACE_NOT_OVER', 'NOTHING_OVERDUE'];
     const netted = ['multilateral', 'bilateral'].flatMap((kind) => [`${kind} BTC settled`, `${kind} USD settled`]);
     const all = [...happened, ...refused, ...booked, ...lent, ...netted];
     expect(all.filter((each) => !seen.has(each))).toEqual([]);

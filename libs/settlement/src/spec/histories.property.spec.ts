@@ -1,4 +1,5 @@
 import { sats } from '@finality/kernel';
+import { BTC } from '@finality/ledger';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -152,7 +153,11 @@ describe('any history', { timeout: TIMEOUT_MS }, () => {
     };
     fc.assert(
       fc.property(actionsOf(DEFAULT_WEIGHTS, 60), (actions) => {
-        const world = new World({ ...PAYING, standbyMaxSats: sats(2_000n), lentMaxSats: sats(120_000n) });
+        const world = new World({
+          ...PAYING,
+          standbyMax: [{ unit: BTC, amount: 2_000n }],
+          lentMaxSats: sats(120_000n),
+        });
         fund(world);
         beginCollecting(world);
         run(world, actions);

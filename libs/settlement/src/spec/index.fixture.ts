@@ -1,6 +1,7 @@
 export { approved, assigned, funded, given } from './given.fixture.ts';
 export * from './action-weights.fixture.ts';
 export * from './actions.fixture.ts';
+export { EUR, USD } from './exchange.fixture.ts';
 export { checkAtRest } from './at-rest.fixture.ts';
 export * from './commands.fixture.ts';
 export * from './invariants.fixture.ts';

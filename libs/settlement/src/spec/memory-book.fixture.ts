@@ -1,6 +1,6 @@
 import { feeRate, type ScriptHex, type Txid } from '@finality/bitcoin';
 import { type Aggregate, type Instant, sats } from '@finality/kernel';
-import { LedgerView } from '@finality/ledger';
+import { LedgerView, type Unit } from '@finality/ledger';
 import { bankBookingAggregate } from '../bank-booking.ts';
 import type { Book, Maturity, PlacedSettlement, Records, TimerKind } from '../book.ts';
 import { chainTipAggregate, type ChainTip, type ChainTipEvent } from '../chain-tip.ts';
@@ -252,8 +252,8 @@ export class MemoryBook implements Book {
     return unwindableIn(this, defaultId);
   }
 
-  contributors(): readonly string[] {
-    return contributorsIn(this);
+  contributors(unit: Unit): readonly string[] {
+    return contributorsIn(this, unit);
   }
 }
 

@@ -13,6 +13,7 @@ import { INSTITUTIONS } from './parties.fixture.ts';
 import { anyTermsByUnit, secure, thaw } from './pledge-actions.fixture.ts';
 import { resolvableIn } from './queue-actions.fixture.ts';
 import { byTwo } from './proposals.fixture.ts';
+import { failToPay } from './unit-default-actions.fixture.ts';
 import type { World } from './world.fixture.ts';
 
 // What institutions do about money in several units: at banks, at rates, one unit against another.
@@ -38,6 +39,8 @@ export function exchange(world: World, ...numbers: readonly number[]): void {
   dice.pick(STEPS)(world, dice);
   if (dice.chance(0.05)) thaw(world, dice);
   if (dice.chance(0.2)) world.book.now = (world.book.now + dice.pick([1, 20_000, 60_000])) as Instant;
+  // Rarely: whoever is in default is frozen, and does nothing else.
+  if (dice.chance(0.03)) failToPay(world, dice);
 }
 
 /** A window is open, whoever has no satoshi may owe some, and two owe what they have drawn soon after it closes. */

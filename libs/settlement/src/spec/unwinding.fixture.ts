@@ -1,7 +1,8 @@
 import { assert } from '@finality/kernel';
-import { creditBalance, parseAccountId } from '@finality/ledger';
+import { creditBalance, parseAccountId, type Unit } from '@finality/ledger';
 import type { PlacedSettlement } from '../book.ts';
 import { UNWOUND_PER_STEP_MAX } from '../process/defaults.ts';
+import { lineIn, lineOf } from '../queue.ts';
 import type { MemoryBook } from './memory-book.fixture.ts';
 
 /** What the store finds by its tables, by the log alone. */
@@ -14,8 +15,9 @@ export function unwindableIn(book: MemoryBook, defaultId: string): readonly Plac
     .all()
     .flatMap((settlement) => {
       if (settlement.status !== 'settled') return [];
-      const { settlementId, from, mode } = settlement.terms;
-      if (from !== state.institutionId || mode !== 'centralized') return [];
+      const { settlementId, mode, units } = settlement.terms;
+      if (lineOf(settlement.terms) !== lineIn(state.institutionId, state.unit) || mode !== 'centralized') return [];
+      if (units?.exchange !== undefined) return [];
       const stream = `settlement/${settlementId}`;
       const place = BigInt(streams.indexOf(stream) + 1);
       const isBelow = state.belowPlace === undefined || place < state.belowPlace;
@@ -25,10 +27,10 @@ export function unwindableIn(book: MemoryBook, defaultId: string): readonly Plac
     .slice(0, UNWOUND_PER_STEP_MAX);
 }
 
-export function contributorsIn({ ledger }: MemoryBook): readonly string[] {
+export function contributorsIn({ ledger }: MemoryBook, unit: Unit): readonly string[] {
   return ledger.accounts().flatMap((account) => {
     const name = parseAccountId(account.id);
-    const isContribution = name.kind === 'pledge' && name.pledge === 'default_fund' && creditBalance(account) > 0n;
-    return isContribution ? [name.institutionId] : [];
+    const isContribution = name.kind === 'pledge' && name.pledge === 'default_fund' && name.unit === unit;
+    return isContribution && creditBalance(account) > 0n ? [name.institutionId] : [];
   });
 }

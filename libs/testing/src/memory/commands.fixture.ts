@@ -26,6 +26,7 @@ const OF_CALLERS: readonly Command['type'][] = [
   'release_pledge',
   'freeze_institution',
   'unfreeze_institution',
+  'declare_default',
   'issue_api_key',
   'revoke_api_key',
   'confirm_incident',

@@ -1,4 +1,5 @@
 import { sats } from '@finality/kernel';
+import { BTC } from '@finality/ledger';
 import { lockedCoins } from '@finality/settlement';
 import type { DestinationState } from '@finality/signing';
 import {
@@ -21,6 +22,8 @@ import {
   VERSION_WEIGHTS,
   walletCalled,
   type World,
+  EUR,
+  USD,
 } from '@finality/settlement/spec';
 import { SeededRandom } from '../simulation/random.ts';
 import { Trace } from '../simulation/trace.ts';
@@ -53,9 +56,12 @@ export interface MemoryResult extends MemoryOptions {
   readonly crashes: number;
 }
 
+/** Where participants are in default the platform stands in, in every unit. */
+const LENDING = { ...PAYING, standbyMax: [BTC, USD, EUR].map((unit) => ({ unit, amount: 70n })) };
+
 /** With it, reorgs go past every finality there is. */
 const SHORT = {
-  ...PAYING,
+  ...LENDING,
   bumpBearer: 'platform' as const,
   confirmations: {
     base: { deposit: 1, bilateral: 1, blockchain: 2 },
@@ -100,7 +106,7 @@ export function simulateInMemory({ seed, steps, without }: MemoryOptions): Memor
   const faults = new Faults(random.fork('faults'), trace);
   const late = seed % 4 < 2 ? [] : ['pool', 'w-c'];
   const make = (made: World): Parts => partsOf(made, { random, trace, faults, without });
-  const world = new SimulatedWorld(seed % 2 === 0 ? PAYING : SHORT, late, without, make);
+  const world = new SimulatedWorld(seed % 2 === 0 ? LENDING : SHORT, late, without, make);
   const problems: string[] = [];
   try {
     history(world, seed, steps);

@@ -64,9 +64,9 @@ export function credit(e2e: () => E2e): void {
     await line(payer, 50_000n);
     const terms = { idempotencyKey: freshKey(), institutionId, haircutBps: 5_000, unitTerms: [], reason: 'agreed' };
     expect(await e2e().operator.collateral.setCreditTerms(terms)).toMatchObject({ lineInForceSats: 4_000n });
-    const { members } = await payer.api.fund.getFundSizing({});
-    const own = { lineSats: 4_000n, collateralSats: 8_000n, exposureSats: 0n };
-    expect(members).toMatchObject([{ institutionId, ...own, requiredSats: 0n, contributedSats: 1_000n }]);
+    const { members } = await payer.api.fund.getFundSizing({ unit: '' });
+    const own = { line: 4_000n, collateral: 8_000n, exposure: 0n };
+    expect(members).toMatchObject([{ institutionId, ...own, required: 0n, contributed: 1_000n }]);
     await payer.settle({ to: payee, amountSats: 3_000n, mode: 'CENTRALIZED' });
     const held = { institutionId, collateralSats: 8_000n, releasableSats: 4_000n, defaultFundSats: 1_000n };
     expect(await collateral.getCollateral({ institutionId })).toMatchObject({ ...held, drawnSats: 2_000n });
@@ -75,8 +75,8 @@ export function credit(e2e: () => E2e): void {
     expect(await collateral.releaseCollateral(move(4_000n))).toMatchObject({ collateralSats: 4_000n });
     expect(await payer.balance('clearing')).toMatchObject({
       available: 2_000n,
-      collateralSats: 4_000n,
-      defaultFundSats: 1_000n,
+      collateral: 4_000n,
+      defaultFund: 1_000n,
     });
     expect((await payer.entries('clearing')).map(({ purpose }) => purpose)).toContain('pledge_released');
     await expectInOrder(e2e());

@@ -37,8 +37,8 @@ export function defaults(e2e: () => E2e): void {
     const { defaults: service, operations } = e2e().operator;
     const found = await closedDefault(institutionId);
     expect(found).toMatchObject({
-      ...{ owedSats: 4_000n, overdueSats: 4_000n, collateralSats: 1_000n, lentSats: 3_000n },
-      ...{ unwoundSats: 0n, lossSats: 0n, uncoveredSats: 0n, leftSats: 0n },
+      ...{ owed: 4_000n, overdue: 4_000n, collateral: 1_000n, lent: 3_000n },
+      ...{ takenBack: 0n, loss: 0n, uncovered: 0n, left: 0n },
     });
     expect(await service.getDefault({ defaultId: found.defaultId })).toEqual(found);
     expect(await payer.institution()).toMatchObject({ creditLineSats: 3_000n, creditLineDrawnSats: 3_000n });
@@ -61,7 +61,7 @@ export function defaults(e2e: () => E2e): void {
     const { settlementId } = await payer.settle({ to: payee, amountSats: 4_000n, mode: 'CENTRALIZED' });
     await e2e().operator.liquidity.setCreditLine({ ...lineOf(institutionId), limitSats: 0n });
     const found = await closedDefault(institutionId);
-    expect(found).toMatchObject({ owedSats: 4_000n, unwoundSats: 4_000n, uncoveredSats: 0n });
+    expect(found).toMatchObject({ owed: 4_000n, takenBack: 4_000n, uncovered: 0n });
     const [{ reversalId }] = found.unwound as [liquidityV1.UnwoundSettlement];
     expect(await payee.settlement(reversalId, 'SETTLED')).toMatchObject({ reverses: settlementId, amountSats: 4_000n });
     expect((await payee.balance('clearing')).available).toBe(0n);

@@ -142,8 +142,8 @@ export function proposedChanges(e2e: () => E2e): void {
     expect((await proposals.listProposals(open)).proposals).toEqual([proposal]);
     const metrics = await (await fetch(`${e2e().http}/metrics`)).text();
     expect(metrics).toMatch(/^finality_proposals_open(\{.*\})? 1$/m);
-    for (const name of ['finality_default_fund_short_sats', 'finality_defaulters_owe_sats'])
-      expect(metrics).toMatch(new RegExp(`^${name}(\\{.*\\})? 0$`, 'm'));
+    for (const name of ['finality_default_fund_short', 'finality_defaulters_owe'])
+      expect(metrics).toMatch(new RegExp(`^${name}\\{.*unit="BTC".*\\} 0$`, 'm'));
     const second = e2e().second.proposals;
     const done = await second.confirmProposal(decision());
     expect(done).toMatchObject({ status: PROPOSAL_STATUS_CONFIRMED, proposedBy: proposal.proposedBy });

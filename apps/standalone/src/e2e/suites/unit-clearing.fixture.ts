@@ -131,7 +131,7 @@ export function unitClearing(e2e: () => E2e): void {
     await expectInOrder(e2e());
   });
 
-  it('is due by the terms when a window closes; what isn’t paid in time takes its collateral, and is left to people', async () => {
+  it('is due by the terms when a window closes; what isn’t paid in time takes its collateral, and is a default when two operators say so', async () => {
     const [payer, payee] = await banks();
     const institutionId = payer.id;
     const asked = () => ({ idempotencyKey: freshKey(), institutionId, reason: 'agreed' });
@@ -156,18 +156,30 @@ export function unitClearing(e2e: () => E2e): void {
     const { incidents } = await until(
       `it is known that ${institutionId} hasn't paid`,
       () => e2e().operator.operations.listIncidents({}),
-      (found) => found.incidents.some(({ incidentId }) => incidentId.endsWith(`:${UNIT}`)),
+      (found) => found.incidents.some(({ reason }) => reason.startsWith(`${institutionId} hasn't paid 50 of ${UNIT}`)),
     );
-    const { kind, incidentId } = incidents.at(-1)!;
-    expect(kind).toBe(settlementV1.IncidentKind.INCIDENT_KIND_PARTICIPANT_DEFAULT);
+    expect(incidents.at(-1)?.kind).toBe(settlementV1.IncidentKind.INCIDENT_KIND_PARTICIPANT_DEFAULT);
     expect(await e2e().operator.windows.getWindow({ windowId: windowId! })).toMatchObject({
       window: { status: WINDOW_STATUS_SETTLED },
     });
     expect(await payer.api.liquidity.getLiquidity({ institutionId })).toMatchObject({
-      units: [{ available: -30n, creditLine: { limit: 0n, drawn: 30n } }],
+      units: [{ available: -30n, creditLine: { limit: 30n, drawn: 30n } }],
     });
+    const overdue = (await payer.api.collateral.getCollateral({ institutionId })).unitObligations;
+    expect(overdue).toMatchObject([{ ...owed, overdue: true }]);
     expect(await available(payee)).toBe(80n);
-    await e2e().operator.operations.confirmIncident({ idempotencyKey: freshKey(), incidentId, reason: 'called them' });
+    await e2e().operator.liquidity.setCreditLine({ ...asked(), limitSats: 0n, limit: { unit: UNIT, amount: 0n } });
+    await e2e().agree({ declareDefault: { institutionId, unit: UNIT } });
+    const { defaults } = await until(
+      `the default of ${institutionId} is closed`,
+      () => e2e().operator.defaults.listDefaults({ pageSize: 1, pageToken: '' }),
+      (found) => found.defaults[0]?.institutionId === institutionId && found.defaults[0].closedAt !== undefined,
+    );
+    expect(defaults).toMatchObject([{ unit: UNIT, owed: 30n, lent: 0n, takenBack: 30n, uncovered: 0n }]);
+    expect(await available(payee)).toBe(50n);
+    const { operations } = e2e().operator;
+    for (const { incidentId } of (await operations.listIncidents({})).incidents)
+      await operations.confirmIncident({ idempotencyKey: freshKey(), incidentId, reason: 'called them' });
     await expectInOrder(e2e());
   });
 

@@ -146,9 +146,9 @@ export interface ClaimBalance {
   held: bigint;
   /** "BTC", or an ISO 4217 code. There is a balance in each unit that the institution has ever had. */
   unit: string;
-  /** Satoshi that are put aside (CollateralService), beside the amounts above. Of "clearing" only; missing where there are none. */
-  collateralSats?: bigint | undefined;
-  defaultFundSats?: bigint | undefined;
+  /** What is put aside in this unit (CollateralService), beside the amounts above. Of "clearing" only; missing where there is nothing. */
+  collateral?: bigint | undefined;
+  defaultFund?: bigint | undefined;
 }
 
 export interface ListBalancesRequest {
@@ -669,8 +669,8 @@ function createBaseClaimBalance(): ClaimBalance {
     incoming: 0n,
     held: 0n,
     unit: "",
-    collateralSats: undefined,
-    defaultFundSats: undefined,
+    collateral: undefined,
+    defaultFund: undefined,
   };
 }
 
@@ -712,17 +712,17 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
     if (message.unit !== "") {
       writer.uint32(58).string(message.unit);
     }
-    if (message.collateralSats !== undefined) {
-      if (BigInt.asIntN(64, message.collateralSats) !== message.collateralSats) {
-        throw new globalThis.Error("value provided for field message.collateralSats of type int64 too large");
+    if (message.collateral !== undefined) {
+      if (BigInt.asIntN(64, message.collateral) !== message.collateral) {
+        throw new globalThis.Error("value provided for field message.collateral of type int64 too large");
       }
-      writer.uint32(64).int64(message.collateralSats);
+      writer.uint32(64).int64(message.collateral);
     }
-    if (message.defaultFundSats !== undefined) {
-      if (BigInt.asIntN(64, message.defaultFundSats) !== message.defaultFundSats) {
-        throw new globalThis.Error("value provided for field message.defaultFundSats of type int64 too large");
+    if (message.defaultFund !== undefined) {
+      if (BigInt.asIntN(64, message.defaultFund) !== message.defaultFund) {
+        throw new globalThis.Error("value provided for field message.defaultFund of type int64 too large");
       }
-      writer.uint32(72).int64(message.defaultFundSats);
+      writer.uint32(72).int64(message.defaultFund);
     }
     return writer;
   },
@@ -801,7 +801,7 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
               break;
             }
 
-            message.collateralSats = reader.int64() as bigint;
+            message.collateral = reader.int64() as bigint;
             continue;
           }
           case 9: {
@@ -809,7 +809,7 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
               break;
             }
 
-            message.defaultFundSats = reader.int64() as bigint;
+            message.defaultFund = reader.int64() as bigint;
             continue;
           }
         }
@@ -837,15 +837,11 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
       incoming: isSet(object.incoming) ? BigInt(object.incoming) : 0n,
       held: isSet(object.held) ? BigInt(object.held) : 0n,
       unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
-      collateralSats: isSet(object.collateralSats)
-        ? BigInt(object.collateralSats)
-        : isSet(object.collateral_sats)
-        ? BigInt(object.collateral_sats)
-        : undefined,
-      defaultFundSats: isSet(object.defaultFundSats)
-        ? BigInt(object.defaultFundSats)
-        : isSet(object.default_fund_sats)
-        ? BigInt(object.default_fund_sats)
+      collateral: isSet(object.collateral) ? BigInt(object.collateral) : undefined,
+      defaultFund: isSet(object.defaultFund)
+        ? BigInt(object.defaultFund)
+        : isSet(object.default_fund)
+        ? BigInt(object.default_fund)
         : undefined,
     };
   },
@@ -873,11 +869,11 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
     if (message.unit !== "") {
       obj.unit = message.unit;
     }
-    if (message.collateralSats !== undefined) {
-      obj.collateralSats = message.collateralSats.toString();
+    if (message.collateral !== undefined) {
+      obj.collateral = message.collateral.toString();
     }
-    if (message.defaultFundSats !== undefined) {
-      obj.defaultFundSats = message.defaultFundSats.toString();
+    if (message.defaultFund !== undefined) {
+      obj.defaultFund = message.defaultFund.toString();
     }
     return obj;
   },
@@ -894,11 +890,11 @@ export const ClaimBalance: MessageFns<ClaimBalance> = {
     message.incoming = (object.incoming !== undefined && object.incoming !== null) ? BigInt(object.incoming) : 0n;
     message.held = (object.held !== undefined && object.held !== null) ? BigInt(object.held) : 0n;
     message.unit = object.unit ?? "";
-    message.collateralSats = (object.collateralSats !== undefined && object.collateralSats !== null)
-      ? BigInt(object.collateralSats)
+    message.collateral = (object.collateral !== undefined && object.collateral !== null)
+      ? BigInt(object.collateral)
       : undefined;
-    message.defaultFundSats = (object.defaultFundSats !== undefined && object.defaultFundSats !== null)
-      ? BigInt(object.defaultFundSats)
+    message.defaultFund = (object.defaultFund !== undefined && object.defaultFund !== null)
+      ? BigInt(object.defaultFund)
       : undefined;
     return message;
   },

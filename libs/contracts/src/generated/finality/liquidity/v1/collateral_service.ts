@@ -70,7 +70,7 @@ export interface PostCollateralRequest {
   pledge: Pledge;
   /** 1 to 21·10^14; 0 beside an amount of another unit. */
   amountSats: bigint;
-  /** Another unit than BTC: COLLATERAL only. */
+  /** Another unit than BTC. */
   amount?: Money | undefined;
 }
 
@@ -80,7 +80,7 @@ export interface ReleaseCollateralRequest {
   pledge: Pledge;
   /** 1 to 21·10^14; 0 beside an amount of another unit. */
   amountSats: bigint;
-  /** Another unit than BTC: COLLATERAL only. */
+  /** Another unit than BTC. */
   amount?: Money | undefined;
 }
 
@@ -99,7 +99,7 @@ export interface SetCreditTermsRequest {
   reason: string;
   /**
    * With it, what is drawn when a window closes in a unit in which the institution has settled there is due so many seconds later, 1 to 2,678,400; what isn't paid then is a
-   * default, or in another unit than BTC taken from its collateral in that unit, and an incident that people see to. Without: what is drawn is lent until further notice.
+   * default, or in another unit than BTC taken from its collateral in that unit, an incident, and a default when two operators say so (DeclareDefault). Without: what is drawn is lent until further notice.
    */
   dueAfterSeconds?:
     | number
@@ -117,7 +117,11 @@ export interface UnitCreditTerms {
     | number
     | undefined;
   /** As in SetCreditTermsRequest; as long as money takes to be booked at a bank, and two persons to see it. */
-  dueAfterSeconds?: number | undefined;
+  dueAfterSeconds?:
+    | number
+    | undefined;
+  /** So long after it was due what isn't paid may be declared a default (DeclareDefault), 0 to 2,678,400. Missing: from then on. */
+  graceSeconds?: number | undefined;
 }
 
 /** What an institution has put aside, and what it may owe. */
@@ -126,7 +130,7 @@ export interface Collateral {
   collateralSats: bigint;
   /** Of it, what nothing owed depends on. */
   releasableSats: bigint;
-  /** Contributed to the default fund. */
+  /** Contributed to the default fund in satoshi. */
   defaultFundSats: bigint;
   /** Missing: its credit line is unsecured. */
   haircutBps?:
@@ -143,7 +147,7 @@ export interface Collateral {
     | undefined;
   /** What is due and hasn't been looked at since, oldest first. */
   obligations: Obligation[];
-  /** The same in other units. */
+  /** The same in other units, and what wasn't paid there in time. */
   unitObligations: UnitObligation[];
   /** In other units: those in which it has collateral, a line, or terms. By their codes. */
   units: UnitCollateral[];
@@ -158,7 +162,12 @@ export interface UnitCollateral {
   creditLine: bigint;
   lineInForce: bigint;
   drawn: bigint;
-  dueAfterSeconds?: number | undefined;
+  dueAfterSeconds?:
+    | number
+    | undefined;
+  /** Contributed to the default fund in this unit. */
+  defaultFund: bigint;
+  graceSeconds?: number | undefined;
 }
 
 /** What was drawn when a window closed. Whatever comes in on the clearing balance from then on pays it, after what was owed before. */
@@ -722,7 +731,7 @@ export const SetCreditTermsRequest: MessageFns<SetCreditTermsRequest> = {
 };
 
 function createBaseUnitCreditTerms(): UnitCreditTerms {
-  return { unit: "", haircutBps: undefined, dueAfterSeconds: undefined };
+  return { unit: "", haircutBps: undefined, dueAfterSeconds: undefined, graceSeconds: undefined };
 }
 
 export const UnitCreditTerms: MessageFns<UnitCreditTerms> = {
@@ -735,6 +744,9 @@ export const UnitCreditTerms: MessageFns<UnitCreditTerms> = {
     }
     if (message.dueAfterSeconds !== undefined) {
       writer.uint32(24).uint32(message.dueAfterSeconds);
+    }
+    if (message.graceSeconds !== undefined) {
+      writer.uint32(32).uint32(message.graceSeconds);
     }
     return writer;
   },
@@ -776,6 +788,14 @@ export const UnitCreditTerms: MessageFns<UnitCreditTerms> = {
             message.dueAfterSeconds = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.graceSeconds = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -801,6 +821,11 @@ export const UnitCreditTerms: MessageFns<UnitCreditTerms> = {
         : isSet(object.due_after_seconds)
         ? globalThis.Number(object.due_after_seconds)
         : undefined,
+      graceSeconds: isSet(object.graceSeconds)
+        ? globalThis.Number(object.graceSeconds)
+        : isSet(object.grace_seconds)
+        ? globalThis.Number(object.grace_seconds)
+        : undefined,
     };
   },
 
@@ -815,6 +840,9 @@ export const UnitCreditTerms: MessageFns<UnitCreditTerms> = {
     if (message.dueAfterSeconds !== undefined) {
       obj.dueAfterSeconds = Math.round(message.dueAfterSeconds);
     }
+    if (message.graceSeconds !== undefined) {
+      obj.graceSeconds = Math.round(message.graceSeconds);
+    }
     return obj;
   },
 
@@ -826,6 +854,7 @@ export const UnitCreditTerms: MessageFns<UnitCreditTerms> = {
     message.unit = object.unit ?? "";
     message.haircutBps = object.haircutBps ?? undefined;
     message.dueAfterSeconds = object.dueAfterSeconds ?? undefined;
+    message.graceSeconds = object.graceSeconds ?? undefined;
     return message;
   },
 };
@@ -1170,6 +1199,8 @@ function createBaseUnitCollateral(): UnitCollateral {
     lineInForce: 0n,
     drawn: 0n,
     dueAfterSeconds: undefined,
+    defaultFund: 0n,
+    graceSeconds: undefined,
   };
 }
 
@@ -1213,6 +1244,15 @@ export const UnitCollateral: MessageFns<UnitCollateral> = {
     }
     if (message.dueAfterSeconds !== undefined) {
       writer.uint32(64).uint32(message.dueAfterSeconds);
+    }
+    if (message.defaultFund !== 0n) {
+      if (BigInt.asIntN(64, message.defaultFund) !== message.defaultFund) {
+        throw new globalThis.Error("value provided for field message.defaultFund of type int64 too large");
+      }
+      writer.uint32(72).int64(message.defaultFund);
+    }
+    if (message.graceSeconds !== undefined) {
+      writer.uint32(80).uint32(message.graceSeconds);
     }
     return writer;
   },
@@ -1294,6 +1334,22 @@ export const UnitCollateral: MessageFns<UnitCollateral> = {
             message.dueAfterSeconds = reader.uint32();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.defaultFund = reader.int64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.graceSeconds = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1332,6 +1388,16 @@ export const UnitCollateral: MessageFns<UnitCollateral> = {
         : isSet(object.due_after_seconds)
         ? globalThis.Number(object.due_after_seconds)
         : undefined,
+      defaultFund: isSet(object.defaultFund)
+        ? BigInt(object.defaultFund)
+        : isSet(object.default_fund)
+        ? BigInt(object.default_fund)
+        : 0n,
+      graceSeconds: isSet(object.graceSeconds)
+        ? globalThis.Number(object.graceSeconds)
+        : isSet(object.grace_seconds)
+        ? globalThis.Number(object.grace_seconds)
+        : undefined,
     };
   },
 
@@ -1361,6 +1427,12 @@ export const UnitCollateral: MessageFns<UnitCollateral> = {
     if (message.dueAfterSeconds !== undefined) {
       obj.dueAfterSeconds = Math.round(message.dueAfterSeconds);
     }
+    if (message.defaultFund !== 0n) {
+      obj.defaultFund = message.defaultFund.toString();
+    }
+    if (message.graceSeconds !== undefined) {
+      obj.graceSeconds = Math.round(message.graceSeconds);
+    }
     return obj;
   },
 
@@ -1385,6 +1457,10 @@ export const UnitCollateral: MessageFns<UnitCollateral> = {
       : 0n;
     message.drawn = (object.drawn !== undefined && object.drawn !== null) ? BigInt(object.drawn) : 0n;
     message.dueAfterSeconds = object.dueAfterSeconds ?? undefined;
+    message.defaultFund = (object.defaultFund !== undefined && object.defaultFund !== null)
+      ? BigInt(object.defaultFund)
+      : 0n;
+    message.graceSeconds = object.graceSeconds ?? undefined;
     return message;
   },
 };

@@ -81,35 +81,35 @@ export interface GetDefaultRequest {
   defaultId: string;
 }
 
-/** The amounts from collateral_sats to left_sats, in satoshi and in the order in which they are used, add up to owed_sats at any time. */
+/** In one unit, in its smallest part: no other is touched. The amounts from collateral to left, in the order in which they are used, add up to owed at any time. */
 export interface Default {
   defaultId: string;
   institutionId: string;
   /** Whose obligation was overdue. */
   windowId: string;
   status: DefaultStatus;
-  /** All that the institution owed when its default was declared. */
-  owedSats: bigint;
+  /** All that the institution owed in the unit when its default was declared. */
+  owed: bigint;
   /** Of what was due. */
-  overdueSats: bigint;
+  overdue: bigint;
   /** From its collateral. */
-  collateralSats: bigint;
+  collateral: bigint;
   /** From its own contribution to the default fund. */
-  contributionSats: bigint;
+  contribution: bigint;
   /** Within its unsecured credit line: owed still. */
-  lentSats: bigint;
-  /** From the platform's standby line (STANDBY_MAX_SATS). */
-  standbySats: bigint;
+  lent: bigint;
+  /** From the platform's standby line (STANDBY_MAX_SATS, STANDBY_MAX_UNITS). */
+  standby: bigint;
   /** By what came in since. */
-  paidSats: bigint;
+  paid: bigint;
   /** Taken back from payees, by settlements that reverse those of the institution. */
-  unwoundSats: bigint;
+  takenBack: bigint;
   /** Borne by others' contributions to the default fund. */
-  lossSats: bigint;
+  loss: bigint;
   /** By nobody: it stays the institution's debt, and is missing. */
-  uncoveredSats: bigint;
+  uncovered: bigint;
   /** Not decided yet. */
-  leftSats: bigint;
+  left: bigint;
   /** Settlements of the institution that were queued, and failed. */
   failedCount: number;
   unwound: UnwoundSettlement[];
@@ -123,14 +123,28 @@ export interface Default {
     | undefined;
   /**
    * What came in after it was closed pays back those who stood in for the institution, in the reverse order: what nobody covered, then shares, then the standby
-   * line. What was made good of uncovered_sats so,
+   * line. What was made good of uncovered so,
    */
-  uncoveredPaidSats: bigint;
+  uncoveredPaid: bigint;
   /** and what of it is part of what the institution owed in a later default. */
-  uncoveredCarriedOverSats: bigint;
-  standbyRepaidSats: bigint;
+  uncoveredCarriedOver: bigint;
+  standbyRepaid: bigint;
   /** To all of them together. */
-  stillOwedSats: bigint;
+  stillOwed: bigint;
+  unit: string;
+  /** API keys: in another unit than BTC, who said that it was a default, and who agreed. */
+  declaredBy: string;
+  confirmedBy: string;
+}
+
+/**
+ * That what was due in another unit than BTC isn't going to be paid (ProposeChange): from then on it is closed out as in BTC, in that unit alone. Refused before the grace of
+ * the institution's terms is over (GRACE_NOT_OVER), where nothing is overdue (NOTHING_OVERDUE), and while another default of it is open (DEFAULT_OPEN).
+ */
+export interface DeclareDefault {
+  institutionId: string;
+  /** An ISO 4217 code in upper case. */
+  unit: string;
 }
 
 /** A settlement of the defaulter that was taken back, as far as its payee still had it. */
@@ -139,15 +153,15 @@ export interface UnwoundSettlement {
   /** The settlement that reverses it. */
   reversalId: string;
   payeeId: string;
-  amountSats: bigint;
+  amount: bigint;
 }
 
 /** What one contribution to the default fund bears of a loss: in proportion to what it is. */
 export interface LossShare {
   institutionId: string;
-  amountSats: bigint;
+  amount: bigint;
   /** Paid back since, to its contribution. */
-  repaidSats: bigint;
+  repaid: bigint;
 }
 
 function createBaseListDefaultsRequest(): ListDefaultsRequest {
@@ -427,26 +441,29 @@ function createBaseDefault(): Default {
     institutionId: "",
     windowId: "",
     status: 0,
-    owedSats: 0n,
-    overdueSats: 0n,
-    collateralSats: 0n,
-    contributionSats: 0n,
-    lentSats: 0n,
-    standbySats: 0n,
-    paidSats: 0n,
-    unwoundSats: 0n,
-    lossSats: 0n,
-    uncoveredSats: 0n,
-    leftSats: 0n,
+    owed: 0n,
+    overdue: 0n,
+    collateral: 0n,
+    contribution: 0n,
+    lent: 0n,
+    standby: 0n,
+    paid: 0n,
+    takenBack: 0n,
+    loss: 0n,
+    uncovered: 0n,
+    left: 0n,
     failedCount: 0,
     unwound: [],
     shares: [],
     declaredAt: undefined,
     closedAt: undefined,
-    uncoveredPaidSats: 0n,
-    uncoveredCarriedOverSats: 0n,
-    standbyRepaidSats: 0n,
-    stillOwedSats: 0n,
+    uncoveredPaid: 0n,
+    uncoveredCarriedOver: 0n,
+    standbyRepaid: 0n,
+    stillOwed: 0n,
+    unit: "",
+    declaredBy: "",
+    confirmedBy: "",
   };
 }
 
@@ -464,71 +481,71 @@ export const Default: MessageFns<Default> = {
     if (message.status !== 0) {
       writer.uint32(32).int32(message.status);
     }
-    if (message.owedSats !== 0n) {
-      if (BigInt.asIntN(64, message.owedSats) !== message.owedSats) {
-        throw new globalThis.Error("value provided for field message.owedSats of type int64 too large");
+    if (message.owed !== 0n) {
+      if (BigInt.asIntN(64, message.owed) !== message.owed) {
+        throw new globalThis.Error("value provided for field message.owed of type int64 too large");
       }
-      writer.uint32(40).int64(message.owedSats);
+      writer.uint32(40).int64(message.owed);
     }
-    if (message.overdueSats !== 0n) {
-      if (BigInt.asIntN(64, message.overdueSats) !== message.overdueSats) {
-        throw new globalThis.Error("value provided for field message.overdueSats of type int64 too large");
+    if (message.overdue !== 0n) {
+      if (BigInt.asIntN(64, message.overdue) !== message.overdue) {
+        throw new globalThis.Error("value provided for field message.overdue of type int64 too large");
       }
-      writer.uint32(48).int64(message.overdueSats);
+      writer.uint32(48).int64(message.overdue);
     }
-    if (message.collateralSats !== 0n) {
-      if (BigInt.asIntN(64, message.collateralSats) !== message.collateralSats) {
-        throw new globalThis.Error("value provided for field message.collateralSats of type int64 too large");
+    if (message.collateral !== 0n) {
+      if (BigInt.asIntN(64, message.collateral) !== message.collateral) {
+        throw new globalThis.Error("value provided for field message.collateral of type int64 too large");
       }
-      writer.uint32(56).int64(message.collateralSats);
+      writer.uint32(56).int64(message.collateral);
     }
-    if (message.contributionSats !== 0n) {
-      if (BigInt.asIntN(64, message.contributionSats) !== message.contributionSats) {
-        throw new globalThis.Error("value provided for field message.contributionSats of type int64 too large");
+    if (message.contribution !== 0n) {
+      if (BigInt.asIntN(64, message.contribution) !== message.contribution) {
+        throw new globalThis.Error("value provided for field message.contribution of type int64 too large");
       }
-      writer.uint32(64).int64(message.contributionSats);
+      writer.uint32(64).int64(message.contribution);
     }
-    if (message.lentSats !== 0n) {
-      if (BigInt.asIntN(64, message.lentSats) !== message.lentSats) {
-        throw new globalThis.Error("value provided for field message.lentSats of type int64 too large");
+    if (message.lent !== 0n) {
+      if (BigInt.asIntN(64, message.lent) !== message.lent) {
+        throw new globalThis.Error("value provided for field message.lent of type int64 too large");
       }
-      writer.uint32(72).int64(message.lentSats);
+      writer.uint32(72).int64(message.lent);
     }
-    if (message.standbySats !== 0n) {
-      if (BigInt.asIntN(64, message.standbySats) !== message.standbySats) {
-        throw new globalThis.Error("value provided for field message.standbySats of type int64 too large");
+    if (message.standby !== 0n) {
+      if (BigInt.asIntN(64, message.standby) !== message.standby) {
+        throw new globalThis.Error("value provided for field message.standby of type int64 too large");
       }
-      writer.uint32(80).int64(message.standbySats);
+      writer.uint32(80).int64(message.standby);
     }
-    if (message.paidSats !== 0n) {
-      if (BigInt.asIntN(64, message.paidSats) !== message.paidSats) {
-        throw new globalThis.Error("value provided for field message.paidSats of type int64 too large");
+    if (message.paid !== 0n) {
+      if (BigInt.asIntN(64, message.paid) !== message.paid) {
+        throw new globalThis.Error("value provided for field message.paid of type int64 too large");
       }
-      writer.uint32(88).int64(message.paidSats);
+      writer.uint32(88).int64(message.paid);
     }
-    if (message.unwoundSats !== 0n) {
-      if (BigInt.asIntN(64, message.unwoundSats) !== message.unwoundSats) {
-        throw new globalThis.Error("value provided for field message.unwoundSats of type int64 too large");
+    if (message.takenBack !== 0n) {
+      if (BigInt.asIntN(64, message.takenBack) !== message.takenBack) {
+        throw new globalThis.Error("value provided for field message.takenBack of type int64 too large");
       }
-      writer.uint32(96).int64(message.unwoundSats);
+      writer.uint32(96).int64(message.takenBack);
     }
-    if (message.lossSats !== 0n) {
-      if (BigInt.asIntN(64, message.lossSats) !== message.lossSats) {
-        throw new globalThis.Error("value provided for field message.lossSats of type int64 too large");
+    if (message.loss !== 0n) {
+      if (BigInt.asIntN(64, message.loss) !== message.loss) {
+        throw new globalThis.Error("value provided for field message.loss of type int64 too large");
       }
-      writer.uint32(104).int64(message.lossSats);
+      writer.uint32(104).int64(message.loss);
     }
-    if (message.uncoveredSats !== 0n) {
-      if (BigInt.asIntN(64, message.uncoveredSats) !== message.uncoveredSats) {
-        throw new globalThis.Error("value provided for field message.uncoveredSats of type int64 too large");
+    if (message.uncovered !== 0n) {
+      if (BigInt.asIntN(64, message.uncovered) !== message.uncovered) {
+        throw new globalThis.Error("value provided for field message.uncovered of type int64 too large");
       }
-      writer.uint32(112).int64(message.uncoveredSats);
+      writer.uint32(112).int64(message.uncovered);
     }
-    if (message.leftSats !== 0n) {
-      if (BigInt.asIntN(64, message.leftSats) !== message.leftSats) {
-        throw new globalThis.Error("value provided for field message.leftSats of type int64 too large");
+    if (message.left !== 0n) {
+      if (BigInt.asIntN(64, message.left) !== message.left) {
+        throw new globalThis.Error("value provided for field message.left of type int64 too large");
       }
-      writer.uint32(120).int64(message.leftSats);
+      writer.uint32(120).int64(message.left);
     }
     if (message.failedCount !== 0) {
       writer.uint32(128).int32(message.failedCount);
@@ -545,29 +562,38 @@ export const Default: MessageFns<Default> = {
     if (message.closedAt !== undefined) {
       Timestamp.encode(message.closedAt, writer.uint32(162).fork()).join();
     }
-    if (message.uncoveredPaidSats !== 0n) {
-      if (BigInt.asIntN(64, message.uncoveredPaidSats) !== message.uncoveredPaidSats) {
-        throw new globalThis.Error("value provided for field message.uncoveredPaidSats of type int64 too large");
+    if (message.uncoveredPaid !== 0n) {
+      if (BigInt.asIntN(64, message.uncoveredPaid) !== message.uncoveredPaid) {
+        throw new globalThis.Error("value provided for field message.uncoveredPaid of type int64 too large");
       }
-      writer.uint32(168).int64(message.uncoveredPaidSats);
+      writer.uint32(168).int64(message.uncoveredPaid);
     }
-    if (message.uncoveredCarriedOverSats !== 0n) {
-      if (BigInt.asIntN(64, message.uncoveredCarriedOverSats) !== message.uncoveredCarriedOverSats) {
-        throw new globalThis.Error("value provided for field message.uncoveredCarriedOverSats of type int64 too large");
+    if (message.uncoveredCarriedOver !== 0n) {
+      if (BigInt.asIntN(64, message.uncoveredCarriedOver) !== message.uncoveredCarriedOver) {
+        throw new globalThis.Error("value provided for field message.uncoveredCarriedOver of type int64 too large");
       }
-      writer.uint32(176).int64(message.uncoveredCarriedOverSats);
+      writer.uint32(176).int64(message.uncoveredCarriedOver);
     }
-    if (message.standbyRepaidSats !== 0n) {
-      if (BigInt.asIntN(64, message.standbyRepaidSats) !== message.standbyRepaidSats) {
-        throw new globalThis.Error("value provided for field message.standbyRepaidSats of type int64 too large");
+    if (message.standbyRepaid !== 0n) {
+      if (BigInt.asIntN(64, message.standbyRepaid) !== message.standbyRepaid) {
+        throw new globalThis.Error("value provided for field message.standbyRepaid of type int64 too large");
       }
-      writer.uint32(184).int64(message.standbyRepaidSats);
+      writer.uint32(184).int64(message.standbyRepaid);
     }
-    if (message.stillOwedSats !== 0n) {
-      if (BigInt.asIntN(64, message.stillOwedSats) !== message.stillOwedSats) {
-        throw new globalThis.Error("value provided for field message.stillOwedSats of type int64 too large");
+    if (message.stillOwed !== 0n) {
+      if (BigInt.asIntN(64, message.stillOwed) !== message.stillOwed) {
+        throw new globalThis.Error("value provided for field message.stillOwed of type int64 too large");
       }
-      writer.uint32(192).int64(message.stillOwedSats);
+      writer.uint32(192).int64(message.stillOwed);
+    }
+    if (message.unit !== "") {
+      writer.uint32(202).string(message.unit);
+    }
+    if (message.declaredBy !== "") {
+      writer.uint32(210).string(message.declaredBy);
+    }
+    if (message.confirmedBy !== "") {
+      writer.uint32(218).string(message.confirmedBy);
     }
     return writer;
   },
@@ -622,7 +648,7 @@ export const Default: MessageFns<Default> = {
               break;
             }
 
-            message.owedSats = reader.int64() as bigint;
+            message.owed = reader.int64() as bigint;
             continue;
           }
           case 6: {
@@ -630,7 +656,7 @@ export const Default: MessageFns<Default> = {
               break;
             }
 
-            message.overdueSats = reader.int64() as bigint;
+            message.overdue = reader.int64() as bigint;
             continue;
           }
           case 7: {
@@ -638,7 +664,7 @@ export const Default: MessageFns<Default> = {
               break;
             }
 
-            message.collateralSats = reader.int64() as bigint;
+            message.collateral = reader.int64() as bigint;
             continue;
           }
           case 8: {
@@ -646,7 +672,7 @@ export const Default: MessageFns<Default> = {
               break;
             }
 
-            message.contributionSats = reader.int64() as bigint;
+            message.contribution = reader.int64() as bigint;
             continue;
           }
           case 9: {
@@ -654,7 +680,7 @@ export const Default: MessageFns<Default> = {
               break;
             }
 
-            message.lentSats = reader.int64() as bigint;
+            message.lent = reader.int64() as bigint;
             continue;
           }
           case 10: {
@@ -662,7 +688,7 @@ export const Default: MessageFns<Default> = {
               break;
             }
 
-            message.standbySats = reader.int64() as bigint;
+            message.standby = reader.int64() as bigint;
             continue;
           }
           case 11: {
@@ -670,7 +696,7 @@ export const Default: MessageFns<Default> = {
               break;
             }
 
-            message.paidSats = reader.int64() as bigint;
+            message.paid = reader.int64() as bigint;
             continue;
           }
           case 12: {
@@ -678,7 +704,7 @@ export const Default: MessageFns<Default> = {
               break;
             }
 
-            message.unwoundSats = reader.int64() as bigint;
+            message.takenBack = reader.int64() as bigint;
             continue;
           }
           case 13: {
@@ -686,7 +712,7 @@ export const Default: MessageFns<Default> = {
               break;
             }
 
-            message.lossSats = reader.int64() as bigint;
+            message.loss = reader.int64() as bigint;
             continue;
           }
           case 14: {
@@ -694,7 +720,7 @@ export const Default: MessageFns<Default> = {
               break;
             }
 
-            message.uncoveredSats = reader.int64() as bigint;
+            message.uncovered = reader.int64() as bigint;
             continue;
           }
           case 15: {
@@ -702,7 +728,7 @@ export const Default: MessageFns<Default> = {
               break;
             }
 
-            message.leftSats = reader.int64() as bigint;
+            message.left = reader.int64() as bigint;
             continue;
           }
           case 16: {
@@ -750,7 +776,7 @@ export const Default: MessageFns<Default> = {
               break;
             }
 
-            message.uncoveredPaidSats = reader.int64() as bigint;
+            message.uncoveredPaid = reader.int64() as bigint;
             continue;
           }
           case 22: {
@@ -758,7 +784,7 @@ export const Default: MessageFns<Default> = {
               break;
             }
 
-            message.uncoveredCarriedOverSats = reader.int64() as bigint;
+            message.uncoveredCarriedOver = reader.int64() as bigint;
             continue;
           }
           case 23: {
@@ -766,7 +792,7 @@ export const Default: MessageFns<Default> = {
               break;
             }
 
-            message.standbyRepaidSats = reader.int64() as bigint;
+            message.standbyRepaid = reader.int64() as bigint;
             continue;
           }
           case 24: {
@@ -774,7 +800,31 @@ export const Default: MessageFns<Default> = {
               break;
             }
 
-            message.stillOwedSats = reader.int64() as bigint;
+            message.stillOwed = reader.int64() as bigint;
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.unit = reader.string();
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.declaredBy = reader.string();
+            continue;
+          }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.confirmedBy = reader.string();
             continue;
           }
         }
@@ -807,61 +857,21 @@ export const Default: MessageFns<Default> = {
         ? globalThis.String(object.window_id)
         : "",
       status: isSet(object.status) ? defaultStatusFromJSON(object.status) : 0,
-      owedSats: isSet(object.owedSats)
-        ? BigInt(object.owedSats)
-        : isSet(object.owed_sats)
-        ? BigInt(object.owed_sats)
+      owed: isSet(object.owed) ? BigInt(object.owed) : 0n,
+      overdue: isSet(object.overdue) ? BigInt(object.overdue) : 0n,
+      collateral: isSet(object.collateral) ? BigInt(object.collateral) : 0n,
+      contribution: isSet(object.contribution) ? BigInt(object.contribution) : 0n,
+      lent: isSet(object.lent) ? BigInt(object.lent) : 0n,
+      standby: isSet(object.standby) ? BigInt(object.standby) : 0n,
+      paid: isSet(object.paid) ? BigInt(object.paid) : 0n,
+      takenBack: isSet(object.takenBack)
+        ? BigInt(object.takenBack)
+        : isSet(object.taken_back)
+        ? BigInt(object.taken_back)
         : 0n,
-      overdueSats: isSet(object.overdueSats)
-        ? BigInt(object.overdueSats)
-        : isSet(object.overdue_sats)
-        ? BigInt(object.overdue_sats)
-        : 0n,
-      collateralSats: isSet(object.collateralSats)
-        ? BigInt(object.collateralSats)
-        : isSet(object.collateral_sats)
-        ? BigInt(object.collateral_sats)
-        : 0n,
-      contributionSats: isSet(object.contributionSats)
-        ? BigInt(object.contributionSats)
-        : isSet(object.contribution_sats)
-        ? BigInt(object.contribution_sats)
-        : 0n,
-      lentSats: isSet(object.lentSats)
-        ? BigInt(object.lentSats)
-        : isSet(object.lent_sats)
-        ? BigInt(object.lent_sats)
-        : 0n,
-      standbySats: isSet(object.standbySats)
-        ? BigInt(object.standbySats)
-        : isSet(object.standby_sats)
-        ? BigInt(object.standby_sats)
-        : 0n,
-      paidSats: isSet(object.paidSats)
-        ? BigInt(object.paidSats)
-        : isSet(object.paid_sats)
-        ? BigInt(object.paid_sats)
-        : 0n,
-      unwoundSats: isSet(object.unwoundSats)
-        ? BigInt(object.unwoundSats)
-        : isSet(object.unwound_sats)
-        ? BigInt(object.unwound_sats)
-        : 0n,
-      lossSats: isSet(object.lossSats)
-        ? BigInt(object.lossSats)
-        : isSet(object.loss_sats)
-        ? BigInt(object.loss_sats)
-        : 0n,
-      uncoveredSats: isSet(object.uncoveredSats)
-        ? BigInt(object.uncoveredSats)
-        : isSet(object.uncovered_sats)
-        ? BigInt(object.uncovered_sats)
-        : 0n,
-      leftSats: isSet(object.leftSats)
-        ? BigInt(object.leftSats)
-        : isSet(object.left_sats)
-        ? BigInt(object.left_sats)
-        : 0n,
+      loss: isSet(object.loss) ? BigInt(object.loss) : 0n,
+      uncovered: isSet(object.uncovered) ? BigInt(object.uncovered) : 0n,
+      left: isSet(object.left) ? BigInt(object.left) : 0n,
       failedCount: isSet(object.failedCount)
         ? globalThis.Number(object.failedCount)
         : isSet(object.failed_count)
@@ -883,26 +893,37 @@ export const Default: MessageFns<Default> = {
         : isSet(object.closed_at)
         ? fromJsonTimestamp(object.closed_at)
         : undefined,
-      uncoveredPaidSats: isSet(object.uncoveredPaidSats)
-        ? BigInt(object.uncoveredPaidSats)
-        : isSet(object.uncovered_paid_sats)
-        ? BigInt(object.uncovered_paid_sats)
+      uncoveredPaid: isSet(object.uncoveredPaid)
+        ? BigInt(object.uncoveredPaid)
+        : isSet(object.uncovered_paid)
+        ? BigInt(object.uncovered_paid)
         : 0n,
-      uncoveredCarriedOverSats: isSet(object.uncoveredCarriedOverSats)
-        ? BigInt(object.uncoveredCarriedOverSats)
-        : isSet(object.uncovered_carried_over_sats)
-        ? BigInt(object.uncovered_carried_over_sats)
+      uncoveredCarriedOver: isSet(object.uncoveredCarriedOver)
+        ? BigInt(object.uncoveredCarriedOver)
+        : isSet(object.uncovered_carried_over)
+        ? BigInt(object.uncovered_carried_over)
         : 0n,
-      standbyRepaidSats: isSet(object.standbyRepaidSats)
-        ? BigInt(object.standbyRepaidSats)
-        : isSet(object.standby_repaid_sats)
-        ? BigInt(object.standby_repaid_sats)
+      standbyRepaid: isSet(object.standbyRepaid)
+        ? BigInt(object.standbyRepaid)
+        : isSet(object.standby_repaid)
+        ? BigInt(object.standby_repaid)
         : 0n,
-      stillOwedSats: isSet(object.stillOwedSats)
-        ? BigInt(object.stillOwedSats)
-        : isSet(object.still_owed_sats)
-        ? BigInt(object.still_owed_sats)
+      stillOwed: isSet(object.stillOwed)
+        ? BigInt(object.stillOwed)
+        : isSet(object.still_owed)
+        ? BigInt(object.still_owed)
         : 0n,
+      unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
+      declaredBy: isSet(object.declaredBy)
+        ? globalThis.String(object.declaredBy)
+        : isSet(object.declared_by)
+        ? globalThis.String(object.declared_by)
+        : "",
+      confirmedBy: isSet(object.confirmedBy)
+        ? globalThis.String(object.confirmedBy)
+        : isSet(object.confirmed_by)
+        ? globalThis.String(object.confirmed_by)
+        : "",
     };
   },
 
@@ -920,38 +941,38 @@ export const Default: MessageFns<Default> = {
     if (message.status !== 0) {
       obj.status = defaultStatusToJSON(message.status);
     }
-    if (message.owedSats !== 0n) {
-      obj.owedSats = message.owedSats.toString();
+    if (message.owed !== 0n) {
+      obj.owed = message.owed.toString();
     }
-    if (message.overdueSats !== 0n) {
-      obj.overdueSats = message.overdueSats.toString();
+    if (message.overdue !== 0n) {
+      obj.overdue = message.overdue.toString();
     }
-    if (message.collateralSats !== 0n) {
-      obj.collateralSats = message.collateralSats.toString();
+    if (message.collateral !== 0n) {
+      obj.collateral = message.collateral.toString();
     }
-    if (message.contributionSats !== 0n) {
-      obj.contributionSats = message.contributionSats.toString();
+    if (message.contribution !== 0n) {
+      obj.contribution = message.contribution.toString();
     }
-    if (message.lentSats !== 0n) {
-      obj.lentSats = message.lentSats.toString();
+    if (message.lent !== 0n) {
+      obj.lent = message.lent.toString();
     }
-    if (message.standbySats !== 0n) {
-      obj.standbySats = message.standbySats.toString();
+    if (message.standby !== 0n) {
+      obj.standby = message.standby.toString();
     }
-    if (message.paidSats !== 0n) {
-      obj.paidSats = message.paidSats.toString();
+    if (message.paid !== 0n) {
+      obj.paid = message.paid.toString();
     }
-    if (message.unwoundSats !== 0n) {
-      obj.unwoundSats = message.unwoundSats.toString();
+    if (message.takenBack !== 0n) {
+      obj.takenBack = message.takenBack.toString();
     }
-    if (message.lossSats !== 0n) {
-      obj.lossSats = message.lossSats.toString();
+    if (message.loss !== 0n) {
+      obj.loss = message.loss.toString();
     }
-    if (message.uncoveredSats !== 0n) {
-      obj.uncoveredSats = message.uncoveredSats.toString();
+    if (message.uncovered !== 0n) {
+      obj.uncovered = message.uncovered.toString();
     }
-    if (message.leftSats !== 0n) {
-      obj.leftSats = message.leftSats.toString();
+    if (message.left !== 0n) {
+      obj.left = message.left.toString();
     }
     if (message.failedCount !== 0) {
       obj.failedCount = Math.round(message.failedCount);
@@ -968,17 +989,26 @@ export const Default: MessageFns<Default> = {
     if (message.closedAt !== undefined) {
       obj.closedAt = fromTimestamp(message.closedAt).toISOString();
     }
-    if (message.uncoveredPaidSats !== 0n) {
-      obj.uncoveredPaidSats = message.uncoveredPaidSats.toString();
+    if (message.uncoveredPaid !== 0n) {
+      obj.uncoveredPaid = message.uncoveredPaid.toString();
     }
-    if (message.uncoveredCarriedOverSats !== 0n) {
-      obj.uncoveredCarriedOverSats = message.uncoveredCarriedOverSats.toString();
+    if (message.uncoveredCarriedOver !== 0n) {
+      obj.uncoveredCarriedOver = message.uncoveredCarriedOver.toString();
     }
-    if (message.standbyRepaidSats !== 0n) {
-      obj.standbyRepaidSats = message.standbyRepaidSats.toString();
+    if (message.standbyRepaid !== 0n) {
+      obj.standbyRepaid = message.standbyRepaid.toString();
     }
-    if (message.stillOwedSats !== 0n) {
-      obj.stillOwedSats = message.stillOwedSats.toString();
+    if (message.stillOwed !== 0n) {
+      obj.stillOwed = message.stillOwed.toString();
+    }
+    if (message.unit !== "") {
+      obj.unit = message.unit;
+    }
+    if (message.declaredBy !== "") {
+      obj.declaredBy = message.declaredBy;
+    }
+    if (message.confirmedBy !== "") {
+      obj.confirmedBy = message.confirmedBy;
     }
     return obj;
   },
@@ -992,29 +1022,21 @@ export const Default: MessageFns<Default> = {
     message.institutionId = object.institutionId ?? "";
     message.windowId = object.windowId ?? "";
     message.status = object.status ?? 0;
-    message.owedSats = (object.owedSats !== undefined && object.owedSats !== null) ? BigInt(object.owedSats) : 0n;
-    message.overdueSats = (object.overdueSats !== undefined && object.overdueSats !== null)
-      ? BigInt(object.overdueSats)
+    message.owed = (object.owed !== undefined && object.owed !== null) ? BigInt(object.owed) : 0n;
+    message.overdue = (object.overdue !== undefined && object.overdue !== null) ? BigInt(object.overdue) : 0n;
+    message.collateral = (object.collateral !== undefined && object.collateral !== null)
+      ? BigInt(object.collateral)
       : 0n;
-    message.collateralSats = (object.collateralSats !== undefined && object.collateralSats !== null)
-      ? BigInt(object.collateralSats)
+    message.contribution = (object.contribution !== undefined && object.contribution !== null)
+      ? BigInt(object.contribution)
       : 0n;
-    message.contributionSats = (object.contributionSats !== undefined && object.contributionSats !== null)
-      ? BigInt(object.contributionSats)
-      : 0n;
-    message.lentSats = (object.lentSats !== undefined && object.lentSats !== null) ? BigInt(object.lentSats) : 0n;
-    message.standbySats = (object.standbySats !== undefined && object.standbySats !== null)
-      ? BigInt(object.standbySats)
-      : 0n;
-    message.paidSats = (object.paidSats !== undefined && object.paidSats !== null) ? BigInt(object.paidSats) : 0n;
-    message.unwoundSats = (object.unwoundSats !== undefined && object.unwoundSats !== null)
-      ? BigInt(object.unwoundSats)
-      : 0n;
-    message.lossSats = (object.lossSats !== undefined && object.lossSats !== null) ? BigInt(object.lossSats) : 0n;
-    message.uncoveredSats = (object.uncoveredSats !== undefined && object.uncoveredSats !== null)
-      ? BigInt(object.uncoveredSats)
-      : 0n;
-    message.leftSats = (object.leftSats !== undefined && object.leftSats !== null) ? BigInt(object.leftSats) : 0n;
+    message.lent = (object.lent !== undefined && object.lent !== null) ? BigInt(object.lent) : 0n;
+    message.standby = (object.standby !== undefined && object.standby !== null) ? BigInt(object.standby) : 0n;
+    message.paid = (object.paid !== undefined && object.paid !== null) ? BigInt(object.paid) : 0n;
+    message.takenBack = (object.takenBack !== undefined && object.takenBack !== null) ? BigInt(object.takenBack) : 0n;
+    message.loss = (object.loss !== undefined && object.loss !== null) ? BigInt(object.loss) : 0n;
+    message.uncovered = (object.uncovered !== undefined && object.uncovered !== null) ? BigInt(object.uncovered) : 0n;
+    message.left = (object.left !== undefined && object.left !== null) ? BigInt(object.left) : 0n;
     message.failedCount = object.failedCount ?? 0;
     message.unwound = object.unwound?.map((e) => UnwoundSettlement.fromPartial(e)) || [];
     message.shares = object.shares?.map((e) => LossShare.fromPartial(e)) || [];
@@ -1024,25 +1046,114 @@ export const Default: MessageFns<Default> = {
     message.closedAt = (object.closedAt !== undefined && object.closedAt !== null)
       ? Timestamp.fromPartial(object.closedAt)
       : undefined;
-    message.uncoveredPaidSats = (object.uncoveredPaidSats !== undefined && object.uncoveredPaidSats !== null)
-      ? BigInt(object.uncoveredPaidSats)
+    message.uncoveredPaid = (object.uncoveredPaid !== undefined && object.uncoveredPaid !== null)
+      ? BigInt(object.uncoveredPaid)
       : 0n;
-    message.uncoveredCarriedOverSats =
-      (object.uncoveredCarriedOverSats !== undefined && object.uncoveredCarriedOverSats !== null)
-        ? BigInt(object.uncoveredCarriedOverSats)
-        : 0n;
-    message.standbyRepaidSats = (object.standbyRepaidSats !== undefined && object.standbyRepaidSats !== null)
-      ? BigInt(object.standbyRepaidSats)
+    message.uncoveredCarriedOver = (object.uncoveredCarriedOver !== undefined && object.uncoveredCarriedOver !== null)
+      ? BigInt(object.uncoveredCarriedOver)
       : 0n;
-    message.stillOwedSats = (object.stillOwedSats !== undefined && object.stillOwedSats !== null)
-      ? BigInt(object.stillOwedSats)
+    message.standbyRepaid = (object.standbyRepaid !== undefined && object.standbyRepaid !== null)
+      ? BigInt(object.standbyRepaid)
       : 0n;
+    message.stillOwed = (object.stillOwed !== undefined && object.stillOwed !== null) ? BigInt(object.stillOwed) : 0n;
+    message.unit = object.unit ?? "";
+    message.declaredBy = object.declaredBy ?? "";
+    message.confirmedBy = object.confirmedBy ?? "";
+    return message;
+  },
+};
+
+function createBaseDeclareDefault(): DeclareDefault {
+  return { institutionId: "", unit: "" };
+}
+
+export const DeclareDefault: MessageFns<DeclareDefault> = {
+  encode(message: DeclareDefault, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.institutionId !== "") {
+      writer.uint32(10).string(message.institutionId);
+    }
+    if (message.unit !== "") {
+      writer.uint32(18).string(message.unit);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeclareDefault {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeclareDefault();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.institutionId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.unit = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): DeclareDefault {
+    return {
+      institutionId: isSet(object.institutionId)
+        ? globalThis.String(object.institutionId)
+        : isSet(object.institution_id)
+        ? globalThis.String(object.institution_id)
+        : "",
+      unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
+    };
+  },
+
+  toJSON(message: DeclareDefault): unknown {
+    const obj: any = {};
+    if (message.institutionId !== "") {
+      obj.institutionId = message.institutionId;
+    }
+    if (message.unit !== "") {
+      obj.unit = message.unit;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DeclareDefault>, I>>(base?: I): DeclareDefault {
+    return DeclareDefault.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DeclareDefault>, I>>(object: I): DeclareDefault {
+    const message = createBaseDeclareDefault();
+    message.institutionId = object.institutionId ?? "";
+    message.unit = object.unit ?? "";
     return message;
   },
 };
 
 function createBaseUnwoundSettlement(): UnwoundSettlement {
-  return { settlementId: "", reversalId: "", payeeId: "", amountSats: 0n };
+  return { settlementId: "", reversalId: "", payeeId: "", amount: 0n };
 }
 
 export const UnwoundSettlement: MessageFns<UnwoundSettlement> = {
@@ -1056,11 +1167,11 @@ export const UnwoundSettlement: MessageFns<UnwoundSettlement> = {
     if (message.payeeId !== "") {
       writer.uint32(26).string(message.payeeId);
     }
-    if (message.amountSats !== 0n) {
-      if (BigInt.asIntN(64, message.amountSats) !== message.amountSats) {
-        throw new globalThis.Error("value provided for field message.amountSats of type int64 too large");
+    if (message.amount !== 0n) {
+      if (BigInt.asIntN(64, message.amount) !== message.amount) {
+        throw new globalThis.Error("value provided for field message.amount of type int64 too large");
       }
-      writer.uint32(32).int64(message.amountSats);
+      writer.uint32(32).int64(message.amount);
     }
     return writer;
   },
@@ -1107,7 +1218,7 @@ export const UnwoundSettlement: MessageFns<UnwoundSettlement> = {
               break;
             }
 
-            message.amountSats = reader.int64() as bigint;
+            message.amount = reader.int64() as bigint;
             continue;
           }
         }
@@ -1139,11 +1250,7 @@ export const UnwoundSettlement: MessageFns<UnwoundSettlement> = {
         : isSet(object.payee_id)
         ? globalThis.String(object.payee_id)
         : "",
-      amountSats: isSet(object.amountSats)
-        ? BigInt(object.amountSats)
-        : isSet(object.amount_sats)
-        ? BigInt(object.amount_sats)
-        : 0n,
+      amount: isSet(object.amount) ? BigInt(object.amount) : 0n,
     };
   },
 
@@ -1158,8 +1265,8 @@ export const UnwoundSettlement: MessageFns<UnwoundSettlement> = {
     if (message.payeeId !== "") {
       obj.payeeId = message.payeeId;
     }
-    if (message.amountSats !== 0n) {
-      obj.amountSats = message.amountSats.toString();
+    if (message.amount !== 0n) {
+      obj.amount = message.amount.toString();
     }
     return obj;
   },
@@ -1172,15 +1279,13 @@ export const UnwoundSettlement: MessageFns<UnwoundSettlement> = {
     message.settlementId = object.settlementId ?? "";
     message.reversalId = object.reversalId ?? "";
     message.payeeId = object.payeeId ?? "";
-    message.amountSats = (object.amountSats !== undefined && object.amountSats !== null)
-      ? BigInt(object.amountSats)
-      : 0n;
+    message.amount = (object.amount !== undefined && object.amount !== null) ? BigInt(object.amount) : 0n;
     return message;
   },
 };
 
 function createBaseLossShare(): LossShare {
-  return { institutionId: "", amountSats: 0n, repaidSats: 0n };
+  return { institutionId: "", amount: 0n, repaid: 0n };
 }
 
 export const LossShare: MessageFns<LossShare> = {
@@ -1188,17 +1293,17 @@ export const LossShare: MessageFns<LossShare> = {
     if (message.institutionId !== "") {
       writer.uint32(10).string(message.institutionId);
     }
-    if (message.amountSats !== 0n) {
-      if (BigInt.asIntN(64, message.amountSats) !== message.amountSats) {
-        throw new globalThis.Error("value provided for field message.amountSats of type int64 too large");
+    if (message.amount !== 0n) {
+      if (BigInt.asIntN(64, message.amount) !== message.amount) {
+        throw new globalThis.Error("value provided for field message.amount of type int64 too large");
       }
-      writer.uint32(16).int64(message.amountSats);
+      writer.uint32(16).int64(message.amount);
     }
-    if (message.repaidSats !== 0n) {
-      if (BigInt.asIntN(64, message.repaidSats) !== message.repaidSats) {
-        throw new globalThis.Error("value provided for field message.repaidSats of type int64 too large");
+    if (message.repaid !== 0n) {
+      if (BigInt.asIntN(64, message.repaid) !== message.repaid) {
+        throw new globalThis.Error("value provided for field message.repaid of type int64 too large");
       }
-      writer.uint32(24).int64(message.repaidSats);
+      writer.uint32(24).int64(message.repaid);
     }
     return writer;
   },
@@ -1229,7 +1334,7 @@ export const LossShare: MessageFns<LossShare> = {
               break;
             }
 
-            message.amountSats = reader.int64() as bigint;
+            message.amount = reader.int64() as bigint;
             continue;
           }
           case 3: {
@@ -1237,7 +1342,7 @@ export const LossShare: MessageFns<LossShare> = {
               break;
             }
 
-            message.repaidSats = reader.int64() as bigint;
+            message.repaid = reader.int64() as bigint;
             continue;
           }
         }
@@ -1259,16 +1364,8 @@ export const LossShare: MessageFns<LossShare> = {
         : isSet(object.institution_id)
         ? globalThis.String(object.institution_id)
         : "",
-      amountSats: isSet(object.amountSats)
-        ? BigInt(object.amountSats)
-        : isSet(object.amount_sats)
-        ? BigInt(object.amount_sats)
-        : 0n,
-      repaidSats: isSet(object.repaidSats)
-        ? BigInt(object.repaidSats)
-        : isSet(object.repaid_sats)
-        ? BigInt(object.repaid_sats)
-        : 0n,
+      amount: isSet(object.amount) ? BigInt(object.amount) : 0n,
+      repaid: isSet(object.repaid) ? BigInt(object.repaid) : 0n,
     };
   },
 
@@ -1277,11 +1374,11 @@ export const LossShare: MessageFns<LossShare> = {
     if (message.institutionId !== "") {
       obj.institutionId = message.institutionId;
     }
-    if (message.amountSats !== 0n) {
-      obj.amountSats = message.amountSats.toString();
+    if (message.amount !== 0n) {
+      obj.amount = message.amount.toString();
     }
-    if (message.repaidSats !== 0n) {
-      obj.repaidSats = message.repaidSats.toString();
+    if (message.repaid !== 0n) {
+      obj.repaid = message.repaid.toString();
     }
     return obj;
   },
@@ -1292,17 +1389,16 @@ export const LossShare: MessageFns<LossShare> = {
   fromPartial<I extends Exact<DeepPartial<LossShare>, I>>(object: I): LossShare {
     const message = createBaseLossShare();
     message.institutionId = object.institutionId ?? "";
-    message.amountSats = (object.amountSats !== undefined && object.amountSats !== null)
-      ? BigInt(object.amountSats)
-      : 0n;
-    message.repaidSats = (object.repaidSats !== undefined && object.repaidSats !== null)
-      ? BigInt(object.repaidSats)
-      : 0n;
+    message.amount = (object.amount !== undefined && object.amount !== null) ? BigInt(object.amount) : 0n;
+    message.repaid = (object.repaid !== undefined && object.repaid !== null) ? BigInt(object.repaid) : 0n;
     return message;
   },
 };
 
-/** Institutions that haven't paid what was due, and what became of what they owe. For those who run the platform. */
+/**
+ * Institutions that haven't paid what was due, and what became of what they owe. For those who run the platform. In BTC a debt that isn't paid in time is a default by that; in
+ * another unit when two operators say so (ProposeChange with declare_default).
+ */
 export type DefaultServiceService = typeof DefaultServiceService;
 export const DefaultServiceService = {
   /** Newest first. */

@@ -20,42 +20,48 @@ import {
 } from "@grpc/grpc-js";
 
 export interface GetFundSizingRequest {
+  /** "BTC", or an ISO 4217 code in upper case. Empty: BTC. */
+  unit: string;
 }
 
-/** In satoshi. */
+/** Of one unit, in its smallest part: each has a fund of its own. */
 export interface FundSizing {
   /** By which it is sized; cover-2-of-lines/1: what the two members with the largest exposures could leave behind together, less the platform's standby line. */
   rule: string;
-  targetSats: bigint;
+  target: bigint;
   /** All contributions together. */
-  fundSats: bigint;
+  fund: bigint;
   /** What they are less than the target. */
-  shortSats: bigint;
+  short: bigint;
   /** In the order of their ids: whoever has a line, owes something, or has contributed. */
   members: FundMember[];
+  unit: string;
 }
 
 export interface FundMember {
   institutionId: string;
   /** In force now. */
-  lineSats: bigint;
+  line: bigint;
   /** Reservations included; maybe more than the line. */
-  drawnSats: bigint;
-  collateralSats: bigint;
+  drawn: bigint;
+  collateral: bigint;
   /** The line, or what is drawn where that is more, beyond collateral. */
-  exposureSats: bigint;
+  exposure: bigint;
   /** Its part of the target, in proportion to its exposure. */
-  requiredSats: bigint;
-  contributedSats: bigint;
-  shortSats: bigint;
+  required: bigint;
+  contributed: bigint;
+  short: bigint;
 }
 
 function createBaseGetFundSizingRequest(): GetFundSizingRequest {
-  return {};
+  return { unit: "" };
 }
 
 export const GetFundSizingRequest: MessageFns<GetFundSizingRequest> = {
-  encode(_: GetFundSizingRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: GetFundSizingRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.unit !== "") {
+      writer.uint32(10).string(message.unit);
+    }
     return writer;
   },
 
@@ -72,6 +78,14 @@ export const GetFundSizingRequest: MessageFns<GetFundSizingRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.unit = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -84,26 +98,30 @@ export const GetFundSizingRequest: MessageFns<GetFundSizingRequest> = {
     }
   },
 
-  fromJSON(_: any): GetFundSizingRequest {
-    return {};
+  fromJSON(object: any): GetFundSizingRequest {
+    return { unit: isSet(object.unit) ? globalThis.String(object.unit) : "" };
   },
 
-  toJSON(_: GetFundSizingRequest): unknown {
+  toJSON(message: GetFundSizingRequest): unknown {
     const obj: any = {};
+    if (message.unit !== "") {
+      obj.unit = message.unit;
+    }
     return obj;
   },
 
   create<I extends Exact<DeepPartial<GetFundSizingRequest>, I>>(base?: I): GetFundSizingRequest {
     return GetFundSizingRequest.fromPartial(base ?? ({} as any));
   },
-  fromPartial<I extends Exact<DeepPartial<GetFundSizingRequest>, I>>(_: I): GetFundSizingRequest {
+  fromPartial<I extends Exact<DeepPartial<GetFundSizingRequest>, I>>(object: I): GetFundSizingRequest {
     const message = createBaseGetFundSizingRequest();
+    message.unit = object.unit ?? "";
     return message;
   },
 };
 
 function createBaseFundSizing(): FundSizing {
-  return { rule: "", targetSats: 0n, fundSats: 0n, shortSats: 0n, members: [] };
+  return { rule: "", target: 0n, fund: 0n, short: 0n, members: [], unit: "" };
 }
 
 export const FundSizing: MessageFns<FundSizing> = {
@@ -111,26 +129,29 @@ export const FundSizing: MessageFns<FundSizing> = {
     if (message.rule !== "") {
       writer.uint32(10).string(message.rule);
     }
-    if (message.targetSats !== 0n) {
-      if (BigInt.asIntN(64, message.targetSats) !== message.targetSats) {
-        throw new globalThis.Error("value provided for field message.targetSats of type int64 too large");
+    if (message.target !== 0n) {
+      if (BigInt.asIntN(64, message.target) !== message.target) {
+        throw new globalThis.Error("value provided for field message.target of type int64 too large");
       }
-      writer.uint32(16).int64(message.targetSats);
+      writer.uint32(16).int64(message.target);
     }
-    if (message.fundSats !== 0n) {
-      if (BigInt.asIntN(64, message.fundSats) !== message.fundSats) {
-        throw new globalThis.Error("value provided for field message.fundSats of type int64 too large");
+    if (message.fund !== 0n) {
+      if (BigInt.asIntN(64, message.fund) !== message.fund) {
+        throw new globalThis.Error("value provided for field message.fund of type int64 too large");
       }
-      writer.uint32(24).int64(message.fundSats);
+      writer.uint32(24).int64(message.fund);
     }
-    if (message.shortSats !== 0n) {
-      if (BigInt.asIntN(64, message.shortSats) !== message.shortSats) {
-        throw new globalThis.Error("value provided for field message.shortSats of type int64 too large");
+    if (message.short !== 0n) {
+      if (BigInt.asIntN(64, message.short) !== message.short) {
+        throw new globalThis.Error("value provided for field message.short of type int64 too large");
       }
-      writer.uint32(32).int64(message.shortSats);
+      writer.uint32(32).int64(message.short);
     }
     for (const v of message.members) {
       FundMember.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.unit !== "") {
+      writer.uint32(50).string(message.unit);
     }
     return writer;
   },
@@ -161,7 +182,7 @@ export const FundSizing: MessageFns<FundSizing> = {
               break;
             }
 
-            message.targetSats = reader.int64() as bigint;
+            message.target = reader.int64() as bigint;
             continue;
           }
           case 3: {
@@ -169,7 +190,7 @@ export const FundSizing: MessageFns<FundSizing> = {
               break;
             }
 
-            message.fundSats = reader.int64() as bigint;
+            message.fund = reader.int64() as bigint;
             continue;
           }
           case 4: {
@@ -177,7 +198,7 @@ export const FundSizing: MessageFns<FundSizing> = {
               break;
             }
 
-            message.shortSats = reader.int64() as bigint;
+            message.short = reader.int64() as bigint;
             continue;
           }
           case 5: {
@@ -186,6 +207,14 @@ export const FundSizing: MessageFns<FundSizing> = {
             }
 
             message.members.push(FundMember.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.unit = reader.string();
             continue;
           }
         }
@@ -203,24 +232,11 @@ export const FundSizing: MessageFns<FundSizing> = {
   fromJSON(object: any): FundSizing {
     return {
       rule: isSet(object.rule) ? globalThis.String(object.rule) : "",
-      targetSats: isSet(object.targetSats)
-        ? BigInt(object.targetSats)
-        : isSet(object.target_sats)
-        ? BigInt(object.target_sats)
-        : 0n,
-      fundSats: isSet(object.fundSats)
-        ? BigInt(object.fundSats)
-        : isSet(object.fund_sats)
-        ? BigInt(object.fund_sats)
-        : 0n,
-      shortSats: isSet(object.shortSats)
-        ? BigInt(object.shortSats)
-        : isSet(object.short_sats)
-        ? BigInt(object.short_sats)
-        : 0n,
-      members: globalThis.Array.isArray(object?.members)
-        ? object.members.map((e: any) => FundMember.fromJSON(e))
-        : [],
+      target: isSet(object.target) ? BigInt(object.target) : 0n,
+      fund: isSet(object.fund) ? BigInt(object.fund) : 0n,
+      short: isSet(object.short) ? BigInt(object.short) : 0n,
+      members: globalThis.Array.isArray(object?.members) ? object.members.map((e: any) => FundMember.fromJSON(e)) : [],
+      unit: isSet(object.unit) ? globalThis.String(object.unit) : "",
     };
   },
 
@@ -229,17 +245,20 @@ export const FundSizing: MessageFns<FundSizing> = {
     if (message.rule !== "") {
       obj.rule = message.rule;
     }
-    if (message.targetSats !== 0n) {
-      obj.targetSats = message.targetSats.toString();
+    if (message.target !== 0n) {
+      obj.target = message.target.toString();
     }
-    if (message.fundSats !== 0n) {
-      obj.fundSats = message.fundSats.toString();
+    if (message.fund !== 0n) {
+      obj.fund = message.fund.toString();
     }
-    if (message.shortSats !== 0n) {
-      obj.shortSats = message.shortSats.toString();
+    if (message.short !== 0n) {
+      obj.short = message.short.toString();
     }
     if (message.members?.length) {
       obj.members = message.members.map((e) => FundMember.toJSON(e));
+    }
+    if (message.unit !== "") {
+      obj.unit = message.unit;
     }
     return obj;
   },
@@ -250,12 +269,11 @@ export const FundSizing: MessageFns<FundSizing> = {
   fromPartial<I extends Exact<DeepPartial<FundSizing>, I>>(object: I): FundSizing {
     const message = createBaseFundSizing();
     message.rule = object.rule ?? "";
-    message.targetSats = (object.targetSats !== undefined && object.targetSats !== null)
-      ? BigInt(object.targetSats)
-      : 0n;
-    message.fundSats = (object.fundSats !== undefined && object.fundSats !== null) ? BigInt(object.fundSats) : 0n;
-    message.shortSats = (object.shortSats !== undefined && object.shortSats !== null) ? BigInt(object.shortSats) : 0n;
+    message.target = (object.target !== undefined && object.target !== null) ? BigInt(object.target) : 0n;
+    message.fund = (object.fund !== undefined && object.fund !== null) ? BigInt(object.fund) : 0n;
+    message.short = (object.short !== undefined && object.short !== null) ? BigInt(object.short) : 0n;
     message.members = object.members?.map((e) => FundMember.fromPartial(e)) || [];
+    message.unit = object.unit ?? "";
     return message;
   },
 };
@@ -263,13 +281,13 @@ export const FundSizing: MessageFns<FundSizing> = {
 function createBaseFundMember(): FundMember {
   return {
     institutionId: "",
-    lineSats: 0n,
-    drawnSats: 0n,
-    collateralSats: 0n,
-    exposureSats: 0n,
-    requiredSats: 0n,
-    contributedSats: 0n,
-    shortSats: 0n,
+    line: 0n,
+    drawn: 0n,
+    collateral: 0n,
+    exposure: 0n,
+    required: 0n,
+    contributed: 0n,
+    short: 0n,
   };
 }
 
@@ -278,47 +296,47 @@ export const FundMember: MessageFns<FundMember> = {
     if (message.institutionId !== "") {
       writer.uint32(10).string(message.institutionId);
     }
-    if (message.lineSats !== 0n) {
-      if (BigInt.asIntN(64, message.lineSats) !== message.lineSats) {
-        throw new globalThis.Error("value provided for field message.lineSats of type int64 too large");
+    if (message.line !== 0n) {
+      if (BigInt.asIntN(64, message.line) !== message.line) {
+        throw new globalThis.Error("value provided for field message.line of type int64 too large");
       }
-      writer.uint32(16).int64(message.lineSats);
+      writer.uint32(16).int64(message.line);
     }
-    if (message.drawnSats !== 0n) {
-      if (BigInt.asIntN(64, message.drawnSats) !== message.drawnSats) {
-        throw new globalThis.Error("value provided for field message.drawnSats of type int64 too large");
+    if (message.drawn !== 0n) {
+      if (BigInt.asIntN(64, message.drawn) !== message.drawn) {
+        throw new globalThis.Error("value provided for field message.drawn of type int64 too large");
       }
-      writer.uint32(24).int64(message.drawnSats);
+      writer.uint32(24).int64(message.drawn);
     }
-    if (message.collateralSats !== 0n) {
-      if (BigInt.asIntN(64, message.collateralSats) !== message.collateralSats) {
-        throw new globalThis.Error("value provided for field message.collateralSats of type int64 too large");
+    if (message.collateral !== 0n) {
+      if (BigInt.asIntN(64, message.collateral) !== message.collateral) {
+        throw new globalThis.Error("value provided for field message.collateral of type int64 too large");
       }
-      writer.uint32(32).int64(message.collateralSats);
+      writer.uint32(32).int64(message.collateral);
     }
-    if (message.exposureSats !== 0n) {
-      if (BigInt.asIntN(64, message.exposureSats) !== message.exposureSats) {
-        throw new globalThis.Error("value provided for field message.exposureSats of type int64 too large");
+    if (message.exposure !== 0n) {
+      if (BigInt.asIntN(64, message.exposure) !== message.exposure) {
+        throw new globalThis.Error("value provided for field message.exposure of type int64 too large");
       }
-      writer.uint32(40).int64(message.exposureSats);
+      writer.uint32(40).int64(message.exposure);
     }
-    if (message.requiredSats !== 0n) {
-      if (BigInt.asIntN(64, message.requiredSats) !== message.requiredSats) {
-        throw new globalThis.Error("value provided for field message.requiredSats of type int64 too large");
+    if (message.required !== 0n) {
+      if (BigInt.asIntN(64, message.required) !== message.required) {
+        throw new globalThis.Error("value provided for field message.required of type int64 too large");
       }
-      writer.uint32(48).int64(message.requiredSats);
+      writer.uint32(48).int64(message.required);
     }
-    if (message.contributedSats !== 0n) {
-      if (BigInt.asIntN(64, message.contributedSats) !== message.contributedSats) {
-        throw new globalThis.Error("value provided for field message.contributedSats of type int64 too large");
+    if (message.contributed !== 0n) {
+      if (BigInt.asIntN(64, message.contributed) !== message.contributed) {
+        throw new globalThis.Error("value provided for field message.contributed of type int64 too large");
       }
-      writer.uint32(56).int64(message.contributedSats);
+      writer.uint32(56).int64(message.contributed);
     }
-    if (message.shortSats !== 0n) {
-      if (BigInt.asIntN(64, message.shortSats) !== message.shortSats) {
-        throw new globalThis.Error("value provided for field message.shortSats of type int64 too large");
+    if (message.short !== 0n) {
+      if (BigInt.asIntN(64, message.short) !== message.short) {
+        throw new globalThis.Error("value provided for field message.short of type int64 too large");
       }
-      writer.uint32(64).int64(message.shortSats);
+      writer.uint32(64).int64(message.short);
     }
     return writer;
   },
@@ -349,7 +367,7 @@ export const FundMember: MessageFns<FundMember> = {
               break;
             }
 
-            message.lineSats = reader.int64() as bigint;
+            message.line = reader.int64() as bigint;
             continue;
           }
           case 3: {
@@ -357,7 +375,7 @@ export const FundMember: MessageFns<FundMember> = {
               break;
             }
 
-            message.drawnSats = reader.int64() as bigint;
+            message.drawn = reader.int64() as bigint;
             continue;
           }
           case 4: {
@@ -365,7 +383,7 @@ export const FundMember: MessageFns<FundMember> = {
               break;
             }
 
-            message.collateralSats = reader.int64() as bigint;
+            message.collateral = reader.int64() as bigint;
             continue;
           }
           case 5: {
@@ -373,7 +391,7 @@ export const FundMember: MessageFns<FundMember> = {
               break;
             }
 
-            message.exposureSats = reader.int64() as bigint;
+            message.exposure = reader.int64() as bigint;
             continue;
           }
           case 6: {
@@ -381,7 +399,7 @@ export const FundMember: MessageFns<FundMember> = {
               break;
             }
 
-            message.requiredSats = reader.int64() as bigint;
+            message.required = reader.int64() as bigint;
             continue;
           }
           case 7: {
@@ -389,7 +407,7 @@ export const FundMember: MessageFns<FundMember> = {
               break;
             }
 
-            message.contributedSats = reader.int64() as bigint;
+            message.contributed = reader.int64() as bigint;
             continue;
           }
           case 8: {
@@ -397,7 +415,7 @@ export const FundMember: MessageFns<FundMember> = {
               break;
             }
 
-            message.shortSats = reader.int64() as bigint;
+            message.short = reader.int64() as bigint;
             continue;
           }
         }
@@ -419,41 +437,13 @@ export const FundMember: MessageFns<FundMember> = {
         : isSet(object.institution_id)
         ? globalThis.String(object.institution_id)
         : "",
-      lineSats: isSet(object.lineSats)
-        ? BigInt(object.lineSats)
-        : isSet(object.line_sats)
-        ? BigInt(object.line_sats)
-        : 0n,
-      drawnSats: isSet(object.drawnSats)
-        ? BigInt(object.drawnSats)
-        : isSet(object.drawn_sats)
-        ? BigInt(object.drawn_sats)
-        : 0n,
-      collateralSats: isSet(object.collateralSats)
-        ? BigInt(object.collateralSats)
-        : isSet(object.collateral_sats)
-        ? BigInt(object.collateral_sats)
-        : 0n,
-      exposureSats: isSet(object.exposureSats)
-        ? BigInt(object.exposureSats)
-        : isSet(object.exposure_sats)
-        ? BigInt(object.exposure_sats)
-        : 0n,
-      requiredSats: isSet(object.requiredSats)
-        ? BigInt(object.requiredSats)
-        : isSet(object.required_sats)
-        ? BigInt(object.required_sats)
-        : 0n,
-      contributedSats: isSet(object.contributedSats)
-        ? BigInt(object.contributedSats)
-        : isSet(object.contributed_sats)
-        ? BigInt(object.contributed_sats)
-        : 0n,
-      shortSats: isSet(object.shortSats)
-        ? BigInt(object.shortSats)
-        : isSet(object.short_sats)
-        ? BigInt(object.short_sats)
-        : 0n,
+      line: isSet(object.line) ? BigInt(object.line) : 0n,
+      drawn: isSet(object.drawn) ? BigInt(object.drawn) : 0n,
+      collateral: isSet(object.collateral) ? BigInt(object.collateral) : 0n,
+      exposure: isSet(object.exposure) ? BigInt(object.exposure) : 0n,
+      required: isSet(object.required) ? BigInt(object.required) : 0n,
+      contributed: isSet(object.contributed) ? BigInt(object.contributed) : 0n,
+      short: isSet(object.short) ? BigInt(object.short) : 0n,
     };
   },
 
@@ -462,26 +452,26 @@ export const FundMember: MessageFns<FundMember> = {
     if (message.institutionId !== "") {
       obj.institutionId = message.institutionId;
     }
-    if (message.lineSats !== 0n) {
-      obj.lineSats = message.lineSats.toString();
+    if (message.line !== 0n) {
+      obj.line = message.line.toString();
     }
-    if (message.drawnSats !== 0n) {
-      obj.drawnSats = message.drawnSats.toString();
+    if (message.drawn !== 0n) {
+      obj.drawn = message.drawn.toString();
     }
-    if (message.collateralSats !== 0n) {
-      obj.collateralSats = message.collateralSats.toString();
+    if (message.collateral !== 0n) {
+      obj.collateral = message.collateral.toString();
     }
-    if (message.exposureSats !== 0n) {
-      obj.exposureSats = message.exposureSats.toString();
+    if (message.exposure !== 0n) {
+      obj.exposure = message.exposure.toString();
     }
-    if (message.requiredSats !== 0n) {
-      obj.requiredSats = message.requiredSats.toString();
+    if (message.required !== 0n) {
+      obj.required = message.required.toString();
     }
-    if (message.contributedSats !== 0n) {
-      obj.contributedSats = message.contributedSats.toString();
+    if (message.contributed !== 0n) {
+      obj.contributed = message.contributed.toString();
     }
-    if (message.shortSats !== 0n) {
-      obj.shortSats = message.shortSats.toString();
+    if (message.short !== 0n) {
+      obj.short = message.short.toString();
     }
     return obj;
   },
@@ -492,26 +482,22 @@ export const FundMember: MessageFns<FundMember> = {
   fromPartial<I extends Exact<DeepPartial<FundMember>, I>>(object: I): FundMember {
     const message = createBaseFundMember();
     message.institutionId = object.institutionId ?? "";
-    message.lineSats = (object.lineSats !== undefined && object.lineSats !== null) ? BigInt(object.lineSats) : 0n;
-    message.drawnSats = (object.drawnSats !== undefined && object.drawnSats !== null) ? BigInt(object.drawnSats) : 0n;
-    message.collateralSats = (object.collateralSats !== undefined && object.collateralSats !== null)
-      ? BigInt(object.collateralSats)
+    message.line = (object.line !== undefined && object.line !== null) ? BigInt(object.line) : 0n;
+    message.drawn = (object.drawn !== undefined && object.drawn !== null) ? BigInt(object.drawn) : 0n;
+    message.collateral = (object.collateral !== undefined && object.collateral !== null)
+      ? BigInt(object.collateral)
       : 0n;
-    message.exposureSats = (object.exposureSats !== undefined && object.exposureSats !== null)
-      ? BigInt(object.exposureSats)
+    message.exposure = (object.exposure !== undefined && object.exposure !== null) ? BigInt(object.exposure) : 0n;
+    message.required = (object.required !== undefined && object.required !== null) ? BigInt(object.required) : 0n;
+    message.contributed = (object.contributed !== undefined && object.contributed !== null)
+      ? BigInt(object.contributed)
       : 0n;
-    message.requiredSats = (object.requiredSats !== undefined && object.requiredSats !== null)
-      ? BigInt(object.requiredSats)
-      : 0n;
-    message.contributedSats = (object.contributedSats !== undefined && object.contributedSats !== null)
-      ? BigInt(object.contributedSats)
-      : 0n;
-    message.shortSats = (object.shortSats !== undefined && object.shortSats !== null) ? BigInt(object.shortSats) : 0n;
+    message.short = (object.short !== undefined && object.short !== null) ? BigInt(object.short) : 0n;
     return message;
   },
 };
 
-/** What the default fund should be, and what it is. The platform says so, and collects nothing by itself: members contribute by PostCollateral. */
+/** What the default fund should be in a unit, and what it is. The platform says so, and collects nothing by itself: members contribute by PostCollateral. */
 export type FundServiceService = typeof FundServiceService;
 export const FundServiceService = {
   /** Of now. For those who run the platform all members; for an institution itself alone, beside the sums. */

@@ -106,12 +106,20 @@ export interface UnitCreditLine {
 
 /**
  * What was drawn in another unit than BTC when a window closed. What isn't paid when it is due takes what there is of its collateral in the unit, and is an incident: nothing more is lent in it, the institution is
- * frozen, and people see to it.
+ * frozen, and people see to it, who may declare it a default once its grace is over (DeclareDefault).
  */
 export interface UnitObligation {
   windowId: string;
   owed?: Money | undefined;
-  dueAt?: Timestamp | undefined;
+  dueAt?:
+    | Timestamp
+    | undefined;
+  /** No default before. */
+  graceUntil?:
+    | Timestamp
+    | undefined;
+  /** It wasn't paid in time, and isn't yet. */
+  overdue: boolean;
 }
 
 export interface UnitQueued {
@@ -601,7 +609,7 @@ export const UnitCreditLine: MessageFns<UnitCreditLine> = {
 };
 
 function createBaseUnitObligation(): UnitObligation {
-  return { windowId: "", owed: undefined, dueAt: undefined };
+  return { windowId: "", owed: undefined, dueAt: undefined, graceUntil: undefined, overdue: false };
 }
 
 export const UnitObligation: MessageFns<UnitObligation> = {
@@ -614,6 +622,12 @@ export const UnitObligation: MessageFns<UnitObligation> = {
     }
     if (message.dueAt !== undefined) {
       Timestamp.encode(message.dueAt, writer.uint32(26).fork()).join();
+    }
+    if (message.graceUntil !== undefined) {
+      Timestamp.encode(message.graceUntil, writer.uint32(34).fork()).join();
+    }
+    if (message.overdue !== false) {
+      writer.uint32(40).bool(message.overdue);
     }
     return writer;
   },
@@ -655,6 +669,22 @@ export const UnitObligation: MessageFns<UnitObligation> = {
             message.dueAt = Timestamp.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.graceUntil = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.overdue = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -680,6 +710,12 @@ export const UnitObligation: MessageFns<UnitObligation> = {
         : isSet(object.due_at)
         ? fromJsonTimestamp(object.due_at)
         : undefined,
+      graceUntil: isSet(object.graceUntil)
+        ? fromJsonTimestamp(object.graceUntil)
+        : isSet(object.grace_until)
+        ? fromJsonTimestamp(object.grace_until)
+        : undefined,
+      overdue: isSet(object.overdue) ? globalThis.Boolean(object.overdue) : false,
     };
   },
 
@@ -694,6 +730,12 @@ export const UnitObligation: MessageFns<UnitObligation> = {
     if (message.dueAt !== undefined) {
       obj.dueAt = fromTimestamp(message.dueAt).toISOString();
     }
+    if (message.graceUntil !== undefined) {
+      obj.graceUntil = fromTimestamp(message.graceUntil).toISOString();
+    }
+    if (message.overdue !== false) {
+      obj.overdue = message.overdue;
+    }
     return obj;
   },
 
@@ -707,6 +749,10 @@ export const UnitObligation: MessageFns<UnitObligation> = {
     message.dueAt = (object.dueAt !== undefined && object.dueAt !== null)
       ? Timestamp.fromPartial(object.dueAt)
       : undefined;
+    message.graceUntil = (object.graceUntil !== undefined && object.graceUntil !== null)
+      ? Timestamp.fromPartial(object.graceUntil)
+      : undefined;
+    message.overdue = object.overdue ?? false;
     return message;
   },
 };

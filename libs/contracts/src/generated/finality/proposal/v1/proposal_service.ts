@@ -23,6 +23,7 @@ import { CorrectBankBooking } from "../../exchange/v1/cash_service.ts";
 import { PublishRateRequest } from "../../exchange/v1/exchange_service.ts";
 import { IssueApiKey, UnfreezeInstitution } from "../../institution/v1/institution_service.ts";
 import { ReleaseCollateralRequest, SetCreditTermsRequest } from "../../liquidity/v1/collateral_service.ts";
+import { DeclareDefault } from "../../liquidity/v1/default_service.ts";
 import { SetCreditLineRequest } from "../../liquidity/v1/liquidity_service.ts";
 import {
   RestrictCounterpartiesRequest,
@@ -107,6 +108,7 @@ export interface Change {
   setDebitCap?: SetDebitCapRequest | undefined;
   issueApiKey?: IssueApiKey | undefined;
   unfreezeInstitution?: UnfreezeInstitution | undefined;
+  declareDefault?: DeclareDefault | undefined;
 }
 
 export interface ProposeChangeRequest {
@@ -181,6 +183,7 @@ function createBaseChange(): Change {
     setDebitCap: undefined,
     issueApiKey: undefined,
     unfreezeInstitution: undefined,
+    declareDefault: undefined,
   };
 }
 
@@ -218,6 +221,9 @@ export const Change: MessageFns<Change> = {
     }
     if (message.unfreezeInstitution !== undefined) {
       UnfreezeInstitution.encode(message.unfreezeInstitution, writer.uint32(90).fork()).join();
+    }
+    if (message.declareDefault !== undefined) {
+      DeclareDefault.encode(message.declareDefault, writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -323,6 +329,14 @@ export const Change: MessageFns<Change> = {
             message.unfreezeInstitution = UnfreezeInstitution.decode(reader, reader.uint32());
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.declareDefault = DeclareDefault.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -392,6 +406,11 @@ export const Change: MessageFns<Change> = {
         : isSet(object.unfreeze_institution)
         ? UnfreezeInstitution.fromJSON(object.unfreeze_institution)
         : undefined,
+      declareDefault: isSet(object.declareDefault)
+        ? DeclareDefault.fromJSON(object.declareDefault)
+        : isSet(object.declare_default)
+        ? DeclareDefault.fromJSON(object.declare_default)
+        : undefined,
     };
   },
 
@@ -429,6 +448,9 @@ export const Change: MessageFns<Change> = {
     }
     if (message.unfreezeInstitution !== undefined) {
       obj.unfreezeInstitution = UnfreezeInstitution.toJSON(message.unfreezeInstitution);
+    }
+    if (message.declareDefault !== undefined) {
+      obj.declareDefault = DeclareDefault.toJSON(message.declareDefault);
     }
     return obj;
   },
@@ -471,6 +493,9 @@ export const Change: MessageFns<Change> = {
       : undefined;
     message.unfreezeInstitution = (object.unfreezeInstitution !== undefined && object.unfreezeInstitution !== null)
       ? UnfreezeInstitution.fromPartial(object.unfreezeInstitution)
+      : undefined;
+    message.declareDefault = (object.declareDefault !== undefined && object.declareDefault !== null)
+      ? DeclareDefault.fromPartial(object.declareDefault)
       : undefined;
     return message;
   },
