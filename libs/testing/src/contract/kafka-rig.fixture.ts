@@ -19,7 +19,15 @@ import {
 import { messagesOf, ownersMessages, systemRuntime } from '@finality/service';
 import { ensureKafka } from '@finality/tools/servers/kafka-install.ts';
 import { type KafkaOptions, type RunningKafka, startKafka } from '@finality/tools/servers/kafka.ts';
-import { type Admin, Kafka, type KafkaMessage, logLevel, type Message, type Producer } from 'kafkajs';
+import {
+  type Admin,
+  Kafka,
+  KafkaJSProtocolError,
+  type KafkaMessage,
+  logLevel,
+  type Message,
+  type Producer,
+} from 'kafkajs';
 import type { TestSchema } from '../database.ts';
 import { ACCOUNT_TOPIC } from './account.ts';
 import type { DriverSetting } from './messaging.contract.ts';
@@ -166,8 +174,7 @@ export class KafkaRig {
 
   /** All records of a topic, partition by partition in their order. */
   async records(topic: string): Promise<SeenRecord[]> {
-    const { admin } = await this.client();
-    const ends = await admin.fetchTopicOffsets(topic);
+    const ends = await this.#offsets(topic);
     const wanted = ends.reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0);
     const consumer = this.#kafka().consumer({ groupId: `stranger-${this.runtime.id()}`, maxWaitTimeInMs: 50 });
     const byPartition = new Map<number, SeenRecord[]>(ends.map(({ partition }) => [partition, []]));
@@ -183,6 +190,20 @@ export class KafkaRig {
     await until('all records were read', () => [...byPartition.values()].flat().length >= wanted);
     await consumer.disconnect();
     return [...byPartition.values()].flat();
+  }
+
+  /** The broker may need a moment until it leads the partitions of a new topic, of which it has told already. */
+  async #offsets(topic: string): ReturnType<Admin['fetchTopicOffsets']> {
+    const { admin } = await this.client();
+    let ends: Awaited<ReturnType<Admin['fetchTopicOffsets']>> = [];
+    await until('all partitions are led', async () => {
+      ends = await admin.fetchTopicOffsets(topic).catch((error: unknown) => {
+        if (error instanceof KafkaJSProtocolError && error.type === 'NOT_LEADER_FOR_PARTITION') return [];
+        throw error;
+      });
+      return ends.length > 0;
+    });
+    return ends;
   }
 
   /** Everything that a stranger could get onto a topic of ours; three transactions among it, one of which never ends. */
