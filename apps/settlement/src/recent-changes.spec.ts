@@ -32,7 +32,9 @@ describe('what was published last is in memory', () => {
     expect(since(recent, 0)).toBeUndefined();
     recent.add(batch(10, 11, 12));
     expect(since(recent, 9)).toBeUndefined();
-    expect(since(recent, 10)).toEqual([11, 12]);
+    // Something of the same position may have been left when it was read.
+    expect(since(recent, 10)).toBeUndefined();
+    expect(since(recent, 11)).toEqual([12]);
   });
 
   it('gives what came after a place, of settlements only, no more than wanted', () => {
@@ -41,7 +43,7 @@ describe('what was published last is in memory', () => {
     recent.add(batch(2));
     recent.add(batch(2, 3));
     expect(since(recent, 1)).toEqual([2, 3]);
-    expect(since(recent, 0, 7, 2)).toEqual([1, 2]);
+    expect(since(recent, 1, 0, 1)).toEqual([2]);
     expect(since(recent, 3)).toEqual([]);
     const [change] = recent.since({ position: 2n, ordinal: 0 }, 1)!;
     expect(change).toMatchObject({ institutions: 'a,b', settlement: { settlementId: 's-3' } });
@@ -52,7 +54,9 @@ describe('what was published last is in memory', () => {
     recent.add(batch(0, 1, 2));
     recent.add(batch(4, 5));
     expect(since(recent, 2)).toBeUndefined();
-    expect(since(recent, 4)).toEqual([5]);
+    expect(since(recent, 5)).toEqual([]);
+    recent.add(batch(5, 6));
+    expect(since(recent, 5)).toEqual([6]);
   });
 
   it('goes on across an epoch, whose positions begin far above', () => {

@@ -63,7 +63,8 @@ export class RecentChanges {
 
   /** The changes after a place, oldest first and at most so many; undefined when they aren't all here. What another process has written since isn't. */
   since(place: Place, max: number): readonly PublishedChange[] | undefined {
-    if (this.#after === undefined || place.position < this.#after) return undefined;
+    // Of the position itself there may have been more than the place tells.
+    if (this.#after === undefined || place.position <= this.#after) return undefined;
     const first = this.#changes.findLastIndex((change) => !isLater(change, place)) + 1;
     return this.#changes.slice(first, first + max);
   }

@@ -2,7 +2,7 @@ import { type Instant } from '@finality/kernel';
 import { type AccountId, availableAccount, type Claim, LedgerView, type Transfer } from '@finality/ledger';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Credit, creditAggregate, type CreditEvent } from '../credit.ts';
+import { type Credit, creditAggregate, type CreditEvent, type KnownCredit } from '../credit.ts';
 import { CappedPositions } from '../debit-cap.ts';
 import { type Quote, quoteAggregate, type QuoteEvent } from '../quote.ts';
 import { PositionBook } from '../positions.ts';
@@ -142,8 +142,8 @@ class ForgetfulBook extends MemoryBook {
 
 const forgetful: Light = () => ({ book: new ForgetfulBook(POLICY), end: () => undefined });
 
-/** No haircut of a unit's own counts. */
-class HaircutlessCredits extends MemoryRecords<Credit, CreditEvent> {
+/** What is recorded is right; whoever asks sees it otherwise, until all is over. */
+abstract class MisseenCredits extends MemoryRecords<Credit, CreditEvent> {
   isOver = false;
   #isRecording = false;
 
@@ -156,7 +156,16 @@ class HaircutlessCredits extends MemoryRecords<Credit, CreditEvent> {
 
   override get(id: string): Credit {
     const credit = super.get(id);
-    if (this.isOver || this.#isRecording || credit.status === 'none' || credit.terms.units === undefined) return credit;
+    return this.isOver || this.#isRecording || credit.status === 'none' ? credit : this.misseen(credit);
+  }
+
+  protected abstract misseen(credit: KnownCredit): KnownCredit;
+}
+
+/** No haircut of a unit's own counts. */
+class HaircutlessCredits extends MisseenCredits {
+  protected override misseen(credit: KnownCredit): KnownCredit {
+    if (credit.terms.units === undefined) return credit;
     const units = credit.terms.units.map(({ haircutBps: _none, ...own }) => own);
     return { ...credit, terms: { ...credit.terms, units } };
   }
@@ -207,20 +216,8 @@ const misdirected: Light = () => {
 };
 
 /** Whoever says that a debt won't be paid is taken at his word at once. */
-class GracelessCredits extends MemoryRecords<Credit, CreditEvent> {
-  isOver = false;
-  #isRecording = false;
-
-  override record(id: string, ...events: readonly CreditEvent[]): Credit {
-    this.#isRecording = true;
-    const credit = super.record(id, ...events);
-    this.#isRecording = false;
-    return credit;
-  }
-
-  override get(id: string): Credit {
-    const credit = super.get(id);
-    if (this.isOver || this.#isRecording || credit.status === 'none') return credit;
+class GracelessCredits extends MisseenCredits {
+  protected override misseen(credit: KnownCredit): KnownCredit {
     return { ...credit, overdue: credit.overdue.map(({ graceUntil: _none, ...debt }) => debt) };
   }
 }
