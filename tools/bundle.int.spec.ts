@@ -54,7 +54,7 @@ function write(name: string, text: string): void {
 }
 
 function node(...args: readonly string[]): { readonly stdout: string; readonly stderr: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--enable-source-maps', ...args], {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     cwd: tree,
     encoding: 'utf8',
   });

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { createRequire, enableCompileCache, registerHooks } from 'node:module';
+import { createRequire, enableCompileCache, registerHooks, setSourceMapsSupport } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleOf, isProgram } from './bundles.mjs';
@@ -16,11 +16,17 @@ const caches = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../no
 const cache = path.join(caches, 'swc');
 // What V8 made of the 2,000 modules of a service is kept as well: they are compiled once per machine, not once per start.
 enableCompileCache(path.join(caches, 'v8'));
+mapLines({ ofPackages: false });
 
 const options = { ...translation, sourceMaps: 'inline' };
 const seed = JSON.stringify([require('@swc/core/package.json').version, options]);
 
 let swc;
+
+/** Traces of errors name lines of the sources. What packages bring along for theirs would stay in memory, all of it; bundles lie among them. */
+function mapLines({ ofPackages }) {
+  setSourceMapsSupport(true, { nodeModules: ofPackages, generatedCode: false });
+}
 
 function translate(filename) {
   const source = readFileSync(filename, 'utf8');
@@ -49,6 +55,7 @@ registerHooks({
     if (!url.startsWith('file:') || !/\.ts(\?|$)/.test(url)) return nextLoad(url, context);
     const file = fileURLToPath(url);
     const bundle = isProgram(file) ? bundleOf(file) : undefined;
+    if (bundle !== undefined) mapLines({ ofPackages: true });
     const source = bundle === undefined ? translate(file) : `import ${JSON.stringify(bundle)};`;
     return { format: 'module', source, shortCircuit: true };
   },

@@ -46,7 +46,7 @@ describe('what was published last is in memory', () => {
     expect(since(recent, 1, 0, 1)).toEqual([2]);
     expect(since(recent, 3)).toEqual([]);
     const [change] = recent.since({ position: 2n, ordinal: 0 }, 1)!;
-    expect(change).toMatchObject({ institutions: 'a,b', settlement: { settlementId: 's-3' } });
+    expect(change).toMatchObject({ institutions: 'a,b', payload: payloadOf('s-3') });
   });
 
   it('begins anew where something was written in between', () => {

@@ -1,4 +1,4 @@
-import { settlementV1, TOPICS } from '@finality/contracts';
+import { TOPICS } from '@finality/contracts';
 import type { BatchReport } from '@finality/event-store';
 
 /** Some seconds of them at most; a few MiB. */
@@ -10,25 +10,11 @@ interface Place {
 }
 
 /** A published change of a settlement. */
-export class PublishedChange implements Place {
-  readonly position: bigint;
-  readonly ordinal: number;
+export interface PublishedChange extends Place {
   /** Whose business it is: ids divided by commas. */
   readonly institutions: string;
-  readonly #payload: Uint8Array;
-  #settlement: settlementV1.Settlement | undefined;
-
-  constructor({ position, ordinal }: Place, institutions: string, payload: Uint8Array) {
-    this.position = position;
-    this.ordinal = ordinal;
-    this.institutions = institutions;
-    this.#payload = payload;
-  }
-
-  /** Decoded once, however many watch it. */
-  get settlement(): settlementV1.Settlement | undefined {
-    return (this.#settlement ??= settlementV1.SettlementChanged.decode(this.#payload).settlement);
-  }
+  /** SettlementChanged, encoded. */
+  readonly payload: Uint8Array;
 }
 
 /**
@@ -56,7 +42,7 @@ export class RecentChanges {
     this.#newest = newest;
     for (const { topic, position, ordinal, headers, payload } of messages) {
       if (topic !== TOPICS.settlement.name) continue;
-      this.#changes.push(new PublishedChange({ position, ordinal }, headers['ce_institutions'] ?? '', payload));
+      this.#changes.push({ position, ordinal, institutions: headers['ce_institutions'] ?? '', payload });
     }
     if (this.#changes.length > this.#changesMax) this.#forgetHalf();
   }

@@ -18,6 +18,7 @@ export type * from './in-process.ts';
 export * from './descriptors.ts';
 export * from './names.ts';
 export * from './refused-input.ts';
+export { settlementEventOf } from './settlement-event.ts';
 export type { RefusedCaller, RefusedInput } from './refused-row.ts';
 export * from './time.ts';
 export * from './topics.ts';

@@ -1,10 +1,10 @@
 import type { Metadata } from '@grpc/grpc-js';
-import { type settlementV1, TOPICS, toTimestamp } from '@finality/contracts';
-import { type Instant, type Principal, refusal } from '@finality/kernel';
+import { settlementEventOf, type settlementV1, TOPICS } from '@finality/contracts';
+import { type Principal, refusal } from '@finality/kernel';
 import { callContext, toRpcException } from '@finality/service';
 import { Controller, Inject } from '@nestjs/common';
 import { GrpcMethod } from '@nestjs/microservices';
-import { PublishedChange, RecentChanges } from '../recent-changes.ts';
+import { type PublishedChange, RecentChanges } from '../recent-changes.ts';
 import { Gateway } from './gateway.ts';
 import { type LogPlace, decodePlace, encodePlace } from './page-token.ts';
 import { Wakeups } from './wakeups.ts';
@@ -16,14 +16,7 @@ const POLL_MS = 500;
 /** Of the headers, without reading the others: quotes in JSON are escaped, and in ids there are none. */
 const INSTITUTIONS = `split_part(split_part(headers, '"ce_institutions":"', 2), '"', 1)`;
 
-interface MessageRow {
-  readonly position: bigint;
-  readonly ordinal: number;
-  readonly institutions: string;
-  readonly payload: Buffer;
-}
-
-/** The published changes, from the cursor on and then live, until the client leaves or the server drains. */
+/** The published changes, encoded, from the cursor on and then live, until the client leaves or the server drains. */
 @Controller()
 export class WatchSettlementsRpc {
   readonly #gateway: Gateway;
@@ -45,7 +38,7 @@ export class WatchSettlementsRpc {
     request: settlementV1.WatchSettlementsRequest,
     metadata: Metadata,
     call: object,
-  ): AsyncGenerator<settlementV1.SettlementEvent, void, undefined> {
+  ): AsyncGenerator<Buffer, void, undefined> {
     const caller = await this.#gateway.caller(metadata, 'institution', 'operator', 'compliance', 'auditor');
     const { signal } = callContext(call);
     const { epoch } = await this.#gateway.reader.head();
@@ -65,7 +58,9 @@ export class WatchSettlementsRpc {
       for (const change of changes) {
         if (signal.aborted) return this.#end(signal, encodePlace(place, epoch));
         place = change;
-        const event = mayWatch(caller, change) ? eventOf(change, encodePlace(place, epoch)) : undefined;
+        const event = mayWatch(caller, change)
+          ? settlementEventOf(change.payload, encodePlace(place, epoch))
+          : undefined;
         if (event !== undefined) yield event;
       }
       isNews = changes.length === PAGE_CHANGES || (await news);
@@ -81,20 +76,16 @@ export class WatchSettlementsRpc {
   }
 
   async #page({ position, ordinal }: LogPlace): Promise<readonly PublishedChange[]> {
-    const { rows } = await this.#gateway.env.pool.query<MessageRow>(
+    const { rows } = await this.#gateway.env.pool.query<PublishedChange>(
       `SELECT position, ordinal, ${INSTITUTIONS} AS institutions, payload FROM published_messages
        WHERE topic = $1 AND (position, ordinal) > ($2::bigint, $3::integer) ORDER BY position, ordinal LIMIT ${PAGE_CHANGES}`,
       [TOPICS.settlement.name, position, ordinal],
     );
-    return rows.map((row) => new PublishedChange(row, row.institutions, row.payload));
+    return rows;
   }
 }
 
 function mayWatch(caller: Principal, { institutions }: PublishedChange): boolean {
   if (caller.roles.some((role) => role !== 'institution')) return true;
   return caller.institutionId !== undefined && institutions.split(',').includes(caller.institutionId);
-}
-
-function eventOf({ settlement }: PublishedChange, cursor: string): settlementV1.SettlementEvent | undefined {
-  return settlement && { cursor, settlement, occurredAt: settlement.updatedAt ?? toTimestamp(0 as Instant) };
 }

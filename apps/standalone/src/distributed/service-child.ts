@@ -13,7 +13,7 @@ const STOP_MS_MAX = 9_500;
 const LOADER = new URL('../../../../tools/register.mjs', import.meta.url);
 const TIE = new URL('tied-to-parent.ts', import.meta.url);
 /** As `npm start` has it for all services together: V8 would leave garbage lying about otherwise. */
-const NODE_FLAGS = ['--max-old-space-size=256', '--max-semi-space-size=8', '--enable-source-maps'];
+const NODE_FLAGS = ['--max-old-space-size=256', '--max-semi-space-size=8'];
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 
 export interface ServiceChildOptions {

@@ -43,7 +43,8 @@ type AnyCall =
 /**
  * Nest's gRPC transport for one app on a server that several apps share. Beyond Nest's own: every RPC must have a handler; a stream's
  * handler is an async generator (`@GrpcMethod` for a server stream, `@GrpcStreamCall` when the client streams too) whose values are
- * written as fast as the client reads; refusals become statuses with details, anything else INTERNAL; traces, metrics, correlation ids.
+ * written as fast as the client reads; a Buffer is taken for an encoded response; refusals become statuses with details, anything else
+ * INTERNAL; traces, metrics, correlation ids.
  */
 export class SharedGrpcStrategy extends ServerGrpc {
   override readonly propagatesEventHandlerErrors = true;
@@ -52,7 +53,7 @@ export class SharedGrpcStrategy extends ServerGrpc {
 
   constructor(options: StrategyOptions) {
     const packages = new Set(Object.keys(options.services).map((name) => name.slice(0, name.lastIndexOf('.'))));
-    super({ package: [...packages], packageDefinition: options.services });
+    super({ package: [...packages], packageDefinition: takingEncoded(options.services) });
     this.#options = options;
     this.#seconds = options.metrics?.histogram(
       'finality_grpc_seconds',
@@ -161,6 +162,23 @@ export class SharedGrpcStrategy extends ServerGrpc {
     const forget = (): void => draining.removeEventListener('abort', drained);
     return { signal: controller.signal, forget };
   }
+}
+
+/** The same services, whose methods may answer with what is encoded already. */
+function takingEncoded(services: GrpcServices): GrpcServices {
+  const taking = <Method extends ServiceDefinition[string]>({ responseSerialize, ...method }: Method): Method =>
+    ({
+      ...method,
+      responseSerialize: (value) => (Buffer.isBuffer(value) ? value : responseSerialize(value)),
+    }) as Method;
+  return mapEntries(services, (service) => mapEntries(service, taking));
+}
+
+function mapEntries<Value, Result>(
+  record: Readonly<Record<string, Value>>,
+  map: (value: Value) => Result,
+): Record<string, Result> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value)]));
 }
 
 /** What a handler gave, be it a value, a promise or (from Nest's filters and interceptors) an observable. */
