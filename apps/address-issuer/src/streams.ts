@@ -17,7 +17,7 @@ import {
   type WalletEvent,
   type WalletState,
 } from '@finality/address';
-import { addressV1, type Topic, TOPICS } from '@finality/contracts';
+import { addressV1, encoded, type Topic, TOPICS } from '@finality/contracts';
 import type { AnyStreamType, PublicMessage, StreamType } from '@finality/event-store';
 import type { WalletInUse } from './commands.ts';
 import { destinationMessage } from './destination-messages.ts';
@@ -48,8 +48,8 @@ export const walletStream: StreamType<WalletState, WalletEvent> = {
           ? [walletChanged(state, state.next)]
           : [];
       case 'address_issued': {
-        const message = addressV1.AddressIssued.encode({ address: addressMessage(event.address) });
-        return [messageOf(TOPICS.address, event.address.walletId, message.finish())];
+        const message = encoded(addressV1.AddressIssued, { address: addressMessage(event.address) });
+        return [messageOf(TOPICS.address, event.address.walletId, message)];
       }
       default:
         return [];
@@ -69,8 +69,8 @@ export const destinationStream: StreamType<DestinationState, DestinationEvent> =
   institutions: (state) => (state.status === 'none' ? [] : [state.destination.institutionId]),
   publish(_event, state) {
     if (state.status === 'none') return [];
-    const changed = addressV1.DestinationChanged.encode({ destination: destinationMessage(state) });
-    return [messageOf(TOPICS.destination, state.destination.destinationId, changed.finish())];
+    const changed = encoded(addressV1.DestinationChanged, { destination: destinationMessage(state) });
+    return [messageOf(TOPICS.destination, state.destination.destinationId, changed)];
   },
 };
 
@@ -82,7 +82,7 @@ export const signatoriesStream: StreamType<SignatoriesState, SignatoryNoted> = {
 
 function walletChanged(inUse: WalletInUse, { external, internal }: PerBranch): PublicMessage {
   const changed = { wallet: walletMessage(inUse), externalUsed: external, internalUsed: internal };
-  return messageOf(TOPICS.wallet, inUse.wallet.walletId, addressV1.WalletChanged.encode(changed).finish());
+  return messageOf(TOPICS.wallet, inUse.wallet.walletId, encoded(addressV1.WalletChanged, changed));
 }
 
 function messageOf(topic: Topic, orderingKey: string, payload: Uint8Array): PublicMessage {

@@ -1,5 +1,5 @@
 import { verdict, type VerdictEvent, type VerdictState } from '@finality/aml';
-import { amlV1, TOPICS } from '@finality/contracts';
+import { amlV1, encoded, TOPICS } from '@finality/contracts';
 import type { AnyStreamType, StreamType } from '@finality/event-store';
 import { toMessage } from './verdict-message.ts';
 
@@ -17,7 +17,7 @@ export const verdictStream: StreamType<VerdictState, VerdictEvent> = {
         orderingKey: event.verdict.subjectId,
         type: TOPICS.amlVerdict.message,
         schemaVersion: SCHEMA_VERSION,
-        payload: amlV1.VerdictReached.encode(message).finish(),
+        payload: encoded(amlV1.VerdictReached, message),
       },
     ];
   },

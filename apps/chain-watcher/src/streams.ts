@@ -9,7 +9,7 @@ import {
   type WatchState,
   watch,
 } from '@finality/chain';
-import { chainV1, TOPICS, toTimestamp } from '@finality/contracts';
+import { chainV1, encoded, TOPICS, toTimestamp } from '@finality/contracts';
 import type { AnyStreamType, EventEnvelope, PublicMessage, StreamType } from '@finality/event-store';
 import { assertNever, type Instant } from '@finality/kernel';
 
@@ -43,7 +43,7 @@ export const watchStream: StreamType<WatchState, WatchEvent> = {
         orderingKey: state.walletId,
         type: TOPICS.watch.message,
         schemaVersion: 1,
-        payload: chainV1.WatchExtended.encode(message).finish(),
+        payload: encoded(chainV1.WatchExtended, message),
       },
     ];
   },
@@ -73,7 +73,7 @@ function factMessage(
     orderingKey: network,
     type: TOPICS.chainFact.message,
     schemaVersion: 1,
-    payload: chainV1.ChainFact.encode(fact).finish(),
+    payload: encoded(chainV1.ChainFact, fact),
   };
 }
 

@@ -1,4 +1,4 @@
-import { reconciliationV1, TOPICS } from '@finality/contracts';
+import { encoded, reconciliationV1, TOPICS } from '@finality/contracts';
 import type { AnyStreamType, StreamType } from '@finality/event-store';
 import { type Run, run, type RunEvent } from '@finality/reconciliation';
 import { reportMessage } from './report-message.ts';
@@ -16,7 +16,7 @@ export const runStream: StreamType<Run, RunEvent> = {
         orderingKey: state.report.reportId,
         type: TOPICS.reconciliationRun.message,
         schemaVersion: 1,
-        payload: reconciliationV1.RunCompleted.encode(message).finish(),
+        payload: encoded(reconciliationV1.RunCompleted, message),
       },
     ];
   },

@@ -1,4 +1,4 @@
-import { riskV1, TOPICS } from '@finality/contracts';
+import { encoded, riskV1, TOPICS } from '@finality/contracts';
 import type { AnyStreamType, StreamType } from '@finality/event-store';
 import {
   type AmountHistory,
@@ -31,7 +31,7 @@ export const verdictStream: StreamType<VerdictState, VerdictEvent> = {
         orderingKey: event.verdict.subjectId,
         type: TOPICS.riskVerdict.message,
         schemaVersion: SCHEMA_VERSION,
-        payload: riskV1.VerdictReached.encode(message).finish(),
+        payload: encoded(riskV1.VerdictReached, message),
       },
     ];
   },

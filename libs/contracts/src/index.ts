@@ -16,6 +16,7 @@ export { Timestamp } from './generated/google/protobuf/timestamp.ts';
 export { Any } from './generated/google/protobuf/any.ts';
 export type * from './in-process.ts';
 export * from './descriptors.ts';
+export { encoded } from './encoded.ts';
 export * from './names.ts';
 export * from './refused-input.ts';
 export { settlementEventOf } from './settlement-event.ts';

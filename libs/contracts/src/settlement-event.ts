@@ -1,4 +1,5 @@
-import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+import { written } from './encoded.ts';
 
 const tagOf = (field: number): number => (field << 3) | WireType.LengthDelimited;
 
@@ -18,11 +19,11 @@ const NEVER = new Uint8Array();
 export function settlementEventOf(changed: Uint8Array, cursor: string): Buffer | undefined {
   const settlement = lastField(changed, CHANGED_SETTLEMENT);
   if (settlement === undefined) return undefined;
-  const event = new BinaryWriter();
-  if (cursor !== '') event.uint32(tagOf(EVENT_CURSOR)).string(cursor);
-  event.uint32(tagOf(EVENT_SETTLEMENT)).bytes(settlement);
-  event.uint32(tagOf(EVENT_OCCURRED_AT)).bytes(lastField(settlement, SETTLEMENT_UPDATED_AT) ?? NEVER);
-  const { buffer, byteOffset, byteLength } = event.finish();
+  const { buffer, byteOffset, byteLength } = written((event) => {
+    if (cursor !== '') event.uint32(tagOf(EVENT_CURSOR)).string(cursor);
+    event.uint32(tagOf(EVENT_SETTLEMENT)).bytes(settlement);
+    return event.uint32(tagOf(EVENT_OCCURRED_AT)).bytes(lastField(settlement, SETTLEMENT_UPDATED_AT) ?? NEVER);
+  });
   return Buffer.from(buffer, byteOffset, byteLength);
 }
 

@@ -1,4 +1,4 @@
-import { reconciliationV1 } from '@finality/contracts';
+import { encoded, reconciliationV1 } from '@finality/contracts';
 import type { Session, States, StoredEvent } from '@finality/event-store';
 import { assert } from '@finality/kernel';
 import type { Report } from '@finality/reconciliation';
@@ -24,7 +24,7 @@ export async function projectReports(session: Session, events: readonly StoredEv
 }
 
 async function saveReport(session: Session, report: Report, position: bigint): Promise<void> {
-  const bytes = Buffer.from(reconciliationV1.Report.encode(reportMessage(report)).finish());
+  const bytes = Buffer.from(encoded(reconciliationV1.Report, reportMessage(report)));
   await session.query('INSERT INTO reports (report_id, position, report) VALUES ($1, $2, $3)', [
     report.reportId,
     position,

@@ -1,4 +1,4 @@
-import { liquidityV1, TOPICS } from '@finality/contracts';
+import { encoded, liquidityV1, TOPICS } from '@finality/contracts';
 import type { AnyStreamType, StreamType } from '@finality/event-store';
 import {
   type Credit,
@@ -24,7 +24,7 @@ export const defaultStream: StreamType<Default, DefaultEvent> = {
   institutions: (state) => (state.status === 'none' ? [] : [state.institutionId]),
   publish(_event, state) {
     if (state.status === 'none') return [];
-    const payload = liquidityV1.DefaultChanged.encode({ default: defaultMessage(state) }).finish();
+    const payload = encoded(liquidityV1.DefaultChanged, { default: defaultMessage(state) });
     return [message(TOPICS.default, state.defaultId, payload)];
   },
 };

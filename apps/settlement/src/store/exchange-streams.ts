@@ -1,4 +1,4 @@
-import { exchangeV1, TOPICS } from '@finality/contracts';
+import { encoded, exchangeV1, TOPICS } from '@finality/contracts';
 import type { AnyStreamType, StreamType } from '@finality/event-store';
 import {
   type BankBooking,
@@ -25,7 +25,7 @@ export const bankBookingStream: StreamType<BankBooking, BankBookingEvent> = {
   publish(_event, state) {
     if (state.status === 'none') return [];
     const changed = { booking: bankBookingMessage(state) };
-    const payload = exchangeV1.BankBookingChanged.encode(changed).finish();
+    const payload = encoded(exchangeV1.BankBookingChanged, changed);
     return [message(TOPICS.bankBooking, state.line.bookingId, payload)];
   },
 };
@@ -35,7 +35,7 @@ export const rateStream: StreamType<RateState, RateEvent> = {
   institutions: (state) => (state.status === 'none' ? [] : [state.rate.makerId]),
   publish(_event, state) {
     if (state.status === 'none') return [];
-    const payload = exchangeV1.RateChanged.encode({ rate: rateMessage(state) }).finish();
+    const payload = encoded(exchangeV1.RateChanged, { rate: rateMessage(state) });
     return [message(TOPICS.rate, state.rate.rateId, payload)];
   },
 };
@@ -45,7 +45,7 @@ export const quoteStream: StreamType<Quote, QuoteEvent> = {
   institutions: (state) => (state.status === 'none' ? [] : [state.terms.institutionId, state.terms.makerId]),
   publish(event, state) {
     if (state.status === 'none') return [];
-    const payload = exchangeV1.QuoteChanged.encode({ quote: quoteMessage(state, event.at) }).finish();
+    const payload = encoded(exchangeV1.QuoteChanged, { quote: quoteMessage(state, event.at) });
     return [message(TOPICS.quote, state.terms.quoteId, payload)];
   },
 };

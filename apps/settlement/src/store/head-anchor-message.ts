@@ -1,4 +1,4 @@
-import { ledgerV1, TOPICS } from '@finality/contracts';
+import { encoded, ledgerV1, TOPICS } from '@finality/contracts';
 import type { PublicMessage } from '@finality/event-store';
 import type { HeadReference } from '@finality/ledger';
 import {
@@ -66,6 +66,6 @@ export function headAnchorMessages(event: LineageEvent, lineage: Lineage): reado
   const anchor = TOLD.includes(event.type) ? headAnchorOf(lineage) : undefined;
   if (anchor === undefined) return [];
   const { epoch, segment } = anchor.head;
-  const payload = ledgerV1.LedgerHeadAnchorChanged.encode({ anchor: headAnchorMessage(anchor) }).finish();
+  const payload = encoded(ledgerV1.LedgerHeadAnchorChanged, { anchor: headAnchorMessage(anchor) });
   return [message(TOPICS.ledgerHeadAnchor, `${epoch}/${segment}`, payload)];
 }

@@ -1,4 +1,4 @@
-import { proposalV1, TOPICS } from '@finality/contracts';
+import { encoded, proposalV1, TOPICS } from '@finality/contracts';
 import type { StreamType } from '@finality/event-store';
 import { institutionOf, type Proposal, proposalAggregate, type ProposalEvent } from '@finality/settlement';
 import { proposalMessage } from './proposal-message.ts';
@@ -11,6 +11,6 @@ export const proposalStream: StreamType<Proposal, ProposalEvent> = {
   publish(event, state) {
     if (state.status === 'none') return [];
     const changed = { proposal: proposalMessage(state, event.at) };
-    return [message(TOPICS.proposal, state.proposalId, proposalV1.ProposalChanged.encode(changed).finish())];
+    return [message(TOPICS.proposal, state.proposalId, encoded(proposalV1.ProposalChanged, changed))];
   },
 };

@@ -1,4 +1,4 @@
-import { settlementV1, TOPICS } from '@finality/contracts';
+import { encoded, settlementV1, TOPICS } from '@finality/contracts';
 import type { PublicMessage } from '@finality/event-store';
 import type { LivingSettlement, SettlementEvent, Terms } from '@finality/settlement';
 import { MODES } from './messages.ts';
@@ -14,11 +14,11 @@ export function screeningMessages(event: SettlementEvent, state: LivingSettlemen
       fundingSources: state.sources.map((source) => ({ ...source })),
       paidOutside: paidOutside(state.terms),
     };
-    return [message(TOPICS.screening, settlementId, settlementV1.ScreeningRequested.encode(requested).finish())];
+    return [message(TOPICS.screening, settlementId, encoded(settlementV1.ScreeningRequested, requested))];
   }
   if (event.type !== 'settlement_approved') return [];
   const approved: settlementV1.SettlementApproved = { settlementId, toInstitution: to, valueSats };
-  return [message(TOPICS.approval, settlementId, settlementV1.SettlementApproved.encode(approved).finish())];
+  return [message(TOPICS.approval, settlementId, encoded(settlementV1.SettlementApproved, approved))];
 }
 
 /** Where the money leaves the platform to, if it does. */

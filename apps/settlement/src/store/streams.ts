@@ -1,4 +1,4 @@
-import { institutionV1, liquidityV1, settlementV1, TOPICS } from '@finality/contracts';
+import { encoded, institutionV1, liquidityV1, settlementV1, TOPICS } from '@finality/contracts';
 import { type Seals, sealsAggregate, type SealsEvent } from '@finality/ledger';
 import type { AnyStreamType, PublicMessage, StreamType } from '@finality/event-store';
 import {
@@ -75,7 +75,7 @@ export const settlementStream: StreamType<Settlement, SettlementEvent> = {
       submittedBy: state.terms.submittedBy,
     };
     return [
-      message(TOPICS.settlement, state.terms.settlementId, settlementV1.SettlementChanged.encode(changed).finish()),
+      message(TOPICS.settlement, state.terms.settlementId, encoded(settlementV1.SettlementChanged, changed)),
       ...screeningMessages(event, state),
     ];
   },
@@ -108,7 +108,7 @@ export const lineageStream: StreamType<Lineage, LineageEvent> = {
         settlementIds: version.payouts.map(({ settlementId }) => settlementId),
         feeSats: version.feeSats,
       };
-      return message(TOPICS.transaction, state.lineageId, settlementV1.TransactionChanged.encode(changed).finish());
+      return message(TOPICS.transaction, state.lineageId, encoded(settlementV1.TransactionChanged, changed));
     });
     return [...versions, ...headAnchorMessages(event, state)];
   },
@@ -143,9 +143,7 @@ export const depositStream: StreamType<Deposit, DepositEvent> = {
     state.status !== 'none' && state.beneficiary.kind === 'institution' ? [state.beneficiary.institutionId] : [],
   publish(event, state) {
     if (state.status === 'none' || QUIET.includes(event.type)) return [];
-    return [
-      message(TOPICS.deposit, state.terms.outpoint, settlementV1.DepositChanged.encode(depositMessage(state)).finish()),
-    ];
+    return [message(TOPICS.deposit, state.terms.outpoint, encoded(settlementV1.DepositChanged, depositMessage(state)))];
   },
 };
 
@@ -155,13 +153,11 @@ export const institutionStream: StreamType<Institution, InstitutionEvent> = {
   publish(event, state) {
     if (state.status === 'none' || event.type === 'liquidity_alerts_set') return [];
     if (event.type === 'liquidity_level_changed') {
-      const level = liquidityV1.LiquidityLevelChanged.encode(levelMessage(state, event)).finish();
+      const level = encoded(liquidityV1.LiquidityLevelChanged, levelMessage(state, event));
       return [message(TOPICS.liquidityLevel, state.institutionId, level)];
     }
     const changed = { institution: institutionMessage(state) };
-    return [
-      message(TOPICS.institution, state.institutionId, institutionV1.InstitutionChanged.encode(changed).finish()),
-    ];
+    return [message(TOPICS.institution, state.institutionId, encoded(institutionV1.InstitutionChanged, changed))];
   },
 };
 
@@ -185,7 +181,7 @@ export const apiKeyStream: StreamType<ApiKey, ApiKeyEvent> = {
   publish(_event, state) {
     if (state.status === 'none') return [];
     const changed = { apiKey: apiKeyMessage(state), secretSha256: Buffer.from(state.secretSha256, 'hex') };
-    return [message(TOPICS.apiKey, state.keyId, institutionV1.ApiKeyChanged.encode(changed).finish())];
+    return [message(TOPICS.apiKey, state.keyId, encoded(institutionV1.ApiKeyChanged, changed))];
   },
 };
 
@@ -196,7 +192,7 @@ export const chainTipStream: StreamType<ChainTip, ChainTipEvent> = {
   publish(event): readonly PublicMessage[] {
     const incident = incidentMessage(event);
     if (incident === undefined) return [];
-    const payload = settlementV1.IncidentChanged.encode({ incident }).finish();
+    const payload = encoded(settlementV1.IncidentChanged, { incident });
     return [message(TOPICS.incident, incident.incidentId, payload)];
   },
 };
@@ -208,7 +204,7 @@ export const windowStream: StreamType<NettingWindow, WindowEvent> = {
     state.status !== 'none' && state.scope.kind === 'bilateral' ? state.scope.institutions : [],
   publish(_event, state) {
     if (state.status === 'none') return [];
-    const payload = settlementV1.WindowChanged.encode({ window: windowMessage(state) }).finish();
+    const payload = encoded(settlementV1.WindowChanged, { window: windowMessage(state) });
     return [message(TOPICS.window, state.windowId, payload)];
   },
 };

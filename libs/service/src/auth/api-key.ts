@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import type { Principal, Role, Runtime } from '@finality/kernel';
 
 const KEY_ID_BYTES = 8;
@@ -56,5 +56,5 @@ export class KeyMap implements KeyDirectory {
 }
 
 function sha256(text: string): Uint8Array {
-  return createHash('sha256').update(text).digest();
+  return hash('sha256', text, 'buffer');
 }

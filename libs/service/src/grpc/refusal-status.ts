@@ -1,4 +1,4 @@
-import { type Any, googleRpc } from '@finality/contracts';
+import { type Any, encoded, googleRpc } from '@finality/contracts';
 import { fieldError, type Refusal, refusal, type RefusalKind } from '@finality/kernel';
 import { Metadata, status, type StatusObject } from '@grpc/grpc-js';
 import { RpcException } from '@nestjs/microservices';
@@ -52,16 +52,16 @@ export function rpcStatusOf(refused: Refusal): googleRpc.Status {
       ...(refused.retryable !== undefined && { retryable: `${refused.retryable}` }),
     },
   });
-  const details = [packed('ErrorInfo', googleRpc.ErrorInfo.encode(info).finish())];
+  const details = [packed('ErrorInfo', encoded(googleRpc.ErrorInfo, info))];
   if (refused.fields && refused.fields.length > 0) {
     const badRequest = googleRpc.BadRequest.fromPartial({
       fieldViolations: refused.fields.map((field) => ({ ...field })),
     });
-    details.push(packed('BadRequest', googleRpc.BadRequest.encode(badRequest).finish()));
+    details.push(packed('BadRequest', encoded(googleRpc.BadRequest, badRequest)));
   }
   if (refused.retryAfterMs !== undefined) {
     const retryInfo = googleRpc.RetryInfo.fromPartial({ retryDelay: durationOf(refused.retryAfterMs) });
-    details.push(packed('RetryInfo', googleRpc.RetryInfo.encode(retryInfo).finish()));
+    details.push(packed('RetryInfo', encoded(googleRpc.RetryInfo, retryInfo)));
   }
   return { code: STATUS_OF_REFUSAL[refused.kind], message: refused.message, details };
 }
@@ -84,7 +84,7 @@ export function statusOfError(error: unknown, correlationId: string, log: Log): 
     domain: ERROR_DOMAIN,
     metadata: { correlation_id: correlationId },
   });
-  const details = [packed('ErrorInfo', googleRpc.ErrorInfo.encode(info).finish())];
+  const details = [packed('ErrorInfo', encoded(googleRpc.ErrorInfo, info))];
   return statusObject({ code: status.INTERNAL, message, details }, {});
 }
 
@@ -123,7 +123,7 @@ export function refusalOf(error: unknown): Refusal | undefined {
 
 function statusObject(rpcStatus: googleRpc.Status, trailers: Readonly<Record<string, string>>): StatusObject {
   const metadata = new Metadata();
-  metadata.set(DETAILS_KEY, Buffer.from(googleRpc.Status.encode(rpcStatus).finish()));
+  metadata.set(DETAILS_KEY, Buffer.from(encoded(googleRpc.Status, rpcStatus)));
   for (const [name, value] of Object.entries(trailers)) metadata.set(name, value);
   return { code: rpcStatus.code, details: rpcStatus.message, metadata };
 }

@@ -49,12 +49,16 @@ type AnyCall =
 export class SharedGrpcStrategy extends ServerGrpc {
   override readonly propagatesEventHandlerErrors = true;
   readonly #options: StrategyOptions;
+  /** Of the calls that haven't ended. A signal is slow to listen to where many do: they have one listener. */
+  readonly #underWay = new Set<AbortController>();
   readonly #seconds: { observe(value: number, labels: { method: string; code: string }): void } | undefined;
 
   constructor(options: StrategyOptions) {
     const packages = new Set(Object.keys(options.services).map((name) => name.slice(0, name.lastIndexOf('.'))));
     super({ package: [...packages], packageDefinition: takingEncoded(options.services) });
     this.#options = options;
+    const drain = (): void => this.#underWay.forEach((call) => call.abort('draining' satisfies CallEnd));
+    options.draining.addEventListener('abort', drain, { once: true });
     this.#seconds = options.metrics?.histogram(
       'finality_grpc_seconds',
       'Duration of gRPC calls by outcome',
@@ -152,15 +156,11 @@ export class SharedGrpcStrategy extends ServerGrpc {
   }
 
   #watchEnd(call: EventEmitter): { signal: AbortSignal; forget: () => void } {
-    const { draining } = this.#options;
     const controller = new AbortController();
-    const end = (reason: CallEnd) => (): void => controller.abort(reason);
-    const [cancelled, drained] = [end('cancelled'), end('draining')];
-    call.once('cancelled', cancelled);
-    if (draining.aborted) drained();
-    else draining.addEventListener('abort', drained, { once: true });
-    const forget = (): void => draining.removeEventListener('abort', drained);
-    return { signal: controller.signal, forget };
+    call.once('cancelled', () => controller.abort('cancelled' satisfies CallEnd));
+    if (this.#options.draining.aborted) controller.abort('draining' satisfies CallEnd);
+    this.#underWay.add(controller);
+    return { signal: controller.signal, forget: () => void this.#underWay.delete(controller) };
   }
 }
 

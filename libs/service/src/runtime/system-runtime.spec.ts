@@ -21,3 +21,14 @@ test('ids are UUIDs of version 7 in the order of time, and differ', async () => 
   await runtime.sleep(2);
   expect(runtime.id() > (ids.at(-1) ?? '')).toBe(true);
 });
+
+test('random bytes are as many as asked for, differ across draws, and are nobody else’s memory', () => {
+  const drawn = Array.from({ length: 1_000 }, (_, i) => runtime.randomBytes(16 + (i % 17)));
+  expect(drawn.map(({ length }) => length)).toEqual(drawn.map((_, i) => 16 + (i % 17)));
+  expect(new Set(drawn.map((bytes) => Buffer.from(bytes).toString('hex'))).size).toBe(1_000);
+  for (const { buffer, byteLength } of drawn) expect(buffer.byteLength).toBe(byteLength);
+  const many = runtime.randomBytes(100_000);
+  expect(many).toHaveLength(100_000);
+  expect(new Set(many).size).toBe(256);
+  expect(runtime.randomBytes(0)).toHaveLength(0);
+});

@@ -1,33 +1,36 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 import { type Instant, type Runtime, uuidV7 } from '@finality/kernel';
 
 /** The machine's clock, timers and randomness: the only place in the product that touches them (DESIGN 5). */
 export function systemRuntime(): Runtime {
   const now = (): Instant => Date.now() as Instant;
-  const idBytes = idRandomness();
+  const draw = randomness();
   return {
     now,
     monotonicMs: () => performance.now(),
     sleep,
-    randomBytes: (length) => new Uint8Array(randomBytes(length)),
-    id: () => uuidV7(now(), idBytes()),
+    randomBytes: draw,
+    id: () => uuidV7(now(), draw(ID_BYTES)),
   };
 }
 
 const ID_BYTES = 10;
-const IDS_PER_DRAW = 512;
+const DRAWN_BYTES = 8 * 1024;
 
-/** Randomness for ids, drawn for many at once: a draw costs about the same however much it gives. Each byte is used once. */
-function idRandomness(): () => Uint8Array {
-  let drawn = new Uint8Array();
-  let used = 0;
-  return () => {
-    if (used === drawn.length) {
-      drawn = new Uint8Array(randomBytes(ID_BYTES * IDS_PER_DRAW));
+/** The system's randomness, drawn for many at once: a draw costs about the same however much it gives. Each byte is used once and doesn't stay. */
+function randomness(): (length: number) => Uint8Array {
+  const drawn = Buffer.allocUnsafeSlow(DRAWN_BYTES);
+  let used = DRAWN_BYTES;
+  return (length) => {
+    if (length > DRAWN_BYTES) return new Uint8Array(randomBytes(length));
+    if (used + length > DRAWN_BYTES) {
+      randomFillSync(drawn);
       used = 0;
     }
-    used += ID_BYTES;
-    return drawn.subarray(used - ID_BYTES, used);
+    const bytes = new Uint8Array(drawn.subarray(used, used + length));
+    drawn.fill(0, used, used + length);
+    used += length;
+    return bytes;
   };
 }
 
