@@ -1,6 +1,6 @@
 import { benchAccept, benchOverload } from './accept.ts';
 import { figure, type Measured } from './figures.ts';
-import { bounds, figuresOf, fullLoad, halfLoad } from './loads.ts';
+import { bounds, figuresOf, fullLoad, fullRound, halfLoad } from './loads.ts';
 import { startGenerator } from './generator.ts';
 import { startPlatform } from './platform.ts';
 
@@ -12,12 +12,11 @@ export async function benchSettlement(profile?: string): Promise<Measured> {
   try {
     const full = await fullLoad(platform, generator);
     const half = await halfLoad(generator, full.perSecond / 2);
-    generator.close();
     const bound = await bounds(platform, full);
     const { figures, notes } = figuresOf('settlement', full, half, bound);
     const alone = `Postgres alone inserting ${full.rows.toFixed(1)} rows`;
     const cpu = figure('settlement.cpu', full.cpuMs, 'ms', bound.cpuMsPerInsert * full.rows, alone);
-    const overload = await benchOverload(platform, full.perSecond);
+    const overload = await benchOverload(platform, () => fullRound(generator, full.perSecond));
     measured = { figures: [...figures, cpu, ...overload.figures], notes: [...notes, ...overload.notes] };
   } finally {
     generator.close();

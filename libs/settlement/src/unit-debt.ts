@@ -6,15 +6,17 @@ import type { Book } from './book.ts';
 export const AT_BANKS_MAX = 2n ** 62n;
 
 /**
- * The most that could ever be owed in one unit. No balance in it, reserved, available or drawn, nor what it could spend with its line, exceeds an int64: the balances of a unit add up to zero with what is at
- * banks, so none is above {@link AT_BANKS_MAX}, all that is owed, 3 × 2^61 together, and what the platform's
- * standby line has lent (10^16 at most, as any line), and none below what may be owed.
+ * The most that could ever be owed in one unit. No balance in it, reserved, available or drawn, nor what it could spend with its line, exceeds an
+ * int64: the balances of a unit add up to zero with what is at banks, so none is above {@link AT_BANKS_MAX}, all that is owed, 3 × 2^61 together,
+ * and what the platform's standby line has lent (10^16 at most, as any line), and none below what may be owed. In BTC what is in custody stands for
+ * what is at banks: no more than there will ever be.
  */
 export const OWED_MAX = 2n ** 61n;
 
 /**
- * What could be owed in one unit other than BTC: each institution's highest line ever, since a line that is lowered or over leaves what was drawn of it, and what corrections of bank lines took, which skip
- * limits. It only grows: so it holds whatever has been paid back, and nobody adds up balances for it.
+ * What could be owed in one unit: each institution's highest line ever, since a line that is lowered or over leaves what was drawn of it, and what
+ * corrections of bank lines took, which skip limits. It only grows: so it holds whatever has been paid back, and nobody adds up balances for it.
+ * A deposit that a reorganisation takes back from somebody who has spent it isn't counted: it was on the chain.
  */
 export interface UnitDebt {
   /** By institution. */

@@ -72,7 +72,7 @@ export class ExchangeNeeds {
   }
 
   line({ limit }: CreditLineRequest): void {
-    if (limit !== undefined) this.#debts.add(limit.unit);
+    this.#debts.add(limit?.unit ?? BTC);
   }
 
   submission({ paid, quoteId }: Submission): void {

@@ -106,7 +106,11 @@ describe('a key that two have issued', () => {
     const almost = later(KEY_WAITS_MS - 1);
     given(issued('k-1'), almost, proposed('operator')).when(confirmed('k-1')).refused('KEY_TOO_NEW');
     const old = [issued('k-1'), later(KEY_WAITS_MS)];
-    const done = ['institution/a credit_line_set', `proposal/${proposalIdOf(line)} change_confirmed`];
+    const done = [
+      'institution/a credit_line_set',
+      'unit_debt/BTC line_counted',
+      `proposal/${proposalIdOf(line)} change_confirmed`,
+    ];
     given(...old, proposed('operator'))
       .when(confirmed('k-1'))
       .then(...done);

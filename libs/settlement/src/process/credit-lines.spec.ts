@@ -1,8 +1,10 @@
-import type { Instant } from '@finality/kernel';
+import { type Instant, MAX_MONEY_SATS } from '@finality/kernel';
+import { BTC } from '@finality/ledger';
 import { describe, expect, it } from 'vitest';
 import { approved, balance, CLEARING_A, given, lastOf, settlementOf, submitted } from '../spec/given.fixture.ts';
 import type { Command } from '../spec/commands.fixture.ts';
 import type { World } from '../spec/world.fixture.ts';
+import { OWED_MAX, owedAtMost } from '../unit-debt.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -83,12 +85,33 @@ describe('a credit line', () => {
       given().when(line(sats, inMs)).refused('INVALID_ARGUMENT');
     given()
       .when(line(1n, 366 * DAY_MS))
-      .then('institution/a credit_line_set');
+      .then('institution/a credit_line_set', 'unit_debt/BTC line_counted');
   });
 
   it('is nobody’s who isn’t there', () => {
     const request = { institutionId: 'nobody', creditLineSats: 1n, reason: '', by: 'operator' };
     given().when({ type: 'set_credit_line', request }).refused('UNKNOWN_INSTITUTION');
     given().when({ type: 'expire_credit_line', institutionId: 'nobody' }).then();
+  });
+
+  it('isn’t granted when all together could owe more than can be told, nor does lowering one make room', () => {
+    const { world } = given().when();
+    const most = MAX_MONEY_SATS as bigint;
+    const grant = (institutionId: string, creditLineSats: bigint): string | undefined =>
+      world.tell({ type: 'set_credit_line', request: { institutionId, creditLineSats, reason: 'reviewed', ...BOTH } });
+    const count = Number(OWED_MAX / most);
+    const before = owedAtMost(world.book.unitDebts.get(BTC));
+    expect(before).toBe(0n);
+    for (let i = 0; i <= count; i++) {
+      const institution = { institutionId: `bank-${i}`, name: 'Bank', creditLineSats: 0n };
+      expect(world.tell({ type: 'create_institution', institution })).toBeUndefined();
+    }
+    for (let i = 0; i < count; i++) expect(grant(`bank-${i}`, most)).toBeUndefined();
+    expect(grant(`bank-${count}`, most)).toBe('AMOUNT_TOO_LARGE');
+    expect(grant('bank-0', 0n)).toBeUndefined();
+    expect(grant(`bank-${count}`, most)).toBe('AMOUNT_TOO_LARGE');
+    expect(grant('bank-0', most)).toBeUndefined();
+    expect(grant(`bank-${count}`, OWED_MAX - most * BigInt(count))).toBeUndefined();
+    expect(owedAtMost(world.book.unitDebts.get(BTC))).toBe(OWED_MAX);
   });
 });

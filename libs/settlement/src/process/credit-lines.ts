@@ -42,7 +42,7 @@ export function setCreditLine(
       ? { type: 'credit_line_set', at, creditLineSats, ...line }
       : { type: 'unit_line_set', at, limit, ...line },
   );
-  if (limit !== undefined) countLine(book, institutionId, limit);
+  countLine(book, institutionId, lineOf(request));
   scheduleExpiry(book, institutionId);
   applyLine(book, institutionId, limit?.unit);
   return existing(book.institutions.get(institutionId));
@@ -53,17 +53,19 @@ export function creditLineRefusal(book: Book, request: CreditLineRequest): Refus
   if (book.institutions.get(request.institutionId).status === 'none') return unknownInstitution(request.institutionId);
   const problem = expiryProblem(book.now, request);
   if (problem !== undefined) return invalid(fieldError('expires_at', problem));
-  const { institutionId, limit } = request;
-  return limit && owedRefusal(book, limit.unit, lineGrowth(book, institutionId, limit), 'limit.amount');
+  const [line, field] = [lineOf(request), request.limit === undefined ? 'limit_sats' : 'limit.amount'];
+  return owedRefusal(book, line.unit, lineGrowth(book, request.institutionId, line), field);
 }
 
+const lineOf = ({ creditLineSats, limit }: CreditLineRequest): Money => limit ?? { unit: BTC, amount: creditLineSats };
+
 /** Whether the institution may owe more by it in its unit, or for longer. */
-function isRaised(book: Book, { institutionId, creditLineSats, limit, expiresAt }: CreditLineRequest): boolean {
-  const asked = limit?.amount ?? creditLineSats;
-  if (asked === 0n) return false;
-  const before = lineNow(known(book, institutionId), limit?.unit ?? BTC);
+function isRaised(book: Book, request: CreditLineRequest): boolean {
+  const { unit, amount } = lineOf(request);
+  if (amount === 0n) return false;
+  const before = lineNow(known(book, request.institutionId), unit);
   const endsAt = before.expiresAt ?? Number.POSITIVE_INFINITY;
-  return endsAt <= book.now || asked > before.amount || (expiresAt ?? Number.POSITIVE_INFINITY) > endsAt;
+  return endsAt <= book.now || amount > before.amount || (request.expiresAt ?? Number.POSITIVE_INFINITY) > endsAt;
 }
 
 /** Nothing more is lent in a unit than this, as long as it was, until an operator says so; what was granted already may be less. */
@@ -139,9 +141,10 @@ function known(book: Book, institutionId: string): Exclude<Institution, { status
   return institution;
 }
 
-function expiryProblem(now: Instant, { creditLineSats, limit, expiresAt }: CreditLineRequest): string | undefined {
+function expiryProblem(now: Instant, request: CreditLineRequest): string | undefined {
+  const { expiresAt } = request;
   if (expiresAt === undefined) return undefined;
-  if ((limit?.amount ?? creditLineSats) === 0n) return 'expected none: a line of 0 has no end';
+  if (lineOf(request).amount === 0n) return 'expected none: a line of 0 has no end';
   const isAhead = expiresAt > now && expiresAt - now <= EXPIRES_AHEAD_MAX_MS;
   return isAhead ? undefined : 'expected a time in the future, at most 366 days ahead';
 }

@@ -50,10 +50,10 @@ describe('what takes two operators', () => {
       .then(`${PROPOSED} change_proposed`);
     const world = given(proposed(line(10_000n)))
       .when(confirmed(line(10_000n)))
-      .then('institution/a credit_line_set', `${PROPOSED} change_confirmed`);
+      .then('institution/a credit_line_set', 'unit_debt/BTC line_counted', `${PROPOSED} change_confirmed`);
     expect(world.book.ledger.spendable(CLEARING_A)).toBe(10_000n);
     expect(world.book.log.at(-1)?.event).toMatchObject({ proposedBy: 'operator', by: 'operator-2' });
-    expect(world.book.log.at(-2)?.event).toMatchObject({ by: 'operator', confirmedBy: 'operator-2' });
+    expect(world.book.log.at(-3)?.event).toMatchObject({ by: 'operator', confirmedBy: 'operator-2' });
   });
 
   it('is refused to the one who proposed it, and to whoever says it again', () => {
@@ -77,7 +77,7 @@ describe('what takes two operators', () => {
     given(proposed(ten), later(PROPOSAL_VALID_MS)).when(confirmed(ten)).refused('PROPOSAL_EXPIRED');
     given(proposed(ten), later(PROPOSAL_VALID_MS - 1))
       .when(confirmed(ten))
-      .then('institution/a credit_line_set', `${PROPOSED} change_confirmed`);
+      .then('institution/a credit_line_set', 'unit_debt/BTC line_counted', `${PROPOSED} change_confirmed`);
     const anew = given(proposed(ten), later(PROPOSAL_VALID_MS), proposed(ten, 'operator-2')).when(
       confirmed(ten, 'operator'),
     ).world;

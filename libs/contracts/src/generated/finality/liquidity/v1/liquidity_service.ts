@@ -1314,7 +1314,7 @@ export const LiquidityServiceService = {
   /**
    * By an operator, at any time: what the institution may owe on its clearing balance (net debit cap). Takes effect with the next settlement that is
    * decided. More, or for longer, takes two operators (ProposeChange): FAILED_PRECONDITION SECOND_PERSON_REQUIRED. Below what is drawn already it moves nothing: what is drawn stays drawn, and nothing more is paid until it is made good.
-   * The highest lines that all have ever had in a unit other than BTC come to 2^61 at most: FAILED_PRECONDITION AMOUNT_TOO_LARGE.
+   * The highest lines that all have ever had in a unit come to 2^61 of its smallest part at most: FAILED_PRECONDITION AMOUNT_TOO_LARGE.
    */
   setCreditLine: {
     path: "/finality.liquidity.v1.LiquidityService/SetCreditLine" as const,
@@ -1369,7 +1369,7 @@ export interface LiquidityServiceServer extends UntypedServiceImplementation {
   /**
    * By an operator, at any time: what the institution may owe on its clearing balance (net debit cap). Takes effect with the next settlement that is
    * decided. More, or for longer, takes two operators (ProposeChange): FAILED_PRECONDITION SECOND_PERSON_REQUIRED. Below what is drawn already it moves nothing: what is drawn stays drawn, and nothing more is paid until it is made good.
-   * The highest lines that all have ever had in a unit other than BTC come to 2^61 at most: FAILED_PRECONDITION AMOUNT_TOO_LARGE.
+   * The highest lines that all have ever had in a unit come to 2^61 of its smallest part at most: FAILED_PRECONDITION AMOUNT_TOO_LARGE.
    */
   setCreditLine: handleUnaryCall<SetCreditLineRequest, Liquidity>;
   /** An institution's own, or any for those who run the platform: as it is now, and what waits for it. */
@@ -1390,7 +1390,7 @@ export interface LiquidityServiceClient extends Client {
   /**
    * By an operator, at any time: what the institution may owe on its clearing balance (net debit cap). Takes effect with the next settlement that is
    * decided. More, or for longer, takes two operators (ProposeChange): FAILED_PRECONDITION SECOND_PERSON_REQUIRED. Below what is drawn already it moves nothing: what is drawn stays drawn, and nothing more is paid until it is made good.
-   * The highest lines that all have ever had in a unit other than BTC come to 2^61 at most: FAILED_PRECONDITION AMOUNT_TOO_LARGE.
+   * The highest lines that all have ever had in a unit come to 2^61 of its smallest part at most: FAILED_PRECONDITION AMOUNT_TOO_LARGE.
    */
   setCreditLine(
     request: SetCreditLineRequest,
