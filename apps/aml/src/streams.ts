@@ -9,6 +9,7 @@ const SCHEMA_VERSION = 1;
 export const verdictStream: StreamType<VerdictState, VerdictEvent> = {
   aggregate: verdict,
   institutions: (state) => (state.status === 'monitored' ? state.institutions : []),
+  isOver: ({ status }) => status === 'monitored',
   publish(event) {
     const message = amlV1.VerdictReached.fromPartial({ verdict: toMessage(event.verdict) });
     return [

@@ -22,6 +22,7 @@ const SCHEMA_VERSION = 1;
 export const verdictStream: StreamType<VerdictState, VerdictEvent> = {
   aggregate: verdict,
   institutions: (state) => (state.status === 'screened' ? state.institutions : []),
+  isOver: ({ status, counted }) => status === 'screened' && counted,
   publish(event) {
     if (event.type !== 'screened') return [];
     const message = riskV1.VerdictReached.fromPartial({ verdict: toMessage(event.verdict) });

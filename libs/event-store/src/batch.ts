@@ -3,6 +3,7 @@ import { assertPlainId, messageHeaders } from './envelope.ts';
 import { epochFloor } from './epoch.ts';
 import { textArray } from './binary-arrays.ts';
 import { chainHash, type HashedEvent } from './hash-chain.ts';
+import type { KnownState, Recent } from './recent.ts';
 import type {
   Batch,
   Change,
@@ -61,11 +62,12 @@ export async function readStates(session: Session, streams: readonly string[]): 
   return { streams, rows };
 }
 
-interface Slot {
+/** `state` is `undefined` while nothing has happened to the stream: then the type's initial state counts. */
+interface Slot extends KnownState {
   version: number;
-  /** `undefined` while nothing has happened to the stream: then the type's initial state counts. */
   state: unknown;
   dirty: boolean;
+  isOver: boolean;
 }
 
 type AnyEvent = { readonly type: string };
@@ -76,6 +78,7 @@ const STREAM_LENGTH_MAX = 500;
 /** A batch in memory: loaded states, and what the commands decided so far have added. */
 export class BatchState implements Batch {
   readonly now: Instant;
+  readonly memory: Map<unknown, unknown>;
   readonly events: StoredEvent[] = [];
   readonly records: EventRecord[] = [];
   readonly changes: Change[] = [];
@@ -86,14 +89,26 @@ export class BatchState implements Batch {
   readonly #service: string;
   readonly #head: Head;
   readonly #slots = new Map<string, Slot>();
+  readonly #recent: Recent;
+  readonly #onStored: (() => void)[] = [];
+  /** Asked for already, by whoever began the batch. */
+  #coming: { readonly streams: ReadonlySet<string>; readonly states: Promise<ReadStates> } | undefined;
   #loading = false;
   #cause: CauseContext | undefined;
   #touched = 0;
 
-  constructor(options: { readonly runtime: Runtime; readonly service: string; readonly head: Head }) {
+  /** @param options `recent`: as of `head` */
+  constructor(options: {
+    readonly runtime: Runtime;
+    readonly service: string;
+    readonly head: Head;
+    readonly recent: Recent;
+  }) {
     this.#runtime = options.runtime;
     this.#service = options.service;
     this.#head = options.head;
+    this.#recent = options.recent;
+    this.memory = options.recent.memory;
     // A clock that was set back, or another machine's, must not record something as earlier than what came before it.
     this.now = Math.max(options.runtime.now(), Number(options.head.recordedAt)) as Instant;
   }
@@ -101,6 +116,11 @@ export class BatchState implements Batch {
   /** Position of the last event of the log, this batch's included. */
   get position(): bigint {
     return this.records.at(-1)?.position ?? this.#head.position;
+  }
+
+  /** Position of the last event before the batch. */
+  get after(): bigint {
+    return this.#head.position;
   }
 
   get hash(): Buffer {
@@ -140,16 +160,33 @@ export class BatchState implements Batch {
 
   async loadStreams(session: Session, streams: readonly string[]): Promise<void> {
     assert(this.#loading, 'loadStreams is for the handler’s load only');
-    const missing = [...new Set(streams)].filter((stream) => !this.#slots.has(stream));
+    const missing = this.unknown(streams);
     if (missing.length === 0) return;
-    this.know(await readStates(session, missing));
+    const asked = missing.filter((stream) => this.#coming?.streams.has(stream) !== true);
+    const reading = readStates(session, asked);
+    if (asked.length < missing.length) this.know(await this.#coming!.states);
+    this.know(await reading);
+  }
+
+  /** Of these streams the ones whose state has to be asked for, each once. */
+  unknown(streams: readonly string[]): string[] {
+    return [...new Set(streams)].filter((stream) => !this.#slots.has(stream) && !this.#recall(stream));
+  }
+
+  /** States that are being read since the lock was asked for: whoever loads them waits for them. */
+  expect(streams: readonly string[], states: Promise<ReadStates>): void {
+    this.#coming = { streams: new Set(streams), states };
   }
 
   /** States that were read since the lock was had. */
   know({ streams, rows }: ReadStates): void {
-    for (const stream of streams) this.#slots.set(stream, { version: 0, state: undefined, dirty: false });
-    for (const row of rows)
-      this.#slots.set(row.stream, { version: row.version, state: decodeJson(row.state), dirty: false });
+    for (const stream of streams)
+      if (!this.#slots.has(stream))
+        this.#slots.set(stream, { version: 0, state: undefined, dirty: false, isOver: false });
+    for (const { stream, version, state } of rows) {
+      const slot = this.#slots.get(stream)!;
+      if (slot.version === 0 && !slot.dirty) Object.assign(slot, { version, state: decodeJson(state) });
+    }
   }
 
   state<State, Event extends AnyEvent>(type: StreamType<State, Event>, id: string): State {
@@ -180,6 +217,7 @@ export class BatchState implements Batch {
     }
     slot.state = state;
     slot.dirty ||= events.length > 0;
+    slot.isOver = type.isOver?.(state) ?? false;
     return state;
   }
 
@@ -191,8 +229,20 @@ export class BatchState implements Batch {
     this.#touchTimer(timer, undefined);
   }
 
+  onStored(listener: () => void): void {
+    this.#onStored.push(listener);
+  }
+
   id(): string {
     return this.#runtime.id();
+  }
+
+  /** All of it is durable: the next batch begins with what this one has left. */
+  stored(): void {
+    const head = { ...this.#head, position: this.position, hash: this.hash };
+    const recordedAt = this.records.at(-1)?.recordedAt;
+    this.#recent.stored(recordedAt === undefined ? head : { ...head, recordedAt: BigInt(recordedAt) }, this.#slots);
+    for (const listener of this.#onStored) listener();
   }
 
   /** The states that this batch has changed, as they are to be stored. */
@@ -200,6 +250,13 @@ export class BatchState implements Batch {
     return [...this.#slots]
       .filter(([, slot]) => slot.dirty)
       .map(([stream, slot]) => ({ stream, version: slot.version, state: encodeJson(slot.state) }));
+  }
+
+  #recall(stream: string): boolean {
+    const known = this.#recent.state(stream);
+    if (known === undefined) return false;
+    this.#slots.set(stream, { ...known, dirty: false, isOver: false });
+    return true;
   }
 
   #slot(stream: string): Slot {

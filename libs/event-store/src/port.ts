@@ -40,6 +40,8 @@ export interface StreamType<State, Event extends { readonly type: string }> {
   institutions(state: State): readonly string[];
   /** Called in the appending transaction with the state right after the event. */
   publish(event: Event, state: State, envelope: EventEnvelope): readonly PublicMessage[];
+  /** Whether hardly anything more will happen to the stream: then its state isn't kept in memory for the next batches. Without it none is. */
+  isOver?(state: State): boolean;
   /** Current version of the stored form per event type; 1 where nothing is said. */
   readonly schemaVersions?: Readonly<Partial<Record<Event['type'], number>>>;
   /** Turns a stored event of an older version into today's. Without it every stored version is today's. */
@@ -170,6 +172,13 @@ export interface Batch {
   cancel(timer: TimerRef): void;
   /** A new id (UUIDv7) from the Runtime. */
   id(): string;
+  /**
+   * What the handler knows from the batches before, by keys of its own: empty once anybody else has appended to the store. What `load` reads of what only
+   * batches with events change may be put in at once; what a batch changes only when it is stored.
+   */
+  readonly memory: Map<unknown, unknown>;
+  /** Called when all of the batch is durable, before anything of the next one. Mustn't throw. */
+  onStored(listener: () => void): void;
 }
 
 /** States of streams as they are after a batch, or after some events: what projections are made of. */

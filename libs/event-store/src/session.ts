@@ -174,9 +174,13 @@ async function inTransaction<T>(
   const session = new ClientSession(client);
   let isDone = false;
   try {
-    // Sent together: what is asked behind a beginning that failed fails.
-    const [, result] = await Promise.all([begin(session), work(session)]);
-    await session.commit();
+    // Sent together: what is asked behind a beginning that failed fails, and nothing is committed.
+    const begun = begin(session);
+    const worked = work(session).then(async (result) => {
+      await session.commit();
+      return result;
+    });
+    const [, result] = await Promise.all([begun, worked]);
     isDone = true;
     return result;
   } finally {

@@ -6,6 +6,7 @@ import type { MessageDraft } from './batch.ts';
 import type { Faults } from './faults.ts';
 import type { Change, CommandHandler, EventStore, InboxNote, Outcome, StoreCommand } from './port.ts';
 import { type QueueEntry, StoreQueue } from './queue.ts';
+import { Recent } from './recent.ts';
 import { TIMEOUTS_DEFAULT, type TransactionTimeouts } from './session.ts';
 import { type Committed, runTransaction, type TransactionOptions } from './transaction.ts';
 import type { Writer } from './writer.ts';
@@ -60,7 +61,7 @@ export class PostgresEventStore<Body, World, Reply> implements EventStore<Body, 
 
   constructor(options: EventStoreOptions<Body, World, Reply>) {
     const { limits, timeouts, onBatch, ...transaction } = options;
-    this.#transaction = { ...transaction, timeouts: { ...TIMEOUTS_DEFAULT, ...timeouts } };
+    this.#transaction = { ...transaction, timeouts: { ...TIMEOUTS_DEFAULT, ...timeouts }, recent: new Recent() };
     this.#limits = { ...STORE_LIMITS_DEFAULT, ...limits };
     this.#queue = new StoreQueue(this.#limits.queueCommandsMax);
     this.#onBatch = onBatch ?? (() => undefined);

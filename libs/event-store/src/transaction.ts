@@ -2,10 +2,11 @@ import { assert, type Runtime } from '@finality/kernel';
 import type { Pool, PoolClient } from 'pg';
 import { BatchState, type Head, type MessageDraft, readStates } from './batch.ts';
 import { claimsOf, readClaims } from './claims.sql.ts';
-import { Decider, expectedCommands, isNote, type Item } from './decide.ts';
+import { type Claims, Decider, expectedCommands, isNote, type Item } from './decide.ts';
 import { StoreUnavailable } from './errors.ts';
 import type { FaultPoint, Faults } from './faults.ts';
 import type { Change, CommandHandler, Outcome, StoreCommand } from './port.ts';
+import type { Recent } from './recent.ts';
 import { beginLocked, ClientSession, type TransactionTimeouts } from './session.ts';
 import { writeBatch } from './write.sql.ts';
 import { NotTheWriter, type Writer, WRITER_LEASE } from './writer.ts';
@@ -20,6 +21,7 @@ export interface TransactionOptions<Body, World, Reply> {
   readonly faults?: Faults;
   /** Where several processes share the store: only the one that has its lease appends. Without it anybody may. */
   readonly writer?: Pick<Writer, 'lease' | 'superseded'>;
+  readonly recent: Recent;
 }
 
 export interface Committed<Reply> {
@@ -70,27 +72,12 @@ async function inTransaction<Body, World, Reply>(
   session: ClientSession,
   items: readonly Item<Body>[],
 ): Promise<Committed<Reply>> {
-  const { handler, runtime, service } = options;
+  const { handler, recent, writer } = options;
+  // Before anything is sent: what comes behind a transaction that doesn't begin would be one of its own.
+  if (writer && !writer.lease) throw new NotTheWriter(options.schema);
   const fault = faultsOf(session, options.faults);
   try {
-    const locked = fault('lock', () => lock(session, options));
-    // Sent behind it: one round trip for both.
-    if (options.faults) await locked;
-    const [head, [found, states]] = await Promise.all([
-      locked,
-      fault('claims', async () =>
-        Promise.all([readClaims(session, items, runtime.now()), readStates(session, namedStreams(handler, items))]),
-      ),
-    ]);
-    const batch = new BatchState({ runtime, service, head });
-    batch.know(states);
-    const claims = claimsOf(found, batch.now);
-    const expected = expectedCommands(items, claims);
-    const world =
-      expected.length === 0
-        ? undefined
-        : await fault('load', () => batch.loading(() => handler.load(session, expected, batch)));
-    const loaded = new Set(expected);
+    const { batch, claims, world, loaded } = await begin(options, session, items, fault);
     const decider = new Decider<Body, Reply>(claims, batch, (command) => {
       assert(loaded.has(command), 'a command is handled that was not loaded for');
       return handler.handle(command, world as World, batch);
@@ -98,24 +85,78 @@ async function inTransaction<Body, World, Reply>(
     const decided = await fault('handle', async () => decider.decideAll(items));
     if (decided.accepted === 0 && claims.inbox.changes().length === 0) {
       await rollback(session);
-      return { outcomes: decided.outcomes, after: head.position, changes: [], messages: [] };
+      return { outcomes: decided.outcomes, after: batch.after, changes: [], messages: [] };
     }
     // From here on nothing is asked: all of it is sent, and the end behind it.
     await fault('write', async () => writeBatch(session, batch, claims, decided));
     if (decided.accepted > 0) await fault('save', () => handler.save(session, world as World, batch.events, batch));
     await fault('commit', () => commit(session, options.schema, new Set(batch.messages.map(({ topic }) => topic))));
-    return { outcomes: decided.outcomes, after: head.position, changes: batch.changes, messages: batch.messages };
+    batch.stored();
+    return { outcomes: decided.outcomes, after: batch.after, changes: batch.changes, messages: batch.messages };
+  } catch (error) {
+    recent.forget();
+    throw error;
   } finally {
     session.end();
   }
 }
 
-function namedStreams<Body>(
-  handler: CommandHandler<Body, unknown, unknown>,
+/** What a batch decides on. */
+interface Begun<Body, World> {
+  readonly batch: BatchState;
+  readonly claims: Claims;
+  /** What it was loaded for. */
+  readonly loaded: ReadonlySet<StoreCommand<Body>>;
+  /** Undefined when there is nothing to decide. */
+  readonly world: World | undefined;
+}
+
+/**
+ * Steps 1 to 3. Where the batches before have left something in memory the handler loads at once, as if the log still ended there and nothing of
+ * this batch had been done before: mostly one round trip for everything. Whether it was so is known before anything is decided; if not, it
+ * loads once more.
+ */
+async function begin<Body, World, Reply>(
+  options: TransactionOptions<Body, World, Reply>,
+  session: ClientSession,
   items: readonly Item<Body>[],
-): readonly string[] {
+  fault: ReturnType<typeof faultsOf>,
+): Promise<Begun<Body, World>> {
+  const { handler, recent, runtime } = options;
   const commands = items.filter((item): item is StoreCommand<Body> => !isNote(item));
-  return [...new Set(handler.streamsOf?.(commands))];
+  const named = [...new Set(handler.streamsOf?.(commands))];
+  const locked = fault('lock', () => lock(session, options));
+  // Sent behind it: one round trip for all.
+  if (options.faults) await locked;
+  const guessed = recent.head && new BatchState({ ...options, head: recent.head });
+  const unknown = guessed?.unknown(named) ?? named;
+  const states = readStates(session, unknown);
+  const asked = fault('claims', () => Promise.all([readClaims(session, items, runtime.now()), states]));
+  const load = (batch: BatchState, wanted: readonly StoreCommand<Body>[]): Promise<World> =>
+    batch.loading(() => handler.load(session, wanted, batch));
+  guessed?.expect(unknown, states);
+  const guess = guessed && !options.faults && commands.length > 0 ? load(guessed, commands) : undefined;
+  const guessing = guess?.catch(() => undefined);
+  const [head, [found, read]] = await Promise.all([locked, asked]);
+  const isAsBefore = recent.found(head);
+  if (guessed && guess && isAsBefore) {
+    const claims = claimsOf(found, guessed.now);
+    if (expectedCommands(items, claims).length === commands.length)
+      return { batch: guessed, claims, loaded: new Set(commands), world: await guess };
+  }
+  await guessing;
+  const batch = new BatchState({ ...options, head });
+  batch.know(read);
+  const claims = claimsOf(found, batch.now);
+  const expected = expectedCommands(items, claims);
+  const world =
+    expected.length === 0
+      ? undefined
+      : await fault('load', async () => {
+          await batch.loading(() => batch.loadStreams(session, named));
+          return load(batch, expected);
+        });
+  return { batch, claims, loaded: new Set(expected), world };
 }
 
 async function connect(pool: Pool): Promise<PoolClient> {
@@ -140,14 +181,13 @@ async function lock(
 ): Promise<Head> {
   const { writer } = options;
   const lease = writer?.lease;
-  if (writer && !lease) throw new NotTheWriter(options.schema);
   const [, [head]] = await Promise.all([
     beginLocked(session, options.schema, options.timeouts),
     session.query<Head & { readonly fencing: bigint | null }>(HEAD_STATEMENT, [], 'head'),
   ]);
   if (!head) throw new StoreUnavailable(`${options.schema}.store_head is empty: its migration hasn't run`);
-  if (lease && head.fencing !== lease.fencing) {
-    writer?.superseded();
+  if (writer && head.fencing !== lease?.fencing) {
+    writer.superseded();
     throw new NotTheWriter(options.schema);
   }
   return head;

@@ -20,6 +20,7 @@ import { type TestDatabase, testDatabase } from '@finality/testing';
 import { clear, NOW, transaction } from './database.fixture.ts';
 import { ledgerDdl } from './ddl.ts';
 import { loadLedger } from './load.ts';
+import { RecentLedger } from './recent.ts';
 import { saveLedger } from './save.ts';
 import { verifyLedger } from './verify.ts';
 
@@ -70,21 +71,28 @@ interface Handled {
   readonly outcomes: ReturnType<LedgerView['postGroups']>;
 }
 
-it('histories over Postgres end as they do in memory, batch by batch', async () => {
+it.each([
+  ['all of it loaded for each batch', () => new RecentLedger()],
+  ['what the batches before knew kept in memory', (recent: RecentLedger) => recent],
+])('histories over Postgres end as they do in memory, batch by batch, %s', async (_, next) => {
   const keeper = database.service('keeper');
   await fc.assert(
     fc.asyncProperty(batches, async (history) => {
       await clear(keeper);
+      let recent = new RecentLedger();
       const inMemory = LedgerView.inMemory();
       let position = 0n;
       for (const groups of history) {
         position += 1n;
-        const outcomes = await transaction(keeper, async (session) => {
-          const ledger = await loadLedger(session, { accounts: ACCOUNTS, transfers: EVERY_ID });
+        recent = next(recent);
+        const { outcomes, saved } = await transaction(keeper, async (session) => {
+          const accounts = ACCOUNTS.slice(0, Number(position) % (ACCOUNTS.length + 1));
+          await loadLedger(session, { accounts }, recent);
+          const ledger = await loadLedger(session, { accounts: ACCOUNTS, transfers: EVERY_ID }, recent);
           const results = ledger.view.postGroups(groups);
-          saveLedger(session, ledger, position, NOW);
-          return results;
+          return { outcomes: results, saved: saveLedger(session, ledger, position, NOW) };
         });
+        if (saved) recent.saved(saved.end, saved.records);
         expect(outcomes).toEqual(inMemory.postGroups(groups));
       }
       const used = inMemory

@@ -3,6 +3,7 @@ export * from './checkpoints.ts';
 export * from './ddl.ts';
 export * from './entries.ts';
 export * from './load.ts';
+export * from './recent.ts';
 export * from './save.ts';
 export * from './segments.ts';
 export * from './statements.ts';

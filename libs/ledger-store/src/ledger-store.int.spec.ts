@@ -25,6 +25,7 @@ import { clear, type LedgerSchema, NOW, tamper, transaction } from './database.f
 import { ledgerDdl } from './ddl.ts';
 import { type EntriesQuery, type Entry, listEntries } from './entries.ts';
 import { type LedgerRequest, loadLedger } from './load.ts';
+import { RecentLedger } from './recent.ts';
 import { saveLedger } from './save.ts';
 import { verifyLedger } from './verify.ts';
 
@@ -151,6 +152,20 @@ describe('saving and loading', () => {
     await expect(transaction(keeper, (session) => saveLedger(session, stale, 3n, NOW))).rejects.toMatchObject(
       DOES_NOT_FIT,
     );
+    expect(await balances()).toMatchObject([{ available: 40n }, { available: 70n }]);
+  });
+
+  it('refuses to save what was decided on memories that are out of date', async () => {
+    await batch(1n, (ledger) => unwrap(ledger.post([fund(A, 110n), ...pay('s0', 10n)])));
+    const recent = new RecentLedger();
+    await transaction(keeper, (session) => loadLedger(session, { accounts: ALL }, recent));
+    await batch(2n, (ledger) => unwrap(ledger.post(pay('s1', 60n))));
+    const late = transaction(keeper, async (session) => {
+      const ledger = await loadLedger(session, { accounts: ALL }, recent);
+      unwrap(ledger.view.post(pay('s2', 60n)));
+      saveLedger(session, ledger, 3n, NOW);
+    });
+    await expect(late).rejects.toMatchObject(DOES_NOT_FIT);
     expect(await balances()).toMatchObject([{ available: 40n }, { available: 70n }]);
   });
 

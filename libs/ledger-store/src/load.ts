@@ -10,6 +10,7 @@ import {
   transferOf,
   type TransferRow,
 } from './rows.ts';
+import { type AccountRecord, type LedgerEnd, RecentLedger, type StoredAccount } from './recent.ts';
 
 /** What a batch will ask the ledger. Repeats don't matter. */
 export interface LedgerRequest {
@@ -20,23 +21,21 @@ export interface LedgerRequest {
   readonly transfers?: Iterable<TransferId>;
 }
 
-export interface LoadedLedger {
+export interface LoadedLedger extends LedgerEnd {
   readonly view: LedgerView;
-  /** The last entry, which the next one is chained to. */
-  readonly tail: LedgerTail;
-  /** How many accounts there are. */
-  readonly accounts: number;
-  /** Those of them that are in the view: what entries call them, and the position of the batch that changed them last. */
+  /** Accounts that are in the view: what entries call them, and the position of the batch that changed them last. */
   readonly stored: ReadonlyMap<AccountId, StoredAccount>;
 }
 
-export interface StoredAccount {
-  readonly number: number;
-  readonly position: string;
-}
-
-/** The part of the ledger that a batch needs: one round trip, or two when it asks for transfers, however many there are. */
-export async function loadLedger(session: Session, request: LedgerRequest): Promise<LoadedLedger> {
+/**
+ * The part of the ledger that a batch needs: one round trip, or two when it asks for transfers, however many there are; none for what is recent.
+ * @param recent what is known from the batches before
+ */
+export async function loadLedger(
+  session: Session,
+  request: LedgerRequest,
+  recent: RecentLedger = new RecentLedger(),
+): Promise<LoadedLedger> {
   const transferIds = [...new Set([...(request.pendings ?? []), ...(request.transfers ?? [])])];
   const transfers = await loadTransfers(session, transferIds);
   const accountIds = new Set(request.accounts);
@@ -44,14 +43,30 @@ export async function loadLedger(session: Session, request: LedgerRequest): Prom
     accountIds.add(transfer.debit);
     accountIds.add(transfer.credit);
   }
-  const { rows, tail, accounts: count } = await loadAccounts(session, [...accountIds]);
+  const known = [...accountIds].filter((id) => recent.knows(id));
+  const records = known.flatMap((id) => recent.account(id) ?? []);
+  if (known.length < accountIds.size || recent.end === undefined) {
+    const unknown = [...accountIds].filter((id) => !recent.knows(id));
+    const { rows, end } = await loadAccounts(session, unknown);
+    const found = rows.map(recordOf);
+    recent.loaded(end, unknown, found);
+    records.push(...found);
+  }
+  const accounts = records.map(({ account }) => account);
   const lookedFor = { accounts: [...accountIds], transfers: transferIds };
-  const accounts = rows.map(accountOf);
-  const stored = new Map(
-    rows.map((row) => [row.id as AccountId, { number: row.number, position: row.updated_position }]),
-  );
-  return { view: new LedgerView({ accounts, transfers, lookedFor }), tail, accounts: count, stored };
+  const stored = new Map(records.map(({ account, stored: place }) => [account.id, place]));
+  return { view: new LedgerView({ accounts, transfers, lookedFor }), ...endOf(recent), stored };
 }
+
+function endOf({ end }: RecentLedger): LedgerEnd {
+  assert(end !== undefined, 'the end of the ledger comes with whatever is loaded');
+  return end;
+}
+
+const recordOf = (row: NumberedRow): AccountRecord => ({
+  account: accountOf(row),
+  stored: { number: row.number, position: row.updated_position },
+});
 
 /** The transfers named, and what resolved those that were pending. */
 async function loadTransfers(session: Session, ids: readonly TransferId[]): Promise<readonly RecordedTransfer[]> {
@@ -80,8 +95,7 @@ async function loadAccounts(session: Session, ids: readonly AccountId[]) {
   const tail: LedgerTail = { number: BigInt(head.tail_number), chain: Buffer.from(head.tail_chain, 'hex') };
   return {
     rows: rows.filter((row): row is NumberedRow & TailRow => row.id !== null),
-    tail,
-    accounts: head.tail_accounts,
+    end: { tail, accounts: head.tail_accounts },
   };
 }
 

@@ -8,30 +8,47 @@ import {
 } from '@finality/event-store';
 import { assert, type Instant } from '@finality/kernel';
 import { type Account, type AccountId, chainEntries, HASH_BYTES, type RecordedTransfer } from '@finality/ledger';
-import type { LoadedLedger, StoredAccount } from './load.ts';
+import type { LoadedLedger } from './load.ts';
+import type { AccountRecord, LedgerEnd, StoredAccount } from './recent.ts';
 
 /**
  * Writes what the view gathered, in the transaction and under the lock in which it was loaded. `position` is that of the batch's last
  * event; the transfers are the ledger's next entries, so one batch saves once. Anything that doesn't fit what is stored (an id
  * that exists, an account or a ledger that somebody else has changed since) fails in the database: the transaction can't commit any more.
  * One statement, however many they are, and one more when accounts are used for the first time; nothing is waited for.
+ * @returns how the ledger is once the transaction is stored; undefined when nothing changes
  */
-export function saveLedger(session: WritingSession, ledger: LoadedLedger, position: bigint, now: Instant): void {
+export function saveLedger(
+  session: WritingSession,
+  ledger: LoadedLedger,
+  position: bigint,
+  now: Instant,
+): SavedLedger | undefined {
   const { accounts, transfers } = ledger.view.changes();
-  if (accounts.length === 0 && transfers.length === 0) return;
+  if (accounts.length === 0 && transfers.length === 0) return undefined;
   assert(position >= 1n, 'a batch with transfers has an event');
   const opened = accounts.filter(({ before }) => before === undefined).map(({ after }) => after);
   const changed = accounts.filter(({ before }) => before !== undefined).map(({ after }) => after);
   const batch = new SaveBatch(ledger, opened, position, now);
   if (opened.length > 0) session.send(INSERT_ACCOUNTS, batch.openedValues(opened), 'save-accounts');
-  session.send(SAVE_LEDGER, batch.values(transfers, changed), 'save-ledger');
+  const chained = chainEntries(ledger.tail, transfers, { position, recordedAt: now });
+  session.send(SAVE_LEDGER, batch.values(transfers, changed, chained), 'save-ledger');
+  const records = [...opened, ...changed].map((account) => batch.recordOf(account));
+  return { end: { tail: chained.tail, accounts: batch.accounts }, records };
+}
+
+export interface SavedLedger {
+  readonly end: LedgerEnd;
+  /** Accounts that have changed. */
+  readonly records: readonly AccountRecord[];
 }
 
 /** The parameters of the statements below. */
 class SaveBatch {
   readonly #ledger: LoadedLedger;
   readonly #stored: ReadonlyMap<AccountId, StoredAccount>;
-  readonly #accounts: number;
+  /** How many there are then. */
+  readonly accounts: number;
   readonly #position: bigint;
   readonly #now: Instant;
 
@@ -39,7 +56,7 @@ class SaveBatch {
     this.#ledger = ledger;
     this.#position = position;
     this.#now = now;
-    this.#accounts = ledger.accounts + opened.length;
+    this.accounts = ledger.accounts + opened.length;
     const added = opened.map(
       ({ id }, i) => [id, { number: ledger.accounts + i + 1, position: `${position}` }] as const,
     );
@@ -59,18 +76,24 @@ class SaveBatch {
     ];
   }
 
-  values(transfers: readonly RecordedTransfer[], changed: readonly Account[]): unknown[] {
+  recordOf(account: Account): AccountRecord {
+    return { account, stored: { number: this.#place(account.id).number, position: `${this.#position}` } };
+  }
+
+  values(
+    transfers: readonly RecordedTransfer[],
+    changed: readonly Account[],
+    chained: ReturnType<typeof chainEntries>,
+  ): unknown[] {
     const { tail, accounts } = this.#ledger;
-    const made = { position: this.#position, recordedAt: this.#now };
-    const chained = chainEntries(tail, transfers, made);
     return [
-      `${made.position}`,
-      made.recordedAt,
+      `${this.#position}`,
+      this.#now,
       `${tail.number}`,
       `${chained.tail.number}`,
       chained.tail.chain,
       accounts,
-      this.#accounts,
+      this.accounts,
       ...this.#changedValues(changed),
       ...this.#entryValues(transfers),
       slicesArray(chained.hashes, HASH_BYTES),

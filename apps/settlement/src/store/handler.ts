@@ -81,7 +81,7 @@ import { saveSuspense } from '../projections/suspense.ts';
 import { savePositions, saveWindows } from '../projections/windows.ts';
 import type { BatchBook } from './batch-book.ts';
 import type { CommandOf, RecoveryCommand, SettlementCommand, SettlementReply } from './commands.ts';
-import { loadBook } from './load.ts';
+import { loadBook, recentLedger } from './load.ts';
 import { streamsOf } from './needed-streams.ts';
 import { Needs } from './needs.ts';
 import { decideWindow } from './window-commands.ts';
@@ -182,7 +182,8 @@ export class SettlementHandler implements CommandHandler<SettlementCommand, Batc
       'transfers without an event would be lost',
     );
     if (position !== undefined) {
-      saveLedger(session, book.loadedLedger, position, batch.now);
+      const ledger = saveLedger(session, book.loadedLedger, position, batch.now);
+      if (ledger) batch.onStored(() => recentLedger(batch).saved(ledger.end, ledger.records));
       saveSettlements(session, events, batch);
       await saveInstitutions(session, events, batch);
       await saveLineages(session, events, batch);

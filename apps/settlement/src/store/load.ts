@@ -14,7 +14,7 @@ import {
   transitAccount,
   walletSuspenseAccount,
 } from '@finality/ledger';
-import { loadLedger } from '@finality/ledger-store';
+import { loadLedger, RecentLedger } from '@finality/ledger-store';
 import {
   type Coin,
   coinTransferIds,
@@ -92,7 +92,7 @@ export async function loadBook(
     ...needs.wallets,
     ...wallets.map((wallet) => wallet.walletId),
   ]);
-  const ledger = await loadLedger(session, { accounts, transfers });
+  const ledger = await loadLedger(session, { accounts, transfers }, recentLedger(batch));
   await limitLending(session, ledger.view, needs.credit, policy);
   const loaded: Loaded = {
     ledger,
@@ -113,6 +113,14 @@ export async function loadBook(
     positions: new PositionBook(needs.windows.closing, states.positions),
   };
   return new BatchBook(batch, policy, loaded);
+}
+
+/** Nothing but a batch with events changes the ledger. */
+export function recentLedger({ memory }: Batch): RecentLedger {
+  const known = memory.get(RecentLedger) as RecentLedger | undefined;
+  const recent = known ?? new RecentLedger();
+  if (!known) memory.set(RecentLedger, recent);
+  return recent;
 }
 
 async function loadVersions(session: Session, needs: Needs): Promise<ReadonlyMap<string, string>> {

@@ -62,6 +62,7 @@ import {
 export const settlementStream: StreamType<Settlement, SettlementEvent> = {
   aggregate: settlementAggregate,
   institutions: (state) => (state.status === 'none' ? [] : partiesOf(state.terms)),
+  isOver: ({ status }) => OVER.has(status),
   publish(event, state) {
     // What screening said is published by whoever said it.
     if (state.status === 'none' || event.type === 'risk_assessed' || event.type === 'aml_assessed') return [];
@@ -80,6 +81,9 @@ export const settlementStream: StreamType<Settlement, SettlementEvent> = {
     ];
   },
 };
+
+/** Of those that are settled some are reversed, or mined into another block. */
+const OVER: ReadonlySet<Settlement['status']> = new Set(['rejected', 'expired', 'cancelled', 'settled', 'failed']);
 
 function partiesOf({ from, to, units }: Terms): readonly string[] {
   const makerId = units?.exchange?.makerId;

@@ -14,7 +14,7 @@ import { type E2e, expectInOrder, startE2e } from './e2e.fixture.ts';
 import { BTCD, btcdMissing } from './nodes.fixture.ts';
 import { SpanCollector } from './spans.fixture.ts';
 import { submitTraced, TRACE_ID } from './suites/trace.fixture.ts';
-import { until } from './wait.fixture.ts';
+import { patiently, until } from './wait.fixture.ts';
 
 const TAKEOVER_MS_MAX = 10_000;
 const PATIENCE_MS = 60_000;
@@ -157,7 +157,9 @@ describe('seven services as processes', () => {
       (instance) => instance !== undefined && instance !== stalled.instance,
     );
     expect(performance.now() - stoppedAtMs).toBeLessThan(TAKEOVER_MS_MAX);
-    await payer.settle({ to: payee, amountSats: 7_000n, mode: 'CENTRALIZED' });
+    const after = { to: payee, amountSats: 7_000n, mode: 'CENTRALIZED', key: 'after' } as const;
+    // It may have to compare the signer's journal first.
+    await patiently(() => payer.settle(after));
     const keys = async (): Promise<readonly bigint[]> =>
       (await payer.api.settlements.listSettlements({ pageSize: 100, pageToken: '' })).settlements.map(
         ({ amountSats }) => amountSats,

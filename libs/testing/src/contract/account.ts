@@ -56,6 +56,7 @@ export const accountType: StreamType<AccountState, AccountEvent> = {
     },
   },
   institutions: () => ['bank-a', 'bank-b'],
+  isOver: ({ balance }) => balance === 0n,
   publish: (event, state, envelope) => [
     {
       topic: ACCOUNT_TOPIC,

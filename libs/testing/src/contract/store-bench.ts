@@ -14,7 +14,9 @@ import { TestRuntime } from '../test-runtime.ts';
 import { type AccountCommand, accountDdl, AccountHandler, type AccountReply, accountType } from './account.ts';
 
 export type Store = PostgresEventStore<AccountCommand, unknown, AccountReply>;
-type Options = Partial<EventStoreOptions<AccountCommand, never, AccountReply>>;
+type Options = Partial<Omit<EventStoreOptions<AccountCommand, never, AccountReply>, 'handler'>> & {
+  readonly handler?: AccountHandler;
+};
 
 /** What a suite works on: one database for all tests of a file, a service of its own for each test. */
 export class StoreBench {
