@@ -42,9 +42,10 @@ export async function anchorProblems(session: Session, chain: ChainView, isEnd: 
   return [...problems, ...(await intervalProblems(session))];
 }
 
+/** What pays for an anchor as its child (`head-1-1/1`) anchors nothing itself. */
 async function intervalProblems(session: Session): Promise<readonly string[]> {
   const rows = await session.query<{ lineage_id: string; signed_at: bigint }>(
-    `SELECT lineage_id, min(signed_at) AS signed_at FROM signer.journal WHERE starts_with(lineage_id, 'head-') GROUP BY 1 ORDER BY 2`,
+    `SELECT lineage_id, min(signed_at) AS signed_at FROM signer.journal WHERE lineage_id ~ '^head-[0-9]+-[0-9]+$' GROUP BY 1 ORDER BY 2`,
   );
   return rows.slice(1).flatMap(({ lineage_id: lineageId, signed_at: at }, i) => {
     const apart = at - rows[i]!.signed_at;

@@ -15,7 +15,7 @@ import {
   type Unit,
 } from '@finality/ledger';
 import { readLedgerCut, verifyLedger } from '@finality/ledger-store';
-import { legsOf, type LivingSettlement } from '@finality/settlement';
+import { legsOf, type LivingSettlement, priorityOf, rankOf } from '@finality/settlement';
 import { type CheckedStore, consumptionProblems, storeHeads, storeProblems } from '@finality/testing/simulation';
 import type { Pool } from 'pg';
 import { BLUEPRINTS } from '../services.ts';
@@ -279,7 +279,7 @@ async function endProblems(
     if (status === 'awaiting_signature' && unsigned.has(terms.settlementId)) continue;
     problems.push(`settlement ${terms.settlementId} (${terms.mode}) doesn't end: it is ${status}`);
   }
-  for (const settlement of firstInLine(all)) {
+  for (const settlement of firstInLine(all, await lastEventsOf(session))) {
     const { terms } = settlement;
     // However much is there: the payee would get too little, or the payer owe too much within the window (dealing-checks.ts).
     if (settlement.status === 'queued' && settlement.waitsFor === 'DUST_OUTPUT') continue;
@@ -313,18 +313,41 @@ function spendableOf(account: Account | undefined, isPaidOut: boolean): bigint {
 /** What the payer may have to have beside the amount. */
 const feeOf = ({ payer }: LivingSettlement['terms']): bigint => (payer.kind === 'wallet' ? FEE_CAP_SATS : 0n);
 
-/** Whoever comes later waits behind these, whatever is there. */
-function firstInLine(all: readonly LivingSettlement[]): readonly LivingSettlement[] {
+/**
+ * Whoever comes later waits behind these, whatever is there.
+ * @param lastEvents positions, by settlement
+ */
+function firstInLine(
+  all: readonly LivingSettlement[],
+  lastEvents: ReadonlyMap<string, bigint>,
+): readonly LivingSettlement[] {
   const first = new Map<string, LivingSettlement>();
-  const queuedAt = (settlement: LivingSettlement): number =>
-    settlement.transitions.find(({ status }) => status === 'queued')?.at ?? 0;
+  const place = (settlement: LivingSettlement) => ({
+    rank: rankOf(priorityOf(settlement)),
+    position: lastEvents.get(settlement.terms.settlementId) ?? 0n,
+  });
   for (const settlement of all.filter(({ status }) => status === 'queued')) {
     const { from, payer, netPayout, units } = settlement.terms;
     const line = `${from} ${payer.kind} ${units?.paid.unit ?? BTC} ${netPayout === undefined ? '' : 'paid out'}`;
     const before = first.get(line);
-    if (!before || queuedAt(settlement) < queuedAt(before)) first.set(line, settlement);
+    if (!before || isBefore(place(settlement), place(before))) first.set(line, settlement);
   }
   return [...first.values()];
+}
+
+interface Place {
+  readonly rank: number;
+  readonly position: bigint;
+}
+
+const isBefore = (a: Place, b: Place): boolean => a.rank < b.rank || (a.rank === b.rank && a.position < b.position);
+
+async function lastEventsOf(session: Session): Promise<ReadonlyMap<string, bigint>> {
+  const rows = await session.query<{ id: string; position: bigint }>(
+    `SELECT substr(stream, length('settlement/') + 1) AS id, max(position) AS position FROM settlement.events
+     WHERE starts_with(stream, 'settlement/') GROUP BY stream`,
+  );
+  return new Map(rows.map(({ id, position }) => [id, position]));
 }
 
 function storeOf(name: ServiceName): CheckedStore {
