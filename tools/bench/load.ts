@@ -38,6 +38,8 @@ const EXPECTED = [
   Status.SETTLEMENT_STATUS_SETTLED,
 ];
 const AMOUNT_SATS = 1_000n;
+/** References of what is sent here begin so. */
+const OWN = 'bench-';
 /** Without any change seen. */
 const STALL_MS_MAX = 60_000;
 const RUN_MS_MAX = 600_000;
@@ -120,7 +122,7 @@ class Load {
   #send(dueMs: number): boolean {
     const turn = this.#sent % 2;
     const [from, to] = turn === 0 ? this.#target.parties : this.#target.parties.toReversed();
-    const key = `bench-${this.#sent}`;
+    const key = `${OWN}${this.#sent}`;
     this.#sent += 1;
     this.#tracked.set(key, { dueMs, seen: 0 });
     return this.#streams[turn]!.write({
@@ -144,6 +146,8 @@ class Load {
   #seen({ settlement }: settlementV1.SettlementEvent): void {
     if (settlement === undefined) return this.#fail('an event without a settlement');
     const { referenceId, status } = settlement;
+    // Others' are watched, too.
+    if (!referenceId.startsWith(OWN)) return;
     const tracked = this.#tracked.get(referenceId);
     if (tracked === undefined || EXPECTED[tracked.seen] !== status)
       return this.#fail(`${referenceId}: change ${(tracked?.seen ?? 0) + 1} is to ${Status[status]}`);
