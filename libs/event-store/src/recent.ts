@@ -6,7 +6,7 @@ export interface KnownState {
   readonly state: unknown;
 }
 
-/** Twice as many as are under way at a time where much is settled: some 10 MB. */
+/** Twice as many settlements as wait for their screening at a time. */
 const STATES_MAX = 4_096;
 
 /**

@@ -131,6 +131,8 @@ async function begin<Body, World, Reply>(
   const guessed = recent.head && new BatchState({ ...options, head: recent.head });
   const unknown = guessed?.unknown(named) ?? named;
   const states = readStates(session, unknown);
+  // Whoever waits for them hears it; a crash in between leaves nobody who does.
+  states.catch(() => undefined);
   const asked = fault('claims', () => Promise.all([readClaims(session, items, runtime.now()), states]));
   const load = (batch: BatchState, wanted: readonly StoreCommand<Body>[]): Promise<World> =>
     batch.loading(() => handler.load(session, wanted, batch));

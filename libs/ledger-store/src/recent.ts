@@ -19,7 +19,7 @@ export interface AccountRecord {
   readonly stored: StoredAccount;
 }
 
-/** Some 4 MB. */
+/** Of a few thousand institutions: each has a handful. */
 const ACCOUNTS_MAX = 10_000;
 
 /**

@@ -113,3 +113,16 @@ describe('a batch of a thousand takes as many round trips as one of ten', { time
     expect(done[0]?.count).toBe(mode === 'centralized' ? BigInt(FEW + MANY) : 1n);
   });
 });
+
+it('a CENTRALIZED batch whose institutions are known from before waits twice: for what is read, and for the commit', async () => {
+  const [before, list] = [ids(FEW), ids(2 * FEW)];
+  const steps = (settlementIds: readonly string[]): readonly (readonly SettlementCommand[])[] => [
+    submissions(settlementIds, 'centralized'),
+    verdicts(settlementIds, 'risk'),
+    verdicts(settlementIds, 'aml'),
+  ];
+  for (const step of steps(before)) await statements(step);
+  const found: number[] = [];
+  for (const step of steps(list)) found.push(await rig.roundTripsOf(() => statements(step)));
+  expect(found).toEqual([2, 2, 2]);
+});

@@ -28,12 +28,16 @@ export class StoreRig {
   readonly #database: TestDatabase;
   readonly #store: PostgresEventStore<SettlementCommand, BatchBook, SettlementReply>;
   #queries = 0;
+  #roundTrips = 0;
 
   private constructor(database: TestDatabase, policy: SettlementPolicy) {
     this.#database = database;
     const { schema, pool } = database.service('settlement');
     this.#store = new PostgresEventStore({
-      pool: counting(pool, () => (this.#queries += 1)),
+      pool: counting(pool, (isAlone) => {
+        this.#queries += 1;
+        if (isAlone) this.#roundTrips += 1;
+      }),
       runtime: this.runtime,
       schema,
       service: 'settlement',
@@ -70,6 +74,13 @@ export class StoreRig {
     const before = this.#queries;
     await work();
     return this.#queries - before;
+  }
+
+  /** How often these batches waited for the database: statements that are sent together count as one. */
+  async roundTripsOf(work: () => Promise<unknown>): Promise<number> {
+    const before = this.#roundTrips;
+    await work();
+    return this.#roundTrips - before;
   }
 
   query<Row extends object>(text: string): Promise<Row[]> {
@@ -170,17 +181,23 @@ export class StoreRig {
   }
 }
 
-/** The same pool, and every statement of its connections counted. */
-function counting(pool: Pool, count: () => void): Pool {
+/** The same pool, and every statement of its connections counted; alone: no other was under way when it was sent. */
+function counting(pool: Pool, count: (isAlone: boolean) => void): Pool {
   const seen = new WeakSet<object>();
   pool.on('acquire', (client) => {
     if (seen.has(client)) return;
     seen.add(client);
     const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+    let underWay = 0;
+    const answered = (): void => void (underWay -= 1);
     Object.assign(client, {
       query: (...args: unknown[]) => {
-        count();
-        return query(...args);
+        count(underWay === 0);
+        underWay += 1;
+        const answer = query(...args);
+        // One with a callback, as the pool's own are, gives none.
+        void Promise.resolve(answer).then(answered, answered);
+        return answer;
       },
     });
   });
