@@ -14,10 +14,13 @@ const ROUND_MS = 6_000;
 const ROUNDS = 3;
 /** Nothing is refused while it is measured how fast can be accepted. */
 const UNBOUNDED = { SCREENING_QUEUE_MAX: '1000000' };
-/** Many times what can be settled, were they not told to wait. */
-const CROWD = 512;
-const CROWD_WARM_UP_MS = 15_000;
-const CROWD_MS = 30_000;
+/** Nobody of so many is told to wait, and more of them settle no more: what such clients reach at best. */
+const CALM = 256;
+/** More than are let in: of the first, one in six calls is told to come again; of the second, almost every other. */
+const CROWDS = [512, 1_024] as const;
+/** Until as many wait as may, or as wait at best. */
+const CROWD_WARM_UP_MS = 10_000;
+const CROWD_MS = 20_000;
 const CROWD_ROUNDS = 3;
 const DRAINED_POLL_MS = 250;
 
@@ -55,34 +58,38 @@ export async function benchAccept(profile?: string): Promise<readonly Figure[]> 
 }
 
 /**
- * What is settled per second while many times as much is asked for, beside the peak: the mean of the rounds right before and after, for a machine has quicker minutes and
- * slower ones, and tables grow.
- * @param fullLoad a round under full load; resolves to what was settled per second
- * @throws Error when nobody was told to wait, or not until when
+ * What is settled per second while more is asked for, beside what the same clients reach when they are just so many that nobody is told to wait: the mean of the rounds
+ * right before and after, for a machine has quicker minutes and slower ones, and tables grow.
+ * @throws Error when a crowd wasn't told to wait, or not until when
  */
-export async function benchOverload(platform: BenchPlatform, fullLoad: () => Promise<number>): Promise<Measured> {
+export async function benchOverload(platform: BenchPlatform): Promise<Measured> {
   const load = fork(path.join(import.meta.dirname, 'accept-load.ts'));
   const client = await connect(platform.databaseUrl);
+  let rounds = 0;
+  const roundOf = (clients: number): Promise<ClientsRound> =>
+    clientsRound(platform, { load, client, clients, name: `clients-${rounds++}` });
   try {
-    const rounds: (CrowdRound & { readonly peak: number })[] = [];
-    let before = await fullLoad();
+    const crowds = CROWDS.map((clients) => ({ clients, rounds: [] as CrowdRound[] }));
+    let before = await roundOf(CALM);
     for (let i = 0; i < CROWD_ROUNDS; i++) {
-      const round = await crowdRound(platform, { load, client, name: `crowd-${i}` });
-      const after = await fullLoad();
-      const peak = (before + after) / 2;
-      process.stderr.write(`  overload: ${Math.round(round.perSecond)}/s beside ${Math.round(peak)}/s\n`);
-      rounds.push({ ...round, peak });
-      before = after;
+      for (const crowd of crowds) {
+        const round = await roundOf(crowd.clients);
+        if (round.refused === 0) throw new Error('nobody was told to come again later: there was no overload');
+        const after = await roundOf(CALM);
+        const peak = (before.perSecond + after.perSecond) / 2;
+        process.stderr.write(`  ${crowd.clients}: ${Math.round(round.perSecond)}/s beside ${Math.round(peak)}/s\n`);
+        crowd.rounds.push({ ...round, peak });
+        before = after;
+      }
     }
-    const refused = rounds.reduce((sum, each) => sum + each.refused, 0);
-    if (refused === 0) throw new Error('nobody was told to come again later: there was no overload');
-    const median = [...rounds].sort((a, b) => a.perSecond / a.peak - b.perSecond / b.peak)[CROWD_ROUNDS >> 1]!;
-    const memory = rounds.map(({ memoryMiB }) => Math.round(memoryMiB)).join(', ');
+    const [first, ...further] = crowds.map(({ clients, rounds }) => ({ clients, ...medianOf(rounds) }));
+    const bound = `${CALM} clients right before and after`;
     return {
-      figures: [figure('settlement.overload', median.perSecond, '/s', median.peak, 'full load right before and after')],
-      notes: [
-        `Overload: ${CROWD} clients, ${CROWD_ROUNDS} times ${(CROWD_WARM_UP_MS + CROWD_MS) / 1_000} s, the one of the median ratio; ${refused} were told to come again later; memory of services and Postgres at the end of each: ${memory} MiB.`,
-      ],
+      figures: [figure('settlement.overload', first!.perSecond, '/s', first!.peak, bound)],
+      notes: [first!, ...further].map(
+        ({ clients, perSecond, peak, refused, memoryMiB }) =>
+          `${clients} clients, the middle one of ${CROWD_ROUNDS} rounds: ${(perSecond / peak).toFixed(2)} of what ${CALM} have settled; ${Math.round(refused / (CROWD_MS / 1_000))} calls per second told to come again later; services and Postgres at most ${Math.round(memoryMiB)} MiB.`,
+      ),
     };
   } finally {
     load.disconnect();
@@ -90,22 +97,38 @@ export async function benchOverload(platform: BenchPlatform, fullLoad: () => Pro
   }
 }
 
-interface CrowdRound {
+interface ClientsRound {
   readonly perSecond: number;
   readonly refused: number;
   readonly memoryMiB: number;
 }
 
-async function crowdRound(
+/** `peak`: what was settled per second before and after. */
+type CrowdRound = ClientsRound & { readonly peak: number };
+
+/** The one of the median ratio, with the memory of the worst. */
+function medianOf(rounds: readonly CrowdRound[]): CrowdRound {
+  const sorted = [...rounds].sort((a, b) => a.perSecond / a.peak - b.perSecond / b.peak);
+  return { ...sorted[sorted.length >> 1]!, memoryMiB: Math.max(...rounds.map(({ memoryMiB }) => memoryMiB)) };
+}
+
+interface ClientsOrder {
+  readonly load: ChildProcess;
+  readonly client: pg.Client;
+  readonly clients: number;
+  readonly name: string;
+}
+
+async function clientsRound(
   { grpc, parties, processes }: BenchPlatform,
-  { load, client, name }: { readonly load: ChildProcess; readonly client: pg.Client; readonly name: string },
-): Promise<CrowdRound> {
+  { load, client, clients, name }: ClientsOrder,
+): Promise<ClientsRound> {
   const count = async (statuses: readonly string[]): Promise<number> => {
     const text = 'SELECT count(*)::integer AS count FROM settlement.settlements WHERE status = ANY($1::text[])';
     return (await client.query<{ count: number }>(text, [statuses])).rows[0]!.count;
   };
   const order: AcceptOrder = {
-    ...{ grpc, parties, by: 'unary', name, inFlight: CROWD },
+    ...{ grpc, parties, by: 'unary', name, inFlight: clients },
     ...{ warmUpMs: CROWD_WARM_UP_MS, ms: CROWD_MS },
   };
   const running = run(load, order);

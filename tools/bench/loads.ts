@@ -31,13 +31,11 @@ export interface FullLoad {
   readonly commits: number;
 }
 
-const roundOf = (perSecond: number): number => clamp(Math.round(perSecond * ROUND_SECONDS), ROUND_MIN, ROUND_MAX);
-
 /** As many CENTRALIZED settlements as the platform takes, each from the stream in to `settled` seen by a watcher. */
 export async function fullLoad({ processes, databaseUrl }: BenchPlatform, generator: Generator): Promise<FullLoad> {
   await generator.run({ count: WARM_UP });
   const trial = await generator.run({ count: TRIAL });
-  const count = roundOf(TRIAL / trial.seconds);
+  const count = clamp(Math.round((TRIAL / trial.seconds) * ROUND_SECONDS), ROUND_MIN, ROUND_MAX);
   const client = await connect(databaseUrl);
   try {
     const before = await stored(client);
@@ -68,13 +66,6 @@ export async function fullLoad({ processes, databaseUrl }: BenchPlatform, genera
   } finally {
     await client.end();
   }
-}
-
-/** One more round of a platform that is warm and settles about so many per second. Resolves to how many it did. */
-export async function fullRound(generator: Generator, perSecond: number): Promise<number> {
-  const count = roundOf(perSecond);
-  const { seconds } = await generator.run({ count });
-  return count / seconds;
 }
 
 export interface HalfLoad {

@@ -1,6 +1,6 @@
 import { benchAccept, benchOverload } from './accept.ts';
 import { figure, type Measured } from './figures.ts';
-import { bounds, figuresOf, fullLoad, fullRound, halfLoad } from './loads.ts';
+import { bounds, figuresOf, fullLoad, halfLoad } from './loads.ts';
 import { startGenerator } from './generator.ts';
 import { startPlatform } from './platform.ts';
 
@@ -16,7 +16,7 @@ export async function benchSettlement(profile?: string): Promise<Measured> {
     const { figures, notes } = figuresOf('settlement', full, half, bound);
     const alone = `Postgres alone inserting ${full.rows.toFixed(1)} rows`;
     const cpu = figure('settlement.cpu', full.cpuMs, 'ms', bound.cpuMsPerInsert * full.rows, alone);
-    const overload = await benchOverload(platform, () => fullRound(generator, full.perSecond));
+    const overload = await benchOverload(platform);
     measured = { figures: [...figures, cpu, ...overload.figures], notes: [...notes, ...overload.notes] };
   } finally {
     generator.close();
