@@ -7,7 +7,7 @@ const VECTORS = [
     'reserve',
     '0198c1de-7f00-7000-8000-000000000001',
     1,
-    'c7bff5f2ac6b977a8d08c29293ccec47c5b2b5461c2168db860503e0dd65d09b',
+    '0198c1de7f00977a8d08c29293ccec47c5b2b5461c2168db860503e0dd65d09b',
   ],
   [
     'deposit_final',
@@ -21,6 +21,22 @@ const VECTORS = [
 describe('transfer ids', () => {
   it.each(VECTORS)('%s of %s, life %i', (purpose, object, life, expected) => {
     expect(transferId({ purpose, object, life })).toBe(expected);
+  });
+
+  it('of what was begun later sort later, whatever is done to it', () => {
+    const idOf = (purpose: string, object: string): string => transferId({ purpose, object, life: 1 });
+    const [first, second] = ['0198c1de-7f00-7fff-8000-000000000001', '0198c1de-7f01-7000-8000-000000000002'];
+    const ids = [idOf('settle', first), idOf('reserve', `${first}/0198c1de-7eff-7000-8000-000000000003`)];
+    for (const id of ids) expect(id < idOf('reserve', second)).toBe(true);
+    expect(new Set(ids.map((id) => id.slice(0, 12)))).toEqual(new Set(['0198c1de7f00']));
+  });
+
+  it.each([
+    '0198c1de-7f00-4000-8000-000000000001',
+    '0198C1DE-7F00-7000-8000-000000000001',
+    ' 0198c1de-7f00-7000-8000-0000',
+  ])('are nothing but a hash where no UUIDv7 comes first: %s', (object) => {
+    expect(transferId({ purpose: 'reserve', object, life: 1 }).startsWith('0198c1de7f00')).toBe(false);
   });
 
   it('tell apart fields that only look alike when joined', () => {

@@ -8,8 +8,9 @@ import type { SchemaRoles } from '@finality/service';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export function createSettlement(roles: SchemaRoles): new () => MigrationInterface {
-  return class CreateSettlement1763700000001 implements MigrationInterface {
-    readonly name = 'CreateSettlement1763700000001';
+  // Counted up when the ids of transfers changed: a database with the former ones is refused (ADR 38).
+  return class CreateSettlement1763700000002 implements MigrationInterface {
+    readonly name = 'CreateSettlement1763700000002';
 
     async up(runner: QueryRunner): Promise<void> {
       for (const statement of settlementDdl({ ...roles, serviceRole: roles.service })) await runner.query(statement);
