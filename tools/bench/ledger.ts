@@ -17,6 +17,9 @@ import pg from 'pg';
 import { endsWithUs } from './ending.ts';
 import { figure, type Measured, median, percentile } from './figures.ts';
 
+/** Settlements have ids that begin with when they were asked for: so many in the same millisecond, from this one on. */
+const EPOCH_MS = 0x0198c0de0000;
+const PER_MS = 30;
 const INSTITUTIONS = 200;
 const BATCH = 1_000;
 const BATCHES = 60;
@@ -207,7 +210,8 @@ class LedgerBench {
   #transfer(): Single {
     const n = ++this.#transfers;
     const [debit, credit] = [account(n % INSTITUTIONS), account((n * 7 + 1) % INSTITUTIONS)];
-    const object = `0198c0de-0000-7000-8000-${String(n).padStart(12, '0')}`;
+    const time = (EPOCH_MS + Math.floor(n / PER_MS)).toString(16).padStart(12, '0');
+    const object = `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-${String(n).padStart(12, '0')}`;
     const other = credit === debit ? account((n + 1) % INSTITUTIONS) : credit;
     return single({ purpose: 'settle', object, life: 1, debit, credit: other, amount: 1_000n, settlementId: object });
   }

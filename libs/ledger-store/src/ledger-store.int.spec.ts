@@ -195,7 +195,9 @@ describe('saving and loading', () => {
     const many = Array.from({ length: 1_001 }, (_, i) => fund(i % 2 === 0 ? A : B, BigInt(i + 1), `deposit ${i}`));
     await batch(1n, (ledger) => unwrap(ledger.post(many)));
     await batch(2n, (ledger) =>
-      unwrap(ledger.post(many.slice(0, 501).map((each) => ({ ...each, id: idOf('again', each.object) })))),
+      unwrap(
+        ledger.post(many.slice(0, 501).map((each) => ({ ...each, purpose: 'again', id: idOf('again', each.object) }))),
+      ),
     );
     const stored = await transaction(keeper, (session) =>
       session.query<{ object: string }>('SELECT object FROM ledger_transfers WHERE position = 1 ORDER BY number'),
@@ -297,10 +299,18 @@ describe('verification', () => {
   });
 
   it.each([
-    ['object', 'entry 2', `UPDATE ledger_transfers SET object = 's2' WHERE purpose = 'reserve'`],
+    ['settlement', 'entry 2', `UPDATE ledger_transfers SET settlement_id = 's2' WHERE purpose = 'reserve'`],
     ['when it was', 'entry 1', `UPDATE ledger_transfers SET recorded_at = recorded_at + 1 WHERE number = 1`],
   ])('finds an entry of which something else was changed: %s', async (_what, subject, sql) => {
     expect(await tampered(sql)).toMatchObject({ difference: { subject, field: 'hash' } });
+  });
+
+  it.each([
+    `UPDATE ledger_transfers SET id = sha256('another') WHERE purpose = 'reserve'`,
+    `UPDATE ledger_transfers SET object = 's2' WHERE purpose = 'reserve'`,
+    `UPDATE ledger_transfers SET life = 2 WHERE purpose = 'reserve'`,
+  ])('finds a transfer whose id is not that of what it is for: %s', async (sql) => {
+    expect(await tampered(sql)).toMatchObject({ difference: { subject: 'entry 2', field: 'id' } });
   });
 
   it('finds the last entries cut off, and a head that says otherwise', async () => {

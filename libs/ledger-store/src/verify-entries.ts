@@ -10,6 +10,7 @@ import {
   merkleRoot,
   NO_HEAD,
   type SignedHead,
+  transferId,
 } from '@finality/ledger';
 import { ledgerEntryOf, TRANSFER_COLUMNS, TRANSFER_JOINS, type TransferRow } from './rows.ts';
 import { readHeads } from './segments.ts';
@@ -42,6 +43,8 @@ export async function verifyEntries(
       const entry = ledgerEntryOf(row);
       number += 1n;
       if (entry.number !== number) return different(`entry ${number}`, 'number', number, entry.number);
+      const id = transferId(entry);
+      if (entry.id !== id) return different(`entry ${number}`, 'id', id, entry.id);
       const leaf = entryHash(entry);
       if (!leaf.equals(row.hash)) return different(`entry ${number}`, 'hash', hex(leaf), hex(row.hash));
       chain = chainAfter(chain, leaf);

@@ -36,8 +36,8 @@ interface DifferenceRow {
 }
 
 /**
- * Recomputes every balance, and every balance kept at a checkpoint, from the transfers and checks that each transfer makes sense; then hashes every entry anew, follows the chain over
- * them and the trees and signatures of sealed segments. Reads the whole ledger: run it in a `REPEATABLE READ` transaction when there may be writers.
+ * Recomputes every balance, and every balance kept at a checkpoint, from the transfers and checks that each transfer makes sense; then makes every
+ * entry's id and hash anew, follows the chain over them and the trees and signatures of sealed segments. Reads the whole ledger: run it in a `REPEATABLE READ` transaction when there may be writers.
  * @param publicKey hex of the key that signs heads, where it is known from elsewhere; otherwise the first segment's must have signed all
  */
 export async function verifyLedger(session: Session, publicKey?: string): Promise<LedgerVerification> {

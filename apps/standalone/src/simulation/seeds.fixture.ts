@@ -4,7 +4,7 @@ import { BLUEPRINTS } from '../services.ts';
 import { reportOf } from './main.ts';
 import { simulate, type SimulationOptions, type SimulationResult } from './simulation.ts';
 
-const STEPS = 240;
+const STEPS = 600;
 /** In all seeds of a file: some have little that goes through. */
 const SETTLEMENTS_MIN = 10;
 /** What seeds are there to come upon, each file for itself. */
