@@ -14,7 +14,7 @@ const USAGE = `npm run bench -- <group>… [--json] [--profile <directory>]
   settlement   settlement.e2e: CENTRALIZED settlements per second, from the request on a stream to settled as a watcher sees it, each
                with exactly the changes it should have; settlement.p50, settlement.p99: milliseconds at half that load;
                settlement.cpu: CPU milliseconds per settlement of services and Postgres;
-               settlement.overload: settled per second while far more is asked for than can be;
+               settlement.overload: settled per second by more clients than are let in, beside as many as are;
                accept.unary, accept.stream: accepted per second, 64 under way at any time
   ledger       ledger.batch1000: transfers per second in batches of 1,000, each within its payer's limit, hashed and chained;
                ledger.single, ledger.single.p99: milliseconds of a transfer by itself
