@@ -138,7 +138,7 @@ describe('provisionDatabase', () => {
 });
 
 describe('runMigrations', () => {
-  test('two at once: one works, the other finds nothing to do; an older release is refused', async () => {
+  test('two at once: one works, the other finds nothing to do; an older release is refused, and one that is neither', async () => {
     const role = { schema: 'other', serviceRole: 'finality_other' };
     const migrate = { ...role, ownerUrl: service('other').ownerUrl, log: silentLog };
     class Plain1700000000000 implements MigrationInterface {
@@ -167,9 +167,39 @@ describe('runMigrations', () => {
       remedy: expect.stringContaining('migrate') as string,
     });
     expect(await checkSchema({ ...check, migrations: [Plain1700000000000] })).toEqual(['More1700000000001']);
+    // The first one in another version: neither newer nor older.
+    class Plain1700000000009 extends Plain1700000000000 {}
+    const others = [Plain1700000000009, More1700000000001];
+    const refused = {
+      code: 'DATABASE_INCOMPATIBLE',
+      message: expect.stringMatching(/has Plain1700000000000 and lacks Plain1700000000009/) as string,
+      remedy: expect.stringContaining('--fresh') as string,
+    };
+    await expect(runMigrations({ ...migrate, migrations: others })).rejects.toMatchObject(refused);
+    await expect(checkSchema({ ...check, migrations: others })).rejects.toMatchObject(refused);
+    expect(await checkSchema({ ...check, migrations })).toEqual([]);
     const never = checkSchema({ pool: poolOf(provisioned.busUrl), schema: 'nowhere', migrations });
     await expect(never).rejects.toMatchObject({ code: 'DATABASE_OLDER' });
   });
+});
+
+test('a lock that is cut off while others are migrated ends nobody', async () => {
+  class CutOff1700000000001 implements MigrationInterface {
+    async up(runner: QueryRunner): Promise<void> {
+      const cut: unknown[] = await runner.query(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'finality/migrations-lock'`,
+      );
+      expect(cut).toHaveLength(1);
+      await runner.query('SELECT pg_sleep(0.2)');
+    }
+    async down(): Promise<void> {
+      await Promise.resolve();
+    }
+  }
+  const migrations = [Things1700000000000, CutOff1700000000001];
+  const { ownerUrl } = service('ledger-keeper');
+  const role = { schema: 'ledger_keeper', serviceRole: 'finality_ledger_keeper' };
+  expect(await runMigrations({ ...role, ownerUrl, log: silentLog, migrations })).toEqual(['CutOff1700000000001']);
 });
 
 describe('createPool', () => {

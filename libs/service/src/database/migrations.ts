@@ -25,7 +25,8 @@ export interface MigrateOptions {
  * Brings a schema up to date, each migration in its own transaction. Several processes may do so at once: one works, the others wait and
  * find nothing left to do. Tables belong to the owner; a migration GRANTs the service's role what it may do, and no more.
  * @returns the names of the migrations that ran
- * @throws StartupError when the schema has migrations that this release doesn't know
+ * @throws StartupError `DATABASE_NEWER` when the schema has migrations that this release doesn't know, `DATABASE_INCOMPATIBLE` when it lacks some of this
+ *   release's besides
  */
 export async function runMigrations(options: MigrateOptions): Promise<readonly string[]> {
   const lock = new pg.Client({
@@ -33,6 +34,8 @@ export async function runMigrations(options: MigrateOptions): Promise<readonly s
     application_name: 'finality/migrations-lock',
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
   });
+  // Nobody asks it anything while it holds the lock: if it is cut off then (the server stops), whoever migrates hears so on a connection of his own.
+  lock.on('error', () => undefined);
   await lock.connect();
   try {
     await lock.query(`SET lock_timeout = ${LOCK_WAIT_MS}`);
@@ -81,6 +84,8 @@ async function refuseNewer(source: DataSource, schema: string): Promise<void> {
   const known = source.migrations.map((migration) => migration.name ?? migration.constructor.name);
   const unknown = unknownOf(known, rows);
   if (unknown.length === 0) return;
+  const missing = missingOf(known, rows);
+  if (missing.length > 0) throw incompatible(schema, { unknown, missing });
   throw new StartupError(
     'DATABASE_NEWER',
     `schema ${schema} was migrated by a newer release: this one doesn't know ${unknown.join(', ')}`,
@@ -98,7 +103,7 @@ export interface SchemaCheck {
 /**
  * Whether the schema has what this release needs: for a service that doesn't migrate itself, before it reads or writes anything.
  * @returns migrations that this release doesn't know. While the next one is rolled out there are some: they only add.
- * @throws StartupError `DATABASE_OLDER` where migrations are missing
+ * @throws StartupError `DATABASE_OLDER` where migrations are missing, `DATABASE_INCOMPATIBLE` where there are others in their place
  */
 export async function checkSchema({ pool, schema: name, migrations }: SchemaCheck): Promise<readonly string[]> {
   const schema = sqlName(name);
@@ -108,9 +113,9 @@ export async function checkSchema({ pool, schema: name, migrations }: SchemaChec
   );
   const rows = exists[0]?.found ? (await pool.query<{ name: string }>(namesOf(schema))).rows : [];
   const known = migrations.map((Made) => new Made().name ?? Made.name);
-  const found = new Set(rows.map((row) => row.name));
-  const missing = known.filter((each) => !found.has(each));
-  if (missing.length === 0) return unknownOf(known, rows);
+  const [missing, unknown] = [missingOf(known, rows), unknownOf(known, rows)];
+  if (missing.length === 0) return unknown;
+  if (unknown.length > 0) throw incompatible(schema, { unknown, missing });
   throw new StartupError(
     'DATABASE_OLDER',
     `schema ${schema} is older than this release: it lacks ${missing.join(', ')}`,
@@ -122,3 +127,18 @@ const namesOf = (schema: string): string => `SELECT name FROM ${schema}.${MIGRAT
 
 const unknownOf = (known: readonly string[], rows: readonly { readonly name: string }[]): readonly string[] =>
   rows.filter(({ name }) => !known.includes(name)).map(({ name }) => name);
+
+const missingOf = (known: readonly string[], rows: readonly { readonly name: string }[]): readonly string[] =>
+  known.filter((each) => !rows.some(({ name }) => name === each));
+
+/** Newer releases have all that this one has, and more: what is neither newer nor older can't be migrated in either direction. */
+function incompatible(
+  schema: string,
+  { unknown, missing }: { readonly unknown: readonly string[]; readonly missing: readonly string[] },
+): StartupError {
+  return new StartupError(
+    'DATABASE_INCOMPATIBLE',
+    `schema ${schema} is of a release whose data this one can't take over: it has ${unknown.join(', ')} and lacks ${missing.join(', ')}`,
+    'Start the release that made it, or give this one an empty database (`npm start -- --fresh` deletes what there is)',
+  );
+}

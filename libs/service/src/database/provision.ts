@@ -173,6 +173,8 @@ async function withAdmin<T>(url: string, work: (client: pg.Client) => Promise<T>
     application_name: 'finality/provision',
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
   });
+  // What is under way fails besides; without a listener this process would end before it could say what.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     return await work(client);
