@@ -84,10 +84,12 @@ export function theApi(e2e: () => E2e): void {
       reason: 'IDEMPOTENCY_KEY_REUSED',
       fields: [{ field: 'reference_id' }],
     });
+    expect(await payee.balance('clearing')).toEqual({ ...NOTHING, available: 5n });
     // A key belongs to the institution, not to all.
     const other = await payee.submit({ ...order, to: payer });
     expect(other.settlementId).not.toBe(settlementId);
-    expect(await payee.balance('clearing')).toMatchObject({ available: 5n });
+    await payee.settlement(other.settlementId, 'SETTLED');
+    for (const bank of [payer, payee]) expect(await bank.balance('clearing')).toEqual(NOTHING);
   });
 
   it('lists settlements newest first, in pages, by status, counterparty and time', async () => {
